@@ -1,0 +1,110 @@
+package contract
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// An Event is what a producer hands to the store.
+type Event struct {
+	ID          uuid.UUID // the idempotency key
+	Stream      string    // the aggregate, such as trade/<UTI>
+	Type        string    // stable dotted name, such as trade.novated; never a Go type's name
+	Schema      int       // version of Type's schema, 1-based
+	Fingerprint [32]byte  // SHA-256 of the schema's Parsing Canonical Form (Avro 1.11.1): independent of any registry
+	EffectiveAt time.Time // valid time: when it is true in the business; the producer's claim; UTC, microseconds
+	Corrects    uuid.UUID // the event this one replaces, in the same stream; zero for none
+	Actor       string    // opaque principal, never empty
+	Approver    string    // the second pair of eyes, where a rule asks for one
+	Reason      string    // never empty, no personal data
+	Correlation uuid.UUID // what it belongs to
+	Causation   uuid.UUID // what caused it: a command's content id, or the event a process reacted to
+	Traceparent string    // W3C Trace Context; may change on a retry
+	Source      string    // where it came from
+	Data        []byte    // Confluent wire format: 0x00, schema id in 4 bytes big-endian, Avro body
+}
+
+// A Recorded event has its place: version and time given by the store, position by the feed it was read from.
+type Recorded struct {
+	Event
+	Version    int64     // dense and 1-based within Stream
+	RecordedAt time.Time // transaction time: UTC, microseconds; never runs backwards within a partition
+	Position   Position
+}
+
+// A Receipt is what Append returns for each event.
+type Receipt struct {
+	Version    int64
+	RecordedAt time.Time
+}
+
+// Limits that every store enforces, so that the audit's leaf always fits (see audit.go).
+const (
+	MaxAttribute = 1024    // bytes of each text attribute
+	MaxData      = 1 << 20 // bytes of Data
+)
+
+// ErrInvalid is wrapped by the error of an event that no store takes.
+var ErrInvalid = errors.New("invalid event")
+
+// Validate says what is wrong with e, if anything. Every store calls it before anything is written.
+func (e Event) Validate() error {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("%w %s: %s", ErrInvalid, e.ID, fmt.Sprintf(format, args...))
+	}
+	required := []struct{ name, value string }{
+		{"stream", e.Stream}, {"type", e.Type}, {"actor", e.Actor}, {"reason", e.Reason}, {"source", e.Source},
+	}
+	for _, a := range required {
+		if a.value == "" {
+			return bad("%s is empty", a.name)
+		}
+	}
+	for _, a := range append(required, struct{ name, value string }{"approver", e.Approver}, struct{ name, value string }{"traceparent", e.Traceparent}) {
+		if len(a.value) > MaxAttribute {
+			return bad("%s has %d bytes, at most %d go in", a.name, len(a.value), MaxAttribute)
+		}
+	}
+	switch {
+	case e.ID == uuid.Nil:
+		return bad("id is zero")
+	case e.Schema < 1:
+		return bad("schema version %d, want 1 or more", e.Schema)
+	case e.EffectiveAt.IsZero() || !e.EffectiveAt.Equal(e.EffectiveAt.Truncate(time.Microsecond)):
+		return bad("effective_at %s is zero or finer than a microsecond", e.EffectiveAt)
+	case len(e.Data) < 5 || e.Data[0] != 0:
+		return bad("data is not in the Confluent wire format")
+	case len(e.Data) > MaxData:
+		return bad("data has %d bytes, at most %d go in", len(e.Data), MaxData)
+	}
+	return nil
+}
+
+// ContentDigest is what "the same event again" means: everything the producer says, and nothing that a retry may
+// change. Left out are traceparent, the registry's id (the first five bytes of Data), and what the store gives.
+// Each field goes in with its length before it, so no two events share a digest by shifting bytes between fields.
+func (e Event) ContentDigest() [sha256.Size]byte {
+	h := sha256.New()
+	for _, text := range []string{"blotter/event/v1", e.Stream, e.Type, e.Actor, e.Approver, e.Reason, e.Source} {
+		prefixed(h, []byte(text))
+	}
+	prefixed(h, e.ID[:])
+	prefixed(h, e.Fingerprint[:])
+	prefixed(h, binary.BigEndian.AppendUint64(nil, uint64(e.EffectiveAt.UnixMicro())))
+	prefixed(h, e.Corrects[:])
+	prefixed(h, e.Correlation[:])
+	prefixed(h, e.Causation[:])
+	prefixed(h, e.Data[min(5, len(e.Data)):])
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+func prefixed(h hash.Hash, b []byte) {
+	h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(b))))
+	h.Write(b)
+}

@@ -1,0 +1,227 @@
+package trade
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/cockroachdb/apd/v3"
+)
+
+// Decimal is an exact decimal number, immutable and always reduced: 1.50 and 1.5 are one value with one text.
+//
+// It wraps cockroachdb/apd. Two reasons decide for it: its arithmetic has arbitrary precision, so sums and products
+// are exact and need no error result, where fixed-width libraries round in silence once a product
+// passes their width; and its coefficient is open to us, so that Avro's two's-complement bytes are read and written
+// without a float or a big.Rat between. What apd would round, it is never asked to: the only division is
+// MulDiv, which takes the number of places.
+type Decimal struct{ d apd.Decimal }
+
+// Limits of what comes in from outside. They bound the work that a hostile input can cause; arithmetic inside
+// is not limited.
+const (
+	MaxDigits = 28 // significant digits of a parsed decimal
+	MaxPlaces = 10 // digits behind the point of a parsed decimal
+)
+
+// ErrDecimal is wrapped by every error of ParseDecimal.
+var ErrDecimal = errors.New("not a decimal")
+
+// exact has no precision limit, so Add, Sub and Mul never round.
+var exact = apd.BaseContext
+
+// ParseDecimal reads plain notation: an optional minus, digits, and optionally a point and digits. No exponent, no plus,
+// no thousands separator, no NaN, at most MaxDigits digits in all and MaxPlaces behind the point.
+func ParseDecimal(s string) (Decimal, error) {
+	whole, frac, point := strings.Cut(strings.TrimPrefix(s, "-"), ".")
+	if !digits(whole) || point && !digits(frac) {
+		return Decimal{}, fmt.Errorf("%w: %q: want digits with at most one point, as in -1234.56", ErrDecimal, s)
+	}
+	if len(frac) > MaxPlaces || len(whole)+len(frac) > MaxDigits {
+		return Decimal{}, fmt.Errorf("%w: %q: more than %d digits, or %d behind the point", ErrDecimal, s, MaxDigits, MaxPlaces)
+	}
+	var d apd.Decimal
+	if _, _, err := d.SetString(s); err != nil {
+		return Decimal{}, fmt.Errorf("%w: %q: %v", ErrDecimal, s, err)
+	}
+	return reduced(&d), nil
+}
+
+// Dec is ParseDecimal for constants in code and tests; it panics on what is not a decimal.
+func Dec(s string) Decimal {
+	d, err := ParseDecimal(s)
+	if err != nil {
+		panic(err)
+	}
+	return d
+}
+
+// Int is the decimal of a whole number.
+func Int(n int64) Decimal { return reduced(apd.New(n, 0)) }
+
+func digits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// reduced takes trailing zeros away behind the point, never before it, and makes minus zero zero.
+func reduced(d *apd.Decimal) Decimal {
+	var r apd.Decimal
+	r.Reduce(d)
+	if r.Exponent > 0 {
+		r.Coeff.Mul(&r.Coeff, pow10(r.Exponent))
+		r.Exponent = 0
+	}
+	if r.Coeff.Sign() == 0 {
+		r.Negative, r.Exponent = false, 0
+	}
+	return Decimal{r}
+}
+
+func pow10(n int32) *apd.BigInt {
+	return new(apd.BigInt).Exp(apd.NewBigInt(10), apd.NewBigInt(int64(n)), nil)
+}
+
+// Add is the exact sum.
+func (a Decimal) Add(b Decimal) Decimal { return a.with(exact.Add, b) }
+
+// Sub is the exact difference.
+func (a Decimal) Sub(b Decimal) Decimal { return a.with(exact.Sub, b) }
+
+// Mul is the exact product.
+func (a Decimal) Mul(b Decimal) Decimal { return a.with(exact.Mul, b) }
+
+func (a Decimal) with(op func(d, x, y *apd.Decimal) (apd.Condition, error), b Decimal) Decimal {
+	var r apd.Decimal
+	if _, err := op(&r, &a.d, &b.d); err != nil {
+		panic(fmt.Sprintf("trade: exact arithmetic failed on %s and %s: %v", a, b, err)) // only past apd's exponent limit
+	}
+	return reduced(&r)
+}
+
+// MulDiv is a·b/c rounded half to even at the given places behind the point. It is the only division there is: each
+// use is one of the named places where this package rounds. A zero c is a broken invariant and panics.
+func MulDiv(a, b, c Decimal, places int32) Decimal {
+	if c.IsZero() {
+		panic("trade: MulDiv by zero")
+	}
+	// a·b/c = (A·B / C) · 10^(ea+eb-ec), with A, B, C whole; shift so that the quotient counts units of 10^-places.
+	num := new(apd.BigInt).Mul(&a.d.Coeff, &b.d.Coeff)
+	den := new(apd.BigInt).Set(&c.d.Coeff)
+	if shift := a.d.Exponent + b.d.Exponent - c.d.Exponent + places; shift >= 0 {
+		num.Mul(num, pow10(shift))
+	} else {
+		den.Mul(den, pow10(-shift))
+	}
+	quo, rem := new(apd.BigInt).QuoRem(num, den, new(apd.BigInt))
+	twice := rem.Mul(rem, apd.NewBigInt(2)).Cmp(den)
+	if odd := quo.Bit(0) == 1; twice > 0 || twice == 0 && odd {
+		quo.Add(quo, apd.NewBigInt(1))
+	}
+	r := apd.NewWithBigInt(quo, -places)
+	r.Negative = (a.d.Negative != b.d.Negative) != c.d.Negative
+	return reduced(r)
+}
+
+// Round is a rounded half to even at the given places behind the point.
+func (a Decimal) Round(places int32) Decimal { return MulDiv(a, Int(1), Int(1), places) }
+
+// Neg is -a.
+func (a Decimal) Neg() Decimal {
+	if a.IsZero() {
+		return a
+	}
+	a.d.Negative = !a.d.Negative
+	return a
+}
+
+// Abs is a without its sign.
+func (a Decimal) Abs() Decimal {
+	a.d.Negative = false
+	return a
+}
+
+// Sign is -1, 0 or 1.
+func (a Decimal) Sign() int { return a.d.Sign() }
+
+// IsZero says whether a is zero, as the zero value is.
+func (a Decimal) IsZero() bool { return a.d.IsZero() }
+
+// Cmp is -1, 0 or 1 as a is less than, equal to or greater than b.
+func (a Decimal) Cmp(b Decimal) int { return a.d.Cmp(&b.d) }
+
+// Equal says whether a and b are the same number.
+func (a Decimal) Equal(b Decimal) bool { return a.Cmp(b) == 0 }
+
+// Places is the number of digits behind the point.
+func (a Decimal) Places() int32 { return -a.d.Exponent }
+
+// String is plain notation without trailing zeros, the one text of this number.
+func (a Decimal) String() string { return a.d.Text('f') }
+
+// Fixed is plain notation with at least the given places, for amounts shown to people.
+func (a Decimal) Fixed(places int32) string {
+	s := a.String()
+	if have := a.Places(); have < places {
+		if have == 0 {
+			s += "."
+		}
+		s += strings.Repeat("0", int(places-have))
+	}
+	return s
+}
+
+// Unscaled is the whole number a·10^places as big-endian two's complement in as few bytes as hold it: the bytes of
+// an Avro decimal (Avro 1.11.1, "Decimal"). It fails where a has more places, so nothing is ever cut.
+func (a Decimal) Unscaled(places int32) ([]byte, error) {
+	if a.Places() > places {
+		return nil, fmt.Errorf("%w: %s has more than %d digits behind the point", ErrDecimal, a, places)
+	}
+	n := new(apd.BigInt).Mul(&a.d.Coeff, pow10(places-a.Places()))
+	if !a.d.Negative {
+		b := n.Bytes()
+		if len(b) == 0 || b[0]&0x80 != 0 {
+			b = append([]byte{0}, b...)
+		}
+		return b, nil
+	}
+	// -n in two's complement of k bytes is 2^8k - n; k is the least with n <= 2^(8k-1).
+	k := uint(new(apd.BigInt).Sub(n, apd.NewBigInt(1)).BitLen()/8 + 1)
+	n.Sub(new(apd.BigInt).Lsh(apd.NewBigInt(1), 8*k), n)
+	return n.Bytes(), nil
+}
+
+// FromUnscaled is the inverse of Unscaled. It takes no empty input and none that is longer than needed or than
+// MaxDigits digits want, so that each number has one encoding.
+func FromUnscaled(b []byte, places int32) (Decimal, error) {
+	switch {
+	case len(b) == 0 || len(b) > 16:
+		return Decimal{}, fmt.Errorf("%w: %d unscaled bytes, want 1 to 16", ErrDecimal, len(b))
+	case len(b) > 1 && (b[0] == 0 && b[1]&0x80 == 0 || b[0] == 0xff && b[1]&0x80 != 0):
+		return Decimal{}, fmt.Errorf("%w: unscaled bytes % x are longer than needed", ErrDecimal, b)
+	}
+	n := new(apd.BigInt).SetBytes(b)
+	negative := b[0]&0x80 != 0
+	if negative {
+		n.Sub(new(apd.BigInt).Lsh(apd.NewBigInt(1), uint(8*len(b))), n)
+	}
+	d := apd.NewWithBigInt(n, -places)
+	d.Negative = negative
+	return reduced(d), nil
+}
+
+// MarshalText is String.
+func (a Decimal) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText is ParseDecimal, without its limits on size: canonical state is our own and may carry sums of any length.
+func (a *Decimal) UnmarshalText(text []byte) error {
+	whole, frac, point := strings.Cut(strings.TrimPrefix(string(text), "-"), ".")
+	if !digits(whole) || point && !digits(frac) {
+		return fmt.Errorf("%w: %q", ErrDecimal, text)
+	}
+	var d apd.Decimal
+	if _, _, err := d.SetString(string(text)); err != nil {
+		return fmt.Errorf("%w: %q: %v", ErrDecimal, text, err)
+	}
+	*a = reduced(&d)
+	return nil
+}

@@ -1,0 +1,138 @@
+package trade
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A Commodity is what is delivered.
+type Commodity string
+
+const (
+	Power Commodity = "power"
+	Gas   Commodity = "gas"
+	Oil   Commodity = "oil"
+)
+
+// Unit is what a contract of c is counted in.
+func (c Commodity) Unit() Unit {
+	if c == Oil {
+		return BBL
+	}
+	return MWh
+}
+
+// A Day is a civil date as days since 1970-01-01, as Avro's logical type date has it.
+type Day int32
+
+// DayOf is the civil date of t in t's own zone.
+func DayOf(t time.Time) Day {
+	y, m, d := t.Date()
+	return Day(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
+}
+
+// ParseDay reads YYYY-MM-DD.
+func ParseDay(s string) (Day, error) {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a date: want YYYY-MM-DD", s)
+	}
+	return DayOf(t), nil
+}
+
+// UTC is midnight UTC of d.
+func (d Day) UTC() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
+
+func (d Day) String() string { return d.UTC().Format(time.DateOnly) }
+
+// A Period is the half-open range of civil dates [Start, End) in which is delivered.
+type Period struct{ Start, End Day }
+
+// String is the shortest of 2025, 2025-Q1, 2025-03 and 2025-03-01/2025-03-15 (the end is excluded).
+func (p Period) String() string {
+	s, e := p.Start.UTC(), p.End.UTC()
+	if s.Day() == 1 && e.Day() == 1 {
+		switch months := (e.Year()-s.Year())*12 + int(e.Month()-s.Month()); {
+		case months == 12 && s.Month() == time.January:
+			return s.Format("2006")
+		case months == 3 && s.Month()%3 == 1:
+			return fmt.Sprintf("%d-Q%d", s.Year(), s.Month()/3+1)
+		case months == 1:
+			return s.Format("2006-01")
+		}
+	}
+	return p.Start.String() + "/" + p.End.String()
+}
+
+// ParsePeriod reads what Period.String writes.
+func ParsePeriod(s string) (Period, error) {
+	span := func(layout, text string, months int) (Period, bool) {
+		t, err := time.Parse(layout, text)
+		return Period{DayOf(t), DayOf(t.AddDate(0, months, 0))}, err == nil
+	}
+	if p, ok := span("2006-01", s, 1); ok {
+		return p, nil
+	}
+	if p, ok := span("2006", s, 12); ok {
+		return p, nil
+	}
+	if year, q, ok := strings.Cut(s, "-Q"); ok && len(q) == 1 && q[0] >= '1' && q[0] <= '4' {
+		if p, ok := span("2006-1", fmt.Sprintf("%s-%d", year, int(q[0]-'1')*3+1), 3); ok {
+			return p, nil
+		}
+	}
+	from, to, _ := strings.Cut(s, "/")
+	start, err1 := ParseDay(from)
+	end, err2 := ParseDay(to)
+	if err1 != nil || err2 != nil || end <= start {
+		return Period{}, fmt.Errorf("%q is not a delivery period: want 2025, 2025-Q1, 2025-03 or 2025-03-01/2025-03-15 (end excluded)", s)
+	}
+	return Period{start, end}, nil
+}
+
+// Kinds of option.
+const (
+	Call = "call"
+	Put  = "put"
+)
+
+// An Option is the right to buy (call) or sell (put) the underlying at Strike, exercised within [From, Until].
+type Option struct {
+	Kind   string    // Call or Put
+	Strike Decimal   // price per unit of the underlying, in the contract's currency
+	From   time.Time // first instant of the exercise window
+	Until  time.Time // last instant: the expiry
+}
+
+// An Instrument is what a contract is about.
+type Instrument struct {
+	Commodity Commodity
+	Zone      string // bidding zone, gas hub or oil grade: a key of the calendar, such as CET, TTF, BRENT
+	Profile   string // "base" or "peak" for power, "base" for gas, empty for oil
+	Delivery  Period
+	Option    *Option // nil for a forward
+}
+
+// Underlying is the forward that an option is on, and a forward itself.
+func (i Instrument) Underlying() Instrument {
+	i.Option = nil
+	return i
+}
+
+// Curve is the name of the price curve that marks i: its points are keyed by delivery period.
+//
+//	power/CET/base   gas/TTF/base   oil/BRENT   oil/BRENT/call/70/2025-05-15
+func (i Instrument) Curve() string {
+	parts := []string{string(i.Commodity), i.Zone}
+	if i.Profile != "" {
+		parts = append(parts, i.Profile)
+	}
+	if o := i.Option; o != nil {
+		parts = append(parts, o.Kind, o.Strike.String(), o.Until.UTC().Format(time.DateOnly))
+	}
+	return strings.Join(parts, "/")
+}
+
+// ID names i: its curve and its delivery period. Contracts with equal ID, book and currency share a pool.
+func (i Instrument) ID() string { return i.Curve() + "@" + i.Delivery.String() }
