@@ -126,6 +126,24 @@ func ParseCursor(s string) (Cursor, error) {
 	return c, nil
 }
 
+// A Head is where an aggregate stands: the record that the compacted topic of a Kafka store keeps per stream. The log is
+// the truth; a head that says otherwise is rewritten from it.
+type Head struct {
+	Stream     string
+	Version    int64     // of the last event
+	EventID    uuid.UUID // its id
+	RecordedAt time.Time // its time: UTC, microseconds
+	Digest     [32]byte  // its content digest
+	Ended      bool      // nothing follows it
+}
+
+// HeadCodec turns heads into bytes and back. A store takes it as an argument, so that it knows no codec. The bytes are in the
+// wire format of event data, and the errors are those of Codec.
+type HeadCodec interface {
+	EncodeHead(ctx context.Context, h Head) ([]byte, error)
+	DecodeHead(ctx context.Context, data []byte) (Head, error)
+}
+
 // Errors of a Store. Those that callers branch on are types.
 var (
 	ErrNotFound = errors.New("no event under this id")
