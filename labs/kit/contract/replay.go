@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"example.com/blotter/labs/kit/trade"
 )
 
 // A Snapshot is a state that was archived: the canonical bytes, and where in history they stand.
@@ -30,6 +32,14 @@ type Snapshots interface {
 	Get(ctx context.Context, name string) (Snapshot, error)
 	// Names are sorted by when they were taken.
 	Names(ctx context.Context) ([]string, error)
+}
+
+// Replayer derives state from the log alone, without the projection's code or rows (Lab 4).
+type Replayer interface {
+	// Replay folds the events before to from scratch, and says how many there were.
+	Replay(ctx context.Context, log Reader, to Cursor) (trade.State, int64, error)
+	// Compare is nil for equal bytes, else a *Difference.
+	Compare(archived, replayed []byte) error
 }
 
 // Errors of Snapshots.
