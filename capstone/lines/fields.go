@@ -1,0 +1,190 @@
+package lines
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+	"github.com/google/uuid"
+)
+
+// MaxName is the longest identifier, in bytes: a stream's name is made of it and must fit an attribute. ISO 23897 gives
+// a UTI 52.
+const MaxName = 128
+
+// str is the text of a JSON string.
+func (o *object) str(m *member) string {
+	if m == nil {
+		return ""
+	}
+	field := o.path + m.name
+	if kind := jsonType(m.value); kind != "a string" {
+		hint := "want a string"
+		if kind == "a number" {
+			hint = fmt.Sprintf("want a string, %q: a JSON number may lose digits on the way", string(m.value))
+		}
+		o.fail(field, WrongType, "%s: %s", kind, hint)
+		return ""
+	}
+	var s string
+	_ = json.Unmarshal(m.value, &s) // a valid JSON string
+	o.check(field, s)
+	return s
+}
+
+// check holds for every text, so that what is recorded can be read, printed and sent as a header.
+func (o *object) check(field, s string) {
+	switch {
+	case s == "":
+		o.fail(field, Empty, "no text: leave the field out, if it may be left out")
+	case strings.ContainsFunc(s, unicode.IsControl):
+		o.fail(field, ControlChar, "%q has a control character", s)
+	case strings.ContainsRune(s, unicode.ReplacementChar):
+		o.fail(field, Damaged, "%q has U+FFFD or half a surrogate pair: a character was lost", s)
+	case len(s) > contract.MaxAttribute:
+		o.fail(field, TextTooLong, "%d bytes, at most %d", len(s), contract.MaxAttribute)
+	}
+}
+
+// name is an identifier.
+func (o *object) name(m *member) string {
+	s := o.str(m)
+	if len(s) > MaxName {
+		o.fail(o.path+m.name, TextTooLong, "%d bytes, at most %d", len(s), MaxName)
+	}
+	return s
+}
+
+// uti is a name without slashes, so that no UTI's streams are another's or a curve's.
+func (o *object) uti(m *member) string {
+	s := o.name(m)
+	if strings.ContainsAny(s, "/ ") {
+		o.fail(o.path+m.name, BadUTI, "%q has a slash or a blank", s)
+	}
+	return s
+}
+
+func (o *object) decimal(m *member) trade.Decimal {
+	s := o.str(m)
+	if s == "" {
+		return trade.Decimal{}
+	}
+	d, err := trade.ParseDecimal(s)
+	if err != nil {
+		o.fail(o.path+m.name, BadDecimal, "%v", err)
+	}
+	return d
+}
+
+// rfc3339 is date-time of RFC 3339, section 5.6, in upper case. time.Parse alone takes a comma before the fraction, hours of one
+// digit, and offsets past a day.
+var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+
+func (o *object) time(m *member) time.Time {
+	s := o.str(m)
+	if s == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil || t.Unix() < 0 || !rfc3339.MatchString(s) {
+		o.fail(o.path+m.name, BadTime, "%q is not an RFC 3339 time since 1970, as in 2025-01-16T13:03:00.000001Z", s)
+	}
+	if !t.Equal(t.Truncate(time.Microsecond)) {
+		o.fail(o.path+m.name, TooFine, "%q is finer than a microsecond", s)
+	}
+	return t.UTC()
+}
+
+func (o *object) period(m *member) trade.Period {
+	s := o.str(m)
+	if s == "" {
+		return trade.Period{}
+	}
+	p, err := trade.ParsePeriod(s)
+	if err != nil {
+		o.fail(o.path+m.name, BadPeriod, "%v", err)
+	}
+	return p
+}
+
+func (o *object) currency() trade.Currency {
+	m := o.need("currency")
+	s := o.str(m)
+	if s == "" {
+		return ""
+	}
+	c, err := trade.ParseCurrency(s)
+	if err != nil {
+		o.fail(o.path+m.name, UnknownValue, "%v", err)
+	}
+	return c
+}
+
+// quantity is the two fields quantity and unit, which go together.
+func (o *object) quantity() trade.Quantity {
+	value, unit := o.ask("quantity"), o.ask("unit")
+	switch {
+	case value == nil && unit != nil:
+		o.fail(o.path+"quantity", Missing, "required where unit is given")
+	case value != nil && unit == nil:
+		o.fail(o.path+"unit", Missing, "required where quantity is given: one of MWh, bbl, MW")
+	}
+	return trade.Quantity{Value: o.decimal(value), Unit: oneOf(o, unit, trade.MWh, trade.BBL, trade.MW)}
+}
+
+// oneOf is one of the values that a field takes, or nothing where the field is not there.
+func oneOf[T ~string](o *object, m *member, values ...T) T {
+	s := T(o.str(m))
+	if s != "" && !slices.Contains(values, s) {
+		o.fail(o.path+m.name, UnknownValue, "%q is not one of %s", s, strings.Trim(fmt.Sprint(values), "[]"))
+	}
+	return s
+}
+
+func (o *object) eventID(m *member) uuid.UUID {
+	s := o.str(m)
+	if s == "" {
+		return uuid.Nil
+	}
+	id, err := uuid.Parse(s)
+	if err != nil || id.String() != strings.ToLower(s) || id == uuid.Nil { // uuid.Parse takes braces and urn: too
+		o.fail(o.path+m.name, BadEventID, "%q is not an event id, as history shows them", s)
+	}
+	return id
+}
+
+// sub is the object that a field holds.
+func (o *object) sub(m *member) *object {
+	if kind := jsonType(m.value); kind != "an object" {
+		o.fail(o.path+m.name, WrongType, "%s: want an object", kind)
+		return &object{parser: o.parser}
+	}
+	return o.object(o.path+m.name+".", m.value)
+}
+
+// list is the objects that a field holds.
+func (o *object) list(m *member) []*object {
+	if m == nil {
+		return nil
+	}
+	var raws []json.RawMessage
+	if kind := jsonType(m.value); kind != "a list" {
+		o.fail(o.path+m.name, WrongType, "%s: want a list", kind)
+		return nil
+	}
+	_ = json.Unmarshal(m.value, &raws) // a valid JSON list
+	if len(raws) == 0 {
+		o.fail(o.path+m.name, Empty, "a list of nothing")
+	}
+	var objects []*object
+	for i, raw := range raws {
+		objects = append(objects, o.sub(&member{name: fmt.Sprintf("%s[%d]", m.name, i), value: raw}))
+	}
+	return objects
+}

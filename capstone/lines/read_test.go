@@ -1,0 +1,130 @@
+package lines_test
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"example.com/blotter/capstone/lines"
+	"example.com/blotter/labs/kit/trade"
+	"github.com/stretchr/testify/require"
+)
+
+const good = `{"command_id":"c-1","entered_at":"2025-01-16T14:03:00+01:00","actor":"ops/1","reason":"x","op":"CANCEL","kind":"void","uti":"U1"}`
+
+func TestABadLineIsNamedAndReadingGoesOn(t *testing.T) {
+	t.Parallel()
+	long := `{"command_id":"` + strings.Repeat("x", lines.MaxLine) + `"}`
+	text := strings.Join([]string{"\ufeff" + good, good, "", "  \t", "{", long, good + "\r", "a\xffb", long + long, good}, "\n")
+	var got []string
+	for line, err := range lines.Read(iotest.OneByteReader(strings.NewReader(text))) {
+		var bad *lines.Error
+		switch {
+		case errors.As(err, &bad):
+			require.Equal(t, bad.Line, line.Number)
+			got = append(got, string(bad.Rule))
+		default:
+			require.NoError(t, err)
+			got = append(got, line.Command.ID)
+		}
+	}
+	require.Equal(t, []string{"line.bom", "c-1", "json.syntax", "line.too-long", "c-1", "line.utf8", "line.too-long", "c-1"}, got)
+}
+
+func TestALineOfTheGreatestLengthIsRead(t *testing.T) {
+	t.Parallel()
+	text := good + strings.Repeat(" ", lines.MaxLine-len(good))
+	for _, end := range []string{"", "\n", "\r\n"} {
+		for _, err := range lines.Read(strings.NewReader(text + end)) {
+			require.NoError(t, err)
+		}
+	}
+}
+
+func TestAFailingReaderEndsTheLines(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("disk gone")
+	var last error
+	n := 0
+	for _, err := range lines.Read(io.MultiReader(strings.NewReader(good+"\n"), iotest.ErrReader(broken))) {
+		last = err
+		n++
+	}
+	require.Equal(t, 2, n)
+	require.ErrorIs(t, last, broken)
+	require.NotErrorAs(t, last, new(*lines.Error))
+}
+
+func TestTimesAreUTC(t *testing.T) {
+	t.Parallel()
+	line, err := lines.Parse(1, []byte(good))
+	require.NoError(t, err)
+	require.Equal(t, "2025-01-16T13:03:00Z", line.Command.EnteredAt.Format("2006-01-02T15:04:05Z07:00"))
+}
+
+func TestNamesAreAllThatTwoLinesCanShare(t *testing.T) {
+	t.Parallel()
+	const envelope = `{"command_id":"c-1","entered_at":"2025-01-16T13:03:00Z","actor":"a","reason":"x",`
+	for _, c := range []struct {
+		line string
+		want []string
+	}{
+		{`"op":"NOVATE","uti":"U1","role":"remaining","new_uti":"U2","incoming":"P"}`, []string{"trade/U1", "command/c-1", "trade/U2"}},
+		{`"op":"AMEND","kind":"correction","corrects":"c-0","uti":"U1","restated":{"op":"EXERCISE","underlying_price":"1","settlement":"physical","new_uti":"U3"}}`,
+			[]string{"trade/U1", "command/c-1", "trade/U3"}},
+		{`"op":"MARK","curve":"oil/BRENT","currency":"USD","points":[{"delivery":"2025","price":"1"}]}`, []string{"curve/oil/BRENT", "command/c-1"}},
+	} {
+		line, err := lines.Parse(1, []byte(envelope+c.line))
+		require.NoError(t, err)
+		require.Equal(t, c.want, line.Names)
+	}
+}
+
+func TestACorrectionNamesACommandByItsEvent(t *testing.T) {
+	t.Parallel()
+	line, err := lines.Parse(1, []byte(`{"command_id":"c-2","entered_at":"2025-01-16T13:03:00Z","actor":"a","reason":"x",
+		"op":"AMEND","kind":"correction","uti":"U1","corrects":"c-1","restated":{"op":"SETTLE","price":"1"}}`))
+	require.NoError(t, err)
+	require.Equal(t, trade.EventID("c-1", 0), line.Command.Corrects)
+}
+
+func TestSmallStrictnesses(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ line, want string }{
+		"a list":                     {`[]`, "json.syntax"},
+		"a word":                     {`null`, "json.syntax"},
+		"null is no text":            {strings.Replace(good, `"ops/1"`, `null`, 1), "field.type"},
+		"op in another case":         {strings.Replace(good, `"op"`, `"Op"`, 1), "field.case"},
+		"a misspelt name":            {strings.Replace(good, `"reason"`, `"raeson"`, 1), "field.unknown"},
+		"an op in lower case":        {strings.Replace(good, `CANCEL`, `cancel`, 1), "value.unknown"},
+		"a void with a fee":          {strings.Replace(good, `"void"`, `"void","fee":"1"`, 1), "field.unknown"},
+		"a comma before a fraction":  {strings.Replace(good, `14:03:00`, `14:03:00,5`, 1), "time.invalid"},
+		"before 1970":                {strings.Replace(good, `2025-`, `1925-`, 1), "time.invalid"},
+		"a correction of nothing":    {strings.Replace(good, `"CANCEL","kind":"void"`, `"AMEND","kind":"correction"`, 1), "field.missing"},
+		"a duplicate inside":         {strings.Replace(good, `"uti":"U1"`, `"uti":"U1","option":{"a":1,"a":2}`, 1), "field.unknown"},
+		"one line break in a reason": {strings.Replace(good, `"x"`, `"x\ny"`, 1), "text.control"},
+	} {
+		_, err := lines.Parse(1, []byte(c.line))
+		var bad *lines.Error
+		require.ErrorAs(t, err, &bad, name)
+		require.Equal(t, c.want, string(bad.Rule), name)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(good)
+	f.Add(`{"command_id":"c","entered_at":"2025-01-16T13:03:00Z","actor":"a","reason":"x","op":"SETTLE","uti":"U","price":"1"}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		line, err := lines.Parse(1, []byte(text))
+		if err != nil {
+			return
+		}
+		again, err := lines.Parse(1, lines.Format(line.Command))
+		require.NoError(t, err, text)
+		require.Equal(t, line, again)
+		require.True(t, slices.Contains(again.Names, line.Command.Stream()))
+	})
+}
