@@ -1,0 +1,141 @@
+package schemas_test
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/avro"
+
+	"example.com/blotter/schemas"
+)
+
+func TestCatalogHasEveryEventType(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for _, s := range schemas.All() {
+		require.Equal(t, 1, s.Version)
+		names = append(names, s.Type)
+	}
+	require.Equal(t, []string{
+		"command.refused", "price.marked", "store.head", "trade.amended", "trade.cancelled", "trade.exercised",
+		"trade.new", "trade.novated", "trade.settled",
+	}, names)
+}
+
+// An independent library must come to the same canonical form and fingerprint.
+func TestFingerprintIsThatOfTheStandard(t *testing.T) {
+	t.Parallel()
+	for _, s := range schemas.All() {
+		oracle, err := avro.Parse(s.Text)
+		require.NoError(t, err, s.Type)
+		ours, err := schemas.Canonical(s.Text)
+		require.NoError(t, err)
+		require.Equal(t, string(oracle.Canonical()), ours)
+		require.Equal(t, oracle.Fingerprint(sha256.New()), s.Fingerprint[:])
+	}
+}
+
+func TestCanonicalForm(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"type": "long"}`: `"long"`,
+		`{"type": "long", "logicalType": "timestamp-micros"}`:                      `"long"`,
+		`["null", {"type": "string", "doc": "x"}]`:                                 `["null","string"]`,
+		`{"size": 32, "name": "D", "namespace": "a.b", "type": "fixed"}`:           `{"name":"a.b.D","type":"fixed","size":32}`,
+		`{"items": {"type": "map", "values": "int"}, "type": "array"}`:             `{"type":"array","items":{"type":"map","values":"int"}}`,
+		`{"type": "enum", "name": "a.E", "namespace": "b", "symbols": ["x", "y"]}`: `{"name":"a.E","type":"enum","symbols":["x","y"]}`,
+		`{"type": "record", "name": "R", "namespace": "n", "fields": [
+			{"doc": "x", "type": {"type": "fixed", "name": "F", "size": 1}, "name": "f", "default": "0"},
+			{"name": "g", "type": "F"}]}`: `{"name":"n.R","type":"record","fields":[{"name":"f","type":{"name":"n.F","type":"fixed","size":1}},{"name":"g","type":"n.F"}]}`,
+	} {
+		got, err := schemas.Canonical(text)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for _, broken := range []string{``, `{`, `7`, `{"type": 7}`} {
+		_, err := schemas.Canonical(broken)
+		require.Error(t, err, broken)
+	}
+}
+
+func TestFindAndLatest(t *testing.T) {
+	t.Parallel()
+	latest, ok := schemas.Latest("trade.new")
+	require.True(t, ok)
+	found, ok := schemas.Find("trade.new", latest.Version)
+	require.True(t, ok)
+	require.Equal(t, latest, found)
+	_, ok = schemas.Find("trade.new", latest.Version+1)
+	require.False(t, ok)
+	_, ok = schemas.Latest("trade.unheard")
+	require.False(t, ok)
+}
+
+// The fingerprint does not see a decimal's scale, so a schema is never recognised by it alone.
+func TestIdentifySeesScaleAndIgnoresLayout(t *testing.T) {
+	t.Parallel()
+	settled, _ := schemas.Latest("trade.settled")
+	var plain any
+	require.NoError(t, json.Unmarshal([]byte(settled.Text), &plain))
+	compact, err := json.Marshal(plain)
+	require.NoError(t, err)
+	found, ok := schemas.Identify(string(compact))
+	require.True(t, ok)
+	require.Equal(t, settled, found)
+
+	rescaled := strings.ReplaceAll(settled.Text, `"scale": 6`, `"scale": 4`)
+	require.NotEqual(t, settled.Text, rescaled)
+	same, err := schemas.Fingerprint(rescaled)
+	require.NoError(t, err)
+	require.Equal(t, settled.Fingerprint, same)
+	_, ok = schemas.Identify(rescaled)
+	require.False(t, ok)
+	_, ok = schemas.Identify("{")
+	require.False(t, ok)
+}
+
+// The rules of README.md that a machine can check.
+func TestSchemasFollowTheRules(t *testing.T) {
+	t.Parallel()
+	for _, s := range schemas.All() {
+		root := avro.MustParse(s.Text).Root()
+		head, tail := s.Type[:strings.IndexByte(s.Type, '.')], s.Type[strings.IndexByte(s.Type, '.')+1:]
+		form, err := schemas.Canonical(s.Text)
+		require.NoError(t, err)
+		name := "blotter." + head + "." + strings.ToUpper(tail[:1]) + tail[1:]
+		require.True(t, strings.HasPrefix(form, `{"name":"`+name+`"`), s.Type)
+		follow(t, s.Type, *root)
+	}
+}
+
+func follow(t *testing.T, path string, n avro.SchemaNode) {
+	t.Helper()
+	switch n.Type {
+	case "map", "float", "double":
+		t.Errorf("%s is a %s", path, n.Type)
+	case "record", "enum", "fixed":
+		require.NotEmpty(t, n.Doc, "%s has no doc", path)
+	case "union":
+		require.Len(t, n.Branches, 2, path)
+		require.Equal(t, "null", n.Branches[0].Type, path)
+	}
+	if n.LogicalType == "decimal" {
+		require.Equal(t, 28, n.Precision, path)
+		require.Contains(t, []int{4, 6}, n.Scale, path)
+	}
+	for _, f := range n.Fields {
+		at := path + "/" + f.Name
+		require.NotEmpty(t, f.Doc, "%s has no doc", at)
+		require.Equal(t, f.Type.Type == "union", f.HasDefault && f.Default == nil, "%s: null is the default of what may be null", at)
+		follow(t, at, f.Type)
+	}
+	for _, b := range n.Branches {
+		follow(t, path, b)
+	}
+	if n.Items != nil {
+		follow(t, path+"[]", *n.Items)
+	}
+}
