@@ -1,0 +1,114 @@
+package codec
+
+import (
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// A writer encodes the fields that it is shown.
+type writer struct {
+	out encoder
+	err error
+}
+
+var _ fields = (*writer)(nil)
+
+// unfit keeps the first value that its schema cannot hold (L1.I1).
+func (w *writer) unfit(name, format string, args ...any) {
+	if w.err == nil {
+		w.err = fmt.Errorf("%s: %w: %s", name, contract.ErrUnencodable, fmt.Sprintf(format, args...))
+	}
+}
+
+func (w *writer) text(name string, v *string) {
+	if !utf8.ValidString(*v) {
+		w.unfit(name, "%q is not UTF-8", *v)
+	}
+	w.out.bytes([]byte(*v))
+}
+
+func (w *writer) flag(_ string, v *bool)    { w.out.bool(*v) }
+func (w *writer) number(_ string, v *int64) { w.out.long(*v) }
+
+func (w *writer) decimal(name string, v *trade.Decimal, scale int32) {
+	unscaled, err := v.Unscaled(scale)
+	if err != nil {
+		w.unfit(name, "%v", err)
+	}
+	if tooLong(*v, scale) {
+		w.unfit(name, "%s has more than %d digits at scale %d", *v, precision, scale)
+	}
+	w.out.bytes(unscaled)
+}
+
+func (w *writer) instant(name string, v *time.Time) {
+	switch micros := v.UnixMicro(); {
+	case outOfTime(*v):
+		w.unfit(name, "%s is not in the years 1 to 9999", v)
+	case !v.Equal(time.UnixMicro(micros)):
+		w.unfit(name, "%s is finer than a microsecond", v)
+	default:
+		w.out.long(micros)
+	}
+}
+
+func (w *writer) period(_ string, v *trade.Period) {
+	w.out.long(int64(v.Start))
+	w.out.long(int64(v.End))
+}
+
+func (w *writer) id(_ string, v *uuid.UUID)     { w.out.bytes([]byte(v.String())) }
+func (w *writer) digest(_ string, v *[32]byte)  { w.out.raw(v[:]) }
+func (w *writer) record(_ string, walk func())  { walk() }
+func (w *writer) present(_ string, p bool) bool { w.out.long(branch(p)); return p }
+
+func (w *writer) symbol(name string, v *int, symbols []string) {
+	if *v < 0 {
+		w.unfit(name, "not one of %q", symbols)
+	}
+	w.out.long(int64(*v))
+}
+
+// list writes one block of n items without its size, then the empty block that ends an array.
+func (w *writer) list(_ string, n int, _ func(), item func(i int)) {
+	if n > 0 {
+		w.out.long(int64(n))
+	}
+	for i := range n {
+		item(i)
+	}
+	w.out.long(0)
+}
+
+// branch is the index in a union of null and something.
+func branch(present bool) int64 {
+	if present {
+		return 1
+	}
+	return 0
+}
+
+// tooLong says whether v has more digits than the precision of a decimal allows.
+func tooLong(v trade.Decimal, scale int32) bool {
+	return v.Abs().Cmp(bounds[scale]) >= 0
+}
+
+// bounds are the least numbers that are too long, by scale.
+var bounds = map[int32]trade.Decimal{
+	unitScale:   trade.Dec("1" + zeros[:precision-unitScale]),
+	amountScale: trade.Dec("1" + zeros[:precision-amountScale]),
+}
+
+const zeros = "0000000000000000000000000000"
+
+// outOfTime says whether a time has no four-digit year, as RFC 3339 wants.
+func outOfTime(t time.Time) bool {
+	year := t.UTC().Year()
+	return year < 1 || year > 9999
+}
