@@ -1,0 +1,78 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+)
+
+var durability = []spec{{
+	Check: check.Check{ID: "L2.26", Points: 2, Invariant: "L2.I6", Title: "what was acknowledged is there after a crash, as it was",
+		Hint: "a receipt is a promise: give it when the events are durable, not before"},
+	try: func(t *trial) {
+		for i := range 10 {
+			name := fmt.Sprintf("trade/UTI-%d", i%4)
+			t.append(name, contract.Any, t.events.batch(name, 1+i%3)...)
+		}
+		before, end := t.whole(), t.end()
+		t.reopen()
+		require.Equal(t, before, byStream(t.read(nil, end)), "the same range")
+		require.Equal(t, before, t.whole(), "the whole log")
+		for name, events := range before {
+			require.Equal(t, events, t.stream(name))
+		}
+	},
+}, {
+	Check: check.Check{ID: "L2.27", Points: 3, Invariant: "L2.I4", Title: "a retry after a crash gives the receipts of the first time",
+		Hint: "what is known of ids and versions must come from the log, or be as durable as it"},
+	try: func(t *trial) {
+		batch := t.events.batch(stream, 3)
+		first := t.append(stream, 0, batch...)
+		t.reopen()
+		require.Equal(t, first, t.append(stream, 0, batch...))
+		other := batch[1]
+		other.Reason = "another reason"
+		reused := new(contract.ReusedError)
+		require.ErrorAs(t, t.refused(stream, 3, other), &reused)
+		conflict := new(contract.ConflictError)
+		require.ErrorAs(t, t.refused(stream, 2, t.events.next(stream)), &conflict)
+		require.EqualValues(t, 3, conflict.Actual)
+	},
+}, {
+	Check: check.Check{ID: "L2.28", Points: 1, Invariant: "L2.I8", Title: "time does not run backwards over a crash",
+		Hint: "take the last time from the log, not from memory"},
+	try: func(t *trial) {
+		last := t.append(stream, 0, t.events.next(stream))[0].RecordedAt
+		t.reopen()
+		t.now.set(noon.Add(-time.Hour))
+		next := t.append(stream, 1, t.events.next(stream))[0].RecordedAt
+		require.Equal(t, last.Add(time.Microsecond), next)
+	},
+}}
+
+var ownership = []spec{{
+	Check: check.Check{ID: "L2.29", Points: 3, Invariant: "L2.I9", Title: "a writer that lost its place is told ErrFenced, and nothing of it becomes visible",
+		Hint: "fence first, then read: the broker must refuse the old owner, not your memory of who it was"},
+	try: func(t *trial) {
+		t.append(stream, 0, t.events.next(stream))
+		before := t.whole()
+		t.log.Usurp(t)
+		late := t.events.next(stream)
+		_, err := t.store.Append(t.Context(), stream, 1, late)
+		require.ErrorIs(t, err, contract.ErrFenced)
+		require.Equal(t, before, t.whole())
+		_, err = t.store.Find(t.Context(), late.ID)
+		require.ErrorIs(t, err, contract.ErrNotFound)
+		receipts, err := t.store.Append(t.Context(), stream, 1, late)
+		for errors.Is(err, contract.ErrFenced) { // until it has its place again
+			receipts, err = t.store.Append(t.Context(), stream, 1, late)
+		}
+		require.NoError(t, err)
+		require.EqualValues(t, 2, receipts[0].Version)
+	},
+}}

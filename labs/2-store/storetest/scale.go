@@ -1,0 +1,43 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+)
+
+var scale = []spec{{
+	Check: check.Check{ID: "L2.24", Points: 1, Invariant: "L2.I2", Title: "a batch of a thousand events goes in whole, and in order",
+		Hint: "limits of a protocol (parameters of a statement, bytes of a request) are the store's affair"},
+	try: func(t *trial) {
+		batch := t.events.batch(stream, 1000)
+		t.append(stream, 0, batch...)
+		holds(t, 1, batch, t.stream(stream))
+		holds(t, 1, batch, t.read(nil, t.end()))
+	},
+}, {
+	Check: check.Check{ID: "L2.25", Points: 1, Invariant: "L2.I1", Title: "many streams that grow at once do not mix",
+		Hint: "what is decided for one stream must not depend on another"},
+	try: func(t *trial) {
+		const streams = 200
+		var first []contract.Event
+		for i := range streams {
+			first = append(first, t.events.next(fmt.Sprintf("trade/UTI-%d", i)))
+		}
+		for _, err := range t.race(first, func(ctx context.Context, e contract.Event) error {
+			_, err := t.store.Append(ctx, e.Stream, 0, e)
+			return err
+		}) {
+			require.NoError(t, err)
+		}
+		whole := t.whole()
+		require.Len(t, whole, streams)
+		for _, e := range first {
+			holds(t, 1, []contract.Event{e}, whole[e.Stream])
+		}
+	},
+}}

@@ -1,0 +1,64 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+)
+
+var times = []spec{{
+	Check: check.Check{ID: "L2.21", Points: 2, Invariant: "L2.I8", Title: "recorded_at is the clock's time, and never runs backwards when the clock does",
+		Hint: "use contract.Stamp with the time of the last event, inside a batch too"},
+	try: func(t *trial) {
+		const tick = time.Microsecond
+		var want, got []time.Time
+		for _, step := range []struct {
+			clock time.Time
+			want  []time.Time
+		}{
+			{noon, []time.Time{noon, noon.Add(tick)}},
+			{noon.Add(-time.Hour), []time.Time{noon.Add(2 * tick), noon.Add(3 * tick)}},
+			{noon.Add(time.Minute + 999), []time.Time{noon.Add(time.Minute)}}, // finer than it can be recorded
+			{noon.Add(time.Minute), []time.Time{noon.Add(time.Minute + tick)}},
+		} {
+			t.now.set(step.clock)
+			for _, r := range t.append(stream, contract.Any, t.events.batch(stream, len(step.want))...) {
+				got = append(got, r.RecordedAt)
+			}
+			want = append(want, step.want...)
+		}
+		require.Equal(t, want, got, "recorded_at of the receipts")
+		for i, e := range t.stream(stream) {
+			require.Equal(t, want[i], e.RecordedAt, "recorded_at of event %d", i+1)
+		}
+	},
+}, {
+	Check: check.Check{ID: "L2.22", Points: 1, Invariant: "L2.I8", Title: "the clock is asked with the context of the append",
+		Hint: "pass the caller's context to the clock: a simulated log carries its time there"},
+	try: func(t *trial) {
+		for day := range 3 {
+			at := noon.AddDate(0, 0, day+1)
+			receipts, err := t.store.Append(contract.At(t.Context(), at), stream, contract.Any, t.events.next(stream))
+			require.NoError(t, err)
+			require.Equal(t, []contract.Receipt{{Version: int64(day + 1), RecordedAt: at}}, receipts)
+		}
+	},
+}, {
+	Check: check.Check{ID: "L2.23", Points: 2, Invariant: "L2.I8", Title: "nothing is recorded at or before a frontier that was told, and what is recorded is within it once the clock moves on",
+		Hint: "an append that is under way may still be stamped with the time it is now"},
+	try: func(t *trial) {
+		for i := range 4 {
+			name := []string{stream, "trade/UTI-2", "trade/UTI-3", "trade/UTI-4"}[i]
+			last := t.append(name, contract.Any, t.events.next(name))[0].RecordedAt
+			t.now.set(noon.Add(time.Duration(i+1) * time.Second))
+			frontier, err := t.store.Frontier(t.Context())
+			require.NoError(t, err)
+			require.False(t, frontier.Before(last), "the frontier %s is before what was recorded at %s", frontier, last)
+			next := t.append(name, contract.Any, t.events.next(name))[0].RecordedAt
+			require.True(t, next.After(frontier), "recorded at %s, after the frontier was %s", next, frontier)
+		}
+	},
+}}
