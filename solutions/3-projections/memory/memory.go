@@ -1,0 +1,121 @@
+// Package memory is a projection that lives as long as its process: trade.Book with a cursor.
+package memory
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+	projection "example.com/blotter/solutions/3-projections"
+)
+
+// Projection is contract.Projection in memory. It is safe for use by many goroutines.
+type Projection struct {
+	codec contract.Codec
+
+	mu     sync.RWMutex
+	cursor contract.Cursor
+	book   *trade.Book
+	taken  map[string][]trade.Event // by stream, in version order
+}
+
+var _ contract.Projection = (*Projection)(nil)
+
+// New is an empty model.
+func New(codec contract.Codec) *Projection {
+	return &Projection{codec: codec, book: trade.NewBook(), taken: map[string][]trade.Event{}}
+}
+
+// Cursor is how far the model has come.
+func (p *Projection) Cursor(context.Context) (contract.Cursor, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return slices.Clone(p.cursor), nil
+}
+
+// Apply takes all of events or, with an error, none. A book cannot take an event back: so after an error the
+// book is made anew from what had been taken before.
+func (p *Projection) Apply(ctx context.Context, events []contract.Recorded, next contract.Cursor) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var batch []contract.StreamEvent
+	for _, r := range projection.Fresh(events, p.cursor) {
+		e, err := projection.Decode(ctx, p.codec, r)
+		if err != nil {
+			return err
+		}
+		batch = append(batch, contract.StreamEvent{Stream: r.Stream, Event: e})
+	}
+	if err := fill(p.book, batch); err != nil {
+		p.book = trade.NewBook()
+		if again := fill(p.book, p.events()); again != nil {
+			panic(fmt.Sprintf("memory: events that were taken once are not taken again: %v", again))
+		}
+		return err
+	}
+	for _, e := range batch {
+		p.taken[e.Stream] = append(p.taken[e.Stream], e.Event)
+	}
+	p.cursor = projection.Furthest(p.cursor, next)
+	return nil
+}
+
+func fill(book *trade.Book, events []contract.StreamEvent) error {
+	for _, e := range events {
+		if err := book.Apply(e.Stream, e.Event); err != nil {
+			return fmt.Errorf("stream %s, version %d: %w", e.Stream, e.Event.Version, err)
+		}
+	}
+	return nil
+}
+
+// events are all that were taken, by stream and version.
+func (p *Projection) events() []contract.StreamEvent {
+	var all []contract.StreamEvent
+	for _, stream := range slices.Sorted(maps.Keys(p.taken)) {
+		for _, e := range p.taken[stream] {
+			all = append(all, contract.StreamEvent{Stream: stream, Event: e})
+		}
+	}
+	return all
+}
+
+// State is the whole model.
+func (p *Projection) State(context.Context) (trade.State, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.book.State(), nil
+}
+
+// Trade is one trade of the model.
+func (p *Projection) Trade(_ context.Context, uti string) (trade.Trade, bool, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	t, ok := p.book.Trade(uti)
+	return t, ok, nil
+}
+
+// Positions are the pools of the model, sorted by key.
+func (p *Projection) Positions(ctx context.Context) ([]trade.Position, error) {
+	s, err := p.State(ctx)
+	return s.Positions, err
+}
+
+// Events is every event that the model has taken, by stream and version.
+func (p *Projection) Events(context.Context) iter.Seq2[contract.StreamEvent, error] {
+	return func(yield func(contract.StreamEvent, error) bool) {
+		p.mu.RLock()
+		all := p.events()
+		p.mu.RUnlock()
+		for _, e := range all {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// read runs f on one moment of the model: every statement of f sees the same commits. It waits for the swap of a rebuild, which
+// waits for it, so f never finds a table of the one model and then one of the other.
+func (p *Projection) read(ctx context.Context, f func(pgx.Tx) error) error {
+	moment := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	return pgx.BeginTxFunc(ctx, p.pool, moment, func(tx pgx.Tx) error {
+		// LOCK comes before the first query, for that one fixes the moment (PostgreSQL manual, section 13.3.1).
+		if _, err := tx.Exec(ctx, "LOCK TABLE checkpoint IN ACCESS SHARE MODE"); err != nil {
+			return fmt.Errorf("wait for the model: %w", err)
+		}
+		return f(tx)
+	})
+}
+
+// Cursor is how far the model has come.
+func (p *Projection) Cursor(ctx context.Context) (cursor contract.Cursor, err error) {
+	err = p.read(ctx, func(tx pgx.Tx) error {
+		cursor, err = scanCursor(tx.QueryRow(ctx, "SELECT cursor FROM checkpoint"))
+		return err
+	})
+	return cursor, err
+}
+
+// State is the whole model, at one moment.
+func (p *Projection) State(ctx context.Context) (s trade.State, err error) {
+	err = p.read(ctx, func(tx pgx.Tx) error {
+		if s.Trades, err = readTrades(ctx, tx); err != nil {
+			return fmt.Errorf("read trades: %w", err)
+		}
+		s.Positions, err = p.positions(ctx, tx)
+		return err
+	})
+	return s, err
+}
+
+func readTrades(ctx context.Context, tx pgx.Tx) ([]trade.Trade, error) {
+	rows, err := tx.Query(ctx, "SELECT state FROM trades ORDER BY uti")
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[trade.Trade])
+}
+
+// Trade is one trade of the model, with its terms and legs.
+func (p *Projection) Trade(ctx context.Context, uti string) (t trade.Trade, ok bool, err error) {
+	err = p.read(ctx, func(tx pgx.Tx) error {
+		var terms trade.New
+		err := tx.QueryRow(ctx, "SELECT state, terms FROM trades WHERE uti = $1", uti).Scan(&t, &terms)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		stream := trade.TradeStream(uti)
+		legs, err := legsOf(ctx, tx, []string{stream})
+		t.Terms, t.Legs, ok = terms, legs[stream], err == nil
+		return err
+	})
+	if err != nil {
+		return trade.Trade{}, false, fmt.Errorf("read trade %s: %w", uti, err)
+	}
+	return t, ok, nil
+}
+
+// Positions are the pools of the model, marked with the curves of the same moment.
+func (p *Projection) Positions(ctx context.Context) (positions []trade.Position, err error) {
+	err = p.read(ctx, func(tx pgx.Tx) error {
+		positions, err = p.positions(ctx, tx)
+		return err
+	})
+	return positions, err
+}
+
+func (p *Projection) positions(ctx context.Context, tx pgx.Tx) ([]trade.Position, error) {
+	curves, err := p.curves(ctx, tx)
+	if err != nil {
+		return nil, fmt.Errorf("read curves: %w", err)
+	}
+	const last = `
+SELECT DISTINCT ON (book, instrument, currency)
+       book, instrument, currency, effective_at, stream, version, n, legs, state
+FROM pools ORDER BY book, instrument, currency, legs DESC`
+	rows, err := tx.Query(ctx, last)
+	if err != nil {
+		return nil, fmt.Errorf("read pools: %w", err)
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (trade.Position, error) {
+		r, err := scanPool(row)
+		if err != nil {
+			return trade.Position{}, err
+		}
+		var pool trade.Pool
+		if err := json.Unmarshal(r.State, &pool); err != nil {
+			return trade.Position{}, fmt.Errorf("state of pool %v: %w", r.PoolKey, err)
+		}
+		return trade.PositionOf(r.PoolKey, pool, curves[r.PoolKey.Curve()]), nil
+	})
+}
+
+// curves are folded from their marks at each read.
+func (p *Projection) curves(ctx context.Context, tx pgx.Tx) (map[string]trade.Curve, error) {
+	return nil, nil
+}
+
+// Events is every event that the model has taken, by stream and version. The moment lasts as long as the loop over them.
+func (p *Projection) Events(ctx context.Context) iter.Seq2[contract.StreamEvent, error] {
+	return func(yield func(contract.StreamEvent, error) bool) {
+		stopped := errors.New("the loop was left")
+		err := p.read(ctx, func(tx pgx.Tx) error {
+			for e, err := range p.readEvents(ctx, tx, "") {
+				if err != nil {
+					return err
+				}
+				if !yield(e, nil) {
+					return stopped
+				}
+			}
+			return nil
+		})
+		if err != nil && err != stopped {
+			yield(contract.StreamEvent{}, err)
+		}
+	}
+}
