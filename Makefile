@@ -1,0 +1,31 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo test race lint build setup clean
+
+BLOTTER := go run ./capstone/cmd/blotter
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: setup ## run the whole flow on the sample book
+	@$(BLOTTER) demo
+
+test: setup ## run every test; ends with a line of counts
+	@$(BLOTTER) test
+
+race: setup ## run every test under the race detector
+	@$(BLOTTER) test -- -race
+
+lint: ## gofmt, go vet, staticcheck
+	@./.tools/setup lint
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "error: these files are not gofmt-clean"; exit 1; }
+	go vet ./...
+	.tools/bin/staticcheck ./...
+
+build: ## build the command line as ./blotter
+	go build -o blotter ./capstone/cmd/blotter
+
+setup: ## build or install what the embedded stack needs
+	@./.tools/setup
+
+clean: ## remove what was built here
+	rm -rf blotter .tools/bin

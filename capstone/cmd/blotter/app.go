@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"example.com/blotter/capstone"
+	"example.com/blotter/labs/kit/stack"
+)
+
+// app is what a command runs with: where to write, which log, and the parts that were opened so far.
+type app struct {
+	cli            *cli
+	stdout, stderr io.Writer
+	settings       settings
+	stack          stack.Stack
+	closers        []func() error // run last to first
+}
+
+func newApp(c *cli, stdout, stderr io.Writer) *app {
+	return &app{cli: c, stdout: stdout, stderr: stderr}
+}
+
+func (a *app) onClose(f func() error) { a.closers = append(a.closers, f) }
+
+func (a *app) close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i]())
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+// open finds the log in the data folder.
+func (a *app) open() (err error) {
+	a.settings, err = load(a.cli.Data)
+	return err
+}
+
+// openOrCreate finds the log in the data folder, or begins one as the flags say.
+func (a *app) openOrCreate(simulated bool) error {
+	err := a.open()
+	var missing *usageError
+	if errors.As(err, &missing) {
+		return a.create(simulated)
+	}
+	if err == nil && simulated && !a.settings.Simulated {
+		return &usageError{
+			fmt.Sprintf("the log in %s keeps real time, so nothing simulated goes in", a.cli.Data),
+			"leave --simulate out, or begin a log in another folder with --data",
+		}
+	}
+	return err
+}
+
+func (a *app) create(simulated bool) error {
+	if a.cli.Partitions < 1 {
+		return &usageError{fmt.Sprintf("--partitions is %d", a.cli.Partitions), "a log has at least one partition"}
+	}
+	a.settings = settings{Store: a.cli.Store, Partitions: a.cli.Partitions, Simulated: simulated}
+	return create(a.cli.Data, a.settings)
+}
+
+// existing is the system over a log that must be there.
+func (a *app) existing(ctx context.Context) (*capstone.System, error) {
+	if err := a.open(); err != nil {
+		return nil, err
+	}
+	return a.system(ctx)
+}
+
+// answer prints what a command found: with --json as an object, else by show. A simulated log is always called one.
+func (a *app) answer(v any, show func(io.Writer)) error {
+	if a.cli.JSON {
+		return asJSON(a.stdout, struct {
+			Simulated bool `json:"simulated"`
+			Answer    any  `json:"answer"`
+		}{a.settings.Simulated, v})
+	}
+	show(a.stdout)
+	if a.settings.Simulated {
+		fmt.Fprintln(a.stdout, "(a simulated log: its recorded times follow the entered ones)")
+	}
+	return nil
+}
+
+// progress counts on a terminal, a few times a second; in a pipe it is silent.
+type progress struct {
+	out   io.Writer
+	noun  string
+	n     int
+	shown time.Time
+}
+
+func (a *app) progress(noun string) *progress {
+	p := &progress{noun: noun}
+	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		p.out = f
+	}
+	return p
+}
+
+func (p *progress) add() {
+	p.n++
+	if p.out == nil || time.Since(p.shown) < 100*time.Millisecond {
+		return
+	}
+	p.shown = time.Now()
+	fmt.Fprintf(p.out, "\r%d %s", p.n, p.noun)
+}
+
+func (p *progress) clear() {
+	if p.out != nil {
+		fmt.Fprint(p.out, "\r\x1b[K")
+	}
+}

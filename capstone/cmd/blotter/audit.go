@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+type snapshotCmd struct {
+	Name string `arg:"" optional:"" help:"How to ask for it again; without one, it is called by its digest."`
+}
+
+func (c *snapshotCmd) Run(ctx context.Context, a *app) error {
+	system, err := a.existing(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := system.Snapshot(ctx, c.Name)
+	if err != nil {
+		return err
+	}
+	return a.answer(snapshotJSON(s), func(w io.Writer) { showSnapshot(w, s) })
+}
+
+func snapshotJSON(s contract.Snapshot) any {
+	return map[string]any{"name": s.Name, "taken": s.Taken, "cursor": s.Cursor, "digest": fmt.Sprintf("%x", s.Digest), "bytes": len(s.State)}
+}
+
+func showSnapshot(w io.Writer, s contract.Snapshot) {
+	fmt.Fprintf(w, "archived %s: %s, digest sha256:%x\n", s.Name, plural(int64(len(s.State)), "byte"), s.Digest)
+}
+
+type replayCmd struct {
+	Name string `arg:"" optional:"" help:"The snapshot; without one, the last that was taken."`
+}
+
+func (c *replayCmd) Run(ctx context.Context, a *app) error {
+	system, err := a.existing(ctx)
+	if err != nil {
+		return err
+	}
+	name := c.Name
+	if name == "" {
+		names, err := system.Snapshots.Names(ctx)
+		if err != nil {
+			return err
+		}
+		if len(names) == 0 {
+			return &failure{"there is no snapshot to replay against", "take one: blotter snapshot"}
+		}
+		name = names[len(names)-1]
+	}
+	events, difference, err := system.Replay(ctx, name)
+	if err != nil {
+		return err
+	}
+	if difference != nil {
+		return &failure{fmt.Sprintf("%s: %v", name, difference), "the log or the archived state was changed: blotter verify tells which"}
+	}
+	return a.answer(map[string]any{"snapshot": name, "events": events, "equal": true}, func(w io.Writer) {
+		fmt.Fprintf(w, "replayed %s from the log alone: equal to %s, byte for byte\n", plural(events, "event"), name)
+	})
+}
+
+type sealCmd struct{}
+
+func (c *sealCmd) Run(ctx context.Context, a *app) error {
+	system, err := a.existing(ctx)
+	if err != nil {
+		return err
+	}
+	checkpoint, err := system.Auditor.Seal(ctx)
+	if err != nil {
+		return err
+	}
+	return a.answer(checkpointJSON(checkpoint), func(w io.Writer) { fmt.Fprintf(w, "sealed to checkpoint %s\n", nameOf(checkpoint)) })
+}
+
+func checkpointJSON(c contract.Checkpoint) any {
+	return map[string]any{"origin": c.Origin, "size": c.Size, "root": fmt.Sprintf("%x", c.Root), "note": string(c.Note)}
+}
+
+// nameOf is what a checkpoint is called: its origin and size, and the root that no other log of that size has.
+func nameOf(c contract.Checkpoint) string {
+	return fmt.Sprintf("%s/%d, root %x", c.Origin, c.Size, c.Root)
+}
+
+type verifyCmd struct{}
+
+func (c *verifyCmd) Run(ctx context.Context, a *app) error {
+	system, err := a.existing(ctx)
+	if err != nil {
+		return err
+	}
+	v, err := system.Auditor.Verify(ctx)
+	if err != nil {
+		return err
+	}
+	return a.verified(v)
+}
+
+// verified prints a verification; a fault is a failure.
+func (a *app) verified(v contract.Verification) error {
+	if v.Fault != nil {
+		return &failure{fmt.Sprintf("the log does not verify: %v", v.Fault), "keep log and archive as they are: both are evidence now"}
+	}
+	return a.answer(map[string]any{
+		"checkpoint": checkpointJSON(v.Checkpoint), "batches": v.Batches, "sealed": v.Sealed, "unanchored": v.Unanchored,
+	}, func(w io.Writer) { showVerification(w, v) })
+}
+
+func showVerification(w io.Writer, v contract.Verification) {
+	if v.Checkpoint.Size == 0 {
+		fmt.Fprintf(w, "nothing is sealed yet; %s unanchored\n", plural(v.Unanchored, "event"))
+		return
+	}
+	fmt.Fprintf(w, "verified to checkpoint %s\n", nameOf(v.Checkpoint))
+	fmt.Fprintf(w, "  %s in %s under it; %d past it, unanchored\n", plural(v.Sealed, "event"), batches(v.Batches), v.Unanchored)
+}
+
+func batches(n int) string {
+	if n == 1 {
+		return "1 batch"
+	}
+	return fmt.Sprintf("%d batches", n)
+}

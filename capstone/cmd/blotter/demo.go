@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/books"
+	"example.com/blotter/capstone/lines"
+	"example.com/blotter/labs/kit/trade"
+)
+
+type demoCmd struct {
+	Book string `help:"Another book of commands." placeholder:"FILE" type:"existingfile"`
+	Keep bool   `help:"Keep the log in the data folder instead of a temporary one."`
+}
+
+// Run imports a book into a new simulated log and takes it through the whole flow.
+func (c *demoCmd) Run(ctx context.Context, a *app) error {
+	began := time.Now()
+	book := books.Sample
+	if c.Book != "" {
+		var err error
+		if book, err = os.ReadFile(c.Book); err != nil {
+			return err
+		}
+	}
+	if err := a.beginDemo(c.Keep); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "one year of a trading desk, on the %s stack, in the %s store\n", a.cli.Stack, a.where())
+	system, err := a.system(ctx)
+	if err != nil {
+		return err
+	}
+	progress := a.progress("lines")
+	sum, err := system.Run(ctx, lines.Read(bytes.NewReader(book)), capstone.Watch{
+		Step: func(name string) {
+			progress.clear()
+			fmt.Fprintf(a.stderr, "%6.1fs  %s\n", time.Since(began).Seconds(), name)
+		},
+		Result: func(capstone.Result) { progress.add() },
+	})
+	progress.clear()
+	if err != nil {
+		return err
+	}
+	if err := a.answer(summaryJSON(sum), func(w io.Writer) { showSummary(w, sum) }); err != nil {
+		return err
+	}
+	if c.Keep {
+		fmt.Fprintf(a.stdout, "kept in %s: try blotter --data %s position\n", a.cli.Data, a.cli.Data)
+	}
+	return demoVerdict(sum)
+}
+
+func (a *app) where() string {
+	if a.settings.Store == "kafka" {
+		return fmt.Sprintf("kafka (%s)", plural(int64(a.settings.Partitions), "partition"))
+	}
+	return a.settings.Store
+}
+
+// beginDemo creates a new simulated log, in a temporary folder unless it is to be kept.
+func (a *app) beginDemo(keep bool) error {
+	if keep {
+		if a.open() == nil {
+			return &usageError{fmt.Sprintf("there is a log in %s already", a.cli.Data), "name another folder with --data"}
+		}
+		return a.create(true)
+	}
+	dir, err := os.MkdirTemp("", "blotter-demo-")
+	if err != nil {
+		return err
+	}
+	a.onClose(func() error { return os.RemoveAll(dir) })
+	a.cli.Data = dir
+	return a.create(true)
+}
+
+// demoVerdict fails the demo unless everything that it claims was seen to hold.
+func demoVerdict(sum capstone.Summary) error {
+	switch {
+	case sum.Imported.Bad > 0:
+		return &failure{plural(int64(sum.Imported.Bad), "bad line") + " in the book", "blotter import names each"}
+	case sum.Difference != nil:
+		return &failure{sum.Difference.Error(), ""}
+	case sum.Verification.Fault != nil:
+		return &failure{sum.Verification.Fault.Error(), ""}
+	case sum.Verification.Unanchored > 0:
+		return &failure{plural(sum.Verification.Unanchored, "event") + " past the checkpoint", ""}
+	}
+	return nil
+}
+
+// shown is how many positions the demo prints.
+const shown = 12
+
+func showSummary(w io.Writer, sum capstone.Summary) {
+	fmt.Fprintln(w, "\nwhat went in, and what was refused by which rule")
+	fmt.Fprint(w, "  ")
+	showImported(w, sum.Imported)
+	showMissing(w, sum.Missing)
+	positions := sum.State.Positions
+	fmt.Fprintf(w, "\npositions (%d of %d)\n", min(shown, len(positions)), len(positions))
+	showPositions(w, positions[:min(shown, len(positions))])
+	fmt.Fprintln(w, "\nprofit and loss, by average cost and by fifo")
+	showTotals(w, totals(positions))
+	fmt.Fprintf(w, "\nstate     %s, %s, digest sha256:%x\n", plural(int64(len(sum.State.Trades)), "trade"), plural(int64(len(positions)), "position"), sum.State.Digest())
+	fmt.Fprint(w, "snapshot  ")
+	showSnapshot(w, sum.Snapshot)
+	if sum.Difference == nil {
+		fmt.Fprintf(w, "replay    %s folded from the log alone: equal to the snapshot, byte for byte\n", plural(sum.Replayed, "event"))
+	}
+	fmt.Fprint(w, "audit     ")
+	showVerification(w, sum.Verification)
+}
+
+func showMissing(w io.Writer, missing []capstone.MissingFollowUp) {
+	if len(missing) == 0 {
+		fmt.Fprintln(w, "  every contract that had to begin from another has begun")
+		return
+	}
+	rows := []string{"cause\tthe contract that did not begin\twhy"}
+	for _, m := range missing {
+		why := "not issued"
+		if m.Refusal != nil {
+			why = m.Refusal.Error()
+		}
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%s", m.Cause.ID, m.Command.UTI, why))
+	}
+	table(w, rows...)
+}
+
+func summaryJSON(sum capstone.Summary) any {
+	return struct {
+		Imported   capstone.Imported `json:"imported"`
+		Positions  []trade.Position  `json:"positions"`
+		Totals     []bookTotal       `json:"totals"`
+		Digest     string            `json:"digest"`
+		Snapshot   any               `json:"snapshot"`
+		Replayed   int64             `json:"replayed"`
+		Checkpoint any               `json:"checkpoint"`
+	}{sum.Imported, sum.State.Positions, totals(sum.State.Positions), fmt.Sprintf("%x", sum.State.Digest()),
+		snapshotJSON(sum.Snapshot), sum.Replayed, checkpointJSON(sum.Checkpoint)}
+}

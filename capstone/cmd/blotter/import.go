@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/lines"
+)
+
+type importCmd struct {
+	File     string `arg:"" help:"Commands as JSON Lines; - is standard input."`
+	Simulate bool   `help:"Let recorded_at follow entered_at. Only into a new log, or one that was created so."`
+	Quiet    bool   `help:"Do not list the refused lines."`
+}
+
+func (c *importCmd) Run(ctx context.Context, a *app) error {
+	input, err := open(c.File)
+	if err != nil {
+		return err
+	}
+	defer input.Close()
+	if err := a.openOrCreate(c.Simulate); err != nil {
+		return err
+	}
+	system, err := a.system(ctx)
+	if err != nil {
+		return err
+	}
+	progress := a.progress("lines")
+	n, err := system.Import(ctx, lines.Read(input), func(r capstone.Result) {
+		progress.add()
+		if text := remark(c.File, r); text != "" && !(c.Quiet && r.Problem == nil) {
+			progress.clear()
+			fmt.Fprintln(a.stderr, text)
+		}
+	})
+	progress.clear()
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.answer(n, func(w io.Writer) { showImported(w, n) }), incomplete(n))
+}
+
+// remark is what there is to say about a line that did not go in as an accepted command.
+func remark(file string, r capstone.Result) string {
+	var bad *lines.Error
+	switch refusal := r.Outcome.Refusal; {
+	case errors.As(r.Problem, &bad):
+		return fmt.Sprintf("%s: %v", file, bad)
+	case r.Problem != nil:
+		return fmt.Sprintf("%s: line %d: command.reused: %v", file, r.Line, r.Problem)
+	case refusal != nil:
+		return fmt.Sprintf("%s: line %d: %s: %s", file, r.Line, refusal.Rule, refusal.Detail)
+	}
+	return ""
+}
+
+func showImported(w io.Writer, n capstone.Imported) {
+	fmt.Fprintf(w, "%s: %d accepted, %d refused, %d bad; %d of them were on record already\n",
+		plural(int64(n.Lines), "line"), n.Accepted, n.Refused, n.Bad, n.Again)
+	if n.Accepted > 0 {
+		fmt.Fprintf(w, "  accepted  %s\n", counts(n.Kinds))
+	}
+	if n.Refused > 0 {
+		fmt.Fprintf(w, "  refused   %s\n", counts(n.Rules))
+	}
+}
+
+// incomplete is the failure of an import that did not take every line.
+func incomplete(n capstone.Imported) error {
+	if n.Bad+n.Refused == 0 {
+		return nil
+	}
+	return &failure{
+		fmt.Sprintf("%d of %d lines were not accepted: %d bad, %d refused", n.Bad+n.Refused, n.Lines, n.Bad, n.Refused),
+		"mend the bad lines and import the file again: what is on record stays as it is",
+	}
+}
+
+func open(file string) (io.ReadCloser, error) {
+	if file == "-" {
+		return io.NopCloser(os.Stdin), nil
+	}
+	f, err := os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &usageError{fmt.Sprintf("there is no file %s", file), "name a file of JSON Lines, or - for standard input"}
+	}
+	return f, err
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+)
+
+type testCmd struct {
+	Args []string `arg:"" optional:"" passthrough:"" help:"What go test takes, after --; ./... without packages."`
+}
+
+// Run is go test, with its output cut down to a line per package and the whole of what failed. The last line
+// counts: N passed, N failed, N skipped.
+func (t *testCmd) Run(ctx context.Context, a *app) error {
+	args := t.Args
+	if len(args) > 0 && args[0] == "--" {
+		args = args[1:]
+	}
+	if len(args) == 0 || strings.HasPrefix(args[len(args)-1], "-") {
+		args = append(args, "./...")
+	}
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json"}, args...)...)
+	cmd.Stderr = a.stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("cannot run go test: %w", err)
+	}
+	tally := tally{out: a.stdout, output: map[string][]string{}, count: map[string]int{}}
+	readErr := tally.read(out)
+	runErr := cmd.Wait()
+	fmt.Fprintf(a.stdout, "%d passed, %d failed, %d skipped\n", tally.count["pass"], tally.count["fail"], tally.count["skip"])
+	if tally.count["fail"] > 0 || tally.broken || runErr != nil {
+		return errors.Join(readErr, &failure{"tests failed", "the output of each is above"})
+	}
+	return readErr
+}
+
+// A tally counts the tests in a stream of go test -json (see: go doc test2json).
+type tally struct {
+	out    io.Writer
+	output map[string][]string // of a package and test, until it is known to have passed
+	count  map[string]int      // tests by how they ended
+	broken bool                // a package failed, perhaps without a test of its own failing
+}
+
+type testEvent struct {
+	Action, Package, ImportPath, Test, Output string
+	Elapsed                                   float64
+}
+
+func (t *tally) read(r io.Reader) error {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var e testEvent
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			fmt.Fprintln(t.out, lines.Text()) // what is not JSON is go's own complaint
+			continue
+		}
+		t.take(e)
+	}
+	return lines.Err()
+}
+
+func (t *tally) take(e testEvent) {
+	key := e.Package + " " + e.Test
+	switch e.Action {
+	case "output":
+		t.output[key] = append(t.output[key], e.Output)
+	case "build-output":
+		fmt.Fprint(t.out, e.Output)
+	case "build-fail":
+		t.broken = true
+	case "pass", "fail", "skip":
+		t.end(e, key)
+	}
+}
+
+func (t *tally) end(e testEvent, key string) {
+	defer delete(t.output, key)
+	if e.Action == "fail" {
+		t.broken = true
+		fmt.Fprint(t.out, strings.Join(t.output[key], ""))
+	}
+	if e.Test != "" {
+		t.count[e.Action]++
+		return
+	}
+	if e.Action == "pass" {
+		fmt.Fprintf(t.out, "ok    %-50s %6.1fs\n", e.Package, e.Elapsed)
+	}
+}

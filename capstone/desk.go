@@ -1,0 +1,194 @@
+package capstone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// A Desk takes commands: it decides each against the history of its stream and puts the outcome on record.
+type Desk struct {
+	Store  contract.Store
+	Codec  contract.Codec
+	Source string // goes into every event: where its commands come from
+}
+
+// An Outcome is what a command led to. A refusal is an outcome too, and on record like any other.
+type Outcome struct {
+	Event   contract.Recorded
+	Refusal *trade.Refusal // nil if the command was accepted
+	Again   bool           // the command was on record already, and nothing was written
+}
+
+// A ReusedCommandError is a command id that was used before for something else.
+type ReusedCommandError struct{ CommandID string }
+
+func (e *ReusedCommandError) Error() string {
+	return fmt.Sprintf("command_id %q is on record with other content", e.CommandID)
+}
+
+// order is a command with what makes its event traceable.
+type order struct {
+	trade.Command
+	causation   uuid.UUID // also tells the same order, sent again, from another under the same id
+	correlation uuid.UUID
+}
+
+// Do decides cmd and records the outcome; then it does the same for the contracts that begin from it. Sending a
+// command again gives the recorded outcome.
+func (d *Desk) Do(ctx context.Context, cmd trade.Command) (Outcome, error) {
+	ctx = contract.At(ctx, cmd.EnteredAt) // only a simulated log's clock looks at it
+	return d.do(ctx, order{cmd, cmd.ContentID(), trade.EventID(cmd.ID, 0)})
+}
+
+func (d *Desk) do(ctx context.Context, o order) (Outcome, error) {
+	out, err := d.record(ctx, o)
+	if err != nil {
+		return Outcome{}, err
+	}
+	// A crash here leaves an event without what follows from it. The same command sent again comes this way again,
+	// and so does FollowUps.Sweep: the ids are derived, so nothing is begun twice.
+	if out.Refusal == nil {
+		err = d.follow(ctx, out.Event)
+	}
+	return out, err
+}
+
+// record asks for the outcome on record BEFORE it decides: a decision taken again, later, could differ.
+func (d *Desk) record(ctx context.Context, o order) (Outcome, error) {
+	for {
+		recorded, err := d.Store.Find(ctx, trade.EventID(o.ID, 0))
+		if err == nil {
+			return d.again(ctx, o, recorded)
+		}
+		if !errors.Is(err, contract.ErrNotFound) {
+			return Outcome{}, err
+		}
+		out, err := d.decide(ctx, o)
+		var conflict *contract.ConflictError
+		if !errors.As(err, &conflict) {
+			return out, err
+		}
+		// Someone else wrote to the stream between our read and our append: nothing of ours is there, decide anew.
+	}
+}
+
+// again is the outcome that is on record for o.
+func (d *Desk) again(ctx context.Context, o order, recorded contract.Recorded) (Outcome, error) {
+	if recorded.Causation != o.causation {
+		return Outcome{}, &ReusedCommandError{o.ID}
+	}
+	out := Outcome{Event: recorded, Again: true}
+	body, err := d.Codec.Decode(ctx, recorded.Type, recorded.Data)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("event %s: %w", recorded.ID, err)
+	}
+	if r, refused := body.(trade.CommandRefused); refused {
+		out.Refusal = &trade.Refusal{Rule: trade.Rule(r.Rule), Detail: r.Detail}
+	}
+	return out, nil
+}
+
+func (d *Desk) decide(ctx context.Context, o order) (Outcome, error) {
+	history, err := d.history(ctx, o.Stream())
+	if err != nil {
+		return Outcome{}, err
+	}
+	decision, err := trade.Decide(o.UTI, history, o.Command)
+	var refusal *trade.Refusal
+	if errors.As(err, &refusal) {
+		event, err := d.append(ctx, o, o.RefusedStream(), contract.Any, trade.Decision{
+			EffectiveAt: o.EnteredAt,
+			Body: trade.CommandRefused{
+				CommandID: o.ID, Digest: o.Digest(), Rule: string(refusal.Rule), Detail: refusal.Detail,
+			},
+		})
+		return Outcome{Event: event, Refusal: refusal}, err
+	}
+	if err != nil {
+		return Outcome{}, err
+	}
+	event, err := d.append(ctx, o, o.Stream(), int64(len(history)), decision)
+	return Outcome{Event: event}, err
+}
+
+// append makes an event of a decision and stores it.
+func (d *Desk) append(ctx context.Context, o order, stream string, expected int64, what trade.Decision) (contract.Recorded, error) {
+	payload, err := d.Codec.Encode(ctx, what.Body)
+	if err != nil {
+		return contract.Recorded{}, err
+	}
+	event := contract.Event{
+		ID:          trade.EventID(o.ID, 0),
+		Stream:      stream,
+		Type:        payload.Type,
+		Schema:      payload.Schema,
+		Fingerprint: payload.Fingerprint,
+		EffectiveAt: what.EffectiveAt,
+		Corrects:    what.Corrects,
+		Actor:       o.Actor,
+		Approver:    o.Approver,
+		Reason:      o.Reason,
+		Correlation: o.correlation,
+		Causation:   o.causation,
+		Source:      d.Source,
+		Data:        payload.Data,
+	}
+	receipts, err := d.Store.Append(ctx, stream, expected, event)
+	if err != nil {
+		return contract.Recorded{}, err
+	}
+	return contract.Recorded{Event: event, Version: receipts[0].Version, RecordedAt: receipts[0].RecordedAt}, nil
+}
+
+// history is the stream as the domain sees it.
+func (d *Desk) history(ctx context.Context, stream string) ([]trade.Event, error) {
+	var events []trade.Event
+	for recorded, err := range d.Store.Stream(ctx, stream) {
+		if err != nil {
+			return nil, err
+		}
+		event, err := Decoded(ctx, d.Codec, recorded)
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, event)
+	}
+	return events, nil
+}
+
+// Decoded is a recorded event as the domain sees it.
+func Decoded(ctx context.Context, codec contract.Codec, r contract.Recorded) (trade.Event, error) {
+	body, err := codec.Decode(ctx, r.Type, r.Data)
+	if err != nil {
+		return trade.Event{}, fmt.Errorf("stream %s, version %d, position %s: %w", r.Stream, r.Version, r.Position, err)
+	}
+	return trade.Event{
+		ID: r.ID, Version: r.Version, Corrects: r.Corrects, EffectiveAt: r.EffectiveAt, RecordedAt: r.RecordedAt, Body: body,
+	}, nil
+}
+
+// follow begins what begins from an event: the contract after a novation in which we remain, or after a
+// physical exercise. What is on record already is left alone.
+func (d *Desk) follow(ctx context.Context, cause contract.Recorded) error {
+	if !slices.Contains(causes, cause.Type) {
+		return nil
+	}
+	orders, err := d.followUps(ctx, cause)
+	if err != nil {
+		return err
+	}
+	for _, o := range orders {
+		// A refusal is on record under the new UTI, and MissingFollowUps lists its cause.
+		if _, err := d.do(ctx, o); err != nil {
+			return fmt.Errorf("follow-up of event %s: %w", cause.ID, err)
+		}
+	}
+	return nil
+}

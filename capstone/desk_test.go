@@ -1,0 +1,164 @@
+package capstone_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+var nine = time.Date(2025, 1, 6, 9, 0, 0, 0, time.UTC)
+
+// oil begins a contract of 1,000 bbl.
+func oil(id, uti string) trade.Command {
+	return trade.Command{ID: id, UTI: uti, EnteredAt: nine, Actor: "trader/1", Reason: "client order", Body: trade.New{
+		Book: "CRUDE", Counterparty: "ACME", Trader: "trader/1", Side: trade.Buy,
+		Instrument: trade.Instrument{Commodity: trade.Oil, Zone: "BRENT", Delivery: period("2025-06")},
+		Quantity:   trade.Quantity{Value: trade.Int(1000), Unit: trade.BBL}, Price: trade.Dec("70"), Currency: "USD",
+	}}
+}
+
+func period(s string) trade.Period {
+	p, err := trade.ParsePeriod(s)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+// novate has us remain with another party for a part of the contract.
+func novate(id, uti, begins string) trade.Command {
+	return trade.Command{ID: id, UTI: uti, EnteredAt: nine.Add(time.Hour), Actor: "trader/1", Reason: "client leaves", Body: trade.Novate{
+		Role: trade.Remaining, Quantity: trade.Quantity{Value: trade.Int(400), Unit: trade.BBL}, NewUTI: begins, Incoming: "NEWCO",
+	}}
+}
+
+func do(t *testing.T, desk *capstone.Desk, cmd trade.Command) capstone.Outcome {
+	out, err := desk.Do(t.Context(), cmd)
+	require.NoError(t, err)
+	return out
+}
+
+func TestACommandSentAgainGivesTheRecordedOutcome(t *testing.T) {
+	t.Parallel()
+	desk := newDesk(contract.SimulatedClock)
+	first := do(t, desk, oil("c-1", "A"))
+	require.False(t, first.Again)
+	again := do(t, desk, oil("c-1", "A"))
+	require.True(t, again.Again)
+	require.Equal(t, first.Event.ID, again.Event.ID)
+	require.Equal(t, first.Event.RecordedAt, again.Event.RecordedAt)
+}
+
+func TestARefusalIsOnRecordAndStaysWhenTheReasonIsGone(t *testing.T) {
+	t.Parallel()
+	desk := newDesk(contract.SimulatedClock)
+	early := novate("c-2", "A", "B")
+	require.Equal(t, trade.NotBegun, do(t, desk, early).Refusal.Rule)
+	do(t, desk, oil("c-1", "A"))
+	out := do(t, desk, early) // would be legal now
+	require.True(t, out.Again)
+	require.Equal(t, trade.NotBegun, out.Refusal.Rule)
+	require.Equal(t, "refused/A", out.Event.Stream)
+}
+
+func TestACommandIDWithOtherContentIsAnError(t *testing.T) {
+	t.Parallel()
+	for _, first := range []trade.Command{oil("c-1", "A"), novate("c-1", "A", "B")} { // accepted, refused
+		desk := newDesk(contract.SimulatedClock)
+		do(t, desk, first)
+		_, err := desk.Do(t.Context(), oil("c-1", "OTHER"))
+		var reused *capstone.ReusedCommandError
+		require.ErrorAs(t, err, &reused)
+	}
+}
+
+func TestANovationInWhichWeRemainBeginsAContract(t *testing.T) {
+	t.Parallel()
+	desk := newDesk(contract.SimulatedClock)
+	do(t, desk, oil("c-1", "A"))
+	out := do(t, desk, novate("c-2", "A", "B"))
+	system := capstone.System{Desk: desk}
+	b, err := system.Trade(t.Context(), "B", trade.AsOf{})
+	require.NoError(t, err)
+	require.Equal(t, "A", b.PriorUTI)
+	require.Equal(t, "NEWCO", b.Counterparty)
+	require.Equal(t, "400", b.Open.String())
+	for e, err := range desk.Store.Stream(t.Context(), trade.TradeStream("B")) {
+		require.NoError(t, err)
+		require.Equal(t, out.Event.ID, e.Causation)
+		require.Equal(t, out.Event.Correlation, e.Correlation)
+		require.Equal(t, out.Event.RecordedAt.Add(time.Microsecond), e.RecordedAt, "recorded when its cause was, not when it is effective")
+	}
+}
+
+func TestCorrectingACauseCorrectsWhatBeganFromIt(t *testing.T) {
+	t.Parallel()
+	desk := newDesk(contract.SimulatedClock)
+	do(t, desk, oil("c-1", "A"))
+	cause := novate("c-2", "A", "B")
+	do(t, desk, cause)
+	open := func() string {
+		b, err := (&capstone.System{Desk: desk}).Trade(t.Context(), "B", trade.AsOf{})
+		require.NoError(t, err)
+		return string(b.Status) + " " + b.Open.String()
+	}
+	for i, quantity := range []int64{250, 0} {
+		body := cause.Body.(trade.Novate)
+		body.Quantity.Value = trade.Int(quantity)
+		do(t, desk, trade.Command{ID: []string{"c-3", "c-4"}[i], UTI: "A", EnteredAt: nine.Add(2 * time.Hour), Actor: "ops/1", Reason: "as the confirmation says",
+			Corrects: trade.EventID("c-2", 0), Body: body})
+		require.Equal(t, []string{"LIVE 250", "VOIDED 0"}[i], open())
+	}
+}
+
+// dying is a store whose process dies before its n-th append.
+type dying struct {
+	contract.Store
+	appends int
+}
+
+var errDied = errors.New("died")
+
+func (s *dying) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+	if s.appends--; s.appends < 0 {
+		return nil, errDied
+	}
+	return s.Store.Append(ctx, stream, expected, events...)
+}
+
+func TestADeskThatDiesBetweenCauseAndFollowUpIsCaughtUp(t *testing.T) {
+	t.Parallel()
+	for _, mend := range []string{"sweep", "the same command again"} {
+		desk := newDesk(contract.SimulatedClock)
+		store := desk.Store
+		desk.Store = &dying{store, 2}
+		do(t, desk, oil("c-1", "A"))
+		_, err := desk.Do(t.Context(), novate("c-2", "A", "B"))
+		require.ErrorIs(t, err, errDied, "the cause is on record, what follows from it is not")
+
+		desk.Store = store
+		missing, err := desk.MissingFollowUps(t.Context())
+		require.NoError(t, err)
+		require.Len(t, missing, 1)
+		require.Equal(t, "B", missing[0].Command.UTI)
+		if mend == "sweep" {
+			require.NoError(t, desk.Sweep(t.Context(), nil))
+		} else {
+			do(t, desk, novate("c-2", "A", "B"))
+		}
+		missing, err = desk.MissingFollowUps(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, missing)
+		require.NoError(t, desk.Sweep(t.Context(), nil), "again: nothing is begun twice")
+		b, err := (&capstone.System{Desk: desk}).Trade(t.Context(), "B", trade.AsOf{})
+		require.NoError(t, err)
+		require.Equal(t, "400", b.Open.String())
+	}
+}

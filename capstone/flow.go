@@ -1,0 +1,178 @@
+package capstone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"example.com/blotter/capstone/lines"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// A System is the parts, wired. It knows them by contract alone: whichever store, projection or archive is
+// plugged in, the flow is the same.
+type System struct {
+	Desk       *Desk
+	Projection contract.Projection
+	Snapshots  contract.Snapshots
+	Replayer   contract.Replayer
+	Auditor    contract.Auditor
+	Clock      func() time.Time // stamps snapshots
+	Width      int              // lines of an import under way at once; 1 in a simulated log, whose clock follows them
+}
+
+// A Summary is what Run did, every figure of it counted or computed in that run.
+type Summary struct {
+	Imported     Imported
+	Missing      []MissingFollowUp
+	State        trade.State
+	Snapshot     contract.Snapshot
+	Replayed     int64 // events the replay folded
+	Difference   *contract.Difference
+	Checkpoint   contract.Checkpoint
+	Verification contract.Verification
+}
+
+// Imported counts what became of the lines.
+type Imported struct {
+	Lines, Accepted, Refused, Again, Bad int
+	Rules                                map[trade.Rule]int // refusals by rule
+	Kinds                                map[string]int     // accepted commands by kind
+}
+
+// Run is the whole flow: commands become events, events become positions, and the log is proved.
+// It calls watch with the name of each step as it begins, and with each line's result.
+func (s *System) Run(ctx context.Context, input iter.Seq2[lines.Line, error], watch Watch) (sum Summary, err error) {
+	watch.Step("import")
+	if sum.Imported, err = s.Import(ctx, input, watch.Result); err != nil {
+		return sum, err
+	}
+	watch.Step("follow-ups")
+	if sum.Missing, err = s.Desk.MissingFollowUps(ctx); err != nil {
+		return sum, err
+	}
+	watch.Step("projection")
+	if sum.State, err = s.State(ctx); err != nil {
+		return sum, err
+	}
+	watch.Step("snapshot")
+	if sum.Snapshot, err = s.Snapshot(ctx, ""); err != nil {
+		return sum, err
+	}
+	watch.Step("replay")
+	if sum.Replayed, sum.Difference, err = s.Replay(ctx, sum.Snapshot.Name); err != nil {
+		return sum, err
+	}
+	watch.Step("seal")
+	if sum.Checkpoint, err = s.Auditor.Seal(ctx); err != nil {
+		return sum, err
+	}
+	watch.Step("verify")
+	sum.Verification, err = s.Auditor.Verify(ctx)
+	return sum, err
+}
+
+// Watch is told of progress.
+type Watch struct {
+	Step   func(name string)
+	Result func(Result)
+}
+
+// Import first issues the follow-ups that a stopped process left undone, then sends every line to the desk. each is
+// called with every result, in the order of the lines.
+func (s *System) Import(ctx context.Context, input iter.Seq2[lines.Line, error], each func(Result)) (Imported, error) {
+	n := Imported{Rules: map[trade.Rule]int{}, Kinds: map[string]int{}}
+	if err := s.Desk.Sweep(ctx, nil); err != nil {
+		return n, err
+	}
+	for r, err := range s.Desk.Import(ctx, input, s.Width) {
+		if err != nil {
+			return n, err
+		}
+		n.count(r)
+		each(r)
+	}
+	return n, nil
+}
+
+func (n *Imported) count(r Result) {
+	n.Lines++
+	switch {
+	case r.Problem != nil:
+		n.Bad++
+		return
+	case r.Outcome.Again:
+		n.Again++
+	}
+	if r.Outcome.Refusal != nil {
+		n.Refused++
+		n.Rules[r.Outcome.Refusal.Rule]++
+		return
+	}
+	n.Accepted++
+	n.Kinds[KindOf(r.Command)]++
+}
+
+// KindOf is what people call a command: its kind, and for an amend or a cancel which of them.
+func KindOf(c trade.Command) string {
+	if c.Corrects != [16]byte{} {
+		return "AMEND correction"
+	}
+	switch b := c.Body.(type) {
+	case trade.Amend:
+		return "AMEND " + b.Kind
+	case trade.Cancel:
+		return "CANCEL " + b.Kind
+	case trade.Novate:
+		return "NOVATE " + b.Role
+	case trade.Exercise:
+		return "EXERCISE " + b.Settlement
+	}
+	return trade.Kind(c.Body)
+}
+
+// State brings the projection to the end of the log and reads it.
+func (s *System) State(ctx context.Context) (trade.State, error) {
+	if _, err := CatchUp(ctx, s.Desk.Store, s.Projection); err != nil {
+		return trade.State{}, err
+	}
+	return s.Projection.State(ctx)
+}
+
+// Snapshot archives the state at the end of the log. Without a name it is called by its digest, so the same
+// state is archived once.
+func (s *System) Snapshot(ctx context.Context, name string) (contract.Snapshot, error) {
+	state, err := s.State(ctx)
+	if err != nil {
+		return contract.Snapshot{}, err
+	}
+	cursor, err := s.Projection.Cursor(ctx)
+	if err != nil {
+		return contract.Snapshot{}, err
+	}
+	snapshot := contract.Snapshot{Name: name, Taken: s.Clock(), Cursor: cursor, Digest: state.Digest(), State: state.Canonical()}
+	if name == "" {
+		snapshot.Name = fmt.Sprintf("state-%x", snapshot.Digest[:6])
+	}
+	return snapshot, s.Snapshots.Put(ctx, snapshot)
+}
+
+// Replay folds the log up to where a snapshot was taken, and compares the two states byte for byte.
+func (s *System) Replay(ctx context.Context, name string) (int64, *contract.Difference, error) {
+	snapshot, err := s.Snapshots.Get(ctx, name)
+	if err != nil {
+		return 0, nil, err
+	}
+	state, events, err := s.Replayer.Replay(ctx, s.Desk.Store, snapshot.Cursor)
+	if err != nil {
+		return 0, nil, err
+	}
+	var difference *contract.Difference
+	if err := s.Replayer.Compare(snapshot.State, state.Canonical()); err != nil && !errors.As(err, &difference) {
+		return 0, nil, err
+	}
+	return events, difference, nil
+}
