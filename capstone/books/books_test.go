@@ -1,0 +1,59 @@
+package books_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"example.com/blotter/capstone/books"
+	"example.com/blotter/capstone/lines"
+	"github.com/stretchr/testify/require"
+)
+
+func open(t *testing.T, name string) []byte {
+	t.Helper()
+	text, err := books.FS.ReadFile(name)
+	require.NoError(t, err)
+	return text
+}
+
+// told is a table of the README: what the second column says of the first.
+func told(t *testing.T, row string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	table := map[string]string{}
+	for _, m := range regexp.MustCompile(row).FindAllStringSubmatch(string(text), -1) {
+		table[m[1]] = m[2]
+	}
+	require.NotEmpty(t, table)
+	return table
+}
+
+func TestTheBrokenBookIsBrokenWhereTheReadmeSays(t *testing.T) {
+	t.Parallel()
+	want := told(t, "(?m)^\\| (\\d+) \\| `((?:json|field|decimal|time|value)\\.[a-z-]+)` \\|")
+	got := map[string]string{}
+	for line, err := range lines.Read(bytes.NewReader(open(t, books.Broken))) {
+		var bad *lines.Error
+		if errors.As(err, &bad) {
+			got[strconv.Itoa(line.Number)] = string(bad.Rule)
+		} else {
+			require.NoError(t, err)
+		}
+	}
+	require.Equal(t, want, got)
+}
+
+func TestTheFirstBookReads(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for _, err := range lines.Read(bytes.NewReader(open(t, books.First))) {
+		require.NoError(t, err)
+		n++
+	}
+	require.Equal(t, 61, n)
+}
