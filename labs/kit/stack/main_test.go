@@ -1,0 +1,9 @@
+package stack_test
+
+import (
+	"testing"
+
+	"example.com/blotter/labs/kit/stack/stacktest"
+)
+
+func TestMain(m *testing.M) { stacktest.Main(m) }

@@ -1,0 +1,211 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/sr"
+	"github.com/twmb/franz-go/pkg/sr/srfake"
+)
+
+// registry is a Confluent-compatible schema registry in this process. The part that answers, srfake, keeps nothing and
+// believes everything; what is put before it here keeps a journal of every change and checks every schema.
+type registry struct {
+	inner  http.Handler
+	server *http.Server
+	url    string
+
+	mu      sync.Mutex // held over a change: check, apply and record are one step
+	journal *journal
+	broken  error // the journal could not be written: memory is ahead of it
+}
+
+func startRegistry(_ context.Context, root string, opt EmbeddedOptions) (*registry, error) {
+	dir, err := privateDir(root, "registry")
+	if err != nil {
+		return nil, err
+	}
+	r := &registry{inner: srfake.NewRegistry().Handler()}
+	if r.journal, err = openJournal(dir, r.replay); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, errors.Join(err, r.journal.close())
+	}
+	r.url = "http://" + l.Addr().String()
+	r.server = &http.Server{Handler: r.routes()}
+	go r.server.Serve(l) // returns ErrServerClosed at stop
+	opt.Log("registry answers at " + r.url)
+	return r, nil
+}
+
+func (r *registry) failed() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.broken
+}
+
+func (r *registry) stop() error {
+	return errors.Join(r.server.Shutdown(context.Background()), r.journal.close())
+}
+
+func (r *registry) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /subjects/{subject}/versions", r.register)
+	mux.HandleFunc("POST /compatibility/subjects/{subject}/versions", r.judge)
+	mux.HandleFunc("POST /compatibility/subjects/{subject}/versions/{version}", r.judge)
+	mux.HandleFunc("POST /subjects/{subject}", r.read) // is it there?
+	mux.HandleFunc("GET /", r.read)
+	mux.HandleFunc("/", r.change)
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if strings.HasPrefix(req.URL.Path, "/contexts") {
+			refuse(w, http.StatusNotFound, http.StatusNotFound, "the embedded registry has no contexts")
+			return
+		}
+		mux.ServeHTTP(w, req)
+	})
+}
+
+// read answers from memory.
+func (r *registry) read(w http.ResponseWriter, req *http.Request) {
+	q, err := ask(req)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, 42201, err.Error())
+		return
+	}
+	r.serve(q).write(w)
+}
+
+// change applies and records whatever is neither a read nor a schema: configuration, mode, deletions.
+func (r *registry) change(w http.ResponseWriter, req *http.Request) {
+	q, err := ask(req)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, 42201, err.Error())
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.apply(q).write(w)
+}
+
+// register takes a schema that is valid and compatible with its predecessors; one that is there already changes nothing.
+func (r *registry) register(w http.ResponseWriter, req *http.Request) {
+	q, schema, err := askSchema(req)
+	if err != nil {
+		refuse(w, http.StatusUnprocessableEntity, 42201, err.Error())
+		return
+	}
+	subject := req.PathValue("subject")
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	there := question{Method: http.MethodPost, URI: "/subjects/" + url.PathEscape(subject), Body: q.Body}
+	if r.serve(there).Status == http.StatusOK {
+		r.serve(q).write(w)
+		return
+	}
+	messages, err := r.incompatibilities(subject, "", schema)
+	switch {
+	case err != nil:
+		refuse(w, http.StatusUnprocessableEntity, 42201, err.Error())
+	case len(messages) > 0:
+		refuse(w, http.StatusConflict, http.StatusConflict,
+			"schema being registered is incompatible with an earlier schema for subject "+subject+": "+strings.Join(messages, "; "))
+	default:
+		r.apply(q).write(w)
+	}
+}
+
+// judge answers whether a schema would be compatible, with the reasons whether asked for or not.
+func (r *registry) judge(w http.ResponseWriter, req *http.Request) {
+	_, schema, err := askSchema(req)
+	if err != nil {
+		refuse(w, http.StatusUnprocessableEntity, 42201, err.Error())
+		return
+	}
+	messages, err := r.incompatibilities(req.PathValue("subject"), req.PathValue("version"), schema)
+	if err != nil {
+		refuse(w, http.StatusUnprocessableEntity, 42201, err.Error())
+		return
+	}
+	body, _ := json.Marshal(map[string]any{"is_compatible": len(messages) == 0, "messages": messages})
+	answer{http.StatusOK, string(body)}.write(w)
+}
+
+// apply changes memory, then the journal, then answers. A crash before the journal is synced loses a change that nobody
+// was told of; one after it repeats the same change at the next start, with the same ids.
+func (r *registry) apply(q question) answer {
+	if r.broken != nil {
+		return answer{http.StatusInternalServerError, `{"error_code":500,"message":"the registry cannot write its journal"}`}
+	}
+	a := r.serve(q)
+	if err := r.journal.append(entry{q, a}); err != nil {
+		r.broken = fmt.Errorf("write the registry's journal: %w", err)
+		return answer{http.StatusInternalServerError, `{"error_code":500,"message":"the registry cannot write its journal"}`}
+	}
+	return a
+}
+
+// replay repeats a recorded change. Refused ones are repeated too: they can use up an id.
+func (r *registry) replay(e entry) error {
+	if a := r.serve(e.question); a != e.answer {
+		return fmt.Errorf("%s %s was answered %q and is now answered %q", e.Method, e.URI, e.answer.Body, a.Body)
+	}
+	return nil
+}
+
+// question is a request as it is kept.
+type question struct {
+	Method string `json:"method"`
+	URI    string `json:"uri"`
+	Body   string `json:"body,omitempty"`
+}
+
+// answer is a response as it is kept.
+type answer struct {
+	Status int    `json:"status"`
+	Body   string `json:"answer"`
+}
+
+func ask(req *http.Request) (question, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(nil, req.Body, 1<<20))
+	return question{Method: req.Method, URI: req.URL.RequestURI(), Body: string(body)}, err
+}
+
+func askSchema(req *http.Request) (question, sr.Schema, error) {
+	q, err := ask(req)
+	if err != nil {
+		return q, sr.Schema{}, err
+	}
+	var schema sr.Schema
+	err = json.Unmarshal([]byte(q.Body), &schema)
+	return q, schema, err
+}
+
+func (r *registry) serve(q question) answer {
+	req := httptest.NewRequest(q.Method, q.URI, bytes.NewReader([]byte(q.Body)))
+	w := httptest.NewRecorder()
+	r.inner.ServeHTTP(w, req)
+	return answer{w.Code, w.Body.String()}
+}
+
+func (a answer) write(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/vnd.schemaregistry.v1+json")
+	w.WriteHeader(a.Status)
+	io.WriteString(w, a.Body)
+}
+
+func refuse(w http.ResponseWriter, status, code int, message string) {
+	body, _ := json.Marshal(map[string]any{"error_code": code, "message": message})
+	answer{status, string(body)}.write(w)
+}
