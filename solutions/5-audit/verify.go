@@ -1,0 +1,226 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+// Verify is contract.Auditor.Verify. An error means that log or archive could not be read, and says nothing about
+// either; what does not agree is the Verification's Fault.
+func (a *Auditor) Verify(ctx context.Context) (contract.Verification, error) {
+	return a.VerifySince(ctx, nil)
+}
+
+// VerifySince is Verify by somebody who kept a signed checkpoint from earlier. An archive that was rolled back to before it, or
+// rewritten by who holds the key, passes Verify; it does not pass this.
+func (a *Auditor) VerifySince(ctx context.Context, known []byte) (contract.Verification, error) {
+	points, fault, err := a.points(ctx, known)
+	if err != nil {
+		return contract.Verification{}, err
+	}
+	// Asked for after the archive was read: see Seal.
+	end, err := a.Log.End(ctx)
+	if err != nil {
+		return contract.Verification{}, fmt.Errorf("asking where the log ends: %w", err)
+	}
+	v := &verifier{Auditor: a, end: end, versions: map[string]int64{}}
+	v.found.Checkpoint = a.nothing()
+	if len(points) > 0 {
+		v.found.Checkpoint = points[len(points)-1]
+	}
+	if v.found.Fault = fault; fault != nil {
+		return v.found, nil
+	}
+	if err := v.sealed(ctx, points); err != nil {
+		return contract.Verification{}, err
+	}
+	if v.found.Fault != nil {
+		return v.found, nil
+	}
+	return v.found, v.unanchored(ctx)
+}
+
+// points is every signed checkpoint, by size, the known one among them.
+func (a *Auditor) points(ctx context.Context, known []byte) ([]contract.Checkpoint, *contract.Fault, error) {
+	names, err := a.Archive.List(ctx, checkpoints)
+	if err != nil {
+		return nil, nil, err
+	}
+	var points []contract.Checkpoint
+	for _, name := range names {
+		c, err := a.checkpoint(ctx, name)
+		if errors.Is(err, ErrCheckpoint) {
+			return points, archiveFault("%v", err), nil
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		points = append(points, c)
+	}
+	if known == nil {
+		return points, nil, nil
+	}
+	k, err := OpenCheckpoint(known, a.Origin, a.Verifier)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the checkpoint you kept: %w", err)
+	}
+	var last int64
+	if len(points) > 0 {
+		last = points[len(points)-1].Size
+	}
+	if k.Size > last {
+		return points, archiveFault("the archive was rolled back: its last checkpoint is of size %d, and you kept one of size %d", last, k.Size), nil
+	}
+	// Before its equal in size, if there is one: roots are compared for each.
+	at, _ := slices.BinarySearchFunc(points, k.Size, func(c contract.Checkpoint, size int64) int { return int(c.Size - size) })
+	return slices.Insert(points, at, k), nil, nil
+}
+
+// archiveFault is one that concerns no single event.
+func archiveFault(format string, args ...any) *contract.Fault {
+	return &contract.Fault{Leaf: -1, What: fmt.Sprintf(format, args...)}
+}
+
+// A verifier goes once through the archive and the log beside it.
+type verifier struct {
+	*Auditor
+	end      contract.Cursor // of the log
+	at       head
+	versions map[string]int64 // the last one seen of each stream
+	found    contract.Verification
+	differs  *contract.Fault // where log and archive first differ; whose fault it is shows at the next checkpoint
+}
+
+// sealed holds the archive against the checkpoints, and the log against the archive.
+//
+// Where log and archive differ at a leaf, either may have been changed. So it goes on to the next checkpoint: if the
+// archived leaves lead to the signed root, the log is wrong, and otherwise the archive. That each checkpoint is met on the way to
+// the last makes each a prefix of it (L5.I4), with no need for a consistency proof.
+func (v *verifier) sealed(ctx context.Context, points []contract.Checkpoint) error {
+	for i, c := range points {
+		from := v.at.number + 1
+		for v.at.size < c.Size {
+			if err := v.batch(ctx); err != nil || v.found.Fault != nil {
+				return err
+			}
+		}
+		if v.at.size != c.Size || v.at.root() != tlog.Hash(c.Root) {
+			v.found.Fault = v.notSigned(c, from)
+			return nil
+		}
+		if v.differs != nil {
+			v.found.Fault = v.differs
+			return nil
+		}
+		if i == len(points)-1 {
+			v.found.Checkpoint.End = v.at.to
+		}
+	}
+	return nil
+}
+
+// notSigned is the fault of an archive whose batches since the last checkpoint do not lead to this one.
+func (v *verifier) notSigned(c contract.Checkpoint, from int64) *contract.Fault {
+	what := fmt.Sprintf("the archive was changed: its batches %d to %d do not lead to the signed root of checkpoint %d", from, v.at.number, c.Size)
+	if from > v.at.number {
+		what = fmt.Sprintf("two histories were signed: checkpoint %d is not a prefix of the archive, nor the archive of it", c.Size)
+	}
+	if v.differs == nil {
+		return archiveFault("%s", what)
+	}
+	return &contract.Fault{Position: v.differs.Position, Leaf: v.differs.Leaf, What: what + ", and here it differs from the log"}
+}
+
+// batch takes the next one.
+func (v *verifier) batch(ctx context.Context) error {
+	b, err := v.get(ctx, v.at.size)
+	switch {
+	case errors.Is(err, ErrAbsent):
+		v.found.Fault = archiveFault("batch %d is gone from the archive: %v", v.at.number+1, err)
+		return nil
+	case errors.Is(err, errBatch):
+		v.found.Fault = archiveFault("the archive was changed: %v", err)
+		return nil
+	case err != nil:
+		return err
+	}
+	next, err := v.at.follow(b)
+	if err != nil {
+		v.found.Fault = archiveFault("the archive was changed: %v", err)
+		return nil
+	}
+	if v.differs == nil {
+		if err := v.compare(ctx, b); err != nil {
+			return err
+		}
+	}
+	v.at = next
+	v.found.Batches++
+	return nil
+}
+
+// compare reads a batch's range of the log again and holds it against the archived leaves, one for one.
+func (v *verifier) compare(ctx context.Context, b *batch) error {
+	// A log that was cut is not asked for what lies past its end.
+	events, err := read(ctx, v.Log, earlier(b.From, v.end), earlier(b.To, v.end))
+	if err != nil {
+		return err
+	}
+	for i := range max(len(b.events), len(events)) {
+		var sealed *entry
+		var found *contract.Recorded
+		if i < len(b.events) {
+			sealed = &b.events[i]
+		}
+		if i < len(events) {
+			found = &events[i]
+		}
+		leaf := b.first.size + int64(i)
+		v.differs, err = v.explain(ctx, leaf, sealed, found)
+		if err != nil || v.differs != nil {
+			return err
+		}
+		if v.differs = v.dense(*found, leaf); v.differs != nil {
+			return nil
+		}
+		v.found.Sealed++
+	}
+	return nil
+}
+
+// dense says whether r has the version that follows the last one of its stream.
+func (v *verifier) dense(r contract.Recorded, leaf int64) *contract.Fault {
+	last := v.versions[r.Stream]
+	if r.Version != last+1 {
+		what := fmt.Sprintf("versions are not dense: stream %s goes from %d to %d", r.Stream, last, r.Version)
+		return &contract.Fault{Position: r.Position, Leaf: leaf, What: what}
+	}
+	v.versions[r.Stream] = r.Version
+	return nil
+}
+
+// unanchored counts what lies past the last checkpoint. Nothing vouches for it, but a hole in a stream shows all the same.
+func (v *verifier) unanchored(ctx context.Context) error {
+	for from := v.at.to; !reaches(from, v.end); {
+		to := cut(from, v.end, v.Batch)
+		events, err := read(ctx, v.Log, from, to)
+		if err != nil {
+			return err
+		}
+		for _, r := range events {
+			v.found.Unanchored++
+			if fault := v.dense(r, -1); fault != nil && v.found.Fault == nil {
+				fault.What = fmt.Sprintf("position %s (unanchored): %s", r.Position, fault.What)
+				v.found.Fault = fault
+			}
+		}
+		from = to
+	}
+	return nil
+}
