@@ -75,14 +75,15 @@ func EventID(commandID string, n uint32) uuid.UUID {
 	return uuid8(sha256.Sum256(append(tagged, commandID...)))
 }
 
-// Digest is SHA-256 of everything c says, as JSON with its fields in the order of the struct. Two commands
-// with one id and two digests are a mistake of the sender.
+// Digest is SHA-256 of everything c says, as JSON with its fields in the order of the struct. Times are microseconds since
+// 1970, so the zone they were written in does not matter. Two commands with one id and two digests are a mistake
+// of the sender.
 func (c Command) Digest() [sha256.Size]byte {
-	c.EnteredAt, c.EffectiveAt = c.EnteredAt.UTC(), c.EffectiveAt.UTC()
 	text, err := json.Marshal(struct {
-		Kind string
+		Kind                   string
+		EnteredAt, EffectiveAt int64 // in place of those of Command
 		Command
-	}{Kind(c.Body), c})
+	}{Kind(c.Body), c.EnteredAt.UnixMicro(), c.EffectiveAt.UnixMicro(), c})
 	if err != nil {
 		panic(fmt.Sprintf("trade: a command that does not marshal: %v", err)) // every field is plain data
 	}

@@ -136,3 +136,66 @@ func (i Instrument) Curve() string {
 
 // ID names i: its curve and its delivery period. Contracts with equal ID, book and currency share a pool.
 func (i Instrument) ID() string { return i.Curve() + "@" + i.Delivery.String() }
+
+// ParseCurve reads what Instrument.Curve writes, for zones and profiles that the calendar knows. Its result has no
+// delivery, and an option's window is the day of its expiry.
+func ParseCurve(name string) (Instrument, error) {
+	bad := func(what string) (Instrument, error) {
+		return Instrument{}, fmt.Errorf("curve %q: %s: want one such as power/CET/base, gas/TTF/base, oil/BRENT or oil/BRENT/call/70/2025-05-15", name, what)
+	}
+	parts := strings.Split(name, "/")
+	if len(parts) < 2 {
+		return bad("no zone")
+	}
+	i, rest := Instrument{Commodity: Commodity(parts[0]), Zone: parts[1]}, parts[2:]
+	if i.Commodity != Oil && len(rest) > 0 {
+		i.Profile, rest = rest[0], rest[1:]
+	}
+	switch a, ok := areas[i.Zone]; {
+	case !ok || a.commodity != i.Commodity:
+		return bad("unknown commodity or zone")
+	case i.Commodity != Oil && i.Profile != "base" && (i.Profile != "peak" || i.Commodity != Power):
+		return bad("unknown profile")
+	case len(rest) == 0:
+		return i, nil
+	case len(rest) != 3 || rest[0] != Call && rest[0] != Put:
+		return bad("not an option")
+	}
+	strike, err1 := ParseDecimal(rest[1])
+	day, err2 := ParseDay(rest[2])
+	if i.Option = (&Option{rest[0], strike, day.UTC(), day.UTC()}); err1 != nil || err2 != nil || i.Curve() != name {
+		return bad("not an option")
+	}
+	return i, nil
+}
+
+// ParseInstrumentID reads what Instrument.ID writes: all there is to know for marking a position.
+func ParseInstrumentID(id string) (Instrument, error) {
+	curve, delivery, _ := strings.Cut(id, "@")
+	i, err := ParseCurve(curve)
+	if err != nil {
+		return Instrument{}, err
+	}
+	i.Delivery, err = ParsePeriod(delivery)
+	return i, err
+}
+
+// months splits p where a month ends: whole months, but for a first and a last one that p may have only a part of.
+func (p Period) months() []Period {
+	var all []Period
+	for start := p.Start; start < p.End; {
+		end := min(month(start).End, p.End)
+		all = append(all, Period{start, end})
+		start = end
+	}
+	return all
+}
+
+// month is the calendar month that d is in.
+func month(d Day) Period {
+	y, m, _ := d.UTC().Date()
+	first := time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)
+	return Period{DayOf(first), DayOf(first.AddDate(0, 1, 0))}
+}
+
+func (p Period) isMonth() bool { return p == month(p.Start) }

@@ -66,6 +66,8 @@ type Trade struct {
 
 	Terms New   `json:"-"` // as agreed now
 	Legs  []Leg `json:"-"` // in the order of their keys
+
+	reducedBy Status // what the last reduction would have closed the contract as
 }
 
 // A Result is the P&L of a pool by one method.

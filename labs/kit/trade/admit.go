@@ -1,0 +1,98 @@
+package trade
+
+import "github.com/google/uuid"
+
+// admit says who may do what to the contract as it is now, over all slots. What may stand in which slot is Evolve's
+// affair.
+func (l timeline) admit(now Trade, cmd Command) *Refusal {
+	if now.Status == Voided {
+		return refuse(IsVoided, "%s is voided, and nothing follows a void", now.UTI)
+	}
+	if cmd.Corrects == uuid.Nil {
+		if r := now.admitNew(cmd); r != nil {
+			return r
+		}
+	} else if r := l.admitCorrection(now, cmd); r != nil {
+		return r
+	}
+	return l.admitSuccessor(cmd)
+}
+
+func (t Trade) admitNew(cmd Command) *Refusal {
+	c, _ := cmd.Body.(Cancel)
+	_, begins := cmd.Body.(New)
+	switch {
+	case t.Status == "":
+		return nil // Evolve knows what may begin
+	case begins:
+		return refuse(AlreadyBegun, "%s is %s", t.UTI, t.Status)
+	case c.Kind == Void:
+		return nil
+	}
+	return t.live()
+}
+
+// admitCorrection holds corrections to what the rest of the log may rely on. A slot that begins a contract always
+// does, whichever contract it names it goes on naming, and once annulled it stays so: the contract it began is
+// voided by then, and nothing follows a void.
+func (l timeline) admitCorrection(now Trade, cmd Command) *Refusal {
+	stands := l.slots[l.place[cmd.Corrects]].Event
+	_, wasNew := stands.Body.(New)
+	_, isNew := cmd.Body.(New)
+	switch {
+	case wasNew != isNew:
+		return refuse(WrongKind, "a %s cannot become a %s: void the contract, and enter it anew", Kind(stands.Body), Kind(cmd.Body))
+	case names(stands.Body) != names(cmd.Body) || begins(stands.Body) != begins(cmd.Body):
+		return refuse(WrongKind, "a correction cannot change which contract begins: restate it with quantity 0, and enter it anew")
+	case begins(stands.Body) != "" && annuls(stands):
+		return refuse(WrongKind, "this %s is annulled, and %s with it: enter it anew", Kind(stands.Body), begins(stands.Body))
+	case now.Status != Live && (cmd.Approver == "" || cmd.Approver == cmd.Actor):
+		return refuse(NeedsApprover, "%s is %s: a correction needs an approver other than %q", now.UTI, now.Status, cmd.Actor)
+	}
+	return nil
+}
+
+// admitSuccessor keeps the contracts that began from this one together with it: none is orphaned by a void, and no two
+// slots begin the same one.
+func (l timeline) admitSuccessor(cmd Command) *Refusal {
+	c, _ := cmd.Body.(Cancel)
+	for i, s := range l.slots {
+		next := begins(s.Event.Body)
+		if next == "" || cmd.Corrects != uuid.Nil && l.place[cmd.Corrects] == i {
+			continue
+		}
+		if c.Kind == Void && !annuls(s.Event) {
+			return refuse(HasFollowUps, "%s began from this contract: first correct version %d to quantity 0", next, s.Version)
+		}
+		if next == begins(cmd.Body) {
+			return refuse(BadTerms, "%s began with version %d already", next, s.Version)
+		}
+	}
+	return nil
+}
+
+// names is the UTI of another contract that b names as its successor, ours or not.
+func names(b Body) string {
+	switch b := b.(type) {
+	case Novate:
+		return b.NewUTI
+	case Exercise:
+		return b.NewUTI
+	}
+	return ""
+}
+
+// begins is the UTI of the contract of ours that b begins.
+func begins(b Body) string {
+	switch b := b.(type) {
+	case Novate:
+		if b.Role == Remaining {
+			return b.NewUTI
+		}
+	case Exercise:
+		if b.Settlement == Physical {
+			return b.NewUTI
+		}
+	}
+	return ""
+}

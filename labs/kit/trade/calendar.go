@@ -1,0 +1,112 @@
+package trade
+
+import (
+	"embed"
+	"fmt"
+	"time"
+)
+
+// The rules of daylight saving are files of this package (tzdata 2025, public domain), so hours never depend on the
+// machine's own zoneinfo or on the Go release.
+//
+//go:embed zoneinfo
+var zoneinfo embed.FS
+
+// An area is where something is delivered, and when its delivery day begins there.
+type area struct {
+	commodity Commodity
+	location  *time.Location
+	dayBegins int // hour of the local day
+}
+
+// areas are the zones, hubs and grades that this kit knows. The European gas day begins at 06:00 on the Continent
+// (network code on capacity allocation, Regulation (EU) 2017/459, article 3(7), 05:00 UTC in winter) and at 05:00 in
+// Great Britain (Uniform Network Code, since 2015). Oil has no hours: its zone only says whose calendar is meant.
+var areas = map[string]area{
+	"CET":   {Power, location("Brussels"), 0},
+	"GB":    {Power, location("London"), 0},
+	"TTF":   {Gas, location("Amsterdam"), 6},
+	"THE":   {Gas, location("Berlin"), 6},
+	"NBP":   {Gas, location("London"), 5},
+	"BRENT": {Oil, location("London"), 0},
+	"WTI":   {Oil, location("New_York"), 0},
+}
+
+func location(city string) *time.Location {
+	data, err := zoneinfo.ReadFile("zoneinfo/" + city)
+	if err != nil {
+		panic(err)
+	}
+	l, err := time.LoadLocationFromTZData(city, data)
+	if err != nil {
+		panic(err)
+	}
+	return l
+}
+
+// Zone is the time zone of a bidding zone, gas hub or oil grade: CET, GB, TTF, THE, NBP, BRENT or WTI.
+func Zone(name string) (*time.Location, error) {
+	a, ok := areas[name]
+	if !ok {
+		return nil, fmt.Errorf("unknown zone %q: want one of BRENT, CET, GB, NBP, THE, TTF, WTI", name)
+	}
+	return a.location, nil
+}
+
+// BookZone is the zone of the desk's own days: CET.
+func BookZone() *time.Location { return areas["CET"].location }
+
+// ParseBookTime reads an instant (RFC 3339), or a date, which means the end of that day in the book's zone: its last
+// microsecond. The result is UTC.
+func ParseBookTime(s string) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return t.UTC(), nil
+	}
+	d, err := time.ParseInLocation(time.DateOnly, s, BookZone())
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q is neither a date (2025-03-16) nor an instant (2025-03-16T13:10:00Z)", s)
+	}
+	return d.AddDate(0, 0, 1).Add(-time.Microsecond).UTC(), nil
+}
+
+// Hours is the number of hours of i's delivery that begin at or after from; a zero from means all of them. Days have 23
+// or 25 hours when the clocks change. Base is every hour, peak is 08:00 to 20:00 local time from Monday to Friday,
+// holidays included. It fails for what is not delivered by the hour: oil, and what the calendar does not know.
+func Hours(i Instrument, from time.Time) (int64, error) {
+	a, ok := areas[i.Zone]
+	if !ok || a.commodity != i.Commodity || i.Commodity == Oil {
+		return 0, fmt.Errorf("%s in zone %q is not delivered by the hour", i.Commodity, i.Zone)
+	}
+	switch {
+	case i.Profile == "base":
+		return hoursFrom(from, a.at(i.Delivery.Start, a.dayBegins), a.at(i.Delivery.End, a.dayBegins)), nil
+	case i.Profile == "peak" && i.Commodity == Power:
+		return a.peakHours(i.Delivery, from), nil
+	}
+	return 0, fmt.Errorf("%s has no profile %q", i.Commodity, i.Profile)
+}
+
+// at is an hour of a local day.
+func (a area) at(d Day, hour int) time.Time {
+	y, m, day := d.UTC().Date()
+	return time.Date(y, m, day, hour, 0, 0, 0, a.location)
+}
+
+func (a area) peakHours(p Period, from time.Time) int64 {
+	var n int64
+	for d := p.Start; d < p.End; d++ {
+		if w := d.UTC().Weekday(); w != time.Saturday && w != time.Sunday {
+			n += hoursFrom(from, a.at(d, 8), a.at(d, 20))
+		}
+	}
+	return n
+}
+
+// hoursFrom counts the hours of [start, end) that begin at or after from. The hours begin on the hour, so what counts is
+// how many whole ones fit between from and the end.
+func hoursFrom(from, start, end time.Time) int64 {
+	if from.After(start) {
+		start = from
+	}
+	return max(0, int64(end.Sub(start)/time.Hour))
+}

@@ -1,0 +1,160 @@
+package trade
+
+import (
+	"time"
+	"unicode/utf8"
+)
+
+// Limits of what a contract may say. They are those of the event schemas, so whatever Decide takes can be recorded.
+const (
+	QuantityPlaces = 6 // digits behind the point of a quantity
+	PricePlaces    = 6 // digits behind the point of a price
+)
+
+// tooLarge bounds quantities, prices and fees, so that an amount, the product of two, keeps within MaxDigits.
+var tooLarge = Dec("1000000000000")
+
+// longest is how many days a delivery may take: thirty years.
+const longest = 30*365 + 8
+
+// check says what is wrong with the terms of a contract that is to begin under uti.
+func (n New) check(uti string) *Refusal {
+	if r := n.Instrument.check(); r != nil {
+		return r
+	}
+	if r := n.checkParties(uti); r != nil {
+		return r
+	}
+	if r := checkQuantity(n.Quantity, n.Instrument.Commodity.Unit()); r != nil {
+		return r
+	}
+	if n.Capacity.Sign() < 0 || n.Capacity.Places() > QuantityPlaces || n.Capacity.Cmp(tooLarge) >= 0 {
+		return refuse(BadTerms, "capacity %s MW is negative, has more than %d places, or is too large", n.Capacity, QuantityPlaces)
+	}
+	if r := n.Instrument.checkPremium(n.Price); r != nil {
+		return r
+	}
+	if r := checkFee(n.Fee, n.Currency); r != nil {
+		return r
+	}
+	if !n.CarriedIn.IsZero() && n.PriorUTI == "" {
+		return refuse(BadTerms, "an amount is carried in, but no prior contract is named")
+	}
+	if n.CarriedIn.Places() > n.Currency.Places() || n.CarriedIn.Abs().Cmp(tooLarge.Mul(tooLarge)) >= 0 {
+		return refuse(BadTerms, "carried in %s is finer than the minor unit of %s, or too large", n.CarriedIn, n.Currency)
+	}
+	return nil
+}
+
+func (n New) checkParties(uti string) *Refusal {
+	for _, f := range []struct{ name, value string }{
+		{"uti", uti}, {"book", n.Book}, {"counterparty", n.Counterparty}, {"trader", n.Trader},
+	} {
+		if r := checkText(f.name, f.value); r != nil {
+			return r
+		}
+	}
+	if n.PriorUTI == uti {
+		return refuse(BadTerms, "the contract names itself as its prior contract")
+	}
+	if n.Side != Buy && n.Side != Sell {
+		return refuse(BadTerms, "side %q: want buy or sell", n.Side)
+	}
+	if _, err := ParseCurrency(string(n.Currency)); err != nil {
+		return refuse(BadTerms, "%v", err)
+	}
+	return nil
+}
+
+// check says what the calendar does not know about i.
+func (i Instrument) check() *Refusal {
+	if _, err := ParseCurve(i.Underlying().Curve()); err != nil {
+		return refuse(BadTerms, "%v", err)
+	}
+	if r := i.Delivery.check(); r != nil {
+		return r
+	}
+	if i.Commodity == Oil && !i.Delivery.isMonth() {
+		return refuse(BadTerms, "oil is delivered over one month, not over %s", i.Delivery)
+	}
+	if i.Commodity != Oil {
+		if n, err := Hours(i, time.Time{}); err != nil || n == 0 {
+			return refuse(BadTerms, "%s has no hour of delivery", i.ID())
+		}
+	}
+	if i.Option != nil {
+		return i.checkOption()
+	}
+	return nil
+}
+
+func (p Period) check() *Refusal {
+	if p.End <= p.Start || p.End-p.Start > longest {
+		return refuse(BadTerms, "delivery %s ends before it begins, or takes more than thirty years", p)
+	}
+	return nil
+}
+
+func (i Instrument) checkOption() *Refusal {
+	o := i.Option
+	switch {
+	case o.Kind != Call && o.Kind != Put:
+		return refuse(BadTerms, "option kind %q: want call or put", o.Kind)
+	case o.From.IsZero() || o.Until.Before(o.From):
+		return refuse(BadTerms, "the exercise window ends %s, before it begins %s", show(o.Until), show(o.From))
+	case !o.From.Equal(o.From.Truncate(time.Microsecond)) || !o.Until.Equal(o.Until.Truncate(time.Microsecond)):
+		return refuse(BadTerms, "the exercise window is finer than a microsecond")
+	}
+	return i.Underlying().checkPrice("strike", o.Strike)
+}
+
+// checkPremium checks a contract price: an option is never given away.
+func (i Instrument) checkPremium(p Decimal) *Refusal {
+	if i.Option != nil && p.Sign() <= 0 {
+		return refuse(BadTerms, "premium %s is not positive", p)
+	}
+	return i.checkPrice("price", p)
+}
+
+// checkPrice checks what i is worth per unit. Power may be worth nothing or less; an option may be worth nothing, as
+// one is that expires; oil and gas have positive prices.
+func (i Instrument) checkPrice(what string, p Decimal) *Refusal {
+	switch {
+	case p.Places() > PricePlaces || p.Abs().Cmp(tooLarge) >= 0:
+		return refuse(BadTerms, "%s %s has more than %d places, or is too large", what, p, PricePlaces)
+	case i.Option != nil && p.Sign() < 0:
+		return refuse(BadTerms, "%s %s: an option is never worth less than nothing", what, p)
+	case i.Option == nil && i.Commodity != Power && p.Sign() <= 0:
+		return refuse(BadTerms, "%s %s of %s is not positive", what, p, i.Commodity)
+	}
+	return nil
+}
+
+// checkQuantity takes positive quantities in the contract's unit.
+func checkQuantity(q Quantity, unit Unit) *Refusal {
+	switch {
+	case q.Unit != unit:
+		return refuse(WrongUnit, "quantity %s, but the contract is in %s", q, unit)
+	case q.Value.Sign() <= 0:
+		return refuse(NotPositive, "quantity %s", q)
+	case q.Value.Places() > QuantityPlaces || q.Value.Cmp(tooLarge) >= 0:
+		return refuse(BadTerms, "quantity %s has more than %d places, or is too large", q, QuantityPlaces)
+	}
+	return nil
+}
+
+func checkFee(fee Decimal, c Currency) *Refusal {
+	if fee.Places() > c.Places() || fee.Abs().Cmp(tooLarge) >= 0 {
+		return refuse(BadTerms, "fee %s is finer than the minor unit of %s, or too large", fee, c)
+	}
+	return nil
+}
+
+func checkText(name, value string) *Refusal {
+	if value == "" || !utf8.ValidString(value) {
+		return refuse(BadTerms, "%s %q is empty or not UTF-8", name, value)
+	}
+	return nil
+}
+
+func show(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
