@@ -24,8 +24,9 @@ func Fingerprint(text string) ([32]byte, error) {
 //	{"name":"blotter.P","type":"record","fields":[{"name":"at","type":"long"}]}
 func Canonical(text string) (string, error) { return render(text, parsing) }
 
-// identity is the canonical form with the logical types left in: what must be equal for two schemas to mean the same.
-func identity(text string) (string, error) {
+// Meaning is the canonical form with the logical types left in: equal for two schemas under which the same bytes are the
+// same values.
+func Meaning(text string) (string, error) {
 	return render(text, append(slices.Clone(parsing), "logicalType", "precision", "scale"))
 }
 

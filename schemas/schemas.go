@@ -27,7 +27,7 @@ type Schema struct {
 	// depend on a logical type, so it cannot tell one scale of a decimal from another; Identify can.
 	Fingerprint [32]byte
 
-	identity string // see identity
+	meaning string // see Meaning
 }
 
 // All is the catalog, sorted by type and version.
@@ -52,11 +52,11 @@ func Latest(typ string) (Schema, bool) {
 // Identify is the schema of the catalog that reads and means the same as text: same canonical form, same logical types. It
 // is how a schema that a registry handed out is recognised, whatever layout the registry gave it.
 func Identify(text string) (Schema, bool) {
-	id, err := identity(text)
+	meaning, err := Meaning(text)
 	if err != nil {
 		return Schema{}, false
 	}
-	return first(func(s Schema) bool { return s.identity == id })
+	return first(func(s Schema) bool { return s.meaning == meaning })
 }
 
 func first(match func(Schema) bool) (Schema, bool) {
@@ -104,6 +104,6 @@ func load(file string) (Schema, error) {
 	if s.Fingerprint, err = Fingerprint(s.Text); err != nil {
 		return Schema{}, err
 	}
-	s.identity, err = identity(s.Text)
+	s.meaning, err = Meaning(s.Text)
 	return s, err
 }

@@ -19,11 +19,12 @@ type encoder struct{ w *avro.Writer }
 
 func newEncoder() encoder { return encoder{avro.NewWriter(io.Discard, 256)} }
 
-func (e encoder) long(n int64)   { e.w.WriteLong(n) }
-func (e encoder) bool(b bool)    { e.w.WriteBool(b) }
-func (e encoder) bytes(b []byte) { e.w.WriteBytes(b) }
-func (e encoder) raw(b []byte)   { _, _ = e.w.Write(b) } // appends to a buffer: cannot fail
-func (e encoder) done() []byte   { return e.w.Buffer() }
+func (e encoder) long(n int64)    { e.w.WriteLong(n) }
+func (e encoder) bool(b bool)     { e.w.WriteBool(b) }
+func (e encoder) string(s string) { e.w.WriteString(s) }
+func (e encoder) bytes(b []byte)  { e.w.WriteBytes(b) }
+func (e encoder) raw(b []byte)    { _, _ = e.w.Write(b) } // appends to a buffer: cannot fail
+func (e encoder) done() []byte    { return e.w.Buffer() }
 
 // A decoder reads Avro primitives. Its first error stays; after it every read gives zero.
 type decoder struct {

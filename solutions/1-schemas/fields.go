@@ -21,8 +21,9 @@ type fields interface {
 	id(name string, v *uuid.UUID)
 	digest(name string, v *[32]byte)
 
-	// symbol is one of a closed set: *v is its index, -1 for a value that is none of them.
-	symbol(name string, v *int, symbols []string)
+	// symbol is one of a closed set of n: i is its index, -1 for a text that is none of them. A reader returns what it
+	// found, every other walker returns i.
+	symbol(name, text string, i, n int) int
 	// present says whether a field that may be null is there. A writer is told by has; a reader finds out.
 	present(name string, has bool) bool
 	// record walks over the fields of a nested record.
@@ -40,12 +41,7 @@ const (
 
 // enum is a field of one of the named values.
 func enum[T ~string](f fields, name string, v *T, values ...T) {
-	symbols := make([]string, len(values))
-	for i, s := range values {
-		symbols[i] = string(s)
-	}
-	i := slices.Index(values, *v)
-	if f.symbol(name, &i, symbols); i >= 0 {
+	if i := f.symbol(name, string(*v), slices.Index(values, *v), len(values)); i >= 0 {
 		*v = values[i]
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/schemas"
 )
 
 // A format is how one version of one event type is walked.
@@ -44,6 +45,12 @@ func formatOf(typ string, version int) format {
 		}
 	}
 	panic(fmt.Sprintf("codec: no format for %s version %d", typ, version))
+}
+
+// latest is the format that a type is written in.
+func latest(typ string) format {
+	s, _ := schemas.Latest(typ)
+	return formatOf(typ, s.Version)
 }
 
 // typeOf is the event type of a body; "" for one that is never recorded.

@@ -82,16 +82,13 @@ func (r *reader) id(name string, v *uuid.UUID) {
 func (r *reader) digest(_ string, v *[32]byte) { copy(v[:], r.in.raw(int64(len(v)))) }
 func (r *reader) record(_ string, walk func()) { walk() }
 
-func (r *reader) symbol(name string, v *int, symbols []string) {
-	*v = -1
-	n := r.in.long()
-	switch {
-	case r.in.failed():
-	case n < 0 || n >= int64(len(symbols)):
-		r.malformed(name, "symbol %d of %d", n, len(symbols))
-	default:
-		*v = int(n)
+func (r *reader) symbol(name, _ string, _, n int) int {
+	i := r.in.long()
+	if i < 0 || i >= int64(n) {
+		r.malformed(name, "symbol %d of %d", i, n)
+		return -1
 	}
+	return int(i)
 }
 
 func (r *reader) present(name string, _ bool) bool {

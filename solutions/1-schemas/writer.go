@@ -30,7 +30,7 @@ func (w *writer) text(name string, v *string) {
 	if !utf8.ValidString(*v) {
 		w.unfit(name, "%q is not UTF-8", *v)
 	}
-	w.out.bytes([]byte(*v))
+	w.out.string(*v)
 }
 
 func (w *writer) flag(_ string, v *bool)    { w.out.bool(*v) }
@@ -63,16 +63,17 @@ func (w *writer) period(_ string, v *trade.Period) {
 	w.out.long(int64(v.End))
 }
 
-func (w *writer) id(_ string, v *uuid.UUID)     { w.out.bytes([]byte(v.String())) }
+func (w *writer) id(_ string, v *uuid.UUID)     { w.out.string(v.String()) }
 func (w *writer) digest(_ string, v *[32]byte)  { w.out.raw(v[:]) }
 func (w *writer) record(_ string, walk func())  { walk() }
 func (w *writer) present(_ string, p bool) bool { w.out.long(branch(p)); return p }
 
-func (w *writer) symbol(name string, v *int, symbols []string) {
-	if *v < 0 {
-		w.unfit(name, "not one of %q", symbols)
+func (w *writer) symbol(name, text string, i, _ int) int {
+	if i < 0 {
+		w.unfit(name, "%q is not one of its symbols", text)
 	}
-	w.out.long(int64(*v))
+	w.out.long(int64(i))
+	return i
 }
 
 // list writes one block of n items without its size, then the empty block that ends an array.

@@ -1,0 +1,117 @@
+package codec_test
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// bodies draws any body that may be on record, valid by its schema and not necessarily by the domain.
+func bodies(t *rapid.T) trade.Body { return rapid.OneOf(kinds...).Draw(t, "body") }
+
+var kinds = []*rapid.Generator[trade.Body]{
+	rapid.Custom(func(t *rapid.T) trade.Body {
+		return trade.New{
+			Book: text(t), Counterparty: text(t), Trader: text(t),
+			Side:       pick(t, trade.Buy, trade.Sell),
+			Instrument: instrument(t),
+			Quantity:   quantity(t), Capacity: perUnit(t), Price: perUnit(t),
+			Currency: pick(t, trade.Currency("EUR"), "USD", "JPY"),
+			Fee:      amount(t), PriorUTI: text(t), CarriedIn: amount(t),
+		}
+	}),
+	rapid.Custom(func(t *rapid.T) trade.Body {
+		b := trade.Amend{Kind: pick(t, trade.Amendment, trade.Update), Trader: text(t), Counterparty: text(t)}
+		if flag(t) {
+			b.Quantity = quantity(t)
+		}
+		if flag(t) {
+			price := perUnit(t)
+			b.Price = &price
+		}
+		return b
+	}),
+	rapid.Custom(func(t *rapid.T) trade.Body {
+		b := trade.Cancel{Kind: pick(t, trade.Void, trade.Terminate), Fee: amount(t)}
+		if flag(t) {
+			b.Quantity = quantity(t)
+		}
+		return b
+	}),
+	rapid.Custom(func(t *rapid.T) trade.Body {
+		role := pick(t, trade.Transferor, trade.Remaining)
+		return trade.Novate{Role: role, Quantity: quantity(t), Fee: amount(t), NewUTI: text(t), Incoming: text(t)}
+	}),
+	rapid.Custom(func(t *rapid.T) trade.Body {
+		return trade.Settle{Quantity: quantity(t), Price: perUnit(t)}
+	}),
+	rapid.Custom(func(t *rapid.T) trade.Body {
+		settlement := pick(t, trade.Physical, trade.Cash)
+		return trade.Exercise{Quantity: quantity(t), UnderlyingPrice: perUnit(t), Settlement: settlement, NewUTI: text(t)}
+	}),
+	rapid.Custom(func(t *rapid.T) trade.Body {
+		return trade.CommandRefused{CommandID: text(t), Digest: digest(t), Rule: text(t), Detail: text(t)}
+	}),
+	rapid.Custom(func(t *rapid.T) trade.Body {
+		b := trade.PriceMarked{Curve: text(t), Currency: "EUR"}
+		for range rapid.IntRange(0, 5).Draw(t, "points") {
+			b.Points = append(b.Points, trade.Point{Delivery: period(t), Price: perUnit(t)})
+		}
+		return b
+	}),
+}
+
+func heads(t *rapid.T) contract.Head {
+	id := digest(t)
+	return contract.Head{
+		Stream: text(t), Version: rapid.Int64().Draw(t, "version"), EventID: uuid.UUID(id[:16]),
+		RecordedAt: instant(t), Digest: digest(t), Ended: flag(t),
+	}
+}
+
+func text(t *rapid.T) string { return rapid.StringN(0, 12, -1).Draw(t, "text") }
+func flag(t *rapid.T) bool   { return rapid.Bool().Draw(t, "flag") }
+
+func pick[T any](t *rapid.T, from ...T) T { return rapid.SampledFrom(from).Draw(t, "pick") }
+
+// perUnit and amount draw up to all 28 digits that fit the scale.
+func perUnit(t *rapid.T) trade.Decimal {
+	return trade.Dec(rapid.StringMatching(`-?([0-9]{1,3}|[0-9]{22})(\.[0-9]{1,6})?`).Draw(t, "per unit"))
+}
+
+func amount(t *rapid.T) trade.Decimal {
+	return trade.Dec(rapid.StringMatching(`-?([0-9]{1,3}|[0-9]{24})(\.[0-9]{1,4})?`).Draw(t, "amount"))
+}
+
+func quantity(t *rapid.T) trade.Quantity {
+	return trade.Quantity{Value: perUnit(t), Unit: pick(t, trade.MWh, trade.BBL)}
+}
+
+func instant(t *rapid.T) time.Time {
+	first := time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
+	last := time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC).UnixMicro()
+	return time.UnixMicro(rapid.Int64Range(first, last).Draw(t, "instant")).UTC()
+}
+
+func period(t *rapid.T) trade.Period {
+	start := rapid.Int32Range(-1000, 40000).Draw(t, "start")
+	return trade.Period{Start: trade.Day(start), End: trade.Day(start + rapid.Int32Range(1, 400).Draw(t, "days"))}
+}
+
+func digest(t *rapid.T) [32]byte {
+	return [32]byte(rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(t, "digest"))
+}
+
+func instrument(t *rapid.T) trade.Instrument {
+	i := trade.Instrument{
+		Commodity: pick(t, trade.Power, trade.Gas, trade.Oil), Zone: text(t), Profile: text(t), Delivery: period(t),
+	}
+	if flag(t) {
+		i.Option = &trade.Option{Kind: pick(t, trade.Call, trade.Put), Strike: perUnit(t), From: instant(t), Until: instant(t)}
+	}
+	return i
+}

@@ -1,0 +1,79 @@
+package codec_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"example.com/blotter/schemas"
+	codec "example.com/blotter/solutions/1-schemas"
+)
+
+func avroSchema(text string) sr.Schema { return sr.Schema{Schema: text, Type: sr.TypeAvro} }
+
+const decimal = `{"type": "bytes", "logicalType": "decimal", "precision": 28, "scale": 6}`
+
+func record(fields ...string) string {
+	return `{"type": "record", "name": "R", "fields": [` + strings.Join(fields, ",") + `]}`
+}
+
+func field(name, typ, more string) string {
+	return `{"name": "` + name + `", "type": ` + typ + more + `}`
+}
+
+func TestCompatible(t *testing.T) {
+	t.Parallel()
+	one := record(field("a", `"string"`, ""))
+	optional := record(field("a", `"string"`, ""), field("b", `["null", "string"]`, `, "default": null`))
+	required := record(field("a", `"string"`, ""), field("b", `["null", "string"]`, ""))
+	price := record(field("p", decimal, ""))
+	for name, c := range map[string]struct {
+		mode      codec.Mode
+		next      string
+		published []string
+		ok        bool
+	}{
+		"the first":                         {codec.FullTransitive, one, nil, true},
+		"itself":                            {codec.FullTransitive, one, []string{one}, true},
+		"a field with a default, both ways": {codec.Full, optional, []string{one}, true},
+		"a field without, for new readers":  {codec.Backward, required, []string{one}, false},
+		"a field without, for old readers":  {codec.Forward, required, []string{one}, true},
+		"a field without, both ways":        {codec.Full, required, []string{one}, false},
+		"a field without, unchecked":        {codec.None, required, []string{one}, true},
+		"a field gone, for new readers":     {codec.Backward, one, []string{required}, true},
+		"a field gone, for old readers":     {codec.Forward, one, []string{required}, false},
+		"only the last counts":              {codec.Backward, required, []string{one, optional}, true},
+		"every one counts":                  {codec.BackwardTransitive, required, []string{one, optional}, false},
+		"scale":                             {codec.Backward, record(field("p", strings.Replace(decimal, "6", "4", 1), "")), []string{price}, false},
+		"precision":                         {codec.Forward, record(field("p", strings.Replace(decimal, "28", "30", 1), "")), []string{price}, false},
+		"decimal no longer":                 {codec.Full, record(field("p", `"bytes"`, "")), []string{price}, false},
+		"decimal that may be null":          {codec.Backward, record(field("p", `["null", `+decimal+`]`, "")), []string{price}, true},
+		"scale of items":                    {codec.Backward, record(field("p", `{"type": "array", "items": `+strings.Replace(decimal, "6", "4", 1)+`}`, "")), []string{record(field("p", `{"type": "array", "items": `+decimal+`}`, ""))}, false},
+		"another type":                      {codec.Backward, record(field("a", `"int"`, "")), []string{one}, false},
+		"no schema":                         {codec.Backward, "{", []string{one}, false},
+		"a published one that is none":      {codec.Backward, one, []string{"{"}, false},
+		"a mode that is none":               {"SIDEWAYS", one, []string{one}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := codec.Compatible(c.mode, c.next, c.published...)
+			if c.ok {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, codec.ErrIncompatible)
+			}
+		})
+	}
+}
+
+// A change of the catalog that breaks a reader fails here, before it reaches a topic.
+func TestCatalogStaysCompatible(t *testing.T) {
+	t.Parallel()
+	published := map[string][]string{}
+	for _, s := range schemas.All() {
+		require.NoError(t, codec.Compatible(codec.BackwardTransitive, s.Text, published[s.Type]...), "%s version %d", s.Type, s.Version)
+		published[s.Type] = append(published[s.Type], s.Text)
+	}
+}

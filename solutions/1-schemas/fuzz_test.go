@@ -1,0 +1,72 @@
+package codec_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/schemas"
+	codec "example.com/blotter/solutions/1-schemas"
+)
+
+// L1.I5: whatever comes in, Decode gives one of the contract's errors, or a body that Encode gives the same bytes for.
+func FuzzDecode(f *testing.F) {
+	c := codec.Offline()
+	for seed, kind := range kinds {
+		for n := range 3 {
+			p, err := c.Encode(f.Context(), kind.Example(seed+8*n))
+			require.NoError(f, err)
+			f.Add(p.Data)
+		}
+	}
+	f.Add([]byte(nil))
+	f.Add([]byte("\x00\x00\x00\x00\x02\x02a\x00\x80\x80\x80\x80\x10"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, s := range schemas.All() {
+			body, err := c.Decode(t.Context(), s.Type, data)
+			if err != nil {
+				require.True(t, known(err), "%v", err)
+				continue
+			}
+			p, err := c.Encode(t.Context(), body)
+			require.NoError(t, err)
+			require.Equal(t, data, p.Data)
+		}
+	})
+}
+
+func known(err error) bool {
+	for _, e := range []error{
+		contract.ErrMagic, contract.ErrTruncated, contract.ErrTrailing, contract.ErrOversize, contract.ErrMalformed,
+		contract.ErrUnknownSchema, contract.ErrWrongType,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+func BenchmarkEncode(b *testing.B) {
+	c, body := codec.Offline(), begun()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.Encode(b.Context(), body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	c := codec.Offline()
+	p, err := c.Encode(b.Context(), begun())
+	require.NoError(b, err)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.Decode(b.Context(), p.Type, p.Data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
