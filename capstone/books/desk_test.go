@@ -1,0 +1,87 @@
+package books_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"example.com/blotter/capstone/lines"
+	"example.com/blotter/labs/kit/trade"
+	"github.com/stretchr/testify/require"
+)
+
+// A desk is what an import comes to when there is no store: the history of every stream, and what was refused.
+type desk struct {
+	streams map[string][]trade.Event
+	refused map[string]string // command id to rule
+	taken   int               // commands that are in the history, follow-ups included
+}
+
+func imported(t *testing.T, book []byte) *desk {
+	t.Helper()
+	d := &desk{streams: map[string][]trade.Event{}, refused: map[string]string{}}
+	for line, err := range lines.Read(bytes.NewReader(book)) {
+		require.NoError(t, err)
+		d.enter(t, line.Command)
+	}
+	return d
+}
+
+func (d *desk) enter(t *testing.T, c trade.Command) {
+	t.Helper()
+	stream := c.Stream()
+	decision, err := trade.Decide(c.UTI, d.streams[stream], c)
+	if refusal := new(trade.Refusal); errors.As(err, &refusal) {
+		d.refused[c.ID] = string(refusal.Rule)
+		return
+	}
+	require.NoError(t, err)
+	e := trade.Event{
+		ID: trade.EventID(c.ID, 0), Version: int64(len(d.streams[stream]) + 1), Corrects: decision.Corrects,
+		EffectiveAt: decision.EffectiveAt, RecordedAt: c.EnteredAt, Body: decision.Body,
+	}
+	d.streams[stream] = append(d.streams[stream], e)
+	d.taken++
+	if c.UTI == "" {
+		return
+	}
+	for _, next := range trade.FollowUps(c.UTI, d.streams[stream], e) {
+		d.enter(t, next)
+		require.NotContains(t, d.refused, next.ID)
+	}
+}
+
+func (d *desk) trade(t *testing.T, uti, known, effective string) trade.Trade {
+	t.Helper()
+	got, err := trade.Fold(uti, d.streams[trade.TradeStream(uti)], at(t, known, effective))
+	require.NoError(t, err)
+	return got
+}
+
+// position is the only one of a book that fits the rest of its instrument's name.
+func (d *desk) position(t *testing.T, book, instrument, known, effective string) trade.Position {
+	t.Helper()
+	state, err := trade.StateOf(d.streams, at(t, known, effective))
+	require.NoError(t, err)
+	for _, p := range state.Positions {
+		if p.Book == book && p.Instrument == instrument {
+			return p
+		}
+	}
+	require.Fail(t, "no such position", "%s %s", book, instrument)
+	return trade.Position{}
+}
+
+func at(t *testing.T, known, effective string) (as trade.AsOf) {
+	t.Helper()
+	var err error
+	if known != "" {
+		as.Known, err = trade.ParseBookTime(known)
+		require.NoError(t, err)
+	}
+	if effective != "" {
+		as.Effective, err = trade.ParseBookTime(effective)
+		require.NoError(t, err)
+	}
+	return as
+}
