@@ -1,0 +1,110 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"example.com/blotter/labs/kit/contract"
+	store "example.com/blotter/solutions/2-store"
+)
+
+const (
+	// The heads are read before the ids, each with a snapshot of its own. The other way round, an event that commits in
+	// between would be a conflict to its own retry.
+	selectHeads = `select s.stream, e.version, e.recorded_at from unnest($1::text[]) as s (stream)
+		cross join lateral (select version, recorded_at from events where events.stream = s.stream order by version desc limit 1) as e`
+	selectIDs = `select id, stream, version, recorded_at, digest from events where id = any($1::uuid[])`
+)
+
+// attempt writes a group in one transaction of two round trips: read and decide, insert and commit. With an error, nothing
+// is known of any member; without one, each has its outcome, and what was acknowledged is durable.
+//
+// What a crash means, ours or the server's: before the commit nothing is there; after it, all of it, and a retry finds it.
+func (s *Store) attempt(group []*appending) ([]outcome, error) {
+	conn, err := s.pool.Acquire(s.ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.giveBack(conn)
+	log, err := s.begin(conn, group)
+	if err != nil {
+		return nil, fmt.Errorf("read heads: %w", err)
+	}
+	outcomes := make([]outcome, len(group))
+	var rows []row
+	for i, a := range group {
+		// The clock is read only now, with the time of begin already announced: see Frontier.
+		decided, more := log.decide(a, s.clock(a.ctx))
+		outcomes[i], rows = decided, append(rows, more...)
+	}
+	if len(rows) == 0 {
+		return outcomes, nil
+	}
+	var batch pgx.Batch
+	batch.Queue(insertEvents, arrays(rows)...)
+	batch.Queue("commit")
+	if err := conn.SendBatch(s.ctx, &batch).Close(); err != nil {
+		return nil, fmt.Errorf("insert %d events: %w", len(rows), err)
+	}
+	return outcomes, nil
+}
+
+// begin opens the transaction, announces it to Frontier, and reads what deciding needs.
+func (s *Store) begin(conn *pgxpool.Conn, group []*appending) (*known, error) {
+	log := &known{heads: map[string]contract.Receipt{}, ids: map[uuid.UUID]store.Outcome{}}
+	var streams []string
+	var ids []uuid.UUID
+	for _, a := range group {
+		streams = append(streams, a.stream)
+		for _, e := range a.events {
+			ids = append(ids, e.ID)
+		}
+	}
+	var batch pgx.Batch
+	batch.Queue("begin")
+	batch.Queue(announce, s.schema, s.earliest(group))
+	batch.Queue(selectHeads, streams).Query(log.readHeads)
+	batch.Queue(selectIDs, ids).Query(log.readIDs)
+	return log, conn.SendBatch(s.ctx, &batch).Close()
+}
+
+func (k *known) readHeads(rows pgx.Rows) error {
+	var stream string
+	var head contract.Receipt
+	_, err := pgx.ForEachRow(rows, []any{&stream, &head.Version, &head.RecordedAt}, func() error {
+		head.RecordedAt = head.RecordedAt.UTC()
+		k.heads[stream] = head
+		return nil
+	})
+	return err
+}
+
+func (k *known) readIDs(rows pgx.Rows) error {
+	var id uuid.UUID
+	var o store.Outcome
+	var digest []byte
+	_, err := pgx.ForEachRow(rows, []any{&id, &o.Stream, &o.Receipt.Version, &o.Receipt.RecordedAt, &digest}, func() error {
+		o.Receipt.RecordedAt = o.Receipt.RecordedAt.UTC()
+		copy(o.Digest[:], digest)
+		k.ids[id] = o
+		return nil
+	})
+	return err
+}
+
+// giveBack returns a connection to the pool, out of any transaction.
+func (s *Store) giveBack(conn *pgxpool.Conn) {
+	if pg := conn.Conn().PgConn(); !pg.IsClosed() && pg.TxStatus() != 'I' {
+		ctx, cancel := context.WithTimeout(s.ctx, 5*time.Second)
+		defer cancel()
+		if _, err := conn.Exec(ctx, "rollback"); err != nil {
+			s.log.Warn("append: rollback", "error", err)
+		}
+	}
+	conn.Release()
+}

@@ -1,0 +1,77 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// How Frontier knows what is under way in other processes.
+//
+// Every append first announces itself: it takes a shared advisory lock whose key is the second that its clock then showed,
+// and keeps it until its transaction ends, however it ends. It reads its clock again after that, and stamps nothing
+// earlier. Whoever asks for the frontier reads the clock first and looks at the locks after. An append whose
+// lock is to be seen is stamped at its second or later; one whose lock is not yet to be seen reads its clock later than
+// we did. Nobody waits for anybody: the locks are shared, and are only looked at.
+//
+// The bound: an append under way holds the frontier back to the second in which it began; a process that stalls inside a
+// transaction is cut off by the server after idleLimit. Nothing at all under way, the frontier is the clock.
+
+const (
+	announce     = `select pg_advisory_xact_lock_shared(hashtext('blotter/append/' || $1), $2)`
+	underWay     = `select min(objid::bigint) from pg_locks where locktype = 'advisory' and objsubid = 2 and classid = hashtext('blotter/append/' || $1)::oid and database = (select oid from pg_database where datname = current_database())`
+	unsequenced  = `select min(recorded_at) from pending`
+	lastRecorded = `select latest from counter`
+)
+
+// earliest is the second that a group announces: since 1970, unsigned, as the 32 bits of a lock's key.
+func (s *Store) earliest(group []*appending) int32 {
+	first := int64(math.MaxUint32)
+	for _, a := range group {
+		first = min(first, s.clock(a.ctx).Unix())
+	}
+	return int32(uint32(max(first, 0)))
+}
+
+// Frontier implements contract.Reader: by the clock, less Options.Skew, less what is under way. What is committed but not
+// in the feed yet counts as under way. Where the clock gives nothing (contract.SimulatedClock outside an
+// import) it is the latest recorded_at in the feed.
+func (s *Store) Frontier(ctx context.Context) (time.Time, error) {
+	now := s.clock(ctx)
+	if !s.readOnly {
+		if _, err := s.sequence(ctx); err != nil {
+			return time.Time{}, fmt.Errorf("frontier: %w", err)
+		}
+	}
+	// The locks are looked at before pending: an append that ends in between is seen at least once.
+	var second *int64
+	var waiting, latest *time.Time
+	var batch pgx.Batch
+	batch.Queue(underWay, s.schema).QueryRow(func(row pgx.Row) error { return row.Scan(&second) })
+	batch.Queue(unsequenced).QueryRow(func(row pgx.Row) error { return row.Scan(&waiting) })
+	batch.Queue(lastRecorded).QueryRow(func(row pgx.Row) error { return row.Scan(&latest) })
+	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
+		return time.Time{}, fmt.Errorf("frontier: %w", err)
+	}
+	return s.settled(now, second, waiting, latest), nil
+}
+
+// settled is the last microsecond before anything that may still come.
+func (s *Store) settled(now time.Time, second *int64, waiting, latest *time.Time) time.Time {
+	next := now.Add(-s.skew)
+	if now.IsZero() && latest != nil {
+		next = latest.Add(time.Microsecond)
+	}
+	if second != nil {
+		if begun := time.Unix(*second, 0).Add(-s.skew); begun.Before(next) {
+			next = begun
+		}
+	}
+	if waiting != nil && waiting.Before(next) {
+		next = *waiting
+	}
+	return next.Add(-time.Microsecond).UTC().Truncate(time.Microsecond)
+}

@@ -1,0 +1,126 @@
+-- +goose Up
+
+-- The migration runs with the log's own schema first in search_path and pg_temp last. The functions below keep that path
+-- (set search_path from current), so a temporary table of a caller never stands in for one of these.
+
+-- What was recorded. Rows come in and are never changed: the application's role may INSERT and SELECT, no more, and the
+-- triggers at the end refuse the owner too. The two unique constraints decide every race between writers.
+create table events (
+    stream       text        collate "C" not null,
+    version      bigint      not null check (version > 0),
+    id           uuid        not null,
+    type         text        not null,
+    schema       integer     not null,
+    fingerprint  bytea       not null,
+    effective_at timestamptz not null,
+    recorded_at  timestamptz not null,
+    corrects     uuid,
+    actor        text        not null,
+    approver     text        not null,
+    reason       text        not null,
+    correlation  uuid,
+    causation    uuid,
+    traceparent  text        not null,
+    source       text        not null,
+    data         bytea       not null,
+    digest       bytea       not null,
+    constraint events_stream_version primary key (stream, version),
+    constraint events_id unique (id)
+);
+
+-- What is recorded and has no place in the feed yet. It is emptied as fast as it fills, so it has no index (every reader
+-- wants all of it) and is vacuumed early.
+create table pending (
+    stream      text        collate "C" not null,
+    version     bigint      not null,
+    recorded_at timestamptz not null
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+
+-- The order in which readers see what is recorded. Its unique constraint is the promise that nothing comes twice.
+create table feed (
+    position bigint primary key,
+    stream   text   collate "C" not null,
+    version  bigint not null,
+    constraint feed_stream_version unique (stream, version)
+);
+
+-- One row. Who holds its lock is the sequencer.
+create table counter (
+    one    boolean     primary key default true check (one),
+    next   bigint      not null, -- the position that the next event gets
+    latest timestamptz           -- the latest recorded_at in the feed
+) with (fillfactor = 50);
+insert into counter (next) values (0);
+
+-- Whatever goes into events also goes into pending, in the same transaction, whoever inserts it.
+--
+-- It also holds versions dense. An event at version v > 1 goes in only where v - 1 is visible, hence committed, or of the
+-- same transaction. So any snapshot that sees v sees v - 1: this is why the sequencer may sort what it sees by version
+-- and never places a later version of a stream before an earlier one.
+-- +goose StatementBegin
+create function enqueue() returns trigger language plpgsql security definer set search_path from current as $$
+begin
+    if exists (
+        select from (select stream, min(version) as low, max(version) as high, count(*) as n from added group by stream) as s
+        where high - low + 1 <> n
+           or (low > 1 and not exists (select from events e where e.stream = s.stream and e.version = s.low - 1)))
+    then
+        raise exception 'the versions of a stream would have a hole'
+            using errcode = 'check_violation', constraint = 'events_dense', table = 'events';
+    end if;
+    insert into pending (stream, version, recorded_at) select stream, version, recorded_at from added;
+    return null;
+end $$;
+-- +goose StatementEnd
+
+create trigger events_enqueue after insert on events referencing new table as added
+    for each statement execute function enqueue();
+
+-- The sequencer: gives every visible pending event its position, and says how many those were.
+--
+-- It runs with the owner's rights, so that the application's role needs none on pending, feed and counter: all that role can
+-- do to the feed is ask for this, which takes no argument. Each statement inside has a snapshot of its own (read
+-- committed), so what is deleted is seen after the lock was got, hence after all that earlier holders did. No transaction
+-- id is looked at: an event that commits late is simply not yet visible, and gets a later position.
+--
+-- A crash before the commit leaves pending, feed and counter as they were.
+-- +goose StatementBegin
+create function sequence_pending() returns bigint language plpgsql security definer
+    set search_path from current set lock_timeout = 0 as $$
+declare
+    first  bigint;
+    placed bigint;
+    newest timestamptz;
+begin
+    if not exists (select from pending) then
+        return 0; -- without the lock: what the caller had committed was placed by someone who has committed too
+    end if;
+    select next into first from counter for update;
+    with gone as (
+        delete from pending returning stream, version, recorded_at
+    ), positions as (
+        insert into feed (position, stream, version)
+        select first - 1 + row_number() over (order by stream, version), stream, version from gone
+    )
+    select count(*), max(recorded_at) into placed, newest from gone;
+    if placed > 0 then
+        update counter set next = first + placed, latest = greatest(latest, newest);
+        perform pg_notify(current_schema(), '');
+    end if;
+    return placed;
+end $$;
+-- +goose StatementEnd
+
+-- The second line: the owner is refused as well, and so is a session in replica mode.
+-- +goose StatementBegin
+create function refuse() returns trigger language plpgsql as $$
+begin
+    raise exception '% on % is refused: what is recorded is never changed', tg_op, tg_table_name
+        using errcode = 'insufficient_privilege', table = tg_table_name;
+end $$;
+-- +goose StatementEnd
+
+create trigger events_refuse before update or delete or truncate on events for each statement execute function refuse();
+create trigger feed_refuse before update or delete or truncate on feed for each statement execute function refuse();
+alter table events enable always trigger events_refuse;
+alter table feed enable always trigger feed_refuse;

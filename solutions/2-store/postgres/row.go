@@ -1,0 +1,87 @@
+package postgres
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+// A row is an event as it goes into the table.
+type row struct {
+	contract.Event
+	contract.Receipt
+	digest [32]byte // contract.Event.ContentDigest
+}
+
+// insertEvents is the one statement of an append, whatever its size: one array per column, so neither the number of
+// parameters nor the text depends on the number of events. The table's trigger puts the same events into pending.
+const insertEvents = `insert into events (stream, version, id, type, schema, fingerprint, effective_at, recorded_at, corrects,
+	actor, approver, reason, correlation, causation, traceparent, source, data, digest)
+select * from unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::integer[], $6::bytea[], $7::timestamptz[],
+	$8::timestamptz[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::uuid[], $15::text[],
+	$16::text[], $17::bytea[], $18::bytea[])`
+
+// arrays are the parameters of insertEvents. The rows are put into the order of the primary key, so that two transactions
+// which write the same streams meet in the same order and one waits for the other instead of both.
+func arrays(rows []row) []any {
+	slices.SortStableFunc(rows, func(a, b row) int {
+		if c := strings.Compare(a.Stream, b.Stream); c != 0 {
+			return c
+		}
+		return int(a.Version - b.Version)
+	})
+	return []any{
+		column(rows, func(r *row) string { return r.Stream }),
+		column(rows, func(r *row) int64 { return r.Version }),
+		column(rows, func(r *row) pgtype.UUID { return nullable(r.ID) }),
+		column(rows, func(r *row) string { return r.Type }),
+		column(rows, func(r *row) int32 { return int32(r.Schema) }),
+		column(rows, func(r *row) []byte { return r.Fingerprint[:] }),
+		column(rows, func(r *row) time.Time { return r.EffectiveAt }),
+		column(rows, func(r *row) time.Time { return r.RecordedAt }),
+		column(rows, func(r *row) pgtype.UUID { return nullable(r.Corrects) }),
+		column(rows, func(r *row) string { return r.Actor }),
+		column(rows, func(r *row) string { return r.Approver }),
+		column(rows, func(r *row) string { return r.Reason }),
+		column(rows, func(r *row) pgtype.UUID { return nullable(r.Correlation) }),
+		column(rows, func(r *row) pgtype.UUID { return nullable(r.Causation) }),
+		column(rows, func(r *row) string { return r.Traceparent }),
+		column(rows, func(r *row) string { return r.Source }),
+		column(rows, func(r *row) []byte { return r.Data }),
+		column(rows, func(r *row) []byte { return r.digest[:] }),
+	}
+}
+
+func column[T any](rows []row, of func(*row) T) []T {
+	values := make([]T, len(rows))
+	for i := range rows {
+		values[i] = of(&rows[i])
+	}
+	return values
+}
+
+// nullable is an id as stored: the zero id, which stands for none, is NULL.
+func nullable(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: id != uuid.Nil} }
+
+// eventColumns are what scan reads, of events e.
+const eventColumns = `e.stream, e.version, e.id, e.type, e.schema, e.fingerprint, e.effective_at, e.recorded_at, e.corrects,
+	e.actor, e.approver, e.reason, e.correlation, e.causation, e.traceparent, e.source, e.data`
+
+// scan reads a row of the event's position and eventColumns.
+func scan(rows pgx.Row) (contract.Recorded, error) {
+	var r contract.Recorded
+	var fingerprint []byte
+	var corrects, correlation, causation pgtype.UUID
+	err := rows.Scan(&r.Position.Offset, &r.Stream, &r.Version, &r.ID, &r.Type, &r.Schema, &fingerprint, &r.EffectiveAt,
+		&r.RecordedAt, &corrects, &r.Actor, &r.Approver, &r.Reason, &correlation, &causation, &r.Traceparent, &r.Source, &r.Data)
+	copy(r.Fingerprint[:], fingerprint)
+	r.EffectiveAt, r.RecordedAt = r.EffectiveAt.UTC(), r.RecordedAt.UTC()
+	r.Corrects, r.Correlation, r.Causation = corrects.Bytes, correlation.Bytes, causation.Bytes
+	return r, err
+}

@@ -1,0 +1,30 @@
+package postgres
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/2-store/storetest"
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack/stacktest"
+)
+
+func TestMain(m *testing.M) { stacktest.Main(m) }
+
+// TestStore is the suite that every store passes. A crashed store is simply forgotten: it still runs beside the reopened one, as a stalled
+// process may.
+func TestStore(t *testing.T) {
+	t.Parallel()
+	check.Run(t, storetest.Suite(storetest.Fixture{Open: func(c check.T, clock contract.Clock) storetest.Log {
+		dsn, schema := stacktest.Schema(t)
+		open := func(c check.T) contract.Store {
+			s, err := Open(c.Context(), Options{DSN: dsn, Schema: schema, Clock: clock})
+			require.NoError(c, err)
+			c.Cleanup(func() { require.NoError(c, s.Close()) })
+			return s
+		}
+		return storetest.Log{Store: open(c), Reopen: open}
+	}}))
+}
