@@ -3,6 +3,9 @@ package schemas_test
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -108,6 +111,52 @@ func TestSchemasFollowTheRules(t *testing.T) {
 		name := "blotter." + head + "." + strings.ToUpper(tail[:1]) + tail[1:]
 		require.True(t, strings.HasPrefix(form, `{"name":"`+name+`"`), s.Type)
 		follow(t, s.Type, *root)
+	}
+}
+
+// A published file is never edited: its bytes are what a registry holds. A new version is a new line here.
+func TestPublishedFilesAreNeverEdited(t *testing.T) {
+	t.Parallel()
+	golden, err := os.ReadFile("testdata/published.golden")
+	require.NoError(t, err)
+	var now strings.Builder
+	for _, s := range schemas.All() {
+		fmt.Fprintf(&now, "%s %d %x\n", s.Type, s.Version, sha256.Sum256([]byte(s.Text)))
+	}
+	if *update {
+		require.NoError(t, os.WriteFile("testdata/published.golden", []byte(now.String()), 0o644))
+		return
+	}
+	require.Equal(t, string(golden), now.String(), "add a version instead; go test ./schemas -update before anything is published")
+}
+
+var update = flag.Bool("update", false, "rewrite the golden file")
+
+// The README lists every field of every version.
+func TestReadmeListsEveryField(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	for _, s := range schemas.All() {
+		_, section, found := strings.Cut(string(readme), fmt.Sprintf("### %s, version %d\n", s.Type, s.Version))
+		require.True(t, found, s.Type)
+		section, _, _ = strings.Cut(section, "\n### ")
+		listed(t, section, "", *avro.MustParse(s.Text).Root())
+	}
+}
+
+func listed(t *testing.T, section, path string, n avro.SchemaNode) {
+	t.Helper()
+	for _, f := range n.Fields {
+		require.Contains(t, section, "\n| `"+path+f.Name+"` | ")
+		require.Contains(t, section, " | "+f.Doc+" |")
+		listed(t, section, path+f.Name+".", f.Type)
+	}
+	for _, b := range n.Branches {
+		listed(t, section, path, b)
+	}
+	if n.Items != nil {
+		listed(t, section, strings.TrimSuffix(path, ".")+"[].", *n.Items)
 	}
 }
 

@@ -49,10 +49,10 @@ func (d decoder) raw(n int64) []byte {
 	return b
 }
 
-func (d decoder) bytes() []byte { return d.raw(d.length(1)) }
+func (d decoder) bytes() []byte { return d.raw(d.length()) }
 
-// length reads how many items of at least size bytes follow. It is checked before anything is allocated for them.
-func (d decoder) length(size int64) int64 {
+// length reads how many bytes or items follow. It is checked before anything is allocated for them: each takes a byte at least.
+func (d decoder) length() int64 {
 	n := d.r.ReadLong()
 	switch {
 	case d.r.Error != nil:
@@ -60,8 +60,8 @@ func (d decoder) length(size int64) int64 {
 		d.fail(fmt.Errorf("%w: a length of %d", contract.ErrMalformed, n))
 	case n > contract.MaxData:
 		d.fail(fmt.Errorf("%w: a length of %d, at most %d", contract.ErrOversize, n, contract.MaxData))
-	case n*size > d.size:
-		d.fail(fmt.Errorf("%w: %d items in %d bytes", contract.ErrTruncated, n, d.size))
+	case n > d.size:
+		d.fail(fmt.Errorf("%w: a length of %d in %d bytes", contract.ErrTruncated, n, d.size))
 	default:
 		return n
 	}

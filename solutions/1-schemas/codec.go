@@ -148,7 +148,10 @@ func (f format) read(data []byte) (any, error) {
 		return nil, err
 	}
 	again, err := f.write(binary.BigEndian.Uint32(data[1:]), body)
-	if err != nil || !bytes.Equal(again, data) {
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", contract.ErrMalformed, err) // %v: to the caller this is no failure to encode
+	}
+	if !bytes.Equal(again, data) {
 		return nil, fmt.Errorf("%w: it is not the one encoding of its value", contract.ErrMalformed)
 	}
 	return body, nil

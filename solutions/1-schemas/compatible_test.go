@@ -43,6 +43,7 @@ func TestCompatible(t *testing.T) {
 		"a field without, both ways":        {codec.Full, required, []string{one}, false},
 		"a field without, unchecked":        {codec.None, required, []string{one}, true},
 		"a field gone, for new readers":     {codec.Backward, one, []string{required}, true},
+		"a field gone, both ways":           {codec.Full, one, []string{required}, false},
 		"a field gone, for old readers":     {codec.Forward, one, []string{required}, false},
 		"only the last counts":              {codec.Backward, required, []string{one, optional}, true},
 		"every one counts":                  {codec.BackwardTransitive, required, []string{one, optional}, false},

@@ -12,7 +12,8 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// A reader fills in the fields that it is shown.
+// A reader fills in the fields that it is shown. What it takes, format.read writes again: so a value that the writer refuses, such
+// as a decimal with too many digits, needs no second check here.
 type reader struct{ in decoder }
 
 var _ fields = (*reader)(nil)
@@ -41,18 +42,10 @@ func (r *reader) decimal(name string, v *trade.Decimal, scale int32) {
 	if err != nil {
 		r.malformed(name, "%v", err)
 	}
-	if tooLong(d, scale) {
-		r.malformed(name, "%s has more than %d digits at scale %d", d, precision, scale)
-	}
 	*v = d
 }
 
-func (r *reader) instant(name string, v *time.Time) {
-	*v = time.UnixMicro(r.in.long()).UTC()
-	if outOfTime(*v) {
-		r.malformed(name, "%s is not in the years 1 to 9999", *v)
-	}
-}
+func (r *reader) instant(_ string, v *time.Time) { *v = time.UnixMicro(r.in.long()).UTC() }
 
 func (r *reader) period(name string, v *trade.Period) {
 	*v = trade.Period{Start: r.day(name), End: r.day(name)}
@@ -103,10 +96,10 @@ func (r *reader) present(name string, _ bool) bool {
 	}
 }
 
-// list reads blocks until an empty one. Every item takes a byte at least, so no count may exceed the input.
+// list reads blocks until an empty one.
 func (r *reader) list(_ string, _ int, grow func(), item func(i int)) {
 	for i := 0; ; {
-		n := r.in.length(1)
+		n := r.in.length()
 		if n == 0 {
 			return
 		}

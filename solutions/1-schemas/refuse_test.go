@@ -186,6 +186,11 @@ func TestHeadsAndEventsAreNotMixed(t *testing.T) {
 	head[len(head)-1] = 2
 	_, err = c.DecodeHead(t.Context(), head)
 	require.ErrorIs(t, err, contract.ErrMalformed, "a boolean of 2")
+	// The zero time is the first instant that has a year; its last byte as a long is 01.
+	first, err := c.EncodeHead(t.Context(), contract.Head{})
+	require.NoError(t, err)
+	_, err = c.DecodeHead(t.Context(), bytes.Replace(first, []byte("\xdf\xdc\x01"), []byte("\xdf\xdc\x05"), 1))
+	require.ErrorIs(t, err, contract.ErrMalformed, "a time before year 1")
 	_, err = c.EncodeHead(t.Context(), contract.Head{RecordedAt: time.Unix(0, 1)})
 	require.ErrorIs(t, err, contract.ErrUnencodable)
 }
