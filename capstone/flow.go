@@ -17,6 +17,8 @@ import (
 type System struct {
 	Desk       *Desk
 	Projection contract.Projection
+	Project    func(ctx context.Context, log contract.Reader, p contract.Projection, to contract.Cursor, batch int) error
+	AsOf       func(ctx context.Context, p contract.Projection, at trade.AsOf) (trade.State, error)
 	Snapshots  contract.Snapshots
 	Replayer   contract.Replayer
 	Auditor    contract.Auditor
@@ -136,10 +138,21 @@ func KindOf(c trade.Command) string {
 
 // State brings the projection to the end of the log and reads it.
 func (s *System) State(ctx context.Context) (trade.State, error) {
-	if _, err := CatchUp(ctx, s.Desk.Store, s.Projection); err != nil {
+	if err := s.catchUp(ctx); err != nil {
 		return trade.State{}, err
 	}
 	return s.Projection.State(ctx)
+}
+
+// batch is how many events a projection takes in one transaction.
+const batch = 1000
+
+func (s *System) catchUp(ctx context.Context) error {
+	end, err := s.Desk.Store.End(ctx)
+	if err != nil {
+		return err
+	}
+	return s.Project(ctx, s.Desk.Store, s.Projection, end, batch)
 }
 
 // Snapshot archives the state at the end of the log. Without a name it is called by its digest, so the same

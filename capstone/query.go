@@ -34,20 +34,13 @@ func (s *System) Trade(ctx context.Context, uti string, at trade.AsOf) (trade.Tr
 
 // Positions are the read model's, or folded from its events where a time is asked.
 func (s *System) Positions(ctx context.Context, at trade.AsOf) ([]trade.Position, error) {
-	if _, err := CatchUp(ctx, s.Desk.Store, s.Projection); err != nil {
+	if err := s.catchUp(ctx); err != nil {
 		return nil, err
 	}
 	if at == (trade.AsOf{}) {
 		return s.Projection.Positions(ctx)
 	}
-	streams := map[string][]trade.Event{}
-	for e, err := range s.Projection.Events(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		streams[e.Stream] = append(streams[e.Stream], e.Event)
-	}
-	state, err := trade.StateOf(streams, at)
+	state, err := s.AsOf(ctx, s.Projection, at)
 	return state.Positions, err
 }
 

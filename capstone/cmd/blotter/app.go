@@ -69,11 +69,11 @@ func (a *app) create(simulated bool) error {
 }
 
 // existing is the system over a log that must be there.
-func (a *app) existing(ctx context.Context) (*capstone.System, error) {
+func (a *app) existing(ctx context.Context, with ...part) (*capstone.System, error) {
 	if err := a.open(); err != nil {
 		return nil, err
 	}
-	return a.system(ctx)
+	return a.system(ctx, with...)
 }
 
 // answer prints what a command found: with --json as an object, else by show. A simulated log is always called one.

@@ -13,7 +13,7 @@ type snapshotCmd struct {
 }
 
 func (c *snapshotCmd) Run(ctx context.Context, a *app) error {
-	system, err := a.existing(ctx)
+	system, err := a.existing(ctx, withReadModel, withSnapshots)
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ type replayCmd struct {
 }
 
 func (c *replayCmd) Run(ctx context.Context, a *app) error {
-	system, err := a.existing(ctx)
+	system, err := a.existing(ctx, withSnapshots)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (c *replayCmd) Run(ctx context.Context, a *app) error {
 type sealCmd struct{}
 
 func (c *sealCmd) Run(ctx context.Context, a *app) error {
-	system, err := a.existing(ctx)
+	system, err := a.existing(ctx, withAuditor)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func nameOf(c contract.Checkpoint) string {
 type verifyCmd struct{}
 
 func (c *verifyCmd) Run(ctx context.Context, a *app) error {
-	system, err := a.existing(ctx)
+	system, err := a.existing(ctx, withAuditor)
 	if err != nil {
 		return err
 	}

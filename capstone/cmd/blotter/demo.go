@@ -33,7 +33,7 @@ func (c *demoCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	fmt.Fprintf(a.stdout, "one year of a trading desk, on the %s stack, in the %s store\n", a.cli.Stack, a.where())
-	system, err := a.system(ctx)
+	system, err := a.system(ctx, withReadModel, withSnapshots, withAuditor)
 	if err != nil {
 		return err
 	}

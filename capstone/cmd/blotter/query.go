@@ -7,8 +7,12 @@ import (
 	"io"
 	"time"
 
+	"github.com/google/uuid"
+
 	"example.com/blotter/capstone"
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
+	codec "example.com/blotter/solutions/1-schemas"
 )
 
 type stateCmd struct {
@@ -89,7 +93,7 @@ func (c *pnlCmd) Run(ctx context.Context, a *app) error {
 
 // positions are from the read model, or folded anew where a time is asked.
 func (a *app) positions(ctx context.Context, book string, q asOf) ([]trade.Position, error) {
-	system, at, err := a.question(ctx, q)
+	system, at, err := a.question(ctx, q, withReadModel)
 	if err != nil {
 		return nil, err
 	}
@@ -110,15 +114,12 @@ func (a *app) positions(ctx context.Context, book string, q asOf) ([]trade.Posit
 }
 
 // question is what every query begins with: the log, and the two times. A time whose answer may still change is refused.
-func (a *app) question(ctx context.Context, q asOf) (*capstone.System, trade.AsOf, error) {
+func (a *app) question(ctx context.Context, q asOf, with ...part) (*capstone.System, trade.AsOf, error) {
 	at, err := q.parse(a.cli.Zone)
 	if err != nil {
 		return nil, at, err
 	}
-	if err := a.open(); err != nil {
-		return nil, at, err
-	}
-	system, err := a.system(ctx)
+	system, err := a.existing(ctx, with...)
 	if err != nil {
 		return nil, at, err
 	}
@@ -145,10 +146,7 @@ type entry struct {
 }
 
 func (c *historyCmd) Run(ctx context.Context, a *app) error {
-	if err := a.open(); err != nil {
-		return err
-	}
-	system, err := a.system(ctx)
+	system, err := a.existing(ctx)
 	if err != nil {
 		return err
 	}
@@ -157,7 +155,7 @@ func (c *historyCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		line, err := a.entry(e)
+		line, err := entryOf(ctx, system.Desk.Codec, e)
 		if err != nil {
 			return err
 		}
@@ -167,6 +165,22 @@ func (c *historyCmd) Run(ctx context.Context, a *app) error {
 		return &failure{fmt.Sprintf("nothing was ever recorded about %s", c.UTI), "is the UTI written as in the import?"}
 	}
 	return a.answer(entries, func(w io.Writer) { showHistory(w, entries) })
+}
+
+func entryOf(ctx context.Context, c contract.Codec, r contract.Recorded) (entry, error) {
+	body, err := c.Decode(ctx, r.Type, r.Data)
+	if err != nil {
+		return entry{}, fmt.Errorf("stream %s, version %d: %w", r.Stream, r.Version, err)
+	}
+	data, err := codec.JSON(body)
+	e := entry{
+		Version: r.Version, Stream: r.Stream, Type: r.Type, ID: r.ID.String(), RecordedAt: r.RecordedAt, EffectiveAt: r.EffectiveAt,
+		Actor: r.Actor, Approver: r.Approver, Reason: r.Reason, Data: data,
+	}
+	if r.Corrects != uuid.Nil {
+		e.Corrects = r.Corrects.String()
+	}
+	return e, err
 }
 
 func showHistory(w io.Writer, entries []entry) {
