@@ -18,7 +18,7 @@ import (
 type Projection struct {
 	codec contract.Codec
 
-	mu     sync.RWMutex
+	mu     sync.Mutex
 	cursor contract.Cursor
 	book   *trade.Book
 	taken  map[string][]trade.Event // by stream, in version order
@@ -33,8 +33,8 @@ func New(codec contract.Codec) *Projection {
 
 // Cursor is how far the model has come.
 func (p *Projection) Cursor(context.Context) (contract.Cursor, error) {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	return slices.Clone(p.cursor), nil
 }
 
@@ -87,15 +87,15 @@ func (p *Projection) events() []contract.StreamEvent {
 
 // State is the whole model.
 func (p *Projection) State(context.Context) (trade.State, error) {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	return p.book.State(), nil
 }
 
 // Trade is one trade of the model.
 func (p *Projection) Trade(_ context.Context, uti string) (trade.Trade, bool, error) {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	t, ok := p.book.Trade(uti)
 	return t, ok, nil
 }
@@ -109,9 +109,9 @@ func (p *Projection) Positions(ctx context.Context) ([]trade.Position, error) {
 // Events is every event that the model has taken, by stream and version.
 func (p *Projection) Events(context.Context) iter.Seq2[contract.StreamEvent, error] {
 	return func(yield func(contract.StreamEvent, error) bool) {
-		p.mu.RLock()
+		p.mu.Lock()
 		all := p.events()
-		p.mu.RUnlock()
+		p.mu.Unlock()
 		for _, e := range all {
 			if !yield(e, nil) {
 				return

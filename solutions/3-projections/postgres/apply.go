@@ -53,6 +53,9 @@ func (p *Projection) take(ctx context.Context, tx pgx.Tx, fresh []contract.Recor
 	if err := refoldPools(ctx, tx, changed); err != nil {
 		return fmt.Errorf("refold pools: %w", err)
 	}
+	if err := refoldCurves(ctx, tx, streams); err != nil {
+		return fmt.Errorf("refold curves: %w", err)
+	}
 	return nil
 }
 

@@ -91,4 +91,3 @@ func insertRefusals(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded, s
 	_, err := tx.CopyFrom(ctx, pgx.Identifier{"refusals"}, columns, pgx.CopyFromRows(rows))
 	return err
 }
-

@@ -7,6 +7,7 @@
 //	trades    a row for each contract      ◀─ refolded whole when one of its events comes
 //	legs      what contracts do to pools   ◀─ replaced for a trade whose legs changed
 //	pools     quantity, cost, realised P&L ◀─ refolded from the nearest kept state before the first changed leg
+//	curves    prices, by which positions are valued when they are read
 //	checkpoint                             ◀─ moved in the same transaction
 package postgres
 

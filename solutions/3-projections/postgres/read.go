@@ -41,7 +41,7 @@ func (p *Projection) State(ctx context.Context) (s trade.State, err error) {
 		if s.Trades, err = readTrades(ctx, tx); err != nil {
 			return fmt.Errorf("read trades: %w", err)
 		}
-		s.Positions, err = p.positions(ctx, tx)
+		s.Positions, err = readPositions(ctx, tx)
 		return err
 	})
 	return s, err
@@ -80,14 +80,14 @@ func (p *Projection) Trade(ctx context.Context, uti string) (t trade.Trade, ok b
 // Positions are the pools of the model, marked with the curves of the same moment.
 func (p *Projection) Positions(ctx context.Context) (positions []trade.Position, err error) {
 	err = p.read(ctx, func(tx pgx.Tx) error {
-		positions, err = p.positions(ctx, tx)
+		positions, err = readPositions(ctx, tx)
 		return err
 	})
 	return positions, err
 }
 
-func (p *Projection) positions(ctx context.Context, tx pgx.Tx) ([]trade.Position, error) {
-	curves, err := p.curves(ctx, tx)
+func readPositions(ctx context.Context, tx pgx.Tx) ([]trade.Position, error) {
+	curves, err := readCurves(ctx, tx)
 	if err != nil {
 		return nil, fmt.Errorf("read curves: %w", err)
 	}
@@ -110,11 +110,6 @@ FROM pools ORDER BY book, instrument, currency, legs DESC`
 		}
 		return trade.PositionOf(r.PoolKey, pool, curves[r.PoolKey.Curve()]), nil
 	})
-}
-
-// curves are folded from their marks at each read.
-func (p *Projection) curves(ctx context.Context, tx pgx.Tx) (map[string]trade.Curve, error) {
-	return nil, nil
 }
 
 // Events is every event that the model has taken, by stream and version. The moment lasts as long as the loop over them.

@@ -70,3 +70,12 @@ CREATE TABLE pools (
     PRIMARY KEY (book, instrument, currency, legs)
 );
 CREATE INDEX pools_in_order ON pools (book, instrument, currency, effective_at, stream, version, n);
+
+-- The price curves as marked, by which positions are valued when they are read.
+CREATE TABLE curves (
+    curve    text COLLATE "C" NOT NULL,
+    delivery text COLLATE "C" NOT NULL, -- the period, as people write it
+    price    numeric NOT NULL,
+    currency text NOT NULL,
+    PRIMARY KEY (curve, delivery)
+);

@@ -1,0 +1,160 @@
+package projectiontest
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+var folding = []spec{{
+	Check: check.Check{ID: "L3.1", Points: 1, Invariant: "L3.I3", Title: "a model of nothing is empty, and at the beginning",
+		Hint: "its cursor reads as offset 0 in every partition"},
+	try: func(t *trial) {
+		m := t.open()
+		m.is(nil)
+		require.EqualValues(t, 0, m.cursor().At(0))
+	},
+}, {
+	Check: check.Check{ID: "L3.2", Points: 4, Invariant: "L3.I3", Title: "after every batch the model is the fold of what it has taken",
+		Hint: "an event may change a leg in the middle of a pool: fold the pool again from there"},
+	try: func(t *trial) {
+		for seed := range uint64(3) {
+			m, cursor, taken := t.open(), contract.Cursor(nil), 0
+			log := History(seed, 300, 1+int(seed)*2)
+			for _, batch := range batches(log.Events, rand.New(rand.NewPCG(seed, 2)).IntN) {
+				cursor, taken = behind(cursor, batch), taken+len(batch)
+				m.apply(batch, cursor)
+				m.is(log.Events[:taken])
+			}
+		}
+	},
+}, {
+	Check: check.Check{ID: "L3.3", Points: 2, Invariant: "L3.I3", Title: "the model does not depend on how streams arrive interleaved",
+		Hint: "order legs by effective time, stream, slot version and leg: never by when they came"},
+	try: func(t *trial) {
+		log := History(7, 300, 1)
+		for _, partitions := range []int{1, 2, 12} {
+			m, other := t.open(), log.Spread(partitions)
+			m.apply(other.Events[:100], behind(nil, other.Events[:100]))
+			m.apply(other.Events[100:], behind(nil, other.Events))
+			m.is(log.Events)
+		}
+	},
+}, {
+	Check: check.Check{ID: "L3.4", Points: 2, Invariant: "L3.I4", Title: "the same history one event at a time comes to the same",
+		Hint: "what a batch leaves behind must be enough to go on from"},
+	try: func(t *trial) {
+		m, log := t.open(), History(11, 120, 3)
+		for i, r := range log.Events {
+			m.apply([]contract.Recorded{r}, behind(nil, log.Events[:i+1]))
+		}
+		m.is(log.Events)
+	},
+}}
+
+var moving = []spec{{
+	Check: check.Check{ID: "L3.5", Points: 2, Invariant: "L3.I1", Title: "the cursor is where the batch said, whatever the events' own positions",
+		Hint: "keep next as it is: a feed's offsets have holes, and a range may have no event at all"},
+	try: func(t *trial) {
+		m, log := t.open(), History(1, 100, 3)
+		end, err := log.End(t.Context())
+		require.NoError(t, err)
+		m.apply(log.Events, end)
+		require.Equal(t, end, m.cursor())
+		beyond := end.After(contract.Position{Partition: 2, Offset: end.At(2) + 10})
+		m.apply(nil, beyond)
+		require.Equal(t, beyond, m.cursor())
+		m.is(log.Events)
+	},
+}, {
+	Check: check.Check{ID: "L3.6", Points: 3, Invariant: "L3.I2", Title: "events that come again change nothing",
+		Hint: "drop what lies before the stored cursor, under the lock that moves it; and never move it back"},
+	try: func(t *trial) {
+		m, log := t.open(), History(2, 150, 3)
+		m.apply(log.Events[:100], behind(nil, log.Events[:100]))
+		m.apply(log.Events[:50], behind(nil, log.Events[:50]))
+		require.Equal(t, behind(nil, log.Events[:100]), m.cursor(), "the cursor, after an old batch came again")
+		m.is(log.Events[:100])
+		m.apply(log.Events[40:], behind(nil, log.Events))
+		m.is(log.Events)
+	},
+}, {
+	Check: check.Check{ID: "L3.7", Points: 3, Invariant: "L3.I1", Title: "a batch with an event that does not decode leaves no trace, and the error says where it stands",
+		Hint: "never skip it: a model without one event is wrong and does not say so"},
+	try: func(t *trial) {
+		m, log := t.open(), History(3, 120, 3)
+		m.apply(log.Events[:60], behind(nil, log.Events[:60]))
+		broken := slices.Clone(log.Events[60:])
+		spoilt := &broken[30]
+		spoilt.Data = bytes.Clone(spoilt.Data[:len(spoilt.Data)-1])
+		err := m.Apply(t.Context(), broken, behind(nil, log.Events))
+		require.ErrorIs(t, err, contract.ErrMalformed)
+		require.ErrorContains(t, err, spoilt.Stream)
+		require.ErrorContains(t, err, spoilt.Position.String())
+		require.Equal(t, behind(nil, log.Events[:60]), m.cursor(), "the cursor, after the batch failed")
+		m.is(log.Events[:60])
+		m.apply(log.Events[60:], behind(nil, log.Events))
+		m.is(log.Events)
+	},
+}}
+
+var reading = []spec{{
+	Check: check.Check{ID: "L3.8", Points: 1, Invariant: "L3.I3", Title: "a trade, and the positions, are those of the state",
+		Hint: "mark the positions with the curves when they are read"},
+	try: func(t *trial) {
+		m, log := t.open(), History(4, 200, 2)
+		m.apply(log.Events, behind(nil, log.Events))
+		want := fold(log.Events)
+		positions, err := m.Positions(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, canonical(trade.State{Positions: want.Positions}), canonical(trade.State{Positions: positions}))
+		for _, w := range want.Trades {
+			got, ok, err := m.Trade(t.Context(), w.UTI)
+			require.NoError(t, err)
+			require.True(t, ok, "there is a trade %s", w.UTI)
+			require.Equal(t, canonical(trade.State{Trades: []trade.Trade{w}}), canonical(trade.State{Trades: []trade.Trade{got}}))
+			require.Equal(t, w.Terms, got.Terms, "terms of %s", w.UTI)
+			require.Equal(t, w.Legs, got.Legs, "legs of %s", w.UTI)
+		}
+		_, ok, err := m.Trade(t.Context(), "UTI-NONE")
+		require.NoError(t, err)
+		require.False(t, ok, "there is a trade UTI-NONE")
+	},
+}, {
+	Check: check.Check{ID: "L3.9", Points: 2, Invariant: "L3.I3", Title: "the events it took come back whole, by stream and version",
+		Hint: "times to the microsecond, in UTC; and the events of every stream, refusals too"},
+	try: func(t *trial) {
+		m, log := t.open(), History(5, 150, 2)
+		m.apply(log.Events, behind(nil, log.Events))
+		got := map[string][]trade.Event{}
+		last := ""
+		for e, err := range m.Events(t.Context()) {
+			require.NoError(t, err)
+			require.LessOrEqual(t, last, e.Stream, "streams come in order")
+			last = e.Stream
+			got[e.Stream] = append(got[e.Stream], e.Event)
+		}
+		require.Equal(t, streamsOf(log.Events), got)
+	},
+}}
+
+var durability = []spec{{
+	Check: check.Check{ID: "L3.10", Points: 2, Invariant: "L3.I1", Title: "another process finds the model where this one left it, and goes on",
+		Hint: "keep nothing in memory that the rows do not have"},
+	try: func(t *trial) {
+		m, log := t.open(), History(6, 150, 2)
+		m.apply(log.Events[:90], behind(nil, log.Events[:90]))
+		m = t.reopen()
+		m.is(log.Events[:90])
+		m.apply(log.Events[80:], behind(nil, log.Events))
+		m.is(log.Events)
+	},
+}}
+
+func canonical(s trade.State) string { return string(s.Canonical()) }

@@ -1,0 +1,71 @@
+// Package memory is an archive of snapshots that lives as long as its process.
+package memory
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+// Snapshots is contract.Snapshots in memory. It is safe for use by many goroutines.
+type Snapshots struct {
+	mu   sync.Mutex
+	kept map[string]contract.Snapshot
+}
+
+var _ contract.Snapshots = (*Snapshots)(nil)
+
+// New is an empty archive.
+func New() *Snapshots { return &Snapshots{kept: map[string]contract.Snapshot{}} }
+
+// Put keeps a copy of s. The same state under the same name again is fine.
+func (a *Snapshots) Put(_ context.Context, s contract.Snapshot) error {
+	if sha256.Sum256(s.State) != s.Digest {
+		return fmt.Errorf("snapshot %s: its digest is not that of its state", s.Name)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if was, ok := a.kept[s.Name]; ok {
+		if was.Digest != s.Digest {
+			return fmt.Errorf("snapshot %s: %w", s.Name, contract.ErrSnapshotTaken)
+		}
+		return nil
+	}
+	a.kept[s.Name] = clone(s)
+	return nil
+}
+
+// Get is what Put was given.
+func (a *Snapshots) Get(_ context.Context, name string) (contract.Snapshot, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s, ok := a.kept[name]
+	switch {
+	case !ok:
+		return contract.Snapshot{}, fmt.Errorf("snapshot %s: %w", name, contract.ErrNoSnapshot)
+	case sha256.Sum256(s.State) != s.Digest:
+		return contract.Snapshot{}, fmt.Errorf("snapshot %s: %w", name, contract.ErrSnapshotDamaged)
+	}
+	return clone(s), nil
+}
+
+// Names are sorted by when they were taken, then by name.
+func (a *Snapshots) Names(context.Context) ([]string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.SortedFunc(maps.Keys(a.kept), func(x, y string) int {
+		return cmp.Or(a.kept[x].Taken.Compare(a.kept[y].Taken), cmp.Compare(x, y))
+	}), nil
+}
+
+func clone(s contract.Snapshot) contract.Snapshot {
+	s.Cursor, s.State = slices.Clone(s.Cursor), bytes.Clone(s.State)
+	return s
+}
