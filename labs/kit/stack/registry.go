@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -193,7 +192,10 @@ func askSchema(req *http.Request) (question, sr.Schema, error) {
 }
 
 func (r *registry) serve(q question) answer {
-	req := httptest.NewRequest(q.Method, q.URI, bytes.NewReader([]byte(q.Body)))
+	req, err := http.NewRequest(q.Method, q.URI, strings.NewReader(q.Body))
+	if err != nil || req.URL.Path == "" {
+		return answer{http.StatusBadRequest, "not a request"}
+	}
 	w := httptest.NewRecorder()
 	r.inner.ServeHTTP(w, req)
 	return answer{w.Code, w.Body.String()}
