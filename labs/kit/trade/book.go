@@ -5,6 +5,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/google/uuid"
 )
 
 // A Book is the read model in memory, kept up by one event at a time. An event refolds the stream it belongs to, and the
@@ -14,12 +17,12 @@ type Book struct {
 	streams map[string][]Event // in version order
 	trades  map[string]Trade   // by UTI
 	pools   map[PoolKey]*ledger
-	curves  map[string]Curve // by name
+	curves  map[string]*bookCurve
 }
 
 // NewBook is an empty book.
 func NewBook() *Book {
-	return &Book{map[string][]Event{}, map[string]Trade{}, map[PoolKey]*ledger{}, map[string]Curve{}}
+	return &Book{map[string][]Event{}, map[string]Trade{}, map[PoolKey]*ledger{}, map[string]*bookCurve{}}
 }
 
 // Apply takes the next event of a stream. One that was taken already changes nothing, and neither does one of a stream that
@@ -58,12 +61,26 @@ func (b *Book) applyTrade(uti, stream string, events []Event) error {
 	return nil
 }
 
+// A bookCurve is a curve, and the effective time of its last slot.
+type bookCurve struct {
+	Curve
+	last time.Time
+}
+
+// applyCurve sets the points of a mark that comes in order, and folds the curve again for any other.
 func (b *Book) applyCurve(name string, events []Event) error {
+	e, known := events[len(events)-1], b.curves[name]
+	m, isMark := e.Body.(PriceMarked)
+	if known != nil && isMark && e.Corrects == uuid.Nil && !e.EffectiveAt.Before(known.last) {
+		known.set(m)
+		known.last = e.EffectiveAt
+		return nil
+	}
 	c, err := curveOf(events, AsOf{})
 	if err != nil {
 		return err
 	}
-	b.curves[name] = c
+	b.curves[name] = &bookCurve{c, slices.MaxFunc(events, func(a, b Event) int { return a.EffectiveAt.Compare(b.EffectiveAt) }).EffectiveAt}
 	return nil
 }
 
@@ -97,7 +114,11 @@ func (b *Book) State() State {
 		s.Trades = append(s.Trades, b.trades[uti])
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(b.pools), PoolKey.Compare) {
-		s.Positions = append(s.Positions, PositionOf(key, b.pools[key].pool, b.curves[key.Curve()]))
+		var c Curve
+		if marked := b.curves[key.Curve()]; marked != nil {
+			c = marked.Curve
+		}
+		s.Positions = append(s.Positions, PositionOf(key, b.pools[key].pool, c))
 	}
 	return s
 }

@@ -33,11 +33,15 @@ func foldCurve(events []Event, at AsOf) (Curve, *SlotError) {
 		if !ok {
 			return Curve{}, &SlotError{s.Version, refuse(WrongKind, "%T is not an event of a curve", s.Event.Body)}
 		}
-		for _, p := range m.Points {
-			c.Points[p.Delivery] = Mark{p.Price, m.Currency}
-		}
+		c.set(m)
 	}
 	return c, nil
+}
+
+func (c Curve) set(m PriceMarked) {
+	for _, p := range m.Points {
+		c.Points[p.Delivery] = Mark{p.Price, m.Currency}
+	}
 }
 
 // Value is what quantity of i is worth, rounded once, to the currency's minor unit. A point for the very delivery comes

@@ -1,0 +1,188 @@
+package trade_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/trade"
+)
+
+// A desk decides commands and keeps what they put on record, as a store would.
+type desk struct {
+	streams map[string][]trade.Event
+	now     time.Time // recorded_at of the next event
+}
+
+func newDesk() *desk {
+	return &desk{streams: map[string][]trade.Event{}, now: at("2025-01-01T00:00:00Z")}
+}
+
+// try decides cmd and records it, at the time it was entered if that is later than all before.
+func (d *desk) try(cmd trade.Command) (trade.Event, error) {
+	stream := cmd.Stream()
+	history := d.streams[stream]
+	decision, err := trade.Decide(cmd.UTI, history, cmd)
+	if err != nil {
+		return trade.Event{}, err
+	}
+	if d.now = d.now.Add(time.Microsecond); cmd.EnteredAt.After(d.now) {
+		d.now = cmd.EnteredAt
+	}
+	e := trade.Event{
+		ID: trade.EventID(cmd.ID, 0), Version: int64(len(history)) + 1, Corrects: decision.Corrects,
+		EffectiveAt: decision.EffectiveAt, RecordedAt: d.now, Body: decision.Body,
+	}
+	d.streams[stream] = append(history, e)
+	return e, nil
+}
+
+// do is try for commands that are taken. It issues the follow-ups too.
+func (d *desk) do(t require.TestingT, cmds ...trade.Command) {
+	for _, cmd := range cmds {
+		e, err := d.try(cmd)
+		require.NoError(t, err, "command %s", cmd.ID)
+		if cmd.UTI != "" {
+			d.do(t, trade.FollowUps(cmd.UTI, d.streams[cmd.Stream()], e)...)
+		}
+	}
+}
+
+func (d *desk) trade(t require.TestingT, uti string, as trade.AsOf) trade.Trade {
+	got, err := trade.Fold(uti, d.streams[trade.TradeStream(uti)], as)
+	require.NoError(t, err)
+	return got
+}
+
+func (d *desk) state(t require.TestingT) trade.State {
+	s, err := trade.StateOf(d.streams, trade.AsOf{})
+	require.NoError(t, err)
+	return s
+}
+
+// position is the only one of a book.
+func (d *desk) position(t require.TestingT, instrument string) trade.Position {
+	for _, p := range d.state(t).Positions {
+		if p.Instrument == instrument {
+			return p
+		}
+	}
+	require.Fail(t, "no position", instrument)
+	panic("unreachable")
+}
+
+// refusedAs is the rule that refuses cmd.
+func (d *desk) refusedAs(t require.TestingT, cmd trade.Command) *trade.Refusal {
+	_, err := d.try(cmd)
+	var r *trade.Refusal
+	require.True(t, errors.As(err, &r), "want a refusal, got %v", err)
+	return r
+}
+
+func at(s string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func dec(s string) trade.Decimal { return trade.Dec(s) }
+
+func ref(s string) *trade.Decimal { d := dec(s); return &d }
+
+func mwh(s string) trade.Quantity { return trade.Quantity{Value: dec(s), Unit: trade.MWh} }
+func mw(s string) trade.Quantity  { return trade.Quantity{Value: dec(s), Unit: trade.MW} }
+func bbl(s string) trade.Quantity { return trade.Quantity{Value: dec(s), Unit: trade.BBL} }
+
+func period(s string) trade.Period {
+	p, err := trade.ParsePeriod(s)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+var (
+	baseMarch = trade.Instrument{Commodity: trade.Power, Zone: "CET", Profile: "base", Delivery: period("2025-03")}
+	brentJune = trade.Instrument{Commodity: trade.Oil, Zone: "BRENT", Delivery: period("2025-06")}
+)
+
+// call is an option on 2025-06 oil, exercisable in the first half of May.
+func call(strike string) trade.Instrument {
+	i := brentJune
+	i.Option = &trade.Option{Kind: trade.Call, Strike: dec(strike), From: at("2025-05-01T00:00:00Z"), Until: at("2025-05-15T17:00:00Z")}
+	return i
+}
+
+// power buys CET base of March 2025, in MWh unless changed.
+func power(quantity, price string) trade.New {
+	return trade.New{
+		Book: "power", Counterparty: "cpty/7", Trader: "trader/1", Side: trade.Buy, Instrument: baseMarch,
+		Quantity: mwh(quantity), Price: dec(price), Currency: "EUR",
+	}
+}
+
+func option(quantity, premium string) trade.New {
+	n := power("1", premium)
+	n.Book, n.Instrument, n.Quantity, n.Currency = "oil", call("70"), bbl(quantity), "USD"
+	return n
+}
+
+func sell(n trade.New) trade.New {
+	n.Side = trade.Sell
+	return n
+}
+
+// T is the contract that tests are about, if not said otherwise.
+const T = "T1"
+
+// on is a command about T entered (and effective) on a day of 2025, at noon UTC: on("02-10", …).
+func on(day string, body trade.Body) trade.Command {
+	return trade.Command{
+		ID: uuid.NewSHA1(uuid.Nil, []byte(day+trade.Kind(body)+show(body))).String(), UTI: T,
+		EnteredAt: at("2025-" + day + "T12:00:00Z"), Actor: "trader/1", Reason: "test", Body: body,
+	}
+}
+
+func show(b trade.Body) string {
+	d := trade.Command{Body: b}.Digest()
+	return string(d[:])
+}
+
+// of is cmd about another contract.
+func of(uti string, cmd trade.Command) trade.Command {
+	cmd.UTI, cmd.ID = uti, uti+"/"+cmd.ID
+	return cmd
+}
+
+// corrects makes later a correction of what earlier put on record, approved by a second person.
+func corrects(earlier, later trade.Command) trade.Command {
+	later.Corrects, later.Approver, later.ID = trade.EventID(earlier.ID, 0), "control/1", "correct/"+later.ID
+	return later
+}
+
+func effective(when string, cmd trade.Command) trade.Command {
+	cmd.EffectiveAt = at("2025-" + when + "T12:00:00Z")
+	return cmd
+}
+
+func mark(day, curve string, currency trade.Currency, points ...string) trade.Command {
+	m := trade.PriceMarked{Curve: curve, Currency: currency}
+	for i := 0; i < len(points); i += 2 {
+		m.Points = append(m.Points, trade.Point{Delivery: period(points[i]), Price: dec(points[i+1])})
+	}
+	cmd := on(day, m)
+	cmd.UTI = ""
+	return cmd
+}
+
+func TestTheDeskKeepsWhatItDecides(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, on("02-03", power("70", "50")))
+	require.Equal(t, trade.Live, d.trade(t, T, trade.AsOf{}).Status)
+}
