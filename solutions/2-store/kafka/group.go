@@ -1,0 +1,235 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/kit/contract"
+	store "example.com/blotter/solutions/2-store"
+)
+
+// A request is one append on its way through an owner.
+type request struct {
+	ctx      context.Context
+	stream   string
+	expected int64
+	events   []contract.Event
+	answer   chan answer // room for one: the caller may have gone
+
+	receipts []contract.Receipt // what it is told if the group lands
+	err      error              // or this
+	claimed  bool               // its ids are kept for it
+	sent     bool               // a commit that holds it was asked for
+	offset   int64              // of its last event, once sent
+}
+
+type answer struct {
+	receipts []contract.Receipt
+	err      error
+}
+
+// submit hands r to the owner and waits for the answer, or for the caller to give up.
+func (o *owner) submit(r *request) ([]contract.Receipt, error) {
+	gaveUp := func() error { return fmt.Errorf("append to %s: %w", r.stream, r.ctx.Err()) }
+	select {
+	case o.queue <- r:
+	case <-r.ctx.Done():
+		return nil, gaveUp()
+	case <-o.done:
+		return nil, o.away(r.stream, contract.ErrFenced)
+	}
+	select {
+	case a := <-r.answer:
+		return a.receipts, a.err
+	case <-r.ctx.Done():
+		return nil, gaveUp()
+	}
+}
+
+// away is the error of an append that its owner can no longer take.
+func (o *owner) away(stream string, err error) error {
+	if o.s.ctx.Err() != nil && errors.Is(err, contract.ErrFenced) {
+		err = ErrClosed
+	}
+	return fmt.Errorf("append to %s: %w", stream, err)
+}
+
+// reply answers r, once.
+func (o *owner) reply(r *request, receipts []contract.Receipt, err error) {
+	if r.claimed {
+		o.s.index.release(r.events)
+		r.claimed = false
+	}
+	if errors.Is(err, contract.ErrFenced) || errors.Is(err, ErrUnknownOutcome) {
+		err = o.away(r.stream, err)
+	}
+	r.answer <- answer{receipts, err}
+}
+
+// commit decides the group and writes, in one transaction, what of it is to be written. After an error the group holds what
+// has no answer yet; it is decided again when the partition was taken over anew, and then the index
+// knows whether it landed.
+func (o *owner) commit() error {
+	o.stamps.begin()
+	defer o.stamps.end()
+	d := &draft{index: o.s.index, partition: o.partition, versions: map[string]int64{}, ids: map[uuid.UUID]contract.Recorded{}}
+	o.group = o.decide(d)
+	if len(o.group) == 0 {
+		return nil
+	}
+	records, err := o.records(d)
+	if err != nil {
+		o.refuse(err)
+		return nil
+	}
+	err = o.producer.transact(o.ctx, records)
+	d.place(records, o.partition)
+	for _, r := range o.group {
+		r.sent = errors.Is(err, errUnconfirmed)
+		r.offset = d.events[len(d.events)-1].Position.Offset
+	}
+	if err != nil {
+		return err
+	}
+	// The group is durable. A crash here leaves callers without their receipts; the same events again give them.
+	o.s.index.apply(o.partition, d.events)
+	for _, r := range o.group {
+		o.reply(r, r.receipts, r.err)
+	}
+	o.group = nil
+	return nil
+}
+
+// refuse answers a group that cannot be written at all.
+func (o *owner) refuse(err error) {
+	for _, r := range o.group {
+		o.reply(r, nil, fmt.Errorf("append to %s: %w", r.stream, err))
+	}
+	o.group = nil
+}
+
+// decide stages what is to be written, and answers what is not. An answer that rests on what was staged before it, and
+// is not yet durable, waits with the group.
+func (o *owner) decide(d *draft) (waiting []*request) {
+	for _, r := range o.group {
+		if err := r.ctx.Err(); err != nil {
+			o.reply(r, nil, fmt.Errorf("append to %s: %w", r.stream, err)) // nobody waits for it
+			continue
+		}
+		r.receipts, r.err = store.Decide(d, r.stream, r.expected, r.events)
+		if r.receipts == nil && r.err == nil {
+			r.err = o.claim(r)
+		}
+		rests := d.touches(r)
+		if r.receipts == nil && r.err == nil {
+			r.receipts = d.stage(r, func() time.Time { return o.stamps.stamp(o.s.opts.Clock(r.ctx)) })
+			rests = true
+		}
+		if rests {
+			waiting = append(waiting, r)
+		} else {
+			o.reply(r, r.receipts, r.err)
+		}
+	}
+	return waiting
+}
+
+// claim keeps the ids of r for it until it is answered.
+func (o *owner) claim(r *request) error {
+	if r.claimed {
+		return nil // since it was decided for the first time
+	}
+	err := o.s.index.claim(r.events)
+	r.claimed = err == nil
+	return err
+}
+
+// known is the receipts of r if the log has it.
+func (o *owner) known(r *request) ([]contract.Receipt, error) {
+	return store.Decide(&draft{index: o.s.index, partition: o.partition}, r.stream, contract.Any, r.events)
+}
+
+// A draft is a group before it is committed: the index, and what the group adds to it.
+type draft struct {
+	index     *index
+	partition int32
+	events    []contract.Recorded
+	versions  map[string]int64
+	ids       map[uuid.UUID]contract.Recorded
+}
+
+// Version of a stream, with the earlier appends of the group.
+func (d *draft) Version(stream string) int64 {
+	if v, ok := d.versions[stream]; ok {
+		return v
+	}
+	return int64(len(d.index.stream(d.partition, stream)))
+}
+
+// Outcome of an id, in the log or in the group.
+func (d *draft) Outcome(id uuid.UUID) (store.Outcome, bool) {
+	if e, ok := d.ids[id]; ok {
+		return outcome(e), true
+	}
+	if e, ok := d.index.find(id); ok {
+		return outcome(e), true
+	}
+	return store.Outcome{}, false
+}
+
+// touches says whether a decision on r rests on an earlier append of the group.
+func (d *draft) touches(r *request) bool {
+	if _, ok := d.versions[r.stream]; ok {
+		return true
+	}
+	return slices.ContainsFunc(r.events, func(e contract.Event) bool { _, ok := d.ids[e.ID]; return ok })
+}
+
+// stage adds an append to the group.
+func (d *draft) stage(r *request, stamp func() time.Time) []contract.Receipt {
+	var receipts []contract.Receipt
+	version := d.Version(r.stream)
+	for _, e := range r.events {
+		version++
+		e.EffectiveAt = e.EffectiveAt.UTC()
+		recorded := contract.Recorded{Event: e, Version: version, RecordedAt: stamp()}
+		d.events = append(d.events, recorded)
+		d.ids[e.ID] = recorded
+		receipts = append(receipts, receipt(recorded))
+	}
+	d.versions[r.stream] = version
+	return receipts
+}
+
+// records is one for each event of the group, in order, then the head of each stream that it touches.
+func (o *owner) records(d *draft) ([]*kgo.Record, error) {
+	records := make([]*kgo.Record, 0, 2*len(d.events))
+	ends := map[string]contract.Recorded{}
+	for _, e := range d.events {
+		record := encode(e)
+		record.Topic = o.s.events
+		records = append(records, record)
+		ends[e.Stream] = e
+	}
+	for _, e := range ends {
+		record, err := o.s.head(o.ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, record)
+	}
+	return records, nil
+}
+
+// place gives the events the positions that their records got.
+func (d *draft) place(records []*kgo.Record, partition int32) {
+	for i := range d.events {
+		d.events[i].Position = contract.Position{Partition: partition, Offset: records[i].Offset}
+	}
+}

@@ -1,0 +1,207 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+// A membership is one stay in the consumer group that shares out the partitions. The group consumes nothing: it only says who
+// is to own what, and the transactional ids see to it that an owner who missed the news cannot write.
+type membership struct {
+	once sync.Once
+	lost chan struct{} // closed when an owner was fenced: what the group told us no longer holds
+}
+
+func (m *membership) lose() { m.once.Do(func() { close(m.lost) }) }
+
+// How soon a member that died is noticed, and how soon one that lives learns of another.
+const (
+	sessionTimeout    = 10 * time.Second
+	heartbeatInterval = 500 * time.Millisecond
+	retryAfter        = 250 * time.Millisecond
+)
+
+// belong joins the group, and joins again whenever the place was lost, until the store is closed.
+func (s *Store) belong() {
+	defer close(s.left)
+	for s.ctx.Err() == nil {
+		m := &membership{lost: make(chan struct{})}
+		client, err := s.join(m)
+		if err != nil {
+			s.opts.Log.Error("cannot join the owners", "log", s.opts.Prefix, "err", err)
+			s.pause()
+			continue
+		}
+		select {
+		case <-s.ctx.Done():
+		case <-m.lost:
+			s.opts.Log.Warn("fenced; joining again", "log", s.opts.Prefix)
+		}
+		s.unsettle()
+		s.giveAll()
+		client.Close() // leaves the group
+	}
+}
+
+// pause waits a little before something is tried again.
+func (s *Store) pause() {
+	timer := time.NewTimer(retryAfter)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.ctx.Done():
+	}
+}
+
+func (s *Store) join(m *membership) (*kgo.Client, error) {
+	client, err := s.dial(
+		kgo.ConsumerGroup(s.opts.Prefix+".owners"),
+		kgo.ConsumeTopics(s.heads),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()), // a partition that stays is not interrupted
+		kgo.DisableAutoCommit(),
+		kgo.SessionTimeout(sessionTimeout),
+		kgo.HeartbeatInterval(heartbeatInterval),
+		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, got map[string][]int32) { s.take(m, got[s.heads]) }),
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { s.give(gone[s.heads]) }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { s.give(gone[s.heads]) }),
+	)
+	if err != nil {
+		return nil, err
+	}
+	client.PauseFetchTopics(s.heads)
+	return client, nil
+}
+
+// take begins to own partitions.
+func (s *Store) take(m *membership, partitions []int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range partitions {
+		s.owners[p] = newOwner(s, m, p)
+		go s.owners[p].run()
+	}
+	s.settled = true
+	s.notify()
+}
+
+// give stops owning partitions, and returns once nothing is under way in them.
+func (s *Store) give(partitions []int32) {
+	var stopped []*owner
+	s.mu.Lock()
+	for _, p := range partitions {
+		if o := s.owners[p]; o != nil {
+			o.cancel()
+			stopped = append(stopped, o)
+			s.owners[p] = nil
+		}
+	}
+	s.notify()
+	s.mu.Unlock()
+	for _, o := range stopped {
+		<-o.done
+	}
+}
+
+func (s *Store) giveAll() {
+	all := make([]int32, s.partitions)
+	for p := range all {
+		all[p] = int32(p)
+	}
+	s.give(all)
+}
+
+// unsettle has callers wait for the next assignment.
+func (s *Store) unsettle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settled = false
+	s.notify()
+}
+
+// notify wakes who waits for a change. The lock is held.
+func (s *Store) notify() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// assigned is the owners by partition, once the group has spoken.
+func (s *Store) assigned(ctx context.Context) ([]*owner, error) {
+	for {
+		s.mu.Lock()
+		owners, settled, changed := append([]*owner(nil), s.owners...), s.settled, s.changed
+		s.mu.Unlock()
+		if settled {
+			return owners, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-s.ctx.Done():
+			return nil, ErrClosed
+		}
+	}
+}
+
+// served waits until every partition that is ours is served, and fails with the first that cannot be taken over.
+func (s *Store) served(ctx context.Context) error {
+	owners, err := s.assigned(ctx)
+	if err != nil {
+		return fmt.Errorf("join the owners: %w", err)
+	}
+	for _, o := range owners {
+		if o == nil {
+			continue
+		}
+		select {
+		case <-o.serving:
+		case <-o.done: // revoked meanwhile
+		case err := <-o.failed:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// owner is ours of a partition, or *contract.NotOwnerError.
+func (s *Store) owner(ctx context.Context, partition int32) (*owner, error) {
+	owners, err := s.assigned(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if o := owners[partition]; o != nil {
+		return o, nil
+	}
+	return nil, &contract.NotOwnerError{Partition: partition, Owner: s.ownerAddress(ctx, partition)}
+}
+
+// foreign is the partitions that the index does not answer for. It waits for those being taken over.
+func (s *Store) foreign(ctx context.Context) (map[int32]bool, error) {
+	owners, err := s.assigned(ctx)
+	if err != nil {
+		return nil, err
+	}
+	foreign := map[int32]bool{}
+	for p, o := range owners {
+		if o == nil {
+			foreign[int32(p)] = true
+			continue
+		}
+		select {
+		case <-o.serving:
+		case <-o.done:
+			foreign[int32(p)] = true
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return foreign, nil
+}

@@ -1,0 +1,231 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+// An owner writes one partition, from its assignment until it is revoked or fenced. All its work is done by one
+// goroutine, so appends to a partition are decided one after the other.
+type owner struct {
+	s         *Store
+	m         *membership
+	partition int32
+	ctx       context.Context // ends when the partition is revoked
+	cancel    context.CancelFunc
+	queue     chan *request // unbuffered: what was not taken is not ours to answer
+	serving   chan struct{} // closed once the partition is taken over
+	failed    chan error    // the first take-over that did not work
+	done      chan struct{} // closed when the owner has ended
+
+	producer *producer
+	stamps   stamps
+	group    []*request // taken from the queue and not answered
+}
+
+func newOwner(s *Store, m *membership, partition int32) *owner {
+	o := &owner{
+		s: s, m: m, partition: partition,
+		queue: make(chan *request), serving: make(chan struct{}), failed: make(chan error, 1), done: make(chan struct{}),
+	}
+	o.ctx, o.cancel = context.WithCancel(s.ctx)
+	return o
+}
+
+// run takes over and serves, as often as it must, until the partition is revoked or we are fenced.
+func (o *owner) run() {
+	defer o.end()
+	for o.ctx.Err() == nil {
+		err := o.takeOver()
+		if err == nil {
+			err = o.serve()
+		}
+		o.producer.close()
+		if isFenced(err) {
+			o.s.opts.Log.Warn("fenced", "log", o.s.opts.Prefix, "partition", o.partition, "err", err)
+			o.s.unsettle() // who comes now waits for the next assignment
+			o.m.lose()
+			return
+		}
+		if err != nil && o.ctx.Err() == nil {
+			o.s.opts.Log.Warn("partition is to be taken over again", "log", o.s.opts.Prefix, "partition", o.partition, "err", err)
+			o.report(err)
+			o.s.pause()
+		}
+	}
+}
+
+// end answers what is left, lets go of the place, and forgets.
+func (o *owner) end() {
+	o.settle()
+	o.cancel()
+	o.s.index.drop(o.partition)
+	close(o.done)
+}
+
+// settle answers a group whose place is lost. What was not sent is not recorded. What was sent may have landed, and the log says so
+// as soon as whoever comes after us has had our transaction decided.
+func (o *owner) settle() {
+	err := o.learn()
+	for _, r := range o.group {
+		receipts, was := o.known(r)
+		switch {
+		case was == nil && receipts != nil:
+			o.reply(r, receipts, nil)
+		case r.sent && err != nil:
+			o.reply(r, nil, ErrUnknownOutcome)
+		default:
+			o.reply(r, nil, contract.ErrFenced)
+		}
+	}
+	o.group = nil
+}
+
+func (o *owner) report(err error) {
+	select {
+	case o.failed <- fmt.Errorf("take over partition %d: %w", o.partition, err):
+	default: // only the first is of interest
+	}
+}
+
+// takeOver makes us the partition's only writer, and lets us know all that is in it. The order is what makes it safe.
+func (o *owner) takeOver() error {
+	// We are assigned. The group may give the partition to another at any time; from here on only fencing counts.
+
+	// 1. Fence. From now on nobody before us can commit, and what they left open is aborted. A crash here costs them a
+	// transaction that nobody was told of.
+	var err error
+	if o.producer, err = o.s.newProducer(o.partition); err != nil {
+		return err
+	}
+	if err := o.producer.fence(o.ctx); err != nil {
+		return fmt.Errorf("fence: %w", err)
+	}
+
+	// 2. Mark. All that was committed before us now lies before our mark. A crash here leaves a mark that nobody heeds.
+	events, heads := marker(o.s.opts.Address), marker(o.s.opts.Address)
+	events.Topic, heads.Topic = o.s.events, o.s.heads
+	if err := o.producer.transact(o.ctx, []*kgo.Record{events, heads}); err != nil {
+		return fmt.Errorf("mark: %w", err)
+	}
+
+	// 3. Read up to the mark. A crash from here on loses only memory.
+	next, _ := o.s.index.place(o.partition)
+	if err := o.read(o.ctx, next, events.Offset); err != nil {
+		return fmt.Errorf("read the log up to %d: %w", events.Offset, err)
+	}
+	if err := o.mendHeads(o.ctx, heads.Offset); err != nil {
+		return fmt.Errorf("mend heads: %w", err)
+	}
+
+	// 4. Still assigned? If not, another takes over, and would only have to fence us.
+	if err := o.ctx.Err(); err != nil {
+		return err
+	}
+
+	// 5. Serve.
+	_, last := o.s.index.place(o.partition)
+	o.stamps.resume(last.RecordedAt)
+	select {
+	case <-o.serving: // not for the first time
+	default:
+		close(o.serving)
+	}
+	return nil
+}
+
+// read takes the events in [from, to) into the index.
+func (o *owner) read(ctx context.Context, from, to int64) error {
+	const chunk = 1000
+	var events []contract.Recorded
+	for e, err := range o.s.span(ctx, map[int32]int64{o.partition: from}, map[int32]int64{o.partition: to}) {
+		if err != nil {
+			return err
+		}
+		if events = append(events, e); len(events) == chunk {
+			o.s.index.apply(o.partition, events)
+			events = events[:0]
+		}
+	}
+	o.s.index.apply(o.partition, events)
+	return nil
+}
+
+// serve takes what waits into one group after another. It ends without an error when the partition is revoked.
+func (o *owner) serve() error {
+	for {
+		if len(o.group) == 0 {
+			select {
+			case r := <-o.queue:
+				o.group = append(o.group, r)
+			case <-o.ctx.Done():
+				return nil
+			}
+		}
+		o.gather()
+		if err := o.commit(); err != nil {
+			return err
+		}
+	}
+}
+
+// maxGroup bounds a transaction, in appends.
+const maxGroup = 1000
+
+// gather takes all that waits now, without waiting for more.
+func (o *owner) gather() {
+	for len(o.group) < maxGroup {
+		select {
+		case r := <-o.queue:
+			o.group = append(o.group, r)
+		default:
+			return
+		}
+	}
+}
+
+// learn reads what the log says of the last group once a successor has decided it, into the index.
+func (o *owner) learn() error {
+	var sent int64 = -1
+	for _, r := range o.group {
+		if r.sent {
+			sent = max(sent, r.offset)
+		}
+	}
+	if sent < 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(o.s.ctx, o.s.opts.Timeout)
+	defer cancel()
+	// While the transaction is open, the last stable offset stays before it. Who fenced us has aborted or
+	// completed it, so this ends.
+	for {
+		end, err := o.s.End(ctx)
+		if err != nil {
+			return err
+		}
+		if end.At(o.partition) > sent {
+			next, _ := o.s.index.place(o.partition)
+			return o.read(ctx, next, end.At(o.partition))
+		}
+		if o.s.pause(); ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+// isFenced says whether an error of the broker means that another has our transactional id. A transaction
+// that timed out looks the same, and is treated the same: the place is lost, and we join again.
+func isFenced(err error) bool {
+	for _, fenced := range fencingErrors {
+		if errors.Is(err, fenced) {
+			return true
+		}
+	}
+	return false
+}

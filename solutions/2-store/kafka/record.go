@@ -1,0 +1,156 @@
+package kafka
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+// An event is a CloudEvent 1.0 in binary mode (CloudEvents Kafka Protocol Binding 1.0.2, section 3.2): attributes are headers with
+// the prefix ce_, the value is the data, the key is the stream. Attribute names are lower-case letters and digits (CloudEvents
+// 1.0.2, "Naming Conventions"). An attribute without a value has no header.
+//
+//	key  trade/UTI-1
+//	     ce_specversion     1.0
+//	     ce_id              8c4f2e5e-…
+//	     ce_source          import
+//	     ce_type            trade.amended
+//	     ce_time            2025-03-30T12:00:00.000000Z     recorded_at
+//	     ce_version         3
+//	     ce_schema          1
+//	     ce_fingerprint     9f86d081…                       hexadecimal
+//	     ce_effectiveat     2025-03-01T00:00:00.000000Z
+//	     ce_corrects        uuid
+//	     ce_actor, ce_approver, ce_reason
+//	     ce_correlationid, ce_causationid                   uuid
+//	     ce_traceparent                                     CloudEvents extension "Distributed Tracing"
+//	     content-type       application/vnd.confluent.avro
+//	value 0x00, schema id, Avro body
+const (
+	specVersion = "1.0"
+	dataType    = "application/vnd.confluent.avro"
+	timeFormat  = "2006-01-02T15:04:05.000000Z" // RFC 3339, always UTC and with microseconds
+)
+
+// markerType is the type of the records by which an owner says that it took over. Readers pass over them.
+const markerType = "blotter.owner"
+
+// encode is the record of r. Its position is the broker's to give.
+func encode(r contract.Recorded) *kgo.Record {
+	record := &kgo.Record{Key: []byte(r.Stream), Value: r.Data}
+	header := func(name, value string) {
+		if value != "" {
+			record.Headers = append(record.Headers, kgo.RecordHeader{Key: name, Value: []byte(value)})
+		}
+	}
+	header("ce_specversion", specVersion)
+	header("ce_id", r.ID.String())
+	header("ce_source", r.Source)
+	header("ce_type", r.Type)
+	header("ce_time", r.RecordedAt.UTC().Format(timeFormat))
+	header("ce_version", strconv.FormatInt(r.Version, 10))
+	header("ce_schema", strconv.Itoa(r.Schema))
+	header("ce_fingerprint", hex.EncodeToString(r.Fingerprint[:]))
+	header("ce_effectiveat", r.EffectiveAt.UTC().Format(timeFormat))
+	header("ce_corrects", optional(r.Corrects))
+	header("ce_actor", r.Actor)
+	header("ce_approver", r.Approver)
+	header("ce_reason", r.Reason)
+	header("ce_correlationid", optional(r.Correlation))
+	header("ce_causationid", optional(r.Causation))
+	header("ce_traceparent", r.Traceparent)
+	header("content-type", dataType)
+	return record
+}
+
+func optional(id uuid.UUID) string {
+	if id == uuid.Nil {
+		return ""
+	}
+	return id.String()
+}
+
+// encodable says whether the times of e can be written as RFC 3339, which has four digits for the year.
+func encodable(e contract.Event) error {
+	if year := e.EffectiveAt.UTC().Year(); year < 1 || year > 9999 {
+		return fmt.Errorf("%w %s: effective_at is in the year %d", contract.ErrInvalid, e.ID, year)
+	}
+	return nil
+}
+
+// decode is the inverse of encode. It says false for a record that is no event but a marker.
+func decode(record *kgo.Record) (contract.Recorded, bool, error) {
+	h := make(headers, len(record.Headers))
+	for _, header := range record.Headers {
+		h[header.Key] = string(header.Value)
+	}
+	if h["ce_type"] == markerType {
+		return contract.Recorded{}, false, nil
+	}
+	r, err := h.event()
+	if err != nil {
+		return r, false, fmt.Errorf("%s %d/%d is no event: %w", record.Topic, record.Partition, record.Offset, err)
+	}
+	r.Stream, r.Data = string(record.Key), slices.Clip(record.Value) // the bytes behind belong to the next record
+	r.Position = contract.Position{Partition: record.Partition, Offset: record.Offset}
+	return r, true, nil
+}
+
+type headers map[string]string
+
+// event reads every attribute, and keeps the first error.
+func (h headers) event() (r contract.Recorded, err error) {
+	bad := func(name string, cause error) {
+		if err == nil && cause != nil {
+			err = fmt.Errorf("header %s %q: %w", name, h[name], cause)
+		}
+	}
+	id := func(name string) (id uuid.UUID) {
+		if h[name] != "" {
+			cause := id.UnmarshalText([]byte(h[name]))
+			bad(name, cause)
+		}
+		return id
+	}
+	at := func(name string) time.Time {
+		t, cause := time.Parse(timeFormat, h[name])
+		bad(name, cause)
+		return t
+	}
+	number := func(name string) int64 {
+		n, cause := strconv.ParseInt(h[name], 10, 64)
+		bad(name, cause)
+		return n
+	}
+	if h["ce_specversion"] != specVersion {
+		bad("ce_specversion", fmt.Errorf("want %s", specVersion))
+	}
+	r.Event = contract.Event{
+		ID: id("ce_id"), Type: h["ce_type"], Schema: int(number("ce_schema")), EffectiveAt: at("ce_effectiveat"), Corrects: id("ce_corrects"),
+		Actor: h["ce_actor"], Approver: h["ce_approver"], Reason: h["ce_reason"], Source: h["ce_source"],
+		Correlation: id("ce_correlationid"), Causation: id("ce_causationid"), Traceparent: h["ce_traceparent"],
+	}
+	r.Version, r.RecordedAt = number("ce_version"), at("ce_time")
+	if n, cause := hex.Decode(r.Fingerprint[:], []byte(h["ce_fingerprint"][:min(64, len(h["ce_fingerprint"]))])); cause != nil || n != len(r.Fingerprint) {
+		bad("ce_fingerprint", fmt.Errorf("want 64 hexadecimal digits"))
+	}
+	return r, err
+}
+
+// marker is the record of an owner that takes over.
+func marker(address string) *kgo.Record {
+	return &kgo.Record{Key: []byte(markerType), Value: []byte(address), Headers: []kgo.RecordHeader{
+		{Key: "ce_specversion", Value: []byte(specVersion)},
+		{Key: "ce_id", Value: []byte(uuid.NewString())},
+		{Key: "ce_source", Value: []byte(address)},
+		{Key: "ce_type", Value: []byte(markerType)},
+		{Key: "content-type", Value: []byte("text/plain")},
+	}}
+}

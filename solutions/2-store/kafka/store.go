@@ -1,0 +1,198 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/kit/contract"
+	store "example.com/blotter/solutions/2-store"
+)
+
+// Options say which log is opened, and how.
+type Options struct {
+	Brokers    []string           // host:port of some
+	Prefix     string             // of topics, group and transactional ids: the name of the log
+	Partitions int32              // of a log that is created now; ignored for one that exists; 0 means 1
+	Clock      contract.Clock     // gives recorded_at
+	Heads      contract.HeadCodec // of the compacted topic
+	Address    string             // where others reach this process; written into the log at take-over
+	ReadOnly   bool               // take over nothing, create nothing; Append is ErrReadOnly
+	Timeout    time.Duration      // for the broker to answer a transaction; 0 means 15 s
+	Log        *slog.Logger       // nil discards
+}
+
+// Errors of this store beside those of the contract.
+var (
+	ErrReadOnly = errors.New("the log is open for reading only")
+	ErrClosed   = errors.New("the store is closed")
+	// ErrUnknownOutcome says that an append may or may not be recorded: the place was lost before the log could be asked.
+	// Append the same events again.
+	ErrUnknownOutcome = errors.New("it is not known whether the append is recorded")
+)
+
+// Store is a log on Kafka. It is safe for concurrent use.
+type Store struct {
+	opts          Options
+	events, heads string // topics
+	partitions    int32
+	client        *kgo.Client // for questions; writes go through each owner's own
+	admin         *kadm.Client
+	index         *index
+	ctx           context.Context // ends with Close
+	cancel        context.CancelFunc
+	left          chan struct{} // closed once the group is left for good
+
+	mu      sync.Mutex
+	owners  []*owner      // by partition; nil where we are not the owner
+	settled bool          // the group has told us what is ours
+	changed chan struct{} // closed at the next change of the two above
+}
+
+var _ contract.Store = (*Store)(nil)
+
+// Open opens a log, creating its topics where they are missing, and takes over the partitions that the group gives us. It
+// returns once all of them are served. ErrUnfit is for topics that cannot hold a log.
+func Open(ctx context.Context, opts Options) (*Store, error) {
+	s, err := connect(opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.start(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open log %s: %w", opts.Prefix, err)
+	}
+	return s, nil
+}
+
+func connect(opts Options) (*Store, error) {
+	if opts.Timeout == 0 {
+		opts.Timeout = 15 * time.Second
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{opts: opts, events: opts.Prefix + ".events", heads: opts.Prefix + ".heads", changed: make(chan struct{}), left: make(chan struct{})}
+	client, err := s.dial()
+	if err != nil {
+		return nil, err
+	}
+	s.client, s.admin = client, kadm.NewClient(client)
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// clientPrefix is before the address in our client ids, where the group shows it to others.
+const clientPrefix = "blotter@"
+
+// dial is a client of the brokers with what all our clients have in common.
+func (s *Store) dial(more ...kgo.Opt) (*kgo.Client, error) {
+	common := []kgo.Opt{
+		kgo.SeedBrokers(s.opts.Brokers...),
+		kgo.ClientID(clientPrefix + s.opts.Address),
+		kgo.MetadataMinAge(10 * time.Millisecond), // a topic that was just created must be found at once
+	}
+	client, err := kgo.NewClient(append(common, more...)...)
+	if err != nil {
+		return nil, fmt.Errorf("client for %v: %w", s.opts.Brokers, err)
+	}
+	return client, nil
+}
+
+func (s *Store) start(ctx context.Context) error {
+	partitions, err := s.prepare(ctx)
+	if err != nil {
+		close(s.left)
+		return err
+	}
+	s.partitions, s.index, s.owners = partitions, newIndex(partitions), make([]*owner, partitions)
+	if s.opts.ReadOnly {
+		s.settled = true
+		close(s.left)
+		return nil
+	}
+	go s.belong()
+	return s.served(ctx)
+}
+
+// Close finishes the transactions under way, leaves the group so that others need not wait, and drops the connections.
+func (s *Store) Close() error {
+	s.cancel()
+	<-s.left
+	s.client.Close()
+	return nil
+}
+
+// Append puts events at the end of stream through the owner of its partition. *contract.NotOwnerError names the owner where
+// that is another process; contract.ErrFenced says that it was us until now. Both, and any error of the context, are mended by appending
+// the same events again.
+func (s *Store) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+	if s.opts.ReadOnly {
+		return nil, ErrReadOnly
+	}
+	if err := store.Validate(stream, events); err != nil {
+		return nil, err
+	}
+	r := &request{ctx: ctx, stream: stream, expected: expected, answer: make(chan answer, 1)}
+	for _, e := range events {
+		if err := encodable(e); err != nil {
+			return nil, err
+		}
+		r.events = append(r.events, copied(contract.Recorded{Event: e}).Event)
+	}
+	o, err := s.owner(ctx, partitionOf(stream, s.partitions))
+	if err != nil {
+		return nil, fmt.Errorf("append to %s: %w", stream, err)
+	}
+	return o.submit(r)
+}
+
+// Find is the event with this id. Partitions that we own are asked of the index; the others' are read through.
+func (s *Store) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
+	foreign, err := s.foreign(ctx)
+	if err != nil {
+		return contract.Recorded{}, fmt.Errorf("find %s: %w", id, err)
+	}
+	if e, ok := s.index.find(id); ok {
+		return copied(e), nil
+	}
+	for e, err := range s.readThrough(ctx, foreign) {
+		if err != nil || e.ID == id {
+			return e, err
+		}
+	}
+	return contract.Recorded{}, fmt.Errorf("%w: %s", contract.ErrNotFound, id)
+}
+
+// Stream is the events of one stream: from the index if we own its partition, otherwise by reading the partition through.
+func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
+	return func(yield func(contract.Recorded, error) bool) {
+		partition := partitionOf(stream, s.partitions)
+		foreign, err := s.foreign(ctx)
+		if err != nil {
+			yield(contract.Recorded{}, fmt.Errorf("stream %s: %w", stream, err))
+			return
+		}
+		if foreign[partition] {
+			for e, err := range s.readThrough(ctx, map[int32]bool{partition: true}) {
+				if (err != nil || e.Stream == stream) && !yield(e, err) {
+					return
+				}
+			}
+			return
+		}
+		for _, e := range s.index.stream(partition, stream) {
+			if !yield(copied(e), ctx.Err()) {
+				return
+			}
+		}
+	}
+}
