@@ -51,9 +51,13 @@ func (h *historian) contract() trade.New {
 	}
 }
 
-// follow is what may come after terms began.
-func (h *historian) follow(terms trade.New) trade.Body {
+// follow is what may happen to a contract. A third of what takes a part out takes all that is open now.
+func (h *historian) follow(now trade.Trade) trade.Body {
+	terms := now.Terms
 	part := h.quantity(terms.Instrument, 60)
+	if h.IntN(3) == 0 {
+		part.Value = now.Open
+	}
 	price := h.price()
 	other := fmt.Sprintf("OTHER-%d", len(h.log.Events))
 	switch h.IntN(16) {

@@ -67,8 +67,12 @@ func (h *historian) tradeEvent() {
 	uti := fmt.Sprintf("UTI-%02d", h.IntN(40))
 	stream := trade.TradeStream(uti)
 	history := h.streams[stream]
+	now, err := trade.Fold(uti, history, trade.AsOf{})
+	if err != nil {
+		panic(err) // what was recorded is legal
+	}
 	for range 20 {
-		e := h.candidate(history)
+		e := h.candidate(history, now)
 		e.Version = int64(len(history)) + 1
 		if _, err := trade.Fold(uti, append(slices.Clone(history), e), trade.AsOf{}); err == nil {
 			h.record(stream, e)
@@ -78,7 +82,7 @@ func (h *historian) tradeEvent() {
 }
 
 // candidate may be illegal. A third of what follows the first event restates an earlier one.
-func (h *historian) candidate(history []trade.Event) trade.Event {
+func (h *historian) candidate(history []trade.Event, now trade.Trade) trade.Event {
 	e := trade.Event{ID: h.id(), EffectiveAt: opening.Add(-time.Duration(h.IntN(60*24)) * time.Hour)}
 	if len(history) == 0 {
 		e.EffectiveAt = e.EffectiveAt.AddDate(0, -2, 0)
@@ -86,7 +90,7 @@ func (h *historian) candidate(history []trade.Event) trade.Event {
 		return e
 	}
 	if h.IntN(3) > 0 {
-		e.Body = h.follow(history[0].Body.(trade.New))
+		e.Body = h.follow(now)
 		return e
 	}
 	wrong := history[h.IntN(len(history))]

@@ -7,16 +7,11 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// EnsureBucket makes the bucket with object lock, and so with versioning (a locked bucket always has it), unless
-// it is there.
-func EnsureBucket(ctx context.Context, client *minio.Client, bucket string) error {
-	err := client.MakeBucket(ctx, bucket, minio.MakeBucketOptions{ObjectLocking: true})
-	switch minio.ToErrorResponse(err).Code {
-	case minio.BucketAlreadyOwnedByYou, minio.BucketAlreadyExists:
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("make bucket %s: %w", bucket, err)
+// CreateBucket makes the bucket, unless it is there: with object lock, and so with versioning, which a locked bucket always has.
+func (a *Snapshots) CreateBucket(ctx context.Context) error {
+	err := a.Client.MakeBucket(ctx, a.Bucket, minio.MakeBucketOptions{ObjectLocking: true})
+	if err != nil && minio.ToErrorResponse(err).Code != minio.BucketAlreadyOwnedByYou {
+		return fmt.Errorf("make bucket %s: %w", a.Bucket, err)
 	}
 	return nil
 }

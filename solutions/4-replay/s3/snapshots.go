@@ -31,16 +31,13 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// Snapshots is contract.Snapshots in a bucket. It is safe for use by many goroutines and processes.
+// Snapshots is contract.Snapshots in a bucket, which CreateBucket makes. It is safe for use by many goroutines and processes.
 type Snapshots struct {
-	client *minio.Client
-	bucket string
+	Client *minio.Client
+	Bucket string
 }
 
 var _ contract.Snapshots = (*Snapshots)(nil)
-
-// New is the archive in a bucket that is there already: see EnsureBucket.
-func New(client *minio.Client, bucket string) *Snapshots { return &Snapshots{client, bucket} }
 
 // ErrName is a name that cannot be part of an object's.
 var ErrName = errors.New("a snapshot's name is letters, digits, dots, hyphens and underscores, and begins with a letter or a digit")
@@ -97,7 +94,7 @@ func (a *Snapshots) Get(ctx context.Context, name string) (contract.Snapshot, er
 // Names are sorted by when they were taken, then by name.
 func (a *Snapshots) Names(ctx context.Context) ([]string, error) {
 	var found []manifest
-	for o := range a.client.ListObjectsIter(ctx, a.bucket, minio.ListObjectsOptions{Prefix: "snapshots/", Recursive: true}) {
+	for o := range a.Client.ListObjectsIter(ctx, a.Bucket, minio.ListObjectsOptions{Prefix: "snapshots/", Recursive: true}) {
 		if o.Err != nil {
 			return nil, fmt.Errorf("list snapshots: %w", o.Err)
 		}
@@ -145,7 +142,7 @@ func (a *Snapshots) manifest(ctx context.Context, name string) (manifest, error)
 func (a *Snapshots) create(ctx context.Context, key, mime string, content []byte) (created bool, err error) {
 	options := minio.PutObjectOptions{ContentType: mime, DisableMultipart: true, SendContentMd5: true}
 	options.SetMatchETagExcept("*")
-	_, err = a.client.PutObject(ctx, a.bucket, key, bytes.NewReader(content), int64(len(content)), options)
+	_, err = a.Client.PutObject(ctx, a.Bucket, key, bytes.NewReader(content), int64(len(content)), options)
 	if minio.ToErrorResponse(err).StatusCode == http.StatusPreconditionFailed {
 		return false, nil
 	}
@@ -153,7 +150,7 @@ func (a *Snapshots) create(ctx context.Context, key, mime string, content []byte
 }
 
 func (a *Snapshots) read(ctx context.Context, key string) ([]byte, error) {
-	object, err := a.client.GetObject(ctx, a.bucket, key, minio.GetObjectOptions{})
+	object, err := a.Client.GetObject(ctx, a.Bucket, key, minio.GetObjectOptions{})
 	if err != nil {
 		return nil, err
 	}
