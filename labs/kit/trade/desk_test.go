@@ -78,7 +78,7 @@ func (d *desk) position(t require.TestingT, instrument string) trade.Position {
 func (d *desk) refusedAs(t require.TestingT, cmd trade.Command) *trade.Refusal {
 	_, err := d.try(cmd)
 	var r *trade.Refusal
-	require.True(t, errors.As(err, &r), "want a refusal, got %v", err)
+	require.True(t, errors.As(err, &r), "want a refusal of %+v, got %v", cmd, err)
 	return r
 }
 

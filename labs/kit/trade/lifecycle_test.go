@@ -1,0 +1,189 @@
+package trade_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/trade"
+)
+
+// Commands that the tables below are made of.
+var (
+	bought     = on("02-03", power("100", "50"))
+	boughtOpt  = on("04-01", option("100", "2"))
+	terminate  = on("02-20", trade.Cancel{Kind: trade.Terminate})
+	settleAll  = on("02-20", trade.Settle{Price: dec("55")})
+	novateAll  = on("02-20", trade.Novate{Role: trade.Transferor, NewUTI: "T2", Incoming: "cpty/8"})
+	settlePart = on("02-20", trade.Settle{Quantity: mwh("30"), Price: dec("55")})
+	voidIt     = on("02-25", trade.Cancel{Kind: trade.Void})
+	remain20   = on("02-20", trade.Novate{Role: trade.Remaining, Quantity: mwh("20"), NewUTI: "T2", Incoming: "cpty/8"})
+)
+
+func exercises(day string, b trade.Exercise) trade.Command {
+	if b.Settlement == "" {
+		b.Settlement = trade.Cash
+	}
+	if b.UnderlyingPrice.IsZero() {
+		b.UnderlyingPrice = dec("76")
+	}
+	return on(day, b)
+}
+
+// account is a contract as one line: status, then contracted = open + settled + novated + exercised + terminated.
+func account(t trade.Trade) string {
+	return string(t.Status) + " " + t.Contracted.String() + " = " + t.Open.String() + " + " + t.Settled.String() + " + " +
+		t.Novated.String() + " + " + t.Exercised.String() + " + " + t.Terminated.String()
+}
+
+func TestLifecycle(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		given []trade.Command
+		when  trade.Command
+		then  string
+		legs  string // quantity@amount of what when added
+	}{
+		{"nothing, NEW", nil, bought, "LIVE 100 = 100 + 0 + 0 + 0 + 0", "100@-5000"},
+		{"nothing, NEW sold with a fee", nil, on("02-03", func() trade.New { n := sell(power("100", "50")); n.Fee = dec("-3.25"); return n }()),
+			"LIVE 100 = 100 + 0 + 0 + 0 + 0", "-100@4996.75"},
+		{"nothing, NEW in MW", nil, on("02-03", func() trade.New { n := power("1", "50"); n.Quantity = mw("0.5"); return n }()),
+			"LIVE 371.5 = 371.5 + 0 + 0 + 0 + 0", "371.5@-18575"},
+		{"LIVE, AMEND amendment of quantity", []trade.Command{bought}, on("02-10", trade.Amend{Kind: trade.Amendment, Quantity: mwh("120")}),
+			"LIVE 120 = 120 + 0 + 0 + 0 + 0", "20@-1000"},
+		{"LIVE, AMEND amendment of quantity in MW", []trade.Command{bought}, on("02-10", trade.Amend{Kind: trade.Amendment, Quantity: mw("1")}),
+			"LIVE 743 = 743 + 0 + 0 + 0 + 0", "643@-32150"},
+		{"LIVE, AMEND amendment of price", []trade.Command{bought}, on("02-10", trade.Amend{Kind: trade.Amendment, Price: ref("51.5")}),
+			"LIVE 100 = 100 + 0 + 0 + 0 + 0", "0@-150"},
+		{"LIVE reduced, AMEND amendment of both", []trade.Command{bought, settlePart}, on("02-21", trade.Amend{Kind: trade.Amendment, Quantity: mwh("80"), Price: ref("60")}),
+			"LIVE 80 = 50 + 30 + 0 + 0 + 0", "-20@500"},
+		{"LIVE reduced, AMEND amendment to what is out", []trade.Command{bought, settlePart}, on("02-21", trade.Amend{Kind: trade.Amendment, Quantity: mwh("30")}),
+			"SETTLED 30 = 0 + 30 + 0 + 0 + 0", "-70@3500"},
+		{"LIVE, AMEND update", []trade.Command{bought}, on("02-10", trade.Amend{Kind: trade.Update, Trader: "trader/2"}),
+			"LIVE 100 = 100 + 0 + 0 + 0 + 0", ""},
+		{"LIVE, AMEND correction", []trade.Command{bought, settlePart}, corrects(settlePart, on("02-21", trade.Settle{Quantity: mwh("40"), Price: dec("55")})),
+			"LIVE 100 = 60 + 40 + 0 + 0 + 0", "-40@2200"},
+		{"LIVE, CANCEL void", []trade.Command{bought, settlePart}, voidIt, "VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
+		{"LIVE, CANCEL terminate in full", []trade.Command{bought}, on("02-20", trade.Cancel{Kind: trade.Terminate, Fee: dec("-7")}),
+			"TERMINATED 100 = 0 + 0 + 0 + 0 + 100", "-100@4993"},
+		{"LIVE, CANCEL terminate in part", []trade.Command{bought}, on("02-20", trade.Cancel{Kind: trade.Terminate, Quantity: mwh("25")}),
+			"LIVE 100 = 75 + 0 + 0 + 0 + 25", "-25@1250"},
+		{"LIVE, NOVATE in full", []trade.Command{bought}, novateAll, "NOVATED 100 = 0 + 0 + 100 + 0 + 0", "-100@5000"},
+		{"LIVE, NOVATE in part, remaining", []trade.Command{bought}, remain20, "LIVE 100 = 80 + 0 + 20 + 0 + 0", "-20@1000"},
+		{"LIVE, SETTLE in full", []trade.Command{bought}, settleAll, "SETTLED 100 = 0 + 100 + 0 + 0 + 0", "-100@5500"},
+		{"LIVE, SETTLE in part", []trade.Command{bought}, settlePart, "LIVE 100 = 70 + 30 + 0 + 0 + 0", "-30@1650"},
+		{"LIVE reduced, NOVATE what is left", []trade.Command{bought, settlePart}, on("02-21", novateAll.Body), "NOVATED 100 = 0 + 30 + 70 + 0 + 0", "-70@3500"},
+		{"LIVE option, EXERCISE in full", []trade.Command{boughtOpt}, exercises("05-06", trade.Exercise{}), "EXERCISED 100 = 0 + 0 + 0 + 100 + 0", "-100@600"},
+		{"LIVE option, EXERCISE in part", []trade.Command{boughtOpt}, exercises("05-06", trade.Exercise{Quantity: bbl("10")}), "LIVE 100 = 90 + 0 + 0 + 10 + 0", "-10@60"},
+		{"LIVE option out of the money, EXERCISE", []trade.Command{boughtOpt}, exercises("05-06", trade.Exercise{UnderlyingPrice: dec("69")}), "EXERCISED 100 = 0 + 0 + 0 + 100 + 0", "-100@0"},
+		{"LIVE option, SETTLE worthless", []trade.Command{boughtOpt}, on("05-16", trade.Settle{}), "SETTLED 100 = 0 + 100 + 0 + 0 + 0", "-100@0"},
+		{"SETTLED, AMEND correction approved", []trade.Command{bought, settleAll}, corrects(settleAll, on("02-21", trade.Settle{Quantity: mwh("60"), Price: dec("55")})),
+			"LIVE 100 = 40 + 60 + 0 + 0 + 0", "-60@3300"},
+		{"SETTLED, AMEND correction to in full at another price", []trade.Command{bought, settleAll}, corrects(settleAll, on("02-21", trade.Settle{Price: dec("56")})),
+			"SETTLED 100 = 0 + 100 + 0 + 0 + 0", "-100@5600"},
+		{"TERMINATED, AMEND correction to nothing", []trade.Command{bought, terminate}, corrects(terminate, on("02-21", trade.Cancel{Kind: trade.Terminate, Quantity: mwh("0")})),
+			"LIVE 100 = 100 + 0 + 0 + 0 + 0", ""},
+		{"TERMINATED, CANCEL void", []trade.Command{bought, terminate}, voidIt, "VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
+		{"NOVATED, CANCEL void", []trade.Command{bought, novateAll}, voidIt, "VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
+		{"EXERCISED, CANCEL void", []trade.Command{boughtOpt, exercises("05-06", trade.Exercise{})}, on("05-07", voidIt.Body), "VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
+	} {
+		d := newDesk()
+		d.do(t, c.given...)
+		e, err := d.try(c.when)
+		require.NoError(t, err, c.name)
+		got := d.trade(t, T, trade.AsOf{})
+		require.Equal(t, c.then, account(got), c.name)
+		require.Equal(t, c.legs, legsOf(d, got, e), c.name)
+	}
+}
+
+// legsOf is the legs in the slot that e took.
+func legsOf(d *desk, t trade.Trade, e trade.Event) string {
+	version := e.Version
+	for _, h := range d.streams[trade.TradeStream(t.UTI)] {
+		if h.ID == e.Corrects {
+			version = h.Version
+		}
+	}
+	text := ""
+	for _, l := range t.Legs {
+		if l.Key.Version == version {
+			text += l.Quantity.String() + "@" + l.Amount.String()
+		}
+	}
+	return text
+}
+
+func TestAVoidedContractHasNoLegs(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought, settlePart, voidIt)
+	require.Empty(t, d.trade(t, T, trade.AsOf{}).Legs)
+	require.Empty(t, d.state(t).Positions)
+	require.Equal(t, "LIVE 100 = 70 + 30 + 0 + 0 + 0", account(d.trade(t, T, trade.AsOf{Effective: at("2025-02-24T00:00:00Z")})),
+		"as effective before the void")
+}
+
+func TestAContractThatHasNotBegunHasNoStatus(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought)
+	early := trade.AsOf{Effective: at("2025-02-01T00:00:00Z")}
+	require.Empty(t, d.trade(t, T, early).Status)
+	s, err := trade.StateOf(d.streams, early)
+	require.NoError(t, err)
+	require.Empty(t, s.Trades)
+}
+
+func TestAmendedTermsAreThoseAgreedNow(t *testing.T) {
+	t.Parallel()
+	n := power("1", "50")
+	n.Quantity = mw("1")
+	d := newDesk()
+	d.do(t, on("02-03", n),
+		on("02-04", trade.Amend{Kind: trade.Amendment, Quantity: mwh("700"), Price: ref("51")}),
+		on("02-05", trade.Amend{Kind: trade.Update, Counterparty: "cpty/9", Trader: "trader/2"}))
+	terms := d.trade(t, T, trade.AsOf{}).Terms
+	equal(t, "700", terms.Quantity.Value)
+	equal(t, "0", terms.Capacity)
+	equal(t, "51", terms.Price)
+	require.Equal(t, "cpty/9", terms.Counterparty)
+	require.Equal(t, "trader/2", terms.Trader)
+}
+
+// What Decide puts on record needs no calendar to be read.
+func TestQuantitiesOnRecordAreExplicit(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought)
+	e, err := d.try(on("02-20", trade.Settle{Price: dec("55")}))
+	require.NoError(t, err)
+	require.Equal(t, mwh("100"), e.Body.(trade.Settle).Quantity)
+
+	n := power("1", "50")
+	n.Quantity = mw("10")
+	d.do(t, of("T3", on("03-30", n))) // entered at noon UTC on the 30th: 10 hours of that day are left, and 24 of the next
+	equal(t, "340", d.trade(t, "T3", trade.AsOf{}).Contracted)
+}
+
+func TestEffectiveTimeIsThatOfEntryUnlessSaidOtherwise(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	cmd := on("02-03", power("70", "50"))
+	cmd.EnteredAt = at("2025-02-03T12:00:00.123456789+01:00")
+	e, err := d.try(cmd)
+	require.NoError(t, err)
+	require.Equal(t, at("2025-02-03T11:00:00.123456Z"), e.EffectiveAt)
+
+	restated := corrects(cmd, on("02-09", power("80", "50")))
+	e, err = d.try(restated)
+	require.NoError(t, err)
+	require.Equal(t, at("2025-02-03T11:00:00.123456Z"), e.EffectiveAt, "a correction keeps the time of its slot")
+
+	moved := corrects(restated, effective("02-01", on("02-10", power("90", "50"))))
+	e, err = d.try(moved)
+	require.NoError(t, err)
+	require.Equal(t, at("2025-02-01T12:00:00Z"), e.EffectiveAt, "unless it restates that too")
+	require.EqualValues(t, 1, d.trade(t, T, trade.AsOf{}).Legs[0].Key.Version, "a correction of a correction stays in the slot")
+}
