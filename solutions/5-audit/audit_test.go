@@ -2,7 +2,9 @@ package audit_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,7 +21,13 @@ const origin = "example.com/blotter/test"
 // keys are the same in every run: what is signed can be compared with a golden file.
 func keys(t require.TestingT) (note.Signer, note.Verifier) {
 	seed := sha256.Sum256([]byte(origin))
-	secret, public, err := audit.GenerateKey(bytes.NewReader(append(seed[:], seed[:]...)), origin)
+	return keysFrom(t, bytes.NewReader(seed[:]))
+}
+
+func newKeys(t require.TestingT) (note.Signer, note.Verifier) { return keysFrom(t, rand.Reader) }
+
+func keysFrom(t require.TestingT, random io.Reader) (note.Signer, note.Verifier) {
+	secret, public, err := audit.GenerateKey(random, origin)
 	require.NoError(t, err)
 	signer, err := note.NewSigner(secret)
 	require.NoError(t, err)

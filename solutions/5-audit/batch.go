@@ -89,7 +89,7 @@ func (b *batch) encode() []byte {
 			panic(fmt.Sprintf("audit: a batch that does not marshal: %v", err)) // every field is plain data
 		}
 	}
-	write(batchLine{b.first.size, b.first.roots, b.header})
+	write(batchLine{b.first.size, append([]tlog.Hash{}, b.first.roots...), b.header}) // [] rather than null
 	for _, ev := range b.events {
 		write(ev)
 	}

@@ -33,7 +33,7 @@ func (v *verifier) explain(ctx context.Context, leaf int64, sealed *entry, found
 		}
 		return fault(sealed.Position, "%s", what)
 	case found.Position != sealed.Position:
-		return fault(sealed.Position, "moved event: it was sealed here, and stands at %s", found.Position)
+		return fault(sealed.Position, "moved event: the archive has it here, and the log at %s", found.Position)
 	}
 	return nil, nil
 }
@@ -62,6 +62,8 @@ func (v *verifier) replaced(ctx context.Context, sealed *entry, found *contract.
 		return fmt.Sprintf("extra event: one that was never sealed stands here, %s, and the one sealed here stands at %s", found.ID, *now), nil
 	case slices.Equal(names(changed), []string{"payload"}):
 		return v.exchanged(ctx, changed)
+	case len(changed) > 1 && slices.Contains(names(changed), "id"):
+		return fmt.Sprintf("replaced event: one that was never sealed stands here, %s, and the one sealed here is gone", found.ID), nil
 	}
 	return "changed event: " + describe(changed), nil
 }

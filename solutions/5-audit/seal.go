@@ -88,8 +88,9 @@ func (a *Auditor) build(ctx context.Context, at head, end contract.Cursor) (*bat
 
 // newBatch puts events, which are all that the log has from at to to, into a batch.
 func newBatch(at head, to contract.Cursor, events []contract.Recorded) (*batch, error) {
+	from := append(contract.Cursor{}, at.to...) // the beginning is [], not null
 	b := &batch{
-		header: header{Number: at.number + 1, Previous: at.previous, From: at.to, To: to, Events: int64(len(events))},
+		header: header{Number: at.number + 1, Previous: at.previous, From: from, To: to, Events: int64(len(events))},
 		first:  at.edge.clone(),
 	}
 	for _, r := range events {

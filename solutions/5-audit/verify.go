@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,8 +78,8 @@ func (a *Auditor) points(ctx context.Context, known []byte) ([]contract.Checkpoi
 	if k.Size > last {
 		return points, archiveFault("the archive was rolled back: its last checkpoint is of size %d, and you kept one of size %d", last, k.Size), nil
 	}
-	// Before its equal in size, if there is one: roots are compared for each.
-	at, _ := slices.BinarySearchFunc(points, k.Size, func(c contract.Checkpoint, size int64) int { return int(c.Size - size) })
+	// Behind its equal in size, if there is one: that one is the archive's own, and is held against the archive first.
+	at, _ := slices.BinarySearchFunc(points, k.Size+1, func(c contract.Checkpoint, size int64) int { return cmp.Compare(c.Size, size) })
 	return slices.Insert(points, at, k), nil, nil
 }
 
@@ -131,10 +132,17 @@ func (v *verifier) notSigned(c contract.Checkpoint, from int64) *contract.Fault 
 	if from > v.at.number {
 		what = fmt.Sprintf("two histories were signed: checkpoint %d is not a prefix of the archive, nor the archive of it", c.Size)
 	}
-	if v.differs == nil {
-		return archiveFault("%s", what)
+	return v.damaged("%s", what)
+}
+
+// damaged is a fault of the archive, with the first place where it differs from the log, if it does anywhere so far.
+func (v *verifier) damaged(format string, args ...any) *contract.Fault {
+	fault := archiveFault(format, args...)
+	if v.differs != nil {
+		fault.Position, fault.Leaf = v.differs.Position, v.differs.Leaf
+		fault.What += "; and here it differs from the log"
 	}
-	return &contract.Fault{Position: v.differs.Position, Leaf: v.differs.Leaf, What: what + ", and here it differs from the log"}
+	return fault
 }
 
 // batch takes the next one.
@@ -142,17 +150,17 @@ func (v *verifier) batch(ctx context.Context) error {
 	b, err := v.get(ctx, v.at.size)
 	switch {
 	case errors.Is(err, ErrAbsent):
-		v.found.Fault = archiveFault("batch %d is gone from the archive: %v", v.at.number+1, err)
+		v.found.Fault = v.damaged("batch %d is gone from the archive: %v", v.at.number+1, err)
 		return nil
 	case errors.Is(err, errBatch):
-		v.found.Fault = archiveFault("the archive was changed: %v", err)
+		v.found.Fault = v.damaged("the archive was changed: %v", err)
 		return nil
 	case err != nil:
 		return err
 	}
 	next, err := v.at.follow(b)
 	if err != nil {
-		v.found.Fault = archiveFault("the archive was changed: %v", err)
+		v.found.Fault = v.damaged("the archive was changed: %v", err)
 		return nil
 	}
 	if v.differs == nil {

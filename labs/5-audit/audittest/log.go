@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -20,7 +21,8 @@ var Noon = time.Date(2025, 3, 30, 12, 0, 0, 0, time.UTC)
 // do. Its methods are safe for use by many goroutines; those that name a position panic where nothing stands.
 type Log struct {
 	mu     sync.Mutex
-	events []contract.Recorded // in the order of appends
+	events []contract.Recorded // in any order
+	last   map[string]int64    // version of each stream
 	end    contract.Cursor
 	made   int // events ever added: the seed of the next one
 }
@@ -28,7 +30,9 @@ type Log struct {
 var _ contract.Reader = (*Log)(nil)
 
 // NewLog is an empty log.
-func NewLog(partitions int) *Log { return &Log{end: make(contract.Cursor, partitions)} }
+func NewLog(partitions int) *Log {
+	return &Log{last: map[string]int64{}, end: make(contract.Cursor, partitions)}
+}
 
 // Add appends n events, of a handful of streams in turn. The same calls give the same events.
 func (l *Log) Add(n int) {
@@ -41,11 +45,9 @@ func (l *Log) Add(n int) {
 
 func (l *Log) add(stream string) {
 	l.made++
-	r := contract.Recorded{Event: event(stream, l.made), Version: 1, RecordedAt: Noon.Add(time.Duration(l.made) * time.Microsecond)}
-	for _, earlier := range l.events {
-		if earlier.Stream == stream {
-			r.Version = earlier.Version + 1
-		}
+	l.last[stream]++
+	r := contract.Recorded{
+		Event: event(stream, l.made), Version: l.last[stream], RecordedAt: Noon.Add(time.Duration(l.made) * time.Microsecond),
 	}
 	p := int32(stream[len(stream)-1]-'0') % int32(len(l.end))
 	r.Position = contract.Position{Partition: p, Offset: l.end[p]}
@@ -102,7 +104,7 @@ func sorted(events []contract.Recorded) []contract.Recorded {
 func (l *Log) Clone() *Log {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return &Log{events: slices.Clone(l.events), end: slices.Clone(l.end), made: l.made}
+	return &Log{events: slices.Clone(l.events), last: maps.Clone(l.last), end: slices.Clone(l.end), made: l.made}
 }
 
 // End is contract.Reader.End.

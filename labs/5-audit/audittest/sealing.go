@@ -1,8 +1,10 @@
 package audittest
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 
@@ -108,22 +110,53 @@ func sameRoot(t *trial) {
 }
 
 func manySealers(t *trial) {
-	for range 5 {
-		t.log.Add(6)
-		var all sync.WaitGroup
-		errs := make([]error, 4)
-		for i := range errs {
-			sealer := t.auditor(t.log)
-			all.Go(func() { _, errs[i] = sealer.Seal(t.Context()) })
-		}
-		all.Wait()
-		for _, err := range errs {
-			require.NoError(t, err)
-		}
-	}
+	t.log.Add(6)
+	slow := &interrupted{Log: t.log, by: func() {
+		t.log.Add(5)
+		t.seal()
+	}}
+	_, err := t.auditor(slow).Seal(t.Context())
+	require.NoError(t, err, "a sealer that was overtaken goes on behind the other")
 	v := t.verify(t.log)
-	require.Nil(t, v.Fault)
-	assert.Equal(t, int64(30), v.Sealed)
+	require.Nil(t, v.Fault, "one sealer was overtaken by another that saw more of the log")
+	assert.Equal(t, int64(11), v.Sealed)
+
+	for range 5 {
+		together(t, 4)
+	}
+	t.seal()
+	v = t.verify(t.log)
+	require.Nil(t, v.Fault, "many sealers at once")
+	assert.Equal(t, int64(31), v.Sealed)
+}
+
+// together has n sealers seal at once, while the log grows.
+func together(t *trial, n int) {
+	var all sync.WaitGroup
+	errs := make([]error, n)
+	for i := range errs {
+		sealer := t.auditor(t.log)
+		all.Go(func() {
+			t.log.Add(1)
+			_, errs[i] = sealer.Seal(t.Context())
+		})
+	}
+	all.Wait()
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+}
+
+// interrupted is a log whose first Read waits until something else was done.
+type interrupted struct {
+	*Log
+	once sync.Once
+	by   func()
+}
+
+func (i *interrupted) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+	i.once.Do(i.by)
+	return i.Log.Read(ctx, from, to)
 }
 
 func unanchored(t *trial) {

@@ -82,10 +82,9 @@ func (l *Log) Cut(from contract.Position) {
 func (l *Log) SkipVersion() contract.Position {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.last["trade/UTI-0"]++
 	l.add("trade/UTI-0")
-	last := &l.events[len(l.events)-1]
-	last.Version++
-	return last.Position
+	return l.events[len(l.events)-1].Position
 }
 
 // Hole is the first position of the log at which no event stands.

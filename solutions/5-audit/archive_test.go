@@ -1,0 +1,142 @@
+package audit_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/5-audit/audittest"
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack/stacktest"
+	audit "example.com/blotter/solutions/5-audit"
+)
+
+func TestMain(m *testing.M) { stacktest.Main(m) }
+
+// bucket is a locked archive in a bucket of the test's own.
+func bucket(t *testing.T) *audit.S3 {
+	t.Helper()
+	at := stacktest.S3(t)
+	wire, err := minio.DefaultTransport(at.Secure)
+	require.NoError(t, err)
+	t.Cleanup(wire.CloseIdleConnections) // the gateway waits for these when it is told to stop
+	client, err := minio.New(at.Endpoint, &minio.Options{
+		Creds: credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""), Secure: at.Secure, Region: at.Region, Transport: wire,
+	})
+	require.NoError(t, err)
+	s := &audit.S3{Client: client, Bucket: stacktest.Bucket(t), Prefix: "audit/", Retention: time.Hour, Clock: time.Now}
+	require.NoError(t, s.CreateBucket(t.Context()))
+	return s
+}
+
+func TestArchives(t *testing.T) {
+	t.Parallel()
+	for name, archive := range map[string]func(*testing.T) audit.Archive{
+		"memory": func(*testing.T) audit.Archive { return new(audit.Memory) },
+		"s3":     func(t *testing.T) audit.Archive { return bucket(t) },
+	} {
+		t.Run(name+": what was put first stays", func(t *testing.T) {
+			t.Parallel()
+			a := archive(t)
+			_, err := a.Get(t.Context(), "batches/1")
+			require.ErrorIs(t, err, audit.ErrAbsent)
+			require.NoError(t, a.Put(t.Context(), "batches/1", []byte("first")))
+			require.ErrorIs(t, a.Put(t.Context(), "batches/1", []byte("second")), audit.ErrExists)
+			require.ErrorIs(t, a.Put(t.Context(), "batches/1", []byte("first")), audit.ErrExists)
+			got, err := a.Get(t.Context(), "batches/1")
+			require.NoError(t, err)
+			require.Equal(t, "first", string(got))
+			_, err = a.Get(t.Context(), "batches")
+			require.ErrorIs(t, err, audit.ErrAbsent, "a prefix is no object")
+		})
+		t.Run(name+": names are listed in order", func(t *testing.T) {
+			t.Parallel()
+			a := archive(t)
+			names, err := a.List(t.Context(), "batches/")
+			require.NoError(t, err)
+			require.Empty(t, names)
+			for _, n := range []string{"batches/03", "checkpoints/02", "batches/01", "batches/02"} {
+				require.NoError(t, a.Put(t.Context(), n, []byte(n)))
+			}
+			names, err = a.List(t.Context(), "batches/")
+			require.NoError(t, err)
+			require.Equal(t, []string{"batches/01", "batches/02", "batches/03"}, names)
+		})
+		t.Run(name+": of many writers one wins", func(t *testing.T) {
+			t.Parallel()
+			a := archive(t)
+			var all sync.WaitGroup
+			var won atomic.Value
+			for i := range 8 {
+				all.Go(func() {
+					mine := fmt.Sprint("writer ", i)
+					err := a.Put(t.Context(), "batches/1", []byte(mine))
+					if err == nil {
+						require.Nil(t, won.Swap(mine), "two won")
+					} else if !errors.Is(err, audit.ErrExists) {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			got, err := a.Get(t.Context(), "batches/1")
+			require.NoError(t, err)
+			require.Equal(t, won.Load(), string(got))
+		})
+	}
+}
+
+// The whole suite, with the archive where it belongs.
+func TestAuditorOnS3(t *testing.T) {
+	t.Parallel()
+	check.Run(t, audittest.Suite(audittest.Fixture{Archive: func(c check.T) audittest.Open {
+		archive := bucket(t)
+		return func(log contract.Reader) contract.Auditor { return open(c, log, archive) }
+	}}))
+}
+
+func TestALockedObjectCannotBeTakenAway(t *testing.T) {
+	t.Parallel()
+	s := bucket(t)
+	require.NoError(t, s.Put(t.Context(), "checkpoints/1", []byte("signed")))
+	key := s.Prefix + "checkpoints/1"
+	info, err := s.Client.StatObject(t.Context(), s.Bucket, key, minio.StatObjectOptions{})
+	require.NoError(t, err)
+	require.Equal(t, "COMPLIANCE", info.Metadata.Get("X-Amz-Object-Lock-Mode"))
+	err = s.Client.RemoveObject(t.Context(), s.Bucket, key, minio.RemoveObjectOptions{VersionID: info.VersionID, GovernanceBypass: true})
+	require.Error(t, err, "the version is locked")
+
+	// A delete without a version hides the object. This archive looks under the marker.
+	require.NoError(t, s.Client.RemoveObject(t.Context(), s.Bucket, key, minio.RemoveObjectOptions{}))
+	_, err = s.Client.StatObject(t.Context(), s.Bucket, key, minio.StatObjectOptions{})
+	require.Error(t, err, "hidden from others")
+	got, err := s.Get(t.Context(), "checkpoints/1")
+	require.NoError(t, err)
+	require.Equal(t, "signed", string(got))
+	names, err := s.List(t.Context(), "checkpoints/")
+	require.NoError(t, err)
+	require.Equal(t, []string{"checkpoints/1"}, names)
+	require.ErrorIs(t, s.Put(t.Context(), "checkpoints/1", []byte("another")), audit.ErrExists, "though the server takes it")
+
+	// A later version covers it. This archive looks under that too.
+	got, err = s.Get(t.Context(), "checkpoints/1")
+	require.NoError(t, err)
+	require.Equal(t, "signed", string(got))
+}
+
+func TestABucketWithoutALockIsNoArchive(t *testing.T) {
+	t.Parallel()
+	s := bucket(t)
+	require.NoError(t, s.CreateBucket(t.Context()), "again is fine")
+	s.Bucket = stacktest.Bucket(t)
+	require.NoError(t, s.Client.MakeBucket(t.Context(), s.Bucket, minio.MakeBucketOptions{}))
+	require.ErrorContains(t, s.CreateBucket(t.Context()), "must have object lock")
+}
