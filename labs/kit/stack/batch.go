@@ -19,10 +19,11 @@ import (
 //	    …
 //	57  4  number of records, then the records
 //
-// The checksum covers neither the base offset nor the length, so those are checked against what surrounds them.
+// The checksum covers none of what stands before it, so those fields are checked against what surrounds them.
 type batch struct {
 	first, last int64 // offsets
 	size        int   // bytes
+	epoch       uint32
 }
 
 const (
@@ -55,6 +56,7 @@ func readBatch(raw []byte) (b batch, whole bool, what string) {
 		return batch{}, false, "the checksum of a batch does not match"
 	}
 	b.first, b.size = int64(binary.BigEndian.Uint64(raw)), len(raw)
+	b.epoch = binary.BigEndian.Uint32(raw[12:])
 	b.last = b.first + int64(int32(binary.BigEndian.Uint32(raw[23:])))
 	if b.first < 0 || b.last < b.first {
 		return batch{}, false, fmt.Sprintf("a batch says it holds offsets %d to %d", b.first, b.last)

@@ -50,9 +50,14 @@ func startBroker(_ context.Context, root string, opt EmbeddedOptions) (*broker, 
 
 func (b *broker) failed() error { return b.log.failure() }
 
+// stop writes a snapshot of every partition, the last chance to fail.
 func (b *broker) stop() error {
+	if b.failed() != nil {
+		b.cluster.Close()
+		return nil // said already
+	}
 	b.cluster.Close()
-	return nil
+	return b.failed()
 }
 
 // brokerLog listens to the broker for the one thing it only ever logs: that it could not write to its directory. It goes

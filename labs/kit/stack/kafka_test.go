@@ -215,6 +215,29 @@ func TestDamageIsRefusedByName(t *testing.T) {
 	}
 }
 
+// TestEveryByteOfAMiddleBatchCounts flips each of them in turn.
+func TestEveryByteOfAMiddleBatchCounts(t *testing.T) {
+	t.Parallel()
+	dir, segment := written(t)
+	pristine, err := os.ReadFile(segment)
+	require.NoError(t, err)
+	starts := batchStarts(t, pristine)
+	for at := starts[2]; at < starts[3]; at++ {
+		damaged := append([]byte(nil), pristine...)
+		damaged[at] ^= 0x10
+		require.NoError(t, os.WriteFile(segment, damaged, 0o600))
+		s := embedded(dir)
+		_, err := s.Kafka(t.Context())
+		var e *stack.DamagedSegmentError
+		require.ErrorAs(t, err, &e, "byte %d", at-starts[2])
+		require.EqualValues(t, 3, e.Offset, "byte %d: %v", at-starts[2], e)
+		require.NoError(t, s.Close())
+	}
+	require.NoError(t, os.WriteFile(segment, pristine, 0o600))
+	_, err = openKafka(t, dir)
+	require.NoError(t, err, "mended, it opens")
+}
+
 func TestATornLastBatchIsAccepted(t *testing.T) {
 	t.Parallel()
 	for _, cut := range []int{1, 20, 70} {

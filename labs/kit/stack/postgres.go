@@ -90,7 +90,11 @@ func (f postgresFiles) initialise(bin string, as *account, log func(string)) err
 	if c.err != nil {
 		return c.exited()
 	}
-	return os.Rename(f.fresh, f.data)
+	if err := os.Rename(f.fresh, f.data); err != nil {
+		return err
+	}
+	// BEFORE the first row: a cluster in use must never again be called data.new.
+	return syncDir(f.dir)
 }
 
 func (f postgresFiles) serve(ctx context.Context, bin string, as *account, password string, log func(string)) (*postgres, error) {

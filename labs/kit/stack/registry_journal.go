@@ -30,7 +30,7 @@ func openJournal(dir string, repeat func(entry) error) (*journal, error) {
 	}
 	whole, err := readJournal(f, repeat)
 	if err == nil {
-		err = f.Truncate(whole)
+		err = errors.Join(f.Truncate(whole), syncDir(dir))
 	}
 	if err != nil {
 		f.Close()

@@ -3,6 +3,8 @@ package stack_test
 import (
 	"bytes"
 	"io"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -82,6 +84,19 @@ func TestPostgresAndS3Remember(t *testing.T) {
 		require.NoError(t, conn.QueryRow(t.Context(), "SELECT current_setting($1)", setting).Scan(&v))
 		require.Equal(t, "on", v, setting)
 	}
+	requireLocked(t, s, info)
+}
+
+// TestS3WithoutExtendedAttributes keeps metadata in files of its own, as on a file system that has nothing better.
+func TestS3WithoutExtendedAttributes(t *testing.T) {
+	t.Parallel()
+	dir := stacktest.Dir(t)
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "s3", "sidecar"), 0o700))
+	s := embedded(dir)
+	info := putLocked(t, s)
+	require.NoError(t, s.Close())
+	s = embedded(dir)
+	defer func() { require.NoError(t, s.Close()) }()
 	requireLocked(t, s, info)
 }
 

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -105,7 +106,8 @@ type partition struct {
 	number  int32
 	dir     string
 	shrinks bool
-	next    int64 // the offset after the last whole batch so far
+	next    int64   // the offset after the last whole batch so far
+	batches []batch // of the segment at hand
 }
 
 func (p *partition) damaged(path, what string) error {
@@ -140,7 +142,7 @@ func (p *partition) segment(base int64, last bool) (torn []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	rest, what := p.batches(raw)
+	rest, what := p.walk(raw)
 	if what == "" && len(rest) > 0 && (!last || hidesBatch(rest, p.next)) {
 		what = "a batch is cut short, and more follows it"
 	}
@@ -150,9 +152,10 @@ func (p *partition) segment(base int64, last bool) (torn []byte, err error) {
 	return rest, p.index(strings.TrimSuffix(path, ".dat") + ".idx")
 }
 
-// batches walks the whole batches, and returns what follows them with what is wrong with it; nothing is wrong with bytes
+// walk takes the whole batches, and returns what follows them with what is wrong with it; nothing is wrong with bytes
 // that may be the beginning of a batch.
-func (p *partition) batches(raw []byte) (rest []byte, what string) {
+func (p *partition) walk(raw []byte) (rest []byte, what string) {
+	p.batches = nil
 	for rest = raw; len(rest) > 0; {
 		b, whole, what := readBatch(rest)
 		if what != "" || !whole {
@@ -162,20 +165,35 @@ func (p *partition) batches(raw []byte) (rest []byte, what string) {
 			return rest, fmt.Sprintf("a batch says it begins at offset %d", b.first)
 		}
 		p.next = b.last + 1
+		p.batches = append(p.batches, b)
 		rest = rest[b.size:]
 	}
 	return nil, ""
 }
 
-// index entries tell the broker which batches belong to transactions. Each has the low byte of its own CRC-32C.
+// index entries tell the broker which batches belong to transactions, and their leader epochs:
+//
+//	 0  1  version
+//	 1  1  low byte of the CRC-32C of what follows
+//	 2  4  leader epoch, little-endian
+//	 6  8  a timestamp
+//	14  1  flags
+//
+// A crash can leave a batch without its entry, and then entries no longer stand beside their batches. Where there are as
+// many as batches, the epochs must agree: it is the one field of a batch that nothing else vouches for.
 func (p *partition) index(path string) error {
 	raw, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	for ; len(raw) >= indexEntrySize; raw = raw[indexEntrySize:] {
+	aligned := len(raw) == indexEntrySize*len(p.batches)
+	for i := 0; len(raw) >= indexEntrySize; i, raw = i+1, raw[indexEntrySize:] {
 		if raw[1] != byte(crc32c(raw[2:indexEntrySize])) {
 			return p.damaged(path, "the checksum of an index entry does not match")
+		}
+		if aligned && p.batches[i].epoch != binary.LittleEndian.Uint32(raw[2:]) {
+			p.next = p.batches[i].first
+			return p.damaged(path, "a batch and its index entry differ in the leader epoch")
 		}
 	}
 	return nil
