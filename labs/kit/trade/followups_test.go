@@ -1,0 +1,124 @@
+package trade_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/trade"
+)
+
+func (d *desk) followUps(t *testing.T, cmd trade.Command) []trade.Command {
+	e, err := d.try(cmd)
+	require.NoError(t, err)
+	return trade.FollowUps(cmd.UTI, d.streams[cmd.Stream()], e)
+}
+
+func TestNovationBeginsAContractForTheRemainingParty(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought, on("02-10", trade.Amend{Kind: trade.Amendment, Price: ref("52")}), remain20)
+	got := d.trade(t, "T2", trade.AsOf{})
+	require.Equal(t, "LIVE 20 = 20 + 0 + 0 + 0 + 0", account(got))
+	require.Equal(t, "cpty/8", got.Counterparty)
+	require.Equal(t, T, got.PriorUTI)
+	equal(t, "52", got.Price)
+	equal(t, "-1040", got.Legs[0].Amount)
+	require.Equal(t, d.trade(t, T, trade.AsOf{}).Legs[2].Key.EffectiveAt, got.Legs[0].Key.EffectiveAt)
+}
+
+func TestNothingElseHasFollowUps(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	for _, cmd := range []trade.Command{bought, settlePart, on("02-21", novateAll.Body)} {
+		require.Empty(t, d.followUps(t, cmd))
+	}
+	cash := newDesk()
+	cash.do(t, boughtOpt)
+	require.Empty(t, cash.followUps(t, exercises("05-06", trade.Exercise{})))
+}
+
+func TestACorrectedNovationRestatesItsContractAndAnAnnulledOneVoidsIt(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	restated := func(q string) trade.Novate {
+		return trade.Novate{Role: trade.Remaining, Quantity: mwh(q), NewUTI: "T2", Incoming: "cpty/9"}
+	}
+	first := corrects(remain20, on("02-21", restated("25")))
+	d.do(t, bought, remain20, first)
+	require.Equal(t, "LIVE 25 = 25 + 0 + 0 + 0 + 0", account(d.trade(t, "T2", trade.AsOf{})))
+	require.Equal(t, "cpty/9", d.trade(t, "T2", trade.AsOf{}).Counterparty)
+
+	d.do(t, corrects(first, effective("02-19", on("02-22", restated("30")))))
+	moved := d.trade(t, "T2", trade.AsOf{})
+	require.Equal(t, "LIVE 30 = 30 + 0 + 0 + 0 + 0", account(moved))
+	require.Equal(t, at("2025-02-19T12:00:00Z"), moved.Legs[0].Key.EffectiveAt, "it begins when the novation takes effect")
+
+	d.do(t, corrects(remain20, on("02-23", restated("0"))))
+	require.Equal(t, trade.Voided, d.trade(t, "T2", trade.AsOf{}).Status)
+	require.Equal(t, "LIVE 100 = 100 + 0 + 0 + 0 + 0", account(d.trade(t, T, trade.AsOf{})))
+	d.do(t, voidIt)
+	require.Empty(t, d.state(t).Positions)
+}
+
+// A correction of a follow-up's NEW has an approver, so that it goes in where the contract is closed by then.
+func TestACorrectedNovationReachesAClosedContract(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought, remain20, of("T2", on("02-21", trade.Cancel{Kind: trade.Terminate})),
+		corrects(remain20, on("02-22", trade.Novate{Role: trade.Remaining, Quantity: mwh("25"), NewUTI: "T2", Incoming: "cpty/8"})))
+	require.Equal(t, "LIVE 25 = 5 + 0 + 0 + 0 + 20", account(d.trade(t, "T2", trade.AsOf{})))
+}
+
+func TestExerciseBeginsAContractOnTheUnderlying(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		side    trade.Side
+		kind    string
+		market  string
+		want    trade.Side
+		carried string
+	}{
+		{"long call", trade.Buy, trade.Call, "76", trade.Buy, "-60"},
+		{"short call", trade.Sell, trade.Call, "76", trade.Sell, "60"},
+		{"long put", trade.Buy, trade.Put, "64", trade.Sell, "-60"},
+		{"short put", trade.Sell, trade.Put, "64", trade.Buy, "60"},
+	} {
+		n := option("100", "2")
+		o := *n.Instrument.Option
+		o.Kind, n.Side, n.Instrument.Option = c.kind, c.side, &o
+		n.Fee = dec("-5")
+		d := newDesk()
+		d.do(t, on("04-01", n), mark("05-06", "oil/BRENT", "USD", "2025-06", c.market),
+			on("05-06", trade.Exercise{Quantity: bbl("10"), UnderlyingPrice: dec(c.market), Settlement: trade.Physical, NewUTI: "T2"}))
+		got := d.trade(t, "T2", trade.AsOf{})
+		require.Equal(t, c.want, got.Side, c.name)
+		require.Equal(t, "oil/BRENT@2025-06", got.Instrument, c.name)
+		equal(t, "70", got.Price)
+		equal(t, "0", got.Terms.Fee)
+		equal(t, c.carried, got.Terms.CarriedIn)
+		equal(t, "0", *d.position(t, "oil/BRENT@2025-06").AverageCost.Unrealised)
+	}
+}
+
+// A process that derives follow-ups again, in another run or after more has happened, derives the same commands.
+func TestFollowUpsDependOnNothingButTheHistoryUpToTheirCause(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought)
+	first := d.followUps(t, remain20)
+	d.do(t, first...)
+	restate := trade.Novate{Role: trade.Remaining, Quantity: mwh("25"), NewUTI: "T2", Incoming: "cpty/8"}
+	d.do(t, settlePart, corrects(bought, on("02-21", power("200", "70"))), corrects(remain20, on("02-22", restate)))
+
+	other := append([]trade.Event{}, d.streams[trade.TradeStream(T)]...)
+	for i := range other {
+		other[i].RecordedAt = other[i].RecordedAt.Add(1000 * time.Hour)
+	}
+	again := trade.FollowUps(T, other, other[1])
+	require.Equal(t, first, again)
+	require.Equal(t, first[0].ContentID(), again[0].ContentID())
+	require.Equal(t, "follow-up/"+other[1].ID.String(), again[0].ID)
+}
