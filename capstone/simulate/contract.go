@@ -1,0 +1,171 @@
+package simulate
+
+import (
+	"fmt"
+	"time"
+
+	"example.com/blotter/labs/kit/trade"
+	"github.com/google/uuid"
+)
+
+// A contract is what the desk knows of one: its history as it is recorded, and what that comes to. (A price curve is kept in
+// the same way, without what only contracts have.)
+type contract struct {
+	uti      string
+	market   *market
+	history  []trade.Event
+	slots    []slot
+	now      trade.Trade
+	children map[string]*contract // by UTI; looked up, never ranged over
+	late     int                  // visits after it closed
+}
+
+// A slot is what stands in one place of the history.
+type slot struct {
+	event     trade.Event // the latest of the slot
+	corrected bool
+}
+
+// record adds the event that cmd leads to.
+func (c *contract) record(cmd trade.Command, decision trade.Decision) trade.Event {
+	e := trade.Event{
+		ID: trade.EventID(cmd.ID, 0), Version: int64(len(c.history) + 1), Corrects: decision.Corrects,
+		EffectiveAt: decision.EffectiveAt, RecordedAt: cmd.EnteredAt, Body: decision.Body,
+	}
+	if cmd.UTI == "" { // a mark is corrected the same evening, and once
+		e.Corrects = uuid.Nil
+		c.history = []trade.Event{e}
+		return e
+	}
+	c.history = append(c.history, e)
+	c.fill(e)
+	now, err := trade.Fold(c.uti, c.history, trade.AsOf{})
+	if err != nil {
+		panic(fmt.Sprintf("simulate: %s: %v", c.uti, err)) // Decide has folded this very history
+	}
+	c.now = now
+	return e
+}
+
+func (c *contract) fill(e trade.Event) {
+	for i := range c.slots {
+		if c.slots[i].event.ID == e.Corrects {
+			c.slots[i] = slot{e, true}
+			return
+		}
+	}
+	c.slots = append(c.slots, slot{event: e})
+}
+
+func (c *contract) live() bool   { return c.now.Status == trade.Live }
+func (c *contract) voided() bool { return c.now.Status == trade.Voided }
+func (c *contract) closed() bool { return !c.live() && !c.voided() }
+func (c *contract) option() bool { return c.now.Terms.Instrument.Option != nil }
+
+// taken is what has left the contract.
+func (c *contract) taken() trade.Decimal { return c.now.Contracted.Sub(c.now.Open) }
+
+// before and after say whether all of the delivery is yet to come, or over, with a day to spare for time zones.
+func (c *contract) before(at time.Time) bool {
+	return at.Add(day).Before(c.now.Terms.Instrument.Delivery.Start.UTC())
+}
+
+func (c *contract) after(at time.Time) bool {
+	return at.Add(-day).After(c.now.Terms.Instrument.Delivery.End.UTC())
+}
+
+// over says whether there is nothing left to deal in: delivered, or expired.
+func (c *contract) over(at time.Time) bool {
+	return c.after(at) || c.option() && at.After(c.now.Terms.Instrument.Option.Until)
+}
+
+// ticks is what its delivery trades at.
+func (c *contract) ticks() int64 { return c.market.ticks(c.now.Terms.Instrument.Delivery) }
+
+// inTheMoney is by how much, per unit; negative is out of it.
+func (c *contract) inTheMoney() trade.Decimal {
+	o := c.now.Terms.Instrument.Option
+	worth := price(c.ticks()).Sub(o.Strike)
+	if o.Kind == trade.Put {
+		return worth.Neg()
+	}
+	return worth
+}
+
+// exercisable says whether the window is open, with an hour to spare.
+func (c *contract) exercisable(at time.Time) bool {
+	o := c.now.Terms.Instrument.Option
+	return o != nil && at.After(o.From.Add(time.Hour)) && at.Before(o.Until.Add(-time.Hour))
+}
+
+// begun says whether a contract of ours hangs on the event.
+func begun(e trade.Event) bool {
+	switch b := e.Body.(type) {
+	case trade.Novate:
+		return b.Role == trade.Remaining
+	case trade.Exercise:
+		return b.Settlement == trade.Physical
+	}
+	return false
+}
+
+// parent says whether a contract hangs on this one.
+func (c *contract) parent() bool {
+	for _, s := range c.slots {
+		if begun(s.event) && !annulled(s.event) {
+			return true
+		}
+	}
+	return false
+}
+
+// annulled says whether a correction took the event back.
+func annulled(e trade.Event) bool {
+	q, ok := reduction(e.Body)
+	return ok && e.Corrects != uuid.Nil && q.Value.IsZero()
+}
+
+// reduction is how much a body takes out, if it is one that does.
+func reduction(body trade.Body) (trade.Quantity, bool) {
+	switch b := body.(type) {
+	case trade.Settle:
+		return b.Quantity, true
+	case trade.Novate:
+		return b.Quantity, true
+	case trade.Exercise:
+		return b.Quantity, true
+	case trade.Cancel:
+		return b.Quantity, b.Kind == trade.Terminate
+	}
+	return trade.Quantity{}, false
+}
+
+// reducing is body with another quantity.
+func reducing(body trade.Body, q trade.Quantity) trade.Body {
+	switch b := body.(type) {
+	case trade.Settle:
+		b.Quantity = q
+		return b
+	case trade.Novate:
+		b.Quantity = q
+		return b
+	case trade.Exercise:
+		b.Quantity = q
+		return b
+	case trade.Cancel:
+		b.Quantity = q
+		return b
+	}
+	panic(fmt.Sprintf("simulate: a %s reduces nothing", trade.Kind(body)))
+}
+
+// lastEffective is the latest time at which anything in the contract became true.
+func (c *contract) lastEffective() time.Time {
+	var last time.Time
+	for _, s := range c.slots {
+		if s.event.EffectiveAt.After(last) {
+			last = s.event.EffectiveAt
+		}
+	}
+	return last
+}

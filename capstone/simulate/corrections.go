@@ -1,0 +1,134 @@
+package simulate
+
+import (
+	"time"
+
+	"example.com/blotter/labs/kit/trade"
+)
+
+// correction restates what stands in s. A closed contract wants a second pair of eyes.
+func (c *contract) correction(s slot, body trade.Body) (trade.Command, bool) {
+	cmd := trade.Command{Corrects: s.event.ID, Body: body}
+	if !c.live() {
+		cmd.Approver = "ops/3"
+	}
+	return cmd, true
+}
+
+// slot is one that fits, drawn at random.
+func (d *desk) slot(c *contract, fits func(slot) bool) (slot, bool) {
+	var all []slot
+	for _, s := range c.slots {
+		if fits(s) {
+			all = append(all, s)
+		}
+	}
+	if len(all) == 0 || c.voided() {
+		return slot{}, false
+	}
+	return pick(d, all), true
+}
+
+// dealt is the contract's NEW as it was commanded. There is none where the contract followed from another: that one is
+// to be corrected then.
+func (c *contract) dealt() (s slot, n trade.New, ok bool) {
+	s = c.slots[0]
+	n, ok = s.event.Body.(trade.New)
+	if !n.Capacity.IsZero() {
+		n.Quantity, n.Capacity = trade.Quantity{Value: n.Capacity, Unit: trade.MW}, trade.Decimal{}
+	}
+	return s, n, ok && n.PriorUTI == "" && !c.voided()
+}
+
+func correctNew(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	s, n, ok := c.dealt()
+	n.Price = n.Price.Add(price(d.spread(40)))
+	if !ok || n.Price.Sign() <= 0 {
+		return no()
+	}
+	return c.correction(s, n)
+}
+
+// correctDate moves a NEW back in time, where it comes before all else as it did.
+func correctDate(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	s, n, ok := c.dealt()
+	if !ok {
+		return no()
+	}
+	cmd, _ := c.correction(s, n)
+	cmd.EffectiveAt = d.ago(s.event.EffectiveAt, 2*day)
+	return cmd, true
+}
+
+// correctPrice restates a settlement or an amendment at another price.
+func correctPrice(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	s, ok := d.slot(c, func(s slot) bool {
+		a, amends := s.event.Body.(trade.Amend)
+		_, settles := s.event.Body.(trade.Settle)
+		return settles && !c.option() && !annulled(s.event) || amends && a.Price != nil
+	})
+	if !ok {
+		return no()
+	}
+	move := price(d.spread(80))
+	switch b := s.event.Body.(type) {
+	case trade.Settle:
+		b.Price = b.Price.Add(move)
+		return c.correction(s, b)
+	case trade.Amend:
+		p := b.Price.Add(move)
+		b.Price = &p
+		if p.Sign() > 0 {
+			return c.correction(s, b)
+		}
+	}
+	return no()
+}
+
+// correctQuantity halves a reduction. What comes after it finds more open than it did, so nothing breaks.
+func correctQuantity(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	s, ok := d.slot(c, func(s slot) bool {
+		_, reduces := reduction(s.event.Body)
+		return reduces && !begun(s.event) && !annulled(s.event)
+	})
+	if !ok {
+		return no()
+	}
+	q, _ := reduction(s.event.Body)
+	q.Value = trade.MulDiv(q.Value, trade.Int(1), trade.Int(2), 0)
+	if q.Value.IsZero() {
+		return no()
+	}
+	return c.correction(s, reducing(s.event.Body, q))
+}
+
+// annul takes a reduction back. A contract that began with it is voided by what follows, if nothing has happened to that yet.
+func annul(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	s, ok := d.slot(c, func(s slot) bool {
+		_, reduces := reduction(s.event.Body)
+		return reduces && !annulled(s.event) && (!begun(s.event) || c.untouched(s))
+	})
+	if !ok {
+		return no()
+	}
+	return c.correction(s, reducing(s.event.Body, c.quantity(trade.Decimal{})))
+}
+
+func (c *contract) untouched(s slot) bool {
+	for _, uti := range []string{novatedTo(s), exercisedInto(s)} {
+		if child := c.children[uti]; child != nil {
+			return len(child.history) == 1
+		}
+	}
+	return false
+}
+
+func novatedTo(s slot) string {
+	n, _ := s.event.Body.(trade.Novate)
+	return n.NewUTI
+}
+
+func exercisedInto(s slot) string {
+	e, _ := s.event.Body.(trade.Exercise)
+	return e.NewUTI
+}

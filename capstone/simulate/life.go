@@ -1,0 +1,169 @@
+package simulate
+
+import (
+	"fmt"
+	"time"
+
+	"example.com/blotter/labs/kit/trade"
+)
+
+// deal begins a contract. One in twelve is entered late: it was dealt up to three days before.
+func (d *desk) deal(at time.Time) {
+	m := pick(d, d.markets)
+	c := &contract{uti: d.nextUTI("T"), market: m}
+	cmd := trade.Command{Reason: "client order", Body: d.terms(m, at)}
+	cmd.Actor = cmd.Body.(trade.New).Trader
+	if d.chance(12) {
+		cmd.Reason, cmd.EffectiveAt = "found in the recap", d.ago(at, 3*day)
+	}
+	if d.enter(c, at, cmd, "") {
+		d.live(c, at)
+	}
+}
+
+// terms are those of a deal that the market makes today: three in four are forwards.
+func (d *desk) terms(m *market, at time.Time) trade.New {
+	n := trade.New{
+		Book: pick(d, m.books), Counterparty: pick(d, counterparties), Trader: pick(d, m.traders),
+		Side: pick(d, []trade.Side{trade.Buy, trade.Sell}), Instrument: m.instrument, Currency: m.currency,
+	}
+	n.Quantity = d.size(m)
+	if d.chance(4) {
+		return d.optionTerms(m, n, at)
+	}
+	n.Instrument.Delivery = pick(d, m.deliveries(at)[1:4])
+	if m.instrument.Commodity != trade.Oil && d.chance(4) {
+		n.Instrument.Delivery = quarter(at, 1)
+	}
+	n.Price = price(m.ticks(n.Instrument.Delivery) + d.spread(50))
+	if d.chance(3) {
+		n.Fee = price(-250 - d.rng.Int64N(5000))
+	}
+	return n
+}
+
+// optionTerms is an option on the month after next or the one behind it, which expires five days before delivery and may be exercised in
+// the thirty days before that.
+func (d *desk) optionTerms(m *market, n trade.New, at time.Time) trade.New {
+	n.Instrument.Delivery = month(at, 2+d.rng.IntN(2))
+	until := n.Instrument.Delivery.Start.UTC().Add(-5*day + 16*time.Hour)
+	strike := (m.ticks(n.Instrument.Delivery)/m.grid + d.rng.Int64N(3) - 1) * m.grid
+	n.Instrument.Option = &trade.Option{
+		Kind: pick(d, []string{trade.Call, trade.Put}), Strike: price(strike),
+		From: until.Truncate(day).Add(-30 * day), Until: until,
+	}
+	n.Price, n.Fee = price(m.level*(3+d.rng.Int64N(5))/100), price(-500-d.rng.Int64N(3000))
+	return n
+}
+
+// size is 1 to 25 MW, or energy in hundreds of MWh; oil is in thousands of barrels.
+func (d *desk) size(m *market) trade.Quantity {
+	switch {
+	case m.instrument.Commodity == trade.Oil:
+		return trade.Quantity{Value: trade.Int(1000 * (1 + d.rng.Int64N(20))), Unit: trade.BBL}
+	case d.chance(5):
+		return trade.Quantity{Value: trade.Int(100 * (1 + d.rng.Int64N(50))), Unit: trade.MWh}
+	}
+	return trade.Quantity{Value: trade.Int(1 + d.rng.Int64N(25)), Unit: trade.MW}
+}
+
+// begun is a contract that follows from another; its own life starts once it is on record.
+func (d *desk) begun(parent *contract, uti string) *contract {
+	child := &contract{uti: uti, market: parent.market}
+	if parent.children == nil {
+		parent.children = map[string]*contract{}
+	}
+	parent.children[uti] = child
+	d.plan(d.last.Add(time.Hour), func(at time.Time) { d.live(child, at) })
+	return child
+}
+
+// live plans the rest of a contract's life: visits, and an end.
+func (d *desk) live(c *contract, at time.Time) {
+	d.plan(d.in(at, 1, 20), func(at time.Time) { d.visit(c, at) })
+	i := c.now.Terms.Instrument
+	if i.Option == nil {
+		d.plan(d.in(i.Delivery.End.UTC(), 2, 6), func(at time.Time) { d.try(c, at, settle) })
+		return
+	}
+	d.plan(at.UTC().Truncate(day).Add(17*time.Hour+40*time.Minute), func(at time.Time) { d.markOption(c, at) })
+	d.plan(i.Option.Until.Add(-time.Duration(2+d.rng.IntN(6))*time.Hour), func(at time.Time) { d.try(c, at, exercise) })
+	d.plan(d.in(i.Option.Until, 2, 6), func(at time.Time) { d.try(c, at, lapse) })
+}
+
+// visit is somebody looking at a contract: once in seven they make a mistake. A closed one is looked at twice more at most.
+func (d *desk) visit(c *contract, at time.Time) {
+	if !c.live() {
+		c.late++
+	}
+	if c.late > 2 {
+		return
+	}
+	all := moves
+	if d.chance(7) {
+		all = mistakes
+	}
+	for _, i := range d.shuffled(all) {
+		if d.try(c, at, all[i]) {
+			break
+		}
+	}
+	d.plan(d.in(at, 3, 35), func(at time.Time) { d.visit(c, at) })
+}
+
+// try does m if it fits.
+func (d *desk) try(c *contract, at time.Time, m move) bool {
+	cmd, fits := m.command(d, c, at)
+	if !fits {
+		return false
+	}
+	if cmd.Actor == "" {
+		cmd.Actor = pick(d, []string{"ops/1", "ops/2", c.market.traders[0]})
+	}
+	if cmd.UTI != "" { // meant for c, and sent to another
+		c = &contract{uti: cmd.UTI}
+	}
+	cmd.Reason = m.reason
+	d.enter(c, at, cmd, m.refused)
+	return true
+}
+
+// shuffled is the indices of moves in an order drawn by weight: what is heavier tends to come first.
+func (d *desk) shuffled(all []move) []int {
+	weights, total := make([]int, len(all)), 0
+	for i, m := range all {
+		weights[i] = m.weight
+		total += m.weight
+	}
+	order := make([]int, 0, len(all))
+	for total > 0 {
+		n, i := d.rng.IntN(total), 0
+		for ; n >= weights[i]; i++ {
+			n -= weights[i]
+		}
+		order = append(order, i)
+		total -= weights[i]
+		weights[i] = 0
+	}
+	return order
+}
+
+var counterparties = []string{"NORDWIND", "SOLARIS", "TULIP", "POLDER", "HARBOUR", "THAMES", "ALPENSTROM", "MERIDIAN"}
+
+func (d *desk) nextUTI(series string) string {
+	d.utis++
+	return fmt.Sprintf("SIM%d%s%07d", d.cfg.Seed, series, d.utis)
+}
+
+// chance is true once in n times.
+func (d *desk) chance(n int) bool { return d.rng.IntN(n) == 0 }
+
+// spread is up to n ticks more or less.
+func (d *desk) spread(n int64) int64 { return d.rng.Int64N(2*n+1) - n }
+
+// ago is a whole second up to span before at.
+func (d *desk) ago(at time.Time, span time.Duration) time.Time {
+	return at.Truncate(time.Second).Add(-time.Duration(1+d.rng.Int64N(int64(span/time.Second))) * time.Second)
+}
+
+func pick[T any](d *desk, of []T) T { return of[d.rng.IntN(len(of))] }

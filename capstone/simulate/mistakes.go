@@ -1,0 +1,180 @@
+package simulate
+
+import (
+	"slices"
+	"time"
+
+	"example.com/blotter/labs/kit/trade"
+)
+
+// mistakes are refused, each by its rule.
+var mistakes = []move{
+	{"wrong contract", 1, trade.NotBegun, neverBegun},
+	{"sent again by hand", 3, trade.AlreadyBegun, beganTwice},
+	{"did not see that it is closed", 6, trade.NotLive, deadAmend},
+	{"did not see the void", 20, trade.IsVoided, ghostAmend},
+	{"booked twice", 12, trade.HasFollowUps, orphaning},
+	{"a digit too many", 4, trade.Exceeds, tooMuch},
+	{"nothing to report", 2, trade.NotPositive, nothing},
+	{"wrong column", 2, trade.WrongUnit, wrongUnit},
+	{"delivered", 8, trade.NothingToDeliver, overdueMW},
+	{"client needs another capacity", 8, trade.AmendInDelivery, amendMW},
+	{"client needs less", 5, trade.BelowReduced, amendBelow},
+	{"price keyed as an update", 2, trade.NoChange, noChange},
+	{"wrong screen", 2, trade.BadTerms, badTerms},
+	{"wrong screen", 3, trade.NotAnOption, exerciseForward},
+	{"in the money", 8, trade.OutsideWindow, exerciseOutside},
+	{"keyed wrongly", 1, trade.UnknownEvent, correctUnknown},
+	{"it was a settlement", 2, trade.WrongKind, correctKind},
+	{"final price came in", 6, trade.NeedsApprover, correctAlone},
+	{"confirmation has more", 12, trade.BreaksLater, correctMore},
+	{"the recap has another date", 1, trade.BreaksLater, correctLater},
+}
+
+// neverBegun slips in the UTI.
+func neverBegun(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	return trade.Command{UTI: c.uti + "O", Body: trade.Settle{Price: price(c.ticks())}}, true
+}
+
+func beganTwice(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	_, n, ok := c.dealt()
+	return trade.Command{Body: n}, ok
+}
+
+func deadAmend(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	p, ok := d.freshPrice(c)
+	return trade.Command{Body: trade.Amend{Kind: trade.Amendment, Price: &p}}, ok && c.closed()
+}
+
+func ghostAmend(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	p, ok := d.freshPrice(c)
+	return trade.Command{Body: trade.Amend{Kind: trade.Amendment, Price: &p}}, ok && c.voided()
+}
+
+func orphaning(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	return trade.Command{Body: trade.Cancel{Kind: trade.Void}}, c.parent() && !c.voided()
+}
+
+func tooMuch(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	q := c.quantity(c.now.Open.Mul(trade.Int(10)))
+	return trade.Command{Body: trade.Settle{Quantity: q, Price: price(c.ticks())}}, c.live()
+}
+
+func nothing(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	q := c.quantity(pick(d, []trade.Decimal{{}, trade.Int(-5)}))
+	return trade.Command{Body: trade.Cancel{Kind: trade.Terminate, Quantity: q}}, c.live()
+}
+
+func wrongUnit(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	q := trade.Quantity{Value: trade.Int(10), Unit: trade.BBL}
+	if c.now.Unit == trade.BBL {
+		q.Unit = trade.MWh
+	}
+	return trade.Command{Body: trade.Cancel{Kind: trade.Terminate, Quantity: q}}, c.live()
+}
+
+func overdueMW(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
+	q := trade.Quantity{Value: trade.Int(1), Unit: trade.MW}
+	return trade.Command{Body: trade.Settle{Quantity: q, Price: price(c.ticks())}}, c.live() && c.now.Unit == trade.MWh && c.after(at)
+}
+
+func amendMW(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
+	q := trade.Quantity{Value: trade.Int(3), Unit: trade.MW}
+	during := at.Add(-day).After(c.now.Terms.Instrument.Delivery.Start.UTC())
+	peak := c.now.Terms.Instrument.Profile == "peak" // its first hour may not have come yet
+	return trade.Command{Body: trade.Amend{Kind: trade.Amendment, Quantity: q}}, c.live() && c.now.Unit == trade.MWh && during && !peak
+}
+
+func amendBelow(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	q := c.quantity(trade.MulDiv(c.taken(), trade.Int(1), trade.Int(2), 0))
+	return trade.Command{Body: trade.Amend{Kind: trade.Amendment, Quantity: q}}, c.live() && !q.Value.IsZero()
+}
+
+func noChange(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	p := c.now.Price
+	a := pick(d, []trade.Amend{
+		{Kind: trade.Update, Price: &p},
+		{Kind: trade.Update, Trader: c.now.Trader},
+		{Kind: trade.Amendment, Price: &p},
+		{Kind: trade.Amendment},
+	})
+	return trade.Command{Body: a}, c.live()
+}
+
+func badTerms(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	body := pick(d, []trade.Body{
+		trade.Novate{Role: trade.Transferor, NewUTI: c.uti, Incoming: counterparties[0]},
+		trade.Cancel{Kind: trade.Terminate, Fee: trade.Dec("-0.005")},
+		trade.Settle{Price: trade.Dec("83.12345678")},
+	})
+	return trade.Command{Body: body}, c.live()
+}
+
+func exerciseForward(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	return trade.Command{Body: trade.Exercise{UnderlyingPrice: price(c.ticks()), Settlement: trade.Cash}}, c.live() && !c.option()
+}
+
+func exerciseOutside(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
+	if !c.live() || !c.option() {
+		return no()
+	}
+	o := c.now.Terms.Instrument.Option
+	outside := at.Before(o.From.Add(-time.Hour)) || at.After(o.Until.Add(time.Hour))
+	return trade.Command{Body: trade.Exercise{UnderlyingPrice: price(c.ticks()), Settlement: trade.Cash}}, outside
+}
+
+// correctUnknown names an event of some other desk.
+func correctUnknown(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	elsewhere := trade.EventID("elsewhere/"+c.uti, uint32(d.commands))
+	return trade.Command{Corrects: elsewhere, Body: trade.Settle{Price: price(c.ticks())}}, true
+}
+
+func correctKind(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	cmd, _ := c.correction(c.slots[0], trade.Settle{Price: price(c.ticks())})
+	return cmd, !c.voided()
+}
+
+func correctAlone(d *desk, c *contract, at time.Time) (trade.Command, bool) {
+	cmd, ok := correctPrice(d, c, at)
+	cmd.Approver = ""
+	return cmd, ok && c.closed()
+}
+
+// correctLater moves a NEW behind something that was done to the contract.
+func correctLater(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
+	s, n, ok := c.dealt()
+	if !ok || len(c.slots) < 2 {
+		return no()
+	}
+	cmd, _ := c.correction(s, n)
+	cmd.EffectiveAt = c.lastEffective().Add(time.Second)
+	return cmd, cmd.EffectiveAt.Before(at)
+}
+
+// correctMore restates the first thing that was done to the contract, a reduction, so that it takes all. A
+// reduction behind it finds nothing left.
+func correctMore(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	first, rest := c.inOrder()
+	q, reduces := reduction(first.event.Body)
+	n, _ := c.slots[0].event.Body.(trade.New)
+	if !reduces || begun(first.event) || annulled(first.event) || c.voided() {
+		return no()
+	}
+	for _, s := range rest {
+		if _, ok := reduction(s.event.Body); ok && !annulled(s.event) {
+			q.Value = n.Quantity.Value
+			return c.correction(first, reducing(first.event.Body, q))
+		}
+	}
+	return no()
+}
+
+// inOrder is the first slot behind the NEW in order of effect, and those behind it.
+func (c *contract) inOrder() (slot, []slot) {
+	rest := slices.Clone(c.slots[1:])
+	if len(rest) == 0 {
+		return slot{}, nil
+	}
+	slices.SortStableFunc(rest, func(a, b slot) int { return a.event.EffectiveAt.Compare(b.event.EffectiveAt) })
+	return rest[0], rest[1:]
+}

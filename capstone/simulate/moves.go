@@ -1,0 +1,247 @@
+package simulate
+
+import (
+	"time"
+
+	"example.com/blotter/labs/kit/trade"
+)
+
+// A move is something that can be done to a contract. It fits or not; where it fits, it is answered by refused.
+type move struct {
+	reason  string
+	weight  int
+	refused trade.Rule
+	command func(d *desk, c *contract, at time.Time) (trade.Command, bool)
+}
+
+// moves are legal.
+var moves = []move{
+	{"agreed with the counterparty", 10, "", amendPrice},
+	{"agreed last week, entered late", 4, "", amendPriceLate},
+	{"client needs another volume", 8, "", amendQuantity},
+	{"desk handover", 6, "", update},
+	{"limit relief", 7, "", novatePart},
+	{"portfolio transfer", 3, "", novate},
+	{"agreed early end of a part", 6, "", terminatePart},
+	{"agreed early end", 2, "", terminate},
+	{"delivered so far", 30, "", settlePart},
+	{"delivered", 30, "", settle.command},
+	{"in the money", 40, "", exercisePart},
+	{"expired", 30, "", lapse.command},
+	{"booked twice", 2, "", void},
+	{"price keyed wrongly", 5, "", correctNew},
+	{"the recap has another date", 3, "", correctDate},
+	{"final price came in", 8, "", correctPrice},
+	{"confirmation has less", 6, "", correctQuantity},
+	{"it never happened", 4, "", annul},
+}
+
+// How contracts end by themselves.
+var (
+	settle   = move{reason: "delivered", command: settleAll}
+	exercise = move{reason: "expires in the money", command: exerciseAll}
+	lapse    = move{reason: "expired", command: lapsed}
+)
+
+// no is the answer of a move that does not fit.
+func no() (trade.Command, bool) { return trade.Command{}, false }
+
+func yes(body trade.Body) (trade.Command, bool) { return trade.Command{Body: body}, true }
+
+func amendPrice(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	p, ok := d.freshPrice(c)
+	if !c.live() || !ok {
+		return no()
+	}
+	return yes(trade.Amend{Kind: trade.Amendment, Price: &p})
+}
+
+// amendPriceLate comes to stand between what is there. A price changes no quantity, so it breaks nothing behind it.
+func amendPriceLate(d *desk, c *contract, at time.Time) (trade.Command, bool) {
+	p, ok := d.freshPrice(c)
+	if !c.live() || !ok || len(c.slots) < 2 {
+		return no()
+	}
+	begun := c.slots[0].event.EffectiveAt
+	span := c.lastEffective().Sub(begun)
+	if span < time.Minute {
+		return no()
+	}
+	cmd := trade.Command{Body: trade.Amend{Kind: trade.Amendment, Price: &p}}
+	cmd.EffectiveAt = begun.Add(time.Duration(1+d.rng.Int64N(int64(span/time.Second))) * time.Second)
+	return cmd, true
+}
+
+// freshPrice is near the contract's, and none that it ever had: to amend to the same price is refused.
+func (d *desk) freshPrice(c *contract) (trade.Decimal, bool) {
+	p := c.now.Price.Add(price(d.spread(60)))
+	for _, s := range c.slots {
+		switch b := s.event.Body.(type) {
+		case trade.New:
+			if b.Price.Equal(p) {
+				return p, false
+			}
+		case trade.Amend:
+			if b.Price != nil && b.Price.Equal(p) {
+				return p, false
+			}
+		}
+	}
+	return p, p.Sign() > 0
+}
+
+// amendQuantity goes up by a quarter of what is open, or down by one; before delivery also to another capacity.
+func amendQuantity(d *desk, c *contract, at time.Time) (trade.Command, bool) {
+	more := c.part(4)
+	if !c.live() || more.IsZero() {
+		return no()
+	}
+	if c.now.Unit == trade.MWh && c.before(at) && c.taken().IsZero() && !c.now.Terms.Capacity.IsZero() {
+		mw := c.now.Terms.Capacity.Add(trade.Int(1 + d.rng.Int64N(3)))
+		return yes(trade.Amend{Kind: trade.Amendment, Quantity: trade.Quantity{Value: mw, Unit: trade.MW}})
+	}
+	if d.chance(2) {
+		more = more.Neg()
+	}
+	return yes(trade.Amend{Kind: trade.Amendment, Quantity: c.quantity(c.now.Contracted.Add(more))})
+}
+
+func update(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	a := trade.Amend{Kind: trade.Update, Trader: pick(d, []string{"trader/11", "trader/12", "trader/14"})}
+	if d.chance(3) {
+		a = trade.Amend{Kind: trade.Update, Counterparty: pick(d, counterparties) + "-AG"}
+	}
+	if !c.live() || a.Trader == c.now.Trader || a.Counterparty == c.now.Counterparty {
+		return no()
+	}
+	return yes(a)
+}
+
+func void(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	if c.voided() || c.parent() {
+		return no()
+	}
+	return yes(trade.Cancel{Kind: trade.Void})
+}
+
+func terminatePart(d *desk, c *contract, at time.Time) (trade.Command, bool) {
+	q := c.part(3 + d.rng.Int64N(3))
+	if !c.live() || q.IsZero() || c.over(at) {
+		return no()
+	}
+	return d.backdated(c, at, trade.Cancel{Kind: trade.Terminate, Quantity: c.quantity(q), Fee: d.fee()})
+}
+
+func terminate(d *desk, c *contract, at time.Time) (trade.Command, bool) {
+	if !c.live() || c.over(at) {
+		return no()
+	}
+	return yes(trade.Cancel{Kind: trade.Terminate, Fee: d.fee()})
+}
+
+// novatePart gives away a part: as megawatts, where there is delivery to come and enough of them.
+func novatePart(d *desk, c *contract, at time.Time) (trade.Command, bool) {
+	q := c.part(2 + d.rng.Int64N(4))
+	if !c.live() || q.IsZero() || c.over(at) {
+		return no()
+	}
+	n := d.novation(c)
+	n.Quantity = c.quantity(q)
+	if hours, err := trade.Hours(c.now.Terms.Instrument, at); err == nil && c.before(at) && trade.Int(hours).Cmp(q) < 0 {
+		n.Quantity = trade.Quantity{Value: trade.Int(1), Unit: trade.MW}
+	}
+	return yes(n)
+}
+
+func novate(d *desk, c *contract, at time.Time) (trade.Command, bool) {
+	if !c.live() || c.over(at) {
+		return no()
+	}
+	return yes(d.novation(c))
+}
+
+func (d *desk) novation(c *contract) trade.Novate {
+	n := trade.Novate{Role: trade.Transferor, Fee: d.fee(), Incoming: pick(d, counterparties)}
+	if d.chance(2) {
+		n.Role, n.NewUTI = trade.Remaining, d.nextUTI("N")
+	} else {
+		n.NewUTI = d.nextUTI("EXT")
+	}
+	return n
+}
+
+// settlePart settles while it delivers.
+func settlePart(d *desk, c *contract, at time.Time) (trade.Command, bool) {
+	q := c.part(2 + d.rng.Int64N(3))
+	if !c.live() || c.option() || q.IsZero() || c.before(at) || c.after(at) {
+		return no()
+	}
+	return d.backdated(c, at, trade.Settle{Quantity: c.quantity(q), Price: price(c.ticks())})
+}
+
+// settleAll settles what is left after delivery.
+func settleAll(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
+	if !c.live() || c.option() || !c.after(at) {
+		return no()
+	}
+	return yes(trade.Settle{Price: price(c.ticks())})
+}
+
+func exercisePart(d *desk, c *contract, at time.Time) (trade.Command, bool) {
+	q := c.part(2 + d.rng.Int64N(2))
+	if !c.live() || !c.exercisable(at) || q.IsZero() || c.inTheMoney().Sign() <= 0 {
+		return no()
+	}
+	e := d.exercise(c)
+	e.Quantity = c.quantity(q)
+	return yes(e)
+}
+
+func exerciseAll(d *desk, c *contract, at time.Time) (trade.Command, bool) {
+	if !c.live() || !c.exercisable(at) || c.inTheMoney().Sign() <= 0 {
+		return no()
+	}
+	return yes(d.exercise(c))
+}
+
+func (d *desk) exercise(c *contract) trade.Exercise {
+	e := trade.Exercise{UnderlyingPrice: price(c.ticks()), Settlement: trade.Cash}
+	if d.chance(2) {
+		e.Settlement, e.NewUTI = trade.Physical, d.nextUTI("X")
+	}
+	return e
+}
+
+// lapsed takes an option that nobody exercised out of the book: it settles at nothing.
+func lapsed(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
+	if !c.live() || !c.option() || !at.After(c.now.Terms.Instrument.Option.Until) {
+		return no()
+	}
+	return yes(trade.Settle{})
+}
+
+// backdated is a command one in four times entered after it was true, but not before anything else that is.
+func (d *desk) backdated(c *contract, at time.Time, body trade.Body) (trade.Command, bool) {
+	cmd := trade.Command{Body: body}
+	if span := at.Sub(c.lastEffective()); span > 2*time.Second && d.chance(4) {
+		cmd.EffectiveAt = d.ago(at, min(span-time.Second, 5*day))
+	}
+	return cmd, true
+}
+
+// part is an n-th of what is open in whole units, or zero where that is too little. It is never all, as n is 2 or more.
+func (c *contract) part(n int64) trade.Decimal {
+	return trade.MulDiv(c.now.Open, trade.Int(1), trade.Int(n), 0)
+}
+
+func (c *contract) quantity(v trade.Decimal) trade.Quantity {
+	return trade.Quantity{Value: v, Unit: c.now.Unit}
+}
+
+// fee is paid, received, or none.
+func (d *desk) fee() trade.Decimal {
+	if d.chance(3) {
+		return trade.Decimal{}
+	}
+	return price(d.spread(20000))
+}

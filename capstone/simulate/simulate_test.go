@@ -1,0 +1,137 @@
+package simulate_test
+
+import (
+	"crypto/sha256"
+	"testing"
+	"time"
+
+	"example.com/blotter/capstone/lines"
+	"example.com/blotter/capstone/simulate"
+	"example.com/blotter/labs/kit/trade"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+)
+
+var from = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func year(seed uint64, trades int) simulate.Config {
+	return simulate.Config{Seed: seed, Trades: trades, From: from, Days: 365}
+}
+
+func TestEveryStepIsAnsweredAsItSays(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(4) {
+		streams := map[string][]trade.Event{}
+		var enter func(c trade.Command, want trade.Rule)
+		enter = func(c trade.Command, want trade.Rule) {
+			stream := c.Stream()
+			decision, err := trade.Decide(c.UTI, streams[stream], c)
+			if want != "" {
+				var refusal *trade.Refusal
+				require.ErrorAs(t, err, &refusal, c.ID)
+				require.Equal(t, want, refusal.Rule, c.ID)
+				return
+			}
+			require.NoError(t, err, c.ID)
+			e := trade.Event{
+				ID: trade.EventID(c.ID, 0), Version: int64(len(streams[stream]) + 1), Corrects: decision.Corrects,
+				EffectiveAt: decision.EffectiveAt, RecordedAt: c.EnteredAt, Body: decision.Body,
+			}
+			streams[stream] = append(streams[stream], e)
+			if c.UTI != "" {
+				for _, next := range trade.FollowUps(c.UTI, streams[stream], e) {
+					enter(next, "")
+				}
+			}
+		}
+		for step := range simulate.Book(year(seed, 300)) {
+			enter(step.Command, step.WantRule)
+		}
+		_, err := trade.StateOf(streams, trade.AsOf{})
+		require.NoError(t, err)
+	}
+}
+
+func TestTimesOfEntryOnlyIncreaseAndIDsAreNeverUsedTwice(t *testing.T) {
+	t.Parallel()
+	last, ids, news := time.Time{}, map[string]bool{}, 0
+	for step := range simulate.Book(year(1, 400)) {
+		require.True(t, step.Command.EnteredAt.After(last))
+		require.False(t, ids[step.Command.ID])
+		last, ids[step.Command.ID] = step.Command.EnteredAt, true
+		if _, ok := step.Command.Body.(trade.New); ok && step.WantRule == "" && step.Command.Corrects == uuid.Nil {
+			news++
+		}
+	}
+	require.Equal(t, 400, news)
+	require.True(t, last.Before(from.AddDate(0, 0, 365)))
+}
+
+func TestEveryCommandComesBackFromItsLine(t *testing.T) {
+	t.Parallel()
+	for step := range simulate.Book(year(2, 200)) {
+		text := lines.Format(step.Command)
+		line, err := lines.Parse(1, text)
+		require.NoError(t, err, string(text))
+		require.Equal(t, step.Command.Digest(), line.Command.Digest(), string(text))
+	}
+}
+
+func digest(cfg simulate.Config) [32]byte {
+	h := sha256.New()
+	for step := range simulate.Book(cfg) {
+		h.Write(lines.Format(step.Command))
+	}
+	return [32]byte(h.Sum(nil))
+}
+
+func TestASeedIsABook(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, digest(year(7, 100)), digest(year(7, 100)))
+	require.NotEqual(t, digest(year(7, 100)), digest(year(8, 100)))
+}
+
+func TestAConsumerMayStop(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for range simulate.Book(year(1, 50)) {
+		if n++; n == 10 {
+			break
+		}
+	}
+	require.Equal(t, 10, n)
+}
+
+func TestADeskThatNeverWorksDealsNothing(t *testing.T) {
+	t.Parallel()
+	saturday := time.Date(2025, 1, 4, 0, 0, 0, 0, time.UTC)
+	for range simulate.Book(simulate.Config{Trades: 10, From: saturday, Days: 2}) {
+		require.Fail(t, "a command on a weekend")
+	}
+}
+
+func TestMemoryIsThatOfContractsThatCanStillChange(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("makes some 50,000 commands")
+	}
+	waiting := func(years int) (most int) {
+		cfg := simulate.Config{Seed: 3, Trades: 1000 * years, From: from, Days: 365 * years}
+		for _, waiting := range simulate.Waiting(cfg) {
+			most = max(most, waiting)
+		}
+		return most
+	}
+	require.Less(t, waiting(4), 2*waiting(1))
+}
+
+func BenchmarkCommands(b *testing.B) {
+	for b.Loop() {
+		n := 0
+		for range simulate.Book(year(3, 10_000)) {
+			if n++; n == 50_000 {
+				break
+			}
+		}
+	}
+}
