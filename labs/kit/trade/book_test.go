@@ -1,0 +1,232 @@
+package trade_test
+
+import (
+	"fmt"
+	"math/big"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"example.com/blotter/labs/kit/trade"
+)
+
+// An arrival is an event as the feed hands it out.
+type arrival struct {
+	stream string
+	event  trade.Event
+}
+
+// arrivals draws an order that keeps the versions of each stream in theirs, and hands some events out twice.
+func (d *desk) arrivals(t *rapid.T) []arrival {
+	next := map[string]int{}
+	var left []string
+	for stream, events := range d.streams {
+		for range events {
+			left = append(left, stream)
+		}
+	}
+	slices.Sort(left)
+	var all []arrival
+	for _, stream := range rapid.Permutation(left).Draw(t, "order") {
+		a := arrival{stream, d.streams[stream][next[stream]]}
+		next[stream]++
+		all = append(all, a)
+		if rapid.IntRange(0, 9).Draw(t, "again") == 0 {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+func bookOf(t require.TestingT, arrivals []arrival) *trade.Book {
+	b := trade.NewBook()
+	for _, a := range arrivals {
+		require.NoError(t, b.Apply(a.stream, a.event))
+	}
+	return b
+}
+
+func same(t require.TestingT, want *big.Rat, got trade.Decimal, what string) {
+	require.Zero(t, want.Cmp(rat(got)), "%s: want %s, got %s", what, want.FloatString(6), got)
+}
+
+func TestTheBookEqualsANaiveFold(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		d := histories().Draw(t, "history")
+		got := bookOf(t, d.arrivals(t)).State()
+		want := naive(d.streams)
+
+		require.Len(t, got.Trades, len(want.trades))
+		for _, tr := range got.Trades {
+			total := want.trades[tr.UTI]
+			require.Equal(t, want.status[tr.UTI], tr.Status, tr.UTI)
+			for name, q := range map[string]trade.Decimal{"contracted": tr.Contracted, "open": tr.Open, "SETTLED": tr.Settled,
+				"NOVATED": tr.Novated, "EXERCISED": tr.Exercised, "TERMINATED": tr.Terminated} {
+				same(t, total[name], q, tr.UTI+" "+name)
+			}
+		}
+		pools := want.pools()
+		require.Len(t, got.Positions, len(pools))
+		for _, p := range got.Positions {
+			name := p.Book + "|" + p.Instrument
+			same(t, pools[name].quantity, p.Quantity, name+" quantity")
+			same(t, pools[name].cost, p.AverageCost.Cost, name+" cost")
+			same(t, pools[name].realised, p.AverageCost.Realised, name+" realised")
+			same(t, pools[name].costFIFO, p.FIFO.Cost, name+" FIFO cost")
+			same(t, pools[name].realisedFIFO, p.FIFO.Realised, name+" FIFO realised")
+			checkMark(t, p, want.marks[p.Instrument])
+		}
+	})
+}
+
+func checkMark(t require.TestingT, p trade.Position, mark *big.Rat) {
+	if mark == nil && !p.Quantity.IsZero() {
+		require.Nil(t, p.MarketValue)
+		require.Nil(t, p.AverageCost.Unrealised)
+		return
+	}
+	if mark != nil {
+		same(t, cents(mul(mark, rat(p.Quantity))), *p.MarketValue, p.Instrument+" value")
+	}
+	equal(t, p.AverageCost.Realised.Add(*p.AverageCost.Unrealised).String(), p.FIFO.Realised.Add(*p.FIFO.Unrealised))
+}
+
+// One set of events is one state, to the byte: by steps in any order, or from scratch, whenever it was recorded.
+func TestAnyArrivalOrderGivesTheSameBytes(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		d := histories().Draw(t, "history")
+		want := d.state(t)
+		require.Equal(t, string(want.Canonical()), string(bookOf(t, d.arrivals(t)).State().Canonical()))
+
+		backwards := map[string][]trade.Event{"refused/x": {{Version: 1, Body: trade.CommandRefused{}}}}
+		for stream, events := range d.streams {
+			for _, e := range slices.Backward(events) {
+				e.RecordedAt = time.Time{}
+				backwards[stream] = append(backwards[stream], e)
+			}
+		}
+		again, err := trade.StateOf(backwards, trade.AsOf{})
+		require.NoError(t, err)
+		require.Equal(t, want.Digest(), again.Digest())
+	})
+}
+
+// What was known at a time is the state that the book had then.
+func TestAsKnownThenIsWhatTheBookSaidThen(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		d := histories().Draw(t, "history")
+		var all []arrival
+		for stream, events := range d.streams {
+			for _, e := range events {
+				all = append(all, arrival{stream, e})
+			}
+		}
+		slices.SortFunc(all, func(a, b arrival) int { return a.event.RecordedAt.Compare(b.event.RecordedAt) })
+		if len(all) == 0 {
+			return
+		}
+		n := rapid.IntRange(1, len(all)).Draw(t, "events")
+		then, err := trade.StateOf(d.streams, trade.AsOf{Known: all[n-1].event.RecordedAt})
+		require.NoError(t, err)
+		require.Equal(t, string(bookOf(t, all[:n]).State().Canonical()), string(then.Canonical()))
+	})
+}
+
+// A pool with many more legs than a checkpoint holds, into which some come late and some are corrected.
+func TestLateLegsInALongPool(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(3) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		d := newDesk()
+		b := trade.NewBook()
+		take := func(cmd trade.Command) {
+			e, err := d.try(cmd)
+			require.NoError(t, err)
+			require.NoError(t, b.Apply(cmd.Stream(), e))
+		}
+		for i := range 1500 {
+			cmd := someTrade(random, i)
+			if random.IntN(8) == 0 {
+				cmd.EffectiveAt = cmd.EnteredAt.Add(-time.Duration(random.IntN(i+1)) * time.Hour)
+			}
+			take(cmd)
+			if i > 0 && random.IntN(8) == 0 {
+				earlier := someTrade(random, random.IntN(i))
+				take(trade.Command{ID: fmt.Sprint("fix", i), UTI: earlier.UTI, Corrects: trade.EventID(earlier.ID, 0), EnteredAt: cmd.EnteredAt, Body: earlier.Body})
+			}
+			if i%250 == 0 {
+				require.Equal(t, string(d.state(t).Canonical()), string(b.State().Canonical()), "seed %d, after %d", seed, i)
+			}
+		}
+		require.Equal(t, string(d.state(t).Canonical()), string(b.State().Canonical()), "seed %d", seed)
+	}
+}
+
+func someTrade(random *rand.Rand, i int) trade.Command {
+	n := power("1", "50")
+	if n.Quantity.Value = trade.Int(random.Int64N(50) + 1); random.IntN(2) == 0 {
+		n.Side = trade.Sell
+	}
+	return trade.Command{ID: fmt.Sprint("n", i), UTI: fmt.Sprint("T", i), EnteredAt: first.Add(time.Duration(i) * time.Hour), Body: n}
+}
+
+func TestTheBookTakesNoEventThatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought, settlePart, mark("02-03", "power/CET/base", "EUR", "2025-03", "53"))
+	h := d.streams[trade.TradeStream(T)]
+	b := bookOf(t, []arrival{{trade.TradeStream(T), h[0]}, {"curve/power/CET/base", d.streams["curve/power/CET/base"][0]}})
+	before := b.State().Digest()
+
+	gap := h[1]
+	gap.Version = 3
+	require.ErrorContains(t, b.Apply(trade.TradeStream(T), gap), "stream trade/T1: version 3 comes after 1")
+	again := h[0]
+	again.Version = 2
+	var bad *trade.SlotError
+	require.ErrorAs(t, b.Apply(trade.TradeStream(T), again), &bad)
+	require.Equal(t, trade.AlreadyBegun, bad.Refusal.Rule)
+	require.ErrorAs(t, b.Apply("curve/power/CET/base", again), &bad)
+	stray := d.streams["curve/power/CET/base"][0]
+	stray.Version, stray.Corrects = 2, uuid.Max
+	require.ErrorAs(t, b.Apply("curve/power/CET/base", stray), &bad)
+	_, err := trade.StateOf(map[string][]trade.Event{"curve/x": {stray}}, trade.AsOf{})
+	require.ErrorAs(t, err, &bad)
+	require.NoError(t, b.Apply("refused/T1", again), "not a stream of the book")
+	require.Equal(t, before, b.State().Digest())
+
+	require.NoError(t, b.Apply(trade.TradeStream(T), h[1]), "and goes on where it was")
+	got, ok := b.Trade(T)
+	require.True(t, ok)
+	equal(t, "70", got.Open)
+	_, ok = b.Trade("T9")
+	require.False(t, ok)
+}
+
+// In order, an event costs the same whether its pool has a hundred legs or a hundred thousand.
+func BenchmarkBookInOrder(b *testing.B) {
+	for _, n := range []int{1_000, 20_000} {
+		b.Run(fmt.Sprint("after-", n), func(b *testing.B) {
+			random := rand.New(rand.NewPCG(1, 2))
+			event := func(i int) (string, trade.Event) {
+				cmd := someTrade(random, i)
+				return cmd.Stream(), trade.Event{ID: trade.EventID(cmd.ID, 0), Version: 1, EffectiveAt: cmd.EnteredAt, Body: cmd.Body}
+			}
+			book := trade.NewBook()
+			for i := range n {
+				_ = book.Apply(event(i))
+			}
+			for i := n; b.Loop(); i++ {
+				_ = book.Apply(event(i))
+			}
+		})
+	}
+}
