@@ -22,12 +22,12 @@ type demoCmd struct {
 // Run imports a book into a new simulated log and takes it through the whole flow.
 func (c *demoCmd) Run(ctx context.Context, a *app) error {
 	began := time.Now()
-	book := books.Sample
+	book, err := books.FS.ReadFile(books.Sample)
 	if c.Book != "" {
-		var err error
-		if book, err = os.ReadFile(c.Book); err != nil {
-			return err
-		}
+		book, err = os.ReadFile(c.Book)
+	}
+	if err != nil {
+		return err
 	}
 	if err := a.beginDemo(c.Keep); err != nil {
 		return err

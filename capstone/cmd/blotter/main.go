@@ -60,7 +60,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	a := newApp(&c, stdout, stderr)
-	err = chosen.Run(ctx, a)
+	chosen.BindTo(ctx, (*context.Context)(nil))
+	err = chosen.Run(a)
 	if closing := a.close(); err == nil {
 		err = closing
 	}

@@ -26,7 +26,7 @@ func (c *simulateCmd) Run(ctx context.Context, a *app) error {
 		return &usageError{"--trades and --days are at least 1", "see: blotter simulate --help"}
 	}
 	out := bufio.NewWriter(a.stdout)
-	for step := range simulate.Book(c.Seed, c.Trades, from, c.Days) {
+	for step := range simulate.Book(simulate.Config{Seed: c.Seed, Trades: c.Trades, From: from, Days: c.Days}) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
