@@ -16,10 +16,10 @@ import (
 // opening is when the first event of a history is recorded. What happened may lie two months before.
 var opening = time.Date(2025, 3, 3, 8, 0, 0, 0, time.UTC)
 
-// History makes up n events over a few dozen contracts and their curves, in one partition or more. It draws events at
-// random and keeps those which are legal where they would stand. The same seed gives the same history.
+// History makes up n events over a good many contracts and a few curves, in one partition or more. It draws events at
+// random and keeps those which are legal where they would stand. The same arguments give the same history.
 func History(seed uint64, n, partitions int) *Log {
-	h := &historian{rand.New(rand.NewPCG(seed, 1)), newLog(partitions), map[string][]trade.Event{}}
+	h := &historian{rand.New(rand.NewPCG(seed, 1)), newLog(partitions), map[string][]trade.Event{}, 30 + n/8}
 	for len(h.log.Events) < n {
 		switch k := h.IntN(20); {
 		case k < 15:
@@ -37,6 +37,7 @@ type historian struct {
 	*rand.Rand
 	log     *Log
 	streams map[string][]trade.Event
+	utis    int
 }
 
 // record puts an event at the end of its stream.
@@ -64,7 +65,7 @@ func (h *historian) id() uuid.UUID {
 
 // tradeEvent tries a few events until one is legal.
 func (h *historian) tradeEvent() {
-	uti := fmt.Sprintf("UTI-%02d", h.IntN(40))
+	uti := fmt.Sprintf("UTI-%03d", h.IntN(h.utis))
 	stream := trade.TradeStream(uti)
 	history := h.streams[stream]
 	now, err := trade.Fold(uti, history, trade.AsOf{})
@@ -114,7 +115,7 @@ func (h *historian) mark() {
 
 func (h *historian) refusal() {
 	command := fmt.Sprintf("C-%d", len(h.log.Events))
-	stream := fmt.Sprintf("refused/UTI-%02d", h.IntN(40))
+	stream := trade.Command{UTI: fmt.Sprintf("UTI-%03d", h.IntN(h.utis))}.RefusedStream()
 	h.record(stream, trade.Event{ID: trade.EventID(command, 0), EffectiveAt: opening, Body: trade.CommandRefused{
 		CommandID: command, Digest: [32]byte{1, 2, 3}, Rule: string(trade.NotLive), Detail: "made up",
 	}})

@@ -29,7 +29,6 @@ func TestHistoryHasEveryKindOfEventAndEveryStatus(t *testing.T) {
 			statuses[s.Status]++
 		}
 	}
-	t.Log(kinds, statuses, late, corrections)
 	for _, kind := range []string{"NEW", "AMEND", "CANCEL", "NOVATE", "SETTLE", "EXERCISE", "REFUSED", "MARK"} {
 		require.NotZero(t, kinds[kind], kind)
 	}

@@ -1,12 +1,8 @@
 package postgres
 
 import (
-	"context"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/3-projections/projectiontest"
@@ -73,5 +69,3 @@ func end(t *testing.T, log *projectiontest.Log) contract.Cursor {
 	require.NoError(t, err)
 	return c
 }
-
-var _ = []any{pgxpool.New, sync.Mutex{}, time.Second, context.Canceled}

@@ -1,0 +1,75 @@
+package postgres
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/3-projections/projectiontest"
+	"example.com/blotter/labs/kit/contract"
+	projection "example.com/blotter/solutions/3-projections"
+)
+
+// L3.I4: the rows of other pools are not written again. Postgres knows: xmin is the transaction that wrote a row.
+func TestALateEventRefoldsOnlyThePoolsItTouches(t *testing.T) {
+	t.Parallel()
+	p, log := openTest(t), projectiontest.History(41, 500, 1)
+	n := len(log.Events) - 1
+	for log.Events[n].Type != "trade.settled" {
+		n--
+	}
+	require.NoError(t, projection.Project(t.Context(), log, p, behind(nil, log.Events[:n]), 100))
+	before := p.writers(t)
+	require.NoError(t, projection.Project(t.Context(), log, p, behind(nil, log.Events[:n+1]), 100))
+	requireState(t, p, log, behind(nil, log.Events[:n+1]))
+	after, rewritten := p.writers(t), map[string]bool{}
+	for row, xmin := range after {
+		if before[row] != xmin {
+			rewritten[row[:len(row)-len("0000000")]] = true
+		}
+	}
+	require.Len(t, rewritten, 1, "pools of which a row was written")
+	require.Greater(t, len(after), len(rewritten))
+}
+
+// writers are the transactions that wrote the rows of pools, by pool and number of legs.
+func (p *Projection) writers(t *testing.T) map[string]string {
+	rows, err := p.pool.Query(t.Context(), "SELECT book || instrument || currency || lpad(legs::text, 7, '0'), xmin::text FROM pools")
+	require.NoError(t, err)
+	found := map[string]string{}
+	var row, xmin string
+	_, err = pgx.ForEachRow(rows, []any{&row, &xmin}, func() error {
+		found[row] = xmin
+		return nil
+	})
+	require.NoError(t, err)
+	return found
+}
+
+func TestAFeedThatSkipsAnEventStopsTheModel(t *testing.T) {
+	t.Parallel()
+	p, log := openTest(t), projectiontest.History(42, 200, 1)
+	n := slices.IndexFunc(log.Events, func(r contract.Recorded) bool { return r.Version == 2 })
+	beyond := behind(nil, log.Events[:n+1])
+	err := p.Apply(t.Context(), log.Events[n:n+1], beyond)
+	require.ErrorContains(t, err, "the feed skipped events")
+	require.ErrorContains(t, err, log.Events[n].Stream)
+	cursor, err := p.Cursor(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, cursor)
+}
+
+// A pool keeps a state after every so many legs, and no more of them than that, however small the batches.
+func TestStatesOfAPoolAreKeptSparsely(t *testing.T) {
+	t.Parallel()
+	p, log := openTest(t), projectiontest.History(43, 1500, 1)
+	require.NoError(t, projection.Project(t.Context(), log, p, end(t, log), 13))
+	requireState(t, p, log, end(t, log))
+	var pools, most, kept int
+	const query = "SELECT count(DISTINCT (book, instrument)), max(legs), count(*) FROM pools"
+	require.NoError(t, p.pool.QueryRow(t.Context(), query).Scan(&pools, &most, &kept))
+	require.Greater(t, most, spacing, "legs of the longest pool")
+	require.LessOrEqual(t, kept, pools*(1+most/spacing), "states kept")
+}

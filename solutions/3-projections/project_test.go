@@ -1,0 +1,106 @@
+package projection_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/3-projections/projectiontest"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+	projection "example.com/blotter/solutions/3-projections"
+	"example.com/blotter/solutions/3-projections/memory"
+)
+
+func TestProjectEndsAtTheCursorAskedForWhateverTheBatches(t *testing.T) {
+	t.Parallel()
+	log := projectiontest.History(1, 200, 3)
+	end, err := log.End(t.Context())
+	require.NoError(t, err)
+	want := ""
+	for _, size := range []int{1, 7, 200, 1000} {
+		p := memory.New(projectiontest.Codec{})
+		require.NoError(t, projection.Project(t.Context(), log, p, end, size))
+		cursor, err := p.Cursor(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, end, cursor, "in batches of %d", size)
+		state, err := p.State(t.Context())
+		require.NoError(t, err)
+		if want == "" {
+			want = string(state.Canonical())
+		}
+		require.Equal(t, want, string(state.Canonical()), "in batches of %d", size)
+	}
+}
+
+var errBroken = errors.New("the connection broke")
+
+// breaking is a log whose connection breaks after a number of events.
+type breaking struct {
+	*projectiontest.Log
+	after int
+}
+
+func (b breaking) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+	return func(yield func(contract.Recorded, error) bool) {
+		n := 0
+		for r, err := range b.Log.Read(ctx, from, to) {
+			if n++; n > b.after {
+				yield(contract.Recorded{}, errBroken)
+				return
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+func TestProjectGoesOnWhereItBroke(t *testing.T) {
+	t.Parallel()
+	log, p := projectiontest.History(2, 200, 3), memory.New(projectiontest.Codec{})
+	end, err := log.End(t.Context())
+	require.NoError(t, err)
+	breaks := 0
+	for {
+		err := projection.Project(t.Context(), breaking{log, 35}, p, end, 10)
+		if err == nil {
+			break
+		}
+		require.ErrorIs(t, err, errBroken)
+		breaks++
+	}
+	require.Equal(t, 6, breaks, "30 events went in before each")
+	whole := memory.New(projectiontest.Codec{})
+	require.NoError(t, projection.Project(t.Context(), log, whole, end, 1000))
+	want, err := whole.State(t.Context())
+	require.NoError(t, err)
+	got, err := p.State(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, string(want.Canonical()), string(got.Canonical()))
+}
+
+func TestAsOfIsTheModelOfWhatWasKnownThen(t *testing.T) {
+	t.Parallel()
+	log, p := projectiontest.History(3, 200, 1), memory.New(projectiontest.Codec{})
+	end, err := log.End(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, projection.Project(t.Context(), log, p, end, 1000))
+	for _, n := range []int{1, 50, 120, 200} {
+		last := log.Events[n-1]
+		then := memory.New(projectiontest.Codec{})
+		require.NoError(t, then.Apply(t.Context(), log.Events[:n], contract.Cursor(nil).After(last.Position)))
+		want, err := then.State(t.Context())
+		require.NoError(t, err)
+		got, err := projection.AsOf(t.Context(), p, trade.AsOf{Known: last.RecordedAt})
+		require.NoError(t, err)
+		require.Equal(t, string(want.Canonical()), string(got.Canonical()), "as known at the event %d", n)
+	}
+	before, err := projection.AsOf(t.Context(), p, trade.AsOf{Effective: time.Unix(0, 0)})
+	require.NoError(t, err)
+	require.Empty(t, before.Trades)
+}
