@@ -56,7 +56,7 @@ func fixture(t check.T, opts kafka.Options) storetest.Log {
 }
 
 // usurp takes the transactional id of a partition, as another owner would, and goes away.
-func usurp(t check.T, opts kafka.Options, partition int32) {
+func usurp(t tester, opts kafka.Options, partition int32) {
 	rival, err := kgo.NewClient(kgo.SeedBrokers(opts.Brokers...), kgo.TransactionalID(fmt.Sprintf("%s.%d", opts.Prefix, partition)))
 	require.NoError(t, err)
 	defer rival.Close()
@@ -108,7 +108,9 @@ func event(stream string, n int) contract.Event {
 // jsonHeads is a head codec that needs no registry.
 type jsonHeads struct{}
 
-func (jsonHeads) EncodeHead(_ context.Context, h contract.Head) ([]byte, error) { return json.Marshal(h) }
+func (jsonHeads) EncodeHead(_ context.Context, h contract.Head) ([]byte, error) {
+	return json.Marshal(h)
+}
 
 func (jsonHeads) DecodeHead(_ context.Context, data []byte) (h contract.Head, err error) {
 	return h, json.Unmarshal(data, &h)

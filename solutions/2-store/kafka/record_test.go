@@ -1,0 +1,111 @@
+package kafka
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+var full = contract.Recorded{
+	Event: contract.Event{
+		ID: uuid.MustParse("8c4f2e5e-0000-8000-8000-000000000001"), Stream: "trade/UTI-1", Type: "trade.amended", Schema: 2,
+		Fingerprint: sha256.Sum256([]byte("schema")), EffectiveAt: time.Date(2025, 3, 1, 0, 0, 0, 1000, time.UTC),
+		Corrects: uuid.MustParse("8c4f2e5e-0000-8000-8000-000000000002"), Actor: "desk-7", Approver: "desk-9", Reason: "agreed; “as usual”",
+		Correlation: uuid.MustParse("8c4f2e5e-0000-8000-8000-000000000003"), Causation: uuid.MustParse("8c4f2e5e-0000-8000-8000-000000000004"),
+		Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Source: "import", Data: []byte{0, 0, 0, 0, 7, 'x'},
+	},
+	Version: 3, RecordedAt: time.Date(2025, 3, 30, 12, 0, 0, 0, time.UTC), Position: contract.Position{Partition: 2, Offset: 40},
+}
+
+func TestAnEventIsACloudEventInBinaryMode(t *testing.T) {
+	t.Parallel()
+	record := encode(full)
+	var headers strings.Builder
+	for _, h := range record.Headers {
+		fmt.Fprintf(&headers, "%s: %s\n", h.Key, h.Value)
+	}
+	require.Equal(t, `ce_specversion: 1.0
+ce_id: 8c4f2e5e-0000-8000-8000-000000000001
+ce_source: import
+ce_type: trade.amended
+ce_time: 2025-03-30T12:00:00.000000Z
+ce_version: 3
+ce_schema: 2
+ce_fingerprint: df0ad6e43880f09c90ebf95f19110178aba6890df0010ebda7485029e2b543b4
+ce_effectiveat: 2025-03-01T00:00:00.000001Z
+ce_corrects: 8c4f2e5e-0000-8000-8000-000000000002
+ce_actor: desk-7
+ce_approver: desk-9
+ce_reason: agreed; “as usual”
+ce_correlationid: 8c4f2e5e-0000-8000-8000-000000000003
+ce_causationid: 8c4f2e5e-0000-8000-8000-000000000004
+ce_traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
+content-type: application/vnd.confluent.avro
+`, headers.String())
+	require.Equal(t, "trade/UTI-1", string(record.Key))
+	require.Equal(t, full.Data, record.Value)
+}
+
+func TestARecordRoundTripsExactly(t *testing.T) {
+	t.Parallel()
+	bare := full
+	bare.Corrects, bare.Correlation, bare.Causation, bare.Approver, bare.Traceparent = uuid.Nil, uuid.Nil, uuid.Nil, "", ""
+	for _, want := range []contract.Recorded{full, bare} {
+		record := encode(want)
+		record.Partition, record.Offset = 2, 40
+		got, event, err := decode(record)
+		require.NoError(t, err)
+		require.True(t, event)
+		require.Equal(t, want, got)
+	}
+}
+
+func TestAMarkerIsNoEvent(t *testing.T) {
+	t.Parallel()
+	_, event, err := decode(marker("127.0.0.1:7000"))
+	require.NoError(t, err)
+	require.False(t, event)
+}
+
+func TestAForeignRecordIsAnErrorThatNamesItsPlaceAndHeader(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"ce_specversion", "ce_id", "ce_time", "ce_version", "ce_schema", "ce_fingerprint", "ce_effectiveat", "ce_corrects"} {
+		record := encode(full)
+		record.Topic, record.Partition, record.Offset = "desk.events", 2, 40
+		for i, h := range record.Headers {
+			if h.Key == name {
+				record.Headers[i].Value = []byte("?")
+			}
+		}
+		_, _, err := decode(record)
+		require.ErrorContains(t, err, "desk.events 2/40")
+		require.ErrorContains(t, err, name)
+	}
+	_, _, err := decode(&kgo.Record{Value: []byte("{}")})
+	require.Error(t, err)
+}
+
+// The first vectors are those of Kafka's own UtilsTest.testMurmur2.
+func TestStreamsAreFoundWhereKafkasOwnPartitionerPutsThem(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]int32{
+		"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536, "a-little-bit-longer-string": -1486304829,
+		"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
+	} {
+		require.Equal(t, want, int32(murmur2([]byte(key))), "murmur2 of %q", key)
+	}
+	require.EqualValues(t, 7, partitionOf("trade/UTI-1", 12), "must never change")
+	theirs := kgo.StickyKeyPartitioner(nil).ForTopic("events")
+	for i := range 200 {
+		stream := fmt.Sprintf("trade/UTI-%d", i)
+		require.EqualValues(t, theirs.Partition(&kgo.Record{Key: []byte(stream)}, 12), partitionOf(stream, 12))
+	}
+}

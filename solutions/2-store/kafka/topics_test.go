@@ -1,0 +1,80 @@
+package kafka_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/solutions/2-store/kafka"
+)
+
+func TestATopicThatCannotHoldALogIsRefused(t *testing.T) {
+	t.Parallel()
+	cluster := broker(t)
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	admin := kadm.NewClient(client)
+	log := map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+	with := func(name, value string) map[string]string {
+		changed := map[string]string{name: value}
+		for n, v := range log {
+			if n != name {
+				changed[n] = v
+			}
+		}
+		return changed
+	}
+	heads := map[string]string{"cleanup.policy": "compact"}
+	for i, tc := range []struct {
+		says          string
+		events, heads map[string]string
+		partitions    int32 // of heads
+	}{
+		{"cleanup.policy=compact, want delete", with("cleanup.policy", "compact"), heads, 2},
+		{"cleanup.policy=compact,delete, want delete", with("cleanup.policy", "compact,delete"), heads, 2},
+		{"retention.ms=604800000, want -1", with("retention.ms", "604800000"), heads, 2},
+		{"retention.bytes=1000000, want -1", with("retention.bytes", "1000000"), heads, 2},
+		{"cleanup.policy=delete, want compact", log, map[string]string{"cleanup.policy": "delete"}, 2},
+		{"events has 2 partitions and log5.heads has 3", log, heads, 3},
+	} {
+		opts := options(cluster, fmt.Sprintf("log%d", i))
+		for topic, config := range map[string]map[string]string{".events": tc.events, ".heads": tc.heads} {
+			configs := map[string]*string{}
+			for n, v := range config {
+				configs[n] = &v
+			}
+			partitions := int32(2)
+			if topic == ".heads" {
+				partitions = tc.partitions
+			}
+			_, err := admin.CreateTopic(t.Context(), partitions, 1, configs, opts.Prefix+topic)
+			require.NoError(t, err)
+		}
+		_, err := kafka.Open(t.Context(), opts)
+		require.ErrorIs(t, err, kafka.ErrUnfit)
+		require.ErrorContains(t, err, tc.says)
+	}
+}
+
+func TestALogWhoseBeginningIsGoneIsRefused(t *testing.T) {
+	t.Parallel()
+	opts := options(broker(t), "log")
+	s := open(t, opts)
+	_, err := s.Append(t.Context(), stream, 0, event(stream, 1))
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	client, err := kgo.NewClient(kgo.SeedBrokers(opts.Brokers...))
+	require.NoError(t, err)
+	defer client.Close()
+	var cut kadm.Offsets
+	cut.Add(kadm.Offset{Topic: "log.events", Partition: 0, At: 1})
+	_, err = kadm.NewClient(client).DeleteRecords(t.Context(), cut)
+	require.NoError(t, err)
+	_, err = kafka.Open(t.Context(), opts)
+	require.ErrorIs(t, err, kafka.ErrUnfit)
+	require.ErrorContains(t, err, "partition 0 of log.events begins at offset 1")
+}
