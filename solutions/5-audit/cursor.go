@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"example.com/blotter/labs/kit/contract"
 )
 
@@ -56,12 +58,20 @@ func order(a, b contract.Position) int {
 	return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
 }
 
+// An event is what is needed of one that was read. The payload is not: the leaf holds its digest.
+type event struct {
+	entry
+	id      uuid.UUID
+	stream  string
+	version int64
+}
+
 // read is the events of the log in [from, to) in the order of leaves. They are held in memory, so the range must be bounded.
-func read(ctx context.Context, log contract.Reader, from, to contract.Cursor) ([]contract.Recorded, error) {
+func read(ctx context.Context, log contract.Reader, from, to contract.Cursor) ([]event, error) {
 	if same(from, to) {
 		return nil, nil
 	}
-	var events []contract.Recorded
+	var events []event
 	for r, err := range log.Read(ctx, from, to) {
 		if err != nil {
 			return nil, fmt.Errorf("reading the log from %s to %s: %w", from, to, err)
@@ -69,8 +79,8 @@ func read(ctx context.Context, log contract.Reader, from, to contract.Cursor) ([
 		if !within(r.Position, from, to) {
 			return nil, fmt.Errorf("reading the log from %s to %s: it gave the event at %s", from, to, r.Position)
 		}
-		events = append(events, r)
+		events = append(events, event{entry{r.Position, r.Leaf()}, r.ID, r.Stream, r.Version})
 	}
-	slices.SortStableFunc(events, func(a, b contract.Recorded) int { return order(a.Position, b.Position) })
+	slices.SortStableFunc(events, func(a, b event) int { return order(a.Position, b.Position) })
 	return events, nil
 }

@@ -13,37 +13,42 @@ import (
 // explain says what is wrong where one event was sealed and one is found in the log, either of which may be missing (nil).
 // Nil means that they agree. Both sides are in the order of leaves and agreed so far, so the earlier of two positions is
 // the one the other side lacks.
-func (v *verifier) explain(ctx context.Context, leaf int64, sealed *entry, found *contract.Recorded) (*contract.Fault, error) {
-	fault := func(at contract.Position, format string, args ...any) (*contract.Fault, error) {
-		return &contract.Fault{Position: at, Leaf: leaf, What: fmt.Sprintf(format, args...)}, nil
+func (v *verifier) explain(ctx context.Context, leaf int64, sealed *entry, found *event) (*contract.Fault, error) {
+	if sealed != nil && found != nil && bytes.Equal(found.Leaf, sealed.Leaf) {
+		if found.Position == sealed.Position {
+			return nil, nil
+		}
+		what := fmt.Sprintf("moved event: the archive has it here, and the log at %s", found.Position)
+		return &contract.Fault{Position: sealed.Position, Leaf: leaf, What: what}, nil
 	}
 	switch {
-	case sealed == nil || found != nil && order(found.Position, sealed.Position) < 0 && !bytes.Equal(found.Leaf(), sealed.Leaf):
-		leaf = -1 // the tree has none for it
-		return fault(found.Position, "position %s: extra event: the log has one here that was never sealed, %s", found.Position, found.ID)
-	case found == nil || order(sealed.Position, found.Position) < 0 && !bytes.Equal(found.Leaf(), sealed.Leaf):
-		if v.end.At(sealed.Partition) <= sealed.Offset {
-			return fault(sealed.Position, "tail cut: partition %d of the log ends at %d, before this sealed event", sealed.Partition, v.end.At(sealed.Partition))
-		}
-		return fault(sealed.Position, "missing event: it was sealed here, and the log no longer has it")
-	case !bytes.Equal(found.Leaf(), sealed.Leaf):
-		what, err := v.replaced(ctx, sealed, found)
-		if err != nil {
-			return nil, err
-		}
-		return fault(sealed.Position, "%s", what)
-	case found.Position != sealed.Position:
-		return fault(sealed.Position, "moved event: the archive has it here, and the log at %s", found.Position)
+	case sealed == nil || found != nil && order(found.Position, sealed.Position) < 0:
+		what := fmt.Sprintf("position %s: extra event: the log has one here that was never sealed, %s", found.Position, found.id)
+		return &contract.Fault{Position: found.Position, Leaf: -1, What: what}, nil
+	case found == nil || order(sealed.Position, found.Position) < 0:
+		return &contract.Fault{Position: sealed.Position, Leaf: leaf, What: v.lost(sealed.Position)}, nil
 	}
-	return nil, nil
+	what, err := v.replaced(ctx, sealed, found)
+	if err != nil {
+		return nil, err
+	}
+	return &contract.Fault{Position: sealed.Position, Leaf: leaf, What: what}, nil
+}
+
+// lost tells an event that was taken out from one that went with the end of the log.
+func (v *verifier) lost(at contract.Position) string {
+	if end := v.end.At(at.Partition); end <= at.Offset {
+		return fmt.Sprintf("tail cut: partition %d of the log ends at %d, before this sealed event", at.Partition, end)
+	}
+	return "missing event: it was sealed here, and the log no longer has it"
 }
 
 // replaced says how it came that another leaf stands at a position than was sealed there. To tell it looks through all of
 // the archive and the log, which costs a second pass, but only where there is a fault.
-func (v *verifier) replaced(ctx context.Context, sealed *entry, found *contract.Recorded) (string, error) {
-	was, is := attributes(sealed.Leaf), attributes(found.Leaf())
+func (v *verifier) replaced(ctx context.Context, sealed *entry, found *event) (string, error) {
+	was, is := attributes(sealed.Leaf), attributes(found.Leaf)
 	changed := differences(was, is)
-	home, err := v.sealedWhere(ctx, func(leaf []byte) bool { return bytes.Equal(leaf, found.Leaf()) })
+	home, err := v.sealedWhere(ctx, func(leaf []byte) bool { return bytes.Equal(leaf, found.Leaf) })
 	if err != nil {
 		return "", err
 	}
@@ -59,11 +64,11 @@ func (v *verifier) replaced(ctx context.Context, sealed *entry, found *contract.
 	case home != nil:
 		return fmt.Sprintf("missing event: it was sealed here, and in its place stands the one sealed at %s", *home), nil
 	case now != nil:
-		return fmt.Sprintf("extra event: one that was never sealed stands here, %s, and the one sealed here stands at %s", found.ID, *now), nil
+		return fmt.Sprintf("extra event: one that was never sealed stands here, %s, and the one sealed here stands at %s", found.id, *now), nil
 	case slices.Equal(names(changed), []string{"payload"}):
 		return v.exchanged(ctx, changed)
 	case len(changed) > 1 && slices.Contains(names(changed), "id"):
-		return fmt.Sprintf("replaced event: one that was never sealed stands here, %s, and the one sealed here is gone", found.ID), nil
+		return fmt.Sprintf("replaced event: one that was never sealed stands here, %s, and the one sealed here is gone", found.id), nil
 	}
 	return "changed event: " + describe(changed), nil
 }

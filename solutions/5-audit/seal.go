@@ -87,18 +87,17 @@ func (a *Auditor) build(ctx context.Context, at head, end contract.Cursor) (*bat
 }
 
 // newBatch puts events, which are all that the log has from at to to, into a batch.
-func newBatch(at head, to contract.Cursor, events []contract.Recorded) (*batch, error) {
+func newBatch(at head, to contract.Cursor, events []event) (*batch, error) {
 	from := append(contract.Cursor{}, at.to...) // the beginning is [], not null
 	b := &batch{
 		header: header{Number: at.number + 1, Previous: at.previous, From: from, To: to, Events: int64(len(events))},
 		first:  at.edge.clone(),
 	}
-	for _, r := range events {
-		leaf := r.Leaf()
-		if len(leaf) > contract.MaxLeaf { // Event.Validate keeps such an event out of every log
-			return nil, fmt.Errorf("position %s: %w: %d bytes", r.Position, ErrTooLarge, len(leaf))
+	for _, ev := range events {
+		if len(ev.Leaf) > contract.MaxLeaf { // Event.Validate keeps such an event out of every log
+			return nil, fmt.Errorf("position %s: %w: %d bytes", ev.Position, ErrTooLarge, len(ev.Leaf))
 		}
-		b.events = append(b.events, entry{r.Position, leaf})
+		b.events = append(b.events, ev.entry)
 	}
 	return b, nil
 }

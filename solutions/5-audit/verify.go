@@ -57,7 +57,7 @@ func (a *Auditor) points(ctx context.Context, known []byte) ([]contract.Checkpoi
 	for _, name := range names {
 		c, err := a.checkpoint(ctx, name)
 		if errors.Is(err, ErrCheckpoint) {
-			return points, archiveFault("%v", err), nil
+			return points, general("%v", err), nil
 		}
 		if err != nil {
 			return nil, nil, err
@@ -76,15 +76,15 @@ func (a *Auditor) points(ctx context.Context, known []byte) ([]contract.Checkpoi
 		last = points[len(points)-1].Size
 	}
 	if k.Size > last {
-		return points, archiveFault("the archive was rolled back: its last checkpoint is of size %d, and you kept one of size %d", last, k.Size), nil
+		return points, general("the archive was rolled back: its last checkpoint is of size %d, and you kept one of size %d", last, k.Size), nil
 	}
 	// Behind its equal in size, if there is one: that one is the archive's own, and is held against the archive first.
 	at, _ := slices.BinarySearchFunc(points, k.Size+1, func(c contract.Checkpoint, size int64) int { return cmp.Compare(c.Size, size) })
 	return slices.Insert(points, at, k), nil, nil
 }
 
-// archiveFault is one that concerns no single event.
-func archiveFault(format string, args ...any) *contract.Fault {
+// general is a fault that concerns no single event.
+func general(format string, args ...any) *contract.Fault {
 	return &contract.Fault{Leaf: -1, What: fmt.Sprintf(format, args...)}
 }
 
@@ -104,7 +104,7 @@ type verifier struct {
 // archived leaves lead to the signed root, the log is wrong, and otherwise the archive. That each checkpoint is met on the way to
 // the last makes each a prefix of it (L5.I4), with no need for a consistency proof.
 func (v *verifier) sealed(ctx context.Context, points []contract.Checkpoint) error {
-	for i, c := range points {
+	for _, c := range points {
 		from := v.at.number + 1
 		for v.at.size < c.Size {
 			if err := v.batch(ctx); err != nil || v.found.Fault != nil {
@@ -119,9 +119,13 @@ func (v *verifier) sealed(ctx context.Context, points []contract.Checkpoint) err
 			v.found.Fault = v.differs
 			return nil
 		}
-		if i == len(points)-1 {
-			v.found.Checkpoint.End = v.at.to
-		}
+	}
+	if len(points) > 0 {
+		v.found.Checkpoint.End = v.at.to
+	}
+	if !reaches(v.end, v.at.to) {
+		// No event is lost, or it would have been missed. But the next ones would come to stand where the tree says there are none.
+		v.found.Fault = general("tail cut: the log ends at %s, and is sealed up to %s", v.end, v.at.to)
 	}
 	return nil
 }
@@ -137,7 +141,7 @@ func (v *verifier) notSigned(c contract.Checkpoint, from int64) *contract.Fault 
 
 // damaged is a fault of the archive, with the first place where it differs from the log, if it does anywhere so far.
 func (v *verifier) damaged(format string, args ...any) *contract.Fault {
-	fault := archiveFault(format, args...)
+	fault := general(format, args...)
 	if v.differs != nil {
 		fault.Position, fault.Leaf = v.differs.Position, v.differs.Leaf
 		fault.What += "; and here it differs from the log"
@@ -182,7 +186,7 @@ func (v *verifier) compare(ctx context.Context, b *batch) error {
 	}
 	for i := range max(len(b.events), len(events)) {
 		var sealed *entry
-		var found *contract.Recorded
+		var found *event
 		if i < len(b.events) {
 			sealed = &b.events[i]
 		}
@@ -202,14 +206,14 @@ func (v *verifier) compare(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// dense says whether r has the version that follows the last one of its stream.
-func (v *verifier) dense(r contract.Recorded, leaf int64) *contract.Fault {
-	last := v.versions[r.Stream]
-	if r.Version != last+1 {
-		what := fmt.Sprintf("versions are not dense: stream %s goes from %d to %d", r.Stream, last, r.Version)
-		return &contract.Fault{Position: r.Position, Leaf: leaf, What: what}
+// dense says whether ev has the version that follows the last one of its stream.
+func (v *verifier) dense(ev event, leaf int64) *contract.Fault {
+	last := v.versions[ev.stream]
+	if ev.version != last+1 {
+		what := fmt.Sprintf("versions are not dense: stream %s goes from %d to %d", ev.stream, last, ev.version)
+		return &contract.Fault{Position: ev.Position, Leaf: leaf, What: what}
 	}
-	v.versions[r.Stream] = r.Version
+	v.versions[ev.stream] = ev.version
 	return nil
 }
 
@@ -221,10 +225,10 @@ func (v *verifier) unanchored(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, r := range events {
+		for _, ev := range events {
 			v.found.Unanchored++
-			if fault := v.dense(r, -1); fault != nil && v.found.Fault == nil {
-				fault.What = fmt.Sprintf("position %s (unanchored): %s", r.Position, fault.What)
+			if fault := v.dense(ev, -1); fault != nil && v.found.Fault == nil {
+				fault.What = fmt.Sprintf("position %s (unanchored): %s", ev.Position, fault.What)
 				v.found.Fault = fault
 			}
 		}

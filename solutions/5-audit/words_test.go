@@ -50,6 +50,8 @@ func TestFaultsSayWhatWasDone(t *testing.T) {
 			"position 0/1 (leaf 1): payload exchanged: it is that of the event sealed at 0/9"},
 		{"cut", func(l *audittest.Log) { l.Cut(at(0, 8)) },
 			"position 0/8 (leaf 8): tail cut: partition 0 of the log ends at 8, before this sealed event"},
+		{"markers cut", func(l *audittest.Log) { l.Cut(at(0, 15)) },
+			"tail cut: the log ends at [15], and is sealed up to [16]"},
 		{"moved", func(l *audittest.Log) {
 			l.Change(at(0, 2), func(r *contract.Recorded) { r.Position = at(0, 3) })
 		}, "position 0/2 (leaf 2): moved event: the archive has it here, and the log at 0/3"},
