@@ -80,7 +80,7 @@ func (d *desk) begun(parent *contract, uti string) *contract {
 
 // live plans the rest of a contract's life: visits, and an end.
 func (d *desk) live(c *contract, at time.Time) {
-	d.plan(d.in(at, 1, 20), func(at time.Time) { d.visit(c, at) })
+	d.plan(d.in(at, 1, 25), func(at time.Time) { d.visit(c, at) })
 	i := c.now.Terms.Instrument
 	if i.Option == nil {
 		d.plan(d.in(i.Delivery.End.UTC(), 2, 6), func(at time.Time) { d.try(c, at, settle) })
@@ -91,12 +91,17 @@ func (d *desk) live(c *contract, at time.Time) {
 	d.plan(d.in(i.Option.Until, 2, 6), func(at time.Time) { d.try(c, at, lapse) })
 }
 
-// visit is somebody looking at a contract: once in seven they make a mistake. A closed one is looked at twice more at most.
+// visit is somebody looking at a contract: once in seven they make a mistake. A closed one is looked at three times more, mostly
+// to find that all is well.
 func (d *desk) visit(c *contract, at time.Time) {
 	if !c.live() {
 		c.late++
 	}
-	if c.late > 2 {
+	if c.late > 3 {
+		return
+	}
+	d.plan(d.in(at, 5, 50), func(at time.Time) { d.visit(c, at) })
+	if !c.live() && !d.chance(5) {
 		return
 	}
 	all := moves
@@ -105,10 +110,9 @@ func (d *desk) visit(c *contract, at time.Time) {
 	}
 	for _, i := range d.shuffled(all) {
 		if d.try(c, at, all[i]) {
-			break
+			return
 		}
 	}
-	d.plan(d.in(at, 3, 35), func(at time.Time) { d.visit(c, at) })
 }
 
 // try does m if it fits.

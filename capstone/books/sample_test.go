@@ -1,0 +1,161 @@
+package books_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"regexp"
+	"testing"
+	"time"
+
+	"example.com/blotter/capstone/books"
+	"example.com/blotter/capstone/lines"
+	"example.com/blotter/capstone/simulate"
+	"example.com/blotter/labs/kit/trade"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the sample book anew")
+
+// sample is the desk whose year the sample book is.
+var sample = simulate.Config{Seed: 2025, Trades: 540, From: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), Days: 365}
+
+func TestTheSampleBookIsWhatTheSimulatorMakes(t *testing.T) {
+	var made bytes.Buffer
+	for step := range simulate.Book(sample) {
+		made.Write(append(lines.Format(step.Command), '\n'))
+	}
+	if *update {
+		require.NoError(t, os.WriteFile(books.Sample, made.Bytes(), 0o644))
+		return // what is embedded is still the book before
+	}
+	require.True(t, bytes.Equal(open(t, books.Sample), made.Bytes()), "run the test with -update, and look at what changes")
+}
+
+func TestTheSampleBookIsRefusedByTheRulesItWasMadeToBreakAndByNoOthers(t *testing.T) {
+	t.Parallel()
+	want := map[string]string{}
+	for step := range simulate.Book(sample) {
+		if step.WantRule != "" {
+			want[step.Command.ID] = string(step.WantRule)
+		}
+	}
+	require.Equal(t, want, imported(t, open(t, books.Sample)).refused)
+}
+
+func TestTheSampleBookHasEverythingThatHappensOnADesk(t *testing.T) {
+	t.Parallel()
+	book := imported(t, open(t, books.Sample))
+	seen := map[string]int{}
+	for _, rule := range book.refused {
+		seen[rule]++
+	}
+	commands := 0
+	for line, err := range lines.Read(bytes.NewReader(open(t, books.Sample))) {
+		require.NoError(t, err)
+		commands++
+		if _, refused := book.refused[line.Command.ID]; !refused {
+			for _, what := range happenings(line.Command) {
+				seen[what]++
+			}
+		}
+	}
+	state, err := trade.StateOf(book.streams, trade.AsOf{})
+	require.NoError(t, err)
+	for _, contract := range state.Trades {
+		seen["contract "+string(contract.Status)]++
+	}
+	t.Log(commands, len(book.refused), seen)
+	require.GreaterOrEqual(t, commands, 3000)
+	require.GreaterOrEqual(t, seen["NEW"], 520)
+	for _, what := range append(everything, rules(t)...) {
+		require.Positive(t, seen[what], what)
+	}
+}
+
+var everything = []string{
+	"NEW", "NEW option", "NEW late", "AMEND amendment", "AMEND amendment backdated", "AMEND update",
+	"CANCEL void", "CANCEL terminate", "CANCEL terminate in part", "SETTLE", "SETTLE in part", "SETTLE in part backdated", "MARK",
+	"NOVATE transferor", "NOVATE transferor in part", "NOVATE transferor in part MW", "NOVATE remaining", "NOVATE remaining in part",
+	"EXERCISE cash", "EXERCISE cash in part", "EXERCISE physical", "EXERCISE physical in part",
+	"correction of NEW", "correction of AMEND", "correction of SETTLE", "correction of NOVATE", "correction of EXERCISE", "correction of CANCEL",
+	"correction of MARK", "correction restating the time", "correction to nothing", "correction of a closed contract",
+	"on a contract that began from another",
+	"contract LIVE", "contract VOIDED", "contract TERMINATED", "contract NOVATED", "contract SETTLED", "contract EXERCISED",
+}
+
+// rules are those that the domain has, by its source: a list here would not notice a new one.
+func rules(t *testing.T) (all []string) {
+	t.Helper()
+	source, err := os.ReadFile("../../labs/kit/trade/refusal.go")
+	require.NoError(t, err)
+	for _, m := range regexp.MustCompile(`Rule = "([a-z.-]+)"`).FindAllSubmatch(source, -1) {
+		all = append(all, string(m[1]))
+	}
+	require.GreaterOrEqual(t, len(all), 19)
+	return all
+}
+
+// happenings is what c is an example of.
+func happenings(c trade.Command) []string {
+	if c.Corrects != uuid.Nil {
+		return correctionHappenings(c)
+	}
+	name := trade.Kind(c.Body)
+	var quantity trade.Quantity
+	reduces := true
+	switch b := c.Body.(type) {
+	case trade.New:
+		if b.Instrument.Option != nil {
+			return []string{name, name + " option"}
+		}
+		if !c.EffectiveAt.IsZero() {
+			return []string{name, name + " late"}
+		}
+		reduces = false
+	case trade.Amend:
+		name += " " + b.Kind
+		reduces = false
+	case trade.Cancel:
+		name += " " + b.Kind
+		quantity = b.Quantity
+	case trade.Novate:
+		name += " " + b.Role
+		quantity = b.Quantity
+	case trade.Settle:
+		quantity = b.Quantity
+	case trade.Exercise:
+		name += " " + b.Settlement
+		quantity = b.Quantity
+	}
+	list := []string{name}
+	if reduces && !quantity.IsZero() {
+		name += " in part"
+		list = append(list, name)
+		if quantity.Unit == trade.MW {
+			list = append(list, name+" MW")
+		}
+	}
+	if !c.EffectiveAt.IsZero() {
+		list = append(list, name+" backdated")
+	}
+	if series := c.UTI; len(series) > 7 && (series[7] == 'N' || series[7] == 'X') {
+		list = append(list, "on a contract that began from another")
+	}
+	return list
+}
+
+func correctionHappenings(c trade.Command) []string {
+	list := []string{"correction of " + trade.Kind(c.Body)}
+	if !c.EffectiveAt.IsZero() {
+		list = append(list, "correction restating the time")
+	}
+	if c.Approver != "" {
+		list = append(list, "correction of a closed contract")
+	}
+	if bytes.Contains(lines.Format(c), []byte(`"quantity":"0"`)) {
+		list = append(list, "correction to nothing")
+	}
+	return list
+}
