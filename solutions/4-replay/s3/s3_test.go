@@ -2,8 +2,13 @@ package s3_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -56,7 +61,102 @@ func stateOf(t check.T, a *s3.Snapshots, name string) string {
 	return ""
 }
 
-func overwrite(t check.T, a *s3.Snapshots, key string, content []byte) {
+func overwrite(t interface {
+	require.TestingT
+	Context() context.Context
+}, a *s3.Snapshots, key string, content []byte) {
 	_, err := a.Client.PutObject(t.Context(), a.Bucket, key, bytes.NewReader(content), int64(len(content)), minio.PutObjectOptions{SendContentMd5: true})
 	require.NoError(t, err)
+}
+
+func snapshot(name, state string) contract.Snapshot {
+	return contract.Snapshot{
+		Name: name, Taken: time.Date(2025, 3, 31, 21, 59, 59, 999999000, time.UTC), Cursor: contract.Cursor{3120}, Events: 3120,
+		Digest: sha256.Sum256([]byte(state)), State: []byte(state),
+	}
+}
+
+// The fault table of Put: two writes, each landed or not.
+func TestACrashInPutLeavesNoHalfSnapshot(t *testing.T) {
+	t.Parallel()
+	a, s := open(t), snapshot("month-end", "{}\n")
+	key := fmt.Sprintf("snapshots/month-end/%x.jsonl", s.Digest)
+
+	// The state landed, the manifest did not: there is no snapshot, and the name is free.
+	orphan := snapshot("month-end", "another\n")
+	overwrite(t, a, fmt.Sprintf("snapshots/month-end/%x.jsonl", orphan.Digest), orphan.State)
+	overwrite(t, a, key, s.State)
+	_, err := a.Get(t.Context(), "month-end")
+	require.ErrorIs(t, err, contract.ErrNoSnapshot)
+	names, err := a.Names(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, names)
+
+	// Put again goes on from there, and again where the manifest landed and the writer did not hear of it.
+	for range 2 {
+		require.NoError(t, a.Put(t.Context(), s))
+		got, err := a.Get(t.Context(), "month-end")
+		require.NoError(t, err)
+		require.Equal(t, s, got)
+	}
+}
+
+func TestTheManifestIsWhatThePackageSays(t *testing.T) {
+	t.Parallel()
+	a, s := open(t), snapshot("month-end", "test")
+	require.NoError(t, a.Put(t.Context(), s))
+	object, err := a.Client.GetObject(t.Context(), a.Bucket, "snapshots/month-end/manifest.json", minio.GetObjectOptions{})
+	require.NoError(t, err)
+	defer object.Close()
+	text, err := io.ReadAll(object)
+	require.NoError(t, err)
+	require.Equal(t, `{"name":"month-end","taken":"2025-03-31T21:59:59.999999Z","cursor":[3120],"events":3120,`+
+		`"sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}`+"\n", string(text))
+}
+
+func TestDamageIsNeverServed(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(t *testing.T, a *s3.Snapshots){
+		"the state is gone": func(t *testing.T, a *s3.Snapshots) {
+			key := fmt.Sprintf("snapshots/month-end/%x.jsonl", sha256.Sum256([]byte("{}\n")))
+			require.NoError(t, a.Client.RemoveObject(t.Context(), a.Bucket, key, minio.RemoveObjectOptions{}))
+		},
+		"the manifest is no JSON": func(t *testing.T, a *s3.Snapshots) {
+			overwrite(t, a, "snapshots/month-end/manifest.json", []byte(`{"name":"month-end",`))
+		},
+		"the manifest is another's": func(t *testing.T, a *s3.Snapshots) {
+			overwrite(t, a, "snapshots/month-end/manifest.json", []byte(`{"name":"year-end"}`))
+		},
+		"the manifest has half a digest": func(t *testing.T, a *s3.Snapshots) {
+			overwrite(t, a, "snapshots/month-end/manifest.json", []byte(`{"name":"month-end","sha256":"00ff"}`))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := open(t)
+			require.NoError(t, a.Put(t.Context(), snapshot("month-end", "{}\n")))
+			damage(t, a)
+			_, err := a.Get(t.Context(), "month-end")
+			require.ErrorIs(t, err, contract.ErrSnapshotDamaged)
+		})
+	}
+}
+
+func TestNamesThatCannotBeKeysAreRefused(t *testing.T) {
+	t.Parallel()
+	a := &s3.Snapshots{} // it is not asked
+	for _, name := range []string{"", "a/b", "..", ".hidden", "ü", strings.Repeat("a", 201)} {
+		require.ErrorIs(t, a.Put(t.Context(), snapshot(name, "{}\n")), s3.ErrName, "%q", name)
+		_, err := a.Get(t.Context(), name)
+		require.ErrorIs(t, err, contract.ErrNoSnapshot, "%q", name)
+	}
+}
+
+func TestCreateBucketTwiceIsFine(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	require.NoError(t, a.CreateBucket(t.Context()))
+	versioning, err := a.Client.GetBucketVersioning(t.Context(), a.Bucket)
+	require.NoError(t, err)
+	require.True(t, versioning.Enabled())
 }
