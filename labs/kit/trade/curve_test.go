@@ -1,0 +1,90 @@
+package trade_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/trade"
+)
+
+const powerCurve = "power/CET/base"
+
+func (d *desk) curve(as trade.AsOf) trade.Curve {
+	return trade.FoldCurve(powerCurve, d.streams[trade.CurveStream(powerCurve)], as)
+}
+
+func TestALongDeliveryIsMarkedByItsMonths(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, mark("02-03", powerCurve, "EUR", "2025-01", "90", "2025-02", "80", "2025-03", "70"))
+	worth := func(delivery, quantity string) *trade.Decimal {
+		i := baseMarch
+		i.Delivery = period(delivery)
+		v, ok := d.curve(trade.AsOf{}).Value(i, dec(quantity), "EUR")
+		if !ok {
+			return nil
+		}
+		return &v
+	}
+	// 744, 672 and 743 hours: (744·90 + 672·80 + 743·70) / 2159 = 80.00463…
+	equal(t, "80004.63", *worth("2025-Q1", "1000"))
+	equal(t, "-80004.63", *worth("2025-Q1", "-1000"))
+	equal(t, "70", *worth("2025-03-10/2025-03-15", "1"))
+	// the last day of January and the first of February weigh the same
+	equal(t, "85", *worth("2025-01-31/2025-02-02", "1"))
+	require.Nil(t, worth("2025", "1"), "April is missing")
+
+	d.do(t, mark("02-04", powerCurve, "EUR", "2025-Q1", "77.7777"))
+	equal(t, "777.78", *worth("2025-Q1", "10"))
+
+	_, ok := d.curve(trade.AsOf{}).Value(baseMarch, dec("1"), "USD")
+	require.False(t, ok, "a mark in another currency is none")
+	long := baseMarch
+	long.Delivery = period("2025-01-01/2025-03-01")
+	_, ok = d.curve(trade.AsOf{}).Value(long, dec("1"), "USD")
+	require.False(t, ok)
+	weekend := baseMarch
+	weekend.Profile, weekend.Delivery = "peak", period("2025-03-01/2025-03-03")
+	_, ok = d.curve(trade.AsOf{}).Value(weekend, dec("1"), "EUR")
+	require.False(t, ok, "nothing is delivered")
+}
+
+func TestTheLatestMarkCounts(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	first, second := mark("02-03", powerCurve, "EUR", "2025-02", "1", "2025-03", "50"), mark("02-05", powerCurve, "EUR", "2025-03", "52")
+	d.do(t, first, second, effective("02-04", mark("02-06", powerCurve, "EUR", "2025-03", "51")))
+	price := func(as trade.AsOf) string { return d.curve(as).Points[period("2025-03")].Price.String() }
+	require.Equal(t, "52", price(trade.AsOf{}), "a late mark does not replace a later one")
+	require.Equal(t, "51", price(trade.AsOf{Effective: at("2025-02-04T23:00:00Z")}))
+	require.Equal(t, "50", price(trade.AsOf{Known: at("2025-02-05T23:00:00Z"), Effective: at("2025-02-04T23:00:00Z")}))
+
+	correction := mark("02-07", powerCurve, "EUR", "2025-02", "2")
+	correction.Corrects = trade.EventID(second.ID, 0)
+	d.do(t, correction)
+	require.Equal(t, "51", price(trade.AsOf{}), "the corrected mark has taken its point back")
+	require.Equal(t, "2", d.curve(trade.AsOf{}).Points[period("2025-02")].Price.String(), "and set another, in its slot")
+	require.Equal(t, "52", price(trade.AsOf{Known: at("2025-02-06T23:00:00Z")}))
+
+	stray := d.streams[trade.CurveStream(powerCurve)]
+	stray[0].Corrects = uuid.Max
+	require.Panics(t, func() { d.curve(trade.AsOf{}) })
+}
+
+func TestAPositionWithoutAMarkHasNoWorth(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought)
+	p := d.position(t, "power/CET/base@2025-03")
+	require.Nil(t, p.MarketValue)
+	require.Nil(t, p.AverageCost.Unrealised)
+	require.Nil(t, p.FIFO.Unrealised)
+	equal(t, "5000", p.AverageCost.Cost)
+
+	d.do(t, settleAll)
+	p = d.position(t, "power/CET/base@2025-03")
+	equal(t, "0", *p.MarketValue)
+	equal(t, "500", p.AverageCost.Realised)
+}
