@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -80,13 +81,19 @@ func (s *Store) commitGroups() {
 
 func (s *Store) gather(first *appending) []*appending {
 	group, events := []*appending{first}, len(first.events)
-	for events < maxGroup {
+	for yielded := false; events < maxGroup; {
 		select {
 		case next := <-s.queue:
 			group, events = append(group, next), events+len(next.events)
+			continue
 		default:
-			return group
 		}
+		if yielded {
+			break
+		}
+		// Those whose outcomes were just given may be about to come with their next: let them run once.
+		runtime.Gosched()
+		yielded = true
 	}
 	return group
 }

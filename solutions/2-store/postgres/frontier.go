@@ -23,7 +23,7 @@ import (
 const (
 	announce     = `select pg_advisory_xact_lock_shared(hashtext('blotter/append/' || $1), $2)`
 	underWay     = `select min(objid::bigint) from pg_locks where locktype = 'advisory' and objsubid = 2 and classid = hashtext('blotter/append/' || $1)::oid and database = (select oid from pg_database where datname = current_database())`
-	unsequenced  = `select min(recorded_at) from pending`
+	unsequenced  = `select min(earliest) from pending`
 	lastRecorded = `select latest from counter`
 )
 

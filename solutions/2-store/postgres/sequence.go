@@ -12,6 +12,10 @@ import (
 // sequenced. It bounds how late such events come; its own appends a process has sequenced at once.
 const orphanInterval = 500 * time.Millisecond
 
+// passInterval is how long a process waits from one pass to the next. The first event after a silence is sequenced at
+// once; under load, one pass takes what has come since the last.
+const passInterval = 3 * time.Millisecond
+
 // runSequencer has pending events put into the feed. Every process runs one; the lock of the counter row lets one at a time
 // pass, and whoever comes second finds nothing left to do.
 func (s *Store) runSequencer() {
@@ -27,6 +31,7 @@ func (s *Store) runSequencer() {
 			return
 		}
 		s.trySequence()
+		pause(s.ctx, passInterval)
 	}
 }
 

@@ -102,7 +102,7 @@ var _ contract.Store = (*Store)(nil)
 // maxAlone leaves other connections of the pool free however many appends are stuck behind a transaction that does not end.
 const (
 	maxAlone = 4
-	minConns = 12
+	minConns = 8
 )
 
 // Open opens the log, and makes or migrates it first if DSN is given and ReadOnly is not. Close it.
@@ -203,6 +203,10 @@ func (opt Options) pool() (*pgxpool.Config, error) {
 	settings["lock_timeout"] = fmt.Sprint(lockLimit.Milliseconds())
 	settings["idle_in_transaction_session_timeout"] = fmt.Sprint(idleLimit.Milliseconds())
 	settings["application_name"] = "blotter"
+	// Every query here is a few looks by index. A plan made while the tables were small would read them whole, and a session
+	// keeps its plans.
+	settings["enable_seqscan"], settings["enable_hashjoin"], settings["enable_mergejoin"] = "off", "off", "off"
+	settings["jit"] = "off" // nothing here runs long enough to earn the compilation
 	if opt.ReadOnly {
 		settings["default_transaction_read_only"] = "on"
 	}

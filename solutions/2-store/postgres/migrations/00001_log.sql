@@ -28,13 +28,16 @@ create table events (
     constraint events_id unique (id)
 );
 
--- What is recorded and has no place in the feed yet. It is emptied as fast as it fills, so it has no index (every reader
--- wants all of it) and is vacuumed early.
+-- What is recorded and has no place in the feed yet: one row for each statement that recorded something, so that many
+-- events that share a commit share a row. The runs are low..high of the stream at the same index. Every reader wants all of
+-- it, so it has no index; it empties as fast as it fills, and is vacuumed early.
 create table pending (
-    stream      text        collate "C" not null,
-    version     bigint      not null,
-    recorded_at timestamptz not null
-) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+    streams  text[]      collate "C" not null,
+    lows     bigint[]    not null,
+    highs    bigint[]    not null,
+    earliest timestamptz not null, -- recorded_at of these events
+    latest   timestamptz not null
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 
 -- The order in which readers see what is recorded. Its unique constraint is the promise that nothing comes twice.
 create table feed (
@@ -59,16 +62,23 @@ insert into counter (next) values (0);
 -- and never places a later version of a stream before an earlier one.
 -- +goose StatementBegin
 create function enqueue() returns trigger language plpgsql security definer set search_path from current as $$
+declare
+    runs pending;
+    holes bigint;
 begin
-    if exists (
-        select from (select stream, min(version) as low, max(version) as high, count(*) as n from added group by stream) as s
-        where high - low + 1 <> n
-           or (low > 1 and not exists (select from events e where e.stream = s.stream and e.version = s.low - 1)))
-    then
+    select array_agg(stream), array_agg(low), array_agg(high), min(earliest), max(latest), count(*) filter (where
+               high - low + 1 <> n
+               or low > 1 and not exists (select from events e where e.stream = run.stream and e.version = run.low - 1))
+    into runs.streams, runs.lows, runs.highs, runs.earliest, runs.latest, holes
+    from (select stream, min(version) as low, max(version) as high, count(*) as n,
+                 min(recorded_at) as earliest, max(recorded_at) as latest from added group by stream) as run;
+    if holes > 0 then
         raise exception 'the versions of a stream would have a hole'
             using errcode = 'check_violation', constraint = 'events_dense', table = 'events';
     end if;
-    insert into pending (stream, version, recorded_at) select stream, version, recorded_at from added;
+    if runs.streams is not null then
+        insert into pending values (runs.*);
+    end if;
     return null;
 end $$;
 -- +goose StatementEnd
@@ -97,12 +107,15 @@ begin
     end if;
     select next into first from counter for update;
     with gone as (
-        delete from pending returning stream, version, recorded_at
+        delete from pending returning *
+    ), events as (
+        select stream, version from gone, unnest(streams, lows, highs) as run (stream, low, high), generate_series(low, high) as version
     ), positions as (
         insert into feed (position, stream, version)
-        select first - 1 + row_number() over (order by stream, version), stream, version from gone
+        select first - 1 + row_number() over (order by stream collate "C", version), stream, version from events
+        returning 1
     )
-    select count(*), max(recorded_at) into placed, newest from gone;
+    select (select count(*) from positions), (select max(gone.latest) from gone) into placed, newest;
     if placed > 0 then
         update counter set next = first + placed, latest = greatest(latest, newest);
         perform pg_notify(current_schema(), '');

@@ -1,0 +1,124 @@
+package postgres
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack"
+	"example.com/blotter/labs/kit/stack/stacktest"
+)
+
+// cluster is a server of the test's own, which allows prepared transactions. It returns the superuser's string.
+func cluster(t *testing.T) (dsn string) {
+	t.Helper()
+	dir := stacktest.Dir(t)
+	first := stack.Embedded(stack.EmbeddedOptions{Dir: dir})
+	defer first.Close()
+	dsn, err := first.Postgres(t.Context())
+	require.NoError(t, err)
+	conn := session(t, dsn)
+	_, err = conn.Exec(t.Context(), "alter system set max_prepared_transactions = 4")
+	require.NoError(t, err)
+	require.NoError(t, conn.Close(t.Context()))
+	require.NoError(t, first.Close())
+
+	again := stack.Embedded(stack.EmbeddedOptions{Dir: dir})
+	t.Cleanup(func() { require.NoError(t, again.Close()) })
+	dsn, err = again.Postgres(t.Context())
+	require.NoError(t, err)
+	return dsn
+}
+
+// client is a program of Postgres, from PATH or from where the machine keeps the server's.
+func client(t *testing.T, name string) string {
+	t.Helper()
+	if path, err := exec.LookPath(name); err == nil {
+		return path
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
+	if len(found) == 0 {
+		t.Skipf("not tried: this machine has no %s", name)
+	}
+	return found[len(found)-1]
+}
+
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), client(t, name), args...).CombinedOutput()
+	require.NoError(t, err, "%s: %s", name, out)
+}
+
+func TestADumpRestoredIntoAnotherClusterKeepsItsPositions(t *testing.T) {
+	t.Parallel()
+	s, dsn := open(t)
+	for n := range 30 {
+		stream := "trade/" + string(rune('A'+n%7))
+		_, err := s.Append(t.Context(), stream, contract.Any, event(stream, n))
+		require.NoError(t, err)
+	}
+	half, err := s.End(t.Context())
+	require.NoError(t, err)
+	// One event is appended and not sequenced when the dump is taken: the feed's lock is held.
+	held, err := session(t, dsn).Begin(t.Context())
+	require.NoError(t, err)
+	_, err = held.Exec(t.Context(), "select from counter for update")
+	require.NoError(t, err)
+	_, err = s.Append(t.Context(), "trade/LATE", 0, event("trade/LATE", 1))
+	require.NoError(t, err)
+
+	source, _, _ := strings.Cut(dsn, "&search_path") // which pg_dump does not take
+	file := filepath.Join(t.TempDir(), "dump")
+	run(t, "pg_dump", "--format=custom", "--schema="+s.schema, "--file="+file, source)
+	require.NoError(t, held.Rollback(t.Context()))
+	target := cluster(t)
+	run(t, "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", "--dbname="+target, file)
+	require.NoError(t, os.Remove(file))
+
+	restored := openAt(t, Options{DSN: target, Schema: s.schema, Clock: stoppedAtNoon})
+	require.Equal(t, whole(t, s, nil, half), whole(t, restored, nil, half), "the same positions")
+	reader := poller{Store: restored, at: half}
+	require.Equal(t, []string{"trade/LATE@1"}, reader.next(t), "what had no position yet")
+	receipts, err := restored.Append(t.Context(), "trade/A", contract.Any, event("trade/A", 0))
+	require.NoError(t, err)
+	require.EqualValues(t, 1, receipts[0].Version, "a retry in the restored log")
+	_, err = restored.Append(t.Context(), "trade/B", 0, event("trade/B", 99))
+	require.ErrorAs(t, err, new(*contract.ConflictError))
+	_, err = restored.Append(t.Context(), "trade/NEW", 0, event("trade/NEW", 1))
+	require.NoError(t, err)
+	require.Equal(t, []string{"trade/NEW@1"}, reader.next(t))
+}
+
+func whole(t *testing.T, s *Store, from, to contract.Cursor) []contract.Recorded {
+	t.Helper()
+	var all []contract.Recorded
+	for r, err := range s.Read(context.Background(), from, to) {
+		require.NoError(t, err)
+		all = append(all, r)
+	}
+	return all
+}
+
+func TestProcessesThatOpenANewLogAtOnceTakeTurns(t *testing.T) {
+	t.Parallel()
+	dsn, schema := stacktest.Schema(t)
+	errs := make(chan error, 4)
+	for range cap(errs) {
+		go func() {
+			s, err := Open(t.Context(), Options{DSN: dsn, Schema: schema, Clock: stoppedAtNoon})
+			if err == nil {
+				err = s.Close()
+			}
+			errs <- err
+		}()
+	}
+	for range cap(errs) {
+		require.NoError(t, <-errs)
+	}
+}

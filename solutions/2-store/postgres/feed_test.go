@@ -1,0 +1,325 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack/stacktest"
+)
+
+var noon = time.Date(2025, 3, 30, 12, 0, 0, 0, time.UTC)
+
+func stoppedAtNoon(context.Context) time.Time { return noon }
+
+// event is a valid event whose id follows from its stream and n.
+func event(stream string, n int) contract.Event {
+	return contract.Event{
+		ID: uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d", stream, n)), Stream: stream, Type: "trade.amended", Schema: 1,
+		EffectiveAt: noon, Actor: "desk-7", Reason: "agreed by phone", Source: "test", Data: []byte{0, 0, 0, 0, 7, byte(n)},
+	}
+}
+
+// open opens a log of the test's own. The string signs in as its owner.
+func open(t *testing.T, change ...func(*Options)) (*Store, string) {
+	t.Helper()
+	dsn, schema := stacktest.Schema(t)
+	return openAt(t, Options{DSN: dsn, Schema: schema, Clock: stoppedAtNoon}, change...), dsn
+}
+
+func openAt(t *testing.T, opt Options, change ...func(*Options)) *Store {
+	t.Helper()
+	for _, c := range change {
+		c(&opt)
+	}
+	s, err := Open(t.Context(), opt)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+// session is a connection of the test's own, as the owner.
+func session(t *testing.T, dsn string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+// insert puts events in with the statement of Append, in a transaction that the test holds.
+func insert(t *testing.T, tx pgx.Tx, version int64, events ...contract.Event) {
+	t.Helper()
+	_, err := tx.Exec(t.Context(), insertEvents, arrays(rowsAt(version, events...))...)
+	require.NoError(t, err)
+}
+
+func rowsAt(version int64, events ...contract.Event) []row {
+	rows := make([]row, len(events))
+	for i, e := range events {
+		at := contract.Receipt{Version: version + int64(i), RecordedAt: noon.Add(time.Duration(version) * time.Microsecond)}
+		rows[i] = row{Event: e, Receipt: at, digest: e.ContentDigest()}
+	}
+	return rows
+}
+
+// A poller is a reader that asks for the end again and again.
+type poller struct {
+	*Store
+	at contract.Cursor
+}
+
+// next is what has come since the last call, as stream@version.
+func (p *poller) next(t *testing.T) []string {
+	t.Helper()
+	end, err := p.End(t.Context())
+	require.NoError(t, err)
+	var got []string
+	for r, err := range p.Read(t.Context(), p.at, end) {
+		require.NoError(t, err)
+		got = append(got, fmt.Sprintf("%s@%d", r.Stream, r.Version))
+	}
+	p.at = end
+	return got
+}
+
+func TestAnEventThatCommitsLateIsDeliveredOnce(t *testing.T) {
+	t.Parallel()
+	s, dsn := open(t)
+	reader := poller{Store: s}
+	a, err := session(t, dsn).Begin(t.Context())
+	require.NoError(t, err)
+	insert(t, a, 1, event("trade/A", 1))
+	b, err := session(t, dsn).Begin(t.Context())
+	require.NoError(t, err)
+	insert(t, b, 1, event("trade/B", 1))
+	require.NoError(t, b.Commit(t.Context()))
+	require.Equal(t, []string{"trade/B@1"}, reader.next(t))
+	require.Empty(t, reader.next(t))
+	require.NoError(t, a.Commit(t.Context()))
+	require.Equal(t, []string{"trade/A@1"}, reader.next(t))
+	require.Empty(t, reader.next(t))
+}
+
+func TestAnOlderTransactionWithTheLaterVersionComesLater(t *testing.T) {
+	t.Parallel()
+	s, dsn := open(t)
+	older, err := session(t, dsn).Begin(t.Context())
+	require.NoError(t, err)
+	var id int64
+	require.NoError(t, older.QueryRow(t.Context(), "select pg_current_xact_id()::text::bigint").Scan(&id))
+	_, err = s.Append(t.Context(), "trade/A", 0, event("trade/A", 1)) // a younger transaction
+	require.NoError(t, err)
+	insert(t, older, 2, event("trade/A", 2))
+	require.NoError(t, older.Commit(t.Context()))
+	reader := poller{Store: s}
+	require.Equal(t, []string{"trade/A@1", "trade/A@2"}, reader.next(t))
+}
+
+func TestAVersionThatWouldLeaveAHoleIsRefusedByTheDatabase(t *testing.T) {
+	t.Parallel()
+	_, dsn := open(t)
+	conn := session(t, dsn)
+	uncommitted, err := conn.Begin(t.Context())
+	require.NoError(t, err)
+	insert(t, uncommitted, 1, event("trade/A", 1))
+	for name, rows := range map[string][]row{
+		"behind nothing":            rowsAt(2, event("trade/B", 2)),
+		"behind what may roll back": rowsAt(2, event("trade/A", 2)),
+		"inside a batch":            append(rowsAt(1, event("trade/C", 1)), rowsAt(3, event("trade/C", 3))...),
+	} {
+		_, err := session(t, dsn).Exec(t.Context(), insertEvents, arrays(rows)...)
+		require.ErrorContains(t, err, "the versions of a stream would have a hole", name)
+	}
+}
+
+// TestTransactionsLeftOpenDelayNobodyElse holds one open in each way there is, and appends and reads beside it.
+func TestTransactionsLeftOpenDelayNobodyElse(t *testing.T) {
+	t.Parallel()
+	dsn := cluster(t)
+	s := openAt(t, Options{DSN: dsn, Clock: stoppedAtNoon})
+	dsn += "&search_path=blotter"
+
+	idle, err := session(t, dsn).Begin(t.Context())
+	require.NoError(t, err)
+	insert(t, idle, 1, event("trade/IDLE", 1))
+
+	prepared, err := session(t, dsn).Begin(t.Context())
+	require.NoError(t, err)
+	insert(t, prepared, 1, event("trade/PREPARED", 1))
+	_, err = prepared.Exec(t.Context(), "prepare transaction 'held'")
+	require.NoError(t, err)
+
+	elsewhere, err := otherDatabase(t, dsn).BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
+	require.NoError(t, err)
+	_, err = elsewhere.Exec(t.Context(), "create table held as select pg_current_xact_id()::text")
+	require.NoError(t, err)
+
+	reader := poller{Store: s}
+	for n := range 20 {
+		stream := fmt.Sprintf("trade/%02d", n)
+		_, err := s.Append(t.Context(), stream, 0, event(stream, 1))
+		require.NoError(t, err)
+		require.Equal(t, []string{stream + "@1"}, reader.next(t))
+	}
+	require.NoError(t, idle.Commit(t.Context()))
+	require.Equal(t, []string{"trade/IDLE@1"}, reader.next(t))
+	_, err = session(t, dsn).Exec(t.Context(), "commit prepared 'held'")
+	require.NoError(t, err)
+	require.Equal(t, []string{"trade/PREPARED@1"}, reader.next(t))
+}
+
+// otherDatabase is a session in a database of its own on the same server.
+func otherDatabase(t *testing.T, dsn string) *pgx.Conn {
+	t.Helper()
+	_, err := session(t, dsn).Exec(t.Context(), "create database other")
+	require.NoError(t, err)
+	config, err := pgx.ParseConfig(dsn)
+	require.NoError(t, err)
+	config.Database, config.RuntimeParams["search_path"] = "other", "public"
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+// TestAStreamHeldByAnotherTransactionHoldsNoOtherAppend has members of one group wait behind a transaction that does not end.
+func TestAStreamHeldByAnotherTransactionHoldsNoOtherAppend(t *testing.T) {
+	t.Parallel()
+	s, dsn := open(t)
+	held, err := session(t, dsn).Begin(t.Context())
+	require.NoError(t, err)
+	insert(t, held, 1, event("trade/HELD", 1))
+	waiting := make(chan error, 1)
+	go func() {
+		_, err := s.Append(context.Background(), "trade/HELD", 0, event("trade/HELD", 2))
+		waiting <- err
+	}()
+	var all sync.WaitGroup
+	for n := range 32 {
+		all.Go(func() {
+			stream := fmt.Sprintf("trade/%d", n)
+			if _, err := s.Append(t.Context(), stream, 0, event(stream, 1)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	require.Empty(t, waiting, "the append to the held stream")
+	require.NoError(t, held.Commit(t.Context()))
+	conflict := new(contract.ConflictError)
+	require.ErrorAs(t, <-waiting, &conflict)
+	require.Equal(t, contract.ConflictError{Stream: "trade/HELD", Expected: 0, Actual: 1}, *conflict)
+}
+
+// TestFeedUnderOpenTransactions has 64 writers hold their transactions open for 0 to 50 ms and roll 1 % of them back, beside a
+// follower, a poller and a second process's sequencer. Each commits by the statement of Append. It runs before the tests that are
+// parallel: its writers take most of the connections that the server allows.
+func TestFeedUnderOpenTransactions(t *testing.T) {
+	const writers, each = 64, 80
+	s, dsn := open(t)
+	openAt(t, Options{DSN: dsn, Schema: s.schema, Clock: stoppedAtNoon})
+	writing, stop := context.WithCancel(t.Context())
+	defer stop()
+	followed := make(chan []string, 1)
+	go func() { followed <- follow(writing, s) }()
+	var polled []string
+	var readers, all sync.WaitGroup
+	readers.Go(func() {
+		for reader := (poller{Store: s}); ; {
+			over := writing.Err() != nil
+			polled = append(polled, reader.next(t)...)
+			if over {
+				return
+			}
+		}
+	})
+	var committed sync.Map
+	for w := range writers {
+		all.Go(func() { holdOpen(t, dsn, w, each, &committed) })
+	}
+	all.Wait()
+	stop()
+	readers.Wait()
+
+	versions, seen := map[string]int64{}, 0
+	for _, name := range polled {
+		_, ok := committed.LoadAndDelete(name)
+		require.True(t, ok, "%s came twice, or was never committed", name)
+		stream, version := split(t, name)
+		require.Equal(t, versions[stream]+1, version, "the next version of %s", stream)
+		versions[stream] = version
+		seen++
+	}
+	committed.Range(func(name, _ any) bool { t.Errorf("%s was missed", name); return true })
+	t.Logf("%d events, each seen once and in stream order", seen)
+
+	require.Equal(t, polled, <-followed, "the feed has one order, whoever reads it")
+}
+
+// follow is what a follower saw until its context ended, and what a poll then still finds.
+func follow(ctx context.Context, s *Store) []string {
+	var got []string
+	var at contract.Cursor
+	for r, err := range s.Follow(ctx, nil) {
+		if err != nil {
+			break
+		}
+		got, at = append(got, fmt.Sprintf("%s@%d", r.Stream, r.Version)), at.After(r.Position)
+	}
+	end, _ := s.End(context.Background())
+	for r := range s.Read(context.Background(), at, end) {
+		got = append(got, fmt.Sprintf("%s@%d", r.Stream, r.Version))
+	}
+	return got
+}
+
+func split(t *testing.T, name string) (stream string, version int64) {
+	t.Helper()
+	_, err := fmt.Sscanf(name, "%9s@%d", &stream, &version)
+	require.NoError(t, err, name)
+	return stream, version
+}
+
+// holdOpen writes to a stream of its own, one event per transaction.
+func holdOpen(t *testing.T, dsn string, writer, each int, committed *sync.Map) {
+	ctx := t.Context()
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer conn.Close(context.Background())
+	random := rand.New(rand.NewPCG(1, uint64(writer)))
+	stream := fmt.Sprintf("trade/%03d", writer)
+	for version, n := int64(1), 0; n < each; n++ {
+		tx, err := conn.Begin(ctx)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if _, err = tx.Exec(ctx, insertEvents, arrays(rowsAt(version, event(stream, n)))...); err != nil {
+			t.Error(err)
+			return
+		}
+		pause(ctx, time.Duration(random.Int64N(int64(50*time.Millisecond))))
+		if random.IntN(100) == 0 {
+			tx.Rollback(ctx)
+			continue
+		}
+		committed.Store(fmt.Sprintf("%s@%d", stream, version), true)
+		if err := tx.Commit(ctx); err != nil {
+			t.Error(err)
+			return
+		}
+		version++
+	}
+}

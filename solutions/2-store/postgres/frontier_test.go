@@ -1,0 +1,93 @@
+package postgres
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+func TestSettledIsJustBeforeAnythingThatMayStillCome(t *testing.T) {
+	t.Parallel()
+	at := func(d time.Duration) *time.Time { v := noon.Add(d); return &v }
+	second := func(d time.Duration) *int64 { v := noon.Add(d).Unix(); return &v }
+	const tick = time.Microsecond
+	for name, c := range map[string]struct {
+		clock, skew     time.Duration
+		second          *int64
+		waiting, latest *time.Time
+		want            time.Duration
+	}{
+		"nothing under way":                 {clock: 0, want: -tick},
+		"clocks that differ":                {clock: 0, skew: time.Second, want: -time.Second - tick},
+		"an append under way":               {clock: 1500 * time.Millisecond, second: second(time.Second), want: time.Second - tick},
+		"an append by a clock that is fast": {clock: 0, second: second(time.Hour), want: -tick},
+		"both":                              {clock: 5 * time.Second, skew: time.Second, second: second(2 * time.Second), want: time.Second - tick},
+		"something without a position":      {clock: 5 * time.Second, waiting: at(time.Second), want: time.Second - tick},
+		"what is recorded does not matter":  {clock: 0, latest: at(time.Hour), want: -tick},
+	} {
+		s := &Store{skew: c.skew}
+		require.Equal(t, noon.Add(c.want), s.settled(noon.Add(c.clock), c.second, c.waiting, c.latest), name)
+	}
+	require.Equal(t, noon, new(Store).settled(time.Time{}, nil, nil, &noon), "a clock that gives nothing")
+}
+
+// TestTheFrontierWaitsForAnAppendOfAnotherProcess plays that process step by step.
+func TestTheFrontierWaitsForAnAppendOfAnotherProcess(t *testing.T) {
+	t.Parallel()
+	later := noon.Add(time.Minute)
+	s, dsn := open(t, func(opt *Options) { opt.Clock = func(context.Context) time.Time { return later } })
+	frontier := func() time.Time {
+		f, err := s.Frontier(t.Context())
+		require.NoError(t, err)
+		return f
+	}
+	require.Equal(t, later.Add(-time.Microsecond), frontier())
+	other, err := session(t, dsn).Begin(t.Context())
+	require.NoError(t, err)
+	_, err = other.Exec(t.Context(), announce, s.schema, int32(noon.Unix()))
+	require.NoError(t, err)
+	require.Equal(t, noon.Add(-time.Microsecond), frontier(), "announced")
+	insert(t, other, 1, event("trade/A", 1)) // stamped just after noon
+	require.Equal(t, noon.Add(-time.Microsecond), frontier(), "inserted")
+	_, err = s.Append(t.Context(), "trade/B", 0, event("trade/B", 1))
+	require.NoError(t, err, "and nobody waits for it")
+	require.NoError(t, other.Commit(t.Context()))
+	require.Equal(t, later.Add(-time.Microsecond), frontier(), "committed")
+}
+
+func TestASimulatedClockLeavesTheFrontierAtTheLastRecord(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t, func(opt *Options) { opt.Clock = contract.SimulatedClock })
+	for n := range 3 {
+		_, err := s.Append(contract.At(t.Context(), noon.AddDate(0, 0, n)), "trade/A", int64(n), event("trade/A", n))
+		require.NoError(t, err)
+	}
+	frontier, err := s.Frontier(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, noon.AddDate(0, 0, 2), frontier)
+}
+
+// TestAReaderNamesWhatIsMissing goes around the database's rules as a superuser can.
+func TestAReaderNamesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	for _, version := range []int64{1, 2, 3} {
+		s, dsn := open(t)
+		_, err := s.Append(t.Context(), "trade/A", 0, event("trade/A", 1), event("trade/A", 2), event("trade/A", 3))
+		require.NoError(t, err)
+		end, err := s.End(t.Context())
+		require.NoError(t, err)
+		_, err = session(t, dsn).Exec(t.Context(), "alter table events disable trigger all")
+		require.NoError(t, err)
+		_, err = session(t, dsn).Exec(t.Context(), "delete from events where version = $1", version)
+		require.NoError(t, err)
+		var last error
+		for _, last = range s.Read(t.Context(), nil, end) {
+		}
+		require.ErrorIs(t, last, ErrDamaged)
+		require.ErrorContains(t, last, "no event at position "+string(rune('0'+version-1)))
+	}
+}

@@ -1,0 +1,135 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+// A breaker dials connections that it can break at the moment an append commits.
+type breaker struct {
+	net.Dialer
+	armed atomic.Pointer[string] // where the next commit breaks: one of the words below, nil for nowhere
+	broke atomic.Int32
+}
+
+const (
+	beforeSending = "before it is sent"
+	afterLanding  = "after it landed"
+)
+
+func (b *breaker) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := b.Dialer.DialContext(ctx, network, address)
+	return &fragile{Conn: conn, breaker: b}, err
+}
+
+var errBroken = errors.New("the connection broke")
+
+type fragile struct {
+	net.Conn
+	*breaker
+	deaf atomic.Bool // what the server answers gets lost
+}
+
+// committing recognises the write that executes the insert, which the commit follows in the same write. The driver names a
+// prepared statement by the digest of its text; the write that prepares it, which comes before, has the text too.
+func committing(p []byte) bool {
+	digest := sha256.Sum256([]byte(insertEvents))
+	return strings.Contains(string(p), hex.EncodeToString(digest[:])[:32]) && !strings.Contains(string(p), "insert into events")
+}
+
+func (f *fragile) Write(p []byte) (int, error) {
+	if where := f.armed.Load(); where != nil && committing(p) && f.armed.CompareAndSwap(where, nil) {
+		f.broke.Add(1)
+		if *where == beforeSending {
+			f.Conn.Close()
+			return 0, errBroken
+		}
+		f.deaf.Store(true)
+	}
+	return f.Conn.Write(p)
+}
+
+func (f *fragile) Read(p []byte) (int, error) {
+	n, err := f.Conn.Read(p)
+	if f.deaf.Load() {
+		f.Conn.Close() // the answer has come as far as here, so the commit took place
+		return 0, errBroken
+	}
+	return n, err
+}
+
+// TestALostAnswerIsLookedUpNotGuessed breaks the connection at the commit, with the write landed and not landed.
+func TestALostAnswerIsLookedUpNotGuessed(t *testing.T) {
+	t.Parallel()
+	for _, where := range []string{beforeSending, afterLanding} {
+		t.Run(where, func(t *testing.T) {
+			t.Parallel()
+			b := new(breaker)
+			s, _ := open(t, func(opt *Options) { opt.dial = b.DialContext })
+			for n, expected := range []int64{0, 1, contract.Any} {
+				b.armed.Store(&where)
+				receipts, err := s.Append(t.Context(), "trade/A", expected, event("trade/A", n))
+				require.NoError(t, err)
+				require.EqualValues(t, n+1, receipts[0].Version)
+				require.EqualValues(t, n+1, b.broke.Load(), "connections that broke")
+			}
+			end, err := s.End(t.Context())
+			require.NoError(t, err)
+			var versions []int64
+			for _, r := range whole(t, s, nil, end) {
+				if r.Stream == "trade/A" {
+					versions = append(versions, r.Version)
+				}
+			}
+			require.Equal(t, []int64{1, 2, 3}, versions)
+		})
+	}
+}
+
+// TestAServerThatEndsSessionsLosesNothing ends sessions all the time while writers append.
+func TestAServerThatEndsSessionsLosesNothing(t *testing.T) {
+	t.Parallel()
+	const writers, each = 8, 40
+	s, dsn := open(t)
+	axe := session(t, dsn)
+	done := make(chan error, writers)
+	for w := range writers {
+		go func() {
+			stream := "trade/" + string(rune('A'+w))
+			for n := range each {
+				if _, err := s.Append(t.Context(), stream, int64(n), event(stream, n)); err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for finished := 0; finished < writers; {
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+			finished++
+		case <-tick.C:
+			_, err := axe.Exec(t.Context(), `select pg_terminate_backend(pid) from pg_locks
+				where locktype = 'advisory' and classid = hashtext('blotter/append/' || $1)::oid`, s.schema)
+			require.NoError(t, err)
+		}
+	}
+	reader := poller{Store: s}
+	require.Eventually(t, func() bool { _, err := s.End(t.Context()); return err == nil }, 10*time.Second, 10*time.Millisecond)
+	require.Len(t, reader.next(t), writers*each)
+}
