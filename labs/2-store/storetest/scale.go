@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/stretchr/testify/require"
 
@@ -15,6 +16,20 @@ var scale = []spec{{
 		Hint: "limits of a protocol (parameters of a statement, bytes of a request) are the store's affair"},
 	try: func(t *trial) {
 		batch := t.events.batch(stream, 1000)
+		t.append(stream, 0, batch...)
+		holds(t, 1, batch, t.stream(stream))
+		holds(t, 1, batch, t.read(nil, t.end()))
+	},
+}, {
+	Check: check.Check{ID: "L2.30", Points: 1, Invariant: "L2.I2", Title: "the largest event that is valid goes in",
+		Hint: "contract.MaxData and contract.MaxAttribute; limits below them must be raised, not met"},
+	try: func(t *trial) {
+		batch := t.events.batch(stream, 2)
+		for i := range batch {
+			long := strings.Repeat("x", contract.MaxAttribute)
+			batch[i].Actor, batch[i].Approver, batch[i].Reason, batch[i].Source = long, long, long, long
+			batch[i].Data = append(batch[i].Data, make([]byte, contract.MaxData-len(batch[i].Data))...)
+		}
 		t.append(stream, 0, batch...)
 		holds(t, 1, batch, t.stream(stream))
 		holds(t, 1, batch, t.read(nil, t.end()))

@@ -76,17 +76,16 @@ func (o *owner) reply(r *request, receipts []contract.Receipt, err error) {
 // has no answer yet; it is decided again when the partition was taken over anew, and then the index
 // knows whether it landed.
 func (o *owner) commit() error {
-	o.stamps.begin()
-	defer o.stamps.end()
+	o.stamps.begin() // until the outcome is known: after an error that is when the partition was taken over anew
 	d := &draft{index: o.s.index, partition: o.partition, versions: map[string]int64{}, ids: map[uuid.UUID]contract.Recorded{}}
 	o.group = o.decide(d)
 	if len(o.group) == 0 {
+		o.stamps.end()
 		return nil
 	}
 	records, err := o.records(d)
 	if err != nil {
-		o.refuse(err)
-		return nil
+		return o.refuse(err)
 	}
 	err = o.producer.transact(o.ctx, records)
 	d.place(records, o.partition)
@@ -98,7 +97,10 @@ func (o *owner) commit() error {
 		return err
 	}
 	// The group is durable. A crash here leaves callers without their receipts; the same events again give them.
-	o.s.index.apply(o.partition, d.events)
+	if err := o.s.index.apply(o.partition, d.events); err != nil {
+		return err
+	}
+	o.stamps.end()
 	for _, r := range o.group {
 		o.reply(r, r.receipts, r.err)
 	}
@@ -106,12 +108,17 @@ func (o *owner) commit() error {
 	return nil
 }
 
-// refuse answers a group that cannot be written at all.
-func (o *owner) refuse(err error) {
+// refuse answers a group that cannot be written at all, unless that is because the partition was revoked.
+func (o *owner) refuse(err error) error {
+	if o.ctx.Err() != nil {
+		return err
+	}
+	o.stamps.end()
 	for _, r := range o.group {
 		o.reply(r, nil, fmt.Errorf("append to %s: %w", r.stream, err))
 	}
 	o.group = nil
+	return nil
 }
 
 // decide stages what is to be written, and answers what is not. An answer that rests on what was staged before it, and

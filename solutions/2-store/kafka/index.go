@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 
@@ -31,8 +32,9 @@ func newIndex(partitions int32) *index {
 	return &index{parts: make([]part, partitions), ids: map[uuid.UUID]contract.Recorded{}, claimed: map[uuid.UUID]string{}}
 }
 
-// apply takes in events of one partition, in offset order. Those below the next offset are known already.
-func (ix *index) apply(partition int32, events []contract.Recorded) {
+// apply takes in events of one partition, in offset order. Those below the next offset are known already. An event that is not the
+// next of its stream is an error: somebody who is no owner wrote to the log, and no version that we gave would be right.
+func (ix *index) apply(partition int32, events []contract.Recorded) error {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	p := &ix.parts[partition]
@@ -43,10 +45,14 @@ func (ix *index) apply(partition int32, events []contract.Recorded) {
 		if e.Position.Offset < p.next {
 			continue
 		}
+		if want := int64(len(p.streams[e.Stream]) + 1); e.Version != want {
+			return fmt.Errorf("log is damaged: %s has version %d at %s, want %d", e.Stream, e.Version, e.Position, want)
+		}
 		p.streams[e.Stream] = append(p.streams[e.Stream], e)
 		ix.ids[e.ID] = e
 		p.next, p.last = e.Position.Offset+1, e
 	}
+	return nil
 }
 
 // drop forgets a partition.

@@ -148,12 +148,13 @@ func (o *owner) read(ctx context.Context, from, to int64) error {
 			return err
 		}
 		if events = append(events, e); len(events) == chunk {
-			o.s.index.apply(o.partition, events)
+			if err := o.s.index.apply(o.partition, events); err != nil {
+				return err
+			}
 			events = events[:0]
 		}
 	}
-	o.s.index.apply(o.partition, events)
-	return nil
+	return o.s.index.apply(o.partition, events)
 }
 
 // serve takes what waits into one group after another. It ends without an error when the partition is revoked.

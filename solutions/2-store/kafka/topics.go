@@ -43,31 +43,40 @@ func (s *Store) prepare(ctx context.Context) (int32, error) {
 // ensure gives the partitions of a topic, which it creates if there is none, and checks how it is configured.
 func (s *Store) ensure(ctx context.Context, topic string, partitions int32, config map[string]string) (int32, error) {
 	if !s.opts.ReadOnly {
-		if err := create(ctx, s.admin, topic, partitions, config); err != nil {
-			return 0, err
+		if err := s.create(ctx, topic, partitions, config); err != nil {
+			return 0, fmt.Errorf("create topic %s: %w", topic, err)
 		}
 	}
-	details, err := s.admin.ListTopics(ctx, topic)
-	if err == nil {
-		err = details.Error()
+	found, err := s.partitionsOf(ctx, topic)
+	for !s.opts.ReadOnly && errors.Is(err, kerr.UnknownTopicOrPartition) && ctx.Err() == nil {
+		s.pause() // it was created, but not every broker has heard of it yet
+		found, err = s.partitionsOf(ctx, topic)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("look at topic %s: %w", topic, err)
 	}
-	return int32(len(details[topic].Partitions)), s.checkConfig(ctx, topic, config)
+	return found, s.checkConfig(ctx, topic, config)
 }
 
-func create(ctx context.Context, admin *kadm.Client, topic string, partitions int32, config map[string]string) error {
+func (s *Store) create(ctx context.Context, topic string, partitions int32, config map[string]string) error {
 	configs := map[string]*string{"max.message.bytes": kadm.StringPtr(strconv.Itoa(maxRecord))}
 	for name, value := range config {
-		configs[name] = kadm.StringPtr(value)
+		configs[name] = &value
 	}
 	const replicas = -1 // as many as the cluster gives by default
-	_, err := admin.CreateTopic(ctx, partitions, replicas, configs, topic)
-	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-		return fmt.Errorf("create topic %s: %w", topic, err)
+	_, err := s.admin.CreateTopic(ctx, partitions, replicas, configs, topic)
+	if errors.Is(err, kerr.TopicAlreadyExists) {
+		return nil
 	}
-	return nil
+	return err
+}
+
+func (s *Store) partitionsOf(ctx context.Context, topic string) (int32, error) {
+	details, err := s.admin.ListTopics(ctx, topic)
+	if err == nil {
+		err = details.Error()
+	}
+	return int32(len(details[topic].Partitions)), err
 }
 
 func (s *Store) checkConfig(ctx context.Context, topic string, want map[string]string) error {

@@ -78,3 +78,28 @@ func TestALogWhoseBeginningIsGoneIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, kafka.ErrUnfit)
 	require.ErrorContains(t, err, "partition 0 of log.events begins at offset 1")
 }
+
+func TestALogThatSomebodyElseWroteToIsNotServed(t *testing.T) {
+	t.Parallel()
+	opts := options(broker(t), "log")
+	s := open(t, opts)
+	_, err := s.Append(t.Context(), stream, 0, event(stream, 1))
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+
+	client, err := kgo.NewClient(kgo.SeedBrokers(opts.Brokers...), kgo.ConsumeTopics("log.events"))
+	require.NoError(t, err)
+	defer client.Close()
+	var again *kgo.Record
+	for again == nil {
+		for _, r := range client.PollFetches(t.Context()).Records() {
+			if string(r.Key) == stream {
+				again = &kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Headers: r.Headers}
+			}
+		}
+	}
+	require.NoError(t, client.ProduceSync(t.Context(), again).FirstErr())
+
+	_, err = kafka.Open(t.Context(), opts)
+	require.ErrorContains(t, err, "log is damaged: trade/UTI-1 has version 1 at 0/")
+}
