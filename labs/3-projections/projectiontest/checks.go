@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/kit/check"
@@ -99,6 +101,24 @@ var moving = []spec{{
 		require.ErrorContains(t, err, spoilt.Position.String())
 		require.Equal(t, behind(nil, log.Events[:60]), m.cursor(), "the cursor, after the batch failed")
 		m.is(log.Events[:60])
+		m.apply(log.Events[60:], behind(nil, log.Events))
+		m.is(log.Events)
+	},
+}, {
+	Check: check.Check{ID: "L3.11", Points: 2, Invariant: "L3.I1", Title: "a batch with an event that its stream cannot take leaves no trace",
+		Hint: "trade.Fold says so; so does trade.StateOf, of trades and of curves"},
+	try: func(t *trial) {
+		m, log := t.open(), History(8, 120, 3)
+		m.apply(log.Events[:60], behind(nil, log.Events[:60]))
+		for _, stream := range []string{trade.TradeStream(""), trade.CurveStream("")} {
+			wrong := slices.Clone(log.Events[60:])
+			i := slices.IndexFunc(wrong, func(r contract.Recorded) bool { return strings.HasPrefix(r.Stream, stream) })
+			wrong[i].Corrects = uuid.UUID{1} // no event has this id
+			err := m.Apply(t.Context(), wrong, behind(nil, log.Events))
+			require.ErrorContains(t, err, wrong[i].Stream)
+			require.Equal(t, behind(nil, log.Events[:60]), m.cursor(), "the cursor, after the batch failed")
+			m.is(log.Events[:60])
+		}
 		m.apply(log.Events[60:], behind(nil, log.Events))
 		m.is(log.Events)
 	},

@@ -33,6 +33,10 @@ FROM jsonb_to_recordset($1::jsonb) AS c(curve text, delivery text, price numeric
 		if !ok {
 			continue
 		}
+		// FoldCurve panics on a history that could never be decided; what a feed brings is an error.
+		if _, err := trade.StateOf(map[string][]trade.Event{stream: streams[stream]}, trade.AsOf{}); err != nil {
+			return err
+		}
 		names = append(names, name)
 		for delivery, mark := range trade.FoldCurve(name, streams[stream], trade.AsOf{}).Points {
 			points = append(points, pointRow{name, delivery.String(), mark.Price, mark.Currency})
