@@ -143,7 +143,7 @@ func TestAsKnownThenIsWhatTheBookSaidThen(t *testing.T) {
 // A pool with many more legs than a checkpoint holds, into which some come late and some are corrected.
 func TestLateLegsInALongPool(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(3) {
+	for seed := range uint64(2) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		d := newDesk()
 		b := trade.NewBook()
@@ -152,7 +152,7 @@ func TestLateLegsInALongPool(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, b.Apply(cmd.Stream(), e))
 		}
-		for i := range 1500 {
+		for i := range 600 {
 			cmd := someTrade(random, i)
 			if random.IntN(8) == 0 {
 				cmd.EffectiveAt = cmd.EnteredAt.Add(-time.Duration(random.IntN(i+1)) * time.Hour)
@@ -162,7 +162,7 @@ func TestLateLegsInALongPool(t *testing.T) {
 				earlier := someTrade(random, random.IntN(i))
 				take(trade.Command{ID: fmt.Sprint("fix", i), UTI: earlier.UTI, Corrects: trade.EventID(earlier.ID, 0), EnteredAt: cmd.EnteredAt, Body: earlier.Body})
 			}
-			if i%250 == 0 {
+			if i%200 == 199 {
 				require.Equal(t, string(d.state(t).Canonical()), string(b.State().Canonical()), "seed %d, after %d", seed, i)
 			}
 		}

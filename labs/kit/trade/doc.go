@@ -10,4 +10,19 @@
 //	events of one trade ── Fold ──▶ Trade, with its legs
 //	legs of all trades ── Pool ──▶ quantity, cost, realised P&L, by average cost and by FIFO
 //	price marks ── Curve ──▶ unrealised P&L
+//	an event of one contract ── FollowUps ──▶ commands for another
+//	all events ── StateOf, or Book by steps ──▶ State, and its canonical bytes
+//
+// Where to look for what:
+//
+//	slot.go, fold.go        which events count, and in which order: the rule that everything hangs on
+//	evolve.go               the lifecycle table; amend.go and reduce.go have its rows
+//	decide.go               a command against a history; admit.go who may, resolve.go how much
+//	terms.go                what a contract may say
+//	pool.go                 netting; average.go and fifo.go the two methods
+//	ledger.go, book.go      the same by steps: a late event costs as much as it is late
+//	calendar.go             zones, hours, the book's day
+//
+// Decimals round at four named places and nowhere else: Currency.Amount, the split of a leg that crosses zero, the
+// share of cost that a reduction takes out, and Curve.Value.
 package trade

@@ -62,6 +62,16 @@ func TestACorrectedNovationRestatesItsContractAndAnAnnulledOneVoidsIt(t *testing
 	require.Empty(t, d.state(t).Positions)
 }
 
+// What was agreed after the novation took effect is agreed with the other party alone.
+func TestACorrectedNovationHasThePriceOfItsOwnTime(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought, remain20, on("02-22", trade.Amend{Kind: trade.Amendment, Price: ref("60")}),
+		corrects(remain20, on("02-23", trade.Novate{Role: trade.Remaining, Quantity: mwh("25"), NewUTI: "T2", Incoming: "cpty/8"})))
+	equal(t, "60", d.trade(t, T, trade.AsOf{}).Price)
+	equal(t, "50", d.trade(t, "T2", trade.AsOf{}).Price)
+}
+
 // A correction of a follow-up's NEW has an approver, so that it goes in where the contract is closed by then.
 func TestACorrectedNovationReachesAClosedContract(t *testing.T) {
 	t.Parallel()
