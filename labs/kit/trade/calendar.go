@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The rules of daylight saving are files of this package (tzdata 2025, public domain), so hours never depend on the
+// The rules of daylight saving are files of this package (tzdata 2025c, public domain), so hours never depend on the
 // machine's own zoneinfo or on the Go release.
 //
 //go:embed zoneinfo
@@ -20,7 +20,7 @@ type area struct {
 }
 
 // areas are the zones, hubs and grades that this kit knows. The European gas day begins at 06:00 on the Continent
-// (network code on capacity allocation, Regulation (EU) 2017/459, article 3(7), 05:00 UTC in winter) and at 05:00 in
+// (Regulation (EU) 2017/459, article 3, "gas day": 05:00 UTC in winter, 04:00 in summer) and at 05:00 in
 // Great Britain (Uniform Network Code, since 2015). Oil has no hours: its zone only says whose calendar is meant.
 var areas = map[string]area{
 	"CET":   {Power, location("Brussels"), 0},
