@@ -205,11 +205,11 @@ func (s *Store) lastRecorded(ctx context.Context, partition int32) (time.Time, e
 
 // ownerAddress is the address of the member that the group gave a partition to; empty if that is not to be had.
 func (s *Store) ownerAddress(ctx context.Context, partition int32) string {
-	groups, err := s.admin.DescribeGroups(ctx, s.opts.Prefix+".owners")
+	groups, err := s.admin.DescribeGroups(ctx, s.group())
 	if err != nil {
 		return ""
 	}
-	for _, member := range groups[s.opts.Prefix+".owners"].Members {
+	for _, member := range groups[s.group()].Members {
 		assigned, ok := member.Assigned.AsConsumer()
 		if !ok {
 			continue

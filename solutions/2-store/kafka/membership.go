@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/kit/contract"
@@ -13,6 +14,10 @@ import (
 
 // A membership is one stay in the consumer group that shares out the partitions. The group consumes nothing: it only says who
 // is to own what, and the transactional ids see to it that an owner who missed the news cannot write.
+//
+// A member that has an address is known by it (static membership, KIP-345). So a process that was killed and comes back has
+// its place at once, where a stranger would have to wait for the dead one's session to end. Two that live under
+// one address would take the place from each other without end.
 type membership struct {
 	once sync.Once
 	lost chan struct{} // closed when an owner was fenced: what the group told us no longer holds
@@ -25,6 +30,7 @@ const (
 	sessionTimeout    = 10 * time.Second
 	heartbeatInterval = 500 * time.Millisecond
 	retryAfter        = 250 * time.Millisecond
+	leaveTimeout      = 2 * time.Second
 )
 
 // belong joins the group, and joins again whenever the place was lost, until the store is closed.
@@ -45,7 +51,7 @@ func (s *Store) belong() {
 		}
 		s.unsettle()
 		s.giveAll()
-		client.Close() // leaves the group
+		client.Close()
 	}
 }
 
@@ -60,8 +66,8 @@ func (s *Store) pause() {
 }
 
 func (s *Store) join(m *membership) (*kgo.Client, error) {
-	client, err := s.dial(
-		kgo.ConsumerGroup(s.opts.Prefix+".owners"),
+	opts := []kgo.Opt{
+		kgo.ConsumerGroup(s.group()),
 		kgo.ConsumeTopics(s.heads),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()), // a partition that stays is not interrupted
 		kgo.DisableAutoCommit(),
@@ -70,13 +76,31 @@ func (s *Store) join(m *membership) (*kgo.Client, error) {
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, got map[string][]int32) { s.take(m, got[s.heads]) }),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { s.give(gone[s.heads]) }),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { s.give(gone[s.heads]) }),
-	)
+	}
+	if s.opts.Address != "" {
+		opts = append(opts, kgo.InstanceID(s.opts.Address))
+	}
+	client, err := s.dial(opts...)
 	if err != nil {
 		return nil, err
 	}
 	client.PauseFetchTopics(s.heads)
 	return client, nil
 }
+
+// leave gives our place up for good: for a static member that only closes its connections, others would wait.
+func (s *Store) leave() {
+	if s.opts.ReadOnly || s.index == nil || s.opts.Address == "" {
+		return // never joined, or has left already
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	if _, err := s.admin.LeaveGroup(ctx, kadm.LeaveGroup(s.group()).InstanceIDs(s.opts.Address)); err != nil {
+		s.opts.Log.Warn("left without a word; others wait for the session to end", "log", s.opts.Prefix, "err", err)
+	}
+}
+
+func (s *Store) group() string { return s.opts.Prefix + ".owners" }
 
 // take begins to own partitions.
 func (s *Store) take(m *membership, partitions []int32) {

@@ -321,3 +321,30 @@ func BenchmarkAppendOneByOne(b *testing.B) {
 		})
 	}
 }
+
+// The owner dies without leaving the group, and the broker restarts from its files: the next owner must not have to wait for
+// the dead one's session to end.
+func TestALogOutlivesItsOwnerAndItsBroker(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(dir))
+	require.NoError(t, err)
+	opts := options(cluster, "log")
+	opts.Partitions = 12
+	dead := open(t, opts)
+	for i := range 30 {
+		name := fmt.Sprintf("trade/UTI-%d", i)
+		_, err := dead.Append(t.Context(), name, 0, event(name, 1))
+		require.NoError(t, err)
+	}
+	want := all(t, dead)
+	cluster.Close()
+
+	opts.Brokers = broker(t, kfake.DataDir(dir)).ListenAddrs()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	next, err := kafka.Open(ctx, opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, next.Close()) })
+	require.ElementsMatch(t, want, all(t, next))
+}

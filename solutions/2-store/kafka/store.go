@@ -24,7 +24,7 @@ type Options struct {
 	Partitions int32              // of a log that is created now; ignored for one that exists; 0 means 1
 	Clock      contract.Clock     // gives recorded_at
 	Heads      contract.HeadCodec // of the compacted topic
-	Address    string             // where others reach this process; written into the log at take-over
+	Address    string             // where others reach this process, and nobody else; written into the log at take-over
 	ReadOnly   bool               // take over nothing, create nothing; Append is ErrReadOnly
 	Timeout    time.Duration      // for the broker to answer a transaction; 0 means 15 s
 	Log        *slog.Logger       // nil discards
@@ -127,6 +127,7 @@ func (s *Store) start(ctx context.Context) error {
 func (s *Store) Close() error {
 	s.cancel()
 	<-s.left
+	s.leave()
 	s.client.Close()
 	return nil
 }
