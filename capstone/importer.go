@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"iter"
 
 	"example.com/blotter/capstone/lines"
@@ -15,6 +16,7 @@ type Result struct {
 	Line    int
 	Command trade.Command // zero for a bad line
 	Problem error         // *lines.Error or *ReusedCommandError; nil for an outcome
+	SameAs  int           // the earlier line of this import with the same command_id; 0 for none
 	Outcome Outcome
 }
 
@@ -50,10 +52,13 @@ type task struct {
 	done   chan struct{}
 }
 
+var seed = maphash.MakeSeed()
+
 // start launches a task per line, each behind the last one that shares a name with it.
 func (d *Desk) start(ctx context.Context, input iter.Seq2[lines.Line, error], under chan<- *task) {
 	defer close(under)
 	last := map[string]*task{}
+	seen := map[uint64]int{} // line by command id, of which a hash does: it only finds the other line to name
 	for line, problem := range input {
 		t := &task{result: Result{Line: line.Number, Command: line.Command, Problem: problem}, done: make(chan struct{})}
 		select {
@@ -69,9 +74,12 @@ func (d *Desk) start(ctx context.Context, input iter.Seq2[lines.Line, error], un
 			close(t.done)
 			continue
 		}
+		id := maphash.String(seed, line.Command.ID)
+		t.result.SameAs = seen[id]
+		seen[id] = line.Number
 		var before []*task
 		for _, name := range line.Names {
-			if earlier := last[name]; earlier != nil {
+			if earlier := last[name]; earlier != nil && earlier != t {
 				before = append(before, earlier)
 			}
 			last[name] = t

@@ -78,6 +78,9 @@ func (a *app) beginDemo(keep bool) error {
 		return err
 	}
 	a.onClose(func() error { return os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o711); err != nil { // the database may run as another user, who has to pass through
+		return err
+	}
 	a.cli.Data = dir
 	return a.create(true)
 }
