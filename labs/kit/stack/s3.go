@@ -93,7 +93,7 @@ func findGateway(named string) (string, error) {
 	path, err := exec.LookPath("versitygw")
 	if err != nil {
 		return "", withHint(fmt.Errorf("no S3 gateway: neither .tools/bin/versitygw here or above, nor versitygw in PATH"),
-			"run: make tools")
+			"run: make setup")
 	}
 	return path, nil
 }
