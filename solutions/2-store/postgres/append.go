@@ -63,8 +63,15 @@ func owned(events []contract.Event) []contract.Event {
 // Group commit. One goroutine takes the appends that wait and writes them in one transaction, so that many callers share one
 // flush of the server's log. While it writes, the next group gathers; nobody waits for a timer.
 
-// maxGroup is how many events one group takes before it is closed; a single larger batch is a group of its own.
-const maxGroup = 1000
+const (
+	// maxGroup is how many bytes one group takes before it is closed, with perEvent for the attributes of each event. A
+	// larger batch is a group of its own.
+	maxGroup = 1 << 20
+	perEvent = 512
+	// patience is how many times in a row the group lets other goroutines run and nobody comes before it is closed. Those
+	// who were just given their outcome are often about to come again: a few microseconds for fuller groups.
+	patience = 20
+)
 
 func (s *Store) commitGroups() {
 	for {
@@ -80,29 +87,32 @@ func (s *Store) commitGroups() {
 }
 
 func (s *Store) gather(first *appending) []*appending {
-	group, events := []*appending{first}, len(first.events)
-	for yielded := false; events < maxGroup; {
+	group, size := []*appending{first}, first.size()
+	for idle := 0; size < maxGroup && idle < patience; {
 		select {
 		case next := <-s.queue:
-			group, events = append(group, next), events+len(next.events)
-			continue
+			group, size, idle = append(group, next), size+next.size(), 0
 		default:
+			runtime.Gosched()
+			idle++
 		}
-		if yielded {
-			break
-		}
-		// Those whose outcomes were just given may be about to come with their next: let them run once.
-		runtime.Gosched()
-		yielded = true
 	}
 	return group
+}
+
+func (a *appending) size() int {
+	size := 0
+	for _, e := range a.events {
+		size += perEvent + len(e.Data)
+	}
+	return size
 }
 
 // commit gives each member of a group its outcome. Where the group as a whole fails, its members are tried one by one beside
 // the next groups, so that what stops one of them (another process that was faster, a transaction that holds its stream,
 // a value that does not fit) stops that one alone.
 func (s *Store) commit(group []*appending) {
-	outcomes, err := s.attempt(group)
+	outcomes, err := s.attempt(group, false)
 	if err != nil {
 		for _, a := range group {
 			s.alone.Go(func() { a.done <- s.commitAlone(a) })
@@ -127,17 +137,12 @@ const (
 // the ids up. If the commit took place they are there, and their receipts are returned. If it is still under way, the
 // insert of the same ids waits for it at the unique index and then fails; the attempt after finds them.
 func (s *Store) commitAlone(a *appending) outcome {
-	if err := s.aloneSlots.acquire(a.ctx); err != nil {
-		return outcome{err: fmt.Errorf("append to %s: %w", a.stream, err)}
-	}
-	defer s.aloneSlots.release()
 	wait := firstWait
 	for attempt := 1; ; {
-		outcomes, err := s.attempt([]*appending{a})
+		o, err := s.attemptAlone(a)
 		switch {
 		case err == nil:
-			s.wakeSequencer()
-			return outcomes[0]
+			return o
 		case a.ctx.Err() != nil:
 			return outcome{err: fmt.Errorf("append to %s, outcome unknown: %w", a.stream, a.ctx.Err())}
 		case s.isClosing():
@@ -156,4 +161,19 @@ func (s *Store) commitAlone(a *appending) outcome {
 			return outcome{err: fmt.Errorf("append to %s: %w", a.stream, err)}
 		}
 	}
+}
+
+// attemptAlone takes one of few slots for one attempt only: appends that are stuck behind a transaction take turns with those
+// that are not.
+func (s *Store) attemptAlone(a *appending) (outcome, error) {
+	if err := s.aloneSlots.acquire(a.ctx); err != nil {
+		return outcome{}, err
+	}
+	defer s.aloneSlots.release()
+	outcomes, err := s.attempt([]*appending{a}, true)
+	if err != nil {
+		return outcome{}, err
+	}
+	s.wakeSequencer()
+	return outcomes[0], nil
 }

@@ -24,14 +24,18 @@ const (
 // attempt writes a group in one transaction of two round trips: read and decide, insert and commit. With an error, nothing
 // is known of any member; without one, each has its outcome, and what was acknowledged is durable.
 //
+// Whether an id is there already is asked only where it may be: of appends at any version, of those whose version is not
+// the stream's, and, thorough, of all. For the rest the unique constraint answers, and an attempt that fails by it
+// has to be made again, thorough.
+//
 // What a crash means, ours or the server's: before the commit nothing is there; after it, all of it, and a retry finds it.
-func (s *Store) attempt(group []*appending) ([]outcome, error) {
+func (s *Store) attempt(group []*appending, thorough bool) ([]outcome, error) {
 	conn, err := s.pool.Acquire(s.ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer s.giveBack(conn)
-	log, err := s.begin(conn, group)
+	log, err := s.begin(conn, group, thorough)
 	if err != nil {
 		return nil, fmt.Errorf("read heads: %w", err)
 	}
@@ -55,22 +59,43 @@ func (s *Store) attempt(group []*appending) ([]outcome, error) {
 }
 
 // begin opens the transaction, announces it to Frontier, and reads what deciding needs.
-func (s *Store) begin(conn *pgxpool.Conn, group []*appending) (*known, error) {
+func (s *Store) begin(conn *pgxpool.Conn, group []*appending, thorough bool) (*known, error) {
 	log := &known{heads: map[string]contract.Receipt{}, ids: map[uuid.UUID]store.Outcome{}}
 	var streams []string
-	var ids []uuid.UUID
 	for _, a := range group {
 		streams = append(streams, a.stream)
-		for _, e := range a.events {
-			ids = append(ids, e.ID)
-		}
 	}
 	var batch pgx.Batch
 	batch.Queue("begin")
 	batch.Queue(announce, s.schema, s.earliest(group))
 	batch.Queue(selectHeads, streams).Query(log.readHeads)
-	batch.Queue(selectIDs, ids).Query(log.readIDs)
-	return log, conn.SendBatch(s.ctx, &batch).Close()
+	if ids := idsOf(group, func(a *appending) bool { return thorough || a.expected == contract.Any }); len(ids) > 0 {
+		batch.Queue(selectIDs, ids).Query(log.readIDs)
+	}
+	if err := conn.SendBatch(s.ctx, &batch).Close(); err != nil || thorough {
+		return log, err
+	}
+	ids := idsOf(group, func(a *appending) bool { return a.expected != contract.Any && a.expected != log.Version(a.stream) })
+	if len(ids) == 0 {
+		return log, nil
+	}
+	rows, err := conn.Query(s.ctx, selectIDs, ids)
+	if err != nil {
+		return nil, err
+	}
+	return log, log.readIDs(rows)
+}
+
+func idsOf(group []*appending, which func(*appending) bool) []uuid.UUID {
+	var ids []uuid.UUID
+	for _, a := range group {
+		if which(a) {
+			for _, e := range a.events {
+				ids = append(ids, e.ID)
+			}
+		}
+	}
+	return ids
 }
 
 func (k *known) readHeads(rows pgx.Rows) error {

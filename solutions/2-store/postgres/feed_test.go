@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/kit/contract"
@@ -198,11 +199,14 @@ func TestAStreamHeldByAnotherTransactionHoldsNoOtherAppend(t *testing.T) {
 	held, err := session(t, dsn).Begin(t.Context())
 	require.NoError(t, err)
 	insert(t, held, 1, event("trade/HELD", 1))
-	waiting := make(chan error, 1)
-	go func() {
-		_, err := s.Append(context.Background(), "trade/HELD", 0, event("trade/HELD", 2))
-		waiting <- err
-	}()
+	const stuck = 2 * maxAlone
+	waiting := make(chan error, stuck)
+	for n := range stuck {
+		go func() {
+			_, err := s.Append(context.Background(), "trade/HELD", 0, event("trade/HELD", 2+n))
+			waiting <- err
+		}()
+	}
 	var all sync.WaitGroup
 	for n := range 32 {
 		all.Go(func() {
@@ -213,11 +217,13 @@ func TestAStreamHeldByAnotherTransactionHoldsNoOtherAppend(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.Empty(t, waiting, "the append to the held stream")
+	require.Empty(t, waiting, "appends to the held stream")
 	require.NoError(t, held.Commit(t.Context()))
-	conflict := new(contract.ConflictError)
-	require.ErrorAs(t, <-waiting, &conflict)
-	require.Equal(t, contract.ConflictError{Stream: "trade/HELD", Expected: 0, Actual: 1}, *conflict)
+	for range stuck {
+		conflict := new(contract.ConflictError)
+		require.ErrorAs(t, <-waiting, &conflict)
+		require.Equal(t, contract.ConflictError{Stream: "trade/HELD", Expected: 0, Actual: 1}, *conflict)
+	}
 }
 
 // TestFeedUnderOpenTransactions has 64 writers hold their transactions open for 0 to 50 ms and roll 1 % of them back, beside a
@@ -280,6 +286,29 @@ func follow(ctx context.Context, s *Store) []string {
 		got = append(got, fmt.Sprintf("%s@%d", r.Stream, r.Version))
 	}
 	return got
+}
+
+// TestAValueThatDoesNotFitFailsItsOwnAppendAlone puts a text that Postgres cannot hold beside others in a group.
+func TestAValueThatDoesNotFitFailsItsOwnAppendAlone(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	var all sync.WaitGroup
+	for n := range 16 {
+		all.Go(func() {
+			stream := fmt.Sprintf("trade/%d", n)
+			e := event(stream, 1)
+			if n%4 == 0 {
+				e.Reason = "a zero byte: \x00"
+			}
+			_, err := s.Append(t.Context(), stream, 0, e)
+			if n%4 == 0 {
+				assert.ErrorIs(t, err, contract.ErrInvalid)
+			} else {
+				assert.NoError(t, err)
+			}
+		})
+	}
+	all.Wait()
 }
 
 func split(t *testing.T, name string) (stream string, version int64) {

@@ -57,7 +57,7 @@ type Options struct {
 	// AppDSN, if given, is what the store itself signs in with: a login that is a member of the application's role (its
 	// name is the schema's with _app behind it) and so cannot become the owner. Without DSN nothing is migrated.
 	AppDSN string
-	// Schema holds the log; "blotter" if empty. At most 59 bytes.
+	// Schema holds the log and nothing else; "blotter" if empty. At most 59 bytes.
 	Schema string
 	// Clock gives the time to record; required.
 	Clock contract.Clock
@@ -203,10 +203,11 @@ func (opt Options) pool() (*pgxpool.Config, error) {
 	settings["lock_timeout"] = fmt.Sprint(lockLimit.Milliseconds())
 	settings["idle_in_transaction_session_timeout"] = fmt.Sprint(idleLimit.Milliseconds())
 	settings["application_name"] = "blotter"
-	// Every query here is a few looks by index. A plan made while the tables were small would read them whole, and a session
-	// keeps its plans.
+	// Every query here is a few looks by index, however many rows there are, and one plan is right for all. A plan made while
+	// the tables were small would read them whole, and a session keeps its plans.
 	settings["enable_seqscan"], settings["enable_hashjoin"], settings["enable_mergejoin"] = "off", "off", "off"
 	settings["jit"] = "off" // nothing here runs long enough to earn the compilation
+	settings["plan_cache_mode"] = "force_generic_plan"
 	if opt.ReadOnly {
 		settings["default_transaction_read_only"] = "on"
 	}

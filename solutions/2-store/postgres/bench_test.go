@@ -1,0 +1,110 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack/stacktest"
+)
+
+// Each benchmark stands beside its limit, measured in turns with it so that both meet the same machine: the same rows into an
+// identical table by a bare statement. The store's time includes sequencing all that was appended.
+
+// limit is the store and a bare table like its own.
+type limit struct {
+	*Store
+	bare *pgxpool.Pool
+}
+
+const writers = 32
+
+func newLimit(b *testing.B) limit {
+	dsn, schema := stacktest.Schema(b)
+	s, err := Open(b.Context(), Options{DSN: dsn, Schema: schema, Clock: func(context.Context) time.Time { return time.Now() }})
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, s.Close()) })
+	config, err := pgxpool.ParseConfig(dsn)
+	require.NoError(b, err)
+	config.MaxConns = writers
+	bare, err := pgxpool.NewWithConfig(b.Context(), config)
+	require.NoError(b, err)
+	b.Cleanup(bare.Close)
+	_, err = bare.Exec(b.Context(), "create table bare (like events including all)")
+	require.NoError(b, err)
+	return limit{s, bare}
+}
+
+func benchEvents(stream string, n int) []contract.Event {
+	events := make([]contract.Event, n)
+	for i := range events {
+		events[i] = event(stream, i)
+		events[i].ID, events[i].Correlation, events[i].Causation = uuid.New(), uuid.New(), uuid.New()
+		events[i].Data = make([]byte, 200)
+	}
+	return events
+}
+
+func (l limit) append(ctx context.Context, stream string, events []contract.Event) error {
+	_, err := l.Append(ctx, stream, 0, events...)
+	return err
+}
+
+func (l limit) insert(ctx context.Context, _ string, events []contract.Event) error {
+	statement := strings.Replace(insertEvents, "into events", "into bare", 1)
+	_, err := l.bare.Exec(ctx, statement, arrays(rowsAt(1, events...))...)
+	return err
+}
+
+// compare measures rounds of so many batches by so many writers, and reports both rates and their ratio.
+func (l limit) compare(b *testing.B, writers, batches, size int) {
+	var ours, bare time.Duration
+	for round := 0; b.Loop(); round++ {
+		ours += measure(b, round, writers, batches, size, func(stream string, events []contract.Event) error {
+			return l.append(b.Context(), stream, events)
+		}, func() { l.End(b.Context()) })
+		bare += measure(b, round, writers, batches, size, func(stream string, events []contract.Event) error {
+			return l.insert(b.Context(), stream, events)
+		}, func() {})
+	}
+	events := float64(b.N * writers * batches * size)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(events/ours.Seconds(), "append/s")
+	b.ReportMetric(events/bare.Seconds(), "bare/s")
+	b.ReportMetric(100*bare.Seconds()/ours.Seconds(), "%")
+}
+
+func measure(b *testing.B, round, writers, batches, size int, do func(string, []contract.Event) error, after func()) time.Duration {
+	work := make([][][]contract.Event, writers)
+	for w := range work {
+		for i := range batches {
+			work[w] = append(work[w], benchEvents(fmt.Sprintf("trade/%d-%d-%d", round, w, i), size))
+		}
+	}
+	start := time.Now()
+	var all sync.WaitGroup
+	for _, batches := range work {
+		all.Go(func() {
+			for _, events := range batches {
+				if err := do(events[0].Stream, events); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	after()
+	return time.Since(start)
+}
+
+func BenchmarkBatchesOf100(b *testing.B)   { newLimit(b).compare(b, 1, 100, 100) }
+func BenchmarkBatchesOf1000(b *testing.B)  { newLimit(b).compare(b, 1, 10, 1000) }
+func Benchmark32SingleEvents(b *testing.B) { newLimit(b).compare(b, writers, 100, 1) }
