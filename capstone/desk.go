@@ -96,7 +96,7 @@ func (d *Desk) again(ctx context.Context, o order, recorded contract.Recorded) (
 }
 
 func (d *Desk) decide(ctx context.Context, o order) (Outcome, error) {
-	history, err := d.history(ctx, o.Stream())
+	history, expected, err := d.before(ctx, o)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -114,8 +114,18 @@ func (d *Desk) decide(ctx context.Context, o order) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	event, err := d.append(ctx, o, o.Stream(), int64(len(history)), decision)
+	event, err := d.append(ctx, o, o.Stream(), expected, decision)
 	return Outcome{Event: event}, err
+}
+
+// before is what o is decided against, and the version at which that must still be all. A mark depends on no earlier one
+// unless it corrects it, so the years of its curve are not read.
+func (d *Desk) before(ctx context.Context, o order) ([]trade.Event, int64, error) {
+	if _, mark := o.Body.(trade.PriceMarked); mark && o.Corrects == uuid.Nil {
+		return nil, contract.Any, nil
+	}
+	history, err := d.history(ctx, o.Stream())
+	return history, int64(len(history)), err
 }
 
 // append makes an event of a decision and stores it.

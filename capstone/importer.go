@@ -79,7 +79,7 @@ func (d *Desk) start(ctx context.Context, input iter.Seq2[lines.Line, error], un
 		seen[id] = line.Number
 		var before []*task
 		for _, name := range line.Names {
-			if earlier := last[name]; earlier != nil && earlier != t {
+			if earlier := last[name]; earlier != nil {
 				before = append(before, earlier)
 			}
 			last[name] = t

@@ -117,6 +117,9 @@ func shuffled(book []lines.Line, seed uint64) []lines.Line {
 			}
 		}
 	}
+	if len(out) != len(book) {
+		panic("lines were lost in the shuffle")
+	}
 	return out
 }
 

@@ -170,12 +170,12 @@ func (o *object) mark() trade.PriceMarked {
 	return m
 }
 
-// names is Line.Names.
+// names is Line.Names, each once.
 func names(c trade.Command) []string {
 	list := []string{c.Stream(), "command/" + c.ID}
 	add := func(uti string) {
-		if uti != "" {
-			list = append(list, trade.TradeStream(uti))
+		if stream := trade.TradeStream(uti); uti != "" && stream != list[0] {
+			list = append(list, stream)
 		}
 	}
 	switch b := c.Body.(type) {

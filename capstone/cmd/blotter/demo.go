@@ -109,8 +109,8 @@ func showSummary(w io.Writer, sum capstone.Summary) {
 	showImported(w, sum.Imported)
 	showMissing(w, sum.Missing)
 	positions := sum.State.Positions
-	fmt.Fprintf(w, "\npositions (%d of %d)\n", min(shown, len(positions)), len(positions))
-	showPositions(w, positions[:min(shown, len(positions))])
+	fmt.Fprintf(w, "\nthe largest open positions\n")
+	showPositions(w, largest(positions, shown))
 	fmt.Fprintln(w, "\nprofit and loss, by average cost and by fifo")
 	showTotals(w, totals(positions))
 	fmt.Fprintf(w, "\nstate     %s, %s, digest sha256:%x\n", plural(int64(len(sum.State.Trades)), "trade"), plural(int64(len(positions)), "position"), sum.State.Digest())

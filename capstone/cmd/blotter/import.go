@@ -66,10 +66,12 @@ func showImported(w io.Writer, n capstone.Imported) {
 	fmt.Fprintf(w, "%s: %d accepted, %d refused, %d bad; %d of them were on record already\n",
 		plural(int64(n.Lines), "line"), n.Accepted, n.Refused, n.Bad, n.Again)
 	if n.Accepted > 0 {
-		fmt.Fprintf(w, "  accepted  %s\n", counts(n.Kinds))
+		fmt.Fprintln(w, "  accepted")
+		counts(w, n.Kinds)
 	}
 	if n.Refused > 0 {
-		fmt.Fprintf(w, "  refused   %s\n", counts(n.Rules))
+		fmt.Fprintln(w, "  refused, by rule")
+		counts(w, n.Rules)
 	}
 }
 

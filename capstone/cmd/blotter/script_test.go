@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -18,7 +19,7 @@ func TestMain(m *testing.M) {
 // Each script tells one story; see the comment at its head.
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	gateway, err := filepath.Abs("../../../.tools/bin/versitygw")
+	gateway, err := filepath.Abs(cmp.Or(os.Getenv("BLOTTER_S3_GATEWAY"), "../../../.tools/bin/versitygw"))
 	require.NoError(t, err)
 	books, err := filepath.Abs("../../books")
 	require.NoError(t, err)
@@ -27,9 +28,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		WorkdirRoot:   open0711(t),
 		Setup: func(env *testscript.Env) error {
-			if os.Getenv("BLOTTER_S3_GATEWAY") == "" {
-				env.Setenv("BLOTTER_S3_GATEWAY", gateway)
-			}
+			env.Setenv("BLOTTER_S3_GATEWAY", gateway)
 			env.Setenv("BOOKS", books)
 			return nil
 		},

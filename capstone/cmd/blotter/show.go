@@ -30,14 +30,34 @@ func asJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// counts is "540 NEW, 210 SETTLE": the largest first.
-func counts[K cmp.Ordered](n map[K]int) string {
+// counts writes how many of each there are, three to a line, the most first.
+func counts[K ~string](w io.Writer, n map[K]int) {
 	keys := slices.SortedFunc(maps.Keys(n), func(a, b K) int { return cmp.Or(cmp.Compare(n[b], n[a]), cmp.Compare(a, b)) })
-	var parts []string
-	for _, k := range keys {
-		parts = append(parts, fmt.Sprintf("%d %v", n[k], k))
+	for row := range slices.Chunk(keys, 3) {
+		var line strings.Builder
+		for _, k := range row {
+			fmt.Fprintf(&line, "%8d %-30s", n[k], k)
+		}
+		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
 	}
-	return strings.Join(parts, ", ")
+}
+
+// largest are the n open positions that are worth most, bought or sold.
+func largest(positions []trade.Position, n int) []trade.Position {
+	var open []trade.Position
+	for _, p := range positions {
+		if !p.Quantity.IsZero() {
+			open = append(open, p)
+		}
+	}
+	value := func(p trade.Position) trade.Decimal {
+		if p.MarketValue == nil {
+			return p.AverageCost.Cost.Abs()
+		}
+		return p.MarketValue.Abs()
+	}
+	slices.SortStableFunc(open, func(a, b trade.Position) int { return value(b).Cmp(value(a)) })
+	return open[:min(n, len(open))]
 }
 
 // plural is "1 line" or "3 lines".
