@@ -32,7 +32,7 @@ func (c *demoCmd) Run(ctx context.Context, a *app) error {
 	if err := a.beginDemo(c.Keep); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "one year of a trading desk, on the %s stack, in the %s store\n", a.cli.Stack, a.where())
+	fmt.Fprintf(a.stderr, "one year of a trading desk, on the %s stack, in the %s store\n", a.cli.Stack, a.where())
 	system, err := a.system(ctx, withReadModel, withSnapshots, withAuditor)
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func (c *demoCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if c.Keep {
-		fmt.Fprintf(a.stdout, "kept in %s: try blotter --data %s position\n", a.cli.Data, a.cli.Data)
+		fmt.Fprintf(a.stderr, "kept in %s: try blotter --data %s position\n", a.cli.Data, a.cli.Data)
 	}
 	return demoVerdict(sum)
 }

@@ -63,7 +63,7 @@ func (a *app) system(ctx context.Context, with ...part) (*capstone.System, error
 		Project:  projection.Project,
 		AsOf:     projection.AsOf,
 		Replayer: replay.New(c),
-		Clock:    time.Now,
+		Clock:    func() time.Time { return time.Now().UTC() },
 		Width:    64,
 	}
 	if a.settings.Simulated {
