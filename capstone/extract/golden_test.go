@@ -1,0 +1,77 @@
+package extract_test
+
+import (
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone/extract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden bundle")
+
+const golden = "testdata/bundle"
+
+// goldenDesk is a trade, a settlement below zero, and a refusal whose words a spreadsheet would run.
+func goldenDesk(t *testing.T) *desk {
+	d := newDesk(t)
+	d.record("trade/T-1", oil("CRUDE", "70"))
+	d.record("trade/T-2", oil("CRUDE", "10"))
+	d.record("trade/T-1", trade.Settle{Quantity: barrels("30"), Price: trade.Dec("-37.63")})
+	d.record("refused/T-1", trade.CommandRefused{CommandID: "=cmd()", Rule: "too-much", Detail: "50 bbl of 40"})
+	d.seal()
+	return d
+}
+
+// The format is for ever: a bundle that was handed out years ago must verify, and its question give the same bytes again.
+func TestTheGoldenBundleIsMadeAndVerifies(t *testing.T) {
+	t.Parallel()
+	d := goldenDesk(t)
+	ask := extract.Ask{Query: extract.Query{UTIs: []string{"T-1"}}, Actor: "auditor/1", Reason: "year end", At: noon}
+	if *update {
+		require.NoError(t, os.RemoveAll(golden))
+		require.NoError(t, os.RemoveAll(extract.RequestFile(golden)))
+		_, err := extract.Make(t.Context(), golden, ask, d.options)
+		require.NoError(t, err)
+	}
+	dir := filepath.Join(t.TempDir(), "bundle")
+	_, err := extract.Make(t.Context(), dir, ask, d.options)
+	require.NoError(t, err)
+	want, got := load(t, golden), load(t, dir)
+	require.ElementsMatch(t, slices.Collect(maps.Keys(want)), slices.Collect(maps.Keys(got)))
+	for path := range want {
+		require.Equal(t, string(want[path].Data), string(got[path].Data), "%s: a change of this format makes bundles differ that answer one question", path)
+	}
+	_, err = extract.Verify(os.DirFS(golden), d.options.Verifier)
+	require.NoError(t, err)
+	signed, err := os.ReadFile(extract.RequestFile(golden))
+	require.NoError(t, err)
+	_, err = extract.OpenRequest(signed, d.options.Verifier)
+	require.NoError(t, err)
+}
+
+// The worked example of the package doc is lines of the golden bundle.
+func TestTheWorkedExampleIsTheGoldenBundle(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	bundle, shown := load(t, golden), 0
+	for text := range strings.Lines(string(source)) {
+		path, example, ok := strings.Cut(strings.TrimSpace(strings.TrimPrefix(text, "//\t")), " > ")
+		if !ok {
+			continue
+		}
+		shown++
+		for _, piece := range strings.Split(example, "…") {
+			require.Contains(t, string(bundle[path].Data), piece)
+		}
+	}
+	require.Greater(t, shown, 5)
+}

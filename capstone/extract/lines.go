@@ -1,0 +1,70 @@
+package extract
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+)
+
+// maxLine bounds what is held of a file: data of contract.MaxData bytes, as base64 and with every byte of its text escaped.
+const maxLine = 16 << 20
+
+// encodeLine is one line of JSON Lines, without its end. What people read keeps its < and &.
+func encodeLine(v any) []byte {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(fmt.Sprintf("extract: a line that does not marshal: %v", err)) // every field is plain data, or JSON made here
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
+}
+
+// A line of a file, without its end; the slice is valid until the next one.
+type line struct {
+	number int // 1-based
+	text   []byte
+}
+
+// linesOf is every line of a file. Each ends with a newline, the last one too; where that is not so, the error is a *Fault.
+func linesOf(bundle fs.FS, path string) iter.Seq2[line, error] {
+	return func(yield func(line, error) bool) {
+		f, err := bundle.Open(path)
+		if err != nil {
+			yield(line{}, err)
+			return
+		}
+		defer f.Close()
+		n := 0
+		s := bufio.NewScanner(f)
+		s.Buffer(nil, maxLine)
+		s.Split(wholeLines)
+		for s.Scan() {
+			if n++; !yield(line{n, s.Bytes()}, nil) {
+				return
+			}
+		}
+		switch err := s.Err(); {
+		case errors.Is(err, bufio.ErrTooLong), errors.Is(err, io.ErrUnexpectedEOF):
+			yield(line{}, fault(path, n+1, "the line has no end"))
+		case err != nil:
+			yield(line{}, fmt.Errorf("%s: %w", path, err))
+		}
+	}
+}
+
+// wholeLines is bufio.ScanLines without its leniency: a carriage return belongs to the line.
+func wholeLines(data []byte, atEOF bool) (int, []byte, error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	if atEOF && len(data) > 0 {
+		return 0, nil, io.ErrUnexpectedEOF
+	}
+	return 0, nil, nil
+}

@@ -1,0 +1,90 @@
+package extract
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+// Sealed is the archive of a sealed log, as the auditor keeps it.
+type Sealed interface {
+	// Published is the checkpoint of this many leaves; size 0 asks for the last one.
+	Published(ctx context.Context, size int64) (contract.Checkpoint, error)
+	// Leaves calls each with every leaf below size, in their order. at is where the event stood in the log, and nil for the header that
+	// closes a batch.
+	Leaves(ctx context.Context, size int64, each func(index int64, at *contract.Position, leaf []byte) error) error
+}
+
+// ErrDiffers is wrapped by the error of a log that no longer has what was sealed. Nothing can be certified from it.
+var ErrDiffers = errors.New("the log differs from what was sealed")
+
+// A scan goes through everything under a checkpoint, in the order of leaves, with each event as the log has it now. It holds one
+// batch at a time.
+type scan struct {
+	log    contract.Reader
+	event  func(index int64, r contract.Recorded) error
+	header func(index int64, leaf []byte) error
+
+	end   contract.Cursor
+	batch []sealedEvent
+}
+
+type sealedEvent struct {
+	index int64
+	at    contract.Position
+	leaf  []byte
+}
+
+func (s *scan) run(ctx context.Context, sealed Sealed, size int64) (err error) {
+	if s.end, err = s.log.End(ctx); err != nil {
+		return err
+	}
+	return sealed.Leaves(ctx, size, func(index int64, at *contract.Position, leaf []byte) error {
+		if at != nil {
+			s.batch = append(s.batch, sealedEvent{index, *at, leaf})
+			return nil
+		}
+		if err := s.flush(ctx, leaf); err != nil {
+			return err
+		}
+		return s.header(index, leaf)
+	})
+}
+
+// flush reads the range of the log that a batch was made of, and holds it against the batch: which events answer a query is decided by
+// what the log says, so the log must say what was sealed.
+func (s *scan) flush(ctx context.Context, leaf []byte) error {
+	h, err := parseHeader(leaf)
+	if err != nil {
+		return err
+	}
+	for p := range h.to {
+		if s.end.At(int32(p)) < h.to[p] {
+			return fmt.Errorf("%w: partition %d ends at %d, and was sealed up to %d", ErrDiffers, p, s.end.At(int32(p)), h.to[p])
+		}
+	}
+	found := map[contract.Position]contract.Recorded{}
+	for r, err := range s.log.Read(ctx, h.from, h.to) {
+		if err != nil {
+			return fmt.Errorf("reading the log from %s to %s: %w", h.from, h.to, err)
+		}
+		found[r.Position] = r
+	}
+	for _, e := range s.batch {
+		r, ok := found[e.at]
+		if !ok || !bytes.Equal(r.Leaf(), e.leaf) {
+			return fmt.Errorf("%w: at position %s (leaf %d)", ErrDiffers, e.at, e.index)
+		}
+		if err := s.event(e.index, r); err != nil {
+			return err
+		}
+	}
+	if len(found) != len(s.batch) {
+		return fmt.Errorf("%w: %d events from %s to %s, and %d were sealed", ErrDiffers, len(found), h.from, h.to, len(s.batch))
+	}
+	s.batch = s.batch[:0]
+	return nil
+}

@@ -1,0 +1,127 @@
+package extract
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+)
+
+// Names of the files in a bundle; schemas are beside them, in a folder.
+const (
+	manifestFile   = "manifest.json"
+	signatureFile  = "manifest.note"
+	checkpointFile = "checkpoint"
+	eventsFile     = "events.jsonl"
+	csvFile        = "events.csv"
+	proofsFile     = "proofs.jsonl"
+	readmeFile     = "README.txt"
+	schemasFolder  = "schemas"
+)
+
+// Format and Tool are the same in every bundle of this version, so that the same question gives the same bytes.
+const (
+	Format = "blotter/extract/v1"
+	Tool   = "blotter extract 1"
+)
+
+// A Manifest says what a bundle is. It is signed, and vouches for every other file by its digest.
+type Manifest struct {
+	Format     string     `json:"format"`
+	Tool       string     `json:"tool"`
+	Origin     string     `json:"origin"`    // of the log
+	Simulated  bool       `json:"simulated"` // recorded_at followed the commands, and not a clock
+	Checkpoint Point      `json:"checkpoint"`
+	Query      Asked      `json:"query"`
+	Counts     Counts     `json:"counts"`
+	Proven     []string   `json:"proven"`
+	NotProven  []string   `json:"not_proven"`
+	Schemas    []SchemaOf `json:"schemas"`
+	Files      []File     `json:"files"`
+}
+
+// A Point is the checkpoint that everything is proved against.
+type Point struct {
+	Size int64  `json:"size"`
+	Root string `json:"root"` // hexadecimal
+}
+
+// Asked is a Query as it is written.
+type Asked struct {
+	UTIs          []string `json:"utis,omitempty"`
+	Book          string   `json:"book,omitempty"`
+	RecordedFrom  string   `json:"recorded_from,omitempty"`
+	RecordedUntil string   `json:"recorded_until,omitempty"` // included
+}
+
+// Counts are of what is in the bundle.
+type Counts struct {
+	Events  int64 `json:"events"`
+	Streams int64 `json:"streams"`
+	Headers int64 `json:"batch_headers"` // none, but where the bundle is everything under the checkpoint
+}
+
+// A SchemaOf is a schema that data in the bundle is written in.
+type SchemaOf struct {
+	Type        string `json:"type"`
+	Version     int    `json:"version"`
+	Fingerprint string `json:"fingerprint"` // SHA-256 of the Parsing Canonical Form, hexadecimal: what the events carry
+	File        string `json:"file"`
+}
+
+// A File is any file but the manifest and its signature.
+type File struct {
+	Path   string `json:"path"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+func (q Query) asked() Asked {
+	a := Asked{UTIs: q.UTIs, Book: q.Book}
+	if !q.From.IsZero() {
+		a.RecordedFrom = q.From.Format(micros)
+	}
+	if !q.Until.IsZero() {
+		a.RecordedUntil = q.Until.Format(micros)
+	}
+	return a
+}
+
+func (a Asked) query() (q Query, err error) {
+	q.UTIs, q.Book = a.UTIs, a.Book
+	if a.RecordedFrom != "" {
+		if q.From, err = parseMicros(a.RecordedFrom); err != nil {
+			return q, err
+		}
+	}
+	if a.RecordedUntil != "" {
+		q.Until, err = parseMicros(a.RecordedUntil)
+	}
+	return q, err
+}
+
+// encode is indented, for people; the signature covers these very bytes.
+func (m Manifest) encode() []byte {
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		panic(fmt.Sprintf("extract: a manifest that does not marshal: %v", err)) // every field is plain data
+	}
+	return append(text, '\n')
+}
+
+// measure reads a file of the bundle whole, without holding it.
+func measure(bundle fs.FS, path string) (File, error) {
+	f, err := bundle.Open(path)
+	if err != nil {
+		return File{}, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	n, err := io.Copy(sum, f)
+	if err != nil {
+		return File{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return File{path, n, hex.EncodeToString(sum.Sum(nil))}, nil
+}

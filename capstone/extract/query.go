@@ -1,0 +1,102 @@
+package extract
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// A Query says which events go into a bundle. The zero Query is everything under the checkpoint.
+//
+// A trade brings its refusals with it: what was asked for and refused belongs to what happened. The period is of recorded_at, which the
+// store set and the tree covers; effective_at is only the producer's claim.
+type Query struct {
+	UTIs  []string // of these trades
+	Book  string   // of the trades that were ever in this book, whatever was corrected since
+	From  time.Time
+	Until time.Time // recorded from From until Until, both included; zero does not cut
+}
+
+// Whole says whether q asks for everything.
+func (q Query) Whole() bool { return len(q.UTIs) == 0 && q.Book == "" && !q.period() }
+
+func (q Query) period() bool { return !q.From.IsZero() || !q.Until.IsZero() }
+
+func (q Query) check() error {
+	switch {
+	case len(q.UTIs) > 0 && q.Book != "":
+		return errors.New("ask for trades or for a book, not for both")
+	case slices.Contains(q.UTIs, ""):
+		return errors.New("a UTI is empty")
+	case q.period() && !q.Until.IsZero() && q.Until.Before(q.From):
+		return fmt.Errorf("the period ends at %s, before it begins", q.Until.Format(micros))
+	}
+	return nil
+}
+
+// normal is q as the manifest has it: equal questions give equal bytes.
+func (q Query) normal() Query {
+	q.UTIs = slices.Compact(slices.Sorted(slices.Values(q.UTIs)))
+	q.From, q.Until = q.From.UTC().Truncate(time.Microsecond), q.Until.UTC().Truncate(time.Microsecond)
+	return q
+}
+
+// A selection is a query whose book was looked up.
+type selection struct {
+	Query
+	streams map[string]bool // nil takes every stream
+}
+
+func (q Query) of(utis []string) selection {
+	s := selection{q, map[string]bool{}}
+	for _, uti := range utis {
+		s.streams[trade.TradeStream(uti)] = true
+		s.streams[trade.Command{UTI: uti}.RefusedStream()] = true
+	}
+	return s
+}
+
+func (s selection) takes(r contract.Recorded) bool {
+	return (s.streams == nil || s.streams[r.Stream]) && s.during(r.RecordedAt)
+}
+
+func (q Query) during(t time.Time) bool {
+	return !t.Before(q.From) && (q.Until.IsZero() || !t.After(q.Until))
+}
+
+// utiOf is the trade that a stream is about, and whether it is about one.
+func utiOf(stream string) (string, bool) {
+	if uti, ok := strings.CutPrefix(stream, trade.TradeStream("")); ok {
+		return uti, true
+	}
+	uti, ok := strings.CutPrefix(stream, trade.Command{}.RefusedStream())
+	return uti, ok && !strings.HasPrefix(stream, "refused/curve/")
+}
+
+// Claims of a manifest: what Verify proves, and what nobody should read into it.
+const (
+	claimIncluded = "every event in the bundle is in the log of this origin, under this checkpoint, with exactly these attributes and this data"
+	claimDense    = "the versions of every stream in the bundle run from 1 without a hole"
+	claimComplete = "every event under the checkpoint is in the bundle"
+
+	noTruth  = "that what an event says was true, or that nothing was kept out of the log before it was sealed"
+	noLatest = "that a stream in the bundle has no later version"
+	noOther  = "that no other event under the checkpoint answers the query"
+	noHoles  = "that a stream has no event outside the period"
+)
+
+// claims follow from the query alone.
+func (q Query) claims() (proven, not []string) {
+	switch {
+	case q.Whole():
+		return []string{claimIncluded, claimDense, claimComplete}, []string{noTruth}
+	case q.period():
+		return []string{claimIncluded}, []string{noTruth, noOther, noHoles}
+	}
+	return []string{claimIncluded, claimDense}, []string{noTruth, noOther, noLatest}
+}

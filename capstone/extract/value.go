@@ -1,0 +1,88 @@
+package extract
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// A value is decoded data, whatever its schema: a tree that keeps the order of fields.
+type value struct {
+	kind  kind
+	text  string   // of text, number and literal
+	names []string // of an object's items
+	items []value  // of an object or a list
+}
+
+type kind int
+
+const (
+	null    kind = iota
+	text         // "…" in JSON
+	decimal      // "…" in JSON, where a number would lose digits; a number in a spreadsheet
+	number       // a number in both
+	literal      // true or false
+	object
+	list
+)
+
+// json is v on one line: the fields of its schema in their order, those that are null left out. The same value gives the same text.
+func (v value) json() []byte {
+	var out bytes.Buffer
+	v.write(&out)
+	return out.Bytes()
+}
+
+func (v value) write(out *bytes.Buffer) {
+	switch v.kind {
+	case null:
+		out.WriteString("null")
+	case text, decimal:
+		out.Write(encodeLine(v.text))
+	case number, literal:
+		out.WriteString(v.text)
+	case object:
+		v.writeAll(out, '{', '}')
+	case list:
+		v.writeAll(out, '[', ']')
+	}
+}
+
+func (v value) writeAll(out *bytes.Buffer, open, end byte) {
+	out.WriteByte(open)
+	first := true
+	for i, item := range v.items {
+		if v.kind == object && item.kind == null {
+			continue
+		}
+		if !first {
+			out.WriteByte(',')
+		}
+		first = false
+		if v.kind == object {
+			out.WriteString(strconv.Quote(v.names[i]) + ":") // a name of Avro is ASCII letters, digits and _
+		}
+		item.write(out)
+	}
+	out.WriteByte(end)
+}
+
+// cell is v as it stands in a spreadsheet, before it is made safe.
+func (v value) cell() string {
+	switch v.kind {
+	case null:
+		return ""
+	case object, list:
+		return string(v.json())
+	}
+	return v.text
+}
+
+// field is one field of an object; null where there is none.
+func (v value) field(name string) value {
+	for i, n := range v.names {
+		if n == name {
+			return v.items[i]
+		}
+	}
+	return value{}
+}
