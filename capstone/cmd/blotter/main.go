@@ -16,8 +16,8 @@ import (
 // cli is the command line. The fields of a command are its flags; its Run does the work.
 type cli struct {
 	Data       string `help:"Folder of the log and its stack." default:".blotter" env:"BLOTTER_DATA" placeholder:"DIR"`
-	Stack      string `help:"Where Kafka, Postgres, S3 and the registry run: embedded, containers or external." default:"embedded" env:"STACK"`
-	Store      string `help:"Store of a new log: kafka or postgres." default:"kafka"`
+	Stack      string `help:"Where Kafka, Postgres, S3 and the registry run: embedded, containers or external." default:"embedded" enum:"embedded,containers,external" env:"STACK"`
+	Store      string `help:"Store of a new log: kafka or postgres." default:"kafka" enum:"kafka,postgres"`
 	Partitions int32  `help:"Partitions of a new log, on Kafka." default:"12"`
 	Zone       string `help:"Zone of the book: a date means the end of that day there." default:"CET"`
 	JSON       bool   `help:"Answer in JSON." name:"json"`
@@ -32,6 +32,8 @@ type cli struct {
 	Replay   replayCmd   `cmd:"" help:"Fold the log again and compare with an archived state."`
 	Seal     sealCmd     `cmd:"" help:"Take new events into the Merkle tree and publish a signed checkpoint."`
 	Verify   verifyCmd   `cmd:"" help:"Hold the log against its checkpoints; exit 1 names the first bad position."`
+	Extract  extractCmd  `cmd:"" help:"Make a certified bundle of events: data, proofs and signature, the same bytes every time."`
+	Bundle   bundleCmd   `cmd:"" name:"verify-extract" help:"Check such a bundle with the log's public key alone; exit 1 names file and line."`
 	Simulate simulateCmd `cmd:"" help:"Write a book of any size, made by the desk simulator."`
 	Test     testCmd     `cmd:"" help:"Run the tests and count them."`
 }

@@ -21,6 +21,7 @@ import (
 	"example.com/blotter/labs/kit/stack"
 	codec "example.com/blotter/solutions/1-schemas"
 	kafkastore "example.com/blotter/solutions/2-store/kafka"
+	postgresstore "example.com/blotter/solutions/2-store/postgres"
 	projection "example.com/blotter/solutions/3-projections"
 	readmodel "example.com/blotter/solutions/3-projections/postgres"
 	replay "example.com/blotter/solutions/4-replay"
@@ -33,7 +34,8 @@ import (
 // Names within the stack. A stack serves one log.
 const (
 	prefix         = "blotter"         // of topics and subjects
-	schema         = "blotter"         // of the read model's tables
+	logSchema      = "blotter_log"     // of the Postgres store's tables
+	modelSchema    = "blotter_model"   // of the read model's tables
 	snapshotBucket = "blotter-replay"  // of snapshots
 	auditBucket    = "blotter-audit"   // of batches and checkpoints
 	origin         = "blotter.example" // of checkpoints
@@ -90,14 +92,31 @@ func (a *app) codec(ctx context.Context) (*codec.Codec, error) {
 }
 
 func (a *app) store(ctx context.Context, heads contract.HeadCodec) (contract.Store, error) {
+	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if a.settings.Store == "postgres" {
+		return a.postgresStore(ctx, log)
+	}
 	brokers, err := a.stack.Kafka(ctx)
 	if err != nil {
 		return nil, err
 	}
 	store, err := kafkastore.Open(ctx, kafkastore.Options{
 		Brokers: brokers, Prefix: prefix, Partitions: a.settings.Partitions, Clock: a.clock(), Address: address(), Heads: heads,
-		Log: slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Log: log,
 	})
+	if err != nil {
+		return nil, err
+	}
+	a.onClose(store.Close)
+	return store, nil
+}
+
+func (a *app) postgresStore(ctx context.Context, log *slog.Logger) (contract.Store, error) {
+	dsn, err := a.stack.Postgres(ctx)
+	if err != nil {
+		return nil, err
+	}
+	store, err := postgresstore.Open(ctx, postgresstore.Options{DSN: dsn, Schema: logSchema, Clock: a.clock(), Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +148,7 @@ func withReadModel(ctx context.Context, a *app, s *capstone.System) error {
 	if err != nil {
 		return err
 	}
-	p, err := readmodel.Open(ctx, dsn, schema, s.Desk.Codec)
+	p, err := readmodel.Open(ctx, dsn, modelSchema, s.Desk.Codec)
 	if err != nil {
 		return err
 	}
