@@ -38,6 +38,11 @@ type Ask struct {
 	At         time.Time
 }
 
+// Check says what is wrong with the question, before anything is read.
+func (a Ask) Check() error { return cmp.Or(a.request([32]byte{}).check(), a.Query.check()) }
+
+func (a Ask) request(manifest [32]byte) Request { return Request{manifest, a.Actor, a.Reason, a.At} }
+
 // Errors of Make.
 var (
 	ErrNothing  = errors.New("no event under the checkpoint answers the query")
@@ -58,8 +63,7 @@ func RequestFile(dir string) string { return filepath.Clean(dir) + ".request" }
 // dir.partial, which the next Make replaces, and perhaps a request for what nobody got, which stays on record: move it away, or make
 // the bundle elsewhere. There is never a bundle without its request.
 func Make(ctx context.Context, dir string, ask Ask, o Options) (Manifest, error) {
-	request := Request{Actor: ask.Actor, Reason: ask.Reason, At: ask.At}
-	if err := errors.Join(request.Check(), ask.Query.check()); err != nil {
+	if err := ask.Check(); err != nil {
 		return Manifest{}, err
 	}
 	dir = filepath.Clean(dir)
@@ -79,8 +83,7 @@ func Make(ctx context.Context, dir string, ask Ask, o Options) (Manifest, error)
 	if err != nil {
 		return Manifest{}, fmt.Errorf("the bundle just made does not verify, so it is left in %s; does the log? %w", m.dir, err)
 	}
-	request.Manifest = verified.Digest
-	signed, err := request.Sign(o.Signer)
+	signed, err := ask.request(verified.Digest).Sign(o.Signer)
 	if err != nil {
 		return Manifest{}, err
 	}

@@ -33,7 +33,7 @@ func (q Query) check() error {
 		return errors.New("ask for trades or for a book, not for both")
 	case slices.Contains(q.UTIs, ""):
 		return errors.New("a UTI is empty")
-	case q.period() && !q.Until.IsZero() && q.Until.Before(q.From):
+	case !q.Until.IsZero() && q.Until.Before(q.From):
 		return fmt.Errorf("the period ends at %s, before it begins", q.Until.Format(micros))
 	}
 	return nil

@@ -31,8 +31,8 @@ type requestLine struct {
 	At       string `json:"at"`
 }
 
-// Check says what is missing from who and why.
-func (r Request) Check() error {
+// check says what is missing from who and why.
+func (r Request) check() error {
 	for _, a := range []struct{ name, value string }{{"actor", r.Actor}, {"reason", r.Reason}} {
 		switch {
 		case strings.TrimSpace(a.value) == "":
@@ -46,7 +46,7 @@ func (r Request) Check() error {
 
 // Sign is r as a C2SP signed note.
 func (r Request) Sign(key note.Signer) ([]byte, error) {
-	if err := r.Check(); err != nil {
+	if err := r.check(); err != nil {
 		return nil, err
 	}
 	line := encodeLine(requestLine{hex.EncodeToString(r.Manifest[:]), r.Actor, r.Reason, r.At.UTC().Format(micros)})
