@@ -34,11 +34,11 @@ func (t *testCmd) Run(ctx context.Context, a *app) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("cannot run go test: %w", err)
 	}
-	tally := tally{out: a.stdout, output: map[string][]string{}, count: map[string]int{}}
+	tally := tally{out: a.stdout, output: map[string][]string{}, count: map[string]int{}, failed: map[string]bool{}}
 	readErr := tally.read(out)
 	runErr := cmd.Wait()
 	fmt.Fprintf(a.stdout, "%d passed, %d failed, %d skipped\n", tally.count["pass"], tally.count["fail"], tally.count["skip"])
-	if tally.count["fail"] > 0 || tally.broken || runErr != nil {
+	if tally.count["fail"] > 0 || runErr != nil {
 		return errors.Join(readErr, &failure{"tests failed", "the output of each is above"})
 	}
 	return readErr
@@ -49,7 +49,7 @@ type tally struct {
 	out    io.Writer
 	output map[string][]string // of a package and test, until it is known to have passed
 	count  map[string]int      // tests by how they ended
-	broken bool                // a package failed, perhaps without a test of its own failing
+	failed map[string]bool     // packages of which a test failed
 }
 
 type testEvent struct {
@@ -78,8 +78,6 @@ func (t *tally) take(e testEvent) {
 		t.output[key] = append(t.output[key], e.Output)
 	case "build-output":
 		fmt.Fprint(t.out, e.Output)
-	case "build-fail":
-		t.broken = true
 	case "pass", "fail", "skip":
 		t.end(e, key)
 	}
@@ -88,14 +86,15 @@ func (t *tally) take(e testEvent) {
 func (t *tally) end(e testEvent, key string) {
 	defer delete(t.output, key)
 	if e.Action == "fail" {
-		t.broken = true
 		fmt.Fprint(t.out, strings.Join(t.output[key], ""))
 	}
-	if e.Test != "" {
+	switch {
+	case e.Test != "":
 		t.count[e.Action]++
-		return
-	}
-	if e.Action == "pass" {
+		t.failed[e.Package] = t.failed[e.Package] || e.Action == "fail"
+	case e.Action == "fail" && !t.failed[e.Package]:
+		t.count["fail"]++ // it does not compile, or failed outside of its tests: that counts as one
+	case e.Action == "pass":
 		fmt.Fprintf(t.out, "ok    %-50s %6.1fs\n", e.Package, e.Elapsed)
 	}
 }
