@@ -85,7 +85,10 @@ func writeCSV(out io.Writer, columns []column, events iter.Seq2[event, error]) e
 			return err
 		}
 		data := map[string]string{}
-		flatten("data", e.data, columns, data)
+		for _, c := range columns {
+			data[c.name] = ""
+		}
+		flatten("data", e.data, data)
 		for i, c := range columns {
 			cells[i] = c.render(e, data)
 		}
@@ -107,15 +110,15 @@ func (c column) render(e event, data map[string]string) string {
 	return quoted(Harmless(cell))
 }
 
-// flatten puts what has a column of its own under that column's name.
-func flatten(path string, v value, columns []column, cells map[string]string) {
-	if slices.ContainsFunc(columns, func(c column) bool { return c.name == path }) {
+// flatten fills in the cells of v that have a column.
+func flatten(path string, v value, cells map[string]string) {
+	if _, ok := cells[path]; ok {
 		cells[path] = v.cell()
 		return
 	}
 	for i, item := range v.items {
 		if v.kind == object {
-			flatten(path+"."+v.names[i], item, columns, cells)
+			flatten(path+"."+v.names[i], item, cells)
 		}
 	}
 }
