@@ -132,26 +132,41 @@ func (c *child) ready(ctx context.Context, probe func(context.Context) error) er
 	}
 }
 
+func (c *child) ended() <-chan struct{} { return c.done }
+
 // end asks the program to stop and waits; when it takes longer than patience, it is told to by the stronger signal.
 func (c *child) end(ask, insist syscall.Signal, patience time.Duration) error {
-	if c.exited() != nil {
-		return nil
-	}
-	if err := c.process.Signal(ask); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if ended, err := c.signal(ask, patience); ended || err != nil {
 		return err
+	}
+	if err := c.kill(insist); err != nil {
+		return err
+	}
+	return fmt.Errorf("%s did not stop within %s and was told to by %v", c.name, patience, insist)
+}
+
+// signal sends a signal and waits that long for the program to end.
+func (c *child) signal(sig syscall.Signal, patience time.Duration) (ended bool, err error) {
+	if err := c.process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return false, err
 	}
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-c.done:
-		return nil
+		return true, nil
 	case <-timer.C:
+		return false, nil
 	}
-	if err := c.process.Signal(insist); err != nil && !errors.Is(err, os.ErrProcessDone) {
+}
+
+// kill sends a signal that the program cannot ignore, and waits for its end.
+func (c *child) kill(sig syscall.Signal) error {
+	if err := c.process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	<-c.done
-	return fmt.Errorf("%s did not stop within %s and was told to by %v", c.name, patience, insist)
+	return nil
 }
 
 // startOnPort runs a server on a free loopback port until it answers. Between choosing the port and listening on it

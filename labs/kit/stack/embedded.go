@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -15,6 +16,9 @@ type EmbeddedOptions struct {
 	Dir string
 	// Log takes progress lines, one call per line, from any goroutine. Nil keeps quiet.
 	Log func(line string)
+	// Failed is called, once for each component, when one that was started can no longer be used: its process died, or its
+	// files cannot be written. Whoever waits for an answer of it may wait in vain. Nil for who does not want to know.
+	Failed func(error)
 
 	// PostgresBin is the directory of postgres and initdb. Empty: BLOTTER_POSTGRES_BIN, else PATH, else where the
 	// system's packages put them, highest version first.
@@ -49,6 +53,9 @@ func Embedded(opt EmbeddedOptions) Stack {
 	if opt.Log == nil {
 		opt.Log = func(string) {}
 	}
+	if opt.Failed == nil {
+		opt.Failed = func(error) {}
+	}
 	return &embedded{opt: opt}
 }
 
@@ -56,6 +63,8 @@ func Embedded(opt EmbeddedOptions) Stack {
 type component interface {
 	// failed is why the part can no longer be used, or nil.
 	failed() error
+	// ended is closed when it can no longer be used: because it failed or was stopped.
+	ended() <-chan struct{}
 	// stop ends it in an orderly way; it is called once.
 	stop() error
 }
@@ -71,33 +80,33 @@ type embedded struct {
 }
 
 func (e *embedded) Kafka(ctx context.Context) ([]string, error) {
-	b, err := e.broker.get(ctx, e, startBroker)
+	b, err := e.broker.get(ctx, e, "kafka", startBroker)
 	if err != nil {
-		return nil, fmt.Errorf("kafka: %w", err)
+		return nil, err
 	}
 	return b.addrs, nil
 }
 
 func (e *embedded) Postgres(ctx context.Context) (string, error) {
-	p, err := e.postgres.get(ctx, e, startPostgres)
+	p, err := e.postgres.get(ctx, e, "postgres", startPostgres)
 	if err != nil {
-		return "", fmt.Errorf("postgres: %w", err)
+		return "", err
 	}
 	return p.dsn, nil
 }
 
 func (e *embedded) S3(ctx context.Context) (S3, error) {
-	g, err := e.gateway.get(ctx, e, startGateway)
+	g, err := e.gateway.get(ctx, e, "s3", startGateway)
 	if err != nil {
-		return S3{}, fmt.Errorf("s3: %w", err)
+		return S3{}, err
 	}
 	return g.s3, nil
 }
 
 func (e *embedded) Registry(ctx context.Context) (string, error) {
-	r, err := e.registry.get(ctx, e, startRegistry)
+	r, err := e.registry.get(ctx, e, "registry", startRegistry)
 	if err != nil {
-		return "", fmt.Errorf("registry: %w", err)
+		return "", err
 	}
 	return r.url, nil
 }
@@ -125,25 +134,41 @@ type slot[C component] struct {
 
 var errClosed = errors.New("the stack is closed")
 
-func (s *slot[C]) get(ctx context.Context, e *embedded, start func(context.Context, string, EmbeddedOptions) (C, error)) (C, error) {
+// starter is one of startBroker, startPostgres, startGateway and startRegistry.
+type starter[C component] func(ctx context.Context, root string, opt EmbeddedOptions) (C, error)
+
+func (s *slot[C]) get(ctx context.Context, e *embedded, name string, start starter[C]) (c C, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var none C
-	if s.closed {
-		return none, errClosed
+	switch {
+	case s.closed:
+		err = errClosed
+	case s.running:
+		c, err = s.c, s.c.failed()
+	default:
+		if err = e.root.open(e.opt.Dir); err == nil {
+			c, err = start(ctx, e.root.dir, e.opt)
+		}
+		if err == nil {
+			s.c, s.running = c, true
+			go s.watch(name, e.opt.Failed)
+		}
 	}
-	if s.running {
-		return s.c, s.c.failed()
-	}
-	if err := e.root.open(e.opt.Dir); err != nil {
-		return none, err
-	}
-	c, err := start(ctx, e.root.dir, e.opt)
 	if err != nil {
-		return none, err
+		err = fmt.Errorf("%s: %w", name, err)
 	}
-	s.c, s.running = c, true
-	return c, nil
+	return c, err
+}
+
+// watch tells of a component that ends without being asked to.
+func (s *slot[C]) watch(name string, failed func(error)) {
+	<-s.c.ended()
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if !closed {
+		failed(fmt.Errorf("%s: %w", name, s.c.failed()))
+	}
 }
 
 func (s *slot[C]) close(name string) error {
@@ -162,15 +187,15 @@ func (s *slot[C]) close(name string) error {
 
 // root is the data directory, locked from the first component's start to Close.
 type root struct {
-	mu   sync.Mutex
-	dir  string
-	lock *lock
+	mu      sync.Mutex
+	dir     string
+	release func() error // nil while it is not locked
 }
 
 func (r *root) open(dir string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.lock != nil {
+	if r.release != nil {
 		return nil
 	}
 	if dir == "" {
@@ -184,18 +209,25 @@ func (r *root) open(dir string) error {
 	if err := os.MkdirAll(abs, 0o711); err != nil {
 		return err
 	}
-	r.lock, err = lockDir(abs)
-	r.dir = abs
-	return err
+	release, err := lockDir(abs)
+	if err != nil {
+		return err
+	}
+	// What a killed process wrote about where its stack is, leads nowhere.
+	if err := os.Remove(filepath.Join(abs, upFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(err, release())
+	}
+	r.dir, r.release = abs, release
+	return nil
 }
 
 func (r *root) close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.lock == nil {
+	if r.release == nil {
 		return nil
 	}
-	err := r.lock.release()
-	r.lock = nil
+	err := r.release()
+	r.release = nil
 	return err
 }

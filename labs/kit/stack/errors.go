@@ -2,6 +2,7 @@ package stack
 
 import (
 	"fmt"
+	"strings"
 )
 
 // InUseError says that another process, or another stack of this one, holds the data directory.
@@ -25,6 +26,14 @@ func (e *InUseError) Hint() string {
 	return fmt.Sprintf("wait until process %d ends, stop it, or choose another directory", e.PID)
 }
 
+// LockedError says that another process has the lock that a file stands for.
+type LockedError struct {
+	Path string
+	PID  int // 0 when the holder has not written it yet
+}
+
+func (e *LockedError) Error() string { return fmt.Sprintf("%s is locked by process %d", e.Path, e.PID) }
+
 // ExitedError says that a component's process ended although nobody asked it to.
 type ExitedError struct {
 	Component string
@@ -41,6 +50,14 @@ func (e *ExitedError) Error() string {
 }
 
 func (e *ExitedError) Unwrap() error { return e.Err }
+
+// Hint says what to do about it, where its last words tell.
+func (e *ExitedError) Hint() string {
+	if strings.Contains(strings.ToLower(e.LogTail), "no space left on device") {
+		return "the disk is full: make room, and run it again; what was acknowledged is kept"
+	}
+	return ""
+}
 
 // hinted is an error with one line of advice. Callers ask any error of this package for its Hint() string by errors.As.
 type hinted struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -29,11 +30,12 @@ func startBroker(_ context.Context, root string, opt EmbeddedOptions) (*broker, 
 	if err := checkSegments(dir); err != nil {
 		return nil, err
 	}
-	log := &brokerLog{progress: opt.Log}
+	log := &brokerLog{progress: opt.Log, broken: make(chan struct{})}
 	opts := []kfake.Opt{
 		kfake.NumBrokers(1),
 		kfake.DataDir(dir),
 		kfake.WithLogger(log),
+		kfake.ListenFn(log.listen),
 		kfake.BrokerConfigs(map[string]string{"log.retention.ms": "-1", "log.retention.bytes": "-1"}),
 	}
 	if opt.SyncWrites {
@@ -44,28 +46,52 @@ func startBroker(_ context.Context, root string, opt EmbeddedOptions) (*broker, 
 		return nil, fmt.Errorf("open %s: %w", filepath.Base(dir), err)
 	}
 	b := &broker{cluster: cluster, addrs: cluster.ListenAddrs(), log: log}
+	if err := log.serve(true); err != nil {
+		cluster.Close()
+		return nil, err
+	}
 	opt.Log("kafka answers at " + strings.Join(b.addrs, ","))
 	return b, nil
 }
 
-func (b *broker) failed() error { return b.log.failure() }
+func (b *broker) failed() error          { return b.log.failure() }
+func (b *broker) ended() <-chan struct{} { return b.log.broken }
 
-// stop writes a snapshot of every partition, the last chance to fail.
+// stop writes a snapshot of every partition, the last chance to fail. A broker that failed before stands still for good,
+// and is left to the end of the process.
 func (b *broker) stop() error {
-	if b.failed() != nil {
-		b.cluster.Close()
+	if b.log.serve(false) != nil {
 		return nil // said already
 	}
 	b.cluster.Close()
-	return b.failed()
+	err := b.failed()
+	b.log.once.Do(func() { close(b.log.broken) })
+	return err
 }
 
-// brokerLog listens to the broker for the one thing it only ever logs: that it could not write to its directory. It goes
-// on serving from memory then, which is worse than to stop.
+// brokerLog listens to the broker for the one thing it only ever logs: that it could not write to its directory. It would
+// go on serving from memory then, and say that what is not on disk was committed. So the first such line cuts all
+// connections and never returns, which holds the broker's only working thread: it answers nothing more, not even the
+// request at hand, and writes nothing behind a half-written entry. Nobody is told what is not true; clients see an
+// unknown outcome, as after any crash.
 type brokerLog struct {
 	progress func(string)
-	mu       sync.Mutex
-	first    string
+	lines    *switchboard
+	broken   chan struct{} // closed at the first failure, and when the broker has stopped
+	once     sync.Once
+
+	mu      sync.Mutex
+	serving bool
+	first   string
+}
+
+func (l *brokerLog) listen(network, address string) (net.Listener, error) {
+	s, err := listenLoopback(network, address)
+	if err != nil {
+		return nil, err
+	}
+	l.lines = s
+	return s, nil
 }
 
 // Logf implements kfake.Logger.
@@ -75,14 +101,32 @@ func (l *brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
 	}
 	line := fmt.Sprintf(format, args...)
 	l.progress("kafka: " + line)
-	if level != kfake.LogLevelError && !strings.HasPrefix(line, "persist") {
+	if level != kfake.LogLevelError && !strings.HasPrefix(line, "persist") && !strings.HasPrefix(line, "rebuildSegments") {
 		return
 	}
+	if l.fail(line) {
+		l.lines.hangUp()
+		l.once.Do(func() { close(l.broken) })
+		select {}
+	}
+}
+
+// fail keeps the first failure, and says whether the broker is serving.
+func (l *brokerLog) fail(line string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.first == "" {
 		l.first = line
 	}
+	return l.serving
+}
+
+// serve says that the broker serves from now on, or does no longer; it is too late when it has failed.
+func (l *brokerLog) serve(yes bool) error {
+	l.mu.Lock()
+	l.serving = yes
+	l.mu.Unlock()
+	return l.failure()
 }
 
 func (l *brokerLog) failure() error {
@@ -91,5 +135,6 @@ func (l *brokerLog) failure() error {
 	if l.first == "" {
 		return nil
 	}
-	return errors.New("the broker could not write its files: " + l.first)
+	return withHint(errors.New("the broker could not write its files: "+l.first),
+		"see to it that the disk has room and can be written; what was acknowledged is kept, and the next start goes on from it")
 }

@@ -33,11 +33,11 @@ func TestOneStackPerDirectory(t *testing.T) {
 
 func TestKindsOfStack(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{"", "embedded"} {
+	for _, kind := range []string{"", "embedded", "external"} {
 		_, err := stack.Open(kind, stack.EmbeddedOptions{})
 		require.NoError(t, err)
 	}
-	for _, kind := range []string{"containers", "external", "clouds"} {
+	for _, kind := range []string{"containers", "clouds"} {
 		_, err := stack.Open(kind, stack.EmbeddedOptions{})
 		var h interface{ Hint() string }
 		require.ErrorAs(t, err, &h)

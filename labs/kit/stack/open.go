@@ -1,13 +1,26 @@
 package stack
 
-import "fmt"
+import (
+	"fmt"
+	"os"
+)
 
-// Open gives the stack of a kind: "embedded", which "" also means.
+// Open gives the stack of a kind: "embedded", which "" also means, or "external". Where a process keeps the embedded stack
+// of this directory (see Keep), it is that one.
 func Open(kind string, opt EmbeddedOptions) (Stack, error) {
 	switch kind {
 	case "", "embedded":
+		at, ok, err := FindStanding(opt.Dir)
+		if err != nil {
+			return nil, fmt.Errorf("find the stack of %s: %w", opt.Dir, err)
+		}
+		if ok {
+			return useStanding(at, opt), nil
+		}
 		return Embedded(opt), nil
-	case "containers", "external":
+	case "external":
+		return External(os.Getenv), nil
+	case "containers":
 		return nil, withHint(fmt.Errorf("stack %q is not built in yet", kind), "use the embedded stack, which needs no set-up")
 	default:
 		return nil, withHint(fmt.Errorf("unknown stack %q", kind), "the kinds are embedded, containers and external")

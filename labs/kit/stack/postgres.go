@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"syscall"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // postgres is a server of the machine's own binaries, listening on loopback alone. It has no Unix socket: the path of one
@@ -124,16 +122,6 @@ func postgresDSN(port int, password string) string {
 		Host: "127.0.0.1:" + strconv.Itoa(port), Path: "/postgres", RawQuery: "sslmode=disable",
 	}
 	return u.String()
-}
-
-func pingPostgres(ctx context.Context, dsn string) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		return err
-	}
-	return errors.Join(conn.Ping(ctx), conn.Close(ctx))
 }
 
 func (p *postgres) failed() error { return p.exited() }

@@ -27,6 +27,8 @@ type registry struct {
 	mu      sync.Mutex // held over a change: check, apply and record are one step
 	journal *journal
 	broken  error // the journal could not be written: memory is ahead of it
+	done    chan struct{}
+	once    sync.Once // closes done
 }
 
 func startRegistry(_ context.Context, root string, opt EmbeddedOptions) (*registry, error) {
@@ -34,7 +36,7 @@ func startRegistry(_ context.Context, root string, opt EmbeddedOptions) (*regist
 	if err != nil {
 		return nil, err
 	}
-	r := &registry{inner: srfake.NewRegistry().Handler()}
+	r := &registry{inner: srfake.NewRegistry().Handler(), done: make(chan struct{})}
 	if r.journal, err = openJournal(dir, r.replay); err != nil {
 		return nil, err
 	}
@@ -55,7 +57,10 @@ func (r *registry) failed() error {
 	return r.broken
 }
 
+func (r *registry) ended() <-chan struct{} { return r.done }
+
 func (r *registry) stop() error {
+	defer r.once.Do(func() { close(r.done) })
 	return errors.Join(r.server.Shutdown(context.Background()), r.journal.close())
 }
 
@@ -150,6 +155,7 @@ func (r *registry) apply(q question) answer {
 	a := r.serve(q)
 	if err := r.journal.append(entry{q, a}); err != nil {
 		r.broken = fmt.Errorf("write the registry's journal: %w", err)
+		r.once.Do(func() { close(r.done) })
 		return answer{http.StatusInternalServerError, `{"error_code":500,"message":"the registry cannot write its journal"}`}
 	}
 	return a

@@ -85,7 +85,11 @@ func findGateway(named string) (string, error) {
 		named = os.Getenv("BLOTTER_S3_GATEWAY")
 	}
 	if named != "" {
-		return exec.LookPath(named)
+		path, err := exec.LookPath(named)
+		if err != nil {
+			return "", withHint(fmt.Errorf("no S3 gateway: %w", err), "BLOTTER_S3_GATEWAY names the versitygw program")
+		}
+		return path, nil
 	}
 	if path, ok := builtGateway(); ok {
 		return path, nil
@@ -126,7 +130,13 @@ func dial(ctx context.Context, addr string) error {
 
 func (g *gateway) failed() error { return g.exited() }
 
-// stop lets requests under way finish.
+// stop lets requests under way finish, but not for long: the gateway would wait for connections that are merely kept
+// open, up to ten seconds. To kill it loses nothing: it has no buffers of its own to write out, an object appears under
+// its name by one rename when it is whole, and only then is it acknowledged. A request that is cut off was not.
 func (g *gateway) stop() error {
-	return g.end(syscall.SIGTERM, syscall.SIGKILL, 10*time.Second)
+	const grace = 300 * time.Millisecond
+	if ended, err := g.signal(syscall.SIGTERM, grace); ended || err != nil {
+		return err
+	}
+	return g.kill(syscall.SIGKILL)
 }
