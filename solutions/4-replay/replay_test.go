@@ -92,11 +92,11 @@ func history() log {
 func archive(t *testing.T, l log) contract.Snapshots {
 	t.Helper()
 	end, _ := l.End(t.Context())
-	state, events, err := replay.New(l).Replay(t.Context(), l, end)
+	state, _, err := replay.New(l).Replay(t.Context(), l, end)
 	require.NoError(t, err)
 	snapshots := memory.New()
 	require.NoError(t, snapshots.Put(t.Context(), contract.Snapshot{
-		Name: "month-end", Cursor: end, Events: events, Digest: state.Digest(), State: state.Canonical(),
+		Name: "month-end", Cursor: end, Digest: state.Digest(), State: state.Canonical(),
 	}))
 	return snapshots
 }

@@ -82,6 +82,9 @@ func (a *app) beginDemo(keep bool) error {
 		return err
 	}
 	a.cli.Data = dir
+	if a.cli.Stack == "external" && a.cli.Name == string(defaultName) {
+		a.cli.Name = "demo-" + strings.ToLower(rand.Text()[:8]) // the stack may hold another's log of that name
+	}
 	return a.create(true)
 }
 

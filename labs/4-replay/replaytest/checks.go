@@ -16,7 +16,7 @@ import (
 // snapshot of some state. A later minute is a later snapshot.
 func snapshot(name, state string, minute int) contract.Snapshot {
 	return contract.Snapshot{
-		Name: name, Taken: noon.Add(time.Duration(minute)*time.Minute + 3*time.Microsecond), Cursor: contract.Cursor{7, 0, 12}, Events: 17,
+		Name: name, Taken: noon.Add(time.Duration(minute)*time.Minute + 3*time.Microsecond), Cursor: contract.Cursor{7, 0, 12},
 		Digest: sha256.Sum256([]byte(state)), State: []byte(state),
 	}
 }

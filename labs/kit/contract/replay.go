@@ -14,7 +14,6 @@ type Snapshot struct {
 	Name   string    // how it is asked for again; unique
 	Taken  time.Time // by the clock that was given
 	Cursor Cursor    // the state is that of the events before it
-	Events int64     // how many those are
 	Digest [32]byte  // SHA-256 of State
 	State  []byte    // trade.State.Canonical
 }

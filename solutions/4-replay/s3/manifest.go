@@ -15,7 +15,6 @@ type manifest struct {
 	Name   string          `json:"name"`
 	Taken  time.Time       `json:"taken"`
 	Cursor contract.Cursor `json:"cursor"`
-	Events int64           `json:"events"`
 	Digest digest          `json:"sha256"`
 }
 
@@ -33,11 +32,11 @@ func (d *digest) UnmarshalText(text []byte) error {
 }
 
 func manifestOf(s contract.Snapshot) manifest {
-	return manifest{s.Name, s.Taken.UTC(), s.Cursor, s.Events, digest(s.Digest)}
+	return manifest{s.Name, s.Taken.UTC(), s.Cursor, digest(s.Digest)}
 }
 
 func (m manifest) snapshot() contract.Snapshot {
-	return contract.Snapshot{Name: m.Name, Taken: m.Taken, Cursor: m.Cursor, Events: m.Events, Digest: m.Digest}
+	return contract.Snapshot{Name: m.Name, Taken: m.Taken, Cursor: m.Cursor, Digest: m.Digest}
 }
 
 func (m manifest) encode() []byte {
