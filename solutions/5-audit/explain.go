@@ -107,7 +107,11 @@ func (v *verifier) sealedWhere(ctx context.Context, is func(leaf []byte) bool) (
 
 // loggedWhere is where the log has the first leaf that is looked for, or nil.
 func (v *verifier) loggedWhere(ctx context.Context, is func(leaf []byte) bool) (*contract.Position, error) {
+	var damaged *contract.DamagedError
 	for r, err := range v.Log.Read(ctx, nil, v.end) {
+		if errors.As(err, &damaged) {
+			break // behind a damaged place nothing is found
+		}
 		if err != nil {
 			return nil, fmt.Errorf("searching the log: %w", err)
 		}

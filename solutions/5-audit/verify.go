@@ -180,7 +180,7 @@ func (v *verifier) batch(ctx context.Context) error {
 // compare reads a batch's range of the log again and holds it against the archived leaves, one for one.
 func (v *verifier) compare(ctx context.Context, b *batch) error {
 	// A log that was cut is not asked for what lies past its end.
-	events, err := read(ctx, v.Log, earlier(b.From, v.end), earlier(b.To, v.end))
+	events, damaged, err := readable(ctx, v.Log, earlier(b.From, v.end), earlier(b.To, v.end))
 	if err != nil {
 		return err
 	}
@@ -194,6 +194,9 @@ func (v *verifier) compare(ctx context.Context, b *batch) error {
 			found = &events[i]
 		}
 		leaf := b.first.size + int64(i)
+		if found == nil && damaged != nil && order(damaged.Position, sealed.Position) <= 0 {
+			break
+		}
 		v.differs, err = v.explain(ctx, leaf, sealed, found)
 		if err != nil || v.differs != nil {
 			return err
@@ -203,7 +206,21 @@ func (v *verifier) compare(ctx context.Context, b *batch) error {
 		}
 		v.found.Sealed++
 	}
+	if damaged != nil {
+		v.differs = broken(damaged, b)
+	}
 	return nil
+}
+
+// broken is the fault of a place at which the log cannot be read. The leaf is that of what was sealed there.
+func broken(damaged *contract.DamagedError, b *batch) *contract.Fault {
+	at := damaged.Position
+	for i, sealed := range b.events {
+		if sealed.Position == at {
+			return &contract.Fault{Position: at, Leaf: b.first.size + int64(i), What: "damaged log: " + damaged.What}
+		}
+	}
+	return &contract.Fault{Position: at, Leaf: -1, What: fmt.Sprintf("position %s: damaged log: %s", at, damaged.What)}
 }
 
 // dense says whether ev has the version that follows the last one of its stream.
@@ -221,18 +238,28 @@ func (v *verifier) dense(ev event, leaf int64) *contract.Fault {
 func (v *verifier) unanchored(ctx context.Context) error {
 	for from := v.at.to; !reaches(from, v.end); {
 		to := cut(from, v.end, v.Batch)
-		events, err := read(ctx, v.Log, from, to)
+		events, damaged, err := readable(ctx, v.Log, from, to)
 		if err != nil {
 			return err
 		}
 		for _, ev := range events {
 			v.found.Unanchored++
-			if fault := v.dense(ev, -1); fault != nil && v.found.Fault == nil {
-				fault.What = fmt.Sprintf("position %s (unanchored): %s", ev.Position, fault.What)
-				v.found.Fault = fault
+			if fault := v.dense(ev, -1); fault != nil {
+				v.unsealed(fault.Position, fault.What)
 			}
+		}
+		if damaged != nil { // nothing behind it can be counted
+			v.unsealed(damaged.Position, "damaged log: "+damaged.What)
+			return nil
 		}
 		from = to
 	}
 	return nil
+}
+
+// unsealed takes a fault past the last checkpoint, if it is the first.
+func (v *verifier) unsealed(at contract.Position, what string) {
+	if v.found.Fault == nil {
+		v.found.Fault = &contract.Fault{Position: at, Leaf: -1, What: fmt.Sprintf("position %s (unanchored): %s", at, what)}
+	}
 }

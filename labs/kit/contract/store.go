@@ -181,6 +181,17 @@ func (e *NotOwnerError) Error() string {
 	return fmt.Sprintf("partition %d is owned by %q", e.Partition, e.Owner)
 }
 
+// A DamagedError is a place where the log is not what its store wrote: an event is gone from there, or is none any more.
+// Readers yield it where they meet it, and end there. Whoever goes around the store leaves such places; so does a broken disk.
+type DamagedError struct {
+	Position Position
+	What     string // what is wrong there, for people
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("the log is damaged at position %s: %s", e.Position, e.What)
+}
+
 // A BeyondFrontierError is a question as known at a time whose answer may still change.
 type BeyondFrontierError struct{ Asked, Frontier time.Time }
 

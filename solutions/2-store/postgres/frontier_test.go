@@ -87,7 +87,8 @@ func TestAReaderNamesWhatIsMissing(t *testing.T) {
 		var last error
 		for _, last = range s.Read(t.Context(), nil, end) {
 		}
-		require.ErrorIs(t, last, ErrDamaged)
-		require.ErrorContains(t, last, "no event at position "+string(rune('0'+version-1)))
+		var damaged *contract.DamagedError
+		require.ErrorAs(t, last, &damaged)
+		require.Equal(t, contract.Position{Offset: version - 1}, damaged.Position)
 	}
 }

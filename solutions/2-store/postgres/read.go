@@ -16,8 +16,8 @@ import (
 // events may append.
 const pageSize = 1000
 
-// ErrDamaged is wrapped by the error of a reader that meets a hole: an event that has a place but is not there. The
-// database's rules do not allow one, so somebody went around them.
+// ErrDamaged is wrapped by the error of a stream whose versions have a hole. The database's rules do not allow one, so somebody
+// went around them. In the feed a hole is *contract.DamagedError.
 var ErrDamaged = errors.New("the log is damaged")
 
 // unplaced is the offset of an event that is committed and not in the feed yet.
@@ -158,7 +158,7 @@ func (s *Store) pages(ctx context.Context, next, end int64, yield func(contract.
 		}
 		for _, r := range page {
 			if r.Position.Offset != next {
-				return next, fmt.Errorf("%w: no event at position %d", ErrDamaged, next)
+				return next, missing(next)
 			}
 			if !yield(r) {
 				return next, errStopped
@@ -176,7 +176,12 @@ func (s *Store) pages(ctx context.Context, next, end int64, yield func(contract.
 func (s *Store) ended(ctx context.Context, next int64) error {
 	end, err := s.feedEnd(ctx)
 	if err == nil && next < end {
-		err = fmt.Errorf("%w: no event at position %d, and the feed ends at %d", ErrDamaged, next, end)
+		err = missing(next)
 	}
 	return err
+}
+
+// missing is a hole in the feed: a position that was given, and the event is not there.
+func missing(position int64) error {
+	return &contract.DamagedError{Position: contract.Position{Offset: position}, What: "no event is there any more"}
 }
