@@ -32,8 +32,7 @@ type Summary struct {
 	Missing      []MissingFollowUp
 	State        trade.State
 	Snapshot     contract.Snapshot
-	Replayed     int64 // events the replay folded
-	Difference   *contract.Difference
+	Replayed     Replayed
 	Checkpoint   contract.Checkpoint
 	Verification contract.Verification
 }
@@ -65,7 +64,7 @@ func (s *System) Run(ctx context.Context, input iter.Seq2[lines.Line, error], wa
 		return sum, err
 	}
 	watch.Step("replay")
-	if sum.Replayed, sum.Difference, err = s.Replay(ctx, sum.Snapshot.Name); err != nil {
+	if sum.Replayed, err = s.Replay(ctx, sum.Snapshot.Name); err != nil {
 		return sum, err
 	}
 	watch.Step("seal")
@@ -173,19 +172,25 @@ func (s *System) Snapshot(ctx context.Context, name string) (contract.Snapshot, 
 	return snapshot, s.Snapshots.Put(ctx, snapshot)
 }
 
-// Replay folds the log up to where a snapshot was taken, and compares the two states byte for byte.
-func (s *System) Replay(ctx context.Context, name string) (int64, *contract.Difference, error) {
-	snapshot, err := s.Snapshots.Get(ctx, name)
-	if err != nil {
-		return 0, nil, err
+// Replayed is what a replay against a snapshot found.
+type Replayed struct {
+	Snapshot   contract.Snapshot
+	Events     int64                // that were folded
+	Difference *contract.Difference // nil: the two states are equal, byte for byte
+}
+
+// Replay folds the log up to where a snapshot was taken, and compares the two states. A difference is a finding, not an error.
+func (s *System) Replay(ctx context.Context, name string) (r Replayed, err error) {
+	if r.Snapshot, err = s.Snapshots.Get(ctx, name); err != nil {
+		return r, err
 	}
-	state, events, err := s.Replayer.Replay(ctx, s.Desk.Store, snapshot.Cursor)
-	if err != nil {
-		return 0, nil, err
+	var state trade.State
+	if state, r.Events, err = s.Replayer.Replay(ctx, s.Desk.Store, r.Snapshot.Cursor); err != nil {
+		return r, err
 	}
-	var difference *contract.Difference
-	if err := s.Replayer.Compare(snapshot.State, state.Canonical()); err != nil && !errors.As(err, &difference) {
-		return 0, nil, err
+	err = s.Replayer.Compare(r.Snapshot.State, state.Canonical())
+	if errors.As(err, &r.Difference) {
+		err = nil
 	}
-	return events, difference, nil
+	return r, err
 }

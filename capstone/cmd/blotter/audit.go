@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 
+	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
+	replay "example.com/blotter/solutions/4-replay"
 )
 
 type snapshotCmd struct {
@@ -52,16 +54,28 @@ func (c *replayCmd) Run(ctx context.Context, a *app) error {
 		}
 		name = names[len(names)-1]
 	}
-	events, difference, err := system.Replay(ctx, name)
+	r, err := system.Replay(ctx, name)
 	if err != nil {
 		return err
 	}
-	if difference != nil {
-		return &failure{fmt.Sprintf("%s: %v", name, difference), "the log or the archived state was changed: blotter verify tells which"}
+	if r.Difference != nil {
+		return different(ctx, system, r)
 	}
-	return a.answer(map[string]any{"snapshot": name, "events": events, "equal": true}, func(w io.Writer) {
-		fmt.Fprintf(w, "replayed %s from the log alone: equal to %s, byte for byte\n", plural(events, "event"), name)
+	return a.answer(map[string]any{"snapshot": name, "events": r.Events, "equal": true}, func(w io.Writer) {
+		fmt.Fprintf(w, "replayed %s from the log alone: equal to %s, byte for byte\n", plural(r.Events, "event"), name)
 	})
+}
+
+// different says where a replay parts from the archived state, and with which event.
+func different(ctx context.Context, system *capstone.System, r capstone.Replayed) error {
+	finding, err := replay.New(system.Desk.Codec).Explain(ctx, system.Desk.Store, r.Snapshot.Cursor, r.Difference)
+	if err != nil {
+		return err
+	}
+	return &failure{
+		fmt.Sprintf("the log no longer leads to %s: line %d of the state, %v", r.Snapshot.Name, r.Difference.Line, finding),
+		"blotter verify tells whether the log was changed",
+	}
 }
 
 type sealCmd struct{}

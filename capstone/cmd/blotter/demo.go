@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"example.com/blotter/capstone"
@@ -29,6 +31,7 @@ func (c *demoCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	a.access = writes
 	if err := a.beginDemo(c.Keep); err != nil {
 		return err
 	}
@@ -93,8 +96,8 @@ func demoVerdict(sum capstone.Summary) error {
 	switch {
 	case sum.Imported.Bad > 0:
 		return &failure{plural(int64(sum.Imported.Bad), "bad line") + " in the book", "blotter import names each"}
-	case sum.Difference != nil:
-		return &failure{sum.Difference.Error(), ""}
+	case sum.Replayed.Difference != nil:
+		return &failure{sum.Replayed.Difference.Error(), ""}
 	case sum.Verification.Fault != nil:
 		return &failure{sum.Verification.Fault.Error(), ""}
 	case sum.Verification.Unanchored > 0:
@@ -119,8 +122,8 @@ func showSummary(w io.Writer, sum capstone.Summary) {
 	fmt.Fprintf(w, "\nstate     %s, %s, digest sha256:%x\n", plural(int64(len(sum.State.Trades)), "trade"), plural(int64(len(positions)), "position"), sum.State.Digest())
 	fmt.Fprint(w, "snapshot  ")
 	showSnapshot(w, sum.Snapshot)
-	if sum.Difference == nil {
-		fmt.Fprintf(w, "replay    %s folded from the log alone: equal to the snapshot, byte for byte\n", plural(sum.Replayed, "event"))
+	if sum.Replayed.Difference == nil {
+		fmt.Fprintf(w, "replay    %s folded from the log alone: equal to the snapshot, byte for byte\n", plural(sum.Replayed.Events, "event"))
 	}
 	fmt.Fprint(w, "audit     ")
 	showVerification(w, sum.Verification)
@@ -152,5 +155,5 @@ func summaryJSON(sum capstone.Summary) any {
 		Replayed   int64             `json:"replayed"`
 		Checkpoint any               `json:"checkpoint"`
 	}{sum.Imported, sum.State.Positions, totals(sum.State.Positions), fmt.Sprintf("%x", sum.State.Digest()),
-		snapshotJSON(sum.Snapshot), sum.Replayed, checkpointJSON(sum.Checkpoint)}
+		snapshotJSON(sum.Snapshot), sum.Replayed.Events, checkpointJSON(sum.Checkpoint)}
 }
