@@ -19,12 +19,18 @@ func TestMain(m *testing.M) {
 // Each script tells one story; see the comment at its head.
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	require.NoError(t, err)
+	runScripts(t, scripts...)
+}
+
+func runScripts(t *testing.T, files ...string) {
 	gateway, err := filepath.Abs(cmp.Or(os.Getenv("BLOTTER_S3_GATEWAY"), "../../../.tools/bin/versitygw"))
 	require.NoError(t, err)
 	books, err := filepath.Abs("../../books")
 	require.NoError(t, err)
 	testscript.Run(t, testscript.Params{
-		Dir:           "testdata/script",
+		Files:         files,
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 		WorkdirRoot:   open0711(t),
 		Setup: func(env *testscript.Env) error {
