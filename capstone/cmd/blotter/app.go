@@ -19,8 +19,11 @@ type app struct {
 	cli            *cli
 	stdout, stderr io.Writer
 	settings       settings
+	access         access // what the command does to the log
+	writer         int    // the process that writes the log, if it is not this one
 	stack          stack.Stack
-	closers        []func() error // run last to first
+	fail           context.CancelCauseFunc // ends the command
+	closers        []func() error          // run last to first
 }
 
 func newApp(c *cli, stdout, stderr io.Writer) *app {
@@ -40,12 +43,15 @@ func (a *app) close() error {
 
 // open finds the log in the data folder.
 func (a *app) open() (err error) {
-	a.settings, err = load(a.cli.Data)
-	return err
+	if a.settings, err = load(a.cli.Data); err != nil {
+		return err
+	}
+	return a.settings.on(a.cli.Stack, a.cli.Data)
 }
 
 // openOrCreate finds the log in the data folder, or begins one as the flags say.
 func (a *app) openOrCreate(simulated bool) error {
+	a.access = writes
 	err := a.open()
 	var missing *usageError
 	if errors.As(err, &missing) {
@@ -64,7 +70,11 @@ func (a *app) create(simulated bool) error {
 	if a.cli.Partitions < 1 {
 		return &usageError{fmt.Sprintf("--partitions is %d", a.cli.Partitions), "a log has at least one partition"}
 	}
-	a.settings = settings{Store: a.cli.Store, Partitions: a.cli.Partitions, Simulated: simulated}
+	name := logName(a.cli.Name)
+	if err := name.check(); err != nil {
+		return err
+	}
+	a.settings = settings{Name: name, Stack: a.cli.Stack, Store: a.cli.Store, Partitions: a.cli.Partitions, Simulated: simulated}
 	return create(a.cli.Data, a.settings)
 }
 

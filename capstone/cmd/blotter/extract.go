@@ -34,6 +34,7 @@ func (c *extractCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	a.access = looks
 	system, err := a.existing(ctx, withAuditor)
 	if err != nil {
 		return err

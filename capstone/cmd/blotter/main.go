@@ -20,8 +20,12 @@ type cli struct {
 	Store      string `help:"Store of a new log: kafka or postgres." default:"kafka" enum:"kafka,postgres"`
 	Partitions int32  `help:"Partitions of a new log, on Kafka." default:"12"`
 	Zone       string `help:"Zone of the book: a date means the end of that day there." default:"CET"`
+	Name       string `help:"Name of a new log, by which others can share its stack." default:"blotter"`
 	JSON       bool   `help:"Answer in JSON." name:"json"`
 
+	Up       upCmd       `cmd:"" help:"Start a stack that stays; other commands with the same --data use it."`
+	Down     downCmd     `cmd:"" help:"Stop it."`
+	Status   statusCmd   `cmd:"" help:"Show how the stack and the log are, and what lags; exit 1 if something is not well."`
 	Demo     demoCmd     `cmd:"" help:"Run the whole flow on the sample book."`
 	Import   importCmd   `cmd:"" help:"Send the commands in a file to the desk; sending them again changes nothing."`
 	State    stateCmd    `cmd:"" help:"Show a trade."`
@@ -35,6 +39,7 @@ type cli struct {
 	Extract  extractCmd  `cmd:"" help:"Make a certified bundle of events: data, proofs and signature, the same bytes every time."`
 	Bundle   bundleCmd   `cmd:"" name:"verify-extract" help:"Check such a bundle with the log's public key alone; exit 1 names file and line."`
 	Simulate simulateCmd `cmd:"" help:"Write a book of any size, made by the desk simulator."`
+	Keep     keepCmd     `cmd:"" name:"keep-stack" hidden:""`
 	Test     testCmd     `cmd:"" help:"Run the tests and count them."`
 }
 
@@ -62,12 +67,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	a := newApp(&c, stdout, stderr)
+	ctx, a.fail = context.WithCancelCause(ctx)
 	chosen.BindTo(ctx, (*context.Context)(nil))
-	err = chosen.Run(a)
-	if closing := a.close(); err == nil {
-		err = closing
-	}
-	return complain(stderr, err)
+	return complain(stderr, a.finish(ctx, chosen.Run(a)))
 }
 
 // helped ends parsing after --help has printed.
@@ -107,9 +109,8 @@ func complain(stderr io.Writer, err error) int {
 		return done
 	}
 	fmt.Fprintf(stderr, "error: %v\n", err)
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) && hinted.Hint() != "" {
-		fmt.Fprintf(stderr, "hint: %s\n", hinted.Hint())
+	if hint := hintOf(err); hint != "" {
+		fmt.Fprintf(stderr, "hint: %s\n", hint)
 	}
 	var usage *usageError
 	if errors.As(err, &usage) {

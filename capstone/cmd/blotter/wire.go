@@ -18,7 +18,6 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
-	"example.com/blotter/labs/kit/stack"
 	codec "example.com/blotter/solutions/1-schemas"
 	kafkastore "example.com/blotter/solutions/2-store/kafka"
 	postgresstore "example.com/blotter/solutions/2-store/postgres"
@@ -31,27 +30,20 @@ import (
 
 // This file alone chooses implementations.
 
-// Names within the stack. A stack serves one log.
-const (
-	prefix         = "blotter"         // of topics and subjects
-	logSchema      = "blotter_log"     // of the Postgres store's tables
-	modelSchema    = "blotter_model"   // of the read model's tables
-	snapshotBucket = "blotter-replay"  // of snapshots
-	auditBucket    = "blotter-audit"   // of batches and checkpoints
-	origin         = "blotter.example" // of checkpoints
-)
-
 // retention is how long an archived batch or checkpoint cannot be removed. MiFID II, article 16(7), asks for five years, and
 // seven where the authority does; a log of a course needs a day.
 const retention = 24 * time.Hour
 
 // system wires the parts that every command needs: store, codec, desk. What else a command needs it asks for with.
 func (a *app) system(ctx context.Context, with ...part) (*capstone.System, error) {
-	var err error
-	if a.stack, err = stack.Open(a.cli.Stack, stack.EmbeddedOptions{Dir: filepath.Join(a.cli.Data, "stack")}); err != nil {
+	if err := a.openStack(); err != nil {
 		return nil, err
 	}
-	a.onClose(a.stack.Close)
+	return a.assemble(ctx, with...)
+}
+
+// assemble is system, on the stack that was opened.
+func (a *app) assemble(ctx context.Context, with ...part) (*capstone.System, error) {
 	c, err := a.codec(ctx)
 	if err != nil {
 		return nil, err
@@ -88,7 +80,7 @@ func (a *app) codec(ctx context.Context) (*codec.Codec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return codec.New(ctx, registry, prefix)
+	return codec.New(ctx, registry, a.settings.Name.topics())
 }
 
 func (a *app) store(ctx context.Context, heads contract.HeadCodec) (contract.Store, error) {
@@ -100,9 +92,13 @@ func (a *app) store(ctx context.Context, heads contract.HeadCodec) (contract.Sto
 	if err != nil {
 		return nil, err
 	}
+	owns, err := a.own(ctx)
+	if err != nil {
+		return nil, err
+	}
 	store, err := kafkastore.Open(ctx, kafkastore.Options{
-		Brokers: brokers, Prefix: prefix, Partitions: a.settings.Partitions, Clock: a.clock(), Address: address(), Heads: heads,
-		Log: log,
+		Brokers: brokers, Prefix: a.settings.Name.topics(), Partitions: a.settings.Partitions, Clock: a.clock(), Heads: heads,
+		Address: a.address(), ReadOnly: !owns, Log: log,
 	})
 	if err != nil {
 		return nil, err
@@ -116,7 +112,9 @@ func (a *app) postgresStore(ctx context.Context, log *slog.Logger) (contract.Sto
 	if err != nil {
 		return nil, err
 	}
-	store, err := postgresstore.Open(ctx, postgresstore.Options{DSN: dsn, Schema: logSchema, Clock: a.clock(), Log: log})
+	store, err := postgresstore.Open(ctx, postgresstore.Options{
+		DSN: dsn, Schema: a.settings.Name.logSchema(), Clock: a.clock(), ReadOnly: a.access == looks, Log: log,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -131,15 +129,6 @@ func (a *app) clock() contract.Clock {
 	return func(context.Context) time.Time { return time.Now() }
 }
 
-// address is how others see who owns a partition.
-func address() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	return fmt.Sprintf("%s/%d", host, os.Getpid())
-}
-
 // A part is something that not every command needs.
 type part func(context.Context, *app, *capstone.System) error
 
@@ -148,7 +137,7 @@ func withReadModel(ctx context.Context, a *app, s *capstone.System) error {
 	if err != nil {
 		return err
 	}
-	p, err := readmodel.Open(ctx, dsn, modelSchema, s.Desk.Codec)
+	p, err := readmodel.Open(ctx, dsn, a.settings.Name.modelSchema(), s.Desk.Codec)
 	if err != nil {
 		return err
 	}
@@ -162,7 +151,7 @@ func withSnapshots(ctx context.Context, a *app, s *capstone.System) error {
 	if err != nil {
 		return err
 	}
-	archive := &snapshots.Snapshots{Client: client, Bucket: snapshotBucket}
+	archive := &snapshots.Snapshots{Client: client, Bucket: a.settings.Name.snapshotBucket()}
 	s.Snapshots = archive
 	return archive.CreateBucket(ctx)
 }
@@ -172,15 +161,15 @@ func withAuditor(ctx context.Context, a *app, s *capstone.System) error {
 	if err != nil {
 		return err
 	}
-	archive := &audit.S3{Client: client, Bucket: auditBucket, Retention: retention, Clock: time.Now}
+	archive := &audit.S3{Client: client, Bucket: a.settings.Name.auditBucket(), Retention: retention, Clock: time.Now}
 	if err := archive.CreateBucket(ctx); err != nil {
 		return err
 	}
-	signer, verifier, err := keys(filepath.Join(a.cli.Data, "keys"))
+	signer, verifier, err := keys(filepath.Join(a.cli.Data, "keys"), a.settings.Name.origin())
 	if err != nil {
 		return err
 	}
-	s.Auditor, err = audit.Open(audit.Options{Log: s.Desk.Store, Archive: archive, Origin: origin, Signer: signer, Verifier: verifier})
+	s.Auditor, err = audit.Open(audit.Options{Log: s.Desk.Store, Archive: archive, Origin: a.settings.Name.origin(), Signer: signer, Verifier: verifier})
 	return err
 }
 
@@ -196,11 +185,11 @@ func (a *app) s3(ctx context.Context) (*minio.Client, error) {
 
 // keys reads the key pair that signs checkpoints, or makes one. The verifier key is for everybody; who has the signer key can sign another
 // history, so in earnest it is kept where the log's administrators cannot reach it.
-func keys(dir string) (note.Signer, note.Verifier, error) {
+func keys(dir, origin string) (note.Signer, note.Verifier, error) {
 	path := filepath.Join(dir, "signer")
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		text, err = makeKeys(dir)
+		text, err = makeKeys(dir, origin)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -218,7 +207,7 @@ func keys(dir string) (note.Signer, note.Verifier, error) {
 }
 
 // makeKeys writes the verifier key BEFORE the signer key: a crash between the two leaves a key that nothing was signed with.
-func makeKeys(dir string) ([]byte, error) {
+func makeKeys(dir, origin string) ([]byte, error) {
 	signer, verifier, err := audit.GenerateKey(rand.Reader, origin)
 	if err != nil {
 		return nil, err

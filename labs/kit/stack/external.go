@@ -29,7 +29,7 @@ func (e *external) Kafka(ctx context.Context) ([]string, error) {
 }
 
 func (e *external) Postgres(ctx context.Context) (string, error) {
-	return e.postgres.get(ctx, "postgres", e.dsn, postgresAddress, pingPostgres)
+	return e.postgres.get(ctx, "postgres", e.dsn, PostgresAddress, pingPostgres)
 }
 
 func (e *external) S3(ctx context.Context) (S3, error) {

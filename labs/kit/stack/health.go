@@ -28,7 +28,7 @@ type Health struct {
 func Check(ctx context.Context, s Stack) []Health {
 	return []Health{
 		check(ctx, "kafka", s.Kafka, func(b []string) string { return strings.Join(b, ",") }, pingKafka),
-		check(ctx, "postgres", s.Postgres, postgresAddress, pingPostgres),
+		check(ctx, "postgres", s.Postgres, PostgresAddress, pingPostgres),
 		check(ctx, "s3", s.S3, func(at S3) string { return at.Endpoint }, pingS3),
 		check(ctx, "registry", s.Registry, redacted, pingRegistry),
 	}
@@ -107,8 +107,8 @@ func pingRegistry(ctx context.Context, base string) error {
 	return nil
 }
 
-// postgresAddress is host:port of a connection string.
-func postgresAddress(dsn string) string {
+// PostgresAddress is host:port of a connection string.
+func PostgresAddress(dsn string) string {
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return ""

@@ -48,7 +48,7 @@ const lockFile = "lock"
 // errLocked is what tryLock and tryLockShared say when another holds the file.
 var errLocked = errors.New("locked")
 
-// tryLockPatiently looks more than once: who only asks whether the file is locked holds it for an instant (see holder).
+// tryLockPatiently looks more than once: who only asks whether the file is locked holds it for an instant (see Holder).
 func tryLockPatiently(f *os.File) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -61,8 +61,8 @@ func tryLockPatiently(f *os.File) error {
 	return errLocked
 }
 
-// holder is the process that has a data directory locked, or 0. It changes nothing.
-func holder(dir string) (int, error) {
+// Holder is the process that has a data directory locked, or 0. It changes nothing.
+func Holder(dir string) (int, error) {
 	path := filepath.Join(dir, lockFile)
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {

@@ -38,7 +38,7 @@ func FindStanding(dir string) (at Standing, ok bool, err error) {
 	if err := json.Unmarshal(text, &at); err != nil {
 		return at, false, fmt.Errorf("%s: %w", filepath.Join(dir, upFile), err)
 	}
-	pid, err := holder(dir)
+	pid, err := Holder(dir)
 	return at, err == nil && pid != 0 && pid == at.PID, err
 }
 
@@ -130,7 +130,7 @@ func (s *standing) watch(dir string, failed func(error)) {
 			return
 		case <-tick.C:
 		}
-		if pid, err := holder(dir); err == nil && pid != s.at.PID {
+		if pid, err := Holder(dir); err == nil && pid != s.at.PID {
 			failed(withHint(fmt.Errorf("the stack that process %d kept in %s has ended", s.at.PID, dir),
 				"what was acknowledged is kept; run the command again"))
 			return

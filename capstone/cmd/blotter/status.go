@@ -1,0 +1,311 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/minio/minio-go/v7"
+
+	"example.com/blotter/capstone"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack"
+	audit "example.com/blotter/solutions/5-audit"
+)
+
+type statusCmd struct{}
+
+// A status is how things stand. What was not looked at is nil or left out.
+type status struct {
+	Well       bool           `json:"well"`
+	Stack      stackStatus    `json:"stack"`
+	Log        *logStatus     `json:"log,omitempty"`
+	Lag        []lag          `json:"lag,omitempty"`
+	Snapshot   *lastSnapshot  `json:"snapshot,omitempty"`
+	Checkpoint *lastSealed    `json:"checkpoint,omitempty"`
+	FollowUps  *followUpCount `json:"follow_ups,omitempty"`
+	Problem    string         `json:"problem,omitempty"` // why the rest is missing
+}
+
+type stackStatus struct {
+	Kind  string       `json:"kind"`
+	Kept  int          `json:"kept_by,omitempty"` // the process that keeps it up
+	Parts []partStatus `json:"parts"`
+}
+
+type partStatus struct {
+	Name    string  `json:"name"`
+	At      string  `json:"at,omitempty"`
+	Millis  float64 `json:"ms"`
+	Problem string  `json:"problem,omitempty"`
+}
+
+type logStatus struct {
+	Name       logName         `json:"name"`
+	Store      string          `json:"store"`
+	Partitions int             `json:"partitions"`
+	Events     int64           `json:"events"`
+	Last       *time.Time      `json:"last_recorded_at,omitempty"`
+	Ends       contract.Cursor `json:"ends"`             // per partition, where the next goes
+	Writer     int             `json:"writer,omitempty"` // the process that writes it now
+}
+
+// A lag is how far a reader of the log is behind: in events, and for how long the first that it has not taken has been on record.
+type lag struct {
+	Of      string  `json:"of"`
+	Events  int64   `json:"events"`
+	Seconds float64 `json:"seconds"`
+}
+
+type lastSnapshot struct {
+	Name  string    `json:"name"`
+	Taken time.Time `json:"taken"`
+}
+
+type lastSealed struct {
+	Origin     string     `json:"origin"`
+	Size       int64      `json:"size"`
+	Published  *time.Time `json:"published,omitempty"` // by the archive's clock
+	Unanchored int64      `json:"unanchored"`
+}
+
+// followUpCount counts the causes without the contract that was to begin.
+type followUpCount struct {
+	NotIssued int `json:"not_issued"`
+	Refused   int `json:"refused"`
+}
+
+// Run looks at everything. It starts the embedded stack where none is kept, for as long as it looks, and makes nothing that
+// is not there: a stack without a log is well.
+func (c *statusCmd) Run(ctx context.Context, a *app) error {
+	opening := a.open()
+	var noLog *usageError
+	if opening != nil && !errors.As(opening, &noLog) {
+		return opening
+	}
+	if err := a.openStack(); err != nil {
+		return err
+	}
+	s := status{Stack: a.stackStatus(ctx)}
+	s.Well = s.Stack.well()
+	switch {
+	case opening != nil:
+		s.Problem = opening.Error()
+	case s.Well:
+		if err := a.lookAtLog(ctx, &s); err != nil {
+			s.Well, s.Problem = false, err.Error()
+		}
+	}
+	return joined(a.answer(s, func(w io.Writer) { showStatus(w, s, time.Now()) }), s.verdict())
+}
+
+func (s status) verdict() error {
+	if s.Well {
+		return nil
+	}
+	return &failure{"not everything is well", "what is not, is named above"}
+}
+
+func (a *app) stackStatus(ctx context.Context) stackStatus {
+	s := stackStatus{Kind: a.cli.Stack}
+	if at, up, err := stack.FindStanding(a.stackDir()); err == nil && up && a.cli.Stack == "embedded" {
+		s.Kept = at.PID
+	}
+	for _, h := range stack.Check(ctx, a.stack) {
+		p := partStatus{Name: h.Component, At: h.Address, Millis: float64(h.Took.Microseconds()) / 1000}
+		if h.Err != nil {
+			p.Problem = h.Err.Error()
+		}
+		s.Parts = append(s.Parts, p)
+	}
+	return s
+}
+
+func (s stackStatus) well() bool {
+	for _, p := range s.Parts {
+		if p.Problem != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// lookAtLog reads the log once from end to end, and counts what each of its readers has not taken.
+func (a *app) lookAtLog(ctx context.Context, s *status) error {
+	system, err := a.assemble(ctx)
+	if err != nil {
+		return err
+	}
+	end, err := system.Desk.Store.End(ctx)
+	if err != nil {
+		return err
+	}
+	s.Log = &logStatus{Name: a.settings.Name, Store: a.settings.Store, Partitions: len(end), Ends: end, Writer: a.writer}
+	model, err := a.modelCursor(ctx)
+	if err != nil {
+		return err
+	}
+	sealed, checkpoint, err := a.lastCheckpoint(ctx, system)
+	if err != nil {
+		return err
+	}
+	if s.Snapshot, err = a.lastSnapshot(ctx); err != nil {
+		return err
+	}
+	positions, seals := &tail{from: model}, &tail{from: sealed}
+	if err := s.Log.count(ctx, system.Desk.Store, end, positions, seals); err != nil {
+		return err
+	}
+	now := time.Now()
+	if a.settings.Simulated && s.Log.Last != nil {
+		now = *s.Log.Last // its times are not ours
+	}
+	s.Lag = []lag{positions.lag("positions", now), seals.lag("audit", now)}
+	if checkpoint != nil {
+		checkpoint.Unanchored = seals.events
+		s.Checkpoint = checkpoint
+	}
+	return a.countFollowUps(ctx, system, s)
+}
+
+// A tail is what a reader has not taken of the log.
+type tail struct {
+	from   contract.Cursor
+	events int64
+	first  time.Time // recorded_at of the earliest
+}
+
+func (t *tail) see(e contract.Recorded) {
+	if e.Position.Offset < t.from.At(e.Position.Partition) {
+		return
+	}
+	t.events++
+	if t.first.IsZero() || e.RecordedAt.Before(t.first) {
+		t.first = e.RecordedAt
+	}
+}
+
+func (t *tail) lag(of string, now time.Time) lag {
+	l := lag{Of: of, Events: t.events}
+	if t.events > 0 {
+		l.Seconds = max(0, now.Sub(t.first).Seconds())
+	}
+	return l
+}
+
+func (l *logStatus) count(ctx context.Context, log contract.Reader, end contract.Cursor, tails ...*tail) error {
+	var last time.Time
+	for e, err := range log.Read(ctx, nil, end) {
+		if err != nil {
+			return err
+		}
+		l.Events++
+		if e.RecordedAt.After(last) {
+			last = e.RecordedAt
+		}
+		for _, t := range tails {
+			t.see(e)
+		}
+	}
+	if l.Events > 0 {
+		l.Last = &last
+	}
+	return nil
+}
+
+// modelCursor is how far the read model has come; the beginning if there is none.
+func (a *app) modelCursor(ctx context.Context) (contract.Cursor, error) {
+	dsn, err := a.stack.Postgres(ctx)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(ctx)
+	var there bool
+	table := pgx.Identifier{a.settings.Name.modelSchema(), "checkpoint"}.Sanitize()
+	if err := conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", table).Scan(&there); err != nil || !there {
+		return nil, err
+	}
+	system := &capstone.System{Desk: &capstone.Desk{}} // the cursor needs no codec
+	if err := withReadModel(ctx, a, system); err != nil {
+		return nil, err
+	}
+	return system.Projection.Cursor(ctx)
+}
+
+// bucket says whether there is one, so that looking does not make it.
+func (a *app) bucket(ctx context.Context, name string) (*minio.Client, bool, error) {
+	client, err := a.s3(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	there, err := client.BucketExists(ctx, name)
+	return client, there, err
+}
+
+func (a *app) lastSnapshot(ctx context.Context) (*lastSnapshot, error) {
+	if _, there, err := a.bucket(ctx, a.settings.Name.snapshotBucket()); err != nil || !there {
+		return nil, err
+	}
+	system := &capstone.System{}
+	if err := withSnapshots(ctx, a, system); err != nil {
+		return nil, err
+	}
+	names, err := system.Snapshots.Names(ctx)
+	if err != nil || len(names) == 0 {
+		return nil, err
+	}
+	s, err := system.Snapshots.Get(ctx, names[len(names)-1])
+	return &lastSnapshot{s.Name, s.Taken}, err
+}
+
+// lastCheckpoint is the last one published, with where what it covers ends; nil if nothing was ever sealed.
+func (a *app) lastCheckpoint(ctx context.Context, system *capstone.System) (contract.Cursor, *lastSealed, error) {
+	bucket := a.settings.Name.auditBucket()
+	client, there, err := a.bucket(ctx, bucket)
+	if err != nil || !there {
+		return nil, nil, err
+	}
+	if err := withAuditor(ctx, a, system); err != nil {
+		return nil, nil, err
+	}
+	last, err := system.Auditor.(*audit.Auditor).Published(ctx, 0) // withAuditor made it
+	if err != nil || last.Size == 0 {
+		return nil, nil, err
+	}
+	sealed := &lastSealed{Origin: last.Origin, Size: last.Size}
+	for o := range client.ListObjectsIter(ctx, bucket, minio.ListObjectsOptions{Prefix: "checkpoints/", Recursive: true}) {
+		if o.Err != nil {
+			return nil, nil, o.Err
+		}
+		sealed.Published = &o.LastModified // they come in the order of their names, and so of their sizes
+	}
+	return last.End, sealed, nil
+}
+
+// countFollowUps asks for each cause whether its contract has begun. That needs the owner's index, so it waits while
+// somebody else writes the log.
+func (a *app) countFollowUps(ctx context.Context, system *capstone.System, s *status) error {
+	if s.Log.Writer != 0 {
+		return nil
+	}
+	missing, err := system.Desk.MissingFollowUps(ctx)
+	if err != nil {
+		return err
+	}
+	s.FollowUps = &followUpCount{}
+	for _, m := range missing {
+		if m.Refusal == nil {
+			s.FollowUps.NotIssued++
+		} else {
+			s.FollowUps.Refused++
+		}
+	}
+	s.Well = s.Well && s.FollowUps.NotIssued == 0
+	return nil
+}
