@@ -2,9 +2,7 @@ package check
 
 import (
 	"context"
-	"fmt"
-	"strings"
-	"testing"
+	"time"
 )
 
 // A Check tries one invariant.
@@ -13,8 +11,13 @@ type Check struct {
 	Title     string // the rule, as a sentence that is true of a right answer
 	Points    int
 	Invariant string // such as L2.I4: where the contract states the rule
-	Hint      string // the next thing to look at when it fails
-	Func      func(T)
+	// Operation is what the check tries, as its stub names it: L1.encode. A TODO from it makes the check Todo, a TODO from
+	// any other Blocked. Without an Operation every TODO makes the check Todo.
+	Operation     string
+	Misconception string        // what one usually believes who fails it
+	Hint          string        // the next thing to look at when it fails
+	Limit         time.Duration // how long it may take; zero means the package's Limit
+	Func          func(T)
 }
 
 // A Suite is the checks of one lab, in the order in which a student should meet them.
@@ -42,54 +45,4 @@ type T interface {
 	// Answered notes what an operation of the implementation answered. A suite's proxy calls it for each result,
 	// so that a TODO is seen even where the check looks away.
 	Answered(operation string, err error)
-}
-
-// Run runs each check of s as a parallel subtest of t.
-func Run(t *testing.T, s Suite) {
-	for _, c := range s.Checks {
-		t.Run(c.ID+" "+c.Title, func(t *testing.T) {
-			t.Parallel()
-			v := Judge(t.Context(), s, c)
-			switch v.Outcome {
-			case Todo:
-				t.Skip(v.Text)
-			case Failed:
-				t.Error(v.Text)
-			}
-		})
-	}
-}
-
-// An Outcome is how a check ended.
-type Outcome string
-
-// The outcomes of a check.
-const (
-	Passed Outcome = "passed"
-	Failed Outcome = "failed"
-	Todo   Outcome = "todo"
-)
-
-// A Verdict is what became of a check.
-type Verdict struct {
-	Check   Check
-	Outcome Outcome
-	Text    string // empty when passed
-}
-
-// failure puts the broken rule first, then what was expected and what came, then the way on.
-func failure(s Suite, c Check, found, log []string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s broken: %s\n", c.Invariant, c.Title)
-	for _, f := range found {
-		fmt.Fprintf(&b, "%s\n", strings.TrimRight(f, "\n"))
-	}
-	for _, l := range log {
-		fmt.Fprintf(&b, "note: %s\n", l)
-	}
-	if c.Hint != "" {
-		fmt.Fprintf(&b, "hint: %s\n", c.Hint)
-	}
-	fmt.Fprintf(&b, "read: %s, %s\n", s.Guide, c.Invariant)
-	return b.String()
 }

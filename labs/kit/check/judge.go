@@ -1,11 +1,11 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -17,39 +17,43 @@ const Limit = 60 * time.Second
 // grace is how long a check that is past its limit has to notice that its context ended.
 const grace = 5 * time.Second
 
-// Judge runs one check and says what became of it. A panic is a failure. A check that outlives its limit and then
-// its context is left behind.
+// Judge runs one check and says what became of it. A panic is a failure that says PANIC, too long a wait one that says TIMEOUT. A check
+// that outlives its limit, and then its context, is left behind: its goroutine runs on, and what it says is not heard.
 func Judge(ctx context.Context, s Suite, c Check) Verdict {
-	ctx, cancel := context.WithTimeout(ctx, Limit)
+	limit := cmp.Or(c.Limit, Limit)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	r := &recorder{name: c.ID, ctx: ctx}
+	r := &recorder{name: c.ID, ctx: ctx, end: cancel}
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		defer r.recover()
+		defer caught(r)
 		c.Func(r)
 	}()
-	if !r.wait(over) {
-		r.Errorf("it did not end within %s, nor %s after its context did", Limit, grace)
+	if !r.wait(over, min(grace, limit)) || late(ctx) {
+		r.Errorf("TIMEOUT: it did not end within %s", limit)
 	}
 	cancel()
 	r.cleanUp()
 	return r.verdict(s, c)
 }
 
-// wait says whether the check ended.
-func (r *recorder) wait(over <-chan struct{}) bool {
+// late says whether the time was up, rather than the work done.
+func late(ctx context.Context) bool { return errors.Is(ctx.Err(), context.DeadlineExceeded) }
+
+// wait says whether the check ended, if need be within the grace after its context has.
+func (r *recorder) wait(over <-chan struct{}, grace time.Duration) bool {
 	select {
 	case <-over:
 		return true
 	case <-r.ctx.Done():
 	}
-	late := time.NewTimer(grace)
-	defer late.Stop()
+	mercy := time.NewTimer(grace)
+	defer mercy.Stop()
 	select {
 	case <-over:
 		return true
-	case <-late.C:
+	case <-mercy.C:
 		return false
 	}
 }
@@ -58,6 +62,7 @@ func (r *recorder) wait(over <-chan struct{}) bool {
 type recorder struct {
 	name string
 	ctx  context.Context
+	end  context.CancelFunc
 
 	mu       sync.Mutex
 	found    []string
@@ -66,11 +71,13 @@ type recorder struct {
 	answers  answers
 }
 
+var _ T = (*recorder)(nil)
+
 func (r *recorder) Name() string             { return r.name }
 func (r *recorder) Context() context.Context { return r.ctx }
 func (r *recorder) FailNow()                 { r.fail(""); runtime.Goexit() }
 
-func (r *recorder) Errorf(format string, args ...any) { r.fail(fmt.Sprintf(format, args...)) }
+func (r *recorder) Errorf(format string, args ...any) { r.fail(plain(fmt.Sprintf(format, args...))) }
 
 // fail notes a failure; without a text it only makes sure that there is one.
 func (r *recorder) fail(text string) {
@@ -94,23 +101,14 @@ func (r *recorder) Cleanup(f func()) {
 	r.cleanups = append(r.cleanups, f)
 }
 
+// Answered ends the context of a check that met a TODO: whatever still waits for an answer can stop.
 func (r *recorder) Answered(operation string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answers.add(operation, err)
-}
-
-func (r *recorder) recover() {
-	p := recover()
-	if p == nil {
-		return
+	if r.answers.todo != nil {
+		r.end()
 	}
-	todo := new(TODOError)
-	if err, ok := p.(error); ok && errors.As(err, &todo) {
-		r.Answered(todo.Operation, err)
-		return
-	}
-	r.Errorf("panic: %v\n%s", p, debug.Stack())
 }
 
 func (r *recorder) cleanUp() {
@@ -129,14 +127,15 @@ func (r *recorder) cleanUp() {
 }
 
 // verdict puts a TODO above a failure, for a check that met one can only fail; and a broken TODO protocol above both.
-func (r *recorder) verdict(s Suite, c Check) Verdict {
+func (r *recorder) verdict(s Suite, c Check) (v Verdict) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	defer func() { v.Answers = r.answers.count }()
 	found := slices.Clone(r.found)
 	if r.answers.fault != nil {
 		found = append(found, r.answers.fault.Error())
 	} else if r.answers.todo != nil {
-		return Verdict{Check: c, Outcome: Todo, Text: r.answers.todo.Error()}
+		return skipped(c, r.answers.todo)
 	}
 	if len(found) > 0 {
 		return Verdict{Check: c, Outcome: Failed, Text: failure(s, c, found, r.log)}

@@ -17,10 +17,12 @@ func TODO(operation string) error { return &TODOError{operation} }
 type answers struct {
 	first map[string]error // what it said first
 	todo  *TODOError       // the first operation that said TODO, and had said nothing else before
-	fault error            // an operation that had answered otherwise, and then said TODO
+	count int
+	fault error // an operation that had answered otherwise, and then said TODO
 }
 
 func (a *answers) add(operation string, err error) {
+	a.count++
 	if a.first == nil {
 		a.first = map[string]error{}
 	}
