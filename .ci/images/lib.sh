@@ -1,0 +1,32 @@
+# Sourced by the recipes. Each fills a folder with an image's files, from what this machine's packages installed.
+
+# programs ROOT PROGRAM... copies programs to the paths they have here, with the shared libraries that they load.
+programs() {
+	local root=$1 file
+	shift
+	for file in "$@"; do
+		copy_to "$root" "$file"
+		libraries "$root" "$file"
+	done
+}
+
+# libraries ROOT FILE copies what ldd says that FILE loads, the loader itself among it; a static program loads nothing.
+libraries() {
+	local root=$1 lib
+	{ ldd "$2" 2>/dev/null || :; } | sed -n 's|^[^/]*\(/[^ ]*\) (0x.*|\1|p' | while read -r lib; do
+		[ -e "$root$lib" ] || copy_to "$root" "$lib"
+	done
+}
+
+copy_to() { mkdir -p "$1$(dirname "$2")" && cp -L "$2" "$1$2"; }
+
+# install_packages NAME... with the system's package manager.
+install_packages() {
+	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+		echo "images: missing here: $*; install them and run this again" >&2
+		return 1
+	fi
+	echo "images: installing $* with apt-get" >&2
+	apt-get update -qq >&2
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+}
