@@ -8,6 +8,9 @@ func (l timeline) admit(now Trade, cmd Command) *Refusal {
 	if now.Status == Voided {
 		return refuse(IsVoided, "%s is voided, and nothing follows a void", now.UTI)
 	}
+	if _, ok := l.place[cmd.Voids]; !ok && cmd.Voids != uuid.Nil {
+		return refuse(UnknownEvent, "%s did not begin with event %s: there is nothing of it to void", now.UTI, cmd.Voids)
+	}
 	if cmd.Corrects == uuid.Nil {
 		if r := now.admitNew(cmd); r != nil {
 			return r

@@ -94,6 +94,9 @@ func propose(history []Event, cmd Command) (timeline, Slot, *Refusal) {
 	if e.EffectiveAt.IsZero() {
 		return line, slot, refuse(BadTerms, "no effective time, and none when it was entered")
 	}
+	if !writable(e.EffectiveAt) {
+		return line, slot, refuse(BadTerms, "the effective time %s is not within the years 1 to 9999", show(e.EffectiveAt))
+	}
 	return line, slot, nil
 }
 

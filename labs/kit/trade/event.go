@@ -42,6 +42,9 @@ type Command struct {
 	Reason      string
 	Corrects    uuid.UUID // set: the command is an AMEND correction, and Body restates the event named
 	Body        Body
+	// Voids is set in a follow-up that voids: the event that began the contract. The stream may be another contract's, if
+	// the one that was to begin there was refused.
+	Voids uuid.UUID `json:",omitzero"`
 }
 
 // Streams.
@@ -76,7 +79,8 @@ func EventID(commandID string, n uint32) uuid.UUID {
 }
 
 // Digest is SHA-256 of everything c says, as JSON with its fields in the order of the struct. Times are microseconds since
-// 1970, so the zone they were written in does not matter. Two commands with one id and two digests are a mistake
+// 1970, so the zone they were written in does not matter. Those of an option's window are RFC 3339: one past the year 9999
+// panics, and import lines take none. Two commands with one id and two digests are a mistake
 // of the sender.
 func (c Command) Digest() [sha256.Size]byte {
 	text, err := json.Marshal(struct {

@@ -3,6 +3,7 @@ package trade
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 )
@@ -25,6 +26,7 @@ func FollowUps(uti string, history []Event, cause Event) []Command {
 		return nil
 	}
 	slot, before := standing(uti, history, cause)
+	begun := EventID(followUpID(slot.Root), 0) // the NEW of next, if it was accepted
 	cmd := Command{
 		ID: followUpID(cause.ID), UTI: next, EnteredAt: cause.EffectiveAt, EffectiveAt: cause.EffectiveAt,
 		Actor:  FollowUpActor,
@@ -32,9 +34,9 @@ func FollowUps(uti string, history []Event, cause Event) []Command {
 	}
 	switch {
 	case annuls(cause):
-		cmd.Body = Cancel{Kind: Void}
+		cmd.Voids, cmd.Body = begun, Cancel{Kind: Void}
 	case cause.Corrects != uuid.Nil:
-		cmd.Corrects, cmd.Body = EventID(followUpID(slot.Root), 0), before.successor(cause.Body)
+		cmd.Corrects, cmd.Body = begun, before.successor(cause.Body)
 		cmd.Approver = FollowUpApprover
 	default:
 		cmd.Body = before.successor(cause.Body)
@@ -42,7 +44,13 @@ func FollowUps(uti string, history []Event, cause Event) []Command {
 	return []Command{cmd}
 }
 
-func followUpID(cause uuid.UUID) string { return "follow-up/" + cause.String() }
+const followUpPrefix = "follow-up/"
+
+func followUpID(cause uuid.UUID) string { return followUpPrefix + cause.String() }
+
+// IsFollowUp says whether a command id is one of those that FollowUps gives. Nobody else may use them: whoever took the id of a
+// follow-up that is yet to come would stand in its way for good.
+func IsFollowUp(commandID string) bool { return strings.HasPrefix(commandID, followUpPrefix) }
 
 // standing is the slot of cause, and the contract as it is before that slot, as known when cause was recorded.
 func standing(uti string, history []Event, cause Event) (Slot, Trade) {

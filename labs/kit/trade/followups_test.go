@@ -62,6 +62,20 @@ func TestACorrectedNovationRestatesItsContractAndAnAnnulledOneVoidsIt(t *testing
 	require.Empty(t, d.state(t).Positions)
 }
 
+// Where another contract had the UTI already, the novation began nothing; to annul it must leave that one alone.
+func TestAnAnnulledNovationVoidsOnlyWhatItBegan(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought, of("T2", on("02-04", power("7", "50"))))
+	require.Equal(t, trade.AlreadyBegun, d.refusedAs(t, d.followUps(t, remain20)[0]).Rule)
+
+	zero := trade.Novate{Role: trade.Remaining, Quantity: mwh("0"), NewUTI: "T2", Incoming: "cpty/8"}
+	void := d.followUps(t, corrects(remain20, on("02-21", zero)))
+	require.Len(t, void, 1)
+	require.Equal(t, trade.UnknownEvent, d.refusedAs(t, void[0]).Rule)
+	require.Equal(t, "LIVE 7 = 7 + 0 + 0 + 0 + 0", account(d.trade(t, "T2", trade.AsOf{})))
+}
+
 // What was agreed after the novation took effect is agreed with the other party alone.
 func TestACorrectedNovationHasThePriceOfItsOwnTime(t *testing.T) {
 	t.Parallel()

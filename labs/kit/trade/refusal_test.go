@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -160,6 +161,13 @@ func badTerms() []refusalCase {
 	}
 	timeless := bought
 	timeless.EnteredAt = trade.Event{}.EffectiveAt
+	beyond := bought
+	beyond.EffectiveAt = at("9999-12-31T23:59:59Z").Add(time.Hour)
+	endless, n := boughtOpt, boughtOpt.Body.(trade.New)
+	window := *n.Instrument.Option
+	window.Until = beyond.EffectiveAt
+	n.Instrument.Option = &window
+	endless.Body = n
 	return []refusalCase{
 		term("no book", func(n *trade.New) { n.Book = "" }),
 		term("no counterparty", func(n *trade.New) { n.Counterparty = "" }),
@@ -167,9 +175,17 @@ func badTerms() []refusalCase {
 		term("no side", func(n *trade.New) { n.Side = "" }),
 		term("an unknown currency", func(n *trade.New) { n.Currency = "XXX" }),
 		term("an unknown zone", func(n *trade.New) { n.Instrument.Zone = "MARS" }),
+		term("a zone that has an option in its name", func(n *trade.New) {
+			n.Instrument, n.Quantity = brentJune, bbl("1")
+			n.Instrument.Zone = "BRENT/call/70/2025-05-15"
+		}),
 		term("an unknown profile", func(n *trade.New) { n.Instrument.Profile = "night" }),
 		term("gas in a power zone", func(n *trade.New) { n.Instrument.Commodity = trade.Gas }),
 		term("a delivery that ends before it begins", func(n *trade.New) { n.Instrument.Delivery = trade.Period{Start: 20000, End: 20000} }),
+		term("a delivery before 1970", func(n *trade.New) {
+			n.Instrument, n.Quantity = brentJune, bbl("1")
+			n.Instrument.Delivery = period("1969-12")
+		}),
 		term("an endless delivery", func(n *trade.New) { n.Instrument.Delivery.End = 1 << 30 }),
 		term("no hour of delivery", func(n *trade.New) {
 			n.Instrument.Profile, n.Instrument.Delivery = "peak", period("2025-03-01/2025-03-03")
@@ -194,6 +210,8 @@ func badTerms() []refusalCase {
 		{"NEW of an option with no premium", nil, on("02-03", option("100", "0")), trade.BadTerms},
 		{"NEW without a UTI", nil, of("", bought), trade.BadTerms},
 		{"NEW at no time", nil, timeless, trade.BadTerms},
+		{"NEW in a year of five digits", nil, beyond, trade.BadTerms},
+		{"NEW of an option until a year of five digits", nil, endless, trade.BadTerms},
 		second("AMEND of no kind", trade.Amend{Kind: "correction", Price: ref("1")}),
 		second("CANCEL of no kind", trade.Cancel{}),
 		second("a void with a fee", trade.Cancel{Kind: trade.Void, Fee: dec("1")}),

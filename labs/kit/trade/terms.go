@@ -68,8 +68,12 @@ func (n New) checkParties(uti string) *Refusal {
 
 // check says what the calendar does not know about i.
 func (i Instrument) check() *Refusal {
-	if _, err := ParseCurve(i.Underlying().Curve()); err != nil {
+	u, err := ParseCurve(i.Underlying().Curve())
+	if err != nil {
 		return refuse(BadTerms, "%v", err)
+	}
+	if u.Zone != i.Zone { // its name would be that of an option
+		return refuse(BadTerms, "unknown zone %q", i.Zone)
 	}
 	if r := i.Delivery.check(); r != nil {
 		return r
@@ -89,6 +93,9 @@ func (i Instrument) check() *Refusal {
 }
 
 func (p Period) check() *Refusal {
+	if p.Start < 0 {
+		return refuse(BadTerms, "delivery %s begins before 1970", p)
+	}
 	if p.End <= p.Start || p.End-p.Start > longest {
 		return refuse(BadTerms, "delivery %s ends before it begins, or takes more than thirty years", p)
 	}
@@ -102,6 +109,8 @@ func (i Instrument) checkOption() *Refusal {
 		return refuse(BadTerms, "option kind %q: want call or put", o.Kind)
 	case o.From.IsZero() || o.Until.Before(o.From):
 		return refuse(BadTerms, "the exercise window ends %s, before it begins %s", show(o.Until), show(o.From))
+	case !writable(o.From) || !writable(o.Until):
+		return refuse(BadTerms, "the exercise window from %s to %s is not within the years 1 to 9999", show(o.From), show(o.Until))
 	case !o.From.Equal(o.From.Truncate(time.Microsecond)) || !o.Until.Equal(o.Until.Truncate(time.Microsecond)):
 		return refuse(BadTerms, "the exercise window is finer than a microsecond")
 	}
@@ -155,6 +164,12 @@ func checkText(name, value string) *Refusal {
 		return refuse(BadTerms, "%s %q is empty or not UTF-8", name, value)
 	}
 	return nil
+}
+
+// writable says whether the year of t has four digits: RFC 3339 and JSON have no others.
+func writable(t time.Time) bool {
+	year := t.UTC().Year()
+	return 1 <= year && year <= 9999
 }
 
 func show(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
