@@ -1,16 +1,23 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test race lint build setup clean
+.PHONY: help demo test race lint build setup clean lab1 lab2 lab3 lab4 lab5 hint
 
 BLOTTER := go run ./capstone/cmd/blotter
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9 ]+:.*## / { sub(/ .*lab/, "-", $$1); printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: setup ## run the whole flow on the sample book
 	@$(BLOTTER) demo
 
 test: setup ## run every test; ends with a line of counts
 	@$(BLOTTER) test
+
+lab1 lab2 lab3 lab4 lab5: ## run the checks of one lab
+	@set -- labs/$(@:lab%=%)-*/*_test.go; test -e "$$1" || { echo "error: $@ is not written yet"; exit 2; }; \
+	$(BLOTTER) test "./$$(dirname "$$1")"
+
+hint: ## say what a check is about: make hint CHECK=L1.4
+	@$(BLOTTER) hint $(CHECK)
 
 race: setup ## run every test under the race detector
 	@$(BLOTTER) test -- -race

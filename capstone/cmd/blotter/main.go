@@ -40,6 +40,7 @@ type cli struct {
 	Bundle   bundleCmd   `cmd:"" name:"verify-extract" help:"Check such a bundle with the log's public key alone; exit 1 names file and line."`
 	Simulate simulateCmd `cmd:"" help:"Write a book of any size, made by the desk simulator."`
 	Keep     keepCmd     `cmd:"" name:"keep-stack" hidden:""`
+	Hint     hintCmd     `cmd:"" help:"Show what a check of the labs is about, and the way on."`
 	Test     testCmd     `cmd:"" help:"Run the tests and count them."`
 }
 

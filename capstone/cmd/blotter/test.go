@@ -15,8 +15,8 @@ type testCmd struct {
 	Args []string `arg:"" optional:"" passthrough:"" help:"What go test takes, after --; ./... without packages."`
 }
 
-// Run is go test, with its output cut down to a line per package and the whole of what failed. The last line
-// counts: N passed, N failed, N skipped.
+// Run is go test, with its output cut down to a line per package and the whole of what failed. A table shows how far the labs are, and what
+// to do next. The last line counts: N passed, N failed, N skipped.
 func (t *testCmd) Run(ctx context.Context, a *app) error {
 	args := t.Args
 	if len(args) > 0 && args[0] == "--" {
@@ -34,9 +34,10 @@ func (t *testCmd) Run(ctx context.Context, a *app) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("cannot run go test: %w", err)
 	}
-	tally := tally{out: a.stdout, output: map[string][]string{}, count: map[string]int{}, failed: map[string]bool{}}
+	tally := tally{out: a.stdout, output: map[string][]string{}, count: map[string]int{}, failed: map[string]bool{}, labs: labProgress{}}
 	readErr := tally.read(out)
 	runErr := cmd.Wait()
+	tally.labs.print(a.stdout)
 	fmt.Fprintf(a.stdout, "%d passed, %d failed, %d skipped\n", tally.count["pass"], tally.count["fail"], tally.count["skip"])
 	if tally.count["fail"] > 0 || runErr != nil {
 		return errors.Join(readErr, &failure{"tests failed", "the output of each is above"})
@@ -49,11 +50,13 @@ type tally struct {
 	out    io.Writer
 	output map[string][]string // of a package and test, until it is known to have passed
 	count  map[string]int      // tests by how they ended
-	failed map[string]bool     // packages of which a test failed
+	labs   labProgress
+	failed map[string]bool // packages of which a test failed
 }
 
 type testEvent struct {
 	Action, Package, ImportPath, Test, Output string
+	Key, Value                                string // of an attribute
 	Elapsed                                   float64
 }
 
@@ -72,6 +75,7 @@ func (t *tally) read(r io.Reader) error {
 }
 
 func (t *tally) take(e testEvent) {
+	t.labs.take(e)
 	key := e.Package + " " + e.Test
 	switch e.Action {
 	case "output":

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"example.com/blotter/labs/2-store/storetest"
+	"example.com/blotter/labs/3-projections/projectiontest"
+	"example.com/blotter/labs/4-replay/replaytest"
+	"example.com/blotter/labs/5-audit/audittest"
+	"example.com/blotter/labs/kit/check"
+)
+
+// suites are the checks of all labs, for looking things up: without an implementation none of them is run.
+func suites() []check.Suite {
+	return []check.Suite{
+		storetest.Suite(storetest.Fixture{Owned: true}),
+		projectiontest.Suite(projectiontest.Fixture{}),
+		replaytest.Suite(replaytest.Fixture{}),
+		audittest.Suite(audittest.Fixture{}),
+	}
+}
+
+func findCheck(id string) (check.Suite, check.Check, bool) {
+	for _, s := range suites() {
+		for _, c := range s.Checks {
+			if strings.EqualFold(c.ID, id) {
+				return s, c, true
+			}
+		}
+	}
+	return check.Suite{}, check.Check{}, false
+}
+
+type hintCmd struct {
+	Check string `arg:"" help:"The check, such as L2.3."`
+}
+
+// Run prints what a failure of the check would say beside what came: the rule, what is usually misunderstood, and the way on.
+func (h *hintCmd) Run(a *app) error {
+	suite, c, found := findCheck(h.Check)
+	if !found {
+		return &usageError{fmt.Sprintf("there is no check %q", h.Check), "see the table in the lab's guide, such as labs/1-schemas/README.md"}
+	}
+	fmt.Fprintf(a.stdout, "%s %s (%d points)\n", c.ID, c.Title, c.Points)
+	if c.Misconception != "" {
+		fmt.Fprintf(a.stdout, "usually: %s\n", c.Misconception)
+	}
+	fmt.Fprintf(a.stdout, "hint: %s\nread: %s, %s\n", c.Hint, suite.Guide, c.Invariant)
+	return nil
+}
