@@ -85,7 +85,8 @@ func encodable(e contract.Event) error {
 	return nil
 }
 
-// decode is the inverse of encode. It says false for a record that is no event but a marker.
+// decode is the inverse of encode. It says false for a record that is no event but a marker, and
+// *contract.DamagedError of one that is neither.
 func decode(record *kgo.Record) (contract.Recorded, bool, error) {
 	h := make(headers, len(record.Headers))
 	for _, header := range record.Headers {
@@ -94,12 +95,13 @@ func decode(record *kgo.Record) (contract.Recorded, bool, error) {
 	if h["ce_type"] == markerType {
 		return contract.Recorded{}, false, nil
 	}
+	at := contract.Position{Partition: record.Partition, Offset: record.Offset}
 	r, err := h.event()
 	if err != nil {
-		return r, false, fmt.Errorf("%s %d/%d is no event: %w", record.Topic, record.Partition, record.Offset, err)
+		return r, false, &contract.DamagedError{Position: at, What: fmt.Sprintf("this record is no event: %v", err)}
 	}
 	r.Stream, r.Data = string(record.Key), slices.Clip(record.Value) // the bytes behind belong to the next record
-	r.Position = contract.Position{Partition: record.Partition, Offset: record.Offset}
+	r.Position = at
 	return r, true, nil
 }
 

@@ -86,7 +86,7 @@ func TestAForeignRecordIsAnErrorThatNamesItsPlaceAndHeader(t *testing.T) {
 			}
 		}
 		_, _, err := decode(record)
-		require.ErrorContains(t, err, "desk.events 2/40")
+		require.ErrorContains(t, err, "position 2/40")
 		require.ErrorContains(t, err, name)
 	}
 	_, _, err := decode(&kgo.Record{Value: []byte("{}")})
