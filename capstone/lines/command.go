@@ -11,7 +11,7 @@ func (p *parser) command(text []byte) (trade.Command, []string) {
 		return trade.Command{}, nil
 	}
 	c := trade.Command{
-		ID:          o.name(o.need("command_id")),
+		ID:          o.commandID(o.need("command_id")),
 		EnteredAt:   o.time(o.need("entered_at")),
 		EffectiveAt: o.time(o.ask("effective_at")),
 		Actor:       o.str(o.need("actor")),

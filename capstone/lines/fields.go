@@ -61,6 +61,15 @@ func (o *object) name(m *member) string {
 	return s
 }
 
+// commandID is a name that no process may need.
+func (o *object) commandID(m *member) string {
+	s := o.name(m)
+	if trade.IsFollowUp(s) {
+		o.fail(o.path+m.name, Reserved, "%q is an id of what follows from an event, and of nothing else", s)
+	}
+	return s
+}
+
 // uti is a name without slashes, so that no UTI's streams are another's or a curve's.
 func (o *object) uti(m *member) string {
 	s := o.name(m)
@@ -92,8 +101,8 @@ func (o *object) time(m *member) time.Time {
 		return time.Time{}
 	}
 	t, err := time.Parse(time.RFC3339, s)
-	if err != nil || t.Unix() < 0 || !rfc3339.MatchString(s) {
-		o.fail(o.path+m.name, BadTime, "%q is not an RFC 3339 time since 1970, as in 2025-01-16T13:03:00.000001Z", s)
+	if err != nil || t.Unix() < 0 || t.UTC().Year() > 9999 || !rfc3339.MatchString(s) {
+		o.fail(o.path+m.name, BadTime, "%q is not an RFC 3339 time from 1970 to 9999, as in 2025-01-16T13:03:00.000001Z", s)
 	}
 	if !t.Equal(t.Truncate(time.Microsecond)) {
 		o.fail(o.path+m.name, TooFine, "%q is finer than a microsecond", s)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -19,8 +20,14 @@ type parser struct {
 
 func (p *parser) fail(field string, rule Rule, format string, args ...any) {
 	if p.err == nil {
-		p.err = &Error{Line: p.line, Field: short(field), Rule: rule, Detail: short(fmt.Sprintf(format, args...))}
+		p.err = &Error{Line: p.line, Field: short(printable(field)), Rule: rule, Detail: short(fmt.Sprintf(format, args...))}
 	}
+}
+
+// printable is a field's name as it was written, but for what would steer a terminal.
+func printable(s string) string {
+	quoted := strconv.Quote(s)
+	return quoted[1 : len(quoted)-1]
 }
 
 // short keeps a message readable when what it quotes is not.

@@ -58,6 +58,13 @@ func TestAFailingReaderEndsTheLines(t *testing.T) {
 	require.NotErrorAs(t, last, new(*lines.Error))
 }
 
+// A name that nobody checked must not reach a terminal as it is.
+func TestAMessageIsOneLineWithoutControlCharacters(t *testing.T) {
+	t.Parallel()
+	_, err := lines.Parse(1, []byte(strings.Replace(good, `"kind"`, `"a\n\u001b[2J":"1","kind"`, 1)))
+	require.EqualError(t, err, `line 1: a\n\x1b[2J: field.unknown: not a field of CANCEL, which takes actor, approver, command_id, effective_at, entered_at, kind, op, reason, uti`)
+}
+
 func TestTimesAreUTC(t *testing.T) {
 	t.Parallel()
 	line, err := lines.Parse(1, []byte(good))
@@ -103,6 +110,8 @@ func TestSmallStrictnesses(t *testing.T) {
 		"a void with a fee":          {strings.Replace(good, `"void"`, `"void","fee":"1"`, 1), "field.unknown"},
 		"a comma before a fraction":  {strings.Replace(good, `14:03:00`, `14:03:00,5`, 1), "time.invalid"},
 		"before 1970":                {strings.Replace(good, `2025-`, `1925-`, 1), "time.invalid"},
+		"past 9999 in UTC":           {strings.Replace(good, `2025-01-16T14:03:00+01:00`, `9999-12-31T23:59:59-00:01`, 1), "time.invalid"},
+		"the id of a follow-up":      {strings.Replace(good, `"c-1"`, `"follow-up/5b1c1f6e-0d5c-8a43-9d4b-6d2f5f0c9a11"`, 1), "command-id.reserved"},
 		"a correction of nothing":    {strings.Replace(good, `"CANCEL","kind":"void"`, `"AMEND","kind":"correction"`, 1), "field.missing"},
 		"a duplicate inside":         {strings.Replace(good, `"uti":"U1"`, `"uti":"U1","option":{"a":1,"a":2}`, 1), "field.unknown"},
 		"one line break in a reason": {strings.Replace(good, `"x"`, `"x\ny"`, 1), "text.control"},
