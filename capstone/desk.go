@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/google/uuid"
 
@@ -33,6 +32,9 @@ func (e *ReusedCommandError) Error() string {
 	return fmt.Sprintf("command_id %q is on record with other content", e.CommandID)
 }
 
+// ErrReserved is a command under an id that only a follow-up may have (trade.IsFollowUp).
+var ErrReserved = errors.New("command ids that begin with follow-up/ are kept for what follows from events")
+
 // order is a command with what makes its event traceable.
 type order struct {
 	trade.Command
@@ -43,6 +45,9 @@ type order struct {
 // Do decides cmd and records the outcome; then it does the same for the contracts that begin from it. Sending a
 // command again gives the recorded outcome.
 func (d *Desk) Do(ctx context.Context, cmd trade.Command) (Outcome, error) {
+	if trade.IsFollowUp(cmd.ID) {
+		return Outcome{}, fmt.Errorf("command %q: %w", cmd.ID, ErrReserved)
+	}
 	ctx = contract.At(ctx, cmd.EnteredAt) // only a simulated log's clock looks at it
 	return d.do(ctx, order{cmd, cmd.ContentID(), trade.EventID(cmd.ID, 0)})
 }
@@ -72,10 +77,12 @@ func (d *Desk) record(ctx context.Context, o order) (Outcome, error) {
 		}
 		out, err := d.decide(ctx, o)
 		var conflict *contract.ConflictError
-		if !errors.As(err, &conflict) {
+		var reused *contract.ReusedError
+		if !errors.As(err, &conflict) && !errors.As(err, &reused) {
 			return out, err
 		}
-		// Someone else wrote to the stream between our read and our append: nothing of ours is there, decide anew.
+		// Someone else wrote to the stream between our read and our append, or recorded this very command: nothing of ours
+		// is there, look again.
 	}
 }
 
@@ -182,23 +189,4 @@ func Decoded(ctx context.Context, codec contract.Codec, r contract.Recorded) (tr
 	return trade.Event{
 		ID: r.ID, Version: r.Version, Corrects: r.Corrects, EffectiveAt: r.EffectiveAt, RecordedAt: r.RecordedAt, Body: body,
 	}, nil
-}
-
-// follow begins what begins from an event: the contract after a novation in which we remain, or after a
-// physical exercise. What is on record already is left alone.
-func (d *Desk) follow(ctx context.Context, cause contract.Recorded) error {
-	if !slices.Contains(causes, cause.Type) {
-		return nil
-	}
-	orders, err := d.followUps(ctx, cause)
-	if err != nil {
-		return err
-	}
-	for _, o := range orders {
-		// A refusal is on record under the new UTI, and MissingFollowUps lists its cause.
-		if _, err := d.do(ctx, o); err != nil {
-			return fmt.Errorf("follow-up of event %s: %w", cause.ID, err)
-		}
-	}
-	return nil
 }

@@ -162,3 +162,93 @@ func TestADeskThatDiesBetweenCauseAndFollowUpIsCaughtUp(t *testing.T) {
 		require.Equal(t, "400", b.Open.String())
 	}
 }
+
+// restated is novate("c-2", …) corrected to another quantity.
+func restated(id string, quantity int64) trade.Command {
+	cmd := novate(id, "A", "B")
+	body := cmd.Body.(trade.Novate)
+	body.Quantity.Value = trade.Int(quantity)
+	cmd.Body, cmd.Corrects = body, trade.EventID("c-2", 0)
+	return cmd
+}
+
+// A correction finds the follow-up of what it corrects, even where the desk died before issuing that: otherwise it would be
+// refused for good, and the follow-up, issued later, would stay as it was first.
+func TestACorrectionIssuesWhatItsCauseStillOwes(t *testing.T) {
+	t.Parallel()
+	desk := newDesk(contract.SimulatedClock)
+	store := desk.Store
+	desk.Store = &dying{store, 2}
+	do(t, desk, oil("c-1", "A"))
+	_, err := desk.Do(t.Context(), novate("c-2", "A", "B"))
+	require.ErrorIs(t, err, errDied)
+
+	desk.Store = store
+	do(t, desk, restated("c-3", 250))
+	b, err := (&capstone.System{Desk: desk}).Trade(t.Context(), "B", trade.AsOf{})
+	require.NoError(t, err)
+	require.Equal(t, "250", b.Open.String())
+	missing, err := desk.MissingFollowUps(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, missing)
+}
+
+// A novation into a UTI that is taken begins nothing, and says so until it is annulled. That voids nothing.
+func TestANovationIntoATakenUTIIsListedUntilItIsAnnulled(t *testing.T) {
+	t.Parallel()
+	desk := newDesk(contract.SimulatedClock)
+	do(t, desk, oil("c-0", "B"))
+	do(t, desk, oil("c-1", "A"))
+	do(t, desk, novate("c-2", "A", "B"))
+	missing, err := desk.MissingFollowUps(t.Context())
+	require.NoError(t, err)
+	require.Len(t, missing, 1)
+	require.Equal(t, trade.AlreadyBegun, missing[0].Refusal.Rule)
+
+	do(t, desk, restated("c-3", 0))
+	missing, err = desk.MissingFollowUps(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, missing)
+	b, err := (&capstone.System{Desk: desk}).Trade(t.Context(), "B", trade.AsOf{})
+	require.NoError(t, err)
+	require.Equal(t, trade.Live, b.Status)
+}
+
+func TestTheIDsOfFollowUpsAreNotForSenders(t *testing.T) {
+	t.Parallel()
+	desk := newDesk(contract.SimulatedClock)
+	_, err := desk.Do(t.Context(), oil("follow-up/"+trade.EventID("c-2", 0).String(), "B"))
+	require.ErrorIs(t, err, capstone.ErrReserved)
+	end, err := desk.Store.End(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, end.At(0), "nothing is recorded")
+}
+
+// twice is a store that another desk sends the same command to, between our question whether it is there and our append.
+type twice struct {
+	contract.Store
+	other func()
+}
+
+func (s *twice) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+	if other := s.other; other != nil {
+		s.other = nil
+		other()
+	}
+	return s.Store.Append(ctx, stream, expected, events...)
+}
+
+// We find the contract closed, and are about to refuse what the other desk, meanwhile, has had refused for another reason.
+func TestACommandThatTwoDesksTakeAtOnceHasOneOutcome(t *testing.T) {
+	t.Parallel()
+	first := newDesk(contract.SimulatedClock)
+	second := *first
+	late := novate("c-2", "A", "B")
+	second.Store = &twice{first.Store, func() {
+		do(t, first, oil("c-1", "A"))
+		do(t, first, late)
+	}}
+	out := do(t, &second, late) // no contract A when it was decided
+	require.True(t, out.Again)
+	require.Nil(t, out.Refusal)
+}

@@ -28,7 +28,7 @@ type Result struct {
 func (d *Desk) Import(ctx context.Context, input iter.Seq2[lines.Line, error], width int) iter.Seq2[Result, error] {
 	return func(yield func(Result, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		under := make(chan *task, width-1) // in line order: these, and the one whose result is awaited
+		under := make(chan *task, max(width, 1)-1) // in line order: these, and the one whose result is awaited
 		defer func() {
 			cancel()
 			for t := range under {
@@ -99,7 +99,7 @@ func (d *Desk) run(ctx context.Context, t *task, before []*task) {
 	}
 	var reused *ReusedCommandError
 	t.result.Outcome, t.err = d.Do(ctx, t.result.Command)
-	if errors.As(t.err, &reused) {
+	if errors.As(t.err, &reused) && reused.CommandID == t.result.Command.ID {
 		t.result.Problem, t.err = reused, nil
 	}
 	if t.err != nil {
