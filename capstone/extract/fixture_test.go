@@ -18,6 +18,7 @@ import (
 	"example.com/blotter/capstone/extract"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/schemas"
 	codec "example.com/blotter/solutions/1-schemas"
 	"example.com/blotter/solutions/2-store/memory"
 	audit "example.com/blotter/solutions/5-audit"
@@ -43,7 +44,8 @@ type desk struct {
 	store   *memory.Store
 	auditor *audit.Auditor
 	options extract.Options
-	n       int // events so far
+	n       int  // events so far
+	early   bool // nothing but the first version of each schema is in use
 }
 
 var noon = time.Date(2025, 1, 16, 12, 0, 0, 0, time.UTC)
@@ -62,8 +64,7 @@ func newDesk(t *testing.T) *desk {
 // record puts an event on record, an hour after the last; change may change it before.
 func (d *desk) record(stream string, body trade.Body, change ...func(*contract.Event)) contract.Event {
 	d.n++
-	p, err := codec.Offline().Encode(d.Context(), body)
-	require.NoError(d, err)
+	p := d.encode(body)
 	e := contract.Event{
 		ID: trade.EventID(stream, uint32(d.n)), Stream: stream, Type: p.Type, Schema: p.Schema, Fingerprint: p.Fingerprint, Data: p.Data,
 		EffectiveAt: noon, Actor: "trader/1", Reason: "client order", Source: "test",
@@ -72,9 +73,29 @@ func (d *desk) record(stream string, body trade.Body, change ...func(*contract.E
 	for _, f := range change {
 		f(&e)
 	}
-	_, err = d.store.Append(d.Context(), stream, contract.Any, e)
+	_, err := d.store.Append(d.Context(), stream, contract.Any, e)
 	require.NoError(d, err)
 	return e
+}
+
+// encode numbers the first versions before all others, as a registry does that was there before these.
+func (d *desk) encode(body trade.Body) contract.Payload {
+	registry, ids := codec.InMemory(), map[string]int{}
+	for _, s := range schemas.All() {
+		if s.Version == 1 {
+			ids[s.Type], _ = registry.Register(d.Context(), s.Type, s.Text)
+		}
+	}
+	c, err := codec.New(d.Context(), registry, "test")
+	require.NoError(d, err)
+	p, err := c.Encode(d.Context(), body)
+	require.NoError(d, err)
+	if _, settled := body.(trade.Settle); settled && d.early {
+		first, _ := schemas.Find(p.Type, 1) // the second version of a settlement is the first, and a null
+		p.Schema, p.Fingerprint = first.Version, first.Fingerprint
+		p.Data = append([]byte{0, 0, 0, 0, byte(ids[p.Type])}, p.Data[5:len(p.Data)-1]...)
+	}
+	return p
 }
 
 func (d *desk) seal() contract.Checkpoint {

@@ -19,9 +19,10 @@ var update = flag.Bool("update", false, "rewrite the golden bundle")
 
 const golden = "testdata/bundle"
 
-// goldenDesk is a trade, a settlement below zero, and a refusal whose words a spreadsheet would run.
+// goldenDesk is a log from before any schema had a second version: a trade, a settlement below zero, and a refusal whose words a spreadsheet would run.
 func goldenDesk(t *testing.T) *desk {
 	d := newDesk(t)
+	d.early = true
 	d.record("trade/T-1", oil("CRUDE", "70"))
 	d.record("trade/T-2", oil("CRUDE", "10"))
 	d.record("trade/T-1", trade.Settle{Quantity: barrels("30"), Price: trade.Dec("-37.63")})

@@ -196,12 +196,12 @@ func TestASignedBundleThatLiesIsCaught(t *testing.T) {
 			"events.csv, line 11: it goes on after the last event"},
 		{"a row less", extract.Query{}, func(f forgery) { f.drop("events.csv", 10) },
 			"events.csv, line 10: it is not what events.jsonl says"},
-		{"the schema's fields", extract.Query{}, func(f forgery) { f.replace("schemas/trade.settled.v1.avsc", `"price"`, `"prize"`) },
-			"schemas/trade.settled.v1.avsc: it is not the schema that the manifest lists as trade.settled version 1"},
-		{"the schema's scale", extract.Query{}, func(f forgery) { f.replace("schemas/trade.settled.v1.avsc", `"scale": 6`, `"scale": 2`) },
+		{"the schema's fields", extract.Query{}, func(f forgery) { f.replace("schemas/trade.settled.v2.avsc", `"price"`, `"prize"`) },
+			"schemas/trade.settled.v2.avsc: it is not the schema that the manifest lists as trade.settled version 2"},
+		{"the schema's scale", extract.Query{}, func(f forgery) { f.replace("schemas/trade.settled.v2.avsc", `"scale": 6`, `"scale": 2`) },
 			"events.jsonl, line 3: data does not say what raw says under its schema"},
-		{"no schema", extract.Query{}, func(f forgery) { f.put("schemas/trade.settled.v1.avsc", "{") },
-			"schemas/trade.settled.v1.avsc: not an avro schema"},
+		{"no schema", extract.Query{}, func(f forgery) { f.put("schemas/trade.settled.v2.avsc", "{") },
+			"schemas/trade.settled.v2.avsc: not an avro schema"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := forgery{t, d, maps.Clone(d.make(tc.query, 0))}

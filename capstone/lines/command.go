@@ -82,7 +82,7 @@ func (o *object) body(op string) trade.Body {
 			Incoming: o.name(o.need("incoming")),
 		}
 	case "SETTLE":
-		return trade.Settle{Quantity: o.quantity(), Price: o.decimal(o.need("price"))}
+		return trade.Settle{Quantity: o.quantity(), Price: o.decimal(o.need("price")), PriceSource: o.name(o.ask("price_source"))}
 	case "EXERCISE":
 		return trade.Exercise{
 			Quantity:        o.quantity(),

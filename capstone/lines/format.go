@@ -38,6 +38,7 @@ type flat struct {
 	Unit            trade.Unit  `json:"unit,omitempty"`
 	Curve           string      `json:"curve,omitempty"`
 	Price           string      `json:"price,omitempty"`
+	PriceSource     string      `json:"price_source,omitempty"`
 	UnderlyingPrice string      `json:"underlying_price,omitempty"`
 	Currency        string      `json:"currency,omitempty"`
 	Fee             string      `json:"fee,omitempty"`
@@ -100,7 +101,7 @@ func (f *flat) fill(body trade.Body) {
 		f.Role, f.NewUTI, f.Incoming, f.Fee = b.Role, b.NewUTI, b.Incoming, unlessZero(b.Fee)
 		f.quantity(b.Quantity)
 	case trade.Settle:
-		f.Price = b.Price.String()
+		f.Price, f.PriceSource = b.Price.String(), b.PriceSource
 		f.quantity(b.Quantity)
 	case trade.Exercise:
 		f.UnderlyingPrice, f.Settlement, f.NewUTI = b.UnderlyingPrice.String(), b.Settlement, b.NewUTI

@@ -47,7 +47,7 @@ var kinds = []*rapid.Generator[trade.Body]{
 		return trade.Novate{Role: role, Quantity: quantity(t), Fee: amount(t), NewUTI: text(t), Incoming: text(t)}
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
-		return trade.Settle{Quantity: quantity(t), Price: perUnit(t)}
+		return trade.Settle{Quantity: quantity(t), Price: perUnit(t), PriceSource: text(t)}
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
 		settlement := pick(t, trade.Physical, trade.Cash)
@@ -57,7 +57,7 @@ var kinds = []*rapid.Generator[trade.Body]{
 		return trade.CommandRefused{CommandID: text(t), Digest: digest(t), Rule: text(t), Detail: text(t)}
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
-		b := trade.PriceMarked{Curve: text(t), Currency: "EUR"}
+		b := trade.PriceMarked{Curve: curve(t), Currency: "EUR"}
 		for range rapid.IntRange(0, 5).Draw(t, "points") {
 			b.Points = append(b.Points, trade.Point{Delivery: period(t), Price: perUnit(t)})
 		}
@@ -75,6 +75,11 @@ func heads(t *rapid.T) contract.Head {
 
 func text(t *rapid.T) string { return rapid.StringN(0, 12, -1).Draw(t, "text") }
 func flag(t *rapid.T) bool   { return rapid.Bool().Draw(t, "flag") }
+
+// curve draws names of one part and of several, with empty ones among them.
+func curve(t *rapid.T) string {
+	return string(pick(t, trade.Power, trade.Gas, trade.Oil)) + pick(t, "", "/", "/CET/base", "/"+text(t))
+}
 
 func pick[T any](t *rapid.T, from ...T) T { return rapid.SampledFrom(from).Draw(t, "pick") }
 

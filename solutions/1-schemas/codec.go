@@ -61,7 +61,7 @@ func (c *Codec) Encode(_ context.Context, body trade.Body) (contract.Payload, er
 
 func (c *Codec) encode(typ string, body any) (contract.Payload, error) {
 	p := c.latest[typ]
-	data, err := p.format.write(p.id, body)
+	data, err := p.format.write(p.id, p.format.from(body))
 	if err != nil {
 		return contract.Payload{}, fmt.Errorf("encode %s: %w", typ, err)
 	}
@@ -70,17 +70,18 @@ func (c *Codec) encode(typ string, body any) (contract.Payload, error) {
 
 // Decode is the inverse of Encode (see contract.Codec).
 func (c *Codec) Decode(ctx context.Context, typ string, data []byte) (trade.Body, error) {
-	b, err := c.decode(ctx, typ, data)
+	value, err := c.decode(ctx, typ, data)
 	if err != nil {
 		return nil, err
 	}
-	body, ok := b.(trade.Body)
+	body, ok := value.(trade.Body)
 	if !ok {
 		return nil, fmt.Errorf("decode %s: %w: it is no event", typ, contract.ErrWrongType)
 	}
 	return body, nil
 }
 
+// decode reads data as its writer meant it, under the schema that its header names, and gives what that says today.
 func (c *Codec) decode(ctx context.Context, typ string, data []byte) (any, error) {
 	s, err := c.schemaOf(ctx, data)
 	if err == nil && s.Type != typ {
@@ -89,11 +90,12 @@ func (c *Codec) decode(ctx context.Context, typ string, data []byte) (any, error
 	if err != nil {
 		return nil, fmt.Errorf("decode %s: %w", typ, err)
 	}
-	b, err := formatOf(s.Type, s.Version).read(data)
+	f := formatOf(s.Type, s.Version)
+	value, err := f.read(data)
 	if err != nil {
 		return nil, fmt.Errorf("decode %s version %d: %w", typ, s.Version, err)
 	}
-	return b, nil
+	return f.today(value), nil
 }
 
 // schemaOf is the schema that the wire format's header names.
@@ -127,11 +129,11 @@ func (c *Codec) lookUp(ctx context.Context, id int) (schemas.Schema, error) {
 	return s, nil
 }
 
-// write is a body in the wire format.
-func (f format) write(id uint32, body any) ([]byte, error) {
+// write is a value of this version in the wire format.
+func (f format) write(id uint32, value any) ([]byte, error) {
 	w := &writer{out: newEncoder()}
 	w.out.raw(binary.BigEndian.AppendUint32([]byte{0}, id))
-	f.walk(w, body)
+	f.walk(w, value)
 	data := w.out.done()
 	if w.err == nil && len(data) > contract.MaxData {
 		w.err = fmt.Errorf("%w: %w: %d bytes, at most %d", contract.ErrUnencodable, contract.ErrOversize, len(data), contract.MaxData)
@@ -143,16 +145,16 @@ func (f format) write(id uint32, body any) ([]byte, error) {
 // where null belongs are refused, and no two payloads mean the same (L1.I3).
 func (f format) read(data []byte) (any, error) {
 	r := &reader{in: newDecoder(data[headerSize:])}
-	body := f.walk(r, nil)
+	value := f.walk(r, nil)
 	if err := r.in.end(); err != nil {
 		return nil, err
 	}
-	again, err := f.write(binary.BigEndian.Uint32(data[1:]), body)
+	again, err := f.write(binary.BigEndian.Uint32(data[1:]), value)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", contract.ErrMalformed, err) // %v: to the caller this is no failure to encode
 	}
 	if !bytes.Equal(again, data) {
 		return nil, fmt.Errorf("%w: it is not the one encoding of its value", contract.ErrMalformed)
 	}
-	return body, nil
+	return value, nil
 }

@@ -5,10 +5,11 @@
 // An event's data is in the Confluent wire format: a zero byte, the registry's id of the schema in four bytes big-endian, and
 // the Avro binary encoding of the body (Avro 1.11.1, "Binary Encoding"). A settlement of 2160 MWh at 83.1:
 //
-//	00 00 00 00 09        zero byte, schema id 9
+//	00 00 00 00 0b        zero byte, schema id 11
 //	0a 00 80 be fc 00     quantity value: 5 bytes, 2160000000 at scale 6
 //	00                    quantity unit: symbol 0, MWh
 //	08 04 f4 01 60        price: 4 bytes, 83100000 at scale 6
+//	00                    price source: branch 0, null
 //
 // # The shape of the code
 //
@@ -17,10 +18,16 @@
 //	func settled(f fields, b *trade.Settle) {
 //		quantity(f, "quantity", &b.Quantity)
 //		f.decimal("price", &b.Price, unitScale)
+//		optionalText(f, "price_source", &b.PriceSource)
 //	}
 //
 // Three walkers implement fields. The writer encodes what it is shown, the reader fills it in, and the printer renders it for
 // people. So a field has one place, and what is written cannot drift from what is read.
+//
+// # Versions
+//
+// What was once written stays readable as it was meant (upcast.go): data is read under the schema that its header names, never under a newer
+// one, and what was read is then carried from one version to the next until it is a body of today.
 //
 // # One encoding
 //

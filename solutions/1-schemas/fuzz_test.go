@@ -1,6 +1,7 @@
 package codec_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"testing"
 
@@ -30,11 +31,19 @@ func FuzzDecode(f *testing.F) {
 				require.True(t, known(err), "%v", err)
 				continue
 			}
+			if latest, _ := schemas.Latest(s.Type); writtenUnder(data).Version < latest.Version {
+				continue // what was said then is read, but need not fit today's schema
+			}
 			p, err := c.Encode(t.Context(), body)
 			require.NoError(t, err)
 			require.Equal(t, data, p.Data)
 		}
 	})
+}
+
+// writtenUnder is the schema that the header of data names: an offline codec numbers the catalog in its order.
+func writtenUnder(data []byte) schemas.Schema {
+	return schemas.All()[binary.BigEndian.Uint32(data[1:])-1]
 }
 
 func known(err error) bool {

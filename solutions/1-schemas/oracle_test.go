@@ -147,7 +147,7 @@ func TestWorkedExample(t *testing.T) {
 	body := trade.Settle{Quantity: trade.Quantity{Value: trade.Dec("2160"), Unit: trade.MWh}, Price: trade.Dec("83.10")}
 	p, err := c.Encode(t.Context(), body)
 	require.NoError(t, err)
-	require.Equal(t, "00 00 00 00 09 0a 00 80 be fc 00 00 08 04 f4 01 60", fmt.Sprintf("% x", p.Data))
+	require.Equal(t, "00 00 00 00 0b 0a 00 80 be fc 00 00 08 04 f4 01 60 00", fmt.Sprintf("% x", p.Data))
 	text, err := codec.JSON(body)
 	require.NoError(t, err)
 	require.Equal(t, `{"quantity":{"value":"2160","unit":"MWh"},"price":"83.1"}`, string(text))

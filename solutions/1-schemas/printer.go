@@ -26,7 +26,8 @@ func JSON(body trade.Body) ([]byte, error) {
 		return nil, fmt.Errorf("%w: no event type for body %T", contract.ErrUnencodable, body)
 	}
 	p := &printer{}
-	p.object(func() { latest(typ).walk(p, body) })
+	f := latest(typ)
+	p.object(func() { f.walk(p, f.from(body)) })
 	if p.err != nil {
 		return nil, fmt.Errorf("render %s: %w", typ, p.err)
 	}

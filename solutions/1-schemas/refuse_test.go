@@ -55,6 +55,7 @@ func TestWhatDoesNotFitIsUnencodable(t *testing.T) {
 		"amount's places":   {change(func(b *trade.New) { b.Fee = trade.Dec("0.00001") }), "fee"},
 		"too many digits":   {change(func(b *trade.New) { b.Price = trade.Dec("1" + strings.Repeat("0", 22)) }), "price"},
 		"negative and long": {change(func(b *trade.New) { b.Fee = trade.Dec("-1" + strings.Repeat("0", 24)) }), "fee"},
+		"no such commodity": {trade.PriceMarked{Curve: "coal/API2", Currency: "USD"}, "commodity"},
 		"no unit":           {trade.Settle{Quantity: trade.Quantity{Value: trade.Dec("1")}}, "unit"},
 		"capacity":          {trade.Settle{Quantity: trade.Quantity{Value: trade.Dec("1"), Unit: trade.MW}}, "unit"},
 		"unknown side":      {change(func(b *trade.New) { b.Side = "hold" }), "side"},
@@ -117,8 +118,8 @@ func TestCutAndPaddedDataIsRefused(t *testing.T) {
 func TestBadDataIsOneOfTheErrors(t *testing.T) {
 	t.Parallel()
 	c := codec.Offline()
-	const settled, marked, cancelled, amended = "0000000009 ", "0000000002 ", "0000000005 ", "0000000004 "
-	const digits29 = "18 204fce5e3e25026110000000" // 10^28
+	const settled, marked, cancelled, amended = "000000000a ", "0000000002 ", "0000000006 ", "0000000005 " // the first two are versions 1
+	const digits29 = "18 204fce5e3e25026110000000"                                                         // 10^28
 	for name, bad := range map[string]struct {
 		typ, data string
 		want      error

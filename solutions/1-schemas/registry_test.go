@@ -95,7 +95,7 @@ func TestForeignIDIsLookedUpOnce(t *testing.T) {
 	id, err := registry.Register(t.Context(), "other", strings.ReplaceAll(settled.Text, "\n", " "))
 	require.NoError(t, err)
 
-	data := []byte{0, 0, 0, 0, byte(id), 2, 1, 0, 2, 1}
+	data := []byte{0, 0, 0, 0, byte(id), 2, 1, 0, 2, 1, 0}
 	want := trade.Settle{Quantity: mwh("0.000001"), Price: trade.Dec("0.000001")}
 	read := func() {
 		p, err := c.Encode(t.Context(), want)

@@ -97,8 +97,9 @@ type Novate struct {
 
 // Settle delivers a part of the contract or all of it.
 type Settle struct {
-	Quantity Quantity
-	Price    Decimal // the settlement price per unit, such as the day-ahead average
+	Quantity    Quantity
+	Price       Decimal // the settlement price per unit, such as the day-ahead average
+	PriceSource string  `json:",omitempty"` // who published it; empty where nobody said. Left out of digests then: commands from before it keep theirs
 }
 
 // How an exercise ends.
