@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test race lint build setup clean lab1 lab2 lab3 lab4 lab5 hint
+.PHONY: help demo test race lint cross build setup clean lab1 lab2 lab3 lab4 lab5 hint
 
 BLOTTER := go run ./capstone/cmd/blotter
 
@@ -27,6 +27,9 @@ lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "error: these files are not gofmt-clean"; exit 1; }
 	go vet ./...
 	.tools/bin/staticcheck ./...
+
+cross: ## build and vet for linux, darwin and windows
+	@for os in linux darwin windows; do echo "go build, go vet for $$os"; GOOS=$$os go build ./... && GOOS=$$os go vet ./... || exit 1; done
 
 build: ## build the command line as ./blotter
 	go build -o blotter ./capstone/cmd/blotter
