@@ -12,7 +12,7 @@ func (p *parser) command(text []byte) (trade.Command, []string) {
 	}
 	c := trade.Command{
 		ID:          o.commandID(o.need("command_id")),
-		EnteredAt:   o.time(o.need("entered_at")),
+		EnteredAt:   o.enteredAt(o.need("entered_at")),
 		EffectiveAt: o.time(o.ask("effective_at")),
 		Actor:       o.str(o.need("actor")),
 		Approver:    o.str(o.ask("approver")),

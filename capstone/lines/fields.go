@@ -110,6 +110,15 @@ func (o *object) time(m *member) time.Time {
 	return t.UTC()
 }
 
+// enteredAt is a time that the clock of a simulated log can go on from.
+func (o *object) enteredAt(m *member) time.Time {
+	t := o.time(m)
+	if t.Year() == 9999 {
+		o.fail(o.path+m.name, BadTime, "%q: nothing could be recorded after it", t.Format(time.RFC3339Nano))
+	}
+	return t
+}
+
 func (o *object) period(m *member) trade.Period {
 	s := o.str(m)
 	if s == "" {

@@ -111,6 +111,7 @@ func TestSmallStrictnesses(t *testing.T) {
 		"a comma before a fraction":  {strings.Replace(good, `14:03:00`, `14:03:00,5`, 1), "time.invalid"},
 		"before 1970":                {strings.Replace(good, `2025-`, `1925-`, 1), "time.invalid"},
 		"past 9999 in UTC":           {strings.Replace(good, `2025-01-16T14:03:00+01:00`, `9999-12-31T23:59:59-00:01`, 1), "time.invalid"},
+		"entered at the end of time": {strings.Replace(good, `2025-01-16`, `9999-12-31`, 1), "time.invalid"},
 		"the id of a follow-up":      {strings.Replace(good, `"c-1"`, `"follow-up/5b1c1f6e-0d5c-8a43-9d4b-6d2f5f0c9a11"`, 1), "command-id.reserved"},
 		"a correction of nothing":    {strings.Replace(good, `"CANCEL","kind":"void"`, `"AMEND","kind":"correction"`, 1), "field.missing"},
 		"a duplicate inside":         {strings.Replace(good, `"uti":"U1"`, `"uti":"U1","option":{"a":1,"a":2}`, 1), "field.unknown"},
