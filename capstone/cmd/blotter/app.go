@@ -21,6 +21,7 @@ type app struct {
 	settings       settings
 	access         access // what the command does to the log
 	writer         int    // the process that writes the log, if it is not this one
+	temporary      bool   // the log goes when the command ends
 	stack          stack.Stack
 	fail           context.CancelCauseFunc // ends the command
 	closers        []func() error          // run last to first

@@ -84,7 +84,7 @@ func (a *app) beginDemo(keep bool) error {
 	if err := os.Chmod(dir, 0o711); err != nil { // the database may run as another user, who has to pass through
 		return err
 	}
-	a.cli.Data = dir
+	a.cli.Data, a.temporary = dir, true
 	if a.cli.Stack == "external" && a.cli.Name == string(defaultName) {
 		a.cli.Name = "demo-" + strings.ToLower(rand.Text()[:8]) // the stack may hold another's log of that name
 	}

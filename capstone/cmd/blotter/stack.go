@@ -17,6 +17,11 @@ func (a *app) openStack() (err error) {
 	if a.cli.Stack != "embedded" {
 		fmt.Fprintf(a.stderr, "stack: %s\n", a.cli.Stack)
 	}
+	if a.cli.Stack == "containers" {
+		a.stack = a.containerStack()
+		a.onClose(a.stack.Close)
+		return nil
+	}
 	a.stack, err = stack.Open(a.cli.Stack, stack.EmbeddedOptions{
 		Dir: a.stackDir(), Failed: func(err error) { a.fail(&stackLost{err}) },
 	})

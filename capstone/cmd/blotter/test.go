@@ -26,7 +26,11 @@ func (t *testCmd) Run(ctx context.Context, a *app) error {
 		args = append(args, "./...")
 	}
 	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json"}, args...)...)
-	cmd.Stderr = a.stderr
+	env, err := a.testEnv(ctx)
+	if err != nil {
+		return err
+	}
+	cmd.Env, cmd.Stderr = env, a.stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err

@@ -21,7 +21,8 @@ func Open(kind string, opt EmbeddedOptions) (Stack, error) {
 	case "external":
 		return External(os.Getenv), nil
 	case "containers":
-		return nil, withHint(fmt.Errorf("stack %q is not built in yet", kind), "use the embedded stack, which needs no set-up")
+		// Package containers has it: what needs no engine need not carry an engine's client.
+		return nil, withHint(fmt.Errorf("stack %q is not opened here", kind), "use the embedded stack, which needs no set-up, or containers.New")
 	default:
 		return nil, withHint(fmt.Errorf("unknown stack %q", kind), "the kinds are embedded, containers and external")
 	}

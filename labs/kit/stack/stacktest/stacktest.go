@@ -1,4 +1,6 @@
-// Package stacktest gives tests the embedded stack: one per test process, started when a test first asks for it.
+// Package stacktest gives tests a stack: one per test process, started when a test first asks for it. It is the embedded one, or,
+// where STACK says external, the one that the environment names (see stack.External). STACK=containers make test starts containers
+// once and hands them to the tests as such. A test of what only the embedded stack does makes its own: see Dir.
 //
 // A test package that uses it has one line beside its tests:
 //
@@ -56,9 +58,22 @@ func Shared(t testing.TB) stack.Stack {
 	defer shared.Unlock()
 	if shared.stack == nil {
 		shared.dir = mkdirTemp(t)
-		shared.stack = stack.Embedded(stack.EmbeddedOptions{Dir: shared.dir})
+		shared.stack = choose(t)
 	}
 	return shared.stack
+}
+
+func choose(t testing.TB) stack.Stack {
+	t.Helper()
+	switch kind := os.Getenv("STACK"); kind {
+	case "", "embedded":
+		return stack.Embedded(stack.EmbeddedOptions{Dir: shared.dir})
+	case "external":
+		return stack.External(os.Getenv)
+	default:
+		t.Fatalf("STACK is %q: leave it empty, or let the tests be started by: STACK=%s make test", kind, kind)
+		return nil
+	}
 }
 
 // Dir is an empty directory for a stack of the test's own, removed after the test. Unlike t.TempDir it may be passed
@@ -141,7 +156,16 @@ func Schema(t testing.TB) (dsn, schema string) {
 	schema = name(t, 40, '_')
 	execute(t, dsn, "CREATE SCHEMA "+schema)
 	t.Cleanup(func() { execute(t, dsn, "DROP SCHEMA "+schema+" CASCADE") })
-	return dsn + "&search_path=" + schema, schema
+	return within(dsn, schema), schema
+}
+
+// within is a connection string whose search path is the schema alone.
+func within(dsn, schema string) string {
+	sep := "&"
+	if !strings.Contains(dsn, "?") {
+		sep = "?"
+	}
+	return dsn + sep + "search_path=" + schema
 }
 
 func execute(t testing.TB, dsn, sql string) {
