@@ -17,6 +17,9 @@ import (
 //	21  2  attributes
 //	23  4  last offset delta
 //	    …
+//	43  8  producer id
+//	51  2  producer epoch
+//	    …
 //	57  4  number of records, then the records
 //
 // The checksum covers none of what stands before it, so those fields are checked against what surrounds them.
@@ -24,6 +27,10 @@ type batch struct {
 	first, last int64 // offsets
 	size        int   // bytes
 	epoch       uint32
+
+	transactional, control bool // control: the end of a transaction
+	producer               int64
+	producerEpoch          int16
 }
 
 const (
@@ -57,6 +64,9 @@ func readBatch(raw []byte) (b batch, whole bool, what string) {
 	}
 	b.first, b.size = int64(binary.BigEndian.Uint64(raw)), len(raw)
 	b.epoch = binary.BigEndian.Uint32(raw[12:])
+	attributes := binary.BigEndian.Uint16(raw[21:])
+	b.transactional, b.control = attributes&0x10 != 0, attributes&0x20 != 0
+	b.producer, b.producerEpoch = int64(binary.BigEndian.Uint64(raw[43:])), int16(binary.BigEndian.Uint16(raw[51:]))
 	b.last = b.first + int64(int32(binary.BigEndian.Uint32(raw[23:])))
 	if b.first < 0 || b.last < b.first {
 		return batch{}, false, fmt.Sprintf("a batch says it holds offsets %d to %d", b.first, b.last)

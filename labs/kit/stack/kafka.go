@@ -21,13 +21,17 @@ type broker struct {
 	log     *brokerLog
 }
 
-func startBroker(_ context.Context, root string, opt EmbeddedOptions) (*broker, error) {
+func startBroker(ctx context.Context, root string, opt EmbeddedOptions) (*broker, error) {
 	dir, err := privateDir(root, "kafka")
 	if err != nil {
 		return nil, err
 	}
 	// BEFORE the broker opens its files: it would cut a damaged log where the damage begins, and say nothing.
-	if err := checkSegments(dir); err != nil {
+	left, err := checkSegments(dir)
+	if err == nil {
+		err = left.cut()
+	}
+	if err != nil {
 		return nil, err
 	}
 	log := &brokerLog{progress: opt.Log, broken: make(chan struct{})}
@@ -46,8 +50,13 @@ func startBroker(_ context.Context, root string, opt EmbeddedOptions) (*broker, 
 		return nil, fmt.Errorf("open %s: %w", filepath.Base(dir), err)
 	}
 	b := &broker{cluster: cluster, addrs: cluster.ListenAddrs(), log: log}
-	if err := log.serve(true); err != nil {
-		cluster.Close()
+	// BEFORE anybody is told the address.
+	err = log.serve(true)
+	if err == nil {
+		err = left.abort(ctx, b.addrs)
+	}
+	if err != nil {
+		b.stop()
 		return nil, err
 	}
 	opt.Log("kafka answers at " + strings.Join(b.addrs, ","))
@@ -61,6 +70,7 @@ func (b *broker) ended() <-chan struct{} { return b.log.broken }
 // and is left to the end of the process.
 func (b *broker) stop() error {
 	if b.log.serve(false) != nil {
+		b.log.lines.hangUp()
 		return nil // said already
 	}
 	b.cluster.Close()

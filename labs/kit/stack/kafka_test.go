@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"example.com/blotter/labs/kit/stack"
 	"example.com/blotter/labs/kit/stack/stacktest"
@@ -70,6 +71,25 @@ func committed(t *testing.T, s stack.Stack, topic string) []string {
 			}
 			values = append(values, string(r.Value))
 		}
+	}
+}
+
+// requireReadableToTheEnd waits for the last offset to come to a reader of committed records that is shown the ends of
+// transactions: as it would on a real broker, where a marker follows what was aborted.
+func requireReadableToTheEnd(t *testing.T, s stack.Stack, topic string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	cl := client(t, s, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+	defer cl.Close()
+	ends, err := kadm.NewClient(cl).ListEndOffsets(ctx, topic)
+	require.NoError(t, err)
+	end, _ := ends.Lookup(topic, 0)
+	for last := int64(-1); last < end.Offset-1; {
+		fetches := cl.PollFetches(ctx)
+		require.NoError(t, fetches.Err(), "offset %d of %s did not come", end.Offset-1, topic)
+		fetches.EachRecord(func(r *kgo.Record) { last = r.Offset })
 	}
 }
 

@@ -222,6 +222,7 @@ func TestSIGKILLLeavesNothingBehind(t *testing.T) {
 
 	s := embedded(dir)
 	defer func() { require.NoError(t, s.Close()) }()
+	requireReadableToTheEnd(t, s, "events") // BEFORE anybody else writes
 	require.Equal(t, []string{"committed"}, committed(t, s, "events"))
 	conn := connect(t, s)
 	defer conn.Close(t.Context())

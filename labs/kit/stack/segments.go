@@ -43,27 +43,35 @@ func (e *DamagedSegmentError) Hint() string {
 }
 
 // checkSegments reads every batch of every partition and changes nothing. What it lets pass is the one thing a crash
-// leaves: a last batch, or a last entry of a state log, that is not whole.
-func checkSegments(dir string) error {
+// leaves: a last batch, or a last entry of a state log, that is not whole, and transactions without an end.
+func checkSegments(dir string) (left remains, err error) {
 	topics, err := readTopics(filepath.Join(dir, "topics.json"))
 	if err != nil {
-		return err
+		return left, err
 	}
 	for _, name := range []string{"pids.log", "groups.log"} {
-		if err := checkStateLog(filepath.Join(dir, name)); err != nil {
-			return err
+		path := filepath.Join(dir, name)
+		whole, torn, err := checkStateLog(path)
+		if err != nil {
+			return left, err
+		}
+		if torn {
+			left.torn = append(left.torn, tornLog{path, whole})
 		}
 	}
 	for _, t := range topics {
 		for n := range t.Partitions {
-			p := partition{topic: t.Name, number: n, shrinks: t.shrinks()}
+			p := partition{topic: t.Name, number: n, shrinks: t.shrinks(), open: map[int64]int16{}}
 			p.dir = filepath.Join(dir, "partitions", url.PathEscape(t.Name)+"-"+strconv.Itoa(int(n)))
 			if err := p.check(); err != nil {
-				return err
+				return left, err
+			}
+			for producer, epoch := range p.open {
+				left.open = append(left.open, openTransaction{t.Name, n, producer, epoch})
 			}
 		}
 	}
-	return nil
+	return left, nil
 }
 
 type topic struct {
@@ -106,8 +114,9 @@ type partition struct {
 	number  int32
 	dir     string
 	shrinks bool
-	next    int64   // the offset after the last whole batch so far
-	batches []batch // of the segment at hand
+	next    int64           // the offset after the last whole batch so far
+	batches []batch         // of the segment at hand
+	open    map[int64]int16 // producers with a transaction that has no end yet, and their epochs
 }
 
 func (p *partition) damaged(path, what string) error {
@@ -166,6 +175,12 @@ func (p *partition) walk(raw []byte) (rest []byte, what string) {
 		}
 		p.next = b.last + 1
 		p.batches = append(p.batches, b)
+		switch {
+		case b.control:
+			delete(p.open, b.producer)
+		case b.transactional:
+			p.open[b.producer] = b.producerEpoch
+		}
 		rest = rest[b.size:]
 	}
 	return nil, ""

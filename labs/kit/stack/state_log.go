@@ -26,27 +26,28 @@ func (e *DamagedStateError) Hint() string {
 }
 
 // checkStateLog reads a file of frames, little-endian: 4 bytes length of version and data, 4 bytes CRC-32C of both, 2 bytes
-// version, data. The last frame may be cut short.
-func checkStateLog(path string) error {
+// version, data. The last frame may be cut short: whole is where it begins, and torn says whether there is one.
+func checkStateLog(path string) (whole int64, torn bool, err error) {
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return 0, false, nil
 	}
 	if err != nil {
-		return err
+		return 0, false, err
 	}
-	for at := 0; at+8 <= len(raw); {
+	at := 0
+	for at+8 <= len(raw) {
 		length := int64(binary.LittleEndian.Uint32(raw[at:]))
 		body := raw[at+8:]
 		if length > int64(len(body)) && !hidesFrame(raw[at:]) {
-			return nil // torn
+			break
 		}
 		if length < 2 || length > int64(len(body)) || crc32c(body[:length]) != binary.LittleEndian.Uint32(raw[at+4:]) {
-			return &DamagedStateError{Path: path, At: at, What: "the length or checksum of an entry does not match"}
+			return 0, false, &DamagedStateError{Path: path, At: at, What: "the length or checksum of an entry does not match"}
 		}
 		at += 8 + int(length)
 	}
-	return nil
+	return int64(at), at < len(raw), nil
 }
 
 // hidesFrame is to frames what hidesBatch is to batches.
