@@ -14,6 +14,9 @@ type asOf struct {
 }
 
 func (q asOf) parse(zone string) (at trade.AsOf, err error) {
+	if _, err := trade.Zone(zone); err != nil {
+		return at, &usageError{"--zone: " + err.Error(), "a date means the end of that day there; the book's own is CET"}
+	}
 	if at.Known, err = moment(q.KnownAt, zone); err != nil {
 		return at, &usageError{"--known-at: " + err.Error(), momentHint}
 	}

@@ -98,16 +98,16 @@ func (a *app) positions(ctx context.Context, book string, q asOf) ([]trade.Posit
 		return nil, err
 	}
 	positions, err := system.Positions(ctx, at)
-	if err != nil || book == "" {
-		return positions, err
+	if err != nil {
+		return nil, err
 	}
-	var only []trade.Position
+	only := []trade.Position{} // never nil: with --json, nothing is an empty list
 	for _, p := range positions {
-		if p.Book == book {
+		if book == "" || p.Book == book {
 			only = append(only, p)
 		}
 	}
-	if only == nil {
+	if book != "" && len(only) == 0 {
 		return nil, &failure{fmt.Sprintf("there is no position in a book %q", book), "blotter pnl lists the books"}
 	}
 	return only, nil

@@ -102,7 +102,7 @@ type bookTotal struct {
 
 // totals adds positions up by book and currency; they come sorted by book.
 func totals(positions []trade.Position) []bookTotal {
-	var all []bookTotal
+	all := []bookTotal{} // never nil: with --json, nothing is an empty list
 	index := map[[2]string]int{}
 	for _, p := range positions {
 		key := [2]string{p.Book, string(p.Currency)}
