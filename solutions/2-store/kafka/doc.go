@@ -29,7 +29,28 @@
 //	commit refused, fenced ?        receipts if the log has it, ErrFenced if it has not
 //	caller gives up        ?        its context's error: the same events again give the answer
 //
-// Limits of this version. The index is in memory and keeps every event of the partitions owned, so memory bounds the
-// log, and a start reads all of it. An id is unique in the log as long as one process owns every partition; across
-// processes it is unique per partition.
+// # The index
+//
+// What must be found (an id's outcome, a stream's events) is in an index derived from the log and kept beside the owner, a file per
+// partition in Options.Dir, so that neither a retry nor the reading of a stream scans the log (indexfile.go). It is written many events
+// at a time, with the offset up to which it has come; what is not written yet is in memory. At a take-over only the log behind
+// that offset is read.
+//
+//	the index file           what is done
+//	behind the log           the rest is read from the log
+//	missing, or half written made anew by reading the log, and that is logged as a warning
+//	damaged                  the same: a checksum over the index, and one over each event, are wrong
+//	of another log           the same: the id of the topic is another
+//	ahead of the log, or of  the same: its latest event is not at its offset in the log
+//	  a log that was cut
+//
+// The heads are written with the events, so at a take-over only those behind the index are held against it; when the index
+// is made anew, all of them are.
+//
+// Who is not the owner of a partition, such as a process that only reads, is answered from a copy of the owner's file, where that is at hand, and from the log
+// behind it.
+//
+// Limits. Each time an index is written its checksum is made by reading it, so that costs more in a partition of many millions; use
+// more partitions. An id is unique in the log as long as one process owns every partition; across processes it is unique
+// per partition.
 package kafka

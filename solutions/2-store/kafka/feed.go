@@ -135,25 +135,6 @@ func fetchError(ctx context.Context, fetches kgo.Fetches) error {
 	})...)
 }
 
-// readThrough is all events of some partitions, for what the index cannot answer.
-func (s *Store) readThrough(ctx context.Context, partitions map[int32]bool) iter.Seq2[contract.Recorded, error] {
-	return func(yield func(contract.Recorded, error) bool) {
-		if len(partitions) == 0 {
-			return
-		}
-		end, err := s.End(ctx)
-		if err != nil {
-			yield(contract.Recorded{}, err)
-			return
-		}
-		start, stop := map[int32]int64{}, map[int32]int64{}
-		for p := range partitions {
-			start[p], stop[p] = 0, end.At(p)
-		}
-		s.span(ctx, start, stop)(yield)
-	}
-}
-
 // Frontier is the least over the partitions. One that we own knows what it will stamp next; of another's we know only that
 // it will not stamp before its last event, so a partition of others that is quiet holds the frontier back.
 func (s *Store) Frontier(ctx context.Context) (time.Time, error) {

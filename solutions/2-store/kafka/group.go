@@ -77,8 +77,11 @@ func (o *owner) reply(r *request, receipts []contract.Receipt, err error) {
 // knows whether it landed.
 func (o *owner) commit() error {
 	o.stamps.begin() // until the outcome is known: after an error that is when the partition was taken over anew
-	d := &draft{index: o.s.index, partition: o.partition, versions: map[string]int64{}, ids: map[uuid.UUID]contract.Recorded{}}
-	o.group = o.decide(d)
+	d := &draft{all: o.s.index, index: o.index, versions: map[string]int64{}, ids: map[uuid.UUID]contract.Recorded{}}
+	o.decide(d)
+	if d.err != nil {
+		return d.err
+	}
 	if len(o.group) == 0 {
 		o.stamps.end()
 		return nil
@@ -97,15 +100,25 @@ func (o *owner) commit() error {
 		return err
 	}
 	// The group is durable. A crash here leaves callers without their receipts; the same events again give them.
-	if err := o.s.index.apply(o.partition, d.events); err != nil {
+	if err := o.index.apply(d.events); err != nil {
 		return err
 	}
+	o.index.agreed(records[len(records)-1].Offset + 1)
 	o.stamps.end()
 	for _, r := range o.group {
 		o.reply(r, r.receipts, r.err)
 	}
 	o.group = nil
+	o.flush()
 	return nil
+}
+
+// flush writes the index to its file if it is time. Nobody waits for it but who appends next. A crash leaves a file that is
+// behind the log, or one that is made anew.
+func (o *owner) flush() {
+	if err := o.index.flushIfFull(); err != nil {
+		o.s.opts.Log.Warn("index file falls behind the log", "log", o.s.opts.Prefix, "partition", o.partition, "err", err)
+	}
 }
 
 // refuse answers a group that cannot be written at all, unless that is because the partition was revoked.
@@ -122,9 +135,10 @@ func (o *owner) refuse(err error) error {
 }
 
 // decide stages what is to be written, and answers what is not. An answer that rests on what was staged before it, and
-// is not yet durable, waits with the group.
-func (o *owner) decide(d *draft) (waiting []*request) {
-	for _, r := range o.group {
+// is not yet durable, waits with the group. Where the index could not tell, the group stays as it is from there on.
+func (o *owner) decide(d *draft) {
+	var waiting []*request
+	for i, r := range o.group {
 		if err := r.ctx.Err(); err != nil {
 			o.reply(r, nil, fmt.Errorf("append to %s: %w", r.stream, err)) // nobody waits for it
 			continue
@@ -132,6 +146,13 @@ func (o *owner) decide(d *draft) (waiting []*request) {
 		r.receipts, r.err = store.Decide(d, r.stream, r.expected, r.events)
 		if r.receipts == nil && r.err == nil {
 			r.err = o.claim(r)
+		}
+		if errors.Is(r.err, errCannotTell) {
+			d.err = r.err
+		}
+		if d.err != nil {
+			waiting = append(waiting, o.group[i:]...)
+			break
 		}
 		rests := d.touches(r)
 		if r.receipts == nil && r.err == nil {
@@ -144,7 +165,7 @@ func (o *owner) decide(d *draft) (waiting []*request) {
 			o.reply(r, r.receipts, r.err)
 		}
 	}
-	return waiting
+	o.group = waiting
 }
 
 // claim keeps the ids of r for it until it is answered.
@@ -159,16 +180,19 @@ func (o *owner) claim(r *request) error {
 
 // known is the receipts of r if the log has it.
 func (o *owner) known(r *request) ([]contract.Receipt, error) {
-	return store.Decide(&draft{index: o.s.index, partition: o.partition}, r.stream, contract.Any, r.events)
+	d := &draft{all: o.s.index, index: o.index}
+	receipts, err := store.Decide(d, r.stream, contract.Any, r.events)
+	return receipts, errors.Join(err, d.err)
 }
 
 // A draft is a group before it is committed: the index, and what the group adds to it.
 type draft struct {
-	index     *index
-	partition int32
-	events    []contract.Recorded
-	versions  map[string]int64
-	ids       map[uuid.UUID]contract.Recorded
+	all      *index
+	index    *part // of the group's partition
+	events   []contract.Recorded
+	versions map[string]int64
+	ids      map[uuid.UUID]contract.Recorded
+	err      error // the index cannot tell what it was asked
 }
 
 // Version of a stream, with the earlier appends of the group.
@@ -176,7 +200,11 @@ func (d *draft) Version(stream string) int64 {
 	if v, ok := d.versions[stream]; ok {
 		return v
 	}
-	return int64(len(d.index.stream(d.partition, stream)))
+	v, err := d.index.version(stream)
+	if err != nil {
+		d.err = err
+	}
+	return v
 }
 
 // Outcome of an id, in the log or in the group.
@@ -184,10 +212,14 @@ func (d *draft) Outcome(id uuid.UUID) (store.Outcome, bool) {
 	if e, ok := d.ids[id]; ok {
 		return outcome(e), true
 	}
-	if e, ok := d.index.find(id); ok {
-		return outcome(e), true
+	e, ok, unusable := d.all.find(id)
+	if len(unusable) > 0 {
+		d.err = errCannotTell
 	}
-	return store.Outcome{}, false
+	if !ok {
+		return store.Outcome{}, false
+	}
+	return outcome(e), true
 }
 
 // touches says whether a decision on r rests on an earlier append of the group.

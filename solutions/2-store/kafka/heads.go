@@ -22,26 +22,41 @@ func (s *Store) head(ctx context.Context, e contract.Recorded) (*kgo.Record, err
 	return &kgo.Record{Topic: s.heads, Key: []byte(e.Stream), Value: data}, nil
 }
 
-// mendHeads makes the heads before the offset say what the log says. Both are written in one transaction, so they
+// mendHeads makes the heads before the offset to say what the log says. Both are written in one transaction, so they
 // differ only where a broker broke its promise, or where somebody else wrote there.
-func (o *owner) mendHeads(ctx context.Context, to int64) error {
-	found, err := o.readHeads(ctx, to)
+//
+// The heads before from were found to agree with the index when it was at that place, so only those since then are looked
+// at, and those of the streams that were touched since. From 0 on it is a full check, of every stream and every head: that is so whenever the
+// index was made anew, and whoever wants one deletes the index files.
+func (o *owner) mendHeads(ctx context.Context, from, to int64, touched map[string]bool) error {
+	found, err := o.readHeads(ctx, from, to)
 	if err != nil {
 		return err
 	}
 	var mend []*kgo.Record
-	for stream, last := range o.s.index.ends(o.partition) {
-		if found[stream] != headOf(last) {
+	check := func(last contract.Recorded) error {
+		if found[last.Stream].Head != headOf(last) {
 			record, err := o.s.head(ctx, last)
 			if err != nil {
 				return err
 			}
 			mend = append(mend, record)
 		}
-		delete(found, stream)
+		delete(found, last.Stream)
+		return nil
 	}
-	for stream := range found { // of streams that do not exist: a null head says there never was one
-		mend = append(mend, &kgo.Record{Topic: o.s.heads, Key: []byte(stream)})
+	if from == 0 {
+		err = o.index.ends(check)
+	} else {
+		err = o.checkEnds(found, touched, check)
+	}
+	if err != nil {
+		return err
+	}
+	for stream, head := range found { // of streams that do not exist: a null head says there never was one
+		if !head.null {
+			mend = append(mend, &kgo.Record{Topic: o.s.heads, Key: []byte(stream)})
+		}
 	}
 	if len(mend) == 0 {
 		return nil
@@ -50,24 +65,63 @@ func (o *owner) mendHeads(ctx context.Context, to int64) error {
 	return o.producer.transact(ctx, mend)
 }
 
-// readHeads is the latest head of each key. One that cannot be decoded is the zero head, which no stream has.
-func (o *owner) readHeads(ctx context.Context, to int64) (map[string]contract.Head, error) {
-	found := map[string]contract.Head{}
-	err := o.s.scan(ctx, o.s.heads, map[int32]int64{o.partition: 0}, map[int32]int64{o.partition: to}, func(record *kgo.Record) bool {
+// checkEnds checks the ends of the streams that heads were found of, and of those that were touched.
+func (o *owner) checkEnds(found map[string]foundHead, touched map[string]bool, check func(contract.Recorded) error) error {
+	for stream := range found {
+		touched[stream] = true
+	}
+	for stream := range touched {
+		last, ok, err := o.index.end(stream)
+		if ok {
+			err = check(last)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A foundHead is the latest head of a key. One that cannot be decoded is the zero head, which no stream has.
+type foundHead struct {
+	contract.Head
+	null bool
+}
+
+// readHeads is the latest head of each key in [from, to).
+func (o *owner) readHeads(ctx context.Context, from, to int64) (map[string]foundHead, error) {
+	found := map[string]foundHead{}
+	begin, err := o.s.headsBegin(ctx, o.partition)
+	if err != nil {
+		return nil, err
+	}
+	from = max(from, begin)
+	err = o.s.scan(ctx, o.s.heads, map[int32]int64{o.partition: from}, map[int32]int64{o.partition: to}, func(record *kgo.Record) bool {
 		stream := string(record.Key)
 		if stream == markerType {
 			return true
 		}
-		if record.Value == nil {
-			delete(found, stream)
-			return true
-		}
-		head, err := o.s.opts.Heads.DecodeHead(ctx, record.Value)
-		if err != nil {
-			head = contract.Head{}
+		head := foundHead{null: record.Value == nil}
+		if !head.null {
+			if decoded, err := o.s.opts.Heads.DecodeHead(ctx, record.Value); err == nil {
+				head.Head = decoded
+			}
 		}
 		found[stream] = head
 		return true
 	})
 	return found, err
+}
+
+// headsBegin is the first offset of the heads that compaction has left.
+func (s *Store) headsBegin(ctx context.Context, partition int32) (int64, error) {
+	starts, err := s.admin.ListStartOffsets(ctx, s.heads)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return 0, fmt.Errorf("find the start of topic %s: %w", s.heads, err)
+	}
+	start, _ := starts.Lookup(s.heads, partition)
+	return start.Offset, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -23,6 +24,7 @@ type owner struct {
 	failed    chan error    // the first take-over that did not work
 	done      chan struct{} // closed when the owner has ended
 
+	index    *part
 	producer *producer
 	stamps   stamps
 	group    []*request // taken from the queue and not answered
@@ -30,7 +32,7 @@ type owner struct {
 
 func newOwner(s *Store, m *membership, partition int32) *owner {
 	o := &owner{
-		s: s, m: m, partition: partition,
+		s: s, m: m, partition: partition, index: s.index.parts[partition],
 		queue: make(chan *request), serving: make(chan struct{}), failed: make(chan error, 1), done: make(chan struct{}),
 	}
 	o.ctx, o.cancel = context.WithCancel(s.ctx)
@@ -64,7 +66,9 @@ func (o *owner) run() {
 func (o *owner) end() {
 	o.settle()
 	o.cancel()
-	o.s.index.drop(o.partition)
+	if err := o.index.shut(); err != nil {
+		o.s.opts.Log.Warn("index file stays behind the log", "log", o.s.opts.Prefix, "partition", o.partition, "err", err)
+	}
 	close(o.done)
 }
 
@@ -114,13 +118,9 @@ func (o *owner) takeOver() error {
 		return fmt.Errorf("mark: %w", err)
 	}
 
-	// 3. Read up to the mark. A crash from here on loses only memory.
-	next, _ := o.s.index.place(o.partition)
-	if err := o.read(o.ctx, next, events.Offset); err != nil {
-		return fmt.Errorf("read the log up to %d: %w", events.Offset, err)
-	}
-	if err := o.mendHeads(o.ctx, heads.Offset); err != nil {
-		return fmt.Errorf("mend heads: %w", err)
+	// 3. Read up to the mark. A crash from here on loses nothing that the log does not have.
+	if err := o.catchUp(o.ctx, events.Offset, heads.Offset); err != nil {
+		return err
 	}
 
 	// 4. Still assigned? If not, another takes over, and would only have to fence us.
@@ -129,32 +129,17 @@ func (o *owner) takeOver() error {
 	}
 
 	// 5. Serve.
-	_, last := o.s.index.place(o.partition)
-	o.stamps.resume(last.RecordedAt)
+	var last time.Time
+	if e, _ := o.index.at(); e != nil {
+		last = e.RecordedAt
+	}
+	o.stamps.resume(last)
 	select {
 	case <-o.serving: // not for the first time
 	default:
 		close(o.serving)
 	}
 	return nil
-}
-
-// read takes the events in [from, to) into the index.
-func (o *owner) read(ctx context.Context, from, to int64) error {
-	const chunk = 1000
-	var events []contract.Recorded
-	for e, err := range o.s.span(ctx, map[int32]int64{o.partition: from}, map[int32]int64{o.partition: to}) {
-		if err != nil {
-			return err
-		}
-		if events = append(events, e); len(events) == chunk {
-			if err := o.s.index.apply(o.partition, events); err != nil {
-				return err
-			}
-			events = events[:0]
-		}
-	}
-	return o.s.index.apply(o.partition, events)
 }
 
 // serve takes what waits into one group after another. It ends without an error when the partition is revoked.
@@ -164,6 +149,11 @@ func (o *owner) serve() error {
 			select {
 			case r := <-o.queue:
 				o.group = append(o.group, r)
+			case <-o.index.wake:
+				if err := o.index.damage(); err != nil {
+					return err
+				}
+				continue
 			case <-o.ctx.Done():
 				return nil
 			}
@@ -211,8 +201,7 @@ func (o *owner) learn() error {
 			return err
 		}
 		if end.At(o.partition) > sent {
-			next, _ := o.s.index.place(o.partition)
-			return o.read(ctx, next, end.At(o.partition))
+			return o.read(ctx, end.At(o.partition), nil)
 		}
 		if o.s.pause(); ctx.Err() != nil {
 			return ctx.Err()

@@ -27,6 +27,8 @@ type Options struct {
 	Address    string             // where others reach this process, and nobody else; written into the log at take-over
 	ReadOnly   bool               // take over nothing, create nothing; Append is ErrReadOnly
 	Timeout    time.Duration      // for the broker to answer a transaction; 0 means 15 s
+	Dir        string             // of the index files; empty keeps the index in memory, which a start fills from the whole log
+	Unwritten  int                // events per partition that may be missing in its index file; 0 means 2048
 	Log        *slog.Logger       // nil discards
 }
 
@@ -46,7 +48,9 @@ type Store struct {
 	partitions    int32
 	client        *kgo.Client // for questions; writes go through each owner's own
 	admin         *kadm.Client
+	topicID       kadm.TopicID // of the events
 	index         *index
+	loans         []loan          // of index files of partitions that are not ours
 	ctx           context.Context // ends with Close
 	cancel        context.CancelFunc
 	left          chan struct{} // closed once the group is left for good
@@ -76,6 +80,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 func connect(opts Options) (*Store, error) {
 	if opts.Timeout == 0 {
 		opts.Timeout = 15 * time.Second
+	}
+	if opts.Unwritten == 0 {
+		opts.Unwritten = 2048
 	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
@@ -113,7 +120,8 @@ func (s *Store) start(ctx context.Context) error {
 		close(s.left)
 		return err
 	}
-	s.partitions, s.index, s.owners = partitions, newIndex(partitions), make([]*owner, partitions)
+	s.partitions, s.owners, s.loans = partitions, make([]*owner, partitions), make([]loan, partitions)
+	s.index = newIndex(partitions, s.part)
 	if s.opts.ReadOnly {
 		s.settled = true
 		close(s.left)
@@ -128,6 +136,9 @@ func (s *Store) Close() error {
 	s.cancel()
 	<-s.left
 	s.leave()
+	for p := range s.loans {
+		s.loans[p].giveBack()
+	}
 	s.client.Close()
 	return nil
 }
@@ -156,24 +167,46 @@ func (s *Store) Append(ctx context.Context, stream string, expected int64, event
 	return o.submit(r)
 }
 
-// Find is the event with this id. Partitions that we own are asked of the index; the others' are read through.
+// part is the index of a partition, before anything is in it.
+func (s *Store) part(partition int32) *part {
+	p := &part{limit: s.opts.Unwritten, wake: make(chan struct{}, 1)}
+	if s.opts.Dir != "" {
+		base, log := s.indexOf(partition)
+		p.open = func() (*indexFile, error) { return openIndexFile(base, log, partition) }
+		p.begin = func() (*indexFile, error) { return createIndexFile(base, log, partition) }
+	}
+	return p
+}
+
+// indexOf says where the index of a partition is, and of which log it must be.
+func (s *Store) indexOf(partition int32) (base, log string) {
+	return indexBase(s.opts.Dir, s.opts.Prefix, partition), fmt.Sprintf("%s/%d", s.topicID, partition)
+}
+
+// Find is the event with this id. Partitions that we own are asked of the index; the others' are read through, from where
+// their index files end.
 func (s *Store) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
-	foreign, err := s.foreign(ctx)
+	through, err := s.foreign(ctx)
 	if err != nil {
 		return contract.Recorded{}, fmt.Errorf("find %s: %w", id, err)
 	}
-	if e, ok := s.index.find(id); ok {
-		return copied(e), nil
+	e, ok, unusable := s.index.find(id)
+	if ok {
+		return e, nil
 	}
-	for e, err := range s.readThrough(ctx, foreign) {
-		if err != nil || e.ID == id {
+	for _, p := range unusable {
+		through[p] = true
+	}
+	for p := range through {
+		if e, ok, err := s.findThrough(ctx, p, id); ok || err != nil {
 			return e, err
 		}
 	}
 	return contract.Recorded{}, fmt.Errorf("%w: %s", contract.ErrNotFound, id)
 }
 
-// Stream is the events of one stream: from the index if we own its partition, otherwise by reading the partition through.
+// Stream is the events of one stream: from the index if we own its partition, otherwise by reading the partition through, from where
+// its index file ends.
 func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
 		partition := partitionOf(stream, s.partitions)
@@ -182,18 +215,22 @@ func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Re
 			yield(contract.Recorded{}, fmt.Errorf("stream %s: %w", stream, err))
 			return
 		}
-		if foreign[partition] {
-			for e, err := range s.readThrough(ctx, map[int32]bool{partition: true}) {
-				if (err != nil || e.Stream == stream) && !yield(e, err) {
-					return
-				}
-			}
-			return
+		var events []contract.Recorded
+		through := foreign[partition]
+		if !through {
+			events, err = s.index.parts[partition].stream(stream)
+			through = err != nil // its owner makes it anew meanwhile
 		}
-		for _, e := range s.index.stream(partition, stream) {
-			if !yield(copied(e), ctx.Err()) {
+		if through {
+			events, err = s.streamThrough(ctx, partition, stream)
+		}
+		for _, e := range events {
+			if !yield(e, ctx.Err()) {
 				return
 			}
+		}
+		if err != nil {
+			yield(contract.Recorded{}, fmt.Errorf("stream %s: %w", stream, err))
 		}
 	}
 }

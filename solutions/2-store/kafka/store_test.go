@@ -21,16 +21,24 @@ import (
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	for _, partitions := range []int32{1, 3} {
-		t.Run(fmt.Sprintf("%d partitions", partitions), func(t *testing.T) {
+	for _, c := range []struct {
+		partitions int32
+		unwritten  int // 0: the index is in memory
+	}{{1, 0}, {3, 0}, {1, 1}, {3, 2}, {3, 1000}} {
+		t.Run(fmt.Sprintf("%d partitions, %d unwritten", c.partitions, c.unwritten), func(t *testing.T) {
 			t.Parallel()
 			cluster := broker(t)
+			dir := ""
+			if c.unwritten > 0 {
+				dir = t.TempDir()
+			}
 			var logs atomic.Int32
 			check.Run(t, storetest.Suite(storetest.Fixture{
 				Owned: true,
 				Open: func(t check.T, clock contract.Clock) storetest.Log {
 					opts := options(cluster, fmt.Sprintf("log%d", logs.Add(1)))
-					opts.Partitions, opts.Clock = partitions, clock
+					opts.Partitions, opts.Clock = c.partitions, clock
+					opts.Dir, opts.Unwritten = dir, c.unwritten
 					return fixture(t, opts)
 				},
 			}))

@@ -76,6 +76,9 @@ func (s *Store) partitionsOf(ctx context.Context, topic string) (int32, error) {
 	if err == nil {
 		err = details.Error()
 	}
+	if topic == s.events {
+		s.topicID = details[topic].ID
+	}
 	return int32(len(details[topic].Partitions)), err
 }
 
