@@ -41,15 +41,21 @@ func (o *object) str(m *member) string {
 // check holds for every text, so that what is recorded can be read, printed and sent as a header.
 func (o *object) check(field, s string) {
 	switch {
-	case s == "":
+	case strings.TrimSpace(s) == "":
 		o.fail(field, Empty, "no text: leave the field out, if it may be left out")
-	case strings.ContainsFunc(s, unicode.IsControl):
+	case strings.ContainsFunc(s, steers):
 		o.fail(field, ControlChar, "%q has a control character", s)
 	case strings.ContainsRune(s, unicode.ReplacementChar):
 		o.fail(field, Damaged, "%q has U+FFFD or half a surrogate pair: a character was lost", s)
 	case len(s) > contract.MaxAttribute:
 		o.fail(field, TextTooLong, "%d bytes, at most %d", len(s), contract.MaxAttribute)
 	}
+}
+
+// steers says whether r changes how the text around it is shown: control characters, line and paragraph separators, and the
+// embeddings, overrides and isolates of bidirectional text (UAX 9), by which a text can show as another.
+func steers(r rune) bool {
+	return unicode.IsControl(r) || '\u2028' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069'
 }
 
 // name is an identifier.
