@@ -44,10 +44,6 @@ func (o *owner) catchUp(ctx context.Context, to, heads int64) error {
 func (o *owner) read(ctx context.Context, to int64, touched map[string]bool) error {
 	const chunk = 1000
 	last, _ := o.index.at()
-	var from int64
-	if last != nil {
-		from = last.Position.Offset
-	}
 	events := make([]contract.Recorded, 0, chunk)
 	take := func() error {
 		err := o.index.apply(events)
@@ -55,7 +51,7 @@ func (o *owner) read(ctx context.Context, to int64, touched map[string]bool) err
 		o.flush()
 		return err
 	}
-	for e, err := range o.s.tail(ctx, o.partition, last, from, to) {
+	for e, err := range o.s.tail(ctx, o.partition, last, to) {
 		if err != nil {
 			return err
 		}

@@ -15,15 +15,17 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A loan is the index file of a partition that is not ours, as it was when we copied it: its owner, who may be at work,
-// keeps the file locked, and has no need to know of us. Whatever the copy does not have is read from the log. Where there is no file, or it
-// cannot be believed, that is everything: slow, and just as right.
+// A loan is the index of a partition that is not ours: its owner's file, as it was when we copied it, and in memory what the
+// log has behind it. The owner, who may be at work, keeps its file locked, and has no need to know of us. Where there is no
+// file, or it cannot be believed, the log is read through for each question: slow, and just as right.
 type loan struct {
 	mu   sync.Mutex
-	file *indexFile
+	part *part // nil if there is none
+	to   int64 // the part knows all before this offset
 }
 
-// staleAfter is how many events are read from the log before a newer copy is worth its while.
+// staleAfter is by how many offsets a loan may fall behind the log before a newer copy is worth its while. It bounds what is
+// kept in memory.
 const staleAfter = 10_000
 
 func (l *loan) giveBack() {
@@ -33,11 +35,51 @@ func (l *loan) giveBack() {
 }
 
 func (l *loan) drop() {
-	if l.file != nil {
-		l.file.close()
-		os.Remove(l.file.db.Path()) // where an open file could not be removed
-		l.file = nil
+	if l.part == nil {
+		return
 	}
+	path := l.part.file.db.Path()
+	l.part.forget()
+	os.Remove(path) // where an open file could not be removed
+	l.part = nil
+}
+
+// borrow has the loan know all before the offset end, if that can be done.
+func (l *loan) borrow(ctx context.Context, s *Store, partition int32, end int64) error {
+	if l.part != nil && end-l.to > staleAfter {
+		l.drop()
+	}
+	if l.part == nil {
+		base, log := s.indexOf(partition)
+		file, err := borrowIndexFile(base, log, partition)
+		if err != nil {
+			return err
+		}
+		l.part, l.to = &part{file: file, next: file.place.Next}, file.place.Next
+		last, ok, err := file.last()
+		if err != nil {
+			return err
+		}
+		if ok {
+			l.part.last = &last
+		}
+	}
+	if end-l.to > staleAfter {
+		return fmt.Errorf("%w: it is %d offsets behind the log", errUnusable, end-l.to)
+	}
+	if end == l.to {
+		return nil
+	}
+	for e, err := range s.tail(ctx, partition, l.part.last, end) {
+		if err == nil {
+			err = l.part.apply([]contract.Recorded{e})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	l.to = end
+	return nil
 }
 
 // borrowIndexFile copies an index file, and opens the copy. The file may be written meanwhile: then the seal does not fit.
@@ -67,16 +109,10 @@ func borrowIndexFile(base, log string, partition int32) (*indexFile, error) {
 	return f, nil
 }
 
-// findThrough looks for an id in a partition that is not ours.
-func (s *Store) findThrough(ctx context.Context, partition int32, id uuid.UUID) (found contract.Recorded, ok bool, err error) {
-	err = s.through(ctx, partition,
-		func(f *indexFile) (err error) {
-			found, ok = contract.Recorded{}, false
-			if f != nil {
-				found, ok, err = f.find(id)
-			}
-			return err
-		},
+// findThrough looks for an id in a partition that is not ours, of which end is the end.
+func (s *Store) findThrough(ctx context.Context, partition int32, end int64, id uuid.UUID) (found contract.Recorded, ok bool, err error) {
+	err = s.through(ctx, partition, end,
+		func(p *part) (err error) { found, ok, err = p.find(id); return err },
 		func(e contract.Recorded) {
 			if e.ID == id {
 				found, ok = e, true
@@ -85,16 +121,10 @@ func (s *Store) findThrough(ctx context.Context, partition int32, id uuid.UUID) 
 	return found, ok, err
 }
 
-// streamThrough is a stream of a partition that is not ours.
-func (s *Store) streamThrough(ctx context.Context, partition int32, name string) (events []contract.Recorded, err error) {
-	err = s.through(ctx, partition,
-		func(f *indexFile) (err error) {
-			events = nil
-			if f != nil {
-				events, err = f.stream(name)
-			}
-			return err
-		},
+// streamThrough is a stream of a partition that is not ours, of which end is the end.
+func (s *Store) streamThrough(ctx context.Context, partition int32, end int64, name string) (events []contract.Recorded, err error) {
+	err = s.through(ctx, partition, end,
+		func(p *part) (err error) { events, err = p.stream(name); return err },
 		func(e contract.Recorded) {
 			if e.Stream == name {
 				events = append(events, e)
@@ -103,94 +133,61 @@ func (s *Store) streamThrough(ctx context.Context, partition int32, name string)
 	return events, err
 }
 
-// through asks the index of a partition that is not ours (nil: there is none), and then shows visit what the log has behind it. Where
-// the index turns out to be of no use it begins again without one.
-func (s *Store) through(ctx context.Context, partition int32, ask func(*indexFile) error, visit func(contract.Recorded)) error {
+// through asks what is lent of a partition, if that is of any use, or else shows visit every event of it.
+func (s *Store) through(ctx context.Context, partition int32, end int64, ask func(*part) error, visit func(contract.Recorded)) error {
 	l := &s.loans[partition]
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.file == nil && s.opts.Dir != "" {
-		base, log := s.indexOf(partition)
-		file, err := borrowIndexFile(base, log, partition)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
+	if s.opts.Dir != "" {
+		err := l.borrow(ctx, s, partition, end)
+		if err == nil {
+			err = ask(l.part)
+		}
+		if err == nil {
+			return nil
+		}
+		l.drop()
+		if !errors.Is(err, os.ErrNotExist) {
 			s.opts.Log.Warn("index is of no use; the log is read instead", "log", s.opts.Prefix, "partition", partition, "why", err)
 		}
-		l.file = file
 	}
-	err := s.throughFile(ctx, partition, l, ask, visit)
-	if errors.Is(err, errUnusable) {
-		s.opts.Log.Warn("index is of no use; the log is read instead", "log", s.opts.Prefix, "partition", partition, "why", err)
-		l.drop()
-		err = s.throughFile(ctx, partition, l, ask, visit)
-	}
-	return err
-}
-
-func (s *Store) throughFile(ctx context.Context, partition int32, l *loan, ask func(*indexFile) error, visit func(contract.Recorded)) error {
-	var last *contract.Recorded
-	var from int64
-	if err := ask(l.file); err != nil {
-		return err
-	}
-	if l.file != nil {
-		e, ok, err := l.file.last()
-		if err != nil {
-			return err
-		}
-		if ok {
-			last, from = &e, e.Position.Offset
-		}
-	}
-	end, err := s.End(ctx)
-	if err != nil {
-		return err
-	}
-	n := 0
-	for e, err := range s.tail(ctx, partition, last, from, end.At(partition)) {
+	for e, err := range s.tail(ctx, partition, nil, end) {
 		if err != nil {
 			return err
 		}
 		visit(e)
-		n++
-	}
-	if n > staleAfter {
-		l.drop()
 	}
 	return nil
 }
 
-// tail is the events of a partition in [from, to), but for the one at from, which must be last (nil for none).
-// Anything else there is errUnusable: what says so is of another log, or the log was cut.
-func (s *Store) tail(ctx context.Context, partition int32, last *contract.Recorded, from, to int64) iter.Seq2[contract.Recorded, error] {
+// tail is the events of a partition behind last, or all of them if that is nil, up to the offset to. If the log does not have last, the
+// error is errUnusable: who knows that event has it from another log, or the log was cut.
+func (s *Store) tail(ctx context.Context, partition int32, last *contract.Recorded, to int64) iter.Seq2[contract.Recorded, error] {
+	if last == nil {
+		return s.span(ctx, map[int32]int64{partition: 0}, map[int32]int64{partition: to})
+	}
+	from := last.Position.Offset
 	return func(yield func(contract.Recorded, error) bool) {
-		if last != nil && from >= to {
-			yield(contract.Recorded{}, otherLog(from))
-			return
-		}
-		unseen := last != nil
-		for e, err := range s.span(ctx, map[int32]int64{partition: from}, map[int32]int64{partition: to}) {
-			if err == nil && unseen {
-				if !sameEvent(e, *last) {
-					yield(contract.Recorded{}, otherLog(from))
+		seen := false
+		if from < to {
+			for e, err := range s.span(ctx, map[int32]int64{partition: from}, map[int32]int64{partition: to}) {
+				if err == nil && !seen {
+					if seen = sameEvent(e, *last); !seen {
+						break
+					}
+					continue
+				}
+				if !yield(e, err) || err != nil {
 					return
 				}
-				unseen = false
-				continue
-			}
-			if !yield(e, err) || err != nil {
-				return
 			}
 		}
-		if unseen {
-			yield(contract.Recorded{}, otherLog(from))
+		if !seen {
+			yield(contract.Recorded{}, fmt.Errorf("%w: it ends with an event at offset %d that the log does not have", errUnusable, from))
 		}
 	}
 }
 
 func sameEvent(a, b contract.Recorded) bool {
 	return a.Position == b.Position && a.Version == b.Version && a.RecordedAt.Equal(b.RecordedAt) && a.ContentDigest() == b.ContentDigest()
-}
-
-func otherLog(offset int64) error {
-	return fmt.Errorf("%w: it ends with an event at offset %d that the log does not have", errUnusable, offset)
 }

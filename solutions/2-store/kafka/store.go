@@ -48,6 +48,7 @@ type Store struct {
 	partitions    int32
 	client        *kgo.Client // for questions; writes go through each owner's own
 	admin         *kadm.Client
+	waiting       *waiting
 	topicID       kadm.TopicID // of the events
 	index         *index
 	loans         []loan          // of index files of partitions that are not ours
@@ -87,7 +88,10 @@ func connect(opts Options) (*Store, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{opts: opts, events: opts.Prefix + ".events", heads: opts.Prefix + ".heads", changed: make(chan struct{}), left: make(chan struct{})}
+	s := &Store{
+		opts: opts, events: opts.Prefix + ".events", heads: opts.Prefix + ".heads",
+		waiting: &waiting{log: opts.Log}, changed: make(chan struct{}), left: make(chan struct{}),
+	}
 	client, err := s.dial()
 	if err != nil {
 		return nil, err
@@ -105,6 +109,7 @@ func (s *Store) dial(more ...kgo.Opt) (*kgo.Client, error) {
 	common := []kgo.Opt{
 		kgo.SeedBrokers(s.opts.Brokers...),
 		kgo.ClientID(clientPrefix + s.opts.Address),
+		kgo.WithHooks(s.waiting),
 		kgo.MetadataMinAge(10 * time.Millisecond), // a topic that was just created must be found at once
 	}
 	client, err := kgo.NewClient(append(common, more...)...)
@@ -197,8 +202,14 @@ func (s *Store) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, erro
 	for _, p := range unusable {
 		through[p] = true
 	}
+	var end contract.Cursor
+	if len(through) > 0 {
+		if end, err = s.End(ctx); err != nil {
+			return contract.Recorded{}, fmt.Errorf("find %s: %w", id, err)
+		}
+	}
 	for p := range through {
-		if e, ok, err := s.findThrough(ctx, p, id); ok || err != nil {
+		if e, ok, err := s.findThrough(ctx, p, end.At(p), id); ok || err != nil {
 			return e, err
 		}
 	}
@@ -209,28 +220,34 @@ func (s *Store) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, erro
 // its index file ends.
 func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
-		partition := partitionOf(stream, s.partitions)
-		foreign, err := s.foreign(ctx)
+		events, err := s.stream(ctx, stream)
 		if err != nil {
 			yield(contract.Recorded{}, fmt.Errorf("stream %s: %w", stream, err))
 			return
-		}
-		var events []contract.Recorded
-		through := foreign[partition]
-		if !through {
-			events, err = s.index.parts[partition].stream(stream)
-			through = err != nil // its owner makes it anew meanwhile
-		}
-		if through {
-			events, err = s.streamThrough(ctx, partition, stream)
 		}
 		for _, e := range events {
 			if !yield(e, ctx.Err()) {
 				return
 			}
 		}
-		if err != nil {
-			yield(contract.Recorded{}, fmt.Errorf("stream %s: %w", stream, err))
-		}
 	}
+}
+
+func (s *Store) stream(ctx context.Context, stream string) ([]contract.Recorded, error) {
+	partition := partitionOf(stream, s.partitions)
+	foreign, err := s.foreign(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !foreign[partition] {
+		events, err := s.index.parts[partition].stream(stream)
+		if err == nil {
+			return events, nil
+		} // else its owner makes it anew meanwhile
+	}
+	end, err := s.End(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.streamThrough(ctx, partition, end.At(partition), stream)
 }
