@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"time"
 
 	"example.com/blotter/labs/kit/contract"
 	store "example.com/blotter/solutions/2-store"
@@ -125,23 +124,18 @@ func (s *Store) commit(group []*appending) {
 	s.wakeSequencer()
 }
 
-// Connections that broke at an unlucky moment are tried again this often, waiting twice as long each time.
-const (
-	attempts  = 7
-	firstWait = 20 * time.Millisecond
-)
-
 // commitAlone tries one append until the log has given its outcome.
 //
 // This is also how an unknown outcome is resolved. Where the answer to a commit was lost, the next attempt begins by looking
 // the ids up. If the commit took place they are there, and their receipts are returned. If it is still under way, the
 // insert of the same ids waits for it at the unique index and then fails; the attempt after finds them.
 func (s *Store) commitAlone(a *appending) outcome {
-	wait := firstWait
-	for attempt := 1; ; {
+	waiter := s.waiter(a.ctx)
+	for {
 		o, err := s.attemptAlone(a)
 		switch {
 		case err == nil:
+			waiter.done()
 			return o
 		case a.ctx.Err() != nil:
 			return outcome{err: fmt.Errorf("append to %s, outcome unknown: %w", a.stream, a.ctx.Err())}
@@ -151,10 +145,8 @@ func (s *Store) commitAlone(a *appending) outcome {
 			return outcome{err: fmt.Errorf("append to %s: %w: %w", a.stream, contract.ErrInvalid, err)}
 		case overtaken(err):
 			continue // each time means that another writer went ahead, or still holds the stream
-		case lost(err) && attempt < attempts:
-			s.log.Warn("append: no answer from the database, asking again", "stream", a.stream, "error", err)
-			pause(a.ctx, wait)
-			attempt, wait = attempt+1, 2*wait
+		case lost(err) && waiter.wait("append to "+a.stream, err):
+			continue
 		case lost(err):
 			return outcome{err: fmt.Errorf("append to %s, outcome unknown, the same append again tells: %w", a.stream, err)}
 		default:

@@ -85,7 +85,7 @@ func (s *Store) placed(ctx context.Context, query string, args ...any) ([]contra
 		return page, err
 	}
 	if !s.readOnly {
-		if _, err := s.sequence(ctx); err != nil {
+		if _, err := patiently(ctx, s, "sequence", func() (int64, error) { return s.sequence(ctx) }); err != nil {
 			return nil, err
 		}
 		if page, err = s.page(ctx, query, args...); err != nil {
@@ -103,11 +103,13 @@ func endsUnplaced(page []contract.Recorded) bool {
 }
 
 func (s *Store) page(ctx context.Context, query string, args ...any) ([]contract.Recorded, error) {
-	rows, err := s.pool.Query(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (contract.Recorded, error) { return scan(row) })
+	return patiently(ctx, s, "read", func() ([]contract.Recorded, error) {
+		rows, err := s.pool.Query(ctx, query, args...)
+		if err != nil {
+			return nil, err
+		}
+		return pgx.CollectRows(rows, func(row pgx.CollectableRow) (contract.Recorded, error) { return scan(row) })
+	})
 }
 
 // End implements contract.Reader. It has what is pending sequenced first, so that the feed up to here has everything that
@@ -117,7 +119,7 @@ func (s *Store) End(ctx context.Context) (contract.Cursor, error) {
 	if s.readOnly {
 		end = s.feedEnd
 	}
-	next, err := end(ctx)
+	next, err := patiently(ctx, s, "read the end of the feed", func() (int64, error) { return end(ctx) })
 	if err != nil {
 		return nil, fmt.Errorf("end of feed: %w", err)
 	}

@@ -35,6 +35,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -66,6 +67,8 @@ type Options struct {
 	// ReadOnly opens a log as it stands and changes nothing in it: no migration, no append, no sequencing. What is appended
 	// and not sequenced is not seen.
 	ReadOnly bool
+	// Patience is how long a call waits for a database that is away, saying so in Log; 0 means a minute.
+	Patience time.Duration
 	// Log takes what happens in the background; nil for nowhere.
 	Log *slog.Logger
 
@@ -78,6 +81,8 @@ type Store struct {
 	clock    contract.Clock
 	skew     time.Duration
 	readOnly bool
+	patience time.Duration
+	waiting  atomic.Bool // some call waits for the database, and has said so
 	log      *slog.Logger
 	pool     *pgxpool.Pool // works as the application's role
 
@@ -112,6 +117,9 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Patience == 0 {
+		opt.Patience = defaultPatience
 	}
 	if err := opt.check(); err != nil {
 		return nil, fmt.Errorf("open postgres store: %w", err)
@@ -156,7 +164,7 @@ func newStore(ctx context.Context, opt Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		schema: opt.Schema, clock: opt.Clock, skew: opt.Skew, readOnly: opt.ReadOnly, log: opt.Log, pool: pool,
+		schema: opt.Schema, clock: opt.Clock, skew: opt.Skew, readOnly: opt.ReadOnly, patience: opt.Patience, log: opt.Log, pool: pool,
 		queue: make(chan *appending), aloneSlots: make(slots, maxAlone),
 		appended: make(chan struct{}, 1), groupsDone: make(chan struct{}), closing: make(chan struct{}),
 	}
