@@ -16,20 +16,22 @@ var zoneinfo embed.FS
 type area struct {
 	commodity Commodity
 	location  *time.Location
-	dayBegins int // hour of the local day
+	dayBegins int // hour of the local day; -1 is 23:00 on the day before
+	peakFrom  int // hour of the local day; peak is the twelve hours from there on
 }
 
 // areas are the zones, hubs and grades that this kit knows. The European gas day begins at 06:00 on the Continent
 // (Regulation (EU) 2017/459, article 3, "gas day": 05:00 UTC in winter, 04:00 in summer) and at 05:00 in
-// Great Britain (Uniform Network Code, since 2015). Oil has no hours: its zone only says whose calendar is meant.
+// Great Britain (Uniform Network Code, since 2015). British power is traded by the EFA day, which begins at 23:00; its peak is
+// blocks 3 to 5 of six, from 07:00 to 19:00. Oil has no hours: its zone only says whose calendar is meant.
 var areas = map[string]area{
-	"CET":   {Power, location("Brussels"), 0},
-	"GB":    {Power, location("London"), 0},
-	"TTF":   {Gas, location("Amsterdam"), 6},
-	"THE":   {Gas, location("Berlin"), 6},
-	"NBP":   {Gas, location("London"), 5},
-	"BRENT": {Oil, location("London"), 0},
-	"WTI":   {Oil, location("New_York"), 0},
+	"CET":   {Power, location("Brussels"), 0, 8},
+	"GB":    {Power, location("London"), -1, 7},
+	"TTF":   {Gas, location("Amsterdam"), 6, 0},
+	"THE":   {Gas, location("Berlin"), 6, 0},
+	"NBP":   {Gas, location("London"), 5, 0},
+	"BRENT": {Oil, location("London"), 0, 0},
+	"WTI":   {Oil, location("New_York"), 0, 0},
 }
 
 func location(city string) *time.Location {
@@ -70,8 +72,8 @@ func ParseBookTime(s string) (time.Time, error) {
 }
 
 // Hours is the number of hours of i's delivery that begin at or after from; a zero from means all of them. Days have 23
-// or 25 hours when the clocks change. Base is every hour, peak is 08:00 to 20:00 local time from Monday to Friday,
-// holidays included. It fails for what is not delivered by the hour: oil, and what the calendar does not know.
+// or 25 hours when the clocks change. Base is every hour, peak is twelve hours of the local day from Monday to Friday,
+// holidays included: 08:00 to 20:00 on the Continent. It fails for what is not delivered by the hour: oil, and what the calendar does not know.
 func Hours(i Instrument, from time.Time) (int64, error) {
 	a, ok := areas[i.Zone]
 	if !ok || a.commodity != i.Commodity || i.Commodity == Oil {
@@ -96,7 +98,7 @@ func (a area) peakHours(p Period, from time.Time) int64 {
 	var n int64
 	for d := p.Start; d < p.End; d++ {
 		if w := d.UTC().Weekday(); w != time.Saturday && w != time.Sunday {
-			n += hoursFrom(from, a.at(d, 8), a.at(d, 20))
+			n += hoursFrom(from, a.at(d, a.peakFrom), a.at(d, a.peakFrom+12))
 		}
 	}
 	return n

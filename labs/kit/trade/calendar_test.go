@@ -36,6 +36,11 @@ func TestHoursOfDelivery(t *testing.T) {
 		{"the last hour", in(trade.Power, "CET", "base", "2025-02"), "2025-02-28T22:00:00Z", 1},
 		{"nothing left", in(trade.Power, "CET", "base", "2025-02"), "2025-02-28T22:30:00Z", 0},
 		{"a gas day begins at six", in(trade.Gas, "THE", "base", "2025-02"), "2025-02-01T05:00:00Z", 672},
+		{"a British power day begins an hour before midnight", in(trade.Power, "GB", "base", "2025-03-03/2025-03-04"), "2025-03-02T23:00:00Z", 24},
+		{"and ends so", in(trade.Power, "GB", "base", "2025-03-03/2025-03-04"), "2025-03-03T22:00:00Z", 1},
+		{"the British day of 23 hours", in(trade.Power, "GB", "base", "2025-03-30/2025-03-31"), "", 23},
+		{"a British peak begins at seven", in(trade.Power, "GB", "peak", "2025-03-03/2025-03-04"), "2025-03-03T07:00:00.000001Z", 11},
+		{"and ends at nineteen", in(trade.Power, "GB", "peak", "2025-03-03/2025-03-04"), "2025-03-03T18:00:00Z", 1},
 		{"peak from noon on a Monday", in(trade.Power, "CET", "peak", "2025-03-03/2025-03-04"), "2025-03-03T11:00:00Z", 8},
 	} {
 		var from time.Time
