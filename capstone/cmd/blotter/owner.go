@@ -16,17 +16,28 @@ import (
 type access int
 
 const (
-	reads  access = iota // asks only: as the owner if nobody else is at work, whose index answers fast, else as a mere reader
-	writes               // appends: as the owner or not at all
-	looks                // changes nothing whatever, not even the marks of a take-over
+	reads   access = iota // asks only
+	settles               // asks as of a time of knowledge, which takes knowing that nothing is recorded before it any more
+	writes                // appends: as the owner or not at all
+	looks                 // changes nothing whatever, nowhere
 )
 
-// own makes this process the one on this folder that writes the log, if its command asks for that. There is one at a time: two owners
-// would take partitions from each other in the middle of their work. The right ends with the process, however it ends, so
-// after a kill the next has it at once.
-func (a *app) own(ctx context.Context) (bool, error) {
+// A role is what a process is to the log on Kafka while it has it open.
+type role int
+
+const (
+	reader role = iota
+	alone       // a reader, and there is no owner
+	owner
+)
+
+// own gives this process the role that its command asks for. There is one owner at a time: two would take partitions from each
+// other in the middle of their work. The right ends with the process, however it ends, so after a kill the next has it at
+// once. A question leaves the log as it is, so it is asked as a mere reader; but up to when nothing more is recorded only an owner can tell, or
+// who keeps others from becoming one: on an embedded stack there are none in other folders.
+func (a *app) own(ctx context.Context) (role, error) {
 	if a.access == looks {
-		return false, nil
+		return reader, nil
 	}
 	const patience = 10 * time.Second // most commands are short: a question must not break an import
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -35,22 +46,28 @@ func (a *app) own(ctx context.Context) (bool, error) {
 	defer tick.Stop()
 	for {
 		release, err := stack.Lock(filepath.Join(a.cli.Data, "writer"))
+		if err == nil && a.access == reads {
+			return reader, release()
+		}
 		if err == nil {
 			a.onClose(release)
-			return true, nil
+			if a.access == settles && a.cli.Stack == "embedded" {
+				return alone, nil
+			}
+			return owner, nil
 		}
 		var locked *stack.LockedError
 		if !errors.As(err, &locked) {
-			return false, err
+			return reader, err
 		}
-		if a.access == reads {
+		if a.access != writes {
 			a.writer = locked.PID
-			return false, nil
+			return reader, nil
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return false, &failure{fmt.Sprintf("process %d writes the log in %s, and only one can", locked.PID, a.cli.Data),
+			return reader, &failure{fmt.Sprintf("process %d writes the log in %s, and only one can", locked.PID, a.cli.Data),
 				"wait until it ends, or stop it"}
 		}
 	}

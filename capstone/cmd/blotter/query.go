@@ -119,6 +119,9 @@ func (a *app) question(ctx context.Context, q asOf, with ...part) (*capstone.Sys
 	if err != nil {
 		return nil, at, err
 	}
+	if !at.Known.IsZero() {
+		a.access = settles
+	}
 	system, err := a.existing(ctx, with...)
 	if err != nil {
 		return nil, at, err

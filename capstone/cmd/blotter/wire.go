@@ -92,13 +92,13 @@ func (a *app) store(ctx context.Context, heads contract.HeadCodec) (contract.Sto
 	if err != nil {
 		return nil, err
 	}
-	owns, err := a.own(ctx)
+	as, err := a.own(ctx)
 	if err != nil {
 		return nil, err
 	}
 	store, err := kafkastore.Open(ctx, kafkastore.Options{
 		Brokers: brokers, Prefix: a.settings.Name.topics(), Partitions: a.settings.Partitions, Clock: a.clock(), Heads: heads,
-		Address: a.address(), ReadOnly: !owns, Log: log,
+		Address: a.address(), ReadOnly: as != owner, Alone: as == alone, Dir: filepath.Join(a.cli.Data, "index"), Log: log,
 	})
 	if err != nil {
 		return nil, err

@@ -137,7 +137,18 @@ func fetchError(ctx context.Context, fetches kgo.Fetches) error {
 
 // Frontier is the least over the partitions. One that we own knows what it will stamp next; of another's we know only that
 // it will not stamp before its last event, so a partition of others that is quiet holds the frontier back.
+//
+// A reader that is alone needs no owner to tell: whoever comes stamps by the clock, from now on.
 func (s *Store) Frontier(ctx context.Context) (time.Time, error) {
+	if s.opts.Alone {
+		decided, err := s.decided(ctx)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("frontier of log %s: %w", s.opts.Prefix, err)
+		}
+		if decided {
+			return contract.Stamp(s.opts.Clock(ctx), time.Time{}).Add(-time.Microsecond), nil
+		}
+	}
 	owners, err := s.assigned(ctx)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("frontier of log %s: %w", s.opts.Prefix, err)
@@ -158,6 +169,25 @@ func (s *Store) Frontier(ctx context.Context) (time.Time, error) {
 		frontiers = append(frontiers, last)
 	}
 	return slices.MinFunc(frontiers, time.Time.Compare), nil
+}
+
+// decided says that no transaction is open. What a dead owner asked for last may still be on its way, but a commit is asked for
+// only once its events are with the broker.
+func (s *Store) decided(ctx context.Context) (bool, error) {
+	stable, err := s.End(ctx)
+	if err != nil {
+		return false, err
+	}
+	ends, err := s.admin.ListEndOffsets(ctx, s.events)
+	if err == nil {
+		err = ends.Error()
+	}
+	decided := err == nil
+	for p := range stable {
+		end, _ := ends.Lookup(s.events, int32(p))
+		decided = decided && end.Offset == stable[p]
+	}
+	return decided, err
 }
 
 // lastRecorded is the time of a partition's last event; zero if it has none. It looks from the end backwards, twice as

@@ -348,3 +348,25 @@ func TestALogOutlivesItsOwnerAndItsBroker(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, next.Close()) })
 	require.ElementsMatch(t, want, all(t, next))
 }
+
+// A reader that keeps owners away can tell up to when nothing more is recorded, but not while a transaction is undecided.
+func TestAReaderThatIsAloneKnowsTheFrontier(t *testing.T) {
+	t.Parallel()
+	opts := options(broker(t), "log")
+	opts.Partitions = 3 // two of them empty
+	fill(t, opts, 1, 1)
+	opts.ReadOnly, opts.Alone = true, true
+	s := open(t, opts)
+	frontier, err := s.Frontier(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, noon.Add(-time.Microsecond), frontier)
+
+	dead, err := kgo.NewClient(kgo.SeedBrokers(opts.Brokers...), kgo.TransactionalID("dead"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	require.NoError(t, err)
+	defer dead.Close()
+	require.NoError(t, dead.BeginTransaction())
+	require.NoError(t, dead.ProduceSync(t.Context(), &kgo.Record{Topic: "log.events", Partition: 1}).FirstErr())
+	frontier, err = s.Frontier(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, frontier)
+}

@@ -26,6 +26,7 @@ type Options struct {
 	Heads      contract.HeadCodec // of the compacted topic
 	Address    string             // where others reach this process, and nobody else; written into the log at take-over
 	ReadOnly   bool               // take over nothing, create nothing; Append is ErrReadOnly
+	Alone      bool               // with ReadOnly: the caller sees to it that nobody owns a partition while this store is open
 	Timeout    time.Duration      // for the broker to answer a transaction; 0 means 15 s
 	Dir        string             // of the index files; empty keeps the index in memory, which a start fills from the whole log
 	Unwritten  int                // events per partition that may be missing in its index file; 0 means 2048
