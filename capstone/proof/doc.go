@@ -18,7 +18,7 @@
 // imported again: the state digest is that of an import that nobody disturbed. Then the projector is killed while it catches
 // up, and the sealer while it seals: the state is the same, and verify agrees.
 //
-// The points come from a seed that is printed; -seed repeats a run, and -points asks for more of them:
+// The points come from a seed that the tests are named after; -seed repeats a run, and -rounds asks for more of them:
 //
-//	go test ./capstone/proof -run Killed -v -seed 7 -points 200
+//	go test ./capstone/proof -run Whoever -v -seed 7 -rounds 10
 package proof

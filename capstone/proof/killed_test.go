@@ -1,0 +1,140 @@
+package proof_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The sample book in pieces: two that nobody is killed over, and one for each point.
+const (
+	points     = 20
+	pieceLines = 230
+)
+
+func TestWhoeverIsKilledTheStateIsThatOfAnUndisturbedRun(t *testing.T) {
+	t.Parallel()
+	n := points
+	if testing.Short() {
+		n = 5
+	}
+	whole := lines(t, 0, (n+2)*pieceLines)
+	// In one go, and on one store: every other must come to the same digest.
+	undisturbed := sync.OnceValue(func() string {
+		d := newDesk(t, "kafka")
+		d.imported(whole)
+		return d.digest()
+	})
+	for round := range *rounds {
+		for _, tc := range []struct {
+			store string
+			kept  bool // by another process; else broker and database die with the victim
+		}{{"kafka", true}, {"kafka", false}, {"postgres", true}, {"postgres", false}} {
+			seed := *seed + uint64(round)
+			t.Run(fmt.Sprintf("%s, kept %t, seed %d", tc.store, tc.kept, seed), func(t *testing.T) {
+				t.Parallel()
+				k := &killer{desk: newDesk(t, tc.store), random: rand.New(rand.NewPCG(seed, 0)), lasts: map[string]time.Duration{}, killed: map[string]int{}}
+				if tc.kept {
+					k.ok("up")
+					t.Cleanup(func() { k.ok("down") })
+				}
+				amid := k.spree(n)
+				require.Equal(t, (n+2)*pieceLines, k.again(whole), "lines on record, of all that were imported")
+				require.Equal(t, undisturbed(), k.digest())
+				k.ok("seal")
+				require.Regexp(t, "; 0 past it, unanchored\n", k.ok("verify").stdout)
+				t.Logf("killed: %v, of them %d imports amid their lines", k.killed, amid)
+			})
+		}
+	}
+}
+
+// spree imports the book in pieces. Each import but the first two is killed, and done again; and so is every other of what follows it,
+// so that the one after that has the more to do. It says how many imports were killed when some of their lines were on record
+// and some were not.
+func (k *killer) spree(n int) (amid int) {
+	for i := range 2 { // at the first start there is more to do than later
+		k.spare("import", "--quiet", lines(k.t, i*pieceLines, (i+1)*pieceLines))
+		k.spare("seal")
+		k.spare("position")
+	}
+	for i := range n {
+		// Most points are looked for where lines go in, between the start and the end; every fourth is anywhere.
+		from := k.starts
+		if i%4 == 0 {
+			from = 0
+		}
+		if onRecord := k.killImport(from, lines(k.t, (i+2)*pieceLines, (i+3)*pieceLines)); onRecord > 0 && onRecord < pieceLines {
+			amid++
+		}
+		k.kill(0, []string{"position", "seal"}[i%2])
+	}
+	return amid
+}
+
+// killImport kills the import of a piece, imports it again to its end, and says how many of its lines had been on record.
+func (k *killer) killImport(from time.Duration, piece string) int {
+	k.t.Helper()
+	delay := k.kill(from, "import", "--quiet", piece)
+	onRecord := k.again(piece)
+	k.t.Logf("import killed after %v: %d of %d lines were on record", delay, onRecord, pieceLines)
+	if onRecord == 0 {
+		k.starts = max(k.starts, delay)
+	} else {
+		k.starts = min(k.starts, delay)
+	}
+	return onRecord
+}
+
+// A killer starts commands and ends them by SIGKILL, somewhere within the time that they take when they are spared.
+type killer struct {
+	*desk
+	random *rand.Rand
+	lasts  map[string]time.Duration // by command
+	starts time.Duration            // about when the first line of an import is on record
+	killed map[string]int
+}
+
+// spare lets a command run, and takes the time.
+func (k *killer) spare(args ...string) {
+	k.t.Helper()
+	began := time.Now()
+	k.done(k.run(args...), args...)
+	k.lasts[args[0]] = time.Since(began)
+}
+
+// kill starts a command and kills it at a random time, not before from. It says when.
+func (k *killer) kill(from time.Duration, args ...string) time.Duration {
+	k.t.Helper()
+	delay := from + time.Duration(k.random.Float64()*float64(max(0, k.lasts[args[0]]-from)))
+	r, killed := k.start(args...).killAfter(delay)
+	if killed {
+		k.killed[args[0]]++
+		return delay
+	}
+	k.done(r, args...) // it was faster
+	return delay
+}
+
+var imported = regexp.MustCompile(`^[0-9]+ lines: .* ([0-9]+) of them were on record already`)
+
+// again imports a file to its end, and says how many of its lines were on record. If none was, it lasted as long as one does.
+func (k *killer) again(file string) int {
+	k.t.Helper()
+	began := time.Now()
+	found := imported.FindStringSubmatch(k.imported(file).stdout)
+	lasted := time.Since(began)
+	require.NotNil(k.t, found)
+	n, err := strconv.Atoi(found[1])
+	require.NoError(k.t, err)
+	if n == 0 {
+		k.lasts["import"] = lasted
+	}
+	return n
+}
