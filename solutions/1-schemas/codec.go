@@ -44,7 +44,7 @@ func New(ctx context.Context, registry Registry, prefix string) (*Codec, error) 
 		if err != nil {
 			return nil, fmt.Errorf("publish %s version %d: %w", s.Type, s.Version, err)
 		}
-		c.latest[s.Type] = published{s, formatOf(s.Type, s.Version), uint32(id)}
+		c.latest[s.Type] = published{s, latest(s.Type), uint32(id)}
 		c.byID.Store(id, s)
 	}
 	return c, nil
@@ -90,7 +90,10 @@ func (c *Codec) decode(ctx context.Context, typ string, data []byte) (any, error
 	if err != nil {
 		return nil, fmt.Errorf("decode %s: %w", typ, err)
 	}
-	f := formatOf(s.Type, s.Version)
+	f, ok := formatOf(s.Type, s.Version)
+	if !ok {
+		panic(fmt.Sprintf("codec: no format for %s version %d", s.Type, s.Version)) // the catalog and the formats are one by a test
+	}
 	value, err := f.read(data)
 	if err != nil {
 		return nil, fmt.Errorf("decode %s version %d: %w", typ, s.Version, err)

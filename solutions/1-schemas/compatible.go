@@ -3,32 +3,20 @@ package codec
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/schemas"
 )
 
-// A Mode says which programs a new schema must not break, in the words of Confluent's registry ("Schema Evolution and
-// Compatibility").
-type Mode string
-
-// The plain modes look at the last published version, the transitive ones at every one.
-const (
-	Backward           Mode = "BACKWARD" // new readers read old data
-	BackwardTransitive Mode = "BACKWARD_TRANSITIVE"
-	Forward            Mode = "FORWARD" // old readers read new data
-	ForwardTransitive  Mode = "FORWARD_TRANSITIVE"
-	Full               Mode = "FULL" // both
-	FullTransitive     Mode = "FULL_TRANSITIVE"
-	None               Mode = "NONE"
-)
+// A Mode says which programs a new schema must not break.
+type Mode = contract.Mode
 
 // ErrIncompatible is wrapped with what breaks.
-var ErrIncompatible = errors.New("schema is not compatible")
+var ErrIncompatible = contract.ErrIncompatible
 
 // Compatible says whether next may follow the published versions, which are given oldest first. To Avro's own rules it adds
 // one: a logical type never changes, nor a decimal's precision or scale. Under another scale the same bytes are
@@ -48,13 +36,13 @@ func Compatible(mode Mode, next string, published ...string) error {
 
 func follows(mode Mode, next, old string) error {
 	switch mode {
-	case None:
+	case contract.None:
 		return nil
-	case Backward:
+	case contract.Backward:
 		return cmp.Or(readable(next, old), sameMeaning(next, old))
-	case Forward:
+	case contract.Forward:
 		return cmp.Or(readable(old, next), sameMeaning(next, old))
-	case Full:
+	case contract.Full:
 		return cmp.Or(readable(next, old), readable(old, next), sameMeaning(next, old))
 	}
 	return fmt.Errorf("unknown mode %q", mode)

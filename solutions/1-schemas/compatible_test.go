@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/sr"
 
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/schemas"
 	codec "example.com/blotter/solutions/1-schemas"
 )
@@ -35,26 +36,26 @@ func TestCompatible(t *testing.T) {
 		published []string
 		ok        bool
 	}{
-		"the first":                         {codec.FullTransitive, one, nil, true},
-		"itself":                            {codec.FullTransitive, one, []string{one}, true},
-		"a field with a default, both ways": {codec.Full, optional, []string{one}, true},
-		"a field without, for new readers":  {codec.Backward, required, []string{one}, false},
-		"a field without, for old readers":  {codec.Forward, required, []string{one}, true},
-		"a field without, both ways":        {codec.Full, required, []string{one}, false},
-		"a field without, unchecked":        {codec.None, required, []string{one}, true},
-		"a field gone, for new readers":     {codec.Backward, one, []string{required}, true},
-		"a field gone, both ways":           {codec.Full, one, []string{required}, false},
-		"a field gone, for old readers":     {codec.Forward, one, []string{required}, false},
-		"only the last counts":              {codec.Backward, required, []string{one, optional}, true},
-		"every one counts":                  {codec.BackwardTransitive, required, []string{one, optional}, false},
-		"scale":                             {codec.Backward, record(field("p", strings.Replace(decimal, "6", "4", 1), "")), []string{price}, false},
-		"precision":                         {codec.Forward, record(field("p", strings.Replace(decimal, "28", "30", 1), "")), []string{price}, false},
-		"decimal no longer":                 {codec.Full, record(field("p", `"bytes"`, "")), []string{price}, false},
-		"decimal that may be null":          {codec.Backward, record(field("p", `["null", `+decimal+`]`, "")), []string{price}, true},
-		"scale of items":                    {codec.Backward, record(field("p", `{"type": "array", "items": `+strings.Replace(decimal, "6", "4", 1)+`}`, "")), []string{record(field("p", `{"type": "array", "items": `+decimal+`}`, ""))}, false},
-		"another type":                      {codec.Backward, record(field("a", `"int"`, "")), []string{one}, false},
-		"no schema":                         {codec.Backward, "{", []string{one}, false},
-		"a published one that is none":      {codec.Backward, one, []string{"{"}, false},
+		"the first":                         {contract.FullTransitive, one, nil, true},
+		"itself":                            {contract.FullTransitive, one, []string{one}, true},
+		"a field with a default, both ways": {contract.Full, optional, []string{one}, true},
+		"a field without, for new readers":  {contract.Backward, required, []string{one}, false},
+		"a field without, for old readers":  {contract.Forward, required, []string{one}, true},
+		"a field without, both ways":        {contract.Full, required, []string{one}, false},
+		"a field without, unchecked":        {contract.None, required, []string{one}, true},
+		"a field gone, for new readers":     {contract.Backward, one, []string{required}, true},
+		"a field gone, both ways":           {contract.Full, one, []string{required}, false},
+		"a field gone, for old readers":     {contract.Forward, one, []string{required}, false},
+		"only the last counts":              {contract.Backward, required, []string{one, optional}, true},
+		"every one counts":                  {contract.BackwardTransitive, required, []string{one, optional}, false},
+		"scale":                             {contract.Backward, record(field("p", strings.Replace(decimal, "6", "4", 1), "")), []string{price}, false},
+		"precision":                         {contract.Forward, record(field("p", strings.Replace(decimal, "28", "30", 1), "")), []string{price}, false},
+		"decimal no longer":                 {contract.Full, record(field("p", `"bytes"`, "")), []string{price}, false},
+		"decimal that may be null":          {contract.Backward, record(field("p", `["null", `+decimal+`]`, "")), []string{price}, true},
+		"scale of items":                    {contract.Backward, record(field("p", `{"type": "array", "items": `+strings.Replace(decimal, "6", "4", 1)+`}`, "")), []string{record(field("p", `{"type": "array", "items": `+decimal+`}`, ""))}, false},
+		"another type":                      {contract.Backward, record(field("a", `"int"`, "")), []string{one}, false},
+		"no schema":                         {contract.Backward, "{", []string{one}, false},
+		"a published one that is none":      {contract.Backward, one, []string{"{"}, false},
 		"a mode that is none":               {"SIDEWAYS", one, []string{one}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -74,7 +75,7 @@ func TestCatalogStaysCompatible(t *testing.T) {
 	t.Parallel()
 	published := map[string][]string{}
 	for _, s := range schemas.All() {
-		require.NoError(t, codec.Compatible(codec.BackwardTransitive, s.Text, published[s.Type]...), "%s version %d", s.Type, s.Version)
+		require.NoError(t, codec.Compatible(contract.BackwardTransitive, s.Text, published[s.Type]...), "%s version %d", s.Type, s.Version)
 		published[s.Type] = append(published[s.Type], s.Text)
 	}
 }

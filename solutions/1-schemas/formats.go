@@ -62,31 +62,35 @@ func before[V, N any](typ string, version int, walk func(V, fields) V, next func
 	}
 }
 
-// formatOf is the format of a schema of the catalog. The two lists are one by a test, so a missing format is a broken invariant.
-func formatOf(typ string, version int) format {
+// formatOf is the format of a schema of the catalog, and false for one that this program cannot walk.
+func formatOf(typ string, version int) (format, bool) {
 	for _, list := range [][]format{formats, older} {
 		for _, f := range list {
 			if f.typ == typ && f.version == version {
-				return f
+				return f, true
 			}
 		}
 	}
-	panic(fmt.Sprintf("codec: no format for %s version %d", typ, version))
+	return format{}, false
+}
+
+// latest is the format that a type is written in. The catalog and formats are one by a test, so a missing format is a broken invariant.
+func latest(typ string) format {
+	s, _ := schemas.Latest(typ)
+	f, ok := formatOf(typ, s.Version)
+	if !ok {
+		panic(fmt.Sprintf("codec: no format for %s version %d", typ, s.Version))
+	}
+	return f
 }
 
 // today is the body of a value that was read in format f, one version after the other.
 func (f format) today(value any) any {
 	for f.next != nil {
 		value = f.next(value)
-		f = formatOf(f.typ, f.version+1)
+		f, _ = formatOf(f.typ, f.version+1)
 	}
 	return f.body(value)
-}
-
-// latest is the format that a type is written in.
-func latest(typ string) format {
-	s, _ := schemas.Latest(typ)
-	return formatOf(typ, s.Version)
 }
 
 // typeOf is the event type of a body; "" for one that is never recorded.

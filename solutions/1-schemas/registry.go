@@ -12,12 +12,7 @@ import (
 )
 
 // A Registry gives schemas their ids.
-type Registry interface {
-	// Register publishes a schema under a subject and gives its id; what is published there already keeps its id.
-	Register(ctx context.Context, subject, text string) (id int, err error)
-	// Text is the schema with an id, or ErrUnknownSchema.
-	Text(ctx context.Context, id int) (string, error)
-}
+type Registry = contract.Registry
 
 // Confluent is a registry that speaks Confluent's REST interface, at a base URL.
 func Confluent(url string) (Registry, error) {

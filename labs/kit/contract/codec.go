@@ -16,12 +16,63 @@ import (
 //	L1.I3  the same body gives the same bytes behind the id
 //	L1.I4  Decode reads every version of a type that was ever published, into today's body
 //	L1.I5  data that is not what it says is one of the errors below, never a panic and never a value
+//	L1.I6  the whole catalog is published before the first event, and each id is asked for at most once; a registry that does not
+//	       answer is no verdict on the data
+//	L1.I7  a schema may follow the published ones if its mode's readers read its mode's data, and no logical type changes
+//	L1.I8  an event that is published comes out equal, and those of one stream in their order
+//	L1.I9  a record that is no event is parked as it is, with where it was and why, and what follows is handled
+//	L1.I10 what is not the record's fault parks nothing, and its offset stays
 type Codec interface {
 	// Encode fills Type, Schema, Fingerprint and Data of an event.
 	Encode(ctx context.Context, body trade.Body) (Payload, error)
 	// Decode is the inverse. It takes typ to check that the data's schema is one of that type's.
 	Decode(ctx context.Context, typ string, data []byte) (trade.Body, error)
 }
+
+// Registry gives schemas their ids. The registries of Confluent and of Apicurio are such, through their REST interface.
+type Registry interface {
+	// Register publishes a schema under a subject and gives its id; what is published there already keeps its id.
+	Register(ctx context.Context, subject, text string) (id int, err error)
+	// Text is the schema with an id, or ErrUnknownSchema. Any other error says that the registry did not answer.
+	Text(ctx context.Context, id int) (string, error)
+}
+
+// A Mode says which programs a new schema must not break, in the words of Confluent's registry ("Schema Evolution and
+// Compatibility").
+type Mode string
+
+// The plain modes look at the last published version, the transitive ones at every one.
+const (
+	Backward           Mode = "BACKWARD" // new readers read old data
+	BackwardTransitive Mode = "BACKWARD_TRANSITIVE"
+	Forward            Mode = "FORWARD" // old readers read new data
+	ForwardTransitive  Mode = "FORWARD_TRANSITIVE"
+	Full               Mode = "FULL" // both
+	FullTransitive     Mode = "FULL_TRANSITIVE"
+	None               Mode = "NONE"
+)
+
+// Producer writes typed events to a topic, as CloudEvents in binary mode: attributes are headers, the stream is the key, the data the
+// value.
+type Producer interface {
+	// Publish fills e's Type, Schema, Fingerprint and Data from body, and returns when the brokers have the record.
+	Publish(ctx context.Context, e Event, body trade.Body) error
+}
+
+// Consumer reads them.
+type Consumer interface {
+	// Run hands over every event until ctx ends, which is no error, or something goes wrong that is not a record's fault. What was handed
+	// over and not answered with an error is not handed over again, unless the process dies in between.
+	Run(ctx context.Context, handle func(context.Context, Event, trade.Body) error) error
+}
+
+// Headers of a parked record, beside its own: where it was, and the error that says what is wrong with it.
+const (
+	ParkedTopic     = "parked-topic"
+	ParkedPartition = "parked-partition"
+	ParkedOffset    = "parked-offset"
+	ParkedError     = "parked-error"
+)
 
 // A Payload is a body as it goes into an event.
 type Payload struct {
@@ -42,3 +93,6 @@ var (
 	ErrUnknownSchema = errors.New("no schema under this id")
 	ErrWrongType     = errors.New("the schema is of another event type")
 )
+
+// ErrIncompatible is wrapped with what a new schema breaks.
+var ErrIncompatible = errors.New("schema is not compatible")

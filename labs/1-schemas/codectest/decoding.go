@@ -1,0 +1,257 @@
+package codectest
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/schemas"
+)
+
+var decoding = []spec{{
+	Check: check.Check{ID: "L1.5", Points: 2, Operation: decode, Invariant: "L1.I1",
+		Title:         "each type's bytes are read as the bodies that their consumers expect",
+		Misconception: "that equal means printed alike: times are in UTC, and an absent text is the empty one",
+		Hint:          "read the fields in the order of the schema that the id names"},
+	try: func(t *trial) {
+		c := t.codec()
+		for _, f := range history {
+			if latest, _ := schemas.Latest(f.typ); f.version == latest.Version {
+				t.reads(c, f.name(), f.typ, t.registry.wire(f.typ, f.version, f.bytes()), f.body)
+			}
+		}
+	},
+}, {
+	Check: check.Check{ID: "L1.6", Points: 3, Operation: decode, Invariant: "L1.I1",
+		Title:         "Decode(Encode(b)) is b, for numbers of 28 digits and texts of any script",
+		Misconception: "that a decimal can pass through a float64, which holds 15 digits",
+		Hint:          "trade.FromUnscaled is the inverse of Unscaled; both are exact"},
+	try: func(t *trial) {
+		c, r := t.codec(), t.random()
+		for i := range 300 {
+			body := anyBody(r, i)
+			p := t.encoded(c, body)
+			t.reads(c, fmt.Sprintf("body %d (%s)", i, p.Type), p.Type, p.Data, body)
+		}
+	},
+}, {
+	Check: check.Check{ID: "L1.7", Points: 3, Operation: decode, Invariant: "L1.I5",
+		Title:         "data that is cut anywhere is ErrTruncated, between two fields as well as inside one",
+		Misconception: "that the library says so: hamba's Unmarshal answers nil when the input ends between two fields, and zero for the rest",
+		Hint:          "ask the reader for its error after the last field; end of input is an error there, not an end"},
+	try: func(t *trial) {
+		c := t.codec()
+		for _, f := range history {
+			data := t.registry.wire(f.typ, f.version, f.bytes())
+			if latest, _ := schemas.Latest(f.typ); f.version != latest.Version {
+				continue
+			}
+			for n := range data {
+				body, err := c.Decode(t.Context(), f.typ, data[:n])
+				require.ErrorIs(t, err, contract.ErrTruncated, "%s, cut after %d of %d bytes: came %+v", f.name(), n, len(data), body)
+				require.Nil(t, body, "body beside an error")
+			}
+		}
+	},
+}, {
+	Check: check.Check{ID: "L1.8", Points: 1, Operation: decode, Invariant: "L1.I5",
+		Title:         "data that goes on after its end is ErrTrailing",
+		Misconception: "that what nobody asks for does no harm: two payloads would mean the same, and their digests differ",
+		Hint:          "after the last field there must be nothing left to read"},
+	try: func(t *trial) {
+		c := t.codec()
+		for _, f := range []fact{latestOf("trade.settled"), latestOf("trade.new"), latestOf("price.marked")} {
+			body, err := c.Decode(t.Context(), f.typ, append(t.registry.wire(f.typ, f.version, f.bytes()), 0))
+			require.ErrorIs(t, err, contract.ErrTrailing, "%s and a zero byte: came %+v", f.name(), body)
+		}
+	},
+}, {
+	Check: check.Check{ID: "L1.9", Points: 2, Operation: decode, Invariant: "L1.I5",
+		Title:         "a wrong first byte is ErrMagic, an id nobody knows ErrUnknownSchema, another type's schema ErrWrongType",
+		Misconception: "that the event's type decides how data is read; it is the id in the data that does, and the type only has to agree",
+		Hint:          "find the schema by the id first, then compare its type with the one that is asked for"},
+	try: func(t *trial) {
+		c := t.codec()
+		f := latestOf("trade.settled")
+		right := t.registry.wire(f.typ, f.version, f.bytes())
+		magic := bytes.Clone(right)
+		magic[0] = 1
+		foreign := strings.ReplaceAll(schema("trade.settled").Text, `"scale": 6`, `"scale": 4`)
+		for _, bad := range []struct {
+			what, typ string
+			data      []byte
+			want      error
+		}{
+			{"a first byte of 1", f.typ, magic, contract.ErrMagic},
+			{"an id that the registry does not have", f.typ, wire(7, f.bytes()), contract.ErrUnknownSchema},
+			{"a schema that differs in a scale", f.typ, wire(t.registry.publish(foreign), f.bytes()), contract.ErrUnknownSchema},
+			{"a settlement read as a novation", "trade.novated", right, contract.ErrWrongType},
+			{"a type that nobody has heard of", "trade.unheard", right, contract.ErrWrongType},
+		} {
+			body, err := c.Decode(t.Context(), bad.typ, bad.data)
+			require.ErrorIs(t, err, bad.want, "%s: came %+v", bad.what, body)
+		}
+	},
+}, {
+	Check: check.Check{ID: "L1.10", Points: 3, Operation: decode, Invariant: "L1.I5",
+		Title:         "a length that lies is an error before anything is allocated for it",
+		Misconception: "that five bytes can do no harm: read as the length of an array they ask for gigabytes",
+		Hint:          "compare every length with contract.MaxData, and with what is left of the input, before you make anything of it"},
+	try: func(t *trial) {
+		c := t.codec()
+		_, err := c.Decode(t.Context(), "trade.settled", t.registry.wire("trade.settled", 2, make([]byte, contract.MaxData)))
+		require.ErrorIs(t, err, contract.ErrOversize, "data of more than contract.MaxData bytes")
+		for _, bad := range hostile {
+			data := t.registry.wire(bad.typ, schema(bad.typ).Version, unhex(bad.body))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			body, err := c.Decode(t.Context(), bad.typ, data)
+			runtime.ReadMemStats(&after)
+			require.Truef(t, one(err, contract.ErrOversize, contract.ErrTruncated, contract.ErrMalformed),
+				"%s: expected an error of the contract's, came %+v and %v", bad.what, body, err)
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20), "%s: bytes allocated for %d bytes of input", bad.what, len(data))
+		}
+	},
+}, {
+	Check: check.Check{ID: "L1.11", Points: 2, Operation: decode, Invariant: "L1.I5",
+		Title:         "a symbol, a branch, a length or a text that cannot be is ErrMalformed",
+		Misconception: "that bytes come from a right producer: they come from disks, networks and other people's programs",
+		Hint:          "the index of a symbol is checked against their number, of a branch against two; a text against UTF-8"},
+	try: func(t *trial) {
+		c := t.codec()
+		for _, bad := range impossible {
+			body, err := c.Decode(t.Context(), bad.typ, t.registry.wire(bad.typ, schema(bad.typ).Version, unhex(bad.body)))
+			require.ErrorIs(t, err, contract.ErrMalformed, "%s: came %+v", bad.what, body)
+		}
+	},
+}, {
+	Check: check.Check{ID: "L1.12", Points: 1, Operation: heads, Invariant: "L1.I1",
+		Title:         "a head is written and read by the same rules, and is never taken for an event",
+		Misconception: "that what is ours alone needs no schema",
+		Hint:          "store.head is in the catalog like any event; Decode must refuse it with ErrWrongType"},
+	try: func(t *trial) {
+		c := t.codec()
+		head := contract.Head{
+			Stream: "trade/UTI-1", Version: 3, EventID: uuid.NewSHA1(uuid.Nil, []byte("head")), Digest: [32]byte{31: 1}, Ended: true,
+			RecordedAt: time.Date(2025, 3, 30, 12, 0, 0, 1000, time.UTC),
+		}
+		data, err := c.EncodeHead(t.Context(), head)
+		require.NoError(t, err)
+		require.Greater(t, len(data), header, "bytes of the head's data")
+		require.Equal(t, t.registry.wire("store.head", 1, nil), data[:header], "header of the head's data")
+		got, err := c.DecodeHead(t.Context(), data)
+		require.NoError(t, err)
+		require.Equal(t, head, got)
+		_, err = c.DecodeHead(t.Context(), data[:len(data)-1])
+		require.ErrorIs(t, err, contract.ErrTruncated, "a head that is cut")
+		for _, typ := range []string{"store.head", "trade.settled"} {
+			_, err = c.Decode(t.Context(), typ, data)
+			require.ErrorIs(t, err, contract.ErrWrongType, "a head read as an event of type %s", typ)
+		}
+	},
+}}
+
+// hostile are bodies of today's version. The lengths are written out as the zig-zag varints that they are.
+var hostile = []struct{ what, typ, body string }{
+	{"a text of 2^31 bytes", "command.refused", "8080808010"},
+	{"a decimal of 2^62 bytes", "trade.settled", "808080808080808080" + "01"},
+	{"an array of 2^31 items", "price.marked", "06455552 8080808010"},
+	{"an array of 100 items in no bytes", "price.marked", "06455552 c801"},
+	{"an array of 2^40 items, with the size of its block", "price.marked", "06455552 ffffffffff3f 00"},
+}
+
+var impossible = []struct{ what, typ, body string }{
+	{"the third of two units", "trade.settled", "0201 04 0201 00"},
+	{"a unit before the first", "trade.settled", "0201 01 0201 00"},
+	{"the third branch of two", "trade.settled", "0201 00 0201 04"},
+	{"a decimal of minus one byte", "trade.settled", "01 00 0201 00"},
+	{"a text that is not UTF-8", "command.refused", "02ff " + strings.Repeat("00", 32) + "00 00"},
+}
+
+func unhex(s string) []byte {
+	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
+	if err != nil {
+		panic(fmt.Sprintf("codectest: %q: %v", s, err))
+	}
+	return b
+}
+
+func one(err error, of ...error) bool {
+	for _, e := range of {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+func schema(typ string) schemas.Schema {
+	s, ok := schemas.Latest(typ)
+	if !ok {
+		panic("codectest: no type " + typ)
+	}
+	return s
+}
+
+// latestOf is the last fact of a type's latest version.
+func latestOf(typ string) fact {
+	var last fact
+	for _, f := range history {
+		if f.typ == typ && f.version == schema(typ).Version {
+			last = f
+		}
+	}
+	return last
+}
+
+// anyBody draws a settlement, a mark, a refusal or a whole contract.
+func anyBody(r *rand.Rand, i int) trade.Body {
+	switch i % 4 {
+	case 0:
+		return trade.Settle{Quantity: mwh(number(r, 6)), Price: trade.Dec(number(r, 6)), PriceSource: words(r)}
+	case 1:
+		b := trade.PriceMarked{Curve: "gas/" + words(r), Currency: "EUR"}
+		for range r.IntN(4) {
+			b.Points = append(b.Points, trade.Point{Delivery: month, Price: trade.Dec(number(r, 6))})
+		}
+		return b
+	case 2:
+		b := trade.CommandRefused{CommandID: words(r), Rule: words(r), Detail: words(r)}
+		for i := range b.Digest {
+			b.Digest[i] = byte(r.Uint32())
+		}
+		return b
+	}
+	b := until(time.UnixMicro(r.Int64N(4e15)).UTC())
+	b.Quantity, b.Price, b.Fee = mwh(number(r, 6)), trade.Dec(number(r, 6)), trade.Dec(number(r, 4))
+	b.Counterparty = words(r)
+	return b
+}
+
+// number has up to 28 digits, of which the given count stands behind the point.
+func number(r *rand.Rand, places int) string {
+	text := func(n int) string {
+		var b strings.Builder
+		for range n {
+			b.WriteByte(byte('0' + r.IntN(10)))
+		}
+		return b.String()
+	}
+	sign := []string{"", "-"}[r.IntN(2)]
+	return sign + "1" + text(r.IntN(28-places)) + "." + text(places)
+}
+
+func words(r *rand.Rand) string {
+	return []string{"", "x", "EPEX", "Größe", "北京", "a/b/c", "\x00", "🙂", strings.Repeat("long ", 40)}[r.IntN(9)]
+}

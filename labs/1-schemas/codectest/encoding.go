@@ -1,0 +1,112 @@
+package codectest
+
+import (
+	"encoding/binary"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/schemas"
+)
+
+var publishing = []spec{{
+	Check: check.Check{ID: "L1.1", Points: 2, Operation: register, Invariant: "L1.I6",
+		Title:         "a new codec publishes every version of every type, oldest first, under its subject and as the file has it",
+		Misconception: "that only the latest version is needed: then the registry never gets to compare it with those before",
+		Hint:          "go through schemas.All(), which is in that order, and register Text unchanged under prefix + \"-\" + Type"},
+	try: func(t *trial) {
+		t.codec()
+		all := t.registry.all()
+		for i, s := range schemas.All() {
+			require.Greater(t, len(all), i, "%s version %d was not registered", s.Type, s.Version)
+			require.Equal(t, prefix+"-"+s.Type, all[i].subject, "subject of registration %d, which should be %s version %d", i+1, s.Type, s.Version)
+			check.Bytes(t, "the text registered for "+s.Type, []byte(s.Text), []byte(all[i].text))
+		}
+		require.Len(t, all, len(schemas.All()), "registrations")
+		t.codec()
+		require.Len(t, t.registry.all(), len(all), "registrations after a second codec over the same registry")
+	},
+}}
+
+var encoding = []spec{{
+	Check: check.Check{ID: "L1.2", Points: 2, Operation: encode, Invariant: "L1.I2",
+		Title:         "data is a zero byte, the id that the registry gave in four bytes big-endian, then the Avro body",
+		Misconception: "that ids count from 1, or that they are little-endian like the machine",
+		Hint:          "keep the id that Register returned for the latest version; encoding/binary has BigEndian.AppendUint32"},
+	try: func(t *trial) {
+		p := t.encoded(t.codec(), settlement)
+		latest, _ := schemas.Latest("trade.settled")
+		require.Equal(t, "trade.settled", p.Type, "event type")
+		require.Equal(t, latest.Version, p.Schema, "schema version: today's events are written under the latest")
+		require.Equal(t, latest.Fingerprint, p.Fingerprint, "fingerprint")
+		want := t.registry.wire(latest.Type, latest.Version, nil)
+		check.Bytes(t, "the header of the data", want, p.Data[:min(len(want), len(p.Data))])
+	},
+}, {
+	Check: check.Check{ID: "L1.3", Points: 4, Operation: encode, Invariant: "L1.I3",
+		Title:         "each type's bodies have the bytes that their producers promised",
+		Misconception: "that whatever one can read again oneself is right: other programs read it too, and digests are made of it",
+		Hint:          "write the fields in the order of the schema; null is branch 0; a decimal is its unscaled number in as few bytes of two's complement as hold it; an array is one block and a zero"},
+	try: func(t *trial) {
+		c := t.codec()
+		for _, f := range history {
+			if latest, _ := schemas.Latest(f.typ); f.version != latest.Version {
+				continue
+			}
+			for range 2 {
+				p := t.encoded(c, f.body)
+				require.GreaterOrEqual(t, len(p.Data), header, "bytes of data")
+				check.Bytes(t, "the body of "+f.name(), f.bytes(), p.Data[header:])
+			}
+		}
+	},
+}, {
+	Check: check.Check{ID: "L1.4", Points: 4, Operation: encode, Invariant: "L1.I1",
+		Title:         "what a schema cannot hold is ErrUnencodable, never another value",
+		Misconception: "that a library refuses what does not fit: most cut 1.9990001 to 1.999 at scale 6 and say nothing",
+		Hint:          "trade.Decimal.Unscaled refuses too many places; precision, symbols, UTF-8 and microseconds are yours to check"},
+	try: func(t *trial) {
+		c := t.codec()
+		for _, b := range misfits {
+			p, err := c.Encode(t.Context(), b.body)
+			require.ErrorIs(t, err, contract.ErrUnencodable, "%s: came % x", b.what, p.Data)
+			require.Empty(t, p, "%s: payload beside an error", b.what)
+		}
+	},
+}}
+
+// header is the size of what stands before the Avro body.
+const header = 5
+
+type misfit struct {
+	what string
+	body trade.Body
+}
+
+var misfits = []misfit{
+	{"no body", nil},
+	{"a price with 7 places", trade.Settle{Quantity: mwh("1"), Price: trade.Dec("1.9990001")}},
+	{"a price with 29 digits at scale 6", trade.Settle{Quantity: mwh("1"), Price: trade.Dec("1" + strings.Repeat("0", 22))}},
+	{"a negative price with 29 digits", trade.Settle{Quantity: mwh("1"), Price: trade.Dec("-1" + strings.Repeat("0", 22))}},
+	{"a fee with 5 places", trade.Cancel{Kind: trade.Terminate, Fee: trade.Dec("0.00001")}},
+	{"a quantity in MW", trade.Settle{Quantity: trade.Quantity{Value: trade.Dec("1"), Unit: trade.MW}}},
+	{"a kind that is no symbol", trade.Amend{Kind: "correction"}},
+	{"a commodity that is no symbol", trade.PriceMarked{Curve: "coal/API2", Currency: "USD"}},
+	{"a text that is not UTF-8", trade.Settle{Quantity: mwh("1"), PriceSource: "\xff"}},
+	{"a time finer than a microsecond", until(time.Date(2025, 2, 26, 16, 0, 0, 1, time.UTC))},
+	{"a body larger than an event's data may be", trade.Settle{Quantity: mwh("1"), PriceSource: strings.Repeat("x", contract.MaxData)}},
+}
+
+func until(end time.Time) trade.New {
+	b, option := call, *call.Instrument.Option
+	option.Until = end
+	b.Instrument.Option = &option
+	return b
+}
+
+// idOf is the id in a header.
+func idOf(data []byte) int { return int(binary.BigEndian.Uint32(data[1:header])) }

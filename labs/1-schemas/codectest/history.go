@@ -1,0 +1,92 @@
+package codectest
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"example.com/blotter/labs/kit/trade"
+)
+
+// A fact is one body with its bytes under one version of its type's schema: the contract between who produces that version and who
+// consumes it. The bytes are what a producer wrote, the body is what a consumer makes of them today.
+//
+// Facts are added with each version that is published, and never changed: logs are full of them.
+type fact struct {
+	typ     string
+	version int
+	avro    string // hexadecimal, behind the wire format's header
+	body    trade.Body
+}
+
+func (f fact) name() string { return fmt.Sprintf("%s version %d", f.typ, f.version) }
+
+func (f fact) bytes() []byte {
+	b, err := hex.DecodeString(strings.ReplaceAll(f.avro, " ", ""))
+	if err != nil {
+		panic(fmt.Sprintf("codectest: %s: %v", f.name(), err))
+	}
+	return b
+}
+
+// settlement is the worked example of the guide: 2,160 MWh at 83.10.
+var settlement = trade.Settle{Quantity: mwh("2160"), Price: trade.Dec("83.10")}
+
+var history = []fact{
+	{"trade.new", 1, "166f696c2d6f7074696f6e730e484152424f5552107472616465722f33020206545446020862617365e8ba02a6bb0202020801e0a6e08080c490fe85960682809da6b5c397060a01badccd800002080098968006df31900645555206fedb08020a5554492d30020800bc614e", call},
+	{"trade.new", 1, "0a706f776572104e4f524457494e44107472616465722f3700040a4252454e5400e8ba02a6bb02000a02540be400020002000655534402000000", forward},
+	{"trade.amended", 1, "0002081dcd6500000202000000", trade.Amend{Kind: trade.Amendment, Quantity: mwh("500"), Price: price("0")}},
+	{"trade.amended", 1, "02000002107472616465722f39020e534f4c41524953", trade.Amend{Kind: trade.Update, Trader: "trader/9", Counterparty: "SOLARIS"}},
+	{"trade.cancelled", 1, "00000200", trade.Cancel{Kind: trade.Void}},
+	{"trade.cancelled", 1, "020202010006d9da60", trade.Cancel{Kind: trade.Terminate, Quantity: mwh("0.000001"), Fee: trade.Dec("-250")}},
+	{"trade.novated", 1, "020a00b1251f00000807829b800a5554492d320e534f4c41524953", trade.Novate{Role: trade.Remaining, Quantity: mwh("2972"), Fee: trade.Dec("12600"), NewUTI: "UTI-2", Incoming: "SOLARIS"}},
+	{"trade.settled", 1, "0a0080befc00000804f40160", settlement},
+	{"trade.settled", 2, "0a0080befc00000804f4016000", settlement},
+	{"trade.settled", 2, "0a0088f8b2800008fdc1cfd0021c45504558206461792d6168656164", trade.Settle{Quantity: mwh("2298"), Price: trade.Dec("-37.63"), PriceSource: "EPEX day-ahead"}},
+	{"trade.exercised", 1, "0a00ee6b280002080487ab0000020a5554492d33", trade.Exercise{Quantity: bbl("4000"), UnderlyingPrice: trade.Dec("76"), Settlement: trade.Physical, NewUTI: "UTI-3"}},
+	{"trade.exercised", 1, "0a0165a0bc000208048b7b900200", trade.Exercise{Quantity: bbl("6000"), UnderlyingPrice: trade.Dec("76.25"), Settlement: trade.Cash}},
+	{"command.refused", 1, "06632d3901000000000000000000000000000000000000000000000000000000000000ff2a7175616e746974792e657863656564732d6f70656e3a3530204d5768206f66203430204d57682c20e2809c616761696ee2809d", trade.CommandRefused{CommandID: "c-9", Digest: [32]byte{0: 1, 31: 255}, Rule: "quantity.exceeds-open", Detail: "50 MWh of 40 MWh, “again”"}},
+	{"price.marked", 1, "1c706f7765722f4345542f626173650645555202e8ba02a6bb020805058d9000", trade.PriceMarked{Curve: "power/CET/base", Currency: "EUR", Points: []trade.Point{{Delivery: month, Price: trade.Dec("84.25")}}}},
+	{"price.marked", 1, "386f696c2f4252454e542f63616c6c2f37302f323032352d30352d31350655534400", trade.PriceMarked{Curve: "oil/BRENT/call/70/2025-05-15", Currency: "USD"}},
+	{"price.marked", 2, "0645555202e8ba02a6bb020805058d9000020002104345542f62617365", trade.PriceMarked{Curve: "power/CET/base", Currency: "EUR", Points: []trade.Point{{Delivery: month, Price: trade.Dec("84.25")}}}},
+	{"price.marked", 2, "0655534400020402304252454e542f63616c6c2f37302f323032352d30352d3135", trade.PriceMarked{Curve: "oil/BRENT/call/70/2025-05-15", Currency: "USD"}},
+}
+
+func mwh(value string) trade.Quantity {
+	return trade.Quantity{Value: trade.Dec(value), Unit: trade.MWh}
+}
+
+func bbl(value string) trade.Quantity {
+	return trade.Quantity{Value: trade.Dec(value), Unit: trade.BBL}
+}
+
+func price(value string) *trade.Decimal {
+	d := trade.Dec(value)
+	return &d
+}
+
+// month is March 2025 as days since 1970.
+var month = trade.Period{Start: 20148, End: 20179}
+
+// call is a trade.New in which everything optional is there.
+var call = trade.New{
+	Book: "oil-options", Counterparty: "HARBOUR", Trader: "trader/3", Side: trade.Sell,
+	Instrument: trade.Instrument{
+		Commodity: trade.Gas, Zone: "TTF", Profile: "base", Delivery: month,
+		Option: &trade.Option{
+			Kind: trade.Put, Strike: trade.Dec("31.5"),
+			From:  time.Date(2025, 1, 20, 0, 0, 0, 0, time.UTC),
+			Until: time.Date(2025, 2, 26, 16, 0, 0, 1000, time.UTC),
+		},
+	},
+	Quantity: mwh("7430"), Capacity: trade.Dec("10"), Price: trade.Dec("-2.15"), Currency: "EUR",
+	Fee: trade.Dec("-7.5"), PriorUTI: "UTI-0", CarriedIn: trade.Dec("1234.5678"),
+}
+
+// forward is one in which nothing is.
+var forward = trade.New{
+	Book: "power", Counterparty: "NORDWIND", Trader: "trader/7", Side: trade.Buy,
+	Instrument: trade.Instrument{Commodity: trade.Oil, Zone: "BRENT", Delivery: month},
+	Quantity:   bbl("10000"), Price: trade.Dec("0"), Currency: "USD",
+}

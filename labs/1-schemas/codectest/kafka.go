@@ -1,0 +1,103 @@
+package codectest
+
+import (
+	"context"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+)
+
+// kafka is a broker in this process with two topics: events in several partitions, and what was parked in one.
+type kafka struct {
+	seeds  []string
+	client *kgo.Client
+}
+
+const (
+	topic      = "events"
+	parked     = "events.parked"
+	partitions = 3
+)
+
+func newKafka(t *trial) *kafka {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topic), kfake.SeedTopics(1, parked))
+	require.NoError(t, err, "start a broker")
+	t.Cleanup(cluster.Close)
+	k := &kafka{seeds: cluster.ListenAddrs()}
+	k.client = k.connect(t)
+	t.Cleanup(k.client.Close)
+	return k
+}
+
+func (k *kafka) connect(t check.T, options ...kgo.Opt) *kgo.Client {
+	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(k.seeds...))...)
+	require.NoError(t, err, "connect to the broker")
+	return client
+}
+
+// member is a client in the consumer group, which reads from where the group is, or else from the beginning.
+func (k *kafka) member(t check.T) *kgo.Client {
+	return k.connect(t, kgo.ConsumerGroup("desk"), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+}
+
+func (k *kafka) produce(t check.T, to string, r *kgo.Record) {
+	copied := *r
+	copied.Topic = to
+	require.NoError(t, k.client.ProduceSync(t.Context(), &copied).FirstErr(), "produce to %s", to)
+}
+
+// all waits for n records of a topic, and is sure that there are no more.
+func (k *kafka) all(t check.T, of string, n int) []*kgo.Record {
+	require.Equal(t, n, k.count(t, of), "records in the topic %s", of)
+	client := k.connect(t, kgo.ConsumeTopics(of), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	defer client.Close()
+	var records []*kgo.Record
+	for len(records) < n {
+		fetches := client.PollFetches(t.Context())
+		require.NoError(t, fetches.Err(), "read the topic %s", of)
+		records = append(records, fetches.Records()...)
+	}
+	return records
+}
+
+// count is how many records a topic has.
+func (k *kafka) count(t check.T, of string) int {
+	ends, err := kadm.NewClient(k.client).ListEndOffsets(context.WithoutCancel(t.Context()), of)
+	require.NoError(t, err, "ends of the topic %s", of)
+	n := int64(0)
+	ends.Each(func(o kadm.ListedOffset) { n += o.Offset })
+	return int(n)
+}
+
+// foreign puts e on the topic once more, under another id and a schema id that the codec has not seen.
+func (k *kafka) foreign(t *trial, e contract.Event) contract.Event {
+	last := k.last(t, e.Stream)
+	e.ID = event(99).ID
+	e.Data = wire(t.registry.publish(strings.ReplaceAll(schema("trade.settled").Text, "\n", " ")), e.Data[header:])
+	for i, h := range last.Headers {
+		if h.Key == "ce_id" {
+			last.Headers[i].Value = []byte(e.ID.String())
+		}
+	}
+	k.produce(t, topic, &kgo.Record{Key: last.Key, Value: e.Data, Headers: last.Headers})
+	return e
+}
+
+// last is the last record of a stream.
+func (k *kafka) last(t *trial, stream string) *kgo.Record {
+	var last *kgo.Record
+	for _, r := range k.all(t, topic, k.count(t, topic)) {
+		if string(r.Key) == stream {
+			last = r
+		}
+	}
+	require.NotNil(t, last, "a record of %s", stream)
+	return last
+}

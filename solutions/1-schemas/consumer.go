@@ -1,0 +1,128 @@
+package codec
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// A Consumer reads typed events as a member of a consumer group.
+//
+// What cannot be read must neither stop the partition for ever nor vanish. So it is parked: the record goes to a topic of its own, byte
+// for byte, with where it was and what is wrong in headers beside its own, for somebody to look at and to send again.
+type Consumer struct {
+	client *kgo.Client
+	parked string
+	codec  contract.Codec
+}
+
+var _ contract.Consumer = (*Consumer)(nil)
+
+// NewConsumer reads through client, which stays the caller's and is a member of a group with its automatic commits turned off
+// (kgo.ConsumerGroup, kgo.ConsumeTopics, kgo.DisableAutoCommit). Records that are no events go to the topic parked.
+func NewConsumer(client *kgo.Client, parked string, codec contract.Codec) *Consumer {
+	return &Consumer{client, parked, codec}
+}
+
+// Run hands over events, one at a time (see contract.Consumer). An offset is committed after its record was handled or parked: so a crash
+// makes an event come twice, never not at all, and handle must bear that. After an error the client has fetched more than was handled: close
+// it, and go on with a new one.
+func (c *Consumer) Run(ctx context.Context, handle func(context.Context, contract.Event, trade.Body) error) error {
+	for {
+		fetches := c.client.PollFetches(ctx)
+		if ctx.Err() != nil || fetches.IsClientClosed() {
+			return nil
+		}
+		if err := fetches.Err0(); err != nil {
+			return fmt.Errorf("consume: %w", err)
+		}
+		done, failed := c.take(ctx, fetches.Records(), handle)
+		// Crash here: what is done comes again.
+		if err := c.commit(ctx, done); err != nil || failed != nil {
+			return stopped(ctx, cmp.Or(failed, err))
+		}
+	}
+}
+
+// take goes through records until one fails, and gives those that are done.
+func (c *Consumer) take(ctx context.Context, records []*kgo.Record, handle func(context.Context, contract.Event, trade.Body) error) ([]*kgo.Record, error) {
+	for i, r := range records {
+		if err := c.one(ctx, r, handle); err != nil {
+			return records[:i], fmt.Errorf("%s %d/%d: %w", r.Topic, r.Partition, r.Offset, err)
+		}
+	}
+	return records, nil
+}
+
+func (c *Consumer) one(ctx context.Context, r *kgo.Record, handle func(context.Context, contract.Event, trade.Body) error) error {
+	e, err := eventOf(r)
+	if err != nil {
+		return c.park(ctx, r, err)
+	}
+	body, err := c.codec.Decode(ctx, e.Type, e.Data)
+	switch {
+	case isPoison(err):
+		return c.park(ctx, r, err)
+	case err != nil:
+		return err
+	}
+	return handle(ctx, e, body)
+}
+
+// poison are the errors that will be the same however often the record is read. A schema that the registry does not have is one of
+// them: whoever publishes it late can send the parked record again. A registry that does not answer is none.
+var poison = []error{
+	contract.ErrMagic, contract.ErrTruncated, contract.ErrTrailing, contract.ErrOversize, contract.ErrMalformed,
+	contract.ErrUnknownSchema, contract.ErrWrongType,
+}
+
+func isPoison(err error) bool {
+	return slices.ContainsFunc(poison, func(p error) bool { return errors.Is(err, p) })
+}
+
+// park writes r to the parked topic BEFORE its offset is committed.
+func (c *Consumer) park(ctx context.Context, r *kgo.Record, why error) error {
+	parked := &kgo.Record{Topic: c.parked, Key: r.Key, Value: r.Value, Headers: append(slices.Clone(r.Headers),
+		kgo.RecordHeader{Key: contract.ParkedTopic, Value: []byte(r.Topic)},
+		kgo.RecordHeader{Key: contract.ParkedPartition, Value: []byte(strconv.Itoa(int(r.Partition)))},
+		kgo.RecordHeader{Key: contract.ParkedOffset, Value: []byte(strconv.FormatInt(r.Offset, 10))},
+		kgo.RecordHeader{Key: contract.ParkedError, Value: []byte(why.Error())},
+	)}
+	if err := c.client.ProduceSync(ctx, parked).FirstErr(); err != nil {
+		return fmt.Errorf("park: %w", err)
+	}
+	// Crash here: it is parked twice, under the same headers.
+	return nil
+}
+
+// commit has a few seconds even when ctx has ended, so that what is done is not handed over again.
+func (c *Consumer) commit(ctx context.Context, done []*kgo.Record) error {
+	if len(done) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	if err := c.client.CommitRecords(ctx, done...); err != nil {
+		return fmt.Errorf("commit offsets: %w", err)
+	}
+	return nil
+}
+
+const commitTimeout = 5 * time.Second
+
+// stopped is err, unless the reason to stop is that ctx has ended.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
