@@ -76,11 +76,11 @@ func at(t *testing.T, known, effective string) (as trade.AsOf) {
 	t.Helper()
 	var err error
 	if known != "" {
-		as.Known, err = trade.ParseBookTime(known)
+		as.Known, err = trade.ParseBookTime(known, trade.BookZone())
 		require.NoError(t, err)
 	}
 	if effective != "" {
-		as.Effective, err = trade.ParseBookTime(effective)
+		as.Effective, err = trade.ParseBookTime(effective, trade.BookZone())
 		require.NoError(t, err)
 	}
 	return as

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"example.com/blotter/labs/kit/trade"
@@ -28,21 +27,14 @@ func (q asOf) parse(zone string) (at trade.AsOf, err error) {
 
 const momentHint = "give a date like 2025-01-16, or a time like 2025-01-16T13:10:00Z"
 
-// moment is the instant that text names: a time, or the last microsecond of a date in the zone.
+// moment is the instant that text names: a time, or the last microsecond of a date in the zone. Without a text, it is zero.
 func moment(text, zone string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
-	}
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return t.UTC(), nil
 	}
 	place, err := trade.Zone(zone)
 	if err != nil {
 		return time.Time{}, err
 	}
-	day, err := time.ParseInLocation(time.DateOnly, text, place)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("%q is neither a date nor a time", text)
-	}
-	return day.AddDate(0, 0, 1).Add(-time.Microsecond).UTC(), nil
+	return trade.ParseBookTime(text, place)
 }

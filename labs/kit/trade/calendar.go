@@ -58,15 +58,15 @@ func Zone(name string) (*time.Location, error) {
 // BookZone is the zone of the desk's own days: CET.
 func BookZone() *time.Location { return areas["CET"].location }
 
-// ParseBookTime reads an instant (RFC 3339), or a date, which means the end of that day in the book's zone: its last
-// microsecond. The result is UTC.
-func ParseBookTime(s string) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+// ParseBookTime reads a time (RFC 3339), or a date, which means the end of that day in the zone given: its last
+// microsecond. The result is UTC, and never the zero time, which in AsOf would not cut.
+func ParseBookTime(s string, zone *time.Location) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil && !t.IsZero() {
 		return t.UTC(), nil
 	}
-	d, err := time.ParseInLocation(time.DateOnly, s, BookZone())
+	d, err := time.ParseInLocation(time.DateOnly, s, zone)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%q is neither a date (2025-03-16) nor an instant (2025-03-16T13:10:00Z)", s)
+		return time.Time{}, fmt.Errorf("%q is neither a date nor a time", s)
 	}
 	return d.AddDate(0, 0, 1).Add(-time.Microsecond).UTC(), nil
 }

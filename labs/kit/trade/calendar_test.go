@@ -95,12 +95,14 @@ func TestBookTime(t *testing.T) {
 		"2025-03-30":                "2025-03-30T21:59:59.999999Z", // summer time since that morning
 		"2025-02-16T13:10:00+01:00": "2025-02-16T12:10:00Z",
 	} {
-		got, err := trade.ParseBookTime(text)
+		got, err := trade.ParseBookTime(text, trade.BookZone())
 		require.NoError(t, err)
 		require.Equal(t, at(want), got, text)
 	}
-	_, err := trade.ParseBookTime("16.2.2025")
-	require.ErrorContains(t, err, "16.2.2025")
+	for _, text := range []string{"16.2.2025", "0001-01-01T00:00:00Z"} {
+		_, err := trade.ParseBookTime(text, trade.BookZone())
+		require.ErrorContains(t, err, text)
+	}
 }
 
 func TestPeriodsAndCurvesReadWhatTheyWrite(t *testing.T) {

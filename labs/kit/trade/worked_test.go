@@ -100,7 +100,7 @@ func TestWorkedTwoTimes(t *testing.T) {
 		{"2025-02-16T13:10:00Z", "2025-02-15", "70"},
 		{"2025-02-16T13:20:00Z", "2025-02-15", "70"},
 	} {
-		until, err := trade.ParseBookTime(c.effective)
+		until, err := trade.ParseBookTime(c.effective, trade.BookZone())
 		require.NoError(t, err)
 		got := d.trade(t, T, trade.AsOf{Known: at(c.known), Effective: until})
 		require.Equal(t, c.residual, got.Open.String(), "as known at %s, as effective on %s", c.known, c.effective)
