@@ -25,6 +25,9 @@ func (c *simulateCmd) Run(ctx context.Context, a *app) error {
 	if c.Trades < 1 || c.Days < 1 {
 		return &usageError{"--trades and --days are at least 1", "see: blotter simulate --help"}
 	}
+	if last := from.AddDate(0, 0, c.Days); from.Year() < 1970 || last.Before(from) || last.Year() > 9900 { // deliveries come years later
+		return &usageError{fmt.Sprintf("a book of %d days from %s is not within the years 1970 to 9900", c.Days, c.From), "see: blotter simulate --help"}
+	}
 	out := bufio.NewWriter(a.stdout)
 	for step := range simulate.Book(simulate.Config{Seed: c.Seed, Trades: c.Trades, From: from, Days: c.Days}) {
 		if err := ctx.Err(); err != nil {
