@@ -50,6 +50,15 @@ func New(ctx context.Context, registry Registry, prefix string) (*Codec, error) 
 	return c, nil
 }
 
+// Offline is a codec over a registry in memory: for tests, and for whatever needs no other process to read its bytes.
+func Offline() *Codec {
+	c, err := New(context.Background(), InMemory(), "offline")
+	if err != nil {
+		panic(fmt.Sprintf("codec: a registry in memory refused the catalog: %v", err)) // it refuses nothing
+	}
+	return c
+}
+
 // Encode fills Type, Schema, Fingerprint and Data of an event (see contract.Codec).
 func (c *Codec) Encode(_ context.Context, body trade.Body) (contract.Payload, error) {
 	typ := typeOf(body)

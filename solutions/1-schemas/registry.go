@@ -70,12 +70,3 @@ func (r *inMemory) Text(_ context.Context, id int) (string, error) {
 	}
 	return r.texts[id-1], nil
 }
-
-// Offline is a codec over a registry in memory: for tests, and for whatever needs no other process to read its bytes.
-func Offline() *Codec {
-	c, err := New(context.Background(), InMemory(), "offline")
-	if err != nil {
-		panic(fmt.Sprintf("codec: a registry in memory refused the catalog: %v", err)) // it refuses nothing
-	}
-	return c
-}

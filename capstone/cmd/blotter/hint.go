@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"example.com/blotter/labs/1-schemas/codectest"
 	"example.com/blotter/labs/2-store/storetest"
 	"example.com/blotter/labs/3-projections/projectiontest"
 	"example.com/blotter/labs/4-replay/replaytest"
@@ -14,6 +15,7 @@ import (
 // suites are the checks of all labs, for looking things up: without an implementation none of them is run.
 func suites() []check.Suite {
 	return []check.Suite{
+		codectest.Suite(codectest.Fixture{}),
 		storetest.Suite(storetest.Fixture{Owned: true}),
 		projectiontest.Suite(projectiontest.Fixture{}),
 		replaytest.Suite(replaytest.Fixture{}),

@@ -3,6 +3,7 @@ package codectest
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -43,7 +44,7 @@ func (k *kafka) connect(t check.T, options ...kgo.Opt) *kgo.Client {
 
 // member is a client in the consumer group, which reads from where the group is, or else from the beginning.
 func (k *kafka) member(t check.T) *kgo.Client {
-	return k.connect(t, kgo.ConsumerGroup("desk"), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(),
+	return k.connect(t, kgo.ConsumerGroup("desk"), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(), kgo.FetchMaxWait(100*time.Millisecond),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 }
 

@@ -1,0 +1,97 @@
+package codec
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+// An event is a CloudEvent 1.0 in binary mode (CloudEvents Kafka Protocol Binding 1.0.2, section 3.2): its attributes are headers with
+// the prefix ce_, its data is the record's value, its stream the record's key. An attribute without a value has no header.
+//
+// An envelope is a map of those headers, on its way in or out.
+type envelope map[string]string
+
+const (
+	specVersion = "1.0"
+	dataType    = "application/vnd.confluent.avro"
+	timeFormat  = "2006-01-02T15:04:05.000000Z" // RFC 3339, always UTC and with microseconds
+)
+
+// names are the headers of a record in their order.
+var names = []string{
+	"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_schema", "ce_fingerprint", "ce_effectiveat", "ce_corrects",
+	"ce_actor", "ce_approver", "ce_reason", "ce_correlationid", "ce_causationid", "ce_traceparent", "content-type",
+}
+
+// recordOf is e as a record, without a topic.
+func recordOf(e contract.Event) *kgo.Record {
+	values := envelope{
+		"ce_specversion": specVersion, "content-type": dataType,
+		"ce_id": e.ID.String(), "ce_source": e.Source, "ce_type": e.Type,
+		"ce_schema": strconv.Itoa(e.Schema), "ce_fingerprint": hex.EncodeToString(e.Fingerprint[:]),
+		"ce_effectiveat": e.EffectiveAt.UTC().Format(timeFormat), "ce_corrects": unlessNil(e.Corrects),
+		"ce_actor": e.Actor, "ce_approver": e.Approver, "ce_reason": e.Reason,
+		"ce_correlationid": unlessNil(e.Correlation), "ce_causationid": unlessNil(e.Causation), "ce_traceparent": e.Traceparent,
+	}
+	r := &kgo.Record{Key: []byte(e.Stream), Value: e.Data}
+	for _, name := range names {
+		if values[name] != "" {
+			r.Headers = append(r.Headers, kgo.RecordHeader{Key: name, Value: []byte(values[name])})
+		}
+	}
+	return r
+}
+
+func unlessNil(id uuid.UUID) string {
+	if id == uuid.Nil {
+		return ""
+	}
+	return id.String()
+}
+
+// eventOf is the inverse of recordOf. Its error says which header cannot be read, or what else makes this no valid event.
+func eventOf(r *kgo.Record) (contract.Event, error) {
+	v := envelope{}
+	for _, h := range r.Headers {
+		v[h.Key] = string(h.Value)
+	}
+	e := contract.Event{
+		Stream: string(r.Key), Type: v["ce_type"], Actor: v["ce_actor"], Approver: v["ce_approver"], Reason: v["ce_reason"],
+		Traceparent: v["ce_traceparent"], Source: v["ce_source"], Data: r.Value,
+	}
+	var err error
+	parse := func(name string, read func(string) error) {
+		if text := v[name]; err == nil && text != "" {
+			if cause := read(text); cause != nil {
+				err = fmt.Errorf("header %s %q: %w", name, text, cause)
+			}
+		}
+	}
+	parse("ce_schema", func(s string) (err error) { e.Schema, err = strconv.Atoi(s); return })
+	parse("ce_effectiveat", func(s string) (err error) { e.EffectiveAt, err = time.Parse(timeFormat, s); return })
+	parse("ce_fingerprint", func(s string) error {
+		if hex.DecodedLen(len(s)) != len(e.Fingerprint) {
+			return hex.ErrLength
+		}
+		_, err := hex.Decode(e.Fingerprint[:], []byte(s))
+		return err
+	})
+	id := func(name string, to *uuid.UUID) {
+		parse(name, func(s string) error { return to.UnmarshalText([]byte(s)) })
+	}
+	id("ce_id", &e.ID)
+	id("ce_corrects", &e.Corrects)
+	id("ce_correlationid", &e.Correlation)
+	id("ce_causationid", &e.Causation)
+	if err != nil {
+		return contract.Event{}, err
+	}
+	return e, e.Validate()
+}

@@ -1,0 +1,30 @@
+package codec_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	codec "example.com/blotter/labs/1-schemas"
+	"example.com/blotter/labs/1-schemas/codectest"
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+)
+
+func answer() codectest.Fixture {
+	return codectest.Fixture{
+		New: func(ctx context.Context, registry contract.Registry, prefix string) (codectest.Codec, error) {
+			return codec.New(ctx, registry, prefix)
+		},
+		Compatible: codec.Compatible,
+		Producer: func(client *kgo.Client, topic string, c contract.Codec) contract.Producer {
+			return codec.NewProducer(client, topic, c)
+		},
+		Consumer: func(client *kgo.Client, parked string, c contract.Codec) contract.Consumer {
+			return codec.NewConsumer(client, parked, c)
+		},
+	}
+}
+
+func TestLab1(t *testing.T) { check.Run(t, codectest.Suite(answer())) }

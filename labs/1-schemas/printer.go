@@ -1,0 +1,118 @@
+package codec
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// JSON renders a body for people, as one object on one line: the fields of its schema in their order, those that are null left out,
+// decimals as strings, times in UTC, a delivery in its short form, a digest in hexadecimal. The same body gives the same text.
+//
+//	{"quantity":{"value":"2160","unit":"MWh"},"price":"83.1"}
+//
+// It fails with ErrUnencodable for what no schema could hold. There is no way back: data is kept as Avro alone.
+func JSON(body trade.Body) ([]byte, error) {
+	typ := typeOf(body)
+	if typ == "" {
+		return nil, fmt.Errorf("%w: no event type for body %T", contract.ErrUnencodable, body)
+	}
+	p := &printer{}
+	f := latest(typ)
+	p.object(func() { f.walk(p, f.from(body)) })
+	if p.err != nil {
+		return nil, fmt.Errorf("render %s: %w", typ, p.err)
+	}
+	return p.out.Bytes(), nil
+}
+
+// A printer renders the fields that it is shown.
+type printer struct {
+	out bytes.Buffer
+	err error
+}
+
+var _ fields = (*printer)(nil)
+
+// next separates what follows from what stands before it, unless that opened an object or a list.
+func (p *printer) next() {
+	if n := p.out.Len(); n > 0 {
+		if last := p.out.Bytes()[n-1]; last != '{' && last != '[' {
+			p.out.WriteByte(',')
+		}
+	}
+}
+
+func (p *printer) key(name string) {
+	p.next()
+	p.quoted(name)
+	p.out.WriteByte(':')
+}
+
+// quoted writes a JSON string. What is shown on a terminal keeps its < and &, which encoding/json would escape for HTML.
+func (p *printer) quoted(s string) {
+	encoder := json.NewEncoder(&p.out)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(s) // a string into a buffer: cannot fail
+	p.out.Truncate(p.out.Len() - 1)
+}
+
+func (p *printer) object(walk func()) {
+	p.out.WriteByte('{')
+	walk()
+	p.out.WriteByte('}')
+}
+
+func (p *printer) text(name string, v *string) {
+	p.key(name)
+	p.quoted(*v)
+}
+
+func (p *printer) literal(name, v string) {
+	p.key(name)
+	p.out.WriteString(v)
+}
+
+func (p *printer) string(name, v string) { p.text(name, &v) }
+
+func (p *printer) flag(name string, v *bool)                      { p.literal(name, strconv.FormatBool(*v)) }
+func (p *printer) number(name string, v *int64)                   { p.literal(name, strconv.FormatInt(*v, 10)) }
+func (p *printer) decimal(name string, v *trade.Decimal, _ int32) { p.string(name, v.String()) }
+func (p *printer) instant(name string, v *time.Time) {
+	p.string(name, v.UTC().Format(time.RFC3339Nano))
+}
+func (p *printer) period(name string, v *trade.Period) { p.string(name, v.String()) }
+func (p *printer) id(name string, v *uuid.UUID)        { p.string(name, v.String()) }
+func (p *printer) digest(name string, v *[32]byte)     { p.string(name, hex.EncodeToString(v[:])) }
+func (p *printer) present(_ string, has bool) bool     { return has }
+
+func (p *printer) symbol(name, text string, i, _ int) int {
+	if i < 0 {
+		p.err = fmt.Errorf("%s: %w: %q is not one of its symbols", name, contract.ErrUnencodable, text)
+	}
+	p.string(name, text)
+	return i
+}
+
+func (p *printer) record(name string, walk func()) {
+	p.key(name)
+	p.object(walk)
+}
+
+func (p *printer) list(name string, n int, _ func(), item func(i int)) {
+	p.key(name)
+	p.out.WriteByte('[')
+	for i := range n {
+		p.next()
+		p.object(func() { item(i) })
+	}
+	p.out.WriteByte(']')
+}

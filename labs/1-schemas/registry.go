@@ -1,0 +1,72 @@
+package codec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+// A Registry gives schemas their ids.
+type Registry = contract.Registry
+
+// Confluent is a registry that speaks Confluent's REST interface, at a base URL.
+func Confluent(url string) (Registry, error) {
+	client, err := sr.NewClient(sr.URLs(url), sr.UserAgent("blotter"))
+	if err != nil {
+		return nil, fmt.Errorf("schema registry %s: %w", url, err)
+	}
+	return confluent{client}, nil
+}
+
+type confluent struct{ client *sr.Client }
+
+func (r confluent) Register(ctx context.Context, subject, text string) (int, error) {
+	return r.client.RegisterSchema(ctx, subject, sr.Schema{Schema: text, Type: sr.TypeAvro}, -1, -1)
+}
+
+// notFound is the registry's error code for an id that it does not have.
+const notFound = 40403
+
+func (r confluent) Text(ctx context.Context, id int) (string, error) {
+	schema, err := r.client.SchemaByID(ctx, id)
+	var answer *sr.ResponseError
+	if errors.As(err, &answer) && answer.ErrorCode == notFound {
+		return "", fmt.Errorf("%w: %s", contract.ErrUnknownSchema, answer.Message)
+	}
+	return schema.Schema, err
+}
+
+// InMemory is a registry that lasts as long as the process. It numbers schemas from 1 in the order of their first registration,
+// so the same program gives the same ids.
+func InMemory() Registry { return &inMemory{} }
+
+type inMemory struct {
+	mu    sync.Mutex
+	texts []string // the schema with id n is at n-1
+}
+
+func (r *inMemory) Register(_ context.Context, _, text string) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, known := range r.texts {
+		if known == text {
+			return i + 1, nil
+		}
+	}
+	r.texts = append(r.texts, text)
+	return len(r.texts), nil
+}
+
+func (r *inMemory) Text(_ context.Context, id int) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if id < 1 || id > len(r.texts) {
+		return "", contract.ErrUnknownSchema
+	}
+	return r.texts[id-1], nil
+}
