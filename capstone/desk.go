@@ -78,11 +78,11 @@ func (d *Desk) record(ctx context.Context, o order) (Outcome, error) {
 		out, err := d.decide(ctx, o)
 		var conflict *contract.ConflictError
 		var reused *contract.ReusedError
-		if !errors.As(err, &conflict) && !errors.As(err, &reused) {
+		if !errors.As(err, &conflict) && !errors.As(err, &reused) && !errors.Is(err, contract.ErrFenced) {
 			return out, err
 		}
-		// Someone else wrote to the stream between our read and our append, or recorded this very command: nothing of ours
-		// is there, look again.
+		// Someone else wrote to the stream between our read and our append, or recorded this very command: look again. So too
+		// where the store lost its place, as it does when a broker was away for long: it takes it back, or says who has it.
 	}
 }
 

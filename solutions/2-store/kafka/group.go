@@ -54,7 +54,7 @@ func (o *owner) submit(r *request) ([]contract.Receipt, error) {
 
 // away is the error of an append that its owner can no longer take.
 func (o *owner) away(stream string, err error) error {
-	if o.s.ctx.Err() != nil && errors.Is(err, contract.ErrFenced) {
+	if o.s.ctx.Err() != nil && errors.Is(err, contract.ErrFenced) && !errors.Is(err, ErrUnknownOutcome) {
 		err = ErrClosed
 	}
 	return fmt.Errorf("append to %s: %w", stream, err)
@@ -66,7 +66,7 @@ func (o *owner) reply(r *request, receipts []contract.Receipt, err error) {
 		o.s.index.release(r.events)
 		r.claimed = false
 	}
-	if errors.Is(err, contract.ErrFenced) || errors.Is(err, ErrUnknownOutcome) {
+	if errors.Is(err, contract.ErrFenced) {
 		err = o.away(r.stream, err)
 	}
 	r.answer <- answer{receipts, err}

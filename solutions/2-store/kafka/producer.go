@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // fencingErrors are the answers to a producer whose id was taken by another: on produce, on commit after that, on commit alone.
@@ -57,8 +58,9 @@ func (p *producer) fence(ctx context.Context) error {
 	return err
 }
 
-// transact writes records in one transaction, and fills in their offsets as soon as the broker has them. It goes through even when
-// ctx ends on the way: a commit that was sent cannot be taken back, so its answer is worth waiting for.
+// transact writes records in one transaction, and fills in their offsets as soon as the broker has them. It returns once who reads
+// what is committed can see them. It goes through even when ctx ends on the way: a commit that was sent cannot be taken back, so its
+// answer is worth waiting for.
 func (p *producer) transact(ctx context.Context, records []*kgo.Record) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.timeout)
 	defer cancel()
@@ -71,7 +73,63 @@ func (p *producer) transact(ctx context.Context, records []*kgo.Record) error {
 	if err := p.client.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		return fmt.Errorf("%w: %w", errUnconfirmed, err)
 	}
+	if err := p.visible(ctx, records); err != nil {
+		return fmt.Errorf("%w: %w", errUnconfirmed, err)
+	}
 	return nil
+}
+
+// visible waits until the last stable offset is past the records. A coordinator answers a commit when it has decided it, and
+// writes the markers that make it visible AFTER that (KIP-98, "EndTxnRequest"); without this wait, a caller that was told its
+// version might not read it yet.
+func (p *producer) visible(ctx context.Context, records []*kgo.Record) error {
+	last := map[string]int64{}
+	for _, r := range records {
+		last[r.Topic] = max(last[r.Topic], r.Offset)
+	}
+	for wait := time.Millisecond; ; wait = min(2*wait, maxLook) {
+		stable, err := p.stable(ctx, last)
+		if err != nil || stable {
+			return err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// maxLook is the longest pause between two looks at the last stable offset.
+const maxLook = 50 * time.Millisecond
+
+// stable says whether the last stable offset of each topic is past the offset given.
+func (p *producer) stable(ctx context.Context, last map[string]int64) (bool, error) {
+	ask := kmsg.NewPtrListOffsetsRequest()
+	ask.ReplicaID = -1     // a client
+	ask.IsolationLevel = 1 // read committed: the latest offset is the last stable one
+	for topic := range last {
+		partition := kmsg.NewListOffsetsRequestTopicPartition()
+		partition.Partition, partition.Timestamp = p.partition, -1 // the latest
+		ask.Topics = append(ask.Topics, kmsg.ListOffsetsRequestTopic{Topic: topic, Partitions: []kmsg.ListOffsetsRequestTopicPartition{partition}})
+	}
+	answer, err := ask.RequestWith(ctx, p.client)
+	if err != nil {
+		return false, err
+	}
+	for _, topic := range answer.Topics {
+		for _, at := range topic.Partitions {
+			if err := kerr.ErrorForCode(at.ErrorCode); err != nil && !kerr.IsRetriable(err) {
+				return false, err
+			}
+			if at.ErrorCode != 0 || at.Offset <= last[topic.Topic] {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
 }
 
 func (p *producer) produce(ctx context.Context, records []*kgo.Record) error {

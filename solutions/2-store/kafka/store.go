@@ -37,9 +37,9 @@ type Options struct {
 var (
 	ErrReadOnly = errors.New("the log is open for reading only")
 	ErrClosed   = errors.New("the store is closed")
-	// ErrUnknownOutcome says that an append may or may not be recorded: the place was lost before the log could be asked.
-	// Append the same events again.
-	ErrUnknownOutcome = errors.New("it is not known whether the append is recorded")
+	// ErrUnknownOutcome says that an append may or may not be recorded: the place was lost before the log could be asked. It is
+	// a kind of contract.ErrFenced, and mended as that is: append the same events again.
+	ErrUnknownOutcome = fmt.Errorf("%w, and it is not known whether the append is recorded", contract.ErrFenced)
 )
 
 // Store is a log on Kafka. It is safe for concurrent use.

@@ -1,7 +1,6 @@
 package containers_test
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -15,7 +14,7 @@ import (
 // real skips a test unless the real parts are asked for: what is tested here needs a stack of its own, whose parts it may stop.
 func real(t *testing.T) {
 	t.Helper()
-	if os.Getenv("STACK") != "containers" && os.Getenv("BLOTTER_CONTAINERS") == "" {
+	if !stacktest.Engine() {
 		t.Skip("needs a container engine: STACK=containers make test")
 	}
 }

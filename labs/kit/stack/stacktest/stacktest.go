@@ -76,6 +76,21 @@ func choose(t testing.TB) stack.Stack {
 	}
 }
 
+// Capabilities are what some stacks can and others cannot. A test that needs one asks for it, and never for a stack by its name.
+type Capabilities struct {
+	Compact bool // the broker compacts a topic by itself, when the topic's settings say so
+}
+
+// Can is what the stack of this test process can.
+func Can() Capabilities {
+	return map[string]Capabilities{
+		"external": {Compact: true},
+	}[os.Getenv("STACK")]
+}
+
+// Engine says that a container engine is there for tests that stop and kill a stack of their own.
+func Engine() bool { return os.Getenv("BLOTTER_CONTAINERS") != "" }
+
 // Dir is an empty directory for a stack of the test's own, removed after the test. Unlike t.TempDir it may be passed
 // through by the user that Postgres runs as when the tests run as root.
 func Dir(t testing.TB) string {

@@ -1,0 +1,164 @@
+package endure_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack/stacktest"
+	projection "example.com/blotter/solutions/3-projections"
+	model "example.com/blotter/solutions/3-projections/memory"
+)
+
+func client(t *testing.T, l log, opts ...kgo.Opt) *kgo.Client {
+	t.Helper()
+	c, err := kgo.NewClient(append(opts, kgo.SeedBrokers(l.brokers...), kgo.MetadataMinAge(10*time.Millisecond))...)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// records is all that a topic holds and that is committed now.
+func records(t *testing.T, l log, topic string) []*kgo.Record {
+	t.Helper()
+	ends, err := kadm.NewClient(client(t, l)).ListCommittedOffsets(t.Context(), topic)
+	require.NoError(t, err)
+	left := map[int32]int64{}
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Offset > 0 {
+			left[o.Partition] = o.Offset
+		}
+	})
+	cl := client(t, l, kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var all []*kgo.Record
+	for len(left) > 0 {
+		fetches := cl.PollFetches(ctx)
+		require.NoError(t, fetches.Err())
+		fetches.EachRecord(func(r *kgo.Record) {
+			if !r.Attrs.IsControl() {
+				all = append(all, r)
+			}
+			if r.Offset >= left[r.Partition]-1 {
+				delete(left, r.Partition) // a control record is the last of a transaction
+			}
+		})
+	}
+	return all
+}
+
+// intrude writes a copy of a recorded event under another id, as a transaction that it then ends by decide.
+func intrude(t *testing.T, l log, decide kgo.TransactionEndTry, while func()) {
+	t.Helper()
+	cl := client(t, l, kgo.TransactionalID(l.name+".intruder"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	original := records(t, l, l.topic("events"))[1] // behind the owner's mark
+	require.NoError(t, cl.BeginTransaction())
+	copied := kgo.Record{Topic: original.Topic, Partition: original.Partition, Key: original.Key, Value: original.Value}
+	for _, h := range original.Headers {
+		if h.Key == "ce_id" {
+			h.Value = []byte(uuid.NewString())
+		}
+		copied.Headers = append(copied.Headers, h)
+	}
+	require.NoError(t, cl.ProduceSync(t.Context(), &copied).FirstErr())
+	while()
+	require.NoError(t, cl.EndTransaction(t.Context(), decide))
+}
+
+func TestAnAbortedTransactionIsNeverProjected(t *testing.T) {
+	t.Parallel()
+	l := onKafka(t, stacktest.Shared(t), 1)
+	book := sample(t, 200)
+	require.NoError(t, importing(t.Context(), l.Desk, book[:150], func(int) {}))
+	before := whole(t, l.Store)
+	intrude(t, l, kgo.TryAbort, func() {
+		require.Equal(t, before, whole(t, l.Store), "an open transaction is not read")
+	})
+	require.Equal(t, before, whole(t, l.Store), "nor is one that was aborted")
+	require.NoError(t, importing(t.Context(), l.Desk, book[150:], func(int) {}))
+	p := model.New(l.Codec)
+	require.NoError(t, project(t, l, p))
+	state, err := p.State(t.Context())
+	require.NoError(t, err)
+	want, _ := undisturbed(t, book)
+	require.Equal(t, want, state.Digest())
+}
+
+func project(t *testing.T, l log, p contract.Projection) error {
+	t.Helper()
+	end, err := l.Store.End(t.Context())
+	require.NoError(t, err)
+	return projection.Project(t.Context(), l.Store, p, end, 100)
+}
+
+func TestLagReachesZeroAlthoughOffsetsHaveHoles(t *testing.T) {
+	t.Parallel()
+	const partitions = 3
+	l := onKafka(t, stacktest.Shared(t), partitions)
+	require.NoError(t, importing(t.Context(), l.Desk, sample(t, 200), func(int) {}))
+	p := model.New(l.Codec)
+	require.NoError(t, project(t, l, p))
+	ends, err := kadm.NewClient(client(t, l)).ListEndOffsets(t.Context(), l.topic("events"))
+	require.NoError(t, err)
+	cursor, err := p.Cursor(t.Context())
+	require.NoError(t, err)
+	var offsets int64
+	for partition := range int32(partitions) {
+		end, ok := ends.Lookup(l.topic("events"), partition)
+		require.True(t, ok)
+		require.Equal(t, end.Offset, cursor.At(partition), "lag of partition %d", partition)
+		offsets += end.Offset
+	}
+	require.Greater(t, offsets, int64(len(whole(t, l.Store)))+partitions, "control records take offsets")
+}
+
+// The cleaner is made to work at once: segments close after an instant, and any amount of dirt is enough.
+func TestAfterCompactionTheHeadsAreWhatAReplayComputes(t *testing.T) {
+	t.Parallel()
+	if !stacktest.Can().Compact {
+		t.Skip("the broker of this stack does not compact by itself: STACK=containers make test")
+	}
+	l := onKafka(t, stacktest.Shared(t), 1)
+	heads := l.topic("heads")
+	settings := map[string]string{"segment.ms": "100", "min.cleanable.dirty.ratio": "0.001", "min.compaction.lag.ms": "0", "max.compaction.lag.ms": "100"}
+	var alter []kadm.AlterConfig
+	for name, value := range settings {
+		alter = append(alter, kadm.AlterConfig{Op: kadm.SetConfig, Name: name, Value: &value})
+	}
+	altered, err := kadm.NewClient(client(t, l)).AlterTopicConfigs(t.Context(), alter, heads)
+	require.NoError(t, err)
+	require.NoError(t, altered[0].Err)
+
+	book := sample(t, 600)
+	require.NoError(t, importing(t.Context(), l.Desk, book[:500], func(int) {}))
+	// What is written now closes the segments before, and keeps the cleaner awake.
+	next := 500
+	eventually(t, func() bool {
+		if next < len(book) {
+			require.NoError(t, importing(t.Context(), l.Desk, book[next:next+1], func(int) {}))
+			next++
+		}
+		written, left := next, len(records(t, l, heads))
+		return left < written*9/10
+	}, "compaction takes heads that were followed by others")
+
+	want := map[string]contract.Head{}
+	for _, e := range whole(t, l.Store) {
+		want[e.Stream] = contract.Head{Stream: e.Stream, Version: e.Version, EventID: e.ID, RecordedAt: e.RecordedAt, Digest: e.ContentDigest()}
+	}
+	got := map[string]contract.Head{}
+	for _, r := range records(t, l, heads) {
+		head, err := l.Codec.(contract.HeadCodec).DecodeHead(t.Context(), r.Value)
+		if err == nil { // an owner's mark is none
+			got[string(r.Key)] = head
+		}
+	}
+	require.Equal(t, want, got)
+}

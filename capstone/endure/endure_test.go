@@ -1,0 +1,188 @@
+package endure_test
+
+import (
+	"bytes"
+	"context"
+	"iter"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/books"
+	"example.com/blotter/capstone/lines"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack"
+	"example.com/blotter/labs/kit/stack/containers"
+	"example.com/blotter/labs/kit/stack/stacktest"
+	"example.com/blotter/labs/kit/trade"
+	codec "example.com/blotter/solutions/1-schemas"
+	"example.com/blotter/solutions/2-store/kafka"
+	"example.com/blotter/solutions/2-store/memory"
+	"example.com/blotter/solutions/2-store/postgres"
+)
+
+func TestMain(m *testing.M) { stacktest.Main(m) }
+
+// A log is a desk over a new log on some stack.
+type log struct {
+	*capstone.Desk
+	brokers []string
+	name    string
+	said    *transcript
+}
+
+func (l log) topic(which string) string { return l.name + "." + which }
+
+// onKafka is a new log on the broker of s.
+func onKafka(t *testing.T, s stack.Stack, partitions int32) log {
+	t.Helper()
+	brokers, err := s.Kafka(t.Context())
+	require.NoError(t, err)
+	name := strings.TrimSuffix(stacktest.Prefix(t), "-")
+	c := codecOf(t, s, name)
+	l := log{brokers: brokers, name: name, said: new(transcript)}
+	store, err := kafka.Open(t.Context(), kafka.Options{
+		Brokers: brokers, Prefix: name, Partitions: partitions, Clock: contract.SimulatedClock, Heads: c,
+		Address: "127.0.0.1:7000", Dir: t.TempDir(), Log: slog.New(slog.NewTextHandler(l.said, nil)),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	l.Desk = &capstone.Desk{Store: store, Codec: c, Source: "endure"}
+	return l
+}
+
+// onPostgres is a new log in the database of s.
+func onPostgres(t *testing.T, s stack.Stack) log {
+	t.Helper()
+	dsn, err := s.Postgres(t.Context())
+	require.NoError(t, err)
+	name := strings.TrimSuffix(stacktest.Prefix(t), "-")
+	l := log{name: name, said: new(transcript)}
+	store, err := postgres.Open(t.Context(), postgres.Options{
+		DSN: dsn, Schema: name, Clock: contract.SimulatedClock, Log: slog.New(slog.NewTextHandler(l.said, nil)),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	l.Desk = &capstone.Desk{Store: store, Codec: codecOf(t, s, name), Source: "endure"}
+	return l
+}
+
+func codecOf(t *testing.T, s stack.Stack, name string) *codec.Codec {
+	t.Helper()
+	url, err := s.Registry(t.Context())
+	require.NoError(t, err)
+	registry, err := codec.Confluent(url)
+	require.NoError(t, err)
+	c, err := codec.New(t.Context(), registry, name)
+	require.NoError(t, err)
+	return c
+}
+
+// inContainers is a stack of the test's own, whose parts it may stop; where there is no engine the test is skipped.
+func inContainers(t *testing.T) *containers.Stack {
+	t.Helper()
+	if !stacktest.Engine() {
+		t.Skip("needs a container engine: STACK=containers make test")
+	}
+	s := containers.New(containers.Options{Dir: filepath.Join(stacktest.Dir(t), "stack"), Temporary: true, Log: func(line string) { t.Log(line) }})
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+// sample is the first n lines of the demo's book.
+func sample(t *testing.T, n int) []lines.Line {
+	t.Helper()
+	text, err := books.FS.ReadFile(books.Sample)
+	require.NoError(t, err)
+	var book []lines.Line
+	for line, err := range lines.Read(bytes.NewReader(text)) {
+		require.NoError(t, err)
+		if book = append(book, line); len(book) == n {
+			break
+		}
+	}
+	return book
+}
+
+// importing sends book to the desk, one line after the other; at tells when it has come to a line.
+func importing(ctx context.Context, desk *capstone.Desk, book []lines.Line, at func(line int)) error {
+	system := capstone.System{Desk: desk, Width: 1}
+	n := 0
+	_, err := system.Import(ctx, each(book), func(capstone.Result) { n++; at(n) })
+	return err
+}
+
+func each(book []lines.Line) iter.Seq2[lines.Line, error] {
+	return func(yield func(lines.Line, error) bool) {
+		for _, line := range book {
+			if !yield(line, nil) {
+				return
+			}
+		}
+	}
+}
+
+// undisturbed is the state and the number of events that book comes to.
+func undisturbed(t *testing.T, book []lines.Line) ([32]byte, int) {
+	t.Helper()
+	desk := &capstone.Desk{Store: memory.New(contract.SimulatedClock), Codec: codec.Offline(), Source: "endure"}
+	require.NoError(t, importing(t.Context(), desk, book, func(int) {}))
+	return digest(t, desk)
+}
+
+// digest folds what is on record, and counts it.
+func digest(t *testing.T, desk *capstone.Desk) ([32]byte, int) {
+	t.Helper()
+	streams, n := map[string][]trade.Event{}, 0
+	for _, r := range whole(t, desk.Store) {
+		e, err := capstone.Decoded(t.Context(), desk.Codec, r)
+		require.NoError(t, err)
+		streams[r.Stream] = append(streams[r.Stream], e)
+		n++
+	}
+	state, err := trade.StateOf(streams, trade.AsOf{})
+	require.NoError(t, err)
+	return state.Digest(), n
+}
+
+func whole(t *testing.T, r contract.Reader) []contract.Recorded {
+	t.Helper()
+	end, err := r.End(t.Context())
+	require.NoError(t, err)
+	var all []contract.Recorded
+	for e, err := range r.Read(t.Context(), nil, end) {
+		require.NoError(t, err)
+		all = append(all, e)
+	}
+	return all
+}
+
+// transcript is what a store's log said.
+type transcript struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *transcript) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *transcript) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// eventually polls until ok, for a minute.
+func eventually(t *testing.T, ok func() bool, what string) {
+	t.Helper()
+	require.Eventually(t, ok, time.Minute, 50*time.Millisecond, what)
+}
