@@ -81,7 +81,7 @@ func (e *external) dsn() (string, error) {
 	text, err := e.must(name, what)
 	if err == nil {
 		if _, parsing := pgx.ParseConfig(text); parsing != nil { // whose words may hold the password
-			err = withHint(fmt.Errorf("%s is not a connection string", name), "set it to %s", what)
+			err = withHint(fmt.Errorf("%s is not a connection string", name), "set %s to %s", name, what)
 		}
 	}
 	return text, err
@@ -103,7 +103,7 @@ func (e *external) bucketStore() (at S3, err error) {
 	}
 	if secure := e.env("BLOTTER_S3_SECURE"); secure != "" {
 		if at.Secure, err = strconv.ParseBool(secure); err != nil {
-			err = withHint(fmt.Errorf("BLOTTER_S3_SECURE is %q", secure), "set it to true for HTTPS, or to false for HTTP")
+			err = withHint(fmt.Errorf("BLOTTER_S3_SECURE is %q", secure), "set BLOTTER_S3_SECURE to true for HTTPS, or to false for HTTP")
 		}
 	}
 	return at, err
@@ -115,7 +115,7 @@ func (e *external) registryURL() (string, error) {
 	text, err := e.must(name, what)
 	if err == nil {
 		if u, parsing := url.Parse(text); parsing != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			err = withHint(fmt.Errorf("%s is not a URL", name), "set it to %s", what)
+			err = withHint(fmt.Errorf("%s is not a URL", name), "set %s to %s", name, what)
 		}
 	}
 	return text, err

@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// postgresHomes is where packages put the server's binaries, which most of them keep out of PATH.
+// postgresHomes is where packages put the server's binaries, which most of them keep out of PATH. .tools/setup looks in the
+// same places.
 var postgresHomes = []string{
 	"/usr/lib/postgresql/*/bin",         // Debian, Ubuntu
 	"/usr/pgsql-*/bin",                  // the project's packages for Fedora and RHEL

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,7 +47,7 @@ func startGateway(ctx context.Context, root string, opt EmbeddedOptions) (*gatew
 			// In the environment, since anybody can read a command line.
 			env: baseEnv("ROOT_ACCESS_KEY="+s3.AccessKey, "ROOT_SECRET_KEY="+s3.SecretKey),
 			dir: dir, log: filepath.Join(dir, "log"), death: syscall.SIGKILL,
-		}, func(ctx context.Context) error { return dial(ctx, s3.Endpoint) }
+		}, func(ctx context.Context) error { return pingS3(ctx, s3) } // with our keys: another's port is not it
 	})
 	if err != nil {
 		return nil, err
@@ -117,15 +116,6 @@ func builtGateway() (string, bool) {
 		}
 		dir = filepath.Dir(dir)
 	}
-}
-
-func dial(ctx context.Context, addr string) error {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return err
-	}
-	return conn.Close()
 }
 
 func (g *gateway) failed() error { return g.exited() }
