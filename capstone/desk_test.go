@@ -3,6 +3,7 @@ package capstone_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"testing"
 	"time"
 
@@ -149,14 +150,16 @@ func TestADeskThatDiesBetweenCauseAndFollowUpIsCaughtUp(t *testing.T) {
 		require.Len(t, missing, 1)
 		require.Equal(t, "B", missing[0].Command.UTI)
 		if mend == "sweep" {
-			require.NoError(t, desk.Sweep(t.Context(), nil))
+			_, err = desk.Sweep(t.Context(), nil)
+			require.NoError(t, err)
 		} else {
 			do(t, desk, novate("c-2", "A", "B"))
 		}
 		missing, err = desk.MissingFollowUps(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, missing)
-		require.NoError(t, desk.Sweep(t.Context(), nil), "again: nothing is begun twice")
+		_, err = desk.Sweep(t.Context(), nil)
+		require.NoError(t, err, "again: nothing is begun twice")
 		b, err := (&capstone.System{Desk: desk}).Trade(t.Context(), "B", trade.AsOf{})
 		require.NoError(t, err)
 		require.Equal(t, "400", b.Open.String())
@@ -251,4 +254,35 @@ func TestACommandThatTwoDesksTakeAtOnceHasOneOutcome(t *testing.T) {
 	out := do(t, &second, late) // no contract A when it was decided
 	require.True(t, out.Again)
 	require.Nil(t, out.Refusal)
+}
+
+// reading notes where it was read from.
+type reading struct {
+	contract.Store
+	from []contract.Cursor
+}
+
+func (s *reading) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+	s.from = append(s.from, from)
+	return s.Store.Read(ctx, from, to)
+}
+
+func TestASweepGoesOnFromTheLastUnlessTheLogIsAnother(t *testing.T) {
+	t.Parallel()
+	desk := newDesk(contract.SimulatedClock)
+	store := &reading{Store: desk.Store}
+	desk.Store = store
+	do(t, desk, oil("c-1", "A"))
+	first, err := desk.Sweep(t.Context(), nil)
+	require.NoError(t, err)
+	do(t, desk, oil("c-2", "B"))
+	second, err := desk.Sweep(t.Context(), first)
+	require.NoError(t, err)
+	require.NotEqual(t, first, second)
+	other := newDesk(contract.SimulatedClock)
+	other.Store = &reading{Store: other.Store}
+	_, err = other.Sweep(t.Context(), second)
+	require.NoError(t, err)
+	require.Equal(t, []contract.Cursor{nil, first}, store.from)
+	require.Equal(t, []contract.Cursor{nil}, other.Store.(*reading).from)
 }

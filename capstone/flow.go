@@ -23,6 +23,7 @@ type System struct {
 	Replayer   contract.Replayer
 	Auditor    contract.Auditor
 	Clock      func() time.Time // stamps snapshots
+	Swept      Bookmark         // of the follow-up process; nil has it look at the whole log each time
 	Width      int              // lines of an import under way at once; 1 in a simulated log, whose clock follows them
 }
 
@@ -86,7 +87,7 @@ type Watch struct {
 // called with every result, in the order of the lines.
 func (s *System) Import(ctx context.Context, input iter.Seq2[lines.Line, error], each func(Result)) (Imported, error) {
 	n := Imported{Rules: map[trade.Rule]int{}, Kinds: map[string]int{}}
-	if err := s.Desk.Sweep(ctx, nil); err != nil {
+	if err := s.sweep(ctx); err != nil {
 		return n, err
 	}
 	for r, err := range s.Desk.Import(ctx, input, s.Width) {
@@ -97,6 +98,30 @@ func (s *System) Import(ctx context.Context, input iter.Seq2[lines.Line, error],
 		each(r)
 	}
 	return n, nil
+}
+
+// A Bookmark keeps how far a process on the feed has come. What is lost of it costs time alone.
+type Bookmark interface {
+	Load() (contract.Cursor, error) // nil if there is none
+	Save(contract.Cursor) error
+}
+
+// sweep goes on from where it last came to. The place is saved AFTER all before it was swept; a crash in between has it swept again,
+// which issues nothing twice.
+func (s *System) sweep(ctx context.Context) error {
+	if s.Swept == nil {
+		_, err := s.Desk.Sweep(ctx, nil)
+		return err
+	}
+	from, err := s.Swept.Load()
+	if err != nil {
+		return err
+	}
+	to, err := s.Desk.Sweep(ctx, from)
+	if err != nil {
+		return err
+	}
+	return s.Swept.Save(to)
 }
 
 func (n *Imported) count(r Result) {

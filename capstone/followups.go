@@ -86,7 +86,11 @@ type MissingFollowUp struct {
 // MissingFollowUps lists them, over the whole log.
 func (d *Desk) MissingFollowUps(ctx context.Context) ([]MissingFollowUp, error) {
 	var missing []MissingFollowUp
-	err := d.eachCause(ctx, nil, func(cause contract.Recorded, o order) error {
+	end, err := d.Store.End(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = d.eachCause(ctx, nil, end, func(cause contract.Recorded, o order) error {
 		if o.Voids != uuid.Nil {
 			missing = slices.DeleteFunc(missing, func(m MissingFollowUp) bool {
 				return trade.EventID(m.Command.ID, 0) == o.Voids || m.Command.Corrects == o.Voids
@@ -115,19 +119,26 @@ func nothingToVoid(o order, rule trade.Rule) bool {
 }
 
 // Sweep is the follow-up process on the feed: it issues what a desk that was stopped between an event and its follow-up
-// left undone, from the cursor on.
-func (d *Desk) Sweep(ctx context.Context, from contract.Cursor) error {
-	return d.eachCause(ctx, from, func(cause contract.Recorded, o order) error {
+// left undone, from the cursor on. It gives the cursor behind what it looked at, where the next sweep can begin. A cursor behind
+// the end of the log is of another log, and taken for the beginning.
+func (d *Desk) Sweep(ctx context.Context, from contract.Cursor) (contract.Cursor, error) {
+	end, err := d.Store.End(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for p, at := range from {
+		if at > end.At(int32(p)) {
+			from = nil
+			break
+		}
+	}
+	return end, d.eachCause(ctx, from, end, func(cause contract.Recorded, o order) error {
 		_, err := d.do(contract.At(ctx, cause.RecordedAt), o)
 		return err
 	})
 }
 
-func (d *Desk) eachCause(ctx context.Context, from contract.Cursor, do func(contract.Recorded, order) error) error {
-	end, err := d.Store.End(ctx)
-	if err != nil {
-		return err
-	}
+func (d *Desk) eachCause(ctx context.Context, from, end contract.Cursor, do func(contract.Recorded, order) error) error {
 	for recorded, err := range d.Store.Read(ctx, from, end) {
 		if err != nil {
 			return err

@@ -58,6 +58,7 @@ func (a *app) assemble(ctx context.Context, with ...part) (*capstone.System, err
 		AsOf:     projection.AsOf,
 		Replayer: replay.New(c),
 		Clock:    func() time.Time { return time.Now().UTC() },
+		Swept:    bookmark(filepath.Join(a.cli.Data, "swept")),
 		Width:    64,
 	}
 	if a.settings.Simulated {
