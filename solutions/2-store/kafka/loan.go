@@ -121,15 +121,24 @@ func (s *Store) findThrough(ctx context.Context, partition int32, end int64, id 
 	return found, ok, err
 }
 
-// streamThrough is a stream of a partition that is not ours, of which end is the end.
+// streamThrough is a stream of a partition that is not ours, of which end is the end. Its versions are held dense, as its owner holds
+// them: a decision or an answer from a history with a hole would be wrong.
 func (s *Store) streamThrough(ctx context.Context, partition int32, end int64, name string) (events []contract.Recorded, err error) {
+	var hole error
 	err = s.through(ctx, partition, end,
 		func(p *part) (err error) { events, err = p.stream(name); return err },
 		func(e contract.Recorded) {
-			if e.Stream == name {
-				events = append(events, e)
+			if e.Stream != name {
+				return
 			}
+			if want := int64(len(events)) + 1; e.Version != want && hole == nil {
+				hole = outOfOrder(e, want)
+			}
+			events = append(events, e)
 		})
+	if err == nil {
+		err = hole
+	}
 	return events, err
 }
 

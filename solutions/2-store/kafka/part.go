@@ -142,11 +142,16 @@ func (p *part) apply(events []contract.Recorded) error {
 			return err
 		}
 		if e.Version != version+1 {
-			return fmt.Errorf("log is damaged: %s has version %d at %s, want %d", e.Stream, e.Version, e.Position, version+1)
+			return outOfOrder(e, version+1)
 		}
 		p.put(&e)
 	}
 	return nil
+}
+
+// outOfOrder is the error of an event that is not the next of its stream.
+func outOfOrder(e contract.Recorded, want int64) error {
+	return &contract.DamagedError{Position: e.Position, What: fmt.Sprintf("%s has version %d here, want %d", e.Stream, e.Version, want)}
 }
 
 func (p *part) put(e *contract.Recorded) {

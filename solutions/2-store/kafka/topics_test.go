@@ -1,6 +1,7 @@
 package kafka_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/solutions/2-store/kafka"
 )
 
@@ -101,5 +103,17 @@ func TestALogThatSomebodyElseWroteToIsNotServed(t *testing.T) {
 	require.NoError(t, client.ProduceSync(t.Context(), again).FirstErr())
 
 	_, err = kafka.Open(t.Context(), opts)
-	require.ErrorContains(t, err, "log is damaged: trade/UTI-1 has version 1 at 0/")
+	var damaged *contract.DamagedError
+	require.ErrorAs(t, err, &damaged)
+	require.Equal(t, "trade/UTI-1 has version 1 here, want 2", damaged.What)
+
+	// Nor does a mere reader answer from it, as soon as it has to read the log itself.
+	opts.ReadOnly, opts.Dir = true, ""
+	reader := open(t, opts)
+	damaged = nil
+	for _, err := range reader.Stream(t.Context(), stream) {
+		errors.As(err, &damaged)
+	}
+	require.NotNil(t, damaged)
+	require.Equal(t, "trade/UTI-1 has version 1 here, want 2", damaged.What)
 }
