@@ -26,10 +26,10 @@ var kinds = []*rapid.Generator[trade.Body]{
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
 		b := trade.Amend{Kind: pick(t, trade.Amendment, trade.Update), Trader: text(t), Counterparty: text(t)}
-		if flag(t) {
+		if coin(t) {
 			b.Quantity = quantity(t)
 		}
-		if flag(t) {
+		if coin(t) {
 			price := perUnit(t)
 			b.Price = &price
 		}
@@ -37,7 +37,7 @@ var kinds = []*rapid.Generator[trade.Body]{
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
 		b := trade.Cancel{Kind: pick(t, trade.Void, trade.Terminate), Fee: amount(t)}
-		if flag(t) {
+		if coin(t) {
 			b.Quantity = quantity(t)
 		}
 		return b
@@ -69,12 +69,12 @@ func heads(t *rapid.T) contract.Head {
 	id := digest(t)
 	return contract.Head{
 		Stream: text(t), Version: rapid.Int64().Draw(t, "version"), EventID: uuid.UUID(id[:16]),
-		RecordedAt: instant(t), Digest: digest(t), Ended: flag(t),
+		RecordedAt: instant(t), Digest: digest(t), Ended: coin(t),
 	}
 }
 
 func text(t *rapid.T) string { return rapid.StringN(0, 12, -1).Draw(t, "text") }
-func flag(t *rapid.T) bool   { return rapid.Bool().Draw(t, "flag") }
+func coin(t *rapid.T) bool   { return rapid.Bool().Draw(t, "flag") }
 
 // curve draws names of one part and of several, with empty ones among them.
 func curve(t *rapid.T) string {
@@ -115,7 +115,7 @@ func instrument(t *rapid.T) trade.Instrument {
 	i := trade.Instrument{
 		Commodity: pick(t, trade.Power, trade.Gas, trade.Oil), Zone: text(t), Profile: text(t), Delivery: period(t),
 	}
-	if flag(t) {
+	if coin(t) {
 		i.Option = &trade.Option{Kind: pick(t, trade.Call, trade.Put), Strike: perUnit(t), From: instant(t), Until: instant(t)}
 	}
 	return i

@@ -2,6 +2,8 @@ package codectest
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 
@@ -92,10 +94,19 @@ func (t *trial) encoded(c Codec, body trade.Body) contract.Payload {
 func (t *trial) reads(c Codec, what, typ string, data []byte, want trade.Body) {
 	got, err := c.Decode(t.Context(), typ, data)
 	require.NoError(t, err, "decode %s: % x", what, data)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s is read as another body than was written\nexpected: %+v\nactual:   %+v", what, want, got)
+	if !cmp.Equal(want, got) {
+		t.Errorf("%s is read as another body than was written\n  expected  %s\n  actual    %s", what, show(want), show(got))
 		t.FailNow()
 	}
+}
+
+// show is a body in one line, without the addresses that %+v has.
+func show(body trade.Body) string {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return fmt.Sprintf("%T (%v)", body, err)
+	}
+	return fmt.Sprintf("%T%s", body, text)
 }
 
 // random is a source that is the same in every run.

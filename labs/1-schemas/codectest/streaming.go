@@ -45,7 +45,7 @@ var streaming = []spec{{
 		require.ErrorIs(t, err, contract.ErrInvalid, "an event without an actor")
 	},
 }, {
-	Check: check.Check{ID: "L1.22", Points: 3, Operation: consume, Invariant: "L1.I8",
+	Check: check.Check{ID: "L1.22", Points: 3, Limit: 10 * time.Second, Operation: consume, Invariant: "L1.I8",
 		Title:         "what was published is handed over equal, once, and each stream in its order",
 		Misconception: "that records may be handed on as they finish decoding: an order that is lost here is lost for good",
 		Hint:          "one record after the other, in the order of the fetch; eventOf in envelope.go reads the headers"},
@@ -66,7 +66,7 @@ var streaming = []spec{{
 		require.NoError(t, g.stop(), "Run, when its context had ended")
 	},
 }, {
-	Check: check.Check{ID: "L1.23", Points: 4, Operation: consume, Invariant: "L1.I9",
+	Check: check.Check{ID: "L1.23", Points: 4, Limit: 10 * time.Second, Operation: consume, Invariant: "L1.I9",
 		Title:         "a record that is no event is parked byte for byte, with where it was and why, and the rest goes on",
 		Misconception: "that a log line is enough: nobody can send a log line again; or that stopping is safe: it stops every stream of the partition",
 		Hint:          "clone the headers, add the four of contract.Parked…, produce synchronously, then go on"},
@@ -103,7 +103,7 @@ var streaming = []spec{{
 		}
 	},
 }, {
-	Check: check.Check{ID: "L1.24", Points: 4, Operation: consume, Invariant: "L1.I10",
+	Check: check.Check{ID: "L1.24", Points: 4, Limit: 10 * time.Second, Operation: consume, Invariant: "L1.I10",
 		Title:         "what is not the record's fault parks nothing, and the record comes again",
 		Misconception: "that every error is poison: a database that is away for a minute then parks a minute of trades",
 		Hint:          "Run gives the error back; commit what was handled before it, and not the record itself"},
@@ -196,7 +196,7 @@ func (t *trial) run(k *kafka, c Codec, handle func(contract.Event) error) *group
 				return err
 			}
 			if settled, ok := body.(trade.Settle); !ok || !settled.Price.Equal(settlement.Price) {
-				return fmt.Errorf("the body of %s is %+v", e.ID, body)
+				return fmt.Errorf("the body of %s is %s", e.ID, show(body))
 			}
 			g.got <- e
 			return nil
