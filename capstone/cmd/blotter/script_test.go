@@ -36,9 +36,13 @@ func runScripts(t *testing.T, files ...string) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("BLOTTER_S3_GATEWAY", gateway)
 			env.Setenv("BOOKS", books)
+			env.Defer(func() { downAll(env.WorkDir) })
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"samedigest": sameDigest},
+		Condition: func(name string) (bool, error) { return name == "mount" && canMount(), nil },
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"samedigest": sameDigest, "external": external, "killkeeper": killKeeper, "hold": hold, "disk": disk,
+		},
 	})
 }
 

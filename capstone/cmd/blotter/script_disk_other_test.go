@@ -1,0 +1,11 @@
+//go:build !linux
+
+package main
+
+import "github.com/rogpeppe/go-internal/testscript"
+
+func disk(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Fatalf("only Linux mounts small disks here")
+}
+
+func canMount() bool { return false }

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"example.com/blotter/labs/kit/stack"
+)
+
+// downAll ends the stacks that a script has left up, however it ended.
+func downAll(workDir string) {
+	dirs, _ := filepath.Glob(filepath.Join(workDir, "*", "stack"))
+	hidden, _ := filepath.Glob(filepath.Join(workDir, ".*", "stack"))
+	for _, dir := range append(dirs, hidden...) {
+		if at, up, err := stack.FindStanding(dir); err == nil && up {
+			if keeper, err := os.FindProcess(at.PID); err == nil {
+				keeper.Signal(syscall.SIGTERM)
+			}
+		}
+	}
+}
+
+func standingOf(ts *testscript.TestScript, data string) stack.Standing {
+	at, up, err := stack.FindStanding(filepath.Join(ts.MkAbs(data), "stack"))
+	ts.Check(err)
+	if !up {
+		ts.Fatalf("no stack is up for %s", data)
+	}
+	return at
+}
+
+// external names the stack that is up for a data folder in the variables of the external one.
+func external(ts *testscript.TestScript, _ bool, args []string) {
+	at := standingOf(ts, args[0])
+	for name, value := range map[string]string{
+		"STACK":                 "external",
+		"BLOTTER_KAFKA_BROKERS": at.Kafka[0],
+		"BLOTTER_POSTGRES_DSN":  at.Postgres,
+		"BLOTTER_S3_ENDPOINT":   at.S3.Endpoint,
+		"BLOTTER_S3_REGION":     at.S3.Region,
+		"BLOTTER_S3_ACCESS_KEY": at.S3.AccessKey,
+		"BLOTTER_S3_SECRET_KEY": at.S3.SecretKey,
+		"BLOTTER_S3_SECURE":     strconv.FormatBool(at.S3.Secure),
+		"BLOTTER_REGISTRY_URL":  at.Registry,
+	} {
+		ts.Setenv(name, value)
+	}
+}
+
+// killKeeper ends the process that keeps a stack in the way that leaves it no time for anything.
+func killKeeper(ts *testscript.TestScript, _ bool, args []string) {
+	keeper, err := os.FindProcess(standingOf(ts, args[0]).PID)
+	ts.Check(err)
+	ts.Check(keeper.Kill())
+}
+
+// hold keeps the lock that a file stands for until the script ends, as another process would.
+func hold(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(filepath.Dir(path), 0o711))
+	release, err := stack.Lock(path)
+	ts.Check(err)
+	ts.Defer(func() { release() })
+}
