@@ -30,3 +30,9 @@ install_packages() {
 	apt-get update -qq >&2
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
 }
+
+# health ROOT gives an image what the health checks of compose.yaml call: a shell and curl.
+health() {
+	command -v curl >/dev/null 2>&1 || install_packages curl
+	programs "$1" /bin/sh "$(command -v curl)"
+}

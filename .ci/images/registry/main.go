@@ -1,0 +1,33 @@
+// The registry of the embedded stack, behind a port that other containers reach.
+package main
+
+import (
+	"context"
+	"log"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"example.com/blotter/labs/kit/stack"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	s := stack.Embedded(stack.EmbeddedOptions{Dir: "/data"})
+	defer s.Close()
+	at, err := s.Registry(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	inner, err := url.Parse(at)
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := &http.Server{Addr: ":8081", Handler: httputil.NewSingleHostReverseProxy(inner)}
+	context.AfterFunc(ctx, func() { server.Close() })
+	log.Print(server.ListenAndServe())
+}
