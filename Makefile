@@ -1,7 +1,8 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test race lint cross build setup clean lab1 lab2 lab3 lab4 lab5 hint
+.PHONY: help up down demo test race lint cross build setup clean lab1 lab2 lab3 lab4 lab5 hint
 
 BLOTTER := go run ./capstone/cmd/blotter
+COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo .ci/compose/compose)
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9 ]+:.*## / { sub(/ .*lab/, "-", $$1); printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +31,12 @@ lint: ## gofmt, go vet, staticcheck
 
 cross: ## build and vet for linux, darwin and windows
 	@for os in linux darwin windows; do echo "go build, go vet for $$os"; GOOS=$$os go build ./... && GOOS=$$os go vet ./... || exit 1; done
+
+up: ## start Kafka, Postgres, MinIO and a registry in containers, as compose.yaml says
+	@$(COMPOSE) up --detach --wait
+
+down: ## stop them; what they stored stays
+	@$(COMPOSE) down
 
 build: ## build the command line as ./blotter
 	go build -o blotter ./capstone/cmd/blotter
