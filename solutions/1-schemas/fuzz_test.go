@@ -57,25 +57,3 @@ func known(err error) bool {
 	}
 	return false
 }
-
-func BenchmarkEncode(b *testing.B) {
-	c, body := codec.Offline(), begun()
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := c.Encode(b.Context(), body); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkDecode(b *testing.B) {
-	c := codec.Offline()
-	p, err := c.Encode(b.Context(), begun())
-	require.NoError(b, err)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := c.Decode(b.Context(), p.Type, p.Data); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

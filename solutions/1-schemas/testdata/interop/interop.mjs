@@ -1,0 +1,56 @@
+// Reads one JSON object on standard input: {"records": [{"schema", "data"}], "make": [{"schema", "id", "value"}]}, with data in hexadecimal.
+// Answers on standard output: {"records": [{"id", "value", "again"}], "made": ["…"]}. Every record is read by avsc and written again by avsc; every
+// value is written by avsc. A zero byte and the id in four bytes big-endian stand before the Avro body.
+import avro from 'avsc';
+
+// Decimal holds an exact number as text: avsc has no decimals of its own.
+class Decimal extends avro.types.LogicalType {
+  constructor(schema, options) {
+    super(schema, options);
+    this.scale = schema.scale ?? 0;
+  }
+  _fromValue(bytes) {
+    let n = BigInt.asIntN(8 * bytes.length, BigInt('0x' + (bytes.toString('hex') || '0')));
+    const sign = n < 0n ? '-' : '';
+    const digits = (n < 0n ? -n : n).toString().padStart(this.scale + 1, '0');
+    const whole = digits.slice(0, digits.length - this.scale);
+    return sign + whole + (this.scale ? '.' + digits.slice(-this.scale) : '');
+  }
+  _toValue(text) {
+    if (typeof text !== 'string') return undefined; // not ours: the union tries its next branch
+    const [whole, part = ''] = text.split('.');
+    const n = BigInt(whole.replace('-', '') + part.padEnd(this.scale, '0')) * (whole.startsWith('-') ? -1n : 1n);
+    let size = 1;
+    while (BigInt.asIntN(8 * size, n) !== n) size++;
+    return Buffer.from(BigInt.asUintN(8 * size, n).toString(16).padStart(2 * size, '0'), 'hex');
+  }
+  _resolve() {
+    return undefined;
+  }
+}
+
+const options = { logicalTypes: { decimal: Decimal }, wrapUnions: true };
+const parse = (text) => avro.Type.forSchema(JSON.parse(text), { ...options, registry: {} });
+
+function read({ schema, data }) {
+  const bytes = Buffer.from(data, 'hex');
+  if (bytes[0] !== 0) throw new Error('no zero byte: ' + data);
+  const type = parse(schema);
+  const value = type.fromBuffer(bytes.subarray(5)); // throws for what is cut, and for what goes on
+  return { id: bytes.readUInt32BE(1), value, again: wire(bytes.readUInt32BE(1), type.toBuffer(value)) };
+}
+
+function wire(id, body) {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(id, 1);
+  return Buffer.concat([head, body]).toString('hex');
+}
+
+let input = '';
+for await (const chunk of process.stdin) input += chunk;
+const { records, make } = JSON.parse(input);
+const answer = {
+  records: records.map(read),
+  made: make.map(({ schema, id, value }) => wire(id, parse(schema).toBuffer(value))),
+};
+process.stdout.write(JSON.stringify(answer, (_, v) => (typeof v === 'bigint' ? v.toString() : v)));
