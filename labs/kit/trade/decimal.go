@@ -77,7 +77,19 @@ func reduced(d *apd.Decimal) Decimal {
 	return Decimal{r}
 }
 
+var powers = func() []apd.BigInt {
+	all := make([]apd.BigInt, MaxDigits+1)
+	for i := range all {
+		all[i].Exp(apd.NewBigInt(10), apd.NewBigInt(int64(i)), nil)
+	}
+	return all
+}()
+
+// pow10 is 10^n, not to be written to: the small ones, which every decimal on the wire asks for, are made once.
 func pow10(n int32) *apd.BigInt {
+	if int(n) < len(powers) {
+		return &powers[n]
+	}
 	return new(apd.BigInt).Exp(apd.NewBigInt(10), apd.NewBigInt(int64(n)), nil)
 }
 
