@@ -17,6 +17,10 @@ import (
 // End is the cursor behind all that is committed: the last stable offset of each partition, below which every
 // transaction is decided.
 func (s *Store) End(ctx context.Context) (contract.Cursor, error) {
+	return patiently(ctx, s, func() (contract.Cursor, error) { return s.end(ctx) })
+}
+
+func (s *Store) end(ctx context.Context) (contract.Cursor, error) {
 	offsets, err := s.admin.ListCommittedOffsets(ctx, s.events)
 	if err == nil {
 		err = offsets.Error()

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -31,4 +33,26 @@ func (w *waiting) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, _ 
 	case err == nil && w.away.CompareAndSwap(true, false):
 		w.log.Warn("the broker answers again", "at", at)
 	}
+}
+
+// patience is how long a question waits for a broker that is away: long enough for a restart, and not for ever, since whoever asked may
+// have something better to do. An append waits for as long as its caller does.
+const patience = time.Minute
+
+// patiently asks again while no broker can be reached.
+func patiently[T any](ctx context.Context, s *Store, ask func() (T, error)) (T, error) {
+	for began := time.Now(); ; {
+		answer, err := ask()
+		if err == nil || !unreachable(err) || ctx.Err() != nil || s.ctx.Err() != nil || time.Since(began) > patience {
+			return answer, err
+		}
+		s.pause()
+	}
+}
+
+// unreachable says that a broker was not there to be asked, or not yet ready to answer.
+func unreachable(err error) bool {
+	var network net.Error
+	var closed *kgo.ErrFirstReadEOF
+	return errors.As(err, &network) || errors.As(err, &closed) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || kerr.IsRetriable(err)
 }
