@@ -52,7 +52,7 @@ func (a *app) finish(ctx context.Context, err error) error {
 		defer close(closed)
 		a.close()
 	}()
-	timer := time.NewTimer(3 * time.Second)
+	timer := time.NewTimer(time.Second)
 	defer timer.Stop()
 	select {
 	case <-closed:
