@@ -1,0 +1,201 @@
+package codec_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/twmb/avro"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// library leaves the bytes to twmb/avro, and looks at every value before and after, because no library minds what we mind.
+type library struct{}
+
+func (library) write(text string, t tree) ([]byte, error) {
+	s := avro.MustParse(text)
+	v, err := lower(*s.Root(), t)
+	if err != nil {
+		return nil, err
+	}
+	return s.Encode(v)
+}
+
+func (library) read(text string, body []byte) (tree, error) {
+	s := avro.MustParse(text)
+	var v any
+	rest, err := s.Decode(body, &v)
+	var short *avro.ShortBufferError
+	switch {
+	case errors.As(err, &short), err != nil && strings.Contains(err.Error(), "exceeds remaining"):
+		return nil, fmt.Errorf("%w: %w", contract.ErrTruncated, err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", contract.ErrMalformed, err)
+	case len(rest) > 0:
+		return nil, contract.ErrTrailing
+	}
+	t, err := lift(*s.Root(), v)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", contract.ErrMalformed, err)
+	}
+	return t.(tree), nil
+}
+
+// lower turns a tree into what the library takes.
+func lower(n avro.SchemaNode, v any) (any, error) {
+	switch v := v.(type) {
+	case tree:
+		if n.Type == "union" {
+			n = n.Branches[1]
+		}
+		record := map[string]any{}
+		for _, f := range n.Fields {
+			var err error
+			if record[f.Name], err = lower(f.Type, v[f.Name]); err != nil {
+				return nil, fmt.Errorf("%s: %w", f.Name, err)
+			}
+		}
+		return record, nil
+	case []any:
+		items := make([]any, len(v))
+		for i := range v {
+			var err error
+			if items[i], err = lower(*n.Items, v[i]); err != nil {
+				return nil, err
+			}
+		}
+		return items, nil
+	}
+	return lowerLeaf(n, v)
+}
+
+func lowerLeaf(n avro.SchemaNode, v any) (any, error) {
+	if n.Type == "union" && v != nil {
+		n = n.Branches[1]
+	}
+	switch v := v.(type) {
+	case trade.Decimal:
+		if _, err := trade.ParseDecimal(v.Fixed(int32(n.Scale))); err != nil || v.Places() > int32(n.Scale) {
+			return nil, fmt.Errorf("%s does not fit", v)
+		}
+		r, _ := new(big.Rat).SetString(v.String())
+		return r, nil
+	case time.Time:
+		if !v.Equal(v.Truncate(time.Microsecond)) {
+			return nil, fmt.Errorf("%s is finer than a microsecond", v)
+		}
+	case [32]byte:
+		return v[:], nil
+	case int64:
+		if n.LogicalType == "date" {
+			return trade.Day(v).UTC(), nil
+		}
+	case string:
+		if !utf8.ValidString(v) || n.Type == "enum" && !slices.Contains(n.Symbols, v) {
+			return nil, fmt.Errorf("%q does not fit", v)
+		}
+	}
+	return v, nil
+}
+
+// lift is the inverse.
+func lift(n avro.SchemaNode, v any) (any, error) {
+	if n.Type == "union" && v != nil {
+		n = n.Branches[1]
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		t := tree{}
+		for _, f := range n.Fields {
+			var err error
+			if t[f.Name], err = lift(f.Type, v[f.Name]); err != nil {
+				return nil, err
+			}
+		}
+		return t, nil
+	case []any:
+		for i := range v {
+			var err error
+			if v[i], err = lift(*n.Items, v[i]); err != nil {
+				return nil, err
+			}
+		}
+		return v, nil
+	case *big.Rat:
+		return trade.ParseDecimal(v.FloatString(n.Scale))
+	case json.Number:
+		return trade.ParseDecimal(v.String())
+	case time.Time:
+		if n.LogicalType == "date" {
+			return int64(trade.DayOf(v)), nil
+		}
+		return v.UTC(), nil
+	case []byte:
+		return [32]byte(v), nil
+	case string:
+		if !utf8.ValidString(v) {
+			return nil, fmt.Errorf("%q is not UTF-8", v)
+		}
+	case int32:
+		return int64(v), nil
+	}
+	return v, nil
+}
+
+// compatibleByLibrary has the library's rules for bytes, and compares what every path means by its logical type.
+func compatibleByLibrary(mode contract.Mode, next string, published ...string) error {
+	kind, transitive := strings.CutSuffix(string(mode), "_TRANSITIVE")
+	if !transitive && len(published) > 1 {
+		published = published[len(published)-1:]
+	}
+	for _, old := range published {
+		n, o := avro.MustParse(next), avro.MustParse(old)
+		ok := kind == "NONE" || meant(*n.Root(), *o.Root())
+		if kind == "BACKWARD" || kind == "FULL" {
+			ok = ok && avro.CheckCompatibility(o, n) == nil
+		}
+		if kind == "FORWARD" || kind == "FULL" {
+			ok = ok && avro.CheckCompatibility(n, o) == nil
+		}
+		if !ok {
+			return contract.ErrIncompatible
+		}
+	}
+	return nil
+}
+
+func meant(next, old avro.SchemaNode) bool {
+	before := map[string]string{}
+	logical(before, "", old)
+	after := map[string]string{}
+	logical(after, "", next)
+	for path, was := range before {
+		if is, ok := after[path]; ok && is != was {
+			return false
+		}
+	}
+	return true
+}
+
+func logical(found map[string]string, path string, n avro.SchemaNode) {
+	found[path] += fmt.Sprint(n.LogicalType, n.Precision, n.Scale)
+	for _, b := range n.Branches {
+		if b.Type != "null" {
+			found[path] = ""
+			logical(found, path, b)
+		}
+	}
+	if n.Items != nil {
+		logical(found, path+"[]", *n.Items)
+	}
+	for _, f := range n.Fields {
+		logical(found, path+"."+f.Name, f.Type)
+	}
+}
