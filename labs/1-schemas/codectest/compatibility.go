@@ -62,8 +62,8 @@ const (
 
 var (
 	a         = field("a", `"string"`, "")
-	optionalB = field("b", `["null", "string"]`, `, "default": null`)
-	requiredB = field("b", `["null", "string"]`, "")
+	optionalB = field("b", `"string"`, `, "default": ""`)
+	requiredB = field("b", `"string"`, "")
 	price4    = field("p", scale4, "")
 )
 
