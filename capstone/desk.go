@@ -171,22 +171,11 @@ func (d *Desk) history(ctx context.Context, stream string) ([]trade.Event, error
 		if err != nil {
 			return nil, err
 		}
-		event, err := Decoded(ctx, d.Codec, recorded)
+		event, err := contract.Decoded(ctx, d.Codec, recorded)
 		if err != nil {
 			return nil, err
 		}
 		events = append(events, event)
 	}
 	return events, nil
-}
-
-// Decoded is a recorded event as the domain sees it.
-func Decoded(ctx context.Context, codec contract.Codec, r contract.Recorded) (trade.Event, error) {
-	body, err := codec.Decode(ctx, r.Type, r.Data)
-	if err != nil {
-		return trade.Event{}, fmt.Errorf("stream %s, version %d, position %s: %w", r.Stream, r.Version, r.Position, err)
-	}
-	return trade.Event{
-		ID: r.ID, Version: r.Version, Corrects: r.Corrects, EffectiveAt: r.EffectiveAt, RecordedAt: r.RecordedAt, Body: body,
-	}, nil
 }

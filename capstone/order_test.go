@@ -153,7 +153,7 @@ func digest(t *testing.T, desk *capstone.Desk, book []lines.Line, width int) [32
 	require.NoError(t, err)
 	for r, err := range desk.Store.Read(t.Context(), nil, end) {
 		require.NoError(t, err)
-		e, err := capstone.Decoded(t.Context(), desk.Codec, r)
+		e, err := contract.Decoded(t.Context(), desk.Codec, r)
 		require.NoError(t, err)
 		streams[r.Stream] = append(streams[r.Stream], e)
 	}

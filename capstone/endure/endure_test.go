@@ -141,7 +141,7 @@ func digest(t *testing.T, desk *capstone.Desk) ([32]byte, int) {
 	t.Helper()
 	streams, n := map[string][]trade.Event{}, 0
 	for _, r := range whole(t, desk.Store) {
-		e, err := capstone.Decoded(t.Context(), desk.Codec, r)
+		e, err := contract.Decoded(t.Context(), desk.Codec, r)
 		require.NoError(t, err)
 		streams[r.Stream] = append(streams[r.Stream], e)
 		n++

@@ -1,12 +1,9 @@
 package projection
 
 import (
-	"context"
-	"fmt"
 	"slices"
 
 	"example.com/blotter/labs/kit/contract"
-	"example.com/blotter/labs/kit/trade"
 )
 
 // Fresh are the events that a model at cursor has not taken (L3.I2).
@@ -26,21 +23,4 @@ func Furthest(a, b contract.Cursor) contract.Cursor {
 		furthest[partition] = max(furthest[partition], offset)
 	}
 	return furthest
-}
-
-// Decode is the event as the domain sees it. A body that does not decode is an error which says where it stands in the
-// log; a projection stops there, for a model that skipped an event would be wrong and not say so.
-func Decode(ctx context.Context, codec contract.Codec, r contract.Recorded) (trade.Event, error) {
-	body, err := codec.Decode(ctx, r.Type, r.Data)
-	if err != nil {
-		return trade.Event{}, fmt.Errorf("event %s of stream %s, version %d, position %s: %w", r.ID, r.Stream, r.Version, r.Position, err)
-	}
-	return trade.Event{
-		ID:          r.ID,
-		Version:     r.Version,
-		Corrects:    r.Corrects,
-		EffectiveAt: r.EffectiveAt.UTC(),
-		RecordedAt:  r.RecordedAt.UTC(),
-		Body:        body,
-	}, nil
 }

@@ -37,16 +37,14 @@ func (r Replayer) streams(ctx context.Context, log contract.Reader, to contract.
 		if err != nil {
 			return nil, 0, fmt.Errorf("read the log up to %s: %w", to, err)
 		}
-		body, err := r.codec.Decode(ctx, e.Type, e.Data)
+		event, err := contract.Decoded(ctx, r.codec, e)
 		if err != nil {
-			return nil, 0, fmt.Errorf("event %s of stream %s, version %d, position %s: %w", e.ID, e.Stream, e.Version, e.Position, err)
+			return nil, 0, err
 		}
 		if want := int64(len(streams[e.Stream])) + 1; e.Version != want {
 			return nil, 0, fmt.Errorf("stream %s has version %d at position %s, want %d", e.Stream, e.Version, e.Position, want)
 		}
-		streams[e.Stream] = append(streams[e.Stream], trade.Event{
-			ID: e.ID, Version: e.Version, Corrects: e.Corrects, EffectiveAt: e.EffectiveAt, RecordedAt: e.RecordedAt, Body: body,
-		})
+		streams[e.Stream] = append(streams[e.Stream], event)
 		events++
 	}
 	return streams, events, nil

@@ -3,6 +3,7 @@ package contract
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"example.com/blotter/labs/kit/trade"
 )
@@ -80,6 +81,23 @@ type Payload struct {
 	Schema      int
 	Fingerprint [32]byte
 	Data        []byte
+}
+
+// Decoded is r as the domain sees it. A body that does not decode is an error that says where it stands in the log: who
+// reads a history stops there, for what skips an event tells another history.
+func Decoded(ctx context.Context, codec Codec, r Recorded) (trade.Event, error) {
+	body, err := codec.Decode(ctx, r.Type, r.Data)
+	if err != nil {
+		return trade.Event{}, fmt.Errorf("event %s of stream %s, version %d, position %s: %w", r.ID, r.Stream, r.Version, r.Position, err)
+	}
+	return trade.Event{
+		ID:          r.ID,
+		Version:     r.Version,
+		Corrects:    r.Corrects,
+		EffectiveAt: r.EffectiveAt.UTC(),
+		RecordedAt:  r.RecordedAt.UTC(),
+		Body:        body,
+	}, nil
 }
 
 // Errors of a Codec. Each is wrapped with what was found.

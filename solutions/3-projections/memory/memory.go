@@ -45,7 +45,7 @@ func (p *Projection) Apply(ctx context.Context, events []contract.Recorded, next
 	defer p.mu.Unlock()
 	var batch []contract.StreamEvent
 	for _, r := range projection.Fresh(events, p.cursor) {
-		e, err := projection.Decode(ctx, p.codec, r)
+		e, err := contract.Decoded(ctx, p.codec, r)
 		if err != nil {
 			return err
 		}

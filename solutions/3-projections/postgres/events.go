@@ -9,7 +9,6 @@ import (
 
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
-	projection "example.com/blotter/solutions/3-projections"
 )
 
 // histories are the streams that fresh adds to, whole: what was taken before, and fresh after it.
@@ -28,7 +27,7 @@ func (p *Projection) histories(ctx context.Context, tx pgx.Tx, fresh []contract.
 		if want := int64(len(streams[r.Stream])) + 1; r.Version != want {
 			return nil, fmt.Errorf("stream %s goes on with version %d at position %s, want %d: the feed skipped events", r.Stream, r.Version, r.Position, want)
 		}
-		e, err := projection.Decode(ctx, p.codec, r)
+		e, err := contract.Decoded(ctx, p.codec, r)
 		if err != nil {
 			return nil, err
 		}
@@ -65,7 +64,7 @@ func (p *Projection) scanEvent(ctx context.Context, row pgx.Row) (contract.Strea
 	if err != nil {
 		return contract.StreamEvent{}, fmt.Errorf("read events: %w", err)
 	}
-	e, err := projection.Decode(ctx, p.codec, r)
+	e, err := contract.Decoded(ctx, p.codec, r)
 	return contract.StreamEvent{Stream: r.Stream, Event: e}, err
 }
 

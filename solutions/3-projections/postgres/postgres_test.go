@@ -10,7 +10,6 @@ import (
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack/stacktest"
 	"example.com/blotter/labs/kit/trade"
-	projection "example.com/blotter/solutions/3-projections"
 )
 
 func TestMain(m *testing.M) { stacktest.Main(m) }
@@ -54,7 +53,7 @@ func fold(t *testing.T, log *projectiontest.Log, to contract.Cursor) string {
 	streams := map[string][]trade.Event{}
 	for r, err := range log.Read(t.Context(), nil, to) {
 		require.NoError(t, err)
-		e, err := projection.Decode(t.Context(), projectiontest.Codec{}, r)
+		e, err := contract.Decoded(t.Context(), projectiontest.Codec{}, r)
 		require.NoError(t, err)
 		streams[r.Stream] = append(streams[r.Stream], e)
 	}
