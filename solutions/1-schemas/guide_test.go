@@ -1,0 +1,116 @@
+package codec_test
+
+import (
+	"encoding/hex"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/1-schemas/codectest"
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/trade"
+	codec "example.com/blotter/solutions/1-schemas"
+)
+
+func guide(t *testing.T) string {
+	text, err := os.ReadFile("../../labs/1-schemas/README.md")
+	require.NoError(t, err)
+	return string(text)
+}
+
+// The guide's table of checks is written by: go test ./solutions/1-schemas -run Guide -update
+func TestTheGuideListsEveryCheckAndRule(t *testing.T) {
+	t.Parallel()
+	text := guide(t)
+	const head = "| check | points | |\n|---|---|---|\n"
+	before, after, found := strings.Cut(text, head)
+	require.True(t, found)
+	_, after, _ = strings.Cut(after, "\n\n")
+	table := ""
+	suite := codectest.Suite(answer())
+	for _, c := range suite.Checks {
+		table += fmt.Sprintf("| %s (%s) | %d | %s |\n", c.ID, c.Invariant, c.Points, c.Title)
+		require.Contains(t, before, "| "+c.Invariant+" | ")
+		require.NotEmpty(t, c.Hint, c.ID)
+		require.NotEmpty(t, c.Misconception, c.ID)
+		require.NotEmpty(t, c.Operation, c.ID)
+	}
+	want := before + head + table + "\n" + after
+	if *update {
+		require.NoError(t, os.WriteFile("../../"+suite.Guide, []byte(want), 0o644))
+	}
+	require.Equal(t, want, guide(t))
+	contract, err := os.ReadFile("../../labs/kit/contract/codec.go")
+	require.NoError(t, err)
+	for _, rule := range regexp.MustCompile(`L1\.I\d+`).FindAllString(before, -1) {
+		require.Contains(t, string(contract), "//\t"+rule+" ", "the contract states %s", rule)
+	}
+}
+
+// What the guide shows is what comes: the bytes, byte by byte in the table too; the JSON; and what its answers claim.
+func TestTheGuideShowsWhatComes(t *testing.T) {
+	t.Parallel()
+	text := guide(t)
+	body := trade.Settle{Quantity: mwh("2160"), Price: trade.Dec("83.10")}
+	p, err := codec.Offline().Encode(t.Context(), body)
+	require.NoError(t, err)
+	require.Contains(t, text, fmt.Sprintf("\n% x\n", p.Data))
+	shown, err := codec.JSON(body)
+	require.NoError(t, err)
+	require.Contains(t, text, "\n"+string(shown)+"\n")
+
+	_, table, _ := strings.Cut(text, "| bytes | what they are |\n|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var all []byte
+	for _, row := range regexp.MustCompile("(?m)^\\| `([0-9a-f ]+)`").FindAllStringSubmatch(table, -1) {
+		b, err := hex.DecodeString(strings.ReplaceAll(row[1], " ", ""))
+		require.NoError(t, err)
+		all = append(all, b...)
+	}
+	require.Equal(t, p.Data, all)
+
+	number := func(b []byte, scale int32) string {
+		d, err := trade.FromUnscaled(b, scale)
+		require.NoError(t, err)
+		return d.String()
+	}
+	require.Equal(t, "-2134.967296", number([]byte{0x80, 0xbe, 0xfc, 0x00}, 6))
+	require.Equal(t, "8310", number([]byte{0x04, 0xf4, 0x01, 0x60}, 4))
+	require.Contains(t, text, "-2134.967296 MWh")
+	require.Contains(t, text, "8310. Nobody")
+}
+
+// The commands of the guides are targets of the Makefile, the checks that they name exist, and so do the files that they point to.
+func TestTheCommandsAndLinksOfTheGuides(t *testing.T) {
+	t.Parallel()
+	makefile, err := os.ReadFile("../../Makefile")
+	require.NoError(t, err)
+	suite := codectest.Suite(answer())
+	for _, file := range []string{"labs/README.md", "labs/1-schemas/README.md"} {
+		text, err := os.ReadFile("../../" + file)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(`(?m)^make (\w+)`).FindAllStringSubmatch(string(text), -1) {
+			require.Regexp(t, `(?m)^(\w+ )*`+m[1]+`( \w+)*:`, string(makefile), file)
+		}
+		for _, m := range regexp.MustCompile(`CHECK=(L1\.\d+)|\((L1\.\d+)[,)]`).FindAllStringSubmatch(string(text), -1) {
+			require.True(t, listed(suite, m[1]+m[2]), "%s names %s", file, m[0])
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(text), -1) {
+			_, err := os.Stat("../../" + file[:strings.LastIndexByte(file, '/')+1] + m[1])
+			require.NoError(t, err, file)
+		}
+	}
+}
+
+func listed(s check.Suite, id string) bool {
+	for _, c := range s.Checks {
+		if c.ID == id {
+			return true
+		}
+	}
+	return false
+}
