@@ -1,0 +1,71 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// testLab1 runs blotter test on Lab 1, with files of the lab replaced as given.
+func testLab1(t *testing.T, replaced map[string]func(string) string) (string, error) {
+	t.Helper()
+	lab, err := filepath.Abs("../../../labs/1-schemas")
+	require.NoError(t, err)
+	dir, overlay := t.TempDir(), map[string]map[string]string{"Replace": {}}
+	for name, change := range replaced {
+		text, err := os.ReadFile(filepath.Join(lab, name))
+		require.NoError(t, err)
+		changed := change(string(text))
+		require.NotEqual(t, string(text), changed, "nothing was replaced in %s", name)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(changed), 0o644))
+		overlay["Replace"][filepath.Join(lab, name)] = filepath.Join(dir, name)
+	}
+	text, err := json.Marshal(overlay)
+	require.NoError(t, err)
+	file := filepath.Join(dir, "overlay.json")
+	require.NoError(t, os.WriteFile(file, text, 0o644))
+	var out strings.Builder
+	cmd := &testCmd{Args: []string{"-overlay=" + file, lab}}
+	err = cmd.Run(t.Context(), newApp(&cli{Stack: "embedded"}, &out, io.Discard))
+	return out.String(), err
+}
+
+// What a student meets: a fresh clone is green and says what to do, a wrong answer is red, and one that does not compile is no end of the
+// world. It is about the lab as it is given, so it runs where the kit itself is tested.
+func TestLab1FromAFreshClone(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("BLOTTER_CI") == "" {
+		t.Skip("in CI only: whoever does the lab has changed it")
+	}
+	t.Run("fresh", func(t *testing.T) {
+		t.Parallel()
+		out, err := testLab1(t, nil)
+		require.NoError(t, err)
+		require.Regexp(t, `1-schemas +0 +0 +4 +20 +0/61\n`, out)
+		require.Contains(t, out, "next: write L1.register in labs/1-schemas for L1.1: ")
+		require.Contains(t, out, "labs/1-schemas/README.md")
+		require.True(t, strings.HasSuffix(out, "1 passed, 0 failed, 24 skipped\n"), out)
+	})
+	t.Run("wrong", func(t *testing.T) {
+		t.Parallel()
+		out, err := testLab1(t, map[string]func(string) string{"compatible.go": func(s string) string {
+			return strings.ReplaceAll(strings.ReplaceAll(s, `return check.TODO("L1.compatible")`, "return nil"), `"example.com/blotter/labs/kit/check"`, "")
+		}})
+		var failed *failure
+		require.ErrorAs(t, err, &failed)
+		require.Regexp(t, `1-schemas +0 +3 +1 +20 +0/61\n`, out)
+		require.Contains(t, out, "L1.I7 broken: backward means that new readers read old data, forward that old readers read new data, full both\n")
+		require.Contains(t, out, "next: mend L1.18: ")
+	})
+	t.Run("broken", func(t *testing.T) {
+		t.Parallel()
+		out, err := testLab1(t, map[string]func(string) string{"producer.go": func(s string) string { return s + "\nfunc" }})
+		require.Error(t, err)
+		require.Contains(t, out, "1-schemas      its tests did not run: see above\n")
+	})
+}
