@@ -1,3 +1,3 @@
 #!/bin/sh
 exec /opt/java/bin/java -Xmx64m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j2.level=error \
-	-cp '/opt/kafka/libs/*' kafka.admin.BrokerApiVersionsCommand "$@"
+	-cp '/opt/kafka/libs/*' org.apache.kafka.tools.BrokerApiVersionsCommand "$@"
