@@ -12,6 +12,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
+// segmentBytes is when a partition begins its next file. The check and the broker read a file of every partition at once into memory when they
+// start, so this bounds what a start takes.
+const segmentBytes = "4194304"
+
 // broker is one Kafka broker in this process. Topics are not made by asking for them, nothing expires unless a topic
 // says so, and everything is on disk before it is acknowledged: records, topics and their configuration, producer ids and
 // epochs, the end of each transaction, group offsets.
@@ -40,7 +44,7 @@ func startBroker(ctx context.Context, root string, opt EmbeddedOptions) (*broker
 		kfake.DataDir(dir),
 		kfake.WithLogger(log),
 		kfake.ListenFn(log.listen),
-		kfake.BrokerConfigs(map[string]string{"log.retention.ms": "-1", "log.retention.bytes": "-1"}),
+		kfake.BrokerConfigs(map[string]string{"log.retention.ms": "-1", "log.retention.bytes": "-1", "log.segment.bytes": segmentBytes}),
 	}
 	if opt.SyncWrites {
 		opts = append(opts, kfake.SyncWrites())

@@ -78,13 +78,15 @@ func choose(t testing.TB) stack.Stack {
 
 // Capabilities are what some stacks can and others cannot. A test that needs one asks for it, and never for a stack by its name.
 type Capabilities struct {
-	Compact bool // the broker compacts a topic by itself, when the topic's settings say so
+	Compact        bool // the broker compacts a topic by itself, when the topic's settings say so
+	RefuseNullKeys bool // the broker refuses a record without a key in a compacted topic
+	StampRetention bool // the object store gives an object the default retention of its bucket
 }
 
 // Can is what the stack of this test process can.
 func Can() Capabilities {
 	return map[string]Capabilities{
-		"external": {Compact: true},
+		"external": {Compact: true, RefuseNullKeys: true, StampRetention: true},
 	}[os.Getenv("STACK")]
 }
 
