@@ -2,6 +2,7 @@ package endure_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -63,8 +64,8 @@ func interrupt(ctx context.Context, s *containers.Stack, part containers.Part) e
 	return s.Start(ctx, part)
 }
 
-// kills is how often the broker is killed.
-const kills = 50
+// How often the broker is killed. Each time takes as long as a start: go test ./capstone/endure -run Killed -kills 50
+var kills = flag.Int("kills", 10, "how often the broker is killed")
 
 // Four writers append pairs of events, each pair in one transaction, and note what is acknowledged.
 func TestABrokerThatIsKilledAgainAndAgainKeepsWhatItAcknowledged(t *testing.T) {
@@ -77,7 +78,7 @@ func TestABrokerThatIsKilledAgainAndAgainKeepsWhatItAcknowledged(t *testing.T) {
 	for w := range last {
 		wg.Go(func() { last[w] = load(ctx, t, l, fmt.Sprintf("trade/writer-%d", w), &acknowledged) })
 	}
-	for kill := range kills {
+	for kill := range *kills {
 		before := acknowledged.Load()
 		require.Eventually(t, func() bool { return acknowledged.Load() >= before+20 }, 2*time.Minute, 5*time.Millisecond, "kill %d: the load goes on\n%s", kill, l.said)
 		require.NoError(t, s.Kill(t.Context(), containers.Kafka))
@@ -96,7 +97,7 @@ func TestABrokerThatIsKilledAgainAndAgainKeepsWhatItAcknowledged(t *testing.T) {
 		require.Zero(t, versions[stream]%2, "%s: no half of a pair", stream)
 	}
 	require.NotContains(t, l.said.String(), "heads differ")
-	t.Logf("%d kills, %d pairs acknowledged", kills, acknowledged.Load())
+	t.Logf("%d kills, %d pairs acknowledged", *kills, acknowledged.Load())
 }
 
 // load appends pairs until ctx ends, each again until it is acknowledged, and returns the last acknowledged version.

@@ -29,7 +29,11 @@ func connect(ctx context.Context) (*testcontainers.DockerClient, error) {
 	prepare()
 	ctx, cancel := context.WithTimeout(ctx, engineTimeout)
 	defer cancel()
-	engine, err := testcontainers.NewDockerClientWithOpts(ctx)
+	err := named(ctx)
+	var engine *testcontainers.DockerClient
+	if err == nil {
+		engine, err = testcontainers.NewDockerClientWithOpts(ctx)
+	}
 	if err == nil {
 		_, err = engine.Ping(ctx, client.PingOptions{})
 	}
@@ -38,6 +42,21 @@ func connect(ctx context.Context) (*testcontainers.DockerClient, error) {
 			"start one, or name its socket in DOCKER_HOST; on Debian, .ci/engine start does both. The embedded stack needs none")
 	}
 	return engine, nil
+}
+
+// named asks the engine that DOCKER_HOST names. Testcontainers would look for another one where it does not answer, and who named one
+// wants no other.
+func named(ctx context.Context) error {
+	if os.Getenv("DOCKER_HOST") == "" {
+		return nil
+	}
+	engine, err := client.New(client.FromEnv)
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	_, err = engine.Ping(ctx, client.PingOptions{})
+	return err
 }
 
 // stall is how long a pull may make no progress. A registry that cannot be reached is known within it.
