@@ -96,7 +96,7 @@ type process struct {
 func (d *desk) start(args ...string) *process {
 	d.t.Helper()
 	p := &process{done: make(chan struct{})}
-	p.cmd = exec.Command(program(d.t), append([]string{"--data", d.data, "--store", d.store, "--partitions", fmt.Sprint(d.parts)}, args...)...)
+	p.cmd = exec.Command(program(d.t), append([]string{"--data", d.data, "--stack", "embedded", "--store", d.store, "--partitions", fmt.Sprint(d.parts)}, args...)...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	require.NoError(d.t, p.cmd.Start())
 	go func() {
