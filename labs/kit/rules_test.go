@@ -43,6 +43,7 @@ var rules = []rule{
 	{`solutions/4-replay(/.*)?`, solution(`4-replay`), true},
 	{`solutions/5-audit(/.*)?`, solution(`5-audit`), true},
 	{`capstone/cmd/blotter`, `.*`, false},
+	{`runbooks`, `labs/kit/stack/stacktest`, false},
 	{`capstone(/.*)?`, `labs/kit/.*|schemas|capstone(/.*)?`, true},
 }
 
