@@ -235,6 +235,16 @@ func (f *indexFile) find(id uuid.UUID) (e contract.Recorded, ok bool, err error)
 	return e, err == nil, err
 }
 
+// ids shows visit every id.
+func (f *indexFile) ids(visit func(uuid.UUID)) {
+	f.view(func(tx *bbolt.Tx) {
+		c := tx.Bucket(idsBucket).Cursor()
+		for id, _ := c.First(); id != nil; id, _ = c.Next() {
+			visit(uuid.UUID(id))
+		}
+	})
+}
+
 // stream is the events of a stream in version order, found from its end backwards.
 func (f *indexFile) stream(name string) ([]contract.Recorded, error) {
 	end := f.end(name)

@@ -39,7 +39,7 @@ func TestACommitWithoutAnAnswerIsNeverGuessed(t *testing.T) {
 			t.Parallel()
 			cluster := broker(t)
 			opts := options(cluster, "log")
-			opts.Timeout = 300 * time.Millisecond
+			opts.Timeout = time.Second
 			s := open(t, opts)
 			first, err := s.Append(t.Context(), stream, 0, event(stream, 1))
 			require.NoError(t, err)

@@ -23,9 +23,11 @@ type part struct {
 
 	mu      sync.RWMutex
 	file    *indexFile
-	unfit   error // why the index is to be made anew
-	served  bool  // it has answered, and knew all that the log had
-	making  bool  // it has answered, and is being made anew: it does not know all
+	lent    bool   // see loan
+	ever    filter // knows every id on file, unless that is lent
+	unfit   error  // why the index is to be made anew
+	served  bool   // it has answered, and knew all that the log had
+	making  bool   // it has answered, and is being made anew: it does not know all
 	fresh   []*contract.Recorded
 	ids     map[uuid.UUID]*contract.Recorded
 	streams map[string][]*contract.Recorded
@@ -65,6 +67,7 @@ func (p *part) reopen() error {
 	}
 	p.forget()
 	p.file, p.next, p.heads = file, file.place.Next, file.place.Heads
+	file.ids(p.ever.add)
 	if ok {
 		p.last = &last
 	}
@@ -86,7 +89,7 @@ func (p *part) forget() {
 	if p.file != nil {
 		p.file.close()
 	}
-	p.file, p.unfit, p.next, p.last, p.heads = nil, nil, 0, nil, 0
+	p.file, p.ever, p.unfit, p.next, p.last, p.heads = nil, nil, nil, 0, nil, 0
 	p.written()
 }
 
@@ -197,6 +200,9 @@ func (p *part) flush() error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for _, e := range fresh {
+		p.ever.add(e.ID)
+	}
 	p.written()
 	return nil
 }
@@ -260,7 +266,7 @@ func (p *part) find(id uuid.UUID) (contract.Recorded, bool, error) {
 	switch {
 	case ok:
 		found = copied(*e)
-	case err == nil && file != nil:
+	case err == nil && file != nil && (p.lent || p.ever.knows(id)):
 		found, ok, err = file.find(id)
 	}
 	p.mu.RUnlock()

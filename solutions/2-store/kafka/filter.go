@@ -1,0 +1,80 @@
+package kafka
+
+import (
+	"encoding/binary"
+
+	"github.com/google/uuid"
+)
+
+// A filter remembers ids in some 12 bits each: it says that an id is new, or that it may be known. Nearly every id that is asked
+// for is new, and any partition might have it, so without a filter most of an append would be looking into files in vain.
+//
+// It is a Bloom filter (B. H. Bloom, "Space/time trade-offs in hash coding with allowable errors", 1970) in layers, each
+// twice the size of the one before, so that it grows without being filled again.
+type filter []layer
+
+type layer struct {
+	bits []uint64
+	room int // ids that may still go in
+}
+
+const (
+	firstLayer = 1 << 12 // ids
+	bitsPerID  = 12
+	probes     = 6
+)
+
+// add remembers an id.
+func (f *filter) add(id uuid.UUID) {
+	last := len(*f) - 1
+	if last < 0 || (*f)[last].room == 0 {
+		last++
+		ids := firstLayer << last
+		*f = append(*f, layer{make([]uint64, ids*bitsPerID/64), ids})
+	}
+	l := &(*f)[last]
+	l.room--
+	a, b := hashes(id)
+	for range probes {
+		bit := a % uint64(64*len(l.bits))
+		l.bits[bit/64] |= 1 << (bit % 64)
+		a += b
+	}
+}
+
+// knows says false of an id that was not added. Of some two in a hundred such ids it says true.
+func (f filter) knows(id uuid.UUID) bool {
+	a, b := hashes(id)
+	for _, l := range f {
+		if l.has(a, b) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l layer) has(a, b uint64) bool {
+	for range probes {
+		bit := a % uint64(64*len(l.bits))
+		if l.bits[bit/64]&(1<<(bit%64)) == 0 {
+			return false
+		}
+		a += b
+	}
+	return true
+}
+
+// hashes are two of an id. Its halves alone would not do: some ids begin with the time.
+func hashes(id uuid.UUID) (a, b uint64) {
+	a, b = binary.LittleEndian.Uint64(id[:8]), binary.LittleEndian.Uint64(id[8:])
+	return mix(a ^ mix(b)), mix(b+a) | 1
+}
+
+// mix is the finalizer of SplitMix64 (G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators", 2014).
+func mix(x uint64) uint64 {
+	x ^= x >> 30
+	x *= 0xbf58476d1ce4e5b9
+	x ^= x >> 27
+	x *= 0x94d049bb133111eb
+	return x ^ x>>31
+}
