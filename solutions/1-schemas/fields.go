@@ -41,7 +41,8 @@ const (
 
 // enum is a field of one of the named values.
 func enum[T ~string](f fields, name string, v *T, values ...T) {
-	if i := f.symbol(name, string(*v), slices.Index(values, *v), len(values)); i >= 0 {
+	// Only a reader finds another symbol than it was shown: what a writer is shown belongs to its caller, who may share it.
+	if i := f.symbol(name, string(*v), slices.Index(values, *v), len(values)); i >= 0 && *v != values[i] {
 		*v = values[i]
 	}
 }

@@ -36,7 +36,7 @@ func is[B any](typ string, version int, walk func(fields, *B)) format {
 	return through(typ, version, walk, func(b B) B { return b }, func(b B) B { return b })
 }
 
-// through is a format whose value is a V. A walk is over a copy, so what a caller holds is never written to.
+// through is a format whose value is a V. A walk is over a copy, and a walker that does not read writes nothing: what a caller holds stays as it is.
 func through[B, V any](typ string, version int, walk func(fields, *V), from func(B) V, body func(V) B) format {
 	return format{
 		typ: typ, version: version,

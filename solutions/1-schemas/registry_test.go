@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 
@@ -142,4 +143,21 @@ func TestRegistryThatIsAwayIsNotAnUnknownSchema(t *testing.T) {
 	require.False(t, errors.Is(err, contract.ErrUnknownSchema))
 	_, err = codec.New(t.Context(), registry, "desk")
 	require.ErrorContains(t, err, "publish command.refused version 1")
+}
+
+// One body, with all that it points to, may be encoded by many at once.
+func TestEncodeWritesNothing(t *testing.T) {
+	t.Parallel()
+	c, body := codec.Offline(), begun()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			_, err := c.Encode(t.Context(), body)
+			assert.NoError(t, err)
+			_, err = codec.JSON(body)
+			assert.NoError(t, err)
+		})
+	}
+	all.Wait()
+	require.Equal(t, begun(), body)
 }
