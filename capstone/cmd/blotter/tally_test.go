@@ -45,6 +45,7 @@ func TestProgressOfTheLabs(t *testing.T) {
 {"Action":"attr","Package":"m/labs/2-store","Test":"TestLab2/L2.3","Key":"other","Value":"a b c"}
 {"Action":"attr","Package":"m/solutions/1-schemas","Test":"TestLab1/L1.1","Key":"check","Value":"L1.1 2 failed"}
 {"Action":"fail","Package":"m/labs/3-projections"}
+{"Action":"pass","Package":"m/labs/kit"}
 {"Action":"pass","Package":"m/labs/kit/check"}`)))
 	tally.labs.print(&out)
 	require.Equal(t, `
