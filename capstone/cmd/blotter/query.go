@@ -12,7 +12,6 @@ import (
 	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
-	codec "example.com/blotter/solutions/1-schemas"
 )
 
 type stateCmd struct {
@@ -175,7 +174,7 @@ func entryOf(ctx context.Context, c contract.Codec, r contract.Recorded) (entry,
 	if err != nil {
 		return entry{}, fmt.Errorf("stream %s, version %d: %w", r.Stream, r.Version, err)
 	}
-	data, err := codec.JSON(body)
+	data, err := readable(body)
 	e := entry{
 		Version: r.Version, Stream: r.Stream, Type: r.Type, ID: r.ID.String(), RecordedAt: r.RecordedAt, EffectiveAt: r.EffectiveAt,
 		Actor: r.Actor, Approver: r.Approver, Reason: r.Reason, Data: data,

@@ -18,7 +18,6 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
-	codec "example.com/blotter/solutions/1-schemas"
 	kafkastore "example.com/blotter/solutions/2-store/kafka"
 	postgresstore "example.com/blotter/solutions/2-store/postgres"
 	projection "example.com/blotter/solutions/3-projections"
@@ -72,16 +71,16 @@ func (a *app) assemble(ctx context.Context, with ...part) (*capstone.System, err
 	return system, nil
 }
 
-func (a *app) codec(ctx context.Context) (*codec.Codec, error) {
+func (a *app) codec(ctx context.Context) (*lab1Codec, error) {
 	url, err := a.stack.Registry(ctx)
 	if err != nil {
 		return nil, err
 	}
-	registry, err := codec.Confluent(url)
+	registry, err := openRegistry(url)
 	if err != nil {
 		return nil, err
 	}
-	return codec.New(ctx, registry, a.settings.Name.topics())
+	return openCodec(ctx, registry, a.settings.Name.topics())
 }
 
 func (a *app) store(ctx context.Context, heads contract.HeadCodec) (contract.Store, error) {
