@@ -10,8 +10,8 @@ help: ## print this
 demo: setup ## run the whole flow on the sample book
 	@$(BLOTTER) demo
 
-test: setup ## run every test; ends with a line of counts
-	@$(BLOTTER) test
+test: setup ## run every test, the longest cut short; ends with a line of counts
+	@$(BLOTTER) test -- -short
 
 lab1 lab2 lab3 lab4 lab5: ## run the checks of one lab
 	@set -- labs/$(@:lab%=%)-*/*_test.go; test -e "$$1" || { echo "error: $@ is not written yet"; exit 2; }; \
@@ -20,7 +20,7 @@ lab1 lab2 lab3 lab4 lab5: ## run the checks of one lab
 hint: ## say what a check is about: make hint CHECK=L1.4
 	@$(BLOTTER) hint $(CHECK)
 
-race: setup ## run every test under the race detector
+race: setup ## run every test at its full length, under the race detector
 	@$(BLOTTER) test -- -race
 
 lint: ## gofmt, go vet, staticcheck
