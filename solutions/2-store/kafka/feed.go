@@ -81,6 +81,9 @@ func (s *Store) span(ctx context.Context, from, to map[int32]int64) iter.Seq2[co
 	}
 }
 
+// fetchBytes bounds what is read ahead, which takes several times as much once it is decoded.
+const fetchBytes = 4 << 20
+
 // scan shows visit every committed record in [from, to) per partition, until visit says false. Where to is nil it
 // goes on until ctx ends.
 //
@@ -101,6 +104,7 @@ func (s *Store) scan(ctx context.Context, topic string, from, to map[int32]int64
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: offsets}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),
+		kgo.FetchMaxBytes(fetchBytes),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // an offset that is gone is an error, never a jump
 	)
 	if err != nil {
