@@ -39,14 +39,23 @@ func refoldPools(ctx context.Context, tx pgx.Tx, changed map[trade.PoolKey]trade
 		return fmt.Errorf("read legs: %w", err)
 	}
 	var rows []poolRow
+	var positions []positionRow
 	for _, f := range from {
-		folded, err := refold(f, legs[f.PoolKey])
+		folded, pool, err := refold(f, legs[f.PoolKey])
 		if err != nil {
 			return err
 		}
 		rows = append(rows, folded...)
+		if len(folded) > 0 {
+			positions = append(positions, positionRow{
+				f.PoolKey, pool.Average.Quantity, pool.Average.Cost, pool.Average.Realised, pool.FIFO.Cost(), pool.FIFO.Realised,
+			})
+		}
 	}
-	return replacePools(ctx, tx, places, rows)
+	if err := replacePools(ctx, tx, places, rows); err != nil {
+		return err
+	}
+	return replacePositions(ctx, tx, places, positions)
 }
 
 // placesOf is changed as rows, in the order of pools.
@@ -59,13 +68,11 @@ func placesOf(changed map[trade.PoolKey]trade.LegKey) []poolRow {
 }
 
 // refold is the states to keep from the one at from on: every spacing legs, and behind the last leg. A pool that has no leg
-// left keeps none, and so is no position any more.
-func refold(from poolRow, legs []trade.Leg) ([]poolRow, error) {
-	var pool trade.Pool
+// left keeps none, and so is no position any more. It gives the pool behind the last leg, too.
+func refold(from poolRow, legs []trade.Leg) (kept []poolRow, pool trade.Pool, err error) {
 	if err := json.Unmarshal(from.State, &pool); err != nil {
-		return nil, fmt.Errorf("state of pool %v after %d legs: %w", from.PoolKey, from.Legs, err)
+		return nil, pool, fmt.Errorf("state of pool %v after %d legs: %w", from.PoolKey, from.Legs, err)
 	}
-	var kept []poolRow
 	at := from
 	for i, l := range legs {
 		pool.Apply(l)
@@ -75,7 +82,7 @@ func refold(from poolRow, legs []trade.Leg) ([]poolRow, error) {
 		}
 		state, err := json.Marshal(pool)
 		if err != nil {
-			return nil, err
+			return nil, pool, err
 		}
 		at.State = state
 		kept = append(kept, at)
@@ -83,7 +90,7 @@ func refold(from poolRow, legs []trade.Leg) ([]poolRow, error) {
 	if len(legs) == 0 && from.Legs > 0 {
 		kept = append(kept, from) // the state kept is behind the last leg now
 	}
-	return kept, nil
+	return kept, pool, nil
 }
 
 // keptBefore is, for each place, the last state kept before it: the empty pool before all legs if there is none.

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -91,24 +90,16 @@ func readPositions(ctx context.Context, tx pgx.Tx) ([]trade.Position, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read curves: %w", err)
 	}
-	const last = `
-SELECT DISTINCT ON (book, instrument, currency)
-       book, instrument, currency, effective_at, stream, version, n, legs, state
-FROM pools ORDER BY book, instrument, currency, legs DESC`
-	rows, err := tx.Query(ctx, last)
+	rows, err := tx.Query(ctx, selectPositions)
 	if err != nil {
-		return nil, fmt.Errorf("read pools: %w", err)
+		return nil, fmt.Errorf("read positions: %w", err)
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (trade.Position, error) {
-		r, err := scanPool(row)
+		key, pool, err := scanPosition(row)
 		if err != nil {
 			return trade.Position{}, err
 		}
-		var pool trade.Pool
-		if err := json.Unmarshal(r.State, &pool); err != nil {
-			return trade.Position{}, fmt.Errorf("state of pool %v: %w", r.PoolKey, err)
-		}
-		return trade.PositionOf(r.PoolKey, pool, curves[r.PoolKey.Curve()]), nil
+		return trade.PositionOf(key, pool, curves[key.Curve()]), nil
 	})
 }
 

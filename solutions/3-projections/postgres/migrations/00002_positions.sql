@@ -1,0 +1,22 @@
+-- +goose Up
+
+-- What a pool comes to behind its last leg, for who asks for positions: the states kept in pools hold every open lot, and
+-- there are many of them.
+CREATE TABLE positions (
+    book             text COLLATE "C" NOT NULL,
+    instrument       text COLLATE "C" NOT NULL,
+    currency         text COLLATE "C" NOT NULL,
+    quantity         numeric NOT NULL,
+    average_cost     numeric NOT NULL,
+    average_realised numeric NOT NULL,
+    fifo_cost        numeric NOT NULL, -- of all open lots together
+    fifo_realised    numeric NOT NULL,
+    PRIMARY KEY (book, instrument, currency)
+);
+INSERT INTO positions
+SELECT DISTINCT ON (book, instrument, currency)
+       book, instrument, currency,
+       (state->'average'->>'quantity')::numeric, (state->'average'->>'cost')::numeric, (state->'average'->>'realised')::numeric,
+       (SELECT coalesce(sum((lot->>'cost')::numeric), 0) FROM jsonb_path_query(state, '$.fifo.lots[*]') lot),
+       (state->'fifo'->>'realised')::numeric
+FROM pools ORDER BY book, instrument, currency, legs DESC;
