@@ -306,7 +306,7 @@ func BenchmarkAppendOneByOne(b *testing.B) {
 			require.NoError(b, err)
 			defer cluster.Close()
 			opts := options(cluster, "log")
-			opts.Partitions = partitions
+			opts.Partitions, opts.Dir = partitions, b.TempDir()
 			begun := time.Now()
 			s, err := kafka.Open(context.Background(), opts)
 			require.NoError(b, err)
