@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 // remains is what a crash left in the broker's files that the broker itself would leave there.
 type remains struct {
 	torn []tornLog
+	gaps []indexGap
 	open []openTransaction
 }
 
@@ -30,7 +32,53 @@ func (r remains) cut() error {
 			return err
 		}
 	}
+	for _, gap := range r.gaps {
+		if err := gap.close(); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// An indexGap is an index that ends before its segment does, perhaps within an entry. The broker would go on behind it, with entries
+// that no longer stand beside their batches.
+type indexGap struct {
+	path    string
+	whole   int     // entries before it
+	batches []batch // those without an entry
+}
+
+// close writes what is missing from the batches themselves. A crash on the way leaves a smaller gap for the next start.
+func (g indexGap) close() error {
+	f, err := os.OpenFile(g.path, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	end := int64(g.whole) * indexEntrySize
+	if err := f.Truncate(end); err != nil {
+		return err
+	}
+	var entries []byte
+	for _, b := range g.batches {
+		entries = append(entries, b.indexEntry()...)
+	}
+	if _, err := f.WriteAt(entries, end); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// indexEntry is as the broker writes it (see partition.index). It computes the time anew at each start, so that stays 0.
+func (b batch) indexEntry() []byte {
+	entry := make([]byte, indexEntrySize)
+	entry[0] = indexEntryVersion
+	binary.LittleEndian.PutUint32(entry[2:], b.epoch)
+	if b.transactional && !b.control {
+		entry[14] = 1
+	}
+	entry[1] = byte(crc32c(entry[2:]))
+	return entry
 }
 
 // An openTransaction has records in a partition, and neither commit nor abort.

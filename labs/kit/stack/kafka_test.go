@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -162,7 +164,7 @@ func written(t *testing.T) (dir, segment string) {
 	dir = stacktest.Dir(t)
 	s := embedded(dir)
 	createTopic(t, s, "events", nil)
-	cl := client(t, s, kgo.TransactionalID("owner"))
+	cl := client(t, s, kgo.TransactionalID("owner"), kgo.ManualFlushing()) // however slow the machine: one batch each
 	for _, v := range []string{"first", "second", "third"} {
 		commit(t, cl, "events", v, v)
 	}
@@ -273,6 +275,44 @@ func TestATornLastBatchIsAccepted(t *testing.T) {
 			require.Equal(t, []string{"first", "first", "second", "second"}, committed(t, s, "events"))
 		})
 	}
+}
+
+// TestATornIndexEntryIsWrittenAgain cuts the index as a full disk does. Without its mending, the next entry would follow half of
+// one, and the start after that would take the whole index for damaged.
+func TestATornIndexEntryIsWrittenAgain(t *testing.T) {
+	t.Parallel()
+	for _, cut := range []int{1, 14, 15, 40} {
+		t.Run(fmt.Sprint(cut), func(t *testing.T) {
+			t.Parallel()
+			dir, segment := written(t)
+			index := strings.TrimSuffix(segment, ".dat") + ".idx"
+			whole, err := os.ReadFile(index)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(index, whole[:len(whole)-cut], 0o600))
+
+			s := embedded(dir)
+			cl := client(t, s, kgo.TransactionalID("owner"), kgo.ManualFlushing())
+			mended, err := os.ReadFile(index)
+			require.NoError(t, err)
+			require.Equal(t, withoutTimes(whole), withoutTimes(mended))
+			commit(t, cl, "events", "fourth")
+			cl.Close()
+			require.NoError(t, s.Close())
+
+			s, err = openKafka(t, dir)
+			require.NoError(t, err)
+			require.Equal(t, []string{"first", "first", "second", "second", "third", "third", "fourth"}, committed(t, s, "events"))
+		})
+	}
+}
+
+// withoutTimes is the epochs and flags of index entries. The times, and the checksums that cover them, are of no use to
+// the broker when it starts.
+func withoutTimes(index []byte) (kept []string) {
+	for entry := range slices.Chunk(index, 15) {
+		kept = append(kept, fmt.Sprintf("%x %x %x", entry[0], entry[2:6], entry[14:]))
+	}
+	return kept
 }
 
 func TestDamagedProducerStateIsRefused(t *testing.T) {

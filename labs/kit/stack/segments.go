@@ -66,6 +66,7 @@ func checkSegments(dir string) (left remains, err error) {
 			if err := p.check(); err != nil {
 				return left, err
 			}
+			left.gaps = append(left.gaps, p.gaps...)
 			for producer, epoch := range p.open {
 				left.open = append(left.open, openTransaction{t.Name, n, producer, epoch})
 			}
@@ -114,8 +115,9 @@ type partition struct {
 	number  int32
 	dir     string
 	shrinks bool
-	next    int64           // the offset after the last whole batch so far
-	batches []batch         // of the segment at hand
+	next    int64   // the offset after the last whole batch so far
+	batches []batch // of the segment at hand
+	gaps    []indexGap
 	open    map[int64]int16 // producers with a transaction that has no end yet, and their epochs
 }
 
@@ -194,27 +196,33 @@ func (p *partition) walk(raw []byte) (rest []byte, what string) {
 //	 6  8  a timestamp
 //	14  1  flags
 //
-// A crash can leave a batch without its entry, and then entries no longer stand beside their batches. Where there are as
-// many as batches, the epochs must agree: it is the one field of a batch that nothing else vouches for.
+// A crash can leave the last batches without their entries, or with half of one: a gap. The epochs must agree: it is the one field of a
+// batch that nothing else vouches for.
 func (p *partition) index(path string) error {
 	raw, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	aligned := len(raw) == indexEntrySize*len(p.batches)
-	for i := 0; len(raw) >= indexEntrySize; i, raw = i+1, raw[indexEntrySize:] {
-		if raw[1] != byte(crc32c(raw[2:indexEntrySize])) {
+	for i := range min(len(raw)/indexEntrySize, len(p.batches)) {
+		entry := raw[i*indexEntrySize:][:indexEntrySize]
+		if entry[1] != byte(crc32c(entry[2:])) {
 			return p.damaged(path, "the checksum of an index entry does not match")
 		}
-		if aligned && p.batches[i].epoch != binary.LittleEndian.Uint32(raw[2:]) {
+		if p.batches[i].epoch != binary.LittleEndian.Uint32(entry[2:]) {
 			p.next = p.batches[i].first
 			return p.damaged(path, "a batch and its index entry differ in the leader epoch")
 		}
 	}
+	if whole := len(raw) / indexEntrySize; len(raw)%indexEntrySize > 0 || whole < len(p.batches) {
+		p.gaps = append(p.gaps, indexGap{path, whole, p.batches[min(whole, len(p.batches)):]})
+	}
 	return nil
 }
 
-const indexEntrySize = 15
+const (
+	indexEntrySize    = 15
+	indexEntryVersion = 1
+)
 
 // reaches compares the end of the log with where it was when the broker last closed it in order. Later records are fine,
 // missing ones are not.
