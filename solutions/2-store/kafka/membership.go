@@ -75,7 +75,10 @@ func (s *Store) join(m *membership) (*kgo.Client, error) {
 		kgo.HeartbeatInterval(heartbeatInterval),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, got map[string][]int32) { s.take(m, got[s.heads]) }),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { s.give(gone[s.heads]) }),
-		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { s.give(gone[s.heads]) }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+			s.unsettle() // the broker was away, or has forgotten us: nobody has told us of another owner
+			s.give(gone[s.heads])
+		}),
 	}
 	if s.opts.Address != "" {
 		opts = append(opts, kgo.InstanceID(s.opts.Address))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -271,6 +272,33 @@ func appended(t *testing.T, s *kafka.Store, e contract.Event, named map[string]i
 		require.NoError(t, err)
 	}
 	return err == nil
+}
+
+// A broker that was away for long has forgotten its members. Until it has heard of us again, nobody is the owner, and an append waits.
+func TestAnAppendWaitsWhileTheGroupHasForgottenUs(t *testing.T) {
+	t.Parallel()
+	cluster := broker(t)
+	s := open(t, options(cluster, "log"))
+	joining := make(chan struct{})
+	held, release := context.WithCancel(t.Context())
+	defer release()
+	cluster.ControlKey(int16(kmsg.JoinGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.SleepControl(func() { close(joining); <-held.Done() })
+		return nil, nil, false
+	})
+	cluster.ControlKey(int16(kmsg.Heartbeat), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		answer := req.ResponseKind().(*kmsg.HeartbeatResponse)
+		answer.ErrorCode = kerr.UnknownMemberID.Code
+		return answer, nil, true
+	})
+	<-joining
+	impatient, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := s.Append(impatient, stream, 0, event(stream, 1))
+	require.ErrorIs(t, err, context.Canceled, "it was waiting")
+	release()
+	_, err = s.Append(t.Context(), stream, 0, event(stream, 1))
+	require.NoError(t, err)
 }
 
 func TestAReaderWritesNothing(t *testing.T) {
