@@ -32,6 +32,7 @@ type row struct {
 	Causation   string          `json:"causation_id,omitempty"`
 	Traceparent string          `json:"traceparent,omitempty"`
 	Source      string          `json:"source"`
+	Ends        bool            `json:"ends,omitempty"`
 	Data        json.RawMessage `json:"data"`
 	Raw         []byte          `json:"raw"` // base64
 }
@@ -59,7 +60,7 @@ func show(leaf int64, r contract.Recorded, c catalog) (event, error) {
 		Leaf: leaf, Stream: r.Stream, Version: r.Version, ID: r.ID.String(), Type: r.Type, Schema: r.Schema,
 		Fingerprint: hex.EncodeToString(r.Fingerprint[:]), EffectiveAt: r.EffectiveAt.UTC().Format(micros), RecordedAt: r.RecordedAt.UTC().Format(micros),
 		Corrects: idText(r.Corrects), Actor: r.Actor, Approver: r.Approver, Reason: r.Reason, Correlation: idText(r.Correlation),
-		Causation: idText(r.Causation), Traceparent: r.Traceparent, Source: r.Source, Data: data.json(), Raw: r.Data,
+		Causation: idText(r.Causation), Traceparent: r.Traceparent, Source: r.Source, Ends: r.Ends, Data: data.json(), Raw: r.Data,
 	}, recorded: r, data: data}
 	back, err := e.row.recorded()
 	if err == nil && !bytes.Equal(back.Leaf(), r.Leaf()) {
@@ -97,7 +98,7 @@ func (w row) recorded() (contract.Recorded, error) {
 			ID: p.id("id", w.ID), Stream: w.Stream, Type: w.Type, Schema: w.Schema, Fingerprint: p.digest("fingerprint", w.Fingerprint),
 			EffectiveAt: p.time("effective_at", w.EffectiveAt), Corrects: p.id("corrects", w.Corrects), Actor: w.Actor, Approver: w.Approver,
 			Reason: w.Reason, Correlation: p.id("correlation_id", w.Correlation), Causation: p.id("causation_id", w.Causation),
-			Traceparent: w.Traceparent, Source: w.Source, Data: w.Raw,
+			Traceparent: w.Traceparent, Source: w.Source, Ends: w.Ends, Data: w.Raw,
 		},
 	}
 	return r, p.err

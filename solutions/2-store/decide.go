@@ -12,8 +12,8 @@ import (
 
 // Known is what a decision asks of the log.
 type Known interface {
-	// Version of a stream; 0 if it does not exist.
-	Version(stream string) int64
+	// Version of a stream, 0 if it does not exist, and whether it has ended.
+	Version(stream string) (version int64, ended bool)
 	// Outcome of an id, and whether it is recorded at all.
 	Outcome(id uuid.UUID) (Outcome, bool)
 }
@@ -31,7 +31,7 @@ func Validate(stream string, events []contract.Event) error {
 		return fmt.Errorf("%w: a batch of nothing for stream %q", contract.ErrInvalid, stream)
 	}
 	seen := make(map[uuid.UUID]bool, len(events))
-	for _, e := range events {
+	for i, e := range events {
 		if err := e.Validate(); err != nil {
 			return err
 		}
@@ -40,6 +40,9 @@ func Validate(stream string, events []contract.Event) error {
 		}
 		if seen[e.ID] {
 			return fmt.Errorf("%w %s: its id is twice in one batch", contract.ErrInvalid, e.ID)
+		}
+		if e.Ends && i < len(events)-1 {
+			return fmt.Errorf("%w %s: it ends stream %s, and another event follows", contract.ErrInvalid, e.ID, stream)
 		}
 		seen[e.ID] = true
 	}
@@ -55,7 +58,11 @@ func Decide(known Known, stream string, expected int64, events []contract.Event)
 	if err != nil || receipts != nil {
 		return receipts, err
 	}
-	if actual := known.Version(stream); expected != contract.Any && expected != actual {
+	actual, ended := known.Version(stream)
+	switch {
+	case ended:
+		return nil, &contract.EndedError{Stream: stream, Version: actual}
+	case expected != contract.Any && expected != actual:
 		return nil, &contract.ConflictError{Stream: stream, Expected: expected, Actual: actual}
 	}
 	return nil, nil

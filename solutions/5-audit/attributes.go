@@ -12,7 +12,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// An Attribute is one field of a leaf, readable. The payload is shown by its digest, in hexadecimal.
+// An Attribute is one field of a leaf, readable. The payload is what stands before its Avro body (wire), and the body's digest, both
+// in hexadecimal.
 type Attribute struct{ Name, Value string }
 
 // ErrLeaf is wrapped by the error of bytes that are not an event's leaf.
@@ -26,8 +27,8 @@ var layout = []struct {
 	{"stream", text}, {"type", text}, {"actor", text}, {"approver", text}, {"reason", text}, {"source", text}, {"traceparent", text},
 	{"id", id}, {"corrects", id}, {"correlation", id}, {"causation", id},
 	{"effective_at", instant}, {"recorded_at", instant},
-	{"version", number}, {"schema", number},
-	{"fingerprint", hex.EncodeToString}, {"payload", hex.EncodeToString},
+	{"version", number}, {"ends", flag}, {"schema", number},
+	{"fingerprint", hex.EncodeToString}, {"wire", hex.EncodeToString}, {"payload", hex.EncodeToString},
 }
 
 // Attributes reads a leaf as contract.Recorded.Leaf writes it.
@@ -36,7 +37,7 @@ func Attributes(leaf []byte) ([]Attribute, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(fields) != len(layout)+1 || string(fields[0]) != "blotter/leaf/v1" {
+	if len(fields) != len(layout)+1 || string(fields[0]) != "blotter/leaf/v2" {
 		return nil, fmt.Errorf("%w: %d fields under the tag %.40q", ErrLeaf, len(fields), fields[0])
 	}
 	all := make([]Attribute, len(layout))
@@ -70,6 +71,13 @@ func id(b []byte) string {
 		return hex.EncodeToString(b)
 	}
 	return u.String()
+}
+
+func flag(b []byte) string {
+	if len(b) != 1 || b[0] > 1 {
+		return hex.EncodeToString(b)
+	}
+	return strconv.FormatBool(b[0] == 1)
 }
 
 func number(b []byte) string {
@@ -123,7 +131,10 @@ func names(all []difference) []string {
 func describe(all []difference) string {
 	var parts []string
 	for _, d := range all {
-		if d.name == "payload" {
+		if d.name == "wire" && len(all) > 1 && all[len(all)-1].name == "payload" {
+			continue // the two are one payload
+		}
+		if d.name == "wire" || d.name == "payload" {
 			parts = append(parts, "the payload is not the one that was sealed")
 			continue
 		}

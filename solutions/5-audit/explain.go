@@ -65,7 +65,7 @@ func (v *verifier) replaced(ctx context.Context, sealed *entry, found *event) (s
 		return fmt.Sprintf("missing event: it was sealed here, and in its place stands the one sealed at %s", *home), nil
 	case now != nil:
 		return fmt.Sprintf("extra event: one that was never sealed stands here, %s, and the one sealed here stands at %s", found.id, *now), nil
-	case slices.Equal(names(changed), []string{"payload"}):
+	case slices.Equal(names(changed), []string{"payload"}), slices.Equal(names(changed), []string{"wire", "payload"}):
 		return v.exchanged(ctx, changed)
 	case len(changed) > 1 && slices.Contains(names(changed), "id"):
 		return fmt.Sprintf("replaced event: one that was never sealed stands here, %s, and the one sealed here is gone", found.id), nil
@@ -75,7 +75,7 @@ func (v *verifier) replaced(ctx context.Context, sealed *entry, found *event) (s
 
 // exchanged tells a payload that was made up from one that is another event's.
 func (v *verifier) exchanged(ctx context.Context, changed []difference) (string, error) {
-	payload := changed[0].is
+	payload := changed[len(changed)-1].is
 	owner, err := v.sealedWhere(ctx, func(leaf []byte) bool {
 		all := attributes(leaf)
 		return len(all) > 0 && all[len(all)-1].Value == payload

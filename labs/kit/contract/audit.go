@@ -3,7 +3,6 @@ package contract
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"time"
@@ -64,16 +63,14 @@ func (f *Fault) Error() string {
 const MaxLeaf = 65535
 
 // Leaf is the canonical bytes of one event (L5.I1): a tag, then every attribute, each with its length in four bytes
-// big-endian before it, then SHA-256 of the payload as stored. No partition and no offset: a log copied to another
+// big-endian before it, then the payload: what stands before its Avro body, and SHA-256 of the body. So the leaf of an event
+// is the same whether its body was fetched from object storage or not. No partition and no offset: a log copied to another
 // cluster keeps its leaves.
 func (r Recorded) Leaf() []byte {
 	var b bytes.Buffer
-	field := func(f []byte) {
-		b.Write(binary.BigEndian.AppendUint32(nil, uint32(len(f))))
-		b.Write(f)
-	}
+	field := func(f []byte) { prefixed(&b, f) }
 	number := func(n int64) { field(binary.BigEndian.AppendUint64(nil, uint64(n))) }
-	field([]byte("blotter/leaf/v1"))
+	field([]byte("blotter/leaf/v2"))
 	for _, text := range []string{r.Stream, r.Type, r.Actor, r.Approver, r.Reason, r.Source, r.Traceparent} {
 		field([]byte(text))
 	}
@@ -84,9 +81,11 @@ func (r Recorded) Leaf() []byte {
 		number(at.UnixMicro())
 	}
 	number(r.Version)
+	field(flag(r.Ends))
 	number(int64(r.Schema))
 	field(r.Fingerprint[:])
-	payload := sha256.Sum256(r.Data)
-	field(payload[:])
+	head, body := r.payload()
+	field(head)
+	field(body[:])
 	return b.Bytes()
 }

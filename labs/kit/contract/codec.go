@@ -86,6 +86,9 @@ type Payload struct {
 // Decoded is r as the domain sees it. A body that does not decode is an error that says where it stands in the log: who
 // reads a history stops there, for what skips an event tells another history.
 func Decoded(ctx context.Context, codec Codec, r Recorded) (trade.Event, error) {
+	if r.Claimed() {
+		return trade.Event{}, fmt.Errorf("event %s of stream %s: %w", r.ID, r.Stream, ErrClaimed)
+	}
 	body, err := codec.Decode(ctx, r.Type, r.Data)
 	if err != nil {
 		return trade.Event{}, fmt.Errorf("event %s of stream %s, version %d, position %s: %w", r.ID, r.Stream, r.Version, r.Position, err)
@@ -110,6 +113,7 @@ var (
 	ErrMalformed     = errors.New("data is not what its schema says")
 	ErrUnknownSchema = errors.New("no schema under this id")
 	ErrWrongType     = errors.New("the schema is of another event type")
+	ErrClaimed       = errors.New("the payload is in object storage, and was not fetched from there")
 )
 
 // ErrIncompatible is wrapped with what a new schema breaks.

@@ -4,6 +4,7 @@
 //	event.go       the event as every part sees it, and its content digest
 //	codec.go       Lab 1: bodies to bytes and back, across schema versions
 //	store.go       Lab 2: append, find, read, follow
+//	blobs.go       Lab 2: payloads that are too large for the log
 //	projection.go  Lab 3: read models with their checkpoint
 //	replay.go      Lab 4: snapshots, and proof that history still leads to them
 //	audit.go       Lab 5: seal the log, verify it

@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
+	"io"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,7 +27,26 @@ type Event struct {
 	Causation   uuid.UUID // what caused it: a command's content id, or the event a process reacted to
 	Traceparent string    // W3C Trace Context; may change on a retry
 	Source      string    // where it came from
+	Ends        bool      // nothing can follow it: its stream ends with it
 	Data        []byte    // Confluent wire format: 0x00, schema id in 4 bytes big-endian, Avro body
+	Claim       [32]byte  // see Claimed; zero in every event that a producer hands over or a reader is given
+}
+
+// Claimed says whether the Avro body of e is in object storage (Blobs), under the digest Claim, and Data is what stands before
+// it in the wire format. That is how a log keeps an event whose payload is too large for it: the claim check of the CloudEvents
+// extension "dataref", which likewise is an attribute and no payload of a special kind.
+func (e Event) Claimed() bool { return e.Claim != [32]byte{} }
+
+// wireHead is the bytes of Data before the Avro body.
+const wireHead = 5
+
+// payload is what stands before the Avro body and the body's SHA-256, the same whether the body is claimed or not.
+func (e Event) payload() (head []byte, body [sha256.Size]byte) {
+	if e.Claimed() {
+		return e.Data, e.Claim
+	}
+	n := min(wireHead, len(e.Data))
+	return e.Data[:n], sha256.Sum256(e.Data[n:])
 }
 
 // A Recorded event has its place: version and time given by the store, position by the feed it was read from.
@@ -46,8 +65,9 @@ type Receipt struct {
 
 // Limits that every store enforces, so that the audit's leaf always fits (see audit.go).
 const (
-	MaxAttribute = 1024    // bytes of each text attribute
-	MaxData      = 1 << 20 // bytes of Data
+	MaxAttribute = 1024     // bytes of each text attribute
+	MaxData      = 1 << 20  // bytes of Data
+	MaxClaim     = 64 << 20 // bytes of an Avro body in object storage
 )
 
 // ErrInvalid is wrapped by the error of an event that no store takes.
@@ -78,20 +98,22 @@ func (e Event) Validate() error {
 		return bad("schema version %d, want 1 or more", e.Schema)
 	case e.EffectiveAt.IsZero() || !e.EffectiveAt.Equal(e.EffectiveAt.Truncate(time.Microsecond)):
 		return bad("effective_at %s is zero or finer than a microsecond", e.EffectiveAt)
-	case len(e.Data) < 5 || e.Data[0] != 0:
+	case len(e.Data) < wireHead || e.Data[0] != 0:
 		return bad("data is not in the Confluent wire format")
 	case len(e.Data) > MaxData:
 		return bad("data has %d bytes, at most %d go in", len(e.Data), MaxData)
+	case e.Claimed() && len(e.Data) != wireHead:
+		return bad("data has %d bytes, and its body is claimed", len(e.Data))
 	}
 	return nil
 }
 
 // ContentDigest is what "the same event again" means: everything the producer says, and nothing that a retry may
-// change. Left out are traceparent, the registry's id (the first five bytes of Data), and what the store gives.
-// Each field goes in with its length before it, so no two events share a digest by shifting bytes between fields.
+// change. Left out are traceparent, the registry's id (the first five bytes of Data), where the payload is kept, and what the
+// store gives. Each field goes in with its length before it, so no two events share a digest by shifting bytes between fields.
 func (e Event) ContentDigest() [sha256.Size]byte {
 	h := sha256.New()
-	for _, text := range []string{"blotter/event/v1", e.Stream, e.Type, e.Actor, e.Approver, e.Reason, e.Source} {
+	for _, text := range []string{"blotter/event/v2", e.Stream, e.Type, e.Actor, e.Approver, e.Reason, e.Source} {
 		prefixed(h, []byte(text))
 	}
 	prefixed(h, e.ID[:])
@@ -100,11 +122,20 @@ func (e Event) ContentDigest() [sha256.Size]byte {
 	prefixed(h, e.Corrects[:])
 	prefixed(h, e.Correlation[:])
 	prefixed(h, e.Causation[:])
-	prefixed(h, e.Data[min(5, len(e.Data)):])
+	prefixed(h, flag(e.Ends))
+	_, body := e.payload()
+	prefixed(h, body[:])
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-func prefixed(h hash.Hash, b []byte) {
-	h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(b))))
-	h.Write(b)
+func prefixed(w io.Writer, b []byte) {
+	w.Write(binary.BigEndian.AppendUint32(nil, uint32(len(b))))
+	w.Write(b)
+}
+
+func flag(b bool) []byte {
+	if b {
+		return []byte{1}
+	}
+	return []byte{0}
 }

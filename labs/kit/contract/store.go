@@ -26,6 +26,9 @@ import (
 //	L2.I7  a reader sees each event once, in version order within its stream, and never skips one that commits late
 //	L2.I8  recorded_at is max(clock, last + 1 µs) of its partition (Kafka) or stream (Postgres)
 //	L2.I9  a writer that lost its place is fenced: ErrFenced, and nothing of it becomes visible
+//	L2.I10 behind an event that ends its stream (Event.Ends) nothing is appended, whatever version is expected: *EndedError
+//	L2.I13 a payload that is kept in object storage (Blobs) is there before its event commits, and is held against its
+//	       digest when it is read; one that is gone or altered is *ClaimError
 type Store interface {
 	// Append puts events at the end of stream, which must be at version expected (0: it must not exist; Any: wherever it
 	// is). All events must name the stream. It returns once the events are durable.
@@ -169,6 +172,16 @@ type ReusedError struct {
 
 func (e *ReusedError) Error() string {
 	return fmt.Sprintf("id %s is taken by other content, in stream %s", e.ID, e.Stream)
+}
+
+// An EndedError is an append to a stream that has ended (L2.I10).
+type EndedError struct {
+	Stream  string
+	Version int64 // of the event that ended it
+}
+
+func (e *EndedError) Error() string {
+	return fmt.Sprintf("stream %s ended at version %d, and nothing follows", e.Stream, e.Version)
 }
 
 // A NotOwnerError is a request for a partition that another process owns.

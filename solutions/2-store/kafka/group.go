@@ -77,7 +77,7 @@ func (o *owner) reply(r *request, receipts []contract.Receipt, err error) {
 // knows whether it landed.
 func (o *owner) commit() error {
 	o.stamps.begin() // until the outcome is known: after an error that is when the partition was taken over anew
-	d := &draft{all: o.s.index, index: o.index, versions: map[string]int64{}, ids: map[uuid.UUID]contract.Recorded{}}
+	d := &draft{all: o.s.index, index: o.index, ends: map[string]contract.Recorded{}, ids: map[uuid.UUID]contract.Recorded{}}
 	o.decide(d)
 	if d.err != nil {
 		return d.err
@@ -187,24 +187,24 @@ func (o *owner) known(r *request) ([]contract.Receipt, error) {
 
 // A draft is a group before it is committed: the index, and what the group adds to it.
 type draft struct {
-	all      *index
-	index    *part // of the group's partition
-	events   []contract.Recorded
-	versions map[string]int64
-	ids      map[uuid.UUID]contract.Recorded
-	err      error // the index cannot tell what it was asked
+	all    *index
+	index  *part // of the group's partition
+	events []contract.Recorded
+	ends   map[string]contract.Recorded // the last event of each stream that the group writes to
+	ids    map[uuid.UUID]contract.Recorded
+	err    error // the index cannot tell what it was asked
 }
 
 // Version of a stream, with the earlier appends of the group.
-func (d *draft) Version(stream string) int64 {
-	if v, ok := d.versions[stream]; ok {
-		return v
+func (d *draft) Version(stream string) (int64, bool) {
+	if last, ok := d.ends[stream]; ok {
+		return last.Version, last.Ends
 	}
-	v, err := d.index.version(stream)
+	v, ended, err := d.index.version(stream)
 	if err != nil {
 		d.err = err
 	}
-	return v
+	return v, ended
 }
 
 // Outcome of an id, in the log or in the group.
@@ -224,7 +224,7 @@ func (d *draft) Outcome(id uuid.UUID) (store.Outcome, bool) {
 
 // touches says whether a decision on r rests on an earlier append of the group.
 func (d *draft) touches(r *request) bool {
-	if _, ok := d.versions[r.stream]; ok {
+	if _, ok := d.ends[r.stream]; ok {
 		return true
 	}
 	return slices.ContainsFunc(r.events, func(e contract.Event) bool { _, ok := d.ids[e.ID]; return ok })
@@ -233,30 +233,28 @@ func (d *draft) touches(r *request) bool {
 // stage adds an append to the group.
 func (d *draft) stage(r *request, stamp func() time.Time) []contract.Receipt {
 	var receipts []contract.Receipt
-	version := d.Version(r.stream)
+	version, _ := d.Version(r.stream)
 	for _, e := range r.events {
 		version++
 		e.EffectiveAt = e.EffectiveAt.UTC()
 		recorded := contract.Recorded{Event: e, Version: version, RecordedAt: stamp()}
 		d.events = append(d.events, recorded)
 		d.ids[e.ID] = recorded
+		d.ends[r.stream] = recorded
 		receipts = append(receipts, receipt(recorded))
 	}
-	d.versions[r.stream] = version
 	return receipts
 }
 
 // records is one for each event of the group, in order, then the head of each stream that it touches.
 func (o *owner) records(d *draft) ([]*kgo.Record, error) {
 	records := make([]*kgo.Record, 0, 2*len(d.events))
-	ends := map[string]contract.Recorded{}
 	for _, e := range d.events {
 		record := encode(e)
 		record.Topic = o.s.events
 		records = append(records, record)
-		ends[e.Stream] = e
 	}
-	for _, e := range ends {
+	for _, e := range d.ends {
 		record, err := o.s.head(o.ctx, e)
 		if err != nil {
 			return nil, err

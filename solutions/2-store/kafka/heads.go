@@ -11,7 +11,7 @@ import (
 
 // headOf is the head of a stream whose last event is e.
 func headOf(e contract.Recorded) contract.Head {
-	return contract.Head{Stream: e.Stream, Version: e.Version, EventID: e.ID, RecordedAt: e.RecordedAt, Digest: e.ContentDigest()}
+	return contract.Head{Stream: e.Stream, Version: e.Version, EventID: e.ID, RecordedAt: e.RecordedAt, Digest: e.ContentDigest(), Ended: e.Ends}
 }
 
 func (s *Store) head(ctx context.Context, e contract.Recorded) (*kgo.Record, error) {

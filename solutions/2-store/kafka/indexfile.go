@@ -46,11 +46,11 @@ type place struct {
 	Size   int64   `json:"size"`  // of the file of events; what lies behind was never committed
 }
 
-const indexFormat = 1
+const indexFormat = 2
 
 var (
 	idsBucket     = []byte("ids")     // id -> pointer
-	streamsBucket = []byte("streams") // stream -> pointer to its last event, version
+	streamsBucket = []byte("streams") // stream -> pointer to its last event, version, whether it has ended
 	placeBucket   = []byte("place")   // "place" -> place, as JSON
 )
 
@@ -172,7 +172,7 @@ func (f *indexFile) add(events []*contract.Recorded, next, heads int64) error {
 			if err := ids.Put(bytes.Clone(e.ID[:]), to.Last.append(nil)); err != nil {
 				return err
 			}
-			if err := streams.Put([]byte(e.Stream), streamEnd{to.Last, e.Version}.bytes()); err != nil {
+			if err := streams.Put([]byte(e.Stream), streamEnd{to.Last, e.Version, e.Ends}.bytes()); err != nil {
 				return err
 			}
 		}
@@ -196,18 +196,25 @@ func (f *indexFile) add(events []*contract.Recorded, next, heads int64) error {
 type streamEnd struct {
 	last    pointer
 	version int64
+	ended   bool
 }
 
+const streamEndSize = pointerSize + 8 + 1
+
 func (e streamEnd) bytes() []byte {
-	return binary.BigEndian.AppendUint64(e.last.append(nil), uint64(e.version))
+	value := binary.BigEndian.AppendUint64(e.last.append(nil), uint64(e.version))
+	if e.ended {
+		return append(value, 1)
+	}
+	return append(value, 0)
 }
 
 // endOf is the inverse of bytes; the zero end is of a stream that does not exist.
 func endOf(value []byte) streamEnd {
-	if len(value) != pointerSize+8 {
+	if len(value) != streamEndSize {
 		return streamEnd{}
 	}
-	return streamEnd{pointerOf(value), int64(binary.BigEndian.Uint64(value[pointerSize:]))}
+	return streamEnd{pointerOf(value), int64(binary.BigEndian.Uint64(value[pointerSize:])), value[streamEndSize-1] == 1}
 }
 
 // end is where a stream stands.

@@ -140,12 +140,15 @@ func (p *part) apply(events []contract.Recorded) error {
 		if e.Position.Offset < p.next { // next is the owner's to change, and this is called by the owner
 			continue
 		}
-		version, err := p.version(e.Stream)
+		version, ended, err := p.version(e.Stream)
 		if err != nil {
 			return err
 		}
 		if e.Version != version+1 {
 			return outOfOrder(e, version+1)
+		}
+		if ended {
+			return &contract.DamagedError{Position: e.Position, What: fmt.Sprintf("%s ended at version %d, and goes on here", e.Stream, version)}
 		}
 		p.put(&e)
 	}
@@ -221,20 +224,22 @@ func (p *part) agreed(heads int64) {
 	p.heads = heads
 }
 
-// version of a stream; 0 if it does not exist.
-func (p *part) version(stream string) (int64, error) {
+// version of a stream, 0 if it does not exist, and whether it has ended.
+func (p *part) version(stream string) (version int64, ended bool, err error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if p.unfit != nil {
-		return 0, p.unfit
+		return 0, false, p.unfit
 	}
 	if fresh := p.streams[stream]; len(fresh) > 0 {
-		return fresh[len(fresh)-1].Version, nil
+		last := fresh[len(fresh)-1]
+		return last.Version, last.Ends, nil
 	}
 	if p.file == nil {
-		return 0, nil
+		return 0, false, nil
 	}
-	return p.file.end(stream).version, nil
+	end := p.file.end(stream)
+	return end.version, end.ended, nil
 }
 
 // stream is the events of a stream, in version order. They are not to be changed.

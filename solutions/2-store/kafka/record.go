@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,6 +32,8 @@ import (
 //	     ce_actor, ce_approver, ce_reason
 //	     ce_correlationid, ce_causationid                   uuid
 //	     ce_traceparent                                     CloudEvents extension "Distributed Tracing"
+//	     ce_ends            true                            nothing follows in its stream
+//	     ce_dataref         sha256:9f86d081…                CloudEvents extension "Dataref": where the Avro body is, if not here
 //	     content-type       application/vnd.confluent.avro
 //	value 0x00, schema id, Avro body
 const (
@@ -66,9 +69,18 @@ func encode(r contract.Recorded) *kgo.Record {
 	header("ce_correlationid", optional(r.Correlation))
 	header("ce_causationid", optional(r.Causation))
 	header("ce_traceparent", r.Traceparent)
+	if r.Ends {
+		header("ce_ends", "true")
+	}
+	if r.Claimed() {
+		header("ce_dataref", claimScheme+hex.EncodeToString(r.Claim[:]))
+	}
 	header("content-type", dataType)
 	return record
 }
+
+// claimScheme is before the hexadecimal digest of a payload that is in object storage. Where that is, its readers know.
+const claimScheme = "sha256:"
 
 func optional(id uuid.UUID) string {
 	if id == uuid.Nil {
@@ -140,10 +152,23 @@ func (h headers) event() (r contract.Recorded, err error) {
 		Correlation: id("ce_correlationid"), Causation: id("ce_causationid"), Traceparent: h["ce_traceparent"],
 	}
 	r.Version, r.RecordedAt = number("ce_version"), at("ce_time")
-	if n, cause := hex.Decode(r.Fingerprint[:], []byte(h["ce_fingerprint"][:min(64, len(h["ce_fingerprint"]))])); cause != nil || n != len(r.Fingerprint) {
-		bad("ce_fingerprint", fmt.Errorf("want 64 hexadecimal digits"))
+	bad("ce_fingerprint", digest(&r.Fingerprint, h["ce_fingerprint"]))
+	if h["ce_dataref"] != "" {
+		bad("ce_dataref", digest(&r.Claim, strings.TrimPrefix(h["ce_dataref"], claimScheme)))
+	}
+	if h["ce_ends"] != "" {
+		var cause error
+		r.Ends, cause = strconv.ParseBool(h["ce_ends"])
+		bad("ce_ends", cause)
 	}
 	return r, err
+}
+
+func digest(to *[32]byte, text string) error {
+	if n, err := hex.Decode(to[:], []byte(text[:min(64, len(text))])); err != nil || n != len(to) {
+		return fmt.Errorf("want 64 hexadecimal digits")
+	}
+	return nil
 }
 
 // marker is the record of an owner that takes over.

@@ -75,7 +75,11 @@ func (s *Store) record(ctx context.Context, e contract.Event) contract.Receipt {
 // known answers from a store whose lock is held.
 type known struct{ *Store }
 
-func (k known) Version(stream string) int64 { return int64(len(k.streams[stream])) }
+func (k known) Version(stream string) (int64, bool) {
+	offsets := k.streams[stream]
+	n := len(offsets)
+	return int64(n), n > 0 && k.log[offsets[n-1]].Ends
+}
 
 func (k known) Outcome(id uuid.UUID) (store.Outcome, bool) {
 	offset, ok := k.ids[id]

@@ -16,8 +16,8 @@ import (
 const (
 	// The heads are read before the ids, each with a snapshot of its own. The other way round, an event that commits in
 	// between would be a conflict to its own retry.
-	selectHeads = `select s.stream, e.version, e.recorded_at from unnest($1::text[]) as s (stream)
-		cross join lateral (select version, recorded_at from events where events.stream = s.stream order by version desc limit 1) as e`
+	selectHeads = `select s.stream, e.version, e.recorded_at, e.ends from unnest($1::text[]) as s (stream)
+		cross join lateral (select version, recorded_at, ends from events where events.stream = s.stream order by version desc limit 1) as e`
 	selectIDs = `select id, stream, version, recorded_at, digest from events where id = any($1::uuid[])`
 )
 
@@ -60,7 +60,7 @@ func (s *Store) attempt(group []*appending, thorough bool) ([]outcome, error) {
 
 // begin opens the transaction, announces it to Frontier, and reads what deciding needs.
 func (s *Store) begin(conn *pgxpool.Conn, group []*appending, thorough bool) (*known, error) {
-	log := &known{heads: map[string]contract.Receipt{}, ids: map[uuid.UUID]store.Outcome{}}
+	log := &known{heads: map[string]head{}, ids: map[uuid.UUID]store.Outcome{}}
 	var streams []string
 	for _, a := range group {
 		streams = append(streams, a.stream)
@@ -75,7 +75,9 @@ func (s *Store) begin(conn *pgxpool.Conn, group []*appending, thorough bool) (*k
 	if err := conn.SendBatch(s.ctx, &batch).Close(); err != nil || thorough {
 		return log, err
 	}
-	ids := idsOf(group, func(a *appending) bool { return a.expected != contract.Any && a.expected != log.Version(a.stream) })
+	ids := idsOf(group, func(a *appending) bool {
+		return a.expected != contract.Any && a.expected != log.heads[a.stream].Version
+	})
 	if len(ids) == 0 {
 		return log, nil
 	}
@@ -100,10 +102,10 @@ func idsOf(group []*appending, which func(*appending) bool) []uuid.UUID {
 
 func (k *known) readHeads(rows pgx.Rows) error {
 	var stream string
-	var head contract.Receipt
-	_, err := pgx.ForEachRow(rows, []any{&stream, &head.Version, &head.RecordedAt}, func() error {
-		head.RecordedAt = head.RecordedAt.UTC()
-		k.heads[stream] = head
+	var h head
+	_, err := pgx.ForEachRow(rows, []any{&stream, &h.Version, &h.RecordedAt, &h.ended}, func() error {
+		h.RecordedAt = h.RecordedAt.UTC()
+		k.heads[stream] = h
 		return nil
 	})
 	return err

@@ -12,13 +12,21 @@ import (
 // known is what the log says of the streams and ids of a group of appends, at the moment it was read. Deciding needs nothing
 // else, so it is plain code without a database; that the log has not moved since, the unique constraints tell at the insert.
 type known struct {
-	heads map[string]contract.Receipt // the last event of each stream that exists
+	heads map[string]head // of each stream that exists
 	ids   map[uuid.UUID]store.Outcome
+}
+
+// A head is the last event of a stream.
+type head struct {
+	contract.Receipt
+	ended bool
 }
 
 var _ store.Known = (*known)(nil)
 
-func (k *known) Version(stream string) int64 { return k.heads[stream].Version }
+func (k *known) Version(stream string) (int64, bool) {
+	return k.heads[stream].Version, k.heads[stream].ended
+}
 
 func (k *known) Outcome(id uuid.UUID) (store.Outcome, bool) {
 	o, ok := k.ids[id]
@@ -34,13 +42,13 @@ func (k *known) decide(a *appending, clock time.Time) (outcome, []row) {
 		return outcome{receipts, err}, nil
 	}
 	rows := make([]row, len(a.events))
-	head := k.heads[a.stream]
+	last := k.heads[a.stream]
 	for i, e := range a.events {
-		head = contract.Receipt{Version: head.Version + 1, RecordedAt: contract.Stamp(clock, head.RecordedAt)}
-		receipts = append(receipts, head)
-		rows[i] = row{Event: e, Receipt: head, digest: e.ContentDigest()}
-		k.ids[e.ID] = store.Outcome{Stream: a.stream, Digest: rows[i].digest, Receipt: head}
+		last = head{contract.Receipt{Version: last.Version + 1, RecordedAt: contract.Stamp(clock, last.RecordedAt)}, e.Ends}
+		receipts = append(receipts, last.Receipt)
+		rows[i] = row{Event: e, Receipt: last.Receipt, digest: e.ContentDigest()}
+		k.ids[e.ID] = store.Outcome{Stream: a.stream, Digest: rows[i].digest, Receipt: last.Receipt}
 	}
-	k.heads[a.stream] = head
+	k.heads[a.stream] = last
 	return outcome{receipts: receipts}, rows
 }

@@ -17,7 +17,7 @@ import (
 var migrations embed.FS
 
 // newest is the version of the last file in migrations.
-const newest = 1
+const newest = 2
 
 // migrate brings the schema up to date and states the rights in it. Whoever is in config becomes the owner of a new log.
 // Two processes that start at once take turns.

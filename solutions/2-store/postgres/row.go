@@ -22,10 +22,10 @@ type row struct {
 // insertEvents is the one statement of an append, whatever its size: one array per column, so neither the number of
 // parameters nor the text depends on the number of events. The table's trigger puts the same events into pending.
 const insertEvents = `insert into events (stream, version, id, type, schema, fingerprint, effective_at, recorded_at, corrects,
-	actor, approver, reason, correlation, causation, traceparent, source, data, digest)
+	actor, approver, reason, correlation, causation, traceparent, source, ends, data, claim, digest)
 select * from unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::integer[], $6::bytea[], $7::timestamptz[],
 	$8::timestamptz[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::uuid[], $15::text[],
-	$16::text[], $17::bytea[], $18::bytea[])`
+	$16::text[], $17::boolean[], $18::bytea[], $19::bytea[], $20::bytea[])`
 
 // arrays are the parameters of insertEvents. The rows are put into the order of the primary key, so that two transactions
 // which write the same streams meet in the same order and one waits for the other instead of both.
@@ -53,7 +53,9 @@ func arrays(rows []row) []any {
 		column(rows, func(r *row) pgtype.UUID { return nullable(r.Causation) }),
 		column(rows, func(r *row) string { return r.Traceparent }),
 		column(rows, func(r *row) string { return r.Source }),
+		column(rows, func(r *row) bool { return r.Ends }),
 		column(rows, func(r *row) []byte { return r.Data }),
+		column(rows, func(r *row) []byte { return claimOf(r.Event) }),
 		column(rows, func(r *row) []byte { return r.digest[:] }),
 	}
 }
@@ -66,21 +68,30 @@ func column[T any](rows []row, of func(*row) T) []T {
 	return values
 }
 
+// claimOf is a claim as stored: NULL where there is none.
+func claimOf(e contract.Event) []byte {
+	if !e.Claimed() {
+		return nil
+	}
+	return e.Claim[:]
+}
+
 // nullable is an id as stored: the zero id, which stands for none, is NULL.
 func nullable(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: id != uuid.Nil} }
 
 // eventColumns are what scan reads, of events e.
 const eventColumns = `e.stream, e.version, e.id, e.type, e.schema, e.fingerprint, e.effective_at, e.recorded_at, e.corrects,
-	e.actor, e.approver, e.reason, e.correlation, e.causation, e.traceparent, e.source, e.data`
+	e.actor, e.approver, e.reason, e.correlation, e.causation, e.traceparent, e.source, e.ends, e.data, e.claim`
 
 // scan reads a row of the event's position and eventColumns.
 func scan(rows pgx.Row) (contract.Recorded, error) {
 	var r contract.Recorded
-	var fingerprint []byte
+	var fingerprint, claim []byte
 	var corrects, correlation, causation pgtype.UUID
 	err := rows.Scan(&r.Position.Offset, &r.Stream, &r.Version, &r.ID, &r.Type, &r.Schema, &fingerprint, &r.EffectiveAt,
-		&r.RecordedAt, &corrects, &r.Actor, &r.Approver, &r.Reason, &correlation, &causation, &r.Traceparent, &r.Source, &r.Data)
+		&r.RecordedAt, &corrects, &r.Actor, &r.Approver, &r.Reason, &correlation, &causation, &r.Traceparent, &r.Source, &r.Ends, &r.Data, &claim)
 	copy(r.Fingerprint[:], fingerprint)
+	copy(r.Claim[:], claim)
 	r.EffectiveAt, r.RecordedAt = r.EffectiveAt.UTC(), r.RecordedAt.UTC()
 	r.Corrects, r.Correlation, r.Causation = corrects.Bytes, correlation.Bytes, causation.Bytes
 	return r, err
