@@ -14,6 +14,7 @@ const (
 	deadlockDetected = "40P01"
 	undefinedTable   = "42P01"
 	invalidParameter = "22023" // a session's role that does not exist
+	diskFull         = "53100"
 )
 
 // overtaken says that another writer was there first, or is still under way: what was read before deciding no longer
@@ -30,11 +31,13 @@ func unacceptable(err error) bool {
 }
 
 // lost says that the server did not get to answer: the connection broke (no answer, or class 08), the server is going down
-// (57P) or has no connection to spare (53). Whether a commit took place cannot be told from this.
+// (57P) or has nothing to spare (53): no connection, no memory. Whether a commit took place cannot be told from this. A full
+// disk is not that: the server did answer, nothing was written, and room is made by people, not by waiting.
 func lost(err error) bool {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {
 		return err != nil
 	}
-	return strings.HasPrefix(e.Code, "08") || strings.HasPrefix(e.Code, "57P") || strings.HasPrefix(e.Code, "53")
+	return strings.HasPrefix(e.Code, "08") || strings.HasPrefix(e.Code, "57P") ||
+		strings.HasPrefix(e.Code, "53") && e.Code != diskFull
 }

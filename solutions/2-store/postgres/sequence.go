@@ -21,24 +21,31 @@ const passInterval = 10 * time.Millisecond
 func (s *Store) runSequencer() {
 	tick := time.NewTicker(orphanInterval)
 	defer tick.Stop()
+	failing := false
 	for {
 		select {
 		case <-s.appended:
 		case <-tick.C:
 		case <-s.groupsDone:
 			// The last pass of a store that closes; if it fails, another process or the next start does it.
-			s.trySequence()
+			s.trySequence(failing)
 			return
 		}
-		s.trySequence()
+		failing = !s.trySequence(failing)
 		pause(s.ctx, passInterval)
 	}
 }
 
-func (s *Store) trySequence() {
-	if _, err := s.sequence(s.ctx); err != nil && s.ctx.Err() == nil {
+// trySequence says whether it worked. Of failures in a row the first is told.
+func (s *Store) trySequence(failing bool) bool {
+	_, err := s.sequence(s.ctx)
+	if err != nil && !failing && s.ctx.Err() == nil {
 		s.log.Warn("sequencer: will try again", "error", err)
 	}
+	if err == nil && failing {
+		s.log.Warn("sequencer: works again")
+	}
+	return err == nil
 }
 
 // sequence gives every pending event that is committed now its position, and returns the end of the feed. See the
