@@ -1,0 +1,93 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+// append decides and writes, under the store's lock, so that nothing comes between the two. Events and the head of their stream go in
+// with one transaction.
+func (o *owner) append(ctx context.Context, stream string, expected int64, events []contract.Event) ([]contract.Receipt, error) {
+	for ctx.Err() == nil {
+		if o.producer == nil {
+			if err := o.takeOver(ctx); err != nil {
+				return nil, fmt.Errorf("take over partition %d: %w", o.partition, err)
+			}
+		}
+		receipts, err := Decide(o.s.index.find, o.s.index.last(stream), expected, events)
+		if receipts != nil || err != nil {
+			return receipts, err
+		}
+		recorded := o.stamped(ctx, stream, events)
+		err = o.write(ctx, recorded)
+		if err == nil {
+			return o.seen(recorded)
+		}
+		if err := o.resolve(ctx, err); err != nil {
+			return nil, err
+		}
+	}
+	return nil, ctx.Err()
+}
+
+// stamped is the events with the versions and times that they are to have (L2.I1, L2.I8).
+func (o *owner) stamped(ctx context.Context, stream string, events []contract.Event) []contract.Recorded {
+	version, last := o.s.index.last(stream).Version, o.last
+	recorded := make([]contract.Recorded, len(events))
+	for i, e := range events {
+		version++
+		last = contract.Stamp(o.s.opts.Clock(ctx), last)
+		e.EffectiveAt = e.EffectiveAt.UTC()
+		recorded[i] = contract.Recorded{Event: e, Version: version, RecordedAt: last}
+	}
+	return recorded
+}
+
+// write commits the events with the head of their stream, and fills in their positions.
+func (o *owner) write(ctx context.Context, recorded []contract.Recorded) error {
+	records := o.records(recorded)
+	head, err := o.headRecord(ctx, recorded[len(recorded)-1])
+	if err != nil {
+		return err
+	}
+	if err := o.producer.transact(ctx, append(records, head)); err != nil {
+		return err
+	}
+	for i := range recorded {
+		recorded[i].Position = contract.Position{Partition: o.partition, Offset: records[i].Offset}
+	}
+	return nil
+}
+
+// seen lets the index know what is committed, and gives its receipts.
+func (o *owner) seen(recorded []contract.Recorded) ([]contract.Receipt, error) {
+	var receipts []contract.Receipt
+	for _, e := range recorded {
+		if err := o.know(e); err != nil {
+			return nil, err
+		}
+		receipts = append(receipts, receipt(e))
+	}
+	return receipts, nil
+}
+
+// resolve finds out what became of a transaction that failed with cause. It gives nil once the index knows, so that the append can be
+// decided anew: what landed is then a retry, and gets its receipts. Otherwise it gives what the caller is to be told.
+func (o *owner) resolve(ctx context.Context, cause error) error {
+	o.leave()
+	switch {
+	case errors.Is(cause, errUnconfirmed):
+		// Fencing decides it: what has not landed by then never will. So the log up to our mark has the answer.
+		if err := o.takeOver(ctx); err != nil {
+			return fmt.Errorf("%w; asking the log: %w", cause, err)
+		}
+		return nil
+	case isFenced(cause):
+		return fmt.Errorf("%w: %w", contract.ErrFenced, cause)
+	default:
+		return cause
+	}
+}

@@ -1,0 +1,36 @@
+package store
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// mendHeads makes the heads before the offset to say what the log says. Both are written in one transaction, so they differ only
+// where a broker broke its promise, or where somebody else wrote there. The log is the truth.
+func (o *owner) mendHeads(ctx context.Context, p *producer, to int64) error {
+	found, err := o.readHeads(ctx, to)
+	if err != nil {
+		return err
+	}
+	var mend []*kgo.Record
+	for _, last := range o.ends() {
+		if found[last.Stream].Head != headOf(last) {
+			record, err := o.headRecord(ctx, last)
+			if err != nil {
+				return err
+			}
+			mend = append(mend, record)
+		}
+		delete(found, last.Stream)
+	}
+	for stream, head := range found { // of streams that do not exist: a null head says there never was one
+		if !head.null {
+			mend = append(mend, o.noHead(stream))
+		}
+	}
+	if len(mend) == 0 {
+		return nil
+	}
+	return p.transact(ctx, mend)
+}

@@ -1,0 +1,65 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// An owner writes one partition of both topics. It is used under the store's lock.
+type owner struct {
+	s         *Store
+	partition int32
+	producer  *producer // nil without a place: the partition is to be taken over before the next append
+	next      int64     // the first offset of the events that the index does not know
+	last      time.Time // nothing more is stamped at or before it
+}
+
+// takeOver makes us the partition's only writer, and lets the index know all that is in it. Each step comes BEFORE the next, and the order
+// is what makes it safe.
+func (o *owner) takeOver(ctx context.Context) error {
+	o.leave()
+	producer, err := o.s.newProducer(o.partition)
+	if err != nil {
+		return err
+	}
+	err = o.prove(ctx, producer)
+	if err != nil {
+		producer.close()
+		return err
+	}
+	o.producer = producer
+	return nil
+}
+
+func (o *owner) prove(ctx context.Context, p *producer) error {
+	// Fence. From now on nobody before us can commit, and what they left open is aborted. A crash here costs them a transaction
+	// that nobody was told of.
+	if err := p.fence(ctx); err != nil {
+		return fmt.Errorf("fence: %w", err)
+	}
+	// Mark. All that was committed before us now lies before our mark. A crash here leaves a mark that nobody heeds.
+	events, heads := o.marks()
+	if err := p.transact(ctx, []*kgo.Record{events, heads}); err != nil {
+		return fmt.Errorf("mark: %w", err)
+	}
+	// Read up to the mark. The end of the log would not do: it moves, and tells nothing of who was fenced.
+	if err := o.catchUp(ctx, events.Offset); err != nil {
+		return fmt.Errorf("read the log up to %d: %w", events.Offset, err)
+	}
+	// Mend the heads. A crash here leaves some that differ, and the next owner mends those.
+	if err := o.mendHeads(ctx, p, heads.Offset); err != nil {
+		return fmt.Errorf("mend heads: %w", err)
+	}
+	return nil
+}
+
+// leave gives the place up. Our index stays: what is committed does not change.
+func (o *owner) leave() {
+	if o.producer != nil {
+		o.producer.close()
+		o.producer = nil
+	}
+}
