@@ -53,6 +53,17 @@ var durability = []spec{{
 		next := t.append(stream, 1, t.events.next(stream))[0].RecordedAt
 		require.Equal(t, last.Add(time.Microsecond), next)
 	},
+}, {
+	Check: check.Check{ID: "L2.34", Points: 1, Invariant: "L2.I10", Title: "a stream that has ended stays so over a crash",
+		Hint: "whether a stream has ended is in its last event, wherever that is kept"},
+	try: func(t *trial) {
+		batch := t.events.batch(stream, 3)
+		batch[2].Ends = true
+		first := t.append(stream, 0, batch...)
+		t.reopen()
+		wantEnded(t, 3, t.refused(stream, 3, t.events.next(stream)))
+		require.Equal(t, first, t.append(stream, 0, batch...))
+	},
 }}
 
 var ownership = []spec{{

@@ -20,6 +20,9 @@ type Fixture struct {
 	Volatile bool
 	// Owned says that writing needs a place which another process can take (L2.I9).
 	Owned bool
+	// Claims says that what is too large for the log is kept in object storage, so the claims in events are the store's alone
+	// to make (L2.I13).
+	Claims bool
 }
 
 // A Log is one log as the checks hold it.
@@ -36,7 +39,10 @@ type Log struct {
 // Suite is the checks of Lab 2 for the stores of f, in the order in which they should be met.
 func Suite(f Fixture) check.Suite {
 	s := check.Suite{Name: "2-store", Guide: "labs/2-store/README.md"}
-	groups := [][]spec{versions, idempotency, reading, feed, times, scale}
+	groups := [][]spec{versions, idempotency, reading, feed, times, scale, ending}
+	if !f.Claims {
+		groups = append(groups, bounds)
+	}
 	if !f.Volatile {
 		groups = append(groups, durability)
 	}
@@ -63,6 +69,25 @@ func (c spec) bind(f Fixture) check.Check {
 		c.try(tr)
 	}
 	return c.Check
+}
+
+// Claims is the checks of Lab 2 for what keeps large payloads in object storage: wrap gives a store that does so, over a store of f.
+func Claims(f Fixture, wrap func(contract.Store, contract.Blobs, int) contract.Store) check.Suite {
+	s := check.Suite{Name: "2-store", Guide: "labs/2-store/README.md"}
+	for _, c := range claims {
+		s.Checks = append(s.Checks, c.bind(f, wrap))
+	}
+	return s
+}
+
+// Objects is the checks of Lab 2 for object storage. open gives one that is empty, and what puts data under any digest behind
+// its back.
+func Objects(open func(t check.T) (contract.Blobs, func(digest [32]byte, data []byte))) check.Suite {
+	s := check.Suite{Name: "2-store", Guide: "labs/2-store/README.md"}
+	for _, c := range objects {
+		s.Checks = append(s.Checks, c.bind(open))
+	}
+	return s
 }
 
 // A trial is one check under way: its store, its clock and its events.

@@ -107,5 +107,6 @@ var changes = []func(*contract.Event){
 	func(e *contract.Event) { e.Correlation = uuid.NameSpaceURL },
 	func(e *contract.Event) { e.Causation = uuid.NameSpaceURL },
 	func(e *contract.Event) { e.Source = "elsewhere" },
+	func(e *contract.Event) { e.Ends = true },
 	func(e *contract.Event) { e.Data = append(slices.Clone(e.Data), 'x') },
 }

@@ -112,7 +112,6 @@ func invalid(t *trial) {
 		{"source", func(e *contract.Event) { e.Source = "" }},
 		{"effective_at", func(e *contract.Event) { e.EffectiveAt = e.EffectiveAt.Add(time.Nanosecond) }},
 		{"data", func(e *contract.Event) { e.Data = []byte("{}") }},
-		{"data", func(e *contract.Event) { e.Data = make([]byte, contract.MaxData+1) }},
 	} {
 		batch := t.events.batch(stream, 3)
 		tc.spoil(&batch[1])

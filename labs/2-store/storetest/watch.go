@@ -66,3 +66,21 @@ func (w watched) seq(operation string, events iter.Seq2[contract.Recorded, error
 		}
 	}
 }
+
+// watchedBlobs is the same for object storage.
+type watchedBlobs struct {
+	blobs contract.Blobs
+	t     check.T
+}
+
+func (w watchedBlobs) Put(ctx context.Context, data []byte) ([32]byte, error) {
+	digest, err := w.blobs.Put(ctx, data)
+	w.t.Answered("Put", err)
+	return digest, err
+}
+
+func (w watchedBlobs) Get(ctx context.Context, digest [32]byte) ([]byte, error) {
+	data, err := w.blobs.Get(ctx, digest)
+	w.t.Answered("Get", err)
+	return data, err
+}

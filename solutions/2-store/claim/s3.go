@@ -1,0 +1,76 @@
+package claim
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/minio/minio-go/v7"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+// S3 is object storage in a bucket that exists. An object is called sha256/ and its digest in hexadecimal.
+type S3 struct {
+	Client *minio.Client
+	Bucket string
+}
+
+var _ contract.Blobs = S3{}
+
+// Put has the server decide whether the object is there already (If-None-Match, RFC 9110, section 13.1.2), so that of a retry after a lost
+// answer, and of many writers at once, none writes it twice. What is there already is read, and written over if it is not data.
+func (s S3) Put(ctx context.Context, data []byte) ([32]byte, error) {
+	digest := sha256.Sum256(data)
+	var absent minio.PutObjectOptions
+	absent.SetMatchETagExcept("*")
+	err := s.put(ctx, digest, data, absent)
+	if minio.ToErrorResponse(err).Code == minio.PreconditionFailed {
+		err = s.mend(ctx, digest, data)
+	}
+	if err != nil {
+		return digest, fmt.Errorf("put object %s/%s: %w", s.Bucket, name(digest), err)
+	}
+	return digest, nil
+}
+
+func (s S3) mend(ctx context.Context, digest [32]byte, data []byte) error {
+	found, err := s.Get(ctx, digest)
+	if err == nil && bytes.Equal(found, data) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, contract.ErrNoBlob) {
+		return err
+	}
+	return s.put(ctx, digest, data, minio.PutObjectOptions{})
+}
+
+func (s S3) put(ctx context.Context, digest [32]byte, data []byte, opts minio.PutObjectOptions) error {
+	opts.ContentType = "application/octet-stream"
+	opts.DisableMultipart = true // servers ignore If-None-Match on one of several parts
+	_, err := s.Client.PutObject(ctx, s.Bucket, name(digest), bytes.NewReader(data), int64(len(data)), opts)
+	return err
+}
+
+// Get stops behind one byte more than any payload has: so much is not believed, and need not be held.
+func (s S3) Get(ctx context.Context, digest [32]byte) ([]byte, error) {
+	object, err := s.Client.GetObject(ctx, s.Bucket, name(digest), minio.GetObjectOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("get object %s/%s: %w", s.Bucket, name(digest), err)
+	}
+	defer object.Close()
+	data, err := io.ReadAll(io.LimitReader(object, contract.MaxClaim+1))
+	if minio.ToErrorResponse(err).Code == minio.NoSuchKey {
+		return nil, fmt.Errorf("%w: %s/%s", contract.ErrNoBlob, s.Bucket, name(digest))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get object %s/%s: %w", s.Bucket, name(digest), err)
+	}
+	return data, nil
+}
+
+func name(digest [32]byte) string { return "sha256/" + hex.EncodeToString(digest[:]) }
