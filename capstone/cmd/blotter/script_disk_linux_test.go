@@ -2,6 +2,9 @@ package main
 
 import (
 	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -39,4 +42,15 @@ func canMount() bool {
 		return false
 	}
 	return syscall.Unmount(dir, 0) == nil
+}
+
+// fill writes a file, ballast, into the root of a file system until no more than so many bytes are left: fill DIR 4m.
+func fill(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	megabytes, err := strconv.ParseUint(strings.TrimSuffix(args[1], "m"), 10, 32)
+	ts.Check(err)
+	var disk syscall.Statfs_t
+	ts.Check(syscall.Statfs(dir, &disk))
+	size := int64(disk.Bavail)*disk.Bsize - int64(megabytes)<<20
+	ts.Check(os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, size), 0o600))
 }

@@ -8,4 +8,8 @@ func disk(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Fatalf("only Linux mounts small disks here")
 }
 
+func fill(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Fatalf("only Linux mounts small disks here")
+}
+
 func canMount() bool { return false }

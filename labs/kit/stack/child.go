@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -25,6 +26,8 @@ type program struct {
 	log   string   // file that takes its output, appended to
 	as    *account // nil: as ourselves
 	death syscall.Signal
+
+	asides []string // in lines of its output that only say that it is not ready yet
 }
 
 // child is a running program. It ends when this process ends, even by SIGKILL: see bind in child_linux.go and
@@ -86,16 +89,28 @@ func (c *child) exited() error {
 	}
 }
 
+// how it ended. Where the disk is full its last words are lost, so whether it is, we find out ourselves.
 func (c *child) how() error {
-	if c.err != nil {
-		return c.err
+	how := c.err
+	if how == nil {
+		how = errors.New("exit status 0")
 	}
-	return errors.New("exit status 0")
+	if err := tryWriting(c.log + ".room"); err != nil {
+		return fmt.Errorf("%w, and its log cannot be written: %w", how, err)
+	}
+	return how
 }
 
-// tail is the last lines of this run's output.
+// tryWriting fails where a server could not write a page of its own either.
+func tryWriting(path string) error {
+	const page = 8 << 10
+	err := os.WriteFile(path, make([]byte, page), 0o600)
+	return errors.Join(err, os.RemoveAll(path))
+}
+
+// tail is the last lines of this run's output, without those that answer our own asking whether it is ready.
 func (c *child) tail() string {
-	const most = 2000
+	const most = 16 << 10
 	f, err := os.Open(c.log)
 	if err != nil {
 		return ""
@@ -110,7 +125,18 @@ func (c *child) tail() string {
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(b))
+	var lines []string
+	for line := range strings.Lines(string(b)) {
+		if !c.answersProbe(line) {
+			lines = append(lines, line)
+		}
+	}
+	const last = 12
+	return strings.TrimSpace(strings.Join(lines[max(0, len(lines)-last):], ""))
+}
+
+func (p program) answersProbe(line string) bool {
+	return slices.ContainsFunc(p.asides, func(aside string) bool { return strings.Contains(line, aside) })
 }
 
 // ready waits until the program answers the probe. It gives up when the program ends or the context does.

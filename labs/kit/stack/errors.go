@@ -1,8 +1,10 @@
 package stack
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 )
 
 // InUseError says that another process, or another stack of this one, holds the data directory.
@@ -53,7 +55,7 @@ func (e *ExitedError) Unwrap() error { return e.Err }
 
 // Hint says what to do about it, where its last words tell.
 func (e *ExitedError) Hint() string {
-	if strings.Contains(strings.ToLower(e.LogTail), "no space left on device") {
+	if errors.Is(e.Err, syscall.ENOSPC) || strings.Contains(strings.ToLower(e.LogTail), "no space left on device") {
 		return "the disk is full: make room, and run it again; what was acknowledged is kept"
 	}
 	return ""

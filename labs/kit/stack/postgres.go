@@ -106,7 +106,8 @@ func (f postgresFiles) serve(ctx context.Context, bin string, as *account, passw
 				"-c", "unix_socket_directories=", "-c", "fsync=on", "-c", "timezone=UTC", "-c", "log_timezone=UTC"},
 			env: baseEnv(), dir: f.dir, log: f.log, as: as,
 			// Not SIGKILL: on SIGQUIT the server takes its own children along, and the next start recovers.
-			death: syscall.SIGQUIT,
+			death:  syscall.SIGQUIT,
+			asides: []string{"not yet accepting connections", "Consistent recovery state", "is starting up", "is in recovery mode"},
 		}, func(ctx context.Context) error { return pingPostgres(ctx, dsn) }
 	})
 	if err != nil {
