@@ -23,25 +23,27 @@ type cli struct {
 	Name       string `help:"Name of a new log, by which others can share its stack." default:"blotter"`
 	JSON       bool   `help:"Answer in JSON." name:"json"`
 
-	Up       upCmd       `cmd:"" help:"Start a stack that stays; other commands with the same --data use it."`
-	Down     downCmd     `cmd:"" help:"Stop it."`
-	Status   statusCmd   `cmd:"" help:"Show how the stack and the log are, and what lags; exit 1 if something is not well."`
-	Demo     demoCmd     `cmd:"" help:"Run the whole flow on the sample book."`
-	Import   importCmd   `cmd:"" help:"Send the commands in a file to the desk; sending them again changes nothing."`
-	State    stateCmd    `cmd:"" help:"Show a trade."`
-	Position positionCmd `cmd:"" help:"Show what is open, and what it is worth."`
-	Pnl      pnlCmd      `cmd:"" help:"Show profit and loss by book, by average cost and by FIFO."`
-	History  historyCmd  `cmd:"" help:"Show what was recorded about a trade: who, what, when and why."`
-	Snapshot snapshotCmd `cmd:"" help:"Archive the state."`
-	Replay   replayCmd   `cmd:"" help:"Fold the log again and compare with an archived state."`
-	Seal     sealCmd     `cmd:"" help:"Take new events into the Merkle tree and publish a signed checkpoint."`
-	Verify   verifyCmd   `cmd:"" help:"Hold the log against its checkpoints; exit 1 names the first bad position."`
-	Extract  extractCmd  `cmd:"" help:"Make a certified bundle of events: data, proofs and signature, the same bytes every time."`
-	Bundle   bundleCmd   `cmd:"" name:"verify-extract" help:"Check such a bundle with the log's public key alone; exit 1 names file and line."`
-	Simulate simulateCmd `cmd:"" help:"Write a book of any size, made by the desk simulator."`
-	Keep     keepCmd     `cmd:"" name:"keep-stack" hidden:""`
-	Hint     hintCmd     `cmd:"" help:"Show what a check of the labs is about, and the way on."`
-	Test     testCmd     `cmd:"" help:"Run the tests and count them."`
+	Up       upCmd          `cmd:"" help:"Start a stack that stays; other commands with the same --data use it."`
+	Down     downCmd        `cmd:"" help:"Stop it."`
+	Status   statusCmd      `cmd:"" help:"Show how the stack and the log are, and what lags; exit 1 if something is not well."`
+	Demo     demoCmd        `cmd:"" help:"Run the whole flow on the sample book."`
+	Import   importCmd      `cmd:"" help:"Send the commands in a file to the desk; sending them again changes nothing."`
+	State    stateCmd       `cmd:"" help:"Show a trade."`
+	Position positionCmd    `cmd:"" help:"Show what is open, and what it is worth."`
+	Pnl      pnlCmd         `cmd:"" help:"Show profit and loss by book, by average cost and by FIFO."`
+	History  historyCmd     `cmd:"" help:"Show what was recorded about a trade: who, what, when and why."`
+	Snapshot snapshotCmd    `cmd:"" help:"Archive the state."`
+	Replay   replayCmd      `cmd:"" help:"Fold the log again and compare with an archived state."`
+	Seal     sealCmd        `cmd:"" help:"Take new events into the Merkle tree and publish a signed checkpoint."`
+	Verify   verifyCmd      `cmd:"" help:"Hold the log against its checkpoints; exit 1 names the first bad position."`
+	Extract  extractCmd     `cmd:"" help:"Make a certified bundle of events: data, proofs and signature, the same bytes every time."`
+	Bundle   bundleCmd      `cmd:"" name:"verify-extract" help:"Check such a bundle with the log's public key alone; exit 1 names file and line."`
+	Simulate simulateCmd    `cmd:"" help:"Write a book of any size, made by the desk simulator."`
+	Chaos    chaosCmd       `cmd:"" help:"Kill and stall processes that write a new log, and judge what they did; exit 1 names what does not hold."`
+	Keep     keepCmd        `cmd:"" name:"keep-stack" hidden:""`
+	Writer   chaosWriterCmd `cmd:"" name:"chaos-writer" hidden:""`
+	Hint     hintCmd        `cmd:"" help:"Show what a check of the labs is about, and the way on."`
+	Test     testCmd        `cmd:"" help:"Run the tests and count them."`
 }
 
 // Exit codes.

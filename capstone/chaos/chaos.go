@@ -1,0 +1,171 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Options say what is run, and on what.
+type Options struct {
+	Run
+	Hold   time.Duration // how long a stalled writer stands still, at the least: past the timeout of its transactions
+	Launch Launch
+	// Read opens the log for reading only, for the feed.
+	Read func(context.Context) (Log, error)
+	// Last opens the log when no writer is there any more.
+	Last func(context.Context) (Log, error)
+	// Interrupt kills the broker or the database and starts it again. It is nil where that cannot be done.
+	Interrupt func(context.Context) error
+	// Step is told what is done, for who waits.
+	Step func(what string)
+	// Struck is told of each fault.
+	Struck func()
+}
+
+// errStuck is wrapped by the error of a run in which nothing went on.
+var errStuck = errors.New("no append was acknowledged")
+
+// Do runs writers, clients and the nemesis, and gives the history. With an error the history is as long as it got.
+func Do(ctx context.Context, o Options) ([]Entry, error) {
+	r := &run{Options: o, history: NewHistory(o.Run), board: newBoard()}
+	r.crew = newCrew(o.Launch, r.history, o.Writers)
+	r.feed = &feed{open: o.Read, history: r.history}
+	err := r.do(ctx)
+	return r.history.Entries(), err
+}
+
+type run struct {
+	Options
+	history *History
+	crew    *crew
+	board   *board
+	feed    *feed
+}
+
+func (r *run) do(ctx context.Context) error {
+	r.Step("starting the writers")
+	if err := r.assemble(ctx); err != nil {
+		return errors.Join(err, r.disband(true))
+	}
+	feeding, stop := context.WithCancel(ctx)
+	defer stop()
+	fed := make(chan error, 1)
+	go func() { fed <- r.feed.follow(feeding) }()
+
+	r.Step("disturbing them")
+	if err := r.disturb(ctx); err != nil {
+		return errors.Join(err, r.disband(true))
+	}
+	r.Step("reading the log")
+	if err := r.disband(false); err != nil {
+		return err
+	}
+	events, err := r.read(ctx)
+	if err != nil {
+		return err
+	}
+	r.feed.delivered(ctx, events)
+	stop()
+	return <-fed
+}
+
+// assemble starts the first writer, who makes the log, and then the others.
+func (r *run) assemble(ctx context.Context) error {
+	for i, m := range r.crew.members {
+		if _, err := r.crew.start(ctx, m); err != nil {
+			return fmt.Errorf("writer %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// disturb has the clients work until the nemesis has done all that it was to do.
+func (r *run) disturb(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	until, done := context.WithCancel(ctx)
+	defer done()
+	var clients sync.WaitGroup
+	for i := range r.Clients {
+		c := &client{number: i, seed: r.Seed, crew: r.crew, board: r.board}
+		clients.Go(func() {
+			if err := c.work(ctx, until); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	n := &nemesis{crew: r.crew, board: r.board, number: r.Clients, seed: r.Seed, hold: r.Hold, interrupt: r.Interrupt, struck: r.Struck}
+	err := n.work(ctx, Faults(r.Seed, r.Kills, r.sorts()...))
+	if err != nil {
+		cancel(err)
+	}
+	done()
+	clients.Wait()
+	return err
+}
+
+func (r *run) sorts() []Blow {
+	sorts := []Blow{Stall, Replace}
+	if r.Interrupt != nil {
+		sorts = append(sorts, Away)
+	}
+	return sorts
+}
+
+// disband ends the writers that are there: as they like, or at once.
+func (r *run) disband(atOnce bool) error {
+	up, at, _, failed := r.crew.look(true)
+	errs := make([]error, len(up))
+	var wg sync.WaitGroup
+	for i, m := range up {
+		r.crew.place(m, nil)
+		wg.Go(func() {
+			if atOnce {
+				errs[i] = at[i].kill(Kill)
+			} else {
+				errs[i] = at[i].end()
+			}
+		})
+	}
+	wg.Wait()
+	if atOnce {
+		return nil
+	}
+	return errors.Join(append(errs, failed)...)
+}
+
+// read takes down the whole log, and each stream as the store answers for it.
+func (r *run) read(ctx context.Context) (events int64, err error) {
+	log, err := r.Last(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer log.Close()
+	end, err := log.End(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var streams []string
+	for e, err := range log.Read(ctx, nil, end) {
+		if err != nil {
+			return events, fmt.Errorf("read the log: %w", err)
+		}
+		events++
+		s := seen(e)
+		r.history.add(Entry{Logged: &s})
+		if e.Version == 1 {
+			streams = append(streams, e.Stream)
+		}
+	}
+	last := server{store: log}
+	for _, stream := range streams {
+		q := Request{Kind: Read, Stream: stream}
+		q.Op = r.history.invoke(Invoke{Request: q, Client: r.Clients, Writer: "last#1"})
+		answer := last.handle(ctx, q)
+		r.history.add(Entry{Return: &answer})
+	}
+	return events, nil
+}
