@@ -14,13 +14,22 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// S3 is object storage in a bucket that exists. An object is called sha256/ and its digest in hexadecimal.
+// S3 is object storage in a bucket that exists (CreateBucket). An object is called sha256/ and its digest in hexadecimal.
 type S3 struct {
 	Client *minio.Client
 	Bucket string
 }
 
 var _ contract.Blobs = S3{}
+
+// CreateBucket makes the bucket, unless it is there: with object lock, and so with versions, which let what was replaced be found again.
+func (s S3) CreateBucket(ctx context.Context) error {
+	err := s.Client.MakeBucket(ctx, s.Bucket, minio.MakeBucketOptions{ObjectLocking: true})
+	if err != nil && minio.ToErrorResponse(err).Code != minio.BucketAlreadyOwnedByYou {
+		return fmt.Errorf("make bucket %s: %w", s.Bucket, err)
+	}
+	return nil
+}
 
 // Put has the server decide whether the object is there already (If-None-Match, RFC 9110, section 13.1.2), so that of a retry after a lost
 // answer, and of many writers at once, none writes it twice. What is there already is read, and written over if it is not data.

@@ -23,7 +23,7 @@ func TestStoreOnTheStack(t *testing.T) {
 			t.Parallel()
 			brokers, prefix, dir := stacktest.Kafka(t), stacktest.Prefix(t), t.TempDir()
 			var logs atomic.Int32
-			check.Run(t, storetest.Suite(storetest.Fixture{
+			onStack := storetest.Fixture{
 				Owned: true,
 				Open: func(t check.T, clock contract.Clock) storetest.Log {
 					return fixture(t, kafka.Options{
@@ -31,7 +31,9 @@ func TestStoreOnTheStack(t *testing.T) {
 						Clock: clock, Heads: jsonHeads{}, Address: "127.0.0.1:7000", Dir: dir, Unwritten: 2,
 					})
 				},
-			}))
+			}
+			check.Run(t, storetest.Suite(onStack))
+			check.Run(t, storetest.Claims(onStack, claims))
 		})
 	}
 }

@@ -44,6 +44,7 @@ func TestTheSuiteFindsWhatIsWrong(t *testing.T) {
 		{"forgets the second event of a batch", func(s *memory.Store) contract.Store { return firstOnly{s} }, []string{"L2.1"}},
 		{"calls every failure a conflict", func(s *memory.Store) contract.Store { return untyped{s} }, []string{"L2.5", "L2.8", "L2.9"}},
 		{"tells the time as the frontier", func(s *memory.Store) contract.Store { return hasty{s} }, []string{"L2.23"}},
+		{"goes on behind the end", func(s *memory.Store) contract.Store { return endless{s} }, []string{"L2.8", "L2.31", "L2.32", "L2.33"}},
 		{"leaves out the last event of a range", func(s *memory.Store) contract.Store { return short{s} }, []string{"L2.15", "L2.16"}},
 	} {
 		t.Run(wrong.name, func(t *testing.T) {
@@ -82,6 +83,16 @@ func (w untyped) Append(ctx context.Context, stream string, expected int64, even
 		err = &contract.ConflictError{Stream: stream, Expected: expected}
 	}
 	return receipts, err
+}
+
+type endless struct{ *memory.Store }
+
+func (w endless) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+	events = slices.Clone(events)
+	for i := range events {
+		events[i].Ends = false
+	}
+	return w.Store.Append(ctx, stream, expected, events...)
 }
 
 type hasty struct{ *memory.Store }

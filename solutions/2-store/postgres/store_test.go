@@ -9,6 +9,7 @@ import (
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack/stacktest"
+	"example.com/blotter/solutions/2-store/claim"
 )
 
 func TestMain(m *testing.M) { stacktest.Main(m) }
@@ -17,7 +18,18 @@ func TestMain(m *testing.M) { stacktest.Main(m) }
 // process may.
 func TestStore(t *testing.T) {
 	t.Parallel()
-	check.Run(t, storetest.Suite(storetest.Fixture{Open: func(c check.T, clock contract.Clock) storetest.Log {
+	check.Run(t, storetest.Suite(fixture(t)))
+}
+
+func TestClaims(t *testing.T) {
+	t.Parallel()
+	check.Run(t, storetest.Claims(fixture(t), func(s contract.Store, blobs contract.Blobs, limit int) contract.Store {
+		return claim.Check(s, blobs, limit)
+	}))
+}
+
+func fixture(t *testing.T) storetest.Fixture {
+	return storetest.Fixture{Open: func(c check.T, clock contract.Clock) storetest.Log {
 		dsn, schema := stacktest.Schema(t)
 		open := func(c check.T) contract.Store {
 			s, err := Open(c.Context(), Options{DSN: dsn, Schema: schema, Clock: clock})
@@ -26,5 +38,5 @@ func TestStore(t *testing.T) {
 			return s
 		}
 		return storetest.Log{Store: open(c), Reopen: open}
-	}}))
+	}}
 }

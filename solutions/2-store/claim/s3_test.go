@@ -1,0 +1,105 @@
+package claim_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"testing"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/2-store/storetest"
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack/stacktest"
+	"example.com/blotter/solutions/2-store/claim"
+)
+
+func TestMain(m *testing.M) { stacktest.Main(m) }
+
+func bucket(t *testing.T, transport http.RoundTripper) claim.S3 {
+	t.Helper()
+	at := stacktest.S3(t)
+	client, err := minio.New(at.Endpoint, &minio.Options{
+		Creds: credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""), Region: at.Region, Secure: at.Secure, Transport: transport,
+	})
+	require.NoError(t, err)
+	s := claim.S3{Client: client, Bucket: stacktest.Bucket(t)}
+	require.NoError(t, s.CreateBucket(t.Context()))
+	require.NoError(t, s.CreateBucket(t.Context()), "it is there already")
+	return s
+}
+
+func TestS3(t *testing.T) {
+	t.Parallel()
+	check.Run(t, storetest.Objects(func(ct check.T) (contract.Blobs, func([32]byte, []byte)) {
+		s := bucket(t, nil)
+		return s, func(digest [32]byte, data []byte) {
+			_, err := s.Client.PutObject(ct.Context(), s.Bucket, "sha256/"+hex.EncodeToString(digest[:]), bytes.NewReader(data), int64(len(data)),
+				minio.PutObjectOptions{})
+			require.NoError(ct, err)
+		}
+	}))
+}
+
+// A write, landed or not, whose answer is lost: the client asks again, and finds its own object there.
+func TestAnObjectWhoseAnswerIsLostIsPutOnce(t *testing.T) {
+	t.Parallel()
+	for _, landed := range []bool{true, false} {
+		s := bucket(t, http.DefaultTransport)
+		lossy := &loseFirstPut{landed: landed}
+		at := stacktest.S3(t)
+		client, err := minio.New(at.Endpoint, &minio.Options{
+			Creds: credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""), Region: at.Region, Secure: at.Secure, Transport: lossy,
+		})
+		require.NoError(t, err)
+		s.Client = client
+		data := []byte("a payload")
+		digest, err := s.Put(t.Context(), data)
+		if err != nil { // the client gave up: the caller asks again
+			digest, err = s.Put(t.Context(), data)
+		}
+		require.NoError(t, err)
+		require.Equal(t, sha256.Sum256(data), digest)
+		require.True(t, lossy.lost.Load())
+		got, err := s.Get(t.Context(), digest)
+		require.NoError(t, err)
+		require.Equal(t, data, got)
+	}
+}
+
+// loseFirstPut loses the answer to the first object that is put, whether the server was asked or not.
+type loseFirstPut struct {
+	landed bool
+	lost   atomic.Bool
+}
+
+func (l *loseFirstPut) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodPut || l.lost.Swap(true) {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	if l.landed {
+		answer, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		answer.Body.Close()
+	}
+	return nil, errors.New("the answer is lost")
+}
+
+func TestWhatCannotBeAskedIsNoMissingObject(t *testing.T) {
+	t.Parallel()
+	s := bucket(t, nil)
+	s.Bucket += "-none"
+	_, err := s.Get(t.Context(), sha256.Sum256(nil))
+	require.ErrorContains(t, err, s.Bucket)
+	require.NotErrorIs(t, err, contract.ErrNoBlob)
+	_, err = s.Put(t.Context(), []byte("x"))
+	require.ErrorContains(t, err, s.Bucket)
+}

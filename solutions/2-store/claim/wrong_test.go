@@ -1,0 +1,174 @@
+package claim_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"iter"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/2-store/storetest"
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/solutions/2-store/claim"
+)
+
+// The wrong answers: each breaks one rule of a claim check that is right otherwise.
+func TestTheSuiteFindsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for _, wrong := range []struct {
+		name  string
+		wrap  func(contract.Store, contract.Blobs, int) contract.Store
+		fails []string
+	}{
+		{"appends first", func(s contract.Store, b contract.Blobs, n int) contract.Store {
+			later := &deferred{Blobs: b}
+			return &eager{claim.Check(s, later, n), later}
+		}, []string{"L2.38", "L2.39"}},
+		{"believes what it is served", func(s contract.Store, b contract.Blobs, n int) contract.Store {
+			return &trusting{s, claim.Check(s, b, n), b}
+		}, []string{"L2.42"}},
+		{"says what object storage says", func(s contract.Store, b contract.Blobs, n int) contract.Store {
+			return claim.Check(s, untyped{b}, n)
+		}, []string{"L2.41"}},
+		{"takes no answer for a missing object", func(s contract.Store, b contract.Blobs, n int) contract.Store {
+			return claim.Check(s, hasty{b}, n)
+		}, []string{"L2.43"}},
+		{"forgets those who find", func(s contract.Store, b contract.Blobs, n int) contract.Store {
+			return &unfound{claim.Check(s, b, n), s}
+		}, []string{"L2.37", "L2.41", "L2.42"}},
+		{"has no limit", func(s contract.Store, b contract.Blobs, _ int) contract.Store {
+			return claim.Check(s, b, -1)
+		}, []string{"L2.37"}},
+		{"keeps all in the log", func(s contract.Store, _ contract.Blobs, _ int) contract.Store { return s },
+			[]string{"L2.37", "L2.38", "L2.39", "L2.41", "L2.42", "L2.43", "L2.45"}},
+	} {
+		t.Run(wrong.name, func(t *testing.T) {
+			t.Parallel()
+			require.Subset(t, verdicts(t, wrong.wrap)[check.Failed], wrong.fails)
+		})
+	}
+}
+
+func TestAStubIsToDoAndNeverFails(t *testing.T) {
+	t.Parallel()
+	got := verdicts(t, func(contract.Store, contract.Blobs, int) contract.Store { return stub{} })
+	require.Empty(t, got[check.Failed])
+	require.Empty(t, got[check.Passed])
+}
+
+func verdicts(t *testing.T, wrap func(contract.Store, contract.Blobs, int) contract.Store) map[check.Outcome][]string {
+	suite := storetest.Claims(onMemory, wrap)
+	got := map[check.Outcome][]string{}
+	for _, c := range suite.Checks {
+		v := check.Judge(t.Context(), suite, c)
+		got[v.Outcome] = append(got[v.Outcome], c.ID)
+	}
+	return got
+}
+
+// eager appends before it keeps what it claims.
+type eager struct {
+	*claim.Checked
+	blobs *deferred
+}
+
+func (e *eager) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+	receipts, err := e.Checked.Append(ctx, stream, expected, events...)
+	if err != nil {
+		return receipts, err
+	}
+	return receipts, e.blobs.flush(ctx)
+}
+
+type deferred struct {
+	contract.Blobs
+	waiting [][]byte
+}
+
+func (d *deferred) Put(_ context.Context, data []byte) ([32]byte, error) {
+	d.waiting = append(d.waiting, data)
+	return sha256.Sum256(data), nil
+}
+
+func (d *deferred) flush(ctx context.Context) error {
+	for _, data := range d.waiting {
+		if _, err := d.Blobs.Put(ctx, data); err != nil {
+			return err
+		}
+	}
+	d.waiting = nil
+	return nil
+}
+
+// trusting puts whatever is served in place of the payload.
+type trusting struct {
+	log contract.Store
+	*claim.Checked
+	blobs contract.Blobs
+}
+
+func (w *trusting) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
+	r, err := w.log.Find(ctx, id)
+	if err != nil || !r.Claimed() {
+		return r, err
+	}
+	body, err := w.blobs.Get(ctx, r.Claim)
+	r.Data, r.Claim = append(r.Data[:5:5], body...), [32]byte{}
+	return r, err
+}
+
+type untyped struct{ contract.Blobs }
+
+func (b untyped) Get(ctx context.Context, digest [32]byte) ([]byte, error) {
+	data, err := b.Blobs.Get(ctx, digest)
+	if err != nil {
+		err = errors.New("404")
+	}
+	return data, err
+}
+
+type hasty struct{ contract.Blobs }
+
+func (b hasty) Get(ctx context.Context, digest [32]byte) ([]byte, error) {
+	data, err := b.Blobs.Get(ctx, digest)
+	if err != nil {
+		err = contract.ErrNoBlob
+	}
+	return data, err
+}
+
+type unfound struct {
+	*claim.Checked
+	log contract.Store
+}
+
+func (w *unfound) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
+	return w.log.Find(ctx, id)
+}
+
+// stub is a claim check that nobody has written yet.
+type stub struct{ contract.Store }
+
+var errTodo = check.TODO("L2.claim")
+
+func (stub) Append(context.Context, string, int64, ...contract.Event) ([]contract.Receipt, error) {
+	return nil, errTodo
+}
+
+func (stub) End(context.Context) (contract.Cursor, error) { return nil, errTodo }
+
+func (stub) Find(context.Context, uuid.UUID) (contract.Recorded, error) {
+	return contract.Recorded{}, errTodo
+}
+
+func (stub) Follow(context.Context, contract.Cursor) iter.Seq2[contract.Recorded, error] {
+	return func(yield func(contract.Recorded, error) bool) { yield(contract.Recorded{}, errTodo) }
+}
+
+func (stub) Read(context.Context, contract.Cursor, contract.Cursor) iter.Seq2[contract.Recorded, error] {
+	return func(yield func(contract.Recorded, error) bool) { yield(contract.Recorded{}, errTodo) }
+}
