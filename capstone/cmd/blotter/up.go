@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -128,6 +129,9 @@ type keepCmd struct{}
 
 // Run keeps the stack until it is told to stop. Its standard error is the log; standard output is for one line.
 func (c *keepCmd) Run(ctx context.Context, a *app) error {
+	// What the broker keeps in memory grows with the log and is hardly ever garbage: as much again for the collector's sake would be
+	// wasted.
+	debug.SetGCPercent(25)
 	log := func(line string) { fmt.Fprintf(a.stderr, "%s  %s\n", time.Now().UTC().Format(time.RFC3339), line) }
 	say := json.NewEncoder(a.stdout)
 	up := false

@@ -33,6 +33,10 @@ import (
 // seven where the authority does; a log of a course needs a day.
 const retention = 24 * time.Hour
 
+// width is how many lines of an import are under way at once. What waits for a partition goes in with one transaction, so a wide
+// import makes few and large ones: of a log on Kafka the broker keeps a note of each in memory.
+const width = 512
+
 // system wires the parts that every command needs: store, codec, desk. What else a command needs it asks for with.
 func (a *app) system(ctx context.Context, with ...part) (*capstone.System, error) {
 	if err := a.openStack(); err != nil {
@@ -58,7 +62,7 @@ func (a *app) assemble(ctx context.Context, with ...part) (*capstone.System, err
 		Replayer: replay.New(c),
 		Clock:    func() time.Time { return time.Now().UTC() },
 		Swept:    bookmark(filepath.Join(a.cli.Data, "swept")),
-		Width:    64,
+		Width:    width,
 	}
 	if a.settings.Simulated {
 		system.Width = 1 // its clock follows the lines, so they go in one by one
