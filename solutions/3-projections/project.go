@@ -7,28 +7,60 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// Project brings p up to the cursor to, in batches of size events. Once it returns nil the model is that of every event
-// before to, and to is its cursor: offsets of a feed may have holes, so the position of the last event does not tell.
+// Project brings p up to the cursor to, in batches of up to about size events. Once it returns nil the model is that of every
+// event before to, and to is its cursor: offsets of a feed may have holes, so the position of the last event does not tell. Where
+// there is nothing to take, nothing is written.
+//
+// A batch is an equal share of every partition, so that they go through time together. Taken one partition after the other, each
+// would bring legs from all over history, and the pools would be folded again from near their beginnings with every batch.
 //
 // A crash between two batches leaves p at the first of them. Project again goes on from there.
 func Project(ctx context.Context, log contract.Reader, p contract.Projection, to contract.Cursor, size int) error {
-	from, err := p.Cursor(ctx)
+	begin, err := p.Cursor(ctx)
 	if err != nil {
 		return fmt.Errorf("where to project from: %w", err)
 	}
-	next, batch := from, make([]contract.Recorded, 0, size)
-	for r, err := range log.Read(ctx, from, to) {
-		if err != nil {
-			return fmt.Errorf("read the log behind %s: %w", next, err)
-		}
-		batch, next = append(batch, r), next.After(r.Position)
-		if len(batch) < size {
-			continue
-		}
-		if err := p.Apply(ctx, batch, next); err != nil {
+	from, batches := begin, batchesOf(begin, to, int64(size))
+	for n := range batches {
+		next := between(begin, to, n+1, batches)
+		if err := take(ctx, log, p, from, next); err != nil {
 			return err
 		}
-		batch = batch[:0]
+		from = next
+	}
+	return nil
+}
+
+// take is one batch.
+func take(ctx context.Context, log contract.Reader, p contract.Projection, from, to contract.Cursor) error {
+	var batch []contract.Recorded
+	for r, err := range log.Read(ctx, from, to) {
+		if err != nil {
+			return fmt.Errorf("read the log behind %s: %w", from, err)
+		}
+		batch = append(batch, r)
 	}
 	return p.Apply(ctx, batch, to)
+}
+
+// batchesOf is how many batches of size offsets lie between two cursors.
+func batchesOf(from, to contract.Cursor, size int64) int64 {
+	var offsets int64
+	for partition, end := range to {
+		offsets += max(0, end-from.At(int32(partition)))
+	}
+	return (offsets + size - 1) / size
+}
+
+// between is the cursor behind the first part batches of all that lie between from and to.
+func between(from, to contract.Cursor, part, all int64) contract.Cursor {
+	next := Furthest(from, nil)
+	for partition, end := range to {
+		begin := from.At(int32(partition))
+		if partition == len(next) {
+			next = append(next, begin)
+		}
+		next[partition] += max(0, end-begin) * part / all
+	}
+	return next
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"testing"
 	"time"
 
@@ -42,14 +43,13 @@ var errBroken = errors.New("the connection broke")
 // breaking is a log whose connection breaks after a number of events.
 type breaking struct {
 	*projectiontest.Log
-	after int
+	left int
 }
 
-func (b breaking) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+func (b *breaking) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
-		n := 0
 		for r, err := range b.Log.Read(ctx, from, to) {
-			if n++; n > b.after {
+			if b.left--; b.left < 0 {
 				yield(contract.Recorded{}, errBroken)
 				return
 			}
@@ -67,14 +67,14 @@ func TestProjectGoesOnWhereItBroke(t *testing.T) {
 	require.NoError(t, err)
 	breaks := 0
 	for {
-		err := projection.Project(t.Context(), breaking{log, 35}, p, end, 10)
+		err := projection.Project(t.Context(), &breaking{log, 35}, p, end, 10)
 		if err == nil {
 			break
 		}
 		require.ErrorIs(t, err, errBroken)
 		breaks++
 	}
-	require.Equal(t, 6, breaks, "30 events went in before each")
+	require.Equal(t, 6, breaks, "three batches went in before each")
 	whole := memory.New(projectiontest.Codec{})
 	require.NoError(t, projection.Project(t.Context(), log, whole, end, 1000))
 	want, err := whole.State(t.Context())
@@ -82,6 +82,31 @@ func TestProjectGoesOnWhereItBroke(t *testing.T) {
 	got, err := p.State(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, string(want.Canonical()), string(got.Canonical()))
+}
+
+// counting is a model that notes how much it is given.
+type counting struct {
+	contract.Projection
+	batches []int
+}
+
+func (c *counting) Apply(ctx context.Context, events []contract.Recorded, next contract.Cursor) error {
+	c.batches = append(c.batches, len(events))
+	return c.Projection.Apply(ctx, events, next)
+}
+
+// The model is written as often as there are batches, and not at all where it is up to date.
+func TestProjectTakesAnEqualShareOfEveryPartition(t *testing.T) {
+	t.Parallel()
+	log, p := projectiontest.History(4, 300, 3), &counting{Projection: memory.New(projectiontest.Codec{})}
+	end, err := log.End(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, projection.Project(t.Context(), log, p, end, 50))
+	applied := len(p.batches)
+	require.Greater(t, applied, 5)
+	require.LessOrEqual(t, slices.Max(p.batches)-slices.Min(p.batches), 3, "of each partition the share is rounded: %v", p.batches)
+	require.NoError(t, projection.Project(t.Context(), log, p, end, 50))
+	require.Len(t, p.batches, applied, "nothing was left to take")
 }
 
 func TestAsOfIsTheModelOfWhatWasKnownThen(t *testing.T) {
