@@ -37,7 +37,3 @@ func Decide(find func(uuid.UUID) (contract.Recorded, bool), last contract.Record
 	}
 	return nil, nil
 }
-
-func receipt(e contract.Recorded) contract.Receipt {
-	return contract.Receipt{Version: e.Version, RecordedAt: e.RecordedAt}
-}

@@ -67,31 +67,6 @@ func (s *Store) span(ctx context.Context, from, to map[int32]int64) iter.Seq2[co
 	}
 }
 
-// catchUp has the index know all events of the partition before the offset.
-func (o *owner) catchUp(ctx context.Context, to int64) error {
-	for e, err := range o.s.span(ctx, map[int32]int64{o.partition: o.next}, map[int32]int64{o.partition: to}) {
-		if err == nil {
-			err = o.know(e)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// know takes an event that is committed into the index.
-func (o *owner) know(e contract.Recorded) error {
-	if err := o.s.index.add(e); err != nil {
-		return err
-	}
-	o.next = e.Position.Offset + 1
-	if e.RecordedAt.After(o.last) {
-		o.last = e.RecordedAt
-	}
-	return nil
-}
-
 // scan shows visit every committed record in [from, to) per partition, until visit says false. Where to is nil it goes on until ctx
 // ends.
 //

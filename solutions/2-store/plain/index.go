@@ -45,3 +45,7 @@ func (x *index) add(e contract.Recorded) error {
 	x.streams[e.Stream] = append(x.streams[e.Stream], e)
 	return nil
 }
+
+func receipt(e contract.Recorded) contract.Receipt {
+	return contract.Receipt{Version: e.Version, RecordedAt: e.RecordedAt}
+}

@@ -3,19 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
-
-// An owner writes one partition of both topics. It is used under the store's lock.
-type owner struct {
-	s         *Store
-	partition int32
-	producer  *producer // nil without a place: the partition is to be taken over before the next append
-	next      int64     // the first offset of the events that the index does not know
-	last      time.Time // nothing more is stamped at or before it
-}
 
 // takeOver makes us the partition's only writer, and lets the index know all that is in it. Each step comes BEFORE the next, and the order
 // is what makes it safe.
@@ -54,12 +44,4 @@ func (o *owner) prove(ctx context.Context, p *producer) error {
 		return fmt.Errorf("mend heads: %w", err)
 	}
 	return nil
-}
-
-// leave gives the place up. Our index stays: what is committed does not change.
-func (o *owner) leave() {
-	if o.producer != nil {
-		o.producer.close()
-		o.producer = nil
-	}
 }

@@ -1,0 +1,147 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+// cursor is listed offsets as one.
+func (s *Store) cursor(offsets kadm.ListedOffsets, err error) (contract.Cursor, error) {
+	if err == nil {
+		err = offsets.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("offsets of log %s: %w", s.opts.Prefix, err)
+	}
+	c := make(contract.Cursor, len(s.owners))
+	offsets.Each(func(o kadm.ListedOffset) { c[o.Partition] = o.Offset })
+	return c, nil
+}
+
+// Read is every event in [from, to), or up to the end where to lies past it.
+func (s *Store) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+	return func(yield func(contract.Recorded, error) bool) {
+		end, err := s.End(ctx)
+		if err != nil {
+			yield(contract.Recorded{}, err)
+			return
+		}
+		start, stop := map[int32]int64{}, map[int32]int64{}
+		for _, o := range s.owners {
+			start[o.partition], stop[o.partition] = from.At(o.partition), min(to.At(o.partition), end.At(o.partition))
+		}
+		s.span(ctx, start, stop)(yield)
+	}
+}
+
+// Follow is every event from the cursor on.
+func (s *Store) Follow(ctx context.Context, from contract.Cursor) iter.Seq2[contract.Recorded, error] {
+	start := map[int32]int64{}
+	for _, o := range s.owners {
+		start[o.partition] = from.At(o.partition)
+	}
+	return s.span(ctx, start, nil)
+}
+
+// span is the events in a range of offsets per partition; without an end where to is nil.
+func (s *Store) span(ctx context.Context, from, to map[int32]int64) iter.Seq2[contract.Recorded, error] {
+	return func(yield func(contract.Recorded, error) bool) {
+		err := s.scan(ctx, s.events, from, to, func(record *kgo.Record) bool {
+			if isMark(record) {
+				return true
+			}
+			e, err := decode(record)
+			return yield(e, err) && err == nil
+		})
+		if err != nil {
+			yield(contract.Recorded{}, err)
+		}
+	}
+}
+
+// scan shows visit every committed record in [from, to) per partition, until visit says false. Where to is nil it goes on until ctx
+// ends.
+//
+// A range is over when the record before its end has come. That works only because control records are shown to us too: the last
+// offset below a stable end is mostly the one that ends a transaction, and no data will ever come there.
+func (s *Store) scan(ctx context.Context, topic string, from, to map[int32]int64, visit func(*kgo.Record) bool) error {
+	offsets := map[int32]kgo.Offset{}
+	for p, at := range from {
+		if to == nil || at < to[p] {
+			offsets[p] = kgo.NewOffset().At(at)
+		}
+	}
+	if len(offsets) == 0 {
+		return ctx.Err()
+	}
+	client, err := s.dial(
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: offsets}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // an offset that is gone is an error, never a jump
+	)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	for len(offsets) > 0 {
+		fetches := client.PollFetches(ctx)
+		if err := fetchError(ctx, fetches); err != nil {
+			return fmt.Errorf("read %s: %w", topic, err)
+		}
+		for it := fetches.RecordIter(); !it.Done(); {
+			record := it.Next()
+			end, ends := to[record.Partition]
+			if (!ends || record.Offset < end) && !record.Attrs.IsControl() && !visit(record) {
+				return nil
+			}
+			if ends && record.Offset >= end-1 {
+				delete(offsets, record.Partition)
+			}
+		}
+	}
+	return nil
+}
+
+func fetchError(ctx context.Context, fetches kgo.Fetches) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var all error
+	for _, e := range fetches.Errors() {
+		all = errors.Join(all, fmt.Errorf("partition %d: %w", e.Partition, e.Err))
+	}
+	return all
+}
+
+// Frontier is the least over the partitions. A store that only reads knows of a partition no more than that nothing will be stamped before its
+// last event; unless it is alone with the log: whoever comes then stamps by the clock, from now on.
+func (s *Store) Frontier(ctx context.Context) (time.Time, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.refresh(ctx); err != nil {
+		return time.Time{}, err
+	}
+	var least time.Time
+	for i, o := range s.owners {
+		at := o.last
+		if !s.opts.ReadOnly || s.opts.Alone {
+			var err error
+			if at, err = o.frontier(ctx); err != nil {
+				return time.Time{}, err
+			}
+		}
+		if i == 0 || at.Before(least) {
+			least = at
+		}
+	}
+	return least, nil
+}

@@ -1,0 +1,148 @@
+package kafkatest
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+)
+
+var failing = []spec{{
+	Check: check.Check{ID: "L2.58", Points: 2, Invariant: "L2.I2", Operation: appends, Title: "the head of a stream goes in with its events, and says where the stream stands",
+		Misconception: "that the head can be written later, or of any event of the batch: it says where the stream stands once the batch is in",
+		Hint:          "headRecord of the last event, in the same transaction as the events"},
+	try: func(t *trial) {
+		t.begin()
+		require.Nil(t, t.headOf(stream), "the head of a stream that does not exist")
+		t.appended(0, batch(1, 3)...)
+		t.headIs("after three events", 3, event(3))
+		t.appended(3, event(4))
+		t.headIs("after a fourth", 4, event(4))
+		t.appended(1, batch(2, 3)...)
+		t.headIs("after a retry", 4, event(4))
+	},
+}, {
+	Check: check.Check{ID: "L2.59", Points: 3, Invariant: "L2.I2", Operation: appends, Title: "an event whose head is refused is not there either, and goes in once the head does",
+		Misconception: "that the events are what counts and the head can follow: who reads heads then believes less than the log says",
+		Hint:          "one call of transact with both; after an error nothing of it may be in the index"},
+	try: func(t *trial) {
+		t.begin()
+		t.appended(0, event(1))
+		t.refuseHeads(true)
+		_, err := t.append(1, batch(2, 3)...)
+		require.Error(t, err, "append, where the topic of heads refuses every record")
+		t.refuseHeads(false)
+		t.holds("after the append that failed", event(1))
+		t.headIs("after the append that failed", 1, event(1))
+		require.EqualValues(t, 3, t.appended(1, batch(2, 3)...)[1].Version)
+		t.holds("after it was appended again", batch(1, 3)...)
+		t.headIs("after it was appended again", 3, event(3))
+	},
+}, {
+	Check: check.Check{ID: "L2.60", Points: 2, Invariant: "L2.I7", Operation: end, Title: "the end of the log lies before every transaction that is not decided",
+		Misconception: "that the end is behind the last record: what is not committed yet may be committed after a reader has passed it",
+		Hint:          "the last stable offset, not the high watermark: kadm has ListCommittedOffsets beside ListEndOffsets"},
+	try: func(t *trial) {
+		t.begin()
+		t.appended(0, event(1))
+		open := producer(t, t.opts, "somebody-else")
+		require.NoError(t, open.BeginTransaction())
+		late := recorded(batch(1, 2)...)[1]
+		r := record(t.opts.Prefix+".events", late)
+		require.NoError(t, open.ProduceSync(t.Context(), r).FirstErr())
+		to, err := t.store.End(t.Context())
+		t.Answered("End", err)
+		require.NoError(t, err)
+		require.LessOrEqual(t, to.At(0), r.Offset, "the end of the log, while the record at %d is not decided", r.Offset)
+		require.NoError(t, open.EndTransaction(t.Context(), kgo.TryCommit))
+		after, err := t.store.End(t.Context())
+		require.NoError(t, err)
+		var got []contract.Event
+		for e, err := range t.store.Read(t.Context(), to, after) {
+			t.Answered("Read", err)
+			require.NoError(t, err)
+			got = append(got, e.Event)
+		}
+		check.Events(t, "what follows that end", []contract.Event{late.Event}, got)
+	},
+}, {
+	Check: check.Check{ID: "L2.61", Points: 3, Invariant: "L2.I6", Operation: appends, Title: "a commit that landed and was not answered is in the log once, and its caller gets its receipts",
+		Misconception: "that an error means it did not happen: of a commit it means only that nobody told you",
+		Hint:          "errUnconfirmed: take over from yourself (fence, mark, read), then decide anew: what landed is found by its id"},
+	try: func(t *trial) { t.lost(true) },
+}, {
+	Check: check.Check{ID: "L2.62", Points: 3, Invariant: "L2.I9", Operation: appends, Title: "a commit that did not land is done again behind a fence, and is in the log once",
+		Misconception: "that what was not answered can be sent again: without a fence in between both may land",
+		Hint:          "what has not landed when you have fenced never will; until then, do not write it a second time"},
+	try: func(t *trial) { t.lost(false) },
+}, {
+	Check: check.Check{ID: "L2.63", Points: 2, Invariant: "L2.I9", Operation: appends, Title: "an owner that was fenced writes nothing more until it has taken over again, and then knows what came meanwhile",
+		Misconception: "that being fenced is mended by a new epoch: somebody else has been writing, and what you know is old",
+		Hint:          "give up the place, say ErrFenced, and take over before the next append: the same fence, mark and read as at the start"},
+	try: func(t *trial) {
+		t.begin()
+		t.appended(0, event(1))
+		rival := t.before(recorded(batch(1, 2)...)[1])
+		require.NoError(t, rival.EndTransaction(t.Context(), kgo.TryCommit))
+		_, err := t.append(1, event(3))
+		require.ErrorIs(t, err, contract.ErrFenced, "an append of an owner that lost its place")
+		for errors.Is(err, contract.ErrFenced) { // until it has its place again
+			_, err = t.append(1, event(3))
+		}
+		conflict := new(contract.ConflictError)
+		require.ErrorAs(t, err, &conflict, "the rival wrote version 2")
+		require.EqualValues(t, 2, conflict.Actual, "the version that the rival wrote")
+		t.holds("after the rival's event", batch(1, 2)...)
+		require.EqualValues(t, 3, t.appended(2, event(3))[0].Version)
+		t.holds("after both", batch(1, 3)...)
+	},
+}}
+
+// lost appends while no commit is answered, whether it lands or not.
+func (t *trial) lost(landed bool) {
+	t.begin()
+	t.appended(0, event(1))
+	side := producer(t, t.opts, "side")
+	lost := t.loseCommits(side, landed)
+	receipts, err := t.append(1, batch(2, 3)...)
+	require.Positive(t, lost.Load(), "commits without an answer: an append is committed by EndTxn")
+	for errors.Is(err, contract.ErrFenced) { // it may say so, and then be asked again
+		receipts, err = t.append(1, batch(2, 3)...)
+	}
+	require.NoError(t, err, "an append whose commit was not answered: the log can be asked what became of it")
+	require.Len(t, receipts, 2, "receipts")
+	require.Equal(t, []int64{2, 3}, []int64{receipts[0].Version, receipts[1].Version}, "versions that the caller was told")
+	t.holds("after the append", batch(1, 3)...)
+	require.Equal(t, receipts, t.appended(1, batch(2, 3)...), "receipts of a retry")
+	t.holds("after a retry", batch(1, 3)...)
+	require.EqualValues(t, 4, t.appended(3, event(4))[0].Version)
+	t.holds("after the next append", batch(1, 4)...)
+}
+
+// loseCommits has the broker answer no EndTxn, whether it does what was asked or not, until somebody fences.
+func (t *trial) loseCommits(side *kgo.Client, landed bool) *atomic.Int32 {
+	var lost atomic.Int32
+	var fenced, inside atomic.Bool
+	t.cluster.ControlKey(int16(kmsg.InitProducerID), func(kmsg.Request) (kmsg.Response, error, bool) {
+		fenced.Store(true)
+		return nil, nil, false
+	})
+	t.cluster.ControlKey(int16(kmsg.EndTxn), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		t.cluster.KeepControl()
+		if fenced.Load() || inside.Load() {
+			return nil, nil, false
+		}
+		if lost.Add(1) == 1 && landed {
+			inside.Store(true)
+			t.cluster.SleepControl(func() { _, _ = request.(*kmsg.EndTxnRequest).RequestWith(t.Context(), side) })
+			inside.Store(false)
+		}
+		return nil, errors.New("the answer is lost"), true
+	})
+	return &lost
+}

@@ -1,0 +1,214 @@
+package kafkatest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/2-store/storetest"
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+)
+
+// A Store is one that can be closed.
+type Store interface {
+	contract.Store
+	Close() error
+}
+
+// Options are what a store is opened with.
+type Options struct {
+	Brokers    []string
+	Prefix     string
+	Partitions int32
+	Clock      contract.Clock
+	Heads      contract.HeadCodec
+	Address    string
+	Timeout    time.Duration // for the broker to answer a transaction
+}
+
+// A Fixture is the answer that the checks try.
+type Fixture struct {
+	// Open opens a log, and makes it where there is none.
+	Open func(ctx context.Context, o Options) (Store, error)
+	// Decide says what an append comes to: receipts, or an error, or neither, and the events are to be written.
+	Decide func(find func(uuid.UUID) (contract.Recorded, bool), last contract.Recorded, expected int64, events []contract.Event) ([]contract.Receipt, error)
+	// Claims gives a store that keeps what has a larger body than so many bytes as an object.
+	Claims func(contract.Store, contract.Blobs, int) contract.Store
+	// Brokers are those of the tests' stack, and Prefix begins the names of all that is made there.
+	Brokers []string
+	Prefix  string
+}
+
+// Suite is the checks of Lab 2, in the order in which they should be met.
+func Suite(f Fixture) check.Suite {
+	every := storetest.Fixture{Owned: true, Open: f.logs()}
+	s := storetest.Suite(every)
+	s.Checks = slices.Concat(bound(f, deciding, takingOver), assigned(s.Checks), bound(f, failing), assigned(storetest.Claims(every, f.Claims).Checks))
+	return s
+}
+
+func bound(f Fixture, groups ...[]spec) []check.Check {
+	var checks []check.Check
+	for _, c := range slices.Concat(groups...) {
+		checks = append(checks, c.bind(f))
+	}
+	return checks
+}
+
+// assigned says of checks that every store passes which of the lab's operations they are about.
+func assigned(checks []check.Check) []check.Check {
+	for i, c := range checks {
+		checks[i].Operation = operationOf(c)
+	}
+	return checks
+}
+
+// The operations of the lab, as its stubs name them.
+const (
+	decide   = "L2.decide"
+	takeover = "L2.takeover"
+	transact = "L2.transact"
+	appends  = "L2.append"
+	end      = "L2.end"
+	heads    = "L2.heads"
+	frontier = "L2.frontier"
+	claim    = "L2.claim"
+	redeem   = "L2.redeem"
+)
+
+// operationOf says which of the lab's operations a check of storetest is about.
+func operationOf(c check.Check) string {
+	for operation, ids := range map[string][]string{
+		frontier: {"L2.23"},
+		end:      {"L2.15", "L2.16", "L2.17", "L2.18", "L2.20"},
+		claim:    {"L2.38", "L2.39", "L2.40", "L2.45"},
+		redeem:   {"L2.37", "L2.41", "L2.42", "L2.43", "L2.44"},
+	} {
+		if slices.Contains(ids, c.ID) {
+			return operation
+		}
+	}
+	return appends
+}
+
+const partitions = 3
+
+// logs makes logs on the stack for the checks of storetest.
+func (f Fixture) logs() func(check.T, contract.Clock) storetest.Log {
+	var made atomic.Int32
+	return func(t check.T, clock contract.Clock) storetest.Log {
+		o := Options{
+			Brokers: f.Brokers, Prefix: fmt.Sprintf("%slog%d", f.Prefix, made.Add(1)), Partitions: partitions, Clock: clock,
+			Heads: jsonHeads{}, Address: "127.0.0.1:7000", Timeout: 15 * time.Second,
+		}
+		s := f.open(t, o, "Open")
+		return storetest.Log{
+			Store: s,
+			Reopen: func(t check.T) contract.Store {
+				require.NoError(t, s.Close())
+				return f.open(t, o, "Reopen")
+			},
+			Usurp: func(t check.T) {
+				for p := range int32(partitions) {
+					usurp(t, o, p)
+				}
+			},
+		}
+	}
+}
+
+// open must succeed. To open a log that is there already is another operation than to open a new one.
+func (f Fixture) open(t check.T, o Options, operation string) Store {
+	s, err := f.Open(t.Context(), o)
+	t.Answered(operation, err)
+	require.NoError(t, err, "open the log")
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// usurp takes the transactional id of a partition, as another owner would, and goes away.
+func usurp(t check.T, o Options, partition int32) {
+	rival := producer(t, o, fmt.Sprintf("%s.%d", o.Prefix, partition))
+	_, _, err := rival.ProducerID(t.Context())
+	require.NoError(t, err)
+}
+
+// producer writes under a transactional id of the check's choice.
+func producer(t check.T, o Options, id string) *kgo.Client {
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(o.Brokers...), kgo.TransactionalID(id), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.MetadataMinAge(10*time.Millisecond),
+	)
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	return client
+}
+
+// jsonHeads is a head codec that needs no registry.
+type jsonHeads struct{}
+
+func (jsonHeads) EncodeHead(_ context.Context, h contract.Head) ([]byte, error) {
+	return json.Marshal(h)
+}
+
+func (jsonHeads) DecodeHead(_ context.Context, data []byte) (h contract.Head, err error) {
+	return h, json.Unmarshal(data, &h)
+}
+
+// A spec is a check before it has a fixture.
+type spec struct {
+	check.Check
+	try func(t *trial)
+}
+
+func (c spec) bind(f Fixture) check.Check {
+	c.Func = func(t check.T) { c.try(&trial{T: t, answer: f}) }
+	return c.Check
+}
+
+var noon = time.Date(2025, 3, 30, 12, 0, 0, 0, time.UTC)
+
+const stream = "trade/UTI-1"
+
+// event is the nth of a stream, the same in every run.
+func event(n int) contract.Event {
+	return contract.Event{
+		ID: uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d", stream, n)), Stream: stream,
+		Type: "trade.amended", Schema: 1, EffectiveAt: noon.Add(time.Duration(n) * time.Minute),
+		Actor: "desk-7", Reason: "agreed", Source: "kafkatest", Data: fmt.Appendf([]byte{0, 0, 0, 0, 7}, "body %d", n),
+	}
+}
+
+func batch(first, last int) []contract.Event {
+	var events []contract.Event
+	for n := first; n <= last; n++ {
+		events = append(events, event(n))
+	}
+	return events
+}
+
+// recorded is events as they are on record, from version 1 on.
+func recorded(events ...contract.Event) []contract.Recorded {
+	var all []contract.Recorded
+	for i, e := range events {
+		all = append(all, contract.Recorded{Event: e, Version: int64(i + 1), RecordedAt: noon.Add(time.Duration(i) * time.Microsecond)})
+	}
+	return all
+}
+
+// eventsOf is what of them their producers said.
+func eventsOf(recorded []contract.Recorded) []contract.Event {
+	var events []contract.Event
+	for _, e := range recorded {
+		events = append(events, e.Event)
+	}
+	return slices.Clip(events)
+}

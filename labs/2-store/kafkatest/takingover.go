@@ -1,0 +1,135 @@
+package kafkatest
+
+import (
+	"encoding/json"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+)
+
+var takingOver = []spec{{
+	Check: check.Check{ID: "L2.53", Points: 2, Invariant: "L2.I6", Operation: takeover, Title: "who takes over knows all that owners before it committed",
+		Misconception: "that what is needed can be read when it is asked for: an append must know of every id before it writes",
+		Hint:          "read the partition from its beginning up to your own mark (catchUp), BEFORE you serve anything"},
+	try: func(t *trial) {
+		t.begin()
+		history := recorded(batch(1, 3)...)
+		t.reopen(func() {
+			before := t.before(history...)
+			require.NoError(t, before.EndTransaction(t.Context(), kgo.TryCommit))
+		})
+		t.holds("after taking over", eventsOf(history)...)
+		for _, want := range history {
+			got, err := t.find(want.ID)
+			require.NoError(t, err)
+			require.Equal(t, want.Version, got.Version)
+			require.Equal(t, want.RecordedAt, got.RecordedAt)
+		}
+	},
+}, {
+	Check: check.Check{ID: "L2.54", Points: 2, Invariant: "L2.I9", Operation: takeover, Title: "a transaction that a dead owner left open becomes nothing, and holds nobody up",
+		Misconception: "that what is dead is gone: its transaction holds up all readers until it times out, and until then it may still be committed",
+		Hint:          "fence with the same transactional id as the owner before (newProducer has it): that aborts what it left open, and it can commit no more"},
+	try: func(t *trial) {
+		t.begin()
+		var before *kgo.Client
+		t.reopen(func() { before = t.before(recorded(event(1))...) })
+		require.Empty(t, t.stream(), "events that nobody committed")
+		require.Error(t, before.EndTransaction(t.Context(), kgo.TryCommit), "the dead owner comes back and commits")
+		t.holds("after the dead owner came back")
+	},
+}, {
+	Check: check.Check{ID: "L2.55", Points: 3, Invariant: "L2.I9", Operation: takeover, Title: "what the owner before commits at the last moment is known to the next",
+		Misconception: "that one can read first and shut the door after: what comes in between is not known, and its version is given a second time",
+		Hint:          "fence, mark, read, in this order: only once nobody else can write does the log hold still"},
+	try: func(t *trial) {
+		t.begin()
+		t.reopen(func() {
+			before := t.before(recorded(event(1))...)
+			t.cluster.ControlKey(int16(kmsg.InitProducerID), func(kmsg.Request) (kmsg.Response, error, bool) {
+				t.cluster.SleepControl(func() { // the owner before is as quick as it can be
+					require.NoError(t, before.EndTransaction(t.Context(), kgo.TryCommit))
+				})
+				t.cluster.DropControl()
+				return nil, nil, false
+			})
+		})
+		t.holds("after taking over", event(1))
+	},
+}, {
+	Check: check.Check{ID: "L2.56", Points: 2, Invariant: "L2.I2", Operation: transact, Title: "what one transaction writes to two topics is in both or in neither",
+		Misconception: "that two transactions, one right after the other, are nearly one: the crash comes in between",
+		Hint:          "begin, produce all records, commit; when produce fails, do not commit, and never commit a part"},
+	try: func(t *trial) {
+		t.begin()
+		marks := func(topic string) int { return len(t.committed(t.opts.Prefix + topic)) }
+		require.Equal(t, [2]int{1, 1}, [2]int{marks(".events"), marks(".heads")}, "marks of the first owner in both topics")
+		require.NoError(t, t.store.Close())
+		t.refuseHeads(true)
+		s, err := t.answer.Open(t.Context(), t.opts)
+		t.Answered("Reopen", err)
+		if err == nil {
+			_ = s.Close()
+		}
+		require.Error(t, err, "taking over, where the topic of heads refuses every record")
+		require.Equal(t, [2]int{1, 1}, [2]int{marks(".events"), marks(".heads")}, "marks in both topics, after one of them refused the second owner's")
+	},
+}, {
+	Check: check.Check{ID: "L2.57", Points: 2, Invariant: "L2.I6", Operation: heads, Title: "the log is the truth: a head that says otherwise is rewritten at take-over",
+		Misconception: "that the compacted topic is the state and the log its history: heads are derived, and may be wrong or gone",
+		Hint:          "compare each stream's head with headOf its last event; one that cannot be read differs too; a head of a stream that does not exist is taken away"},
+	try: func(t *trial) {
+		t.begin()
+		history := recorded(batch(1, 3)...)
+		want := contract.Head{Stream: stream, Version: 3, EventID: history[2].ID, RecordedAt: history[2].RecordedAt, Digest: history[2].ContentDigest()}
+		ahead := want
+		ahead.Version = 9
+		for _, wrong := range []any{nil, ahead, "?"} {
+			t.reopen(func() {
+				if wrong == nil {
+					before := t.before(history...)
+					require.NoError(t, before.EndTransaction(t.Context(), kgo.TryCommit))
+				} else {
+					t.writeHead(stream, wrong)
+				}
+				t.writeHead("trade/NONE", ahead)
+			})
+			got := t.headOf(stream)
+			require.NotNil(t, got, "the head of %s, where there was %v", stream, wrong)
+			require.Equal(t, want, *got, "the head of %s, where there was %v", stream, wrong)
+			t.holds("whatever its head said", eventsOf(history)...)
+			require.Nil(t, t.headOf("trade/NONE"), "the head of a stream that does not exist")
+		}
+	},
+}}
+
+// writeHead goes around the store.
+func (t *trial) writeHead(key string, head any) {
+	value, err := json.Marshal(head)
+	require.NoError(t, err)
+	client, err := kgo.NewClient(kgo.SeedBrokers(t.opts.Brokers...))
+	require.NoError(t, err)
+	defer client.Close()
+	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Topic: t.opts.Prefix + ".heads", Key: []byte(key), Value: value}).FirstErr())
+}
+
+// refuseHeads has the broker refuse every record of the topic of heads as too large, or no longer.
+func (t *trial) refuseHeads(refuse bool) {
+	config := kadm.AlterConfig{Op: kadm.SetConfig, Name: "max.message.bytes", Value: kadm.StringPtr("1")}
+	if !refuse {
+		config = kadm.AlterConfig{Op: kadm.DeleteConfig, Name: "max.message.bytes"}
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(t.opts.Brokers...))
+	require.NoError(t, err)
+	defer client.Close()
+	done, err := kadm.NewClient(client).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{config}, t.opts.Prefix+".heads")
+	require.NoError(t, err)
+	for _, d := range done {
+		require.NoError(t, d.Err)
+	}
+}

@@ -1,0 +1,32 @@
+package store_test
+
+import (
+	"context"
+	"testing"
+
+	store "example.com/blotter/labs/2-store"
+	"example.com/blotter/labs/2-store/kafkatest"
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack/stacktest"
+)
+
+func TestMain(m *testing.M) { stacktest.Main(m) }
+
+func answer(t testing.TB) kafkatest.Fixture {
+	return kafkatest.Fixture{
+		Open: func(ctx context.Context, o kafkatest.Options) (kafkatest.Store, error) {
+			return store.Open(ctx, store.Options{
+				Brokers: o.Brokers, Prefix: o.Prefix, Partitions: o.Partitions, Clock: o.Clock, Heads: o.Heads, Address: o.Address, Timeout: o.Timeout,
+			})
+		},
+		Decide: store.Decide,
+		Claims: func(log contract.Store, blobs contract.Blobs, limit int) contract.Store {
+			return store.NewClaims(log, blobs, limit)
+		},
+		Brokers: stacktest.Kafka(t),
+		Prefix:  stacktest.Prefix(t),
+	}
+}
+
+func TestLab2(t *testing.T) { check.Run(t, kafkatest.Suite(answer(t))) }

@@ -1,0 +1,177 @@
+package store
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+// An event is a CloudEvent 1.0 in binary mode (CloudEvents Kafka Protocol Binding 1.0.2, section 3.2), as in Lab 1, with what the store gives:
+// its version, and recorded_at as CloudEvents' own time. An attribute without a value has no header.
+const (
+	specVersion = "1.0"
+	dataType    = "application/vnd.confluent.avro"
+	timeFormat  = "2006-01-02T15:04:05.000000Z" // RFC 3339, always UTC and with microseconds
+)
+
+// records is one for each event, in order.
+func (o *owner) records(events []contract.Recorded) []*kgo.Record {
+	var records []*kgo.Record
+	for _, e := range events {
+		record := encode(e)
+		record.Topic, record.Partition = o.s.events, o.partition
+		records = append(records, record)
+	}
+	return records
+}
+
+// encode is the record of r. Its position is the broker's to give.
+func encode(r contract.Recorded) *kgo.Record {
+	record := &kgo.Record{Key: []byte(r.Stream), Value: r.Data}
+	for _, h := range [][2]string{
+		{"ce_specversion", specVersion},
+		{"ce_id", r.ID.String()},
+		{"ce_source", r.Source},
+		{"ce_type", r.Type},
+		{"ce_time", r.RecordedAt.UTC().Format(timeFormat)},
+		{"ce_version", strconv.FormatInt(r.Version, 10)},
+		{"ce_schema", strconv.Itoa(r.Schema)},
+		{"ce_fingerprint", hex.EncodeToString(r.Fingerprint[:])},
+		{"ce_effectiveat", r.EffectiveAt.UTC().Format(timeFormat)},
+		{"ce_corrects", optional(r.Corrects)},
+		{"ce_actor", r.Actor},
+		{"ce_approver", r.Approver},
+		{"ce_reason", r.Reason},
+		{"ce_correlationid", optional(r.Correlation)},
+		{"ce_causationid", optional(r.Causation)},
+		{"ce_traceparent", r.Traceparent},
+		{"ce_ends", yes(r.Ends)},
+		{"ce_dataref", claimOf(r.Event)},
+		{"content-type", dataType},
+	} {
+		if h[1] != "" {
+			record.Headers = append(record.Headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
+		}
+	}
+	return record
+}
+
+func optional(id uuid.UUID) string {
+	if id == uuid.Nil {
+		return ""
+	}
+	return id.String()
+}
+
+func yes(b bool) string {
+	if b {
+		return "true"
+	}
+	return ""
+}
+
+// claimScheme is before the hexadecimal digest of a payload that is in object storage (CloudEvents extension "Dataref"). Where that
+// is, its readers know.
+const claimScheme = "sha256:"
+
+func claimOf(e contract.Event) string {
+	if !e.Claimed() {
+		return ""
+	}
+	return claimScheme + hex.EncodeToString(e.Claim[:])
+}
+
+// decode is the inverse of encode. Of a record that is no event its error is *contract.DamagedError.
+func decode(record *kgo.Record) (contract.Recorded, error) {
+	h := make(headers, len(record.Headers))
+	for _, header := range record.Headers {
+		h[header.Key] = string(header.Value)
+	}
+	at := contract.Position{Partition: record.Partition, Offset: record.Offset}
+	r, err := h.event()
+	if err != nil {
+		return r, &contract.DamagedError{Position: at, What: fmt.Sprintf("this record is no event: %v", err)}
+	}
+	r.Stream, r.Data = string(record.Key), slices.Clip(record.Value) // the bytes behind belong to the next record
+	r.Position = at
+	return r, nil
+}
+
+type headers map[string]string
+
+// event reads every attribute, and keeps the first error.
+func (h headers) event() (r contract.Recorded, err error) {
+	read := func(name string, parse func(string) error) {
+		if text := h[name]; err == nil {
+			if cause := parse(text); cause != nil {
+				err = fmt.Errorf("header %s %q: %w", name, text, cause)
+			}
+		}
+	}
+	id := func(name string, to *uuid.UUID) {
+		read(name, func(s string) error {
+			if s == "" {
+				return nil
+			}
+			return to.UnmarshalText([]byte(s))
+		})
+	}
+	r.Event = contract.Event{
+		Type: h["ce_type"], Actor: h["ce_actor"], Approver: h["ce_approver"], Reason: h["ce_reason"],
+		Source: h["ce_source"], Traceparent: h["ce_traceparent"],
+	}
+	id("ce_id", &r.ID)
+	id("ce_corrects", &r.Corrects)
+	id("ce_correlationid", &r.Correlation)
+	id("ce_causationid", &r.Causation)
+	read("ce_schema", func(s string) (err error) { r.Schema, err = strconv.Atoi(s); return })
+	read("ce_version", func(s string) (err error) { r.Version, err = strconv.ParseInt(s, 10, 64); return })
+	read("ce_effectiveat", func(s string) (err error) { r.EffectiveAt, err = time.Parse(timeFormat, s); return })
+	read("ce_time", func(s string) (err error) { r.RecordedAt, err = time.Parse(timeFormat, s); return })
+	read("ce_fingerprint", func(s string) error { return digest(&r.Fingerprint, s) })
+	if h["ce_dataref"] != "" {
+		read("ce_dataref", func(s string) error { return digest(&r.Claim, strings.TrimPrefix(s, claimScheme)) })
+	}
+	r.Ends = h["ce_ends"] != ""
+	return r, err
+}
+
+func digest(to *[32]byte, text string) error {
+	if hex.DecodedLen(len(text)) != len(to) {
+		return hex.ErrLength
+	}
+	_, err := hex.Decode(to[:], []byte(text))
+	return err
+}
+
+// markerType is the type of the records by which an owner says that it took over. Readers pass over them.
+const markerType = "blotter.owner"
+
+func isMark(record *kgo.Record) bool {
+	return slices.ContainsFunc(record.Headers, func(h kgo.RecordHeader) bool { return h.Key == "ce_type" && string(h.Value) == markerType })
+}
+
+// marks are the records of an owner that takes over, one for each topic.
+func (o *owner) marks() (events, heads *kgo.Record) {
+	mark := func(topic string) *kgo.Record {
+		return &kgo.Record{
+			Topic: topic, Partition: o.partition, Key: []byte(markerType), Value: []byte(o.s.opts.Address),
+			Headers: []kgo.RecordHeader{
+				{Key: "ce_specversion", Value: []byte(specVersion)},
+				{Key: "ce_id", Value: []byte(uuid.NewString())},
+				{Key: "ce_source", Value: []byte(o.s.opts.Address)},
+				{Key: "ce_type", Value: []byte(markerType)},
+				{Key: "content-type", Value: []byte("text/plain")},
+			},
+		}
+	}
+	return mark(o.s.events), mark(o.s.heads)
+}
