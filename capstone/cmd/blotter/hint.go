@@ -16,7 +16,7 @@ import (
 func suites() []check.Suite {
 	return []check.Suite{
 		codectest.Suite(codectest.Fixture{}),
-		storetest.Suite(storetest.Fixture{Owned: true}),
+		storetest.Suite(storetest.Fixture{Owned: true}), storetest.Claims(storetest.Fixture{}, nil), storetest.Objects(nil),
 		projectiontest.Suite(projectiontest.Fixture{}),
 		replaytest.Suite(replaytest.Fixture{}),
 		audittest.Suite(audittest.Fixture{}),

@@ -21,6 +21,7 @@ type cli struct {
 	Partitions int32  `help:"Partitions of a new log, on Kafka." default:"12"`
 	Zone       string `help:"Zone of the book: a date means the end of that day there." default:"CET"`
 	Name       string `help:"Name of a new log, by which others can share its stack." default:"blotter"`
+	ClaimOver  int    `help:"Payloads of more bytes go to object storage, and the log keeps their digests." default:"65536" placeholder:"BYTES"`
 	JSON       bool   `help:"Answer in JSON." name:"json"`
 
 	Up       upCmd          `cmd:"" help:"Start a stack that stays; other commands with the same --data use it."`

@@ -18,6 +18,7 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/solutions/2-store/claim"
 	kafkastore "example.com/blotter/solutions/2-store/kafka"
 	postgresstore "example.com/blotter/solutions/2-store/postgres"
 	projection "example.com/blotter/solutions/3-projections"
@@ -51,10 +52,11 @@ func (a *app) assemble(ctx context.Context, with ...part) (*capstone.System, err
 	if err != nil {
 		return nil, err
 	}
-	store, err := a.store(ctx, c)
+	log, err := a.store(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+	store := claim.Check(log, &claim.Later{Open: a.blobs}, a.cli.ClaimOver)
 	system := &capstone.System{
 		Desk:     &capstone.Desk{Store: store, Codec: c, Source: "blotter/import"},
 		Project:  projection.Project,
@@ -175,6 +177,19 @@ func withAuditor(ctx context.Context, a *app, s *capstone.System) error {
 	}
 	s.Auditor, err = audit.Open(audit.Options{Log: s.Desk.Store, Archive: archive, Origin: a.settings.Name.origin(), Signer: signer, Verifier: verifier})
 	return err
+}
+
+// blobs is where large payloads are.
+func (a *app) blobs(ctx context.Context) (contract.Blobs, error) {
+	client, err := a.s3(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bucket := claim.S3{Client: client, Bucket: a.settings.Name.claimBucket()}
+	if a.access != writes {
+		return bucket, nil // it is there, or what is in it is lost
+	}
+	return bucket, bucket.CreateBucket(ctx)
 }
 
 func (a *app) s3(ctx context.Context) (*minio.Client, error) {
