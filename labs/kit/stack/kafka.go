@@ -53,6 +53,7 @@ func startBroker(ctx context.Context, root string, opt EmbeddedOptions) (*broker
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", filepath.Base(dir), err)
 	}
+	boundByPartition(cluster)
 	b := &broker{cluster: cluster, addrs: cluster.ListenAddrs(), log: log}
 	// BEFORE anybody is told the address.
 	err = log.serve(true)
