@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// A Launch starts a writer under an address.
-type Launch func(address string) (Process, error)
+// A Launch starts a writer under an address, on a machine. What a process leaves on its machine, the next one there finds.
+type Launch func(address, machine string) (Process, error)
 
 // A crew is the writers, each at an address of its own, and what they were asked.
 type crew struct {
@@ -27,6 +27,7 @@ type crew struct {
 // A member is an address and the process that answers there.
 type member struct {
 	address string
+	machine int
 	born    int
 	at      *writer // nil while none is ready
 }
@@ -66,9 +67,10 @@ func (c *crew) start(ctx context.Context, m *member) (*writer, error) {
 	c.mu.Lock()
 	m.born++
 	w := &writer{crew: c, name: fmt.Sprintf("%s#%d", m.address, m.born), address: m.address, asked: map[int]question{}, gone: make(chan struct{})}
+	machine := fmt.Sprintf("%s.%d", m.address, m.machine)
 	c.mu.Unlock()
 	var err error
-	if w.process, err = c.launch(m.address); err != nil {
+	if w.process, err = c.launch(m.address, machine); err != nil {
 		return nil, err
 	}
 	w.enc = json.NewEncoder(w.process)
@@ -84,6 +86,13 @@ func (c *crew) start(ctx context.Context, m *member) (*writer, error) {
 	}
 	c.place(m, w)
 	return w, nil
+}
+
+// move has the next processes of m on another machine.
+func (c *crew) move(m *member) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m.machine++
 }
 
 // place puts w, or nobody, at an address.

@@ -152,9 +152,10 @@ func (n *nemesis) outlast(ctx context.Context, w *writer) error {
 	return n.settled(ctx, w)
 }
 
-// replace starts another process at the same address, as a supervisor does that takes the first for dead. That one is woken, answers
+// replace starts another process at the same address, on another machine, as a supervisor does that takes the first for dead. That one is woken, answers
 // what it can, and is killed: two under one address would take the place from each other without end.
 func (n *nemesis) replace(ctx context.Context, m *member, w *writer) error {
+	n.crew.move(m)
 	if _, err := n.crew.start(ctx, m); err != nil {
 		return err
 	}

@@ -23,8 +23,9 @@ type chaosCrew struct {
 	Registry   string
 	Name       logName
 	Partitions int32
-	Dir        string // of the writers' index files, a folder each
-	Address    string // of one writer
+	Dir        string // of all machines' index files
+	Machine    string // a folder in it
+	Address    string
 }
 
 // chaosEnv tells a writer process what it is to open. It may hold a password, so it is no argument, which others could see.
@@ -44,13 +45,13 @@ func newChaosCrew(ctx context.Context, a *app) (c *chaosCrew, err error) {
 }
 
 // launch starts this very program once more.
-func (c *chaosCrew) launch(address string) (chaos.Process, error) {
+func (c *chaosCrew) launch(address, machine string) (chaos.Process, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	as := *c
-	as.Address = address
+	as.Address, as.Machine = address, machine
 	what, err := json.Marshal(as)
 	if err != nil {
 		return nil, err
@@ -60,24 +61,24 @@ func (c *chaosCrew) launch(address string) (chaos.Process, error) {
 	return chaos.Spawn(cmd)
 }
 
-func (c *chaosCrew) reader(ctx context.Context) (chaos.Log, error) { return c.open(ctx, "feed", true) }
+func (c *chaosCrew) reader(ctx context.Context) (chaos.Log, error) {
+	as := *c
+	as.Address = "feed"
+	return as.open(ctx, true)
+}
 
-// last opens the log with the index that a writer left.
+// last opens the log with the index that the first writer left.
 func (c *chaosCrew) last(ctx context.Context) (chaos.Log, error) {
 	as := *c
-	as.Address = "writer-1"
-	return as.open(ctx, "last", false)
+	as.Address, as.Machine = "last", "writer-1.0"
+	return as.open(ctx, false)
 }
 
 // commitTimeout is how long a writer waits for the broker. The broker gives a transaction four times as long, and at least 10 s.
 const commitTimeout = 2500 * time.Millisecond
 
-// open is the log. The index is that of the writer's address, and the process is known to others by another name if it is not that writer.
-func (c *chaosCrew) open(ctx context.Context, as string, readOnly bool) (chaos.Log, error) {
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	if as == c.Address {
-		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	}
+func (c *chaosCrew) open(ctx context.Context, readOnly bool) (chaos.Log, error) {
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	clock := func(context.Context) time.Time { return time.Now() }
 	if c.Store == "postgres" {
 		return postgresstore.Open(ctx, postgresstore.Options{DSN: c.DSN, Schema: c.Name.logSchema(), Clock: clock, ReadOnly: readOnly, Log: log})
@@ -92,10 +93,10 @@ func (c *chaosCrew) open(ctx context.Context, as string, readOnly bool) (chaos.L
 	}
 	opts := kafkastore.Options{
 		Brokers: c.Brokers, Prefix: c.Name.topics(), Partitions: c.Partitions, Clock: clock, Heads: heads,
-		Address: as, ReadOnly: readOnly, Timeout: commitTimeout, Unwritten: 64, Log: log,
+		Address: c.Address, ReadOnly: readOnly, Timeout: commitTimeout, Unwritten: 64, Log: log,
 	}
 	if !readOnly {
-		opts.Dir = filepath.Join(c.Dir, c.Address)
+		opts.Dir = filepath.Join(c.Dir, c.Machine)
 	}
 	return kafkastore.Open(ctx, opts)
 }
@@ -117,5 +118,5 @@ func openAsWriter(ctx context.Context) (chaos.Log, error) {
 	if err := json.Unmarshal([]byte(os.Getenv(chaosEnv)), &c); err != nil {
 		return nil, &usageError{fmt.Sprintf("%s does not say what to write: %v", chaosEnv, err), "this is a part of: blotter chaos"}
 	}
-	return c.open(ctx, c.Address, false)
+	return c.open(ctx, false)
 }
