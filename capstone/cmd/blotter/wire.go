@@ -18,6 +18,7 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
 	"example.com/blotter/solutions/2-store/claim"
 	kafkastore "example.com/blotter/solutions/2-store/kafka"
 	postgresstore "example.com/blotter/solutions/2-store/postgres"
@@ -102,8 +103,9 @@ func (a *app) store(ctx context.Context, heads contract.HeadCodec) (contract.Sto
 	if err != nil {
 		return nil, err
 	}
-	store, err := kafkastore.Open(ctx, kafkastore.Options{
+	store, err := openKafka(ctx, kafkastore.Options{
 		Brokers: brokers, Prefix: a.settings.Name.topics(), Partitions: a.settings.Partitions, Clock: a.clock(), Heads: heads,
+		Place:   kafkastore.Placement{Name: "subject", Key: trade.Subject}, // so a command is accepted or refused, whoever takes it
 		Address: a.address(), ReadOnly: as != owner, Alone: as == alone, Dir: filepath.Join(a.cli.Data, "index"), Log: log,
 	})
 	if err != nil {

@@ -60,10 +60,13 @@ func (c Command) Stream() string {
 // RefusedStream is where c is recorded if it is refused: refused/<UTI> or refused/curve/<name>.
 func (c Command) RefusedStream() string {
 	if m, ok := c.Body.(PriceMarked); ok {
-		return "refused/" + CurveStream(m.Curve)
+		return refusals + CurveStream(m.Curve)
 	}
-	return "refused/" + c.UTI
+	return refusals + c.UTI
 }
+
+// refusals is before the names of streams of refused commands.
+const refusals = "refused/"
 
 // TradeStream names the stream of a trade.
 func TradeStream(uti string) string { return "trade/" + uti }

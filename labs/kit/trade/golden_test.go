@@ -40,6 +40,15 @@ func TestStreams(t *testing.T) {
 	require.Equal(t, "refused/curve/power/CET/base", marked.RefusedStream())
 }
 
+func TestASubjectIsTheStreamOfAnAcceptedCommand(t *testing.T) {
+	t.Parallel()
+	for _, c := range []trade.Command{{UTI: "UTI-1", Body: trade.New{}}, {Body: trade.PriceMarked{Curve: "POWER/CET"}}} {
+		require.Equal(t, c.Stream(), trade.Subject(c.Stream()))
+		require.Equal(t, c.Stream(), trade.Subject(c.RefusedStream()))
+	}
+	require.Equal(t, "elsewhere/refused/x", trade.Subject("elsewhere/refused/x"))
+}
+
 // golden is a small book with a bit of everything.
 func golden() []trade.Command {
 	forward := on("02-03", power("7430", "80"))

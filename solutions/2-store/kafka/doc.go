@@ -3,8 +3,12 @@
 //	<prefix>.events   every event, for ever: delete policy, no retention; key = stream, headers = attributes, value = data
 //	<prefix>.heads    where each stream stands: compacted; key = stream
 //
-// Both have the same partitions, and a stream lives in the one its name hashes to. A partition is written by one owner only,
-// under its own transactional id; an event and the head of its stream go in with one transaction.
+// Both have the same partitions, and a stream lives in the one that its key hashes to: its name, or what the log's Placement gives, so
+// that streams which are decided together lie together. A partition is written by one owner only, under its own transactional id; an
+// event and the head of its stream go in with one transaction.
+//
+// A stream ends by an event that says so (Event.Ends), never by a null head: a head is derived, and would come back with the next
+// take-over. The index and the head of the stream only repeat it.
 //
 // Taking over a partition, each step BEFORE the next:
 //
@@ -43,6 +47,7 @@
 //	of another log           the same: the id of the topic is another
 //	ahead of the log, or of  the same: its latest event is not at its offset in the log
 //	  a log that was cut
+//	of an older format       the same
 //
 // The heads are written with the events, so at a take-over only those behind the index are held against it; when the index
 // is made anew, all of them are.
@@ -52,5 +57,5 @@
 //
 // Limits. Each time an index is written its checksum is made by reading it, so that costs more in a partition of many millions; use
 // more partitions. An id is unique in the log as long as one process owns every partition; across processes it is unique
-// per partition.
+// per partition. So a Placement must give all streams that one id may be for, one key.
 package kafka

@@ -20,7 +20,9 @@ func (s *Store) End(ctx context.Context) (contract.Cursor, error) {
 	return patiently(ctx, s, func() (contract.Cursor, error) { return s.end(ctx) })
 }
 
-func (s *Store) end(ctx context.Context) (contract.Cursor, error) {
+func (s *Store) end(ctx context.Context) (contract.Cursor, error) { return s.endOf(ctx, s.partitions) }
+
+func (s *Store) endOf(ctx context.Context, partitions int32) (contract.Cursor, error) {
 	offsets, err := s.admin.ListCommittedOffsets(ctx, s.events)
 	if err == nil {
 		err = offsets.Error()
@@ -28,7 +30,7 @@ func (s *Store) end(ctx context.Context) (contract.Cursor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("end of log %s: %w", s.opts.Prefix, err)
 	}
-	end := make(contract.Cursor, s.partitions)
+	end := make(contract.Cursor, partitions)
 	for p := range end {
 		o, ok := offsets.Lookup(s.events, int32(p))
 		if !ok {

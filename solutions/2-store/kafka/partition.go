@@ -1,10 +1,10 @@
 package kafka
 
-// partitionOf is the partition of a stream: murmur2 of its name without the sign bit, modulo the number of
-// partitions. That is what Kafka's own default partitioner does with a key (KafkaProducer, BuiltInPartitioner), so any other client
-// finds a stream where we put it. It must never change for a log that exists.
-func partitionOf(stream string, partitions int32) int32 {
-	return int32(murmur2([]byte(stream))&0x7fffffff) % partitions
+// partitionOf is the partition of a key that a Placement gives: murmur2 without the sign bit, modulo the number of partitions. That
+// is what Kafka's own default partitioner does with a key (KafkaProducer, BuiltInPartitioner), so where the key is the stream's name
+// any other client finds the stream where we put it. It must never change for a log that exists.
+func partitionOf(key string, partitions int32) int32 {
+	return int32(murmur2([]byte(key))&0x7fffffff) % partitions
 }
 
 // murmur2 is Austin Appleby's MurmurHash2 with the seed of org.apache.kafka.common.utils.Utils.murmur2.

@@ -172,12 +172,13 @@ func digest(to *[32]byte, text string) error {
 }
 
 // marker is the record of an owner that takes over.
-func marker(address string) *kgo.Record {
-	return &kgo.Record{Key: []byte(markerType), Value: []byte(address), Headers: []kgo.RecordHeader{
+func marker(topic, address, placement string) *kgo.Record {
+	return &kgo.Record{Topic: topic, Key: []byte(markerType), Value: []byte(address), Headers: []kgo.RecordHeader{
 		{Key: "ce_specversion", Value: []byte(specVersion)},
 		{Key: "ce_id", Value: []byte(uuid.NewString())},
 		{Key: "ce_source", Value: []byte(address)},
 		{Key: "ce_type", Value: []byte(markerType)},
+		{Key: placementHeader, Value: []byte(placement)},
 		{Key: "content-type", Value: []byte("text/plain")},
 	}}
 }

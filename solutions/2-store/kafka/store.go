@@ -22,6 +22,7 @@ type Options struct {
 	Brokers    []string           // host:port of some
 	Prefix     string             // of topics, group and transactional ids: the name of the log
 	Partitions int32              // of a log that is created now; ignored for one that exists; 0 means 1
+	Place      Placement          // of streams into partitions; a log that exists has its own, and ErrUnfit is for another
 	Clock      contract.Clock     // gives recorded_at
 	Heads      contract.HeadCodec // of the compacted topic
 	Address    string             // where others reach this process, and nobody else; written into the log at take-over
@@ -166,7 +167,7 @@ func (s *Store) Append(ctx context.Context, stream string, expected int64, event
 		}
 		r.events = append(r.events, copied(contract.Recorded{Event: e}).Event)
 	}
-	o, err := s.owner(ctx, partitionOf(stream, s.partitions))
+	o, err := s.owner(ctx, s.partition(stream))
 	if err != nil {
 		return nil, fmt.Errorf("append to %s: %w", stream, err)
 	}
@@ -235,7 +236,7 @@ func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Re
 }
 
 func (s *Store) stream(ctx context.Context, stream string) ([]contract.Recorded, error) {
-	partition := partitionOf(stream, s.partitions)
+	partition := s.partition(stream)
 	foreign, err := s.foreign(ctx)
 	if err != nil {
 		return nil, err

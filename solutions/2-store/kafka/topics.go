@@ -37,7 +37,10 @@ func (s *Store) prepare(ctx context.Context) (int32, error) {
 	if events != heads {
 		return 0, fmt.Errorf("%w: %s has %d partitions and %s has %d", ErrUnfit, s.events, events, s.heads, heads)
 	}
-	return events, s.checkStart(ctx)
+	if err := s.checkStart(ctx); err != nil {
+		return 0, err
+	}
+	return events, s.checkPlacement(ctx, events)
 }
 
 // ensure gives the partitions of a topic, which it creates if there is none, and checks how it is configured.

@@ -1,8 +1,9 @@
 // Package postgres is the store on Postgres.
 //
-// A log is one schema of four tables (migrations/00001_log.sql), owned by a role that nobody works as:
+// A log is one schema of four tables (migrations), owned by a role that nobody works as:
 //
-//	events   what was recorded, insert-only; unique (stream, version) and unique id decide every race
+//	events   what was recorded, insert-only; unique (stream, version) and unique id decide every race; a trigger holds
+//	         versions dense, and lets nothing in behind an event that ends its stream
 //	pending  what is recorded and has no position yet
 //	feed     position, stream, version: the order in which every reader sees the events
 //	counter  one row: the next position; its lock is the sequencer's
