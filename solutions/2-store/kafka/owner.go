@@ -28,6 +28,7 @@ type owner struct {
 	producer *producer
 	stamps   stamps
 	group    []*request // taken from the queue and not answered
+	fenced   bool       // by another owner, who has our last transaction decided
 }
 
 func newOwner(s *Store, m *membership, partition int32) *owner {
@@ -50,6 +51,7 @@ func (o *owner) run() {
 		o.producer.close()
 		if isFenced(err) {
 			o.s.opts.Log.Warn("fenced", "log", o.s.opts.Prefix, "partition", o.partition, "err", err)
+			o.fenced = true
 			o.s.unsettle() // who comes now waits for the next assignment
 			o.m.lose()
 			return
@@ -180,7 +182,11 @@ func (o *owner) gather() {
 	}
 }
 
-// learn reads what the log says of the last group once a successor has decided it, into the index.
+// errUndecided says that nobody has fenced us yet, who are no longer the owner: our last transaction may still land.
+var errUndecided = errors.New("the last transaction is not decided")
+
+// learn reads what the log says of the last group once a successor has decided it, into the index. Where there is none yet it does not
+// wait for one: the group gives our place to nobody, not even to us, before we let go of it.
 func (o *owner) learn() error {
 	var sent int64 = -1
 	for _, r := range o.group {
@@ -190,6 +196,9 @@ func (o *owner) learn() error {
 	}
 	if sent < 0 {
 		return nil
+	}
+	if !o.fenced {
+		return errUndecided
 	}
 	ctx, cancel := context.WithTimeout(o.s.ctx, o.s.opts.Timeout)
 	defer cancel()

@@ -112,6 +112,7 @@ func (s *Store) dial(more ...kgo.Opt) (*kgo.Client, error) {
 		kgo.SeedBrokers(s.opts.Brokers...),
 		kgo.ClientID(clientPrefix + s.opts.Address),
 		kgo.WithHooks(s.waiting),
+		kgo.RetryBackoffFn(backoff),
 		kgo.MetadataMinAge(10 * time.Millisecond), // a topic that was just created must be found at once
 	}
 	client, err := kgo.NewClient(append(common, more...)...)

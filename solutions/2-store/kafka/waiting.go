@@ -39,6 +39,11 @@ func (w *waiting) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, _ 
 // have something better to do. An append waits for as long as its caller does.
 const patience = time.Minute
 
+// backoff is how long a client waits before its next try: a second at most, so that a broker that is back is soon noticed.
+func backoff(tries int) time.Duration {
+	return retryAfter << max(0, min(tries-1, 2))
+}
+
 // patiently asks again while no broker can be reached.
 func patiently[T any](ctx context.Context, s *Store, ask func() (T, error)) (T, error) {
 	for began := time.Now(); ; {
