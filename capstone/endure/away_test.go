@@ -20,6 +20,7 @@ import (
 const away = 5 * time.Second
 
 func TestAnImportWaitsForABrokerThatIsAway(t *testing.T) {
+	t.Parallel()
 	s := inContainers(t)
 	l := onKafka(t, s, 12)
 	importsThrough(t, l, s, containers.Kafka)
@@ -28,6 +29,7 @@ func TestAnImportWaitsForABrokerThatIsAway(t *testing.T) {
 }
 
 func TestAnImportWaitsForADatabaseThatIsAway(t *testing.T) {
+	t.Parallel()
 	s := inContainers(t)
 	l := onPostgres(t, s)
 	importsThrough(t, l, s, containers.Postgres)
@@ -64,11 +66,16 @@ func interrupt(ctx context.Context, s *containers.Stack, part containers.Part) e
 	return s.Start(ctx, part)
 }
 
-// How often the broker is killed. Each time takes as long as a start: go test ./capstone/endure -run Killed -kills 50
-var kills = flag.Int("kills", 10, "how often the broker is killed")
+// How often the broker is killed. Each time takes as long as a start.
+var kills = flag.Int("kills", 50, "how often the broker is killed; at most 3 times with -short")
 
 // Four writers append pairs of events, each pair in one transaction, and note what is acknowledged.
 func TestABrokerThatIsKilledAgainAndAgainKeepsWhatItAcknowledged(t *testing.T) {
+	t.Parallel()
+	times := *kills
+	if testing.Short() {
+		times = min(times, 3)
+	}
 	s := inContainers(t)
 	l := onKafka(t, s, 3)
 	ctx, stop := context.WithCancel(t.Context())
@@ -78,7 +85,7 @@ func TestABrokerThatIsKilledAgainAndAgainKeepsWhatItAcknowledged(t *testing.T) {
 	for w := range last {
 		wg.Go(func() { last[w] = load(ctx, t, l, fmt.Sprintf("trade/writer-%d", w), &acknowledged) })
 	}
-	for kill := range *kills {
+	for kill := range times {
 		before := acknowledged.Load()
 		require.Eventually(t, func() bool { return acknowledged.Load() >= before+20 }, 2*time.Minute, 5*time.Millisecond, "kill %d: the load goes on\n%s", kill, l.said)
 		require.NoError(t, s.Kill(t.Context(), containers.Kafka))
@@ -97,7 +104,7 @@ func TestABrokerThatIsKilledAgainAndAgainKeepsWhatItAcknowledged(t *testing.T) {
 		require.Zero(t, versions[stream]%2, "%s: no half of a pair", stream)
 	}
 	require.NotContains(t, l.said.String(), "heads differ")
-	t.Logf("%d kills, %d pairs acknowledged", *kills, acknowledged.Load())
+	t.Logf("%d kills, %d pairs acknowledged", times, acknowledged.Load())
 }
 
 // load appends pairs until ctx ends, each again until it is acknowledged, and returns the last acknowledged version.

@@ -84,13 +84,16 @@ func codecOf(t *testing.T, s stack.Stack, name string) *codec.Codec {
 	return c
 }
 
-// inContainers is a stack of the test's own, whose parts it may stop; where there is no engine the test is skipped.
+// inContainers is a stack of the test's own, whose parts it may stop; where there is no engine the test is skipped. A broker that was
+// killed is back a second later.
 func inContainers(t *testing.T) *containers.Stack {
 	t.Helper()
 	if !stacktest.Engine() {
 		t.Skip("needs a container engine: STACK=containers make test")
 	}
-	s := containers.New(containers.Options{Dir: filepath.Join(stacktest.Dir(t), "stack"), Temporary: true, Log: func(line string) { t.Log(line) }})
+	s := containers.New(containers.Options{
+		Dir: filepath.Join(stacktest.Dir(t), "stack"), Temporary: true, BrokerSession: time.Second, Log: func(line string) { t.Log(line) },
+	})
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
 }

@@ -2,6 +2,7 @@ package containers
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -9,8 +10,8 @@ import (
 
 // broker is one Kafka node that is its own controller. It listens three times: for us, under the address that reaches it from
 // here; for itself, since a coordinator writes the ends of transactions through the network, where our address would lead
-// back into its own container; and as the controller.
-func broker(string) plan {
+// back into its own container; and as the controller, which takes no broker of the same number until session is over.
+func broker(session time.Duration) plan {
 	return plan{
 		image: kafkaImage, port: "9092", data: "/var/lib/kafka/data", ping: pingBroker,
 		env: func(hostPort string) map[string]string {
@@ -40,8 +41,8 @@ func broker(string) plan {
 
 				// Nothing waits for others that will not come: members of a group, or the session of a broker that was killed.
 				"KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
-				"KAFKA_BROKER_SESSION_TIMEOUT_MS":        "3000",
-				"KAFKA_BROKER_HEARTBEAT_INTERVAL_MS":     "500",
+				"KAFKA_BROKER_SESSION_TIMEOUT_MS":        strconv.FormatInt(session.Milliseconds(), 10),
+				"KAFKA_BROKER_HEARTBEAT_INTERVAL_MS":     strconv.FormatInt(session.Milliseconds()/5, 10),
 				// The cleaner looks every second for what a topic's own settings let it compact.
 				"KAFKA_LOG_CLEANER_BACKOFF_MS": "1000",
 				"KAFKA_HEAP_OPTS":              "-Xms256m -Xmx512m",

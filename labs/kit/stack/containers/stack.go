@@ -20,6 +20,9 @@ type Options struct {
 	Dir string
 	// Temporary has Close remove the volumes too.
 	Temporary bool
+	// BrokerSession is how long a broker may say nothing before it counts as dead, and how long one that was killed waits when it
+	// is started again. 0 means 3 s; less is for machines that have little else to do.
+	BrokerSession time.Duration
 	// Log takes progress lines. Nil keeps quiet.
 	Log func(line string)
 }
@@ -51,6 +54,9 @@ func New(opt Options) *Stack {
 	if opt.Log == nil {
 		opt.Log = func(string) {}
 	}
+	if opt.BrokerSession == 0 {
+		opt.BrokerSession = 3 * time.Second
+	}
 	return &Stack{
 		opt: opt, parts: map[Part]*part{},
 		registry: stack.Embedded(stack.EmbeddedOptions{Dir: opt.Dir, Log: opt.Log}),
@@ -59,7 +65,7 @@ func New(opt Options) *Stack {
 
 // Kafka is the seed broker, at an address that also the broker gives as its own.
 func (s *Stack) Kafka(ctx context.Context) ([]string, error) {
-	p, err := s.started(ctx, Kafka, broker)
+	p, err := s.started(ctx, Kafka, func(string) plan { return broker(s.opt.BrokerSession) })
 	if err != nil {
 		return nil, err
 	}
