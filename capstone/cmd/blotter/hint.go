@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"example.com/blotter/labs/1-schemas/codectest"
+	"example.com/blotter/labs/2-store/kafkatest"
 	"example.com/blotter/labs/2-store/storetest"
 	"example.com/blotter/labs/3-projections/projectiontest"
 	"example.com/blotter/labs/4-replay/replaytest"
@@ -16,7 +17,7 @@ import (
 func suites() []check.Suite {
 	return []check.Suite{
 		codectest.Suite(codectest.Fixture{}),
-		storetest.Suite(storetest.Fixture{Owned: true}), storetest.Claims(storetest.Fixture{}, nil), storetest.Objects(nil),
+		kafkatest.Suite(kafkatest.Fixture{}), storetest.Objects(nil),
 		projectiontest.Suite(projectiontest.Fixture{}),
 		replaytest.Suite(replaytest.Fixture{}),
 		audittest.Suite(audittest.Fixture{}),

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -74,22 +73,19 @@ func (p labProgress) row(w io.Writer, lab string) {
 		fmt.Sprintf("%d/%d", earned, all))
 }
 
-// next is the first check, in the order of the course, that fails; or else the first that is to do. What fails comes first,
-// because what is built on it would fail too.
+// next is the first check, in the order in which its lab meets them, that fails; or else the first that is to do. What fails comes
+// first, because what is built on it would fail too.
 func (p labProgress) next(lab string) string {
 	for _, outcome := range []check.Outcome{check.Failed, check.Todo} {
-		for _, id := range slices.SortedFunc(maps.Keys(p[lab]), byNumber) {
-			if p[lab][id].outcome == outcome {
-				return id
+		for _, s := range suites() {
+			for _, c := range s.Checks {
+				if s.Name == lab && p[lab][c.ID].outcome == outcome {
+					return c.ID
+				}
 			}
 		}
 	}
 	return ""
-}
-
-// byNumber sorts L1.9 before L1.10.
-func byNumber(a, b string) int {
-	return cmp.Or(len(a)-len(b), cmp.Compare(a, b))
 }
 
 func nextStep(lab, id string, outcome check.Outcome) string {
