@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"fmt"
+	"os"
 	"sync/atomic"
 	"testing"
 
@@ -12,7 +13,12 @@ import (
 	"example.com/blotter/solutions/2-store/kafka"
 )
 
-func TestMain(m *testing.M) { stacktest.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(ownerEnv) != "" {
+		os.Exit(beAnOwner())
+	}
+	stacktest.Main(m)
+}
 
 // TestStoreOnTheStack is the suite on the broker of the tests' stack, which may be a real one. The tests beside it have brokers of their
 // own, whose answers they bend.
