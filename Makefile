@@ -27,7 +27,7 @@ lint: ## gofmt, go vet, staticcheck
 	@./.tools/setup lint
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "error: these files are not gofmt-clean"; exit 1; }
 	go vet ./...
-	go vet -tags lab1 ./capstone/cmd/blotter
+	go vet -tags lab1,lab2 ./capstone/cmd/blotter
 	.tools/bin/staticcheck ./...
 
 cross: ## build and vet for linux, darwin and windows

@@ -152,11 +152,23 @@ func digest(to *[32]byte, text string) error {
 	return err
 }
 
-// markerType is the type of the records by which an owner says that it took over. Readers pass over them.
-const markerType = "blotter.owner"
+// A mark is the record by which an owner says that it took over. Readers pass over it.
+const (
+	markerType      = "blotter.owner"
+	placementHeader = "ce_placement"
+)
 
-func isMark(record *kgo.Record) bool {
-	return slices.ContainsFunc(record.Headers, func(h kgo.RecordHeader) bool { return h.Key == "ce_type" && string(h.Value) == markerType })
+// markedBy is the placement that a mark names; false if the record is none.
+func markedBy(record *kgo.Record) (placement string, marked bool) {
+	for _, h := range record.Headers {
+		switch h.Key {
+		case "ce_type":
+			marked = string(h.Value) == markerType
+		case placementHeader:
+			placement = string(h.Value)
+		}
+	}
+	return placement, marked
 }
 
 // marks are the records of an owner that takes over, one for each topic.
@@ -169,6 +181,7 @@ func (o *owner) marks() (events, heads *kgo.Record) {
 				{Key: "ce_id", Value: []byte(uuid.NewString())},
 				{Key: "ce_source", Value: []byte(o.s.opts.Address)},
 				{Key: "ce_type", Value: []byte(markerType)},
+				{Key: placementHeader, Value: []byte(o.s.opts.Place.Name)},
 				{Key: "content-type", Value: []byte("text/plain")},
 			},
 		}

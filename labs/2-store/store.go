@@ -24,9 +24,17 @@ type Options struct {
 	Clock      contract.Clock     // gives recorded_at
 	Heads      contract.HeadCodec // of the compacted topic
 	Address    string             // where others reach this process; written into the log at take-over
+	Place      Placement          // which streams share a partition
 	ReadOnly   bool               // take over nothing, create nothing; Append is ErrReadOnly
 	Alone      bool               // with ReadOnly: the caller sees to it that nobody writes while this store is open
 	Timeout    time.Duration      // for the broker to answer a transaction; 0 means 15 s
+}
+
+// A Placement says which streams share a partition: those that have one key. The zero Placement gives each stream a key of its own, its
+// name.
+type Placement struct {
+	Name string // is written into a log that is created, which never takes another
+	Key  func(stream string) string
 }
 
 // ErrReadOnly is the answer to an append through a store that only reads.
@@ -48,19 +56,27 @@ var _ contract.Store = (*Store)(nil)
 
 // Open opens a log, creating its topics where they are missing, and takes over its partitions.
 func Open(ctx context.Context, opts Options) (*Store, error) {
-	if opts.Timeout == 0 {
-		opts.Timeout = 15 * time.Second
-	}
-	s := &Store{opts: opts, events: opts.Prefix + ".events", heads: opts.Prefix + ".heads", index: newIndex()}
-	var err error
-	if s.client, err = s.dial(); err != nil {
+	s, err := connect(opts)
+	if err != nil {
 		return nil, err
 	}
-	s.admin = kadm.NewClient(s.client)
 	if err := s.start(ctx); err != nil {
 		_ = s.Close()
 		return nil, fmt.Errorf("open log %s: %w", opts.Prefix, err)
 	}
+	return s, nil
+}
+
+func connect(opts Options) (*Store, error) {
+	if opts.Timeout == 0 {
+		opts.Timeout = 15 * time.Second
+	}
+	s := &Store{opts: opts, events: opts.Prefix + ".events", heads: opts.Prefix + ".heads", index: newIndex()}
+	client, err := s.dial()
+	if err != nil {
+		return nil, err
+	}
+	s.client, s.admin = client, kadm.NewClient(client)
 	return s, nil
 }
 
@@ -107,11 +123,14 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// partitionOf is where a stream lives: murmur2 of its name modulo the partitions, as Kafka's own default partitioner has it for a key, so
-// that any other client finds the stream where we put it. It must never change for a log that exists.
+// partitionOf is where a stream lives: murmur2 of its key modulo the partitions, as Kafka's own default partitioner has it. It must never
+// change for a log that exists.
 func (s *Store) partitionOf(stream string) int32 {
-	p := kgo.StickyKeyPartitioner(nil).ForTopic(s.events).Partition(&kgo.Record{Key: []byte(stream)}, len(s.owners))
-	return int32(p)
+	key := stream
+	if s.opts.Place.Key != nil {
+		key = s.opts.Place.Key(stream)
+	}
+	return int32(kgo.StickyKeyPartitioner(nil).ForTopic(s.events).Partition(&kgo.Record{Key: []byte(key)}, len(s.owners)))
 }
 
 // Append puts events at the end of stream. contract.ErrFenced, and any error of the context, are mended by appending the same

@@ -2,7 +2,11 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/kit/contract"
 )
@@ -24,17 +28,31 @@ func (o *owner) leave() {
 	}
 }
 
-// catchUp has the index know all events of the partition before the offset.
+// catchUp has the index know all events of the partition before the offset. A log that was created with another placement is refused: its
+// streams would not be found, and be begun again elsewhere.
 func (o *owner) catchUp(ctx context.Context, to int64) error {
-	for e, err := range o.s.span(ctx, map[int32]int64{o.partition: o.next}, map[int32]int64{o.partition: to}) {
-		if err == nil {
-			err = o.know(e)
+	first := o.next == 0 // the first of all records is the first owner's mark
+	var bad error
+	err := o.s.scan(ctx, o.s.events, map[int32]int64{o.partition: o.next}, map[int32]int64{o.partition: to}, func(record *kgo.Record) bool {
+		placement, marked := markedBy(record)
+		switch {
+		case !marked:
+			bad = o.take(record)
+		case first && placement != o.s.opts.Place.Name:
+			bad = fmt.Errorf("%w: it was created with the placement %q, and this one is %q", ErrUnfit, placement, o.s.opts.Place.Name)
 		}
-		if err != nil {
-			return err
-		}
+		first = false
+		return bad == nil
+	})
+	return errors.Join(err, bad)
+}
+
+func (o *owner) take(record *kgo.Record) error {
+	e, err := decode(record)
+	if err != nil {
+		return err
 	}
-	return nil
+	return o.know(e)
 }
 
 // know takes an event that is committed into the index.
