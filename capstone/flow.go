@@ -170,7 +170,7 @@ func (s *System) State(ctx context.Context) (trade.State, error) {
 
 // batch is how many events a projection takes in one transaction. A late leg has the legs behind it folded again, once for each batch, so
 // a long log is caught up with much sooner in large ones.
-const batch = 5000
+const batch = 50_000
 
 func (s *System) catchUp(ctx context.Context) error {
 	end, err := s.Desk.Store.End(ctx)

@@ -3,10 +3,14 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -18,14 +22,50 @@ type pointRow struct {
 	Currency trade.Currency `json:"currency"`
 }
 
-// refoldCurves folds each curve among streams from its first mark, and replaces its points.
-func refoldCurves(ctx context.Context, tx pgx.Tx, streams map[string][]trade.Event) error {
+// ahead is the curves to which fresh only adds: it corrects no mark of theirs, and brings none that is effective before one that was
+// taken. Such marks replace points and leave the others alone, so the years before them are not read. Of each curve the history is
+// given that the fresh events continue: empty, behind so many.
+func ahead(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) (map[string]history, error) {
+	const query = `
+SELECT s.stream, last.version, latest.effective_at
+FROM unnest($1::text[]) AS s (stream)
+CROSS JOIN LATERAL (SELECT version FROM events e WHERE e.stream = s.stream ORDER BY version DESC LIMIT 1) last
+CROSS JOIN LATERAL (SELECT effective_at FROM events e WHERE e.stream = s.stream AND e.type = 'price.marked'
+                    ORDER BY effective_at DESC LIMIT 1) latest`
+	marks := map[string][]contract.Recorded{}
+	for _, r := range fresh {
+		if strings.HasPrefix(r.Stream, trade.CurveStream("")) {
+			marks[r.Stream] = append(marks[r.Stream], r)
+		}
+	}
+	only := map[string]history{}
+	rows, err := tx.Query(ctx, query, keys(marks))
+	if err != nil {
+		return nil, fmt.Errorf("find where curves have come to: %w", err)
+	}
+	var stream string
+	var taken history
+	var latest time.Time
+	_, err = pgx.ForEachRow(rows, []any{&stream, &taken.before, &latest}, func() error {
+		late := func(r contract.Recorded) bool { return r.Corrects != uuid.Nil || r.EffectiveAt.Before(latest) }
+		if !slices.ContainsFunc(marks[stream], late) {
+			only[stream] = taken
+		}
+		return nil
+	})
+	return only, err
+}
+
+// refoldCurves sets the points of each curve among streams that its events come to; those of a curve that is folded from its first mark
+// take the place of all it had.
+func refoldCurves(ctx context.Context, tx pgx.Tx, streams map[string]history) error {
 	const insert = `
 INSERT INTO curves (curve, delivery, price, currency)
 SELECT curve, delivery, price, currency
-FROM jsonb_to_recordset($1::jsonb) AS c(curve text, delivery text, price numeric, currency text)`
+FROM jsonb_to_recordset($1::jsonb) AS c(curve text, delivery text, price numeric, currency text)
+ON CONFLICT (curve, delivery) DO UPDATE SET price = excluded.price, currency = excluded.currency`
 	var (
-		names  []string
+		whole  []string
 		points []pointRow
 	)
 	for _, stream := range keys(streams) {
@@ -33,19 +73,19 @@ FROM jsonb_to_recordset($1::jsonb) AS c(curve text, delivery text, price numeric
 		if !ok {
 			continue
 		}
+		h := streams[stream]
 		// FoldCurve panics on a history that could never be decided; what a feed brings is an error.
-		if _, err := trade.StateOf(map[string][]trade.Event{stream: streams[stream]}, trade.AsOf{}); err != nil {
+		if _, err := trade.StateOf(map[string][]trade.Event{stream: h.events}, trade.AsOf{}); err != nil {
 			return err
 		}
-		names = append(names, name)
-		for delivery, mark := range trade.FoldCurve(name, streams[stream], trade.AsOf{}).Points {
+		if h.before == 0 {
+			whole = append(whole, name)
+		}
+		for delivery, mark := range trade.FoldCurve(name, h.events, trade.AsOf{}).Points {
 			points = append(points, pointRow{name, delivery.String(), mark.Price, mark.Currency})
 		}
 	}
-	if len(names) == 0 {
-		return nil
-	}
-	if _, err := tx.Exec(ctx, "DELETE FROM curves WHERE curve = ANY($1)", names); err != nil {
+	if _, err := tx.Exec(ctx, "DELETE FROM curves WHERE curve = ANY($1)", whole); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, insert, list(points))

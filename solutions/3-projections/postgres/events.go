@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -11,30 +12,48 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// histories are the streams that fresh adds to, whole: what was taken before, and fresh after it.
-func (p *Projection) histories(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) (map[string][]trade.Event, error) {
-	streams := map[string][]trade.Event{}
-	for _, r := range fresh {
-		streams[r.Stream] = nil
+// histories are the streams that fresh adds to, whole: what was taken before, and fresh after it. Of a curve that only goes on, they
+// begin where fresh does (see ahead).
+func (p *Projection) histories(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) (map[string]history, error) {
+	streams, err := ahead(ctx, tx, fresh)
+	if err != nil {
+		return nil, err
 	}
-	for e, err := range p.readEvents(ctx, tx, "WHERE stream = ANY($1)", keys(streams)) {
+	var whole []string
+	for _, r := range fresh {
+		if _, ok := streams[r.Stream]; !ok {
+			streams[r.Stream] = history{}
+			whole = append(whole, r.Stream)
+		}
+	}
+	slices.Sort(whole) // so that the same batch runs the same statements
+	for e, err := range p.readEvents(ctx, tx, "WHERE stream = ANY($1)", whole) {
 		if err != nil {
 			return nil, err
 		}
-		streams[e.Stream] = append(streams[e.Stream], e.Event)
+		streams[e.Stream] = streams[e.Stream].and(e.Event)
 	}
 	for _, r := range fresh {
-		if want := int64(len(streams[r.Stream])) + 1; r.Version != want {
+		if want := streams[r.Stream].next(); r.Version != want {
 			return nil, fmt.Errorf("stream %s goes on with version %d at position %s, want %d: the feed skipped events", r.Stream, r.Version, r.Position, want)
 		}
 		e, err := contract.Decoded(ctx, p.codec, r)
 		if err != nil {
 			return nil, err
 		}
-		streams[r.Stream] = append(streams[r.Stream], e)
+		streams[r.Stream] = streams[r.Stream].and(e)
 	}
 	return streams, nil
 }
+
+// A history is the events of a stream behind the first so many.
+type history struct {
+	before int64
+	events []trade.Event
+}
+
+func (h history) and(e trade.Event) history { return history{h.before, append(h.events, e)} }
+func (h history) next() int64               { return h.before + int64(len(h.events)) + 1 }
 
 // readEvents are the events taken, by stream and version.
 func (p *Projection) readEvents(ctx context.Context, tx pgx.Tx, where string, args ...any) iter.Seq2[contract.StreamEvent, error] {
@@ -78,10 +97,11 @@ func insertEvents(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) err
 }
 
 // insertRefusals lists what fresh has of them; streams has the bodies.
-func insertRefusals(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded, streams map[string][]trade.Event) error {
+func insertRefusals(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded, streams map[string]history) error {
 	var rows [][]any
 	for _, r := range fresh {
-		e := streams[r.Stream][r.Version-1]
+		h := streams[r.Stream]
+		e := h.events[r.Version-h.before-1]
 		if refused, ok := e.Body.(trade.CommandRefused); ok {
 			rows = append(rows, []any{r.Stream, r.Version, refused.CommandID, string(refused.Rule), refused.Detail, r.RecordedAt})
 		}

@@ -24,12 +24,20 @@ type poolRow struct {
 	State json.RawMessage `json:"state"` // of trade.Pool
 }
 
+// poolsAtOnce bounds the legs that are held in memory.
+const poolsAtOnce = 500
+
 // refoldPools folds the legs of each pool in changed again, from the last state kept before the leg named there.
 func refoldPools(ctx context.Context, tx pgx.Tx, changed map[trade.PoolKey]trade.LegKey) error {
-	if len(changed) == 0 {
-		return nil
+	for places := range slices.Chunk(placesOf(changed), poolsAtOnce) {
+		if err := refoldFrom(ctx, tx, places); err != nil {
+			return err
+		}
 	}
-	places := placesOf(changed)
+	return nil
+}
+
+func refoldFrom(ctx context.Context, tx pgx.Tx, places []poolRow) error {
 	from, err := keptBefore(ctx, tx, places)
 	if err != nil {
 		return fmt.Errorf("find where to begin: %w", err)

@@ -21,7 +21,7 @@ type tradeRow struct {
 
 // refoldTrades folds each trade among streams from its first event, and replaces its row, and its legs if they changed.
 // It says from which leg on each pool has to be folded again (L3.I4).
-func refoldTrades(ctx context.Context, tx pgx.Tx, streams map[string][]trade.Event) (map[trade.PoolKey]trade.LegKey, error) {
+func refoldTrades(ctx context.Context, tx pgx.Tx, streams map[string]history) (map[trade.PoolKey]trade.LegKey, error) {
 	before, err := legsOf(ctx, tx, keys(streams))
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func refoldTrades(ctx context.Context, tx pgx.Tx, streams map[string][]trade.Eve
 		if !ok {
 			continue
 		}
-		t, err := trade.Fold(uti, streams[stream], trade.AsOf{})
+		t, err := trade.Fold(uti, streams[stream].events, trade.AsOf{})
 		if err != nil {
 			return nil, fmt.Errorf("stream %s: %w", stream, err)
 		}
