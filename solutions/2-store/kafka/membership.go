@@ -2,11 +2,13 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/kit/contract"
@@ -16,14 +18,30 @@ import (
 // is to own what, and the transactional ids see to it that an owner who missed the news cannot write.
 //
 // A member that has an address is known by it (static membership, KIP-345). So a process that was killed and comes back has
-// its place at once, where a stranger would have to wait for the dead one's session to end. Two that live under
-// one address would take the place from each other without end.
+// its place at once, where a stranger would have to wait for the dead one's session to end. Of two that live under one address the
+// later one has the place; the one before is fenced for good, since to join again would be to take the place from each other without end.
 type membership struct {
 	once sync.Once
 	lost chan struct{} // closed when an owner was fenced: what the group told us no longer holds
+
+	onceReplaced sync.Once
+	replaced     chan struct{} // closed when another process has joined under our address
+}
+
+var _ kgo.HookGroupManageError = (*membership)(nil)
+
+func newMembership() *membership {
+	return &membership{lost: make(chan struct{}), replaced: make(chan struct{})}
 }
 
 func (m *membership) lose() { m.once.Do(func() { close(m.lost) }) }
+
+// OnGroupManageError implements kgo.HookGroupManageError. The client would ask again without end to be let in as who it was.
+func (m *membership) OnGroupManageError(err error) {
+	if errors.Is(err, kerr.FencedInstanceID) {
+		m.onceReplaced.Do(func() { close(m.replaced) })
+	}
+}
 
 // How soon a member that died is noticed, and how soon one that lives learns of another.
 const (
@@ -37,22 +55,57 @@ const (
 func (s *Store) belong() {
 	defer close(s.left)
 	for s.ctx.Err() == nil {
-		m := &membership{lost: make(chan struct{})}
+		m := newMembership()
 		client, err := s.join(m)
 		if err != nil {
 			s.opts.Log.Error("cannot join the owners", "log", s.opts.Prefix, "err", err)
 			s.pause()
 			continue
 		}
+		replaced := false
 		select {
 		case <-s.ctx.Done():
+		case <-m.replaced:
+			replaced = true
 		case <-m.lost:
-			s.opts.Log.Warn("fenced; joining again", "log", s.opts.Prefix)
+			if replaced = s.isReplaced(client); !replaced {
+				s.opts.Log.Warn("fenced; joining again", "log", s.opts.Prefix)
+			}
 		}
 		s.unsettle()
 		s.giveAll()
 		client.Close()
+		if replaced {
+			s.retire()
+			return
+		}
 	}
+}
+
+// isReplaced says whether the group knows our address as another member than us.
+func (s *Store) isReplaced(client *kgo.Client) bool {
+	ctx, cancel := context.WithTimeout(s.ctx, s.opts.Timeout)
+	defer cancel()
+	us, _ := client.GroupMetadata()
+	groups, err := s.admin.DescribeGroups(ctx, s.group())
+	if err != nil {
+		return false // then we join again, and are told
+	}
+	for _, member := range groups[s.group()].Members {
+		if member.InstanceID != nil && *member.InstanceID == s.opts.Address && member.MemberID != us {
+			return true
+		}
+	}
+	return false
+}
+
+// retire owns nothing any more, and says so to who waits for an owner.
+func (s *Store) retire() {
+	s.opts.Log.Error("another process has our address; this one writes no more", "log", s.opts.Prefix, "address", s.opts.Address)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.replaced, s.settled = true, true
+	s.notify()
 }
 
 // pause waits a little before something is tried again.
@@ -71,6 +124,7 @@ func (s *Store) join(m *membership) (*kgo.Client, error) {
 		kgo.ConsumeTopics(s.heads),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()), // a partition that stays is not interrupted
 		kgo.DisableAutoCommit(),
+		kgo.WithHooks(m),
 		kgo.SessionTimeout(sessionTimeout),
 		kgo.HeartbeatInterval(heartbeatInterval),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, got map[string][]int32) { s.take(m, got[s.heads]) }),
@@ -93,8 +147,8 @@ func (s *Store) join(m *membership) (*kgo.Client, error) {
 
 // leave gives our place up for good: for a static member that only closes its connections, others would wait.
 func (s *Store) leave() {
-	if s.opts.ReadOnly || s.index == nil || s.opts.Address == "" {
-		return // never joined, or has left already
+	if s.opts.ReadOnly || s.index == nil || s.opts.Address == "" || s.isRetired() {
+		return // never joined, or has left already, or it is another's place by now
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
@@ -198,9 +252,18 @@ func (s *Store) served(ctx context.Context) error {
 	return nil
 }
 
-// owner is ours of a partition, or *contract.NotOwnerError.
+func (s *Store) isRetired() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.replaced
+}
+
+// owner is ours of a partition, or *contract.NotOwnerError, or ErrReplaced.
 func (s *Store) owner(ctx context.Context, partition int32) (*owner, error) {
 	owners, err := s.assigned(ctx)
+	if err == nil && s.isRetired() {
+		err = ErrReplaced
+	}
 	if err != nil {
 		return nil, err
 	}

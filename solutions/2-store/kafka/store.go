@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -32,12 +33,17 @@ type Options struct {
 	Dir        string             // of the index files; empty keeps the index in memory, which a start fills from the whole log
 	Unwritten  int                // events per partition that may be missing in its index file; 0 means 2048
 	Log        *slog.Logger       // nil discards
+
+	dial func(ctx context.Context, network, address string) (net.Conn, error) // for tests that break connections
 }
 
 // Errors of this store beside those of the contract.
 var (
 	ErrReadOnly = errors.New("the log is open for reading only")
 	ErrClosed   = errors.New("the store is closed")
+	// ErrReplaced says that another process has opened the log under our address, as a supervisor has it do that takes us for dead. It is a kind
+	// of contract.ErrFenced that does not mend: open the log anew, under another address.
+	ErrReplaced = fmt.Errorf("%w: another process has our address", contract.ErrFenced)
 	// ErrUnknownOutcome says that an append may or may not be recorded: the place was lost before the log could be asked. It is
 	// a kind of contract.ErrFenced, and mended as that is: append the same events again.
 	ErrUnknownOutcome = fmt.Errorf("%w, and it is not known whether the append is recorded", contract.ErrFenced)
@@ -58,10 +64,11 @@ type Store struct {
 	cancel        context.CancelFunc
 	left          chan struct{} // closed once the group is left for good
 
-	mu      sync.Mutex
-	owners  []*owner      // by partition; nil where we are not the owner
-	settled bool          // the group has told us what is ours
-	changed chan struct{} // closed at the next change of the two above
+	mu       sync.Mutex
+	owners   []*owner      // by partition; nil where we are not the owner
+	settled  bool          // the group has told us what is ours
+	replaced bool          // another process has our address, for good
+	changed  chan struct{} // closed at the next change of the two above
 }
 
 var _ contract.Store = (*Store)(nil)
@@ -114,6 +121,9 @@ func (s *Store) dial(more ...kgo.Opt) (*kgo.Client, error) {
 		kgo.WithHooks(s.waiting),
 		kgo.RetryBackoffFn(backoff),
 		kgo.MetadataMinAge(10 * time.Millisecond), // a topic that was just created must be found at once
+	}
+	if s.opts.dial != nil {
+		common = append(common, kgo.Dialer(s.opts.dial))
 	}
 	client, err := kgo.NewClient(append(common, more...)...)
 	if err != nil {

@@ -1,0 +1,82 @@
+package kafka_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/solutions/2-store/kafka"
+)
+
+// A process that was taken for dead is replaced by another under its address. It is told that it is fenced, again and again, and takes
+// nothing back, neither when it tries nor when it goes.
+func TestAProcessThatWasReplacedIsFencedForGood(t *testing.T) {
+	t.Parallel()
+	for name, tries := range map[string]bool{"it tries to write at once": true, "it hears of it from the group": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			opts := options(broker(t), "log")
+			said := make(lines, 100)
+			opts.Log = slog.New(slog.NewTextHandler(said, nil))
+			first, err := kafka.Open(t.Context(), opts)
+			require.NoError(t, err)
+			_, err = first.Append(t.Context(), stream, 0, event(stream, 1))
+			require.NoError(t, err)
+			second := open(t, opts)
+			if !tries {
+				for line := ""; !strings.Contains(line, "another process has our address"); line = <-said {
+				}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			for range 3 {
+				_, err = first.Append(ctx, stream, 1, event(stream, 2))
+				require.ErrorIs(t, err, contract.ErrFenced)
+			}
+			_, err = second.Append(ctx, stream, 1, event(stream, 3))
+			require.NoError(t, err)
+			found, err := first.Find(ctx, event(stream, 3).ID)
+			require.NoError(t, err, "it can still read")
+			require.EqualValues(t, 2, found.Version)
+
+			member := memberOf(t, opts)
+			require.NoError(t, first.Close())
+			_, err = second.Append(ctx, stream, 2, event(stream, 4))
+			require.NoError(t, err)
+			require.Equal(t, member, memberOf(t, opts))
+			require.Len(t, all(t, second), 3)
+		})
+	}
+}
+
+// lines takes what a store's log says; what there is no room for is lost.
+type lines chan string
+
+func (l lines) Write(text []byte) (int, error) {
+	select {
+	case l <- string(text):
+	default:
+	}
+	return len(text), nil
+}
+
+// memberOf is who the group knows under the address, by the id that it gave.
+func memberOf(t *testing.T, opts kafka.Options) string {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(opts.Brokers...))
+	require.NoError(t, err)
+	defer client.Close()
+	groups, err := kadm.NewClient(client).DescribeGroups(t.Context(), opts.Prefix+".owners")
+	require.NoError(t, err)
+	members := groups[opts.Prefix+".owners"].Members
+	require.Len(t, members, 1)
+	require.Equal(t, opts.Address, *members[0].InstanceID)
+	return members[0].MemberID
+}
