@@ -1,0 +1,179 @@
+package kafka_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack/stacktest"
+	"example.com/blotter/solutions/2-store/kafka"
+)
+
+// The store beside its limit, in turns on one broker: many writers append single events, and a bare client then writes the very records that
+// came of it, events and heads, in the same transactions. The broker is that of the tests' stack.
+
+const (
+	benchWriters    = 256
+	benchPartitions = 4
+	benchAppends    = 20 // by each writer, in each round
+)
+
+// BenchmarkGroupCommit appends single events of 200 bytes, as many writers do at once, each to a stream of its own.
+func BenchmarkGroupCommit(b *testing.B) {
+	prefix := stacktest.Prefix(b)
+	opts := kafka.Options{
+		Brokers: stacktest.Kafka(b), Prefix: prefix + "ours", Partitions: benchPartitions, Dir: b.TempDir(),
+		Clock: func(context.Context) time.Time { return time.Now() }, Heads: jsonHeads{}, Address: "127.0.0.1:7000",
+	}
+	s, err := kafka.Open(b.Context(), opts)
+	require.NoError(b, err)
+	defer s.Close()
+	bare := newBare(b, opts.Brokers, prefix+"bare")
+	var ours, limit time.Duration
+	groups := 0
+	for round := 0; b.Loop(); round++ {
+		from, err := s.End(b.Context())
+		require.NoError(b, err)
+		ours += appendByAll(b, s, round)
+		to, err := s.End(b.Context())
+		require.NoError(b, err)
+		written := transactions(b, opts, from, to)
+		for _, p := range written {
+			groups += len(p)
+		}
+		limit += bare.write(b, written)
+	}
+	events := float64(b.N * benchWriters * benchAppends)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(events/float64(groups), "events/commit")
+	b.ReportMetric(events/ours.Seconds(), "append/s")
+	b.ReportMetric(events/limit.Seconds(), "bare/s")
+	b.ReportMetric(100*limit.Seconds()/ours.Seconds(), "%")
+}
+
+func appendByAll(b *testing.B, s *kafka.Store, round int) time.Duration {
+	var writers sync.WaitGroup
+	begun := time.Now()
+	for w := range benchWriters {
+		writers.Go(func() {
+			name := fmt.Sprintf("trade/%d-%d", round, w)
+			for n := range benchAppends {
+				e := event(name, n)
+				e.ID, e.Data = uuid.New(), make([]byte, 200)
+				if _, err := s.Append(b.Context(), name, int64(n), e); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	return time.Since(begun)
+}
+
+// A group is the records of one transaction, in both topics.
+type group struct{ events, heads []*kgo.Record }
+
+// transactions are the groups that the log holds in [from, to), by partition. A transaction ends with a marker, which takes an
+// offset; so a hole in the offsets of the events is where one ends and the next begins.
+func transactions(b *testing.B, opts kafka.Options, from, to contract.Cursor) [][]group {
+	groups := make([][]group, opts.Partitions)
+	for p := range groups {
+		next := int64(-1)
+		for _, r := range fetch(b, opts, ".events", int32(p), from.At(int32(p)), to.At(int32(p))) {
+			if r.Offset != next {
+				groups[p] = append(groups[p], group{})
+			}
+			next = r.Offset + 1
+			last := &groups[p][len(groups[p])-1]
+			last.events = append(last.events, r)
+			last.heads = append(last.heads, &kgo.Record{Key: r.Key, Value: make([]byte, headSize)})
+		}
+	}
+	return groups
+}
+
+// headSize is about that of a head as jsonHeads writes it.
+const headSize = 300
+
+func fetch(b *testing.B, opts kafka.Options, topic string, partition int32, from, to int64) (records []*kgo.Record) {
+	if from >= to {
+		return nil
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(opts.Brokers...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{opts.Prefix + topic: {partition: kgo.NewOffset().At(from)}}))
+	require.NoError(b, err)
+	defer client.Close()
+	for from < to {
+		fetches := client.PollFetches(b.Context())
+		require.NoError(b, fetches.Err())
+		fetches.EachRecord(func(r *kgo.Record) {
+			if from = r.Offset + 1; !r.Attrs.IsControl() && r.Offset < to {
+				records = append(records, r)
+			}
+		})
+	}
+	return records
+}
+
+// bare is a producer per partition, with topics configured as those of the store are.
+type bare struct {
+	topic   string
+	clients []*kgo.Client
+}
+
+func newBare(b *testing.B, brokers []string, prefix string) bare {
+	w := bare{topic: prefix}
+	for p := range benchPartitions {
+		client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.TransactionalID(fmt.Sprintf("%s.%d", prefix, p)), kgo.ManualFlushing(),
+			kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MaxBufferedRecords(1<<30))
+		require.NoError(b, err)
+		b.Cleanup(client.Close)
+		w.clients = append(w.clients, client)
+	}
+	admin := kadm.NewClient(w.clients[0])
+	for topic, policy := range map[string]string{".events": "delete", ".heads": "compact"} {
+		_, err := admin.CreateTopic(b.Context(), benchPartitions, -1, map[string]*string{"cleanup.policy": &policy}, prefix+topic)
+		require.NoError(b, err)
+	}
+	return w
+}
+
+// write writes the groups of each partition one after the other, and all partitions at once.
+func (w bare) write(b *testing.B, groups [][]group) time.Duration {
+	var partitions sync.WaitGroup
+	begun := time.Now()
+	for p, client := range w.clients {
+		partitions.Go(func() {
+			for _, g := range groups[p] {
+				if err := w.transact(b.Context(), client, int32(p), g); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	partitions.Wait()
+	return time.Since(begun)
+}
+
+func (w bare) transact(ctx context.Context, client *kgo.Client, partition int32, g group) error {
+	if err := client.BeginTransaction(); err != nil {
+		return err
+	}
+	for topic, records := range map[string][]*kgo.Record{".events": g.events, ".heads": g.heads} {
+		for _, r := range records {
+			client.Produce(ctx, &kgo.Record{Topic: w.topic + topic, Partition: partition, Key: r.Key, Value: r.Value, Headers: r.Headers}, nil)
+		}
+	}
+	if err := client.Flush(ctx); err != nil {
+		return err
+	}
+	return client.EndTransaction(ctx, kgo.TryCommit)
+}
