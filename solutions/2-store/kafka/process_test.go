@@ -30,6 +30,8 @@ type ownerConfig struct {
 	Brokers              []string
 	Prefix, Address, Dir string
 	Partitions           int32
+	Timeout              time.Duration
+	NapAt                int // the n of an event; see napping
 }
 
 // An ask is the nth event of a stream, to be appended behind a version of it.
@@ -46,6 +48,7 @@ type told struct {
 	Version int64
 	Owner   string
 	Again   bool // ask again, wherever
+	Fenced  bool // and that is why
 	Error   string
 }
 
@@ -54,10 +57,11 @@ func beAnOwner() int {
 	if err := json.Unmarshal([]byte(os.Getenv(ownerEnv)), &c); err != nil {
 		panic(err)
 	}
-	s, err := kafka.Open(context.Background(), kafka.Options{
+	opts, nap := napping(kafka.Options{
 		Brokers: c.Brokers, Prefix: c.Prefix, Partitions: c.Partitions, Heads: jsonHeads{}, Address: c.Address, Dir: c.Dir, Unwritten: 16,
-		Clock: func(context.Context) time.Time { return time.Now() },
+		Clock: func(context.Context) time.Time { return time.Now() }, Timeout: c.Timeout,
 	})
+	s, err := kafka.Open(context.Background(), opts)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -73,6 +77,9 @@ func beAnOwner() int {
 			return 0
 		}
 		under.Go(func() {
+			if c.NapAt > 0 && a.N == c.NapAt {
+				nap()
+			}
 			answer := appendFor(s, a)
 			mu.Lock()
 			defer mu.Unlock()
@@ -88,7 +95,7 @@ func appendFor(s *kafka.Store, a ask) told {
 	case errors.As(err, &notOwner):
 		return told{ID: a.ID, Owner: notOwner.Owner, Again: true}
 	case errors.Is(err, contract.ErrFenced), errors.Is(err, kafka.ErrClosed):
-		return told{ID: a.ID, Again: true}
+		return told{ID: a.ID, Again: true, Fenced: errors.Is(err, contract.ErrFenced)}
 	case err != nil:
 		return told{ID: a.ID, Error: err.Error()}
 	}
