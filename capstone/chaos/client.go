@@ -97,8 +97,9 @@ type client struct {
 const (
 	// patience is how long a client waits for an answer before it takes the outcome for unknown and asks another.
 	patience = time.Second
-	// between two attempts at the same operation
-	breath = 10 * time.Millisecond
+	// breath is between two attempts at the same operation, twice as long each time.
+	breath     = 5 * time.Millisecond
+	longBreath = 100 * time.Millisecond
 )
 
 // work does what the seed says until ctx ends, or a writer failed. What it has begun it finishes, if that is possible at all.
@@ -141,7 +142,7 @@ func (c *client) do(ctx, until context.Context, t Task) error {
 // insist makes one attempt after another until the outcome is known: the same ids each time, wherever the first attempt got to. It stops
 // at the end of the run too, and leaves the outcome unknown then.
 func (c *client) insist(ctx, until context.Context, t Task, r Request) error {
-	for {
+	for pause := breath; ; pause = min(2*pause, longBreath) {
 		owner := c.board.owner(r.Stream)
 		if t.Stray {
 			owner = ""
@@ -174,7 +175,7 @@ func (c *client) insist(ctx, until context.Context, t Task, r Request) error {
 			return nil
 		}
 		t.Pick = rotate(t.Pick)
-		wait(ctx, breath)
+		wait(ctx, pause)
 	}
 }
 

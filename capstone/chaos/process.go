@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os/exec"
@@ -92,9 +91,6 @@ func (p *process) End() error {
 	}
 	return p.err
 }
-
-// errNoSignals is where a process cannot be stopped and woken.
-var errNoSignals = errors.New("this system cannot stop a process and wake it again")
 
 // tail keeps the last that was written.
 type tail struct {

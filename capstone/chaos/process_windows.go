@@ -1,6 +1,11 @@
 package chaos
 
-import "os/exec"
+import (
+	"errors"
+	"os/exec"
+)
+
+var errNoSignals = errors.New("this system cannot stop a process and wake it again")
 
 func (p *process) Pause() error  { return errNoSignals }
 func (p *process) Resume() error { return errNoSignals }
