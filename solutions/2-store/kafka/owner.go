@@ -114,8 +114,8 @@ func (o *owner) takeOver() error {
 	}
 
 	// 2. Mark. All that was committed before us now lies before our mark. A crash here leaves a mark that nobody heeds.
-	events := marker(o.s.events, o.s.opts.Address, o.s.opts.Place.Name)
-	heads := marker(o.s.heads, o.s.opts.Address, o.s.opts.Place.Name)
+	as := layout{o.s.opts.Place.Name, o.s.partitions}
+	events, heads := marker(o.s.events, o.s.opts.Address, as), marker(o.s.heads, o.s.opts.Address, as)
 	if err := o.producer.transact(o.ctx, []*kgo.Record{events, heads}); err != nil {
 		return fmt.Errorf("mark: %w", err)
 	}

@@ -79,7 +79,8 @@ func TestALogKeepsThePlacementThatItWasCreatedWith(t *testing.T) {
 			opts.Place, opts.ReadOnly = other, readOnly
 			_, err = kafka.Open(t.Context(), opts)
 			require.ErrorIs(t, err, kafka.ErrUnfit)
-			require.ErrorContains(t, err, fmt.Sprintf(`created with the placement "subject", and this one is %q`, other.Name))
+			require.ErrorContains(t, err, fmt.Sprintf(
+				`created with 8 partitions and the placement "subject", and there are 8 partitions and the placement %q`, other.Name))
 		}
 	}
 	s = open(t, opts)

@@ -42,9 +42,6 @@ const (
 	timeFormat  = "2006-01-02T15:04:05.000000Z" // RFC 3339, always UTC and with microseconds
 )
 
-// markerType is the type of the records by which an owner says that it took over. Readers pass over them.
-const markerType = "blotter.owner"
-
 // encode is the record of r. Its position is the broker's to give.
 func encode(r contract.Recorded) *kgo.Record {
 	record := &kgo.Record{Key: []byte(r.Stream), Value: r.Data}
@@ -169,16 +166,4 @@ func digest(to *[32]byte, text string) error {
 		return fmt.Errorf("want 64 hexadecimal digits")
 	}
 	return nil
-}
-
-// marker is the record of an owner that takes over.
-func marker(topic, address, placement string) *kgo.Record {
-	return &kgo.Record{Topic: topic, Key: []byte(markerType), Value: []byte(address), Headers: []kgo.RecordHeader{
-		{Key: "ce_specversion", Value: []byte(specVersion)},
-		{Key: "ce_id", Value: []byte(uuid.NewString())},
-		{Key: "ce_source", Value: []byte(address)},
-		{Key: "ce_type", Value: []byte(markerType)},
-		{Key: placementHeader, Value: []byte(placement)},
-		{Key: "content-type", Value: []byte("text/plain")},
-	}}
 }

@@ -40,7 +40,7 @@ func (s *Store) prepare(ctx context.Context) (int32, error) {
 	if err := s.checkStart(ctx); err != nil {
 		return 0, err
 	}
-	return events, s.checkPlacement(ctx, events)
+	return events, s.checkLayout(ctx, events)
 }
 
 // ensure gives the partitions of a topic, which it creates if there is none, and checks how it is configured.

@@ -62,6 +62,26 @@ func TestATopicThatCannotHoldALogIsRefused(t *testing.T) {
 	}
 }
 
+// Streams would hash to other partitions, and be begun again there.
+func TestALogThatGotMorePartitionsIsRefused(t *testing.T) {
+	t.Parallel()
+	opts := options(broker(t), "log")
+	opts.Partitions = 3
+	fill(t, opts, 10, 1)
+	client, err := kgo.NewClient(kgo.SeedBrokers(opts.Brokers...))
+	require.NoError(t, err)
+	defer client.Close()
+	created, err := kadm.NewClient(client).CreatePartitions(t.Context(), 2, "log.events", "log.heads")
+	require.NoError(t, err)
+	require.NoError(t, created.Error())
+	for _, readOnly := range []bool{false, true} {
+		opts.ReadOnly = readOnly
+		_, err = kafka.Open(t.Context(), opts)
+		require.ErrorIs(t, err, kafka.ErrUnfit)
+		require.ErrorContains(t, err, `created with 3 partitions and the placement "", and there are 5 partitions`)
+	}
+}
+
 func TestALogWhoseBeginningIsGoneIsRefused(t *testing.T) {
 	t.Parallel()
 	opts := options(broker(t), "log")
