@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -13,6 +14,24 @@ import (
 )
 
 var failing = []spec{{
+	Check: check.Check{ID: "L2.64", Points: 2, Invariant: "L2.I2", Operation: appends, Title: "a batch of which the broker refuses one event leaves none of them",
+		Misconception: "that a batch is a loop over its events: what failed in the middle has a first half",
+		Hint:          "all records of an append, and the head, in one call of transact"},
+	try: func(t *trial) {
+		t.begin()
+		t.appended(0, event(1))
+		large := batch(2, 4)
+		large[1].Data = append(large[1].Data, make([]byte, 4096)...)
+		t.configure(".events", "max.message.bytes", "2048")
+		_, err := t.append(1, large...)
+		require.Error(t, err, "append of a batch with an event that the topic refuses")
+		t.configure(".events", "max.message.bytes", "2097152")
+		t.holds("after the append that failed", event(1))
+		t.headIs("after the append that failed", 1, event(1))
+		require.EqualValues(t, 4, t.appended(1, large...)[2].Version)
+		t.holds("after it was appended again", append(batch(1, 1), large...)...)
+	},
+}, {
 	Check: check.Check{ID: "L2.58", Points: 2, Invariant: "L2.I2", Operation: appends, Title: "the head of a stream goes in with its events, and says where the stream stands",
 		Misconception: "that the head can be written later, or of any event of the batch: it says where the stream stands once the batch is in",
 		Hint:          "headRecord of the last event, in the same transaction as the events"},
@@ -33,10 +52,10 @@ var failing = []spec{{
 	try: func(t *trial) {
 		t.begin()
 		t.appended(0, event(1))
-		t.refuseHeads(true)
+		t.configure(".heads", "max.message.bytes", "1")
 		_, err := t.append(1, batch(2, 3)...)
 		require.Error(t, err, "append, where the topic of heads refuses every record")
-		t.refuseHeads(false)
+		t.configure(".heads", "max.message.bytes", "2097152")
 		t.holds("after the append that failed", event(1))
 		t.headIs("after the append that failed", 1, event(1))
 		require.EqualValues(t, 3, t.appended(1, batch(2, 3)...)[1].Version)
@@ -69,14 +88,23 @@ var failing = []spec{{
 			got = append(got, e.Event)
 		}
 		check.Events(t, "what follows that end", []contract.Event{late.Event}, got)
+		require.NoError(t, open.BeginTransaction())
+		require.NoError(t, open.ProduceSync(t.Context(), record(t.opts.Prefix+".events", recorded(batch(1, 3)...)[2])).FirstErr())
+		require.NoError(t, open.EndTransaction(t.Context(), kgo.TryAbort))
+		to, err = t.store.End(t.Context())
+		require.NoError(t, err)
+		for e, err := range t.store.Read(t.Context(), after, to) {
+			require.NoError(t, err)
+			require.Fail(t, "an event of a transaction that was aborted", "version %d of %s", e.Version, e.Stream)
+		}
 	},
 }, {
-	Check: check.Check{ID: "L2.61", Points: 3, Invariant: "L2.I6", Operation: appends, Title: "a commit that landed and was not answered is in the log once, and its caller gets its receipts",
+	Check: check.Check{ID: "L2.61", Points: 3, Invariant: "L2.I6", Operation: appends, Title: "a commit of which nothing was heard but an error, and which landed, is in the log once, and its caller gets its receipts",
 		Misconception: "that an error means it did not happen: of a commit it means only that nobody told you",
 		Hint:          "errUnconfirmed: take over from yourself (fence, mark, read), then decide anew: what landed is found by its id"},
 	try: func(t *trial) { t.lost(true) },
 }, {
-	Check: check.Check{ID: "L2.62", Points: 3, Invariant: "L2.I9", Operation: appends, Title: "a commit that did not land is done again behind a fence, and is in the log once",
+	Check: check.Check{ID: "L2.62", Points: 3, Invariant: "L2.I9", Operation: appends, Title: "a commit of which nothing was heard but an error, and which did not land, is done again behind a fence, and is in the log once",
 		Misconception: "that what was not answered can be sent again: without a fence in between both may land",
 		Hint:          "what has not landed when you have fenced never will; until then, do not write it a second time"},
 	try: func(t *trial) { t.lost(false) },
@@ -103,18 +131,18 @@ var failing = []spec{{
 	},
 }}
 
-// lost appends while no commit is answered, whether it lands or not.
+// lost appends while every commit is answered with an error that does not tell, whether it lands or not.
 func (t *trial) lost(landed bool) {
 	t.begin()
 	t.appended(0, event(1))
 	side := producer(t, t.opts, "side")
 	lost := t.loseCommits(side, landed)
 	receipts, err := t.append(1, batch(2, 3)...)
-	require.Positive(t, lost.Load(), "commits without an answer: an append is committed by EndTxn")
+	require.Positive(t, lost.Load(), "commits whose outcome was not told: an append is committed by EndTxn")
 	for errors.Is(err, contract.ErrFenced) { // it may say so, and then be asked again
 		receipts, err = t.append(1, batch(2, 3)...)
 	}
-	require.NoError(t, err, "an append whose commit was not answered: the log can be asked what became of it")
+	require.NoError(t, err, "an append whose commit told nothing: the log can be asked what became of it")
 	require.Len(t, receipts, 2, "receipts")
 	require.Equal(t, []int64{2, 3}, []int64{receipts[0].Version, receipts[1].Version}, "versions that the caller was told")
 	t.holds("after the append", batch(1, 3)...)
@@ -124,7 +152,8 @@ func (t *trial) lost(landed bool) {
 	t.holds("after the next append", batch(1, 4)...)
 }
 
-// loseCommits has the broker answer no EndTxn, whether it does what was asked or not, until somebody fences.
+// loseCommits has the broker answer every EndTxn with UNKNOWN_SERVER_ERROR, whether it does what was asked or not, until somebody
+// fences.
 func (t *trial) loseCommits(side *kgo.Client, landed bool) *atomic.Int32 {
 	var lost atomic.Int32
 	var fenced, inside atomic.Bool
@@ -142,7 +171,9 @@ func (t *trial) loseCommits(side *kgo.Client, landed bool) *atomic.Int32 {
 			t.cluster.SleepControl(func() { _, _ = request.(*kmsg.EndTxnRequest).RequestWith(t.Context(), side) })
 			inside.Store(false)
 		}
-		return nil, errors.New("the answer is lost"), true
+		answer := request.ResponseKind().(*kmsg.EndTxnResponse)
+		answer.ErrorCode = kerr.UnknownServerError.Code
+		return answer, nil, true
 	})
 	return &lost
 }

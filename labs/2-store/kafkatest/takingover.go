@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -67,17 +68,19 @@ var takingOver = []spec{{
 		Hint:          "begin, produce all records, commit; when produce fails, do not commit, and never commit a part"},
 	try: func(t *trial) {
 		t.begin()
-		marks := func(topic string) int { return len(t.committed(t.opts.Prefix + topic)) }
-		require.Equal(t, [2]int{1, 1}, [2]int{marks(".events"), marks(".heads")}, "marks of the first owner in both topics")
+		marks := func() string {
+			return fmt.Sprintf("%d of events, %d of heads", len(t.committed(t.opts.Prefix+".events")), len(t.committed(t.opts.Prefix+".heads")))
+		}
+		t.same("marks of the first owner in the two topics", "1 of events, 1 of heads", marks())
 		require.NoError(t, t.store.Close())
-		t.refuseHeads(true)
+		t.configure(".heads", "max.message.bytes", "1")
 		s, err := t.answer.Open(t.Context(), t.opts)
 		t.Answered("Reopen", err)
 		if err == nil {
 			_ = s.Close()
 		}
 		require.Error(t, err, "taking over, where the topic of heads refuses every record")
-		require.Equal(t, [2]int{1, 1}, [2]int{marks(".events"), marks(".heads")}, "marks in both topics, after one of them refused the second owner's")
+		t.same("marks in the two topics, after one of them refused the second owner's", "1 of events, 1 of heads", marks())
 	},
 }, {
 	Check: check.Check{ID: "L2.57", Points: 2, Invariant: "L2.I6", Operation: heads, Title: "the log is the truth: a head that says otherwise is rewritten at take-over",
@@ -118,16 +121,13 @@ func (t *trial) writeHead(key string, head any) {
 	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Topic: t.opts.Prefix + ".heads", Key: []byte(key), Value: value}).FirstErr())
 }
 
-// refuseHeads has the broker refuse every record of the topic of heads as too large, or no longer.
-func (t *trial) refuseHeads(refuse bool) {
-	config := kadm.AlterConfig{Op: kadm.SetConfig, Name: "max.message.bytes", Value: kadm.StringPtr("1")}
-	if !refuse {
-		config = kadm.AlterConfig{Op: kadm.DeleteConfig, Name: "max.message.bytes"}
-	}
+// configure sets an option of a topic. Records that are larger than max.message.bytes are refused.
+func (t *trial) configure(topic, option, value string) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(t.opts.Brokers...))
 	require.NoError(t, err)
 	defer client.Close()
-	done, err := kadm.NewClient(client).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{config}, t.opts.Prefix+".heads")
+	config := kadm.AlterConfig{Op: kadm.SetConfig, Name: option, Value: &value}
+	done, err := kadm.NewClient(client).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{config}, t.opts.Prefix+topic)
 	require.NoError(t, err)
 	for _, d := range done {
 		require.NoError(t, d.Err)

@@ -21,8 +21,8 @@ var durability = []spec{{
 		}
 		before, end := t.whole(), t.end()
 		t.reopen()
-		require.Equal(t, before, byStream(t.read(nil, end)), "the same range")
-		require.Equal(t, before, t.whole(), "the whole log")
+		same(t, before, byStream(t.read(nil, end)), "the same range")
+		same(t, before, t.whole(), "the whole log")
 		for name, events := range before {
 			require.Equal(t, events, t.stream(name))
 		}
@@ -76,7 +76,7 @@ var ownership = []spec{{
 		late := t.events.next(stream)
 		_, err := t.store.Append(t.Context(), stream, 1, late)
 		require.ErrorIs(t, err, contract.ErrFenced)
-		require.Equal(t, before, t.whole())
+		same(t, before, t.whole(), "the log after its append")
 		_, err = t.store.Find(t.Context(), late.ID)
 		require.ErrorIs(t, err, contract.ErrNotFound)
 		receipts, err := t.store.Append(t.Context(), stream, 1, late)

@@ -28,7 +28,7 @@ var feed = []spec{{
 			require.Empty(t, t.read(to, to), "an empty range")
 			from = to
 		}
-		require.Equal(t, byStream(ranges), t.whole())
+		same(t, t.whole(), byStream(ranges), "the ranges together")
 		require.Len(t, ranges, 4*(1+2+3+1+2))
 		for e, err := range t.store.Read(t.Context(), nil, from) {
 			require.NoError(t, err)
@@ -51,7 +51,7 @@ var feed = []spec{{
 			before := at
 			at = at.After(e.Position)
 			require.Equal(t, []contract.Recorded{e}, t.read(before, at), "the range of event %d alone", n+1)
-			require.Equal(t, byStream(whole[n+1:]), byStream(t.read(at, end)), "what follows event %d", n+1)
+			same(t, byStream(whole[n+1:]), byStream(t.read(at, end)), fmt.Sprintf("what follows event %d", n+1))
 		}
 	},
 }, {
@@ -62,7 +62,7 @@ var feed = []spec{{
 		t.append(stream, 0, t.events.next(stream))
 		seen := t.follow(nil, 1+writers*each)
 		t.write(writers, each)
-		require.Equal(t, t.whole(), byStream(<-seen))
+		same(t, t.whole(), byStream(<-seen), "what the follower saw")
 	},
 }, {
 	Check: check.Check{ID: "L2.18", Points: 2, Invariant: "L2.I7", Title: "a follower goes on from a cursor",
@@ -72,7 +72,7 @@ var feed = []spec{{
 		middle := t.end()
 		seen := t.follow(middle, 15)
 		t.write(3, 5)
-		require.Equal(t, byStream(t.read(middle, t.end())), byStream(<-seen))
+		same(t, byStream(t.read(middle, t.end())), byStream(<-seen), "what the follower saw")
 	},
 }, {
 	Check: check.Check{ID: "L2.19", Points: 1, Invariant: "L2.I7", Title: "a follower ends with its context's error",
@@ -116,8 +116,8 @@ var feed = []spec{{
 			got = append(got, t.read(from, to)...)
 			from = to
 		}
+		same(t, t.whole(), byStream(got), "what the reader saw")
 		require.Len(t, got, writers*each)
-		require.Equal(t, t.whole(), byStream(got))
 	},
 }}
 

@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,7 +52,7 @@ func (t *trial) refused(stream string, expected int64, events ...contract.Event)
 	receipts, err := t.store.Append(t.Context(), stream, expected, events...)
 	require.Error(t, err, "append of %d events to %s at %d", len(events), stream, expected)
 	require.Empty(t, receipts, "receipts beside an error")
-	require.Equal(t, before, t.whole(), "the log after an append that failed")
+	same(t, before, t.whole(), "the log after an append that failed")
 	return err
 }
 
@@ -95,9 +97,28 @@ func collect(t check.T, events func(func(contract.Recorded, error) bool)) []cont
 
 // holds says that got is what was appended, in that order, with versions from first on.
 func holds(t check.T, first int64, want []contract.Event, got []contract.Recorded) {
-	require.Len(t, got, len(want), "events of the stream")
+	check.Events(t, "what was appended", want, eventsOf(got))
 	for i, e := range got {
 		require.Equal(t, want[i], e.Event, "event %d of the stream", i+1)
 		require.Equal(t, first+int64(i), e.Version, "version of event %d of the stream", i+1)
 	}
+}
+
+func eventsOf(recorded []contract.Recorded) []contract.Event {
+	var events []contract.Event
+	for _, e := range recorded {
+		events = append(events, e.Event)
+	}
+	return events
+}
+
+// same says that two readings of streams are one, and names the first stream and event that differ.
+func same(t check.T, want, got map[string][]contract.Recorded, what string) {
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		check.Events(t, what+": "+name, eventsOf(want[name]), eventsOf(got[name]))
+		for i, e := range got[name] {
+			require.Equal(t, want[name][i], e, "%s: event %d of %s", what, i+1, name)
+		}
+	}
+	require.Equal(t, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)), "%s: streams", what)
 }

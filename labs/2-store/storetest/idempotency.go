@@ -23,7 +23,7 @@ var idempotency = []spec{{
 			require.Equal(t, first, t.append(stream, expected, batch...), "receipts at expected version %d", expected)
 		}
 		require.Equal(t, first[1:2], t.append(stream, 1, batch[1]), "receipts of a part of the batch")
-		require.Equal(t, before, t.whole())
+		same(t, before, t.whole(), "the log after the retries")
 	},
 }, {
 	Check: check.Check{ID: "L2.7", Points: 2, Invariant: "L2.I4", Title: "what a retry may change does not make it other content",

@@ -1,0 +1,297 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"example.com/blotter/labs/2-store/kafkatest"
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// A wrong answer is the reference with one thing believed that is not so.
+type wrong struct {
+	name  string // what is believed
+	finds string // the checks that are there for it; the words of the first are in testdata/wrong
+	also  string // the others that fail, and no more do
+	bend  func(*kafkatest.Fixture)
+	waits bool // it waits for ever, so it is given less time, and its words differ
+}
+
+// These are beliefs about Kafka, and about what is left after a crash. Those about any store are in wrapped_test.go.
+var wrongs = []wrong{
+	{"Any is a version", "L2.50", "", bendDecide(func(d decision) ([]contract.Receipt, error) {
+		receipts, err := d.right()
+		if receipts == nil && err == nil && d.expected != d.last.Version {
+			err = &contract.ConflictError{Stream: d.events[0].Stream, Expected: d.expected, Actual: d.last.Version}
+		}
+		return receipts, err
+	}), false},
+	{"versions come before ids", "L2.51", "", bendDecide(func(d decision) ([]contract.Receipt, error) {
+		if d.expected != contract.Any && d.expected != d.last.Version {
+			return nil, &contract.ConflictError{Stream: d.events[0].Stream, Expected: d.expected, Actual: d.last.Version}
+		}
+		return d.right()
+	}), false},
+	{"half a batch is a batch", "L2.52", "", bendDecide(func(d decision) ([]contract.Receipt, error) {
+		receipts, err := d.right()
+		if errors.Is(err, contract.ErrPartial) {
+			return nil, nil
+		}
+		return receipts, err
+	}), false},
+	{"what is needed is read when it is asked for", "L2.53", "L2.26 L2.27 L2.28 L2.34 L2.55 L2.57", bend(bent{opened: func(_ context.Context, s *Store) error {
+		s.index = newIndex()
+		return nil
+	}}), false},
+	{"each owner has a transactional id of its own", "L2.54", "L2.29 L2.63", bend(bent{connected: func(s *Store) {
+		s.opts.Prefix = "owner-" + uuid.NewString()
+	}}), true},
+	{"first read, then shut the door", "L2.55", "", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
+		return serve(ctx, o, readNow(o), fence, mark(o, atOnce), mendNow(o))
+	}}), false},
+	{"two transactions are nearly one", "L2.56", "", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
+		return serve(ctx, o, fence, mark(o, apart), readNow(o), mendNow(o))
+	}}), false},
+	{"the heads are the state", "L2.57", "L2.53 L2.55", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
+		return serve(ctx, o, fence, mark(o, atOnce), readNow(o), believe(o))
+	}}), false},
+	{"what is written is recorded", "L2.54", "", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
+		return serve(ctx, o, fence, mark(o, atOnce), readAll(o), mendNow(o))
+	}}), false},
+	{"a reader sees what is written", "L2.60", "", bend(bent{read: func(ctx context.Context, s *Store, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+		return func(yield func(contract.Recorded, error) bool) {
+			for _, o := range s.owners {
+				for _, record := range uncommitted(ctx, o, from.At(o.partition), to.At(o.partition)) {
+					if e, err := decode(record); !yield(e, err) {
+						return
+					}
+				}
+			}
+		}
+	}}), false},
+	{"the head is that of the first event", "L2.58", "L2.59", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+		return commit(ctx, o, recorded, append(o.records(recorded), headsOf(ctx, o, recorded[0])...))
+	}}), false},
+	{"the head can follow its events", "L2.59", "", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+		if err := commit(ctx, o, recorded, o.records(recorded)); err != nil {
+			return err
+		}
+		return o.producer.transact(ctx, headsOf(ctx, o, recorded[len(recorded)-1]))
+	}}), false},
+	{"the index may know before the log does", "L2.59", "L2.29 L2.61 L2.62 L2.63 L2.64", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+		if _, err := o.seen(recorded); err != nil {
+			return err
+		}
+		err := o.write(ctx, recorded)
+		if err == nil { // or it is known twice
+			forget(o, recorded)
+		}
+		return err
+	}}), false},
+	{"the end is behind the last record", "L2.60 L2.20", "", bend(bent{end: func(ctx context.Context, s *Store) (contract.Cursor, error) {
+		offsets, err := s.admin.ListEndOffsets(ctx, s.events)
+		return s.cursor(offsets, err)
+	}}), false},
+	{"an error means that it did not happen", "L2.61", "", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
+		if !errors.Is(cause, errUnconfirmed) {
+			return false, o.resolve(ctx, cause)
+		}
+		return false, serve(ctx, o, fence) // and do it again
+	}}), false},
+	{"what was sent arrives", "L2.62", "", bend(bent{resolve: func(ctx context.Context, o *owner, recorded []contract.Recorded, cause error) (bool, error) {
+		if !errors.Is(cause, errUnconfirmed) {
+			return false, o.resolve(ctx, cause)
+		}
+		return true, serve(ctx, o, fence)
+	}}), false},
+	{"a new epoch mends a fence", "L2.63", "", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
+		if !isFenced(cause) {
+			return false, o.resolve(ctx, cause)
+		}
+		if err := serve(ctx, o, fence); err != nil { // and what others wrote meanwhile is not read
+			return false, err
+		}
+		return false, fmt.Errorf("%w: %w", contract.ErrFenced, cause)
+	}}), false},
+	{"being fenced is an error like another", "L2.29", "L2.63", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
+		if !isFenced(cause) {
+			return false, o.resolve(ctx, cause)
+		}
+		return false, o.takeOver(ctx)
+	}}), false},
+	{"a log lasts as long as its process", "L2.26", "L2.28 L2.34 L2.53 L2.54 L2.55 L2.56 L2.57 L2.58 L2.59 L2.60 L2.61 L2.62 L2.63 L2.64", bend(bent{connected: func(s *Store) {
+		id := uuid.NewString()
+		s.events, s.heads = id+".events", id+".heads"
+	}}), false},
+	{"ids are remembered by the process", "L2.27", "L2.34 L2.53", bend(bent{opened: func(_ context.Context, s *Store) error {
+		clear(s.index.ids)
+		return nil
+	}}), false},
+	{"time begins with the process", "L2.28", "", bend(bent{opened: func(_ context.Context, s *Store) error {
+		for _, o := range s.owners {
+			o.last = time.Time{}
+		}
+		return nil
+	}}), false},
+	{"that a stream has ended is known to who ended it", "L2.34", "", bend(bent{opened: func(_ context.Context, s *Store) error {
+		for _, events := range s.index.streams {
+			events[len(events)-1].Ends = false
+		}
+		return nil
+	}}), false},
+	{"a batch is as many transactions as it has events", "L2.64", "L2.61", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+		for i := range recorded {
+			if err := o.write(ctx, recorded[i:i+1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}), false},
+	{"receipts are given when the broker has the records", "L2.62", "L2.61", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+		err := o.write(ctx, recorded)
+		if errors.Is(err, errUnconfirmed) {
+			o.leave()
+			return nil
+		}
+		return err
+	}}), false},
+}
+
+// A decision is what Decide is asked.
+type decision struct {
+	find     func(uuid.UUID) (contract.Recorded, bool)
+	last     contract.Recorded
+	expected int64
+	events   []contract.Event
+}
+
+func (d decision) right() ([]contract.Receipt, error) {
+	return Decide(d.find, d.last, d.expected, d.events)
+}
+
+func bendDecide(decide func(decision) ([]contract.Receipt, error)) func(*kafkatest.Fixture) {
+	return func(f *kafkatest.Fixture) {
+		f.Decide = func(find func(uuid.UUID) (contract.Recorded, bool), last contract.Recorded, expected int64, events []contract.Event) ([]contract.Receipt, error) {
+			return decide(decision{find, last, expected, events})
+		}
+	}
+}
+
+// believe forgets the streams that have no head, or one that says otherwise.
+func believe(o *owner) func(context.Context, *producer) error {
+	return func(ctx context.Context, _ *producer) error {
+		end, err := headsEnd(ctx, o)
+		if err != nil {
+			return err
+		}
+		found, err := o.readHeads(ctx, end)
+		for _, last := range o.ends() {
+			if found[last.Stream].Version != last.Version {
+				delete(o.s.index.streams, last.Stream)
+			}
+		}
+		return err
+	}
+}
+
+// forget takes the latest events back out of the index.
+func forget(o *owner, recorded []contract.Recorded) {
+	for _, e := range recorded {
+		delete(o.s.index.ids, e.ID)
+	}
+	stream := recorded[0].Stream
+	o.s.index.streams[stream] = o.s.index.streams[stream][:len(o.s.index.streams[stream])-len(recorded)]
+}
+
+// right is the reference on a broker that the wrong answers share.
+func right(t testing.TB) kafkatest.Fixture {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	require.NoError(t, err)
+	t.Cleanup(cluster.Close)
+	return kafkatest.Fixture{
+		Open: func(ctx context.Context, o kafkatest.Options) (kafkatest.Store, error) {
+			return Open(ctx, optionsOf(o))
+		},
+		Decide: Decide,
+		Claims: func(log contract.Store, blobs contract.Blobs, limit int) contract.Store {
+			return NewClaims(log, blobs, limit)
+		},
+		Brokers: cluster.ListenAddrs(),
+		Prefix:  fmt.Sprintf("wrong%d-", prefixes.Add(1)),
+	}
+}
+
+var prefixes atomic.Int32
+
+func suiteOf(t testing.TB, w wrong) check.Suite {
+	f := right(t)
+	w.bend(&f)
+	s := kafkatest.Suite(f)
+	for i, c := range s.Checks {
+		if w.waits && slices.Contains(strings.Fields(w.finds+" "+w.also), c.ID) {
+			s.Checks[i].Limit = 2 * time.Second
+		}
+	}
+	return s
+}
+
+// Each wrong answer is found by the checks that are there for it, and by no others; and what the first of them says is written down.
+func TestTheSuiteFindsWrongAnswers(t *testing.T) {
+	t.Parallel()
+	for _, w := range wrongs {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			found(t, w, suiteOf(t, w))
+		})
+	}
+}
+
+func found(t *testing.T, w wrong, s check.Suite) {
+	t.Helper()
+	expected := strings.Fields(w.finds + " " + w.also)
+	if testing.Short() { // that the others pass is for the long run
+		s.Checks = slices.DeleteFunc(s.Checks, func(c check.Check) bool { return !slices.Contains(expected, c.ID) })
+	}
+	var failed []string
+	for _, v := range check.JudgeAll(t.Context(), s) {
+		if v.Outcome == check.Passed {
+			continue
+		}
+		failed = append(failed, v.Check.ID)
+		if v.Check.ID == expected[0] && !w.waits {
+			golden(t, w.name, v.Text)
+		}
+	}
+	slices.Sort(expected)
+	slices.Sort(failed)
+	require.Equal(t, strings.Join(expected, " "), strings.Join(failed, " "))
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", "wrong", strings.ReplaceAll(name, " ", "-")+".golden")
+	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got, "go test ./solutions/2-store/plain -run WrongAnswers -update")
+}
