@@ -83,8 +83,13 @@ func (s *Store) span(ctx context.Context, from, to map[int32]int64) iter.Seq2[co
 	}
 }
 
-// fetchBytes bounds what is read ahead, which takes several times as much once it is decoded.
-const fetchBytes = 4 << 20
+// fetchBytes bounds what is read ahead, which takes several times as much once it is decoded, and partitionBytes what of it is of one
+// partition. Who asks for a few events is not sent a thousand: perOffset is room for one of them.
+const (
+	fetchBytes     = 4 << 20
+	partitionBytes = 1 << 20
+	perOffset      = 1 << 10
+)
 
 // scan shows visit every committed record in [from, to) per partition, until visit says false. Where to is nil it
 // goes on until ctx ends.
@@ -93,10 +98,14 @@ const fetchBytes = 4 << 20
 // shown to us too: the last offset below a stable end is mostly the one that ends a transaction, and no data will ever come there. (It is never data of
 // an aborted transaction: only one producer writes a partition at a time, and the next is let in once the abort is written.)
 func (s *Store) scan(ctx context.Context, topic string, from, to map[int32]int64, visit func(*kgo.Record) bool) error {
-	offsets := map[int32]kgo.Offset{}
+	offsets, longest := map[int32]kgo.Offset{}, int64(partitionBytes)
+	if to != nil {
+		longest = 1
+	}
 	for p, at := range from {
 		if to == nil || at < to[p] {
 			offsets[p] = kgo.NewOffset().At(at)
+			longest = max(longest, to[p]-at)
 		}
 	}
 	if len(offsets) == 0 {
@@ -107,6 +116,7 @@ func (s *Store) scan(ctx context.Context, topic string, from, to map[int32]int64
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),
 		kgo.FetchMaxBytes(fetchBytes),
+		kgo.FetchMaxPartitionBytes(int32(min(partitionBytes, longest*perOffset))),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // an offset that is gone is an error, never a jump
 	)
 	if err != nil {
