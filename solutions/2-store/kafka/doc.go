@@ -10,6 +10,14 @@
 // A stream ends by an event that says so (Event.Ends), never by a null head: a head is derived, and would come back with the next
 // take-over. The index and the head of the stream only repeat it.
 //
+// Topics that cannot hold a log are refused (ErrUnfit), since whatever was served from them would be wrong:
+//
+//	events is compacted, or has retention   events would go, by and by
+//	events begins past offset 0             events are gone
+//	the two differ in partitions            an event and its head would lie apart
+//	there are other partitions, or another  streams would not be found, and be begun again elsewhere; the first owner of a
+//	  Placement, than when it was created   partition wrote down how it was (marker.go)
+//
 // Taking over a partition, each step BEFORE the next:
 //
 //	be assigned      the consumer group says that the partition is ours

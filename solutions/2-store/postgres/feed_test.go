@@ -142,6 +142,24 @@ func TestAVersionThatWouldLeaveAHoleIsRefusedByTheDatabase(t *testing.T) {
 	}
 }
 
+func TestNothingGoesInBehindTheEndOfAStream(t *testing.T) {
+	t.Parallel()
+	_, dsn := open(t)
+	last := event("trade/A", 2)
+	last.Ends = true
+	_, err := session(t, dsn).Exec(t.Context(), insertEvents, arrays(rowsAt(1, event("trade/A", 1), last))...)
+	require.NoError(t, err)
+	ends := event("trade/B", 1)
+	ends.Ends = true
+	for name, rows := range map[string][]row{
+		"behind it":      rowsAt(3, event("trade/A", 3)),
+		"inside a batch": rowsAt(1, ends, event("trade/B", 2)),
+	} {
+		_, err := session(t, dsn).Exec(t.Context(), insertEvents, arrays(rows)...)
+		require.ErrorContains(t, err, "a stream that has ended would go on", name)
+	}
+}
+
 // TestTransactionsLeftOpenDelayNobodyElse holds one open in each way there is, and appends and reads beside it.
 func TestTransactionsLeftOpenDelayNobodyElse(t *testing.T) {
 	t.Parallel()
@@ -226,11 +244,16 @@ func TestAStreamHeldByAnotherTransactionHoldsNoOtherAppend(t *testing.T) {
 	}
 }
 
-// TestFeedUnderOpenTransactions has 64 writers hold their transactions open for 0 to 50 ms and roll 1 % of them back, beside a
-// follower, a poller and a second process's sequencer. Each commits by the statement of Append. It runs before the tests that are
-// parallel: its writers take most of the connections that the server allows.
+// TestFeedUnderOpenTransactions has 64 writers hold their transactions open for 0 to 50 ms and roll 1 % of them back, until 100,000 events
+// are committed, beside a follower, a poller and a second process's sequencer. Each commits by the statement of Append. It runs before the
+// tests that are parallel: its writers take most of the connections that the server allows.
 func TestFeedUnderOpenTransactions(t *testing.T) {
-	const writers, each = 64, 80
+	const writers = 64
+	events := 100_000
+	if testing.Short() {
+		events = 6_400
+	}
+	each := (events + writers - 1) / writers
 	s, dsn := open(t)
 	openAt(t, Options{DSN: dsn, Schema: s.schema, Clock: stoppedAtNoon})
 	writing, stop := context.WithCancel(t.Context())
@@ -266,6 +289,7 @@ func TestFeedUnderOpenTransactions(t *testing.T) {
 		seen++
 	}
 	committed.Range(func(name, _ any) bool { t.Errorf("%s was missed", name); return true })
+	require.GreaterOrEqual(t, seen, events)
 	t.Logf("%d events, each seen once and in stream order", seen)
 
 	require.Equal(t, polled, <-followed, "the feed has one order, whoever reads it")
@@ -318,8 +342,8 @@ func split(t *testing.T, name string) (stream string, version int64) {
 	return stream, version
 }
 
-// holdOpen writes to a stream of its own, one event per transaction.
-func holdOpen(t *testing.T, dsn string, writer, each int, committed *sync.Map) {
+// holdOpen writes to a stream of its own until it has that many events, a few per transaction.
+func holdOpen(t *testing.T, dsn string, writer, events int, committed *sync.Map) {
 	ctx := t.Context()
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
@@ -329,26 +353,38 @@ func holdOpen(t *testing.T, dsn string, writer, each int, committed *sync.Map) {
 	defer conn.Close(context.Background())
 	random := rand.New(rand.NewPCG(1, uint64(writer)))
 	stream := fmt.Sprintf("trade/%03d", writer)
-	for version, n := int64(1), 0; n < each; n++ {
-		tx, err := conn.Begin(ctx)
+	for version, n := int64(0), 0; version < int64(events); {
+		batch := make([]contract.Event, 1+random.IntN(7))
+		for i := range batch {
+			n++ // what was rolled back is not tried again
+			batch[i] = event(stream, n)
+		}
+		done, err := holdOpenOnce(ctx, conn, random, rowsAt(version+1, batch...), committed)
 		if err != nil {
-			t.Error(err)
+			t.Errorf("writer %d: %v", writer, err)
 			return
 		}
-		if _, err = tx.Exec(ctx, insertEvents, arrays(rowsAt(version, event(stream, n)))...); err != nil {
-			t.Error(err)
-			return
+		if done {
+			version += int64(len(batch))
 		}
-		pause(ctx, time.Duration(random.Int64N(int64(50*time.Millisecond))))
-		if random.IntN(100) == 0 {
-			tx.Rollback(ctx)
-			continue
-		}
-		committed.Store(fmt.Sprintf("%s@%d", stream, version), true)
-		if err := tx.Commit(ctx); err != nil {
-			t.Error(err)
-			return
-		}
-		version++
 	}
+}
+
+// holdOpenOnce says whether it committed.
+func holdOpenOnce(ctx context.Context, conn *pgx.Conn, random *rand.Rand, rows []row, committed *sync.Map) (bool, error) {
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	if _, err = tx.Exec(ctx, insertEvents, arrays(rows)...); err != nil {
+		return false, err
+	}
+	pause(ctx, time.Duration(random.Int64N(int64(50*time.Millisecond))))
+	if random.IntN(100) == 0 {
+		return false, tx.Rollback(ctx)
+	}
+	for _, r := range rows {
+		committed.Store(fmt.Sprintf("%s@%d", r.Stream, r.Version), true)
+	}
+	return true, tx.Commit(ctx)
 }
