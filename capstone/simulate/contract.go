@@ -43,7 +43,7 @@ func (c *contract) record(cmd trade.Command, decision trade.Decision) trade.Even
 	if err != nil {
 		panic(fmt.Sprintf("simulate: %s: %v", c.uti, err)) // Decide has folded this very history
 	}
-	c.now = now
+	c.now, c.now.Legs = now, nil // what moves pools is not asked for here, and there are many contracts
 	return e
 }
 
