@@ -47,3 +47,7 @@ setup: ## build or install what the embedded stack needs
 
 clean: ## remove what was built here
 	rm -rf blotter .tools/bin
+
+.PHONY: scale
+scale: setup ## import a million events (or EVENTS=20000) beside other work; show peak memory and how fast answers are
+	@BLOTTER_SCALE=$(or $(EVENTS),1000000) go test ./capstone/cmd/blotter -run '^TestScale$$' -count=1 -v -timeout 6h
