@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up down demo test race lint cross build setup clean lab1 lab2 lab3 lab4 lab5 hint
+.PHONY: chaos help up down demo test race lint cross build setup clean lab1 lab2 lab3 lab4 lab5 hint
 
 BLOTTER := go run ./capstone/cmd/blotter
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo .ci/compose/compose)
@@ -47,6 +47,10 @@ setup: ## build or install what the embedded stack needs
 
 clean: ## remove what was built here
 	rm -rf blotter .tools/bin
+
+chaos: setup ## kill processes that write a log 500 times, on each store, and judge what they did
+	@$(BLOTTER) --store kafka chaos --kills 500
+	@$(BLOTTER) --store postgres chaos --kills 500
 
 .PHONY: scale
 scale: setup ## import a million events (or EVENTS=20000) beside other work; show peak memory and how fast answers are

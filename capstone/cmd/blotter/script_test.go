@@ -13,7 +13,7 @@ import (
 
 // The scripts run this very program, as a process of its own, on embedded stacks of their own.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"blotter": main})
+	testscript.Main(m, map[string]func(){"blotter": main, "blotter-lossy": lossy})
 }
 
 // Each script tells one story; see the comment at its head.
