@@ -67,10 +67,12 @@ func (c *chaosCrew) reader(ctx context.Context) (chaos.Log, error) {
 	return as.open(ctx, true)
 }
 
-// last opens the log with the index that the first writer left.
+const lastAddress = "last"
+
+// last opens the log with the index that the first writer left, which is behind, or half written.
 func (c *chaosCrew) last(ctx context.Context) (chaos.Log, error) {
 	as := *c
-	as.Address, as.Machine = "last", "writer-1.0"
+	as.Address, as.Machine = lastAddress, "writer-1.0"
 	return as.open(ctx, false)
 }
 
@@ -78,7 +80,11 @@ func (c *chaosCrew) last(ctx context.Context) (chaos.Log, error) {
 const commitTimeout = 2500 * time.Millisecond
 
 func (c *chaosCrew) open(ctx context.Context, readOnly bool) (chaos.Log, error) {
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	level := slog.LevelWarn
+	if c.Address == lastAddress {
+		level = slog.LevelError // that an index has to be made anew is what it is there to try
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	clock := func(context.Context) time.Time { return time.Now() }
 	if c.Store == "postgres" {
 		return postgresstore.Open(ctx, postgresstore.Options{DSN: c.DSN, Schema: c.Name.logSchema(), Clock: clock, ReadOnly: readOnly, Log: log})
