@@ -28,7 +28,7 @@ install_packages() {
 	fi
 	echo "images: installing $* with apt-get" >&2
 	apt-get update -qq >&2
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=300 --no-install-recommends "$@" >&2
 }
 
 # health ROOT gives an image what the health checks of compose.yaml call: a shell and curl.

@@ -19,9 +19,18 @@ import (
 // away is how long a part is stopped in the middle of an import.
 const away = 5 * time.Second
 
-func TestAnImportWaitsForABrokerThatIsAway(t *testing.T) {
+// long skips a test that waits more than it works where the longest are cut short, and lets it wait beside the others.
+func long(t *testing.T) {
+	t.Helper()
 	t.Parallel()
-	s := inContainers(t)
+	if testing.Short() {
+		t.Skip("waits for minutes: BLOTTER_CONTAINERS=1 go test -v -run 'Away|Killed' ./capstone/endure")
+	}
+}
+
+func TestAnImportWaitsForABrokerThatIsAway(t *testing.T) {
+	long(t)
+	s := inContainers(t, 0)
 	l := onKafka(t, s, 12)
 	importsThrough(t, l, s, containers.Kafka)
 	require.Contains(t, l.said.String(), "waiting for the broker")
@@ -29,8 +38,8 @@ func TestAnImportWaitsForABrokerThatIsAway(t *testing.T) {
 }
 
 func TestAnImportWaitsForADatabaseThatIsAway(t *testing.T) {
-	t.Parallel()
-	s := inContainers(t)
+	long(t)
+	s := inContainers(t, 0)
 	l := onPostgres(t, s)
 	importsThrough(t, l, s, containers.Postgres)
 	require.Contains(t, l.said.String(), "waiting for the database")
@@ -67,16 +76,12 @@ func interrupt(ctx context.Context, s *containers.Stack, part containers.Part) e
 }
 
 // How often the broker is killed. Each time takes as long as a start.
-var kills = flag.Int("kills", 50, "how often the broker is killed; at most 3 times with -short")
+var kills = flag.Int("kills", 50, "how often the broker is killed")
 
 // Four writers append pairs of events, each pair in one transaction, and note what is acknowledged.
 func TestABrokerThatIsKilledAgainAndAgainKeepsWhatItAcknowledged(t *testing.T) {
-	t.Parallel()
-	times := *kills
-	if testing.Short() {
-		times = min(times, 3)
-	}
-	s := inContainers(t)
+	long(t)
+	s := inContainers(t, time.Second)
 	l := onKafka(t, s, 3)
 	ctx, stop := context.WithCancel(t.Context())
 	var acknowledged atomic.Int64
@@ -85,7 +90,7 @@ func TestABrokerThatIsKilledAgainAndAgainKeepsWhatItAcknowledged(t *testing.T) {
 	for w := range last {
 		wg.Go(func() { last[w] = load(ctx, t, l, fmt.Sprintf("trade/writer-%d", w), &acknowledged) })
 	}
-	for kill := range times {
+	for kill := range *kills {
 		before := acknowledged.Load()
 		require.Eventually(t, func() bool { return acknowledged.Load() >= before+20 }, 2*time.Minute, 5*time.Millisecond, "kill %d: the load goes on\n%s", kill, l.said)
 		require.NoError(t, s.Kill(t.Context(), containers.Kafka))
@@ -104,7 +109,7 @@ func TestABrokerThatIsKilledAgainAndAgainKeepsWhatItAcknowledged(t *testing.T) {
 		require.Zero(t, versions[stream]%2, "%s: no half of a pair", stream)
 	}
 	require.NotContains(t, l.said.String(), "heads differ")
-	t.Logf("%d kills, %d pairs acknowledged", times, acknowledged.Load())
+	t.Logf("%d kills, %d pairs acknowledged", *kills, acknowledged.Load())
 }
 
 // load appends pairs until ctx ends, each again until it is acknowledged, and returns the last acknowledged version.

@@ -84,15 +84,15 @@ func codecOf(t *testing.T, s stack.Stack, name string) *codec.Codec {
 	return c
 }
 
-// inContainers is a stack of the test's own, whose parts it may stop; where there is no engine the test is skipped. A broker that was
-// killed is back a second later.
-func inContainers(t *testing.T) *containers.Stack {
+// inContainers is a stack of the test's own, whose parts it may stop; where there is no engine the test is skipped. For session see
+// containers.Options; 0 is the default.
+func inContainers(t *testing.T, session time.Duration) *containers.Stack {
 	t.Helper()
 	if !stacktest.Engine() {
 		t.Skip("needs a container engine: STACK=containers make test")
 	}
 	s := containers.New(containers.Options{
-		Dir: filepath.Join(stacktest.Dir(t), "stack"), Temporary: true, BrokerSession: time.Second, Log: func(line string) { t.Log(line) },
+		Dir: filepath.Join(stacktest.Dir(t), "stack"), Temporary: true, BrokerSession: session, Log: func(line string) { t.Log(line) },
 	})
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
