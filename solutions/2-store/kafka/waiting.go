@@ -27,7 +27,7 @@ var _ kgo.HookBrokerConnect = (*waiting)(nil)
 func (w *waiting) OnBrokerConnect(broker kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
 	at := net.JoinHostPort(broker.Host, fmt.Sprint(broker.Port))
 	switch {
-	case errors.Is(err, context.Canceled): // it was us who gave up
+	case errors.Is(err, context.Canceled), errors.Is(err, kgo.ErrClientClosed): // it was us who gave up
 	case err != nil && w.away.CompareAndSwap(false, true):
 		w.log.Warn("waiting for the broker", "at", at, "err", err)
 	case err == nil && w.away.CompareAndSwap(true, false):
