@@ -17,7 +17,8 @@ import (
 // bounds are what a store by itself does about large payloads: it keeps their claims, and refuses them.
 var bounds = []spec{{
 	Check: check.Check{ID: "L2.35", Points: 1, Invariant: "L2.I6", Title: "an event whose payload is claimed is kept with its claim, and is the same event as with its payload",
-		Hint: "Event.Claim is an attribute like the others; ContentDigest covers the payload's digest, wherever the payload is"},
+		Misconception: "that where a payload lies is a part of what the event says",
+		Hint:          "Event.Claim is an attribute like the others; ContentDigest covers the payload's digest, wherever the payload is"},
 	try: func(t *trial) {
 		batch := t.events.batch(stream, 2)
 		stored := slices.Clone(batch)
@@ -28,7 +29,8 @@ var bounds = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.36", Points: 1, Invariant: "L2.I2", Title: "data that is larger than contract.MaxData is refused",
-		Hint: "call Event.Validate before anything is written"},
+		Misconception: "that what is too large can be cut, or that somebody else has looked",
+		Hint:          "call Event.Validate before anything is written"},
 	try: func(t *trial) {
 		batch := t.events.batch(stream, 2)
 		batch[1].Data = make([]byte, contract.MaxData+1)
@@ -74,7 +76,8 @@ func (t *claimTrial) large(stream string, n int) contract.Event {
 
 var claims = []claimSpec{{
 	Check: check.Check{ID: "L2.37", Points: 3, Invariant: "L2.I13", Title: "a payload over the limit is kept in object storage, and every reader gets it as it was appended",
-		Hint: "keep Data[5:] under its SHA-256, append the event with Data[:5] and that as its Claim, and do the reverse in Find, Stream, Read and Follow"},
+		Misconception: "that large begins at the limit, or that readers know where payloads lie: it is the store's secret",
+		Hint:          "keep Data[5:] under its SHA-256, append the event with Data[:5] and that as its Claim, and do the reverse in Find, Stream, Read and Follow"},
 	try: func(t *claimTrial) {
 		batch := []contract.Event{t.large(stream, 1), t.large(stream, limit), t.large(stream, limit+1), t.large(stream, 100*limit)}
 		followed := t.follow(nil, len(batch))
@@ -96,7 +99,8 @@ var claims = []claimSpec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.38", Points: 3, Invariant: "L2.I13", Title: "an event commits only once its payload is kept",
-		Hint: "object storage first, the log second: the other way round a crash leaves an event that nobody can read"},
+		Misconception: "that an event can point to what is about to be kept: the crash comes first, and nobody can ever read it",
+		Hint:          "object storage first, the log second: the other way round a crash leaves an event that nobody can read"},
 	try: func(t *claimTrial) {
 		t.over(&beneath{Store: t.log.Store, before: func(events []contract.Event) error {
 			for _, e := range events {
@@ -114,7 +118,8 @@ var claims = []claimSpec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.39", Points: 2, Invariant: "L2.I13", Title: "a crash between the two leaves an object that nothing points to, and the retry goes in",
-		Hint: "nothing needs undoing: the same payload is found under the same digest"},
+		Misconception: "that what was left behind must be tidied up, or is somebody else's: it is the same bytes under the same digest",
+		Hint:          "nothing needs undoing: the same payload is found under the same digest"},
 	try: func(t *claimTrial) {
 		crash := errors.New("the process died here")
 		t.over(&beneath{Store: t.log.Store, before: func([]contract.Event) error { return crash }}, limit)
@@ -128,7 +133,8 @@ var claims = []claimSpec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.40", Points: 2, Invariant: "L2.I4", Title: "the same content again gives the receipts of the first time, whatever the limit is by now",
-		Hint: "Event.ContentDigest is the same for a payload that is claimed and one that is not"},
+		Misconception: "that a limit is for ever: it is a setting, and the same event may come with its payload and without",
+		Hint:          "Event.ContentDigest is the same for a payload that is claimed and one that is not"},
 	try: func(t *claimTrial) {
 		batch := []contract.Event{t.large(stream, limit/2), t.large(stream, 2*limit)}
 		first := t.append(stream, 0, batch...)
@@ -144,14 +150,16 @@ var claims = []claimSpec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.41", Points: 2, Invariant: "L2.I13", Title: "a payload that is gone is *ClaimError, and a reader ends there",
-		Hint: "contract.ErrNoBlob is about an object; who reads is told of the event: which, where, and what was to be found"},
+		Misconception: "that what is gone is empty: a settlement without its price is not a settlement of nothing",
+		Hint:          "contract.ErrNoBlob is about an object; who reads is told of the event: which, where, and what was to be found"},
 	try: func(t *claimTrial) {
 		bad := t.spoil(func(digest [32]byte) { delete(t.shelf.kept, digest) })
 		require.Nil(t, bad.Found)
 	},
 }, {
 	Check: check.Check{ID: "L2.42", Points: 2, Invariant: "L2.I13", Title: "a payload that was altered is *ClaimError with the digest of what is there",
-		Hint: "compute the SHA-256 of what was fetched, each time: an object store serves what it has"},
+		Misconception: "that object storage gives what it was given: a disk, a bucket policy or a colleague can put something else there",
+		Hint:          "compute the SHA-256 of what was fetched, each time: an object store serves what it has"},
 	try: func(t *claimTrial) {
 		another := []byte("another payload")
 		bad := t.spoil(func(digest [32]byte) { t.shelf.kept[digest] = another })
@@ -160,7 +168,8 @@ var claims = []claimSpec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.43", Points: 1, Invariant: "L2.I13", Title: "object storage that does not answer is no verdict on a payload",
-		Hint: "only contract.ErrNoBlob says that it is gone; wrap any other error"},
+		Misconception: "that no answer means no: then an outage looks like a loss, and somebody mends what is not broken",
+		Hint:          "only contract.ErrNoBlob says that it is gone; wrap any other error"},
 	try: func(t *claimTrial) {
 		e := t.large(stream, 2*limit)
 		t.append(stream, 0, e)
@@ -172,7 +181,8 @@ var claims = []claimSpec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.44", Points: 1, Invariant: "L5.I1", Title: "who audits the log needs no object storage: digest and leaf are the same with the payload and without",
-		Hint: "use contract.Event.ContentDigest and contract.Recorded.Leaf as they are, and give a reader the event without its claim"},
+		Misconception: "that an auditor needs the payloads: the leaf has their digest, whether they are there or not",
+		Hint:          "use contract.Event.ContentDigest and contract.Recorded.Leaf as they are, and give a reader the event without its claim"},
 	try: func(t *claimTrial) {
 		t.append(stream, 0, t.large(stream, 1), t.large(stream, 2*limit))
 		within := collect(t, t.log.Store.Stream(t.Context(), stream))
@@ -184,7 +194,8 @@ var claims = []claimSpec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.45", Points: 1, Invariant: "L2.I13", Title: "a payload larger than the log would take goes in, and one larger than contract.MaxClaim does not",
-		Hint: "contract.MaxData bounds what is in the log, so a limit above it means nothing"},
+		Misconception: "that a limit that was set is a limit that holds: the log has one of its own, which is lower",
+		Hint:          "contract.MaxData bounds what is in the log, so a limit above it means nothing"},
 	try: func(t *claimTrial) {
 		t.over(t.log.Store, 2*contract.MaxData)
 		e := t.large(stream, contract.MaxData-4)

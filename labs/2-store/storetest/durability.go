@@ -13,7 +13,8 @@ import (
 
 var durability = []spec{{
 	Check: check.Check{ID: "L2.26", Points: 2, Invariant: "L2.I6", Title: "what was acknowledged is there after a crash, as it was",
-		Hint: "a receipt is a promise: give it when the events are durable, not before"},
+		Misconception: "that what the broker has taken, or what is in memory, is durable",
+		Hint:          "a receipt is a promise: give it when the events are durable, not before"},
 	try: func(t *trial) {
 		for i := range 10 {
 			name := fmt.Sprintf("trade/UTI-%d", i%4)
@@ -29,7 +30,8 @@ var durability = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.27", Points: 3, Invariant: "L2.I4", Title: "a retry after a crash gives the receipts of the first time",
-		Hint: "what is known of ids and versions must come from the log, or be as durable as it"},
+		Misconception: "that ids may be remembered by the process: the retry comes after the crash, for that is why it comes",
+		Hint:          "what is known of ids and versions must come from the log, or be as durable as it"},
 	try: func(t *trial) {
 		batch := t.events.batch(stream, 3)
 		first := t.append(stream, 0, batch...)
@@ -45,7 +47,8 @@ var durability = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.28", Points: 1, Invariant: "L2.I8", Title: "time does not run backwards over a crash",
-		Hint: "take the last time from the log, not from memory"},
+		Misconception: "that time begins with the process: the log has been stamped before",
+		Hint:          "take the last time from the log, not from memory"},
 	try: func(t *trial) {
 		last := t.append(stream, 0, t.events.next(stream))[0].RecordedAt
 		t.reopen()
@@ -55,7 +58,8 @@ var durability = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.34", Points: 1, Invariant: "L2.I10", Title: "a stream that has ended stays so over a crash",
-		Hint: "whether a stream has ended is in its last event, wherever that is kept"},
+		Misconception: "that who ended a stream remembers it: the next owner has only the log",
+		Hint:          "whether a stream has ended is in its last event, wherever that is kept"},
 	try: func(t *trial) {
 		batch := t.events.batch(stream, 3)
 		batch[2].Ends = true
@@ -68,7 +72,8 @@ var durability = []spec{{
 
 var ownership = []spec{{
 	Check: check.Check{ID: "L2.29", Points: 3, Invariant: "L2.I9", Title: "a writer that lost its place is told ErrFenced, and nothing of it becomes visible",
-		Hint: "fence first, then read: the broker must refuse the old owner, not your memory of who it was"},
+		Misconception: "that a writer notices that it was replaced: it was asleep, and does not know",
+		Hint:          "fence first, then read: the broker must refuse the old owner, not your memory of who it was"},
 	try: func(t *trial) {
 		t.append(stream, 0, t.events.next(stream))
 		before := t.whole()

@@ -12,7 +12,8 @@ import (
 
 var ending = []spec{{
 	Check: check.Check{ID: "L2.31", Points: 2, Invariant: "L2.I10", Title: "behind an event that ends its stream nothing is appended, and its retry gets its receipts",
-		Hint: "look ids up first, then whether the last event has Ends, then compare versions"},
+		Misconception: "that an ended stream refuses everything: a retry of what is in it still has its answer",
+		Hint:          "look ids up first, then whether the last event has Ends, then compare versions"},
 	try: func(t *trial) {
 		batch := t.events.batch(stream, 3)
 		batch[2].Ends = true
@@ -32,7 +33,8 @@ var ending = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.32", Points: 1, Invariant: "L2.I10", Title: "a batch may end its stream with its last event, and with no other",
-		Hint: "an event behind one that ends the stream makes the batch invalid: contract.ErrInvalid"},
+		Misconception: "that what follows an end can be left out: a batch goes in whole or not at all",
+		Hint:          "an event behind one that ends the stream makes the batch invalid: contract.ErrInvalid"},
 	try: func(t *trial) {
 		batch := t.events.batch(stream, 3)
 		batch[1].Ends = true
@@ -42,7 +44,8 @@ var ending = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.33", Points: 2, Invariant: "L2.I10", Title: "of writers that race one who ends the stream, none comes behind",
-		Hint: "the end is to be seen where the write is decided, as the version is"},
+		Misconception: "that it is enough to look whether a stream has ended, and then to write",
+		Hint:          "the end is to be seen where the write is decided, as the version is"},
 	try: func(t *trial) {
 		const writers = 8
 		batch := t.events.batch(stream, writers)

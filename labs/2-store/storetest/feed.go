@@ -13,7 +13,8 @@ import (
 
 var feed = []spec{{
 	Check: check.Check{ID: "L2.15", Points: 2, Invariant: "L2.I7", Title: "ranges of the feed that abut give the whole of it, each event once",
-		Hint: "a range is half-open, [from, to): the event at to belongs to the next one; a nil from is the beginning"},
+		Misconception: "that a range includes its end, or begins behind its start: then ranges that abut overlap, or leave a gap",
+		Hint:          "a range is half-open, [from, to): the event at to belongs to the next one; a nil from is the beginning"},
 	try: func(t *trial) {
 		require.Empty(t, t.read(nil, t.end()), "an empty log")
 		var ranges []contract.Recorded
@@ -38,7 +39,8 @@ var feed = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.16", Points: 2, Invariant: "L2.I7", Title: "a reader that stops behind any event goes on with the next one",
-		Hint: "Cursor.After(position) must be a place to read from, and to read up to"},
+		Misconception: "that one reads from where batches begin only: a reader may stop anywhere, and goes on there",
+		Hint:          "Cursor.After(position) must be a place to read from, and to read up to"},
 	try: func(t *trial) {
 		for i := range 12 {
 			name := fmt.Sprintf("trade/UTI-%d", i%5)
@@ -56,7 +58,8 @@ var feed = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.17", Points: 3, Invariant: "L2.I7", Title: "a follower sees what is appended later, each event once, whoever else writes",
-		Hint: "positions can become visible in another order than they were given: polling for position >= n skips those"},
+		Misconception: "that what is new can be told by a time or a number that only grows: both are given before they can be seen",
+		Hint:          "positions can become visible in another order than they were given: polling for position >= n skips those"},
 	try: func(t *trial) {
 		const writers, each = 8, 25
 		t.append(stream, 0, t.events.next(stream))
@@ -66,7 +69,8 @@ var feed = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.18", Points: 2, Invariant: "L2.I7", Title: "a follower goes on from a cursor",
-		Hint: "nothing before the cursor comes again, and nothing behind it is left out"},
+		Misconception: "that a follower wants it all, or only what comes now: it says from where",
+		Hint:          "nothing before the cursor comes again, and nothing behind it is left out"},
 	try: func(t *trial) {
 		t.write(3, 5)
 		middle := t.end()
@@ -76,7 +80,8 @@ var feed = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.19", Points: 1, Invariant: "L2.I7", Title: "a follower ends with its context's error",
-		Hint: "yield the context's error once, then return"},
+		Misconception: "that who goes away need not be told: a loop that simply ends looks as if the log had ended",
+		Hint:          "yield the context's error once, then return"},
 	try: func(t *trial) {
 		first := t.events.next(stream)
 		t.append(stream, 0, first)
@@ -96,7 +101,8 @@ var feed = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.20", Points: 3, Invariant: "L2.I7", Title: "a reader that asks for the end again and again never skips an event that commits late",
-		Hint: "End must lie before everything that has not committed yet"},
+		Misconception: "that behind the end nothing can come any more that was begun before it",
+		Hint:          "End must lie before everything that has not committed yet"},
 	try: func(t *trial) {
 		const writers, each = 8, 25
 		done := make(chan struct{})

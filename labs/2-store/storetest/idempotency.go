@@ -13,7 +13,8 @@ import (
 
 var idempotency = []spec{{
 	Check: check.Check{ID: "L2.6", Points: 3, Invariant: "L2.I4", Title: "the same content again gives the receipts of the first time and writes nothing",
-		Hint: "look the ids up before you compare versions: a retry expects the version of the first time"},
+		Misconception: "that a retry knows the version by now: it expects the version of its first time",
+		Hint:          "look the ids up before you compare versions: a retry expects the version of the first time"},
 	try: func(t *trial) {
 		batch := t.events.batch(stream, 3)
 		first := t.append(stream, 0, batch...)
@@ -27,7 +28,8 @@ var idempotency = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.7", Points: 2, Invariant: "L2.I4", Title: "what a retry may change does not make it other content",
-		Hint: "compare Event.ContentDigest: traceparent and the registry's id, bytes 1 to 4 of the data, are not in it"},
+		Misconception: "that the same event comes with the same bytes: a retry has another trace, and perhaps another registry's id",
+		Hint:          "compare Event.ContentDigest: traceparent and the registry's id, bytes 1 to 4 of the data, are not in it"},
 	try: func(t *trial) {
 		e := t.events.next(stream)
 		first := t.append(stream, 0, e)
@@ -40,7 +42,8 @@ var idempotency = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.8", Points: 2, Invariant: "L2.I5", Title: "an id that is taken by other content is *ReusedError and writes nothing",
-		Hint: "an id is unique in the whole log, not in its stream; keep the content digest beside it"},
+		Misconception: "that an id says it all: a programming error can give two events one id, and then one of them would vanish in silence",
+		Hint:          "an id is unique in the whole log, not in its stream; keep the content digest beside it"},
 	try: func(t *trial) {
 		e := t.events.next(stream)
 		t.append(stream, 0, e)
@@ -59,7 +62,8 @@ var idempotency = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.9", Points: 2, Invariant: "L2.I5", Title: "a batch of which only a part is recorded is ErrPartial and writes nothing",
-		Hint: "count how many ids of the batch are known: all, none, or this error"},
+		Misconception: "that what is missing of a batch can be added: then its events stand in another order than its caller believes",
+		Hint:          "count how many ids of the batch are known: all, none, or this error"},
 	try: func(t *trial) {
 		batch := t.events.batch(stream, 4)
 		t.append(stream, 0, batch[:2]...)
@@ -69,7 +73,8 @@ var idempotency = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.10", Points: 3, Invariant: "L2.I4", Title: "retries that race each other write once, and all are told the same",
-		Hint: "a unique index that fires is not yet an answer: read what is there and give its receipt"},
+		Misconception: "that a unique index settles a race: it only says that there was one",
+		Hint:          "a unique index that fires is not yet an answer: read what is there and give its receipt"},
 	try: func(t *trial) {
 		const writers = 8
 		for range 10 {

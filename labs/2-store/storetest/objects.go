@@ -29,7 +29,8 @@ func (c objectSpec) bind(open func(t check.T) (contract.Blobs, func([32]byte, []
 
 var objects = []objectSpec{{
 	Check: check.Check{ID: "L2.46", Points: 1, Invariant: "L2.I11", Title: "what was put is found under its SHA-256, and what was not is ErrNoBlob",
-		Hint: "an empty payload is one too"},
+		Misconception: "that an object has a name of one's choice: it is found by what it is",
+		Hint:          "an empty payload is one too"},
 	try: func(t check.T, b contract.Blobs, _ func([32]byte, []byte)) {
 		for _, data := range [][]byte{[]byte("one"), []byte("two"), {}, bytes.Repeat([]byte("large"), 1<<20)} {
 			_, err := b.Get(t.Context(), sha256.Sum256(data))
@@ -48,7 +49,8 @@ var objects = []objectSpec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.47", Points: 1, Invariant: "L2.I12", Title: "the same data again is no error, by many writers at once neither",
-		Hint: "let the object store decide (If-None-Match: *), and take its refusal for what it is: the object is there"},
+		Misconception: "that writing what is there already is an error: a retry does nothing else",
+		Hint:          "let the object store decide (If-None-Match: *), and take its refusal for what it is: the object is there"},
 	try: func(t check.T, b contract.Blobs, _ func([32]byte, []byte)) {
 		data := []byte("the same")
 		errs := make([]error, 8)
@@ -66,7 +68,8 @@ var objects = []objectSpec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.48", Points: 2, Invariant: "L2.I11", Title: "what was acknowledged is there, even if something else had its place",
-		Hint: "an object that is there already is not yet the right one: compare, and replace what is damaged"},
+		Misconception: "that an object which is there is the right one",
+		Hint:          "an object that is there already is not yet the right one: compare, and replace what is damaged"},
 	try: func(t check.T, b contract.Blobs, put func([32]byte, []byte)) {
 		data := []byte("what it should be")
 		put(sha256.Sum256(data), []byte("what a bad disk made of it"))

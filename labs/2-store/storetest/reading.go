@@ -11,7 +11,8 @@ import (
 
 var reading = []spec{{
 	Check: check.Check{ID: "L2.11", Points: 2, Invariant: "L2.I6", Title: "an event is found by its id as it was appended, with the version and time of its receipt",
-		Hint: "every attribute must survive, the empty ones too; times are UTC with microseconds"},
+		Misconception: "that attributes which nobody asks for need not be kept: the audit asks for all of them",
+		Hint:          "every attribute must survive, the empty ones too; times are UTC with microseconds"},
 	try: func(t *trial) {
 		batch := t.events.batch(stream, 6)
 		receipts := t.append(stream, 0, batch...)
@@ -26,7 +27,8 @@ var reading = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.12", Points: 1, Invariant: "L2.I1", Title: "a stream is read in version order, and one that does not exist is empty",
-		Hint: "no error for a stream that is not there: it is a stream of no events"},
+		Misconception: "that a stream must be created, or found: it is a name, and is empty until something is in it",
+		Hint:          "no error for a stream that is not there: it is a stream of no events"},
 	try: func(t *trial) {
 		require.Empty(t, t.stream(stream))
 		batch := t.events.batch(stream, 20)
@@ -44,7 +46,8 @@ var reading = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.13", Points: 1, Invariant: "L2.I7", Title: "find, stream and feed give the same record of an event",
-		Hint: "position included: it is the place in the feed, whoever tells it"},
+		Misconception: "that a position is for readers of the feed: who found an event by its id wants to read on from there",
+		Hint:          "position included: it is the place in the feed, whoever tells it"},
 	try: func(t *trial) {
 		t.append(stream, 0, t.events.batch(stream, 5)...)
 		recorded := t.stream(stream)
@@ -57,7 +60,8 @@ var reading = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.14", Points: 2, Invariant: "L2.I6", Title: "what a caller does to its bytes afterwards changes nothing that is recorded",
-		Hint: "copy Data on the way in and on the way out"},
+		Misconception: "that a slice is a value: it is a window on bytes that its owner may change",
+		Hint:          "copy Data on the way in and on the way out"},
 	try: func(t *trial) {
 		batch := t.events.batch(stream, 2)
 		appended := make([]contract.Event, len(batch))

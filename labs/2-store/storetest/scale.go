@@ -13,7 +13,8 @@ import (
 
 var scale = []spec{{
 	Check: check.Check{ID: "L2.24", Points: 1, Invariant: "L2.I2", Title: "a batch of a thousand events goes in whole, and in order",
-		Hint: "limits of a protocol (parameters of a statement, bytes of a request) are the store's affair"},
+		Misconception: "that a batch fits into a request because mine did",
+		Hint:          "limits of a protocol (parameters of a statement, bytes of a request) are the store's affair"},
 	try: func(t *trial) {
 		batch := t.events.batch(stream, 1000)
 		t.append(stream, 0, batch...)
@@ -22,7 +23,8 @@ var scale = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.30", Points: 1, Invariant: "L2.I2", Title: "the largest event that is valid goes in",
-		Hint: "contract.MaxData and contract.MaxAttribute; limits below them must be raised, not met"},
+		Misconception: "that the limits of a client are those of the contract: they are defaults, and can be raised",
+		Hint:          "contract.MaxData and contract.MaxAttribute; limits below them must be raised, not met"},
 	try: func(t *trial) {
 		batch := t.events.batch(stream, 2)
 		for i := range batch {
@@ -36,7 +38,8 @@ var scale = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.25", Points: 1, Invariant: "L2.I1", Title: "many streams that grow at once do not mix",
-		Hint: "what is decided for one stream must not depend on another"},
+		Misconception: "that streams are few: there is one for every trade",
+		Hint:          "what is decided for one stream must not depend on another"},
 	try: func(t *trial) {
 		const streams = 200
 		var first []contract.Event

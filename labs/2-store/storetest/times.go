@@ -11,7 +11,8 @@ import (
 
 var times = []spec{{
 	Check: check.Check{ID: "L2.21", Points: 2, Invariant: "L2.I8", Title: "recorded_at is the clock's time, and never runs backwards when the clock does",
-		Hint: "use contract.Stamp with the time of the last event, inside a batch too"},
+		Misconception: "that the machine's clock never goes back: it is set right, and it jumps",
+		Hint:          "use contract.Stamp with the time of the last event, inside a batch too"},
 	try: func(t *trial) {
 		const tick = time.Microsecond
 		var want, got []time.Time
@@ -37,7 +38,8 @@ var times = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.22", Points: 1, Invariant: "L2.I8", Title: "the clock is asked with the context of the append",
-		Hint: "pass the caller's context to the clock: a simulated log carries its time there"},
+		Misconception: "that there is one time for everybody: a simulated log has a time of its own, and it is in the context",
+		Hint:          "pass the caller's context to the clock: a simulated log carries its time there"},
 	try: func(t *trial) {
 		for day := range 3 {
 			at := noon.AddDate(0, 0, day+1)
@@ -48,7 +50,8 @@ var times = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.23", Points: 2, Invariant: "L2.I8", Title: "nothing is recorded at or before a frontier that was told, and what is recorded is within it once the clock moves on",
-		Hint: "an append that is under way may still be stamped with the time it is now"},
+		Misconception: "that the frontier is now: an append that is under way may still be stamped with now",
+		Hint:          "an append that is under way may still be stamped with the time it is now"},
 	try: func(t *trial) {
 		for i := range 4 {
 			name := []string{stream, "trade/UTI-2", "trade/UTI-3", "trade/UTI-4"}[i]

@@ -18,7 +18,8 @@ const stream = "trade/UTI-1"
 
 var versions = []spec{{
 	Check: check.Check{ID: "L2.1", Points: 2, Invariant: "L2.I1", Title: "versions of a stream run 1, 2, 3, … in the order of appends",
-		Hint: "the first event of a stream has version 1, and each stream counts for itself"},
+		Misconception: "that versions count the whole log, or the records of a topic: each stream counts for itself, from 1",
+		Hint:          "the first event of a stream has version 1, and each stream counts for itself"},
 	try: func(t *trial) {
 		mine, other := t.events.batch(stream, 4), t.events.batch("trade/UTI-2", 1)
 		require.EqualValues(t, 1, t.append(stream, 0, mine[0])[0].Version)
@@ -31,7 +32,8 @@ var versions = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.2", Points: 1, Invariant: "L2.I1", Title: "Any takes the stream wherever it is",
-		Hint: "contract.Any is -1: compare it before you compare versions"},
+		Misconception: "that Any is a version like another: it is the wish not to compare",
+		Hint:          "contract.Any is -1: compare it before you compare versions"},
 	try: func(t *trial) {
 		for i, e := range t.events.batch(stream, 3) {
 			require.EqualValues(t, i+1, t.append(stream, contract.Any, e)[0].Version)
@@ -39,7 +41,8 @@ var versions = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.3", Points: 2, Invariant: "L2.I3", Title: "an append at a version that is not the stream's is *ConflictError and writes nothing",
-		Hint: "compare the expected version with the stream's under the same lock or transaction that writes"},
+		Misconception: "that who calls knows the version: somebody else may have appended since it was read",
+		Hint:          "compare the expected version with the stream's under the same lock or transaction that writes"},
 	try: func(t *trial) {
 		t.append(stream, 0, t.events.batch(stream, 2)...)
 		for _, expected := range []int64{0, 1, 3} {
@@ -53,7 +56,8 @@ var versions = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.4", Points: 3, Invariant: "L2.I3", Title: "of writers that expect the same version, one wins",
-		Hint: "SELECT the version, compare, then INSERT lets two through: decide where the write happens"},
+		Misconception: "that one can read the version, compare it and then write: somebody else does the same in between",
+		Hint:          "SELECT the version, compare, then INSERT lets two through: decide where the write happens"},
 	try: func(t *trial) {
 		const writers, rounds = 8, 10
 		for round := range int64(rounds) {
@@ -77,7 +81,8 @@ var versions = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.5", Points: 2, Invariant: "L2.I2", Title: "a batch with an invalid event is refused whole, and the error names what is wrong",
-		Hint: "call Event.Validate for every event, and compare its stream, before anything is written"},
+		Misconception: "that bad input is found when it is written: then the first half of its batch is in",
+		Hint:          "call Event.Validate for every event, and compare its stream, before anything is written"},
 	try: invalid,
 }}
 
