@@ -77,8 +77,9 @@ func (d *Desk) record(ctx context.Context, o order) (Outcome, error) {
 		}
 		out, err := d.decide(ctx, o)
 		var conflict *contract.ConflictError
+		var ended *contract.EndedError
 		var reused *contract.ReusedError
-		if !errors.As(err, &conflict) && !errors.As(err, &reused) && !errors.Is(err, contract.ErrFenced) {
+		if !errors.As(err, &conflict) && !errors.As(err, &ended) && !errors.As(err, &reused) && !errors.Is(err, contract.ErrFenced) {
 			return out, err
 		}
 		// Someone else wrote to the stream between our read and our append, or recorded this very command: look again. So too
@@ -155,6 +156,7 @@ func (d *Desk) append(ctx context.Context, o order, stream string, expected int6
 		Correlation: o.correlation,
 		Causation:   o.causation,
 		Source:      d.Source,
+		Ends:        ends(what.Body),
 		Data:        payload.Data,
 	}
 	receipts, err := d.Store.Append(ctx, stream, expected, event)
@@ -162,6 +164,12 @@ func (d *Desk) append(ctx context.Context, o order, stream string, expected int6
 		return contract.Recorded{}, err
 	}
 	return contract.Recorded{Event: event, Version: receipts[0].Version, RecordedAt: receipts[0].RecordedAt}, nil
+}
+
+// ends says whether a body is the last of its stream: nothing follows a void, and the store holds every writer to that.
+func ends(b trade.Body) bool {
+	cancel, ok := b.(trade.Cancel)
+	return ok && cancel.Kind == trade.Void
 }
 
 // history is the stream as the domain sees it.

@@ -69,6 +69,24 @@ func TestARefusalIsOnRecordAndStaysWhenTheReasonIsGone(t *testing.T) {
 	require.Equal(t, "refused/A", out.Event.Stream)
 }
 
+// Nothing follows a void: the desk refuses it, and the store would too, whoever wrote it.
+func TestAVoidEndsTheStreamOfItsTrade(t *testing.T) {
+	t.Parallel()
+	desk := newDesk(contract.SimulatedClock)
+	do(t, desk, oil("c-1", "A"))
+	void := trade.Command{ID: "c-2", UTI: "A", EnteredAt: nine.Add(time.Hour), Actor: "trader/1", Reason: "entered twice", Body: trade.Cancel{Kind: trade.Void}}
+	last := do(t, desk, void).Event
+	require.True(t, last.Ends)
+	late := last.Event
+	late.ID, late.Ends = trade.EventID("somebody", 0), false
+	_, err := desk.Store.Append(t.Context(), late.Stream, contract.Any, late)
+	ended := new(contract.EndedError)
+	require.ErrorAs(t, err, &ended)
+	require.Equal(t, contract.EndedError{Stream: "trade/A", Version: 2}, *ended)
+	require.Equal(t, trade.IsVoided, do(t, desk, novate("c-3", "A", "B")).Refusal.Rule)
+	require.True(t, do(t, desk, void).Again)
+}
+
 func TestACommandIDWithOtherContentIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, first := range []trade.Command{oil("c-1", "A"), novate("c-1", "A", "B")} { // accepted, refused
