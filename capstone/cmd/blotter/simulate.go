@@ -29,7 +29,7 @@ func (c *simulateCmd) Run(ctx context.Context, a *app) error {
 	if last := from.AddDate(0, 0, c.Days); from.Year() < 1970 || last.Before(from) || last.Year() > 9900 { // deliveries come years later
 		return &usageError{fmt.Sprintf("a book of %d days from %s is not within the years 1970 to 9900", c.Days, c.From), "see: blotter simulate --help"}
 	}
-	debug.SetGCPercent(25) // the contracts of a large book are long-lived, and garbage is the smaller part
+	debug.SetGCPercent(50) // the contracts of a large book are long-lived, and garbage is the smaller part
 	out := bufio.NewWriter(a.stdout)
 	for step := range simulate.Book(simulate.Config{Seed: c.Seed, Trades: c.Trades, From: from, Days: c.Days}) {
 		if err := ctx.Err(); err != nil {
