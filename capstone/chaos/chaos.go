@@ -32,6 +32,7 @@ var errStuck = errors.New("no append was acknowledged")
 func Do(ctx context.Context, o Options) ([]Entry, error) {
 	r := &run{Options: o, history: NewHistory(o.Run), board: newBoard()}
 	r.crew = newCrew(o.Launch, r.history, o.Writers)
+	r.crew.away = o.Interrupt != nil
 	r.feed = &feed{open: o.Read, history: r.history}
 	err := r.do(ctx)
 	return r.history.Entries(), err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 )
 
 // A Launch starts a writer under an address, on a machine. What a process leaves on its machine, the next one there finds.
@@ -17,6 +18,7 @@ type Launch func(address, machine string) (Process, error)
 type crew struct {
 	launch  Launch
 	history *History
+	away    bool // what the writers rest on is away at times, so that one may not come up
 
 	mu      sync.Mutex
 	members []*member
@@ -43,6 +45,7 @@ type writer struct {
 	mu      sync.Mutex // of requests: they go in one behind the other
 	enc     *json.Encoder
 	asked   map[int]question
+	served  bool // it came up
 	behind  bool // it stands still, or did
 	doomed  bool // it was killed, or told to end
 	stopped bool
@@ -62,8 +65,21 @@ func newCrew(launch Launch, history *History, n int) *crew {
 	return c
 }
 
-// start has a process at the address of m, and returns once it serves. What was there before stays where it is, but for its place.
+// start has a process at the address of m, and returns once it serves. What was there before stays where it is, but for its place. Where the
+// broker or the database may be away, one that does not come up is followed by another, as a supervisor sees to.
 func (c *crew) start(ctx context.Context, m *member) (*writer, error) {
+	for began := time.Now(); ; wait(ctx, longBreath) {
+		w, err := c.once(ctx, m)
+		if err == nil {
+			c.place(m, w)
+		}
+		if err == nil || !c.away || ctx.Err() != nil || time.Since(began) > stuck {
+			return w, err
+		}
+	}
+}
+
+func (c *crew) once(ctx context.Context, m *member) (*writer, error) {
 	c.mu.Lock()
 	m.born++
 	w := &writer{crew: c, name: fmt.Sprintf("%s#%d", m.address, m.born), address: m.address, asked: map[int]question{}, gone: make(chan struct{})}
@@ -78,14 +94,13 @@ func (c *crew) start(ctx context.Context, m *member) (*writer, error) {
 	go w.listen(ready)
 	select {
 	case <-ready:
+		return w, nil
 	case <-w.gone:
 		return nil, fmt.Errorf("%s did not come up: %w", w.name, w.process.End())
 	case <-ctx.Done():
 		w.doom()
 		return nil, errors.Join(context.Cause(ctx), w.process.Kill())
 	}
-	c.place(m, w)
-	return w, nil
 }
 
 // move has the next processes of m on another machine.
@@ -160,6 +175,9 @@ func (w *writer) listen(ready chan<- struct{}) {
 	if answers.Decode(&hello) != nil {
 		return
 	}
+	w.mu.Lock()
+	w.served = true
+	w.mu.Unlock()
 	close(ready)
 	for {
 		var r Return
@@ -183,9 +201,9 @@ func (w *writer) over() {
 	_, _ = io.Copy(io.Discard, w.process) // what is no answer
 	close(w.gone)
 	w.mu.Lock()
-	doomed := w.doomed
+	unasked := w.served && !w.doomed
 	w.mu.Unlock()
-	if !doomed {
+	if unasked {
 		w.crew.fail(fmt.Errorf("%s ended, and nobody had killed it: %w", w.name, w.process.End()))
 	}
 }
