@@ -125,7 +125,7 @@ func (s *Store) join(m *membership) (*kgo.Client, error) {
 		kgo.Balancers(kgo.CooperativeStickyBalancer()), // a partition that stays is not interrupted
 		kgo.DisableAutoCommit(),
 		kgo.WithHooks(m),
-		kgo.SessionTimeout(sessionTimeout),
+		kgo.SessionTimeout(s.opts.session),
 		kgo.HeartbeatInterval(heartbeatInterval),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, got map[string][]int32) { s.take(m, got[s.heads]) }),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { s.give(gone[s.heads]) }),

@@ -357,7 +357,7 @@ func TestALogOutlivesItsOwnerAndItsBroker(t *testing.T) {
 	dir := t.TempDir()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(dir))
 	require.NoError(t, err)
-	opts := options(cluster, "log")
+	opts := kafka.Patient(options(cluster, "log"), 5*time.Minute)
 	opts.Partitions = 12
 	dead := open(t, opts)
 	for i := range 30 {
@@ -369,7 +369,7 @@ func TestALogOutlivesItsOwnerAndItsBroker(t *testing.T) {
 	cluster.Close()
 
 	opts.Brokers = broker(t, kfake.DataDir(dir)).ListenAddrs()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	next, err := kafka.Open(ctx, opts)
 	require.NoError(t, err)

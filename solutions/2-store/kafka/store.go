@@ -34,7 +34,9 @@ type Options struct {
 	Unwritten  int                // events per partition that may be missing in its index file; 0 means 2048
 	Log        *slog.Logger       // nil discards
 
-	dial func(ctx context.Context, network, address string) (net.Conn, error) // for tests that break connections
+	// For tests: how long the group waits for a member that is silent, if not sessionTimeout; and how brokers are reached.
+	session time.Duration
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Errors of this store beside those of the contract.
@@ -90,6 +92,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 func connect(opts Options) (*Store, error) {
 	if opts.Timeout == 0 {
 		opts.Timeout = 15 * time.Second
+	}
+	if opts.session == 0 {
+		opts.session = sessionTimeout
 	}
 	if opts.Unwritten == 0 {
 		opts.Unwritten = 2048
