@@ -125,16 +125,17 @@ func (s *Store) findThrough(ctx context.Context, partition int32, end int64, id 
 // them: a decision or an answer from a history with a hole would be wrong.
 func (s *Store) streamThrough(ctx context.Context, partition int32, end int64, name string) (events []contract.Recorded, err error) {
 	var hole error
+	ended := false
 	err = s.through(ctx, partition, end,
 		func(p *part) (err error) { events, err = p.stream(name); return err },
 		func(e contract.Recorded) {
 			if e.Stream != name {
 				return
 			}
-			if want := int64(len(events)) + 1; e.Version != want && hole == nil {
-				hole = outOfOrder(e, want)
+			if hole == nil {
+				hole = follows(e, int64(len(events)), ended)
 			}
-			events = append(events, e)
+			events, ended = append(events, e), e.Ends
 		})
 	if err == nil {
 		err = hole

@@ -144,20 +144,26 @@ func (p *part) apply(events []contract.Recorded) error {
 		if err != nil {
 			return err
 		}
-		if e.Version != version+1 {
-			return outOfOrder(e, version+1)
-		}
-		if ended {
-			return &contract.DamagedError{Position: e.Position, What: fmt.Sprintf("%s ended at version %d, and goes on here", e.Stream, version)}
+		if err := follows(e, version, ended); err != nil {
+			return err
 		}
 		p.put(&e)
 	}
 	return nil
 }
 
-// outOfOrder is the error of an event that is not the next of its stream.
-func outOfOrder(e contract.Recorded, want int64) error {
-	return &contract.DamagedError{Position: e.Position, What: fmt.Sprintf("%s has version %d here, want %d", e.Stream, e.Version, want)}
+// follows is the error of an event that cannot be the next of its stream.
+func follows(e contract.Recorded, version int64, ended bool) error {
+	what := ""
+	switch {
+	case e.Version != version+1:
+		what = fmt.Sprintf("%s has version %d here, want %d", e.Stream, e.Version, version+1)
+	case ended:
+		what = fmt.Sprintf("%s ended at version %d, and goes on here", e.Stream, version)
+	default:
+		return nil
+	}
+	return &contract.DamagedError{Position: e.Position, What: what}
 }
 
 func (p *part) put(e *contract.Recorded) {

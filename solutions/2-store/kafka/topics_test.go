@@ -103,12 +103,38 @@ func TestALogWhoseBeginningIsGoneIsRefused(t *testing.T) {
 
 func TestALogThatSomebodyElseWroteToIsNotServed(t *testing.T) {
 	t.Parallel()
-	opts := options(broker(t), "log")
-	s := open(t, opts)
-	_, err := s.Append(t.Context(), stream, 0, event(stream, 1))
-	require.NoError(t, err)
-	require.NoError(t, s.Close())
+	for _, c := range []struct{ says, version string }{
+		{"trade/UTI-1 has version 1 here, want 2", "1"}, {"trade/UTI-1 ended at version 1, and goes on here", "2"},
+	} {
+		opts := options(broker(t), "log")
+		s := open(t, opts)
+		last := event(stream, 1)
+		last.Ends = true
+		_, err := s.Append(t.Context(), stream, 0, last)
+		require.NoError(t, err)
+		require.NoError(t, s.Close())
+		copyEvent(t, opts, "ce_version", c.version)
 
+		_, err = kafka.Open(t.Context(), opts)
+		var damaged *contract.DamagedError
+		require.ErrorAs(t, err, &damaged)
+		require.Equal(t, c.says, damaged.What)
+
+		// Nor does a mere reader answer from it, as soon as it has to read the log itself.
+		opts.ReadOnly, opts.Dir = true, ""
+		reader := open(t, opts)
+		damaged = nil
+		for _, err := range reader.Stream(t.Context(), stream) {
+			errors.As(err, &damaged)
+		}
+		require.NotNil(t, damaged)
+		require.Equal(t, c.says, damaged.What)
+	}
+}
+
+// copyEvent writes the first event again, with another header, as somebody may who is no owner.
+func copyEvent(t *testing.T, opts kafka.Options, header, value string) {
+	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(opts.Brokers...), kgo.ConsumeTopics("log.events"))
 	require.NoError(t, err)
 	defer client.Close()
@@ -120,20 +146,10 @@ func TestALogThatSomebodyElseWroteToIsNotServed(t *testing.T) {
 			}
 		}
 	}
-	require.NoError(t, client.ProduceSync(t.Context(), again).FirstErr())
-
-	_, err = kafka.Open(t.Context(), opts)
-	var damaged *contract.DamagedError
-	require.ErrorAs(t, err, &damaged)
-	require.Equal(t, "trade/UTI-1 has version 1 here, want 2", damaged.What)
-
-	// Nor does a mere reader answer from it, as soon as it has to read the log itself.
-	opts.ReadOnly, opts.Dir = true, ""
-	reader := open(t, opts)
-	damaged = nil
-	for _, err := range reader.Stream(t.Context(), stream) {
-		errors.As(err, &damaged)
+	for i := range again.Headers {
+		if again.Headers[i].Key == header {
+			again.Headers[i].Value = []byte(value)
+		}
 	}
-	require.NotNil(t, damaged)
-	require.Equal(t, "trade/UTI-1 has version 1 here, want 2", damaged.What)
+	require.NoError(t, client.ProduceSync(t.Context(), again).FirstErr())
 }
