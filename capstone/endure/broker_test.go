@@ -151,7 +151,7 @@ func TestAfterCompactionTheHeadsAreWhatAReplayComputes(t *testing.T) {
 
 	want := map[string]contract.Head{}
 	for _, e := range whole(t, l.Store) {
-		want[e.Stream] = contract.Head{Stream: e.Stream, Version: e.Version, EventID: e.ID, RecordedAt: e.RecordedAt, Digest: e.ContentDigest()}
+		want[e.Stream] = contract.Head{Stream: e.Stream, Version: e.Version, EventID: e.ID, RecordedAt: e.RecordedAt, Digest: e.ContentDigest(), Ended: e.Ends}
 	}
 	got := map[string]contract.Head{}
 	for _, r := range records(t, l, heads) {
