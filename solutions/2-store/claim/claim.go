@@ -139,6 +139,10 @@ func (c *Checked) fetched(ctx context.Context, r contract.Recorded) (contract.Re
 	if !r.Claimed() {
 		return r, nil
 	}
+	if len(r.Data) != head {
+		return contract.Recorded{}, &contract.DamagedError{Position: r.Position, What: fmt.Sprintf(
+			"%s has %d bytes of data at version %d, and its payload is claimed: want %d", r.Stream, len(r.Data), r.Version, head)}
+	}
 	bad := &contract.ClaimError{ID: r.ID, Stream: r.Stream, Version: r.Version, Position: r.Position, Digest: r.Claim}
 	body, err := c.blobs.Get(ctx, r.Claim)
 	if errors.Is(err, contract.ErrNoBlob) {

@@ -1,7 +1,13 @@
 package claim_test
 
 import (
+	"context"
+	"fmt"
 	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/2-store/storetest"
 	"example.com/blotter/labs/kit/check"
@@ -29,6 +35,38 @@ func TestACheckedStoreIsAStore(t *testing.T) {
 	check.Run(t, storetest.Suite(storetest.Fixture{Volatile: true, Claims: true, Open: func(_ check.T, clock contract.Clock) storetest.Log {
 		return storetest.Log{Store: claim.Check(memory.New(clock), new(claim.Memory), 1)}
 	}}))
+}
+
+// What stands in the log beside a claim is covered by the audit's leaf, so it must not be passed over.
+func TestDataBesideAClaimIsDamage(t *testing.T) {
+	t.Parallel()
+	clock := func(context.Context) time.Time { return time.Unix(1, 0) }
+	for _, data := range [][]byte{nil, {0}, {0, 0, 0, 0, 7, 'x'}} {
+		log := memory.New(clock)
+		s := claim.Check(tampered{log, data}, new(claim.Memory), 0)
+		e := contract.Event{
+			ID: uuid.NameSpaceURL, Stream: "trade/UTI-1", Type: "trade.new", Schema: 1, EffectiveAt: time.Unix(0, 0), Actor: "desk-7", Reason: "agreed",
+			Source: "test", Data: []byte{0, 0, 0, 0, 7, 'b'},
+		}
+		_, err := s.Append(t.Context(), e.Stream, 0, e)
+		require.NoError(t, err)
+		_, err = s.Find(t.Context(), e.ID)
+		damaged := new(contract.DamagedError)
+		require.ErrorAs(t, err, &damaged)
+		require.Contains(t, damaged.What, fmt.Sprintf("has %d bytes of data at version 1", len(data)))
+	}
+}
+
+// tampered is a log whose events have other data than was appended.
+type tampered struct {
+	*memory.Store
+	data []byte
+}
+
+func (w tampered) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
+	r, err := w.Store.Find(ctx, id)
+	r.Data = w.data
+	return r, err
 }
 
 func TestMemory(t *testing.T) {

@@ -39,6 +39,7 @@ import (
 const (
 	specVersion = "1.0"
 	dataType    = "application/vnd.confluent.avro"
+	isTrue      = "true"                        // CloudEvents 1.0.2, "Type System"
 	timeFormat  = "2006-01-02T15:04:05.000000Z" // RFC 3339, always UTC and with microseconds
 )
 
@@ -67,7 +68,7 @@ func encode(r contract.Recorded) *kgo.Record {
 	header("ce_causationid", optional(r.Causation))
 	header("ce_traceparent", r.Traceparent)
 	if r.Ends {
-		header("ce_ends", "true")
+		header("ce_ends", isTrue)
 	}
 	if r.Claimed() {
 		header("ce_dataref", claimScheme+hex.EncodeToString(r.Claim[:]))
@@ -150,20 +151,23 @@ func (h headers) event() (r contract.Recorded, err error) {
 	}
 	r.Version, r.RecordedAt = number("ce_version"), at("ce_time")
 	bad("ce_fingerprint", digest(&r.Fingerprint, h["ce_fingerprint"]))
-	if h["ce_dataref"] != "" {
-		bad("ce_dataref", digest(&r.Claim, strings.TrimPrefix(h["ce_dataref"], claimScheme)))
+	if ref := h["ce_dataref"]; ref != "" {
+		text, ok := strings.CutPrefix(ref, claimScheme)
+		if cause := digest(&r.Claim, text); cause != nil || !ok {
+			bad("ce_dataref", fmt.Errorf("want %s and 64 hexadecimal digits", claimScheme))
+		}
 	}
-	if h["ce_ends"] != "" {
-		var cause error
-		r.Ends, cause = strconv.ParseBool(h["ce_ends"])
-		bad("ce_ends", cause)
+	if r.Ends = h["ce_ends"] == isTrue; h["ce_ends"] != "" && !r.Ends {
+		bad("ce_ends", fmt.Errorf("want %s or no such header", isTrue))
 	}
 	return r, err
 }
 
 func digest(to *[32]byte, text string) error {
-	if n, err := hex.Decode(to[:], []byte(text[:min(64, len(text))])); err != nil || n != len(to) {
-		return fmt.Errorf("want 64 hexadecimal digits")
+	if hex.DecodedLen(len(text)) == len(to) {
+		if _, err := hex.Decode(to[:], []byte(text)); err == nil {
+			return nil
+		}
 	}
-	return nil
+	return fmt.Errorf("want 64 hexadecimal digits")
 }
