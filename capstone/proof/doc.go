@@ -21,4 +21,9 @@
 // The points come from a seed that the tests are named after; -seed repeats a run, and -rounds asks for more of them:
 //
 //	go test ./capstone/proof -run Whoever -v -seed 7 -rounds 10
+//
+// Then blotter chaos kills, stalls and replaces several writers of one log under load, and judges the history of it (package chaos): on each
+// store, and where there is a container engine on the real broker and the real database too.
+//
+//	BLOTTER_CONTAINERS=1 go test ./capstone/proof -run WhateverIsKilled -v -seed 7
 package proof

@@ -27,7 +27,8 @@
 //	still assigned?  if not, somebody else is on the way: give up
 //	serve
 //
-// Whoever is fenced or no longer assigned closes its producer, drops what it knows, and joins again.
+// Whoever is fenced or no longer assigned closes its producer, drops what it knows, and joins again; but not where another process has
+// come up under its address: then it is fenced for good (ErrReplaced).
 //
 // An append waits for its partition's owner, who takes all that wait into one transaction (a group). Where the outcome of
 // a commit is unknown, the owner takes over from itself: fence, mark, read. The log then says what landed, and
@@ -66,4 +67,8 @@
 // Limits. Each time an index is written its checksum is made by reading it, so that costs more in a partition of many millions; use
 // more partitions. An id is unique in the log as long as one process owns every partition; across processes it is unique
 // per partition. So a Placement must give all streams that one id may be for, one key.
+//
+// Reads are not fenced. An owner that stood still (a stopped process, a long pause) answers reads, and conflicts, from its index until it
+// hears of its successor, at its next heartbeat: what it gives is the beginning of the stream, and may lack the end. Nothing can be
+// recorded on the ground of that, since an append names its version and its producer is fenced.
 package kafka
