@@ -1,6 +1,7 @@
 package audittest
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -78,7 +79,9 @@ func everyAttribute(t *trial) {
 		"version":      func(r *contract.Recorded) { r.Version++ },
 		"schema":       func(r *contract.Recorded) { r.Schema++ },
 		"fingerprint":  func(r *contract.Recorded) { r.Fingerprint[31] ^= 1 },
-		"payload":      func(r *contract.Recorded) { r.Data = append([]byte{0, 0, 0, 0, 8}, r.Data[5:]...) },
+		"ends":         func(r *contract.Recorded) { r.Ends = !r.Ends },
+		"wire format":  func(r *contract.Recorded) { r.Data = append([]byte{0, 0, 0, 0, 8}, r.Data[5:]...) },
+		"payload":      func(r *contract.Recorded) { r.Data = append(slices.Clone(r.Data), 'x') },
 	} {
 		log := t.log.Clone()
 		log.Change(at, change)
