@@ -26,7 +26,7 @@ type nemesis struct {
 
 const (
 	// stuck is how long nothing may be acknowledged before the run is given up.
-	stuck = 2 * time.Minute
+	stuck = 4 * time.Minute
 	// settling is how long a process that was woken has to answer what it was asked meanwhile.
 	settling = time.Minute
 	// enough is how many appends others have to get through before a stalled process is taken to have been succeeded.

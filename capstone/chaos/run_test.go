@@ -39,7 +39,7 @@ func TestAStoreThatHoldsIsFoundToHold(t *testing.T) {
 	require.Empty(t, v.Undecided)
 	require.GreaterOrEqual(t, v.Counts.Kills, 15)
 	require.Equal(t, []int{1, 1, 1}, []int{v.Counts.Stalls, v.Counts.Replaced, v.Counts.Away})
-	require.Equal(t, 8, v.Counts.Late)
+	require.GreaterOrEqual(t, v.Counts.Late, 8, "one for each slot and each that stood still; a client may have come by too")
 	require.Positive(t, v.Counts.Acked)
 	require.Positive(t, v.Counts.Conflicts, "streams are contended")
 	require.Equal(t, v.Counts.Events, v.Counts.Fed)
@@ -235,7 +235,7 @@ func (s *spoiler) forget(ctx context.Context, stream string, expected int64, eve
 }
 
 func (s *spoiler) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
-	if !s.stale || s.calls.Add(1)%10 != 0 {
+	if !s.stale || s.calls.Add(1)%4 != 0 {
 		return s.Store.Stream(ctx, stream)
 	}
 	return func(yield func(contract.Recorded, error) bool) {
