@@ -110,7 +110,7 @@ func (b *book) takeovers() (n int) {
 }
 
 // Show prints the counts for people.
-func (c Counts) Show(w io.Writer) {
+func (c Counts) Show(w io.Writer, run Run) {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
 	}
@@ -118,6 +118,10 @@ func (c Counts) Show(w io.Writer) {
 	row("unknown", "%d outcomes were not told, %d of them had landed; %d batches were sent again", c.Unknown, c.Landed, c.Retries)
 	row("questions", "%d reads of a stream, %d of an event by its id", c.Reads, c.Finds)
 	row("faults", "%d kills, %d stalls, %d replaced while they stood still, %d times the broker or database was away", c.Kills, c.Stalls, c.Replaced, c.Away)
-	row("takeovers", "%d; %d appends were late, %d of them fenced or sent elsewhere", c.Takeovers, c.Late, c.LateShut)
+	if run.Owned {
+		row("takeovers", "%d; %d appends waited for a writer that stood still, and %d of them were fenced or sent elsewhere", c.Takeovers, c.Late, c.LateShut)
+	} else {
+		row("late", "%d appends waited for a writer that stood still, and were decided when it woke, as any other", c.Late)
+	}
 	row("log", "%d events in %d streams; the feed gave %d", c.Events, c.Streams, c.Fed)
 }

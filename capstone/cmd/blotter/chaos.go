@@ -187,7 +187,7 @@ func (c *chaosCmd) picture(entries []chaos.Entry, stream, path string) error {
 
 func showVerdict(w io.Writer, v chaos.Verdict) {
 	fmt.Fprintf(w, "%s on the %s stack: %d writers, %d clients, seed %d\n", v.Run.Store, v.Run.Stack, v.Run.Writers, v.Run.Clients, v.Run.Seed)
-	v.Counts.Show(w)
+	v.Counts.Show(w, v.Run)
 	const most = 20
 	for i, violation := range v.Violations {
 		if i == most {
