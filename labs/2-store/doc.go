@@ -11,7 +11,8 @@
 //	index.go       what must be found: an event by its id, the events of a stream
 //	producer.go    a producer under a partition's transactional id: fence, produce, and the wait until a commit can be read
 //	feed.go        reading ranges of the log, read committed
-//	record.go      events as records, and the mark of an owner
+//	record.go      events as records
+//	mark.go        the mark of an owner, and what it says of the log
 //	headrecord.go  heads as records
 //	topics.go      topics that can hold a log
 //	claiming.go    the store that keeps large payloads elsewhere

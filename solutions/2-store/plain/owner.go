@@ -28,18 +28,17 @@ func (o *owner) leave() {
 	}
 }
 
-// catchUp has the index know all events of the partition before the offset. A log that was created with another placement is refused: its
-// streams would not be found, and be begun again elsewhere.
+// catchUp has the index know all events of the partition before the offset. A log that was created with another layout is refused.
 func (o *owner) catchUp(ctx context.Context, to int64) error {
 	first := o.next == 0 // the first of all records is the first owner's mark
 	var bad error
 	err := o.s.scan(ctx, o.s.events, map[int32]int64{o.partition: o.next}, map[int32]int64{o.partition: to}, func(record *kgo.Record) bool {
-		placement, marked := markedBy(record)
+		was, marked := markedBy(record)
 		switch {
 		case !marked:
 			bad = o.take(record)
-		case first && placement != o.s.opts.Place.Name:
-			bad = fmt.Errorf("%w: it was created with the placement %q, and this one is %q", ErrUnfit, placement, o.s.opts.Place.Name)
+		case first && was != o.s.layout():
+			bad = fmt.Errorf("%w: it was created with %s, and there are %s", ErrUnfit, was, o.s.layout())
 		}
 		first = false
 		return bad == nil
