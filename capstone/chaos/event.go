@@ -19,13 +19,13 @@ func idOf(seed uint64, client, n int) uuid.UUID {
 }
 
 // event is the one with an id. Its content follows from that, so that a request need not carry it, and anybody can tell whether it was
-// changed. Some are small, some take several pages of a file.
+// changed. Some are small, some take a page of a file.
 func event(stream string, id uuid.UUID) contract.Event {
 	return contract.Event{
 		ID: id, Stream: stream, Type: "trade.amended", Schema: 1,
 		EffectiveAt: time.Date(2025, 3, 30, 12, 0, int(id[1]), 0, time.UTC),
 		Actor:       "desk-7", Reason: "chaos", Source: "blotter/chaos",
-		Data: append([]byte{0, 0, 0, 0, 1}, bytes.Repeat(id[:], 1+int(id[2])*int(id[2])/64)...),
+		Data: append([]byte{0, 0, 0, 0, 1}, bytes.Repeat(id[:], 1+int(id[2])*int(id[2])/256)...),
 	}
 }
 
