@@ -67,6 +67,8 @@
 // Limits. Each time an index is written its checksum is made by reading it, so that costs more in a partition of many millions; use
 // more partitions. An id is unique in the log as long as one process owns every partition; across processes it is unique
 // per partition. So a Placement must give all streams that one id may be for, one key.
+// A process that owns a part of the partitions asks the others' for an id that it does not know; where their index files are not at
+// hand, that reads those partitions through. So processes of one machine should share one Dir.
 //
 // Reads are not fenced. An owner that stood still (a stopped process, a long pause) answers reads, and conflicts, from its index until it
 // hears of its successor, at its next heartbeat: what it gives is the beginning of the stream, and may lack the end. Nothing can be

@@ -1,0 +1,80 @@
+package endure_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/lines"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack/stacktest"
+	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/solutions/2-store/kafka"
+)
+
+// Two desks share the partitions of a log, and both are sent the whole book, at once. A command has one outcome all the same, accepted or
+// refused, and the state is that of one desk alone.
+func TestTwoDesksThatAreSentTheSameBookRecordItOnce(t *testing.T) {
+	t.Parallel()
+	book := sample(t, 200)[160:] // some of whose contracts have not begun then, so that there are refusals
+	want, events := undisturbed(t, book)
+
+	s := stacktest.Shared(t)
+	brokers, err := s.Kafka(t.Context())
+	require.NoError(t, err)
+	name := stacktest.Prefix(t) + "log"
+	c, dir := codecOf(t, s, name), t.TempDir() // each finds the other's index there
+	var desks []*capstone.Desk
+	for i := range 2 {
+		store, err := kafka.Open(t.Context(), kafka.Options{
+			Brokers: brokers, Prefix: name, Partitions: 3, Clock: contract.SimulatedClock, Heads: c, Dir: dir,
+			Address: fmt.Sprintf("127.0.0.1:%d", 7000+i), Place: kafka.Placement{Name: "subject", Key: trade.Subject},
+		})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, store.Close()) })
+		desks = append(desks, &capstone.Desk{Store: store, Codec: c, Source: "endure"})
+	}
+	done := make(chan error, 2)
+	for i := range desks {
+		go func() { done <- takeTurns(t.Context(), desks[i], desks[1-i], book) }()
+	}
+	require.NoError(t, <-done)
+	require.NoError(t, <-done)
+
+	got, n := digest(t, desks[0])
+	require.Equal(t, want, got)
+	require.Equal(t, events, n)
+	seen, refused := map[uuid.UUID]string{}, 0
+	for _, e := range whole(t, desks[1].Store) {
+		require.Empty(t, seen[e.ID], "%s is in %s too", e.ID, e.Stream)
+		seen[e.ID] = e.Stream
+		if e.Stream != trade.Subject(e.Stream) {
+			refused++
+		}
+	}
+	require.Positive(t, refused, "refusals in the book")
+}
+
+// takeTurns sends each command to one desk, and to the other if the first does not own what it must write to.
+func takeTurns(ctx context.Context, desk, other *capstone.Desk, book []lines.Line) error {
+	for _, line := range book {
+		for {
+			_, err := desk.Do(ctx, line.Command)
+			desk, other = other, desk
+			notOwner, reused := new(contract.NotOwnerError), new(capstone.ReusedCommandError)
+			if errors.As(err, &notOwner) {
+				continue
+			}
+			if err != nil && !errors.As(err, &reused) {
+				return fmt.Errorf("line %d: %w", line.Number, err)
+			}
+			break
+		}
+	}
+	return nil
+}
