@@ -34,9 +34,12 @@ const (
 func TestScale(t *testing.T) {
 	events, runs := 2000, 3
 	text := os.Getenv("BLOTTER_SCALE")
-	if text == "" {
+	switch {
+	case text == "" && testing.Short():
+		t.Skip("it asks many questions")
+	case text == "":
 		t.Parallel()
-	} else {
+	default:
 		var err error
 		events, err = strconv.Atoi(text)
 		require.NoError(t, err, "BLOTTER_SCALE")
@@ -50,6 +53,7 @@ func TestScale(t *testing.T) {
 	peak := s.whileImporting(long, short)
 	first := long.ask("position")
 	s.say("first position", "%.1f s for the read model, %s at its peak", first.took.Seconds(), megabytes(first.peak))
+	s.say("keeper, peak memory", "%s, after all of the log was read", megabytes(memory(long.keeper, "VmHWM")))
 	ratios := s.compare(short, long, runs)
 	if text == "" {
 		return
@@ -73,11 +77,10 @@ func (s *scale) whileImporting(long, other *scaleLog) int64 {
 	}
 	done := under.wait()
 	n := long.imported(done)
-	took := time.Since(began)
+	took, grown := time.Since(began), memory(long.keeper, "RssAnon")-before
+	s.say("keeper, after import", "%s; of what is not on file, %d bytes for each line", megabytes(memory(long.keeper, "VmHWM")), grown/int64(n.Lines))
 	s.say("import", "%d lines in %.0f s, %.0f a second; the log has %d events", n.Lines, took.Seconds(), float64(n.Lines)/took.Seconds(), long.events())
 	s.say("import, peak memory", "%s", megabytes(done.peak))
-	s.say("keeper, peak memory", "%s; without what is on file %s, which is %d bytes for each event", megabytes(memory(long.keeper, "VmHWM")),
-		megabytes(memory(long.keeper, "RssAnon")), (memory(long.keeper, "RssAnon")-before)/int64(n.Lines))
 	if len(meanwhile) > 0 {
 		s.say("meanwhile", "%d questions to the other log, half of them answered within %d ms", len(meanwhile), median(meanwhile).Milliseconds())
 	}
