@@ -55,3 +55,8 @@ chaos: setup ## kill processes that write a log 500 times, on each store, and ju
 .PHONY: scale
 scale: setup ## import a million events (or EVENTS=20000) beside other work; show peak memory and how fast answers are
 	@BLOTTER_SCALE=$(or $(EVENTS),1000000) go test ./capstone/cmd/blotter -run '^TestScale$$' -count=1 -v -timeout 6h
+
+.PHONY: chaos bench
+bench: setup ## measure each store beside what it is built on, in turns, and a long log beside a short one
+	@$(BLOTTER) test -- -run '^$$' -bench 'GroupCommit|Batches|Single' -benchtime 20x ./solutions/2-store/kafka ./solutions/2-store/postgres
+	@BLOTTER_SCALE=$(or $(EVENTS),1000000) go test -run '^TestALongLogAnswersAsFastAsAShortOne$$' -count=1 -v -timeout 1h ./solutions/2-store/kafka

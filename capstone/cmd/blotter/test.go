@@ -84,6 +84,9 @@ func (t *tally) take(e testEvent) {
 	switch e.Action {
 	case "output":
 		t.output[key] = append(t.output[key], e.Output)
+		if strings.HasPrefix(e.Test, "Benchmark") && !strings.HasPrefix(e.Output, "=") {
+			fmt.Fprint(t.out, e.Output) // a figure is what a benchmark is run for
+		}
 	case "build-output":
 		fmt.Fprint(t.out, e.Output)
 	case "pass", "fail", "skip":

@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"runtime"
 	"slices"
@@ -17,7 +18,15 @@ type appending struct {
 	stream   string
 	expected int64
 	events   []contract.Event
-	done     chan outcome // takes one
+	digests  [][sha256.Size]byte // of the events; see prepare
+	done     chan outcome        // takes one
+}
+
+// prepare computes what an attempt needs of the events alone. An attempt does it while it waits for the server, the first that gets to it.
+func (a *appending) prepare() {
+	for _, e := range a.events[len(a.digests):] {
+		a.digests = append(a.digests, e.ContentDigest())
+	}
 }
 
 type outcome struct {

@@ -72,7 +72,11 @@ func (s *Store) begin(conn *pgxpool.Conn, group []*appending, thorough bool) (*k
 	if ids := idsOf(group, func(a *appending) bool { return thorough || a.expected == contract.Any }); len(ids) > 0 {
 		batch.Queue(selectIDs, ids).Query(log.readIDs)
 	}
-	if err := conn.SendBatch(s.ctx, &batch).Close(); err != nil || thorough {
+	answers := conn.SendBatch(s.ctx, &batch)
+	for _, a := range group {
+		a.prepare()
+	}
+	if err := answers.Close(); err != nil || thorough {
 		return log, err
 	}
 	ids := idsOf(group, func(a *appending) bool {

@@ -46,7 +46,7 @@ func (k *known) decide(a *appending, clock time.Time) (outcome, []row) {
 	for i, e := range a.events {
 		last = head{contract.Receipt{Version: last.Version + 1, RecordedAt: contract.Stamp(clock, last.RecordedAt)}, e.Ends}
 		receipts = append(receipts, last.Receipt)
-		rows[i] = row{Event: e, Receipt: last.Receipt, digest: e.ContentDigest()}
+		rows[i] = row{Event: e, Receipt: last.Receipt, digest: a.digests[i]}
 		k.ids[e.ID] = store.Outcome{Stream: a.stream, Digest: rows[i].digest, Receipt: last.Receipt}
 	}
 	k.heads[a.stream] = last
