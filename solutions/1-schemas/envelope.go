@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,12 +23,15 @@ const (
 	specVersion = "1.0"
 	dataType    = "application/vnd.confluent.avro"
 	timeFormat  = "2006-01-02T15:04:05.000000Z" // RFC 3339, always UTC and with microseconds
+	isTrue      = "true"
+	claimScheme = "sha256:" // of ce_dataref (CloudEvents extension "Dataref")
 )
 
 // names are the headers of a record in their order.
 var names = []string{
 	"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_schema", "ce_fingerprint", "ce_effectiveat", "ce_corrects",
-	"ce_actor", "ce_approver", "ce_reason", "ce_correlationid", "ce_causationid", "ce_traceparent", "content-type",
+	"ce_actor", "ce_approver", "ce_reason", "ce_correlationid", "ce_causationid", "ce_traceparent",
+	"ce_ends", "ce_dataref", "content-type",
 }
 
 // recordOf is e as a record, without a topic.
@@ -39,6 +43,12 @@ func recordOf(e contract.Event) *kgo.Record {
 		"ce_effectiveat": e.EffectiveAt.UTC().Format(timeFormat), "ce_corrects": unlessNil(e.Corrects),
 		"ce_actor": e.Actor, "ce_approver": e.Approver, "ce_reason": e.Reason,
 		"ce_correlationid": unlessNil(e.Correlation), "ce_causationid": unlessNil(e.Causation), "ce_traceparent": e.Traceparent,
+	}
+	if e.Ends {
+		values["ce_ends"] = isTrue
+	}
+	if e.Claimed() {
+		values["ce_dataref"] = claimScheme + hex.EncodeToString(e.Claim[:])
 	}
 	r := &kgo.Record{Key: []byte(e.Stream), Value: e.Data}
 	for _, name := range names {
@@ -76,13 +86,9 @@ func eventOf(r *kgo.Record) (contract.Event, error) {
 	}
 	parse("ce_schema", func(s string) (err error) { e.Schema, err = strconv.Atoi(s); return })
 	parse("ce_effectiveat", func(s string) (err error) { e.EffectiveAt, err = time.Parse(timeFormat, s); return })
-	parse("ce_fingerprint", func(s string) error {
-		if hex.DecodedLen(len(s)) != len(e.Fingerprint) {
-			return hex.ErrLength
-		}
-		_, err := hex.Decode(e.Fingerprint[:], []byte(s))
-		return err
-	})
+	parse("ce_fingerprint", func(s string) error { return decodeHex(e.Fingerprint[:], s) })
+	parse("ce_ends", func(s string) (err error) { e.Ends, err = strconv.ParseBool(s); return })
+	parse("ce_dataref", func(s string) error { return decodeHex(e.Claim[:], strings.TrimPrefix(s, claimScheme)) })
 	id := func(name string, to *uuid.UUID) {
 		parse(name, func(s string) error { return to.UnmarshalText([]byte(s)) })
 	}
@@ -94,4 +100,12 @@ func eventOf(r *kgo.Record) (contract.Event, error) {
 		return contract.Event{}, err
 	}
 	return e, e.Validate()
+}
+
+func decodeHex(into []byte, text string) error {
+	if hex.DecodedLen(len(text)) != len(into) {
+		return hex.ErrLength
+	}
+	_, err := hex.Decode(into, []byte(text))
+	return err
 }
