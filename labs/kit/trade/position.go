@@ -13,9 +13,12 @@ func PositionOf(key PoolKey, p Pool, c Curve) Position {
 		panic("trade: a pool of no instrument: " + err.Error()) // legs come from contracts, whose terms were checked
 	}
 	pos.Unit = i.Commodity.Unit()
-	value, ok := c.Value(i, pos.Quantity, key.Currency)
-	if !ok && !pos.Quantity.IsZero() {
-		return pos
+	var value Decimal
+	if !pos.Quantity.IsZero() { // most pools of an old book are flat, and hours take long to count
+		var ok bool
+		if value, ok = c.Value(i, pos.Quantity, key.Currency); !ok {
+			return pos
+		}
 	}
 	pos.MarketValue = &value
 	pos.AverageCost.Unrealised = less(value, pos.AverageCost.Cost)
