@@ -286,7 +286,7 @@ func found(t *testing.T, w wrong, s check.Suite) {
 		}
 		failed = append(failed, v.Check.ID)
 		if v.Check.ID == expected[0] && !w.waits && !w.races {
-			golden(t, w.name, v.Text)
+			golden(t, w.name, steady(v))
 		}
 	}
 	slices.Sort(expected)
@@ -305,6 +305,24 @@ func finders(t *testing.T, all []wrong) {
 	for _, c := range kafkatest.Suite(right(t)).Checks {
 		require.True(t, found[c.ID], "no wrong answer is there for %s", c.ID)
 	}
+}
+
+// concurrent are the checks in which several write at once: what exactly a store gets wrong there differs from run to run.
+var concurrent = []string{"L2.4", "L2.10", "L2.17", "L2.18"}
+
+// steady is what a check says each time: the rule, what is usually believed, the hint, where to read.
+func steady(v check.Verdict) string {
+	if !slices.Contains(concurrent, v.Check.ID) {
+		return v.Text
+	}
+	var kept strings.Builder
+	for i, line := range strings.SplitAfter(v.Text, "\n") {
+		what, _, _ := strings.Cut(line, ":")
+		if i == 0 || slices.Contains([]string{"usually", "hint", "read"}, what) {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }
 
 func golden(t *testing.T, name, got string) {
