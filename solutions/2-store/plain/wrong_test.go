@@ -284,6 +284,12 @@ func found(t *testing.T, w wrong, s check.Suite) {
 		if v.Outcome == check.Passed {
 			continue
 		}
+		if !slices.Contains(expected, v.Check.ID) {
+			t.Logf("%s, which finds nothing wrong here: %s: %s", v.Check.ID, v.Outcome, v.Text)
+			if check.Judge(t.Context(), s, v.Check).Outcome == check.Passed {
+				continue // a belief is wrong each time; what comes once is the machine's, and is told above
+			}
+		}
 		failed = append(failed, v.Check.ID)
 		if v.Check.ID == expected[0] && !w.waits && !w.races {
 			golden(t, w.name, steady(v))
