@@ -23,7 +23,8 @@ type area struct {
 // areas are the zones, hubs and grades that this kit knows. The European gas day begins at 06:00 on the Continent
 // (Regulation (EU) 2017/459, article 3, "gas day": 05:00 UTC in winter, 04:00 in summer) and at 05:00 in
 // Great Britain (Uniform Network Code, since 2015). British power is traded by the EFA day, which begins at 23:00; its peak is
-// blocks 3 to 5 of six on weekdays, from 07:00 to 19:00 (the calendar of the Electricity Forward Agreement). Oil has no hours: its zone only says whose calendar is meant.
+// blocks 3 to 5 of six on weekdays, from 07:00 to 19:00 (calendar of the Electricity Forward Agreement). Oil has no hours: its
+// zone only says whose calendar is meant.
 var areas = map[string]area{
 	"CET":   {Power, location("Brussels"), 0, 8},
 	"GB":    {Power, location("London"), -1, 7},
