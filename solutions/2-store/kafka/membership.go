@@ -74,11 +74,29 @@ func (s *Store) belong() {
 		}
 		s.unsettle()
 		s.giveAll()
-		client.Close()
 		if replaced {
-			s.retire()
+			s.retire() // BEFORE the client is closed: who waits for an owner here would wait with it
+		}
+		hangUp(client)
+		if replaced {
 			return
 		}
+	}
+}
+
+// hangUp closes a client, and does not wait long for that: one whose request to join was let wait by the group waits for the answer, which may
+// never come. What it is told later, nobody hears.
+func hangUp(client *kgo.Client) {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		client.Close()
+	}()
+	timer := time.NewTimer(leaveTimeout)
+	defer timer.Stop()
+	select {
+	case <-closed:
+	case <-timer.C:
 	}
 }
 

@@ -136,20 +136,32 @@ func (p *part) answers() error {
 // apply takes in events, in offset order. Those below the next offset are known already. An event that is not the
 // next of its stream is an error: somebody who is no owner wrote to the log, and no version that we gave would be right.
 func (p *part) apply(events []contract.Recorded) error {
+	type end struct {
+		version int64
+		ended   bool
+	}
+	ends := map[string]end{}
+	fit := make([]*contract.Recorded, 0, len(events))
+	var err error
 	for _, e := range events {
 		if e.Position.Offset < p.next { // next is the owner's to change, and this is called by the owner
 			continue
 		}
-		version, ended, err := p.version(e.Stream)
+		at, known := ends[e.Stream]
+		if !known {
+			at.version, at.ended, err = p.version(e.Stream)
+		}
+		if err == nil {
+			err = follows(e, at.version, at.ended)
+		}
 		if err != nil {
-			return err
+			break
 		}
-		if err := follows(e, version, ended); err != nil {
-			return err
-		}
-		p.put(&e)
+		ends[e.Stream] = end{e.Version, e.Ends}
+		fit = append(fit, &e)
 	}
-	return nil
+	p.put(fit)
+	return err
 }
 
 // follows is the error of an event that cannot be the next of its stream.
@@ -166,16 +178,19 @@ func follows(e contract.Recorded, version int64, ended bool) error {
 	return &contract.DamagedError{Position: e.Position, What: what}
 }
 
-func (p *part) put(e *contract.Recorded) {
+// put takes events in all at once: who reads sees a whole batch or nothing of it (L2.I2).
+func (p *part) put(events []*contract.Recorded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ids == nil {
 		p.written()
 	}
-	p.fresh = append(p.fresh, e)
-	p.ids[e.ID] = e
-	p.streams[e.Stream] = append(p.streams[e.Stream], e)
-	p.next, p.last = e.Position.Offset+1, e
+	for _, e := range events {
+		p.fresh = append(p.fresh, e)
+		p.ids[e.ID] = e
+		p.streams[e.Stream] = append(p.streams[e.Stream], e)
+		p.next, p.last = e.Position.Offset+1, e
+	}
 }
 
 // flushIfFull writes what is in memory to the file, once it is much. After an error it is tried again when there is as
