@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,6 +29,7 @@ type crew struct {
 
 // A member is an address and the process that answers there.
 type member struct {
+	haunted atomic.Bool // the process that this one replaced is still there
 	address string
 	machine int
 	born    int
