@@ -12,10 +12,10 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// TestAReaderOfTheIndexSeesWholeBatches reads a stream while batches of three go in.
+// TestAReaderOfTheIndexSeesWholeBatches reads a stream while large batches go in.
 func TestAReaderOfTheIndexSeesWholeBatches(t *testing.T) {
 	t.Parallel()
-	const batches, size = 500, 3
+	const batches, size = 300, 200
 	p := &part{wake: make(chan struct{}, 1)}
 	var over atomic.Bool
 	torn := make(chan error, 1)
