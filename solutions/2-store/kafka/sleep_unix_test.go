@@ -24,6 +24,7 @@ func TestAnOwnerThatSleptIsFencedAndNothingOfItIsSeen(t *testing.T) {
 	first := start(t, c)
 	require.EqualValues(t, 1, first.ask(stream, 1).Version)
 	require.NoError(t, first.cmd.Process.Signal(syscall.SIGSTOP))
+	awaitStop(t, first.cmd.Process.Pid) // the signal may be on its way for a while
 	late := first.send(stream, 2, 1)
 
 	c.Address, c.Dir = "two:2", t.TempDir()
