@@ -90,6 +90,7 @@ func (o *owner) commit() error {
 	if err != nil {
 		return o.refuse(err)
 	}
+	o.index.send(d)
 	err = o.producer.transact(o.ctx, records)
 	d.place(records, o.partition)
 	for _, r := range o.group {
@@ -97,12 +98,16 @@ func (o *owner) commit() error {
 		r.offset = d.events[len(d.events)-1].Position.Offset
 	}
 	if err != nil {
+		if !errors.Is(err, errUnconfirmed) {
+			o.index.sent()
+		} // else when it was taken over anew, or we are the owner no more
 		return err
 	}
 	// The group is durable. A crash here leaves callers without their receipts; the same events again give them.
 	if err := o.index.apply(d.events); err != nil {
 		return err
 	}
+	o.index.sent()
 	o.index.agreed(records[len(records)-1].Offset + 1)
 	o.stamps.end()
 	for _, r := range o.group {

@@ -27,14 +27,14 @@ func newIndex(partitions int32, fresh func(partition int32) *part) *index {
 	return ix
 }
 
-// find is the event with an id, and the partitions whose index is of no use to tell.
+// find is the event with an id, as far as is known here, and the partitions whose index is of no use to tell.
 func (ix *index) find(id uuid.UUID) (e contract.Recorded, ok bool, unusable []int32) {
 	for n, p := range ix.parts {
 		e, ok, err := p.find(id)
 		if ok {
 			return e, true, nil
 		}
-		if err != nil {
+		if err != nil && err != errUnserved {
 			unusable = append(unusable, int32(n))
 		}
 	}

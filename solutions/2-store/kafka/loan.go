@@ -55,7 +55,7 @@ func (l *loan) borrow(ctx context.Context, s *Store, partition int32, end int64)
 		if err != nil {
 			return err
 		}
-		l.part, l.to = &part{file: file, lent: true, next: file.place.Next}, file.place.Next
+		l.part, l.to = &part{file: file, lent: true, served: true, next: file.place.Next}, file.place.Next
 		last, ok, err := file.last()
 		if err != nil {
 			return err

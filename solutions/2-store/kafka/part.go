@@ -26,14 +26,15 @@ type part struct {
 	lent    bool   // see loan
 	ever    filter // knows every id on file, unless that is lent
 	unfit   error  // why the index is to be made anew
-	served  bool   // it has answered, and knew all that the log had
-	making  bool   // it has answered, and is being made anew: it does not know all
+	served  bool   // it has known all that the log had
+	making  bool   // it was served, and is being made anew: it does not know all
 	fresh   []*contract.Recorded
 	ids     map[uuid.UUID]*contract.Recorded
 	streams map[string][]*contract.Recorded
 	next    int64              // the first offset that is not taken in
 	last    *contract.Recorded // the latest event; nil before there is one
 	heads   int64              // see place
+	sending *sending           // nil if nothing is on its way
 	full    int                // fresh events at which they are to be written
 }
 
@@ -112,6 +113,7 @@ func (p *part) shut() error {
 	defer p.mu.Unlock()
 	p.forget()
 	p.served, p.making = false, false
+	p.release()
 	return err
 }
 
@@ -120,6 +122,7 @@ func (p *part) made() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.served, p.making = true, false
+	p.release()
 }
 
 // errMaking is the answer of an index that is being made anew. It wraps errUnusable.
@@ -271,6 +274,9 @@ func (p *part) stream(name string) ([]contract.Recorded, error) {
 	if err == nil && file != nil {
 		events, err = file.stream(name)
 	}
+	if err == nil && !p.served {
+		err = errUnserved
+	}
 	p.mu.RUnlock()
 	if err != nil {
 		return nil, p.condemn(err)
@@ -283,7 +289,7 @@ func (p *part) stream(name string) ([]contract.Recorded, error) {
 	return events, nil
 }
 
-// find is the event with an id.
+// find is the event with an id. One that is there may be found before the part is served; that none is there only then.
 func (p *part) find(id uuid.UUID) (contract.Recorded, bool, error) {
 	p.mu.RLock()
 	e, ok := p.ids[id]
@@ -294,6 +300,9 @@ func (p *part) find(id uuid.UUID) (contract.Recorded, bool, error) {
 		found = copied(*e)
 	case err == nil && file != nil && (p.lent || p.ever.knows(id)):
 		found, ok, err = file.find(id)
+	}
+	if err == nil && !ok && !p.served {
+		err = errUnserved
 	}
 	p.mu.RUnlock()
 	if err != nil {
@@ -342,7 +351,7 @@ func (p *part) end(stream string) (e contract.Recorded, ok bool, err error) {
 
 // condemn keeps the index from being asked again, and has its owner make it anew. It gives err.
 func (p *part) condemn(err error) error {
-	if err == errMaking {
+	if err == errMaking || err == errUnserved {
 		return err
 	}
 	p.mu.Lock()

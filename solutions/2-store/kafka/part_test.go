@@ -16,7 +16,7 @@ import (
 func TestAReaderOfTheIndexSeesWholeBatches(t *testing.T) {
 	t.Parallel()
 	const batches, size = 300, 200
-	p := &part{wake: make(chan struct{}, 1)}
+	p := &part{served: true, wake: make(chan struct{}, 1)}
 	var over atomic.Bool
 	torn := make(chan error, 1)
 	go func() {

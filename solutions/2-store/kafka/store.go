@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"net"
 	"sync"
 	"time"
@@ -209,29 +210,51 @@ func (s *Store) indexOf(partition int32) (base, log string) {
 // Find is the event with this id. Partitions that we own are asked of the index; the others' are read through, from where
 // their index files end.
 func (s *Store) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
-	through, err := s.foreign(ctx)
+	e, ok, err := s.find(ctx, id)
+	if err == nil && !ok {
+		err = contract.ErrNotFound
+	}
 	if err != nil {
 		return contract.Recorded{}, fmt.Errorf("find %s: %w", id, err)
 	}
-	e, ok, unusable := s.index.find(id)
-	if ok {
-		return e, nil
+	return e, nil
+}
+
+func (s *Store) find(ctx context.Context, id uuid.UUID) (e contract.Recorded, ok bool, err error) {
+	foreign, err := s.foreign(ctx)
+	if err != nil {
+		return e, false, err
 	}
-	for _, p := range unusable {
-		through[p] = true
+	for n, p := range s.index.parts {
+		if foreign[int32(n)] {
+			continue
+		}
+		if err := p.await(ctx, func(d *draft) bool { _, in := d.ids[id]; return in }); err != nil {
+			return e, false, err
+		}
+		if e, ok, err = p.find(id); ok {
+			return e, true, nil
+		}
+		foreign[int32(n)] = err != nil // its owner makes it anew, or is no more
 	}
-	var end contract.Cursor
-	if len(through) > 0 {
-		if end, err = s.End(ctx); err != nil {
-			return contract.Recorded{}, fmt.Errorf("find %s: %w", id, err)
+	maps.DeleteFunc(foreign, func(_ int32, is bool) bool { return !is })
+	return s.findForeign(ctx, foreign, id)
+}
+
+func (s *Store) findForeign(ctx context.Context, partitions map[int32]bool, id uuid.UUID) (e contract.Recorded, ok bool, err error) {
+	if len(partitions) == 0 {
+		return e, false, nil
+	}
+	end, err := s.End(ctx)
+	if err != nil {
+		return e, false, err
+	}
+	for p := range partitions {
+		if e, ok, err = s.findThrough(ctx, p, end.At(p), id); ok || err != nil {
+			return e, ok, err
 		}
 	}
-	for p := range through {
-		if e, ok, err := s.findThrough(ctx, p, end.At(p), id); ok || err != nil {
-			return e, err
-		}
-	}
-	return contract.Recorded{}, fmt.Errorf("%w: %s", contract.ErrNotFound, id)
+	return e, false, nil
 }
 
 // Stream is the events of one stream: from the index if we own its partition, otherwise by reading the partition through, from where
@@ -257,11 +280,14 @@ func (s *Store) stream(ctx context.Context, stream string) ([]contract.Recorded,
 	if err != nil {
 		return nil, err
 	}
-	if !foreign[partition] {
-		events, err := s.index.parts[partition].stream(stream)
+	if p := s.index.parts[partition]; !foreign[partition] {
+		if err := p.await(ctx, func(d *draft) bool { _, in := d.ends[stream]; return in }); err != nil {
+			return nil, err
+		}
+		events, err := p.stream(stream)
 		if err == nil {
 			return events, nil
-		} // else its owner makes it anew meanwhile
+		} // else its owner makes it anew, or is no more
 	}
 	end, err := s.End(ctx)
 	if err != nil {
