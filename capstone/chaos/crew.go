@@ -8,7 +8,6 @@ import (
 	"io"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -29,7 +28,6 @@ type crew struct {
 
 // A member is an address and the process that answers there.
 type member struct {
-	haunted atomic.Bool // the process that this one replaced is still there
 	address string
 	machine int
 	born    int

@@ -81,7 +81,7 @@ func (n *nemesis) strike(ctx context.Context, f Fault) error {
 		n.crew.history.add(Entry{Fault: &Struck{Blow: Away}})
 		return n.interrupt(ctx)
 	}
-	m, w, err := n.victim(ctx, f)
+	m, w, err := n.crew.some(ctx, "", f.Victim)
 	if err != nil {
 		return err
 	}
@@ -104,21 +104,6 @@ func (n *nemesis) strike(ctx context.Context, f Fault) error {
 		return n.outlast(ctx, w)
 	})
 	return nil
-}
-
-// victim is whom a blow hits. A process that has just replaced another is not killed while that one is there: nobody would be left to tell the old
-// one that it was replaced, and it takes its place back, from whoever comes next under the address.
-func (n *nemesis) victim(ctx context.Context, f Fault) (*member, *writer, error) {
-	const tries = 8
-	pick := f.Victim
-	for range tries {
-		m, w, err := n.crew.some(ctx, "", pick)
-		if err != nil || f.Blow != Kill || !m.haunted.Load() {
-			return m, w, err
-		}
-		pick = rotate(pick)
-	}
-	return n.crew.some(ctx, "", pick)
 }
 
 // begin does something beside the next faults.
@@ -170,8 +155,6 @@ func (n *nemesis) outlast(ctx context.Context, w *writer) error {
 // replace starts another process at the same address, on another machine, as a supervisor does that takes the first for dead. That one is woken, answers
 // what it can, and is killed: two under one address would take the place from each other without end.
 func (n *nemesis) replace(ctx context.Context, m *member, w *writer) error {
-	m.haunted.Store(true)
-	defer m.haunted.Store(false)
 	n.crew.move(m)
 	if _, err := n.crew.start(ctx, m); err != nil {
 		return err

@@ -28,7 +28,7 @@
 //	serve
 //
 // Whoever is fenced or no longer assigned closes its producer, drops what it knows, and joins again; but not where another process has
-// come up under its address: then it is fenced for good (ErrReplaced).
+// come up under its address: then it is fenced for good (ErrReplaced). Which one came up last the broker knows (address.go).
 //
 // An append waits for its partition's owner, who takes all that wait into one transaction (a group). Where the outcome of
 // a commit is unknown, the owner takes over from itself: fence, mark, read. The log then says what landed, and
@@ -70,7 +70,8 @@
 // A process that owns a part of the partitions asks the others' for an id that it does not know; where their index files are not at
 // hand, that reads those partitions through. So processes of one machine should share one Dir.
 //
-// Reads are not fenced. An owner that stood still (a stopped process, a long pause) answers reads, and conflicts, from its index until it
+// What an owner answers from its index holds all that others may have read in the log before it was asked: who asks for what a group under way touches
+// waits until its outcome is known (sending.go). But reads are not fenced. An owner that stood still (a stopped process, a long pause) answers reads, and conflicts, from its index until it
 // hears of its successor, at its next heartbeat: what it gives is the beginning of the stream, and may lack the end. Nothing can be
 // recorded on the ground of that, since an append names its version and its producer is fenced.
 package kafka

@@ -19,27 +19,31 @@ import (
 //
 // A member that has an address is known by it (static membership, KIP-345). So a process that was killed and comes back has
 // its place at once, where a stranger would have to wait for the dead one's session to end. Of two that live under one address the
-// later one has the place; the one before is fenced for good, since to join again would be to take the place from each other without end.
+// later one has the place; the one before is fenced for good (address.go).
 type membership struct {
 	once sync.Once
-	lost chan struct{} // closed when an owner was fenced: what the group told us no longer holds
-
-	onceReplaced sync.Once
-	replaced     chan struct{} // closed when another process has joined under our address
+	lost chan struct{} // closed when what the group told us no longer holds: an owner was fenced, or another has our place
 }
 
 var _ kgo.HookGroupManageError = (*membership)(nil)
 
-func newMembership() *membership {
-	return &membership{lost: make(chan struct{}), replaced: make(chan struct{})}
-}
+func newMembership() *membership { return &membership{lost: make(chan struct{})} }
 
 func (m *membership) lose() { m.once.Do(func() { close(m.lost) }) }
+
+func (m *membership) isLost() bool {
+	select {
+	case <-m.lost:
+		return true
+	default:
+		return false
+	}
+}
 
 // OnGroupManageError implements kgo.HookGroupManageError. The client would ask again without end to be let in as who it was.
 func (m *membership) OnGroupManageError(err error) {
 	if errors.Is(err, kerr.FencedInstanceID) {
-		m.onceReplaced.Do(func() { close(m.replaced) })
+		m.lose()
 	}
 }
 
@@ -62,18 +66,14 @@ func (s *Store) belong() {
 			s.pause()
 			continue
 		}
-		replaced := false
 		select {
 		case <-s.ctx.Done():
-		case <-m.replaced:
-			replaced = true
 		case <-m.lost:
-			if replaced = s.isReplaced(client); !replaced {
-				s.opts.Log.Warn("fenced; joining again", "log", s.opts.Prefix)
-			}
+			s.opts.Log.Warn("the place among the owners is lost", "log", s.opts.Prefix)
 		}
 		s.unsettle()
 		s.giveAll()
+		replaced := m.isLost() && s.awaitWord()
 		if replaced {
 			s.retire() // BEFORE the client is closed: who waits for an owner here would wait with it
 		}
@@ -98,23 +98,6 @@ func hangUp(client *kgo.Client) {
 	case <-closed:
 	case <-timer.C:
 	}
-}
-
-// isReplaced says whether the group knows our address as another member than us.
-func (s *Store) isReplaced(client *kgo.Client) bool {
-	ctx, cancel := context.WithTimeout(s.ctx, s.opts.Timeout)
-	defer cancel()
-	us, _ := client.GroupMetadata()
-	groups, err := s.admin.DescribeGroups(ctx, s.group())
-	if err != nil {
-		return false // then we join again, and are told
-	}
-	for _, member := range groups[s.group()].Members {
-		if member.InstanceID != nil && *member.InstanceID == s.opts.Address && member.MemberID != us {
-			return true
-		}
-	}
-	return false
 }
 
 // retire owns nothing any more, and says so to who waits for an owner.
@@ -170,7 +153,11 @@ func (s *Store) leave() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
-	if _, err := s.admin.LeaveGroup(ctx, kadm.LeaveGroup(s.group()).InstanceIDs(s.opts.Address)); err != nil {
+	replaced, err := s.isReplaced(ctx)
+	if err == nil && !replaced {
+		_, err = s.admin.LeaveGroup(ctx, kadm.LeaveGroup(s.group()).InstanceIDs(s.opts.Address))
+	}
+	if err != nil {
 		s.opts.Log.Warn("left without a word; others wait for the session to end", "log", s.opts.Prefix, "err", err)
 	}
 }
@@ -181,6 +168,9 @@ func (s *Store) group() string { return s.opts.Prefix + ".owners" }
 func (s *Store) take(m *membership, partitions []int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if m.isLost() {
+		return // and so what it is given now
+	}
 	for _, p := range partitions {
 		s.owners[p] = newOwner(s, m, p)
 		go s.owners[p].run()

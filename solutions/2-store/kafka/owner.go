@@ -52,8 +52,8 @@ func (o *owner) run() {
 		if isFenced(err) {
 			o.s.opts.Log.Warn("fenced", "log", o.s.opts.Prefix, "partition", o.partition, "err", err)
 			o.fenced = true
-			o.s.unsettle() // who comes now waits for the next assignment
 			o.m.lose()
+			o.s.unsettle() // who comes now waits for the next assignment
 			return
 		}
 		if err != nil && o.ctx.Err() == nil {

@@ -56,6 +56,29 @@ func TestAProcessThatWasReplacedIsFencedForGood(t *testing.T) {
 	}
 }
 
+// The group lets in whoever joins last, so a process that slept while it was replaced may take its place back from a later one. The later
+// one has the address all the same: it joins again, and goes on.
+func TestALaterProcessTakesItsPlaceBack(t *testing.T) {
+	t.Parallel()
+	opts := options(broker(t), "log")
+	later := open(t, opts)
+	_, err := later.Append(t.Context(), stream, 0, event(stream, 1))
+	require.NoError(t, err)
+
+	first := memberOf(t, opts)
+	old, err := kgo.NewClient(kgo.SeedBrokers(opts.Brokers...), kgo.ConsumerGroup(opts.Prefix+".owners"), kgo.InstanceID(opts.Address),
+		kgo.ConsumeTopics(opts.Prefix+".heads"), kgo.Balancers(kgo.CooperativeStickyBalancer()))
+	require.NoError(t, err)
+	defer old.Close()
+	require.Eventually(t, func() bool {
+		let, _ := old.GroupMetadata()
+		now := memberOf(t, opts)
+		return let != "" && now != let && now != first
+	}, time.Minute, 10*time.Millisecond, "it is let in, and then is no more")
+	_, err = later.Append(t.Context(), stream, 1, event(stream, 2))
+	require.NoError(t, err)
+}
+
 // lines takes what a store's log says; what there is no room for is lost.
 type lines chan string
 

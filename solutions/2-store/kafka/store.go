@@ -65,6 +65,7 @@ type Store struct {
 	loans         []loan          // of index files of partitions that are not ours
 	ctx           context.Context // ends with Close
 	cancel        context.CancelFunc
+	tenure        tenure        // of our address
 	left          chan struct{} // closed once the group is left for good
 
 	mu       sync.Mutex
@@ -150,6 +151,10 @@ func (s *Store) start(ctx context.Context) error {
 		s.settled = true
 		close(s.left)
 		return nil
+	}
+	if err := s.occupy(ctx); err != nil {
+		close(s.left)
+		return err
 	}
 	go s.belong()
 	return s.served(ctx)

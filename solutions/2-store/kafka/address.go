@@ -1,0 +1,75 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// An address is of one process at a time, the last that came up under it. The group cannot be asked which that is: it has let in whoever
+// joined last, and that may be one that slept while it was replaced, if its successor died and was forgotten before it woke. So the
+// broker keeps a number for each address: the producer id and epoch of a transactional id that is made of it. Each process that comes up has it raised
+// (InitProducerID), BEFORE it joins. Nothing is ever written under it.
+type tenure struct {
+	producer int64
+	epoch    int16
+}
+
+func (s *Store) tenureID() string { return s.opts.Prefix + "@" + s.opts.Address }
+
+// occupy makes the address ours. A crash here leaves the address to whoever comes next, and whoever was there before is replaced by nobody
+// until then: it is told by the group when the next one joins.
+func (s *Store) occupy(ctx context.Context) error {
+	if s.opts.Address == "" {
+		return nil
+	}
+	ask, id := kmsg.NewPtrInitProducerIDRequest(), s.tenureID()
+	ask.TransactionalID, ask.TransactionTimeoutMillis = &id, 1000
+	ask.ProducerID, ask.ProducerEpoch = -1, -1 // as who begins
+	answer, err := ask.RequestWith(ctx, s.client)
+	if err == nil {
+		err = kerr.ErrorForCode(answer.ErrorCode)
+	}
+	if err != nil {
+		return fmt.Errorf("occupy the address %s: %w", s.opts.Address, err)
+	}
+	s.tenure = tenure{answer.ProducerID, answer.ProducerEpoch}
+	return nil
+}
+
+// isReplaced says whether another process has come up under our address since we did. A broker that has forgotten the address, as it does where nobody came up
+// under it for days (transactional.id.expiration.ms), knows of no other.
+func (s *Store) isReplaced(ctx context.Context) (bool, error) {
+	if s.opts.Address == "" {
+		return false, nil
+	}
+	described, err := s.admin.DescribeTransactions(ctx, s.tenureID())
+	if err != nil {
+		return false, err
+	}
+	now, err := described.On(s.tenureID(), nil)
+	if err == nil {
+		err = now.Err
+	}
+	if errors.Is(err, kerr.TransactionalIDNotFound) {
+		return false, nil
+	}
+	return tenure{now.ProducerID, now.ProducerEpoch} != s.tenure, err
+}
+
+// awaitWord asks until there is an answer, whether we are replaced, or the store is closed.
+func (s *Store) awaitWord() bool {
+	for {
+		ctx, cancel := context.WithTimeout(s.ctx, s.opts.Timeout)
+		replaced, err := s.isReplaced(ctx)
+		cancel()
+		if err == nil || s.ctx.Err() != nil {
+			return replaced && err == nil
+		}
+		s.opts.Log.Warn("cannot ask who has our address", "log", s.opts.Prefix, "address", s.opts.Address, "err", err)
+		s.pause()
+	}
+}
