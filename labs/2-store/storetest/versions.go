@@ -111,11 +111,15 @@ func invalid(t *trial) {
 		{"stream", func(e *contract.Event) { e.Stream = "" }},
 		{"id", func(e *contract.Event) { e.ID = uuid.Nil }},
 		{"type", func(e *contract.Event) { e.Type = "" }},
+		{"type", func(e *contract.Event) { e.Type = contract.Reserved + "owner" }},
 		{"schema", func(e *contract.Event) { e.Schema = 0 }},
 		{"actor", func(e *contract.Event) { e.Actor = "" }},
 		{"reason", func(e *contract.Event) { e.Reason = strings.Repeat("x", contract.MaxAttribute+1) }},
+		{"reason", func(e *contract.Event) { e.Reason = "a zero byte: \x00" }},
 		{"source", func(e *contract.Event) { e.Source = "" }},
+		{"source", func(e *contract.Event) { e.Source = "not UTF-8: \xff" }},
 		{"effective_at", func(e *contract.Event) { e.EffectiveAt = e.EffectiveAt.Add(time.Nanosecond) }},
+		{"effective_at", func(e *contract.Event) { e.EffectiveAt = e.EffectiveAt.AddDate(8000, 0, 0) }},
 		{"data", func(e *contract.Event) { e.Data = []byte("{}") }},
 	} {
 		batch := t.events.batch(stream, 3)

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -70,6 +72,9 @@ const (
 	MaxClaim     = 64 << 20 // bytes of an Avro body in object storage
 )
 
+// Reserved is how the types of records begin that a store writes for itself.
+const Reserved = "blotter."
+
 // ErrInvalid is wrapped by the error of an event that no store takes.
 var ErrInvalid = errors.New("invalid event")
 
@@ -90,14 +95,21 @@ func (e Event) Validate() error {
 		if len(a.value) > MaxAttribute {
 			return bad("%s has %d bytes, at most %d go in", a.name, len(a.value), MaxAttribute)
 		}
+		if !utf8.ValidString(a.value) || strings.ContainsRune(a.value, 0) {
+			return bad("%s is not UTF-8, or has a zero byte, which PostgreSQL has no room for", a.name)
+		}
 	}
-	switch {
+	switch year := e.EffectiveAt.UTC().Year(); {
 	case e.ID == uuid.Nil:
 		return bad("id is zero")
+	case strings.HasPrefix(e.Type, Reserved):
+		return bad("type %s: what begins with %s is the stores' own", e.Type, Reserved)
 	case e.Schema < 1:
 		return bad("schema version %d, want 1 or more", e.Schema)
 	case e.EffectiveAt.IsZero() || !e.EffectiveAt.Equal(e.EffectiveAt.Truncate(time.Microsecond)):
 		return bad("effective_at %s is zero or finer than a microsecond", e.EffectiveAt)
+	case year < 1 || year > 9999: // RFC 3339, section 5.6
+		return bad("effective_at is in the year %d, which has no four digits", year)
 	case len(e.Data) < wireHead || e.Data[0] != 0:
 		return bad("data is not in the Confluent wire format")
 	case len(e.Data) > MaxData:

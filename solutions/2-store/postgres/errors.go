@@ -24,7 +24,7 @@ func overtaken(err error) bool {
 	return errors.As(err, &e) && (e.Code == uniqueViolation || e.Code == lockNotAvailable || e.Code == deadlockDetected)
 }
 
-// unacceptable says that the values themselves do not fit (class 22), such as text with a zero byte.
+// unacceptable says that the values themselves do not fit (class 22), such as text that the database's encoding does not have (22P05).
 func unacceptable(err error) bool {
 	var e *pgconn.PgError
 	return errors.As(err, &e) && strings.HasPrefix(e.Code, "22")

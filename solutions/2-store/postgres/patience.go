@@ -49,11 +49,10 @@ func patiently[T any](ctx context.Context, s *Store, what string, ask func() (T,
 
 // A waiter is the patience of one call.
 type waiter struct {
-	s      *Store
-	ctx    context.Context
-	left   time.Duration
-	next   time.Duration
-	waited bool
+	s    *Store
+	ctx  context.Context
+	left time.Duration
+	next time.Duration
 }
 
 func (s *Store) waiter(ctx context.Context) *waiter {
@@ -66,7 +65,7 @@ func (w *waiter) wait(what string, err error) bool {
 	if w.left <= 0 || w.ctx.Err() != nil || w.s.isClosing() {
 		return false
 	}
-	if w.waited = true; w.s.waiting.CompareAndSwap(false, true) {
+	if w.s.waiting.CompareAndSwap(false, true) {
 		w.s.log.Warn("waiting for the database", "to", what, "error", err)
 	}
 	pause(w.ctx, w.next)
@@ -75,9 +74,9 @@ func (w *waiter) wait(what string, err error) bool {
 	return w.ctx.Err() == nil
 }
 
-// done says that the wait is over.
+// done says that the wait is over, be it that of another which gave up before.
 func (w *waiter) done() {
-	if w.waited && w.s.waiting.CompareAndSwap(true, false) {
+	if w.s.waiting.CompareAndSwap(true, false) {
 		w.s.log.Warn("the database answers again")
 	}
 }
