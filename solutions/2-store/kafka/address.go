@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -20,24 +19,33 @@ type tenure struct {
 
 func (s *Store) tenureID() string { return s.opts.Prefix + "@" + s.opts.Address }
 
-// occupy makes the address ours. A crash here leaves the address to whoever comes next, and whoever was there before is replaced by nobody
-// until then: it is told by the group when the next one joins.
+// occupy makes the address ours, and sees to it that we can ask later whether it still is. A crash here leaves the address to whoever comes next.
 func (s *Store) occupy(ctx context.Context) error {
 	if s.opts.Address == "" {
 		return nil
 	}
+	err := s.raise(ctx)
+	for errors.Is(err, kerr.ConcurrentTransactions) && ctx.Err() == nil { // another does so at this moment
+		s.pause()
+		err = s.raise(ctx)
+	}
+	if err == nil {
+		_, err = s.isReplaced(ctx)
+	}
+	return err
+}
+
+// raise has the broker raise the number of the address, as one who begins.
+func (s *Store) raise(ctx context.Context) error {
 	ask, id := kmsg.NewPtrInitProducerIDRequest(), s.tenureID()
 	ask.TransactionalID, ask.TransactionTimeoutMillis = &id, 1000
-	ask.ProducerID, ask.ProducerEpoch = -1, -1 // as who begins
+	ask.ProducerID, ask.ProducerEpoch = -1, -1
 	answer, err := ask.RequestWith(ctx, s.client)
-	if err == nil {
-		err = kerr.ErrorForCode(answer.ErrorCode)
-	}
 	if err != nil {
-		return fmt.Errorf("occupy the address %s: %w", s.opts.Address, err)
+		return err
 	}
 	s.tenure = tenure{answer.ProducerID, answer.ProducerEpoch}
-	return nil
+	return kerr.ErrorForCode(answer.ErrorCode)
 }
 
 // isReplaced says whether another process has come up under our address since we did. A broker that has forgotten the address, as it does where nobody came up

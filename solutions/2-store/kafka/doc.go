@@ -15,6 +15,7 @@
 //	events is compacted, or has retention   events would go, by and by
 //	events begins past offset 0             events are gone
 //	the two differ in partitions            an event and its head would lie apart
+//	max.message.bytes is too small          an event that a log must take would not go in
 //	there are other partitions, or another  streams would not be found, and be begun again elsewhere; the first owner of a
 //	  Placement, than when it was created   partition wrote down how it was (marker.go)
 //
@@ -40,6 +41,7 @@
 //	commit unanswered      yes      receipts, after reading the log
 //	commit unanswered      no       it is done again, after fencing the transaction that might still land
 //	commit refused, fenced ?        receipts if the log has it, ErrFenced if it has not
+//	a record is refused    no       the appends of the group are tried one by one; who is refused alone, the broker's error
 //	caller gives up        ?        its context's error: the same events again give the answer
 //
 // # The index
@@ -57,6 +59,7 @@
 //	ahead of the log, or of  the same: its latest event is not at its offset in the log
 //	  a log that was cut
 //	of an older format       the same
+//	open in another process  nothing: that one may stand still. The index is kept in memory, from the whole log
 //
 // The heads are written with the events, so at a take-over only those behind the index are held against it; when the index
 // is made anew, all of them are.
@@ -73,5 +76,5 @@
 // What an owner answers from its index holds all that others may have read in the log before it was asked: who asks for what a group under way touches
 // waits until its outcome is known (sending.go). But reads are not fenced. An owner that stood still (a stopped process, a long pause) answers reads, and conflicts, from its index until it
 // hears of its successor, at its next heartbeat: what it gives is the beginning of the stream, and may lack the end. Nothing can be
-// recorded on the ground of that, since an append names its version and its producer is fenced.
+// recorded on the ground of that, since an append names its version and its producer is fenced. Its Frontier is too late for that long.
 package kafka

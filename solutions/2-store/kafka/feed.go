@@ -169,18 +169,19 @@ func (s *Store) Frontier(ctx context.Context) (time.Time, error) {
 			return contract.Stamp(s.opts.Clock(ctx), time.Time{}).Add(-time.Microsecond), nil
 		}
 	}
-	owners, err := s.assigned(ctx)
+	owners, _, err := s.settledOwners(ctx)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("frontier of log %s: %w", s.opts.Prefix, err)
-	}
-	if _, err := s.foreign(ctx); err != nil { // and so all of ours are served
 		return time.Time{}, fmt.Errorf("frontier of log %s: %w", s.opts.Prefix, err)
 	}
 	var frontiers []time.Time
 	for p, o := range owners {
 		if o != nil {
-			frontiers = append(frontiers, o.stamps.frontier(s.opts.Clock(ctx)))
-			continue
+			// What it tells holds if it has not ended meanwhile.
+			at := o.stamps.frontier(s.opts.Clock(ctx))
+			if o.ctx.Err() == nil {
+				frontiers = append(frontiers, at)
+				continue
+			}
 		}
 		last, err := s.lastRecorded(ctx, int32(p))
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/kit/contract"
@@ -20,6 +21,7 @@ type request struct {
 	stream   string
 	expected int64
 	events   []contract.Event
+	size     int         // in bytes, about
 	answer   chan answer // room for one: the caller may have gone
 
 	receipts []contract.Receipt // what it is told if the group lands
@@ -92,15 +94,15 @@ func (o *owner) commit() error {
 	}
 	o.index.send(d)
 	err = o.producer.transact(o.ctx, records)
+	if err != nil && !errors.Is(err, errUnconfirmed) {
+		o.index.sent() // nothing of it, for good
+		return o.turnedDown(err)
+	}
 	d.place(records, o.partition)
 	for _, r := range o.group {
-		r.sent = errors.Is(err, errUnconfirmed)
-		r.offset = d.events[len(d.events)-1].Position.Offset
+		r.sent, r.offset = true, d.events[len(d.events)-1].Position.Offset
 	}
 	if err != nil {
-		if !errors.Is(err, errUnconfirmed) {
-			o.index.sent()
-		} // else when it was taken over anew, or we are the owner no more
 		return err
 	}
 	// The group is durable. A crash here leaves callers without their receipts; the same events again give them.
@@ -116,6 +118,22 @@ func (o *owner) commit() error {
 	o.group = nil
 	o.flush()
 	return nil
+}
+
+// refusals are the answers to a record that no broker of this log will ever take.
+var refusals = []error{kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord}
+
+// turnedDown is what becomes of a group that could not be written, which may be for one of its appends alone. If it is that the broker refuses
+// a record, they are tried one by one, and who is refused alone is told.
+func (o *owner) turnedDown(err error) error {
+	if !slices.ContainsFunc(refusals, func(refusal error) bool { return errors.Is(err, refusal) }) {
+		return err
+	}
+	if len(o.group) == 1 {
+		return errors.Join(err, o.refuse(err))
+	}
+	o.group, o.apart = o.group[:1:1], append(o.group[1:], o.apart...)
+	return err
 }
 
 // flush writes the index to its file if it is time. Nobody waits for it but who appends next. A crash leaves a file that is

@@ -54,8 +54,12 @@ var (
 	placeBucket   = []byte("place")   // "place" -> place, as JSON
 )
 
-// errUnusable is wrapped by the error of an index file that is to be made anew.
-var errUnusable = errors.New("index is unusable")
+// errUnusable is wrapped by the error of an index file that is to be made anew, errInUse by that of one which another process has open, such
+// as one that stands still.
+var (
+	errUnusable = errors.New("index is unusable")
+	errInUse    = errors.New("another process has it open")
+)
 
 // indexBase is where the files of a partition are, without what tells them apart.
 func indexBase(dir, prefix string, partition int32) string {
@@ -122,7 +126,7 @@ func mapIndexFile(base, index string, partition int32, opts *bbolt.Options) (*in
 	if err != nil {
 		events.Close()
 		if errors.Is(err, bbolterrors.ErrTimeout) {
-			err = fmt.Errorf("another process has it open")
+			err = errInUse
 		}
 		return nil, fmt.Errorf("open %s: %w", index, err)
 	}

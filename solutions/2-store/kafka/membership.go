@@ -60,6 +60,7 @@ func (s *Store) belong() {
 	defer close(s.left)
 	for s.ctx.Err() == nil {
 		m := newMembership()
+		s.enter(m)
 		client, err := s.join(m)
 		if err != nil {
 			s.opts.Log.Error("cannot join the owners", "log", s.opts.Prefix, "err", err)
@@ -71,7 +72,7 @@ func (s *Store) belong() {
 		case <-m.lost:
 			s.opts.Log.Warn("the place among the owners is lost", "log", s.opts.Prefix)
 		}
-		s.unsettle()
+		s.enter(nil) // BEFORE its owners end: what the group says to this client is no longer heard
 		s.giveAll()
 		replaced := m.isLost() && s.awaitWord()
 		if replaced {
@@ -84,8 +85,16 @@ func (s *Store) belong() {
 	}
 }
 
+// enter makes m the membership that counts, nil for none, and has callers wait for its first assignment.
+func (s *Store) enter(m *membership) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.member, s.settled = m, false
+	s.notify()
+}
+
 // hangUp closes a client, and does not wait long for that: one whose request to join was let wait by the group waits for the answer, which may
-// never come. What it is told later, nobody hears.
+// never come. What it is told later, nobody hears, since its membership no longer counts.
 func hangUp(client *kgo.Client) {
 	closed := make(chan struct{})
 	go func() {
@@ -129,10 +138,10 @@ func (s *Store) join(m *membership) (*kgo.Client, error) {
 		kgo.SessionTimeout(s.opts.session),
 		kgo.HeartbeatInterval(heartbeatInterval),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, got map[string][]int32) { s.take(m, got[s.heads]) }),
-		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { s.give(gone[s.heads]) }),
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { s.give(m, gone[s.heads]) }),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
-			s.unsettle() // the broker was away, or has forgotten us: nobody has told us of another owner
-			s.give(gone[s.heads])
+			s.unsettle(m) // the broker was away, or has forgotten us: nobody has told us of another owner
+			s.give(m, gone[s.heads])
 		}),
 	}
 	if s.opts.Address != "" {
@@ -164,53 +173,78 @@ func (s *Store) leave() {
 
 func (s *Store) group() string { return s.opts.Prefix + ".owners" }
 
-// take begins to own partitions.
+// take begins to own partitions. Whoever owned one of them here before has to end first: both have the same index.
 func (s *Store) take(m *membership, partitions []int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m.isLost() {
-		return // and so what it is given now
+	if m != s.member || m.isLost() {
+		return
 	}
 	for _, p := range partitions {
-		s.owners[p] = newOwner(s, m, p)
-		go s.owners[p].run()
+		before, o := s.latest[p], newOwner(s, m, p)
+		s.owners[p], s.latest[p] = o, o
+		go func() {
+			if before != nil {
+				<-before.done
+			}
+			o.run()
+		}()
 	}
 	s.settled = true
 	s.notify()
 }
 
 // give stops owning partitions, and returns once nothing is under way in them.
-func (s *Store) give(partitions []int32) {
-	var stopped []*owner
+func (s *Store) give(m *membership, partitions []int32) {
 	s.mu.Lock()
+	if m != s.member {
+		s.mu.Unlock()
+		return
+	}
+	stopped := s.stop(partitions)
+	s.mu.Unlock()
+	ended(stopped)
+}
+
+// giveAll is give of whatever is left, and of what another is about to give.
+func (s *Store) giveAll() {
+	all := make([]int32, s.partitions)
+	for p := range all {
+		all[p] = int32(p)
+	}
+	s.mu.Lock()
+	stopped := s.stop(all)
+	s.mu.Unlock()
+	ended(stopped)
+}
+
+// stop tells the owners of partitions to end, and gives those that may not have ended yet. The lock is held.
+func (s *Store) stop(partitions []int32) (stopped []*owner) {
 	for _, p := range partitions {
-		if o := s.owners[p]; o != nil {
+		if o := s.latest[p]; o != nil {
 			o.cancel()
 			stopped = append(stopped, o)
 			s.owners[p] = nil
 		}
 	}
 	s.notify()
-	s.mu.Unlock()
-	for _, o := range stopped {
+	return stopped
+}
+
+func ended(owners []*owner) {
+	for _, o := range owners {
 		<-o.done
 	}
 }
 
-func (s *Store) giveAll() {
-	all := make([]int32, s.partitions)
-	for p := range all {
-		all[p] = int32(p)
-	}
-	s.give(all)
-}
-
 // unsettle has callers wait for the next assignment.
-func (s *Store) unsettle() {
+func (s *Store) unsettle(m *membership) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.settled = false
-	s.notify()
+	if m == s.member {
+		s.settled = false
+		s.notify()
+	}
 }
 
 // notify wakes who waits for a change. The lock is held.
@@ -268,7 +302,8 @@ func (s *Store) isRetired() bool {
 
 // owner is ours of a partition, or *contract.NotOwnerError, or ErrReplaced.
 func (s *Store) owner(ctx context.Context, partition int32) (*owner, error) {
-	owners, err := s.assigned(ctx)
+	// All of ours are to be served, not this one alone: an id may lie in each.
+	owners, _, err := s.settledOwners(ctx)
 	if err == nil && s.isRetired() {
 		err = ErrReplaced
 	}
@@ -283,9 +318,15 @@ func (s *Store) owner(ctx context.Context, partition int32) (*owner, error) {
 
 // foreign is the partitions that the index does not answer for. It waits for those being taken over.
 func (s *Store) foreign(ctx context.Context) (map[int32]bool, error) {
+	_, foreign, err := s.settledOwners(ctx)
+	return foreign, err
+}
+
+// settledOwners is the owners by partition, once each of ours serves or has ended, and the partitions that are not ours.
+func (s *Store) settledOwners(ctx context.Context) ([]*owner, map[int32]bool, error) {
 	owners, err := s.assigned(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	foreign := map[int32]bool{}
 	for p, o := range owners {
@@ -298,8 +339,8 @@ func (s *Store) foreign(ctx context.Context) (map[int32]bool, error) {
 		case <-o.done:
 			foreign[int32(p)] = true
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		}
 	}
-	return foreign, nil
+	return owners, foreign, nil
 }

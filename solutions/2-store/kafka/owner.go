@@ -28,6 +28,7 @@ type owner struct {
 	producer *producer
 	stamps   stamps
 	group    []*request // taken from the queue and not answered
+	apart    []*request // the rest of a group that was turned down, to be tried one by one
 	fenced   bool       // by another owner, who has our last transaction decided
 }
 
@@ -53,7 +54,7 @@ func (o *owner) run() {
 			o.s.opts.Log.Warn("fenced", "log", o.s.opts.Prefix, "partition", o.partition, "err", err)
 			o.fenced = true
 			o.m.lose()
-			o.s.unsettle() // who comes now waits for the next assignment
+			o.s.unsettle(o.m) // who comes now waits for the next assignment
 			return
 		}
 		if err != nil && o.ctx.Err() == nil {
@@ -78,7 +79,7 @@ func (o *owner) end() {
 // as soon as whoever comes after us has had our transaction decided.
 func (o *owner) settle() {
 	err := o.learn()
-	for _, r := range o.group {
+	for _, r := range append(o.group, o.apart...) {
 		receipts, was := o.known(r)
 		switch {
 		case was == nil && receipts != nil:
@@ -89,7 +90,7 @@ func (o *owner) settle() {
 			o.reply(r, nil, contract.ErrFenced)
 		}
 	}
-	o.group = nil
+	o.group, o.apart = nil, nil
 }
 
 func (o *owner) report(err error) {
@@ -147,6 +148,9 @@ func (o *owner) takeOver() error {
 // serve takes what waits into one group after another. It ends without an error when the partition is revoked.
 func (o *owner) serve() error {
 	for {
+		if len(o.group) == 0 && len(o.apart) > 0 {
+			o.group, o.apart = o.apart[:1:1], o.apart[1:]
+		}
 		if len(o.group) == 0 {
 			select {
 			case r := <-o.queue:
@@ -160,22 +164,31 @@ func (o *owner) serve() error {
 				return nil
 			}
 		}
-		o.gather()
+		if len(o.apart) == 0 {
+			o.gather()
+		}
 		if err := o.commit(); err != nil {
 			return err
 		}
 	}
 }
 
-// maxGroup bounds a transaction, in appends.
-const maxGroup = 1000
+// A transaction ends where it has so many appends, or bytes. A larger batch has one of its own.
+const (
+	maxGroup      = 1000
+	maxGroupBytes = 8 << 20
+)
 
 // gather takes all that waits now, without waiting for more.
 func (o *owner) gather() {
-	for len(o.group) < maxGroup {
+	size := 0
+	for _, r := range o.group {
+		size += r.size
+	}
+	for len(o.group) < maxGroup && size < maxGroupBytes {
 		select {
 		case r := <-o.queue:
-			o.group = append(o.group, r)
+			o.group, size = append(o.group, r), size+r.size
 		default:
 			return
 		}

@@ -49,10 +49,16 @@ func (p *part) load() (why, err error) {
 	if why == nil {
 		why = p.reopen()
 	}
-	if errors.Is(why, errUnusable) {
+	switch {
+	case errors.Is(why, errUnusable):
 		return why, p.renew()
+	case errors.Is(why, errInUse):
+		p.forget()
+		p.making = p.served
+		return fmt.Errorf("%w; it is kept in memory", why), nil
+	default:
+		return nil, why
 	}
-	return nil, why
 }
 
 // reopen goes on from the file. The lock is held.

@@ -87,14 +87,6 @@ func optional(id uuid.UUID) string {
 	return id.String()
 }
 
-// encodable says whether the times of e can be written as RFC 3339, which has four digits for the year.
-func encodable(e contract.Event) error {
-	if year := e.EffectiveAt.UTC().Year(); year < 1 || year > 9999 {
-		return fmt.Errorf("%w %s: effective_at is in the year %d", contract.ErrInvalid, e.ID, year)
-	}
-	return nil
-}
-
 // decode is the inverse of encode. It says false for a record that is no event but a marker, and
 // *contract.DamagedError of one that is neither.
 func decode(record *kgo.Record) (contract.Recorded, bool, error) {

@@ -69,7 +69,9 @@ type Store struct {
 	left          chan struct{} // closed once the group is left for good
 
 	mu       sync.Mutex
+	member   *membership   // the one that counts; nil between two
 	owners   []*owner      // by partition; nil where we are not the owner
+	latest   []*owner      // by partition: who was the owner here last, and may still be ending
 	settled  bool          // the group has told us what is ours
 	replaced bool          // another process has our address, for good
 	changed  chan struct{} // closed at the next change of the two above
@@ -145,7 +147,8 @@ func (s *Store) start(ctx context.Context) error {
 		close(s.left)
 		return err
 	}
-	s.partitions, s.owners, s.loans = partitions, make([]*owner, partitions), make([]loan, partitions)
+	s.partitions, s.loans = partitions, make([]loan, partitions)
+	s.owners, s.latest = make([]*owner, partitions), make([]*owner, partitions)
 	s.index = newIndex(partitions, s.part)
 	if s.opts.ReadOnly {
 		s.settled = true
@@ -154,7 +157,7 @@ func (s *Store) start(ctx context.Context) error {
 	}
 	if err := s.occupy(ctx); err != nil {
 		close(s.left)
-		return err
+		return fmt.Errorf("occupy the address %s: %w", s.opts.Address, err)
 	}
 	go s.belong()
 	return s.served(ctx)
@@ -184,10 +187,8 @@ func (s *Store) Append(ctx context.Context, stream string, expected int64, event
 	}
 	r := &request{ctx: ctx, stream: stream, expected: expected, answer: make(chan answer, 1)}
 	for _, e := range events {
-		if err := encodable(e); err != nil {
-			return nil, err
-		}
 		r.events = append(r.events, copied(contract.Recorded{Event: e}).Event)
+		r.size += len(e.Data) + headersSize
 	}
 	o, err := s.owner(ctx, s.partition(stream))
 	if err != nil {

@@ -15,6 +15,11 @@ import (
 // maxRecord is room for the largest event in one batch: its data, its attributes, and the batch around them.
 const maxRecord = contract.MaxData + 64*contract.MaxAttribute
 
+const maxBytes = "max.message.bytes"
+
+// headersSize is about what the attributes of an event take.
+const headersSize = 512
+
 // What the topics must be configured as. The log is the only copy there is, so nothing may expire.
 var (
 	eventsConfig = map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
@@ -62,7 +67,7 @@ func (s *Store) ensure(ctx context.Context, topic string, partitions int32, conf
 }
 
 func (s *Store) create(ctx context.Context, topic string, partitions int32, config map[string]string) error {
-	configs := map[string]*string{"max.message.bytes": kadm.StringPtr(strconv.Itoa(maxRecord))}
+	configs := map[string]*string{maxBytes: kadm.StringPtr(strconv.Itoa(maxRecord))}
 	for name, value := range config {
 		configs[name] = &value
 	}
@@ -100,6 +105,9 @@ func (s *Store) checkConfig(ctx context.Context, topic string, want map[string]s
 	for _, c := range resource.Configs {
 		if value, ok := want[c.Key]; ok && c.MaybeValue() != value {
 			return fmt.Errorf("%w: %s has %s=%s, want %s", ErrUnfit, topic, c.Key, c.MaybeValue(), value)
+		}
+		if room, err := strconv.Atoi(c.MaybeValue()); c.Key == maxBytes && (err != nil || room < maxRecord) && !s.opts.ReadOnly {
+			return fmt.Errorf("%w: %s has %s=%s, want %d or more", ErrUnfit, topic, c.Key, c.MaybeValue(), maxRecord)
 		}
 	}
 	return nil

@@ -20,7 +20,8 @@ func TestATopicThatCannotHoldALogIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	admin := kadm.NewClient(client)
-	log := map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+	const room = "1200000"
+	log := map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": room}
 	with := func(name, value string) map[string]string {
 		changed := map[string]string{name: value}
 		for n, v := range log {
@@ -30,7 +31,7 @@ func TestATopicThatCannotHoldALogIsRefused(t *testing.T) {
 		}
 		return changed
 	}
-	heads := map[string]string{"cleanup.policy": "compact"}
+	heads := map[string]string{"cleanup.policy": "compact", "max.message.bytes": room}
 	for i, tc := range []struct {
 		says          string
 		events, heads map[string]string
@@ -40,8 +41,10 @@ func TestATopicThatCannotHoldALogIsRefused(t *testing.T) {
 		{"cleanup.policy=compact,delete, want delete", with("cleanup.policy", "compact,delete"), heads, 2},
 		{"retention.ms=604800000, want -1", with("retention.ms", "604800000"), heads, 2},
 		{"retention.bytes=1000000, want -1", with("retention.bytes", "1000000"), heads, 2},
-		{"cleanup.policy=delete, want compact", log, map[string]string{"cleanup.policy": "delete"}, 2},
+		{"cleanup.policy=delete, want compact", log, map[string]string{"cleanup.policy": "delete", "max.message.bytes": room}, 2},
 		{"events has 2 partitions and log5.heads has 3", log, heads, 3},
+		{"log6.events has max.message.bytes=1048588, want 1114112 or more", with("max.message.bytes", "1048588"), heads, 2},
+		{"log7.heads has max.message.bytes=1048588, want 1114112 or more", log, map[string]string{"cleanup.policy": "compact"}, 2},
 	} {
 		opts := options(cluster, fmt.Sprintf("log%d", i))
 		for topic, config := range map[string]map[string]string{".events": tc.events, ".heads": tc.heads} {
