@@ -281,6 +281,9 @@ func found(t *testing.T, w wrong, s check.Suite) {
 	}
 	var failed []string
 	for _, v := range check.JudgeAll(t.Context(), s) {
+		if slices.Contains(concurrent, v.Check.ID) && slices.Contains(expected, v.Check.ID) {
+			v = untilItFails(t, s, v)
+		}
 		if v.Outcome == check.Passed {
 			continue
 		}
@@ -300,6 +303,18 @@ func found(t *testing.T, w wrong, s check.Suite) {
 	require.Equal(t, strings.Join(expected, " "), strings.Join(failed, " "))
 }
 
+// untilItFails judges a check again that finds what is wrong only if others write at the right moment.
+func untilItFails(t *testing.T, s check.Suite, v check.Verdict) check.Verdict {
+	const tries = 30
+	for range tries {
+		if v.Outcome != check.Passed {
+			break
+		}
+		v = check.Judge(t.Context(), s, v.Check)
+	}
+	return v
+}
+
 // finders says that each check of the lab has a wrong answer that it is there for.
 func finders(t *testing.T, all []wrong) {
 	found := map[string]bool{}
@@ -314,7 +329,7 @@ func finders(t *testing.T, all []wrong) {
 }
 
 // concurrent are the checks in which several write at once: what exactly a store gets wrong there differs from run to run.
-var concurrent = []string{"L2.4", "L2.10", "L2.17", "L2.18"}
+var concurrent = []string{"L2.4", "L2.10", "L2.17", "L2.18", "L2.20"}
 
 // steady is what a check says each time: the rule, what is usually believed, the hint, where to read.
 func steady(v check.Verdict) string {
