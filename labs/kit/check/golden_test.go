@@ -86,6 +86,35 @@ func TestAHangIsLeftBehindAndTheOthersRun(t *testing.T) {
 	require.Equal(t, []int{0, 1}, []int{all[0].Answers, all[1].Answers})
 }
 
+func TestACleanupThatDoesNotEndWellFailsItsCheckAndNoOther(t *testing.T) {
+	t.Parallel()
+	never := make(chan struct{})
+	for name, tc := range map[string]struct {
+		limit   time.Duration
+		cleanup func(check.T)
+		want    check.Outcome
+		says    string
+	}{
+		"hangs":          {10 * time.Millisecond, func(check.T) { <-never }, check.Failed, "TIMEOUT: a cleanup did not end within 10ms"},
+		"panics":         {0, func(check.T) { panic("no") }, check.Failed, "PANIC: no"},
+		"gives up":       {0, func(t check.T) { require.Fail(t, "it is still open") }, check.Failed, "it is still open"},
+		"is still to do": {0, func(check.T) { panic(check.TODO("L0.close")) }, check.Blocked, "L0.close"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first := make(chan struct{})
+			bad := check.Check{ID: "L0.1", Operation: "L0.add", Limit: tc.limit, Func: func(t check.T) {
+				t.Cleanup(func() { close(first) })
+				t.Cleanup(func() { tc.cleanup(t) })
+			}}
+			all := check.JudgeAll(t.Context(), check.Suite{Checks: []check.Check{bad, {ID: "L0.2", Func: func(check.T) {}}}})
+			<-first // the other cleanup had its turn
+			require.Equal(t, []check.Outcome{tc.want, check.Passed}, []check.Outcome{all[0].Outcome, all[1].Outcome})
+			require.Contains(t, all[0].Text, tc.says)
+		})
+	}
+}
+
 func TestTODOOfAnotherOperationBlocks(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

@@ -18,23 +18,21 @@ const Limit = 60 * time.Second
 const grace = 5 * time.Second
 
 // Judge runs one check and says what became of it. A panic is a failure that says PANIC, too long a wait one that says TIMEOUT. A check
-// that outlives its limit, and then its context, is left behind: its goroutine runs on, and what it says is not heard.
+// that outlives its limit, and then its context, is left behind: its goroutine runs on, and what it says is not heard. Its cleanups call
+// the answer too, and are trusted no further.
 func Judge(ctx context.Context, s Suite, c Check) Verdict {
 	limit := cmp.Or(c.Limit, Limit)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r := &recorder{name: c.ID, ctx: ctx, end: cancel}
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		defer caught(r)
-		c.Func(r)
-	}()
-	if !r.wait(over, min(grace, limit)) || late(ctx) {
+	over := Go(r, func() { c.Func(r) })
+	mercy, patience := min(grace, limit), limit
+	if !r.wait(over, mercy) || late(ctx) {
 		r.Errorf("TIMEOUT: it did not end within %s", limit)
+		patience = mercy // what its cleanups wait for is likely what it waited for
 	}
 	cancel()
-	r.cleanUp()
+	r.cleanUp(patience)
 	return r.verdict(s, c)
 }
 
@@ -111,19 +109,25 @@ func (r *recorder) Answered(operation string, err error) {
 	}
 }
 
-func (r *recorder) cleanUp() {
-	for {
-		r.mu.Lock()
-		last := len(r.cleanups) - 1
-		if last < 0 {
-			r.mu.Unlock()
-			return
+// cleanUp runs the cleanups, each for so long: one that does not end is left behind, and the next one has its turn.
+func (r *recorder) cleanUp(patience time.Duration) {
+	for f := r.lastCleanup(); f != nil; f = r.lastCleanup() {
+		select {
+		case <-Go(r, f):
+		case <-time.After(patience):
+			r.Errorf("TIMEOUT: a cleanup did not end within %s", patience)
 		}
-		f := r.cleanups[last]
-		r.cleanups = r.cleanups[:last]
-		r.mu.Unlock()
-		f()
 	}
+}
+
+// lastCleanup takes the one that was registered last, or gives nil. A cleanup may register another.
+func (r *recorder) lastCleanup() (f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if last := len(r.cleanups) - 1; last >= 0 {
+		f, r.cleanups = r.cleanups[last], r.cleanups[:last]
+	}
+	return f
 }
 
 // verdict puts a TODO above a failure, for a check that met one can only fail; and a broken TODO protocol above both.
