@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"example.com/blotter/capstone/lines"
@@ -183,11 +184,10 @@ func (s *System) catchUp(ctx context.Context) error {
 // Snapshot archives the state at the end of the log. Without a name it is called by its digest, so the same
 // state is archived once.
 func (s *System) Snapshot(ctx context.Context, name string) (contract.Snapshot, error) {
-	state, err := s.State(ctx)
-	if err != nil {
+	if err := s.catchUp(ctx); err != nil {
 		return contract.Snapshot{}, err
 	}
-	cursor, err := s.Projection.Cursor(ctx)
+	state, cursor, err := s.standing(ctx)
 	if err != nil {
 		return contract.Snapshot{}, err
 	}
@@ -196,6 +196,25 @@ func (s *System) Snapshot(ctx context.Context, name string) (contract.Snapshot, 
 		snapshot.Name = fmt.Sprintf("state-%x", snapshot.Digest[:6])
 	}
 	return snapshot, s.Snapshots.Put(ctx, snapshot)
+}
+
+// standing is a state of the read model, and where in history it stands. These are two questions, and other processes bring the same
+// model on in between: so it asks until the cursor is the same before and after. A cursor never goes back.
+func (s *System) standing(ctx context.Context) (trade.State, contract.Cursor, error) {
+	for {
+		before, err := s.Projection.Cursor(ctx)
+		if err != nil {
+			return trade.State{}, nil, err
+		}
+		state, err := s.Projection.State(ctx)
+		if err != nil {
+			return trade.State{}, nil, err
+		}
+		after, err := s.Projection.Cursor(ctx)
+		if err != nil || slices.Equal(before, after) {
+			return state, after, err
+		}
+	}
 }
 
 // Replayed is what a replay against a snapshot found.

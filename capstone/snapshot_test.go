@@ -1,0 +1,51 @@
+package capstone_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+	projection "example.com/blotter/solutions/3-projections"
+	replay "example.com/blotter/solutions/4-replay"
+	"example.com/blotter/solutions/4-replay/memory"
+)
+
+// shared is a read model that another process brings on as soon as its state was read.
+type shared struct {
+	contract.Projection
+	other func()
+}
+
+func (s *shared) State(ctx context.Context) (trade.State, error) {
+	state, err := s.Projection.State(ctx)
+	if other := s.other; other != nil {
+		s.other = nil
+		other()
+	}
+	return state, err
+}
+
+// Otherwise the archive would hold a state that no replay up to its cursor comes to, for good.
+func TestASnapshotStandsWhereItsStateDoesThoughOthersBringTheModelOn(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	s.Snapshots, s.Replayer, s.Clock = memory.New(), replay.New(s.Desk.Codec), func() time.Time { return nine }
+	model, log := s.Projection, s.Desk.Store
+	do(t, s.Desk, oil("c-1", "A"))
+	s.Projection = &shared{model, func() {
+		do(t, s.Desk, oil("c-2", "B"))
+		end, err := log.End(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, projection.Project(t.Context(), log, model, end, 10))
+	}}
+	_, err := s.Snapshot(t.Context(), "month-end")
+	require.NoError(t, err)
+	replayed, err := s.Replay(t.Context(), "month-end")
+	require.NoError(t, err)
+	require.Nil(t, replayed.Difference)
+	require.EqualValues(t, 2, replayed.Events)
+}
