@@ -31,8 +31,8 @@ import (
 
 // This file alone chooses implementations.
 
-// retention is how long an archived batch or checkpoint cannot be removed. MiFID II, article 16(7), asks for five years, and
-// seven where the authority does; a log of a course needs a day.
+// retention is how long nothing that is archived can be removed: no snapshot, no batch, no checkpoint. MiFID II, article 16(7), asks
+// for five years, and seven where the authority does; a log of a course needs a day.
 const retention = 24 * time.Hour
 
 // width is how many lines of an import are under way at once. What waits for a partition goes in with one transaction, so a wide
@@ -159,7 +159,7 @@ func withSnapshots(ctx context.Context, a *app, s *capstone.System) error {
 	if err != nil {
 		return err
 	}
-	archive := &snapshots.Snapshots{Client: client, Bucket: a.settings.Name.snapshotBucket()}
+	archive := &snapshots.Snapshots{Client: client, Bucket: a.settings.Name.snapshotBucket(), Retention: retention, Clock: time.Now}
 	s.Snapshots = archive
 	return archive.CreateBucket(ctx)
 }

@@ -28,9 +28,11 @@ func TestReplay(t *testing.T) {
 	t.Parallel()
 	check.Run(t, replaytest.Suite(replaytest.Fixture{
 		Archive: func(ct check.T) replaytest.Archive {
-			a := open(t)
+			a := bypassable(t)
 			return replaytest.Archive{Snapshots: a, Tamper: func(ct check.T, name string, state []byte) {
-				overwrite(ct, a, stateOf(ct, a, name), state)
+				key := stateOf(ct, a, name)
+				remove(ct, a, key)
+				overwrite(ct, a, key, state)
 			}}
 		},
 		Replayer: func(codec contract.Codec) contract.Replayer { return replay.New(codec) },
@@ -44,8 +46,16 @@ func open(t *testing.T) *s3.Snapshots {
 		Creds: credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""), Region: at.Region, Secure: at.Secure,
 	})
 	require.NoError(t, err)
-	a := &s3.Snapshots{Client: client, Bucket: stacktest.Bucket(t)}
+	a := &s3.Snapshots{Client: client, Bucket: stacktest.Bucket(t), Retention: time.Hour, Clock: time.Now}
 	require.NoError(t, a.CreateBucket(t.Context()))
+	return a
+}
+
+// bypassable is an archive whose locks do not hold who has the right to bypass them.
+func bypassable(t *testing.T) *s3.Snapshots {
+	t.Helper()
+	a := open(t)
+	a.Mode = minio.Governance
 	return a
 }
 
@@ -61,12 +71,23 @@ func stateOf(t check.T, a *s3.Snapshots, name string) string {
 	return ""
 }
 
-func overwrite(t interface {
+// tester is what a check and a test have in common.
+type tester interface {
 	require.TestingT
 	Context() context.Context
-}, a *s3.Snapshots, key string, content []byte) {
+}
+
+func overwrite(t tester, a *s3.Snapshots, key string, content []byte) {
 	_, err := a.Client.PutObject(t.Context(), a.Bucket, key, bytes.NewReader(content), int64(len(content)), minio.PutObjectOptions{SendContentMd5: true})
 	require.NoError(t, err)
+}
+
+// remove takes an object away with all its versions.
+func remove(t tester, a *s3.Snapshots, key string) {
+	for v := range a.Client.ListObjectsIter(t.Context(), a.Bucket, minio.ListObjectsOptions{Prefix: key, WithVersions: true}) {
+		require.NoError(t, v.Err)
+		require.NoError(t, a.Client.RemoveObject(t.Context(), a.Bucket, v.Key, minio.RemoveObjectOptions{VersionID: v.VersionID, GovernanceBypass: true}))
+	}
 }
 
 func snapshot(name, state string) contract.Snapshot {
@@ -105,7 +126,7 @@ func TestTheManifestIsWhatThePackageSays(t *testing.T) {
 	t.Parallel()
 	a, s := open(t), snapshot("month-end", "test")
 	require.NoError(t, a.Put(t.Context(), s))
-	object, err := a.Client.GetObject(t.Context(), a.Bucket, "snapshots/month-end/manifest.json", minio.GetObjectOptions{})
+	object, err := a.Client.GetObject(t.Context(), a.Bucket, manifest, minio.GetObjectOptions{})
 	require.NoError(t, err)
 	defer object.Close()
 	text, err := io.ReadAll(object)
@@ -114,32 +135,64 @@ func TestTheManifestIsWhatThePackageSays(t *testing.T) {
 		`"sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}`+"\n", string(text))
 }
 
+const manifest = "snapshots/month-end/manifest.json"
+
 func TestDamageIsNeverServed(t *testing.T) {
 	t.Parallel()
-	for name, damage := range map[string]func(t *testing.T, a *s3.Snapshots){
-		"the state is gone": func(t *testing.T, a *s3.Snapshots) {
-			key := fmt.Sprintf("snapshots/month-end/%x.jsonl", sha256.Sum256([]byte("{}\n")))
-			require.NoError(t, a.Client.RemoveObject(t.Context(), a.Bucket, key, minio.RemoveObjectOptions{}))
-		},
-		"the manifest is no JSON": func(t *testing.T, a *s3.Snapshots) {
-			overwrite(t, a, "snapshots/month-end/manifest.json", []byte(`{"name":"month-end",`))
-		},
-		"the manifest is another's": func(t *testing.T, a *s3.Snapshots) {
-			overwrite(t, a, "snapshots/month-end/manifest.json", []byte(`{"name":"year-end"}`))
-		},
-		"the manifest has half a digest": func(t *testing.T, a *s3.Snapshots) {
-			overwrite(t, a, "snapshots/month-end/manifest.json", []byte(`{"name":"month-end","sha256":"00ff"}`))
-		},
+	state := fmt.Sprintf("snapshots/month-end/%x.jsonl", sha256.Sum256([]byte("{}\n")))
+	for _, tc := range []struct{ name, key, instead string }{
+		{"the state is gone", state, ""},
+		{"the manifest is no JSON", manifest, `{"name":"month-end",`},
+		{"the manifest is another's", manifest, `{"name":"year-end"}`},
+		{"the manifest has half a digest", manifest, `{"name":"month-end","sha256":"00ff"}`},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			a := open(t)
+			a := bypassable(t)
 			require.NoError(t, a.Put(t.Context(), snapshot("month-end", "{}\n")))
-			damage(t, a)
+			remove(t, a, tc.key)
+			if tc.instead != "" {
+				overwrite(t, a, tc.key, []byte(tc.instead))
+			}
 			_, err := a.Get(t.Context(), "month-end")
 			require.ErrorIs(t, err, contract.ErrSnapshotDamaged)
 		})
 	}
+}
+
+func TestALockedSnapshotIsNeitherTakenAwayNorMovedInHistory(t *testing.T) {
+	t.Parallel()
+	a, s := open(t), snapshot("month-end", "{}\n")
+	require.NoError(t, a.Put(t.Context(), s))
+	for _, key := range []string{manifest, fmt.Sprintf("snapshots/month-end/%x.jsonl", s.Digest)} {
+		info, err := a.Client.StatObject(t.Context(), a.Bucket, key, minio.StatObjectOptions{})
+		require.NoError(t, err)
+		require.Equal(t, "COMPLIANCE", info.Metadata.Get("X-Amz-Object-Lock-Mode"))
+		err = a.Client.RemoveObject(t.Context(), a.Bucket, key, minio.RemoveObjectOptions{VersionID: info.VersionID, GovernanceBypass: true})
+		require.Error(t, err, "the version is locked")
+		// A delete without a version hides the object from others.
+		require.NoError(t, a.Client.RemoveObject(t.Context(), a.Bucket, key, minio.RemoveObjectOptions{}))
+	}
+	names, err := a.Names(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"month-end"}, names)
+
+	// The server takes what comes after a delete marker, though it is to take it only where there is nothing.
+	later := s
+	later.Cursor = contract.Cursor{3121}
+	require.NoError(t, a.Put(t.Context(), later), "the same state")
+	require.ErrorIs(t, a.Put(t.Context(), snapshot("month-end", "another\n")), contract.ErrSnapshotTaken)
+	got, err := a.Get(t.Context(), "month-end")
+	require.NoError(t, err)
+	require.Equal(t, s, got)
+}
+
+func TestABucketWithoutALockIsNoArchive(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	a.Bucket = stacktest.Bucket(t)
+	require.NoError(t, a.Client.MakeBucket(t.Context(), a.Bucket, minio.MakeBucketOptions{}))
+	require.ErrorContains(t, a.CreateBucket(t.Context()), "must have object lock")
 }
 
 func TestNamesThatCannotBeKeysAreRefused(t *testing.T) {

@@ -7,6 +7,11 @@
 // state; and the manifest goes in only where there is none, so that of two writers one wins. The state's
 // name is that of its content: the loser's state, or one that a crash left behind, lies beside the winner's and never over it.
 //
+// Each object is locked for Retention from the moment it is put, and the first version of an object is the object. So within that time
+// nobody can take a snapshot away or have it stand elsewhere in history: a delete marker hides the first version and a
+// later version covers it, and this archive looks under both. Once it is over, who may delete versions can. The digest tells that a
+// state was changed; of a changed cursor nothing does.
+//
 // A manifest:
 //
 //	{"name":"month-end","taken":"2025-03-31T21:59:59.999999Z","cursor":[3120],
@@ -14,17 +19,15 @@
 package s3
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"path"
 	"regexp"
 	"slices"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 
@@ -33,8 +36,11 @@ import (
 
 // Snapshots is contract.Snapshots in a bucket, which CreateBucket makes. It is safe for use by many goroutines and processes.
 type Snapshots struct {
-	Client *minio.Client
-	Bucket string
+	Client    *minio.Client
+	Bucket    string
+	Mode      minio.RetentionMode // Compliance: nobody can shorten it. Governance: who has the right to bypass can. Empty is Compliance
+	Retention time.Duration       // from Clock's time on; more than 0
+	Clock     func() time.Time
 }
 
 var _ contract.Snapshots = (*Snapshots)(nil)
@@ -52,20 +58,16 @@ func (a *Snapshots) Put(ctx context.Context, s contract.Snapshot) error {
 	if sha256.Sum256(s.State) != s.Digest {
 		return fmt.Errorf("snapshot %s: its digest is not that of its state", s.Name)
 	}
-	if _, err := a.create(ctx, stateKey(s.Name, s.Digest), "application/jsonl", s.State); err != nil {
+	if err := a.create(ctx, stateKey(s.Name, s.Digest), "application/jsonl", s.State); err != nil {
 		return fmt.Errorf("archive the state of snapshot %s: %w", s.Name, err)
 	}
 	// A crash here leaves a state that no manifest names. Nobody finds it; Put again goes on from it.
-	created, err := a.create(ctx, manifestKey(s.Name), "application/json", manifestOf(s).encode())
-	if err != nil {
+	if err := a.create(ctx, manifestKey(s.Name), "application/json", manifestOf(s).encode()); err != nil {
 		return fmt.Errorf("archive the manifest of snapshot %s: %w", s.Name, err)
 	}
 	// A crash here leaves a whole snapshot, though its writer does not know: Put again finds it.
-	if created {
-		return nil
-	}
-	m, err := a.manifest(ctx, s.Name)
-	if err == nil && m.Digest != digest(s.Digest) {
+	archived, err := a.Get(ctx, s.Name) // another's, if that was first
+	if err == nil && archived.Digest != s.Digest {
 		err = fmt.Errorf("snapshot %s: %w", s.Name, contract.ErrSnapshotTaken)
 	}
 	return err
@@ -80,7 +82,7 @@ func (a *Snapshots) Get(ctx context.Context, name string) (contract.Snapshot, er
 	s := m.snapshot()
 	s.State, err = a.read(ctx, stateKey(name, s.Digest))
 	switch {
-	case isMissing(err):
+	case errors.Is(err, errAbsent):
 		return contract.Snapshot{}, fmt.Errorf("snapshot %s: %w: its state is gone", name, contract.ErrSnapshotDamaged)
 	case err != nil:
 		return contract.Snapshot{}, fmt.Errorf("read the state of snapshot %s: %w", name, err)
@@ -94,14 +96,15 @@ func (a *Snapshots) Get(ctx context.Context, name string) (contract.Snapshot, er
 // Names are sorted by when they were taken, then by name.
 func (a *Snapshots) Names(ctx context.Context) ([]string, error) {
 	var found []manifest
-	for o := range a.Client.ListObjectsIter(ctx, a.Bucket, minio.ListObjectsOptions{Prefix: "snapshots/", Recursive: true}) {
-		if o.Err != nil {
-			return nil, fmt.Errorf("list snapshots: %w", o.Err)
-		}
-		if path.Base(o.Key) != "manifest.json" {
+	keys, err := a.keys(ctx, "snapshots/")
+	if err != nil {
+		return nil, fmt.Errorf("list snapshots: %w", err)
+	}
+	for _, key := range keys {
+		if path.Base(key) != "manifest.json" {
 			continue
 		}
-		m, err := a.manifest(ctx, path.Base(path.Dir(o.Key)))
+		m, err := a.manifest(ctx, path.Base(path.Dir(key)))
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +131,7 @@ func (a *Snapshots) manifest(ctx context.Context, name string) (manifest, error)
 		return manifest{}, fmt.Errorf("snapshot %q: %w", name, contract.ErrNoSnapshot)
 	}
 	text, err := a.read(ctx, manifestKey(name))
-	if isMissing(err) {
+	if errors.Is(err, errAbsent) {
 		return manifest{}, fmt.Errorf("snapshot %s: %w", name, contract.ErrNoSnapshot)
 	}
 	if err != nil {
@@ -136,26 +139,3 @@ func (a *Snapshots) manifest(ctx context.Context, name string) (manifest, error)
 	}
 	return decodeManifest(name, text)
 }
-
-// create puts an object where there is none, and says whether it did. One PUT, for the condition does not hold for uploads
-// in parts on every server.
-func (a *Snapshots) create(ctx context.Context, key, mime string, content []byte) (created bool, err error) {
-	options := minio.PutObjectOptions{ContentType: mime, DisableMultipart: true, SendContentMd5: true}
-	options.SetMatchETagExcept("*")
-	_, err = a.Client.PutObject(ctx, a.Bucket, key, bytes.NewReader(content), int64(len(content)), options)
-	if minio.ToErrorResponse(err).StatusCode == http.StatusPreconditionFailed {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-func (a *Snapshots) read(ctx context.Context, key string) ([]byte, error) {
-	object, err := a.Client.GetObject(ctx, a.Bucket, key, minio.GetObjectOptions{})
-	if err != nil {
-		return nil, err
-	}
-	defer object.Close()
-	return io.ReadAll(object)
-}
-
-func isMissing(err error) bool { return minio.ToErrorResponse(err).Code == minio.NoSuchKey }
