@@ -17,3 +17,10 @@ func Patient(opts Options, session time.Duration) Options {
 	opts.session = session
 	return opts
 }
+
+// Settled says whether the group has told the store what is its own.
+func Settled(s *Store) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settled
+}
