@@ -20,8 +20,9 @@
 //
 // A container lives until Close. What it stored lies in named volumes, one set per directory (Options.Dir), and is there again for
 // the next stack of that directory, unless Options.Temporary. Containers of a process that was killed stay behind: the next stack
-// started with this engine, of whatever directory, removes those whose directory no process has locked, and the volumes of
-// directories that are gone. No helper container (testcontainers' Ryuk) watches over it.
+// started with this engine, of whatever directory, removes those whose directory no process has locked, with their volumes if they
+// were temporary. No other volume is ever removed: a directory that is not found may have been moved, or lie on a disk that is not
+// mounted, and its volumes are a log. No helper container (testcontainers' Ryuk) watches over it.
 //
 // Every port is published on 127.0.0.1 alone, on a number that was free when it was chosen and stays the same when the container is
 // stopped and started: an advertised broker must not move.

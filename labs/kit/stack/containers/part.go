@@ -28,6 +28,8 @@ type plan struct {
 	env    func(hostPort string) map[string]string
 	secret string
 	ping   func(ctx context.Context, p *part) error
+
+	temporary bool // the volume is not to outlive the stack
 }
 
 // part is a container that was started.
@@ -79,7 +81,8 @@ func (p *part) create(ctx context.Context, dir string) (err error) {
 		testcontainers.WithHostConfigModifier(func(c *container.HostConfig) {
 			c.PortBindings = network.PortMap{inside: {{HostIP: netip.MustParseAddr("127.0.0.1"), HostPort: p.hostPort}}}
 			c.Mounts = []mount.Mount{{
-				Type: mount.TypeVolume, Source: p.volume, Target: p.data, VolumeOptions: &mount.VolumeOptions{Labels: labels(dir)},
+				Type: mount.TypeVolume, Source: p.volume, Target: p.data,
+				VolumeOptions: &mount.VolumeOptions{Labels: volumeLabels(dir, p.temporary)},
 			}}
 		}),
 	)

@@ -18,7 +18,7 @@ type Options struct {
 	// Dir names the stack: its volumes are found again by this path. The registry's journal and the secrets lie in it, and it is
 	// locked while the stack is in use. It is created if it is missing.
 	Dir string
-	// Temporary has Close remove the volumes too.
+	// Temporary has Close remove the volumes too, or the next stack, if the process is killed before.
 	Temporary bool
 	// BrokerSession is how long a broker may say nothing before it counts as dead, and how long one that was killed waits when it
 	// is started again. 0 means 3 s; less is for machines that have little else to do.
@@ -134,8 +134,9 @@ func (s *Stack) start(ctx context.Context, name Part, plan func(string) plan) (*
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
-	p, err := run(ctx, s.engine, dir, name, plan(secret), s.opt.Log)
+	pl, began := plan(secret), time.Now()
+	pl.temporary = s.opt.Temporary
+	p, err := run(ctx, s.engine, dir, name, pl, s.opt.Log)
 	if err == nil {
 		s.opt.Log(fmt.Sprintf("%s answers at %s after %.1f s", name, p.address(), time.Since(began).Seconds()))
 	}

@@ -2,7 +2,6 @@ package containers
 
 import (
 	"context"
-	"errors"
 	"os"
 
 	"github.com/containerd/errdefs"
@@ -13,8 +12,9 @@ import (
 
 // Labels of what we make. An engine may serve several machines, whose directories are not ours to judge.
 const (
-	dirLabel  = "com.example.blotter.dir"
-	hostLabel = "com.example.blotter.host"
+	dirLabel       = "com.example.blotter.dir"
+	hostLabel      = "com.example.blotter.host"
+	temporaryLabel = "com.example.blotter.temporary" // on a volume that is not to outlive its process
 )
 
 func labels(dir string) map[string]string {
@@ -22,28 +22,41 @@ func labels(dir string) map[string]string {
 	return map[string]string{dirLabel: dir, hostLabel: host}
 }
 
+// volumeLabels are those of a volume. It keeps the ones that it was made with.
+func volumeLabels(dir string, temporary bool) map[string]string {
+	l := labels(dir)
+	if temporary {
+		l[temporaryLabel] = "true"
+	}
+	return l
+}
+
 // sweep removes what processes of this machine left when they were killed: the containers of directories that nobody has
-// locked, then the volumes of directories that are gone. The caller has locked own.
+// locked, then the temporary volumes of such. Any other volume is somebody's log, whether its directory is found or not: it
+// may have been moved, or its disk not be mounted. The caller has locked own.
 func sweep(ctx context.Context, engine client.APIClient, own string) error {
-	ours := make(client.Filters).Add("label", hostLabel+"="+labels("")[hostLabel], dirLabel)
-	found, err := engine.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ours})
+	ours := func(label string) client.Filters {
+		return make(client.Filters).Add("label", hostLabel+"="+labels("")[hostLabel], label)
+	}
+	left := func(l map[string]string) bool { return l[dirLabel] == own || abandoned(l[dirLabel]) }
+	found, err := engine.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ours(dirLabel)})
 	if err != nil {
 		return err
 	}
 	for _, c := range found.Items {
-		if dir := c.Labels[dirLabel]; dir == own || abandoned(dir) {
+		if left(c.Labels) {
 			_, err := engine.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 			if err != nil && !gone(err) {
 				return err
 			}
 		}
 	}
-	volumes, err := engine.VolumeList(ctx, client.VolumeListOptions{Filters: ours})
+	volumes, err := engine.VolumeList(ctx, client.VolumeListOptions{Filters: ours(temporaryLabel)})
 	if err != nil {
 		return err
 	}
 	for _, v := range volumes.Items {
-		if _, err := os.Stat(v.Labels[dirLabel]); errors.Is(err, os.ErrNotExist) {
+		if left(v.Labels) {
 			if _, err := engine.VolumeRemove(ctx, v.Name, client.VolumeRemoveOptions{}); err != nil && !gone(err) {
 				return err
 			}
