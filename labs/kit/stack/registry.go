@@ -24,7 +24,7 @@ type registry struct {
 	server *http.Server
 	url    string
 
-	mu      sync.Mutex // held over a change: check, apply and record are one step
+	mu      sync.Mutex // held over a request: check, apply and record are one step, and nobody sees a part of it
 	journal *journal
 	broken  error // the journal could not be written: memory is ahead of it
 	done    chan struct{}
@@ -81,6 +81,19 @@ func (r *registry) routes() http.Handler {
 	})
 }
 
+// recorded answers while memory is what the journal says, and refuses everything once it is not: to tell a schema's id that
+// is not on disk would be to promise it, and after a restart the id may be another schema's.
+func (r *registry) recorded(f func() answer) answer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.broken != nil {
+		return unwritable
+	}
+	return f()
+}
+
+var unwritable = refusal(http.StatusInternalServerError, 500, "the registry cannot write its journal")
+
 // read answers from memory.
 func (r *registry) read(w http.ResponseWriter, req *http.Request) {
 	q, err := ask(req)
@@ -88,7 +101,7 @@ func (r *registry) read(w http.ResponseWriter, req *http.Request) {
 		refuse(w, http.StatusBadRequest, 42201, err.Error())
 		return
 	}
-	r.serve(q).write(w)
+	r.recorded(func() answer { return r.serve(q) }).write(w)
 }
 
 // change applies and records whatever is neither a read nor a schema: configuration, mode, deletions.
@@ -98,36 +111,34 @@ func (r *registry) change(w http.ResponseWriter, req *http.Request) {
 		refuse(w, http.StatusBadRequest, 42201, err.Error())
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.apply(q).write(w)
+	r.recorded(func() answer { return r.apply(q) }).write(w)
 }
 
-// register takes a schema that is valid and compatible with its predecessors; one that is there already changes nothing.
+// register takes a new schema.
 func (r *registry) register(w http.ResponseWriter, req *http.Request) {
 	q, schema, err := askSchema(req)
 	if err != nil {
 		refuse(w, http.StatusUnprocessableEntity, 42201, err.Error())
 		return
 	}
-	subject := req.PathValue("subject")
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.recorded(func() answer { return r.take(q, req.PathValue("subject"), schema) }).write(w)
+}
+
+// take registers a schema if it is valid and compatible with its predecessors; one that is there already changes nothing.
+func (r *registry) take(q question, subject string, schema sr.Schema) answer {
 	there := question{Method: http.MethodPost, URI: "/subjects/" + url.PathEscape(subject), Body: q.Body}
 	if r.serve(there).Status == http.StatusOK {
-		r.serve(q).write(w)
-		return
+		return r.serve(q)
 	}
 	messages, err := r.incompatibilities(subject, "", schema)
 	switch {
 	case err != nil:
-		refuse(w, http.StatusUnprocessableEntity, 42201, err.Error())
+		return refusal(http.StatusUnprocessableEntity, 42201, err.Error())
 	case len(messages) > 0:
-		refuse(w, http.StatusConflict, http.StatusConflict,
+		return refusal(http.StatusConflict, http.StatusConflict,
 			"schema being registered is incompatible with an earlier schema for subject "+subject+": "+strings.Join(messages, "; "))
-	default:
-		r.apply(q).write(w)
 	}
+	return r.apply(q)
 }
 
 // judge answers whether a schema would be compatible, with the reasons whether asked for or not.
@@ -137,26 +148,24 @@ func (r *registry) judge(w http.ResponseWriter, req *http.Request) {
 		refuse(w, http.StatusUnprocessableEntity, 42201, err.Error())
 		return
 	}
-	messages, err := r.incompatibilities(req.PathValue("subject"), req.PathValue("version"), schema)
-	if err != nil {
-		refuse(w, http.StatusUnprocessableEntity, 42201, err.Error())
-		return
-	}
-	body, _ := json.Marshal(map[string]any{"is_compatible": len(messages) == 0, "messages": messages})
-	answer{http.StatusOK, string(body)}.write(w)
+	r.recorded(func() answer {
+		messages, err := r.incompatibilities(req.PathValue("subject"), req.PathValue("version"), schema)
+		if err != nil {
+			return refusal(http.StatusUnprocessableEntity, 42201, err.Error())
+		}
+		body, _ := json.Marshal(map[string]any{"is_compatible": len(messages) == 0, "messages": messages})
+		return answer{http.StatusOK, string(body)}
+	}).write(w)
 }
 
 // apply changes memory, then the journal, then answers. A crash before the journal is synced loses a change that nobody
 // was told of; one after it repeats the same change at the next start, with the same ids.
 func (r *registry) apply(q question) answer {
-	if r.broken != nil {
-		return answer{http.StatusInternalServerError, `{"error_code":500,"message":"the registry cannot write its journal"}`}
-	}
 	a := r.serve(q)
 	if err := r.journal.append(entry{q, a}); err != nil {
 		r.broken = fmt.Errorf("write the registry's journal: %w", err)
 		r.once.Do(func() { close(r.done) })
-		return answer{http.StatusInternalServerError, `{"error_code":500,"message":"the registry cannot write its journal"}`}
+		return unwritable
 	}
 	return a
 }
@@ -214,6 +223,10 @@ func (a answer) write(w http.ResponseWriter) {
 }
 
 func refuse(w http.ResponseWriter, status, code int, message string) {
+	refusal(status, code, message).write(w)
+}
+
+func refusal(status, code int, message string) answer {
 	body, _ := json.Marshal(map[string]any{"error_code": code, "message": message})
-	answer{status, string(body)}.write(w)
+	return answer{status, string(body)}
 }
