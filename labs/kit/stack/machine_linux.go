@@ -7,10 +7,14 @@ import (
 )
 
 // belongsToOther tells that the process runs and works somewhere else than in dir. A Postgres server works in its data
-// directory.
+// directory. It is the directory that counts and not its path, which may lead there through a link.
 func belongsToOther(pid int, dir string) bool {
-	cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
-	return err == nil && cwd != dir
+	cwd, err := os.Stat(fmt.Sprintf("/proc/%d/cwd", pid))
+	if err != nil {
+		return false
+	}
+	own, err := os.Stat(dir)
+	return err == nil && !os.SameFile(cwd, own)
 }
 
 // hasXattrs tells whether files in dir can carry extended attributes.
