@@ -14,9 +14,9 @@
 //
 // # Crashes
 //
-// The import is killed (SIGKILL) at random points, with the stack kept by another process or dying with it, and the same lines are
-// imported again: the state digest is that of an import that nobody disturbed. Then the projector is killed while it catches
-// up, and the sealer while it seals: the state is the same, and verify agrees.
+// The import is killed (SIGKILL) at random points, and now and then for certain amid its lines, with the stack
+// kept by another process or dying with it, and the same lines are imported again: the state digest is that of an import that nobody
+// disturbed. Then the projector is killed while it catches up, and the sealer while it seals: the state is the same, and verify agrees.
 //
 // The points come from a seed that the tests are named after; -seed repeats a run, and -rounds asks for more of them:
 //

@@ -1,10 +1,16 @@
 package proof_test
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"os"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -44,12 +50,12 @@ func TestWhoeverIsKilledTheStateIsThatOfAnUndisturbedRun(t *testing.T) {
 					k.ok("up")
 					t.Cleanup(func() { k.ok("down") })
 				}
-				amid := k.spree(n)
+				require.Positive(t, k.spree(n), "imports killed amid their lines")
 				require.Equal(t, (n+2)*pieceLines, k.again(whole), "lines on record, of all that were imported")
 				require.Equal(t, undisturbed(), k.digest())
 				k.ok("seal")
 				require.Regexp(t, "; 0 past it, unanchored\n", k.ok("verify").stdout)
-				t.Logf("killed: %v, of them %d imports amid their lines", k.killed, amid)
+				t.Logf("killed: %v", k.killed)
 			})
 		}
 	}
@@ -65,17 +71,66 @@ func (k *killer) spree(n int) (amid int) {
 		k.spare("position")
 	}
 	for i := range n {
-		// Most points are looked for where lines go in, between the start and the end; every fourth is anywhere.
-		from := k.starts
-		if i%4 == 0 {
-			from = 0
-		}
-		if onRecord := k.killImport(from, lines(k.t, (i+2)*pieceLines, (i+3)*pieceLines)); onRecord > 0 && onRecord < pieceLines {
+		if onRecord := k.killOneImport(i, lines(k.t, (i+2)*pieceLines, (i+3)*pieceLines)); onRecord > 0 && onRecord < pieceLines {
 			amid++
 		}
 		k.kill(0, []string{"position", "seal"}[i%2])
 	}
+	for _, command := range []string{"position", "seal"} {
+		for k.killed[command] == 0 { // it was faster each time
+			k.kill(0, command)
+		}
+	}
 	return amid
+}
+
+// killOneImport chooses how. Of every four points one is anywhere, and one amid the lines for certain; the other two are looked for where
+// lines go in, between the start and the end.
+func (k *killer) killOneImport(i int, piece string) (onRecord int) {
+	switch i % 4 {
+	case 0:
+		return k.killImport(0, piece)
+	case 1:
+		return k.killAmid(piece)
+	}
+	return k.killImport(k.starts, piece)
+}
+
+// killAmid kills an import when its first lines are on record and others under way; the last never comes. A line that is no command tells
+// how far it is: it is complained of once all before it are on record.
+func (k *killer) killAmid(piece string) (onRecord int) {
+	k.t.Helper()
+	const first = pieceLines / 5
+	text, err := os.ReadFile(piece)
+	require.NoError(k.t, err)
+	all := bytes.SplitAfter(text, []byte("\n"))
+	cmd := k.command("import", "--quiet", "-")
+	in, err := cmd.StdinPipe()
+	require.NoError(k.t, err)
+	out, err := cmd.StderrPipe()
+	require.NoError(k.t, err)
+	require.NoError(k.t, cmd.Start())
+	_, err = in.Write(bytes.Join(slices.Insert(all[:pieceLines-1], first, []byte("no command\n")), nil))
+	require.NoError(k.t, err, "it ended by itself")
+	said := until(out, fmt.Sprintf("-: line %d: ", first+1))
+	require.NoError(k.t, cmd.Process.Kill())
+	require.Error(k.t, cmd.Wait())
+	require.Equal(k.t, -1, cmd.ProcessState.ExitCode(), "it ended by itself: %s", said)
+	onRecord = k.again(piece)
+	require.GreaterOrEqual(k.t, onRecord, first, "lines on record")
+	k.killed["import"]++
+	k.t.Logf("import killed amid its lines: %d of %d were on record", onRecord, pieceLines)
+	return onRecord
+}
+
+// until reads up to the line that begins so, or to the end.
+func until(out io.Reader, prefix string) (said []string) {
+	for line := bufio.NewScanner(out); line.Scan(); {
+		if said = append(said, line.Text()); strings.HasPrefix(line.Text(), prefix) {
+			break
+		}
+	}
+	return said
 }
 
 // killImport kills the import of a piece, imports it again to its end, and says how many of its lines had been on record.
@@ -112,13 +167,14 @@ func (k *killer) spare(args ...string) {
 // kill starts a command and kills it at a random time, not before from. It says when.
 func (k *killer) kill(from time.Duration, args ...string) time.Duration {
 	k.t.Helper()
-	delay := from + time.Duration(k.random.Float64()*float64(max(0, k.lasts[args[0]]-from)))
+	began, delay := time.Now(), from+time.Duration(k.random.Float64()*float64(max(0, k.lasts[args[0]]-from)))
 	r, killed := k.start(args...).killAfter(delay)
 	if killed {
 		k.killed[args[0]]++
 		return delay
 	}
 	k.done(r, args...) // it was faster
+	k.lasts[args[0]] = time.Since(began)
 	return delay
 }
 

@@ -93,10 +93,14 @@ type process struct {
 	err            error
 }
 
+func (d *desk) command(args ...string) *exec.Cmd {
+	d.t.Helper()
+	return exec.Command(program(d.t), append([]string{"--data", d.data, "--stack", "embedded", "--store", d.store, "--partitions", fmt.Sprint(d.parts)}, args...)...)
+}
+
 func (d *desk) start(args ...string) *process {
 	d.t.Helper()
-	p := &process{done: make(chan struct{})}
-	p.cmd = exec.Command(program(d.t), append([]string{"--data", d.data, "--stack", "embedded", "--store", d.store, "--partitions", fmt.Sprint(d.parts)}, args...)...)
+	p := &process{cmd: d.command(args...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	require.NoError(d.t, p.cmd.Start())
 	go func() {
