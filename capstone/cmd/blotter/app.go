@@ -22,6 +22,7 @@ type app struct {
 	access         access // what the command does to the log
 	writer         int    // the process that writes the log, if it is not this one
 	temporary      bool   // the log goes when the command ends
+	begins         bool   // the log is a new one, and its settings are not written yet
 	stack          stack.Stack
 	fail           context.CancelCauseFunc // ends the command
 	closers        []func() error          // run last to first
@@ -54,9 +55,9 @@ func (a *app) open() (err error) {
 func (a *app) openOrCreate(simulated bool) error {
 	a.access = writes
 	err := a.open()
-	var missing *usageError
-	if errors.As(err, &missing) {
-		return a.create(simulated)
+	var none *noLogError
+	if errors.As(err, &none) {
+		return a.begin(simulated)
 	}
 	if err == nil && simulated && !a.settings.Simulated {
 		return &usageError{
@@ -67,7 +68,9 @@ func (a *app) openOrCreate(simulated bool) error {
 	return err
 }
 
-func (a *app) create(simulated bool) error {
+// begin settles what a new log will be. Its stack and store may turn out to be out of reach, so that is written only
+// once they have answered: see system.
+func (a *app) begin(simulated bool) error {
 	if a.cli.Partitions < 1 {
 		return &usageError{fmt.Sprintf("--partitions is %d", a.cli.Partitions), "a log has at least one partition"}
 	}
@@ -76,7 +79,8 @@ func (a *app) create(simulated bool) error {
 		return err
 	}
 	a.settings = settings{Name: name, Stack: a.cli.Stack, Store: a.cli.Store, Partitions: a.cli.Partitions, Simulated: simulated}
-	return create(a.cli.Data, a.settings)
+	a.begins = true
+	return os.MkdirAll(a.cli.Data, 0o755)
 }
 
 // existing is the system over a log that must be there.

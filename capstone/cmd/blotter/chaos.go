@@ -84,7 +84,7 @@ func (c *chaosCmd) prepare(ctx context.Context, a *app) (*chaosCrew, error) {
 	if a.cli.Stack == "external" {
 		a.cli.Name = "chaos-" + strings.ToLower(rand.Text()[:8]) // a log of its own
 	}
-	if err := a.create(false); err != nil {
+	if err := a.begin(false); err != nil {
 		return nil, err
 	}
 	if err := a.openStack(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -71,10 +72,7 @@ func (a *app) where() string {
 // beginDemo creates a new simulated log, in a temporary folder unless it is to be kept.
 func (a *app) beginDemo(keep bool) error {
 	if keep {
-		if a.open() == nil {
-			return &usageError{fmt.Sprintf("there is a log in %s already", a.cli.Data), "name another folder with --data"}
-		}
-		return a.create(true)
+		return a.beginKept()
 	}
 	dir, err := os.MkdirTemp("", "blotter-demo-")
 	if err != nil {
@@ -88,7 +86,20 @@ func (a *app) beginDemo(keep bool) error {
 	if a.cli.Stack == "external" && a.cli.Name == string(defaultName) {
 		a.cli.Name = "demo-" + strings.ToLower(rand.Text()[:8]) // the stack may hold another's log of that name
 	}
-	return a.create(true)
+	return a.begin(true)
+}
+
+// beginKept begins the demo's log in the data folder, which must not hold one: not even one that is elsewhere or cannot be opened.
+func (a *app) beginKept() error {
+	err := a.open()
+	var none *noLogError
+	switch {
+	case errors.As(err, &none):
+		return a.begin(true)
+	case err == nil:
+		return &usageError{fmt.Sprintf("there is a log in %s already", a.cli.Data), "name another folder with --data"}
+	}
+	return err
 }
 
 // demoVerdict fails the demo unless everything that it claims was seen to hold.

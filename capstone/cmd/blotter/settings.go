@@ -20,12 +20,21 @@ type settings struct {
 
 const settingsFile = "log.json"
 
+// A noLogError is wrong usage for who asks, and an invitation for who begins a log. Any other error of opening one is neither.
+type noLogError struct{ dir string }
+
+func (e *noLogError) Error() string { return fmt.Sprintf("there is no log in %s", e.dir) }
+
+func (e *noLogError) Unwrap() error {
+	return &usageError{e.Error(), "begin one with: blotter import FILE, or name its folder with --data"}
+}
+
 // load reads the settings of the log in dir.
 func load(dir string) (settings, error) {
 	s := settings{Name: defaultName, Stack: "embedded"} // of a log that is older than these
 	text, err := os.ReadFile(filepath.Join(dir, settingsFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, &usageError{fmt.Sprintf("there is no log in %s", dir), "begin one with: blotter import FILE, or name its folder with --data"}
+		return s, &noLogError{dir}
 	}
 	if err != nil {
 		return s, err
@@ -45,18 +54,20 @@ func (s settings) on(stack, dir string) error {
 		fmt.Sprintf("say --stack %s, or STACK=%s in the environment", s.Stack, s.Stack)}
 }
 
-// create writes the settings of a new log in dir. The file is renamed into place: a crash leaves no log or a whole one.
+// create writes the settings of a new log in dir. Those that are there stay: they are of a log that exists. Of commands that begin one at
+// once the first wins, and the others go on with it if they meant the same.
 func create(dir string, s settings) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, settingsFile)
-	if err := os.WriteFile(path+".new", append(text, '\n'), 0o644); err != nil {
+	err = writeNew(filepath.Join(dir, settingsFile), append(text, '\n'), 0o644)
+	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return os.Rename(path+".new", path)
+	there, err := load(dir)
+	if err == nil && there != s {
+		err = &usageError{fmt.Sprintf("another log was begun in %s meanwhile", dir), "name another folder with --data"}
+	}
+	return err
 }

@@ -81,8 +81,8 @@ type followUpCount struct {
 // is not there: a stack without a log is well.
 func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	opening := a.open()
-	var noLog *usageError
-	if opening != nil && !errors.As(opening, &noLog) {
+	var none *noLogError
+	if opening != nil && !errors.As(opening, &none) {
 		return opening
 	}
 	if err := a.openStack(); err != nil {

@@ -44,7 +44,13 @@ func (a *app) system(ctx context.Context, with ...part) (*capstone.System, error
 	if err := a.openStack(); err != nil {
 		return nil, err
 	}
-	return a.assemble(ctx, with...)
+	system, err := a.assemble(ctx, with...)
+	if err != nil || !a.begins {
+		return system, err
+	}
+	// The stack and the store have answered, and nothing is on record yet: here the choice of them becomes one for good. A crash before leaves
+	// no log, but a stack with empty topics or tables of that name, which whoever begins the log takes over.
+	return system, create(a.cli.Data, a.settings)
 }
 
 // assemble is system, on the stack that was opened.
