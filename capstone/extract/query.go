@@ -71,11 +71,7 @@ func (q Query) during(t time.Time) bool {
 
 // utiOf is the trade that a stream is about, and whether it is about one.
 func utiOf(stream string) (string, bool) {
-	if uti, ok := strings.CutPrefix(stream, trade.TradeStream("")); ok {
-		return uti, true
-	}
-	uti, ok := strings.CutPrefix(stream, trade.Command{}.RefusedStream())
-	return uti, ok && !strings.HasPrefix(stream, "refused/curve/")
+	return strings.CutPrefix(trade.Subject(stream), trade.TradeStream(""))
 }
 
 // Claims of a manifest: what Verify proves, and what nobody should read into it.

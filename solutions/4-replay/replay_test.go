@@ -101,27 +101,31 @@ func archive(t *testing.T, l log) contract.Snapshots {
 	return snapshots
 }
 
-// validate replays l against the archive of another log.
-func validate(t *testing.T, snapshots contract.Snapshots, l log) (replay.Report, replay.Finding) {
+// explain replays l, whose states differ from what another log's led to, and says where.
+func explain(t *testing.T, snapshots contract.Snapshots, l log) replay.Finding {
 	t.Helper()
+	snapshot, err := snapshots.Get(t.Context(), "month-end")
+	require.NoError(t, err)
 	r := replay.New(l)
-	report, err := replay.Validate(t.Context(), snapshots, "month-end", l, r)
+	state, _, err := r.Replay(t.Context(), l, snapshot.Cursor)
 	require.NoError(t, err)
-	if report.Difference == nil {
-		return report, replay.Finding{}
-	}
-	finding, err := r.Explain(t.Context(), l, report.Snapshot.Cursor, report.Difference)
+	difference := new(contract.Difference)
+	require.ErrorAs(t, r.Compare(snapshot.State, state.Canonical()), &difference)
+	finding, err := r.Explain(t.Context(), l, snapshot.Cursor, difference)
 	require.NoError(t, err)
-	return report, finding
+	return finding
 }
 
-func TestValidateFindsTheSameHistoryTheSame(t *testing.T) {
+func TestAReplayDoesNotLookPastTheCursor(t *testing.T) {
 	t.Parallel()
-	snapshots := archive(t, history())
-	later := append(history(), told{"trade/C", begin("1", "1")}) // past the snapshot's cursor
-	report, _ := validate(t, snapshots, later)
-	require.Nil(t, report.Difference)
-	require.EqualValues(t, 4, report.Events)
+	snapshot, err := archive(t, history()).Get(t.Context(), "month-end")
+	require.NoError(t, err)
+	later := append(history(), told{"trade/C", begin("1", "1")})
+	r := replay.New(later)
+	state, events, err := r.Replay(t.Context(), later, snapshot.Cursor)
+	require.NoError(t, err)
+	require.EqualValues(t, 4, events)
+	require.NoError(t, r.Compare(snapshot.State, state.Canonical()))
 }
 
 func TestExplainNamesTheFirstEventAtWhichHistoriesPart(t *testing.T) {
@@ -146,7 +150,7 @@ func TestExplainNamesTheFirstEventAtWhichHistoriesPart(t *testing.T) {
 			t.Parallel()
 			snapshots := archive(t, history())
 			changed := tc.change(history())
-			_, finding := validate(t, snapshots, changed[:4])
+			finding := explain(t, snapshots, changed[:4])
 			require.Equal(t, tc.want, finding.String())
 		})
 	}
@@ -155,12 +159,12 @@ func TestExplainNamesTheFirstEventAtWhichHistoriesPart(t *testing.T) {
 func TestExplainNamesATradeThatOneSideDoesNotHave(t *testing.T) {
 	t.Parallel()
 	shorter := log{history()[1], history()[2], history()[3], told{"trade/B", trade.Amend{Kind: trade.Update, Trader: "t-2"}}}
-	_, lost := validate(t, archive(t, history()), shorter)
+	lost := explain(t, archive(t, history()), shorter)
 	require.Equal(t, "trade A", lost.Subject)
 	require.Equal(t, "trade/A", lost.Stream)
 	require.Contains(t, lost.String(), `uti: archived "A", replayed nothing`)
 
-	_, found := validate(t, archive(t, shorter), history())
+	found := explain(t, archive(t, shorter), history())
 	require.Equal(t, "trade A", found.Subject)
 	require.EqualValues(t, 1, found.Version)
 }
@@ -172,7 +176,7 @@ func TestExplainNamesThePositionWhereTradesAgree(t *testing.T) {
 			Curve: "power/CET/base", Currency: "EUR", Points: []trade.Point{{Delivery: begin("1", "1").Instrument.Delivery, Price: trade.Dec(price)}},
 		}})
 	}
-	_, finding := validate(t, archive(t, marked("53")), marked("54"))
+	finding := explain(t, archive(t, marked("53")), marked("54"))
 	require.Equal(t, "position north power/CET/base@2025-04 EUR", finding.Subject)
 	require.Empty(t, finding.Stream)
 	require.Equal(t, replay.Field{Name: "market_value", Archived: `"6360"`, Replayed: `"6480"`}, finding.Fields[2])
