@@ -21,7 +21,8 @@ type Result struct {
 }
 
 // Import sends commands to the desk and yields a result for each line, in the order of the lines. It stops at the
-// first failure that is not the line's own.
+// first failure that is not the line's own, and where ctx ends before the input does: that is a failure too. It does not wait for
+// a read of input that is under way then, which may last until a line comes that never does.
 //
 // Up to width lines are under way at once. Lines that share a name (a UTI, a curve or a command id) never are: the later one
 // waits for the earlier, so the outcome does not depend on width.
@@ -35,7 +36,9 @@ func (d *Desk) Import(ctx context.Context, input iter.Seq2[lines.Line, error], w
 				<-t.done
 			}
 		}()
-		go d.start(ctx, input, under)
+		come := make(chan given)
+		go read(ctx, input, come)
+		go d.start(ctx, come, under)
 		for t := range under {
 			<-t.done
 			if !yield(t.result, t.err) || t.err != nil {
@@ -52,45 +55,84 @@ type task struct {
 	done   chan struct{}
 }
 
-var seed = maphash.MakeSeed()
+// A given line is one of the input, with what it came with.
+type given struct {
+	lines.Line
+	problem error
+}
 
-// start launches a task per line, each behind the last one that shares a name with it.
-func (d *Desk) start(ctx context.Context, input iter.Seq2[lines.Line, error], under chan<- *task) {
-	defer close(under)
-	last := map[string]*task{}
-	seen := map[uint64]int{} // line by command id, of which a hash does: it only finds the other line to name
+// read gives each line as it comes. It closes to at the end of the input alone, not where ctx ends.
+func read(ctx context.Context, input iter.Seq2[lines.Line, error], to chan<- given) {
 	for line, problem := range input {
-		t := &task{result: Result{Line: line.Number, Command: line.Command, Problem: problem}, done: make(chan struct{})}
 		select {
-		case under <- t:
+		case to <- given{line, problem}:
 		case <-ctx.Done():
 			return
 		}
-		var bad *lines.Error
-		if problem != nil {
-			if !errors.As(problem, &bad) {
-				t.err = problem
-			}
-			close(t.done)
-			continue
-		}
-		id := maphash.String(seed, line.Command.ID)
-		t.result.SameAs = seen[id]
-		seen[id] = line.Number
-		var before []*task
-		for _, name := range line.Names {
-			if earlier := last[name]; earlier != nil {
-				before = append(before, earlier)
-			}
-			last[name] = t
-		}
-		forget(last, cap(under)+1)
-		go d.run(ctx, t, before)
 	}
+	close(to)
 }
 
+// start launches a task per line. Import takes everything from under up to its close, so nothing that is sent there waits for ever.
+func (d *Desk) start(ctx context.Context, input <-chan given, under chan<- *task) {
+	defer close(under)
+	q := queue{width: cap(under) + 1, last: map[string]*task{}, seen: map[uint64]int{}}
+	number := 0
+	for ctx.Err() == nil {
+		select {
+		case line, more := <-input:
+			if !more {
+				return
+			}
+			number = line.Number
+			t, before := q.join(line)
+			under <- t
+			go d.run(ctx, t, before)
+		case <-ctx.Done():
+		}
+	}
+	broken := &task{err: fmt.Errorf("after line %d: %w", number, context.Cause(ctx)), done: make(chan struct{})}
+	close(broken.done)
+	under <- broken
+}
+
+// A queue knows behind which lines another has to wait.
+type queue struct {
+	width int
+	last  map[string]*task // by name
+	seen  map[uint64]int   // line by command id, of which a hash does: it only finds the other line to name
+}
+
+var seed = maphash.MakeSeed()
+
+// join makes a task of a line, and gives the last ones that share a name with it.
+func (q *queue) join(line given) (t *task, before []*task) {
+	t = &task{result: Result{Line: line.Number, Command: line.Command, Problem: line.problem}, done: make(chan struct{})}
+	if line.problem != nil {
+		if bad := new(lines.Error); !errors.As(line.problem, &bad) {
+			t.err = line.problem
+		}
+		return t, nil
+	}
+	id := maphash.String(seed, line.Command.ID)
+	t.result.SameAs = q.seen[id]
+	q.seen[id] = line.Number
+	for _, name := range line.Names {
+		if earlier := q.last[name]; earlier != nil {
+			before = append(before, earlier)
+		}
+		q.last[name] = t
+	}
+	forget(q.last, q.width)
+	return t, before
+}
+
+// run does what is left to do of a task.
 func (d *Desk) run(ctx context.Context, t *task, before []*task) {
 	defer close(t.done)
+	if t.result.Problem != nil {
+		return
+	}
 	for _, earlier := range before {
 		<-earlier.done
 		if t.err = earlier.err; t.err != nil {
