@@ -81,7 +81,7 @@ func different(ctx context.Context, system *capstone.System, r capstone.Replayed
 type sealCmd struct{}
 
 func (c *sealCmd) Run(ctx context.Context, a *app) error {
-	system, err := a.existing(ctx, withAuditor)
+	system, err := a.existing(ctx, withSealer)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (c *demoCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	fmt.Fprintf(a.stderr, "one year of a trading desk, on the %s stack, in the %s store\n", a.cli.Stack, a.where())
-	system, err := a.system(ctx, withReadModel, withSnapshots, withAuditor)
+	system, err := a.system(ctx, withReadModel, withSnapshots, withSealer)
 	if err != nil {
 		return err
 	}

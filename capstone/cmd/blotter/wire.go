@@ -2,19 +2,12 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
-	"golang.org/x/mod/sumdb/note"
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
@@ -170,21 +163,38 @@ func withSnapshots(ctx context.Context, a *app, s *capstone.System) error {
 	return archive.CreateBucket(ctx)
 }
 
+// withAuditor opens the archive as it is. It makes neither a bucket nor a key, so that asking about a log never looks like the beginning of one.
 func withAuditor(ctx context.Context, a *app, s *capstone.System) error {
-	client, err := a.s3(ctx)
+	return a.auditor(ctx, s, false)
+}
+
+// withSealer is withAuditor for who seals: where nothing was sealed yet, it makes the bucket and the keys.
+func withSealer(ctx context.Context, a *app, s *capstone.System) error {
+	return a.auditor(ctx, s, true)
+}
+
+func (a *app) auditor(ctx context.Context, s *capstone.System, seals bool) error {
+	archive, err := a.archive(ctx, seals)
 	if err != nil {
 		return err
 	}
-	archive := &audit.S3{Client: client, Bucket: a.settings.Name.auditBucket(), Retention: retention, Clock: time.Now}
-	if err := archive.CreateBucket(ctx); err != nil {
-		return err
-	}
-	signer, verifier, err := keys(filepath.Join(a.cli.Data, "keys"), a.settings.Name.origin())
+	signer, verifier, err := a.keys(ctx, archive, seals)
 	if err != nil {
 		return err
 	}
 	s.Auditor, err = audit.Open(audit.Options{Log: s.Desk.Store, Archive: archive, Origin: a.settings.Name.origin(), Signer: signer, Verifier: verifier})
 	return err
+}
+
+// archive is where checkpoints are kept; an empty one where there is none, and nobody is about to seal.
+func (a *app) archive(ctx context.Context, seals bool) (audit.Archive, error) {
+	name := a.settings.Name.auditBucket()
+	client, there, err := a.bucket(ctx, name)
+	if err != nil || !there && !seals {
+		return new(audit.Memory), err
+	}
+	archive := &audit.S3{Client: client, Bucket: name, Retention: retention, Clock: time.Now}
+	return archive, archive.CreateBucket(ctx) // of one that is there it only asks whether it is locked
 }
 
 // blobs is where large payloads are.
@@ -208,42 +218,4 @@ func (a *app) s3(ctx context.Context) (*minio.Client, error) {
 	return minio.New(at.Endpoint, &minio.Options{
 		Creds: credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""), Region: at.Region, Secure: at.Secure,
 	})
-}
-
-// keys reads the key pair that signs checkpoints, or makes one. The verifier key is for everybody; who has the signer key can sign another
-// history, so in earnest it is kept where the log's administrators cannot reach it.
-func keys(dir, origin string) (note.Signer, note.Verifier, error) {
-	path := filepath.Join(dir, "signer")
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		text, err = makeKeys(dir, origin)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	signer, err := note.NewSigner(strings.TrimSpace(string(text)))
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	public, err := audit.VerifierKey(strings.TrimSpace(string(text)))
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	verifier, err := note.NewVerifier(public)
-	return signer, verifier, err
-}
-
-// makeKeys writes the verifier key BEFORE the signer key: a crash between the two leaves a key that nothing was signed with.
-func makeKeys(dir, origin string) ([]byte, error) {
-	signer, verifier, err := audit.GenerateKey(rand.Reader, origin)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(filepath.Join(dir, "verifier"), []byte(verifier+"\n"), 0o644); err != nil {
-		return nil, err
-	}
-	return []byte(signer), os.WriteFile(filepath.Join(dir, "signer"), []byte(signer+"\n"), 0o600)
 }
