@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -33,17 +34,42 @@ func TestTheSessionOfTheReadmeRuns(t *testing.T) {
 }
 
 // Every make target that a document names is there.
-func TestTheTargetsOfTheReadmeExist(t *testing.T) {
+func TestTheTargetsOfTheDocumentsExist(t *testing.T) {
 	t.Parallel()
 	makefile, err := os.ReadFile("../../../Makefile")
 	require.NoError(t, err)
-	text, err := os.ReadFile("../../../README.md")
-	require.NoError(t, err)
-	named := regexp.MustCompile("make ([a-z]+)").FindAllStringSubmatch(strings.Join(shell(string(text), ""), "\n")+"`make build`", -1)
-	require.GreaterOrEqual(t, len(named), 3)
-	for _, n := range named {
-		require.Contains(t, string(makefile), "\n"+n[1]+":", "make %s", n[1])
+	targets := map[string]bool{}
+	for _, line := range regexp.MustCompile(`(?m)^([a-z0-9 ]+):`).FindAllStringSubmatch(string(makefile), -1) {
+		for _, target := range strings.Fields(line[1]) {
+			targets[target] = true
+		}
 	}
+	named := 0
+	require.NoError(t, fs.WalkDir(os.DirFS("../../.."), ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".md" {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join("../../..", path))
+		for _, target := range madeIn(string(text)) {
+			require.Contains(t, targets, target, "make %s, in %s", target, path)
+			named++
+		}
+		return err
+	}))
+	require.GreaterOrEqual(t, named, 20)
+}
+
+// madeIn is the make targets that a document names: in its text between backquotes, in its sh blocks at the beginning of a line.
+func madeIn(document string) (targets []string) {
+	quoted := regexp.MustCompile("`(?:[A-Z]+=[a-z]+ )*make ([a-z0-9]+)").FindAllStringSubmatch(document, -1)
+	block := regexp.MustCompile("^ (?:[A-Z]+=[a-z]+ )*make ([a-z0-9]+)")
+	for _, line := range shell(document, "") {
+		quoted = append(quoted, block.FindAllStringSubmatch(line, -1)...)
+	}
+	for _, found := range quoted {
+		targets = append(targets, found[1])
+	}
+	return targets
 }
 
 // shell is the lines of the sh blocks of a document that begin with a prefix, without it.
