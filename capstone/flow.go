@@ -41,9 +41,13 @@ type Summary struct {
 
 // Imported counts what became of the lines.
 type Imported struct {
-	Lines, Accepted, Refused, Again, Bad int
-	Rules                                map[trade.Rule]int // refusals by rule
-	Kinds                                map[string]int     // accepted commands by kind
+	Lines    int                `json:"lines"`
+	Accepted int                `json:"accepted"`
+	Refused  int                `json:"refused"`
+	Again    int                `json:"again"` // of them all, on record already
+	Bad      int                `json:"bad"`
+	Rules    map[trade.Rule]int `json:"rules"` // refusals by rule
+	Kinds    map[string]int     `json:"kinds"` // accepted commands by kind
 }
 
 // Run is the whole flow: commands become events, events become positions, and the log is proved.

@@ -43,10 +43,10 @@ const (
 
 // A Violation is a rule that does not hold, and where.
 type Violation struct {
-	Rule   Rule
-	Stream string // where it is about one
-	What   string
-	Ops    []int // of the history that show it
+	Rule   Rule   `json:"rule"`
+	Stream string `json:"stream,omitempty"` // where it is about one
+	What   string `json:"what"`
+	Ops    []int  `json:"ops,omitempty"` // of the history that show it
 }
 
 func (v Violation) String() string {
@@ -59,16 +59,16 @@ func (v Violation) String() string {
 
 // A Verdict is what a history comes to.
 type Verdict struct {
-	Run        Run
-	Counts     Counts
-	Violations []Violation
-	Undecided  []string // streams for which the time did not suffice to find an order, or that there is none
+	Run        Run         `json:"run"`
+	Counts     Counts      `json:"counts"`
+	Violations []Violation `json:"violations"` // never nil, nor is Undecided: in JSON, nothing is an empty list
+	Undecided  []string    `json:"undecided"`  // streams for which the time did not suffice to find an order, or that there is none
 }
 
 // Judge holds a history to the rules. It takes no longer than limit for the order of one stream.
 func Judge(entries []Entry, limit time.Duration) Verdict {
 	b := collect(entries)
-	v := Verdict{Run: b.run, Counts: b.counts()}
+	v := Verdict{Run: b.run, Counts: b.counts(), Violations: []Violation{}, Undecided: []string{}}
 	for _, rule := range []func(*book) []Violation{kept, whole, log, prefix, fed, shut, answered} {
 		v.Violations = append(v.Violations, rule(b)...)
 	}

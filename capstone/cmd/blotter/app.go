@@ -106,6 +106,14 @@ func (a *app) answer(v any, show func(io.Writer)) error {
 	return nil
 }
 
+// refuted is the failure of a check that does not hold. To a program it is an answer as well, with all that was found.
+func (a *app) refuted(v any, f *failure) error {
+	if !a.cli.JSON {
+		return f
+	}
+	return joined(a.answer(v, nil), f)
+}
+
 // progress counts on a terminal, a few times a second; in a pipe it is silent.
 type progress struct {
 	out   io.Writer

@@ -59,7 +59,7 @@ func (c *replayCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if r.Difference != nil {
-		return different(ctx, system, r)
+		return a.different(ctx, system, r)
 	}
 	return a.answer(map[string]any{"snapshot": name, "events": r.Events, "equal": true}, func(w io.Writer) {
 		fmt.Fprintf(w, "replayed %s from the log alone: equal to %s, byte for byte\n", plural(r.Events, "event"), name)
@@ -67,15 +67,20 @@ func (c *replayCmd) Run(ctx context.Context, a *app) error {
 }
 
 // different says where a replay parts from the archived state, and with which event.
-func different(ctx context.Context, system *capstone.System, r capstone.Replayed) error {
+func (a *app) different(ctx context.Context, system *capstone.System, r capstone.Replayed) error {
 	finding, err := replay.New(system.Desk.Codec).Explain(ctx, system.Desk.Store, r.Snapshot.Cursor, r.Difference)
 	if err != nil {
 		return err
 	}
-	return &failure{
+	return a.refuted(map[string]any{
+		"snapshot": r.Snapshot.Name, "events": r.Events, "equal": false, "difference": map[string]any{
+			"line": r.Difference.Line, "archived": r.Difference.Archived, "replayed": r.Difference.Replay,
+			"stream": finding.Stream, "version": finding.Version, "what": finding.String(),
+		},
+	}, &failure{
 		fmt.Sprintf("the log no longer leads to %s: line %d of the state, %v", r.Snapshot.Name, r.Difference.Line, finding),
 		"blotter verify tells whether the log was changed",
-	}
+	})
 }
 
 type sealCmd struct{}
@@ -118,12 +123,21 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 
 // verified prints a verification; a fault is a failure.
 func (a *app) verified(v contract.Verification) error {
-	if v.Fault != nil {
-		return &failure{fmt.Sprintf("the log does not verify: %v", v.Fault), "keep log and archive as they are: both are evidence now"}
+	found := map[string]any{
+		"holds": v.Fault == nil, "checkpoint": checkpointJSON(v.Checkpoint), "batches": v.Batches, "sealed": v.Sealed, "unanchored": v.Unanchored,
 	}
-	return a.answer(map[string]any{
-		"checkpoint": checkpointJSON(v.Checkpoint), "batches": v.Batches, "sealed": v.Sealed, "unanchored": v.Unanchored,
-	}, func(w io.Writer) { showVerification(w, v) })
+	if v.Fault != nil {
+		found["fault"] = faultJSON(v.Fault)
+		return a.refuted(found, &failure{fmt.Sprintf("the log does not verify: %v", v.Fault), "keep log and archive as they are: both are evidence now"})
+	}
+	return a.answer(found, func(w io.Writer) { showVerification(w, v) })
+}
+
+func faultJSON(f *contract.Fault) any {
+	if f.Leaf < 0 {
+		return map[string]any{"what": f.What}
+	}
+	return map[string]any{"what": f.What, "leaf": f.Leaf, "position": f.Position}
 }
 
 func showVerification(w io.Writer, v contract.Verification) {
