@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -29,6 +30,27 @@ func TestTallyCountsTestsAndShowsOnlyWhatFailed(t *testing.T) {
 	require.Contains(t, out.String(), "syntax error")
 	require.Contains(t, out.String(), "ok    a ")
 	require.NotContains(t, out.String(), "quiet")
+}
+
+func TestAllPackagesAreTestedWhereNoneIsNamed(t *testing.T) {
+	t.Parallel()
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	for args, want := range map[string]string{
+		"":                              "./...",
+		"-short":                        "-short ./...",
+		"-run TestX":                    "-run TestX ./...",
+		"-run TestX -args -seed 2":      "-run TestX ./... -args -seed 2",
+		"./labs/...":                    "./labs/...",
+		"./capstone -run TestX":         "./capstone -run TestX",
+		". -short":                      ". -short",
+		"example.com/blotter/... -v":    "example.com/blotter/... -v",
+		"-short -args ./not-a-package":  "-short ./... -args ./not-a-package",
+		"../blotter/labs/kit -run Test": "../blotter/labs/kit -run Test",
+		"-run TestX " + here:            "-run TestX " + here,
+	} {
+		require.Equal(t, want, strings.Join(withPackages(strings.Fields(args)), " "), args)
+	}
 }
 
 // A table is printed for the labs that are there. What runs against the solutions is no progress of a learner's.

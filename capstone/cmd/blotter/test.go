@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -22,10 +24,7 @@ func (t *testCmd) Run(ctx context.Context, a *app) error {
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]
 	}
-	if len(args) == 0 || strings.HasPrefix(args[len(args)-1], "-") {
-		args = append(args, "./...")
-	}
-	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json"}, args...)...)
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json"}, withPackages(args)...)...)
 	env, err := a.testEnv(ctx)
 	if err != nil {
 		return err
@@ -47,6 +46,26 @@ func (t *testCmd) Run(ctx context.Context, a *app) error {
 		return errors.Join(readErr, &failure{"tests failed", "the output of each is above"})
 	}
 	return readErr
+}
+
+// withPackages adds all packages where args name none. What follows -args is for the tests.
+func withPackages(args []string) []string {
+	ours := slices.Index(args, "-args")
+	if ours < 0 {
+		ours = len(args)
+	}
+	if slices.ContainsFunc(args[:ours], isPackage) {
+		return args
+	}
+	return slices.Insert(slices.Clone(args), ours, "./...")
+}
+
+// isPackage says whether an argument names packages: by a folder, or by a path within the module. Anything else is a flag or what is given
+// to one, since which flags take an argument only go knows.
+func isPackage(arg string) bool {
+	const module = "example.com/blotter"
+	first, _, _ := strings.Cut(arg, "/")
+	return first == "." || first == ".." || filepath.IsAbs(arg) || arg == module || strings.HasPrefix(arg, module+"/")
 }
 
 // A tally counts the tests in a stream of go test -json (see: go doc test2json).
