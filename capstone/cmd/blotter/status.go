@@ -71,12 +71,6 @@ type lastSealed struct {
 	Unanchored int64      `json:"unanchored"`
 }
 
-// followUpCount counts the causes without the contract that was to begin.
-type followUpCount struct {
-	NotIssued int `json:"not_issued"`
-	Refused   int `json:"refused"`
-}
-
 // Run looks at everything. It starts the embedded stack where none is kept, for as long as it looks, and makes nothing that
 // is not there: a stack without a log is well.
 func (c *statusCmd) Run(ctx context.Context, a *app) error {
@@ -286,26 +280,4 @@ func (a *app) lastCheckpoint(ctx context.Context, system *capstone.System) (cont
 		sealed.Published = &o.LastModified // they come in the order of their names, and so of their sizes
 	}
 	return last.End, sealed, nil
-}
-
-// countFollowUps asks for each cause whether its contract has begun. That needs the owner's index, so it waits while
-// somebody else writes the log.
-func (a *app) countFollowUps(ctx context.Context, system *capstone.System, s *status) error {
-	if s.Log.Writer != 0 {
-		return nil
-	}
-	missing, err := system.Desk.MissingFollowUps(ctx)
-	if err != nil {
-		return err
-	}
-	s.FollowUps = &followUpCount{}
-	for _, m := range missing {
-		if m.Refusal == nil {
-			s.FollowUps.NotIssued++
-		} else {
-			s.FollowUps.Refused++
-		}
-	}
-	s.Well = s.Well && s.FollowUps.NotIssued == 0
-	return nil
 }
