@@ -16,7 +16,7 @@ type Consumer struct{}
 var _ contract.Consumer = (*Consumer)(nil)
 
 // NewConsumer reads through client, which stays the caller's and is a member of a group with its automatic commits turned off. Records
-// that are no events go to the topic parked.
+// that are no events go to the topic parked. The client and that topic take records that are somewhat larger than those that are read.
 func NewConsumer(client *kgo.Client, parked string, codec contract.Codec) *Consumer {
 	return &Consumer{}
 }

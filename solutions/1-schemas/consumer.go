@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -18,7 +19,8 @@ import (
 // A Consumer reads typed events as a member of a consumer group.
 //
 // What cannot be read must neither stop the partition for ever nor vanish. So it is parked: the record goes to a topic of its own, byte
-// for byte, with where it was and what is wrong in headers beside its own, for somebody to look at and to send again.
+// for byte, with where it was and what is wrong in headers beside its own, for somebody to look at and to send again. What is wrong may
+// quote the record: it is cut, for a parked record that is too large to be parked would stop the partition after all.
 type Consumer struct {
 	client *kgo.Client
 	parked string
@@ -28,7 +30,11 @@ type Consumer struct {
 var _ contract.Consumer = (*Consumer)(nil)
 
 // NewConsumer reads through client, which stays the caller's and is a member of a group with its automatic commits turned off
-// (kgo.ConsumerGroup, kgo.ConsumeTopics, kgo.DisableAutoCommit). Records that are no events go to the topic parked.
+// (kgo.ConsumerGroup, kgo.ConsumeTopics, kgo.DisableAutoCommit).
+//
+// Records that are no events go to the topic parked. A parked record is larger than it was, by headers of some 1.5 kB: so the client's
+// kgo.ProducerBatchMaxBytes and the topic's max.message.bytes must be above the max.message.bytes of the topics that are read (1,048,588,
+// where nobody set it; the client's own default is less). Else one that is nearly as large as they allow stops its partition.
 func NewConsumer(client *kgo.Client, parked string, codec contract.Codec) *Consumer {
 	return &Consumer{client, parked, codec}
 }
@@ -95,13 +101,21 @@ func (c *Consumer) park(ctx context.Context, r *kgo.Record, why error) error {
 		kgo.RecordHeader{Key: contract.ParkedTopic, Value: []byte(r.Topic)},
 		kgo.RecordHeader{Key: contract.ParkedPartition, Value: []byte(strconv.Itoa(int(r.Partition)))},
 		kgo.RecordHeader{Key: contract.ParkedOffset, Value: []byte(strconv.FormatInt(r.Offset, 10))},
-		kgo.RecordHeader{Key: contract.ParkedError, Value: []byte(why.Error())},
+		kgo.RecordHeader{Key: contract.ParkedError, Value: []byte(cut(why.Error(), contract.MaxAttribute))},
 	)}
 	if err := c.client.ProduceSync(ctx, parked).FirstErr(); err != nil {
 		return fmt.Errorf("park: %w", err)
 	}
 	// Crash here: it is parked twice, under the same headers.
 	return nil
+}
+
+// cut is text up to n bytes, without a part of a character at its end.
+func cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "")
 }
 
 // commit has a few seconds even when ctx has ended, so that what is done is not handed over again.

@@ -80,7 +80,7 @@ func eventOf(r *kgo.Record) (contract.Event, error) {
 	parse := func(name string, read func(string) error) {
 		if text := v[name]; err == nil && text != "" {
 			if cause := read(text); cause != nil {
-				err = fmt.Errorf("header %s %q: %w", name, text, cause)
+				err = fmt.Errorf("header %s %.64q: %w", name, text, cause)
 			}
 		}
 	}

@@ -25,7 +25,7 @@ func (r *reader) malformed(name, format string, args ...any) {
 func (r *reader) text(name string, v *string) {
 	b := r.in.bytes()
 	if !utf8.Valid(b) {
-		r.malformed(name, "%q is not UTF-8", b)
+		r.malformed(name, "%.64q is not UTF-8", b)
 	}
 	*v = string(b)
 }
@@ -67,7 +67,7 @@ func (r *reader) id(name string, v *uuid.UUID) {
 	}
 	id, err := uuid.ParseBytes(b)
 	if err != nil {
-		r.malformed(name, "%q: %v", b, err)
+		r.malformed(name, "%.64q: %v", b, err)
 	}
 	*v = id
 }

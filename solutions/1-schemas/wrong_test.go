@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -86,7 +87,7 @@ var wrongs = []wrong{
 	{"what follows the end does no harm", "L1.8", "L1.17", bendCodec(func(c *bent) { c.forgive = contract.ErrTrailing })},
 	{"the event's type decides", "L1.9", "L1.12", bendCodec(func(c *bent) { c.forgive = contract.ErrWrongType })},
 	{"a length says how much to allocate", "L1.10", "", bendCodec(func(c *bent) { c.greedy = true })},
-	{"a symbol that is not there is the first one", "L1.11", "L1.10", bendCodec(func(c *bent) { c.forgive = contract.ErrMalformed })},
+	{"a symbol that is not there is the first one", "L1.11", "L1.10 L1.23", bendCodec(func(c *bent) { c.forgive = contract.ErrMalformed })},
 	{"a head needs no schema", "L1.12", "", func(f *codectest.Fixture) {
 		right := f.New
 		f.New = func(ctx context.Context, r contract.Registry, prefix string) (codectest.Codec, error) {
@@ -143,6 +144,7 @@ var wrongs = []wrong{
 	}},
 	{"events may be handed over as they come out", "L1.22", "L1.23 L1.24", bendConsumer(func(c *lax) { c.reversed = true })},
 	{"a log line is enough", "L1.23", "", bendConsumer(func(c *lax) { c.skips = true })},
+	{"an error says all that there is to say", "L1.23", "", bendConsumer(func(c *lax) { c.quotes = true })},
 	{"poison stops the world", "L1.23", "", bendConsumer(func(c *lax) { c.stops = true })},
 	{"every error is poison", "L1.24", "", bendConsumer(func(c *lax) { c.parks = true })},
 	{"an offset is committed when a record is fetched", "L1.24", "", bendConsumer(func(c *lax) { c.early = true })},
@@ -340,10 +342,11 @@ func (p forgetful) Publish(ctx context.Context, e contract.Event, body trade.Bod
 
 // lax is a consumer of its own, for what it believes is in its loop.
 type lax struct {
-	client                               *kgo.Client
-	parked                               string
-	codec                                contract.Codec
-	reversed, skips, stops, parks, early bool
+	client *kgo.Client
+	parked string
+	codec  contract.Codec
+
+	reversed, skips, stops, parks, early, quotes bool
 }
 
 func bendConsumer(how func(*lax)) func(*codectest.Fixture) {
@@ -394,6 +397,9 @@ func (c *lax) one(ctx context.Context, r *kgo.Record, handle func(context.Contex
 	switch {
 	case err == nil || poison && c.skips:
 		return nil
+	case poison && c.quotes:
+		why := kgo.RecordHeader{Key: contract.ParkedError, Value: fmt.Appendf(nil, "%v: %q", err, r.Value)}
+		return c.client.ProduceSync(ctx, &kgo.Record{Topic: c.parked, Key: r.Key, Value: r.Value, Headers: append(r.Headers, why)}).FirstErr()
 	case poison && !c.stops || c.parks:
 		return codec.Park(codec.NewConsumer(c.client, c.parked, c.codec), ctx, r, err)
 	}

@@ -1,9 +1,12 @@
 package codectest
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,7 +72,7 @@ var streaming = []spec{{
 	Check: check.Check{ID: "L1.23", Points: 4, Limit: 10 * time.Second, Operation: consume, Invariant: "L1.I9",
 		Title:         "a record that is no event is parked byte for byte, with where it was and why, and the rest goes on",
 		Misconception: "that a log line is enough: nobody can send a log line again; or that stopping is safe: it stops every stream of the partition",
-		Hint:          "clone the headers, add the four of contract.Parked…, produce synchronously, then go on"},
+		Hint:          "clone the headers, add the four of contract.Parked…, produce synchronously, then go on; an error that quotes the record may not fit beside it"},
 	try: func(t *trial) {
 		k, c := newKafka(t), t.codec()
 		first := t.publish(k, c, event(0), settlement)
@@ -79,6 +82,9 @@ var streaming = []spec{{
 			{Key: good.Key, Headers: good.Headers, Value: good.Value[:len(good.Value)-1]},
 			{Key: good.Key, Headers: good.Headers, Value: wire(7, good.Value[header:])},
 			{Key: good.Key, Value: []byte("{}"), Headers: []kgo.RecordHeader{{Key: "content-type", Value: []byte("application/json")}}},
+			{Key: good.Key, Headers: good.Headers, Value: append(good.Value[:header:header], noText(large)...)},
+			{Key: good.Key, Value: good.Value, Headers: append(slices.Clone(good.Headers),
+				kgo.RecordHeader{Key: "ce_effectiveat", Value: bytes.Repeat([]byte("9"), large)})},
 		}
 		for _, r := range bad {
 			k.produce(t, topic, r)
@@ -134,6 +140,15 @@ var streaming = []spec{{
 		require.NotEqual(t, first.ID, second.ID)
 	},
 }}
+
+// large is what fits a record, and what an error that quotes it twice does not.
+const large = 800_000
+
+// noText is the body of a settlement whose source of the price has n bytes that are not UTF-8.
+func noText(n int) []byte {
+	body := binary.AppendVarint(unhex("0201 00 0201 02"), int64(n))
+	return append(body, bytes.Repeat([]byte{0xff}, n)...)
+}
 
 // event is the i-th event, without data. Those with an even and an odd i are of two streams.
 func event(i int) contract.Event {

@@ -67,7 +67,8 @@ type Consumer interface {
 	Run(ctx context.Context, handle func(context.Context, Event, trade.Body) error) error
 }
 
-// Headers of a parked record, beside its own: where it was, and the error that says what is wrong with it.
+// Headers of a parked record, beside its own: where it was, and the error that says what is wrong with it, up to MaxAttribute bytes
+// of it. An error may quote the record, and what is too large to be parked stops its partition.
 const (
 	ParkedTopic     = "parked-topic"
 	ParkedPartition = "parked-partition"
