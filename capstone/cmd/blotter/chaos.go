@@ -113,7 +113,7 @@ func (a *app) interrupter() func(context.Context) error {
 
 // again judges a history that was kept.
 func (c *chaosCmd) again(a *app) error {
-	f, err := open(context.Background(), c.Judge)
+	f, err := open(c.Judge)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ type importCmd struct {
 }
 
 func (c *importCmd) Run(ctx context.Context, a *app) error {
-	input, err := open(ctx, c.File)
+	input, err := open(c.File)
 	if err != nil {
 		return err
 	}
@@ -87,25 +87,13 @@ func incomplete(n capstone.Imported) error {
 	return &failure{fmt.Sprintf("%d of %d lines were not accepted: %d bad, %d refused", n.Bad+n.Refused, n.Lines, n.Bad, n.Refused), hint}
 }
 
-func open(ctx context.Context, file string) (io.ReadCloser, error) {
+func open(file string) (io.ReadCloser, error) {
 	if file == "-" {
-		return interruptible(ctx, os.Stdin), nil
+		return io.NopCloser(os.Stdin), nil
 	}
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &usageError{fmt.Sprintf("there is no file %s", file), "name a file of JSON Lines, or - for standard input"}
 	}
 	return f, err
-}
-
-// interruptible is r, whose reads end with ctx: one from a terminal or a pipe would otherwise wait for a line that may
-// never come.
-func interruptible(ctx context.Context, r io.Reader) io.ReadCloser {
-	out, in := io.Pipe()
-	go func() {
-		_, err := io.Copy(in, r)
-		in.CloseWithError(err)
-	}()
-	context.AfterFunc(ctx, func() { in.CloseWithError(context.Cause(ctx)) })
-	return out
 }
