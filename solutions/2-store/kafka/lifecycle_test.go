@@ -48,8 +48,10 @@ func TestNoOwnerBeginsBeforeTheLastOneHereHasEnded(t *testing.T) {
 	forget(cluster)
 	require.Eventually(t, func() bool { return !kafka.Settled(s) }, time.Minute, time.Millisecond)
 	usurp(t, opts, 1)
+	fence(cluster, "log.1")
 	close(fenced.gate)
-	require.Never(t, func() bool { return kafka.Settled(s) }, 500*time.Millisecond, 5*time.Millisecond)
+	const longerThanAHangUp = 4 * time.Second
+	require.Never(t, func() bool { return kafka.Settled(s) }, longerThanAHangUp, 20*time.Millisecond)
 
 	close(slow.gate)
 	require.NoError(t, <-told)
@@ -99,6 +101,20 @@ func (c gatedConn) Write(b []byte) (int, error) {
 func (g *gate) pass() {
 	g.once.Do(func() { close(g.asked) })
 	<-g.gate
+}
+
+// fence answers the next commit under a transactional id as a real broker does where another has taken that.
+func fence(cluster *kfake.Cluster, id string) {
+	cluster.ControlKey(int16(kmsg.EndTxn), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		ask := req.(*kmsg.EndTxnRequest)
+		if ask.TransactionalID != id {
+			cluster.KeepControl()
+			return nil, nil, false
+		}
+		answer := ask.ResponseKind().(*kmsg.EndTxnResponse)
+		answer.ErrorCode = kerr.ProducerFenced.Code
+		return answer, nil, true
+	})
 }
 
 // forget has the group know its member no more, when that asks next.
