@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/term"
 
 	"example.com/blotter/capstone"
@@ -24,6 +25,8 @@ type app struct {
 	temporary      bool   // the log goes when the command ends
 	begins         bool   // the log is a new one, and its settings are not written yet
 	stack          stack.Stack
+	signer         note.Signer // of checkpoints, as verifier is; both once there is an auditor
+	verifier       note.Verifier
 	fail           context.CancelCauseFunc // ends the command
 	closers        []func() error          // run last to first
 }

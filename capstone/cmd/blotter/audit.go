@@ -7,7 +7,6 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
-	replay "example.com/blotter/solutions/4-replay"
 )
 
 type snapshotCmd struct {
@@ -66,9 +65,9 @@ func (c *replayCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
-// different says where a replay parts from the archived state, and with which event.
+// different is the answer and the failure of a replay that parts from the archived state.
 func (a *app) different(ctx context.Context, system *capstone.System, r capstone.Replayed) error {
-	finding, err := replay.New(system.Desk.Codec).Explain(ctx, system.Desk.Store, r.Snapshot.Cursor, r.Difference)
+	finding, err := explain(ctx, system, r)
 	if err != nil {
 		return err
 	}

@@ -39,9 +39,12 @@ func (c *extractCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	auditor := system.Auditor.(*audit.Auditor) // withAuditor made it
+	sealed, err := beyond[extract.Sealed](system.Auditor, "show its archive leaf by leaf")
+	if err != nil {
+		return err
+	}
 	m, err := extract.Make(ctx, c.Out, ask, extract.Options{
-		Log: auditor.Log, Sealed: auditor, Signer: auditor.Signer, Verifier: auditor.Verifier, Simulated: a.settings.Simulated,
+		Log: system.Desk.Store, Sealed: sealed, Signer: a.signer, Verifier: a.verifier, Simulated: a.settings.Simulated,
 	})
 	if err != nil {
 		return hinted(err)

@@ -12,7 +12,6 @@ import (
 	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
-	audit "example.com/blotter/solutions/5-audit"
 )
 
 type statusCmd struct{}
@@ -268,7 +267,7 @@ func (a *app) lastCheckpoint(ctx context.Context, system *capstone.System) (cont
 	if err := withAuditor(ctx, a, system); err != nil {
 		return nil, nil, err
 	}
-	last, err := system.Auditor.(*audit.Auditor).Published(ctx, 0) // withAuditor made it
+	last, err := published(ctx, system.Auditor)
 	if err != nil || last.Size == 0 {
 		return nil, nil, err
 	}

@@ -22,7 +22,8 @@ import (
 	audit "example.com/blotter/solutions/5-audit"
 )
 
-// This file alone chooses implementations.
+// This file chooses implementations. The codec is chosen in codec_solutions.go and the store on Kafka in store_solutions.go, which build tags
+// exchange for those of the labs; and the stores that blotter chaos disturbs in chaos_writer.go.
 
 // retention is how long nothing that is archived can be removed: no snapshot, no batch, no checkpoint. MiFID II, article 16(7), asks
 // for five years, and seven where the authority does; a log of a course needs a day.
@@ -182,6 +183,7 @@ func (a *app) auditor(ctx context.Context, s *capstone.System, seals bool) error
 	if err != nil {
 		return err
 	}
+	a.signer, a.verifier = signer, verifier
 	s.Auditor, err = audit.Open(audit.Options{Log: s.Desk.Store, Archive: archive, Origin: a.settings.Name.origin(), Signer: signer, Verifier: verifier})
 	return err
 }
@@ -195,6 +197,11 @@ func (a *app) archive(ctx context.Context, seals bool) (audit.Archive, error) {
 	}
 	archive := &audit.S3{Client: client, Bucket: name, Retention: retention, Clock: time.Now}
 	return archive, archive.CreateBucket(ctx) // of one that is there it only asks whether it is locked
+}
+
+// explain says where a replay parts from the archived state, and with which event.
+func explain(ctx context.Context, s *capstone.System, r capstone.Replayed) (replay.Finding, error) {
+	return replay.New(s.Desk.Codec).Explain(ctx, s.Desk.Store, r.Snapshot.Cursor, r.Difference)
 }
 
 // blobs is where large payloads are.
