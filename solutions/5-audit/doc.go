@@ -1,5 +1,5 @@
 // Package audit makes the log tamper-evident: one Merkle tree (RFC 6962) over all of it, its checkpoints signed, and everything that
-// was signed kept in an archive that nobody can rewrite.
+// was signed kept in an archive that nobody can rewrite for as long as its objects are locked.
 //
 // # The tree
 //
@@ -46,7 +46,7 @@
 // one is first, and the others read what it wrote and go on. A batch that no checkpoint covers is what a crash leaves behind: the
 // next Seal reads its range of the log again and takes it over if it is what it would have written itself.
 //
-// What this does not show: that an event was true, or that nothing was kept out of the log before it was sealed. Whoever holds
-// the signer key and can empty the archive can sign another history; against that, keep a checkpoint elsewhere and give it
-// to VerifySince.
+// What this does not show: that an event was true, or that nothing was kept out of the log before it was sealed. Once the lock of
+// the last checkpoints has run out, whoever may delete objects can take them away, and what is left agrees with itself; and who holds the signer
+// key besides can sign another history. Against both, keep a checkpoint elsewhere and give it to VerifySince.
 package audit

@@ -82,7 +82,9 @@ func (a *app) different(ctx context.Context, system *capstone.System, r capstone
 	})
 }
 
-type sealCmd struct{}
+type sealCmd struct {
+	Keep string `help:"Write the signed checkpoint to a file, too: kept elsewhere, it is for verify --since." placeholder:"FILE"`
+}
 
 func (c *sealCmd) Run(ctx context.Context, a *app) error {
 	system, err := a.existing(ctx, withSealer)
@@ -93,7 +95,11 @@ func (c *sealCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.answer(checkpointJSON(checkpoint), func(w io.Writer) { fmt.Fprintf(w, "sealed to checkpoint %s\n", nameOf(checkpoint)) })
+	err = a.answer(checkpointJSON(checkpoint), func(w io.Writer) { fmt.Fprintf(w, "sealed to checkpoint %s\n", nameOf(checkpoint)) })
+	if c.Keep == "" {
+		return err
+	}
+	return joined(err, keep(c.Keep, checkpoint))
 }
 
 func checkpointJSON(c contract.Checkpoint) any {
@@ -105,7 +111,9 @@ func nameOf(c contract.Checkpoint) string {
 	return fmt.Sprintf("%s/%d, root %x", c.Origin, c.Size, c.Root)
 }
 
-type verifyCmd struct{}
+type verifyCmd struct {
+	Since string `help:"Hold the archive against a checkpoint that was kept, too: see seal --keep." placeholder:"FILE" type:"existingfile"`
+}
 
 func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	a.access = looks // what may be evidence is not touched
@@ -113,7 +121,7 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	v, err := system.Auditor.Verify(ctx)
+	v, err := c.verify(ctx, system.Auditor)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,8 @@ func TestWhatAnAuditorDoesNotDoIsNamed(t *testing.T) {
 	t.Parallel()
 	_, err := beyond[extract.Sealed](strict{}, "show its archive")
 	require.EqualError(t, err, "an auditor of type main.strict does not show its archive")
+	_, err = (&verifyCmd{Since: "auditor_test.go"}).verify(t.Context(), strict{})
+	require.EqualError(t, err, "an auditor of type main.strict does not verify since a checkpoint that was kept")
 	last, err := published(t.Context(), strict{})
 	require.NoError(t, err)
 	require.Zero(t, last.Size, "status says nothing of what it is not told")
