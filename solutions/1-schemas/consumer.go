@@ -48,15 +48,21 @@ func (c *Consumer) Run(ctx context.Context, handle func(context.Context, contrac
 		if ctx.Err() != nil || fetches.IsClientClosed() {
 			return nil
 		}
-		if err := fetches.Err0(); err != nil {
-			return fmt.Errorf("consume: %w", err)
-		}
 		done, failed := c.take(ctx, fetches.Records(), handle)
 		// Crash here: what is done comes again.
-		if err := c.commit(ctx, done); err != nil || failed != nil {
-			return stopped(ctx, cmp.Or(failed, err))
+		if err := cmp.Or(failed, c.commit(ctx, done), unread(fetches)); err != nil {
+			return stopped(ctx, err)
 		}
 	}
+}
+
+// unread is the first error of a fetch, wherever it stands: the client tells of each but once, and beside the records of other partitions.
+// It tries again by itself what may pass. What is left, such as records that are lost or may not be read, would be a hole in silence.
+func unread(fetches kgo.Fetches) error {
+	if err := fetches.Err(); err != nil {
+		return fmt.Errorf("consume: %w", err)
+	}
+	return nil
 }
 
 // take goes through records until one fails, and gives those that are done.
