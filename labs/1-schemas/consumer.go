@@ -15,8 +15,11 @@ type Consumer struct{}
 
 var _ contract.Consumer = (*Consumer)(nil)
 
-// NewConsumer reads through client, which stays the caller's and is a member of a group with its automatic commits turned off. Records
-// that are no events go to the topic parked. The client and that topic take records that are somewhat larger than those that are read.
+// NewConsumer reads through client, which stays the caller's and is a member of a group with its automatic commits turned off. The group
+// takes no partition away from it between a poll and AllowRebalance (kgo.BlockRebalanceOnPoll), which is yours to call.
+//
+// Records that are no events go to the topic parked. The client and that topic take records that are somewhat larger than those that are
+// read.
 func NewConsumer(client *kgo.Client, parked string, codec contract.Codec) *Consumer {
 	return &Consumer{}
 }

@@ -30,7 +30,10 @@ type Consumer struct {
 var _ contract.Consumer = (*Consumer)(nil)
 
 // NewConsumer reads through client, which stays the caller's and is a member of a group with its automatic commits turned off
-// (kgo.ConsumerGroup, kgo.ConsumeTopics, kgo.DisableAutoCommit).
+// (kgo.ConsumerGroup, kgo.ConsumeTopics, kgo.DisableAutoCommit), and keeps its partitions while it has records at hand
+// (kgo.BlockRebalanceOnPoll): else a member that joins begins at the last commit, and the two handle the same records side by side. What is
+// at hand must be handled within the group's rebalance timeout (kgo.RebalanceTimeout), or the group goes on without this member. A client
+// that blocks rebalances is closed by kgo.Client.CloseAllowingRebalance.
 //
 // Records that are no events go to the topic parked. A parked record is larger than it was, by headers of some 1.5 kB: so the client's
 // kgo.ProducerBatchMaxBytes and the topic's max.message.bytes must be above the max.message.bytes of the topics that are read (1,048,588,
@@ -39,10 +42,11 @@ func NewConsumer(client *kgo.Client, parked string, codec contract.Codec) *Consu
 	return &Consumer{client, parked, codec}
 }
 
-// Run hands over events, one at a time (see contract.Consumer). An offset is committed after its record was handled or parked: so a crash
-// makes an event come twice, never not at all, and handle must bear that. After an error the client has fetched more than was handled: close
+// Run hands over events, one at a time (see contract.Consumer). An offset is committed after its record was handled or parked: so a crash, or
+// a group that did not wait, makes an event come twice, never not at all, and handle must bear that. After an error the client has fetched more than was handled: close
 // it, and go on with a new one.
 func (c *Consumer) Run(ctx context.Context, handle func(context.Context, contract.Event, trade.Body) error) error {
+	defer c.client.AllowRebalance()
 	for {
 		fetches := c.client.PollFetches(ctx)
 		if ctx.Err() != nil || fetches.IsClientClosed() {
@@ -53,6 +57,8 @@ func (c *Consumer) Run(ctx context.Context, handle func(context.Context, contrac
 		if err := cmp.Or(failed, c.commit(ctx, done), unread(fetches)); err != nil {
 			return stopped(ctx, err)
 		}
+		// AFTER the commit: whoever is given the partition now begins behind what is done.
+		c.client.AllowRebalance()
 	}
 }
 

@@ -2,6 +2,7 @@ package codec_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,7 +41,7 @@ func (d desk) connect(t *testing.T, options ...kgo.Opt) *kgo.Client {
 
 // member is set up as NewConsumer asks.
 func (d desk) member(t *testing.T, options ...kgo.Opt) *kgo.Client {
-	return d.connect(t, append(options, kgo.ConsumerGroup("desk"), kgo.ConsumeTopics("events"), kgo.DisableAutoCommit(),
+	return d.connect(t, append(options, kgo.ConsumerGroup("desk"), kgo.ConsumeTopics("events"), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.HeartbeatInterval(50*time.Millisecond), kgo.FetchMaxWait(50*time.Millisecond))...)
 }
 
@@ -117,4 +118,68 @@ func (d desk) fetched(t *testing.T) kmsg.FetchResponseTopicPartition {
 	answer, err := ask.RequestWith(t.Context(), d.connect(t, kgo.MaxVersions(kversion.V3_0_0()))) // the last that knows topics by name
 	require.NoError(t, err)
 	return answer.Topics[0].Partitions[0]
+}
+
+// A second member joins while the first has everything at hand. It waits, and goes on from there.
+func TestAMemberThatJoinsIsHandedNothingThatAnotherHasAtHand(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.write(t, 6)
+	ctx, stop := context.WithCancel(soon(t))
+	var members sync.WaitGroup
+	defer members.Wait()
+	defer stop()
+
+	handed := make(chan uuid.UUID, 100)
+	run := func(client *kgo.Client, before func()) {
+		members.Go(func() {
+			defer client.CloseAllowingRebalance()
+			err := codec.NewConsumer(client, "parked", d.codec).Run(ctx, func(_ context.Context, e contract.Event, _ trade.Body) error {
+				before()
+				handed <- e.ID
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	waits, given := make(chan struct{}), make(chan struct{})
+	var onWait, onGiven, onFirst sync.Once
+	second := kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, all map[string][]int32) {
+		if len(all) > 0 {
+			onGiven.Do(func() { close(given) })
+		}
+	})
+	first := kgo.OnPartitionsCallbackBlocked(func(context.Context, *kgo.Client) { onWait.Do(func() { close(waits) }) })
+	await := func(c chan struct{}) {
+		select {
+		case <-c:
+		case <-ctx.Done():
+		}
+	}
+	run(d.member(t, first), func() {
+		onFirst.Do(func() {
+			run(d.member(t, second), func() {})
+			await(waits)
+		})
+	})
+	times := map[uuid.UUID]int{}
+	take := func(n int) {
+		for len(times) < n {
+			select {
+			case id := <-handed:
+				times[id]++
+			case <-ctx.Done():
+				require.Fail(t, "events are not handed over", "%d of %d", len(times), n)
+			}
+		}
+	}
+	take(12)
+	await(given)  // its part of the partitions
+	d.write(t, 6) // what comes later is handed over after whatever is handed over twice
+	take(24)
+	for id, n := range times {
+		require.Equal(t, 1, n, "event %s", id)
+	}
 }

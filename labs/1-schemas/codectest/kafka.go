@@ -42,11 +42,11 @@ func (k *kafka) connect(t check.T, options ...kgo.Opt) *kgo.Client {
 	return client
 }
 
-// member is a client in the consumer group, which reads from where the group is, or else from the beginning. It can write records that
-// are larger than those that it reads, as parked ones are.
+// member is a client in the consumer group, which reads from where the group is, or else from the beginning. It keeps its partitions while
+// it has records at hand, and can write records that are larger than those that it reads, as parked ones are.
 func (k *kafka) member(t check.T) *kgo.Client {
-	return k.connect(t, kgo.ConsumerGroup("desk"), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(), kgo.FetchMaxWait(100*time.Millisecond),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.ProducerBatchMaxBytes(2<<20))
+	return k.connect(t, kgo.ConsumerGroup("desk"), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
+		kgo.FetchMaxWait(100*time.Millisecond), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.ProducerBatchMaxBytes(2<<20))
 }
 
 func (k *kafka) produce(t check.T, to string, r *kgo.Record) {

@@ -205,7 +205,7 @@ func (t *trial) run(k *kafka, c Codec, handle func(contract.Event) error) *group
 	g := &group{got: make(chan contract.Event, 100), end: end}
 	consumer := t.answer.Consumer(client, parked, c)
 	g.over = check.Go(t, func() {
-		defer client.Close() // leaves the group, so that the next member need not wait for this one
+		defer client.CloseAllowingRebalance() // leaves the group, so that the next member need not wait for this one
 		g.err = consumer.Run(ctx, func(_ context.Context, e contract.Event, body trade.Body) error {
 			if err := handle(e); err != nil {
 				return err

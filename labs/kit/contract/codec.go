@@ -63,7 +63,8 @@ type Producer interface {
 // Consumer reads them.
 type Consumer interface {
 	// Run hands over every event until ctx ends, which is no error, or something goes wrong that is not a record's fault. What was handed
-	// over and not answered with an error is not handed over again, unless the process dies in between.
+	// over and not answered with an error is not handed over again, unless the process dies in between, or takes so long over what it has
+	// at hand that the group gives its partitions to another.
 	Run(ctx context.Context, handle func(context.Context, Event, trade.Body) error) error
 }
 
