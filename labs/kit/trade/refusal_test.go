@@ -163,6 +163,7 @@ func badTerms() []refusalCase {
 	timeless.EnteredAt = trade.Event{}.EffectiveAt
 	beyond := bought
 	beyond.EffectiveAt = at("9999-12-31T23:59:59Z").Add(time.Hour)
+	lastDay := trade.DayOf(at("9999-12-31T00:00:00Z"))
 	endless, n := boughtOpt, boughtOpt.Body.(trade.New)
 	window := *n.Instrument.Option
 	window.Until = beyond.EffectiveAt
@@ -185,6 +186,9 @@ func badTerms() []refusalCase {
 		term("a delivery before 1970", func(n *trade.New) {
 			n.Instrument, n.Quantity = brentJune, bbl("1")
 			n.Instrument.Delivery = period("1969-12")
+		}),
+		term("a delivery into a year of five digits", func(n *trade.New) {
+			n.Instrument.Delivery = trade.Period{Start: lastDay, End: lastDay + 1}
 		}),
 		term("an endless delivery", func(n *trade.New) { n.Instrument.Delivery.End = 1 << 30 }),
 		term("no hour of delivery", func(n *trade.New) {
@@ -234,6 +238,11 @@ func badTerms() []refusalCase {
 		marked("without points", mark("02-03", "power/CET/base", "EUR")),
 		marked("of a point twice", mark("02-03", "power/CET/base", "EUR", "2025-03", "1", "2025-03", "2")),
 		marked("of free gas", mark("02-03", "gas/TTF/base", "EUR", "2025-03", "0")),
+		marked("of a year of five digits", func() trade.Command {
+			cmd := mark("02-03", "power/CET/base", "EUR", "2025-03", "1")
+			cmd.Body.(trade.PriceMarked).Points[0].Delivery = trade.Period{Start: lastDay, End: lastDay + 1}
+			return cmd
+		}()),
 		marked("of an option below zero", mark("02-03", "oil/BRENT/call/70/2025-05-15", "USD", "2025-06", "-1")),
 		marked("of an empty delivery", func() trade.Command {
 			cmd := mark("02-03", "power/CET/base", "EUR", "2025-03", "1")

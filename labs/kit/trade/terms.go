@@ -99,6 +99,9 @@ func (p Period) check() *Refusal {
 	if p.End <= p.Start || p.End-p.Start > longest {
 		return refuse(BadTerms, "delivery %s ends before it begins, or takes more than thirty years", p)
 	}
+	if !writable(p.End.UTC()) { // its name could not be read again
+		return refuse(BadTerms, "delivery %s does not end within the year 9999", p)
+	}
 	return nil
 }
 
