@@ -202,8 +202,9 @@ func (a Decimal) Unscaled(places int32) ([]byte, error) {
 	return n.Bytes(), nil
 }
 
-// FromUnscaled is the inverse of Unscaled. It takes no empty input and none that is longer than needed or than
-// MaxDigits digits want, so that each number has one encoding.
+// FromUnscaled is the inverse of Unscaled. It takes no empty input and none that is longer than needed, so that each number has
+// one encoding, and none of more than 16 bytes, which bounds the work. 16 bytes hold up to 38 digits: a precision that a schema
+// states is its reader's to check.
 func FromUnscaled(b []byte, places int32) (Decimal, error) {
 	switch {
 	case len(b) == 0 || len(b) > 16:
