@@ -232,12 +232,11 @@ func badTerms() []refusalCase {
 		onOption("into delivery without a UTI", trade.Exercise{UnderlyingPrice: dec("76"), Settlement: trade.Physical}),
 		onOption("into itself", trade.Exercise{UnderlyingPrice: dec("76"), Settlement: trade.Physical, NewUTI: T}),
 		onOption("for cash, with a UTI", trade.Exercise{UnderlyingPrice: dec("76"), Settlement: trade.Cash, NewUTI: "T2"}),
-		onOption("at no price", trade.Exercise{Settlement: trade.Cash}),
+		onOption("at too fine a price", trade.Exercise{Settlement: trade.Cash, UnderlyingPrice: dec("76.0000001")}),
 		marked("of no curve", mark("02-03", "power/MARS/base", "EUR", "2025-03", "1")),
 		marked("in no currency", mark("02-03", "power/CET/base", "XXX", "2025-03", "1")),
 		marked("without points", mark("02-03", "power/CET/base", "EUR")),
 		marked("of a point twice", mark("02-03", "power/CET/base", "EUR", "2025-03", "1", "2025-03", "2")),
-		marked("of free gas", mark("02-03", "gas/TTF/base", "EUR", "2025-03", "0")),
 		marked("of a year of five digits", func() trade.Command {
 			cmd := mark("02-03", "power/CET/base", "EUR", "2025-03", "1")
 			cmd.Body.(trade.PriceMarked).Points[0].Delivery = trade.Period{Start: lastDay, End: lastDay + 1}
@@ -257,6 +256,22 @@ func TestPowerMayBeWorthNothingOrLess(t *testing.T) {
 	d := newDesk()
 	d.do(t, on("02-03", power("100", "-5")), on("02-20", trade.Settle{Price: dec("0")}),
 		mark("02-03", "power/CET/base", "EUR", "2025-03", "-3"))
+}
+
+// WTI settled at -37.63 on 20 April 2020. What happened is recorded; only a price that we agreed on may be a slip.
+func TestWhatIsPublishedOfOilAndGasMayBeNothingOrLess(t *testing.T) {
+	t.Parallel()
+	oil, put := option("10", "20"), option("100", "2")
+	oil.Instrument, put.Instrument.Option.Kind = brentJune, trade.Put
+
+	d := newDesk()
+	d.do(t, on("02-03", oil), mark("02-03", "oil/BRENT", "USD", "2025-06", "-37.63"), mark("02-03", "gas/TTF/base", "EUR", "2025-03", "0"))
+	equal(t, "-376.3", *d.position(t, "oil/BRENT@2025-06").MarketValue)
+	d.do(t, on("02-20", trade.Settle{Price: dec("-37.63")}))
+	equal(t, "-576.3", d.position(t, "oil/BRENT@2025-06").FIFO.Realised)
+	d = newDesk()
+	d.do(t, on("04-01", put), exercises("05-06", trade.Exercise{UnderlyingPrice: dec("-37.63")}))
+	equal(t, "10563", d.position(t, put.Instrument.ID()).FIFO.Realised) // 100 · (70 + 37.63 - 2)
 }
 
 func TestARefusalOfAMarkNamesTheEventItCannotFind(t *testing.T) {

@@ -117,7 +117,7 @@ func (i Instrument) checkOption() *Refusal {
 	case !o.From.Equal(o.From.Truncate(time.Microsecond)) || !o.Until.Equal(o.Until.Truncate(time.Microsecond)):
 		return refuse(BadTerms, "the exercise window is finer than a microsecond")
 	}
-	return i.Underlying().checkPrice("strike", o.Strike)
+	return i.Underlying().checkAgreed("strike", o.Strike)
 }
 
 // checkPremium checks a contract price: an option is never given away.
@@ -125,19 +125,27 @@ func (i Instrument) checkPremium(p Decimal) *Refusal {
 	if i.Option != nil && p.Sign() <= 0 {
 		return refuse(BadTerms, "premium %s is not positive", p)
 	}
-	return i.checkPrice("price", p)
+	return i.checkAgreed("price", p)
 }
 
-// checkPrice checks what i is worth per unit. Power may be worth nothing or less; an option may be worth nothing, as
-// one is that expires; oil and gas have positive prices.
+// checkAgreed checks a price that two parties agree on. Power is sold for nothing and less; that oil or gas is, is taken
+// for a slip.
+func (i Instrument) checkAgreed(what string, p Decimal) *Refusal {
+	if i.Option == nil && i.Commodity != Power && p.Sign() <= 0 {
+		return refuse(BadTerms, "%s %s of %s is not positive", what, p, i.Commodity)
+	}
+	return i.checkPrice(what, p)
+}
+
+// checkPrice checks what i is worth per unit, as somebody published it: a fact, and not for us to refuse. Any commodity may be
+// worth nothing or less, as oil was on 20 April 2020 (WTI settled at -37.63); an option is never worth less than nothing, and
+// worth nothing when it expires.
 func (i Instrument) checkPrice(what string, p Decimal) *Refusal {
 	switch {
 	case p.Places() > PricePlaces || p.Abs().Cmp(tooLarge) >= 0:
 		return refuse(BadTerms, "%s %s has more than %d places, or is too large", what, p, PricePlaces)
 	case i.Option != nil && p.Sign() < 0:
 		return refuse(BadTerms, "%s %s: an option is never worth less than nothing", what, p)
-	case i.Option == nil && i.Commodity != Power && p.Sign() <= 0:
-		return refuse(BadTerms, "%s %s of %s is not positive", what, p, i.Commodity)
 	}
 	return nil
 }
