@@ -52,6 +52,11 @@ func (c Curve) set(m PriceMarked) {
 //
 // Oil has no hours and needs no mean: it is delivered by the month. ok is false where a point is missing, or is
 // in another currency.
+//
+// It knows no time of valuation: the months that are over weigh like those to come, and a point for the very delivery comes before
+// points of its months that are newer. Of a base quarter of 2,159 hours, marked 90, 80 and 70 by month, a third may be all that
+// is left: it is the last month, and worth 70, but valued at the mean of 80.00. Who delivers by the month and marks by the month
+// has no such difference.
 func (c Curve) Value(i Instrument, quantity Decimal, currency Currency) (value Decimal, ok bool) {
 	if m, ok := c.Points[i.Delivery]; ok {
 		return currency.Amount(m.Price, quantity), m.Currency == currency

@@ -25,4 +25,14 @@
 //
 // Decimals round at four named places and nowhere else: Currency.Amount, the split of a leg that crosses zero, the
 // share of cost that a reduction takes out, and Curve.Value.
+//
+// # Limits
+//
+// A valuation has marks, and no date. A delivery of several months that is partly delivered is worth what is open of it at the mean
+// of all its months, those that are over included; see Curve.Value, which has an example.
+//
+// Pools net options of one kind, strike and day of expiry, and one mark values them, whatever their windows of exercise: a long
+// American call and a short European one come to a position of nothing, although the right to exercise early is worth
+// something. The window stays with the contract, and EXERCISE is held to it. To tell them apart takes a new name for the second
+// style, beside the one that all have now: instruments' names are on record, as those of their curves, and do not change.
 package trade

@@ -134,7 +134,8 @@ func (i Instrument) Curve() string {
 	return strings.Join(parts, "/")
 }
 
-// ID names i: its curve and its delivery period. Contracts with equal ID, book and currency share a pool.
+// ID names i: its curve and its delivery period. Contracts with equal ID, book and currency share a pool. Of an option's window
+// it has the day of the expiry alone.
 func (i Instrument) ID() string { return i.Curve() + "@" + i.Delivery.String() }
 
 // ParseCurve reads what Instrument.Curve writes, for zones and profiles that the calendar knows. Its result has no
