@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -51,11 +52,24 @@ func external(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// killKeeper ends the process that keeps a stack in the way that leaves it no time for anything.
+// killKeeper ends the process that keeps a stack in the way that leaves it no time for anything. It returns once that is gone: while it dies, its
+// stack is still found, and does not answer any more.
 func killKeeper(ts *testscript.TestScript, _ bool, args []string) {
 	keeper, err := os.FindProcess(standingOf(ts, args[0]).PID)
 	ts.Check(err)
 	ts.Check(keeper.Kill())
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
+		_, up, err := stack.FindStanding(filepath.Join(ts.MkAbs(args[0]), "stack"))
+		ts.Check(err)
+		if !up {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("process %d was killed and is there after a minute", keeper.Pid)
+		}
+	}
 }
 
 // hold keeps the lock that a file stands for until the script ends, as another process would.
