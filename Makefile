@@ -59,4 +59,4 @@ scale: setup ## import a million events (or EVENTS=20000) beside other work; sho
 .PHONY: chaos bench
 bench: setup ## measure each store beside what it is built on, in turns, and a long log beside a short one
 	@$(BLOTTER) test -- -run '^$$' -bench 'GroupCommit|Batches|Single' -benchtime 20x ./solutions/2-store/kafka ./solutions/2-store/postgres
-	@BLOTTER_SCALE=$(or $(EVENTS),1000000) go test -run '^TestALongLogAnswersAsFastAsAShortOne$$' -count=1 -v -timeout 1h ./solutions/2-store/kafka
+	@BLOTTER_SCALE=$(or $(EVENTS),1000000) go test -run '^TestALongLogAnswersAsFastAsAShortOne$$' -count=1 -v -timeout 1h ./solutions/2-store/kafka ./solutions/2-store/postgres

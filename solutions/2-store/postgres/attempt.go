@@ -24,9 +24,9 @@ const (
 // attempt writes a group in one transaction of two round trips: read and decide, insert and commit. With an error, nothing
 // is known of any member; without one, each has its outcome, and what was acknowledged is durable.
 //
-// Whether an id is there already is asked only where it may be: of appends at any version, of those whose version is not
-// the stream's, and, thorough, of all. For the rest the unique constraint answers, and an attempt that fails by it
-// has to be made again, thorough.
+// What is asked is only what has to be: where a stream stands, unless its caller says that it does not exist; whether an id is there already, of
+// appends at any version and of those whose version is not the stream's. For the rest the unique constraints answer, and an attempt that fails by
+// them has to be made again, thorough: then all is asked.
 //
 // What a crash means, ours or the server's: before the commit nothing is there; after it, all of it, and a retry finds it.
 func (s *Store) attempt(group []*appending, thorough bool) ([]outcome, error) {
@@ -61,14 +61,12 @@ func (s *Store) attempt(group []*appending, thorough bool) ([]outcome, error) {
 // begin opens the transaction, announces it to Frontier, and reads what deciding needs.
 func (s *Store) begin(conn *pgxpool.Conn, group []*appending, thorough bool) (*known, error) {
 	log := &known{heads: map[string]head{}, ids: map[uuid.UUID]store.Outcome{}}
-	var streams []string
-	for _, a := range group {
-		streams = append(streams, a.stream)
-	}
 	var batch pgx.Batch
 	batch.Queue("begin")
 	batch.Queue(announce, s.schema, s.earliest(group))
-	batch.Queue(selectHeads, streams).Query(log.readHeads)
+	if streams := streamsOf(group, thorough); len(streams) > 0 {
+		batch.Queue(selectHeads, streams).Query(log.readHeads)
+	}
 	if ids := idsOf(group, func(a *appending) bool { return thorough || a.expected == contract.Any }); len(ids) > 0 {
 		batch.Queue(selectIDs, ids).Query(log.readIDs)
 	}
@@ -90,6 +88,16 @@ func (s *Store) begin(conn *pgxpool.Conn, group []*appending, thorough bool) (*k
 		return nil, err
 	}
 	return log, log.readIDs(rows)
+}
+
+func streamsOf(group []*appending, thorough bool) []string {
+	var streams []string
+	for _, a := range group {
+		if thorough || a.expected != 0 {
+			streams = append(streams, a.stream)
+		}
+	}
+	return streams
 }
 
 func idsOf(group []*appending, which func(*appending) bool) []uuid.UUID {
