@@ -95,7 +95,7 @@ func TestACleanupThatDoesNotEndWellFailsItsCheckAndNoOther(t *testing.T) {
 		want    check.Outcome
 		says    string
 	}{
-		"hangs":          {10 * time.Millisecond, func(check.T) { <-never }, check.Failed, "TIMEOUT: a cleanup did not end within 10ms"},
+		"hangs":          {100 * time.Millisecond, func(check.T) { <-never }, check.Failed, "did not end within 100ms"}, // on a busy machine, the check
 		"panics":         {0, func(check.T) { panic("no") }, check.Failed, "PANIC: no"},
 		"gives up":       {0, func(t check.T) { require.Fail(t, "it is still open") }, check.Failed, "it is still open"},
 		"is still to do": {0, func(check.T) { panic(check.TODO("L0.close")) }, check.Blocked, "L0.close"},

@@ -26,13 +26,15 @@ func Judge(ctx context.Context, s Suite, c Check) Verdict {
 	defer cancel()
 	r := &recorder{name: c.ID, ctx: ctx, end: cancel}
 	over := Go(r, func() { c.Func(r) })
-	mercy, patience := min(grace, limit), limit
-	if !r.wait(over, mercy) || late(ctx) {
-		r.Errorf("TIMEOUT: it did not end within %s", limit)
-		patience = mercy // what its cleanups wait for is likely what it waited for
-	}
+	mercy := min(grace, limit)
+	inTime := r.wait(over, mercy) && !late(ctx)
 	cancel()
-	r.cleanUp(patience)
+	if !inTime {
+		r.Errorf("TIMEOUT: it did not end within %s", limit)
+		r.cleanUp(mercy) // what a cleanup waits for now is likely what the check waited for, and was told
+	} else if !r.cleanUp(limit) {
+		r.Errorf("TIMEOUT: a cleanup did not end within %s", limit)
+	}
 	return r.verdict(s, c)
 }
 
@@ -109,15 +111,18 @@ func (r *recorder) Answered(operation string, err error) {
 	}
 }
 
-// cleanUp runs the cleanups, each for so long: one that does not end is left behind, and the next one has its turn.
-func (r *recorder) cleanUp(patience time.Duration) {
+// cleanUp runs the cleanups, each for so long: one that does not end is left behind, and the next one has its turn. It says whether all
+// have ended.
+func (r *recorder) cleanUp(patience time.Duration) bool {
+	all := true
 	for f := r.lastCleanup(); f != nil; f = r.lastCleanup() {
 		select {
 		case <-Go(r, f):
 		case <-time.After(patience):
-			r.Errorf("TIMEOUT: a cleanup did not end within %s", patience)
+			all = false
 		}
 	}
+	return all
 }
 
 // lastCleanup takes the one that was registered last, or gives nil. A cleanup may register another.
