@@ -30,7 +30,7 @@ begin
     into runs.streams, runs.lows, runs.highs, runs.earliest, runs.latest, holes, late
     from (select stream, min(version) as low, max(version) as high, count(*) as n, min(version) filter (where ends) as ended,
                  min(recorded_at) as earliest, max(recorded_at) as latest from added group by stream) as run
-         left join lateral (select e.ends as before from events e where e.stream = run.stream and e.version = run.low - 1) as previous on true;
+         left join lateral (select e.ends as before from events e where run.low > 1 and e.stream = run.stream and e.version = run.low - 1) as previous on true;
     if holes > 0 then
         raise exception 'the versions of a stream would have a hole'
             using errcode = 'check_violation', constraint = 'events_dense', table = 'events';
