@@ -14,7 +14,7 @@ const orphanInterval = 500 * time.Millisecond
 
 // passInterval is how long a process waits from one pass to the next. The first event after a silence is sequenced at
 // once; under load, one pass takes what has come since the last.
-const passInterval = 10 * time.Millisecond
+const passInterval = 20 * time.Millisecond
 
 // runSequencer has pending events put into the feed. Every process runs one; the lock of the counter row lets one at a time
 // pass, and whoever comes second finds nothing left to do.
