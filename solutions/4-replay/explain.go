@@ -19,9 +19,10 @@ type Finding struct {
 	Fields  []Field // that differ, by name
 	// Stream and Version are the first event at which the two histories part: the archived state is that of the events of the
 	// stream before it. Version is 0 where the archived state is that of no beginning of the stream as it now is: one of its
-	// events was changed. Stream is empty where the line is about no trade.
+	// events was changed, or is gone. Stream is empty where the line is about no trade.
 	Stream  string
 	Version int64
+	Gone    bool // the log has no event of Stream
 }
 
 // A Field differs. One side is empty where it has no such line.
@@ -34,10 +35,12 @@ func (f Finding) String() string {
 		fmt.Fprintf(&b, "\n  %s: archived %s, replayed %s", field.Name, orNone(field.Archived), orNone(field.Replayed))
 	}
 	switch {
+	case f.Gone:
+		fmt.Fprintf(&b, "\n  the log has no stream %s", f.Stream)
 	case f.Version > 0:
 		fmt.Fprintf(&b, "\n  the histories part at version %d of stream %s", f.Version, f.Stream)
 	case f.Stream != "":
-		fmt.Fprintf(&b, "\n  no beginning of stream %s comes to the archived state: one of its events was changed", f.Stream)
+		fmt.Fprintf(&b, "\n  no beginning of stream %s comes to the archived state: one of its events was changed, or is gone", f.Stream)
 	}
 	return b.String()
 }
@@ -73,6 +76,7 @@ func (r Replayer) Explain(ctx context.Context, log contract.Reader, to contract.
 		return Finding{}, err
 	}
 	f.Stream = trade.TradeStream(uti)
+	f.Gone = len(streams[f.Stream]) == 0
 	f.Version = parting(uti, streams[f.Stream], archived)
 	return f, nil
 }
