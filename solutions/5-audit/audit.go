@@ -67,7 +67,6 @@ type head struct {
 	number   int64           // of that batch; 0 before the first
 	previous tlog.Hash       // leaf hash of its header
 	to       contract.Cursor // everything before is in the tree
-	events   int64           // how many events that is
 }
 
 // follow is the head behind b, which must go on exactly where h ends (L5.I2). It looks at b alone, not at the log.
@@ -90,7 +89,7 @@ func (h head) follow(b *batch) (head, error) {
 		}
 	}
 	next, previous := b.end()
-	return head{next, b.Number, previous, b.To, h.events + b.Events}, nil
+	return head{next, b.Number, previous, b.To}, nil
 }
 
 // get reads the batch that begins at a leaf.

@@ -3,12 +3,16 @@
 // Where the names in its statements lead is decided by the search_path of its connections: so the statements are constants, and a
 // rebuilt model takes the live one's place by taking its schema's name.
 //
-//	events    what was taken, as it was recorded
-//	trades    a row for each contract      ◀─ refolded whole when one of its events comes
-//	legs      what contracts do to pools   ◀─ replaced for a trade whose legs changed
-//	pools     quantity, cost, realised P&L ◀─ refolded from the nearest kept state before the first changed leg
-//	curves    prices, by which positions are valued when they are read
-//	checkpoint                             ◀─ moved in the same transaction
+//	events      what was taken, as it was recorded
+//	refusals    what was refused, and why    ◀─ for reports in SQL: it takes no part in the state
+//	trades      a row for each contract      ◀─ refolded whole when one of its events comes
+//	legs        what contracts do to pools   ◀─ replaced for a trade whose legs changed
+//	pools       states kept to refold from   ◀─ refolded from the nearest one before the first changed leg
+//	positions   what each pool comes to      ◀─ replaced for each pool that was refolded
+//	curves      prices as marked
+//	checkpoint                               ◀─ moved in the same transaction
+//
+// A trade is read from trades and legs; positions are read from the table of that name, and valued by curves when they are.
 package postgres
 
 import (
