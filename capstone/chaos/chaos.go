@@ -167,6 +167,9 @@ func (r *run) read(ctx context.Context) (events int64, err error) {
 		q.Op = r.history.invoke(Invoke{Request: q, Client: r.Clients, Writer: "last#1"})
 		answer := last.handle(ctx, q)
 		r.history.add(Entry{Return: &answer})
+		if answer.Outcome != OK { // nobody disturbs it now: what is not answered is not there
+			return events, fmt.Errorf("read stream %s: %s: %s", stream, answer.Outcome, answer.Error)
+		}
 	}
 	return events, nil
 }

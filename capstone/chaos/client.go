@@ -168,7 +168,7 @@ func (c *client) insist(ctx, until context.Context, t Task, r Request) error {
 			if t.Forget || r.Kind != Append {
 				return nil
 			}
-		case Absent, Refused:
+		case Absent, Refused, Damaged:
 			return nil
 		}
 		if until.Err() != nil {

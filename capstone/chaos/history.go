@@ -55,7 +55,7 @@ type Request struct {
 // An Outcome says how an attempt ended.
 type Outcome string
 
-// Of these only Unknown leaves open whether an append is recorded. One that never returned is the same.
+// Of these Unknown and Damaged leave open whether an append is recorded. One that never returned is the same.
 const (
 	OK        Outcome = "ok"
 	Conflict  Outcome = "conflict"  // *contract.ConflictError
@@ -64,6 +64,7 @@ const (
 	Absent    Outcome = "absent"    // contract.ErrNotFound
 	Unknown   Outcome = "unknown"
 	Refused   Outcome = "refused" // for a reason that there was none for
+	Damaged   Outcome = "damaged" // *contract.DamagedError, *contract.ClaimError
 )
 
 // A Return is the end of an attempt.

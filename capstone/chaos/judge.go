@@ -37,7 +37,8 @@ const (
 	Fed Rule = "fed"
 	// Shut: what was answered as certainly not recorded (fenced, owned elsewhere, in conflict), and never otherwise, is not in the log.
 	Shut Rule = "fenced means not recorded"
-	// Answered: a process that was stopped and woken answers each append that waited for it, and nobody is refused without a reason.
+	// Answered: a process that was stopped and woken answers each append that waited for it, nobody is refused without a reason, and
+	// nobody finds the log damaged.
 	Answered Rule = "answered"
 )
 
@@ -94,7 +95,7 @@ const never = 1<<63 - 1
 
 // yes says that the attempt may have recorded its batch.
 func (t *try) yes() bool {
-	return t.to == never || t.Outcome == OK || t.Outcome == Unknown
+	return t.to == never || t.Outcome == OK || t.Outcome == Unknown || t.Outcome == Damaged
 }
 
 // A batch is the events of one append, and all attempts at it.

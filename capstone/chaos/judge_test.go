@@ -193,7 +193,9 @@ func TestABadHistoryDoesNot(t *testing.T) {
 		"the feed gives a later one before": {func(h *tape) { n := len(h.entries); h.entries[n-1], h.entries[n-3] = h.entries[n-3], h.entries[n-1] }, chaos.Fed, "gave version 4 of trade/chaos-0-0 after version 2"},
 		"the feed gives what is not there":  {func(h *tape) { s := seen("x", 5); h.add(chaos.Entry{Fed: &s}) }, chaos.Fed, "is not in the log"},
 		"a zombie never answers":            {func(h *tape) { h.drop(func(e chaos.Entry) bool { return e.Return != nil && e.Return.Op == late }) }, chaos.Answered, "one#2 was woken and never answered"},
-		"nobody knows why it is refused":    {func(h *tape) { h.answer(fenced).Outcome = chaos.Refused }, chaos.Answered, "refused an append"},
+		"nobody knows why it is refused":    {func(h *tape) { h.answer(fenced).Outcome = chaos.Refused }, chaos.Answered, "two#1 refused what nothing was wrong with (append)"},
+		"a look-up meets damage":            {func(h *tape) { *h.answer(finding) = chaos.Return{Op: finding, Outcome: chaos.Damaged, Error: "gone"} }, chaos.Answered, "two#1 met damage (find): gone"},
+		"a read is refused":                 {func(h *tape) { *h.answer(reading) = chaos.Return{Op: reading, Outcome: chaos.Refused} }, chaos.Answered, "(read)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -170,15 +170,18 @@ func shut(b *book) (bad []Violation) {
 
 func answered(b *book) (bad []Violation) {
 	for _, t := range b.tries {
+		switch t.Outcome {
+		case Refused:
+			bad = append(bad, Violation{Answered, t.Stream, fmt.Sprintf("%s refused what nothing was wrong with (%s): %s", t.Writer, t.Kind, t.Error), []int{t.Return.Op}})
+		case Damaged:
+			bad = append(bad, Violation{Answered, t.Stream, fmt.Sprintf("%s met damage (%s): %s", t.Writer, t.Kind, t.Error), []int{t.Return.Op}})
+		}
 		if t.Kind != Append {
 			continue
 		}
 		span, stopped := b.stopped[t.Writer]
 		waited := stopped && t.from > span[0] && t.from < span[1]
-		switch {
-		case t.Outcome == Refused:
-			bad = append(bad, Violation{Answered, t.Stream, fmt.Sprintf("%s refused an append that nothing was wrong with: %s", t.Writer, t.Error), []int{t.Return.Op}})
-		case waited && t.to == never && (!b.killed[t.Writer] || b.replaced(t.Writer)):
+		if waited && t.to == never && (!b.killed[t.Writer] || b.replaced(t.Writer)) {
 			bad = append(bad, Violation{Answered, t.Stream, fmt.Sprintf("%s was woken and never answered an append that waited for it", t.Writer), []int{t.Invoke.Op}})
 		}
 	}

@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/capstone/chaos"
@@ -56,6 +58,7 @@ func TestAStoreThatDoesNotHoldIsFound(t *testing.T) {
 		"it writes what it says that it has not written":    {func(_ contract.Store, s *spoiler) { s.append = s.deny }, chaos.Shut},
 		"it writes the same event again for who asks again": {func(_ contract.Store, s *spoiler) { s.append = s.forget }, chaos.Sent},
 		"it reads what was true before":                     {func(_ contract.Store, s *spoiler) { s.stale = true }, chaos.Linearizable},
+		"it has lost what it looks for":                     {func(_ contract.Store, s *spoiler) { s.damaged = true }, chaos.Answered},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -65,6 +68,25 @@ func TestAStoreThatDoesNotHoldIsFound(t *testing.T) {
 			require.NoError(t, err)
 			require.Contains(t, rulesOf(chaos.Judge(entries, limit)), c.rule)
 		})
+	}
+}
+
+func TestAStoreThatGivesNoStreamAtTheEndIsNotFoundToHold(t *testing.T) {
+	t.Parallel()
+	store := memory.New(clock)
+	o := options(1, store)
+	o.Last = func(context.Context) (chaos.Log, error) { return forever{mute{store}}, nil }
+	_, err := chaos.Do(t.Context(), o)
+	require.ErrorContains(t, err, "read stream trade/chaos-")
+	require.ErrorContains(t, err, "unknown: out of reach")
+}
+
+// A mute store gives no stream.
+type mute struct{ contract.Store }
+
+func (mute) Stream(context.Context, string) iter.Seq2[contract.Recorded, error] {
+	return func(yield func(contract.Recorded, error) bool) {
+		yield(contract.Recorded{}, errors.New("out of reach"))
 	}
 }
 
@@ -185,9 +207,10 @@ func (d *dies) End() error { return errors.New("out of memory") }
 // A spoiler is a store with something wrong in it, now and then.
 type spoiler struct {
 	contract.Store
-	append func(ctx context.Context, stream string, expected int64, events []contract.Event) ([]contract.Receipt, error)
-	stale  bool
-	calls  atomic.Int64
+	append  func(ctx context.Context, stream string, expected int64, events []contract.Event) ([]contract.Receipt, error)
+	stale   bool // it reads streams as they were
+	damaged bool // it finds the log damaged
+	calls   atomic.Int64
 }
 
 func (s *spoiler) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
@@ -232,6 +255,13 @@ func (s *spoiler) forget(ctx context.Context, stream string, expected int64, eve
 	}
 	_, err = s.Store.Append(ctx, stream, contract.Any, events...)
 	return receipts, err
+}
+
+func (s *spoiler) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
+	if s.damaged && s.calls.Add(1)%4 == 0 {
+		return contract.Recorded{}, fmt.Errorf("look up: %w", &contract.DamagedError{What: "no event is there any more"})
+	}
+	return s.Store.Find(ctx, id)
 }
 
 func (s *spoiler) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {

@@ -84,11 +84,15 @@ func (w *server) do(ctx context.Context, r Request) (Return, error) {
 	}
 }
 
-// failed says what an error tells of the outcome. What is not known to tell that nothing was recorded leaves it open.
+// failed says what an error tells of the outcome. What is not known to tell that nothing was recorded leaves it open. Damage is told
+// whatever comes with it: no fault of the nemesis is a reason for it.
 func (w *server) failed(err error) Return {
 	r := Return{Outcome: Unknown, Error: err.Error()}
-	conflict, owner, reused := new(contract.ConflictError), new(contract.NotOwnerError), new(contract.ReusedError)
+	conflict, owner, reused, damaged := new(contract.ConflictError), new(contract.NotOwnerError), new(contract.ReusedError), new(contract.DamagedError)
 	switch {
+	case errors.As(err, &damaged):
+		r.Outcome = Damaged
+		return r
 	case errors.As(err, &conflict):
 		r.Outcome, r.Actual = Conflict, conflict.Actual
 	case errors.As(err, &owner):
