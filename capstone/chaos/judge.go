@@ -31,7 +31,8 @@ const (
 	Forward Rule = "forward"
 	// Sent: the log has nothing that nobody sent, and nothing is altered.
 	Sent Rule = "sent"
-	// Prefix: whatever a stream is read as, by whomever, is its beginning.
+	// Prefix: whatever a stream is read as, by whomever, is its beginning, with the times that the log has, and whatever is found by an
+	// id has that id and is there.
 	Prefix Rule = "prefix"
 	// Fed: the live feed gave each event of the log once, those of a stream in the order of their versions, and nothing else.
 	Fed Rule = "fed"

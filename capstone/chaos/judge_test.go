@@ -39,6 +39,11 @@ func seen(name string, version int64) chaos.Seen {
 	return chaos.Seen{ID: id(name), Stream: stream, Version: version, RecordedAt: recordedAt(version), Position: contract.Position{Offset: 10 * version}}
 }
 
+// given is an event as a read has it, who knows the stream.
+func given(name string, version int64) chaos.Seen {
+	return chaos.Seen{ID: id(name), Version: version, RecordedAt: recordedAt(version)}
+}
+
 func receipts(from, to int64) (all []contract.Receipt) {
 	for v := from; v <= to; v++ {
 		all = append(all, contract.Receipt{Version: v, RecordedAt: recordedAt(v)})
@@ -118,12 +123,12 @@ func good() *tape {
 	t.add(chaos.Entry{Fault: &chaos.Struck{Blow: chaos.Stall, To: "one#2"}})
 	op := t.invoke("one#2", true, chaos.Append, contract.Any, "x", "y") // answered below
 	t.do(chaos.Return{Outcome: chaos.Conflict, Actual: 3}, "two#1", chaos.Append, 2, "d")
-	t.do(chaos.Return{Outcome: chaos.OK, Events: []chaos.Seen{{ID: id("a"), Version: 1}, {ID: id("b"), Version: 2}, {ID: id("c"), Version: 3}}}, "two#1", chaos.Read, 0)
+	t.do(chaos.Return{Outcome: chaos.OK, Events: []chaos.Seen{given("a", 1), given("b", 2), given("c", 3)}}, "two#1", chaos.Read, 0)
 	t.do(chaos.Return{Outcome: chaos.OK, Events: []chaos.Seen{seen("c", 3)}}, "two#1", chaos.Find, 0, "c")
 	t.do(chaos.Return{Outcome: chaos.Fenced}, "two#1", chaos.Append, 3, "e")
 	t.do(chaos.Return{Outcome: chaos.OK, Receipts: receipts(4, 4)}, "two#1", chaos.Append, 3, "g")
 	t.add(chaos.Entry{Fault: &chaos.Struck{Blow: chaos.Stall, To: "one#2", Woken: true}})
-	t.returned(t.invoke("one#2", true, chaos.Read, 0), chaos.Return{Outcome: chaos.OK, Events: []chaos.Seen{{ID: id("a"), Version: 1}, {ID: id("b"), Version: 2}}})
+	t.returned(t.invoke("one#2", true, chaos.Read, 0), chaos.Return{Outcome: chaos.OK, Events: []chaos.Seen{given("a", 1), given("b", 2)}})
 	t.returned(op, chaos.Return{Outcome: chaos.Fenced})
 	t.do(chaos.Return{Outcome: chaos.Absent}, "two#1", chaos.Find, 0, "x")
 	for i, name := range []string{"a", "b", "c", "g"} {
@@ -188,14 +193,20 @@ func TestABadHistoryDoesNot(t *testing.T) {
 			*h.answer(conflicting) = chaos.Return{Op: conflicting, Outcome: chaos.OK, Receipts: receipts(5, 5)}
 			h.record(seen("d", 5))
 		}, chaos.Linearizable, "operation 5"},
-		"the feed gives an event twice":     {func(h *tape) { h.add(h.entries[len(h.entries)-1]) }, chaos.Fed, "twice"},
-		"the feed leaves one out":           {func(h *tape) { h.entries = h.entries[:len(h.entries)-1] }, chaos.Fed, "the feed never gave 1 events"},
-		"the feed gives a later one before": {func(h *tape) { n := len(h.entries); h.entries[n-1], h.entries[n-3] = h.entries[n-3], h.entries[n-1] }, chaos.Fed, "gave version 4 of trade/chaos-0-0 after version 2"},
-		"the feed gives what is not there":  {func(h *tape) { s := seen("x", 5); h.add(chaos.Entry{Fed: &s}) }, chaos.Fed, "is not in the log"},
-		"a zombie never answers":            {func(h *tape) { h.drop(func(e chaos.Entry) bool { return e.Return != nil && e.Return.Op == late }) }, chaos.Answered, "one#2 was woken and never answered"},
-		"nobody knows why it is refused":    {func(h *tape) { h.answer(fenced).Outcome = chaos.Refused }, chaos.Answered, "two#1 refused what nothing was wrong with (append)"},
-		"a look-up meets damage":            {func(h *tape) { *h.answer(finding) = chaos.Return{Op: finding, Outcome: chaos.Damaged, Error: "gone"} }, chaos.Answered, "two#1 met damage (find): gone"},
-		"a read is refused":                 {func(h *tape) { *h.answer(reading) = chaos.Return{Op: reading, Outcome: chaos.Refused} }, chaos.Answered, "(read)"},
+		"the feed gives an event twice":              {func(h *tape) { h.add(h.entries[len(h.entries)-1]) }, chaos.Fed, "twice"},
+		"the feed leaves one out":                    {func(h *tape) { h.entries = h.entries[:len(h.entries)-1] }, chaos.Fed, "the feed never gave 1 events"},
+		"the feed gives a later one before":          {func(h *tape) { n := len(h.entries); h.entries[n-1], h.entries[n-3] = h.entries[n-3], h.entries[n-1] }, chaos.Fed, "gave version 4 of trade/chaos-0-0 after version 2"},
+		"the feed gives what is not there":           {func(h *tape) { s := seen("x", 5); h.add(chaos.Entry{Fed: &s}) }, chaos.Fed, "is not in the log"},
+		"a zombie never answers":                     {func(h *tape) { h.drop(func(e chaos.Entry) bool { return e.Return != nil && e.Return.Op == late }) }, chaos.Answered, "one#2 was woken and never answered"},
+		"nobody knows why it is refused":             {func(h *tape) { h.answer(fenced).Outcome = chaos.Refused }, chaos.Answered, "two#1 refused what nothing was wrong with (append)"},
+		"a look-up meets damage":                     {func(h *tape) { *h.answer(finding) = chaos.Return{Op: finding, Outcome: chaos.Damaged, Error: "gone"} }, chaos.Answered, "two#1 met damage (find): gone"},
+		"a look-up gives another event":              {func(h *tape) { h.answer(finding).Events[0] = seen("a", 1) }, chaos.Prefix, fmt.Sprintf("two#1 was asked for event %s, and gave [%s]", id("c"), id("a"))},
+		"a look-up gives no event":                   {func(h *tape) { h.answer(finding).Events = nil }, chaos.Prefix, "and gave []"},
+		"a look-up gives an event without a version": {func(h *tape) { h.answer(finding).Events[0].Version = 0 }, chaos.Prefix, "as version 0 of trade/chaos-0-0"},
+		"a look-up gives another stream":             {func(h *tape) { h.answer(finding).Events[0].Stream = "trade/X" }, chaos.Prefix, "the log does not have it so"},
+		"a look-up gives another time":               {func(h *tape) { h.answer(finding).Events[0].RecordedAt = recordedAt(9) }, chaos.Prefix, "12:00:09Z"},
+		"a read gives another time":                  {func(h *tape) { h.answer(reading).Events[1].RecordedAt = recordedAt(9) }, chaos.Prefix, "12:00:09Z"},
+		"a read is refused":                          {func(h *tape) { *h.answer(reading) = chaos.Return{Op: reading, Outcome: chaos.Refused} }, chaos.Answered, "(read)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -232,7 +243,7 @@ func TestWhatTakesTooLongIsUndecidedAndNotAccepted(t *testing.T) {
 	for _, op := range ops[:26] {
 		h.returned(op, chaos.Return{Outcome: chaos.OK, Events: []chaos.Seen{seen("a", 1)}})
 	}
-	h.returned(ops[26], chaos.Return{Outcome: chaos.OK, Events: []chaos.Seen{{ID: id("a"), Version: 1}}})
+	h.returned(ops[26], chaos.Return{Outcome: chaos.OK, Events: []chaos.Seen{given("a", 1)}})
 	v := chaos.Judge(h.entries, 10*time.Millisecond)
 	require.Empty(t, v.Violations)
 	require.Equal(t, []string{stream}, v.Undecided)

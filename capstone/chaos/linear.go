@@ -152,7 +152,7 @@ func (b *book) operations(stream string) []porcupine.Operation {
 		switch {
 		case t.Kind == Read && t.Outcome == OK:
 			add(t.Client, t.from, t.to, step{kind: read, op: t.Return.Op, ids: idsOf(t.Events)})
-		case t.Kind == Find && t.Outcome == OK:
+		case t.Kind == Find && t.Outcome == OK && len(t.Events) == 1: // else see Prefix
 			add(t.Client, t.from, t.to, step{kind: found, op: t.Return.Op, version: t.Events[0].Version})
 		case t.Kind == Find && t.Outcome == Absent:
 			add(t.Client, t.from, t.to, step{kind: absent, op: t.Return.Op, at: b.where[t.IDs[0]].Version})

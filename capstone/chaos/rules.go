@@ -117,19 +117,38 @@ func prefix(b *book) (bad []Violation) {
 		if t.to == never || t.Outcome != OK || t.Kind == Append {
 			continue
 		}
-		is := b.stream[t.Stream]
-		for i, s := range t.Events {
-			at := i
-			if t.Kind == Find {
-				at = int(s.Version) - 1
-			}
-			if s.Altered || s.Version != int64(at)+1 || at >= len(is) || is[at] != s.ID {
-				bad = append(bad, Violation{Prefix, t.Stream, fmt.Sprintf("%s gave event %s as version %d of %s, and the log does not have it so", t.Writer, s.ID, s.Version, t.Stream), []int{t.Return.Op}})
-				break
-			}
+		if what := b.misread(t); what != "" {
+			bad = append(bad, Violation{Prefix, t.Stream, what, []int{t.Return.Op}})
 		}
 	}
 	return bad
+}
+
+// misread is how the log differs from what a read or a look-up gave; empty if it does not.
+func (b *book) misread(t *try) string {
+	if t.Kind == Find && (len(t.Events) != 1 || t.Events[0].ID != t.IDs[0]) {
+		return fmt.Sprintf("%s was asked for event %s, and gave %v", t.Writer, t.IDs[0], idsOf(t.Events))
+	}
+	for i, s := range t.Events {
+		version := int64(i) + 1
+		if t.Kind == Find {
+			version = s.Version // wherever it is
+		}
+		elsewhere := s.Stream != t.Stream && t.Kind == Find // a read leaves it out
+		if is, ok := b.at(t.Stream, version); !ok || s.Altered || s.Version != version || is.ID != s.ID || elsewhere || !is.RecordedAt.Equal(s.RecordedAt) {
+			return fmt.Sprintf("%s gave event %s as version %d of %s, recorded at %s, and the log does not have it so", t.Writer, s.ID, s.Version, t.Stream, stamp(s.RecordedAt))
+		}
+	}
+	return ""
+}
+
+// at is the event that the log has at a version of a stream.
+func (b *book) at(stream string, version int64) (Seen, bool) {
+	ids := b.stream[stream]
+	if version < 1 || version > int64(len(ids)) {
+		return Seen{}, false
+	}
+	return b.where[ids[version-1]], true
 }
 
 func fed(b *book) (bad []Violation) {

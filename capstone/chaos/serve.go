@@ -78,7 +78,7 @@ func (w *server) do(ctx context.Context, r Request) (Return, error) {
 				return answer, err
 			}
 			s := seen(e)
-			answer.Events = append(answer.Events, Seen{ID: s.ID, Version: s.Version, Altered: s.Altered})
+			answer.Events = append(answer.Events, Seen{ID: s.ID, Version: s.Version, RecordedAt: s.RecordedAt, Altered: s.Altered})
 		}
 		return answer, nil
 	}
