@@ -178,10 +178,17 @@ func TestABadHistoryDoesNot(t *testing.T) {
 			h.record(seen("?", 6))
 			h.record(seen("y", 7))
 		}, chaos.Whole, "are not next to each other"},
-		"an event is there twice":      {func(h *tape) { h.record(seen("c", 5)) }, chaos.Once, fmt.Sprintf("event %s is there again, at version 5", id("c"))},
-		"a version is missing":         {func(h *tape) { h.drop(isEvent("b")) }, chaos.Dense, "has version 3 where 2 was due"},
-		"a time runs backwards":        {func(h *tape) { h.entries[len(h.entries)-2].Logged.RecordedAt = recordedAt(2) }, chaos.Forward, "partition 0"},
-		"an event comes from nowhere":  {func(h *tape) { h.record(seen("?", 5)) }, chaos.Sent, "nobody sent event"},
+		"an event is there twice":     {func(h *tape) { h.record(seen("c", 5)) }, chaos.Once, fmt.Sprintf("event %s is there again, at version 5", id("c"))},
+		"a version is missing":        {func(h *tape) { h.drop(isEvent("b")) }, chaos.Dense, "has version 3 where 2 was due"},
+		"a time runs backwards":       {func(h *tape) { h.entries[len(h.entries)-2].Logged.RecordedAt = recordedAt(2) }, chaos.Forward, "partition 0"},
+		"an event comes from nowhere": {func(h *tape) { h.record(seen("?", 5)) }, chaos.Sent, "nobody sent event"},
+		"an event is in another stream": {func(h *tape) {
+			h.answer(fenced).Outcome = chaos.Unknown
+			s := seen("e", 5)
+			s.Stream, s.Version = "trade/X", 1
+			h.record(s)
+		}, chaos.Sent, fmt.Sprintf("event %s, version 1 of trade/X, is not what was sent", id("e"))},
+		"the feed gives another time":  {func(h *tape) { h.entries[len(h.entries)-1].Fed.RecordedAt = recordedAt(9) }, chaos.Fed, "the log has it otherwise"},
 		"an event is altered":          {func(h *tape) { h.entries[len(h.entries)-2].Logged.Altered = true }, chaos.Sent, "is not what was sent"},
 		"a write of a zombie is seen":  {func(h *tape) { h.record(seen("x", 5)); h.record(seen("y", 6)) }, chaos.Shut, `was answered "fenced" and is in the log`},
 		"a conflict is recorded":       {func(h *tape) { h.record(seen("d", 5)) }, chaos.Shut, `was answered "conflict"`},

@@ -97,7 +97,7 @@ func log(b *book) (bad []Violation) {
 		switch x := b.of[s.ID]; {
 		case x == nil:
 			found(Sent, s, "nobody sent event %s, version %d of %s", s.ID, s.Version, s.Stream)
-		case s.Altered:
+		case s.Altered || s.Stream != x.stream:
 			found(Sent, s, "event %s, version %d of %s, is not what was sent", s.ID, s.Version, s.Stream)
 		}
 	}
@@ -163,7 +163,7 @@ func fed(b *book) (bad []Violation) {
 			found(s, "the feed gave event %s, which is not in the log", s.ID)
 		case ids[s.ID]:
 			found(s, "the feed gave event %s twice", s.ID)
-		case is.Version != s.Version || is.Stream != s.Stream || is.Position != s.Position || s.Altered:
+		case is.Version != s.Version || is.Stream != s.Stream || is.Position != s.Position || !is.RecordedAt.Equal(s.RecordedAt) || s.Altered:
 			found(s, "the feed gave event %s as version %d of %s, and the log has it otherwise", s.ID, s.Version, s.Stream)
 		case s.Version != versions[s.Stream]+1:
 			found(s, "the feed gave version %d of %s after version %d", s.Version, s.Stream, versions[s.Stream])
