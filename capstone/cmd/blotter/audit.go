@@ -78,7 +78,7 @@ func (a *app) different(ctx context.Context, system *capstone.System, r capstone
 		},
 	}, &failure{
 		fmt.Sprintf("the log no longer leads to %s: line %d of the state, %v", r.Snapshot.Name, r.Difference.Line, finding),
-		"blotter verify tells whether the log was changed",
+		"blotter verify tells whether the log was changed, and blotter rebuild mends a read model that was",
 	})
 }
 

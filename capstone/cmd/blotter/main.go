@@ -35,6 +35,7 @@ type cli struct {
 	History  historyCmd     `cmd:"" help:"Show what was recorded about a trade: who, what, when and why."`
 	Snapshot snapshotCmd    `cmd:"" help:"Archive the state."`
 	Replay   replayCmd      `cmd:"" help:"Fold the log again and compare with an archived state."`
+	Rebuild  rebuildCmd     `cmd:"" help:"Make the read model again from the log alone, beside the one that is in use."`
 	Seal     sealCmd        `cmd:"" help:"Take new events into the Merkle tree and publish a signed checkpoint."`
 	Verify   verifyCmd      `cmd:"" help:"Hold the log against its checkpoints; exit 1 names the first bad position."`
 	Extract  extractCmd     `cmd:"" help:"Make a certified bundle of events: data, proofs and signature, the same bytes every time."`

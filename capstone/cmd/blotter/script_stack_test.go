@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"example.com/blotter/labs/kit/stack"
@@ -70,6 +72,16 @@ func killKeeper(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("process %d was killed and is there after a minute", keeper.Pid)
 		}
 	}
+}
+
+// sql runs a statement in the database of a stack that is up: what no command does.
+func sql(ts *testscript.TestScript, _ bool, args []string) {
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, standingOf(ts, args[0]).Postgres)
+	ts.Check(err)
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, args[1])
+	ts.Check(err)
 }
 
 // hold keeps the lock that a file stands for until the script ends, as another process would.

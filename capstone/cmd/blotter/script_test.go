@@ -41,7 +41,7 @@ func runScripts(t *testing.T, files ...string) {
 		},
 		Condition: func(name string) (bool, error) { return name == "mount" && canMount(), nil },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"samedigest": sameDigest, "external": external, "killkeeper": killKeeper, "hold": hold, "disk": disk, "fill": fill,
+			"samedigest": sameDigest, "external": external, "killkeeper": killKeeper, "hold": hold, "disk": disk, "fill": fill, "sql": sql,
 		},
 	})
 }

@@ -24,7 +24,7 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// Projection is contract.Projection in Postgres. It keeps nothing in memory: any number of processes may use one model, and
+// Projection is contract.Rebuilder in Postgres. It keeps nothing in memory: any number of processes may use one model, and
 // those that apply take turns.
 type Projection struct {
 	config *pgxpool.Config
@@ -33,7 +33,7 @@ type Projection struct {
 	pool   *pgxpool.Pool
 }
 
-var _ contract.Projection = (*Projection)(nil)
+var _ contract.Rebuilder = (*Projection)(nil)
 
 // Open connects to the database at dsn and makes the model's schema there, or brings it up to date. The name of the
 // schema should leave room for the suffixes of a rebuild: Postgres cuts names at 63 bytes.
