@@ -92,8 +92,9 @@ func (t *tape) answer(op int) *chaos.Return {
 func (t *tape) drop(like func(chaos.Entry) bool) { t.entries = slices.DeleteFunc(t.entries, like) }
 
 func (t *tape) record(s chaos.Seen) {
+	f := s // each is spoiled by itself
 	t.add(chaos.Entry{Logged: &s})
-	t.add(chaos.Entry{Fed: &s})
+	t.add(chaos.Entry{Fed: &f})
 }
 
 // Operations of the tape below.
@@ -195,7 +196,10 @@ func TestABadHistoryDoesNot(t *testing.T) {
 		"a read is stale":              {func(h *tape) { a := h.answer(reading); a.Events = a.Events[:2] }, chaos.Linearizable, "operation 6 (read → 2) is the first that cannot be"},
 		"a read has what is not there": {func(h *tape) { h.answer(behind).Events[1].ID = id("x") }, chaos.Prefix, "one#2 gave event"},
 		"a conflict is none":           {func(h *tape) { h.answer(conflicting).Actual = 7 }, chaos.Linearizable, "append at 2 → conflict, is 7"},
-		"what is there is not found":   {func(h *tape) { *h.answer(finding) = chaos.Return{Op: finding, Outcome: chaos.Absent} }, chaos.Linearizable, "operation 7"},
+		"a conflict of what takes any version": {func(h *tape) {
+			h.do(chaos.Return{Outcome: chaos.Conflict, Actual: 4}, "two#1", chaos.Append, contract.Any, "h")
+		}, chaos.Linearizable, "append at -1 → conflict, is 4"},
+		"what is there is not found": {func(h *tape) { *h.answer(finding) = chaos.Return{Op: finding, Outcome: chaos.Absent} }, chaos.Linearizable, "operation 7"},
 		"two appends at one version": {func(h *tape) {
 			*h.answer(conflicting) = chaos.Return{Op: conflicting, Outcome: chaos.OK, Receipts: receipts(5, 5)}
 			h.record(seen("d", 5))

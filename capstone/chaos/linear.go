@@ -56,7 +56,7 @@ func (p step) of(s state) (bool, state) {
 	case appended:
 		return s.length == p.at-1 && (p.expected == contract.Any || p.expected == s.length), s.with(p.ids)
 	case conflict:
-		return s.length == p.version && s.length != p.expected && missing, s
+		return p.expected != contract.Any && s.length == p.version && s.length != p.expected && missing, s
 	case read:
 		return s == state{}.with(p.ids), s
 	case absent:
