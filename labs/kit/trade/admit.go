@@ -37,14 +37,17 @@ func (t Trade) admitNew(cmd Command) *Refusal {
 
 // admitCorrection holds corrections to what the rest of the log may rely on. A slot that begins a contract always
 // does, whichever contract it names it goes on naming, and once annulled it stays so: the contract it began is
-// voided by then, and nothing follows a void.
+// voided by then, and nothing follows a void. A contract that continues another goes on doing so, or cash that was carried
+// over from that one would vanish.
 func (l timeline) admitCorrection(now Trade, cmd Command) *Refusal {
 	stands := l.slots[l.place[cmd.Corrects]].Event
-	_, wasNew := stands.Body.(New)
-	_, isNew := cmd.Body.(New)
+	began, wasNew := stands.Body.(New)
+	restated, isNew := cmd.Body.(New)
 	switch {
 	case wasNew != isNew:
 		return refuse(WrongKind, "a %s cannot become a %s: void the contract, and enter it anew", Kind(stands.Body), Kind(cmd.Body))
+	case began.PriorUTI != "" && restated.PriorUTI == "": // whoever leaves it out has left out the value carried in, too
+		return refuse(WrongKind, "%s continues %s, and the correction does not: restate prior_uti and carried_in as history shows them", now.UTI, began.PriorUTI)
 	case names(stands.Body) != names(cmd.Body) || begins(stands.Body) != begins(cmd.Body):
 		return refuse(WrongKind, "a correction cannot change which contract begins: restate it with quantity 0, and enter it anew")
 	case begins(stands.Body) != "" && annuls(stands):

@@ -33,6 +33,8 @@ func approvedBy(who string, cmd trade.Command) trade.Command {
 
 func refusals() []refusalCase {
 	one := []trade.Command{bought}
+	continued := power("100", "50")
+	continued.PriorUTI = "T0"
 	zero := trade.Novate{Role: trade.Remaining, Quantity: mwh("0"), NewUTI: "T2", Incoming: "cpty/8"}
 	annulled := []trade.Command{bought, remain20, corrects(remain20, on("02-21", zero))}
 	physical := exercises("05-06", trade.Exercise{Quantity: bbl("10"), Settlement: trade.Physical, NewUTI: "T2"})
@@ -86,6 +88,7 @@ func refusals() []refusalCase {
 		{"a correction of no event", one, corrects(settlePart, on("02-21", settlePart.Body)), trade.UnknownEvent},
 		{"a correction in an empty stream", nil, corrects(bought, on("02-21", bought.Body)), trade.UnknownEvent},
 		{"NEW corrected to SETTLE", one, corrects(bought, on("02-21", settlePart.Body)), trade.WrongKind},
+		{"NEW corrected to one that continues no other", []trade.Command{on("02-03", continued)}, corrects(on("02-03", continued), on("02-21", power("99", "50"))), trade.WrongKind},
 		{"NEW corrected to void", one, corrects(bought, on("02-21", voidIt.Body)), trade.WrongKind},
 		{"SETTLE corrected to NEW", []trade.Command{bought, settlePart}, corrects(settlePart, on("02-21", bought.Body)), trade.WrongKind},
 		{"NOVATE corrected to another UTI", []trade.Command{bought, remain20}, corrects(remain20, on("02-21", trade.Novate{Role: trade.Remaining, Quantity: mwh("20"), NewUTI: "T9", Incoming: "cpty/8"})), trade.WrongKind},
