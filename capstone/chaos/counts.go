@@ -34,7 +34,7 @@ func (b *book) counts() Counts {
 	c := Counts{Appends: len(b.batches), Events: len(b.logged), Streams: len(b.stream), Fed: len(b.fed), Takeovers: b.takeovers()}
 	for _, t := range b.tries {
 		c.try(t)
-		if span, ok := b.stopped[t.Writer]; ok && t.Kind == Append && t.from > span[0] && t.from < span[1] {
+		if t.Kind == Append && b.waited(t) {
 			c.Late++
 			if t.Outcome == Fenced || t.Outcome == Elsewhere {
 				c.LateShut++

@@ -38,8 +38,8 @@ const (
 	Fed Rule = "fed"
 	// Shut: what was answered as certainly not recorded (fenced, owned elsewhere, in conflict), and never otherwise, is not in the log.
 	Shut Rule = "fenced means not recorded"
-	// Answered: a process that was stopped and woken answers each append that waited for it, nobody is refused without a reason, and
-	// nobody finds the log damaged.
+	// Answered: a process that was stopped and woken answers each append that waited for it, unless it is killed within a minute of its
+	// waking; nobody is refused without a reason; and nobody finds the log damaged.
 	Answered Rule = "answered"
 )
 
@@ -119,14 +119,17 @@ type book struct {
 	stream  map[string][]uuid.UUID // as the log has it
 	fed     []Seen
 	struck  []Struck
-	stopped map[string][2]int64 // by writer: when it was stopped, and woken
-	killed  map[string]bool
+	stopped map[string][]span // by writer, in turn
+	killed  map[string]int64  // by writer, when
 }
+
+// A span is how long a process stood still.
+type span struct{ from, woken int64 } // woken is never where it was not
 
 func collect(entries []Entry) *book {
 	b := &book{
 		of: map[uuid.UUID]*batch{}, where: map[uuid.UUID]Seen{}, stream: map[string][]uuid.UUID{},
-		stopped: map[string][2]int64{}, killed: map[string]bool{},
+		stopped: map[string][]span{}, killed: map[string]int64{},
 	}
 	byOp, streams := map[int]*try{}, map[string]bool{}
 	for _, e := range entries {
@@ -174,18 +177,32 @@ func (b *book) enter(t *try) {
 }
 
 func (b *book) strike(at int64, s Struck) {
-	span := b.stopped[s.To]
+	spans := b.stopped[s.To]
 	switch {
 	case s.Blow == Kill:
-		b.killed[s.To] = true
-	case s.Woken:
-		b.stopped[s.To] = [2]int64{span[0], at}
-	default:
-		b.stopped[s.To] = [2]int64{at, never}
+		b.killed[s.To] = at
+	case s.Blow == Away: // it is of no writer
+	case !s.Woken:
+		b.stopped[s.To] = append(spans, span{at, never})
+	case len(spans) > 0:
+		spans[len(spans)-1].woken = at
 	}
 	if !s.Woken {
 		b.struck = append(b.struck, s)
 	}
+}
+
+// waited says that the attempt found the process standing still.
+func (b *book) waited(t *try) bool {
+	return slices.ContainsFunc(b.stopped[t.Writer], func(s span) bool { return t.from > s.from && t.from < s.woken })
+}
+
+// excused says that the process was killed before it had its time to answer the attempt: while it stood still, or within settling of
+// when it last woke.
+func (b *book) excused(t *try) bool {
+	killed, ok := b.killed[t.Writer]
+	spans := b.stopped[t.Writer]
+	return ok && len(spans) > 0 && killed-spans[len(spans)-1].woken < int64(settling)
 }
 
 func (b *book) log(s Seen) {

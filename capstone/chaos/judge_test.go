@@ -91,6 +91,16 @@ func (t *tape) answer(op int) *chaos.Return {
 // drop leaves out what is like that.
 func (t *tape) drop(like func(chaos.Entry) bool) { t.entries = slices.DeleteFunc(t.entries, like) }
 
+// hang has the append that waited for a process never be answered.
+func (t *tape) hang() {
+	t.drop(func(e chaos.Entry) bool { return e.Return != nil && e.Return.Op == late })
+}
+
+// strike is a fault that long after all else.
+func (t *tape) strike(after time.Duration, s chaos.Struck) {
+	t.entries = append(t.entries, chaos.Entry{At: int64(after), Fault: &s})
+}
+
 func (t *tape) record(s chaos.Seen) {
 	f := s // each is spoiled by itself
 	t.add(chaos.Entry{Logged: &s})
@@ -204,12 +214,22 @@ func TestABadHistoryDoesNot(t *testing.T) {
 			*h.answer(conflicting) = chaos.Return{Op: conflicting, Outcome: chaos.OK, Receipts: receipts(5, 5)}
 			h.record(seen("d", 5))
 		}, chaos.Linearizable, "operation 5"},
-		"the feed gives an event twice":              {func(h *tape) { h.add(h.entries[len(h.entries)-1]) }, chaos.Fed, "twice"},
-		"the feed leaves one out":                    {func(h *tape) { h.entries = h.entries[:len(h.entries)-1] }, chaos.Fed, "the feed never gave 1 events"},
-		"the feed gives a later one before":          {func(h *tape) { n := len(h.entries); h.entries[n-1], h.entries[n-3] = h.entries[n-3], h.entries[n-1] }, chaos.Fed, "gave version 4 of trade/chaos-0-0 after version 2"},
-		"the feed gives what is not there":           {func(h *tape) { s := seen("x", 5); h.add(chaos.Entry{Fed: &s}) }, chaos.Fed, "is not in the log"},
-		"a zombie never answers":                     {func(h *tape) { h.drop(func(e chaos.Entry) bool { return e.Return != nil && e.Return.Op == late }) }, chaos.Answered, "one#2 was woken and never answered"},
-		"nobody knows why it is refused":             {func(h *tape) { h.answer(fenced).Outcome = chaos.Refused }, chaos.Answered, "two#1 refused what nothing was wrong with (append)"},
+		"the feed gives an event twice":     {func(h *tape) { h.add(h.entries[len(h.entries)-1]) }, chaos.Fed, "twice"},
+		"the feed leaves one out":           {func(h *tape) { h.entries = h.entries[:len(h.entries)-1] }, chaos.Fed, "the feed never gave 1 events"},
+		"the feed gives a later one before": {func(h *tape) { n := len(h.entries); h.entries[n-1], h.entries[n-3] = h.entries[n-3], h.entries[n-1] }, chaos.Fed, "gave version 4 of trade/chaos-0-0 after version 2"},
+		"the feed gives what is not there":  {func(h *tape) { s := seen("x", 5); h.add(chaos.Entry{Fed: &s}) }, chaos.Fed, "is not in the log"},
+		"a zombie never answers":            {(*tape).hang, chaos.Answered, "one#2 was woken and never answered"},
+		"nobody knows why it is refused":    {func(h *tape) { h.answer(fenced).Outcome = chaos.Refused }, chaos.Answered, "two#1 refused what nothing was wrong with (append)"},
+		"a zombie never answers and is killed minutes later": {func(h *tape) {
+			h.hang()
+			h.strike(2*time.Minute, chaos.Struck{Blow: chaos.Kill, To: "one#2"})
+		}, chaos.Answered, "one#2 was woken and never answered"},
+		"a zombie that stands still again never answers": {func(h *tape) {
+			h.hang()
+			h.strike(time.Second, chaos.Struck{Blow: chaos.Replace, To: "one#2"})
+			h.strike(2*time.Second, chaos.Struck{Blow: chaos.Replace, To: "one#2", Woken: true})
+			h.strike(2*time.Minute, chaos.Struck{Blow: chaos.Kill, To: "one#2"})
+		}, chaos.Answered, "one#2 was woken and never answered"},
 		"a look-up meets damage":                     {func(h *tape) { *h.answer(finding) = chaos.Return{Op: finding, Outcome: chaos.Damaged, Error: "gone"} }, chaos.Answered, "two#1 met damage (find): gone"},
 		"a look-up gives another event":              {func(h *tape) { h.answer(finding).Events[0] = seen("a", 1) }, chaos.Prefix, fmt.Sprintf("two#1 was asked for event %s, and gave [%s]", id("c"), id("a"))},
 		"a look-up gives no event":                   {func(h *tape) { h.answer(finding).Events = nil }, chaos.Prefix, "and gave []"},
@@ -238,6 +258,30 @@ func TestABadHistoryDoesNot(t *testing.T) {
 			entries, err := chaos.ReadHistory(&text)
 			require.NoError(t, err)
 			require.Equal(t, v, chaos.Judge(entries, limit), "the verdict on what was written down")
+		})
+	}
+}
+
+func TestAZombieThatIsKilledBeforeItHadItsTimeNeedNotAnswer(t *testing.T) {
+	t.Parallel()
+	for name, struck := range map[string]func(*tape){
+		"soon after it woke": func(h *tape) { h.strike(time.Second, chaos.Struck{Blow: chaos.Kill, To: "one#2"}) },
+		"soon after it woke again": func(h *tape) {
+			h.strike(time.Second, chaos.Struck{Blow: chaos.Stall, To: "one#2"})
+			h.strike(2*time.Minute, chaos.Struck{Blow: chaos.Stall, To: "one#2", Woken: true})
+			h.strike(2*time.Minute+time.Second, chaos.Struck{Blow: chaos.Kill, To: "one#2"})
+		},
+		"while it stood still again": func(h *tape) {
+			h.strike(time.Second, chaos.Struck{Blow: chaos.Stall, To: "one#2"})
+			h.strike(2*time.Minute, chaos.Struck{Blow: chaos.Kill, To: "one#2"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := good()
+			h.hang()
+			struck(h)
+			require.Empty(t, chaos.Judge(h.entries, limit).Violations)
 		})
 	}
 }

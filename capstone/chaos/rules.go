@@ -195,19 +195,9 @@ func answered(b *book) (bad []Violation) {
 		case Damaged:
 			bad = append(bad, Violation{Answered, t.Stream, fmt.Sprintf("%s met damage (%s): %s", t.Writer, t.Kind, t.Error), []int{t.Return.Op}})
 		}
-		if t.Kind != Append {
-			continue
-		}
-		span, stopped := b.stopped[t.Writer]
-		waited := stopped && t.from > span[0] && t.from < span[1]
-		if waited && t.to == never && (!b.killed[t.Writer] || b.replaced(t.Writer)) {
+		if t.Kind == Append && t.to == never && b.waited(t) && !b.excused(t) {
 			bad = append(bad, Violation{Answered, t.Stream, fmt.Sprintf("%s was woken and never answered an append that waited for it", t.Writer), []int{t.Invoke.Op}})
 		}
 	}
 	return bad
-}
-
-// replaced says that the process was killed only after it had its time to answer.
-func (b *book) replaced(writer string) bool {
-	return slices.ContainsFunc(b.struck, func(s Struck) bool { return s.Blow == Replace && s.To == writer })
 }
