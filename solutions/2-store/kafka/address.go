@@ -48,8 +48,8 @@ func (s *Store) raise(ctx context.Context) error {
 	return kerr.ErrorForCode(answer.ErrorCode)
 }
 
-// isReplaced says whether another process has come up under our address since we did. A broker that has forgotten the address, as it does where nobody came up
-// under it for days (transactional.id.expiration.ms), knows of no other.
+// isReplaced says whether another process has come up under our address since we did. kerr.TransactionalIDNotFound is for an address that the broker
+// has forgotten, as it does where nobody came up under it for days (transactional.id.expiration.ms).
 func (s *Store) isReplaced(ctx context.Context) (bool, error) {
 	if s.opts.Address == "" {
 		return false, nil
@@ -62,20 +62,21 @@ func (s *Store) isReplaced(ctx context.Context) (bool, error) {
 	if err == nil {
 		err = now.Err
 	}
-	if errors.Is(err, kerr.TransactionalIDNotFound) {
-		return false, nil
-	}
-	return tenure{now.ProducerID, now.ProducerEpoch} != s.tenure, err
+	return tenure{now.ProducerID, now.ProducerEpoch} != s.tenure && err == nil, err
 }
 
-// awaitWord asks until there is an answer, whether we are replaced, or the store is closed.
+// awaitWord asks until there is an answer, whether we are replaced, or the store is closed. Of several under an address that was forgotten, who
+// asks first has it.
 func (s *Store) awaitWord() bool {
 	for {
 		ctx, cancel := context.WithTimeout(s.ctx, s.opts.Timeout)
 		replaced, err := s.isReplaced(ctx)
+		if errors.Is(err, kerr.TransactionalIDNotFound) {
+			err = s.raise(ctx)
+		}
 		cancel()
 		if err == nil || s.ctx.Err() != nil {
-			return replaced && err == nil
+			return replaced
 		}
 		s.opts.Log.Warn("cannot ask who has our address", "log", s.opts.Prefix, "address", s.opts.Address, "err", err)
 		s.pause()

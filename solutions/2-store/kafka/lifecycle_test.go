@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,6 +26,8 @@ func TestNoOwnerBeginsBeforeTheLastOneHereHasEnded(t *testing.T) {
 	cluster := broker(t)
 	opts := options(cluster, "log")
 	opts.Partitions, opts.Timeout = 2, time.Minute
+	said := make(lines, 100)
+	opts.Log = slog.New(slog.NewTextHandler(said, nil))
 	first := new(gatedNet)
 	s := open(t, kafka.Through(opts, first.dial))
 	names := [2]string{}
@@ -37,6 +41,8 @@ func TestNoOwnerBeginsBeforeTheLastOneHereHasEnded(t *testing.T) {
 	}
 
 	slow, fenced := first.hold("log.0"), first.hold("log.1")
+	t.Cleanup(slow.open)
+	t.Cleanup(fenced.open)
 	told := make(chan error, 1)
 	go func() {
 		_, err := s.Append(t.Context(), names[0], 1, event(names[0], 100))
@@ -49,11 +55,18 @@ func TestNoOwnerBeginsBeforeTheLastOneHereHasEnded(t *testing.T) {
 	require.Eventually(t, func() bool { return !kafka.Settled(s) }, time.Minute, time.Millisecond)
 	usurp(t, opts, 1)
 	fence(cluster, "log.1")
-	close(fenced.gate)
+	fenced.open()
+	for line := ""; !strings.Contains(line, "level=WARN msg=fenced"); {
+		select {
+		case line = <-said:
+		case <-t.Context().Done():
+			t.Fatal("no owner was fenced")
+		}
+	}
 	const longerThanAHangUp = 4 * time.Second
 	require.Never(t, func() bool { return kafka.Settled(s) }, longerThanAHangUp, 20*time.Millisecond)
 
-	close(slow.gate)
+	slow.open()
 	require.NoError(t, <-told)
 	_, err := s.Append(t.Context(), names[0], 2, event(names[0], 101))
 	require.NoError(t, err)
@@ -64,13 +77,15 @@ func TestNoOwnerBeginsBeforeTheLastOneHereHasEnded(t *testing.T) {
 type gatedNet struct{ gates sync.Map } // by transactional id
 
 type gate struct {
-	once        sync.Once
+	reach       func()        // closes asked
+	open        func()        // closes gate
 	asked, gate chan struct{} // asked is closed when the commit waits before the gate
 }
 
 // hold has the next commit under a transactional id wait.
 func (n *gatedNet) hold(id string) *gate {
 	g := &gate{asked: make(chan struct{}), gate: make(chan struct{})}
+	g.reach, g.open = sync.OnceFunc(func() { close(g.asked) }), sync.OnceFunc(func() { close(g.gate) })
 	n.gates.Store(id, g)
 	return g
 }
@@ -99,7 +114,7 @@ func (c gatedConn) Write(b []byte) (int, error) {
 }
 
 func (g *gate) pass() {
-	g.once.Do(func() { close(g.asked) })
+	g.reach()
 	<-g.gate
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,12 +23,15 @@ import (
 // later one has the place; the one before is fenced for good (address.go).
 type membership struct {
 	once sync.Once
-	lost chan struct{} // closed when what the group told us no longer holds: an owner was fenced, or another has our place
+	lost chan struct{} // closed when what the group told us no longer holds: an owner was fenced, another has our place, or we are forgotten
+	over chan struct{} // closed when its owners have ended
 }
 
 var _ kgo.HookGroupManageError = (*membership)(nil)
 
-func newMembership() *membership { return &membership{lost: make(chan struct{})} }
+func newMembership() *membership {
+	return &membership{lost: make(chan struct{}), over: make(chan struct{})}
+}
 
 func (m *membership) lose() { m.once.Do(func() { close(m.lost) }) }
 
@@ -78,6 +82,7 @@ func (s *Store) belong() {
 		if replaced {
 			s.retire() // BEFORE the client is closed: who waits for an owner here would wait with it
 		}
+		close(m.over)
 		hangUp(client)
 		if replaced {
 			return
@@ -139,9 +144,9 @@ func (s *Store) join(m *membership) (*kgo.Client, error) {
 		kgo.HeartbeatInterval(heartbeatInterval),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, got map[string][]int32) { s.take(m, got[s.heads]) }),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { s.give(m, gone[s.heads]) }),
-		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
-			s.unsettle(m) // the broker was away, or has forgotten us: nobody has told us of another owner
-			s.give(m, gone[s.heads])
+		kgo.OnPartitionsLost(func(context.Context, *kgo.Client, map[string][]int32) {
+			m.lose() // and join again as somebody new, if we are not replaced; the client by itself would join as it is
+			<-m.over
 		}),
 	}
 	if s.opts.Address != "" {
@@ -173,7 +178,7 @@ func (s *Store) leave() {
 
 func (s *Store) group() string { return s.opts.Prefix + ".owners" }
 
-// take begins to own partitions. Whoever owned one of them here before has to end first: both have the same index.
+// take begins to own partitions. Nobody here owns one of them any more: give and giveAll wait for that.
 func (s *Store) take(m *membership, partitions []int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,14 +186,9 @@ func (s *Store) take(m *membership, partitions []int32) {
 		return
 	}
 	for _, p := range partitions {
-		before, o := s.latest[p], newOwner(s, m, p)
+		o := newOwner(s, m, p)
 		s.owners[p], s.latest[p] = o, o
-		go func() {
-			if before != nil {
-				<-before.done
-			}
-			o.run()
-		}()
+		go o.run()
 	}
 	s.settled = true
 	s.notify()
@@ -275,6 +275,9 @@ func (s *Store) assigned(ctx context.Context) ([]*owner, error) {
 // served waits until every partition that is ours is served, and fails with the first that cannot be taken over.
 func (s *Store) served(ctx context.Context) error {
 	owners, err := s.assigned(ctx)
+	if err == nil && s.isRetired() {
+		err = ErrReplaced
+	}
 	if err != nil {
 		return fmt.Errorf("join the owners: %w", err)
 	}
@@ -302,10 +305,12 @@ func (s *Store) isRetired() bool {
 
 // owner is ours of a partition, or *contract.NotOwnerError, or ErrReplaced.
 func (s *Store) owner(ctx context.Context, partition int32) (*owner, error) {
-	// All of ours are to be served, not this one alone: an id may lie in each.
-	owners, _, err := s.settledOwners(ctx)
+	owners, err := s.assigned(ctx)
 	if err == nil && s.isRetired() {
 		err = ErrReplaced
+	}
+	if err == nil && !slices.Contains(owners, nil) {
+		_, _, err = s.settledOwners(ctx) // an id is to be told to be new by all partitions, where all are ours
 	}
 	if err != nil {
 		return nil, err

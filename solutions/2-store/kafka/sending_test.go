@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,6 +27,8 @@ func TestWhatAnotherProcessHasReadTheOwnerDoesNotDeny(t *testing.T) {
 		Clock: func(context.Context) time.Time { return noon },
 	}
 	owner := open(t, kafka.Through(opts, held.dial))
+	release := sync.OnceFunc(func() { close(held.gate) })
+	t.Cleanup(release) // AFTER open, so before the store is closed, which would wait for the answer
 	const other = "trade/UTI-2"
 	for i, e := range []contract.Event{event(stream, 1), event(other, 2)} {
 		_, err := owner.Append(t.Context(), e.Stream, 0, e)
@@ -61,7 +64,7 @@ func TestWhatAnotherProcessHasReadTheOwnerDoesNotDeny(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, streamError(t.Context(), owner, other))
 
-	close(held.gate)
+	release()
 	require.NoError(t, <-appended)
 	found, err := owner.Find(t.Context(), late.ID)
 	require.NoError(t, err)

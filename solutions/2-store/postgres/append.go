@@ -116,11 +116,14 @@ func (a *appending) size() int {
 	return size
 }
 
-// commit gives each member of a group its outcome. Where the group as a whole fails, its members are tried one by one beside
-// the next groups, so that what stops one of them (another process that was faster, a transaction that holds its stream,
+// commit gives each member of a group its outcome. Where one of them was on record already, the group is decided once more, with all that is. Where the
+// group as a whole fails, its members are tried one by one beside the next groups, so that what stops one of them (another process that was faster, a transaction that holds its stream,
 // a value that does not fit) stops that one alone.
 func (s *Store) commit(group []*appending) {
 	outcomes, err := s.attempt(group, false)
+	if isUnique(err) {
+		outcomes, err = s.attempt(group, true)
+	}
 	if err != nil {
 		for _, a := range group {
 			s.alone.Go(func() { a.done <- s.commitAlone(a) })

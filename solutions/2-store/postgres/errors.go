@@ -17,11 +17,17 @@ const (
 	diskFull         = "53100"
 )
 
+// isUnique says that what was to be written is there: a stream's version, or an id.
+func isUnique(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == uniqueViolation
+}
+
 // overtaken says that another writer was there first, or is still under way: what was read before deciding no longer
 // holds. Nothing was written.
 func overtaken(err error) bool {
 	var e *pgconn.PgError
-	return errors.As(err, &e) && (e.Code == uniqueViolation || e.Code == lockNotAvailable || e.Code == deadlockDetected)
+	return errors.As(err, &e) && (isUnique(err) || e.Code == lockNotAvailable || e.Code == deadlockDetected)
 }
 
 // unacceptable says that the values themselves do not fit (class 22), such as text that the database's encoding does not have (22P05).
