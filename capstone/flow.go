@@ -173,16 +173,16 @@ func (s *System) State(ctx context.Context) (trade.State, error) {
 	return s.Projection.State(ctx)
 }
 
-// batch is how many events a projection takes in one transaction. A late leg has the legs behind it folded again, once for each batch, so
+// Batch is how many events a projection takes in one transaction. A late leg has the legs behind it folded again, once for each batch, so
 // a long log is caught up with much sooner in large ones.
-const batch = 50_000
+const Batch = 50_000
 
 func (s *System) catchUp(ctx context.Context) error {
 	end, err := s.Desk.Store.End(ctx)
 	if err != nil {
 		return err
 	}
-	return s.Project(ctx, s.Desk.Store, s.Projection, end, batch)
+	return s.Project(ctx, s.Desk.Store, s.Projection, end, Batch)
 }
 
 // Snapshot archives the state at the end of the log. Without a name it is called by its digest, so the same

@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"io"
 
+	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
 
 type rebuildCmd struct{}
-
-// rebuildBatch is how many events go into the new model in one transaction.
-const rebuildBatch = 50_000
 
 // Run makes the read model again from the log alone. A crash before the new model is in place leaves the old one, and this can be run again.
 func (c *rebuildCmd) Run(ctx context.Context, a *app) error {
@@ -24,7 +22,7 @@ func (c *rebuildCmd) Run(ctx context.Context, a *app) error {
 	if !ok {
 		return &failure{"this read model cannot be rebuilt beside itself", "another can: see solutions/3-projections/postgres"}
 	}
-	if err := model.Rebuild(ctx, system.Desk.Store, rebuildBatch); err != nil {
+	if err := model.Rebuild(ctx, system.Desk.Store, capstone.Batch); err != nil {
 		return err
 	}
 	state, err := system.State(ctx)
