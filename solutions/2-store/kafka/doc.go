@@ -29,7 +29,8 @@
 //	serve
 //
 // Whoever is fenced or no longer assigned closes its producer, drops what it knows, and joins again; but not where another process has
-// come up under its address: then it is fenced for good (ErrReplaced). Which one came up last the broker knows (address.go).
+// come up under its address: then it is fenced for good (ErrReplaced). Which one came up last the broker knows (address.go), from Apache Kafka 3.0 on
+// (DescribeTransactions, KIP-664); Open fails where it may not be asked.
 //
 // An append waits for its partition's owner, who takes all that wait into one transaction (a group). Where the outcome of
 // a commit is unknown, the owner takes over from itself: fence, mark, read. The log then says what landed, and
