@@ -68,7 +68,7 @@ func (s *Store) isReplaced(ctx context.Context) (bool, error) {
 // awaitWord asks until there is an answer, whether we are replaced, or the store is closed. Of several under an address that was forgotten, who
 // asks first has it.
 func (s *Store) awaitWord() bool {
-	for {
+	for said := false; ; said = true {
 		ctx, cancel := context.WithTimeout(s.ctx, s.opts.Timeout)
 		replaced, err := s.isReplaced(ctx)
 		if errors.Is(err, kerr.TransactionalIDNotFound) {
@@ -78,7 +78,9 @@ func (s *Store) awaitWord() bool {
 		if err == nil || s.ctx.Err() != nil {
 			return replaced
 		}
-		s.opts.Log.Warn("cannot ask who has our address", "log", s.opts.Prefix, "address", s.opts.Address, "err", err)
+		if !said {
+			s.opts.Log.Warn("cannot ask who has our address; asking again", "log", s.opts.Prefix, "address", s.opts.Address, "err", err)
+		}
 		s.pause()
 	}
 }
