@@ -27,8 +27,7 @@ func update(t Trade, a Amend) (Trade, *Refusal) {
 	return t, nil
 }
 
-// renegotiate changes quantity or price from here on. What was taken out before keeps its old price: the delta leg is the
-// difference of what the open part was to cost and now will.
+// renegotiate changes quantity or price from here on. What was taken out before keeps its old price.
 func renegotiate(t Trade, s Slot, a Amend) (Trade, *Refusal) {
 	if a.Quantity.IsZero() && a.Price == nil || a.Trader != "" || a.Counterparty != "" {
 		return t, refuse(NoChange, "an amendment changes the quantity or the price, and nothing else")
@@ -52,11 +51,17 @@ func renegotiate(t Trade, s Slot, a Amend) (Trade, *Refusal) {
 	return t.agree(s, price, contracted, contracted.Sub(taken)), nil
 }
 
-// agree puts new terms in place. An amendment down to what is already taken out leaves nothing open, and so closes the contract
-// as the last reduction would have.
+// agree puts new terms in place. The new price is a leg of its own, before that of the quantity: first the open part costs what
+// was agreed now, then some of it is added or given back at that price. In one leg, a lower quantity at a higher price would
+// look like a sale far below cost.
+//
+// An amendment down to what is already taken out leaves nothing open, and so closes the contract as the last reduction
+// would have.
 func (t Trade) agree(s Slot, price, contracted, open Decimal) Trade {
-	more := t.Currency.Amount(price, open).Sub(t.Currency.Amount(t.Price, t.Open))
-	t = t.move(s, open.Sub(t.Open), t.Side.Sign().Mul(more).Neg())
+	was, repriced, is := t.Currency.Amount(t.Price, t.Open), t.Currency.Amount(price, t.Open), t.Currency.Amount(price, open)
+	paid := t.Side.Sign().Neg()
+	t = t.move(s, Decimal{}, paid.Mul(repriced.Sub(was)))
+	t = t.move(s, open.Sub(t.Open), paid.Mul(is.Sub(repriced)))
 	if !contracted.Equal(t.Contracted) {
 		t.Terms.Quantity.Value, t.Terms.Capacity = contracted, Decimal{}
 	}

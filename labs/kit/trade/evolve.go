@@ -61,13 +61,17 @@ func begin(t Trade, s Slot, n New) (Trade, *Refusal) {
 	return t.move(s, t.Open, paid.Neg().Add(n.Fee).Add(n.CarriedIn)), nil
 }
 
-// move adds a leg. The quantity is in the contract's own sense: more of it is positive. The amount is cash to us.
+// move adds a leg, the first or the next of its slot. The quantity is in the contract's own sense: more of it is positive. The amount is cash to us.
 func (t Trade) move(s Slot, quantity, amount Decimal) Trade {
 	if quantity.IsZero() && amount.IsZero() {
 		return t
 	}
+	n := 0
+	if last := len(t.Legs) - 1; last >= 0 && t.Legs[last].Key.Version == s.Version {
+		n = t.Legs[last].Key.N + 1
+	}
 	leg := Leg{
-		Key:      LegKey{EffectiveAt: s.Event.EffectiveAt.UTC(), Stream: TradeStream(t.UTI), Version: s.Version},
+		Key:      LegKey{EffectiveAt: s.Event.EffectiveAt.UTC(), Stream: TradeStream(t.UTI), Version: s.Version, N: n},
 		Pool:     PoolKey{Book: t.Book, Instrument: t.Instrument, Currency: t.Currency},
 		Side:     t.Side,
 		Quantity: t.Side.Sign().Mul(quantity),

@@ -108,7 +108,11 @@ func anyBody(t *rapid.T, uti string, i int) trade.Body {
 	case 0:
 		return trade.Amend{Kind: trade.Amendment, Price: &price}
 	case 1:
-		return trade.Amend{Kind: trade.Amendment, Quantity: q}
+		a := trade.Amend{Kind: trade.Amendment, Quantity: q}
+		if rapid.Bool().Draw(t, "both") {
+			a.Price = &price
+		}
+		return a
 	case 2:
 		return trade.Amend{Kind: trade.Update, Trader: "trader/" + price.String()}
 	case 3:

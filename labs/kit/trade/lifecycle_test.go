@@ -1,6 +1,7 @@
 package trade_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -57,7 +58,7 @@ func TestLifecycle(t *testing.T) {
 		{"LIVE, AMEND amendment of price", []trade.Command{bought}, on("02-10", trade.Amend{Kind: trade.Amendment, Price: ref("51.5")}),
 			"LIVE 100 = 100 + 0 + 0 + 0 + 0", "0@-150"},
 		{"LIVE reduced, AMEND amendment of both", []trade.Command{bought, settlePart}, on("02-21", trade.Amend{Kind: trade.Amendment, Quantity: mwh("80"), Price: ref("60")}),
-			"LIVE 80 = 50 + 30 + 0 + 0 + 0", "-20@500"},
+			"LIVE 80 = 50 + 30 + 0 + 0 + 0", "0@-700 -20@1200"},
 		{"LIVE reduced, AMEND amendment to what is out", []trade.Command{bought, settlePart}, on("02-21", trade.Amend{Kind: trade.Amendment, Quantity: mwh("30")}),
 			"SETTLED 30 = 0 + 30 + 0 + 0 + 0", "-70@3500"},
 		{"LIVE reduced in two ways, AMEND amendment to what is out",
@@ -109,13 +110,13 @@ func legsOf(d *desk, t trade.Trade, e trade.Event) string {
 			version = h.Version
 		}
 	}
-	text := ""
+	var legs []string
 	for _, l := range t.Legs {
 		if l.Key.Version == version {
-			text += l.Quantity.String() + "@" + l.Amount.String()
+			legs = append(legs, l.Quantity.String()+"@"+l.Amount.String())
 		}
 	}
-	return text
+	return strings.Join(legs, " ")
 }
 
 func TestAVoidedContractHasNoLegs(t *testing.T) {

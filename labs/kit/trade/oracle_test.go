@@ -46,7 +46,7 @@ func naive(streams map[string][]trade.Event) *oracle {
 		}
 		o.contract(stream, slots)
 	}
-	slices.SortFunc(o.legs, func(a, b oracleLeg) int {
+	slices.SortStableFunc(o.legs, func(a, b oracleLeg) int {
 		if c := a.slot.last.EffectiveAt.Compare(b.slot.last.EffectiveAt); c != 0 {
 			return c
 		}
@@ -137,8 +137,9 @@ func (o *oracle) contract(stream string, slots []oracleSlot) {
 				newOpen = add(newOpen, sub(rat(b.Quantity.Value), total["contracted"]))
 				total["contracted"] = rat(b.Quantity.Value)
 			}
-			was, is := cents(mul(price, total["open"])), cents(mul(newPrice, newOpen))
-			move(s, mul(sign(side), sub(newOpen, total["open"])), mul(sign(-side), sub(is, was)))
+			was, between, is := cents(mul(price, total["open"])), cents(mul(newPrice, total["open"])), cents(mul(newPrice, newOpen))
+			move(s, new(big.Rat), mul(sign(-side), sub(between, was)))
+			move(s, mul(sign(side), sub(newOpen, total["open"])), mul(sign(-side), sub(is, between)))
 			price, total["open"] = newPrice, newOpen
 			if newOpen.Sign() == 0 {
 				status = lastOut

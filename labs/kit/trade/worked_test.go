@@ -29,6 +29,21 @@ func TestWorkedAverageCostAndFIFO(t *testing.T) {
 	equal(t, "-90.00", *p.FIFO.Unrealised)
 }
 
+// Of 100 bought at 50, 80 at 56 are agreed instead: nothing was sold, so nothing is realised.
+func TestWorkedAmendmentOfPriceAndQuantity(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ quantity, cost string }{{"80", "4480.00"}, {"150", "8400.00"}} {
+		d := newDesk()
+		d.do(t, on("02-03", power("100", "50")),
+			on("02-10", trade.Amend{Kind: trade.Amendment, Quantity: mwh(c.quantity), Price: ref("56")}))
+		p := d.position(t, "power/CET/base@2025-03")
+		equal(t, c.cost, p.AverageCost.Cost)
+		equal(t, c.cost, p.FIFO.Cost)
+		equal(t, "0", p.AverageCost.Realised)
+		equal(t, "0", p.FIFO.Realised)
+	}
+}
+
 func TestWorkedForwardNovatedAndSettled(t *testing.T) {
 	t.Parallel()
 	const pool = "power/CET/base@2025-03"
