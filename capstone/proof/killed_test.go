@@ -24,6 +24,21 @@ const (
 	pieceLines = 230
 )
 
+// A setting is where the victims run.
+type setting struct {
+	store string
+	kept  bool // by another process; else broker and database die with the victim
+}
+
+// settings are all of them, or, where the longest tests are cut short, one per store.
+func settings() []setting {
+	all := []setting{{"kafka", false}, {"postgres", true}, {"kafka", true}, {"postgres", false}}
+	if testing.Short() {
+		return all[:2]
+	}
+	return all
+}
+
 func TestWhoeverIsKilledTheStateIsThatOfAnUndisturbedRun(t *testing.T) {
 	t.Parallel()
 	n := points
@@ -38,10 +53,7 @@ func TestWhoeverIsKilledTheStateIsThatOfAnUndisturbedRun(t *testing.T) {
 		return d.digest()
 	})
 	for round := range *rounds {
-		for _, tc := range []struct {
-			store string
-			kept  bool // by another process; else broker and database die with the victim
-		}{{"kafka", true}, {"kafka", false}, {"postgres", true}, {"postgres", false}} {
+		for _, tc := range settings() {
 			seed := *seed + uint64(round)
 			t.Run(fmt.Sprintf("%s, kept %t, seed %d", tc.store, tc.kept, seed), func(t *testing.T) {
 				t.Parallel()
