@@ -86,6 +86,9 @@ func propose(history []Event, cmd Command) (timeline, Slot, *Refusal) {
 		}
 		slot, meant = line.slots[i], line.slots[i].Event.EffectiveAt
 	}
+	if i, ok := line.place[cmd.Voids]; ok { // it began by mistake, and is voided from where it begins now
+		e.EffectiveAt = line.slots[i].Event.EffectiveAt
+	}
 	if e.EffectiveAt.IsZero() {
 		e.EffectiveAt = meant
 	}

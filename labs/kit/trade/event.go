@@ -42,8 +42,8 @@ type Command struct {
 	Reason      string
 	Corrects    uuid.UUID // set: the command is an AMEND correction, and Body restates the event named
 	Body        Body
-	// Voids is set in a follow-up that voids: the event that began the contract. The stream may be another contract's, if
-	// the one that was to begin there was refused.
+	// Voids is set in a follow-up that voids: the event that began the contract, at whose effective time it is voided. The
+	// stream may be another contract's, if the one that was to begin there was refused.
 	Voids uuid.UUID `json:",omitzero"`
 }
 

@@ -17,7 +17,8 @@ func Fold(uti string, events []Event, at AsOf) (Trade, error) {
 	return t, nil
 }
 
-// foldSlots takes slots that are in their order.
+// foldSlots takes slots that are in their order. Nothing follows a void: what stands behind one, being effective later, is moot, and
+// not illegal, or a contract that has any such event could never be voided.
 func foldSlots(uti string, slots []Slot) (Trade, *SlotError) {
 	t := Trade{UTI: uti}
 	for _, s := range slots {
@@ -25,7 +26,9 @@ func foldSlots(uti string, slots []Slot) (Trade, *SlotError) {
 		if r != nil {
 			return t, &SlotError{s.Version, r}
 		}
-		t = next
+		if t = next; t.Status == Voided {
+			break
+		}
 	}
 	t.mustConserve()
 	return t, nil

@@ -62,6 +62,47 @@ func TestACorrectedNovationRestatesItsContractAndAnAnnulledOneVoidsIt(t *testing
 	require.Empty(t, d.state(t).Positions)
 }
 
+var annulled20 = trade.Novate{Role: trade.Remaining, Quantity: mwh("0"), NewUTI: "T2", Incoming: "cpty/8"}
+
+// Whatever has happened to the contract since, and wherever its NEW was moved: else what was novated would count twice.
+func TestAnAnnulledNovationVoidsItsContractWithAllThatCameAfterIt(t *testing.T) {
+	t.Parallel()
+	began := trade.FollowUps(T, []trade.Event{{Version: 1, Body: bought.Body}, {ID: trade.EventID(remain20.ID, 0), Version: 2, EffectiveAt: remain20.EnteredAt, Body: remain20.Body}},
+		trade.Event{ID: trade.EventID(remain20.ID, 0), Version: 2, EffectiveAt: remain20.EnteredAt, Body: remain20.Body})[0]
+	continued := began.Body.(trade.New)
+	for name, since := range map[string]trade.Command{
+		"an update":           on("02-21", trade.Amend{Kind: trade.Update, Trader: "trader/2"}),
+		"a settlement":        on("02-21", trade.Settle{Quantity: mwh("5"), Price: dec("55")}),
+		"a settlement of all": on("02-21", trade.Settle{Price: dec("55")}),
+		"an event ahead":      effective("03-20", on("02-21", trade.Settle{Price: dec("55")})),
+		"a later NEW":         corrects(began, effective("02-25", on("02-25", continued))),
+		"an earlier NEW":      corrects(began, effective("02-11", on("02-25", continued))),
+	} {
+		d := newDesk()
+		d.do(t, bought, remain20, of("T2", since), corrects(remain20, on("02-26", annulled20)))
+		next := d.trade(t, "T2", trade.AsOf{})
+		require.Equal(t, trade.Voided, next.Status, name)
+		require.Empty(t, next.Legs, name)
+		equal(t, "100", d.position(t, "power/CET/base@2025-03").Quantity)
+	}
+}
+
+// The void takes effect where the contract began, so at no time do both count.
+func TestANovationAnnulledAsOfAnotherTimeVoidsFromWhereItsContractBegan(t *testing.T) {
+	t.Parallel()
+	for _, when := range []string{"02-05", "02-28"} {
+		d := newDesk()
+		d.do(t, bought, remain20, of("T2", on("02-21", trade.Settle{Quantity: mwh("5"), Price: dec("55")})),
+			corrects(remain20, effective(when, on("02-28", annulled20))))
+		for _, day := range []string{"2025-02-20T13:00:00Z", "2025-02-22T00:00:00Z", "2025-03-01T00:00:00Z"} {
+			s, err := trade.StateOf(d.streams, trade.AsOf{Effective: at(day)})
+			require.NoError(t, err)
+			require.Len(t, s.Positions, 1)
+			equal(t, "100", s.Positions[0].Quantity)
+		}
+	}
+}
+
 // Where another contract had the UTI already, the novation began nothing; to annul it must leave that one alone.
 func TestAnAnnulledNovationVoidsOnlyWhatItBegan(t *testing.T) {
 	t.Parallel()

@@ -129,6 +129,19 @@ func TestAVoidedContractHasNoLegs(t *testing.T) {
 		"as effective before the void")
 }
 
+// What is effective after a void is moot: a contract with an event dated ahead can be voided like any other.
+func TestAContractWithEventsAheadIsVoided(t *testing.T) {
+	t.Parallel()
+	ahead := effective("03-05", on("02-24", trade.Settle{Quantity: mwh("30"), Price: dec("55")}))
+	for _, later := range []trade.Command{ahead, settlePart} {
+		d := newDesk()
+		d.do(t, bought, later, effective("02-10", voidIt))
+		require.Equal(t, "VOIDED 0 = 0 + 0 + 0 + 0 + 0", account(d.trade(t, T, trade.AsOf{})))
+		require.Empty(t, d.state(t).Positions)
+		require.Equal(t, trade.IsVoided, d.refusedAs(t, on("03-06", trade.Settle{Price: dec("55")})).Rule)
+	}
+}
+
 func TestAContractThatHasNotBegunHasNoStatus(t *testing.T) {
 	t.Parallel()
 	d := newDesk()

@@ -121,6 +121,9 @@ func (o *oracle) contract(stream string, slots []oracleSlot) {
 		}
 	}
 	for _, s := range slots {
+		if status == trade.Voided {
+			break
+		}
 		switch b := s.last.Body.(type) {
 		case trade.New:
 			terms, price = b, rat(b.Price)
@@ -150,7 +153,7 @@ func (o *oracle) contract(stream string, slots []oracleSlot) {
 				for k := range total {
 					total[k] = new(big.Rat)
 				}
-				continue
+				continue // to what is effective later, and moot
 			}
 			out(s, b.Quantity.Value, b.Fee, price, trade.Terminated)
 		case trade.Novate:

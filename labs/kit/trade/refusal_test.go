@@ -101,7 +101,8 @@ func refusals() []refusalCase {
 		{"a late SETTLE that leaves too little", []trade.Command{bought, on("02-20", trade.Settle{Quantity: mwh("90"), Price: dec("55")})},
 			effective("02-10", on("02-21", trade.Settle{Quantity: mwh("11"), Price: dec("55")})), trade.BreaksLater},
 		{"a late SETTLE in full", []trade.Command{bought, settlePart}, effective("02-10", on("02-21", settleAll.Body)), trade.BreaksLater},
-		{"a late void", []trade.Command{bought, settlePart}, effective("02-10", voidIt), trade.BreaksLater},
+		{"SETTLE of one voided before it", []trade.Command{bought, effective("02-10", voidIt)}, on("02-26", settlePart.Body), trade.IsVoided},
+		{"SETTLE effective before a void", []trade.Command{bought, voidIt}, effective("02-10", on("02-26", settlePart.Body)), trade.IsVoided},
 		{"NEW corrected to less than is out", []trade.Command{bought, settlePart}, corrects(bought, on("02-21", power("29", "50"))), trade.BreaksLater},
 		{"NEW corrected to later than what hangs on it", []trade.Command{bought, settlePart}, corrects(bought, effective("02-22", on("02-22", bought.Body))), trade.BreaksLater},
 	}
