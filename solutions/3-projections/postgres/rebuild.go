@@ -45,17 +45,19 @@ func (p *Projection) next() string     { return p.schema + "_next" }
 func (p *Projection) outgoing() string { return p.schema + "_gone" }
 
 // lockRebuild waits until nobody else rebuilds this model. The lock belongs to a connection, and so ends with the process
-// at the latest.
+// at the latest. That connection is none of the pool's: many who wait would hold all of those, and whoever has the lock
+// needs one.
 func (p *Projection) lockRebuild(ctx context.Context) (release func(), err error) {
-	conn, err := p.pool.Acquire(ctx)
+	conn, err := pgx.ConnectConfig(ctx, p.config.ConnConfig.Copy())
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("connect to lock the rebuild: %w", err)
 	}
+	release = func() { _ = conn.Close(context.WithoutCancel(ctx)) }
 	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock(hashtextextended($1, 0))", "rebuild "+p.schema); err != nil {
-		conn.Release()
+		release()
 		return nil, fmt.Errorf("wait for another rebuild: %w", err)
 	}
-	return func() { _ = conn.Hijack().Close(context.WithoutCancel(ctx)) }, nil
+	return release, nil
 }
 
 // swap gives next the live model's name. It first stops those who apply, so that the live model cannot get ahead, and brings next

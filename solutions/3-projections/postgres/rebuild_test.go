@@ -4,11 +4,14 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/3-projections/projectiontest"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack/stacktest"
 	projection "example.com/blotter/solutions/3-projections"
 )
 
@@ -89,5 +92,30 @@ func TestRebuildDropsWhatAnEarlierOneLeftBehind(t *testing.T) {
 	require.NoError(t, projection.Project(t.Context(), log, half, behind(nil, log.Events[:50]), 10))
 	half.Close()
 	require.NoError(t, p.Rebuild(t.Context(), log, 64))
+	requireState(t, p, log, end(t, log))
+}
+
+// However few connections the pool has, and however many wait for their turn.
+func TestRebuildsOfOneModelTakeTurnsAndLeaveItItsConnections(t *testing.T) {
+	t.Parallel()
+	dsn, schema := stacktest.Schema(t)
+	config, err := pgxpool.ParseConfig(dsn)
+	require.NoError(t, err)
+	config.MaxConns = 1
+	p, err := open(t.Context(), config, schema, projectiontest.Codec{})
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	log := projectiontest.History(34, 60, 2)
+	ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute) // rebuilds that wait for each other never end
+	defer stop()
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			if err := p.Rebuild(ctx, log, 64); err != nil {
+				t.Errorf("rebuild: %v", err)
+			}
+		})
+	}
+	all.Wait()
 	requireState(t, p, log, end(t, log))
 }
