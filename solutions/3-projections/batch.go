@@ -1,6 +1,7 @@
 package projection
 
 import (
+	"fmt"
 	"slices"
 
 	"example.com/blotter/labs/kit/contract"
@@ -10,6 +11,16 @@ import (
 func Fresh(events []contract.Recorded, cursor contract.Cursor) []contract.Recorded {
 	seen := func(r contract.Recorded) bool { return r.Position.Offset < cursor.At(r.Position.Partition) }
 	return slices.DeleteFunc(slices.Clone(events), seen)
+}
+
+// InTurn holds r against the version that its stream comes to next. A feed that skips an event, or brings one twice, is not the log: a
+// model that went on with it would be wrong, and not say so.
+func InTurn(r contract.Recorded, next int64) error {
+	if r.Version == next {
+		return nil
+	}
+	return fmt.Errorf("stream %s goes on with version %d at position %s, want %d: the feed skipped events, or brought one twice",
+		r.Stream, r.Version, r.Position, next)
 }
 
 // Furthest is, for each partition, the later of a and b. A model's cursor moves by it, so that a batch which comes

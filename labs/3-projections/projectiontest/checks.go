@@ -95,12 +95,10 @@ var moving = []spec{{
 		broken := slices.Clone(log.Events[60:])
 		spoilt := &broken[30]
 		spoilt.Data = bytes.Clone(spoilt.Data[:len(spoilt.Data)-1])
-		err := m.Apply(t.Context(), broken, behind(nil, log.Events))
+		err := m.refuses(broken, log.Events[:60])
 		require.ErrorIs(t, err, contract.ErrMalformed)
 		require.ErrorContains(t, err, spoilt.Stream)
 		require.ErrorContains(t, err, spoilt.Position.String())
-		require.Equal(t, behind(nil, log.Events[:60]), m.cursor(), "the cursor, after the batch failed")
-		m.is(log.Events[:60])
 		m.apply(log.Events[60:], behind(nil, log.Events))
 		m.is(log.Events)
 	},
@@ -114,10 +112,24 @@ var moving = []spec{{
 			wrong := slices.Clone(log.Events[60:])
 			i := slices.IndexFunc(wrong, func(r contract.Recorded) bool { return strings.HasPrefix(r.Stream, stream) })
 			wrong[i].Corrects = uuid.UUID{1} // no event has this id
-			err := m.Apply(t.Context(), wrong, behind(nil, log.Events))
-			require.ErrorContains(t, err, wrong[i].Stream)
-			require.Equal(t, behind(nil, log.Events[:60]), m.cursor(), "the cursor, after the batch failed")
-			m.is(log.Events[:60])
+			require.ErrorContains(t, m.refuses(wrong, log.Events[:60]), wrong[i].Stream)
+		}
+		m.apply(log.Events[60:], behind(nil, log.Events))
+		m.is(log.Events)
+	},
+}, {
+	Check: check.Check{ID: "L3.12", Points: 2, Invariant: "L3.I1", Title: "a batch in which an event comes twice, or after one that is missing, leaves no trace",
+		Hint: "versions run 1, 2, 3 in every stream: of trades, of curves, and of refusals too"},
+	try: func(t *trial) {
+		m, log := t.open(), History(12, 120, 3)
+		m.apply(log.Events[:60], behind(nil, log.Events[:60]))
+		for _, stream := range []string{trade.TradeStream(""), trade.CurveStream(""), trade.Command{}.RefusedStream()} {
+			i := 60 + slices.IndexFunc(log.Events[60:], func(r contract.Recorded) bool { return strings.HasPrefix(r.Stream, stream) })
+			twice := slices.Insert(slices.Clone(log.Events[60:]), i-60, log.Events[i])
+			require.ErrorContains(t, m.refuses(twice, log.Events[:60]), log.Events[i].Stream)
+			after := slices.Clone(log.Events[60:])
+			after[i-60].Version++
+			require.ErrorContains(t, m.refuses(after, log.Events[:60]), log.Events[i].Stream)
 		}
 		m.apply(log.Events[60:], behind(nil, log.Events))
 		m.is(log.Events)

@@ -89,6 +89,15 @@ func (m *model) is(events []contract.Recorded) {
 	require.Equal(m.t, string(fold(events).Canonical()), string(got.Canonical()), "the state, after %d events", len(events))
 }
 
+// refuses is the error with which the model refuses wrong, which may leave no trace: it is that of taken, as before.
+func (m *model) refuses(wrong, taken []contract.Recorded) error {
+	err := m.Apply(m.t.Context(), wrong, behind(behind(nil, taken), wrong))
+	require.Error(m.t, err, "the batch")
+	require.Equal(m.t, behind(nil, taken), m.cursor(), "the cursor, after the batch failed")
+	m.is(taken)
+	return err
+}
+
 // fold is what a model of events must come to. The events are legal, so it cannot fail.
 func fold(events []contract.Recorded) trade.State {
 	s, err := trade.StateOf(streamsOf(events), trade.AsOf{})

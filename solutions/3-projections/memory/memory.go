@@ -43,13 +43,9 @@ func (p *Projection) Cursor(context.Context) (contract.Cursor, error) {
 func (p *Projection) Apply(ctx context.Context, events []contract.Recorded, next contract.Cursor) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var batch []contract.StreamEvent
-	for _, r := range projection.Fresh(events, p.cursor) {
-		e, err := contract.Decoded(ctx, p.codec, r)
-		if err != nil {
-			return err
-		}
-		batch = append(batch, contract.StreamEvent{Stream: r.Stream, Event: e})
+	batch, err := p.decoded(ctx, projection.Fresh(events, p.cursor))
+	if err != nil {
+		return err
 	}
 	if err := fill(p.book, batch); err != nil {
 		p.book = trade.NewBook()
@@ -65,10 +61,29 @@ func (p *Projection) Apply(ctx context.Context, events []contract.Recorded, next
 	return nil
 }
 
+// decoded is fresh as the domain sees it, each event the next of its stream. The book does not look: one that it has taken it
+// passes over, and of refusals it knows nothing.
+func (p *Projection) decoded(ctx context.Context, fresh []contract.Recorded) ([]contract.StreamEvent, error) {
+	var batch []contract.StreamEvent
+	came := map[string]int{} // events of this batch, by stream
+	for _, r := range fresh {
+		if err := projection.InTurn(r, int64(len(p.taken[r.Stream])+came[r.Stream]+1)); err != nil {
+			return nil, err
+		}
+		e, err := contract.Decoded(ctx, p.codec, r)
+		if err != nil {
+			return nil, err
+		}
+		batch = append(batch, contract.StreamEvent{Stream: r.Stream, Event: e})
+		came[r.Stream]++
+	}
+	return batch, nil
+}
+
 func fill(book *trade.Book, events []contract.StreamEvent) error {
 	for _, e := range events {
 		if err := book.Apply(e.Stream, e.Event); err != nil {
-			return fmt.Errorf("stream %s, version %d: %w", e.Stream, e.Event.Version, err)
+			return err // it names the stream
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
+	projection "example.com/blotter/solutions/3-projections"
 )
 
 // histories are the streams that fresh adds to, whole: what was taken before, and fresh after it. Of a curve that only goes on, they
@@ -34,8 +35,8 @@ func (p *Projection) histories(ctx context.Context, tx pgx.Tx, fresh []contract.
 		streams[e.Stream] = streams[e.Stream].and(e.Event)
 	}
 	for _, r := range fresh {
-		if want := streams[r.Stream].next(); r.Version != want {
-			return nil, fmt.Errorf("stream %s goes on with version %d at position %s, want %d: the feed skipped events", r.Stream, r.Version, r.Position, want)
+		if err := projection.InTurn(r, streams[r.Stream].next()); err != nil {
+			return nil, err
 		}
 		e, err := contract.Decoded(ctx, p.codec, r)
 		if err != nil {
