@@ -53,10 +53,10 @@ func (f *FIFO) takeOut(q Decimal, c Currency) Decimal {
 }
 
 // reprice takes a leg without a quantity: it is cost of the newest open lot of its own contract, and realised where
-// there is none.
+// there is none. A lot on the other side is not what was repriced: a reduction opened it, where others had closed what it reduces.
 func (f *FIFO) reprice(l Leg) {
 	for i := len(f.Lots) - 1; i >= 0; i-- {
-		if lot := &f.Lots[i]; lot.Stream == l.Key.Stream {
+		if lot := &f.Lots[i]; lot.Stream == l.Key.Stream && lot.Quantity.Sign() == l.Side.Sign().Sign() {
 			lot.Cost = lot.Cost.Sub(l.Amount)
 			return
 		}

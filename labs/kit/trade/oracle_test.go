@@ -261,7 +261,7 @@ func (p *oraclePool) reprice(l oracleLeg) {
 		p.realised = add(p.realised, l.amount)
 	}
 	for i := len(p.lots) - 1; i >= 0; i-- {
-		if p.lots[i].stream == l.stream {
+		if p.lots[i].stream == l.stream && p.lots[i].quantity.Sign() == l.side {
 			p.lots[i].cost = sub(p.lots[i].cost, l.amount)
 			return
 		}

@@ -80,6 +80,19 @@ func TestALegWithoutQuantityIsCostOfWhatIsOpen(t *testing.T) {
 	equal(t, "95", short.Average.Realised)
 }
 
+// Settling what another contract had closed before opens a lot of its own contract, on the other side. That was sold, and not at the
+// price that is agreed anew.
+func TestANewPriceIsNotCostOfALotThatItsContractSold(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, of("T0", on("02-03", sell(power("100", "50")))), on("02-04", power("50", "52")),
+		on("02-20", trade.Settle{Quantity: mwh("30"), Price: dec("55")}), on("02-21", trade.Amend{Kind: trade.Amendment, Price: ref("60")}))
+	p := d.position(t, "power/CET/base@2025-03")
+	equal(t, "-260", p.AverageCost.Realised) // 50 bought back at 2 more, and 8 more for each of the 20 that are left
+	equal(t, "-260", p.FIFO.Realised)
+	equal(t, "-4150", p.FIFO.Cost) // 50 of 100 at 50, and 30 at 55: both are received for
+}
+
 // anyLegs draws legs of a few contracts, in the order of their keys.
 func anyLegs() *rapid.Generator[[]trade.Leg] {
 	one := rapid.Custom(func(t *rapid.T) trade.Leg {
