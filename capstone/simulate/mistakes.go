@@ -12,8 +12,9 @@ var mistakes = []move{
 	{"wrong contract", 1, trade.NotBegun, neverBegun},
 	{"sent again by hand", 3, trade.AlreadyBegun, beganTwice},
 	{"did not see that it is closed", 6, trade.NotLive, deadAmend},
-	{"did not see the void", 20, trade.IsVoided, ghostAmend},
+	{"did not see the void", 40, trade.IsVoided, ghostAmend},
 	{"booked twice", 12, trade.HasFollowUps, orphaning},
+	{"not our client", 6, trade.ContinuesAnother, disowning},
 	{"a digit too many", 4, trade.Exceeds, tooMuch},
 	{"nothing to report", 2, trade.NotPositive, nothing},
 	{"wrong column", 2, trade.WrongUnit, wrongUnit},
@@ -52,7 +53,11 @@ func ghostAmend(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 }
 
 func orphaning(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
-	return trade.Command{Body: trade.Cancel{Kind: trade.Void}}, c.parent() && !c.voided()
+	return trade.Command{Body: trade.Cancel{Kind: trade.Void}}, c.parent() && !c.voided() && c.now.PriorUTI == ""
+}
+
+func disowning(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	return trade.Command{Body: trade.Cancel{Kind: trade.Void}}, c.now.PriorUTI != "" && !c.voided()
 }
 
 func tooMuch(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {

@@ -118,7 +118,7 @@ func update(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 }
 
 func void(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
-	if c.voided() || c.parent() {
+	if c.voided() || c.parent() || c.now.PriorUTI != "" {
 		return no()
 	}
 	return yes(trade.Cancel{Kind: trade.Void})

@@ -29,6 +29,8 @@ func (t Trade) admitNew(cmd Command) *Refusal {
 		return nil // Evolve knows what may begin
 	case begins:
 		return refuse(AlreadyBegun, "%s is %s", t.UTI, t.Status)
+	case c.Kind == Void && t.PriorUTI != "" && cmd.Voids == uuid.Nil: // what that gave up, and the cash carried in, would be gone
+		return refuse(ContinuesAnother, "%s continues %s: correct the event that began it there to quantity 0, and it is voided", t.UTI, t.PriorUTI)
 	case c.Kind == Void:
 		return nil
 	}

@@ -11,6 +11,7 @@ const (
 	NotLive          Rule = "lifecycle.not-live"          // closed, and the command is for live contracts
 	IsVoided         Rule = "lifecycle.voided"            // nothing follows a void
 	HasFollowUps     Rule = "lifecycle.has-follow-ups"    // a void would orphan a contract that began from this one
+	ContinuesAnother Rule = "lifecycle.continues-another" // a void would leave what another contract gave up nowhere
 	Exceeds          Rule = "quantity.exceeds-open"       // more than is open
 	NotPositive      Rule = "quantity.not-positive"       // zero or less
 	WrongUnit        Rule = "quantity.wrong-unit"         // the unit is not the contract's
