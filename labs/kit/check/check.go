@@ -45,4 +45,7 @@ type T interface {
 	// Answered notes what an operation of the implementation answered. A suite's proxy calls it for each result,
 	// so that a TODO is seen even where the check looks away.
 	Answered(operation string, err error)
+
+	// exited notes that a goroutine of the check was ended before it had done its work.
+	exited()
 }

@@ -3,6 +3,7 @@ package check_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -28,7 +29,10 @@ func TestVerdicts(t *testing.T) {
 		f    func(check.T)
 		want check.Outcome
 	}{
-		{"a check that says nothing passes", func(check.T) {}, check.Passed},
+		{"a check that has its answers and finds nothing passes", func(t check.T) { t.Answered("add", nil) }, check.Passed},
+		{"a check that asked nothing fails", func(check.T) {}, check.Failed},
+		{"an answer that ends the check's goroutine fails", func(t check.T) { t.Answered("add", nil); runtime.Goexit() }, check.Failed},
+		{"so does one that ends a goroutine beside it", func(t check.T) { t.Answered("add", nil); <-check.Go(t, runtime.Goexit) }, check.Failed},
 		{"a failed assertion fails", func(t check.T) { assert.Equal(t, 4, 5) }, check.Failed},
 		{"FailNow without a word fails", func(t check.T) { t.FailNow() }, check.Failed},
 		{"a panic fails", func(check.T) { panic("no") }, check.Failed},

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"testing"
 	"time"
 
@@ -39,6 +40,8 @@ func TestFailureTexts(t *testing.T) {
 		"require":     func(t check.T) { require.Equal(t, 4, 5, "the sum") },
 		"panic":       func(check.T) { var none []int; _ = none[3] },
 		"panic-aside": func(t check.T) { <-check.Go(t, func() { panic("no") }) },
+		"exit":        func(t check.T) { t.Answered("L0.add", nil); runtime.Goexit() },
+		"nothing":     func(check.T) {},
 		"timeout":     func(t check.T) { <-t.Context().Done() },
 		"bytes":       func(t check.T) { check.Bytes(t, "the data", wire(40, 0), wire(40, 21)) },
 		"bytes-short": func(t check.T) { check.Bytes(t, "the data", wire(20, 0), wire(16, 0)) },
@@ -66,6 +69,7 @@ func TestFailureTexts(t *testing.T) {
 func TestEqualBytesAndEventsPass(t *testing.T) {
 	t.Parallel()
 	v := judge(t, func(t check.T) {
+		t.Answered("L0.add", nil)
 		check.Bytes(t, "the data", wire(40, 0), wire(40, 0))
 		check.Bytes(t, "nothing", nil, []byte{})
 		check.Events(t, "the stream", events(3), events(3))
@@ -107,7 +111,8 @@ func TestACleanupThatDoesNotEndWellFailsItsCheckAndNoOther(t *testing.T) {
 				t.Cleanup(func() { close(first) })
 				t.Cleanup(func() { tc.cleanup(t) })
 			}}
-			all := check.JudgeAll(t.Context(), check.Suite{Checks: []check.Check{bad, {ID: "L0.2", Func: func(check.T) {}}}})
+			good := check.Check{ID: "L0.2", Func: func(t check.T) { t.Answered("L0.add", nil) }}
+			all := check.JudgeAll(t.Context(), check.Suite{Checks: []check.Check{bad, good}})
 			<-first // the other cleanup had its turn
 			require.Equal(t, []check.Outcome{tc.want, check.Passed}, []check.Outcome{all[0].Outcome, all[1].Outcome})
 			require.Contains(t, all[0].Text, tc.says)

@@ -89,6 +89,15 @@ func (r *recorder) fail(text string) {
 	r.found = append(r.found, text)
 }
 
+// exited makes sure that there is a failure. FailNow ends a goroutine too, and leaves one behind; it is runtime.Goexit in the answer that does not.
+func (r *recorder) exited() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.found) == 0 {
+		r.found = []string{"EXIT: the answer ended the goroutine that had called it (runtime.Goexit)"}
+	}
+}
+
 func (r *recorder) Logf(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -145,6 +154,8 @@ func (r *recorder) verdict(s Suite, c Check) (v Verdict) {
 		found = append(found, r.answers.fault.Error())
 	} else if r.answers.todo != nil {
 		return skipped(c, r.answers.todo)
+	} else if len(found) == 0 && r.answers.count == 0 {
+		found = append(found, "NOTHING TRIED: the check ended without one answer of what it tries")
 	}
 	if len(found) > 0 {
 		return Verdict{Check: c, Outcome: Failed, Text: failure(s, c, found, r.log)}

@@ -9,23 +9,33 @@ import (
 )
 
 // Go runs f beside the check and gives a channel that is closed when f has ended. A panic in f is the check's failure, or its TODO,
-// where a goroutine started with the go statement would take the whole test down. Its errors are noted through t.
+// where a goroutine started with the go statement would take the whole test down. So is an end of the goroutine that nobody had a
+// reason for: what f was to try behind it has not been tried. Its errors are noted through t.
 func Go(t T, f func()) <-chan struct{} {
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		defer caught(t)
+		returned := false
+		defer func() { ended(t, returned, recover()) }()
 		f()
+		returned = true
 	}()
 	return over
 }
 
-// caught must be deferred itself.
-func caught(t T) {
-	p := recover()
-	if p == nil {
-		return
+// ended notes how a goroutine came to its end, unless it returned. One that neither returned nor panicked has called runtime.Goexit: through
+// FailNow, or else without a word.
+func ended(t T, returned bool, p any) {
+	switch {
+	case returned:
+	case p == nil:
+		t.exited()
+	default:
+		caught(t, p)
 	}
+}
+
+func caught(t T, p any) {
 	todo := new(TODOError)
 	if err, ok := p.(error); ok && errors.As(err, &todo) {
 		t.Answered(todo.Operation, err)
