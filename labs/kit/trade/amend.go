@@ -24,7 +24,7 @@ func update(t Trade, a Amend) (Trade, *Refusal) {
 	if a.Counterparty != "" {
 		t.Counterparty, t.Terms.Counterparty = a.Counterparty, a.Counterparty
 	}
-	return t, nil
+	return t, checkTexts("trader", t.Trader, "counterparty", t.Counterparty)
 }
 
 // renegotiate changes quantity or price from here on. What was taken out before keeps its old price.

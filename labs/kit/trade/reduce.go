@@ -70,6 +70,11 @@ func settle(t Trade, s Slot, b Settle) (Trade, *Refusal) {
 	if r := t.Terms.Instrument.checkPrice("settlement price", b.Price); r != nil {
 		return t, r
 	}
+	if b.PriceSource != "" {
+		if r := checkTexts("price source", b.PriceSource); r != nil {
+			return t, r
+		}
+	}
 	t, r := t.reduce(s, b.Quantity, b.Price, Decimal{}, Settled)
 	if r != nil {
 		return t, r
@@ -103,10 +108,10 @@ func novate(t Trade, s Slot, b Novate) (Trade, *Refusal) {
 	if b.NewUTI == t.UTI {
 		return t, refuse(BadTerms, "the new contract has the UTI of the old one")
 	}
-	if r := checkText("new UTI", b.NewUTI); r != nil {
+	if r := checkUTI("new UTI", b.NewUTI); r != nil {
 		return t, r
 	}
-	if r := checkText("incoming party", b.Incoming); r != nil {
+	if r := checkTexts("incoming party", b.Incoming); r != nil {
 		return t, r
 	}
 	if r := checkFee(b.Fee, t.Currency); r != nil {
@@ -139,6 +144,11 @@ func (t Trade) checkExercise(b Exercise) *Refusal {
 		return refuse(BadTerms, "a physical exercise names the UTI of the contract it begins, a cash-settled one none")
 	case b.NewUTI == t.UTI:
 		return refuse(BadTerms, "the new contract has the UTI of the option")
+	}
+	if b.NewUTI != "" {
+		if r := checkUTI("new UTI", b.NewUTI); r != nil {
+			return r
+		}
 	}
 	return t.Terms.Instrument.Underlying().checkPrice("underlying price", b.UnderlyingPrice)
 }

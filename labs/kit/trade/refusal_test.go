@@ -180,12 +180,18 @@ func badTerms() []refusalCase {
 		term("no book", func(n *trade.New) { n.Book = "" }),
 		term("no counterparty", func(n *trade.New) { n.Counterparty = "" }),
 		term("a trader that is not UTF-8", func(n *trade.New) { n.Trader = "\xff" }),
+		term("a book with U+0000", func(n *trade.New) { n.Book = "a\x00b" }),
+		term("a prior contract that is a curve", func(n *trade.New) { n.PriorUTI = "curve/power/CET/base" }),
 		term("no side", func(n *trade.New) { n.Side = "" }),
 		term("an unknown currency", func(n *trade.New) { n.Currency = "XXX" }),
 		term("an unknown zone", func(n *trade.New) { n.Instrument.Zone = "MARS" }),
 		term("a zone that has an option in its name", func(n *trade.New) {
 			n.Instrument, n.Quantity = brentJune, bbl("1")
 			n.Instrument.Zone = "BRENT/call/70/2025-05-15"
+		}),
+		term("a profile that has an option in it", func(n *trade.New) {
+			n.Instrument, n.Quantity = brentJune, bbl("1")
+			n.Instrument.Profile = "call/70/2025-05-15"
 		}),
 		term("an unknown profile", func(n *trade.New) { n.Instrument.Profile = "night" }),
 		term("gas in a power zone", func(n *trade.New) { n.Instrument.Commodity = trade.Gas }),
@@ -220,6 +226,7 @@ func badTerms() []refusalCase {
 		opt("a window in nanoseconds", func(o *trade.Option) { o.Until = o.Until.Add(1) }),
 		{"NEW of an option with no premium", nil, on("02-03", option("100", "0")), trade.BadTerms},
 		{"NEW without a UTI", nil, of("", bought), trade.BadTerms},
+		{"NEW under the name of a curve", nil, of("curve/power/CET/base", bought), trade.BadTerms},
 		{"NEW at no time", nil, timeless, trade.BadTerms},
 		{"NEW in a year of five digits", nil, beyond, trade.BadTerms},
 		{"NEW of an option until a year of five digits", nil, endless, trade.BadTerms},
@@ -227,6 +234,11 @@ func badTerms() []refusalCase {
 		second("CANCEL of no kind", trade.Cancel{}),
 		second("a void with a fee", trade.Cancel{Kind: trade.Void, Fee: dec("1")}),
 		second("a void in part", trade.Cancel{Kind: trade.Void, Quantity: mwh("1")}),
+		second("an update to a name with U+0000", trade.Amend{Kind: trade.Update, Trader: "a\x00"}),
+		second("an update to what is not UTF-8", trade.Amend{Kind: trade.Update, Counterparty: "\xff"}),
+		second("a settlement by a source with U+0000", trade.Settle{Price: dec("1"), PriceSource: "\x00"}),
+		second("a novation into a curve", trade.Novate{Role: trade.Remaining, NewUTI: "curve/power/CET/base", Incoming: "c"}),
+		second("a novation to a party with U+0000", trade.Novate{Role: trade.Remaining, NewUTI: "T2", Incoming: "\x00"}),
 		second("a termination with too fine a fee", trade.Cancel{Kind: trade.Terminate, Fee: dec("0.001")}),
 		second("a novation without role", trade.Novate{NewUTI: "T2", Incoming: "c"}),
 		second("a novation without new UTI", trade.Novate{Role: trade.Transferor, Incoming: "c"}),
@@ -238,6 +250,7 @@ func badTerms() []refusalCase {
 		onOption("without settlement", trade.Exercise{UnderlyingPrice: dec("76")}),
 		onOption("into delivery without a UTI", trade.Exercise{UnderlyingPrice: dec("76"), Settlement: trade.Physical}),
 		onOption("into itself", trade.Exercise{UnderlyingPrice: dec("76"), Settlement: trade.Physical, NewUTI: T}),
+		onOption("into a curve", trade.Exercise{UnderlyingPrice: dec("76"), Settlement: trade.Physical, NewUTI: "curve/oil/BRENT"}),
 		onOption("for cash, with a UTI", trade.Exercise{UnderlyingPrice: dec("76"), Settlement: trade.Cash, NewUTI: "T2"}),
 		onOption("at too fine a price", trade.Exercise{Settlement: trade.Cash, UnderlyingPrice: dec("76.0000001")}),
 		marked("of no curve", mark("02-03", "power/MARS/base", "EUR", "2025-03", "1")),

@@ -1,6 +1,7 @@
 package trade
 
 import (
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -47,15 +48,19 @@ func (n New) check(uti string) *Refusal {
 }
 
 func (n New) checkParties(uti string) *Refusal {
-	for _, f := range []struct{ name, value string }{
-		{"uti", uti}, {"book", n.Book}, {"counterparty", n.Counterparty}, {"trader", n.Trader},
-	} {
-		if r := checkText(f.name, f.value); r != nil {
-			return r
-		}
+	if r := checkUTI("uti", uti); r != nil {
+		return r
+	}
+	if r := checkTexts("book", n.Book, "counterparty", n.Counterparty, "trader", n.Trader); r != nil {
+		return r
 	}
 	if n.PriorUTI == uti {
 		return refuse(BadTerms, "the contract names itself as its prior contract")
+	}
+	if n.PriorUTI != "" {
+		if r := checkUTI("prior UTI", n.PriorUTI); r != nil {
+			return r
+		}
 	}
 	if n.Side != Buy && n.Side != Sell {
 		return refuse(BadTerms, "side %q: want buy or sell", n.Side)
@@ -72,8 +77,8 @@ func (i Instrument) check() *Refusal {
 	if err != nil {
 		return refuse(BadTerms, "%v", err)
 	}
-	if u.Zone != i.Zone { // its name would be that of an option
-		return refuse(BadTerms, "unknown zone %q", i.Zone)
+	if is := (Instrument{Commodity: i.Commodity, Zone: i.Zone, Profile: i.Profile}); u != is { // its name would be that of an option
+		return refuse(BadTerms, "zone %q with profile %q is not one of %s", i.Zone, i.Profile, i.Commodity)
 	}
 	if r := i.Delivery.check(); r != nil {
 		return r
@@ -170,11 +175,22 @@ func checkFee(fee Decimal, c Currency) *Refusal {
 	return nil
 }
 
-func checkText(name, value string) *Refusal {
-	if value == "" || !utf8.ValidString(value) {
-		return refuse(BadTerms, "%s %q is empty or not UTF-8", name, value)
+// checkTexts takes names and their values in turn. U+0000 is UTF-8, but text in Postgres cannot have it.
+func checkTexts(named ...string) *Refusal {
+	for i := 0; i < len(named); i += 2 {
+		if value := named[i+1]; value == "" || !utf8.ValidString(value) || strings.Contains(value, "\x00") {
+			return refuse(BadTerms, "%s %q is empty, or not UTF-8, or has U+0000", named[i], value)
+		}
 	}
 	return nil
+}
+
+// checkUTI keeps the streams of trades apart from those of curves: see Subject.
+func checkUTI(name, value string) *Refusal {
+	if strings.Contains(value, "/") {
+		return refuse(BadTerms, "%s %q has a slash", name, value)
+	}
+	return checkTexts(name, value)
 }
 
 // writable says whether the year of t has four digits: RFC 3339 and JSON have no others.
