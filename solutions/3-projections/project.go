@@ -15,10 +15,16 @@ import (
 // would bring legs from all over history, and the pools would be folded again from near their beginnings with every batch.
 //
 // A crash between two batches leaves p at the first of them. Project again goes on from there.
+//
+// A model that has taken more than the log has is *AheadError: what it says is not what the log says, and the events that will come
+// where it has been already would be passed over.
 func Project(ctx context.Context, log contract.Reader, p contract.Projection, to contract.Cursor, size int) error {
 	begin, err := p.Cursor(ctx)
 	if err != nil {
 		return fmt.Errorf("where to project from: %w", err)
+	}
+	if err := within(ctx, log, begin, to); err != nil {
+		return err
 	}
 	from, batches := begin, batchesOf(begin, to, int64(size))
 	for n := range batches {
@@ -29,6 +35,19 @@ func Project(ctx context.Context, log contract.Reader, p contract.Projection, to
 		from = next
 	}
 	return nil
+}
+
+// within says that a model which came to cursor has taken nothing that is not in the log. Where it is ahead of to, another process may have
+// brought it on since to was asked for: so the end that counts is asked for AFTER the cursor was.
+func within(ctx context.Context, log contract.Reader, cursor, to contract.Cursor) error {
+	if Ahead("the read model", cursor, to) == nil {
+		return nil
+	}
+	end, err := log.End(ctx)
+	if err != nil {
+		return fmt.Errorf("whether the log has what the read model has: %w", err)
+	}
+	return Ahead("the read model", cursor, end)
 }
 
 // take is one batch.

@@ -115,6 +115,31 @@ func TestProjectTakesAnEqualShareOfEveryPartition(t *testing.T) {
 	require.Len(t, p.reached, batches, "nothing was left to take")
 }
 
+// growing is a log that ends at asked when it is asked next.
+type growing struct {
+	*projectiontest.Log
+	asked contract.Cursor
+}
+
+func (g growing) End(context.Context) (contract.Cursor, error) { return g.asked, nil }
+
+// One that another process has brought on meanwhile is well.
+func TestAModelThatIsAheadOfItsLogIsNamed(t *testing.T) {
+	t.Parallel()
+	log, p := projectiontest.History(5, 60, 2), memory.New(projectiontest.Codec{})
+	end, err := log.End(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, projection.Project(t.Context(), log, p, end, 50))
+	short := contract.Cursor{end[0], end[1] - 3}
+	require.NoError(t, projection.Project(t.Context(), growing{log, end}, p, short, 50))
+
+	err = projection.Project(t.Context(), growing{log, short}, p, short, 50)
+	var ahead *projection.AheadError
+	require.ErrorAs(t, err, &ahead)
+	require.Equal(t, &projection.AheadError{Reader: "the read model", Partition: 1, At: end[1], End: short[1]}, ahead)
+	require.ErrorAs(t, projection.Project(t.Context(), growing{log, nil}, p, nil, 50), &ahead, "a new log in its place")
+}
+
 func TestAsOfIsTheModelOfWhatWasKnownThen(t *testing.T) {
 	t.Parallel()
 	log, p := projectiontest.History(3, 200, 1), memory.New(projectiontest.Codec{})

@@ -71,7 +71,7 @@ func (p *Projection) swap(ctx context.Context, log contract.Reader, next *Projec
 		if _, err := tx.Exec(ctx, "LOCK TABLE checkpoint IN EXCLUSIVE MODE"); err != nil {
 			return err
 		}
-		if err := catchUp(ctx, tx, log, next, size); err != nil {
+		if err := catchUp(ctx, log, next, size); err != nil {
 			return err
 		}
 		next.Close()
@@ -89,15 +89,12 @@ func (p *Projection) swap(ctx context.Context, log contract.Reader, next *Projec
 	})
 }
 
-// catchUp brings next to where the live model is, as tx sees it.
-func catchUp(ctx context.Context, tx pgx.Tx, log contract.Reader, next *Projection, size int) error {
-	live, err := scanCursor(tx.QueryRow(ctx, "SELECT cursor FROM checkpoint"))
+// catchUp brings next to the end of the log. The live model stands still by now, and the end is asked for after that: so next has all that the live
+// one has, unless the log has lost it. A model is what its log says, and no more.
+func catchUp(ctx context.Context, log contract.Reader, next *Projection, size int) error {
+	end, err := log.End(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("end of the log: %w", err)
 	}
-	reached, err := next.Cursor(ctx)
-	if err != nil {
-		return err
-	}
-	return projection.Project(ctx, log, next, projection.Furthest(live, reached), size)
+	return projection.Project(ctx, log, next, end, size)
 }

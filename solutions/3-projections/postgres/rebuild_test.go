@@ -55,7 +55,7 @@ func TestRebuildSwapsTheModelUnderItsReaders(t *testing.T) {
 		}
 	})
 	for range 3 {
-		require.NoError(t, p.Rebuild(t.Context(), early{log, behind(nil, log.Events[:300])}, 100))
+		require.NoError(t, p.Rebuild(t.Context(), &early{log, behind(nil, log.Events[:300])}, 100))
 	}
 	stop()
 	all.Wait()
@@ -63,13 +63,40 @@ func TestRebuildSwapsTheModelUnderItsReaders(t *testing.T) {
 	requireState(t, p, log, end(t, log))
 }
 
-// early is a log that says it ends where it ended a while ago: the live model may be further when the rebuilt one is ready.
+// early is a log that grows: asked first, it ends where it ended a while ago, so the live model may be further when the rebuilt one is ready.
 type early struct {
 	*projectiontest.Log
 	end contract.Cursor
 }
 
-func (e early) End(context.Context) (contract.Cursor, error) { return e.end, nil }
+func (e *early) End(ctx context.Context) (contract.Cursor, error) {
+	if first := e.end; first != nil {
+		e.end = nil
+		return first, nil
+	}
+	return e.Log.End(ctx)
+}
+
+// A log that lost its end, or was put in another's place, leaves a model that nothing but a rebuild brings back to it.
+func TestRebuildBringsAModelBackToALogThatLostItsEnd(t *testing.T) {
+	t.Parallel()
+	p, log := openTest(t), projectiontest.History(35, 200, 3)
+	require.NoError(t, projection.Project(t.Context(), log, p, end(t, log), 64))
+	rest := cut{log, behind(nil, log.Events[:120])}
+	var ahead *projection.AheadError
+	require.ErrorAs(t, projection.Project(t.Context(), rest, p, rest.end, 64), &ahead)
+	require.NoError(t, p.Rebuild(t.Context(), rest, 64))
+	requireState(t, p, log, rest.end)
+	require.NoError(t, projection.Project(t.Context(), rest, p, rest.end, 64))
+}
+
+// cut is a log without its end.
+type cut struct {
+	*projectiontest.Log
+	end contract.Cursor
+}
+
+func (c cut) End(context.Context) (contract.Cursor, error) { return c.end, nil }
 
 func TestRebuildMendsAModelThatWasChangedByHand(t *testing.T) {
 	t.Parallel()
