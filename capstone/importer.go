@@ -16,7 +16,7 @@ type Result struct {
 	Line    int
 	Command trade.Command // zero for a bad line
 	Problem error         // *lines.Error or *ReusedCommandError; nil for an outcome
-	SameAs  int           // the earlier line of this import with the same command_id; 0 for none
+	SameAs  int           // the first line of this import that gave the same command; 0 for none
 	Outcome Outcome
 }
 
@@ -39,8 +39,10 @@ func (d *Desk) Import(ctx context.Context, input iter.Seq2[lines.Line, error], w
 		come := make(chan given)
 		go read(ctx, input, come)
 		go d.start(ctx, come, under)
+		first := firsts{}
 		for t := range under {
 			<-t.done
+			t.result.SameAs = first.before(t)
 			if !yield(t.result, t.err) || t.err != nil {
 				return
 			}
@@ -76,7 +78,7 @@ func read(ctx context.Context, input iter.Seq2[lines.Line, error], to chan<- giv
 // start launches a task per line. Import takes everything from under up to its close, so nothing that is sent there waits for ever.
 func (d *Desk) start(ctx context.Context, input <-chan given, under chan<- *task) {
 	defer close(under)
-	q := queue{width: cap(under) + 1, last: map[string]*task{}, seen: map[uint64]int{}}
+	q := queue{width: cap(under) + 1, last: map[string]*task{}}
 	number := 0
 	for ctx.Err() == nil {
 		select {
@@ -100,10 +102,7 @@ func (d *Desk) start(ctx context.Context, input <-chan given, under chan<- *task
 type queue struct {
 	width int
 	last  map[string]*task // by name
-	seen  map[uint64]int   // line by command id, of which a hash does: it only finds the other line to name
 }
-
-var seed = maphash.MakeSeed()
 
 // join makes a task of a line, and gives the last ones that share a name with it.
 func (q *queue) join(line given) (t *task, before []*task) {
@@ -114,9 +113,6 @@ func (q *queue) join(line given) (t *task, before []*task) {
 		}
 		return t, nil
 	}
-	id := maphash.String(seed, line.Command.ID)
-	t.result.SameAs = q.seen[id]
-	q.seen[id] = line.Number
 	for _, name := range line.Names {
 		if earlier := q.last[name]; earlier != nil {
 			before = append(before, earlier)
@@ -125,6 +121,24 @@ func (q *queue) join(line given) (t *task, before []*task) {
 	}
 	forget(q.last, q.width)
 	return t, before
+}
+
+// firsts are the lines that gave each command first, by a hash of its id: that does, for it only finds the other line to name.
+type firsts map[uint64]int
+
+var seed = maphash.MakeSeed()
+
+// before is the line before that of t which gave the same command. A line that has the id for something else gave no command.
+func (f firsts) before(t *task) int {
+	if t.err != nil || t.result.Problem != nil {
+		return 0
+	}
+	id := maphash.String(seed, t.result.Command.ID)
+	line := f[id]
+	if line == 0 {
+		f[id] = t.result.Line
+	}
+	return line
 }
 
 // run does what is left to do of a task.

@@ -13,6 +13,7 @@ import (
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
 )
 
 // Two first lines of an input: one that goes to the desk, and one that does not.
@@ -78,4 +79,24 @@ func TestWhoHasSeenEnoughOfAnImportDoesNotWaitForTheNextLine(t *testing.T) {
 		require.Equal(t, 1, r.Line)
 		break
 	}
+}
+
+// A line is like the first that gave its command: not like one that had the id for something else.
+func TestADuplicateNamesTheLineThatWasTaken(t *testing.T) {
+	t.Parallel()
+	line := func(number int, reason string, c trade.Command) lines.Line {
+		c.Reason = reason
+		return lines.Line{Number: number, Command: c, Names: []string{"trade/" + c.UTI, "command/" + c.ID}}
+	}
+	taken, other := line(1, "client order", oil("c-1", "A")), line(2, "another reason", oil("c-1", "A"))
+	again, refused := line(3, "client order", oil("c-1", "A")), line(4, "begun before", oil("c-2", "A"))
+	alike := line(5, "begun before", oil("c-2", "A"))
+	var same []int
+	for r, err := range newDesk(contract.SimulatedClock).Import(t.Context(), func(yield func(lines.Line, error) bool) {
+		_ = yield(taken, nil) && yield(other, nil) && yield(again, nil) && yield(refused, nil) && yield(alike, nil)
+	}, 4) {
+		require.NoError(t, err)
+		same = append(same, r.SameAs)
+	}
+	require.Equal(t, []int{0, 0, 1, 0, 4}, same)
 }

@@ -54,6 +54,9 @@ func remark(file string, r capstone.Result) string {
 		return fmt.Sprintf("%s: %v", file, bad)
 	case r.Problem != nil:
 		return fmt.Sprintf("%s: line %d: command.reused: %v", file, r.Line, r.Problem)
+	case r.SameAs > 0 && refusal != nil:
+		return fmt.Sprintf("%s: line %d: command.duplicate: the same as line %d, and refused as that is: %s: %s",
+			file, r.Line, r.SameAs, refusal.Rule, refusal.Detail)
 	case r.SameAs > 0:
 		return fmt.Sprintf("%s: line %d: command.duplicate: the same as line %d, and taken once", file, r.Line, r.SameAs)
 	case refusal != nil:
