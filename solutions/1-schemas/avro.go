@@ -10,7 +10,7 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// This file alone knows hamba/avro. The library is no longer maintained, and its convenient half is not safe for a log:
+// This file, for data, and meaning.go, for schemas, alone know hamba/avro. The library is no longer maintained, and its convenient half is not safe for a log:
 // Unmarshal reports no error for input that is cut at a field or goes on after its end, allocates what a hostile length asks
 // for, and rounds decimals. So only its primitives are used, every error is looked at, and lengths are checked here.
 
@@ -99,18 +99,4 @@ func (d decoder) end() error {
 		return contract.ErrTrailing
 	}
 	return nil
-}
-
-// readable says why data written under the schema writer cannot be read under the schema reader, as far as Avro's own
-// resolution rules go ("Schema Resolution").
-func readable(reader, writer string) error {
-	r, err := avro.ParseWithCache(reader, "", &avro.SchemaCache{}) // a cache of its own: the names repeat between versions
-	if err != nil {
-		return fmt.Errorf("reader's schema: %w", err)
-	}
-	w, err := avro.ParseWithCache(writer, "", &avro.SchemaCache{})
-	if err != nil {
-		return fmt.Errorf("writer's schema: %w", err)
-	}
-	return avro.NewSchemaCompatibility().Compatible(r, w)
 }
