@@ -17,29 +17,35 @@ var ErrIncompatible = contract.ErrIncompatible
 // Compatible says whether next may follow the published versions, which are given oldest first. To Avro's own rules it adds
 // one: a logical type never changes, nor a decimal's precision or scale. Under another scale the same bytes are
 // another number, and Avro's rules let that pass.
+//
+// A mode that is none, and a next that is no schema, are incompatible with anything, even when nothing is published yet.
 func Compatible(mode Mode, next string, published ...string) error {
-	kind, transitive := strings.CutSuffix(string(mode), "_TRANSITIVE")
-	if !transitive && len(published) > 1 {
+	follows, ok := modes[mode]
+	if !ok {
+		return fmt.Errorf("%w: unknown mode %q", ErrIncompatible, mode)
+	}
+	if _, err := parseSchema(next); err != nil {
+		return fmt.Errorf("%w (%s): %w", ErrIncompatible, mode, err)
+	}
+	if !strings.HasSuffix(string(mode), "_TRANSITIVE") && len(published) > 1 {
 		published = published[len(published)-1:]
 	}
 	for _, old := range published {
-		if err := follows(Mode(kind), next, old); err != nil {
+		if err := follows(next, old); err != nil {
 			return fmt.Errorf("%w (%s): %w", ErrIncompatible, mode, err)
 		}
 	}
 	return nil
 }
 
-func follows(mode Mode, next, old string) error {
-	switch mode {
-	case contract.None:
-		return nil
-	case contract.Backward:
-		return understood(next, old)
-	case contract.Forward:
-		return understood(old, next)
-	case contract.Full:
-		return cmp.Or(understood(next, old), understood(old, next))
-	}
-	return fmt.Errorf("unknown mode %q", mode)
+// modes are what each of them asks of a schema and one before it (Confluent, "Schema Evolution and Compatibility").
+var modes = map[Mode]func(next, old string) error{
+	contract.Backward: backward, contract.BackwardTransitive: backward,
+	contract.Forward: forward, contract.ForwardTransitive: forward,
+	contract.Full: full, contract.FullTransitive: full,
+	contract.None: func(_, _ string) error { return nil },
 }
+
+func backward(next, old string) error { return understood(next, old) }
+func forward(next, old string) error  { return understood(old, next) }
+func full(next, old string) error     { return cmp.Or(backward(next, old), forward(next, old)) }

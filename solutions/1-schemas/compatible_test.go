@@ -57,6 +57,10 @@ func TestCompatible(t *testing.T) {
 		"no schema":                         {contract.Backward, "{", []string{one}, false},
 		"a published one that is none":      {contract.Backward, one, []string{"{"}, false},
 		"a mode that is none":               {"SIDEWAYS", one, []string{one}, false},
+		"a mode that is none, the first":    {"BACKWRD", one, nil, false},
+		"no mode ends so":                   {"NONE_TRANSITIVE", one, nil, false},
+		"no schema, the first":              {contract.Backward, "garbage", nil, false},
+		"no schema, unchecked":              {contract.None, "garbage", []string{one}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
