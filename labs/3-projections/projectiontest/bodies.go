@@ -15,89 +15,199 @@ func period(s string) trade.Period {
 	return p
 }
 
-// instruments are few, so that contracts share pools.
-var instruments = []trade.Instrument{
-	{Commodity: trade.Power, Zone: "CET", Profile: "base", Delivery: period("2025-03")},
-	{Commodity: trade.Power, Zone: "CET", Profile: "base", Delivery: period("2025-Q2")},
-	{Commodity: trade.Gas, Zone: "TTF", Profile: "base", Delivery: period("2025-04")},
-	{Commodity: trade.Oil, Zone: "BRENT", Delivery: period("2025-05"), Option: &trade.Option{
-		Kind: trade.Call, Strike: trade.Dec("70"), From: opening.AddDate(0, -6, 0), Until: opening.AddDate(0, 2, 0).Add(time.Microsecond),
-	}},
+// A product is an instrument, and the currency it is marked in.
+type product struct {
+	trade.Instrument
+	currency trade.Currency
 }
 
-func (h *historian) instrument() trade.Instrument { return instruments[h.IntN(len(instruments))] }
+// products are few, so that contracts share pools.
+var products = []product{
+	{trade.Instrument{Commodity: trade.Power, Zone: "CET", Profile: "base", Delivery: period("2025-03")}, "EUR"},
+	{trade.Instrument{Commodity: trade.Power, Zone: "CET", Profile: "base", Delivery: period("2025-Q2")}, "EUR"},
+	{trade.Instrument{Commodity: trade.Power, Zone: "GB", Profile: "peak", Delivery: period("2025-04-16/2025-06-01")}, "GBP"},
+	{trade.Instrument{Commodity: trade.Gas, Zone: "TTF", Profile: "base", Delivery: period("2025-Q2")}, "EUR"},
+	{trade.Instrument{Commodity: trade.Oil, Zone: "BRENT", Delivery: period("2025-05")}, "JPY"},
+	option(trade.Call, trade.Instrument{Commodity: trade.Oil, Zone: "BRENT", Delivery: period("2025-05")}, "JPY"),
+	option(trade.Put, trade.Instrument{Commodity: trade.Gas, Zone: "TTF", Profile: "base", Delivery: period("2025-Q2")}, "EUR"),
+}
+
+// option may be exercised from half a year before the opening on.
+func option(kind string, underlying trade.Instrument, currency trade.Currency) product {
+	underlying.Option = &trade.Option{
+		Kind: kind, Strike: trade.Dec("70"), From: opening.AddDate(0, -6, 0), Until: opening.AddDate(0, 2, 0).Add(time.Microsecond),
+	}
+	return product{underlying, currency}
+}
+
+// deliveries are what curves are marked for: the months of the products, and some of the products themselves.
+var deliveries = []trade.Period{period("2025-03"), period("2025-04"), period("2025-05"), period("2025-06"), period("2025-Q2")}
+
+// product is the first one half of the time: its pool gets long.
+func (h *historian) product() product {
+	if h.IntN(2) == 0 {
+		return products[0]
+	}
+	return products[h.IntN(len(products))]
+}
+
+// currency is most often the one that c is.
+func (h *historian) currency(c trade.Currency) trade.Currency {
+	if h.IntN(5) > 0 {
+		return c
+	}
+	return []trade.Currency{"EUR", "JPY", "USD"}[h.IntN(3)]
+}
+
+func (h *historian) side() trade.Side { return []trade.Side{trade.Buy, trade.Sell}[h.IntN(2)] }
+
+func (h *historian) book() string {
+	return []string{"north", "north", "north", "north", "north", "Süd"}[h.IntN(6)]
+}
 
 func (h *historian) price() trade.Decimal {
 	return trade.Dec(fmt.Sprintf("%d.%03d", 40+h.IntN(60), h.IntN(1000)))
 }
 
+// quantity is energy or volume, or now and then a capacity.
 func (h *historian) quantity(i trade.Instrument, most int) trade.Quantity {
+	if i.Commodity != trade.Oil && h.IntN(5) == 0 {
+		return trade.Quantity{Value: trade.Dec(fmt.Sprintf("0.%d", 1+h.IntN(9))), Unit: trade.MW}
+	}
 	return trade.Quantity{Value: trade.Dec(fmt.Sprintf("%d.%d", 1+h.IntN(most), h.IntN(10))), Unit: i.Commodity.Unit()}
 }
 
-func (h *historian) fee() trade.Decimal {
+func (h *historian) fee(c trade.Currency) trade.Decimal {
+	if c.Places() == 0 {
+		return trade.Int(int64(-h.IntN(100)))
+	}
 	return trade.Dec(fmt.Sprintf("-%d.%02d", h.IntN(100), h.IntN(100)))
 }
 
 func (h *historian) contract() trade.New {
-	i := h.instrument()
-	side := trade.Buy
-	if h.IntN(2) == 0 {
-		side = trade.Sell
-	}
+	p := h.product()
+	c := h.currency(p.currency)
 	return trade.New{
-		Book: []string{"north", "Süd"}[h.IntN(2)], Counterparty: "LEI-1", Trader: "t-1", Side: side, Instrument: i,
-		Quantity: h.quantity(i, 200), Price: h.price(), Currency: "EUR", Fee: h.fee(),
+		Book: h.book(), Counterparty: "LEI-1", Trader: "t-1", Side: h.side(), Instrument: p.Instrument,
+		Quantity: h.quantity(p.Instrument, 200), Price: h.price(), Currency: c, Fee: h.fee(c),
 	}
 }
 
-// follow is what may happen to a contract. A third of what takes a part out takes all that is open now.
+// prices mark a few deliveries of a curve. Now and then they are in the wrong currency, or name a delivery twice.
+func (h *historian) prices() trade.PriceMarked {
+	p := h.product()
+	m := trade.PriceMarked{Curve: p.Curve(), Currency: p.currency}
+	if h.IntN(10) == 0 {
+		m.Currency = "CHF"
+	}
+	for _, n := range h.Perm(len(deliveries))[:1+h.IntN(3)] {
+		m.Points = append(m.Points, trade.Point{Delivery: deliveries[n], Price: h.price()})
+	}
+	if h.IntN(10) == 0 {
+		m.Points = append(m.Points, m.Points[0])
+	}
+	return m
+}
+
+// follow is what may happen to a contract.
 func (h *historian) follow(now trade.Trade) trade.Body {
-	terms := now.Terms
-	part := h.quantity(terms.Instrument, 60)
-	if h.IntN(3) == 0 {
-		part.Value = now.Open
-	}
-	price := h.price()
-	other := fmt.Sprintf("OTHER-%d", len(h.log.Events))
-	switch h.IntN(16) {
-	case 0, 1, 2:
-		return trade.Amend{Kind: trade.Amendment, Quantity: h.quantity(terms.Instrument, 250)}
-	case 3, 4:
-		return trade.Amend{Kind: trade.Amendment, Price: &price}
-	case 5:
+	switch n := h.IntN(32); {
+	case n < 7:
+		return h.amendment(now)
+	case n < 9:
 		return trade.Amend{Kind: trade.Update, Trader: fmt.Sprintf("t-%d", h.IntN(9))}
-	case 6:
+	case n < 10:
 		return trade.Cancel{Kind: trade.Void}
-	case 7, 8:
-		return trade.Cancel{Kind: trade.Terminate, Quantity: part, Fee: h.fee()}
-	case 9, 10:
-		return trade.Novate{Role: trade.Transferor, Quantity: part, Fee: h.fee(), NewUTI: other, Incoming: "LEI-2"}
+	case n < 14:
+		return trade.Cancel{Kind: trade.Terminate, Quantity: h.part(now), Fee: h.fee(now.Currency)}
+	case n < 20:
+		role := []string{trade.Transferor, trade.Remaining}[h.IntN(2)]
+		return trade.Novate{Role: role, Quantity: h.part(now), Fee: h.fee(now.Currency), NewUTI: h.successor(now), Incoming: "LEI-2"}
 	}
-	if terms.Instrument.Option != nil {
-		return trade.Exercise{Quantity: part, UnderlyingPrice: price, Settlement: trade.Physical, NewUTI: other}
+	if now.Terms.Instrument.Option == nil {
+		return trade.Settle{Quantity: h.part(now), Price: h.price()}
 	}
-	return trade.Settle{Quantity: part, Price: price}
+	e := trade.Exercise{Quantity: h.part(now), UnderlyingPrice: h.price(), Settlement: trade.Cash}
+	if h.IntN(2) == 0 {
+		e.Settlement, e.NewUTI = trade.Physical, h.successor(now)
+	}
+	return e
 }
 
-// restate is a body of the same kind with other figures.
+// amendment changes the price, the quantity, or both.
+func (h *historian) amendment(now trade.Trade) trade.Amend {
+	a, price, what := trade.Amend{Kind: trade.Amendment}, h.price(), h.IntN(3)
+	if what != 0 {
+		a.Price = &price
+	}
+	if what != 1 {
+		a.Quantity = h.quantity(now.Terms.Instrument, 250)
+	}
+	return a
+}
+
+// part is how much is taken out of a contract: a third of the time in full.
+func (h *historian) part(now trade.Trade) trade.Quantity {
+	if h.IntN(3) == 0 {
+		return trade.Quantity{}
+	}
+	return h.quantity(now.Terms.Instrument, 60)
+}
+
+// successor is a UTI that nobody has.
+func (h *historian) successor(now trade.Trade) string {
+	return fmt.Sprintf("%s-%d", now.UTI, h.commands)
+}
+
+// restate is a body of the same kind with other figures. A reduction is annulled one time in four.
 func (h *historian) restate(wrong trade.Body) trade.Body {
+	instead := trade.Int(int64(max(0, h.IntN(40)-10)))
 	switch b := wrong.(type) {
 	case trade.New:
-		b.Price, b.Quantity = h.price(), h.quantity(b.Instrument, 250)
-		if h.IntN(3) == 0 {
-			b.Book = "east" // the legs move to another pool
+		return h.restateTerms(b)
+	case trade.Amend:
+		if b.Price != nil {
+			price := h.price()
+			b.Price = &price
+		} else if b.Kind == trade.Amendment {
+			b.Quantity.Value = b.Quantity.Value.Add(instead)
+		}
+		return b
+	case trade.Cancel:
+		if b.Kind == trade.Terminate {
+			b.Quantity.Value = instead
 		}
 		return b
 	case trade.Settle:
-		b.Quantity.Value = trade.Int(int64(h.IntN(40)))
+		b.Quantity.Value = instead
 		return b
 	case trade.Novate:
-		b.Quantity.Value = trade.Int(int64(h.IntN(40)))
+		b.Quantity.Value = instead
 		return b
 	case trade.Exercise:
-		b.UnderlyingPrice = h.price()
+		b.Quantity.Value, b.UnderlyingPrice = instead, h.price()
 		return b
 	}
 	return wrong
+}
+
+// restateTerms changes one or two things. Legs move to another pool with the book, the currency and the instrument.
+func (h *historian) restateTerms(n trade.New) trade.New {
+	switch h.IntN(12) {
+	case 0:
+		n.Book = "east"
+	case 1:
+		n.Side = n.Side.Opposite()
+	case 2:
+		n.Currency = h.currency("USD")
+		n.Fee = h.fee(n.Currency)
+	case 3:
+		n.Instrument = h.product().Instrument
+		n.Quantity, n.Capacity = h.quantity(n.Instrument, 250), trade.Decimal{}
+	case 4:
+		n.Fee = h.fee(n.Currency)
+	default:
+		n.Price, n.Quantity, n.Capacity = h.price(), h.quantity(n.Instrument, 250), trade.Decimal{}
+	}
+	return n
 }

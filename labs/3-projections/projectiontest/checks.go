@@ -28,7 +28,7 @@ var folding = []spec{{
 	try: func(t *trial) {
 		for seed := range uint64(3) {
 			m, cursor, taken := t.open(), contract.Cursor(nil), 0
-			log := History(seed, 200, 1+int(seed)*2)
+			log := History(seed, 200+300*int(seed), 1+2*int(seed))
 			for _, batch := range batches(log.Events, rand.New(rand.NewPCG(seed, 2)).IntN) {
 				cursor, taken = behind(cursor, batch), taken+len(batch)
 				m.apply(batch, cursor)

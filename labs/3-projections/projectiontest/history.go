@@ -2,12 +2,11 @@ package projectiontest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
+	"strings"
 	"time"
-
-	"github.com/google/uuid"
 
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
@@ -16,35 +15,138 @@ import (
 // opening is when the first event of a history is recorded. What happened may lie two months before.
 var opening = time.Date(2025, 3, 3, 8, 0, 0, 0, time.UTC)
 
-// History makes up n events over a good many contracts and a few curves, in one partition or more. It draws events at
-// random and keeps those which are legal where they would stand. The same arguments give the same history.
+// History makes up n events over a good many contracts and a few curves, in one partition or more. It draws commands at
+// random, and records what trade.Decide makes of them; what follows from them in other contracts comes a while later. Of the
+// refusals, a few are recorded. The same arguments give the same history.
 func History(seed uint64, n, partitions int) *Log {
-	h := &historian{rand.New(rand.NewPCG(seed, 1)), newLog(partitions), map[string][]trade.Event{}, 30 + n/8}
+	h := &historian{Rand: rand.New(rand.NewPCG(seed, 1)), log: newLog(partitions), streams: map[string][]trade.Event{}, utis: 12 + n/10}
 	for len(h.log.Events) < n {
-		switch k := h.IntN(20); {
-		case k < 15:
-			h.tradeEvent()
-		case k < 19:
-			h.mark()
-		default:
-			h.refusal()
-		}
+		h.decide(h.next())
 	}
 	return h.log
 }
 
 type historian struct {
 	*rand.Rand
-	log     *Log
-	streams map[string][]trade.Event
-	utis    int
+	log      *Log
+	streams  map[string][]trade.Event
+	utis     int             // under which contracts may be entered
+	begun    []string        // contracts, those that continue others among them
+	due      []trade.Command // follow-ups that are yet to come
+	commands int             // that were drawn
 }
 
-// record puts an event at the end of its stream.
-func (h *historian) record(stream string, e trade.Event) {
-	n := len(h.log.Events)
-	e.Version = int64(len(h.streams[stream])) + 1
-	e.RecordedAt = opening.Add(time.Duration(n) * time.Minute)
+func (h *historian) now() time.Time {
+	return opening.Add(time.Duration(len(h.log.Events)) * time.Minute)
+}
+
+// next is a follow-up that was due, or a new command. The command may be illegal.
+func (h *historian) next() trade.Command {
+	if len(h.due) > 0 && h.IntN(4) == 0 {
+		cmd := h.due[0]
+		h.due = h.due[1:]
+		return cmd
+	}
+	h.commands++
+	cmd := trade.Command{
+		ID: fmt.Sprintf("C-%d", h.commands), EnteredAt: h.now(), EffectiveAt: h.effective(),
+		Actor: "desk-7", Approver: "control-1", Reason: "made up",
+	}
+	if h.IntN(7) == 0 {
+		return h.mark(cmd)
+	}
+	return h.change(cmd)
+}
+
+// effective is most often a while ago, some times as it is entered, or ahead.
+func (h *historian) effective() time.Time {
+	switch h.IntN(8) {
+	case 0:
+		return h.now().AddDate(0, 0, 1+h.IntN(40))
+	case 1, 2:
+		return time.Time{}
+	}
+	return opening.Add(-time.Duration(h.IntN(60*24)) * time.Hour)
+}
+
+// change makes cmd one that begins a contract, or changes one. A quarter of the changes restate an earlier event.
+func (h *historian) change(cmd trade.Command) trade.Command {
+	cmd.UTI = h.uti()
+	history := h.streams[cmd.Stream()]
+	switch {
+	case len(history) == 0:
+		cmd.EffectiveAt = opening.Add(-time.Duration(h.IntN(60*24))*time.Hour).AddDate(0, -2, 0)
+		cmd.Body = h.contract()
+	case h.IntN(4) > 0:
+		cmd.Body = h.follow(h.fold(cmd.UTI))
+	default:
+		wrong := history[h.IntN(len(history))]
+		cmd.Corrects, cmd.Body = wrong.ID, h.restate(wrong.Body)
+		if h.IntN(2) == 0 || wrong.Version == 1 {
+			cmd.EffectiveAt = time.Time{} // when the event that it corrects is
+		}
+	}
+	return cmd
+}
+
+// uti is that of a contract which has begun, or may yet.
+func (h *historian) uti() string {
+	if len(h.begun) > 0 && h.IntN(2) == 0 {
+		return h.begun[h.IntN(len(h.begun))]
+	}
+	return fmt.Sprintf("UTI-%03d", h.IntN(h.utis))
+}
+
+func (h *historian) fold(uti string) trade.Trade {
+	t, err := trade.Fold(uti, h.streams[trade.TradeStream(uti)], trade.AsOf{})
+	if err != nil {
+		panic(err) // what was recorded is legal
+	}
+	return t
+}
+
+// mark makes cmd a mark of a curve. A quarter of the marks restate an earlier one.
+func (h *historian) mark(cmd trade.Command) trade.Command {
+	cmd.Body = h.prices()
+	if marks := h.streams[cmd.Stream()]; len(marks) > 0 && h.IntN(4) == 0 {
+		cmd.Corrects = marks[h.IntN(len(marks))].ID
+	}
+	return cmd
+}
+
+// decide records what comes of cmd.
+func (h *historian) decide(cmd trade.Command) {
+	stream := cmd.Stream()
+	d, err := trade.Decide(cmd.UTI, h.streams[stream], cmd)
+	var refused *trade.Refusal
+	switch {
+	case errors.As(err, &refused):
+		if h.IntN(8) == 0 {
+			h.record(cmd.RefusedStream(), cmd, trade.Decision{EffectiveAt: cmd.EnteredAt, Body: trade.CommandRefused{
+				CommandID: cmd.ID, Digest: cmd.Digest(), Rule: string(refused.Rule), Detail: refused.Detail,
+			}})
+		}
+		return
+	case err != nil:
+		panic(err) // Decide has no other error
+	}
+	e := h.record(stream, cmd, d)
+	uti, isTrade := strings.CutPrefix(stream, trade.TradeStream(""))
+	if !isTrade {
+		return
+	}
+	if e.Version == 1 {
+		h.begun = append(h.begun, uti)
+	}
+	h.due = append(h.due, trade.FollowUps(uti, h.streams[stream], e)...)
+}
+
+// record puts what was decided at the end of stream.
+func (h *historian) record(stream string, cmd trade.Command, d trade.Decision) trade.Event {
+	e := trade.Event{
+		ID: trade.EventID(cmd.ID, 0), Version: int64(len(h.streams[stream])) + 1, Corrects: d.Corrects,
+		EffectiveAt: d.EffectiveAt, RecordedAt: h.now(), Body: d.Body,
+	}
 	h.streams[stream] = append(h.streams[stream], e)
 	payload, err := Codec{}.Encode(context.Background(), e.Body)
 	if err != nil {
@@ -53,70 +155,9 @@ func (h *historian) record(stream string, e trade.Event) {
 	h.log.add(contract.Recorded{
 		Event: contract.Event{
 			ID: e.ID, Stream: stream, Type: payload.Type, Schema: payload.Schema, EffectiveAt: e.EffectiveAt, Corrects: e.Corrects,
-			Actor: "desk-7", Reason: "made up", Source: "projectiontest", Data: payload.Data,
+			Actor: cmd.Actor, Approver: cmd.Approver, Reason: cmd.Reason, Causation: cmd.ContentID(), Source: "projectiontest", Data: payload.Data,
 		},
 		Version: e.Version, RecordedAt: e.RecordedAt,
 	})
-}
-
-func (h *historian) id() uuid.UUID {
-	return uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%d %d", len(h.log.Events), h.Uint64()))
-}
-
-// tradeEvent tries a few events until one is legal.
-func (h *historian) tradeEvent() {
-	uti := fmt.Sprintf("UTI-%03d", h.IntN(h.utis))
-	stream := trade.TradeStream(uti)
-	history := h.streams[stream]
-	now, err := trade.Fold(uti, history, trade.AsOf{})
-	if err != nil {
-		panic(err) // what was recorded is legal
-	}
-	for range 20 {
-		e := h.candidate(history, now)
-		e.Version = int64(len(history)) + 1
-		if _, err := trade.Fold(uti, append(slices.Clone(history), e), trade.AsOf{}); err == nil {
-			h.record(stream, e)
-			return
-		}
-	}
-}
-
-// candidate may be illegal. A third of what follows the first event restates an earlier one.
-func (h *historian) candidate(history []trade.Event, now trade.Trade) trade.Event {
-	e := trade.Event{ID: h.id(), EffectiveAt: opening.Add(-time.Duration(h.IntN(60*24)) * time.Hour)}
-	if len(history) == 0 {
-		e.EffectiveAt = e.EffectiveAt.AddDate(0, -2, 0)
-		e.Body = h.contract()
-		return e
-	}
-	if h.IntN(3) > 0 {
-		e.Body = h.follow(now)
-		return e
-	}
-	wrong := history[h.IntN(len(history))]
-	e.Corrects, e.Body = wrong.ID, h.restate(wrong.Body)
-	if h.IntN(2) == 0 || wrong.Version == 1 {
-		e.EffectiveAt = wrong.EffectiveAt
-	}
 	return e
-}
-
-func (h *historian) mark() {
-	curve := h.instrument()
-	stream := trade.CurveStream(curve.Curve())
-	m := trade.PriceMarked{Curve: curve.Curve(), Currency: "EUR", Points: []trade.Point{{Delivery: curve.Delivery, Price: h.price()}}}
-	e := trade.Event{ID: h.id(), EffectiveAt: opening.Add(-time.Duration(h.IntN(60*24)) * time.Hour), Body: m}
-	if marks := h.streams[stream]; len(marks) > 0 && h.IntN(4) == 0 {
-		e.Corrects = marks[h.IntN(len(marks))].ID
-	}
-	h.record(stream, e)
-}
-
-func (h *historian) refusal() {
-	command := fmt.Sprintf("C-%d", len(h.log.Events))
-	stream := trade.Command{UTI: fmt.Sprintf("UTI-%03d", h.IntN(h.utis))}.RefusedStream()
-	h.record(stream, trade.Event{ID: trade.EventID(command, 0), EffectiveAt: opening, Body: trade.CommandRefused{
-		CommandID: command, Digest: [32]byte{1, 2, 3}, Rule: string(trade.NotLive), Detail: "made up",
-	}})
 }
