@@ -32,8 +32,28 @@ type app struct {
 }
 
 func newApp(c *cli, stdout, stderr io.Writer) *app {
-	return &app{cli: c, stdout: stdout, stderr: stderr}
+	out := &output{Writer: stdout}
+	a := &app{cli: c, stdout: out, stderr: stderr}
+	a.onClose(out.failed)
+	return a
 }
+
+// An output remembers the first write that failed: who prints a table need not look at each, and an answer that was cut short is still
+// a failure when the command ends.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(text []byte) (int, error) {
+	n, err := o.Writer.Write(text)
+	if o.err == nil && err != nil {
+		o.err = fmt.Errorf("the answer is cut short: %w", err)
+	}
+	return n, err
+}
+
+func (o *output) failed() error { return o.err }
 
 func (a *app) onClose(f func() error) { a.closers = append(a.closers, f) }
 
