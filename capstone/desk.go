@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -16,6 +18,8 @@ type Desk struct {
 	Store  contract.Store
 	Codec  contract.Codec
 	Source string // goes into every event: where its commands come from
+
+	settled sync.Map // by a curve's stream: its first two marks, which its currency is known by
 }
 
 // An Outcome is what a command led to. A refusal is an outcome too, and on record like any other.
@@ -126,13 +130,33 @@ func (d *Desk) decide(ctx context.Context, o order) (Outcome, error) {
 	return Outcome{Event: event}, err
 }
 
-// before is what o is decided against, and the version at which that must still be all. A mark depends on no earlier one
-// unless it corrects it, so the years of its curve are not read.
+// before is what o is decided against, and the version at which that must still be all.
 func (d *Desk) before(ctx context.Context, o order) ([]trade.Event, int64, error) {
 	if _, mark := o.Body.(trade.PriceMarked); mark && o.Corrects == uuid.Nil {
-		return nil, contract.Any, nil
+		return d.marks(ctx, o.Stream())
 	}
 	history, err := d.history(ctx, o.Stream())
+	return history, int64(len(history)), err
+}
+
+// marks is what a mark is decided against that corrects none. It depends on the currency of its curve, which the second mark settles for good:
+// once there are two, these are kept, and the years of the curve are not read.
+func (d *Desk) marks(ctx context.Context, stream string) ([]trade.Event, int64, error) {
+	if first, ok := d.settled.Load(stream); ok {
+		return first.([]trade.Event), contract.Any, nil
+	}
+	history, err := d.history(ctx, stream)
+	marks := 0
+	for i, e := range history {
+		if e.Corrects == uuid.Nil {
+			marks++
+		}
+		if marks == 2 {
+			first := slices.Clone(history[:i+1])
+			d.settled.Store(stream, first)
+			return first, contract.Any, nil
+		}
+	}
 	return history, int64(len(history)), err
 }
 

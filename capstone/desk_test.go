@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"strconv"
 	"testing"
 	"time"
 
@@ -235,6 +236,27 @@ func TestANovationIntoATakenUTIIsListedUntilItIsAnnulled(t *testing.T) {
 	require.Equal(t, trade.Live, b.Status)
 }
 
+// A curve has the currency of its first mark, or of what that was corrected to while it was alone, whoever asks and however much was marked since.
+func TestACurveIsMarkedInOneCurrency(t *testing.T) {
+	t.Parallel()
+	first := newDesk(contract.SimulatedClock)
+	second := &capstone.Desk{Store: first.Store, Codec: first.Codec, Source: first.Source}
+	mark := func(id string, currency trade.Currency) trade.Command {
+		return trade.Command{ID: id, EnteredAt: nine, Actor: "risk/1", Reason: "close", Body: trade.PriceMarked{
+			Curve: "oil/BRENT", Currency: currency, Points: []trade.Point{{Delivery: period("2025-06"), Price: trade.Dec("70")}},
+		}}
+	}
+	right := mark("c-2", "USD")
+	right.Corrects = trade.EventID("c-1", 0)
+	for _, cmd := range []trade.Command{mark("c-1", "EUR"), right, mark("c-3", "USD"), mark("c-4", "USD"), mark("c-5", "USD")} {
+		require.Nil(t, do(t, first, cmd).Refusal, cmd.ID)
+	}
+	for i, desk := range []*capstone.Desk{first, second, second} {
+		require.Equal(t, trade.OtherCurrency, do(t, desk, mark("d-"+strconv.Itoa(i), "EUR")).Refusal.Rule)
+		require.Nil(t, do(t, desk, mark("e-"+strconv.Itoa(i), "USD")).Refusal)
+	}
+}
+
 func TestTheIDsOfFollowUpsAreNotForSenders(t *testing.T) {
 	t.Parallel()
 	desk := newDesk(contract.SimulatedClock)
@@ -263,7 +285,7 @@ func (s *twice) Append(ctx context.Context, stream string, expected int64, event
 func TestACommandThatTwoDesksTakeAtOnceHasOneOutcome(t *testing.T) {
 	t.Parallel()
 	first := newDesk(contract.SimulatedClock)
-	second := *first
+	second := capstone.Desk{Codec: first.Codec, Source: first.Source}
 	late := novate("c-2", "A", "B")
 	second.Store = &twice{first.Store, func() {
 		do(t, first, oil("c-1", "A"))

@@ -6,7 +6,7 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// close ends a day: every market moves and is marked. Now and then the mark is wrong, and mended the same evening.
+// close ends a day: every market moves and is marked. Now and then the mark is wrong, and mended the same evening if it is not refused.
 func (d *desk) close(at time.Time) {
 	for _, m := range d.markets {
 		d.walk(m)
@@ -36,6 +36,10 @@ func (d *desk) mark(m *market, at time.Time, right trade.PriceMarked) {
 		fix := trade.Command{Actor: "risk/2", Reason: "a digit was wrong", Corrects: m.curve.history[0].ID, Body: right}
 		d.plan(at.Add(20*time.Minute), func(at time.Time) { d.enter(&m.curve, at, fix, "") })
 		return
+	case 2: // the column beside it
+		if wrong.Currency = "NOK"; len(m.curve.history) > 0 {
+			d.enter(&m.curve, at, trade.Command{Actor: "risk/1", Reason: "close", Body: wrong}, trade.OtherCurrency)
+		}
 	}
 	d.enter(&m.curve, at, trade.Command{Actor: "risk/1", Reason: "close", Body: right}, "")
 }

@@ -2,7 +2,8 @@ package trade
 
 import "time"
 
-// A Curve is a price curve as marked: the latest price of each delivery, by (effective_at, slot version) of its mark.
+// A Curve is a price curve as marked: the latest price of each delivery, by (effective_at, slot version) of its mark. All are in one
+// currency.
 type Curve struct{ Points map[Period]Mark }
 
 // A Mark is the price of one delivery.

@@ -73,6 +73,16 @@ func TestTheLatestMarkCounts(t *testing.T) {
 	require.Panics(t, func() { d.curve(trade.AsOf{}) })
 }
 
+// A curve is marked in one currency. Whoever got it wrong the first time can correct it, as long as that is the only mark.
+func TestAMarkThatIsAloneIsCorrectedToAnotherCurrency(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	wrong, right := mark("02-03", powerCurve, "USD", "2025-03", "50"), mark("02-04", powerCurve, "EUR", "2025-03", "51")
+	d.do(t, bought, wrong, corrects(wrong, right), mark("02-05", powerCurve, "EUR", "2025-04", "52"))
+	equal(t, "5100", *d.position(t, "power/CET/base@2025-03").MarketValue)
+	require.Equal(t, trade.Mark{Price: dec("52"), Currency: "EUR"}, d.curve(trade.AsOf{}).Points[period("2025-04")])
+}
+
 func TestAPositionWithoutAMarkHasNoWorth(t *testing.T) {
 	t.Parallel()
 	d := newDesk()

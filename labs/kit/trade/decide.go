@@ -17,7 +17,8 @@ type Decision struct {
 
 // Decide says what cmd puts on record, given the history of the stream that it writes to: of the contract uti, or of the
 // curve for a PriceMarked (uti is empty then). Bad input is a *Refusal. A history that could never have been recorded
-// is a broken invariant, and panics.
+// is a broken invariant, and panics. Where a mark corrects none, as much of its curve's history will do as settles the currency: up to the
+// second mark that corrects none.
 //
 // The command is resolved against the contract as it is at the command's own slot: MW becomes MWh over the hours not
 // yet delivered then, "in full" becomes what is open then. Then the whole history is folded again with the command

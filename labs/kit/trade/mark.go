@@ -1,13 +1,21 @@
 package trade
 
-// decideMark checks a price mark. Nothing hangs on the marks of a curve but the curve, so no later one can break.
+// decideMark checks a price mark. Nothing hangs on the marks of a curve but the curve, so no later one can break. A curve has one
+// currency: points are kept by delivery, so a mark in another would take away the worth of what was marked before. Where it is the
+// only one, a mark may be corrected to another currency; the second settles it for good.
 func decideMark(_ string, history []Event, cmd Command) (Decision, *Refusal) {
-	_, slot, r := propose(history, cmd)
+	line, slot, r := propose(history, cmd)
 	if r != nil {
 		return Decision{}, r
 	}
-	if r := cmd.Body.(PriceMarked).check(); r != nil {
+	m := cmd.Body.(PriceMarked)
+	if r := m.check(); r != nil {
 		return Decision{}, r
+	}
+	for _, other := range line.without(slot) {
+		if is, ok := other.Event.Body.(PriceMarked); ok && is.Currency != m.Currency {
+			return Decision{}, refuse(OtherCurrency, "a mark in %s, but %s is marked in %s", m.Currency, m.Curve, is.Currency)
+		}
 	}
 	return Decision{slot.Event.EffectiveAt, cmd.Corrects, cmd.Body}, nil
 }

@@ -20,6 +20,7 @@ const (
 	BelowReduced     Rule = "quantity.below-reduced"      // an amendment to less than was already taken out
 	NoChange         Rule = "amend.no-change"             // an amend that changes nothing, or not what its kind may
 	BadTerms         Rule = "terms.invalid"               // a field that contradicts another or the calendar
+	OtherCurrency    Rule = "curve.other-currency"        // a curve has one, and its other marks are in another
 	NotAnOption      Rule = "exercise.not-an-option"      // exercise of a forward
 	OutsideWindow    Rule = "exercise.outside-window"     // before the window or after expiry
 	UnknownEvent     Rule = "correction.unknown-event"    // corrects names no event of this stream

@@ -39,6 +39,7 @@ func refusals() []refusalCase {
 	annulled := []trade.Command{bought, remain20, corrects(remain20, on("02-21", zero))}
 	physical := exercises("05-06", trade.Exercise{Quantity: bbl("10"), Settlement: trade.Physical, NewUTI: "T2"})
 	update := on("02-10", trade.Amend{Kind: trade.Update, Trader: "trader/2"})
+	euro, dollar := mark("02-03", "power/CET/base", "EUR", "2025-03", "50"), mark("02-04", "power/CET/base", "USD", "2025-03", "51")
 	amendMW := on("03-02", trade.Amend{Kind: trade.Amendment, Quantity: mw("1")})
 	return []refusalCase{
 		{"SETTLE of nothing", nil, settleAll, trade.NotBegun},
@@ -85,6 +86,11 @@ func refusals() []refusalCase {
 		{"AMEND update of a price", one, on("02-10", trade.Amend{Kind: trade.Update, Price: ref("51"), Trader: "trader/2"}), trade.NoChange},
 		{"AMEND update to the same", one, on("02-10", trade.Amend{Kind: trade.Update, Trader: "trader/1"}), trade.NoChange},
 		{"AMEND update of nothing", one, on("02-10", trade.Amend{Kind: trade.Update}), trade.NoChange},
+		{"MARK in another currency", []trade.Command{euro}, dollar, trade.OtherCurrency},
+		{"MARK in another currency, effective before", []trade.Command{euro}, effective("01-04", dollar), trade.OtherCurrency},
+		{"MARK in another currency, of another delivery", []trade.Command{euro}, mark("02-04", "power/CET/base", "USD", "2025-04", "51"), trade.OtherCurrency},
+		{"one of two marks corrected to another currency", []trade.Command{euro, mark("02-04", "power/CET/base", "EUR", "2025-04", "51")}, corrects(euro, dollar), trade.OtherCurrency},
+		{"MARK in the currency of one that is corrected", []trade.Command{euro, corrects(euro, dollar)}, mark("02-05", "power/CET/base", "EUR", "2025-03", "51"), trade.OtherCurrency},
 		{"EXERCISE of a forward", one, exercises("05-06", trade.Exercise{Quantity: mwh("10")}), trade.NotAnOption},
 		{"EXERCISE before the window", []trade.Command{boughtOpt}, exercises("04-30", trade.Exercise{}), trade.OutsideWindow},
 		{"EXERCISE after expiry", []trade.Command{boughtOpt}, exercises("05-16", trade.Exercise{}), trade.OutsideWindow},
