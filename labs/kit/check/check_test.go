@@ -12,7 +12,7 @@ import (
 	"example.com/blotter/labs/kit/check"
 )
 
-var suite = check.Suite{Name: "0-sample", Guide: "labs/0-sample/README.md"}
+var suite = check.Suite{Name: "0-sample", Guide: "labs/0-sample/README.md", Checks: []check.Check{{Operation: "L0.add"}, {Operation: "L0.count"}}}
 
 func judge(t *testing.T, f func(check.T)) check.Verdict {
 	t.Helper()
@@ -45,6 +45,20 @@ func TestVerdicts(t *testing.T) {
 		{"a TODO after an answer fails", func(t check.T) {
 			t.Answered("add", nil)
 			t.Answered("add", check.TODO("L0.add"))
+		}, check.Failed},
+		{"a TODO under another name, after an answer, fails", func(t check.T) {
+			t.Answered("L0.add", nil)
+			t.Answered("L0.add", check.TODO("L0.count"))
+		}, check.Failed},
+		{"a TODO of what answered before, met on the way to something else, fails", func(t check.T) {
+			t.Answered("L0.add", nil)
+			t.Answered("L0.count", check.TODO("L0.add"))
+		}, check.Failed},
+		{"a TODO of what no lab knows fails", func(t check.T) { t.Answered("L0.add", check.TODO("L0.later")) }, check.Failed},
+		{"a TODO behind a failure excuses nothing", func(t check.T) {
+			t.Cleanup(func() { panic(check.TODO("L0.count")) })
+			t.Answered("L0.add", nil)
+			t.Errorf("expected 4, came 5")
 		}, check.Failed},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -111,7 +111,7 @@ func TestACleanupThatDoesNotEndWellFailsItsCheckAndNoOther(t *testing.T) {
 				t.Cleanup(func() { close(first) })
 				t.Cleanup(func() { tc.cleanup(t) })
 			}}
-			good := check.Check{ID: "L0.2", Func: func(t check.T) { t.Answered("L0.add", nil) }}
+			good := check.Check{ID: "L0.2", Operation: "L0.close", Func: func(t check.T) { t.Answered("L0.add", nil) }}
 			all := check.JudgeAll(t.Context(), check.Suite{Checks: []check.Check{bad, good}})
 			<-first // the other cleanup had its turn
 			require.Equal(t, []check.Outcome{tc.want, check.Passed}, []check.Outcome{all[0].Outcome, all[1].Outcome})

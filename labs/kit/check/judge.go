@@ -24,7 +24,7 @@ func Judge(ctx context.Context, s Suite, c Check) Verdict {
 	limit := cmp.Or(c.Limit, Limit)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	r := &recorder{name: c.ID, ctx: ctx, end: cancel}
+	r := &recorder{name: c.ID, ctx: ctx, end: cancel, answers: answers{known: operations(s)}}
 	over := Go(r, func() { c.Func(r) })
 	mercy := min(grace, limit)
 	inTime := r.wait(over, mercy) && !late(ctx)
@@ -110,10 +110,15 @@ func (r *recorder) Cleanup(f func()) {
 	r.cleanups = append(r.cleanups, f)
 }
 
-// Answered ends the context of a check that met a TODO: whatever still waits for an answer can stop.
+// Answered ends the context of a check that met a TODO: whatever still waits for an answer can stop. A check that has failed has failed:
+// no TODO excuses what was found before it.
 func (r *recorder) Answered(operation string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if len(r.found) > 0 {
+		r.answers.count++
+		return
+	}
 	r.answers.add(operation, err)
 	if r.answers.todo != nil {
 		r.end()
@@ -144,7 +149,7 @@ func (r *recorder) lastCleanup() (f func()) {
 	return f
 }
 
-// verdict puts a TODO above a failure, for a check that met one can only fail; and a broken TODO protocol above both.
+// verdict puts a TODO above what was found behind it, for a check that met one can only fail; and a broken TODO protocol above both.
 func (r *recorder) verdict(s Suite, c Check) (v Verdict) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
