@@ -82,6 +82,7 @@ func TestTheGuideShowsWhatComes(t *testing.T) {
 	require.Equal(t, "8310", number([]byte{0x04, 0xf4, 0x01, 0x60}, 4))
 	require.Contains(t, text, "-2134.967296 MWh")
 	require.Contains(t, text, "8310. Nobody")
+	require.Contains(t, text, fmt.Sprintf("has %d answers that are right but for one belief", len(wrongs)))
 }
 
 // The commands of the guides are targets of the Makefile, the checks that they name exist, and so do the files that they point to.

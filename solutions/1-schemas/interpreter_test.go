@@ -12,19 +12,24 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// interpreter walks the schema's JSON beside the tree, and knows Avro's binary encoding by heart.
-type interpreter struct{}
+// interpreter walks the schema's JSON beside the tree, and knows Avro's binary encoding by heart. The zero value is right; the wrong answers are
+// wrong in one thing, and read what they write.
+type interpreter struct {
+	twist   func(kind string, b []byte) // done to the bytes of texts and decimals, on their way out and on their way in
+	items   bool                        // an array is a block for each item
+	anyYear bool                        // a time may be in any year
+}
 
-func (interpreter) write(text string, t tree) ([]byte, error) {
-	p, root, err := program(text)
+func (i interpreter) write(text string, t tree) ([]byte, error) {
+	p, root, err := i.program(text)
 	if err == nil {
 		p.put(root, t)
 	}
 	return p.out, p.err
 }
 
-func (interpreter) read(text string, body []byte) (tree, error) {
-	p, root, _ := program(text)
+func (i interpreter) read(text string, body []byte) (tree, error) {
+	p, root, _ := i.program(text)
 	p.in = body
 	v := p.take(root)
 	if p.err == nil && len(p.in) > 0 {
@@ -37,15 +42,25 @@ func (interpreter) read(text string, body []byte) (tree, error) {
 }
 
 type process struct {
+	interpreter
 	in, out []byte
 	err     error
 	named   map[string]any
 }
 
-func program(text string) (*process, any, error) {
+func (i interpreter) program(text string) (*process, any, error) {
 	var root any
 	err := json.Unmarshal([]byte(text), &root)
-	return &process{named: map[string]any{}}, root, err
+	return &process{interpreter: i, named: map[string]any{}}, root, err
+}
+
+// twisted is a copy of b.
+func (p *process) twisted(kind string, b []byte) []byte {
+	b = slices.Clone(b)
+	if p.twist != nil {
+		p.twist(kind, b)
+	}
+	return b
 }
 
 func (p *process) fail(err error, format string, args ...any) {
@@ -91,10 +106,12 @@ func (p *process) put(node, v any) {
 		}
 	case "array":
 		items := v.([]any)
-		if len(items) > 0 {
-			p.out = binary.AppendVarint(p.out, int64(len(items)))
-		}
-		for _, item := range items {
+		for i, item := range items {
+			if block := len(items); i == 0 && !p.items {
+				p.out = binary.AppendVarint(p.out, int64(block))
+			} else if p.items {
+				p.out = binary.AppendVarint(p.out, 1)
+			}
 			p.put(n["items"], item)
 		}
 		p.out = append(p.out, 0)
@@ -113,7 +130,7 @@ func (p *process) put(node, v any) {
 		p.out = append(p.out, map[bool]byte{true: 1}[v.(bool)])
 	case "timestamp-micros":
 		at := v.(time.Time)
-		if !at.Equal(at.Truncate(time.Microsecond)) {
+		if !at.Equal(at.Truncate(time.Microsecond)) || !p.anyYear && (at.Year() < 1 || at.Year() > 9999) {
 			p.fail(contract.ErrUnencodable, "%s", at)
 		}
 		p.out = binary.AppendVarint(p.out, at.UnixMicro())
@@ -121,7 +138,7 @@ func (p *process) put(node, v any) {
 		if !utf8.ValidString(v.(string)) {
 			p.fail(contract.ErrUnencodable, "%q", v)
 		}
-		p.out = append(binary.AppendVarint(p.out, int64(len(v.(string)))), v.(string)...)
+		p.out = append(binary.AppendVarint(p.out, int64(len(v.(string)))), p.twisted(kind, []byte(v.(string)))...)
 	default: // int, long, date
 		p.out = binary.AppendVarint(p.out, v.(int64))
 	}
@@ -132,7 +149,7 @@ func (p *process) putDecimal(d trade.Decimal, scale int32) {
 	if _, tooLong := trade.ParseDecimal(d.Fixed(scale)); err != nil || tooLong != nil {
 		p.fail(contract.ErrUnencodable, "%s", d)
 	}
-	p.out = append(binary.AppendVarint(p.out, int64(len(b))), b...)
+	p.out = append(binary.AppendVarint(p.out, int64(len(b))), p.twisted("decimal", b)...)
 }
 
 func (p *process) take(node any) any {
@@ -173,7 +190,7 @@ func (p *process) take(node any) any {
 		p.fail(contract.ErrMalformed, "symbol out of range")
 		return ""
 	case "decimal":
-		b := p.bytes(p.length())
+		b := p.twisted(kind, p.bytes(p.length()))
 		d, err := trade.FromUnscaled(b, int32(n["scale"].(float64)))
 		if err != nil {
 			p.fail(contract.ErrMalformed, "%v", err)
@@ -188,7 +205,7 @@ func (p *process) take(node any) any {
 	case "timestamp-micros":
 		return time.UnixMicro(p.long()).UTC()
 	case "string", "uuid":
-		b := p.bytes(p.length())
+		b := p.twisted(kind, p.bytes(p.length()))
 		if !utf8.Valid(b) {
 			p.fail(contract.ErrMalformed, "%q", b)
 		}

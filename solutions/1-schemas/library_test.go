@@ -88,8 +88,8 @@ func lowerLeaf(n avro.SchemaNode, v any) (any, error) {
 		r, _ := new(big.Rat).SetString(v.String())
 		return r, nil
 	case time.Time:
-		if !v.Equal(v.Truncate(time.Microsecond)) {
-			return nil, fmt.Errorf("%s is finer than a microsecond", v)
+		if year := v.Year(); !v.Equal(v.Truncate(time.Microsecond)) || year < 1 || year > 9999 {
+			return nil, fmt.Errorf("%s does not fit", v)
 		}
 	case [32]byte:
 		return v[:], nil

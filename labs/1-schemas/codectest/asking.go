@@ -50,13 +50,12 @@ var asking = []spec{{
 		later := firstID + len(t.registry.all())
 		data := wire(later, f.bytes())
 		_, err := c.Decode(t.Context(), f.typ, data)
-		require.ErrorIs(t, err, contract.ErrUnknownSchema, "an id that the registry does not have yet")
+		only(t, "an id that the registry does not have yet", err, contract.ErrUnknownSchema)
 		require.Equal(t, later, t.registry.publish(strings.ReplaceAll(schema(f.typ).Text, "\n", "  ")))
 
 		t.registry.goAway(true)
 		_, err = c.Decode(t.Context(), f.typ, data)
-		require.Error(t, err, "a decode that needs a registry which is away")
-		require.NotErrorIs(t, err, contract.ErrUnknownSchema, "a registry that is away")
+		none(t, "a decode that needs a registry which is away", err)
 		require.ErrorIs(t, err, errAway, "the registry's own error")
 		t.reads(c, "a settlement under an id that is known, while the registry is away", f.typ, t.registry.wire(f.typ, f.version, f.bytes()), f.body)
 

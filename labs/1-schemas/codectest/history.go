@@ -36,6 +36,7 @@ var settlement = trade.Settle{Quantity: mwh("2160"), Price: trade.Dec("83.10")}
 var history = []fact{
 	{"trade.new", 1, "166f696c2d6f7074696f6e730e484152424f5552107472616465722f33020206545446020862617365e8ba02a6bb0202020801e0a6e08080c490fe85960682809da6b5c397060a01badccd800002080098968006df31900645555206fedb08020a5554492d30020800bc614e", call},
 	{"trade.new", 1, "0a706f776572104e4f524457494e44107472616465722f3700040a4252454e5400e8ba02a6bb02000a02540be400020002000655534402000000", forward},
+	{"trade.new", 1, "066f696c0e484152424f5552107472616465722f3100040a4252454e5400e8ba02a6bb02020008042c1d80fdfbcd91c7b90601083b9aca0002000630d4000655534402000000", old},
 	{"trade.amended", 1, "0002081dcd6500000202000000", trade.Amend{Kind: trade.Amendment, Quantity: mwh("500"), Price: price("0")}},
 	{"trade.amended", 1, "02000002107472616465722f39020e534f4c41524953", trade.Amend{Kind: trade.Update, Trader: "trader/9", Counterparty: "SOLARIS"}},
 	{"trade.cancelled", 1, "00000200", trade.Cancel{Kind: trade.Void}},
@@ -43,6 +44,7 @@ var history = []fact{
 	{"trade.novated", 1, "020a00b1251f00000807829b800a5554492d320e534f4c41524953", trade.Novate{Role: trade.Remaining, Quantity: mwh("2972"), Fee: trade.Dec("12600"), NewUTI: "UTI-2", Incoming: "SOLARIS"}},
 	{"trade.settled", 1, "0a0080befc00000804f40160", settlement},
 	{"trade.settled", 2, "0a0080befc00000804f4016000", settlement},
+	{"trade.settled", 2, "181fe9af604ccc0fb8e360b4780018fc02ca149286856e41c70cb202a401455045582053504f542c2047726fc39f68616e64656c3a20766f6c756d652d77656967687465642061766572616765206f6620746865206461792d61686561642061756374696f6e73206f66204d61726368", large28},
 	{"trade.settled", 2, "0a0088f8b2800008fdc1cfd0021c45504558206461792d6168656164", trade.Settle{Quantity: mwh("2298"), Price: trade.Dec("-37.63"), PriceSource: "EPEX day-ahead"}},
 	{"trade.exercised", 1, "0a00ee6b280002080487ab0000020a5554492d33", trade.Exercise{Quantity: bbl("4000"), UnderlyingPrice: trade.Dec("76"), Settlement: trade.Physical, NewUTI: "UTI-3"}},
 	{"trade.exercised", 1, "0a0165a0bc000208048b7b900200", trade.Exercise{Quantity: bbl("6000"), UnderlyingPrice: trade.Dec("76.25"), Settlement: trade.Cash}},
@@ -50,7 +52,19 @@ var history = []fact{
 	{"price.marked", 1, "1c706f7765722f4345542f626173650645555202e8ba02a6bb020805058d9000", trade.PriceMarked{Curve: "power/CET/base", Currency: "EUR", Points: []trade.Point{{Delivery: month, Price: trade.Dec("84.25")}}}},
 	{"price.marked", 1, "386f696c2f4252454e542f63616c6c2f37302f323032352d30352d31350655534400", trade.PriceMarked{Curve: "oil/BRENT/call/70/2025-05-15", Currency: "USD"}},
 	{"price.marked", 2, "0645555202e8ba02a6bb020805058d9000020002104345542f62617365", trade.PriceMarked{Curve: "power/CET/base", Currency: "EUR", Points: []trade.Point{{Delivery: month, Price: trade.Dec("84.25")}}}},
+	{"price.marked", 2, "0645555204e8ba02a6bb020801e0a6e0a6bb02e2bb0202ff0002020206545446", trade.PriceMarked{Curve: "gas/TTF", Currency: "EUR", Points: []trade.Point{{Delivery: month, Price: trade.Dec("31.5")}, {Delivery: april, Price: trade.Dec("-0.000001")}}}},
 	{"price.marked", 2, "0655534400020402304252454e542f63616c6c2f37302f323032352d30352d3135", trade.PriceMarked{Curve: "oil/BRENT/call/70/2025-05-15", Currency: "USD"}},
+}
+
+// today is the facts of the versions that are written today.
+func today() []fact {
+	var some []fact
+	for _, f := range history {
+		if f.version == schema(f.typ).Version {
+			some = append(some, f)
+		}
+	}
+	return some
 }
 
 func mwh(value string) trade.Quantity {
@@ -66,8 +80,31 @@ func price(value string) *trade.Decimal {
 	return &d
 }
 
-// month is March 2025 as days since 1970.
-var month = trade.Period{Start: 20148, End: 20179}
+// month is March 2025 as days since 1970, april the one after.
+var (
+	month = trade.Period{Start: 20148, End: 20179}
+	april = trade.Period{Start: 20179, End: 20209}
+)
+
+// large28 has all 28 digits of a decimal with each sign, and a text whose length takes two bytes.
+var large28 = trade.Settle{
+	Quantity: mwh("9876543210987654321098.765432"), Price: trade.Dec("-1234567890123456789012.345678"),
+	PriceSource: "EPEX SPOT, Großhandel: volume-weighted average of the day-ahead auctions of March",
+}
+
+// old is an option whose window was before 1970, where the count of microseconds is negative.
+var old = trade.New{
+	Book: "oil", Counterparty: "HARBOUR", Trader: "trader/1", Side: trade.Buy,
+	Instrument: trade.Instrument{
+		Commodity: trade.Oil, Zone: "BRENT", Delivery: month,
+		Option: &trade.Option{
+			Kind: trade.Call, Strike: trade.Dec("70"),
+			From:  time.Date(1969, 7, 20, 20, 17, 40, 1000, time.UTC),
+			Until: time.Date(1969, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
+		},
+	},
+	Quantity: bbl("1000"), Price: trade.Dec("3.2"), Currency: "USD",
+}
 
 // call is a trade.New in which everything optional is there.
 var call = trade.New{

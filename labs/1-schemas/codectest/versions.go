@@ -3,8 +3,6 @@ package codectest
 import (
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
-
-	"github.com/stretchr/testify/require"
 )
 
 var versions = []spec{{
@@ -32,9 +30,9 @@ var versions = []spec{{
 			}
 			data := t.registry.wire(f.typ, f.version, f.bytes())
 			_, err := c.Decode(t.Context(), f.typ, data[:len(data)-1])
-			require.ErrorIs(t, err, contract.ErrTruncated, "%s without its last byte", f.name())
+			only(t, f.name()+" without its last byte", err, contract.ErrTruncated)
 			_, err = c.Decode(t.Context(), f.typ, append(data, 0))
-			require.ErrorIs(t, err, contract.ErrTrailing, "%s and a zero byte", f.name())
+			only(t, f.name()+" and a zero byte", err, contract.ErrTrailing)
 		}
 	},
 }}
