@@ -43,15 +43,22 @@ func TestTheRegistryAgreesInEveryMode(t *testing.T) {
 	c := client(t)
 	plain, optional, required := record(field("a", `"string"`, "")), record(field("a", `"string"`, ""), field("b", `"string"`, `, "default": ""`)), record(field("a", `"string"`, ""), field("b", `"string"`, ""))
 	price := record(field("p", decimal, ""))
+	histories := map[string][]string{}
 	for i, h := range [][]string{ // the last one is to follow the others
 		{plain, plain}, {plain, optional}, {plain, required}, {required, plain}, {optional, plain},
 		{plain, optional, required}, {required, optional, plain}, {optional, required, plain},
 		{plain, record(field("a", `"int"`, ""))}, {record(field("a", `"int"`, "")), record(field("a", `"long"`, ""))},
 		{price, price}, {price, record(field("p", strings.Replace(decimal, "6", "4", 1), ""))}, {price, record(field("p", strings.Replace(decimal, "28", "30", 1), ""))},
 	} {
+		histories[fmt.Sprint("history ", i)] = h
+	}
+	for name, m := range meanings {
+		histories[name], histories[name+", and back"] = []string{m.from, m.to}, []string{m.to, m.from}
+	}
+	for name, h := range histories {
 		published, next := h[:len(h)-1], h[len(h)-1]
 		for _, mode := range modes {
-			t.Run(fmt.Sprintf("history %d %s", i, mode), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s %s", name, mode), func(t *testing.T) {
 				t.Parallel()
 				subject := stacktest.Prefix(t) + "value"
 				setLevel(t, c, subject, contract.None)

@@ -133,24 +133,27 @@ func transitive(level sr.CompatibilityLevel) bool {
 }
 
 // mayFollow is what speaks against next coming after prev. Backward: who knows next reads what prev wrote; forward: who
-// knows prev reads what next writes; full: both. A decimal is its unscaled digits alone on the wire, so a changed scale
-// reads 84.25 as 0.8425 without an error; no level but NONE allows that, in either direction.
+// knows prev reads what next writes; full: both. To read is to read what was meant: no level but NONE lets a logical type change.
 func mayFollow(level sr.CompatibilityLevel, next, prev avro.Schema) []string {
-	backward, forward := directions(level)
 	var messages []string
-	check := func(reader, writer avro.Schema, who string) {
-		if err := avro.NewSchemaCompatibility().Compatible(reader, writer); err != nil {
-			messages = append(messages, who+": "+err.Error())
-		}
-	}
+	backward, forward := directions(level)
 	if backward {
-		check(next, prev, "the new schema cannot read what the old one wrote")
+		messages = append(messages, misread(next, prev, "the new schema", "the old one wrote")...)
 	}
 	if forward {
-		check(prev, next, "the old schema cannot read what the new one writes")
+		messages = append(messages, misread(prev, next, "the old schema", "the new one writes")...)
 	}
-	if backward || forward {
-		messages = append(messages, changedDecimals(next, prev)...)
+	return messages
+}
+
+// misread is why who knows reader does not read what was written under writer, or not as it was meant.
+func misread(reader, writer avro.Schema, who, what string) []string {
+	if err := avro.NewSchemaCompatibility().Compatible(reader, writer); err != nil {
+		return []string{who + " cannot read what " + what + ": " + err.Error()}
+	}
+	messages := changedMeanings(reader, writer)
+	for i, m := range messages {
+		messages[i] = who + " takes for another value what " + what + ": " + m
 	}
 	return messages
 }
