@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -41,14 +42,20 @@ func TestReplay(t *testing.T) {
 
 func open(t *testing.T) *s3.Snapshots {
 	t.Helper()
-	at := stacktest.S3(t)
-	client, err := minio.New(at.Endpoint, &minio.Options{
-		Creds: credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""), Region: at.Region, Secure: at.Secure,
-	})
-	require.NoError(t, err)
-	a := &s3.Snapshots{Client: client, Bucket: stacktest.Bucket(t), Retention: time.Hour, Clock: time.Now}
+	a := &s3.Snapshots{Client: dial(t, nil), Bucket: stacktest.Bucket(t), Retention: time.Hour, Clock: time.Now}
 	require.NoError(t, a.CreateBucket(t.Context()))
 	return a
+}
+
+// dial connects by a transport; nil is the usual one.
+func dial(t *testing.T, transport http.RoundTripper) *minio.Client {
+	t.Helper()
+	at := stacktest.S3(t)
+	client, err := minio.New(at.Endpoint, &minio.Options{
+		Creds: credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""), Region: at.Region, Secure: at.Secure, Transport: transport,
+	})
+	require.NoError(t, err)
+	return client
 }
 
 // bypassable is an archive whose locks do not hold who has the right to bypass them.
@@ -121,6 +128,29 @@ func TestACrashInPutLeavesNoHalfSnapshot(t *testing.T) {
 		require.Equal(t, s, got)
 	}
 }
+
+// A body that the length does not announce is taken for another request, and its answer comes when nobody waits for one.
+func TestTheStateOfAnEmptyLogIsSentWithoutABody(t *testing.T) {
+	t.Parallel()
+	a, s := open(t), snapshot("nothing", "")
+	var bodies []bool
+	a.Client = dial(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+		if strings.HasSuffix(r.URL.Path, ".jsonl") && r.Method == http.MethodPut {
+			bodies = append(bodies, r.Body != nil)
+		}
+		return http.DefaultTransport.RoundTrip(r)
+	}))
+	require.NoError(t, a.Put(t.Context(), s))
+	require.Equal(t, []bool{false}, bodies)
+	got, err := a.Get(t.Context(), "nothing")
+	require.NoError(t, err)
+	require.Equal(t, s.Digest, got.Digest)
+	require.Empty(t, got.State)
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestTheManifestIsWhatThePackageSays(t *testing.T) {
 	t.Parallel()
