@@ -9,6 +9,7 @@
 //		}))
 //	}
 //
-// The histories are made up, legal, and the same in every run: with late events, corrections and every kind of
-// reduction. What a model must come to is trade.StateOf of the same events, byte for byte.
+// The histories are made up, legal, and the same in every run: with late events and events dated ahead, corrections of every kind,
+// every kind of reduction, and the contracts that begin by one. What a model must come to is trade.StateOf of the same
+// events, byte for byte.
 package projectiontest

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -16,11 +15,11 @@ import (
 // The checks prove as much as the histories have in them.
 func TestHistoriesHaveEveryKindOfEventAndEveryStatus(t *testing.T) {
 	t.Parallel()
-	seen := map[string]int{}
+	seen := tally{}
 	for seed := range uint64(20) {
 		log := History(seed, 200, 1)
 		for stream, events := range streamsOf(log.Events) {
-			note(seen, stream, events)
+			seen.stream(stream, events)
 		}
 		for _, s := range fold(log.Events).Trades {
 			seen[string(s.Status)]++
@@ -41,50 +40,57 @@ func TestHistoriesHaveEveryKindOfEventAndEveryStatus(t *testing.T) {
 	}
 }
 
-// note counts what there is in the events of one stream.
-func note(seen map[string]int, stream string, events []trade.Event) {
-	count := func(what string, is bool) {
-		if is {
-			seen[what]++
-		}
+// A tally counts what there is in histories, by name.
+type tally map[string]int
+
+func (n tally) count(what string, is bool) {
+	if is {
+		n[what]++
 	}
+}
+
+// stream counts what there is in the events of one stream.
+func (n tally) stream(stream string, events []trade.Event) {
 	byID := map[uuid.UUID]trade.Event{}
 	begun, _ := events[0].Body.(trade.New)
-	latest := events[0].EffectiveAt
-	for _, e := range events {
+	for i, e := range events {
 		byID[e.ID] = e
-		count("late", e.EffectiveAt.Before(latest))
-		count("dated ahead", e.EffectiveAt.After(e.RecordedAt))
-		latest = later(latest, e.EffectiveAt)
-		count("life of a successor", e.Version > 1 && begun.PriorUTI != "")
 		kind := trade.Kind(e.Body)
-		seen[kind]++
 		wrong, corrects := byID[e.Corrects]
-		count("corrected "+kind, corrects)
 		q, reduces := reduced(e.Body)
-		count("annulled "+kind, corrects && reduces && q.Value.IsZero())
-		switch b := e.Body.(type) {
-		case trade.New:
-			was, _ := wrong.Body.(trade.New)
-			count("in MW", !b.Capacity.IsZero())
-			count("successor by EXERCISE", b.PriorUTI != "" && !b.CarriedIn.IsZero())
-			count("successor by NOVATE", b.PriorUTI != "" && b.CarriedIn.IsZero())
-			count("other side", corrects && b.Side != was.Side)
-			count("other currency", corrects && b.Currency != was.Currency)
-			count("other instrument", corrects && b.Instrument.ID() != was.Instrument.ID())
-			count("other fee", corrects && !b.Fee.Equal(was.Fee))
-			count("other book", corrects && b.Book != was.Book)
-		case trade.Amend:
-			count("price alone", b.Price != nil && b.Quantity.IsZero())
-			count("quantity alone", b.Price == nil && !b.Quantity.IsZero())
-			count("price and quantity", b.Price != nil && !b.Quantity.IsZero())
-		case trade.Exercise:
-			count("cash exercise", b.Settlement == trade.Cash)
-		case trade.PriceMarked:
-			count("mark of several points", len(b.Points) > 1)
-		case trade.CommandRefused:
-			count("refused mark", strings.HasPrefix(trade.Subject(stream), trade.CurveStream("")))
+		n[kind]++
+		n.count("late", i > 0 && e.EffectiveAt.Before(events[i-1].EffectiveAt))
+		n.count("dated ahead", e.EffectiveAt.After(e.RecordedAt))
+		n.count("life of a successor", i > 0 && begun.PriorUTI != "")
+		n.count("corrected "+kind, corrects)
+		n.count("annulled "+kind, corrects && reduces && q.Value.IsZero())
+		n.count("refused mark", strings.HasPrefix(stream, trade.Command{}.RefusedStream()+trade.CurveStream("")))
+		n.body(e.Body, wrong.Body)
+	}
+}
+
+// body counts what there is in one event, which may correct another.
+func (n tally) body(is, wrong trade.Body) {
+	switch b := is.(type) {
+	case trade.New:
+		n.count("in MW", !b.Capacity.IsZero())
+		n.count("successor by EXERCISE", b.PriorUTI != "" && !b.CarriedIn.IsZero())
+		n.count("successor by NOVATE", b.PriorUTI != "" && b.CarriedIn.IsZero())
+		if was, corrects := wrong.(trade.New); corrects {
+			n.count("other side", b.Side != was.Side)
+			n.count("other currency", b.Currency != was.Currency)
+			n.count("other instrument", b.Instrument.ID() != was.Instrument.ID())
+			n.count("other fee", !b.Fee.Equal(was.Fee))
+			n.count("other book", b.Book != was.Book)
 		}
+	case trade.Amend:
+		n.count("price alone", b.Price != nil && b.Quantity.IsZero())
+		n.count("quantity alone", b.Price == nil && !b.Quantity.IsZero())
+		n.count("price and quantity", b.Price != nil && !b.Quantity.IsZero())
+	case trade.Exercise:
+		n.count("cash exercise", b.Settlement == trade.Cash)
+	case trade.PriceMarked:
+		n.count("mark of several points", len(b.Points) > 1)
 	}
 }
 
@@ -102,13 +108,6 @@ func reduced(b trade.Body) (q trade.Quantity, ok bool) {
 	return q, false
 }
 
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
 // Models keep a pool's state after every so many legs, and go back to it when a leg comes late: L3.2 has a pool that is longer.
 func TestTheLongHistoryHasALongPool(t *testing.T) {
 	t.Parallel()
@@ -123,21 +122,15 @@ func TestTheLongHistoryHasALongPool(t *testing.T) {
 
 func TestHistoriesHavePoolsOfSeveralCurrenciesMarkedAndNot(t *testing.T) {
 	t.Parallel()
-	pools := map[string]int{}
-	currencies := map[string]trade.Currency{}
+	pools := tally{}
 	for seed := range uint64(20) {
+		last := trade.Position{}
 		for _, p := range fold(History(seed, 200, 1).Events).Positions {
 			open := !p.Quantity.IsZero()
-			if open && p.MarketValue != nil {
-				pools["marked in "+string(p.Currency)]++
-			}
-			if open && p.MarketValue == nil {
-				pools["unmarked"]++
-			}
-			if known, ok := currencies[p.Instrument]; ok && known != p.Currency {
-				pools["of one instrument in two currencies"]++
-			}
-			currencies[p.Instrument] = p.Currency
+			pools.count("marked in "+string(p.Currency), open && p.MarketValue != nil)
+			pools.count("unmarked", open && p.MarketValue == nil)
+			pools.count("of one instrument in two currencies", last.Book == p.Book && last.Instrument == p.Instrument)
+			last = p
 		}
 	}
 	for _, what := range []string{"marked in EUR", "marked in GBP", "marked in JPY", "unmarked", "of one instrument in two currencies"} {
