@@ -37,7 +37,7 @@ type historian struct {
 }
 
 func (h *historian) now() time.Time {
-	return opening.Add(time.Duration(len(h.log.Events)) * time.Minute)
+	return opening.Add(time.Duration(len(h.log.Events)) * (time.Minute + time.Microsecond))
 }
 
 // next is a follow-up that was due, or a new command. The command may be illegal.

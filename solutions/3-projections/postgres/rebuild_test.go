@@ -32,18 +32,8 @@ func TestRebuildSwapsTheModelUnderItsReaders(t *testing.T) {
 	var all sync.WaitGroup
 	for range 2 {
 		all.Go(func() {
-			for seen := 300; ctx.Err() == nil; {
-				s, err := p.State(t.Context())
-				if err != nil {
-					t.Errorf("read while rebuilding: %v", err)
-					return
-				}
-				n, known := states[string(s.Canonical())]
-				if !known || n < seen {
-					t.Errorf("a reader found %d events (known: %t) after %d", n, known, seen)
-					return
-				}
-				seen = n
+			for seen := 300; seen > 0 && ctx.Err() == nil; {
+				seen = readAgain(t, p, states, seen)
 			}
 		})
 	}
@@ -61,6 +51,21 @@ func TestRebuildSwapsTheModelUnderItsReaders(t *testing.T) {
 	all.Wait()
 	require.NoError(t, projection.Project(t.Context(), log, p, end(t, log), 100))
 	requireState(t, p, log, end(t, log))
+}
+
+// readAgain is how many events the model is of now: one of those in states, and not fewer than were seen before. 0 is a failure.
+func readAgain(t *testing.T, p *Projection, states map[string]int, seen int) int {
+	s, err := p.State(t.Context())
+	if err != nil {
+		t.Errorf("read while rebuilding: %v", err)
+		return 0
+	}
+	n, known := states[string(s.Canonical())]
+	if !known || n < seen {
+		t.Errorf("a reader found %d events (known: %t) after %d", n, known, seen)
+		return 0
+	}
+	return n
 }
 
 // early is a log that grows: asked first, it ends where it ended a while ago, so the live model may be further when the rebuilt one is ready.

@@ -1,0 +1,279 @@
+package memory_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/3-projections/projectiontest"
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+	projection "example.com/blotter/solutions/3-projections"
+	"example.com/blotter/solutions/3-projections/memory"
+)
+
+// The wrong answers: each is wrong by one belief, and right otherwise. Every check fails for one of them.
+func TestTheSuiteFindsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	tried := map[string]bool{}
+	for _, wrong := range []struct {
+		name  string
+		make  func(*memory.Projection) contract.Projection
+		fails []string
+	}{
+		{"begins behind the first event", func(p *memory.Projection) contract.Projection { return behindFirst{p} }, []string{"L3.1", "L3.2"}},
+		{"nets legs in the order they came in", func(p *memory.Projection) contract.Projection { return newArrival(p) }, []string{"L3.2", "L3.3", "L3.4", "L3.8"}},
+		{"waits for what is dated ahead", func(p *memory.Projection) contract.Projection { return waiting{p} }, []string{"L3.2", "L3.3", "L3.4"}},
+		{"has one currency for an instrument", func(p *memory.Projection) contract.Projection { return oneCurrency{p} }, []string{"L3.2", "L3.3", "L3.4"}},
+		{"stands behind the last event", func(p *memory.Projection) contract.Projection { return lastEvent{p} }, []string{"L3.5"}},
+		{"goes back with a batch that comes again", func(p *memory.Projection) contract.Projection { return &goesBack{Projection: p} }, []string{"L3.6"}},
+		{"takes a batch as far as it goes", func(p *memory.Projection) contract.Projection { return asFar{p} }, []string{"L3.7", "L3.11", "L3.12"}},
+		{"passes over what it cannot take", func(p *memory.Projection) contract.Projection { return lenient{p} }, []string{"L3.7", "L3.11", "L3.12"}},
+		{"values nothing", func(p *memory.Projection) contract.Projection { return unmarked{p} }, []string{"L3.8"}},
+		{"knows every contract", func(p *memory.Projection) contract.Projection { return knowing{p} }, []string{"L3.8"}},
+		{"keeps no refusals", func(p *memory.Projection) contract.Projection { return unrefused{p} }, []string{"L3.9"}},
+		{"cuts times to seconds", func(p *memory.Projection) contract.Projection { return seconds{p} }, []string{"L3.9"}},
+		{"forgets with its process", func(p *memory.Projection) contract.Projection { return p }, []string{"L3.10"}},
+	} {
+		for _, id := range wrong.fails {
+			tried[id] = true
+		}
+		t.Run(wrong.name, func(t *testing.T) {
+			t.Parallel()
+			for id, outcome := range verdicts(t, wrong.fails, wrong.make) {
+				require.Equal(t, check.Failed, outcome, id)
+			}
+		})
+	}
+	for _, c := range suite(nil).Checks {
+		require.True(t, tried[c.ID], "no wrong answer for %s", c.ID)
+	}
+}
+
+func TestAStubIsToDoAndNeverFails(t *testing.T) {
+	t.Parallel()
+	for id, outcome := range verdicts(t, nil, func(*memory.Projection) contract.Projection { return stub{} }) {
+		require.Equal(t, check.Todo, outcome, id)
+	}
+}
+
+// suite is that of models which lose everything when they are opened again.
+func suite(make func(*memory.Projection) contract.Projection) check.Suite {
+	return projectiontest.Suite(projectiontest.Fixture{Open: func(_ check.T, codec contract.Codec) projectiontest.Model {
+		open := func(check.T) contract.Projection { return make(memory.New(codec)) }
+		return projectiontest.Model{Projection: open(nil), Reopen: open}
+	}})
+}
+
+// verdicts are the outcomes of the checks named, or of all, by id.
+func verdicts(t *testing.T, ids []string, make func(*memory.Projection) contract.Projection) map[string]check.Outcome {
+	s, got := suite(make), map[string]check.Outcome{}
+	for _, c := range s.Checks {
+		if ids == nil || slices.Contains(ids, c.ID) {
+			got[c.ID] = check.Judge(t.Context(), s, c).Outcome
+		}
+	}
+	return got
+}
+
+type behindFirst struct{ *memory.Projection }
+
+func (w behindFirst) Cursor(ctx context.Context) (contract.Cursor, error) {
+	c, err := w.Projection.Cursor(ctx)
+	if len(c) == 0 {
+		c = contract.Cursor{1}
+	}
+	return c, err
+}
+
+func (w behindFirst) Apply(ctx context.Context, events []contract.Recorded, next contract.Cursor) error {
+	if c, err := w.Projection.Cursor(ctx); err == nil && len(c) == 0 && len(events) > 0 {
+		events = events[1:]
+	}
+	return w.Projection.Apply(ctx, events, next)
+}
+
+// arrival is right about contracts, and orders the legs of pools by when their events came.
+type arrival struct {
+	*memory.Projection
+	came map[string]int // by stream and version
+}
+
+func newArrival(p *memory.Projection) arrival { return arrival{p, map[string]int{}} }
+
+func (w arrival) Apply(ctx context.Context, events []contract.Recorded, next contract.Cursor) error {
+	for _, e := range events {
+		if key := fmt.Sprint(e.Stream, e.Version); w.came[key] == 0 {
+			w.came[key] = len(w.came) + 1
+		}
+	}
+	return w.Projection.Apply(ctx, events, next)
+}
+
+func (w arrival) State(ctx context.Context) (trade.State, error) {
+	s, err := w.Projection.State(ctx)
+	var legs []trade.Leg
+	for _, t := range s.Trades {
+		legs = append(legs, t.Legs...)
+	}
+	came := func(l trade.Leg) int { return w.came[fmt.Sprint(l.Key.Stream, l.Key.Version)] }
+	slices.SortStableFunc(legs, func(a, b trade.Leg) int { return came(a) - came(b) })
+	pools := map[trade.PoolKey]*trade.Pool{}
+	for _, l := range legs {
+		if pools[l.Pool] == nil {
+			pools[l.Pool] = &trade.Pool{}
+		}
+		pools[l.Pool].Apply(l)
+	}
+	for i, p := range s.Positions {
+		s.Positions[i].AverageCost.Realised = pools[p.PoolKey].Average.Realised
+		s.Positions[i].FIFO.Realised = pools[p.PoolKey].FIFO.Realised
+	}
+	return s, err
+}
+
+func (w arrival) Positions(ctx context.Context) ([]trade.Position, error) {
+	s, err := w.State(ctx)
+	return s.Positions, err
+}
+
+type waiting struct{ *memory.Projection }
+
+func (w waiting) State(ctx context.Context) (trade.State, error) {
+	now := time.Unix(0, 0)
+	for e, err := range w.Events(ctx) {
+		if err != nil {
+			return trade.State{}, err
+		}
+		if e.Event.RecordedAt.After(now) {
+			now = e.Event.RecordedAt
+		}
+	}
+	return projection.AsOf(ctx, w, trade.AsOf{Effective: now})
+}
+
+type oneCurrency struct{ *memory.Projection }
+
+func (w oneCurrency) State(ctx context.Context) (trade.State, error) {
+	s, err := w.Projection.State(ctx)
+	s.Positions = slices.CompactFunc(s.Positions, func(a, b trade.Position) bool {
+		return a.Book == b.Book && a.Instrument == b.Instrument
+	})
+	return s, err
+}
+
+type lastEvent struct{ *memory.Projection }
+
+func (w lastEvent) Apply(ctx context.Context, events []contract.Recorded, _ contract.Cursor) error {
+	next, err := w.Cursor(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		next = next.After(e.Position)
+	}
+	return w.Projection.Apply(ctx, events, next)
+}
+
+type goesBack struct {
+	contract.Projection
+	cursor contract.Cursor
+}
+
+func (w *goesBack) Cursor(context.Context) (contract.Cursor, error) { return w.cursor, nil }
+
+func (w *goesBack) Apply(ctx context.Context, events []contract.Recorded, next contract.Cursor) error {
+	w.cursor = next
+	return w.Projection.Apply(ctx, events, next)
+}
+
+type asFar struct{ *memory.Projection }
+
+func (w asFar) Apply(ctx context.Context, events []contract.Recorded, next contract.Cursor) error {
+	for _, e := range events {
+		if err := w.Projection.Apply(ctx, []contract.Recorded{e}, nil); err != nil {
+			return err
+		}
+	}
+	return w.Projection.Apply(ctx, nil, next)
+}
+
+type lenient struct{ *memory.Projection }
+
+func (w lenient) Apply(ctx context.Context, events []contract.Recorded, next contract.Cursor) error {
+	for _, e := range events {
+		_ = w.Projection.Apply(ctx, []contract.Recorded{e}, nil)
+	}
+	return w.Projection.Apply(ctx, nil, next)
+}
+
+type unmarked struct{ *memory.Projection }
+
+func (w unmarked) Positions(ctx context.Context) ([]trade.Position, error) {
+	positions, err := w.Projection.Positions(ctx)
+	for i := range positions {
+		positions[i].MarketValue = nil
+	}
+	return positions, err
+}
+
+type knowing struct{ *memory.Projection }
+
+func (w knowing) Trade(ctx context.Context, uti string) (trade.Trade, bool, error) {
+	t, _, err := w.Projection.Trade(ctx, uti)
+	return t, true, err
+}
+
+type unrefused struct{ *memory.Projection }
+
+func (w unrefused) Events(ctx context.Context) iter.Seq2[contract.StreamEvent, error] {
+	return func(yield func(contract.StreamEvent, error) bool) {
+		for e, err := range w.Projection.Events(ctx) {
+			refused := strings.HasPrefix(e.Stream, trade.Command{}.RefusedStream())
+			if !refused && !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+type seconds struct{ *memory.Projection }
+
+func (w seconds) Events(ctx context.Context) iter.Seq2[contract.StreamEvent, error] {
+	return func(yield func(contract.StreamEvent, error) bool) {
+		for e, err := range w.Projection.Events(ctx) {
+			e.Event.RecordedAt = e.Event.RecordedAt.Truncate(time.Second)
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// stub is a model that nobody has written yet.
+type stub struct{}
+
+func todo(operation string) error { return check.TODO("L3." + operation) }
+
+func (stub) Cursor(context.Context) (contract.Cursor, error) { return nil, todo("cursor") }
+
+func (stub) Apply(context.Context, []contract.Recorded, contract.Cursor) error { return todo("apply") }
+
+func (stub) State(context.Context) (trade.State, error) { return trade.State{}, todo("state") }
+
+func (stub) Trade(context.Context, string) (trade.Trade, bool, error) {
+	return trade.Trade{}, false, todo("trade")
+}
+
+func (stub) Positions(context.Context) ([]trade.Position, error) { return nil, todo("positions") }
+
+func (stub) Events(context.Context) iter.Seq2[contract.StreamEvent, error] {
+	return func(yield func(contract.StreamEvent, error) bool) { yield(contract.StreamEvent{}, todo("events")) }
+}
