@@ -40,6 +40,12 @@ type wrong struct {
 var wrongs = []wrong{
 	{"only the latest version needs to be published", "L1.1", "", bendRegistry(func(r contract.Registry) contract.Registry { return latestOnly{r} })},
 	{"the text may be compacted on its way", "L1.1", "L1.2 L1.3 L1.12 L1.13 L1.14", bendRegistry(func(r contract.Registry) contract.Registry { return compacting{r} })},
+	{"there is but one desk", "L1.1", "", func(f *codectest.Fixture) {
+		right := f.New
+		f.New = func(ctx context.Context, r contract.Registry, _ string) (codectest.Codec, error) {
+			return right(ctx, r, "desk")
+		}
+	}},
 	{"ids are little-endian", "L1.2", "L1.3 L1.5 L1.7 L1.8 L1.9 L1.10 L1.11 L1.12 L1.13 L1.14 L1.15 L1.16 L1.17 L1.24", bendCodec(func(c *bent) {
 		c.encoded = func(p contract.Payload) contract.Payload { slices.Reverse(p.Data[1:5]); return p }
 		c.wire = func(data []byte) []byte { flip(data); return data }
@@ -136,6 +142,13 @@ var wrongs = []wrong{
 			return jsonHeads{c}, err
 		}
 	}},
+	{"behind its id a head may be anything", "L1.12", "", func(f *codectest.Fixture) {
+		right := f.New
+		f.New = func(ctx context.Context, r contract.Registry, prefix string) (codectest.Codec, error) {
+			c, err := right(ctx, r, prefix)
+			return headedJSON{c}, err
+		}
+	}},
 	{"the registry is asked for every record", "L1.13", "", bendCodec(func(c *bent) { c.asks = true })},
 	{"a registry that fails does not have the schema", "L1.14", "L1.24", bendRegistry(func(r contract.Registry) contract.Registry { return hasty{r} })},
 	{"an id that is unknown stays so", "L1.14", "", bendRegistry(func(r contract.Registry) contract.Registry { return &grudging{Registry: r} })},
@@ -195,6 +208,7 @@ var wrongs = []wrong{
 type bent struct {
 	codectest.Codec
 	registry contract.Registry
+	prefix   string
 
 	body    func(trade.Body) trade.Body             // before it is encoded
 	encoded func(contract.Payload) contract.Payload // after
@@ -215,7 +229,7 @@ func bendCodec(how func(*bent)) func(*codectest.Fixture) {
 		right := f.New
 		f.New = func(ctx context.Context, r contract.Registry, prefix string) (codectest.Codec, error) {
 			c, err := right(ctx, r, prefix)
-			b := &bent{Codec: c, registry: r}
+			b := &bent{Codec: c, registry: r, prefix: prefix}
 			how(b)
 			return b, err
 		}
@@ -280,8 +294,8 @@ func (b *bent) Decode(ctx context.Context, typ string, data []byte) (trade.Body,
 		}
 		if first, ok := schemas.Find(typ, 1); ok {
 			latest, _ := schemas.Latest(typ)
-			oldID, _ := b.registry.Register(ctx, "desk-"+typ, first.Text)
-			newID, _ := b.registry.Register(ctx, "desk-"+typ, latest.Text)
+			oldID, _ := b.registry.Register(ctx, b.prefix+"-"+typ, first.Text)
+			newID, _ := b.registry.Register(ctx, b.prefix+"-"+typ, latest.Text)
 			old = id == oldID && id != newID
 			if old && b.newest {
 				binary.BigEndian.PutUint32(data[1:], uint32(newID))
@@ -335,6 +349,21 @@ func (jsonHeads) EncodeHead(_ context.Context, h contract.Head) ([]byte, error) 
 
 func (jsonHeads) DecodeHead(_ context.Context, data []byte) (h contract.Head, err error) {
 	return h, json.Unmarshal(data, &h)
+}
+
+type headedJSON struct{ codectest.Codec }
+
+func (c headedJSON) EncodeHead(ctx context.Context, h contract.Head) ([]byte, error) {
+	data, _ := c.Codec.EncodeHead(ctx, h)
+	body, err := json.Marshal(h)
+	return append(data[:header:header], body...), err
+}
+
+func (headedJSON) DecodeHead(_ context.Context, data []byte) (h contract.Head, err error) {
+	if json.Unmarshal(data[min(header, len(data)):], &h) != nil {
+		err = contract.ErrTruncated
+	}
+	return h, err
 }
 
 type latestOnly struct{ contract.Registry }

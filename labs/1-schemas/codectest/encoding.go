@@ -25,7 +25,7 @@ var publishing = []spec{{
 		all := t.registry.all()
 		for i, s := range schemas.All() {
 			require.Greater(t, len(all), i, "%s version %d was not registered", s.Type, s.Version)
-			require.Equal(t, prefix+"-"+s.Type, all[i].subject, "subject of registration %d, which should be %s version %d", i+1, s.Type, s.Version)
+			require.Equal(t, t.prefix+"-"+s.Type, all[i].subject, "subject of registration %d, which should be %s version %d", i+1, s.Type, s.Version)
 			check.Bytes(t, "the text registered for "+s.Type, []byte(s.Text), []byte(all[i].text))
 		}
 		require.Len(t, all, len(schemas.All()), "registrations")

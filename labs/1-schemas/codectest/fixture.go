@@ -60,7 +60,9 @@ type spec struct {
 
 func (c spec) bind(f Fixture) check.Check {
 	c.Func = func(t check.T) {
-		c.try(&trial{T: t, answer: f, registry: newRegistry()})
+		tr := &trial{T: t, answer: f, registry: newRegistry()}
+		tr.prefix = fmt.Sprintf("desk-%d", tr.random().IntN(1000)) // another one in each check: no answer knows it before
+		c.try(tr)
 	}
 	return c.Check
 }
@@ -70,18 +72,17 @@ type trial struct {
 	check.T
 	answer   Fixture
 	registry *registry
+	prefix   string // of the codec's subjects
 }
 
 // codec is the answer's codec over the trial's registry. The check ends if there is none.
 func (t *trial) codec() Codec {
-	c, err := t.answer.New(t.Context(), t.registry, prefix)
+	c, err := t.answer.New(t.Context(), t.registry, t.prefix)
 	answered(t, register, err)
 	require.NoError(t, err, "a new codec over an empty registry")
 	require.NotNil(t, c, "a codec")
 	return watched{c, t}
 }
-
-const prefix = "desk"
 
 // encoded is the payload of a body that fits its schema.
 func (t *trial) encoded(c Codec, body trade.Body) contract.Payload {

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -54,6 +57,25 @@ var history = []fact{
 	{"price.marked", 2, "0645555202e8ba02a6bb020805058d9000020002104345542f62617365", trade.PriceMarked{Curve: "power/CET/base", Currency: "EUR", Points: []trade.Point{{Delivery: month, Price: trade.Dec("84.25")}}}},
 	{"price.marked", 2, "0645555204e8ba02a6bb020801e0a6e0a6bb02e2bb0202ff0002020206545446", trade.PriceMarked{Curve: "gas/TTF", Currency: "EUR", Points: []trade.Point{{Delivery: month, Price: trade.Dec("31.5")}, {Delivery: april, Price: trade.Dec("-0.000001")}}}},
 	{"price.marked", 2, "0655534400020402304252454e542f63616c6c2f37302f323032352d30352d3135", trade.PriceMarked{Curve: "oil/BRENT/call/70/2025-05-15", Currency: "USD"}},
+}
+
+// headBytes is head under version 1 of store.head.
+const headBytes = "1674726164652f5554492d31064832613932303464362d623531382d356439302d396539302d35643237656132323035323182c088b0c1e39806000000000000000000000000000000000000000000000000000000000000000101"
+
+var head = contract.Head{
+	Stream: "trade/UTI-1", Version: 3, EventID: uuid.NewSHA1(uuid.Nil, []byte("head")), Digest: [32]byte{31: 1}, Ended: true,
+	RecordedAt: time.Date(2025, 3, 30, 12, 0, 0, 1000, time.UTC),
+}
+
+// factsOf are the facts of one version.
+func factsOf(typ string, version int) []fact {
+	var some []fact
+	for _, f := range history {
+		if f.typ == typ && f.version == version {
+			some = append(some, f)
+		}
+	}
+	return some
 }
 
 // today is the facts of the versions that are written today.

@@ -39,9 +39,7 @@ var versions = []spec{{
 
 func (t *trial) readsHistory(typ string, version int) {
 	c := t.codec()
-	for _, f := range history {
-		if f.typ == typ && f.version == version {
-			t.reads(c, f.name(), typ, t.registry.wire(typ, version, f.bytes()), f.body)
-		}
+	for _, f := range factsOf(typ, version) {
+		t.reads(c, f.name(), typ, t.registry.wire(typ, version, f.bytes()), f.body)
 	}
 }
