@@ -31,19 +31,34 @@ func (c *importCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	progress := a.progress("lines")
+	progress, last := a.progress("lines"), 0
 	n, err := system.Import(ctx, lines.Read(input), func(r capstone.Result) {
 		progress.add()
+		last = r.Line
 		if text := remark(c.File, r); text != "" && !(c.Quiet && r.Problem == nil) {
 			progress.clear()
 			fmt.Fprintln(a.stderr, text)
 		}
 	})
 	progress.clear()
-	if err != nil {
+	switch {
+	case ctx.Err() != nil && err != nil:
+		err = interrupted(last)
+	case err != nil:
 		return err
+	default:
+		err = incomplete(n)
 	}
-	return errors.Join(a.answer(n, func(w io.Writer) { showImported(w, n) }), incomplete(n))
+	return errors.Join(a.answer(n, func(w io.Writer) { showImported(w, n) }), err)
+}
+
+// interrupted is the failure of an import that was told to end. What it says it took is on record, and lines that were under way may be.
+func interrupted(last int) error {
+	after := fmt.Sprintf("interrupted after line %d", last)
+	if last == 0 {
+		after = "interrupted before the first line"
+	}
+	return &failure{after, "import the file again: what is on record stays as it is"}
 }
 
 // remark is what there is to say about a line that did not go in as an accepted command.

@@ -1,7 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,4 +17,38 @@ func TestNothingIsAnEmptyList(t *testing.T) {
 	text, err := json.Marshal(totals(nil))
 	require.NoError(t, err)
 	require.Equal(t, "[]", string(text))
+}
+
+// An interrupt is no error of the line that was under way. The file's first line is a bad one: who hears of it interrupts.
+func TestAnImportThatIsInterruptedSaysHowFarItCame(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	book := filepath.Join(dir, "book.jsonl")
+	text := "{\n"
+	for i := range 100 {
+		text += fmt.Sprintf(`{"command_id":"m-%d","entered_at":"2025-01-13T17:30:00Z","actor":"risk/1","reason":"close","op":"MARK",`+
+			`"curve":"oil/BRENT","currency":"USD","points":[{"delivery":"2025-06","price":"71.20"}]}`+"\n", i)
+	}
+	require.NoError(t, os.WriteFile(book, []byte(text), 0o600))
+	ctx, interrupt := context.WithCancel(t.Context())
+	var out bytes.Buffer
+	a := newApp(&cli{Data: filepath.Join(dir, "data"), Stack: "embedded", Store: "kafka", Partitions: 1, Name: "blotter"},
+		&out, whenTold{"line 1:", interrupt})
+	err := a.finish(ctx, (&importCmd{File: book, Simulate: true}).Run(ctx, a))
+	require.ErrorContains(t, err, "interrupted after line ")
+	require.Equal(t, "import the file again: what is on record stays as it is", hintOf(err))
+	require.Contains(t, out.String(), " 1 bad; 0 of them were on record already")
+}
+
+// whenTold calls then when it is told of something.
+type whenTold struct {
+	of   string
+	then func()
+}
+
+func (w whenTold) Write(text []byte) (int, error) {
+	if bytes.Contains(text, []byte(w.of)) {
+		w.then()
+	}
+	return len(text), nil
 }
