@@ -50,18 +50,27 @@ var times = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.23", Points: 2, Invariant: "L2.I8", Title: "nothing is recorded at or before a frontier that was told, and what is recorded is within it once the clock moves on",
-		Misconception: "that the frontier is now: an append that is under way may still be stamped with now",
-		Hint:          "an append that is under way may still be stamped with the time it is now"},
+		Misconception: "that to tell the time binds nobody: the clock is set back, and the next event is stamped with what was told to be over",
+		Hint:          "remember what you told, in whole microseconds: what comes next is stamped behind it, whatever the clock says then"},
 	try: func(t *trial) {
 		for i := range 4 {
 			name := []string{stream, "trade/UTI-2", "trade/UTI-3", "trade/UTI-4"}[i]
 			last := t.append(name, contract.Any, t.events.next(name))[0].RecordedAt
-			t.now.set(noon.Add(time.Duration(i+1) * time.Second))
-			frontier, err := t.store.Frontier(t.Context())
-			require.NoError(t, err)
+			t.now.set(noon.Add(time.Duration(i+1)*time.Second + 999)) // finer than it can be recorded
+			frontier := t.frontier()
 			require.False(t, frontier.Before(last), "the frontier %s is before what was recorded at %s", frontier, last)
+			require.Equal(t, frontier, t.frontier(), "the frontier, told twice by a clock that stands still")
+			t.now.set(noon.Add(time.Duration(i) * time.Second))
 			next := t.append(name, contract.Any, t.events.next(name))[0].RecordedAt
-			require.True(t, next.After(frontier), "recorded at %s, after the frontier was %s", next, frontier)
+			require.True(t, next.After(frontier), "recorded at %s by a clock that was set back, after the frontier was %s", next, frontier)
+			require.Equal(t, t.whole()[name][1].RecordedAt, next, "the time in the receipt, beside the one in the log")
 		}
 	},
 }}
+
+// frontier must be told.
+func (t *trial) frontier() time.Time {
+	frontier, err := t.store.Frontier(t.Context())
+	require.NoError(t, err, "frontier of the log")
+	return frontier
+}

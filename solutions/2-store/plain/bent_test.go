@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -19,6 +20,7 @@ type bent struct {
 	write     func(context.Context, *owner, []contract.Recorded) error                           // an append's transaction
 	resolve   func(context.Context, *owner, []contract.Recorded, error) (landed bool, err error) // what a failed one came to
 	end       func(context.Context, *Store) (contract.Cursor, error)
+	frontier  func(context.Context, *owner) time.Time // of its partition
 	read      func(ctx context.Context, s *Store, from, to contract.Cursor) iter.Seq2[contract.Recorded, error]
 }
 
@@ -134,6 +136,22 @@ func (b *bent) End(ctx context.Context) (contract.Cursor, error) {
 		return b.Store.End(ctx)
 	}
 	return b.end(ctx, b.Store)
+}
+
+// Frontier is the reference's, or the least of the bent ones.
+func (b *bent) Frontier(ctx context.Context) (time.Time, error) {
+	if b.frontier == nil {
+		return b.Store.Frontier(ctx)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	least := b.frontier(ctx, b.owners[0])
+	for _, o := range b.owners[1:] {
+		if at := b.frontier(ctx, o); at.Before(least) {
+			least = at
+		}
+	}
+	return least, nil
 }
 
 // Read is the reference's, or the bent one.

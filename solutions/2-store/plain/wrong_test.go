@@ -174,6 +174,19 @@ var wrongs = []wrong{
 		}
 		return err
 	}}), false, false},
+	{"what was told binds nobody", "L2.23", "", bend(bent{frontier: func(ctx context.Context, o *owner) time.Time {
+		return contract.Stamp(o.s.opts.Clock(ctx), o.last).Add(-time.Microsecond)
+	}}), false, false},
+	{"a frontier is as fine as the clock", "L2.23", "", bend(bent{frontier: func(ctx context.Context, o *owner) time.Time {
+		if now := o.s.opts.Clock(ctx); now.After(o.last) {
+			o.last = now
+		}
+		return o.last
+	}}), false, false},
+	{"to tell the time takes time", "L2.23", "", bend(bent{frontier: func(ctx context.Context, o *owner) time.Time {
+		o.last = contract.Stamp(o.s.opts.Clock(ctx), o.last)
+		return o.last
+	}}), false, false},
 }
 
 // A decision is what Decide is asked.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,6 +18,10 @@ import (
 // lock is to be seen is stamped at its second or later; one whose lock is not yet to be seen reads its clock later than
 // we did. Nobody waits for anybody: the locks are shared, and are only looked at.
 //
+// A clock that is set back does not unsay it: what Frontier may tell is promised BEFORE the locks are looked at, and stamps stay
+// behind what was promised. So an append whose lock was not to be seen reads its clock after the promise, and stays behind it. That
+// holds within one process. Another's clock must be right within Options.Skew, also after it was set.
+//
 // The bound: an append under way holds the frontier back to the second in which it began; a process that stalls inside a
 // transaction is cut off by the server after idleLimit. Nothing at all under way, the frontier is the clock.
 
@@ -27,11 +32,43 @@ const (
 	lastRecorded = `select latest from counter`
 )
 
+// A promise is up to when this process said that it will record nothing more.
+type promise struct {
+	mu    sync.Mutex
+	until time.Time
+}
+
+func (p *promise) extend(until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until.After(p.until) {
+		p.until = until
+	}
+}
+
+// keep is the time to stamp with where the clock gives that one: never at or before what was promised.
+func (p *promise) keep(clock time.Time) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if first := p.until.Add(time.Microsecond); !p.until.IsZero() && clock.Before(first) {
+		return first
+	}
+	return clock
+}
+
+// now is the clock, held to what was promised. Where the clock gives nothing, nothing is promised.
+func (s *Store) now(ctx context.Context) time.Time {
+	if clock := s.clock(ctx); !clock.IsZero() {
+		return s.promised.keep(clock)
+	}
+	return time.Time{}
+}
+
 // earliest is the second that a group announces: since 1970, unsigned, as the 32 bits of a lock's key.
 func (s *Store) earliest(group []*appending) int32 {
 	first := int64(math.MaxUint32)
 	for _, a := range group {
-		first = min(first, s.clock(a.ctx).Unix())
+		first = min(first, s.now(a.ctx).Unix())
 	}
 	return int32(uint32(max(first, 0)))
 }
@@ -40,7 +77,8 @@ func (s *Store) earliest(group []*appending) int32 {
 // in the feed yet counts as under way. Where the clock gives nothing (contract.SimulatedClock outside an
 // import) it is the latest recorded_at in the feed.
 func (s *Store) Frontier(ctx context.Context) (time.Time, error) {
-	now := s.clock(ctx)
+	now := s.now(ctx)
+	s.promised.extend(now.Add(-s.skew - time.Microsecond))
 	if !s.readOnly {
 		if _, err := s.sequence(ctx); err != nil {
 			return time.Time{}, fmt.Errorf("frontier: %w", err)

@@ -63,7 +63,8 @@ type Options struct {
 	Schema string
 	// Clock gives the time to record; required.
 	Clock contract.Clock
-	// Skew is how far the clocks of the processes that write this log may differ. The frontier stays behind by it.
+	// Skew is how far the clocks of the processes that write this log may differ, also when one is set. The frontier stays behind by
+	// it.
 	Skew time.Duration
 	// ReadOnly opens a log as it stands and changes nothing in it: no migration, no append, no sequencing. What is appended
 	// and not sequenced is not seen.
@@ -81,6 +82,7 @@ type Store struct {
 	schema   string
 	clock    contract.Clock
 	skew     time.Duration
+	promised promise
 	readOnly bool
 	patience time.Duration
 	waiting  atomic.Bool // some call waits for the database, and has said so
