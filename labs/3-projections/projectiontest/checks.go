@@ -28,7 +28,7 @@ var folding = []spec{{
 	try: func(t *trial) {
 		for seed := range uint64(3) {
 			m, cursor, taken := t.open(), contract.Cursor(nil), 0
-			log := History(seed, 200+300*int(seed), 1+2*int(seed))
+			log := History(seed, 200, 1+2*int(seed))
 			for _, batch := range batches(log.Events, rand.New(rand.NewPCG(seed, 2)).IntN) {
 				cursor, taken = behind(cursor, batch), taken+len(batch)
 				m.apply(batch, cursor)
@@ -58,7 +58,22 @@ var folding = []spec{{
 		}
 		m.is(log.Events)
 	},
+}, {
+	Check: check.Check{ID: "L3.13", Points: 2, Invariant: "L3.I3", Title: "a leg that comes late into a long pool changes what every leg behind it comes to",
+		Hint: "a state of the pool that is kept to go back to must be of legs before the late one, and those kept behind it are stale"},
+	try: func(t *trial) {
+		m, log := t.open(), History(longSeed, longEvents, 1)
+		begun := longEvents - 100
+		m.apply(log.Events[:begun], behind(nil, log.Events[:begun]))
+		for n := begun; n < longEvents; n += 20 {
+			m.apply(log.Events[n:n+20], behind(nil, log.Events[:n+20]))
+			m.is(log.Events[:n+20])
+		}
+	},
 }}
+
+// Of the history that L3.13 takes.
+const longSeed, longEvents = 2, 800
 
 var moving = []spec{{
 	Check: check.Check{ID: "L3.5", Points: 2, Invariant: "L3.I1", Title: "the cursor is where the batch said, whatever the events' own positions",

@@ -64,7 +64,7 @@ func TestAFeedThatSkipsAnEventStopsTheModel(t *testing.T) {
 // A pool keeps a state after every so many legs, and no more of them than that, however small the batches.
 func TestStatesOfAPoolAreKeptSparsely(t *testing.T) {
 	t.Parallel()
-	p, log := openTest(t), projectiontest.History(43, 1500, 1)
+	p, log := openTest(t), projectiontest.History(43, 900, 1)
 	require.NoError(t, projection.Project(t.Context(), log, p, end(t, log), 13))
 	requireState(t, p, log, end(t, log))
 	var pools, most, kept int
