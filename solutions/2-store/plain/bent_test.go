@@ -14,9 +14,10 @@ import (
 // bent is the reference with one step done otherwise. What is nil is done right.
 type bent struct {
 	*Store
-	connected func(*Store)                                                                       // before it takes anything over
-	takeOver  func(context.Context, *owner) error                                                // at the start
-	opened    func(context.Context, *Store) error                                                // behind the start
+	connected func(*Store)                        // before it takes anything over
+	takeOver  func(context.Context, *owner) error // at the start
+	opened    func(context.Context, *Store) error // behind the start
+	append    func(appending) ([]contract.Receipt, error)
 	write     func(context.Context, *owner, []contract.Recorded) error                           // an append's transaction
 	resolve   func(context.Context, *owner, []contract.Recorded, error) (landed bool, err error) // what a failed one came to
 	end       func(context.Context, *Store) (contract.Cursor, error)
@@ -74,6 +75,9 @@ func (b *bent) startBy(ctx context.Context, takeOver func(context.Context, *owne
 
 // Append is the reference's, with the two steps that may be bent.
 func (b *bent) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+	if b.append != nil {
+		return b.append(appending{ctx, b.Store, b.opts.Clock, stream, expected, events})
+	}
 	if b.write == nil && b.resolve == nil {
 		return b.Store.Append(ctx, stream, expected, events...)
 	}

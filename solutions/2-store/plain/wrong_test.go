@@ -132,6 +132,14 @@ var wrongs = []wrong{
 		}
 		return false, fmt.Errorf("%w: %w", contract.ErrFenced, cause)
 	}}), false, false},
+	{"what cannot be right is refused at once", "L2.63", "", bend(bent{append: func(a appending) ([]contract.Receipt, error) {
+		s := a.next.(*Store)
+		receipts, err := Decide(s.index.find, s.index.last(a.stream), a.expected, a.events) // by what is known without a place
+		if receipts != nil || err != nil {
+			return receipts, err
+		}
+		return a.as()
+	}}), false, false},
 	{"being fenced is an error like another", "L2.29", "L2.63", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
 		if !isFenced(cause) {
 			return false, o.resolve(ctx, cause)
