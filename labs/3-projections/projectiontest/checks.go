@@ -63,12 +63,15 @@ var folding = []spec{{
 		Hint: "a state of the pool that is kept to go back to must be of legs before the late one, and those kept behind it are stale"},
 	try: func(t *trial) {
 		m, log := t.open(), History(longSeed, longEvents, 1)
-		begun := longEvents - 100
+		const begun = longEvents - 60
 		m.apply(log.Events[:begun], behind(nil, log.Events[:begun]))
-		for n := begun; n < longEvents; n += 20 {
-			m.apply(log.Events[n:n+20], behind(nil, log.Events[:n+20]))
-			m.is(log.Events[:n+20])
+		for n := begun + 1; n <= longEvents; n++ { // one by one: the next leg may be later than where the last one had the pool folded from
+			m.apply(log.Events[n-1:n], behind(nil, log.Events[:n]))
+			if n%6 == 0 {
+				m.is(log.Events[:n])
+			}
 		}
+		m.is(log.Events)
 	},
 }}
 
