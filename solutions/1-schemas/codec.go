@@ -20,7 +20,8 @@ const headerSize = 5
 type Codec struct {
 	registry Registry
 	latest   map[string]published // by type; never changed after New
-	byID     sync.Map             // int to schemas.Schema
+	byID     sync.Map             // int to schemas.Schema, the zero one for what is not in the catalog
+	asking   chan struct{}        // has room for the one that asks the registry; no mutex, for who waits may give up
 }
 
 // published is a schema under the id that the registry gave it.
@@ -38,7 +39,7 @@ var (
 // New publishes the whole catalog in the registry and learns its ids. The subject of a type is prefix, a dash and the type, so that
 // logs which share a registry do not share subjects. Publishing again changes nothing.
 func New(ctx context.Context, registry Registry, prefix string) (*Codec, error) {
-	c := &Codec{registry: registry, latest: map[string]published{}}
+	c := &Codec{registry: registry, latest: map[string]published{}, asking: make(chan struct{}, 1)}
 	for _, s := range schemas.All() { // oldest version first, as a registry's compatibility check wants them
 		id, err := registry.Register(ctx, prefix+"-"+s.Type, s.Text)
 		if err != nil {
@@ -123,20 +124,40 @@ func (c *Codec) schemaOf(ctx context.Context, data []byte) (schemas.Schema, erro
 	return c.lookUp(ctx, int(binary.BigEndian.Uint32(data[1:])))
 }
 
-// lookUp finds the schema of the catalog behind an id. An id that is not known is asked for again each time, because it may be
-// published any moment.
+// lookUp finds the schema of the catalog behind an id.
 func (c *Codec) lookUp(ctx context.Context, id int) (schemas.Schema, error) {
-	if s, ok := c.byID.Load(id); ok {
-		return s.(schemas.Schema), nil
+	known, ok := c.byID.Load(id)
+	if !ok {
+		var err error
+		if known, err = c.ask(ctx, id); err != nil {
+			return schemas.Schema{}, fmt.Errorf("schema %d: %w", id, err)
+		}
+	}
+	s := known.(schemas.Schema)
+	if s.Version == 0 {
+		return s, fmt.Errorf("schema %d: %w that this program knows: it is not in its catalog", id, contract.ErrUnknownSchema)
+	}
+	return s, nil
+}
+
+// ask learns what is behind an id, one id at a time: who had to wait may find that it is known by now (L1.I6). A text never changes
+// behind its id, so whether it is in the catalog is known for good; an id without a text is asked for again each time, because it may be
+// published any moment.
+func (c *Codec) ask(ctx context.Context, id int) (any, error) {
+	select {
+	case c.asking <- struct{}{}:
+		defer func() { <-c.asking }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if known, ok := c.byID.Load(id); ok {
+		return known, nil
 	}
 	text, err := c.registry.Text(ctx, id)
 	if err != nil {
-		return schemas.Schema{}, fmt.Errorf("schema %d: %w", id, err)
+		return nil, err
 	}
-	s, ok := schemas.Identify(text)
-	if !ok {
-		return schemas.Schema{}, fmt.Errorf("schema %d: %w that this program knows: it is not in its catalog", id, contract.ErrUnknownSchema)
-	}
+	s, _ := schemas.Identify(text)
 	c.byID.Store(id, s)
 	return s, nil
 }
