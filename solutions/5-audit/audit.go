@@ -20,6 +20,12 @@ type Options struct {
 	Verifier note.Verifier // checks what Signer signed
 	Signer   note.Signer   // nil for who only verifies
 	Batch    int64         // most offsets in one batch; 0 is DefaultBatch
+	// Known is a signed checkpoint that was kept elsewhere, if there is one. An archive that does not have it any more was rolled back:
+	// Verify says so, and Seal signs nothing on top of it, which could be a second tree of the same size.
+	Known []byte
+	// Keep, if there is one, is given each signed checkpoint that Seal returns, AFTER it is in the archive. So what it kept was always
+	// published; after a crash in between it is an older one, which is as good a Known for all that it covers.
+	Keep func(signed []byte) error
 }
 
 // DefaultBatch bounds the memory of a Seal or Verify: this many events are held at a time.

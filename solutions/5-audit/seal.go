@@ -32,6 +32,9 @@ func (a *Auditor) Seal(ctx context.Context) (contract.Checkpoint, error) {
 	if err != nil {
 		return contract.Checkpoint{}, err
 	}
+	if err := a.remembered(ctx); err != nil {
+		return contract.Checkpoint{}, err
+	}
 	// The end is asked for after the archive was read, so it is not before anything that is sealed, unless the log lost it.
 	end, err := a.end(ctx, at)
 	if err != nil {
@@ -51,10 +54,41 @@ func (a *Auditor) Seal(ctx context.Context) (contract.Checkpoint, error) {
 		// A crash here leaves batches that no checkpoint covers. The next Seal builds the first of them again, finds its name
 		// taken, and takes over what is there.
 	}
-	if at.size == last.Size {
-		return last, nil
+	if at.size > last.Size {
+		if last, err = a.publish(ctx, at); err != nil {
+			return contract.Checkpoint{}, err
+		}
 	}
-	return a.publish(ctx, at)
+	return last, a.kept(last)
+}
+
+// remembered says whether the archive has the checkpoint that is known to have been in it. Whether that is a prefix of the later ones,
+// Verify tells.
+func (a *Auditor) remembered(ctx context.Context) error {
+	if a.Known == nil {
+		return nil
+	}
+	known, err := OpenCheckpoint(a.Known, a.Origin, a.Verifier)
+	if err != nil {
+		return fmt.Errorf("the checkpoint you kept: %w", err)
+	}
+	name := object(checkpoints, known.Size)
+	err = a.agrees(ctx, name, known)
+	if errors.Is(err, ErrAbsent) {
+		err = fmt.Errorf("%w: it was rolled back: a checkpoint of size %d was published, and is not there any more", ErrArchive, known.Size)
+	}
+	return err
+}
+
+// kept hands a checkpoint that is published to who keeps it.
+func (a *Auditor) kept(c contract.Checkpoint) error {
+	if a.Keep == nil || c.Size == 0 {
+		return nil
+	}
+	if err := a.Keep(c.Note); err != nil {
+		return fmt.Errorf("the checkpoint of size %d is published, and could not be kept: %w", c.Size, err)
+	}
+	return nil
 }
 
 // end is where the log ends. That must not be before the end of what is sealed.

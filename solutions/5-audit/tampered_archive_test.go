@@ -3,6 +3,7 @@ package audit_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -189,6 +190,50 @@ func TestAKeptCheckpointShowsThatTheArchiveWasRolledBack(t *testing.T) {
 	}
 	_, err = open(t, log, archive).VerifySince(t.Context(), []byte("garbage"))
 	require.ErrorIs(t, err, audit.ErrCheckpoint)
+}
+
+// Over an archive that was rolled back another tree of the same size could be signed. Who kept the last checkpoint does not do so.
+func TestNothingIsSealedOverAnArchiveThatLostWhatWasPublished(t *testing.T) {
+	t.Parallel()
+	log, archive, signed := sealedTwice(t)
+	knows := func(archive audit.Archive, kept []byte) *audit.Auditor {
+		a := open(t, log, archive)
+		a.Known = kept
+		return a
+	}
+	back := edited{archive, map[string][]byte{"checkpoints/000000000012": nil}}
+	for name, lost := range map[string]audit.Archive{"the last checkpoint": back, "all": new(audit.Memory)} {
+		_, err := knows(lost, signed[1].Note).Seal(t.Context())
+		require.ErrorIs(t, err, audit.ErrArchive, name)
+		require.ErrorContains(t, err, "it was rolled back: a checkpoint of size 12 was published, and is not there any more", name)
+		v, err := knows(lost, signed[1].Note).Verify(t.Context())
+		require.NoError(t, err, name)
+		require.ErrorContains(t, v.Fault, "the archive was rolled back: ", name)
+	}
+}
+
+// A crash between the two leaves an older one with who keeps them, which is as true.
+func TestACheckpointIsKeptAfterItIsPublished(t *testing.T) {
+	t.Parallel()
+	log, archive, signed := sealedTwice(t)
+	log.Add(3)
+	a := open(t, log, archive)
+	a.Known = signed[0].Note
+	dead := errors.New("crashed")
+	a.Keep = func([]byte) error { return dead }
+	_, err := a.Seal(t.Context())
+	require.ErrorIs(t, err, dead)
+
+	var kept []byte
+	a.Keep = func(note []byte) error { kept = note; return nil }
+	v, err := a.Verify(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, v.Fault)
+	require.Greater(t, v.Checkpoint.Size, signed[1].Size, "it was published before")
+	last, err := a.Seal(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, v.Checkpoint.Note, last.Note)
+	require.Equal(t, last.Note, kept, "the next seal brings it, though it has nothing to publish")
 }
 
 // Who holds the key and can empty the archive can sign another history.

@@ -19,7 +19,7 @@ func (a *Auditor) Verify(ctx context.Context) (contract.Verification, error) {
 }
 
 // VerifySince is Verify by somebody who kept a signed checkpoint from earlier. An archive that was rolled back to before it, or
-// rewritten by who holds the key, passes Verify; it does not pass this.
+// rewritten by who holds the key, passes Verify; it does not pass this. Options.Known counts as well.
 func (a *Auditor) VerifySince(ctx context.Context, known []byte) (contract.Verification, error) {
 	points, fault, err := a.points(ctx, known)
 	if err != nil {
@@ -47,7 +47,7 @@ func (a *Auditor) VerifySince(ctx context.Context, known []byte) (contract.Verif
 	return v.found, v.unanchored(ctx)
 }
 
-// points is every signed checkpoint, by size, the known one among them.
+// points is every signed checkpoint, by size, the known ones among them.
 func (a *Auditor) points(ctx context.Context, known []byte) ([]contract.Checkpoint, *contract.Fault, error) {
 	names, err := a.Archive.List(ctx, checkpoints)
 	if err != nil {
@@ -64,10 +64,21 @@ func (a *Auditor) points(ctx context.Context, known []byte) ([]contract.Checkpoi
 		}
 		points = append(points, c)
 	}
-	if known == nil {
-		return points, nil, nil
+	for _, kept := range [][]byte{a.Known, known} {
+		if kept == nil {
+			continue
+		}
+		var fault *contract.Fault
+		if points, fault, err = a.with(points, kept); err != nil || fault != nil {
+			return points, fault, err
+		}
 	}
-	k, err := OpenCheckpoint(known, a.Origin, a.Verifier)
+	return points, nil, nil
+}
+
+// with is points and one that was kept, which must not be past them all.
+func (a *Auditor) with(points []contract.Checkpoint, kept []byte) ([]contract.Checkpoint, *contract.Fault, error) {
+	k, err := OpenCheckpoint(kept, a.Origin, a.Verifier)
 	if err != nil {
 		return nil, nil, fmt.Errorf("the checkpoint you kept: %w", err)
 	}
