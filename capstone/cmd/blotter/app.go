@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -68,10 +69,26 @@ func (a *app) close() error {
 
 // open finds the log in the data folder.
 func (a *app) open() (err error) {
+	if err := a.folder(); err != nil {
+		return err
+	}
 	if a.settings, err = load(a.cli.Data); err != nil {
 		return err
 	}
 	return a.settings.on(a.cli.Stack, a.cli.Data)
+}
+
+// folder refuses a data folder that can be none.
+func (a *app) folder() error {
+	const hint = "--data names the folder of a log and its stack; without it, that is .blotter"
+	if a.cli.Data == "" {
+		return &usageError{"--data is empty", hint}
+	}
+	info, err := os.Stat(a.cli.Data)
+	if errors.Is(err, syscall.ENOTDIR) || err == nil && !info.IsDir() {
+		return &usageError{a.cli.Data + " is not a folder", hint}
+	}
+	return nil
 }
 
 // openOrCreate finds the log in the data folder, or begins one as the flags say.

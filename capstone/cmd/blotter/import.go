@@ -109,9 +109,17 @@ func open(file string) (io.ReadCloser, error) {
 	if file == "-" {
 		return io.NopCloser(os.Stdin), nil
 	}
+	const hint = "name a file of JSON Lines, or - for standard input"
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &usageError{fmt.Sprintf("there is no file %s", file), "name a file of JSON Lines, or - for standard input"}
+		return nil, &usageError{fmt.Sprintf("there is no file %s", file), hint}
 	}
-	return f, err
+	if err != nil {
+		return nil, &usageError{err.Error(), hint}
+	}
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		f.Close()
+		return nil, &usageError{fmt.Sprintf("%s is a folder", file), hint}
+	}
+	return f, nil
 }

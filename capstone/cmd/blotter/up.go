@@ -47,7 +47,7 @@ func (a *app) keepsStack() error {
 	if a.cli.Stack != "embedded" {
 		return &usageError{fmt.Sprintf("the %s stack is not ours to keep", a.cli.Stack), "up and down are for the embedded stack"}
 	}
-	return nil
+	return a.folder()
 }
 
 func (a *app) keeperLog() string { return filepath.Join(a.stackDir(), "log") }

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// What cannot be done is refused before anything is begun.
+func TestWrongUsageLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	data, file := filepath.Join(dir, "data"), filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for _, tc := range []struct {
+		name, says string
+		args       []string
+	}{
+		{"a folder is no book", dir + " is a folder", []string{"--data", data, "import", dir}},
+		{"a file is no folder", file + " is not a folder", []string{"--data", file, "import", file}},
+		{"a file has no folders", file + "/data is not a folder", []string{"--data", file + "/data", "import", file}},
+		{"no question to a file", file + " is not a folder", []string{"--data", file, "position"}},
+		{"no stack in a file", file + " is not a folder", []string{"--data", file, "up"}},
+		{"no folder", "--data is empty", []string{"--data", "", "import", file}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			var said bytes.Buffer
+			require.Equal(t, misuse, run(tc.args, io.Discard, &said))
+			require.Contains(t, said.String(), "error: "+tc.says)
+			require.Regexp(t, `(?m)^hint: .`, said.String())
+			require.NoDirExists(t, data)
+		})
+	}
+}
