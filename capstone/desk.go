@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 
@@ -19,7 +20,8 @@ type Desk struct {
 	Codec  contract.Codec
 	Source string // goes into every event: where its commands come from
 
-	settled sync.Map // by a curve's stream: its first two marks, which its currency is known by
+	apart   atomic.Int64 // follow-ups that were refused, as far as this desk has seen: what MissingFollowUps may have to name
+	settled sync.Map     // by a curve's stream: its first two marks, which its currency is known by
 }
 
 // An Outcome is what a command led to. A refusal is an outcome too, and on record like any other.
@@ -64,9 +66,12 @@ func (d *Desk) do(ctx context.Context, o order) (Outcome, error) {
 	// A crash here leaves an event without what follows from it. The same command sent again comes this way again,
 	// and so does FollowUps.Sweep: the ids are derived, so nothing is begun twice.
 	if out.Refusal == nil {
-		err = d.follow(ctx, out.Event)
+		return out, d.follow(ctx, out.Event)
 	}
-	return out, err
+	if trade.IsFollowUp(o.ID) && !nothingToVoid(o, out.Refusal.Rule) {
+		d.apart.Add(1)
+	}
+	return out, nil
 }
 
 // record asks for the outcome on record BEFORE it decides: a decision taken again, later, could differ.

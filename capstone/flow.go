@@ -48,6 +48,9 @@ type Imported struct {
 	Bad      int                `json:"bad"`
 	Rules    map[trade.Rule]int `json:"rules"` // refusals by rule
 	Kinds    map[string]int     `json:"kinds"` // accepted commands by kind
+
+	// Missing is what MissingFollowUps lists, if a follow-up was refused in this import or the ones that it found owing.
+	Missing []MissingFollowUp `json:"-"`
 }
 
 // Run is the whole flow: commands become events, events become positions, and the log is proved.
@@ -102,7 +105,12 @@ func (s *System) Import(ctx context.Context, input iter.Seq2[lines.Line, error],
 		n.count(r)
 		each(r)
 	}
-	return n, nil
+	if s.Desk.apart.Load() == 0 {
+		return n, nil
+	}
+	var err error
+	n.Missing, err = s.Desk.MissingFollowUps(ctx)
+	return n, err
 }
 
 // A Bookmark keeps how far a process on the feed has come. What is lost of it costs time alone.

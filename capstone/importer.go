@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"iter"
+	"strings"
 
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/labs/kit/trade"
@@ -25,7 +26,9 @@ type Result struct {
 // a read of input that is under way then, which may last until a line comes that never does.
 //
 // Up to width lines are under way at once. Lines that share a name (a UTI, a curve or a command id) never are: the later one
-// waits for the earlier, so the outcome does not depend on width.
+// waits for the earlier, so the outcome does not depend on width. Nor are lines about contracts of which one began from the other in this
+// import, since what happens to the first can change the second. Where it began in an import before, two such lines are taken as those of two desks are: one
+// after the other, and which is first may depend on width.
 func (d *Desk) Import(ctx context.Context, input iter.Seq2[lines.Line, error], width int) iter.Seq2[Result, error] {
 	return func(yield func(Result, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -78,7 +81,7 @@ func read(ctx context.Context, input iter.Seq2[lines.Line, error], to chan<- giv
 // start launches a task per line. Import takes everything from under up to its close, so nothing that is sent there waits for ever.
 func (d *Desk) start(ctx context.Context, input <-chan given, under chan<- *task) {
 	defer close(under)
-	q := queue{width: cap(under) + 1, last: map[string]*task{}}
+	q := queue{width: cap(under) + 1, last: map[string]*task{}, kin: map[string]string{}}
 	number := 0
 	for ctx.Err() == nil {
 		select {
@@ -101,7 +104,8 @@ func (d *Desk) start(ctx context.Context, input <-chan given, under chan<- *task
 // A queue knows behind which lines another has to wait.
 type queue struct {
 	width int
-	last  map[string]*task // by name
+	last  map[string]*task  // by name, or by that of its family
+	kin   map[string]string // of a contract's stream: another one that a line named with it
 }
 
 // join makes a task of a line, and gives the last ones that share a name with it.
@@ -114,13 +118,36 @@ func (q *queue) join(line given) (t *task, before []*task) {
 		return t, nil
 	}
 	for _, name := range line.Names {
-		if earlier := q.last[name]; earlier != nil {
+		if earlier := q.last[q.family(name)]; earlier != nil {
 			before = append(before, earlier)
 		}
-		q.last[name] = t
+	}
+	q.unite(line.Names)
+	for _, name := range line.Names {
+		q.last[q.family(name)] = t
 	}
 	forget(q.last, q.width)
 	return t, before
+}
+
+// unite makes one family of the contracts that a line names together, and of theirs.
+func (q *queue) unite(names []string) {
+	if len(names) < 3 { // its own stream and its command's
+		return
+	}
+	head := q.family(names[0])
+	for _, name := range names[1:] {
+		if other := q.family(name); other != head && strings.HasPrefix(name, trade.TradeStream("")) {
+			q.kin[other] = head
+		}
+	}
+}
+
+func (q *queue) family(name string) string {
+	for head, more := q.kin[name]; more; head, more = q.kin[name] {
+		name = head
+	}
+	return name
 }
 
 // firsts are the lines that gave each command first, by a hash of its id: that does, for it only finds the other line to name.

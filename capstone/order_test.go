@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,15 +83,35 @@ func sample(t *testing.T) []lines.Line {
 	return all
 }
 
-// shuffled is book in a random order that keeps any two lines that share a name in theirs: each step takes a random one of
+// families are the names of trades that lines name together, and theirs, each by one of them.
+func families(book []lines.Line) func(name string) string {
+	kin := map[string]string{}
+	family := func(name string) string {
+		for head, more := kin[name]; more; head, more = kin[name] {
+			name = head
+		}
+		return name
+	}
+	for _, line := range book {
+		for _, name := range line.Names[1:] {
+			if a, b := family(line.Names[0]), family(name); a != b && strings.HasPrefix(name, "trade/") {
+				kin[b] = a
+			}
+		}
+	}
+	return family
+}
+
+// shuffled is book in a random order that keeps any two lines that share a name or a family in theirs: each step takes a random one of
 // the lines whose earlier namesakes are all taken.
 func shuffled(book []lines.Line, seed uint64) []lines.Line {
 	waits := make([]int, len(book)) // for how many lines
 	followers := make([][]int, len(book))
-	last := map[string]int{}
+	last, family := map[string]int{}, families(book)
 	for i, line := range book {
 		for _, name := range line.Names {
-			if earlier, ok := last[name]; ok {
+			name = family(name)
+			if earlier, ok := last[name]; ok && earlier != i {
 				followers[earlier] = append(followers[earlier], i)
 				waits[i]++
 			}

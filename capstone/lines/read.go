@@ -20,7 +20,8 @@ type Line struct {
 	Number  int // 1-based; blank lines count
 	Command trade.Command
 	// Names is what the line is about, the first of them the command's own stream: the streams of its UTI or curve and of
-	// every UTI that it names, and command/<id>. Two lines that share a name must be taken in the order of the file; any
+	// every UTI that it names, and command/<id>. Two lines that share a name must be taken in the order of the file, and
+	// so must those about contracts that other lines name together: what happens to one can change what began from it. Any
 	// others may change places without changing the outcome.
 	Names []string
 }

@@ -61,7 +61,7 @@ func (l timeline) admitCorrection(now Trade, cmd Command) *Refusal {
 }
 
 // admitSuccessor keeps the contracts that began from this one together with it: none is orphaned by a void, and no two
-// slots begin the same one.
+// slots begin the same one. A void that follows from another contract goes on to them: see FollowUps.
 func (l timeline) admitSuccessor(cmd Command) *Refusal {
 	c, _ := cmd.Body.(Cancel)
 	for i, s := range l.slots {
@@ -69,7 +69,7 @@ func (l timeline) admitSuccessor(cmd Command) *Refusal {
 		if next == "" || cmd.Corrects != uuid.Nil && l.place[cmd.Corrects] == i {
 			continue
 		}
-		if c.Kind == Void && !annuls(s.Event) {
+		if c.Kind == Void && cmd.Voids == uuid.Nil && !annuls(s.Event) {
 			return refuse(HasFollowUps, "%s began from this contract: first correct version %d to quantity 0", next, s.Version)
 		}
 		if next == begins(cmd.Body) {

@@ -10,7 +10,7 @@
 //	events of one trade ── Fold ──▶ Trade, with its legs
 //	legs of all trades ── Pool ──▶ quantity, cost, realised P&L, by average cost and by FIFO
 //	price marks ── Curve ──▶ unrealised P&L
-//	an event of one contract ── FollowUps ──▶ commands for another
+//	an event of one contract ── FollowUps ──▶ commands for those that began from it
 //	all events ── StateOf, or Book by steps ──▶ State, and its canonical bytes
 //
 // Where to look for what:
@@ -27,6 +27,9 @@
 // share of cost that a reduction takes out, and Curve.Value.
 //
 // # Limits
+//
+// What begins from another contract is restated whole (see FollowUps): a correction of its NEW that a user entered is gone as soon as the
+// first contract changes what it has to be.
 //
 // A valuation has marks, and no date. A delivery of several months that is partly delivered is worth what is open of it at the mean
 // of all its months, those that are over included; see Curve.Value, which has an example.

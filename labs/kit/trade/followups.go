@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -15,33 +16,60 @@ const (
 )
 
 // FollowUps is what the contract uti, by cause, makes of other contracts of ours. NOVATE in the role remaining begins one
-// with the incoming party; a physical EXERCISE begins one on the underlying, at the strike. A correction of either
-// restates that contract's NEW, and a correction to quantity zero voids it. Nothing else has follow-ups.
+// with the incoming party; a physical EXERCISE begins one on the underlying, at the strike. A correction of either restates that contract's
+// NEW, and so does whatever changes what it has to be: a late price, a correction of this contract's NEW. What no longer begins, because its
+// cause was corrected to quantity zero or this contract was voided, is voided. A contract that none began from has no follow-ups, and
+// costs no more than a look.
 //
 // It is a function of the history up to cause and including it; what comes later is left out. The commands' ids and times come
 // from cause alone, and not from when it was recorded, so deriving them again gives the same commands.
 func FollowUps(uti string, history []Event, cause Event) []Command {
-	next := begins(cause.Body)
-	if next == "" {
+	if !slices.ContainsFunc(history, func(e Event) bool { return begins(e.Body) != "" }) {
 		return nil
 	}
-	slot, before := standing(uti, history, cause)
-	begun := EventID(followUpID(slot.Root), 0) // the NEW of next, if it was accepted
-	cmd := Command{
-		ID: followUpID(cause.ID), UTI: next, EnteredAt: cause.EffectiveAt, EffectiveAt: cause.EffectiveAt,
+	line := known(uti, history, cause.Version)
+	own, ok := line.place[cause.ID]
+	if !ok {
+		panic(fmt.Sprintf("trade: the history of %s lacks event %s", uti, cause.ID))
+	}
+	was, is := known(uti, history, cause.Version-1).successors(uti), line.successors(uti)
+	var all []Command
+	for i, slot := range line.slots {
+		before, did := was[slot.Version]
+		after, does := is[slot.Version]
+		// Where the correction of a cause was refused, restating the cause tries again, even if it says nothing new.
+		if did != does || does && (i == own || !before.same(after)) {
+			all = append(all, followUp(uti, cause, slot, i == own).to(slot, did, does, after))
+		}
+	}
+	return all
+}
+
+// followUp is all but what is to be done: to the contract that begins from a slot, because of cause.
+func followUp(uti string, cause Event, slot Slot, own bool) Command {
+	id := followUpID(cause.ID)
+	if !own {
+		id = fmt.Sprintf("%s/%d", id, slot.Version)
+	}
+	return Command{
+		ID: id, UTI: begins(slot.Event.Body), EnteredAt: cause.EffectiveAt, EffectiveAt: slot.Event.EffectiveAt,
 		Actor:  FollowUpActor,
 		Reason: fmt.Sprintf("follows %s of %s, event %s", Kind(cause.Body), uti, cause.ID),
 	}
+}
+
+// to has c begin what begins from a slot, or where it did restate it, or void it where it does no longer.
+func (c Command) to(slot Slot, did, does bool, terms New) Command {
+	begun := EventID(followUpID(slot.Root), 0) // its NEW, if that was accepted
 	switch {
-	case annuls(cause):
-		cmd.Voids, cmd.Body = begun, Cancel{Kind: Void}
-	case cause.Corrects != uuid.Nil:
-		cmd.Corrects, cmd.Body = begun, before.successor(cause.Body)
-		cmd.Approver = FollowUpApprover
+	case !does:
+		c.Voids, c.Body = begun, Cancel{Kind: Void}
+	case did:
+		c.Corrects, c.Body, c.Approver = begun, terms, FollowUpApprover
 	default:
-		cmd.Body = before.successor(cause.Body)
+		c.Body = terms
 	}
-	return []Command{cmd}
+	return c
 }
 
 const followUpPrefix = "follow-up/"
@@ -52,25 +80,36 @@ func followUpID(cause uuid.UUID) string { return followUpPrefix + cause.String()
 // follow-up that is yet to come would stand in its way for good.
 func IsFollowUp(commandID string) bool { return strings.HasPrefix(commandID, followUpPrefix) }
 
-// standing is the slot of cause, and the contract as it is before that slot, as known when cause was recorded.
-func standing(uti string, history []Event, cause Event) (Slot, Trade) {
-	known := slices.DeleteFunc(slices.Clone(history), func(e Event) bool { return e.Version > cause.Version })
-	line, bad := timelineOf(known, AsOf{})
+// known is the slots of the contract uti by the events up to a version.
+func known(uti string, history []Event, version int64) timeline {
+	line, bad := timelineOf(slices.DeleteFunc(slices.Clone(history), func(e Event) bool { return e.Version > version }), AsOf{})
 	if bad != nil {
 		panic(fmt.Sprintf("trade: the history of %s is illegal: %v", uti, bad))
 	}
-	i, ok := line.place[cause.ID]
-	if !ok {
-		panic(fmt.Sprintf("trade: the history of %s lacks event %s", uti, cause.ID))
-	}
-	slot := line.slots[i]
-	earlier := slices.DeleteFunc(effective(line.slots, slot.Event.EffectiveAt), func(s Slot) bool { return s.Compare(slot) >= 0 })
-	before, bad := foldSlots(uti, earlier)
-	if bad != nil {
-		panic(fmt.Sprintf("trade: the history of %s is illegal: %v", uti, bad))
-	}
-	return slot, before
+	return line
 }
+
+// successors are the contracts that begin from the contract uti, by the version of the slot. None does of a voided one.
+func (l timeline) successors(uti string) map[int64]New {
+	all, t := map[int64]New{}, Trade{UTI: uti}
+	for _, s := range effective(l.slots, time.Time{}) {
+		next, r := Evolve(t, s)
+		if r != nil {
+			panic(fmt.Sprintf("trade: the history of %s is illegal: version %d: %v", uti, s.Version, r))
+		}
+		if next.Status == Voided {
+			return nil
+		}
+		if begins(s.Event.Body) != "" && !annuls(s.Event) {
+			all[s.Version] = t.successor(s.Event.Body)
+		}
+		t = next
+	}
+	return all
+}
+
+// same says whether two contracts begin alike.
+func (n New) same(o New) bool { return Command{Body: n}.Digest() == Command{Body: o}.Digest() }
 
 // successor is the contract that begins where a part of t ends.
 func (t Trade) successor(cause Body) New {

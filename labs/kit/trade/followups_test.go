@@ -136,6 +136,75 @@ func TestACorrectedNovationReachesAClosedContract(t *testing.T) {
 	require.Equal(t, "LIVE 25 = 5 + 0 + 0 + 0 + 20", account(d.trade(t, "T2", trade.AsOf{})))
 }
 
+// What becomes known late of the contract before the novation is true of what was novated too: else a gain appears from nothing.
+func TestWhatChangesBeforeANovationReachesTheContractThatBeganFromIt(t *testing.T) {
+	t.Parallel()
+	other := sell(power("100", "60"))
+	other.Trader = "trader/2"
+	for name, c := range map[string]struct {
+		late        trade.Command
+		side        trade.Side
+		trader, amt string
+	}{
+		"a late price":          {effective("02-10", on("02-25", trade.Amend{Kind: trade.Amendment, Price: ref("60")})), trade.Buy, "trader/1", "-1200"},
+		"a late trader":         {effective("02-10", on("02-25", trade.Amend{Kind: trade.Update, Trader: "trader/2"})), trade.Buy, "trader/2", "-1000"},
+		"a corrected NEW":       {corrects(bought, on("02-25", other)), trade.Sell, "trader/2", "1200"},
+		"a price from later on": {on("02-25", trade.Amend{Kind: trade.Amendment, Price: ref("60")}), trade.Buy, "trader/1", "-1000"},
+		"a late quantity":       {effective("02-10", on("02-25", trade.Amend{Kind: trade.Amendment, Quantity: mwh("150")})), trade.Buy, "trader/1", "-1000"},
+	} {
+		d := newDesk()
+		d.do(t, bought, remain20, of("T2", on("02-21", trade.Settle{Quantity: mwh("5"), Price: dec("55")})), c.late)
+		next := d.trade(t, "T2", trade.AsOf{})
+		require.Equal(t, "LIVE 20 = 15 + 5 + 0 + 0 + 0", account(next), name)
+		require.Equal(t, c.side, next.Side, name)
+		require.Equal(t, c.trader, next.Trader, name)
+		equal(t, c.amt, next.Legs[0].Amount)
+		require.Equal(t, remain20.EnteredAt, next.Legs[0].Key.EffectiveAt, name)
+	}
+}
+
+// So it goes on, to the contract that began from that one, and a void of the first in the row is one of all.
+func TestWhatFollowsGoesDownTheRow(t *testing.T) {
+	t.Parallel()
+	onward := of("T2", on("02-22", trade.Novate{Role: trade.Remaining, Quantity: mwh("10"), NewUTI: "T3", Incoming: "cpty/9"}))
+	d := newDesk()
+	d.do(t, bought, remain20, onward, effective("02-10", on("02-25", trade.Amend{Kind: trade.Amendment, Price: ref("60")})))
+	equal(t, "60", d.trade(t, "T3", trade.AsOf{}).Price)
+	require.Equal(t, "LIVE 10 = 10 + 0 + 0 + 0 + 0", account(d.trade(t, "T3", trade.AsOf{})))
+
+	require.Equal(t, trade.ContinuesAnother, d.refusedAs(t, of("T3", on("02-26", voidIt.Body))).Rule)
+	d.do(t, corrects(remain20, on("02-26", annulled20)))
+	for _, uti := range []string{"T2", "T3"} {
+		require.Equal(t, trade.Voided, d.trade(t, uti, trade.AsOf{}).Status)
+	}
+	equal(t, "100", d.position(t, "power/CET/base@2025-03").Quantity)
+}
+
+// One event can change what began from two others. Each has its own command, whose id comes from the event and the slot.
+func TestOneCauseChangesAllThatBeganBehindIt(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	more := on("02-21", trade.Novate{Role: trade.Remaining, Quantity: mwh("30"), NewUTI: "T3", Incoming: "cpty/9"})
+	d.do(t, bought, remain20, more)
+	late := effective("02-10", on("02-25", trade.Amend{Kind: trade.Amendment, Price: ref("60")}))
+	cmds := d.followUps(t, late)
+	require.Len(t, cmds, 2)
+	cause := "follow-up/" + trade.EventID(late.ID, 0).String()
+	for i, c := range []struct{ uti, id string }{{"T2", cause + "/2"}, {"T3", cause + "/3"}} {
+		require.Equal(t, c.uti, cmds[i].UTI)
+		require.Equal(t, c.id, cmds[i].ID)
+		require.Equal(t, trade.FollowUpApprover, cmds[i].Approver)
+		require.True(t, trade.IsFollowUp(cmds[i].ID))
+	}
+	require.Equal(t, trade.EventID("follow-up/"+trade.EventID(more.ID, 0).String(), 0), cmds[1].Corrects)
+	d.do(t, cmds...)
+
+	fee := corrects(remain20, on("02-26", trade.Novate{Role: trade.Remaining, Quantity: mwh("20"), NewUTI: "T2", Incoming: "cpty/8", Fee: dec("1")}))
+	again := d.followUps(t, fee)
+	require.Len(t, again, 1, "its own contract is restated, whatever it says: the correction before may have been refused")
+	require.Equal(t, "T2", again[0].UTI)
+}
+
 func TestExerciseBeginsAContractOnTheUnderlying(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
