@@ -108,11 +108,15 @@ func (a *app) openOrCreate(simulated bool) error {
 	return err
 }
 
+// mostPartitions is how many a log may have. An owner takes over each with a producer of its own before it serves any, and with many more than
+// this it would not come to that within the time it has.
+const mostPartitions = 500
+
 // begin settles what a new log will be. Its stack and store may turn out to be out of reach, so that is written only
 // once they have answered: see system.
 func (a *app) begin(simulated bool) error {
-	if a.cli.Partitions < 1 {
-		return &usageError{fmt.Sprintf("--partitions is %d", a.cli.Partitions), "a log has at least one partition"}
+	if a.cli.Partitions < 1 || a.cli.Partitions > mostPartitions {
+		return &usageError{fmt.Sprintf("--partitions is %d", a.cli.Partitions), fmt.Sprintf("a log has 1 to %d partitions", mostPartitions)}
 	}
 	name := logName(a.cli.Name)
 	if err := name.check(); err != nil {

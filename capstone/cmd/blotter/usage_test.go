@@ -25,6 +25,8 @@ func TestWrongUsageLeavesNothingBehind(t *testing.T) {
 		{"a file has no folders", file + "/data is not a folder", []string{"--data", file + "/data", "import", file}},
 		{"no question to a file", file + " is not a folder", []string{"--data", file, "position"}},
 		{"no stack in a file", file + " is not a folder", []string{"--data", file, "up"}},
+		{"no partition", "--partitions is 0", []string{"--data", data, "--partitions", "0", "import", file}},
+		{"too many partitions", "--partitions is 501", []string{"--data", data, "--partitions", "501", "import", file}},
 		{"no folder", "--data is empty", []string{"--data", "", "import", file}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
