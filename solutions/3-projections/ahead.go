@@ -15,7 +15,7 @@ type AheadError struct {
 }
 
 func (e *AheadError) Error() string {
-	return fmt.Sprintf("the log ends before what %s has of it: partition %d ends at %d, and was taken up to %d", e.Reader, e.Partition, e.End, e.At)
+	return fmt.Sprintf("the log ends too soon: partition %d at %d, and %s has it up to %d", e.Partition, e.End, e.Reader, e.At)
 }
 
 // Ahead is *AheadError if a reader that came to cursor is past the end of its log. That end must have been asked for after the cursor:

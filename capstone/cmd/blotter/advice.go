@@ -6,6 +6,8 @@ import (
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	projection "example.com/blotter/solutions/3-projections"
 )
 
 // hintOf is what to do about an error, if anybody knows.
@@ -20,10 +22,16 @@ func hintOf(err error) string {
 // diskFull is what Postgres says then (PostgreSQL documentation, appendix A, class 53).
 const diskFull = "53100"
 
+// aheadHint goes from what tells to what mends.
+const aheadHint = "put the log back from a copy if there is one; blotter verify tells what of it is left, and blotter rebuild goes on with that"
+
 // advice is what to do about an error that brings no hint of its own: what the machine itself refuses.
 func advice(err error) string {
 	var refused *pgconn.PgError
+	var ahead *projection.AheadError
 	switch {
+	case errors.As(err, &ahead):
+		return aheadHint
 	case errors.Is(err, syscall.ENOSPC), errors.As(err, &refused) && refused.Code == diskFull:
 		return "the disk is full: make room, and run it again; what was acknowledged is kept"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):

@@ -19,12 +19,14 @@ import (
 // app is what a command runs with: where to write, which log, and the parts that were opened so far.
 type app struct {
 	cli            *cli
+	given          map[string]bool // the flags that were, by name: not those left as they are
 	stdout, stderr io.Writer
 	settings       settings
 	access         access // what the command does to the log
 	writer         int    // the process that writes the log, if it is not this one
 	temporary      bool   // the log goes when the command ends
 	begins         bool   // the log is a new one, and its settings are not written yet
+	asItIs         bool   // the log is taken as it is, whatever it has lost
 	stack          stack.Stack
 	signer         note.Signer // of checkpoints, as verifier is; both once there is an auditor
 	verifier       note.Verifier

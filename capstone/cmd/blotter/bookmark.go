@@ -27,10 +27,15 @@ func (b bookmark) Load() (contract.Cursor, error) {
 	return c, nil
 }
 
-// Save renames the file into place: a crash leaves the old cursor or the new one.
+// Save puts the file in the place of the last: a crash leaves the old cursor or the new one.
 func (b bookmark) Save(c contract.Cursor) error {
-	if err := os.WriteFile(string(b)+".new", []byte(c.String()+"\n"), 0o644); err != nil {
+	return replace(string(b), []byte(c.String()+"\n"), 0o644)
+}
+
+// remove forgets it: it was of another log.
+func (b bookmark) remove() error {
+	if err := os.Remove(string(b)); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return os.Rename(string(b)+".new", string(b))
+	return nil
 }

@@ -72,9 +72,21 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	a := newApp(&c, stdout, stderr)
+	a.given = given(chosen)
 	ctx, a.fail = context.WithCancelCause(ctx)
 	chosen.BindTo(ctx, (*context.Context)(nil))
 	return complain(stderr, a.finish(ctx, chosen.Run(a)))
+}
+
+// given are the flags that somebody has typed.
+func given(chosen *kong.Context) map[string]bool {
+	names := map[string]bool{}
+	for _, p := range chosen.Path {
+		if p.Flag != nil {
+			names[p.Flag.Name] = true
+		}
+	}
+	return names
 }
 
 // helped ends parsing after --help has printed.

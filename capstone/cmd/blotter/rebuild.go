@@ -13,7 +13,9 @@ import (
 type rebuildCmd struct{}
 
 // Run makes the read model again from the log alone. A crash before the new model is in place leaves the old one, and this can be run again.
+// From then on the log is taken as it is: what it has lost is no longer missed.
 func (c *rebuildCmd) Run(ctx context.Context, a *app) error {
+	a.asItIs = true
 	system, err := a.existing(ctx, withReadModel)
 	if err != nil {
 		return err
@@ -27,6 +29,10 @@ func (c *rebuildCmd) Run(ctx context.Context, a *app) error {
 	}
 	state, err := system.State(ctx)
 	if err != nil {
+		return err
+	}
+	// A crash before this leaves the mark of a log that was longer, and the hint to rebuild.
+	if err := a.mark(ctx, system.Desk.Store); err != nil {
 		return err
 	}
 	return a.answer(rebuiltJSON(state), func(w io.Writer) { showRebuilt(w, state) })

@@ -11,11 +11,12 @@ import (
 
 // settings are what a log is created with, for good. They are kept in log.json of its folder.
 type settings struct {
-	Name       logName `json:"name"`       // within its stack
-	Stack      string  `json:"stack"`      // embedded, containers or external
-	Store      string  `json:"store"`      // kafka or postgres
-	Partitions int32   `json:"partitions"` // on Kafka
-	Simulated  bool    `json:"simulated"`  // recorded_at follows entered_at
+	Name       logName `json:"name"`            // within its stack
+	Stack      string  `json:"stack"`           // embedded, containers or external
+	Store      string  `json:"store"`           // kafka or postgres
+	Partitions int32   `json:"partitions"`      // on Kafka
+	Simulated  bool    `json:"simulated"`       // recorded_at follows entered_at
+	Topic      string  `json:"topic,omitempty"` // the id of its topic on Kafka: another of the same name is another log
 }
 
 const settingsFile = "log.json"
@@ -42,7 +43,23 @@ func load(dir string) (settings, error) {
 	if err := json.Unmarshal(text, &s); err != nil {
 		return s, fmt.Errorf("%s: %w", filepath.Join(dir, settingsFile), err)
 	}
+	if err := s.check(); err != nil {
+		return s, &failure{fmt.Sprintf("%s: %v", filepath.Join(dir, settingsFile), err), "the file was changed: put back what it was"}
+	}
 	return s, nil
+}
+
+// check refuses what no command has written: to go on by it would be to look for the log in another place.
+func (s settings) check() error {
+	switch {
+	case s.Stack != "embedded" && s.Stack != "containers" && s.Stack != "external":
+		return fmt.Errorf("stack %q: want embedded, containers or external", s.Stack)
+	case s.Store != "kafka" && s.Store != "postgres":
+		return fmt.Errorf("store %q: want kafka or postgres", s.Store)
+	case s.Partitions < 1:
+		return fmt.Errorf("partitions %d: want at least 1", s.Partitions)
+	}
+	return s.Name.check()
 }
 
 // on refuses to look for the log in another stack than the one that it is in: there it would seem to be empty.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -48,5 +49,24 @@ func TestALogThatCannotBeOpenedIsNoPlaceForANewOne(t *testing.T) {
 			require.Error(t, f(a), "%s, %s", begin, name)
 			require.False(t, a.begins, "%s, %s", begin, name)
 		}
+	}
+}
+
+// Whoever goes on by settings that no command wrote looks for the log where it is not.
+func TestSettingsThatNoCommandWroteAreRefused(t *testing.T) {
+	t.Parallel()
+	for says, spoil := range map[string]func(*settings){
+		`store "foo": want kafka or postgres`:                  func(s *settings) { s.Store = "foo" },
+		`stack "cloud": want embedded, containers or external`: func(s *settings) { s.Stack = "cloud" },
+		`partitions 0: want at least 1`:                        func(s *settings) { s.Partitions = 0 },
+		`--name "not_a_name" cannot be the name of a log`:      func(s *settings) { s.Name = "not_a_name" },
+	} {
+		dir, spoilt := t.TempDir(), ours
+		spoil(&spoilt)
+		text, err := json.Marshal(spoilt)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, settingsFile), text, 0o600))
+		_, err = load(dir)
+		require.EqualError(t, err, filepath.Join(dir, settingsFile)+": "+says)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,6 +13,7 @@ import (
 	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
+	projection "example.com/blotter/solutions/3-projections"
 )
 
 type statusCmd struct{}
@@ -51,12 +53,16 @@ type logStatus struct {
 	Writer     int             `json:"writer,omitempty"` // the process that writes it now
 }
 
-// A lag is how far a reader of the log is behind: in events, and for how long the first that it has not taken has been on record.
+// A lag is how far a reader of the log is behind: in events, and for how long the first that it has not taken has been on record. One that is
+// ahead has what the log has lost.
 type lag struct {
 	Of      string  `json:"of"`
 	Events  int64   `json:"events"`
 	Seconds float64 `json:"seconds"`
+	Ahead   string  `json:"ahead,omitempty"`
 }
+
+func (l lag) lost() bool { return l.Ahead != "" }
 
 type lastSnapshot struct {
 	Name  string    `json:"name"`
@@ -98,7 +104,11 @@ func (s status) verdict() error {
 	if s.Well {
 		return nil
 	}
-	return &failure{"not everything is well", "what is not, is named above"}
+	hint := "what is not, is named above"
+	if slices.ContainsFunc(s.Lag, lag.lost) {
+		hint = aheadHint
+	}
+	return &failure{"not everything is well", hint}
 }
 
 func (a *app) stackStatus(ctx context.Context) stackStatus {
@@ -127,15 +137,15 @@ func (s stackStatus) well() bool {
 
 // lookAtLog reads the log once from end to end, and counts what each of its readers has not taken.
 func (a *app) lookAtLog(ctx context.Context, s *status) error {
+	a.asItIs = true
 	system, err := a.assemble(ctx)
 	if err != nil {
 		return err
 	}
-	end, err := system.Desk.Store.End(ctx)
+	written, err := a.reached().Load()
 	if err != nil {
 		return err
 	}
-	s.Log = &logStatus{Name: a.settings.Name, Store: a.settings.Store, Partitions: len(end), Ends: end, Writer: a.writer}
 	model, err := a.modelCursor(ctx)
 	if err != nil {
 		return err
@@ -144,10 +154,16 @@ func (a *app) lookAtLog(ctx context.Context, s *status) error {
 	if err != nil {
 		return err
 	}
+	// Asked for after its readers were: the log grows meanwhile, and they with it.
+	end, err := system.Desk.Store.End(ctx)
+	if err != nil {
+		return err
+	}
+	s.Log = &logStatus{Name: a.settings.Name, Store: a.settings.Store, Partitions: len(end), Ends: end, Writer: a.writer}
 	if s.Snapshot, err = a.lastSnapshot(ctx); err != nil {
 		return err
 	}
-	positions, seals := &tail{from: model}, &tail{from: sealed}
+	positions, seals := &tail{of: "the read model", from: model}, &tail{of: "the last checkpoint", from: sealed}
 	if err := s.Log.count(ctx, system.Desk.Store, end, positions, seals); err != nil {
 		return err
 	}
@@ -155,7 +171,8 @@ func (a *app) lookAtLog(ctx context.Context, s *status) error {
 	if a.settings.Simulated && s.Log.Last != nil {
 		now = *s.Log.Last // its times are not ours
 	}
-	s.Lag = []lag{positions.lag("positions", now), seals.lag("audit", now)}
+	s.Lag = []lag{positions.lag("positions", end, now), seals.lag("audit", end, now)}
+	s.compare(end, written)
 	if checkpoint != nil {
 		checkpoint.Unanchored = seals.events
 		s.Checkpoint = checkpoint
@@ -165,6 +182,7 @@ func (a *app) lookAtLog(ctx context.Context, s *status) error {
 
 // A tail is what a reader has not taken of the log.
 type tail struct {
+	of     string // for people
 	from   contract.Cursor
 	events int64
 	first  time.Time // recorded_at of the earliest
@@ -180,12 +198,23 @@ func (t *tail) see(e contract.Recorded) {
 	}
 }
 
-func (t *tail) lag(of string, now time.Time) lag {
+func (t *tail) lag(of string, end contract.Cursor, now time.Time) lag {
 	l := lag{Of: of, Events: t.events}
+	if err := projection.Ahead(t.of, t.from, end); err != nil {
+		l.Ahead = err.Error()
+	}
 	if t.events > 0 {
 		l.Seconds = max(0, now.Sub(t.first).Seconds())
 	}
 	return l
+}
+
+// compare finds what the log has lost: of what its readers have of it, and of what was written from this folder.
+func (s *status) compare(end, written contract.Cursor) {
+	if err := projection.Ahead(lastWriter, written, end); err != nil {
+		s.Well, s.Problem = false, err.Error()
+	}
+	s.Well = s.Well && !slices.ContainsFunc(s.Lag, lag.lost)
 }
 
 func (l *logStatus) count(ctx context.Context, log contract.Reader, end contract.Cursor, tails ...*tail) error {

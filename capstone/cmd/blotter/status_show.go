@@ -47,15 +47,21 @@ func showLog(w io.Writer, s status, now time.Time) {
 		rows = append(rows, fmt.Sprintf("written by\tprocess %d", l.Writer))
 	}
 	for _, lag := range s.Lag {
-		if lag.Events == 0 {
-			rows = append(rows, lag.Of+"\tup to date")
-		} else {
-			rows = append(rows, fmt.Sprintf("%s\t%s behind, for %s", lag.Of, plural(lag.Events, "event"), span(lag.Seconds)))
-		}
+		rows = append(rows, lag.Of+"\t"+lag.line())
 	}
 	rows = append(rows, "snapshot\t"+snapshotLine(s.Snapshot, now), "checkpoint\t"+checkpointLine(s.Checkpoint, now),
 		"follow-ups\t"+followUpLine(s.FollowUps))
 	table(w, rows...)
+}
+
+func (l lag) line() string {
+	switch {
+	case l.lost():
+		return l.Ahead
+	case l.Events == 0:
+		return "up to date"
+	}
+	return fmt.Sprintf("%s behind, for %s", plural(l.Events, "event"), span(l.Seconds))
 }
 
 func snapshotLine(s *lastSnapshot, now time.Time) string {

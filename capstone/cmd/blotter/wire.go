@@ -39,12 +39,32 @@ func (a *app) system(ctx context.Context, with ...part) (*capstone.System, error
 		return nil, err
 	}
 	system, err := a.assemble(ctx, with...)
-	if err != nil || !a.begins {
-		return system, err
+	if err != nil {
+		return nil, err
 	}
-	// The stack and the store have answered, and nothing is on record yet: here the choice of them becomes one for good. A crash before leaves
-	// no log, but a stack with empty topics or tables of that name, which whoever begins the log takes over.
-	return system, create(a.cli.Data, a.settings)
+	log := system.Desk.Store
+	if err := a.whole(ctx, log); err != nil {
+		return nil, err
+	}
+	if a.access == writes {
+		a.onClose(func() error { return a.mark(ctx, log) })
+	}
+	if !a.begins {
+		return system, nil
+	}
+	return system, a.settle(ctx)
+}
+
+// settle makes the choice of stack and store one for good: both have answered, and nothing is on record yet. A crash before leaves no log,
+// but a stack with empty topics or tables of that name, which whoever begins the log takes over.
+func (a *app) settle(ctx context.Context) error {
+	if err := a.identify(ctx); err != nil {
+		return err
+	}
+	if err := a.reached().remove(); err != nil {
+		return err
+	}
+	return create(a.cli.Data, a.settings)
 }
 
 // assemble is system, on the stack that was opened.
@@ -97,6 +117,9 @@ func (a *app) store(ctx context.Context, heads contract.HeadCodec) (contract.Sto
 	}
 	brokers, err := a.stack.Kafka(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.topicStands(ctx, brokers); err != nil {
 		return nil, err
 	}
 	as, err := a.own(ctx)
