@@ -77,7 +77,10 @@ func (a *app) open() (err error) {
 	if a.settings, err = load(a.cli.Data); err != nil {
 		return err
 	}
-	return a.settings.on(a.cli.Stack, a.cli.Data)
+	if err := a.settings.on(a.cli.Stack, a.cli.Data); err != nil {
+		return err
+	}
+	return a.settings.as(a.cli, a.given)
 }
 
 // folder refuses a data folder that can be none.

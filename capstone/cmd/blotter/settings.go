@@ -71,6 +71,21 @@ func (s settings) on(stack, dir string) error {
 		fmt.Sprintf("say --stack %s, or STACK=%s in the environment", s.Stack, s.Stack)}
 }
 
+// as refuses flags that say otherwise than the log was begun. Those that nobody gave say nothing.
+func (s settings) as(c *cli, given map[string]bool) error {
+	for _, f := range []struct{ name, says, is string }{
+		{"store", c.Store, s.Store},
+		{"partitions", fmt.Sprint(c.Partitions), fmt.Sprint(s.Partitions)},
+		{"name", c.Name, string(s.Name)},
+	} {
+		if given[f.name] && f.says != f.is {
+			return &usageError{fmt.Sprintf("the log in %s was begun with --%s %s, not %s", c.Data, f.name, f.is, f.says),
+				fmt.Sprintf("leave --%s out, or name another folder with --data", f.name)}
+		}
+	}
+	return nil
+}
+
 // create writes the settings of a new log in dir. Those that are there stay: they are of a log that exists. Of commands that begin one at
 // once the first wins, and the others go on with it if they meant the same.
 func create(dir string, s settings) error {
