@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -19,7 +20,8 @@ import (
 //
 //	{"quantity":{"value":"2160","unit":"MWh"},"price":"83.1"}
 //
-// It fails with ErrUnencodable for what no schema could hold. There is no way back: data is kept as Avro alone.
+// It fails with ErrUnencodable for a text that is not UTF-8, a decimal with more places than its schema has, and a symbol that is none of
+// its schema's: it would show what cannot be recorded. There is no way back: data is kept as Avro alone.
 func JSON(body trade.Body) ([]byte, error) {
 	typ := typeOf(body)
 	if typ == "" {
@@ -41,6 +43,13 @@ type printer struct {
 }
 
 var _ fields = (*printer)(nil)
+
+// unfit keeps the first value that cannot be shown as it is.
+func (p *printer) unfit(name, format string, args ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf("%s: %w: %s", name, contract.ErrUnencodable, fmt.Sprintf(format, args...))
+	}
+}
 
 // next separates what follows from what stands before it, unless that opened an object or a list.
 func (p *printer) next() {
@@ -72,6 +81,9 @@ func (p *printer) object(walk func()) {
 }
 
 func (p *printer) text(name string, v *string) {
+	if !utf8.ValidString(*v) {
+		p.unfit(name, "%q is not UTF-8", *v)
+	}
 	p.key(name)
 	p.quoted(*v)
 }
@@ -83,9 +95,15 @@ func (p *printer) literal(name, v string) {
 
 func (p *printer) string(name, v string) { p.text(name, &v) }
 
-func (p *printer) flag(name string, v *bool)                      { p.literal(name, strconv.FormatBool(*v)) }
-func (p *printer) number(name string, v *int64)                   { p.literal(name, strconv.FormatInt(*v, 10)) }
-func (p *printer) decimal(name string, v *trade.Decimal, _ int32) { p.string(name, v.String()) }
+func (p *printer) decimal(name string, v *trade.Decimal, scale int32) {
+	if v.Places() > scale {
+		p.unfit(name, "%s has more than %d digits behind the point", v, scale)
+	}
+	p.string(name, v.String())
+}
+
+func (p *printer) flag(name string, v *bool)    { p.literal(name, strconv.FormatBool(*v)) }
+func (p *printer) number(name string, v *int64) { p.literal(name, strconv.FormatInt(*v, 10)) }
 func (p *printer) instant(name string, v *time.Time) {
 	p.string(name, v.UTC().Format(time.RFC3339Nano))
 }
@@ -96,7 +114,7 @@ func (p *printer) present(_ string, has bool) bool     { return has }
 
 func (p *printer) symbol(name, text string, i, _ int) int {
 	if i < 0 {
-		p.err = fmt.Errorf("%s: %w: %q is not one of its symbols", name, contract.ErrUnencodable, text)
+		p.unfit(name, "%q is not one of its symbols", text)
 	}
 	p.string(name, text)
 	return i

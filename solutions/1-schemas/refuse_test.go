@@ -76,11 +76,15 @@ func TestWhatDoesNotFitIsUnencodable(t *testing.T) {
 	}
 }
 
+// What is shown is what is recorded: neither a text with other characters, nor a number that the schema has no places for.
 func TestJSONRefusesWhatNoSchemaHolds(t *testing.T) {
 	t.Parallel()
-	for _, body := range []trade.Body{nil, trade.Amend{Kind: "correction"}} {
+	garbled, fine := begun(), begun()
+	garbled.Book, fine.Price = "\xff", trade.Dec("1.9990001")
+	for says, body := range map[string]trade.Body{"no event type": nil, "kind": trade.Amend{Kind: "correction"}, "book": garbled, "price": fine} {
 		_, err := codec.JSON(body)
-		require.ErrorIs(t, err, contract.ErrUnencodable)
+		require.ErrorIs(t, err, contract.ErrUnencodable, says)
+		require.ErrorContains(t, err, says)
 	}
 }
 
