@@ -145,15 +145,7 @@ func showMissing(w io.Writer, missing []capstone.MissingFollowUp) {
 		fmt.Fprintln(w, "  every contract that had to begin from another has begun")
 		return
 	}
-	rows := []string{"cause\tthe contract that did not begin\twhy"}
-	for _, m := range missing {
-		why := "not issued"
-		if m.Refusal != nil {
-			why = m.Refusal.Error()
-		}
-		rows = append(rows, fmt.Sprintf("%s\t%s\t%s", m.Cause.ID, m.Command.UTI, why))
-	}
-	table(w, rows...)
+	showApart(w, apartOf(missing))
 }
 
 func summaryJSON(sum capstone.Summary) any {

@@ -47,9 +47,16 @@ func (c *importCmd) Run(ctx context.Context, a *app) error {
 	case err != nil:
 		return err
 	default:
-		err = incomplete(n)
+		err = joined(incomplete(n), together(n.Missing))
 	}
-	return errors.Join(a.answer(n, func(w io.Writer) { showImported(w, n) }), err)
+	answer := struct {
+		capstone.Imported
+		Apart []apart `json:"apart,omitempty"`
+	}{n, apartOf(n.Missing)}
+	return errors.Join(a.answer(answer, func(w io.Writer) {
+		showImported(w, n)
+		showApart(w, answer.Apart)
+	}), err)
 }
 
 // interrupted is the failure of an import that was told to end. What it says it took is on record, and lines that were under way may be.

@@ -11,17 +11,18 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// followUpCount counts the causes without the contract that was to begin.
+// followUpCount counts the causes without what was to follow from them in another contract, and names them.
 type followUpCount struct {
-	NotIssued int `json:"not_issued"`
-	Refused   int `json:"refused"`
+	NotIssued int     `json:"not_issued"`
+	Refused   int     `json:"refused"`
+	Apart     []apart `json:"apart,omitempty"`
 }
 
 // onTheWay is how long a follow-up may take that is on its way. A desk at work issues it right behind its cause, and who looks can come
 // between the two.
 const onTheWay = 5 * time.Second
 
-// countFollowUps asks for each cause whether its contract has begun. That needs the owner's index, so it waits while
+// countFollowUps asks for each cause whether what follows from it is on record. That needs the owner's index, so it waits while
 // somebody else writes the log.
 func (a *app) countFollowUps(ctx context.Context, system *capstone.System, s *status) error {
 	if s.Log.Writer != 0 {
@@ -31,15 +32,16 @@ func (a *app) countFollowUps(ctx context.Context, system *capstone.System, s *st
 	if err != nil {
 		return err
 	}
-	s.FollowUps = &followUpCount{}
-	missing = slices.DeleteFunc(missing, func(m capstone.MissingFollowUp) bool {
+	var refused, unissued []capstone.MissingFollowUp
+	for _, m := range missing {
 		if m.Refusal != nil {
-			s.FollowUps.Refused++
+			refused = append(refused, m)
+		} else {
+			unissued = append(unissued, m)
 		}
-		return m.Refusal != nil
-	})
-	late, err := stillMissing(ctx, system.Desk.Store, missing, onTheWay)
-	s.FollowUps.NotIssued = len(late)
+	}
+	late, err := stillMissing(ctx, system.Desk.Store, unissued, onTheWay)
+	s.FollowUps = &followUpCount{len(late), len(refused), apartOf(append(refused, late...))}
 	s.Well = s.Well && len(late) == 0
 	return err
 }

@@ -52,6 +52,9 @@ func showLog(w io.Writer, s status, now time.Time) {
 	rows = append(rows, "snapshot\t"+snapshotLine(s.Snapshot, now), "checkpoint\t"+checkpointLine(s.Checkpoint, now),
 		"follow-ups\t"+followUpLine(s.FollowUps))
 	table(w, rows...)
+	if s.FollowUps != nil {
+		showApart(w, s.FollowUps.Apart)
+	}
 }
 
 func (l lag) line() string {
