@@ -27,15 +27,19 @@ func Judge(ctx context.Context, s Suite, c Check) Verdict {
 	r := &recorder{name: c.ID, ctx: ctx, end: cancel, answers: answers{known: operations(s)}}
 	over := Go(r, func() { c.Func(r) })
 	mercy := min(grace, limit)
-	inTime := r.wait(over, mercy) && !late(ctx)
+	ended := r.wait(over, mercy)
+	inTime := ended && !late(ctx)
 	cancel()
+	cleaned := true
 	if !inTime {
 		r.Errorf("TIMEOUT: it did not end within %s", limit)
-		r.cleanUp(mercy) // what a cleanup waits for now is likely what the check waited for, and was told
-	} else if !r.cleanUp(limit) {
+		cleaned = r.cleanUp(mercy) // what a cleanup waits for now is likely what the check waited for, and was told
+	} else if cleaned = r.cleanUp(limit); !cleaned {
 		r.Errorf("TIMEOUT: a cleanup did not end within %s", limit)
 	}
-	return r.verdict(s, c)
+	v := r.verdict(s, c)
+	v.Hung = !ended || !cleaned
+	return v
 }
 
 // late says whether the time was up, rather than the work done.

@@ -10,12 +10,14 @@ import (
 // prints the table of the labs. Its value is the check's ID, its points and the outcome, with a blank between.
 const Attribute = "check"
 
-// Run runs each check of s as a parallel subtest of t. What is to do, or blocked by it, is skipped.
+// Run runs each check of s as a parallel subtest of t. What is to do, or blocked by it, is skipped. Once checks hang, it waits less long for the
+// others.
 func Run(t *testing.T, s Suite) {
+	var p patience
 	for _, c := range s.Checks {
 		t.Run(c.ID+" "+c.Title, func(t *testing.T) {
 			t.Parallel()
-			v := Judge(t.Context(), s, c)
+			v := p.judge(t.Context(), s, c)
 			t.Attr(Attribute, fmt.Sprintf("%s %d %s", c.ID, c.Points, v.Outcome))
 			switch v.Outcome {
 			case Todo, Blocked:

@@ -22,6 +22,7 @@ type Verdict struct {
 	Outcome Outcome
 	Text    string // empty when passed
 	Answers int    // how many answers of the implementation the check saw; a check that saw none has tried nothing
+	Hung    bool   // something of it did not end, even when its context had, and was left behind
 }
 
 // Points is what the verdict earns.
