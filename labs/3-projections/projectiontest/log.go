@@ -90,13 +90,11 @@ func (l *Log) Frontier(context.Context) (time.Time, error) {
 func streamsOf(events []contract.Recorded) map[string][]trade.Event {
 	streams := map[string][]trade.Event{}
 	for _, r := range events {
-		body, err := Codec{}.Decode(context.Background(), r.Type, r.Data)
+		e, err := contract.Decoded(context.Background(), Codec{}, r)
 		if err != nil {
 			panic(err) // this package encoded it
 		}
-		streams[r.Stream] = append(streams[r.Stream], trade.Event{
-			ID: r.ID, Version: r.Version, Corrects: r.Corrects, EffectiveAt: r.EffectiveAt, RecordedAt: r.RecordedAt, Body: body,
-		})
+		streams[r.Stream] = append(streams[r.Stream], e)
 	}
 	return streams
 }

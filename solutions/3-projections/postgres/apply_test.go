@@ -1,14 +1,18 @@
 package postgres
 
 import (
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/3-projections/projectiontest"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
 	projection "example.com/blotter/solutions/3-projections"
 )
 
@@ -72,4 +76,33 @@ func TestStatesOfAPoolAreKeptSparsely(t *testing.T) {
 	require.NoError(t, p.pool.QueryRow(t.Context(), query).Scan(&pools, &most, &kept))
 	require.Greater(t, most, spacing, "legs of the longest pool")
 	require.LessOrEqual(t, kept, pools*(1+most/spacing), "states kept")
+}
+
+// The last leg goes, and the state that was kept before it is the position again.
+func TestAPoolIsCutBackToAStateThatWasKept(t *testing.T) {
+	t.Parallel()
+	p, log := openTest(t), &projectiontest.Log{}
+	record := func(uti string, version int64, body trade.Body) {
+		payload, err := projectiontest.Codec{}.Encode(t.Context(), body)
+		require.NoError(t, err)
+		n := len(log.Events)
+		at := time.Date(2025, 1, 1, 0, n, 0, 0, time.UTC)
+		log.Events = append(log.Events, contract.Recorded{
+			Event:   contract.Event{ID: uuid.UUID{byte(n)}, Stream: trade.TradeStream(uti), Type: payload.Type, EffectiveAt: at, Data: payload.Data},
+			Version: version, RecordedAt: at, Position: contract.Position{Offset: int64(n)},
+		})
+	}
+	march, err := trade.ParseInstrumentID("power/CET/base@2025-03")
+	require.NoError(t, err)
+	for n := range spacing + 1 {
+		record(fmt.Sprint("UTI-", n), 1, trade.New{
+			Book: "b", Counterparty: "c", Trader: "t", Side: trade.Buy, Instrument: march,
+			Quantity: trade.Quantity{Value: trade.Int(1), Unit: trade.MWh}, Price: trade.Int(50), Currency: "EUR",
+		})
+	}
+	record(fmt.Sprint("UTI-", spacing), 2, trade.Cancel{Kind: trade.Void})
+	for _, n := range []int{spacing + 1, spacing + 2} {
+		require.NoError(t, p.Apply(t.Context(), log.Events[:n], behind(nil, log.Events[:n])))
+		requireState(t, p, log, behind(nil, log.Events[:n]))
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -27,7 +26,6 @@ func (p *Projection) histories(ctx context.Context, tx pgx.Tx, fresh []contract.
 			whole = append(whole, r.Stream)
 		}
 	}
-	slices.Sort(whole) // so that the same batch runs the same statements
 	for e, err := range p.readEvents(ctx, tx, "WHERE stream = ANY($1)", whole) {
 		if err != nil {
 			return nil, err
