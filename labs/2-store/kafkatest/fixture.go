@@ -51,7 +51,7 @@ type Fixture struct {
 func Suite(f Fixture) check.Suite {
 	every := storetest.Fixture{Owned: true, Open: f.logs()}
 	s := storetest.Suite(every)
-	s.Checks = slices.Concat(bound(f, deciding, takingOver), assigned(s.Checks), bound(f, failing), assigned(storetest.Claims(every, f.Claims).Checks))
+	s.Checks = slices.Concat(bound(f, deciding, takingOver), assigned(s.Checks), bound(f, failing, returning), assigned(storetest.Claims(every, f.Claims).Checks))
 	return s
 }
 

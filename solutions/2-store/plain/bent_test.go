@@ -16,6 +16,7 @@ type bent struct {
 	*Store
 	connected func(*Store)                        // before it takes anything over
 	takeOver  func(context.Context, *owner) error // at the start
+	again     func(context.Context, *owner) error // takes over once the place was lost
 	opened    func(context.Context, *Store) error // behind the start
 	append    func(appending) ([]contract.Receipt, error)
 	write     func(context.Context, *owner, []contract.Recorded) error                           // an append's transaction
@@ -78,7 +79,7 @@ func (b *bent) Append(ctx context.Context, stream string, expected int64, events
 	if b.append != nil {
 		return b.append(appending{ctx, b.Store, b.opts.Clock, stream, expected, events})
 	}
-	if b.write == nil && b.resolve == nil {
+	if b.write == nil && b.resolve == nil && b.again == nil {
 		return b.Store.Append(ctx, stream, expected, events...)
 	}
 	if err := validate(stream, events); err != nil {
@@ -89,7 +90,7 @@ func (b *bent) Append(ctx context.Context, stream string, expected int64, events
 	o := b.owners[b.partitionOf(stream)]
 	for ctx.Err() == nil {
 		if o.producer == nil {
-			if err := o.takeOver(ctx); err != nil {
+			if err := b.back(ctx, o); err != nil {
 				return nil, err
 			}
 		}
@@ -118,6 +119,13 @@ func copiedAll(events []contract.Event) []contract.Event {
 		all = append(all, copied(contract.Recorded{Event: e}).Event)
 	}
 	return all
+}
+
+func (b *bent) back(ctx context.Context, o *owner) error {
+	if b.again == nil {
+		return o.takeOver(ctx)
+	}
+	return b.again(ctx, o)
 }
 
 func (b *bent) written(ctx context.Context, o *owner, recorded []contract.Recorded) error {

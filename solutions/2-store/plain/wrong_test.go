@@ -62,7 +62,7 @@ var wrongs = []wrong{
 		s.index = newIndex()
 		return nil
 	}}), false, false},
-	{"each owner has a transactional id of its own", "L2.54", "L2.29 L2.63", bend(bent{connected: func(s *Store) {
+	{"each owner has a transactional id of its own", "L2.54", "L2.29 L2.63 L2.65", bend(bent{connected: func(s *Store) {
 		s.opts.Prefix = "owner-" + uuid.NewString()
 	}}), true, false},
 	{"first read, then shut the door", "L2.55", "", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
@@ -97,7 +97,7 @@ var wrongs = []wrong{
 		}
 		return o.producer.transact(ctx, headsOf(ctx, o, recorded[len(recorded)-1]))
 	}}), false, false},
-	{"the index may know before the log does", "L2.59", "L2.29 L2.61 L2.62 L2.63 L2.64", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+	{"the index may know before the log does", "L2.59", "L2.29 L2.61 L2.62 L2.63 L2.64 L2.65", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
 		if _, err := o.seen(recorded); err != nil {
 			return err
 		}
@@ -123,7 +123,7 @@ var wrongs = []wrong{
 		}
 		return true, serve(ctx, o, fence)
 	}}), false, false},
-	{"a new epoch mends a fence", "L2.63", "", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
+	{"a new epoch mends a fence", "L2.63", "L2.65", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
 		if !isFenced(cause) {
 			return false, o.resolve(ctx, cause)
 		}
@@ -140,13 +140,19 @@ var wrongs = []wrong{
 		}
 		return a.as()
 	}}), false, false},
-	{"being fenced is an error like another", "L2.29", "L2.63", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
+	{"who has fenced has the place", "L2.65", "", bend(bent{again: func(ctx context.Context, o *owner) (err error) {
+		if o.producer, err = o.s.newProducer(o.partition); err != nil {
+			return err
+		}
+		return o.prove(ctx, o.producer)
+	}}), false, false},
+	{"being fenced is an error like another", "L2.29", "L2.63 L2.65", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
 		if !isFenced(cause) {
 			return false, o.resolve(ctx, cause)
 		}
 		return false, o.takeOver(ctx)
 	}}), false, false},
-	{"a log lasts as long as its process", "L2.26", "L2.28 L2.34 L2.53 L2.54 L2.55 L2.56 L2.57 L2.58 L2.59 L2.60 L2.61 L2.62 L2.63 L2.64", bend(bent{connected: func(s *Store) {
+	{"a log lasts as long as its process", "L2.26", "L2.28 L2.34 L2.53 L2.54 L2.55 L2.56 L2.57 L2.58 L2.59 L2.60 L2.61 L2.62 L2.63 L2.64 L2.65", bend(bent{connected: func(s *Store) {
 		id := uuid.NewString()
 		s.events, s.heads = id+".events", id+".heads"
 	}}), false, false},
