@@ -181,7 +181,7 @@ func TestAKeptCheckpointShowsThatTheArchiveWasRolledBack(t *testing.T) {
 
 	v, err = open(t, log, back).VerifySince(t.Context(), signed[1].Note)
 	require.NoError(t, err)
-	require.EqualError(t, v.Fault, "the archive was rolled back: its last checkpoint is of size 6, and you kept one of size 12")
+	require.EqualError(t, v.Fault, "the archive was rolled back: its last checkpoint is of size 6, and one of size 12 was published")
 
 	for _, kept := range signed {
 		v, err = open(t, log, archive).VerifySince(t.Context(), kept.Note)

@@ -87,7 +87,7 @@ func (a *Auditor) with(points []contract.Checkpoint, kept []byte) ([]contract.Ch
 		last = points[len(points)-1].Size
 	}
 	if k.Size > last {
-		return points, general("the archive was rolled back: its last checkpoint is of size %d, and you kept one of size %d", last, k.Size), nil
+		return points, general("the archive was rolled back: its last checkpoint is of size %d, and one of size %d was published", last, k.Size), nil
 	}
 	// Behind its equal in size, if there is one: that one is the archive's own, and is held against the archive first.
 	at, _ := slices.BinarySearchFunc(points, k.Size+1, func(c contract.Checkpoint, size int64) int { return cmp.Compare(c.Size, size) })

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	projection "example.com/blotter/solutions/3-projections"
+	audit "example.com/blotter/solutions/5-audit"
 )
 
 // hintOf is what to do about an error, if anybody knows.
@@ -32,6 +33,8 @@ func advice(err error) string {
 	switch {
 	case errors.As(err, &ahead):
 		return aheadHint
+	case errors.Is(err, audit.ErrArchive), errors.Is(err, audit.ErrForked):
+		return "nothing is signed on top of that: blotter verify tells more; keep log and archive as they are"
 	case errors.Is(err, syscall.ENOSPC), errors.As(err, &refused) && refused.Code == diskFull:
 		return "the disk is full: make room, and run it again; what was acknowledged is kept"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):

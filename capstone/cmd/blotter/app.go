@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"example.com/blotter/capstone"
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
 )
 
@@ -30,6 +31,7 @@ type app struct {
 	stack          stack.Stack
 	signer         note.Signer // of checkpoints, as verifier is; both once there is an auditor
 	verifier       note.Verifier
+	sealed         contract.Checkpoint     // the last that was published from this folder; the zero one for none
 	fail           context.CancelCauseFunc // ends the command
 	closers        []func() error          // run last to first
 }

@@ -19,17 +19,6 @@ func beyond[T any](a contract.Auditor, does string) (T, error) {
 	return more, nil
 }
 
-// published is the last checkpoint. It is the zero one where nothing was ever sealed, and where the auditor does not tell.
-func published(ctx context.Context, a contract.Auditor) (contract.Checkpoint, error) {
-	last, ok := a.(interface {
-		Published(ctx context.Context, size int64) (contract.Checkpoint, error)
-	})
-	if !ok {
-		return contract.Checkpoint{}, nil
-	}
-	return last.Published(ctx, 0)
-}
-
 // keep writes the signed note of a checkpoint to a file of its own. What was kept is not written over: an archive may have been changed
 // between the two, and then only the older one tells.
 func keep(path string, c contract.Checkpoint) error {

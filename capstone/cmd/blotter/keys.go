@@ -53,7 +53,7 @@ func (a *app) firstKey(ctx context.Context, archive audit.Archive, path string, 
 	if err != nil {
 		return nil, err
 	}
-	if len(signed) > 0 {
+	if _, err := os.Lstat(a.lastNote()); len(signed) > 0 || err == nil {
 		return nil, &failure{"the log's signing key is missing: " + path, "restore it from where it is kept: its checkpoints can be checked with no other"}
 	}
 	key, _, err := audit.GenerateKey(rand.Reader, a.settings.Name.origin())

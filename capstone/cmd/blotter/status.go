@@ -74,6 +74,7 @@ type lastSealed struct {
 	Size       int64      `json:"size"`
 	Published  *time.Time `json:"published,omitempty"` // by the archive's clock
 	Unanchored int64      `json:"unanchored"`
+	Lost       int64      `json:"lost,omitempty"` // the size of one that was published later, and is not in the archive any more
 }
 
 // Run looks at everything. It starts the embedded stack where none is kept, for as long as it looks, and makes nothing that
@@ -175,6 +176,7 @@ func (a *app) lookAtLog(ctx context.Context, s *status) error {
 	s.compare(end, written)
 	if checkpoint != nil {
 		checkpoint.Unanchored = seals.events
+		s.Well = s.Well && checkpoint.Lost == 0
 		s.Checkpoint = checkpoint
 	}
 	return a.countFollowUps(ctx, system, s)
@@ -288,24 +290,33 @@ func (a *app) lastSnapshot(ctx context.Context) (*lastSnapshot, error) {
 
 // lastCheckpoint is the last one published, with where what it covers ends; nil if nothing was ever sealed.
 func (a *app) lastCheckpoint(ctx context.Context, system *capstone.System) (contract.Cursor, *lastSealed, error) {
-	bucket := a.settings.Name.auditBucket()
-	client, there, err := a.bucket(ctx, bucket)
-	if err != nil || !there {
-		return nil, nil, err
-	}
 	if err := withAuditor(ctx, a, system); err != nil {
 		return nil, nil, err
 	}
 	last, err := published(ctx, system.Auditor)
-	if err != nil || last.Size == 0 {
+	if err != nil || last.Size == 0 && a.sealed.Size == 0 {
 		return nil, nil, err
 	}
 	sealed := &lastSealed{Origin: last.Origin, Size: last.Size}
+	if last.Size < a.sealed.Size {
+		sealed.Lost = a.sealed.Size
+	}
+	sealed.Published, err = a.lastPublished(ctx)
+	return last.End, sealed, err
+}
+
+// lastPublished is when that was, by the archive's clock; nil for never.
+func (a *app) lastPublished(ctx context.Context) (at *time.Time, err error) {
+	bucket := a.settings.Name.auditBucket()
+	client, there, err := a.bucket(ctx, bucket)
+	if err != nil || !there {
+		return nil, err
+	}
 	for o := range client.ListObjectsIter(ctx, bucket, minio.ListObjectsOptions{Prefix: "checkpoints/", Recursive: true}) {
 		if o.Err != nil {
-			return nil, nil, o.Err
+			return nil, o.Err
 		}
-		sealed.Published = &o.LastModified // they come in the order of their names, and so of their sizes
+		at = &o.LastModified // they come in the order of their names, and so of their sizes
 	}
-	return last.End, sealed, nil
+	return at, nil
 }

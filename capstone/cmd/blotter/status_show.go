@@ -78,6 +78,9 @@ func checkpointLine(c *lastSealed, now time.Time) string {
 	if c == nil {
 		return "none yet"
 	}
+	if c.Lost > 0 {
+		return fmt.Sprintf("%s/%d; one of size %d was published, and the archive has lost it", c.Origin, c.Size, c.Lost)
+	}
 	line := fmt.Sprintf("%s/%d", c.Origin, c.Size)
 	if c.Published != nil {
 		line += fmt.Sprintf(", published %s ago", span(now.Sub(*c.Published).Seconds()))

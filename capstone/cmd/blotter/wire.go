@@ -207,7 +207,12 @@ func (a *app) auditor(ctx context.Context, s *capstone.System, seals bool) error
 		return err
 	}
 	a.signer, a.verifier = signer, verifier
-	s.Auditor, err = audit.Open(audit.Options{Log: s.Desk.Store, Archive: archive, Origin: a.settings.Name.origin(), Signer: signer, Verifier: verifier})
+	if a.sealed, err = a.knownCheckpoint(); err != nil {
+		return err
+	}
+	s.Auditor, err = audit.Open(audit.Options{
+		Log: s.Desk.Store, Archive: archive, Origin: a.settings.Name.origin(), Signer: signer, Verifier: verifier, Known: a.sealed.Note, Keep: a.keepNote,
+	})
 	return err
 }
 
