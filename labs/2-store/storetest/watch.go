@@ -64,6 +64,7 @@ func (w watched) seq(operation string, events iter.Seq2[contract.Recorded, error
 				return
 			}
 		}
+		w.t.Answered(operation, nil) // that there is nothing more is an answer too
 	}
 }
 

@@ -1,0 +1,121 @@
+package storetest
+
+import (
+	"context"
+	"iter"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+)
+
+// calls is each call of a store and of object storage, once.
+var calls = map[string]func(context.Context, contract.Store, contract.Blobs){
+	"Append":   func(ctx context.Context, s contract.Store, _ contract.Blobs) { _, _ = s.Append(ctx, "trade/UTI-1", 0) },
+	"Find":     func(ctx context.Context, s contract.Store, _ contract.Blobs) { _, _ = s.Find(ctx, uuid.Nil) },
+	"End":      func(ctx context.Context, s contract.Store, _ contract.Blobs) { _, _ = s.End(ctx) },
+	"Frontier": func(ctx context.Context, s contract.Store, _ contract.Blobs) { _, _ = s.Frontier(ctx) },
+	"Stream":   func(ctx context.Context, s contract.Store, _ contract.Blobs) { drain(s.Stream(ctx, "trade/UTI-1")) },
+	"Read":     func(ctx context.Context, s contract.Store, _ contract.Blobs) { drain(s.Read(ctx, nil, nil)) },
+	"Follow":   func(ctx context.Context, s contract.Store, _ contract.Blobs) { drain(s.Follow(ctx, nil)) },
+	"Put":      func(ctx context.Context, _ contract.Store, b contract.Blobs) { _, _ = b.Put(ctx, nil) },
+	"Get":      func(ctx context.Context, _ contract.Store, b contract.Blobs) { _, _ = b.Get(ctx, [32]byte{}) },
+}
+
+// What a store has answered it cannot call unfinished later in the same check, by whatever name; and at first only by one that the lab knows.
+func TestATodoIsTakenForOneOnlyWhereNothingHadAnswered(t *testing.T) {
+	t.Parallel()
+	suite := check.Suite{Checks: []check.Check{{Operation: "L2.append"}, {Operation: "L2.claim"}}}
+	for name, call := range calls {
+		for _, tc := range []struct {
+			answers []error
+			want    check.Outcome
+		}{
+			{[]error{nil}, check.Passed},
+			{[]error{contract.ErrNotFound}, check.Passed},
+			{[]error{check.TODO("L2.append")}, check.Todo},
+			{[]error{check.TODO("L2.claim")}, check.Blocked},
+			{[]error{check.TODO("L2.later")}, check.Failed},
+			{[]error{nil, check.TODO("L2.append")}, check.Failed},
+			{[]error{contract.ErrNotFound, check.TODO("L2.claim")}, check.Failed},
+		} {
+			v := check.Judge(t.Context(), suite, check.Check{Operation: "L2.append", Func: func(t check.T) {
+				says := &script{answers: tc.answers}
+				for range tc.answers {
+					call(t.Context(), watched{says, t}, watchedBlobs{says, t})
+				}
+			}})
+			require.Equal(t, tc.want, v.Outcome, "%s, %v: %s", name, tc.answers, v.Text)
+			require.GreaterOrEqual(t, v.Answers, len(tc.answers), name)
+		}
+	}
+}
+
+// Nothing at all is an answer: who says so first cannot be unfinished afterwards.
+func TestAnEmptySequenceIsAnAnswer(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"Stream", "Read", "Follow"} {
+		v := check.Judge(t.Context(), check.Suite{}, check.Check{Func: func(t check.T) {
+			calls[name](t.Context(), watched{nothing{}, t}, nil)
+			calls[name](t.Context(), watched{&script{answers: []error{check.TODO("L2.append")}}, t}, nil)
+		}})
+		require.Equal(t, check.Failed, v.Outcome, name)
+	}
+}
+
+// nothing is an empty log.
+type nothing struct{ contract.Store }
+
+func (nothing) none(func(contract.Recorded, error) bool) {}
+
+func (n nothing) Stream(context.Context, string) iter.Seq2[contract.Recorded, error] { return n.none }
+func (n nothing) Read(context.Context, contract.Cursor, contract.Cursor) iter.Seq2[contract.Recorded, error] {
+	return n.none
+}
+func (n nothing) Follow(context.Context, contract.Cursor) iter.Seq2[contract.Recorded, error] {
+	return n.none
+}
+
+func drain(events iter.Seq2[contract.Recorded, error]) {
+	for range events {
+	}
+}
+
+// script answers with one error after the other, whatever it is asked.
+type script struct{ answers []error }
+
+func (s *script) next() error {
+	err := s.answers[0]
+	s.answers = s.answers[1:]
+	return err
+}
+
+func (s *script) seq() iter.Seq2[contract.Recorded, error] {
+	return func(yield func(contract.Recorded, error) bool) { yield(contract.Recorded{}, s.next()) }
+}
+
+func (s *script) Append(context.Context, string, int64, ...contract.Event) ([]contract.Receipt, error) {
+	return nil, s.next()
+}
+
+func (s *script) Find(context.Context, uuid.UUID) (contract.Recorded, error) {
+	return contract.Recorded{}, s.next()
+}
+
+func (s *script) End(context.Context) (contract.Cursor, error)                       { return nil, s.next() }
+func (s *script) Frontier(context.Context) (time.Time, error)                        { return time.Time{}, s.next() }
+func (s *script) Put(context.Context, []byte) ([32]byte, error)                      { return [32]byte{}, s.next() }
+func (s *script) Get(context.Context, [32]byte) ([]byte, error)                      { return nil, s.next() }
+func (s *script) Stream(context.Context, string) iter.Seq2[contract.Recorded, error] { return s.seq() }
+
+func (s *script) Read(context.Context, contract.Cursor, contract.Cursor) iter.Seq2[contract.Recorded, error] {
+	return s.seq()
+}
+
+func (s *script) Follow(context.Context, contract.Cursor) iter.Seq2[contract.Recorded, error] {
+	return s.seq()
+}
