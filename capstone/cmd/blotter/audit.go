@@ -91,15 +91,26 @@ func (c *sealCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	checkpoint, err := system.Auditor.Seal(ctx)
+	checkpoint, err := c.seal(ctx, system.Auditor)
 	if err != nil {
 		return err
 	}
-	err = a.answer(checkpointJSON(checkpoint), func(w io.Writer) { fmt.Fprintf(w, "sealed to checkpoint %s\n", nameOf(checkpoint)) })
+	return a.answer(checkpointJSON(checkpoint), func(w io.Writer) { showSealed(w, checkpoint) })
+}
+
+func (c *sealCmd) seal(ctx context.Context, a contract.Auditor) (contract.Checkpoint, error) {
 	if c.Keep == "" {
-		return err
+		return a.Seal(ctx)
 	}
-	return joined(err, keep(c.Keep, checkpoint))
+	return sealAndKeep(ctx, a, c.Keep)
+}
+
+func showSealed(w io.Writer, c contract.Checkpoint) {
+	if c.Size == 0 {
+		fmt.Fprintln(w, "nothing to seal: the log has no event yet")
+		return
+	}
+	fmt.Fprintf(w, "sealed to checkpoint %s\n", nameOf(c))
 }
 
 func checkpointJSON(c contract.Checkpoint) any {

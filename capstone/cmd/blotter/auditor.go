@@ -19,23 +19,6 @@ func beyond[T any](a contract.Auditor, does string) (T, error) {
 	return more, nil
 }
 
-// keep writes the signed note of a checkpoint to a file of its own. What was kept is not written over: an archive may have been changed
-// between the two, and then only the older one tells.
-func keep(path string, c contract.Checkpoint) error {
-	if len(c.Note) == 0 {
-		return &failure{"nothing is sealed yet, so there is no checkpoint to keep", "import something first"}
-	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if errors.Is(err, os.ErrExist) {
-		return &failure{fmt.Sprintf("%s is there already", path), "what was kept is not written over: name another file"}
-	}
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(c.Note)
-	return errors.Join(err, file.Close())
-}
-
 // verify holds the log against its archive, and the archive against a checkpoint that was kept, if there is one.
 func (c *verifyCmd) verify(ctx context.Context, a contract.Auditor) (contract.Verification, error) {
 	if c.Since == "" {
