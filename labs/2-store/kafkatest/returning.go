@@ -2,8 +2,11 @@ package kafkatest
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"example.com/blotter/labs/kit/check"
@@ -32,4 +35,35 @@ var returning = []spec{{
 		require.ErrorAs(t, err, &conflict, "the append after that one: the rival wrote version 2")
 		t.holds("after the rival's event", batch(1, 2)...)
 	},
+}, {
+	Check: check.Check{ID: "L2.66", Points: 3, Invariant: "L2.I3", Operation: appends, Title: "an append whose commit was not confirmed is decided anew, its version included",
+		Misconception: "that an append is decided once, and what follows is only about getting it into the log: while nobody answered, somebody else may have written",
+		Hint:          "behind the take-over ask Decide again, with the version that the caller expects: what landed gets receipts, and what did not may be a conflict by now"},
+	try: func(t *trial) {
+		t.begin()
+		t.appended(0, event(1))
+		t.holds("before anything happens", event(1))
+		t.replacedAtCommit(recorded(batch(1, 2)...)[1])
+		_, err := t.again(1, event(3))
+		conflict := new(contract.ConflictError)
+		require.ErrorAs(t, err, &conflict, "an append whose commit did not land, and a rival wrote version 2 meanwhile")
+		require.Equal(t, contract.ConflictError{Stream: stream, Expected: 1, Actual: 2}, *conflict)
+		t.holds("after the rival's event", batch(1, 2)...)
+	},
 }}
+
+// replacedAtCommit has a rival take over as soon as a commit is asked for, write an event and go away. Who asked hears nothing but an error.
+func (t *trial) replacedAtCommit(e contract.Recorded) {
+	var replaced atomic.Bool
+	t.cluster.ControlKey(int16(kmsg.EndTxn), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		if replaced.Swap(true) { // it is the rival's, or of who comes then
+			return nil, nil, false
+		}
+		t.cluster.SleepControl(func() {
+			require.NoError(t, t.before(e).EndTransaction(t.Context(), kgo.TryCommit))
+		})
+		answer := request.ResponseKind().(*kmsg.EndTxnResponse)
+		answer.ErrorCode = kerr.UnknownServerError.Code
+		return answer, nil, true
+	})
+}

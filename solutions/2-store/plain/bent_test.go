@@ -21,6 +21,7 @@ type bent struct {
 	append    func(appending) ([]contract.Receipt, error)
 	write     func(context.Context, *owner, []contract.Recorded) error                           // an append's transaction
 	resolve   func(context.Context, *owner, []contract.Recorded, error) (landed bool, err error) // what a failed one came to
+	expect    func(int64) int64                                                                  // what an append expects that is decided anew
 	end       func(context.Context, *Store) (contract.Cursor, error)
 	frontier  func(context.Context, *owner) time.Time // of its partition
 	read      func(ctx context.Context, s *Store, from, to contract.Cursor) iter.Seq2[contract.Recorded, error]
@@ -79,7 +80,7 @@ func (b *bent) Append(ctx context.Context, stream string, expected int64, events
 	if b.append != nil {
 		return b.append(appending{ctx, b.Store, b.opts.Clock, stream, expected, events})
 	}
-	if b.write == nil && b.resolve == nil && b.again == nil {
+	if b.write == nil && b.resolve == nil && b.again == nil && b.expect == nil {
 		return b.Store.Append(ctx, stream, expected, events...)
 	}
 	if err := validate(stream, events); err != nil {
@@ -108,6 +109,9 @@ func (b *bent) Append(ctx context.Context, stream string, expected int64, events
 		}
 		if landed {
 			return o.seen(recorded)
+		}
+		if b.expect != nil {
+			expected = b.expect(expected)
 		}
 	}
 	return nil, ctx.Err()

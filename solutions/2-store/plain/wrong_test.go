@@ -97,7 +97,7 @@ var wrongs = []wrong{
 		}
 		return o.producer.transact(ctx, headsOf(ctx, o, recorded[len(recorded)-1]))
 	}}), false, false},
-	{"the index may know before the log does", "L2.59", "L2.29 L2.61 L2.62 L2.63 L2.64 L2.65", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+	{"the index may know before the log does", "L2.59", "L2.29 L2.61 L2.62 L2.63 L2.64 L2.65 L2.66", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
 		if _, err := o.seen(recorded); err != nil {
 			return err
 		}
@@ -111,13 +111,13 @@ var wrongs = []wrong{
 		offsets, err := s.admin.ListEndOffsets(ctx, s.events)
 		return s.cursor(offsets, err)
 	}}), false, false},
-	{"an error means that it did not happen", "L2.61", "", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
+	{"an error means that it did not happen", "L2.61", "L2.66", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
 		if !errors.Is(cause, errUnconfirmed) {
 			return false, o.resolve(ctx, cause)
 		}
 		return false, serve(ctx, o, fence) // and do it again
 	}}), false, false},
-	{"what was sent arrives", "L2.62", "", bend(bent{resolve: func(ctx context.Context, o *owner, recorded []contract.Recorded, cause error) (bool, error) {
+	{"what was sent arrives", "L2.62", "L2.66", bend(bent{resolve: func(ctx context.Context, o *owner, recorded []contract.Recorded, cause error) (bool, error) {
 		if !errors.Is(cause, errUnconfirmed) {
 			return false, o.resolve(ctx, cause)
 		}
@@ -152,7 +152,8 @@ var wrongs = []wrong{
 		}
 		return false, o.takeOver(ctx)
 	}}), false, false},
-	{"a log lasts as long as its process", "L2.26", "L2.28 L2.34 L2.53 L2.54 L2.55 L2.56 L2.57 L2.58 L2.59 L2.60 L2.61 L2.62 L2.63 L2.64 L2.65", bend(bent{connected: func(s *Store) {
+	{"what was decided stays decided", "L2.66", "", bend(bent{expect: func(int64) int64 { return contract.Any }}), false, false},
+	{"a log lasts as long as its process", "L2.26", "L2.28 L2.34 L2.53 L2.54 L2.55 L2.56 L2.57 L2.58 L2.59 L2.60 L2.61 L2.62 L2.63 L2.64 L2.65 L2.66", bend(bent{connected: func(s *Store) {
 		id := uuid.NewString()
 		s.events, s.heads = id+".events", id+".heads"
 	}}), false, false},
@@ -180,7 +181,7 @@ var wrongs = []wrong{
 		}
 		return nil
 	}}), false, false},
-	{"receipts are given when the broker has the records", "L2.62", "L2.61", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+	{"receipts are given when the broker has the records", "L2.62", "L2.61 L2.66", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
 		err := o.write(ctx, recorded)
 		if errors.Is(err, errUnconfirmed) {
 			o.leave()
