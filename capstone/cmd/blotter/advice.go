@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"example.com/blotter/labs/kit/contract"
 	projection "example.com/blotter/solutions/3-projections"
 	audit "example.com/blotter/solutions/5-audit"
 )
@@ -30,9 +31,12 @@ const aheadHint = "put the log back from a copy if there is one; blotter verify 
 func advice(err error) string {
 	var refused *pgconn.PgError
 	var ahead *projection.AheadError
+	var beyond *contract.BeyondFrontierError
 	switch {
 	case errors.As(err, &ahead):
 		return aheadHint
+	case errors.As(err, &beyond):
+		return "ask as known at that time or before it; without --known-at the answer is from all that is on record by now"
 	case errors.Is(err, audit.ErrArchive), errors.Is(err, audit.ErrForked):
 		return "nothing is signed on top of that: blotter verify tells more; keep log and archive as they are"
 	case errors.Is(err, syscall.ENOSPC), errors.As(err, &refused) && refused.Code == diskFull:

@@ -28,6 +28,8 @@ type app struct {
 	temporary      bool   // the log goes when the command ends
 	begins         bool   // the log is a new one, and its settings are not written yet
 	asItIs         bool   // the log is taken as it is, whatever it has lost
+	mayChange      bool   // the answer is as known past the last event of a simulated log, which is at last
+	last           time.Time
 	stack          stack.Stack
 	signer         note.Signer // of checkpoints, as verifier is; both once there is an auditor
 	verifier       note.Verifier
@@ -147,11 +149,16 @@ func (a *app) answer(v any, show func(io.Writer)) error {
 	if a.cli.JSON {
 		return asJSON(a.stdout, struct {
 			Simulated bool `json:"simulated"`
+			MayChange bool `json:"may_change,omitempty"` // with what is simulated next
 			Answer    any  `json:"answer"`
-		}{a.settings.Simulated, v})
+		}{a.settings.Simulated, a.mayChange, v})
 	}
 	show(a.stdout)
-	if a.settings.Simulated {
+	switch {
+	case a.mayChange:
+		fmt.Fprintf(a.stdout, "(a simulated log: its recorded times follow the entered ones; the last is %s, so this answer may still change)\n",
+			a.last.Format(time.RFC3339Nano))
+	case a.settings.Simulated:
 		fmt.Fprintln(a.stdout, "(a simulated log: its recorded times follow the entered ones)")
 	}
 	return nil

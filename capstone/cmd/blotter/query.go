@@ -125,7 +125,13 @@ func (a *app) question(ctx context.Context, q asOf, with ...part) (*capstone.Sys
 	if err != nil {
 		return nil, at, err
 	}
-	return system, at, system.Settled(ctx, at.Known)
+	if err := system.Settled(ctx, at.Known); err != nil {
+		return nil, at, err
+	}
+	if a.settings.Simulated && !at.Known.IsZero() {
+		a.last, a.mayChange, err = system.LastBefore(ctx, at.Known)
+	}
+	return system, at, err
 }
 
 type historyCmd struct {
