@@ -107,7 +107,7 @@ func (t *tally) endPackage(e testEvent, key string) {
 	switch {
 	case e.Action == "fail" && !t.failed[e.Package]:
 		t.count["fail"]++ // it does not compile, or failed outside of its tests: that counts as one
-	case e.Action == "pass":
+	case e.Action == "pass" && !t.failed[e.Package]:
 		fmt.Fprintf(t.out, "ok    %-50s %6.1fs\n", e.Package, e.Elapsed)
 	}
 }

@@ -58,6 +58,7 @@ func TestTallyShowsWhatATestSaidWhoseProcessEnded(t *testing.T) {
 			require.Contains(t, out.String(), "panic: mine\n")
 			require.NotContains(t, out.String(), "=== RUN")
 			require.NotContains(t, out.String(), "quiet")
+			require.NotContains(t, out.String(), "ok ")
 		})
 	}
 }
