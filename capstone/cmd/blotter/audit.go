@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -14,6 +15,9 @@ type snapshotCmd struct {
 }
 
 func (c *snapshotCmd) Run(ctx context.Context, a *app) error {
+	if err := checkSnapshotName(c.Name); err != nil {
+		return err
+	}
 	system, err := a.existing(ctx, withReadModel, withSnapshots)
 	if err != nil {
 		return err
@@ -54,6 +58,9 @@ func (c *replayCmd) Run(ctx context.Context, a *app) error {
 		name = names[len(names)-1]
 	}
 	r, err := system.Replay(ctx, name)
+	if errors.Is(err, contract.ErrNoSnapshot) {
+		return noSnapshot(ctx, system.Snapshots, name)
+	}
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,6 +26,8 @@ func TestWrongUsageLeavesNothingBehind(t *testing.T) {
 		{"a file has no folders", file + "/data is not a folder", []string{"--data", file + "/data", "import", file}},
 		{"no question to a file", file + " is not a folder", []string{"--data", file, "position"}},
 		{"no stack in a file", file + " is not a folder", []string{"--data", file, "up"}},
+		{"a snapshot's name is no path", `snapshot "a/b": a snapshot's name is at most 200 letters`, []string{"--data", data, "snapshot", "a/b"}},
+		{"nor a book", `snapshot "` + strings.Repeat("x", 40) + `": `, []string{"--data", data, "snapshot", strings.Repeat("x", 201)}},
 		{"no partition", "--partitions is 0", []string{"--data", data, "--partitions", "0", "import", file}},
 		{"too many partitions", "--partitions is 501", []string{"--data", data, "--partitions", "501", "import", file}},
 		{"no folder", "--data is empty", []string{"--data", "", "import", file}},

@@ -46,14 +46,22 @@ type Snapshots struct {
 var _ contract.Snapshots = (*Snapshots)(nil)
 
 // ErrName is a name that cannot be part of an object's.
-var ErrName = errors.New("a snapshot's name is letters, digits, dots, hyphens and underscores, and begins with a letter or a digit")
+var ErrName = errors.New("a snapshot's name is at most 200 letters, digits, dots, hyphens and underscores, and begins with a letter or a digit")
 
 var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$`)
 
+// CheckName is ErrName for what no snapshot can be called. It begins with the name, or what of it fits on a line.
+func CheckName(name string) error {
+	if names.MatchString(name) {
+		return nil
+	}
+	return fmt.Errorf("snapshot %.40q: %w", name, ErrName)
+}
+
 // Put archives s. The same state under the same name again is fine, and changes nothing.
 func (a *Snapshots) Put(ctx context.Context, s contract.Snapshot) error {
-	if !names.MatchString(s.Name) {
-		return fmt.Errorf("snapshot %q: %w", s.Name, ErrName)
+	if err := CheckName(s.Name); err != nil {
+		return err
 	}
 	if sha256.Sum256(s.State) != s.Digest {
 		return fmt.Errorf("snapshot %s: its digest is not that of its state", s.Name)
@@ -128,7 +136,7 @@ func manifestKey(name string) string { return "snapshots/" + name + "/manifest.j
 
 func (a *Snapshots) manifest(ctx context.Context, name string) (manifest, error) {
 	if !names.MatchString(name) {
-		return manifest{}, fmt.Errorf("snapshot %q: %w", name, contract.ErrNoSnapshot)
+		return manifest{}, fmt.Errorf("snapshot %.40q: %w", name, contract.ErrNoSnapshot)
 	}
 	text, err := a.read(ctx, manifestKey(name))
 	if errors.Is(err, errAbsent) {
