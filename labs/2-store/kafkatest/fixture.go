@@ -45,6 +45,10 @@ type Fixture struct {
 	// Brokers are those of the tests' stack, and Prefix begins the names of all that is made there.
 	Brokers []string
 	Prefix  string
+	// Assigned says that a third says who the owner of a partition is, such as a consumer group. Such a store does not take its place back from
+	// whoever came after it: it says contract.ErrFenced, also of what may have landed, until it is given a place again. And it lets a
+	// caller go that gives up, while its append goes on.
+	Assigned bool
 }
 
 // Suite is the checks of Lab 2, in the order in which they should be met.

@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"github.com/stretchr/testify/require"
@@ -50,7 +51,47 @@ var returning = []spec{{
 		require.Equal(t, contract.ConflictError{Stream: stream, Expected: 1, Actual: 2}, *conflict)
 		t.holds("after the rival's event", batch(1, 2)...)
 	},
+}, {
+	Check: check.Check{ID: "L2.67", Points: 2, Invariant: "L2.I6", Operation: transact, Title: "a commit that is under way goes through though its caller gives up, and the caller is told how it ended",
+		Misconception: "that who has gone needs no answer: a commit cannot be called back, and who does not listen makes of a certain outcome an uncertain one",
+		Hint:          "commit and wait under context.WithoutCancel, and bound the wait by p.timeout"},
+	try: func(t *trial) {
+		t.begin()
+		t.appended(0, event(1))
+		ctx, giveUp := context.WithCancel(t.Context())
+		defer giveUp()
+		t.slowCommit(giveUp)
+		receipts, err := t.store.Append(ctx, stream, 1, event(2))
+		t.Answered("Append", err)
+		if t.answer.Assigned && errors.Is(err, context.Canceled) {
+			receipts, err = t.append(1, event(2))
+		}
+		require.NoError(t, err, "an append whose caller gave up while it was committed")
+		require.EqualValues(t, 2, receipts[0].Version)
+		t.holds("after the commit", batch(1, 2)...)
+	},
 }}
+
+// slowCommit calls meanwhile once a commit was asked for, and has the answer come some round trips after that: who listens for the
+// end of meanwhile has heard of it by then.
+func (t *trial) slowCommit(meanwhile func()) {
+	side, err := kgo.NewClient(kgo.SeedBrokers(t.opts.Brokers...))
+	require.NoError(t, err)
+	t.Cleanup(side.Close)
+	var asked atomic.Bool
+	t.cluster.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+		if asked.Swap(true) {
+			return nil, nil, false
+		}
+		meanwhile()
+		t.cluster.SleepControl(func() {
+			for range 10 {
+				_ = side.Ping(t.Context())
+			}
+		})
+		return nil, nil, false
+	})
+}
 
 // replacedAtCommit has a rival take over as soon as a commit is asked for, write an event and go away. Who asked hears nothing but an error.
 func (t *trial) replacedAtCommit(e contract.Recorded) {

@@ -32,7 +32,7 @@ func TestTheStoreOfTheProgramHasFullMarks(t *testing.T) {
 				Dir: dir, Unwritten: unwritten,
 			})
 		}
-		f.Decide = decideByInterface
+		f.Decide, f.Assigned = decideByInterface, true
 		f.Claims = func(log contract.Store, blobs contract.Blobs, limit int) contract.Store {
 			return claim.Check(log, blobs, limit)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/2-store/kafkatest"
 	"example.com/blotter/labs/kit/check"
@@ -153,7 +154,19 @@ var wrongs = []wrong{
 		return false, o.takeOver(ctx)
 	}}), false, false},
 	{"what was decided stays decided", "L2.66", "", bend(bent{expect: func(int64) int64 { return contract.Any }}), false, false},
-	{"a log lasts as long as its process", "L2.26", "L2.28 L2.34 L2.53 L2.54 L2.55 L2.56 L2.57 L2.58 L2.59 L2.60 L2.61 L2.62 L2.63 L2.64 L2.65 L2.66", bend(bent{connected: func(s *Store) {
+	{"who has gone needs no answer", "L2.67", "", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+		records := append(o.records(recorded), headsOf(ctx, o, recorded[len(recorded)-1])...)
+		p := o.producer
+		err := errors.Join(p.client.BeginTransaction(), p.produce(ctx, records))
+		if err == nil && p.client.EndTransaction(ctx, kgo.TryCommit) != nil {
+			err = errUnconfirmed
+		}
+		for i := range recorded {
+			recorded[i].Position = contract.Position{Partition: o.partition, Offset: records[i].Offset}
+		}
+		return err
+	}}), false, false},
+	{"a log lasts as long as its process", "L2.26", "L2.28 L2.34 L2.53 L2.54 L2.55 L2.56 L2.57 L2.58 L2.59 L2.60 L2.61 L2.62 L2.63 L2.64 L2.65 L2.66 L2.67", bend(bent{connected: func(s *Store) {
 		id := uuid.NewString()
 		s.events, s.heads = id+".events", id+".heads"
 	}}), false, false},
