@@ -73,6 +73,20 @@ func (a *app) own(ctx context.Context) (role, error) {
 	}
 }
 
+// busy says of a stack that another process has for itself how two can have it: who asked for an answer did not ask for a part of a stack.
+func (a *app) busy(err error) error {
+	var taken *stack.InUseError
+	if !errors.As(err, &taken) {
+		return err
+	}
+	by := "another process"
+	if taken.PID != 0 {
+		by = fmt.Sprintf("process %d", taken.PID)
+	}
+	return &failure{fmt.Sprintf("the stack in %s is in use by %s", a.cli.Data, by),
+		fmt.Sprintf("wait until %s ends, or keep one stack for all commands from then on: blotter up", by)}
+}
+
 // address is what the owners of partitions know each other by: the same for every process that can be the owner on this
 // folder, so that one that was killed is succeeded at once, and different for any other. An embedded stack has one folder.
 func (a *app) address() string {

@@ -43,7 +43,7 @@ func (a *app) finish(ctx context.Context, err error) error {
 		if closing := a.close(); err == nil {
 			err = closing
 		}
-		return err
+		return a.busy(err)
 	}
 	// Closing in order may wait for a part that is gone. What it would do more than the end of the process does, no
 	// longer matters.
