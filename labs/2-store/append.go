@@ -12,7 +12,8 @@ import (
 //
 // Exercise 5. First what happens when all goes well: take over if there is no producer, decide, give versions and times (contract.Stamp, behind
 // o.last), write the events (o.records) and the head of the last one in one transaction, and let the index know (o.know), with positions. Then
-// what happens when transact fails: three kinds of failure, three ways on.
+// what happens when transact fails: three kinds of failure, three ways on. Each begins with o.leave(): a producer that has failed is of no more
+// use, and without one the next append takes over first.
 func (o *owner) append(ctx context.Context, stream string, expected int64, events []contract.Event) ([]contract.Receipt, error) {
 	return nil, check.TODO("L2.append")
 }

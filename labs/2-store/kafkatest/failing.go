@@ -18,7 +18,7 @@ import (
 var failing = []spec{{
 	Check: check.Check{ID: "L2.64", Points: 2, Invariant: "L2.I2", Operation: appends, Title: "a batch of which the broker refuses one event leaves none of them",
 		Misconception: "that a batch is a loop over its events: what failed in the middle has a first half",
-		Hint:          "all records of an append, and the head, in one call of transact"},
+		Hint:          "all records of an append, and the head, in one call of transact; after an error of it leave(), and take over before the next append. Only a commit that was asked for is errUnconfirmed, and only who was replaced is told ErrFenced: anything else goes to the caller as it is"},
 	try: func(t *trial) {
 		t.begin()
 		t.appended(0, event(1))
@@ -47,7 +47,7 @@ var failing = []spec{{
 }, {
 	Check: check.Check{ID: "L2.59", Points: 3, Invariant: "L2.I2", Operation: appends, Title: "an event whose head is refused is not there either, and goes in once the head does",
 		Misconception: "that the events are what counts and the head can follow: who reads heads then believes less than the log says",
-		Hint:          "one call of transact with both; after an error nothing of it may be in the index"},
+		Hint:          "one call of transact with both; after an error nothing of it may be in the index, and the producer is of no more use: leave(), and take over before the next append"},
 	try: func(t *trial) {
 		t.begin()
 		t.appended(0, event(1))
@@ -171,9 +171,11 @@ func (t *trial) refused(topic string, bytes int, expected int64, events ...contr
 	}
 	return func() []contract.Receipt {
 		t.configure(topic, "max.message.bytes", "2097152")
-		if first := <-answers; first.err == nil {
+		first := <-answers
+		if first.err == nil {
 			return first.receipts
 		}
+		require.False(t, errors.Is(first.err, contract.ErrFenced), "the append was told ErrFenced: the broker refused it, and nobody else has come")
 		return t.appended(expected, events...)
 	}
 }

@@ -166,6 +166,13 @@ var wrongs = []wrong{
 		}
 		return err
 	}}), false, false},
+	{"who is refused was replaced", "L2.64", "L2.59", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
+		err := o.resolve(ctx, cause)
+		if err != nil {
+			err = fmt.Errorf("%w: %w", contract.ErrFenced, err)
+		}
+		return false, err
+	}}), false, false},
 	{"a log lasts as long as its process", "L2.26", "L2.28 L2.34 L2.53 L2.54 L2.55 L2.56 L2.57 L2.58 L2.59 L2.60 L2.61 L2.62 L2.63 L2.64 L2.65 L2.66 L2.67", bend(bent{connected: func(s *Store) {
 		id := uuid.NewString()
 		s.events, s.heads = id+".events", id+".heads"
