@@ -16,7 +16,7 @@ type rebuildCmd struct{}
 // From then on the log is taken as it is: what it has lost is no longer missed.
 func (c *rebuildCmd) Run(ctx context.Context, a *app) error {
 	a.asItIs = true
-	system, err := a.existing(ctx, withReadModel)
+	system, err := a.existing(ctx, withAnyReadModel)
 	if err != nil {
 		return err
 	}
@@ -25,6 +25,9 @@ func (c *rebuildCmd) Run(ctx context.Context, a *app) error {
 		return &failure{"this read model cannot be rebuilt beside itself", "another can: see solutions/3-projections/postgres"}
 	}
 	if err := model.Rebuild(ctx, system.Desk.Store, capstone.Batch); err != nil {
+		return err
+	}
+	if err := a.ours(ctx); err != nil {
 		return err
 	}
 	state, err := system.State(ctx)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -28,6 +29,7 @@ type status struct {
 	Checkpoint *lastSealed    `json:"checkpoint,omitempty"`
 	FollowUps  *followUpCount `json:"follow_ups,omitempty"`
 	Problem    string         `json:"problem,omitempty"` // why the rest is missing
+	hint       string         // what to do about what is not well, if anybody knows
 }
 
 type stackStatus struct {
@@ -95,7 +97,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 		s.Problem = opening.Error()
 	case s.Well:
 		if err := a.lookAtLog(ctx, &s); err != nil {
-			s.Well, s.Problem = false, err.Error()
+			s.Well, s.Problem, s.hint = false, err.Error(), hintOf(err)
 		}
 	}
 	return joined(a.answer(s, func(w io.Writer) { showStatus(w, s, time.Now()) }), s.verdict())
@@ -105,11 +107,7 @@ func (s status) verdict() error {
 	if s.Well {
 		return nil
 	}
-	hint := "what is not, is named above"
-	if slices.ContainsFunc(s.Lag, lag.lost) {
-		hint = aheadHint
-	}
-	return &failure{"not everything is well", hint}
+	return &failure{"not everything is well", cmp.Or(s.hint, "what is not, is named above")}
 }
 
 func (a *app) stackStatus(ctx context.Context) stackStatus {
@@ -214,9 +212,11 @@ func (t *tail) lag(of string, end contract.Cursor, now time.Time) lag {
 // compare finds what the log has lost: of what its readers have of it, and of what was written from this folder.
 func (s *status) compare(end, written contract.Cursor) {
 	if err := projection.Ahead(lastWriter, written, end); err != nil {
-		s.Well, s.Problem = false, err.Error()
+		s.Well, s.Problem, s.hint = false, err.Error(), aheadHint
 	}
-	s.Well = s.Well && !slices.ContainsFunc(s.Lag, lag.lost)
+	if slices.ContainsFunc(s.Lag, lag.lost) {
+		s.Well, s.hint = false, aheadHint
+	}
 }
 
 func (l *logStatus) count(ctx context.Context, log contract.Reader, end contract.Cursor, tails ...*tail) error {

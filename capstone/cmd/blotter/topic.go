@@ -108,14 +108,7 @@ func (a *app) takesOver(there topic) error {
 }
 
 // identify notes which topic a new log is in.
-func (a *app) identify(ctx context.Context) error {
-	if a.settings.Store != "kafka" {
-		return nil
-	}
-	brokers, err := a.stack.Kafka(ctx)
-	if err != nil {
-		return err
-	}
+func (a *app) identify(ctx context.Context, brokers []string) error {
 	there, err := findTopic(ctx, brokers, a.eventsTopic())
 	a.settings.Topic = there.id
 	return err

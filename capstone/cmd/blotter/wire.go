@@ -58,9 +58,6 @@ func (a *app) system(ctx context.Context, with ...part) (*capstone.System, error
 // settle makes the choice of stack and store one for good: both have answered, and nothing is on record yet. A crash before leaves no log,
 // but a stack with empty topics or tables of that name, which whoever begins the log takes over.
 func (a *app) settle(ctx context.Context) error {
-	if err := a.identify(ctx); err != nil {
-		return err
-	}
 	if err := a.reached().remove(); err != nil {
 		return err
 	}
@@ -135,7 +132,10 @@ func (a *app) store(ctx context.Context, heads contract.HeadCodec) (contract.Sto
 		return nil, err
 	}
 	a.onClose(store.Close)
-	return store, nil
+	if a.begins {
+		err = a.identify(ctx, brokers)
+	}
+	return store, err
 }
 
 func (a *app) postgresStore(ctx context.Context, log *slog.Logger) (contract.Store, error) {
@@ -163,7 +163,16 @@ func (a *app) clock() contract.Clock {
 // A part is something that not every command needs.
 type part func(context.Context, *app, *capstone.System) error
 
+// withReadModel is for who reads it, or brings it on.
 func withReadModel(ctx context.Context, a *app, s *capstone.System) error {
+	if err := withAnyReadModel(ctx, a, s); err != nil {
+		return err
+	}
+	return a.ours(ctx)
+}
+
+// withAnyReadModel is for who makes it anew, whatever log it is of.
+func withAnyReadModel(ctx context.Context, a *app, s *capstone.System) error {
 	dsn, err := a.stack.Postgres(ctx)
 	if err != nil {
 		return err
