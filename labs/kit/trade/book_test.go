@@ -59,41 +59,70 @@ func TestTheBookEqualsANaiveFold(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		d := histories().Draw(t, "history")
-		got := bookOf(t, d.arrivals(t)).State()
-		want := naive(d.streams)
-
-		require.Len(t, got.Trades, len(want.trades))
-		for _, tr := range got.Trades {
-			total := want.trades[tr.UTI]
-			require.Equal(t, want.status[tr.UTI], tr.Status, tr.UTI)
-			for name, q := range map[string]trade.Decimal{"contracted": tr.Contracted, "open": tr.Open, "SETTLED": tr.Settled,
-				"NOVATED": tr.Novated, "EXERCISED": tr.Exercised, "TERMINATED": tr.Terminated} {
-				same(t, total[name], q, tr.UTI+" "+name)
-			}
-		}
-		pools := want.pools()
-		require.Len(t, got.Positions, len(pools))
-		for _, p := range got.Positions {
-			name := p.Book + "|" + p.Instrument
-			same(t, pools[name].quantity, p.Quantity, name+" quantity")
-			same(t, pools[name].cost, p.AverageCost.Cost, name+" cost")
-			same(t, pools[name].realised, p.AverageCost.Realised, name+" realised")
-			same(t, pools[name].costFIFO, p.FIFO.Cost, name+" FIFO cost")
-			same(t, pools[name].realisedFIFO, p.FIFO.Realised, name+" FIFO realised")
-			checkMark(t, p, want.marks[p.Instrument])
-		}
+		holdToNaive(t, d, d.arrivals(t))
 	})
 }
 
-func checkMark(t require.TestingT, p trade.Position, mark *big.Rat) {
-	if mark == nil && !p.Quantity.IsZero() {
+// Pools of more legs than lie between two checkpoints, of contracts in every state, whose events come in any order.
+func TestABookOfLongPoolsEqualsANaiveFold(t *testing.T) {
+	t.Parallel()
+	var cast []string
+	for i := range 60 {
+		cast = append(cast, fmt.Sprint("L", i))
+	}
+	type told struct {
+		*desk
+		arrivals []arrival
+	}
+	long := rapid.Custom(func(t *rapid.T) told {
+		d := history(t, cast, 800, 800)
+		return told{d, d.arrivals(t)}
+	})
+	for seed := range 5 {
+		history := long.Example(seed)
+		legs := 0
+		for _, p := range naive(history.streams).pools() {
+			legs = max(legs, p.legs)
+		}
+		require.Greater(t, legs, 64, "seed %d", seed)
+		holdToNaive(t, history.desk, history.arrivals)
+	}
+}
+
+func holdToNaive(t require.TestingT, d *desk, arrivals []arrival) {
+	got := bookOf(t, arrivals).State()
+	want := naive(d.streams)
+
+	require.Len(t, got.Trades, len(want.trades))
+	for _, tr := range got.Trades {
+		total := want.trades[tr.UTI]
+		require.Equal(t, want.status[tr.UTI], tr.Status, tr.UTI)
+		for name, q := range map[string]trade.Decimal{"contracted": tr.Contracted, "open": tr.Open, "SETTLED": tr.Settled,
+			"NOVATED": tr.Novated, "EXERCISED": tr.Exercised, "TERMINATED": tr.Terminated} {
+			same(t, total[name], q, tr.UTI+" "+name)
+		}
+	}
+	pools := want.pools()
+	require.Len(t, got.Positions, len(pools))
+	for _, p := range got.Positions {
+		name := p.Book + "|" + p.Instrument + "|" + string(p.Currency)
+		same(t, pools[name].quantity, p.Quantity, name+" quantity")
+		same(t, pools[name].cost, p.AverageCost.Cost, name+" cost")
+		same(t, pools[name].realised, p.AverageCost.Realised, name+" realised")
+		same(t, pools[name].costFIFO, p.FIFO.Cost, name+" FIFO cost")
+		same(t, pools[name].realisedFIFO, p.FIFO.Realised, name+" FIFO realised")
+		checkMark(t, p, want.worth(p))
+	}
+}
+
+func checkMark(t require.TestingT, p trade.Position, worth *big.Rat) {
+	if worth == nil {
 		require.Nil(t, p.MarketValue)
 		require.Nil(t, p.AverageCost.Unrealised)
 		return
 	}
-	if mark != nil {
-		same(t, cents(mul(mark, rat(p.Quantity))), *p.MarketValue, p.Instrument+" value")
-	}
+	require.NotNil(t, p.MarketValue, p.Instrument)
+	same(t, worth, *p.MarketValue, p.Instrument+" value")
 	equal(t, p.AverageCost.Realised.Add(*p.AverageCost.Unrealised).String(), p.FIFO.Realised.Add(*p.FIFO.Unrealised))
 }
 

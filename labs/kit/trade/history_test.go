@@ -12,48 +12,91 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// histories draws what a careless desk may have put on record: commands in any order, late and corrected, of which those that
+// casts are the contracts of which a history has some: each letter is what they are about (see products).
+var casts = [][]string{{"P1", "P2", "O1"}, {"P1", "P2", "P3"}, {"G1", "G2", "O1"}, {"K1", "K2", "P1"}, {"O1", "O2"}}
+
+// products are what contracts are about, and the deliveries that their curves are marked for. A contract that began from an option is on its
+// underlying, and keeps the letter.
+var products = map[byte]struct {
+	instruments []trade.Instrument
+	marked      []string
+	currency    trade.Currency
+}{
+	'P': {powers("base", "2025-06", "2025-07"), []string{"2025-06", "2025-07"}, "EUR"},
+	'K': {powers("peak", "2025-06", "2025-06-01/2025-08-16"), []string{"2025-06", "2025-07", "2025-08"}, "EUR"},
+	'G': {gases("2025-Q3", "2025-07", "2025-07-15/2025-09-05"), []string{"2025-07", "2025-08", "2025-09", "2025-Q3"}, "EUR"},
+	'L': {powers("base", "2025-06"), []string{"2025-06"}, "EUR"},
+	'O': {[]trade.Instrument{call("70")}, []string{"2025-06", "2025-07"}, "USD"},
+}
+
+func powers(profile string, deliveries ...string) (all []trade.Instrument) {
+	for _, d := range deliveries {
+		all = append(all, trade.Instrument{Commodity: trade.Power, Zone: "CET", Profile: profile, Delivery: period(d)})
+	}
+	return all
+}
+
+func gases(deliveries ...string) (all []trade.Instrument) {
+	for _, d := range deliveries {
+		all = append(all, trade.Instrument{Commodity: trade.Gas, Zone: "TTF", Profile: "base", Delivery: period(d)})
+	}
+	return all
+}
+
+// histories draws what a careless desk may have put on record: commands in any order, late, ahead and corrected, of which those that
 // were refused are left out.
 func histories() *rapid.Generator[*desk] {
-	return rapid.Custom(func(t *rapid.T) *desk {
-		d := newDesk()
-		for i := range rapid.IntRange(1, 50).Draw(t, "commands") {
-			cmd := anyCommand(t, d, i)
-			e, err := d.try(cmd)
-			if err != nil || cmd.UTI == "" {
-				continue
-			}
-			for _, follow := range trade.FollowUps(cmd.UTI, d.streams[cmd.Stream()], e) {
-				_, _ = d.try(follow)
-			}
-		}
-		return d
-	})
+	return rapid.Custom(func(t *rapid.T) *desk { return history(t, rapid.SampledFrom(casts).Draw(t, "cast"), 1, 50) })
+}
+
+func history(t *rapid.T, cast []string, least, most int) *desk {
+	d := newDesk()
+	for i := range rapid.IntRange(least, most).Draw(t, "commands") {
+		d.send(anyCommand(t, d, cast, i))
+	}
+	return d
+}
+
+// send is do for commands that may be refused, as may what follows from them.
+func (d *desk) send(cmd trade.Command) {
+	e, err := d.try(cmd)
+	if err != nil || cmd.UTI == "" {
+		return
+	}
+	for _, follow := range trade.FollowUps(cmd.UTI, d.streams[cmd.Stream()], e) {
+		d.send(follow)
+	}
 }
 
 // first is when the histories begin. Every command is entered an hour after the one before, from May on, when the option may be
-// exercised; most take effect then, some before.
+// exercised; most take effect then, some before and some after.
 var first = at("2025-05-01T08:00:00Z")
 
-func anyCommand(t *rapid.T, d *desk, i int) trade.Command {
-	uti := rapid.SampledFrom([]string{"P1", "P2", "O1"}).Draw(t, "uti")
-	if taken := d.streams[trade.TradeStream(uti)]; len(taken) > 0 && rapid.Bool().Draw(t, "successor") {
+func anyCommand(t *rapid.T, d *desk, cast []string, i int) trade.Command {
+	uti := rapid.SampledFrom(cast).Draw(t, "uti")
+	if taken := d.streams[trade.TradeStream(uti)]; len(taken) > 0 && rapid.IntRange(0, 2).Draw(t, "successor") == 0 {
 		uti = rapid.SampledFrom(utis(d)).Draw(t, "any uti")
 	}
 	cmd := trade.Command{ID: fmt.Sprint("c", i), UTI: uti, EnteredAt: first.Add(time.Duration(i) * time.Hour), Actor: "a", Approver: "b", Reason: "r"}
-	if rapid.IntRange(0, 3).Draw(t, "late") == 0 {
-		cmd.EffectiveAt = cmd.EnteredAt.Add(-time.Duration(rapid.IntRange(1, 30).Draw(t, "hours")) * time.Hour)
+	switch hours := time.Duration(rapid.IntRange(1, 30).Draw(t, "hours")) * time.Hour; rapid.IntRange(0, 7).Draw(t, "when") {
+	case 0, 1:
+		cmd.EffectiveAt = cmd.EnteredAt.Add(-hours)
+	case 2:
+		cmd.EffectiveAt = cmd.EnteredAt.Add(hours)
 	}
 	history := d.streams[cmd.Stream()]
 	if len(history) == 0 {
 		cmd.Body = anyNew(t, uti)
 		return cmd
 	}
-	cmd.Body = anyBody(t, uti, i)
+	now, err := trade.Fold(uti, history, trade.AsOf{})
+	if err != nil {
+		panic(err)
+	}
+	cmd.Body = anyBody(t, now, i)
 	if rapid.IntRange(0, 3).Draw(t, "correct") == 0 {
 		e := rapid.SampledFrom(history).Draw(t, "corrected")
-		cmd.Corrects = e.ID
-		cmd.Body = restated(t, cmd, e)
+		cmd.Corrects, cmd.Body = e.ID, restated(t, now, cmd, e)
 	}
 	if m, ok := cmd.Body.(trade.PriceMarked); ok { // a mark is of a curve, and corrects nothing of the contract
 		cmd.UTI, cmd.Corrects = "", [16]byte{}
@@ -79,90 +122,139 @@ func number(t *rapid.T, label string, from, to int64) trade.Decimal {
 	return trade.MulDiv(trade.Int(rapid.Int64Range(from*100, to*100).Draw(t, label)), trade.Int(1), trade.Int(100), 2)
 }
 
+// cash is an amount that may be one of the currency.
+func cash(t *rapid.T, label string, c trade.Currency) trade.Decimal {
+	return number(t, label, -3, 3).Round(c.Places())
+}
+
 func anyNew(t *rapid.T, uti string) trade.Body {
+	p := products[uti[0]]
 	n := power("1", "1")
-	if uti[0] == 'O' {
-		n = option("1", "1")
-		o := *n.Instrument.Option
-		o.Kind = rapid.SampledFrom([]string{trade.Call, trade.Put}).Draw(t, "kind")
-		n.Instrument.Option = &o
+	n.Instrument = rapid.SampledFrom(p.instruments).Draw(t, "instrument")
+	if o := n.Instrument.Option; o != nil {
+		other := *o
+		other.Kind = rapid.SampledFrom([]string{trade.Call, trade.Put}).Draw(t, "kind")
+		n.Instrument.Option = &other
 	}
 	n.Side = rapid.SampledFrom([]trade.Side{trade.Buy, trade.Sell}).Draw(t, "side")
-	n.Quantity.Value = number(t, "quantity", 1, 100)
+	n.Quantity = trade.Quantity{Value: number(t, "quantity", 1, 100), Unit: n.Instrument.Commodity.Unit()}
+	if n.Quantity.Unit == trade.MWh && rapid.IntRange(0, 4).Draw(t, "capacity") == 0 {
+		n.Quantity = mw(rapid.SampledFrom([]string{"0.05", "0.1"}).Draw(t, "MW"))
+	}
 	n.Price = number(t, "price", 1, 100)
-	n.Fee = number(t, "fee", -3, 3)
+	n.Currency = rapid.SampledFrom([]trade.Currency{p.currency, p.currency, "JPY"}).Draw(t, "currency")
+	n.Fee = cash(t, "fee", n.Currency)
 	n.Book = rapid.SampledFrom([]string{"x", "x", "y"}).Draw(t, "book")
 	return n
 }
 
-func anyBody(t *rapid.T, uti string, i int) trade.Body {
-	q := trade.Quantity{}
-	if rapid.IntRange(0, 4).Draw(t, "in part") > 0 {
-		q = trade.Quantity{Value: number(t, "part", 0, 40), Unit: trade.MWh}
-		if uti[0] == 'O' {
-			q.Unit = trade.BBL
+// part is how much of a contract, in full every now and then.
+func part(t *rapid.T, now trade.Trade) trade.Quantity {
+	switch rapid.IntRange(0, 9).Draw(t, "part") {
+	case 0, 1:
+		return trade.Quantity{}
+	case 2:
+		if now.Unit == trade.MWh {
+			return mw("0.01")
 		}
 	}
-	price, next := number(t, "at", 1, 100), fmt.Sprintf("%s-%d", uti, i)
-	switch rapid.IntRange(0, 9).Draw(t, "event") {
-	case 0:
+	return trade.Quantity{Value: number(t, "quantity", 0, 40), Unit: now.Unit}
+}
+
+func anyBody(t *rapid.T, now trade.Trade, i int) trade.Body {
+	q, price, fee, next := part(t, now), number(t, "at", 1, 100), cash(t, "fee", now.Currency), fmt.Sprintf("%s-%d", now.UTI, i)
+	switch rapid.IntRange(0, 10).Draw(t, "event") {
+	case 0, 1:
 		return trade.Amend{Kind: trade.Amendment, Price: &price}
-	case 1:
+	case 2:
 		a := trade.Amend{Kind: trade.Amendment, Quantity: q}
 		if rapid.Bool().Draw(t, "both") {
 			a.Price = &price
 		}
 		return a
-	case 2:
-		return trade.Amend{Kind: trade.Update, Trader: "trader/" + price.String()}
 	case 3:
-		return trade.Cancel{Kind: trade.Terminate, Quantity: q, Fee: number(t, "fee", -3, 3)}
+		return trade.Amend{Kind: trade.Update, Trader: "trader/" + price.String()}
 	case 4:
+		return trade.Cancel{Kind: trade.Terminate, Quantity: q, Fee: fee}
+	case 5:
 		if rapid.IntRange(0, 3).Draw(t, "void") == 0 {
 			return trade.Cancel{Kind: trade.Void}
 		}
-		return anyMark(t, uti)
-	case 5:
+		return anyMark(t, now)
+	case 6:
 		role := rapid.SampledFrom([]string{trade.Transferor, trade.Remaining}).Draw(t, "role")
-		return trade.Novate{Role: role, Quantity: q, Fee: number(t, "fee", -3, 3), NewUTI: next, Incoming: "in"}
-	case 6, 7:
+		return trade.Novate{Role: role, Quantity: q, Fee: fee, NewUTI: next, Incoming: "in"}
+	case 7:
 		b := trade.Exercise{Quantity: q, UnderlyingPrice: price, Settlement: trade.Physical, NewUTI: next}
 		if rapid.Bool().Draw(t, "cash") {
 			b.Settlement, b.NewUTI = trade.Cash, ""
 		}
 		return b
 	case 8:
-		return anyMark(t, uti)
+		return anyMark(t, now)
 	}
 	return trade.Settle{Quantity: q, Price: price}
 }
 
-func anyMark(t *rapid.T, uti string) trade.Body {
-	m := trade.PriceMarked{Curve: "power/CET/base", Currency: "EUR", Points: []trade.Point{{Delivery: period("2025-03"), Price: number(t, "mark", 1, 100)}}}
-	if uti[0] == 'O' {
-		m.Curve = rapid.SampledFrom([]string{"oil/BRENT", call("70").Curve()}).Draw(t, "curve")
-		m.Currency, m.Points[0].Delivery = "USD", period("2025-06")
+func anyMark(t *rapid.T, now trade.Trade) trade.Body {
+	p := products[now.UTI[0]]
+	m := trade.PriceMarked{Curve: now.Terms.Instrument.Curve(), Currency: rapid.SampledFrom([]trade.Currency{p.currency, p.currency, p.currency, "JPY"}).Draw(t, "marked in")}
+	if rapid.Bool().Draw(t, "underlying") {
+		m.Curve = now.Terms.Instrument.Underlying().Curve()
+	}
+	for _, delivery := range p.marked {
+		if rapid.IntRange(0, 2).Draw(t, "marked") > 0 {
+			m.Points = append(m.Points, trade.Point{Delivery: period(delivery), Price: number(t, "mark", 1, 100)})
+		}
 	}
 	return m
 }
 
 // restated is a body that may stand in the slot of e: what stands there with other figures, often.
-func restated(t *rapid.T, cmd trade.Command, e trade.Event) trade.Body {
+func restated(t *rapid.T, now trade.Trade, cmd trade.Command, e trade.Event) trade.Body {
+	q := trade.Quantity{Value: number(t, "new quantity", 0, 20), Unit: now.Unit}
 	switch b := e.Body.(type) {
 	case trade.New:
-		n := b
-		n.Quantity.Value, n.Price = number(t, "new quantity", 1, 100), number(t, "new price", 1, 100)
-		n.Book = rapid.SampledFrom([]string{"x", "y"}).Draw(t, "new book")
-		return n
+		return renewed(t, now.UTI, b)
 	case trade.Novate:
-		b.Quantity.Value = number(t, "new quantity", 0, 20)
+		b.Quantity, b.Fee = q, cash(t, "new fee", now.Currency)
 		return b
 	case trade.Exercise:
-		b.Quantity.Value = number(t, "new quantity", 0, 20)
+		b.Quantity = q
 		return b
 	case trade.Settle:
-		b.Quantity.Value = number(t, "new quantity", 0, 20)
+		b.Quantity, b.Price = q, number(t, "new price", 1, 100)
 		return b
+	case trade.Cancel:
+		if b.Kind == trade.Terminate {
+			b.Quantity, b.Fee = q, cash(t, "new fee", now.Currency)
+			return b
+		}
 	}
 	return cmd.Body
+}
+
+// renewed is n with one or two of its terms as another contract has them.
+func renewed(t *rapid.T, uti string, n trade.New) trade.Body {
+	other := anyNew(t, uti).(trade.New)
+	n.Quantity.Value, n.Capacity = number(t, "new quantity", 1, 100), trade.Decimal{}
+	for range 2 {
+		switch rapid.IntRange(0, 6).Draw(t, "term") {
+		case 0:
+			n.Price = other.Price
+		case 1:
+			n.Book = other.Book
+		case 2:
+			n.Side = other.Side
+		case 3:
+			n.Currency, n.Fee = other.Currency, other.Fee
+		case 4:
+			n.Fee = cash(t, "new fee", n.Currency)
+		case 5:
+			if (n.Instrument.Option == nil) == (other.Instrument.Option == nil) {
+				n.Instrument = other.Instrument
+			}
+		}
+	}
+	return n
 }

@@ -4,6 +4,7 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -17,7 +18,7 @@ type oracle struct {
 	legs   []oracleLeg
 	trades map[string]map[string]*big.Rat // by UTI: "open", "SETTLED" and so on
 	status map[string]trade.Status
-	marks  map[string]*big.Rat // by instrument id
+	marks  map[string]trade.Mark // by curve, and delivery as it is written
 }
 
 type oracleLeg struct {
@@ -25,6 +26,7 @@ type oracleLeg struct {
 	stream, pool     string
 	side             int
 	quantity, amount *big.Rat
+	places           int // of the currency
 }
 
 type oracleSlot struct {
@@ -32,14 +34,14 @@ type oracleSlot struct {
 }
 
 func naive(streams map[string][]trade.Event) *oracle {
-	o := &oracle{nil, map[string]map[string]*big.Rat{}, map[string]trade.Status{}, map[string]*big.Rat{}}
+	o := &oracle{nil, map[string]map[string]*big.Rat{}, map[string]trade.Status{}, map[string]trade.Mark{}}
 	for stream, events := range streams {
 		slots := valid(events)
 		if strings.HasPrefix(stream, "curve/") {
 			for _, s := range slots {
 				m := s.last.Body.(trade.PriceMarked)
 				for _, p := range m.Points {
-					o.marks[m.Curve+"@"+p.Delivery.String()] = rat(p.Price)
+					o.marks[m.Curve+"@"+p.Delivery.String()] = trade.Mark{Price: p.Price, Currency: m.Currency}
 				}
 			}
 			continue
@@ -90,8 +92,14 @@ func valid(events []trade.Event) []oracleSlot {
 func mul(a, b *big.Rat) *big.Rat { return new(big.Rat).Mul(a, b) }
 func add(a, b *big.Rat) *big.Rat { return new(big.Rat).Add(a, b) }
 func sub(a, b *big.Rat) *big.Rat { return new(big.Rat).Sub(a, b) }
-func cents(r *big.Rat) *big.Rat  { return halfEven(r, 2) }
 func sign(n int) *big.Rat        { return big.NewRat(int64(n), 1) }
+
+func placesOf(c trade.Currency) int {
+	if c == "JPY" {
+		return 0
+	}
+	return 2
+}
 
 func (o *oracle) contract(stream string, slots []oracleSlot) {
 	uti := strings.TrimPrefix(stream, "trade/")
@@ -102,10 +110,11 @@ func (o *oracle) contract(stream string, slots []oracleSlot) {
 		total[k] = new(big.Rat)
 	}
 	price, side, status, lastOut := new(big.Rat), 1, trade.Live, trade.Live
+	cents := func(r *big.Rat) *big.Rat { return halfEven(r, placesOf(terms.Currency)) }
 	move := func(s oracleSlot, q, a *big.Rat) {
 		if q.Sign() != 0 || a.Sign() != 0 {
-			pool := terms.Book + "|" + terms.Instrument.ID()
-			legs = append(legs, oracleLeg{s, stream, pool, side, q, a})
+			pool := terms.Book + "|" + terms.Instrument.ID() + "|" + string(terms.Currency)
+			legs = append(legs, oracleLeg{s, stream, pool, side, q, a, placesOf(terms.Currency)})
 		}
 	}
 	out := func(s oracleSlot, q, fee trade.Decimal, worth *big.Rat, as trade.Status) {
@@ -179,6 +188,8 @@ func (o *oracle) contract(stream string, slots []oracleSlot) {
 type oraclePool struct {
 	quantity, cost, realised, costFIFO, realisedFIFO *big.Rat
 	lots                                             []oracleLot
+	legs                                             int
+	passed                                           int // lots that a new price passed by: its contract's own, on the other side
 }
 
 type oracleLot struct {
@@ -191,7 +202,7 @@ func (o *oracle) pools() map[string]*oraclePool {
 	for _, l := range o.legs {
 		p := pools[l.pool]
 		if p == nil {
-			p = &oraclePool{new(big.Rat), new(big.Rat), new(big.Rat), new(big.Rat), new(big.Rat), nil}
+			p = &oraclePool{quantity: new(big.Rat), cost: new(big.Rat), realised: new(big.Rat), costFIFO: new(big.Rat), realisedFIFO: new(big.Rat)}
 			pools[l.pool] = p
 		}
 		p.take(l)
@@ -205,6 +216,8 @@ func (o *oracle) pools() map[string]*oraclePool {
 }
 
 func (p *oraclePool) take(l oracleLeg) {
+	p.legs++
+	cents := func(r *big.Rat) *big.Rat { return halfEven(r, l.places) }
 	if l.quantity.Sign() == 0 {
 		p.reprice(l)
 		return
@@ -225,7 +238,7 @@ func (p *oraclePool) take(l oracleLeg) {
 		out := cents(mul(p.cost, new(big.Rat).Quo(new(big.Rat).Neg(closing), p.quantity)))
 		p.cost, p.realised = sub(p.cost, out), add(p.realised, sub(forClosing, out))
 		p.realisedFIFO = add(p.realisedFIFO, forClosing)
-		p.close(closing)
+		p.close(closing, l.places)
 	}
 	if opening.Sign() != 0 {
 		paid := new(big.Rat).Neg(l.amount)
@@ -238,7 +251,7 @@ func (p *oraclePool) take(l oracleLeg) {
 	p.quantity = add(p.quantity, l.quantity)
 }
 
-func (p *oraclePool) close(q *big.Rat) {
+func (p *oraclePool) close(q *big.Rat, places int) {
 	for q = new(big.Rat).Neg(q); q.Sign() != 0; { // in the sense of the lots
 		lot := p.lots[0]
 		part := q
@@ -246,7 +259,7 @@ func (p *oraclePool) close(q *big.Rat) {
 			part, p.lots = lot.quantity, p.lots[1:]
 			p.realisedFIFO = sub(p.realisedFIFO, lot.cost)
 		} else {
-			out := cents(mul(lot.cost, new(big.Rat).Quo(part, lot.quantity)))
+			out := halfEven(mul(lot.cost, new(big.Rat).Quo(part, lot.quantity)), places)
 			p.lots[0] = oracleLot{lot.stream, sub(lot.quantity, part), sub(lot.cost, out)}
 			p.realisedFIFO = sub(p.realisedFIFO, out)
 		}
@@ -261,10 +274,54 @@ func (p *oraclePool) reprice(l oracleLeg) {
 		p.realised = add(p.realised, l.amount)
 	}
 	for i := len(p.lots) - 1; i >= 0; i-- {
-		if p.lots[i].stream == l.stream && p.lots[i].quantity.Sign() == l.side {
+		switch {
+		case p.lots[i].stream != l.stream:
+		case p.lots[i].quantity.Sign() != l.side:
+			p.passed++
+		default:
 			p.lots[i].cost = sub(p.lots[i].cost, l.amount)
 			return
 		}
 	}
 	p.realisedFIFO = add(p.realisedFIFO, l.amount)
+}
+
+// worth is the value of a position, or nil where a mark is missing.
+func (o *oracle) worth(p trade.Position) *big.Rat {
+	if p.Quantity.IsZero() {
+		return new(big.Rat)
+	}
+	i, err := trade.ParseInstrumentID(p.Instrument)
+	if err != nil {
+		panic(err)
+	}
+	curve, mean, hours := i.Curve(), new(big.Rat), new(big.Rat)
+	if m, marked := o.marks[p.Instrument]; marked {
+		mean, hours = rat(m.Price), sign(1)
+		if m.Currency != p.Currency {
+			return nil
+		}
+	} else {
+		for at := i.Delivery.Start; at < i.Delivery.End; at++ {
+			m, marked := o.marks[curve+"@"+at.UTC().Format("2006-01")]
+			if !marked || m.Currency != p.Currency {
+				return nil
+			}
+			n := sign(hoursOfDay(i, at))
+			mean, hours = add(mean, mul(n, rat(m.Price))), add(hours, n)
+		}
+	}
+	return halfEven(mul(rat(p.Quantity), new(big.Rat).Quo(mean, hours)), placesOf(p.Currency))
+}
+
+// hoursOfDay is from one day's beginning to the next. No clock changes in the summer that histories trade.
+func hoursOfDay(i trade.Instrument, d trade.Day) int {
+	weekend := d.UTC().Weekday() == time.Saturday || d.UTC().Weekday() == time.Sunday
+	switch {
+	case i.Profile != "peak":
+		return 24
+	case weekend:
+		return 0
+	}
+	return 12
 }
