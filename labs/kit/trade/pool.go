@@ -7,7 +7,8 @@ import "slices"
 //
 //	realised - cost = the sum of all amounts
 //
-// so their totals, realised and unrealised, are equal: they differ in when, not in how much.
+// so their totals, realised and unrealised, are equal: they differ in when, not in how much. That the totals agree is no test of the split: what
+// a method puts on the wrong side of it cancels out.
 type Pool struct {
 	Average Average `json:"average"`
 	FIFO    FIFO    `json:"fifo"`
