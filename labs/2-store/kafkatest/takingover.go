@@ -3,6 +3,7 @@ package kafkatest
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -90,26 +91,44 @@ var takingOver = []spec{{
 		t.begin()
 		history := recorded(batch(1, 3)...)
 		want := contract.Head{Stream: stream, Version: 3, EventID: history[2].ID, RecordedAt: history[2].RecordedAt, Digest: history[2].ContentDigest()}
-		ahead := want
-		ahead.Version = 9
-		for _, wrong := range []any{nil, ahead, "?"} {
+		spoilt := func(spoil func(*contract.Head)) contract.Head {
+			head := want
+			spoil(&head)
+			return head
+		}
+		for _, found := range []struct {
+			what string
+			head any
+		}{
+			{"none", nil},
+			{"one of another version", spoilt(func(h *contract.Head) { h.Version = 9 })},
+			{"one of another event", spoilt(func(h *contract.Head) { h.EventID = history[0].ID })},
+			{"one of another time", spoilt(func(h *contract.Head) { h.RecordedAt = noon })},
+			{"one of other content", spoilt(func(h *contract.Head) { h.Digest[0]++ })},
+			{"one that says the stream has ended", spoilt(func(h *contract.Head) { h.Ended = true })},
+			{"one that cannot be read", "?"},
+		} {
 			t.reopen(func() {
-				if wrong == nil {
+				if found.head == nil {
 					before := t.before(history...)
 					require.NoError(t, before.EndTransaction(t.Context(), kgo.TryCommit))
 				} else {
-					t.writeHead(stream, wrong)
+					t.writeHead(stream, found.head)
 				}
-				t.writeHead("trade/NONE", ahead)
+				t.writeHead("trade/NONE", want)
 			})
 			got := t.headOf(stream)
-			require.NotNil(t, got, "the head of %s, where there was %v", stream, wrong)
-			require.Equal(t, want, *got, "the head of %s, where there was %v", stream, wrong)
+			require.NotNil(t, got, "the head of %s, where there was %s", stream, found.what)
+			t.same(fmt.Sprintf("the head of %s, where there was %s", stream, found.what), inWords(want), inWords(*got))
 			t.holds("whatever its head said", eventsOf(history)...)
 			require.Nil(t, t.headOf("trade/NONE"), "the head of a stream that does not exist")
 		}
 	},
 }}
+
+func inWords(h contract.Head) string {
+	return fmt.Sprintf("version %d of %s, event %s at %s, digest %x, ended: %t", h.Version, h.Stream, number(h.EventID.String()), h.RecordedAt.Format(time.RFC3339Nano), h.Digest, h.Ended)
+}
 
 // writeHead goes around the store.
 func (t *trial) writeHead(key string, head any) {

@@ -75,6 +75,9 @@ var wrongs = []wrong{
 	{"the heads are the state", "L2.57", "L2.53 L2.55", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
 		return serve(ctx, o, fence, mark(o, atOnce), readNow(o), believe(o))
 	}}), false, false},
+	{"a head is as good as its version", "L2.57", "", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
+		return serve(ctx, o, fence, mark(o, atOnce), readNow(o), mendByVersion(o))
+	}}), false, false},
 	{"what is written is recorded", "L2.54", "", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
 		return serve(ctx, o, fence, mark(o, atOnce), readAll(o), mendNow(o))
 	}}), false, false},
@@ -258,6 +261,31 @@ func believe(o *owner) func(context.Context, *producer) error {
 			}
 		}
 		return err
+	}
+}
+
+// mendByVersion mends the heads of another version.
+func mendByVersion(o *owner) func(context.Context, *producer) error {
+	return func(ctx context.Context, p *producer) error {
+		end, err := headsEnd(ctx, o)
+		if err != nil {
+			return err
+		}
+		found, err := o.readHeads(ctx, end)
+		var mend []*kgo.Record
+		for _, last := range o.ends() {
+			if found[last.Stream].Version != last.Version {
+				mend = append(mend, headsOf(ctx, o, last)...)
+			}
+			delete(found, last.Stream)
+		}
+		for stream := range found {
+			mend = append(mend, o.noHead(stream))
+		}
+		if err != nil || len(mend) == 0 {
+			return err
+		}
+		return p.transact(ctx, mend)
 	}
 }
 
