@@ -40,7 +40,7 @@ const lastWriter = "the last to write it"
 
 // mark notes how far the log has come. A crash before it leaves the mark before, which holds as well, but tells less.
 func (a *app) mark(ctx context.Context, log contract.Reader) error {
-	const patience = 5 * time.Second // the command is done: a broker that went away is not waited for
+	const patience = 20 * time.Second // the command is done: a broker that went away is not waited for long
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	end, err := log.End(ctx)
