@@ -97,13 +97,13 @@ var failing = []spec{{
 }, {
 	Check: check.Check{ID: "L2.61", Points: 3, Invariant: "L2.I6", Operation: appends, Title: "a commit of which nothing was heard but an error, and which landed, is in the log once, and its caller gets its receipts",
 		Misconception: "that an error means it did not happen: of a commit it means only that nobody told you",
-		Hint:          "errUnconfirmed: take over from yourself (fence, mark, read), then decide anew: what landed is found by its id"},
-	try: func(t *trial) { t.lost(true) },
+		Hint:          "errUnconfirmed, whatever the error is, fenced or not: take over from yourself (fence, mark, read), then decide anew: what landed is found by its id"},
+	try: func(t *trial) { t.lost(true, kerr.UnknownServerError); t.lost(true, kerr.ProducerFenced) },
 }, {
 	Check: check.Check{ID: "L2.62", Points: 3, Invariant: "L2.I9", Operation: appends, Title: "a commit of which nothing was heard but an error, and which did not land, is done again behind a fence, and is in the log once",
 		Misconception: "that what was not answered can be sent again: without a fence in between both may land",
 		Hint:          "what has not landed when you have fenced never will; until then, do not write it a second time"},
-	try: func(t *trial) { t.lost(false) },
+	try: func(t *trial) { t.lost(false, kerr.UnknownServerError); t.lost(false, kerr.ProducerFenced) },
 }, {
 	Check: check.Check{ID: "L2.63", Points: 2, Invariant: "L2.I9", Operation: appends, Title: "an owner that was fenced writes nothing more until it has taken over again, and then knows what came meanwhile",
 		Misconception: "that being fenced is mended by a new epoch: somebody else has been writing, and what you know is old",
@@ -180,18 +180,16 @@ func (t *trial) refused(topic string, bytes int, expected int64, events ...contr
 	}
 }
 
-// lost appends while every commit is answered with an error that does not tell, whether it lands or not.
-func (t *trial) lost(landed bool) {
+// lost appends while every commit is answered with an error, whether it lands or not. No error tells which: one who is fenced may have landed
+// before that, and hear of it when the client asks for the second time.
+func (t *trial) lost(landed bool, answer *kerr.Error) {
 	t.begin()
 	t.appended(0, event(1))
 	side := producer(t, t.opts, "side")
-	lost := t.loseCommits(side, landed)
-	receipts, err := t.append(1, batch(2, 3)...)
+	lost := t.loseCommits(side, landed, answer)
+	receipts, err := t.again(1, batch(2, 3)...)
 	require.Positive(t, lost.Load(), "commits whose outcome was not told: an append is committed by EndTxn")
-	for errors.Is(err, contract.ErrFenced) { // it may say so, and then be asked again
-		receipts, err = t.append(1, batch(2, 3)...)
-	}
-	require.NoError(t, err, "an append whose commit told nothing: the log can be asked what became of it")
+	require.NoError(t, err, "an append whose commit was answered with %s: the log can be asked what became of it", answer.Message)
 	require.Len(t, receipts, 2, "receipts")
 	require.Equal(t, []int64{2, 3}, []int64{receipts[0].Version, receipts[1].Version}, "versions that the caller was told")
 	t.holds("after the append", batch(1, 3)...)
@@ -201,9 +199,8 @@ func (t *trial) lost(landed bool) {
 	t.holds("after the next append", batch(1, 4)...)
 }
 
-// loseCommits has the broker answer every EndTxn with UNKNOWN_SERVER_ERROR, whether it does what was asked or not, until somebody
-// fences.
-func (t *trial) loseCommits(side *kgo.Client, landed bool) *atomic.Int32 {
+// loseCommits has the broker answer every EndTxn with an error, whether it does what was asked or not, until somebody fences.
+func (t *trial) loseCommits(side *kgo.Client, landed bool, says *kerr.Error) *atomic.Int32 {
 	var lost atomic.Int32
 	var fenced, inside atomic.Bool
 	t.cluster.ControlKey(int16(kmsg.InitProducerID), func(kmsg.Request) (kmsg.Response, error, bool) {
@@ -215,13 +212,20 @@ func (t *trial) loseCommits(side *kgo.Client, landed bool) *atomic.Int32 {
 		if fenced.Load() || inside.Load() {
 			return nil, nil, false
 		}
-		if lost.Add(1) == 1 && landed {
+		if lost.Add(1) == 1 {
 			inside.Store(true)
-			t.cluster.SleepControl(func() { _, _ = request.(*kmsg.EndTxnRequest).RequestWith(t.Context(), side) })
+			t.cluster.SleepControl(func() {
+				if landed {
+					_, _ = request.(*kmsg.EndTxnRequest).RequestWith(t.Context(), side)
+				}
+				if says == kerr.ProducerFenced {
+					usurp(t, t.opts, 0) // and it is true
+				}
+			})
 			inside.Store(false)
 		}
 		answer := request.ResponseKind().(*kmsg.EndTxnResponse)
-		answer.ErrorCode = kerr.UnknownServerError.Code
+		answer.ErrorCode = says.Code
 		return answer, nil, true
 	})
 	return &lost

@@ -127,7 +127,7 @@ var wrongs = []wrong{
 		}
 		return true, serve(ctx, o, fence)
 	}}), false, false},
-	{"a new epoch mends a fence", "L2.63", "L2.65", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
+	{"a new epoch mends a fence", "L2.63", "L2.61 L2.62 L2.65", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
 		if !isFenced(cause) {
 			return false, o.resolve(ctx, cause)
 		}
@@ -175,6 +175,20 @@ var wrongs = []wrong{
 			err = fmt.Errorf("%w: %w", contract.ErrFenced, err)
 		}
 		return false, err
+	}}), false, false},
+	{"who was fenced has nothing in the log", "L2.61", "L2.62", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
+		if errors.Is(cause, errUnconfirmed) && isFenced(cause) {
+			o.leave()
+			return false, fmt.Errorf("%w: %w", contract.ErrFenced, cause)
+		}
+		return false, o.resolve(ctx, cause)
+	}}), false, false},
+	{"the caller can ask the log", "L2.61", "L2.62 L2.66", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
+		if errors.Is(cause, errUnconfirmed) {
+			o.leave()
+			return false, fmt.Errorf("%w: %w", contract.ErrFenced, cause)
+		}
+		return false, o.resolve(ctx, cause)
 	}}), false, false},
 	{"a log lasts as long as its process", "L2.26", "L2.28 L2.34 L2.53 L2.54 L2.55 L2.56 L2.57 L2.58 L2.59 L2.60 L2.61 L2.62 L2.63 L2.64 L2.65 L2.66 L2.67", bend(bent{connected: func(s *Store) {
 		id := uuid.NewString()
