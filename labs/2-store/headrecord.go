@@ -45,8 +45,17 @@ type foundHead struct {
 	null bool
 }
 
-// readHeads is the latest head of each stream before the offset.
+// readHeads is the latest head of each stream before the offset, which is one of the topic of heads. An offset behind the topic's end is an error:
+// what lies before it will perhaps never come.
 func (o *owner) readHeads(ctx context.Context, to int64) (map[string]foundHead, error) {
+	ends, err := o.s.admin.ListEndOffsets(ctx, o.s.heads)
+	end, err := o.s.cursor(ends, err)
+	if err != nil {
+		return nil, err
+	}
+	if to > end.At(o.partition) {
+		return nil, fmt.Errorf("read %s up to %d: it ends at %d", o.s.heads, to, end.At(o.partition))
+	}
 	starts, err := o.s.admin.ListStartOffsets(ctx, o.s.heads) // compaction moves it
 	begin, err := o.s.cursor(starts, err)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"example.com/blotter/labs/kit/check"
 )
 
-// mendHeads makes the heads before the offset to say what the log says (L2.I6). Both are written in one transaction, so they differ only
-// where a broker broke its promise, or where somebody else wrote there. The log is the truth.
+// mendHeads makes the heads before the offset `to`, that of our own mark in the topic of heads, say what the log says (L2.I6). Heads and events
+// are written in one transaction, so they differ only where a broker broke its promise, or where somebody else wrote there. The log is the truth.
 //
 // Exercise 4. readHeads is what the topic says, o.ends() what the index says; headOf, headRecord and noHead make heads and their records
 // (headrecord.go).

@@ -6,8 +6,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// mendHeads makes the heads before the offset to say what the log says. Both are written in one transaction, so they differ only
-// where a broker broke its promise, or where somebody else wrote there. The log is the truth.
+// mendHeads makes the heads before the offset `to`, that of our own mark in the topic of heads, say what the log says. Heads and events
+// are written in one transaction, so they differ only where a broker broke its promise, or where somebody else wrote there. The log is the truth.
 func (o *owner) mendHeads(ctx context.Context, p *producer, to int64) error {
 	found, err := o.readHeads(ctx, to)
 	if err != nil {

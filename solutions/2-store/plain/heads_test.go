@@ -1,0 +1,31 @@
+package store
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+// The offset of the events' mark, say, taken for that of the heads' mark: who waits for such a record waits for ever.
+func TestHeadsAreNotReadPastTheirEnd(t *testing.T) {
+	t.Parallel()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	require.NoError(t, err)
+	t.Cleanup(cluster.Close)
+	s, err := Open(t.Context(), Options{
+		Brokers: cluster.ListenAddrs(), Prefix: "log", Heads: noHeads{}, Clock: func(context.Context) time.Time { return time.Unix(1, 0) },
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	_, err = s.owners[0].readHeads(t.Context(), 2) // the mark and the record that commits it
+	require.NoError(t, err)
+	_, err = s.owners[0].readHeads(t.Context(), 3)
+	require.EqualError(t, err, "read log.heads up to 3: it ends at 2")
+}
+
+type noHeads struct{ contract.HeadCodec }
