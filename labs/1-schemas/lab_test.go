@@ -10,9 +10,12 @@ import (
 	"example.com/blotter/labs/1-schemas/codectest"
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack/stacktest"
 )
 
-func answer() codectest.Fixture {
+func TestMain(m *testing.M) { stacktest.Main(m) }
+
+func answer(t testing.TB) codectest.Fixture {
 	return codectest.Fixture{
 		New: func(ctx context.Context, registry contract.Registry, prefix string) (codectest.Codec, error) {
 			return codec.New(ctx, registry, prefix)
@@ -24,7 +27,9 @@ func answer() codectest.Fixture {
 		Consumer: func(client *kgo.Client, parked string, c contract.Codec) contract.Consumer {
 			return codec.NewConsumer(client, parked, c)
 		},
+		Brokers: stacktest.Kafka(t),
+		Prefix:  stacktest.Prefix(t),
 	}
 }
 
-func TestLab1(t *testing.T) { check.Run(t, codectest.Suite(answer())) }
+func TestLab1(t *testing.T) { check.Run(t, codectest.Suite(answer(t))) }

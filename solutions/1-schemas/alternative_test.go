@@ -24,7 +24,7 @@ func TestOtherRightAnswersHaveFullMarks(t *testing.T) {
 	for name, w := range map[string]wire{"library": library{}, "interpreter": interpreter{}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := answer()
+			f := answer(t)
 			f.New = func(ctx context.Context, r contract.Registry, prefix string) (codectest.Codec, error) {
 				return newTreeCodec(ctx, r, prefix, w)
 			}

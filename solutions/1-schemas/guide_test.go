@@ -31,7 +31,7 @@ func TestTheGuideListsEveryCheckAndRule(t *testing.T) {
 	require.True(t, found)
 	_, after, _ = strings.Cut(after, "\n\n")
 	table := ""
-	suite := codectest.Suite(answer())
+	suite := codectest.Suite(answer(t))
 	for _, c := range suite.Checks {
 		table += fmt.Sprintf("| %s (%s) | %d | %s |\n", c.ID, c.Invariant, c.Points, c.Title)
 		require.Contains(t, before, "| "+c.Invariant+" | ")
@@ -90,7 +90,7 @@ func TestTheCommandsAndLinksOfTheGuides(t *testing.T) {
 	t.Parallel()
 	makefile, err := os.ReadFile("../../Makefile")
 	require.NoError(t, err)
-	suite := codectest.Suite(answer())
+	suite := codectest.Suite(answer(t))
 	for _, file := range []string{"labs/README.md", "labs/1-schemas/README.md"} {
 		text, err := os.ReadFile("../../" + file)
 		require.NoError(t, err)

@@ -16,7 +16,7 @@ func TestEveryCheckIsFailedByAWrongAnswer(t *testing.T) {
 	for _, w := range wrongs {
 		found[w.finds] = true
 	}
-	for _, c := range codectest.Suite(answer()).Checks {
+	for _, c := range codectest.Suite(answer(t)).Checks {
 		require.True(t, found[c.ID], "no wrong answer is there for %s", c.ID)
 	}
 }
@@ -24,7 +24,7 @@ func TestEveryCheckIsFailedByAWrongAnswer(t *testing.T) {
 // Full marks, and for something: a check that asked the answer nothing has not run, whatever its verdict.
 func TestTheReferenceHasFullMarks(t *testing.T) {
 	t.Parallel()
-	fullMarks(t, answer())
+	fullMarks(t, answer(t))
 }
 
 func fullMarks(t *testing.T, f codectest.Fixture) {

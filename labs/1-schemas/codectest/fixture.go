@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -29,12 +30,18 @@ type Fixture struct {
 	Compatible func(mode contract.Mode, next string, published ...string) error
 	Producer   func(client *kgo.Client, topic string, codec contract.Codec) contract.Producer
 	Consumer   func(client *kgo.Client, parked string, codec contract.Codec) contract.Consumer
+
+	// Brokers are those of a Kafka that may be anybody's: each check has topics and a group of its own there, whose names begin with Prefix.
+	Brokers []string
+	Prefix  string
+	// Patience is how long to wait for what a right answer does at once; zero is long enough for a busy machine.
+	Patience time.Duration
 }
 
 // Suite is the checks of Lab 1, in the order in which they should be met.
 func Suite(f Fixture) check.Suite {
 	s := check.Suite{Name: "1-schemas", Guide: "labs/1-schemas/README.md"}
-	for _, c := range slices.Concat(publishing, encoding, decoding, asking, versions, compatibility, streaming) {
+	for _, c := range slices.Concat(publishing, encoding, decoding, asking, versions, compatibility, streaming, joining, refusing) {
 		s.Checks = append(s.Checks, c.bind(f))
 	}
 	return s

@@ -7,33 +7,42 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
 )
 
-// kafka is a broker in this process with two topics: events in several partitions, and what was parked in one.
+// kafka is two topics and a group of the check's own: events in a few partitions, and what was parked in one.
 type kafka struct {
-	seeds  []string
-	client *kgo.Client
+	seeds               []string
+	client              *kgo.Client
+	topic, parked, desk string
 }
 
-const (
-	topic      = "events"
-	parked     = "events.parked"
-	partitions = 3
-)
+// newKafka makes the topics on the brokers that the fixture names.
+func newKafka(t *trial) *kafka { return newKafkaAt(t, t.answer.Brokers, 3) }
 
-func newKafka(t *trial) *kafka {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topic), kfake.SeedTopics(1, parked))
-	require.NoError(t, err, "start a broker")
-	t.Cleanup(cluster.Close)
-	k := &kafka{seeds: cluster.ListenAddrs()}
+func newKafkaAt(t *trial, seeds []string, partitions int32) *kafka {
+	own := t.answer.Prefix + strings.ReplaceAll(strings.ToLower(t.Name()), ".", "-")
+	k := &kafka{seeds: seeds, topic: own + "-events", parked: own + "-parked", desk: own + "-desk"}
 	k.client = k.connect(t)
 	t.Cleanup(k.client.Close)
+	k.create(t, k.topic, partitions)
+	k.create(t, k.parked, 1)
 	return k
+}
+
+// create makes a topic, and takes it away after the check: the brokers may be somebody's.
+func (k *kafka) create(t *trial, name string, partitions int32) {
+	admin := kadm.NewClient(k.client)
+	_, err := admin.CreateTopic(t.Context(), partitions, -1, nil, name)
+	require.NoError(t, err, "create a topic")
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Second)
+		defer cancel()
+		_, _ = admin.DeleteTopic(ctx, name) // one that stays is empty of meaning: its name is never used again
+	})
 }
 
 func (k *kafka) connect(t check.T, options ...kgo.Opt) *kgo.Client {
@@ -44,35 +53,44 @@ func (k *kafka) connect(t check.T, options ...kgo.Opt) *kgo.Client {
 
 // member is a client in the consumer group, which reads from where the group is, or else from the beginning. It keeps its partitions while
 // it has records at hand, and can write records that are larger than those that it reads, as parked ones are.
-func (k *kafka) member(t check.T) *kgo.Client {
-	return k.connect(t, kgo.ConsumerGroup("desk"), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
-		kgo.FetchMaxWait(100*time.Millisecond), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.ProducerBatchMaxBytes(2<<20))
+func (k *kafka) member(t check.T, options ...kgo.Opt) *kgo.Client {
+	return k.connect(t, append(options, kgo.ConsumerGroup(k.desk), kgo.ConsumeTopics(k.topic), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
+		kgo.HeartbeatInterval(100*time.Millisecond), kgo.FetchMaxWait(100*time.Millisecond),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.ProducerBatchMaxBytes(2<<20))...)
 }
 
 func (k *kafka) produce(t check.T, to string, r *kgo.Record) {
 	copied := *r
 	copied.Topic = to
-	require.NoError(t, k.client.ProduceSync(t.Context(), &copied).FirstErr(), "produce to %s", to)
+	require.NoError(t, k.client.ProduceSync(t.Context(), &copied).FirstErr(), "produce a record")
 }
 
 // all waits for n records of a topic, and is sure that there are no more.
 func (k *kafka) all(t check.T, of string, n int) []*kgo.Record {
-	require.Equal(t, n, k.count(t, of), "records in the topic %s", of)
+	require.Equal(t, n, k.count(t, of), "records in the topic of the %s", k.what(of))
 	client := k.connect(t, kgo.ConsumeTopics(of), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	defer client.Close()
 	var records []*kgo.Record
 	for len(records) < n {
 		fetches := client.PollFetches(t.Context())
-		require.NoError(t, fetches.Err(), "read the topic %s", of)
+		require.NoError(t, fetches.Err(), "read the topic of the %s", k.what(of))
 		records = append(records, fetches.Records()...)
 	}
 	return records
 }
 
+// what a topic is called in a failure: its name is another in each run.
+func (k *kafka) what(topic string) string {
+	if topic == k.parked {
+		return "parked records"
+	}
+	return "events"
+}
+
 // count is how many records a topic has.
 func (k *kafka) count(t check.T, of string) int {
 	ends, err := kadm.NewClient(k.client).ListEndOffsets(context.WithoutCancel(t.Context()), of)
-	require.NoError(t, err, "ends of the topic %s", of)
+	require.NoError(t, err, "ends of the topic of the %s", k.what(of))
 	n := int64(0)
 	ends.Each(func(o kadm.ListedOffset) { n += o.Offset })
 	return int(n)
@@ -88,14 +106,14 @@ func (k *kafka) foreign(t *trial, e contract.Event) contract.Event {
 			last.Headers[i].Value = []byte(e.ID.String())
 		}
 	}
-	k.produce(t, topic, &kgo.Record{Key: last.Key, Value: e.Data, Headers: last.Headers})
+	k.produce(t, k.topic, &kgo.Record{Key: last.Key, Value: e.Data, Headers: last.Headers})
 	return e
 }
 
 // last is the last record of a stream.
 func (k *kafka) last(t *trial, stream string) *kgo.Record {
 	var last *kgo.Record
-	for _, r := range k.all(t, topic, k.count(t, topic)) {
+	for _, r := range k.all(t, k.topic, k.count(t, k.topic)) {
 		if string(r.Key) == stream {
 			last = r
 		}

@@ -23,6 +23,7 @@ import (
 //	L1.I8  an event that is published comes out equal, and those of one stream in their order
 //	L1.I9  a record that is no event is parked as it is, with where it was and why, and what follows is handled
 //	L1.I10 what is not the record's fault parks nothing, and its offset stays
+//	L1.I11 a member that joins is let in, and is handed nothing that another has done or has at hand
 type Codec interface {
 	// Encode fills Type, Schema, Fingerprint and Data of an event.
 	Encode(ctx context.Context, body trade.Body) (Payload, error)
@@ -101,6 +102,7 @@ func Decoded(ctx context.Context, codec Codec, r Recorded) (trade.Event, error) 
 		Corrects:    r.Corrects,
 		EffectiveAt: r.EffectiveAt.UTC(),
 		RecordedAt:  r.RecordedAt.UTC(),
+		Actor:       r.Actor,
 		Body:        body,
 	}, nil
 }
