@@ -3,6 +3,7 @@ package kafkatest
 import (
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -47,8 +48,8 @@ var takingOver = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L2.55", Points: 3, Invariant: "L2.I9", Operation: takeover, Title: "what the owner before commits at the last moment is known to the next",
-		Misconception: "that one can read first and shut the door after: what comes in between is not known, and its version is given a second time",
-		Hint:          "fence, mark, read, in this order: only once nobody else can write does the log hold still"},
+		Misconception: "that one can read first and shut the door after, or that the end of the log is all of it: what is not known is given its version a second time",
+		Hint:          "fence, mark, read, in this order: only once nobody else can write does the log hold still, and only your mark lies behind all that they wrote"},
 	try: func(t *trial) {
 		t.begin()
 		t.reopen(func() {
@@ -62,6 +63,8 @@ var takingOver = []spec{{
 			})
 		})
 		t.holds("after taking over", event(1))
+		t.reopen(t.behindAStranger(recorded(batch(1, 2)...)[1]))
+		t.holds("after taking over, where the owner before had committed behind a stranger's open transaction", batch(1, 2)...)
 	},
 }, {
 	Check: check.Check{ID: "L2.56", Points: 2, Invariant: "L2.I2", Operation: transact, Title: "what one transaction writes to two topics is in both or in neither",
@@ -128,6 +131,26 @@ var takingOver = []spec{{
 
 func inWords(h contract.Head) string {
 	return fmt.Sprintf("version %d of %s, event %s at %s, digest %x, ended: %t", h.Version, h.Stream, number(h.EventID.String()), h.RecordedAt.Format(time.RFC3339Nano), h.Digest, h.Ended)
+}
+
+// behindAStranger has the owner before commit an event behind a transaction of somebody else's, who holds the last stable offset back until
+// the next owner marks.
+func (t *trial) behindAStranger(e contract.Recorded) func() {
+	return func() {
+		stranger := producer(t, t.opts, "somebody-else")
+		require.NoError(t, stranger.BeginTransaction())
+		require.NoError(t, stranger.ProduceSync(t.Context(), record(t.opts.Prefix+".events", e)).FirstErr())
+		require.NoError(t, t.before(e).EndTransaction(t.Context(), kgo.TryCommit))
+		var marked atomic.Bool
+		t.cluster.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+			if !marked.Swap(true) {
+				t.cluster.SleepControl(func() {
+					require.NoError(t, stranger.EndTransaction(t.Context(), kgo.TryAbort))
+				})
+			}
+			return nil, nil, false
+		})
+	}
 }
 
 // writeHead goes around the store.

@@ -69,6 +69,9 @@ var wrongs = []wrong{
 	{"first read, then shut the door", "L2.55", "", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
 		return serve(ctx, o, readNow(o), fence, mark(o, atOnce), mendNow(o))
 	}}), false, false},
+	{"the log ends where its end is", "L2.55", "", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
+		return serve(ctx, o, fence, readNow(o), mendNow(o), mark(o, atOnce))
+	}}), false, false},
 	{"two transactions are nearly one", "L2.56", "", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
 		return serve(ctx, o, fence, mark(o, apart), readNow(o), mendNow(o))
 	}}), false, true},
@@ -78,7 +81,7 @@ var wrongs = []wrong{
 	{"a head is as good as its version", "L2.57", "", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
 		return serve(ctx, o, fence, mark(o, atOnce), readNow(o), mendByVersion(o))
 	}}), false, false},
-	{"what is written is recorded", "L2.54", "", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
+	{"what is written is recorded", "L2.54", "L2.55", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
 		return serve(ctx, o, fence, mark(o, atOnce), readAll(o), mendNow(o))
 	}}), false, false},
 	{"a reader sees what is written", "L2.60", "", bend(bent{read: func(ctx context.Context, s *Store, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
