@@ -38,7 +38,7 @@ func (d *desk) enter(t *testing.T, c trade.Command) {
 	require.NoError(t, err)
 	e := trade.Event{
 		ID: trade.EventID(c.ID, 0), Version: int64(len(d.streams[stream]) + 1), Corrects: decision.Corrects,
-		EffectiveAt: decision.EffectiveAt, RecordedAt: c.EnteredAt, Body: decision.Body,
+		EffectiveAt: decision.EffectiveAt, RecordedAt: c.EnteredAt, Actor: c.Actor, Body: decision.Body,
 	}
 	d.streams[stream] = append(d.streams[stream], e)
 	d.taken++

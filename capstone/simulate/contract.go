@@ -30,7 +30,7 @@ type slot struct {
 func (c *contract) record(cmd trade.Command, decision trade.Decision) trade.Event {
 	e := trade.Event{
 		ID: trade.EventID(cmd.ID, 0), Version: int64(len(c.history) + 1), Corrects: decision.Corrects,
-		EffectiveAt: decision.EffectiveAt, RecordedAt: cmd.EnteredAt, Body: decision.Body,
+		EffectiveAt: decision.EffectiveAt, RecordedAt: cmd.EnteredAt, Actor: cmd.Actor, Body: decision.Body,
 	}
 	if cmd.UTI == "" { // a mark is corrected the same evening, and once
 		e.Corrects = uuid.Nil

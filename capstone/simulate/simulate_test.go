@@ -35,7 +35,7 @@ func TestEveryStepIsAnsweredAsItSays(t *testing.T) {
 			require.NoError(t, err, c.ID)
 			e := trade.Event{
 				ID: trade.EventID(c.ID, 0), Version: int64(len(streams[stream]) + 1), Corrects: decision.Corrects,
-				EffectiveAt: decision.EffectiveAt, RecordedAt: c.EnteredAt, Body: decision.Body,
+				EffectiveAt: decision.EffectiveAt, RecordedAt: c.EnteredAt, Actor: c.Actor, Body: decision.Body,
 			}
 			streams[stream] = append(streams[stream], e)
 			if c.UTI != "" {

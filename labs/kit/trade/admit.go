@@ -12,7 +12,7 @@ func (l timeline) admit(now Trade, cmd Command) *Refusal {
 		return refuse(UnknownEvent, "%s did not begin with event %s: there is nothing of it to void", now.UTI, cmd.Voids)
 	}
 	if cmd.Corrects == uuid.Nil {
-		if r := now.admitNew(cmd); r != nil {
+		if r := l.admitNew(now, cmd); r != nil {
 			return r
 		}
 	} else if r := l.admitCorrection(now, cmd); r != nil {
@@ -21,20 +21,20 @@ func (l timeline) admit(now Trade, cmd Command) *Refusal {
 	return l.admitSuccessor(cmd)
 }
 
-func (t Trade) admitNew(cmd Command) *Refusal {
+func (l timeline) admitNew(now Trade, cmd Command) *Refusal {
 	c, _ := cmd.Body.(Cancel)
 	_, begins := cmd.Body.(New)
 	switch {
-	case t.Status == "":
+	case now.Status == "":
 		return nil // Evolve knows what may begin
 	case begins:
-		return refuse(AlreadyBegun, "%s is %s", t.UTI, t.Status)
-	case c.Kind == Void && t.PriorUTI != "" && cmd.Voids == uuid.Nil: // what that gave up, and the cash carried in, would be gone
-		return refuse(ContinuesAnother, "%s continues %s: correct the event that began it there to quantity 0, and it is voided", t.UTI, t.PriorUTI)
+		return refuse(AlreadyBegun, "%s is %s", now.UTI, now.Status)
+	case c.Kind == Void && l.slots[0].By == FollowUpActor && cmd.Voids == uuid.Nil: // what that gave up, and the cash carried in, would be gone
+		return refuse(ContinuesAnother, "%s continues %s: correct the event that began it there to quantity 0, and it is voided", now.UTI, now.PriorUTI)
 	case c.Kind == Void:
 		return nil
 	}
-	return t.live()
+	return now.live()
 }
 
 // admitCorrection holds corrections to what the rest of the log may rely on. A slot that begins a contract always

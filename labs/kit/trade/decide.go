@@ -75,11 +75,11 @@ func propose(history []Event, cmd Command) (timeline, Slot, *Refusal) {
 	if bad != nil {
 		panic(fmt.Sprintf("trade: illegal history: %v", bad))
 	}
-	e := Event{ID: EventID(cmd.ID, 0), Version: 1, Corrects: cmd.Corrects, EffectiveAt: cmd.EffectiveAt, Body: cmd.Body}
+	e := Event{ID: EventID(cmd.ID, 0), Version: 1, Corrects: cmd.Corrects, EffectiveAt: cmd.EffectiveAt, Actor: cmd.Actor, Body: cmd.Body}
 	for _, h := range history {
 		e.Version = max(e.Version, h.Version+1)
 	}
-	slot, meant := Slot{Version: e.Version, Root: e.ID}, cmd.EnteredAt
+	slot, meant := Slot{Version: e.Version, Root: e.ID, By: e.Actor}, cmd.EnteredAt
 	if cmd.Corrects != uuid.Nil {
 		i, ok := line.place[cmd.Corrects]
 		if !ok {

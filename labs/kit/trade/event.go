@@ -18,6 +18,7 @@ type Event struct {
 	Corrects    uuid.UUID
 	EffectiveAt time.Time
 	RecordedAt  time.Time
+	Actor       string // who; see FollowUpActor
 	Body        Body
 }
 

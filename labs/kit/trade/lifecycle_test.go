@@ -39,6 +39,8 @@ func account(t trade.Trade) string {
 
 func TestLifecycle(t *testing.T) {
 	t.Parallel()
+	continued := power("100", "50")
+	continued.PriorUTI = "T0"
 	for _, c := range []struct {
 		name  string
 		given []trade.Command
@@ -90,6 +92,7 @@ func TestLifecycle(t *testing.T) {
 			"LIVE 100 = 100 + 0 + 0 + 0 + 0", ""},
 		{"TERMINATED, CANCEL void", []trade.Command{bought, terminate}, voidIt, "VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
 		{"NOVATED, CANCEL void", []trade.Command{bought, novateAll}, voidIt, "VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
+		{"SETTLED, entered by hand as continuing another, CANCEL void", []trade.Command{on("02-03", continued), settleAll}, voidIt, "VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
 		{"EXERCISED, CANCEL void", []trade.Command{boughtOpt, exercises("05-06", trade.Exercise{})}, on("05-07", voidIt.Body), "VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
 	} {
 		d := newDesk()

@@ -62,7 +62,6 @@ func refusals() []refusalCase {
 		{"void after a physical EXERCISE", []trade.Command{boughtOpt, physical}, on("05-07", voidIt.Body), trade.HasFollowUps},
 		{"void of what a novation began", []trade.Command{bought, remain20}, of("T2", on("02-21", voidIt.Body)), trade.ContinuesAnother},
 		{"void of what an exercise began", []trade.Command{boughtOpt, physical}, of("T2", on("05-07", voidIt.Body)), trade.ContinuesAnother},
-		{"void of one entered as continuing another, closed", []trade.Command{on("02-03", continued), settleAll}, voidIt, trade.ContinuesAnother},
 		{"SETTLE of more than is open", one, on("02-20", trade.Settle{Quantity: mwh("100.000001"), Price: dec("55")}), trade.Exceeds},
 		{"NOVATE of more than is open then", []trade.Command{bought, settlePart}, on("02-21", trade.Novate{Role: trade.Transferor, Quantity: mwh("71"), NewUTI: "X", Incoming: "c"}), trade.Exceeds},
 		{"TERMINATE in MW of more than is open", one, on("02-21", trade.Cancel{Kind: trade.Terminate, Quantity: mw("1")}), trade.Exceeds},

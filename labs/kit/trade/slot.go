@@ -21,6 +21,7 @@ import (
 type Slot struct {
 	Version int64     // of the event that opened it: its place among slots of one effective time
 	Root    uuid.UUID // the id of that event
+	By      string    // its actor
 	Event   Event     // what stands in it, at Event.EffectiveAt
 }
 
@@ -64,7 +65,7 @@ func timelineOf(events []Event, at AsOf) (timeline, *SlotError) {
 		switch {
 		case e.Corrects == uuid.Nil:
 			i = len(l.slots)
-			l.slots = append(l.slots, Slot{e.Version, e.ID, e})
+			l.slots = append(l.slots, Slot{e.Version, e.ID, e.Actor, e})
 		case known:
 			l.slots[i].Event = e
 		default:

@@ -56,7 +56,7 @@ func (h history) next() int64               { return h.before + int64(len(h.even
 
 // readEvents are the events taken, by stream and version.
 func (p *Projection) readEvents(ctx context.Context, tx pgx.Tx, where string, args ...any) iter.Seq2[contract.StreamEvent, error] {
-	const columns = "SELECT stream, version, id, corrects, effective_at, recorded_at, type, data FROM events "
+	const columns = "SELECT stream, version, id, corrects, effective_at, recorded_at, actor, type, data FROM events "
 	return func(yield func(contract.StreamEvent, error) bool) {
 		rows, err := tx.Query(ctx, columns+where+" ORDER BY stream, version", args...)
 		if err != nil {
@@ -78,7 +78,7 @@ func (p *Projection) readEvents(ctx context.Context, tx pgx.Tx, where string, ar
 
 func (p *Projection) scanEvent(ctx context.Context, row pgx.Row) (contract.StreamEvent, error) {
 	var r contract.Recorded
-	err := row.Scan(&r.Stream, &r.Version, &r.ID, &r.Corrects, &r.EffectiveAt, &r.RecordedAt, &r.Type, &r.Data)
+	err := row.Scan(&r.Stream, &r.Version, &r.ID, &r.Corrects, &r.EffectiveAt, &r.RecordedAt, &r.Actor, &r.Type, &r.Data)
 	if err != nil {
 		return contract.StreamEvent{}, fmt.Errorf("read events: %w", err)
 	}
@@ -87,10 +87,10 @@ func (p *Projection) scanEvent(ctx context.Context, row pgx.Row) (contract.Strea
 }
 
 func insertEvents(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error {
-	columns := []string{"stream", "version", "id", "corrects", "effective_at", "recorded_at", "type", "data"}
+	columns := []string{"stream", "version", "id", "corrects", "effective_at", "recorded_at", "actor", "type", "data"}
 	_, err := tx.CopyFrom(ctx, pgx.Identifier{"events"}, columns, pgx.CopyFromSlice(len(fresh), func(i int) ([]any, error) {
 		r := fresh[i]
-		return []any{r.Stream, r.Version, r.ID, r.Corrects, r.EffectiveAt, r.RecordedAt, r.Type, r.Data}, nil
+		return []any{r.Stream, r.Version, r.ID, r.Corrects, r.EffectiveAt, r.RecordedAt, r.Actor, r.Type, r.Data}, nil
 	}))
 	return err
 }
