@@ -93,6 +93,35 @@ var changes = []struct {
 	{"a field that may be null from now on", record(a), record(field("a", `["null", "string"]`, "")), true, false},
 	{"a string that becomes an int", record(a), record(field("a", `"int"`, "")), false, false},
 	{"a wider enum", enum(`"x", "y"`), enum(`"x", "y", "z"`), true, false},
+	{"an enum whose readers have a default", enumOr("x"), enumOr("x", "y"), true, true},
+	{"bytes that become a string", record(field("n", `"bytes"`, "")), record(field("n", `"string"`, "")), true, true},
+	{"int that becomes double", record(field("n", `"int"`, "")), record(field("n", `"double"`, "")), true, false},
+	{"float that becomes double", record(field("n", `"float"`, "")), record(field("n", `"double"`, "")), true, false},
+	{"double that becomes float", record(field("n", `"double"`, "")), record(field("n", `"float"`, "")), false, true},
+	{"float that becomes long", record(field("n", `"float"`, "")), record(field("n", `"long"`, "")), false, true},
+	{"a map of ints that becomes one of strings", record(field("m", `{"type": "map", "values": "int"}`, "")), record(field("m", `{"type": "map", "values": "string"}`, "")), false, false},
+	{"a digest that gets longer", record(field("d", fixed("16"), "")), record(field("d", fixed("32"), "")), false, false},
+	{"a field under another name, with an alias", record(field("a", `"string"`, "")), record(field("z", `"string"`, `, "aliases": ["a"]`)), true, false},
+	{"a field under another name, without", record(field("a", `"string"`, "")), record(field("z", `"string"`, "")), false, false},
+	{"a new field without default, in a record within", record(field("in", within(), "")), record(field("in", within(requiredB), "")), false, true},
+	{"a new field with a default, in a record within", record(field("in", within(), "")), record(field("in", within(optionalB), "")), true, true},
+	{"a new field without default, in a record that contains itself", record(a, chain), record(a, chain, requiredB), false, true},
+	{"an array that becomes one of longs", record(field("l", `{"type": "array", "items": "int"}`, "")), record(field("l", `{"type": "array", "items": "long"}`, "")), true, false},
+}
+
+// chain is a field of a record R that contains itself.
+var chain = field("next", `["null", "R"]`, "")
+
+func within(fields ...string) string {
+	return `{"type": "record", "name": "In", "fields": [` + strings.Join(append(fields, a), ",") + `]}`
+}
+
+func fixed(size string) string { return `{"type": "fixed", "name": "F", "size": ` + size + `}` }
+
+// enumOr is one whose readers take a symbol that they do not know for its first.
+func enumOr(symbols ...string) string {
+	list := `"` + strings.Join(symbols, `", "`) + `"`
+	return record(field("e", `{"type": "enum", "name": "E", "symbols": [`+list+`], "default": "`+symbols[0]+`"}`, ""))
 }
 
 // judge tries every change under modes.
