@@ -70,7 +70,53 @@ var returning = []spec{{
 		require.EqualValues(t, 2, receipts[0].Version)
 		t.holds("after the commit", batch(1, 2)...)
 	},
+}, {
+	Check: check.Check{ID: "L2.68", Points: 1, Invariant: "L2.I7", Operation: transact, Title: "who has receipts can read what they are of: an append waits until the last stable offset is past it",
+		Misconception: "that what is committed can be seen: the coordinator answers when it has decided, and writes that into the partitions after it",
+		Hint:          "behind the commit, producer.settled"},
+	try: func(t *trial) {
+		t.begin()
+		shown := t.decidedLate(5)
+		t.appended(0, event(1))
+		require.True(t, shown.Load(), "it was asked, when the receipts came, whether readers can see the event")
+		t.holds("after the append", event(1))
+	},
 }}
+
+// decidedLate has the broker say a few times that the last stable offset is where the log begins, and then, in what it gives, that the truth was told.
+func (t *trial) decidedLate(times int32) *atomic.Bool {
+	var asked atomic.Int32
+	var shown atomic.Bool
+	t.cluster.ControlKey(int16(kmsg.ListOffsets), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		t.cluster.KeepControl()
+		ask := request.(*kmsg.ListOffsetsRequest)
+		if ask.IsolationLevel != 1 { // not of who reads what is committed
+			return nil, nil, false
+		}
+		if asked.Add(1) > times {
+			shown.Store(true)
+			return nil, nil, false
+		}
+		return atTheBeginning(ask), nil, true
+	})
+	return &shown
+}
+
+// atTheBeginning answers offset 0 for all that is asked.
+func atTheBeginning(ask *kmsg.ListOffsetsRequest) *kmsg.ListOffsetsResponse {
+	answer := ask.ResponseKind().(*kmsg.ListOffsetsResponse)
+	for _, topic := range ask.Topics {
+		at := kmsg.NewListOffsetsResponseTopic()
+		at.Topic = topic.Topic
+		for _, p := range topic.Partitions {
+			partition := kmsg.NewListOffsetsResponseTopicPartition()
+			partition.Partition, partition.Offset = p.Partition, 0
+			at.Partitions = append(at.Partitions, partition)
+		}
+		answer.Topics = append(answer.Topics, at)
+	}
+	return answer
+}
 
 // slowCommit calls meanwhile once a commit was asked for, and has the answer come some round trips after that: who listens for the
 // end of meanwhile has heard of it by then.

@@ -160,17 +160,11 @@ var wrongs = []wrong{
 		return false, o.takeOver(ctx)
 	}}), false, false},
 	{"what was decided stays decided", "L2.66", "", bend(bent{expect: func(int64) int64 { return contract.Any }}), false, false},
-	{"who has gone needs no answer", "L2.67", "", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
-		records := append(o.records(recorded), headsOf(ctx, o, recorded[len(recorded)-1])...)
-		p := o.producer
-		err := errors.Join(p.client.BeginTransaction(), p.produce(ctx, records))
-		if err == nil && p.client.EndTransaction(ctx, kgo.TryCommit) != nil {
-			err = errUnconfirmed
-		}
-		for i := range recorded {
-			recorded[i].Position = contract.Position{Partition: o.partition, Offset: records[i].Offset}
-		}
-		return err
+	{"who has gone needs no answer", "L2.67", "L2.68", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+		return unsettled(ctx, o, recorded)
+	}}), false, false},
+	{"what is decided can be seen", "L2.68", "", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+		return unsettled(context.WithoutCancel(ctx), o, recorded)
 	}}), false, false},
 	{"who is refused was replaced", "L2.64", "L2.59", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
 		err := o.resolve(ctx, cause)
@@ -193,7 +187,7 @@ var wrongs = []wrong{
 		}
 		return false, o.resolve(ctx, cause)
 	}}), false, false},
-	{"a log lasts as long as its process", "L2.26", "L2.28 L2.34 L2.53 L2.54 L2.55 L2.56 L2.57 L2.58 L2.59 L2.60 L2.61 L2.62 L2.63 L2.64 L2.65 L2.66 L2.67", bend(bent{connected: func(s *Store) {
+	{"a log lasts as long as its process", "L2.26", "L2.28 L2.34 L2.53 L2.54 L2.55 L2.56 L2.57 L2.58 L2.59 L2.60 L2.61 L2.62 L2.63 L2.64 L2.65 L2.66 L2.67 L2.68", bend(bent{connected: func(s *Store) {
 		id := uuid.NewString()
 		s.events, s.heads = id+".events", id+".heads"
 	}}), false, false},
@@ -304,6 +298,21 @@ func mendByVersion(o *owner) func(context.Context, *producer) error {
 		}
 		return p.transact(ctx, mend)
 	}
+}
+
+// unsettled is owner.write under ctx alone, which does not wait for what comes after the commit.
+func unsettled(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+	records := append(o.records(recorded), headsOf(ctx, o, recorded[len(recorded)-1])...)
+	if err := errors.Join(o.producer.client.BeginTransaction(), o.producer.produce(ctx, records)); err != nil {
+		return err
+	}
+	for i := range recorded {
+		recorded[i].Position = contract.Position{Partition: o.partition, Offset: records[i].Offset}
+	}
+	if err := o.producer.client.EndTransaction(ctx, kgo.TryCommit); err != nil {
+		return fmt.Errorf("%w: %w", errUnconfirmed, err)
+	}
+	return nil
 }
 
 // forget takes the latest events back out of the index.
