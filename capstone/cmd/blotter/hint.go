@@ -27,10 +27,12 @@ func labSuites() []check.Suite {
 	}
 }
 
+// findCheck takes an ID in any case, and without its L.
 func findCheck(id string) (check.Suite, check.Check, bool) {
+	id = "L" + strings.TrimPrefix(strings.ToUpper(id), "L")
 	for _, s := range suites() {
 		for _, c := range s.Checks {
-			if strings.EqualFold(c.ID, id) {
+			if c.ID == id {
 				return s, c, true
 			}
 		}
@@ -39,14 +41,14 @@ func findCheck(id string) (check.Suite, check.Check, bool) {
 }
 
 type hintCmd struct {
-	Check string `arg:"" help:"The check, such as L2.3."`
+	Check string `arg:"" optional:"" help:"The check, such as L2.3."`
 }
 
 // Run prints what a failure of the check would say beside what came: the rule, what is usually misunderstood, and the way on.
 func (h *hintCmd) Run(a *app) error {
 	suite, c, found := findCheck(h.Check)
 	if !found {
-		return &usageError{fmt.Sprintf("there is no check %q", h.Check), "see the table in the lab's guide, such as labs/1-schemas/README.md"}
+		return h.unknown()
 	}
 	fmt.Fprintf(a.stdout, "%s %s (%d points)\n", c.ID, c.Title, c.Points)
 	if c.Misconception != "" {
@@ -54,4 +56,17 @@ func (h *hintCmd) Run(a *app) error {
 	}
 	fmt.Fprintf(a.stdout, "hint: %s\nread: %s, %s\n", c.Hint, suite.Guide, c.Invariant)
 	return nil
+}
+
+func (h *hintCmd) unknown() error {
+	if h.Check == "" {
+		return &usageError{"no check is named", "make hint CHECK=L1.4; a lab's guide ends with a table of its checks"}
+	}
+	guide := "the lab's guide, such as labs/1-schemas/README.md"
+	for _, s := range labSuites() {
+		if lab, _, _ := strings.Cut(s.Checks[0].ID, "."); strings.HasPrefix(strings.ToUpper(h.Check), lab+".") {
+			guide = s.Guide
+		}
+	}
+	return &usageError{fmt.Sprintf("there is no check %q", h.Check), "see the table in " + guide}
 }

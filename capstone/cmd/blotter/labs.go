@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -50,7 +51,7 @@ func (p labProgress) labs() []string {
 	return names
 }
 
-// print writes a row for each lab that there is, and what to do next in the first that is not done.
+// print writes a row for each lab that there is, and the one thing to do next.
 func (p labProgress) print(w io.Writer) {
 	labs := p.labs()
 	if len(labs) == 0 {
@@ -60,12 +61,42 @@ func (p labProgress) print(w io.Writer) {
 	for _, lab := range labs {
 		p.row(w, lab)
 	}
+	if step := p.nextOf(labs); step != "" {
+		fmt.Fprintf(w, "next: %s\n", step)
+	}
+}
+
+// nextOf is about the first lab that is begun and not done: whoever does Lab 2 alone is not sent to Lab 1. Where none is, it is about the
+// first that is not done.
+func (p labProgress) nextOf(labs []string) string {
+	first := ""
 	for _, lab := range labs {
-		if step := p.next(lab); step != "" {
-			fmt.Fprintf(w, "next: %s\n", step)
-			return
+		step := p.next(lab)
+		if step != "" && p.begun(lab) {
+			return step
+		}
+		first = cmp.Or(first, step)
+	}
+	if first == "" && !p.some {
+		return afterwards(labs[len(labs)-1])
+	}
+	return first
+}
+
+// begun says whether anything in a lab was answered.
+func (p labProgress) begun(lab string) bool {
+	for _, outcome := range p.heard[lab] {
+		if outcome == check.Passed || outcome == check.Failed {
+			return true
 		}
 	}
+	return false
+}
+
+// afterwards is for a lab that is done.
+func afterwards(lab string) string {
+	number, _, _ := strings.Cut(lab, "-")
+	return fmt.Sprintf("build the system on what you wrote: go build -tags lab%s ./capstone/cmd/blotter\n      then hold it against solutions/%s", number, lab)
 }
 
 func (p labProgress) row(w io.Writer, lab string) {

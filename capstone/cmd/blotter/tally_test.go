@@ -149,6 +149,7 @@ func TestWhatIsNextInALab(t *testing.T) {
 		{"what did not run", "", "next: find out why L1.7 of labs/1-schemas did not run"},
 		{"what is to do", "todo", "next: write L1.decode in labs/1-schemas for L1.7: "},
 		{"what waits for nothing that is to do", "blocked", "next: find what L1.7 waits for: "},
+		{"when a lab is done", "passed", "next: build the system on what you wrote: go build -tags lab1 ./capstone/cmd/blotter\n"},
 	} {
 		var stream strings.Builder
 		heard := func(id, outcome string) {
@@ -165,6 +166,16 @@ func TestWhatIsNextInALab(t *testing.T) {
 		table, _ := tableOf(t, false, stream.String())
 		require.Contains(t, table, tc.want, tc.what)
 	}
+}
+
+// Whoever does one lab is not sent to one before it that is not begun.
+func TestWhatIsBegunIsNext(t *testing.T) {
+	t.Parallel()
+	table, _ := tableOf(t, true, `{"Action":"attr","Package":"m/labs/1-schemas","Test":"TestLab1/L1.1","Key":"check","Value":"L1.1 2 todo"}`+lab2Heard)
+	require.Contains(t, table, "next: mend L2.9: ")
+	fresh, _ := tableOf(t, true, `{"Action":"attr","Package":"m/labs/1-schemas","Test":"TestLab1/L1.1","Key":"check","Value":"L1.1 2 todo"}
+{"Action":"attr","Package":"m/labs/2-store","Test":"TestLab2/L2.50","Key":"check","Value":"L2.50 2 todo"}`)
+	require.Contains(t, fresh, "next: write L1.register ")
 }
 
 // One word behind the other about the same check: the worse one counts, whichever is last.
@@ -187,6 +198,10 @@ func TestHints(t *testing.T) {
 			require.Contains(t, out.String(), "hint: ", c.ID)
 		}
 	}
-	var usage *usageError
-	require.ErrorAs(t, (&hintCmd{"L9.1"}).Run(&app{}), &usage)
+	require.NoError(t, (&hintCmd{"2.53"}).Run(&app{stdout: io.Discard}), "without its L")
+	for asked, want := range map[string]string{"L9.1": "labs/1-schemas/README.md", "l2.99": "labs/2-store/README.md", "": "make hint CHECK=L1.4"} {
+		var usage *usageError
+		require.ErrorAs(t, (&hintCmd{asked}).Run(&app{}), &usage, asked)
+		require.Contains(t, usage.hint, want)
+	}
 }
