@@ -103,7 +103,6 @@ func Decoded(ctx context.Context, codec Codec, r Recorded) (trade.Event, error) 
 		EffectiveAt: r.EffectiveAt.UTC(),
 		RecordedAt:  r.RecordedAt.UTC(),
 		Actor:       r.Actor,
-		Actor:       r.Actor,
 		Body:        body,
 	}, nil
 }
