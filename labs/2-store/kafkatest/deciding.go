@@ -49,7 +49,7 @@ var deciding = []spec{{
 }, {
 	Check: check.Check{ID: "L2.52", Points: 2, Invariant: "L2.I5", Operation: decide, Title: "an id that is taken by other content is *ReusedError, and a batch of which a part is recorded is ErrPartial",
 		Misconception: "that an event is known if its id is: the content may be another, and half of a batch is no batch",
-		Hint:          "count how many ids are known: all, none or some; whatever the count, other content comes first"},
+		Hint:          "go through the cases: what if the first id of a batch is known and the second is not? And what if it is known by other content, does it then matter what the others are?"},
 	try: func(t *trial) {
 		history := recorded(batch(1, 3)...)
 		other := event(2)
