@@ -47,8 +47,10 @@ type treeCodec struct {
 	registry contract.Registry
 	ids      map[string]int // of each type's latest version
 
-	mu    sync.Mutex // held while the registry is asked, so that it is asked once
-	known map[int]schemas.Schema
+	mu    sync.Mutex             // held while the registry is asked, so that it is asked once
+	known map[int]schemas.Schema // the zero one where it is not in the catalog
+
+	impatient, forgetful bool // wrong: who comes while another asks does so too; what is not in the catalog is asked for again
 }
 
 func newTreeCodec(ctx context.Context, registry contract.Registry, prefix string, w wire) (*treeCodec, error) {
@@ -126,19 +128,28 @@ func (c *treeCodec) tree(ctx context.Context, typ string, data []byte) (tree, er
 func (c *treeCodec) schema(ctx context.Context, id int) (schemas.Schema, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s, ok := c.known[id]; ok {
-		return s, nil
-	}
-	text, err := c.registry.Text(ctx, id)
-	if err != nil {
-		return schemas.Schema{}, err
-	}
-	s, ok := schemas.Identify(text)
+	s, ok := c.known[id]
 	if !ok {
+		text, err := c.ask(ctx, id)
+		if err != nil {
+			return schemas.Schema{}, err
+		}
+		if s, ok = schemas.Identify(text); ok || !c.forgetful {
+			c.known[id] = s
+		}
+	}
+	if s.Version == 0 {
 		return s, contract.ErrUnknownSchema
 	}
-	c.known[id] = s
 	return s, nil
+}
+
+func (c *treeCodec) ask(ctx context.Context, id int) (string, error) {
+	if c.impatient {
+		c.mu.Unlock()
+		defer c.mu.Lock()
+	}
+	return c.registry.Text(ctx, id)
 }
 
 // up edits a tree of an old version.

@@ -133,7 +133,7 @@ var wrongs = []wrong{
 	{"what follows the end does no harm", "L1.8", "L1.17 L1.23", bendCodec(func(c *bent) { c.forgive = contract.ErrTrailing })},
 	{"the event's type decides", "L1.9", "L1.12 L1.23", bendCodec(func(c *bent) { c.forgive = contract.ErrWrongType })},
 	{"only a settlement can be taken for something else", "L1.9", "L1.23", bendCodec(func(c *bent) { c.trusts = true })},
-	{"one error says it all", "L1.7", "L1.8 L1.9 L1.10 L1.11 L1.12 L1.14 L1.17 L1.24", bendCodec(func(c *bent) { c.joins = true })},
+	{"one error says it all", "L1.7", "L1.8 L1.9 L1.10 L1.11 L1.12 L1.13 L1.14 L1.17 L1.24", bendCodec(func(c *bent) { c.joins = true })},
 	{"a length says how much to allocate", "L1.10", "", bendCodec(func(c *bent) { c.greedy = true })},
 	{"a symbol that is not there is the first one", "L1.11", "L1.10 L1.23", bendCodec(func(c *bent) { c.forgive = contract.ErrMalformed })},
 	{"a head needs no schema", "L1.12", "", func(f *codectest.Fixture) {
@@ -151,6 +151,8 @@ var wrongs = []wrong{
 		}
 	}},
 	{"the registry is asked for every record", "L1.13", "", bendCodec(func(c *bent) { c.asks = true })},
+	{"who comes while another asks may ask too", "L1.13", "", bendTree(func(c *treeCodec) { c.impatient = true })},
+	{"what is not in the catalog is asked for again", "L1.13", "", bendTree(func(c *treeCodec) { c.forgetful = true })},
 	{"a registry that fails does not have the schema", "L1.14", "L1.24", bendRegistry(func(r contract.Registry) contract.Registry { return hasty{r} })},
 	{"an id that is unknown stays so", "L1.14", "", bendRegistry(func(r contract.Registry) contract.Registry { return &grudging{Registry: r} })},
 	{"old data is read with the new schema", "L1.15", "L1.16 L1.17", bendCodec(func(c *bent) { c.newest = true })},
@@ -270,6 +272,18 @@ func bendWire(w wire) func(*codectest.Fixture) {
 	return func(f *codectest.Fixture) {
 		f.New = func(ctx context.Context, r contract.Registry, prefix string) (codectest.Codec, error) {
 			return newTreeCodec(ctx, r, prefix, w)
+		}
+	}
+}
+
+func bendTree(how func(*treeCodec)) func(*codectest.Fixture) {
+	return func(f *codectest.Fixture) {
+		f.New = func(ctx context.Context, r contract.Registry, prefix string) (codectest.Codec, error) {
+			c, err := newTreeCodec(ctx, r, prefix, interpreter{})
+			if err == nil {
+				how(c)
+			}
+			return c, err
 		}
 	}
 }

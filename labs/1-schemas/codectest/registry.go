@@ -18,6 +18,7 @@ type registry struct {
 	registered []registration
 	asked      map[int]int // how often for the text of an id
 	away       bool
+	held       map[int]func() // what the answer for an id waits for
 }
 
 type registration struct {
@@ -31,7 +32,7 @@ const firstID = 0x01020304
 var errAway = errors.New("connect: connection refused")
 
 func newRegistry() *registry {
-	return &registry{texts: map[int]string{}, asked: map[int]int{}}
+	return &registry{texts: map[int]string{}, asked: map[int]int{}, held: map[int]func(){}}
 }
 
 func (r *registry) Register(_ context.Context, subject, text string) (int, error) {
@@ -65,9 +66,9 @@ func (r *registry) publish(text string) int {
 }
 
 func (r *registry) Text(_ context.Context, id int) (string, error) {
+	r.ask(id)()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.asked[id]++
 	if r.away {
 		return "", errAway
 	}
@@ -76,6 +77,24 @@ func (r *registry) Text(_ context.Context, id int) (string, error) {
 		return "", contract.ErrUnknownSchema
 	}
 	return text, nil
+}
+
+// ask counts, and gives what the answer waits for.
+func (r *registry) ask(id int) (wait func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked[id]++
+	if wait := r.held[id]; wait != nil {
+		return wait
+	}
+	return func() {}
+}
+
+// hold has every answer for an id wait.
+func (r *registry) hold(id int, wait func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held[id] = wait
 }
 
 func (r *registry) goAway(away bool) {
