@@ -155,7 +155,7 @@ var wrapped = []struct {
 			}
 		}
 	}})},
-	{wrong{name: "the clock is right", finds: "L2.21"}, func(s contract.Store) contract.Store {
+	{wrong{name: "the clock is right", finds: "L2.21", also: "L2.23"}, func(s contract.Store) contract.Store {
 		var at sync.Map
 		return over(wrap{append: func(a appending) ([]contract.Receipt, error) {
 			receipts, err := a.as()
