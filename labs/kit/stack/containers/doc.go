@@ -19,7 +19,7 @@
 // # Life
 //
 // A container lives until Close. What it stored lies in named volumes, one set per directory (Options.Dir), and is there again for
-// the next stack of that directory, unless Options.Temporary. Containers of a process that was killed stay behind: the next stack
+// the next stack of that directory, unless Options.Temporary. A directory that is removed and made anew has a set of its own. Containers of a process that was killed stay behind: the next stack
 // started with this engine, of whatever directory, removes those whose directory no process has locked, with their volumes if they
 // were temporary. No other volume is ever removed: a directory that is not found may have been moved, or lie on a disk that is not
 // mounted, and its volumes are a log. No helper container (testcontainers' Ryuk) watches over it.

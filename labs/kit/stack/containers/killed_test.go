@@ -57,6 +57,24 @@ func TestTheVolumesOfALogStayWhenItsDirectoryIsMoved(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestADirectoryThatIsMadeAnewHasVolumesOfItsOwn(t *testing.T) {
+	t.Parallel()
+	real(t)
+	dir := filepath.Join(stacktest.Dir(t), "log")
+	for range 2 {
+		s := containers.New(containers.Options{Dir: dir})
+		_, err := s.Postgres(t.Context())
+		require.NoError(t, errors.Join(err, s.Close()))
+		require.NoError(t, os.RemoveAll(dir))
+	}
+	kept := volumesOf(t, dir)
+	require.Len(t, kept, 2)
+	for _, volume := range kept {
+		_, err := engine(t).VolumeRemove(t.Context(), volume, client.VolumeRemoveOptions{})
+		require.NoError(t, err)
+	}
+}
+
 func TestChildThatIsKilled(t *testing.T) {
 	dir := os.Getenv("BLOTTER_TEST_KILLED")
 	if dir == "" {

@@ -29,6 +29,7 @@ type plan struct {
 	secret string
 	ping   func(ctx context.Context, p *part) error
 
+	volume    string
 	temporary bool // the volume is not to outlive the stack
 }
 
@@ -39,18 +40,23 @@ type part struct {
 	hostPort  string
 	container testcontainers.Container
 	engine    client.APIClient
-	volume    string
 }
 
 // startTimeout is how long a part may take until it answers, on a machine that is busy.
 const startTimeout = 90 * time.Second
 
+// volumeOf is where a part of a directory keeps its data. Directory and secret name it together: what was begun anew at the path of one that
+// was removed has another secret, and would not get into the old database; a copy has another path, and must not write the same files.
+func volumeOf(dir, secret string, name Part) string {
+	of := sha256.Sum256([]byte(dir + "\x00" + secret))
+	return fmt.Sprintf("blotter-%x-%s", of[:8], name)
+}
+
 func run(ctx context.Context, engine client.APIClient, dir string, name Part, pl plan, say func(string)) (*part, error) {
 	if err := fetch(ctx, engine, pl.image, say); err != nil {
 		return nil, err
 	}
-	of := sha256.Sum256([]byte(dir))
-	p := &part{plan: pl, name: name, engine: engine, volume: fmt.Sprintf("blotter-%x-%s", of[:8], name)}
+	p := &part{plan: pl, name: name, engine: engine}
 	// A port that was free may be taken by the time the engine binds it.
 	for attempt := 1; ; attempt++ {
 		err := p.create(ctx, dir)

@@ -135,7 +135,7 @@ func (s *Stack) start(ctx context.Context, name Part, plan func(string) plan) (*
 		return nil, err
 	}
 	pl, began := plan(secret), time.Now()
-	pl.temporary = s.opt.Temporary
+	pl.volume, pl.temporary = volumeOf(dir, secret, name), s.opt.Temporary
 	p, err := run(ctx, s.engine, dir, name, pl, s.opt.Log)
 	if err == nil {
 		s.opt.Log(fmt.Sprintf("%s answers at %s after %.1f s", name, p.address(), time.Since(began).Seconds()))
