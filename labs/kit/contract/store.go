@@ -24,7 +24,8 @@ import (
 //	       both write nothing
 //	L2.I6  what was acknowledged is there after any crash, and is never changed
 //	L2.I7  a reader sees each event once, in version order within its stream, and never skips one that commits late
-//	L2.I8  recorded_at is max(clock, last + 1 µs) of its partition (Kafka) or stream (Postgres)
+//	L2.I8  recorded_at is max(clock, last + 1 µs), where last is the latest time that was recorded in its partition (Kafka) or
+//	       stream (Postgres), or told as the frontier
 //	L2.I9  a writer that lost its place is fenced: ErrFenced, and nothing of it becomes visible
 //	L2.I10 behind an event that ends its stream (Event.Ends) nothing is appended, whatever version is expected: *EndedError
 //	L2.I13 a payload that is kept in object storage (Blobs) is there before its event commits, and is held against its
@@ -151,7 +152,7 @@ type HeadCodec interface {
 var (
 	ErrNotFound = errors.New("no event under this id")
 	ErrPartial  = errors.New("a part of this batch is already recorded, and a part is not")
-	ErrFenced   = errors.New("another owner has taken over")
+	ErrFenced   = errors.New("another owner has taken over") // nothing was recorded, unless the store wraps it in an error that says more
 )
 
 // A ConflictError is an append at a version that is not the stream's (L2.I3). Load the stream again and decide anew.
