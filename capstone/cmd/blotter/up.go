@@ -23,6 +23,11 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 	if err := a.keepsStack(); err != nil {
 		return err
 	}
+	// A log that is begun is in the stack that it was begun in: one that is kept for no log helps nobody.
+	var none *noLogError
+	if err := a.open(); err != nil && !errors.As(err, &none) {
+		return err
+	}
 	at, up, err := stack.FindStanding(a.stackDir())
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
@@ -41,4 +42,17 @@ func TestWrongUsageLeavesNothingBehind(t *testing.T) {
 			require.NoDirExists(t, data)
 		})
 	}
+}
+
+func TestAStackIsNotKeptForALogThatIsInAnother(t *testing.T) {
+	t.Parallel()
+	dir, elsewhere := t.TempDir(), ours
+	elsewhere.Stack = "containers"
+	text, err := json.Marshal(elsewhere)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, settingsFile), text, 0o600))
+	var said bytes.Buffer
+	require.Equal(t, misuse, run([]string{"--stack", "embedded", "--data", dir, "up"}, io.Discard, &said))
+	require.Contains(t, said.String(), "is in the containers stack, not in the embedded one")
+	require.NoDirExists(t, filepath.Join(dir, "stack"))
 }
