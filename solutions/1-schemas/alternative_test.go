@@ -4,9 +4,10 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
+
+	"github.com/google/uuid"
 
 	"example.com/blotter/labs/1-schemas/codectest"
 	"example.com/blotter/labs/kit/contract"
@@ -51,6 +52,9 @@ type treeCodec struct {
 	known map[int]schemas.Schema // the zero one where it is not in the catalog
 
 	impatient, forgetful bool // wrong: who comes while another asks does so too; what is not in the catalog is asked for again
+	bare                 bool // wrong: what stands before the body is not counted
+	paired               bool // wrong: a name of version 1 has two parts
+	generous             bool // wrong: an id may be written in any way
 }
 
 func newTreeCodec(ctx context.Context, registry contract.Registry, prefix string, w wire) (*treeCodec, error) {
@@ -81,7 +85,7 @@ func (c *treeCodec) Encode(_ context.Context, body trade.Body) (contract.Payload
 func (c *treeCodec) data(typ string, t tree) ([]byte, error) {
 	s, _ := schemas.Latest(typ)
 	body, err := c.write(s.Text, t)
-	if err == nil && len(body)+header > contract.MaxData {
+	if err == nil && len(body)+header > contract.MaxData && (!c.bare || len(body) > contract.MaxData) {
 		err = contract.ErrOversize
 	}
 	if err != nil {
@@ -122,7 +126,7 @@ func (c *treeCodec) tree(ctx context.Context, typ string, data []byte) (tree, er
 	if err != nil {
 		return nil, err
 	}
-	return up(s, t), nil
+	return c.up(s, t), nil
 }
 
 func (c *treeCodec) schema(ctx context.Context, id int) (schemas.Schema, error) {
@@ -153,13 +157,14 @@ func (c *treeCodec) ask(ctx context.Context, id int) (string, error) {
 }
 
 // up edits a tree of an old version.
-func up(s schemas.Schema, t tree) tree {
+func (c *treeCodec) up(s schemas.Schema, t tree) tree {
 	switch {
 	case s.Type == "trade.settled" && s.Version == 1:
 		t["price_source"] = nil
 	case s.Type == "price.marked" && s.Version == 1:
-		commodity, market, _ := strings.Cut(t["curve"].(string), "/")
-		t["commodity"], t["market"] = commodity, market
+		if cut(t, t.text("curve")); c.paired && t["market"] == nil {
+			t["market"] = ""
+		}
 	}
 	return t
 }
@@ -172,6 +177,9 @@ func (c *treeCodec) DecodeHead(ctx context.Context, data []byte) (contract.Head,
 	t, err := c.tree(ctx, "store.head", data)
 	if err != nil {
 		return contract.Head{}, err
+	}
+	if id := t.text("event_id"); len(id) != 36 && !c.generous || uuid.Validate(id) != nil {
+		return contract.Head{}, contract.ErrMalformed
 	}
 	return headOf(t), nil
 }

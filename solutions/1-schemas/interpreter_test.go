@@ -18,6 +18,11 @@ type interpreter struct {
 	twist   func(kind string, b []byte) // done to the bytes of texts and decimals, on their way out and on their way in
 	items   bool                        // an array is a block for each item
 	anyYear bool                        // a time may be in any year
+	oneOnly bool                        // an array is one block, and what stands behind its items is its end
+	signs   bool                        // no count of a block is negative, and the sign of one that is does not matter
+	cuts    bool                        // a day has 32 bits, whatever was written
+	lends   bool                        // a decimal has as many digits as it needs
+	truthy  bool                        // what is not zero is true
 }
 
 func (i interpreter) write(text string, t tree) ([]byte, error) {
@@ -174,11 +179,15 @@ func (p *process) take(node any) any {
 		return t
 	case "array":
 		items := []any{}
-		for count := p.length(); count > 0 && p.err == nil; count = p.length() {
+		for count := p.block(); count > 0 && p.err == nil; count = p.block() {
 			for range count {
 				if p.err == nil {
 					items = append(items, p.take(n["items"]))
 				}
+			}
+			if p.oneOnly {
+				p.long()
+				break
 			}
 		}
 		return items
@@ -191,7 +200,11 @@ func (p *process) take(node any) any {
 		return ""
 	case "decimal":
 		b := p.twisted(kind, p.bytes(p.length()))
-		d, err := trade.FromUnscaled(b, int32(n["scale"].(float64)))
+		scale := int32(n["scale"].(float64))
+		d, err := trade.FromUnscaled(b, scale)
+		if err == nil && !p.lends {
+			_, err = trade.ParseDecimal(d.Fixed(scale)) // which takes no more digits than a decimal may have
+		}
 		if err != nil {
 			p.fail(contract.ErrMalformed, "%v", err)
 		}
@@ -201,7 +214,11 @@ func (p *process) take(node any) any {
 		copy(digest[:], p.bytes(int64(len(digest))))
 		return digest
 	case "boolean":
-		return slices.Equal(p.bytes(1), []byte{1})
+		b := p.bytes(1)
+		if !p.truthy && p.err == nil && b[0] > 1 {
+			p.fail(contract.ErrMalformed, "a truth value of %d", b[0])
+		}
+		return p.err == nil && b[0] != 0
 	case "timestamp-micros":
 		return time.UnixMicro(p.long()).UTC()
 	case "string", "uuid":
@@ -210,6 +227,12 @@ func (p *process) take(node any) any {
 			p.fail(contract.ErrMalformed, "%q", b)
 		}
 		return string(b)
+	case "date":
+		day := p.long()
+		if day != int64(int32(day)) && !p.cuts {
+			p.fail(contract.ErrMalformed, "day %d", day)
+		}
+		return int64(int32(day))
 	}
 	return p.long()
 }
@@ -228,6 +251,22 @@ func (p *process) long() int64 {
 	}
 	p.in = p.in[n:]
 	return v
+}
+
+// block is how many items follow. A negative count is that of a block which says its size in bytes: nobody here writes such.
+func (p *process) block() int64 {
+	if !p.signs {
+		return p.length()
+	}
+	n := p.long()
+	if n < 0 {
+		n = -n
+		p.long()
+	}
+	if n > contract.MaxData {
+		p.fail(contract.ErrMalformed, "%d items", n)
+	}
+	return n
 }
 
 func (p *process) length() int64 {

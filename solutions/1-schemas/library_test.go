@@ -1,6 +1,7 @@
 package codec_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,6 +41,9 @@ func (library) read(text string, body []byte) (tree, error) {
 		return nil, fmt.Errorf("%w: %w", contract.ErrMalformed, err)
 	case len(rest) > 0:
 		return nil, contract.ErrTrailing
+	}
+	if again, err := s.Encode(v); err != nil || !bytes.Equal(again, body) { // it does not mind the size of a block
+		return nil, fmt.Errorf("%w: it is not the one encoding of its value", contract.ErrMalformed)
 	}
 	t, err := lift(*s.Root(), v)
 	if err != nil {
@@ -152,6 +156,9 @@ func lift(n avro.SchemaNode, v any) (any, error) {
 // compatibleByLibrary has the library's rules for bytes, and compares what every path means by its logical type.
 func compatibleByLibrary(mode contract.Mode, next string, published ...string) error {
 	kind, transitive := strings.CutSuffix(string(mode), "_TRANSITIVE")
+	if _, err := avro.Parse(next); err != nil || !slices.Contains([]string{"BACKWARD", "FORWARD", "FULL", "NONE"}, kind) {
+		return contract.ErrIncompatible
+	}
 	if !transitive && len(published) > 1 {
 		published = published[len(published)-1:]
 	}

@@ -38,10 +38,16 @@ func treeOf(body trade.Body) (string, tree) {
 		for _, p := range b.Points {
 			points = append(points, tree{"delivery": periodTree(p.Delivery), "price": p.Price})
 		}
-		commodity, market, _ := strings.Cut(b.Curve, "/")
-		return "price.marked", tree{"currency": string(b.Currency), "points": points, "commodity": commodity, "market": market}
+		return "price.marked", cut(tree{"currency": string(b.Currency), "points": points}, b.Curve)
 	}
 	return "", nil
+}
+
+// cut puts a curve's name into two fields, of which the second is null for a name of one part.
+func cut(t tree, curve string) tree {
+	commodity, market, found := strings.Cut(curve, "/")
+	t["commodity"], t["market"] = commodity, maybe(found, market)
+	return t
 }
 
 func treeOfNew(b trade.New) tree {
@@ -99,7 +105,10 @@ func bodyOf(typ string, t tree) trade.Body {
 	case "command.refused":
 		return trade.CommandRefused{CommandID: t.text("command_id"), Digest: get[[32]byte](t, "digest"), Rule: t.text("rule"), Detail: t.text("detail")}
 	case "price.marked":
-		b := trade.PriceMarked{Curve: t.text("commodity") + "/" + t.text("market"), Currency: trade.Currency(t.text("currency"))}
+		b := trade.PriceMarked{Curve: t.text("commodity"), Currency: trade.Currency(t.text("currency"))}
+		if t["market"] != nil {
+			b.Curve += "/" + t.text("market")
+		}
 		for _, item := range get[[]any](t, "points") {
 			point := item.(tree)
 			b.Points = append(b.Points, trade.Point{Delivery: point.period("delivery"), Price: point.decimal("price")})

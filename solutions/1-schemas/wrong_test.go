@@ -39,6 +39,7 @@ type wrong struct {
 }
 
 var wrongs = []wrong{
+	{"a registry that is away has it all already", "L1.1", "", bendRegistry(func(r contract.Registry) contract.Registry { return trusting{r} })},
 	{"only the latest version needs to be published", "L1.1", "", bendRegistry(func(r contract.Registry) contract.Registry { return latestOnly{r} })},
 	{"the text may be compacted on its way", "L1.1", "L1.2 L1.3 L1.12 L1.13 L1.14", bendRegistry(func(r contract.Registry) contract.Registry { return compacting{r} })},
 	{"there is but one desk", "L1.1", "", func(f *codectest.Fixture) {
@@ -84,7 +85,7 @@ var wrongs = []wrong{
 			return p
 		}
 	})},
-	{"a long number is written from its end", "L1.3", "L1.5", bendWire(interpreter{twist: reversing("decimal", 6)})},
+	{"a long number is written from its end", "L1.3", "L1.5 L1.7", bendWire(interpreter{twist: reversing("decimal", 6)})},
 	{"a long text is written from its end", "L1.3", "L1.5", bendWire(interpreter{twist: reversing("string", 40)})},
 	{"each item is a block", "L1.3", "", bendWire(interpreter{items: true})},
 	{"any number of microseconds is a time", "L1.4", "", bendWire(interpreter{anyYear: true})},
@@ -99,6 +100,14 @@ var wrongs = []wrong{
 			return b
 		}
 	})},
+	{"what stands before the body is not counted", "L1.4", "", bendTree(func(c *treeCodec) { c.bare = true })},
+	{"an error says what to make of the rest", "L1.4", "", func(f *codectest.Fixture) {
+		right := f.New
+		f.New = func(ctx context.Context, r contract.Registry, prefix string) (codectest.Codec, error) {
+			c, err := right(ctx, r, prefix)
+			return besideErrors{c}, err
+		}
+	}},
 	{"a price with too many places is rounded", "L1.4", "", bendCodec(func(c *bent) {
 		c.body = func(b trade.Body) trade.Body {
 			if s, ok := b.(trade.Settle); ok {
@@ -112,13 +121,14 @@ var wrongs = []wrong{
 		c.read = func(b trade.Body) trade.Body {
 			if n, ok := b.(trade.New); ok && n.Instrument.Option != nil {
 				option := *n.Instrument.Option
-				option.Until = option.Until.In(trade.BookZone()).Add(0).Truncate(1e9)
+				option.Until = option.Until.In(trade.BookZone())
 				n.Instrument.Option = &option
 				return n
 			}
 			return b
 		}
 	})},
+	{"an array is one block", "L1.5", "", bendWire(interpreter{oneOnly: true})},
 	{"a number of a price is a float", "L1.6", "L1.5", bendCodec(func(c *bent) {
 		c.read = func(b trade.Body) trade.Body {
 			if s, ok := b.(trade.Settle); ok {
@@ -133,9 +143,14 @@ var wrongs = []wrong{
 	{"what follows the end does no harm", "L1.8", "L1.17 L1.23", bendCodec(func(c *bent) { c.forgive = contract.ErrTrailing })},
 	{"the event's type decides", "L1.9", "L1.12 L1.23", bendCodec(func(c *bent) { c.forgive = contract.ErrWrongType })},
 	{"only a settlement can be taken for something else", "L1.9", "L1.23", bendCodec(func(c *bent) { c.trusts = true })},
-	{"one error says it all", "L1.7", "L1.8 L1.9 L1.10 L1.11 L1.12 L1.13 L1.14 L1.17 L1.24", bendCodec(func(c *bent) { c.joins = true })},
+	{"one error says it all", "L1.7", "L1.5 L1.8 L1.9 L1.10 L1.11 L1.12 L1.13 L1.14 L1.17 L1.24", bendCodec(func(c *bent) { c.joins = true })},
 	{"a length says how much to allocate", "L1.10", "", bendCodec(func(c *bent) { c.greedy = true })},
-	{"a symbol that is not there is the first one", "L1.11", "L1.10 L1.23", bendCodec(func(c *bent) { c.forgive = contract.ErrMalformed })},
+	{"a symbol that is not there is the first one", "L1.11", "L1.5 L1.10 L1.23", bendCodec(func(c *bent) { c.forgive = contract.ErrMalformed })},
+	{"the size of a block is for who skips it", "L1.11", "", bendWire(interpreter{signs: true})},
+	{"a day has 32 bits, whatever was written", "L1.11", "", bendWire(interpreter{cuts: true})},
+	{"a number has as many digits as it needs", "L1.11", "", bendWire(interpreter{lends: true})},
+	{"what is not zero is true", "L1.12", "", bendWire(interpreter{truthy: true})},
+	{"an id may be written in any way", "L1.12", "", bendTree(func(c *treeCodec) { c.generous = true })},
 	{"a head needs no schema", "L1.12", "", func(f *codectest.Fixture) {
 		right := f.New
 		f.New = func(ctx context.Context, r contract.Registry, prefix string) (codectest.Codec, error) {
@@ -174,6 +189,7 @@ var wrongs = []wrong{
 			return b
 		}
 	})},
+	{"a name has two parts", "L1.16", "", bendTree(func(c *treeCodec) { c.paired = true })},
 	{"history needs no strictness", "L1.17", "", bendCodec(func(c *bent) { c.lenient = true })},
 	{"backward is what old programs can do", "L1.18", "L1.19", func(f *codectest.Fixture) {
 		swap := strings.NewReplacer("BACKWARD", "FORWARD", "FORWARD", "BACKWARD")
@@ -191,7 +207,7 @@ var wrongs = []wrong{
 			return codec.Compatible(mode, next, published...)
 		}
 	}},
-	{"a record within is its own affair", "L1.18", "L1.19", func(f *codectest.Fixture) {
+	{"a record within is its own affair", "L1.18", "L1.19 L1.20", func(f *codectest.Fixture) {
 		f.Compatible = func(mode contract.Mode, next string, published ...string) error {
 			if strings.Contains(next, `"In"`) {
 				return nil
@@ -199,11 +215,32 @@ var wrongs = []wrong{
 			return codec.Compatible(mode, next, published...)
 		}
 	}},
-	{"if each step is safe, the way is", "L1.19", "", func(f *codectest.Fixture) {
+	{"if each step is safe, the way is", "L1.19", "L1.20", func(f *codectest.Fixture) {
 		f.Compatible = func(mode contract.Mode, next string, published ...string) error {
 			return codec.Compatible(contract.Mode(strings.TrimSuffix(string(mode), "_TRANSITIVE")), next, published...)
 		}
 	}},
+	{"a mode that is none asks for nothing", "L1.18", "", bendCompatible(func(mode contract.Mode, next string, published []string) (bool, error) {
+		return mode == "SIDEWAYS", nil
+	})},
+	{"what comes first follows nothing", "L1.18", "", bendCompatible(func(mode contract.Mode, next string, published []string) (bool, error) {
+		return len(published) == 0, nil
+	})},
+	{"who asks for nothing parses nothing", "L1.18", "", bendCompatible(func(mode contract.Mode, next string, published []string) (bool, error) {
+		return mode == contract.None, nil
+	})},
+	{"a number within a record may be another", "L1.20", "", bendCompatible(func(mode contract.Mode, next string, published []string) (bool, error) {
+		return strings.Contains(next, `"In"`) && strings.Contains(next, "decimal"), avroAlone(mode, next, published...)
+	})},
+	{"what may be null is another matter", "L1.20", "", bendCompatible(func(mode contract.Mode, next string, published []string) (bool, error) {
+		return strings.Contains(strings.Join(append(published, next), ""), "null") && !strings.Contains(published[0], "null"), avroAlone(mode, next, published...)
+	})},
+	{"bytes had no meaning, so none is lost", "L1.20", "", bendCompatible(func(mode contract.Mode, next string, published []string) (bool, error) {
+		return len(published) > 0 && strings.Contains(published[0], `"type": "bytes"}]`), avroAlone(mode, next, published...)
+	})},
+	{"meaning is a matter of the last version", "L1.20", "", bendCompatible(func(mode contract.Mode, next string, published []string) (bool, error) {
+		return len(published) > 1 && codec.Compatible(mode, next, published[len(published)-1]) == nil, avroAlone(mode, next, published...)
+	})},
 	{"Avro's rules guard meaning", "L1.20", "", func(f *codectest.Fixture) { f.Compatible = avroAlone }},
 	{"a key spreads the load", "L1.21", "L1.22 L1.23 L1.24", func(f *codectest.Fixture) {
 		right := f.Producer
@@ -394,6 +431,16 @@ func (jsonHeads) DecodeHead(_ context.Context, data []byte) (h contract.Head, er
 	return h, json.Unmarshal(data, &h)
 }
 
+type besideErrors struct{ codectest.Codec }
+
+func (c besideErrors) Encode(ctx context.Context, body trade.Body) (contract.Payload, error) {
+	p, err := c.Codec.Encode(ctx, body)
+	if errors.Is(err, contract.ErrOversize) {
+		p.Data = make([]byte, contract.MaxData+1)
+	}
+	return p, err
+}
+
 type headedJSON struct{ codectest.Codec }
 
 func (c headedJSON) EncodeHead(ctx context.Context, h contract.Head) ([]byte, error) {
@@ -425,6 +472,13 @@ func (r compacting) Register(ctx context.Context, subject, text string) (int, er
 	return r.Registry.Register(ctx, subject, strings.Join(strings.Fields(text), " "))
 }
 
+type trusting struct{ contract.Registry }
+
+func (r trusting) Register(ctx context.Context, subject, text string) (int, error) {
+	id, _ := r.Registry.Register(ctx, subject, text)
+	return id, nil
+}
+
 type hasty struct{ contract.Registry }
 
 func (r hasty) Text(ctx context.Context, id int) (string, error) {
@@ -451,8 +505,23 @@ func (r *grudging) Text(ctx context.Context, id int) (string, error) {
 	return text, err
 }
 
+// bendCompatible gives its own answer where it has one.
+func bendCompatible(how func(mode contract.Mode, next string, published []string) (bool, error)) func(*codectest.Fixture) {
+	return func(f *codectest.Fixture) {
+		f.Compatible = func(mode contract.Mode, next string, published ...string) error {
+			if mine, err := how(mode, next, published); mine {
+				return err
+			}
+			return codec.Compatible(mode, next, published...)
+		}
+	}
+}
+
 // avroAlone has the modes right, and no rule of its own.
 func avroAlone(mode contract.Mode, next string, published ...string) error {
+	if err := codec.Compatible(mode, next); err != nil {
+		return err
+	}
 	kind, transitive := strings.CutSuffix(string(mode), "_TRANSITIVE")
 	if !transitive && len(published) > 1 {
 		published = published[len(published)-1:]

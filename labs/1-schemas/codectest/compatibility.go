@@ -16,12 +16,18 @@ var compatibility = []spec{{
 		Hint:          "readable(reader, writer) is one question; the modes differ in who is which"},
 	try: func(t *trial) {
 		t.judge(contract.Backward, contract.Forward, contract.Full, contract.None)
+		for _, published := range [][]string{nil, {record(a)}} {
+			t.refuses("SIDEWAYS", "a mode that is none", record(a), published...)
+			t.refuses(contract.Backward, "a next version that is no schema", `{"type": "unheard"}`, published...)
+			t.refuses(contract.None, "a next version that is no schema", "{", published...)
+		}
+		t.allows(contract.None, "another scale", record(field("p", scale6, "")), record(price4))
 	},
 }, {
 	Check: check.Check{ID: "L1.19", Points: 2, Operation: compatible, Invariant: "L1.I7",
 		Title:         "plain modes look at the last published version, transitive ones at every one",
 		Misconception: "that each step being safe makes the way safe: a log is read from its beginning, so its readers need the transitive mode",
-		Hint:          "published is oldest first; cut it to its last entry unless the mode ends in _TRANSITIVE"},
+		Hint:          "published is oldest first; the mode says how much of it counts"},
 	try: func(t *trial) {
 		t.judge(contract.BackwardTransitive, contract.ForwardTransitive, contract.FullTransitive)
 		// Each step of this history is safe, and the way is not: b comes as optional, and then loses its default.
@@ -38,7 +44,7 @@ var compatibility = []spec{{
 	Check: check.Check{ID: "L1.20", Points: 3, Operation: compatible, Invariant: "L1.I7",
 		Title:         "a logical type never changes, nor a decimal's precision or scale",
 		Misconception: "that Avro's rules guard meaning: they guard bytes, and 84.25 at scale 4 is read as 0.8425 at scale 6",
-		Hint:          "schemas.Meaning gives a schema in one form with its logical types left in; compare those of the fields that both have"},
+		Hint:          "go through both schemas side by side, as a reader would: into records, items and branches, and wherever the two meet compare what avro's Logical() says of them"},
 	try: func(t *trial) {
 		every := []contract.Mode{contract.Backward, contract.BackwardTransitive, contract.Forward, contract.ForwardTransitive, contract.Full, contract.FullTransitive}
 		array := func(items string) string { return `{"type": "array", "items": ` + items + `}` }
@@ -50,6 +56,18 @@ var compatibility = []spec{{
 			t.refuses(mode, "milliseconds that become microseconds", record(field("t", micros, "")), record(field("t", strings.Replace(micros, "micros", "millis", 1), "")))
 			t.refuses(mode, "another scale in an array", record(field("p", array(scale6), "")), record(field("p", array(scale4), "")))
 			t.refuses(mode, "another scale in a union", record(field("p", `["null", `+scale6+`]`, "")), record(field("p", `["null", `+scale4+`]`, "")))
+			t.refuses(mode, "another scale in a record within", record(field("in", within(field("p", scale6, "")), "")), record(field("in", within(price4), "")))
+			t.refuses(mode, "bytes that become a decimal", record(price4), record(field("p", `"bytes"`, "")))
+		}
+		nullable := record(field("p", `["null", `+scale6+`]`, ""))
+		t.refuses(contract.Backward, "another scale in what may be null from now on", nullable, record(price4))
+		t.refuses(contract.Forward, "another scale in what may no longer be null", record(price4), nullable)
+		// A field that goes, and comes back at another scale.
+		optional := func(decimal string) string { return field("p", decimal, `, "default": "\u0000"`) }
+		next, published := record(a, optional(scale6)), []string{record(a, optional(scale4)), record(a)}
+		for _, mode := range []contract.Mode{contract.Backward, contract.Forward, contract.Full} {
+			t.allows(mode, "another scale than in the first version", next, published...)
+			t.refuses(mode+"_TRANSITIVE", "another scale than in the first version", next, published...)
 		}
 	},
 }}

@@ -2,6 +2,7 @@ package codectest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math"
@@ -27,6 +28,14 @@ var decoding = []spec{{
 		c := t.codec()
 		for _, f := range today() {
 			t.reads(c, f.name(), f.typ, t.registry.wire(f.typ, f.version, f.bytes()), f.body)
+		}
+		for _, b := range blocks { // the one encoding of a value may be asked for; another value may not be made of it
+			data := t.registry.wire("price.marked", 2, unhex(b.body))
+			if _, err := c.Decode(t.Context(), "price.marked", data); err != nil {
+				only(t, b.what, err, contract.ErrMalformed)
+				continue
+			}
+			t.reads(c, b.what, "price.marked", data, twoPoints)
 		}
 	},
 }, {
@@ -72,7 +81,7 @@ var decoding = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L1.9", Points: 2, Operation: decode, Invariant: "L1.I5",
-		Title:         "a wrong first byte is ErrMagic, an id nobody knows ErrUnknownSchema, another type's schema ErrWrongType",
+		Title:         "a wrong first byte is ErrMagic, an id nobody knows or of a schema outside the catalog ErrUnknownSchema, another type's schema ErrWrongType",
 		Misconception: "that the event's type decides how data is read; it is the id in the data that does, and the type only has to agree",
 		Hint:          "find the schema by the id first, then compare its type with the one that is asked for"},
 	try: func(t *trial) {
@@ -123,9 +132,9 @@ var decoding = []spec{{
 	},
 }, {
 	Check: check.Check{ID: "L1.11", Points: 2, Operation: decode, Invariant: "L1.I5",
-		Title:         "a symbol, a branch, a length or a text that cannot be is ErrMalformed",
+		Title:         "a symbol, a branch, a length, a number or a text that cannot be is ErrMalformed",
 		Misconception: "that bytes come from a right producer: they come from disks, networks and other people's programs",
-		Hint:          "the index of a symbol is checked against their number, of a branch against two; a text against UTF-8"},
+		Hint:          "the index of a symbol is checked against their number, of a branch against two; a text against UTF-8, a number against its precision or its bits"},
 	try: func(t *trial) {
 		c := t.codec()
 		for _, bad := range impossible {
@@ -149,6 +158,10 @@ var decoding = []spec{{
 		require.Equal(t, head, got)
 		_, err = c.DecodeHead(t.Context(), data[:len(data)-1])
 		only(t, "a head that is cut", err, contract.ErrTruncated)
+		for _, bad := range impossibleHeads() {
+			got, err = c.DecodeHead(t.Context(), t.registry.wire("store.head", 1, bad.body))
+			only(t, fmt.Sprintf("%s: came %+v", bad.what, got), err, contract.ErrMalformed)
+		}
 		for _, typ := range []string{"store.head", "trade.settled"} {
 			_, err = c.Decode(t.Context(), typ, data)
 			only(t, "a head read as an event of type "+typ, err, contract.ErrWrongType)
@@ -170,7 +183,51 @@ var impossible = []struct{ what, typ, body string }{
 	{"a unit before the first", "trade.settled", "0201 01 0201 00"},
 	{"the third branch of two", "trade.settled", "0201 00 0201 04"},
 	{"a decimal of minus one byte", "trade.settled", "01 00 0201 00"},
+	{"a decimal of 29 digits", "trade.settled", "18204fce5e3e25026110000000 00 0201 00"},
+	{"a day that does not fit 32 bits", "price.marked", "06455552 02 8080808010 e2bb02 0201 00" + ttf},
+	{"an integer of 65 bits", "trade.settled", "0201 80808080808080808002 0201 00"},
+	{"a block of an array that is longer than its size", "price.marked", "06455552 03 1c" + march + second + "00" + ttf},
 	{"a text that is not UTF-8", "command.refused", "02ff " + strings.Repeat("00", 32) + "00 00"},
+}
+
+// twoPoints is a mark whose points are two items of an array, and blocks are other ways to write them than one block.
+var twoPoints = trade.PriceMarked{Curve: "gas/TTF", Currency: "EUR", Points: []trade.Point{
+	{Delivery: month, Price: trade.Dec("31.5")}, {Delivery: trade.Period{Start: 1, End: 1}},
+}}
+
+var blocks = []struct{ what, body string }{
+	{"two items in two blocks", "06455552 02" + march + "02" + second + "00" + ttf},
+	{"two items in a block that says its size", "06455552 03 1e" + march + second + "00" + ttf},
+}
+
+// The items of twoPoints, in 11 bytes and in 4, and what stands behind them. The second could be what stands behind as well: who takes the
+// first block for the whole array does not stumble over it.
+const (
+	march  = "e8ba02a6bb02 0801e0a6e0"
+	second = "02 02 0200"
+	ttf    = "0202 0206545446"
+)
+
+type badHead struct {
+	what string
+	body []byte
+}
+
+// impossibleHeads are a head with one thing that cannot be.
+func impossibleHeads() []badHead {
+	right, id := unhex(headBytes), head.EventID.String()
+	flag := bytes.Clone(right)
+	flag[len(flag)-1] = 2
+	named := func(text string) []byte {
+		was, is := append([]byte{72}, id...), append(binary.AppendVarint(nil, int64(len(text))), text...)
+		return bytes.Replace(right, was, is, 1)
+	}
+	return []badHead{
+		{"a truth value that is neither 0 nor 1", flag},
+		{"an id in braces", named("{" + id + "}")},
+		{"an id with its scheme", named("urn:uuid:" + id)},
+		{"an id that is none", named(id[:35] + "x")},
+	}
 }
 
 func unhex(s string) []byte {

@@ -31,6 +31,10 @@ var publishing = []spec{{
 		require.Len(t, all, len(schemas.All()), "registrations")
 		t.codec()
 		require.Len(t, t.registry.all(), len(all), "registrations after a second codec over the same registry")
+		t.registry.goAway(true)
+		_, err := t.answer.New(t.Context(), t.registry, t.prefix)
+		answered(t, register, err)
+		require.ErrorIs(t, err, errAway, "a new codec, when the registry does not answer")
 	},
 }}
 
@@ -72,16 +76,23 @@ var encoding = []spec{{
 	Check: check.Check{ID: "L1.4", Points: 4, Operation: encode, Invariant: "L1.I1",
 		Title:         "what a schema cannot hold is ErrUnencodable, never another value",
 		Misconception: "that a library refuses what does not fit: most cut 1.9990001 to 1.999 at scale 6 and say nothing",
-		Hint:          "trade.Decimal.Unscaled refuses too many places; precision, symbols, UTF-8, microseconds and the years 1 to 9999 are yours to check"},
+		Hint:          "trade.Decimal.Unscaled refuses too many places; precision, symbols, UTF-8, microseconds, the years 1 to 9999 and contract.MaxData, header included, are yours to check"},
 	try: func(t *trial) {
 		c := t.codec()
 		for _, b := range misfits {
 			p, err := c.Encode(t.Context(), b.body)
 			only(t, fmt.Sprintf("%s: came % x", b.what, p.Data[:min(64, len(p.Data))]), err, contract.ErrUnencodable, b.also...)
-			require.Empty(t, p, "%s: payload beside an error", b.what)
+			require.True(t, p.Type == "" && p.Data == nil, "%s: a payload beside an error", b.what) // which may be a MiB: it is not shown
 		}
+		require.Len(t, t.encoded(c, sized(contract.MaxData)).Data, contract.MaxData, "data of a body that just fits")
 	},
 }}
+
+// sized is a body that comes out as n bytes of data, for an n of about contract.MaxData.
+func sized(n int) trade.Settle {
+	const others = header + 11 // the other fields, and the length of the text in three bytes
+	return trade.Settle{Quantity: mwh("1"), PriceSource: strings.Repeat("x", n-others)}
+}
 
 // header is the size of what stands before the Avro body.
 const header = 5
@@ -105,6 +116,8 @@ var misfits = []misfit{
 	{"a time finer than a microsecond", until(time.Date(2025, 2, 26, 16, 0, 0, 1, time.UTC)), nil},
 	{"a time in the year 0", until(time.Date(0, 12, 31, 23, 59, 59, 0, time.UTC)), nil},
 	{"a time in the year 10000", until(time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)), nil},
+	{"a time whose microseconds do not fit 64 bits", until(time.Date(300000, 1, 1, 0, 0, 0, 0, time.UTC)), nil},
+	{"a body with which data is one byte larger than it may be", sized(contract.MaxData + 1), []error{contract.ErrOversize}},
 	{"a body larger than an event's data may be", trade.Settle{Quantity: mwh("1"), PriceSource: strings.Repeat("x", contract.MaxData)}, []error{contract.ErrOversize}},
 }
 

@@ -102,11 +102,14 @@ func (t *trial) encoded(c Codec, body trade.Body) contract.Payload {
 func (t *trial) reads(c Codec, what, typ string, data []byte, want trade.Body) {
 	got, err := c.Decode(t.Context(), typ, data)
 	require.NoError(t, err, "decode %s: % x", what, data)
-	if !cmp.Equal(want, got) {
+	if !cmp.Equal(want, got, inUTC) {
 		t.Errorf("%s is read as another body than was written\n  expected  %s\n  actual    %s", what, show(want), show(got))
 		t.FailNow()
 	}
 }
+
+// inUTC has times be equal if they are shown alike as well.
+var inUTC = cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) && a.Location() == b.Location() })
 
 // show is a body in one line, without the addresses that %+v has.
 func show(body trade.Body) string {

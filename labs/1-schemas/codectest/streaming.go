@@ -70,7 +70,7 @@ var streaming = []spec{{
 	Check: check.Check{ID: "L1.23", Points: 4, Limit: time.Minute, Operation: consume, Invariant: "L1.I9",
 		Title:         "a record that is no event is parked byte for byte, with where it was and why, and the rest goes on",
 		Misconception: "that a log line is enough: nobody can send a log line again; or that stopping is safe: it stops every stream of the partition",
-		Hint:          "clone the headers, add the four of contract.Parked…, produce synchronously, then go on; an error that quotes the record may not fit beside it"},
+		Hint:          "the headers that are added are contract.Parked…; know that it is parked before you go on; an error that quotes the record may not fit beside it"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
 		first := t.publish(k, c, event(0), settlement)
