@@ -26,6 +26,9 @@ func NewConsumer(client *kgo.Client, parked string, codec contract.Codec) *Consu
 
 // Run hands over events, one at a time, until ctx ends (L1.I8, L1.I9, L1.I10).
 //
+// After an error the client has fetched more than was handled, so nobody calls Run again on it: one goes on with a new client and a new
+// Consumer. When ctx ends, what was handled is still to be committed: context.WithoutCancel gives a commit time of its own.
+//
 // Exercise 8. eventOf (envelope.go) reads the headers. Decide for each error of the codec whether it is the record's fault: would it be the
 // same tomorrow?
 func (c *Consumer) Run(ctx context.Context, handle func(context.Context, contract.Event, trade.Body) error) error {

@@ -35,7 +35,7 @@ type Codec interface {
 type Registry interface {
 	// Register publishes a schema under a subject and gives its id; what is published there already keeps its id.
 	Register(ctx context.Context, subject, text string) (id int, err error)
-	// Text is the schema with an id, or ErrUnknownSchema. Any other error says that the registry did not answer.
+	// Text is the schema with an id, or ErrUnknownSchema. An id stands for one text for good. Any other error says that the registry did not answer.
 	Text(ctx context.Context, id int) (string, error)
 }
 
@@ -115,7 +115,7 @@ var (
 	ErrTrailing      = errors.New("data goes on after its end")
 	ErrOversize      = errors.New("data is larger than allowed")
 	ErrMalformed     = errors.New("data is not what its schema says")
-	ErrUnknownSchema = errors.New("no schema under this id")
+	ErrUnknownSchema = errors.New("no schema under this id") // or one that is not in the catalog, as a version newer than the program
 	ErrWrongType     = errors.New("the schema is of another event type")
 	ErrClaimed       = errors.New("the payload is in object storage, and was not fetched from there")
 )
