@@ -1,4 +1,7 @@
 -- +goose Up
 
--- Who did it: an event as the domain sees it has it. No state depends on it, so rows from before are as good.
-ALTER TABLE events ADD COLUMN actor text NOT NULL DEFAULT '';
+-- Who did it: an event as the domain sees it has it. What was folded before is emptied, and folded again from the log when the model is next
+-- brought up: a price and a quantity that were amended at once were one leg then.
+TRUNCATE events, refusals, trades, legs, pools, curves, positions;
+UPDATE checkpoint SET cursor = 'null';
+ALTER TABLE events ADD COLUMN actor text NOT NULL;
