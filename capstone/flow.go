@@ -98,6 +98,7 @@ func (s *System) Import(ctx context.Context, input iter.Seq2[lines.Line, error],
 	if err := s.sweep(ctx); err != nil {
 		return n, err
 	}
+	swept := s.Desk.apart.Load() // refusals that were on record before
 	for r, err := range s.Desk.Import(ctx, input, s.Width) {
 		if err != nil {
 			return n, err
@@ -105,7 +106,7 @@ func (s *System) Import(ctx context.Context, input iter.Seq2[lines.Line, error],
 		n.count(r)
 		each(r)
 	}
-	if s.Desk.apart.Load() == 0 {
+	if s.Desk.apart.Load() == swept {
 		return n, nil
 	}
 	var err error

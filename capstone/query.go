@@ -17,33 +17,12 @@ func (s *System) Settled(ctx context.Context, known time.Time) error {
 		return nil
 	}
 	// A simulated log is let answer up to today, though what it is given later may still be stamped with any time that its lines give: all
-	// that it has lies in a past that was made up. Its answers say so: see LastBefore.
+	// that it has lies in a past that was made up. Its answers say so.
 	frontier, err := s.Desk.Store.Frontier(contract.At(ctx, s.Clock()))
 	if err == nil && known.After(frontier) {
 		err = &contract.BeyondFrontierError{Asked: known, Frontier: frontier}
 	}
 	return err
-}
-
-// LastBefore is the last time at which anything was recorded, and true, if known is past it. What a simulated log is given next may be recorded in
-// between. It reads the log up to the first event that was recorded then or later.
-func (s *System) LastBefore(ctx context.Context, known time.Time) (last time.Time, past bool, err error) {
-	end, err := s.Desk.Store.End(ctx)
-	if err != nil {
-		return last, false, err
-	}
-	for e, err := range s.Desk.Store.Read(ctx, nil, end) {
-		if err != nil {
-			return last, false, err
-		}
-		if !e.RecordedAt.Before(known) {
-			return time.Time{}, false, nil
-		}
-		if e.RecordedAt.After(last) {
-			last = e.RecordedAt
-		}
-	}
-	return last, true, nil
 }
 
 // Trade folds one stream as of two times. A trade that has not begun by then has no status.

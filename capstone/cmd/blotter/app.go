@@ -28,8 +28,7 @@ type app struct {
 	temporary      bool   // the log goes when the command ends
 	begins         bool   // the log is a new one, and its settings are not written yet
 	asItIs         bool   // the log is taken as it is, whatever it has lost
-	mayChange      bool   // the answer is as known past the last event of a simulated log, which is at last
-	last           time.Time
+	mayChange      bool   // the answer is as known at a time, of a simulated log
 	stack          stack.Stack
 	signer         note.Signer // of checkpoints, as verifier is; both once there is an auditor
 	verifier       note.Verifier
@@ -156,8 +155,7 @@ func (a *app) answer(v any, show func(io.Writer)) error {
 	show(a.stdout)
 	switch {
 	case a.mayChange:
-		fmt.Fprintf(a.stdout, "(a simulated log: its recorded times follow the entered ones; the last is %s, so this answer may still change)\n",
-			a.last.Format(time.RFC3339Nano))
+		fmt.Fprintln(a.stdout, "(a simulated log: its recorded times follow the entered ones, so what is imported next may change this answer)")
 	case a.settings.Simulated:
 		fmt.Fprintln(a.stdout, "(a simulated log: its recorded times follow the entered ones)")
 	}

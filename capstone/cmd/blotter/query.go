@@ -128,10 +128,8 @@ func (a *app) question(ctx context.Context, q asOf, with ...part) (*capstone.Sys
 	if err := system.Settled(ctx, at.Known); err != nil {
 		return nil, at, err
 	}
-	if a.settings.Simulated && !at.Known.IsZero() {
-		a.last, a.mayChange, err = system.LastBefore(ctx, at.Known)
-	}
-	return system, at, err
+	a.mayChange = a.settings.Simulated && !at.Known.IsZero()
+	return system, at, nil
 }
 
 type historyCmd struct {

@@ -35,7 +35,11 @@ func (c *rebuildCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	// A crash before this leaves the mark of a log that was longer, and the hint to rebuild.
-	if err := a.mark(ctx, system.Desk.Store); err != nil {
+	end, err := system.Desk.Store.End(ctx)
+	if err == nil {
+		err = a.reached().Save(end)
+	}
+	if err != nil {
 		return err
 	}
 	return a.answer(rebuiltJSON(state), func(w io.Writer) { showRebuilt(w, state) })
