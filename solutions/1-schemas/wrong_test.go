@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -254,6 +255,17 @@ var wrongs = []wrong{
 			return forgetful{right(client, topic, c)}
 		}
 	}},
+	{"who reads an event sees what it lacks", "L1.21", "", func(f *codectest.Fixture) {
+		right := f.Producer
+		f.Producer = func(client *kgo.Client, topic string, c contract.Codec) contract.Producer {
+			return credulous{right(client, topic, c)}
+		}
+	}},
+	{"partitions have nothing to do with each other", "L1.22", "", bendConsumer(func(c *lax) { c.parallel = true })},
+	{"what cannot be parked is lost anyway", "L1.23", "", bendConsumer(func(c *lax) { c.hopeful = true })},
+	{"a record that is poison is done", "L1.23", "", bendConsumer(func(c *lax) { c.before = true })},
+	{"a long error fits as well", "L1.23", "", bendConsumer(func(c *lax) { c.verbose = true })},
+	{"no value is an empty value", "L1.23", "", bendConsumer(func(c *lax) { c.fills = true })},
 	{"events may be handed over as they come out", "L1.22", "L1.23 L1.24", bendConsumer(func(c *lax) { c.reversed = true })},
 	{"a log line is enough", "L1.23", "", bendConsumer(func(c *lax) { c.skips = true })},
 	{"an error says all that there is to say", "L1.23", "", bendConsumer(func(c *lax) { c.quotes = true })},
@@ -265,7 +277,7 @@ var wrongs = []wrong{
 		bendConsumer(func(c *lax) { c.deaf = true })(f)
 		f.Patience = time.Second // it waits for ever
 	}},
-	{"an offset is committed when a record is fetched", "L1.24", "", bendConsumer(func(c *lax) { c.early = true })},
+	{"an offset is committed when a record is fetched", "L1.24", "L1.23", bendConsumer(func(c *lax) { c.early = true })},
 	{"the group can wait", "L1.25", "", bendConsumer(func(c *lax) { c.keeps = true })},
 	{"the group need not wait", "L1.25", "", bendConsumer(func(c *lax) { c.hurried = true })},
 	{"offsets are committed in the evening", "L1.25", "", bendConsumer(func(c *lax) { c.evening = true })},
@@ -554,7 +566,16 @@ type forgetful struct{ contract.Producer }
 
 func (p forgetful) Publish(ctx context.Context, e contract.Event, body trade.Body) error {
 	if err := p.Producer.Publish(ctx, e, body); errors.Is(err, contract.ErrInvalid) {
-		return nil
+		return err
+	}
+	return nil
+}
+
+type credulous struct{ contract.Producer }
+
+func (p credulous) Publish(ctx context.Context, e contract.Event, body trade.Body) error {
+	if err := p.Producer.Publish(ctx, e, body); !errors.Is(err, contract.ErrInvalid) {
+		return err
 	}
 	return nil
 }
@@ -573,6 +594,11 @@ type lax struct {
 	hurried                                      bool // the group need not wait
 	evening                                      bool // offsets are committed at the end
 	heedless                                     bool // a fetch has no errors
+	parallel                                     bool // each partition is handled by itself
+	hopeful                                      bool // what cannot be parked is lost
+	before                                       bool // poison is done before it is parked
+	verbose                                      bool // an error may be long
+	fills                                        bool // no value is an empty one
 }
 
 func bendConsumer(how func(*lax)) func(*codectest.Fixture) {
@@ -609,6 +635,12 @@ func (c *lax) Run(ctx context.Context, handle func(context.Context, contract.Eve
 		if c.hurried {
 			c.client.AllowRebalance()
 		}
+		if c.parallel {
+			if err := c.apart(ctx, fetches, handle); err != nil {
+				return err
+			}
+			records = nil
+		}
 		for _, r := range records {
 			if err := c.one(ctx, r, handle); err != nil {
 				return err
@@ -629,6 +661,26 @@ func (c *lax) Run(ctx context.Context, handle func(context.Context, contract.Eve
 	}
 }
 
+// apart handles the records of each partition beside those of the others.
+func (c *lax) apart(ctx context.Context, fetches kgo.Fetches, handle func(context.Context, contract.Event, trade.Body) error) error {
+	var partitions sync.WaitGroup
+	failed := make(chan error, 100)
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		partitions.Go(func() {
+			for _, r := range p.Records {
+				if err := c.one(ctx, r, handle); err != nil {
+					failed <- err
+					return
+				}
+				_ = c.client.CommitRecords(context.WithoutCancel(ctx), r)
+			}
+		})
+	})
+	partitions.Wait()
+	close(failed)
+	return <-failed
+}
+
 func (c *lax) one(ctx context.Context, r *kgo.Record, handle func(context.Context, contract.Event, trade.Body) error) error {
 	e, err := codec.EventOf(r)
 	body := trade.Body(nil)
@@ -647,6 +699,23 @@ func (c *lax) one(ctx context.Context, r *kgo.Record, handle func(context.Contex
 	case poison && c.quotes:
 		why := kgo.RecordHeader{Key: contract.ParkedError, Value: fmt.Appendf(nil, "%v: %q", err, r.Value)}
 		return c.client.ProduceSync(ctx, &kgo.Record{Topic: c.parked, Key: r.Key, Value: r.Value, Headers: append(r.Headers, why)}).FirstErr()
+	case poison && c.verbose:
+		parked := &kgo.Record{Topic: c.parked, Key: r.Key, Value: r.Value, Headers: append(slices.Clone(r.Headers),
+			kgo.RecordHeader{Key: contract.ParkedTopic, Value: []byte(r.Topic)},
+			kgo.RecordHeader{Key: contract.ParkedPartition, Value: fmt.Append(nil, r.Partition)},
+			kgo.RecordHeader{Key: contract.ParkedOffset, Value: fmt.Append(nil, r.Offset)},
+			kgo.RecordHeader{Key: contract.ParkedError, Value: fmt.Appendf(nil, "%.65536s", err)})}
+		return c.client.ProduceSync(ctx, parked).FirstErr()
+	case poison && c.fills:
+		filled := *r
+		filled.Value = append([]byte{}, r.Value...)
+		return codec.Park(codec.NewConsumer(c.client, c.parked, c.codec), ctx, &filled, err)
+	case poison && c.before:
+		_ = c.client.CommitRecords(ctx, r)
+		return codec.Park(codec.NewConsumer(c.client, c.parked, c.codec), ctx, r, err)
+	case poison && c.hopeful:
+		_ = codec.Park(codec.NewConsumer(c.client, c.parked, c.codec), ctx, r, err)
+		return nil
 	case poison && !c.stops || c.parks:
 		return codec.Park(codec.NewConsumer(c.client, c.parked, c.codec), ctx, r, err)
 	}

@@ -93,7 +93,7 @@ func (g *group) take(n int) []contract.Event {
 			require.NoError(g.t, g.err, "Run ended by itself after it had handed over %d events of %d", len(got), n)
 			g.t.fail("Run ended by itself after it had handed over %d events of %d", len(got), n)
 		case <-g.t.Context().Done():
-			g.t.fail("%d events of %d were handed over", len(got), n)
+			g.t.fail("%d events of %d were handed over; if L1.21 fails, begin there: what was not written as it should be does not come", len(got), n)
 		}
 	}
 	return got

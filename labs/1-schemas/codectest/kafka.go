@@ -54,9 +54,9 @@ func (k *kafka) connect(t check.T, options ...kgo.Opt) *kgo.Client {
 // member is a client in the consumer group, which reads from where the group is, or else from the beginning. It keeps its partitions while
 // it has records at hand, and can write records that are larger than those that it reads, as parked ones are.
 func (k *kafka) member(t check.T, options ...kgo.Opt) *kgo.Client {
-	return k.connect(t, append(options, kgo.ConsumerGroup(k.desk), kgo.ConsumeTopics(k.topic), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
-		kgo.HeartbeatInterval(100*time.Millisecond), kgo.FetchMaxWait(100*time.Millisecond),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.ProducerBatchMaxBytes(2<<20))...)
+	return k.connect(t, append([]kgo.Opt{kgo.ConsumerGroup(k.desk), kgo.ConsumeTopics(k.topic), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
+		kgo.HeartbeatInterval(100 * time.Millisecond), kgo.FetchMaxWait(100 * time.Millisecond),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.ProducerBatchMaxBytes(2 << 20)}, options...)...)
 }
 
 func (k *kafka) produce(t check.T, to string, r *kgo.Record) {

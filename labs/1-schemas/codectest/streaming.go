@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/kit/check"
@@ -44,6 +46,12 @@ var streaming = []spec{{
 		err := t.answer.Producer(k.client, k.topic, c).Publish(t.Context(), e, settlement)
 		answered(t, publish, err)
 		require.ErrorIs(t, err, contract.ErrInvalid, "an event without an actor")
+
+		small := k.connect(t, kgo.ProducerBatchMaxBytes(smallest))
+		defer small.Close()
+		err = t.answer.Producer(small, k.topic, c).Publish(t.Context(), event(3), trade.Amend{Kind: trade.Update, Trader: strings.Repeat("x", 4*smallest)})
+		answered(t, publish, err)
+		require.ErrorIs(t, err, kerr.MessageTooLarge, "an event that the client cannot send")
 	},
 }, {
 	Check: check.Check{ID: "L1.22", Points: 3, Limit: time.Minute, Operation: consume, Invariant: "L1.I8",
@@ -65,6 +73,7 @@ var streaming = []spec{{
 		last := t.publish(k, c, event(12), settlement)
 		check.Events(t, "what is handed over to the next member of the group", []contract.Event{last}, g.take(1))
 		g.stop()
+		t.oneAtATime(k, c)
 	},
 }, {
 	Check: check.Check{ID: "L1.23", Points: 4, Limit: time.Minute, Operation: consume, Invariant: "L1.I9",
@@ -77,6 +86,7 @@ var streaming = []spec{{
 		good := k.all(t, k.topic, 1)[0]
 		bad := []*kgo.Record{
 			{Key: good.Key, Headers: good.Headers, Value: append([]byte{1}, good.Value[1:]...)},
+			{Key: good.Key, Headers: good.Headers}, // no value at all, which is not an empty one
 			{Key: good.Key, Headers: good.Headers, Value: good.Value[:len(good.Value)-1]},
 			{Key: good.Key, Headers: good.Headers, Value: append(slices.Clone(good.Value), 0)},
 			{Key: good.Key, Headers: good.Headers, Value: wire(7, good.Value[header:])},
@@ -97,6 +107,7 @@ var streaming = []spec{{
 		g.stop()
 		for i, r := range k.all(t, k.parked, len(bad)) {
 			check.Bytes(t, fmt.Sprintf("the value of parked record %d", i+1), bad[i].Value, r.Value)
+			require.Equal(t, bad[i].Value == nil, r.Value == nil, "whether parked record %d has no value at all", i+1)
 			require.Equal(t, string(bad[i].Key), string(r.Key), "key of parked record %d", i+1)
 			require.GreaterOrEqual(t, len(r.Headers), len(bad[i].Headers), "headers of parked record %d", i+1)
 			require.Equal(t, bad[i].Headers, r.Headers[:len(bad[i].Headers)], "its own headers come first, in parked record %d", i+1)
@@ -108,7 +119,10 @@ var streaming = []spec{{
 			require.Equal(t, fmt.Sprint(good.Partition), added[contract.ParkedPartition], contract.ParkedPartition)
 			require.Equal(t, fmt.Sprint(i+1), added[contract.ParkedOffset], contract.ParkedOffset)
 			require.NotEmpty(t, added[contract.ParkedError], contract.ParkedError)
+			require.LessOrEqual(t, len(added[contract.ParkedError]), contract.MaxAttribute, "length of %s", contract.ParkedError)
 		}
+		t.cannotPark(k, c, good)
+		require.Equal(t, len(bad)+1, k.count(t, k.parked), "parked records, after one that could not be parked at first")
 	},
 }, {
 	Check: check.Check{ID: "L1.24", Points: 4, Limit: time.Minute, Operation: consume, Invariant: "L1.I10",
@@ -142,6 +156,54 @@ var streaming = []spec{{
 		require.NotEqual(t, first.ID, second.ID)
 	},
 }}
+
+// smallest is the least that a client may be told to send at once.
+const smallest = 1 << 10
+
+// cannotPark has a client that cannot write what it should park. The record is nobody's fault, so it comes again, to a client that can.
+func (t *trial) cannotPark(k *kafka, c Codec, good *kgo.Record) {
+	k.produce(t, k.topic, &kgo.Record{Key: good.Key, Headers: good.Headers, Value: bytes.Repeat([]byte{1}, 4*smallest)})
+	behind := t.publish(k, c, event(4), settlement)
+	g := t.consume(k, c, kgo.ProducerBatchMaxBytes(smallest))
+	select {
+	case <-g.got:
+		t.fail("a record could not be parked, and what stands behind it was handed over")
+	case <-g.over:
+	case <-t.Context().Done():
+		t.fail("a record could not be parked, and Run did not say so")
+	}
+	require.ErrorIs(t, g.err, kerr.MessageTooLarge, "Run, when a record could not be parked")
+	after := t.publish(k, c, event(6), settlement) // the first that comes to one who has committed the others
+	g = t.consume(k, c)
+	g.parks = true
+	check.Events(t, "what is handed over first when the record can be parked", []contract.Event{behind}, g.take(1))
+	check.Events(t, "and what then", []contract.Event{after}, g.take(1))
+	g.stop()
+}
+
+// oneAtATime has events on every partition, and a handler that stays a little to see whether it is called meanwhile.
+func (t *trial) oneAtATime(k *kafka, c Codec) {
+	const n = 12
+	for i := range n {
+		t.publish(k, c, spread(i+20), settlement)
+	}
+	var inside atomic.Int32
+	second := newSignal()
+	g := t.run(k, c, func(contract.Event) error {
+		if inside.Add(1) > 1 {
+			second.give()
+		}
+		defer inside.Add(-1)
+		select {
+		case <-second.c:
+		case <-time.After(5 * time.Millisecond): // too short a stay finds less, and fails nobody
+		}
+		return nil
+	})
+	g.take(n)
+	g.stop()
+	require.False(t, second.given(), "the handler was called while it was at work")
+}
 
 // large is what fits a record, and what an error that quotes it twice does not.
 const large = 800_000
