@@ -70,7 +70,7 @@ func (m meaning) records(path string, reader, writer *avro.RecordSchema) error {
 	m[met] = true
 	for _, r := range reader.Fields() {
 		for _, w := range writer.Fields() {
-			if !sameField(r, w) {
+			if !sameField(reader, writer, r, w) {
 				continue
 			}
 			if err := m.resolve(strings.TrimPrefix(path+"."+r.Name(), "."), r.Type(), w.Type()); err != nil {
@@ -82,9 +82,17 @@ func (m meaning) records(path string, reader, writer *avro.RecordSchema) error {
 }
 
 // sameField goes by the aliases of either side. A reader knows but its own ("Aliases"); yet a schema that says what a field was called
-// before says that it is that field, and it must not change its meaning just because no old reader knows the new name.
-func sameField(a, b *avro.Field) bool {
-	return a.Name() == b.Name() || slices.Contains(a.Aliases(), b.Name()) || slices.Contains(b.Aliases(), a.Name())
+// before says that it is that field, and it must not change its meaning just because no old reader knows the new name. A field of the same
+// name comes before every alias, or a schema in which an alias is another field's name would misread itself.
+func sameField(reader, writer *avro.RecordSchema, r, w *avro.Field) bool {
+	if hasField(writer, r.Name()) {
+		return r.Name() == w.Name()
+	}
+	return slices.Contains(r.Aliases(), w.Name()) || slices.Contains(w.Aliases(), r.Name()) && !hasField(reader, w.Name())
+}
+
+func hasField(record *avro.RecordSchema, name string) bool {
+	return slices.ContainsFunc(record.Fields(), func(f *avro.Field) bool { return f.Name() == name })
 }
 
 // branches are those of a union, or the schema itself.

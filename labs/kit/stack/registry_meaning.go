@@ -57,7 +57,7 @@ func (w *meaningWalk) records(reader, writer *avro.RecordSchema, path string) {
 	w.met[names] = true
 	for _, r := range reader.Fields() {
 		for _, f := range writer.Fields() {
-			if sameField(r, f) {
+			if sameField(reader, writer, r, f) {
 				w.compare(r.Type(), f.Type(), path+"/"+r.Name())
 			}
 		}
@@ -65,9 +65,16 @@ func (w *meaningWalk) records(reader, writer *avro.RecordSchema, path string) {
 }
 
 // sameField goes by the aliases of either side: a new schema that says what a field was called before says that it is that field, even to
-// readers that do not know the new name.
-func sameField(f, g *avro.Field) bool {
-	return f.Name() == g.Name() || slices.Contains(f.Aliases(), g.Name()) || slices.Contains(g.Aliases(), f.Name())
+// readers that do not know the new name. The same name wins over every alias, for an alias may be the name of another field.
+func sameField(reader, writer *avro.RecordSchema, r, f *avro.Field) bool {
+	if fieldNamed(writer, r.Name()) {
+		return f.Name() == r.Name()
+	}
+	return slices.Contains(r.Aliases(), f.Name()) || slices.Contains(f.Aliases(), r.Name()) && !fieldNamed(reader, f.Name())
+}
+
+func fieldNamed(record *avro.RecordSchema, name string) bool {
+	return slices.ContainsFunc(record.Fields(), func(f *avro.Field) bool { return f.Name() == name })
 }
 
 // branches is the alternatives of a schema: those of a union, or itself, with references followed.

@@ -38,6 +38,9 @@ func TestRegistryWatchesWhatBytesMean(t *testing.T) {
 	}{
 		{"the scale of a field under another name", recordNamed(r, of("p", cents, "")), recordNamed(r, of("q", points, aliasOfP)), false, false},
 		{"a field under another name", recordNamed(r, of("p", cents, "")), recordNamed(r, of("q", cents, aliasOfP)), true, false},
+		{"an alias that is another field's name", recordNamed(r, of("q", millis, aliasOfP)+","+of("p", micros, "")), recordNamed(r, of("p", micros, "")+","+of("q", millis, aliasOfP)), true, true},
+		{"an alias that reads what stays another field", recordNamed(r, of("p", micros, "")), recordNamed(r, of("q", millis, aliasOfP+`,"default":0`)+","+of("p", micros, "")), false, true},
+		{"an alias of a field that goes", recordNamed(r, of("p", micros, `,"default":0`)+","+of("q", millis, "")), recordNamed(r, of("q", millis, aliasOfP)), true, true},
 		{"the scale in a record under another name", recordNamed(r, of("p", cents, "")), recordNamed(`"name":"s","aliases":["r"]`, of("p", points, "")), false, false},
 		{"the scale in another namespace", recordNamed(r, of("p", cents, "")), recordNamed(`"name":"x.r"`, of("p", points, "")), false, false},
 		{"the scale of all", cents, points, false, false},
