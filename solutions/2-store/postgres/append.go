@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"time"
 
 	"example.com/blotter/labs/kit/contract"
 	store "example.com/blotter/solutions/2-store"
@@ -14,12 +15,13 @@ import (
 
 // appending is one call of Append that waits for its outcome.
 type appending struct {
-	ctx      context.Context // the caller's: its deadline, and the time that a simulated clock reads
-	stream   string
-	expected int64
-	events   []contract.Event
-	digests  [][sha256.Size]byte // of the events; see prepare
-	done     chan outcome        // takes one
+	ctx       context.Context // the caller's: its deadline, and the time that a simulated clock reads
+	stream    string
+	expected  int64
+	events    []contract.Event
+	digests   [][sha256.Size]byte // of the events; see prepare
+	announced time.Time           // by the latest attempt; see Frontier
+	done      chan outcome        // takes one
 }
 
 // prepare computes what an attempt needs of the events alone. An attempt does it while it waits for the server, the first that gets to it.

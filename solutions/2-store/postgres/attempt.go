@@ -43,7 +43,7 @@ func (s *Store) attempt(group []*appending, thorough bool) ([]outcome, error) {
 	var rows []row
 	for i, a := range group {
 		// The clock is read only now, with the time of begin already announced: see Frontier.
-		decided, more := log.decide(a, s.now(a.ctx))
+		decided, more := log.decide(a, s.stamp(a))
 		outcomes[i], rows = decided, append(rows, more...)
 	}
 	if len(rows) == 0 {

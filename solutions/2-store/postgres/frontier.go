@@ -13,10 +13,11 @@ import (
 // How Frontier knows what is under way in other processes.
 //
 // Every append first announces itself: it takes a shared advisory lock whose key is the second that its clock then showed,
-// and keeps it until its transaction ends, however it ends. It reads its clock again after that, and stamps nothing
-// earlier. Whoever asks for the frontier reads the clock first and looks at the locks after. An append whose
-// lock is to be seen is stamped at its second or later; one whose lock is not yet to be seen reads its clock later than
-// we did. Nobody waits for anybody: the locks are shared, and are only looked at.
+// and keeps it until its transaction ends, however it ends. It reads its clock again after that, and stamps with that
+// reading; or with the announced time, where the clock was set back in between. Whoever asks for the frontier reads the
+// clock first and looks at the locks after. An append whose lock is to be seen is stamped at its second or later; one whose
+// lock is not yet to be seen reads its clock later than we did. Nobody waits for anybody: the locks are shared, and are
+// only looked at.
 //
 // A clock that is set back does not unsay it: what Frontier may tell is promised BEFORE the locks are looked at, and stamps stay
 // behind what was promised. So an append whose lock was not to be seen reads its clock after the promise, and stays behind it. That
@@ -68,9 +69,19 @@ func (s *Store) now(ctx context.Context) time.Time {
 func (s *Store) earliest(group []*appending) int32 {
 	first := int64(math.MaxUint32)
 	for _, a := range group {
-		first = min(first, s.now(a.ctx).Unix())
+		a.announced = s.now(a.ctx)
+		first = min(first, a.announced.Unix())
 	}
 	return int32(uint32(max(first, 0)))
+}
+
+// stamp is the time to record an append with that is announced: the clock, but never before what was announced. Where the clock gives
+// nothing, both are nothing.
+func (s *Store) stamp(a *appending) time.Time {
+	if clock := s.now(a.ctx); clock.After(a.announced) {
+		return clock
+	}
+	return a.announced
 }
 
 // Frontier implements contract.Reader: by the clock, less Options.Skew, less what is under way. What is committed but not

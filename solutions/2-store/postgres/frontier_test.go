@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,6 +58,45 @@ func TestTheFrontierWaitsForAnAppendOfAnotherProcess(t *testing.T) {
 	require.NoError(t, err, "and nobody waits for it")
 	require.NoError(t, other.Commit(t.Context()))
 	require.Equal(t, later.Add(-time.Microsecond), frontier(), "committed")
+}
+
+// TestAClockThatIsSetBackWithinAnAppendBreaksNoFrontier sets it back at the worst moment: the append has announced a time and is not
+// stamped yet. A lock on the table then keeps it from being inserted until the frontier was told.
+func TestAClockThatIsSetBackWithinAnAppendBreaksNoFrontier(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	announced := noon.Add(10 * time.Second)
+	stamping := make(chan struct{})
+	s, dsn := open(t, func(opt *Options) {
+		opt.Clock = func(context.Context) time.Time {
+			switch asked.Add(1) {
+			case 1:
+				return announced
+			case 2:
+				close(stamping)
+				return noon
+			}
+			return noon.Add(time.Second)
+		}
+	})
+	other, err := session(t, dsn).Begin(t.Context())
+	require.NoError(t, err)
+	_, err = other.Exec(t.Context(), "lock table events in share mode")
+	require.NoError(t, err)
+	done := make(chan outcome, 1)
+	go func() {
+		receipts, err := s.Append(t.Context(), "trade/A", 0, event("trade/A", 1))
+		done <- outcome{receipts, err}
+	}()
+	<-stamping
+	frontier, err := s.Frontier(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, other.Rollback(t.Context()))
+	appended := <-done
+	require.NoError(t, appended.err)
+	at := appended.receipts[0].RecordedAt
+	require.True(t, at.After(frontier), "recorded at %s, after the frontier was %s", at, frontier)
+	require.Equal(t, announced, at)
 }
 
 func TestASimulatedClockLeavesTheFrontierAtTheLastRecord(t *testing.T) {
