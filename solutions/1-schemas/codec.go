@@ -21,7 +21,7 @@ type Codec struct {
 	registry Registry
 	latest   map[string]published // by type; never changed after New
 	byID     sync.Map             // int to schemas.Schema, the zero one for what is not in the catalog
-	asking   chan struct{}        // has room for the one that asks the registry; no mutex, for who waits may give up
+	asking   sync.Map             // int to a chan struct{} that is closed when who asks for that id is done; in it only meanwhile
 }
 
 // published is a schema under the id that the registry gave it.
@@ -39,7 +39,7 @@ var (
 // New publishes the whole catalog in the registry and learns its ids. The subject of a type is prefix, a dash and the type, so that
 // logs which share a registry do not share subjects. Publishing again changes nothing.
 func New(ctx context.Context, registry Registry, prefix string) (*Codec, error) {
-	c := &Codec{registry: registry, latest: map[string]published{}, asking: make(chan struct{}, 1)}
+	c := &Codec{registry: registry, latest: map[string]published{}}
 	for _, s := range schemas.All() { // oldest version first, as a registry's compatibility check wants them
 		id, err := registry.Register(ctx, prefix+"-"+s.Type, s.Text)
 		if err != nil {
@@ -140,19 +140,34 @@ func (c *Codec) lookUp(ctx context.Context, id int) (schemas.Schema, error) {
 	return s, nil
 }
 
-// ask learns what is behind an id, one id at a time: who had to wait may find that it is known by now (L1.I6). A text never changes
-// behind its id, so whether it is in the catalog is known for good; an id without a text is asked for again each time, because it may be
-// published any moment.
+// ask learns what is behind an id. One asks for it at a time, and whoever had to wait finds that it is known by now (L1.I6), or asks in turn:
+// the failure of another is not its own. One id does not wait for another.
 func (c *Codec) ask(ctx context.Context, id int) (any, error) {
-	select {
-	case c.asking <- struct{}{}:
-		defer func() { <-c.asking }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	mine := make(chan struct{})
+	for {
+		other, busy := c.asking.LoadOrStore(id, mine)
+		if !busy {
+			break
+		}
+		select {
+		case <-other.(chan struct{}):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
+	defer func() {
+		c.asking.Delete(id) // BEFORE the others are woken: they must not find it again
+		close(mine)
+	}()
 	if known, ok := c.byID.Load(id); ok {
 		return known, nil
 	}
+	return c.learn(ctx, id)
+}
+
+// learn asks the registry. A text never changes behind its id, so whether it is in the catalog is known for good; an id without a text is
+// asked for again each time, because it may be published any moment.
+func (c *Codec) learn(ctx context.Context, id int) (any, error) {
 	text, err := c.registry.Text(ctx, id)
 	if err != nil {
 		return nil, err

@@ -87,6 +87,34 @@ func TestWhoWaitsForAnAnswerIsNotBoundToIt(t *testing.T) {
 	})
 }
 
+// A registry that hangs on one id keeps nobody from what is behind another, and each is still asked for once.
+func TestOneIDDoesNotWaitForAnother(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		registry := &held{counting{Registry: codec.InMemory()}, make(chan error)}
+		c, hangs := foreign(t, registry)
+		settled, _ := schemas.Latest("trade.settled")
+		id, err := registry.Register(t.Context(), "other", strings.ReplaceAll(settled.Text, "\n", "  "))
+		require.NoError(t, err)
+		before := registry.asked.Load()
+		var all sync.WaitGroup
+		for _, data := range [][]byte{hangs, append([]byte{0, 0, 0, 0, byte(id)}, hangs[5:]...)} {
+			for range 4 {
+				all.Go(func() {
+					_, err := c.Decode(t.Context(), "trade.settled", data)
+					assert.NoError(t, err)
+				})
+			}
+			synctest.Wait() // the registry answers none of them yet
+		}
+		asked := registry.asked.Load()
+		close(registry.let)
+		all.Wait()
+		require.Equal(t, before+2, asked, "questions while none was answered")
+		require.Equal(t, asked, registry.asked.Load(), "questions after all were answered")
+	})
+}
+
 var errAway = errors.New("the registry is away")
 
 // What is not in the catalog will not be: it is asked for once, however many records there are of it.
