@@ -55,6 +55,19 @@ func TestATodoIsTakenForOneOnlyWhereNothingHadAnswered(t *testing.T) {
 	}
 }
 
+// The stub of what has answered has been written, whoever says now that it is not.
+func TestATodoOfWhatHasAnsweredIsNone(t *testing.T) {
+	t.Parallel()
+	suite := check.Suite{Checks: []check.Check{{Operation: "L2.append"}, {Operation: "L2.claim"}}}
+	for _, operation := range []string{"L2.append", "L2.claim"} {
+		v := check.Judge(t.Context(), suite, check.Check{Operation: "L2.append", Func: func(t check.T) {
+			calls["Append"](t.Context(), watched{&script{answers: []error{nil}}, t}, nil)
+			calls["Find"](t.Context(), watched{&script{answers: []error{check.TODO(operation)}}, t}, nil)
+		}})
+		require.Equal(t, operation == "L2.append", v.Outcome == check.Failed, "%s: %s", operation, v.Text)
+	}
+}
+
 // Nothing at all is an answer: who says so first cannot be unfinished afterwards.
 func TestAnEmptySequenceIsAnAnswer(t *testing.T) {
 	t.Parallel()

@@ -25,7 +25,7 @@ func TestChecksThatHangCostTheOthersTime(t *testing.T) {
 	require.False(t, p.judge(t.Context(), Suite{}, quick).Hung)
 	require.Equal(t, full, limits(), "one that hangs may have a reason of its own")
 	require.True(t, p.judge(t.Context(), Suite{}, stays).Hung, "its cleanup")
-	require.Equal(t, []time.Duration{6 * time.Second, 5 * time.Second, time.Second}, limits())
+	require.Equal(t, []time.Duration{15 * time.Second, 10 * time.Second, time.Second}, limits())
 	require.Equal(t, Failed, p.judge(t.Context(), Suite{}, slow).Outcome)
 	require.Equal(t, Passed, p.judge(t.Context(), Suite{}, quick).Outcome)
 }

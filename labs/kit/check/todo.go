@@ -29,7 +29,7 @@ func operations(s Suite) []string {
 // answers watches what each operation says, by its name.
 type answers struct {
 	known    []string        // the operations that there are; none where their names are not known
-	answered map[string]bool // what has answered otherwise than by a TODO
+	answered map[string]bool // by its bare name: what has answered otherwise than by a TODO
 	todo     *TODOError      // the first operation that said TODO, and had said nothing else before
 	count    int
 	fault    error // a TODO that is none
@@ -43,7 +43,7 @@ func (a *answers) add(operation string, err error) {
 	switch {
 	case !errors.As(err, &todo):
 		a.answer(operation)
-	case a.answered[operation] || a.answered[todo.Operation]:
+	case a.answered[bare(operation)] || a.answered[bare(todo.Operation)]:
 		a.fault = fmt.Errorf("%s answered before, and now says that %s is still to do", operation, todo.Operation)
 	case len(a.known) > 0 && !slices.Contains(a.known, todo.Operation):
 		a.fault = fmt.Errorf("%s says that %s is still to do, which this lab does not know: it has %s", operation, todo.Operation, strings.Join(a.known, ", "))
@@ -60,5 +60,13 @@ func (a *answers) answer(operation string) {
 	if a.answered == nil {
 		a.answered = map[string]bool{}
 	}
-	a.answered[operation] = true
+	a.answered[bare(operation)] = true
+}
+
+// bare is what the suite's name of an operation, such as "Append", and the stub's, "L2.append", have in common.
+func bare(operation string) string {
+	if _, name, lab := strings.Cut(operation, "."); lab {
+		operation = name
+	}
+	return strings.ToLower(operation)
 }
