@@ -26,7 +26,8 @@ import (
 //	L2.I7  a reader sees each event once, in version order within its stream, and never skips one that commits late
 //	L2.I8  recorded_at is max(clock, last + 1 µs), where last is the latest time that was recorded in its partition (Kafka) or
 //	       stream (Postgres), or told as the frontier
-//	L2.I9  a writer that lost its place is fenced: ErrFenced, and nothing of it becomes visible
+//	L2.I9  a writer that lost its place is fenced: it writes nothing more before it has taken the place again. ErrFenced says that
+//	       an append is not recorded, or in a store that says so, that it may be: the same append again tells
 //	L2.I10 behind an event that ends its stream (Event.Ends) nothing is appended, whatever version is expected: *EndedError
 //	L2.I13 a payload that is kept in object storage (Blobs) is there before its event commits, and is held against its
 //	       digest when it is read; one that is gone or altered is *ClaimError
