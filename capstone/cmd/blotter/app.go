@@ -130,6 +130,9 @@ func (a *app) begin(simulated bool) error {
 	if err := name.check(); err != nil {
 		return err
 	}
+	if err := a.unsigned(); err != nil {
+		return err
+	}
 	a.settings = settings{Name: name, Stack: a.cli.Stack, Store: a.cli.Store, Partitions: a.cli.Partitions, Simulated: simulated}
 	a.begins = true
 	return os.MkdirAll(a.cli.Data, 0o755)

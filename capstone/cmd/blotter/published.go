@@ -34,6 +34,23 @@ func (a *app) knownCheckpoint() (contract.Checkpoint, error) {
 	return c, err
 }
 
+// unsigned refuses to begin a log where one was sealed: what was published of that one is not in the archive of this one, which could then
+// never be sealed.
+func (a *app) unsigned() error {
+	_, err := os.Lstat(a.lastNote())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return &usageError{
+		fmt.Sprintf("the keys in %s are another log's: a checkpoint that was published with them is beside them", filepath.Dir(a.lastNote())),
+		fmt.Sprintf("name another folder with --data, or move the keys away; if this log is that one, put %s back from a copy",
+			filepath.Join(a.cli.Data, settingsFile)),
+	}
+}
+
 // keepNote is told of what is published.
 func (a *app) keepNote(signed []byte) error { return replace(a.lastNote(), signed, 0o644) }
 
