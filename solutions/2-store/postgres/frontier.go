@@ -47,7 +47,7 @@ func (p *promise) extend(until time.Time) {
 	}
 }
 
-// keep is the time to stamp with where the clock gives that one: never at or before what was promised.
+// keep is the time that counts where the clock gives that one: never at or before what was promised.
 func (p *promise) keep(clock time.Time) time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,8 +88,8 @@ func (s *Store) stamp(a *appending) time.Time {
 // in the feed yet counts as under way. Where the clock gives nothing (contract.SimulatedClock outside an
 // import) it is the latest recorded_at in the feed.
 func (s *Store) Frontier(ctx context.Context) (time.Time, error) {
-	now := s.now(ctx)
-	s.promised.extend(now.Add(-s.skew - time.Microsecond))
+	next := s.next(ctx)
+	s.promised.extend(next.Add(-time.Microsecond))
 	if !s.readOnly {
 		if _, err := s.sequence(ctx); err != nil {
 			return time.Time{}, fmt.Errorf("frontier: %w", err)
@@ -105,13 +105,21 @@ func (s *Store) Frontier(ctx context.Context) (time.Time, error) {
 	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return time.Time{}, fmt.Errorf("frontier: %w", err)
 	}
-	return s.settled(now, second, waiting, latest), nil
+	return s.settled(next, second, waiting, latest), nil
 }
 
-// settled is the last microsecond before anything that may still come.
-func (s *Store) settled(now time.Time, second *int64, waiting, latest *time.Time) time.Time {
-	next := now.Add(-s.skew)
-	if now.IsZero() && latest != nil {
+// next is the earliest that an append which has yet to announce itself may be stamped with, in any process. Skew comes off the clock
+// alone: in a promise it is off already.
+func (s *Store) next(ctx context.Context) time.Time {
+	if clock := s.clock(ctx); !clock.IsZero() {
+		return s.promised.keep(clock.Add(-s.skew))
+	}
+	return time.Time{}
+}
+
+// settled is the last microsecond before anything that may still come, where next is the earliest that has yet to begin.
+func (s *Store) settled(next time.Time, second *int64, waiting, latest *time.Time) time.Time {
+	if next.IsZero() && latest != nil {
 		next = latest.Add(time.Microsecond)
 	}
 	if second != nil {

@@ -31,7 +31,7 @@ func TestSettledIsJustBeforeAnythingThatMayStillCome(t *testing.T) {
 		"what is recorded does not matter":  {clock: 0, latest: at(time.Hour), want: -tick},
 	} {
 		s := &Store{skew: c.skew}
-		require.Equal(t, noon.Add(c.want), s.settled(noon.Add(c.clock), c.second, c.waiting, c.latest), name)
+		require.Equal(t, noon.Add(c.want), s.settled(noon.Add(c.clock-c.skew), c.second, c.waiting, c.latest), name)
 	}
 	require.Equal(t, noon, new(Store).settled(time.Time{}, nil, nil, &noon), "a clock that gives nothing")
 }
@@ -97,6 +97,32 @@ func TestAClockThatIsSetBackWithinAnAppendBreaksNoFrontier(t *testing.T) {
 	at := appended.receipts[0].RecordedAt
 	require.True(t, at.After(frontier), "recorded at %s, after the frontier was %s", at, frontier)
 	require.Equal(t, announced, at)
+}
+
+func TestAFrontierThatWasToldStandsWhereTheClockIsSetBack(t *testing.T) {
+	t.Parallel()
+	var clock atomic.Pointer[time.Time]
+	set := func(to time.Time) { clock.Store(&to) }
+	s, _ := open(t, func(opt *Options) {
+		opt.Clock = func(context.Context) time.Time { return *clock.Load() }
+		opt.Skew = 2 * time.Second
+	})
+	frontier := func() time.Time {
+		f, err := s.Frontier(t.Context())
+		require.NoError(t, err)
+		return f
+	}
+	set(noon.Add(10 * time.Second))
+	told := noon.Add(8*time.Second - time.Microsecond)
+	require.Equal(t, told, frontier())
+	set(noon)
+	require.Equal(t, told, frontier(), "set back")
+	require.Equal(t, told, frontier(), "asked once more")
+	receipts, err := s.Append(t.Context(), "trade/A", 0, event("trade/A", 1))
+	require.NoError(t, err)
+	require.True(t, receipts[0].RecordedAt.After(told), "recorded at %s", receipts[0].RecordedAt)
+	set(noon.Add(11 * time.Second))
+	require.Equal(t, told.Add(time.Second), frontier(), "the clock is past it again")
 }
 
 func TestASimulatedClockLeavesTheFrontierAtTheLastRecord(t *testing.T) {
