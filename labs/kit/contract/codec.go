@@ -63,14 +63,15 @@ type Producer interface {
 
 // Consumer reads them.
 type Consumer interface {
-	// Run hands over every event until ctx ends, which is no error, or something goes wrong that is not a record's fault. What was handed
+	// Run hands over every event, one at a time, until ctx ends, which is no error, or something goes wrong that is not a record's fault. What was handed
 	// over and not answered with an error is not handed over again, unless the process dies in between, or takes so long over what it has
 	// at hand that the group gives its partitions to another.
 	Run(ctx context.Context, handle func(context.Context, Event, trade.Body) error) error
 }
 
 // Headers of a parked record, beside its own: where it was, and the error that says what is wrong with it, up to MaxAttribute bytes
-// of it. An error may quote the record, and what is too large to be parked stops its partition.
+// of it. An error may quote the record, and what is too large to be parked stops its partition. A parked record's time is when it was
+// parked; its key and its value are as they were, null among them.
 const (
 	ParkedTopic     = "parked-topic"
 	ParkedPartition = "parked-partition"
