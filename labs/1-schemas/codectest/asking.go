@@ -1,6 +1,7 @@
 package codectest
 
 import (
+	"bytes"
 	"regexp"
 	"runtime"
 	"strings"
@@ -78,12 +79,13 @@ func (t *trial) readTogether(c Codec, f fact, data []byte) {
 	for range readers {
 		over = append(over, check.Go(t, func() { t.readAgainAndAgain(c, f, data, &begun) }))
 	}
-	look, late := time.NewTicker(time.Millisecond), time.After(t.patience())
+	stacks := make([]byte, accountSize)
+	look, late := time.NewTicker(10*time.Millisecond), time.After(t.patience())
 	defer look.Stop()
 	for waiting := false; !waiting; {
 		select {
 		case <-look.C:
-			waiting = begun.Load() == readers && allWait("readAgainAndAgain")
+			waiting = begun.Load() == readers && allWait(stacks, "readAgainAndAgain")
 		case <-late: // they wait in a way of their own
 			waiting = true
 		case <-t.Context().Done():
@@ -107,13 +109,15 @@ func (t *trial) readAgainAndAgain(c Codec, f fact, data []byte, begun *atomic.In
 	}
 }
 
-// allWait says whether every goroutine that is inside a function waits for something, as the runtime's own account has it.
-func allWait(function string) bool {
-	stacks := make([]byte, 8<<20)
-	stacks = stacks[:runtime.Stack(stacks, true)]
-	for _, goroutine := range strings.Split(string(stacks), "\n\n") {
-		head, calls, _ := strings.Cut(goroutine, "\n")
-		if strings.Contains(calls, function) && active.MatchString(head) {
+// accountSize is enough for the stacks of all goroutines.
+const accountSize = 8 << 20
+
+// allWait says whether every goroutine that is inside a function waits for something, as the runtime's own account has it. That is written to
+// stacks: what is allocated here is counted against the answer by whoever measures it at the same time.
+func allWait(stacks []byte, function string) bool {
+	for goroutine := range bytes.SplitSeq(stacks[:runtime.Stack(stacks, true)], []byte("\n\n")) {
+		head, calls, _ := bytes.Cut(goroutine, []byte("\n"))
+		if bytes.Contains(calls, []byte(function)) && active.Match(head) {
 			return false
 		}
 	}
