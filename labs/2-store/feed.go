@@ -122,8 +122,9 @@ func fetchError(ctx context.Context, fetches kgo.Fetches) error {
 	return all
 }
 
-// Frontier is the least over the partitions. A store that only reads knows of a partition no more than that nothing will be stamped before its
-// last event; unless it is alone with the log: whoever comes then stamps by the clock, from now on.
+// Frontier is the least over the partitions. Whoever has no place in a partition, for it was lost or the store only reads, knows no more than that
+// nothing will be stamped before the last event: another may have an append under way, stamped already. Unless the store is alone with the
+// log: whoever comes then stamps by the clock, from now on.
 func (s *Store) Frontier(ctx context.Context) (time.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +134,7 @@ func (s *Store) Frontier(ctx context.Context) (time.Time, error) {
 	var least time.Time
 	for i, o := range s.owners {
 		at := o.last
-		if !s.opts.ReadOnly || s.opts.Alone {
+		if o.producer != nil || s.opts.Alone {
 			var err error
 			if at, err = o.frontier(ctx); err != nil {
 				return time.Time{}, err

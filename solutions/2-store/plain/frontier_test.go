@@ -1,0 +1,84 @@
+package store_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"example.com/blotter/labs/kit/contract"
+	store "example.com/blotter/solutions/2-store/plain"
+)
+
+// Whoever has the place may have stamped an append that is not committed yet, and an owner who lost it cannot see that.
+func TestAnOwnerThatLostItsPlaceTellsNoFrontierByTheClock(t *testing.T) {
+	t.Parallel()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	require.NoError(t, err)
+	t.Cleanup(cluster.Close)
+	start := time.Date(2025, 3, 30, 12, 0, 0, 0, time.UTC)
+	var seconds atomic.Int64
+	clock := func(context.Context) time.Time { return start.Add(time.Duration(seconds.Load()) * time.Second) }
+	open := func() *store.Store {
+		s, err := store.Open(t.Context(), store.Options{Brokers: cluster.ListenAddrs(), Prefix: "log", Heads: noHeads{}, Clock: clock})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, s.Close()) })
+		return s
+	}
+	appendTo := func(s *store.Store, expected int64) ([]contract.Receipt, error) {
+		return s.Append(t.Context(), "UTI-1", expected, contract.Event{
+			ID: uuid.UUID{byte(expected + 1)}, Stream: "UTI-1", Type: "trade.amended", Schema: 1, EffectiveAt: start,
+			Actor: "desk-7", Reason: "agreed", Source: "test", Data: make([]byte, 5),
+		})
+	}
+	before := open()
+	_, err = appendTo(before, 0)
+	require.NoError(t, err)
+	after := open()
+	_, err = appendTo(before, 1)
+	require.ErrorIs(t, err, contract.ErrFenced)
+
+	seconds.Store(1)
+	committing, told := make(chan struct{}), make(chan struct{})
+	var held atomic.Bool
+	cluster.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+		if !held.Swap(true) {
+			cluster.SleepControl(func() {
+				close(committing)
+				<-told
+			})
+		}
+		return nil, nil, false
+	})
+	var receipts []contract.Receipt
+	appended := make(chan error, 1)
+	go func() {
+		var err error
+		receipts, err = appendTo(after, 1)
+		appended <- err
+	}()
+	select {
+	case <-committing:
+	case err := <-appended:
+		require.Fail(t, "appended without a commit", "%v", err)
+	}
+	seconds.Store(2)
+	frontier, err := before.Frontier(t.Context())
+	close(told)
+	require.NoError(t, err)
+	require.NoError(t, <-appended)
+	at := receipts[0].RecordedAt
+	require.True(t, at.After(frontier), "recorded at %s, after the frontier was %s", at, frontier)
+
+	_, err = appendTo(before, 2)
+	require.NoError(t, err)
+	seconds.Store(3)
+	frontier, err = before.Frontier(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, start.Add(3*time.Second-time.Microsecond), frontier, "with its place again")
+}
