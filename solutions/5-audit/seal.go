@@ -19,6 +19,11 @@ var (
 	ErrForked   = errors.New("the archive holds something else than this log has")
 )
 
+// ErrRolledBack is the ErrArchive of an archive that lost the Known checkpoint. Nothing but a copy that has it ends that. The tree cannot be
+// made again from the log: its headers say where each batch ended, and that went with the batches; and what was appended again is on
+// record with another time, so as another leaf.
+var ErrRolledBack = fmt.Errorf("%w: it was rolled back", ErrArchive)
+
 // Seal is contract.Auditor.Seal. Where nothing was ever sealed and there is nothing to seal, the checkpoint is that of the empty
 // tree, and is not signed.
 //
@@ -75,7 +80,7 @@ func (a *Auditor) remembered(ctx context.Context) error {
 	name := object(checkpoints, known.Size)
 	err = a.agrees(ctx, name, known)
 	if errors.Is(err, ErrAbsent) {
-		err = fmt.Errorf("%w: it was rolled back: a checkpoint of size %d was published, and is not there any more", ErrArchive, known.Size)
+		err = fmt.Errorf("%w: a checkpoint of size %d was published, and is not there any more", ErrRolledBack, known.Size)
 	}
 	return err
 }

@@ -205,6 +205,7 @@ func TestNothingIsSealedOverAnArchiveThatLostWhatWasPublished(t *testing.T) {
 	for name, lost := range map[string]audit.Archive{"the last checkpoint": back, "all": new(audit.Memory)} {
 		_, err := knows(lost, signed[1].Note).Seal(t.Context())
 		require.ErrorIs(t, err, audit.ErrArchive, name)
+		require.ErrorIs(t, err, audit.ErrRolledBack, name)
 		require.ErrorContains(t, err, "it was rolled back: a checkpoint of size 12 was published, and is not there any more", name)
 		v, err := knows(lost, signed[1].Note).Verify(t.Context())
 		require.NoError(t, err, name)

@@ -25,7 +25,14 @@ func hintOf(err error) string {
 const diskFull = "53100"
 
 // aheadHint goes from what tells to what mends.
-const aheadHint = "put the log back from a copy if there is one; blotter verify tells what of it is left, and blotter rebuild goes on with that"
+const aheadHint = "put the log back from a copy if there is one; blotter verify tells what of it is left, and blotter rebuild goes on with that," +
+	" unsealed if what is lost was sealed"
+
+// The way on where what was published is lost. Commands that are sent again do not bring it back: see audit.ErrRolledBack.
+const (
+	notContinued = "without one what was published cannot be continued: begin another log (--data and --name), and keep this one as evidence"
+	noneVerifies = "if no copy of them verifies, begin another log (--data and --name)"
+)
 
 // advice is what to do about an error that brings no hint of its own: what the machine itself refuses.
 func advice(err error) string {
@@ -37,8 +44,12 @@ func advice(err error) string {
 		return aheadHint
 	case errors.As(err, &beyond):
 		return "ask as known at that time or before it; without --known-at the answer is from all that is on record by now"
+	case errors.Is(err, audit.ErrRolledBack):
+		return "put the archive back from a copy that has it; " + notContinued
+	case errors.Is(err, audit.ErrCut):
+		return "put the log back from a copy that has it all; " + notContinued
 	case errors.Is(err, audit.ErrArchive), errors.Is(err, audit.ErrForked):
-		return "nothing is signed on top of that: blotter verify tells more; keep log and archive as they are"
+		return "nothing is signed on top of that: blotter verify tells more; keep log and archive as they are; " + noneVerifies
 	case errors.Is(err, syscall.ENOSPC), errors.As(err, &refused) && refused.Code == diskFull:
 		return "the disk is full: make room, and run it again; what was acknowledged is kept"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):

@@ -153,7 +153,8 @@ func (a *app) verified(v contract.Verification) error {
 	}
 	if v.Fault != nil {
 		found["fault"] = faultJSON(v.Fault)
-		return a.refuted(found, &failure{fmt.Sprintf("the log does not verify: %v", v.Fault), "keep log and archive as they are: both are evidence now"})
+		return a.refuted(found, &failure{fmt.Sprintf("the log does not verify: %v", v.Fault),
+			"keep log and archive as they are: both are evidence now; " + noneVerifies})
 	}
 	return a.answer(found, func(w io.Writer) { showVerification(w, v) })
 }
