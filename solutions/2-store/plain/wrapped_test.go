@@ -158,13 +158,23 @@ var wrapped = []struct {
 	{wrong{name: "the clock is right", finds: "L2.21", also: "L2.23"}, func(s contract.Store) contract.Store {
 		var at sync.Map
 		return over(wrap{append: func(a appending) ([]contract.Receipt, error) {
-			receipts, err := a.as()
 			now := a.clock(a.ctx).UTC().Truncate(time.Microsecond)
-			for i, e := range a.events {
-				if err == nil {
-					was, _ := at.LoadOrStore(e.ID, now)
-					receipts[i].RecordedAt = was.(time.Time)
+			var first []any
+			for _, e := range a.events { // BEFORE anybody can see it: an event with two times would be another mistake
+				if _, known := at.LoadOrStore(e.ID, now); !known {
+					first = append(first, e.ID)
 				}
+			}
+			receipts, err := a.as()
+			if err != nil {
+				for _, id := range first {
+					at.Delete(id)
+				}
+				return receipts, err
+			}
+			for i, e := range a.events {
+				was, _ := at.Load(e.ID)
+				receipts[i].RecordedAt = was.(time.Time)
 			}
 			return receipts, err
 		}, event: func(e contract.Recorded) contract.Recorded {
