@@ -30,5 +30,5 @@ func TestAnAnswerThatIsCutShortFails(t *testing.T) {
 		require.ErrorIs(t, err, syscall.ENOSPC, name)
 		require.Contains(t, hintOf(err), "make room", name)
 	}
-	require.Equal(t, failed, run([]string{"--data", t.TempDir(), "down"}, full{}, io.Discard))
+	require.Equal(t, failed, run([]string{"--stack", "embedded", "--data", t.TempDir(), "down"}, full{}, io.Discard))
 }

@@ -36,7 +36,7 @@ func TestWrongUsageLeavesNothingBehind(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			var said bytes.Buffer
-			require.Equal(t, misuse, run(tc.args, io.Discard, &said))
+			require.Equal(t, misuse, run(append([]string{"--stack", "embedded"}, tc.args...), io.Discard, &said))
 			require.Contains(t, said.String(), "error: "+tc.says)
 			require.Regexp(t, `(?m)^hint: .`, said.String())
 			require.NoDirExists(t, data)
