@@ -740,8 +740,12 @@ func TestTheSuiteFindsWrongAnswers(t *testing.T) {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
 			var also []string
-			text := ""
-			for _, v := range check.JudgeAll(t.Context(), suiteOf(t, w)) {
+			s, text := suiteOf(t, w), ""
+			if testing.Short() { // that the others pass is for the long run
+				expected := append(strings.Fields(w.also), w.finds)
+				s.Checks = slices.DeleteFunc(s.Checks, func(c check.Check) bool { return !slices.Contains(expected, c.ID) })
+			}
+			for _, v := range check.JudgeAll(t.Context(), s) {
 				switch {
 				case v.Check.ID == w.finds:
 					text = v.Text
