@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -734,6 +735,9 @@ func suiteOf(t *testing.T, w wrong) check.Suite {
 }
 
 // Each wrong answer is found by the checks that are there for it, and by no others; and what the first of them says is written down.
+// measured is what is allocated in all, by whoever runs beside a check as well.
+var measured = regexp.MustCompile(`"\d+" is not less than "16"`)
+
 func TestTheSuiteFindsWrongAnswers(t *testing.T) {
 	t.Parallel()
 	for _, w := range wrongs {
@@ -754,7 +758,7 @@ func TestTheSuiteFindsWrongAnswers(t *testing.T) {
 				}
 			}
 			require.NotEmpty(t, text, "%s passed", w.finds)
-			golden(t, w.name, text)
+			golden(t, w.name, measured.ReplaceAllString(text, `"many" is not less than "16"`))
 			require.Equal(t, w.also, strings.Join(also, " "))
 		})
 	}
