@@ -64,7 +64,7 @@ const (
 	Absent    Outcome = "absent"    // contract.ErrNotFound
 	Unknown   Outcome = "unknown"
 	Refused   Outcome = "refused" // for a reason that there was none for
-	Damaged   Outcome = "damaged" // *contract.DamagedError, *contract.ClaimError
+	Damaged   Outcome = "damaged" // *contract.DamagedError, *contract.OffloadError
 )
 
 // A Return is the end of an attempt.

@@ -20,11 +20,11 @@ import (
 type envelope map[string]string
 
 const (
-	specVersion = "1.0"
-	dataType    = "application/vnd.confluent.avro"
-	timeFormat  = "2006-01-02T15:04:05.000000Z" // RFC 3339, always UTC and with microseconds
-	isTrue      = "true"
-	claimScheme = "sha256:" // of ce_dataref (CloudEvents extension "Dataref")
+	specVersion   = "1.0"
+	dataType      = "application/vnd.confluent.avro"
+	timeFormat    = "2006-01-02T15:04:05.000000Z" // RFC 3339, always UTC and with microseconds
+	isTrue        = "true"
+	offloadScheme = "sha256:" // of ce_dataref (CloudEvents extension "Dataref")
 )
 
 // names are the headers of a record in their order.
@@ -47,8 +47,8 @@ func recordOf(e contract.Event) *kgo.Record {
 	if e.Ends {
 		values["ce_ends"] = isTrue
 	}
-	if e.Claimed() {
-		values["ce_dataref"] = claimScheme + hex.EncodeToString(e.Claim[:])
+	if e.Offloaded() {
+		values["ce_dataref"] = offloadScheme + hex.EncodeToString(e.BodyDigest[:])
 	}
 	r := &kgo.Record{Key: []byte(e.Stream), Value: e.Data}
 	for _, name := range names {
@@ -88,7 +88,7 @@ func eventOf(r *kgo.Record) (contract.Event, error) {
 	parse("ce_effectiveat", func(s string) (err error) { e.EffectiveAt, err = time.Parse(timeFormat, s); return })
 	parse("ce_fingerprint", func(s string) error { return decodeHex(e.Fingerprint[:], s) })
 	parse("ce_ends", func(s string) (err error) { e.Ends, err = strconv.ParseBool(s); return })
-	parse("ce_dataref", func(s string) error { return decodeHex(e.Claim[:], strings.TrimPrefix(s, claimScheme)) })
+	parse("ce_dataref", func(s string) error { return decodeHex(e.BodyDigest[:], strings.TrimPrefix(s, offloadScheme)) })
 	id := func(name string, to *uuid.UUID) {
 		parse(name, func(s string) error { return to.UnmarshalText([]byte(s)) })
 	}

@@ -3,7 +3,7 @@
 //	<prefix>.events   every event, for ever: delete policy, no retention; key = stream, headers = attributes, value = data
 //	<prefix>.heads    where each stream stands: compacted; key = stream
 //
-// To be written are decide.go, takeover.go, transact.go, heads.go, append.go, end.go, frontier.go and claims.go, in this order. The other
+// To be written are decide.go, takeover.go, transact.go, heads.go, append.go, end.go, frontier.go and offload.go, in this order. The other
 // files are given:
 //
 //	store.go       what callers see: Open, Append, Find, Stream; one lock, an owner per partition, one index
@@ -15,5 +15,5 @@
 //	mark.go        the mark of an owner, and what it says of the log
 //	headrecord.go  heads as records
 //	topics.go      topics that can hold a log
-//	claiming.go    the store that keeps large payloads elsewhere
+//	offloading.go    the store that keeps large payloads elsewhere
 package store

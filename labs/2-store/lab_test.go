@@ -21,8 +21,8 @@ func answer(t testing.TB) kafkatest.Fixture {
 			})
 		},
 		Decide: store.Decide,
-		Claims: func(log contract.Store, blobs contract.Blobs, limit int) contract.Store {
-			return store.NewClaims(log, blobs, limit)
+		Offload: func(log contract.Store, blobs contract.Blobs, limit int) contract.Store {
+			return store.NewOffload(log, blobs, limit)
 		},
 		Brokers: stacktest.Kafka(t),
 		Prefix:  stacktest.Prefix(t),

@@ -20,9 +20,9 @@ func TestAnEnvelopeKeepsEveryAttribute(t *testing.T) {
 		Reason: "busted", Correlation: uuid.New(), Causation: uuid.New(), Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 		Source: "import", Ends: true, Data: []byte{0, 0, 0, 0, 7, 1, 2, 3},
 	}
-	claimed := all
-	claimed.Claim, claimed.Data, claimed.Ends = [32]byte{3, 31: 4}, all.Data[:5], false
-	for name, sent := range map[string]contract.Event{"all": all, "claimed": claimed} {
+	offloaded := all
+	offloaded.BodyDigest, offloaded.Data, offloaded.Ends = [32]byte{3, 31: 4}, all.Data[:5], false
+	for name, sent := range map[string]contract.Event{"all": all, "offloaded": offloaded} {
 		got, err := codec.EventOf(codec.RecordOf(sent))
 		require.NoError(t, err, name)
 		require.Equal(t, sent, got, name)

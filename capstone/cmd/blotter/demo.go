@@ -102,7 +102,7 @@ func (a *app) beginKept() error {
 	return err
 }
 
-// demoVerdict fails the demo unless everything that it claims was seen to hold.
+// demoVerdict fails the demo unless everything that it offloads was seen to hold.
 func demoVerdict(sum capstone.Summary) error {
 	switch {
 	case sum.Imported.Bad > 0:

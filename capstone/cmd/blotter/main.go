@@ -15,14 +15,14 @@ import (
 
 // cli is the command line. The fields of a command are its flags; its Run does the work.
 type cli struct {
-	Data       string `help:"Folder of the log and its stack." default:".blotter" env:"BLOTTER_DATA" placeholder:"DIR"`
-	Stack      string `help:"Where Kafka, Postgres, S3 and the registry run: embedded, containers or external." default:"embedded" enum:"embedded,containers,external" env:"STACK"`
-	Store      string `help:"Store of a new log: kafka or postgres." default:"kafka" enum:"kafka,postgres"`
-	Partitions int32  `help:"Partitions of a new log, on Kafka: 1 to 500." default:"12"`
-	Zone       string `help:"Zone of the book: a date means the end of that day there." default:"CET"`
-	Name       string `help:"Name of a new log, by which others can share its stack." default:"blotter"`
-	ClaimOver  int    `help:"Payloads of more bytes go to object storage, and the log keeps their digests." default:"65536" placeholder:"BYTES"`
-	JSON       bool   `help:"Answer in JSON." name:"json"`
+	Data        string `help:"Folder of the log and its stack." default:".blotter" env:"BLOTTER_DATA" placeholder:"DIR"`
+	Stack       string `help:"Where Kafka, Postgres, S3 and the registry run: embedded, containers or external." default:"embedded" enum:"embedded,containers,external" env:"STACK"`
+	Store       string `help:"Store of a new log: kafka or postgres." default:"kafka" enum:"kafka,postgres"`
+	Partitions  int32  `help:"Partitions of a new log, on Kafka: 1 to 500." default:"12"`
+	Zone        string `help:"Zone of the book: a date means the end of that day there." default:"CET"`
+	Name        string `help:"Name of a new log, by which others can share its stack." default:"blotter"`
+	OffloadOver int    `help:"Payloads of more bytes go to object storage, and the log keeps their digests." default:"65536" placeholder:"BYTES"`
+	JSON        bool   `help:"Answer in JSON." name:"json"`
 
 	Up       upCmd          `cmd:"" help:"Start a stack that stays; other commands with the same --data use it."`
 	Down     downCmd        `cmd:"" help:"Stop it."`

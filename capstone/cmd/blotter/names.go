@@ -16,7 +16,7 @@ func (n logName) topics() string         { return string(n) } // and of subjects
 func (n logName) logSchema() string      { return n.schema() + "_log" }
 func (n logName) modelSchema() string    { return n.schema() + "_model" }
 func (n logName) snapshotBucket() string { return string(n) + "-replay" }
-func (n logName) claimBucket() string    { return string(n) + "-claims" }
+func (n logName) offloadBucket() string  { return string(n) + "-offloads" }
 func (n logName) auditBucket() string    { return string(n) + "-audit" }
 func (n logName) origin() string         { return string(n) + ".example" } // of checkpoints
 

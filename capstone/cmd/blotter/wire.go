@@ -12,8 +12,8 @@ import (
 	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
-	"example.com/blotter/solutions/2-store/claim"
 	kafkastore "example.com/blotter/solutions/2-store/kafka"
+	"example.com/blotter/solutions/2-store/offload"
 	postgresstore "example.com/blotter/solutions/2-store/postgres"
 	projection "example.com/blotter/solutions/3-projections"
 	readmodel "example.com/blotter/solutions/3-projections/postgres"
@@ -74,7 +74,7 @@ func (a *app) assemble(ctx context.Context, with ...part) (*capstone.System, err
 	if err != nil {
 		return nil, err
 	}
-	store := claim.Check(log, &claim.Later{Open: a.blobs}, a.cli.ClaimOver)
+	store := offload.Wrap(log, &offload.Lazy{Open: a.blobs}, a.cli.OffloadOver)
 	system := &capstone.System{
 		Desk:     &capstone.Desk{Store: store, Codec: c, Source: "blotter/import"},
 		Project:  projection.Project,
@@ -247,7 +247,7 @@ func (a *app) blobs(ctx context.Context) (contract.Blobs, error) {
 	if err != nil {
 		return nil, err
 	}
-	bucket := claim.S3{Client: client, Bucket: a.settings.Name.claimBucket()}
+	bucket := offload.S3{Client: client, Bucket: a.settings.Name.offloadBucket()}
 	if a.access != writes {
 		return bucket, nil // it is there, or what is in it is lost
 	}

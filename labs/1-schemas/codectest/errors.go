@@ -14,7 +14,7 @@ import (
 // says nothing.
 var faults = []error{
 	contract.ErrUnencodable, contract.ErrMagic, contract.ErrTruncated, contract.ErrTrailing, contract.ErrOversize, contract.ErrMalformed,
-	contract.ErrUnknownSchema, contract.ErrWrongType, contract.ErrClaimed,
+	contract.ErrUnknownSchema, contract.ErrWrongType, contract.ErrOffloaded,
 }
 
 // only says that err is want, and no other fault but those that it may be as well.

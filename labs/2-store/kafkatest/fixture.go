@@ -40,8 +40,8 @@ type Fixture struct {
 	Open func(ctx context.Context, o Options) (Store, error)
 	// Decide says what an append comes to: receipts, or an error, or neither, and the events are to be written.
 	Decide func(find func(uuid.UUID) (contract.Recorded, bool), last contract.Recorded, expected int64, events []contract.Event) ([]contract.Receipt, error)
-	// Claims gives a store that keeps what has a larger body than so many bytes as an object.
-	Claims func(contract.Store, contract.Blobs, int) contract.Store
+	// Offload gives a store that keeps what has a larger body than so many bytes as an object.
+	Offload func(contract.Store, contract.Blobs, int) contract.Store
 	// Brokers are those of the tests' stack, and Prefix begins the names of all that is made there.
 	Brokers []string
 	Prefix  string
@@ -55,7 +55,7 @@ type Fixture struct {
 func Suite(f Fixture) check.Suite {
 	every := storetest.Fixture{Owned: true, Open: f.logs()}
 	s := storetest.Suite(every)
-	s.Checks = slices.Concat(bound(f, deciding, takingOver), assigned(s.Checks), bound(f, failing, returning), assigned(storetest.Claims(every, f.Claims).Checks))
+	s.Checks = slices.Concat(bound(f, deciding, takingOver), assigned(s.Checks), bound(f, failing, returning), assigned(storetest.Offload(every, f.Offload).Checks))
 	return s
 }
 
@@ -84,7 +84,7 @@ const (
 	end      = "L2.end"
 	heads    = "L2.heads"
 	frontier = "L2.frontier"
-	claim    = "L2.claim"
+	offload  = "L2.offload"
 	redeem   = "L2.redeem"
 )
 
@@ -93,7 +93,7 @@ func operationOf(c check.Check) string {
 	for operation, ids := range map[string][]string{
 		frontier: {"L2.23"},
 		end:      {"L2.15", "L2.16", "L2.17", "L2.18", "L2.20"},
-		claim:    {"L2.38", "L2.39", "L2.40", "L2.45"},
+		offload:  {"L2.38", "L2.39", "L2.40", "L2.45"},
 		redeem:   {"L2.37", "L2.41", "L2.42", "L2.43", "L2.44"},
 	} {
 		if slices.Contains(ids, c.ID) {

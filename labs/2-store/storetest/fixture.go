@@ -20,9 +20,9 @@ type Fixture struct {
 	Volatile bool
 	// Owned says that writing needs a place which another process can take (L2.I9).
 	Owned bool
-	// Claims says that what is too large for the log is kept in object storage, so the claims in events are the store's alone
+	// Offload says that what is too large for the log is kept in object storage, so the offloads in events are the store's alone
 	// to make (L2.I13).
-	Claims bool
+	Offload bool
 }
 
 // A Log is one log as the checks hold it.
@@ -40,7 +40,7 @@ type Log struct {
 func Suite(f Fixture) check.Suite {
 	s := check.Suite{Name: "2-store", Guide: "labs/2-store/README.md"}
 	groups := [][]spec{versions, idempotency, reading, feed, times, scale, ending}
-	if !f.Claims {
+	if !f.Offload {
 		groups = append(groups, bounds)
 	}
 	if !f.Volatile {
@@ -71,10 +71,10 @@ func (c spec) bind(f Fixture) check.Check {
 	return c.Check
 }
 
-// Claims is the checks of Lab 2 for what keeps large payloads in object storage: wrap gives a store that does so, over a store of f.
-func Claims(f Fixture, wrap func(contract.Store, contract.Blobs, int) contract.Store) check.Suite {
+// Offload is the checks of Lab 2 for what keeps large payloads in object storage: wrap gives a store that does so, over a store of f.
+func Offload(f Fixture, wrap func(contract.Store, contract.Blobs, int) contract.Store) check.Suite {
 	s := check.Suite{Name: "2-store", Guide: "labs/2-store/README.md"}
-	for _, c := range claims {
+	for _, c := range offloads {
 		s.Checks = append(s.Checks, c.bind(f, wrap))
 	}
 	return s

@@ -84,7 +84,7 @@ var objects = []objectSpec{{
 	},
 }}
 
-// shelf is the object storage of the checks of claims. It can be full, or away.
+// shelf is the object storage of the checks of offloads. It can be full, or away.
 type shelf struct {
 	mu         sync.Mutex
 	kept       map[[32]byte][]byte

@@ -29,7 +29,7 @@ var calls = map[string]func(context.Context, contract.Store, contract.Blobs){
 // What a store has answered it cannot call unfinished later in the same check, by whatever name; and at first only by one that the lab knows.
 func TestATodoIsTakenForOneOnlyWhereNothingHadAnswered(t *testing.T) {
 	t.Parallel()
-	suite := check.Suite{Checks: []check.Check{{Operation: "L2.append"}, {Operation: "L2.claim"}}}
+	suite := check.Suite{Checks: []check.Check{{Operation: "L2.append"}, {Operation: "L2.offload"}}}
 	for name, call := range calls {
 		for _, tc := range []struct {
 			answers []error
@@ -38,10 +38,10 @@ func TestATodoIsTakenForOneOnlyWhereNothingHadAnswered(t *testing.T) {
 			{[]error{nil}, check.Passed},
 			{[]error{contract.ErrNotFound}, check.Passed},
 			{[]error{check.TODO("L2.append")}, check.Todo},
-			{[]error{check.TODO("L2.claim")}, check.Blocked},
+			{[]error{check.TODO("L2.offload")}, check.Blocked},
 			{[]error{check.TODO("L2.later")}, check.Failed},
 			{[]error{nil, check.TODO("L2.append")}, check.Failed},
-			{[]error{contract.ErrNotFound, check.TODO("L2.claim")}, check.Failed},
+			{[]error{contract.ErrNotFound, check.TODO("L2.offload")}, check.Failed},
 		} {
 			v := check.Judge(t.Context(), suite, check.Check{Operation: "L2.append", Func: func(t check.T) {
 				says := &script{answers: tc.answers}
@@ -58,8 +58,8 @@ func TestATodoIsTakenForOneOnlyWhereNothingHadAnswered(t *testing.T) {
 // The stub of what has answered has been written, whoever says now that it is not.
 func TestATodoOfWhatHasAnsweredIsNone(t *testing.T) {
 	t.Parallel()
-	suite := check.Suite{Checks: []check.Check{{Operation: "L2.append"}, {Operation: "L2.claim"}}}
-	for _, operation := range []string{"L2.append", "L2.claim"} {
+	suite := check.Suite{Checks: []check.Check{{Operation: "L2.append"}, {Operation: "L2.offload"}}}
+	for _, operation := range []string{"L2.append", "L2.offload"} {
 		v := check.Judge(t.Context(), suite, check.Check{Operation: "L2.append", Func: func(t check.T) {
 			calls["Append"](t.Context(), watched{&script{answers: []error{nil}}, t}, nil)
 			calls["Find"](t.Context(), watched{&script{answers: []error{check.TODO(operation)}}, t}, nil)

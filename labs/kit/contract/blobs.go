@@ -18,7 +18,7 @@ type Blobs interface {
 	// Put keeps data and gives the SHA-256 that it is found by. Where something else is found under that digest, it is
 	// replaced: it was damaged.
 	Put(ctx context.Context, data []byte) (digest [32]byte, err error)
-	// Get is what is kept under a digest, or ErrNoBlob. It is as it was found, of at most MaxClaim+1 bytes: whoever asks
+	// Get is what is kept under a digest, or ErrNoBlob. It is as it was found, of at most MaxOffload+1 bytes: whoever asks
 	// compares its digest.
 	Get(ctx context.Context, digest [32]byte) ([]byte, error)
 }
@@ -26,9 +26,9 @@ type Blobs interface {
 // ErrNoBlob is wrapped by the error of Blobs.Get where nothing is kept.
 var ErrNoBlob = errors.New("no object under this digest")
 
-// A ClaimError is a recorded event whose payload is gone from object storage, or is not what was put there (L2.I13). A reader
+// A OffloadError is a recorded event whose payload is gone from object storage, or is not what was put there (L2.I13). A reader
 // yields it where it meets the event, and ends there.
-type ClaimError struct {
+type OffloadError struct {
 	ID       uuid.UUID
 	Stream   string
 	Version  int64
@@ -37,14 +37,14 @@ type ClaimError struct {
 	Found    *[32]byte // of what is there; nil: there is nothing
 }
 
-func (e *ClaimError) Error() string {
+func (e *OffloadError) Error() string {
 	return fmt.Sprintf("event %s (stream %s, version %d, position %s): %s", e.ID, e.Stream, e.Version, e.Position, e.what())
 }
 
 // Unwrap makes it a kind of damage: whoever can name a damaged place of the log can name this one.
-func (e *ClaimError) Unwrap() error { return &DamagedError{Position: e.Position, What: e.what()} }
+func (e *OffloadError) Unwrap() error { return &DamagedError{Position: e.Position, What: e.what()} }
 
-func (e *ClaimError) what() string {
+func (e *OffloadError) what() string {
 	if e.Found == nil {
 		return fmt.Sprintf("its payload %x is gone from object storage", e.Digest)
 	}

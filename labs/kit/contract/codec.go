@@ -90,8 +90,8 @@ type Payload struct {
 // Decoded is r as the domain sees it. A body that does not decode is an error that says where it stands in the log: who
 // reads a history stops there, for what skips an event tells another history.
 func Decoded(ctx context.Context, codec Codec, r Recorded) (trade.Event, error) {
-	if r.Claimed() {
-		return trade.Event{}, fmt.Errorf("event %s of stream %s: %w", r.ID, r.Stream, ErrClaimed)
+	if r.Offloaded() {
+		return trade.Event{}, fmt.Errorf("event %s of stream %s: %w", r.ID, r.Stream, ErrOffloaded)
 	}
 	body, err := codec.Decode(ctx, r.Type, r.Data)
 	if err != nil {
@@ -118,7 +118,7 @@ var (
 	ErrMalformed     = errors.New("data is not what its schema says")
 	ErrUnknownSchema = errors.New("no schema under this id") // or one that is not in the catalog, as a version newer than the program
 	ErrWrongType     = errors.New("the schema is of another event type")
-	ErrClaimed       = errors.New("the payload is in object storage, and was not fetched from there")
+	ErrOffloaded     = errors.New("the payload is in object storage, and was not fetched from there")
 )
 
 // ErrIncompatible is wrapped with what a new schema breaks.

@@ -31,21 +31,21 @@ type Event struct {
 	Source      string    // where it came from
 	Ends        bool      // nothing can follow it: its stream ends with it
 	Data        []byte    // Confluent wire format: 0x00, schema id in 4 bytes big-endian, Avro body
-	Claim       [32]byte  // see Claimed; zero in every event that a producer hands over or a reader is given
+	BodyDigest  [32]byte  // see Offloaded; zero in every event that a producer hands over or a reader is given
 }
 
-// Claimed says whether the Avro body of e is in object storage (Blobs), under the digest Claim, and Data is what stands before
+// Offloaded says whether the Avro body of e is in object storage (Blobs), under the digest BodyDigest, and Data is what stands before
 // it in the wire format. That is how a log keeps an event whose payload is too large for it: the claim check of the CloudEvents
 // extension "dataref", which likewise is an attribute and no payload of a special kind.
-func (e Event) Claimed() bool { return e.Claim != [32]byte{} }
+func (e Event) Offloaded() bool { return e.BodyDigest != [32]byte{} }
 
 // wireHead is the bytes of Data before the Avro body.
 const wireHead = 5
 
-// payload is what stands before the Avro body and the body's SHA-256, the same whether the body is claimed or not.
+// payload is what stands before the Avro body and the body's SHA-256, the same whether the body is offloaded or not.
 func (e Event) payload() (head []byte, body [sha256.Size]byte) {
-	if e.Claimed() {
-		return e.Data, e.Claim
+	if e.Offloaded() {
+		return e.Data, e.BodyDigest
 	}
 	n := min(wireHead, len(e.Data))
 	return e.Data[:n], sha256.Sum256(e.Data[n:])
@@ -69,7 +69,7 @@ type Receipt struct {
 const (
 	MaxAttribute = 1024     // bytes of each text attribute
 	MaxData      = 1 << 20  // bytes of Data
-	MaxClaim     = 64 << 20 // bytes of an Avro body in object storage
+	MaxOffload   = 64 << 20 // bytes of an Avro body in object storage
 )
 
 // Reserved is how the types of records begin that a store writes for itself.
@@ -114,8 +114,8 @@ func (e Event) Validate() error {
 		return bad("data is not in the Confluent wire format")
 	case len(e.Data) > MaxData:
 		return bad("data has %d bytes, at most %d go in", len(e.Data), MaxData)
-	case e.Claimed() && len(e.Data) != wireHead:
-		return bad("data has %d bytes, and its body is claimed", len(e.Data))
+	case e.Offloaded() && len(e.Data) != wireHead:
+		return bad("data has %d bytes, and its body is offloaded", len(e.Data))
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ import (
 //	       an append is not recorded, or in a store that says so, that it may be: the same append again tells
 //	L2.I10 behind an event that ends its stream (Event.Ends) nothing is appended, whatever version is expected: *EndedError
 //	L2.I13 a payload that is kept in object storage (Blobs) is there before its event commits, and is held against its
-//	       digest when it is read; one that is gone or altered is *ClaimError
+//	       digest when it is read; one that is gone or altered is *OffloadError
 type Store interface {
 	// Append puts events at the end of stream, which must be at version expected (0: it must not exist; Any: wherever it
 	// is). All events must name the stream. It returns once the events are durable.

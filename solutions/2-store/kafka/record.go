@@ -70,15 +70,15 @@ func encode(r contract.Recorded) *kgo.Record {
 	if r.Ends {
 		header("ce_ends", isTrue)
 	}
-	if r.Claimed() {
-		header("ce_dataref", claimScheme+hex.EncodeToString(r.Claim[:]))
+	if r.Offloaded() {
+		header("ce_dataref", offloadScheme+hex.EncodeToString(r.BodyDigest[:]))
 	}
 	header("content-type", dataType)
 	return record
 }
 
-// claimScheme is before the hexadecimal digest of a payload that is in object storage. Where that is, its readers know.
-const claimScheme = "sha256:"
+// offloadScheme is before the hexadecimal digest of a payload that is in object storage. Where that is, its readers know.
+const offloadScheme = "sha256:"
 
 func optional(id uuid.UUID) string {
 	if id == uuid.Nil {
@@ -144,9 +144,9 @@ func (h headers) event() (r contract.Recorded, err error) {
 	r.Version, r.RecordedAt = number("ce_version"), at("ce_time")
 	bad("ce_fingerprint", digest(&r.Fingerprint, h["ce_fingerprint"]))
 	if ref := h["ce_dataref"]; ref != "" {
-		text, ok := strings.CutPrefix(ref, claimScheme)
-		if cause := digest(&r.Claim, text); cause != nil || !ok {
-			bad("ce_dataref", fmt.Errorf("want %s and 64 hexadecimal digits", claimScheme))
+		text, ok := strings.CutPrefix(ref, offloadScheme)
+		if cause := digest(&r.BodyDigest, text); cause != nil || !ok {
+			bad("ce_dataref", fmt.Errorf("want %s and 64 hexadecimal digits", offloadScheme))
 		}
 	}
 	if r.Ends = h["ce_ends"] == isTrue; h["ce_ends"] != "" && !r.Ends {

@@ -57,10 +57,10 @@ content-type: application/vnd.confluent.avro
 func TestARecordRoundTripsExactly(t *testing.T) {
 	t.Parallel()
 	bare := full
-	claimed := full
-	claimed.Ends, claimed.Data, claimed.Claim = true, full.Data[:5], sha256.Sum256(full.Data[5:])
+	offloaded := full
+	offloaded.Ends, offloaded.Data, offloaded.BodyDigest = true, full.Data[:5], sha256.Sum256(full.Data[5:])
 	bare.Corrects, bare.Correlation, bare.Causation, bare.Approver, bare.Traceparent = uuid.Nil, uuid.Nil, uuid.Nil, "", ""
-	for _, want := range []contract.Recorded{full, bare, claimed} {
+	for _, want := range []contract.Recorded{full, bare, offloaded} {
 		record := encode(want)
 		record.Partition, record.Offset = 2, 40
 		got, event, err := decode(record)
@@ -80,9 +80,9 @@ func TestAMarkerIsNoEvent(t *testing.T) {
 func TestAForeignRecordIsAnErrorThatNamesItsPlaceAndHeader(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"ce_specversion", "ce_id", "ce_time", "ce_version", "ce_schema", "ce_fingerprint", "ce_effectiveat", "ce_corrects", "ce_ends", "ce_dataref"} {
-		claimed := full
-		claimed.Ends, claimed.Claim = true, sha256.Sum256(nil)
-		record := encode(claimed)
+		offloaded := full
+		offloaded.Ends, offloaded.BodyDigest = true, sha256.Sum256(nil)
+		record := encode(offloaded)
 		record.Topic, record.Partition, record.Offset = "desk.events", 2, 40
 		for i, h := range record.Headers {
 			if h.Key == name {

@@ -39,7 +39,7 @@ func TestStoreOnTheStack(t *testing.T) {
 				},
 			}
 			check.Run(t, storetest.Suite(onStack))
-			check.Run(t, storetest.Claims(onStack, claims))
+			check.Run(t, storetest.Offload(onStack, offloads))
 		})
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"example.com/blotter/labs/2-store/storetest"
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
-	"example.com/blotter/solutions/2-store/claim"
 	"example.com/blotter/solutions/2-store/kafka"
+	"example.com/blotter/solutions/2-store/offload"
 )
 
 func TestStore(t *testing.T) {
@@ -47,19 +47,19 @@ func TestStore(t *testing.T) {
 	}
 }
 
-func TestClaims(t *testing.T) {
+func TestOffload(t *testing.T) {
 	t.Parallel()
 	cluster, dir := broker(t), t.TempDir()
 	var logs atomic.Int32
-	check.Run(t, storetest.Claims(storetest.Fixture{Owned: true, Open: func(t check.T, clock contract.Clock) storetest.Log {
+	check.Run(t, storetest.Offload(storetest.Fixture{Owned: true, Open: func(t check.T, clock contract.Clock) storetest.Log {
 		opts := options(cluster, fmt.Sprintf("log%d", logs.Add(1)))
 		opts.Partitions, opts.Clock, opts.Dir, opts.Unwritten = 3, clock, dir, 2
 		return fixture(t, opts)
-	}}, claims))
+	}}, offloads))
 }
 
-func claims(s contract.Store, blobs contract.Blobs, limit int) contract.Store {
-	return claim.Check(s, blobs, limit)
+func offloads(s contract.Store, blobs contract.Blobs, limit int) contract.Store {
+	return offload.Wrap(s, blobs, limit)
 }
 
 // fixture is the log under opts.

@@ -11,8 +11,8 @@ import (
 	"example.com/blotter/labs/2-store/kafkatest"
 	"example.com/blotter/labs/kit/contract"
 	decision "example.com/blotter/solutions/2-store"
-	"example.com/blotter/solutions/2-store/claim"
 	"example.com/blotter/solutions/2-store/kafka"
+	"example.com/blotter/solutions/2-store/offload"
 	store "example.com/blotter/solutions/2-store/plain"
 )
 
@@ -33,8 +33,8 @@ func TestTheStoreOfTheProgramHasFullMarks(t *testing.T) {
 			})
 		}
 		f.Decide, f.Assigned = decideByInterface, true
-		f.Claims = func(log contract.Store, blobs contract.Blobs, limit int) contract.Store {
-			return claim.Check(log, blobs, limit)
+		f.Offload = func(log contract.Store, blobs contract.Blobs, limit int) contract.Store {
+			return offload.Wrap(log, blobs, limit)
 		}
 		fullMarks(t, f)
 	}
@@ -79,7 +79,7 @@ func TestTheStoreOfTheProgramAndThePlainOneShareTheirLogs(t *testing.T) {
 				Actor: "desk-7", Reason: "agreed", Source: "test", Data: []byte{0, 0, 0, 0, 7, byte(turn)}, Corrects: uuid.UUID{byte(i)},
 			}
 			if i == 3 {
-				e.Data, e.Claim, e.Ends = e.Data[:5], [32]byte{1}, turn == 3
+				e.Data, e.BodyDigest, e.Ends = e.Data[:5], [32]byte{1}, turn == 3
 			}
 			receipts, err := s.Append(t.Context(), stream, int64(turn), e)
 			require.NoError(t, err)

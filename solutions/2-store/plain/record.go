@@ -54,7 +54,7 @@ func encode(r contract.Recorded) *kgo.Record {
 		{"ce_causationid", optional(r.Causation)},
 		{"ce_traceparent", r.Traceparent},
 		{"ce_ends", yes(r.Ends)},
-		{"ce_dataref", claimOf(r.Event)},
+		{"ce_dataref", offloadOf(r.Event)},
 		{"content-type", dataType},
 	} {
 		if h[1] != "" {
@@ -78,15 +78,15 @@ func yes(b bool) string {
 	return ""
 }
 
-// claimScheme is before the hexadecimal digest of a payload that is in object storage (CloudEvents extension "Dataref"). Where that
+// offloadScheme is before the hexadecimal digest of a payload that is in object storage (CloudEvents extension "Dataref"). Where that
 // is, its readers know.
-const claimScheme = "sha256:"
+const offloadScheme = "sha256:"
 
-func claimOf(e contract.Event) string {
-	if !e.Claimed() {
+func offloadOf(e contract.Event) string {
+	if !e.Offloaded() {
 		return ""
 	}
-	return claimScheme + hex.EncodeToString(e.Claim[:])
+	return offloadScheme + hex.EncodeToString(e.BodyDigest[:])
 }
 
 // decode is the inverse of encode. Of a record that is no event its error is *contract.DamagedError.
@@ -138,7 +138,7 @@ func (h headers) event() (r contract.Recorded, err error) {
 	read("ce_time", func(s string) (err error) { r.RecordedAt, err = time.Parse(timeFormat, s); return })
 	read("ce_fingerprint", func(s string) error { return digest(&r.Fingerprint, s) })
 	if h["ce_dataref"] != "" {
-		read("ce_dataref", func(s string) error { return digest(&r.Claim, strings.TrimPrefix(s, claimScheme)) })
+		read("ce_dataref", func(s string) error { return digest(&r.BodyDigest, strings.TrimPrefix(s, offloadScheme)) })
 	}
 	r.Ends = h["ce_ends"] != ""
 	return r, err

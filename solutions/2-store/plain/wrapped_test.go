@@ -261,9 +261,9 @@ var wrapped = []struct {
 			return e
 		}})(s)
 	}},
-	{wrong{name: "a claim makes it another event", finds: "L2.35 L2.40"}, over(wrap{append: func(a appending) ([]contract.Receipt, error) {
+	{wrong{name: "an offload makes it another event", finds: "L2.35 L2.40"}, over(wrap{append: func(a appending) ([]contract.Receipt, error) {
 		for _, e := range a.events {
-			if was, err := a.next.Find(a.ctx, e.ID); err == nil && was.Claim != e.Claim {
+			if was, err := a.next.Find(a.ctx, e.ID); err == nil && was.BodyDigest != e.BodyDigest {
 				return nil, &contract.ReusedError{ID: e.ID, Stream: was.Stream}
 			}
 		}
@@ -427,7 +427,7 @@ func TestTheSuiteFindsWhatIsWrongWithAnyStore(t *testing.T) {
 				return storetest.Log{Store: w.wrap(clocked{memory.New(clock), clock})}
 			}}
 			s := storetest.Suite(f)
-			s.Checks = append(s.Checks, storetest.Claims(f, right(t).Claims).Checks...)
+			s.Checks = append(s.Checks, storetest.Offload(f, right(t).Offload).Checks...)
 			// A store in memory is so fast that mostly all is written before this one looks for the first time.
 			s.Checks = slices.DeleteFunc(s.Checks, func(c check.Check) bool { return c.ID == "L2.20" })
 			found(t, w.wrong, s)

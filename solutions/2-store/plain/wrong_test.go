@@ -334,8 +334,8 @@ func right(t testing.TB) kafkatest.Fixture {
 			return Open(ctx, optionsOf(o))
 		},
 		Decide: Decide,
-		Claims: func(log contract.Store, blobs contract.Blobs, limit int) contract.Store {
-			return NewClaims(log, blobs, limit)
+		Offload: func(log contract.Store, blobs contract.Blobs, limit int) contract.Store {
+			return NewOffload(log, blobs, limit)
 		},
 		Brokers: cluster.ListenAddrs(),
 		Prefix:  fmt.Sprintf("wrong%d-", prefixes.Add(1)),

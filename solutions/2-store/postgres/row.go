@@ -22,7 +22,7 @@ type row struct {
 // insertEvents is the one statement of an append, whatever its size: one array per column, so neither the number of
 // parameters nor the text depends on the number of events. The table's trigger puts the same events into pending.
 const insertEvents = `insert into events (stream, version, id, type, schema, fingerprint, effective_at, recorded_at, corrects,
-	actor, approver, reason, correlation, causation, traceparent, source, ends, data, claim, digest)
+	actor, approver, reason, correlation, causation, traceparent, source, ends, data, offload, digest)
 select * from unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::integer[], $6::bytea[], $7::timestamptz[],
 	$8::timestamptz[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::uuid[], $15::text[],
 	$16::text[], $17::boolean[], $18::bytea[], $19::bytea[], $20::bytea[])`
@@ -55,7 +55,7 @@ func arrays(rows []row) []any {
 		column(rows, func(r *row) string { return r.Source }),
 		column(rows, func(r *row) bool { return r.Ends }),
 		column(rows, func(r *row) []byte { return r.Data }),
-		column(rows, func(r *row) []byte { return claimOf(r.Event) }),
+		column(rows, func(r *row) []byte { return offloadOf(r.Event) }),
 		column(rows, func(r *row) []byte { return r.digest[:] }),
 	}
 }
@@ -68,12 +68,12 @@ func column[T any](rows []row, of func(*row) T) []T {
 	return values
 }
 
-// claimOf is a claim as stored: NULL where there is none.
-func claimOf(e contract.Event) []byte {
-	if !e.Claimed() {
+// offloadOf is a offload as stored: NULL where there is none.
+func offloadOf(e contract.Event) []byte {
+	if !e.Offloaded() {
 		return nil
 	}
-	return e.Claim[:]
+	return e.BodyDigest[:]
 }
 
 // nullable is an id as stored: the zero id, which stands for none, is NULL.
@@ -81,17 +81,17 @@ func nullable(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: i
 
 // eventColumns are what scan reads, of events e.
 const eventColumns = `e.stream, e.version, e.id, e.type, e.schema, e.fingerprint, e.effective_at, e.recorded_at, e.corrects,
-	e.actor, e.approver, e.reason, e.correlation, e.causation, e.traceparent, e.source, e.ends, e.data, e.claim`
+	e.actor, e.approver, e.reason, e.correlation, e.causation, e.traceparent, e.source, e.ends, e.data, e.offload`
 
 // scan reads a row of the event's position and eventColumns.
 func scan(rows pgx.Row) (contract.Recorded, error) {
 	var r contract.Recorded
-	var fingerprint, claim []byte
+	var fingerprint, offload []byte
 	var corrects, correlation, causation pgtype.UUID
 	err := rows.Scan(&r.Position.Offset, &r.Stream, &r.Version, &r.ID, &r.Type, &r.Schema, &fingerprint, &r.EffectiveAt,
-		&r.RecordedAt, &corrects, &r.Actor, &r.Approver, &r.Reason, &correlation, &causation, &r.Traceparent, &r.Source, &r.Ends, &r.Data, &claim)
+		&r.RecordedAt, &corrects, &r.Actor, &r.Approver, &r.Reason, &correlation, &causation, &r.Traceparent, &r.Source, &r.Ends, &r.Data, &offload)
 	copy(r.Fingerprint[:], fingerprint)
-	copy(r.Claim[:], claim)
+	copy(r.BodyDigest[:], offload)
 	r.EffectiveAt, r.RecordedAt = r.EffectiveAt.UTC(), r.RecordedAt.UTC()
 	r.Corrects, r.Correlation, r.Causation = corrects.Bytes, correlation.Bytes, causation.Bytes
 	return r, err

@@ -9,7 +9,7 @@ import (
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack/stacktest"
-	"example.com/blotter/solutions/2-store/claim"
+	"example.com/blotter/solutions/2-store/offload"
 )
 
 func TestMain(m *testing.M) { stacktest.Main(m) }
@@ -21,10 +21,10 @@ func TestStore(t *testing.T) {
 	check.Run(t, storetest.Suite(fixture(t)))
 }
 
-func TestClaims(t *testing.T) {
+func TestOffload(t *testing.T) {
 	t.Parallel()
-	check.Run(t, storetest.Claims(fixture(t), func(s contract.Store, blobs contract.Blobs, limit int) contract.Store {
-		return claim.Check(s, blobs, limit)
+	check.Run(t, storetest.Offload(fixture(t), func(s contract.Store, blobs contract.Blobs, limit int) contract.Store {
+		return offload.Wrap(s, blobs, limit)
 	}))
 }
 

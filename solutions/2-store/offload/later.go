@@ -1,4 +1,4 @@
-package claim
+package offload
 
 import (
 	"context"
@@ -7,17 +7,17 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// Later is object storage that is opened when it is first needed: most logs never have a payload that is large.
-type Later struct {
+// Lazy is object storage that is opened when it is first needed: most logs never have a payload that is large.
+type Lazy struct {
 	Open func(context.Context) (contract.Blobs, error)
 
 	mu    sync.Mutex
 	blobs contract.Blobs
 }
 
-var _ contract.Blobs = (*Later)(nil)
+var _ contract.Blobs = (*Lazy)(nil)
 
-func (l *Later) opened(ctx context.Context) (contract.Blobs, error) {
+func (l *Lazy) opened(ctx context.Context) (contract.Blobs, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.blobs != nil {
@@ -32,7 +32,7 @@ func (l *Later) opened(ctx context.Context) (contract.Blobs, error) {
 }
 
 // Put is that of what is opened.
-func (l *Later) Put(ctx context.Context, data []byte) ([32]byte, error) {
+func (l *Lazy) Put(ctx context.Context, data []byte) ([32]byte, error) {
 	blobs, err := l.opened(ctx)
 	if err != nil {
 		return [32]byte{}, err
@@ -41,7 +41,7 @@ func (l *Later) Put(ctx context.Context, data []byte) ([32]byte, error) {
 }
 
 // Get is that of what is opened.
-func (l *Later) Get(ctx context.Context, digest [32]byte) ([]byte, error) {
+func (l *Lazy) Get(ctx context.Context, digest [32]byte) ([]byte, error) {
 	blobs, err := l.opened(ctx)
 	if err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ end $$;
 
 alter table events
     add column ends  boolean not null,
-    add column claim bytea check (length(claim) = 32);
+    add column offload bytea check (length(offload) = 32);
 
 -- As in the first migration, and besides: behind an event that ends its stream nothing goes in, be it of the same statement.
 -- +goose StatementBegin

@@ -10,9 +10,9 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// claim gives e as it goes into the log: one whose body is over the limit without it, and with its digest instead. The body is kept
+// offload gives e as it goes into the log: one whose body is over the limit without it, and with its digest instead. The body is kept
 // BEFORE the event commits. A crash between the two leaves an object that nothing points to, and the retry finds it there.
-func (c *Claims) claim(ctx context.Context, e contract.Event) (contract.Event, error) {
+func (c *Offload) offload(ctx context.Context, e contract.Event) (contract.Event, error) {
 	body := e.Data[wireHead:]
 	if len(body) <= c.limit {
 		return e, nil
@@ -21,28 +21,28 @@ func (c *Claims) claim(ctx context.Context, e contract.Event) (contract.Event, e
 	if err != nil {
 		return e, fmt.Errorf("keep the payload of %s: %w", e.ID, err)
 	}
-	e.Data, e.Claim = e.Data[:wireHead], digest
+	e.Data, e.BodyDigest = e.Data[:wireHead], digest
 	return e, nil
 }
 
 // redeem gives e as it was appended. What object storage serves is held against the digest each time: it may be gone, or
 // another.
-func (c *Claims) redeem(ctx context.Context, e contract.Recorded) (contract.Recorded, error) {
-	if !e.Claimed() {
+func (c *Offload) redeem(ctx context.Context, e contract.Recorded) (contract.Recorded, error) {
+	if !e.Offloaded() {
 		return e, nil
 	}
-	bad := &contract.ClaimError{ID: e.ID, Stream: e.Stream, Version: e.Version, Position: e.Position, Digest: e.Claim}
-	body, err := c.blobs.Get(ctx, e.Claim)
+	bad := &contract.OffloadError{ID: e.ID, Stream: e.Stream, Version: e.Version, Position: e.Position, Digest: e.BodyDigest}
+	body, err := c.blobs.Get(ctx, e.BodyDigest)
 	switch {
 	case errors.Is(err, contract.ErrNoBlob):
 		return contract.Recorded{}, bad
 	case err != nil: // no verdict on the payload
 		return contract.Recorded{}, fmt.Errorf("fetch the payload of %s: %w", e.ID, err)
 	}
-	if found := sha256.Sum256(body); found != e.Claim {
+	if found := sha256.Sum256(body); found != e.BodyDigest {
 		bad.Found = &found
 		return contract.Recorded{}, bad
 	}
-	e.Data, e.Claim = slices.Concat(e.Data, body), [32]byte{}
+	e.Data, e.BodyDigest = slices.Concat(e.Data, body), [32]byte{}
 	return e, nil
 }

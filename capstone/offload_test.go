@@ -10,7 +10,7 @@ import (
 
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
-	"example.com/blotter/solutions/2-store/claim"
+	"example.com/blotter/solutions/2-store/offload"
 	audit "example.com/blotter/solutions/5-audit"
 )
 
@@ -18,9 +18,9 @@ import (
 // the first can tell that a payload was altered.
 func TestAnAuditorNeedsNoObjectStorageButSeesMoreWithIt(t *testing.T) {
 	t.Parallel()
-	desk, blobs := newDesk(contract.SimulatedClock), new(claim.Memory)
+	desk, blobs := newDesk(contract.SimulatedClock), new(offload.Memory)
 	log := desk.Store
-	desk.Store = claim.Check(log, blobs, 0)
+	desk.Store = offload.Wrap(log, blobs, 0)
 	do(t, desk, oil("c-1", "A"))
 	do(t, desk, novate("c-2", "A", "B"))
 
@@ -40,7 +40,7 @@ func TestAnAuditorNeedsNoObjectStorageButSeesMoreWithIt(t *testing.T) {
 
 	altered, err := log.Find(t.Context(), trade.EventID("c-2", 0))
 	require.NoError(t, err)
-	blobs.Set(altered.Claim, []byte("another novation"))
+	blobs.Set(altered.BodyDigest, []byte("another novation"))
 	found, err := open(log).Verify(t.Context())
 	require.NoError(t, err)
 	require.Nil(t, found.Fault, "the log itself is as it was")
@@ -49,9 +49,9 @@ func TestAnAuditorNeedsNoObjectStorageButSeesMoreWithIt(t *testing.T) {
 	require.NotNil(t, found.Fault)
 	require.Equal(t, altered.Position, found.Fault.Position)
 	_, err = desk.Do(t.Context(), novate("c-3", "A", "C"))
-	claimed := new(contract.ClaimError)
-	require.ErrorAs(t, err, &claimed, "no decision rests on what was altered")
-	require.Equal(t, sha256.Sum256([]byte("another novation")), *claimed.Found)
+	offloaded := new(contract.OffloadError)
+	require.ErrorAs(t, err, &offloaded, "no decision rests on what was altered")
+	require.Equal(t, sha256.Sum256([]byte("another novation")), *offloaded.Found)
 }
 
 // auditors are of one archive and one key, each with a log as it can read it.

@@ -1,4 +1,4 @@
-package claim_test
+package offload_test
 
 import (
 	"bytes"
@@ -17,19 +17,19 @@ import (
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack/stacktest"
-	"example.com/blotter/solutions/2-store/claim"
+	"example.com/blotter/solutions/2-store/offload"
 )
 
 func TestMain(m *testing.M) { stacktest.Main(m) }
 
-func bucket(t *testing.T, transport http.RoundTripper) claim.S3 {
+func bucket(t *testing.T, transport http.RoundTripper) offload.S3 {
 	t.Helper()
 	at := stacktest.S3(t)
 	client, err := minio.New(at.Endpoint, &minio.Options{
 		Creds: credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""), Region: at.Region, Secure: at.Secure, Transport: transport,
 	})
 	require.NoError(t, err)
-	s := claim.S3{Client: client, Bucket: stacktest.Bucket(t)}
+	s := offload.S3{Client: client, Bucket: stacktest.Bucket(t)}
 	require.NoError(t, s.CreateBucket(t.Context()))
 	require.NoError(t, s.CreateBucket(t.Context()), "it is there already")
 	return s

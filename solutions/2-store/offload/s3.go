@@ -1,4 +1,4 @@
-package claim
+package offload
 
 import (
 	"bytes"
@@ -72,7 +72,7 @@ func (s S3) Get(ctx context.Context, digest [32]byte) ([]byte, error) {
 		return nil, fmt.Errorf("get object %s/%s: %w", s.Bucket, name(digest), err)
 	}
 	defer object.Close()
-	data, err := io.ReadAll(io.LimitReader(object, contract.MaxClaim+1))
+	data, err := io.ReadAll(io.LimitReader(object, contract.MaxOffload+1))
 	if minio.ToErrorResponse(err).Code == minio.NoSuchKey {
 		return nil, fmt.Errorf("%w: %s/%s", contract.ErrNoBlob, s.Bucket, name(digest))
 	}

@@ -1,4 +1,4 @@
-package claim_test
+package offload_test
 
 import (
 	"context"
@@ -13,10 +13,10 @@ import (
 	"example.com/blotter/labs/2-store/storetest"
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
-	"example.com/blotter/solutions/2-store/claim"
+	"example.com/blotter/solutions/2-store/offload"
 )
 
-// The wrong answers: each breaks one rule of a claim check that is right otherwise.
+// The wrong answers: each breaks one rule of a offload check that is right otherwise.
 func TestTheSuiteFindsWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for _, wrong := range []struct {
@@ -26,22 +26,22 @@ func TestTheSuiteFindsWhatIsWrong(t *testing.T) {
 	}{
 		{"appends first", func(s contract.Store, b contract.Blobs, n int) contract.Store {
 			later := &deferred{Blobs: b}
-			return &eager{claim.Check(s, later, n), later}
+			return &eager{offload.Wrap(s, later, n), later}
 		}, []string{"L2.38", "L2.39"}},
 		{"believes what it is served", func(s contract.Store, b contract.Blobs, n int) contract.Store {
-			return &trusting{s, claim.Check(s, b, n), b}
+			return &trusting{s, offload.Wrap(s, b, n), b}
 		}, []string{"L2.42"}},
 		{"says what object storage says", func(s contract.Store, b contract.Blobs, n int) contract.Store {
-			return claim.Check(s, untyped{b}, n)
+			return offload.Wrap(s, untyped{b}, n)
 		}, []string{"L2.41"}},
 		{"takes no answer for a missing object", func(s contract.Store, b contract.Blobs, n int) contract.Store {
-			return claim.Check(s, hasty{b}, n)
+			return offload.Wrap(s, hasty{b}, n)
 		}, []string{"L2.43"}},
 		{"forgets those who find", func(s contract.Store, b contract.Blobs, n int) contract.Store {
-			return &unfound{claim.Check(s, b, n), s}
+			return &unfound{offload.Wrap(s, b, n), s}
 		}, []string{"L2.37", "L2.41", "L2.42"}},
 		{"has no limit", func(s contract.Store, b contract.Blobs, _ int) contract.Store {
-			return claim.Check(s, b, -1)
+			return offload.Wrap(s, b, -1)
 		}, []string{"L2.37"}},
 		{"keeps all in the log", func(s contract.Store, _ contract.Blobs, _ int) contract.Store { return s },
 			[]string{"L2.37", "L2.38", "L2.39", "L2.41", "L2.42", "L2.43", "L2.45"}},
@@ -61,7 +61,7 @@ func TestAStubIsToDoAndNeverFails(t *testing.T) {
 }
 
 func verdicts(t *testing.T, wrap func(contract.Store, contract.Blobs, int) contract.Store) map[check.Outcome][]string {
-	suite := storetest.Claims(onMemory, wrap)
+	suite := storetest.Offload(onMemory, wrap)
 	got := map[check.Outcome][]string{}
 	for _, c := range suite.Checks {
 		v := check.Judge(t.Context(), suite, c)
@@ -70,14 +70,14 @@ func verdicts(t *testing.T, wrap func(contract.Store, contract.Blobs, int) contr
 	return got
 }
 
-// eager appends before it keeps what it claims.
+// eager appends before it keeps what it offloads.
 type eager struct {
-	*claim.Checked
+	*offload.Store
 	blobs *deferred
 }
 
 func (e *eager) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
-	receipts, err := e.Checked.Append(ctx, stream, expected, events...)
+	receipts, err := e.Store.Append(ctx, stream, expected, events...)
 	if err != nil {
 		return receipts, err
 	}
@@ -107,17 +107,17 @@ func (d *deferred) flush(ctx context.Context) error {
 // trusting puts whatever is served in place of the payload.
 type trusting struct {
 	log contract.Store
-	*claim.Checked
+	*offload.Store
 	blobs contract.Blobs
 }
 
 func (w *trusting) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
 	r, err := w.log.Find(ctx, id)
-	if err != nil || !r.Claimed() {
+	if err != nil || !r.Offloaded() {
 		return r, err
 	}
-	body, err := w.blobs.Get(ctx, r.Claim)
-	r.Data, r.Claim = append(r.Data[:5:5], body...), [32]byte{}
+	body, err := w.blobs.Get(ctx, r.BodyDigest)
+	r.Data, r.BodyDigest = append(r.Data[:5:5], body...), [32]byte{}
 	return r, err
 }
 
@@ -142,7 +142,7 @@ func (b hasty) Get(ctx context.Context, digest [32]byte) ([]byte, error) {
 }
 
 type unfound struct {
-	*claim.Checked
+	*offload.Store
 	log contract.Store
 }
 
@@ -150,10 +150,10 @@ func (w *unfound) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, er
 	return w.log.Find(ctx, id)
 }
 
-// stub is a claim check that nobody has written yet.
+// stub is a offload check that nobody has written yet.
 type stub struct{ contract.Store }
 
-var errTodo = check.TODO("L2.claim")
+var errTodo = check.TODO("L2.offload")
 
 func (stub) Append(context.Context, string, int64, ...contract.Event) ([]contract.Receipt, error) {
 	return nil, errTodo

@@ -1,4 +1,4 @@
-package claim_test
+package offload_test
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 	"example.com/blotter/labs/2-store/storetest"
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
-	"example.com/blotter/solutions/2-store/claim"
 	"example.com/blotter/solutions/2-store/memory"
+	"example.com/blotter/solutions/2-store/offload"
 )
 
 var onMemory = storetest.Fixture{Volatile: true, Open: func(_ check.T, clock contract.Clock) storetest.Log {
@@ -21,29 +21,29 @@ var onMemory = storetest.Fixture{Volatile: true, Open: func(_ check.T, clock con
 }}
 
 func checked(s contract.Store, blobs contract.Blobs, limit int) contract.Store {
-	return claim.Check(s, blobs, limit)
+	return offload.Wrap(s, blobs, limit)
 }
 
-func TestClaims(t *testing.T) {
+func TestOffload(t *testing.T) {
 	t.Parallel()
-	check.Run(t, storetest.Claims(onMemory, checked))
+	check.Run(t, storetest.Offload(onMemory, checked))
 }
 
 // Nobody can tell a store with large payloads elsewhere from one without: it passes the whole suite, though next to no payload is in its log.
 func TestACheckedStoreIsAStore(t *testing.T) {
 	t.Parallel()
-	check.Run(t, storetest.Suite(storetest.Fixture{Volatile: true, Claims: true, Open: func(_ check.T, clock contract.Clock) storetest.Log {
-		return storetest.Log{Store: claim.Check(memory.New(clock), new(claim.Memory), 1)}
+	check.Run(t, storetest.Suite(storetest.Fixture{Volatile: true, Offload: true, Open: func(_ check.T, clock contract.Clock) storetest.Log {
+		return storetest.Log{Store: offload.Wrap(memory.New(clock), new(offload.Memory), 1)}
 	}}))
 }
 
-// What stands in the log beside a claim is covered by the audit's leaf, so it must not be passed over.
-func TestDataBesideAClaimIsDamage(t *testing.T) {
+// What stands in the log beside a offload is covered by the audit's leaf, so it must not be passed over.
+func TestDataBesideAOffloadIsDamage(t *testing.T) {
 	t.Parallel()
 	clock := func(context.Context) time.Time { return time.Unix(1, 0) }
 	for _, data := range [][]byte{nil, {0}, {0, 0, 0, 0, 7, 'x'}} {
 		log := memory.New(clock)
-		s := claim.Check(tampered{log, data}, new(claim.Memory), 0)
+		s := offload.Wrap(tampered{log, data}, new(offload.Memory), 0)
 		e := contract.Event{
 			ID: uuid.NameSpaceURL, Stream: "trade/UTI-1", Type: "trade.new", Schema: 1, EffectiveAt: time.Unix(0, 0), Actor: "desk-7", Reason: "agreed",
 			Source: "test", Data: []byte{0, 0, 0, 0, 7, 'b'},
@@ -72,7 +72,7 @@ func (w tampered) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, er
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	check.Run(t, storetest.Objects(func(check.T) (contract.Blobs, func([32]byte, []byte)) {
-		m := new(claim.Memory)
+		m := new(offload.Memory)
 		return m, m.Set
 	}))
 }
