@@ -181,11 +181,8 @@ func (d *Desk) Sweep(ctx context.Context, from contract.Cursor) (contract.Cursor
 	if err != nil {
 		return nil, err
 	}
-	for p, at := range from {
-		if at > end.At(int32(p)) {
-			from = nil
-			break
-		}
+	if !end.Reaches(from) {
+		from = nil
 	}
 	return end, d.eachCause(ctx, from, end, func(cause contract.Recorded, o order) error {
 		_, err := d.do(contract.At(ctx, cause.RecordedAt), o)

@@ -9,7 +9,7 @@ import (
 
 // Fresh are the events that a model at cursor has not taken (L3.I2).
 func Fresh(events []contract.Recorded, cursor contract.Cursor) []contract.Recorded {
-	seen := func(r contract.Recorded) bool { return r.Position.Offset < cursor.At(r.Position.Partition) }
+	seen := func(r contract.Recorded) bool { return cursor.Covers(r.Position) }
 	return slices.DeleteFunc(slices.Clone(events), seen)
 }
 
@@ -21,17 +21,4 @@ func InTurn(r contract.Recorded, next int64) error {
 	}
 	return fmt.Errorf("stream %s goes on with version %d at position %s, want %d: the feed skipped events, or brought one twice",
 		r.Stream, r.Version, r.Position, next)
-}
-
-// Furthest is, for each partition, the later of a and b. A model's cursor moves by it, so that a batch which comes
-// again does not move it back.
-func Furthest(a, b contract.Cursor) contract.Cursor {
-	if len(a) < len(b) {
-		a, b = b, a
-	}
-	furthest := slices.Clone(a)
-	for partition, offset := range b {
-		furthest[partition] = max(furthest[partition], offset)
-	}
-	return furthest
 }

@@ -26,9 +26,10 @@ func Project(ctx context.Context, log contract.Reader, p contract.Projection, to
 	if err := within(ctx, log, begin, to); err != nil {
 		return err
 	}
-	from, batches := begin, batchesOf(begin, to, int64(size))
+	batches := (begin.Distance(to) + int64(size) - 1) / int64(size)
+	from := begin
 	for n := range batches {
-		next := between(begin, to, n+1, batches)
+		next := begin.Share(to, n+1, batches)
 		if err := take(ctx, log, p, from, next); err != nil {
 			return err
 		}
@@ -40,14 +41,14 @@ func Project(ctx context.Context, log contract.Reader, p contract.Projection, to
 // within says that a model which came to cursor has taken nothing that is not in the log. Where it is ahead of to, another process may have
 // brought it on since to was asked for: so the end that counts is asked for AFTER the cursor was.
 func within(ctx context.Context, log contract.Reader, cursor, to contract.Cursor) error {
-	if Ahead("the read model", cursor, to) == nil {
+	if cursor.Ahead("the read model", to) == nil {
 		return nil
 	}
 	end, err := log.End(ctx)
 	if err != nil {
 		return fmt.Errorf("whether the log has what the read model has: %w", err)
 	}
-	return Ahead("the read model", cursor, end)
+	return cursor.Ahead("the read model", end)
 }
 
 // take is one batch.
@@ -60,26 +61,4 @@ func take(ctx context.Context, log contract.Reader, p contract.Projection, from,
 		batch = append(batch, r)
 	}
 	return p.Apply(ctx, batch, to)
-}
-
-// batchesOf is how many batches of size offsets lie between two cursors.
-func batchesOf(from, to contract.Cursor, size int64) int64 {
-	var offsets int64
-	for partition, end := range to {
-		offsets += max(0, end-from.At(int32(partition)))
-	}
-	return (offsets + size - 1) / size
-}
-
-// between is the cursor behind the first part batches of all that lie between from and to.
-func between(from, to contract.Cursor, part, all int64) contract.Cursor {
-	next := Furthest(from, nil)
-	for partition, end := range to {
-		begin := from.At(int32(partition))
-		if partition == len(next) {
-			next = append(next, begin)
-		}
-		next[partition] += max(0, end-begin) * part / all
-	}
-	return next
 }

@@ -134,9 +134,9 @@ func TestAModelThatIsAheadOfItsLogIsNamed(t *testing.T) {
 	require.NoError(t, projection.Project(t.Context(), growing{log, end}, p, short, 50))
 
 	err = projection.Project(t.Context(), growing{log, short}, p, short, 50)
-	var ahead *projection.AheadError
+	var ahead *contract.AheadError
 	require.ErrorAs(t, err, &ahead)
-	require.Equal(t, &projection.AheadError{Reader: "the read model", Partition: 1, At: end[1], End: short[1]}, ahead)
+	require.Equal(t, &contract.AheadError{Reader: "the read model", Partition: 1, At: end[1], End: short[1]}, ahead)
 	require.ErrorAs(t, projection.Project(t.Context(), growing{log, nil}, p, nil, 50), &ahead, "a new log in its place")
 }
 

@@ -84,13 +84,13 @@ func (h head) follow(b *batch) (head, error) {
 		return head{}, fmt.Errorf("batch at leaf %d has number %d, want %d", h.size, b.Number, h.number+1)
 	case b.Previous != h.previous:
 		return head{}, fmt.Errorf("batch %d names another header than that of batch %d as the one before it", b.Number, h.number)
-	case !same(b.From, h.to):
+	case !b.From.Equal(h.to):
 		return head{}, fmt.Errorf("batch %d begins at %s, and batch %d ended at %s", b.Number, b.From, h.number, h.to)
-	case !reaches(b.To, b.From):
+	case !b.To.Reaches(b.From):
 		return head{}, fmt.Errorf("batch %d goes back, from %s to %s", b.Number, b.From, b.To)
 	}
 	for i, ev := range b.events {
-		if !within(ev.Position, b.From, b.To) || i > 0 && order(b.events[i-1].Position, ev.Position) >= 0 {
+		if b.From.Covers(ev.Position) || !b.To.Covers(ev.Position) || i > 0 && order(b.events[i-1].Position, ev.Position) >= 0 {
 			return head{}, fmt.Errorf("batch %d holds the event at %s out of place", b.Number, ev.Position)
 		}
 	}

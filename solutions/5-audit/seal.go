@@ -102,7 +102,7 @@ func (a *Auditor) end(ctx context.Context, at head) (contract.Cursor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking where the log ends: %w", err)
 	}
-	if !reaches(end, at.to) {
+	if !end.Reaches(at.to) {
 		return nil, fmt.Errorf("%w: at %s, and sealed up to %s", ErrCut, end, at.to)
 	}
 	return end, nil
@@ -111,8 +111,8 @@ func (a *Auditor) end(ctx context.Context, at head) (contract.Cursor, error) {
 // build makes the batch behind at, or nil where no event is left before end. Offsets without an event (control records,
 // markers) join the batch of the next event, so a log that got none gets no batch.
 func (a *Auditor) build(ctx context.Context, at head, end contract.Cursor) (*batch, error) {
-	for from := at.to; !reaches(from, end); {
-		to := cut(from, end, a.Batch)
+	for from := at.to; !from.Reaches(end); {
+		to := from.Step(end, a.Batch)
 		events, err := read(ctx, a.Log, from, to)
 		if err != nil {
 			return nil, err
@@ -175,7 +175,7 @@ func (a *Auditor) adopt(ctx context.Context, at head) (*batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !reaches(end, b.To) {
+	if !end.Reaches(b.To) {
 		return nil, fmt.Errorf("%w: batch %d goes to %s, and the log ends at %s", ErrForked, b.Number, b.To, end)
 	}
 	events, err := read(ctx, a.Log, b.From, b.To)

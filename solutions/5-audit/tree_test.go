@@ -49,8 +49,8 @@ func TestCutsTileARangeInBoundedSteps(t *testing.T) {
 		}
 		n := rapid.Int64Range(1, 20).Draw(t, "n")
 		covered := map[contract.Position]bool{}
-		for at := from; !reaches(at, end); {
-			to := cut(at, end, n)
+		for at := from; !at.Reaches(end); {
+			to := at.Step(end, n)
 			step := int64(0)
 			for p := range to {
 				for o := at.At(int32(p)); o < to[p]; o++ {

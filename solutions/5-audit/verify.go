@@ -134,7 +134,7 @@ func (v *verifier) sealed(ctx context.Context, points []contract.Checkpoint) err
 	if len(points) > 0 {
 		v.found.Checkpoint.End = v.at.to
 	}
-	if !reaches(v.end, v.at.to) {
+	if !v.end.Reaches(v.at.to) {
 		// No event is lost, or it would have been missed. But the next ones would come to stand where the tree says there are none.
 		v.found.Fault = general("tail cut: the log ends at %s, and is sealed up to %s", v.end, v.at.to)
 	}
@@ -191,7 +191,7 @@ func (v *verifier) batch(ctx context.Context) error {
 // compare reads a batch's range of the log again and holds it against the archived leaves, one for one.
 func (v *verifier) compare(ctx context.Context, b *batch) error {
 	// A log that was cut is not asked for what lies past its end.
-	events, damaged, err := readable(ctx, v.Log, earlier(b.From, v.end), earlier(b.To, v.end))
+	events, damaged, err := readable(ctx, v.Log, b.From.Min(v.end), b.To.Min(v.end))
 	if err != nil {
 		return err
 	}
@@ -247,8 +247,8 @@ func (v *verifier) dense(ev event, leaf int64) *contract.Fault {
 
 // unanchored counts what lies past the last checkpoint. Nothing vouches for it, but a hole in a stream shows all the same.
 func (v *verifier) unanchored(ctx context.Context) error {
-	for from := v.at.to; !reaches(from, v.end); {
-		to := cut(from, v.end, v.Batch)
+	for from := v.at.to; !from.Reaches(v.end); {
+		to := from.Step(v.end, v.Batch)
 		events, damaged, err := readable(ctx, v.Log, from, to)
 		if err != nil {
 			return err

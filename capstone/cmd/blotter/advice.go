@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"example.com/blotter/labs/kit/contract"
-	projection "example.com/blotter/solutions/3-projections"
 	audit "example.com/blotter/solutions/5-audit"
 )
 
@@ -37,7 +36,7 @@ const (
 // advice is what to do about an error that brings no hint of its own: what the machine itself refuses.
 func advice(err error) string {
 	var refused *pgconn.PgError
-	var ahead *projection.AheadError
+	var ahead *contract.AheadError
 	var beyond *contract.BeyondFrontierError
 	switch {
 	case errors.As(err, &ahead):

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"example.com/blotter/labs/kit/contract"
-	projection "example.com/blotter/solutions/3-projections"
 )
 
 // reached is how far the log had come when a command in this folder last wrote it. So a log that has lost its end, or has been
@@ -32,7 +31,7 @@ func (a *app) whole(ctx context.Context, log contract.Reader) error {
 	if err != nil {
 		return err
 	}
-	return projection.Ahead(lastWriter, written, end)
+	return written.Ahead(lastWriter, end)
 }
 
 // lastWriter is how people are told of the mark.

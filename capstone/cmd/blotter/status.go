@@ -14,7 +14,6 @@ import (
 	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
-	projection "example.com/blotter/solutions/3-projections"
 )
 
 type statusCmd struct{}
@@ -200,7 +199,7 @@ func (t *tail) see(e contract.Recorded) {
 
 func (t *tail) lag(of string, end contract.Cursor, now time.Time) lag {
 	l := lag{Of: of, Events: t.events}
-	if err := projection.Ahead(t.of, t.from, end); err != nil {
+	if err := t.from.Ahead(t.of, end); err != nil {
 		l.Ahead = err.Error()
 	}
 	if t.events > 0 {
@@ -211,7 +210,7 @@ func (t *tail) lag(of string, end contract.Cursor, now time.Time) lag {
 
 // compare finds what the log has lost: of what its readers have of it, and of what was written from this folder.
 func (s *status) compare(end, written contract.Cursor) {
-	if err := projection.Ahead(lastWriter, written, end); err != nil {
+	if err := written.Ahead(lastWriter, end); err != nil {
 		s.Well, s.Problem, s.hint = false, err.Error(), aheadHint
 	}
 	if slices.ContainsFunc(s.Lag, lag.lost) {

@@ -10,7 +10,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/kit/contract"
-	projection "example.com/blotter/solutions/3-projections"
 )
 
 // A topic is what the broker says of the one that has a log's events. The zero value says that there is none.
@@ -71,7 +70,7 @@ func (a *app) topicStands(ctx context.Context, brokers []string) error {
 	if err := a.settings.in(there, a.eventsTopic(), a.cli.Data); err != nil {
 		return err
 	}
-	return projection.Ahead(lastWriter, written, there.ends)
+	return written.Ahead(lastWriter, there.ends)
 }
 
 func (a *app) eventsTopic() string { return a.settings.Name.topics() + ".events" }

@@ -2,11 +2,9 @@ package contract
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -84,51 +82,6 @@ func Stamp(clock, last time.Time) time.Time {
 		return next.UTC()
 	}
 	return now
-}
-
-// A Position is a place in the feed. To its readers it is opaque, but for equality.
-type Position struct {
-	Partition int32 `json:"partition"`
-	Offset    int64 `json:"offset"`
-}
-
-func (p Position) String() string { return fmt.Sprintf("%d/%d", p.Partition, p.Offset) }
-
-// A Cursor is how far a reader has come: per partition, the first offset it has not seen. Nil is the beginning. Cursors of
-// one log are compared by their store alone.
-type Cursor []int64
-
-// After is c once the event at p was seen. It does not change c.
-func (c Cursor) After(p Position) Cursor {
-	next := slices.Clone(c)
-	for len(next) <= int(p.Partition) {
-		next = append(next, 0)
-	}
-	next[p.Partition] = max(next[p.Partition], p.Offset+1)
-	return next
-}
-
-// At is the first offset of a partition that was not seen.
-func (c Cursor) At(partition int32) int64 {
-	if int(partition) >= len(c) {
-		return 0
-	}
-	return c[partition]
-}
-
-// String is c as a JSON array, which ParseCursor reads.
-func (c Cursor) String() string {
-	text, _ := json.Marshal([]int64(slices.Clone(c)))
-	return string(text)
-}
-
-// ParseCursor reads what Cursor.String writes.
-func ParseCursor(s string) (Cursor, error) {
-	var c Cursor
-	if err := json.Unmarshal([]byte(s), &c); err != nil {
-		return nil, fmt.Errorf("cursor %q: %w", s, err)
-	}
-	return c, nil
 }
 
 // A Head is where an aggregate stands: the record that the compacted topic of a Kafka store keeps per stream. The log is

@@ -57,7 +57,7 @@ func (p *Projection) Apply(ctx context.Context, events []contract.Recorded, next
 	for _, e := range batch {
 		p.taken[e.Stream] = append(p.taken[e.Stream], e.Event)
 	}
-	p.cursor = projection.Furthest(p.cursor, next)
+	p.cursor = p.cursor.Max(next)
 	return nil
 }
 

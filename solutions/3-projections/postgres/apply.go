@@ -25,7 +25,7 @@ func (p *Projection) Apply(ctx context.Context, events []contract.Recorded, next
 				return err
 			}
 		}
-		return moveCursor(ctx, tx, projection.Furthest(cursor, next))
+		return moveCursor(ctx, tx, cursor.Max(next))
 	})
 	// A crash before the commit leaves no trace of the batch, and the cursor before it: it will be read again. A crash
 	// after it, even if the caller never hears of the commit, leaves all of it, and the cursor behind it: read again,

@@ -88,7 +88,7 @@ func TestRebuildBringsAModelBackToALogThatLostItsEnd(t *testing.T) {
 	p, log := openTest(t), projectiontest.History(35, 200, 3)
 	require.NoError(t, projection.Project(t.Context(), log, p, end(t, log), 64))
 	rest := cut{log, behind(nil, log.Events[:120])}
-	var ahead *projection.AheadError
+	var ahead *contract.AheadError
 	require.ErrorAs(t, projection.Project(t.Context(), rest, p, rest.end, 64), &ahead)
 	require.NoError(t, p.Rebuild(t.Context(), rest, 64))
 	requireState(t, p, log, rest.end)
