@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: chaos help up down demo test race lint cross build setup clean lab1 lab2 lab3 lab4 lab5 hint
+.PHONY: chaos help up down demo test race lint generate cross build setup clean lab1 lab2 lab3 lab4 lab5 hint
 
 BLOTTER := go run ./capstone/cmd/blotter
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo .ci/compose/compose)
@@ -29,6 +29,9 @@ lint: ## gofmt, go vet, staticcheck
 	go vet ./...
 	go vet -tags lab1,lab2 ./capstone/cmd/blotter
 	.tools/bin/staticcheck ./...
+
+generate: ## copy the code that labs 1 and 2 provide from the solutions
+	@go test ./labs/kit -run '^TestGeneratedFiles$$' -count=1 -update
 
 cross: ## build and vet for linux, darwin and windows
 	@for os in linux darwin windows; do echo "go build, go vet for $$os"; GOOS=$$os go build ./... && GOOS=$$os go vet ./... || exit 1; done

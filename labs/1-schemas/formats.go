@@ -1,3 +1,5 @@
+// Code generated from solutions/1-schemas/formats.go by make generate; DO NOT EDIT.
+
 package codec
 
 import (

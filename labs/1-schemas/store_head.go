@@ -1,3 +1,5 @@
+// Code generated from solutions/1-schemas/store_head.go by make generate; DO NOT EDIT.
+
 package codec
 
 import "example.com/blotter/labs/kit/contract"

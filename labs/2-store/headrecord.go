@@ -1,3 +1,5 @@
+// Code generated from solutions/2-store/plain/headrecord.go by make generate; DO NOT EDIT.
+
 package store
 
 import (
