@@ -18,8 +18,8 @@ import (
 type System struct {
 	Desk       *Desk
 	Projection contract.Projection
-	Project    func(ctx context.Context, log contract.Reader, p contract.Projection, to contract.Cursor, batch int) error
-	AsOf       func(ctx context.Context, p contract.Projection, at trade.AsOf) (trade.State, error)
+	Project    func(ctx context.Context, log contract.Reader, p contract.Applier, to contract.Cursor, batch int) error
+	AsOf       func(ctx context.Context, p contract.ModelEvents, at trade.AsOf) (trade.State, error)
 	Snapshots  contract.Snapshots
 	Replayer   contract.Replayer
 	Auditor    contract.Auditor

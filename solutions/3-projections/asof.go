@@ -12,7 +12,7 @@ import (
 // taken from scratch; p's own rows are the answer for the zero AsOf alone.
 //
 // Whether at.Known is settled already is for the caller to ask of the log (contract.Reader.Frontier).
-func AsOf(ctx context.Context, p contract.Projection, at trade.AsOf) (trade.State, error) {
+func AsOf(ctx context.Context, p contract.ModelEvents, at trade.AsOf) (trade.State, error) {
 	streams := map[string][]trade.Event{}
 	for e, err := range p.Events(ctx) {
 		if err != nil {

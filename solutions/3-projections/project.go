@@ -18,7 +18,7 @@ import (
 //
 // A model that has taken more than the log has is *AheadError: what it says is not what the log says, and the events that will come
 // where it has been already would be passed over.
-func Project(ctx context.Context, log contract.Reader, p contract.Projection, to contract.Cursor, size int) error {
+func Project(ctx context.Context, log contract.Reader, p contract.Applier, to contract.Cursor, size int) error {
 	begin, err := p.Cursor(ctx)
 	if err != nil {
 		return fmt.Errorf("where to project from: %w", err)
@@ -52,7 +52,7 @@ func within(ctx context.Context, log contract.Reader, cursor, to contract.Cursor
 }
 
 // take is one batch.
-func take(ctx context.Context, log contract.Reader, p contract.Projection, from, to contract.Cursor) error {
+func take(ctx context.Context, log contract.Reader, p contract.Applier, from, to contract.Cursor) error {
 	var batch []contract.Recorded
 	for r, err := range log.Read(ctx, from, to) {
 		if err != nil {

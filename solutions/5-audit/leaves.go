@@ -26,3 +26,8 @@ func (a *Auditor) Leaves(ctx context.Context, size int64, each func(index int64,
 		return each(index, &e.Position, leaf)
 	})
 }
+
+var (
+	_ contract.SealedLog     = (*Auditor)(nil)
+	_ contract.SinceVerifier = (*Auditor)(nil)
+)

@@ -10,21 +10,48 @@ import (
 	"github.com/google/uuid"
 )
 
-// Auditor makes the log tamper-evident: one Merkle tree (RFC 6962) over all of it, with signed checkpoints (Lab 5).
+// Auditor makes the log tamper-evident: one Merkle tree (RFC 6962) over the whole log, with signed
+// checkpoints (Lab 5).
 //
 // Invariants:
 //
-//	L5.I1  a leaf is the canonical bytes of one event (Leaf): any change of any attribute or of the payload changes it
-//	L5.I2  the ranges of successive batches abut, and together begin at the beginning: nothing is left out
-//	L5.I3  a checkpoint is published last: what it signs is archived before
+//	L5.I1  a leaf is the canonical bytes of one event (Leaf): any change of an attribute or of the
+//	       payload changes the leaf
+//	L5.I2  the ranges of successive batches abut, and the first begins at the beginning of the log:
+//	       no event is left out
+//	L5.I3  a checkpoint is published last: everything that it signs is archived before
 //	L5.I4  every checkpoint is a prefix of each later one (RFC 6962, section 2.1.2)
-//	L5.I5  Verify names the first position that does not agree, and calls what lies past the last checkpoint unanchored
+//	L5.I5  Verify names the first position where log and archive differ, and calls events past the
+//	       last checkpoint unanchored
 type Auditor interface {
-	// Seal takes what the log has beyond the last batch into the tree and publishes a checkpoint. With nothing new it
-	// returns the last checkpoint.
+	// Seal adds the events after the last batch to the tree and publishes a checkpoint. Without new
+	// events it returns the last checkpoint.
 	Seal(ctx context.Context) (Checkpoint, error)
-	// Verify reads the whole log again and holds it against the archive and its checkpoints. It changes nothing.
+	// Verify reads the whole log again and compares it with the archive and its checkpoints. It
+	// changes nothing.
 	Verify(ctx context.Context) (Verification, error)
+}
+
+// SinceVerifier is an Auditor that can also check the archive against a checkpoint that was kept
+// outside of it.
+type SinceVerifier interface {
+	// VerifySince is Verify, and fails if the archive does not contain the signed checkpoint kept.
+	VerifySince(ctx context.Context, kept []byte) (Verification, error)
+}
+
+// Checkpoints gives access to published checkpoints.
+type Checkpoints interface {
+	// Published returns the checkpoint of size leaves. Size 0 asks for the last one.
+	Published(ctx context.Context, size int64) (Checkpoint, error)
+}
+
+// SealedLog is the archive of a sealed log, leaf by leaf.
+type SealedLog interface {
+	Checkpoints
+	// Leaves calls each with every leaf below size, in order. For an event, at is its position in
+	// the log; for the header that closes a batch, at is nil.
+	Leaves(ctx context.Context, size int64,
+		each func(index int64, at *Position, leaf []byte) error) error
 }
 
 // A Checkpoint is a signed commitment to the first Size leaves (C2SP tlog-checkpoint).
@@ -36,20 +63,20 @@ type Checkpoint struct {
 	End    Cursor // the log is sealed up to here
 }
 
-// A Verification is what Verify found.
+// A Verification is the result of Verify.
 type Verification struct {
 	Checkpoint Checkpoint // the last one
 	Batches    int
-	Sealed     int64 // events under the checkpoint
-	Unanchored int64 // events past it: nothing vouches for these yet
+	Sealed     int64 // events that the checkpoint covers
+	Unanchored int64 // events past the checkpoint, which no signature covers yet
 	Fault      *Fault
 }
 
-// A Fault is the first place where log and archive do not agree.
+// A Fault is the first place where log and archive differ.
 type Fault struct {
-	Position Position // of the event, where one is concerned
-	Leaf     int64    // its index in the tree; -1 if it has none
-	What     string   // what is wrong there, for people
+	Position Position // of the event, if the fault concerns one
+	Leaf     int64    // index of the leaf in the tree; -1 if there is none
+	What     string   // the fault, for people
 }
 
 func (f *Fault) Error() string {
@@ -59,19 +86,20 @@ func (f *Fault) Error() string {
 	return fmt.Sprintf("position %s (leaf %d): %s", f.Position, f.Leaf, f.What)
 }
 
-// MaxLeaf is the largest leaf, in bytes (C2SP tlog-tiles limits an entry so).
+// MaxLeaf is the size of the largest leaf, in bytes (the limit of C2SP tlog-tiles for an entry).
 const MaxLeaf = 65535
 
-// Leaf is the canonical bytes of one event (L5.I1): a tag, then every attribute, each with its length in four bytes
-// big-endian before it, then the payload: what stands before its Avro body, and SHA-256 of the body. So the leaf of an event
-// is the same whether its body was fetched from object storage or not. No partition and no offset: a log copied to another
-// cluster keeps its leaves.
+// Leaf returns the canonical bytes of one event (L5.I1): a tag, then every attribute, each with its
+// length before it in four bytes big-endian, then the payload: the prefix of Data, and SHA-256 of
+// the Avro body. An event has the same leaf whether its body is in the log or offloaded. A leaf has
+// no partition and no offset, so a log that is copied to another cluster keeps its leaves.
 func (r Recorded) Leaf() []byte {
 	var b bytes.Buffer
 	field := func(f []byte) { prefixed(&b, f) }
 	number := func(n int64) { field(binary.BigEndian.AppendUint64(nil, uint64(n))) }
 	field([]byte("blotter/leaf/v2"))
-	for _, text := range []string{r.Stream, r.Type, r.Actor, r.Approver, r.Reason, r.Source, r.Traceparent} {
+	texts := []string{r.Stream, r.Type, r.Actor, r.Approver, r.Reason, r.Source, r.Traceparent}
+	for _, text := range texts {
 		field([]byte(text))
 	}
 	for _, id := range []uuid.UUID{r.ID, r.Corrects, r.Correlation, r.Causation} {
@@ -84,8 +112,8 @@ func (r Recorded) Leaf() []byte {
 	field(flag(r.Ends))
 	number(int64(r.Schema))
 	field(r.Fingerprint[:])
-	head, body := r.payload()
-	field(head)
+	prefix, body := r.payload()
+	field(prefix)
 	field(body[:])
 	return b.Bytes()
 }

@@ -1,7 +1,9 @@
-// Package contract is what the labs implement: one file per lab, each with its numbered invariants. The suites test these
-// invariants, the guides explain them, and the capstone relies on nothing else.
+// Package contract declares what the labs implement: one file per lab, each with its numbered
+// invariants. The suites test these invariants, the guides explain them, and the capstone relies on
+// nothing else.
 //
 //	event.go       the event as every part sees it, and its content digest
+//	cursor.go      positions in the feed, and the progress of a reader
 //	codec.go       Lab 1: bodies to bytes and back, across schema versions
 //	store.go       Lab 2: append, find, read, follow
 //	blobs.go       Lab 2: payloads that are too large for the log

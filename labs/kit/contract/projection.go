@@ -11,37 +11,51 @@ import (
 //
 // Invariants:
 //
-//	L3.I1  rows and cursor move in one transaction: after any crash the model is that of some prefix of the feed
-//	L3.I2  events at or before the cursor change nothing when they come again
-//	L3.I3  the model equals a fold from scratch of the same set of events, byte for byte (trade.State.Canonical)
-//	L3.I4  a late event refolds only the pools it touches
+//	L3.I1  rows and cursor move in one transaction: after any crash the model is that of a prefix
+//	       of the feed
+//	L3.I2  events before the cursor change nothing when they are applied again
+//	L3.I3  the model equals a fold from scratch of the same events, byte for byte
+//	       (trade.State.Canonical)
+//	L3.I4  a late event refolds only the pools that it touches
 //
-// A model that many read while it is made again is a Rebuilder, too.
+// A model that is rebuilt while it is read is also a Rebuilder.
 type Projection interface {
-	// Cursor is how far the model has come.
+	Applier
+	ModelEvents
+	// State returns the whole model.
+	State(ctx context.Context) (trade.State, error)
+	// Trade returns one trade of the model, and reports whether it exists.
+	Trade(ctx context.Context, uti string) (t trade.Trade, ok bool, err error)
+	// Positions returns the pools of the model, sorted by key.
+	Positions(ctx context.Context) ([]trade.Position, error)
+}
+
+// An Applier takes events from the feed and remembers its progress.
+type Applier interface {
+	// Cursor returns the model's progress.
 	Cursor(ctx context.Context) (Cursor, error)
 	// Apply takes events in feed order and moves the cursor to next, in one transaction.
 	Apply(ctx context.Context, events []Recorded, next Cursor) error
-	// State is the whole model.
-	State(ctx context.Context) (trade.State, error)
-	// Trade is one trade of the model; ok says whether there is one.
-	Trade(ctx context.Context, uti string) (t trade.Trade, ok bool, err error)
-	// Positions are the pools of the model, sorted by key.
-	Positions(ctx context.Context) ([]trade.Position, error)
-	// Events is every event that the model has taken, by stream and version: what as-of questions are folded from.
+}
+
+// ModelEvents lists the events that a model was folded from.
+type ModelEvents interface {
+	// Events yields every event that the model has taken, by stream and version. As-of questions
+	// are folded from them.
 	Events(ctx context.Context) iter.Seq2[StreamEvent, error]
 }
 
-// A Rebuilder is a Projection that can be made again from the log while it is in use. Not every one needs to be: a model in
-// memory is made again by who makes a new one.
+// A Rebuilder is a Projection that can be rebuilt from the log while it is in use. A model in memory
+// needs none of this: its owner makes a new one.
 //
-// Invariant, of those that are:
+// Invariant:
 //
-//	L3.I5  a rebuild runs beside the live model and takes its place at once; readers never see half of it
+//	L3.I5  a rebuild runs beside the live model and replaces it in one step; readers never see a
+//	       half-built model
 type Rebuilder interface {
 	Projection
-	// Rebuild folds log from its beginning, size events in one transaction, and puts the result in the model's place. An
-	// error or a crash leaves the old model or the new one, whole.
+	// Rebuild folds log from its beginning, size events a transaction, and replaces the model with
+	// the result. An error or a crash leaves the old model or the new one, whole.
 	Rebuild(ctx context.Context, log Reader, size int) error
 }
 
