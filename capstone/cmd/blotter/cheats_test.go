@@ -17,13 +17,13 @@ func TestCheatsAreFound(t *testing.T) {
 	cheats, err := os.ReadFile(filepath.Join("testdata", "cheats", "lab_test.go"))
 	require.NoError(t, err)
 	for how, want := range map[string][]string{
-		"leaves":              {`1-schemas +\d+ +[1-9]\d* +0 +0 +\d+/\d+\n`, `EXIT: the answer ended the goroutine`, `next: mend L1\.1: `},
+		"leaves":              {`1-schemas +\d+ +[1-9]\d* +0 +0 +\d+/\d+\n`, `EXIT: the implementation ended the goroutine`, `next: mend L1\.1: `},
 		"panics-aside":        {`panic: mine\n`, `1-schemas .*did not run`, `next: `},
 		"gives-up":            {`no more\n`, `1-schemas .*did not run`, `next: `},
 		"exits":               {`its process ended before its tests had`, `1-schemas .* did not run`},
 		"ends-first":          {`1-schemas +its tests did not run`},
 		"speaks-to-nobody":    {`1-schemas +its tests did not run`},
-		"calls-it-unfinished": {`L1\.later is still to do, which this lab does not know`, `next: mend `},
+		"calls-it-unfinished": {`returned TODO for L1\.later, which is not an operation of this lab`, `next: mend `},
 		"borrows-a-name":      {`Decode says that L1\.upcast is still to do, of trade\.settled version 2, which is today's`, `next: mend `},
 	} {
 		t.Run(how, func(t *testing.T) { // one after the other: what the first has compiled serves the next

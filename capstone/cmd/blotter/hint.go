@@ -52,7 +52,7 @@ func (h *hintCmd) Run(a *app) error {
 	}
 	fmt.Fprintf(a.stdout, "%s %s (%d points)\n", c.ID, c.Title, c.Points)
 	if c.Misconception != "" {
-		fmt.Fprintf(a.stdout, "usually: %s\n", c.Misconception)
+		fmt.Fprintf(a.stdout, "misconception: %s\n", c.Misconception)
 	}
 	fmt.Fprintf(a.stdout, "hint: %s\nread: %s, %s\n", c.Hint, suite.Guide, c.Invariant)
 	return nil

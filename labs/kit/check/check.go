@@ -1,3 +1,18 @@
+// Package check is the base of the labs' suites. A check is one numbered rule and the code that
+// tries it. Its verdict is a value. Run runs a suite under go test. Judge runs one check on any
+// implementation, for example on a wrong answer, and returns the verdict.
+//
+// A suite never takes a *testing.T. It takes a T, which testify's require accepts as well:
+//
+//	var appends = check.Check{
+//		ID: "L2.1", Points: 2, Invariant: "L2.I1",
+//		Title: "versions of a stream run 1, 2, 3, … without a hole",
+//		Hint:  "take the version from the log, not from a counter of your own",
+//		Func:  func(t check.T) { … require.Equal(t, …) },
+//	}
+//
+// An operation that is not written yet returns TODO. A check that meets a TODO neither passes nor
+// fails: it is skipped.
 package check
 
 import (
@@ -11,41 +26,71 @@ type Check struct {
 	Title     string // the rule, as a sentence that is true of a right answer
 	Points    int
 	Invariant string // such as L2.I4: where the contract states the rule
-	// Operation is what the check tries, as its stub names it: L1.encode. A TODO from it makes the check Todo, a TODO from
-	// any other Blocked. Without an Operation every TODO makes the check Todo.
+	// Operation is the operation that the check tries, under its stub's name: L1.encode. A TODO
+	// from this operation makes the check Todo; a TODO from another operation makes it Blocked.
+	// Without an Operation every TODO makes the check Todo.
 	Operation     string
-	Misconception string        // what one usually believes who fails it
-	Hint          string        // the next thing to look at when it fails
-	Limit         time.Duration // how long it may take; zero means the package's Limit
+	Misconception string        // the false belief that usually causes a failure: "that …"
+	Hint          string        // the first thing to look at after a failure
+	Limit         time.Duration // the time that the check may take; zero means the package's Limit
 	Func          func(T)
 }
 
 // A Suite is the checks of one lab, in the order in which a student should meet them.
 type Suite struct {
 	Name   string // such as "2-store"
-	Guide  string // where the invariants are explained, from the root of the repository
+	Guide  string // the page that explains the invariants, from the root of the repository
 	Checks []Check
 }
 
-// T is what a check reports to. It satisfies testify's require.TestingT. Its methods are safe for use by many goroutines, but for FailNow,
-// which ends the goroutine that calls it and so belongs to the check's own.
+// T receives the results of a check. It satisfies testify's require.TestingT. Its methods are safe
+// for use by many goroutines, except FailNow: it ends the goroutine that calls it, so only the
+// check's own goroutine may call it.
 type T interface {
-	// Errorf notes a failure and goes on.
+	// Errorf records a failure. The check goes on.
 	Errorf(format string, args ...any)
 	// FailNow ends the check as failed.
 	FailNow()
 	// Logf adds a line that is shown with a failure.
 	Logf(format string, args ...any)
-	// Cleanup has f called when the check is over, last in first out.
+	// Cleanup registers f to be called after the check. The last f is called first.
 	Cleanup(f func())
-	// Context ends when the check is over, before cleanups run, or when it has taken too long.
+	// Context ends after the check and before its cleanups, or when the check takes too long.
 	Context() context.Context
-	// Name is the check's ID.
+	// Name returns the check's ID.
 	Name() string
-	// Answered notes what an operation of the implementation answered. A suite's proxy calls it for each result,
-	// so that a TODO is seen even where the check looks away.
+	// Answered records an answer of one operation of the implementation. A suite's proxy calls it
+	// for each result. The check then learns of every TODO, even if its Func ignores the error.
 	Answered(operation string, err error)
 
-	// exited notes that a goroutine of the check was ended before it had done its work.
+	// exited records that a goroutine of the check was ended before it had done its work.
 	exited()
+}
+
+// An Outcome is how a check ended.
+type Outcome string
+
+// The outcomes of a check. Only Passed earns points. Todo and Blocked are not failures.
+const (
+	Passed  Outcome = "passed"
+	Failed  Outcome = "failed"
+	Todo    Outcome = "todo"    // the operation that the check tries is not written yet
+	Blocked Outcome = "blocked" // another operation, which the check needs, is not written yet
+)
+
+// A Verdict is the result of a check.
+type Verdict struct {
+	Check   Check
+	Outcome Outcome
+	Text    string // empty when passed
+	Answers int    // answers of the implementation that the check saw
+	Hung    bool   // a part of the check still ran after its context had ended, and was abandoned
+}
+
+// Points returns the points that the verdict earns.
+func (v Verdict) Points() int {
+	if v.Outcome == Passed {
+		return v.Check.Points
+	}
+	return 0
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -12,53 +13,66 @@ import (
 	"example.com/blotter/labs/kit/check"
 )
 
-var suite = check.Suite{Name: "0-sample", Guide: "labs/0-sample/README.md", Checks: []check.Check{{Operation: "L0.add"}, {Operation: "L0.count"}}}
+var suite = check.Suite{
+	Name: "0-sample", Guide: "labs/0-sample/README.md",
+	Checks: []check.Check{{Operation: "L0.add"}, {Operation: "L0.count"}},
+}
 
 func judge(t *testing.T, f func(check.T)) check.Verdict {
 	t.Helper()
 	return check.Judge(t.Context(), suite, check.Check{
-		ID: "L0.1", Title: "two and two are four", Invariant: "L0.I1", Hint: "count on your fingers", Func: f,
+		ID: "L0.1", Title: "two and two are four", Invariant: "L0.I1",
+		Hint: "count on your fingers", Func: f,
 	})
 }
 
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
-	stub := func(check.T) { panic(check.TODO("L0.add")) }
 	for _, tc := range []struct {
 		name string
 		f    func(check.T)
 		want check.Outcome
 	}{
-		{"a check that has its answers and finds nothing passes", func(t check.T) { t.Answered("add", nil) }, check.Passed},
-		{"a check that asked nothing fails", func(check.T) {}, check.Failed},
-		{"an answer that ends the check's goroutine fails", func(t check.T) { t.Answered("add", nil); runtime.Goexit() }, check.Failed},
-		{"so does one that ends a goroutine beside it", func(t check.T) { t.Answered("add", nil); <-check.Go(t, runtime.Goexit) }, check.Failed},
-		{"a failed assertion fails", func(t check.T) { assert.Equal(t, 4, 5) }, check.Failed},
-		{"FailNow without a word fails", func(t check.T) { t.FailNow() }, check.Failed},
-		{"a panic fails", func(check.T) { panic("no") }, check.Failed},
-		{"a stub that panics is to do", stub, check.Todo},
-		{"a failure after a TODO is to do", func(t check.T) {
+		{"answers and no failure", func(t check.T) { t.Answered("add", nil) }, check.Passed},
+		{"no answer at all", func(check.T) {}, check.Failed},
+		{"Goexit", func(t check.T) {
+			t.Answered("add", nil)
+			runtime.Goexit()
+		}, check.Failed},
+		{"Goexit in another goroutine", func(t check.T) {
+			t.Answered("add", nil)
+			<-check.Go(t, runtime.Goexit)
+		}, check.Failed},
+		{"a failed assertion", func(t check.T) { assert.Equal(t, 4, 5) }, check.Failed},
+		{"FailNow without a message", func(t check.T) { t.FailNow() }, check.Failed},
+		{"a panic", func(check.T) { panic("no") }, check.Failed},
+		{"a stub that panics", func(check.T) { panic(check.TODO("L0.add")) }, check.Todo},
+		{"a failure after a TODO", func(t check.T) {
 			t.Answered("add", check.TODO("L0.add"))
 			t.FailNow()
 		}, check.Todo},
-		{"another error is no TODO", func(t check.T) { t.Answered("add", errors.New("to do: L0.add")) }, check.Passed},
-		{"a TODO after an answer fails", func(t check.T) {
+		{"an error with the text of a TODO", func(t check.T) {
+			t.Answered("add", errors.New("to do: L0.add"))
+		}, check.Passed},
+		{"a TODO after an answer", func(t check.T) {
 			t.Answered("add", nil)
 			t.Answered("add", check.TODO("L0.add"))
 		}, check.Failed},
-		{"a TODO under another name, after an answer, fails", func(t check.T) {
+		{"a TODO for another operation after an answer", func(t check.T) {
 			t.Answered("L0.add", nil)
 			t.Answered("L0.add", check.TODO("L0.count"))
 		}, check.Failed},
-		{"a TODO of what answered before, met on the way to something else, fails", func(t check.T) {
+		{"a TODO for an operation that answered before", func(t check.T) {
 			t.Answered("L0.add", nil)
 			t.Answered("L0.count", check.TODO("L0.add"))
 		}, check.Failed},
-		{"a TODO of what no lab knows fails", func(t check.T) { t.Answered("L0.add", check.TODO("L0.later")) }, check.Failed},
-		{"a TODO behind a failure excuses nothing", func(t check.T) {
+		{"a TODO for an unknown operation", func(t check.T) {
+			t.Answered("L0.add", check.TODO("L0.later"))
+		}, check.Failed},
+		{"a TODO after a failure", func(t check.T) {
 			t.Cleanup(func() { panic(check.TODO("L0.count")) })
 			t.Answered("L0.add", nil)
-			t.Errorf("expected 4, came 5")
+			t.Errorf("expected 4, got 5")
 		}, check.Failed},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -68,11 +82,12 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-func TestFailureNamesTheRuleThenWhatCameThenTheWayOn(t *testing.T) {
+// The text names the rule, then the failure, then the hint.
+func TestOrderOfAFailureText(t *testing.T) {
 	t.Parallel()
-	v := judge(t, func(t check.T) { t.Logf("in base ten"); t.Errorf("expected 4, came 5") })
+	v := judge(t, func(t check.T) { t.Logf("in base ten"); t.Errorf("expected 4, got 5") })
 	require.Equal(t, `L0.I1 broken: two and two are four
-expected 4, came 5
+expected 4, got 5
 note: in base ten
 hint: count on your fingers
 read: labs/0-sample/README.md, L0.I1
@@ -86,7 +101,8 @@ func TestRequireEndsTheCheck(t *testing.T) {
 	require.NotContains(t, v.Text, "second")
 }
 
-func TestCleanupsRunLastInFirstOutAfterTheContextEnded(t *testing.T) {
+// Cleanups run last in, first out, after the check's context has ended.
+func TestOrderOfCleanups(t *testing.T) {
 	t.Parallel()
 	var got []string
 	judge(t, func(t check.T) {
@@ -95,4 +111,79 @@ func TestCleanupsRunLastInFirstOutAfterTheContextEnded(t *testing.T) {
 		t.Cleanup(func() { got = append(got, "inner, "+ended()) })
 	})
 	require.Equal(t, []string{"inner, context canceled", "outer, context canceled"}, got)
+}
+
+func TestAHangDoesNotStopOtherChecks(t *testing.T) {
+	t.Parallel()
+	never := make(chan struct{})
+	hangs := check.Check{
+		ID: "L0.1", Invariant: "L0.I1", Limit: 10 * time.Millisecond, Func: func(check.T) { <-never },
+	}
+	adds := check.Check{
+		ID: "L0.2", Invariant: "L0.I2", Points: 3, Func: func(t check.T) { t.Answered("add", nil) },
+	}
+	all := check.JudgeAll(t.Context(), check.Suite{Checks: []check.Check{hangs, adds}})
+	require.Equal(t, check.Failed, all[0].Outcome)
+	require.Contains(t, all[0].Text, "TIMEOUT: the check did not end within 10ms")
+	require.Equal(t, check.Passed, all[1].Outcome)
+	require.Equal(t, []int{0, 3}, []int{all[0].Points(), all[1].Points()})
+	require.Equal(t, []int{0, 1}, []int{all[0].Answers, all[1].Answers})
+}
+
+// A cleanup that fails changes the verdict of its own check and of no other.
+func TestACleanupFailsOnlyItsCheck(t *testing.T) {
+	t.Parallel()
+	never := make(chan struct{})
+	for name, tc := range map[string]struct {
+		limit   time.Duration
+		cleanup func(check.T)
+		want    check.Outcome
+		text    string
+	}{
+		// On a busy machine the check itself may exceed the limit.
+		"hangs": {100 * time.Millisecond, func(check.T) { <-never }, check.Failed,
+			"did not end within 100ms"},
+		"panics": {0, func(check.T) { panic("no") }, check.Failed, "PANIC: no"},
+		"fails": {0, func(t check.T) { require.Fail(t, "it is still open") }, check.Failed,
+			"it is still open"},
+		"returns TODO": {0, func(check.T) { panic(check.TODO("L0.close")) }, check.Blocked, "L0.close"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first := make(chan struct{})
+			bad := check.Check{ID: "L0.1", Operation: "L0.add", Limit: tc.limit, Func: func(t check.T) {
+				t.Cleanup(func() { close(first) })
+				t.Cleanup(func() { tc.cleanup(t) })
+			}}
+			good := check.Check{ID: "L0.2", Operation: "L0.close", Func: func(t check.T) {
+				t.Answered("L0.add", nil)
+			}}
+			all := check.JudgeAll(t.Context(), check.Suite{Checks: []check.Check{bad, good}})
+			<-first // the other cleanup ran
+			require.Equal(t, tc.want, all[0].Outcome)
+			require.Equal(t, check.Passed, all[1].Outcome)
+			require.Contains(t, all[0].Text, tc.text)
+		})
+	}
+}
+
+func TestATODOOfAnotherOperationBlocks(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		first string
+		want  check.Outcome
+		text  string
+	}{
+		{"L0.add", check.Todo, "TODO: L0.add"},
+		{"L0.count", check.Blocked, "BLOCKED: write L0.count first"},
+	} {
+		v := check.Judge(t.Context(), suite, check.Check{Operation: "L0.add", Func: func(t check.T) {
+			t.Answered("x", check.TODO(tc.first))
+			<-t.Context().Done() // the TODO ended the context
+			t.FailNow()
+		}})
+		require.Equal(t, tc.want, v.Outcome)
+		require.Equal(t, tc.text, v.Text)
+		require.Zero(t, v.Points())
+	}
 }

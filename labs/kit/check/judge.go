@@ -11,65 +11,67 @@ import (
 	"time"
 )
 
-// Limit is how long a check may take. A right answer needs a small part of it; a wrong one may wait for ever.
+// Limit is the time that a check may take. A right answer needs a small part of it. A wrong answer
+// may wait for ever.
 const Limit = 60 * time.Second
 
-// grace is how long a check that is past its limit has to notice that its context ended.
-const grace = 5 * time.Second
+// maxGrace is the time in which a check that is past its limit must end after its context ended.
+const maxGrace = 5 * time.Second
 
-// Judge runs one check and says what became of it. A panic is a failure that says PANIC, too long a wait one that says TIMEOUT. A check
-// that outlives its limit, and then its context, is left behind: its goroutine runs on, and what it says is not heard. Its cleanups call
-// the answer too, and are trusted no further.
+// Judge runs one check and returns its verdict. A panic is a failure that begins with PANIC. A check
+// that exceeds its limit is a failure that begins with TIMEOUT.
+//
+// A check that still runs after its limit and a grace period is abandoned: its goroutine runs on,
+// and its later reports are ignored. Cleanups call the implementation too, so they have the same
+// limits.
 func Judge(ctx context.Context, s Suite, c Check) Verdict {
 	limit := cmp.Or(c.Limit, Limit)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r := &recorder{name: c.ID, ctx: ctx, end: cancel, answers: answers{known: operations(s)}}
-	over := Go(r, func() { c.Func(r) })
-	mercy := min(grace, limit)
-	ended := r.wait(over, mercy)
-	inTime := ended && !late(ctx)
+	done := Go(r, func() { c.Func(r) })
+	grace := min(maxGrace, limit)
+	ended := r.wait(done, grace)
+	inTime := ended && !errors.Is(ctx.Err(), context.DeadlineExceeded)
 	cancel()
 	cleaned := true
 	if !inTime {
-		r.Errorf("TIMEOUT: it did not end within %s", limit)
-		cleaned = r.cleanUp(mercy) // what a cleanup waits for now is likely what the check waited for, and was told
+		r.Errorf("TIMEOUT: the check did not end within %s", limit)
+		// A cleanup that waits now probably waits for the same thing as the check did.
+		cleaned = r.cleanUp(grace)
 	} else if cleaned = r.cleanUp(limit); !cleaned {
-		r.Errorf("TIMEOUT: a cleanup did not end within %s", limit)
+		r.Errorf("TIMEOUT: a cleanup of the check did not end within %s", limit)
 	}
 	v := r.verdict(s, c)
 	v.Hung = !ended || !cleaned
 	return v
 }
 
-// late says whether the time was up, rather than the work done.
-func late(ctx context.Context) bool { return errors.Is(ctx.Err(), context.DeadlineExceeded) }
-
-// wait says whether the check ended, if need be within the grace after its context has.
-func (r *recorder) wait(over <-chan struct{}, grace time.Duration) bool {
+// wait reports whether the check ended, at the latest within the grace period after its context.
+func (r *recorder) wait(done <-chan struct{}, grace time.Duration) bool {
 	select {
-	case <-over:
+	case <-done:
 		return true
 	case <-r.ctx.Done():
 	}
-	mercy := time.NewTimer(grace)
-	defer mercy.Stop()
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
 	select {
-	case <-over:
+	case <-done:
 		return true
-	case <-mercy.C:
+	case <-timer.C:
 		return false
 	}
 }
 
-// A recorder is the T of a check under judgement.
+// A recorder is the T of one check that is being judged.
 type recorder struct {
 	name string
 	ctx  context.Context
 	end  context.CancelFunc
 
 	mu       sync.Mutex
-	found    []string
+	failures []string
 	log      []string
 	cleanups []func()
 	answers  answers
@@ -81,24 +83,29 @@ func (r *recorder) Name() string             { return r.name }
 func (r *recorder) Context() context.Context { return r.ctx }
 func (r *recorder) FailNow()                 { r.fail(""); runtime.Goexit() }
 
-func (r *recorder) Errorf(format string, args ...any) { r.fail(plain(fmt.Sprintf(format, args...))) }
+func (r *recorder) Errorf(format string, args ...any) {
+	r.fail(withoutFrame(fmt.Sprintf(format, args...)))
+}
 
-// fail notes a failure; without a text it only makes sure that there is one.
+// fail records a failure. An empty text is recorded only if there is no failure yet.
 func (r *recorder) fail(text string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if text == "" && len(r.found) > 0 {
+	if text == "" && len(r.failures) > 0 {
 		return
 	}
-	r.found = append(r.found, text)
+	r.failures = append(r.failures, text)
 }
 
-// exited makes sure that there is a failure. FailNow ends a goroutine too, and leaves one behind; it is runtime.Goexit in the answer that does not.
+// exited records a failure unless there is one. FailNow also ends a goroutine, but records a failure
+// first. Without a failure the implementation itself called runtime.Goexit.
 func (r *recorder) exited() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.found) == 0 {
-		r.found = []string{"EXIT: the answer ended the goroutine that had called it (runtime.Goexit)"}
+	if len(r.failures) == 0 {
+		r.failures = []string{
+			"EXIT: the implementation ended the goroutine that called it (runtime.Goexit)",
+		}
 	}
 }
 
@@ -114,12 +121,12 @@ func (r *recorder) Cleanup(f func()) {
 	r.cleanups = append(r.cleanups, f)
 }
 
-// Answered ends the context of a check that met a TODO: whatever still waits for an answer can stop. A check that has failed has failed:
-// no TODO excuses what was found before it.
+// Answered ends the context of a check that met a TODO, so that the check waits for nothing more. A
+// TODO after a failure does not excuse the failure.
 func (r *recorder) Answered(operation string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.found) > 0 {
+	if len(r.failures) > 0 {
 		r.answers.count++
 		return
 	}
@@ -129,21 +136,22 @@ func (r *recorder) Answered(operation string, err error) {
 	}
 }
 
-// cleanUp runs the cleanups, each for so long: one that does not end is left behind, and the next one has its turn. It says whether all
-// have ended.
-func (r *recorder) cleanUp(patience time.Duration) bool {
+// cleanUp runs the cleanups and reports whether all of them ended. It abandons a cleanup that takes
+// longer than limit and runs the next one.
+func (r *recorder) cleanUp(limit time.Duration) bool {
 	all := true
 	for f := r.lastCleanup(); f != nil; f = r.lastCleanup() {
 		select {
 		case <-Go(r, f):
-		case <-time.After(patience):
+		case <-time.After(limit):
 			all = false
 		}
 	}
 	return all
 }
 
-// lastCleanup takes the one that was registered last, or gives nil. A cleanup may register another.
+// lastCleanup removes and returns the cleanup that was registered last, or nil. A cleanup may
+// register another one.
 func (r *recorder) lastCleanup() (f func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -153,21 +161,23 @@ func (r *recorder) lastCleanup() (f func()) {
 	return f
 }
 
-// verdict puts a TODO above what was found behind it, for a check that met one can only fail; and a broken TODO protocol above both.
+// verdict decides in this order: a broken TODO protocol fails; a TODO skips, because the failures
+// after it follow from it; a failure fails; a check without any answer fails.
 func (r *recorder) verdict(s Suite, c Check) (v Verdict) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer func() { v.Answers = r.answers.count }()
-	found := slices.Clone(r.found)
+	failures := slices.Clone(r.failures)
 	if r.answers.fault != nil {
-		found = append(found, r.answers.fault.Error())
+		failures = append(failures, r.answers.fault.Error())
 	} else if r.answers.todo != nil {
 		return skipped(c, r.answers.todo)
-	} else if len(found) == 0 && r.answers.count == 0 {
-		found = append(found, "NOTHING TRIED: the check ended without one answer of what it tries")
+	} else if len(failures) == 0 && r.answers.count == 0 {
+		failures = append(failures,
+			"NOTHING TRIED: the check ended before the implementation answered any call")
 	}
-	if len(found) > 0 {
-		return Verdict{Check: c, Outcome: Failed, Text: failure(s, c, found, r.log)}
+	if len(failures) > 0 {
+		return Verdict{Check: c, Outcome: Failed, Text: failureText(s, c, failures, r.log)}
 	}
 	return Verdict{Check: c, Outcome: Passed}
 }

@@ -8,34 +8,35 @@ import (
 	"strings"
 )
 
-// Go runs f beside the check and gives a channel that is closed when f has ended. A panic in f is the check's failure, or its TODO,
-// where a goroutine started with the go statement would take the whole test down. So is an end of the goroutine that nobody had a
-// reason for: what f was to try behind it has not been tried. Its errors are noted through t.
+// Go runs f in a goroutine of the check and returns a channel that is closed when f has ended. A
+// panic in f is the check's failure, or its TODO. In a goroutine of the go statement the panic would
+// end the whole test binary. A call of runtime.Goexit in f is a failure too, because the rest of f
+// was not tried.
 func Go(t T, f func()) <-chan struct{} {
-	over := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
-		defer close(over)
+		defer close(done)
 		returned := false
 		defer func() { ended(t, returned, recover()) }()
 		f()
 		returned = true
 	}()
-	return over
+	return done
 }
 
-// ended notes how a goroutine came to its end, unless it returned. One that neither returned nor panicked has called runtime.Goexit: through
-// FailNow, or else without a word.
+// ended records the end of a goroutine that did not return. If it did not panic either, then it
+// called runtime.Goexit, directly or through FailNow.
 func ended(t T, returned bool, p any) {
 	switch {
 	case returned:
 	case p == nil:
 		t.exited()
 	default:
-		caught(t, p)
+		panicked(t, p)
 	}
 }
 
-func caught(t T, p any) {
+func panicked(t T, p any) {
 	todo := new(TODOError)
 	if err, ok := p.(error); ok && errors.As(err, &todo) {
 		t.Answered(todo.Operation, err)
@@ -44,8 +45,8 @@ func caught(t T, p any) {
 	t.Errorf("PANIC: %v%s", p, frames())
 }
 
-// frames are the innermost calls below the panic, without those of the language and of this kit's machinery: what is left
-// is mostly the answer's own code.
+// frames lists the innermost calls below the panic. It leaves out Go's runtime, this package and
+// testify: the remaining calls are mostly in the implementation.
 func frames() string {
 	pcs := make([]uintptr, 64)
 	stack := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
@@ -53,7 +54,8 @@ func frames() string {
 	for n := 0; n < 5; {
 		frame, more := stack.Next()
 		if !machinery(frame.Function) {
-			fmt.Fprintf(&b, "\n  in %s (%s:%d)", filepath.Base(frame.Function), filepath.Base(frame.File), frame.Line)
+			fmt.Fprintf(&b, "\n  in %s (%s:%d)",
+				filepath.Base(frame.Function), filepath.Base(frame.File), frame.Line)
 			n++
 		}
 		if !more {

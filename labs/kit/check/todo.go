@@ -7,15 +7,17 @@ import (
 	"strings"
 )
 
-// A TODOError is the answer of what is not written yet.
+// A TODOError is the answer of an operation that is not written yet.
 type TODOError struct{ Operation string }
 
 func (e *TODOError) Error() string { return "to do: " + e.Operation }
 
-// TODO is what a stub returns, or panics with where it returns no error. The operation is such as "L2.append".
+// TODO is the error that a stub returns. A stub without an error result panics with it. The
+// operation has a name such as "L2.append".
 func TODO(operation string) error { return &TODOError{operation} }
 
-// operations are what the checks of a suite try, as its stubs name them. A suite whose checks try none by name has none.
+// operations lists the names of the operations that the checks of a suite try. It is empty if the
+// checks name no operation.
 func operations(s Suite) []string {
 	var names []string
 	for _, c := range s.Checks {
@@ -26,17 +28,18 @@ func operations(s Suite) []string {
 	return names
 }
 
-// answers watches what each operation says, by its name.
+// answers holds the answers of the implementation, by operation.
 type answers struct {
-	known    []string        // the operations that there are; none where their names are not known
-	answered map[string]bool // by its bare name: what has answered otherwise than by a TODO
-	todo     *TODOError      // the first operation that said TODO, and had said nothing else before
+	known    []string        // all operations of the lab; empty if their names are not known
+	answered map[string]bool // by bare name: the operations that gave an answer other than a TODO
+	todo     *TODOError      // the first TODO of an operation that had given no other answer
 	count    int
-	fault    error // a TODO that is none
+	fault    error // a TODO that breaks the protocol
 }
 
-// add takes what the suite asked, by its own name, and what came. A TODO names its operation itself, which may be another one that was met
-// on the way: neither may have answered before, or every wrong answer could be called unfinished.
+// add records an answer of the operation that the suite called. A TODO names its own operation. That
+// may be another operation, which the called one needs. Neither may have answered before: otherwise
+// a student could declare every wrong answer unfinished.
 func (a *answers) add(operation string, err error) {
 	a.count++
 	todo := new(TODOError)
@@ -44,15 +47,17 @@ func (a *answers) add(operation string, err error) {
 	case !errors.As(err, &todo):
 		a.answer(operation)
 	case a.answered[bare(operation)] || a.answered[bare(todo.Operation)]:
-		a.fault = fmt.Errorf("%s answered before, and now says that %s is still to do", operation, todo.Operation)
+		a.fault = fmt.Errorf("%s returned TODO for %s after it had already answered",
+			operation, todo.Operation)
 	case len(a.known) > 0 && !slices.Contains(a.known, todo.Operation):
-		a.fault = fmt.Errorf("%s says that %s is still to do, which this lab does not know: it has %s", operation, todo.Operation, strings.Join(a.known, ", "))
+		a.fault = fmt.Errorf("%s returned TODO for %s, which is not an operation of this lab: %s",
+			operation, todo.Operation, strings.Join(a.known, ", "))
 	case a.todo == nil:
 		a.todo = todo
 	}
 }
 
-// answer notes an answer that is none of a stub. What comes behind the first TODO is no longer tried.
+// answer records an answer other than a TODO. Answers after the first TODO do not count.
 func (a *answers) answer(operation string) {
 	if a.todo != nil {
 		return
@@ -63,10 +68,19 @@ func (a *answers) answer(operation string) {
 	a.answered[bare(operation)] = true
 }
 
-// bare is what the suite's name of an operation, such as "Append", and the stub's, "L2.append", have in common.
+// bare maps the suite's name of an operation, such as "Append", and the stub's name, "L2.append", to
+// the same text.
 func bare(operation string) string {
 	if _, name, lab := strings.Cut(operation, "."); lab {
 		operation = name
 	}
 	return strings.ToLower(operation)
+}
+
+// skipped is the verdict of a check that met a TODO. It names the operation to write first.
+func skipped(c Check, todo *TODOError) Verdict {
+	if c.Operation == "" || c.Operation == todo.Operation {
+		return Verdict{Check: c, Outcome: Todo, Text: "TODO: " + todo.Operation}
+	}
+	return Verdict{Check: c, Outcome: Blocked, Text: "BLOCKED: write " + todo.Operation + " first"}
 }

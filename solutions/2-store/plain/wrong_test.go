@@ -441,7 +441,7 @@ func steady(v check.Verdict) string {
 	var kept strings.Builder
 	for i, line := range strings.SplitAfter(v.Text, "\n") {
 		what, _, _ := strings.Cut(line, ":")
-		if i == 0 || slices.Contains([]string{"usually", "hint", "read"}, what) {
+		if i == 0 || slices.Contains([]string{"misconception", "hint", "read"}, what) {
 			kept.WriteString(line)
 		}
 	}
