@@ -27,7 +27,14 @@ import (
 	"example.com/blotter/solutions/2-store/postgres"
 )
 
-func TestMain(m *testing.M) { stacktest.Main(m) }
+func TestMain(m *testing.M) {
+	stacktest.MainWith(m, stack.EmbeddedOptions{Compatible: compatible})
+}
+
+// compatible judges schemas for the registries of these tests.
+func compatible(mode, next string, published ...string) error {
+	return codec.Compatible(contract.Mode(mode), next, published...)
+}
 
 // A log is a desk over a new log on some stack.
 type log struct {
@@ -92,7 +99,7 @@ func inContainers(t *testing.T, session time.Duration) *containers.Stack {
 		t.Skip("needs a container engine: STACK=containers make test")
 	}
 	s := containers.New(containers.Options{
-		Dir: filepath.Join(stacktest.Dir(t), "stack"), Temporary: true, BrokerSession: session, Log: func(line string) { t.Log(line) },
+		Dir: filepath.Join(stacktest.Dir(t), "stack"), Compatible: compatible, Temporary: true, BrokerSession: session, Log: func(line string) { t.Log(line) },
 	})
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s

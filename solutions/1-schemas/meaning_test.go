@@ -36,8 +36,7 @@ func chain(name, alias, typ string) string {
 	return named(`"name": "`+name+`", "aliases": ["`+alias+`"]`, field("next", `["null", "`+name+`"]`, ""), field("p", typ, ""))
 }
 
-// meanings are changes that Avro's rules for bytes allow in one direction at least, and who reads what was meant then. Each is held against
-// the registry too.
+// meanings are changes that Avro's rules for bytes allow in one direction at least, and who reads what was meant then.
 var meanings = map[string]struct {
 	from, to          string
 	backward, forward bool // new readers read old data; old readers read new data

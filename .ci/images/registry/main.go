@@ -11,13 +11,15 @@ import (
 	"os/signal"
 	"syscall"
 
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
+	codec "example.com/blotter/solutions/1-schemas"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	s := stack.Embedded(stack.EmbeddedOptions{Dir: "/data"})
+	s := stack.Embedded(stack.EmbeddedOptions{Dir: "/data", Compatible: compatible})
 	defer s.Close()
 	at, err := s.Registry(ctx)
 	if err != nil {
@@ -30,4 +32,8 @@ func main() {
 	server := &http.Server{Addr: ":8081", Handler: httputil.NewSingleHostReverseProxy(inner)}
 	context.AfterFunc(ctx, func() { server.Close() })
 	log.Print(server.ListenAndServe())
+}
+
+func compatible(mode, next string, published ...string) error {
+	return codec.Compatible(contract.Mode(mode), next, published...)
 }

@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
+	codec "example.com/blotter/solutions/1-schemas"
 )
 
 func (a *app) stackDir() string { return filepath.Join(a.cli.Data, "stack") }
@@ -23,12 +25,18 @@ func (a *app) openStack() (err error) {
 		return nil
 	}
 	a.stack, err = stack.Open(a.cli.Stack, stack.EmbeddedOptions{
-		Dir: a.stackDir(), Failed: func(err error) { a.fail(&stackLost{err}) },
+		Dir: a.stackDir(), Compatible: compatible, Failed: func(err error) { a.fail(&stackLost{err}) },
 	})
 	if err == nil {
 		a.onClose(a.stack.Close)
 	}
 	return err
+}
+
+// compatible judges schemas for the embedded registry. It is the reference in every build: the
+// registry must not depend on an unfinished lab.
+func compatible(mode, next string, published ...string) error {
+	return codec.Compatible(contract.Mode(mode), next, published...)
 }
 
 // stackLost is why a command was ended: a part of the stack is gone, and what waits for its answer would wait in vain.

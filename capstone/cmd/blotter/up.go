@@ -140,7 +140,7 @@ func (c *keepCmd) Run(ctx context.Context, a *app) error {
 	log := func(line string) { fmt.Fprintf(a.stderr, "%s  %s\n", time.Now().UTC().Format(time.RFC3339), line) }
 	say := json.NewEncoder(a.stdout)
 	up := false
-	err := stack.Keep(ctx, stack.EmbeddedOptions{Dir: a.stackDir(), Log: log}, func(stack.Standing) {
+	err := stack.Keep(ctx, stack.EmbeddedOptions{Dir: a.stackDir(), Log: log, Compatible: compatible}, func(stack.Standing) {
 		up = true
 		log("the stack is up")
 		say.Encode(kept{})

@@ -20,6 +20,13 @@ type EmbeddedOptions struct {
 	// files cannot be written. Whoever waits for an answer of it may wait in vain. Nil for who does not want to know.
 	Failed func(error)
 
+	// Compatible reports why the schema next may not follow the published schemas of its subject,
+	// the oldest first, in a Confluent compatibility mode such as "BACKWARD" or "FULL_TRANSITIVE".
+	// In mode "NONE" it only reports why next is no schema at all. The registry calls it for every
+	// schema that it is sent. Nil: the registry cannot judge a schema, it accepts any text as the
+	// first of a subject, and a second one only in mode NONE.
+	Compatible func(mode, next string, published ...string) error
+
 	// PostgresBin is the directory of postgres and initdb. Empty: BLOTTER_POSTGRES_BIN, else PATH, else where the
 	// system's packages put them, highest version first.
 	PostgresBin string

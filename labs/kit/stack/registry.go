@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -20,9 +24,10 @@ import (
 // registry is a Confluent-compatible schema registry in this process. The part that answers, srfake, keeps nothing and
 // believes everything; what is put before it here keeps a journal of every change and checks every schema.
 type registry struct {
-	inner  http.Handler
-	server *http.Server
-	url    string
+	inner      http.Handler
+	compatible func(mode, next string, published ...string) error
+	server     *http.Server
+	url        string
 
 	mu      sync.Mutex // held over a request: check, apply and record are one step, and nobody sees a part of it
 	journal *journal
@@ -36,7 +41,7 @@ func startRegistry(_ context.Context, root string, opt EmbeddedOptions) (*regist
 	if err != nil {
 		return nil, err
 	}
-	r := &registry{inner: srfake.NewRegistry().Handler(), done: make(chan struct{})}
+	r := newRegistry(opt.Compatible)
 	if r.journal, err = openJournal(dir, r.replay); err != nil {
 		return nil, err
 	}
@@ -49,6 +54,25 @@ func startRegistry(_ context.Context, root string, opt EmbeddedOptions) (*regist
 	go r.server.Serve(l) // returns ErrServerClosed at stop
 	opt.Log("registry answers at " + r.url)
 	return r, nil
+}
+
+func newRegistry(compatible func(mode, next string, published ...string) error) *registry {
+	if compatible == nil {
+		compatible = oneSchemaPerSubject
+	}
+	return &registry{
+		inner: srfake.NewRegistry().Handler(), compatible: compatible, done: make(chan struct{}),
+	}
+}
+
+// oneSchemaPerSubject is the check of a registry that was given none. It cannot tell a compatible
+// schema from another, therefore it refuses each change of a subject that has a mode.
+func oneSchemaPerSubject(mode, _ string, published ...string) error {
+	if mode != modeNone && len(published) > 0 {
+		return errors.New("this registry has no compatibility check, " +
+			"and accepts a second schema only for subjects in mode " + modeNone)
+	}
+	return nil
 }
 
 func (r *registry) failed() error {
@@ -124,24 +148,26 @@ func (r *registry) register(w http.ResponseWriter, req *http.Request) {
 	r.recorded(func() answer { return r.take(q, req.PathValue("subject"), schema) }).write(w)
 }
 
-// take registers a schema if it is valid and compatible with its predecessors; one that is there already changes nothing.
+// take registers a schema that is valid and compatible with its predecessors. A schema that the
+// subject already has changes nothing.
 func (r *registry) take(q question, subject string, schema sr.Schema) answer {
-	there := question{Method: http.MethodPost, URI: "/subjects/" + url.PathEscape(subject), Body: q.Body}
-	if r.serve(there).Status == http.StatusOK {
+	lookup := question{Method: http.MethodPost, URI: "/subjects/" + url.PathEscape(subject), Body: q.Body}
+	if r.serve(lookup).Status == http.StatusOK {
 		return r.serve(q)
 	}
-	messages, err := r.incompatibilities(subject, "", schema)
+	incompatible, err := r.check(subject, "", schema)
 	switch {
 	case err != nil:
 		return refusal(http.StatusUnprocessableEntity, 42201, err.Error())
-	case len(messages) > 0:
+	case incompatible != nil:
 		return refusal(http.StatusConflict, http.StatusConflict,
-			"schema being registered is incompatible with an earlier schema for subject "+subject+": "+strings.Join(messages, "; "))
+			"schema being registered is incompatible with an earlier schema for subject "+subject+": "+incompatible.Error())
 	}
 	return r.apply(q)
 }
 
-// judge answers whether a schema would be compatible, with the reasons whether asked for or not.
+// judge answers whether a schema would be compatible. It always gives the reason, also to clients
+// that do not ask for it with verbose=true.
 func (r *registry) judge(w http.ResponseWriter, req *http.Request) {
 	_, schema, err := askSchema(req)
 	if err != nil {
@@ -149,13 +175,80 @@ func (r *registry) judge(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	r.recorded(func() answer {
-		messages, err := r.incompatibilities(req.PathValue("subject"), req.PathValue("version"), schema)
+		incompatible, err := r.check(req.PathValue("subject"), req.PathValue("version"), schema)
 		if err != nil {
 			return refusal(http.StatusUnprocessableEntity, 42201, err.Error())
 		}
-		body, _ := json.Marshal(map[string]any{"is_compatible": len(messages) == 0, "messages": messages})
+		messages := []string{}
+		if incompatible != nil {
+			messages = append(messages, incompatible.Error())
+		}
+		body, _ := json.Marshal(map[string]any{"is_compatible": incompatible == nil, "messages": messages})
 		return answer{http.StatusOK, string(body)}
 	}).write(w)
+}
+
+// modeNone accepts every valid schema.
+const modeNone = "NONE"
+
+// check judges a schema against the published versions of its subject, or against the given
+// version only. The second error says that the schema itself cannot be accepted in any mode.
+func (r *registry) check(subject, version string, schema sr.Schema) (incompatible, err error) {
+	switch {
+	case schema.Type != sr.TypeAvro:
+		return nil, fmt.Errorf("the embedded registry takes Avro, not %s", schema.Type)
+	case len(schema.References) > 0:
+		return nil, errors.New("the embedded registry takes no schema that refers to another subject")
+	}
+	if err := r.compatible(modeNone, schema.Schema); err != nil {
+		return nil, err
+	}
+	published, err := r.published(subject, version)
+	if err != nil {
+		return nil, err
+	}
+	var config struct {
+		Mode string `json:"compatibilityLevel"`
+	}
+	if err := r.get("/config/"+url.PathEscape(subject), &config); err != nil {
+		return nil, err
+	}
+	return r.compatible(config.Mode, schema.Schema, published...), nil
+}
+
+// published returns the schemas of a subject, the oldest first, or only the given version. It
+// returns none for a subject that does not exist.
+func (r *registry) published(subject, version string) ([]string, error) {
+	base := "/subjects/" + url.PathEscape(subject) + "/versions"
+	var numbers []int
+	if err := r.get(base, &numbers); err != nil {
+		return nil, nil
+	}
+	var paths []string
+	for _, n := range numbers {
+		paths = append(paths, strconv.Itoa(n))
+	}
+	if version != "" {
+		paths = []string{version}
+	}
+	schemas := make([]string, len(paths))
+	for i, p := range paths {
+		var s sr.SubjectSchema
+		if err := r.get(base+"/"+p, &s); err != nil {
+			return nil, fmt.Errorf("version %s: %w", p, err)
+		}
+		schemas[i] = s.Schema.Schema
+	}
+	return schemas, nil
+}
+
+// get reads a resource of the registry itself.
+func (r *registry) get(uri string, into any) error {
+	a := r.serve(question{Method: http.MethodGet, URI: uri})
+	if a.Status != http.StatusOK {
+		return fmt.Errorf("%s: status %d: %s", uri, a.Status, a.Body)
+	}
+	return json.Unmarshal([]byte(a.Body), into)
 }
 
 // apply changes memory, then the journal, then answers. A crash before the journal is synced loses a change that nobody
@@ -230,3 +323,68 @@ func refusal(status, code int, message string) answer {
 	body, _ := json.Marshal(map[string]any{"error_code": code, "message": message})
 	return answer{status, string(body)}
 }
+
+// journal is the file registry/changes.jsonl: every change the registry took, one JSON object per line, in order. To
+// repeat them from the first on gives the same subjects, versions and ids, which is how the registry remembers.
+type journal struct{ f *os.File }
+
+// entry is one line: a request and what it was answered.
+type entry struct {
+	question
+	answer
+}
+
+// openJournal repeats what is recorded. A last line without its end is a change that a crash cut off before anybody was
+// told of it: it is removed. Any other line that cannot be repeated is an error that names it.
+func openJournal(dir string, repeat func(entry) error) (*journal, error) {
+	path := filepath.Join(dir, "changes.jsonl")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	whole, err := readJournal(f, repeat)
+	if err == nil {
+		err = errors.Join(f.Truncate(whole), syncDir(dir))
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &journal{f}, nil
+}
+
+// readJournal returns how many bytes are whole lines.
+func readJournal(f io.Reader, repeat func(entry) error) (whole int64, err error) {
+	lines := bufio.NewReader(f)
+	for n := 1; ; n++ {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return whole, nil
+		}
+		if err != nil {
+			return whole, err
+		}
+		var e entry
+		if err := json.Unmarshal(line, &e); err != nil {
+			return whole, fmt.Errorf("line %d: %w", n, err)
+		}
+		if err := repeat(e); err != nil {
+			return whole, fmt.Errorf("line %d: %w", n, err)
+		}
+		whole += int64(len(line))
+	}
+}
+
+// append returns when the entry is on disk.
+func (j *journal) append(e entry) error {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	if _, err := j.f.Write(append(line, '\n')); err != nil {
+		return err
+	}
+	return j.f.Sync()
+}
+
+func (j *journal) close() error { return j.f.Close() }

@@ -1,15 +1,19 @@
 package stack_test
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/sr"
 
 	"example.com/blotter/labs/kit/stack"
 	"example.com/blotter/labs/kit/stack/stacktest"
-	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/sr"
 )
 
 func registryClient(t *testing.T, s stack.Stack) *sr.Client {
@@ -19,6 +23,14 @@ func registryClient(t *testing.T, s stack.Stack) *sr.Client {
 	c, err := sr.NewClient(sr.URLs(url))
 	require.NoError(t, err)
 	return c
+}
+
+// startRegistry returns a client of a new registry that judges schemas by the given check.
+func startRegistry(t *testing.T, check func(mode, next string, published ...string) error) *sr.Client {
+	t.Helper()
+	s := stack.Embedded(stack.EmbeddedOptions{Dir: stacktest.Dir(t), Compatible: check})
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return registryClient(t, s)
 }
 
 func record(fields string) sr.Schema {
@@ -31,74 +43,6 @@ const (
 	fieldBDefault = `{"name":"b","type":"string","default":""}`
 )
 
-func decimal(precision, scale string) string {
-	return `{"name":"price","type":["null",{"type":"bytes","logicalType":"decimal","precision":` + precision + `,"scale":` + scale + `}],"default":null}`
-}
-
-func TestCompatibilityInEveryMode(t *testing.T) {
-	t.Parallel()
-	c := registryClient(t, stacktest.Shared(t))
-	// Each history is legal step by step or not, judged by each level on its last step.
-	for _, h := range []struct {
-		name    string
-		history []sr.Schema
-		next    sr.Schema
-		allowed []sr.CompatibilityLevel
-	}{
-		{"a field more, without default", []sr.Schema{record(fieldA)}, record(fieldA + "," + fieldB),
-			levels(sr.CompatNone, sr.CompatForward, sr.CompatForwardTransitive)},
-		{"a field less", []sr.Schema{record(fieldA + "," + fieldB)}, record(fieldA),
-			levels(sr.CompatNone, sr.CompatBackward, sr.CompatBackwardTransitive)},
-		{"a field more, with default", []sr.Schema{record(fieldA)}, record(fieldA + "," + fieldBDefault),
-			levels(sr.CompatNone, sr.CompatBackward, sr.CompatBackwardTransitive, sr.CompatForward, sr.CompatForwardTransitive,
-				sr.CompatFull, sr.CompatFullTransitive)},
-		{"a default taken away, which the first version misses", []sr.Schema{record(fieldA), record(fieldA + "," + fieldBDefault)},
-			record(fieldA + "," + fieldB), levels(sr.CompatNone, sr.CompatBackward, sr.CompatForward, sr.CompatForwardTransitive, sr.CompatFull)},
-		{"another scale", []sr.Schema{record(decimal("18", "2"))}, record(decimal("18", "4")), levels(sr.CompatNone)},
-		{"another precision", []sr.Schema{record(decimal("18", "2"))}, record(decimal("20", "2")), levels(sr.CompatNone)},
-		{"another type", []sr.Schema{record(fieldA)}, record(`{"name":"a","type":"long"}`), levels(sr.CompatNone)},
-	} {
-		for _, level := range allLevels {
-			t.Run(h.name+"/"+level.String(), func(t *testing.T) {
-				t.Parallel()
-				subject := stacktest.Prefix(t) + "value"
-				setLevel(t, c, subject, sr.CompatNone)
-				for _, s := range h.history {
-					_, err := c.CreateSchema(t.Context(), subject, s)
-					require.NoError(t, err)
-				}
-				setLevel(t, c, subject, level)
-				_, err := c.CreateSchema(t.Context(), subject, h.next)
-				if contains(h.allowed, level) {
-					require.NoError(t, err)
-					return
-				}
-				var refused *sr.ResponseError
-				require.ErrorAs(t, err, &refused)
-				require.Equal(t, http.StatusConflict, refused.StatusCode)
-				verdict, err := c.CheckCompatibility(t.Context(), subject, -2, h.next) // all that the level counts
-				require.NoError(t, err)
-				require.False(t, verdict.Is)
-				require.NotEmpty(t, verdict.Messages)
-			})
-		}
-	}
-}
-
-var allLevels = levels(sr.CompatNone, sr.CompatBackward, sr.CompatBackwardTransitive, sr.CompatForward, sr.CompatForwardTransitive,
-	sr.CompatFull, sr.CompatFullTransitive)
-
-func levels(l ...sr.CompatibilityLevel) []sr.CompatibilityLevel { return l }
-
-func contains(all []sr.CompatibilityLevel, l sr.CompatibilityLevel) bool {
-	for _, x := range all {
-		if x == l {
-			return true
-		}
-	}
-	return false
-}
-
 func setLevel(t *testing.T, c *sr.Client, subject string, level sr.CompatibilityLevel) {
 	t.Helper()
 	for _, r := range c.SetCompatibility(t.Context(), sr.SetCompatibility{Level: level}, subject) {
@@ -106,37 +50,132 @@ func setLevel(t *testing.T, c *sr.Client, subject string, level sr.Compatibility
 	}
 }
 
-func TestGarbageIsNoSchema(t *testing.T) {
-	t.Parallel()
-	c := registryClient(t, stacktest.Shared(t))
-	for _, s := range []string{`{}`, `{"type":"rekord"}`, `not json`, `{"type":"record","name":"r","fields":[{"name":"a","type":"nothing"}]}`} {
-		_, err := c.CreateSchema(t.Context(), stacktest.Prefix(t)+"value", sr.Schema{Schema: s})
-		var refused *sr.ResponseError
-		require.ErrorAs(t, err, &refused, s)
-		require.Equal(t, http.StatusUnprocessableEntity, refused.StatusCode)
-	}
-	_, err := c.CreateSchema(t.Context(), stacktest.Prefix(t)+"value", sr.Schema{Schema: `syntax = "proto3";`, Type: sr.TypeProtobuf})
-	require.ErrorContains(t, err, "takes Avro")
+func create(t *testing.T, c *sr.Client, subject, text string) error {
+	t.Helper()
+	_, err := c.CreateSchema(t.Context(), subject, sr.Schema{Schema: text})
+	return err
 }
 
-func TestASchemaMayReferToAnother(t *testing.T) {
+func requireStatus(t *testing.T, status int, err error) {
+	t.Helper()
+	var refused *sr.ResponseError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, status, refused.StatusCode, err)
+}
+
+// A checker is a compatibility check that refuses texts by a word in them, and records the
+// questions that it was asked.
+type checker struct {
+	mu    sync.Mutex
+	asked []string
+}
+
+func (c *checker) check(mode, next string, published ...string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = append(c.asked, strings.Join(append([]string{mode, next}, published...), " "))
+	switch {
+	case strings.Contains(next, "garbage"):
+		return errors.New("no schema")
+	case mode != "NONE" && strings.Contains(next, "breaking"):
+		return errors.New("breaks readers")
+	}
+	return nil
+}
+
+// take returns the questions since the last call.
+func (c *checker) take() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	asked := c.asked
+	c.asked = nil
+	return asked
+}
+
+// The registry asks its check with the mode of the subject and all published versions, and passes
+// the answer on.
+func TestRegistryAsksItsCheck(t *testing.T) {
 	t.Parallel()
-	c := registryClient(t, stacktest.Shared(t))
-	subject := stacktest.Prefix(t)
-	inner, err := c.CreateSchema(t.Context(), subject+"inner", sr.Schema{Schema: `{"type":"fixed","name":"id","size":16}`})
+	var judge checker
+	c := startRegistry(t, judge.check)
+	setLevel(t, c, "one", sr.CompatFullTransitive)
+	require.NoError(t, create(t, c, "one", `"string"`))
+	require.NoError(t, create(t, c, "one", `"bytes"`))
+	judge.take()
+
+	err := create(t, c, "one", `"breaking"`)
+	requireStatus(t, http.StatusConflict, err)
+	require.ErrorContains(t, err, "breaks readers")
+	require.Equal(t, []string{`NONE "breaking"`, `FULL_TRANSITIVE "breaking" "string" "bytes"`}, judge.take())
+
+	verdict, err := c.CheckCompatibility(t.Context(), "one", 1, sr.Schema{Schema: `"breaking"`})
 	require.NoError(t, err)
-	outer := record(`{"name":"id","type":"id"}`)
-	_, err = c.CreateSchema(t.Context(), subject+"outer", outer)
-	require.Error(t, err, "the type is not known")
-	outer.References = []sr.SchemaReference{{Name: "id", Subject: inner.Subject, Version: inner.Version}}
-	_, err = c.CreateSchema(t.Context(), subject+"outer", outer)
+	require.False(t, verdict.Is)
+	require.Equal(t, []string{"breaks readers"}, verdict.Messages)
+	require.Equal(t, []string{`NONE "breaking"`, `FULL_TRANSITIVE "breaking" "string"`}, judge.take())
+
+	const allVersions = -2
+	verdict, err = c.CheckCompatibility(t.Context(), "one", allVersions, sr.Schema{Schema: `"long"`})
 	require.NoError(t, err)
+	require.True(t, verdict.Is)
+	require.Equal(t, []string{`NONE "long"`, `FULL_TRANSITIVE "long" "string" "bytes"`}, judge.take())
+
+	setLevel(t, c, "one", sr.CompatNone)
+	require.NoError(t, create(t, c, "one", `"breaking"`))
+	judge.take()
+	require.NoError(t, create(t, c, "one", `"string"`))
+	require.Empty(t, judge.take(), "a schema that is registered already is not judged again")
+}
+
+// A subject without a mode of its own has the mode of the registry.
+func TestRegistryModeOfASubject(t *testing.T) {
+	t.Parallel()
+	var judge checker
+	c := startRegistry(t, judge.check)
+	require.NoError(t, create(t, c, "one", `"string"`))
+	require.Equal(t, []string{`NONE "string"`, `BACKWARD "string"`}, judge.take())
+	for _, r := range c.SetCompatibility(t.Context(), sr.SetCompatibility{Level: sr.CompatForward}) {
+		require.NoError(t, r.Err)
+	}
+	require.NoError(t, create(t, c, "one", `"bytes"`))
+	require.Equal(t, []string{`NONE "bytes"`, `FORWARD "bytes" "string"`}, judge.take())
+}
+
+func TestRegistryRefusesGarbage(t *testing.T) {
+	t.Parallel()
+	c := startRegistry(t, new(checker).check)
+	setLevel(t, c, "one", sr.CompatNone)
+	requireStatus(t, http.StatusUnprocessableEntity, create(t, c, "one", "garbage"))
+	for want, schema := range map[string]sr.Schema{
+		"takes Avro":                {Schema: `syntax = "proto3";`, Type: sr.TypeProtobuf},
+		"refers to another subject": {Schema: `"id"`, References: []sr.SchemaReference{{Name: "id", Subject: "id", Version: 1}}},
+	} {
+		_, err := c.CreateSchema(t.Context(), "one", schema)
+		requireStatus(t, http.StatusUnprocessableEntity, err)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// Without a check a registry cannot tell which schema is compatible: it refuses every change.
+func TestRegistryWithoutACheck(t *testing.T) {
+	t.Parallel()
+	c := startRegistry(t, nil)
+	require.NoError(t, create(t, c, "one", `"string"`))
+	require.NoError(t, create(t, c, "one", `"string"`), "the same schema again")
+	err := create(t, c, "one", `"bytes"`)
+	requireStatus(t, http.StatusConflict, err)
+	require.ErrorContains(t, err, "no compatibility check")
+	setLevel(t, c, "one", sr.CompatNone)
+	require.NoError(t, create(t, c, "one", `"bytes"`))
 }
 
 func TestRegistryKeepsIDsAndLevels(t *testing.T) {
 	t.Parallel()
 	dir := stacktest.Dir(t)
-	s := embedded(dir)
+	open := func() stack.Stack {
+		return stack.Embedded(stack.EmbeddedOptions{Dir: dir, Compatible: new(checker).check})
+	}
+	s := open()
 	c := registryClient(t, s)
 	first, err := c.CreateSchema(t.Context(), "one", record(fieldA))
 	require.NoError(t, err)
@@ -154,7 +193,7 @@ func TestRegistryKeepsIDsAndLevels(t *testing.T) {
 	require.NoError(t, err)
 	tear(t, journal)
 
-	s = embedded(dir)
+	s = open()
 	defer func() { require.NoError(t, s.Close()) }()
 	c = registryClient(t, s)
 	for _, want := range []sr.SubjectSchema{first, second} {
@@ -170,7 +209,8 @@ func TestRegistryKeepsIDsAndLevels(t *testing.T) {
 	require.Equal(t, first.ID, again.ID)
 	after, err := os.ReadFile(journal)
 	require.NoError(t, err)
-	require.Equal(t, string(before), string(after), "the same schema again is no change, and the torn line is gone")
+	require.Equal(t, string(before), string(after),
+		"the torn line is removed, and registering the same schema again records no change")
 }
 
 // tear appends the beginning of a line, as a crash leaves it.
@@ -183,7 +223,7 @@ func tear(t *testing.T, path string) {
 	require.NoError(t, f.Close())
 }
 
-func TestADamagedRegistryIsRefusedByLine(t *testing.T) {
+func TestDamagedRegistryIsRefusedByLine(t *testing.T) {
 	t.Parallel()
 	dir := stacktest.Dir(t)
 	s := embedded(dir)

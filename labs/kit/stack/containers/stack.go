@@ -23,6 +23,8 @@ type Options struct {
 	// BrokerSession is how long a broker may say nothing before it counts as dead, and how long one that was killed waits when it
 	// is started again. 0 means 3 s; less is for machines that have little else to do.
 	BrokerSession time.Duration
+	// Compatible judges schemas for the registry, see stack.EmbeddedOptions.
+	Compatible func(mode, next string, published ...string) error
 	// Log takes progress lines. Nil keeps quiet.
 	Log func(line string)
 }
@@ -59,7 +61,7 @@ func New(opt Options) *Stack {
 	}
 	return &Stack{
 		opt: opt, parts: map[Part]*part{},
-		registry: stack.Embedded(stack.EmbeddedOptions{Dir: opt.Dir, Log: opt.Log}),
+		registry: stack.Embedded(stack.EmbeddedOptions{Dir: opt.Dir, Compatible: opt.Compatible, Log: opt.Log}),
 	}
 }
 

@@ -6,6 +6,8 @@
 //
 //	func TestMain(m *testing.M) { stacktest.Main(m) }
 //
+// A package that registers schemas hands in the check that judges them, see MainWith.
+//
 // Tests share the components and nothing in them: each takes a topic prefix, a Postgres schema or a bucket of its own.
 package stacktest
 
@@ -27,12 +29,18 @@ import (
 // shared is the one stack of this process.
 var shared struct {
 	sync.Mutex
-	stack stack.Stack
-	dir   string
+	options stack.EmbeddedOptions
+	stack   stack.Stack
+	dir     string
 }
 
 // Main runs the tests, then stops the stack and removes its files. A stack that fails to stop fails the run.
-func Main(m *testing.M) {
+func Main(m *testing.M) { MainWith(m, stack.EmbeddedOptions{}) }
+
+// MainWith is Main for tests that need options of the embedded stack, such as the compatibility
+// check of its registry. The directory is always chosen by this package.
+func MainWith(m *testing.M, options stack.EmbeddedOptions) {
+	shared.options = options
 	code := m.Run()
 	if err := closeShared(); err != nil {
 		fmt.Fprintln(os.Stderr, "stacktest:", err)
@@ -67,7 +75,9 @@ func choose(t testing.TB) stack.Stack {
 	t.Helper()
 	switch kind := os.Getenv("STACK"); kind {
 	case "", "embedded":
-		return stack.Embedded(stack.EmbeddedOptions{Dir: shared.dir})
+		options := shared.options
+		options.Dir = shared.dir
+		return stack.Embedded(options)
 	case "external":
 		return stack.External(os.Getenv)
 	default:
