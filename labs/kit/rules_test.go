@@ -42,6 +42,7 @@ var rules = []rule{
 	{`solutions/3-projections(/.*)?`, solution(`3-projections`), true},
 	{`solutions/4-replay(/.*)?`, solution(`4-replay`), true},
 	{`solutions/5-audit(/.*)?`, solution(`5-audit`), true},
+	{`capstone/logdir`, `labs/kit/(contract|stack)`, true},
 	{`capstone/cmd/blotter`, `.*`, false},
 	{`runbooks`, `labs/kit/stack/stacktest`, false},
 	{`capstone(/.*)?`, `labs/kit/.*|schemas|capstone(/.*)?`, true},

@@ -1,0 +1,209 @@
+// Package logdir guards the data folder of one log.
+//
+// The folder says which log it is, how far that log had come, and which checkpoint was published
+// last. A log that contradicts the folder is refused: it lost its end, or it is another log.
+//
+//	log.json         the settings, written once; a folder without it has no log
+//	keys/signer      the key that signs checkpoints; keep it where administrators cannot read it
+//	keys/verifier    the public key that checks them
+//	keys/checkpoint  the last checkpoint that was published with these keys
+//	reached          the end of the log after the last command that wrote it
+//	swept            the cursor of the process that issues follow-ups
+//	writer           the lock of the only process that may append
+//	index/           the owner's index files (see the store)
+//	stack/           the embedded stack
+//	containers/      the secrets and the registry of the stack in containers
+//
+// A crash between two of these files leaves a folder that can be opened:
+//
+//	before log.json        there is no log; empty topics or tables wait for the next attempt
+//	before keys/verifier   the next seal derives it from keys/signer
+//	before keys/checkpoint the older checkpoint holds as well; the next seal keeps the last one
+//	before reached         the older mark holds as well, but it finds less
+//	before swept           the same follow-ups are issued again, which changes nothing
+package logdir
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"example.com/blotter/labs/kit/stack"
+)
+
+// A Dir is the data folder of one log. The log of a new one exists only after Create.
+type Dir struct {
+	path     string
+	settings Settings
+	isNew    bool
+}
+
+// Expected is the caller's idea of the log. A log that differs is refused.
+type Expected struct {
+	Stores  []string          // all stores that there are
+	Stack   string            // the stack that the caller looks in
+	Choices map[string]string // by flag: store, partitions and name, as far as somebody chose them
+}
+
+// Open opens the folder of an existing log. Where there is none, the error is *NoLogError.
+func Open(path string, want Expected) (*Dir, error) {
+	if err := CheckPath(path); err != nil {
+		return nil, err
+	}
+	s, err := load(path, want.Stores)
+	if err != nil {
+		return nil, err
+	}
+	return &Dir{path: path, settings: s}, s.match(want, path)
+}
+
+// New prepares the folder of a new log. The stack may turn out to be unreachable, so that nothing is
+// chosen yet: Create writes the settings once stack and store have answered.
+func New(path string, s Settings) (*Dir, error) {
+	if err := s.checkNew(); err != nil {
+		return nil, err
+	}
+	d := &Dir{path: path, settings: s, isNew: true}
+	if err := d.checkNoCheckpoint(); err != nil {
+		return nil, err
+	}
+	return d, os.MkdirAll(path, 0o755)
+}
+
+// Create writes the settings of a new log. A crash before it leaves no log, but empty topics or tables
+// under its name; the next log of that name uses them.
+func (d *Dir) Create() error {
+	if err := d.reached().remove(); err != nil { // the mark of an earlier log
+		return err
+	}
+	if err := create(d.path, d.settings); err != nil {
+		return err
+	}
+	d.isNew = false
+	return nil
+}
+
+// CheckPath refuses a path that cannot be a data folder.
+func CheckPath(path string) error {
+	const hint = "--data names the folder of a log and its stack; the default is .blotter"
+	if path == "" {
+		return &UsageError{"--data is empty", hint}
+	}
+	info, err := os.Stat(path)
+	if errors.Is(err, syscall.ENOTDIR) || err == nil && !info.IsDir() {
+		return &UsageError{path + " is not a folder", hint}
+	}
+	return nil
+}
+
+// Path returns the path of the folder.
+func (d *Dir) Path() string { return d.path }
+
+// Settings returns the choices that the log was created with.
+func (d *Dir) Settings() Settings { return d.settings }
+
+// IsNew reports whether Create has still to be called.
+func (d *Dir) IsNew() bool { return d.isNew }
+
+// Index returns the folder of the owner's index files.
+func (d *Dir) Index() string { return filepath.Join(d.path, "index") }
+
+// StackDir returns the folder of the embedded stack in a data folder, which needs no log.
+func StackDir(path string) string { return filepath.Join(path, "stack") }
+
+// ContainerDir returns the folder of the stack in containers in a data folder.
+func ContainerDir(path string) string { return filepath.Join(path, "containers") }
+
+// Lock makes this process the only writer of the log. Two would take partitions from each other in
+// the middle of their work. The lock ends with the process, however it ends, so that after a kill the
+// next process has it at once. While another process has it, the error is *BusyError.
+func (d *Dir) Lock() (release func() error, err error) {
+	release, err = stack.Lock(filepath.Join(d.path, "writer"))
+	var locked *stack.LockedError
+	if errors.As(err, &locked) {
+		err = &BusyError{d.path, locked.PID}
+	}
+	return release, err
+}
+
+// LockSoon is Lock that waits up to ten seconds for another process to end. Most commands are short.
+func (d *Dir) LockSoon(ctx context.Context) (release func() error, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		release, err = d.Lock()
+		if busy := new(BusyError); !errors.As(err, &busy) {
+			return release, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// Address returns the name under which the owners of partitions know each other. Every process that
+// can be the owner in this folder has the same one, so that it can succeed a killed one at once. Any
+// other process has another one. An embedded stack belongs to one folder.
+func (d *Dir) Address() string {
+	if d.settings.Stack == "embedded" {
+		return "blotter"
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	path, err := filepath.Abs(d.path)
+	if err != nil {
+		path = d.path
+	}
+	folder := sha256.Sum256([]byte(path))
+	return fmt.Sprintf("%s-%x", host, folder[:4])
+}
+
+// A NoLogError reports a folder without a log: wrong usage of a query, an invitation to an import.
+type NoLogError struct{ Path string }
+
+func (e *NoLogError) Error() string { return fmt.Sprintf("there is no log in %s", e.Path) }
+
+// Hint says how to find or begin a log.
+func (e *NoLogError) Hint() string {
+	return "begin one with: blotter import FILE, or name its folder with --data"
+}
+
+// A UsageError reports a request that contradicts the folder or cannot be a log at all.
+type UsageError struct{ What, Remedy string }
+
+func (e *UsageError) Error() string { return e.What }
+
+// Hint says what to ask for instead.
+func (e *UsageError) Hint() string { return e.Remedy }
+
+// An IntegrityError reports a folder and a log that do not belong together any more.
+type IntegrityError struct{ What, Remedy string }
+
+func (e *IntegrityError) Error() string { return e.What }
+
+// Hint says what to put back.
+func (e *IntegrityError) Hint() string { return e.Remedy }
+
+// A BusyError reports another process that writes the log.
+type BusyError struct {
+	Path string
+	PID  int
+}
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("process %d writes the log in %s, and only one can", e.PID, e.Path)
+}
+
+// Hint says what to do about the other process.
+func (e *BusyError) Hint() string { return "wait until it ends, or stop it" }

@@ -1,0 +1,234 @@
+package logdir
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/note"
+
+	"example.com/blotter/labs/kit/contract"
+	audit "example.com/blotter/solutions/5-audit"
+)
+
+var (
+	example  = Settings{Name: "example", Stack: "embedded", Store: "kafka", Partitions: 3}
+	expected = Expected{Stack: "embedded", Stores: []string{"kafka", "postgres"}}
+)
+
+// Of commands that create a log at once, the first wins. The others continue if they chose the same.
+func TestCreateKeepsFirstSettings(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	begin := func(s Settings) error {
+		d, err := New(path, s)
+		require.NoError(t, err)
+		require.True(t, d.IsNew())
+		return d.Create()
+	}
+	require.NoError(t, begin(example))
+	require.NoError(t, begin(example), "the second command chose the same")
+	other := example
+	other.Simulated = true
+	require.EqualError(t, begin(other), "another command has just created another log in "+path)
+
+	d, err := Open(path, expected)
+	require.NoError(t, err)
+	require.Equal(t, example, d.Settings())
+	require.False(t, d.IsNew())
+	files, err := os.ReadDir(path)
+	require.NoError(t, err)
+	require.Len(t, files, 1, "the losers leave no file")
+}
+
+// Settings that no command writes would lead to another place than the log's.
+func TestOpenRefusesEditedSettings(t *testing.T) {
+	t.Parallel()
+	for says, edit := range map[string]func(*Settings){
+		`store "foo": want kafka or postgres`:                  func(s *Settings) { s.Store = "foo" },
+		`stack "cloud": want embedded, containers or external`: func(s *Settings) { s.Stack = "cloud" },
+		`partitions 0: want at least 1`:                        func(s *Settings) { s.Partitions = 0 },
+		`--name "not_a_name" cannot be the name of a log`:      func(s *Settings) { s.Name = "not_a_name" },
+	} {
+		path, edited := t.TempDir(), example
+		edit(&edited)
+		text, err := json.Marshal(edited)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(path, settingsFile), text, 0o600))
+		_, err = Open(path, expected)
+		require.EqualError(t, err, filepath.Join(path, settingsFile)+": "+says)
+		require.ErrorAs(t, err, new(*IntegrityError))
+	}
+}
+
+func TestOpenRefusesAnotherLog(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	_, err := Open(path, expected)
+	require.ErrorAs(t, err, new(*NoLogError))
+	d, err := New(path, example)
+	require.NoError(t, err)
+	require.NoError(t, d.Create())
+	for says, want := range map[string]Expected{
+		"is in the embedded stack, not in the external stack": {Stack: "external"},
+		"was created with --partitions 3, not 12":             {Choices: map[string]string{"partitions": "12"}},
+		"was created with --store kafka, not postgres":        {Choices: map[string]string{"store": "postgres"}},
+		"was created with --name example, not other":          {Choices: map[string]string{"name": "other"}},
+	} {
+		want.Stores = expected.Stores
+		if want.Stack == "" {
+			want.Stack = "embedded"
+		}
+		_, err := Open(path, want)
+		require.ErrorContains(t, err, says)
+		require.ErrorAs(t, err, new(*UsageError))
+	}
+}
+
+// A log that is gone, was made again, or lost its end is refused before a store is opened.
+func TestCheckTopicFindsAnotherLog(t *testing.T) {
+	t.Parallel()
+	s := example
+	s.Topic = "id-1"
+	d := &Dir{path: "data", settings: s}
+	mark := contract.Cursor{5, 5, 5}
+	for says, found := range map[string]Topic{
+		"the log in data is gone: there is no topic example.events":           {},
+		"it has the id id-2, and the log was created in id-1":                 {ID: "id-2", Partitions: 3, Ends: mark},
+		"log.json says 3 partitions, and the topic example.events has 1":      {ID: "id-1", Partitions: 1, Ends: mark},
+		"partition 2 at 4, and the last process that wrote it has it up to 5": {ID: "id-1", Partitions: 3, Ends: contract.Cursor{5, 5, 4}},
+	} {
+		require.ErrorContains(t, d.CheckTopic(found, mark, nil), says)
+	}
+	require.NoError(t, d.CheckTopic(Topic{ID: "id-1", Partitions: 3, Ends: mark}, mark, nil))
+	require.NoError(t, d.CheckTopic(Topic{Partitions: 3, Ends: mark}, mark, nil), "an old broker has no ids")
+}
+
+func TestNewLogAdoptsTopic(t *testing.T) {
+	t.Parallel()
+	d, err := New(t.TempDir(), example)
+	require.NoError(t, err)
+	there := Topic{ID: "id-1", Partitions: 12}
+	require.ErrorContains(t, d.CheckTopic(there, nil, map[string]string{"partitions": "3"}),
+		"the topic example.events already exists, with 12 partitions")
+	require.NoError(t, d.CheckTopic(there, nil, nil))
+	d.Identify(there)
+	require.Equal(t, int32(12), d.Settings().Partitions)
+	require.Equal(t, "id-1", d.Settings().Topic)
+}
+
+// The mark of an earlier log in the same folder says nothing about a new one.
+func TestReachedMarkOfANewLog(t *testing.T) {
+	t.Parallel()
+	d, err := New(t.TempDir(), example)
+	require.NoError(t, err)
+	require.NoError(t, d.MarkReached(contract.Cursor{7}))
+	mark, err := d.Reached()
+	require.NoError(t, err)
+	require.Nil(t, mark)
+	require.NoError(t, d.Create())
+	require.NoFileExists(t, string(d.reached()))
+}
+
+func keySource(create, signed bool) KeySource {
+	return KeySource{
+		Create: create, VerifierKey: audit.VerifierKey,
+		Signed: func() (bool, error) { return signed, nil },
+	}
+}
+
+// Of several first seals at once, all sign with the key that is kept, and keys/verifier is its key.
+func TestFirstSealsShareOneKey(t *testing.T) {
+	t.Parallel()
+	d := &Dir{path: t.TempDir(), settings: example}
+	var all sync.WaitGroup
+	hashes := make([]uint32, 8)
+	for i := range hashes {
+		all.Go(func() {
+			k, err := d.Keys(keySource(true, false))
+			if err == nil && k.Signer.KeyHash() == k.Verifier.KeyHash() {
+				hashes[i] = k.Signer.KeyHash()
+			}
+		})
+	}
+	all.Wait()
+	public, err := os.ReadFile(d.keyFile("verifier"))
+	require.NoError(t, err)
+	kept, err := note.NewVerifier(strings.TrimSpace(string(public)))
+	require.NoError(t, err)
+	for _, hash := range hashes {
+		require.Equal(t, kept.KeyHash(), hash)
+	}
+	files, err := os.ReadDir(filepath.Dir(d.keyFile("verifier")))
+	require.NoError(t, err)
+	require.Len(t, files, 2, "the losers leave no file")
+}
+
+// A crash between the two files leaves only the signer key.
+func TestNextSealRestoresVerifierKey(t *testing.T) {
+	t.Parallel()
+	d := &Dir{path: t.TempDir(), settings: example}
+	first, err := d.Keys(keySource(true, false))
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(d.keyFile("verifier")))
+	second, err := d.Keys(keySource(true, false))
+	require.NoError(t, err)
+	require.Equal(t, first.Verifier.KeyHash(), second.Verifier.KeyHash())
+	require.FileExists(t, d.keyFile("verifier"))
+}
+
+// With another key in its place every checkpoint would look forged.
+func TestLostKeyIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	d := &Dir{path: t.TempDir(), settings: example}
+	for _, create := range []bool{true, false} {
+		_, err := d.Keys(keySource(create, true))
+		require.ErrorContains(t, err, "the log's signing key is missing: "+d.path)
+	}
+	require.NoDirExists(t, filepath.Join(d.path, "keys"))
+}
+
+// A published checkpoint beside the keys says that they belong to a sealed log.
+func TestNewLogBesideKeptCheckpoint(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	d := &Dir{path: path, settings: example}
+	_, err := d.Keys(keySource(true, false))
+	require.NoError(t, err)
+	require.NoError(t, d.KeepCheckpoint([]byte("signed")))
+	_, err = New(path, example)
+	require.ErrorContains(t, err, "belong to another log")
+
+	forged := errors.New("not a checkpoint of this log")
+	_, err = d.Checkpoint(func([]byte) (contract.Checkpoint, error) { return contract.Checkpoint{}, forged })
+	require.EqualError(t, err, d.keyFile("checkpoint")+": not a checkpoint of this log")
+	require.ErrorAs(t, err, new(*IntegrityError))
+}
+
+func TestFileIsWrittenCompleteAndOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "file")
+	var all sync.WaitGroup
+	results := make([]error, 8)
+	for i := range results {
+		all.Go(func() {
+			results[i] = writeNew(path, []byte(strings.Repeat(string(rune('a'+i)), 1<<16)), 0o600)
+		})
+	}
+	all.Wait()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Len(t, text, 1<<16)
+	for i, err := range results {
+		if text[0] == byte('a'+i) {
+			require.NoError(t, err, "the file holds this writer's text")
+		} else {
+			require.ErrorIs(t, err, os.ErrExist)
+		}
+	}
+}

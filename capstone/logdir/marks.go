@@ -1,0 +1,135 @@
+package logdir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+// A CursorFile is a file with a cursor in it.
+type CursorFile string
+
+// Load returns the cursor that was saved last; nil without one, or if it cannot be parsed.
+func (f CursorFile) Load() (contract.Cursor, error) {
+	text, err := os.ReadFile(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := contract.ParseCursor(string(text))
+	if err != nil {
+		return nil, nil // half written, or damaged: the beginning is always right
+	}
+	return c, nil
+}
+
+// Save replaces the file. A crash leaves the old cursor or the new one.
+func (f CursorFile) Save(c contract.Cursor) error {
+	return replace(string(f), []byte(c.String()+"\n"), 0o644)
+}
+
+func (f CursorFile) remove() error {
+	if err := os.Remove(string(f)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// FollowUps returns the cursor of the process that issues follow-ups.
+func (d *Dir) FollowUps() CursorFile { return CursorFile(filepath.Join(d.path, "swept")) }
+
+func (d *Dir) reached() CursorFile { return CursorFile(filepath.Join(d.path, "reached")) }
+
+// Writer is the reader's name in errors about the reached mark.
+const Writer = "the last process that wrote it"
+
+// Reached returns the reached mark: the end of the log after the last command in this folder that
+// wrote it; nil without one. A log that lost its end, or was made again in its place, ends before it.
+func (d *Dir) Reached() (contract.Cursor, error) {
+	if d.isNew {
+		return nil, nil // it is of another log
+	}
+	return d.reached().Load()
+}
+
+// CheckEnd refuses a log that ends before the reached mark. The log's end is read AFTER the mark:
+// other processes may append meanwhile.
+func (d *Dir) CheckEnd(ctx context.Context, log contract.Reader) error {
+	mark, err := d.Reached()
+	if err != nil || mark == nil {
+		return err
+	}
+	end, err := log.End(ctx)
+	if err != nil {
+		return err
+	}
+	return mark.Ahead(Writer, end)
+}
+
+// MarkReached sets the reached mark. A crash before it leaves the older mark, which holds as well, but
+// finds less.
+func (d *Dir) MarkReached(end contract.Cursor) error { return d.reached().Save(end) }
+
+// A Topic describes the topic of a log's events, as the broker has it. The zero value is no topic.
+type Topic struct {
+	ID         string // a topic that is made again gets another; empty before Apache Kafka 2.8 (KIP-516)
+	Partitions int32
+	Ends       contract.Cursor // after the last committed record
+}
+
+// CheckTopic compares the folder with the broker's topic, BEFORE the store is opened. A writer creates
+// a missing topic, and rewrites the heads of one that lost its end. mark is the reached mark, read
+// BEFORE the topic. A new log uses the partitions of an existing topic, unless they were chosen.
+func (d *Dir) CheckTopic(found Topic, mark contract.Cursor, chosen map[string]string) error {
+	if d.isNew {
+		return d.adoptTopic(found, chosen)
+	}
+	const remedy = "restore it from a backup, or begin another log with --data"
+	s, name := d.settings, d.settings.Name.EventTopic()
+	switch {
+	case found.Partitions == 0 && s.Topic != "":
+		return &IntegrityError{fmt.Sprintf("the log in %s is gone: there is no topic %s", d.path, name), remedy}
+	case found.Partitions == 0:
+		return nil
+	case s.Topic != "" && found.ID != "" && s.Topic != found.ID:
+		return &IntegrityError{fmt.Sprintf("the topic %s is not the topic of the log in %s: "+
+			"it has the id %s, and the log was created in %s", name, d.path, found.ID, s.Topic),
+			fmt.Sprintf("%s; if it is a complete copy, remove \"topic\" from %s", remedy, settingsFile)}
+	case s.Partitions != found.Partitions:
+		return &IntegrityError{fmt.Sprintf("%s says %s, and the topic %s has %d",
+			settingsFile, partitions(s.Partitions), name, found.Partitions),
+			"the file or the topic was changed: restore it from a backup"}
+	}
+	return mark.Ahead(Writer, found.Ends)
+}
+
+// adoptTopic uses an existing topic's partition count for a new log.
+func (d *Dir) adoptTopic(found Topic, chosen map[string]string) error {
+	if found.Partitions == 0 || found.Partitions == d.settings.Partitions {
+		return nil
+	}
+	if _, fixed := chosen["partitions"]; fixed {
+		return &UsageError{fmt.Sprintf("the topic %s already exists, with %s",
+			d.settings.Name.EventTopic(), partitions(found.Partitions)),
+			"omit --partitions, or choose another --name"}
+	}
+	d.settings.Partitions = found.Partitions
+	return nil
+}
+
+// Identify notes the topic of a new log, for Create.
+func (d *Dir) Identify(found Topic) { d.settings.Topic = found.ID }
+
+func partitions(n int32) string {
+	if n == 1 {
+		return "1 partition"
+	}
+	return fmt.Sprintf("%d partitions", n)
+}
