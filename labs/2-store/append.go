@@ -11,7 +11,7 @@ import (
 // and its bytes are ours to keep.
 //
 // Exercise 5. First what happens when all goes well: take over if there is no producer, decide, give versions and times (contract.Stamp, behind
-// o.last), write the events (o.records) and the head of the last one in one transaction, and let the index know (o.know), with positions. Then
+// o.last), write the events (o.records) and the head of the last one in one transaction, and let the index know (o.indexEvent), with positions. Then
 // what happens when transact fails: three kinds of failure, three ways on. Each begins with o.leave(): a producer that has failed is of no more
 // use, and without one the next append takes over first.
 func (o *owner) append(ctx context.Context, stream string, expected int64, events []contract.Event) ([]contract.Receipt, error) {

@@ -47,8 +47,8 @@ func (o *owner) marks() (events, heads *kgo.Record) {
 	return mark(o.s.events), mark(o.s.heads)
 }
 
-// markedBy is what a mark says; false if the record is none.
-func markedBy(record *kgo.Record) (l layout, marked bool) {
+// parseMark is what a mark says; false if the record is none.
+func parseMark(record *kgo.Record) (l layout, marked bool) {
 	for _, h := range record.Headers {
 		switch h.Key {
 		case "ce_type":

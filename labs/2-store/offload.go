@@ -11,13 +11,13 @@ import (
 // batch is valid.
 //
 // Exercise 8. The body is Data[wireHead:]; c.blobs.Put keeps it.
-func (c *Offload) offload(ctx context.Context, e contract.Event) (contract.Event, error) {
+func (c *OffloadingStore) offload(ctx context.Context, e contract.Event) (contract.Event, error) {
 	return e, check.TODO("L2.offload")
 }
 
-// redeem gives e as it was appended, its offload zero again. A payload that is gone or altered is *contract.OffloadError (L2.I13).
+// fetch gives e as it was appended, its offload zero again. A payload that is gone or altered is *contract.OffloadError (L2.I13).
 //
 // Exercise 9. c.blobs.Get gives whatever is there, if anything is.
-func (c *Offload) redeem(ctx context.Context, e contract.Recorded) (contract.Recorded, error) {
-	return contract.Recorded{}, check.TODO("L2.redeem")
+func (c *OffloadingStore) fetch(ctx context.Context, e contract.Recorded) (contract.Recorded, error) {
+	return contract.Recorded{}, check.TODO("L2.fetch")
 }

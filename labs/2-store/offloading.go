@@ -14,24 +14,24 @@ import (
 
 // Offload is a store that keeps what is too large for its log in object storage: the claim check of message systems. The log beneath
 // has the digest in place of the body.
-type Offload struct {
+type OffloadingStore struct {
 	contract.Store // the log beneath; it tells End and Frontier
 	blobs          contract.Blobs
 	limit          int
 }
 
-var _ contract.Store = (*Offload)(nil)
+var _ contract.Store = (*OffloadingStore)(nil)
 
 // wireHead is the bytes of Data before the Avro body. They stay in the log.
 const wireHead = 5
 
-// NewOffload keeps bodies of more than limit bytes in blobs. A limit above what the log takes means that.
-func NewOffload(log contract.Store, blobs contract.Blobs, limit int) *Offload {
-	return &Offload{log, blobs, min(limit, contract.MaxData-wireHead)}
+// NewOffloadingStore keeps bodies of more than limit bytes in blobs. A limit above what the log takes means that.
+func NewOffloadingStore(log contract.Store, blobs contract.Blobs, limit int) *OffloadingStore {
+	return &OffloadingStore{log, blobs, min(limit, contract.MaxData-wireHead)}
 }
 
 // Append keeps large payloads, then appends.
-func (c *Offload) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+func (c *OffloadingStore) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
 	if err := offloadable(stream, events); err != nil {
 		return nil, err
 	}
@@ -63,34 +63,34 @@ func offloadable(stream string, events []contract.Event) error {
 }
 
 // Find is the event with this id, with its payload.
-func (c *Offload) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
+func (c *OffloadingStore) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
 	e, err := c.Store.Find(ctx, id)
 	if err != nil {
 		return e, err
 	}
-	return c.redeem(ctx, e)
+	return c.fetch(ctx, e)
 }
 
 // Stream is the events of one stream, with their payloads.
-func (c *Offload) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
-	return c.redeemed(ctx, c.Store.Stream(ctx, stream))
+func (c *OffloadingStore) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
+	return c.withBodies(ctx, c.Store.Stream(ctx, stream))
 }
 
 // Read is every event in [from, to), with its payload.
-func (c *Offload) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
-	return c.redeemed(ctx, c.Store.Read(ctx, from, to))
+func (c *OffloadingStore) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+	return c.withBodies(ctx, c.Store.Read(ctx, from, to))
 }
 
 // Follow is every event from the cursor on, with its payload.
-func (c *Offload) Follow(ctx context.Context, from contract.Cursor) iter.Seq2[contract.Recorded, error] {
-	return c.redeemed(ctx, c.Store.Follow(ctx, from))
+func (c *OffloadingStore) Follow(ctx context.Context, from contract.Cursor) iter.Seq2[contract.Recorded, error] {
+	return c.withBodies(ctx, c.Store.Follow(ctx, from))
 }
 
-func (c *Offload) redeemed(ctx context.Context, events iter.Seq2[contract.Recorded, error]) iter.Seq2[contract.Recorded, error] {
+func (c *OffloadingStore) withBodies(ctx context.Context, events iter.Seq2[contract.Recorded, error]) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
 		for e, err := range events {
 			if err == nil {
-				e, err = c.redeem(ctx, e)
+				e, err = c.fetch(ctx, e)
 			}
 			if !yield(e, err) || err != nil {
 				return

@@ -65,10 +65,10 @@ func (p *producer) produce(ctx context.Context, records []*kgo.Record) error {
 	return errors.Join(failed, err)
 }
 
-// settled waits until the last stable offset is past the records. A coordinator answers a commit when it has decided it, and writes the
+// awaitVisible waits until the last stable offset is past the records. A coordinator answers a commit when it has decided it, and writes the
 // markers that make it visible AFTER that (KIP-98, "EndTxnRequest"); without this wait, a caller that was told its version might not
 // read it yet.
-func (p *producer) settled(ctx context.Context, records []*kgo.Record) error {
+func (p *producer) awaitVisible(ctx context.Context, records []*kgo.Record) error {
 	last := map[string]*kgo.Record{} // of each topic: all are of one partition
 	for _, r := range records {
 		last[r.Topic] = r

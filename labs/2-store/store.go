@@ -83,7 +83,7 @@ func connect(opts Options) (*Store, error) {
 }
 
 func (s *Store) start(ctx context.Context) error {
-	partitions, err := s.prepare(ctx)
+	partitions, err := s.prepareTopics(ctx)
 	if err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func (s *Store) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, erro
 	if !ok {
 		return e, fmt.Errorf("%w: %s", contract.ErrNotFound, id)
 	}
-	return copied(e), nil
+	return cloned(e), nil
 }
 
 // Stream is the events of one stream as it stands when the iteration begins.
@@ -208,7 +208,7 @@ func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Re
 			return
 		}
 		for _, e := range events {
-			if !yield(copied(e), nil) {
+			if !yield(cloned(e), nil) {
 				return
 			}
 		}
@@ -233,7 +233,7 @@ func (s *Store) refresh(ctx context.Context) error {
 }
 
 // copied shares no bytes with e: what is recorded never changes, whatever callers do to theirs.
-func copied(e contract.Recorded) contract.Recorded {
+func cloned(e contract.Recorded) contract.Recorded {
 	e.Data = slices.Clone(e.Data)
 	return e
 }

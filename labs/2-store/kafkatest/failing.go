@@ -61,7 +61,7 @@ var failing = []spec{{
 }, {
 	Check: check.Check{ID: "L2.60", Points: 2, Invariant: "L2.I7", Operation: end, Title: "the end of the log lies before every transaction that is not decided",
 		Misconception: "that the end is behind the last record: what is not committed yet may be committed after a reader has passed it",
-		Hint:          "section 4 has two ends; which of them lies before what is not decided yet? Of the lists of offsets that kadm can make, one is for each; producer.settled needs the same one"},
+		Hint:          "section 4 has two ends; which of them lies before what is not decided yet? Of the lists of offsets that kadm can make, one is for each; producer.awaitVisible needs the same one"},
 	try: func(t *trial) {
 		t.begin()
 		t.appended(0, event(1))

@@ -85,7 +85,7 @@ const (
 	heads    = "L2.heads"
 	frontier = "L2.frontier"
 	offload  = "L2.offload"
-	redeem   = "L2.redeem"
+	fetch    = "L2.fetch"
 )
 
 // operationOf says which of the lab's operations a check of storetest is about.
@@ -94,7 +94,7 @@ func operationOf(c check.Check) string {
 		frontier: {"L2.23"},
 		end:      {"L2.15", "L2.16", "L2.17", "L2.18", "L2.20"},
 		offload:  {"L2.38", "L2.39", "L2.40", "L2.45"},
-		redeem:   {"L2.37", "L2.41", "L2.42", "L2.43", "L2.44"},
+		fetch:    {"L2.37", "L2.41", "L2.42", "L2.43", "L2.44"},
 	} {
 		if slices.Contains(ids, c.ID) {
 			return operation

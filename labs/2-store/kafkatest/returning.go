@@ -73,7 +73,7 @@ var returning = []spec{{
 }, {
 	Check: check.Check{ID: "L2.68", Points: 1, Invariant: "L2.I7", Operation: transact, Title: "who has receipts can read what they are of: an append waits until the last stable offset is past it",
 		Misconception: "that what is committed can be seen: the coordinator answers when it has decided, and writes that into the partitions after it",
-		Hint:          "behind the commit, producer.settled"},
+		Hint:          "behind the commit, producer.awaitVisible"},
 	try: func(t *trial) {
 		t.begin()
 		shown := t.decidedLate(5)

@@ -21,10 +21,10 @@ func (o *owner) append(ctx context.Context, stream string, expected int64, event
 		if receipts != nil || err != nil {
 			return receipts, err
 		}
-		recorded := o.stamped(ctx, stream, events)
+		recorded := o.stamp(ctx, stream, events)
 		err = o.write(ctx, recorded)
 		if err == nil {
-			return o.seen(recorded)
+			return o.indexBatch(recorded)
 		}
 		if err := o.resolve(ctx, err); err != nil {
 			return nil, err
@@ -34,7 +34,7 @@ func (o *owner) append(ctx context.Context, stream string, expected int64, event
 }
 
 // stamped is the events with the versions and times that they are to have (L2.I1, L2.I8).
-func (o *owner) stamped(ctx context.Context, stream string, events []contract.Event) []contract.Recorded {
+func (o *owner) stamp(ctx context.Context, stream string, events []contract.Event) []contract.Recorded {
 	version, last := o.s.index.last(stream).Version, o.last
 	recorded := make([]contract.Recorded, len(events))
 	for i, e := range events {
@@ -63,10 +63,10 @@ func (o *owner) write(ctx context.Context, recorded []contract.Recorded) error {
 }
 
 // seen lets the index know what is committed, and gives its receipts.
-func (o *owner) seen(recorded []contract.Recorded) ([]contract.Receipt, error) {
+func (o *owner) indexBatch(recorded []contract.Recorded) ([]contract.Receipt, error) {
 	var receipts []contract.Receipt
 	for _, e := range recorded {
-		if err := o.know(e); err != nil {
+		if err := o.indexEvent(e); err != nil {
 			return nil, err
 		}
 		receipts = append(receipts, receipt(e))

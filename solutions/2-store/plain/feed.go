@@ -55,7 +55,7 @@ func (s *Store) Follow(ctx context.Context, from contract.Cursor) iter.Seq2[cont
 func (s *Store) span(ctx context.Context, from, to map[int32]int64) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
 		err := s.scan(ctx, s.events, from, to, func(record *kgo.Record) bool {
-			if _, marked := markedBy(record); marked {
+			if _, marked := parseMark(record); marked {
 				return true
 			}
 			e, err := decode(record)

@@ -23,13 +23,13 @@ func (o *owner) headRecord(ctx context.Context, e contract.Recorded) (*kgo.Recor
 	return &kgo.Record{Topic: o.s.heads, Partition: o.partition, Key: []byte(e.Stream), Value: data}, nil
 }
 
-// noHead is the record that takes away the head of a stream that does not exist.
-func (o *owner) noHead(stream string) *kgo.Record {
+// tombstone is the record that takes away the head of a stream that does not exist.
+func (o *owner) tombstone(stream string) *kgo.Record {
 	return &kgo.Record{Topic: o.s.heads, Partition: o.partition, Key: []byte(stream)}
 }
 
 // ends is the last event of each stream of the partition.
-func (o *owner) ends() []contract.Recorded {
+func (o *owner) lastEvents() []contract.Recorded {
 	var ends []contract.Recorded
 	for stream := range o.s.index.streams {
 		if o.s.partitionOf(stream) == o.partition {

@@ -6,15 +6,15 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// mendHeads makes the heads before the offset `to`, that of our own mark in the topic of heads, say what the log says. Heads and events
+// repairHeads makes the heads before the offset `to`, that of our own mark in the topic of heads, say what the log says. Heads and events
 // are written in one transaction, so they differ only where a broker broke its promise, or where somebody else wrote there. The log is the truth.
-func (o *owner) mendHeads(ctx context.Context, p *producer, to int64) error {
+func (o *owner) repairHeads(ctx context.Context, p *producer, to int64) error {
 	found, err := o.readHeads(ctx, to)
 	if err != nil {
 		return err
 	}
 	var mend []*kgo.Record
-	for _, last := range o.ends() {
+	for _, last := range o.lastEvents() {
 		if found[last.Stream].Head != headOf(last) {
 			record, err := o.headRecord(ctx, last)
 			if err != nil {
@@ -26,7 +26,7 @@ func (o *owner) mendHeads(ctx context.Context, p *producer, to int64) error {
 	}
 	for stream, head := range found { // of streams that do not exist: a null head says there never was one
 		if !head.null {
-			mend = append(mend, o.noHead(stream))
+			mend = append(mend, o.tombstone(stream))
 		}
 	}
 	if len(mend) == 0 {

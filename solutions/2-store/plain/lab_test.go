@@ -22,7 +22,7 @@ func answer(t testing.TB) kafkatest.Fixture {
 		},
 		Decide: store.Decide,
 		Offload: func(log contract.Store, blobs contract.Blobs, limit int) contract.Store {
-			return store.NewOffload(log, blobs, limit)
+			return store.NewOffloadingStore(log, blobs, limit)
 		},
 		Brokers: stacktest.Kafka(t),
 		Prefix:  stacktest.Prefix(t),

@@ -12,7 +12,7 @@ import (
 
 // offload gives e as it goes into the log: one whose body is over the limit without it, and with its digest instead. The body is kept
 // BEFORE the event commits. A crash between the two leaves an object that nothing points to, and the retry finds it there.
-func (c *Offload) offload(ctx context.Context, e contract.Event) (contract.Event, error) {
+func (c *OffloadingStore) offload(ctx context.Context, e contract.Event) (contract.Event, error) {
 	body := e.Data[wireHead:]
 	if len(body) <= c.limit {
 		return e, nil
@@ -25,9 +25,9 @@ func (c *Offload) offload(ctx context.Context, e contract.Event) (contract.Event
 	return e, nil
 }
 
-// redeem gives e as it was appended. What object storage serves is held against the digest each time: it may be gone, or
+// fetch gives e as it was appended. What object storage serves is held against the digest each time: it may be gone, or
 // another.
-func (c *Offload) redeem(ctx context.Context, e contract.Recorded) (contract.Recorded, error) {
+func (c *OffloadingStore) fetch(ctx context.Context, e contract.Recorded) (contract.Recorded, error) {
 	if !e.Offloaded() {
 		return e, nil
 	}

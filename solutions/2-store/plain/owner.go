@@ -33,10 +33,10 @@ func (o *owner) catchUp(ctx context.Context, to int64) error {
 	first := o.next == 0 // the first of all records is the first owner's mark
 	var bad error
 	err := o.s.scan(ctx, o.s.events, map[int32]int64{o.partition: o.next}, map[int32]int64{o.partition: to}, func(record *kgo.Record) bool {
-		was, marked := markedBy(record)
+		was, marked := parseMark(record)
 		switch {
 		case !marked:
-			bad = o.take(record)
+			bad = o.indexRecord(record)
 		case first && was != o.s.layout():
 			bad = fmt.Errorf("%w: it was created with %s, and there are %s", ErrUnfit, was, o.s.layout())
 		}
@@ -46,16 +46,16 @@ func (o *owner) catchUp(ctx context.Context, to int64) error {
 	return errors.Join(err, bad)
 }
 
-func (o *owner) take(record *kgo.Record) error {
+func (o *owner) indexRecord(record *kgo.Record) error {
 	e, err := decode(record)
 	if err != nil {
 		return err
 	}
-	return o.know(e)
+	return o.indexEvent(e)
 }
 
 // know takes an event that is committed into the index.
-func (o *owner) know(e contract.Recorded) error {
+func (o *owner) indexEvent(e contract.Recorded) error {
 	if err := o.s.index.add(e); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ func (o *owner) takeOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = o.prove(ctx, producer)
+	err = o.becomeOwner(ctx, producer)
 	if err != nil {
 		producer.close()
 		return err
@@ -24,7 +24,7 @@ func (o *owner) takeOver(ctx context.Context) error {
 	return nil
 }
 
-func (o *owner) prove(ctx context.Context, p *producer) error {
+func (o *owner) becomeOwner(ctx context.Context, p *producer) error {
 	// Fence. From now on nobody before us can commit, and what they left open is aborted. A crash here costs them a transaction
 	// that nobody was told of.
 	if err := p.fence(ctx); err != nil {
@@ -40,7 +40,7 @@ func (o *owner) prove(ctx context.Context, p *producer) error {
 		return fmt.Errorf("read the log up to %d: %w", events.Offset, err)
 	}
 	// Mend the heads. A crash here leaves some that differ, and the next owner mends those.
-	if err := o.mendHeads(ctx, p, heads.Offset); err != nil {
+	if err := o.repairHeads(ctx, p, heads.Offset); err != nil {
 		return fmt.Errorf("mend heads: %w", err)
 	}
 	return nil

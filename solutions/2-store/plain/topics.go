@@ -25,12 +25,12 @@ var (
 var ErrUnfit = errors.New("topic cannot hold a log")
 
 // prepare makes the topics where they are missing, checks that they can hold a log, and gives the number of partitions.
-func (s *Store) prepare(ctx context.Context) (int32, error) {
-	events, err := s.ensure(ctx, s.events, max(1, s.opts.Partitions), eventsConfig)
+func (s *Store) prepareTopics(ctx context.Context) (int32, error) {
+	events, err := s.ensureTopic(ctx, s.events, max(1, s.opts.Partitions), eventsConfig)
 	if err != nil {
 		return 0, fmt.Errorf("topic %s: %w", s.events, err)
 	}
-	heads, err := s.ensure(ctx, s.heads, events, headsConfig)
+	heads, err := s.ensureTopic(ctx, s.heads, events, headsConfig)
 	if err != nil {
 		return 0, fmt.Errorf("topic %s: %w", s.heads, err)
 	}
@@ -50,7 +50,7 @@ func (s *Store) prepare(ctx context.Context) (int32, error) {
 }
 
 // ensure gives the partitions of a topic, which it creates if there is none, and checks how it is configured.
-func (s *Store) ensure(ctx context.Context, topic string, partitions int32, want map[string]string) (int32, error) {
+func (s *Store) ensureTopic(ctx context.Context, topic string, partitions int32, want map[string]string) (int32, error) {
 	configs := map[string]*string{"max.message.bytes": kadm.StringPtr(strconv.Itoa(maxRecord))}
 	for name, value := range want {
 		configs[name] = &value

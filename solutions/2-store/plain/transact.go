@@ -28,7 +28,7 @@ func (p *producer) transact(ctx context.Context, records []*kgo.Record) error {
 		return fmt.Errorf("%w: %w", errUnconfirmed, err)
 	}
 	// It is durable. A crash here leaves a caller without receipts; the same events again give them.
-	if err := p.settled(ctx, records); err != nil {
+	if err := p.awaitVisible(ctx, records); err != nil {
 		return fmt.Errorf("%w: %w", errUnconfirmed, err)
 	}
 	return nil

@@ -28,63 +28,63 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 // A wrong answer is the reference with one thing believed that is not so.
-type wrong struct {
-	name  string // what is believed
-	finds string // the checks that are there for it; the words of the first are in testdata/wrong
-	also  string // the others that fail, and no more do
-	bend  func(*kafkatest.Fixture)
-	waits bool // it waits for ever, so it is given less time, and its words differ
-	races bool // its words differ from run to run
+type wrongAnswer struct {
+	name   string // what is believed
+	finds  string // the checks that are there for it; the words of the first are in testdata/wrong
+	also   string // the others that fail, and no more do
+	change func(*kafkatest.Fixture)
+	waits  bool // it waits for ever, so it is given less time, and its words differ
+	races  bool // its words differ from run to run
 }
 
 // These are beliefs about Kafka, and about what is left after a crash. Those about any store are in wrapped_test.go.
-var wrongs = []wrong{
-	{"Any is a version", "L2.50", "", bendDecide(func(d decision) ([]contract.Receipt, error) {
+var kafkaWrongs = []wrongAnswer{
+	{"compares Any as a version", "L2.50", "", decideWith(func(d decision) ([]contract.Receipt, error) {
 		receipts, err := d.right()
 		if receipts == nil && err == nil && d.expected != d.last.Version {
 			err = &contract.ConflictError{Stream: d.events[0].Stream, Expected: d.expected, Actual: d.last.Version}
 		}
 		return receipts, err
 	}), false, false},
-	{"versions come before ids", "L2.51", "", bendDecide(func(d decision) ([]contract.Receipt, error) {
+	{"compares versions before ids", "L2.51", "", decideWith(func(d decision) ([]contract.Receipt, error) {
 		if d.expected != contract.Any && d.expected != d.last.Version {
 			return nil, &contract.ConflictError{Stream: d.events[0].Stream, Expected: d.expected, Actual: d.last.Version}
 		}
 		return d.right()
 	}), false, false},
-	{"half a batch is a batch", "L2.52", "", bendDecide(func(d decision) ([]contract.Receipt, error) {
+	{"writes a partly recorded batch", "L2.52", "", decideWith(func(d decision) ([]contract.Receipt, error) {
 		receipts, err := d.right()
 		if errors.Is(err, contract.ErrPartial) {
 			return nil, nil
 		}
 		return receipts, err
 	}), false, false},
-	{"what is needed is read when it is asked for", "L2.53", "L2.26 L2.27 L2.28 L2.34 L2.55 L2.57", bend(bent{opened: func(_ context.Context, s *Store) error {
+	{"starts with an empty index", "L2.53", "L2.26 L2.27 L2.28 L2.34 L2.55 L2.57", storeWith(wrongStore{opened: func(_ context.Context, s *Store) error {
 		s.index = newIndex()
 		return nil
 	}}), false, false},
-	{"each owner has a transactional id of its own", "L2.54", "L2.29 L2.63 L2.65", bend(bent{connected: func(s *Store) {
+	{"random transactional id", "L2.54", "L2.29 L2.63 L2.65", storeWith(wrongStore{connected: func(s *Store) {
 		s.opts.Prefix = "owner-" + uuid.NewString()
 	}}), true, false},
-	{"first read, then shut the door", "L2.55", "", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
-		return serve(ctx, o, readNow(o), fence, mark(o, atOnce), mendNow(o))
+	{"reads before it fences", "L2.55", "", storeWith(wrongStore{takeOver: func(ctx context.Context, o *owner) error {
+		return takeOverBy(ctx, o, readToEnd(o), fence, writeMarks(o, inOneTransaction), repairToEnd(o))
 	}}), false, false},
-	{"the log ends where its end is", "L2.55", "", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
-		return serve(ctx, o, fence, readNow(o), mendNow(o), mark(o, atOnce))
+	{"reads to the end without a mark", "L2.55", "", storeWith(wrongStore{takeOver: func(ctx context.Context, o *owner) error {
+		return takeOverBy(ctx, o, fence, readToEnd(o), repairToEnd(o), writeMarks(o, inOneTransaction))
 	}}), false, false},
-	{"two transactions are nearly one", "L2.56", "", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
-		return serve(ctx, o, fence, mark(o, apart), readNow(o), mendNow(o))
+	{"marks the topics in two transactions", "L2.56", "", storeWith(wrongStore{takeOver: func(ctx context.Context, o *owner) error {
+		return takeOverBy(ctx, o, fence, writeMarks(o, inTwoTransactions), readToEnd(o), repairToEnd(o))
 	}}), false, true},
-	{"the heads are the state", "L2.57", "L2.53 L2.55", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
-		return serve(ctx, o, fence, mark(o, atOnce), readNow(o), believe(o))
+	{"believes the heads", "L2.57", "L2.53 L2.55", storeWith(wrongStore{takeOver: func(ctx context.Context, o *owner) error {
+		return takeOverBy(ctx, o, fence, writeMarks(o, inOneTransaction), readToEnd(o), believeHeads(o))
 	}}), false, false},
-	{"a head is as good as its version", "L2.57", "", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
-		return serve(ctx, o, fence, mark(o, atOnce), readNow(o), mendByVersion(o))
+	{"repairs heads by version only", "L2.57", "", storeWith(wrongStore{takeOver: func(ctx context.Context, o *owner) error {
+		return takeOverBy(ctx, o, fence, writeMarks(o, inOneTransaction), readToEnd(o), repairByVersion(o))
 	}}), false, false},
-	{"what is written is recorded", "L2.54", "L2.55", bend(bent{takeOver: func(ctx context.Context, o *owner) error {
-		return serve(ctx, o, fence, mark(o, atOnce), readAll(o), mendNow(o))
+	{"indexes uncommitted events", "L2.54", "L2.55", storeWith(wrongStore{takeOver: func(ctx context.Context, o *owner) error {
+		return takeOverBy(ctx, o, fence, writeMarks(o, inOneTransaction), indexUncommitted(o), repairToEnd(o))
 	}}), false, false},
-	{"a reader sees what is written", "L2.60", "", bend(bent{read: func(ctx context.Context, s *Store, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+	{"shows readers uncommitted events", "L2.60", "", storeWith(wrongStore{read: func(ctx context.Context, s *Store, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
 		return func(yield func(contract.Recorded, error) bool) {
 			for _, o := range s.owners {
 				for _, record := range uncommitted(ctx, o, from.At(o.partition), to.At(o.partition)) {
@@ -95,17 +95,17 @@ var wrongs = []wrong{
 			}
 		}
 	}}), false, false},
-	{"the head is that of the first event", "L2.58", "L2.59", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+	{"writes the head of the first event", "L2.58", "L2.59", storeWith(wrongStore{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
 		return commit(ctx, o, recorded, append(o.records(recorded), headsOf(ctx, o, recorded[0])...))
 	}}), false, false},
-	{"the head can follow its events", "L2.59", "", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+	{"writes the head after its events", "L2.59", "", storeWith(wrongStore{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
 		if err := commit(ctx, o, recorded, o.records(recorded)); err != nil {
 			return err
 		}
 		return o.producer.transact(ctx, headsOf(ctx, o, recorded[len(recorded)-1]))
 	}}), false, false},
-	{"the index may know before the log does", "L2.59", "L2.29 L2.61 L2.62 L2.63 L2.64 L2.65 L2.66", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
-		if _, err := o.seen(recorded); err != nil {
+	{"indexes before the commit", "L2.59", "L2.29 L2.61 L2.62 L2.63 L2.64 L2.65 L2.66", storeWith(wrongStore{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+		if _, err := o.indexBatch(recorded); err != nil {
 			return err
 		}
 		err := o.write(ctx, recorded)
@@ -114,100 +114,100 @@ var wrongs = []wrong{
 		}
 		return err
 	}}), false, false},
-	{"the end is behind the last record", "L2.60 L2.20", "", bend(bent{end: func(ctx context.Context, s *Store) (contract.Cursor, error) {
+	{"takes the high watermark as the end", "L2.60 L2.20", "", storeWith(wrongStore{end: func(ctx context.Context, s *Store) (contract.Cursor, error) {
 		offsets, err := s.admin.ListEndOffsets(ctx, s.events)
 		return s.cursor(offsets, err)
 	}}), false, false},
-	{"an error means that it did not happen", "L2.61", "L2.66", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
+	{"takes an unconfirmed commit as failed", "L2.61", "L2.66", storeWith(wrongStore{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
 		if !errors.Is(cause, errUnconfirmed) {
 			return false, o.resolve(ctx, cause)
 		}
-		return false, serve(ctx, o, fence) // and do it again
+		return false, takeOverBy(ctx, o, fence) // and do it again
 	}}), false, false},
-	{"what was sent arrives", "L2.62", "L2.66", bend(bent{resolve: func(ctx context.Context, o *owner, recorded []contract.Recorded, cause error) (bool, error) {
+	{"takes an unconfirmed commit as landed", "L2.62", "L2.66", storeWith(wrongStore{resolve: func(ctx context.Context, o *owner, recorded []contract.Recorded, cause error) (bool, error) {
 		if !errors.Is(cause, errUnconfirmed) {
 			return false, o.resolve(ctx, cause)
 		}
-		return true, serve(ctx, o, fence)
+		return true, takeOverBy(ctx, o, fence)
 	}}), false, false},
-	{"a new epoch mends a fence", "L2.63", "L2.61 L2.62 L2.65", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
+	{"fences again without reading", "L2.63", "L2.61 L2.62 L2.65", storeWith(wrongStore{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
 		if !isFenced(cause) {
 			return false, o.resolve(ctx, cause)
 		}
-		if err := serve(ctx, o, fence); err != nil { // and what others wrote meanwhile is not read
+		if err := takeOverBy(ctx, o, fence); err != nil { // and what others wrote meanwhile is not read
 			return false, err
 		}
 		return false, fmt.Errorf("%w: %w", contract.ErrFenced, cause)
 	}}), false, false},
-	{"what cannot be right is refused at once", "L2.63", "", bend(bent{append: func(a appending) ([]contract.Receipt, error) {
+	{"decides without ownership", "L2.63", "", storeWith(wrongStore{append: func(a appendCall) ([]contract.Receipt, error) {
 		s := a.next.(*Store)
 		receipts, err := Decide(s.index.find, s.index.last(a.stream), a.expected, a.events) // by what is known without a place
 		if receipts != nil || err != nil {
 			return receipts, err
 		}
-		return a.as()
+		return a.forward()
 	}}), false, false},
-	{"who has fenced has the place", "L2.65", "", bend(bent{again: func(ctx context.Context, o *owner) (err error) {
+	{"keeps the producer of a failed take-over", "L2.65", "", storeWith(wrongStore{again: func(ctx context.Context, o *owner) (err error) {
 		if o.producer, err = o.s.newProducer(o.partition); err != nil {
 			return err
 		}
-		return o.prove(ctx, o.producer)
+		return o.becomeOwner(ctx, o.producer)
 	}}), false, false},
-	{"being fenced is an error like another", "L2.29", "L2.63 L2.65", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
+	{"hides that it was fenced", "L2.29", "L2.63 L2.65", storeWith(wrongStore{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
 		if !isFenced(cause) {
 			return false, o.resolve(ctx, cause)
 		}
 		return false, o.takeOver(ctx)
 	}}), false, false},
-	{"what was decided stays decided", "L2.66", "", bend(bent{expect: func(int64) int64 { return contract.Any }}), false, false},
-	{"who has gone needs no answer", "L2.67", "L2.68", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
-		return unsettled(ctx, o, recorded)
+	{"retries at any version", "L2.66", "", storeWith(wrongStore{expect: func(int64) int64 { return contract.Any }}), false, false},
+	{"stops the commit with its caller", "L2.67", "L2.68", storeWith(wrongStore{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+		return writeWithoutWait(ctx, o, recorded)
 	}}), false, false},
-	{"what is decided can be seen", "L2.68", "", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
-		return unsettled(context.WithoutCancel(ctx), o, recorded)
+	{"answers before the commit is visible", "L2.68", "", storeWith(wrongStore{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+		return writeWithoutWait(context.WithoutCancel(ctx), o, recorded)
 	}}), false, false},
-	{"who is refused was replaced", "L2.64", "L2.59", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
+	{"answers ErrFenced to every error", "L2.64", "L2.59", storeWith(wrongStore{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
 		err := o.resolve(ctx, cause)
 		if err != nil {
 			err = fmt.Errorf("%w: %w", contract.ErrFenced, err)
 		}
 		return false, err
 	}}), false, false},
-	{"who was fenced has nothing in the log", "L2.61", "L2.62", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
+	{"answers ErrFenced to a fenced commit", "L2.61", "L2.62", storeWith(wrongStore{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
 		if errors.Is(cause, errUnconfirmed) && isFenced(cause) {
 			o.leave()
 			return false, fmt.Errorf("%w: %w", contract.ErrFenced, cause)
 		}
 		return false, o.resolve(ctx, cause)
 	}}), false, false},
-	{"the caller can ask the log", "L2.61", "L2.62 L2.66", bend(bent{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
+	{"leaves an unconfirmed commit to its caller", "L2.61", "L2.62 L2.66", storeWith(wrongStore{resolve: func(ctx context.Context, o *owner, _ []contract.Recorded, cause error) (bool, error) {
 		if errors.Is(cause, errUnconfirmed) {
 			o.leave()
 			return false, fmt.Errorf("%w: %w", contract.ErrFenced, cause)
 		}
 		return false, o.resolve(ctx, cause)
 	}}), false, false},
-	{"a log lasts as long as its process", "L2.26", "L2.28 L2.34 L2.53 L2.54 L2.55 L2.56 L2.57 L2.58 L2.59 L2.60 L2.61 L2.62 L2.63 L2.64 L2.65 L2.66 L2.67 L2.68", bend(bent{connected: func(s *Store) {
+	{"new topics at every start", "L2.26", "L2.28 L2.34 L2.53 L2.54 L2.55 L2.56 L2.57 L2.58 L2.59 L2.60 L2.61 L2.62 L2.63 L2.64 L2.65 L2.66 L2.67 L2.68", storeWith(wrongStore{connected: func(s *Store) {
 		id := uuid.NewString()
 		s.events, s.heads = id+".events", id+".heads"
 	}}), false, false},
-	{"ids are remembered by the process", "L2.27", "L2.34 L2.53", bend(bent{opened: func(_ context.Context, s *Store) error {
+	{"forgets ids at a restart", "L2.27", "L2.34 L2.53", storeWith(wrongStore{opened: func(_ context.Context, s *Store) error {
 		clear(s.index.ids)
 		return nil
 	}}), false, false},
-	{"time begins with the process", "L2.28", "", bend(bent{opened: func(_ context.Context, s *Store) error {
+	{"forgets the last time at a restart", "L2.28", "", storeWith(wrongStore{opened: func(_ context.Context, s *Store) error {
 		for _, o := range s.owners {
 			o.last = time.Time{}
 		}
 		return nil
 	}}), false, false},
-	{"that a stream has ended is known to who ended it", "L2.34", "", bend(bent{opened: func(_ context.Context, s *Store) error {
+	{"forgets ended streams at a restart", "L2.34", "", storeWith(wrongStore{opened: func(_ context.Context, s *Store) error {
 		for _, events := range s.index.streams {
 			events[len(events)-1].Ends = false
 		}
 		return nil
 	}}), false, false},
-	{"a batch is as many transactions as it has events", "L2.64", "L2.61", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+	{"one transaction for each event", "L2.64", "L2.61", storeWith(wrongStore{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
 		for i := range recorded {
 			if err := o.write(ctx, recorded[i:i+1]); err != nil {
 				return err
@@ -215,7 +215,7 @@ var wrongs = []wrong{
 		}
 		return nil
 	}}), false, false},
-	{"receipts are given when the broker has the records", "L2.62", "L2.61 L2.66", bend(bent{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+	{"gives receipts before the commit is confirmed", "L2.62", "L2.61 L2.66", storeWith(wrongStore{write: func(ctx context.Context, o *owner, recorded []contract.Recorded) error {
 		err := o.write(ctx, recorded)
 		if errors.Is(err, errUnconfirmed) {
 			o.leave()
@@ -223,16 +223,16 @@ var wrongs = []wrong{
 		}
 		return err
 	}}), false, false},
-	{"what was told binds nobody", "L2.23", "", bend(bent{frontier: func(ctx context.Context, o *owner) time.Time {
+	{"forgets the frontier that it told", "L2.23", "", storeWith(wrongStore{frontier: func(ctx context.Context, o *owner) time.Time {
 		return contract.Stamp(o.s.opts.Clock(ctx), o.last).Add(-time.Microsecond)
 	}}), false, false},
-	{"a frontier is as fine as the clock", "L2.23", "", bend(bent{frontier: func(ctx context.Context, o *owner) time.Time {
+	{"frontier in nanoseconds", "L2.23", "", storeWith(wrongStore{frontier: func(ctx context.Context, o *owner) time.Time {
 		if now := o.s.opts.Clock(ctx); now.After(o.last) {
 			o.last = now
 		}
 		return o.last
 	}}), false, false},
-	{"to tell the time takes time", "L2.23", "", bend(bent{frontier: func(ctx context.Context, o *owner) time.Time {
+	{"each question moves the frontier", "L2.23", "", storeWith(wrongStore{frontier: func(ctx context.Context, o *owner) time.Time {
 		o.last = contract.Stamp(o.s.opts.Clock(ctx), o.last)
 		return o.last
 	}}), false, false},
@@ -250,7 +250,7 @@ func (d decision) right() ([]contract.Receipt, error) {
 	return Decide(d.find, d.last, d.expected, d.events)
 }
 
-func bendDecide(decide func(decision) ([]contract.Receipt, error)) func(*kafkatest.Fixture) {
+func decideWith(decide func(decision) ([]contract.Receipt, error)) func(*kafkatest.Fixture) {
 	return func(f *kafkatest.Fixture) {
 		f.Decide = func(find func(uuid.UUID) (contract.Recorded, bool), last contract.Recorded, expected int64, events []contract.Event) ([]contract.Receipt, error) {
 			return decide(decision{find, last, expected, events})
@@ -258,15 +258,15 @@ func bendDecide(decide func(decision) ([]contract.Receipt, error)) func(*kafkate
 	}
 }
 
-// believe forgets the streams that have no head, or one that says otherwise.
-func believe(o *owner) func(context.Context, *producer) error {
+// believeHeads forgets the streams that have no head, or one that says otherwise.
+func believeHeads(o *owner) func(context.Context, *producer) error {
 	return func(ctx context.Context, _ *producer) error {
 		end, err := headsEnd(ctx, o)
 		if err != nil {
 			return err
 		}
 		found, err := o.readHeads(ctx, end)
-		for _, last := range o.ends() {
+		for _, last := range o.lastEvents() {
 			if found[last.Stream].Version != last.Version {
 				delete(o.s.index.streams, last.Stream)
 			}
@@ -275,8 +275,8 @@ func believe(o *owner) func(context.Context, *producer) error {
 	}
 }
 
-// mendByVersion mends the heads of another version.
-func mendByVersion(o *owner) func(context.Context, *producer) error {
+// repairByVersion mends the heads of another version.
+func repairByVersion(o *owner) func(context.Context, *producer) error {
 	return func(ctx context.Context, p *producer) error {
 		end, err := headsEnd(ctx, o)
 		if err != nil {
@@ -284,14 +284,14 @@ func mendByVersion(o *owner) func(context.Context, *producer) error {
 		}
 		found, err := o.readHeads(ctx, end)
 		var mend []*kgo.Record
-		for _, last := range o.ends() {
+		for _, last := range o.lastEvents() {
 			if found[last.Stream].Version != last.Version {
 				mend = append(mend, headsOf(ctx, o, last)...)
 			}
 			delete(found, last.Stream)
 		}
 		for stream := range found {
-			mend = append(mend, o.noHead(stream))
+			mend = append(mend, o.tombstone(stream))
 		}
 		if err != nil || len(mend) == 0 {
 			return err
@@ -300,8 +300,8 @@ func mendByVersion(o *owner) func(context.Context, *producer) error {
 	}
 }
 
-// unsettled is owner.write under ctx alone, which does not wait for what comes after the commit.
-func unsettled(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+// writeWithoutWait is owner.write under ctx alone, which does not wait for what comes after the commit.
+func writeWithoutWait(ctx context.Context, o *owner, recorded []contract.Recorded) error {
 	records := append(o.records(recorded), headsOf(ctx, o, recorded[len(recorded)-1])...)
 	if err := errors.Join(o.producer.client.BeginTransaction(), o.producer.produce(ctx, records)); err != nil {
 		return err
@@ -325,7 +325,7 @@ func forget(o *owner, recorded []contract.Recorded) {
 }
 
 // right is the reference on a broker that the wrong answers share.
-func right(t testing.TB) kafkatest.Fixture {
+func reference(t testing.TB) kafkatest.Fixture {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
@@ -335,7 +335,7 @@ func right(t testing.TB) kafkatest.Fixture {
 		},
 		Decide: Decide,
 		Offload: func(log contract.Store, blobs contract.Blobs, limit int) contract.Store {
-			return NewOffload(log, blobs, limit)
+			return NewOffloadingStore(log, blobs, limit)
 		},
 		Brokers: cluster.ListenAddrs(),
 		Prefix:  fmt.Sprintf("wrong%d-", prefixes.Add(1)),
@@ -344,33 +344,33 @@ func right(t testing.TB) kafkatest.Fixture {
 
 var prefixes atomic.Int32
 
-// elsewhere says of a check that it is about any store, and not about one that was opened again or fenced: beliefs about Kafka do not
+// aboutAnyStore says of a check that it is about any store, and not about one that was opened again or fenced: beliefs about Kafka do not
 // touch it, and the right answer passes it.
-func elsewhere(c check.Check) bool {
+func aboutAnyStore(c check.Check) bool {
 	n, _ := strconv.Atoi(strings.TrimPrefix(c.ID, "L2."))
 	return n > 1 && n < 50 && !slices.Contains([]int{26, 27, 28, 29, 34}, n)
 }
 
-func suiteOf(t testing.TB, w wrong) check.Suite {
-	f := right(t)
-	w.bend(&f)
+func suiteOf(t testing.TB, w wrongAnswer) check.Suite {
+	f := reference(t)
+	w.change(&f)
 	s := kafkatest.Suite(f)
 	listed := strings.Fields(w.finds + " " + w.also)
-	s.Checks = slices.DeleteFunc(s.Checks, func(c check.Check) bool { return elsewhere(c) && !slices.Contains(listed, c.ID) })
+	s.Checks = slices.DeleteFunc(s.Checks, func(c check.Check) bool { return aboutAnyStore(c) && !slices.Contains(listed, c.ID) })
 	return s
 }
 
 // Each wrong answer is found by the checks that are there for it, and by no others; and what the first of them says is written down.
 func TestTheSuiteFindsWrongAnswers(t *testing.T) {
 	t.Parallel()
-	for _, w := range wrongs {
+	for _, w := range kafkaWrongs {
 		t.Run(w.name, func(t *testing.T) {
-			found(t, w, suiteOf(t, w)) // one after the other: each has brokers of its own
+			requireFound(t, w, suiteOf(t, w)) // one after the other: each has brokers of its own
 		})
 	}
 }
 
-func found(t *testing.T, w wrong, s check.Suite) {
+func requireFound(t *testing.T, w wrongAnswer, s check.Suite) {
 	t.Helper()
 	expected := strings.Fields(w.finds + " " + w.also)
 	for i, c := range s.Checks {
@@ -417,15 +417,15 @@ func untilItFails(t *testing.T, s check.Suite, v check.Verdict) check.Verdict {
 	return v
 }
 
-// finders says that each check of the lab has a wrong answer that it is there for.
-func finders(t *testing.T, all []wrong) {
+// requireFinders says that each check of the lab has a wrong answer that it is there for.
+func requireFinders(t *testing.T, all []wrongAnswer) {
 	found := map[string]bool{}
 	for _, w := range all {
 		for _, id := range strings.Fields(w.finds) {
 			found[id] = true
 		}
 	}
-	for _, c := range kafkatest.Suite(right(t)).Checks {
+	for _, c := range kafkatest.Suite(reference(t)).Checks {
 		require.True(t, found[c.ID], "no wrong answer is there for %s", c.ID)
 	}
 }

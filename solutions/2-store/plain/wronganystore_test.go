@@ -21,55 +21,55 @@ import (
 )
 
 // Beliefs about any store are held against the checks of every store, over the one in memory.
-var wrapped = []struct {
-	wrong
+var anyStoreWrongs = []struct {
+	wrongAnswer
 	wrap func(contract.Store) contract.Store
 }{
-	{wrong{name: "versions count in the log", finds: "L2.1", also: "L2.12 L2.25"}, over(wrap{event: func(e contract.Recorded) contract.Recorded {
+	{wrongAnswer{name: "versions count the whole log", finds: "L2.1", also: "L2.12 L2.25"}, wrapWith(wrapper{event: func(e contract.Recorded) contract.Recorded {
 		e.Version = e.Position.Offset + 1
 		return e
 	}})},
-	{wrong{name: "Any is a version of its own", finds: "L2.2", also: "L2.6 L2.8 L2.9 L2.10 L2.15 L2.16 L2.17 L2.18 L2.21 L2.22 L2.23 L2.31 L2.33", waits: true}, over(wrap{append: func(a appending) ([]contract.Receipt, error) {
+	{wrongAnswer{name: "Any always conflicts", finds: "L2.2", also: "L2.6 L2.8 L2.9 L2.10 L2.15 L2.16 L2.17 L2.18 L2.21 L2.22 L2.23 L2.31 L2.33", waits: true}, wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 		if a.expected == contract.Any {
-			return nil, &contract.ConflictError{Stream: a.stream, Expected: a.expected, Actual: int64(len(all(a.ctx, a.next, a.stream)))}
+			return nil, &contract.ConflictError{Stream: a.stream, Expected: a.expected, Actual: int64(len(readStream(a.ctx, a.next, a.stream)))}
 		}
-		return a.as()
+		return a.forward()
 	}})},
-	{wrong{name: "the caller knows the version", finds: "L2.3", also: "L2.4"}, over(wrap{append: func(a appending) ([]contract.Receipt, error) {
+	{wrongAnswer{name: "ignores the expected version", finds: "L2.3", also: "L2.4"}, wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 		a.expected = contract.Any
-		return a.as()
+		return a.forward()
 	}})},
-	{wrong{name: "look, compare, then write", finds: "L2.4", races: true}, over(wrap{append: func(a appending) ([]contract.Receipt, error) {
-		actual := int64(len(all(a.ctx, a.next, a.stream)))
+	{wrongAnswer{name: "compares versions outside the lock", finds: "L2.4", races: true}, wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
+		actual := int64(len(readStream(a.ctx, a.next, a.stream)))
 		if a.expected == contract.Any || a.expected != actual {
-			return a.as()
+			return a.forward()
 		}
-		meanwhile()
+		yieldToOthers()
 		a.expected = contract.Any
-		return a.as()
+		return a.forward()
 	}})},
-	{wrong{name: "nothing is easily appended", finds: "L2.5"}, over(wrap{append: func(a appending) ([]contract.Receipt, error) {
+	{wrongAnswer{name: "accepts an empty batch", finds: "L2.5"}, wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 		if len(a.events) == 0 {
 			return nil, nil
 		}
-		return a.as()
+		return a.forward()
 	}})},
-	{wrong{name: "a retry knows the version by now", finds: "L2.6", also: "L2.7 L2.14 L2.31 L2.35 L2.40"}, over(wrap{append: func(a appending) ([]contract.Receipt, error) {
-		actual := int64(len(all(a.ctx, a.next, a.stream)))
+	{wrongAnswer{name: "a retry conflicts with itself", finds: "L2.6", also: "L2.7 L2.14 L2.31 L2.35 L2.40"}, wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
+		actual := int64(len(readStream(a.ctx, a.next, a.stream)))
 		if a.expected != contract.Any && a.expected != actual {
 			return nil, &contract.ConflictError{Stream: a.stream, Expected: a.expected, Actual: actual}
 		}
-		return a.as()
+		return a.forward()
 	}})},
-	{wrong{name: "the same event has the same bytes", finds: "L2.7", also: "L2.35 L2.40"}, over(wrap{append: func(a appending) ([]contract.Receipt, error) {
+	{wrongAnswer{name: "compares bytes, not content", finds: "L2.7", also: "L2.35 L2.40"}, wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 		for _, e := range a.events {
 			if was, err := a.next.Find(a.ctx, e.ID); err == nil && !bytes.Equal(was.Data, e.Data) {
 				return nil, &contract.ReusedError{ID: e.ID, Stream: was.Stream}
 			}
 		}
-		return a.as()
+		return a.forward()
 	}})},
-	{wrong{name: "an id says it all", finds: "L2.8", also: "L2.31 L2.40"}, over(wrap{append: func(a appending) ([]contract.Receipt, error) {
+	{wrongAnswer{name: "compares ids, not content", finds: "L2.8", also: "L2.31 L2.40"}, wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 		var receipts []contract.Receipt
 		for _, e := range a.events {
 			if was, err := a.next.Find(a.ctx, e.ID); err == nil {
@@ -79,10 +79,10 @@ var wrapped = []struct {
 		if len(receipts) > 0 && len(receipts) == len(a.events) {
 			return receipts, nil
 		}
-		return a.as()
+		return a.forward()
 	}})},
-	{wrong{name: "what is missing is added", finds: "L2.9"}, over(wrap{append: func(a appending) ([]contract.Receipt, error) {
-		receipts, err := a.as()
+	{wrongAnswer{name: "adds the missing events of a batch", finds: "L2.9"}, wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
+		receipts, err := a.forward()
 		if !errors.Is(err, contract.ErrPartial) {
 			return receipts, err
 		}
@@ -90,39 +90,39 @@ var wrapped = []struct {
 			_, err := a.next.Find(a.ctx, e.ID)
 			return err == nil
 		})
-		return a.as()
+		return a.forward()
 	}})},
-	{wrong{name: "who comes second while the first is at it is refused", finds: "L2.10", also: "L2.5", races: true}, func(s contract.Store) contract.Store {
+	{wrongAnswer{name: "refuses a retry of an append in flight", finds: "L2.10", also: "L2.5", races: true}, func(s contract.Store) contract.Store {
 		var busy sync.Map
-		return over(wrap{append: func(a appending) ([]contract.Receipt, error) {
+		return wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			for _, e := range a.events {
 				if _, twice := busy.LoadOrStore(e.ID, true); twice {
 					return nil, fmt.Errorf("id %s violates a unique index", e.ID)
 				}
 				defer busy.Delete(e.ID)
 			}
-			meanwhile()
-			return a.as()
+			yieldToOthers()
+			return a.forward()
 		}})(s)
 	}},
-	{wrong{name: "who looks an event up needs no trace", finds: "L2.11", also: "L2.13 L2.14 L2.37"}, over(wrap{found: func(e contract.Recorded) contract.Recorded {
+	{wrongAnswer{name: "Find drops the traceparent", finds: "L2.11", also: "L2.13 L2.14 L2.37"}, wrapWith(wrapper{found: func(e contract.Recorded) contract.Recorded {
 		e.Traceparent = ""
 		return e
 	}})},
-	{wrong{name: "a stream that is not there is an error", finds: "L2.12"}, over(wrap{stream: func(ctx context.Context, s contract.Store, stream string) iter.Seq2[contract.Recorded, error] {
-		if len(all(ctx, s, stream)) == 0 {
-			return failing(contract.ErrNotFound)
+	{wrongAnswer{name: "a missing stream is an error", finds: "L2.12"}, wrapWith(wrapper{stream: func(ctx context.Context, s contract.Store, stream string) iter.Seq2[contract.Recorded, error] {
+		if len(readStream(ctx, s, stream)) == 0 {
+			return errorSeq(contract.ErrNotFound)
 		}
 		return s.Stream(ctx, stream)
 	}})},
-	{wrong{name: "a position is for readers of the feed", finds: "L2.13", also: "L2.41 L2.42"}, over(wrap{found: func(e contract.Recorded) contract.Recorded {
+	{wrongAnswer{name: "Find gives no position", finds: "L2.13", also: "L2.41 L2.42"}, wrapWith(wrapper{found: func(e contract.Recorded) contract.Recorded {
 		e.Position = contract.Position{}
 		return e
 	}})},
-	{wrong{name: "bytes that were handed over are the store's", finds: "L2.14"}, func(s contract.Store) contract.Store {
+	{wrongAnswer{name: "keeps the caller's buffers", finds: "L2.14"}, func(s contract.Store) contract.Store {
 		var data sync.Map
-		return over(wrap{append: func(a appending) ([]contract.Receipt, error) {
-			receipts, err := a.as()
+		return wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
+			receipts, err := a.forward()
 			for _, e := range a.events {
 				if err == nil {
 					data.LoadOrStore(e.ID, e.Data)
@@ -136,17 +136,17 @@ var wrapped = []struct {
 			return e
 		}})(s)
 	}},
-	{wrong{name: "a range begins where the last event was", finds: "L2.15 L2.16", also: "L2.18"}, over(wrap{read: func(ctx context.Context, s contract.Store, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+	{wrongAnswer{name: "a range includes the event before it", finds: "L2.15 L2.16", also: "L2.18"}, wrapWith(wrapper{read: func(ctx context.Context, s contract.Store, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
 		return s.Read(ctx, contract.Cursor{max(0, from.At(0)-1)}, to)
 	}})},
-	{wrong{name: "what is new comes once", finds: "L2.17", also: "L2.18 L2.19 L2.37 L2.41 L2.42"}, over(wrap{follow: func(ctx context.Context, s contract.Store, from contract.Cursor) iter.Seq2[contract.Recorded, error] {
+	{wrongAnswer{name: "a follower ends after one event", finds: "L2.17", also: "L2.18 L2.19 L2.37 L2.41 L2.42"}, wrapWith(wrapper{follow: func(ctx context.Context, s contract.Store, from contract.Cursor) iter.Seq2[contract.Recorded, error] {
 		return s.Read(ctx, from, contract.Cursor{from.At(0) + 1})
 	}})},
-	{wrong{name: "time tells what is new", finds: "L2.17", also: "L2.18 L2.37 L2.41 L2.42", waits: true}, over(wrap{follow: byTime})},
-	{wrong{name: "a follower wants it all", finds: "L2.18"}, over(wrap{follow: func(ctx context.Context, s contract.Store, _ contract.Cursor) iter.Seq2[contract.Recorded, error] {
+	{wrongAnswer{name: "follows by recorded_at", finds: "L2.17", also: "L2.18 L2.37 L2.41 L2.42", waits: true}, wrapWith(wrapper{follow: byTime})},
+	{wrongAnswer{name: "a follower ignores its cursor", finds: "L2.18"}, wrapWith(wrapper{follow: func(ctx context.Context, s contract.Store, _ contract.Cursor) iter.Seq2[contract.Recorded, error] {
 		return s.Follow(ctx, nil)
 	}})},
-	{wrong{name: "who goes away need not be told", finds: "L2.19"}, over(wrap{follow: func(ctx context.Context, s contract.Store, from contract.Cursor) iter.Seq2[contract.Recorded, error] {
+	{wrongAnswer{name: "a follower hides its error", finds: "L2.19"}, wrapWith(wrapper{follow: func(ctx context.Context, s contract.Store, from contract.Cursor) iter.Seq2[contract.Recorded, error] {
 		return func(yield func(contract.Recorded, error) bool) {
 			for e, err := range s.Follow(ctx, from) {
 				if err != nil || !yield(e, nil) {
@@ -155,9 +155,9 @@ var wrapped = []struct {
 			}
 		}
 	}})},
-	{wrong{name: "the clock is right", finds: "L2.21", also: "L2.23"}, func(s contract.Store) contract.Store {
+	{wrongAnswer{name: "stamps with the clock alone", finds: "L2.21", also: "L2.23"}, func(s contract.Store) contract.Store {
 		var at sync.Map
-		return over(wrap{append: func(a appending) ([]contract.Receipt, error) {
+		return wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			now := a.clock(a.ctx).UTC().Truncate(time.Microsecond)
 			var first []any
 			for _, e := range a.events { // BEFORE anybody can see it: an event with two times would be another mistake
@@ -165,7 +165,7 @@ var wrapped = []struct {
 					first = append(first, e.ID)
 				}
 			}
-			receipts, err := a.as()
+			receipts, err := a.forward()
 			if err != nil {
 				for _, id := range first {
 					at.Delete(id)
@@ -184,36 +184,36 @@ var wrapped = []struct {
 			return e
 		}})(s)
 	}},
-	{wrong{name: "time is the same for everybody", finds: "L2.22"}, over(wrap{append: func(a appending) ([]contract.Receipt, error) {
+	{wrongAnswer{name: "ignores the time in the context", finds: "L2.22"}, wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 		a.ctx = contract.At(a.ctx, time.Time{})
-		return a.as()
+		return a.forward()
 	}})},
-	{wrong{name: "the frontier is now", finds: "L2.23"}, over(wrap{frontier: func(f time.Time) time.Time { return f.Add(time.Hour) }})},
-	{wrong{name: "a batch is as large as a request", finds: "L2.24"}, over(wrap{append: func(a appending) ([]contract.Receipt, error) {
+	{wrongAnswer{name: "frontier in the future", finds: "L2.23"}, wrapWith(wrapper{frontier: func(f time.Time) time.Time { return f.Add(time.Hour) }})},
+	{wrongAnswer{name: "cuts a batch at 500 events", finds: "L2.24"}, wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 		if len(a.events) <= 500 {
-			return a.as()
+			return a.forward()
 		}
 		rest := a.events[500:]
 		a.events = a.events[:500]
-		receipts, err := a.as()
+		receipts, err := a.forward()
 		for range rest {
 			receipts = append(receipts, receipts[len(receipts)-1])
 		}
 		return receipts, err
 	}})},
-	{wrong{name: "a desk has a hundred trades", finds: "L2.25"}, func(s contract.Store) contract.Store {
+	{wrongAnswer{name: "refuses more than 100 streams", finds: "L2.25"}, func(s contract.Store) contract.Store {
 		var mu sync.Mutex
 		streams := map[string]bool{}
-		return over(wrap{append: func(a appending) ([]contract.Receipt, error) {
+		return wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			if streams[a.stream] = true; len(streams) > 100 {
 				return nil, errors.New("too many streams")
 			}
-			return a.as()
+			return a.forward()
 		}})(s)
 	}},
-	{wrong{name: "a megabyte is enough for a batch", finds: "L2.30"}, over(wrap{append: func(a appending) ([]contract.Receipt, error) {
+	{wrongAnswer{name: "limits the bytes of a batch", finds: "L2.30"}, wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 		size := 0
 		for _, e := range a.events {
 			size += len(e.Data)
@@ -221,36 +221,36 @@ var wrapped = []struct {
 		if size > contract.MaxData {
 			return nil, fmt.Errorf("%w: %d bytes", contract.ErrInvalid, size)
 		}
-		return a.as()
+		return a.forward()
 	}})},
-	{wrong{name: "what has ended has no retries", finds: "L2.31"}, over(wrap{append: func(a appending) ([]contract.Receipt, error) {
-		if events := all(a.ctx, a.next, a.stream); len(events) > 0 && events[len(events)-1].Ends {
+	{wrongAnswer{name: "an ended stream refuses retries", finds: "L2.31"}, wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
+		if events := readStream(a.ctx, a.next, a.stream); len(events) > 0 && events[len(events)-1].Ends {
 			return nil, &contract.EndedError{Stream: a.stream, Version: int64(len(events))}
 		}
-		return a.as()
+		return a.forward()
 	}})},
-	{wrong{name: "what follows an end is left out", finds: "L2.32"}, over(wrap{append: func(a appending) ([]contract.Receipt, error) {
+	{wrongAnswer{name: "drops the events after an end", finds: "L2.32"}, wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 		if i := slices.IndexFunc(a.events, func(e contract.Event) bool { return e.Ends }); i >= 0 {
 			a.events = a.events[:i+1]
 		}
-		return a.as()
+		return a.forward()
 	}})},
-	{wrong{name: "an end is marked once it is in", finds: "L2.33", also: "L2.8 L2.31 L2.32", races: true}, func(s contract.Store) contract.Store {
+	{wrongAnswer{name: "marks the end after the append", finds: "L2.33", also: "L2.8 L2.31 L2.32", races: true}, func(s contract.Store) contract.Store {
 		var ends, ended sync.Map
-		return over(wrap{append: func(a appending) ([]contract.Receipt, error) {
+		return wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			last := len(a.events) - 1
 			if _, over := ended.Load(a.stream); over || last < 0 || !a.events[last].Ends {
 				if !over {
-					meanwhile()
+					yieldToOthers()
 				}
-				return a.as()
+				return a.forward()
 			}
 			a.events = slices.Clone(a.events)
 			a.events[last].Ends = false
-			receipts, err := a.as()
+			receipts, err := a.forward()
 			if err == nil {
 				ends.Store(a.events[last].ID, true)
-				meanwhile()
+				yieldToOthers()
 				ended.Store(a.stream, true)
 			}
 			return receipts, err
@@ -261,27 +261,27 @@ var wrapped = []struct {
 			return e
 		}})(s)
 	}},
-	{wrong{name: "an offload makes it another event", finds: "L2.35 L2.40"}, over(wrap{append: func(a appending) ([]contract.Receipt, error) {
+	{wrongAnswer{name: "compares where the payload is", finds: "L2.35 L2.40"}, wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 		for _, e := range a.events {
 			if was, err := a.next.Find(a.ctx, e.ID); err == nil && was.BodyDigest != e.BodyDigest {
 				return nil, &contract.ReusedError{ID: e.ID, Stream: was.Stream}
 			}
 		}
-		return a.as()
+		return a.forward()
 	}})},
-	{wrong{name: "what is too large is cut", finds: "L2.36"}, over(wrap{append: func(a appending) ([]contract.Receipt, error) {
+	{wrongAnswer{name: "cuts data that is too large", finds: "L2.36"}, wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 		a.events = slices.Clone(a.events)
 		for i, e := range a.events {
 			if e.Type != "" {
 				a.events[i].Data = e.Data[:min(len(e.Data), contract.MaxData)]
 			}
 		}
-		return a.as()
+		return a.forward()
 	}})},
 }
 
 // meanwhile lets everybody else go on.
-func meanwhile() {
+func yieldToOthers() {
 	for range 1000 {
 		runtime.Gosched()
 	}
@@ -307,7 +307,7 @@ func byTime(ctx context.Context, s contract.Store, from contract.Cursor) iter.Se
 	}
 }
 
-func all(ctx context.Context, s contract.Store, stream string) []contract.Recorded {
+func readStream(ctx context.Context, s contract.Store, stream string) []contract.Recorded {
 	var events []contract.Recorded
 	for e := range s.Stream(ctx, stream) {
 		events = append(events, e)
@@ -315,12 +315,12 @@ func all(ctx context.Context, s contract.Store, stream string) []contract.Record
 	return events
 }
 
-func failing(err error) iter.Seq2[contract.Recorded, error] {
+func errorSeq(err error) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) { yield(contract.Recorded{}, err) }
 }
 
-// An appending is what Append was called with, of a store that wraps next.
-type appending struct {
+// An appendCall is what Append was called with, of a store that wraps next.
+type appendCall struct {
 	ctx      context.Context
 	next     contract.Store
 	clock    contract.Clock
@@ -329,14 +329,14 @@ type appending struct {
 	events   []contract.Event
 }
 
-func (a appending) as() ([]contract.Receipt, error) {
+func (a appendCall) forward() ([]contract.Receipt, error) {
 	return a.next.Append(a.ctx, a.stream, a.expected, a.events...)
 }
 
 // wrap is a right store with its ears and mouth turned. What is nil is left as it is.
-type wrap struct {
+type wrapper struct {
 	contract.Store
-	append   func(appending) ([]contract.Receipt, error)
+	append   func(appendCall) ([]contract.Receipt, error)
 	event    func(contract.Recorded) contract.Recorded // whoever reads it
 	found    func(contract.Recorded) contract.Recorded // by Find
 	stream   func(context.Context, contract.Store, string) iter.Seq2[contract.Recorded, error]
@@ -345,7 +345,7 @@ type wrap struct {
 	frontier func(time.Time) time.Time
 }
 
-func over(w wrap) func(contract.Store) contract.Store {
+func wrapWith(w wrapper) func(contract.Store) contract.Store {
 	return func(s contract.Store) contract.Store {
 		w := w
 		w.Store = s
@@ -353,11 +353,11 @@ func over(w wrap) func(contract.Store) contract.Store {
 	}
 }
 
-func (w wrap) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+func (w wrapper) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
 	if w.append == nil {
 		return w.Store.Append(ctx, stream, expected, events...)
 	}
-	return w.append(appending{ctx, w.Store, w.Store.(clocked).clock, stream, expected, events})
+	return w.append(appendCall{ctx, w.Store, w.Store.(clocked).clock, stream, expected, events})
 }
 
 // clocked is a store that shows its clock.
@@ -366,7 +366,7 @@ type clocked struct {
 	clock contract.Clock
 }
 
-func (w wrap) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
+func (w wrapper) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
 	e, err := w.Store.Find(ctx, id)
 	for _, change := range []func(contract.Recorded) contract.Recorded{w.event, w.found} {
 		if err == nil && change != nil {
@@ -376,28 +376,28 @@ func (w wrap) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error)
 	return e, err
 }
 
-func (w wrap) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
+func (w wrapper) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
 	if w.stream != nil {
 		return w.stream(ctx, w.Store, stream)
 	}
 	return w.changed(w.Store.Stream(ctx, stream))
 }
 
-func (w wrap) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+func (w wrapper) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
 	if w.read != nil {
 		return w.read(ctx, w.Store, from, to)
 	}
 	return w.changed(w.Store.Read(ctx, from, to))
 }
 
-func (w wrap) Follow(ctx context.Context, from contract.Cursor) iter.Seq2[contract.Recorded, error] {
+func (w wrapper) Follow(ctx context.Context, from contract.Cursor) iter.Seq2[contract.Recorded, error] {
 	if w.follow != nil {
 		return w.follow(ctx, w.Store, from)
 	}
 	return w.changed(w.Store.Follow(ctx, from))
 }
 
-func (w wrap) Frontier(ctx context.Context) (time.Time, error) {
+func (w wrapper) Frontier(ctx context.Context) (time.Time, error) {
 	f, err := w.Store.Frontier(ctx)
 	if w.frontier != nil {
 		f = w.frontier(f)
@@ -405,7 +405,7 @@ func (w wrap) Frontier(ctx context.Context) (time.Time, error) {
 	return f, err
 }
 
-func (w wrap) changed(events iter.Seq2[contract.Recorded, error]) iter.Seq2[contract.Recorded, error] {
+func (w wrapper) changed(events iter.Seq2[contract.Recorded, error]) iter.Seq2[contract.Recorded, error] {
 	if w.event == nil {
 		return events
 	}
@@ -420,17 +420,17 @@ func (w wrap) changed(events iter.Seq2[contract.Recorded, error]) iter.Seq2[cont
 
 func TestTheSuiteFindsWhatIsWrongWithAnyStore(t *testing.T) {
 	t.Parallel()
-	for _, w := range wrapped {
+	for _, w := range anyStoreWrongs {
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
 			f := storetest.Fixture{Volatile: true, Open: func(_ check.T, clock contract.Clock) storetest.Log {
 				return storetest.Log{Store: w.wrap(clocked{memory.New(clock), clock})}
 			}}
 			s := storetest.Suite(f)
-			s.Checks = append(s.Checks, storetest.Offload(f, right(t).Offload).Checks...)
+			s.Checks = append(s.Checks, storetest.Offload(f, reference(t).Offload).Checks...)
 			// A store in memory is so fast that mostly all is written before this one looks for the first time.
 			s.Checks = slices.DeleteFunc(s.Checks, func(c check.Check) bool { return c.ID == "L2.20" })
-			found(t, w.wrong, s)
+			requireFound(t, w.wrongAnswer, s)
 		})
 	}
 }

@@ -12,13 +12,13 @@ import (
 )
 
 // bent is the reference with one step done otherwise. What is nil is done right.
-type bent struct {
+type wrongStore struct {
 	*Store
 	connected func(*Store)                        // before it takes anything over
 	takeOver  func(context.Context, *owner) error // at the start
 	again     func(context.Context, *owner) error // takes over once the place was lost
 	opened    func(context.Context, *Store) error // behind the start
-	append    func(appending) ([]contract.Receipt, error)
+	append    func(appendCall) ([]contract.Receipt, error)
 	write     func(context.Context, *owner, []contract.Recorded) error                           // an append's transaction
 	resolve   func(context.Context, *owner, []contract.Recorded, error) (landed bool, err error) // what a failed one came to
 	expect    func(int64) int64                                                                  // what an append expects that is decided anew
@@ -28,7 +28,7 @@ type bent struct {
 }
 
 // bend has the fixture open stores that are bent.
-func bend(how bent) func(*kafkatest.Fixture) {
+func storeWith(how wrongStore) func(*kafkatest.Fixture) {
 	return func(f *kafkatest.Fixture) {
 		f.Open = func(ctx context.Context, o kafkatest.Options) (kafkatest.Store, error) {
 			b := how
@@ -37,7 +37,7 @@ func bend(how bent) func(*kafkatest.Fixture) {
 	}
 }
 
-func (b *bent) open(ctx context.Context, o kafkatest.Options) (err error) {
+func (b *wrongStore) open(ctx context.Context, o kafkatest.Options) (err error) {
 	if b.Store, err = connect(optionsOf(o)); err != nil {
 		return err
 	}
@@ -62,8 +62,8 @@ func optionsOf(o kafkatest.Options) Options {
 }
 
 // startBy is Store.start with another take-over.
-func (b *bent) startBy(ctx context.Context, takeOver func(context.Context, *owner) error) error {
-	partitions, err := b.prepare(ctx)
+func (b *wrongStore) startBy(ctx context.Context, takeOver func(context.Context, *owner) error) error {
+	partitions, err := b.prepareTopics(ctx)
 	for p := range partitions {
 		b.owners = append(b.owners, &owner{s: b.Store, partition: p})
 	}
@@ -76,9 +76,9 @@ func (b *bent) startBy(ctx context.Context, takeOver func(context.Context, *owne
 }
 
 // Append is the reference's, with the two steps that may be bent.
-func (b *bent) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+func (b *wrongStore) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
 	if b.append != nil {
-		return b.append(appending{ctx, b.Store, b.opts.Clock, stream, expected, events})
+		return b.append(appendCall{ctx, b.Store, b.opts.Clock, stream, expected, events})
 	}
 	if b.write == nil && b.resolve == nil && b.again == nil && b.expect == nil {
 		return b.Store.Append(ctx, stream, expected, events...)
@@ -99,16 +99,16 @@ func (b *bent) Append(ctx context.Context, stream string, expected int64, events
 		if receipts != nil || err != nil {
 			return receipts, err
 		}
-		recorded := o.stamped(ctx, stream, copiedAll(events))
+		recorded := o.stamp(ctx, stream, copiedAll(events))
 		if err = b.written(ctx, o, recorded); err == nil {
-			return o.seen(recorded)
+			return o.indexBatch(recorded)
 		}
 		landed, err := b.resolved(ctx, o, recorded, err)
 		if err != nil {
 			return nil, err
 		}
 		if landed {
-			return o.seen(recorded)
+			return o.indexBatch(recorded)
 		}
 		if b.expect != nil {
 			expected = b.expect(expected)
@@ -120,26 +120,26 @@ func (b *bent) Append(ctx context.Context, stream string, expected int64, events
 func copiedAll(events []contract.Event) []contract.Event {
 	var all []contract.Event
 	for _, e := range events {
-		all = append(all, copied(contract.Recorded{Event: e}).Event)
+		all = append(all, cloned(contract.Recorded{Event: e}).Event)
 	}
 	return all
 }
 
-func (b *bent) back(ctx context.Context, o *owner) error {
+func (b *wrongStore) back(ctx context.Context, o *owner) error {
 	if b.again == nil {
 		return o.takeOver(ctx)
 	}
 	return b.again(ctx, o)
 }
 
-func (b *bent) written(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+func (b *wrongStore) written(ctx context.Context, o *owner, recorded []contract.Recorded) error {
 	if b.write == nil {
 		return o.write(ctx, recorded)
 	}
 	return b.write(ctx, o, recorded)
 }
 
-func (b *bent) resolved(ctx context.Context, o *owner, recorded []contract.Recorded, cause error) (bool, error) {
+func (b *wrongStore) resolved(ctx context.Context, o *owner, recorded []contract.Recorded, cause error) (bool, error) {
 	if b.resolve == nil {
 		return false, o.resolve(ctx, cause)
 	}
@@ -147,7 +147,7 @@ func (b *bent) resolved(ctx context.Context, o *owner, recorded []contract.Recor
 }
 
 // End is the reference's, or the bent one. What the reference itself does with the end stays right.
-func (b *bent) End(ctx context.Context) (contract.Cursor, error) {
+func (b *wrongStore) End(ctx context.Context) (contract.Cursor, error) {
 	if b.end == nil {
 		return b.Store.End(ctx)
 	}
@@ -155,7 +155,7 @@ func (b *bent) End(ctx context.Context) (contract.Cursor, error) {
 }
 
 // Frontier is the reference's, or the least of the bent ones.
-func (b *bent) Frontier(ctx context.Context) (time.Time, error) {
+func (b *wrongStore) Frontier(ctx context.Context) (time.Time, error) {
 	if b.frontier == nil {
 		return b.Store.Frontier(ctx)
 	}
@@ -171,7 +171,7 @@ func (b *bent) Frontier(ctx context.Context) (time.Time, error) {
 }
 
 // Read is the reference's, or the bent one.
-func (b *bent) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+func (b *wrongStore) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
 	if b.read == nil {
 		return b.Store.Read(ctx, from, to)
 	}
@@ -179,7 +179,7 @@ func (b *bent) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[con
 }
 
 // serve gives the owner a producer by steps of one's choice.
-func serve(ctx context.Context, o *owner, steps ...func(context.Context, *producer) error) error {
+func takeOverBy(ctx context.Context, o *owner, steps ...func(context.Context, *producer) error) error {
 	o.leave()
 	p, err := o.s.newProducer(o.partition)
 	if err != nil {
@@ -198,7 +198,7 @@ func serve(ctx context.Context, o *owner, steps ...func(context.Context, *produc
 func fence(ctx context.Context, p *producer) error { return p.fence(ctx) }
 
 // mark writes the marks of o in as many transactions as there are lists of them.
-func mark(o *owner, lists func(events, heads *kgo.Record) [][]*kgo.Record) func(context.Context, *producer) error {
+func writeMarks(o *owner, lists func(events, heads *kgo.Record) [][]*kgo.Record) func(context.Context, *producer) error {
 	return func(ctx context.Context, p *producer) error {
 		for _, records := range lists(o.marks()) {
 			if err := p.transact(ctx, records); err != nil {
@@ -209,11 +209,15 @@ func mark(o *owner, lists func(events, heads *kgo.Record) [][]*kgo.Record) func(
 	}
 }
 
-func atOnce(events, heads *kgo.Record) [][]*kgo.Record { return [][]*kgo.Record{{events, heads}} }
-func apart(events, heads *kgo.Record) [][]*kgo.Record  { return [][]*kgo.Record{{events}, {heads}} }
+func inOneTransaction(events, heads *kgo.Record) [][]*kgo.Record {
+	return [][]*kgo.Record{{events, heads}}
+}
+func inTwoTransactions(events, heads *kgo.Record) [][]*kgo.Record {
+	return [][]*kgo.Record{{events}, {heads}}
+}
 
-// readNow takes in what is committed at this moment.
-func readNow(o *owner) func(context.Context, *producer) error {
+// readToEnd takes in what is committed at this moment.
+func readToEnd(o *owner) func(context.Context, *producer) error {
 	return func(ctx context.Context, _ *producer) error {
 		end, err := o.s.End(ctx)
 		if err != nil {
@@ -223,15 +227,15 @@ func readNow(o *owner) func(context.Context, *producer) error {
 	}
 }
 
-// readAll takes in what is written, committed or not.
-func readAll(o *owner) func(context.Context, *producer) error {
+// indexUncommitted takes in what is written, committed or not.
+func indexUncommitted(o *owner) func(context.Context, *producer) error {
 	return func(ctx context.Context, _ *producer) error {
 		end, err := o.s.End(ctx)
 		if err != nil {
 			return err
 		}
 		for _, record := range uncommitted(ctx, o, 0, end.At(o.partition)) {
-			if err := o.take(record); err != nil {
+			if err := o.indexRecord(record); err != nil {
 				return err
 			}
 		}
@@ -250,7 +254,7 @@ func uncommitted(ctx context.Context, o *owner, from, to int64) []*kgo.Record {
 	for next := from; next < to && ctx.Err() == nil; {
 		for _, r := range client.PollFetches(ctx).Records() {
 			next = r.Offset + 1
-			if _, marked := markedBy(r); !marked && !r.Attrs.IsControl() && r.Offset < to {
+			if _, marked := parseMark(r); !marked && !r.Attrs.IsControl() && r.Offset < to {
 				all = append(all, r)
 			}
 		}
@@ -258,14 +262,14 @@ func uncommitted(ctx context.Context, o *owner, from, to int64) []*kgo.Record {
 	return all
 }
 
-// mendNow mends the heads that are there at this moment.
-func mendNow(o *owner) func(context.Context, *producer) error {
+// repairToEnd mends the heads that are there at this moment.
+func repairToEnd(o *owner) func(context.Context, *producer) error {
 	return func(ctx context.Context, p *producer) error {
 		end, err := headsEnd(ctx, o)
 		if err != nil {
 			return err
 		}
-		return o.mendHeads(ctx, p, end)
+		return o.repairHeads(ctx, p, end)
 	}
 }
 
