@@ -153,25 +153,7 @@ func (n *Imported) count(r Result) {
 		return
 	}
 	n.Accepted++
-	n.Kinds[KindOf(r.Command)]++
-}
-
-// KindOf is what people call a command: its kind, and for an amend or a cancel which of them.
-func KindOf(c trade.Command) string {
-	if c.Corrects != [16]byte{} {
-		return "AMEND correction"
-	}
-	switch b := c.Body.(type) {
-	case trade.Amend:
-		return "AMEND " + b.Kind
-	case trade.Cancel:
-		return "CANCEL " + b.Kind
-	case trade.Novate:
-		return "NOVATE " + b.Role
-	case trade.Exercise:
-		return "EXERCISE " + b.Settlement
-	}
-	return trade.Kind(c.Body)
+	n.Kinds[r.Command.Label()]++
 }
 
 // State brings the projection to the end of the log and reads it.

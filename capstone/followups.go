@@ -15,12 +15,14 @@ import (
 
 // begins says whether another contract may begin from an event of this type.
 func begins(e contract.Recorded) bool {
-	return e.Type == "trade.novated" || e.Type == "trade.exercised"
+	kind, _ := trade.KindOfType(e.Type)
+	return kind.Begins()
 }
 
 // changes says whether an event may change what began from its contract before: it comes into an earlier slot, or an earlier time, or voids all.
 func changes(e contract.Recorded) bool {
-	return strings.HasPrefix(e.Stream, trade.TradeStream("")) && (e.Corrects != uuid.Nil || e.Type == "trade.amended" || e.Ends)
+	kind, _ := trade.KindOfType(e.Type)
+	return strings.HasPrefix(e.Stream, trade.TradeStream("")) && (e.Corrects != uuid.Nil || kind.ChangesTerms() || e.Ends)
 }
 
 // follow begins what begins from an event (the contract after a novation in which we remain, or after a physical exercise), and

@@ -8,12 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
 	"example.com/blotter/capstone/books"
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/capstone/simulate"
 	"example.com/blotter/labs/kit/trade"
-	"github.com/google/uuid"
-	"github.com/stretchr/testify/require"
 )
 
 var update = flag.Bool("update", false, "write the sample book anew")
@@ -102,33 +103,13 @@ func happenings(c trade.Command) []string {
 	if c.Corrects != uuid.Nil {
 		return correctionHappenings(c)
 	}
-	name := trade.Kind(c.Body)
-	var quantity trade.Quantity
-	reduces := true
-	switch b := c.Body.(type) {
-	case trade.New:
-		if b.Instrument.Option != nil {
-			return []string{name, name + " option"}
-		}
-		if !c.EffectiveAt.IsZero() {
-			return []string{name, name + " late"}
-		}
-		reduces = false
-	case trade.Amend:
-		name += " " + b.Kind
-		reduces = false
-	case trade.Cancel:
-		name += " " + b.Kind
-		quantity = b.Quantity
-	case trade.Novate:
-		name += " " + b.Role
-		quantity = b.Quantity
-	case trade.Settle:
-		quantity = b.Quantity
-	case trade.Exercise:
-		name += " " + b.Settlement
-		quantity = b.Quantity
+	name := c.Label()
+	if n, ok := c.Body.(trade.New); ok && n.Instrument.Option != nil {
+		return []string{name, name + " option"}
+	} else if ok && !c.EffectiveAt.IsZero() {
+		return []string{name, name + " late"}
 	}
+	quantity, reduces := trade.Reduction(c.Body)
 	list := []string{name}
 	if reduces && !quantity.IsZero() {
 		name += " in part"
@@ -147,7 +128,7 @@ func happenings(c trade.Command) []string {
 }
 
 func correctionHappenings(c trade.Command) []string {
-	list := []string{"correction of " + trade.Kind(c.Body)}
+	list := []string{"correction of " + trade.KindOf(c.Body).Operation}
 	if !c.EffectiveAt.IsZero() {
 		list = append(list, "correction restating the time")
 	}

@@ -9,9 +9,10 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/google/uuid"
+
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
-	"github.com/google/uuid"
 )
 
 // MaxName is the longest identifier, in bytes: a stream's name is made of it and must fit an attribute. ISO 23897 gives

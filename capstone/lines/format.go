@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"example.com/blotter/labs/kit/trade"
 	"github.com/google/uuid"
+
+	"example.com/blotter/labs/kit/trade"
 )
 
 // flat is a line as it is written: the order of its fields is that of the text.
@@ -81,51 +82,6 @@ func Format(c trade.Command) []byte {
 		panic(fmt.Sprintf("lines: a line that does not marshal: %v", err)) // every field is text
 	}
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
-}
-
-func (f *flat) fill(body trade.Body) {
-	f.Op = trade.Kind(body)
-	switch b := body.(type) {
-	case trade.New:
-		f.fillNew(b)
-	case trade.Amend:
-		f.Kind, f.Trader, f.Counterparty = b.Kind, b.Trader, b.Counterparty
-		f.quantity(b.Quantity)
-		if b.Price != nil {
-			f.Price = b.Price.String()
-		}
-	case trade.Cancel:
-		f.Kind, f.Fee = b.Kind, unlessZero(b.Fee)
-		f.quantity(b.Quantity)
-	case trade.Novate:
-		f.Role, f.NewUTI, f.Incoming, f.Fee = b.Role, b.NewUTI, b.Incoming, unlessZero(b.Fee)
-		f.quantity(b.Quantity)
-	case trade.Settle:
-		f.Price, f.PriceSource = b.Price.String(), b.PriceSource
-		f.quantity(b.Quantity)
-	case trade.Exercise:
-		f.UnderlyingPrice, f.Settlement, f.NewUTI = b.UnderlyingPrice.String(), b.Settlement, b.NewUTI
-		f.quantity(b.Quantity)
-	case trade.PriceMarked:
-		f.Curve, f.Currency = b.Curve, string(b.Currency)
-		for _, p := range b.Points {
-			f.Points = append(f.Points, flatPoint{p.Delivery.String(), p.Price})
-		}
-	default:
-		panic(fmt.Sprintf("lines: no command has a body %T", body))
-	}
-}
-
-func (f *flat) fillNew(b trade.New) {
-	i := b.Instrument
-	f.Book, f.Counterparty, f.Trader, f.Side = b.Book, b.Counterparty, b.Trader, b.Side
-	f.Commodity, f.Zone, f.Profile, f.Delivery = string(i.Commodity), i.Zone, i.Profile, i.Delivery.String()
-	f.Price, f.Currency, f.Fee = b.Price.String(), string(b.Currency), unlessZero(b.Fee)
-	f.PriorUTI, f.CarriedIn = b.PriorUTI, unlessZero(b.CarriedIn)
-	f.quantity(b.Quantity)
-	if o := i.Option; o != nil {
-		f.Option = &flatOption{o.Kind, o.Strike, instant(o.From), instant(o.Until)}
-	}
 }
 
 func (f *flat) quantity(q trade.Quantity) {

@@ -8,9 +8,10 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/stretchr/testify/require"
+
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/labs/kit/trade"
-	"github.com/stretchr/testify/require"
 )
 
 const good = `{"command_id":"c-1","entered_at":"2025-01-16T14:03:00+01:00","actor":"ops/1","reason":"x","op":"CANCEL","kind":"void","uti":"U1"}`

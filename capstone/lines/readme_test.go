@@ -6,8 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/blotter/capstone/lines"
 	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone/lines"
 )
 
 func fences(t *testing.T, language string) []string {

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"time"
 
-	"example.com/blotter/labs/kit/trade"
 	"github.com/google/uuid"
+
+	"example.com/blotter/labs/kit/trade"
 )
 
 // A contract is what the desk knows of one: its history as it is recorded, and what that comes to. (A price curve is kept in
@@ -98,21 +99,10 @@ func (c *contract) exercisable(at time.Time) bool {
 	return o != nil && at.After(o.From.Add(time.Hour)) && at.Before(o.Until.Add(-time.Hour))
 }
 
-// begun says whether a contract of ours hangs on the event.
-func begun(e trade.Event) bool {
-	switch b := e.Body.(type) {
-	case trade.Novate:
-		return b.Role == trade.Remaining
-	case trade.Exercise:
-		return b.Settlement == trade.Physical
-	}
-	return false
-}
-
 // parent says whether a contract hangs on this one.
 func (c *contract) parent() bool {
 	for _, s := range c.slots {
-		if begun(s.event) && !annulled(s.event) {
+		if trade.Begun(s.event.Body) != "" && !annulled(s.event) {
 			return true
 		}
 	}
@@ -121,42 +111,8 @@ func (c *contract) parent() bool {
 
 // annulled says whether a correction took the event back.
 func annulled(e trade.Event) bool {
-	q, ok := reduction(e.Body)
+	q, ok := trade.Reduction(e.Body)
 	return ok && e.Corrects != uuid.Nil && q.Value.IsZero()
-}
-
-// reduction is how much a body takes out, if it is one that does.
-func reduction(body trade.Body) (trade.Quantity, bool) {
-	switch b := body.(type) {
-	case trade.Settle:
-		return b.Quantity, true
-	case trade.Novate:
-		return b.Quantity, true
-	case trade.Exercise:
-		return b.Quantity, true
-	case trade.Cancel:
-		return b.Quantity, b.Kind == trade.Terminate
-	}
-	return trade.Quantity{}, false
-}
-
-// reducing is body with another quantity.
-func reducing(body trade.Body, q trade.Quantity) trade.Body {
-	switch b := body.(type) {
-	case trade.Settle:
-		b.Quantity = q
-		return b
-	case trade.Novate:
-		b.Quantity = q
-		return b
-	case trade.Exercise:
-		b.Quantity = q
-		return b
-	case trade.Cancel:
-		b.Quantity = q
-		return b
-	}
-	panic(fmt.Sprintf("simulate: a %s reduces nothing", trade.Kind(body)))
 }
 
 // lastEffective is the latest time at which anything in the contract became true.

@@ -88,47 +88,33 @@ func correctPrice(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 // correctQuantity halves a reduction. What comes after it finds more open than it did, so nothing breaks.
 func correctQuantity(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	s, ok := d.slot(c, func(s slot) bool {
-		_, reduces := reduction(s.event.Body)
-		return reduces && !begun(s.event) && !annulled(s.event)
+		_, reduces := trade.Reduction(s.event.Body)
+		return reduces && trade.Begun(s.event.Body) == "" && !annulled(s.event)
 	})
 	if !ok {
 		return no()
 	}
-	q, _ := reduction(s.event.Body)
+	q, _ := trade.Reduction(s.event.Body)
 	q.Value = trade.MulDiv(q.Value, trade.Int(1), trade.Int(2), 0)
 	if q.Value.IsZero() {
 		return no()
 	}
-	return c.correction(s, reducing(s.event.Body, q))
+	return c.correction(s, trade.WithReduction(s.event.Body, q))
 }
 
 // annul takes a reduction back. A contract that began with it is voided by what follows, if nothing has happened to that yet.
 func annul(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	s, ok := d.slot(c, func(s slot) bool {
-		_, reduces := reduction(s.event.Body)
-		return reduces && !annulled(s.event) && (!begun(s.event) || c.untouched(s))
+		_, reduces := trade.Reduction(s.event.Body)
+		return reduces && !annulled(s.event) && (trade.Begun(s.event.Body) == "" || c.untouched(s))
 	})
 	if !ok {
 		return no()
 	}
-	return c.correction(s, reducing(s.event.Body, c.quantity(trade.Decimal{})))
+	return c.correction(s, trade.WithReduction(s.event.Body, c.quantity(trade.Decimal{})))
 }
 
 func (c *contract) untouched(s slot) bool {
-	for _, uti := range []string{novatedTo(s), exercisedInto(s)} {
-		if child := c.children[uti]; child != nil {
-			return len(child.history) == 1
-		}
-	}
-	return false
-}
-
-func novatedTo(s slot) string {
-	n, _ := s.event.Body.(trade.Novate)
-	return n.NewUTI
-}
-
-func exercisedInto(s slot) string {
-	e, _ := s.event.Body.(trade.Exercise)
-	return e.NewUTI
+	child := c.children[trade.Begun(s.event.Body)]
+	return child != nil && len(child.history) == 1
 }

@@ -160,15 +160,15 @@ func correctLater(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
 // reduction behind it finds nothing left.
 func correctMore(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	first, rest := c.inOrder()
-	q, reduces := reduction(first.event.Body)
+	q, reduces := trade.Reduction(first.event.Body)
 	n, _ := c.slots[0].event.Body.(trade.New)
-	if !reduces || begun(first.event) || annulled(first.event) || c.voided() {
+	if !reduces || trade.Begun(first.event.Body) != "" || annulled(first.event) || c.voided() {
 		return no()
 	}
 	for _, s := range rest {
-		if _, ok := reduction(s.event.Body); ok && !annulled(s.event) {
+		if _, ok := trade.Reduction(s.event.Body); ok && !annulled(s.event) {
 			q.Value = n.Quantity.Value
-			return c.correction(first, reducing(first.event.Body, q))
+			return c.correction(first, trade.WithReduction(first.event.Body, q))
 		}
 	}
 	return no()

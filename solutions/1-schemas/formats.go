@@ -93,25 +93,8 @@ func (f format) today(value any) any {
 	return f.body(value)
 }
 
-// typeOf is the event type of a body; "" for one that is never recorded.
+// typeOf returns the event type of a body, or "" for a body that is never recorded.
 func typeOf(body trade.Body) string {
-	switch body.(type) {
-	case trade.New:
-		return "trade.new"
-	case trade.Amend:
-		return "trade.amended"
-	case trade.Cancel:
-		return "trade.cancelled"
-	case trade.Novate:
-		return "trade.novated"
-	case trade.Settle:
-		return "trade.settled"
-	case trade.Exercise:
-		return "trade.exercised"
-	case trade.CommandRefused:
-		return "command.refused"
-	case trade.PriceMarked:
-		return "price.marked"
-	}
-	return ""
+	kind, _ := trade.FindKind(body)
+	return kind.Type
 }

@@ -173,20 +173,13 @@ func (h *historian) restate(wrong trade.Body) trade.Body {
 			b.Quantity.Value = b.Quantity.Value.Add(instead)
 		}
 		return b
-	case trade.Cancel:
-		if b.Kind == trade.Terminate {
-			b.Quantity.Value = instead
-		}
-		return b
-	case trade.Settle:
-		b.Quantity.Value = instead
-		return b
-	case trade.Novate:
-		b.Quantity.Value = instead
-		return b
 	case trade.Exercise:
 		b.Quantity.Value, b.UnderlyingPrice = instead, h.price()
 		return b
+	case trade.Reducer:
+		if q, ok := b.Reduction(); ok {
+			return b.WithReduction(trade.Quantity{Value: instead, Unit: q.Unit})
+		}
 	}
 	return wrong
 }

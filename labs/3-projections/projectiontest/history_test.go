@@ -56,9 +56,9 @@ func (n tally) stream(stream string, events []trade.Event) {
 	begun, _ := events[0].Body.(trade.New)
 	for i, e := range events {
 		byID[e.ID] = e
-		kind := trade.Kind(e.Body)
+		kind := trade.KindOf(e.Body).Operation
 		wrong, corrects := byID[e.Corrects]
-		q, reduces := reduced(e.Body)
+		q, reduces := trade.Reduction(e.Body)
 		n[kind]++
 		n.count("late", i > 0 && e.EffectiveAt.Before(events[i-1].EffectiveAt))
 		n.count("dated ahead", e.EffectiveAt.After(e.RecordedAt))
@@ -93,20 +93,6 @@ func (n tally) body(is, wrong trade.Body) {
 	case trade.PriceMarked:
 		n.count("mark of several points", len(b.Points) > 1)
 	}
-}
-
-func reduced(b trade.Body) (q trade.Quantity, ok bool) {
-	switch b := b.(type) {
-	case trade.Settle:
-		return b.Quantity, true
-	case trade.Novate:
-		return b.Quantity, true
-	case trade.Exercise:
-		return b.Quantity, true
-	case trade.Cancel:
-		return b.Quantity, b.Kind == trade.Terminate
-	}
-	return q, false
 }
 
 // Models keep a pool's state after every so many legs, and go back to it when a leg comes late: L3.13 needs a pool that has some.

@@ -20,7 +20,7 @@ type shelf struct{ bodies []trade.Body }
 func (s *shelf) Encode(_ context.Context, body trade.Body) (contract.Payload, error) {
 	s.bodies = append(s.bodies, body)
 	return contract.Payload{
-		Type: trade.Kind(body), Schema: 1,
+		Type: trade.KindOf(body).Operation, Schema: 1,
 		Data: append([]byte{0}, binary.BigEndian.AppendUint32(nil, uint32(len(s.bodies)))...),
 	}, nil
 }

@@ -47,13 +47,13 @@ func (l timeline) admitCorrection(now Trade, cmd Command) *Refusal {
 	restated, isNew := cmd.Body.(New)
 	switch {
 	case wasNew != isNew:
-		return refuse(WrongKind, "a %s cannot become a %s: void the contract, and enter it anew", Kind(stands.Body), Kind(cmd.Body))
+		return refuse(WrongKind, "a %s cannot become a %s: void the contract, and enter it anew", KindOf(stands.Body).Operation, KindOf(cmd.Body).Operation)
 	case began.PriorUTI != "" && restated.PriorUTI == "": // whoever leaves it out has left out the value carried in, too
 		return refuse(WrongKind, "%s continues %s, and the correction does not: restate prior_uti and carried_in as history shows them", now.UTI, began.PriorUTI)
-	case names(stands.Body) != names(cmd.Body) || begins(stands.Body) != begins(cmd.Body):
+	case successorOf(stands.Body) != successorOf(cmd.Body) || Begun(stands.Body) != Begun(cmd.Body):
 		return refuse(WrongKind, "a correction cannot change which contract begins: restate it with quantity 0, and enter it anew")
-	case begins(stands.Body) != "" && annuls(stands):
-		return refuse(WrongKind, "this %s is annulled, and %s with it: enter it anew", Kind(stands.Body), begins(stands.Body))
+	case Begun(stands.Body) != "" && annuls(stands):
+		return refuse(WrongKind, "this %s is annulled, and %s with it: enter it anew", KindOf(stands.Body).Operation, Begun(stands.Body))
 	case now.Status != Live && (cmd.Approver == "" || cmd.Approver == cmd.Actor):
 		return refuse(NeedsApprover, "%s is %s: a correction needs an approver other than %q", now.UTI, now.Status, cmd.Actor)
 	}
@@ -65,42 +65,16 @@ func (l timeline) admitCorrection(now Trade, cmd Command) *Refusal {
 func (l timeline) admitSuccessor(cmd Command) *Refusal {
 	c, _ := cmd.Body.(Cancel)
 	for i, s := range l.slots {
-		next := begins(s.Event.Body)
+		next := Begun(s.Event.Body)
 		if next == "" || cmd.Corrects != uuid.Nil && l.place[cmd.Corrects] == i {
 			continue
 		}
 		if c.Kind == Void && cmd.Voids == uuid.Nil && !annuls(s.Event) {
 			return refuse(HasFollowUps, "%s began from this contract: first correct version %d to quantity 0", next, s.Version)
 		}
-		if next == begins(cmd.Body) {
+		if next == Begun(cmd.Body) {
 			return refuse(BadTerms, "%s began with version %d already", next, s.Version)
 		}
 	}
 	return nil
-}
-
-// names is the UTI of another contract that b names as its successor, ours or not.
-func names(b Body) string {
-	switch b := b.(type) {
-	case Novate:
-		return b.NewUTI
-	case Exercise:
-		return b.NewUTI
-	}
-	return ""
-}
-
-// begins is the UTI of the contract of ours that b begins.
-func begins(b Body) string {
-	switch b := b.(type) {
-	case Novate:
-		if b.Role == Remaining {
-			return b.NewUTI
-		}
-	case Exercise:
-		if b.Settlement == Physical {
-			return b.NewUTI
-		}
-	}
-	return ""
 }

@@ -1,6 +1,6 @@
 package trade
 
-func amend(t Trade, s Slot, a Amend) (Trade, *Refusal) {
+func (a Amend) evolve(t Trade, s Slot) (Trade, *Refusal) {
 	if r := t.live(); r != nil {
 		return t, r
 	}

@@ -1,9 +1,6 @@
 package trade
 
-import (
-	"crypto/sha256"
-	"fmt"
-)
+import "crypto/sha256"
 
 // A Body says what happened; the envelope around it says to what, when, by whom and why. Quantities on record are
 // energy or volume; in commands they may be MW, or left out for "in full".
@@ -146,26 +143,3 @@ func (Settle) body()         {}
 func (Exercise) body()       {}
 func (CommandRefused) body() {}
 func (PriceMarked) body()    {}
-
-// Kind is the name of a body as people and import lines write it.
-func Kind(b Body) string {
-	switch b.(type) {
-	case New:
-		return "NEW"
-	case Amend:
-		return "AMEND"
-	case Cancel:
-		return "CANCEL"
-	case Novate:
-		return "NOVATE"
-	case Settle:
-		return "SETTLE"
-	case Exercise:
-		return "EXERCISE"
-	case CommandRefused:
-		return "REFUSED"
-	case PriceMarked:
-		return "MARK"
-	}
-	panic(fmt.Sprintf("trade: no kind for body %T", b))
-}

@@ -124,7 +124,7 @@ func breaksLater(l timeline, bad *SlotError) *Refusal {
 	what := "event"
 	for _, s := range l.slots {
 		if s.Version == bad.Version {
-			what = fmt.Sprintf("%s effective %s", Kind(s.Event.Body), show(s.Event.EffectiveAt))
+			what = fmt.Sprintf("%s effective %s", KindOf(s.Event.Body).Operation, show(s.Event.EffectiveAt))
 		}
 	}
 	return refuse(BreaksLater, "version %d, a %s, would no longer be legal: %s: %s", bad.Version, what, bad.Refusal.Rule, bad.Refusal.Detail)

@@ -143,7 +143,7 @@ const T = "T1"
 // on is a command about T entered (and effective) on a day of 2025, at noon UTC: on("02-10", …).
 func on(day string, body trade.Body) trade.Command {
 	return trade.Command{
-		ID: uuid.NewSHA1(uuid.Nil, []byte(day+trade.Kind(body)+show(body))).String(), UTI: T,
+		ID: uuid.NewSHA1(uuid.Nil, []byte(day+trade.KindOf(body).Operation+show(body))).String(), UTI: T,
 		EnteredAt: at("2025-" + day + "T12:00:00Z"), Actor: "trader/1", Reason: "test", Body: body,
 	}
 }

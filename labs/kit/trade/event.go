@@ -61,19 +61,23 @@ func (c Command) Stream() string {
 // RefusedStream is where c is recorded if it is refused: refused/<UTI> or refused/curve/<name>.
 func (c Command) RefusedStream() string {
 	if m, ok := c.Body.(PriceMarked); ok {
-		return refusals + CurveStream(m.Curve)
+		return refusedStreams + CurveStream(m.Curve)
 	}
-	return refusals + c.UTI
+	return refusedStreams + c.UTI
 }
 
-// refusals is before the names of streams of refused commands.
-const refusals = "refused/"
+// Prefixes of the names of streams.
+const (
+	tradeStreams   = "trade/"
+	curveStreams   = "curve/"
+	refusedStreams = "refused/"
+)
 
 // TradeStream names the stream of a trade.
-func TradeStream(uti string) string { return "trade/" + uti }
+func TradeStream(uti string) string { return tradeStreams + uti }
 
 // CurveStream names the stream of a price curve.
-func CurveStream(curve string) string { return "curve/" + curve }
+func CurveStream(curve string) string { return curveStreams + curve }
 
 // EventID is the id of the n-th event that the command with this id puts on record, be it acceptance or refusal: a
 // UUIDv8 (RFC 9562, section 5.8) of SHA-256 over a domain tag, n in four bytes big-endian, and the command id.
@@ -91,7 +95,7 @@ func (c Command) Digest() [sha256.Size]byte {
 		Kind                   string
 		EnteredAt, EffectiveAt int64 // in place of those of Command
 		Command
-	}{Kind(c.Body), c.EnteredAt.UnixMicro(), c.EffectiveAt.UnixMicro(), c})
+	}{KindOf(c.Body).Operation, c.EnteredAt.UnixMicro(), c.EffectiveAt.UnixMicro(), c})
 	if err != nil {
 		panic(fmt.Sprintf("trade: a command that does not marshal: %v", err)) // every field is plain data
 	}

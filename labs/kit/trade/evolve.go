@@ -12,25 +12,15 @@ package trade
 // Corrections need no row: they have taken their slots before. Who may change a closed contract is Decide's affair,
 // since that depends on what is known now and not on the slot.
 func Evolve(t Trade, s Slot) (Trade, *Refusal) {
-	if n, ok := s.Event.Body.(New); ok {
-		return begin(t, s, n)
-	}
-	if t.Status == "" {
+	b, ok := s.Event.Body.(transition)
+	_, begins := s.Event.Body.(New)
+	switch {
+	case t.Status == "" && !begins:
 		return t, refuse(NotBegun, "no contract %s has begun by %s", t.UTI, show(s.Event.EffectiveAt))
+	case !ok:
+		return t, refuse(WrongKind, "%T is not an event of a contract", s.Event.Body)
 	}
-	switch b := s.Event.Body.(type) {
-	case Amend:
-		return amend(t, s, b)
-	case Cancel:
-		return cancel(t, s, b)
-	case Novate:
-		return novate(t, s, b)
-	case Settle:
-		return settle(t, s, b)
-	case Exercise:
-		return exercise(t, s, b)
-	}
-	return t, refuse(WrongKind, "%T is not an event of a contract", s.Event.Body)
+	return b.evolve(t, s)
 }
 
 // live refuses what only a live contract takes.
@@ -44,8 +34,8 @@ func (t Trade) live() *Refusal {
 	return refuse(NotLive, "%s is %s", t.UTI, t.Status)
 }
 
-// begin makes the opening leg: what is bought, and what was paid for it.
-func begin(t Trade, s Slot, n New) (Trade, *Refusal) {
+// evolve makes the opening leg: what is bought, and what was paid for it.
+func (n New) evolve(t Trade, s Slot) (Trade, *Refusal) {
 	if t.Status != "" {
 		return t, refuse(AlreadyBegun, "%s is %s", t.UTI, t.Status)
 	}

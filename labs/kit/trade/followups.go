@@ -24,7 +24,7 @@ const (
 // It is a function of the history up to cause and including it; what comes later is left out. The commands' ids and times come
 // from cause alone, and not from when it was recorded, so deriving them again gives the same commands.
 func FollowUps(uti string, history []Event, cause Event) []Command {
-	if !slices.ContainsFunc(history, func(e Event) bool { return begins(e.Body) != "" }) {
+	if !slices.ContainsFunc(history, func(e Event) bool { return Begun(e.Body) != "" }) {
 		return nil
 	}
 	line := known(uti, history, cause.Version)
@@ -52,9 +52,9 @@ func followUp(uti string, cause Event, slot Slot, own bool) Command {
 		id = fmt.Sprintf("%s/%d", id, slot.Version)
 	}
 	return Command{
-		ID: id, UTI: begins(slot.Event.Body), EnteredAt: cause.EffectiveAt, EffectiveAt: slot.Event.EffectiveAt,
+		ID: id, UTI: Begun(slot.Event.Body), EnteredAt: cause.EffectiveAt, EffectiveAt: slot.Event.EffectiveAt,
 		Actor:  FollowUpActor,
-		Reason: fmt.Sprintf("follows %s of %s, event %s", Kind(cause.Body), uti, cause.ID),
+		Reason: fmt.Sprintf("follows %s of %s, event %s", KindOf(cause.Body).Operation, uti, cause.ID),
 	}
 }
 
@@ -100,8 +100,8 @@ func (l timeline) successors(uti string) map[int64]New {
 		if next.Status == Voided {
 			return nil
 		}
-		if begins(s.Event.Body) != "" && !annuls(s.Event) {
-			all[s.Version] = t.successor(s.Event.Body)
+		if Begun(s.Event.Body) != "" && !annuls(s.Event) {
+			all[s.Version] = t.successor(s.Event.Body.(Beginner))
 		}
 		t = next
 	}
@@ -112,22 +112,22 @@ func (l timeline) successors(uti string) map[int64]New {
 func (n New) same(o New) bool { return Command{Body: n}.Digest() == Command{Body: o}.Digest() }
 
 // successor is the contract that begins where a part of t ends.
-func (t Trade) successor(cause Body) New {
+func (t Trade) successor(cause Beginner) New {
 	n := t.Terms
 	n.Price, n.PriorUTI, n.Fee, n.Capacity, n.CarriedIn = t.Price, t.UTI, Decimal{}, Decimal{}, Decimal{}
-	switch b := cause.(type) {
-	case Novate:
-		n.Quantity, n.Counterparty = b.Quantity, b.Incoming
-	case Exercise:
-		n.exercised(*t.Terms.Instrument.Option, b)
-	}
+	cause.carryOver(t, &n)
 	return n
 }
 
-// exercised makes the terms of an option those of what it is exercised into. A long call and a short put buy, a
+func (b Novate) carryOver(_ Trade, n *New) {
+	n.Quantity, n.Counterparty = b.Quantity, b.Incoming
+}
+
+// carryOver makes the terms of an option those of what it is exercised into. A long call and a short put buy, a
 // long put and a short call sell. What the option leg was worth is carried in, so that the P&L of the two together is the
 // same whether one looks before or after.
-func (n *New) exercised(o Option, b Exercise) {
+func (b Exercise) carryOver(t Trade, n *New) {
+	o := t.Terms.Instrument.Option
 	worth := n.Currency.Amount(o.intrinsic(b.UnderlyingPrice), b.Quantity.Value)
 	n.CarriedIn = n.Side.Sign().Mul(worth).Neg()
 	if o.Kind == Put {

@@ -7,7 +7,8 @@ import "github.com/google/uuid"
 //
 // A correction that restates the quantity as zero says that the reduction did not happen. It leaves the contract as it
 // is, be that live or not.
-func (t Trade) reduce(s Slot, q Quantity, price, fee Decimal, as Status) (Trade, *Refusal) {
+func (t Trade) reduce(s Slot, b Reducer, price, fee Decimal, as Status) (Trade, *Refusal) {
+	q, _ := b.Reduction()
 	if annuls(s.Event) && q.Unit == t.Unit {
 		return t, nil
 	}
@@ -46,27 +47,12 @@ func (t Trade) book(as Status, q Decimal) Trade {
 
 // annuls says whether e is a correction after which a reduction did not happen.
 func annuls(e Event) bool {
-	q, ok := reduction(e.Body)
+	q, ok := Reduction(e.Body)
 	return ok && e.Corrects != uuid.Nil && q.Unit != "" && q.Value.IsZero()
 }
 
-// reduction is how much b takes out; ok says whether it is a body that does.
-func reduction(b Body) (q Quantity, ok bool) {
-	switch b := b.(type) {
-	case Settle:
-		return b.Quantity, true
-	case Novate:
-		return b.Quantity, true
-	case Exercise:
-		return b.Quantity, true
-	case Cancel:
-		return b.Quantity, b.Kind == Terminate
-	}
-	return Quantity{}, false
-}
-
 // settle is delivery, paid for at the contract price and worth the settlement price.
-func settle(t Trade, s Slot, b Settle) (Trade, *Refusal) {
+func (b Settle) evolve(t Trade, s Slot) (Trade, *Refusal) {
 	if r := t.Terms.Instrument.checkPrice("settlement price", b.Price); r != nil {
 		return t, r
 	}
@@ -75,7 +61,7 @@ func settle(t Trade, s Slot, b Settle) (Trade, *Refusal) {
 			return t, r
 		}
 	}
-	t, r := t.reduce(s, b.Quantity, b.Price, Decimal{}, Settled)
+	t, r := t.reduce(s, b, b.Price, Decimal{}, Settled)
 	if r != nil {
 		return t, r
 	}
@@ -83,7 +69,7 @@ func settle(t Trade, s Slot, b Settle) (Trade, *Refusal) {
 	return t, nil
 }
 
-func cancel(t Trade, s Slot, b Cancel) (Trade, *Refusal) {
+func (b Cancel) evolve(t Trade, s Slot) (Trade, *Refusal) {
 	if b.Kind != Void && b.Kind != Terminate {
 		return t, refuse(BadTerms, "kind of cancel %q: want void or terminate", b.Kind)
 	}
@@ -96,12 +82,12 @@ func cancel(t Trade, s Slot, b Cancel) (Trade, *Refusal) {
 	if b.Kind == Void {
 		return void(t)
 	}
-	return t.reduce(s, b.Quantity, t.Price, b.Fee, Terminated)
+	return t.reduce(s, b, t.Price, b.Fee, Terminated)
 }
 
 // novate is the same for this contract whether we leave or stay: what we have afterwards in our second role is another
 // contract (see FollowUps).
-func novate(t Trade, s Slot, b Novate) (Trade, *Refusal) {
+func (b Novate) evolve(t Trade, s Slot) (Trade, *Refusal) {
 	if b.Role != Transferor && b.Role != Remaining {
 		return t, refuse(BadTerms, "role %q: want transferor or remaining", b.Role)
 	}
@@ -117,12 +103,12 @@ func novate(t Trade, s Slot, b Novate) (Trade, *Refusal) {
 	if r := checkFee(b.Fee, t.Currency); r != nil {
 		return t, r
 	}
-	return t.reduce(s, b.Quantity, t.Price, b.Fee, Novated)
+	return t.reduce(s, b, t.Price, b.Fee, Novated)
 }
 
 // exercise gives the option back for what it is worth inside, which a contract on the underlying then carries in (see
 // FollowUps), or which is paid out.
-func exercise(t Trade, s Slot, b Exercise) (Trade, *Refusal) {
+func (b Exercise) evolve(t Trade, s Slot) (Trade, *Refusal) {
 	o := t.Terms.Instrument.Option
 	if o == nil {
 		return t, refuse(NotAnOption, "%s is on %s", t.UTI, t.Instrument)
@@ -133,7 +119,7 @@ func exercise(t Trade, s Slot, b Exercise) (Trade, *Refusal) {
 	if at := s.Event.EffectiveAt; !annuls(s.Event) && (at.Before(o.From) || at.After(o.Until)) {
 		return t, refuse(OutsideWindow, "%s, but the window is from %s to %s", show(at), show(o.From), show(o.Until))
 	}
-	return t.reduce(s, b.Quantity, o.intrinsic(b.UnderlyingPrice), Decimal{}, Exercised)
+	return t.reduce(s, b, o.intrinsic(b.UnderlyingPrice), Decimal{}, Exercised)
 }
 
 func (t Trade) checkExercise(b Exercise) *Refusal {

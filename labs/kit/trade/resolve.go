@@ -18,20 +18,13 @@ func (t Trade) resolve(body Body, at time.Time) (Body, *Refusal) {
 	case Amend:
 		b.Quantity, r = t.amended(b.Quantity, at)
 		return b, r
-	case Cancel:
-		if b.Kind == Terminate {
-			b.Quantity, r = t.reduced(b.Quantity, at)
+	case Reducer:
+		q, ok := b.Reduction()
+		if !ok {
+			return body, nil
 		}
-		return b, r
-	case Novate:
-		b.Quantity, r = t.reduced(b.Quantity, at)
-		return b, r
-	case Settle:
-		b.Quantity, r = t.reduced(b.Quantity, at)
-		return b, r
-	case Exercise:
-		b.Quantity, r = t.reduced(b.Quantity, at)
-		return b, r
+		q, r = t.reduced(q, at)
+		return b.WithReduction(q), r
 	}
 	return body, nil
 }
