@@ -5,20 +5,23 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A Mode says which programs a new schema must not break.
+// A Mode names the programs that a new schema must not break.
 type Mode = contract.Mode
 
-// ErrIncompatible is wrapped with what breaks.
+// ErrIncompatible is wrapped with the reason.
 var ErrIncompatible = contract.ErrIncompatible
 
-// Compatible says whether next may follow the published versions, which are given oldest first (L1.I7). To Avro's own rules it adds
-// one: a logical type never changes, nor a decimal's precision or scale.
+// Compatible reports why next may not follow the published versions, which are given oldest first
+// (L1.I7). It adds one rule to Avro's own: a logical type never changes, nor the precision or scale
+// of a decimal.
 //
-// A mode that is none, and a next that is no schema, are incompatible with anything, even when nothing is published yet. The mode NONE lets
-// everything else through.
+// An unknown mode and a next that is not a schema are always incompatible, even if nothing is
+// published yet. The mode NONE allows everything else.
 //
-// Exercise 6. The library has Avro's own rules: avro.NewSchemaCompatibility().Compatible(reader, writer). Parse each schema with a cache of its
-// own (avro.ParseWithCache with a new avro.SchemaCache): avro.Parse keeps all that it parsed for as long as the program runs.
+// Exercise 6. The library has Avro's own rules:
+// avro.NewSchemaCompatibility().Compatible(reader, writer). Parse each schema with a cache of its
+// own (avro.ParseWithCache with a new avro.SchemaCache), because avro.Parse keeps every schema that
+// it parsed as long as the program runs.
 func Compatible(mode Mode, next string, published ...string) error {
 	return check.TODO("L1.compatible")
 }

@@ -15,10 +15,11 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// An event is a CloudEvent 1.0 in binary mode (CloudEvents Kafka Protocol Binding 1.0.2, section 3.2): its attributes are headers with
-// the prefix ce_, its data is the record's value, its stream the record's key. An attribute without a value has no header.
+// An event is a CloudEvent 1.0 in binary mode (CloudEvents Kafka Protocol Binding 1.0.2, section
+// 3.2). Its attributes are headers with the prefix ce_, its data is the record's value, and its
+// stream is the record's key. An attribute without a value has no header.
 //
-// An envelope is a map of those headers, on its way in or out.
+// An envelope maps those headers to their values.
 type envelope map[string]string
 
 const (
@@ -29,22 +30,25 @@ const (
 	offloadScheme = "sha256:" // of ce_dataref (CloudEvents extension "Dataref")
 )
 
-// names are the headers of a record in their order.
+// names lists the headers of a record in their order.
 var names = []string{
-	"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_schema", "ce_fingerprint", "ce_effectiveat", "ce_corrects",
-	"ce_actor", "ce_approver", "ce_reason", "ce_correlationid", "ce_causationid", "ce_traceparent",
-	"ce_ends", "ce_dataref", "content-type",
+	"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_schema", "ce_fingerprint",
+	"ce_effectiveat", "ce_corrects", "ce_actor", "ce_approver", "ce_reason", "ce_correlationid",
+	"ce_causationid", "ce_traceparent", "ce_ends", "ce_dataref", "content-type",
 }
 
-// recordOf is e as a record, without a topic.
+// recordOf returns e as a record without a topic.
 func recordOf(e contract.Event) *kgo.Record {
 	values := envelope{
 		"ce_specversion": specVersion, "content-type": dataType,
 		"ce_id": e.ID.String(), "ce_source": e.Source, "ce_type": e.Type,
-		"ce_schema": strconv.Itoa(e.Schema), "ce_fingerprint": hex.EncodeToString(e.Fingerprint[:]),
-		"ce_effectiveat": e.EffectiveAt.UTC().Format(timeFormat), "ce_corrects": unlessNil(e.Corrects),
-		"ce_actor": e.Actor, "ce_approver": e.Approver, "ce_reason": e.Reason,
-		"ce_correlationid": unlessNil(e.Correlation), "ce_causationid": unlessNil(e.Causation), "ce_traceparent": e.Traceparent,
+		"ce_schema":      strconv.Itoa(e.Schema),
+		"ce_fingerprint": hex.EncodeToString(e.Fingerprint[:]),
+		"ce_effectiveat": e.EffectiveAt.UTC().Format(timeFormat),
+		"ce_corrects":    unlessNil(e.Corrects),
+		"ce_actor":       e.Actor, "ce_approver": e.Approver, "ce_reason": e.Reason,
+		"ce_correlationid": unlessNil(e.Correlation), "ce_causationid": unlessNil(e.Causation),
+		"ce_traceparent": e.Traceparent,
 	}
 	if e.Ends {
 		values["ce_ends"] = isTrue
@@ -68,15 +72,17 @@ func unlessNil(id uuid.UUID) string {
 	return id.String()
 }
 
-// eventOf is the inverse of recordOf. Its error says which header cannot be read, or what else makes this no valid event.
+// eventOf is the inverse of recordOf. Its error names the header that cannot be read, or the rule
+// of a valid event that is broken.
 func eventOf(r *kgo.Record) (contract.Event, error) {
 	v := envelope{}
 	for _, h := range r.Headers {
 		v[h.Key] = string(h.Value)
 	}
 	e := contract.Event{
-		Stream: string(r.Key), Type: v["ce_type"], Actor: v["ce_actor"], Approver: v["ce_approver"], Reason: v["ce_reason"],
-		Traceparent: v["ce_traceparent"], Source: v["ce_source"], Data: r.Value,
+		Stream: string(r.Key), Type: v["ce_type"], Actor: v["ce_actor"], Approver: v["ce_approver"],
+		Reason: v["ce_reason"], Traceparent: v["ce_traceparent"], Source: v["ce_source"],
+		Data: r.Value,
 	}
 	var err error
 	parse := func(name string, read func(string) error) {
@@ -87,10 +93,15 @@ func eventOf(r *kgo.Record) (contract.Event, error) {
 		}
 	}
 	parse("ce_schema", func(s string) (err error) { e.Schema, err = strconv.Atoi(s); return })
-	parse("ce_effectiveat", func(s string) (err error) { e.EffectiveAt, err = time.Parse(timeFormat, s); return })
+	parse("ce_effectiveat", func(s string) (err error) {
+		e.EffectiveAt, err = time.Parse(timeFormat, s)
+		return
+	})
 	parse("ce_fingerprint", func(s string) error { return decodeHex(e.Fingerprint[:], s) })
 	parse("ce_ends", func(s string) (err error) { e.Ends, err = strconv.ParseBool(s); return })
-	parse("ce_dataref", func(s string) error { return decodeHex(e.BodyDigest[:], strings.TrimPrefix(s, offloadScheme)) })
+	parse("ce_dataref", func(s string) error {
+		return decodeHex(e.BodyDigest[:], strings.TrimPrefix(s, offloadScheme))
+	})
 	id := func(name string, to *uuid.UUID) {
 		parse(name, func(s string) error { return to.UnmarshalText([]byte(s)) })
 	}

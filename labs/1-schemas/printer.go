@@ -17,13 +17,15 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// JSON renders a body for people, as one object on one line: the fields of its schema in their order, those that are null left out,
-// decimals as strings, times in UTC, a delivery in its short form, a digest in hexadecimal. The same body gives the same text.
+// JSON renders a body for people, as one object on one line. It has the fields of the schema in
+// their order, without those that are null. Decimals are strings, times are in UTC, a delivery has
+// its short form, and a digest is hexadecimal. The same body gives the same text.
 //
 //	{"quantity":{"value":"2160","unit":"MWh"},"price":"83.1"}
 //
-// It fails with ErrUnencodable for a text that is not UTF-8, a decimal with more places than its schema has, and a symbol that is none of
-// its schema's: it would show what cannot be recorded. There is no way back: data is kept as Avro alone.
+// JSON fails with ErrUnencodable for a text that is not UTF-8, a decimal with more places than its
+// schema has, and a symbol that its schema does not have, because these cannot be recorded. There
+// is no inverse: data is kept as Avro only.
 func JSON(body trade.Body) ([]byte, error) {
 	typ := typeOf(body)
 	if typ == "" {
@@ -31,14 +33,14 @@ func JSON(body trade.Body) ([]byte, error) {
 	}
 	p := &printer{}
 	f := latest(typ)
-	p.object(func() { f.walk(p, f.from(body)) })
+	p.object(func() { f.walk(p, f.fromBody(body)) })
 	if p.err != nil {
 		return nil, fmt.Errorf("render %s: %w", typ, p.err)
 	}
 	return p.out.Bytes(), nil
 }
 
-// A printer renders the fields that it is shown.
+// A printer renders the fields of a walk.
 type printer struct {
 	out bytes.Buffer
 	err error
@@ -46,15 +48,15 @@ type printer struct {
 
 var _ fields = (*printer)(nil)
 
-// unfit keeps the first value that cannot be shown as it is.
-func (p *printer) unfit(name, format string, args ...any) {
+// reject records the first value that cannot be rendered.
+func (p *printer) reject(name, format string, args ...any) {
 	if p.err == nil {
 		p.err = fmt.Errorf("%s: %w: %s", name, contract.ErrUnencodable, fmt.Sprintf(format, args...))
 	}
 }
 
-// next separates what follows from what stands before it, unless that opened an object or a list.
-func (p *printer) next() {
+// separate writes a comma, unless an object or a list has just begun.
+func (p *printer) separate() {
 	if n := p.out.Len(); n > 0 {
 		if last := p.out.Bytes()[n-1]; last != '{' && last != '[' {
 			p.out.WriteByte(',')
@@ -63,12 +65,13 @@ func (p *printer) next() {
 }
 
 func (p *printer) key(name string) {
-	p.next()
+	p.separate()
 	p.quoted(name)
 	p.out.WriteByte(':')
 }
 
-// quoted writes a JSON string. What is shown on a terminal keeps its < and &, which encoding/json would escape for HTML.
+// quoted writes a JSON string. It keeps < and &, which encoding/json would escape for HTML, because
+// people read the text on a terminal.
 func (p *printer) quoted(s string) {
 	encoder := json.NewEncoder(&p.out)
 	encoder.SetEscapeHTML(false)
@@ -84,7 +87,7 @@ func (p *printer) object(walk func()) {
 
 func (p *printer) text(name string, v *string) {
 	if !utf8.ValidString(*v) {
-		p.unfit(name, "%q is not UTF-8", *v)
+		p.reject(name, "%q is not UTF-8", *v)
 	}
 	p.key(name)
 	p.quoted(*v)
@@ -99,7 +102,7 @@ func (p *printer) string(name, v string) { p.text(name, &v) }
 
 func (p *printer) decimal(name string, v *trade.Decimal, scale int32) {
 	if v.Places() > scale {
-		p.unfit(name, "%s has more than %d digits behind the point", v, scale)
+		p.reject(name, "%s has more than %d decimal places", v, scale)
 	}
 	p.string(name, v.String())
 }
@@ -116,7 +119,7 @@ func (p *printer) present(_ string, has bool) bool     { return has }
 
 func (p *printer) symbol(name, text string, i, _ int) int {
 	if i < 0 {
-		p.unfit(name, "%q is not one of its symbols", text)
+		p.reject(name, "%q is not one of its symbols", text)
 	}
 	p.string(name, text)
 	return i
@@ -131,7 +134,7 @@ func (p *printer) list(name string, n int, _ func(), item func(i int)) {
 	p.key(name)
 	p.out.WriteByte('[')
 	for i := range n {
-		p.next()
+		p.separate()
 		p.object(func() { item(i) })
 	}
 	p.out.WriteByte(']')

@@ -20,11 +20,12 @@ func NewProducer(client *kgo.Client, topic string, codec contract.Codec) *Produc
 	return &Producer{}
 }
 
-// Publish sends an event and waits for the brokers (L1.I8). An event that is not valid (contract.Event.Validate) is not sent.
+// Publish sends an event and waits for the brokers (L1.I8). It does not send an event that is not
+// valid (contract.Event.Validate).
 //
 // Exercise 7. recordOf (envelope.go) makes the record.
 func (p *Producer) Publish(ctx context.Context, e contract.Event, body trade.Body) error {
 	return check.TODO("L1.publish")
 }
 
-var _ = recordOf // given, and not used yet: take this line away when you use it
+var _ = recordOf // provided and not used yet: remove this line when you use it

@@ -10,9 +10,11 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// This file, for data, and meaning.go, for schemas, alone know hamba/avro. The library is no longer maintained, and its convenient half is not safe for a log:
-// Unmarshal reports no error for input that is cut at a field or goes on after its end, allocates what a hostile length asks
-// for, and rounds decimals. So only its primitives are used, every error is looked at, and lengths are checked here.
+// Only this file (for data) and compatible.go (for schemas) use hamba/avro. The library is no
+// longer maintained, and its convenient half is not safe for a log: Unmarshal reports no error for
+// input that ends between two fields or continues after the last one, allocates as much memory as
+// a hostile length asks for, and rounds decimals. This file uses only its primitives, looks at
+// every error, and checks lengths itself.
 
 // An encoder writes Avro primitives.
 type encoder struct{ w *avro.Writer }
@@ -26,7 +28,7 @@ func (e encoder) bytes(b []byte)  { e.w.WriteBytes(b) }
 func (e encoder) raw(b []byte)    { _, _ = e.w.Write(b) } // appends to a buffer: cannot fail
 func (e encoder) done() []byte    { return e.w.Buffer() }
 
-// A decoder reads Avro primitives. Its first error stays; after it every read gives zero.
+// A decoder reads Avro primitives. It keeps its first error; every later read returns zero.
 type decoder struct {
 	r    *avro.Reader
 	size int64 // of the whole input: nothing in it can be longer
@@ -39,7 +41,7 @@ func newDecoder(data []byte) decoder {
 func (d decoder) long() int64 { return d.r.ReadLong() }
 func (d decoder) bool() bool  { return d.r.Error == nil && d.r.ReadBool() }
 
-// raw reads n bytes. A caller that takes n from the input has checked it by length.
+// raw reads n bytes. A caller that took n from the input has checked it with length.
 func (d decoder) raw(n int64) []byte {
 	if d.r.Error != nil {
 		return nil
@@ -51,7 +53,8 @@ func (d decoder) raw(n int64) []byte {
 
 func (d decoder) bytes() []byte { return d.raw(d.length()) }
 
-// length reads how many bytes or items follow. It is checked before anything is allocated for them: each takes a byte at least.
+// length reads the number of bytes or items that follow. It checks the number before anything is
+// allocated: each item takes at least one byte.
 func (d decoder) length() int64 {
 	n := d.r.ReadLong()
 	switch {
@@ -76,7 +79,7 @@ func (d decoder) fail(err error) {
 
 func (d decoder) failed() bool { return d.r.Error != nil }
 
-// err is the first error, as one of the contract's.
+// err returns the first error, as one of the contract's errors.
 func (d decoder) err() error {
 	err := d.r.Error
 	switch {
@@ -84,13 +87,14 @@ func (d decoder) err() error {
 		return nil
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: %w", contract.ErrTruncated, err)
-	case errors.Is(err, contract.ErrMalformed), errors.Is(err, contract.ErrOversize), errors.Is(err, contract.ErrTruncated):
+	case errors.Is(err, contract.ErrMalformed), errors.Is(err, contract.ErrOversize),
+		errors.Is(err, contract.ErrTruncated):
 		return err
 	}
 	return fmt.Errorf("%w: %w", contract.ErrMalformed, err)
 }
 
-// end is err, or ErrTrailing where input is left.
+// end returns the first error, or ErrTrailing if input is left.
 func (d decoder) end() error {
 	if err := d.err(); err != nil {
 		return err

@@ -9,8 +9,9 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// fields walks over a body, in the order of its schema. Whatever does not fit is kept as the walker's first error, under the
-// name of its field, and ends the walk in effect: a caller asks for it once, at the end.
+// fields is a walker: a walk calls one method for each field of a body, in the order of the schema.
+// A walker keeps the first value that does not fit as its error, with the name of the field. The
+// walk continues without effect, and its caller asks for the error at the end.
 type fields interface {
 	text(name string, v *string)
 	flag(name string, v *bool)
@@ -21,54 +22,58 @@ type fields interface {
 	id(name string, v *uuid.UUID)
 	digest(name string, v *[32]byte)
 
-	// symbol is one of a closed set of n: i is its index, -1 for a text that is none of them. A reader returns what it
-	// found, every other walker returns i.
+	// symbol visits an enum of n symbols. i is the index of text, or -1 if text is none of them.
+	// A reader returns the index that it read; every other walker returns i.
 	symbol(name, text string, i, n int) int
-	// present says whether a field that may be null is there. A writer is told by has; a reader finds out.
+	// present reports whether a field that may be null has a value. A writer takes it from has; a
+	// reader reads it.
 	present(name string, has bool) bool
-	// record walks over the fields of a nested record.
+	// record visits the fields of a nested record.
 	record(name string, walk func())
-	// list walks over n items. A reader finds out how many there are, and calls grow before each.
+	// list visits n items. A reader reads their number, and calls grow before each item.
 	list(name string, n int, grow func(), item func(i int))
 }
 
-// Scales of the decimals in the catalog. See schemas/README.md for why these.
+// Scales of the decimals in the catalog. schemas/README.md gives the reasons.
 const (
 	unitScale   = 6 // quantities, capacities and prices per unit
 	amountScale = 4 // amounts of money
 	precision   = 28
 )
 
-// enum is a field of one of the named values.
+// enum visits a field that has one of the given values.
 func enum[T ~string](f fields, name string, v *T, values ...T) {
-	// Only a reader finds another symbol than it was shown: what a writer is shown belongs to its caller, who may share it.
-	if i := f.symbol(name, string(*v), slices.Index(values, *v), len(values)); i >= 0 && *v != values[i] {
+	i := f.symbol(name, string(*v), slices.Index(values, *v), len(values))
+	// Only a reader finds another value. Every other walker must not write here: the body belongs
+	// to the caller of Encode, who may share it.
+	if i >= 0 && *v != values[i] {
 		*v = values[i]
 	}
 }
 
-// optionalText is a text that may be null, which the empty text is.
+// optionalText visits a text that may be null. The empty text is written as null.
 func optionalText(f fields, name string, v *string) {
 	if f.present(name, *v != "") {
 		f.text(name, v)
 	}
 }
 
-// optionalDecimal is a decimal that may be null, which zero is.
+// optionalDecimal visits a decimal that may be null. Zero is written as null.
 func optionalDecimal(f fields, name string, v *trade.Decimal, scale int32) {
 	if f.present(name, !v.IsZero()) {
 		f.decimal(name, v, scale)
 	}
 }
 
-// optionalQuantity is a quantity that may be null, which the zero Quantity is.
+// optionalQuantity visits a quantity that may be null. The zero Quantity is written as null.
 func optionalQuantity(f fields, name string, v *trade.Quantity) {
 	if f.present(name, !v.IsZero()) {
 		quantity(f, name, v)
 	}
 }
 
-// quantity is a record of value and unit. Only what is conserved may be recorded: MW is not among the units.
+// quantity visits a record of value and unit. MW is not among the units: only conserved quantities
+// may be recorded.
 func quantity(f fields, name string, v *trade.Quantity) {
 	f.record(name, func() {
 		f.decimal("value", &v.Value, unitScale)
@@ -76,8 +81,9 @@ func quantity(f fields, name string, v *trade.Quantity) {
 	})
 }
 
-// at is what p points to, made if there is nothing yet: a reader fills it in.
-func at[T any](p **T) *T {
+// allocate returns *p. If it is nil, allocate first sets it to a new value, for a reader to fill
+// in.
+func allocate[T any](p **T) *T {
 	if *p == nil {
 		*p = new(T)
 	}

@@ -7,37 +7,47 @@ import (
 	"example.com/blotter/schemas"
 )
 
-// A format is how one version of one event type is walked. What it walks over is a value of its own type: for most types the body
-// itself, for the others what stands between the body and the schema.
+// A format describes how one version of one event type is walked. The walk visits a value of the
+// format's own type. For most types that is the body itself; for the others it is a type between
+// the body and the schema.
 type format struct {
 	typ     string
 	version int
-	walk    func(f fields, in any) (out any) // out is in as the walker left it; a nil in stands for the empty value
-	from    func(body any) any               // a body as a value of this version; nil for the body itself, or for a version that is not written
-	body    func(value any) any              // the inverse of from
-	next    func(value any) any              // what says the same in the next version; nil for the version that is written
+	// walk visits a copy of in and returns it as the walker left it. A nil in is the zero value.
+	walk func(f fields, in any) (out any)
+	// fromBody turns a body into a value of this version, and toBody is its inverse. Both are nil
+	// for a version that is no longer written.
+	fromBody func(body any) any
+	toBody   func(value any) any
+	// next turns a value into one of the next version. It is nil for the latest version.
+	next func(value any) any
 }
 
-// formats has the version of every type that is written today. Those before it are in upcast.go.
-var formats = []format{
-	is("trade.new", 1, begun),
-	is("trade.amended", 1, amended),
-	is("trade.cancelled", 1, cancelled),
-	is("trade.novated", 1, novated),
-	is("trade.settled", 2, settled),
-	is("trade.exercised", 1, exercised),
-	is("command.refused", 1, refused),
-	through("price.marked", 2, walkMarked, markedOf, marked.body),
-	is(headType, 1, head),
+// currentFormats lists the version of each type that is written today. The earlier versions are in
+// oldFormats (upcast.go).
+var currentFormats = []format{
+	bodyFormat("trade.new", 1, walkNew),
+	bodyFormat("trade.amended", 1, walkAmend),
+	bodyFormat("trade.cancelled", 1, walkCancel),
+	bodyFormat("trade.novated", 1, walkNovate),
+	bodyFormat("trade.settled", 2, walkSettle),
+	bodyFormat("trade.exercised", 1, walkExercise),
+	bodyFormat("command.refused", 1, walkRefused),
+	valueFormat("price.marked", 2, walkMarked, markedOf, marked.body),
+	bodyFormat(headType, 1, walkHead),
 }
 
-// is a format whose value is the body.
-func is[B any](typ string, version int, walk func(fields, *B)) format {
-	return through(typ, version, walk, func(b B) B { return b }, func(b B) B { return b })
+// bodyFormat returns a format whose value is the body.
+func bodyFormat[B any](typ string, version int, walk func(fields, *B)) format {
+	same := func(b B) B { return b }
+	return valueFormat(typ, version, walk, same, same)
 }
 
-// through is a format whose value is a V. A walk is over a copy, and a walker that does not read writes nothing: what a caller holds stays as it is.
-func through[B, V any](typ string, version int, walk func(fields, *V), from func(B) V, body func(V) B) format {
+// valueFormat returns a format whose value is a V. Its walk visits a copy. A walker that does not
+// read writes nothing, and so never changes a body that the caller holds.
+func valueFormat[B, V any](
+	typ string, version int, walk func(fields, *V), fromBody func(B) V, toBody func(V) B,
+) format {
 	return format{
 		typ: typ, version: version,
 		walk: func(f fields, in any) any {
@@ -45,13 +55,16 @@ func through[B, V any](typ string, version int, walk func(fields, *V), from func
 			walk(f, &v)
 			return v
 		},
-		from: func(b any) any { return from(b.(B)) },
-		body: func(v any) any { return body(v.(V)) },
+		fromBody: func(b any) any { return fromBody(b.(B)) },
+		toBody:   func(v any) any { return toBody(v.(V)) },
 	}
 }
 
-// before is a format that is no longer written.
-func before[V, N any](typ string, version int, walk func(V, fields) V, next func(V) N) format {
+// oldFormat returns the format of a version that is no longer written. next turns its value into
+// one of the next version.
+func oldFormat[V, N any](
+	typ string, version int, walk func(V, fields) V, next func(V) N,
+) format {
 	return format{
 		typ: typ, version: version,
 		walk: func(f fields, in any) any {
@@ -62,9 +75,9 @@ func before[V, N any](typ string, version int, walk func(V, fields) V, next func
 	}
 }
 
-// formatOf is the format of a schema of the catalog, and false for one that this program cannot walk.
+// formatOf returns the format of a schema of the catalog, or false if this program has none.
 func formatOf(typ string, version int) (format, bool) {
-	for _, list := range [][]format{formats, older} {
+	for _, list := range [][]format{currentFormats, oldFormats} {
 		for _, f := range list {
 			if f.typ == typ && f.version == version {
 				return f, true
@@ -74,7 +87,8 @@ func formatOf(typ string, version int) (format, bool) {
 	return format{}, false
 }
 
-// latest is the format that a type is written in. The catalog and formats are one by a test, so a missing format is a broken invariant.
+// latest returns the format in which a type is written. A test holds the formats against the
+// catalog, so a missing format is a broken invariant.
 func latest(typ string) format {
 	s, _ := schemas.Latest(typ)
 	f, ok := formatOf(typ, s.Version)
@@ -84,13 +98,14 @@ func latest(typ string) format {
 	return f
 }
 
-// today is the body of a value that was read in format f, one version after the other.
-func (f format) today(value any) any {
+// upcast converts a value of format f from version to version, and returns the body that it is in
+// the latest.
+func (f format) upcast(value any) any {
 	for f.next != nil {
 		value = f.next(value)
 		f, _ = formatOf(f.typ, f.version+1)
 	}
-	return f.body(value)
+	return f.toBody(value)
 }
 
 // typeOf returns the event type of a body, or "" for a body that is never recorded.

@@ -19,29 +19,32 @@ type Producer struct {
 
 var _ contract.Producer = (*Producer)(nil)
 
-// NewProducer writes through client, which stays the caller's. The client is left at its defaults for producing: idempotent, and
-// acknowledged by every replica in sync, so that a retry of its own neither doubles nor reorders.
+// NewProducer writes through client, which stays the caller's. Leave the client's defaults for
+// producing: it is idempotent and waits for every replica in sync, and its retries neither
+// duplicate nor reorder records.
 func NewProducer(client *kgo.Client, topic string, codec contract.Codec) *Producer {
 	return &Producer{client, topic, codec}
 }
 
-// Publish sends an event and waits for the brokers (see contract.Producer). The stream is the key: one stream is in one partition, and
-// so in one order.
+// Publish sends an event and waits for the brokers (see contract.Producer). The stream is the key:
+// a stream lies in one partition, and so keeps its order.
 func (p *Producer) Publish(ctx context.Context, e contract.Event, body trade.Body) error {
 	payload, err := p.codec.Encode(ctx, body)
 	if err != nil {
 		return err
 	}
-	e.Type, e.Schema, e.Fingerprint, e.Data = payload.Type, payload.Schema, payload.Fingerprint, payload.Data
+	e.Type, e.Schema = payload.Type, payload.Schema
+	e.Fingerprint, e.Data = payload.Fingerprint, payload.Data
 	if err := e.Validate(); err != nil {
 		return err
 	}
 	r := recordOf(e)
 	r.Topic = p.topic
-	// Crash here: nothing is written, and nobody was told otherwise.
+	// A crash here means that nothing is written, and the caller has no answer.
 	if err := p.client.ProduceSync(ctx, r).FirstErr(); err != nil {
 		return fmt.Errorf("publish %s to %s: %w", e.ID, p.topic, err)
 	}
-	// Crash here: it is written, and the caller does not know. It publishes again; readers know the event by its id.
+	// A crash here means that the event is written and the caller does not know. The caller
+	// publishes it again, and readers recognise it by its id.
 	return nil
 }

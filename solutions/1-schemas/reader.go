@@ -12,8 +12,8 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// A reader fills in the fields that it is shown. What it takes, format.read writes again: so a value that the writer refuses, such
-// as a decimal with too many digits, needs no second check here.
+// A reader fills in the fields of a walk. format.read writes the value again afterwards. A value
+// that the writer refuses, such as a decimal with too many digits, needs no second check here.
 type reader struct{ in decoder }
 
 var _ fields = (*reader)(nil)
@@ -51,7 +51,7 @@ func (r *reader) period(name string, v *trade.Period) {
 	*v = trade.Period{Start: r.day(name), End: r.day(name)}
 }
 
-// day reads an int. It is read as a long, so that one that is too large is seen and not cut to 32 bits.
+// day reads an int. It reads it as a long, to detect a value that does not fit 32 bits.
 func (r *reader) day(name string) trade.Day {
 	n := r.in.long()
 	if n < math.MinInt32 || n > math.MaxInt32 {
@@ -96,7 +96,7 @@ func (r *reader) present(name string, _ bool) bool {
 	}
 }
 
-// list reads blocks until an empty one.
+// list reads blocks until it finds an empty one.
 func (r *reader) list(_ string, _ int, grow func(), item func(i int)) {
 	for i := 0; ; {
 		n := r.in.length()

@@ -14,7 +14,7 @@ import (
 // A Registry gives schemas their ids.
 type Registry = contract.Registry
 
-// Confluent is a registry that speaks Confluent's REST interface, at a base URL.
+// Confluent returns a registry that speaks Confluent's REST interface at a base URL.
 func Confluent(url string) (Registry, error) {
 	client, err := sr.NewClient(sr.URLs(url), sr.UserAgent("blotter"))
 	if err != nil {
@@ -26,7 +26,8 @@ func Confluent(url string) (Registry, error) {
 type confluent struct{ client *sr.Client }
 
 func (r confluent) Register(ctx context.Context, subject, text string) (int, error) {
-	return r.client.RegisterSchema(ctx, subject, sr.Schema{Schema: text, Type: sr.TypeAvro}, -1, -1)
+	schema := sr.Schema{Schema: text, Type: sr.TypeAvro}
+	return r.client.RegisterSchema(ctx, subject, schema, -1, -1)
 }
 
 // notFound is the registry's error code for an id that it does not have.
@@ -41,8 +42,8 @@ func (r confluent) Text(ctx context.Context, id int) (string, error) {
 	return schema.Schema, err
 }
 
-// InMemory is a registry that lasts as long as the process. It numbers schemas from 1 in the order of their first registration,
-// so the same program gives the same ids.
+// InMemory returns a registry that lasts as long as the process. It numbers schemas from 1 in the
+// order of their first registration. Ids change when the catalog grows: ask Register for them.
 func InMemory() Registry { return &inMemory{} }
 
 type inMemory struct {

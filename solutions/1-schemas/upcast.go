@@ -2,51 +2,53 @@ package codec
 
 import "example.com/blotter/labs/kit/trade"
 
-// This file is where the past meets the present (L1.I4). A version that is no longer written has its own type here, its walk over the
-// fields in the order of its schema, and its step: what one would have written in the next version to say the same. Steps
-// are chained, so each knows two versions and none knows today's. A step never fails and never looks anything up: what was said then
-// is all there is, and a field that nobody was asked for stays empty.
+// oldFormats lists the versions that are no longer written (L1.I4). Each has its own type in this
+// file, a walk over its fields in the order of its schema, and a step to the next version: the
+// value that a producer of the next version would have written for the same fact. Steps are
+// chained, and each knows two versions only. A step never fails and never looks anything up. It has
+// only what the producer recorded, and a field that did not exist then stays empty.
 //
-// When a type gets its next version: copy the walk and the type of the one before to here, write the step, and leave what is here alone.
-var older = []format{
-	before("price.marked", 1, marked1.walk, marked1.next),
-	before("trade.settled", 1, settled1.walk, settled1.next),
+// When a type gets its next version, copy its current type and walk to this file, write the step,
+// and leave the rest of this file unchanged.
+var oldFormats = []format{
+	oldFormat("price.marked", 1, markedV1.walk, markedV1.next),
+	oldFormat("trade.settled", 1, settledV1.walk, settledV1.next),
 }
 
-// marked1 is price.marked, version 1: it named the curve in one text.
-type marked1 struct {
+// markedV1 is price.marked, version 1. It named the curve in one text.
+type markedV1 struct {
 	curve    string
 	currency trade.Currency
 	points   []trade.Point
 }
 
-func (b marked1) walk(f fields) marked1 {
+func (b markedV1) walk(f fields) markedV1 {
 	f.text("curve", &b.curve)
 	f.text("currency", (*string)(&b.currency))
 	points(f, &b.points)
 	return b
 }
 
-// next splits the curve's name. No registry would find it out if this step were missing: to read version 1 under the schema of
-// version 2 is allowed by every rule for new readers, and gives two nulls.
-func (b marked1) next() marked {
+// next splits the curve's name. No registry would notice a missing step: every backward mode lets
+// new readers read version 1 under the schema of version 2, and the result has two nulls.
+func (b markedV1) next() marked {
 	m := marked{currency: b.currency, points: b.points}
-	m.commodity, m.market = split(b.curve)
+	m.commodity, m.market = splitCurve(b.curve)
 	return m
 }
 
-// settled1 is trade.settled, version 1: nobody was asked who published the price.
-type settled1 struct {
+// settledV1 is trade.settled, version 1. It did not have the source of the price.
+type settledV1 struct {
 	quantity trade.Quantity
 	price    trade.Decimal
 }
 
-func (b settled1) walk(f fields) settled1 {
+func (b settledV1) walk(f fields) settledV1 {
 	quantity(f, "quantity", &b.quantity)
 	f.decimal("price", &b.price, unitScale)
 	return b
 }
 
-func (b settled1) next() trade.Settle {
+func (b settledV1) next() trade.Settle {
 	return trade.Settle{Quantity: b.quantity, Price: b.price}
 }

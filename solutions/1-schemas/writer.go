@@ -11,7 +11,7 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// A writer encodes the fields that it is shown.
+// A writer encodes the fields of a walk.
 type writer struct {
 	out encoder
 	err error
@@ -19,8 +19,8 @@ type writer struct {
 
 var _ fields = (*writer)(nil)
 
-// unfit keeps the first value that its schema cannot hold (L1.I1).
-func (w *writer) unfit(name, format string, args ...any) {
+// reject records the first value that its schema cannot hold (L1.I1).
+func (w *writer) reject(name, format string, args ...any) {
 	if w.err == nil {
 		w.err = fmt.Errorf("%s: %w: %s", name, contract.ErrUnencodable, fmt.Sprintf(format, args...))
 	}
@@ -28,7 +28,7 @@ func (w *writer) unfit(name, format string, args ...any) {
 
 func (w *writer) text(name string, v *string) {
 	if !utf8.ValidString(*v) {
-		w.unfit(name, "%q is not UTF-8", *v)
+		w.reject(name, "%q is not UTF-8", *v)
 	}
 	w.out.string(*v)
 }
@@ -39,20 +39,20 @@ func (w *writer) number(_ string, v *int64) { w.out.long(*v) }
 func (w *writer) decimal(name string, v *trade.Decimal, scale int32) {
 	unscaled, err := v.Unscaled(scale)
 	if err != nil {
-		w.unfit(name, "%v", err)
+		w.reject(name, "%v", err)
 	}
 	if tooLong(*v, scale) {
-		w.unfit(name, "%s has more than %d digits at scale %d", *v, precision, scale)
+		w.reject(name, "%s has more than %d digits at scale %d", *v, precision, scale)
 	}
 	w.out.bytes(unscaled)
 }
 
 func (w *writer) instant(name string, v *time.Time) {
 	switch micros := v.UnixMicro(); {
-	case outOfTime(*v):
-		w.unfit(name, "%s is not in the years 1 to 9999", v)
+	case yearOutOfRange(*v):
+		w.reject(name, "%s is not in the years 1 to 9999", v)
 	case !v.Equal(time.UnixMicro(micros)):
-		w.unfit(name, "%s is finer than a microsecond", v)
+		w.reject(name, "%s is finer than a microsecond", v)
 	default:
 		w.out.long(micros)
 	}
@@ -70,7 +70,7 @@ func (w *writer) present(_ string, p bool) bool { w.out.long(branch(p)); return 
 
 func (w *writer) symbol(name, text string, i, _ int) int {
 	if i < 0 {
-		w.unfit(name, "%q is not one of its symbols", text)
+		w.reject(name, "%q is not one of its symbols", text)
 	}
 	w.out.long(int64(i))
 	return i
@@ -87,7 +87,7 @@ func (w *writer) list(_ string, n int, _ func(), item func(i int)) {
 	w.out.long(0)
 }
 
-// branch is the index in a union of null and something.
+// branch returns the index of a value in a union of null and the value's type.
 func branch(present bool) int64 {
 	if present {
 		return 1
@@ -95,12 +95,12 @@ func branch(present bool) int64 {
 	return 0
 }
 
-// tooLong says whether v has more digits than the precision of a decimal allows.
+// tooLong reports whether v has more digits than the precision of a decimal allows.
 func tooLong(v trade.Decimal, scale int32) bool {
 	return v.Abs().Cmp(bounds[scale]) >= 0
 }
 
-// bounds are the least numbers that are too long, by scale.
+// bounds holds the least numbers that are too long, by scale.
 var bounds = map[int32]trade.Decimal{
 	unitScale:   trade.Dec("1" + zeros[:precision-unitScale]),
 	amountScale: trade.Dec("1" + zeros[:precision-amountScale]),
@@ -108,8 +108,8 @@ var bounds = map[int32]trade.Decimal{
 
 const zeros = "0000000000000000000000000000"
 
-// outOfTime says whether a time has no four-digit year, as RFC 3339 wants.
-func outOfTime(t time.Time) bool {
+// yearOutOfRange reports whether a time lacks the four-digit year that RFC 3339 requires.
+func yearOutOfRange(t time.Time) bool {
 	year := t.UTC().Year()
 	return year < 1 || year > 9999
 }

@@ -15,7 +15,7 @@ var versions = []spec{{
 	Check: check.Check{ID: "L1.16", Points: 3, Operation: upcast, Invariant: "L1.I4",
 		Title:         "a mark of version 1, which named its curve in one text, is a mark of the same curve",
 		Misconception: "that a change which the registry lets through keeps its meaning: by the rules alone the curve of version 1 is dropped, and both new fields are null",
-		Hint:          "write the step from version 1 to 2 down once; price_marked.go has all that it needs"},
+		Hint:          "write the step from version 1 to 2 down once; splitCurve in walks.go has all that it needs"},
 	try: func(t *trial) { t.readsHistory("price.marked", 1) },
 }, {
 	Check: check.Check{ID: "L1.17", Points: 1, Operation: upcast, Invariant: "L1.I5",

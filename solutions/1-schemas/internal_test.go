@@ -1,0 +1,33 @@
+package codec
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/schemas"
+)
+
+// The wrong answers share these with the reference.
+var (
+	RecordOf = recordOf
+	EventOf  = eventOf
+	IsPoison = isPoison
+	Park     = (*Consumer).park
+)
+
+// The formats match the catalog. Every published schema can be walked, the latest version of each
+// type has a body, and each older version has a step to the next.
+func TestEverySchemaHasAFormat(t *testing.T) {
+	t.Parallel()
+	for _, s := range schemas.All() {
+		f, ok := formatOf(s.Type, s.Version)
+		require.True(t, ok, "%s version %d has no format", s.Type, s.Version)
+		latest, _ := schemas.Latest(s.Type)
+		require.Equal(t, s.Version == latest.Version, f.toBody != nil && f.fromBody != nil,
+			"%s version %d: only the latest version has a body", s.Type, s.Version)
+		require.Equal(t, s.Version < latest.Version, f.next != nil,
+			"%s version %d: only an older version has a next one", s.Type, s.Version)
+	}
+	require.Len(t, schemas.All(), len(currentFormats)+len(oldFormats))
+}

@@ -1,0 +1,159 @@
+package codec
+
+import (
+	"strings"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// A walk visits the fields of one event type, in the order of the latest version of its schema.
+
+// walkNew visits trade.new, version 1.
+func walkNew(f fields, b *trade.New) {
+	f.text("book", &b.Book)
+	f.text("counterparty", &b.Counterparty)
+	f.text("trader", &b.Trader)
+	enum(f, "side", &b.Side, trade.Buy, trade.Sell)
+	f.record("instrument", func() { instrument(f, &b.Instrument) })
+	quantity(f, "quantity", &b.Quantity)
+	optionalDecimal(f, "capacity", &b.Capacity, unitScale)
+	f.decimal("price", &b.Price, unitScale)
+	f.text("currency", (*string)(&b.Currency))
+	f.decimal("fee", &b.Fee, amountScale)
+	optionalText(f, "prior_uti", &b.PriorUTI)
+	optionalDecimal(f, "carried_in", &b.CarriedIn, amountScale)
+}
+
+func instrument(f fields, i *trade.Instrument) {
+	enum(f, "commodity", &i.Commodity, trade.Power, trade.Gas, trade.Oil)
+	f.text("zone", &i.Zone)
+	optionalText(f, "profile", &i.Profile)
+	f.period("delivery", &i.Delivery)
+	if f.present("option", i.Option != nil) {
+		option := allocate(&i.Option)
+		f.record("option", func() {
+			enum(f, "kind", &option.Kind, trade.Call, trade.Put)
+			f.decimal("strike", &option.Strike, unitScale)
+			f.instant("from", &option.From)
+			f.instant("until", &option.Until)
+		})
+	}
+}
+
+// walkAmend visits trade.amended, version 1. Zero is a valid price, so a nil pointer stands for an
+// absent one.
+func walkAmend(f fields, b *trade.Amend) {
+	enum(f, "kind", &b.Kind, trade.Amendment, trade.Update)
+	optionalQuantity(f, "quantity", &b.Quantity)
+	if f.present("price", b.Price != nil) {
+		f.decimal("price", allocate(&b.Price), unitScale)
+	}
+	optionalText(f, "trader", &b.Trader)
+	optionalText(f, "counterparty", &b.Counterparty)
+}
+
+// walkCancel visits trade.cancelled, version 1.
+func walkCancel(f fields, b *trade.Cancel) {
+	enum(f, "kind", &b.Kind, trade.Void, trade.Terminate)
+	optionalQuantity(f, "quantity", &b.Quantity)
+	f.decimal("fee", &b.Fee, amountScale)
+}
+
+// walkNovate visits trade.novated, version 1.
+func walkNovate(f fields, b *trade.Novate) {
+	enum(f, "role", &b.Role, trade.Transferor, trade.Remaining)
+	quantity(f, "quantity", &b.Quantity)
+	f.decimal("fee", &b.Fee, amountScale)
+	f.text("new_uti", &b.NewUTI)
+	f.text("incoming", &b.Incoming)
+}
+
+// walkSettle visits trade.settled, version 2.
+func walkSettle(f fields, b *trade.Settle) {
+	quantity(f, "quantity", &b.Quantity)
+	f.decimal("price", &b.Price, unitScale)
+	optionalText(f, "price_source", &b.PriceSource)
+}
+
+// walkExercise visits trade.exercised, version 1.
+func walkExercise(f fields, b *trade.Exercise) {
+	quantity(f, "quantity", &b.Quantity)
+	f.decimal("underlying_price", &b.UnderlyingPrice, unitScale)
+	enum(f, "settlement", &b.Settlement, trade.Physical, trade.Cash)
+	optionalText(f, "new_uti", &b.NewUTI)
+}
+
+// walkRefused visits command.refused, version 1. The rule is a text and not an enum, because rules
+// are added more often than schemas.
+func walkRefused(f fields, b *trade.CommandRefused) {
+	f.text("command_id", &b.CommandID)
+	f.digest("digest", &b.Digest)
+	f.text("rule", &b.Rule)
+	f.text("detail", &b.Detail)
+}
+
+const headType = "store.head"
+
+// walkHead visits store.head, version 1.
+func walkHead(f fields, h *contract.Head) {
+	f.text("stream", &h.Stream)
+	f.number("version", &h.Version)
+	f.id("event_id", &h.EventID)
+	f.instant("recorded_at", &h.RecordedAt)
+	f.digest("digest", &h.Digest)
+	f.flag("ended", &h.Ended)
+}
+
+// marked is price.marked, version 2. A body names its curve in one text, as contracts do. On record
+// the name has two fields, and a reader of the topic can choose by commodity without parsing names.
+type marked struct {
+	currency  trade.Currency
+	points    []trade.Point
+	commodity trade.Commodity
+	market    *string
+}
+
+func markedOf(b trade.PriceMarked) marked {
+	m := marked{currency: b.Currency, points: b.Points}
+	m.commodity, m.market = splitCurve(b.Curve)
+	return m
+}
+
+// splitCurve divides a curve's name at its first slash, and marked.body joins the two again. That
+// holds for any name: a mark means the same whether it was recorded in one field or in two.
+func splitCurve(curve string) (trade.Commodity, *string) {
+	commodity, market, found := strings.Cut(curve, "/")
+	if !found {
+		return trade.Commodity(commodity), nil
+	}
+	return trade.Commodity(commodity), &market
+}
+
+func (b marked) body() trade.PriceMarked {
+	curve := string(b.commodity)
+	if b.market != nil {
+		curve += "/" + *b.market
+	}
+	return trade.PriceMarked{Curve: curve, Currency: b.currency, Points: b.points}
+}
+
+func walkMarked(f fields, b *marked) {
+	f.text("currency", (*string)(&b.currency))
+	points(f, &b.points)
+	if f.present("commodity", true) {
+		enum(f, "commodity", &b.commodity, trade.Power, trade.Gas, trade.Oil)
+	}
+	if f.present("market", b.market != nil) {
+		f.text("market", allocate(&b.market))
+	}
+}
+
+func points(f fields, all *[]trade.Point) {
+	grow := func() { *all = append(*all, trade.Point{}) }
+	f.list("points", len(*all), grow, func(i int) {
+		p := &(*all)[i]
+		f.period("delivery", &p.Delivery)
+		f.decimal("price", &p.Price, unitScale)
+	})
+}
