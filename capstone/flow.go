@@ -13,25 +13,37 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// A System is the parts, wired. It knows them by contract alone: whichever store, projection or archive is
-// plugged in, the flow is the same.
+// A System is the parts, wired. It knows each part only by its contract: the flow is the same for
+// every store, projection and archive.
 type System struct {
-	Desk       *Desk
+	Log        contract.Store
+	Desk       *Desk      // decides commands, and appends the outcomes to Log
+	FollowUps  *FollowUps // issues the commands that follow from events, with Desk
 	Projection contract.Projection
-	Project    func(ctx context.Context, log contract.Reader, p contract.Applier, to contract.Cursor, batch int) error
-	AsOf       func(ctx context.Context, p contract.ModelEvents, at trade.AsOf) (trade.State, error)
-	Snapshots  contract.Snapshots
-	Replayer   contract.Replayer
-	Auditor    contract.Auditor
-	Clock      func() time.Time // stamps snapshots
-	Swept      Bookmark         // of the follow-up process; nil has it look at the whole log each time
-	Width      int              // lines of an import under way at once; 1 in a simulated log, whose clock follows them
+	Project    func(ctx context.Context, log contract.Reader, p contract.Applier,
+		to contract.Cursor, batch int) error
+	AsOf      func(ctx context.Context, p contract.ModelEvents, at trade.AsOf) (trade.State, error)
+	Snapshots contract.Snapshots
+	Replayer  contract.Replayer
+	Auditor   contract.Auditor
+	Clock     func() time.Time // stamps snapshots
+
+	// Width is the number of lines that an import has in flight at once. It is 1 for a simulated
+	// log, whose clock follows the lines.
+	Width int
 }
 
-// A Summary is what Run did, every figure of it counted or computed in that run.
+// New returns a system that takes commands and answers questions about single trades. The caller
+// adds the parts that the other steps need. Every event carries source: where its command came from.
+func New(log contract.Store, codec contract.Codec, source string) *System {
+	desk := &Desk{Log: log, Codec: codec, Source: source}
+	return &System{Log: log, Desk: desk, FollowUps: &FollowUps{Desk: desk}, Width: 1}
+}
+
+// A Summary holds the results of Run. Every figure is counted or computed in that run.
 type Summary struct {
 	Imported     Imported
-	Missing      []MissingFollowUp
+	Orphaned     []OrphanedFollowUp
 	State        trade.State
 	Snapshot     contract.Snapshot
 	Replayed     Replayed
@@ -39,29 +51,22 @@ type Summary struct {
 	Verification contract.Verification
 }
 
-// Imported counts what became of the lines.
-type Imported struct {
-	Lines    int                `json:"lines"`
-	Accepted int                `json:"accepted"`
-	Refused  int                `json:"refused"`
-	Again    int                `json:"again"` // of them all, on record already
-	Bad      int                `json:"bad"`
-	Rules    map[trade.Rule]int `json:"rules"` // refusals by rule
-	Kinds    map[string]int     `json:"kinds"` // accepted commands by kind
-
-	// Missing is what MissingFollowUps lists, if a follow-up was refused in this import or the ones that it found owing.
-	Missing []MissingFollowUp `json:"-"`
+// A Watch is told of progress.
+type Watch struct {
+	Step   func(name string) // is called when a step begins
+	Result func(Result)      // is called with the result of each line
 }
 
 // Run is the whole flow: commands become events, events become positions, and the log is proved.
-// It calls watch with the name of each step as it begins, and with each line's result.
-func (s *System) Run(ctx context.Context, input iter.Seq2[lines.Line, error], watch Watch) (sum Summary, err error) {
+func (s *System) Run(
+	ctx context.Context, input iter.Seq2[lines.Line, error], watch Watch,
+) (sum Summary, err error) {
 	watch.Step("import")
 	if sum.Imported, err = s.Import(ctx, input, watch.Result); err != nil {
 		return sum, err
 	}
 	watch.Step("follow-ups")
-	if sum.Missing, err = s.Desk.MissingFollowUps(ctx); err != nil {
+	if sum.Orphaned, err = s.FollowUps.Orphaned(ctx); err != nil {
 		return sum, err
 	}
 	watch.Step("projection")
@@ -85,57 +90,61 @@ func (s *System) Run(ctx context.Context, input iter.Seq2[lines.Line, error], wa
 	return sum, err
 }
 
-// Watch is told of progress.
-type Watch struct {
-	Step   func(name string)
-	Result func(Result)
+// Imported counts the results of an import.
+type Imported struct {
+	Lines    int                `json:"lines"`
+	Accepted int                `json:"accepted"`
+	Refused  int                `json:"refused"`
+	Again    int                `json:"again"` // accepted and refused commands that were on record already
+	Bad      int                `json:"bad"`
+	Rules    map[trade.Rule]int `json:"rules"` // refusals by rule
+	Kinds    map[string]int     `json:"kinds"` // accepted commands by kind
+
+	// Orphaned is the list of FollowUps.Orphaned. It is only made if a follow-up of a line was
+	// refused, in this import or in an earlier one.
+	Orphaned []OrphanedFollowUp `json:"-"`
 }
 
-// Import first issues the follow-ups that a stopped process left undone, then sends every line to the desk. each is
-// called with every result, in the order of the lines.
-func (s *System) Import(ctx context.Context, input iter.Seq2[lines.Line, error], each func(Result)) (Imported, error) {
+// Import first issues the follow-ups that a stopped process left undone, then sends the command of
+// every line through Do. It calls each with every result, in the order of the lines.
+func (s *System) Import(
+	ctx context.Context, input iter.Seq2[lines.Line, error], each func(Result),
+) (Imported, error) {
 	n := Imported{Rules: map[trade.Rule]int{}, Kinds: map[string]int{}}
-	if err := s.sweep(ctx); err != nil {
+	if err := s.FollowUps.Sweep(ctx); err != nil {
 		return n, err
 	}
-	swept := s.Desk.apart.Load() // refusals that were on record before
-	for r, err := range s.Desk.Import(ctx, input, s.Width) {
+	orphaned := false
+	for r, err := range (Importer{Do: s.Do, Width: s.Width}).Import(ctx, input) {
 		if err != nil {
 			return n, err
 		}
 		n.count(r)
 		each(r)
+		orphaned = orphaned || len(r.Outcome.Orphaned) > 0
 	}
-	if s.Desk.apart.Load() == swept {
+	if !orphaned {
 		return n, nil
 	}
-	var err error
-	n.Missing, err = s.Desk.MissingFollowUps(ctx)
+	var err error // a later line may have made an orphaned follow-up good, so the log is asked
+	n.Orphaned, err = s.FollowUps.Orphaned(ctx)
 	return n, err
 }
 
-// A Bookmark keeps how far a process on the feed has come. What is lost of it costs time alone.
-type Bookmark interface {
-	Load() (contract.Cursor, error) // nil if there is none
-	Save(contract.Cursor) error
-}
-
-// sweep goes on from where it last came to. The place is saved AFTER all before it was swept; a crash in between has it swept again,
-// which issues nothing twice.
-func (s *System) sweep(ctx context.Context) error {
-	if s.Swept == nil {
-		_, err := s.Desk.Sweep(ctx, nil)
-		return err
-	}
-	from, err := s.Swept.Load()
+// Do takes one command the whole way: the desk decides it and appends the outcome to the log, then
+// the follow-ups of the recorded event are issued in the same way. A command that is sent again gets
+// the recorded outcome.
+func (s *System) Do(ctx context.Context, cmd trade.Command) (Outcome, error) {
+	ctx = contract.At(ctx, cmd.EnteredAt) // only the clock of a simulated log reads it
+	out, err := s.Desk.Do(ctx, cmd)
 	if err != nil {
-		return err
+		return Outcome{}, err
 	}
-	to, err := s.Desk.Sweep(ctx, from)
-	if err != nil {
-		return err
-	}
-	return s.Swept.Save(to)
+	// A crash here leaves an event without its follow-ups. The same command, sent again, comes
+	// through here again, and FollowUps.Sweep finds the event. The ids of follow-ups are derived
+	// from the event, so no follow-up is recorded twice.
+	out.Orphaned, err = s.FollowUps.Issue(ctx, out)
+	return out, err
 }
 
 func (n *Imported) count(r Result) {
@@ -164,38 +173,42 @@ func (s *System) State(ctx context.Context) (trade.State, error) {
 	return s.Projection.State(ctx)
 }
 
-// Batch is how many events a projection takes in one transaction. A late leg has the legs behind it folded again, once for each batch, so
-// a long log is caught up with much sooner in large ones.
+// Batch is the number of events that a projection applies in one transaction. A late leg makes the
+// projection fold the later legs of its pool again, once in each batch. Large batches therefore
+// catch up with a long log much sooner.
 const Batch = 50_000
 
 func (s *System) catchUp(ctx context.Context) error {
-	end, err := s.Desk.Store.End(ctx)
+	end, err := s.Log.End(ctx)
 	if err != nil {
 		return err
 	}
-	return s.Project(ctx, s.Desk.Store, s.Projection, end, Batch)
+	return s.Project(ctx, s.Log, s.Projection, end, Batch)
 }
 
-// Snapshot archives the state at the end of the log. Without a name it is called by its digest, so the same
-// state is archived once.
+// Snapshot archives the state at the end of the log. The default name is derived from the state
+// digest, so the same state is archived once.
 func (s *System) Snapshot(ctx context.Context, name string) (contract.Snapshot, error) {
 	if err := s.catchUp(ctx); err != nil {
 		return contract.Snapshot{}, err
 	}
-	state, cursor, err := s.standing(ctx)
+	state, cursor, err := s.stateAtCursor(ctx)
 	if err != nil {
 		return contract.Snapshot{}, err
 	}
-	snapshot := contract.Snapshot{Name: name, Taken: s.Clock(), Cursor: cursor, Digest: state.Digest(), State: state.Canonical()}
+	snapshot := contract.Snapshot{
+		Name: name, Taken: s.Clock(), Cursor: cursor, Digest: state.Digest(), State: state.Canonical(),
+	}
 	if name == "" {
 		snapshot.Name = fmt.Sprintf("state-%x", snapshot.Digest[:6])
 	}
 	return snapshot, s.Snapshots.Put(ctx, snapshot)
 }
 
-// standing is a state of the read model, and where in history it stands. These are two questions, and other processes bring the same
-// model on in between: so it asks until the cursor is the same before and after. A cursor never goes back.
-func (s *System) standing(ctx context.Context) (trade.State, contract.Cursor, error) {
+// stateAtCursor returns a state of the read model and the cursor that belongs to it. These are two
+// queries, and another process may advance the model between them. So the cursor is read before and
+// after the state, until both are equal. A cursor never goes back.
+func (s *System) stateAtCursor(ctx context.Context) (trade.State, contract.Cursor, error) {
 	for {
 		before, err := s.Projection.Cursor(ctx)
 		if err != nil {
@@ -212,20 +225,21 @@ func (s *System) standing(ctx context.Context) (trade.State, contract.Cursor, er
 	}
 }
 
-// Replayed is what a replay against a snapshot found.
+// Replayed is the result of a replay against a snapshot.
 type Replayed struct {
 	Snapshot   contract.Snapshot
-	Events     int64                // that were folded
+	Events     int64                // the number of events folded
 	Difference *contract.Difference // nil: the two states are equal, byte for byte
 }
 
-// Replay folds the log up to where a snapshot was taken, and compares the two states. A difference is a finding, not an error.
+// Replay folds the log up to the cursor of a snapshot and compares the two states. A difference is a
+// finding, not an error.
 func (s *System) Replay(ctx context.Context, name string) (r Replayed, err error) {
 	if r.Snapshot, err = s.Snapshots.Get(ctx, name); err != nil {
 		return r, err
 	}
 	var state trade.State
-	if state, r.Events, err = s.Replayer.Replay(ctx, s.Desk.Store, r.Snapshot.Cursor); err != nil {
+	if state, r.Events, err = s.Replayer.Replay(ctx, s.Log, r.Snapshot.Cursor); err != nil {
 		return r, err
 	}
 	err = s.Replayer.Compare(r.Snapshot.State, state.Canonical())

@@ -13,190 +13,195 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// begins says whether another contract may begin from an event of this type.
+// FollowUps issues the commands that follow from events: the NEW of the contract after a novation in
+// which we remain, or after a physical exercise, and the corrections of that contract. The desk
+// records them; it does not know of FollowUps.
+type FollowUps struct {
+	Desk    *Desk
+	SweptTo SavedCursor // nil: each sweep reads the whole log
+}
+
+// A SavedCursor keeps the cursor of a process that reads the log. Losing it costs only time.
+type SavedCursor interface {
+	Load() (contract.Cursor, error) // nil if there is none
+	Save(contract.Cursor) error
+}
+
+// An OrphanedFollowUp is a follow-up that is not on record, or was refused: two contracts no longer
+// match. It stops being orphaned when its cause is annulled, when its cause is restated and the new
+// follow-up is accepted, and when the other contract is voided.
+type OrphanedFollowUp struct {
+	Cause   contract.Recorded
+	Command trade.Command
+	Refusal *trade.Refusal // nil: the follow-up is not on record
+}
+
+// A followUp is a request with its cause.
+type followUp struct {
+	request
+	cause contract.Recorded
+}
+
+// begins reports whether another contract may begin from an event of this type.
 func begins(e contract.Recorded) bool {
 	kind, _ := trade.KindOfType(e.Type)
 	return kind.Begins()
 }
 
-// changes says whether an event may change what began from its contract before: it comes into an earlier slot, or an earlier time, or voids all.
+// changes reports whether an event may change a contract that began from its own before: the event
+// takes an earlier slot or an earlier time, or voids the contract.
 func changes(e contract.Recorded) bool {
 	kind, _ := trade.KindOfType(e.Type)
-	return strings.HasPrefix(e.Stream, trade.TradeStream("")) && (e.Corrects != uuid.Nil || kind.ChangesTerms() || e.Ends)
+	return strings.HasPrefix(e.Stream, trade.TradeStream("")) &&
+		(e.Corrects != uuid.Nil || kind.ChangesTerms() || e.Ends)
 }
 
-// follow begins what begins from an event (the contract after a novation in which we remain, or after a physical exercise), and
-// changes what began and has to change with it. What is on record already is left alone.
-func (d *Desk) follow(ctx context.Context, cause contract.Recorded) error {
-	owed, err := d.owed(ctx, cause)
+// Issue has the desk record the follow-ups of an outcome's event, then the follow-ups of each of
+// those. It returns the refused ones, whether they were refused now or before. A follow-up that is
+// on record is left as it is.
+func (f *FollowUps) Issue(ctx context.Context, out Outcome) ([]OrphanedFollowUp, error) {
+	if out.Refusal != nil {
+		return nil, nil
+	}
+	due, err := f.due(ctx, out)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, o := range owed {
-		// A refusal is on record under the other UTI, and MissingFollowUps lists its cause.
-		if _, err := d.do(ctx, o); err != nil {
-			return fmt.Errorf("follow-up of event %s: %w", cause.ID, err)
+	var orphaned []OrphanedFollowUp
+	for _, next := range due {
+		more, err := f.issue(ctx, next)
+		if err != nil {
+			return nil, fmt.Errorf("follow-up of event %s: %w", out.Event.ID, err)
 		}
+		orphaned = append(orphaned, more...)
 	}
-	return nil
+	return orphaned, nil
 }
 
-// owed are the orders that follow from cause. Before those that change something come those of all earlier causes in its stream:
-// a desk that died, or is slow, may not have issued them yet, and there would be nothing to change.
-func (d *Desk) owed(ctx context.Context, cause contract.Recorded) ([]order, error) {
+// issue has the desk record one follow-up, then issues those of its event.
+func (f *FollowUps) issue(ctx context.Context, next followUp) ([]OrphanedFollowUp, error) {
+	out, err := f.Desk.do(ctx, next.request)
+	if err != nil {
+		return nil, err
+	}
+	if next.orphanedBy(out.Refusal) {
+		return []OrphanedFollowUp{{next.cause, next.Command, out.Refusal}}, nil
+	}
+	return f.Issue(ctx, out)
+}
+
+// due returns the follow-ups to issue after an outcome. If its event may change a contract that
+// began before, the follow-ups of all earlier causes in the stream come first: a desk that died, or
+// is slow, may not have issued them yet, and there would be no contract to change.
+func (f *FollowUps) due(ctx context.Context, out Outcome) ([]followUp, error) {
+	cause := out.Event
 	if !begins(cause) && !changes(cause) {
 		return nil, nil
 	}
-	s, err := d.upTo(ctx, cause)
+	past, err := f.upTo(ctx, cause, out.past)
 	if err != nil {
 		return nil, err
 	}
 	if !changes(cause) {
-		return s.followUps(cause), nil
+		return past.followUps(cause), nil
 	}
-	var all []order
-	for i, earlier := range s.recorded {
+	var all []followUp
+	for _, earlier := range past.recorded {
 		if begins(earlier) || len(all) > 0 && changes(earlier) {
-			all = append(all, s.followUps(s.recorded[i])...)
+			all = append(all, past.followUps(earlier)...)
 		}
 	}
 	return all, nil
 }
 
-// A past is a stream as it was when an event of it was recorded: what was recorded since does not change what follows.
-type past struct {
-	recorded []contract.Recorded
-	events   []trade.Event // the same, as the domain sees them
-}
-
-func (d *Desk) upTo(ctx context.Context, cause contract.Recorded) (p past, err error) {
-	for recorded, err := range d.Store.Stream(ctx, cause.Stream) {
-		if err != nil {
-			return p, err
-		}
-		event, err := contract.Decoded(ctx, d.Codec, recorded)
-		if err != nil {
-			return p, err
-		}
-		p.recorded, p.events = append(p.recorded, recorded), append(p.events, event)
-		if recorded.Version == cause.Version {
-			return p, nil
-		}
+// upTo returns the stream of cause up to and with cause: later events do not change what follows
+// from it. It reads the stream only where past is not the history right before cause. The cause
+// itself is always decoded from its payload, as a sweep decodes it, so both derive the same commands.
+func (f *FollowUps) upTo(
+	ctx context.Context, cause contract.Recorded, past history,
+) (history, error) {
+	if int64(len(past.recorded)) == cause.Version-1 {
+		return f.Desk.extend(ctx, past, cause)
 	}
-	return p, fmt.Errorf("stream %s ends at version %d, before the event %s at %d", cause.Stream, len(p.events), cause.ID, cause.Version)
-}
-
-// followUps are the orders that follow from one event of it.
-func (p past) followUps(cause contract.Recorded) []order {
-	uti := cause.Stream[len(trade.TradeStream("")):]
-	var orders []order
-	for _, cmd := range trade.FollowUps(uti, p.events[:cause.Version], p.events[cause.Version-1]) {
-		orders = append(orders, order{cmd, cause.ID, cause.Correlation})
+	past, err := f.Desk.history(ctx, cause.Stream, cause.Version)
+	if n := int64(len(past.events)); err == nil && n < cause.Version {
+		err = fmt.Errorf("stream %s ends at version %d, before event %s at version %d",
+			cause.Stream, n, cause.ID, cause.Version)
 	}
-	return orders
+	return past, err
 }
 
-// A MissingFollowUp is a cause whose follow-up is not on record, or was refused: the two contracts do not fit together. One that was made good
-// since is not missing: the cause was annulled, or restated and its follow-up accepted, or the other contract is voided.
-type MissingFollowUp struct {
-	Cause   contract.Recorded
-	Command trade.Command
-	Refusal *trade.Refusal // nil: it was never issued
+// followUps returns the follow-ups of one event of h.
+func (h history) followUps(cause contract.Recorded) []followUp {
+	uti := strings.TrimPrefix(cause.Stream, trade.TradeStream(""))
+	var all []followUp
+	for _, cmd := range trade.FollowUps(uti, h.events[:cause.Version], h.events[cause.Version-1]) {
+		all = append(all, followUp{request{cmd, cause.ID, cause.Correlation}, cause})
+	}
+	return all
 }
 
-// MissingFollowUps lists them, over the whole log.
-func (d *Desk) MissingFollowUps(ctx context.Context) ([]MissingFollowUp, error) {
-	var missing []MissingFollowUp
-	end, err := d.Store.End(ctx)
+// Sweep issues the follow-ups that a desk left undone when it was stopped between an event and its
+// follow-up. It continues at the saved cursor. A cursor past the end of the log belongs to another
+// log, so the sweep begins at the beginning. The new cursor is saved AFTER all follow-ups before it
+// were issued. A crash in between only repeats the sweep, and no follow-up is recorded twice.
+func (f *FollowUps) Sweep(ctx context.Context) error {
+	end, err := f.Desk.Log.End(ctx)
 	if err != nil {
-		return nil, err
-	}
-	err = d.eachCause(ctx, nil, end, func(cause contract.Recorded, o order) error {
-		m, is, err := d.missing(ctx, cause, o)
-		if o.Voids != uuid.Nil || err == nil && !is {
-			missing = slices.DeleteFunc(missing, func(m MissingFollowUp) bool { return o.makesGood(m.Command) })
-		}
-		if is {
-			missing = append(missing, m)
-		}
 		return err
-	})
-	if err != nil {
-		return nil, err
 	}
-	return d.notVoided(ctx, missing)
-}
-
-// missing says whether o is.
-func (d *Desk) missing(ctx context.Context, cause contract.Recorded, o order) (MissingFollowUp, bool, error) {
-	m := MissingFollowUp{Cause: cause, Command: o.Command}
-	recorded, err := d.Store.Find(ctx, trade.EventID(o.ID, 0))
-	if errors.Is(err, contract.ErrNotFound) {
-		return m, true, nil
-	}
-	if err != nil {
-		return m, false, err
-	}
-	out, err := d.again(ctx, o, recorded)
-	m.Refusal = out.Refusal
-	return m, err == nil && out.Refusal != nil && !nothingToVoid(o, out.Refusal.Rule), err
-}
-
-// makesGood says whether an earlier follow-up does not matter any more once o is on record: both are about the same contract, and o says
-// all that it has to be.
-func (o order) makesGood(earlier trade.Command) bool {
-	begun := o.Corrects
-	if o.Voids != uuid.Nil {
-		begun = o.Voids
-	}
-	return begun != uuid.Nil && (earlier.Corrects == begun || earlier.Voids == begun || o.Voids == trade.EventID(earlier.ID, 0))
-}
-
-// nothingToVoid says whether a void was refused because it is so already.
-func nothingToVoid(o order, rule trade.Rule) bool {
-	return o.Voids != uuid.Nil && (rule == trade.UnknownEvent || rule == trade.IsVoided)
-}
-
-// notVoided leaves out what was to change a contract that is voided by now, as users could void one before that was refused.
-func (d *Desk) notVoided(ctx context.Context, missing []MissingFollowUp) ([]MissingFollowUp, error) {
-	var left []MissingFollowUp
-	for _, m := range missing {
-		ended := false
-		for recorded, err := range d.Store.Stream(ctx, m.Command.Stream()) {
-			if err != nil {
-				return nil, err
-			}
-			ended = recorded.Ends
+	var from contract.Cursor
+	if f.SweptTo != nil {
+		if from, err = f.SweptTo.Load(); err != nil {
+			return err
 		}
-		if _, begins := m.Command.Body.(trade.New); !ended || begins && m.Command.Corrects == uuid.Nil {
-			left = append(left, m)
-		}
-	}
-	return left, nil
-}
-
-// Sweep is the follow-up process on the feed: it issues what a desk that was stopped between an event and its follow-up
-// left undone, from the cursor on. It gives the cursor behind what it looked at, where the next sweep can begin. A cursor behind
-// the end of the log is of another log, and taken for the beginning.
-func (d *Desk) Sweep(ctx context.Context, from contract.Cursor) (contract.Cursor, error) {
-	end, err := d.Store.End(ctx)
-	if err != nil {
-		return nil, err
 	}
 	if !end.Reaches(from) {
 		from = nil
 	}
-	return end, d.eachCause(ctx, from, end, func(cause contract.Recorded, o order) error {
-		_, err := d.do(contract.At(ctx, cause.RecordedAt), o)
+	err = f.each(ctx, from, end, func(next followUp) error {
+		_, err := f.issue(contract.At(ctx, next.cause.RecordedAt), next)
 		return err
 	})
+	if err != nil || f.SweptTo == nil {
+		return err
+	}
+	return f.SweptTo.Save(end)
 }
 
-// eachCause gives every order that follows from an event in the range. An event can change nothing before a contract began from its own; a range
-// that does not begin with the log does not tell, and there the stream is looked at.
-func (d *Desk) eachCause(ctx context.Context, from, end contract.Cursor, do func(contract.Recorded, order) error) error {
+// Orphaned lists the orphaned follow-ups of the whole log.
+func (f *FollowUps) Orphaned(ctx context.Context) ([]OrphanedFollowUp, error) {
+	var all []OrphanedFollowUp
+	end, err := f.Desk.Log.End(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = f.each(ctx, nil, end, func(next followUp) error {
+		refusal, orphaned, err := f.orphaned(ctx, next)
+		if next.Voids != uuid.Nil || err == nil && !orphaned {
+			all = slices.DeleteFunc(all, func(o OrphanedFollowUp) bool {
+				return next.replaces(o.Command)
+			})
+		}
+		if orphaned {
+			all = append(all, OrphanedFollowUp{next.cause, next.Command, refusal})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return f.withoutVoided(ctx, all)
+}
+
+// each calls do with every follow-up of an event in the range. An event changes another contract
+// only if one began from its own contract before. Where the range begins with the log, the events
+// themselves show that. Elsewhere the whole stream of the event has to be read.
+func (f *FollowUps) each(
+	ctx context.Context, from, end contract.Cursor, do func(followUp) error,
+) error {
 	began := map[string]bool{}
-	for recorded, err := range d.Store.Read(ctx, from, end) {
+	for recorded, err := range f.Desk.Log.Read(ctx, from, end) {
 		if err != nil {
 			return err
 		}
@@ -205,15 +210,73 @@ func (d *Desk) eachCause(ctx context.Context, from, end contract.Cursor, do func
 		} else if !changes(recorded) || len(from) == 0 && !began[recorded.Stream] {
 			continue
 		}
-		past, err := d.upTo(ctx, recorded)
+		past, err := f.upTo(ctx, recorded, history{})
 		if err != nil {
 			return err
 		}
-		for _, o := range past.followUps(recorded) {
-			if err := do(recorded, o); err != nil {
+		for _, next := range past.followUps(recorded) {
+			if err := do(next); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// orphaned reports whether a follow-up is not on record, or was refused.
+func (f *FollowUps) orphaned(
+	ctx context.Context, next followUp,
+) (refusal *trade.Refusal, orphaned bool, err error) {
+	recorded, err := f.Desk.Log.Find(ctx, trade.EventID(next.ID, 0))
+	if errors.Is(err, contract.ErrNotFound) {
+		return nil, true, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	out, err := f.Desk.again(ctx, next.request, recorded)
+	return out.Refusal, err == nil && next.orphanedBy(out.Refusal), err
+}
+
+// orphanedBy reports whether a refusal makes a follow-up orphaned. A void does not need to succeed
+// where there is no contract to void, or the contract is voided already.
+func (n followUp) orphanedBy(refusal *trade.Refusal) bool {
+	if refusal == nil {
+		return false
+	}
+	voided := refusal.Rule == trade.UnknownEvent || refusal.Rule == trade.IsVoided
+	return n.Voids == uuid.Nil || !voided
+}
+
+// replaces reports whether an earlier follow-up no longer matters once n is on record: both are
+// about the same contract, and n states the whole of it.
+func (n followUp) replaces(earlier trade.Command) bool {
+	begun := n.Corrects
+	if n.Voids != uuid.Nil {
+		begun = n.Voids
+	}
+	return begun != uuid.Nil && (earlier.Corrects == begun || earlier.Voids == begun ||
+		n.Voids == trade.EventID(earlier.ID, 0))
+}
+
+// withoutVoided drops the follow-ups that were to change a contract which is voided by now. Users
+// could void a contract themselves before that was refused.
+func (f *FollowUps) withoutVoided(
+	ctx context.Context, all []OrphanedFollowUp,
+) ([]OrphanedFollowUp, error) {
+	var left []OrphanedFollowUp
+	for _, o := range all {
+		voided := false
+		for recorded, err := range f.Desk.Log.Stream(ctx, o.Command.Stream()) {
+			if err != nil {
+				return nil, err
+			}
+			voided = recorded.Ends
+		}
+		_, begins := o.Command.Body.(trade.New)
+		if !voided || begins && o.Command.Corrects == uuid.Nil {
+			left = append(left, o)
+		}
+	}
+	return left, nil
 }

@@ -2,9 +2,9 @@ package capstone_test
 
 import (
 	"context"
+	"iter"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -15,145 +15,219 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// of is a command about a contract, three hours on.
-func of(id, uti string, body trade.Body) trade.Command {
-	return trade.Command{ID: id, UTI: uti, EnteredAt: nine.Add(3 * time.Hour), Actor: "ops/1", Reason: "as the confirmation says", Body: body}
+// halfway returns a log on which the contract A is novated into B, and B has not begun: the desk
+// died between the cause and its follow-up.
+func halfway(t *testing.T) contract.Store {
+	t.Helper()
+	log := newSystem().Log
+	s := over(&dying{log, 2})
+	do(t, s, oil("c-1", "A"))
+	_, err := s.Do(t.Context(), novate("c-2", "A", "B"))
+	require.ErrorIs(t, err, errDied)
+	return log
 }
 
-// latePrice is agreed before novate(…) takes effect, and known after it.
-func latePrice(id, uti, price string) trade.Command {
-	p := trade.Dec(price)
-	cmd := of(id, uti, trade.Amend{Kind: trade.Amendment, Price: &p})
-	cmd.EffectiveAt = nine.Add(time.Minute)
-	return cmd
+func TestCorrectedCauseCorrectsItsFollowUp(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	do(t, s, oil("c-1", "A"))
+	do(t, s, novate("c-2", "A", "B"))
+	do(t, s, restated("c-3", 250))
+	b := tradeOf(t, s, "B")
+	require.Equal(t, "LIVE 250", string(b.Status)+" "+b.Open.String())
+	do(t, s, restated("c-4", 0))
+	b = tradeOf(t, s, "B")
+	require.Equal(t, "VOIDED 0", string(b.Status)+" "+b.Open.String())
 }
 
-func settle(id, uti string, quantity int64) trade.Command {
-	return of(id, uti, trade.Settle{Quantity: trade.Quantity{Value: trade.Int(quantity), Unit: trade.BBL}, Price: trade.Dec("71")})
+func TestFollowUpIsIssuedAfterACrash(t *testing.T) {
+	t.Parallel()
+	for _, repair := range []string{"sweep", "the same command again"} {
+		s := over(halfway(t))
+		list := orphaned(t, s)
+		require.Len(t, list, 1)
+		require.Equal(t, "B", list[0].Command.UTI)
+		if repair == "sweep" {
+			require.NoError(t, s.FollowUps.Sweep(t.Context()))
+		} else {
+			do(t, s, novate("c-2", "A", "B"))
+		}
+		require.Empty(t, orphaned(t, s))
+		require.NoError(t, s.FollowUps.Sweep(t.Context()), "a second sweep records nothing twice")
+		require.Equal(t, "400", tradeOf(t, s, "B").Open.String())
+	}
 }
 
-func contractOf(t *testing.T, desk *capstone.Desk, uti string) trade.Trade {
-	got, err := (&capstone.System{Desk: desk}).Trade(t.Context(), uti, trade.AsOf{})
-	require.NoError(t, err)
-	return got
+// A change of a cause issues the follow-up that a dead desk left undone BEFORE its own. Otherwise
+// the change would be refused for good, and the contract would begin later with its first terms.
+func TestChangeIssuesUndoneFollowUpsFirst(t *testing.T) {
+	t.Parallel()
+	s := over(halfway(t))
+	do(t, s, restated("c-3", 250))
+	require.Equal(t, "250", tradeOf(t, s, "B").Open.String())
+	require.Empty(t, orphaned(t, s))
+
+	s = over(halfway(t))
+	do(t, s, latePrice("c-3", "A", "75"))
+	require.Equal(t, "75", tradeOf(t, s, "B").Price.String())
+	require.Empty(t, orphaned(t, s))
 }
 
-func missing(t *testing.T, desk *capstone.Desk) []capstone.MissingFollowUp {
-	list, err := desk.MissingFollowUps(t.Context())
-	require.NoError(t, err)
-	return list
+// A novation into a UTI that is taken begins nothing. Its follow-up is orphaned until the novation
+// is annulled, which voids nothing.
+func TestNovationIntoATakenUTI(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	do(t, s, oil("c-0", "B"))
+	do(t, s, oil("c-1", "A"))
+	out := do(t, s, novate("c-2", "A", "B"))
+	require.Nil(t, out.Refusal)
+	require.Len(t, out.Orphaned, 1, "the outcome holds the refused follow-up")
+	require.Equal(t, trade.AlreadyBegun, out.Orphaned[0].Refusal.Rule)
+	require.Equal(t, out.Event.ID, out.Orphaned[0].Cause.ID)
+	require.Len(t, do(t, s, novate("c-2", "A", "B")).Orphaned, 1, "sent again")
+	list := orphaned(t, s)
+	require.Len(t, list, 1)
+	require.Equal(t, trade.AlreadyBegun, list[0].Refusal.Rule)
+
+	require.Len(t, do(t, s, restated("c-3", 0)).Orphaned, 1, "the earlier follow-up alone")
+	require.Empty(t, orphaned(t, s))
+	require.Equal(t, trade.Live, tradeOf(t, s, "B").Status)
 }
 
-// Also where the desk dies in between.
-func TestALatePriceReachesWhatBeganFromItsContract(t *testing.T) {
+// This must hold wherever the desk dies in between.
+func TestLatePriceReachesLinkedContracts(t *testing.T) {
 	t.Parallel()
 	for appends := 2; appends <= 6; appends++ {
-		desk := newDesk(contract.SimulatedClock)
-		store := desk.Store
-		desk.Store = &dying{store, appends}
-		story := []trade.Command{oil("c-1", "A"), novate("c-2", "A", "B"), novate("c-3", "B", "C"), latePrice("c-4", "A", "75")}
-		for _, cmd := range story {
-			_, _ = desk.Do(t.Context(), cmd)
+		log := newSystem().Log
+		story := []trade.Command{
+			oil("c-1", "A"), novate("c-2", "A", "B"), novate("c-3", "B", "C"), latePrice("c-4", "A", "75"),
 		}
-		desk.Store = store
+		died := over(&dying{log, appends})
 		for _, cmd := range story {
-			require.Nil(t, do(t, desk, cmd).Refusal)
+			_, _ = died.Do(t.Context(), cmd)
+		}
+		s := over(log)
+		for _, cmd := range story {
+			require.Nil(t, do(t, s, cmd).Refusal)
 		}
 		for _, uti := range []string{"A", "B", "C"} {
-			require.Equal(t, "75", contractOf(t, desk, uti).Price.String(), uti)
+			require.Equal(t, "75", tradeOf(t, s, uti).Price.String(), uti)
 		}
-		require.Empty(t, missing(t, desk))
-		end, err := desk.Store.End(t.Context())
-		require.NoError(t, err)
-		_, err = desk.Sweep(t.Context(), nil)
-		require.NoError(t, err)
-		after, err := desk.Store.End(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, end, after, "nothing is issued twice")
+		require.Empty(t, orphaned(t, s))
+		before := end(t, log)
+		require.NoError(t, s.FollowUps.Sweep(t.Context()))
+		require.Equal(t, before, end(t, log), "the sweep issues nothing twice")
 	}
 }
 
-// Or else the contract would begin at the price from before, after its restatement was refused for good.
-func TestALatePriceIssuesFirstWhatItsContractStillOwes(t *testing.T) {
-	t.Parallel()
-	desk := newDesk(contract.SimulatedClock)
-	store := desk.Store
-	desk.Store = &dying{store, 2}
-	do(t, desk, oil("c-1", "A"))
-	_, err := desk.Do(t.Context(), novate("c-2", "A", "B"))
-	require.ErrorIs(t, err, errDied)
-	desk.Store = store
-	do(t, desk, latePrice("c-3", "A", "75"))
-	require.Equal(t, "75", contractOf(t, desk, "B").Price.String())
-	require.Empty(t, missing(t, desk))
-}
+// savedCursor is a capstone.SavedCursor in memory.
+type savedCursor struct{ contract.Cursor }
 
-func TestASweepIssuesWhatALatePriceOwes(t *testing.T) {
+func (s *savedCursor) Load() (contract.Cursor, error)    { return s.Cursor, nil }
+func (s *savedCursor) Save(cursor contract.Cursor) error { s.Cursor = cursor; return nil }
+
+// A sweep from a saved cursor finds a change, even where the cause lies before the cursor.
+func TestSweepIssuesFollowUpsOfALatePrice(t *testing.T) {
 	t.Parallel()
-	for _, whole := range []bool{true, false} {
-		desk := newDesk(contract.SimulatedClock)
-		do(t, desk, oil("c-1", "A"))
-		do(t, desk, novate("c-2", "A", "B"))
-		from, err := desk.Store.End(t.Context())
-		require.NoError(t, err)
-		if whole {
-			from = nil
+	for _, wholeLog := range []bool{true, false} {
+		s := newSystem()
+		do(t, s, oil("c-1", "A"))
+		do(t, s, novate("c-2", "A", "B"))
+		if !wholeLog {
+			s.FollowUps.SweptTo = &savedCursor{end(t, s.Log)}
 		}
-		store := desk.Store
-		desk.Store = &dying{store, 1}
-		_, err = desk.Do(t.Context(), latePrice("c-3", "A", "75"))
+		_, err := over(&dying{s.Log, 1}).Do(t.Context(), latePrice("c-3", "A", "75"))
 		require.ErrorIs(t, err, errDied)
-		desk.Store = store
-		require.Len(t, missing(t, desk), 1)
-		_, err = desk.Sweep(t.Context(), from)
-		require.NoError(t, err)
-		require.Equal(t, "75", contractOf(t, desk, "B").Price.String())
-		require.Empty(t, missing(t, desk))
+		require.Len(t, orphaned(t, s), 1)
+		require.NoError(t, s.FollowUps.Sweep(t.Context()))
+		require.Equal(t, "75", tradeOf(t, s, "B").Price.String())
+		require.Empty(t, orphaned(t, s))
 	}
 }
 
-// A novation that is corrected to less than its contract has settled leaves the two apart. That is named until they fit again.
-func TestARefusedFollowUpIsNamedUntilItIsMadeGood(t *testing.T) {
-	t.Parallel()
-	for _, mend := range []string{"restated", "annulled"} {
-		desk := newDesk(contract.SimulatedClock)
-		for _, cmd := range []trade.Command{oil("c-1", "A"), novate("c-2", "A", "B"), settle("c-3", "B", 300), restated("c-4", 200)} {
-			require.Nil(t, do(t, desk, cmd).Refusal)
-		}
-		require.Equal(t, "200", contractOf(t, desk, "A").Novated.String())
-		require.Equal(t, "400", contractOf(t, desk, "B").Contracted.String())
-		apart := missing(t, desk)
-		require.Len(t, apart, 1)
-		require.Equal(t, "B", apart[0].Command.UTI)
-		require.Equal(t, trade.BreaksLater, apart[0].Refusal.Rule)
-		require.Equal(t, trade.EventID("c-4", 0), apart[0].Cause.ID)
+// reads notes the cursors from which a log was read.
+type reads struct {
+	contract.Store
+	from []contract.Cursor
+}
 
-		if mend == "annulled" {
-			do(t, desk, restated("c-5", 0))
+func (s *reads) Read(
+	ctx context.Context, from, to contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
+	s.from = append(s.from, from)
+	return s.Store.Read(ctx, from, to)
+}
+
+// A sweep continues at the saved cursor, except where that cursor lies past the end of the log: it
+// is the cursor of another log.
+func TestSweepContinuesAtTheSavedCursor(t *testing.T) {
+	t.Parallel()
+	log := &reads{Store: newSystem().Log}
+	s, saved := over(log), new(savedCursor)
+	s.FollowUps.SweptTo = saved
+	do(t, s, oil("c-1", "A"))
+	require.NoError(t, s.FollowUps.Sweep(t.Context()))
+	first := saved.Cursor
+	do(t, s, oil("c-2", "B"))
+	require.NoError(t, s.FollowUps.Sweep(t.Context()))
+	require.NotEqual(t, first, saved.Cursor)
+	require.Equal(t, []contract.Cursor{nil, first}, log.from)
+
+	other := &reads{Store: newSystem().Log}
+	s = over(other)
+	s.FollowUps.SweptTo = saved
+	require.NoError(t, s.FollowUps.Sweep(t.Context()))
+	require.Equal(t, []contract.Cursor{nil}, other.from)
+}
+
+// A novation that is corrected to less than its new contract has settled is an orphaned follow-up:
+// the two contracts no longer match. It is listed until they match again.
+func TestOrphanedFollowUpIsListedUntilRepaired(t *testing.T) {
+	t.Parallel()
+	for _, repair := range []string{"restated", "annulled"} {
+		s := newSystem()
+		for _, cmd := range []trade.Command{
+			oil("c-1", "A"), novate("c-2", "A", "B"), settle("c-3", "B", 300), restated("c-4", 200),
+		} {
+			require.Nil(t, do(t, s, cmd).Refusal)
+		}
+		require.Equal(t, "200", tradeOf(t, s, "A").Novated.String())
+		require.Equal(t, "400", tradeOf(t, s, "B").Contracted.String())
+		list := orphaned(t, s)
+		require.Len(t, list, 1)
+		require.Equal(t, "B", list[0].Command.UTI)
+		require.Equal(t, trade.BreaksLater, list[0].Refusal.Rule)
+		require.Equal(t, trade.EventID("c-4", 0), list[0].Cause.ID)
+
+		if repair == "annulled" {
+			do(t, s, restated("c-5", 0))
 		} else {
 			less := settle("c-5", "B", 150)
 			less.Corrects = trade.EventID("c-3", 0)
-			require.Nil(t, do(t, desk, less).Refusal)
-			require.Len(t, missing(t, desk), 1, "it fits now, but was not restated")
-			do(t, desk, restated("c-6", 200))
+			require.Nil(t, do(t, s, less).Refusal)
+			require.Len(t, orphaned(t, s), 1, "the contracts could match now, but were not restated")
+			do(t, s, restated("c-6", 200))
 		}
-		require.Empty(t, missing(t, desk), mend)
+		require.Empty(t, orphaned(t, s), repair)
 	}
 }
 
-// What goes on from what began goes with it.
-func TestAnAnnulledCauseVoidsTheWholeRow(t *testing.T) {
+func TestAnnulledCauseVoidsTheWholeChain(t *testing.T) {
 	t.Parallel()
-	desk := newDesk(contract.SimulatedClock)
-	for _, cmd := range []trade.Command{oil("c-1", "A"), novate("c-2", "A", "B"), novate("c-3", "B", "C"), restated("c-4", 0)} {
-		require.Nil(t, do(t, desk, cmd).Refusal)
+	s := newSystem()
+	for _, cmd := range []trade.Command{
+		oil("c-1", "A"), novate("c-2", "A", "B"), novate("c-3", "B", "C"), restated("c-4", 0),
+	} {
+		require.Nil(t, do(t, s, cmd).Refusal)
 	}
-	require.Equal(t, trade.Live, contractOf(t, desk, "A").Status)
-	require.Equal(t, trade.Voided, contractOf(t, desk, "B").Status)
-	require.Equal(t, trade.Voided, contractOf(t, desk, "C").Status)
-	require.Empty(t, missing(t, desk))
+	require.Equal(t, trade.Live, tradeOf(t, s, "A").Status)
+	require.Equal(t, trade.Voided, tradeOf(t, s, "B").Status)
+	require.Equal(t, trade.Voided, tradeOf(t, s, "C").Status)
+	require.Empty(t, orphaned(t, s))
 }
 
+// line returns a line with the names that lines.Read gives it; others are the further UTIs in it.
 func line(number int, cmd trade.Command, others ...string) lines.Line {
 	names := []string{cmd.Stream(), "command/" + cmd.ID}
 	for _, uti := range others {
@@ -162,65 +236,72 @@ func line(number int, cmd trade.Command, others ...string) lines.Line {
 	return lines.Line{Number: number, Command: cmd, Names: names}
 }
 
-// An import says what of its follow-ups was refused, and says nothing of one that it made good itself.
-func TestAnImportNamesTheFollowUpsThatWereRefused(t *testing.T) {
+// An import lists the orphaned follow-ups of its lines, except those that a later line repaired.
+func TestImportListsItsOrphanedFollowUps(t *testing.T) {
 	t.Parallel()
 	book := []lines.Line{
-		line(1, oil("c-1", "A")), line(2, novate("c-2", "A", "B"), "B"), line(3, settle("c-3", "B", 300)), line(4, restated("c-4", 200), "B"),
+		line(1, oil("c-1", "A")), line(2, novate("c-2", "A", "B"), "B"),
+		line(3, settle("c-3", "B", 300)), line(4, restated("c-4", 200), "B"),
 	}
-	desk := newDesk(contract.SimulatedClock)
-	require.Len(t, imported(t, desk, book, 1).Missing, 1)
-	require.Len(t, imported(t, desk, book, 1).Missing, 1, "again")
+	s := newSystem()
+	require.Len(t, imported(t, s, book, 1).Orphaned, 1)
+	require.Len(t, imported(t, s, book, 1).Orphaned, 1, "imported again")
 
 	book = append(book, line(5, restated("c-5", 0), "B"))
-	require.Empty(t, imported(t, newDesk(contract.SimulatedClock), book, 1).Missing)
+	require.Empty(t, imported(t, newSystem(), book, 1).Orphaned)
 }
 
-// asked is a store that notes, with each append to a stream, which ids were asked for before.
-type asked struct {
+// lookups notes, for each append to the log, which ids were looked up before.
+type lookups struct {
 	contract.Store
 	mu     sync.Mutex
 	ids    map[uuid.UUID]bool
-	before map[string]map[uuid.UUID]bool // by the id of the event that was appended
+	before map[uuid.UUID]map[uuid.UUID]bool // by the id of the appended event
 }
 
-func (s *asked) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
+func (s *lookups) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
 	s.mu.Lock()
 	s.ids[id] = true
 	s.mu.Unlock()
 	return s.Store.Find(ctx, id)
 }
 
-func (s *asked) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+func (s *lookups) Append(
+	ctx context.Context, stream string, expected int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
 	s.mu.Lock()
 	seen := map[uuid.UUID]bool{}
 	for id := range s.ids {
 		seen[id] = true
 	}
-	s.before[events[0].ID.String()] = seen
+	s.before[events[0].ID] = seen
 	s.mu.Unlock()
 	return s.Store.Append(ctx, stream, expected, events...)
 }
 
-// A line about a contract waits for one about the contract that it began from, even though neither names the other: what follows from
-// that one comes first, at any width.
-func TestLinesAboutARowOfContractsGoInOneByOne(t *testing.T) {
+// A line about a contract waits for an earlier line about a linked contract, even though neither
+// names the other: the follow-ups of the earlier line come first, at any width.
+func TestLinesOfLinkedContractsKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	book := []lines.Line{
-		line(1, oil("c-1", "A")), line(2, novate("c-2", "A", "B"), "B"), line(3, novate("c-3", "B", "C"), "C"),
-		line(4, latePrice("c-4", "A", "75")), line(5, settle("c-5", "C", 100)), line(6, oil("c-6", "D")),
+		line(1, oil("c-1", "A")), line(2, novate("c-2", "A", "B"), "B"),
+		line(3, novate("c-3", "B", "C"), "C"), line(4, latePrice("c-4", "A", "75")),
+		line(5, settle("c-5", "C", 100)), line(6, oil("c-6", "D")),
 	}
-	desk := newDesk(contract.SimulatedClock)
-	store := &asked{Store: desk.Store, ids: map[uuid.UUID]bool{}, before: map[string]map[uuid.UUID]bool{}}
-	desk.Store = store
-	imported(t, desk, book, 16)
-	last := uuid.Nil
-	for e, err := range store.Stream(t.Context(), "trade/C") {
+	log := &lookups{
+		Store: newSystem().Log, ids: map[uuid.UUID]bool{}, before: map[uuid.UUID]map[uuid.UUID]bool{},
+	}
+	imported(t, over(log), book, 16)
+	last := uuid.Nil // the last follow-up of line 4
+	for e, err := range log.Stream(t.Context(), "trade/C") {
 		require.NoError(t, err)
 		if e.Corrects != uuid.Nil {
 			last = e.ID
 		}
 	}
 	require.NotEqual(t, uuid.Nil, last)
-	require.False(t, store.before[last.String()][trade.EventID("c-5", 0)], "line 5 waits for all that follows from line 4")
+	require.False(t, log.before[last][trade.EventID("c-5", 0)],
+		"line 5 waits for all follow-ups of line 4")
 }
+
+var _ capstone.SavedCursor = (*savedCursor)(nil)

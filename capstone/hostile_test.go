@@ -11,11 +11,7 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/lines"
-	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
-	codec "example.com/blotter/solutions/1-schemas"
-	projection "example.com/blotter/solutions/3-projections"
-	readmodel "example.com/blotter/solutions/3-projections/memory"
 )
 
 // Whatever is in a file, each of its lines is bad, refused or accepted, and nothing stops the import: what lines takes, the desk
@@ -44,21 +40,16 @@ func TestWhateverIsInAFileTheImportGoesOn(t *testing.T) {
 		require.Equal(t, first.Bad, again.Bad, "an id used again for something else")
 		require.Equal(t, len(book), again.Again+again.Bad)
 		require.Equal(t, state, after)
-		_, err := s.Desk.MissingFollowUps(t.Context())
+		_, err := s.FollowUps.Orphaned(t.Context())
 		require.NoError(t, err)
 		_, otherwise := brought(t, newSystem(), shuffled(book, 1))
 		require.Equal(t, state, otherwise)
 	})
 }
 
-func newSystem() *capstone.System {
-	return &capstone.System{
-		Desk: newDesk(contract.SimulatedClock), Width: 4, Projection: readmodel.New(codec.Offline()), Project: projection.Project,
-	}
-}
-
 // brought imports book, and says what the read model made of it, which a fold of the same events must say too.
 func brought(t *rapid.T, s *capstone.System, book []lines.Line) (capstone.Imported, string) {
+	s.Width = 4
 	n, err := s.Import(t.Context(), each(book), func(capstone.Result) {})
 	require.NoError(t, err)
 	state, err := s.State(t.Context())

@@ -12,7 +12,14 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// A Result is what became of one line: a bad line, a command that reuses an id, or an outcome.
+// An Importer sends the commands of many lines through Do, several at once, in an order that does
+// not change their outcomes.
+type Importer struct {
+	Do    func(context.Context, trade.Command) (Outcome, error)
+	Width int // the most lines in flight at once
+}
+
+// A Result is the result of one line: a bad line, a command that reuses an id, or an outcome.
 type Result struct {
 	Line    int
 	Command trade.Command // zero for a bad line
@@ -21,31 +28,36 @@ type Result struct {
 	Outcome Outcome
 }
 
-// Import sends commands to the desk and yields a result for each line, in the order of the lines. It stops at the
-// first failure that is not the line's own, and where ctx ends before the input does: that is a failure too. It does not wait for
-// a read of input that is under way then, which may last until a line comes that never does.
+// Import yields a result for each line, in the order of the lines. It stops at the first failure
+// that does not belong to a line, and when ctx ends before the input: that is a failure too. It does
+// not wait for a pending read of input then, because the next line may never come.
 //
-// Up to width lines are under way at once. Lines that share a name (a UTI, a curve or a command id) never are: the later one
-// waits for the earlier, so the outcome does not depend on width. Nor are lines about contracts of which one began from the other in this
-// import, since what happens to the first can change the second. Where it began in an import before, two such lines are taken as those of two desks are: one
-// after the other, and which is first may depend on width.
-func (d *Desk) Import(ctx context.Context, input iter.Seq2[lines.Line, error], width int) iter.Seq2[Result, error] {
+// Up to Width lines are in flight at once. Lines that share a name (a UTI, a curve or a command id)
+// never are: the later line waits for the earlier one, so the outcome does not depend on Width. The
+// same holds for lines about linked contracts, because an event of the first contract can change the
+// second. Only links made by lines of this import are known. Two lines about contracts that were
+// linked before are ordered as those of two desks: one after the other, and which of them is first
+// may depend on Width.
+func (i Importer) Import(
+	ctx context.Context, input iter.Seq2[lines.Line, error],
+) iter.Seq2[Result, error] {
 	return func(yield func(Result, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
-		under := make(chan *task, max(width, 1)-1) // in line order: these, and the one whose result is awaited
+		// In line order: with the line whose result is awaited, these are at most Width.
+		inFlight := make(chan *task, max(i.Width, 1)-1)
 		defer func() {
 			cancel()
-			for t := range under {
+			for t := range inFlight {
 				<-t.done
 			}
 		}()
-		come := make(chan given)
-		go read(ctx, input, come)
-		go d.start(ctx, come, under)
-		first := firsts{}
-		for t := range under {
+		read := make(chan inputLine)
+		go readLines(ctx, input, read)
+		go i.start(ctx, read, inFlight)
+		first := firstLines{}
+		for t := range inFlight {
 			<-t.done
-			t.result.SameAs = first.before(t)
+			t.result.SameAs = first.sameAs(t)
 			if !yield(t.result, t.err) || t.err != nil {
 				return
 			}
@@ -53,24 +65,18 @@ func (d *Desk) Import(ctx context.Context, input iter.Seq2[lines.Line, error], w
 	}
 }
 
-// A task is a line under way. result and err are there once done is closed.
-type task struct {
-	result Result
-	err    error
-	done   chan struct{}
-}
-
-// A given line is one of the input, with what it came with.
-type given struct {
+// An inputLine is a line of the input, with the problem that came with it.
+type inputLine struct {
 	lines.Line
 	problem error
 }
 
-// read gives each line as it comes. It closes to at the end of the input alone, not where ctx ends.
-func read(ctx context.Context, input iter.Seq2[lines.Line, error], to chan<- given) {
+// readLines sends each line of the input. It closes to only at the end of the input, not when ctx
+// ends.
+func readLines(ctx context.Context, input iter.Seq2[lines.Line, error], to chan<- inputLine) {
 	for line, problem := range input {
 		select {
-		case to <- given{line, problem}:
+		case to <- inputLine{line, problem}:
 		case <-ctx.Done():
 			return
 		}
@@ -78,10 +84,18 @@ func read(ctx context.Context, input iter.Seq2[lines.Line, error], to chan<- giv
 	close(to)
 }
 
-// start launches a task per line. Import takes everything from under up to its close, so nothing that is sent there waits for ever.
-func (d *Desk) start(ctx context.Context, input <-chan given, under chan<- *task) {
-	defer close(under)
-	q := queue{width: cap(under) + 1, last: map[string]*task{}, kin: map[string]string{}}
+// A task is a line in flight. Its result and err are set before done is closed.
+type task struct {
+	result Result
+	err    error
+	done   chan struct{}
+}
+
+// start launches a task for each line. Import receives from inFlight until start closes it, so no
+// send blocks forever.
+func (i Importer) start(ctx context.Context, input <-chan inputLine, inFlight chan<- *task) {
+	defer close(inFlight)
+	q := queue{width: cap(inFlight) + 1, last: map[string]*task{}, linked: map[string]string{}}
 	number := 0
 	for ctx.Err() == nil {
 		select {
@@ -91,85 +105,19 @@ func (d *Desk) start(ctx context.Context, input <-chan given, under chan<- *task
 			}
 			number = line.Number
 			t, before := q.join(line)
-			under <- t
-			go d.run(ctx, t, before)
+			inFlight <- t
+			go i.run(ctx, t, before)
 		case <-ctx.Done():
 		}
 	}
-	broken := &task{err: fmt.Errorf("after line %d: %w", number, context.Cause(ctx)), done: make(chan struct{})}
+	err := fmt.Errorf("after line %d: %w", number, context.Cause(ctx))
+	broken := &task{err: err, done: make(chan struct{})}
 	close(broken.done)
-	under <- broken
+	inFlight <- broken
 }
 
-// A queue knows behind which lines another has to wait.
-type queue struct {
-	width int
-	last  map[string]*task  // by name, or by that of its family
-	kin   map[string]string // of a contract's stream: another one that a line named with it
-}
-
-// join makes a task of a line, and gives the last ones that share a name with it.
-func (q *queue) join(line given) (t *task, before []*task) {
-	t = &task{result: Result{Line: line.Number, Command: line.Command, Problem: line.problem}, done: make(chan struct{})}
-	if line.problem != nil {
-		if bad := new(lines.Error); !errors.As(line.problem, &bad) {
-			t.err = line.problem
-		}
-		return t, nil
-	}
-	for _, name := range line.Names {
-		if earlier := q.last[q.family(name)]; earlier != nil {
-			before = append(before, earlier)
-		}
-	}
-	q.unite(line.Names)
-	for _, name := range line.Names {
-		q.last[q.family(name)] = t
-	}
-	forget(q.last, q.width)
-	return t, before
-}
-
-// unite makes one family of the contracts that a line names together, and of theirs.
-func (q *queue) unite(names []string) {
-	if len(names) < 3 { // its own stream and its command's
-		return
-	}
-	head := q.family(names[0])
-	for _, name := range names[1:] {
-		if other := q.family(name); other != head && strings.HasPrefix(name, trade.TradeStream("")) {
-			q.kin[other] = head
-		}
-	}
-}
-
-func (q *queue) family(name string) string {
-	for head, more := q.kin[name]; more; head, more = q.kin[name] {
-		name = head
-	}
-	return name
-}
-
-// firsts are the lines that gave each command first, by a hash of its id: that does, for it only finds the other line to name.
-type firsts map[uint64]int
-
-var seed = maphash.MakeSeed()
-
-// before is the line before that of t which gave the same command. A line that has the id for something else gave no command.
-func (f firsts) before(t *task) int {
-	if t.err != nil || t.result.Problem != nil {
-		return 0
-	}
-	id := maphash.String(seed, t.result.Command.ID)
-	line := f[id]
-	if line == 0 {
-		f[id] = t.result.Line
-	}
-	return line
-}
-
-// run does what is left to do of a task.
-func (d *Desk) run(ctx context.Context, t *task, before []*task) {
+// run waits for the tasks before t, then does t.
+func (i Importer) run(ctx context.Context, t *task, before []*task) {
 	defer close(t.done)
 	if t.result.Problem != nil {
 		return
@@ -181,7 +129,7 @@ func (d *Desk) run(ctx context.Context, t *task, before []*task) {
 		}
 	}
 	var reused *ReusedCommandError
-	t.result.Outcome, t.err = d.Do(ctx, t.result.Command)
+	t.result.Outcome, t.err = i.Do(ctx, t.result.Command)
 	if errors.As(t.err, &reused) && reused.CommandID == t.result.Command.ID {
 		t.result.Problem, t.err = reused, nil
 	}
@@ -190,18 +138,92 @@ func (d *Desk) run(ctx context.Context, t *task, before []*task) {
 	}
 }
 
-// forget drops names whose task is done, once there are many more names than lines under way.
-func forget(last map[string]*task, width int) {
-	if len(last) < 1024+16*width {
+// A queue knows for which earlier lines a line has to wait.
+type queue struct {
+	width  int
+	last   map[string]*task  // the last task of each name; linked contracts share one name
+	linked map[string]string // from the stream of a contract to that of a linked one
+}
+
+// join makes a task of a line. It returns the last tasks that share a name with the line.
+func (q *queue) join(line inputLine) (t *task, before []*task) {
+	t = &task{
+		result: Result{Line: line.Number, Command: line.Command, Problem: line.problem},
+		done:   make(chan struct{}),
+	}
+	if line.problem != nil {
+		if bad := new(lines.Error); !errors.As(line.problem, &bad) {
+			t.err = line.problem
+		}
+		return t, nil
+	}
+	for _, name := range line.Names {
+		if earlier := q.last[q.shared(name)]; earlier != nil {
+			before = append(before, earlier)
+		}
+	}
+	q.link(line.Names)
+	for _, name := range line.Names {
+		q.last[q.shared(name)] = t
+	}
+	q.forget()
+	return t, before
+}
+
+// link links the contracts that one line names.
+func (q *queue) link(names []string) {
+	if len(names) < 3 { // only its own stream and its command
 		return
 	}
-	for name, t := range last {
+	name := q.shared(names[0])
+	for _, other := range names[1:] {
+		other = q.shared(other)
+		if other != name && strings.HasPrefix(other, trade.TradeStream("")) {
+			q.linked[other] = name
+		}
+	}
+}
+
+// shared returns the one name that all contracts linked with name have in common.
+func (q *queue) shared(name string) string {
+	for next, ok := q.linked[name]; ok; next, ok = q.linked[name] {
+		name = next
+	}
+	return name
+}
+
+// forget drops the names whose task is done, once there are many more names than lines in flight.
+func (q *queue) forget() {
+	if len(q.last) < 1024+16*q.width {
+		return
+	}
+	for name, t := range q.last {
 		select {
 		case <-t.done:
 			if t.err == nil {
-				delete(last, name)
+				delete(q.last, name)
 			}
 		default:
 		}
 	}
+}
+
+// firstLines holds the first line of each command, by a hash of the command's id. A hash is enough,
+// because it only serves to name the line.
+type firstLines map[uint64]int
+
+var seed = maphash.MakeSeed()
+
+// sameAs returns the first line that gave the command of t, or 0 if t is the first. A line that uses
+// the id for another command gave no command.
+func (f firstLines) sameAs(t *task) int {
+	if t.err != nil || t.result.Problem != nil {
+		return 0
+	}
+	id := maphash.String(seed, t.result.Command.ID)
+	line := f[id]
+	if line == 0 {
+		f[id] = t.result.Line
+	}
+	return line
 }

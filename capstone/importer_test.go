@@ -12,25 +12,31 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/lines"
-	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
 
-// Two first lines of an input: one that goes to the desk, and one that does not.
+// Two first lines of an input.
 var (
-	goodLine = lines.Line{Number: 1, Command: oil("c-1", "A"), Names: []string{"trade/A", "command/c-1"}}
-	badLine  = &lines.Error{Line: 1, Rule: lines.BadJSON}
+	goodLine = lines.Line{
+		Number: 1, Command: oil("c-1", "A"), Names: []string{"trade/A", "command/c-1"},
+	}
+	badLine = &lines.Error{Line: 1, Rule: lines.BadJSON}
 )
 
-// ended takes every result, and gives the error that was the last.
-func ended(results iter.Seq2[capstone.Result, error]) (err error) {
+func importer(s *capstone.System) capstone.Importer { return capstone.Importer{Do: s.Do, Width: 4} }
+
+// lastError takes every result and returns the last error.
+func lastError(results iter.Seq2[capstone.Result, error]) (err error) {
 	for _, err = range results {
 	}
 	return err
 }
 
-// waiting is an input that gives one line, calls then, and waits for another that never comes. Who waits with it for a minute fails.
-func waiting(t *testing.T, line lines.Line, problem error, then func()) iter.Seq2[lines.Line, error] {
+// blocked returns an input that yields one line, calls then, and blocks until the test is over. The
+// test fails if it is blocked with the input for a minute.
+func blocked(
+	t *testing.T, line lines.Line, problem error, then func(),
+) iter.Seq2[lines.Line, error] {
 	over := make(chan struct{})
 	t.Cleanup(func() { close(over) })
 	return func(yield func(lines.Line, error) bool) {
@@ -41,62 +47,69 @@ func waiting(t *testing.T, line lines.Line, problem error, then func()) iter.Seq
 		select {
 		case <-over:
 		case <-time.After(time.Minute):
-			t.Error("nobody went on without the next line")
+			t.Error("the import waits for the next line")
 		}
 	}
 }
 
 var errInterrupt = errors.New("interrupt")
 
-// Whether the input notices or not: what is cut short is no success, and nobody waits for the input.
-func TestAnImportThatIsInterruptedFails(t *testing.T) {
+// An import that is cut short fails, whether or not the input notices the interrupt. It does not
+// wait for the input.
+func TestInterruptedImportFails(t *testing.T) {
 	t.Parallel()
 	for range 100 {
 		ctx, interrupt := context.WithCancelCause(t.Context())
-		require.ErrorIs(t, ended(newDesk(contract.SimulatedClock).Import(ctx, func(yield func(lines.Line, error) bool) {
+		input := func(yield func(lines.Line, error) bool) {
 			if yield(lines.Line{Number: 1}, badLine) {
 				interrupt(errInterrupt)
 				yield(lines.Line{Number: 2}, fmt.Errorf("line 2: %w", errInterrupt))
 			}
-		}, 4)), errInterrupt)
+		}
+		err := lastError(importer(newSystem()).Import(ctx, input))
+		require.ErrorIs(t, err, errInterrupt)
 	}
 	ctx, interrupt := context.WithCancelCause(t.Context())
-	silent := waiting(t, lines.Line{Number: 1}, badLine, func() { interrupt(errInterrupt) })
-	require.ErrorIs(t, ended(newDesk(contract.SimulatedClock).Import(ctx, silent, 4)), errInterrupt)
+	input := blocked(t, lines.Line{Number: 1}, badLine, func() { interrupt(errInterrupt) })
+	require.ErrorIs(t, lastError(importer(newSystem()).Import(ctx, input)), errInterrupt)
 }
 
-func TestAnImportThatFailsDoesNotWaitForTheNextLine(t *testing.T) {
+func TestFailedImportDoesNotWaitForInput(t *testing.T) {
 	t.Parallel()
-	desk := newDesk(contract.SimulatedClock)
-	desk.Store = &dying{desk.Store, 0}
-	require.ErrorIs(t, ended(desk.Import(t.Context(), waiting(t, goodLine, nil, func() {}), 4)), errDied)
+	input := blocked(t, goodLine, nil, func() {})
+	s := over(&dying{newSystem().Log, 0})
+	require.ErrorIs(t, lastError(importer(s).Import(t.Context(), input)), errDied)
 }
 
-func TestWhoHasSeenEnoughOfAnImportDoesNotWaitForTheNextLine(t *testing.T) {
+func TestStoppedImportDoesNotWaitForInput(t *testing.T) {
 	t.Parallel()
-	for r, err := range newDesk(contract.SimulatedClock).Import(t.Context(), waiting(t, goodLine, nil, func() {}), 4) {
+	input := blocked(t, goodLine, nil, func() {})
+	for r, err := range importer(newSystem()).Import(t.Context(), input) {
 		require.NoError(t, err)
 		require.Equal(t, 1, r.Line)
 		break
 	}
 }
 
-// A line is like the first that gave its command: not like one that had the id for something else.
-func TestADuplicateNamesTheLineThatWasTaken(t *testing.T) {
+// A duplicate names the first line that gave its command, not a line that used the command's id for
+// another command.
+func TestDuplicateNamesTheFirstSuchLine(t *testing.T) {
 	t.Parallel()
-	line := func(number int, reason string, c trade.Command) lines.Line {
-		c.Reason = reason
-		return lines.Line{Number: number, Command: c, Names: []string{"trade/" + c.UTI, "command/" + c.ID}}
+	reason := func(number int, reason string, cmd trade.Command) lines.Line {
+		cmd.Reason = reason
+		return line(number, cmd)
 	}
-	taken, other := line(1, "client order", oil("c-1", "A")), line(2, "another reason", oil("c-1", "A"))
-	again, refused := line(3, "client order", oil("c-1", "A")), line(4, "begun before", oil("c-2", "A"))
-	alike := line(5, "begun before", oil("c-2", "A"))
-	var same []int
-	for r, err := range newDesk(contract.SimulatedClock).Import(t.Context(), func(yield func(lines.Line, error) bool) {
-		_ = yield(taken, nil) && yield(other, nil) && yield(again, nil) && yield(refused, nil) && yield(alike, nil)
-	}, 4) {
+	book := []lines.Line{
+		reason(1, "client order", oil("c-1", "A")),
+		reason(2, "another reason", oil("c-1", "A")), // the id of line 1, with other content
+		reason(3, "client order", oil("c-1", "A")),
+		reason(4, "already begun", oil("c-2", "A")), // is refused
+		reason(5, "already begun", oil("c-2", "A")),
+	}
+	var sameAs []int
+	for r, err := range importer(newSystem()).Import(t.Context(), each(book)) {
 		require.NoError(t, err)
-		same = append(same, r.SameAs)
+		sameAs = append(sameAs, r.SameAs)
 	}
-	require.Equal(t, []int{0, 0, 1, 0, 4}, same)
+	require.Equal(t, []int{0, 0, 1, 0, 4}, sameAs)
 }

@@ -18,20 +18,19 @@ import (
 // the first can tell that a payload was altered.
 func TestAnAuditorNeedsNoObjectStorageButSeesMoreWithIt(t *testing.T) {
 	t.Parallel()
-	desk, blobs := newDesk(contract.SimulatedClock), new(offload.Memory)
-	log := desk.Store
-	desk.Store = offload.Wrap(log, blobs, 0)
-	do(t, desk, oil("c-1", "A"))
-	do(t, desk, novate("c-2", "A", "B"))
+	log, blobs := newSystem().Log, new(offload.Memory)
+	s := over(offload.Wrap(log, blobs, 0))
+	do(t, s, oil("c-1", "A"))
+	do(t, s, novate("c-2", "A", "B"))
 
 	archive := new(audit.Memory)
 	open := auditors(t, archive)
-	sealed, err := open(desk.Store).Seal(t.Context())
+	sealed, err := open(s.Log).Seal(t.Context())
 	require.NoError(t, err)
 	again, err := open(log).Seal(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, sealed, again, "there is nothing new to who reads the log alone")
-	for _, reader := range []contract.Reader{desk.Store, log} {
+	for _, reader := range []contract.Reader{s.Log, log} {
 		found, err := open(reader).Verify(t.Context())
 		require.NoError(t, err)
 		require.Nil(t, found.Fault)
@@ -44,11 +43,11 @@ func TestAnAuditorNeedsNoObjectStorageButSeesMoreWithIt(t *testing.T) {
 	found, err := open(log).Verify(t.Context())
 	require.NoError(t, err)
 	require.Nil(t, found.Fault, "the log itself is as it was")
-	found, err = open(desk.Store).Verify(t.Context())
+	found, err = open(s.Log).Verify(t.Context())
 	require.NoError(t, err)
 	require.NotNil(t, found.Fault)
 	require.Equal(t, altered.Position, found.Fault.Position)
-	_, err = desk.Do(t.Context(), novate("c-3", "A", "C"))
+	_, err = s.Do(t.Context(), novate("c-3", "A", "C"))
 	offloaded := new(contract.OffloadError)
 	require.ErrorAs(t, err, &offloaded, "no decision rests on what was altered")
 	require.Equal(t, sha256.Sum256([]byte("another novation")), *offloaded.Found)

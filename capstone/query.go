@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"math"
 	"slices"
 	"time"
 
@@ -11,14 +12,15 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// Settled refuses a question as known at a time whose answer may still change.
-func (s *System) Settled(ctx context.Context, known time.Time) error {
+// CheckKnown refuses a question as known at a time whose answer may still change: a time past the
+// frontier. A zero time asks for no such answer.
+func (s *System) CheckKnown(ctx context.Context, known time.Time) error {
 	if known.IsZero() {
 		return nil
 	}
-	// A simulated log is let answer up to today, though what it is given later may still be stamped with any time that its lines give: all
-	// that it has lies in a past that was made up. Its answers say so.
-	frontier, err := s.Desk.Store.Frontier(contract.At(ctx, s.Clock()))
+	// A simulated log answers up to today, although later lines may still be recorded at any time
+	// that they state. All its times lie in an invented past. Its answers say so.
+	frontier, err := s.Log.Frontier(contract.At(ctx, s.Clock()))
 	if err == nil && known.After(frontier) {
 		err = &contract.BeyondFrontierError{Asked: known, Frontier: frontier}
 	}
@@ -27,14 +29,15 @@ func (s *System) Settled(ctx context.Context, known time.Time) error {
 
 // Trade folds one stream as of two times. A trade that has not begun by then has no status.
 func (s *System) Trade(ctx context.Context, uti string, at trade.AsOf) (trade.Trade, error) {
-	history, err := s.Desk.history(ctx, trade.TradeStream(uti))
+	h, err := s.Desk.history(ctx, trade.TradeStream(uti), math.MaxInt64)
 	if err != nil {
 		return trade.Trade{}, err
 	}
-	return trade.Fold(uti, history, at)
+	return trade.Fold(uti, h.events, at)
 }
 
-// Positions are the read model's, or folded from its events where a time is asked.
+// Positions returns the positions of the read model. If a time is asked, it folds the read model's
+// events as of that time.
 func (s *System) Positions(ctx context.Context, at trade.AsOf) ([]trade.Position, error) {
 	if err := s.catchUp(ctx); err != nil {
 		return nil, err
@@ -46,12 +49,13 @@ func (s *System) Positions(ctx context.Context, at trade.AsOf) ([]trade.Position
 	return state.Positions, err
 }
 
-// History is everything on record about a trade, refusals included, in the order it was recorded.
+// History yields every event of a trade, refusals included, in the order of their recorded times.
 func (s *System) History(ctx context.Context, uti string) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
 		var all []contract.Recorded
-		for _, stream := range []string{trade.TradeStream(uti), trade.Command{UTI: uti}.RefusedStream()} {
-			for recorded, err := range s.Desk.Store.Stream(ctx, stream) {
+		refused := trade.Command{UTI: uti}.RefusedStream()
+		for _, stream := range []string{trade.TradeStream(uti), refused} {
+			for recorded, err := range s.Log.Stream(ctx, stream) {
 				if err != nil {
 					yield(recorded, err)
 					return
@@ -60,7 +64,11 @@ func (s *System) History(ctx context.Context, uti string) iter.Seq2[contract.Rec
 			}
 		}
 		slices.SortStableFunc(all, func(a, b contract.Recorded) int {
-			return cmp.Or(a.RecordedAt.Compare(b.RecordedAt), cmp.Compare(a.Stream, b.Stream), cmp.Compare(a.Version, b.Version))
+			return cmp.Or(
+				a.RecordedAt.Compare(b.RecordedAt),
+				cmp.Compare(a.Stream, b.Stream),
+				cmp.Compare(a.Version, b.Version),
+			)
 		})
 		for _, recorded := range all {
 			if !yield(recorded, nil) {

@@ -34,10 +34,10 @@ func TestASnapshotStandsWhereItsStateDoesThoughOthersBringTheModelOn(t *testing.
 	t.Parallel()
 	s := newSystem()
 	s.Snapshots, s.Replayer, s.Clock = memory.New(), replay.New(s.Desk.Codec), func() time.Time { return nine }
-	model, log := s.Projection, s.Desk.Store
-	do(t, s.Desk, oil("c-1", "A"))
+	model, log := s.Projection, s.Log
+	do(t, s, oil("c-1", "A"))
 	s.Projection = &shared{model, func() {
-		do(t, s.Desk, oil("c-2", "B"))
+		do(t, s, oil("c-2", "B"))
 		end, err := log.End(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, projection.Project(t.Context(), log, model, end, 10))

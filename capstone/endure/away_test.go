@@ -51,7 +51,7 @@ func importsThrough(t *testing.T, l log, s *containers.Stack, part containers.Pa
 	t.Helper()
 	book := sample(t, -1)
 	stopped := make(chan error, 1)
-	err := importing(t.Context(), l.Desk, book, func(line int) {
+	err := importing(t.Context(), l.System, book, func(line int) {
 		if line == len(book)/2 {
 			go func() { stopped <- interrupt(t.Context(), s, part) }()
 		}
@@ -59,7 +59,7 @@ func importsThrough(t *testing.T, l log, s *containers.Stack, part containers.Pa
 	require.NoError(t, err, l.said)
 	require.NoError(t, <-stopped)
 	wantState, wantEvents := undisturbed(t, book)
-	state, events := digest(t, l.Desk)
+	state, events := digest(t, l.System)
 	require.Equal(t, wantEvents, events, "nothing lost, nothing twice")
 	require.Equal(t, wantState, state)
 	t.Log(l.said)
@@ -99,7 +99,7 @@ func TestABrokerThatIsKilledAgainAndAgainKeepsWhatItAcknowledged(t *testing.T) {
 	stop()
 	wg.Wait()
 	versions := map[string]int64{}
-	for _, e := range whole(t, l.Store) {
+	for _, e := range whole(t, l.Log) {
 		versions[e.Stream]++
 		require.Equal(t, versions[e.Stream], e.Version, "of %s: none is lost, none is there twice", e.Stream)
 	}
@@ -116,7 +116,7 @@ func TestABrokerThatIsKilledAgainAndAgainKeepsWhatItAcknowledged(t *testing.T) {
 func load(ctx context.Context, t *testing.T, l log, stream string, acknowledged *atomic.Int64) (version int64) {
 	for ctx.Err() == nil {
 		pair := []contract.Event{made(stream, version+1), made(stream, version+2)}
-		receipts, err := l.Store.Append(ctx, stream, version, pair...)
+		receipts, err := l.Log.Append(ctx, stream, version, pair...)
 		if err != nil {
 			continue // whatever it was, the same pair again tells
 		}

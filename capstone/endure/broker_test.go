@@ -76,14 +76,14 @@ func TestAnAbortedTransactionIsNeverProjected(t *testing.T) {
 	t.Parallel()
 	l := onKafka(t, stacktest.Shared(t), 1)
 	book := sample(t, 200)
-	require.NoError(t, importing(t.Context(), l.Desk, book[:150], func(int) {}))
-	before := whole(t, l.Store)
+	require.NoError(t, importing(t.Context(), l.System, book[:150], func(int) {}))
+	before := whole(t, l.Log)
 	intrude(t, l, kgo.TryAbort, func() {
-		require.Equal(t, before, whole(t, l.Store), "an open transaction is not read")
+		require.Equal(t, before, whole(t, l.Log), "an open transaction is not read")
 	})
-	require.Equal(t, before, whole(t, l.Store), "nor is one that was aborted")
-	require.NoError(t, importing(t.Context(), l.Desk, book[150:], func(int) {}))
-	p := model.New(l.Codec)
+	require.Equal(t, before, whole(t, l.Log), "nor is one that was aborted")
+	require.NoError(t, importing(t.Context(), l.System, book[150:], func(int) {}))
+	p := model.New(l.Desk.Codec)
 	require.NoError(t, project(t, l, p))
 	state, err := p.State(t.Context())
 	require.NoError(t, err)
@@ -93,17 +93,17 @@ func TestAnAbortedTransactionIsNeverProjected(t *testing.T) {
 
 func project(t *testing.T, l log, p contract.Projection) error {
 	t.Helper()
-	end, err := l.Store.End(t.Context())
+	end, err := l.Log.End(t.Context())
 	require.NoError(t, err)
-	return projection.Project(t.Context(), l.Store, p, end, 100)
+	return projection.Project(t.Context(), l.Log, p, end, 100)
 }
 
 func TestLagReachesZeroAlthoughOffsetsHaveHoles(t *testing.T) {
 	t.Parallel()
 	const partitions = 3
 	l := onKafka(t, stacktest.Shared(t), partitions)
-	require.NoError(t, importing(t.Context(), l.Desk, sample(t, 200), func(int) {}))
-	p := model.New(l.Codec)
+	require.NoError(t, importing(t.Context(), l.System, sample(t, 200), func(int) {}))
+	p := model.New(l.Desk.Codec)
 	require.NoError(t, project(t, l, p))
 	ends, err := kadm.NewClient(client(t, l)).ListEndOffsets(t.Context(), l.topic("events"))
 	require.NoError(t, err)
@@ -116,7 +116,7 @@ func TestLagReachesZeroAlthoughOffsetsHaveHoles(t *testing.T) {
 		require.Equal(t, end.Offset, cursor.At(partition), "lag of partition %d", partition)
 		offsets += end.Offset
 	}
-	require.Greater(t, offsets, int64(len(whole(t, l.Store)))+partitions, "control records take offsets")
+	require.Greater(t, offsets, int64(len(whole(t, l.Log)))+partitions, "control records take offsets")
 }
 
 // The cleaner is made to work at once: segments close after an instant, and any amount of dirt is enough.
@@ -137,12 +137,12 @@ func TestAfterCompactionTheHeadsAreWhatAReplayComputes(t *testing.T) {
 	require.NoError(t, altered[0].Err)
 
 	book := sample(t, 600)
-	require.NoError(t, importing(t.Context(), l.Desk, book[:500], func(int) {}))
+	require.NoError(t, importing(t.Context(), l.System, book[:500], func(int) {}))
 	// What is written now closes the segments before, and keeps the cleaner awake.
 	next := 500
 	eventually(t, func() bool {
 		if next < len(book) {
-			require.NoError(t, importing(t.Context(), l.Desk, book[next:next+1], func(int) {}))
+			require.NoError(t, importing(t.Context(), l.System, book[next:next+1], func(int) {}))
 			next++
 		}
 		written, left := next, len(records(t, l, heads))
@@ -150,12 +150,12 @@ func TestAfterCompactionTheHeadsAreWhatAReplayComputes(t *testing.T) {
 	}, "compaction takes heads that were followed by others")
 
 	want := map[string]contract.Head{}
-	for _, e := range whole(t, l.Store) {
+	for _, e := range whole(t, l.Log) {
 		want[e.Stream] = contract.Head{Stream: e.Stream, Version: e.Version, EventID: e.ID, RecordedAt: e.RecordedAt, Digest: e.ContentDigest(), Ended: e.Ends}
 	}
 	got := map[string]contract.Head{}
 	for _, r := range records(t, l, heads) {
-		head, err := l.Codec.(contract.HeadCodec).DecodeHead(t.Context(), r.Value)
+		head, err := l.Desk.Codec.(contract.HeadCodec).DecodeHead(t.Context(), r.Value)
 		if err == nil { // an owner's mark is none
 			got[string(r.Key)] = head
 		}

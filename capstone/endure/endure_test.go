@@ -36,9 +36,9 @@ func compatible(mode, next string, published ...string) error {
 	return codec.Compatible(contract.Mode(mode), next, published...)
 }
 
-// A log is a desk over a new log on some stack.
+// A log is a system over a new log on some stack.
 type log struct {
-	*capstone.Desk
+	*capstone.System
 	brokers []string
 	name    string
 	said    *transcript
@@ -60,7 +60,7 @@ func onKafka(t *testing.T, s stack.Stack, partitions int32) log {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
-	l.Desk = &capstone.Desk{Store: store, Codec: c, Source: "endure"}
+	l.System = capstone.New(store, c, "endure")
 	return l
 }
 
@@ -76,7 +76,7 @@ func onPostgres(t *testing.T, s stack.Stack) log {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
-	l.Desk = &capstone.Desk{Store: store, Codec: codecOf(t, s, name), Source: "endure"}
+	l.System = capstone.New(store, codecOf(t, s, name), "endure")
 	return l
 }
 
@@ -120,9 +120,8 @@ func sample(t *testing.T, n int) []lines.Line {
 	return book
 }
 
-// importing sends book to the desk, one line after the other; at tells when it has come to a line.
-func importing(ctx context.Context, desk *capstone.Desk, book []lines.Line, at func(line int)) error {
-	system := capstone.System{Desk: desk, Width: 1}
+// importing sends book to the system, one line after the other; at tells when it has come to a line.
+func importing(ctx context.Context, system *capstone.System, book []lines.Line, at func(line int)) error {
 	n := 0
 	_, err := system.Import(ctx, each(book), func(capstone.Result) { n++; at(n) })
 	return err
@@ -141,17 +140,17 @@ func each(book []lines.Line) iter.Seq2[lines.Line, error] {
 // undisturbed is the state and the number of events that book comes to.
 func undisturbed(t *testing.T, book []lines.Line) ([32]byte, int) {
 	t.Helper()
-	desk := &capstone.Desk{Store: memory.New(contract.SimulatedClock), Codec: codec.Offline(), Source: "endure"}
-	require.NoError(t, importing(t.Context(), desk, book, func(int) {}))
-	return digest(t, desk)
+	system := capstone.New(memory.New(contract.SimulatedClock), codec.Offline(), "endure")
+	require.NoError(t, importing(t.Context(), system, book, func(int) {}))
+	return digest(t, system)
 }
 
 // digest folds what is on record, and counts it.
-func digest(t *testing.T, desk *capstone.Desk) ([32]byte, int) {
+func digest(t *testing.T, system *capstone.System) ([32]byte, int) {
 	t.Helper()
 	streams, n := map[string][]trade.Event{}, 0
-	for _, r := range whole(t, desk.Store) {
-		e, err := contract.Decoded(t.Context(), desk.Codec, r)
+	for _, r := range whole(t, system.Log) {
+		e, err := contract.Decoded(t.Context(), system.Desk.Codec, r)
 		require.NoError(t, err)
 		streams[r.Stream] = append(streams[r.Stream], e)
 		n++

@@ -17,8 +17,8 @@ import (
 	"example.com/blotter/solutions/2-store/kafka"
 )
 
-// Two desks share the partitions of a log, and both are sent the whole book, at once. A command has one outcome all the same, accepted or
-// refused, and the state is that of one desk alone.
+// Two systems share the partitions of a log, and both are sent the whole book, at once. A command has one outcome all the same, accepted or
+// refused, and the state is that of one system alone.
 func TestTwoDesksThatAreSentTheSameBookRecordItOnce(t *testing.T) {
 	t.Parallel()
 	book := sample(t, 200)[160:] // some of whose contracts have not begun then, so that there are refusals
@@ -29,7 +29,7 @@ func TestTwoDesksThatAreSentTheSameBookRecordItOnce(t *testing.T) {
 	require.NoError(t, err)
 	name := stacktest.Prefix(t) + "log"
 	c, dir := codecOf(t, s, name), t.TempDir() // each finds the other's index there
-	var desks []*capstone.Desk
+	var systems []*capstone.System
 	for i := range 2 {
 		store, err := kafka.Open(t.Context(), kafka.Options{
 			Brokers: brokers, Prefix: name, Partitions: 3, Clock: contract.SimulatedClock, Heads: c, Dir: dir,
@@ -37,20 +37,20 @@ func TestTwoDesksThatAreSentTheSameBookRecordItOnce(t *testing.T) {
 		})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, store.Close()) })
-		desks = append(desks, &capstone.Desk{Store: store, Codec: c, Source: "endure"})
+		systems = append(systems, capstone.New(store, c, "endure"))
 	}
 	done := make(chan error, 2)
-	for i := range desks {
-		go func() { done <- takeTurns(t.Context(), desks[i], desks[1-i], book) }()
+	for i := range systems {
+		go func() { done <- takeTurns(t.Context(), systems[i], systems[1-i], book) }()
 	}
 	require.NoError(t, <-done)
 	require.NoError(t, <-done)
 
-	got, n := digest(t, desks[0])
+	got, n := digest(t, systems[0])
 	require.Equal(t, want, got)
 	require.Equal(t, events, n)
 	seen, refused := map[uuid.UUID]string{}, 0
-	for _, e := range whole(t, desks[1].Store) {
+	for _, e := range whole(t, systems[1].Log) {
 		require.Empty(t, seen[e.ID], "%s is in %s too", e.ID, e.Stream)
 		seen[e.ID] = e.Stream
 		if e.Stream != trade.Subject(e.Stream) {
@@ -60,12 +60,12 @@ func TestTwoDesksThatAreSentTheSameBookRecordItOnce(t *testing.T) {
 	require.Positive(t, refused, "refusals in the book")
 }
 
-// takeTurns sends each command to one desk, and to the other if the first does not own what it must write to.
-func takeTurns(ctx context.Context, desk, other *capstone.Desk, book []lines.Line) error {
+// takeTurns sends each command to one system, and to the other if the first does not own what it must write to.
+func takeTurns(ctx context.Context, system, other *capstone.System, book []lines.Line) error {
 	for _, line := range book {
 		for {
-			_, err := desk.Do(ctx, line.Command)
-			desk, other = other, desk
+			_, err := system.Do(ctx, line.Command)
+			system, other = other, system
 			notOwner, reused := new(contract.NotOwnerError), new(capstone.ReusedCommandError)
 			if errors.As(err, &notOwner) {
 				continue

@@ -124,7 +124,7 @@ func showSummary(w io.Writer, sum capstone.Summary) {
 	fmt.Fprintln(w, "\nwhat went in, and what was refused by which rule")
 	fmt.Fprint(w, "  ")
 	showImported(w, sum.Imported)
-	showMissing(w, sum.Missing)
+	showMissing(w, sum.Orphaned)
 	positions := sum.State.Positions
 	fmt.Fprintf(w, "\nthe largest open positions\n")
 	showPositions(w, largest(positions, shown))
@@ -140,7 +140,7 @@ func showSummary(w io.Writer, sum capstone.Summary) {
 	showVerification(w, sum.Verification)
 }
 
-func showMissing(w io.Writer, missing []capstone.MissingFollowUp) {
+func showMissing(w io.Writer, missing []capstone.OrphanedFollowUp) {
 	if len(missing) == 0 {
 		fmt.Fprintln(w, "  every contract that had to begin from another has begun")
 		return

@@ -44,7 +44,7 @@ func (c *extractCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	m, err := extract.Make(ctx, c.Out, ask, extract.Options{
-		Log: system.Desk.Store, Sealed: sealed, Signer: a.signer, Verifier: a.verifier, Simulated: a.settings.Simulated,
+		Log: system.Log, Sealed: sealed, Signer: a.signer, Verifier: a.verifier, Simulated: a.settings.Simulated,
 	})
 	if err != nil {
 		return hinted(err)

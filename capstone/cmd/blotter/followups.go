@@ -17,7 +17,7 @@ type apart struct {
 	Why   string    `json:"why"`
 }
 
-func apartOf(missing []capstone.MissingFollowUp) (all []apart) {
+func apartOf(missing []capstone.OrphanedFollowUp) (all []apart) {
 	for _, m := range missing {
 		a := apart{m.Cause.ID, m.Command.UTI, "to begin", "not issued"}
 		switch {
@@ -51,7 +51,7 @@ func showApart(w io.Writer, all []apart) {
 const apartHint = "annul the cause, or mend the contract and then restate its cause, which restates the contract"
 
 // together fails an import that leaves contracts apart.
-func together(missing []capstone.MissingFollowUp) error {
+func together(missing []capstone.OrphanedFollowUp) error {
 	if len(missing) == 0 {
 		return nil
 	}

@@ -47,12 +47,12 @@ func (c *importCmd) Run(ctx context.Context, a *app) error {
 	case err != nil:
 		return err
 	default:
-		err = joined(incomplete(n), together(n.Missing))
+		err = joined(incomplete(n), together(n.Orphaned))
 	}
 	answer := struct {
 		capstone.Imported
 		Apart []apart `json:"apart,omitempty"`
-	}{n, apartOf(n.Missing)}
+	}{n, apartOf(n.Orphaned)}
 	return errors.Join(a.answer(answer, func(w io.Writer) {
 		showImported(w, n)
 		showApart(w, answer.Apart)

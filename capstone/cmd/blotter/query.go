@@ -125,7 +125,7 @@ func (a *app) question(ctx context.Context, q asOf, with ...part) (*capstone.Sys
 	if err != nil {
 		return nil, at, err
 	}
-	if err := system.Settled(ctx, at.Known); err != nil {
+	if err := system.CheckKnown(ctx, at.Known); err != nil {
 		return nil, at, err
 	}
 	a.mayChange = a.settings.Simulated && !at.Known.IsZero()

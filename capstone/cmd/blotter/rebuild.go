@@ -24,7 +24,7 @@ func (c *rebuildCmd) Run(ctx context.Context, a *app) error {
 	if !ok {
 		return &failure{"this read model cannot be rebuilt beside itself", "another can: see solutions/3-projections/postgres"}
 	}
-	if err := model.Rebuild(ctx, system.Desk.Store, capstone.Batch); err != nil {
+	if err := model.Rebuild(ctx, system.Log, capstone.Batch); err != nil {
 		return err
 	}
 	if err := a.ours(ctx); err != nil {
@@ -35,7 +35,7 @@ func (c *rebuildCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	// A crash before this leaves the mark of a log that was longer, and the hint to rebuild.
-	end, err := system.Desk.Store.End(ctx)
+	end, err := system.Log.End(ctx)
 	if err == nil {
 		err = a.reached().Save(end)
 	}

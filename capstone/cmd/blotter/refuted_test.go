@@ -17,7 +17,7 @@ import (
 // A program reads what was found on standard output, above all where it is not what it should be.
 func TestWhatDoesNotHoldIsAnsweredInJSONToo(t *testing.T) {
 	t.Parallel()
-	system := &capstone.System{Desk: &capstone.Desk{Store: memorystore.New(contract.SimulatedClock), Codec: codec.Offline()}}
+	system := capstone.New(memorystore.New(contract.SimulatedClock), codec.Offline(), "test")
 	for want, refute := range map[string]func(*app) error{
 		`{"equal":false,"snapshot":"month-end","events":7,"difference":{"line":3,"archived":"a","replayed":"b","stream":"","version":0,
 			"what":"line 3, which is not of a canonical state"}}`: func(a *app) error {

@@ -153,7 +153,7 @@ func (a *app) lookAtLog(ctx context.Context, s *status) error {
 		return err
 	}
 	// Asked for after its readers were: the log grows meanwhile, and they with it.
-	end, err := system.Desk.Store.End(ctx)
+	end, err := system.Log.End(ctx)
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (a *app) lookAtLog(ctx context.Context, s *status) error {
 		return err
 	}
 	positions, seals := &tail{of: "the read model", from: model}, &tail{of: "the last checkpoint", from: sealed}
-	if err := s.Log.count(ctx, system.Desk.Store, end, positions, seals); err != nil {
+	if err := s.Log.count(ctx, system.Log, end, positions, seals); err != nil {
 		return err
 	}
 	now := time.Now()

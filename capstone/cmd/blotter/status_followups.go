@@ -28,11 +28,11 @@ func (a *app) countFollowUps(ctx context.Context, system *capstone.System, s *st
 	if s.Log.Writer != 0 {
 		return nil
 	}
-	missing, err := system.Desk.MissingFollowUps(ctx)
+	missing, err := system.FollowUps.Orphaned(ctx)
 	if err != nil {
 		return err
 	}
-	var refused, unissued []capstone.MissingFollowUp
+	var refused, unissued []capstone.OrphanedFollowUp
 	for _, m := range missing {
 		if m.Refusal != nil {
 			refused = append(refused, m)
@@ -40,14 +40,14 @@ func (a *app) countFollowUps(ctx context.Context, system *capstone.System, s *st
 			unissued = append(unissued, m)
 		}
 	}
-	late, err := stillMissing(ctx, system.Desk.Store, unissued, onTheWay)
+	late, err := stillMissing(ctx, system.Log, unissued, onTheWay)
 	s.FollowUps = &followUpCount{len(late), len(refused), apartOf(append(refused, late...))}
 	s.Well = s.Well && len(late) == 0
 	return err
 }
 
 // stillMissing is what of missing is not on record either when patience is over. It asks again until then.
-func stillMissing(ctx context.Context, log contract.Store, missing []capstone.MissingFollowUp, patience time.Duration) ([]capstone.MissingFollowUp, error) {
+func stillMissing(ctx context.Context, log contract.Store, missing []capstone.OrphanedFollowUp, patience time.Duration) ([]capstone.OrphanedFollowUp, error) {
 	over := time.NewTimer(patience)
 	defer over.Stop()
 	tick := time.NewTicker(100 * time.Millisecond)
@@ -61,7 +61,7 @@ func stillMissing(ctx context.Context, log contract.Store, missing []capstone.Mi
 			return missing, context.Cause(ctx)
 		}
 		var asking error
-		missing = slices.DeleteFunc(missing, func(m capstone.MissingFollowUp) bool {
+		missing = slices.DeleteFunc(missing, func(m capstone.OrphanedFollowUp) bool {
 			_, err := log.Find(ctx, trade.EventID(m.Command.ID, 0))
 			if !errors.Is(err, contract.ErrNotFound) {
 				asking = errors.Join(asking, err)

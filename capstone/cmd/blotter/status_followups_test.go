@@ -47,7 +47,7 @@ const novation = `{"command_id":"c-1","entered_at":"2026-01-09T09:00:00Z","actor
 // halfway is a log in which a novation is on record, and the contract that begins from it is not.
 func halfway(t *testing.T) (*capstone.System, *between) {
 	log := &between{Store: memorystore.New(contract.SimulatedClock), appends: 2}
-	system := &capstone.System{Desk: &capstone.Desk{Store: log, Codec: codec.Offline(), Source: "test"}, Width: 1}
+	system := capstone.New(log, codec.Offline(), "test")
 	_, err := system.Import(t.Context(), lines.Read(strings.NewReader(novation)), func(capstone.Result) {})
 	require.ErrorIs(t, err, errStopped)
 	return system, log
@@ -57,10 +57,9 @@ func halfway(t *testing.T) (*capstone.System, *between) {
 func TestAFollowUpThatIsOnItsWayIsNotMissing(t *testing.T) {
 	t.Parallel()
 	system, log := halfway(t)
-	desk := capstone.Desk{Store: log.Store, Codec: codec.Offline(), Source: "test"}
+	other := capstone.New(log.Store, codec.Offline(), "test")
 	log.asked = func(uuid.UUID) {
-		_, err := desk.Sweep(t.Context(), nil)
-		require.NoError(t, err)
+		require.NoError(t, other.FollowUps.Sweep(t.Context()))
 	}
 	s := status{Well: true, Log: &logStatus{}}
 	require.NoError(t, new(app).countFollowUps(t.Context(), system, &s))
@@ -71,7 +70,7 @@ func TestAFollowUpThatIsOnItsWayIsNotMissing(t *testing.T) {
 func TestAFollowUpThatDoesNotComeIsMissing(t *testing.T) {
 	t.Parallel()
 	system, log := halfway(t)
-	missing, err := system.Desk.MissingFollowUps(t.Context())
+	missing, err := system.FollowUps.Orphaned(t.Context())
 	require.NoError(t, err)
 	require.Len(t, missing, 1)
 	late, err := stillMissing(t.Context(), log, missing, time.Nanosecond)

@@ -42,7 +42,7 @@ func (a *app) system(ctx context.Context, with ...part) (*capstone.System, error
 	if err != nil {
 		return nil, err
 	}
-	log := system.Desk.Store
+	log := system.Log
 	if err := a.whole(ctx, log); err != nil {
 		return nil, err
 	}
@@ -75,17 +75,12 @@ func (a *app) assemble(ctx context.Context, with ...part) (*capstone.System, err
 		return nil, err
 	}
 	store := offload.Wrap(log, &offload.Lazy{Open: a.blobs}, a.cli.OffloadOver)
-	system := &capstone.System{
-		Desk:     &capstone.Desk{Store: store, Codec: c, Source: "blotter/import"},
-		Project:  projection.Project,
-		AsOf:     projection.AsOf,
-		Replayer: replay.New(c),
-		Clock:    func() time.Time { return time.Now().UTC() },
-		Swept:    bookmark(filepath.Join(a.cli.Data, "swept")),
-		Width:    width,
-	}
-	if a.settings.Simulated {
-		system.Width = 1 // its clock follows the lines, so they go in one by one
+	system := capstone.New(store, c, "blotter/import")
+	system.FollowUps.SweptTo = bookmark(filepath.Join(a.cli.Data, "swept"))
+	system.Project, system.AsOf, system.Replayer = projection.Project, projection.AsOf, replay.New(c)
+	system.Clock = func() time.Time { return time.Now().UTC() }
+	if !a.settings.Simulated { // the clock of a simulated log follows the lines, one by one
+		system.Width = width
 	}
 	for _, p := range with {
 		if err := p(ctx, a, system); err != nil {
@@ -220,7 +215,7 @@ func (a *app) auditor(ctx context.Context, s *capstone.System, seals bool) error
 		return err
 	}
 	s.Auditor, err = audit.Open(audit.Options{
-		Log: s.Desk.Store, Archive: archive, Origin: a.settings.Name.origin(), Signer: signer, Verifier: verifier, Known: a.sealed.Note, Keep: a.keepNote,
+		Log: s.Log, Archive: archive, Origin: a.settings.Name.origin(), Signer: signer, Verifier: verifier, Known: a.sealed.Note, Keep: a.keepNote,
 	})
 	return err
 }
@@ -238,7 +233,7 @@ func (a *app) archive(ctx context.Context, seals bool) (audit.Archive, error) {
 
 // explain says where a replay parts from the archived state, and with which event.
 func explain(ctx context.Context, s *capstone.System, r capstone.Replayed) (replay.Finding, error) {
-	return replay.New(s.Desk.Codec).Explain(ctx, s.Desk.Store, r.Snapshot.Cursor, r.Difference)
+	return replay.New(s.Desk.Codec).Explain(ctx, s.Log, r.Snapshot.Cursor, r.Difference)
 }
 
 // blobs is where large payloads are.
