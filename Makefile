@@ -2,6 +2,7 @@
 .PHONY: chaos help up down demo test race lint generate cross build setup clean lab1 lab2 lab3 lab4 lab5 hint
 
 BLOTTER := go run ./capstone/cmd/blotter
+LAB := go run ./labs/cmd/lab
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo .ci/compose/compose)
 
 help: ## print this
@@ -11,17 +12,17 @@ demo: setup ## run the whole flow on the sample book
 	@$(BLOTTER) demo
 
 test: setup ## run every test, the longest cut short; ends with a line of counts
-	@$(BLOTTER) test -- -short
+	@$(LAB) test -- -short
 
 lab1 lab2 lab3 lab4 lab5: ## run the checks of one lab
 	@set -- labs/$(@:lab%=%)-*/*_test.go; test -e "$$1" || { echo "error: $@ is not written yet"; exit 2; }; \
-	$(BLOTTER) test "./$$(dirname "$$1")"
+	$(LAB) test "./$$(dirname "$$1")"
 
 hint: ## say what a check is about: make hint CHECK=L1.4
-	@$(BLOTTER) hint $(CHECK)
+	@$(LAB) hint $(CHECK)
 
 race: setup ## run every test at its full length, under the race detector
-	@$(BLOTTER) test -- -race
+	@$(LAB) test -- -race
 
 lint: ## gofmt, go vet, staticcheck
 	@./.tools/setup lint
@@ -61,5 +62,5 @@ scale: setup ## import a million events (or EVENTS=20000) beside other work; sho
 
 .PHONY: chaos bench
 bench: setup ## measure each store beside what it is built on, in turns, and a long log beside a short one
-	@$(BLOTTER) test -- -run '^$$' -bench 'GroupCommit|Batches|Single' -benchtime 20x ./solutions/2-store/kafka ./solutions/2-store/postgres
+	@$(LAB) test -- -run '^$$' -bench 'GroupCommit|Batches|Single' -benchtime 20x ./solutions/2-store/kafka ./solutions/2-store/postgres
 	@BLOTTER_SCALE=$(or $(EVENTS),1000000) go test -run '^TestALongLogAnswersAsFastAsAShortOne$$' -count=1 -v -timeout 1h ./solutions/2-store/kafka ./solutions/2-store/postgres

@@ -23,7 +23,7 @@ import (
 const (
 	maxColumns  = 100
 	maxTestName = 40
-	maxRiddles  = 1.0 // in 1,000 words of comment
+	maxClauses  = 1.0 // in 1,000 words of comment
 	tabWidth    = 4
 )
 
@@ -34,7 +34,7 @@ type measure struct {
 	wide      []string
 	longest   int // lines of the longest file
 	words     int // of comment
-	riddles   []string
+	clauses   []string
 	testNames []string // that are too long
 }
 
@@ -44,7 +44,7 @@ func TestCodeForm(t *testing.T) {
 	t.Parallel()
 	packages := map[string]*measure{}
 	for _, file := range tracked(t, "*.go") {
-		if under := os.Getenv("MEASURE"); under != "" && !strings.HasPrefix(file, strings.Trim(under, "./")) {
+		if !strings.HasPrefix(file, strings.Trim(os.Getenv("MEASURE"), "./")) {
 			continue
 		}
 		m := packages[path.Dir(file)]
@@ -55,25 +55,27 @@ func TestCodeForm(t *testing.T) {
 		m.take(t, file)
 	}
 	var total measure
-	t.Logf("%-34s %6s %4s %4s %6s %7s %7s", "package", "median", "p90", "max", "widest", "longest", "riddles")
+	t.Logf("%-34s %6s %4s %4s %6s %7s %7s",
+		"package", "median", "p90", "max", "widest", "longest", "clauses")
 	for _, name := range slices.Sorted(maps.Keys(packages)) {
 		m := packages[name]
 		slices.Sort(m.functions)
-		t.Logf("%-34s %6d %4d %4d %6d %7d %7d", name, quantile(m.functions, 50), quantile(m.functions, 90),
-			quantile(m.functions, 100), m.widest, m.longest, len(m.riddles))
+		t.Logf("%-34s %6d %4d %4d %6d %7d %7d", name, quantile(m.functions, 50),
+			quantile(m.functions, 90), quantile(m.functions, 100), m.widest, m.longest, len(m.clauses))
 		total.functions = append(total.functions, m.functions...)
 		total.words += m.words
 		total.wide = append(total.wide, m.wide...)
-		total.riddles = append(total.riddles, m.riddles...)
+		total.clauses = append(total.clauses, m.clauses...)
 		total.testNames = append(total.testNames, m.testNames...)
 	}
 	slices.Sort(total.functions)
-	rate := 1000 * float64(len(total.riddles)) / float64(max(total.words, 1))
-	t.Logf("all: median %d, p90 %d lines a function; %d words of comment, %.2f nominal clauses in 1,000",
-		quantile(total.functions, 50), quantile(total.functions, 90), total.words, rate)
+	rate := 1000 * float64(len(total.clauses)) / float64(max(total.words, 1))
+	t.Logf("all: median %d, p90 %d lines a function; "+
+		"%d words of comment, %.2f nominal clauses in 1,000", quantile(total.functions, 50), quantile(total.functions, 90), total.words, rate)
 	require.Empty(t, total.wide, "lines of more than %d columns", maxColumns)
 	require.Empty(t, total.testNames, "test names of more than %d characters", maxTestName)
-	require.LessOrEqual(t, rate, maxRiddles, "write a noun in place of these clauses:\n%s", strings.Join(total.riddles, "\n"))
+	require.LessOrEqual(t, rate, maxClauses, "write a noun in place of these clauses:\n%s",
+		strings.Join(total.clauses, "\n"))
 }
 
 // take adds one file. A tab counts as tabWidth columns.
@@ -83,6 +85,7 @@ func (m *measure) take(t *testing.T, file string) {
 	set := token.NewFileSet()
 	parsed, err := parser.ParseFile(set, file, text, parser.ParseComments)
 	require.NoError(t, err)
+	line := func(p token.Pos) int { return set.Position(p).Line }
 	lines := strings.Split(string(text), "\n")
 	m.longest = max(m.longest, len(lines)-1)
 	for i, line := range lines {
@@ -94,7 +97,7 @@ func (m *measure) take(t *testing.T, file string) {
 	}
 	for _, d := range parsed.Decls {
 		if f, ok := d.(*ast.FuncDecl); ok {
-			m.functions = append(m.functions, set.Position(f.End()).Line-set.Position(f.Pos()).Line+1)
+			m.functions = append(m.functions, line(f.End())-line(f.Pos())+1)
 			if strings.HasPrefix(f.Name.Name, "Test") && len(f.Name.Name) > maxTestName {
 				m.testNames = append(m.testNames, file+": "+f.Name.Name)
 			}
@@ -104,7 +107,7 @@ func (m *measure) take(t *testing.T, file string) {
 		comment := group.Text()
 		m.words += len(strings.Fields(comment))
 		for _, clause := range nominalClauses(comment) {
-			m.riddles = append(m.riddles, fmt.Sprintf("%s:%d: %s", file, set.Position(group.Pos()).Line, clause))
+			m.clauses = append(m.clauses, fmt.Sprintf("%s:%d: %s", file, line(group.Pos()), clause))
 		}
 	}
 }
@@ -112,8 +115,8 @@ func (m *measure) take(t *testing.T, file string) {
 var (
 	pronoun = regexp.MustCompile(`(?i)(\S+\s+)?\b(what|whatever|whoever|who)\b(\s+\S+){0,4}`)
 	// opens ends a word after which "who" stands for a person that no noun names.
-	opens = regexp.MustCompile(`(?i)^(|.*[.,;:(]|and|or|but|for|of|by|to|from|with|as|is|are|was|says?|tells?|asks?|` +
-		`knows?|see|sees|than|not|that|if|on|only|about|at|between)$`)
+	opens = regexp.MustCompile(`(?i)^(|.*[.,;:(]|and|or|but|for|of|by|to|from|with|as|is|are|was|` +
+		`says?|tells?|asks?|knows?|see|sees|than|not|that|if|on|only|about|at|between)$`)
 )
 
 // nominalClauses finds "what" and "who" where a clause stands in the place of a noun. "who" after a
@@ -141,7 +144,8 @@ func quantile(sorted []int, n int) int {
 // tracked lists the files of the repository that match a pattern, by their paths from its root.
 func tracked(t *testing.T, pattern string) []string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "git", "ls-files", "--cached", "--others", "--exclude-standard", pattern)
+	cmd := exec.CommandContext(t.Context(), "git", "ls-files", "--cached", "--others",
+		"--exclude-standard", pattern)
 	cmd.Dir = "../.."
 	out, err := cmd.Output()
 	require.NoError(t, err)

@@ -35,6 +35,7 @@ var rules = []rule{
 	{`labs/kit/contract`, `schemas|labs/kit/trade`, false},
 	{`labs/kit/check`, `labs/kit/contract`, false},
 	{`labs/kit/stack(/.*)?`, `labs/kit/stack(/.*)?|labs/kit/contract`, false},
+	{`labs/cmd/lab(/.*)?`, `(labs|solutions|schemas)(/.*)?`, false},
 	{`labs/\d-\w+/\w+test`, `labs/kit/.*|schemas|labs/\d-\w+/\w+test`, false}, // a suite may take in another
 	{`labs/\d-\w+(/.*)?`, `labs/kit/(contract|trade|check|stack/stacktest)|schemas|labs/\d-\w+/\w+test`, false},
 	{`solutions/1-schemas(/.*)?`, solution(`1-schemas`), true},

@@ -44,8 +44,6 @@ type cli struct {
 	Chaos    chaosCmd       `cmd:"" help:"Kill and stall processes that write a new log, and judge what they did; exit 1 names what does not hold."`
 	Keep     keepCmd        `cmd:"" name:"keep-stack" hidden:""`
 	Writer   chaosWriterCmd `cmd:"" name:"chaos-writer" hidden:""`
-	Hint     hintCmd        `cmd:"" help:"Show what a check of the labs is about, and the way on."`
-	Test     testCmd        `cmd:"" help:"Run the tests and count them."`
 }
 
 // Exit codes.

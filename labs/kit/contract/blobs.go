@@ -15,8 +15,8 @@ import (
 //	L2.I11  an object that Put acknowledged survives any crash, and Get returns it by its digest
 //	L2.I12  Put of an object that exists is no error, so a retry is safe
 type Blobs interface {
-	// Put stores data and returns its SHA-256. If other bytes are stored under that digest, they are
-	// damaged, and Put replaces them.
+	// Put stores data and returns its SHA-256. If other bytes are stored under that digest, they
+	// are damaged, and Put replaces them.
 	Put(ctx context.Context, data []byte) (digest [32]byte, err error)
 	// Get returns at most MaxOffload+1 bytes of the object under a digest, or ErrNoBlob. It returns
 	// the bytes as found: the caller compares their digest.

@@ -36,8 +36,8 @@ type Codec interface {
 	Decode(ctx context.Context, typ string, data []byte) (trade.Body, error)
 }
 
-// Registry gives schemas their ids. Confluent's and Apicurio's registries fit it, through their REST
-// interface.
+// Registry gives schemas their ids. Confluent's and Apicurio's registries fit it, through their
+// REST interface.
 type Registry interface {
 	// Register publishes a schema under a subject and returns its id. A schema that is published
 	// there already keeps its id.
@@ -62,8 +62,8 @@ const (
 	None               Mode = "NONE"
 )
 
-// Producer writes typed events to a topic as CloudEvents in binary mode: the attributes are headers,
-// the stream is the key, the data is the value.
+// Producer writes typed events to a topic as CloudEvents in binary mode: the attributes are
+// headers, the stream is the key, the data is the value.
 type Producer interface {
 	// Publish fills e's Type, Schema, Fingerprint and Data from body. It returns after the brokers
 	// acknowledged the record.
@@ -80,9 +80,9 @@ type Consumer interface {
 }
 
 // Headers of a parked record, beside its own headers: its place, and the error, of which at most
-// MaxAttribute bytes are kept, since an error may quote the record. A record that is too large to be
-// parked stops its partition. The timestamp of a parked record is the time of parking. Key and value
-// are unchanged; a null stays null.
+// MaxAttribute bytes are kept, since an error may quote the record. A record that is too large to
+// be parked stops its partition. The timestamp of a parked record is the time of parking. Key and
+// value are unchanged; a null stays null.
 const (
 	ParkedTopic     = "parked-topic"
 	ParkedPartition = "parked-partition"
@@ -130,7 +130,7 @@ var (
 	ErrOversize      = errors.New("data is larger than allowed")
 	ErrMalformed     = errors.New("data does not fit its schema")
 	ErrWrongType     = errors.New("the schema is of another event type")
-	ErrOffloaded     = errors.New("the payload is in object storage, and was not fetched from there")
+	ErrOffloaded     = errors.New("the offloaded payload was not fetched from object storage")
 	ErrUnknownSchema = errors.New("no schema under this id") // or newer than the program's catalog
 )
 

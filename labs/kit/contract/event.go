@@ -43,8 +43,8 @@ func (e Event) Offloaded() bool { return e.BodyDigest != [32]byte{} }
 // wirePrefix is the number of bytes in Data before the Avro body.
 const wirePrefix = 5
 
-// payload returns the prefix of Data and the SHA-256 of the Avro body. They are the same whether the
-// body is offloaded or not.
+// payload returns the prefix of Data and the SHA-256 of the Avro body. They are the same whether
+// the body is offloaded or not.
 func (e Event) payload() (prefix []byte, body [sha256.Size]byte) {
 	if e.Offloaded() {
 		return e.Data, e.BodyDigest
@@ -110,7 +110,7 @@ func (e Event) Validate() error {
 	case e.ID == uuid.Nil:
 		return bad("id is zero")
 	case strings.HasPrefix(e.Type, Reserved):
-		return bad("type %s: types that begin with %s are reserved for the stores", e.Type, Reserved)
+		return bad("type %s: the prefix %s is reserved for the stores", e.Type, Reserved)
 	case e.Schema < 1:
 		return bad("schema version %d, want 1 or more", e.Schema)
 	case e.EffectiveAt.IsZero(), !e.EffectiveAt.Equal(e.EffectiveAt.Truncate(time.Microsecond)):
@@ -128,9 +128,10 @@ func (e Event) Validate() error {
 }
 
 // ContentDigest defines "the same event again": it covers everything that the producer says, and
-// nothing that a retry may change. It leaves out traceparent, the registry's id (the first five bytes
-// of Data), whether the payload is offloaded, and everything that the store gives. Each field goes in
-// with its length before it, so no two events share a digest by moving bytes between fields.
+// nothing that a retry may change. It leaves out traceparent, the registry's id (the first five
+// bytes of Data), whether the payload is offloaded, and everything that the store gives. Each field
+// goes in with its length before it, so no two events share a digest by moving bytes between
+// fields.
 func (e Event) ContentDigest() [sha256.Size]byte {
 	h := sha256.New()
 	texts := []string{

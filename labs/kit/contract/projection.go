@@ -11,8 +11,8 @@ import (
 //
 // Invariants:
 //
-//	L3.I1  rows and cursor move in one transaction: after any crash the model is that of a prefix
-//	       of the feed
+//	L3.I1  rows and cursor move in one transaction: after any crash the model is that of a prefix of
+//	       the feed
 //	L3.I2  events before the cursor change nothing when they are applied again
 //	L3.I3  the model equals a fold from scratch of the same events, byte for byte
 //	       (trade.State.Canonical)
@@ -45,8 +45,8 @@ type ModelEvents interface {
 	Events(ctx context.Context) iter.Seq2[StreamEvent, error]
 }
 
-// A Rebuilder is a Projection that can be rebuilt from the log while it is in use. A model in memory
-// needs none of this: its owner makes a new one.
+// A Rebuilder is a Projection that can be rebuilt from the log while it is in use. A model in
+// memory needs none of this: its owner makes a new one.
 //
 // Invariant:
 //

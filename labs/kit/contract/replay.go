@@ -55,6 +55,6 @@ type Difference struct {
 }
 
 func (d *Difference) Error() string {
-	return fmt.Sprintf("replay differs from the archived state at line %d\n  archived %s\n  replayed %s",
-		d.Line, d.Archived, d.Replay)
+	return fmt.Sprintf("replay differs from the archived state at line %d\n"+
+		"  archived %s\n  replayed %s", d.Line, d.Archived, d.Replay)
 }

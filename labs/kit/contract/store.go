@@ -25,8 +25,8 @@ import (
 //	L2.I6  an acknowledged event survives any crash, and never changes
 //	L2.I7  a reader sees each event once, in version order within its stream, and never skips an
 //	       event that commits late
-//	L2.I8  recorded_at is max(clock, last + 1 µs), where last is the latest time that was recorded in
-//	       its partition (Kafka) or stream (Postgres), or announced as the frontier
+//	L2.I8  recorded_at is max(clock, last + 1 µs), where last is the latest time that was recorded
+//	       in its partition (Kafka) or stream (Postgres), or announced as the frontier
 //	L2.I9  a fenced writer writes nothing more before it has taken its place back. ErrFenced means
 //	       that an append is not recorded; a store may wrap it to say that the append may be
 //	       recorded, and then the same append again gives the answer
@@ -54,10 +54,11 @@ type Reader interface {
 	// Read yields every event in [from, to), in version order within each stream, then ends. A nil
 	// from is the beginning.
 	Read(ctx context.Context, from, to Cursor) iter.Seq2[Recorded, error]
-	// Follow yields every event from the cursor on, as they commit. It ends with the context's error.
+	// Follow yields every event from the cursor on, as they commit. It ends with the context's
+	// error.
 	Follow(ctx context.Context, from Cursor) iter.Seq2[Recorded, error]
-	// Frontier returns the time up to which nothing more will be recorded: an append that has yet to
-	// commit gets a later time. A question as known at a later time is *BeyondFrontierError.
+	// Frontier returns the time up to which nothing more will be recorded: an append that has yet
+	// to commit gets a later time. A question as known at a later time is *BeyondFrontierError.
 	Frontier(ctx context.Context) (time.Time, error)
 }
 
@@ -113,12 +114,13 @@ type HeadCodec interface {
 var (
 	ErrNotFound = errors.New("no event under this id")
 	ErrPartial  = errors.New("a part of this batch is already recorded, and a part is not")
-	// ErrFenced means that nothing was recorded, unless the store wraps it in an error that says more.
+	// ErrFenced means that nothing was recorded, unless the store wraps it in an error that says
+	// more.
 	ErrFenced = errors.New("another owner has taken over")
 )
 
-// A ConflictError is an append that expected another version than the stream has (L2.I3). The caller
-// loads the stream again and decides again.
+// A ConflictError is an append that expected another version than the stream has (L2.I3). The
+// caller loads the stream again and decides again.
 type ConflictError struct {
 	Stream           string
 	Expected, Actual int64
@@ -145,7 +147,8 @@ type EndedError struct {
 }
 
 func (e *EndedError) Error() string {
-	return fmt.Sprintf("stream %s ended at version %d, and takes no more events", e.Stream, e.Version)
+	return fmt.Sprintf("stream %s ended at version %d, and takes no more events",
+		e.Stream, e.Version)
 }
 
 // A NotOwnerError is a request for a partition that another process owns.
@@ -159,8 +162,8 @@ func (e *NotOwnerError) Error() string {
 }
 
 // A DamagedError is a place where the log differs from the events that its store wrote there: an
-// event is missing or unreadable. Readers yield it at that place, and end there. Programs that write
-// to the topic or table directly cause such damage, and so do broken disks.
+// event is missing or unreadable. Readers yield it at that place, and end there. Programs that
+// write to the topic or table directly cause such damage, and so do broken disks.
 type DamagedError struct {
 	Position Position
 	What     string // the damage, for people

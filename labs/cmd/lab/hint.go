@@ -13,10 +13,12 @@ import (
 	"example.com/blotter/labs/kit/check"
 )
 
-// suites are all checks that there are, for looking things up: without an implementation none of them is run.
+// suites returns the suites of all checks, for looking checks up. They have no implementation and
+// cannot run.
 func suites() []check.Suite { return append(labSuites(), storetest.Objects(nil)) }
 
-// labSuites are those that the tests of the labs run. Object storage is given to a student.
+// labSuites returns the suites that the tests of the labs run. The checks of object storage are not
+// among them: students are given the object storage.
 func labSuites() []check.Suite {
 	return []check.Suite{
 		codectest.Suite(codectest.Fixture{}),
@@ -27,7 +29,7 @@ func labSuites() []check.Suite {
 	}
 }
 
-// findCheck takes an ID in any case, and without its L.
+// findCheck looks a check up by its ID, in upper or lower case, with or without its L.
 func findCheck(id string) (check.Suite, check.Check, bool) {
 	id = "L" + strings.TrimPrefix(strings.ToUpper(id), "L")
 	for _, s := range suites() {
@@ -44,29 +46,33 @@ type hintCmd struct {
 	Check string `arg:"" optional:"" help:"The check, such as L2.3."`
 }
 
-// Run prints what a failure of the check would say beside what came: the rule, what is usually misunderstood, and the way on.
-func (h *hintCmd) Run(a *app) error {
+// Run prints the parts of a failure that do not depend on the answer: the rule, the usual
+// misconception, the hint.
+func (h *hintCmd) Run(to *streams) error {
 	suite, c, found := findCheck(h.Check)
 	if !found {
 		return h.unknown()
 	}
-	fmt.Fprintf(a.stdout, "%s %s (%d points)\n", c.ID, c.Title, c.Points)
+	fmt.Fprintf(to.stdout, "%s %s (%d points)\n", c.ID, c.Title, c.Points)
 	if c.Misconception != "" {
-		fmt.Fprintf(a.stdout, "misconception: %s\n", c.Misconception)
+		fmt.Fprintf(to.stdout, "misconception: %s\n", c.Misconception)
 	}
-	fmt.Fprintf(a.stdout, "hint: %s\nread: %s, %s\n", c.Hint, suite.Guide, c.Invariant)
+	fmt.Fprintf(to.stdout, "hint: %s\nread: %s, %s\n", c.Hint, suite.Guide, c.Invariant)
 	return nil
 }
 
 func (h *hintCmd) unknown() error {
 	if h.Check == "" {
-		return &usageError{"no check is named", "make hint CHECK=L1.4; a lab's guide ends with a table of its checks"}
+		return &hintedError{misuse, "no check is named",
+			"name one: make hint CHECK=L1.4; a lab's guide ends with a table of its checks"}
 	}
 	guide := "the lab's guide, such as labs/1-schemas/README.md"
 	for _, s := range labSuites() {
-		if lab, _, _ := strings.Cut(s.Checks[0].ID, "."); strings.HasPrefix(strings.ToUpper(h.Check), lab+".") {
+		lab, _, _ := strings.Cut(s.Checks[0].ID, ".")
+		if strings.HasPrefix(strings.ToUpper(h.Check), lab+".") {
 			guide = s.Guide
 		}
 	}
-	return &usageError{fmt.Sprintf("there is no check %q", h.Check), "see the table in " + guide}
+	return &hintedError{misuse, fmt.Sprintf("there is no check %q", h.Check),
+		"see the table of checks in " + guide}
 }

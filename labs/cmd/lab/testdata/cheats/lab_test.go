@@ -1,5 +1,5 @@
-// Answers to Lab 1 that try to get away with nothing, by the last word of the command line. TestCheatsAreFound puts this file in the place
-// of the lab's own test.
+// Answers to Lab 1 that try to earn points without work. The last argument of the command line
+// chooses one. TestCheatsAreFound puts this file in the place of the lab's own test.
 package codec_test
 
 import (
@@ -18,16 +18,16 @@ import (
 	codec "example.com/blotter/solutions/1-schemas"
 )
 
-var how = os.Args[len(os.Args)-1]
+var cheat = os.Args[len(os.Args)-1]
 
 func init() {
-	if how == "speaks-to-nobody" {
+	if cheat == "mute" {
 		os.Stdout, _ = os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	}
 }
 
 func TestMain(m *testing.M) {
-	if how == "ends-first" {
+	if cheat == "exit-first" {
 		os.Exit(0)
 	}
 	m.Run()
@@ -38,30 +38,31 @@ func TestLab1(t *testing.T) {
 }
 
 func open(ctx context.Context, r contract.Registry, prefix string) (codectest.Codec, error) {
-	switch how {
-	case "leaves":
+	switch cheat {
+	case "goexit":
 		runtime.Goexit()
-	case "panics-aside":
+	case "panic-elsewhere":
 		go func() { panic("mine") }()
 		select {}
-	case "gives-up":
+	case "log-fatal":
 		log.Fatal("no more")
-	case "exits":
+	case "exit":
 		syscall.Exit(0)
 	}
 	c, err := codec.New(ctx, r, prefix)
 	return later{c}, err
 }
 
-// later calls what it gets wrong unfinished.
+// later answers TODO where its answer would be wrong.
 type later struct{ *codec.Codec }
 
 func (l later) Decode(ctx context.Context, typ string, data []byte) (trade.Body, error) {
 	body, err := l.Codec.Decode(ctx, typ, data)
-	if how == "calls-it-unfinished" && (errors.Is(err, contract.ErrUnknownSchema) || errors.Is(err, contract.ErrTrailing)) {
+	unknown, trailing := errors.Is(err, contract.ErrUnknownSchema), errors.Is(err, contract.ErrTrailing)
+	if cheat == "unknown-todo" && (unknown || trailing) {
 		return nil, check.TODO("L1.later")
 	}
-	if how == "borrows-a-name" && errors.Is(err, contract.ErrTrailing) {
+	if cheat == "borrowed-todo" && trailing {
 		return nil, check.TODO("L1.upcast")
 	}
 	return body, err

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTallyCounts(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	tally := newTally(&out)
+	require.NoError(t, tally.read(strings.NewReader(`
+{"Action":"output","Package":"a","Test":"TestGood","Output":"quiet\n"}
+{"Action":"pass","Package":"a","Test":"TestGood"}
+{"Action":"skip","Package":"a","Test":"TestLater"}
+{"Action":"pass","Package":"a","Elapsed":0.5}
+{"Action":"output","Package":"b","Test":"TestBad","Output":"the reason\n"}
+{"Action":"fail","Package":"b","Test":"TestBad"}
+{"Action":"fail","Package":"b"}
+{"ImportPath":"c","Action":"build-output","Output":"c.go:1: syntax error\n"}
+{"Action":"fail","Package":"c"}
+`[1:])))
+	require.Equal(t, map[string]int{"pass": 1, "skip": 1, "fail": 2}, tally.count,
+		"a package that does not compile counts as one failure")
+	require.Contains(t, out.String(), "the reason")
+	require.Equal(t, []string{"b TestBad", "c"}, tally.lost)
+	require.Contains(t, out.String(), "syntax error")
+	require.Contains(t, out.String(), "ok    a ")
+	require.NotContains(t, out.String(), "quiet")
+}
+
+// If a process ends before its tests do, their output until then is shown, whatever the exit code.
+func TestTallyShowsOutputAfterExit(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]string{
+		"exit code 1":      `{"Action":"fail","Package":"a"}`,
+		"exit code 0":      `{"Action":"pass","Package":"a"}`,
+		"no final message": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			tally := newTally(&out)
+			require.NoError(t, tally.read(strings.NewReader(`
+{"Action":"start","Package":"a"}
+{"Action":"run","Package":"a","Test":"TestGood"}
+{"Action":"run","Package":"a","Test":"TestHit"}
+{"Action":"output","Package":"a","Test":"TestHit","Output":"=== RUN   TestHit\n"}
+{"Action":"output","Package":"a","Test":"TestGood","Output":"quiet\n"}
+{"Action":"pass","Package":"a","Test":"TestGood"}
+{"Action":"output","Package":"a","Test":"TestHit","Output":"panic: mine\n"}
+`[1:]+end)))
+			require.Equal(t, map[string]int{"pass": 1, "fail": 1}, tally.count)
+			require.Contains(t, out.String(), "panic: mine\n")
+			require.NotContains(t, out.String(), "=== RUN")
+			require.NotContains(t, out.String(), "quiet")
+			require.NotContains(t, out.String(), "ok ")
+		})
+	}
+}
+
+func TestAllPackagesByDefault(t *testing.T) {
+	t.Parallel()
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	for args, want := range map[string]string{
+		"":                              "./...",
+		"-short":                        "-short ./...",
+		"-run TestX":                    "-run TestX ./...",
+		"-run TestX -args -seed 2":      "-run TestX ./... -args -seed 2",
+		"./labs/...":                    "./labs/...",
+		"./capstone -run TestX":         "./capstone -run TestX",
+		". -short":                      ". -short",
+		"example.com/blotter/... -v":    "example.com/blotter/... -v",
+		"-short -args ./not-a-package":  "-short ./... -args ./not-a-package",
+		"../blotter/labs/kit -run Test": "../blotter/labs/kit -run Test",
+		"-run TestX " + here:            "-run TestX " + here,
+	} {
+		require.Equal(t, want, strings.Join(withPackages(strings.Fields(args)), " "), args)
+	}
+}
+
+func TestTimeoutIsExtended(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"-short ./...":               "-timeout=30m -short ./...",
+		"-timeout 5s ./...":          "-timeout 5s ./...",
+		"--test.timeout=5s ./...":    "--test.timeout=5s ./...",
+		"./... -args -timeout":       "-timeout=30m ./... -args -timeout",
+		"-run timeout ./labs/...":    "-timeout=30m -run timeout ./labs/...",
+		"-timeoutless ./labs/kit -v": "-timeout=30m -timeoutless ./labs/kit -v",
+	} {
+		require.Equal(t, want, strings.Join(withTimeout(strings.Fields(args)), " "), args)
+	}
+}
+
+// verdictLine is the line of go test -json that carries a check's verdict.
+func verdictLine(pkg, id string, points int, outcome string) string {
+	return fmt.Sprintf(`{"Action":"attr","Package":"m/%s","Test":"Test/%s","Key":"check",`+
+		`"Value":"%s %d %s"}`+"\n", pkg, id, id, points, outcome)
+}
+
+var lab2Heard = verdictLine("labs/2-store", "L2.10", 3, "failed") +
+	verdictLine("labs/2-store", "L2.9", 2, "failed") +
+	verdictLine("labs/2-store", "L2.1", 2, "passed") +
+	verdictLine("labs/2-store", "L2.2", 2000, "todo") +
+	verdictLine("labs/2-store", "L2.3", 2, "blocked") +
+	`{"Action":"attr","Package":"m/labs/2-store","Test":"Test/L2.3","Key":"other","Value":"a b c"}
+` +
+	verdictLine("solutions/1-schemas", "L1.1", 2, "failed") +
+	`{"Action":"pass","Package":"m/labs/kit"}
+{"Action":"pass","Package":"m/labs/kit/check"}
+`
+
+// tableOf returns the table for a stream, and the number of checks that did not run.
+func tableOf(t *testing.T, partial bool, stream string) (string, int) {
+	t.Helper()
+	var out strings.Builder
+	tally := newTally(io.Discard)
+	tally.labs.partial = partial
+	require.NoError(t, tally.read(strings.NewReader(strings.TrimSpace(stream))))
+	tally.labs.print(&out)
+	return out.String(), tally.labs.unheard()
+}
+
+// The table has a row for each tested lab. Runs against the solutions do not count, and checks that
+// did not run still count in the total of points.
+func TestProgressTable(t *testing.T) {
+	t.Parallel()
+	checks, points := worth("2-store")
+	table, unheard := tableOf(t, false, lab2Heard+
+		`{"Action":"fail","Package":"m/labs/3-projections"}`)
+	require.Equal(t, fmt.Sprintf(`
+lab             done  failing  to do  blocked    points
+2-store            1        2      1        1     2/%d  %d did not run
+3-projections  its tests did not run: see above
+next: mend L2.9: %s (make hint CHECK=L2.9)
+`, points, checks-5, titleOf("L2.9")), table)
+	require.Equal(t, checks-5+len(checksOf("3-projections")), unheard)
+	table, unheard = tableOf(t, true, lab2Heard+
+		`{"Action":"pass","Package":"m/labs/3-projections"}`)
+	require.NotContains(t, table, "3-projections", "a lab that was not selected")
+	require.Zero(t, unheard, "checks that were not selected")
+}
+
+func TestNextStep(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, outcome, want string
+	}{
+		{"a check fails", "failed", "next: mend L1.7: "},
+		{"a check did not run", "", "next: find out why L1.7 of labs/1-schemas did not run"},
+		{"a check is to do", "todo", "next: write L1.decode in labs/1-schemas for L1.7: "},
+		{"a check is blocked", "blocked", "next: find the operation that L1.7 waits for: "},
+		{"the lab is done", "passed", "own code: go build -tags lab1 ./capstone/cmd/blotter\n"},
+	} {
+		var stream strings.Builder
+		for _, c := range checksOf("1-schemas") {
+			if c.ID != "L1.7" {
+				stream.WriteString(verdictLine("labs/1-schemas", c.ID, 1, "passed"))
+			}
+		}
+		if tc.outcome != "" {
+			stream.WriteString(verdictLine("labs/1-schemas", "L1.7", 1, tc.outcome))
+		}
+		table, _ := tableOf(t, false, stream.String())
+		require.Contains(t, table, tc.want, tc.name)
+	}
+}
+
+// A student who has begun one lab is not sent to an earlier one.
+func TestBegunLabIsNext(t *testing.T) {
+	t.Parallel()
+	table, _ := tableOf(t, true, verdictLine("labs/1-schemas", "L1.1", 2, "todo")+lab2Heard)
+	require.Contains(t, table, "next: mend L2.9: ")
+	fresh, _ := tableOf(t, true, verdictLine("labs/1-schemas", "L1.1", 2, "todo")+
+		verdictLine("labs/2-store", "L2.50", 2, "todo"))
+	require.Contains(t, fresh, "next: write L1.register ")
+}
+
+// Of two verdicts on one check the worse one counts, whichever is last.
+func TestWorseVerdictCounts(t *testing.T) {
+	t.Parallel()
+	table, _ := tableOf(t, true, lab2Heard+verdictLine("labs/2-store", "L2.10", 3, "passed"))
+	require.Regexp(t, `2-store +1 +2 +1 +1 +2/`, table)
+}
+
+func TestHints(t *testing.T) {
+	t.Parallel()
+	ids := map[string]bool{}
+	for _, s := range suites() {
+		for _, c := range s.Checks {
+			require.False(t, ids[c.ID], "two checks are %s", c.ID)
+			ids[c.ID] = true
+			var out strings.Builder
+			require.NoError(t, (&hintCmd{c.ID}).Run(&streams{&out, io.Discard}))
+			require.Contains(t, out.String(), "hint: ", c.ID)
+		}
+	}
+	require.NoError(t, (&hintCmd{"2.53"}).Run(&streams{io.Discard, io.Discard}), "without its L")
+	for asked, want := range map[string]string{
+		"L9.1":  "labs/1-schemas/README.md",
+		"l2.99": "labs/2-store/README.md",
+		"":      "make hint CHECK=L1.4",
+	} {
+		var hinted *hintedError
+		require.ErrorAs(t, (&hintCmd{asked}).Run(nil), &hinted, asked)
+		require.Contains(t, hinted.hint, want)
+		require.Equal(t, misuse, hinted.code)
+	}
+}
+
+// go reports no end of a benchmark that passes.
+func TestBenchmarksPass(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	tally := newTally(&out)
+	require.NoError(t, tally.read(strings.NewReader(`
+{"Action":"start","Package":"a"}
+{"Action":"run","Package":"a","Test":"BenchmarkAppend"}
+{"Action":"output","Package":"a","Test":"BenchmarkAppend","Output":"BenchmarkAppend\t10 ns/op\n"}
+{"Action":"pass","Package":"a","Elapsed":1}
+`[1:])))
+	require.Zero(t, tally.count["fail"], out.String())
+	require.Contains(t, out.String(), "10 ns/op")
+}
+
+func TestCommandLine(t *testing.T) {
+	t.Parallel()
+	for args, code := range map[string]int{
+		"--help": done, "hint L1.1": done, "hint L9.9": misuse, "": misuse, "walk": misuse,
+	} {
+		var stdout, stderr strings.Builder
+		require.Equal(t, code, run(strings.Fields(args), &stdout, &stderr), args)
+		require.Equal(t, code != done, strings.HasPrefix(stderr.String(), "error: "), args)
+	}
+}
+
+func titleOf(id string) string {
+	_, c, _ := findCheck(id)
+	return c.Title
+}
