@@ -1,81 +1,97 @@
-// Package kafka is the log on Kafka: the topics are the store, and everything else is derived from them.
+// Package kafka is the log on Kafka. The topics are the store; everything else is derived from
+// them.
 //
-//	<prefix>.events   every event, for ever: delete policy, no retention; key = stream, headers = attributes, value = data
-//	<prefix>.heads    where each stream stands: compacted; key = stream
+//	<prefix>.events   every event, for ever: delete policy, no retention;
+//	                  key = stream, headers = attributes, value = data
+//	<prefix>.heads    the head of each stream: compacted; key = stream
 //
-// Both have the same partitions, and a stream lives in the one that its key hashes to: its name, or what the log's Placement gives, so
-// that streams which are decided together lie together. A partition is written by one owner only, under its own transactional id; an
-// event and the head of its stream go in with one transaction.
+// Both topics have the same partitions. The key of a stream determines its partition: its name, or
+// the key that the log's Placement gives it. A Placement puts streams that are decided together
+// into one partition. Each partition has one owner, which alone writes it, under the partition's
+// transactional id. One transaction writes an event and the head of its stream.
 //
-// A stream ends by an event that says so (Event.Ends), never by a null head: a head is derived, and would come back with the next
-// take-over. The index and the head of the stream only repeat it.
+// A stream ends with an event that says so (Event.Ends), never with a null head: a head is derived,
+// and would come back with the next take-over. The index and the head of the stream only repeat it.
 //
-// Topics that cannot hold a log are refused (ErrUnfit), since whatever was served from them would be wrong:
+// # Packages and files
 //
-//	events is compacted, or has retention   events would go, by and by
-//	events begins past offset 0             events are gone
-//	the two differ in partitions            an event and its head would lie apart
-//	max.message.bytes is too small          an event that a log must take would not go in
-//	there are other partitions, or another  streams would not be found, and be begun again elsewhere; the first owner of a
-//	  Placement, than when it was created   partition wrote down how it was (marker.go)
+// Each line uses only those above it.
 //
-// Taking over a partition, each step BEFORE the next:
+//	index, membership            the derived index; the group that assigns partitions
+//	options, record, layout      options; the records of events and of owner marks; partitions
+//	log                          the connection to the topics
+//	feed, topics, producer       reading the log; creating and checking it; one transaction
+//	catchup, commit, owner       one partition: read it, commit groups of appends, take it over
+//	store, read                  the Store: append; find, stream, frontier
 //
-//	be assigned      the consumer group says that the partition is ours
-//	fence            InitProducerID: who owned it before can commit no more, and what it left open is aborted
+// # Topics that cannot hold a log
+//
+// Open refuses them with ErrUnfit, because everything that is read from them would be wrong:
+//
+//	events is compacted, or has retention   events would disappear over time
+//	events begins after offset 0            events are missing
+//	the two differ in partitions            an event and its head would be separated
+//	max.message.bytes is too small          an event that a log must take would be refused
+//	partitions or Placement have changed    streams would not be found, and would begin again in
+//	  since the log was created             other partitions; the first owner of a partition wrote
+//	                                        down both (layout.go)
+//
+// # Taking over a partition
+//
+// Each step comes BEFORE the next:
+//
+//	be assigned      the consumer group states that the partition is ours
+//	fence            InitProducerID: earlier owners can commit no more, and their open
+//	                 transactions are aborted
 //	mark             commit a record with our address: the log up to here is complete
-//	read             all that is committed up to the mark, into the index; mend the heads that differ
-//	still assigned?  if not, somebody else is on the way: give up
+//	read             read all committed events up to the mark into the index; mend the heads
+//	                 that differ
+//	still assigned?  if not, another process takes over: give up
 //	serve
 //
-// Whoever is fenced or no longer assigned closes its producer, drops what it knows, and joins again; but not where another process has
-// come up under its address: then it is fenced for good (ErrReplaced). Which one came up last the broker knows (address.go), from Apache Kafka 3.0 on
-// (DescribeTransactions, KIP-664); Open fails where it may not be asked.
+// An owner that is fenced or no longer assigned closes its producer, forgets the partition, and the
+// process joins the group again. It does not do so if another process has started under its
+// address: then it is fenced for good (ErrReplaced, package membership).
 //
-// An append waits for its partition's owner, who takes all that wait into one transaction (a group). Where the outcome of
-// a commit is unknown, the owner takes over from itself: fence, mark, read. The log then says what landed, and
-// the appends of the group are decided again, by the same rule that answers any retry.
+// # Committing
 //
-//	the write              landed   caller is told
-//	produce fails          no       it is done again in a new transaction; ErrFenced if we are fenced
+// The owner of a partition takes all appends that wait into one transaction (a group). If the
+// outcome of a commit is unknown, the owner takes over from itself: fence, mark, read. Then the log
+// tells whether the group landed, and its appends are decided again, by the rule that answers any
+// retry.
+//
+//	the write              landed   the caller is told
+//	produce fails          no       written again in a new transaction; ErrFenced if we are fenced
 //	commit acknowledged    yes      receipts
 //	commit unanswered      yes      receipts, after reading the log
-//	commit unanswered      no       it is done again, after fencing the transaction that might still land
-//	commit refused, fenced ?        receipts if the log has it, ErrFenced if it has not
-//	a record is refused    no       the appends of the group are tried one by one; who is refused alone, the broker's error
-//	caller gives up        ?        its context's error: the same events again give the answer
+//	commit unanswered      no       written again, after fencing the transaction, which might
+//	                                still land
+//	commit refused, fenced ?        receipts if the log has it, ErrFenced if not
+//	a record is refused    no       each append of the group is tried alone; the refused one
+//	                                gets the broker's error
+//	caller gives up        ?        its context's error; the same events again give the answer
 //
-// # The index
+// # Reading
 //
-// What must be found (an id's outcome, a stream's events) is in an index derived from the log and kept beside the owner, a file per
-// partition in Options.Dir, so that neither a retry nor the reading of a stream scans the log (indexfile.go). It is written many events
-// at a time, with the offset up to which it has come; what is not written yet is in memory. At a take-over only the log behind
-// that offset is read.
+// An owner answers from its index (package index). It finds ids and streams there, so that neither
+// a retry nor the load of a stream scans the log. A take-over checks only the heads that were
+// written after the index file; if the index was rebuilt, it checks all heads. A process that does
+// not own a partition, such as a reader, uses a copy of the owner's index file if it has access to
+// it, and reads the later part of the log.
 //
-//	the index file           what is done
-//	behind the log           the rest is read from the log
-//	missing, or half written made anew by reading the log, and that is logged as a warning
-//	damaged                  the same: a checksum over the index, and one over each event, are wrong
-//	of another log           the same: the id of the topic is another
-//	ahead of the log, or of  the same: its latest event is not at its offset in the log
-//	  a log that was cut
-//	of an older format       the same
-//	open in another process  nothing: that one may stand still. The index is kept in memory, from the whole log
+// The answer of an owner has all events that another process had read in the log before the
+// question: a question about events of a group in flight waits for the outcome. But reads are not
+// fenced. An owner that stood still (a stopped process, a long pause) answers reads, and conflicts,
+// from its index until it hears of its successor, with its next heartbeat. It returns the beginning
+// of a stream, and the end may be missing. Nothing can be recorded because of that: an append names
+// its version, and the producer is fenced. For that time its Frontier is too late.
 //
-// The heads are written with the events, so at a take-over only those behind the index are held against it; when the index
-// is made anew, all of them are.
+// # Limits
 //
-// Who is not the owner of a partition, such as a process that only reads, is answered from a copy of the owner's file, where that is at hand, and from the log
-// behind it.
+// An id is unique in the log as long as one process owns every partition. With several processes it
+// is unique per partition. So a Placement must give all streams that may have the same id one key.
 //
-// Limits. Each time an index is written its checksum is made by reading it, so that costs more in a partition of many millions; use
-// more partitions. An id is unique in the log as long as one process owns every partition; across processes it is unique
-// per partition. So a Placement must give all streams that one id may be for, one key.
-// A process that owns a part of the partitions asks the others' for an id that it does not know; where their index files are not at
-// hand, that reads those partitions through. So processes of one machine should share one Dir.
-//
-// What an owner answers from its index holds all that others may have read in the log before it was asked: who asks for what a group under way touches
-// waits until its outcome is known (sending.go). But reads are not fenced. An owner that stood still (a stopped process, a long pause) answers reads, and conflicts, from its index until it
-// hears of its successor, at its next heartbeat: what it gives is the beginning of the stream, and may lack the end. Nothing can be
-// recorded on the ground of that, since an append names its version and its producer is fenced. Its Frontier is too late for that long.
+// A process that owns some of the partitions asks for an unknown id in the others, too. Without
+// access to their index files it reads these partitions completely. So processes on one machine
+// should share one Dir.
 package kafka

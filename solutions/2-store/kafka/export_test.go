@@ -18,9 +18,10 @@ func Patient(opts Options, session time.Duration) Options {
 	return opts
 }
 
-// Settled says whether the group has told the store what is its own.
-func Settled(s *Store) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.settled
+// IsAssigned reports whether the group has told the store its partitions.
+func IsAssigned(s *Store) bool {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := s.group.Owners(ctx)
+	return err == nil
 }

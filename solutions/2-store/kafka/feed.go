@@ -6,76 +6,170 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/solutions/2-store/kafka/index"
 )
 
-// End is the cursor behind all that is committed: the last stable offset of each partition, below which every
-// transaction is decided.
-func (s *Store) End(ctx context.Context) (contract.Cursor, error) {
-	return patiently(ctx, s, func() (contract.Cursor, error) { return s.end(ctx) })
+// End returns the cursor after all committed events: the last stable offset of each partition.
+// Every transaction before that offset is committed or aborted.
+func (l *log) End(ctx context.Context) (contract.Cursor, error) {
+	return patiently(ctx, l, func() (contract.Cursor, error) { return l.end(ctx) })
 }
 
-func (s *Store) end(ctx context.Context) (contract.Cursor, error) { return s.endOf(ctx, s.partitions) }
-
-func (s *Store) endOf(ctx context.Context, partitions int32) (contract.Cursor, error) {
-	offsets, err := s.admin.ListCommittedOffsets(ctx, s.events)
+func (l *log) end(ctx context.Context) (contract.Cursor, error) {
+	offsets, err := l.admin.ListCommittedOffsets(ctx, l.events)
 	if err == nil {
 		err = offsets.Error()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("end of log %s: %w", s.opts.Prefix, err)
+		return nil, fmt.Errorf("end of log %s: %w", l.opts.Prefix, err)
 	}
-	end := make(contract.Cursor, partitions)
+	end := make(contract.Cursor, l.partitions)
 	for p := range end {
-		o, ok := offsets.Lookup(s.events, int32(p))
+		o, ok := offsets.Lookup(l.events, int32(p))
 		if !ok {
-			return nil, fmt.Errorf("end of log %s: no answer for partition %d", s.opts.Prefix, p)
+			return nil, fmt.Errorf("end of log %s: no answer for partition %d", l.opts.Prefix, p)
 		}
 		end[p] = o.Offset
 	}
 	return end, nil
 }
 
-// Read is every event in [from, to), or up to the end where to lies past it.
-func (s *Store) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+// hasOpenTransaction reports whether some transaction is neither committed nor aborted. The last
+// request of a dead owner may still arrive, but a commit is requested only after the broker has the
+// events.
+func (l *log) hasOpenTransaction(ctx context.Context) (bool, error) {
+	stable, err := l.End(ctx)
+	if err != nil {
+		return false, err
+	}
+	ends, err := l.admin.ListEndOffsets(ctx, l.events)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return false, err
+	}
+	for p := range stable {
+		if end, _ := ends.Lookup(l.events, int32(p)); end.Offset != stable[p] {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Read returns the events in [from, to), or up to the end if to lies after it.
+func (l *log) Read(
+	ctx context.Context, from, to contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
-		end, err := s.End(ctx)
+		end, err := l.End(ctx)
 		if err != nil {
 			yield(contract.Recorded{}, err)
 			return
 		}
 		start, stop := map[int32]int64{}, map[int32]int64{}
-		for p := range s.partitions {
+		for p := range l.partitions {
 			start[p], stop[p] = from.At(p), min(to.At(p), end.At(p))
 		}
-		s.span(ctx, start, stop)(yield)
+		l.span(ctx, start, stop)(yield)
 	}
 }
 
-// Follow is every event from the cursor on.
-func (s *Store) Follow(ctx context.Context, from contract.Cursor) iter.Seq2[contract.Recorded, error] {
+// Follow returns all events from the cursor on, and waits for more.
+func (l *log) Follow(
+	ctx context.Context, from contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
 	start := map[int32]int64{}
-	for p := range s.partitions {
+	for p := range l.partitions {
 		start[p] = from.At(p)
 	}
-	return s.span(ctx, start, nil)
+	return l.span(ctx, start, nil)
 }
 
-// span is the events in a range of offsets; without an end where to is nil.
-func (s *Store) span(ctx context.Context, from, to map[int32]int64) iter.Seq2[contract.Recorded, error] {
+// readPartition returns the events of one partition in [from, to).
+func (l *log) readPartition(
+	ctx context.Context, p int32, from, to int64,
+) iter.Seq2[contract.Recorded, error] {
+	return l.span(ctx, map[int32]int64{p: from}, map[int32]int64{p: to})
+}
+
+// after returns the events of a partition after last, or all if last is nil, up to the offset to.
+// If the log does not have last, the error is index.ErrUnusable: an index that has the event is of
+// another log, or the log was cut.
+func (l *log) after(
+	ctx context.Context, p int32, last *contract.Recorded, to int64,
+) iter.Seq2[contract.Recorded, error] {
+	if last == nil {
+		return l.readPartition(ctx, p, 0, to)
+	}
+	from := last.Position.Offset
 	return func(yield func(contract.Recorded, error) bool) {
-		err := s.scan(ctx, s.events, from, to, func(record *kgo.Record) bool {
-			e, event, err := decode(record)
+		seen := false
+		for e, err := range l.readPartition(ctx, p, from, to) {
+			if err == nil && !seen {
+				if seen = sameEvent(e, *last); !seen {
+					break
+				}
+				continue
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+		if !seen {
+			err := fmt.Errorf("%w: the log does not have its last event, at offset %d",
+				index.ErrUnusable, from)
+			yield(contract.Recorded{}, err)
+		}
+	}
+}
+
+func sameEvent(a, b contract.Recorded) bool {
+	return a.Position == b.Position && a.Version == b.Version && a.RecordedAt.Equal(b.RecordedAt) &&
+		a.ContentDigest() == b.ContentDigest()
+}
+
+// lastRecorded returns the time of a partition's last event, zero if it has none. It reads ranges
+// from the end backwards, each twice as long as the one before.
+func (l *log) lastRecorded(ctx context.Context, p int32) (time.Time, error) {
+	end, err := l.End(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for stop, step := end.At(p), int64(64); stop > 0; step *= 2 {
+		start := max(0, stop-step)
+		var last time.Time
+		for e, err := range l.readPartition(ctx, p, start, stop) {
+			if err != nil {
+				return time.Time{}, err
+			}
+			last = e.RecordedAt
+		}
+		if !last.IsZero() {
+			return last, nil
+		}
+		stop = start
+	}
+	return time.Time{}, nil
+}
+
+// span returns the events in a range of offsets by partition. If to is nil, it has no end.
+func (l *log) span(
+	ctx context.Context, from, to map[int32]int64,
+) iter.Seq2[contract.Recorded, error] {
+	return func(yield func(contract.Recorded, error) bool) {
+		err := l.scan(ctx, l.events, from, to, func(record *kgo.Record) bool {
+			e, isEvent, err := decode(record)
 			if err != nil {
 				yield(e, err)
 				return false
 			}
-			return !event || yield(e, nil)
+			return !isEvent || yield(e, nil)
 		})
 		if err != nil {
 			yield(contract.Recorded{}, err)
@@ -83,21 +177,25 @@ func (s *Store) span(ctx context.Context, from, to map[int32]int64) iter.Seq2[co
 	}
 }
 
-// fetchBytes bounds what is read ahead, which takes several times as much once it is decoded, and partitionBytes what of it is of one
-// partition. Who asks for a few events is not sent a thousand: perOffset is room for one of them.
+// fetchBytes bounds the bytes that are read ahead, and partitionBytes those of one partition.
+// Decoded events take several times as much memory. perOffset is the room for one event, so that a
+// caller that asks for a few events is not sent a thousand.
 const (
 	fetchBytes     = 4 << 20
 	partitionBytes = 1 << 20
 	perOffset      = 1 << 10
 )
 
-// scan shows visit every committed record in [from, to) per partition, until visit says false. Where to is nil it
-// goes on until ctx ends.
+// scan calls visit with every committed record in [from, to) per partition, until visit returns
+// false. If to is nil, it goes on until ctx ends.
 //
-// A range is over when the record before its end has come. That works only because control records are
-// shown to us too: the last offset below a stable end is mostly the one that ends a transaction, and no data will ever come there. (It is never data of
-// an aborted transaction: only one producer writes a partition at a time, and the next is let in once the abort is written.)
-func (s *Store) scan(ctx context.Context, topic string, from, to map[int32]int64, visit func(*kgo.Record) bool) error {
+// A range is finished when the record before its end has come. That works only because the client
+// keeps control records: the last offset before a stable end is usually the record that ends a
+// transaction, and no data ever comes there. It is never data of an aborted transaction: one
+// producer at a time writes a partition, and the next one starts after the abort is written.
+func (l *log) scan(
+	ctx context.Context, topic string, from, to map[int32]int64, visit func(*kgo.Record) bool,
+) error {
 	offsets, longest := map[int32]kgo.Offset{}, int64(partitionBytes)
 	if to != nil {
 		longest = 1
@@ -111,13 +209,13 @@ func (s *Store) scan(ctx context.Context, topic string, from, to map[int32]int64
 	if len(offsets) == 0 {
 		return ctx.Err()
 	}
-	client, err := s.dial(
+	client, err := l.dial(
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: offsets}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),
 		kgo.FetchMaxBytes(fetchBytes),
 		kgo.FetchMaxPartitionBytes(int32(min(partitionBytes, longest*perOffset))),
-		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // an offset that is gone is an error, never a jump
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // a missing offset is an error, never a jump
 	)
 	if err != nil {
 		return err
@@ -153,104 +251,4 @@ func fetchError(ctx context.Context, fetches kgo.Fetches) error {
 			}
 		}
 	})...)
-}
-
-// Frontier is the least over the partitions. One that we own knows what it will stamp next; of another's we know only that
-// it will not stamp before its last event, so a partition of others that is quiet holds the frontier back.
-//
-// A reader that is alone needs no owner to tell: whoever comes stamps by the clock, from now on.
-func (s *Store) Frontier(ctx context.Context) (time.Time, error) {
-	if s.opts.Alone {
-		decided, err := s.decided(ctx)
-		if err != nil {
-			return time.Time{}, fmt.Errorf("frontier of log %s: %w", s.opts.Prefix, err)
-		}
-		if decided {
-			return contract.Stamp(s.opts.Clock(ctx), time.Time{}).Add(-time.Microsecond), nil
-		}
-	}
-	owners, _, err := s.settledOwners(ctx)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("frontier of log %s: %w", s.opts.Prefix, err)
-	}
-	var frontiers []time.Time
-	for p, o := range owners {
-		if o != nil {
-			// What it tells holds if it has not ended meanwhile.
-			at := o.stamps.frontier(s.opts.Clock(ctx))
-			if o.ctx.Err() == nil {
-				frontiers = append(frontiers, at)
-				continue
-			}
-		}
-		last, err := s.lastRecorded(ctx, int32(p))
-		if err != nil {
-			return time.Time{}, fmt.Errorf("frontier of log %s: %w", s.opts.Prefix, err)
-		}
-		frontiers = append(frontiers, last)
-	}
-	return slices.MinFunc(frontiers, time.Time.Compare), nil
-}
-
-// decided says that no transaction is open. What a dead owner asked for last may still be on its way, but a commit is asked for
-// only once its events are with the broker.
-func (s *Store) decided(ctx context.Context) (bool, error) {
-	stable, err := s.End(ctx)
-	if err != nil {
-		return false, err
-	}
-	ends, err := s.admin.ListEndOffsets(ctx, s.events)
-	if err == nil {
-		err = ends.Error()
-	}
-	decided := err == nil
-	for p := range stable {
-		end, _ := ends.Lookup(s.events, int32(p))
-		decided = decided && end.Offset == stable[p]
-	}
-	return decided, err
-}
-
-// lastRecorded is the time of a partition's last event; zero if it has none. It looks from the end backwards, twice as
-// far each time.
-func (s *Store) lastRecorded(ctx context.Context, partition int32) (time.Time, error) {
-	end, err := s.End(ctx)
-	if err != nil {
-		return time.Time{}, err
-	}
-	for stop, step := end.At(partition), int64(64); stop > 0; step *= 2 {
-		start := max(0, stop-step)
-		var last time.Time
-		for e, err := range s.span(ctx, map[int32]int64{partition: start}, map[int32]int64{partition: stop}) {
-			if err != nil {
-				return time.Time{}, err
-			}
-			last = e.RecordedAt
-		}
-		if !last.IsZero() {
-			return last, nil
-		}
-		stop = start
-	}
-	return time.Time{}, nil
-}
-
-// ownerAddress is the address of the member that the group gave a partition to; empty if that is not to be had.
-func (s *Store) ownerAddress(ctx context.Context, partition int32) string {
-	groups, err := s.admin.DescribeGroups(ctx, s.group())
-	if err != nil {
-		return ""
-	}
-	for _, member := range groups[s.group()].Members {
-		assigned, ok := member.Assigned.AsConsumer()
-		if !ok {
-			continue
-		}
-		for _, t := range assigned.Topics {
-			if slices.Contains(t.Partitions, partition) {
-				return strings.TrimPrefix(member.ClientID, clientPrefix)
-			}
-		}
-	}
-	return ""
 }

@@ -29,7 +29,7 @@ func hear(opts *kafka.Options) said {
 }
 
 const (
-	madeAnew   = "made anew"
+	madeAnew   = "rebuilt from the log"
 	headsWrong = "heads differ"
 )
 
@@ -180,7 +180,7 @@ func TestNoFlippedByteOfAnIndexIsBelieved(t *testing.T) {
 			n++
 		}
 		require.Equal(t, 4, n)
-		require.Contains(t, heard.String(), "of no use")
+		require.Contains(t, heard.String(), "is unusable")
 		require.NoError(t, s.Close())
 	}
 }
@@ -231,7 +231,7 @@ func TestAnIndexOfAnotherLogIsMadeAnew(t *testing.T) {
 	heard := hear(&opts)
 	s := open(t, opts)
 	require.Contains(t, heard.String(), madeAnew)
-	require.Contains(t, heard.String(), "it is of the log")
+	require.Contains(t, heard.String(), "it belongs to the log")
 	require.Len(t, all(t, s), 8)
 	requireWhole(t, s)
 }

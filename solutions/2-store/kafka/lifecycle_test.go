@@ -52,7 +52,7 @@ func TestNoOwnerBeginsBeforeTheLastOneHereHasEnded(t *testing.T) {
 	<-slow.asked
 	<-fenced.asked
 	forget(cluster)
-	require.Eventually(t, func() bool { return !kafka.Settled(s) }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return !kafka.IsAssigned(s) }, time.Minute, time.Millisecond)
 	usurp(t, opts, 1)
 	fence(cluster, "log.1")
 	fenced.open()
@@ -64,7 +64,7 @@ func TestNoOwnerBeginsBeforeTheLastOneHereHasEnded(t *testing.T) {
 		}
 	}
 	const longerThanAHangUp = 4 * time.Second
-	require.Never(t, func() bool { return kafka.Settled(s) }, longerThanAHangUp, 20*time.Millisecond)
+	require.Never(t, func() bool { return kafka.IsAssigned(s) }, longerThanAHangUp, 20*time.Millisecond)
 
 	slow.open()
 	require.NoError(t, <-told)

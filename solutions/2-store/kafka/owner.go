@@ -9,39 +9,57 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/solutions/2-store/kafka/index"
 )
 
-// An owner writes one partition, from its assignment until it is revoked or fenced. All its work is done by one
-// goroutine, so appends to a partition are decided one after the other.
+// An owner writes one partition, from its assignment until it is revoked or fenced. One goroutine
+// does all its work, so the appends to a partition are decided one after the other.
 type owner struct {
-	s         *Store
-	m         *membership
-	partition int32
-	ctx       context.Context // ends when the partition is revoked
-	cancel    context.CancelFunc
-	queue     chan *request // unbuffered: what was not taken is not ours to answer
-	serving   chan struct{} // closed once the partition is taken over
-	failed    chan error    // the first take-over that did not work
-	done      chan struct{} // closed when the owner has ended
-
-	index    *part
-	producer *producer
-	stamps   stamps
-	group    []*request // taken from the queue and not answered
-	apart    []*request // the rest of a group that was turned down, to be tried one by one
-	fenced   bool       // by another owner, who has our last transaction decided
+	committer
+	cancel  context.CancelFunc // of ctx
+	lost    func()             // tells the group that this owner was fenced
+	queue   chan *request      // unbuffered: a request that was not taken is not ours to answer
+	serving chan struct{}      // closed after the partition was taken over
+	failed  chan error         // the error of the first take-over that failed
+	done    chan struct{}      // closed after the owner has ended
+	fenced  bool               // by an owner that has had our last transaction decided
 }
 
-func newOwner(s *Store, m *membership, partition int32) *owner {
+func newOwner(l *log, all *index.Index, partition int32, lost func()) *owner {
 	o := &owner{
-		s: s, m: m, partition: partition, index: s.index.parts[partition],
-		queue: make(chan *request), serving: make(chan struct{}), failed: make(chan error, 1), done: make(chan struct{}),
+		lost: lost, queue: make(chan *request),
+		serving: make(chan struct{}), failed: make(chan error, 1), done: make(chan struct{}),
 	}
-	o.ctx, o.cancel = context.WithCancel(s.ctx)
+	o.log, o.logger, o.partition = l, l.logger.With("partition", partition), partition
+	o.all, o.index = all, all.Partitions[partition]
+	o.ctx, o.cancel = context.WithCancel(l.ctx)
 	return o
 }
 
-// run takes over and serves, as often as it must, until the partition is revoked or we are fenced.
+// Stop implements membership.Owner.
+func (o *owner) Stop() { o.cancel() }
+
+// Done implements membership.Owner.
+func (o *owner) Done() <-chan struct{} { return o.done }
+
+// submit hands r to the owner, and waits until the owner answers or the caller gives up.
+func (o *owner) submit(r *request) ([]contract.Receipt, error) {
+	select {
+	case o.queue <- r:
+	case <-r.ctx.Done():
+		return nil, r.failed(r.ctx.Err())
+	case <-o.done:
+		return nil, r.failed(o.log.closedOr(contract.ErrFenced))
+	}
+	select {
+	case a := <-r.answer:
+		return a.receipts, a.err
+	case <-r.ctx.Done():
+		return nil, r.failed(r.ctx.Err())
+	}
+}
+
+// run takes over and serves, as often as it must, until the partition is revoked or fenced.
 func (o *owner) run() {
 	defer o.end()
 	for o.ctx.Err() == nil {
@@ -51,72 +69,47 @@ func (o *owner) run() {
 		}
 		o.producer.close()
 		if isFenced(err) {
-			o.s.opts.Log.Warn("fenced", "log", o.s.opts.Prefix, "partition", o.partition, "err", err)
+			o.logger.Warn("fenced", "err", err)
 			o.fenced = true
-			o.m.lose()
-			o.s.unsettle(o.m) // who comes now waits for the next assignment
+			o.lost()
 			return
 		}
 		if err != nil && o.ctx.Err() == nil {
-			o.s.opts.Log.Warn("partition is to be taken over again", "log", o.s.opts.Prefix, "partition", o.partition, "err", err)
+			o.logger.Warn("partition is to be taken over again", "err", err)
 			o.report(err)
-			o.s.pause()
+			o.log.pause()
 		}
 	}
 }
 
-// end answers what is left, lets go of the place, and forgets.
-func (o *owner) end() {
-	o.settle()
-	o.cancel()
-	if err := o.index.shut(); err != nil {
-		o.s.opts.Log.Warn("index file stays behind the log", "log", o.s.opts.Prefix, "partition", o.partition, "err", err)
-	}
-	close(o.done)
-}
-
-// settle answers a group whose place is lost. What was not sent is not recorded. What was sent may have landed, and the log says so
-// as soon as whoever comes after us has had our transaction decided.
-func (o *owner) settle() {
-	err := o.learn()
-	for _, r := range append(o.group, o.apart...) {
-		receipts, was := o.known(r)
-		switch {
-		case was == nil && receipts != nil:
-			o.reply(r, receipts, nil)
-		case r.sent && err != nil:
-			o.reply(r, nil, ErrUnknownOutcome)
-		default:
-			o.reply(r, nil, contract.ErrFenced)
-		}
-	}
-	o.group, o.apart = nil, nil
-}
-
+// report keeps the first error for Open.
 func (o *owner) report(err error) {
 	select {
 	case o.failed <- fmt.Errorf("take over partition %d: %w", o.partition, err):
-	default: // only the first is of interest
+	default:
 	}
 }
 
-// takeOver makes us the partition's only writer, and lets us know all that is in it. The order is what makes it safe.
+// takeOver makes us the partition's only writer, with all of its events in the index. The order of
+// the steps makes it safe.
 func (o *owner) takeOver() error {
-	// We are assigned. The group may give the partition to another at any time; from here on only fencing counts.
+	// We are assigned. The group may give the partition to another process at any time; from here
+	// on only fencing counts.
 
-	// 1. Fence. From now on nobody before us can commit, and what they left open is aborted. A crash here costs them a
-	// transaction that nobody was told of.
+	// 1. Fence. From now on no earlier owner can commit, and their open transactions are aborted.
+	// A crash here costs them a transaction that no caller was told of.
 	var err error
-	if o.producer, err = o.s.newProducer(o.partition); err != nil {
+	if o.producer, err = o.log.newProducer(o.partition); err != nil {
 		return err
 	}
 	if err := o.producer.fence(o.ctx); err != nil {
 		return fmt.Errorf("fence: %w", err)
 	}
 
-	// 2. Mark. All that was committed before us now lies before our mark. A crash here leaves a mark that nobody heeds.
-	as := layout{o.s.opts.Place.Name, o.s.partitions}
-	events, heads := marker(o.s.events, o.s.opts.Address, as), marker(o.s.heads, o.s.opts.Address, as)
+	// 2. Mark. All events that were committed before us now lie before our mark. A crash here
+	// leaves a mark that readers skip.
+	address, layout := o.log.opts.Address, o.log.layout()
+	events, heads := newMark(o.log.events, address, layout), newMark(o.log.heads, address, layout)
 	if err := o.producer.transact(o.ctx, []*kgo.Record{events, heads}); err != nil {
 		return fmt.Errorf("mark: %w", err)
 	}
@@ -126,14 +119,14 @@ func (o *owner) takeOver() error {
 		return err
 	}
 
-	// 4. Still assigned? If not, another takes over, and would only have to fence us.
+	// 4. Still assigned? If not, another process takes over, and would only have to fence us.
 	if err := o.ctx.Err(); err != nil {
 		return err
 	}
 
 	// 5. Serve.
 	var last time.Time
-	if e, _ := o.index.at(); e != nil {
+	if e := o.index.Last(); e != nil {
 		last = e.RecordedAt
 	}
 	o.stamps.resume(last)
@@ -145,7 +138,8 @@ func (o *owner) takeOver() error {
 	return nil
 }
 
-// serve takes what waits into one group after another. It ends without an error when the partition is revoked.
+// serve commits one group of waiting requests after another. It returns nil when the partition is
+// revoked.
 func (o *owner) serve() error {
 	for {
 		if len(o.group) == 0 && len(o.apart) > 0 {
@@ -155,8 +149,8 @@ func (o *owner) serve() error {
 			select {
 			case r := <-o.queue:
 				o.group = append(o.group, r)
-			case <-o.index.wake:
-				if err := o.index.damage(); err != nil {
+			case <-o.index.Broken():
+				if err := o.index.Err(); err != nil {
 					return err
 				}
 				continue
@@ -173,13 +167,14 @@ func (o *owner) serve() error {
 	}
 }
 
-// A transaction ends where it has so many appends, or bytes. A larger batch has one of its own.
+// A group takes no more appends when it has so many, or so many bytes. A larger batch is a group of
+// its own.
 const (
 	maxGroup      = 1000
 	maxGroupBytes = 8 << 20
 )
 
-// gather takes all that waits now, without waiting for more.
+// gather takes all requests that wait now.
 func (o *owner) gather() {
 	size := 0
 	for _, r := range o.group {
@@ -195,11 +190,42 @@ func (o *owner) gather() {
 	}
 }
 
-// errUndecided says that nobody has fenced us yet, who are no longer the owner: our last transaction may still land.
+// end answers the requests that are left, and closes the index.
+func (o *owner) end() {
+	o.answerRest()
+	o.cancel()
+	if err := o.index.Close(); err != nil {
+		o.logger.Warn("index file stays behind the log", "err", err)
+	}
+	close(o.done)
+}
+
+// answerRest answers the requests of a lost partition. A request that was not sent is not recorded.
+// One that was sent may have landed. The log has the answer as soon as the next owner has had our
+// transaction decided.
+func (o *owner) answerRest() {
+	err := o.learn()
+	for _, r := range append(o.group, o.apart...) {
+		receipts, unknown := o.recorded(r)
+		switch {
+		case unknown == nil && receipts != nil:
+			o.reply(r, receipts, nil)
+		case r.sent && err != nil:
+			o.reply(r, nil, ErrUnknownOutcome)
+		default:
+			o.reply(r, nil, contract.ErrFenced)
+		}
+	}
+	o.group, o.apart = nil, nil
+}
+
+// errUndecided means that we are no longer the owner, and that no owner has fenced us yet: our last
+// transaction may still land.
 var errUndecided = errors.New("the last transaction is not decided")
 
-// learn reads what the log says of the last group once a successor has decided it, into the index. Where there is none yet it does not
-// wait for one: the group gives our place to nobody, not even to us, before we let go of it.
+// learn reads the outcome of the last group from the log into the index, after the next owner has
+// had the transaction decided. If there is no next owner yet, learn does not wait for one: the
+// group gives the partition to no process, not even to this one, before this owner has ended.
 func (o *owner) learn() error {
 	var sent int64 = -1
 	for _, r := range o.group {
@@ -213,31 +239,20 @@ func (o *owner) learn() error {
 	if !o.fenced {
 		return errUndecided
 	}
-	ctx, cancel := context.WithTimeout(o.s.ctx, o.s.opts.Timeout)
+	ctx, cancel := context.WithTimeout(o.log.ctx, o.log.opts.Timeout)
 	defer cancel()
-	// While the transaction is open, the last stable offset stays before it. Who fenced us has aborted or
-	// completed it, so this ends.
+	// While the transaction is open, the last stable offset stays before it. The owner that fenced
+	// us has aborted or completed it, so this ends.
 	for {
-		end, err := o.s.End(ctx)
+		end, err := o.log.End(ctx)
 		if err != nil {
 			return err
 		}
 		if end.At(o.partition) > sent {
 			return o.read(ctx, end.At(o.partition), nil)
 		}
-		if o.s.pause(); ctx.Err() != nil {
+		if o.log.pause(); ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
-}
-
-// isFenced says whether an error of the broker means that another has our transactional id. A transaction
-// that timed out looks the same, and is treated the same: the place is lost, and we join again.
-func isFenced(err error) bool {
-	for _, fenced := range fencingErrors {
-		if errors.Is(err, fenced) {
-			return true
-		}
-	}
-	return false
 }

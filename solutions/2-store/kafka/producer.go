@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,35 +13,52 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// fencingErrors are the answers to a producer whose id was taken by another: on produce, on commit after that, on commit alone.
-var fencingErrors = []error{kerr.InvalidProducerEpoch, kerr.OperationNotAttempted, kerr.ProducerFenced}
+// fencingErrors are the broker's answers to a producer whose id another one has taken: to produce,
+// to a commit after that, and to a commit alone.
+var fencingErrors = []error{
+	kerr.InvalidProducerEpoch, kerr.OperationNotAttempted, kerr.ProducerFenced,
+}
 
-// errUnconfirmed is wrapped by the error of a transaction whose commit was asked for and not confirmed. Any other error means
-// that it was not asked for: such a transaction never lands.
+// isFenced reports whether err means that another producer has our transactional id. A transaction
+// that timed out gives the same error, and has the same consequence: the place is lost, and this
+// process joins again.
+func isFenced(err error) bool { return isAny(err, fencingErrors) }
+
+// refusals are the broker's answers to a record that no broker of this log will ever take.
+var refusals = []error{kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord}
+
+func isRefused(err error) bool { return isAny(err, refusals) }
+
+func isAny(err error, targets []error) bool {
+	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
+}
+
+// errUnconfirmed is wrapped by the error of a transaction whose commit was requested and not
+// confirmed. Any other error means that it was not requested: the transaction never lands.
 var errUnconfirmed = errors.New("commit is not confirmed")
 
-// A producer writes to one partition of both topics under the partition's transactional id. After any error it is of no
-// more use: close it and take over anew.
+// A producer writes to one partition of both topics under the partition's transactional id. After
+// any error it is unusable: close it and take over again.
 type producer struct {
 	client    *kgo.Client
 	partition int32
 	timeout   time.Duration
 }
 
-func (s *Store) newProducer(partition int32) (*producer, error) {
-	client, err := s.dial(
-		kgo.TransactionalID(fmt.Sprintf("%s.%d", s.opts.Prefix, partition)),
-		kgo.TransactionTimeout(max(4*s.opts.Timeout, 10*time.Second)), // ours ends first
+func (l *log) newProducer(partition int32) (*producer, error) {
+	client, err := l.dial(
+		kgo.TransactionalID(fmt.Sprintf("%s.%d", l.opts.Prefix, partition)),
+		kgo.TransactionTimeout(max(4*l.opts.Timeout, 10*time.Second)), // longer than ours
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchMaxBytes(maxRecord),
-		kgo.MaxBufferedRecords(1<<30), // a batch goes in whole, however large
-		kgo.ManualFlushing(),          // a group goes out in one request, without lingering
+		kgo.MaxBufferedRecords(1<<30), // a batch is never split, however large
+		kgo.ManualFlushing(),          // a group is one request, without lingering
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 	)
 	if err != nil {
 		return nil, err
 	}
-	return &producer{client, partition, s.opts.Timeout}, nil
+	return &producer{client, partition, l.opts.Timeout}, nil
 }
 
 // close is safe on nil.
@@ -50,7 +68,8 @@ func (p *producer) close() {
 	}
 }
 
-// fence asks for a new epoch of the transactional id (InitProducerID), which shuts out all earlier ones.
+// fence requests a new epoch of the transactional id (InitProducerID). The broker then refuses
+// producers with an earlier epoch.
 func (p *producer) fence(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
@@ -58,9 +77,9 @@ func (p *producer) fence(ctx context.Context) error {
 	return err
 }
 
-// transact writes records in one transaction, and fills in their offsets as soon as the broker has them. It returns once who reads
-// what is committed can see them. It goes through even when ctx ends on the way: a commit that was sent cannot be taken back, so its
-// answer is worth waiting for.
+// transact writes records in one transaction, and sets their offsets as soon as the broker has
+// them. It returns when readers of committed records can see them. It goes on when ctx ends: a
+// commit that was sent cannot be taken back, so its answer is worth the wait.
 func (p *producer) transact(ctx context.Context, records []*kgo.Record) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.timeout)
 	defer cancel()
@@ -79,9 +98,9 @@ func (p *producer) transact(ctx context.Context, records []*kgo.Record) error {
 	return nil
 }
 
-// visible waits until the last stable offset is past the records. A coordinator answers a commit when it has decided it, and
-// writes the markers that make it visible AFTER that (KIP-98, "EndTxnRequest"); without this wait, a caller that was told its
-// version might not read it yet.
+// visible waits until the last stable offset is after the records. A coordinator answers a commit
+// when it has decided it, and writes the markers that make it visible AFTER that (KIP-98,
+// "EndTxnRequest"). Without this wait, a caller that was told its version might not yet read it.
 func (p *producer) visible(ctx context.Context, records []*kgo.Record) error {
 	last := map[string]int64{}
 	for _, r := range records {
@@ -102,10 +121,10 @@ func (p *producer) visible(ctx context.Context, records []*kgo.Record) error {
 	}
 }
 
-// maxLook is the longest pause between two looks at the last stable offset.
+// maxLook is the longest pause between two questions for the last stable offset.
 const maxLook = 50 * time.Millisecond
 
-// stable says whether the last stable offset of each topic is past the offset given.
+// stable reports whether the last stable offset of each topic is after the offset in last.
 func (p *producer) stable(ctx context.Context, last map[string]int64) (bool, error) {
 	ask := kmsg.NewPtrListOffsetsRequest()
 	ask.ReplicaID = -1     // a client
@@ -113,7 +132,9 @@ func (p *producer) stable(ctx context.Context, last map[string]int64) (bool, err
 	for topic := range last {
 		partition := kmsg.NewListOffsetsRequestTopicPartition()
 		partition.Partition, partition.Timestamp = p.partition, -1 // the latest
-		ask.Topics = append(ask.Topics, kmsg.ListOffsetsRequestTopic{Topic: topic, Partitions: []kmsg.ListOffsetsRequestTopicPartition{partition}})
+		ask.Topics = append(ask.Topics, kmsg.ListOffsetsRequestTopic{
+			Topic: topic, Partitions: []kmsg.ListOffsetsRequestTopicPartition{partition},
+		})
 	}
 	answer, err := ask.RequestWith(ctx, p.client)
 	if err != nil {

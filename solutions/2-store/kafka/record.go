@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,30 +11,34 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/solutions/2-store/kafka/index"
 )
 
-// An event is a CloudEvent 1.0 in binary mode (CloudEvents Kafka Protocol Binding 1.0.2, section 3.2): attributes are headers with
-// the prefix ce_, the value is the data, the key is the stream. Attribute names are lower-case letters and digits (CloudEvents
-// 1.0.2, "Naming Conventions"). An attribute without a value has no header.
+// An event is a CloudEvent 1.0 in binary mode (CloudEvents Kafka Protocol Binding 1.0.2, section
+// 3.2): attributes are headers with the prefix ce_, the value is the data, the key is the stream.
+// Attribute names are lower-case letters and digits (CloudEvents 1.0.2, "Naming Conventions"). An
+// attribute without a value has no header.
 //
 //	key  trade/UTI-1
 //	     ce_specversion     1.0
 //	     ce_id              8c4f2e5e-…
 //	     ce_source          import
 //	     ce_type            trade.amended
-//	     ce_time            2025-03-30T12:00:00.000000Z     recorded_at
+//	     ce_time            2025-03-30T12:00:00.000000Z recorded_at
 //	     ce_version         3
 //	     ce_schema          1
-//	     ce_fingerprint     9f86d081…                       hexadecimal
+//	     ce_fingerprint     9f86d081…                hexadecimal
 //	     ce_effectiveat     2025-03-01T00:00:00.000000Z
 //	     ce_corrects        uuid
 //	     ce_actor, ce_approver, ce_reason
-//	     ce_correlationid, ce_causationid                   uuid
-//	     ce_traceparent                                     CloudEvents extension "Distributed Tracing"
-//	     ce_ends            true                            nothing follows in its stream
-//	     ce_dataref         sha256:9f86d081…                CloudEvents extension "Dataref": where the Avro body is, if not here
+//	     ce_correlationid, ce_causationid            uuid
+//	     ce_traceparent                              CloudEvents extension "Distributed Tracing"
+//	     ce_ends            true                     the last event of its stream
+//	     ce_dataref         sha256:9f86d081…         CloudEvents extension "Dataref": the Avro
+//	                                                 body, if it was offloaded
 //	     content-type       application/vnd.confluent.avro
 //	value 0x00, schema id, Avro body
 const (
@@ -43,12 +48,13 @@ const (
 	timeFormat  = "2006-01-02T15:04:05.000000Z" // RFC 3339, always UTC and with microseconds
 )
 
-// encode is the record of r. Its position is the broker's to give.
+// encode returns the record of r, without its position, which the broker gives.
 func encode(r contract.Recorded) *kgo.Record {
 	record := &kgo.Record{Key: []byte(r.Stream), Value: r.Data}
 	header := func(name, value string) {
 		if value != "" {
-			record.Headers = append(record.Headers, kgo.RecordHeader{Key: name, Value: []byte(value)})
+			h := kgo.RecordHeader{Key: name, Value: []byte(value)}
+			record.Headers = append(record.Headers, h)
 		}
 	}
 	header("ce_specversion", specVersion)
@@ -77,7 +83,8 @@ func encode(r contract.Recorded) *kgo.Record {
 	return record
 }
 
-// offloadScheme is before the hexadecimal digest of a payload that is in object storage. Where that is, its readers know.
+// offloadScheme precedes the hexadecimal digest of an offloaded payload. Its readers know the
+// object storage.
 const offloadScheme = "sha256:"
 
 func optional(id uuid.UUID) string {
@@ -87,29 +94,30 @@ func optional(id uuid.UUID) string {
 	return id.String()
 }
 
-// decode is the inverse of encode. It says false for a record that is no event but a marker, and
-// *contract.DamagedError of one that is neither.
-func decode(record *kgo.Record) (contract.Recorded, bool, error) {
+// decode is the inverse of encode. isEvent is false for an owner mark. The error of a record that
+// is neither is *contract.DamagedError.
+func decode(record *kgo.Record) (r contract.Recorded, isEvent bool, err error) {
 	h := make(headers, len(record.Headers))
 	for _, header := range record.Headers {
 		h[header.Key] = string(header.Value)
 	}
-	if h["ce_type"] == markerType {
-		return contract.Recorded{}, false, nil
+	if h["ce_type"] == markType {
+		return r, false, nil
 	}
 	at := contract.Position{Partition: record.Partition, Offset: record.Offset}
-	r, err := h.event()
+	r, err = h.event()
 	if err != nil {
-		return r, false, &contract.DamagedError{Position: at, What: fmt.Sprintf("this record is no event: %v", err)}
+		what := fmt.Sprintf("this record is no event: %v", err)
+		return r, false, &contract.DamagedError{Position: at, What: what}
 	}
-	r.Stream, r.Data = string(record.Key), slices.Clip(record.Value) // the bytes behind belong to the next record
-	r.Position = at
+	r.Stream, r.Position = string(record.Key), at
+	r.Data = slices.Clip(record.Value) // the bytes after it belong to the next record
 	return r, true, nil
 }
 
 type headers map[string]string
 
-// event reads every attribute, and keeps the first error.
+// event parses every attribute, and returns the first error.
 func (h headers) event() (r contract.Recorded, err error) {
 	bad := func(name string, cause error) {
 		if err == nil && cause != nil {
@@ -137,9 +145,11 @@ func (h headers) event() (r contract.Recorded, err error) {
 		bad("ce_specversion", fmt.Errorf("want %s", specVersion))
 	}
 	r.Event = contract.Event{
-		ID: id("ce_id"), Type: h["ce_type"], Schema: int(number("ce_schema")), EffectiveAt: at("ce_effectiveat"), Corrects: id("ce_corrects"),
-		Actor: h["ce_actor"], Approver: h["ce_approver"], Reason: h["ce_reason"], Source: h["ce_source"],
-		Correlation: id("ce_correlationid"), Causation: id("ce_causationid"), Traceparent: h["ce_traceparent"],
+		ID: id("ce_id"), Type: h["ce_type"], Schema: int(number("ce_schema")),
+		EffectiveAt: at("ce_effectiveat"), Corrects: id("ce_corrects"),
+		Actor: h["ce_actor"], Approver: h["ce_approver"], Reason: h["ce_reason"],
+		Source: h["ce_source"], Traceparent: h["ce_traceparent"],
+		Correlation: id("ce_correlationid"), Causation: id("ce_causationid"),
 	}
 	r.Version, r.RecordedAt = number("ce_version"), at("ce_time")
 	bad("ce_fingerprint", digest(&r.Fingerprint, h["ce_fingerprint"]))
@@ -162,4 +172,37 @@ func digest(to *[32]byte, text string) error {
 		}
 	}
 	return fmt.Errorf("want 64 hexadecimal digits")
+}
+
+// An indexCodec writes an event to an index file as a record of a Kafka record batch (version 2,
+// kmsg.Record), with the key, value and headers of encode.
+type indexCodec struct{}
+
+var _ index.Codec = indexCodec{}
+
+func (indexCodec) AppendEvent(dst []byte, e contract.Recorded) []byte {
+	record := encode(e)
+	wire := kmsg.Record{Key: record.Key, Value: record.Value}
+	for _, h := range record.Headers {
+		wire.Headers = append(wire.Headers, kmsg.Header{Key: h.Key, Value: h.Value})
+	}
+	return wire.AppendTo(dst)
+}
+
+func (indexCodec) ParseEvent(data []byte, at contract.Position) (contract.Recorded, error) {
+	var wire kmsg.Record
+	if err := wire.UnsafeReadFrom(data); err != nil {
+		return contract.Recorded{}, err
+	}
+	record := &kgo.Record{
+		Key: wire.Key, Value: wire.Value, Partition: at.Partition, Offset: at.Offset,
+	}
+	for _, h := range wire.Headers {
+		record.Headers = append(record.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+	}
+	e, isEvent, err := decode(record)
+	if err == nil && !isEvent {
+		err = errors.New("it is an owner mark")
+	}
+	return e, err
 }

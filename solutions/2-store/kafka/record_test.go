@@ -72,7 +72,7 @@ func TestARecordRoundTripsExactly(t *testing.T) {
 
 func TestAMarkerIsNoEvent(t *testing.T) {
 	t.Parallel()
-	_, event, err := decode(marker("log.events", "127.0.0.1:7000", layout{"subject", 3}))
+	_, event, err := decode(newMark("log.events", "127.0.0.1:7000", layout{"subject", 3}))
 	require.NoError(t, err)
 	require.False(t, event)
 }

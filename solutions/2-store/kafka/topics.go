@@ -8,90 +8,96 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/kit/contract"
 )
 
-// maxRecord is room for the largest event in one batch: its data, its attributes, and the batch around them.
+// maxRecord is the size of the largest event in one batch: its data, its attributes, and the batch
+// around them.
 const maxRecord = contract.MaxData + 64*contract.MaxAttribute
 
 const maxBytes = "max.message.bytes"
 
-// headersSize is about what the attributes of an event take.
-const headersSize = 512
-
-// What the topics must be configured as. The log is the only copy there is, so nothing may expire.
+// The configuration that the topics must have. The log is the only copy of the events, so nothing
+// may expire.
 var (
-	eventsConfig = map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
-	headsConfig  = map[string]string{"cleanup.policy": "compact"}
+	eventsConfig = map[string]string{
+		"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1",
+	}
+	headsConfig = map[string]string{"cleanup.policy": "compact"}
 )
 
-// ErrUnfit is wrapped by the error of Open for a topic that cannot hold a log.
-var ErrUnfit = errors.New("topic cannot hold a log")
-
-// prepare makes the topics where they are missing, checks that they can hold a log, and gives the number of partitions.
-func (s *Store) prepare(ctx context.Context) (int32, error) {
-	events, err := s.ensure(ctx, s.events, max(1, s.opts.Partitions), eventsConfig)
+// prepare creates the topics if they are missing, and checks that they can hold a log.
+func (l *log) prepare(ctx context.Context) error {
+	events, err := l.ensure(ctx, l.events, max(1, l.opts.Partitions), eventsConfig)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	heads, err := s.ensure(ctx, s.heads, events, headsConfig)
+	heads, err := l.ensure(ctx, l.heads, events, headsConfig)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if events != heads {
-		return 0, fmt.Errorf("%w: %s has %d partitions and %s has %d", ErrUnfit, s.events, events, s.heads, heads)
+		return fmt.Errorf("%w: %s has %d partitions and %s has %d",
+			ErrUnfit, l.events, events, l.heads, heads)
 	}
-	if err := s.checkStart(ctx); err != nil {
-		return 0, err
+	l.partitions = events
+	if err := l.checkStart(ctx); err != nil {
+		return err
 	}
-	return events, s.checkLayout(ctx, events)
+	return l.checkLayout(ctx)
 }
 
-// ensure gives the partitions of a topic, which it creates if there is none, and checks how it is configured.
-func (s *Store) ensure(ctx context.Context, topic string, partitions int32, config map[string]string) (int32, error) {
-	if !s.opts.ReadOnly {
-		if err := s.create(ctx, topic, partitions, config); err != nil {
+// ensure returns the number of partitions of a topic, after it has created the topic if there is
+// none and checked its configuration.
+func (l *log) ensure(
+	ctx context.Context, topic string, partitions int32, config map[string]string,
+) (int32, error) {
+	if !l.opts.ReadOnly {
+		if err := l.create(ctx, topic, partitions, config); err != nil {
 			return 0, fmt.Errorf("create topic %s: %w", topic, err)
 		}
 	}
-	found, err := s.partitionsOf(ctx, topic)
-	for !s.opts.ReadOnly && errors.Is(err, kerr.UnknownTopicOrPartition) && ctx.Err() == nil {
-		s.pause() // it was created, but not every broker has heard of it yet
-		found, err = s.partitionsOf(ctx, topic)
+	found, err := l.partitionsOf(ctx, topic)
+	for !l.opts.ReadOnly && errors.Is(err, kerr.UnknownTopicOrPartition) && ctx.Err() == nil {
+		l.pause() // it was created, but not every broker knows it yet
+		found, err = l.partitionsOf(ctx, topic)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("look at topic %s: %w", topic, err)
 	}
-	return found, s.checkConfig(ctx, topic, config)
+	return found, l.checkConfig(ctx, topic, config)
 }
 
-func (s *Store) create(ctx context.Context, topic string, partitions int32, config map[string]string) error {
+func (l *log) create(
+	ctx context.Context, topic string, partitions int32, config map[string]string,
+) error {
 	configs := map[string]*string{maxBytes: kadm.StringPtr(strconv.Itoa(maxRecord))}
 	for name, value := range config {
 		configs[name] = &value
 	}
-	const replicas = -1 // as many as the cluster gives by default
-	_, err := s.admin.CreateTopic(ctx, partitions, replicas, configs, topic)
+	const replicas = -1 // the cluster's default
+	_, err := l.admin.CreateTopic(ctx, partitions, replicas, configs, topic)
 	if errors.Is(err, kerr.TopicAlreadyExists) {
 		return nil
 	}
 	return err
 }
 
-func (s *Store) partitionsOf(ctx context.Context, topic string) (int32, error) {
-	details, err := s.admin.ListTopics(ctx, topic)
+func (l *log) partitionsOf(ctx context.Context, topic string) (int32, error) {
+	details, err := l.admin.ListTopics(ctx, topic)
 	if err == nil {
 		err = details.Error()
 	}
-	if topic == s.events {
-		s.topicID = details[topic].ID
+	if topic == l.events {
+		l.eventsID = details[topic].ID
 	}
 	return int32(len(details[topic].Partitions)), err
 }
 
-func (s *Store) checkConfig(ctx context.Context, topic string, want map[string]string) error {
-	resources, err := s.admin.DescribeTopicConfigs(ctx, topic)
+func (l *log) checkConfig(ctx context.Context, topic string, want map[string]string) error {
+	resources, err := l.admin.DescribeTopicConfigs(ctx, topic)
 	if err != nil {
 		return fmt.Errorf("read configuration of topic %s: %w", topic, err)
 	}
@@ -104,28 +110,66 @@ func (s *Store) checkConfig(ctx context.Context, topic string, want map[string]s
 	}
 	for _, c := range resource.Configs {
 		if value, ok := want[c.Key]; ok && c.MaybeValue() != value {
-			return fmt.Errorf("%w: %s has %s=%s, want %s", ErrUnfit, topic, c.Key, c.MaybeValue(), value)
+			return fmt.Errorf("%w: %s has %s=%s, want %s",
+				ErrUnfit, topic, c.Key, c.MaybeValue(), value)
 		}
-		if room, err := strconv.Atoi(c.MaybeValue()); c.Key == maxBytes && (err != nil || room < maxRecord) && !s.opts.ReadOnly {
-			return fmt.Errorf("%w: %s has %s=%s, want %d or more", ErrUnfit, topic, c.Key, c.MaybeValue(), maxRecord)
+		if c.Key != maxBytes || l.opts.ReadOnly {
+			continue
+		}
+		if room, err := strconv.Atoi(c.MaybeValue()); err != nil || room < maxRecord {
+			return fmt.Errorf("%w: %s has %s=%s, want %d or more",
+				ErrUnfit, topic, c.Key, c.MaybeValue(), maxRecord)
 		}
 	}
 	return nil
 }
 
-// checkStart refuses a log whose beginning is gone.
-func (s *Store) checkStart(ctx context.Context) error {
-	starts, err := s.admin.ListStartOffsets(ctx, s.events)
+// checkStart returns ErrUnfit if the first events of the log are gone.
+func (l *log) checkStart(ctx context.Context) error {
+	starts, err := l.admin.ListStartOffsets(ctx, l.events)
 	if err == nil {
 		err = starts.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("find the start of topic %s: %w", s.events, err)
+		return fmt.Errorf("find the start of topic %s: %w", l.events, err)
 	}
 	for _, o := range starts.Offsets().Sorted() {
 		if o.At > 0 {
-			return fmt.Errorf("%w: partition %d of %s begins at offset %d, so events are gone", ErrUnfit, o.Partition, s.events, o.At)
+			return fmt.Errorf("%w: partition %d of %s begins at offset %d, so events are gone",
+				ErrUnfit, o.Partition, l.events, o.At)
 		}
 	}
 	return nil
 }
+
+// checkLayout returns ErrUnfit if the log was created with another layout. A partition without an
+// owner mark has had no owner, and is empty.
+func (l *log) checkLayout(ctx context.Context) error {
+	const marks = 32 // records to look at: take-overs that failed may have left marks
+	end, err := l.end(ctx)
+	if err != nil {
+		return err
+	}
+	from, to := map[int32]int64{}, map[int32]int64{}
+	for p := range l.partitions {
+		if end.At(p) > 0 {
+			from[p], to[p] = 0, min(end.At(p), marks)
+		}
+	}
+	now, first := l.layout(), map[int32]bool{}
+	var other *layout
+	err = l.scan(ctx, l.events, from, to, func(r *kgo.Record) bool {
+		if was, isMark := layoutOf(r); isMark && !first[r.Partition] && was != now {
+			other = &was
+		}
+		first[r.Partition] = true
+		return other == nil && len(first) < len(from)
+	})
+	if err == nil && other != nil {
+		err = fmt.Errorf("%w: %s was created with %s, and there are %s",
+			ErrUnfit, l.events, *other, now)
+	}
+	return err
+}
+
+func (l *log) layout() layout { return layout{l.opts.Place.Name, l.partitions} }

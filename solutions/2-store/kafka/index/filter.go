@@ -1,4 +1,4 @@
-package kafka
+package index
 
 import (
 	"encoding/binary"
@@ -6,16 +6,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// A filter remembers ids in some 12 bits each: it says that an id is new, or that it may be known. Nearly every id that is asked
-// for is new, and any partition might have it, so without a filter most of an append would be looking into files in vain.
+// A filter remembers ids in some 12 bits each. It answers that an id is new, or that it may be
+// known. Nearly every id that is asked for is new, and any partition might have it. Without a
+// filter an append would spend most of its time on files that do not have the id.
 //
-// It is a Bloom filter (B. H. Bloom, "Space/time trade-offs in hash coding with allowable errors", 1970) in layers, each
-// twice the size of the one before, so that it grows without being filled again.
+// It is a Bloom filter (B. H. Bloom, "Space/time trade-offs in hash coding with allowable errors",
+// 1970) in layers. Each layer is twice the size of the one before, so the filter grows without
+// being filled again.
 type filter []layer
 
 type layer struct {
 	bits []uint64
-	room int // ids that may still go in
+	room int // for so many more ids
 }
 
 const (
@@ -24,7 +26,6 @@ const (
 	probes     = 6
 )
 
-// add remembers an id.
 func (f *filter) add(id uuid.UUID) {
 	last := len(*f) - 1
 	if last < 0 || (*f)[last].room == 0 {
@@ -42,8 +43,9 @@ func (f *filter) add(id uuid.UUID) {
 	}
 }
 
-// knows says false of an id that was not added. Of some two in a hundred such ids it says true.
-func (f filter) knows(id uuid.UUID) bool {
+// mayHave reports whether an id may have been added. It is wrong about some two in a hundred ids
+// that were not added, and about none that was.
+func (f filter) mayHave(id uuid.UUID) bool {
 	a, b := hashes(id)
 	for _, l := range f {
 		if l.has(a, b) {
@@ -64,13 +66,14 @@ func (l layer) has(a, b uint64) bool {
 	return true
 }
 
-// hashes are two of an id. Its halves alone would not do: some ids begin with the time.
+// hashes returns two hashes of an id. Its two halves are no hashes: some ids begin with the time.
 func hashes(id uuid.UUID) (a, b uint64) {
 	a, b = binary.LittleEndian.Uint64(id[:8]), binary.LittleEndian.Uint64(id[8:])
 	return mix(a ^ mix(b)), mix(b+a) | 1
 }
 
-// mix is the finalizer of SplitMix64 (G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators", 2014).
+// mix is the finalizer of SplitMix64 (G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom
+// number generators", 2014).
 func mix(x uint64) uint64 {
 	x ^= x >> 30
 	x *= 0xbf58476d1ce4e5b9

@@ -1,0 +1,369 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/kit/contract"
+	store "example.com/blotter/solutions/2-store"
+	"example.com/blotter/solutions/2-store/kafka/index"
+)
+
+// A request is one append on its way through an owner.
+type request struct {
+	ctx      context.Context
+	stream   string
+	expected int64
+	events   []contract.Event
+	size     int         // in bytes, about
+	answer   chan answer // has room for one: the caller may be gone
+
+	receipts []contract.Receipt // the answer, once the group has landed
+	err      error              // or this
+	reserved bool               // its ids are reserved
+	sent     bool               // the commit of a transaction with it was requested
+	offset   int64              // of its group's last event, after it was sent
+}
+
+type answer struct {
+	receipts []contract.Receipt
+	err      error
+}
+
+// headersSize is the approximate size of the attributes of an event.
+const headersSize = 512
+
+// newRequest returns the request of an append. It shares no bytes with the caller's events.
+func newRequest(
+	ctx context.Context, stream string, expected int64, events []contract.Event,
+) *request {
+	r := &request{ctx: ctx, stream: stream, expected: expected, answer: make(chan answer, 1)}
+	for _, e := range events {
+		e.Data = slices.Clone(e.Data)
+		r.events = append(r.events, e)
+		r.size += len(e.Data) + headersSize
+	}
+	return r
+}
+
+// failed wraps the error of the append.
+func (r *request) failed(err error) error { return fmt.Errorf("append to %s: %w", r.stream, err) }
+
+// A committer commits the appends of one partition in groups.
+type committer struct {
+	writer
+	all    *index.Index
+	ctx    context.Context // ends when the partition is revoked
+	stamps stamps
+	group  []*request // taken from the queue and not answered
+	apart  []*request // the rest of a group that was refused; each becomes a group of its own
+}
+
+// commit decides the group and writes its new events in one transaction. After an error the group
+// holds the requests without an answer. They are decided again after the partition was taken over
+// again; the index then knows whether they landed.
+func (c *committer) commit() error {
+	c.stamps.begin() // until the outcome is known; after an error, until the next take-over
+	d := newDraft(c.all, c.index)
+	c.decide(d)
+	if d.err != nil {
+		return d.err
+	}
+	if len(c.group) == 0 {
+		c.stamps.end()
+		return nil
+	}
+	records, err := c.records(d)
+	if err != nil {
+		return c.refuse(err)
+	}
+	c.index.BeginCommit(d.ids, d.ends)
+	err = c.producer.transact(c.ctx, records)
+	if err != nil && !errors.Is(err, errUnconfirmed) {
+		c.index.EndCommit() // nothing of it will ever land
+		return c.notWritten(err)
+	}
+	d.place(records, c.partition)
+	for _, r := range c.group {
+		r.sent, r.offset = true, d.events[len(d.events)-1].Position.Offset
+	}
+	if err != nil {
+		return err
+	}
+	// The group is durable. A crash here leaves callers without receipts; they get them when they
+	// append the same events again.
+	if err := c.index.Apply(d.events); err != nil {
+		return err
+	}
+	c.index.EndCommit()
+	c.index.SetHeadsAgree(records[len(records)-1].Offset + 1)
+	c.stamps.end()
+	for _, r := range c.group {
+		c.reply(r, r.receipts, r.err)
+	}
+	c.group = nil
+	c.flush()
+	return nil
+}
+
+// decide stages the events to be written, and answers the requests that write nothing. An answer
+// that depends on events that were staged before, and are not yet durable, waits with the group. If
+// the index cannot tell, the rest of the group stays undecided.
+func (c *committer) decide(d *draft) {
+	var waiting []*request
+	for i, r := range c.group {
+		if err := r.ctx.Err(); err != nil {
+			c.reply(r, nil, r.failed(err)) // its caller is gone
+			continue
+		}
+		r.receipts, r.err = store.Decide(d, r.stream, r.expected, r.events)
+		isNew := r.receipts == nil && r.err == nil
+		if isNew {
+			r.err = c.reserve(r)
+		}
+		if errors.Is(r.err, index.ErrCannotTell) {
+			d.err = r.err
+		}
+		if d.err != nil {
+			waiting = append(waiting, c.group[i:]...)
+			break
+		}
+		waits := d.touches(r)
+		if isNew && r.err == nil {
+			r.receipts = d.stage(r, func() time.Time {
+				return c.stamps.stamp(c.log.opts.Clock(r.ctx))
+			})
+			waits = true
+		}
+		if waits {
+			waiting = append(waiting, r)
+		} else {
+			c.reply(r, r.receipts, r.err)
+		}
+	}
+	c.group = waiting
+}
+
+// reserve keeps the ids of r until it is answered.
+func (c *committer) reserve(r *request) error {
+	if r.reserved {
+		return nil // since the first time that it was decided
+	}
+	err := c.all.Reserve(r.events)
+	r.reserved = err == nil
+	return err
+}
+
+// reply answers r, once.
+func (c *committer) reply(r *request, receipts []contract.Receipt, err error) {
+	if r.reserved {
+		c.all.Release(r.events)
+		r.reserved = false
+	}
+	if errors.Is(err, contract.ErrFenced) {
+		err = r.failed(c.log.closedOr(err))
+	}
+	r.answer <- answer{receipts, err}
+}
+
+// closedOr returns ErrClosed for an append that was fenced because the store is closed, else err.
+func (l *log) closedOr(err error) error {
+	fenced := errors.Is(err, contract.ErrFenced) && !errors.Is(err, ErrUnknownOutcome)
+	if fenced && l.ctx.Err() != nil {
+		return ErrClosed
+	}
+	return err
+}
+
+// notWritten handles a group that could not be written. If the broker refuses a record, one append
+// of the group may be the cause: each append becomes a group of its own, and only the caller of the
+// refused one gets the error.
+func (c *committer) notWritten(err error) error {
+	if !isRefused(err) {
+		return err
+	}
+	if len(c.group) == 1 {
+		return errors.Join(err, c.refuse(err))
+	}
+	c.group, c.apart = c.group[:1:1], append(c.group[1:], c.apart...)
+	return err
+}
+
+// refuse answers a group that can never be written, unless the partition was revoked.
+func (c *committer) refuse(err error) error {
+	if c.ctx.Err() != nil {
+		return err
+	}
+	c.stamps.end()
+	for _, r := range c.group {
+		c.reply(r, nil, r.failed(err))
+	}
+	c.group = nil
+	return nil
+}
+
+// recorded returns the receipts of r if the log has it.
+func (c *committer) recorded(r *request) ([]contract.Receipt, error) {
+	d := newDraft(c.all, c.index)
+	receipts, err := store.Decide(d, r.stream, contract.Any, r.events)
+	return receipts, errors.Join(err, d.err)
+}
+
+// records returns a record for each event of the group, in order, then the head of each stream.
+func (c *committer) records(d *draft) ([]*kgo.Record, error) {
+	records := make([]*kgo.Record, 0, 2*len(d.events))
+	for _, e := range d.events {
+		record := encode(e)
+		record.Topic = c.log.events
+		records = append(records, record)
+	}
+	for _, e := range d.ends {
+		record, err := c.log.headRecord(c.ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, record)
+	}
+	return records, nil
+}
+
+// A draft is a group before it is committed: the index, and the events that the group adds.
+type draft struct {
+	all    *index.Index
+	index  *index.Partition // of the group
+	events []contract.Recorded
+	ends   map[string]contract.Recorded // the last event of each stream of the group
+	ids    map[uuid.UUID]contract.Recorded
+	err    error // the index could not answer
+}
+
+var _ store.Known = (*draft)(nil)
+
+func newDraft(all *index.Index, partition *index.Partition) *draft {
+	return &draft{
+		all: all, index: partition,
+		ends: map[string]contract.Recorded{}, ids: map[uuid.UUID]contract.Recorded{},
+	}
+}
+
+// Version returns the version of a stream after the earlier appends of the group.
+func (d *draft) Version(stream string) (int64, bool) {
+	if last, ok := d.ends[stream]; ok {
+		return last.Version, last.Ends
+	}
+	v, ended, err := d.index.Version(stream)
+	if err != nil {
+		d.err = err
+	}
+	return v, ended
+}
+
+// Outcome returns the outcome of an id, in the log or in the group.
+func (d *draft) Outcome(id uuid.UUID) (store.Outcome, bool) {
+	e, ok := d.ids[id]
+	if !ok {
+		var err error
+		if e, ok, err = d.all.Find(id); err != nil {
+			d.err = err
+		}
+	}
+	if !ok {
+		return store.Outcome{}, false
+	}
+	return store.Outcome{Stream: e.Stream, Digest: e.ContentDigest(), Receipt: receipt(e)}, true
+}
+
+// touches reports whether the decision on r depends on an earlier append of the group.
+func (d *draft) touches(r *request) bool {
+	if _, ok := d.ends[r.stream]; ok {
+		return true
+	}
+	return slices.ContainsFunc(r.events, func(e contract.Event) bool {
+		_, ok := d.ids[e.ID]
+		return ok
+	})
+}
+
+// stage adds an append to the group, and returns the receipts that it gets if the group lands.
+func (d *draft) stage(r *request, stamp func() time.Time) []contract.Receipt {
+	var receipts []contract.Receipt
+	version, _ := d.Version(r.stream)
+	for _, e := range r.events {
+		version++
+		e.EffectiveAt = e.EffectiveAt.UTC()
+		recorded := contract.Recorded{Event: e, Version: version, RecordedAt: stamp()}
+		d.events = append(d.events, recorded)
+		d.ids[e.ID] = recorded
+		d.ends[r.stream] = recorded
+		receipts = append(receipts, receipt(recorded))
+	}
+	return receipts
+}
+
+// place sets the positions of the events from the offsets of their records.
+func (d *draft) place(records []*kgo.Record, partition int32) {
+	for i := range d.events {
+		d.events[i].Position = contract.Position{Partition: partition, Offset: records[i].Offset}
+	}
+}
+
+func receipt(e contract.Recorded) contract.Receipt {
+	return contract.Receipt{Version: e.Version, RecordedAt: e.RecordedAt}
+}
+
+// stamps gives the events of one partition their recorded_at (L2.I8), and knows the frontier.
+type stamps struct {
+	mu       sync.Mutex
+	last     time.Time // the latest that was given or promised
+	frontier time.Time // no event that has yet to commit is stamped at or before it
+	inFlight bool      // a group is being committed
+}
+
+// resume continues from the last time in the log. A frontier that was told before still holds.
+func (s *stamps) resume(last time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last.Before(s.frontier) {
+		last = s.frontier
+	}
+	s.last, s.frontier, s.inFlight = last, last, false
+}
+
+// begin comes BEFORE the first stamp of a group, end AFTER the outcome of its commit.
+func (s *stamps) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inFlight = true
+}
+
+func (s *stamps) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.frontier, s.inFlight = s.last, false
+}
+
+func (s *stamps) stamp(clock time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = contract.Stamp(clock, s.last)
+	return s.last
+}
+
+// promise returns the frontier: the time just before the earliest time that the next event could
+// get. The partition keeps the promise even if the clock is set back.
+func (s *stamps) promise(clock time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.inFlight {
+		s.last = contract.Stamp(clock, s.last).Add(-time.Microsecond)
+		s.frontier = s.last
+	}
+	return s.frontier
+}

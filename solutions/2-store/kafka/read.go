@@ -1,0 +1,259 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/solutions/2-store/kafka/index"
+)
+
+// Find returns the event with an id. It asks the indexes of the partitions of this process. Of the
+// other partitions it reads the log, from the offset that their index files have reached.
+func (s *Store) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
+	e, ok, err := s.find(ctx, id)
+	if err == nil && !ok {
+		err = contract.ErrNotFound
+	}
+	if err != nil {
+		return contract.Recorded{}, fmt.Errorf("find %s: %w", id, err)
+	}
+	return e, nil
+}
+
+func (s *Store) find(ctx context.Context, id uuid.UUID) (e contract.Recorded, ok bool, err error) {
+	_, served, err := s.ready(ctx)
+	if err != nil {
+		return e, false, err
+	}
+	var others []int32
+	for n, p := range s.index.Partitions {
+		if !served[n] {
+			others = append(others, int32(n))
+			continue
+		}
+		if err := p.AwaitID(ctx, id); err != nil {
+			return e, false, err
+		}
+		if e, ok, err = p.Find(id); ok {
+			return e, true, nil
+		}
+		if err != nil { // its owner rebuilds it, or has ended
+			others = append(others, int32(n))
+		}
+	}
+	return s.findInLog(ctx, others, id)
+}
+
+// findInLog looks for an id in partitions that the index of this process does not answer for.
+func (s *Store) findInLog(
+	ctx context.Context, partitions []int32, id uuid.UUID,
+) (e contract.Recorded, ok bool, err error) {
+	if len(partitions) == 0 {
+		return e, false, nil
+	}
+	end, err := s.End(ctx)
+	if err != nil {
+		return e, false, err
+	}
+	for _, p := range partitions {
+		err = s.query(ctx, p, end.At(p),
+			func(ix *index.Partition) (err error) { e, ok, err = ix.Find(id); return err },
+			func(candidate contract.Recorded) {
+				if candidate.ID == id {
+					e, ok = candidate, true
+				}
+			})
+		if ok || err != nil {
+			return e, ok, err
+		}
+	}
+	return e, false, nil
+}
+
+// Stream returns the events of one stream. If its partition is not ours, it reads the log, from the
+// offset that the index file of the partition has reached.
+func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
+	return func(yield func(contract.Recorded, error) bool) {
+		events, err := s.stream(ctx, stream)
+		if err != nil {
+			yield(contract.Recorded{}, fmt.Errorf("stream %s: %w", stream, err))
+			return
+		}
+		for _, e := range events {
+			if !yield(e, ctx.Err()) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Store) stream(ctx context.Context, stream string) ([]contract.Recorded, error) {
+	partition := s.opts.Place.partition(stream, s.partitions)
+	_, served, err := s.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if p := s.index.Partitions[partition]; served[partition] {
+		if err := p.AwaitStream(ctx, stream); err != nil {
+			return nil, err
+		}
+		events, err := p.Stream(stream)
+		if err == nil {
+			return events, nil
+		} // else its owner rebuilds the index, or has ended
+	}
+	end, err := s.End(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.streamInLog(ctx, partition, end.At(partition), stream)
+}
+
+// streamInLog returns a stream of a partition that the index of this process does not answer for.
+// It checks that no version is missing, as an owner does: a decision from a history with a gap
+// would be wrong.
+func (s *Store) streamInLog(
+	ctx context.Context, partition int32, end int64, name string,
+) (events []contract.Recorded, err error) {
+	var gap error
+	ended := false
+	err = s.query(ctx, partition, end,
+		func(ix *index.Partition) (err error) { events, err = ix.Stream(name); return err },
+		func(e contract.Recorded) {
+			if e.Stream != name {
+				return
+			}
+			if gap == nil {
+				gap = index.CheckNext(e, int64(len(events)), ended)
+			}
+			events, ended = append(events, e), e.Ends
+		})
+	if err == nil {
+		err = gap
+	}
+	return events, err
+}
+
+// An indexCopy is the copy of another owner's index.
+type indexCopy struct {
+	mu sync.Mutex
+	*index.Copy
+}
+
+func (c *indexCopy) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.Drop()
+}
+
+// query calls ask with the copied index of a partition. If that is missing or unusable, it calls
+// visit with every event of the partition before the offset end: slow, and as correct.
+func (s *Store) query(
+	ctx context.Context, partition int32, end int64,
+	ask func(*index.Partition) error, visit func(contract.Recorded),
+) error {
+	c := &s.copies[partition]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.opts.Dir != "" {
+		after := func(last *contract.Recorded) iter.Seq2[contract.Recorded, error] {
+			return s.after(ctx, partition, last, end)
+		}
+		ix, err := c.Refresh(end, after)
+		if err == nil {
+			err = ask(ix)
+		}
+		if err == nil {
+			return nil
+		}
+		c.Drop()
+		if !errors.Is(err, os.ErrNotExist) {
+			s.logger.Warn("index is unusable; the log is read instead",
+				"partition", partition, "why", err)
+		}
+	}
+	for e, err := range s.readPartition(ctx, partition, 0, end) {
+		if err != nil {
+			return err
+		}
+		visit(e)
+	}
+	return nil
+}
+
+// ready waits until each partition of this process is served or lost. It returns the owners by
+// partition, and whether each is served here.
+func (s *Store) ready(ctx context.Context) (owners []*owner, served []bool, err error) {
+	owners, served = make([]*owner, s.partitions), make([]bool, s.partitions)
+	if s.group == nil {
+		return owners, served, nil
+	}
+	if owners, err = s.group.Owners(ctx); err != nil {
+		return nil, nil, err
+	}
+	for p, o := range owners {
+		if o == nil {
+			continue
+		}
+		select {
+		case <-o.serving:
+			served[p] = true
+		case <-o.done:
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		}
+	}
+	return owners, served, nil
+}
+
+// Frontier returns the earliest frontier of the partitions. A partition of this process knows the
+// time of its next stamp. Of another one we only know that it stamps nothing before its last event.
+// So a quiet partition of another process holds the frontier back.
+//
+// A reader that is alone needs no owner: any owner that comes later stamps by the clock, from now
+// on.
+func (s *Store) Frontier(ctx context.Context) (time.Time, error) {
+	frontier, err := s.frontier(ctx)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("frontier of log %s: %w", s.opts.Prefix, err)
+	}
+	return frontier, nil
+}
+
+func (s *Store) frontier(ctx context.Context) (time.Time, error) {
+	if s.opts.Alone {
+		open, err := s.hasOpenTransaction(ctx)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if !open {
+			return contract.Stamp(s.opts.Clock(ctx), time.Time{}).Add(-time.Microsecond), nil
+		}
+	}
+	owners, _, err := s.ready(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	frontiers := make([]time.Time, len(owners))
+	for p, o := range owners {
+		if o != nil {
+			frontiers[p] = o.stamps.promise(s.opts.Clock(ctx))
+			if o.ctx.Err() == nil { // it had not ended when it promised
+				continue
+			}
+		}
+		if frontiers[p], err = s.lastRecorded(ctx, int32(p)); err != nil {
+			return time.Time{}, err
+		}
+	}
+	return slices.MinFunc(frontiers, time.Time.Compare), nil
+}
