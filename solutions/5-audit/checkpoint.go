@@ -1,9 +1,11 @@
 package audit
 
 import (
+	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -13,18 +15,20 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// ErrCheckpoint is wrapped by the error of a checkpoint that is not one, is another log's, or is not signed by the key.
+// ErrCheckpoint is wrapped by the error for bytes that are no checkpoint, for a checkpoint of
+// another log, and for one without a valid signature of the key.
 var ErrCheckpoint = errors.New("not a checkpoint of this log")
 
-// sign makes the signed note of a checkpoint (C2SP tlog-checkpoint): origin, size and root, each on a line, no extension
-// lines. Ed25519 signs the same text to the same bytes (RFC 8032), so two sealers publish the same note.
+// sign returns the signed note of a checkpoint (C2SP tlog-checkpoint): origin, size and root, each
+// on a line, no extension lines. Ed25519 signs the same text to the same bytes (RFC 8032), so two
+// sealers publish the same note.
 func sign(origin string, size int64, root tlog.Hash, key note.Signer) ([]byte, error) {
 	text := fmt.Sprintf("%s\n%d\n%s\n", origin, size, base64.StdEncoding.EncodeToString(root[:]))
 	return note.Sign(&note.Note{Text: text}, key)
 }
 
-// OpenCheckpoint checks the signature and reads what was signed. End is left nil: it stands in the header of the last batch, which
-// the root covers.
+// OpenCheckpoint checks the signature of a note and returns its checkpoint. End is nil: it is in
+// the header of the last batch, which the root covers.
 func OpenCheckpoint(signed []byte, origin string, key note.Verifier) (contract.Checkpoint, error) {
 	bad := func(err error) (contract.Checkpoint, error) {
 		return contract.Checkpoint{}, fmt.Errorf("%w: %v", ErrCheckpoint, err)
@@ -35,18 +39,53 @@ func OpenCheckpoint(signed []byte, origin string, key note.Verifier) (contract.C
 	}
 	lines := strings.Split(n.Text, "\n")
 	if len(lines) != 4 || lines[3] != "" {
-		return bad(fmt.Errorf("%d lines of text, want origin, size and root", len(lines)-1))
+		return bad(fmt.Errorf("it has %d lines of text, want origin, size and root", len(lines)-1))
 	}
 	if lines[0] != origin {
 		return bad(fmt.Errorf("its origin is %q, not %q", lines[0], origin))
 	}
 	size, err := strconv.ParseInt(lines[1], 10, 64)
 	if err != nil || size < 0 || strconv.FormatInt(size, 10) != lines[1] {
-		return bad(fmt.Errorf("size %q", lines[1]))
+		return bad(fmt.Errorf("its size %q is not a number of leaves", lines[1]))
 	}
 	root, err := tlog.ParseHash(lines[2])
 	if err != nil {
-		return bad(fmt.Errorf("root %q: %w", lines[2], err))
+		return bad(fmt.Errorf("its root %q: %w", lines[2], err))
 	}
 	return contract.Checkpoint{Origin: origin, Size: size, Root: root, Note: signed}, nil
+}
+
+// GenerateKey returns an Ed25519 key pair for the log with this origin, each key as one line of
+// text (C2SP signed-note). The signer key is secret. The verifier key is for everybody who checks
+// proofs. The name of a key is the origin, as C2SP tlog-checkpoint advises: no spaces, no plus
+// signs.
+func GenerateKey(random io.Reader, origin string) (signer, verifier string, err error) {
+	signer, verifier, err = note.GenerateKey(random, origin)
+	if err != nil {
+		return "", "", fmt.Errorf("generating a key for %q: %w", origin, err)
+	}
+	if _, err := note.NewSigner(signer); err != nil {
+		return "", "", fmt.Errorf("origin %q cannot name a key: "+
+			"a name is not empty and has no spaces and no plus signs", origin)
+	}
+	return signer, verifier, nil
+}
+
+// VerifierKey returns the verifier key of a signer key, so that only the signer key has to be kept.
+func VerifierKey(signer string) (string, error) {
+	// The error does not show the input, which may be a secret.
+	bad := errors.New("not a signer key: want PRIVATE+KEY+<name>+<hash>+<key>")
+	if _, err := note.NewSigner(signer); err != nil {
+		return "", bad
+	}
+	parts := strings.SplitN(signer, "+", 5)
+	if len(parts) != 5 {
+		return "", bad
+	}
+	key, err := base64.StdEncoding.DecodeString(parts[4])
+	if err != nil || len(key) != 1+ed25519.SeedSize { // an algorithm byte, then the seed
+		return "", bad
+	}
+	public := ed25519.NewKeyFromSeed(key[1:]).Public().(ed25519.PublicKey)
+	return note.NewEd25519VerifierKey(parts[2], public)
 }

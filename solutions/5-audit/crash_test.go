@@ -12,7 +12,8 @@ import (
 	audit "example.com/blotter/solutions/5-audit"
 )
 
-// crashing is an archive whose n-th put fails, with the object written or not.
+// crashing is an archive whose n-th put fails. If landed, the object is written in spite of the
+// error.
 type crashing struct {
 	audit.Archive
 	n      int
@@ -34,8 +35,9 @@ func (c *crashing) Put(ctx context.Context, name string, data []byte) error {
 	return errCrash
 }
 
-// The fault table: every put of two seals, landed or not, with the caller told of an error. Each time a new process seals again.
-func TestACrashAtAnyPutLeadsToTheRootOfAnUndisturbedRun(t *testing.T) {
+// The fault table: each put of two seals fails once, with the object written and without. A new
+// process then seals again. The root must be that of a run without a crash.
+func TestACrashAtAnyPutKeepsTheRoot(t *testing.T) {
 	t.Parallel()
 	const first, second = 13, 9
 	log, undisturbed := audittest.NewLog(2), new(audit.Memory)
@@ -53,7 +55,8 @@ func TestACrashAtAnyPutLeadsToTheRootOfAnUndisturbedRun(t *testing.T) {
 		for _, landed := range []bool{false, true} {
 			t.Run(fmt.Sprintf("put %d landed %t", n+1, landed), func(t *testing.T) {
 				t.Parallel()
-				log, archive := audittest.NewLog(2), &crashing{Archive: new(audit.Memory), n: n + 1, landed: landed}
+				log := audittest.NewLog(2)
+				archive := &crashing{Archive: new(audit.Memory), n: n + 1, landed: landed}
 				crashes := 0
 				seal := func() (c [32]byte) {
 					for {
@@ -65,7 +68,7 @@ func TestACrashAtAnyPutLeadsToTheRootOfAnUndisturbedRun(t *testing.T) {
 						crashes++
 						v, err := open(t, log, archive).Verify(t.Context())
 						require.NoError(t, err)
-						require.Nil(t, v.Fault, "what a crash leaves behind is no fault")
+						require.Nil(t, v.Fault, "batches without a checkpoint are no fault")
 					}
 				}
 				log.Add(first)
@@ -82,11 +85,13 @@ func TestACrashAtAnyPutLeadsToTheRootOfAnUndisturbedRun(t *testing.T) {
 	}
 }
 
-// The log goes on between the crash and the next seal, so that one would have built another batch. It takes over what is there.
-func TestAnOrphanedBatchIsTakenOverThoughTheLogHasGrown(t *testing.T) {
+// The log grows between the crash and the next seal. That seal would build another batch, but
+// adopts the archived one.
+func TestABatchWithoutACheckpointIsAdopted(t *testing.T) {
 	t.Parallel()
 	for n := range 4 {
-		log, archive := audittest.NewLog(2), &crashing{Archive: new(audit.Memory), n: n + 1, landed: true}
+		log := audittest.NewLog(2)
+		archive := &crashing{Archive: new(audit.Memory), n: n + 1, landed: true}
 		log.Add(9)
 		_, err := open(t, log, archive).Seal(t.Context())
 		require.ErrorIs(t, err, errCrash)
@@ -101,7 +106,7 @@ func TestAnOrphanedBatchIsTakenOverThoughTheLogHasGrown(t *testing.T) {
 	}
 }
 
-func TestAnotherHistoryInAnOrphanedBatchIsNotSealedOver(t *testing.T) {
+func TestABatchOfAnotherHistoryIsRefused(t *testing.T) {
 	t.Parallel()
 	log, archive := audittest.NewLog(1), &crashing{Archive: new(audit.Memory), n: 1, landed: true}
 	log.Add(3)
@@ -119,7 +124,7 @@ func TestAnotherHistoryInAnOrphanedBatchIsNotSealedOver(t *testing.T) {
 	require.ErrorIs(t, err, audit.ErrForked)
 }
 
-func TestALogThatWasCutIsNotSealedOver(t *testing.T) {
+func TestALogThatWasCutIsNotSealed(t *testing.T) {
 	t.Parallel()
 	log, archive := audittest.NewLog(1), new(audit.Memory)
 	log.Add(6)
@@ -130,22 +135,23 @@ func TestALogThatWasCutIsNotSealedOver(t *testing.T) {
 	require.ErrorIs(t, err, audit.ErrCut)
 }
 
-// meanwhile is an archive in which something else happens just before the n-th put.
-type meanwhile struct {
+// interrupted is an archive that calls a function immediately before its n-th put.
+type interrupted struct {
 	audit.Archive
-	n    int
-	what func()
+	n      int
+	before func()
 }
 
-func (m *meanwhile) Put(ctx context.Context, name string, data []byte) error {
-	if m.n--; m.n == 0 {
-		m.what()
+func (i *interrupted) Put(ctx context.Context, name string, data []byte) error {
+	if i.n--; i.n == 0 {
+		i.before()
 	}
-	return m.Archive.Put(ctx, name, data)
+	return i.Archive.Put(ctx, name, data)
 }
 
-// Two sealers, of which the second overtakes the first just before each of its puts, and sees more of the log.
-func TestOfTwoSealersOneIsFirstAndBothEndWithOneHistory(t *testing.T) {
+// The second sealer overtakes the first immediately before one of its puts, and sees more of the
+// log.
+func TestTwoSealersWriteOneHistory(t *testing.T) {
 	t.Parallel()
 	for n := range 4 {
 		t.Run(fmt.Sprintf("overtaken at put %d", n+1), func(t *testing.T) {
@@ -153,7 +159,7 @@ func TestOfTwoSealersOneIsFirstAndBothEndWithOneHistory(t *testing.T) {
 			log, archive := audittest.NewLog(2), new(audit.Memory)
 			log.Add(9)
 			overtaken := false
-			slow := &meanwhile{Archive: archive, n: n + 1, what: func() {
+			slow := &interrupted{Archive: archive, n: n + 1, before: func() {
 				overtaken = true
 				log.Add(5)
 				_, err := open(t, log, archive).Seal(t.Context())

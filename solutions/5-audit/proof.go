@@ -14,14 +14,16 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// ErrUnanchored is the answer to the wish for a proof of an event that no checkpoint covers, at least not as it is now.
-var ErrUnanchored = errors.New("no checkpoint covers this event as it stands in the log")
+// ErrUnanchored is the error of Prove for an event that no checkpoint covers as it is now in the
+// log.
+var ErrUnanchored = errors.New("no checkpoint covers this event as it is in the log")
 
 // ErrProof is wrapped by every error of CheckProof.
 var ErrProof = errors.New("the proof does not hold")
 
-// Prove makes the proof that r, as it was read, is under the last checkpoint: a C2SP tlog-proof whose extra data is the event's leaf.
-// It reads the whole archive and holds the hashes of the tree, 64 bytes for each leaf.
+// Prove returns a proof that the last checkpoint covers r: a C2SP tlog-proof whose extra data is
+// the event's leaf. It reads the whole archive and holds the hashes of the tree, 64 bytes for each
+// leaf.
 func (a *Auditor) Prove(ctx context.Context, r contract.Recorded) ([]byte, error) {
 	last, _, err := a.latest(ctx)
 	if err != nil {
@@ -29,8 +31,8 @@ func (a *Auditor) Prove(ctx context.Context, r contract.Recorded) ([]byte, error
 	}
 	leaf, index := r.Leaf(), int64(-1)
 	var stored tree
-	err = a.leaves(ctx, last.Size, func(i int64, e *entry, archived []byte) error {
-		if e != nil && bytes.Equal(leaf, archived) {
+	err = a.Leaves(ctx, last.Size, func(i int64, at *contract.Position, archived []byte) error {
+		if at != nil && bytes.Equal(leaf, archived) {
 			index = i
 		}
 		return stored.add(i, tlog.RecordHash(archived))
@@ -50,21 +52,21 @@ func (a *Auditor) Prove(ctx context.Context, r contract.Recorded) ([]byte, error
 		text.Hashes = append(text.Hashes, h)
 	}
 	made := text.Marshal()
-	// It proves nothing if the archive was changed somewhere: then these hashes lead elsewhere.
+	// If the archive was changed anywhere, these hashes do not give the signed root.
 	if _, err := CheckProof(made, a.Origin, a.Verifier); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrArchive, err)
 	}
 	return made, nil
 }
 
-// A Proven is what a proof that holds says: this leaf has this index under this checkpoint.
+// A Proven is the statement of a proof that holds: the leaf has the index under the checkpoint.
 type Proven struct {
 	Leaf       []byte // compare it with contract.Recorded.Leaf, or read it with Attributes
 	Index      int64
-	Checkpoint contract.Checkpoint // its End is not in a proof
+	Checkpoint contract.Checkpoint // without its End, which a proof does not have
 }
 
-// CheckProof checks what Prove made, with the log's name and its public key and nothing else.
+// CheckProof checks a proof of Prove. It needs only the log's name and its public key.
 func CheckProof(text []byte, origin string, key note.Verifier) (Proven, error) {
 	var p proof.TLogProof
 	if err := p.Unmarshal(text); err != nil {
@@ -75,35 +77,20 @@ func CheckProof(text []byte, origin string, key note.Verifier) (Proven, error) {
 		return Proven{}, fmt.Errorf("%w: %w", ErrProof, err)
 	}
 	if p.Index > math.MaxInt64 || int64(p.Index) >= c.Size {
-		return Proven{}, fmt.Errorf("%w: leaf %d of a tree of %d", ErrProof, p.Index, c.Size)
+		return Proven{}, fmt.Errorf("%w: it is about leaf %d of a tree of %d leaves",
+			ErrProof, p.Index, c.Size)
 	}
 	var hashes tlog.RecordProof
 	for _, h := range p.Hashes {
 		hashes = append(hashes, h)
 	}
-	if _, err := Attributes(p.ExtraData); err != nil { // a batch's header is in the tree too, and is no event
+	// The tree also holds the headers of batches, which are no events.
+	if _, err := Attributes(p.ExtraData); err != nil {
 		return Proven{}, fmt.Errorf("%w: %w", ErrProof, err)
 	}
-	if err := tlog.CheckRecord(hashes, c.Size, c.Root, int64(p.Index), tlog.RecordHash(p.ExtraData)); err != nil {
+	leaf := tlog.RecordHash(p.ExtraData)
+	if err := tlog.CheckRecord(hashes, c.Size, c.Root, int64(p.Index), leaf); err != nil {
 		return Proven{}, fmt.Errorf("%w: %w", ErrProof, err)
 	}
 	return Proven{p.ExtraData, int64(p.Index), c}, nil
-}
-
-// A tree is the hashes of all perfect subtrees, in the order that tlog stores them.
-type tree []tlog.Hash
-
-func (t *tree) add(index int64, leaf tlog.Hash) error {
-	hashes, err := tlog.StoredHashesForRecordHash(index, leaf, *t)
-	*t = append(*t, hashes...)
-	return err
-}
-
-// ReadHashes is tlog.HashReader.
-func (t tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
-	hashes := make([]tlog.Hash, len(indexes))
-	for i, at := range indexes {
-		hashes[i] = t[at]
-	}
-	return hashes, nil
 }

@@ -11,7 +11,7 @@ import (
 	audit "example.com/blotter/solutions/5-audit"
 )
 
-func TestEveryEventHasAProofThatHoldsOffline(t *testing.T) {
+func TestEveryEventHasAProof(t *testing.T) {
 	t.Parallel()
 	log, archive := audittest.NewLog(3), new(audit.Memory)
 	for range 3 {
@@ -32,11 +32,12 @@ func TestEveryEventHasAProofThatHoldsOffline(t *testing.T) {
 		all, err := audit.Attributes(p.Leaf)
 		require.NoError(t, err)
 		require.Contains(t, all, audit.Attribute{Name: "id", Value: r.ID.String()})
-		require.Contains(t, all, audit.Attribute{Name: "effective_at", Value: r.EffectiveAt.Format("2006-01-02T15:04:05Z07:00")})
+		effective := r.EffectiveAt.Format("2006-01-02T15:04:05Z07:00")
+		require.Contains(t, all, audit.Attribute{Name: "effective_at", Value: effective})
 	}
 }
 
-func TestAProofWithAnyByteChangedDoesNotHold(t *testing.T) {
+func TestAChangedProofDoesNotHold(t *testing.T) {
 	t.Parallel()
 	log, archive := audittest.NewLog(1), new(audit.Memory)
 	log.Add(9)
@@ -56,12 +57,13 @@ func TestAProofWithAnyByteChangedDoesNotHold(t *testing.T) {
 			require.ErrorIs(t, err, audit.ErrProof)
 			continue
 		}
-		// A bit that base64 does not use, or the name of a signer nobody asked for, may differ. What is proven may not.
+		// A bit that base64 ignores may differ, and so may the name of an unknown signer. The
+		// proven leaf, index and root may not.
 		require.Equal(t, want.Leaf, got.Leaf, "byte %d", i)
 		require.Equal(t, want.Index, got.Index, "byte %d", i)
 		require.Equal(t, want.Checkpoint.Root, got.Checkpoint.Root, "byte %d", i)
 	}
-	for n := range text[:len(text)-1] { // the last newline may be lost
+	for n := range text[:len(text)-1] { // the last newline is optional
 		_, err := audit.CheckProof(text[:n], origin, verifier)
 		require.ErrorIs(t, err, audit.ErrProof, "cut at %d", n)
 	}
@@ -72,7 +74,7 @@ func TestAProofWithAnyByteChangedDoesNotHold(t *testing.T) {
 	require.ErrorIs(t, err, audit.ErrProof)
 }
 
-func TestWhatIsNotSealedHasNoProof(t *testing.T) {
+func TestAnUnsealedEventHasNoProof(t *testing.T) {
 	t.Parallel()
 	log, archive := audittest.NewLog(1), new(audit.Memory)
 	log.Add(3)
@@ -88,7 +90,7 @@ func TestWhatIsNotSealedHasNoProof(t *testing.T) {
 	}
 }
 
-func TestTheVerifierKeyFollowsFromTheSignerKey(t *testing.T) {
+func TestVerifierKeyOfASignerKey(t *testing.T) {
 	t.Parallel()
 	secret, public, err := audit.GenerateKey(rand.Reader, origin)
 	require.NoError(t, err)

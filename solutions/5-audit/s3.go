@@ -14,21 +14,22 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// S3 is an Archive in a bucket with object lock. Every object is locked for Retention from the moment it is put; the first
-// version of an object is the object. So within that time nobody can take an object away or put another in
-// its place: a delete marker hides the first version and a later version covers it, and this archive looks under both.
+// S3 is an Archive in a bucket with object lock. Every object is locked for Retention from the
+// moment it is put. The first version of an object counts. Within the retention nobody can
+// therefore remove or replace an object: a delete marker or a later version only hides the first
+// version, and this archive reads the first version.
 type S3 struct {
 	Client    *minio.Client
 	Bucket    string
 	Prefix    string              // before every name, such as "audit/"; may be empty
-	Mode      minio.RetentionMode // Compliance: nobody can shorten it. Governance: who has the right to bypass can. Empty is Compliance
+	Mode      minio.RetentionMode // empty is Compliance: nobody can shorten the retention
 	Retention time.Duration       // from Clock's time on
 	Clock     func() time.Time
 }
 
 var _ Archive = (*S3)(nil)
 
-// CreateBucket makes the bucket, with object lock, where there is none. A bucket that is there must have it.
+// CreateBucket creates the bucket with object lock. An existing bucket must have object lock.
 func (s *S3) CreateBucket(ctx context.Context) error {
 	err := s.Client.MakeBucket(ctx, s.Bucket, minio.MakeBucketOptions{ObjectLocking: true})
 	switch minio.ToErrorResponse(err).Code {
@@ -40,7 +41,7 @@ func (s *S3) CreateBucket(ctx context.Context) error {
 	}
 	lock, _, _, _, err := s.Client.GetObjectLockConfig(ctx, s.Bucket)
 	if err == nil && lock != "Enabled" {
-		err = fmt.Errorf("it is %q", lock)
+		err = fmt.Errorf("object lock is %q", lock)
 	}
 	if err != nil {
 		return fmt.Errorf("the audit bucket %s must have object lock: %w", s.Bucket, err)
@@ -48,34 +49,37 @@ func (s *S3) CreateBucket(ctx context.Context) error {
 	return nil
 }
 
-// Put is Archive.Put.
+// Put implements Archive.
 func (s *S3) Put(ctx context.Context, name string, data []byte) error {
 	opts := minio.PutObjectOptions{
 		ContentType: "application/octet-stream",
-		// Object lock asks for a digest of the body (S3 API, PutObject, Content-MD5).
+		// Object lock requires a digest of the body (S3 API, PutObject, Content-MD5).
 		SendContentMd5: true,
-		// A multipart upload is not conditional on every server.
+		// Some servers ignore the condition on a multipart upload.
 		DisableMultipart: true,
-		// The retention goes with each object: not every server stamps a bucket's default on what is put.
+		// Each object states its retention: some servers do not apply a bucket's default.
 		Mode:            s.mode(),
 		RetainUntilDate: s.Clock().Add(s.Retention),
 	}
 	opts.SetMatchETagExcept("*") // If-None-Match: * (RFC 9110, section 13.1.2)
-	_, err := s.Client.PutObject(ctx, s.Bucket, s.Prefix+name, bytes.NewReader(data), int64(len(data)), opts)
+	body := bytes.NewReader(data)
+	_, err := s.Client.PutObject(ctx, s.Bucket, s.Prefix+name, body, int64(len(data)), opts)
 	if err != nil && minio.ToErrorResponse(err).StatusCode == http.StatusPreconditionFailed {
-		// Perhaps it was ours: the client sends a request again when the answer is lost. Callers compare what is there.
+		// The object may be ours: the client repeats a request whose answer is lost. Callers
+		// compare the archived object with their own.
 		return fmt.Errorf("%s: %w", name, ErrExists)
 	}
 	if err != nil {
 		return fmt.Errorf("archiving %s: %w", name, err)
 	}
-	// The server takes an object under the name of a hidden one. And it may have taken other bytes than were sent.
+	// The server accepts an object under the name of a hidden one. It may also have stored other
+	// bytes than were sent.
 	first, err := s.Get(ctx, name)
 	if err != nil {
-		return fmt.Errorf("reading back what was archived: %w", err)
+		return fmt.Errorf("reading back %s: %w", name, err)
 	}
 	if !bytes.Equal(first, data) {
-		return fmt.Errorf("%s: under the object just put is another: %w", name, ErrExists)
+		return fmt.Errorf("%s: a hidden object has this name: %w", name, ErrExists)
 	}
 	return nil
 }
@@ -87,12 +91,12 @@ func (s *S3) mode() minio.RetentionMode {
 	return s.Mode
 }
 
-// Get is Archive.Get.
+// Get implements Archive.
 func (s *S3) Get(ctx context.Context, name string) ([]byte, error) {
 	version := ""
 	err := s.versions(ctx, name, func(v minio.ObjectInfo) {
 		if v.Key == s.Prefix+name {
-			version = v.VersionID // newest first, so the last is the oldest
+			version = v.VersionID // versions come newest first: the last one is the oldest
 		}
 	})
 	if err != nil {
@@ -101,7 +105,8 @@ func (s *S3) Get(ctx context.Context, name string) ([]byte, error) {
 	if version == "" {
 		return nil, fmt.Errorf("%s: %w", name, ErrAbsent)
 	}
-	object, err := s.Client.GetObject(ctx, s.Bucket, s.Prefix+name, minio.GetObjectOptions{VersionID: version})
+	opts := minio.GetObjectOptions{VersionID: version}
+	object, err := s.Client.GetObject(ctx, s.Bucket, s.Prefix+name, opts)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
@@ -112,7 +117,7 @@ func (s *S3) Get(ctx context.Context, name string) ([]byte, error) {
 	return data, nil
 }
 
-// List is Archive.List.
+// List implements Archive.
 func (s *S3) List(ctx context.Context, prefix string) ([]string, error) {
 	var names []string
 	err := s.versions(ctx, prefix, func(v minio.ObjectInfo) {
@@ -122,8 +127,9 @@ func (s *S3) List(ctx context.Context, prefix string) ([]string, error) {
 	return slices.Compact(names), err
 }
 
-// versions calls f with every version of the objects whose names begin with prefix, hidden ones too, but not with the
-// delete markers that hide them. Versions of one object come newest first (S3 API, ListObjectVersions).
+// versions calls f with every version of the objects whose names begin with prefix. It includes
+// hidden objects and leaves out delete markers. Versions of one object come newest first (S3 API,
+// ListObjectVersions).
 func (s *S3) versions(ctx context.Context, prefix string, f func(minio.ObjectInfo)) error {
 	opts := minio.ListObjectsOptions{Prefix: s.Prefix + prefix, Recursive: true, WithVersions: true}
 	for v := range s.Client.ListObjectsIter(ctx, s.Bucket, opts) {

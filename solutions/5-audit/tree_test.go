@@ -13,7 +13,7 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-func TestEdgeHasTheRootOfEveryRFC6962TreeOfItsSize(t *testing.T) {
+func TestEdgeHasTheRootOfItsRFC6962Tree(t *testing.T) {
 	t.Parallel()
 	var e edge
 	var whole tree
@@ -39,7 +39,7 @@ func TestEdgeHasTheRootOfEveryRFC6962TreeOfItsSize(t *testing.T) {
 
 func hashBytes(h tlog.Hash) []byte { return h[:] }
 
-func TestCutsTileARangeInBoundedSteps(t *testing.T) {
+func TestStepsTileARange(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		from := contract.Cursor(rapid.SliceOfN(rapid.Int64Range(0, 50), 0, 4).Draw(t, "from"))
@@ -55,18 +55,19 @@ func TestCutsTileARangeInBoundedSteps(t *testing.T) {
 			for p := range to {
 				for o := at.At(int32(p)); o < to[p]; o++ {
 					at := contract.Position{Partition: int32(p), Offset: o}
-					require.False(t, covered[at], "twice")
+					require.False(t, covered[at], "two steps cover %s", at)
 					covered[at] = true
 					step++
 				}
 			}
-			require.NotZero(t, step, "no progress")
+			require.NotZero(t, step, "a step without an offset")
 			require.LessOrEqual(t, step, n)
 			at = to
 		}
 		for p := range end {
 			for o := from.At(int32(p)); o < end[p]; o++ {
-				require.True(t, covered[contract.Position{Partition: int32(p), Offset: o}], "left out")
+				at := contract.Position{Partition: int32(p), Offset: o}
+				require.True(t, covered[at], "no step covers %s", at)
 			}
 		}
 	})

@@ -1,0 +1,282 @@
+package audit_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/note"
+
+	"example.com/blotter/labs/5-audit/audittest"
+	"example.com/blotter/labs/kit/contract"
+	audit "example.com/blotter/solutions/5-audit"
+)
+
+// edited is an archive in which some objects were replaced, or removed (nil).
+type edited struct {
+	audit.Archive
+	over map[string][]byte
+}
+
+func (e edited) Get(ctx context.Context, name string) ([]byte, error) {
+	data, ok := e.over[name]
+	switch {
+	case !ok:
+		return e.Archive.Get(ctx, name)
+	case data == nil:
+		return nil, audit.ErrAbsent
+	}
+	return data, nil
+}
+
+func (e edited) List(ctx context.Context, prefix string) ([]string, error) {
+	names, err := e.Archive.List(ctx, prefix)
+	for name := range e.over {
+		if strings.HasPrefix(name, prefix) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	removed := func(name string) bool { data, ok := e.over[name]; return ok && data == nil }
+	return slices.DeleteFunc(slices.Compact(names), removed), err
+}
+
+// The objects of the archive that sealedTwice returns.
+const (
+	batch0       = "batches/000000000000"
+	batch4       = "batches/000000000004"
+	batch6       = "batches/000000000006"
+	batch10      = "batches/000000000010"
+	checkpoint6  = "checkpoints/000000000006"
+	checkpoint12 = "checkpoints/000000000012"
+)
+
+// sealedTwice returns a log of one partition that was sealed twice.
+func sealedTwice(t *testing.T) (*audittest.Log, *audit.Memory, []contract.Checkpoint) {
+	log, archive := audittest.NewLog(1), new(audit.Memory)
+	var signed []contract.Checkpoint
+	for range 2 {
+		log.Add(4)
+		c, err := open(t, log, archive).Seal(t.Context())
+		require.NoError(t, err)
+		signed = append(signed, c)
+	}
+	names, err := archive.List(t.Context(), "")
+	require.NoError(t, err)
+	require.Equal(t, []string{batch0, batch4, batch6, batch10, checkpoint6, checkpoint12}, names)
+	return log, archive, signed
+}
+
+func object(t *testing.T, archive audit.Archive, name string) []byte {
+	t.Helper()
+	data, err := archive.Get(t.Context(), name)
+	require.NoError(t, err)
+	return data
+}
+
+// resealed returns the archive of another log, sealed with the given keys.
+func resealed(t *testing.T, log contract.Reader, s note.Signer, v note.Verifier) audit.Archive {
+	t.Helper()
+	archive := new(audit.Memory)
+	a := open(t, log, archive)
+	a.Signer, a.Verifier = s, v
+	_, err := a.Seal(t.Context())
+	require.NoError(t, err)
+	return archive
+}
+
+func replaced(text []byte, old, new string) []byte {
+	return bytes.Replace(text, []byte(old), []byte(new), 1)
+}
+
+func TestArchiveFaultsAreNotBlamedOnTheLog(t *testing.T) {
+	t.Parallel()
+	log, archive, _ := sealedTwice(t)
+	ours, public := keys(t)
+	stranger, strangers := newKeys(t)
+
+	// The same log with two bits flipped: its batches are well-formed in every way.
+	changed := audittest.NewLog(1)
+	changed.Add(4)
+	changed.FlipBit(at(0, 1))
+	changed.FlipBit(at(0, 4))
+	forged := resealed(t, changed, ours, public)
+	firstLine := func(b []byte) []byte { line, _, _ := bytes.Cut(b, []byte("\n")); return line }
+	rest := func(b []byte) []byte { return b[bytes.IndexByte(b, '\n'):] }
+	second := object(t, archive, batch4)
+	forgedSecond := slices.Concat(firstLine(second), rest(object(t, forged, batch4)))
+	third := object(t, archive, batch6)
+	lines := bytes.SplitAfter(third, []byte("\n"))
+	edit := func(old, new string) []byte { return replaced(third, old, new) }
+
+	for _, tc := range []struct {
+		name   string
+		object string
+		data   []byte
+		want   string
+	}{
+		{"a changed leaf", batch0, object(t, forged, batch0),
+			"position 0/1 (leaf 1): the archive was changed: " +
+				"the batch at leaf 4 does not continue the tree of the batches before it; " +
+				"archive and log first differ at this position"},
+		{"a changed leaf before a checkpoint", batch4, forgedSecond,
+			"position 0/4 (leaf 4): the archive was changed: " +
+				"its batches 1 to 2 do not match the signed checkpoint 6; " +
+				"archive and log first differ at this position"},
+		{"a missing batch", batch4, nil,
+			"batch 2 is missing from the archive: no such object in the archive"},
+		{"garbage for a batch", batch4, []byte("garbage"),
+			"the archive was changed: " + batch4 + ": not a batch: line 1: "},
+		{"another batch", batch4, third, "the archive was changed: " +
+			"the batch at leaf 4 does not continue the tree of the batches before it"},
+		{"a batch without its end", batch6, bytes.Join(lines[:2], nil),
+			"not a batch: it has 1 events, and its header says 3"},
+		{"a changed edge", batch6, edit(`"first":6`, `"first":7`),
+			"an edge of 2 hashes does not fit a tree of 7 leaves"},
+		{"a changed range", batch6, edit(`"from":[5]`, `"from":[6]`),
+			"the archive was changed: batch 3 begins at [6], and batch 2 ended at [5]"},
+		{"a changed batch number", batch6, edit(`"number":3`, `"number":4`),
+			"the batch at leaf 6 has number 4, want 3"},
+		{"a changed order", batch6, slices.Concat(lines[0], lines[2], lines[1], lines[3]),
+			"batch 3 has the event at 0/5 out of order"},
+		{"garbage for a checkpoint", checkpoint6, []byte("garbage"),
+			checkpoint6 + ": not a checkpoint of this log: malformed note"},
+		{"a checkpoint under another name", "checkpoints/000000000099",
+			object(t, archive, checkpoint6),
+			"checkpoints/000000000099: not a checkpoint of this log: its size is 6"},
+		{"a checkpoint of another key", checkpoint12,
+			object(t, resealed(t, log, stranger, strangers), "checkpoints/000000000011"),
+			"not a checkpoint of this log: note has no verifiable signatures"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			tampered := edited{archive, map[string][]byte{tc.object: tc.data}}
+			require.Contains(t, faultText(t, open(t, log, tampered)), tc.want)
+		})
+	}
+}
+
+// Log and archive were changed in the same way, so they agree. Only the signed root shows the
+// change.
+func TestTheSameChangeOfLogAndArchiveIsFound(t *testing.T) {
+	t.Parallel()
+	log, archive, _ := sealedTwice(t)
+	changed := audittest.NewLog(1)
+	changed.Add(4)
+	for _, l := range []*audittest.Log{log, changed} {
+		l.FlipBit(at(0, 1))
+	}
+	signer, verifier := keys(t)
+	forged := resealed(t, changed, signer, verifier)
+	over := map[string][]byte{batch0: object(t, forged, batch0), batch4: object(t, forged, batch4)}
+	require.Equal(t, "the archive was changed: "+
+		"its batches 1 to 2 do not match the signed checkpoint 6",
+		faultText(t, open(t, log, edited{archive, over})))
+}
+
+func TestADamagedArchiveIsNotSealed(t *testing.T) {
+	t.Parallel()
+	log, archive, _ := sealedTwice(t)
+	log.Add(1)
+	last := object(t, archive, batch10)
+	edit := func(old, new string) []byte { return replaced(last, old, new) }
+	for name, over := range map[string]map[string][]byte{
+		"last batch missing":     {batch10: nil},
+		"last batch changed":     {batch10: edit(`"events":1`, `"events":2`)},
+		"last range changed":     {batch10: edit(`"to":[10]`, `"to":[11]`)},
+		"last checkpoint forged": {"checkpoints/000000000099": []byte("garbage")},
+	} {
+		_, err := open(t, log, edited{archive, over}).Seal(t.Context())
+		require.ErrorIs(t, err, audit.ErrArchive, name)
+	}
+}
+
+// The archive alone cannot show that it was rolled back. A kept checkpoint can.
+func TestAKeptCheckpointShowsARollback(t *testing.T) {
+	t.Parallel()
+	log, archive, signed := sealedTwice(t)
+	rolledBack := edited{archive, map[string][]byte{checkpoint12: nil}}
+	v, err := open(t, log, rolledBack).Verify(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, v.Fault, "it looks like a crash before the checkpoint")
+	require.Equal(t, int64(4), v.Unanchored)
+
+	v, err = open(t, log, rolledBack).VerifySince(t.Context(), signed[1].Note)
+	require.NoError(t, err)
+	require.EqualError(t, v.Fault, "the archive was rolled back: "+
+		"its last checkpoint has size 6, and a checkpoint of size 12 was published")
+
+	for _, kept := range signed {
+		v, err = open(t, log, archive).VerifySince(t.Context(), kept.Note)
+		require.NoError(t, err)
+		require.Nil(t, v.Fault)
+	}
+	_, err = open(t, log, archive).VerifySince(t.Context(), []byte("garbage"))
+	require.ErrorIs(t, err, audit.ErrCheckpoint)
+}
+
+// A seal of an archive that was rolled back could sign another tree of the same size. A sealer that
+// kept the last checkpoint refuses.
+func TestARolledBackArchiveIsNotSealed(t *testing.T) {
+	t.Parallel()
+	log, archive, signed := sealedTwice(t)
+	for name, lost := range map[string]audit.Archive{
+		"the last checkpoint": edited{archive, map[string][]byte{checkpoint12: nil}},
+		"all objects":         new(audit.Memory),
+	} {
+		a := open(t, log, lost)
+		a.Known = signed[1].Note
+		_, err := a.Seal(t.Context())
+		require.ErrorIs(t, err, audit.ErrArchive, name)
+		require.ErrorIs(t, err, audit.ErrRolledBack, name)
+		require.ErrorContains(t, err, "the published checkpoint of size 12 is missing", name)
+		require.Contains(t, faultText(t, a), "the archive was rolled back: ", name)
+	}
+}
+
+// A crash between the two steps leaves the keeper with an older checkpoint, which is valid as well.
+func TestACheckpointIsPublishedBeforeItIsKept(t *testing.T) {
+	t.Parallel()
+	log, archive, signed := sealedTwice(t)
+	log.Add(3)
+	a := open(t, log, archive)
+	a.Known = signed[0].Note
+	crashed := errors.New("crashed")
+	a.Keep = func([]byte) error { return crashed }
+	_, err := a.Seal(t.Context())
+	require.ErrorIs(t, err, crashed)
+
+	var kept []byte
+	a.Keep = func(note []byte) error { kept = note; return nil }
+	v, err := a.Verify(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, v.Fault)
+	require.Greater(t, v.Checkpoint.Size, signed[1].Size, "the checkpoint is published")
+	last, err := a.Seal(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, v.Checkpoint.Note, last.Note)
+	require.Equal(t, last.Note, kept, "the next seal keeps the checkpoint without publishing one")
+}
+
+// A person who has the key and can empty the archive can sign another history.
+func TestAKeptCheckpointShowsANewHistory(t *testing.T) {
+	t.Parallel()
+	log, _, signed := sealedTwice(t)
+	log.FlipBit(at(0, 1))
+	rewritten := new(audit.Memory)
+	for range 2 {
+		_, err := open(t, log, rewritten).Seal(t.Context())
+		require.NoError(t, err)
+		log.Add(4)
+	}
+	fault := faultText(t, open(t, log, rewritten))
+	require.Equal(t, "<nil>", fault, "the new history is consistent")
+	v, err := open(t, log, rewritten).VerifySince(t.Context(), signed[0].Note)
+	require.NoError(t, err)
+	require.NotNil(t, v.Fault)
+	require.Contains(t, v.Fault.Error(), "the signed checkpoint 6")
+}
