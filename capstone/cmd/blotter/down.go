@@ -17,7 +17,7 @@ func (c *downCmd) Run(ctx context.Context, a *app) error {
 	if err := a.keepsStack(); err != nil {
 		return err
 	}
-	at, up, err := stack.FindStanding(a.stackDir())
+	at, up, err := stack.FindKept(a.stackDir())
 	if err != nil {
 		return err
 	}

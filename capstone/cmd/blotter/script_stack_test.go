@@ -19,7 +19,7 @@ func downAll(workDir string) {
 	dirs, _ := filepath.Glob(filepath.Join(workDir, "*", "stack"))
 	hidden, _ := filepath.Glob(filepath.Join(workDir, ".*", "stack"))
 	for _, dir := range append(dirs, hidden...) {
-		if at, up, err := stack.FindStanding(dir); err == nil && up {
+		if at, up, err := stack.FindKept(dir); err == nil && up {
 			if keeper, err := os.FindProcess(at.PID); err == nil {
 				keeper.Signal(syscall.SIGTERM)
 			}
@@ -27,8 +27,8 @@ func downAll(workDir string) {
 	}
 }
 
-func standingOf(ts *testscript.TestScript, data string) stack.Standing {
-	at, up, err := stack.FindStanding(filepath.Join(ts.MkAbs(data), "stack"))
+func standingOf(ts *testscript.TestScript, data string) stack.Kept {
+	at, up, err := stack.FindKept(filepath.Join(ts.MkAbs(data), "stack"))
 	ts.Check(err)
 	if !up {
 		ts.Fatalf("no stack is up for %s", data)
@@ -63,7 +63,7 @@ func killKeeper(ts *testscript.TestScript, _ bool, args []string) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
-		_, up, err := stack.FindStanding(filepath.Join(ts.MkAbs(args[0]), "stack"))
+		_, up, err := stack.FindKept(filepath.Join(ts.MkAbs(args[0]), "stack"))
 		ts.Check(err)
 		if !up {
 			return

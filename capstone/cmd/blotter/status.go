@@ -111,7 +111,7 @@ func (s status) verdict() error {
 
 func (a *app) stackStatus(ctx context.Context) stackStatus {
 	s := stackStatus{Kind: a.cli.Stack}
-	if at, up, err := stack.FindStanding(a.stackDir()); err == nil && up && a.cli.Stack == "embedded" {
+	if at, up, err := stack.FindKept(a.stackDir()); err == nil && up && a.cli.Stack == "embedded" {
 		s.Kept = at.PID
 	}
 	for _, h := range stack.Check(ctx, a.stack) {

@@ -28,7 +28,7 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 	if err := a.open(); err != nil && !errors.As(err, &none) {
 		return err
 	}
-	at, up, err := stack.FindStanding(a.stackDir())
+	at, up, err := stack.FindKept(a.stackDir())
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 	if err := a.startKeeper(ctx); err != nil {
 		return err
 	}
-	at, up, err = stack.FindStanding(a.stackDir())
+	at, up, err = stack.FindKept(a.stackDir())
 	if err == nil && !up {
 		err = &failure{"the stack is down again", "see " + a.keeperLog()}
 	}
@@ -57,7 +57,7 @@ func (a *app) keepsStack() error {
 
 func (a *app) keeperLog() string { return filepath.Join(a.stackDir(), "log") }
 
-func (a *app) showUp(at stack.Standing, what string) error {
+func (a *app) showUp(at stack.Kept, what string) error {
 	parts := []partAt{
 		{"kafka", at.Kafka[0]}, {"postgres", stack.PostgresAddress(at.Postgres)}, {"s3", at.S3.Endpoint}, {"registry", at.Registry},
 	}
@@ -140,7 +140,7 @@ func (c *keepCmd) Run(ctx context.Context, a *app) error {
 	log := func(line string) { fmt.Fprintf(a.stderr, "%s  %s\n", time.Now().UTC().Format(time.RFC3339), line) }
 	say := json.NewEncoder(a.stdout)
 	up := false
-	err := stack.Keep(ctx, stack.EmbeddedOptions{Dir: a.stackDir(), Log: log, Compatible: compatible}, func(stack.Standing) {
+	err := stack.Keep(ctx, stack.EmbeddedOptions{Dir: a.stackDir(), Log: log, Compatible: compatible}, func(stack.Kept) {
 		up = true
 		log("the stack is up")
 		say.Encode(kept{})

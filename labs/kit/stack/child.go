@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -16,28 +15,28 @@ import (
 	"time"
 )
 
-// program is one process to run on behalf of the stack.
+// program describes a child process of the stack.
 type program struct {
-	name  string // for messages
-	path  string
-	args  []string
-	env   []string // the whole environment
-	dir   string   // working directory
-	log   string   // file that takes its output, appended to
-	as    *account // nil: as ourselves
-	death syscall.Signal
+	name        string // for messages
+	path        string
+	args        []string
+	env         []string // the whole environment
+	dir         string   // working directory
+	log         string   // file to which its output is appended
+	account     *account // nil: our own
+	deathSignal syscall.Signal
 
-	asides []string // in lines of its output that only say that it is not ready yet
+	// startupNoise lists texts of output lines that only answer our own readiness probe.
+	startupNoise []string
 }
 
-// child is a running program. It ends when this process ends, even by SIGKILL: see bind in child_linux.go and
-// child_unix.go for how.
+// child is a running program. It ends when this process ends, even by SIGKILL: see startBound.
 type child struct {
 	program
 	process *os.Process
-	logFrom int64         // where this run's output begins
-	done    chan struct{} // closed when it has ended
-	err     error         // how it ended; read after done
+	logFrom int64         // where the output of this run begins
+	done    chan struct{} // closed when the process has ended
+	err     error         // the result of Wait; read it after done
 }
 
 func (p program) start() (*child, error) {
@@ -59,13 +58,14 @@ func (p program) start() (*child, error) {
 	return c, nil
 }
 
-// run starts the command and waits for it on a thread of its own. Linux sends the parent-death signal when the *thread*
-// that forked ends, so that thread must live as long as the child: the goroutine keeps it and never gives it back.
+// run starts the command and waits for it on a thread of its own. Linux sends the parent-death
+// signal when the forking *thread* ends; therefore the goroutine locks its thread for as long as the
+// child lives.
 func (c *child) run(cmd *exec.Cmd) error {
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		farewell, err := bind(cmd, c.as, c.death)
+		ended, err := startBound(cmd, c.account, c.deathSignal)
 		if err != nil {
 			started <- err
 			return
@@ -73,44 +73,71 @@ func (c *child) run(cmd *exec.Cmd) error {
 		c.process = cmd.Process
 		started <- nil
 		c.err = cmd.Wait()
-		farewell()
+		ended()
 		close(c.done)
 	}()
 	return <-started
 }
 
-// exited is nil while the program runs.
+// ExitedError says that the process of a component ended although the stack had not stopped it.
+type ExitedError struct {
+	Component string
+	Err       error  // the exit status
+	LogTail   string // the last lines of its output
+}
+
+func (e *ExitedError) Error() string {
+	s := fmt.Sprintf("%s ended unexpectedly: %v", e.Component, e.Err)
+	if e.LogTail != "" {
+		s += "; the end of its log:\n" + e.LogTail
+	}
+	return s
+}
+
+func (e *ExitedError) Unwrap() error { return e.Err }
+
+// Hint says what to do, if the cause is a full disk.
+func (e *ExitedError) Hint() string {
+	log := strings.ToLower(e.LogTail)
+	if errors.Is(e.Err, syscall.ENOSPC) || strings.Contains(log, "no space left on device") {
+		return "the disk is full: make room, and run the command again; acknowledged data is kept"
+	}
+	return ""
+}
+
+// exited returns nil while the program runs.
 func (c *child) exited() error {
 	select {
 	case <-c.done:
-		return &ExitedError{Component: c.name, Err: c.how(), LogTail: c.tail()}
+		return &ExitedError{Component: c.name, Err: c.exitStatus(), LogTail: c.logTail()}
 	default:
 		return nil
 	}
 }
 
-// how it ended. Where the disk is full its last words are lost, so whether it is, we find out ourselves.
-func (c *child) how() error {
-	how := c.err
-	if how == nil {
-		how = errors.New("exit status 0")
+// exitStatus adds a full disk to the cause. A program cannot log that its disk is full, therefore
+// exitStatus tries the disk itself.
+func (c *child) exitStatus() error {
+	status := c.err
+	if status == nil {
+		status = errors.New("exit status 0")
 	}
 	if err := tryWriting(c.log + ".room"); err != nil {
-		return fmt.Errorf("%w, and its log cannot be written: %w", how, err)
+		return fmt.Errorf("%w, and its log cannot be written: %w", status, err)
 	}
-	return how
+	return status
 }
 
-// tryWriting fails where a server could not write a page of its own either.
+// tryWriting fails where a server could not write one page of its files.
 func tryWriting(path string) error {
 	const page = 8 << 10
 	err := os.WriteFile(path, make([]byte, page), 0o600)
 	return errors.Join(err, os.RemoveAll(path))
 }
 
-// tail is the last lines of this run's output, without those that answer our own asking whether it is ready.
-func (c *child) tail() string {
-	const most = 16 << 10
+// logTail returns the last lines of this run's output, without the startup noise.
+func (c *child) logTail() string {
+	const maxBytes, maxLines = 16 << 10, 12
 	f, err := os.Open(c.log)
 	if err != nil {
 		return ""
@@ -120,39 +147,38 @@ func (c *child) tail() string {
 	if err != nil {
 		return ""
 	}
-	from := max(c.logFrom, end-most)
+	from := max(c.logFrom, end-maxBytes)
 	b, err := io.ReadAll(io.NewSectionReader(f, from, end-from))
 	if err != nil {
 		return ""
 	}
 	var lines []string
 	for line := range strings.Lines(string(b)) {
-		if !c.answersProbe(line) {
+		if !c.isStartupNoise(line) {
 			lines = append(lines, line)
 		}
 	}
-	const last = 12
-	return strings.TrimSpace(strings.Join(lines[max(0, len(lines)-last):], ""))
+	return strings.TrimSpace(strings.Join(lines[max(0, len(lines)-maxLines):], ""))
 }
 
-func (p program) answersProbe(line string) bool {
-	return slices.ContainsFunc(p.asides, func(aside string) bool { return strings.Contains(line, aside) })
+func (p program) isStartupNoise(line string) bool {
+	return slices.ContainsFunc(p.startupNoise, func(text string) bool { return strings.Contains(line, text) })
 }
 
-// ready waits until the program answers the probe. It gives up when the program ends or the context does.
-func (c *child) ready(ctx context.Context, probe func(context.Context) error) error {
+// waitReady waits until the probe succeeds. It fails when the program ends or the context is done.
+func (c *child) waitReady(ctx context.Context, probe func(context.Context) error) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	var last error
 	for {
-		if last = probe(ctx); last == nil {
+		err := probe(ctx)
+		if err == nil {
 			return nil
 		}
 		select {
 		case <-c.done:
 			return c.exited()
 		case <-ctx.Done():
-			return fmt.Errorf("%s does not answer: %w (last: %v)", c.name, context.Cause(ctx), last)
+			return fmt.Errorf("%s does not answer: %w (last: %v)", c.name, context.Cause(ctx), err)
 		case <-tick.C:
 		}
 	}
@@ -160,23 +186,24 @@ func (c *child) ready(ctx context.Context, probe func(context.Context) error) er
 
 func (c *child) ended() <-chan struct{} { return c.done }
 
-// end asks the program to stop and waits; when it takes longer than patience, it is told to by the stronger signal.
-func (c *child) end(ask, insist syscall.Signal, patience time.Duration) error {
-	if ended, err := c.signal(ask, patience); ended || err != nil {
+// end sends the first signal and waits for the program to end. After the timeout it sends the
+// second signal.
+func (c *child) end(first, second syscall.Signal, timeout time.Duration) error {
+	if ended, err := c.signal(first, timeout); ended || err != nil {
 		return err
 	}
-	if err := c.kill(insist); err != nil {
+	if err := c.kill(second); err != nil {
 		return err
 	}
-	return fmt.Errorf("%s did not stop within %s and was told to by %v", c.name, patience, insist)
+	return fmt.Errorf("%s did not stop within %s and was ended by signal %v", c.name, timeout, second)
 }
 
-// signal sends a signal and waits that long for the program to end.
-func (c *child) signal(sig syscall.Signal, patience time.Duration) (ended bool, err error) {
+// signal sends a signal and reports whether the program ended within the timeout.
+func (c *child) signal(sig syscall.Signal, timeout time.Duration) (ended bool, err error) {
 	if err := c.process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return false, err
 	}
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
 	case <-c.done:
@@ -195,17 +222,21 @@ func (c *child) kill(sig syscall.Signal) error {
 	return nil
 }
 
-// startOnPort runs a server on a free loopback port until it answers. Between choosing the port and listening on it
-// another process may take it, and a predecessor may still be ending: both pass, so both are tried again.
-func startOnPort(ctx context.Context, on func(port int) (program, func(context.Context) error)) (*child, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("it took too long to start"))
+// A serverPlan describes a server on a port, and the probe that tells whether it answers.
+type serverPlan func(port int) (program, func(context.Context) error)
+
+// startServer runs a server on a free loopback port and waits until it answers. Another process may
+// take the port before the server listens on it, and a previous server may still be shutting down.
+// Both conditions pass, therefore startServer retries.
+func startServer(ctx context.Context, plan serverPlan) (*child, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("the start took too long"))
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		c, err := tryPort(ctx, on)
+		c, err := tryPort(ctx, plan)
 		var exited *ExitedError
-		if err == nil || !errors.As(err, &exited) || !passing(exited.LogTail) {
+		if err == nil || !errors.As(err, &exited) || !isTransient(exited.LogTail) {
 			return c, err
 		}
 		select {
@@ -216,29 +247,29 @@ func startOnPort(ctx context.Context, on func(port int) (program, func(context.C
 	}
 }
 
-// startTimeout bounds a start: crash recovery of a large database included.
+// startTimeout bounds a start, which includes the crash recovery of a large database.
 const startTimeout = 60 * time.Second
 
-func tryPort(ctx context.Context, on func(port int) (program, func(context.Context) error)) (*child, error) {
+func tryPort(ctx context.Context, plan serverPlan) (*child, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	p, probe := on(port)
+	p, probe := plan(port)
 	c, err := p.start()
 	if err != nil {
 		return nil, err
 	}
-	if err := c.ready(ctx, probe); err != nil {
-		c.process.Kill() // it never served anyone
+	if err := c.waitReady(ctx, probe); err != nil {
+		c.process.Kill() // it has served no client
 		<-c.done
 		return nil, err
 	}
 	return c, nil
 }
 
-// passing tells a failure to start that goes away by itself.
-func passing(log string) bool {
+// isTransient reports whether a failed start can succeed when it is tried again.
+func isTransient(log string) bool {
 	log = strings.ToLower(log)
 	return strings.Contains(log, "address already in use") ||
 		strings.Contains(log, "postmaster.pid") ||
@@ -253,14 +284,8 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
-// baseEnv is the environment of every child: nothing of the user's settings reaches it, so a PGPORT or an AWS profile
-// in a shell changes nothing.
+// baseEnv returns the environment of a child. It excludes the user's settings: a PGPORT or an AWS
+// profile in a shell has no effect.
 func baseEnv(more ...string) []string {
 	return append([]string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "TZ=UTC"}, more...)
-}
-
-// privateDir makes a directory that only its owner may look into.
-func privateDir(elem ...string) (string, error) {
-	dir := filepath.Join(elem...)
-	return dir, os.MkdirAll(dir, 0o700)
 }

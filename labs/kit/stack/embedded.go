@@ -4,58 +4,59 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"sync"
 )
 
-// EmbeddedOptions says where the embedded stack keeps its files and where it finds the programs it runs.
+// EmbeddedOptions says where the embedded stack keeps its files and finds its programs.
 type EmbeddedOptions struct {
-	// Dir holds every file of the stack: one subdirectory per component and the lock. It is created if it is missing.
+	// Dir holds the lock and one subdirectory for each component. The stack creates it.
 	Dir string
-	// Log takes progress lines, one call per line, from any goroutine. Nil keeps quiet.
+	// Log takes progress lines, one for each call, from any goroutine. Nil: no progress.
 	Log func(line string)
-	// Failed is called, once for each component, when one that was started can no longer be used: its process died, or its
-	// files cannot be written. Whoever waits for an answer of it may wait in vain. Nil for who does not want to know.
+	// Failed is called once for each started component that can no longer be used: its process died,
+	// or its files cannot be written. Calls that wait for its answer may wait for ever. Nil: no call.
 	Failed func(error)
 
 	// Compatible reports why the schema next may not follow the published schemas of its subject,
 	// the oldest first, in a Confluent compatibility mode such as "BACKWARD" or "FULL_TRANSITIVE".
-	// In mode "NONE" it only reports why next is no schema at all. The registry calls it for every
-	// schema that it is sent. Nil: the registry cannot judge a schema, it accepts any text as the
-	// first of a subject, and a second one only in mode NONE.
+	// In mode "NONE" it only reports why next is no schema at all. The registry asks it about every
+	// schema that it does not have yet. Nil: the registry cannot judge schemas. It accepts any text
+	// as the first schema of a subject, and another one only in mode "NONE".
 	Compatible func(mode, next string, published ...string) error
 
-	// PostgresBin is the directory of postgres and initdb. Empty: BLOTTER_POSTGRES_BIN, else PATH, else where the
-	// system's packages put them, highest version first.
+	// PostgresBin is the directory of postgres and initdb. If it is empty, the stack looks at
+	// BLOTTER_POSTGRES_BIN, then in PATH, then in the directories of the usual system packages, where
+	// the highest version wins.
 	PostgresBin string
-	// S3Gateway is the versitygw program. Empty: BLOTTER_S3_GATEWAY, else .tools/bin/versitygw in the working
-	// directory or a parent of it, else PATH.
+	// S3Gateway is the versitygw program. If it is empty, the stack looks at BLOTTER_S3_GATEWAY, then
+	// for .tools/bin/versitygw in the working directory and its parents, then in PATH.
 	S3Gateway string
 
-	// SyncWrites makes the broker fsync every batch before it acknowledges it. What is acknowledged survives the end of
-	// the process either way; this makes it survive the loss of power too, at about a tenth of the speed for small
-	// transactions.
+	// SyncWrites makes the broker fsync every batch before it acknowledges it. Acknowledged batches
+	// survive the end of the process in any case; with SyncWrites they also survive a power failure.
+	// Small transactions then run at about a tenth of the speed.
 	SyncWrites bool
 }
 
-// Embedded is a stack on this machine alone: the broker and the registry in this process, Postgres and the S3 gateway as
-// its children, which end when it ends, however it ends.
+// Embedded returns a stack that needs only this machine. The broker and the registry run in this
+// process. Postgres and the S3 gateway are its children, and end when this process ends for any
+// reason.
 //
-// Nothing happens before a component is first asked for; then the directory is locked (*InUseError when another process
-// holds it) and stays so until Close. Ports are chosen anew at every start: ask, never remember.
+// The first request for a component locks the directory, until Close. If another process holds the
+// lock, the request fails with *InUseError. Ports differ at every start: callers must ask for an
+// address each time.
 //
-// # What a SIGKILL of the process loses
+// # Effects of a SIGKILL of the process
 //
-// Nothing that was acknowledged: the broker, the gateway and the registry have handed it to the operating system by then,
-// Postgres and the registry have also synced it. A transaction open at that moment is aborted at the next start and its
-// producer fenced. One that was being ended may be seen in part, although nobody was told it was committed: what reads
-// Kafka must take the log, not its luck, for the truth. Producer sequence numbers since the last clean Close are
-// forgotten, so only a new InitProducerID makes a producer that survived the broker safe.
+// No acknowledged data is lost: the broker, the gateway and the registry pass data to the operating
+// system before they acknowledge it; Postgres and the registry also sync it. The next start aborts an
+// open transaction and fences its producer. If the process was killed while a transaction was ending,
+// a part of it may become visible, although no client was told that it was committed. Readers must
+// treat the log as the truth. Producer sequence numbers since the last clean Close are forgotten: a
+// producer that survived the broker is safe only after a new InitProducerID.
 //
-// The loss of power may take what the operating system had not written yet from the broker (unless SyncWrites) and from
-// the gateway.
+// A power failure may also lose data that the operating system had not yet written for the broker
+// (except with SyncWrites) and for the gateway.
 func Embedded(opt EmbeddedOptions) Stack {
 	if opt.Log == nil {
 		opt.Log = func(string) {}
@@ -66,26 +67,27 @@ func Embedded(opt EmbeddedOptions) Stack {
 	return &embedded{opt: opt}
 }
 
-// component is what a started part of the stack owes to the rest.
+// component is a started component of the stack.
 type component interface {
-	// failed is why the part can no longer be used, or nil.
+	// failed returns the reason why the component can no longer be used, or nil.
 	failed() error
-	// ended is closed when it can no longer be used: because it failed or was stopped.
+	// ended is closed when the component has failed or was stopped.
 	ended() <-chan struct{}
-	// stop ends it in an orderly way; it is called once.
+	// stop ends the component in an orderly way. It is called once.
 	stop() error
 }
 
 type embedded struct {
-	opt  EmbeddedOptions
-	root root
+	opt EmbeddedOptions
+	dir dataDir
 
-	broker   slot[*broker]
-	postgres slot[*postgres]
-	gateway  slot[*gateway]
-	registry slot[*registry]
+	broker   lazy[*broker]
+	postgres lazy[*postgres]
+	gateway  lazy[*gateway]
+	registry lazy[*registry]
 }
 
+// Kafka implements Stack.
 func (e *embedded) Kafka(ctx context.Context) ([]string, error) {
 	b, err := e.broker.get(ctx, e, "kafka", startBroker)
 	if err != nil {
@@ -94,6 +96,7 @@ func (e *embedded) Kafka(ctx context.Context) ([]string, error) {
 	return b.addrs, nil
 }
 
+// Postgres implements Stack.
 func (e *embedded) Postgres(ctx context.Context) (string, error) {
 	p, err := e.postgres.get(ctx, e, "postgres", startPostgres)
 	if err != nil {
@@ -102,6 +105,7 @@ func (e *embedded) Postgres(ctx context.Context) (string, error) {
 	return p.dsn, nil
 }
 
+// S3 implements Stack.
 func (e *embedded) S3(ctx context.Context) (S3, error) {
 	g, err := e.gateway.get(ctx, e, "s3", startGateway)
 	if err != nil {
@@ -110,6 +114,7 @@ func (e *embedded) S3(ctx context.Context) (S3, error) {
 	return g.s3, nil
 }
 
+// Registry implements Stack.
 func (e *embedded) Registry(ctx context.Context) (string, error) {
 	r, err := e.registry.get(ctx, e, "registry", startRegistry)
 	if err != nil {
@@ -118,47 +123,48 @@ func (e *embedded) Registry(ctx context.Context) (string, error) {
 	return r.url, nil
 }
 
-// Close stops what is derived before what it is derived from: first the object store and the read models, then the log,
-// then the schemas that explain the log, and the lock last, so that whoever takes it finds every file closed.
+// Close stops derived data before its source: the object store and the read models first, then the
+// log, then the schemas that explain the log. It releases the lock last: the process that takes the
+// lock next finds every file closed.
 func (e *embedded) Close() error {
 	return errors.Join(
 		e.gateway.close("s3"),
 		e.postgres.close("postgres"),
 		e.broker.close("kafka"),
 		e.registry.close("registry"),
-		e.root.close(),
+		e.dir.close(),
 	)
 }
 
-// slot holds one component: absent, running, or closed for good. A start that fails leaves it absent, so that the next
-// call tries again.
-type slot[C component] struct {
-	mu      sync.Mutex
-	running bool
-	closed  bool
-	c       C
+// lazy holds one component, which is absent, running, or closed for good. After a failed start it is
+// absent, and the next call tries again.
+type lazy[C component] struct {
+	mu        sync.Mutex
+	running   bool
+	closed    bool
+	component C
 }
 
 var errClosed = errors.New("the stack is closed")
 
 // starter is one of startBroker, startPostgres, startGateway and startRegistry.
-type starter[C component] func(ctx context.Context, root string, opt EmbeddedOptions) (C, error)
+type starter[C component] func(ctx context.Context, dir string, opt EmbeddedOptions) (C, error)
 
-func (s *slot[C]) get(ctx context.Context, e *embedded, name string, start starter[C]) (c C, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (l *lazy[C]) get(ctx context.Context, e *embedded, name string, start starter[C]) (c C, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	switch {
-	case s.closed:
+	case l.closed:
 		err = errClosed
-	case s.running:
-		c, err = s.c, s.c.failed()
+	case l.running:
+		c, err = l.component, l.component.failed()
 	default:
-		if err = e.root.open(e.opt.Dir); err == nil {
-			c, err = start(ctx, e.root.dir, e.opt)
+		if err = e.dir.open(e.opt.Dir); err == nil {
+			c, err = start(ctx, e.dir.path, e.opt)
 		}
 		if err == nil {
-			s.c, s.running = c, true
-			go s.watch(name, e.opt.Failed)
+			l.component, l.running = c, true
+			go l.watch(name, e.opt.Failed)
 		}
 	}
 	if err != nil {
@@ -167,74 +173,27 @@ func (s *slot[C]) get(ctx context.Context, e *embedded, name string, start start
 	return c, err
 }
 
-// watch tells of a component that ends without being asked to.
-func (s *slot[C]) watch(name string, failed func(error)) {
-	<-s.c.ended()
-	s.mu.Lock()
-	closed := s.closed
-	s.mu.Unlock()
+// watch calls failed when the component ends before it is closed.
+func (l *lazy[C]) watch(name string, failed func(error)) {
+	<-l.component.ended()
+	l.mu.Lock()
+	closed := l.closed
+	l.mu.Unlock()
 	if !closed {
-		failed(fmt.Errorf("%s: %w", name, s.c.failed()))
+		failed(fmt.Errorf("%s: %w", name, l.component.failed()))
 	}
 }
 
-func (s *slot[C]) close(name string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed || !s.running {
-		s.closed = true
+func (l *lazy[C]) close(name string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || !l.running {
+		l.closed = true
 		return nil
 	}
-	s.closed = true
-	if err := errors.Join(s.c.failed(), s.c.stop()); err != nil {
+	l.closed = true
+	if err := errors.Join(l.component.failed(), l.component.stop()); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
-}
-
-// root is the data directory, locked from the first component's start to Close.
-type root struct {
-	mu      sync.Mutex
-	dir     string
-	release func() error // nil while it is not locked
-}
-
-func (r *root) open(dir string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.release != nil {
-		return nil
-	}
-	if dir == "" {
-		return errors.New("no data directory was named")
-	}
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return err
-	}
-	// Others may pass through, since Postgres may run as another user, but not look around.
-	if err := os.MkdirAll(abs, 0o711); err != nil {
-		return err
-	}
-	release, err := lockDir(abs)
-	if err != nil {
-		return err
-	}
-	// What a killed process wrote about where its stack is, leads nowhere.
-	if err := os.Remove(filepath.Join(abs, upFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return errors.Join(err, release())
-	}
-	r.dir, r.release = abs, release
-	return nil
-}
-
-func (r *root) close() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.release == nil {
-		return nil
-	}
-	err := r.release()
-	r.release = nil
-	return err
 }

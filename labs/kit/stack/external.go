@@ -11,120 +11,151 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// External is a stack that somebody else runs. Where it is, and how to sign in, is what env says for the names in README.md;
-// pass os.Getenv. Nothing is looked at before a component is first asked for; then what is missing, malformed
-// or does not answer within seconds is an error that says so. None of the errors holds a secret.
+// External returns a stack that somebody else runs. The variables in README.md hold its addresses
+// and keys; env reads them, such as os.Getenv. The first request for a component reads its variables
+// and asks it for an answer. A missing or malformed variable, or a component that does not answer
+// within seconds, is an error. No error contains a secret.
 func External(env func(name string) string) Stack { return &external{env: env} }
 
 type external struct {
 	env      func(string) string
-	kafka    answered[[]string]
-	postgres answered[string]
-	s3       answered[S3]
-	registry answered[string]
+	kafka    verified[[]string]
+	postgres verified[string]
+	s3       verified[S3]
+	registry verified[string]
 }
 
+// Kafka implements Stack.
 func (e *external) Kafka(ctx context.Context) ([]string, error) {
-	return e.kafka.get(ctx, "kafka", e.brokers, func(b []string) string { return strings.Join(b, ",") }, pingKafka)
+	show := func(seeds []string) string { return strings.Join(seeds, ",") }
+	return e.kafka.get(ctx, "kafka", e.readBrokers, show, pingKafka)
 }
 
+// Postgres implements Stack.
 func (e *external) Postgres(ctx context.Context) (string, error) {
-	return e.postgres.get(ctx, "postgres", e.dsn, PostgresAddress, pingPostgres)
+	return e.postgres.get(ctx, "postgres", e.readDSN, PostgresAddress, pingPostgres)
 }
 
+// S3 implements Stack.
 func (e *external) S3(ctx context.Context) (S3, error) {
-	return e.s3.get(ctx, "s3", e.bucketStore, func(at S3) string { return at.Endpoint }, pingS3)
+	show := func(s3 S3) string { return s3.Endpoint }
+	return e.s3.get(ctx, "s3", e.readS3, show, pingS3)
 }
 
+// Registry implements Stack.
 func (e *external) Registry(ctx context.Context) (string, error) {
-	return e.registry.get(ctx, "registry", e.registryURL, redacted, pingRegistry)
+	return e.registry.get(ctx, "registry", e.readRegistry, redacted, pingRegistry)
 }
 
-// Close leaves everything as it is.
+// Close leaves all components running.
 func (e *external) Close() error { return nil }
 
-// answered holds where a component is, once it has answered there.
-type answered[T any] struct {
-	mu sync.Mutex
-	ok bool
-	at T
+// verified holds the address of a component that has answered there.
+type verified[T any] struct {
+	mu      sync.Mutex
+	ok      bool
+	address T
 }
 
-func (a *answered[T]) get(ctx context.Context, name string, read func() (T, error), show func(T) string,
-	ping func(context.Context, T) error,
+func (v *verified[T]) get(ctx context.Context, name string, read func() (T, error),
+	show func(T) string, ping func(context.Context, T) error,
 ) (T, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.ok {
-		return a.at, nil
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.ok {
+		return v.address, nil
 	}
-	at, err := read()
+	address, err := read()
 	if err != nil {
-		return a.at, fmt.Errorf("%s of the external stack: %w", name, err)
+		return v.address, fmt.Errorf("%s of the external stack: %w", name, err)
 	}
-	if err := ping(ctx, at); err != nil {
-		return a.at, withHint(fmt.Errorf("%s of the external stack at %s does not answer as it should: %w", name, show(at), err),
-			"is it running there, and are the BLOTTER_%s_* variables right?", strings.ToUpper(name))
+	if err := ping(ctx, address); err != nil {
+		err = fmt.Errorf("%s of the external stack at %s does not answer as it should: %w",
+			name, show(address), err)
+		return v.address, withHint(err, "check that it runs there, and the variables BLOTTER_%s_*",
+			strings.ToUpper(name))
 	}
-	a.at, a.ok = at, true
-	return at, nil
+	v.address, v.ok = address, true
+	return address, nil
 }
 
-func (e *external) brokers() ([]string, error) {
-	text, err := e.must("BLOTTER_KAFKA_BROKERS", "the brokers' addresses, host:port with commas between")
+func (e *external) readBrokers() ([]string, error) {
+	text, err := e.require("BLOTTER_KAFKA_BROKERS", "the brokers' addresses, host:port with commas between")
 	return strings.Split(text, ","), err
 }
 
-func (e *external) dsn() (string, error) {
+func (e *external) readDSN() (string, error) {
 	const name = "BLOTTER_POSTGRES_DSN"
-	const what = "a connection string such as postgres://user:password@host:5432/database"
-	text, err := e.must(name, what)
+	const example = "a connection string such as postgres://user:password@host:5432/database"
+	text, err := e.require(name, example)
 	if err == nil {
-		if _, parsing := pgx.ParseConfig(text); parsing != nil { // whose words may hold the password
-			err = withHint(fmt.Errorf("%s is not a connection string", name), "set %s to %s", name, what)
+		// The parser's own error may contain the password.
+		if _, malformed := pgx.ParseConfig(text); malformed != nil {
+			err = withHint(fmt.Errorf("%s is not a connection string", name), "set %s to %s", name, example)
 		}
 	}
 	return text, err
 }
 
-func (e *external) bucketStore() (at S3, err error) {
-	if at.Endpoint, err = e.must("BLOTTER_S3_ENDPOINT", "host:port of the object store"); err != nil {
-		return at, err
+func (e *external) readS3() (s3 S3, err error) {
+	if s3.Endpoint, err = e.require("BLOTTER_S3_ENDPOINT", "host:port of the object store"); err != nil {
+		return s3, err
 	}
-	if at.AccessKey, err = e.must("BLOTTER_S3_ACCESS_KEY", "the object store's access key"); err != nil {
-		return at, err
+	if s3.AccessKey, err = e.require("BLOTTER_S3_ACCESS_KEY", "the object store's access key"); err != nil {
+		return s3, err
 	}
-	if at.SecretKey, err = e.must("BLOTTER_S3_SECRET_KEY", "the object store's secret key"); err != nil {
-		return at, err
+	if s3.SecretKey, err = e.require("BLOTTER_S3_SECRET_KEY", "the object store's secret key"); err != nil {
+		return s3, err
 	}
-	at.Region, at.Secure = "us-east-1", true
+	s3.Region, s3.Secure = "us-east-1", true
 	if region := e.env("BLOTTER_S3_REGION"); region != "" {
-		at.Region = region
+		s3.Region = region
 	}
 	if secure := e.env("BLOTTER_S3_SECURE"); secure != "" {
-		if at.Secure, err = strconv.ParseBool(secure); err != nil {
-			err = withHint(fmt.Errorf("BLOTTER_S3_SECURE is %q", secure), "set BLOTTER_S3_SECURE to true for HTTPS, or to false for HTTP")
+		if s3.Secure, err = strconv.ParseBool(secure); err != nil {
+			err = withHint(fmt.Errorf("BLOTTER_S3_SECURE is %q", secure),
+				"set BLOTTER_S3_SECURE to true for HTTPS, or to false for HTTP")
 		}
 	}
-	return at, err
+	return s3, err
 }
 
-func (e *external) registryURL() (string, error) {
+func (e *external) readRegistry() (string, error) {
 	const name = "BLOTTER_REGISTRY_URL"
-	const what = "the schema registry's URL, such as http://host:8081"
-	text, err := e.must(name, what)
+	const example = "the schema registry's URL, such as http://host:8081"
+	text, err := e.require(name, example)
 	if err == nil {
-		if u, parsing := url.Parse(text); parsing != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			err = withHint(fmt.Errorf("%s is not a URL", name), "set %s to %s", name, what)
+		u, malformed := url.Parse(text)
+		if malformed != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			err = withHint(fmt.Errorf("%s is not a URL", name), "set %s to %s", name, example)
 		}
 	}
 	return text, err
 }
 
-func (e *external) must(name, what string) (string, error) {
+func (e *external) require(name, example string) (string, error) {
 	text := e.env(name)
 	if text == "" {
-		return "", withHint(fmt.Errorf("%s is not set", name), "set %s to %s", name, what)
+		return "", withHint(fmt.Errorf("%s is not set", name), "set %s to %s", name, example)
 	}
 	return text, nil
+}
+
+// Environment starts all components of s. It returns the variables, each NAME=value, with which
+// External finds them: other processes can share the stack until it is closed. They contain secrets.
+func Environment(ctx context.Context, s Stack) ([]string, error) {
+	kept, err := startAll(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return []string{
+		"BLOTTER_KAFKA_BROKERS=" + strings.Join(kept.Kafka, ","),
+		"BLOTTER_POSTGRES_DSN=" + kept.Postgres,
+		"BLOTTER_S3_ENDPOINT=" + kept.S3.Endpoint,
+		"BLOTTER_S3_REGION=" + kept.S3.Region,
+		"BLOTTER_S3_ACCESS_KEY=" + kept.S3.AccessKey,
+		"BLOTTER_S3_SECRET_KEY=" + kept.S3.SecretKey,
+		"BLOTTER_S3_SECURE=" + strconv.FormatBool(kept.S3.Secure),
+		"BLOTTER_REGISTRY_URL=" + kept.Registry,
+	}, nil
 }

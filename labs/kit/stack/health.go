@@ -15,38 +15,40 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Health is how a component answered.
+// Health is the answer of one component.
 type Health struct {
 	Component string
-	Address   string        // without secrets; empty if it is not known
-	Took      time.Duration // to answer
-	Err       error         // nil if it is well
+	Address   string        // without secrets; empty if it is unknown
+	Took      time.Duration // until the answer
+	Err       error         // nil if the component works
 }
 
-// Check asks each component of s for an answer, starting what was not started yet. It takes a few seconds at most for each
-// that does not answer.
+// Check asks each component of s for an answer, and starts those that have not been started. It
+// waits a few seconds at most for each component that does not answer.
 func Check(ctx context.Context, s Stack) []Health {
+	joined := func(seeds []string) string { return strings.Join(seeds, ",") }
+	endpoint := func(s3 S3) string { return s3.Endpoint }
 	return []Health{
-		check(ctx, "kafka", s.Kafka, func(b []string) string { return strings.Join(b, ",") }, pingKafka),
+		check(ctx, "kafka", s.Kafka, joined, pingKafka),
 		check(ctx, "postgres", s.Postgres, PostgresAddress, pingPostgres),
-		check(ctx, "s3", s.S3, func(at S3) string { return at.Endpoint }, pingS3),
+		check(ctx, "s3", s.S3, endpoint, pingS3),
 		check(ctx, "registry", s.Registry, redacted, pingRegistry),
 	}
 }
 
-func check[T any](ctx context.Context, name string, where func(context.Context) (T, error), show func(T) string,
-	ping func(context.Context, T) error,
+func check[T any](ctx context.Context, name string, find func(context.Context) (T, error),
+	show func(T) string, ping func(context.Context, T) error,
 ) Health {
-	at, err := where(ctx)
+	address, err := find(ctx)
 	if err != nil {
 		return Health{Component: name, Err: err}
 	}
 	began := time.Now()
-	err = ping(ctx, at)
-	return Health{name, show(at), time.Since(began), err}
+	err = ping(ctx, address)
+	return Health{name, show(address), time.Since(began), err}
 }
 
-// answerTimeout is how long a component may take to answer that it is there.
+// answerTimeout bounds one question to a component.
 const answerTimeout = 4 * time.Second
 
 func pingKafka(ctx context.Context, seeds []string) error {
@@ -71,12 +73,14 @@ func pingPostgres(ctx context.Context, dsn string) error {
 	return conn.Ping(ctx)
 }
 
-// pingS3 asks something that needs the right keys. Keys that may not list buckets are right too.
-func pingS3(ctx context.Context, at S3) error {
+// pingS3 sends a request that needs the right keys. The answer that these keys may not list buckets
+// also proves that they are right.
+func pingS3(ctx context.Context, s3 S3) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	client, err := minio.New(at.Endpoint, &minio.Options{
-		Creds: credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""), Region: at.Region, Secure: at.Secure, MaxRetries: 1,
+	client, err := minio.New(s3.Endpoint, &minio.Options{
+		Creds:  credentials.NewStaticV4(s3.AccessKey, s3.SecretKey, ""),
+		Region: s3.Region, Secure: s3.Secure, MaxRetries: 1,
 	})
 	if err != nil {
 		return err
@@ -91,13 +95,14 @@ func pingS3(ctx context.Context, at S3) error {
 func pingRegistry(ctx context.Context, base string) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(base, "/")+"/subjects", nil)
+	subjects := strings.TrimSuffix(base, "/") + "/subjects"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, subjects, nil)
 	if err != nil {
 		return err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err // with the URL, whose password net/url leaves out
+		return err // contains the URL, from which net/url removed the password
 	}
 	defer resp.Body.Close()
 	io.Copy(io.Discard, resp.Body)
@@ -107,7 +112,7 @@ func pingRegistry(ctx context.Context, base string) error {
 	return nil
 }
 
-// PostgresAddress is host:port of a connection string.
+// PostgresAddress returns host:port of a connection string.
 func PostgresAddress(dsn string) string {
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
@@ -116,7 +121,7 @@ func PostgresAddress(dsn string) string {
 	return fmt.Sprintf("%s:%d", config.Host, config.Port)
 }
 
-// redacted is a URL without its password.
+// redacted returns a URL without its password.
 func redacted(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {

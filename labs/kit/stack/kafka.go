@@ -4,21 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"path/filepath"
 	"strings"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// segmentBytes is when a partition begins its next file. The check and the broker read a file of every partition at once into memory when they
-// start, so this bounds what a start takes.
+// segmentBytes is the size at which a partition begins its next file. At a start the check and the
+// broker read one file of every partition into memory, therefore this size bounds the memory.
 const segmentBytes = "4194304"
 
-// broker is one Kafka broker in this process. Topics are not made by asking for them, nothing expires unless a topic
-// says so, and everything is on disk before it is acknowledged: records, topics and their configuration, producer ids and
-// epochs, the end of each transaction, group offsets.
+// broker is one Kafka broker in this process. A request for a missing topic does not create it, and
+// records expire only if their topic says so. Before the broker acknowledges anything it is on disk:
+// records, topics and their configuration, producer ids and epochs, ends of transactions, group
+// offsets.
 type broker struct {
 	cluster *kfake.Cluster
 	addrs   []string
@@ -30,10 +33,10 @@ func startBroker(ctx context.Context, root string, opt EmbeddedOptions) (*broker
 	if err != nil {
 		return nil, err
 	}
-	// BEFORE the broker opens its files: it would cut a damaged log where the damage begins, and say nothing.
-	left, err := checkSegments(dir)
+	// BEFORE the broker opens its files: it would truncate a damaged log silently.
+	repairs, err := checkFiles(dir)
 	if err == nil {
-		err = left.cut()
+		err = repairs.truncate()
 	}
 	if err != nil {
 		return nil, err
@@ -44,7 +47,9 @@ func startBroker(ctx context.Context, root string, opt EmbeddedOptions) (*broker
 		kfake.DataDir(dir),
 		kfake.WithLogger(log),
 		kfake.ListenFn(log.listen),
-		kfake.BrokerConfigs(map[string]string{"log.retention.ms": "-1", "log.retention.bytes": "-1", "log.segment.bytes": segmentBytes}),
+		kfake.BrokerConfigs(map[string]string{
+			"log.retention.ms": "-1", "log.retention.bytes": "-1", "log.segment.bytes": segmentBytes,
+		}),
 	}
 	if opt.SyncWrites {
 		opts = append(opts, kfake.SyncWrites())
@@ -55,10 +60,10 @@ func startBroker(ctx context.Context, root string, opt EmbeddedOptions) (*broker
 	}
 	boundByPartition(cluster)
 	b := &broker{cluster: cluster, addrs: cluster.ListenAddrs(), log: log}
-	// BEFORE anybody is told the address.
-	err = log.serve(true)
+	// BEFORE any client learns the address.
+	err = log.setServing(true)
 	if err == nil {
-		err = left.abort(ctx, b.addrs)
+		err = repairs.abort(ctx, b.addrs)
 	}
 	if err != nil {
 		b.stop()
@@ -71,12 +76,12 @@ func startBroker(ctx context.Context, root string, opt EmbeddedOptions) (*broker
 func (b *broker) failed() error          { return b.log.failure() }
 func (b *broker) ended() <-chan struct{} { return b.log.broken }
 
-// stop writes a snapshot of every partition, the last chance to fail. A broker that failed before stands still for good,
-// and is left to the end of the process.
+// stop writes a snapshot of every partition, and reports a failure to do so. A broker that failed
+// before is blocked for good, and only the end of the process ends it.
 func (b *broker) stop() error {
-	if b.log.serve(false) != nil {
-		b.log.lines.hangUp()
-		return nil // said already
+	if b.log.setServing(false) != nil {
+		b.log.clients.cut()
+		return nil // failed reports it
 	}
 	b.cluster.Close()
 	err := b.failed()
@@ -84,14 +89,25 @@ func (b *broker) stop() error {
 	return err
 }
 
-// brokerLog listens to the broker for the one thing it only ever logs: that it could not write to its directory. It would
-// go on serving from memory then, and say that what is not on disk was committed. So the first such line cuts all
-// connections and never returns, which holds the broker's only working thread: it answers nothing more, not even the
-// request at hand, and writes nothing behind a half-written entry. Nobody is told what is not true; clients see an
-// unknown outcome, as after any crash.
+// boundByPartition limits a fetch only by its limit for each partition. When this broker reaches a
+// fetch's limit over all partitions, it answers with the batches that it has read, and omits which
+// transactions among them were aborted: a read_committed client would get aborted records. A real
+// broker names the aborted transactions in every answer.
+func boundByPartition(cluster *kfake.Cluster) {
+	cluster.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		r.(*kmsg.FetchRequest).MaxBytes = math.MaxInt32
+		return nil, nil, false // the broker handles the request
+	})
+}
+
+// brokerLog watches the broker's log for a failed write to its directory, which the broker reports
+// nowhere else. After one the broker would serve from memory and acknowledge commits that are not on
+// disk. Therefore the first such log line cuts all connections and never returns. This blocks the
+// broker's only working thread: it answers no further request, not even the current one, and writes
+// nothing after a torn entry. Clients see an unknown outcome, as after any crash.
 type brokerLog struct {
 	progress func(string)
-	lines    *switchboard
+	clients  *listener
 	broken   chan struct{} // closed at the first failure, and when the broker has stopped
 	once     sync.Once
 
@@ -101,12 +117,12 @@ type brokerLog struct {
 }
 
 func (l *brokerLog) listen(network, address string) (net.Listener, error) {
-	s, err := listenLoopback(network, address)
+	inner, err := net.Listen(network, address)
 	if err != nil {
 		return nil, err
 	}
-	l.lines = s
-	return s, nil
+	l.clients = &listener{Listener: inner, conns: map[net.Conn]bool{}}
+	return l.clients, nil
 }
 
 // Logf implements kfake.Logger.
@@ -116,18 +132,19 @@ func (l *brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
 	}
 	line := fmt.Sprintf(format, args...)
 	l.progress("kafka: " + line)
-	if level != kfake.LogLevelError && !strings.HasPrefix(line, "persist") && !strings.HasPrefix(line, "rebuildSegments") {
+	if level != kfake.LogLevelError && !strings.HasPrefix(line, "persist") &&
+		!strings.HasPrefix(line, "rebuildSegments") {
 		return
 	}
 	if l.fail(line) {
-		l.lines.hangUp()
+		l.clients.cut()
 		l.once.Do(func() { close(l.broken) })
 		select {}
 	}
 }
 
-// fail keeps the first failure, and says whether the broker is serving.
-func (l *brokerLog) fail(line string) bool {
+// fail records the first failure, and reports whether the broker serves clients.
+func (l *brokerLog) fail(line string) (serving bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.first == "" {
@@ -136,10 +153,11 @@ func (l *brokerLog) fail(line string) bool {
 	return l.serving
 }
 
-// serve says that the broker serves from now on, or does no longer; it is too late when it has failed.
-func (l *brokerLog) serve(yes bool) error {
+// setServing records whether the broker serves clients from now on. It returns the failure of a
+// broker that has failed before.
+func (l *brokerLog) setServing(serving bool) error {
 	l.mu.Lock()
-	l.serving = yes
+	l.serving = serving
 	l.mu.Unlock()
 	return l.failure()
 }
@@ -151,5 +169,55 @@ func (l *brokerLog) failure() error {
 		return nil
 	}
 	return withHint(errors.New("the broker could not write its files: "+l.first),
-		"see to it that the disk has room and can be written; what was acknowledged is kept, and the next start goes on from it")
+		"make sure that the disk has room and can be written, then run the command again; "+
+			"acknowledged data is kept")
+}
+
+// listener tracks the connections that it accepted, and can cut all of them at once.
+type listener struct {
+	net.Listener
+	mu    sync.Mutex
+	down  bool
+	conns map[net.Conn]bool
+}
+
+// Accept implements net.Listener.
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.down {
+		c.Close()
+		return nil, net.ErrClosed
+	}
+	l.conns[c] = true
+	return &conn{c, l}, nil
+}
+
+// cut closes every connection and accepts no more. Bytes that are written after cut has returned
+// reach no client.
+func (l *listener) cut() {
+	l.Listener.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = true
+	for c := range l.conns {
+		c.Close()
+	}
+}
+
+type conn struct {
+	net.Conn
+	l *listener
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	c.l.mu.Lock()
+	delete(c.l.conns, c.Conn)
+	c.l.mu.Unlock()
+	return c.Conn.Close()
 }

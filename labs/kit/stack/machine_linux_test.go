@@ -19,6 +19,6 @@ func TestAProcessIsKnownByItsDirectoryAndNotByThePath(t *testing.T) {
 		here: false, link: false, t.TempDir(): true,
 		filepath.Join(link, "missing"): false, // cannot be told
 	} {
-		require.Equal(t, other, belongsToOther(os.Getpid(), dir), dir)
+		require.Equal(t, other, worksElsewhere(os.Getpid(), dir), dir)
 	}
 }

@@ -25,7 +25,7 @@ func TestATakenPortIsLeftToItsOwner(t *testing.T) {
 	objects := filepath.Join(dir, "objects")
 	require.NoError(t, os.Mkdir(objects, 0o700))
 	var ports []int
-	c, err := startOnPort(t.Context(), func(port int) (program, func(context.Context) error) {
+	c, err := startServer(t.Context(), func(port int) (program, func(context.Context) error) {
 		ports = append(ports, port)
 		at := S3{Endpoint: "127.0.0.1:" + strconv.Itoa(port), Region: "us-east-1", AccessKey: "blotter", SecretKey: "secret"}
 		if len(ports) == 1 {
@@ -37,7 +37,7 @@ func TestATakenPortIsLeftToItsOwner(t *testing.T) {
 		return program{
 			name: "s3 gateway", path: path, args: []string{"--port", at.Endpoint, "--region", at.Region, "--quiet", "posix", objects},
 			env: baseEnv("ROOT_ACCESS_KEY="+at.AccessKey, "ROOT_SECRET_KEY="+at.SecretKey),
-			dir: dir, log: filepath.Join(dir, "log"), death: syscall.SIGKILL,
+			dir: dir, log: filepath.Join(dir, "log"), deathSignal: syscall.SIGKILL,
 		}, func(ctx context.Context) error { return pingS3(ctx, at) }
 	})
 	require.NoError(t, err)

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// gateway is versitygw over plain files: buckets with versions and object lock. It does not sync what it writes, so the
-// loss of power may take the latest objects; and it serves a file that was changed behind its back as if nothing had
-// happened, so whoever reads an object checks its digest.
+// gateway is versitygw over plain files: buckets with versions and object lock. It does not sync its
+// files: a power failure may lose the latest objects. It also serves a backing file that was changed
+// on disk without noticing; readers must check the digest of each object.
 type gateway struct {
 	*child
 	s3 S3
@@ -30,7 +30,7 @@ func startGateway(ctx context.Context, root string, opt EmbeddedOptions) (*gatew
 	if err != nil {
 		return nil, err
 	}
-	args, err := gatewayStorage(dir)
+	storage, err := gatewayStorage(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -38,16 +38,18 @@ func startGateway(ctx context.Context, root string, opt EmbeddedOptions) (*gatew
 	if s3.SecretKey, err = secret(filepath.Join(dir, "secret")); err != nil {
 		return nil, err
 	}
-	c, err := startOnPort(ctx, func(port int) (program, func(context.Context) error) {
+	c, err := startServer(ctx, func(port int) (program, func(context.Context) error) {
 		s3.Endpoint = "127.0.0.1:" + strconv.Itoa(port)
 		return program{
 			name: "s3 gateway",
 			path: path,
-			args: append([]string{"--port", s3.Endpoint, "--region", s3.Region, "--keep-alive", "--quiet", "posix"}, args...),
-			// In the environment, since anybody can read a command line.
+			args: append([]string{"--port", s3.Endpoint, "--region", s3.Region,
+				"--keep-alive", "--quiet", "posix"}, storage...),
+			// The keys are in the environment, because every user can read a command line.
 			env: baseEnv("ROOT_ACCESS_KEY="+s3.AccessKey, "ROOT_SECRET_KEY="+s3.SecretKey),
-			dir: dir, log: filepath.Join(dir, "log"), death: syscall.SIGKILL,
-		}, func(ctx context.Context) error { return pingS3(ctx, s3) } // with our keys: another's port is not it
+			dir: dir, log: filepath.Join(dir, "log"), deathSignal: syscall.SIGKILL,
+			// The probe signs with our keys: it fails on the port of another server.
+		}, func(ctx context.Context) error { return pingS3(ctx, s3) }
 	})
 	if err != nil {
 		return nil, err
@@ -56,16 +58,17 @@ func startGateway(ctx context.Context, root string, opt EmbeddedOptions) (*gatew
 	return &gateway{child: c, s3: s3}, nil
 }
 
-// gatewayStorage is the arguments that name the gateway's directories. Metadata goes into extended attributes, or into a
-// directory of its own where the file system has none; that choice, once made, is kept.
+// gatewayStorage returns the arguments that name the gateway's directories. Metadata goes into
+// extended attributes. On a file system without them it goes into a directory of its own; once made,
+// that choice is kept.
 func gatewayStorage(dir string) ([]string, error) {
-	objects, oerr := privateDir(dir, "objects")
-	versions, verr := privateDir(dir, "versions")
-	sidecar := filepath.Join(dir, "sidecar")
-	if err := errors.Join(oerr, verr); err != nil {
+	objects, objectsErr := privateDir(dir, "objects")
+	versions, versionsErr := privateDir(dir, "versions")
+	if err := errors.Join(objectsErr, versionsErr); err != nil {
 		return nil, err
 	}
 	args := []string{"--versioning-dir", versions}
+	sidecar := filepath.Join(dir, "sidecar")
 	_, err := os.Stat(sidecar)
 	if errors.Is(err, fs.ErrNotExist) {
 		able, err := hasXattrs(dir)
@@ -78,15 +81,17 @@ func gatewayStorage(dir string) ([]string, error) {
 	return append(args, "--sidecar", sidecar, objects), err
 }
 
-// findGateway is what the caller or BLOTTER_S3_GATEWAY names, else the one the tools module built, else PATH.
-func findGateway(named string) (string, error) {
-	if named == "" {
-		named = os.Getenv("BLOTTER_S3_GATEWAY")
+// findGateway returns the given program, or that of BLOTTER_S3_GATEWAY, or the one that the tools
+// module built, or the one in PATH.
+func findGateway(program string) (string, error) {
+	if program == "" {
+		program = os.Getenv("BLOTTER_S3_GATEWAY")
 	}
-	if named != "" {
-		path, err := exec.LookPath(named)
+	if program != "" {
+		path, err := exec.LookPath(program)
 		if err != nil {
-			return "", withHint(fmt.Errorf("no S3 gateway: %w", err), "BLOTTER_S3_GATEWAY names the versitygw program")
+			return "", withHint(fmt.Errorf("no S3 gateway: %w", err),
+				"set BLOTTER_S3_GATEWAY to the path of the versitygw program")
 		}
 		return path, nil
 	}
@@ -95,8 +100,8 @@ func findGateway(named string) (string, error) {
 	}
 	path, err := exec.LookPath("versitygw")
 	if err != nil {
-		return "", withHint(fmt.Errorf("no S3 gateway: neither .tools/bin/versitygw here or above, nor versitygw in PATH"),
-			"run: make setup")
+		return "", withHint(errors.New("no S3 gateway: no .tools/bin/versitygw in the working directory "+
+			"or its parents, and no versitygw in PATH"), "run: make setup")
 	}
 	return path, nil
 }
@@ -120,9 +125,10 @@ func builtGateway() (string, bool) {
 
 func (g *gateway) failed() error { return g.exited() }
 
-// stop lets requests under way finish, but not for long: the gateway would wait for connections that are merely kept
-// open, up to ten seconds. To kill it loses nothing: it has no buffers of its own to write out, an object appears under
-// its name by one rename when it is whole, and only then is it acknowledged. A request that is cut off was not.
+// stop gives requests a short time to finish. The gateway itself would wait up to ten seconds for
+// idle connections. Killing it loses no data: it has no buffers of its own, a complete object gets
+// its name by one rename, and only then the gateway acknowledges it. A request that is cut off was
+// not acknowledged.
 func (g *gateway) stop() error {
 	const grace = 300 * time.Millisecond
 	if ended, err := g.signal(syscall.SIGTERM, grace); ended || err != nil {

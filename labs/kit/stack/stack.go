@@ -1,31 +1,78 @@
 // Package stack gives a log its Kafka, Postgres, S3 and schema registry.
 //
-// A Stack starts a component when it is first asked for, and hands out addresses, never clients: what talks to a
-// component does not know where it runs. The embedded stack is the default and needs nothing but this machine.
+// A Stack starts a component when it is first asked for. It returns addresses, never clients: code
+// that talks to a component does not know where the component runs. The embedded stack is the
+// default. It needs nothing except this machine.
 package stack
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"os"
+)
 
-// Stack is the four components. Each method starts its component at the first call, waits until it answers, and returns
-// the same afterwards. All addresses of the embedded stack are on the loopback interface.
+// Stack gives the addresses of the four components. The first call of a method starts the component
+// and waits until it answers; later calls return the same address. All addresses of the embedded
+// stack are on the loopback interface.
 type Stack interface {
-	// Kafka is the seed brokers, host:port.
+	// Kafka returns the seed brokers, each host:port.
 	Kafka(ctx context.Context) ([]string, error)
-	// Postgres is the connection string of a role that may create roles, databases and schemas.
+	// Postgres returns the connection string of a role that may create roles, databases and schemas.
 	Postgres(ctx context.Context) (string, error)
-	// S3 is an endpoint with object lock.
+	// S3 returns an endpoint with object lock.
 	S3(ctx context.Context) (S3, error)
-	// Registry is the base URL of a Confluent-compatible schema registry.
+	// Registry returns the base URL of a Confluent-compatible schema registry.
 	Registry(ctx context.Context) (string, error)
-	// Close stops what was started, in an order that loses nothing. It is safe to call twice.
+	// Close stops the started components, in an order that loses no data. It may be called twice.
 	Close() error
 }
 
-// S3 is where an object store answers and how to sign in.
+// S3 is the address of an object store, with the keys to sign in.
 type S3 struct {
 	Endpoint  string // host:port
 	Region    string
 	AccessKey string
 	SecretKey string
 	Secure    bool // HTTPS
+}
+
+// Open returns a stack of the given kind: "embedded", which "" also means, or "external". If another
+// process keeps the embedded stack of this directory (see Keep), Open returns that stack.
+func Open(kind string, opt EmbeddedOptions) (Stack, error) {
+	switch kind {
+	case "", "embedded":
+		kept, ok, err := FindKept(opt.Dir)
+		if err != nil {
+			return nil, fmt.Errorf("find the stack of %s: %w", opt.Dir, err)
+		}
+		if ok {
+			return useKept(kept, opt), nil
+		}
+		return Embedded(opt), nil
+	case "external":
+		return External(os.Getenv), nil
+	case "containers":
+		// Package containers opens it. A program that needs no engine links no engine's client.
+		return nil, withHint(fmt.Errorf("package stack does not open stack %q", kind),
+			"use the embedded stack, which needs no set-up, or call containers.New")
+	default:
+		return nil, withHint(fmt.Errorf("unknown stack %q", kind),
+			"choose embedded, containers or external")
+	}
+}
+
+// hinted is an error with one line of advice. Callers ask an error of this package for its
+// Hint() string by errors.As.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e *hinted) Unwrap() error { return e.error }
+
+// Hint returns the advice.
+func (e *hinted) Hint() string { return e.hint }
+
+func withHint(err error, format string, args ...any) error {
+	return &hinted{err, fmt.Sprintf(format, args...)}
 }

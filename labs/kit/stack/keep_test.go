@@ -14,15 +14,15 @@ import (
 )
 
 // keep has a stack kept in dir until end is called, which gives what Keep returned.
-func keep(t *testing.T, dir string) (at stack.Standing, end func() error) {
+func keep(t *testing.T, dir string) (at stack.Kept, end func() error) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("the embedded stack is for Unix")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	ready, ended := make(chan stack.Standing, 1), make(chan error, 1)
+	ready, ended := make(chan stack.Kept, 1), make(chan error, 1)
 	go func() {
-		ended <- stack.Keep(ctx, stack.EmbeddedOptions{Dir: dir}, func(at stack.Standing) { ready <- at })
+		ended <- stack.Keep(ctx, stack.EmbeddedOptions{Dir: dir}, func(at stack.Kept) { ready <- at })
 	}()
 	select {
 	case at = <-ready:
@@ -35,12 +35,12 @@ func keep(t *testing.T, dir string) (at stack.Standing, end func() error) {
 func TestAKeptStackIsFound(t *testing.T) {
 	t.Parallel()
 	dir := stacktest.Dir(t)
-	_, up, err := stack.FindStanding(dir)
+	_, up, err := stack.FindKept(dir)
 	require.NoError(t, err)
 	require.False(t, up)
 	at, end := keep(t, dir)
 
-	found, up, err := stack.FindStanding(dir)
+	found, up, err := stack.FindKept(dir)
 	require.NoError(t, err)
 	require.True(t, up)
 	require.Equal(t, at, found)
@@ -59,7 +59,7 @@ func TestAKeptStackIsFound(t *testing.T) {
 	other, err := stack.Open("embedded", stack.EmbeddedOptions{Dir: dir})
 	require.NoError(t, err)
 	require.NoError(t, other.Close(), "which leaves the stack as it is")
-	_, up, err = stack.FindStanding(dir)
+	_, up, err = stack.FindKept(dir)
 	require.NoError(t, err)
 	require.True(t, up)
 
@@ -71,7 +71,7 @@ func TestAKeptStackIsFound(t *testing.T) {
 		require.Fail(t, "nobody told the user of the stack that it is gone")
 	}
 	require.NoError(t, s.Close())
-	_, up, err = stack.FindStanding(dir)
+	_, up, err = stack.FindKept(dir)
 	require.NoError(t, err)
 	require.False(t, up)
 	pid, err := stack.Holder(dir)
@@ -85,7 +85,7 @@ func TestTheRecordOfADeadKeeperIsIgnoredAndRemoved(t *testing.T) {
 	record := filepath.Join(dir, "up.json")
 	require.NoError(t, os.WriteFile(record, []byte(`{"pid": 1, "kafka": ["127.0.0.1:1"]}`), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "lock"), []byte("1\n"), 0o600))
-	_, up, err := stack.FindStanding(dir)
+	_, up, err := stack.FindKept(dir)
 	require.NoError(t, err)
 	require.False(t, up)
 
@@ -94,7 +94,7 @@ func TestTheRecordOfADeadKeeperIsIgnoredAndRemoved(t *testing.T) {
 	_, err = s.Registry(t.Context())
 	require.NoError(t, err)
 	require.NoFileExists(t, record)
-	_, up, err = stack.FindStanding(dir)
+	_, up, err = stack.FindKept(dir)
 	require.NoError(t, err)
 	require.False(t, up, "a stack in use is not one that is kept")
 	require.NoError(t, s.Close())
