@@ -1,5 +1,6 @@
-// Package store is what the adapters of Lab 2 share: the decision what an append comes to. It is pure; an adapter calls it where
-// nobody else can change what it looks at (under its lock, in its transaction, as the partition's only owner).
+// Package store holds the decision that the adapters of Lab 2 share: what an append returns and
+// writes. It is pure. An adapter calls it where no other writer can change the log: under its lock,
+// in its transaction, or as the only owner of the partition.
 package store
 
 import (
@@ -10,25 +11,25 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// Known is what a decision asks of the log.
+// Known is the part of the log that a decision needs.
 type Known interface {
-	// Version of a stream, 0 if it does not exist, and whether it has ended.
+	// Version returns the version of a stream, 0 for an unknown stream, and whether it has ended.
 	Version(stream string) (version int64, ended bool)
-	// Outcome of an id, and whether it is recorded at all.
+	// Outcome returns the outcome of an id. It reports whether the id is recorded.
 	Outcome(id uuid.UUID) (Outcome, bool)
 }
 
-// An Outcome is what an id came to.
+// An Outcome is the record of one event id.
 type Outcome struct {
 	Stream  string
 	Digest  [32]byte // Event.ContentDigest
 	Receipt contract.Receipt
 }
 
-// Validate says what makes a batch one that no store takes. The error wraps contract.ErrInvalid.
+// Validate returns an error for a batch that every store refuses. It wraps contract.ErrInvalid.
 func Validate(stream string, events []contract.Event) error {
 	if len(events) == 0 {
-		return fmt.Errorf("%w: a batch of nothing for stream %q", contract.ErrInvalid, stream)
+		return fmt.Errorf("%w: empty batch for stream %q", contract.ErrInvalid, stream)
 	}
 	seen := make(map[uuid.UUID]bool, len(events))
 	for i, e := range events {
@@ -36,24 +37,31 @@ func Validate(stream string, events []contract.Event) error {
 			return err
 		}
 		if e.Stream != stream {
-			return fmt.Errorf("%w %s: its stream is %q, and it is appended to %q", contract.ErrInvalid, e.ID, e.Stream, stream)
+			return fmt.Errorf("%w %s: its stream is %q, but it is appended to %q",
+				contract.ErrInvalid, e.ID, e.Stream, stream)
 		}
 		if seen[e.ID] {
-			return fmt.Errorf("%w %s: its id is twice in one batch", contract.ErrInvalid, e.ID)
+			return fmt.Errorf("%w %s: its id occurs twice in the batch", contract.ErrInvalid, e.ID)
 		}
 		if e.Ends && i < len(events)-1 {
-			return fmt.Errorf("%w %s: it ends stream %s, and another event follows", contract.ErrInvalid, e.ID, stream)
+			return fmt.Errorf("%w %s: it ends stream %s, but another event follows",
+				contract.ErrInvalid, e.ID, stream)
 		}
 		seen[e.ID] = true
 	}
 	return nil
 }
 
-// Decide says what an append of a valid batch comes to: the receipts of the first time, with nothing to write; an error,
-// with nothing to write; or neither, and the events are to be written behind the stream's version.
+// Decide decides the append of a valid batch. It returns one of three answers:
+//   - receipts: the batch is recorded already, so there is nothing to write;
+//   - an error: there is nothing to write;
+//   - neither: the caller writes the events after the version of the stream.
 //
-// Ids come before versions: a retry expects the version of its first time, and must not be told of a conflict with itself.
-func Decide(known Known, stream string, expected int64, events []contract.Event) ([]contract.Receipt, error) {
+// Decide looks up the ids BEFORE it compares versions. A retry expects the version of its first
+// time, and must not conflict with itself.
+func Decide(
+	known Known, stream string, expected int64, events []contract.Event,
+) ([]contract.Receipt, error) {
 	receipts, err := recorded(known, events)
 	if err != nil || receipts != nil {
 		return receipts, err
@@ -68,7 +76,8 @@ func Decide(known Known, stream string, expected int64, events []contract.Event)
 	return nil, nil
 }
 
-// recorded is the receipts of a batch that is recorded as a whole, and nil for one of which nothing is.
+// recorded returns the receipts of a batch that is recorded whole, and nil for a batch of new
+// events.
 func recorded(known Known, events []contract.Event) ([]contract.Receipt, error) {
 	var receipts []contract.Receipt
 	for _, e := range events {
@@ -82,7 +91,12 @@ func recorded(known Known, events []contract.Event) ([]contract.Receipt, error) 
 		receipts = append(receipts, was.Receipt)
 	}
 	if len(receipts) > 0 && len(receipts) < len(events) {
-		return nil, fmt.Errorf("%w: %d of %d events", contract.ErrPartial, len(receipts), len(events))
+		return nil, fmt.Errorf(
+			"%w: %d of %d events",
+			contract.ErrPartial,
+			len(receipts),
+			len(events),
+		)
 	}
 	return receipts, nil
 }

@@ -1,24 +1,28 @@
-// Package offload keeps payloads that are too large for a log in object storage.
+// Package offload stores payloads that are too large for a log in object storage.
 //
-//	         appended        in the log                  in object storage
-//	data     head, body      head                        body, under its SHA-256
-//	offload    none            SHA-256 of the body
+//	             appended         in the log             in object storage
+//	Data         prefix, body     prefix                 body, under its SHA-256
+//	BodyDigest   none             SHA-256 of the body
 //
-// The head is what stands before the Avro body in the Confluent wire format (contract.Event.Data). The body alone is kept, so an event
-// that comes again with another registry's id finds its payload there already.
+// The prefix is the bytes before the Avro body in the Confluent wire format (contract.Event.Data).
+// Only the body is offloaded, so an event that comes again with the schema id of another registry
+// finds its payload stored already.
 //
-// A payload is kept BEFORE its event is appended. What a failure leaves:
+// A payload is stored BEFORE its event is appended. A failure of one of the two writes means:
 //
-//	the write       landed   left behind
-//	object          no       nothing; the caller gets an error, and the same events again are as the first time
-//	object          yes      an object that no event offloads, for good or until the retry; it is small harm, and never removed here:
-//	                         whoever removes objects must know of every append under way
-//	append          no       the same
-//	append, untold  yes      the event and its payload; the same events again give the receipts
+//	write that failed    landed   state after it
+//	object               no       unchanged; the caller gets an error, and may append the same
+//	                              events again
+//	object               yes      an object that no event refers to, until the retry or for ever.
+//	                              It does little harm. This package never removes it: that would
+//	                              require knowledge of every append in flight
+//	append               no       the same
+//	append, no answer    yes      the event and its payload; the same events again get the receipts
 //
-// A offload is no part of what an event says: the content digest and the audit's leaf are the same with the payload in the log and outside
-// of it. So the limit may change at any time, who seals or verifies the log can do so without object storage, and
-// what is read through Check is what was appended.
+// The place of a payload is no part of the event: content digest and audit leaf are the same with
+// the payload in the log and outside of it. So the limit may change at any time, the log can be
+// sealed and verified without object storage, and a reader of the Store sees each event as it was
+// appended.
 package offload
 
 import (
@@ -34,98 +38,112 @@ import (
 	store "example.com/blotter/solutions/2-store"
 )
 
-// Store is a store whose large payloads are in object storage. It is as safe for concurrent use as what it is made of.
+// Store is a store whose large payloads are in object storage. It is safe for concurrent use if the
+// log and the object storage are.
 type Store struct {
-	contract.Store // End and Frontier are the log's
+	contract.Store // the log; End and Frontier are its own
 	blobs          contract.Blobs
 	limit          int
 }
 
 var _ contract.Store = (*Store)(nil)
 
-// head is the bytes of data before the Avro body.
-const head = 5
+// prefix is the number of bytes of Data before the Avro body.
+const prefix = 5
 
-// Check puts bodies of more than limit bytes into blobs, and the rest into the log; bodies that the log does not take
-// (contract.MaxData) go there whatever the limit is.
-func Wrap(s contract.Store, blobs contract.Blobs, limit int) *Store {
-	return &Store{s, blobs, min(limit, contract.MaxData-head)}
+// Wrap returns a store that offloads bodies of more than limit bytes into blobs, and appends the
+// other bodies to the log. Bodies that the log cannot hold (contract.MaxData) are offloaded
+// whatever the limit is.
+func Wrap(log contract.Store, blobs contract.Blobs, limit int) *Store {
+	return &Store{log, blobs, min(limit, contract.MaxData-prefix)}
 }
 
-// Append keeps the payloads that are large, then appends. Nothing is kept for events that no store takes.
-func (c *Store) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
-	stored := make([]contract.Event, len(events))
+// Append stores the large payloads, then appends. It stores nothing for an invalid batch.
+func (s *Store) Append(
+	ctx context.Context, stream string, expected int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
+	offloaded := make([]contract.Event, len(events))
 	for i, e := range events {
 		if e.Offloaded() {
-			return nil, fmt.Errorf("%w %s: a offload is for the store to make", contract.ErrInvalid, e.ID)
+			return nil, fmt.Errorf("%w %s: BodyDigest is set, but only the store may offload a "+
+				"payload",
+				contract.ErrInvalid, e.ID)
 		}
-		if n := len(e.Data) - head; n > contract.MaxOffload {
-			return nil, fmt.Errorf("%w %s: its payload has %d bytes, at most %d can be kept", contract.ErrInvalid, e.ID, n, contract.MaxOffload)
+		if n := len(e.Data) - prefix; n > contract.MaxOffload {
+			return nil, fmt.Errorf("%w %s: its payload has %d bytes, the maximum is %d",
+				contract.ErrInvalid, e.ID, n, contract.MaxOffload)
 		}
-		stored[i] = c.offloaded(e)
+		offloaded[i] = s.offload(e)
 	}
-	if err := store.Validate(stream, stored); err != nil {
+	if err := store.Validate(stream, offloaded); err != nil {
 		return nil, err
 	}
-	for i, e := range stored {
+	for i, e := range offloaded {
 		if !e.Offloaded() {
 			continue
 		}
-		if err := c.keep(ctx, e.BodyDigest, events[i].Data[head:]); err != nil {
-			return nil, fmt.Errorf("keep the payload of event %s: %w", e.ID, err)
+		if err := s.put(ctx, e.BodyDigest, events[i].Data[prefix:]); err != nil {
+			return nil, fmt.Errorf("store the payload of event %s: %w", e.ID, err)
 		}
 	}
-	// Each payload is durable. A crash here leaves them inline.
-	return c.Store.Append(ctx, stream, expected, stored...)
+	// Each payload is durable. A crash here leaves objects that no event refers to.
+	return s.Store.Append(ctx, stream, expected, offloaded...)
 }
 
-// offloaded is e as it goes into the log.
-func (c *Store) offloaded(e contract.Event) contract.Event {
-	if len(e.Data)-head > c.limit {
-		e.BodyDigest = sha256.Sum256(e.Data[head:])
-		e.Data = e.Data[:head:head]
+// offload returns e in the form that the log records: without its body if that is over the limit.
+func (s *Store) offload(e contract.Event) contract.Event {
+	if len(e.Data)-prefix > s.limit {
+		e.BodyDigest = sha256.Sum256(e.Data[prefix:])
+		e.Data = e.Data[:prefix:prefix]
 	}
 	return e
 }
 
-func (c *Store) keep(ctx context.Context, digest [32]byte, body []byte) error {
-	kept, err := c.blobs.Put(ctx, body)
-	if err == nil && kept != digest {
-		err = fmt.Errorf("object storage keeps it under %x, and its digest is %x", kept, digest)
+func (s *Store) put(ctx context.Context, digest [32]byte, body []byte) error {
+	stored, err := s.blobs.Put(ctx, body)
+	if err == nil && stored != digest {
+		err = fmt.Errorf("object storage stored it under %x, but its digest is %x", stored, digest)
 	}
 	return err
 }
 
-// Find is the event with its payload.
-func (c *Store) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
-	r, err := c.Store.Find(ctx, id)
+// Find returns an event with its payload.
+func (s *Store) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
+	r, err := s.Store.Find(ctx, id)
 	if err != nil {
 		return r, err
 	}
-	return c.fetched(ctx, r)
+	return s.fetch(ctx, r)
 }
 
-// Stream is the events of a stream with their payloads.
-func (c *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
-	return c.each(ctx, c.Store.Stream(ctx, stream))
+// Stream yields the events of a stream with their payloads.
+func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
+	return s.fetchAll(ctx, s.Store.Stream(ctx, stream))
 }
 
-// Read is a range of the feed with its payloads.
-func (c *Store) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
-	return c.each(ctx, c.Store.Read(ctx, from, to))
+// Read yields a range of the feed with its payloads.
+func (s *Store) Read(
+	ctx context.Context, from, to contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
+	return s.fetchAll(ctx, s.Store.Read(ctx, from, to))
 }
 
-// Follow is the feed with its payloads.
-func (c *Store) Follow(ctx context.Context, from contract.Cursor) iter.Seq2[contract.Recorded, error] {
-	return c.each(ctx, c.Store.Follow(ctx, from))
+// Follow yields the feed with its payloads.
+func (s *Store) Follow(
+	ctx context.Context, from contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
+	return s.fetchAll(ctx, s.Store.Follow(ctx, from))
 }
 
-// each ends at the first event whose payload cannot be had: who goes on past it tells another history.
-func (c *Store) each(ctx context.Context, events iter.Seq2[contract.Recorded, error]) iter.Seq2[contract.Recorded, error] {
+// fetchAll ends at the first event whose payload cannot be fetched. To skip that event would be to
+// tell another history.
+func (s *Store) fetchAll(
+	ctx context.Context, events iter.Seq2[contract.Recorded, error],
+) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
 		for r, err := range events {
 			if err == nil {
-				r, err = c.fetched(ctx, r)
+				r, err = s.fetch(ctx, r)
 			}
 			if !yield(r, err) || err != nil {
 				return
@@ -134,27 +152,33 @@ func (c *Store) each(ctx context.Context, events iter.Seq2[contract.Recorded, er
 	}
 }
 
-// fetched is r with its payload, which is what was appended or a *contract.OffloadError.
-func (c *Store) fetched(ctx context.Context, r contract.Recorded) (contract.Recorded, error) {
+// fetch returns r with its payload. The payload is the one that was appended; otherwise the error
+// is a *contract.OffloadError.
+func (s *Store) fetch(ctx context.Context, r contract.Recorded) (contract.Recorded, error) {
 	if !r.Offloaded() {
 		return r, nil
 	}
-	if len(r.Data) != head {
+	if len(r.Data) != prefix {
 		return contract.Recorded{}, &contract.DamagedError{Position: r.Position, What: fmt.Sprintf(
-			"%s has %d bytes of data at version %d, and its payload is offloaded: want %d", r.Stream, len(r.Data), r.Version, head)}
+			"version %d of %s has %d bytes of data beside its offloaded payload, want %d",
+			r.Version, r.Stream, len(r.Data), prefix)}
 	}
-	bad := &contract.OffloadError{ID: r.ID, Stream: r.Stream, Version: r.Version, Position: r.Position, Digest: r.BodyDigest}
-	body, err := c.blobs.Get(ctx, r.BodyDigest)
+	bad := &contract.OffloadError{
+		ID: r.ID, Stream: r.Stream, Version: r.Version, Position: r.Position, Digest: r.BodyDigest,
+	}
+	body, err := s.blobs.Get(ctx, r.BodyDigest)
 	if errors.Is(err, contract.ErrNoBlob) {
 		return contract.Recorded{}, bad
 	}
 	if err != nil {
-		return contract.Recorded{}, fmt.Errorf("fetch the payload of event %s (stream %s, version %d): %w", r.ID, r.Stream, r.Version, err)
+		return contract.Recorded{}, fmt.Errorf("fetch the payload of event %s (stream %s, "+
+			"version %d): %w",
+			r.ID, r.Stream, r.Version, err)
 	}
 	if found := sha256.Sum256(body); found != r.BodyDigest {
 		bad.Found = &found
 		return contract.Recorded{}, bad
 	}
-	r.Data, r.BodyDigest = append(r.Data[:head:head], body...), [32]byte{}
+	r.Data, r.BodyDigest = append(r.Data[:prefix:prefix], body...), [32]byte{}
 	return r, nil
 }

@@ -16,48 +16,59 @@ import (
 	"example.com/blotter/solutions/2-store/offload"
 )
 
-var onMemory = storetest.Fixture{Volatile: true, Open: func(_ check.T, clock contract.Clock) storetest.Log {
-	return storetest.Log{Store: memory.New(clock)}
-}}
+var onMemory = storetest.Fixture{
+	Volatile: true,
+	Open: func(_ check.T, clock contract.Clock) storetest.Log {
+		return storetest.Log{Store: memory.New(clock)}
+	},
+}
 
-func checked(s contract.Store, blobs contract.Blobs, limit int) contract.Store {
+func wrap(s contract.Store, blobs contract.Blobs, limit int) contract.Store {
 	return offload.Wrap(s, blobs, limit)
 }
 
 func TestOffload(t *testing.T) {
 	t.Parallel()
-	check.Run(t, storetest.Offload(onMemory, checked))
+	check.Run(t, storetest.Offload(onMemory, wrap))
 }
 
-// Nobody can tell a store with large payloads elsewhere from one without: it passes the whole suite, though next to no payload is in its log.
-func TestACheckedStoreIsAStore(t *testing.T) {
+// An offloading store behaves as any other store: it passes the whole suite with a limit of 1 byte,
+// under which almost every payload is offloaded.
+func TestOffloadingStorePassesStoreSuite(t *testing.T) {
 	t.Parallel()
-	check.Run(t, storetest.Suite(storetest.Fixture{Volatile: true, Offload: true, Open: func(_ check.T, clock contract.Clock) storetest.Log {
+	open := func(_ check.T, clock contract.Clock) storetest.Log {
 		return storetest.Log{Store: offload.Wrap(memory.New(clock), new(offload.Memory), 1)}
-	}}))
+	}
+	check.Run(t, storetest.Suite(storetest.Fixture{Volatile: true, Offload: true, Open: open}))
 }
 
-// What stands in the log beside a offload is covered by the audit's leaf, so it must not be passed over.
-func TestDataBesideAOffloadIsDamage(t *testing.T) {
+// The audit leaf covers the data that is in the log. If an offloaded event has other data there
+// than its prefix, a reader must report it.
+func TestWrongPrefixIsDamage(t *testing.T) {
 	t.Parallel()
 	clock := func(context.Context) time.Time { return time.Unix(1, 0) }
 	for _, data := range [][]byte{nil, {0}, {0, 0, 0, 0, 7, 'x'}} {
 		log := memory.New(clock)
 		s := offload.Wrap(tampered{log, data}, new(offload.Memory), 0)
 		e := contract.Event{
-			ID: uuid.NameSpaceURL, Stream: "trade/UTI-1", Type: "trade.new", Schema: 1, EffectiveAt: time.Unix(0, 0), Actor: "desk-7", Reason: "agreed",
-			Source: "test", Data: []byte{0, 0, 0, 0, 7, 'b'},
+			ID: uuid.NameSpaceURL, Stream: "trade/UTI-1", Type: "trade.new", Schema: 1,
+			EffectiveAt: time.Unix(0, 0), Actor: "desk-7", Reason: "agreed", Source: "test",
+			Data: []byte{0, 0, 0, 0, 7, 'b'},
 		}
 		_, err := s.Append(t.Context(), e.Stream, 0, e)
 		require.NoError(t, err)
 		_, err = s.Find(t.Context(), e.ID)
 		damaged := new(contract.DamagedError)
 		require.ErrorAs(t, err, &damaged)
-		require.Contains(t, damaged.What, fmt.Sprintf("has %d bytes of data at version 1", len(data)))
+		require.Contains(
+			t,
+			damaged.What,
+			fmt.Sprintf("version 1 of trade/UTI-1 has %d bytes", len(data)),
+		)
 	}
 }
 
-// tampered is a log whose events have other data than was appended.
+// tampered is a log whose events have other data than the appended data.
 type tampered struct {
 	*memory.Store
 	data []byte

@@ -14,7 +14,8 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// S3 is object storage in a bucket that exists (CreateBucket). An object is called sha256/ and its digest in hexadecimal.
+// S3 is object storage in an existing bucket (see CreateBucket). The name of an object is "sha256/"
+// and its digest in hexadecimal.
 type S3 struct {
 	Client *minio.Client
 	Bucket string
@@ -22,7 +23,8 @@ type S3 struct {
 
 var _ contract.Blobs = S3{}
 
-// CreateBucket makes the bucket, unless it is there: with object lock, and so with versions, which let what was replaced be found again.
+// CreateBucket creates the bucket unless it exists. The bucket has object lock, and so versions: a
+// replaced object can be found again.
 func (s S3) CreateBucket(ctx context.Context) error {
 	err := s.Client.MakeBucket(ctx, s.Bucket, minio.MakeBucketOptions{ObjectLocking: true})
 	if err != nil && minio.ToErrorResponse(err).Code != minio.BucketAlreadyOwnedByYou {
@@ -31,15 +33,16 @@ func (s S3) CreateBucket(ctx context.Context) error {
 	return nil
 }
 
-// Put has the server decide whether the object is there already (If-None-Match, RFC 9110, section 13.1.2), so that of a retry after a lost
-// answer, and of many writers at once, none writes it twice. What is there already is read, and written over if it is not data.
+// Put lets the server decide whether the object exists (If-None-Match, RFC 9110, section 13.1.2).
+// So a retry after a lost answer does not write it twice, and neither do concurrent writers. Put
+// reads an existing object, and replaces it if it differs from data.
 func (s S3) Put(ctx context.Context, data []byte) ([32]byte, error) {
 	digest := sha256.Sum256(data)
 	var absent minio.PutObjectOptions
 	absent.SetMatchETagExcept("*")
 	err := s.put(ctx, digest, data, absent)
 	if minio.ToErrorResponse(err).Code == minio.PreconditionFailed {
-		err = s.mend(ctx, digest, data)
+		err = s.replaceIfDamaged(ctx, digest, data)
 	}
 	if err != nil {
 		return digest, fmt.Errorf("put object %s/%s: %w", s.Bucket, name(digest), err)
@@ -47,7 +50,7 @@ func (s S3) Put(ctx context.Context, data []byte) ([32]byte, error) {
 	return digest, nil
 }
 
-func (s S3) mend(ctx context.Context, digest [32]byte, data []byte) error {
+func (s S3) replaceIfDamaged(ctx context.Context, digest [32]byte, data []byte) error {
 	found, err := s.Get(ctx, digest)
 	if err == nil && bytes.Equal(found, data) {
 		return nil
@@ -58,14 +61,18 @@ func (s S3) mend(ctx context.Context, digest [32]byte, data []byte) error {
 	return s.put(ctx, digest, data, minio.PutObjectOptions{})
 }
 
-func (s S3) put(ctx context.Context, digest [32]byte, data []byte, opts minio.PutObjectOptions) error {
+func (s S3) put(
+	ctx context.Context, digest [32]byte, data []byte, opts minio.PutObjectOptions,
+) error {
 	opts.ContentType = "application/octet-stream"
-	opts.DisableMultipart = true // servers ignore If-None-Match on one of several parts
-	_, err := s.Client.PutObject(ctx, s.Bucket, name(digest), bytes.NewReader(data), int64(len(data)), opts)
+	opts.DisableMultipart = true // servers ignore If-None-Match in a multipart upload
+	body, size := bytes.NewReader(data), int64(len(data))
+	_, err := s.Client.PutObject(ctx, s.Bucket, name(digest), body, size, opts)
 	return err
 }
 
-// Get stops behind one byte more than any payload has: so much is not believed, and need not be held.
+// Get reads at most MaxOffload+1 bytes. More bytes cannot be a valid payload, and would only take
+// memory.
 func (s S3) Get(ctx context.Context, digest [32]byte) ([]byte, error) {
 	object, err := s.Client.GetObject(ctx, s.Bucket, name(digest), minio.GetObjectOptions{})
 	if err != nil {

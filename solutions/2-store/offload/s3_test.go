@@ -26,12 +26,13 @@ func bucket(t *testing.T, transport http.RoundTripper) offload.S3 {
 	t.Helper()
 	at := stacktest.S3(t)
 	client, err := minio.New(at.Endpoint, &minio.Options{
-		Creds: credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""), Region: at.Region, Secure: at.Secure, Transport: transport,
+		Creds:  credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""),
+		Region: at.Region, Secure: at.Secure, Transport: transport,
 	})
 	require.NoError(t, err)
 	s := offload.S3{Client: client, Bucket: stacktest.Bucket(t)}
 	require.NoError(t, s.CreateBucket(t.Context()))
-	require.NoError(t, s.CreateBucket(t.Context()), "it is there already")
+	require.NoError(t, s.CreateBucket(t.Context()), "the bucket exists already")
 	return s
 }
 
@@ -40,28 +41,31 @@ func TestS3(t *testing.T) {
 	check.Run(t, storetest.Objects(func(ct check.T) (contract.Blobs, func([32]byte, []byte)) {
 		s := bucket(t, nil)
 		return s, func(digest [32]byte, data []byte) {
-			_, err := s.Client.PutObject(ct.Context(), s.Bucket, "sha256/"+hex.EncodeToString(digest[:]), bytes.NewReader(data), int64(len(data)),
+			name, body := "sha256/"+hex.EncodeToString(digest[:]), bytes.NewReader(data)
+			_, err := s.Client.PutObject(ct.Context(), s.Bucket, name, body, int64(len(data)),
 				minio.PutObjectOptions{})
 			require.NoError(ct, err)
 		}
 	}))
 }
 
-// A write, landed or not, whose answer is lost: the client asks again, and finds its own object there.
-func TestAnObjectWhoseAnswerIsLostIsPutOnce(t *testing.T) {
+// The answer to a write is lost; the write landed, or it did not. The client writes again. If the
+// first write landed, the second one finds the object there.
+func TestPutAfterALostAnswer(t *testing.T) {
 	t.Parallel()
 	for _, landed := range []bool{true, false} {
 		s := bucket(t, http.DefaultTransport)
 		lossy := &loseFirstPut{landed: landed}
 		at := stacktest.S3(t)
 		client, err := minio.New(at.Endpoint, &minio.Options{
-			Creds: credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""), Region: at.Region, Secure: at.Secure, Transport: lossy,
+			Creds:  credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""),
+			Region: at.Region, Secure: at.Secure, Transport: lossy,
 		})
 		require.NoError(t, err)
 		s.Client = client
 		data := []byte("a payload")
 		digest, err := s.Put(t.Context(), data)
-		if err != nil { // the client gave up: the caller asks again
+		if err != nil { // the client gave up: the caller tries again
 			digest, err = s.Put(t.Context(), data)
 		}
 		require.NoError(t, err)
@@ -73,7 +77,8 @@ func TestAnObjectWhoseAnswerIsLostIsPutOnce(t *testing.T) {
 	}
 }
 
-// loseFirstPut loses the answer to the first object that is put, whether the server was asked or not.
+// loseFirstPut loses the answer to the first write of an object. If landed is false, it does not
+// send the write either.
 type loseFirstPut struct {
 	landed bool
 	lost   atomic.Bool
@@ -93,7 +98,8 @@ func (l *loseFirstPut) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, errors.New("the answer is lost")
 }
 
-func TestWhatCannotBeAskedIsNoMissingObject(t *testing.T) {
+// A storage error says nothing about the object, so it must not be ErrNoBlob.
+func TestStorageErrorIsNotErrNoBlob(t *testing.T) {
 	t.Parallel()
 	s := bucket(t, nil)
 	s.Bucket += "-none"

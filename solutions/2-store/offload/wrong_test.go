@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"iter"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -16,35 +17,47 @@ import (
 	"example.com/blotter/solutions/2-store/offload"
 )
 
-// The wrong answers: each breaks one rule of a offload check that is right otherwise.
-func TestTheSuiteFindsWhatIsWrong(t *testing.T) {
+// Each wrong answer breaks one rule, and keeps the others.
+func TestSuiteFindsWrongAnswers(t *testing.T) {
 	t.Parallel()
 	for _, wrong := range []struct {
 		name  string
 		wrap  func(contract.Store, contract.Blobs, int) contract.Store
 		fails []string
 	}{
-		{"appends first", func(s contract.Store, b contract.Blobs, n int) contract.Store {
+		{"appends before it stores the payload", func(
+			s contract.Store, b contract.Blobs, n int,
+		) contract.Store {
 			later := &deferred{Blobs: b}
 			return &eager{offload.Wrap(s, later, n), later}
 		}, []string{"L2.38", "L2.39"}},
-		{"believes what it is served", func(s contract.Store, b contract.Blobs, n int) contract.Store {
+		{"does not check the digest", func(
+			s contract.Store, b contract.Blobs, n int,
+		) contract.Store {
 			return &trusting{s, offload.Wrap(s, b, n), b}
 		}, []string{"L2.42"}},
-		{"says what object storage says", func(s contract.Store, b contract.Blobs, n int) contract.Store {
+		{"passes on the error of object storage", func(
+			s contract.Store, b contract.Blobs, n int,
+		) contract.Store {
 			return offload.Wrap(s, untyped{b}, n)
 		}, []string{"L2.41"}},
-		{"takes no answer for a missing object", func(s contract.Store, b contract.Blobs, n int) contract.Store {
+		{"takes an outage as a loss", func(
+			s contract.Store, b contract.Blobs, n int,
+		) contract.Store {
 			return offload.Wrap(s, hasty{b}, n)
 		}, []string{"L2.43"}},
-		{"forgets those who find", func(s contract.Store, b contract.Blobs, n int) contract.Store {
+		{"Find does not fetch the payload", func(
+			s contract.Store, b contract.Blobs, n int,
+		) contract.Store {
 			return &unfound{offload.Wrap(s, b, n), s}
 		}, []string{"L2.37", "L2.41", "L2.42"}},
-		{"has no limit", func(s contract.Store, b contract.Blobs, _ int) contract.Store {
+		{"offloads every payload", func(s contract.Store, b contract.Blobs, _ int) contract.Store {
 			return offload.Wrap(s, b, -1)
 		}, []string{"L2.37"}},
-		{"keeps all in the log", func(s contract.Store, _ contract.Blobs, _ int) contract.Store { return s },
-			[]string{"L2.37", "L2.38", "L2.39", "L2.41", "L2.42", "L2.43", "L2.45"}},
+		{"offloads nothing", func(s contract.Store, _ contract.Blobs, _ int) contract.Store {
+			return s
+		},
+			strings.Fields("L2.37 L2.38 L2.39 L2.41 L2.42 L2.43 L2.45")},
 	} {
 		t.Run(wrong.name, func(t *testing.T) {
 			t.Parallel()
@@ -53,14 +66,16 @@ func TestTheSuiteFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestAStubIsToDoAndNeverFails(t *testing.T) {
+func TestStubIsTodoAndDoesNotFail(t *testing.T) {
 	t.Parallel()
 	got := verdicts(t, func(contract.Store, contract.Blobs, int) contract.Store { return stub{} })
 	require.Empty(t, got[check.Failed])
 	require.Empty(t, got[check.Passed])
 }
 
-func verdicts(t *testing.T, wrap func(contract.Store, contract.Blobs, int) contract.Store) map[check.Outcome][]string {
+func verdicts(
+	t *testing.T, wrap func(contract.Store, contract.Blobs, int) contract.Store,
+) map[check.Outcome][]string {
 	suite := storetest.Offload(onMemory, wrap)
 	got := map[check.Outcome][]string{}
 	for _, c := range suite.Checks {
@@ -70,13 +85,15 @@ func verdicts(t *testing.T, wrap func(contract.Store, contract.Blobs, int) contr
 	return got
 }
 
-// eager appends before it keeps what it offloads.
+// eager appends the event before it stores the payload.
 type eager struct {
 	*offload.Store
 	blobs *deferred
 }
 
-func (e *eager) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+func (e *eager) Append(
+	ctx context.Context, stream string, expected int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
 	receipts, err := e.Store.Append(ctx, stream, expected, events...)
 	if err != nil {
 		return receipts, err
@@ -104,7 +121,7 @@ func (d *deferred) flush(ctx context.Context) error {
 	return nil
 }
 
-// trusting puts whatever is served in place of the payload.
+// trusting takes the bytes from object storage without a comparison with the digest.
 type trusting struct {
 	log contract.Store
 	*offload.Store
@@ -150,7 +167,7 @@ func (w *unfound) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, er
 	return w.log.Find(ctx, id)
 }
 
-// stub is a offload check that nobody has written yet.
+// stub is an offloading store that is still to do.
 type stub struct{ contract.Store }
 
 var errTodo = check.TODO("L2.offload")
@@ -169,6 +186,8 @@ func (stub) Follow(context.Context, contract.Cursor) iter.Seq2[contract.Recorded
 	return func(yield func(contract.Recorded, error) bool) { yield(contract.Recorded{}, errTodo) }
 }
 
-func (stub) Read(context.Context, contract.Cursor, contract.Cursor) iter.Seq2[contract.Recorded, error] {
+func (stub) Read(
+	context.Context, contract.Cursor, contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) { yield(contract.Recorded{}, errTodo) }
 }
