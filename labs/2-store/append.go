@@ -7,15 +7,24 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// append decides and writes, under the store's lock, so that nothing comes between the two (L2.I1 to L2.I6, L2.I8, L2.I9). The batch is valid,
-// and its bytes are ours to keep.
+// append decides and writes under the store's lock, so that no other append comes between the two
+// (L2.I1 to L2.I6, L2.I8, L2.I9). The batch is valid, and the caller will not change its bytes.
 //
-// Exercise 5. First what happens when all goes well: take over if there is no producer, decide, give versions and times (contract.Stamp, behind
-// o.last), write the events (o.records) and the head of the last one in one transaction, and let the index know (o.indexEvent), with positions. Then
-// what happens when transact fails: three kinds of failure, three ways on. Each begins with o.leave(): a producer that has failed is of no more
-// use, and without one the next append takes over first.
-func (o *owner) append(ctx context.Context, stream string, expected int64, events []contract.Event) ([]contract.Receipt, error) {
+// Exercise 5. First write the case without failures:
+//   - take over if there is no producer;
+//   - decide;
+//   - give the events versions and times (contract.Stamp, after o.last);
+//   - write the events (o.records) and the head of the last event in one transaction;
+//   - add the events, with their positions, to the index (o.indexEvent).
+//
+// Then write the case in which transact fails. There are three kinds of failure, and each needs its
+// own handling. Each begins with o.leave(): a producer that failed cannot be used again, and
+// without a producer the next append takes over first.
+func (o *owner) append(
+	ctx context.Context, stream string, expected int64, events []contract.Event,
+) ([]contract.Receipt, error) {
 	return nil, check.TODO("L2.append")
 }
 
-var _, _, _, _ = (*owner).records, (*owner).takeOver, isFenced, (*index).find // given: take this line away when you use them
+// These are provided. Remove this line when you use them.
+var _, _, _, _ = (*owner).records, (*owner).takeOver, isFenced, (*index).find

@@ -7,13 +7,21 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// Decide says what an append of a valid batch comes to: the receipts of the first time, with nothing to write; an error,
-// with nothing to write; or neither, and the events are to be written behind the stream's last (L2.I3, L2.I4, L2.I5, L2.I10). It is pure: find
-// tells of an id whether it is recorded, and last is the stream's last event, the zero value if there is none.
+// Decide decides the append of a valid batch (L2.I3, L2.I4, L2.I5, L2.I10). It returns one of three
+// answers:
+//   - receipts: the batch is recorded already, so there is nothing to write;
+//   - an error: there is nothing to write;
+//   - neither: the caller writes the events after the last event of the stream.
 //
-// Exercise 1. The order of the questions is what matters.
-func Decide(find func(uuid.UUID) (contract.Recorded, bool), last contract.Recorded, expected int64, events []contract.Event) ([]contract.Receipt, error) {
+// Decide is pure. find returns the recorded event with an id, if there is one. last is the stream's
+// last event, the zero value for an unknown stream.
+//
+// Exercise 1. The order of the questions matters.
+func Decide(
+	find func(uuid.UUID) (contract.Recorded, bool), last contract.Recorded,
+	expected int64, events []contract.Event,
+) ([]contract.Receipt, error) {
 	return nil, check.TODO("L2.decide")
 }
 
-var _ = receipt // given, and not used yet: take this line away when you use it
+var _ = receipt // provided; remove this line when you use it

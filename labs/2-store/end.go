@@ -7,9 +7,10 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// End is the cursor behind all that is committed (L2.I7).
+// End returns the cursor after every committed event (L2.I7).
 //
-// Exercise 6. s.admin (kadm) can list several kinds of end of a topic, and s.cursor (feed.go) makes a cursor of what it lists.
+// Exercise 6. s.admin (kadm) can list several kinds of end of a topic. s.cursor (feed.go) converts
+// a list to a cursor.
 func (s *Store) End(ctx context.Context) (contract.Cursor, error) {
 	return nil, check.TODO("L2.end")
 }

@@ -15,21 +15,23 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// cursor is listed offsets as one.
+// cursor converts listed offsets to a cursor.
 func (s *Store) cursor(offsets kadm.ListedOffsets, err error) (contract.Cursor, error) {
 	if err == nil {
 		err = offsets.Error()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("offsets of log %s: %w", s.opts.Prefix, err)
+		return nil, fmt.Errorf("list offsets of log %s: %w", s.opts.Prefix, err)
 	}
 	c := make(contract.Cursor, len(s.owners))
 	offsets.Each(func(o kadm.ListedOffset) { c[o.Partition] = o.Offset })
 	return c, nil
 }
 
-// Read is every event in [from, to), or up to the end where to lies past it.
-func (s *Store) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+// Read yields every event in [from, to), or up to the end of the log if to lies after it.
+func (s *Store) Read(
+	ctx context.Context, from, to contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
 		end, err := s.End(ctx)
 		if err != nil {
@@ -38,26 +40,31 @@ func (s *Store) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[co
 		}
 		start, stop := map[int32]int64{}, map[int32]int64{}
 		for _, o := range s.owners {
-			start[o.partition], stop[o.partition] = from.At(o.partition), min(to.At(o.partition), end.At(o.partition))
+			start[o.partition] = from.At(o.partition)
+			stop[o.partition] = min(to.At(o.partition), end.At(o.partition))
 		}
-		s.span(ctx, start, stop)(yield)
+		s.eventsBetween(ctx, start, stop)(yield)
 	}
 }
 
-// Follow is every event from the cursor on.
-func (s *Store) Follow(ctx context.Context, from contract.Cursor) iter.Seq2[contract.Recorded, error] {
+// Follow yields every event from the cursor on.
+func (s *Store) Follow(
+	ctx context.Context, from contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
 	start := map[int32]int64{}
 	for _, o := range s.owners {
 		start[o.partition] = from.At(o.partition)
 	}
-	return s.span(ctx, start, nil)
+	return s.eventsBetween(ctx, start, nil)
 }
 
-// span is the events in a range of offsets per partition; without an end where to is nil.
-func (s *Store) span(ctx context.Context, from, to map[int32]int64) iter.Seq2[contract.Recorded, error] {
+// eventsBetween yields the events in a range of offsets per partition. If to is nil, it never ends.
+func (s *Store) eventsBetween(
+	ctx context.Context, from, to map[int32]int64,
+) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
 		err := s.scan(ctx, s.events, from, to, func(record *kgo.Record) bool {
-			if _, marked := parseMark(record); marked {
+			if _, isMark := parseMark(record); isMark {
 				return true
 			}
 			e, err := decode(record)
@@ -69,12 +76,15 @@ func (s *Store) span(ctx context.Context, from, to map[int32]int64) iter.Seq2[co
 	}
 }
 
-// scan shows visit every committed record in [from, to) per partition, until visit says false. Where to is nil it goes on until ctx
-// ends.
+// scan calls visit for every committed record in [from, to) per partition, until visit returns
+// false. If to is nil, it continues until ctx ends.
 //
-// A range is over when the record before its end has come. That works only because control records are shown to us too: the last
-// offset below a stable end is mostly the one that ends a transaction, and no data will ever come there.
-func (s *Store) scan(ctx context.Context, topic string, from, to map[int32]int64, visit func(*kgo.Record) bool) error {
+// A range is complete when the record before its end has arrived. For that the client must also get
+// control records (KeepControlRecords): the last offset before a stable end is mostly the control
+// record that ends a transaction, and no data record will ever have that offset.
+func (s *Store) scan(
+	ctx context.Context, topic string, from, to map[int32]int64, visit func(*kgo.Record) bool,
+) error {
 	offsets := map[int32]kgo.Offset{}
 	for p, at := range from {
 		if to == nil || at < to[p] {
@@ -88,7 +98,7 @@ func (s *Store) scan(ctx context.Context, topic string, from, to map[int32]int64
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: offsets}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),
-		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // an offset that is gone is an error, never a jump
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // a lost offset is an error: never skip it
 	)
 	if err != nil {
 		return err
@@ -124,9 +134,10 @@ func fetchError(ctx context.Context, fetches kgo.Fetches) error {
 	return all
 }
 
-// Frontier is the least over the partitions. Whoever has no place in a partition, for it was lost or the store only reads, knows no more than that
-// nothing will be stamped before the last event: another may have an append under way, stamped already. Unless the store is alone with the
-// log: whoever comes then stamps by the clock, from now on.
+// Frontier returns the earliest frontier of the partitions. For a partition that we do not own (we
+// lost it, or the store is read-only), the frontier is the time of the last event: its owner may
+// have an append in flight whose time is set already. The option Alone excludes such an owner. A
+// later owner takes its times from the clock, so the clock gives the frontier.
 func (s *Store) Frontier(ctx context.Context) (time.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,11 +6,13 @@ import (
 	"example.com/blotter/labs/kit/check"
 )
 
-// repairHeads makes the heads before the offset `to`, that of our own mark in the topic of heads, say what the log says (L2.I6). Heads and events
-// are written in one transaction, so they differ only where a broker broke its promise, or where somebody else wrote there. The log is the truth.
+// repairHeads makes the heads agree with the log (L2.I6). It reads them up to offset to, which is
+// the offset of our own mark in the topic of heads. Heads and events are written in one
+// transaction, so they differ only if a broker broke its promise, or if another program wrote to
+// the topic. The log is the truth.
 //
-// Exercise 4. readHeads is what the topic says, o.lastEvents() what the index says; headOf, headRecord and tombstone make heads and their records
-// (headrecord.go).
+// Exercise 4. readHeads returns the heads in the topic, o.lastEvents() the last events in the
+// index. headOf, headRecord and tombstone make heads and their records (headrecord.go).
 func (o *owner) repairHeads(ctx context.Context, p *producer, to int64) error {
 	found, err := o.readHeads(ctx, to)
 	if err != nil {
@@ -22,4 +24,5 @@ func (o *owner) repairHeads(ctx context.Context, p *producer, to int64) error {
 	return check.TODO("L2.heads")
 }
 
-var _, _ = (*owner).headRecord, (*owner).tombstone // given: take this line away when you use them
+// These are provided. Remove this line when you use them.
+var _, _ = (*owner).headRecord, (*owner).tombstone

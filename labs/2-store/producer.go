@@ -14,8 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// A producer writes under the transactional id of one partition. After any error it is of no more use: close it, and take over
-// anew.
+// A producer writes with the transactional id of one partition. After any error it cannot be used
+// again: close it and take over again.
 type producer struct {
 	client  *kgo.Client
 	timeout time.Duration
@@ -24,11 +24,11 @@ type producer struct {
 func (s *Store) newProducer(partition int32) (*producer, error) {
 	client, err := s.dial(
 		kgo.TransactionalID(fmt.Sprintf("%s.%d", s.opts.Prefix, partition)),
-		kgo.TransactionTimeout(max(4*s.opts.Timeout, 10*time.Second)), // ours ends first
+		kgo.TransactionTimeout(max(4*s.opts.Timeout, 10*time.Second)), // after our own timeout
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchMaxBytes(maxRecord),
-		kgo.MaxBufferedRecords(1<<30), // a batch goes in whole, however large
-		kgo.ManualFlushing(),          // and in as few requests as can be, without lingering
+		kgo.MaxBufferedRecords(1<<30), // one transaction holds a batch of any size
+		kgo.ManualFlushing(),          // few requests, and no linger
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 	)
 	if err != nil {
@@ -39,8 +39,8 @@ func (s *Store) newProducer(partition int32) (*producer, error) {
 
 func (p *producer) close() { p.client.Close() }
 
-// fence asks for a new epoch of the transactional id (InitProducerID): all earlier producers of it are shut out, and what they left open
-// is aborted.
+// fence asks for a new epoch of the transactional id (InitProducerID). The broker then refuses all
+// earlier producers of this id, and aborts their open transactions.
 func (p *producer) fence(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
@@ -48,7 +48,8 @@ func (p *producer) fence(ctx context.Context) error {
 	return err
 }
 
-// produce sends records within a transaction that was begun, waits for the broker to have them, and fills in their offsets.
+// produce sends records within an open transaction, waits until the broker has acknowledged them,
+// and fills in their offsets.
 func (p *producer) produce(ctx context.Context, records []*kgo.Record) error {
 	var mu sync.Mutex
 	var failed error
@@ -65,11 +66,12 @@ func (p *producer) produce(ctx context.Context, records []*kgo.Record) error {
 	return errors.Join(failed, err)
 }
 
-// awaitVisible waits until the last stable offset is past the records. A coordinator answers a commit when it has decided it, and writes the
-// markers that make it visible AFTER that (KIP-98, "EndTxnRequest"); without this wait, a caller that was told its version might not
-// read it yet.
+// awaitVisible waits until the last stable offset is after the records. A coordinator answers a
+// commit as soon as it has decided it. It writes the markers that make the commit visible AFTER
+// that (KIP-98, "EndTxnRequest"). Without this wait, a caller could have a receipt and still not be
+// able to read its event.
 func (p *producer) awaitVisible(ctx context.Context, records []*kgo.Record) error {
-	last := map[string]*kgo.Record{} // of each topic: all are of one partition
+	last := map[string]*kgo.Record{} // of each topic: all records are in one partition
 	for _, r := range records {
 		last[r.Topic] = r
 	}
@@ -97,8 +99,11 @@ func (p *producer) awaitVisible(ctx context.Context, records []*kgo.Record) erro
 	}
 }
 
-// isFenced says whether an error of the broker means that another has our transactional id: on produce, on commit after that, on
-// commit alone. A transaction that timed out looks the same, and is treated the same: the place is lost.
+// isFenced reports whether a broker's error means that another producer has our transactional id.
+// The three codes come from a produce request, from a commit after it, and from a commit without
+// one. A transaction that timed out gives the same codes, and has the same consequence: take over
+// again.
 func isFenced(err error) bool {
-	return errors.Is(err, kerr.InvalidProducerEpoch) || errors.Is(err, kerr.OperationNotAttempted) || errors.Is(err, kerr.ProducerFenced)
+	return errors.Is(err, kerr.InvalidProducerEpoch) ||
+		errors.Is(err, kerr.OperationNotAttempted) || errors.Is(err, kerr.ProducerFenced)
 }

@@ -16,15 +16,16 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// An event is a CloudEvent 1.0 in binary mode (CloudEvents Kafka Protocol Binding 1.0.2, section 3.2), as in Lab 1, with what the store gives:
-// its version, and recorded_at as CloudEvents' own time. An attribute without a value has no header.
+// An event is a CloudEvent 1.0 in binary mode (CloudEvents Kafka Protocol Binding 1.0.2, section
+// 3.2), as in Lab 1. The store adds the version, and recorded_at as the CloudEvents attribute
+// "time". An attribute without a value has no header.
 const (
 	specVersion = "1.0"
 	dataType    = "application/vnd.confluent.avro"
 	timeFormat  = "2006-01-02T15:04:05.000000Z" // RFC 3339, always UTC and with microseconds
 )
 
-// records is one for each event, in order.
+// records returns the records of events, in order.
 func (o *owner) records(events []contract.Recorded) []*kgo.Record {
 	var records []*kgo.Record
 	for _, e := range events {
@@ -35,7 +36,7 @@ func (o *owner) records(events []contract.Recorded) []*kgo.Record {
 	return records
 }
 
-// encode is the record of r. Its position is the broker's to give.
+// encode returns the record of r without its position, which the broker assigns.
 func encode(r contract.Recorded) *kgo.Record {
 	record := &kgo.Record{Key: []byte(r.Stream), Value: r.Data}
 	for _, h := range [][2]string{
@@ -48,50 +49,52 @@ func encode(r contract.Recorded) *kgo.Record {
 		{"ce_schema", strconv.Itoa(r.Schema)},
 		{"ce_fingerprint", hex.EncodeToString(r.Fingerprint[:])},
 		{"ce_effectiveat", r.EffectiveAt.UTC().Format(timeFormat)},
-		{"ce_corrects", optional(r.Corrects)},
+		{"ce_corrects", idOrEmpty(r.Corrects)},
 		{"ce_actor", r.Actor},
 		{"ce_approver", r.Approver},
 		{"ce_reason", r.Reason},
-		{"ce_correlationid", optional(r.Correlation)},
-		{"ce_causationid", optional(r.Causation)},
+		{"ce_correlationid", idOrEmpty(r.Correlation)},
+		{"ce_causationid", idOrEmpty(r.Causation)},
 		{"ce_traceparent", r.Traceparent},
-		{"ce_ends", yes(r.Ends)},
-		{"ce_dataref", offloadOf(r.Event)},
+		{"ce_ends", trueOrEmpty(r.Ends)},
+		{"ce_dataref", dataRef(r.Event)},
 		{"content-type", dataType},
 	} {
 		if h[1] != "" {
-			record.Headers = append(record.Headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
+			header := kgo.RecordHeader{Key: h[0], Value: []byte(h[1])}
+			record.Headers = append(record.Headers, header)
 		}
 	}
 	return record
 }
 
-func optional(id uuid.UUID) string {
+func idOrEmpty(id uuid.UUID) string {
 	if id == uuid.Nil {
 		return ""
 	}
 	return id.String()
 }
 
-func yes(b bool) string {
+func trueOrEmpty(b bool) string {
 	if b {
 		return "true"
 	}
 	return ""
 }
 
-// offloadScheme is before the hexadecimal digest of a payload that is in object storage (CloudEvents extension "Dataref"). Where that
-// is, its readers know.
-const offloadScheme = "sha256:"
+// digestScheme precedes the hexadecimal digest of an offloaded payload (CloudEvents extension
+// "Dataref"). The address of the object storage is not recorded: readers are configured with it.
+const digestScheme = "sha256:"
 
-func offloadOf(e contract.Event) string {
+func dataRef(e contract.Event) string {
 	if !e.Offloaded() {
 		return ""
 	}
-	return offloadScheme + hex.EncodeToString(e.BodyDigest[:])
+	return digestScheme + hex.EncodeToString(e.BodyDigest[:])
 }
 
-// decode is the inverse of encode. Of a record that is no event its error is *contract.DamagedError.
+// decode is the inverse of encode. Its error for a record that is no event is
+// *contract.DamagedError.
 func decode(record *kgo.Record) (contract.Recorded, error) {
 	h := make(headers, len(record.Headers))
 	for _, header := range record.Headers {
@@ -100,16 +103,18 @@ func decode(record *kgo.Record) (contract.Recorded, error) {
 	at := contract.Position{Partition: record.Partition, Offset: record.Offset}
 	r, err := h.event()
 	if err != nil {
-		return r, &contract.DamagedError{Position: at, What: fmt.Sprintf("this record is no event: %v", err)}
+		what := fmt.Sprintf("this record is no event: %v", err)
+		return r, &contract.DamagedError{Position: at, What: what}
 	}
-	r.Stream, r.Data = string(record.Key), slices.Clip(record.Value) // the bytes behind belong to the next record
+	r.Stream = string(record.Key)
+	r.Data = slices.Clip(record.Value) // the bytes after it belong to the next record
 	r.Position = at
 	return r, nil
 }
 
 type headers map[string]string
 
-// event reads every attribute, and keeps the first error.
+// event parses every attribute, and returns the first error.
 func (h headers) event() (r contract.Recorded, err error) {
 	read := func(name string, parse func(string) error) {
 		if text := h[name]; err == nil {
@@ -127,20 +132,28 @@ func (h headers) event() (r contract.Recorded, err error) {
 		})
 	}
 	r.Event = contract.Event{
-		Type: h["ce_type"], Actor: h["ce_actor"], Approver: h["ce_approver"], Reason: h["ce_reason"],
-		Source: h["ce_source"], Traceparent: h["ce_traceparent"],
+		Type: h["ce_type"], Actor: h["ce_actor"], Approver: h["ce_approver"],
+		Reason: h["ce_reason"], Source: h["ce_source"], Traceparent: h["ce_traceparent"],
 	}
 	id("ce_id", &r.ID)
 	id("ce_corrects", &r.Corrects)
 	id("ce_correlationid", &r.Correlation)
 	id("ce_causationid", &r.Causation)
 	read("ce_schema", func(s string) (err error) { r.Schema, err = strconv.Atoi(s); return })
-	read("ce_version", func(s string) (err error) { r.Version, err = strconv.ParseInt(s, 10, 64); return })
-	read("ce_effectiveat", func(s string) (err error) { r.EffectiveAt, err = time.Parse(timeFormat, s); return })
-	read("ce_time", func(s string) (err error) { r.RecordedAt, err = time.Parse(timeFormat, s); return })
+	read("ce_version", func(s string) (err error) {
+		r.Version, err = strconv.ParseInt(s, 10, 64)
+		return
+	})
+	at := func(name string, to *time.Time) {
+		read(name, func(s string) (err error) { *to, err = time.Parse(timeFormat, s); return })
+	}
+	at("ce_effectiveat", &r.EffectiveAt)
+	at("ce_time", &r.RecordedAt)
 	read("ce_fingerprint", func(s string) error { return digest(&r.Fingerprint, s) })
 	if h["ce_dataref"] != "" {
-		read("ce_dataref", func(s string) error { return digest(&r.BodyDigest, strings.TrimPrefix(s, offloadScheme)) })
+		read("ce_dataref", func(s string) error {
+			return digest(&r.BodyDigest, strings.TrimPrefix(s, digestScheme))
+		})
 	}
 	r.Ends = h["ce_ends"] != ""
 	return r, err

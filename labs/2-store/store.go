@@ -18,45 +18,45 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// Options say which log is opened, and how.
+// Options name a log and how it is opened.
 type Options struct {
-	Brokers    []string           // host:port of some
-	Prefix     string             // of topics and transactional ids: the name of the log
-	Partitions int32              // of a log that is created now; ignored for one that exists; 0 means 1
+	Brokers    []string           // host:port of at least one broker
+	Prefix     string             // the name of the log: prefix of its topics and transactional ids
+	Partitions int32              // of a new log; ignored for an existing log; 0 means 1
 	Clock      contract.Clock     // gives recorded_at
-	Heads      contract.HeadCodec // of the compacted topic
-	Address    string             // where others reach this process; written into the log at take-over
-	Place      Placement          // which streams share a partition
-	ReadOnly   bool               // take over nothing, create nothing; Append is ErrReadOnly
-	Alone      bool               // with ReadOnly: the caller sees to it that nobody writes while this store is open
-	Timeout    time.Duration      // for the broker to answer a transaction; 0 means 15 s
+	Heads      contract.HeadCodec // encodes the heads
+	Address    string             // of this process, for others; written into the marks
+	Place      Placement          // decides which streams share a partition
+	ReadOnly   bool               // take over nothing, create nothing; Append returns ErrReadOnly
+	Alone      bool               // with ReadOnly: the caller guarantees that no process writes
+	Timeout    time.Duration      // of a transaction; 0 means 15 s
 }
 
-// A Placement says which streams share a partition: those that have one key. The zero Placement gives each stream a key of its own, its
-// name.
+// A Placement gives each stream a key. Streams with the same key share a partition. Under the zero
+// Placement the key of a stream is its name.
 type Placement struct {
-	Name string // is written into a log that is created, which never takes another
+	Name string // recorded in a new log, which then cannot be opened with another placement
 	Key  func(stream string) string
 }
 
-// ErrReadOnly is the answer to an append through a store that only reads.
-var ErrReadOnly = errors.New("the log is open for reading only")
+// ErrReadOnly is the error of Append on a read-only store.
+var ErrReadOnly = errors.New("the log is open read-only")
 
 // Store is a log on Kafka. It is safe for concurrent use.
 type Store struct {
 	opts          Options
 	events, heads string      // topics
-	client        *kgo.Client // for questions; writes go through each owner's own
+	client        *kgo.Client // for queries; each owner writes with a client of its own
 	admin         *kadm.Client
 
-	mu     sync.Mutex // held from a decision until its outcome is known, and by whoever looks into the index
+	mu     sync.Mutex // held from a decision until its outcome is known, and to read the index
 	owners []*owner   // by partition
 	index  *index
 }
 
 var _ contract.Store = (*Store)(nil)
 
-// Open opens a log, creating its topics where they are missing, and takes over its partitions.
+// Open opens a log. It creates missing topics and takes over the partitions.
 func Open(ctx context.Context, opts Options) (*Store, error) {
 	s, err := connect(opts)
 	if err != nil {
@@ -73,7 +73,10 @@ func connect(opts Options) (*Store, error) {
 	if opts.Timeout == 0 {
 		opts.Timeout = 15 * time.Second
 	}
-	s := &Store{opts: opts, events: opts.Prefix + ".events", heads: opts.Prefix + ".heads", index: newIndex()}
+	s := &Store{
+		opts: opts, index: newIndex(),
+		events: opts.Prefix + ".events", heads: opts.Prefix + ".heads",
+	}
 	client, err := s.dial()
 	if err != nil {
 		return nil, err
@@ -101,11 +104,11 @@ func (s *Store) start(ctx context.Context) error {
 	return nil
 }
 
-// dial is a client of the brokers with what all our clients have in common.
+// dial returns a client with the options that all our clients share, and more.
 func (s *Store) dial(more ...kgo.Opt) (*kgo.Client, error) {
 	common := []kgo.Opt{
 		kgo.SeedBrokers(s.opts.Brokers...),
-		kgo.MetadataMinAge(10 * time.Millisecond), // a topic that was just created must be found at once
+		kgo.MetadataMinAge(10 * time.Millisecond), // find a new topic at once
 	}
 	client, err := kgo.NewClient(append(common, more...)...)
 	if err != nil {
@@ -114,7 +117,8 @@ func (s *Store) dial(more ...kgo.Opt) (*kgo.Client, error) {
 	return client, nil
 }
 
-// Close waits for the append under way and drops the connections. Nothing is lost by not calling it.
+// Close waits for the append in flight and closes the connections. A process that ends without
+// Close loses nothing.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,19 +129,22 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// partitionOf is where a stream lives: murmur2 of its key modulo the partitions, as Kafka's own default partitioner has it. It must never
-// change for a log that exists.
+// partitionOf returns the partition of a stream: murmur2 of its key modulo the number of
+// partitions, like Kafka's default partitioner. It must never change for an existing log.
 func (s *Store) partitionOf(stream string) int32 {
 	key := stream
 	if s.opts.Place.Key != nil {
 		key = s.opts.Place.Key(stream)
 	}
-	return int32(kgo.StickyKeyPartitioner(nil).ForTopic(s.events).Partition(&kgo.Record{Key: []byte(key)}, len(s.owners)))
+	hash := kgo.StickyKeyPartitioner(nil).ForTopic(s.events)
+	return int32(hash.Partition(&kgo.Record{Key: []byte(key)}, len(s.owners)))
 }
 
-// Append puts events at the end of stream. contract.ErrFenced, and any error of the context, are mended by appending the same
-// events again.
-func (s *Store) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+// Append adds events at the end of a stream. After contract.ErrFenced, or an error of the context,
+// append the same events again.
+func (s *Store) Append(
+	ctx context.Context, stream string, expected int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
 	if s.opts.ReadOnly {
 		return nil, ErrReadOnly
 	}
@@ -146,7 +153,7 @@ func (s *Store) Append(ctx context.Context, stream string, expected int64, event
 	}
 	own := make([]contract.Event, len(events))
 	for i, e := range events {
-		e.Data = slices.Clone(e.Data) // the caller's bytes are the caller's
+		e.Data = slices.Clone(e.Data) // the caller may change its bytes
 		own[i] = e
 	}
 	s.mu.Lock()
@@ -158,10 +165,10 @@ func (s *Store) Append(ctx context.Context, stream string, expected int64, event
 	return receipts, nil
 }
 
-// validate says what makes a batch one that no store takes. The error wraps contract.ErrInvalid.
+// validate returns an error for a batch that every store refuses. It wraps contract.ErrInvalid.
 func validate(stream string, events []contract.Event) error {
 	if len(events) == 0 {
-		return fmt.Errorf("%w: a batch of nothing for stream %q", contract.ErrInvalid, stream)
+		return fmt.Errorf("%w: empty batch for stream %q", contract.ErrInvalid, stream)
 	}
 	seen := map[uuid.UUID]bool{}
 	for i, e := range events {
@@ -169,20 +176,22 @@ func validate(stream string, events []contract.Event) error {
 			return err
 		}
 		if e.Stream != stream {
-			return fmt.Errorf("%w %s: its stream is %q, and it is appended to %q", contract.ErrInvalid, e.ID, e.Stream, stream)
+			return fmt.Errorf("%w %s: its stream is %q, but it is appended to %q",
+				contract.ErrInvalid, e.ID, e.Stream, stream)
 		}
 		if seen[e.ID] {
-			return fmt.Errorf("%w %s: its id is twice in one batch", contract.ErrInvalid, e.ID)
+			return fmt.Errorf("%w %s: its id occurs twice in the batch", contract.ErrInvalid, e.ID)
 		}
 		if e.Ends && i < len(events)-1 {
-			return fmt.Errorf("%w %s: it ends stream %s, and another event follows", contract.ErrInvalid, e.ID, stream)
+			return fmt.Errorf("%w %s: it ends stream %s, but another event follows",
+				contract.ErrInvalid, e.ID, stream)
 		}
 		seen[e.ID] = true
 	}
 	return nil
 }
 
-// Find is the event with this id.
+// Find returns the event with this id.
 func (s *Store) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -196,12 +205,12 @@ func (s *Store) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, erro
 	return cloned(e), nil
 }
 
-// Stream is the events of one stream as it stands when the iteration begins.
+// Stream yields the events that a stream has when the iteration begins.
 func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
 		s.mu.Lock()
 		err := s.refresh(ctx)
-		events := s.index.streams[stream] // what is in it never changes, so it may be read without the lock
+		events := s.index.streams[stream] // its elements never change: no lock needed
 		s.mu.Unlock()
 		if err != nil {
 			yield(contract.Recorded{}, fmt.Errorf("stream %s: %w", stream, err))
@@ -215,7 +224,7 @@ func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Re
 	}
 }
 
-// refresh reads what others have written, where it is not we who write.
+// refresh reads new events of other processes into the index of a read-only store.
 func (s *Store) refresh(ctx context.Context) error {
 	if !s.opts.ReadOnly {
 		return nil
@@ -232,7 +241,8 @@ func (s *Store) refresh(ctx context.Context) error {
 	return nil
 }
 
-// copied shares no bytes with e: what is recorded never changes, whatever callers do to theirs.
+// cloned returns e with its own copy of the data: a caller may change the copy, but recorded events
+// never change.
 func cloned(e contract.Recorded) contract.Recorded {
 	e.Data = slices.Clone(e.Data)
 	return e

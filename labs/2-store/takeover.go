@@ -6,13 +6,17 @@ import (
 	"example.com/blotter/labs/kit/check"
 )
 
-// takeOver makes us the partition's only writer, lets the index know all that is in it, and sets o.producer (L2.I9). It is called when the store
-// opens, and again whenever the place was lost. After an error the owner is without a place.
+// takeOver makes this process the only writer of the partition, reads the whole partition into the
+// index, and sets o.producer (L2.I9). It is called when the store opens, and again whenever
+// ownership was lost. After an error o.producer is nil.
 //
-// Exercise 2. You have newProducer and producer.fence (producer.go), o.marks (mark.go), producer.transact (exercise 3), o.catchUp (owner.go) and
-// o.repairHeads (exercise 4), which you call last. A record's Offset is filled in once it is produced.
+// Exercise 2. Use newProducer and producer.fence (producer.go), o.marks (mark.go),
+// producer.transact (exercise 3), o.catchUp (owner.go) and, as the last step, o.repairHeads
+// (exercise 4). transact fills in the Offset of each record.
 func (o *owner) takeOver(ctx context.Context) error {
 	return check.TODO("L2.takeover")
 }
 
-var _, _, _, _, _ = (*Store).newProducer, (*producer).fence, (*owner).marks, (*owner).catchUp, (*owner).repairHeads // given: take this line away when you use them
+// These are provided or exercises. Remove this line when you use them.
+var _, _, _, _, _ = (*Store).newProducer, (*producer).fence, (*owner).marks, (*owner).catchUp,
+	(*owner).repairHeads

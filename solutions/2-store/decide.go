@@ -1,6 +1,6 @@
-// Package store holds the decision that the adapters of Lab 2 share: what an append returns and
-// writes. It is pure. An adapter calls it where no other writer can change the log: under its lock,
-// in its transaction, or as the only owner of the partition.
+// Package store holds the decision that the adapters of Lab 2 share: it answers an append, and says
+// whether to write. It is pure. An adapter calls it where no other writer can change the log: under
+// its lock, in its transaction, or as the only owner of the partition.
 package store
 
 import (

@@ -53,7 +53,7 @@ const prefix = 5
 
 // Wrap returns a store that offloads bodies of more than limit bytes into blobs, and appends the
 // other bodies to the log. Bodies that the log cannot hold (contract.MaxData) are offloaded
-// whatever the limit is.
+// under any limit.
 func Wrap(log contract.Store, blobs contract.Blobs, limit int) *Store {
 	return &Store{log, blobs, min(limit, contract.MaxData-prefix)}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/2-store/kafkatest"
+	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
 	decision "example.com/blotter/solutions/2-store"
 	"example.com/blotter/solutions/2-store/kafka"
@@ -16,20 +17,40 @@ import (
 	store "example.com/blotter/solutions/2-store/plain"
 )
 
-// Another right answer, built quite differently: owners of a consumer group, groups of appends in one transaction, an index file beside
-// each owner, a decision that asks an interface. (The stores that are not on Kafka pass what every store must: see memory_test.go and
-// store_test.go of memory and postgres.)
-func TestTheStoreOfTheProgramHasFullMarks(t *testing.T) {
+// The reference gets full marks, and each check must have called it: a check that did not call the
+// answer tested nothing.
+func TestReferenceHasFullMarks(t *testing.T) {
 	t.Parallel()
-	for _, unwritten := range []int{0, 2} { // the index in memory, and in a file that is written often
+	fullMarks(t, answer(t))
+}
+
+func fullMarks(t *testing.T, f kafkatest.Fixture) {
+	t.Helper()
+	s := kafkatest.Suite(f)
+	require.NotEmpty(t, s.Checks)
+	for _, v := range check.JudgeAll(t.Context(), s) {
+		require.Equal(t, check.Passed, v.Outcome, v.Text)
+		require.Positive(t, v.Check.Points, v.Check.ID)
+		require.Positive(t, v.Answers, "%s did not call the answer", v.Check.ID)
+	}
+}
+
+// Another correct answer with a different design: owners from a consumer group, several appends in
+// one transaction, an index file for each owner, a decision over an interface. The tests of memory
+// and postgres show that stores without Kafka pass the checks for every store.
+func TestKafkaStoreHasFullMarks(t *testing.T) {
+	t.Parallel()
+	// index in memory; index in a file that is written often
+	for _, unwritten := range []int{0, 2} {
 		f, dir := answer(t), ""
 		if unwritten > 0 {
 			dir = t.TempDir()
 		}
 		f.Open = func(ctx context.Context, o kafkatest.Options) (kafkatest.Store, error) {
 			return kafka.Open(ctx, kafka.Options{
-				Brokers: o.Brokers, Prefix: o.Prefix, Partitions: o.Partitions, Clock: o.Clock, Heads: o.Heads, Address: o.Address, Timeout: o.Timeout,
-				Dir: dir, Unwritten: unwritten,
+				Brokers: o.Brokers, Prefix: o.Prefix, Partitions: o.Partitions, Clock: o.Clock,
+				Heads: o.Heads, Address: o.Address, Timeout: o.Timeout, Dir: dir,
+				Unwritten: unwritten,
 			})
 		}
 		f.Decide, f.Assigned = decideByInterface, true
@@ -40,7 +61,7 @@ func TestTheStoreOfTheProgramHasFullMarks(t *testing.T) {
 	}
 }
 
-// known is what a decision asks, of what a check knows.
+// known adapts the arguments of a decision check to the interface of the decision.
 type known struct {
 	find func(uuid.UUID) (contract.Recorded, bool)
 	last contract.Recorded
@@ -50,33 +71,44 @@ func (k known) Version(string) (int64, bool) { return k.last.Version, k.last.End
 
 func (k known) Outcome(id uuid.UUID) (decision.Outcome, bool) {
 	e, ok := k.find(id)
-	return decision.Outcome{Stream: e.Stream, Digest: e.ContentDigest(), Receipt: contract.Receipt{Version: e.Version, RecordedAt: e.RecordedAt}}, ok
+	receipt := contract.Receipt{Version: e.Version, RecordedAt: e.RecordedAt}
+	return decision.Outcome{Stream: e.Stream, Digest: e.ContentDigest(), Receipt: receipt}, ok
 }
 
-func decideByInterface(find func(uuid.UUID) (contract.Recorded, bool), last contract.Recorded, expected int64, events []contract.Event) ([]contract.Receipt, error) {
+func decideByInterface(
+	find func(uuid.UUID) (contract.Recorded, bool), last contract.Recorded,
+	expected int64, events []contract.Event,
+) ([]contract.Receipt, error) {
 	return decision.Decide(known{find, last}, events[0].Stream, expected, events)
 }
 
-// Either opens the other's log, and knows all that is in it.
-func TestTheStoreOfTheProgramAndThePlainOneShareTheirLogs(t *testing.T) {
+// The plain store and the Kafka store open logs of each other, and find every event in them.
+func TestPlainAndKafkaStoreShareLogs(t *testing.T) {
 	t.Parallel()
 	f := answer(t)
 	noon := func(context.Context) time.Time { return time.Date(2025, 3, 30, 12, 0, 0, 0, time.UTC) }
 	plain := func() (kafkatest.Store, error) {
-		return store.Open(t.Context(), store.Options{Brokers: f.Brokers, Prefix: f.Prefix, Partitions: 3, Clock: noon, Heads: noHeads{}})
+		return store.Open(t.Context(), store.Options{
+			Brokers: f.Brokers, Prefix: f.Prefix, Partitions: 3, Clock: noon, Heads: noHeads{},
+		})
 	}
 	large := func() (kafkatest.Store, error) {
-		return kafka.Open(t.Context(), kafka.Options{Brokers: f.Brokers, Prefix: f.Prefix, Partitions: 3, Clock: noon, Heads: noHeads{}, Address: "127.0.0.1:7000"})
+		return kafka.Open(t.Context(), kafka.Options{
+			Brokers: f.Brokers, Prefix: f.Prefix, Partitions: 3, Clock: noon, Heads: noHeads{},
+			Address: "127.0.0.1:7000",
+		})
 	}
 	var before []contract.Recorded
 	for turn, open := range []func() (kafkatest.Store, error){plain, large, plain, large} {
 		s, err := open()
 		require.NoError(t, err)
-		require.Equal(t, before, whole(t, s), "what the one before left")
-		for i, stream := range []string{"trade/UTI-1", "trade/UTI-2", "trade/UTI-3", "trade/UTI-4"} {
+		require.Equal(t, before, allEvents(t, s), "events of the store before")
+		for i, stream := range streams {
 			e := contract.Event{
-				ID: uuid.UUID{byte(turn + 1), byte(i + 1)}, Stream: stream, Type: "trade.amended", Schema: 1, EffectiveAt: noon(nil),
-				Actor: "desk-7", Reason: "agreed", Source: "test", Data: []byte{0, 0, 0, 0, 7, byte(turn)}, Corrects: uuid.UUID{byte(i)},
+				ID: uuid.UUID{byte(turn + 1), byte(i + 1)}, Stream: stream, Type: "trade.amended",
+				Schema: 1, EffectiveAt: noon(nil), Actor: "desk-7", Reason: "agreed",
+				Source: "test",
+				Data:   []byte{0, 0, 0, 0, 7, byte(turn)}, Corrects: uuid.UUID{byte(i)},
 			}
 			if i == 3 {
 				e.Data, e.BodyDigest, e.Ends = e.Data[:5], [32]byte{1}, turn == 3
@@ -85,16 +117,18 @@ func TestTheStoreOfTheProgramAndThePlainOneShareTheirLogs(t *testing.T) {
 			require.NoError(t, err)
 			require.EqualValues(t, turn+1, receipts[0].Version)
 		}
-		before = whole(t, s)
+		before = allEvents(t, s)
 		require.NoError(t, s.Close())
 	}
 	require.Len(t, before, 16)
 }
 
-// whole is what a store says of the four streams.
-func whole(t *testing.T, s contract.Store) []contract.Recorded {
+var streams = []string{"trade/UTI-1", "trade/UTI-2", "trade/UTI-3", "trade/UTI-4"}
+
+// allEvents returns the events of the four streams.
+func allEvents(t *testing.T, s contract.Store) []contract.Recorded {
 	var all []contract.Recorded
-	for _, stream := range []string{"trade/UTI-1", "trade/UTI-2", "trade/UTI-3", "trade/UTI-4"} {
+	for _, stream := range streams {
 		for e, err := range s.Stream(t.Context(), stream) {
 			require.NoError(t, err)
 			all = append(all, e)

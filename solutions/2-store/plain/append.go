@@ -8,9 +8,11 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// append decides and writes, under the store's lock, so that nothing comes between the two. Events and the head of their stream go in
-// with one transaction.
-func (o *owner) append(ctx context.Context, stream string, expected int64, events []contract.Event) ([]contract.Receipt, error) {
+// append decides and writes under the store's lock, so that no other append comes between the two.
+// One transaction holds the events and the head of their stream.
+func (o *owner) append(
+	ctx context.Context, stream string, expected int64, events []contract.Event,
+) ([]contract.Receipt, error) {
 	for ctx.Err() == nil {
 		if o.producer == nil {
 			if err := o.takeOver(ctx); err != nil {
@@ -33,8 +35,10 @@ func (o *owner) append(ctx context.Context, stream string, expected int64, event
 	return nil, ctx.Err()
 }
 
-// stamped is the events with the versions and times that they are to have (L2.I1, L2.I8).
-func (o *owner) stamp(ctx context.Context, stream string, events []contract.Event) []contract.Recorded {
+// stamp gives the events their versions and times (L2.I1, L2.I8).
+func (o *owner) stamp(
+	ctx context.Context, stream string, events []contract.Event,
+) []contract.Recorded {
 	version, last := o.s.index.last(stream).Version, o.last
 	recorded := make([]contract.Recorded, len(events))
 	for i, e := range events {
@@ -57,12 +61,13 @@ func (o *owner) write(ctx context.Context, recorded []contract.Recorded) error {
 		return err
 	}
 	for i := range recorded {
-		recorded[i].Position = contract.Position{Partition: o.partition, Offset: records[i].Offset}
+		position := contract.Position{Partition: o.partition, Offset: records[i].Offset}
+		recorded[i].Position = position
 	}
 	return nil
 }
 
-// seen lets the index know what is committed, and gives its receipts.
+// indexBatch adds committed events to the index, and returns their receipts.
 func (o *owner) indexBatch(recorded []contract.Recorded) ([]contract.Receipt, error) {
 	var receipts []contract.Receipt
 	for _, e := range recorded {
@@ -74,15 +79,17 @@ func (o *owner) indexBatch(recorded []contract.Recorded) ([]contract.Receipt, er
 	return receipts, nil
 }
 
-// resolve finds out what became of a transaction that failed with cause. It gives nil once the index knows, so that the append can be
-// decided anew: what landed is then a retry, and gets its receipts. Otherwise it gives what the caller is to be told.
+// resolve finds the outcome of a transaction that failed with cause. It returns nil after the index
+// has that outcome. The append is then decided again: if its events landed, it is a retry, and gets
+// their receipts. Otherwise resolve returns the error for the caller.
 func (o *owner) resolve(ctx context.Context, cause error) error {
 	o.leave()
 	switch {
 	case errors.Is(cause, errUnconfirmed):
-		// Fencing decides it: what has not landed by then never will. So the log up to our mark has the answer.
+		// The fence of the take-over makes the outcome final: a transaction that has not landed by
+		// then never will. So the log up to our mark has the answer.
 		if err := o.takeOver(ctx); err != nil {
-			return fmt.Errorf("%w; asking the log: %w", cause, err)
+			return fmt.Errorf("%w; read the log for its outcome: %w", cause, err)
 		}
 		return nil
 	case isFenced(cause):

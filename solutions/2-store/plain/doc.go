@@ -1,21 +1,24 @@
 // Package store is Lab 2: an append-only log on Kafka. labs/2-store/README.md is its guide.
 //
-//	<prefix>.events   every event, for ever: delete policy, no retention; key = stream, headers = attributes, value = data
-//	<prefix>.heads    where each stream stands: compacted; key = stream
+//	<prefix>.events   every event, for ever: delete policy, no retention;
+//	                  key = stream, headers = attributes, value = data
+//	<prefix>.heads    the head of each stream: compacted; key = stream
 //
-// Both have the same partitions, and a stream lives in the one its name hashes to. One process owns all of them. It keeps in memory
-// what it must find, and makes that anew from the log when it starts; it does one append at a time, each in a transaction of its
-// own. That is as simple as a store can be that is right. What is faster, larger or shared is in solutions/2-store/kafka, on the
-// same topics: either opens the other's log.
+// Both topics have the same number of partitions. The hash of a stream's name gives its partition.
+// One process owns all partitions. It keeps an index of the whole log in memory, and rebuilds it
+// from the log when it starts. It does one append at a time, each in a transaction of its own. This
+// is the simplest store that is correct. solutions/2-store/kafka is faster, needs less memory and
+// can be shared by processes. It uses the same topics: either store opens a log of the other.
 //
-// An append that fails, and what its caller is told:
+// The outcomes of an append, and the answer to its caller:
 //
-//	what happened                    recorded   caller is told
-//	refused by Decide                no         why
-//	produce fails                    no         the error; the next owner's fence aborts it
+//	event                            recorded   the caller gets
+//	refused by Decide                no         the reason
+//	produce fails                    no         the error; the next fence aborts the events
 //	produce fails, fenced            no         contract.ErrFenced
 //	commit acknowledged              yes        receipts
-//	commit unanswered, landed        yes        receipts, after the log was asked
-//	commit unanswered, not landed    no         it is done again, behind a fence that the first cannot pass
-//	crash                            ?          nothing: the same events again give the answer
+//	commit unanswered, landed        yes        receipts, after the store has read the log
+//	commit unanswered, not landed    no         receipts: the store fences, so that the first
+//	                                            transaction can never commit, and writes again
+//	crash                            ?          nothing: the same events again get the answer
 package store

@@ -6,8 +6,8 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// End is the cursor behind all that is committed: the last stable offset of each partition, below which every transaction is
-// decided.
+// End returns the cursor after every committed event: the last stable offset of each partition.
+// Every transaction below it is committed or aborted.
 func (s *Store) End(ctx context.Context) (contract.Cursor, error) {
 	offsets, err := s.admin.ListCommittedOffsets(ctx, s.events)
 	return s.cursor(offsets, err)

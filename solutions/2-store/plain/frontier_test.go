@@ -15,25 +15,37 @@ import (
 	store "example.com/blotter/solutions/2-store/plain"
 )
 
-// Whoever has the place may have stamped an append that is not committed yet, and an owner who lost it cannot see that.
-func TestAnOwnerThatLostItsPlaceTellsNoFrontierByTheClock(t *testing.T) {
+// An owner that lost the partition must not take its frontier from the clock. The new owner may
+// have an append in flight whose time is set already, and the old owner cannot see that append.
+func TestFrontierOfAFencedOwner(t *testing.T) {
 	t.Parallel()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	start := time.Date(2025, 3, 30, 12, 0, 0, 0, time.UTC)
 	var seconds atomic.Int64
-	clock := func(context.Context) time.Time { return start.Add(time.Duration(seconds.Load()) * time.Second) }
+	clock := func(context.Context) time.Time {
+		return start.Add(time.Duration(seconds.Load()) * time.Second)
+	}
 	open := func() *store.Store {
-		s, err := store.Open(t.Context(), store.Options{Brokers: cluster.ListenAddrs(), Prefix: "log", Heads: noHeads{}, Clock: clock})
+		s, err := store.Open(
+			t.Context(),
+			store.Options{
+				Brokers: cluster.ListenAddrs(),
+				Prefix:  "log",
+				Heads:   noHeads{},
+				Clock:   clock,
+			},
+		)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		return s
 	}
 	appendTo := func(s *store.Store, expected int64) ([]contract.Receipt, error) {
 		return s.Append(t.Context(), "UTI-1", expected, contract.Event{
-			ID: uuid.UUID{byte(expected + 1)}, Stream: "UTI-1", Type: "trade.amended", Schema: 1, EffectiveAt: start,
-			Actor: "desk-7", Reason: "agreed", Source: "test", Data: make([]byte, 5),
+			ID: uuid.UUID{byte(expected + 1)}, Stream: "UTI-1", Type: "trade.amended", Schema: 1,
+			EffectiveAt: start,
+			Actor:       "desk-7", Reason: "agreed", Source: "test", Data: make([]byte, 5),
 		})
 	}
 	before := open()
@@ -65,7 +77,7 @@ func TestAnOwnerThatLostItsPlaceTellsNoFrontierByTheClock(t *testing.T) {
 	select {
 	case <-committing:
 	case err := <-appended:
-		require.Fail(t, "appended without a commit", "%v", err)
+		require.Fail(t, "append returned before its commit", "%v", err)
 	}
 	seconds.Store(2)
 	frontier, err := before.Frontier(t.Context())
@@ -73,12 +85,13 @@ func TestAnOwnerThatLostItsPlaceTellsNoFrontierByTheClock(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, <-appended)
 	at := receipts[0].RecordedAt
-	require.True(t, at.After(frontier), "recorded at %s, after the frontier was %s", at, frontier)
+	require.True(t, at.After(frontier), "recorded at %s, but the frontier was %s", at, frontier)
 
 	_, err = appendTo(before, 2)
 	require.NoError(t, err)
 	seconds.Store(3)
 	frontier, err = before.Frontier(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, start.Add(3*time.Second-time.Microsecond), frontier, "with its place again")
+	require.Equal(t, start.Add(3*time.Second-time.Microsecond), frontier, "after the owner has "+
+		"taken over again")
 }

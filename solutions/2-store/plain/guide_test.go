@@ -31,8 +31,9 @@ func guide(t *testing.T) string {
 	return string(text)
 }
 
-// The guide's table of checks is written by: go test ./solutions/2-store/plain -run Guide -update
-func TestTheGuideListsEveryCheckAndRule(t *testing.T) {
+// The guide lists every check and every invariant that a check tests. To rewrite its table of
+// checks: go test ./solutions/2-store/plain -run Guide -update
+func TestGuideListsEveryCheckAndInvariant(t *testing.T) {
 	t.Parallel()
 	text := guide(t)
 	const head = "| check | points | |\n|---|---|---|\n"
@@ -60,12 +61,12 @@ func TestTheGuideListsEveryCheckAndRule(t *testing.T) {
 		stated += string(text)
 	}
 	for _, rule := range regexp.MustCompile(`\| (L\d\.I\d+) \|`).FindAllStringSubmatch(before, -1) {
-		require.Contains(t, stated, "//\t"+rule[1]+" ", "the contract states %s", rule[1])
+		require.Contains(t, stated, "//\t"+rule[1]+" ", "the contract must state %s", rule[1])
 	}
 }
 
-// The guide's exercises name every check once or more, and what they name exists: operations, files, commands, links.
-func TestTheCommandsAndLinksOfTheGuide(t *testing.T) {
+// The checks, files, commands and links that the guide names exist.
+func TestGuideNamesExistingThings(t *testing.T) {
 	t.Parallel()
 	text := guide(t)
 	makefile, err := os.ReadFile("../../../Makefile")
@@ -78,7 +79,8 @@ func TestTheCommandsAndLinksOfTheGuide(t *testing.T) {
 		require.True(t, listed(suite, m[1]), m[0])
 	}
 	_, exercises, _ := strings.Cut(text, "## 6.")
-	for _, m := range regexp.MustCompile("\\(`(\\w+\\.go)`; (L2[^)]*)\\)").FindAllStringSubmatch(exercises, -1) {
+	exercise := regexp.MustCompile("\\(`(\\w+\\.go)`; (L2[^)]*)\\)")
+	for _, m := range exercise.FindAllStringSubmatch(exercises, -1) {
 		_, err := os.Stat("../../../labs/2-store/" + m[1])
 		require.NoError(t, err)
 		for _, id := range regexp.MustCompile(`L2\.\d+`).FindAllString(m[2], -1) {
@@ -104,7 +106,7 @@ func listed(s check.Suite, id string) bool {
 	return false
 }
 
-// The transcript of the guide is what Postgres says, session by session. Run it with -v to see it.
+// Postgres answers as the transcript in the guide says. With -v the test prints the transcript.
 func TestTheFeedThatSkips(t *testing.T) {
 	t.Parallel()
 	dsn, _ := stacktest.Schema(t)
@@ -113,25 +115,25 @@ func TestTheFeedThatSkips(t *testing.T) {
 	_, transcript, _ := strings.Cut(guide(t), "```\nA=# CREATE")
 	transcript, _, _ = strings.Cut("A=# CREATE"+transcript, "```")
 	for _, line := range strings.Split(strings.TrimSpace(transcript), "\n") {
-		who, sql, command := strings.Cut(line, "=# ")
+		name, sql, command := strings.Cut(line, "=# ")
 		if !command {
 			continue
 		}
-		if sessions[who] == nil {
+		if sessions[name] == nil {
 			conn, err := pgx.Connect(t.Context(), dsn)
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = conn.Close(context.Background()) })
-			sessions[who] = conn
+			sessions[name] = conn
 		}
 		said = append(said, line)
-		said = append(said, answers(t, sessions[who], sql)...)
+		said = append(said, answers(t, sessions[name], sql)...)
 	}
 	require.Len(t, sessions, 3)
 	t.Log("\n" + strings.Join(said, "\n"))
 	require.Equal(t, strings.TrimRight(transcript, "\n"), strings.Join(said, "\n"))
 }
 
-// answers is what a session prints of a statement's rows.
+// answers returns the rows of a statement as a session prints them.
 func answers(t *testing.T, conn *pgx.Conn, sql string) []string {
 	rows, err := conn.Query(t.Context(), sql)
 	require.NoError(t, err)
@@ -152,15 +154,16 @@ func answers(t *testing.T, conn *pgx.Conn, sql string) []string {
 	return lines
 }
 
-// The picture of a partition is one of a partition.
-func TestThePartitionInTheGuideIsSuchAPartition(t *testing.T) {
+// The picture of a partition in the guide is that of a real partition.
+func TestGuideShowsARealPartition(t *testing.T) {
 	t.Parallel()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	open := func() *store.Store {
 		s, err := store.Open(t.Context(), store.Options{
-			Brokers: cluster.ListenAddrs(), Prefix: "log", Heads: noHeads{}, Clock: func(context.Context) time.Time { return time.Unix(1, 0) },
+			Brokers: cluster.ListenAddrs(), Prefix: "log", Heads: noHeads{},
+			Clock: func(context.Context) time.Time { return time.Unix(1, 0) },
 		})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
@@ -168,23 +171,30 @@ func TestThePartitionInTheGuideIsSuchAPartition(t *testing.T) {
 	}
 	event := func(n byte) contract.Event {
 		return contract.Event{
-			ID: uuid.UUID{n}, Stream: "UTI-1", Type: "trade.amended", Schema: 1, EffectiveAt: time.Unix(1, 0),
-			Actor: "desk-7", Reason: "agreed", Source: "guide", Data: make([]byte, 5),
+			ID: uuid.UUID{n}, Stream: "UTI-1", Type: "trade.amended", Schema: 1,
+			EffectiveAt: time.Unix(1, 0),
+			Actor:       "desk-7", Reason: "agreed", Source: "guide", Data: make([]byte, 5),
 		}
 	}
 	s := open()
 	_, err = s.Append(t.Context(), "UTI-1", 0, event(1), event(2))
 	require.NoError(t, err)
-	dead, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.TransactionalID("log.0"))
+	dead, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...),
+		kgo.TransactionalID("log.0"))
 	require.NoError(t, err)
 	defer dead.Close()
 	require.NoError(t, dead.BeginTransaction())
-	third := &kgo.Record{Topic: "log.events", Key: []byte("UTI-1"), Headers: []kgo.RecordHeader{{Key: "ce_version", Value: []byte("3")}}}
+	third := &kgo.Record{
+		Topic:   "log.events",
+		Key:     []byte("UTI-1"),
+		Headers: []kgo.RecordHeader{{Key: "ce_version", Value: []byte("3")}},
+	}
 	require.NoError(t, dead.ProduceSync(t.Context(), third).FirstErr())
 	_, err = open().Append(t.Context(), "UTI-1", 2, event(3))
 	require.NoError(t, err)
 
-	all, seen := records(t, cluster, kgo.ReadUncommitted()), records(t, cluster, kgo.ReadCommitted())
+	all, seen := records(t, cluster, kgo.ReadUncommitted()), records(t, cluster,
+		kgo.ReadCommitted())
 	picture := "offset  record               read committed shows it\n"
 	for offset := range int64(11) {
 		shown := ""
@@ -195,16 +205,21 @@ func TestThePartitionInTheGuideIsSuchAPartition(t *testing.T) {
 		default:
 			shown = "no"
 		}
-		picture += strings.TrimRight(fmt.Sprintf("%-7d %-20s %s", offset, all[offset], shown), " ") + "\n"
+		picture += strings.TrimRight(fmt.Sprintf("%-7d %-20s %s", offset, all[offset], shown),
+			" ") + "\n"
 	}
 	require.Contains(t, guide(t), "```\n"+picture+"```\n", picture)
 }
 
-// records is what each offset of the only partition holds.
+// records describes the record at each offset of the only partition.
 func records(t *testing.T, cluster *kfake.Cluster, level kgo.IsolationLevel) map[int64]string {
 	client, err := kgo.NewClient(
-		kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.FetchIsolationLevel(level), kgo.KeepControlRecords(),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"log.events": {0: kgo.NewOffset().AtStart()}}),
+		kgo.SeedBrokers(cluster.ListenAddrs()...),
+		kgo.FetchIsolationLevel(level),
+		kgo.KeepControlRecords(),
+		kgo.ConsumePartitions(
+			map[string]map[int32]kgo.Offset{"log.events": {0: kgo.NewOffset().AtStart()}},
+		),
 	)
 	require.NoError(t, err)
 	defer client.Close()
@@ -213,14 +228,14 @@ func records(t *testing.T, cluster *kfake.Cluster, level kgo.IsolationLevel) map
 		fetches := client.PollFetches(t.Context())
 		require.NoError(t, fetches.Err())
 		for _, r := range fetches.Records() {
-			found[r.Offset] = what(r)
+			found[r.Offset] = describe(r)
 		}
 	}
 	return found
 }
 
-func what(r *kgo.Record) string {
-	if r.Attrs.IsControl() { // the key is a version and a type, two bytes each: 0 aborts, 1 commits
+func describe(r *kgo.Record) string {
+	if r.Attrs.IsControl() { // the key is a version and a type of two bytes each
 		return map[byte]string{0: "abort", 1: "commit"}[r.Key[3]]
 	}
 	for _, h := range r.Headers {
@@ -231,7 +246,7 @@ func what(r *kgo.Record) string {
 	return "mark"
 }
 
-// noHeads is enough where nobody reads heads.
+// noHeads is a codec for tests that do not read heads.
 type noHeads struct{}
 
 func (noHeads) EncodeHead(context.Context, contract.Head) ([]byte, error) { return []byte{}, nil }

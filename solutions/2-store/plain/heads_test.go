@@ -11,18 +11,20 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// The offset of the events' mark, say, taken for that of the heads' mark: who waits for such a record waits for ever.
-func TestHeadsAreNotReadPastTheirEnd(t *testing.T) {
+// A caller may pass an offset of the wrong topic, such as that of the mark in the topic of events.
+// The topic of heads may never have a record there, so readHeads must not wait for it.
+func TestReadHeadsRefusesOffsetPastEnd(t *testing.T) {
 	t.Parallel()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	s, err := Open(t.Context(), Options{
-		Brokers: cluster.ListenAddrs(), Prefix: "log", Heads: noHeads{}, Clock: func(context.Context) time.Time { return time.Unix(1, 0) },
+		Brokers: cluster.ListenAddrs(), Prefix: "log", Heads: noHeads{},
+		Clock: func(context.Context) time.Time { return time.Unix(1, 0) },
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	_, err = s.owners[0].readHeads(t.Context(), 2) // the mark and the record that commits it
+	_, err = s.owners[0].readHeads(t.Context(), 2) // the mark and its commit record
 	require.NoError(t, err)
 	_, err = s.owners[0].readHeads(t.Context(), 3)
 	require.EqualError(t, err, "read log.heads up to 3: it ends at 2")

@@ -17,7 +17,8 @@ func answer(t testing.TB) kafkatest.Fixture {
 	return kafkatest.Fixture{
 		Open: func(ctx context.Context, o kafkatest.Options) (kafkatest.Store, error) {
 			return store.Open(ctx, store.Options{
-				Brokers: o.Brokers, Prefix: o.Prefix, Partitions: o.Partitions, Clock: o.Clock, Heads: o.Heads, Address: o.Address, Timeout: o.Timeout,
+				Brokers: o.Brokers, Prefix: o.Prefix, Partitions: o.Partitions, Clock: o.Clock,
+				Heads: o.Heads, Address: o.Address, Timeout: o.Timeout,
 			})
 		},
 		Decide: store.Decide,

@@ -8,12 +8,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// A mark is the record by which an owner says that it took a partition over, in both topics. Readers pass over it. The first mark of a
-// partition is the first record there is, and says how the log was created.
-const markerType = "blotter.owner"
+// markType is the type of an owner mark: the record that an owner writes to both topics when it
+// takes over a partition. Readers skip it. The first record of a partition is its first mark, which
+// says how the log was created.
+const markType = "blotter.owner"
 
-// A layout is what says in which partition a stream is. A log whose layout changed would not find its streams, and begin them again
-// elsewhere.
+// A layout determines the partition of each stream. A log whose layout changed would not find its
+// streams, and would begin them again in other partitions.
 type layout struct {
 	Placement  string
 	Partitions int
@@ -25,17 +26,18 @@ func (l layout) String() string {
 
 func (s *Store) layout() layout { return layout{s.opts.Place.Name, len(s.owners)} }
 
-// marks are the records of an owner that takes over, one for each topic.
+// marks returns the marks of an owner that takes over, one for each topic.
 func (o *owner) marks() (events, heads *kgo.Record) {
 	l := o.s.layout()
+	address := []byte(o.s.opts.Address)
 	mark := func(topic string) *kgo.Record {
 		return &kgo.Record{
-			Topic: topic, Partition: o.partition, Key: []byte(markerType), Value: []byte(o.s.opts.Address),
+			Topic: topic, Partition: o.partition, Key: []byte(markType), Value: address,
 			Headers: []kgo.RecordHeader{
 				{Key: "ce_specversion", Value: []byte(specVersion)},
 				{Key: "ce_id", Value: []byte(uuid.NewString())},
-				{Key: "ce_source", Value: []byte(o.s.opts.Address)},
-				{Key: "ce_type", Value: []byte(markerType)},
+				{Key: "ce_source", Value: address},
+				{Key: "ce_type", Value: []byte(markType)},
 				{Key: "ce_placement", Value: []byte(l.Placement)},
 				{Key: "ce_partitions", Value: []byte(strconv.Itoa(l.Partitions))},
 				{Key: "content-type", Value: []byte("text/plain")},
@@ -45,17 +47,17 @@ func (o *owner) marks() (events, heads *kgo.Record) {
 	return mark(o.s.events), mark(o.s.heads)
 }
 
-// parseMark is what a mark says; false if the record is none.
-func parseMark(record *kgo.Record) (l layout, marked bool) {
+// parseMark returns the layout in a mark. It reports whether the record is a mark.
+func parseMark(record *kgo.Record) (l layout, isMark bool) {
 	for _, h := range record.Headers {
 		switch h.Key {
 		case "ce_type":
-			marked = string(h.Value) == markerType
+			isMark = string(h.Value) == markType
 		case "ce_placement":
 			l.Placement = string(h.Value)
 		case "ce_partitions":
-			l.Partitions, _ = strconv.Atoi(string(h.Value)) // what is no number is not the number of ours either
+			l.Partitions, _ = strconv.Atoi(string(h.Value)) // 0 if it is no number: no log has 0
 		}
 	}
-	return l, marked
+	return l, isMark
 }

@@ -11,16 +11,16 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// An owner writes one partition of both topics. It is used under the store's lock.
+// An owner writes one partition of both topics. Its callers hold the store's lock.
 type owner struct {
 	s         *Store
 	partition int32
-	producer  *producer // nil without a place: the partition is to be taken over before the next append
-	next      int64     // the first offset of the events that the index does not know
-	last      time.Time // nothing more is stamped at or before it
+	producer  *producer // nil if we do not own the partition: take over before the next append
+	next      int64     // the first offset of the events that the index does not have
+	last      time.Time // every later event gets a time after it
 }
 
-// leave gives the place up. Our index stays: what is committed does not change.
+// leave gives up the partition. The index stays, because committed events never change.
 func (o *owner) leave() {
 	if o.producer != nil {
 		o.producer.close()
@@ -28,17 +28,20 @@ func (o *owner) leave() {
 	}
 }
 
-// catchUp has the index know all events of the partition before the offset. A log that was created with another layout is refused.
+// catchUp reads the events of the partition before an offset into the index. It refuses a log that
+// was created with another layout.
 func (o *owner) catchUp(ctx context.Context, to int64) error {
-	first := o.next == 0 // the first of all records is the first owner's mark
+	first := o.next == 0 // the first record of a partition is the mark of its first owner
 	var bad error
-	err := o.s.scan(ctx, o.s.events, map[int32]int64{o.partition: o.next}, map[int32]int64{o.partition: to}, func(record *kgo.Record) bool {
-		was, marked := parseMark(record)
+	from, until := map[int32]int64{o.partition: o.next}, map[int32]int64{o.partition: to}
+	err := o.s.scan(ctx, o.s.events, from, until, func(record *kgo.Record) bool {
+		created, isMark := parseMark(record)
 		switch {
-		case !marked:
+		case !isMark:
 			bad = o.indexRecord(record)
-		case first && was != o.s.layout():
-			bad = fmt.Errorf("%w: it was created with %s, and there are %s", ErrUnfit, was, o.s.layout())
+		case first && created != o.s.layout():
+			bad = fmt.Errorf("%w: the log was created with %s, not with %s",
+				ErrUnfit, created, o.s.layout())
 		}
 		first = false
 		return bad == nil
@@ -54,7 +57,7 @@ func (o *owner) indexRecord(record *kgo.Record) error {
 	return o.indexEvent(e)
 }
 
-// know takes an event that is committed into the index.
+// indexEvent adds a committed event to the index.
 func (o *owner) indexEvent(e contract.Recorded) error {
 	if err := o.s.index.add(e); err != nil {
 		return err

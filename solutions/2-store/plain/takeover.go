@@ -7,8 +7,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// takeOver makes us the partition's only writer, and lets the index know all that is in it. Each step comes BEFORE the next, and the order
-// is what makes it safe.
+// takeOver makes this process the only writer of the partition, and reads the whole partition into
+// the index. Each step comes BEFORE the next, and the safety of the take-over rests on that order.
 func (o *owner) takeOver(ctx context.Context) error {
 	o.leave()
 	producer, err := o.s.newProducer(o.partition)
@@ -25,23 +25,26 @@ func (o *owner) takeOver(ctx context.Context) error {
 }
 
 func (o *owner) becomeOwner(ctx context.Context, p *producer) error {
-	// Fence. From now on nobody before us can commit, and what they left open is aborted. A crash here costs them a transaction
-	// that nobody was told of.
+	// Fence. From now on no earlier owner can commit, and their open transactions are aborted. A
+	// crash here costs them a transaction that no caller has receipts for.
 	if err := p.fence(ctx); err != nil {
 		return fmt.Errorf("fence: %w", err)
 	}
-	// Mark. All that was committed before us now lies before our mark. A crash here leaves a mark that nobody heeds.
+	// Mark. Every commit of an earlier owner is now before our mark. A crash here leaves a mark
+	// that every reader skips.
 	events, heads := o.marks()
 	if err := p.transact(ctx, []*kgo.Record{events, heads}); err != nil {
 		return fmt.Errorf("mark: %w", err)
 	}
-	// Read up to the mark. The end of the log would not do: it moves, and tells nothing of who was fenced.
+	// Read up to the mark. The end of the log would not do: it moves, and an open transaction of
+	// another program may hide committed events after it.
 	if err := o.catchUp(ctx, events.Offset); err != nil {
 		return fmt.Errorf("read the log up to %d: %w", events.Offset, err)
 	}
-	// Mend the heads. A crash here leaves some that differ, and the next owner mends those.
+	// Repair the heads. A crash here leaves some heads that differ, and the next owner repairs
+	// them.
 	if err := o.repairHeads(ctx, p, heads.Offset); err != nil {
-		return fmt.Errorf("mend heads: %w", err)
+		return fmt.Errorf("repair heads: %w", err)
 	}
 	return nil
 }

@@ -11,23 +11,44 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// bent is the reference with one step done otherwise. What is nil is done right.
+// A wrongStore is the reference with one step replaced. A nil step is that of the reference.
 type wrongStore struct {
 	*Store
-	connected func(*Store)                        // before it takes anything over
-	takeOver  func(context.Context, *owner) error // at the start
-	again     func(context.Context, *owner) error // takes over once the place was lost
-	opened    func(context.Context, *Store) error // behind the start
+	connected func(*Store)                        // called before the first take-over
+	takeOver  func(context.Context, *owner) error // the take-over at the start
+	again     func(context.Context, *owner) error // the take-over after ownership was lost
+	opened    func(context.Context, *Store) error // called after the start
 	append    func(appendCall) ([]contract.Receipt, error)
-	write     func(context.Context, *owner, []contract.Recorded) error                           // an append's transaction
-	resolve   func(context.Context, *owner, []contract.Recorded, error) (landed bool, err error) // what a failed one came to
-	expect    func(int64) int64                                                                  // what an append expects that is decided anew
+	write     func(writeCall) error                      // the transaction of an append
+	resolve   func(failedWrite) (landed bool, err error) // the outcome of a failed transaction
+	expect    func(int64) int64                          // the version that a retry expects
 	end       func(context.Context, *Store) (contract.Cursor, error)
-	frontier  func(context.Context, *owner) time.Time // of its partition
-	read      func(ctx context.Context, s *Store, from, to contract.Cursor) iter.Seq2[contract.Recorded, error]
+	frontier  func(context.Context, *owner) time.Time // of one partition
+	read      func(ctx context.Context, s *Store, from, to contract.Cursor) eventSeq
 }
 
-// bend has the fixture open stores that are bent.
+type eventSeq = iter.Seq2[contract.Recorded, error]
+
+// A writeCall is the transaction of one append.
+type writeCall struct {
+	*owner
+	ctx      context.Context
+	recorded []contract.Recorded
+}
+
+// right is the step of the reference.
+func (c writeCall) right() error { return c.write(c.ctx, c.recorded) }
+
+// A failedWrite is a transaction that failed with a cause.
+type failedWrite struct {
+	writeCall
+	cause error
+}
+
+// right is the step of the reference.
+func (f failedWrite) right() error { return f.owner.resolve(f.ctx, f.cause) }
+
+// storeWith makes the fixture open wrong stores.
 func storeWith(how wrongStore) func(*kafkatest.Fixture) {
 	return func(f *kafkatest.Fixture) {
 		f.Open = func(ctx context.Context, o kafkatest.Options) (kafkatest.Store, error) {
@@ -57,12 +78,15 @@ func (b *wrongStore) open(ctx context.Context, o kafkatest.Options) (err error) 
 
 func optionsOf(o kafkatest.Options) Options {
 	return Options{
-		Brokers: o.Brokers, Prefix: o.Prefix, Partitions: o.Partitions, Clock: o.Clock, Heads: o.Heads, Address: o.Address, Timeout: o.Timeout,
+		Brokers: o.Brokers, Prefix: o.Prefix, Partitions: o.Partitions, Clock: o.Clock,
+		Heads: o.Heads, Address: o.Address, Timeout: o.Timeout,
 	}
 }
 
 // startBy is Store.start with another take-over.
-func (b *wrongStore) startBy(ctx context.Context, takeOver func(context.Context, *owner) error) error {
+func (b *wrongStore) startBy(ctx context.Context, takeOver func(
+	context.Context, *owner,
+) error) error {
 	partitions, err := b.prepareTopics(ctx)
 	for p := range partitions {
 		b.owners = append(b.owners, &owner{s: b.Store, partition: p})
@@ -75,8 +99,10 @@ func (b *wrongStore) startBy(ctx context.Context, takeOver func(context.Context,
 	return err
 }
 
-// Append is the reference's, with the two steps that may be bent.
-func (b *wrongStore) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+// Append is that of the reference with the replaced steps.
+func (b *wrongStore) Append(
+	ctx context.Context, stream string, expected int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
 	if b.append != nil {
 		return b.append(appendCall{ctx, b.Store, b.opts.Clock, stream, expected, events})
 	}
@@ -91,7 +117,7 @@ func (b *wrongStore) Append(ctx context.Context, stream string, expected int64, 
 	o := b.owners[b.partitionOf(stream)]
 	for ctx.Err() == nil {
 		if o.producer == nil {
-			if err := b.back(ctx, o); err != nil {
+			if err := b.takeOverAgain(ctx, o); err != nil {
 				return nil, err
 			}
 		}
@@ -99,16 +125,16 @@ func (b *wrongStore) Append(ctx context.Context, stream string, expected int64, 
 		if receipts != nil || err != nil {
 			return receipts, err
 		}
-		recorded := o.stamp(ctx, stream, copiedAll(events))
-		if err = b.written(ctx, o, recorded); err == nil {
-			return o.indexBatch(recorded)
+		c := writeCall{o, ctx, o.stamp(ctx, stream, clonedAll(events))}
+		if err = b.written(c); err == nil {
+			return o.indexBatch(c.recorded)
 		}
-		landed, err := b.resolved(ctx, o, recorded, err)
+		landed, err := b.resolved(failedWrite{c, err})
 		if err != nil {
 			return nil, err
 		}
 		if landed {
-			return o.indexBatch(recorded)
+			return o.indexBatch(c.recorded)
 		}
 		if b.expect != nil {
 			expected = b.expect(expected)
@@ -117,7 +143,7 @@ func (b *wrongStore) Append(ctx context.Context, stream string, expected int64, 
 	return nil, ctx.Err()
 }
 
-func copiedAll(events []contract.Event) []contract.Event {
+func clonedAll(events []contract.Event) []contract.Event {
 	var all []contract.Event
 	for _, e := range events {
 		all = append(all, cloned(contract.Recorded{Event: e}).Event)
@@ -125,28 +151,28 @@ func copiedAll(events []contract.Event) []contract.Event {
 	return all
 }
 
-func (b *wrongStore) back(ctx context.Context, o *owner) error {
+func (b *wrongStore) takeOverAgain(ctx context.Context, o *owner) error {
 	if b.again == nil {
 		return o.takeOver(ctx)
 	}
 	return b.again(ctx, o)
 }
 
-func (b *wrongStore) written(ctx context.Context, o *owner, recorded []contract.Recorded) error {
+func (b *wrongStore) written(c writeCall) error {
 	if b.write == nil {
-		return o.write(ctx, recorded)
+		return c.right()
 	}
-	return b.write(ctx, o, recorded)
+	return b.write(c)
 }
 
-func (b *wrongStore) resolved(ctx context.Context, o *owner, recorded []contract.Recorded, cause error) (bool, error) {
+func (b *wrongStore) resolved(f failedWrite) (landed bool, err error) {
 	if b.resolve == nil {
-		return false, o.resolve(ctx, cause)
+		return false, f.right()
 	}
-	return b.resolve(ctx, o, recorded, cause)
+	return b.resolve(f)
 }
 
-// End is the reference's, or the bent one. What the reference itself does with the end stays right.
+// End is that of the reference, or the replaced one. The reference's own calls of End stay correct.
 func (b *wrongStore) End(ctx context.Context) (contract.Cursor, error) {
 	if b.end == nil {
 		return b.Store.End(ctx)
@@ -154,7 +180,7 @@ func (b *wrongStore) End(ctx context.Context) (contract.Cursor, error) {
 	return b.end(ctx, b.Store)
 }
 
-// Frontier is the reference's, or the least of the bent ones.
+// Frontier is that of the reference, or the earliest of the replaced ones.
 func (b *wrongStore) Frontier(ctx context.Context) (time.Time, error) {
 	if b.frontier == nil {
 		return b.Store.Frontier(ctx)
@@ -170,16 +196,19 @@ func (b *wrongStore) Frontier(ctx context.Context) (time.Time, error) {
 	return least, nil
 }
 
-// Read is the reference's, or the bent one.
-func (b *wrongStore) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+// Read is that of the reference, or the replaced one.
+func (b *wrongStore) Read(ctx context.Context, from, to contract.Cursor) eventSeq {
 	if b.read == nil {
 		return b.Store.Read(ctx, from, to)
 	}
 	return b.read(ctx, b.Store, from, to)
 }
 
-// serve gives the owner a producer by steps of one's choice.
-func takeOverBy(ctx context.Context, o *owner, steps ...func(context.Context, *producer) error) error {
+// A step is one step of a take-over.
+type step func(context.Context, *producer) error
+
+// takeOverBy takes over with the given steps.
+func takeOverBy(ctx context.Context, o *owner, steps ...step) error {
 	o.leave()
 	p, err := o.s.newProducer(o.partition)
 	if err != nil {
@@ -197,8 +226,8 @@ func takeOverBy(ctx context.Context, o *owner, steps ...func(context.Context, *p
 
 func fence(ctx context.Context, p *producer) error { return p.fence(ctx) }
 
-// mark writes the marks of o in as many transactions as there are lists of them.
-func writeMarks(o *owner, lists func(events, heads *kgo.Record) [][]*kgo.Record) func(context.Context, *producer) error {
+// writeMarks writes the marks of o in one transaction for each list.
+func writeMarks(o *owner, lists func(events, heads *kgo.Record) [][]*kgo.Record) step {
 	return func(ctx context.Context, p *producer) error {
 		for _, records := range lists(o.marks()) {
 			if err := p.transact(ctx, records); err != nil {
@@ -209,15 +238,18 @@ func writeMarks(o *owner, lists func(events, heads *kgo.Record) [][]*kgo.Record)
 	}
 }
 
+func mark(o *owner) step { return writeMarks(o, inOneTransaction) }
+
 func inOneTransaction(events, heads *kgo.Record) [][]*kgo.Record {
 	return [][]*kgo.Record{{events, heads}}
 }
+
 func inTwoTransactions(events, heads *kgo.Record) [][]*kgo.Record {
 	return [][]*kgo.Record{{events}, {heads}}
 }
 
-// readToEnd takes in what is committed at this moment.
-func readToEnd(o *owner) func(context.Context, *producer) error {
+// readToEnd indexes the events that are committed at this moment.
+func readToEnd(o *owner) step {
 	return func(ctx context.Context, _ *producer) error {
 		end, err := o.s.End(ctx)
 		if err != nil {
@@ -227,8 +259,8 @@ func readToEnd(o *owner) func(context.Context, *producer) error {
 	}
 }
 
-// indexUncommitted takes in what is written, committed or not.
-func indexUncommitted(o *owner) func(context.Context, *producer) error {
+// indexUncommitted indexes every event in the partition, committed or not.
+func indexUncommitted(o *owner) step {
 	return func(ctx context.Context, _ *producer) error {
 		end, err := o.s.End(ctx)
 		if err != nil {
@@ -243,9 +275,11 @@ func indexUncommitted(o *owner) func(context.Context, *producer) error {
 	}
 }
 
-// uncommitted is the events of the partition in [from, to), whatever became of them.
+// uncommitted returns the events of the partition in [from, to), committed or not.
 func uncommitted(ctx context.Context, o *owner, from, to int64) []*kgo.Record {
-	client, err := o.s.dial(kgo.KeepControlRecords(), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{o.s.events: {o.partition: kgo.NewOffset().At(from)}}))
+	start := map[int32]kgo.Offset{o.partition: kgo.NewOffset().At(from)}
+	client, err := o.s.dial(kgo.KeepControlRecords(),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{o.s.events: start}))
 	if err != nil {
 		panic(err)
 	}
@@ -254,7 +288,7 @@ func uncommitted(ctx context.Context, o *owner, from, to int64) []*kgo.Record {
 	for next := from; next < to && ctx.Err() == nil; {
 		for _, r := range client.PollFetches(ctx).Records() {
 			next = r.Offset + 1
-			if _, marked := parseMark(r); !marked && !r.Attrs.IsControl() && r.Offset < to {
+			if _, isMark := parseMark(r); !isMark && !r.Attrs.IsControl() && r.Offset < to {
 				all = append(all, r)
 			}
 		}
@@ -262,8 +296,8 @@ func uncommitted(ctx context.Context, o *owner, from, to int64) []*kgo.Record {
 	return all
 }
 
-// repairToEnd mends the heads that are there at this moment.
-func repairToEnd(o *owner) func(context.Context, *producer) error {
+// repairToEnd repairs the heads that are committed at this moment.
+func repairToEnd(o *owner) step {
 	return func(ctx context.Context, p *producer) error {
 		end, err := headsEnd(ctx, o)
 		if err != nil {
@@ -279,18 +313,19 @@ func headsEnd(ctx context.Context, o *owner) (int64, error) {
 	return end.At(o.partition), err
 }
 
-// commit writes records in one transaction and places the events.
-func commit(ctx context.Context, o *owner, recorded []contract.Recorded, records []*kgo.Record) error {
-	if err := o.producer.transact(ctx, records); err != nil {
+// commit writes records in one transaction. The first of them are the events.
+func (c writeCall) commit(records ...*kgo.Record) error {
+	if err := c.producer.transact(c.ctx, records); err != nil {
 		return err
 	}
-	for i := range recorded {
-		recorded[i].Position = contract.Position{Partition: o.partition, Offset: records[i].Offset}
+	for i := range c.recorded {
+		position := contract.Position{Partition: c.partition, Offset: records[i].Offset}
+		c.recorded[i].Position = position
 	}
 	return nil
 }
 
-// headsOf is the records of heads for these events.
+// headsOf returns the head records for these events.
 func headsOf(ctx context.Context, o *owner, events ...contract.Recorded) []*kgo.Record {
 	var records []*kgo.Record
 	for _, e := range events {
