@@ -17,7 +17,7 @@
 //	                              It does little harm. This package never removes it: that would
 //	                              require knowledge of every append in flight
 //	append               no       the same
-//	append, no answer    yes      the event and its payload; the same events again get the receipts
+//	append, no answer    yes      event and payload; the same events again get the receipts
 //
 // The place of a payload is no part of the event: content digest and audit leaf are the same with
 // the payload in the log and outside of it. So the limit may change at any time, the log can be
