@@ -47,7 +47,7 @@ func TestAnImportWaitsForADatabaseThatIsAway(t *testing.T) {
 }
 
 // importsThrough imports the demo's book, with a part stopped in its middle, and holds the log against an undisturbed one.
-func importsThrough(t *testing.T, l log, s *containers.Stack, part containers.Part) {
+func importsThrough(t *testing.T, l log, s *containers.Stack, part containers.Component) {
 	t.Helper()
 	book := sample(t, -1)
 	stopped := make(chan error, 1)
@@ -65,7 +65,7 @@ func importsThrough(t *testing.T, l log, s *containers.Stack, part containers.Pa
 	t.Log(l.said)
 }
 
-func interrupt(ctx context.Context, s *containers.Stack, part containers.Part) error {
+func interrupt(ctx context.Context, s *containers.Stack, part containers.Component) error {
 	if err := s.Stop(ctx, part); err != nil {
 		return err
 	}

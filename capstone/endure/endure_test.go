@@ -95,7 +95,7 @@ func codecOf(t *testing.T, s stack.Stack, name string) *codec.Codec {
 // containers.Options; 0 is the default.
 func inContainers(t *testing.T, session time.Duration) *containers.Stack {
 	t.Helper()
-	if !stacktest.Engine() {
+	if !stacktest.HasEngine() {
 		t.Skip("needs a container engine: STACK=containers make test")
 	}
 	s := containers.New(containers.Options{

@@ -22,7 +22,7 @@ func TestWhateverIsKilledTheHistoryIsLinearizable(t *testing.T) {
 		kills = 5
 	}
 	stacks := []string{"embedded"}
-	if stacktest.Engine() {
+	if stacktest.HasEngine() {
 		stacks = append(stacks, "containers")
 	}
 	for _, stack := range stacks {

@@ -85,7 +85,7 @@ func (c *treeCodec) Encode(_ context.Context, body trade.Body) (contract.Payload
 func (c *treeCodec) data(typ string, t tree) ([]byte, error) {
 	s, _ := schemas.Latest(typ)
 	body, err := c.write(s.Text, t)
-	if err == nil && len(body)+prefixSize > contract.MaxData && (!c.bare || len(body) > contract.MaxData) {
+	if err == nil && len(body)+header > contract.MaxData && (!c.bare || len(body) > contract.MaxData) {
 		err = contract.ErrOversize
 	}
 	if err != nil {
@@ -112,7 +112,7 @@ func (c *treeCodec) tree(ctx context.Context, typ string, data []byte) (tree, er
 		return nil, contract.ErrOversize
 	case len(data) > 0 && data[0] != 0:
 		return nil, contract.ErrMagic
-	case len(data) < prefixSize:
+	case len(data) < header:
 		return nil, contract.ErrTruncated
 	}
 	s, err := c.schema(ctx, int(binary.BigEndian.Uint32(data[1:])))
@@ -122,7 +122,7 @@ func (c *treeCodec) tree(ctx context.Context, typ string, data []byte) (tree, er
 	if err != nil {
 		return nil, err
 	}
-	t, err := c.read(s.Text, data[prefixSize:])
+	t, err := c.read(s.Text, data[header:])
 	if err != nil {
 		return nil, err
 	}

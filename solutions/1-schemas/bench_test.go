@@ -14,7 +14,7 @@ import (
 )
 
 // What the library alone takes for the same event, with structs by the schema and decimals as it has them, beside what the codec takes,
-// which adds the prefixSize, the exactness and the one encoding:
+// which adds the header, the exactness and the one encoding:
 //
 //	go test ./solutions/1-schemas -run - -bench .
 func BenchmarkEncode(b *testing.B) {
@@ -46,7 +46,7 @@ func BenchmarkDecode(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			var event bareNew
-			if err := avro.Unmarshal(schema, p.Data[prefixSize:], &event); err != nil {
+			if err := avro.Unmarshal(schema, p.Data[header:], &event); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -70,7 +70,7 @@ func TestTheBareStructWritesTheSameBytes(t *testing.T) {
 	schema, event := bare(t)
 	data, err := avro.Marshal(schema, event)
 	require.NoError(t, err)
-	require.Equal(t, p.Data[prefixSize:], data)
+	require.Equal(t, p.Data[header:], data)
 }
 
 type (

@@ -41,7 +41,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// writtenUnder is the schema that the prefixSize of data names: an offline codec numbers the catalog in its order.
+// writtenUnder is the schema that the header of data names: an offline codec numbers the catalog in its order.
 func writtenUnder(data []byte) schemas.Schema {
 	return schemas.All()[binary.BigEndian.Uint32(data[1:])-1]
 }

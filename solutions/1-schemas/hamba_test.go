@@ -34,7 +34,7 @@ func TestWhereTheLibraryIsSilent(t *testing.T) {
 	body := trade.Settle{Quantity: mwh("2160"), Price: trade.Dec("83.1")}
 	p, err := c.Encode(t.Context(), body)
 	require.NoError(t, err)
-	right := p.Data[prefixSize:]
+	right := p.Data[header:]
 
 	t.Run("too many places are cut", func(t *testing.T) {
 		t.Parallel()
@@ -49,13 +49,13 @@ func TestWhereTheLibraryIsSilent(t *testing.T) {
 	t.Run("input that ends between two fields is complete", func(t *testing.T) {
 		t.Parallel()
 		require.Zero(t, unmarshal(t, right[:6]).Price.Sign(), "a price of zero")
-		_, err := c.Decode(t.Context(), "trade.settled", p.Data[:prefixSize+6])
+		_, err := c.Decode(t.Context(), "trade.settled", p.Data[:header+6])
 		require.ErrorIs(t, err, contract.ErrTruncated)
 	})
 	t.Run("no input is complete", func(t *testing.T) {
 		t.Parallel()
 		unmarshal(t, nil)
-		_, err := c.Decode(t.Context(), "trade.settled", p.Data[:prefixSize])
+		_, err := c.Decode(t.Context(), "trade.settled", p.Data[:header])
 		require.ErrorIs(t, err, contract.ErrTruncated)
 	})
 	t.Run("what follows is not seen", func(t *testing.T) {

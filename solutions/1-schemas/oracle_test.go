@@ -20,8 +20,8 @@ import (
 	codec "example.com/blotter/solutions/1-schemas"
 )
 
-// prefixSize is the size of the zero byte and the schema id, which precede the Avro body.
-const prefixSize = 5
+// header is the part of data that is not Avro.
+const header = 5
 
 // L1.I1 and L1.I3, and the schema's word on both: another library reads our bytes as the same values, under the same names, and
 // writes those values as the same bytes.
@@ -56,12 +56,12 @@ func agree(t *rapid.T, p contract.Payload, body trade.Body) {
 	require.Equal(t, s.Fingerprint, p.Fingerprint)
 	oracle := avro.MustParse(s.Text)
 	var read any
-	rest, err := oracle.Decode(p.Data[prefixSize:], &read)
+	rest, err := oracle.Decode(p.Data[header:], &read)
 	require.NoError(t, err)
 	require.Empty(t, rest)
 	written, err := oracle.Encode(read)
 	require.NoError(t, err)
-	require.Equal(t, p.Data[prefixSize:], written)
+	require.Equal(t, p.Data[header:], written)
 
 	text, err := codec.JSON(body)
 	require.NoError(t, err)
@@ -124,7 +124,7 @@ func TestHeadIsWhatItsSchemaSays(t *testing.T) {
 		require.Equal(t, head, back)
 
 		var read any
-		rest, err := oracle.Decode(data[prefixSize:], &read)
+		rest, err := oracle.Decode(data[header:], &read)
 		require.NoError(t, err)
 		require.Empty(t, rest)
 		fields := read.(map[string]any)
@@ -136,7 +136,7 @@ func TestHeadIsWhatItsSchemaSays(t *testing.T) {
 		require.Equal(t, head.Ended, fields["ended"])
 		written, err := oracle.Encode(read)
 		require.NoError(t, err)
-		require.Equal(t, data[prefixSize:], written)
+		require.Equal(t, data[header:], written)
 	})
 }
 

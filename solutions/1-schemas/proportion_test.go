@@ -27,11 +27,11 @@ func TestDecodeAllocatesInProportion(t *testing.T) {
 	}
 }
 
-// damage overwrites a few bytes behind the prefixSize, most of them by such as make lengths large.
+// damage overwrites a few bytes behind the header, most of them by such as make lengths large.
 func damage(r *rand.Rand, data []byte) {
 	for range 1 + r.IntN(6) {
-		if len(data) > prefixSize {
-			data[prefixSize+r.IntN(len(data)-prefixSize)] = []byte{0xff, 0xfe, 0x80, 0x7f, byte(r.Uint32())}[r.IntN(5)]
+		if len(data) > header {
+			data[header+r.IntN(len(data)-header)] = []byte{0xff, 0xfe, 0x80, 0x7f, byte(r.Uint32())}[r.IntN(5)]
 		}
 	}
 }

@@ -59,7 +59,7 @@ func TestCatalogIsPublished(t *testing.T) {
 	p, err := c.Encode(t.Context(), begun())
 	require.NoError(t, err)
 	there, _ := server.GetSchema("desk-trade.new", 1)
-	require.Equal(t, []byte{0, 0, 0, 0, byte(there.ID)}, p.Data[:prefixSize])
+	require.Equal(t, []byte{0, 0, 0, 0, byte(there.ID)}, p.Data[:header])
 	require.NotEqual(t, 1, there.ID)
 }
 
@@ -101,7 +101,7 @@ func TestForeignIDIsLookedUpOnce(t *testing.T) {
 	read := func() {
 		p, err := c.Encode(t.Context(), want)
 		require.NoError(t, err)
-		require.Equal(t, data[prefixSize:], p.Data[prefixSize:])
+		require.Equal(t, data[header:], p.Data[header:])
 		body, err := c.Decode(t.Context(), "trade.settled", data)
 		require.NoError(t, err)
 		require.Equal(t, want, body)

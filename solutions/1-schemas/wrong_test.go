@@ -380,8 +380,8 @@ func (b *bent) Decode(ctx context.Context, typ string, data []byte) (trade.Body,
 		data = b.wire(data)
 	}
 	old := false
-	if len(data) >= prefixSize {
-		id := int(binary.BigEndian.Uint32(data[1:prefixSize]))
+	if len(data) >= header {
+		id := int(binary.BigEndian.Uint32(data[1:header]))
 		if b.asks {
 			_, _ = b.registry.Text(ctx, id)
 		}
@@ -429,8 +429,8 @@ func (b *bent) Decode(ctx context.Context, typ string, data []byte) (trade.Body,
 var hoard []byte
 
 func flip(data []byte) {
-	if len(data) >= prefixSize {
-		slices.Reverse(data[1:prefixSize])
+	if len(data) >= header {
+		slices.Reverse(data[1:header])
 	}
 }
 
@@ -459,11 +459,11 @@ type headedJSON struct{ codectest.Codec }
 func (c headedJSON) EncodeHead(ctx context.Context, h contract.Head) ([]byte, error) {
 	data, _ := c.Codec.EncodeHead(ctx, h)
 	body, err := json.Marshal(h)
-	return append(data[:prefixSize:prefixSize], body...), err
+	return append(data[:header:header], body...), err
 }
 
 func (headedJSON) DecodeHead(_ context.Context, data []byte) (h contract.Head, err error) {
-	if json.Unmarshal(data[min(prefixSize, len(data)):], &h) != nil {
+	if json.Unmarshal(data[min(header, len(data)):], &h) != nil {
 		err = contract.ErrTruncated
 	}
 	return h, err

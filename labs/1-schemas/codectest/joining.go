@@ -3,6 +3,7 @@ package codectest
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,123 +15,134 @@ import (
 )
 
 var joining = []spec{{
-	Check: check.Check{ID: "L1.25", Points: 3, Limit: time.Minute, Operation: consume,
-		Invariant: "L1.I11",
-		Title: "a member that joins is admitted, and receives nothing that another member has " +
-			"handled or is handling",
-		Misconception: "the group protects itself; it waits until each member lets go, and " +
-			"continues from the commits up to then",
-		Hint: "poll, handle, commit, and only then AllowRebalance: all four in each turn of the " +
-			"loop, in this order"},
+	Check: check.Check{ID: "L1.25", Points: 3, Limit: time.Minute, Operation: consume, Invariant: "L1.I11",
+		Title:         "a member that joins is let in, and is handed nothing that another has done or has at hand",
+		Misconception: "that the group looks after itself: it waits until each member lets go, and goes on from what was committed by then",
+		Hint:          "poll, handle, commit, and only then AllowRebalance: all four in each turn of the loop, and in this order"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
 		var want []contract.Event
 		publish := func(n int) {
 			for range n {
-				want = append(want, t.publish(k, c, separate(len(want)+1), settlement))
+				want = append(want, t.publish(k, c, spread(len(want)+1), settlement))
 			}
 		}
 		publish(12) // some on each partition
 
-		// The first member has handled those, and is handling one more when the second joins.
-		handling, asked, proceed := newSignal(), newSignal(), newSignal()
-		revoked, assigned := newSignal(), newSignal()
-		hold := func(e contract.Event) error {
-			if e.ID == separate(13).ID {
-				handling.fire()
+		// The first has done those, and has one more at hand, when the second comes.
+		atHand, asked, free, let, given := newSignal(), newSignal(), newSignal(), newSignal(), newSignal()
+		first := t.run(k, c, func(e contract.Event) error {
+			if e.ID == spread(13).ID {
+				atHand.give()
 				select {
-				case <-proceed.c:
+				case <-free.c:
 				case <-t.Context().Done():
 				}
 			}
 			return nil
-		}
-		first := t.run(k, c, hold, eager,
-			kgo.OnPartitionsCallbackBlocked(func(context.Context, *kgo.Client) {
-				asked.fireAfter(handling)
-			}),
-			kgo.OnPartitionsRevoked(func(context.Context, *kgo.Client, map[string][]int32) {
-				revoked.fireAfter(handling)
-			}))
+		}, eager, kgo.OnPartitionsCallbackBlocked(func(context.Context, *kgo.Client) { asked.giveAfter(atHand) }),
+			kgo.OnPartitionsRevoked(func(context.Context, *kgo.Client, map[string][]int32) { let.giveAfter(atHand) }))
 		times := map[uuid.UUID]int{}
-		count(times, first.take(12)...)
+		note(times, first.take(12)...)
 		publish(1)
-		await(t, handling)
-		second := t.consume(k, c, eager, kgo.OnPartitionsAssigned(
-			func(_ context.Context, _ *kgo.Client, all map[string][]int32) {
-				if len(all) > 0 {
-					assigned.fire()
-				}
-			}))
-		await(t, asked, revoked)
-		if revoked.fired() {
-			t.fail("the first member let go of its partitions while it handled a record of them")
+		await(t, atHand)
+		second := t.consume(k, c, eager, kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, all map[string][]int32) {
+			if len(all) > 0 {
+				given.give()
+			}
+		}))
+		await(t, asked, let)
+		if let.given() {
+			t.fail("the first member let go of its partitions while it had a record of theirs at hand")
 		}
-		proceed.fire()
+		free.give()
 
-		// The client admits a waiting rebalance before its next poll. A member that polls again and
-		// again has not allowed it.
-		count(times, first.take(1)...)
+		// A group that is being divided anew has its turn before the next poll. So who polls again and again has not let go.
+		note(times, first.take(1)...)
 		for range 10 {
-			if publish(1); !first.takesBefore(times, revoked) {
+			if publish(1); !first.takesBefore(times, let) {
 				break
 			}
 		}
-		if !revoked.fired() {
-			t.fail("the first member was asked to let go of its partitions, and continued reading")
+		if !let.given() {
+			t.fail("the first member was asked to let go of its partitions, and went on reading")
 		}
-		await(t, assigned)
-		publish(12) // on each partition, an event that comes twice comes before these
+		await(t, given)
+		publish(12) // what is handed over twice comes before these, on each partition
 		collect(t, times, len(want), first, second)
 		for i, e := range want {
-			require.Equal(t, 1, times[e.ID],
-				"times that event %d was handed over to the two members", i+1)
+			require.Equal(t, 1, times[e.ID], "how often event %d was handed over to the two members", i+1)
 		}
 		first.stop()
 		second.stop()
 	},
 }}
 
-// separate returns the i-th event in a stream of its own.
-func separate(i int) contract.Event {
+// spread is the i-th event, in a stream of its own.
+func spread(i int) contract.Event {
 	e := event(i)
 	e.Stream = fmt.Sprintf("trade/UTI-%d", i)
 	return e
 }
 
-func count(times map[uuid.UUID]int, events ...contract.Event) {
+func note(times map[uuid.UUID]int, events ...contract.Event) {
 	for _, e := range events {
 		times[e.ID]++
 	}
 }
 
-// collect waits until n different events were handed over to one of two members.
-func collect(t *trial, times map[uuid.UUID]int, n int, a, b *member) {
+// collect waits until n events were handed over, each at least once, to one of two members.
+func collect(t *trial, times map[uuid.UUID]int, n int, a, b *group) {
 	for len(times) < n {
 		select {
-		case e := <-a.events:
-			count(times, e)
-		case e := <-b.events:
-			count(times, e)
+		case e := <-a.got:
+			note(times, e)
+		case e := <-b.got:
+			note(times, e)
 		case <-t.Context().Done():
-			t.fail("%d of %d events were handed over to two members", len(times), n)
+			t.fail("%d events of %d were handed over to two members", len(times), n)
 		}
 	}
 }
 
-// eager makes every member let go of all its partitions in a rebalance.
+// eager has every member let go of all its partitions when the group is divided anew.
 var eager = kgo.Balancers(kgo.RangeBalancer())
 
-// takesBefore waits for an event, and reports whether it came before the signal.
-func (m *member) takesBefore(times map[uuid.UUID]int, s *signal) bool {
+// takesBefore waits for an event, and says whether it came before s.
+func (g *group) takesBefore(times map[uuid.UUID]int, s *signal) bool {
 	select {
-	case e := <-m.events:
-		count(times, e)
-		return !s.fired()
+	case e := <-g.got:
+		note(times, e)
+		return !s.given()
 	case <-s.c:
 		return false
-	case <-m.t.Context().Done():
-		m.t.fail("a member that joined still waits")
+	case <-g.t.Context().Done():
+		g.t.fail("a member that joined waits for ever")
+		return false
+	}
+}
+
+// A signal is given once.
+type signal struct {
+	once sync.Once
+	c    chan struct{}
+}
+
+func newSignal() *signal { return &signal{c: make(chan struct{})} }
+
+func (s *signal) give() { s.once.Do(func() { close(s.c) }) }
+
+func (s *signal) giveAfter(other *signal) {
+	if other.given() {
+		s.give()
+	}
+}
+
+func (s *signal) given() bool {
+	select {
+	case <-s.c:
+		return true
+	default:
 		return false
 	}
 }
@@ -142,6 +154,6 @@ func await(t *trial, one *signal, or ...*signal) {
 	case <-one.c:
 	case <-other.c:
 	case <-t.Context().Done():
-		t.fail("a member that joined still waits")
+		t.fail("a member that joined waits for ever")
 	}
 }

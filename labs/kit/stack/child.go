@@ -59,8 +59,8 @@ func (p program) start() (*child, error) {
 }
 
 // run starts the command and waits for it on a thread of its own. Linux sends the parent-death
-// signal when the forking *thread* ends; therefore the goroutine locks its thread for as long as the
-// child lives.
+// signal when the forking *thread* ends; therefore the goroutine locks its thread for as long as
+// the child lives.
 func (c *child) run(cmd *exec.Cmd) error {
 	started := make(chan error)
 	go func() {
@@ -162,7 +162,9 @@ func (c *child) logTail() string {
 }
 
 func (p program) isStartupNoise(line string) bool {
-	return slices.ContainsFunc(p.startupNoise, func(text string) bool { return strings.Contains(line, text) })
+	return slices.ContainsFunc(p.startupNoise, func(text string) bool {
+		return strings.Contains(line, text)
+	})
 }
 
 // waitReady waits until the probe succeeds. It fails when the program ends or the context is done.
@@ -195,7 +197,7 @@ func (c *child) end(first, second syscall.Signal, timeout time.Duration) error {
 	if err := c.kill(second); err != nil {
 		return err
 	}
-	return fmt.Errorf("%s did not stop within %s and was ended by signal %v", c.name, timeout, second)
+	return fmt.Errorf("%s did not stop within %s and was ended by %v", c.name, timeout, second)
 }
 
 // signal sends a signal and reports whether the program ended within the timeout.
@@ -229,7 +231,7 @@ type serverPlan func(port int) (program, func(context.Context) error)
 // take the port before the server listens on it, and a previous server may still be shutting down.
 // Both conditions pass, therefore startServer retries.
 func startServer(ctx context.Context, plan serverPlan) (*child, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("the start took too long"))
+	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("start timed out"))
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

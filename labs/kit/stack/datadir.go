@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// dataDir is the directory that holds all files of an embedded stack. It is locked from the start of
-// the first component until the stack is closed.
+// dataDir is the directory that holds all files of an embedded stack. It is locked from the start
+// of the first component until the stack is closed.
 type dataDir struct {
 	mu      sync.Mutex
 	path    string
@@ -44,7 +44,8 @@ func (d *dataDir) open(dir string) error {
 		return err
 	}
 	// A killed process may have left a record of its stack, whose addresses answer no more.
-	if err := os.Remove(filepath.Join(abs, keptFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err = os.Remove(filepath.Join(abs, keptFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return errors.Join(err, release())
 	}
 	d.path, d.release = abs, release
@@ -89,7 +90,9 @@ type LockedError struct {
 	PID  int // 0 when the holder has not written it yet
 }
 
-func (e *LockedError) Error() string { return fmt.Sprintf("%s is locked by process %d", e.Path, e.PID) }
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("%s is locked by process %d", e.Path, e.PID)
+}
 
 // Lock locks a file, or returns a *LockedError that names the holder. Lock creates a missing file.
 // The operating system releases a lock when its process ends; therefore a lock is never stale, and
@@ -195,7 +198,8 @@ func secret(path string) (string, error) {
 	return s, writeDurably(path, []byte(s+"\n"))
 }
 
-// writeDurably replaces a small file. After a crash the file holds either the old or the new content.
+// writeDurably replaces a small file. After a crash the file holds either the old or the new
+// content.
 func writeDurably(path string, b []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // has mode 0600
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 	"example.com/blotter/labs/kit/stack/stacktest"
 )
 
-// What follows holds on every stack, or differs as stacktest.Capabilities says: the table in README.md rests on it.
+// What follows holds on every stack, or differs as stacktest.Capabilities says: the table in
+// README.md rests on it.
 
 func TestACompactedTopicAndARecordWithoutAKey(t *testing.T) {
 	t.Parallel()

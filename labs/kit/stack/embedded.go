@@ -13,8 +13,9 @@ type EmbeddedOptions struct {
 	Dir string
 	// Log takes progress lines, one for each call, from any goroutine. Nil: no progress.
 	Log func(line string)
-	// Failed is called once for each started component that can no longer be used: its process died,
-	// or its files cannot be written. Calls that wait for its answer may wait for ever. Nil: no call.
+	// Failed is called once for each started component that can no longer be used: its process
+	// died, or its files cannot be written. Calls that wait for its answer may wait for ever. Nil:
+	// no call.
 	Failed func(error)
 
 	// Compatible reports why the schema next may not follow the published schemas of its subject,
@@ -25,16 +26,16 @@ type EmbeddedOptions struct {
 	Compatible func(mode, next string, published ...string) error
 
 	// PostgresBin is the directory of postgres and initdb. If it is empty, the stack looks at
-	// BLOTTER_POSTGRES_BIN, then in PATH, then in the directories of the usual system packages, where
-	// the highest version wins.
+	// BLOTTER_POSTGRES_BIN, then in PATH, then in the directories of the usual system packages,
+	// where the highest version wins.
 	PostgresBin string
-	// S3Gateway is the versitygw program. If it is empty, the stack looks at BLOTTER_S3_GATEWAY, then
-	// for .tools/bin/versitygw in the working directory and its parents, then in PATH.
+	// S3Gateway is the versitygw program. If it is empty, the stack looks at BLOTTER_S3_GATEWAY,
+	// then for .tools/bin/versitygw in the working directory and its parents, then in PATH.
 	S3Gateway string
 
 	// SyncWrites makes the broker fsync every batch before it acknowledges it. Acknowledged batches
-	// survive the end of the process in any case; with SyncWrites they also survive a power failure.
-	// Small transactions then run at about a tenth of the speed.
+	// survive the end of the process in any case; with SyncWrites they also survive a power
+	// failure. Small transactions then run at about a tenth of the speed.
 	SyncWrites bool
 }
 
@@ -49,11 +50,11 @@ type EmbeddedOptions struct {
 // # Effects of a SIGKILL of the process
 //
 // No acknowledged data is lost: the broker, the gateway and the registry pass data to the operating
-// system before they acknowledge it; Postgres and the registry also sync it. The next start aborts an
-// open transaction and fences its producer. If the process was killed while a transaction was ending,
-// a part of it may become visible, although no client was told that it was committed. Readers must
-// treat the log as the truth. Producer sequence numbers since the last clean Close are forgotten: a
-// producer that survived the broker is safe only after a new InitProducerID.
+// system before they acknowledge it; Postgres and the registry also sync it. The next start aborts
+// an open transaction and fences its producer. If the process was killed while a transaction was
+// ending, a part of it may become visible, although no client was told that it was committed.
+// Readers must treat the log as the truth. Producer sequence numbers since the last clean Close are
+// forgotten: a producer that survived the broker is safe only after a new InitProducerID.
 //
 // A power failure may also lose data that the operating system had not yet written for the broker
 // (except with SyncWrites) and for the gateway.
@@ -136,8 +137,8 @@ func (e *embedded) Close() error {
 	)
 }
 
-// lazy holds one component, which is absent, running, or closed for good. After a failed start it is
-// absent, and the next call tries again.
+// lazy holds one component, which is absent, running, or closed for good. After a failed start it
+// is absent, and the next call tries again.
 type lazy[C component] struct {
 	mu        sync.Mutex
 	running   bool
@@ -150,7 +151,9 @@ var errClosed = errors.New("the stack is closed")
 // starter is one of startBroker, startPostgres, startGateway and startRegistry.
 type starter[C component] func(ctx context.Context, dir string, opt EmbeddedOptions) (C, error)
 
-func (l *lazy[C]) get(ctx context.Context, e *embedded, name string, start starter[C]) (c C, err error) {
+func (l *lazy[C]) get(ctx context.Context, e *embedded, name string, start starter[C]) (C, error) {
+	var c C
+	var err error
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {

@@ -12,9 +12,9 @@ import (
 )
 
 // External returns a stack that somebody else runs. The variables in README.md hold its addresses
-// and keys; env reads them, such as os.Getenv. The first request for a component reads its variables
-// and asks it for an answer. A missing or malformed variable, or a component that does not answer
-// within seconds, is an error. No error contains a secret.
+// and keys; env reads them, such as os.Getenv. The first request for a component reads its
+// variables and asks it for an answer. A missing or malformed variable, or a component that does
+// not answer within seconds, is an error. No error contains a secret.
 func External(env func(name string) string) Stack { return &external{env: env} }
 
 type external struct {
@@ -80,7 +80,8 @@ func (v *verified[T]) get(ctx context.Context, name string, read func() (T, erro
 }
 
 func (e *external) readBrokers() ([]string, error) {
-	text, err := e.require("BLOTTER_KAFKA_BROKERS", "the brokers' addresses, host:port with commas between")
+	const example = "the addresses host:port of the brokers, with commas between them"
+	text, err := e.require("BLOTTER_KAFKA_BROKERS", example)
 	return strings.Split(text, ","), err
 }
 
@@ -91,21 +92,25 @@ func (e *external) readDSN() (string, error) {
 	if err == nil {
 		// The parser's own error may contain the password.
 		if _, malformed := pgx.ParseConfig(text); malformed != nil {
-			err = withHint(fmt.Errorf("%s is not a connection string", name), "set %s to %s", name, example)
+			err = withHint(fmt.Errorf("%s is not a connection string", name),
+				"set %s to %s", name, example)
 		}
 	}
 	return text, err
 }
 
 func (e *external) readS3() (s3 S3, err error) {
-	if s3.Endpoint, err = e.require("BLOTTER_S3_ENDPOINT", "host:port of the object store"); err != nil {
-		return s3, err
-	}
-	if s3.AccessKey, err = e.require("BLOTTER_S3_ACCESS_KEY", "the object store's access key"); err != nil {
-		return s3, err
-	}
-	if s3.SecretKey, err = e.require("BLOTTER_S3_SECRET_KEY", "the object store's secret key"); err != nil {
-		return s3, err
+	for _, required := range []struct {
+		into          *string
+		name, example string
+	}{
+		{&s3.Endpoint, "BLOTTER_S3_ENDPOINT", "host:port of the object store"},
+		{&s3.AccessKey, "BLOTTER_S3_ACCESS_KEY", "the object store's access key"},
+		{&s3.SecretKey, "BLOTTER_S3_SECRET_KEY", "the object store's secret key"},
+	} {
+		if *required.into, err = e.require(required.name, required.example); err != nil {
+			return s3, err
+		}
 	}
 	s3.Region, s3.Secure = "us-east-1", true
 	if region := e.env("BLOTTER_S3_REGION"); region != "" {
@@ -142,7 +147,8 @@ func (e *external) require(name, example string) (string, error) {
 }
 
 // Environment starts all components of s. It returns the variables, each NAME=value, with which
-// External finds them: other processes can share the stack until it is closed. They contain secrets.
+// External finds them: other processes can share the stack until it is closed. They contain
+// secrets.
 func Environment(ctx context.Context, s Stack) ([]string, error) {
 	kept, err := startAll(ctx, s)
 	if err != nil {

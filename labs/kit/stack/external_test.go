@@ -57,8 +57,8 @@ func TestAnExternalStackIsWhatTheEnvironmentNames(t *testing.T) {
 	require.NoError(t, components(t, s)["kafka"](), "to close it leaves it as it is")
 }
 
-// TestAnExternalStackSaysWhatIsWrong changes one variable at a time, and asks for the component it belongs to. The
-// others are not looked at.
+// TestAnExternalStackSaysWhatIsWrong changes one variable at a time, and asks for the component it
+// belongs to. The others are not looked at.
 func TestAnExternalStackSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	nobody := freeAddress(t)

@@ -31,9 +31,9 @@ func disk(t *testing.T, size string) (dir string, remount func(flags uintptr, si
 	}
 }
 
-// TestAFullDiskTakesNothingThatWasAcknowledged writes until the disk is full. The broker says so within seconds, stands
-// still, and when there is room again, everything that was acknowledged is there. The last write, whose outcome nobody was
-// told, may be there or not.
+// TestAFullDiskTakesNothingThatWasAcknowledged writes until the disk is full. The broker says so
+// within seconds, stands still, and when there is room again, everything that was acknowledged is
+// there. The last write, whose outcome nobody was told, may be there or not.
 func TestAFullDiskTakesNothingThatWasAcknowledged(t *testing.T) {
 	t.Parallel()
 	dir, remount := disk(t, "1m")

@@ -19,9 +19,9 @@ import (
 const segmentBytes = "4194304"
 
 // broker is one Kafka broker in this process. A request for a missing topic does not create it, and
-// records expire only if their topic says so. Before the broker acknowledges anything it is on disk:
-// records, topics and their configuration, producer ids and epochs, ends of transactions, group
-// offsets.
+// records expire only if their topic says so. Before the broker acknowledges anything it is on
+// disk: records, topics and their configuration, producer ids and epochs, ends of transactions,
+// group offsets.
 type broker struct {
 	cluster *kfake.Cluster
 	addrs   []string
@@ -48,7 +48,8 @@ func startBroker(ctx context.Context, root string, opt EmbeddedOptions) (*broker
 		kfake.WithLogger(log),
 		kfake.ListenFn(log.listen),
 		kfake.BrokerConfigs(map[string]string{
-			"log.retention.ms": "-1", "log.retention.bytes": "-1", "log.segment.bytes": segmentBytes,
+			"log.retention.ms": "-1", "log.retention.bytes": "-1",
+			"log.segment.bytes": segmentBytes,
 		}),
 	}
 	if opt.SyncWrites {
@@ -101,10 +102,10 @@ func boundByPartition(cluster *kfake.Cluster) {
 }
 
 // brokerLog watches the broker's log for a failed write to its directory, which the broker reports
-// nowhere else. After one the broker would serve from memory and acknowledge commits that are not on
-// disk. Therefore the first such log line cuts all connections and never returns. This blocks the
-// broker's only working thread: it answers no further request, not even the current one, and writes
-// nothing after a torn entry. Clients see an unknown outcome, as after any crash.
+// nowhere else. After one the broker would serve from memory and acknowledge commits that are not
+// on disk. Therefore the first such log line cuts all connections and never returns. This blocks
+// the broker's only working thread: it answers no further request, not even the current one, and
+// writes nothing after a torn entry. Clients see an unknown outcome, as after any crash.
 type brokerLog struct {
 	progress func(string)
 	clients  *listener

@@ -23,11 +23,11 @@ import (
 //	partitions/<topic>-<n>/<offset>.idx         one entry of 15 bytes per batch
 //	partitions/<topic>-<n>/snapshot.json        the state at the last orderly stop
 //
-// At a wrong checksum the broker truncates the file with only a warning. Therefore the check in this
-// file runs before the broker opens its directory.
+// At a wrong checksum the broker truncates the file with only a warning. Therefore the check in
+// this file runs before the broker opens its directory.
 
-// DamagedSegmentError says that the log of a partition differs from the bytes that the broker wrote.
-// The check has altered no file.
+// DamagedSegmentError says that the log of a partition differs from the bytes that the broker
+// wrote. The check has altered no file.
 type DamagedSegmentError struct {
 	Topic     string
 	Partition int32
@@ -63,8 +63,8 @@ func (e *DamagedStateError) Error() string {
 func (e *DamagedStateError) Hint() string { return restoreHint }
 
 // checkFiles reads every batch of every partition, and changes no file. It accepts only the traces
-// of a crash, and returns the repairs that they need: a torn last batch, a torn last entry of a state
-// log or an index, and transactions without an end.
+// of a crash, and returns the repairs that they need: a torn last batch, a torn last entry of a
+// state log or an index, and transactions without an end.
 func checkFiles(dir string) (r repairs, err error) {
 	topics, err := readTopics(filepath.Join(dir, "topics.json"))
 	if err != nil {
@@ -83,7 +83,8 @@ func checkFiles(dir string) (r repairs, err error) {
 	for _, t := range topics {
 		for n := range t.Partitions {
 			p := partition{topic: t.Name, number: n, shrinks: t.shrinks(), open: map[int64]int16{}}
-			p.dir = filepath.Join(dir, "partitions", url.PathEscape(t.Name)+"-"+strconv.Itoa(int(n)))
+			name := fmt.Sprintf("%s-%d", url.PathEscape(t.Name), n)
+			p.dir = filepath.Join(dir, "partitions", name)
 			if err := p.check(); err != nil {
 				return r, err
 			}
@@ -144,7 +145,9 @@ type partition struct {
 }
 
 func (p *partition) damaged(path, fault string) error {
-	return &DamagedSegmentError{Topic: p.topic, Partition: p.number, Offset: p.next, Path: path, Fault: fault}
+	return &DamagedSegmentError{
+		Topic: p.topic, Partition: p.number, Offset: p.next, Path: path, Fault: fault,
+	}
 }
 
 func (p *partition) check() error {
@@ -260,8 +263,8 @@ func (p *partition) checkEnd(torn []byte) error {
 		return err
 	}
 	if end := max(p.next, tornEnd(torn, snapshot.HighWatermark)); end < snapshot.HighWatermark {
-		return p.damaged(path, fmt.Sprintf("it ended at offset %d when it was closed, and its end is missing",
-			snapshot.HighWatermark))
+		const format = "it ended at offset %d when it was closed, and its end is missing"
+		return p.damaged(path, fmt.Sprintf(format, snapshot.HighWatermark))
 	}
 	return nil
 }
@@ -286,8 +289,8 @@ func segmentBases(dir string) ([]int64, error) {
 	return bases, nil
 }
 
-// recordBatch is the part of a record batch that the check needs. On disk it is a record batch of the
-// wire (Apache Kafka documentation, "Message format: record batch", magic 2), big-endian:
+// recordBatch is the part of a record batch that the check needs. On disk it is a record batch of
+// the wire (Apache Kafka documentation, "Message format: record batch", magic 2), big-endian:
 //
 //	 0  8  base offset
 //	 8  4  length of the bytes after this field
@@ -323,8 +326,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func crc32c(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
-// readBatch reads the first batch of raw. The batch is incomplete if raw ends before the batch does.
-// A fault says why raw can be neither a batch nor the beginning of one.
+// readBatch reads the first batch of raw. The batch is incomplete if raw ends before the batch
+// does. A fault says why raw can be neither a batch nor the beginning of one.
 func readBatch(raw []byte) (b recordBatch, complete bool, fault string) {
 	if len(raw) < batchPrefix {
 		return recordBatch{}, false, ""
@@ -351,13 +354,14 @@ func readBatch(raw []byte) (b recordBatch, complete bool, fault string) {
 	b.producerEpoch = int16(binary.BigEndian.Uint16(raw[51:]))
 	b.last = b.first + int64(int32(binary.BigEndian.Uint32(raw[23:])))
 	if b.first < 0 || b.last < b.first {
-		return recordBatch{}, false, fmt.Sprintf("a batch says it holds offsets %d to %d", b.first, b.last)
+		fault = fmt.Sprintf("a batch says it holds offsets %d to %d", b.first, b.last)
+		return recordBatch{}, false, fault
 	}
 	return b, true, ""
 }
 
-// hidesBatch reports whether an apparently torn batch only has a changed length field. Then its whole
-// content is there, or complete batches follow it, and truncation would lose them.
+// hidesBatch reports whether an apparently torn batch only has a changed length field. Then its
+// whole content is there, or complete batches follow it, and truncation would lose them.
 func hidesBatch(rest []byte, next int64) bool {
 	if len(rest) >= batchHeader && binary.BigEndian.Uint32(rest[17:]) == crc32c(rest[21:]) {
 		return true
@@ -373,8 +377,8 @@ func hidesBatch(rest []byte, next int64) bool {
 	return false
 }
 
-// tornEnd returns the offset after a torn batch, as its header states it. If the header is cut, too,
-// it returns unknown.
+// tornEnd returns the offset after a torn batch, as its header states it. If the header is cut,
+// too, it returns unknown.
 func tornEnd(torn []byte, unknown int64) int64 {
 	switch {
 	case len(torn) == 0:
@@ -382,7 +386,8 @@ func tornEnd(torn []byte, unknown int64) int64 {
 	case len(torn) < 27:
 		return unknown
 	default:
-		return int64(binary.BigEndian.Uint64(torn)) + int64(int32(binary.BigEndian.Uint32(torn[23:]))) + 1
+		first, delta := binary.BigEndian.Uint64(torn), binary.BigEndian.Uint32(torn[23:])
+		return int64(first) + int64(int32(delta)) + 1
 	}
 }
 

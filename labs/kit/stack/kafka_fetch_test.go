@@ -10,7 +10,8 @@ import (
 	"example.com/blotter/labs/kit/stack/stacktest"
 )
 
-// A fetch that ends behind an aborted transaction because its bytes are used up still says that it was aborted.
+// A fetch that ends behind an aborted transaction because its bytes are used up still says that it
+// was aborted.
 func TestWhatWasAbortedIsNotReadHoweverSmallTheFetch(t *testing.T) {
 	t.Parallel()
 	topic := stacktest.Prefix(t) + "log"

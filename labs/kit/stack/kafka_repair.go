@@ -24,9 +24,9 @@ type tornLog struct {
 	end  int64 // the bytes before the torn entry
 }
 
-// truncate removes the torn entries. The broker skips them when it reads, but appends after them: the
-// entries after a torn one would then be lost. A crash during truncate leaves the remaining repairs
-// to the next start.
+// truncate removes the torn entries. The broker skips them when it reads, but appends after them:
+// the entries after a torn one would then be lost. A crash during truncate leaves the remaining
+// repairs to the next start.
 func (r repairs) truncate() error {
 	for _, log := range r.torn {
 		if err := os.Truncate(log.path, log.end); err != nil {
@@ -94,9 +94,9 @@ type openTransaction struct {
 
 // abort writes the missing abort markers. This broker treats such transactions as aborted without
 // writing a marker: a read_committed client that waits for the last offset would wait for ever. A
-// real broker writes the marker when it has recovered. No client of the previous broker is connected,
-// because the ports are new; therefore none of the transactions can be in progress. A crash between
-// two markers leaves the remaining ones to the next start.
+// real broker writes the marker when it has recovered. No client of the previous broker is
+// connected, because the ports are new; therefore none of the transactions can be in progress. A
+// crash between two markers leaves the remaining ones to the next start.
 func (r repairs) abort(ctx context.Context, brokers []string) error {
 	if len(r.open) == 0 {
 		return nil
@@ -114,9 +114,11 @@ func (r repairs) abort(ctx context.Context, brokers []string) error {
 		responses, err := kadm.NewClient(client).WriteTxnMarkers(ctx, kadm.TxnMarkers{
 			ProducerID: t.producer, ProducerEpoch: t.epoch, Topics: topics,
 		})
-		responses.EachPartition(func(p kadm.TxnMarkersPartitionResponse) { err = errors.Join(err, p.Err) })
+		responses.EachPartition(func(p kadm.TxnMarkersPartitionResponse) {
+			err = errors.Join(err, p.Err)
+		})
 		if err != nil {
-			return fmt.Errorf("abort the transaction that a crash left open in %s, partition %d: %w",
+			return fmt.Errorf("abort a transaction that a crash left open in %s, partition %d: %w",
 				t.topic, t.partition, err)
 		}
 	}

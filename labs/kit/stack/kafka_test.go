@@ -61,7 +61,8 @@ func committed(t *testing.T, s stack.Stack, topic string) []string {
 	end, _ := ends.Lookup(topic, 0)
 	sentinel := client(t, s)
 	defer sentinel.Close()
-	// A record of our own marks the end: markers leave holes in the offsets, so counting does not tell.
+	// A record of our own marks the end: markers leave holes in the offsets, so counting does not
+	// tell.
 	require.NoError(t, sentinel.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Value: []byte("end")}).FirstErr())
 	var values []string
 	for {
@@ -76,8 +77,9 @@ func committed(t *testing.T, s stack.Stack, topic string) []string {
 	}
 }
 
-// requireReadableToTheEnd waits for the last offset to come to a reader of committed records that is shown the ends of
-// transactions: as it would on a real broker, where a marker follows what was aborted.
+// requireReadableToTheEnd waits for the last offset to come to a reader of committed records that
+// is shown the ends of transactions: as it would on a real broker, where a marker follows what was
+// aborted.
 func requireReadableToTheEnd(t *testing.T, s stack.Stack, topic string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -103,8 +105,8 @@ func TestTopicsAreNotMadeByAsking(t *testing.T) {
 	require.ErrorIs(t, err, kerr.UnknownTopicOrPartition)
 }
 
-// TestKafkaRemembers covers what the log rests on over an orderly restart: records, topic configuration, the end of
-// transactions, the fence against an old producer, group offsets.
+// TestKafkaRemembers covers what the log rests on over an orderly restart: records, topic
+// configuration, the end of transactions, the fence against an old producer, group offsets.
 func TestKafkaRemembers(t *testing.T) {
 	t.Parallel()
 	dir := stacktest.Dir(t)
@@ -158,7 +160,8 @@ func fetchOffset(t *testing.T, cl *kgo.Client, group, topic string) int64 {
 	return o.At
 }
 
-// written is a directory whose topic "events" holds 3 transactions of 2 records: offsets 0-1 and marker 2, and so on to 8.
+// written is a directory whose topic "events" holds 3 transactions of 2 records: offsets 0-1 and
+// marker 2, and so on to 8.
 func written(t *testing.T) (dir, segment string) {
 	t.Helper()
 	dir = stacktest.Dir(t)
@@ -277,8 +280,9 @@ func TestATornLastBatchIsAccepted(t *testing.T) {
 	}
 }
 
-// TestATornIndexEntryIsWrittenAgain cuts the index as a full disk does. Without its mending, the next entry would follow half of
-// one, and the start after that would take the whole index for damaged.
+// TestATornIndexEntryIsWrittenAgain cuts the index as a full disk does. Without its mending, the
+// next entry would follow half of one, and the start after that would take the whole index for
+// damaged.
 func TestATornIndexEntryIsWrittenAgain(t *testing.T) {
 	t.Parallel()
 	for _, cut := range []int{1, 14, 15, 40} {
@@ -306,8 +310,8 @@ func TestATornIndexEntryIsWrittenAgain(t *testing.T) {
 	}
 }
 
-// withoutTimes is the epochs and flags of index entries. The times, and the checksums that cover them, are of no use to
-// the broker when it starts.
+// withoutTimes is the epochs and flags of index entries. The times, and the checksums that cover
+// them, are of no use to the broker when it starts.
 func withoutTimes(index []byte) (kept []string) {
 	for entry := range slices.Chunk(index, 15) {
 		kept = append(kept, fmt.Sprintf("%x %x %x", entry[0], entry[2:6], entry[14:]))

@@ -133,7 +133,8 @@ func (s *keptStack) watch(dir string, failed func(error)) {
 		case <-tick.C:
 		}
 		if pid, err := Holder(dir); err == nil && pid != s.kept.PID {
-			failed(withHint(fmt.Errorf("the stack that process %d kept in %s has ended", s.kept.PID, dir),
+			failed(withHint(
+				fmt.Errorf("the stack that process %d kept in %s has ended", s.kept.PID, dir),
 				"run the command again; acknowledged data is kept"))
 			return
 		}

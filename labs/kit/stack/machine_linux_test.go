@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A server that still shuts down after its parent was killed must keep its pid file, by whatever path its directory is named.
+// A server that still shuts down after its parent was killed must keep its pid file, by whatever
+// path its directory is named.
 func TestAProcessIsKnownByItsDirectoryAndNotByThePath(t *testing.T) {
 	t.Parallel()
 	here, err := os.Getwd()

@@ -19,8 +19,8 @@ func startBound(cmd *exec.Cmd, as *account, death syscall.Signal) (ended func(),
 }
 
 // worksElsewhere reports whether a running process has a working directory other than dir. A
-// Postgres server works in its data directory. The comparison is by directory and not by path, since
-// a path may contain a link.
+// Postgres server works in its data directory. The comparison is by directory and not by path,
+// since a path may contain a link.
 func worksElsewhere(pid int, dir string) bool {
 	cwd, err := os.Stat(fmt.Sprintf("/proc/%d/cwd", pid))
 	if err != nil {

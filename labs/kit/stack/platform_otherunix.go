@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"strconv"
 	"syscall"
 )
 
@@ -23,7 +22,7 @@ func startBound(cmd *exec.Cmd, as *account, death syscall.Signal) (ended func(),
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	script := fmt.Sprintf("read line && exit 0; kill -%d %s", int(death), strconv.Itoa(cmd.Process.Pid))
+	script := fmt.Sprintf("read line && exit 0; kill -%d %d", int(death), cmd.Process.Pid)
 	watch := exec.Command("/bin/sh", "-c", script)
 	watch.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	pipe, err := watch.StdinPipe()

@@ -48,7 +48,8 @@ func unprivileged() (*account, error) {
 		return &account{name, uint32(uid), uint32(gid)}, nil
 	}
 	return nil, withHint(errors.New("postgres does not run as root, "+
-		"and this machine has neither a user postgres nor a user nobody"), "run as an ordinary user")
+		"and this machine has neither a user postgres nor a user nobody"),
+		"run as an ordinary user")
 }
 
 func (a *account) credential() *syscall.Credential {

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestATakenPortIsLeftToItsOwner lets somebody else take the first port between its choice and its use, and answer there:
-// another is tried, and the stranger is not mistaken for the gateway.
+// TestATakenPortIsLeftToItsOwner lets somebody else take the first port between its choice and its
+// use, and answer there: another is tried, and the stranger is not mistaken for the gateway.
 func TestATakenPortIsLeftToItsOwner(t *testing.T) {
 	t.Parallel()
 	path, err := findGateway("")

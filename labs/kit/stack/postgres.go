@@ -16,8 +16,9 @@ import (
 	"time"
 )
 
-// postgres is a server of the machine's own programs, which listens only on loopback. It has no Unix
-// socket: the path of a socket has at most 107 bytes, and a data directory may have a longer path.
+// postgres is a server of the machine's own programs, which listens only on loopback. It has no
+// Unix socket: the path of a socket has at most 107 bytes, and a data directory may have a longer
+// path.
 type postgres struct {
 	*child
 	dsn string
@@ -108,11 +109,12 @@ func (f postgresFiles) serve(ctx context.Context, bin string, as *account, passw
 		return program{
 			name: "postgres",
 			path: filepath.Join(bin, "postgres"),
-			args: []string{"-D", f.data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
-				"-c", "unix_socket_directories=", "-c", "fsync=on",
-				"-c", "timezone=UTC", "-c", "log_timezone=UTC"},
+			args: []string{"-D", f.data, "-p", strconv.Itoa(port),
+				"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+				"-c", "fsync=on", "-c", "timezone=UTC", "-c", "log_timezone=UTC"},
 			env: baseEnv(), dir: f.dir, log: f.log, account: as,
-			// Not SIGKILL: on SIGQUIT the server ends its own children, and the next start recovers.
+			// Not SIGKILL: on SIGQUIT the server ends its own children, and the next start
+			// recovers.
 			deathSignal: syscall.SIGQUIT,
 			startupNoise: []string{"not yet accepting connections", "Consistent recovery state",
 				"is starting up", "is in recovery mode"},
@@ -135,15 +137,15 @@ func postgresDSN(port int, password string) string {
 
 func (p *postgres) failed() error { return p.exited() }
 
-// stop sends the signal of the server's fast shutdown: it ends sessions and writes a checkpoint. The
-// next start has nothing to recover.
+// stop sends the signal of the server's fast shutdown: it ends sessions and writes a checkpoint.
+// The next start has nothing to recover.
 func (p *postgres) stop() error {
 	return p.end(syscall.SIGINT, syscall.SIGQUIT, 20*time.Second)
 }
 
-// removeStalePID removes the pid file of a server that has ended, if another program has its process
-// id now. Process ids repeat soon where there are few, as in containers. No server of ours runs,
-// since we hold the directory's lock. Postgres itself detects all other stale pid files.
+// removeStalePID removes the pid file of a server that has ended, if another program has its
+// process id now. Process ids repeat soon where there are few, as in containers. No server of ours
+// runs, since we hold the directory's lock. Postgres itself detects all other stale pid files.
 func removeStalePID(data string) {
 	path := filepath.Join(data, "postmaster.pid")
 	if pid := readPID(path); pid != 0 && worksElsewhere(pid, data) {
@@ -181,9 +183,10 @@ func findPostgres(dir string) (string, error) {
 	}
 	found := installedPostgres()
 	if len(found) == 0 {
-		return "", withHint(fmt.Errorf("no Postgres server programs (postgres and initdb) in PATH or in %v",
-			postgresHomes), "install the system's postgresql package, "+
-			"or set BLOTTER_POSTGRES_BIN to the directory that holds them")
+		return "", withHint(
+			fmt.Errorf("no postgres and initdb programs in PATH or in %v", postgresHomes),
+			"install the system's postgresql package, "+
+				"or set BLOTTER_POSTGRES_BIN to the directory that holds them")
 	}
 	return found[0], nil
 }
@@ -210,7 +213,9 @@ func installedPostgres() []string {
 		found = append(found, dirs...)
 	}
 	found = slices.DeleteFunc(found, func(dir string) bool { return !hasPostgres(dir) })
-	slices.SortStableFunc(found, func(a, b string) int { return postgresMajor(b) - postgresMajor(a) })
+	slices.SortStableFunc(found, func(a, b string) int {
+		return postgresMajor(b) - postgresMajor(a)
+	})
 	return found
 }
 

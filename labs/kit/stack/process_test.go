@@ -28,8 +28,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sr"
 )
 
-// The tests here need a process of their own to kill, or to run as somebody else. It is this test program, told by its
-// environment to be an owner of a stack instead.
+// The tests here need a process of their own to kill, or to run as somebody else. It is this test
+// program, told by its environment to be an owner of a stack instead.
 const ownerDir = "BLOTTER_TEST_OWNER_DIR"
 
 func TestMain(m *testing.M) {
@@ -49,7 +49,8 @@ type deed struct {
 	SchemaID   int
 }
 
-// own starts everything, puts something into each part, says so on one line, and waits for an interrupt.
+// own starts everything, puts something into each part, says so on one line, and waits for an
+// interrupt.
 func own(dir string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -121,8 +122,8 @@ func fillPostgres(ctx context.Context, s stack.Stack, d *deed) error {
 	}
 	line, _, _ := strings.Cut(pidFile, "\n")
 	d.Postmaster, err = strconv.Atoi(line)
-	// A session at work does not notice that its server is gone, so it is the one most likely to stay behind. It is
-	// left to itself: the connection goes out of use, the statement goes on.
+	// A session at work does not notice that its server is gone, so it is the one most likely to
+	// stay behind. It is left to itself: the connection goes out of use, the statement goes on.
 	go conn.Exec(ctx, "SELECT count(*) FROM generate_series(1, 1000000000000) AS forever")
 	return errors.Join(err, untilBusy(ctx, dsn))
 }
@@ -193,7 +194,8 @@ func startOwner(t *testing.T, dir string, as *syscall.Credential) (*exec.Cmd, de
 	return cmd, d
 }
 
-// executableByAll copies this program to where another user may run it: the go command builds it in a private place.
+// executableByAll copies this program to where another user may run it: the go command builds it in
+// a private place.
 func executableByAll(t *testing.T, exe string) string {
 	t.Helper()
 	b, err := os.ReadFile(exe)
@@ -269,7 +271,8 @@ func TestADirectoryThatPostgresCannotReach(t *testing.T) {
 	require.Contains(t, h.Hint(), "chmod o+x "+dir)
 }
 
-// TestAStalePIDFile is a data directory whose server is gone and whose process id now belongs to somebody else: here, us.
+// TestAStalePIDFile is a data directory whose server is gone and whose process id now belongs to
+// somebody else: here, us.
 func TestAStalePIDFile(t *testing.T) {
 	t.Parallel()
 	dir := stacktest.Dir(t)

@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReadyInAboutASecond starts all four parts from nothing, and says how long that took. It fails only at what no busy machine explains.
+// TestReadyInAboutASecond starts all four parts from nothing, and says how long that took. It fails
+// only at what no busy machine explains.
 func TestReadyInAboutASecond(t *testing.T) {
 	dir := stacktest.Dir(t)
 	var lines []string

@@ -21,17 +21,18 @@ import (
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 )
 
-// registry is a Confluent-compatible schema registry in this process. The part that answers, srfake, keeps nothing and
-// believes everything; what is put before it here keeps a journal of every change and checks every schema.
+// registry is a Confluent-compatible schema registry in this process. It answers by srfake, which
+// stores nothing on disk and accepts every schema. The code here records each change in a journal
+// and judges each schema before it passes a request on.
 type registry struct {
 	inner      http.Handler
 	compatible func(mode, next string, published ...string) error
 	server     *http.Server
 	url        string
 
-	mu      sync.Mutex // held over a request: check, apply and record are one step, and nobody sees a part of it
+	mu      sync.Mutex // held during a request: check, apply and record are one step
 	journal *journal
-	broken  error // the journal could not be written: memory is ahead of it
+	broken  error // why the journal could not be written; memory is ahead of it
 	done    chan struct{}
 	once    sync.Once // closes done
 }
@@ -93,21 +94,23 @@ func (r *registry) routes() http.Handler {
 	mux.HandleFunc("POST /subjects/{subject}/versions", r.register)
 	mux.HandleFunc("POST /compatibility/subjects/{subject}/versions", r.judge)
 	mux.HandleFunc("POST /compatibility/subjects/{subject}/versions/{version}", r.judge)
-	mux.HandleFunc("POST /subjects/{subject}", r.read) // is it there?
+	mux.HandleFunc("POST /subjects/{subject}", r.read) // looks a schema up
 	mux.HandleFunc("GET /", r.read)
 	mux.HandleFunc("/", r.change)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if strings.HasPrefix(req.URL.Path, "/contexts") {
-			refuse(w, http.StatusNotFound, http.StatusNotFound, "the embedded registry has no contexts")
+			const message = "the embedded registry has no contexts"
+			refuse(w, http.StatusNotFound, http.StatusNotFound, message)
 			return
 		}
 		mux.ServeHTTP(w, req)
 	})
 }
 
-// recorded answers while memory is what the journal says, and refuses everything once it is not: to tell a schema's id that
-// is not on disk would be to promise it, and after a restart the id may be another schema's.
-func (r *registry) recorded(f func() answer) answer {
+// ifRecorded calls f, unless the journal could not be written. Then it refuses every request: a
+// client could learn the id of a schema that is not on disk, and after a restart the id may belong
+// to another schema.
+func (r *registry) ifRecorded(f func() answer) answer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.broken != nil {
@@ -116,42 +119,45 @@ func (r *registry) recorded(f func() answer) answer {
 	return f()
 }
 
-var unwritable = refusal(http.StatusInternalServerError, 500, "the registry cannot write its journal")
+var unwritable = refusal(http.StatusInternalServerError, http.StatusInternalServerError,
+	"the registry cannot write its journal")
 
 // read answers from memory.
 func (r *registry) read(w http.ResponseWriter, req *http.Request) {
-	q, err := ask(req)
+	q, err := readQuestion(req)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, 42201, err.Error())
 		return
 	}
-	r.recorded(func() answer { return r.serve(q) }).write(w)
+	r.ifRecorded(func() answer { return r.serve(q) }).write(w)
 }
 
-// change applies and records whatever is neither a read nor a schema: configuration, mode, deletions.
+// change applies and records all other requests: configuration, mode, deletions.
 func (r *registry) change(w http.ResponseWriter, req *http.Request) {
-	q, err := ask(req)
+	q, err := readQuestion(req)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, 42201, err.Error())
 		return
 	}
-	r.recorded(func() answer { return r.apply(q) }).write(w)
+	r.ifRecorded(func() answer { return r.apply(q) }).write(w)
 }
 
-// register takes a new schema.
+// register answers the request to register a schema.
 func (r *registry) register(w http.ResponseWriter, req *http.Request) {
-	q, schema, err := askSchema(req)
+	q, schema, err := readSchema(req)
 	if err != nil {
 		refuse(w, http.StatusUnprocessableEntity, 42201, err.Error())
 		return
 	}
-	r.recorded(func() answer { return r.take(q, req.PathValue("subject"), schema) }).write(w)
+	r.ifRecorded(func() answer { return r.accept(q, req.PathValue("subject"), schema) }).write(w)
 }
 
-// take registers a schema that is valid and compatible with its predecessors. A schema that the
+// accept registers a schema that is valid and compatible with its predecessors. A schema that the
 // subject already has changes nothing.
-func (r *registry) take(q question, subject string, schema sr.Schema) answer {
-	lookup := question{Method: http.MethodPost, URI: "/subjects/" + url.PathEscape(subject), Body: q.Body}
+func (r *registry) accept(q question, subject string, schema sr.Schema) answer {
+	lookup := question{
+		Method: http.MethodPost, URI: "/subjects/" + url.PathEscape(subject), Body: q.Body,
+	}
 	if r.serve(lookup).Status == http.StatusOK {
 		return r.serve(q)
 	}
@@ -160,8 +166,9 @@ func (r *registry) take(q question, subject string, schema sr.Schema) answer {
 	case err != nil:
 		return refusal(http.StatusUnprocessableEntity, 42201, err.Error())
 	case incompatible != nil:
-		return refusal(http.StatusConflict, http.StatusConflict,
-			"schema being registered is incompatible with an earlier schema for subject "+subject+": "+incompatible.Error())
+		const format = "schema being registered is incompatible with an earlier schema of %s: %v"
+		message := fmt.Sprintf(format, subject, incompatible)
+		return refusal(http.StatusConflict, http.StatusConflict, message)
 	}
 	return r.apply(q)
 }
@@ -169,12 +176,12 @@ func (r *registry) take(q question, subject string, schema sr.Schema) answer {
 // judge answers whether a schema would be compatible. It always gives the reason, also to clients
 // that do not ask for it with verbose=true.
 func (r *registry) judge(w http.ResponseWriter, req *http.Request) {
-	_, schema, err := askSchema(req)
+	_, schema, err := readSchema(req)
 	if err != nil {
 		refuse(w, http.StatusUnprocessableEntity, 42201, err.Error())
 		return
 	}
-	r.recorded(func() answer {
+	r.ifRecorded(func() answer {
 		incompatible, err := r.check(req.PathValue("subject"), req.PathValue("version"), schema)
 		if err != nil {
 			return refusal(http.StatusUnprocessableEntity, 42201, err.Error())
@@ -183,7 +190,9 @@ func (r *registry) judge(w http.ResponseWriter, req *http.Request) {
 		if incompatible != nil {
 			messages = append(messages, incompatible.Error())
 		}
-		body, _ := json.Marshal(map[string]any{"is_compatible": incompatible == nil, "messages": messages})
+		body, _ := json.Marshal(map[string]any{
+			"is_compatible": incompatible == nil, "messages": messages,
+		})
 		return answer{http.StatusOK, string(body)}
 	}).write(w)
 }
@@ -196,9 +205,9 @@ const modeNone = "NONE"
 func (r *registry) check(subject, version string, schema sr.Schema) (incompatible, err error) {
 	switch {
 	case schema.Type != sr.TypeAvro:
-		return nil, fmt.Errorf("the embedded registry takes Avro, not %s", schema.Type)
+		return nil, fmt.Errorf("the embedded registry accepts only Avro, not %s", schema.Type)
 	case len(schema.References) > 0:
-		return nil, errors.New("the embedded registry takes no schema that refers to another subject")
+		return nil, errors.New("the embedded registry accepts no references to other subjects")
 	}
 	if err := r.compatible(modeNone, schema.Schema); err != nil {
 		return nil, err
@@ -251,8 +260,9 @@ func (r *registry) get(uri string, into any) error {
 	return json.Unmarshal([]byte(a.Body), into)
 }
 
-// apply changes memory, then the journal, then answers. A crash before the journal is synced loses a change that nobody
-// was told of; one after it repeats the same change at the next start, with the same ids.
+// apply changes memory, then the journal, then answers. A crash before the journal is synced loses
+// a change that was not acknowledged. After a later crash the next start repeats the same change,
+// with the same ids.
 func (r *registry) apply(q question) answer {
 	a := r.serve(q)
 	if err := r.journal.append(entry{q, a}); err != nil {
@@ -263,34 +273,35 @@ func (r *registry) apply(q question) answer {
 	return a
 }
 
-// replay repeats a recorded change. Refused ones are repeated too: they can use up an id.
+// replay repeats a recorded change. It also repeats refused changes, since they can use up an id.
 func (r *registry) replay(e entry) error {
 	if a := r.serve(e.question); a != e.answer {
-		return fmt.Errorf("%s %s was answered %q and is now answered %q", e.Method, e.URI, e.answer.Body, a.Body)
+		return fmt.Errorf("the answer to %s %s was %q and is now %q",
+			e.Method, e.URI, e.answer.Body, a.Body)
 	}
 	return nil
 }
 
-// question is a request as it is kept.
+// question is a request in the form of the journal.
 type question struct {
 	Method string `json:"method"`
 	URI    string `json:"uri"`
 	Body   string `json:"body,omitempty"`
 }
 
-// answer is a response as it is kept.
+// answer is a response in the form of the journal.
 type answer struct {
 	Status int    `json:"status"`
 	Body   string `json:"answer"`
 }
 
-func ask(req *http.Request) (question, error) {
+func readQuestion(req *http.Request) (question, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, req.Body, 1<<20))
 	return question{Method: req.Method, URI: req.URL.RequestURI(), Body: string(body)}, err
 }
 
-func askSchema(req *http.Request) (question, sr.Schema, error) {
-	q, err := ask(req)
+func readSchema(req *http.Request) (question, sr.Schema, error) {
+	q, err := readQuestion(req)
 	if err != nil {
 		return q, sr.Schema{}, err
 	}
@@ -299,6 +310,7 @@ func askSchema(req *http.Request) (question, sr.Schema, error) {
 	return q, schema, err
 }
 
+// serve passes a request to srfake.
 func (r *registry) serve(q question) answer {
 	req, err := http.NewRequest(q.Method, q.URI, strings.NewReader(q.Body))
 	if err != nil || req.URL.Path == "" {
@@ -324,27 +336,29 @@ func refusal(status, code int, message string) answer {
 	return answer{status, string(body)}
 }
 
-// journal is the file registry/changes.jsonl: every change the registry took, one JSON object per line, in order. To
-// repeat them from the first on gives the same subjects, versions and ids, which is how the registry remembers.
+// journal is the file registry/changes.jsonl. It holds every change, one JSON object per line, in
+// order. At a start the registry repeats all changes, which gives the same subjects, versions and
+// ids.
 type journal struct{ f *os.File }
 
-// entry is one line: a request and what it was answered.
+// entry is one line: a request and its answer.
 type entry struct {
 	question
 	answer
 }
 
-// openJournal repeats what is recorded. A last line without its end is a change that a crash cut off before anybody was
-// told of it: it is removed. Any other line that cannot be repeated is an error that names it.
+// openJournal repeats the recorded changes. It removes a last line without its line end: a crash
+// cut it off before the change was acknowledged. The error for any other unusable line names the
+// line.
 func openJournal(dir string, repeat func(entry) error) (*journal, error) {
 	path := filepath.Join(dir, "changes.jsonl")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	whole, err := readJournal(f, repeat)
+	end, err := readJournal(f, repeat)
 	if err == nil {
-		err = errors.Join(f.Truncate(whole), syncDir(dir))
+		err = errors.Join(f.Truncate(end), syncDir(dir))
 	}
 	if err != nil {
 		f.Close()
@@ -353,29 +367,29 @@ func openJournal(dir string, repeat func(entry) error) (*journal, error) {
 	return &journal{f}, nil
 }
 
-// readJournal returns how many bytes are whole lines.
-func readJournal(f io.Reader, repeat func(entry) error) (whole int64, err error) {
+// readJournal returns the end of the last complete line.
+func readJournal(f io.Reader, repeat func(entry) error) (end int64, err error) {
 	lines := bufio.NewReader(f)
 	for n := 1; ; n++ {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return whole, nil
+			return end, nil
 		}
 		if err != nil {
-			return whole, err
+			return end, err
 		}
 		var e entry
 		if err := json.Unmarshal(line, &e); err != nil {
-			return whole, fmt.Errorf("line %d: %w", n, err)
+			return end, fmt.Errorf("line %d: %w", n, err)
 		}
 		if err := repeat(e); err != nil {
-			return whole, fmt.Errorf("line %d: %w", n, err)
+			return end, fmt.Errorf("line %d: %w", n, err)
 		}
-		whole += int64(len(line))
+		end += int64(len(line))
 	}
 }
 
-// append returns when the entry is on disk.
+// append writes an entry and syncs it to disk.
 func (j *journal) append(e entry) error {
 	line, err := json.Marshal(e)
 	if err != nil {

@@ -147,8 +147,8 @@ func TestRegistryRefusesGarbage(t *testing.T) {
 	setLevel(t, c, "one", sr.CompatNone)
 	requireStatus(t, http.StatusUnprocessableEntity, create(t, c, "one", "garbage"))
 	for want, schema := range map[string]sr.Schema{
-		"takes Avro":                {Schema: `syntax = "proto3";`, Type: sr.TypeProtobuf},
-		"refers to another subject": {Schema: `"id"`, References: []sr.SchemaReference{{Name: "id", Subject: "id", Version: 1}}},
+		"only Avro":     {Schema: `syntax = "proto3";`, Type: sr.TypeProtobuf},
+		"no references": {Schema: `"id"`, References: []sr.SchemaReference{{Name: "id", Subject: "id", Version: 1}}},
 	} {
 		_, err := c.CreateSchema(t.Context(), "one", schema)
 		requireStatus(t, http.StatusUnprocessableEntity, err)

@@ -60,7 +60,8 @@ func requireLocked(t *testing.T, s stack.Stack, info minio.UploadInfo) {
 	require.Error(t, err, "a locked version was deleted")
 }
 
-// TestPostgresAndS3Remember is the other half of TestKafkaRemembers and TestRegistryKeepsIDsAndLevels.
+// TestPostgresAndS3Remember is the other half of TestKafkaRemembers and
+// TestRegistryKeepsIDsAndLevels.
 func TestPostgresAndS3Remember(t *testing.T) {
 	t.Parallel()
 	dir := stacktest.Dir(t)
@@ -87,7 +88,8 @@ func TestPostgresAndS3Remember(t *testing.T) {
 	requireLocked(t, s, info)
 }
 
-// TestS3WithoutExtendedAttributes keeps metadata in files of its own, as on a file system that has nothing better.
+// TestS3WithoutExtendedAttributes keeps metadata in files of its own, as on a file system that has
+// nothing better.
 func TestS3WithoutExtendedAttributes(t *testing.T) {
 	t.Parallel()
 	dir := stacktest.Dir(t)

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// gateway is versitygw over plain files: buckets with versions and object lock. It does not sync its
-// files: a power failure may lose the latest objects. It also serves a backing file that was changed
-// on disk without noticing; readers must check the digest of each object.
+// gateway is versitygw over plain files: buckets with versions and object lock. It does not sync
+// its files: a power failure may lose the latest objects. It also serves a backing file that was
+// changed on disk without noticing; readers must check the digest of each object.
 type gateway struct {
 	*child
 	s3 S3
@@ -59,8 +59,8 @@ func startGateway(ctx context.Context, root string, opt EmbeddedOptions) (*gatew
 }
 
 // gatewayStorage returns the arguments that name the gateway's directories. Metadata goes into
-// extended attributes. On a file system without them it goes into a directory of its own; once made,
-// that choice is kept.
+// extended attributes. On a file system without them it goes into a directory of its own; once
+// made, that choice is kept.
 func gatewayStorage(dir string) ([]string, error) {
 	objects, objectsErr := privateDir(dir, "objects")
 	versions, versionsErr := privateDir(dir, "versions")
@@ -100,8 +100,8 @@ func findGateway(program string) (string, error) {
 	}
 	path, err := exec.LookPath("versitygw")
 	if err != nil {
-		return "", withHint(errors.New("no S3 gateway: no .tools/bin/versitygw in the working directory "+
-			"or its parents, and no versitygw in PATH"), "run: make setup")
+		return "", withHint(errors.New("no S3 gateway: no .tools/bin/versitygw in the working "+
+			"directory or its parents, and no versitygw in PATH"), "run: make setup")
 	}
 	return path, nil
 }

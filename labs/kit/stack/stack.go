@@ -17,7 +17,8 @@ import (
 type Stack interface {
 	// Kafka returns the seed brokers, each host:port.
 	Kafka(ctx context.Context) ([]string, error)
-	// Postgres returns the connection string of a role that may create roles, databases and schemas.
+	// Postgres returns the connection string of a role that may create roles, databases and
+	// schemas.
 	Postgres(ctx context.Context) (string, error)
 	// S3 returns an endpoint with object lock.
 	S3(ctx context.Context) (S3, error)
@@ -36,8 +37,8 @@ type S3 struct {
 	Secure    bool // HTTPS
 }
 
-// Open returns a stack of the given kind: "embedded", which "" also means, or "external". If another
-// process keeps the embedded stack of this directory (see Keep), Open returns that stack.
+// Open returns a stack of the given kind: "embedded", which "" also means, or "external". If
+// another process keeps the embedded stack of this directory (see Keep), Open returns that stack.
 func Open(kind string, opt EmbeddedOptions) (Stack, error) {
 	switch kind {
 	case "", "embedded":

@@ -11,10 +11,11 @@ import (
 	"example.com/blotter/labs/kit/stack/stacktest"
 )
 
-// real skips a test unless the real parts are asked for: what is tested here needs a stack of its own, whose parts it may stop.
+// real skips a test unless the real parts are asked for: what is tested here needs a stack of its
+// own, whose parts it may stop.
 func real(t *testing.T) {
 	t.Helper()
-	if !stacktest.Engine() {
+	if !stacktest.HasEngine() {
 		t.Skip("needs a container engine: STACK=containers make test")
 	}
 }

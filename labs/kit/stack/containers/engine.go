@@ -12,24 +12,29 @@ import (
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/log"
+
+	"example.com/blotter/labs/kit/stack"
 )
 
-// prepare tells testcontainers how to behave, BEFORE it is first used: it reads its settings once per process.
-var prepare = sync.OnceFunc(func() {
-	os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true")      // it would need an image of its own, and the engine's socket
-	os.Setenv("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1") // where ports are published
-	log.SetDefault(log.NewNoopLogger())                    // standard error is for our words
+// configure sets testcontainers up BEFORE its first use: it reads its settings once per process.
+var configure = sync.OnceFunc(func() {
+	// Ryuk would need an image of its own, and the engine's socket.
+	os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true")
+	// Ports are published on this address.
+	os.Setenv("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")
+	// Standard error is for our own messages.
+	log.SetDefault(log.NewNoopLogger())
 })
 
-// engineTimeout is how long the engine may take to say that it is there.
+// engineTimeout bounds the engine's first answer.
 const engineTimeout = 5 * time.Second
 
-// connect gives a client of an engine that answers.
+// connect returns a client of an engine that answers.
 func connect(ctx context.Context) (*testcontainers.DockerClient, error) {
-	prepare()
+	configure()
 	ctx, cancel := context.WithTimeout(ctx, engineTimeout)
 	defer cancel()
-	err := named(ctx)
+	err := pingDockerHost(ctx)
 	var engine *testcontainers.DockerClient
 	if err == nil {
 		engine, err = testcontainers.NewDockerClientWithOpts(ctx)
@@ -39,14 +44,15 @@ func connect(ctx context.Context) (*testcontainers.DockerClient, error) {
 	}
 	if err != nil {
 		return nil, withHint(fmt.Errorf("no container engine answers: %w", err),
-			"start one, or name its socket in DOCKER_HOST; on Debian, .ci/engine start does both. The embedded stack needs none")
+			"start one, or name its socket in DOCKER_HOST; on Debian, .ci/engine start installs "+
+				"and starts one. The embedded stack needs no engine")
 	}
 	return engine, nil
 }
 
-// named asks the engine that DOCKER_HOST names. Testcontainers would look for another one where it does not answer, and who named one
-// wants no other.
-func named(ctx context.Context) error {
+// pingDockerHost asks the engine of DOCKER_HOST, if that is set. Testcontainers itself would choose
+// another engine if that one does not answer.
+func pingDockerHost(ctx context.Context) error {
 	if os.Getenv("DOCKER_HOST") == "" {
 		return nil
 	}
@@ -59,20 +65,22 @@ func named(ctx context.Context) error {
 	return err
 }
 
-// stall is how long a pull may make no progress. A registry that cannot be reached is known within it.
-const stall = 15 * time.Second
+// pullStall bounds the time that a pull may make no progress, such as with an unreachable registry.
+const pullStall = 15 * time.Second
 
-// fetch sees to it that the engine has an image.
-func fetch(ctx context.Context, engine client.APIClient, i image, say func(string)) error {
+// fetch pulls an image that the engine does not have.
+func fetch(ctx context.Context, engine client.APIClient, i image, log func(string)) error {
 	name := i.name()
 	_, err := engine.ImageInspect(ctx, name)
 	if err == nil || !errdefs.IsNotFound(err) {
 		return err
 	}
-	say("fetching " + name + ", once")
+	log("fetching " + name + ", once")
 	if err := pull(ctx, engine, name); err != nil {
-		return withHint(fmt.Errorf("image %s is not here and cannot be fetched: %w", name, err),
-			"name one that the engine has in %s; where there is no registry, .ci/images/build makes all three", i.variable)
+		return withHint(
+			fmt.Errorf("image %s is not on this engine and cannot be fetched: %w", name, err),
+			"name an image that the engine has in %s; without access to a registry, "+
+				".ci/images/build makes all three images", i.variable)
 	}
 	return nil
 }
@@ -82,13 +90,13 @@ var errStalled = errors.New("the registry does not answer")
 func pull(ctx context.Context, engine client.APIClient, name string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	idle := time.AfterFunc(stall, func() { cancel(errStalled) })
+	idle := time.AfterFunc(pullStall, func() { cancel(errStalled) })
 	defer idle.Stop()
 	progress, err := engine.ImagePull(ctx, name, client.ImagePullOptions{})
 	if err == nil {
 		defer progress.Close()
 		for message, failed := range progress.JSONMessages(ctx) {
-			idle.Reset(stall)
+			idle.Reset(pullStall)
 			if failed == nil && message.Error != nil {
 				failed = message.Error
 			}
@@ -99,4 +107,92 @@ func pull(ctx context.Context, engine client.APIClient, name string) error {
 		return cause
 	}
 	return err
+}
+
+// Labels of our containers and volumes. The host label excludes the directories of other machines
+// that use the same engine.
+const (
+	dirLabel       = "com.example.blotter.dir"
+	hostLabel      = "com.example.blotter.host"
+	temporaryLabel = "com.example.blotter.temporary" // on a volume that its process should remove
+)
+
+func labels(dir string) map[string]string {
+	host, _ := os.Hostname() // an empty name serves as a label, too
+	return map[string]string{dirLabel: dir, hostLabel: host}
+}
+
+// volumeLabels returns the labels of a new volume. A volume keeps its first labels.
+func volumeLabels(dir string, temporary bool) map[string]string {
+	l := labels(dir)
+	if temporary {
+		l[temporaryLabel] = "true"
+	}
+	return l
+}
+
+// sweep removes the remains of killed processes of this machine: the containers whose directory no
+// process has locked, then their temporary volumes. It keeps every other volume, even if its
+// directory is missing: the directory may have been moved, or its disk may not be mounted. The
+// caller has locked own.
+func sweep(ctx context.Context, engine client.APIClient, own string) error {
+	withLabel := func(label string) client.Filters {
+		return make(client.Filters).Add("label", hostLabel+"="+labels("")[hostLabel], label)
+	}
+	isLeft := func(labels map[string]string) bool {
+		return labels[dirLabel] == own || isUnlocked(labels[dirLabel])
+	}
+	found, err := engine.ContainerList(ctx, client.ContainerListOptions{
+		All: true, Filters: withLabel(dirLabel),
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range found.Items {
+		if isLeft(c.Labels) {
+			options := client.ContainerRemoveOptions{Force: true, RemoveVolumes: true}
+			if _, err := engine.ContainerRemove(ctx, c.ID, options); err != nil && !isGone(err) {
+				return err
+			}
+		}
+	}
+	volumes, err := engine.VolumeList(ctx, client.VolumeListOptions{
+		Filters: withLabel(temporaryLabel),
+	})
+	if err != nil {
+		return err
+	}
+	for _, v := range volumes.Items {
+		if isLeft(v.Labels) {
+			_, err := engine.VolumeRemove(ctx, v.Name, client.VolumeRemoveOptions{})
+			if err != nil && !isGone(err) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// isGone reports whether another process has removed the object, or is removing it.
+func isGone(err error) bool { return errdefs.IsNotFound(err) || errdefs.IsConflict(err) }
+
+// isUnlocked reports whether no process has locked the directory. It is false if that is unknown.
+func isUnlocked(dir string) bool {
+	pid, err := stack.Holder(dir)
+	return err == nil && pid == 0
+}
+
+// hinted is an error with one line of advice. Callers ask it for its Hint() string by errors.As.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e *hinted) Unwrap() error { return e.error }
+
+// Hint returns the advice.
+func (e *hinted) Hint() string { return e.hint }
+
+func withHint(err error, format string, args ...any) error {
+	return &hinted{err, fmt.Sprintf(format, args...)}
 }

@@ -31,7 +31,8 @@ func TestWithoutAnImageThereIsAnErrorWithAHintAndNoHang(t *testing.T) {
 	require.Contains(t, said, "in BLOTTER_KAFKA_IMAGE")
 }
 
-// failing opens a stack in a process of its own, since what testcontainers once learned of its engine it keeps, and gives what that said.
+// failing opens a stack in a process of its own, since what testcontainers once learned of its
+// engine it keeps, and gives what that said.
 func failing(t *testing.T, env string) string {
 	t.Helper()
 	began := time.Now()

@@ -1,14 +1,16 @@
-// Package stacktest gives tests a stack: one per test process, started when a test first asks for it. It is the embedded one, or,
-// where STACK says external, the one that the environment names (see stack.External). STACK=containers make test starts containers
-// once and hands them to the tests as such. A test of what only the embedded stack does makes its own: see Dir.
+// Package stacktest gives tests a stack. Each test process has one, which starts when a test first
+// asks for it. It is the embedded stack, or with STACK=external the stack that the environment
+// names (see stack.External). STACK=containers make test starts containers once, and hands them to
+// the tests as an external stack. A test of the embedded stack itself starts its own stack in Dir.
 //
-// A test package that uses it has one line beside its tests:
+// A test package that uses the stack has one line beside its tests:
 //
 //	func TestMain(m *testing.M) { stacktest.Main(m) }
 //
-// A package that registers schemas hands in the check that judges them, see MainWith.
+// A package that registers schemas passes a compatibility check to MainWith.
 //
-// Tests share the components and nothing in them: each takes a topic prefix, a Postgres schema or a bucket of its own.
+// Tests share the components, but no data: each test takes its own topic prefix, Postgres schema or
+// bucket.
 package stacktest
 
 import (
@@ -22,8 +24,9 @@ import (
 	"sync"
 	"testing"
 
-	"example.com/blotter/labs/kit/stack"
 	"github.com/jackc/pgx/v5"
+
+	"example.com/blotter/labs/kit/stack"
 )
 
 // shared is the one stack of this process.
@@ -34,11 +37,12 @@ var shared struct {
 	dir     string
 }
 
-// Main runs the tests, then stops the stack and removes its files. A stack that fails to stop fails the run.
+// Main runs the tests, then stops the stack and removes its files. The run fails if the stack fails
+// to stop.
 func Main(m *testing.M) { MainWith(m, stack.EmbeddedOptions{}) }
 
 // MainWith is Main for tests that need options of the embedded stack, such as the compatibility
-// check of its registry. The directory is always chosen by this package.
+// check of its registry. This package always chooses the directory.
 func MainWith(m *testing.M, options stack.EmbeddedOptions) {
 	shared.options = options
 	code := m.Run()
@@ -58,8 +62,9 @@ func closeShared() error {
 	return errors.Join(shared.stack.Close(), os.RemoveAll(shared.dir))
 }
 
-// Shared is the stack of this test process. Do not close it. Without Main its processes still end with this one, but its
-// files stay behind in the directory for temporary files.
+// Shared returns the stack of this test process, which tests must not close. In a package without
+// Main its processes still end with this one, but its files stay in the directory for temporary
+// files.
 func Shared(t testing.TB) stack.Stack {
 	t.Helper()
 	shared.Lock()
@@ -81,30 +86,36 @@ func choose(t testing.TB) stack.Stack {
 	case "external":
 		return stack.External(os.Getenv)
 	default:
-		t.Fatalf("STACK is %q: leave it empty, or let the tests be started by: STACK=%s make test", kind, kind)
+		t.Fatalf("STACK is %q: leave it empty, or run: STACK=%s make test", kind, kind)
 		return nil
 	}
 }
 
-// Capabilities are what some stacks can and others cannot. A test that needs one asks for it, and never for a stack by its name.
+// Capabilities are the abilities that only some stacks have. A test that needs one asks for it, and
+// never for a stack by name.
 type Capabilities struct {
-	Compact        bool // the broker compacts a topic by itself, when the topic's settings say so
-	RefuseNullKeys bool // the broker refuses a record without a key in a compacted topic
-	StampRetention bool // the object store gives an object the default retention of its bucket
+	// Compact: the broker compacts a topic by itself, if the topic's settings allow it.
+	Compact bool
+	// RefuseNullKeys: the broker refuses a record without a key in a compacted topic.
+	RefuseNullKeys bool
+	// StampRetention: the object store gives each object the default retention of its bucket.
+	StampRetention bool
 }
 
-// Can is what the stack of this test process can.
+// Can returns the capabilities of this test process's stack.
 func Can() Capabilities {
 	return map[string]Capabilities{
 		"external": {Compact: true, RefuseNullKeys: true, StampRetention: true},
 	}[os.Getenv("STACK")]
 }
 
-// Engine says that a container engine is there for tests that stop and kill a stack of their own.
-func Engine() bool { return os.Getenv("BLOTTER_CONTAINERS") != "" }
+// HasEngine reports whether tests may use a container engine, to stop and kill a stack of their
+// own.
+func HasEngine() bool { return os.Getenv("BLOTTER_CONTAINERS") != "" }
 
-// Dir is an empty directory for a stack of the test's own, removed after the test. Unlike t.TempDir it may be passed
-// through by the user that Postgres runs as when the tests run as root.
+// Dir creates an empty directory for a stack of the test's own, and removes it after the test.
+// Other users may pass through it, unlike t.TempDir: Postgres runs as another user if the tests run
+// as root.
 func Dir(t testing.TB) string {
 	t.Helper()
 	dir := mkdirTemp(t)
@@ -128,7 +139,7 @@ func mkdirTemp(t testing.TB) string {
 	return filepath.Clean(dir)
 }
 
-// Kafka is the seed brokers of the shared stack.
+// Kafka returns the seed brokers of the shared stack.
 func Kafka(t testing.TB) []string {
 	t.Helper()
 	seeds, err := Shared(t).Kafka(context.Background())
@@ -138,7 +149,7 @@ func Kafka(t testing.TB) []string {
 	return seeds
 }
 
-// S3 is the object store of the shared stack.
+// S3 returns the object store of the shared stack.
 func S3(t testing.TB) stack.S3 {
 	t.Helper()
 	s3, err := Shared(t).S3(context.Background())
@@ -148,7 +159,8 @@ func S3(t testing.TB) stack.S3 {
 	return s3
 }
 
-// Registry is the URL of the shared stack's schema registry. Its subjects are shared: prefix them with Prefix.
+// Registry returns the URL of the shared stack's schema registry. All tests share its subjects:
+// begin their names with Prefix.
 func Registry(t testing.TB) string {
 	t.Helper()
 	url, err := Shared(t).Registry(context.Background())
@@ -158,21 +170,22 @@ func Registry(t testing.TB) string {
 	return url
 }
 
-// Prefix begins the names of whatever the test makes in a shared component: topics, groups, subjects, transactional ids.
-// It is made of lower-case letters, digits and hyphens, ends in a hyphen, and is different at each call.
+// Prefix returns the beginning of all names that the test makes in a shared component: topics,
+// groups, subjects, transactional ids. It consists of lower-case letters, digits and hyphens, ends
+// in a hyphen, and differs at each call.
 func Prefix(t testing.TB) string {
 	t.Helper()
 	return name(t, 32, '-') + "-"
 }
 
-// Bucket is the name of a bucket that does not exist yet, different at each call.
+// Bucket returns the name of a bucket that does not exist yet. It differs at each call.
 func Bucket(t testing.TB) string {
 	t.Helper()
 	return name(t, 40, '-')
 }
 
-// Schema makes an empty Postgres schema, dropped after the test, and returns a connection string whose search path is that
-// schema alone, with its name.
+// Schema creates an empty Postgres schema and drops it after the test. It returns the schema's
+// name, and a connection string whose search path holds only that schema.
 func Schema(t testing.TB) (dsn, schema string) {
 	t.Helper()
 	ctx := context.Background()
@@ -183,16 +196,11 @@ func Schema(t testing.TB) (dsn, schema string) {
 	schema = name(t, 40, '_')
 	execute(t, dsn, "CREATE SCHEMA "+schema)
 	t.Cleanup(func() { execute(t, dsn, "DROP SCHEMA "+schema+" CASCADE") })
-	return within(dsn, schema), schema
-}
-
-// within is a connection string whose search path is the schema alone.
-func within(dsn, schema string) string {
-	sep := "&"
+	separator := "&"
 	if !strings.Contains(dsn, "?") {
-		sep = "?"
+		separator = "?"
 	}
-	return dsn + sep + "search_path=" + schema
+	return dsn + separator + "search_path=" + schema, schema
 }
 
 func execute(t testing.TB, dsn, sql string) {
@@ -208,18 +216,19 @@ func execute(t testing.TB, dsn, sql string) {
 	}
 }
 
-// name is readable and unique: the test's own name, cut to size, and a random end. It starts with a letter.
-func name(t testing.TB, most int, sep rune) string {
+// name returns a readable and unique name: the test's own name, cut to size, and a random end.
+func name(t testing.TB, maxLength int, separator rune) string {
 	plain := strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
 			return r
 		default:
-			return sep
+			return separator
 		}
 	}, strings.ToLower(t.Name()))
-	if len(plain) > most {
-		plain = plain[:most]
+	if len(plain) > maxLength {
+		plain = plain[:maxLength]
 	}
-	return strings.Trim(plain, string(sep)) + string(sep) + strings.ToLower(rand.Text()[:10])
+	plain = strings.Trim(plain, string(separator))
+	return plain + string(separator) + strings.ToLower(rand.Text()[:10])
 }

@@ -3,14 +3,15 @@ package stacktest_test
 import (
 	"testing"
 
-	"example.com/blotter/labs/kit/stack/stacktest"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/stack/stacktest"
 )
 
 func TestMain(m *testing.M) { stacktest.Main(m) }
 
-func TestASchemaOfItsOwn(t *testing.T) {
+func TestSchemaIsTheSearchPath(t *testing.T) {
 	t.Parallel()
 	dsn, name := stacktest.Schema(t)
 	conn, err := pgx.Connect(t.Context(), dsn)
@@ -21,7 +22,7 @@ func TestASchemaOfItsOwn(t *testing.T) {
 	require.Equal(t, name, current)
 }
 
-func TestNamesAreNeverShared(t *testing.T) {
+func TestNamesDiffer(t *testing.T) {
 	t.Parallel()
 	require.NotEqual(t, stacktest.Prefix(t), stacktest.Prefix(t))
 	require.NotEqual(t, stacktest.Bucket(t), stacktest.Bucket(t))

@@ -17,22 +17,18 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-var fetching = []spec{{
-	Check: check.Check{ID: "L1.26", Points: 2, Limit: time.Minute, Operation: consume,
-		Invariant: "L1.I10",
-		Title: "if the brokers refuse to serve a partition, Run ends with their error, even if " +
-			"the same fetch has records",
-		Misconception: "a fetch that has records has no error; a fetch can have both, and the " +
-			"client reports each error once",
-		Hint: "look at the fetch's errors AFTER its records are handled and committed; the " +
-			"client retries temporary errors by itself"},
+var refusing = []spec{{
+	Check: check.Check{ID: "L1.26", Points: 2, Limit: time.Minute, Operation: consume, Invariant: "L1.I10",
+		Title:         "a partition that the brokers do not hand out ends Run with their error, whatever came beside it",
+		Misconception: "that a poll which brought records brought no error: each fetch has both, and the client tells of an error once",
+		Hint:          "look at the fetch's errors AFTER its records are handled and committed; the client itself tries again what may pass"},
 	try: func(t *trial) {
 		c, cluster := t.codec(), newCluster(t)
 		k := newKafkaAt(t, cluster.ListenAddrs(), 2)
 		n := 0
 		publish := func() {
 			for range 6 { // some on each partition
-				t.publish(k, c, separate(n), settlement)
+				t.publish(k, c, spread(n), settlement)
 				n++
 			}
 		}
@@ -40,28 +36,26 @@ var fetching = []spec{{
 		refused := k.ids(t, 1)
 		require.NotEmpty(t, refused)
 		require.Less(t, len(refused), n)
-		k.refuseSecondPartition(t, cluster)
+		k.refuseTheSecond(t, cluster)
 
-		m := t.consume(k, c, kgo.DisableFetchSessions())
+		g := t.consume(k, c, kgo.DisableFetchSessions())
 		times := map[uuid.UUID]int{}
-		count(times, m.takeUntilDone(refused)...)
-		require.ErrorIs(t, m.err, kerr.TopicAuthorizationFailed,
-			"Run, when one of two partitions could not be read")
+		note(times, g.takeUntilOver(refused)...)
+		require.ErrorIs(t, g.err, kerr.TopicAuthorizationFailed, "Run, when one of two partitions could not be read")
 
-		publish() // on each partition, an event that comes twice comes before these
-		m = t.consume(k, c)
+		publish() // what is handed over twice comes before these, on each partition
+		g = t.consume(k, c)
 		for len(times) < n {
-			count(times, m.take(1)...)
+			note(times, g.take(1)...)
 		}
 		for i := range n {
-			require.Equal(t, 1, times[separate(i).ID],
-				"times that event %d was handed over, before the error and after it", i+1)
+			require.Equal(t, 1, times[spread(i).ID], "how often event %d was handed over, before the error and after it", i+1)
 		}
-		m.stop()
+		g.stop()
 	},
 }}
 
-// newCluster returns a broker in this process for one check, which lets it refuse a request.
+// newCluster is a broker in this process, of the check's own: it is told to refuse.
 func newCluster(t *trial) *kfake.Cluster {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	require.NoError(t, err, "start a broker")
@@ -69,43 +63,41 @@ func newCluster(t *trial) *kfake.Cluster {
 	return cluster
 }
 
-// ids returns the ids of the events in a partition.
+// ids are those of the events in a partition.
 func (k *kafka) ids(t *trial, partition int32) []string {
-	var ids []string
+	var some []string
 	for _, r := range k.all(t, k.topic, k.count(t, k.topic)) {
 		for _, h := range r.Headers {
 			if h.Key == "ce_id" && r.Partition == partition {
-				ids = append(ids, string(h.Value))
+				some = append(some, string(h.Value))
 			}
 		}
 	}
-	return ids
+	return some
 }
 
-// takeUntilDone returns the events that are handed over before Run ends. An event of the refused
-// partition fails the check.
-func (m *member) takeUntilDone(refused []string) []contract.Event {
-	var got []contract.Event
+// takeUntilOver is what is handed over before Run ends. Nothing of what could not be read may be among it.
+func (g *group) takeUntilOver(refused []string) []contract.Event {
+	var done []contract.Event
 	for {
 		select {
-		case e := <-m.events:
+		case e := <-g.got:
 			if slices.Contains(refused, e.ID.String()) {
-				m.t.fail("a partition could not be read, and then Run handed over an event of it")
+				g.t.fail("a partition could not be read, and then Run handed over an event of it")
 			}
-			got = append(got, e)
-		case <-m.done:
-			return append(got, m.take(len(m.events))...)
-		case <-m.t.Context().Done():
-			m.t.fail("Run continued; it must end with an error")
+			done = append(done, e)
+		case <-g.over:
+			return append(done, g.take(len(g.got))...)
+		case <-g.t.Context().Done():
+			g.t.fail("Run went on, where it was to end with an error")
 		}
 	}
 }
 
-// refuseSecondPartition answers one fetch with the events of the first partition, and with an
-// authorization error for the second. A fetch that asks for only one of the two has to ask again.
-// Later fetches are answered as usual.
-func (k *kafka) refuseSecondPartition(t *trial, cluster *kfake.Cluster) {
-	first := k.fetchFirstPartition(t)
+// refuseTheSecond answers one fetch with the events of the first partition and no leave to read the second. A fetch that asks for one of the
+// two alone has to ask again, and one that comes later is answered as ever.
+func (k *kafka) refuseTheSecond(t *trial, cluster *kfake.Cluster) {
+	first := k.fetched(t)
 	var refusedOnce atomic.Bool
 	cluster.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		if refusedOnce.Load() {
@@ -127,9 +119,9 @@ func (k *kafka) refuseSecondPartition(t *trial, cluster *kfake.Cluster) {
 	})
 }
 
-// fetchFirstPartition returns the broker's answer for the first partition.
-func (k *kafka) fetchFirstPartition(t *trial) kmsg.FetchResponseTopicPartition {
-	client := k.connect(t, kgo.MaxVersions(kversion.V3_0_0())) // the last that names topics
+// fetched is what the first partition is answered.
+func (k *kafka) fetched(t *trial) kmsg.FetchResponseTopicPartition {
+	client := k.connect(t, kgo.MaxVersions(kversion.V3_0_0())) // the last that knows topics by name
 	defer client.Close()
 	ask := kmsg.NewPtrFetchRequest()
 	ask.MaxBytes = 1 << 20

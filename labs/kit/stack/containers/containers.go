@@ -1,0 +1,272 @@
+// Package containers is the stack of the real components: Apache Kafka (KRaft, one node), Postgres
+// and MinIO in containers, and the in-process schema registry. It needs a container engine that
+// speaks Docker's API.
+//
+//	s := containers.New(containers.Options{Dir: ".blotter/stack"})
+//	defer s.Close()
+//	seeds, err := s.Kafka(ctx)
+//
+// # Images
+//
+// The defaults are public images, pinned by tag. The stack fetches an image that is missing. A
+// variable names another image:
+//
+//	BLOTTER_KAFKA_IMAGE     an image that takes the variables of apache/kafka
+//	BLOTTER_POSTGRES_IMAGE  an image that takes the variables of postgres, with its data in
+//	                        /var/lib/postgresql/data
+//	BLOTTER_MINIO_IMAGE     an image that runs "server /data"
+//
+// MinIO's server repository is archived, and Docker Hub no longer has its image: the default is the
+// last tag at quay.io. Where no image can be fetched, .ci/images/build makes all three from
+// packages.
+//
+// # Life of containers and volumes
+//
+// A container lives until Close. Its data lies in named volumes, one set for each directory
+// (Options.Dir). The next stack of that directory finds the data again, unless the stack is
+// Options.Temporary. A directory that was removed and created again has a new set of volumes.
+//
+// The containers of a killed process stay behind. The next stack on this engine, of any directory,
+// removes the containers whose directory no process has locked, and their temporary volumes. No
+// other volume is ever removed: a missing directory may have been moved, or its disk may not be
+// mounted, and its volumes hold a log. Testcontainers' helper container (Ryuk) is switched off.
+//
+// Every port is published only on 127.0.0.1. The stack chooses a free port number, and a container
+// keeps it when it is stopped and started: a broker must keep its advertised address.
+package containers
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"example.com/blotter/labs/kit/stack"
+)
+
+// Options says where a stack belongs.
+type Options struct {
+	// Dir identifies the stack: the same path finds the same volumes. It holds the registry's
+	// journal and the secrets, and is locked while the stack is in use. The stack creates it.
+	Dir string
+	// Temporary makes Close remove the volumes, too. If the process is killed before, the next
+	// stack removes them.
+	Temporary bool
+	// BrokerSession is the time without a heartbeat after which a broker counts as dead. A killed
+	// broker waits that long when it is started again. 0 means 3 s; a shorter time suits only
+	// machines that are otherwise idle.
+	BrokerSession time.Duration
+	// Compatible judges schemas for the registry, see stack.EmbeddedOptions.
+	Compatible func(mode, next string, published ...string) error
+	// Log takes progress lines. Nil: no progress.
+	Log func(line string)
+}
+
+// Stack runs the real components. See the package's documentation.
+type Stack struct {
+	opt      Options
+	registry stack.Stack // an embedded stack that only starts its registry; it locks the directory
+
+	mu        sync.Mutex
+	engine    client.APIClient // nil before first use
+	closed    bool
+	instances map[Component]*instance
+}
+
+var _ stack.Stack = (*Stack)(nil)
+
+// A Component is a server in a container of its own.
+type Component string
+
+// The components of a stack.
+const (
+	Kafka    Component = "kafka"
+	Postgres Component = "postgres"
+	MinIO    Component = "minio"
+)
+
+// New returns a stack without starting any component.
+func New(opt Options) *Stack {
+	if opt.Log == nil {
+		opt.Log = func(string) {}
+	}
+	if opt.BrokerSession == 0 {
+		opt.BrokerSession = 3 * time.Second
+	}
+	return &Stack{
+		opt: opt, instances: map[Component]*instance{},
+		registry: stack.Embedded(stack.EmbeddedOptions{
+			Dir: opt.Dir, Compatible: opt.Compatible, Log: opt.Log,
+		}),
+	}
+}
+
+// Kafka returns the seed broker, at the address that the broker also advertises.
+func (s *Stack) Kafka(ctx context.Context) ([]string, error) {
+	i, err := s.get(ctx, Kafka, func(string) spec { return broker(s.opt.BrokerSession) })
+	if err != nil {
+		return nil, err
+	}
+	return []string{i.address()}, nil
+}
+
+// Postgres returns the connection string of a superuser.
+func (s *Stack) Postgres(ctx context.Context) (string, error) {
+	i, err := s.get(ctx, Postgres, database)
+	if err != nil {
+		return "", err
+	}
+	return i.dsn(), nil
+}
+
+// S3 returns MinIO's address, with the keys of its root user.
+func (s *Stack) S3(ctx context.Context) (stack.S3, error) {
+	i, err := s.get(ctx, MinIO, objectStore)
+	if err != nil {
+		return stack.S3{}, err
+	}
+	return i.s3(), nil
+}
+
+// Registry returns the URL of the embedded stack's registry.
+func (s *Stack) Registry(ctx context.Context) (string, error) { return s.registry.Registry(ctx) }
+
+// A specifier describes the container of a component, which has the given password.
+type specifier func(secret string) spec
+
+// get returns a running component, and starts it at the first call. A failed start leaves no
+// container, and the next call tries again.
+func (s *Stack) get(ctx context.Context, name Component, specify specifier) (*instance, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, fmt.Errorf("%s: the stack is closed", name)
+	}
+	if i := s.instances[name]; i != nil {
+		return i, nil
+	}
+	i, err := s.start(ctx, name, specify)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	s.instances[name] = i
+	return i, nil
+}
+
+// start locks the directory BEFORE it creates a container or volume in its name. It sweeps once.
+func (s *Stack) start(ctx context.Context, name Component, specify specifier) (*instance, error) {
+	dir, err := filepath.Abs(s.opt.Dir)
+	if err != nil {
+		return nil, err
+	}
+	// The registry's start locks the directory.
+	if _, err := s.registry.Registry(ctx); err != nil {
+		return nil, err
+	}
+	if s.engine == nil {
+		engine, err := connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := sweep(ctx, engine, dir); err != nil {
+			return nil, fmt.Errorf("remove the containers of a killed process: %w", err)
+		}
+		s.engine = engine
+	}
+	secret, err := secret(dir)
+	if err != nil {
+		return nil, err
+	}
+	began, sp := time.Now(), specify(secret)
+	sp.volume, sp.temporary = volumeName(dir, secret, name), s.opt.Temporary
+	i, err := run(ctx, s.engine, dir, name, sp, s.opt.Log)
+	if err == nil {
+		took := time.Since(began).Seconds()
+		s.opt.Log(fmt.Sprintf("%s answers at %s after %.1f s", name, i.address(), took))
+	}
+	return i, err
+}
+
+// secret returns the password of a directory's components. It outlives their containers, since a
+// database keeps its first password. The caller has locked the directory.
+func secret(dir string) (string, error) {
+	path := filepath.Join(dir, "containers-secret")
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		// A crash before the rename leaves a file of another name, and no container with this
+		// secret.
+		text = []byte(rand.Text())
+		if err = os.WriteFile(path+".new", text, 0o600); err == nil {
+			err = os.Rename(path+".new", path)
+		}
+	}
+	return strings.TrimSpace(string(text)), err
+}
+
+// Close removes the containers, and the volumes of a temporary stack. Then it unlocks the
+// directory.
+func (s *Stack) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	var errs []error
+	for _, name := range []Component{MinIO, Postgres, Kafka} {
+		if i := s.instances[name]; i != nil {
+			errs = append(errs, i.remove(s.opt.Temporary))
+			delete(s.instances, name)
+		}
+	}
+	return errors.Join(append(errs, s.registry.Close())...)
+}
+
+// Stop ends a running component in an orderly way. The component keeps its data and its address.
+// Stop, Kill and Start serve tests of outages.
+func (s *Stack) Stop(ctx context.Context, name Component) error {
+	i, err := s.running(name)
+	if err != nil {
+		return err
+	}
+	timeout := stopTimeout
+	return i.container.Stop(ctx, &timeout)
+}
+
+// Kill ends a component with SIGKILL.
+func (s *Stack) Kill(ctx context.Context, name Component) error {
+	i, err := s.running(name)
+	if err != nil {
+		return err
+	}
+	id := i.container.GetContainerID()
+	_, err = s.engine.ContainerKill(ctx, id, client.ContainerKillOptions{Signal: "KILL"})
+	return err
+}
+
+// Start starts a component again after Stop or Kill. It returns once the component answers, at its
+// previous address.
+func (s *Stack) Start(ctx context.Context, name Component) error {
+	i, err := s.running(name)
+	if err != nil {
+		return err
+	}
+	if err := i.container.Start(ctx); err != nil {
+		return err
+	}
+	return i.waitReady(ctx)
+}
+
+func (s *Stack) running(name Component) (*instance, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := s.instances[name]; i != nil {
+		return i, nil
+	}
+	return nil, fmt.Errorf("%s was not started", name)
+}
