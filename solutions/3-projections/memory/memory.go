@@ -1,4 +1,4 @@
-// Package memory is a projection that lives as long as its process: trade.Book with a cursor.
+// Package memory is a projection in memory: a trade.Book with a cursor. It ends with its process.
 package memory
 
 import (
@@ -26,21 +26,22 @@ type Projection struct {
 
 var _ contract.Projection = (*Projection)(nil)
 
-// New is an empty model.
+// New returns an empty model.
 func New(codec contract.Codec) *Projection {
 	return &Projection{codec: codec, book: trade.NewBook(), taken: map[string][]trade.Event{}}
 }
 
-// Cursor is how far the model has come.
+// Cursor returns the model's progress.
 func (p *Projection) Cursor(context.Context) (contract.Cursor, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.cursor), nil
 }
 
-// Apply takes all of events or, with an error, none. A book cannot take an event back: so after an error the
-// book is made anew from what had been taken before.
-func (p *Projection) Apply(ctx context.Context, events []contract.Recorded, next contract.Cursor) error {
+// Apply takes all events or, with an error, none. A book cannot undo an event, so after an error
+// Apply builds the book again from the events that the model had before.
+func (p *Projection) Apply(ctx context.Context, events []contract.Recorded,
+	next contract.Cursor) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	batch, err := p.decoded(ctx, projection.Fresh(events, p.cursor))
@@ -50,7 +51,7 @@ func (p *Projection) Apply(ctx context.Context, events []contract.Recorded, next
 	if err := fill(p.book, batch); err != nil {
 		p.book = trade.NewBook()
 		if again := fill(p.book, p.events()); again != nil {
-			panic(fmt.Sprintf("memory: events that were taken once are not taken again: %v", again))
+			panic(fmt.Sprintf("memory: apply the model's events again: %v", again))
 		}
 		return err
 	}
@@ -61,13 +62,15 @@ func (p *Projection) Apply(ctx context.Context, events []contract.Recorded, next
 	return nil
 }
 
-// decoded is fresh as the domain sees it, each event the next of its stream. The book does not look: one that it has taken it
-// passes over, and of refusals it knows nothing.
-func (p *Projection) decoded(ctx context.Context, fresh []contract.Recorded) ([]contract.StreamEvent, error) {
+// decoded decodes fresh events. Each must have the next version of its stream. The book does not
+// check that: it ignores an event that it already has, and it ignores refusals.
+func (p *Projection) decoded(ctx context.Context, fresh []contract.Recorded) (
+	[]contract.StreamEvent, error) {
 	var batch []contract.StreamEvent
-	came := map[string]int{} // events of this batch, by stream
+	inBatch := map[string]int{} // events of this batch, by stream
 	for _, r := range fresh {
-		if err := projection.InTurn(r, int64(len(p.taken[r.Stream])+came[r.Stream]+1)); err != nil {
+		next := int64(len(p.taken[r.Stream]) + inBatch[r.Stream] + 1)
+		if err := projection.CheckVersion(r, next); err != nil {
 			return nil, err
 		}
 		e, err := contract.Decoded(ctx, p.codec, r)
@@ -75,7 +78,7 @@ func (p *Projection) decoded(ctx context.Context, fresh []contract.Recorded) ([]
 			return nil, err
 		}
 		batch = append(batch, contract.StreamEvent{Stream: r.Stream, Event: e})
-		came[r.Stream]++
+		inBatch[r.Stream]++
 	}
 	return batch, nil
 }
@@ -83,13 +86,13 @@ func (p *Projection) decoded(ctx context.Context, fresh []contract.Recorded) ([]
 func fill(book *trade.Book, events []contract.StreamEvent) error {
 	for _, e := range events {
 		if err := book.Apply(e.Stream, e.Event); err != nil {
-			return err // it names the stream
+			return err // the error names the stream
 		}
 	}
 	return nil
 }
 
-// events are all that were taken, by stream and version.
+// events lists all events of the model, by stream and version.
 func (p *Projection) events() []contract.StreamEvent {
 	var all []contract.StreamEvent
 	for _, stream := range slices.Sorted(maps.Keys(p.taken)) {
@@ -100,14 +103,14 @@ func (p *Projection) events() []contract.StreamEvent {
 	return all
 }
 
-// State is the whole model.
+// State returns the whole model.
 func (p *Projection) State(context.Context) (trade.State, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.book.State(), nil
 }
 
-// Trade is one trade of the model.
+// Trade returns one trade of the model.
 func (p *Projection) Trade(_ context.Context, uti string) (trade.Trade, bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,13 +118,13 @@ func (p *Projection) Trade(_ context.Context, uti string) (trade.Trade, bool, er
 	return t, ok, nil
 }
 
-// Positions are the pools of the model, sorted by key.
+// Positions returns the pools of the model, sorted by key.
 func (p *Projection) Positions(ctx context.Context) ([]trade.Position, error) {
 	s, err := p.State(ctx)
 	return s.Positions, err
 }
 
-// Events is every event that the model has taken, by stream and version.
+// Events yields all events of the model, by stream and version.
 func (p *Projection) Events(context.Context) iter.Seq2[contract.StreamEvent, error] {
 	return func(yield func(contract.StreamEvent, error) bool) {
 		p.mu.Lock()

@@ -19,28 +19,55 @@ import (
 	"example.com/blotter/solutions/3-projections/memory"
 )
 
-// The wrong answers: each is wrong by one belief, and right otherwise. Every check fails for one of them.
-func TestTheSuiteFindsWhatIsWrong(t *testing.T) {
+// Each wrong answer has one fault. Every check fails for at least one of them.
+func TestTheSuiteFindsWrongAnswers(t *testing.T) {
 	t.Parallel()
+	type model = func(*memory.Projection) contract.Projection
 	tried := map[string]bool{}
 	for _, wrong := range []struct {
 		name  string
-		make  func(*memory.Projection) contract.Projection
+		make  model
 		fails []string
 	}{
-		{"begins behind the first event", func(p *memory.Projection) contract.Projection { return behindFirst{p} }, []string{"L3.1", "L3.2"}},
-		{"nets legs in the order they came in", func(p *memory.Projection) contract.Projection { return newArrival(p) }, []string{"L3.2", "L3.3", "L3.4", "L3.8", "L3.13"}},
-		{"waits for what is dated ahead", func(p *memory.Projection) contract.Projection { return waiting{p} }, []string{"L3.2", "L3.3", "L3.4"}},
-		{"has one currency for an instrument", func(p *memory.Projection) contract.Projection { return oneCurrency{p} }, []string{"L3.2", "L3.3", "L3.4"}},
-		{"stands behind the last event", func(p *memory.Projection) contract.Projection { return lastEvent{p} }, []string{"L3.5"}},
-		{"goes back with a batch that comes again", func(p *memory.Projection) contract.Projection { return &goesBack{Projection: p} }, []string{"L3.6"}},
-		{"takes a batch as far as it goes", func(p *memory.Projection) contract.Projection { return asFar{p} }, []string{"L3.7", "L3.11", "L3.12"}},
-		{"passes over what it cannot take", func(p *memory.Projection) contract.Projection { return lenient{p} }, []string{"L3.7", "L3.11", "L3.12"}},
-		{"values nothing", func(p *memory.Projection) contract.Projection { return unmarked{p} }, []string{"L3.8"}},
-		{"knows every contract", func(p *memory.Projection) contract.Projection { return knowing{p} }, []string{"L3.8"}},
-		{"keeps no refusals", func(p *memory.Projection) contract.Projection { return unrefused{p} }, []string{"L3.9"}},
-		{"cuts times to seconds", func(p *memory.Projection) contract.Projection { return seconds{p} }, []string{"L3.9"}},
-		{"forgets with its process", func(p *memory.Projection) contract.Projection { return p }, []string{"L3.10"}},
+		{"begins after the first event",
+			func(p *memory.Projection) contract.Projection { return skipsFirst{p} },
+			[]string{"L3.1", "L3.2"}},
+		{"nets legs in order of arrival",
+			func(p *memory.Projection) contract.Projection { return newArrival(p) },
+			[]string{"L3.2", "L3.3", "L3.4", "L3.8", "L3.13"}},
+		{"ignores events that are dated ahead",
+			func(p *memory.Projection) contract.Projection { return waiting{p} },
+			[]string{"L3.2", "L3.3", "L3.4"}},
+		{"has one currency for an instrument",
+			func(p *memory.Projection) contract.Projection { return oneCurrency{p} },
+			[]string{"L3.2", "L3.3", "L3.4"}},
+		{"stores the position of the last event",
+			func(p *memory.Projection) contract.Projection { return lastEvent{p} },
+			[]string{"L3.5"}},
+		{"moves its cursor back for an old batch",
+			func(p *memory.Projection) contract.Projection { return &movesBack{Projection: p} },
+			[]string{"L3.6"}},
+		{"applies a part of a failing batch",
+			func(p *memory.Projection) contract.Projection { return partial{p} },
+			[]string{"L3.7", "L3.11", "L3.12"}},
+		{"skips events that it cannot apply",
+			func(p *memory.Projection) contract.Projection { return lenient{p} },
+			[]string{"L3.7", "L3.11", "L3.12"}},
+		{"has no market values",
+			func(p *memory.Projection) contract.Projection { return unmarked{p} },
+			[]string{"L3.8"}},
+		{"finds every contract",
+			func(p *memory.Projection) contract.Projection { return findsAll{p} },
+			[]string{"L3.8"}},
+		{"keeps no refusals",
+			func(p *memory.Projection) contract.Projection { return withoutRefusals{p} },
+			[]string{"L3.9"}},
+		{"cuts times to seconds",
+			func(p *memory.Projection) contract.Projection { return seconds{p} },
+			[]string{"L3.9"}},
+		{"is lost with its process",
+			func(p *memory.Projection) contract.Projection { return p },
+			[]string{"L3.10"}},
 	} {
 		for _, id := range wrong.fails {
 			tried[id] = true
@@ -53,27 +80,30 @@ func TestTheSuiteFindsWhatIsWrong(t *testing.T) {
 		})
 	}
 	for _, c := range suite(nil).Checks {
-		require.True(t, tried[c.ID], "no wrong answer for %s", c.ID)
+		require.True(t, tried[c.ID], "no wrong answer fails %s", c.ID)
 	}
 }
 
-func TestAStubIsToDoAndNeverFails(t *testing.T) {
+func TestAStubIsToDo(t *testing.T) {
 	t.Parallel()
-	for id, outcome := range verdicts(t, nil, func(*memory.Projection) contract.Projection { return stub{} }) {
+	stubs := func(*memory.Projection) contract.Projection { return stub{} }
+	for id, outcome := range verdicts(t, nil, stubs) {
 		require.Equal(t, check.Todo, outcome, id)
 	}
 }
 
-// suite is that of models which lose everything when they are opened again.
+// suite returns the suite for models that are empty when they are opened again.
 func suite(make func(*memory.Projection) contract.Projection) check.Suite {
-	return projectiontest.Suite(projectiontest.Fixture{Open: func(_ check.T, codec contract.Codec) projectiontest.Model {
+	open := func(_ check.T, codec contract.Codec) projectiontest.Model {
 		open := func(check.T) contract.Projection { return make(memory.New(codec)) }
 		return projectiontest.Model{Projection: open(nil), Reopen: open}
-	}})
+	}
+	return projectiontest.Suite(projectiontest.Fixture{Open: open})
 }
 
-// verdicts are the outcomes of the checks named, or of all, by id.
-func verdicts(t *testing.T, ids []string, make func(*memory.Projection) contract.Projection) map[string]check.Outcome {
+// verdicts returns the outcomes of the checks with the given ids, or of all checks, by id.
+func verdicts(t *testing.T, ids []string,
+	make func(*memory.Projection) contract.Projection) map[string]check.Outcome {
 	s, got := suite(make), map[string]check.Outcome{}
 	for _, c := range s.Checks {
 		if ids == nil || slices.Contains(ids, c.ID) {
@@ -83,9 +113,11 @@ func verdicts(t *testing.T, ids []string, make func(*memory.Projection) contract
 	return got
 }
 
-type behindFirst struct{ *memory.Projection }
+type events = []contract.Recorded
 
-func (w behindFirst) Cursor(ctx context.Context) (contract.Cursor, error) {
+type skipsFirst struct{ *memory.Projection }
+
+func (w skipsFirst) Cursor(ctx context.Context) (contract.Cursor, error) {
 	c, err := w.Projection.Cursor(ctx)
 	if len(c) == 0 {
 		c = contract.Cursor{1}
@@ -93,28 +125,28 @@ func (w behindFirst) Cursor(ctx context.Context) (contract.Cursor, error) {
 	return c, err
 }
 
-func (w behindFirst) Apply(ctx context.Context, events []contract.Recorded, next contract.Cursor) error {
-	if c, err := w.Projection.Cursor(ctx); err == nil && len(c) == 0 && len(events) > 0 {
-		events = events[1:]
+func (w skipsFirst) Apply(ctx context.Context, batch events, next contract.Cursor) error {
+	if c, err := w.Projection.Cursor(ctx); err == nil && len(c) == 0 && len(batch) > 0 {
+		batch = batch[1:]
 	}
-	return w.Projection.Apply(ctx, events, next)
+	return w.Projection.Apply(ctx, batch, next)
 }
 
-// arrival is right about contracts, and orders the legs of pools by when their events came.
+// arrival is right about contracts. It orders the legs of a pool by the arrival of their events.
 type arrival struct {
 	*memory.Projection
-	came map[string]int // by stream and version
+	arrived map[string]int // by stream and version
 }
 
 func newArrival(p *memory.Projection) arrival { return arrival{p, map[string]int{}} }
 
-func (w arrival) Apply(ctx context.Context, events []contract.Recorded, next contract.Cursor) error {
-	for _, e := range events {
-		if key := fmt.Sprint(e.Stream, e.Version); w.came[key] == 0 {
-			w.came[key] = len(w.came) + 1
+func (w arrival) Apply(ctx context.Context, batch events, next contract.Cursor) error {
+	for _, e := range batch {
+		if key := fmt.Sprint(e.Stream, e.Version); w.arrived[key] == 0 {
+			w.arrived[key] = len(w.arrived) + 1
 		}
 	}
-	return w.Projection.Apply(ctx, events, next)
+	return w.Projection.Apply(ctx, batch, next)
 }
 
 func (w arrival) State(ctx context.Context) (trade.State, error) {
@@ -123,8 +155,8 @@ func (w arrival) State(ctx context.Context) (trade.State, error) {
 	for _, t := range s.Trades {
 		legs = append(legs, t.Legs...)
 	}
-	came := func(l trade.Leg) int { return w.came[fmt.Sprint(l.Key.Stream, l.Key.Version)] }
-	slices.SortStableFunc(legs, func(a, b trade.Leg) int { return came(a) - came(b) })
+	arrived := func(l trade.Leg) int { return w.arrived[fmt.Sprint(l.Key.Stream, l.Key.Version)] }
+	slices.SortStableFunc(legs, func(a, b trade.Leg) int { return arrived(a) - arrived(b) })
 	pools := map[trade.PoolKey]*trade.Pool{}
 	for _, l := range legs {
 		if pools[l.Pool] == nil {
@@ -171,34 +203,34 @@ func (w oneCurrency) State(ctx context.Context) (trade.State, error) {
 
 type lastEvent struct{ *memory.Projection }
 
-func (w lastEvent) Apply(ctx context.Context, events []contract.Recorded, _ contract.Cursor) error {
+func (w lastEvent) Apply(ctx context.Context, batch events, _ contract.Cursor) error {
 	next, err := w.Cursor(ctx)
 	if err != nil {
 		return err
 	}
-	for _, e := range events {
+	for _, e := range batch {
 		next = next.After(e.Position)
 	}
-	return w.Projection.Apply(ctx, events, next)
+	return w.Projection.Apply(ctx, batch, next)
 }
 
-type goesBack struct {
+type movesBack struct {
 	contract.Projection
 	cursor contract.Cursor
 }
 
-func (w *goesBack) Cursor(context.Context) (contract.Cursor, error) { return w.cursor, nil }
+func (w *movesBack) Cursor(context.Context) (contract.Cursor, error) { return w.cursor, nil }
 
-func (w *goesBack) Apply(ctx context.Context, events []contract.Recorded, next contract.Cursor) error {
+func (w *movesBack) Apply(ctx context.Context, batch events, next contract.Cursor) error {
 	w.cursor = next
-	return w.Projection.Apply(ctx, events, next)
+	return w.Projection.Apply(ctx, batch, next)
 }
 
-type asFar struct{ *memory.Projection }
+type partial struct{ *memory.Projection }
 
-func (w asFar) Apply(ctx context.Context, events []contract.Recorded, next contract.Cursor) error {
-	for _, e := range events {
-		if err := w.Projection.Apply(ctx, []contract.Recorded{e}, nil); err != nil {
+func (w partial) Apply(ctx context.Context, batch events, next contract.Cursor) error {
+	for _, e := range batch {
+		if err := w.Projection.Apply(ctx, events{e}, nil); err != nil {
 			return err
 		}
 	}
@@ -207,9 +239,9 @@ func (w asFar) Apply(ctx context.Context, events []contract.Recorded, next contr
 
 type lenient struct{ *memory.Projection }
 
-func (w lenient) Apply(ctx context.Context, events []contract.Recorded, next contract.Cursor) error {
-	for _, e := range events {
-		_ = w.Projection.Apply(ctx, []contract.Recorded{e}, nil)
+func (w lenient) Apply(ctx context.Context, batch events, next contract.Cursor) error {
+	for _, e := range batch {
+		_ = w.Projection.Apply(ctx, events{e}, nil)
 	}
 	return w.Projection.Apply(ctx, nil, next)
 }
@@ -224,16 +256,16 @@ func (w unmarked) Positions(ctx context.Context) ([]trade.Position, error) {
 	return positions, err
 }
 
-type knowing struct{ *memory.Projection }
+type findsAll struct{ *memory.Projection }
 
-func (w knowing) Trade(ctx context.Context, uti string) (trade.Trade, bool, error) {
+func (w findsAll) Trade(ctx context.Context, uti string) (trade.Trade, bool, error) {
 	t, _, err := w.Projection.Trade(ctx, uti)
 	return t, true, err
 }
 
-type unrefused struct{ *memory.Projection }
+type withoutRefusals struct{ *memory.Projection }
 
-func (w unrefused) Events(ctx context.Context) iter.Seq2[contract.StreamEvent, error] {
+func (w withoutRefusals) Events(ctx context.Context) iter.Seq2[contract.StreamEvent, error] {
 	return func(yield func(contract.StreamEvent, error) bool) {
 		for e, err := range w.Projection.Events(ctx) {
 			refused := strings.HasPrefix(e.Stream, trade.Command{}.RefusedStream())
@@ -257,14 +289,14 @@ func (w seconds) Events(ctx context.Context) iter.Seq2[contract.StreamEvent, err
 	}
 }
 
-// stub is a model that nobody has written yet.
+// stub is a model that is not written yet.
 type stub struct{}
 
 func todo(operation string) error { return check.TODO("L3." + operation) }
 
 func (stub) Cursor(context.Context) (contract.Cursor, error) { return nil, todo("cursor") }
 
-func (stub) Apply(context.Context, []contract.Recorded, contract.Cursor) error { return todo("apply") }
+func (stub) Apply(context.Context, events, contract.Cursor) error { return todo("apply") }
 
 func (stub) State(context.Context) (trade.State, error) { return trade.State{}, todo("state") }
 
@@ -275,5 +307,7 @@ func (stub) Trade(context.Context, string) (trade.Trade, bool, error) {
 func (stub) Positions(context.Context) ([]trade.Position, error) { return nil, todo("positions") }
 
 func (stub) Events(context.Context) iter.Seq2[contract.StreamEvent, error] {
-	return func(yield func(contract.StreamEvent, error) bool) { yield(contract.StreamEvent{}, todo("events")) }
+	return func(yield func(contract.StreamEvent, error) bool) {
+		yield(contract.StreamEvent{}, todo("events"))
+	}
 }

@@ -12,43 +12,57 @@ import (
 	projection "example.com/blotter/solutions/3-projections"
 )
 
-// Apply takes the events that are new to the model, and moves its cursor, in one transaction. The number of
-// statements does not depend on the number of events, but for one round of them to every few thousand.
-func (p *Projection) Apply(ctx context.Context, events []contract.Recorded, next contract.Cursor) error {
+// Apply adds the events that are new to the model, and moves its cursor, in one transaction. The
+// number of statements is the same for one event and for thousands; only every eventsAtOnce events
+// add a round of statements.
+func (p *Projection) Apply(ctx context.Context, events []contract.Recorded,
+	next contract.Cursor) error {
 	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		cursor, err := lockCursor(ctx, tx)
 		if err != nil {
 			return err
 		}
 		if fresh := projection.Fresh(events, cursor); len(fresh) > 0 {
-			if err := p.take(ctx, tx, fresh); err != nil {
+			if err := p.applyFresh(ctx, tx, fresh); err != nil {
 				return err
 			}
 		}
 		return moveCursor(ctx, tx, cursor.Max(next))
 	})
-	// A crash before the commit leaves no trace of the batch, and the cursor before it: it will be read again. A crash
-	// after it, even if the caller never hears of the commit, leaves all of it, and the cursor behind it: read again,
-	// it changes nothing.
+	// A crash before the commit leaves no trace of the batch and the cursor before it: the batch is
+	// read again. A crash after the commit leaves the whole batch and the cursor after it, even if
+	// the caller never hears of the commit: reading the batch again changes nothing.
 	if err != nil {
 		return fmt.Errorf("project %d events up to %s: %w", len(events), next, err)
 	}
 	return nil
 }
 
-// eventsAtOnce bounds what of a batch is held in memory beside the events themselves: the histories of their streams.
+// eventsAtOnce bounds the histories of streams that are held in memory during a batch.
 const eventsAtOnce = 5000
 
-// take puts fresh events on the model's record and carries on what follows from them. Pools come last, once for all events: a leg that
-// comes late has all legs behind it folded again.
-func (p *Projection) take(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error {
-	changed := map[trade.PoolKey]trade.LegKey{}
+// firstLegs holds the first changed leg of each pool.
+type firstLegs map[trade.PoolKey]trade.LegKey
+
+// add keeps the earlier leg of each pool.
+func (f firstLegs) add(changed map[trade.PoolKey]trade.LegKey) {
+	for pool, leg := range changed {
+		if first, ok := f[pool]; !ok || leg.Compare(first) < 0 {
+			f[pool] = leg
+		}
+	}
+}
+
+// applyFresh inserts new events and refolds the rows that depend on them. Pools come last, once for
+// the whole batch, because a late leg refolds all legs after it.
+func (p *Projection) applyFresh(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error {
+	changed := firstLegs{}
 	for some := range slices.Chunk(fresh, eventsAtOnce) {
-		moved, err := p.record(ctx, tx, some)
+		legs, err := p.applyStreams(ctx, tx, some)
 		if err != nil {
 			return err
 		}
-		earliest(changed, moved)
+		changed.add(legs)
 	}
 	if err := refoldPools(ctx, tx, changed); err != nil {
 		return fmt.Errorf("refold pools: %w", err)
@@ -56,8 +70,10 @@ func (p *Projection) take(ctx context.Context, tx pgx.Tx, fresh []contract.Recor
 	return nil
 }
 
-// record takes events as far as their own streams go, and says from which leg on each pool has to be folded again.
-func (p *Projection) record(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) (map[trade.PoolKey]trade.LegKey, error) {
+// applyStreams inserts new events and refolds all rows except pools. It returns the first changed
+// leg of each pool.
+func (p *Projection) applyStreams(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) (
+	firstLegs, error) {
 	streams, err := p.histories(ctx, tx, fresh)
 	if err != nil {
 		return nil, err
@@ -78,7 +94,7 @@ func (p *Projection) record(ctx context.Context, tx pgx.Tx, fresh []contract.Rec
 	return changed, nil
 }
 
-// lockCursor makes those who apply take turns, until the transaction ends.
+// lockCursor locks the cursor until the transaction ends: processes that apply events take turns.
 func lockCursor(ctx context.Context, tx pgx.Tx) (contract.Cursor, error) {
 	return scanCursor(tx.QueryRow(ctx, "SELECT cursor FROM checkpoint FOR UPDATE"))
 }

@@ -16,31 +16,34 @@ import (
 	projection "example.com/blotter/solutions/3-projections"
 )
 
-// L3.I4: the rows of other pools are not written again. Postgres knows: xmin is the transaction that wrote a row.
-func TestALateEventRefoldsOnlyThePoolsItTouches(t *testing.T) {
+// L3.I4: the rows of other pools are not written. The column xmin shows it: it is the transaction
+// that wrote the row.
+func TestALateEventRefoldsOnlyItsPools(t *testing.T) {
 	t.Parallel()
 	p, log := openTest(t), projectiontest.History(41, 500, 1)
 	n := len(log.Events) - 1
 	for log.Events[n].Type != "trade.settled" {
 		n--
 	}
-	require.NoError(t, projection.Project(t.Context(), log, p, behind(nil, log.Events[:n]), 100))
+	require.NoError(t, projection.Project(t.Context(), log, p, after(nil, log.Events[:n]), 100))
 	before := p.writers(t)
-	require.NoError(t, projection.Project(t.Context(), log, p, behind(nil, log.Events[:n+1]), 100))
-	requireState(t, p, log, behind(nil, log.Events[:n+1]))
+	require.NoError(t, projection.Project(t.Context(), log, p, after(nil, log.Events[:n+1]), 100))
+	requireState(t, p, log, after(nil, log.Events[:n+1]))
 	after, rewritten := p.writers(t), map[string]bool{}
 	for row, xmin := range after {
 		if before[row] != xmin {
 			rewritten[row[:len(row)-len("0000000")]] = true
 		}
 	}
-	require.Len(t, rewritten, 1, "pools of which a row was written")
+	require.Len(t, rewritten, 1, "pools with a new row")
 	require.Greater(t, len(after), len(rewritten))
 }
 
-// writers are the transactions that wrote the rows of pools, by pool and number of legs.
+// writers returns the transactions that wrote the rows of pools, by pool and number of legs.
 func (p *Projection) writers(t *testing.T) map[string]string {
-	rows, err := p.pool.Query(t.Context(), "SELECT book || instrument || currency || lpad(legs::text, 7, '0'), xmin::text FROM pools")
+	const query = `
+SELECT book || instrument || currency || lpad(legs::text, 7, '0'), xmin::text FROM pools`
+	rows, err := p.pool.Query(t.Context(), query)
 	require.NoError(t, err)
 	found := map[string]string{}
 	var row, xmin string
@@ -52,34 +55,34 @@ func (p *Projection) writers(t *testing.T) map[string]string {
 	return found
 }
 
-func TestAFeedThatSkipsAnEventStopsTheModel(t *testing.T) {
+func TestAFeedThatSkipsAnEventIsRefused(t *testing.T) {
 	t.Parallel()
 	p, log := openTest(t), projectiontest.History(42, 200, 1)
 	n := slices.IndexFunc(log.Events, func(r contract.Recorded) bool { return r.Version == 2 })
-	beyond := behind(nil, log.Events[:n+1])
+	beyond := after(nil, log.Events[:n+1])
 	err := p.Apply(t.Context(), log.Events[n:n+1], beyond)
-	require.ErrorContains(t, err, "the feed skipped events")
+	require.ErrorContains(t, err, "the feed skipped or repeated an event")
 	require.ErrorContains(t, err, log.Events[n].Stream)
 	cursor, err := p.Cursor(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, cursor)
 }
 
-// A pool keeps a state after every so many legs, and no more of them than that, however small the batches.
-func TestStatesOfAPoolAreKeptSparsely(t *testing.T) {
+// A pool has one saved state for every spacing legs, even if the batches are small.
+func TestSavedStatesOfAPoolAreSparse(t *testing.T) {
 	t.Parallel()
 	p, log := openTest(t), projectiontest.History(43, 900, 1)
 	require.NoError(t, projection.Project(t.Context(), log, p, end(t, log), 13))
 	requireState(t, p, log, end(t, log))
-	var pools, most, kept int
+	var pools, most, saved int
 	const query = "SELECT count(DISTINCT (book, instrument)), max(legs), count(*) FROM pools"
-	require.NoError(t, p.pool.QueryRow(t.Context(), query).Scan(&pools, &most, &kept))
+	require.NoError(t, p.pool.QueryRow(t.Context(), query).Scan(&pools, &most, &saved))
 	require.Greater(t, most, spacing, "legs of the longest pool")
-	require.LessOrEqual(t, kept, pools*(1+most/spacing), "states kept")
+	require.LessOrEqual(t, saved, pools*(1+most/spacing), "saved states")
 }
 
-// The last leg goes, and the state that was kept before it is the position again.
-func TestAPoolIsCutBackToAStateThatWasKept(t *testing.T) {
+// The last leg is removed. The saved state before it is then the position again.
+func TestAPoolReturnsToASavedState(t *testing.T) {
 	t.Parallel()
 	p, log := openTest(t), &projectiontest.Log{}
 	record := func(uti string, version int64, body trade.Body) {
@@ -88,7 +91,10 @@ func TestAPoolIsCutBackToAStateThatWasKept(t *testing.T) {
 		n := len(log.Events)
 		at := time.Date(2025, 1, 1, 0, n, 0, 0, time.UTC)
 		log.Events = append(log.Events, contract.Recorded{
-			Event:   contract.Event{ID: uuid.UUID{byte(n)}, Stream: trade.TradeStream(uti), Type: payload.Type, EffectiveAt: at, Data: payload.Data},
+			Event: contract.Event{
+				ID: uuid.UUID{byte(n)}, Stream: trade.TradeStream(uti), Type: payload.Type,
+				EffectiveAt: at, Data: payload.Data,
+			},
 			Version: version, RecordedAt: at, Position: contract.Position{Offset: int64(n)},
 		})
 	}
@@ -97,12 +103,13 @@ func TestAPoolIsCutBackToAStateThatWasKept(t *testing.T) {
 	for n := range spacing + 1 {
 		record(fmt.Sprint("UTI-", n), 1, trade.New{
 			Book: "b", Counterparty: "c", Trader: "t", Side: trade.Buy, Instrument: march,
-			Quantity: trade.Quantity{Value: trade.Int(1), Unit: trade.MWh}, Price: trade.Int(50), Currency: "EUR",
+			Quantity: trade.Quantity{Value: trade.Int(1), Unit: trade.MWh},
+			Price:    trade.Int(50), Currency: "EUR",
 		})
 	}
 	record(fmt.Sprint("UTI-", spacing), 2, trade.Cancel{Kind: trade.Void})
 	for _, n := range []int{spacing + 1, spacing + 2} {
-		require.NoError(t, p.Apply(t.Context(), log.Events[:n], behind(nil, log.Events[:n])))
-		requireState(t, p, log, behind(nil, log.Events[:n]))
+		require.NoError(t, p.Apply(t.Context(), log.Events[:n], after(nil, log.Events[:n])))
+		requireState(t, p, log, after(nil, log.Events[:n]))
 	}
 }

@@ -22,15 +22,19 @@ type pointRow struct {
 	Currency trade.Currency `json:"currency"`
 }
 
-// ahead is the curves to which fresh only adds: it corrects no mark of theirs, and brings none that is effective before one that was
-// taken. Such marks replace points and leave the others alone, so the years before them are not read. Of each curve the history is
-// given that the fresh events continue: empty, behind so many.
-func ahead(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) (map[string]history, error) {
+// continuedCurves returns the curves to which fresh events only add. Such events correct no mark,
+// and none is effective before a mark of the model. They replace points and leave the others as
+// they are, so the earlier marks need not be read. Each curve has a history without events, which
+// skips the earlier ones.
+func continuedCurves(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) (
+	map[string]history, error) {
 	const query = `
 SELECT s.stream, last.version, latest.effective_at
 FROM unnest($1::text[]) AS s (stream)
-CROSS JOIN LATERAL (SELECT version FROM events e WHERE e.stream = s.stream ORDER BY version DESC LIMIT 1) last
-CROSS JOIN LATERAL (SELECT effective_at FROM events e WHERE e.stream = s.stream AND e.type = 'price.marked'
+CROSS JOIN LATERAL (SELECT version FROM events e WHERE e.stream = s.stream
+                    ORDER BY version DESC LIMIT 1) last
+CROSS JOIN LATERAL (SELECT effective_at FROM events e
+                    WHERE e.stream = s.stream AND e.type = 'price.marked'
                     ORDER BY effective_at DESC LIMIT 1) latest`
 	marks := map[string][]contract.Recorded{}
 	for _, r := range fresh {
@@ -38,26 +42,28 @@ CROSS JOIN LATERAL (SELECT effective_at FROM events e WHERE e.stream = s.stream 
 			marks[r.Stream] = append(marks[r.Stream], r)
 		}
 	}
-	only := map[string]history{}
-	rows, err := tx.Query(ctx, query, keys(marks))
+	continued := map[string]history{}
+	rows, err := tx.Query(ctx, query, sortedKeys(marks))
 	if err != nil {
-		return nil, fmt.Errorf("find where curves have come to: %w", err)
+		return nil, fmt.Errorf("find the last marks of curves: %w", err)
 	}
 	var stream string
-	var taken history
+	var earlier history
 	var latest time.Time
-	_, err = pgx.ForEachRow(rows, []any{&stream, &taken.before, &latest}, func() error {
-		late := func(r contract.Recorded) bool { return r.Corrects != uuid.Nil || r.EffectiveAt.Before(latest) }
+	_, err = pgx.ForEachRow(rows, []any{&stream, &earlier.skipped, &latest}, func() error {
+		late := func(r contract.Recorded) bool {
+			return r.Corrects != uuid.Nil || r.EffectiveAt.Before(latest)
+		}
 		if !slices.ContainsFunc(marks[stream], late) {
-			only[stream] = taken
+			continued[stream] = earlier
 		}
 		return nil
 	})
-	return only, err
+	return continued, err
 }
 
-// refoldCurves sets the points of each curve among streams that its events come to; those of a curve that is folded from its first mark
-// take the place of all it had.
+// refoldCurves folds each curve among streams and stores its points. For a curve that is folded
+// from its first mark, the points replace all earlier points.
 func refoldCurves(ctx context.Context, tx pgx.Tx, streams map[string]history) error {
 	const insert = `
 INSERT INTO curves (curve, delivery, price, currency)
@@ -68,31 +74,33 @@ ON CONFLICT (curve, delivery) DO UPDATE SET price = excluded.price, currency = e
 		whole  []string
 		points []pointRow
 	)
-	for _, stream := range keys(streams) {
+	for _, stream := range sortedKeys(streams) {
 		name, ok := strings.CutPrefix(stream, trade.CurveStream(""))
 		if !ok {
 			continue
 		}
 		h := streams[stream]
-		// FoldCurve panics on a history that could never be decided; what a feed brings is an error.
-		if _, err := trade.StateOf(map[string][]trade.Event{stream: h.events}, trade.AsOf{}); err != nil {
+		// FoldCurve panics on an illegal history. A history from a feed must be checked before.
+		checked := map[string][]trade.Event{stream: h.events}
+		if _, err := trade.StateOf(checked, trade.AsOf{}); err != nil {
 			return err
 		}
-		if h.before == 0 {
+		if h.skipped == 0 {
 			whole = append(whole, name)
 		}
 		for delivery, mark := range trade.FoldCurve(name, h.events, trade.AsOf{}).Points {
-			points = append(points, pointRow{name, delivery.String(), mark.Price, mark.Currency})
+			point := pointRow{name, delivery.String(), mark.Price, mark.Currency}
+			points = append(points, point)
 		}
 	}
 	if _, err := tx.Exec(ctx, "DELETE FROM curves WHERE curve = ANY($1)", whole); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, insert, list(points))
+	_, err := tx.Exec(ctx, insert, notNull(points))
 	return err
 }
 
-// readCurves are all curves, by name.
+// readCurves returns all curves, by name.
 func readCurves(ctx context.Context, tx pgx.Tx) (map[string]trade.Curve, error) {
 	rows, err := tx.Query(ctx, "SELECT curve, delivery, price::text, currency FROM curves")
 	if err != nil {

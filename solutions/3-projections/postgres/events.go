@@ -12,53 +12,57 @@ import (
 	projection "example.com/blotter/solutions/3-projections"
 )
 
-// histories are the streams that fresh adds to, whole: what was taken before, and fresh after it. Of a curve that only goes on, they
-// begin where fresh does (see ahead).
-func (p *Projection) histories(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) (map[string]history, error) {
-	streams, err := ahead(ctx, tx, fresh)
+// A history is the events of a stream after its first skipped ones.
+type history struct {
+	skipped int64
+	events  []trade.Event
+}
+
+func (h history) with(e trade.Event) history { return history{h.skipped, append(h.events, e)} }
+func (h history) next() int64                { return h.skipped + int64(len(h.events)) + 1 }
+
+// histories returns the streams of fresh events: the earlier events of the model, then the fresh
+// ones. The history of a continued curve has only the fresh events.
+func (p *Projection) histories(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) (
+	map[string]history, error) {
+	streams, err := continuedCurves(ctx, tx, fresh)
 	if err != nil {
 		return nil, err
 	}
-	var whole []string
+	var unread []string
 	for _, r := range fresh {
 		if _, ok := streams[r.Stream]; !ok {
 			streams[r.Stream] = history{}
-			whole = append(whole, r.Stream)
+			unread = append(unread, r.Stream)
 		}
 	}
-	for e, err := range p.readEvents(ctx, tx, "WHERE stream = ANY($1)", whole) {
+	for e, err := range p.readEvents(ctx, tx, "WHERE stream = ANY($1)", unread) {
 		if err != nil {
 			return nil, err
 		}
-		streams[e.Stream] = streams[e.Stream].and(e.Event)
+		streams[e.Stream] = streams[e.Stream].with(e.Event)
 	}
 	for _, r := range fresh {
-		if err := projection.InTurn(r, streams[r.Stream].next()); err != nil {
+		if err := projection.CheckVersion(r, streams[r.Stream].next()); err != nil {
 			return nil, err
 		}
 		e, err := contract.Decoded(ctx, p.codec, r)
 		if err != nil {
 			return nil, err
 		}
-		streams[r.Stream] = streams[r.Stream].and(e)
+		streams[r.Stream] = streams[r.Stream].with(e)
 	}
 	return streams, nil
 }
 
-// A history is the events of a stream behind the first so many.
-type history struct {
-	before int64
-	events []trade.Event
-}
-
-func (h history) and(e trade.Event) history { return history{h.before, append(h.events, e)} }
-func (h history) next() int64               { return h.before + int64(len(h.events)) + 1 }
-
-// readEvents are the events taken, by stream and version.
-func (p *Projection) readEvents(ctx context.Context, tx pgx.Tx, where string, args ...any) iter.Seq2[contract.StreamEvent, error] {
-	const columns = "SELECT stream, version, id, corrects, effective_at, recorded_at, actor, type, data FROM events "
+// readEvents yields events of the model, by stream and version.
+func (p *Projection) readEvents(ctx context.Context, tx pgx.Tx, where string, args ...any) (
+	events iter.Seq2[contract.StreamEvent, error]) {
+	const query = `
+SELECT stream, version, id, corrects, effective_at, recorded_at, actor, type, data
+FROM events `
 	return func(yield func(contract.StreamEvent, error) bool) {
-		rows, err := tx.Query(ctx, columns+where+" ORDER BY stream, version", args...)
+		rows, err := tx.Query(ctx, query+where+" ORDER BY stream, version", args...)
 		if err != nil {
 			yield(contract.StreamEvent{}, fmt.Errorf("read events: %w", err))
 			return
@@ -78,7 +82,8 @@ func (p *Projection) readEvents(ctx context.Context, tx pgx.Tx, where string, ar
 
 func (p *Projection) scanEvent(ctx context.Context, row pgx.Row) (contract.StreamEvent, error) {
 	var r contract.Recorded
-	err := row.Scan(&r.Stream, &r.Version, &r.ID, &r.Corrects, &r.EffectiveAt, &r.RecordedAt, &r.Actor, &r.Type, &r.Data)
+	err := row.Scan(&r.Stream, &r.Version, &r.ID, &r.Corrects, &r.EffectiveAt, &r.RecordedAt,
+		&r.Actor, &r.Type, &r.Data)
 	if err != nil {
 		return contract.StreamEvent{}, fmt.Errorf("read events: %w", err)
 	}
@@ -87,22 +92,33 @@ func (p *Projection) scanEvent(ctx context.Context, row pgx.Row) (contract.Strea
 }
 
 func insertEvents(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error {
-	columns := []string{"stream", "version", "id", "corrects", "effective_at", "recorded_at", "actor", "type", "data"}
-	_, err := tx.CopyFrom(ctx, pgx.Identifier{"events"}, columns, pgx.CopyFromSlice(len(fresh), func(i int) ([]any, error) {
+	columns := []string{
+		"stream", "version", "id", "corrects", "effective_at", "recorded_at",
+		"actor", "type", "data",
+	}
+	rows := pgx.CopyFromSlice(len(fresh), func(i int) ([]any, error) {
 		r := fresh[i]
-		return []any{r.Stream, r.Version, r.ID, r.Corrects, r.EffectiveAt, r.RecordedAt, r.Actor, r.Type, r.Data}, nil
-	}))
+		return []any{
+			r.Stream, r.Version, r.ID, r.Corrects, r.EffectiveAt, r.RecordedAt,
+			r.Actor, r.Type, r.Data,
+		}, nil
+	})
+	_, err := tx.CopyFrom(ctx, pgx.Identifier{"events"}, columns, rows)
 	return err
 }
 
-// insertRefusals lists what fresh has of them; streams has the bodies.
-func insertRefusals(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded, streams map[string]history) error {
+// insertRefusals inserts the refusals among fresh events, whose bodies are in streams.
+func insertRefusals(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded,
+	streams map[string]history) error {
 	var rows [][]any
 	for _, r := range fresh {
 		h := streams[r.Stream]
-		e := h.events[r.Version-h.before-1]
+		e := h.events[r.Version-h.skipped-1]
 		if refused, ok := e.Body.(trade.CommandRefused); ok {
-			rows = append(rows, []any{r.Stream, r.Version, refused.CommandID, string(refused.Rule), refused.Detail, r.RecordedAt})
+			rows = append(rows, []any{
+				r.Stream, r.Version, refused.CommandID, string(refused.Rule), refused.Detail,
+				r.RecordedAt,
+			})
 		}
 	}
 	columns := []string{"stream", "version", "command_id", "rule", "detail", "recorded_at"}

@@ -12,11 +12,12 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// spacing is the number of legs from one kept state of a pool to the next: a late leg costs at most so many folds more
-// than there are legs behind it.
+// spacing is the number of legs between two saved states of a pool. A late leg folds at most this
+// many legs before it again, and all legs after it.
 const spacing = 64
 
-// A poolRow is a pool after so many of its legs, the last of which is LegKey.
+// A poolRow is the state of a pool after its first Legs legs. LegKey is the last of these legs. As
+// a start of a refold, a poolRow has only its two keys.
 type poolRow struct {
 	trade.PoolKey
 	trade.LegKey
@@ -24,62 +25,60 @@ type poolRow struct {
 	State json.RawMessage `json:"state"` // of trade.Pool
 }
 
+var emptyPool = json.RawMessage("{}")
+
 // poolsAtOnce bounds the legs that are held in memory.
 const poolsAtOnce = 500
 
-// refoldPools folds the legs of each pool in changed again, from the last state kept before the leg named there.
-func refoldPools(ctx context.Context, tx pgx.Tx, changed map[trade.PoolKey]trade.LegKey) error {
-	for places := range slices.Chunk(placesOf(changed), poolsAtOnce) {
-		if err := refoldFrom(ctx, tx, places); err != nil {
+// refoldPools folds the legs of each pool again, from the last saved state before its first changed
+// leg.
+func refoldPools(ctx context.Context, tx pgx.Tx, changed firstLegs) error {
+	var starts []poolRow
+	for _, pool := range slices.SortedFunc(maps.Keys(changed), trade.PoolKey.Compare) {
+		starts = append(starts, poolRow{PoolKey: pool, LegKey: changed[pool], State: emptyPool})
+	}
+	for some := range slices.Chunk(starts, poolsAtOnce) {
+		if err := refoldFrom(ctx, tx, some); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func refoldFrom(ctx context.Context, tx pgx.Tx, places []poolRow) error {
-	from, err := keptBefore(ctx, tx, places)
+func refoldFrom(ctx context.Context, tx pgx.Tx, starts []poolRow) error {
+	saved, err := savedBefore(ctx, tx, starts)
 	if err != nil {
-		return fmt.Errorf("find where to begin: %w", err)
+		return fmt.Errorf("read saved states: %w", err)
 	}
-	legs, err := legsAfter(ctx, tx, from)
+	legs, err := legsAfter(ctx, tx, saved)
 	if err != nil {
 		return fmt.Errorf("read legs: %w", err)
 	}
 	var rows []poolRow
 	var positions []positionRow
-	for _, f := range from {
-		folded, pool, err := refold(f, legs[f.PoolKey])
+	for _, from := range saved {
+		states, pool, err := refold(from, legs[from.PoolKey])
 		if err != nil {
 			return err
 		}
-		rows = append(rows, folded...)
-		if len(folded) > 0 {
-			positions = append(positions, positionRow{
-				f.PoolKey, pool.Average.Quantity, pool.Average.Cost, pool.Average.Realised, pool.FIFO.Cost(), pool.FIFO.Realised,
-			})
+		rows = append(rows, states...)
+		if len(states) > 0 {
+			positions = append(positions, positionOf(from.PoolKey, pool))
 		}
 	}
-	if err := replacePools(ctx, tx, places, rows); err != nil {
+	if err := replacePools(ctx, tx, starts, rows); err != nil {
 		return err
 	}
-	return replacePositions(ctx, tx, places, positions)
+	return replacePositions(ctx, tx, starts, positions)
 }
 
-// placesOf is changed as rows, in the order of pools.
-func placesOf(changed map[trade.PoolKey]trade.LegKey) []poolRow {
-	var places []poolRow
-	for _, pool := range slices.SortedFunc(maps.Keys(changed), trade.PoolKey.Compare) {
-		places = append(places, poolRow{PoolKey: pool, LegKey: changed[pool], State: json.RawMessage("{}")})
-	}
-	return places
-}
-
-// refold is the states to keep from the one at from on: every spacing legs, and behind the last leg. A pool that has no leg
-// left keeps none, and so is no position any more. It gives the pool behind the last leg, too.
-func refold(from poolRow, legs []trade.Leg) (kept []poolRow, pool trade.Pool, err error) {
+// refold returns the states to save from a state on: one every spacing legs, and one after the last
+// leg. It also returns the pool after the last leg. A pool without legs has no state to save, and
+// is no position any more.
+func refold(from poolRow, legs []trade.Leg) (states []poolRow, pool trade.Pool, err error) {
 	if err := json.Unmarshal(from.State, &pool); err != nil {
-		return nil, pool, fmt.Errorf("state of pool %v after %d legs: %w", from.PoolKey, from.Legs, err)
+		return nil, pool, fmt.Errorf("state of pool %v after %d legs: %w",
+			from.PoolKey, from.Legs, err)
 	}
 	at := from
 	for i, l := range legs {
@@ -93,20 +92,21 @@ func refold(from poolRow, legs []trade.Leg) (kept []poolRow, pool trade.Pool, er
 			return nil, pool, err
 		}
 		at.State = state
-		kept = append(kept, at)
+		states = append(states, at)
 	}
 	if len(legs) == 0 && from.Legs > 0 {
-		kept = append(kept, from) // the state kept is behind the last leg now
+		states = append(states, from) // the saved state is the one after the last leg now
 	}
-	return kept, pool, nil
+	return states, pool, nil
 }
 
-// keptBefore is, for each place, the last state kept before it: the empty pool before all legs if there is none.
-func keptBefore(ctx context.Context, tx pgx.Tx, places []poolRow) ([]poolRow, error) {
+// savedBefore returns for each start the last saved state before it, or the empty pool if there is
+// none.
+func savedBefore(ctx context.Context, tx pgx.Tx, starts []poolRow) ([]poolRow, error) {
 	const query = `
 SELECT c.book, c.instrument, c.currency, p.effective_at, p.stream, p.version, p.n, p.legs, p.state
 FROM jsonb_to_recordset($1::jsonb) AS c(book text, instrument text, currency text,
-                                        effective_at timestamptz, stream text, version bigint, n int)
+     effective_at timestamptz, stream text, version bigint, n int)
 CROSS JOIN LATERAL (
     SELECT * FROM pools p
     WHERE (p.book, p.instrument, p.currency) = (c.book, c.instrument, c.currency)
@@ -114,55 +114,117 @@ CROSS JOIN LATERAL (
     ORDER BY p.effective_at DESC, p.stream DESC, p.version DESC, p.n DESC
     LIMIT 1
 ) p`
-	rows, err := tx.Query(ctx, query, places)
+	rows, err := tx.Query(ctx, query, starts)
 	if err != nil {
 		return nil, err
 	}
-	kept, err := pgx.CollectRows(rows, scanPool)
+	found, err := pgx.CollectRows(rows, scanPool)
 	if err != nil {
 		return nil, err
 	}
-	found := map[trade.PoolKey]poolRow{}
-	for _, k := range kept {
-		found[k.PoolKey] = k
+	byPool := map[trade.PoolKey]poolRow{}
+	for _, row := range found {
+		byPool[row.PoolKey] = row
 	}
-	from := make([]poolRow, len(places))
-	for i, place := range places {
-		from[i] = poolRow{PoolKey: place.PoolKey, State: json.RawMessage("{}")}
-		if k, ok := found[place.PoolKey]; ok {
-			from[i] = k
+	saved := make([]poolRow, len(starts))
+	for i, start := range starts {
+		saved[i] = poolRow{PoolKey: start.PoolKey, State: emptyPool}
+		if row, ok := byPool[start.PoolKey]; ok {
+			saved[i] = row
 		}
 	}
-	return from, nil
+	return saved, nil
 }
 
-func scanPool(row pgx.CollectableRow) (poolRow, error) {
-	var p poolRow
-	err := row.Scan(&p.Book, &p.Instrument, &p.Currency, &p.EffectiveAt, &p.Stream, &p.Version, &p.N, &p.Legs, &p.State)
+func scanPool(row pgx.CollectableRow) (p poolRow, err error) {
+	err = row.Scan(&p.Book, &p.Instrument, &p.Currency,
+		&p.EffectiveAt, &p.Stream, &p.Version, &p.N, &p.Legs, &p.State)
 	p.EffectiveAt = p.EffectiveAt.UTC()
 	return p, err
 }
 
-// replacePools takes away what was kept at places or behind them, and what was kept only because it was the last, and puts
-// rows there.
-func replacePools(ctx context.Context, tx pgx.Tx, places, rows []poolRow) error {
+// replacePools deletes the saved states at the starts and after them, and those that were saved
+// only as the last state of their pool. It inserts rows.
+func replacePools(ctx context.Context, tx pgx.Tx, starts, rows []poolRow) error {
 	const remove = `
 DELETE FROM pools p
 USING jsonb_to_recordset($1::jsonb) AS c(book text, instrument text, currency text,
-                                         effective_at timestamptz, stream text, version bigint, n int)
+      effective_at timestamptz, stream text, version bigint, n int)
 WHERE (p.book, p.instrument, p.currency) = (c.book, c.instrument, c.currency)
-  AND ((p.effective_at, p.stream, p.version, p.n) >= (c.effective_at, c.stream, c.version, c.n) OR p.legs % $2 <> 0)`
+  AND ((p.effective_at, p.stream, p.version, p.n) >= (c.effective_at, c.stream, c.version, c.n)
+       OR p.legs % $2 <> 0)`
 	const insert = `
 INSERT INTO pools (book, instrument, currency, legs, effective_at, stream, version, n, state)
 SELECT book, instrument, currency, legs, effective_at, stream, version, n, state
 FROM jsonb_to_recordset($1::jsonb) AS p(book text, instrument text, currency text, legs bigint,
      effective_at timestamptz, stream text, version bigint, n int, state jsonb)
 ON CONFLICT DO NOTHING`
-	if _, err := tx.Exec(ctx, remove, places, spacing); err != nil {
+	if _, err := tx.Exec(ctx, remove, starts, spacing); err != nil {
 		return fmt.Errorf("remove states: %w", err)
 	}
-	if _, err := tx.Exec(ctx, insert, list(rows)); err != nil {
+	if _, err := tx.Exec(ctx, insert, notNull(rows)); err != nil {
 		return fmt.Errorf("insert states: %w", err)
 	}
 	return nil
+}
+
+// A positionRow is the result of a pool after its last leg.
+type positionRow struct {
+	trade.PoolKey
+	Quantity        trade.Decimal `json:"quantity"`
+	AverageCost     trade.Decimal `json:"average_cost"`
+	AverageRealised trade.Decimal `json:"average_realised"`
+	FIFOCost        trade.Decimal `json:"fifo_cost"`
+	FIFORealised    trade.Decimal `json:"fifo_realised"`
+}
+
+func positionOf(key trade.PoolKey, pool trade.Pool) positionRow {
+	average, fifo := pool.Average, pool.FIFO
+	return positionRow{
+		key, average.Quantity, average.Cost, average.Realised, fifo.Cost(), fifo.Realised,
+	}
+}
+
+// replacePositions replaces the positions of the pools of starts.
+func replacePositions(ctx context.Context, tx pgx.Tx, starts []poolRow, rows []positionRow) error {
+	const remove = `
+DELETE FROM positions p
+USING jsonb_to_recordset($1::jsonb) AS c(book text, instrument text, currency text)
+WHERE (p.book, p.instrument, p.currency) = (c.book, c.instrument, c.currency)`
+	const insert = `
+INSERT INTO positions
+SELECT *
+FROM jsonb_to_recordset($1::jsonb) AS p(book text, instrument text, currency text, quantity numeric,
+     average_cost numeric, average_realised numeric, fifo_cost numeric, fifo_realised numeric)`
+	if _, err := tx.Exec(ctx, remove, starts); err != nil {
+		return fmt.Errorf("remove positions: %w", err)
+	}
+	if _, err := tx.Exec(ctx, insert, notNull(rows)); err != nil {
+		return fmt.Errorf("insert positions: %w", err)
+	}
+	return nil
+}
+
+const selectPositions = `
+SELECT book, instrument, currency, quantity::text,
+       average_cost::text, average_realised::text, fifo_cost::text, fifo_realised::text
+FROM positions ORDER BY book, instrument, currency`
+
+// scanPosition returns a pool with one lot in place of all open lots. A position needs only their
+// total cost.
+func scanPosition(row pgx.CollectableRow) (key trade.PoolKey, pool trade.Pool, err error) {
+	pool.FIFO.Lots = make([]trade.Lot, 1)
+	average, fifo := &pool.Average, &pool.FIFO
+	into := []*trade.Decimal{
+		&average.Quantity, &average.Cost, &average.Realised, &fifo.Lots[0].Cost, &fifo.Realised,
+	}
+	var texts [5]string
+	err = row.Scan(&key.Book, &key.Instrument, &key.Currency,
+		&texts[0], &texts[1], &texts[2], &texts[3], &texts[4])
+	for i, d := range into {
+		if err == nil {
+			err = d.UnmarshalText([]byte(texts[i]))
+		}
+	}
+	return key, pool, err
 }

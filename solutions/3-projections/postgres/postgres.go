@@ -1,31 +1,37 @@
-// Package postgres is the projection in tables of a Postgres schema that is its own.
+// Package postgres is the projection in tables of one Postgres schema.
 //
-// Where the names in its statements lead is decided by the search_path of its connections: so the statements are constants, and a
-// rebuilt model takes the live one's place by taking its schema's name.
+// The search_path of the connections selects the schema of all statements. The statements are
+// therefore constants, and a rebuilt model replaces the live one by taking the name of its schema.
 //
-//	events      what was taken, as it was recorded
-//	refusals    what was refused, and why    ◀─ for reports in SQL: it takes no part in the state
-//	trades      a row for each contract      ◀─ refolded whole when one of its events comes
-//	legs        what contracts do to pools   ◀─ replaced for a trade whose legs changed
-//	pools       states kept to refold from   ◀─ refolded from the nearest one before the first changed leg
-//	positions   what each pool comes to      ◀─ replaced for each pool that was refolded
+//	events      the events of the model, as recorded
+//	refusals    refused commands, and rules    ◀─ for reports in SQL; not a part of the state
+//	trades      a row for each contract        ◀─ refolded for each event of the contract
+//	legs        effects of contracts on pools  ◀─ replaced for a trade whose legs changed
+//	pools       saved states of pools          ◀─ refolded from the one before a changed leg
+//	positions   the result of each pool        ◀─ replaced for each pool that was refolded
 //	curves      prices as marked
-//	checkpoint                               ◀─ moved in the same transaction
+//	checkpoint  the cursor                     ◀─ moved in the same transaction
 //
-// A trade is read from trades and legs; positions are read from the table of that name, and valued by curves when they are.
+// A trade is read from trades and legs. Positions are read from positions, and valued with curves
+// at that moment.
 package postgres
 
 import (
 	"context"
+	"embed"
 	"fmt"
+	"io/fs"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
 
 	"example.com/blotter/labs/kit/contract"
 )
 
-// Projection is contract.Rebuilder in Postgres. It keeps nothing in memory: any number of processes may use one model, and
-// those that apply take turns.
+// Projection is contract.Rebuilder in Postgres. It keeps nothing in memory. Several processes may
+// use one model; those that apply events take turns.
 type Projection struct {
 	config *pgxpool.Config
 	schema string
@@ -35,8 +41,8 @@ type Projection struct {
 
 var _ contract.Rebuilder = (*Projection)(nil)
 
-// Open connects to the database at dsn and makes the model's schema there, or brings it up to date. The name of the
-// schema should leave room for the suffixes of a rebuild: Postgres cuts names at 63 bytes.
+// Open connects to the database at dsn, and creates or migrates the schema of the model. Postgres
+// cuts names at 63 bytes: leave room in the schema's name for the suffixes of a rebuild.
 func Open(ctx context.Context, dsn, schema string, codec contract.Codec) (*Projection, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
@@ -45,7 +51,8 @@ func Open(ctx context.Context, dsn, schema string, codec contract.Codec) (*Proje
 	return open(ctx, config, schema, codec)
 }
 
-func open(ctx context.Context, config *pgxpool.Config, schema string, codec contract.Codec) (*Projection, error) {
+func open(ctx context.Context, config *pgxpool.Config, schema string, codec contract.Codec) (
+	*Projection, error) {
 	config = config.Copy()
 	config.ConnConfig.RuntimeParams["search_path"] = quoted(schema)
 	if err := migrate(ctx, config.ConnConfig, schema); err != nil {
@@ -58,5 +65,44 @@ func open(ctx context.Context, config *pgxpool.Config, schema string, codec cont
 	return &Projection{config: config, schema: schema, codec: codec, pool: pool}, nil
 }
 
-// Close ends the connections. What was applied is in the database already.
+// Close ends the connections. Every applied event is in the database already.
 func (p *Projection) Close() { p.pool.Close() }
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// migrate creates the schema and its tables, or brings them up to date. The schema itself records
+// the versions that were run, so they move with it. Each migration is one transaction: a crash
+// leaves the schema at one of the versions.
+func migrate(ctx context.Context, config *pgx.ConnConfig, schema string) error {
+	db := stdlib.OpenDB(*config)
+	defer db.Close()
+	session, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	// Two processes that open one model at once take turns. The lock ends with its session, which
+	// ends with db.
+	const lock = "SELECT pg_advisory_lock(hashtextextended($1, 0))"
+	if _, err := session.ExecContext(ctx, lock, "migrate "+schema); err != nil {
+		return fmt.Errorf("wait for another migration: %w", err)
+	}
+	create := "CREATE SCHEMA IF NOT EXISTS " + quoted(schema)
+	if _, err := session.ExecContext(ctx, create); err != nil {
+		return fmt.Errorf("create the schema: %w", err)
+	}
+	migrations, err := fs.Sub(files, "migrations")
+	if err != nil {
+		return err
+	}
+	local := goose.WithDisableGlobalRegistry(true)
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations, local)
+	if err != nil {
+		return err
+	}
+	_, err = provider.Up(ctx)
+	return err
+}
+
+func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }

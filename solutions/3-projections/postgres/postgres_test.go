@@ -39,8 +39,9 @@ func openTest(t *testing.T) *Projection {
 	return p
 }
 
-// requireState holds p against a fold from scratch of what log has before to.
-func requireState(t *testing.T, p contract.Projection, log *projectiontest.Log, to contract.Cursor) {
+// requireState compares p with a fold from scratch of the events before to.
+func requireState(t *testing.T, p contract.Projection, log *projectiontest.Log,
+	to contract.Cursor) {
 	t.Helper()
 	want := fold(t, log, to)
 	got, err := p.State(t.Context())

@@ -12,20 +12,22 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// read runs f on one moment of the model: every statement of f sees the same commits. It waits for the swap of a rebuild, which
-// waits for it, so f never finds a table of the one model and then one of the other.
+// read runs f on a snapshot of the model: every statement of f sees the same commits. read and the
+// swap of a rebuild wait for each other, so f never reads one table of the old model and another
+// table of the new one.
 func (p *Projection) read(ctx context.Context, f func(pgx.Tx) error) error {
-	moment := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	return pgx.BeginTxFunc(ctx, p.pool, moment, func(tx pgx.Tx) error {
-		// LOCK comes before the first query, for that one fixes the moment (PostgreSQL manual, section 13.3.1).
+	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	return pgx.BeginTxFunc(ctx, p.pool, snapshot, func(tx pgx.Tx) error {
+		// The first query fixes the snapshot, so LOCK comes BEFORE it (PostgreSQL manual, section
+		// 13.3.1).
 		if _, err := tx.Exec(ctx, "LOCK TABLE checkpoint IN ACCESS SHARE MODE"); err != nil {
-			return fmt.Errorf("wait for the model: %w", err)
+			return fmt.Errorf("wait for the swap of a rebuild: %w", err)
 		}
 		return f(tx)
 	})
 }
 
-// Cursor is how far the model has come.
+// Cursor returns the model's progress.
 func (p *Projection) Cursor(ctx context.Context) (cursor contract.Cursor, err error) {
 	err = p.read(ctx, func(tx pgx.Tx) error {
 		cursor, err = scanCursor(tx.QueryRow(ctx, "SELECT cursor FROM checkpoint"))
@@ -34,7 +36,7 @@ func (p *Projection) Cursor(ctx context.Context) (cursor contract.Cursor, err er
 	return cursor, err
 }
 
-// State is the whole model, at one moment.
+// State returns the whole model.
 func (p *Projection) State(ctx context.Context) (s trade.State, err error) {
 	err = p.read(ctx, func(tx pgx.Tx) error {
 		if s.Trades, err = readTrades(ctx, tx); err != nil {
@@ -54,11 +56,12 @@ func readTrades(ctx context.Context, tx pgx.Tx) ([]trade.Trade, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[trade.Trade])
 }
 
-// Trade is one trade of the model, with its terms and legs.
+// Trade returns one trade of the model, with its terms and legs.
 func (p *Projection) Trade(ctx context.Context, uti string) (t trade.Trade, ok bool, err error) {
 	err = p.read(ctx, func(tx pgx.Tx) error {
 		var terms trade.New
-		err := tx.QueryRow(ctx, "SELECT state, terms FROM trades WHERE uti = $1", uti).Scan(&t, &terms)
+		row := tx.QueryRow(ctx, "SELECT state, terms FROM trades WHERE uti = $1", uti)
+		err := row.Scan(&t, &terms)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
@@ -76,7 +79,7 @@ func (p *Projection) Trade(ctx context.Context, uti string) (t trade.Trade, ok b
 	return t, ok, nil
 }
 
-// Positions are the pools of the model, marked with the curves of the same moment.
+// Positions returns the pools of the model, valued with the curves of the same snapshot.
 func (p *Projection) Positions(ctx context.Context) (positions []trade.Position, err error) {
 	err = p.read(ctx, func(tx pgx.Tx) error {
 		positions, err = readPositions(ctx, tx)
@@ -103,10 +106,11 @@ func readPositions(ctx context.Context, tx pgx.Tx) ([]trade.Position, error) {
 	})
 }
 
-// Events is every event that the model has taken, by stream and version. The moment lasts as long as the loop over them.
+// Events yields all events of the model, by stream and version. The snapshot lasts as long as the
+// loop.
 func (p *Projection) Events(ctx context.Context) iter.Seq2[contract.StreamEvent, error] {
 	return func(yield func(contract.StreamEvent, error) bool) {
-		stopped := errors.New("the loop was left")
+		stopped := errors.New("the loop ended early")
 		err := p.read(ctx, func(tx pgx.Tx) error {
 			for e, err := range p.readEvents(ctx, tx, "") {
 				if err != nil {

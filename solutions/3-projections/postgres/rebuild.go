@@ -10,29 +10,26 @@ import (
 	projection "example.com/blotter/solutions/3-projections"
 )
 
-// Rebuild makes the model again from the beginning of the log, beside the live one, and puts it in its place (L3.I5).
-// Meanwhile the live model is read, and applied to, as ever.
+// Rebuild builds a new model from the beginning of the log, beside the live one, and replaces the
+// live one with it (L3.I5). Until then the live model is read and updated as usual.
 //
-// A crash before the swap leaves the live model, and half of a new one that the next Rebuild drops.
+// A crash before the swap leaves the live model, and a partial new one that the next Rebuild drops.
 func (p *Projection) Rebuild(ctx context.Context, log contract.Reader, size int) error {
 	release, err := p.lockRebuild(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	if _, err := p.pool.Exec(ctx, "DROP SCHEMA IF EXISTS "+quoted(p.next())+" CASCADE"); err != nil {
-		return fmt.Errorf("drop what an earlier rebuild left: %w", err)
+	drop := "DROP SCHEMA IF EXISTS " + quoted(p.next()) + " CASCADE"
+	if _, err := p.pool.Exec(ctx, drop); err != nil {
+		return fmt.Errorf("drop the partial model of an earlier rebuild: %w", err)
 	}
 	next, err := open(ctx, p.config, p.next(), p.codec)
 	if err != nil {
 		return err
 	}
 	defer next.Close()
-	end, err := log.End(ctx)
-	if err != nil {
-		return fmt.Errorf("end of the log: %w", err)
-	}
-	if err := projection.Project(ctx, log, next, end, size); err != nil {
+	if err := catchUp(ctx, log, next, size); err != nil {
 		return fmt.Errorf("rebuild: %w", err)
 	}
 	if err := p.swap(ctx, log, next, size); err != nil {
@@ -42,10 +39,11 @@ func (p *Projection) Rebuild(ctx context.Context, log contract.Reader, size int)
 }
 
 func (p *Projection) next() string     { return p.schema + "_next" }
-func (p *Projection) outgoing() string { return p.schema + "_gone" }
+func (p *Projection) replaced() string { return p.schema + "_gone" }
 
-// lockRebuild waits until nobody else rebuilds this model. The lock belongs to a connection, and so ends with the process
-// at the latest. That connection is none of the pool's: many who wait would hold all of those, and whoever has the lock
+// lockRebuild waits until no other process rebuilds this model. The lock belongs to a connection,
+// so it ends with its process at the latest. The connection is not one of the pool's. Otherwise the
+// rebuilds that wait could hold all connections of the pool, and the rebuild that has the lock
 // needs one.
 func (p *Projection) lockRebuild(ctx context.Context) (release func(), err error) {
 	conn, err := pgx.ConnectConfig(ctx, p.config.ConnConfig.Copy())
@@ -53,21 +51,25 @@ func (p *Projection) lockRebuild(ctx context.Context) (release func(), err error
 		return nil, fmt.Errorf("connect to lock the rebuild: %w", err)
 	}
 	release = func() { _ = conn.Close(context.WithoutCancel(ctx)) }
-	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock(hashtextextended($1, 0))", "rebuild "+p.schema); err != nil {
+	const lock = "SELECT pg_advisory_lock(hashtextextended($1, 0))"
+	if _, err := conn.Exec(ctx, lock, "rebuild "+p.schema); err != nil {
 		release()
 		return nil, fmt.Errorf("wait for another rebuild: %w", err)
 	}
 	return release, nil
 }
 
-// swap gives next the live model's name. It first stops those who apply, so that the live model cannot get ahead, and brings next
-// up to it: the feed is not read again, so an event that only the outgoing model had would be lost. Then it waits for
-// the readers under way.
+// swap gives next the live model's name. It first stops all processes that apply events, so that
+// the live model stands still, and brings next up to date. The feed is not read again for the new
+// model, so an event that only the old model had would be lost. Then swap waits for the current
+// readers.
 //
-// The renames are one transaction. A crash before its commit leaves the live model; after it, the new one.
-func (p *Projection) swap(ctx context.Context, log contract.Reader, next *Projection, size int) error {
+// The renames are one transaction. A crash before its commit leaves the live model; after it, the
+// new one.
+func (p *Projection) swap(ctx context.Context, log contract.Reader, next *Projection,
+	size int) error {
 	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
-		// EXCLUSIVE lets readers in, and conflicts with the row lock that Apply takes first.
+		// EXCLUSIVE admits readers, and conflicts with the row lock that Apply takes first.
 		if _, err := tx.Exec(ctx, "LOCK TABLE checkpoint IN EXCLUSIVE MODE"); err != nil {
 			return err
 		}
@@ -77,9 +79,9 @@ func (p *Projection) swap(ctx context.Context, log contract.Reader, next *Projec
 		next.Close()
 		for _, step := range []string{
 			"LOCK TABLE checkpoint IN ACCESS EXCLUSIVE MODE",
-			"ALTER SCHEMA " + quoted(p.schema) + " RENAME TO " + quoted(p.outgoing()),
+			"ALTER SCHEMA " + quoted(p.schema) + " RENAME TO " + quoted(p.replaced()),
 			"ALTER SCHEMA " + quoted(next.schema) + " RENAME TO " + quoted(p.schema),
-			"DROP SCHEMA " + quoted(p.outgoing()) + " CASCADE",
+			"DROP SCHEMA " + quoted(p.replaced()) + " CASCADE",
 		} {
 			if _, err := tx.Exec(ctx, step); err != nil {
 				return fmt.Errorf("%s: %w", step, err)
@@ -89,12 +91,13 @@ func (p *Projection) swap(ctx context.Context, log contract.Reader, next *Projec
 	})
 }
 
-// catchUp brings next to the end of the log. The live model stands still by now, and the end is asked for after that: so next has all that the live
-// one has, unless the log has lost it. A model is what its log says, and no more.
+// catchUp brings next to the end of the log. In swap the live model already stands still when
+// catchUp asks for the end: next then has every event of the live model, except events that the log
+// has lost. A model holds only the events of its log.
 func catchUp(ctx context.Context, log contract.Reader, next *Projection, size int) error {
 	end, err := log.End(ctx)
 	if err != nil {
-		return fmt.Errorf("end of the log: %w", err)
+		return fmt.Errorf("ask for the end of the log: %w", err)
 	}
 	return projection.Project(ctx, log, next, end, size)
 }

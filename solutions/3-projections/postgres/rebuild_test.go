@@ -15,18 +15,19 @@ import (
 	projection "example.com/blotter/solutions/3-projections"
 )
 
-// Readers and a writer go on while the model is rebuilt. Whoever reads finds the state of some prefix of the log, never
-// half of it, and never less than before; what is applied meanwhile is not lost.
-func TestRebuildSwapsTheModelUnderItsReaders(t *testing.T) {
+// Readers and a writer use the model while it is rebuilt. Every reader sees the state of a prefix
+// of the log, and never a shorter prefix than before. Events that are applied meanwhile are not
+// lost.
+func TestRebuildWithConcurrentReaders(t *testing.T) {
 	t.Parallel()
 	p, log := openTest(t), projectiontest.History(31, 600, 1)
 	states := map[string]int{} // canonical state to batches applied
 	cursors := []contract.Cursor{nil}
 	for n := 0; n <= len(log.Events); n += 100 {
-		cursors = append(cursors, behind(nil, log.Events[:n]))
+		cursors = append(cursors, after(nil, log.Events[:n]))
 		states[fold(t, log, cursors[len(cursors)-1])] = n
 	}
-	require.NoError(t, projection.Project(t.Context(), log, p, behind(nil, log.Events[:300]), 100))
+	require.NoError(t, projection.Project(t.Context(), log, p, after(nil, log.Events[:300]), 100))
 
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
@@ -39,13 +40,14 @@ func TestRebuildSwapsTheModelUnderItsReaders(t *testing.T) {
 	}
 	all.Go(func() {
 		for n := 400; n <= 600; n += 100 {
-			if err := p.Apply(t.Context(), log.Events[n-100:n], behind(nil, log.Events[:n])); err != nil {
+			next := after(nil, log.Events[:n])
+			if err := p.Apply(t.Context(), log.Events[n-100:n], next); err != nil {
 				t.Errorf("apply while rebuilding: %v", err)
 			}
 		}
 	})
 	for range 3 {
-		require.NoError(t, p.Rebuild(t.Context(), &early{log, behind(nil, log.Events[:300])}, 100))
+		require.NoError(t, p.Rebuild(t.Context(), &growing{log, after(nil, log.Events[:300])}, 100))
 	}
 	stop()
 	all.Wait()
@@ -53,7 +55,8 @@ func TestRebuildSwapsTheModelUnderItsReaders(t *testing.T) {
 	requireState(t, p, log, end(t, log))
 }
 
-// readAgain is how many events the model is of now: one of those in states, and not fewer than were seen before. 0 is a failure.
+// readAgain returns the number of events of the model: one of those in states, and not less than
+// seen. It returns 0 after a failure.
 func readAgain(t *testing.T, p *Projection, states map[string]int, seen int) int {
 	s, err := p.State(t.Context())
 	if err != nil {
@@ -68,26 +71,27 @@ func readAgain(t *testing.T, p *Projection, states map[string]int, seen int) int
 	return n
 }
 
-// early is a log that grows: asked first, it ends where it ended a while ago, so the live model may be further when the rebuilt one is ready.
-type early struct {
+// growing is a log whose first End returns an earlier end. The live model may therefore have more
+// events than the rebuilt one before the swap.
+type growing struct {
 	*projectiontest.Log
 	end contract.Cursor
 }
 
-func (e *early) End(ctx context.Context) (contract.Cursor, error) {
-	if first := e.end; first != nil {
-		e.end = nil
+func (g *growing) End(ctx context.Context) (contract.Cursor, error) {
+	if first := g.end; first != nil {
+		g.end = nil
 		return first, nil
 	}
-	return e.Log.End(ctx)
+	return g.Log.End(ctx)
 }
 
-// A log that lost its end, or was put in another's place, leaves a model that nothing but a rebuild brings back to it.
-func TestRebuildBringsAModelBackToALogThatLostItsEnd(t *testing.T) {
+// A model that is ahead of its log can only be rebuilt.
+func TestRebuildAfterTheLogLostItsEnd(t *testing.T) {
 	t.Parallel()
 	p, log := openTest(t), projectiontest.History(35, 200, 3)
 	require.NoError(t, projection.Project(t.Context(), log, p, end(t, log), 64))
-	rest := cut{log, behind(nil, log.Events[:120])}
+	rest := cut{log, after(nil, log.Events[:120])}
 	var ahead *contract.AheadError
 	require.ErrorAs(t, projection.Project(t.Context(), rest, p, rest.end, 64), &ahead)
 	require.NoError(t, p.Rebuild(t.Context(), rest, 64))
@@ -103,11 +107,12 @@ type cut struct {
 
 func (c cut) End(context.Context) (contract.Cursor, error) { return c.end, nil }
 
-func TestRebuildMendsAModelThatWasChangedByHand(t *testing.T) {
+func TestRebuildRepairsAChangedModel(t *testing.T) {
 	t.Parallel()
 	p, log := openTest(t), projectiontest.History(32, 200, 3)
 	require.NoError(t, projection.Project(t.Context(), log, p, end(t, log), 64))
-	_, err := p.pool.Exec(t.Context(), "DELETE FROM legs; UPDATE pools SET state = '{}'; DELETE FROM trades")
+	const damage = "DELETE FROM legs; UPDATE pools SET state = '{}'; DELETE FROM trades"
+	_, err := p.pool.Exec(t.Context(), damage)
 	require.NoError(t, err)
 	require.NoError(t, p.Rebuild(t.Context(), log, 64))
 	requireState(t, p, log, end(t, log))
@@ -116,19 +121,19 @@ func TestRebuildMendsAModelThatWasChangedByHand(t *testing.T) {
 	require.Equal(t, end(t, log), cursor)
 }
 
-func TestRebuildDropsWhatAnEarlierOneLeftBehind(t *testing.T) {
+func TestRebuildDropsAPartialModel(t *testing.T) {
 	t.Parallel()
 	p, log := openTest(t), projectiontest.History(33, 100, 1)
 	half, err := open(t.Context(), p.config, p.next(), p.codec)
 	require.NoError(t, err)
-	require.NoError(t, projection.Project(t.Context(), log, half, behind(nil, log.Events[:50]), 10))
+	require.NoError(t, projection.Project(t.Context(), log, half, after(nil, log.Events[:50]), 10))
 	half.Close()
 	require.NoError(t, p.Rebuild(t.Context(), log, 64))
 	requireState(t, p, log, end(t, log))
 }
 
-// However few connections the pool has, and however many wait for their turn.
-func TestRebuildsOfOneModelTakeTurnsAndLeaveItItsConnections(t *testing.T) {
+// Rebuilds that wait for each other hold no connection of the pool, which has only one here.
+func TestRebuildsOfOneModelTakeTurns(t *testing.T) {
 	t.Parallel()
 	dsn, schema := stacktest.Schema(t)
 	config, err := pgxpool.ParseConfig(dsn)
@@ -138,7 +143,8 @@ func TestRebuildsOfOneModelTakeTurnsAndLeaveItItsConnections(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	log := projectiontest.History(34, 60, 2)
-	ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute) // rebuilds that wait for each other never end
+	// Rebuilds that hold the pool's connection while they wait would never end.
+	ctx, stop := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer stop()
 	var all sync.WaitGroup
 	for range 3 {

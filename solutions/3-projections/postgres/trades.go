@@ -12,27 +12,27 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// A tradeRow travels to Postgres as JSON, and is a row there.
+// A tradeRow is a row of trades, which is sent to Postgres as JSON.
 type tradeRow struct {
 	UTI   string      `json:"uti"`
 	State trade.Trade `json:"state"`
 	Terms trade.New   `json:"terms"`
 }
 
-// refoldTrades folds each trade among streams from its first event, and replaces its row, and its legs if they changed.
-// It says from which leg on each pool has to be folded again (L3.I4).
-func refoldTrades(ctx context.Context, tx pgx.Tx, streams map[string]history) (map[trade.PoolKey]trade.LegKey, error) {
-	before, err := legsOf(ctx, tx, keys(streams))
+// refoldTrades folds each trade among streams from its first event. It replaces the trade's row,
+// and its legs if they changed. It returns the first changed leg of each pool (L3.I4).
+func refoldTrades(ctx context.Context, tx pgx.Tx, streams map[string]history) (firstLegs, error) {
+	before, err := legsOf(ctx, tx, sortedKeys(streams))
 	if err != nil {
 		return nil, err
 	}
-	changed := map[trade.PoolKey]trade.LegKey{}
+	changed := firstLegs{}
 	var (
 		rows    []tradeRow
 		renewed []string // streams whose legs changed
 		legs    []legRow
 	)
-	for _, stream := range keys(streams) {
+	for _, stream := range sortedKeys(streams) {
 		uti, ok := strings.CutPrefix(stream, trade.TradeStream(""))
 		if !ok {
 			continue
@@ -42,12 +42,10 @@ func refoldTrades(ctx context.Context, tx pgx.Tx, streams map[string]history) (m
 			return nil, fmt.Errorf("stream %s: %w", stream, err)
 		}
 		rows = append(rows, tradeRow{uti, t, t.Terms})
-		moved := trade.Changed(before[stream], t.Legs)
-		if len(moved) == 0 {
-			continue
+		if moved := trade.Changed(before[stream], t.Legs); len(moved) > 0 {
+			renewed, legs = append(renewed, stream), append(legs, legRows(t.Legs)...)
+			changed.add(moved)
 		}
-		renewed, legs = append(renewed, stream), append(legs, legRows(t.Legs)...)
-		earliest(changed, moved)
 	}
 	if err := upsertTrades(ctx, tx, rows); err != nil {
 		return nil, err
@@ -55,26 +53,109 @@ func refoldTrades(ctx context.Context, tx pgx.Tx, streams map[string]history) (m
 	return changed, replaceLegs(ctx, tx, renewed, legs)
 }
 
-// earliest takes into changed what moved, keeping the earlier leg of each pool.
-func earliest(changed, moved map[trade.PoolKey]trade.LegKey) {
-	for pool, leg := range moved {
-		if first, ok := changed[pool]; !ok || leg.Compare(first) < 0 {
-			changed[pool] = leg
-		}
-	}
-}
-
 func upsertTrades(ctx context.Context, tx pgx.Tx, rows []tradeRow) error {
 	const upsert = `
 INSERT INTO trades (uti, state, terms)
-SELECT uti, state, terms FROM jsonb_to_recordset($1::jsonb) AS t(uti text, state jsonb, terms jsonb)
+SELECT uti, state, terms
+FROM jsonb_to_recordset($1::jsonb) AS t(uti text, state jsonb, terms jsonb)
 ON CONFLICT (uti) DO UPDATE SET state = excluded.state, terms = excluded.terms`
-	_, err := tx.Exec(ctx, upsert, list(rows))
+	_, err := tx.Exec(ctx, upsert, notNull(rows))
 	return err
 }
 
-// keys are sorted, so that the same batch runs the same statements.
-func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+// A legRow is a leg as one flat JSON object. Its decimals are strings in JSON and numeric in the
+// table; neither form rounds.
+type legRow struct {
+	trade.PoolKey
+	trade.LegKey
+	Side     trade.Side    `json:"side"`
+	Quantity trade.Decimal `json:"quantity"`
+	Amount   trade.Decimal `json:"amount"`
+}
 
-// list is rows for jsonb_to_recordset, where a nil slice would be null, and null is no set.
-func list[R any](rows []R) []R { return append([]R{}, rows...) }
+func legRows(legs []trade.Leg) []legRow {
+	rows := make([]legRow, len(legs))
+	for i, l := range legs {
+		rows[i] = legRow{l.Pool, l.Key, l.Side, l.Quantity, l.Amount}
+	}
+	return rows
+}
+
+const legColumns = `l.effective_at, l.stream, l.version, l.n, l.book, l.instrument, l.currency,
+       l.side, l.quantity::text, l.amount::text`
+
+// legsOf returns the legs of streams, those of each stream in the order of their keys.
+func legsOf(ctx context.Context, tx pgx.Tx, streams []string) (map[string][]trade.Leg, error) {
+	const query = `
+SELECT ` + legColumns + `
+FROM legs l WHERE l.stream = ANY($1) ORDER BY l.effective_at, l.stream, l.version, l.n`
+	legs, err := queryLegs(ctx, tx, query, streams)
+	byStream := map[string][]trade.Leg{}
+	for _, l := range legs {
+		byStream[l.Key.Stream] = append(byStream[l.Key.Stream], l)
+	}
+	return byStream, err
+}
+
+// legsAfter returns the legs after each saved state, by pool, in the order of their keys.
+func legsAfter(ctx context.Context, tx pgx.Tx, saved []poolRow) (
+	map[trade.PoolKey][]trade.Leg, error) {
+	const query = `
+SELECT ` + legColumns + `
+FROM jsonb_to_recordset($1::jsonb) AS f(book text, instrument text, currency text,
+     effective_at timestamptz, stream text, version bigint, n int)
+JOIN legs l ON (l.book, l.instrument, l.currency) = (f.book, f.instrument, f.currency)
+     AND (l.effective_at, l.stream, l.version, l.n) > (f.effective_at, f.stream, f.version, f.n)
+ORDER BY l.effective_at, l.stream, l.version, l.n`
+	legs, err := queryLegs(ctx, tx, query, saved)
+	byPool := map[trade.PoolKey][]trade.Leg{}
+	for _, l := range legs {
+		byPool[l.Pool] = append(byPool[l.Pool], l)
+	}
+	return byPool, err
+}
+
+func queryLegs(ctx context.Context, tx pgx.Tx, query string, arg any) ([]trade.Leg, error) {
+	rows, err := tx.Query(ctx, query, arg)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scanLeg)
+}
+
+func scanLeg(row pgx.CollectableRow) (l trade.Leg, err error) {
+	var quantity, amount string
+	err = row.Scan(&l.Key.EffectiveAt, &l.Key.Stream, &l.Key.Version, &l.Key.N,
+		&l.Pool.Book, &l.Pool.Instrument, &l.Pool.Currency, &l.Side, &quantity, &amount)
+	if err != nil {
+		return l, err
+	}
+	l.Key.EffectiveAt = l.Key.EffectiveAt.UTC()
+	if err := l.Quantity.UnmarshalText([]byte(quantity)); err != nil {
+		return l, err
+	}
+	return l, l.Amount.UnmarshalText([]byte(amount))
+}
+
+// replaceLegs replaces all legs of streams.
+func replaceLegs(ctx context.Context, tx pgx.Tx, streams []string, legs []legRow) error {
+	const insert = `
+INSERT INTO legs (effective_at, stream, version, n,
+                  book, instrument, currency, side, quantity, amount)
+SELECT effective_at, stream, version, n, book, instrument, currency, side, quantity, amount
+FROM jsonb_to_recordset($1::jsonb) AS l(
+     effective_at timestamptz, stream text, version bigint, n int,
+     book text, instrument text, currency text, side text, quantity numeric, amount numeric)`
+	if _, err := tx.Exec(ctx, "DELETE FROM legs WHERE stream = ANY($1)", streams); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, insert, notNull(legs))
+	return err
+}
+
+// sortedKeys makes a batch run the same statements each time.
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// notNull returns rows as a slice that is not nil. For jsonb_to_recordset a nil slice would be
+// null, which is no set.
+func notNull[R any](rows []R) []R { return append([]R{}, rows...) }

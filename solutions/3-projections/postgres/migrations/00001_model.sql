@@ -1,15 +1,17 @@
--- Text that takes part in an order is COLLATE "C": bytes compare as they do in Go, whatever the database's locale.
+-- Text that is sorted is COLLATE "C": bytes compare as in Go, for every locale of the database.
 
 -- +goose Up
 
--- One row: how far the model has come. Its lock is what Apply, readers and the swap of a rebuild meet at.
+-- One row: the model's cursor. Apply, readers and the swap of a rebuild wait for each other at its
+-- lock.
 CREATE TABLE checkpoint (
     one    boolean PRIMARY KEY DEFAULT true CHECK (one),
     cursor text NOT NULL
 );
 INSERT INTO checkpoint (cursor) VALUES ('null');
 
--- Every event that the model has taken: trades are refolded from here, and as-of questions answered.
+-- All events of the model. Trades are refolded from them, and as-of questions are answered from
+-- them.
 CREATE TABLE events (
     stream       text COLLATE "C" NOT NULL,
     version      bigint NOT NULL,
@@ -22,7 +24,7 @@ CREATE TABLE events (
     PRIMARY KEY (stream, version)
 );
 
--- What was refused, and why. It takes no part in the state.
+-- Refused commands and their rules. They are not a part of the state.
 CREATE TABLE refusals (
     stream      text COLLATE "C" NOT NULL,
     version     bigint NOT NULL,
@@ -35,11 +37,12 @@ CREATE TABLE refusals (
 
 CREATE TABLE trades (
     uti   text COLLATE "C" PRIMARY KEY,
-    state jsonb NOT NULL, -- the trade as it goes into the canonical state
-    terms jsonb NOT NULL  -- as agreed now
+    state jsonb NOT NULL, -- the trade as in the canonical state
+    terms jsonb NOT NULL  -- the current terms
 );
 
--- A leg is placed by (effective_at, stream, version, n) within its pool; (stream, version, n) tells it from all others.
+-- The legs of a pool are in order of (effective_at, stream, version, n). (stream, version, n) is
+-- unique.
 CREATE TABLE legs (
     effective_at timestamptz NOT NULL,
     stream       text COLLATE "C" NOT NULL,
@@ -55,8 +58,9 @@ CREATE TABLE legs (
 );
 CREATE INDEX legs_in_order ON legs (book, instrument, currency, effective_at, stream, version, n);
 
--- A pool after its first so many legs, the last of them placed as the row says: after the last one there is, which is the
--- position, and after every so many, which is where a refold begins when a leg comes late.
+-- The saved states of a pool, each after its first legs. The row has the key of the last of them.
+-- One state is saved after the last leg of the pool: the position. Others are saved at regular
+-- intervals: a refold for a late leg begins there.
 CREATE TABLE pools (
     book         text COLLATE "C" NOT NULL,
     instrument   text COLLATE "C" NOT NULL,
@@ -71,10 +75,10 @@ CREATE TABLE pools (
 );
 CREATE INDEX pools_in_order ON pools (book, instrument, currency, effective_at, stream, version, n);
 
--- The price curves as marked, by which positions are valued when they are read.
+-- The price curves as marked. Positions are valued with them when they are read.
 CREATE TABLE curves (
     curve    text COLLATE "C" NOT NULL,
-    delivery text COLLATE "C" NOT NULL, -- the period, as people write it
+    delivery text COLLATE "C" NOT NULL, -- the period as text
     price    numeric NOT NULL,
     currency text NOT NULL,
     PRIMARY KEY (curve, delivery)

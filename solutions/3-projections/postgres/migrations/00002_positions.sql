@@ -1,7 +1,7 @@
 -- +goose Up
 
--- What a pool comes to behind its last leg, for who asks for positions: the states kept in pools hold every open lot, and
--- there are many of them.
+-- The result of each pool after its last leg, for questions about positions. The saved states in
+-- pools are larger: they hold every open lot.
 CREATE TABLE positions (
     book             text COLLATE "C" NOT NULL,
     instrument       text COLLATE "C" NOT NULL,
@@ -16,7 +16,10 @@ CREATE TABLE positions (
 INSERT INTO positions
 SELECT DISTINCT ON (book, instrument, currency)
        book, instrument, currency,
-       (state->'average'->>'quantity')::numeric, (state->'average'->>'cost')::numeric, (state->'average'->>'realised')::numeric,
-       (SELECT coalesce(sum((lot->>'cost')::numeric), 0) FROM jsonb_path_query(state, '$.fifo.lots[*]') lot),
+       (state->'average'->>'quantity')::numeric,
+       (state->'average'->>'cost')::numeric,
+       (state->'average'->>'realised')::numeric,
+       (SELECT coalesce(sum((lot->>'cost')::numeric), 0)
+        FROM jsonb_path_query(state, '$.fifo.lots[*]') lot),
        (state->'fifo'->>'realised')::numeric
 FROM pools ORDER BY book, instrument, currency, legs DESC;

@@ -1,4 +1,5 @@
 -- +goose Up
 
--- How late the marks of a curve are, at the latest: one that comes behind them all changes no other, and the curve is not read for it.
+-- The latest effective time of the marks of a curve. A mark after all of them changes no other
+-- mark, so the curve need not be read for it.
 CREATE INDEX events_marks ON events (stream, effective_at) WHERE type = 'price.marked';

@@ -1,7 +1,8 @@
 -- +goose Up
 
--- Who did it: an event as the domain sees it has it. What was folded before is emptied, and folded again from the log when the model is next
--- brought up: a price and a quantity that were amended at once were one leg then.
+-- Events of the domain have an actor. All tables are emptied, and the model is folded again from
+-- the log at the next update: before, a price and a quantity that were amended together were one
+-- leg.
 TRUNCATE events, refusals, trades, legs, pools, curves, positions;
 UPDATE checkpoint SET cursor = 'null';
 ALTER TABLE events ADD COLUMN actor text NOT NULL;

@@ -16,7 +16,8 @@ import (
 	"example.com/blotter/solutions/3-projections/memory"
 )
 
-func TestProjectEndsAtTheCursorAskedForWhateverTheBatches(t *testing.T) {
+// The model and its cursor do not depend on the size of the batches.
+func TestProjectEndsAtTheGivenCursor(t *testing.T) {
 	t.Parallel()
 	log := projectiontest.History(1, 200, 3)
 	end, err := log.End(t.Context())
@@ -39,13 +40,14 @@ func TestProjectEndsAtTheCursorAskedForWhateverTheBatches(t *testing.T) {
 
 var errBroken = errors.New("the connection broke")
 
-// breaking is a log whose connection breaks after a number of events.
+// breaking is a log whose connection breaks after left events.
 type breaking struct {
 	*projectiontest.Log
 	left int
 }
 
-func (b *breaking) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+func (b *breaking) Read(ctx context.Context, from, to contract.Cursor) (
+	feed iter.Seq2[contract.Recorded, error]) {
 	return func(yield func(contract.Recorded, error) bool) {
 		for r, err := range b.Log.Read(ctx, from, to) {
 			if b.left--; b.left < 0 {
@@ -59,7 +61,7 @@ func (b *breaking) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2
 	}
 }
 
-func TestProjectGoesOnWhereItBroke(t *testing.T) {
+func TestProjectContinuesAfterAnError(t *testing.T) {
 	t.Parallel()
 	log, p := projectiontest.History(2, 200, 3), memory.New(projectiontest.Codec{})
 	end, err := log.End(t.Context())
@@ -73,7 +75,7 @@ func TestProjectGoesOnWhereItBroke(t *testing.T) {
 		require.ErrorIs(t, err, errBroken)
 		breaks++
 	}
-	require.Greater(t, breaks, 3, "a few batches went in before each")
+	require.Greater(t, breaks, 3, "each call applied a few batches")
 	whole := memory.New(projectiontest.Codec{})
 	require.NoError(t, projection.Project(t.Context(), log, whole, end, 1000))
 	want, err := whole.State(t.Context())
@@ -83,21 +85,23 @@ func TestProjectGoesOnWhereItBroke(t *testing.T) {
 	require.Equal(t, string(want.Canonical()), string(got.Canonical()))
 }
 
-// noting is a model that notes how far each batch brings it.
-type noting struct {
+// recording is a model that records the cursor of each batch.
+type recording struct {
 	contract.Projection
 	reached []contract.Cursor
 }
 
-func (n *noting) Apply(ctx context.Context, events []contract.Recorded, next contract.Cursor) error {
+func (n *recording) Apply(ctx context.Context, batch []contract.Recorded,
+	next contract.Cursor) error {
 	n.reached = append(n.reached, next)
-	return n.Projection.Apply(ctx, events, next)
+	return n.Projection.Apply(ctx, batch, next)
 }
 
-// The model is written as often as there are batches, and not at all where it is up to date.
-func TestProjectTakesAnEqualShareOfEveryPartition(t *testing.T) {
+// A batch has an equal share of every partition. A model that is up to date is not written.
+func TestBatchesShareAllPartitions(t *testing.T) {
 	t.Parallel()
-	log, p := projectiontest.History(4, 300, 3), &noting{Projection: memory.New(projectiontest.Codec{})}
+	log := projectiontest.History(4, 300, 3)
+	p := &recording{Projection: memory.New(projectiontest.Codec{})}
 	end, err := log.End(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, projection.Project(t.Context(), log, p, end, 50))
@@ -107,15 +111,16 @@ func TestProjectTakesAnEqualShareOfEveryPartition(t *testing.T) {
 		reached := int64(0)
 		for n, next := range p.reached {
 			share := next.At(int32(partition)) - reached
-			require.InDelta(t, offsets/int64(batches), share, 1, "the share of partition %d in batch %d of %d", partition, n+1, batches)
+			require.InDelta(t, offsets/int64(batches), share, 1,
+				"the share of partition %d in batch %d of %d", partition, n+1, batches)
 			reached += share
 		}
 	}
 	require.NoError(t, projection.Project(t.Context(), log, p, end, 50))
-	require.Len(t, p.reached, batches, "nothing was left to take")
+	require.Len(t, p.reached, batches, "no batch was left")
 }
 
-// growing is a log that ends at asked when it is asked next.
+// growing is a log whose End returns asked.
 type growing struct {
 	*projectiontest.Log
 	asked contract.Cursor
@@ -123,8 +128,8 @@ type growing struct {
 
 func (g growing) End(context.Context) (contract.Cursor, error) { return g.asked, nil }
 
-// One that another process has brought on meanwhile is well.
-func TestAModelThatIsAheadOfItsLogIsNamed(t *testing.T) {
+// A model past the given cursor is no error if the log has grown meanwhile.
+func TestProjectRefusesAModelAheadOfItsLog(t *testing.T) {
 	t.Parallel()
 	log, p := projectiontest.History(5, 60, 2), memory.New(projectiontest.Codec{})
 	end, err := log.End(t.Context())
@@ -136,11 +141,13 @@ func TestAModelThatIsAheadOfItsLogIsNamed(t *testing.T) {
 	err = projection.Project(t.Context(), growing{log, short}, p, short, 50)
 	var ahead *contract.AheadError
 	require.ErrorAs(t, err, &ahead)
-	require.Equal(t, &contract.AheadError{Reader: "the read model", Partition: 1, At: end[1], End: short[1]}, ahead)
-	require.ErrorAs(t, projection.Project(t.Context(), growing{log, nil}, p, nil, 50), &ahead, "a new log in its place")
+	want := &contract.AheadError{Reader: "the read model", Partition: 1, At: end[1], End: short[1]}
+	require.Equal(t, want, ahead)
+	err = projection.Project(t.Context(), growing{log, nil}, p, nil, 50)
+	require.ErrorAs(t, err, &ahead, "a new, empty log")
 }
 
-func TestAsOfIsTheModelOfWhatWasKnownThen(t *testing.T) {
+func TestAsOfEqualsTheModelAtThatTime(t *testing.T) {
 	t.Parallel()
 	log, p := projectiontest.History(3, 200, 1), memory.New(projectiontest.Codec{})
 	end, err := log.End(t.Context())
@@ -149,12 +156,14 @@ func TestAsOfIsTheModelOfWhatWasKnownThen(t *testing.T) {
 	for _, n := range []int{1, 50, 120, 200} {
 		last := log.Events[n-1]
 		then := memory.New(projectiontest.Codec{})
-		require.NoError(t, then.Apply(t.Context(), log.Events[:n], contract.Cursor(nil).After(last.Position)))
+		cursor := contract.Cursor(nil).After(last.Position)
+		require.NoError(t, then.Apply(t.Context(), log.Events[:n], cursor))
 		want, err := then.State(t.Context())
 		require.NoError(t, err)
 		got, err := projection.AsOf(t.Context(), p, trade.AsOf{Known: last.RecordedAt})
 		require.NoError(t, err)
-		require.Equal(t, string(want.Canonical()), string(got.Canonical()), "as known at the event %d", n)
+		require.Equal(t, string(want.Canonical()), string(got.Canonical()),
+			"as known at event %d", n)
 	}
 	before, err := projection.AsOf(t.Context(), p, trade.AsOf{Effective: time.Unix(0, 0)})
 	require.NoError(t, err)

@@ -1,0 +1,114 @@
+// Package projection keeps read models up to date with the log.
+//
+// A projection is a fold that stores its cursor. The log is read from the model's cursor, and each
+// batch is applied in one transaction with the cursor after it. After any crash the model is
+// therefore that of a prefix of the feed, and reading on from its cursor repairs it.
+//
+//	Reader ── Project ──▶ Projection.Apply(events, cursor after them)
+//
+// The adapters are in packages below: postgres keeps the model in tables, memory in a map. Both
+// pass the suite projectiontest.
+//
+// As-of questions need no model of their own: AsOf folds the events that were recorded by then.
+package projection
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// Project applies the events before the cursor to, in batches of about size events. When it returns
+// nil, the model has every event before to, and its cursor is to. The position of the last event is
+// not enough for that, because offsets may have holes. Without new events nothing is written.
+//
+// A batch takes an equal share of every partition, so that the batches follow the order of time.
+// Taking one partition after the other would bring legs from all of history with each partition,
+// and every batch would fold the pools again from near their beginning.
+//
+// A crash between two batches leaves the model after the first of them. Project then continues
+// there.
+//
+// Project returns *contract.AheadError for a model that has more events than the log. Such a model
+// does not follow from the log, and it would ignore the next events.
+func Project(ctx context.Context, log contract.Reader, p contract.Applier, to contract.Cursor,
+	size int) error {
+	begin, err := p.Cursor(ctx)
+	if err != nil {
+		return fmt.Errorf("read the model's cursor: %w", err)
+	}
+	if err := checkNotAhead(ctx, log, begin, to); err != nil {
+		return err
+	}
+	batches := (begin.Distance(to) + int64(size) - 1) / int64(size)
+	from := begin
+	for n := range batches {
+		next := begin.Share(to, n+1, batches)
+		if err := applyRange(ctx, log, p, from, next); err != nil {
+			return err
+		}
+		from = next
+	}
+	return nil
+}
+
+// checkNotAhead returns *contract.AheadError if a model at cursor has events that are not in the
+// log. A cursor past to is not enough: another process may have applied events since the caller
+// asked for to. Only an end that is asked for AFTER the cursor decides.
+func checkNotAhead(ctx context.Context, log contract.Reader, cursor, to contract.Cursor) error {
+	if cursor.Ahead("the read model", to) == nil {
+		return nil
+	}
+	end, err := log.End(ctx)
+	if err != nil {
+		return fmt.Errorf("ask for the end of the log: %w", err)
+	}
+	return cursor.Ahead("the read model", end)
+}
+
+// applyRange applies the events in [from, to) as one batch.
+func applyRange(ctx context.Context, log contract.Reader, p contract.Applier,
+	from, to contract.Cursor) error {
+	var batch []contract.Recorded
+	for r, err := range log.Read(ctx, from, to) {
+		if err != nil {
+			return fmt.Errorf("read the log from %s: %w", from, err)
+		}
+		batch = append(batch, r)
+	}
+	return p.Apply(ctx, batch, to)
+}
+
+// Fresh returns the events that a model at cursor has not taken yet (L3.I2).
+func Fresh(events []contract.Recorded, cursor contract.Cursor) []contract.Recorded {
+	seen := func(r contract.Recorded) bool { return cursor.Covers(r.Position) }
+	return slices.DeleteFunc(slices.Clone(events), seen)
+}
+
+// CheckVersion fails unless r has the next version of its stream. A feed that skips or repeats an
+// event is not the log. A model that applied it would be wrong without any sign of it.
+func CheckVersion(r contract.Recorded, next int64) error {
+	if r.Version == next {
+		return nil
+	}
+	return fmt.Errorf("stream %s has version %d at position %s, want %d: "+
+		"the feed skipped or repeated an event", r.Stream, r.Version, r.Position, next)
+}
+
+// AsOf returns the state as known and as effective at two times. It folds the events of p from
+// scratch. For the zero AsOf, p's own rows are the answer.
+//
+// The caller compares at.Known with the log's frontier (contract.Reader).
+func AsOf(ctx context.Context, p contract.ModelEvents, at trade.AsOf) (trade.State, error) {
+	streams := map[string][]trade.Event{}
+	for e, err := range p.Events(ctx) {
+		if err != nil {
+			return trade.State{}, fmt.Errorf("read the model's events: %w", err)
+		}
+		streams[e.Stream] = append(streams[e.Stream], e.Event)
+	}
+	return trade.StateOf(streams, at)
+}
