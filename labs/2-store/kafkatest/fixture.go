@@ -1,3 +1,12 @@
+// Package kafkatest holds the checks of Lab 2 for a store on Kafka. It includes the checks that
+// every store passes (storetest). Its own checks are about the decision as a pure function, taking
+// over a partition, events and heads in one transaction, and commits without an answer. They run on
+// brokers of their own, which give wrong answers, beside owners of their own, which die at the
+// worst moment.
+//
+// The checks know of the store only the facts that another owner must know: the topics are
+// <prefix>.events and <prefix>.heads, the transactional id of a partition is <prefix>.<partition>,
+// and an event is a CloudEvents record (record in trial.go).
 package kafkatest
 
 import (
@@ -17,13 +26,13 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A Store is one that can be closed.
+// A Store is a contract.Store that can be closed.
 type Store interface {
 	contract.Store
 	Close() error
 }
 
-// Options are what a store is opened with.
+// Options are the options that a store is opened with.
 type Options struct {
 	Brokers    []string
 	Prefix     string
@@ -36,26 +45,31 @@ type Options struct {
 
 // A Fixture is the answer that the checks try.
 type Fixture struct {
-	// Open opens a log, and makes it where there is none.
+	// Open opens a log, and creates it if it does not exist.
 	Open func(ctx context.Context, o Options) (Store, error)
-	// Decide says what an append comes to: receipts, or an error, or neither, and the events are to be written.
-	Decide func(find func(uuid.UUID) (contract.Recorded, bool), last contract.Recorded, expected int64, events []contract.Event) ([]contract.Receipt, error)
-	// Offload gives a store that keeps what has a larger body than so many bytes as an object.
+	// Decide returns the receipts of an append that is recorded, an error, or neither if the events
+	// are to be written.
+	Decide func(find func(uuid.UUID) (contract.Recorded, bool), last contract.Recorded,
+		expected int64, events []contract.Event) ([]contract.Receipt, error)
+	// Offload returns a store that stores bodies of more than the given number of bytes as objects.
 	Offload func(contract.Store, contract.Blobs, int) contract.Store
-	// Brokers are those of the tests' stack, and Prefix begins the names of all that is made there.
+	// Brokers are those of the tests' stack. Prefix begins all names that the checks create there.
 	Brokers []string
 	Prefix  string
-	// Assigned says that a third says who the owner of a partition is, such as a consumer group. Such a store does not take its place back from
-	// whoever came after it: it says contract.ErrFenced, also of what may have landed, until it is given a place again. And it lets a
-	// caller go that gives up, while its append goes on.
+	// Assigned states that another party, such as a consumer group, assigns the partitions. Such a
+	// store does not take a partition back by itself: it returns contract.ErrFenced, even for an
+	// append that may have landed, until the partition is assigned to it again. And an append
+	// returns as soon as its caller gives up, while the commit goes on.
 	Assigned bool
 }
 
-// Suite is the checks of Lab 2, in the order in which they should be met.
+// Suite returns the checks of Lab 2 in the order in which a student should meet them.
 func Suite(f Fixture) check.Suite {
 	every := storetest.Fixture{Owned: true, Open: f.logs()}
 	s := storetest.Suite(every)
-	s.Checks = slices.Concat(bound(f, deciding, takingOver), assigned(s.Checks), bound(f, failing, returning), assigned(storetest.Offload(every, f.Offload).Checks))
+	s.Checks = slices.Concat(
+		bound(f, deciding, takingOver), assigned(s.Checks),
+		bound(f, failing, returning), assigned(storetest.Offload(every, f.Offload).Checks))
 	return s
 }
 
@@ -67,7 +81,7 @@ func bound(f Fixture, groups ...[]spec) []check.Check {
 	return checks
 }
 
-// assigned says of checks that every store passes which of the lab's operations they are about.
+// assigned sets the lab's operation of checks that every store passes.
 func assigned(checks []check.Check) []check.Check {
 	for i, c := range checks {
 		checks[i].Operation = operationOf(c)
@@ -88,7 +102,7 @@ const (
 	fetch    = "L2.fetch"
 )
 
-// operationOf says which of the lab's operations a check of storetest is about.
+// operationOf returns the lab's operation that a check of storetest is about.
 func operationOf(c check.Check) string {
 	for operation, ids := range map[string][]string{
 		frontier: {"L2.23"},
@@ -105,13 +119,14 @@ func operationOf(c check.Check) string {
 
 const partitions = 3
 
-// logs makes logs on the stack for the checks of storetest.
+// logs creates logs on the stack for the checks of storetest.
 func (f Fixture) logs() func(check.T, contract.Clock) storetest.Log {
-	var made atomic.Int32
+	var created atomic.Int32
 	return func(t check.T, clock contract.Clock) storetest.Log {
 		o := Options{
-			Brokers: f.Brokers, Prefix: fmt.Sprintf("%slog%d", f.Prefix, made.Add(1)), Partitions: partitions, Clock: clock,
-			Heads: jsonHeads{}, Address: "127.0.0.1:7000", Timeout: 15 * time.Second,
+			Brokers: f.Brokers, Prefix: fmt.Sprintf("%slog%d", f.Prefix, created.Add(1)),
+			Partitions: partitions, Clock: clock, Heads: jsonHeads{}, Address: "127.0.0.1:7000",
+			Timeout: 15 * time.Second,
 		}
 		s := f.open(t, o, "Open")
 		return storetest.Log{
@@ -129,7 +144,8 @@ func (f Fixture) logs() func(check.T, contract.Clock) storetest.Log {
 	}
 }
 
-// open must succeed. To open a log that is there already is another operation than to open a new one.
+// open opens a log, which must succeed. operation tells a new log (Open) from an existing one
+// (Reopen).
 func (f Fixture) open(t check.T, o Options, operation string) Store {
 	s, err := f.Open(t.Context(), o)
 	t.Answered(operation, err)
@@ -138,18 +154,18 @@ func (f Fixture) open(t check.T, o Options, operation string) Store {
 	return s
 }
 
-// usurp takes the transactional id of a partition, as another owner would, and goes away.
+// usurp fences the owner of a partition, as another owner does, and ends.
 func usurp(t check.T, o Options, partition int32) {
 	rival := producer(t, o, fmt.Sprintf("%s.%d", o.Prefix, partition))
 	_, _, err := rival.ProducerID(t.Context())
 	require.NoError(t, err)
 }
 
-// producer writes under a transactional id of the check's choice.
+// producer returns a producer with a transactional id.
 func producer(t check.T, o Options, id string) *kgo.Client {
 	client, err := kgo.NewClient(
-		kgo.SeedBrokers(o.Brokers...), kgo.TransactionalID(id), kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.MetadataMinAge(10*time.Millisecond),
+		kgo.SeedBrokers(o.Brokers...), kgo.TransactionalID(id),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(10*time.Millisecond),
 	)
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
@@ -182,12 +198,13 @@ var noon = time.Date(2025, 3, 30, 12, 0, 0, 0, time.UTC)
 
 const stream = "trade/UTI-1"
 
-// event is the nth of a stream, the same in every run.
+// event returns the nth event of the stream, the same in every run.
 func event(n int) contract.Event {
 	return contract.Event{
 		ID: uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d", stream, n)), Stream: stream,
 		Type: "trade.amended", Schema: 1, EffectiveAt: noon.Add(time.Duration(n) * time.Minute),
-		Actor: "desk-7", Reason: "agreed", Source: "kafkatest", Data: fmt.Appendf([]byte{0, 0, 0, 0, 7}, "body %d", n),
+		Actor: "desk-7", Reason: "agreed", Source: "kafkatest",
+		Data: fmt.Appendf([]byte{0, 0, 0, 0, 7}, "body %d", n),
 	}
 }
 
@@ -199,16 +216,17 @@ func batch(first, last int) []contract.Event {
 	return events
 }
 
-// recorded is events as they are on record, from version 1 on.
+// recorded returns events as the log records them, from version 1 on.
 func recorded(events ...contract.Event) []contract.Recorded {
 	var all []contract.Recorded
 	for i, e := range events {
-		all = append(all, contract.Recorded{Event: e, Version: int64(i + 1), RecordedAt: noon.Add(time.Duration(i) * time.Microsecond)})
+		at := noon.Add(time.Duration(i) * time.Microsecond)
+		all = append(all, contract.Recorded{Event: e, Version: int64(i + 1), RecordedAt: at})
 	}
 	return all
 }
 
-// eventsOf is what of them their producers said.
+// eventsOf returns the events without the attributes that the store gave them.
 func eventsOf(recorded []contract.Recorded) []contract.Event {
 	var events []contract.Event
 	for _, e := range recorded {

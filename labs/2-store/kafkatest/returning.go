@@ -7,24 +7,29 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
 )
 
-// What interrupts the way back to a place that was lost.
+// Interruptions while an owner takes over again.
 var returning = []spec{{
-	Check: check.Check{ID: "L2.65", Points: 2, Invariant: "L2.I9", Operation: appends, Title: "a take-over that breaks off leaves no place: the next append takes over from the beginning",
-		Misconception: "that who has fenced has the place: until the log is read up to the mark, what is known is old",
-		Hint:          "set o.producer last, once all steps are done; after an error of any of them close the new producer, and leave o.producer nil"},
+	Check: check.Check{
+		ID: "L2.65", Points: 2, Invariant: "L2.I9", Operation: appends,
+		Title: "after a take-over that failed halfway, the next append takes over from the " +
+			"first step",
+		Misconception: "that an owner serves after its fence. Until it has read the log up to " +
+			"its mark, its index is out of date",
+		Hint: "set o.producer last, after all steps; after an error of any step close the new " +
+			"producer, and leave o.producer nil",
+	},
 	try: func(t *trial) {
 		t.fenced()
 		ctx, giveUp := context.WithCancel(t.Context())
 		defer giveUp()
-		t.cluster.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
-			giveUp() // as soon as the log is read: the fence and the mark are there
+		t.control(kmsg.Fetch, func(kmsg.Request) (kmsg.Response, error, bool) {
+			giveUp() // when the log is read: after the fence and the mark
 			t.cluster.DropControl()
 			return nil, nil, false
 		})
@@ -33,13 +38,19 @@ var returning = []spec{{
 		require.Error(t, err, "an append whose caller gave up while the log was read")
 		_, err = t.again(1, event(3))
 		conflict := new(contract.ConflictError)
-		require.ErrorAs(t, err, &conflict, "the append after that one: the rival wrote version 2")
+		require.ErrorAs(t, err, &conflict, "the next append, after the rival wrote version 2")
 		t.holds("after the rival's event", batch(1, 2)...)
 	},
 }, {
-	Check: check.Check{ID: "L2.66", Points: 3, Invariant: "L2.I3", Operation: appends, Title: "an append whose commit was not confirmed is decided anew, its version included",
-		Misconception: "that an append is decided once, and what follows is only about getting it into the log: while nobody answered, somebody else may have written",
-		Hint:          "behind the take-over ask Decide again, with the version that the caller expects: what landed gets receipts, and what did not may be a conflict by now"},
+	Check: check.Check{
+		ID: "L2.66", Points: 3, Invariant: "L2.I3", Operation: appends,
+		Title: "an append whose commit was not confirmed is decided again, with its expected " +
+			"version",
+		Misconception: "that an append is decided once, and only has to be written after that. " +
+			"Another owner may have written meanwhile",
+		Hint: "after the take-over call Decide again, with the version that the caller expects: " +
+			"an append that landed gets receipts, and one that did not may now be a conflict",
+	},
 	try: func(t *trial) {
 		t.begin()
 		t.appended(0, event(1))
@@ -47,14 +58,20 @@ var returning = []spec{{
 		t.replacedAtCommit(recorded(batch(1, 2)...)[1])
 		_, err := t.again(1, event(3))
 		conflict := new(contract.ConflictError)
-		require.ErrorAs(t, err, &conflict, "an append whose commit did not land, and a rival wrote version 2 meanwhile")
+		require.ErrorAs(t, err, &conflict,
+			"an append whose commit did not land, where a rival wrote version 2 meanwhile")
 		require.Equal(t, contract.ConflictError{Stream: stream, Expected: 1, Actual: 2}, *conflict)
 		t.holds("after the rival's event", batch(1, 2)...)
 	},
 }, {
-	Check: check.Check{ID: "L2.67", Points: 2, Invariant: "L2.I6", Operation: transact, Title: "a commit that is under way goes through though its caller gives up, and the caller is told how it ended",
-		Misconception: "that who has gone needs no answer: a commit cannot be called back, and who does not listen makes of a certain outcome an uncertain one",
-		Hint:          "commit and wait under context.WithoutCancel, and bound the wait by p.timeout"},
+	Check: check.Check{
+		ID: "L2.67", Points: 2, Invariant: "L2.I6", Operation: transact,
+		Title: "a commit in flight goes on after its caller gives up, and the caller gets the " +
+			"outcome",
+		Misconception: "that a caller that gave up needs no answer. A commit cannot be taken " +
+			"back, and without its answer a known outcome becomes unknown",
+		Hint: "commit and wait under context.WithoutCancel, and bound the wait by p.timeout",
+	},
 	try: func(t *trial) {
 		t.begin()
 		t.appended(0, event(1))
@@ -71,38 +88,44 @@ var returning = []spec{{
 		t.holds("after the commit", batch(1, 2)...)
 	},
 }, {
-	Check: check.Check{ID: "L2.68", Points: 1, Invariant: "L2.I7", Operation: transact, Title: "who has receipts can read what they are of: an append waits until the last stable offset is past it",
-		Misconception: "that what is committed can be seen: the coordinator answers when it has decided, and writes that into the partitions after it",
-		Hint:          "behind the commit, producer.awaitVisible"},
+	Check: check.Check{
+		ID: "L2.68", Points: 1, Invariant: "L2.I7", Operation: transact,
+		Title: "an append returns after the last stable offset is past its events",
+		Misconception: "that readers see a commit as soon as it is answered. The coordinator " +
+			"answers first, and writes the commit into the partitions after that",
+		Hint: "call producer.awaitVisible after the commit",
+	},
 	try: func(t *trial) {
 		t.begin()
-		shown := t.decidedLate(5)
+		visible := t.visibleLate(5)
 		t.appended(0, event(1))
-		require.True(t, shown.Load(), "it was asked, when the receipts came, whether readers can see the event")
+		require.True(t, visible.Load(),
+			"the append asked, before it returned, whether readers can see the event")
 		t.holds("after the append", event(1))
 	},
 }}
 
-// decidedLate has the broker say a few times that the last stable offset is where the log begins, and then, in what it gives, that the truth was told.
-func (t *trial) decidedLate(times int32) *atomic.Bool {
+// visibleLate has the broker answer a few times that the last stable offset is the beginning of the
+// log. The returned flag is set when the broker has given the true answer.
+func (t *trial) visibleLate(times int32) *atomic.Bool {
 	var asked atomic.Int32
-	var shown atomic.Bool
-	t.cluster.ControlKey(int16(kmsg.ListOffsets), func(request kmsg.Request) (kmsg.Response, error, bool) {
+	var visible atomic.Bool
+	t.control(kmsg.ListOffsets, func(request kmsg.Request) (kmsg.Response, error, bool) {
 		t.cluster.KeepControl()
 		ask := request.(*kmsg.ListOffsetsRequest)
-		if ask.IsolationLevel != 1 { // not of who reads what is committed
+		if ask.IsolationLevel != 1 { // not for read committed
 			return nil, nil, false
 		}
 		if asked.Add(1) > times {
-			shown.Store(true)
+			visible.Store(true)
 			return nil, nil, false
 		}
 		return atTheBeginning(ask), nil, true
 	})
-	return &shown
+	return &visible
 }
 
-// atTheBeginning answers offset 0 for all that is asked.
+// atTheBeginning answers every question with offset 0.
 func atTheBeginning(ask *kmsg.ListOffsetsRequest) *kmsg.ListOffsetsResponse {
 	answer := ask.ResponseKind().(*kmsg.ListOffsetsResponse)
 	for _, topic := range ask.Topics {
@@ -118,14 +141,13 @@ func atTheBeginning(ask *kmsg.ListOffsetsRequest) *kmsg.ListOffsetsResponse {
 	return answer
 }
 
-// slowCommit calls meanwhile once a commit was asked for, and has the answer come some round trips after that: who listens for the
-// end of meanwhile has heard of it by then.
+// slowCommit calls meanwhile after a commit was requested, and delays the answer by some round
+// trips: until then the effect of meanwhile has reached the store.
 func (t *trial) slowCommit(meanwhile func()) {
-	side, err := kgo.NewClient(kgo.SeedBrokers(t.opts.Brokers...))
-	require.NoError(t, err)
+	side := t.client()
 	t.Cleanup(side.Close)
 	var asked atomic.Bool
-	t.cluster.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
+	t.control(kmsg.EndTxn, func(kmsg.Request) (kmsg.Response, error, bool) {
 		if asked.Swap(true) {
 			return nil, nil, false
 		}
@@ -139,18 +161,17 @@ func (t *trial) slowCommit(meanwhile func()) {
 	})
 }
 
-// replacedAtCommit has a rival take over as soon as a commit is asked for, write an event and go away. Who asked hears nothing but an error.
+// replacedAtCommit has a rival take over as soon as a commit is requested, write an event and end.
+// The answer to the commit is an error that tells nothing of that.
 func (t *trial) replacedAtCommit(e contract.Recorded) {
 	var replaced atomic.Bool
-	t.cluster.ControlKey(int16(kmsg.EndTxn), func(request kmsg.Request) (kmsg.Response, error, bool) {
-		if replaced.Swap(true) { // it is the rival's, or of who comes then
+	t.control(kmsg.EndTxn, func(request kmsg.Request) (kmsg.Response, error, bool) {
+		if replaced.Swap(true) { // the commit of the rival, or a later one
 			return nil, nil, false
 		}
 		t.cluster.SleepControl(func() {
-			require.NoError(t, t.before(e).EndTransaction(t.Context(), kgo.TryCommit))
+			t.commit(t.otherOwner(e))
 		})
-		answer := request.ResponseKind().(*kmsg.EndTxnResponse)
-		answer.ErrorCode = kerr.UnknownServerError.Code
-		return answer, nil, true
+		return refuseCommit(request, kerr.UnknownServerError), nil, true
 	})
 }

@@ -16,15 +16,19 @@ import (
 )
 
 var takingOver = []spec{{
-	Check: check.Check{ID: "L2.53", Points: 2, Invariant: "L2.I6", Operation: takeover, Title: "who takes over knows all that owners before it committed",
-		Misconception: "that what is needed can be read when it is asked for: an append must know of every id before it writes",
-		Hint:          "read the partition from its beginning up to your own mark (catchUp), BEFORE you serve anything"},
+	Check: check.Check{
+		ID: "L2.53", Points: 2, Invariant: "L2.I6", Operation: takeover,
+		Title: "a new owner knows all events that earlier owners committed",
+		Misconception: "that an owner can read an event when it is asked for. An append must " +
+			"know every id before it writes",
+		Hint: "read the partition from its beginning up to your own mark (catchUp), BEFORE you " +
+			"serve",
+	},
 	try: func(t *trial) {
 		t.begin()
 		history := recorded(batch(1, 3)...)
 		t.reopen(func() {
-			before := t.before(history...)
-			require.NoError(t, before.EndTransaction(t.Context(), kgo.TryCommit))
+			t.commit(t.otherOwner(history...))
 		})
 		t.holds("after taking over", eventsOf(history)...)
 		for _, want := range history {
@@ -35,45 +39,62 @@ var takingOver = []spec{{
 		}
 	},
 }, {
-	Check: check.Check{ID: "L2.54", Points: 2, Invariant: "L2.I9", Operation: takeover, Title: "a transaction that a dead owner left open becomes nothing, and holds nobody up",
-		Misconception: "that what is dead is gone: its transaction holds up all readers until it times out, and until then it may still be committed",
-		Hint:          "fence with the same transactional id as the owner before (newProducer has it): that aborts what it left open, and it can commit no more"},
+	Check: check.Check{
+		ID: "L2.54", Points: 2, Invariant: "L2.I9", Operation: takeover,
+		Title: "a transaction that a dead owner left open is aborted, and blocks no reader",
+		Misconception: "that a dead owner has no effect. Its open transaction blocks all " +
+			"readers until it times out, and may still be committed until then",
+		Hint: "fence with the transactional id of the earlier owner (newProducer has it): that " +
+			"aborts its open transaction, and it can commit no more",
+	},
 	try: func(t *trial) {
 		t.begin()
-		var before *kgo.Client
-		t.reopen(func() { before = t.before(recorded(event(1))...) })
-		require.Empty(t, t.stream(), "events that nobody committed")
-		require.Error(t, before.EndTransaction(t.Context(), kgo.TryCommit), "the dead owner comes back and commits")
-		t.holds("after the dead owner came back")
+		var dead *kgo.Client
+		t.reopen(func() { dead = t.otherOwner(recorded(event(1))...) })
+		require.Empty(t, t.stream(), "events that were not committed")
+		require.Error(t, dead.EndTransaction(t.Context(), kgo.TryCommit), "the dead owner commits")
+		t.holds("after the dead owner tried to commit")
 	},
 }, {
-	Check: check.Check{ID: "L2.55", Points: 3, Invariant: "L2.I9", Operation: takeover, Title: "what the owner before commits at the last moment is known to the next",
-		Misconception: "that one can read first and shut the door after, or that the end of the log is all of it: what is not known is given its version a second time",
-		Hint:          "fence, mark, read, in this order: only once nobody else can write does the log hold still, and only your mark lies behind all that they wrote"},
+	Check: check.Check{
+		ID: "L2.55", Points: 3, Invariant: "L2.I9", Operation: takeover,
+		Title: "a new owner knows the events that the earlier owner commits at the last moment",
+		Misconception: "that an owner can read first and fence after that, or read to the end " +
+			"of the log. It would miss events, and give their versions a second time",
+		Hint: "fence, mark, read, in this order: the log stops changing only after the fence, " +
+			"and only your own mark lies after all earlier events",
+	},
 	try: func(t *trial) {
 		t.begin()
 		t.reopen(func() {
-			before := t.before(recorded(event(1))...)
-			t.cluster.ControlKey(int16(kmsg.InitProducerID), func(kmsg.Request) (kmsg.Response, error, bool) {
-				t.cluster.SleepControl(func() { // the owner before is as quick as it can be
-					require.NoError(t, before.EndTransaction(t.Context(), kgo.TryCommit))
+			earlier := t.otherOwner(recorded(event(1))...)
+			t.control(kmsg.InitProducerID, func(kmsg.Request) (kmsg.Response, error, bool) {
+				t.cluster.SleepControl(func() { // the last possible moment: just before the fence
+					t.commit(earlier)
 				})
 				t.cluster.DropControl()
 				return nil, nil, false
 			})
 		})
 		t.holds("after taking over", event(1))
-		t.reopen(t.behindAStranger(recorded(batch(1, 2)...)[1]))
-		t.holds("after taking over, where the owner before had committed behind a stranger's open transaction", batch(1, 2)...)
+		t.reopen(func() { t.commitAfterOpen(recorded(batch(1, 2)...)[1]) })
+		t.holds("after taking over, where the earlier owner had committed after the records of "+
+			"another program's open transaction", batch(1, 2)...)
 	},
 }, {
-	Check: check.Check{ID: "L2.56", Points: 2, Invariant: "L2.I2", Operation: transact, Title: "what one transaction writes to two topics is in both or in neither",
-		Misconception: "that two transactions, one right after the other, are nearly one: the crash comes in between",
-		Hint:          "begin, produce all records, commit; when produce fails, do not commit, and never commit a part"},
+	Check: check.Check{
+		ID: "L2.56", Points: 2, Invariant: "L2.I2", Operation: transact,
+		Title: "a transaction writes to both topics or to neither",
+		Misconception: "that two transactions, one right after the other, are as good as one. A " +
+			"crash between them leaves the first one alone",
+		Hint: "begin, produce all records, commit; if produce fails, do not commit, and never " +
+			"commit a part",
+	},
 	try: func(t *trial) {
 		t.begin()
 		marks := func() string {
-			return fmt.Sprintf("%d of events, %d of heads", len(t.committed(t.opts.Prefix+".events")), len(t.committed(t.opts.Prefix+".heads")))
+			events, heads := t.committed(".events"), t.committed(".heads")
+			return fmt.Sprintf("%d of events, %d of heads", len(events), len(heads))
 		}
 		t.same("marks of the first owner in the two topics", "1 of events, 1 of heads", marks())
 		require.NoError(t, t.store.Close())
@@ -84,92 +105,102 @@ var takingOver = []spec{{
 			_ = s.Close()
 		}
 		require.Error(t, err, "taking over, where the topic of heads refuses every record")
-		t.same("marks in the two topics, after one of them refused the second owner's", "1 of events, 1 of heads", marks())
+		t.same("marks in the two topics, after one of them refused the mark of the second owner",
+			"1 of events, 1 of heads", marks())
 	},
 }, {
-	Check: check.Check{ID: "L2.57", Points: 2, Invariant: "L2.I6", Operation: heads, Title: "the log is the truth: a head that says otherwise is rewritten at take-over",
-		Misconception: "that the compacted topic is the state and the log its history: heads are derived, and may be wrong or gone",
-		Hint:          "compare each stream's head with headOf its last event; one that cannot be read differs too; a head of a stream that does not exist is taken away"},
+	Check: check.Check{
+		ID: "L2.57", Points: 2, Invariant: "L2.I6", Operation: heads,
+		Title: "a take-over rewrites the heads that differ from the log",
+		Misconception: "that the compacted topic is the state and the log its history. The " +
+			"heads are derived, and may be wrong or missing",
+		Hint: "compare each stream's head with headOf its last event; a head that cannot be " +
+			"decoded differs; write a null head for a stream that does not exist",
+	},
 	try: func(t *trial) {
 		t.begin()
 		history := recorded(batch(1, 3)...)
-		want := contract.Head{Stream: stream, Version: 3, EventID: history[2].ID, RecordedAt: history[2].RecordedAt, Digest: history[2].ContentDigest()}
-		spoilt := func(spoil func(*contract.Head)) contract.Head {
+		first, last := history[0].ID, history[2]
+		want := contract.Head{
+			Stream: stream, Version: 3, EventID: last.ID, RecordedAt: last.RecordedAt,
+			Digest: last.ContentDigest(),
+		}
+		changed := func(change func(*contract.Head)) contract.Head {
 			head := want
-			spoil(&head)
+			change(&head)
 			return head
 		}
 		for _, found := range []struct {
-			what string
+			name string
 			head any
 		}{
-			{"none", nil},
-			{"one of another version", spoilt(func(h *contract.Head) { h.Version = 9 })},
-			{"one of another event", spoilt(func(h *contract.Head) { h.EventID = history[0].ID })},
-			{"one of another time", spoilt(func(h *contract.Head) { h.RecordedAt = noon })},
-			{"one of other content", spoilt(func(h *contract.Head) { h.Digest[0]++ })},
-			{"one that says the stream has ended", spoilt(func(h *contract.Head) { h.Ended = true })},
-			{"one that cannot be read", "?"},
+			{"no head", nil},
+			{"a head of another version", changed(func(h *contract.Head) { h.Version = 9 })},
+			{"a head of another event", changed(func(h *contract.Head) { h.EventID = first })},
+			{"a head with another time", changed(func(h *contract.Head) { h.RecordedAt = noon })},
+			{"a head with another digest", changed(func(h *contract.Head) { h.Digest[0]++ })},
+			{"a head of an ended stream", changed(func(h *contract.Head) { h.Ended = true })},
+			{"a head that cannot be decoded", "?"},
 		} {
 			t.reopen(func() {
 				if found.head == nil {
-					before := t.before(history...)
-					require.NoError(t, before.EndTransaction(t.Context(), kgo.TryCommit))
+					t.commit(t.otherOwner(history...))
 				} else {
 					t.writeHead(stream, found.head)
 				}
 				t.writeHead("trade/NONE", want)
 			})
 			got := t.headOf(stream)
-			require.NotNil(t, got, "the head of %s, where there was %s", stream, found.what)
-			t.same(fmt.Sprintf("the head of %s, where there was %s", stream, found.what), inWords(want), inWords(*got))
-			t.holds("whatever its head said", eventsOf(history)...)
+			what := fmt.Sprintf("the head of %s, where there was %s", stream, found.name)
+			require.NotNil(t, got, what)
+			t.same(what, inWords(want), inWords(*got))
+			t.holds("where there was "+found.name, eventsOf(history)...)
 			require.Nil(t, t.headOf("trade/NONE"), "the head of a stream that does not exist")
 		}
 	},
 }}
 
 func inWords(h contract.Head) string {
-	return fmt.Sprintf("version %d of %s, event %s at %s, digest %x, ended: %t", h.Version, h.Stream, number(h.EventID.String()), h.RecordedAt.Format(time.RFC3339Nano), h.Digest, h.Ended)
+	return fmt.Sprintf("version %d of %s, event %s at %s, digest %x, ended: %t",
+		h.Version, h.Stream, number(h.EventID.String()), h.RecordedAt.Format(time.RFC3339Nano),
+		h.Digest, h.Ended)
 }
 
-// behindAStranger has the owner before commit an event behind a transaction of somebody else's, who holds the last stable offset back until
-// the next owner marks.
-func (t *trial) behindAStranger(e contract.Recorded) func() {
-	return func() {
-		stranger := producer(t, t.opts, "somebody-else")
-		require.NoError(t, stranger.BeginTransaction())
-		require.NoError(t, stranger.ProduceSync(t.Context(), record(t.opts.Prefix+".events", e)).FirstErr())
-		require.NoError(t, t.before(e).EndTransaction(t.Context(), kgo.TryCommit))
-		var marked atomic.Bool
-		t.cluster.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
-			if !marked.Swap(true) {
-				t.cluster.SleepControl(func() {
-					require.NoError(t, stranger.EndTransaction(t.Context(), kgo.TryAbort))
-				})
-			}
-			return nil, nil, false
-		})
-	}
+// commitAfterOpen has the earlier owner commit an event after the records of another program's open
+// transaction. That transaction holds the last stable offset back until the next owner marks.
+func (t *trial) commitAfterOpen(e contract.Recorded) {
+	other := producer(t, t.opts, "somebody-else")
+	require.NoError(t, other.BeginTransaction())
+	t.produce(other, record(t.opts.Prefix+".events", e))
+	t.commit(t.otherOwner(e))
+	var marked atomic.Bool
+	t.control(kmsg.EndTxn, func(kmsg.Request) (kmsg.Response, error, bool) {
+		if !marked.Swap(true) {
+			t.cluster.SleepControl(func() {
+				require.NoError(t, other.EndTransaction(t.Context(), kgo.TryAbort))
+			})
+		}
+		return nil, nil, false
+	})
 }
 
-// writeHead goes around the store.
+// writeHead writes a head without the store.
 func (t *trial) writeHead(key string, head any) {
 	value, err := json.Marshal(head)
 	require.NoError(t, err)
-	client, err := kgo.NewClient(kgo.SeedBrokers(t.opts.Brokers...))
-	require.NoError(t, err)
+	r := &kgo.Record{Topic: t.opts.Prefix + ".heads", Key: []byte(key), Value: value}
+	client := t.client()
 	defer client.Close()
-	require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Topic: t.opts.Prefix + ".heads", Key: []byte(key), Value: value}).FirstErr())
+	t.produce(client, r)
 }
 
-// configure sets an option of a topic. Records that are larger than max.message.bytes are refused.
+// configure sets an option of a topic. The topic refuses records with more than max.message.bytes.
 func (t *trial) configure(topic, option, value string) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(t.opts.Brokers...))
-	require.NoError(t, err)
-	defer client.Close()
 	config := kadm.AlterConfig{Op: kadm.SetConfig, Name: option, Value: &value}
-	done, err := kadm.NewClient(client).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{config}, t.opts.Prefix+topic)
+	client := t.client()
+	defer client.Close()
+	done, err := kadm.NewClient(client).AlterTopicConfigs(
+		t.Context(), []kadm.AlterConfig{config}, t.opts.Prefix+topic)
 	require.NoError(t, err)
 	for _, d := range done {
 		require.NoError(t, d.Err)

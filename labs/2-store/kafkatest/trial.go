@@ -3,7 +3,9 @@ package kafkatest
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,12 +14,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A trial is one check under way, on a broker of its own with a log of one partition.
+// A trial is one run of a check, on a broker of its own with a log of one partition.
 type trial struct {
 	check.T
 	answer  Fixture
@@ -26,34 +29,35 @@ type trial struct {
 	store   Store
 }
 
-// begin starts the broker and opens a log there for the first time.
+// begin starts the broker and opens a new log there.
 func (t *trial) begin() {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	t.cluster = cluster
 	t.opts = Options{
-		Brokers: cluster.ListenAddrs(), Prefix: "log", Partitions: 1, Heads: jsonHeads{}, Address: "127.0.0.1:7000",
-		Clock: func(context.Context) time.Time { return noon }, Timeout: 15 * time.Second,
+		Brokers: cluster.ListenAddrs(), Prefix: "log", Partitions: 1, Heads: jsonHeads{},
+		Address: "127.0.0.1:7000", Timeout: 15 * time.Second,
+		Clock: func(context.Context) time.Time { return noon },
 	}
 	t.store = t.answer.open(t, t.opts, "Open")
 }
 
-// reopen has the owner go, does what is to happen meanwhile, and lets another come.
+// reopen closes the store, calls meanwhile, and opens the log again.
 func (t *trial) reopen(meanwhile func()) {
 	require.NoError(t, t.store.Close())
 	meanwhile()
 	t.store = t.answer.open(t, t.opts, "Reopen")
 }
 
-// append is the store's, watched.
+// append calls the store's Append, and notes that it answered.
 func (t *trial) append(expected int64, events ...contract.Event) ([]contract.Receipt, error) {
 	receipts, err := t.store.Append(t.Context(), stream, expected, events...)
 	t.Answered("Append", err)
 	return receipts, err
 }
 
-// appended must succeed.
+// appended calls append, which must succeed.
 func (t *trial) appended(expected int64, events ...contract.Event) []contract.Receipt {
 	receipts, err := t.append(expected, events...)
 	require.NoError(t, err, "append of %d events at %d", len(events), expected)
@@ -66,7 +70,7 @@ func (t *trial) find(id uuid.UUID) (contract.Recorded, error) {
 	return e, err
 }
 
-// stream is what the store says of the stream.
+// stream returns the stream as the store has it.
 func (t *trial) stream() []contract.Recorded {
 	var all []contract.Recorded
 	for e, err := range t.store.Stream(t.Context(), stream) {
@@ -77,22 +81,38 @@ func (t *trial) stream() []contract.Recorded {
 	return all
 }
 
-// holds says that the stream is these events, for who asks the store and for who reads the topic.
-func (t *trial) holds(what string, want ...contract.Event) {
-	check.Events(t, what+": the stream", want, eventsOf(t.stream()))
+func (t *trial) storeEnd() contract.Cursor {
+	end, err := t.store.End(t.Context())
+	require.NoError(t, err)
+	return end
+}
+
+func (t *trial) read(from, to contract.Cursor) []contract.Event {
+	var events []contract.Event
+	for e, err := range t.store.Read(t.Context(), from, to) {
+		t.Answered("Read", err)
+		require.NoError(t, err)
+		events = append(events, e.Event)
+	}
+	return events
+}
+
+// holds requires that the stream has these events, in the store and in the topic.
+func (t *trial) holds(when string, want ...contract.Event) {
+	check.Events(t, when+": the stream", want, eventsOf(t.stream()))
 	var numbers, found []string
 	for _, e := range want {
 		numbers = append(numbers, number(e.ID.String()))
 	}
-	for _, r := range t.committed(t.opts.Prefix + ".events") {
+	for _, r := range t.committed(".events") {
 		if string(r.Key) == stream {
 			found = append(found, number(header(r, "ce_id")))
 		}
 	}
-	t.same(what+": the events in the topic", strings.Join(numbers, " "), strings.Join(found, " "))
+	t.same(when+": the events in the topic", strings.Join(numbers, " "), strings.Join(found, " "))
 }
 
-// number is the n of event(n).
+// number returns the n of the event(n) with an id.
 func number(id string) string {
 	for n := range 100 {
 		if event(n).ID.String() == id {
@@ -102,7 +122,7 @@ func number(id string) string {
 	return id
 }
 
-// same ends the check unless what came is what was expected, in a few words.
+// same ends the check with a short message unless want and got are equal.
 func (t *trial) same(what, want, got string) {
 	if want == got {
 		return
@@ -120,13 +140,19 @@ func header(r *kgo.Record, name string) string {
 	return ""
 }
 
-// committed is what who reads committed can see of a topic now.
-func (t *trial) committed(topic string) []*kgo.Record {
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(t.opts.Brokers...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}),
-	)
+// client returns a client of the broker, which the caller closes.
+func (t *trial) client(opts ...kgo.Opt) *kgo.Client {
+	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers(t.opts.Brokers...))...)
 	require.NoError(t, err)
+	return client
+}
+
+// committed returns the records of a topic that a reader of committed records can see now.
+func (t *trial) committed(topic string) []*kgo.Record {
+	topic = t.opts.Prefix + topic
+	start := map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}
+	client := t.client(kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
+		kgo.ConsumePartitions(start))
 	defer client.Close()
 	offsets, err := kadm.NewClient(client).ListCommittedOffsets(t.Context(), topic)
 	require.NoError(t, err)
@@ -144,10 +170,10 @@ func (t *trial) committed(topic string) []*kgo.Record {
 	return all
 }
 
-// headOf is what the compacted topic says of a stream.
+// headOf returns the head of a stream in the compacted topic, or nil.
 func (t *trial) headOf(stream string) *contract.Head {
 	var last *contract.Head
-	for _, r := range t.committed(t.opts.Prefix + ".heads") {
+	for _, r := range t.committed(".heads") {
 		if string(r.Key) != stream {
 			continue
 		}
@@ -162,20 +188,63 @@ func (t *trial) headOf(stream string) *contract.Head {
 	return last
 }
 
-// headIs says that the head is that of the event.
-func (t *trial) headIs(what string, version int64, last contract.Event) {
+// headIs requires that the head of the stream has this version and is the head of this event.
+func (t *trial) headIs(when string, version int64, last contract.Event) {
 	h := t.headOf(stream)
-	require.NotNil(t, h, "%s: the head of %s in the compacted topic", what, stream)
-	t.same(what+": the head", fmt.Sprintf("version %d, event %s", version, number(last.ID.String())), fmt.Sprintf("version %d, event %s", h.Version, number(h.EventID.String())))
-	require.Equal(t, last.ContentDigest(), h.Digest, what+": the digest in the head")
+	require.NotNil(t, h, "%s: the head of %s in the compacted topic", when, stream)
+	inWords := func(version int64, id uuid.UUID) string {
+		return fmt.Sprintf("version %d, event %s", version, number(id.String()))
+	}
+	t.same(when+": the head", inWords(version, last.ID), inWords(h.Version, h.EventID))
+	require.Equal(t, last.ContentDigest(), h.Digest, when+": the digest in the head")
 }
 
-// before is an owner of the partition that was there before the store: it begins a transaction with events of the stream.
-func (t *trial) before(events ...contract.Recorded) *kgo.Client {
+// produce writes a record in the open transaction of client.
+func (t *trial) produce(client *kgo.Client, r *kgo.Record) {
+	require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
+}
+
+// commit commits the open transaction of client.
+func (t *trial) commit(client *kgo.Client) {
+	require.NoError(t, client.EndTransaction(t.Context(), kgo.TryCommit))
+}
+
+// control has answer see each request with a key before the broker does, as
+// kfake.Cluster.ControlKey describes.
+func (t *trial) control(key kmsg.Key, answer func(kmsg.Request) (kmsg.Response, error, bool)) {
+	t.cluster.ControlKey(int16(key), answer)
+}
+
+// otherOwner is another owner of the partition: it fences the store, and begins a transaction with
+// events of the stream.
+func (t *trial) otherOwner(events ...contract.Recorded) *kgo.Client {
 	client := producer(t, t.opts, t.opts.Prefix+".0")
 	require.NoError(t, client.BeginTransaction())
 	for _, e := range events {
-		require.NoError(t, client.ProduceSync(t.Context(), record(t.opts.Prefix+".events", e)).FirstErr())
+		t.produce(client, record(t.opts.Prefix+".events", e))
 	}
 	return client
+}
+
+// record returns the record of an event(n) as any owner writes it: a CloudEvent in binary mode.
+func record(topic string, e contract.Recorded) *kgo.Record {
+	at := func(t time.Time) string { return t.Format("2006-01-02T15:04:05.000000Z") }
+	r := &kgo.Record{Topic: topic, Key: []byte(e.Stream), Value: e.Data}
+	for _, h := range [][2]string{
+		{"ce_specversion", "1.0"},
+		{"ce_id", e.ID.String()},
+		{"ce_source", e.Source},
+		{"ce_type", e.Type},
+		{"ce_time", at(e.RecordedAt)},
+		{"ce_version", strconv.FormatInt(e.Version, 10)},
+		{"ce_schema", strconv.Itoa(e.Schema)},
+		{"ce_fingerprint", hex.EncodeToString(e.Fingerprint[:])},
+		{"ce_effectiveat", at(e.EffectiveAt)},
+		{"ce_actor", e.Actor},
+		{"ce_reason", e.Reason},
+		{"content-type", "application/vnd.confluent.avro"},
+	} {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
+	}
+	return r
 }
