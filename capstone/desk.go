@@ -49,8 +49,9 @@ var ErrReserved = errors.New("command ids that begin with follow-up/ are reserve
 // A request is a command with the ids that make its event traceable.
 type request struct {
 	trade.Command
-	causation   uuid.UUID // also tells a command that is sent again from another one with the same id
 	correlation uuid.UUID
+	// causation also tells a command that is sent again from another one with the same id.
+	causation uuid.UUID
 }
 
 // Do decides cmd and records the outcome. It issues no follow-ups: System.Do does both. A command
@@ -59,7 +60,7 @@ func (d *Desk) Do(ctx context.Context, cmd trade.Command) (Outcome, error) {
 	if trade.IsFollowUp(cmd.ID) {
 		return Outcome{}, fmt.Errorf("command %q: %w", cmd.ID, ErrReserved)
 	}
-	return d.do(ctx, request{cmd, cmd.ContentID(), trade.EventID(cmd.ID, 0)})
+	return d.do(ctx, request{cmd, trade.EventID(cmd.ID, 0), cmd.ContentID()})
 }
 
 // do looks for a recorded outcome BEFORE it decides: a second decision, taken later, could differ.
@@ -118,7 +119,8 @@ func (d *Desk) decide(ctx context.Context, r request) (Outcome, error) {
 		event, err := d.append(ctx, r, r.RefusedStream(), contract.Any, trade.Decision{
 			EffectiveAt: r.EnteredAt,
 			Body: trade.CommandRefused{
-				CommandID: r.ID, Digest: r.Digest(), Rule: string(refusal.Rule), Detail: refusal.Detail,
+				CommandID: r.ID, Digest: r.Digest(),
+				Rule: string(refusal.Rule), Detail: refusal.Detail,
 			},
 		})
 		return Outcome{Event: event, Refusal: refusal}, err

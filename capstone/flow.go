@@ -34,7 +34,8 @@ type System struct {
 }
 
 // New returns a system that takes commands and answers questions about single trades. The caller
-// adds the parts that the other steps need. Every event carries source: where its command came from.
+// adds the parts that the other steps need. Every event carries source: where its command came
+// from.
 func New(log contract.Store, codec contract.Codec, source string) *System {
 	desk := &Desk{Log: log, Codec: codec, Source: source}
 	return &System{Log: log, Desk: desk, FollowUps: &FollowUps{Desk: desk}, Width: 1}
@@ -95,7 +96,7 @@ type Imported struct {
 	Lines    int                `json:"lines"`
 	Accepted int                `json:"accepted"`
 	Refused  int                `json:"refused"`
-	Again    int                `json:"again"` // accepted and refused commands that were on record already
+	Again    int                `json:"again"` // outcomes that were on record already
 	Bad      int                `json:"bad"`
 	Rules    map[trade.Rule]int `json:"rules"` // refusals by rule
 	Kinds    map[string]int     `json:"kinds"` // accepted commands by kind
@@ -132,8 +133,8 @@ func (s *System) Import(
 }
 
 // Do takes one command the whole way: the desk decides it and appends the outcome to the log, then
-// the follow-ups of the recorded event are issued in the same way. A command that is sent again gets
-// the recorded outcome.
+// the follow-ups of the recorded event are issued in the same way. A command that is sent again
+// gets the recorded outcome.
 func (s *System) Do(ctx context.Context, cmd trade.Command) (Outcome, error) {
 	ctx = contract.At(ctx, cmd.EnteredAt) // only the clock of a simulated log reads it
 	out, err := s.Desk.Do(ctx, cmd)
@@ -197,7 +198,8 @@ func (s *System) Snapshot(ctx context.Context, name string) (contract.Snapshot, 
 		return contract.Snapshot{}, err
 	}
 	snapshot := contract.Snapshot{
-		Name: name, Taken: s.Clock(), Cursor: cursor, Digest: state.Digest(), State: state.Canonical(),
+		Name: name, Taken: s.Clock(), Cursor: cursor,
+		Digest: state.Digest(), State: state.Canonical(),
 	}
 	if name == "" {
 		snapshot.Name = fmt.Sprintf("state-%x", snapshot.Digest[:6])
@@ -232,8 +234,8 @@ type Replayed struct {
 	Difference *contract.Difference // nil: the two states are equal, byte for byte
 }
 
-// Replay folds the log up to the cursor of a snapshot and compares the two states. A difference is a
-// finding, not an error.
+// Replay folds the log up to the cursor of a snapshot and compares the two states. A difference is
+// a finding, not an error.
 func (s *System) Replay(ctx context.Context, name string) (r Replayed, err error) {
 	if r.Snapshot, err = s.Snapshots.Get(ctx, name); err != nil {
 		return r, err

@@ -13,8 +13,8 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// FollowUps issues the commands that follow from events: the NEW of the contract after a novation in
-// which we remain, or after a physical exercise, and the corrections of that contract. The desk
+// FollowUps issues the commands that follow from events: the NEW of the contract after a novation
+// in which we remain, or after a physical exercise, and the corrections of that contract. The desk
 // records them; it does not know of FollowUps.
 type FollowUps struct {
 	Desk    *Desk
@@ -116,7 +116,8 @@ func (f *FollowUps) due(ctx context.Context, out Outcome) ([]followUp, error) {
 
 // upTo returns the stream of cause up to and with cause: later events do not change what follows
 // from it. It reads the stream only where past is not the history right before cause. The cause
-// itself is always decoded from its payload, as a sweep decodes it, so both derive the same commands.
+// itself is always decoded from its payload, as a sweep decodes it, so both derive the same
+// commands.
 func (f *FollowUps) upTo(
 	ctx context.Context, cause contract.Recorded, past history,
 ) (history, error) {
@@ -136,7 +137,7 @@ func (h history) followUps(cause contract.Recorded) []followUp {
 	uti := strings.TrimPrefix(cause.Stream, trade.TradeStream(""))
 	var all []followUp
 	for _, cmd := range trade.FollowUps(uti, h.events[:cause.Version], h.events[cause.Version-1]) {
-		all = append(all, followUp{request{cmd, cause.ID, cause.Correlation}, cause})
+		all = append(all, followUp{request{cmd, cause.Correlation, cause.ID}, cause})
 	}
 	return all
 }

@@ -101,7 +101,8 @@ func TestLatePriceReachesLinkedContracts(t *testing.T) {
 	for appends := 2; appends <= 6; appends++ {
 		log := newSystem().Log
 		story := []trade.Command{
-			oil("c-1", "A"), novate("c-2", "A", "B"), novate("c-3", "B", "C"), latePrice("c-4", "A", "75"),
+			oil("c-1", "A"), novate("c-2", "A", "B"), novate("c-3", "B", "C"),
+			latePrice("c-4", "A", "75"),
 		}
 		died := over(&dying{log, appends})
 		for _, cmd := range story {
@@ -206,7 +207,7 @@ func TestOrphanedFollowUpIsListedUntilRepaired(t *testing.T) {
 			less := settle("c-5", "B", 150)
 			less.Corrects = trade.EventID("c-3", 0)
 			require.Nil(t, do(t, s, less).Refusal)
-			require.Len(t, orphaned(t, s), 1, "the contracts could match now, but were not restated")
+			require.Len(t, orphaned(t, s), 1, "settled less, but not restated")
 			do(t, s, restated("c-6", 200))
 		}
 		require.Empty(t, orphaned(t, s), repair)
@@ -289,7 +290,8 @@ func TestLinesOfLinkedContractsKeepTheirOrder(t *testing.T) {
 		line(5, settle("c-5", "C", 100)), line(6, oil("c-6", "D")),
 	}
 	log := &lookups{
-		Store: newSystem().Log, ids: map[uuid.UUID]bool{}, before: map[uuid.UUID]map[uuid.UUID]bool{},
+		Store: newSystem().Log, ids: map[uuid.UUID]bool{},
+		before: map[uuid.UUID]map[uuid.UUID]bool{},
 	}
 	imported(t, over(log), book, 16)
 	last := uuid.Nil // the last follow-up of line 4

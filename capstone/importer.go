@@ -29,15 +29,15 @@ type Result struct {
 }
 
 // Import yields a result for each line, in the order of the lines. It stops at the first failure
-// that does not belong to a line, and when ctx ends before the input: that is a failure too. It does
-// not wait for a pending read of input then, because the next line may never come.
+// that does not belong to a line, and when ctx ends before the input: that is a failure too. It
+// does not wait for a pending read of input then, because the next line may never come.
 //
 // Up to Width lines are in flight at once. Lines that share a name (a UTI, a curve or a command id)
 // never are: the later line waits for the earlier one, so the outcome does not depend on Width. The
-// same holds for lines about linked contracts, because an event of the first contract can change the
-// second. Only links made by lines of this import are known. Two lines about contracts that were
-// linked before are ordered as those of two desks: one after the other, and which of them is first
-// may depend on Width.
+// same holds for lines about linked contracts, because an event of the first contract can change
+// the second. Only links made by lines of this import are known. Two lines about contracts that
+// were linked before are ordered as those of two desks: one after the other, and which of them is
+// first may depend on Width.
 func (i Importer) Import(
 	ctx context.Context, input iter.Seq2[lines.Line, error],
 ) iter.Seq2[Result, error] {
@@ -214,8 +214,8 @@ type firstLines map[uint64]int
 
 var seed = maphash.MakeSeed()
 
-// sameAs returns the first line that gave the command of t, or 0 if t is the first. A line that uses
-// the id for another command gave no command.
+// sameAs returns the first line that gave the command of t, or 0 if t is the first. A line that
+// uses the id for another command gave no command.
 func (f firstLines) sameAs(t *task) int {
 	if t.err != nil || t.result.Problem != nil {
 		return 0

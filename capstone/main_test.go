@@ -23,8 +23,8 @@ import (
 	readmodel "example.com/blotter/solutions/3-projections/memory"
 )
 
-// TestMain gives the random tests a fixed seed, so that a run can be repeated. Another seed explores
-// further:
+// TestMain gives the random tests a fixed seed, so that a run can be repeated. Another seed
+// explores further:
 //
 //	go test ./capstone -rapid.seed=2 -rapid.checks=5000
 func TestMain(m *testing.M) {
@@ -47,10 +47,10 @@ func over(log contract.Store) *capstone.System {
 	return s
 }
 
-// dying is a store whose process dies before it has done another append.
+// dying is a store whose process dies after some appends.
 type dying struct {
 	contract.Store
-	appends int // that succeed
+	appends int // the appends that still succeed
 }
 
 var errDied = errors.New("died")

@@ -14,25 +14,23 @@ import (
 	audit "example.com/blotter/solutions/5-audit"
 )
 
-// A log whose payloads are all in object storage is sealed and verified by who has these, and by who has the log alone, to one root. Only
-// the first can tell that a payload was altered.
-func TestAnAuditorNeedsNoObjectStorageButSeesMoreWithIt(t *testing.T) {
+// All payloads of this log are offloaded. An auditor with the object storage and an auditor with
+// only the log seal and verify the same root. Only the first one notices an altered payload.
+func TestAuditOfOffloadedPayloads(t *testing.T) {
 	t.Parallel()
 	log, blobs := newSystem().Log, new(offload.Memory)
 	s := over(offload.Wrap(log, blobs, 0))
 	do(t, s, oil("c-1", "A"))
 	do(t, s, novate("c-2", "A", "B"))
 
-	archive := new(audit.Memory)
-	open := auditors(t, archive)
+	open := auditors(t)
 	sealed, err := open(s.Log).Seal(t.Context())
 	require.NoError(t, err)
 	again, err := open(log).Seal(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, sealed, again, "there is nothing new to who reads the log alone")
+	require.Equal(t, sealed, again, "the log alone has nothing new to seal")
 	for _, reader := range []contract.Reader{s.Log, log} {
-		found, err := open(reader).Verify(t.Context())
-		require.NoError(t, err)
+		found := verify(t, open(reader))
 		require.Nil(t, found.Fault)
 		require.EqualValues(t, 3, found.Sealed)
 	}
@@ -40,22 +38,27 @@ func TestAnAuditorNeedsNoObjectStorageButSeesMoreWithIt(t *testing.T) {
 	altered, err := log.Find(t.Context(), trade.EventID("c-2", 0))
 	require.NoError(t, err)
 	blobs.Set(altered.BodyDigest, []byte("another novation"))
-	found, err := open(log).Verify(t.Context())
-	require.NoError(t, err)
-	require.Nil(t, found.Fault, "the log itself is as it was")
-	found, err = open(s.Log).Verify(t.Context())
-	require.NoError(t, err)
+	require.Nil(t, verify(t, open(log)).Fault, "the log itself is unchanged")
+	found := verify(t, open(s.Log))
 	require.NotNil(t, found.Fault)
 	require.Equal(t, altered.Position, found.Fault.Position)
 	_, err = s.Do(t.Context(), novate("c-3", "A", "C"))
 	offloaded := new(contract.OffloadError)
-	require.ErrorAs(t, err, &offloaded, "no decision rests on what was altered")
+	require.ErrorAs(t, err, &offloaded, "the desk decides nothing on an altered payload")
 	require.Equal(t, sha256.Sum256([]byte("another novation")), *offloaded.Found)
 }
 
-// auditors are of one archive and one key, each with a log as it can read it.
-func auditors(t *testing.T, archive audit.Archive) func(contract.Reader) *audit.Auditor {
+func verify(t *testing.T, a *audit.Auditor) contract.Verification {
+	t.Helper()
+	found, err := a.Verify(t.Context())
+	require.NoError(t, err)
+	return found
+}
+
+// auditors returns a function that opens auditors of one archive with one key, each over a log.
+func auditors(t *testing.T) func(contract.Reader) *audit.Auditor {
 	const origin = "example.com/blotter/test"
+	archive := new(audit.Memory)
 	secret, public, err := audit.GenerateKey(rand.Reader, origin)
 	require.NoError(t, err)
 	signer, err := note.NewSigner(secret)
@@ -63,7 +66,9 @@ func auditors(t *testing.T, archive audit.Archive) func(contract.Reader) *audit.
 	verifier, err := note.NewVerifier(public)
 	require.NoError(t, err)
 	return func(log contract.Reader) *audit.Auditor {
-		a, err := audit.Open(audit.Options{Log: log, Archive: archive, Origin: origin, Signer: signer, Verifier: verifier})
+		a, err := audit.Open(audit.Options{
+			Log: log, Archive: archive, Origin: origin, Signer: signer, Verifier: verifier,
+		})
 		require.NoError(t, err)
 		return a
 	}

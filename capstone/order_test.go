@@ -22,7 +22,8 @@ import (
 func TestDigestDependsOnlyOnTheCommands(t *testing.T) {
 	book := sample(t)
 	day := func(d int) contract.Clock {
-		return func(context.Context) time.Time { return time.Date(2030, 1, d, 9, 0, 0, 0, time.UTC) }
+		at := time.Date(2030, 1, d, 9, 0, 0, 0, time.UTC)
+		return func(context.Context) time.Time { return at }
 	}
 	want := digest(t, newSystem(), book, 1)
 	cases := []struct {
@@ -116,8 +117,8 @@ func shuffled(book []lines.Line, seed uint64) []lines.Line {
 	return out
 }
 
-// dependencies returns, for each line, the later lines that have to stay after it, and the number of
-// earlier lines that have to stay before it.
+// dependencies returns, for each line, the later lines that have to stay after it, and the number
+// of earlier lines that have to stay before it.
 func dependencies(book []lines.Line) (followers [][]int, predecessors []int) {
 	followers, predecessors = make([][]int, len(book)), make([]int, len(book))
 	last, shared := map[string]int{}, links(book)

@@ -14,7 +14,7 @@ import (
 	"example.com/blotter/solutions/4-replay/memory"
 )
 
-// shared is a read model that another process brings on as soon as its state was read.
+// shared is a read model that another process advances right after its state was read.
 type shared struct {
 	contract.Projection
 	other func()
@@ -29,18 +29,18 @@ func (s *shared) State(ctx context.Context) (trade.State, error) {
 	return state, err
 }
 
-// Otherwise the archive would hold a state that no replay up to its cursor comes to, for good.
-func TestASnapshotStandsWhereItsStateDoesThoughOthersBringTheModelOn(t *testing.T) {
+// The cursor of a snapshot must belong to its state. Otherwise the archive would hold a state that
+// no replay up to that cursor can reach.
+func TestSnapshotOfASharedReadModel(t *testing.T) {
 	t.Parallel()
 	s := newSystem()
-	s.Snapshots, s.Replayer, s.Clock = memory.New(), replay.New(s.Desk.Codec), func() time.Time { return nine }
-	model, log := s.Projection, s.Log
+	s.Snapshots, s.Replayer = memory.New(), replay.New(s.Desk.Codec)
+	s.Clock = func() time.Time { return nine }
+	model := s.Projection
 	do(t, s, oil("c-1", "A"))
 	s.Projection = &shared{model, func() {
 		do(t, s, oil("c-2", "B"))
-		end, err := log.End(t.Context())
-		require.NoError(t, err)
-		require.NoError(t, projection.Project(t.Context(), log, model, end, 10))
+		require.NoError(t, projection.Project(t.Context(), s.Log, model, end(t, s.Log), 10))
 	}}
 	_, err := s.Snapshot(t.Context(), "month-end")
 	require.NoError(t, err)

@@ -1,4 +1,4 @@
-package endure_test
+package outage_test
 
 import (
 	"context"
@@ -17,27 +17,28 @@ import (
 	"example.com/blotter/solutions/2-store/kafka"
 )
 
-// Two systems share the partitions of a log, and both are sent the whole book, at once. A command has one outcome all the same, accepted or
-// refused, and the state is that of one system alone.
-func TestTwoDesksThatAreSentTheSameBookRecordItOnce(t *testing.T) {
+// Two systems share the partitions of a log, and both get the whole book at once. Each command has
+// one outcome, accepted or refused, and the state is that of a single system.
+func TestTwoSystemsRecordEachCommandOnce(t *testing.T) {
 	t.Parallel()
-	book := sample(t, 200)[160:] // some of whose contracts have not begun then, so that there are refusals
+	book := sample(t, 200)[160:] // some of its contracts have not begun, so some lines are refused
 	want, events := undisturbed(t, book)
 
 	s := stacktest.Shared(t)
 	brokers, err := s.Kafka(t.Context())
 	require.NoError(t, err)
 	name := stacktest.Prefix(t) + "log"
-	c, dir := codecOf(t, s, name), t.TempDir() // each finds the other's index there
+	c, dir := codecOf(t, s, name), t.TempDir() // each system finds the other's index there
 	var systems []*capstone.System
 	for i := range 2 {
 		store, err := kafka.Open(t.Context(), kafka.Options{
-			Brokers: brokers, Prefix: name, Partitions: 3, Clock: contract.SimulatedClock, Heads: c, Dir: dir,
-			Address: fmt.Sprintf("127.0.0.1:%d", 7000+i), Place: kafka.Placement{Name: "subject", Key: trade.Subject},
+			Brokers: brokers, Prefix: name, Partitions: 3, Clock: contract.SimulatedClock, Heads: c,
+			Dir: dir, Address: fmt.Sprintf("127.0.0.1:%d", 7000+i),
+			Place: kafka.Placement{Name: "subject", Key: trade.Subject},
 		})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, store.Close()) })
-		systems = append(systems, capstone.New(store, c, "endure"))
+		systems = append(systems, capstone.New(store, c, "outage"))
 	}
 	done := make(chan error, 2)
 	for i := range systems {
@@ -50,7 +51,7 @@ func TestTwoDesksThatAreSentTheSameBookRecordItOnce(t *testing.T) {
 	require.Equal(t, want, got)
 	require.Equal(t, events, n)
 	seen, refused := map[uuid.UUID]string{}, 0
-	for _, e := range whole(t, systems[1].Log) {
+	for _, e := range all(t, systems[1].Log) {
 		require.Empty(t, seen[e.ID], "%s is in %s too", e.ID, e.Stream)
 		seen[e.ID] = e.Stream
 		if e.Stream != trade.Subject(e.Stream) {
@@ -60,7 +61,8 @@ func TestTwoDesksThatAreSentTheSameBookRecordItOnce(t *testing.T) {
 	require.Positive(t, refused, "refusals in the book")
 }
 
-// takeTurns sends each command to one system, and to the other if the first does not own what it must write to.
+// takeTurns sends each command to one system, and to the other one if the first does not own the
+// partition of the command.
 func takeTurns(ctx context.Context, system, other *capstone.System, book []lines.Line) error {
 	for _, line := range book {
 		for {

@@ -1,4 +1,4 @@
-package proof_test
+package e2e_test
 
 import (
 	"context"
@@ -20,9 +20,9 @@ type superuser struct {
 }
 
 // signIn starts the stack and signs in.
-func signIn(t testing.TB, d *desk) *superuser {
+func signIn(t testing.TB, f *folder) *superuser {
 	t.Helper()
-	s := stack.Embedded(stack.EmbeddedOptions{Dir: filepath.Join(d.data, "stack")})
+	s := stack.Embedded(stack.EmbeddedOptions{Dir: filepath.Join(f.data, "stack")})
 	dsn, err := s.Postgres(context.Background())
 	require.NoError(t, err)
 	conn, err := pgx.Connect(context.Background(), dsn)
@@ -38,7 +38,7 @@ func (u *superuser) exec(sql string, args ...any) {
 	require.NoError(u.t, err, sql)
 }
 
-// commit leaves as few traces as it can.
+// commit enables the triggers again, to leave few traces.
 func (u *superuser) commit() {
 	u.t.Helper()
 	for _, table := range []string{"events", "feed"} {
@@ -47,7 +47,7 @@ func (u *superuser) commit() {
 	}
 }
 
-// leave stops everything.
+// leave closes the connection and stops the stack.
 func (u *superuser) leave() {
 	u.t.Helper()
 	require.NoError(u.t, u.conn.Close(context.Background()))
@@ -56,7 +56,8 @@ func (u *superuser) leave() {
 
 func (u *superuser) events() []event {
 	u.t.Helper()
-	rows, err := u.conn.Query(context.Background(), "select position, stream from feed order by position")
+	rows, err := u.conn.Query(context.Background(),
+		"select position, stream from feed order by position")
 	require.NoError(u.t, err)
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e event, err error) {
 		return e, row.Scan(&e.at.Offset, &e.stream)
@@ -66,8 +67,11 @@ func (u *superuser) events() []event {
 }
 
 const (
-	atPosition = " where (stream, version) = (select stream, version from feed where position = $1)"
-	flipLast   = "update events set data = set_byte(data, length(data) - 1, get_byte(data, length(data) - 1) # 1)" + atPosition
+	atPosition = `
+		where (stream, version) = (select stream, version from feed where position = $1)`
+	flipLast = `
+		update events
+		set data = set_byte(data, length(data)-1, get_byte(data, length(data)-1) # 1)` + atPosition
 )
 
 func (u *superuser) flip(at contract.Position) { u.exec(flipLast, at.Offset) }
@@ -83,7 +87,8 @@ func (u *superuser) remove(at contract.Position) {
 func (u *superuser) closeUp(at contract.Position) {
 	u.exec("delete from events"+atPosition, at.Offset)
 	u.exec("delete from feed where position = $1", at.Offset)
-	u.exec("update feed set position = -position where position > $1", at.Offset) // no two may have one position in between
+	// Through negative positions, because a position is unique after each statement.
+	u.exec("update feed set position = -position where position > $1", at.Offset)
 	u.exec("update feed set position = -position - 1 where position < 0")
 	u.exec("update counter set next = next - 1")
 }
@@ -95,21 +100,26 @@ func (u *superuser) swap(a, b contract.Position) {
 }
 
 func (u *superuser) exchange(a, b contract.Position) {
-	u.exec(`with both_of as (select f.position, e.* from feed f join events e using (stream, version) where f.position in ($1, $2))
+	u.exec(`with both_of as (
+			select f.position, e.* from feed f join events e using (stream, version)
+			where f.position in ($1, $2))
 		update events e set data = other.data from both_of mine, both_of other
-		where mine.position <> other.position and (e.stream, e.version) = (mine.stream, mine.version)`, a.Offset, b.Offset)
+		where mine.position <> other.position
+			and (e.stream, e.version) = (mine.stream, mine.version)`, a.Offset, b.Offset)
 }
 
 func (u *superuser) cut(from contract.Position) {
-	u.exec("delete from events where (stream, version) in (select stream, version from feed where position >= $1)", from.Offset)
+	u.exec(`delete from events where (stream, version) in (
+		select stream, version from feed where position >= $1)`, from.Offset)
 	u.exec("delete from feed where position >= $1", from.Offset)
-	u.exec("update counter set next = $1, latest = (select max(recorded_at) from events)", from.Offset)
+	u.exec(`update counter
+		set next = $1, latest = (select max(recorded_at) from events)`, from.Offset)
 }
 
-// logTables are what a log in the database consists of.
+// logTables are the tables of a log in the database.
 var logTables = []string{"events", "pending", "feed", "counter"}
 
-// keep copies the tables aside, for restore.
+// keep copies the tables, for restore.
 func (u *superuser) keep() {
 	u.exec("create schema kept")
 	for _, table := range logTables {
@@ -117,7 +127,7 @@ func (u *superuser) keep() {
 	}
 }
 
-// restore lets the triggers go first, which refuse every change even to a session in replica mode.
+// restore disables the triggers first. They refuse every change, even in a session in replica mode.
 func (u *superuser) restore() {
 	u.exec("set session_replication_role to replica")
 	u.exec("alter table events disable trigger all")
@@ -133,8 +143,9 @@ func (u *superuser) digests() map[string]string {
 	all := map[string]string{}
 	for _, table := range logTables {
 		var digest string
-		err := u.conn.QueryRow(context.Background(),
-			"select md5(coalesce(string_agg(row::text, E'\\n' order by row::text), '')) from "+table+" as row").Scan(&digest)
+		query := `select md5(coalesce(string_agg(row::text, E'\n' order by row::text), ''))
+			from ` + table + ` as row`
+		err := u.conn.QueryRow(context.Background(), query).Scan(&digest)
 		require.NoError(u.t, err)
 		all[table] = digest
 	}

@@ -1,4 +1,4 @@
-package proof_test
+package e2e_test
 
 import (
 	"encoding/json"
@@ -13,9 +13,10 @@ import (
 	"example.com/blotter/labs/kit/stack/stacktest"
 )
 
-// Writers are killed, stalled and replaced under load, on each store; on the real broker and the real database too where there is a
-// container engine, and then these are killed as well. What the judge finds wrong is printed, with the command that does the same again.
-func TestWhateverIsKilledTheHistoryIsLinearizable(t *testing.T) {
+// Writers are killed, stalled and replaced under load, on each store. Where there is a container
+// engine, the real broker and the real database are used too, and killed as well. The judge's
+// findings are printed, with the command that repeats the run.
+func TestChaosHistoryIsLinearizable(t *testing.T) {
 	t.Parallel()
 	kills := 50
 	if testing.Short() {
@@ -29,13 +30,13 @@ func TestWhateverIsKilledTheHistoryIsLinearizable(t *testing.T) {
 		for _, store := range []string{"kafka", "postgres"} {
 			t.Run(stack+", "+store, func(t *testing.T) {
 				t.Parallel()
-				disturb(t, stack, store, kills)
+				runChaos(t, stack, store, kills)
 			})
 		}
 	}
 }
 
-func disturb(t *testing.T, stack, store string, kills int) {
+func runChaos(t *testing.T, stack, store string, kills int) {
 	t.Helper()
 	history := filepath.Join(t.TempDir(), "history.jsonl")
 	cmd := exec.Command(program(t), "--stack", stack, "--store", store, "--json", "chaos",
@@ -60,7 +61,7 @@ func disturb(t *testing.T, stack, store string, kills int) {
 	t.Logf("%+v", n)
 }
 
-// logger has a test's log take what a process says.
+// logger writes the output of a process to the log of a test.
 type logger struct{ t *testing.T }
 
 func (l logger) Write(text []byte) (int, error) {

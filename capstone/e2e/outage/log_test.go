@@ -1,9 +1,8 @@
-package endure_test
+package outage_test
 
 import (
 	"bytes"
 	"context"
-	"iter"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -36,17 +35,17 @@ func compatible(mode, next string, published ...string) error {
 	return codec.Compatible(contract.Mode(mode), next, published...)
 }
 
-// A log is a system over a new log on some stack.
+// A log is a new log on some stack, with a system over it.
 type log struct {
 	*capstone.System
 	brokers []string
 	name    string
-	said    *transcript
+	said    *transcript // the output of the store
 }
 
 func (l log) topic(which string) string { return l.name + "." + which }
 
-// onKafka is a new log on the broker of s.
+// onKafka returns a new log on the broker of s.
 func onKafka(t *testing.T, s stack.Stack, partitions int32) log {
 	t.Helper()
 	brokers, err := s.Kafka(t.Context())
@@ -55,16 +54,17 @@ func onKafka(t *testing.T, s stack.Stack, partitions int32) log {
 	c := codecOf(t, s, name)
 	l := log{brokers: brokers, name: name, said: new(transcript)}
 	store, err := kafka.Open(t.Context(), kafka.Options{
-		Brokers: brokers, Prefix: name, Partitions: partitions, Clock: contract.SimulatedClock, Heads: c,
-		Address: "127.0.0.1:7000", Dir: t.TempDir(), Log: slog.New(slog.NewTextHandler(l.said, nil)),
+		Brokers: brokers, Prefix: name, Partitions: partitions, Clock: contract.SimulatedClock,
+		Heads: c, Address: "127.0.0.1:7000", Dir: t.TempDir(),
+		Log: slog.New(slog.NewTextHandler(l.said, nil)),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
-	l.System = capstone.New(store, c, "endure")
+	l.System = capstone.New(store, c, "outage")
 	return l
 }
 
-// onPostgres is a new log in the database of s.
+// onPostgres returns a new log in the database of s.
 func onPostgres(t *testing.T, s stack.Stack) log {
 	t.Helper()
 	dsn, err := s.Postgres(t.Context())
@@ -72,11 +72,12 @@ func onPostgres(t *testing.T, s stack.Stack) log {
 	name := strings.TrimSuffix(stacktest.Prefix(t), "-")
 	l := log{name: name, said: new(transcript)}
 	store, err := postgres.Open(t.Context(), postgres.Options{
-		DSN: dsn, Schema: name, Clock: contract.SimulatedClock, Log: slog.New(slog.NewTextHandler(l.said, nil)),
+		DSN: dsn, Schema: name, Clock: contract.SimulatedClock,
+		Log: slog.New(slog.NewTextHandler(l.said, nil)),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
-	l.System = capstone.New(store, codecOf(t, s, name), "endure")
+	l.System = capstone.New(store, codecOf(t, s, name), "outage")
 	return l
 }
 
@@ -91,21 +92,22 @@ func codecOf(t *testing.T, s stack.Stack, name string) *codec.Codec {
 	return c
 }
 
-// inContainers is a stack of the test's own, whose parts it may stop; where there is no engine the test is skipped. For session see
-// containers.Options; 0 is the default.
+// inContainers returns a stack of the test, whose parts it may stop. Without a container engine the
+// test is skipped. For session see containers.Options; 0 is the default.
 func inContainers(t *testing.T, session time.Duration) *containers.Stack {
 	t.Helper()
 	if !stacktest.HasEngine() {
 		t.Skip("needs a container engine: STACK=containers make test")
 	}
 	s := containers.New(containers.Options{
-		Dir: filepath.Join(stacktest.Dir(t), "stack"), Compatible: compatible, Temporary: true, BrokerSession: session, Log: func(line string) { t.Log(line) },
+		Dir: filepath.Join(stacktest.Dir(t), "stack"), Temporary: true, Compatible: compatible,
+		BrokerSession: session, Log: func(line string) { t.Log(line) },
 	})
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
 }
 
-// sample is the first n lines of the demo's book.
+// sample returns the first n lines of the demo's book, or all for -1.
 func sample(t *testing.T, n int) []lines.Line {
 	t.Helper()
 	text, err := books.FS.ReadFile(books.Sample)
@@ -120,36 +122,41 @@ func sample(t *testing.T, n int) []lines.Line {
 	return book
 }
 
-// importing sends book to the system, one line after the other; at tells when it has come to a line.
-func importing(ctx context.Context, system *capstone.System, book []lines.Line, at func(line int)) error {
-	n := 0
-	_, err := system.Import(ctx, each(book), func(capstone.Result) { n++; at(n) })
-	return err
-}
-
-func each(book []lines.Line) iter.Seq2[lines.Line, error] {
-	return func(yield func(lines.Line, error) bool) {
+// importEach imports book, one line after the other, and calls at after each line.
+func importEach(
+	ctx context.Context, system *capstone.System, book []lines.Line, at func(line int),
+) error {
+	input := func(yield func(lines.Line, error) bool) {
 		for _, line := range book {
 			if !yield(line, nil) {
 				return
 			}
 		}
 	}
+	n := 0
+	_, err := system.Import(ctx, input, func(capstone.Result) { n++; at(n) })
+	return err
 }
 
-// undisturbed is the state and the number of events that book comes to.
+// imported imports book.
+func imported(t *testing.T, system *capstone.System, book []lines.Line) {
+	t.Helper()
+	require.NoError(t, importEach(t.Context(), system, book, func(int) {}))
+}
+
+// undisturbed returns the state digest of book and its number of events.
 func undisturbed(t *testing.T, book []lines.Line) ([32]byte, int) {
 	t.Helper()
-	system := capstone.New(memory.New(contract.SimulatedClock), codec.Offline(), "endure")
-	require.NoError(t, importing(t.Context(), system, book, func(int) {}))
+	system := capstone.New(memory.New(contract.SimulatedClock), codec.Offline(), "outage")
+	imported(t, system, book)
 	return digest(t, system)
 }
 
-// digest folds what is on record, and counts it.
+// digest returns the state digest of a log and its number of events.
 func digest(t *testing.T, system *capstone.System) ([32]byte, int) {
 	t.Helper()
 	streams, n := map[string][]trade.Event{}, 0
-	for _, r := range whole(t, system.Log) {
+	for _, r := range all(t, system.Log) {
 		e, err := contract.Decoded(t.Context(), system.Desk.Codec, r)
 		require.NoError(t, err)
 		streams[r.Stream] = append(streams[r.Stream], e)
@@ -160,19 +167,20 @@ func digest(t *testing.T, system *capstone.System) ([32]byte, int) {
 	return state.Digest(), n
 }
 
-func whole(t *testing.T, r contract.Reader) []contract.Recorded {
+// all returns every event of a log.
+func all(t *testing.T, r contract.Reader) []contract.Recorded {
 	t.Helper()
 	end, err := r.End(t.Context())
 	require.NoError(t, err)
-	var all []contract.Recorded
+	var events []contract.Recorded
 	for e, err := range r.Read(t.Context(), nil, end) {
 		require.NoError(t, err)
-		all = append(all, e)
+		events = append(events, e)
 	}
-	return all
+	return events
 }
 
-// transcript is what a store's log said.
+// A transcript keeps the output of a store.
 type transcript struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -188,10 +196,4 @@ func (s *transcript) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.String()
-}
-
-// eventually polls until ok, for a minute.
-func eventually(t *testing.T, ok func() bool, what string) {
-	t.Helper()
-	require.Eventually(t, ok, time.Minute, 50*time.Millisecond, what)
 }

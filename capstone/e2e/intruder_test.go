@@ -1,4 +1,4 @@
-package proof_test
+package e2e_test
 
 import (
 	"crypto/sha256"
@@ -13,46 +13,47 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// An intruder has what it takes to go around the store: the broker's files, or the superuser's password. While there is one, nothing else
-// runs on the log.
+// An intruder changes the log without the store, by the broker's files or as the superuser of the
+// database. While there is an intruder, no other process uses the log.
 type intruder interface {
-	// events are those of one partition, in order.
+	// events returns the events of one partition, in order.
 	events() []event
 	// flip changes one bit of an event's payload.
 	flip(at contract.Position)
-	// rewrite says that a second person approved of it.
+	// rewrite adds an approver to an event.
 	rewrite(at contract.Position)
-	// remove takes an event out, and leaves its place empty.
+	// remove removes an event, and leaves its place empty.
 	remove(at contract.Position)
-	// closeUp takes an event out, and moves those behind it up.
+	// closeUp removes an event, and moves the later ones up.
 	closeUp(at contract.Position)
-	// swap lets two events change places, with all that belongs to them.
+	// swap exchanges the places of two events, with all their attributes.
 	swap(a, b contract.Position)
 	// exchange gives two events each other's payload.
 	exchange(a, b contract.Position)
-	// cut takes the end away, from an event on, and all trace of there having been more.
+	// cut removes all events from one on, and all trace of them.
 	cut(from contract.Position)
 
-	// restore undoes whatever was done before, and comes first of all changes; commit comes last.
+	// restore undoes all earlier changes. It is called BEFORE any change, and commit after the
+	// last.
 	restore()
 	commit()
-	// digests are of everything that the store keeps of the log.
+	// digests returns a digest of everything that the store keeps of the log, by name.
 	digests() map[string]string
 	leave()
 }
 
-// An event is where one stands, and in which stream.
+// An event is known by its position and its stream.
 type event struct {
 	at     contract.Position
 	stream string
 }
 
-// archived is a digest of every file of the archive and of the keys.
-func archived(t testing.TB, d *desk) map[string]string {
+// archived returns a digest of every file of the archive and of the keys.
+func archived(t testing.TB, f *folder) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	for _, dir := range []string{"stack/s3/objects", "stack/s3/versions", "keys"} {
-		hashFiles(t, filepath.Join(d.data, dir), all)
+		hashFiles(t, filepath.Join(f.data, dir), all)
 	}
 	require.NotEmpty(t, all)
 	return all
