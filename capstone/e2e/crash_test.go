@@ -205,7 +205,7 @@ func (k *killer) kill(from time.Duration, args ...string) time.Duration {
 	return delay
 }
 
-var importedAgain = regexp.MustCompile(`^[0-9]+ lines: .* ([0-9]+) of them were on record already`)
+var importedAgain = regexp.MustCompile(`^[0-9]+ lines: .* ([0-9]+) of them were already on record`)
 
 // again imports a file to its end and returns how many of its lines were on record before. If none
 // was, the import shows the usual duration.

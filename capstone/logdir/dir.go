@@ -45,9 +45,10 @@ type Dir struct {
 
 // Expected is the caller's idea of the log. A log that differs is refused.
 type Expected struct {
-	Stores  []string          // all stores that there are
-	Stack   string            // the stack that the caller looks in
-	Choices map[string]string // by flag: store, partitions and name, as far as somebody chose them
+	Stores    []string          // all stores that there are
+	Stack     string            // the stack that the caller looks in
+	Choices   map[string]string // by flag: store, partitions and name, as far as somebody chose them
+	Simulated bool              // simulated commands are about to be written
 }
 
 // Open opens the folder of an existing log. Where there is none, the error is *NoLogError.

@@ -106,6 +106,11 @@ func (s Settings) match(want Expected, path string) error {
 				fmt.Sprintf("omit --%s, or name another folder with --data", created.flag)}
 		}
 	}
+	if want.Simulated && !s.Simulated {
+		return &UsageError{
+			fmt.Sprintf("the log in %s keeps real time, so that nothing simulated goes in", path),
+			"omit --simulate, or create a log in another folder with --data"}
+	}
 	return nil
 }
 

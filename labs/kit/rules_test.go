@@ -44,6 +44,7 @@ var rules = []rule{
 	{`solutions/4-replay(/.*)?`, solution(`4-replay`), true},
 	{`solutions/5-audit(/.*)?`, solution(`5-audit`), true},
 	{`capstone/logdir`, `labs/kit/(contract|stack)`, true},
+	{`capstone/session`, `.*`, false},
 	{`capstone/cmd/blotter`, `.*`, false},
 	{`runbooks`, `labs/kit/stack/stacktest`, false},
 	{`capstone(/.*)?`, `labs/kit/.*|schemas|capstone(/.*)?`, true},

@@ -6,46 +6,33 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"syscall"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/term"
 
-	"example.com/blotter/capstone"
-	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/stack"
 )
 
-// app is what a command runs with: where to write, which log, and the parts that were opened so far.
+// app is what every command needs: the command line, the output, and the things to close.
 type app struct {
 	cli            *cli
-	given          map[string]bool // the flags that were, by name: not those left as they are
+	choices        map[string]string // see choices
 	stdout, stderr io.Writer
-	settings       settings
-	access         access // what the command does to the log
-	writer         int    // the process that writes the log, if it is not this one
-	temporary      bool   // the log goes when the command ends
-	begins         bool   // the log is a new one, and its settings are not written yet
-	asItIs         bool   // the log is taken as it is, whatever it has lost
-	mayChange      bool   // the answer is as known at a time, of a simulated log
-	stack          stack.Stack
-	signer         note.Signer // of checkpoints, as verifier is; both once there is an auditor
-	verifier       note.Verifier
-	sealed         contract.Checkpoint     // the last that was published from this folder; the zero one for none
-	fail           context.CancelCauseFunc // ends the command
-	closers        []func() error          // run last to first
+	cancel         context.CancelCauseFunc // ends the command
+	closers        []func() error          // the last one runs first
 }
 
 func newApp(c *cli, stdout, stderr io.Writer) *app {
 	out := &output{Writer: stdout}
 	a := &app{cli: c, stdout: out, stderr: stderr}
-	a.onClose(out.failed)
+	a.onClose(func() error { return out.err })
 	return a
 }
 
-// An output remembers the first write that failed: who prints a table need not look at each, and an answer that was cut short is still
-// a failure when the command ends.
+// An output remembers the first write that failed. Code that prints a table need not check each write:
+// an incomplete answer fails when the command ends.
 type output struct {
 	io.Writer
 	err error
@@ -54,123 +41,119 @@ type output struct {
 func (o *output) Write(text []byte) (int, error) {
 	n, err := o.Writer.Write(text)
 	if o.err == nil && err != nil {
-		o.err = fmt.Errorf("the answer is cut short: %w", err)
+		o.err = fmt.Errorf("the answer is incomplete: %w", err)
 	}
 	return n, err
 }
 
-func (o *output) failed() error { return o.err }
-
 func (a *app) onClose(f func() error) { a.closers = append(a.closers, f) }
 
-func (a *app) close() error {
+// config describes the log that the command line names.
+func (a *app) config() session.Config {
+	return session.Config{
+		Data: a.cli.Data, Stack: a.cli.Stack, Choices: a.choices, OffloadOver: a.cli.OffloadOver,
+		Progress: a.stderr, StackLost: func(err error) { a.cancel(&stackLost{err}) },
+	}
+}
+
+// newLog returns the settings that the command line gives a new log.
+func (a *app) newLog(simulated bool) *logdir.Settings {
+	return &logdir.Settings{
+		Name: logdir.Name(a.cli.Name), Stack: a.cli.Stack, Store: a.cli.Store,
+		Partitions: a.cli.Partitions, Simulated: simulated,
+	}
+}
+
+// open opens the log in the data folder until the command ends.
+func (a *app) open(ctx context.Context, access session.Access) (*session.Session, error) {
+	return a.openAs(ctx, a.config(), access)
+}
+
+func (a *app) openAs(ctx context.Context, c session.Config, access session.Access) (*session.Session, error) {
+	s, err := session.Open(ctx, c, access)
+	if err == nil {
+		a.onClose(s.Close)
+	}
+	return s, err
+}
+
+// temporaryFolder makes a data folder that goes when the command ends.
+func (a *app) temporaryFolder(prefix string) error {
+	dir, err := os.MkdirTemp("", prefix)
+	if err != nil {
+		return err
+	}
+	a.onClose(func() error { return os.RemoveAll(dir) })
+	a.cli.Data = dir
+	return os.Chmod(dir, 0o711) // the database may run as another user, who has to pass through
+}
+
+// stackLost is the reason for ending a command: a part of the stack is gone, and would never answer.
+type stackLost struct{ error }
+
+func (e *stackLost) Unwrap() error { return e.error }
+
+// finish closes everything that the command opened, and returns the command's error.
+func (a *app) finish(ctx context.Context, err error) error {
 	var errs []error
 	for i := len(a.closers) - 1; i >= 0; i-- {
 		errs = append(errs, a.closers[i]())
 	}
-	a.closers = nil
-	return errors.Join(errs...)
+	if lost := new(stackLost); errors.As(context.Cause(ctx), &lost) {
+		return lost
+	}
+	return a.busy(firstOf(err, errors.Join(errs...)))
 }
 
-// open finds the log in the data folder.
-func (a *app) open() (err error) {
-	if err := a.folder(); err != nil {
+// busy explains how two commands can share an embedded stack that another process has.
+func (a *app) busy(err error) error {
+	var taken *stack.InUseError
+	if !errors.As(err, &taken) {
 		return err
 	}
-	if a.settings, err = load(a.cli.Data); err != nil {
-		return err
+	by := "another process"
+	if taken.PID != 0 {
+		by = fmt.Sprintf("process %d", taken.PID)
 	}
-	if err := a.settings.on(a.cli.Stack, a.cli.Data); err != nil {
-		return err
-	}
-	return a.settings.as(a.cli, a.given)
+	return &failure{fmt.Sprintf("the stack in %s is in use by %s", a.cli.Data, by),
+		fmt.Sprintf("wait until %s ends, or keep one stack for all later commands: blotter up", by)}
 }
 
-// folder refuses a data folder that can be none.
-func (a *app) folder() error {
-	const hint = "--data names the folder of a log and its stack; without it, that is .blotter"
-	if a.cli.Data == "" {
-		return &usageError{"--data is empty", hint}
-	}
-	info, err := os.Stat(a.cli.Data)
-	if errors.Is(err, syscall.ENOTDIR) || err == nil && !info.IsDir() {
-		return &usageError{a.cli.Data + " is not a folder", hint}
-	}
-	return nil
+// A caveat is what every answer says about its log.
+type caveat struct {
+	simulated bool
+	mayChange bool // the next import may change the answer
 }
 
-// openOrCreate finds the log in the data folder, or begins one as the flags say.
-func (a *app) openOrCreate(simulated bool) error {
-	a.access = writes
-	err := a.open()
-	var none *noLogError
-	if errors.As(err, &none) {
-		return a.begin(simulated)
-	}
-	if err == nil && simulated && !a.settings.Simulated {
-		return &usageError{
-			fmt.Sprintf("the log in %s keeps real time, so nothing simulated goes in", a.cli.Data),
-			"leave --simulate out, or begin a log in another folder with --data",
-		}
-	}
-	return err
-}
+// of returns the caveat of an answer that does not depend on a time.
+func of(s *session.Session) caveat { return caveat{simulated: s.Settings().Simulated} }
 
-// mostPartitions is how many a log may have. An owner takes over each with a producer of its own before it serves any, and with many more than
-// this it would not come to that within the time it has.
-const mostPartitions = 500
-
-// begin settles what a new log will be. Its stack and store may turn out to be out of reach, so that is written only
-// once they have answered: see system.
-func (a *app) begin(simulated bool) error {
-	if a.cli.Partitions < 1 || a.cli.Partitions > mostPartitions {
-		return &usageError{fmt.Sprintf("--partitions is %d", a.cli.Partitions), fmt.Sprintf("a log has 1 to %d partitions", mostPartitions)}
-	}
-	name := logName(a.cli.Name)
-	if err := name.check(); err != nil {
-		return err
-	}
-	if err := a.unsigned(); err != nil {
-		return err
-	}
-	a.settings = settings{Name: name, Stack: a.cli.Stack, Store: a.cli.Store, Partitions: a.cli.Partitions, Simulated: simulated}
-	a.begins = true
-	return os.MkdirAll(a.cli.Data, 0o755)
-}
-
-// existing is the system over a log that must be there.
-func (a *app) existing(ctx context.Context, with ...part) (*capstone.System, error) {
-	if err := a.open(); err != nil {
-		return nil, err
-	}
-	return a.system(ctx, with...)
-}
-
-// answer prints what a command found: with --json as an object, else by show. A simulated log is always called one.
-func (a *app) answer(v any, show func(io.Writer)) error {
+// answer prints the result of a command: as an object with --json, otherwise by show.
+func (a *app) answer(c caveat, v any, show func(io.Writer)) error {
 	if a.cli.JSON {
-		return asJSON(a.stdout, struct {
+		return printJSON(a.stdout, struct {
 			Simulated bool `json:"simulated"`
-			MayChange bool `json:"may_change,omitempty"` // with what is simulated next
+			MayChange bool `json:"may_change,omitempty"`
 			Answer    any  `json:"answer"`
-		}{a.settings.Simulated, a.mayChange, v})
+		}{c.simulated, c.mayChange, v})
 	}
 	show(a.stdout)
 	switch {
-	case a.mayChange:
-		fmt.Fprintln(a.stdout, "(a simulated log: its recorded times follow the entered ones, so what is imported next may change this answer)")
-	case a.settings.Simulated:
+	case c.mayChange:
+		fmt.Fprintln(a.stdout, "(a simulated log: its recorded times follow the entered ones, "+
+			"and the next import may change this answer)")
+	case c.simulated:
 		fmt.Fprintln(a.stdout, "(a simulated log: its recorded times follow the entered ones)")
 	}
 	return nil
 }
 
-// refuted is the failure of a check that does not hold. To a program it is an answer as well, with all that was found.
-func (a *app) refuted(v any, f *failure) error {
+// refuted returns the failure of a check. For a program the findings are an answer as well.
+func (a *app) refuted(c caveat, v any, f *failure) error {
 	if !a.cli.JSON {
 		return f
 	}
-	return joined(a.answer(v, nil), f)
+	return firstOf(a.answer(c, v, nil), f)
 }
 
 // progress counts on a terminal, a few times a second; in a pipe it is silent.

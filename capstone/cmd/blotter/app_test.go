@@ -1,34 +1,127 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/session"
 )
 
-// full is a disk without room.
-type full struct{}
+// fullDisk is a writer without room.
+type fullDisk struct{}
 
-func (full) Write([]byte) (int, error) {
+func (fullDisk) Write([]byte) (int, error) {
 	return 0, &os.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}
 }
 
-func TestAnAnswerThatIsCutShortFails(t *testing.T) {
+func TestIncompleteAnswerFails(t *testing.T) {
 	t.Parallel()
 	for name, command := range map[string]func(*app) error{
 		"table": func(a *app) error {
-			return a.answer(nil, func(w io.Writer) { showPositions(w, nil) })
+			return a.answer(caveat{}, nil, func(w io.Writer) { printPositions(w, nil) })
 		},
-		"json": func(a *app) error { a.cli.JSON = true; return a.answer("anything", nil) },
-		"line": func(a *app) error { return a.showDown("the stack of %s is down", a.cli.Data) },
+		"json": func(a *app) error { a.cli.JSON = true; return a.answer(caveat{}, "anything", nil) },
+		"line": func(a *app) error { return a.printDown("the stack of %s is down", a.cli.Data) },
 	} {
-		a := newApp(&cli{}, full{}, io.Discard)
+		a := newApp(&cli{}, fullDisk{}, io.Discard)
 		err := a.finish(t.Context(), command(a))
 		require.ErrorIs(t, err, syscall.ENOSPC, name)
 		require.Contains(t, hintOf(err), "make room", name)
 	}
-	require.Equal(t, failed, run([]string{"--stack", "embedded", "--data", t.TempDir(), "down"}, full{}, io.Discard))
+	down := []string{"--stack", "embedded", "--data", t.TempDir(), "down"}
+	require.Equal(t, failed, run(down, fullDisk{}, io.Discard))
+}
+
+// Wrong usage is refused before anything is created.
+func TestWrongUsageCreatesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	data, file := filepath.Join(dir, "data"), filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for _, tc := range []struct {
+		name, says string
+		args       []string
+	}{
+		{"import a folder", dir + " is a folder", []string{"--data", data, "import", dir}},
+		{"data is a file", file + " is not a folder", []string{"--data", file, "import", file}},
+		{"data in a file", file + "/data is not a folder", []string{"--data", file + "/data", "import", file}},
+		{"query a file", file + " is not a folder", []string{"--data", file, "position"}},
+		{"up in a file", file + " is not a folder", []string{"--data", file, "up"}},
+		{"snapshot name is a path", `snapshot "a/b": a snapshot's name is at most 200 letters`,
+			[]string{"--data", data, "snapshot", "a/b"}},
+		{"snapshot name is too long", `snapshot "` + strings.Repeat("x", 40) + `": `,
+			[]string{"--data", data, "snapshot", strings.Repeat("x", 201)}},
+		{"no partition", "--partitions is 0", []string{"--data", data, "--partitions", "0", "import", file}},
+		{"too many partitions", "--partitions is 501",
+			[]string{"--data", data, "--partitions", "501", "import", file}},
+		{"empty data", "--data is empty", []string{"--data", "", "import", file}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			var stderr bytes.Buffer
+			code := run(append([]string{"--stack", "embedded"}, tc.args...), io.Discard, &stderr)
+			require.Equal(t, misuse, code)
+			require.Contains(t, stderr.String(), "error: "+tc.says)
+			require.Regexp(t, `(?m)^hint: .`, stderr.String())
+			require.NoDirExists(t, data)
+		})
+	}
+}
+
+// logIn creates the settings of a log in a new folder.
+func logIn(t *testing.T, stack string) string {
+	dir := t.TempDir()
+	d, err := logdir.New(dir, logdir.Settings{Name: "example", Stack: stack, Store: "kafka", Partitions: 3})
+	require.NoError(t, err)
+	require.NoError(t, d.Create())
+	return dir
+}
+
+func TestUpRefusesLogInAnotherStack(t *testing.T) {
+	t.Parallel()
+	dir := logIn(t, "containers")
+	var stderr bytes.Buffer
+	require.Equal(t, misuse, run([]string{"--stack", "embedded", "--data", dir, "up"}, io.Discard, &stderr))
+	require.Contains(t, stderr.String(), "is in the containers stack, not in the embedded stack")
+	require.NoDirExists(t, logdir.StackDir(dir))
+}
+
+// A log is only created where there is none. A log in another stack, or one that cannot be read, stays.
+func TestUnreadableLogIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(c *cli, path string){
+		"in another stack": func(c *cli, _ string) { c.Stack = "external" },
+		"half a file": func(_ *cli, path string) {
+			require.NoError(t, os.WriteFile(path, []byte(`{"name":`), 0o600))
+		},
+		"a folder": func(_ *cli, path string) {
+			require.NoError(t, os.Remove(path))
+			require.NoError(t, os.Mkdir(path, 0o700))
+		},
+	} {
+		for command, config := range map[string]func(a *app) (session.Config, error){
+			"import": func(a *app) (session.Config, error) {
+				config := a.config()
+				config.New = a.newLog(false)
+				return config, nil
+			},
+			"demo": (&demoCmd{Keep: true}).config,
+		} {
+			c := &cli{Data: logIn(t, "embedded"), Stack: "embedded", Store: "postgres", Partitions: 12, Name: "other"}
+			spoil(c, filepath.Join(c.Data, "log.json"))
+			opened, err := config(newApp(c, t.Output(), t.Output()))
+			if err == nil {
+				_, err = opened.Folder()
+			}
+			require.Error(t, err, "%s, %s", command, name)
+		}
+	}
 }

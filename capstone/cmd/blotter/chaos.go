@@ -14,120 +14,135 @@ import (
 	"time"
 
 	"example.com/blotter/capstone/chaos"
+	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/stack/containers"
 )
 
 type chaosCmd struct {
-	Seed    uint64        `help:"Of the operations and the faults; the same seed gives the same ones, at about the same distance. 0 draws one, which is printed."`
-	Kills   int           `help:"How often a writer is killed (SIGKILL). For every 25 kills, and at least once, one is stalled (SIGSTOP, SIGCONT), one is replaced while it stands still and, where the stack can do that, the broker or database is killed." default:"50"`
-	Writers int           `help:"How many processes write." default:"3"`
-	Clients int           `help:"How many clients ask them, each one thing after the other." default:"8"`
-	Hold    time.Duration `help:"How long a stalled writer stands still, at the least. Its transactions time out after 10 s." default:"11s"`
-	History string        `help:"Write the history of the run there, as JSON Lines; without it, a history that fails is written beside other temporary files." placeholder:"FILE"`
+	Seed    uint64        `help:"Seed of the operations and the faults. The same seed gives the same ones, at about the same intervals; 0 draws one and prints it."`
+	Kills   int           `help:"Number of times that a writer is killed (SIGKILL). For every 25 kills, and at least once, one writer is stalled (SIGSTOP, SIGCONT), one is replaced while it is stalled and, where the stack allows it, the broker or the database is killed." default:"50"`
+	Writers int           `help:"Number of processes that write." default:"3"`
+	Clients int           `help:"Number of clients. Each sends one operation after the other." default:"8"`
+	Hold    time.Duration `help:"Shortest time for which a writer is stalled. Its transactions time out after 10 s." default:"11s"`
+	History string        `help:"Write the history of the run to this file, as JSON Lines; by default only a history that fails is written, to a temporary file." placeholder:"FILE"`
 	Judge   string        `help:"Run nothing: judge the history in this file." placeholder:"FILE" xor:"judge"`
-	Limit   time.Duration `help:"How long to look for an order of what was done to one stream; what takes longer is called undecided." default:"1m"`
+	Limit   time.Duration `help:"Time limit for ordering the operations of one stream; after it the stream is undecided." default:"1m"`
 }
 
-// Run disturbs writers of a new log, in a temporary folder, and judges what they did.
+// Run disturbs the writers of a new log in a temporary folder, and judges the history.
 func (c *chaosCmd) Run(ctx context.Context, a *app) error {
 	if c.Judge != "" {
-		return c.again(a)
+		return c.judgeFile(a)
 	}
 	if c.Kills < 0 || c.Writers < 1 || c.Clients < 1 {
-		return &usageError{"--writers and --clients are at least 1, and --kills at least 0", "see: blotter chaos --help"}
+		return &usageError{"--writers and --clients must be at least 1, and --kills at least 0",
+			"see: blotter chaos --help"}
 	}
 	if c.Seed == 0 {
-		c.Seed = drawn()
+		c.Seed = drawSeed()
 	}
-	crew, err := c.prepare(ctx, a)
+	o, err := c.prepare(ctx, a)
 	if err != nil {
 		return err
 	}
 	began, progress := time.Now(), a.progress("faults")
-	fmt.Fprintf(a.stderr, "%d writers and %d clients on the %s stack, in the %s store; seed %d\n", c.Writers, c.Clients, a.cli.Stack, a.where(), c.Seed)
-	entries, err := chaos.Do(ctx, chaos.Options{
-		Run:  chaos.Run{Store: a.cli.Store, Stack: a.cli.Stack, Seed: c.Seed, Writers: c.Writers, Clients: c.Clients, Kills: c.Kills, Owned: a.cli.Store == "kafka"},
-		Hold: c.Hold, Launch: crew.launch, Read: crew.reader, Last: crew.last, Interrupt: a.interrupter(),
-		Step: func(what string) {
-			progress.clear()
-			fmt.Fprintf(a.stderr, "%6.1fs  %s\n", time.Since(began).Seconds(), what)
-		},
-		Struck: func() { progress.add() },
-	})
+	o.Step = func(step string) {
+		progress.clear()
+		fmt.Fprintf(a.stderr, "%6.1fs  %s\n", time.Since(began).Seconds(), step)
+	}
+	o.Struck = func() { progress.add() }
+	fmt.Fprintf(a.stderr, "%d writers and %d clients on the %s stack, in the %s store; seed %d\n",
+		c.Writers, c.Clients, a.cli.Stack, describeStore(*a.newLog(false)), c.Seed)
+	entries, err := chaos.Do(ctx, o)
 	progress.clear()
 	if err != nil {
 		path, writing := c.keep(entries)
-		return errors.Join(&failure{fmt.Sprintf("the run did not come to its end: %v", err), fmt.Sprintf("what was done until then is in %s; again: %s", path, c.command(a))}, writing)
+		return errors.Join(&failure{fmt.Sprintf("the run stopped early: %v", err),
+			fmt.Sprintf("its history is in %s; run it again: %s", path, c.command(a))}, writing)
 	}
 	fmt.Fprintf(a.stderr, "%6.1fs  judging\n", time.Since(began).Seconds())
 	return c.judge(a, entries)
 }
 
-// drawn is a seed that a person can type.
-func drawn() uint64 {
+// drawSeed returns a seed that a person can type.
+func drawSeed() uint64 {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // it never fails
 	return 1 + binary.BigEndian.Uint64(b[:])%1_000_000
 }
 
-// prepare makes the log's folder and has the stack start what the store needs.
-func (c *chaosCmd) prepare(ctx context.Context, a *app) (*chaosCrew, error) {
-	dir, err := os.MkdirTemp("", "blotter-chaos-")
-	if err != nil {
-		return nil, err
+// prepare creates a folder for the log and starts the parts of the stack that the store needs.
+func (c *chaosCmd) prepare(ctx context.Context, a *app) (o chaos.Options, err error) {
+	if err := a.temporaryFolder("blotter-chaos-"); err != nil {
+		return o, err
 	}
-	a.onClose(func() error { return os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o711); err != nil { // the database may run as another user, who has to pass through
-		return nil, err
-	}
-	a.cli.Data, a.temporary = dir, true
 	if a.cli.Stack == "external" {
 		a.cli.Name = "chaos-" + strings.ToLower(rand.Text()[:8]) // a log of its own
 	}
-	if err := a.begin(false); err != nil {
-		return nil, err
+	config := a.config()
+	config.New, config.Temporary = a.newLog(false), true
+	dir, err := config.Folder()
+	if err != nil {
+		return o, err
 	}
-	if err := a.openStack(); err != nil {
-		return nil, err
+	services, err := session.OpenStack(config)
+	if err != nil {
+		return o, err
 	}
-	return newChaosCrew(ctx, a)
+	a.onClose(services.Close)
+	store, err := session.StoreOf(a.cli.Store)
+	if err != nil {
+		return o, err
+	}
+	at, err := store.Reach(ctx, services)
+	crew := &chaosCrew{
+		Store: store.Name, Endpoint: at, Dir: dir.Index(),
+		Name: dir.Settings().Name, Partitions: dir.Settings().Partitions,
+	}
+	return chaos.Options{
+		Run: chaos.Run{
+			Store: store.Name, Stack: a.cli.Stack, Seed: c.Seed, Writers: c.Writers, Clients: c.Clients,
+			Kills: c.Kills, Owned: store.Owned,
+		},
+		Hold: c.Hold, Launch: crew.launch, Read: crew.reader, Last: crew.last,
+		Interrupt: interrupter(services, store),
+	}, err
 }
 
-// interrupter kills what the store rests on and starts it again; nil where the stack cannot.
-func (a *app) interrupter() func(context.Context) error {
-	s, ok := a.stack.(*containers.Stack)
+// interrupter returns a function that kills the component of the stack that holds the log and starts it
+// again; nil where the stack cannot do that.
+func interrupter(services *session.Stack, store session.Store) func(context.Context) error {
+	s, ok := services.Stack.(*containers.Stack)
 	if !ok {
 		return nil
 	}
-	part := containers.Kafka
-	if a.cli.Store == "postgres" {
-		part = containers.Postgres
-	}
+	component := containers.Component(store.Component)
 	return func(ctx context.Context) error {
-		if err := s.Kill(ctx, part); err != nil {
+		if err := s.Kill(ctx, component); err != nil {
 			return err
 		}
-		return s.Start(ctx, part)
+		return s.Start(ctx, component)
 	}
 }
 
-// again judges a history that was kept.
-func (c *chaosCmd) again(a *app) error {
-	f, err := open(c.Judge)
+// judgeFile judges the history of an earlier run.
+func (c *chaosCmd) judgeFile(a *app) error {
+	f, err := openInput(c.Judge)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	entries, err := chaos.ReadHistory(f)
 	if err != nil {
-		return &usageError{fmt.Sprintf("%s is no history: %v", c.Judge, err), "one is written by: blotter chaos --history FILE"}
+		return &usageError{fmt.Sprintf("%s is not a history: %v", c.Judge, err),
+			"write one with: blotter chaos --history FILE"}
 	}
 	return c.judge(a, entries)
 }
 
 func (c *chaosCmd) judge(a *app, entries []chaos.Entry) error {
 	v := chaos.Judge(entries, c.Limit)
-	if err := a.answer(v, func(w io.Writer) { showVerdict(w, v) }); err != nil {
+	if err := a.answer(caveat{}, v, func(w io.Writer) { printVerdict(w, v) }); err != nil {
 		return err
 	}
 	failed := len(v.Violations) + len(v.Undecided)
@@ -143,33 +158,37 @@ func (c *chaosCmd) judge(a *app, entries []chaos.Entry) error {
 	}
 	for _, violation := range v.Violations {
 		if violation.Rule == chaos.Linearizable {
-			return errors.Join(c.picture(entries, violation.Stream, path+".html"), c.verdict(a, v, path, path+".html shows the stream; "))
+			return errors.Join(c.picture(entries, violation.Stream, path+".html"),
+				c.failed(a, v, path, path+".html shows the stream; "))
 		}
 	}
-	return c.verdict(a, v, path, "")
+	return c.failed(a, v, path, "")
 }
 
-// verdict is the failure of a history that does not hold, or of which that is not known.
-func (c *chaosCmd) verdict(a *app, v chaos.Verdict, path, more string) error {
+// failed is the failure of a history that breaks a rule, or that could not be decided.
+func (c *chaosCmd) failed(a *app, v chaos.Verdict, path, more string) error {
 	hint := fmt.Sprintf("%sjudge it again: blotter chaos --judge %s", more, path)
 	if c.Judge == "" {
-		hint += "; do the same again: " + c.command(a)
+		hint += "; run it again: " + c.command(a)
 	}
-	if len(v.Violations) > 0 {
-		return &failure{fmt.Sprintf("%s: %s", plural(int64(len(v.Violations)), "violation"), v.Violations[0]), hint}
+	if n := len(v.Violations); n > 0 {
+		return &failure{fmt.Sprintf("%s: %s", plural(int64(n), "violation"), v.Violations[0]), hint}
 	}
-	return &failure{fmt.Sprintf("unknown: %s could not be decided within %v each", plural(int64(len(v.Undecided)), "stream"), c.Limit), "give more time: --limit; " + hint}
+	return &failure{fmt.Sprintf("unknown: %s could not be decided within %v each",
+		plural(int64(len(v.Undecided)), "stream"), c.Limit), "allow more time with --limit; " + hint}
 }
 
-// command is what does the same again.
+// command returns the command line of the same run.
 func (c *chaosCmd) command(a *app) string {
-	return fmt.Sprintf("blotter --stack %s --store %s --partitions %d chaos --seed %d --kills %d --writers %d --clients %d --hold %v",
+	return fmt.Sprintf("blotter --stack %s --store %s --partitions %d "+
+		"chaos --seed %d --kills %d --writers %d --clients %d --hold %v",
 		a.cli.Stack, a.cli.Store, a.cli.Partitions, c.Seed, c.Kills, c.Writers, c.Clients, c.Hold)
 }
 
-// keep writes the history, and says where.
+// keep writes the history and returns its path.
 func (c *chaosCmd) keep(entries []chaos.Entry) (string, error) {
-	path := cmp.Or(c.History, filepath.Join(os.TempDir(), fmt.Sprintf("blotter-chaos-%s-%d.jsonl", entries[0].Run.Store, c.Seed)))
+	path := cmp.Or(c.History, filepath.Join(os.TempDir(),
+		fmt.Sprintf("blotter-chaos-%s-%d.jsonl", entries[0].Run.Store, c.Seed)))
 	f, err := os.Create(path)
 	if err != nil {
 		return path, err
@@ -185,8 +204,9 @@ func (c *chaosCmd) picture(entries []chaos.Entry, stream, path string) error {
 	return errors.Join(chaos.Picture(entries, stream, c.Limit, f), f.Close())
 }
 
-func showVerdict(w io.Writer, v chaos.Verdict) {
-	fmt.Fprintf(w, "%s on the %s stack: %d writers, %d clients, seed %d\n", v.Run.Store, v.Run.Stack, v.Run.Writers, v.Run.Clients, v.Run.Seed)
+func printVerdict(w io.Writer, v chaos.Verdict) {
+	fmt.Fprintf(w, "%s on the %s stack: %d writers, %d clients, seed %d\n",
+		v.Run.Store, v.Run.Stack, v.Run.Writers, v.Run.Clients, v.Run.Seed)
 	v.Counts.Show(w, v.Run)
 	const most = 20
 	for i, violation := range v.Violations {
@@ -202,6 +222,7 @@ func showVerdict(w io.Writer, v chaos.Verdict) {
 	case len(v.Undecided) > 0:
 		fmt.Fprintf(w, "  verdict    unknown: %s undecided\n", plural(int64(len(v.Undecided)), "stream"))
 	default:
-		fmt.Fprintln(w, "  verdict    linearizable; nothing acknowledged is lost, no batch is half there, nothing is there or was fed twice")
+		fmt.Fprintln(w, "  verdict    linearizable; no acknowledged event is lost, no batch is incomplete, "+
+			"no event is recorded or fed twice")
 	}
 }

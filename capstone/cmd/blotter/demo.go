@@ -14,6 +14,8 @@ import (
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/books"
 	"example.com/blotter/capstone/lines"
+	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -32,12 +34,7 @@ func (c *demoCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	a.access = writes
-	if err := a.beginDemo(c.Keep); err != nil {
-		return err
-	}
-	fmt.Fprintf(a.stderr, "one year of a trading desk, on the %s stack, in the %s store\n", a.cli.Stack, a.where())
-	system, err := a.system(ctx, withReadModel, withSnapshots, withSealer)
+	s, system, err := c.open(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -53,7 +50,7 @@ func (c *demoCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := a.answer(summaryJSON(sum), func(w io.Writer) { showSummary(w, sum) }); err != nil {
+	if err := a.answer(of(s), summaryJSON(sum), func(w io.Writer) { printSummary(w, sum) }); err != nil {
 		return err
 	}
 	if c.Keep {
@@ -62,51 +59,64 @@ func (c *demoCmd) Run(ctx context.Context, a *app) error {
 	return demoVerdict(sum)
 }
 
-func (a *app) where() string {
-	if a.settings.Store == "kafka" {
-		return fmt.Sprintf("kafka (%s)", plural(int64(a.settings.Partitions), "partition"))
-	}
-	return a.settings.Store
-}
-
-// beginDemo creates a new simulated log, in a temporary folder unless it is to be kept.
-func (a *app) beginDemo(keep bool) error {
-	if keep {
-		return a.beginKept()
-	}
-	dir, err := os.MkdirTemp("", "blotter-demo-")
+// open creates a simulated log and opens the whole flow over it.
+func (c *demoCmd) open(ctx context.Context, a *app) (*session.Session, *capstone.System, error) {
+	config, err := c.config(a)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	a.onClose(func() error { return os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o711); err != nil { // the database may run as another user, who has to pass through
-		return err
+	if _, err := config.Folder(); err != nil { // wrong usage is reported before the demo is announced
+		return nil, nil, err
 	}
-	a.cli.Data, a.temporary = dir, true
-	if a.cli.Stack == "external" && a.cli.Name == string(defaultName) {
-		a.cli.Name = "demo-" + strings.ToLower(rand.Text()[:8]) // the stack may hold another's log of that name
+	fmt.Fprintf(a.stderr, "one year of a trading desk, on the %s stack, in the %s store\n",
+		a.cli.Stack, describeStore(*config.New))
+	s, err := a.openAs(ctx, config, session.Write)
+	if err != nil {
+		return nil, nil, err
 	}
-	return a.begin(true)
+	system := s.System()
+	if system.Projection, err = s.ReadModel(ctx); err != nil {
+		return nil, nil, err
+	}
+	if system.Snapshots, err = s.Snapshots(ctx); err != nil {
+		return nil, nil, err
+	}
+	system.Auditor, err = s.Sealer(ctx)
+	return s, system, err
 }
 
-// beginKept begins the demo's log in the data folder, which must not hold one: not even one that is elsewhere or cannot be opened.
-func (a *app) beginKept() error {
-	err := a.open()
-	var none *noLogError
-	switch {
-	case errors.As(err, &none):
-		return a.begin(true)
-	case err == nil:
-		return &usageError{fmt.Sprintf("there is a log in %s already", a.cli.Data), "name another folder with --data"}
+// config names a folder without a log: the data folder with --keep, otherwise a temporary one.
+func (c *demoCmd) config(a *app) (session.Config, error) {
+	if c.Keep {
+		_, err := a.config().Folder()
+		if none := new(logdir.NoLogError); !errors.As(err, &none) {
+			return session.Config{}, firstOf(err, &usageError{
+				fmt.Sprintf("there is already a log in %s", a.cli.Data), "name another folder with --data"})
+		}
+	} else if err := a.temporaryFolder("blotter-demo-"); err != nil {
+		return session.Config{}, err
+	} else if a.cli.Stack == "external" && a.cli.Name == string(logdir.DefaultName) {
+		a.cli.Name = "demo-" + strings.ToLower(rand.Text()[:8]) // the stack may have a log of that name
 	}
-	return err
+	config := a.config()
+	config.New, config.Temporary = a.newLog(true), !c.Keep
+	return config, nil
 }
 
-// demoVerdict fails the demo unless everything that it offloads was seen to hold.
+// describeStore names the store of a log, with its partitions if it has any.
+func describeStore(s logdir.Settings) string {
+	if kind, err := session.StoreOf(s.Store); err == nil && kind.Owned {
+		return fmt.Sprintf("%s (%s)", s.Store, plural(int64(s.Partitions), "partition"))
+	}
+	return s.Store
+}
+
+// demoVerdict fails the demo unless every claim of its summary was checked and holds.
 func demoVerdict(sum capstone.Summary) error {
 	switch {
 	case sum.Imported.Bad > 0:
-		return &failure{plural(int64(sum.Imported.Bad), "bad line") + " in the book", "blotter import names each"}
+		return &failure{plural(int64(sum.Imported.Bad), "bad line") + " in the book",
+			"blotter import names each of them"}
 	case sum.Replayed.Difference != nil:
 		return &failure{sum.Replayed.Difference.Error(), ""}
 	case sum.Verification.Fault != nil:
@@ -117,35 +127,31 @@ func demoVerdict(sum capstone.Summary) error {
 	return nil
 }
 
-// shown is how many positions the demo prints.
+// shown is the number of positions in the summary.
 const shown = 12
 
-func showSummary(w io.Writer, sum capstone.Summary) {
-	fmt.Fprintln(w, "\nwhat went in, and what was refused by which rule")
+func printSummary(w io.Writer, sum capstone.Summary) {
+	fmt.Fprintln(w, "\naccepted commands, and refused ones by rule")
 	fmt.Fprint(w, "  ")
-	showImported(w, sum.Imported)
-	showMissing(w, sum.Orphaned)
+	printImported(w, sum.Imported)
+	if len(sum.Orphaned) == 0 {
+		fmt.Fprintln(w, "  every follow-up is on record")
+	}
+	printOrphans(w, orphansOf(sum.Orphaned))
 	positions := sum.State.Positions
 	fmt.Fprintf(w, "\nthe largest open positions\n")
-	showPositions(w, largest(positions, shown))
+	printPositions(w, largest(positions, shown))
 	fmt.Fprintln(w, "\nprofit and loss, by average cost and by fifo")
-	showTotals(w, totals(positions))
-	fmt.Fprintf(w, "\nstate     %s, %s, digest sha256:%x\n", plural(int64(len(sum.State.Trades)), "trade"), plural(int64(len(positions)), "position"), sum.State.Digest())
+	printTotals(w, totals(positions))
+	fmt.Fprintf(w, "\nstate     %s\n", describe(sum.State))
 	fmt.Fprint(w, "snapshot  ")
-	showSnapshot(w, sum.Snapshot)
+	printSnapshot(w, sum.Snapshot)
 	if sum.Replayed.Difference == nil {
-		fmt.Fprintf(w, "replay    %s folded from the log alone: equal to the snapshot, byte for byte\n", plural(sum.Replayed.Events, "event"))
+		fmt.Fprintf(w, "replay    %s folded from the log: equal to the snapshot, byte for byte\n",
+			plural(sum.Replayed.Events, "event"))
 	}
 	fmt.Fprint(w, "audit     ")
-	showVerification(w, sum.Verification)
-}
-
-func showMissing(w io.Writer, missing []capstone.OrphanedFollowUp) {
-	if len(missing) == 0 {
-		fmt.Fprintln(w, "  every contract that had to begin from another has begun")
-		return
-	}
-	showApart(w, apartOf(missing))
+	printVerification(w, sum.Verification)
 }
 
 func summaryJSON(sum capstone.Summary) any {

@@ -12,9 +12,9 @@ import (
 
 type downCmd struct{}
 
-// Run stops the process that keeps the stack, and returns once every file of it is closed.
+// Run stops the process that keeps the stack, and returns once all its files are closed.
 func (c *downCmd) Run(ctx context.Context, a *app) error {
-	if err := a.keepsStack(); err != nil {
+	if err := a.checkKeeps(); err != nil {
 		return err
 	}
 	at, up, err := stack.FindKept(a.stackDir())
@@ -22,7 +22,7 @@ func (c *downCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if !up {
-		return a.showDown("no stack is up for %s\n", a.cli.Data)
+		return a.printDown("no stack is up for %s\n", a.cli.Data)
 	}
 	keeper, err := os.FindProcess(at.PID)
 	if err == nil {
@@ -34,21 +34,20 @@ func (c *downCmd) Run(ctx context.Context, a *app) error {
 	if err := a.awaitDown(ctx, at.PID); err != nil {
 		return err
 	}
-	return a.showDown("the stack of %s is down\n", a.cli.Data)
+	return a.printDown("the stack of %s is down\n", a.cli.Data)
 }
 
-func (a *app) showDown(format string, args ...any) error {
+func (a *app) printDown(format string, args ...any) error {
 	if a.cli.JSON {
-		return asJSON(a.stdout, map[string]any{"up": false})
+		return printJSON(a.stdout, map[string]any{"up": false})
 	}
 	fmt.Fprintf(a.stdout, format, args...)
 	return nil
 }
 
-// awaitDown waits until the keeper has given the folder's lock back, which is the last thing it does.
+// awaitDown waits until the keeper has released the lock of the folder. It does that last.
 func (a *app) awaitDown(ctx context.Context, pid int) error {
-	const patience = 30 * time.Second
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -60,7 +59,7 @@ func (a *app) awaitDown(ctx context.Context, pid int) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return &failure{fmt.Sprintf("process %d was told to stop and has not", pid), "see " + a.keeperLog()}
+			return &failure{fmt.Sprintf("process %d does not stop", pid), "see " + a.keeperLog()}
 		}
 	}
 }

@@ -10,29 +10,29 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/lines"
+	"example.com/blotter/capstone/session"
 )
 
 type importCmd struct {
 	File     string `arg:"" help:"Commands as JSON Lines; - is standard input."`
-	Simulate bool   `help:"Let recorded_at follow entered_at. Only into a new log, or one that was created so."`
+	Simulate bool   `help:"Let recorded_at follow entered_at, in a new log or one that was created with --simulate."`
 	Quiet    bool   `help:"Do not list the refused lines."`
 }
 
 func (c *importCmd) Run(ctx context.Context, a *app) error {
-	input, err := open(c.File)
+	input, err := openInput(c.File)
 	if err != nil {
 		return err
 	}
 	defer input.Close()
-	if err := a.openOrCreate(c.Simulate); err != nil {
-		return err
-	}
-	system, err := a.system(ctx)
+	config := a.config()
+	config.New = a.newLog(c.Simulate)
+	s, err := a.openAs(ctx, config, session.Write)
 	if err != nil {
 		return err
 	}
 	progress, last := a.progress("lines"), 0
-	n, err := system.Import(ctx, lines.Read(input), func(r capstone.Result) {
+	n, err := s.System().Import(ctx, lines.Read(input), func(r capstone.Result) {
 		progress.add()
 		last = r.Line
 		if text := remark(c.File, r); text != "" && !(c.Quiet && r.Problem == nil) {
@@ -47,72 +47,88 @@ func (c *importCmd) Run(ctx context.Context, a *app) error {
 	case err != nil:
 		return err
 	default:
-		err = joined(incomplete(n), together(n.Orphaned))
+		err = firstOf(checkComplete(n), checkOrphans(n.Orphaned))
 	}
 	answer := struct {
 		capstone.Imported
-		Apart []apart `json:"apart,omitempty"`
-	}{n, apartOf(n.Orphaned)}
-	return errors.Join(a.answer(answer, func(w io.Writer) {
-		showImported(w, n)
-		showApart(w, answer.Apart)
+		Orphans []orphan `json:"apart,omitempty"`
+	}{n, orphansOf(n.Orphaned)}
+	return errors.Join(a.answer(of(s), answer, func(w io.Writer) {
+		printImported(w, n)
+		printOrphans(w, answer.Orphans)
 	}), err)
 }
 
-// interrupted is the failure of an import that was told to end. What it says it took is on record, and lines that were under way may be.
+// interrupted is the failure of an import that was told to end. Every line that was counted is on
+// record; lines in flight may be.
 func interrupted(last int) error {
 	after := fmt.Sprintf("interrupted after line %d", last)
 	if last == 0 {
 		after = "interrupted before the first line"
 	}
-	return &failure{after, "import the file again: what is on record stays as it is"}
+	return &failure{after, "import the file again: recorded commands are not repeated"}
 }
 
-// remark is what there is to say about a line that did not go in as an accepted command.
+// remark describes a line that was not simply accepted; empty for one that was.
 func remark(file string, r capstone.Result) string {
+	at := fmt.Sprintf("%s: line %d", file, r.Line)
 	var bad *lines.Error
 	switch refusal := r.Outcome.Refusal; {
 	case errors.As(r.Problem, &bad):
 		return fmt.Sprintf("%s: %v", file, bad)
 	case r.Problem != nil:
-		return fmt.Sprintf("%s: line %d: command.reused: %v", file, r.Line, r.Problem)
+		return fmt.Sprintf("%s: command.reused: %v", at, r.Problem)
 	case r.SameAs > 0 && refusal != nil:
-		return fmt.Sprintf("%s: line %d: command.duplicate: the same as line %d, and refused as that is: %s: %s",
-			file, r.Line, r.SameAs, refusal.Rule, refusal.Detail)
+		return fmt.Sprintf("%s: command.duplicate: the same as line %d, and refused with it: %s: %s",
+			at, r.SameAs, refusal.Rule, refusal.Detail)
 	case r.SameAs > 0:
-		return fmt.Sprintf("%s: line %d: command.duplicate: the same as line %d, and taken once", file, r.Line, r.SameAs)
+		return fmt.Sprintf("%s: command.duplicate: the same as line %d, and recorded once", at, r.SameAs)
 	case refusal != nil:
-		return fmt.Sprintf("%s: line %d: %s: %s", file, r.Line, refusal.Rule, refusal.Detail)
+		return fmt.Sprintf("%s: %s: %s", at, refusal.Rule, refusal.Detail)
 	}
 	return ""
 }
 
-func showImported(w io.Writer, n capstone.Imported) {
-	fmt.Fprintf(w, "%s: %d accepted, %d refused, %d bad; %d of them were on record already\n",
+func printImported(w io.Writer, n capstone.Imported) {
+	fmt.Fprintf(w, "%s: %d accepted, %d refused, %d bad; %d of them were already on record\n",
 		plural(int64(n.Lines), "line"), n.Accepted, n.Refused, n.Bad, n.Again)
 	if n.Accepted > 0 {
 		fmt.Fprintln(w, "  accepted")
-		counts(w, n.Kinds)
+		printCounts(w, n.Kinds)
 	}
 	if n.Refused > 0 {
 		fmt.Fprintln(w, "  refused, by rule")
-		counts(w, n.Rules)
+		printCounts(w, n.Rules)
 	}
 }
 
-// incomplete is the failure of an import that did not take every line.
-func incomplete(n capstone.Imported) error {
+// checkComplete fails an import that did not accept every line.
+func checkComplete(n capstone.Imported) error {
 	if n.Bad+n.Refused == 0 {
 		return nil
 	}
-	hint := "mend the bad lines and import the file again: what is on record stays as it is"
+	hint := "correct the bad lines and import the file again: recorded commands are not repeated"
 	if n.Bad == 0 {
-		hint = "a refusal stays on record: what should have been is another command, under an id of its own"
+		hint = "a refusal stays on record: send a corrected command with a new id"
 	}
-	return &failure{fmt.Sprintf("%d of %d lines were not accepted: %d bad, %d refused", n.Bad+n.Refused, n.Lines, n.Bad, n.Refused), hint}
+	return &failure{fmt.Sprintf("%d of %d lines were not accepted: %d bad, %d refused",
+		n.Bad+n.Refused, n.Lines, n.Bad, n.Refused), hint}
 }
 
-func open(file string) (io.ReadCloser, error) {
+// checkOrphans fails an import that leaves two contracts that do not match.
+func checkOrphans(all []capstone.OrphanedFollowUp) error {
+	if len(all) == 0 {
+		return nil
+	}
+	text := "1 contract no longer matches the event that created it"
+	if len(all) > 1 {
+		text = fmt.Sprintf("%d contracts no longer match the events that created them", len(all))
+	}
+	return &failure{text, "annul the cause; or correct the contract, then restate its cause, which restates the contract"}
+}
+
+// openInput opens a file of JSON Lines, or standard input for "-".
+func openInput(file string) (io.ReadCloser, error) {
 	if file == "-" {
 		return io.NopCloser(os.Stdin), nil
 	}

@@ -12,15 +12,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNothingIsAnEmptyList(t *testing.T) {
+func TestNoTotalsAreAnEmptyList(t *testing.T) {
 	t.Parallel()
 	text, err := json.Marshal(totals(nil))
 	require.NoError(t, err)
 	require.Equal(t, "[]", string(text))
 }
 
-// An interrupt is no error of the line that was under way. The file's first line is a bad one: who hears of it interrupts.
-func TestAnImportThatIsInterruptedSaysHowFarItCame(t *testing.T) {
+// An interrupt is not an error of the line in flight. The file's first line is bad; its error message
+// triggers the interrupt.
+func TestInterruptedImportNamesTheLine(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	book := filepath.Join(dir, "book.jsonl")
@@ -33,22 +34,22 @@ func TestAnImportThatIsInterruptedSaysHowFarItCame(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	var out bytes.Buffer
 	a := newApp(&cli{Data: filepath.Join(dir, "data"), Stack: "embedded", Store: "kafka", Partitions: 1, Name: "blotter"},
-		&out, whenTold{"line 1:", interrupt})
+		&out, onWrite{"line 1:", interrupt})
 	err := a.finish(ctx, (&importCmd{File: book, Simulate: true}).Run(ctx, a))
 	require.ErrorContains(t, err, "interrupted after line ")
-	require.Equal(t, "import the file again: what is on record stays as it is", hintOf(err))
-	require.Contains(t, out.String(), " 1 bad; 0 of them were on record already")
+	require.Equal(t, "import the file again: recorded commands are not repeated", hintOf(err))
+	require.Contains(t, out.String(), " 1 bad; 0 of them were already on record")
 }
 
-// whenTold calls then when it is told of something.
-type whenTold struct {
-	of   string
+// onWrite calls then when a text is written.
+type onWrite struct {
+	text string
 	then func()
 }
 
-func (w whenTold) Write(text []byte) (int, error) {
-	if bytes.Contains(text, []byte(w.of)) {
+func (w onWrite) Write(written []byte) (int, error) {
+	if bytes.Contains(written, []byte(w.text)) {
 		w.then()
 	}
-	return len(text), nil
+	return len(written), nil
 }

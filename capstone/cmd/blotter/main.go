@@ -1,55 +1,58 @@
-// Command blotter runs the capstone: it parses, wires the parts, and exits.
+// Command blotter is the command line of the capstone. It parses, calls and prints: package session
+// opens the log, and package logdir guards its folder.
 package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"example.com/blotter/capstone/session"
 )
 
 // cli is the command line. The fields of a command are its flags; its Run does the work.
 type cli struct {
 	Data        string `help:"Folder of the log and its stack." default:".blotter" env:"BLOTTER_DATA" placeholder:"DIR"`
 	Stack       string `help:"Where Kafka, Postgres, S3 and the registry run: embedded, containers or external." default:"embedded" enum:"embedded,containers,external" env:"STACK"`
-	Store       string `help:"Store of a new log: kafka or postgres." default:"kafka" enum:"kafka,postgres"`
+	Store       string `help:"Store of a new log: ${enum}." default:"kafka" enum:"${stores}"`
 	Partitions  int32  `help:"Partitions of a new log, on Kafka: 1 to 500." default:"12"`
 	Zone        string `help:"Zone of the book: a date means the end of that day there." default:"CET"`
-	Name        string `help:"Name of a new log, by which others can share its stack." default:"blotter"`
-	OffloadOver int    `help:"Payloads of more bytes go to object storage, and the log keeps their digests." default:"65536" placeholder:"BYTES"`
+	Name        string `help:"Name of a new log. Logs with different names can share a stack." default:"blotter"`
+	OffloadOver int    `help:"Keep payloads of more bytes in object storage, and their digests in the log." default:"65536" placeholder:"BYTES"`
 	JSON        bool   `help:"Answer in JSON." name:"json"`
 
-	Up       upCmd          `cmd:"" help:"Start a stack that stays; other commands with the same --data use it."`
-	Down     downCmd        `cmd:"" help:"Stop it."`
-	Status   statusCmd      `cmd:"" help:"Show how the stack and the log are, and what lags; exit 1 if something is not well."`
-	Demo     demoCmd        `cmd:"" help:"Run the whole flow on the sample book."`
-	Import   importCmd      `cmd:"" help:"Send the commands in a file to the desk; sending them again changes nothing."`
-	State    stateCmd       `cmd:"" help:"Show a trade."`
-	Position positionCmd    `cmd:"" help:"Show what is open, and what it is worth."`
-	Pnl      pnlCmd         `cmd:"" help:"Show profit and loss by book, by average cost and by FIFO."`
-	History  historyCmd     `cmd:"" help:"Show what was recorded about a trade: who, what, when and why."`
-	Snapshot snapshotCmd    `cmd:"" help:"Archive the state."`
-	Replay   replayCmd      `cmd:"" help:"Fold the log again and compare with an archived state."`
-	Rebuild  rebuildCmd     `cmd:"" help:"Make the read model again from the log alone, beside the one that is in use."`
-	Seal     sealCmd        `cmd:"" help:"Take new events into the Merkle tree and publish a signed checkpoint."`
-	Verify   verifyCmd      `cmd:"" help:"Hold the log against its checkpoints; exit 1 names the first bad position."`
-	Extract  extractCmd     `cmd:"" help:"Make a certified bundle of events: data, proofs and signature, the same bytes every time."`
-	Bundle   bundleCmd      `cmd:"" name:"verify-extract" help:"Check such a bundle with the log's public key alone; exit 1 names file and line."`
-	Simulate simulateCmd    `cmd:"" help:"Write a book of any size, made by the desk simulator."`
-	Chaos    chaosCmd       `cmd:"" help:"Kill and stall processes that write a new log, and judge what they did; exit 1 names what does not hold."`
-	Keep     keepCmd        `cmd:"" name:"keep-stack" hidden:""`
-	Writer   chaosWriterCmd `cmd:"" name:"chaos-writer" hidden:""`
+	Up       upCmd            `cmd:"" help:"Start a stack and keep it running; other commands with the same --data use it."`
+	Down     downCmd          `cmd:"" help:"Stop the stack that up started."`
+	Status   statusCmd        `cmd:"" help:"Show the state of the stack and the log, and which readers lag; exit 1 if something is wrong."`
+	Demo     demoCmd          `cmd:"" help:"Run the whole flow on the sample book."`
+	Import   importCmd        `cmd:"" help:"Send the commands in a file to the desk; sending them again changes nothing."`
+	State    stateCmd         `cmd:"" help:"Show a trade."`
+	Position positionCmd      `cmd:"" help:"Show the open positions and their value."`
+	Pnl      pnlCmd           `cmd:"" help:"Show profit and loss by book, by average cost and by FIFO."`
+	History  historyCmd       `cmd:"" help:"Show everything that was recorded about a trade: who, what, when and why."`
+	Snapshot snapshotCmd      `cmd:"" help:"Archive the state."`
+	Replay   replayCmd        `cmd:"" help:"Fold the log again and compare the result with an archived state."`
+	Rebuild  rebuildCmd       `cmd:"" help:"Make the read model again from the log, beside the one in use, and accept the log as it is."`
+	Seal     sealCmd          `cmd:"" help:"Add new events to the Merkle tree and publish a signed checkpoint."`
+	Verify   verifyCmd        `cmd:"" help:"Compare the log with its checkpoints; exit 1 names the first position that differs."`
+	Extract  extractCmd       `cmd:"" help:"Make a certified bundle of events: data, proofs and signature. The same question gives the same bytes."`
+	Bundle   verifyExtractCmd `cmd:"" name:"verify-extract" help:"Check a bundle with nothing but the log's public key; exit 1 names file and line."`
+	Simulate simulateCmd      `cmd:"" help:"Write a book of any size, made by the desk simulator."`
+	Chaos    chaosCmd         `cmd:"" help:"Kill and stall processes that write a new log, and judge the result; exit 1 names the broken rule."`
+	Keep     keepCmd          `cmd:"" name:"keep-stack" hidden:""`
+	Writer   chaosWriterCmd   `cmd:"" name:"chaos-writer" hidden:""`
 }
 
 // Exit codes.
 const (
 	done   = 0
-	failed = 1 // the check failed, or the work could not be done
+	failed = 1 // the answer is no, or the work could not be done
 	misuse = 2 // wrong usage
 )
 
@@ -61,7 +64,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("blotter"), kong.Writers(stdout, stderr), kong.UsageOnError(),
 		kong.Description("An event log that is the audit trail: commands in, positions, proofs and replays out."),
-		kong.Exit(func(int) { panic(helped{}) }))
+		kong.Vars{"stores": strings.Join(session.StoreNames(), ",")},
+		kong.Exit(func(int) { panic(helpPrinted{}) }))
 	if err != nil {
 		panic(err) // the struct above is wrong
 	}
@@ -70,30 +74,34 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	a := newApp(&c, stdout, stderr)
-	a.given = given(chosen)
-	ctx, a.fail = context.WithCancelCause(ctx)
+	a.choices = choices(chosen, &c)
+	ctx, a.cancel = context.WithCancelCause(ctx)
 	chosen.BindTo(ctx, (*context.Context)(nil))
 	return complain(stderr, a.finish(ctx, chosen.Run(a)))
 }
 
-// given are the flags that somebody has typed.
-func given(chosen *kong.Context) map[string]bool {
-	names := map[string]bool{}
+// choices returns the settings of a log that somebody chose by a flag. A default is no choice.
+func choices(chosen *kong.Context, c *cli) map[string]string {
+	values := map[string]string{"store": c.Store, "partitions": fmt.Sprint(c.Partitions), "name": c.Name}
+	typed := map[string]string{}
 	for _, p := range chosen.Path {
-		if p.Flag != nil {
-			names[p.Flag.Name] = true
+		if p.Flag == nil {
+			continue
+		}
+		if value, isSetting := values[p.Flag.Name]; isSetting {
+			typed[p.Flag.Name] = value
 		}
 	}
-	return names
+	return typed
 }
 
-// helped ends parsing after --help has printed.
-type helped struct{}
+// helpPrinted ends the parsing after --help.
+type helpPrinted struct{}
 
 func parse(parser *kong.Kong, args []string, stderr io.Writer) (chosen *kong.Context, code int) {
 	defer func() {
 		if p := recover(); p != nil {
-			if _, ok := p.(helped); !ok {
+			if _, ok := p.(helpPrinted); !ok {
 				panic(p)
 			}
 			chosen, code = nil, done
@@ -104,32 +112,4 @@ func parse(parser *kong.Kong, args []string, stderr io.Writer) (chosen *kong.Con
 		return nil, complain(stderr, &usageError{err.Error(), "see: blotter --help"})
 	}
 	return chosen, done
-}
-
-// A usageError is wrong usage, with a hint.
-type usageError struct{ what, hint string }
-
-func (e *usageError) Error() string { return e.what }
-func (e *usageError) Hint() string  { return e.hint }
-
-// A failure is a check that did not hold: what was asked for was done, and the answer is no.
-type failure struct{ what, hint string }
-
-func (e *failure) Error() string { return e.what }
-func (e *failure) Hint() string  { return e.hint }
-
-// complain prints err in the one voice of this program, and gives the exit code that fits it.
-func complain(stderr io.Writer, err error) int {
-	if err == nil {
-		return done
-	}
-	fmt.Fprintf(stderr, "error: %v\n", err)
-	if hint := hintOf(err); hint != "" {
-		fmt.Fprintf(stderr, "hint: %s\n", hint)
-	}
-	var usage *usageError
-	if errors.As(err, &usage) {
-		return misuse
-	}
-	return failed
 }

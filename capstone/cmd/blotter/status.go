@@ -4,21 +4,22 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/minio/minio-go/v7"
-
 	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
+	"example.com/blotter/labs/kit/trade"
 )
 
 type statusCmd struct{}
 
-// A status is how things stand. What was not looked at is nil or left out.
+// A status is the state of a stack and its log. A part that was not examined is nil or left out.
 type status struct {
 	Well       bool           `json:"well"`
 	Stack      stackStatus    `json:"stack"`
@@ -28,12 +29,12 @@ type status struct {
 	Checkpoint *lastSealed    `json:"checkpoint,omitempty"`
 	FollowUps  *followUpCount `json:"follow_ups,omitempty"`
 	Problem    string         `json:"problem,omitempty"` // why the rest is missing
-	hint       string         // what to do about what is not well, if anybody knows
+	hint       string         // what to do about a problem; empty if unknown
 }
 
 type stackStatus struct {
 	Kind  string       `json:"kind"`
-	Kept  int          `json:"kept_by,omitempty"` // the process that keeps it up
+	Kept  int          `json:"kept_by,omitempty"` // the process that keeps it running
 	Parts []partStatus `json:"parts"`
 }
 
@@ -45,25 +46,23 @@ type partStatus struct {
 }
 
 type logStatus struct {
-	Name       logName         `json:"name"`
+	Name       logdir.Name     `json:"name"`
 	Store      string          `json:"store"`
 	Partitions int             `json:"partitions"`
 	Events     int64           `json:"events"`
 	Last       *time.Time      `json:"last_recorded_at,omitempty"`
-	Ends       contract.Cursor `json:"ends"`             // per partition, where the next goes
+	Ends       contract.Cursor `json:"ends"`
 	Writer     int             `json:"writer,omitempty"` // the process that writes it now
 }
 
-// A lag is how far a reader of the log is behind: in events, and for how long the first that it has not taken has been on record. One that is
-// ahead has what the log has lost.
+// A lag is the distance of a reader from the end of the log: the events it has not read, and the age of
+// the first of them. A reader that is ahead has events that the log has lost.
 type lag struct {
 	Of      string  `json:"of"`
 	Events  int64   `json:"events"`
 	Seconds float64 `json:"seconds"`
 	Ahead   string  `json:"ahead,omitempty"`
 }
-
-func (l lag) lost() bool { return l.Ahead != "" }
 
 type lastSnapshot struct {
 	Name  string    `json:"name"`
@@ -75,46 +74,59 @@ type lastSealed struct {
 	Size       int64      `json:"size"`
 	Published  *time.Time `json:"published,omitempty"` // by the archive's clock
 	Unanchored int64      `json:"unanchored"`
-	Lost       int64      `json:"lost,omitempty"` // the size of one that was published later, and is not in the archive any more
+	Lost       int64      `json:"lost,omitempty"` // size of a later checkpoint that the archive has lost
 }
 
-// Run looks at everything. It starts the embedded stack where none is kept, for as long as it looks, and makes nothing that
-// is not there: a stack without a log is well.
+// followUpCount counts and names the orphaned follow-ups.
+type followUpCount struct {
+	NotIssued int      `json:"not_issued"`
+	Refused   int      `json:"refused"`
+	Orphans   []orphan `json:"apart,omitempty"`
+}
+
+// Run examines everything. Without a kept stack it starts the embedded one for that time. It creates
+// nothing: a stack without a log is well.
 func (c *statusCmd) Run(ctx context.Context, a *app) error {
-	opening := a.open()
-	var none *noLogError
-	if opening != nil && !errors.As(opening, &none) {
+	config := a.config()
+	dir, opening := config.Folder()
+	if none := new(logdir.NoLogError); opening != nil && !errors.As(opening, &none) {
 		return opening
 	}
-	if err := a.openStack(); err != nil {
+	services, err := session.OpenStack(config)
+	if err != nil {
 		return err
 	}
-	s := status{Stack: a.stackStatus(ctx)}
+	a.onClose(services.Close)
+	config.Services, config.AcceptLoss = services, true
+	s := status{Stack: a.stackStatus(ctx, services)}
 	s.Well = s.Stack.well()
 	switch {
 	case opening != nil:
 		s.Problem = opening.Error()
 	case s.Well:
-		if err := a.lookAtLog(ctx, &s); err != nil {
+		if err := a.examine(ctx, &s, dir, config); err != nil {
 			s.Well, s.Problem, s.hint = false, err.Error(), hintOf(err)
 		}
 	}
-	return joined(a.answer(s, func(w io.Writer) { showStatus(w, s, time.Now()) }), s.verdict())
+	caveat := caveat{simulated: opening == nil && dir.Settings().Simulated}
+	err = a.answer(caveat, s, func(w io.Writer) { printStatus(w, s, time.Now()) })
+	return firstOf(err, s.verdict())
 }
 
 func (s status) verdict() error {
 	if s.Well {
 		return nil
 	}
-	return &failure{"not everything is well", cmp.Or(s.hint, "what is not, is named above")}
+	return &failure{"something is wrong", cmp.Or(s.hint, "see the lines above")}
 }
 
-func (a *app) stackStatus(ctx context.Context) stackStatus {
+func (a *app) stackStatus(ctx context.Context, services *session.Stack) stackStatus {
 	s := stackStatus{Kind: a.cli.Stack}
-	if at, up, err := stack.FindKept(a.stackDir()); err == nil && up && a.cli.Stack == "embedded" {
+	at, up, err := stack.FindKept(logdir.StackDir(a.cli.Data))
+	if err == nil && up && a.cli.Stack == "embedded" {
 		s.Kept = at.PID
 	}
-	for _, h := range stack.Check(ctx, a.stack) {
+	for _, h := range stack.Check(ctx, services) {
 		p := partStatus{Name: h.Component, At: h.Address, Millis: float64(h.Took.Microseconds()) / 1000}
 		if h.Err != nil {
 			p.Problem = h.Err.Error()
@@ -125,66 +137,63 @@ func (a *app) stackStatus(ctx context.Context) stackStatus {
 }
 
 func (s stackStatus) well() bool {
-	for _, p := range s.Parts {
-		if p.Problem != "" {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(s.Parts, func(p partStatus) bool { return p.Problem != "" })
 }
 
-// lookAtLog reads the log once from end to end, and counts what each of its readers has not taken.
-func (a *app) lookAtLog(ctx context.Context, s *status) error {
-	a.asItIs = true
-	system, err := a.assemble(ctx)
+// examine reads the log once from end to end, and counts the events that each reader has not read.
+func (a *app) examine(ctx context.Context, st *status, dir *logdir.Dir, config session.Config) error {
+	s, err := a.openAs(ctx, config, session.Query)
 	if err != nil {
 		return err
 	}
-	written, err := a.reached().Load()
+	reached, err := dir.Reached()
 	if err != nil {
 		return err
 	}
-	model, err := a.modelCursor(ctx)
+	model, err := s.ReadModelCursor(ctx)
 	if err != nil {
 		return err
 	}
-	sealed, checkpoint, err := a.lastCheckpoint(ctx, system)
+	sealed, checkpoint, err := lastCheckpoint(ctx, s)
 	if err != nil {
 		return err
 	}
-	// Asked for after its readers were: the log grows meanwhile, and they with it.
-	end, err := system.Log.End(ctx)
+	end, err := s.Log.End(ctx) // AFTER the cursors of its readers: log and readers grow meanwhile
 	if err != nil {
 		return err
 	}
-	s.Log = &logStatus{Name: a.settings.Name, Store: a.settings.Store, Partitions: len(end), Ends: end, Writer: a.writer}
-	if s.Snapshot, err = a.lastSnapshot(ctx); err != nil {
-		return err
+	st.Log = &logStatus{
+		Name: s.Settings().Name, Store: s.Settings().Store, Partitions: len(end), Ends: end, Writer: s.Writer,
 	}
-	positions, seals := &tail{of: "the read model", from: model}, &tail{of: "the last checkpoint", from: sealed}
-	if err := s.Log.count(ctx, system.Log, end, positions, seals); err != nil {
+	if last, found, err := s.LastSnapshot(ctx); err != nil {
+		return err
+	} else if found {
+		st.Snapshot = &lastSnapshot{last.Name, last.Taken}
+	}
+	positions, audit := &tail{of: "the read model", from: model}, &tail{of: "the last checkpoint", from: sealed}
+	if err := st.Log.count(ctx, s.Log, end, positions, audit); err != nil {
 		return err
 	}
 	now := time.Now()
-	if a.settings.Simulated && s.Log.Last != nil {
-		now = *s.Log.Last // its times are not ours
+	if s.Settings().Simulated && st.Log.Last != nil {
+		now = *st.Log.Last // recorded times of a simulated log are not ours
 	}
-	s.Lag = []lag{positions.lag("positions", end, now), seals.lag("audit", end, now)}
-	s.compare(end, written)
+	st.Lag = []lag{positions.lag("positions", end, now), audit.lag("audit", end, now)}
+	st.compare(end, reached)
 	if checkpoint != nil {
-		checkpoint.Unanchored = seals.events
-		s.Well = s.Well && checkpoint.Lost == 0
-		s.Checkpoint = checkpoint
+		checkpoint.Unanchored = audit.events
+		st.Well = st.Well && checkpoint.Lost == 0
+		st.Checkpoint = checkpoint
 	}
-	return a.countFollowUps(ctx, system, s)
+	return countFollowUps(ctx, s.System(), st)
 }
 
-// A tail is what a reader has not taken of the log.
+// A tail is the events that a reader has not read.
 type tail struct {
-	of     string // for people
+	of     string // the reader, for people
 	from   contract.Cursor
 	events int64
-	first  time.Time // recorded_at of the earliest
+	first  time.Time // the earliest recorded_at
 }
 
 func (t *tail) see(e contract.Recorded) {
@@ -208,12 +217,12 @@ func (t *tail) lag(of string, end contract.Cursor, now time.Time) lag {
 	return l
 }
 
-// compare finds what the log has lost: of what its readers have of it, and of what was written from this folder.
-func (s *status) compare(end, written contract.Cursor) {
-	if err := written.Ahead(lastWriter, end); err != nil {
+// compare finds events that the log has lost: those that a reader has, and those up to the reached mark.
+func (s *status) compare(end, reached contract.Cursor) {
+	if err := reached.Ahead(logdir.Writer, end); err != nil {
 		s.Well, s.Problem, s.hint = false, err.Error(), aheadHint
 	}
-	if slices.ContainsFunc(s.Lag, lag.lost) {
+	if slices.ContainsFunc(s.Lag, func(l lag) bool { return l.Ahead != "" }) {
 		s.Well, s.hint = false, aheadHint
 	}
 }
@@ -238,84 +247,181 @@ func (l *logStatus) count(ctx context.Context, log contract.Reader, end contract
 	return nil
 }
 
-// modelCursor is how far the read model has come; the beginning if there is none.
-func (a *app) modelCursor(ctx context.Context) (contract.Cursor, error) {
-	dsn, err := a.stack.Postgres(ctx)
+// lastCheckpoint returns the last published checkpoint, and the end of the events under it; nil if
+// nothing was ever sealed.
+func lastCheckpoint(ctx context.Context, s *session.Session) (contract.Cursor, *lastSealed, error) {
+	auditor, err := s.Auditor(ctx)
 	if err != nil {
-		return nil, err
-	}
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close(ctx)
-	var there bool
-	table := pgx.Identifier{a.settings.Name.modelSchema(), "checkpoint"}.Sanitize()
-	if err := conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", table).Scan(&there); err != nil || !there {
-		return nil, err
-	}
-	system := &capstone.System{Desk: &capstone.Desk{}} // the cursor needs no codec
-	if err := withReadModel(ctx, a, system); err != nil {
-		return nil, err
-	}
-	return system.Projection.Cursor(ctx)
-}
-
-// bucket says whether there is one, so that looking does not make it.
-func (a *app) bucket(ctx context.Context, name string) (*minio.Client, bool, error) {
-	client, err := a.s3(ctx)
-	if err != nil {
-		return nil, false, err
-	}
-	there, err := client.BucketExists(ctx, name)
-	return client, there, err
-}
-
-func (a *app) lastSnapshot(ctx context.Context) (*lastSnapshot, error) {
-	if _, there, err := a.bucket(ctx, a.settings.Name.snapshotBucket()); err != nil || !there {
-		return nil, err
-	}
-	system := &capstone.System{}
-	if err := withSnapshots(ctx, a, system); err != nil {
-		return nil, err
-	}
-	names, err := system.Snapshots.Names(ctx)
-	if err != nil || len(names) == 0 {
-		return nil, err
-	}
-	s, err := system.Snapshots.Get(ctx, names[len(names)-1])
-	return &lastSnapshot{s.Name, s.Taken}, err
-}
-
-// lastCheckpoint is the last one published, with where what it covers ends; nil if nothing was ever sealed.
-func (a *app) lastCheckpoint(ctx context.Context, system *capstone.System) (contract.Cursor, *lastSealed, error) {
-	if err := withAuditor(ctx, a, system); err != nil {
 		return nil, nil, err
 	}
-	last, err := published(ctx, system.Auditor)
-	if err != nil || last.Size == 0 && a.sealed.Size == 0 {
+	last, err := auditor.Published(ctx, 0)
+	if err != nil || last.Size == 0 && auditor.Kept.Size == 0 {
 		return nil, nil, err
 	}
 	sealed := &lastSealed{Origin: last.Origin, Size: last.Size}
-	if last.Size < a.sealed.Size {
-		sealed.Lost = a.sealed.Size
+	if last.Size < auditor.Kept.Size {
+		sealed.Lost = auditor.Kept.Size
 	}
-	sealed.Published, err = a.lastPublished(ctx)
+	sealed.Published, err = s.PublishedAt(ctx)
 	return last.End, sealed, err
 }
 
-// lastPublished is when that was, by the archive's clock; nil for never.
-func (a *app) lastPublished(ctx context.Context) (at *time.Time, err error) {
-	bucket := a.settings.Name.auditBucket()
-	client, there, err := a.bucket(ctx, bucket)
-	if err != nil || !there {
-		return nil, err
+// issuing is how long a follow-up may be missing while it is issued. A working desk issues it right
+// after its cause, and status can look between the two.
+const issuing = 5 * time.Second
+
+// countFollowUps looks for the follow-ups of every cause. It needs the owner's index, so that it does
+// nothing while another process writes the log.
+func countFollowUps(ctx context.Context, system *capstone.System, s *status) error {
+	if s.Log.Writer != 0 {
+		return nil
 	}
-	for o := range client.ListObjectsIter(ctx, bucket, minio.ListObjectsOptions{Prefix: "checkpoints/", Recursive: true}) {
-		if o.Err != nil {
-			return nil, o.Err
+	orphaned, err := system.FollowUps.Orphaned(ctx)
+	if err != nil {
+		return err
+	}
+	var refused, unissued []capstone.OrphanedFollowUp
+	for _, f := range orphaned {
+		if f.Refusal != nil {
+			refused = append(refused, f)
+		} else {
+			unissued = append(unissued, f)
 		}
-		at = &o.LastModified // they come in the order of their names, and so of their sizes
 	}
-	return at, nil
+	unissued, err = stillMissing(ctx, system.Log, unissued, issuing)
+	s.FollowUps = &followUpCount{len(unissued), len(refused), orphansOf(append(refused, unissued...))}
+	s.Well = s.Well && len(unissued) == 0
+	return err
+}
+
+// stillMissing polls until the timeout and returns the follow-ups that are still unrecorded.
+func stillMissing(
+	ctx context.Context, log contract.Store, missing []capstone.OrphanedFollowUp, timeout time.Duration,
+) ([]capstone.OrphanedFollowUp, error) {
+	over := time.NewTimer(timeout)
+	defer over.Stop()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for len(missing) > 0 {
+		select {
+		case <-tick.C:
+		case <-over.C:
+			return missing, nil
+		case <-ctx.Done():
+			return missing, context.Cause(ctx)
+		}
+		var failures error
+		missing = slices.DeleteFunc(missing, func(f capstone.OrphanedFollowUp) bool {
+			_, err := log.Find(ctx, trade.EventID(f.Command.ID, 0))
+			if !errors.Is(err, contract.ErrNotFound) {
+				failures = errors.Join(failures, err)
+			}
+			return err == nil
+		})
+		if failures != nil {
+			return missing, failures
+		}
+	}
+	return nil, nil
+}
+
+func printStatus(w io.Writer, s status, now time.Time) {
+	printStack(w, s.Stack)
+	if s.Log != nil {
+		printLog(w, s, now)
+	}
+	if s.Problem != "" {
+		fmt.Fprintln(w, s.Problem)
+	}
+}
+
+func printStack(w io.Writer, s stackStatus) {
+	switch {
+	case s.Kept != 0:
+		fmt.Fprintf(w, "stack  %s, kept running by process %d\n", s.Kind, s.Kept)
+	case s.Kind == "embedded":
+		fmt.Fprintln(w, "stack  embedded, started for this command; keep one running with: blotter up")
+	default:
+		fmt.Fprintf(w, "stack  %s\n", s.Kind)
+	}
+	var rows []string
+	for _, p := range s.Parts {
+		if p.Problem != "" {
+			rows = append(rows, fmt.Sprintf("%s\t%s\tfails: %s", p.Name, p.At, p.Problem))
+			continue
+		}
+		rows = append(rows, fmt.Sprintf("%s\t%s\tanswers in %.1f ms", p.Name, p.At, p.Millis))
+	}
+	table(w, rows...)
+}
+
+func printLog(w io.Writer, s status, now time.Time) {
+	l := s.Log
+	fmt.Fprintf(w, "log    %s, in the %s store: %s\n", l.Name, l.Store, plural(l.Events, "event"))
+	rows := []string{fmt.Sprintf("ends\t%v", []int64(l.Ends))}
+	if l.Last != nil {
+		rows = append(rows, fmt.Sprintf("last recorded\t%s", l.Last.Format(time.RFC3339Nano)))
+	}
+	if l.Writer != 0 {
+		rows = append(rows, fmt.Sprintf("written by\tprocess %d", l.Writer))
+	}
+	for _, lag := range s.Lag {
+		rows = append(rows, lag.Of+"\t"+lag.line())
+	}
+	rows = append(rows, "snapshot\t"+snapshotLine(s.Snapshot, now),
+		"checkpoint\t"+checkpointLine(s.Checkpoint, now), "follow-ups\t"+followUpLine(s.FollowUps))
+	table(w, rows...)
+	if s.FollowUps != nil {
+		printOrphans(w, s.FollowUps.Orphans)
+	}
+}
+
+func (l lag) line() string {
+	switch {
+	case l.Ahead != "":
+		return l.Ahead
+	case l.Events == 0:
+		return "up to date"
+	}
+	return fmt.Sprintf("%s behind, for %s", plural(l.Events, "event"), span(l.Seconds))
+}
+
+func snapshotLine(s *lastSnapshot, now time.Time) string {
+	if s == nil {
+		return "none yet"
+	}
+	return fmt.Sprintf("%s, taken %s ago", s.Name, span(now.Sub(s.Taken).Seconds()))
+}
+
+func checkpointLine(c *lastSealed, now time.Time) string {
+	if c == nil {
+		return "none yet"
+	}
+	if c.Lost > 0 {
+		return fmt.Sprintf("%s/%d; the archive has lost a later one, of size %d", c.Origin, c.Size, c.Lost)
+	}
+	line := fmt.Sprintf("%s/%d", c.Origin, c.Size)
+	if c.Published != nil {
+		line += fmt.Sprintf(", published %s ago", span(now.Sub(*c.Published).Seconds()))
+	}
+	return line + fmt.Sprintf("; %s past it, unanchored", plural(c.Unanchored, "event"))
+}
+
+func followUpLine(f *followUpCount) string {
+	switch {
+	case f == nil:
+		return "not examined while another process writes the log"
+	case f.NotIssued+f.Refused == 0:
+		return "all on record"
+	}
+	return fmt.Sprintf("%d not issued, %d refused; blotter import issues the missing ones", f.NotIssued, f.Refused)
+}
+
+// span shows a time in seconds, for people.
+func span(seconds float64) string {
+	d := time.Duration(max(0, seconds) * float64(time.Second))
+	if d < 10*time.Second {
+		return d.Round(10 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
 }

@@ -13,19 +13,21 @@ import (
 	"syscall"
 	"time"
 
+	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/stack"
 )
 
 type upCmd struct{}
 
-// Run starts a process that keeps the embedded stack, and returns once all of it answers.
+// Run starts a process that keeps the embedded stack, and returns once all parts answer.
 func (c *upCmd) Run(ctx context.Context, a *app) error {
-	if err := a.keepsStack(); err != nil {
+	if err := a.checkKeeps(); err != nil {
 		return err
 	}
-	// A log that is begun is in the stack that it was begun in: one that is kept for no log helps nobody.
-	var none *noLogError
-	if err := a.open(); err != nil && !errors.As(err, &none) {
+	// A log in another stack would not use the one that is kept.
+	_, err := a.config().Folder()
+	if none := new(logdir.NoLogError); err != nil && !errors.As(err, &none) {
 		return err
 	}
 	at, up, err := stack.FindKept(a.stackDir())
@@ -33,7 +35,7 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if up {
-		return a.showUp(at, "is up already")
+		return a.printUp(at, "is already up")
 	}
 	if err := a.startKeeper(ctx); err != nil {
 		return err
@@ -45,24 +47,32 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.showUp(at, "is up")
+	return a.printUp(at, "is up")
 }
 
-func (a *app) keepsStack() error {
+// checkKeeps refuses a stack that up and down do not manage.
+func (a *app) checkKeeps() error {
 	if a.cli.Stack != "embedded" {
-		return &usageError{fmt.Sprintf("the %s stack is not ours to keep", a.cli.Stack), "up and down are for the embedded stack"}
+		return &usageError{fmt.Sprintf("blotter does not manage the %s stack", a.cli.Stack),
+			"up and down are for the embedded stack"}
 	}
-	return a.folder()
+	return logdir.CheckPath(a.cli.Data)
 }
 
+func (a *app) stackDir() string  { return logdir.StackDir(a.cli.Data) }
 func (a *app) keeperLog() string { return filepath.Join(a.stackDir(), "log") }
 
-func (a *app) showUp(at stack.Kept, what string) error {
-	parts := []partAt{
-		{"kafka", at.Kafka[0]}, {"postgres", stack.PostgresAddress(at.Postgres)}, {"s3", at.S3.Endpoint}, {"registry", at.Registry},
+func (a *app) printUp(at stack.Kept, what string) error {
+	type part struct {
+		Name string `json:"name"`
+		At   string `json:"at"`
+	}
+	parts := []part{
+		{"kafka", at.Kafka[0]}, {"postgres", stack.PostgresAddress(at.Postgres)},
+		{"s3", at.S3.Endpoint}, {"registry", at.Registry},
 	}
 	if a.cli.JSON {
-		return asJSON(a.stdout, map[string]any{"up": true, "process": at.PID, "since": at.Since, "parts": parts})
+		return printJSON(a.stdout, map[string]any{"up": true, "process": at.PID, "since": at.Since, "parts": parts})
 	}
 	fmt.Fprintf(a.stdout, "the stack of %s %s: process %d\n", a.cli.Data, what, at.PID)
 	var rows []string
@@ -73,13 +83,9 @@ func (a *app) showUp(at stack.Kept, what string) error {
 	return nil
 }
 
-type partAt struct {
-	Name string `json:"name"`
-	At   string `json:"at"`
-}
-
-// startKeeper runs this program again with the hidden command keep-stack, in a session of its own: what ends a terminal or
-// this process does not end it. It returns once the keeper has said how it went.
+// startKeeper runs this program again with the hidden command keep-stack. The process is detached, so
+// that the end of this one or of the terminal does not end it. startKeeper returns once the keeper has
+// reported.
 func (a *app) startKeeper(ctx context.Context) error {
 	dir, err := filepath.Abs(a.cli.Data)
 	if err != nil {
@@ -99,8 +105,8 @@ func (a *app) startKeeper(ctx context.Context) error {
 	}
 	cmd := exec.Command(exe)
 	cmd.Args = []string{os.Args[0], "--data", dir, "keep-stack"}
-	cmd.Stderr, cmd.SysProcAttr = log, ownSession()
-	said, err := cmd.StdoutPipe()
+	cmd.Stderr, cmd.SysProcAttr = log, detached()
+	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
 	}
@@ -109,47 +115,48 @@ func (a *app) startKeeper(ctx context.Context) error {
 	}
 	stop := context.AfterFunc(ctx, func() { cmd.Process.Signal(syscall.SIGTERM) })
 	defer stop()
-	return a.hear(said)
+	return a.awaitReport(out)
 }
 
-// hear waits for the keeper's one line.
-func (a *app) hear(said io.Reader) error {
-	var line kept
-	if err := json.NewDecoder(said).Decode(&line); err != nil {
-		return &failure{"the process that is to keep the stack ended without a word", "see " + a.keeperLog()}
-	}
-	if line.Error != "" {
-		return &failure{line.Error, line.Hint}
-	}
-	return nil
-}
-
-// kept is what the keeper says to who started it: that the stack is up, or why not.
-type kept struct {
+// A keeperReport is the keeper's only line on standard output: the stack is up, or an error.
+type keeperReport struct {
 	Error string `json:"error,omitempty"`
 	Hint  string `json:"hint,omitempty"`
 }
 
+func (a *app) awaitReport(out io.Reader) error {
+	var report keeperReport
+	if err := json.NewDecoder(out).Decode(&report); err != nil {
+		return &failure{"the process that keeps the stack ended without a report", "see " + a.keeperLog()}
+	}
+	if report.Error != "" {
+		return &failure{report.Error, report.Hint}
+	}
+	return nil
+}
+
 type keepCmd struct{}
 
-// Run keeps the stack until it is told to stop. Its standard error is the log; standard output is for one line.
+// Run keeps the stack until it is told to stop. Its standard error is the log.
 func (c *keepCmd) Run(ctx context.Context, a *app) error {
-	// What the broker keeps in memory grows with the log and is hardly ever garbage: as much again for the collector's sake would be
-	// wasted.
+	// The broker's memory grows with the log and is hardly ever garbage. The default of the garbage
+	// collector would reserve as much again.
 	debug.SetGCPercent(25)
-	log := func(line string) { fmt.Fprintf(a.stderr, "%s  %s\n", time.Now().UTC().Format(time.RFC3339), line) }
-	say := json.NewEncoder(a.stdout)
+	log := func(line string) {
+		fmt.Fprintf(a.stderr, "%s  %s\n", time.Now().UTC().Format(time.RFC3339), line)
+	}
+	report := json.NewEncoder(a.stdout)
 	up := false
-	err := stack.Keep(ctx, stack.EmbeddedOptions{Dir: a.stackDir(), Log: log, Compatible: compatible}, func(stack.Kept) {
+	err := session.KeepStack(ctx, a.cli.Data, log, func() {
 		up = true
 		log("the stack is up")
-		say.Encode(kept{})
+		report.Encode(keeperReport{})
 	})
 	if !up {
 		if err == nil {
 			err = errors.New("stopped before it was up")
 		}
-		say.Encode(kept{err.Error(), hintOf(err)})
+		report.Encode(keeperReport{err.Error(), hintOf(err)})
 	}
 	log("the stack is down")
 	return err

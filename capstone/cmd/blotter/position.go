@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"example.com/blotter/labs/kit/trade"
+)
+
+type positionCmd struct {
+	Book string `help:"Only this book."`
+	asOf
+}
+
+func (c *positionCmd) Run(ctx context.Context, a *app) error {
+	positions, caveat, err := a.positions(ctx, c.Book, c.asOf)
+	if err != nil {
+		return err
+	}
+	return a.answer(caveat, positions, func(w io.Writer) { printPositions(w, positions) })
+}
+
+// positions returns the positions of one book, or of all books if it is empty.
+func (a *app) positions(ctx context.Context, book string, times asOf) ([]trade.Position, caveat, error) {
+	q, err := a.question(ctx, times)
+	if err != nil {
+		return nil, q.caveat, err
+	}
+	system := q.System()
+	if system.Projection, err = q.ReadModel(ctx); err != nil {
+		return nil, q.caveat, err
+	}
+	all, err := system.Positions(ctx, q.at)
+	if err != nil {
+		return nil, q.caveat, err
+	}
+	chosen := []trade.Position{} // never nil: with --json, nothing is an empty list
+	for _, p := range all {
+		if book == "" || p.Book == book {
+			chosen = append(chosen, p)
+		}
+	}
+	if book != "" && len(chosen) == 0 {
+		err = &failure{fmt.Sprintf("there is no position in a book %q", book), "blotter pnl lists the books"}
+	}
+	return chosen, q.caveat, err
+}
+
+// printPositions prints a table of pools.
+func printPositions(w io.Writer, positions []trade.Position) {
+	rows := []string{"book\tinstrument\tquantity\t\tcost (average)\tmarket value\trealised\tunrealised\t" +
+		"realised (fifo)\tunrealised (fifo)\t"}
+	for _, p := range positions {
+		c := p.Currency
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s",
+			p.Book, p.Instrument, p.Quantity, p.Unit, c.Show(p.AverageCost.Cost), money(c, p.MarketValue),
+			c.Show(p.AverageCost.Realised), money(c, p.AverageCost.Unrealised),
+			c.Show(p.FIFO.Realised), money(c, p.FIFO.Unrealised), c))
+	}
+	table(w, rows...)
+}
+
+// money shows an amount, or a dash where a mark is missing.
+func money(c trade.Currency, amount *trade.Decimal) string {
+	if amount == nil {
+		return "-"
+	}
+	return c.Show(*amount)
+}
+
+// largest returns the n open positions of the largest value, long or short.
+func largest(positions []trade.Position, n int) []trade.Position {
+	var open []trade.Position
+	for _, p := range positions {
+		if !p.Quantity.IsZero() {
+			open = append(open, p)
+		}
+	}
+	value := func(p trade.Position) trade.Decimal {
+		if p.MarketValue == nil {
+			return p.AverageCost.Cost.Abs()
+		}
+		return p.MarketValue.Abs()
+	}
+	slices.SortStableFunc(open, func(a, b trade.Position) int { return value(b).Cmp(value(a)) })
+	return open[:min(n, len(open))]
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/google/uuid"
+
+	"example.com/blotter/capstone"
+)
+
+// table writes rows of tab-separated cells in columns, indented by two.
+func table(w io.Writer, rows ...string) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(t, "  "+row)
+	}
+	t.Flush()
+}
+
+// printJSON writes v for programs: indented, with a line end.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// printCounts writes the counts of each key, three to a line, the largest first.
+func printCounts[K ~string](w io.Writer, n map[K]int) {
+	keys := slices.SortedFunc(maps.Keys(n), func(a, b K) int {
+		return cmp.Or(cmp.Compare(n[b], n[a]), cmp.Compare(a, b))
+	})
+	for row := range slices.Chunk(keys, 3) {
+		var line strings.Builder
+		for _, k := range row {
+			fmt.Fprintf(&line, "%8d %-30s", n[k], k)
+		}
+		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
+	}
+}
+
+// plural returns "1 line" or "3 lines".
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// An orphan is an orphaned follow-up: a cause in one contract, and the change of another contract that
+// was refused or is not on record.
+type orphan struct {
+	Cause uuid.UUID `json:"cause"`
+	UTI   string    `json:"uti"`
+	Owed  string    `json:"owed"`
+	Why   string    `json:"why"`
+}
+
+func orphansOf(followUps []capstone.OrphanedFollowUp) (all []orphan) {
+	for _, f := range followUps {
+		o := orphan{f.Cause.ID, f.Command.UTI, "to begin", "not issued"}
+		switch {
+		case f.Command.Voids != uuid.Nil:
+			o.Owed = "to be voided"
+		case f.Command.Corrects != uuid.Nil:
+			o.Owed = "to be restated"
+		}
+		if f.Refusal != nil {
+			o.Why = f.Refusal.Error()
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+func printOrphans(w io.Writer, all []orphan) {
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "  orphaned follow-ups")
+	rows := []string{"  contract\towed\twhy\tcause"}
+	for _, o := range all {
+		rows = append(rows, fmt.Sprintf("  %s\t%s\t%s\t%s", o.UTI, o.Owed, o.Why, o.Cause))
+	}
+	table(w, rows...)
+}

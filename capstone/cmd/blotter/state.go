@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"example.com/blotter/capstone"
+	"example.com/blotter/labs/kit/trade"
+)
+
+type stateCmd struct {
+	UTI string `arg:"" help:"The trade."`
+	asOf
+}
+
+func (c *stateCmd) Run(ctx context.Context, a *app) error {
+	q, err := a.question(ctx, c.asOf)
+	if err != nil {
+		return err
+	}
+	system := q.System()
+	t, err := system.Trade(ctx, c.UTI, q.at)
+	if err != nil {
+		return err
+	}
+	if t.Status == "" {
+		return noTrade(ctx, system, c.UTI)
+	}
+	return a.answer(q.caveat, t, func(w io.Writer) { printTrade(w, t) })
+}
+
+// noTrade tells an unknown trade from one that begins after the times asked.
+func noTrade(ctx context.Context, system *capstone.System, uti string) error {
+	if t, err := system.Trade(ctx, uti, trade.AsOf{}); err != nil || t.Status != "" {
+		return firstOf(err, &failure{fmt.Sprintf("trade %s has not begun by the times asked", uti),
+			"see: blotter history " + uti})
+	}
+	return &failure{fmt.Sprintf("there is no trade %s", uti), "blotter history also shows refused commands"}
+}
+
+func printTrade(w io.Writer, t trade.Trade) {
+	fmt.Fprintf(w, "%s  %s\n", t.UTI, t.Status)
+	table(w,
+		fmt.Sprintf("contract\t%s %s at %s %s per %s", t.Side, t.Instrument, t.Price, t.Currency, t.Unit),
+		fmt.Sprintf("book\t%s with %s, by %s", t.Book, t.Counterparty, t.Trader),
+		fmt.Sprintf("contracted\t%s %s", t.Contracted, t.Unit),
+		fmt.Sprintf("open\t%s", t.Open),
+		fmt.Sprintf("settled\t%s (%s %s at the contract price)",
+			t.Settled, t.Currency.Show(t.SettledAmount), t.Currency),
+		fmt.Sprintf("novated\t%s", t.Novated),
+		fmt.Sprintf("exercised\t%s", t.Exercised),
+		fmt.Sprintf("terminated\t%s", t.Terminated),
+	)
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/lines"
+	"example.com/blotter/labs/kit/contract"
+	codec "example.com/blotter/solutions/1-schemas"
+	memorystore "example.com/blotter/solutions/2-store/memory"
+)
+
+// A stoppedStore fails after some appends. It calls absent with every id that it does not find.
+type stoppedStore struct {
+	contract.Store
+	appends int
+	absent  func(uuid.UUID)
+}
+
+var errStopped = errors.New("stopped")
+
+func (s *stoppedStore) Append(
+	ctx context.Context, stream string, expected int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
+	if s.appends--; s.appends < 0 {
+		return nil, errStopped
+	}
+	return s.Store.Append(ctx, stream, expected, events...)
+}
+
+func (s *stoppedStore) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
+	r, err := s.Store.Find(ctx, id)
+	if err != nil && s.absent != nil {
+		s.absent(id)
+	}
+	return r, err
+}
+
+const novation = `{"command_id":"c-1","entered_at":"2026-01-09T09:00:00Z","actor":"trader/1",` +
+	`"reason":"client order","op":"NEW","uti":"A","book":"CRUDE","counterparty":"ACME",` +
+	`"trader":"trader/1","side":"buy","commodity":"oil","zone":"BRENT","delivery":"2026-06",` +
+	`"quantity":"70","unit":"bbl","price":"70.00","currency":"USD"}` + "\n" +
+	`{"command_id":"c-2","entered_at":"2026-01-10T09:00:00Z","actor":"trader/1",` +
+	`"reason":"client leaves","op":"NOVATE","uti":"A","role":"remaining","quantity":"30",` +
+	`"unit":"bbl","new_uti":"B","incoming":"NEWCO"}`
+
+// halfNovated returns a log with a novation, but without its follow-up.
+func halfNovated(t *testing.T) (*capstone.System, *stoppedStore) {
+	log := &stoppedStore{Store: memorystore.New(contract.SimulatedClock), appends: 2}
+	system := capstone.New(log, codec.Offline(), "test")
+	_, err := system.Import(t.Context(), lines.Read(strings.NewReader(novation)), func(capstone.Result) {})
+	require.ErrorIs(t, err, errStopped)
+	return system, log
+}
+
+// A desk issues the follow-up right after status has looked for it.
+func TestFollowUpInFlightIsNotMissing(t *testing.T) {
+	t.Parallel()
+	system, log := halfNovated(t)
+	desk := capstone.New(log.Store, codec.Offline(), "test")
+	log.absent = func(uuid.UUID) { require.NoError(t, desk.FollowUps.Sweep(t.Context())) }
+	s := status{Well: true, Log: &logStatus{}}
+	require.NoError(t, countFollowUps(t.Context(), system, &s))
+	require.True(t, s.Well)
+	require.Equal(t, &followUpCount{}, s.FollowUps)
+}
+
+func TestUnissuedFollowUpIsMissing(t *testing.T) {
+	t.Parallel()
+	system, log := halfNovated(t)
+	missing, err := system.FollowUps.Orphaned(t.Context())
+	require.NoError(t, err)
+	require.Len(t, missing, 1)
+	late, err := stillMissing(t.Context(), log, missing, time.Nanosecond)
+	require.NoError(t, err)
+	require.Equal(t, missing, late)
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"example.com/blotter/capstone/extract"
+)
+
+type verifyExtractCmd struct {
+	Out string `arg:"" help:"The folder of the bundle."`
+	Key string `required:"" help:"The log's public key, or a file with it; on the log's own machine, DATA/keys/verifier."`
+}
+
+// A verifiedExtract is the result of checking a bundle.
+type verifiedExtract struct {
+	Holds    bool              `json:"holds"`
+	Fault    *extract.Fault    `json:"fault,omitempty"`
+	Manifest *extract.Manifest `json:"manifest,omitempty"`
+	Request  *asker            `json:"request,omitempty"` // nil if the file is not beside the bundle
+}
+
+type asker struct {
+	Actor  string    `json:"actor"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
+}
+
+// Run opens no log and no stack. It reads only the folder and the key.
+func (c *verifyExtractCmd) Run(_ context.Context, a *app) error {
+	key, err := verifierKey(c.Key)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(c.Out); err != nil || !info.IsDir() {
+		return &usageError{fmt.Sprintf("there is no folder %s", c.Out), "name a folder that blotter extract created"}
+	}
+	found, err := verifyExtract(c.Out, key)
+	if err != nil {
+		return err
+	}
+	if found.Fault != nil {
+		if a.cli.JSON {
+			err = printJSON(a.stdout, found)
+		}
+		return firstOf(err, &failure{"the extract does not verify: " + found.Fault.Error(),
+			"request it again, and keep this one: it is evidence now"})
+	}
+	return a.answer(caveat{simulated: found.Manifest.Simulated}, found, func(w io.Writer) {
+		printManifest(w, "verified", *found.Manifest)
+		if r := found.Request; r != nil {
+			fmt.Fprintf(w, "asked for by %s at %s: %s\n", r.Actor, r.At.Format(time.RFC3339), r.Reason)
+		}
+	})
+}
+
+// verifyExtract checks a bundle, and the request file beside it if there is one.
+func verifyExtract(dir string, key note.Verifier) (verifiedExtract, error) {
+	v, err := extract.Verify(os.DirFS(dir), key)
+	var fault *extract.Fault
+	if errors.As(err, &fault) {
+		return verifiedExtract{Fault: fault}, nil
+	}
+	if err != nil {
+		return verifiedExtract{}, err
+	}
+	found := verifiedExtract{Holds: true, Manifest: &v.Manifest}
+	path := extract.RequestFile(dir)
+	signed, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return found, nil
+	}
+	if err != nil {
+		return found, err
+	}
+	r, err := extract.OpenRequest(signed, key)
+	if err == nil && r.Manifest != v.Digest {
+		err = fmt.Errorf("it belongs to another extract, with the manifest %s", hex.EncodeToString(r.Manifest[:]))
+	}
+	if err != nil {
+		return verifiedExtract{Fault: &extract.Fault{File: path, What: err.Error()}}, nil
+	}
+	found.Request = &asker{r.Actor, r.Reason, r.At}
+	return found, nil
+}
+
+// verifierKey reads a public key (C2SP signed-note) from text, or from the file that text names.
+func verifierKey(text string) (note.Verifier, error) {
+	if content, err := os.ReadFile(text); err == nil {
+		text = string(content)
+	}
+	key, err := note.NewVerifier(strings.TrimSpace(text))
+	if err != nil {
+		return nil, &usageError{"--key is neither a public key nor a file with one",
+			"a public key looks like blotter.example+1a2b3c4d+AXh…"}
+	}
+	return key, nil
+}

@@ -1,0 +1,279 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/solutions/2-store/offload"
+	readmodel "example.com/blotter/solutions/3-projections/postgres"
+	snapshots "example.com/blotter/solutions/4-replay/s3"
+	audit "example.com/blotter/solutions/5-audit"
+)
+
+// Retention is how long an archived object cannot be removed: a snapshot, a batch, a checkpoint. MiFID
+// II, article 16(7), requires five years, and seven if the authority asks; a course needs a day.
+const Retention = 24 * time.Hour
+
+// A Codec encodes events and the records of heads.
+type Codec interface {
+	contract.Codec
+	contract.HeadCodec
+}
+
+// OpenCodec opens the codec of a log.
+func OpenCodec(ctx context.Context, registryURL string, name logdir.Name) (Codec, error) {
+	registry, err := openRegistry(registryURL)
+	if err != nil {
+		return nil, err
+	}
+	return newCodec(ctx, registry, name.Topics())
+}
+
+func (s *Session) openCodec(ctx context.Context) (Codec, error) {
+	url, err := s.stack.Registry(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return OpenCodec(ctx, url, s.Settings().Name)
+}
+
+// ReadModel opens the read model of positions. It refuses the model of another log.
+func (s *Session) ReadModel(ctx context.Context) (*readmodel.Projection, error) {
+	model, err := s.openModel(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return model, s.checkModel(ctx)
+}
+
+// RebuildReadModel makes the read model again from the log, beside the one in use, in transactions of
+// at most batch events. Then it replaces that one, whatever log it was made from. A crash before that
+// leaves the old model.
+func (s *Session) RebuildReadModel(ctx context.Context, batch int) (*readmodel.Projection, error) {
+	model, err := s.openModel(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := model.Rebuild(ctx, s.Log, batch); err != nil {
+		return nil, err
+	}
+	return model, s.checkModel(ctx)
+}
+
+// ReadModelCursor returns the cursor of the read model, without making one; nil if there is none.
+func (s *Session) ReadModelCursor(ctx context.Context) (c contract.Cursor, err error) {
+	var found bool
+	table := pgx.Identifier{s.Settings().Name.ModelSchema(), "checkpoint"}.Sanitize()
+	err = s.inDatabase(ctx, func(conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", table).Scan(&found)
+	})
+	if err != nil || !found {
+		return nil, err
+	}
+	model, err := s.ReadModel(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return model.Cursor(ctx)
+}
+
+func (s *Session) openModel(ctx context.Context) (*readmodel.Projection, error) {
+	dsn, err := s.stack.Postgres(ctx)
+	if err != nil {
+		return nil, err
+	}
+	model, err := readmodel.Open(ctx, dsn, s.Settings().Name.ModelSchema(), s.Codec)
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(func() error { model.Close(); return nil })
+	return model, nil
+}
+
+// checkModel refuses a read model of another log. A model outlives its log, and its cursor does not
+// tell it from the model of another log of the same name that has as many events. So a comment on its
+// schema names the topic that it was made from. A model without the comment becomes this log's: one
+// that was just rebuilt has none. A log in Postgres and its model share a database, and its fate.
+func (s *Session) checkModel(ctx context.Context) error {
+	topic, schema := s.Settings().Topic, s.Settings().Name.ModelSchema()
+	if topic == "" {
+		return nil
+	}
+	var from string
+	err := s.inDatabase(ctx, func(conn *pgx.Conn) error {
+		err := conn.QueryRow(ctx, "SELECT coalesce(obj_description(to_regnamespace($1), 'pg_namespace'), '')", schema).Scan(&from)
+		if err != nil || from != "" {
+			return err
+		}
+		from = topic
+		_, err = conn.Exec(ctx, fmt.Sprintf("COMMENT ON SCHEMA %s IS '%s'",
+			pgx.Identifier{schema}.Sanitize(), strings.ReplaceAll(topic, "'", "''")))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("compare the log with the origin of its read model: %w", err)
+	}
+	if from != topic {
+		return &logdir.IntegrityError{What: fmt.Sprintf("the read model belongs to another log: "+
+			"it was made from the topic with id %s, and this log is in %s", from, topic),
+			Remedy: "rebuild it from this log: blotter rebuild"}
+	}
+	return nil
+}
+
+func (s *Session) inDatabase(ctx context.Context, do func(*pgx.Conn) error) error {
+	dsn, err := s.stack.Postgres(ctx)
+	if err != nil {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	return do(conn)
+}
+
+// Snapshots opens the archive of states, and creates its bucket.
+func (s *Session) Snapshots(ctx context.Context) (contract.Snapshots, error) {
+	client, err := s.s3(ctx)
+	if err != nil {
+		return nil, err
+	}
+	archive := &snapshots.Snapshots{
+		Client: client, Bucket: s.Settings().Name.SnapshotBucket(), Retention: Retention, Clock: time.Now,
+	}
+	return archive, archive.CreateBucket(ctx)
+}
+
+// LastSnapshot returns the latest snapshot, without creating the bucket; false if there is none.
+func (s *Session) LastSnapshot(ctx context.Context) (last contract.Snapshot, found bool, err error) {
+	if _, found, err = s.bucket(ctx, s.Settings().Name.SnapshotBucket()); err != nil || !found {
+		return last, false, err
+	}
+	archive, err := s.Snapshots(ctx)
+	if err != nil {
+		return last, false, err
+	}
+	names, err := archive.Names(ctx)
+	if err != nil || len(names) == 0 {
+		return last, false, err
+	}
+	last, err = archive.Get(ctx, names[len(names)-1])
+	return last, err == nil, err
+}
+
+// An Auditor seals and verifies the log, and reads its sealed archive, with the keys of the folder.
+type Auditor struct {
+	contract.Auditor
+	contract.SinceVerifier
+	contract.SealedLog
+	Keys logdir.Keys
+	Kept contract.Checkpoint // the last one that was published from this folder; zero without one
+}
+
+// Auditor opens the archive as it is. It creates neither a bucket nor a key: a question about a log
+// must never look like the beginning of one.
+func (s *Session) Auditor(ctx context.Context) (*Auditor, error) { return s.auditor(ctx, false) }
+
+// Sealer is Auditor for a session that seals. Before the first seal it creates the bucket and the keys.
+func (s *Session) Sealer(ctx context.Context) (*Auditor, error) { return s.auditor(ctx, true) }
+
+func (s *Session) auditor(ctx context.Context, create bool) (*Auditor, error) {
+	archive, err := s.archive(ctx, create)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := s.dir.Keys(logdir.KeySource{
+		Create: create, VerifierKey: audit.VerifierKey,
+		Signed: func() (bool, error) {
+			signed, err := archive.List(ctx, "checkpoints/")
+			return len(signed) > 0, err
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	origin := s.Settings().Name.Origin()
+	kept, err := s.dir.Checkpoint(func(signed []byte) (contract.Checkpoint, error) {
+		return audit.OpenCheckpoint(signed, origin, keys.Verifier)
+	})
+	if err != nil {
+		return nil, err
+	}
+	a, err := audit.Open(audit.Options{
+		Log: s.Log, Archive: archive, Origin: origin, Signer: keys.Signer, Verifier: keys.Verifier,
+		Known: kept.Note, Keep: s.dir.KeepCheckpoint,
+	})
+	return &Auditor{a, a, a, keys, kept}, err
+}
+
+// archive opens the archive of checkpoints; an empty one if there is none and none is to be created.
+func (s *Session) archive(ctx context.Context, create bool) (audit.Archive, error) {
+	name := s.Settings().Name.AuditBucket()
+	client, found, err := s.bucket(ctx, name)
+	if err != nil || !found && !create {
+		return new(audit.Memory), err
+	}
+	archive := &audit.S3{Client: client, Bucket: name, Retention: Retention, Clock: time.Now}
+	return archive, archive.CreateBucket(ctx) // checks the lock of an existing bucket
+}
+
+// PublishedAt returns when the last checkpoint was published, by the archive's clock; nil for never.
+func (s *Session) PublishedAt(ctx context.Context) (at *time.Time, err error) {
+	bucket := s.Settings().Name.AuditBucket()
+	client, found, err := s.bucket(ctx, bucket)
+	if err != nil || !found {
+		return nil, err
+	}
+	list := minio.ListObjectsOptions{Prefix: "checkpoints/", Recursive: true}
+	for o := range client.ListObjectsIter(ctx, bucket, list) {
+		if o.Err != nil {
+			return nil, o.Err
+		}
+		at = &o.LastModified // in the order of names, and so of sizes
+	}
+	return at, nil
+}
+
+// blobs opens the storage of large payloads.
+func (s *Session) blobs(ctx context.Context) (contract.Blobs, error) {
+	client, err := s.s3(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bucket := offload.S3{Client: client, Bucket: s.Settings().Name.OffloadBucket()}
+	if s.access != Write {
+		return bucket, nil // it exists, or its content is lost
+	}
+	return bucket, bucket.CreateBucket(ctx)
+}
+
+// bucket reports whether a bucket exists, without creating it.
+func (s *Session) bucket(ctx context.Context, name string) (*minio.Client, bool, error) {
+	client, err := s.s3(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	found, err := client.BucketExists(ctx, name)
+	return client, found, err
+}
+
+func (s *Session) s3(ctx context.Context) (*minio.Client, error) {
+	at, err := s.stack.S3(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return minio.New(at.Endpoint, &minio.Options{
+		Creds:  credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""),
+		Region: at.Region, Secure: at.Secure,
+	})
+}

@@ -1,0 +1,195 @@
+// Package session opens a whole system from a data folder: the stack, the codec, the log, and the
+// parts that a program asks for. It chooses the implementations. See the example of Open.
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/solutions/2-store/offload"
+	projection "example.com/blotter/solutions/3-projections"
+	replay "example.com/blotter/solutions/4-replay"
+)
+
+// Access is what a session may do to the log.
+type Access int
+
+const (
+	Query     Access = iota // reads
+	AsOfQuery               // reads as of a time of knowledge, before which nothing more may be recorded
+	Write                   // appends, as the only writer
+	Inspect                 // reads possible evidence: changes nothing anywhere, and accepts a loss
+)
+
+// Config says which log is opened, and how. Data is required.
+type Config struct {
+	Data    string            // the data folder
+	Stack   string            // embedded (the default), containers or external
+	Choices map[string]string // settings that an existing log must have, by flag: store, partitions, name
+
+	// New has the settings of the log that is created if the folder has none; nil creates none.
+	New *logdir.Settings
+
+	// AcceptLoss opens a log that ends before the reached mark.
+	AcceptLoss bool
+
+	Source      string    // of appended events; "blotter/import" if empty
+	OffloadOver int       // payloads of more bytes go to object storage
+	Temporary   bool      // containers remove what they stored when they are closed
+	Progress    io.Writer // takes progress and warnings; nil discards them
+
+	Services  *Stack      // an open stack, which the session does not close; nil opens one
+	StackLost func(error) // is called when a part of the embedded stack ends
+}
+
+// Folder opens the data folder, or prepares the folder of a new log.
+func (c Config) Folder() (*logdir.Dir, error) {
+	want := logdir.Expected{
+		Stack: c.stackKind(), Stores: StoreNames(), Choices: c.Choices, Simulated: c.New != nil && c.New.Simulated,
+	}
+	d, err := logdir.Open(c.Data, want)
+	if none := new(logdir.NoLogError); c.New != nil && errors.As(err, &none) {
+		return logdir.New(c.Data, *c.New)
+	}
+	return d, err
+}
+
+func (c Config) stackKind() string { return cmp.Or(c.Stack, "embedded") }
+
+// A Session is an open log with its stack. Close it.
+type Session struct {
+	Log    contract.Store
+	Codec  contract.Codec
+	Writer int // the process that writes the log, if it is another one
+
+	config  Config
+	access  Access
+	dir     *logdir.Dir
+	stack   *Stack
+	closers []func() error // the last one runs first
+}
+
+// Open opens the log in a data folder. It refuses a log that contradicts the folder: see logdir.
+func Open(ctx context.Context, c Config, access Access) (_ *Session, err error) {
+	s := &Session{config: c, access: access, stack: c.Services}
+	if s.dir, err = c.Folder(); err != nil {
+		return nil, err
+	}
+	if s.stack == nil {
+		if s.stack, err = OpenStack(c); err != nil {
+			return nil, err
+		}
+		s.onClose(s.stack.Close)
+	}
+	if err := s.openLog(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Session) openLog(ctx context.Context) error {
+	codec, err := s.openCodec(ctx)
+	if err != nil {
+		return err
+	}
+	log, err := s.openStore(ctx, codec)
+	if err != nil {
+		return err
+	}
+	s.Codec = codec
+	s.Log = offload.Wrap(log, &offload.Lazy{Open: s.blobs}, s.config.OffloadOver)
+	if !s.acceptsLoss() {
+		if err := s.dir.CheckEnd(ctx, s.Log); err != nil {
+			return err
+		}
+	}
+	if s.access == Write {
+		s.onClose(func() error { return s.markReached(ctx) })
+	}
+	if s.dir.IsNew() {
+		return s.dir.Create()
+	}
+	return nil
+}
+
+// acceptsLoss reports whether the reached mark does not count: verify says more about a lost end.
+func (s *Session) acceptsLoss() bool { return s.access == Inspect || s.config.AcceptLoss }
+
+// markReached sets the reached mark at the end of a command. The command's work is done, so that it
+// does not wait long for a broker that is gone, and does not fail.
+func (s *Session) markReached(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	end, err := s.Log.End(ctx)
+	if err != nil {
+		return nil
+	}
+	return s.dir.MarkReached(end)
+}
+
+// AcceptEnd sets the reached mark to the present end of a log that lost events.
+func (s *Session) AcceptEnd(ctx context.Context) error {
+	end, err := s.Log.End(ctx)
+	if err != nil {
+		return err
+	}
+	return s.dir.MarkReached(end)
+}
+
+// Settings returns the choices that the log was created with.
+func (s *Session) Settings() logdir.Settings { return s.dir.Settings() }
+
+// System returns the flow over the log. Its read model, snapshots and auditor are left to the caller.
+func (s *Session) System() *capstone.System {
+	system := capstone.New(s.Log, s.Codec, cmp.Or(s.config.Source, "blotter/import"))
+	system.FollowUps.SweptTo = s.dir.FollowUps()
+	system.Project = projection.Project
+	system.AsOf = projection.AsOf
+	system.Replayer = replay.New(s.Codec)
+	system.Clock = func() time.Time { return time.Now().UTC() }
+	if !s.Settings().Simulated { // the clock of a simulated log follows its lines, one by one
+		system.Width = width
+	}
+	return system
+}
+
+// width is the number of lines that an import has in flight. All lines that wait for a partition are
+// appended in one transaction, so that a wide import makes few and large ones. The broker keeps a note
+// of each transaction in memory.
+const width = 512
+
+// Explain finds where a replay differs from the archived state, and the event that made the difference.
+func Explain(ctx context.Context, s *capstone.System, r capstone.Replayed) (replay.Finding, error) {
+	return replay.New(s.Desk.Codec).Explain(ctx, s.Log, r.Snapshot.Cursor, r.Difference)
+}
+
+func (s *Session) onClose(f func() error) { s.closers = append(s.closers, f) }
+
+// Close closes all parts, the last opened first. If the stack was lost it waits a second at most: a
+// part may wait for another one that is gone, and the end of the process does the rest.
+func (s *Session) Close() error {
+	return s.stack.limit(func() error {
+		var errs []error
+		for len(s.closers) > 0 {
+			last := len(s.closers) - 1
+			errs = append(errs, s.closers[last]())
+			s.closers = s.closers[:last]
+		}
+		return errors.Join(errs...)
+	})
+}
+
+// logger logs warnings to Progress.
+func (c Config) logger() *slog.Logger {
+	if c.Progress == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(c.Progress, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}

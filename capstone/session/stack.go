@@ -1,0 +1,84 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack"
+	"example.com/blotter/labs/kit/stack/containers"
+	codec "example.com/blotter/solutions/1-schemas"
+)
+
+// A Stack is an open stack that knows whether it was lost.
+type Stack struct {
+	stack.Stack
+	lost atomic.Bool
+}
+
+// OpenStack finds the stack of a data folder. Its parts start when they are first used.
+func OpenStack(c Config) (*Stack, error) {
+	s := new(Stack)
+	if c.stackKind() != "embedded" {
+		c.say("stack: " + c.stackKind())
+	}
+	if c.stackKind() == "containers" {
+		s.Stack = containers.New(containers.Options{
+			Dir: logdir.ContainerDir(c.Data), Temporary: c.Temporary, Compatible: compatible,
+			Log: c.say,
+		})
+		return s, nil
+	}
+	var err error
+	s.Stack, err = stack.Open(c.Stack, stack.EmbeddedOptions{
+		Dir: logdir.StackDir(c.Data), Compatible: compatible,
+		Failed: func(err error) {
+			s.lost.Store(true) // BEFORE anybody hears of it and closes
+			if c.StackLost != nil {
+				c.StackLost(err)
+			}
+		},
+	})
+	return s, err
+}
+
+// Close stops what was started. If the stack was lost it waits a second at most.
+func (s *Stack) Close() error { return s.limit(s.Stack.Close) }
+
+func (s *Stack) limit(close func() error) error {
+	if !s.lost.Load() {
+		return close()
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- close() }()
+	timer := time.NewTimer(time.Second)
+	defer timer.Stop()
+	select {
+	case err := <-closed:
+		return err
+	case <-timer.C:
+		return nil
+	}
+}
+
+func (c Config) say(line string) {
+	if c.Progress != nil {
+		fmt.Fprintln(c.Progress, line)
+	}
+}
+
+// KeepStack keeps the embedded stack of a data folder until ctx ends or a part fails. It calls ready
+// once all parts answer.
+func KeepStack(ctx context.Context, data string, log func(line string), ready func()) error {
+	o := stack.EmbeddedOptions{Dir: logdir.StackDir(data), Log: log, Compatible: compatible}
+	return stack.Keep(ctx, o, func(stack.Kept) { ready() })
+}
+
+// compatible judges schemas for the embedded registry. It is the reference in every build: the
+// registry must be right where the codec of a student is not.
+func compatible(mode, next string, published ...string) error {
+	return codec.Compatible(contract.Mode(mode), next, published...)
+}

@@ -1,0 +1,271 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack"
+	"example.com/blotter/labs/kit/trade"
+	kafkastore "example.com/blotter/solutions/2-store/kafka"
+	postgresstore "example.com/blotter/solutions/2-store/postgres"
+)
+
+// Stores has a row for each kind of log. A new store is a package and a row.
+var Stores = []Store{
+	{Name: "kafka", Owned: true, Component: "kafka", reach: reachKafka, topic: findTopic, open: openKafkaLog},
+	{Name: "postgres", Component: "postgres", reach: reachPostgres, open: openPostgresLog},
+}
+
+// A Store is one kind of log.
+type Store struct {
+	Name      string // as --store gives it
+	Owned     bool   // a log has partitions, and each has one owner that appends to it
+	Component string // the component of the stack that holds the log
+
+	reach func(context.Context, stack.Stack) (Endpoint, error)
+	topic func(context.Context, Endpoint, logdir.Name) (logdir.Topic, error) // nil without topics
+	open  func(context.Context, Endpoint, LogOptions) (Log, error)
+}
+
+// An Endpoint is the servers that a store needs, for a process that has no stack.
+type Endpoint struct {
+	Brokers  []string `json:",omitempty"`
+	Registry string   `json:",omitempty"` // for the codec of heads
+	DSN      string   `json:",omitempty"`
+}
+
+// LogOptions are the choices of one process that opens a log.
+type LogOptions struct {
+	Name       logdir.Name
+	Partitions int32
+	Clock      contract.Clock
+	Heads      contract.HeadCodec // nil opens the one of the registry
+	Address    string             // of this process, for other owners
+	Dir        string             // of index files; empty keeps the index in memory
+	ReadOnly   bool
+	Alone      bool          // with ReadOnly: nobody owns a partition while this log is open
+	Timeout    time.Duration // for a commit; 0 is the store's own
+	Unwritten  int           // events that may be missing in an index file; 0 is the store's own
+	Log        *slog.Logger
+}
+
+// A Log is an open store.
+type Log interface {
+	contract.Store
+	Close() error
+}
+
+// StoreNames returns the names of all stores.
+func StoreNames() (names []string) {
+	for _, s := range Stores {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// StoreOf returns the store of a name, as settings and the command line give it.
+func StoreOf(name string) (Store, error) {
+	for _, s := range Stores {
+		if s.Name == name {
+			return s, nil
+		}
+	}
+	return Store{}, fmt.Errorf("there is no store %q", name)
+}
+
+// Reach starts the parts of a stack that the store needs, and returns their addresses.
+func (s Store) Reach(ctx context.Context, on stack.Stack) (Endpoint, error) { return s.reach(ctx, on) }
+
+// Open opens a log.
+func (s Store) Open(ctx context.Context, at Endpoint, o LogOptions) (Log, error) {
+	return s.open(ctx, at, o)
+}
+
+// A role is the relation of a process to a log with owners, while it has the log open.
+type role int
+
+const (
+	reader role = iota
+	alone       // a reader, and there is no owner
+	owner
+)
+
+// openStore opens the log in the role that the access asks for.
+func (s *Session) openStore(ctx context.Context, heads contract.HeadCodec) (Log, error) {
+	kind, err := StoreOf(s.Settings().Store)
+	if err != nil {
+		return nil, err
+	}
+	at, err := kind.reach(ctx, s.stack)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkTopic(ctx, kind, at); err != nil {
+		return nil, err
+	}
+	as := reader
+	if kind.Owned {
+		if as, err = s.takeRole(ctx); err != nil {
+			return nil, err
+		}
+	}
+	log, err := kind.open(ctx, at, LogOptions{
+		Name: s.Settings().Name, Partitions: s.Settings().Partitions, Clock: s.clock(), Heads: heads,
+		Address: s.dir.Address(), Dir: s.dir.Index(), Alone: as == alone,
+		ReadOnly: kind.Owned && as != owner || s.access == Inspect,
+		Log:      s.config.logger(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(log.Close)
+	if kind.topic != nil && s.dir.IsNew() {
+		found, err := kind.topic(ctx, at, s.Settings().Name)
+		if err != nil {
+			return nil, err
+		}
+		s.dir.Identify(found)
+	}
+	return log, nil
+}
+
+// checkTopic compares the data folder with the broker's topic. If no broker answers it says nothing:
+// the store is opened next, and waits.
+func (s *Session) checkTopic(ctx context.Context, kind Store, at Endpoint) (err error) {
+	if kind.topic == nil {
+		return nil
+	}
+	var mark contract.Cursor
+	if !s.acceptsLoss() {
+		if mark, err = s.dir.Reached(); err != nil { // BEFORE the topic is asked for
+			return err
+		}
+	}
+	found, err := kind.topic(ctx, at, s.Settings().Name)
+	if err != nil {
+		return nil
+	}
+	return s.dir.CheckTopic(found, mark, s.config.Choices)
+}
+
+// takeRole returns the role that the access asks for. A query changes nothing, so that it is a
+// reader. The time up to which nothing more is recorded is known only to an owner, or to a process
+// that prevents any other from becoming one: the embedded stack has no owners in other folders.
+func (s *Session) takeRole(ctx context.Context) (role, error) {
+	if s.access == Inspect {
+		return reader, nil
+	}
+	lock := s.dir.Lock
+	if s.access == Write {
+		lock = func() (func() error, error) { return s.dir.LockSoon(ctx) }
+	}
+	release, err := lock()
+	busy := new(logdir.BusyError)
+	switch {
+	case s.access != Write && errors.As(err, &busy):
+		s.Writer = busy.PID
+		return reader, nil
+	case err != nil:
+		return reader, err
+	case s.access == Query:
+		return reader, release()
+	}
+	s.onClose(release)
+	if s.access == AsOfQuery && s.Settings().Stack == "embedded" {
+		return alone, nil
+	}
+	return owner, nil
+}
+
+func (s *Session) clock() contract.Clock {
+	if s.Settings().Simulated {
+		return contract.SimulatedClock
+	}
+	return func(context.Context) time.Time { return time.Now() }
+}
+
+func reachKafka(ctx context.Context, on stack.Stack) (at Endpoint, err error) {
+	if at.Brokers, err = on.Kafka(ctx); err != nil {
+		return at, err
+	}
+	at.Registry, err = on.Registry(ctx)
+	return at, err
+}
+
+func openKafkaLog(ctx context.Context, at Endpoint, o LogOptions) (Log, error) {
+	if o.Heads == nil {
+		codec, err := OpenCodec(ctx, at.Registry, o.Name)
+		if err != nil {
+			return nil, err
+		}
+		o.Heads = codec
+	}
+	store, err := openKafka(ctx, kafkastore.Options{
+		Brokers: at.Brokers, Prefix: o.Name.Topics(), Partitions: o.Partitions,
+		Place: kafkastore.Placement{Name: "subject", Key: trade.Subject}, // a refusal beside its trade
+		Clock: o.Clock, Heads: o.Heads, Address: o.Address, ReadOnly: o.ReadOnly, Alone: o.Alone,
+		Timeout: o.Timeout, Dir: o.Dir, Unwritten: o.Unwritten, Log: o.Log,
+	})
+	if err != nil {
+		return nil, err // not a Log that holds a nil store
+	}
+	return store, nil
+}
+
+// findTopic asks the brokers once or twice: only the next opening of the log waits for them.
+func findTopic(ctx context.Context, at Endpoint, name logdir.Name) (t logdir.Topic, err error) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(at.Brokers...), kgo.RequestRetries(2))
+	if err != nil {
+		return t, err
+	}
+	defer client.Close()
+	admin, topic := kadm.NewClient(client), name.EventTopic()
+	found, err := admin.ListTopics(ctx, topic)
+	if err != nil {
+		return t, err
+	}
+	detail := found[topic]
+	if errors.Is(detail.Err, kerr.UnknownTopicOrPartition) {
+		return t, nil
+	}
+	if detail.Err != nil {
+		return t, detail.Err
+	}
+	t.Partitions = int32(len(detail.Partitions))
+	if detail.ID != (kadm.TopicID{}) {
+		t.ID = detail.ID.String()
+	}
+	offsets, err := admin.ListCommittedOffsets(ctx, topic)
+	if err == nil {
+		err = offsets.Error()
+	}
+	for p := range t.Partitions {
+		end, _ := offsets.Lookup(topic, p)
+		t.Ends = append(t.Ends, end.Offset)
+	}
+	return t, err
+}
+
+func reachPostgres(ctx context.Context, on stack.Stack) (at Endpoint, err error) {
+	at.DSN, err = on.Postgres(ctx)
+	return at, err
+}
+
+func openPostgresLog(ctx context.Context, at Endpoint, o LogOptions) (Log, error) {
+	store, err := postgresstore.Open(ctx, postgresstore.Options{
+		DSN: at.DSN, Schema: o.Name.LogSchema(), Clock: o.Clock, ReadOnly: o.ReadOnly, Log: o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
+}
