@@ -10,9 +10,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Book is the read model in memory, kept up by one event at a time. An event refolds the stream it belongs to, and the
-// pools which that changes, from the earliest changed leg. Whatever order the streams come interleaved in, the state is
-// that of StateOf.
+// A Book is the read model in memory. It takes one event at a time. An event refolds the stream
+// that it belongs to, and the pools that change with it, from the earliest changed leg. The events
+// of different streams may come in any order: the state is always that of StateOf.
 type Book struct {
 	streams map[string][]Event // in version order
 	trades  map[string]Trade   // by UTI
@@ -20,17 +20,25 @@ type Book struct {
 	curves  map[string]*bookCurve
 }
 
-// NewBook is an empty book.
-func NewBook() *Book {
-	return &Book{map[string][]Event{}, map[string]Trade{}, map[PoolKey]*ledger{}, map[string]*bookCurve{}}
+// A bookCurve is a curve, and the effective time of its last slot.
+type bookCurve struct {
+	Curve
+	last time.Time
 }
 
-// Apply takes the next event of a stream. One that was taken already changes nothing, and neither does one of a stream that
-// is neither a trade's nor a curve's. An error (a version is missing, or the event is illegal in its stream) leaves the
-// book as it was.
+// NewBook returns an empty book.
+func NewBook() *Book {
+	return &Book{
+		map[string][]Event{}, map[string]Trade{}, map[PoolKey]*ledger{}, map[string]*bookCurve{},
+	}
+}
+
+// Apply takes the next event of a stream. It ignores an event that it took before, and events of
+// streams that belong to neither a trade nor a curve. An error (a version is missing, or the event
+// is illegal in its stream) leaves the book as it was.
 func (b *Book) Apply(stream string, e Event) error {
-	uti, isTrade := strings.CutPrefix(stream, TradeStream(""))
-	curve, isCurve := strings.CutPrefix(stream, CurveStream(""))
+	uti, isTrade := strings.CutPrefix(stream, tradeStreams)
+	curve, isCurve := strings.CutPrefix(stream, curveStreams)
 	taken := b.streams[stream]
 	switch {
 	case !isTrade && !isCurve, e.Version <= int64(len(taken)):
@@ -56,18 +64,13 @@ func (b *Book) applyTrade(uti, stream string, events []Event) error {
 	if err != nil {
 		return err
 	}
-	b.move(stream, b.trades[uti].Legs, t.Legs)
+	b.moveLegs(stream, b.trades[uti].Legs, t.Legs)
 	b.trades[uti] = t
 	return nil
 }
 
-// A bookCurve is a curve, and the effective time of its last slot.
-type bookCurve struct {
-	Curve
-	last time.Time
-}
-
-// applyCurve sets the points of a mark that comes in order, and folds the curve again for any other.
+// applyCurve sets the points of a mark that comes in order. For any other mark it folds the curve
+// again.
 func (b *Book) applyCurve(name string, events []Event) error {
 	e, known := events[len(events)-1], b.curves[name]
 	m, isMark := e.Body.(PriceMarked)
@@ -76,16 +79,17 @@ func (b *Book) applyCurve(name string, events []Event) error {
 		known.last = e.EffectiveAt
 		return nil
 	}
-	c, err := curveOf(events, AsOf{})
+	c, err := foldCurve(events, AsOf{})
 	if err != nil {
 		return err
 	}
-	b.curves[name] = &bookCurve{c, slices.MaxFunc(events, func(a, b Event) int { return a.EffectiveAt.Compare(b.EffectiveAt) }).EffectiveAt}
+	byTime := func(a, b Event) int { return a.EffectiveAt.Compare(b.EffectiveAt) }
+	b.curves[name] = &bookCurve{c, slices.MaxFunc(events, byTime).EffectiveAt}
 	return nil
 }
 
-// move carries a change of one contract's legs into the pools it touches.
-func (b *Book) move(stream string, before, after []Leg) {
+// moveLegs carries a change of one contract's legs into the pools that it touches.
+func (b *Book) moveLegs(stream string, before, after []Leg) {
 	for key, from := range Changed(before, after) {
 		g := b.pools[key]
 		if g == nil {
@@ -101,13 +105,13 @@ func (b *Book) move(stream string, before, after []Leg) {
 	}
 }
 
-// Trade is one contract; ok says whether it has begun.
+// Trade returns one contract. ok reports whether it has begun.
 func (b *Book) Trade(uti string) (t Trade, ok bool) {
 	t, ok = b.trades[uti]
 	return t, ok
 }
 
-// State is the whole of it.
+// State returns the state of all trades and positions.
 func (b *Book) State() State {
 	var s State
 	for _, uti := range slices.Sorted(maps.Keys(b.trades)) {
@@ -121,4 +125,85 @@ func (b *Book) State() State {
 		s.Positions = append(s.Positions, PositionOf(key, b.pools[key].pool, c))
 	}
 	return s
+}
+
+// A ledger holds the legs of one pool in order, and the pool that they make. It also keeps the
+// pool at some earlier places, its checkpoints. So a late leg costs as much as it is late, and a
+// leg that comes in order costs only itself.
+type ledger struct {
+	legs        []Leg
+	pool        Pool         // of all legs
+	checkpoints []checkpoint // in the order of n
+}
+
+type checkpoint struct {
+	n    int // the number of legs that made the pool
+	pool Pool
+}
+
+// minSpacing is the least number of legs between two checkpoints.
+const minSpacing = 64
+
+// replace removes the legs that a stream has at or after a key, and adds others in their place.
+func (g *ledger) replace(stream string, from LegKey, legs []Leg) {
+	byKey := func(l Leg, k LegKey) int { return l.Key.Compare(k) }
+	at, _ := slices.BinarySearchFunc(g.legs, from, byKey)
+	if at == len(g.legs) {
+		g.extend(legs)
+		return
+	}
+	ofStream := func(l Leg) bool { return l.Key.Stream == stream }
+	tail := slices.DeleteFunc(slices.Clone(g.legs[at:]), ofStream)
+	tail = append(tail, legs...)
+	slices.SortFunc(tail, func(a, b Leg) int { return a.Key.Compare(b.Key) })
+	g.extend(append(g.rewind(at), tail...))
+}
+
+// rewind goes back to the last checkpoint at or before n, and returns the legs between the two.
+func (g *ledger) rewind(n int) []Leg {
+	for len(g.checkpoints) > 0 && g.checkpoints[len(g.checkpoints)-1].n > n {
+		g.checkpoints = g.checkpoints[:len(g.checkpoints)-1]
+	}
+	last := g.lastCheckpoint()
+	between := slices.Clone(g.legs[last.n:n])
+	g.legs, g.pool = g.legs[:last.n], last.pool.Clone()
+	return between
+}
+
+// extend takes legs that come after all others.
+func (g *ledger) extend(legs []Leg) {
+	for _, l := range legs {
+		g.legs = append(g.legs, l)
+		g.pool.Apply(l)
+		// A checkpoint copies the lots. A spacing of as many legs keeps its cost per leg constant.
+		if len(g.legs)-g.lastCheckpoint().n >= max(minSpacing, len(g.pool.FIFO.Lots)) {
+			g.checkpoints = append(g.thinned(), checkpoint{len(g.legs), g.pool.Clone()})
+		}
+	}
+}
+
+func (g *ledger) lastCheckpoint() checkpoint {
+	if len(g.checkpoints) == 0 {
+		return checkpoint{}
+	}
+	return g.checkpoints[len(g.checkpoints)-1]
+}
+
+// thinned drops checkpoints that are closer together than half their distance from the end. About
+// log n are left, and going back costs in proportion to the distance.
+func (g *ledger) thinned() []checkpoint {
+	var kept []checkpoint
+	for i, c := range g.checkpoints {
+		before, after := 0, len(g.legs)
+		if len(kept) > 0 {
+			before = kept[len(kept)-1].n
+		}
+		if i+1 < len(g.checkpoints) {
+			after = g.checkpoints[i+1].n
+		}
+		if 2*(after-before) > len(g.legs)-after {
+			kept = append(kept, c)
+		}
+	}
+	return kept
 }

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// The rules of daylight saving are files of this package (tzdata 2025c, public domain), so hours never depend on the
-// machine's own zoneinfo or on the Go release.
+// The rules of daylight saving are files of this package (tzdata 2025c, public domain). So hours
+// depend neither on the machine's zoneinfo nor on the Go release.
 //
 //go:embed zoneinfo
 var zoneinfo embed.FS
 
-// An area is where something is delivered, and when its delivery day begins there.
+// An area is a place of delivery, with the begin of its delivery day.
 type area struct {
 	commodity Commodity
 	location  *time.Location
@@ -20,11 +20,14 @@ type area struct {
 	peakFrom  int // hour of the local day; peak is the twelve hours from there on
 }
 
-// areas are the zones, hubs and grades that this kit knows. The European gas day begins at 06:00 on the Continent
-// (Regulation (EU) 2017/459, article 3, "gas day": 05:00 UTC in winter, 04:00 in summer) and at 05:00 in
-// Great Britain (Uniform Network Code, since 2015). British power is traded by the EFA day, which begins at 23:00; its peak is
-// blocks 3 to 5 of six on weekdays, from 07:00 to 19:00 (calendar of the Electricity Forward Agreement). Oil has no hours: its
-// zone only says whose calendar is meant.
+// areas holds the zones, hubs and grades that this kit knows.
+//
+//   - The European gas day begins at 06:00 on the Continent (Regulation (EU) 2017/459, article 3,
+//     "gas day": 05:00 UTC in winter, 04:00 in summer), and at 05:00 in Great Britain (Uniform
+//     Network Code, since 2015).
+//   - British power is traded by the EFA day, which begins at 23:00. Its peak is blocks 3 to 5 of
+//     six on weekdays, from 07:00 to 19:00 (calendar of the Electricity Forward Agreement).
+//   - Oil has no hours: its zone only names a calendar.
 var areas = map[string]area{
 	"CET":   {Power, location("Brussels"), 0, 8},
 	"GB":    {Power, location("London"), -1, 7},
@@ -47,20 +50,23 @@ func location(city string) *time.Location {
 	return l
 }
 
-// Zone is the time zone of a bidding zone, gas hub or oil grade: CET, GB, TTF, THE, NBP, BRENT or WTI.
+// Zone returns the time zone of a bidding zone, gas hub or oil grade: CET, GB, TTF, THE, NBP,
+// BRENT or WTI.
 func Zone(name string) (*time.Location, error) {
 	a, ok := areas[name]
 	if !ok {
-		return nil, fmt.Errorf("unknown zone %q: want one of BRENT, CET, GB, NBP, THE, TTF, WTI", name)
+		return nil, fmt.Errorf("unknown zone %q: want one of BRENT, CET, GB, NBP, THE, TTF, WTI",
+			name)
 	}
 	return a.location, nil
 }
 
-// BookZone is the zone of the desk's own days: CET.
+// BookZone returns the zone of the desk's own days: CET.
 func BookZone() *time.Location { return areas["CET"].location }
 
-// ParseBookTime reads a time (RFC 3339), or a date, which means the end of that day in the zone given: its last
-// microsecond. The result is UTC, and never the zero time, which in AsOf would not cut.
+// ParseBookTime reads a time (RFC 3339) or a date. A date means the end of that day in the given
+// zone: its last microsecond. The result is in UTC. It is never the zero time, which does not limit
+// an AsOf.
 func ParseBookTime(s string, zone *time.Location) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339Nano, s); err == nil && !t.IsZero() {
 		return t.UTC(), nil
@@ -72,9 +78,11 @@ func ParseBookTime(s string, zone *time.Location) (time.Time, error) {
 	return d.AddDate(0, 0, 1).Add(-time.Microsecond).UTC(), nil
 }
 
-// Hours is the number of hours of i's delivery that begin at or after from; a zero from means all of them. Days have 23
-// or 25 hours when the clocks change. Base is every hour, peak is twelve hours of the local day from Monday to Friday,
-// holidays included: 08:00 to 20:00 on the Continent. It fails for what is not delivered by the hour: oil, and what the calendar does not know.
+// Hours returns the number of hours of i's delivery that begin at or after from. A zero from counts
+// all of them. A day has 23 or 25 hours when the clocks change. Base is every hour. Peak is twelve
+// hours of the local day from Monday to Friday, holidays included: 08:00 to 20:00 on the Continent.
+// Hours fails for oil, which is not delivered by the hour, and for an instrument that the calendar
+// does not know.
 func Hours(i Instrument, from time.Time) (int64, error) {
 	a, ok := areas[i.Zone]
 	if !ok || a.commodity != i.Commodity || i.Commodity == Oil {
@@ -82,14 +90,15 @@ func Hours(i Instrument, from time.Time) (int64, error) {
 	}
 	switch {
 	case i.Profile == "base":
-		return hoursFrom(from, a.at(i.Delivery.Start, a.dayBegins), a.at(i.Delivery.End, a.dayBegins)), nil
+		start, end := a.at(i.Delivery.Start, a.dayBegins), a.at(i.Delivery.End, a.dayBegins)
+		return hoursFrom(from, start, end), nil
 	case i.Profile == "peak" && i.Commodity == Power:
 		return a.peakHours(i.Delivery, from), nil
 	}
 	return 0, fmt.Errorf("%s has no profile %q", i.Commodity, i.Profile)
 }
 
-// at is an hour of a local day.
+// at returns an hour of a local day.
 func (a area) at(d Day, hour int) time.Time {
 	y, m, day := d.UTC().Date()
 	return time.Date(y, m, day, hour, 0, 0, 0, a.location)
@@ -105,8 +114,8 @@ func (a area) peakHours(p Period, from time.Time) int64 {
 	return n
 }
 
-// hoursFrom counts the hours of [start, end) that begin at or after from. The hours begin on the hour, so what counts is
-// how many whole ones fit between from and the end.
+// hoursFrom counts the hours of [start, end) that begin at or after from. Hours begin on the hour,
+// so the count is the number of whole hours between from and the end.
 func hoursFrom(from, start, end time.Time) int64 {
 	if from.After(start) {
 		start = from

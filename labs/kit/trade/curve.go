@@ -2,8 +2,8 @@ package trade
 
 import "time"
 
-// A Curve is a price curve as marked: the latest price of each delivery, by (effective_at, slot version) of its mark. All are in one
-// currency.
+// A Curve is a price curve as marked: the latest price of each delivery, by (effective_at, slot
+// version) of its mark. All prices are in one currency.
 type Curve struct{ Points map[Period]Mark }
 
 // A Mark is the price of one delivery.
@@ -12,18 +12,19 @@ type Mark struct {
 	Currency Currency
 }
 
-// FoldCurve is the curve of that name, as known and as effective at the times given. The events come in any order. A corrected
-// mark takes all its points back and sets those of its correction, in the same slot. A correction of no event that is there
-// panics: StateOf and Book say so with an error.
+// FoldCurve returns the curve with a name, as known and as effective at the given times. The
+// events may come in any order. A correction of a mark removes all its points and sets its own, in
+// the same slot. A correction of an unknown event panics; StateOf and Book return an error
+// instead.
 func FoldCurve(name string, events []Event, at AsOf) Curve {
-	c, bad := foldCurve(events, at)
-	if bad != nil {
-		panic("trade: the history of curve " + name + " is illegal: " + bad.Error())
+	c, err := foldCurve(events, at)
+	if err != nil {
+		panic("trade: the history of curve " + name + " is illegal: " + err.Error())
 	}
 	return c
 }
 
-func foldCurve(events []Event, at AsOf) (Curve, *SlotError) {
+func foldCurve(events []Event, at AsOf) (Curve, error) {
 	line, bad := timelineOf(events, at)
 	if bad != nil {
 		return Curve{}, bad
@@ -32,7 +33,8 @@ func foldCurve(events []Event, at AsOf) (Curve, *SlotError) {
 	for _, s := range effective(line.slots, at.Effective) {
 		m, ok := s.Event.Body.(PriceMarked)
 		if !ok {
-			return Curve{}, &SlotError{s.Version, refuse(WrongKind, "%T is not an event of a curve", s.Event.Body)}
+			return Curve{}, &SlotError{s.Version, refuse(WrongKind, "%T is not an event of a curve",
+				s.Event.Body)}
 		}
 		c.set(m)
 	}
@@ -45,19 +47,20 @@ func (c Curve) set(m PriceMarked) {
 	}
 }
 
-// Value is what quantity of i is worth, rounded once, to the currency's minor unit. A point for the very delivery comes
-// first. Otherwise the delivery is cut at the ends of months, and worth the mean of their points, each weighted by
-// the hours delivered in it:
+// Value returns the worth of a quantity of i, rounded once, to the currency's minor unit. A point
+// for exactly this delivery comes first. Otherwise the delivery is cut at the ends of months, and
+// its price is the mean of their points, weighted by the hours delivered in each:
 //
 //	round(quantity · Σ(hours · price) / Σ hours)
 //
-// Oil has no hours and needs no mean: it is delivered by the month. ok is false where a point is missing, or is
-// in another currency.
+// Oil has no hours and needs no mean: it is delivered by the month. ok is false where a point is
+// missing or in another currency.
 //
-// It knows no time of valuation: the months that are over weigh like those to come, and a point for the very delivery comes before
-// points of its months that are newer. Of a base quarter of 2,159 hours, marked 90, 80 and 70 by month, a third may be all that
-// is left: it is the last month, and worth 70, but valued at the mean of 80.00. Who delivers by the month and marks by the month
-// has no such difference.
+// Value knows no time of valuation. Past months weigh as much as future ones, and a point for
+// exactly this delivery comes before newer points of its months. Example: a base quarter of 2,159
+// hours is marked 90, 80 and 70 by month. When only the last month is left to deliver, it is worth
+// 70, but valued at the mean of 80. A contract that is delivered by the month, and marked by the
+// month, has no such difference.
 func (c Curve) Value(i Instrument, quantity Decimal, currency Currency) (value Decimal, ok bool) {
 	if m, ok := c.Points[i.Delivery]; ok {
 		return currency.Amount(m.Price, quantity), m.Currency == currency

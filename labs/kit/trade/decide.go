@@ -8,21 +8,23 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Decision is what an accepted command puts on record.
+// A Decision is the content of the event that an accepted command becomes.
 type Decision struct {
 	EffectiveAt time.Time // UTC, whole microseconds
 	Corrects    uuid.UUID
-	Body        Body // quantities explicit, in the contract's unit
+	Body        Body // with explicit quantities, in the contract's unit
 }
 
-// Decide says what cmd puts on record, given the history of the stream that it writes to: of the contract uti, or of the
-// curve for a PriceMarked (uti is empty then). Bad input is a *Refusal. A history that could never have been recorded
-// is a broken invariant, and panics. Where a mark corrects none, as much of its curve's history will do as settles the currency: up to the
-// second mark that corrects none.
+// Decide returns the event that cmd becomes, given the history of the stream that it writes to: the
+// stream of the contract uti, or of the curve for a PriceMarked, whose uti is empty. Bad input is a
+// *Refusal. A history that could never have been recorded is a broken invariant, and panics. For a
+// mark that corrects none, a part of the curve's history is enough: up to the second mark that
+// corrects none, since the two fix the currency.
 //
-// The command is resolved against the contract as it is at the command's own slot: MW becomes MWh over the hours not
-// yet delivered then, "in full" becomes what is open then. Then the whole history is folded again with the command
-// in its slot, because a late event may break one that is effective after it.
+// The command is resolved against the contract as it is at the command's own slot. MW become MWh
+// over the hours not yet delivered then, and "in full" becomes the quantity that is open then.
+// Afterwards the whole history is folded again with the command in its slot, because a late event
+// may break an event that is effective after it.
 func Decide(uti string, history []Event, cmd Command) (Decision, error) {
 	decide := decideTrade
 	if _, ok := cmd.Body.(PriceMarked); ok {
@@ -50,7 +52,7 @@ func decideTrade(uti string, history []Event, cmd Command) (Decision, *Refusal) 
 	others := effective(line.without(slot), time.Time{})
 	at, _ := slices.BinarySearchFunc(others, slot, Slot.Compare)
 	before, bad := foldSlots(uti, others[:at])
-	if bad != nil { // the correction moved what these hang on
+	if bad != nil { // these slots depend on the one that the correction moves
 		return Decision{}, breaksLater(line, bad)
 	}
 	if slot.Event.Body, r = before.resolve(cmd.Body, slot.Event.EffectiveAt); r != nil {
@@ -69,51 +71,56 @@ func decideTrade(uti string, history []Event, cmd Command) (Decision, *Refusal) 
 	return Decision{slot.Event.EffectiveAt, cmd.Corrects, slot.Event.Body}, nil
 }
 
-// propose is the slots that are there, and the slot that cmd would stand in: a new one, or that of the event it corrects.
+// propose returns the slots of the history, and the slot that cmd would take: a new one, or the
+// slot of the event that it corrects.
 func propose(history []Event, cmd Command) (timeline, Slot, *Refusal) {
 	line, bad := timelineOf(history, AsOf{})
 	if bad != nil {
 		panic(fmt.Sprintf("trade: illegal history: %v", bad))
 	}
-	e := Event{ID: EventID(cmd.ID, 0), Version: 1, Corrects: cmd.Corrects, EffectiveAt: cmd.EffectiveAt, Actor: cmd.Actor, Body: cmd.Body}
+	e := Event{
+		ID: EventID(cmd.ID, 0), Version: 1, Corrects: cmd.Corrects, EffectiveAt: cmd.EffectiveAt,
+		Actor: cmd.Actor, Body: cmd.Body,
+	}
 	for _, h := range history {
 		e.Version = max(e.Version, h.Version+1)
 	}
-	slot, meant := Slot{Version: e.Version, Root: e.ID, By: e.Actor}, cmd.EnteredAt
+	slot, usual := Slot{Version: e.Version, Root: e.ID, By: e.Actor}, cmd.EnteredAt
 	if cmd.Corrects != uuid.Nil {
 		i, ok := line.place[cmd.Corrects]
 		if !ok {
 			return line, slot, refuse(UnknownEvent, "no event %s in this stream", cmd.Corrects)
 		}
-		slot, meant = line.slots[i], line.slots[i].Event.EffectiveAt
+		slot, usual = line.slots[i], line.slots[i].Event.EffectiveAt
 	}
-	if i, ok := line.place[cmd.Voids]; ok { // it began by mistake, and is voided from where it begins now
+	if i, ok := line.place[cmd.Voids]; ok { // voided from the time at which it began by mistake
 		e.EffectiveAt = line.slots[i].Event.EffectiveAt
 	}
 	if e.EffectiveAt.IsZero() {
-		e.EffectiveAt = meant
+		e.EffectiveAt = usual
 	}
 	e.EffectiveAt = e.EffectiveAt.UTC().Truncate(time.Microsecond)
 	slot.Event = e
-	if e.EffectiveAt.IsZero() {
-		return line, slot, refuse(BadTerms, "no effective time, and none when it was entered")
-	}
-	if !writable(e.EffectiveAt) {
-		return line, slot, refuse(BadTerms, "the effective time %s is not within the years 1 to 9999", show(e.EffectiveAt))
-	}
-	return line, slot, nil
+	return line, slot, checkEffective(e.EffectiveAt)
 }
 
-// without is all slots but the one that s would stand in.
-func (l timeline) without(s Slot) []Slot {
-	return slices.DeleteFunc(slices.Clone(l.slots), func(o Slot) bool { return o.Version == s.Version })
+func checkEffective(at time.Time) *Refusal {
+	switch {
+	case at.IsZero():
+		return refuse(BadTerms, "no effective time, and none when it was entered")
+	case !hasFourDigitYear(at):
+		return refuse(BadTerms, "the effective time %s is not within the years 1 to 9999",
+			rfc3339(at))
+	}
+	return nil
 }
 
-// changesNothing refuses an amend that is true already. A correction may well restate an amend so that it changes
-// nothing: that is how one is taken back.
+// changesNothing refuses an amend that changes nothing. A correction may restate an amend to change
+// nothing: that takes the amend back.
 func changesNothing(before, after Trade, cmd Command) *Refusal {
 	_, amends := cmd.Body.(Amend)
-	if !amends || cmd.Corrects != uuid.Nil || !after.Price.Equal(before.Price) || !after.Contracted.Equal(before.Contracted) ||
+	if !amends || cmd.Corrects != uuid.Nil ||
+		!after.Price.Equal(before.Price) || !after.Contracted.Equal(before.Contracted) ||
 		after.Trader != before.Trader || after.Counterparty != before.Counterparty {
 		return nil
 	}
@@ -124,8 +131,215 @@ func breaksLater(l timeline, bad *SlotError) *Refusal {
 	what := "event"
 	for _, s := range l.slots {
 		if s.Version == bad.Version {
-			what = fmt.Sprintf("%s effective %s", KindOf(s.Event.Body).Operation, show(s.Event.EffectiveAt))
+			what = fmt.Sprintf("%s effective %s",
+				KindOf(s.Event.Body).Operation, rfc3339(s.Event.EffectiveAt))
 		}
 	}
-	return refuse(BreaksLater, "version %d, a %s, would no longer be legal: %s: %s", bad.Version, what, bad.Refusal.Rule, bad.Refusal.Detail)
+	return refuse(BreaksLater, "version %d, a %s, would no longer be legal: %s: %s",
+		bad.Version, what, bad.Refusal.Rule, bad.Refusal.Detail)
+}
+
+// admit refuses a command that the contract, as it is now over all slots, does not allow. Evolve
+// decides which event may take which slot.
+func (l timeline) admit(now Trade, cmd Command) *Refusal {
+	if now.Status == Voided {
+		return refuse(IsVoided, "%s is voided, and nothing follows a void", now.UTI)
+	}
+	if _, ok := l.place[cmd.Voids]; !ok && cmd.Voids != uuid.Nil {
+		return refuse(UnknownEvent, "%s did not begin with event %s: there is nothing of it to "+
+			"void", now.UTI, cmd.Voids)
+	}
+	if cmd.Corrects == uuid.Nil {
+		if r := l.admitNew(now, cmd); r != nil {
+			return r
+		}
+	} else if r := l.admitCorrection(now, cmd); r != nil {
+		return r
+	}
+	return l.admitSuccessor(cmd)
+}
+
+func (l timeline) admitNew(now Trade, cmd Command) *Refusal {
+	c, _ := cmd.Body.(Cancel)
+	_, begins := cmd.Body.(New)
+	followsUp := now.Status != "" && l.slots[0].By == FollowUpActor
+	switch {
+	case now.Status == "":
+		return nil // Evolve decides which event may come first
+	case begins:
+		return refuse(AlreadyBegun, "%s is %s", now.UTI, now.Status)
+	case c.Kind == Void && followsUp && cmd.Voids == uuid.Nil:
+		// A void would lose the quantity that the other contract gave up, and the cash carried in.
+		return refuse(ContinuesAnother, "%s continues %s: correct the event that began it there "+
+			"to quantity 0, and it is voided", now.UTI, now.PriorUTI)
+	case c.Kind == Void:
+		return nil
+	}
+	return now.live()
+}
+
+// admitCorrection refuses a correction that would break a promise to the rest of the log:
+//
+//   - A slot that begins a contract goes on beginning that same contract.
+//   - Such a slot, once annulled, stays annulled: the contract that it began is voided by then, and
+//     nothing follows a void.
+//   - A contract that continues another goes on doing so. Otherwise the cash that it carried in
+//     from there would vanish.
+func (l timeline) admitCorrection(now Trade, cmd Command) *Refusal {
+	standing := l.slots[l.place[cmd.Corrects]].Event
+	began, wasNew := standing.Body.(New)
+	restated, isNew := cmd.Body.(New)
+	oldUTI, _ := successorOf(standing.Body)
+	newUTI, _ := successorOf(cmd.Body)
+	operation := KindOf(standing.Body).Operation
+	switch {
+	case wasNew != isNew:
+		return refuse(WrongKind, "a %s cannot become a %s: void the contract, and enter it anew",
+			operation, KindOf(cmd.Body).Operation)
+	case began.PriorUTI != "" && restated.PriorUTI == "": // carried_in is then missing as well
+		return refuse(WrongKind, "%s continues %s, and the correction does not: restate "+
+			"prior_uti and carried_in as history shows them", now.UTI, began.PriorUTI)
+	case oldUTI != newUTI || Begun(standing.Body) != Begun(cmd.Body):
+		return refuse(WrongKind, "a correction cannot change which contract begins: restate it "+
+			"with quantity 0, and enter it anew")
+	case Begun(standing.Body) != "" && annuls(standing):
+		return refuse(WrongKind, "this %s is annulled, and %s with it: enter it anew",
+			operation, Begun(standing.Body))
+	case now.Status != Live && (cmd.Approver == "" || cmd.Approver == cmd.Actor):
+		return refuse(NeedsApprover, "%s is %s: a correction needs an approver other than %q",
+			now.UTI, now.Status, cmd.Actor)
+	}
+	return nil
+}
+
+// admitSuccessor keeps the contracts that began from this one consistent with it: a void orphans
+// none of them, and no two slots begin the same one. A void that follows from another contract is
+// passed on to them; see FollowUps.
+func (l timeline) admitSuccessor(cmd Command) *Refusal {
+	c, _ := cmd.Body.(Cancel)
+	for i, s := range l.slots {
+		next := Begun(s.Event.Body)
+		if next == "" || cmd.Corrects != uuid.Nil && l.place[cmd.Corrects] == i {
+			continue
+		}
+		if c.Kind == Void && cmd.Voids == uuid.Nil && !annuls(s.Event) {
+			return refuse(HasFollowUps, "%s began from this contract: first correct version %d "+
+				"to quantity 0", next, s.Version)
+		}
+		if next == Begun(cmd.Body) {
+			return refuse(BadTerms, "%s began with version %d already", next, s.Version)
+		}
+	}
+	return nil
+}
+
+// resolve makes the quantity of a command explicit, for the contract as it is at the command's
+// slot:
+//
+//	10 MW, in NEW                 10 MW over the hours of delivery that begin at or after the slot
+//	10 MW, in an amendment        the same; refused once delivery has begun
+//	4 MW, in a reduction          4 MW over the hours that are left
+//	no quantity, in a reduction   all that is open
+//
+// It leaves everything else to Evolve.
+func (t Trade) resolve(body Body, at time.Time) (Body, *Refusal) {
+	var r *Refusal
+	switch b := body.(type) {
+	case New:
+		return b.resolve(at)
+	case Amend:
+		b.Quantity, r = t.amendedQuantity(b.Quantity, at)
+		return b, r
+	case Reducer:
+		if q, ok := b.Reduction(); ok {
+			q, r = t.reducedQuantity(q, at)
+			return b.WithReduction(q), r
+		}
+	}
+	return body, nil
+}
+
+// resolve keeps the agreed capacity beside the energy that it comes to. Where a command states
+// both, they must agree.
+func (n New) resolve(at time.Time) (Body, *Refusal) {
+	capacity := Quantity{n.Capacity, MW}
+	if n.Quantity.Unit == MW {
+		capacity = n.Quantity
+	}
+	if capacity.Value.IsZero() || n.Instrument.check() != nil {
+		return n, nil
+	}
+	energy, r := n.Instrument.energy(capacity, at)
+	if r != nil {
+		return n, r
+	}
+	if n.Quantity.Unit != MW && !energy.Value.Equal(n.Quantity.Value) {
+		return n, refuse(BadTerms, "%s over the delivery is %s, not %s",
+			capacity, energy, n.Quantity)
+	}
+	n.Quantity, n.Capacity = energy, capacity.Value
+	return n, nil
+}
+
+func (t Trade) amendedQuantity(q Quantity, at time.Time) (Quantity, *Refusal) {
+	if q.Unit != MW || t.Status != Live || t.Unit != MWh {
+		return q, nil
+	}
+	i := t.Terms.Instrument
+	left, _ := Hours(i, at)
+	if all, _ := Hours(i, time.Time{}); left != all {
+		return q, refuse(AmendInDelivery, "%d of %d hours are left of %s: give the new total in "+
+			"MWh", left, all, i.Delivery)
+	}
+	return i.energy(q, at)
+}
+
+func (t Trade) reducedQuantity(q Quantity, at time.Time) (Quantity, *Refusal) {
+	switch {
+	case t.Status != Live:
+		return q, nil
+	case q.IsZero():
+		return Quantity{t.Open, t.Unit}, nil
+	case q.Unit == MW && t.Unit == MWh:
+		return t.Terms.Instrument.energy(q, at)
+	}
+	return q, nil
+}
+
+// energy returns a capacity over the hours not yet delivered.
+func (i Instrument) energy(q Quantity, at time.Time) (Quantity, *Refusal) {
+	if i.Commodity.Unit() != MWh {
+		return q, refuse(WrongUnit, "%s of %s: want %s", q, i.Commodity, i.Commodity.Unit())
+	}
+	n, err := Hours(i, at)
+	if err != nil {
+		return q, refuse(BadTerms, "%v", err)
+	}
+	if n == 0 {
+		return q, refuse(NothingToDeliver, "%s of %s, and no hour of it is left at %s",
+			q, i.ID(), rfc3339(at))
+	}
+	return Quantity{q.Value.Mul(Int(n)), MWh}, nil
+}
+
+// decideMark checks a price mark. Only the curve depends on its marks, so a late mark breaks
+// nothing. A curve has one currency: points are kept by delivery, so a mark in another currency
+// would erase the worth of the earlier marks. While a mark is the only one, it may be corrected to
+// another currency. The second mark fixes the currency for good.
+func decideMark(_ string, history []Event, cmd Command) (Decision, *Refusal) {
+	line, slot, r := propose(history, cmd)
+	if r != nil {
+		return Decision{}, r
+	}
+	m := cmd.Body.(PriceMarked)
+	if r := m.check(); r != nil {
+		return Decision{}, r
+	}
+	for _, other := range line.without(slot) {
+		if is, ok := other.Event.Body.(PriceMarked); ok && is.Currency != m.Currency {
+			return Decision{}, refuse(OtherCurrency, "a mark in %s, but %s is marked in %s",
+				m.Currency, m.Curve, is.Currency)
+		}
+	}
+	return Decision{slot.Event.EffectiveAt, cmd.Corrects, cmd.Body}, nil
 }

@@ -8,37 +8,41 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// Decimal is an exact decimal number, immutable and always reduced: 1.50 and 1.5 are one value with one text.
+// Decimal is an exact decimal number. It is immutable and always reduced: 1.50 and 1.5 are one
+// value with one text.
 //
-// It wraps cockroachdb/apd. Two reasons decide for it: its arithmetic has arbitrary precision, so sums and products
-// are exact and need no error result, where fixed-width libraries round in silence once a product
-// passes their width; and its coefficient is open to us, so that Avro's two's-complement bytes are read and written
-// without a float or a big.Rat between. What apd would round, it is never asked to: the only division is
-// MulDiv, which takes the number of places.
+// It wraps cockroachdb/apd, for two reasons. Arithmetic there has arbitrary precision, so sums and
+// products are exact and need no error result; fixed-width libraries round silently once a product
+// exceeds their width. And its coefficient is accessible, so Avro's two's-complement bytes are read
+// and written without a float or a big.Rat in between. The only division is MulDiv, which takes the
+// number of places, so apd itself never rounds.
 type Decimal struct{ d apd.Decimal }
 
-// Limits of what comes in from outside. They bound the work that a hostile input can cause; arithmetic inside
-// is not limited.
+// Limits of a parsed decimal. They bound the work that a hostile input can cause. Arithmetic inside
+// the program has no limits.
 const (
-	MaxDigits = 28 // significant digits of a parsed decimal
-	MaxPlaces = 10 // digits behind the point of a parsed decimal
+	MaxDigits = 28 // significant digits
+	MaxPlaces = 10 // digits after the point
 )
 
 // ErrDecimal is wrapped by every error of ParseDecimal.
 var ErrDecimal = errors.New("not a decimal")
 
-// exact has no precision limit, so Add, Sub and Mul never round.
+// exact has no precision limit: with it Add, Sub and Mul never round.
 var exact = apd.BaseContext
 
-// ParseDecimal reads plain notation: an optional minus, digits, and optionally a point and digits. No exponent, no plus,
-// no thousands separator, no NaN, at most MaxDigits digits in all and MaxPlaces behind the point.
+// ParseDecimal reads plain notation: an optional minus, digits, and optionally a point and digits.
+// It takes no exponent, no plus, no thousands separator and no NaN, and at most MaxDigits digits,
+// of which at most MaxPlaces are after the point.
 func ParseDecimal(s string) (Decimal, error) {
 	whole, frac, point := strings.Cut(strings.TrimPrefix(s, "-"), ".")
 	if !digits(whole) || point && !digits(frac) {
-		return Decimal{}, fmt.Errorf("%w: %q: want digits with at most one point, as in -1234.56", ErrDecimal, s)
+		return Decimal{}, fmt.Errorf("%w: %q: want digits with at most one point, as in -1234.56",
+			ErrDecimal, s)
 	}
 	if len(frac) > MaxPlaces || len(whole)+len(frac) > MaxDigits {
-		return Decimal{}, fmt.Errorf("%w: %q: more than %d digits, or %d behind the point", ErrDecimal, s, MaxDigits, MaxPlaces)
+		return Decimal{}, fmt.Errorf("%w: %q: more than %d digits, or %d behind the point",
+			ErrDecimal, s, MaxDigits, MaxPlaces)
 	}
 	var d apd.Decimal
 	if _, _, err := d.SetString(s); err != nil {
@@ -47,7 +51,7 @@ func ParseDecimal(s string) (Decimal, error) {
 	return reduced(&d), nil
 }
 
-// Dec is ParseDecimal for constants in code and tests; it panics on what is not a decimal.
+// Dec is ParseDecimal for constants in code and tests. It panics for a text that is not a decimal.
 func Dec(s string) Decimal {
 	d, err := ParseDecimal(s)
 	if err != nil {
@@ -56,14 +60,15 @@ func Dec(s string) Decimal {
 	return d
 }
 
-// Int is the decimal of a whole number.
+// Int returns the decimal of a whole number.
 func Int(n int64) Decimal { return reduced(apd.New(n, 0)) }
 
+// digits reports whether s has digits only, and at least one.
 func digits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// reduced takes trailing zeros away behind the point, never before it, and makes minus zero zero.
+// reduced removes trailing zeros after the point, never before it, and turns minus zero into zero.
 func reduced(d *apd.Decimal) Decimal {
 	var r apd.Decimal
 	r.Reduce(d)
@@ -77,6 +82,7 @@ func reduced(d *apd.Decimal) Decimal {
 	return Decimal{r}
 }
 
+// powers holds the small powers of ten, which every decimal on the wire needs.
 var powers = func() []apd.BigInt {
 	all := make([]apd.BigInt, MaxDigits+1)
 	for i := range all {
@@ -85,7 +91,7 @@ var powers = func() []apd.BigInt {
 	return all
 }()
 
-// pow10 is 10^n, not to be written to: the small ones, which every decimal on the wire asks for, are made once.
+// pow10 returns 10^n. The result is shared: callers must not write to it.
 func pow10(n int32) *apd.BigInt {
 	if int(n) < len(powers) {
 		return &powers[n]
@@ -93,30 +99,32 @@ func pow10(n int32) *apd.BigInt {
 	return new(apd.BigInt).Exp(apd.NewBigInt(10), apd.NewBigInt(int64(n)), nil)
 }
 
-// Add is the exact sum.
+// Add returns the exact sum.
 func (a Decimal) Add(b Decimal) Decimal { return a.with(exact.Add, b) }
 
-// Sub is the exact difference.
+// Sub returns the exact difference.
 func (a Decimal) Sub(b Decimal) Decimal { return a.with(exact.Sub, b) }
 
-// Mul is the exact product.
+// Mul returns the exact product.
 func (a Decimal) Mul(b Decimal) Decimal { return a.with(exact.Mul, b) }
 
 func (a Decimal) with(op func(d, x, y *apd.Decimal) (apd.Condition, error), b Decimal) Decimal {
 	var r apd.Decimal
-	if _, err := op(&r, &a.d, &b.d); err != nil {
-		panic(fmt.Sprintf("trade: exact arithmetic failed on %s and %s: %v", a, b, err)) // only past apd's exponent limit
+	if _, err := op(&r, &a.d, &b.d); err != nil { // only past apd's limit of exponents
+		panic(fmt.Sprintf("trade: exact arithmetic failed on %s and %s: %v", a, b, err))
 	}
 	return reduced(&r)
 }
 
-// MulDiv is a·b/c rounded half to even at the given places behind the point. It is the only division there is: each
-// use is one of the named places where this package rounds. A zero c is a broken invariant and panics.
+// MulDiv returns a·b/c, rounded half to even at the given places after the point. It is the only
+// division: each use is one of the named places at which this package rounds. A c of zero is a
+// broken invariant and panics.
 func MulDiv(a, b, c Decimal, places int32) Decimal {
 	if c.IsZero() {
 		panic("trade: MulDiv by zero")
 	}
-	// a·b/c = (A·B / C) · 10^(ea+eb-ec), with A, B, C whole; shift so that the quotient counts units of 10^-places.
+	// a·b/c = (A·B / C) · 10^(ea+eb-ec), where A, B and C are whole numbers. The shift makes the
+	// quotient count units of 10^-places.
 	num := new(apd.BigInt).Mul(&a.d.Coeff, &b.d.Coeff)
 	den := new(apd.BigInt).Set(&c.d.Coeff)
 	if shift := a.d.Exponent + b.d.Exponent - c.d.Exponent + places; shift >= 0 {
@@ -134,10 +142,10 @@ func MulDiv(a, b, c Decimal, places int32) Decimal {
 	return reduced(r)
 }
 
-// Round is a rounded half to even at the given places behind the point.
+// Round returns a, rounded half to even at the given places after the point.
 func (a Decimal) Round(places int32) Decimal { return MulDiv(a, Int(1), Int(1), places) }
 
-// Neg is -a.
+// Neg returns -a.
 func (a Decimal) Neg() Decimal {
 	if a.IsZero() {
 		return a
@@ -146,31 +154,31 @@ func (a Decimal) Neg() Decimal {
 	return a
 }
 
-// Abs is a without its sign.
+// Abs returns a without its sign.
 func (a Decimal) Abs() Decimal {
 	a.d.Negative = false
 	return a
 }
 
-// Sign is -1, 0 or 1.
+// Sign returns -1, 0 or 1.
 func (a Decimal) Sign() int { return a.d.Sign() }
 
-// IsZero says whether a is zero, as the zero value is.
+// IsZero reports whether a is zero, as the zero value is.
 func (a Decimal) IsZero() bool { return a.d.IsZero() }
 
-// Cmp is -1, 0 or 1 as a is less than, equal to or greater than b.
+// Cmp returns -1, 0 or 1 where a is less than, equal to or greater than b.
 func (a Decimal) Cmp(b Decimal) int { return a.d.Cmp(&b.d) }
 
-// Equal says whether a and b are the same number.
+// Equal reports whether a and b are the same number.
 func (a Decimal) Equal(b Decimal) bool { return a.Cmp(b) == 0 }
 
-// Places is the number of digits behind the point.
+// Places returns the number of digits after the point.
 func (a Decimal) Places() int32 { return -a.d.Exponent }
 
-// String is plain notation without trailing zeros, the one text of this number.
+// String returns plain notation without trailing zeros, the only text of this number.
 func (a Decimal) String() string { return a.d.Text('f') }
 
-// Fixed is plain notation with at least the given places, for amounts shown to people.
+// Fixed returns plain notation with at least the given places, for amounts shown to people.
 func (a Decimal) Fixed(places int32) string {
 	s := a.String()
 	if have := a.Places(); have < places {
@@ -182,11 +190,13 @@ func (a Decimal) Fixed(places int32) string {
 	return s
 }
 
-// Unscaled is the whole number a·10^places as big-endian two's complement in as few bytes as hold it: the bytes of
-// an Avro decimal (Avro 1.11.1, "Decimal"). It fails where a has more places, so nothing is ever cut.
+// Unscaled returns the whole number a·10^places as big-endian two's complement in as few bytes as
+// hold it: the bytes of an Avro decimal (Avro 1.11.1, "Decimal"). It fails where a has more places,
+// so no digit is ever cut off.
 func (a Decimal) Unscaled(places int32) ([]byte, error) {
 	if a.Places() > places {
-		return nil, fmt.Errorf("%w: %s has more than %d digits behind the point", ErrDecimal, a, places)
+		return nil, fmt.Errorf("%w: %s has more than %d digits behind the point",
+			ErrDecimal, a, places)
 	}
 	n := new(apd.BigInt).Mul(&a.d.Coeff, pow10(places-a.Places()))
 	if !a.d.Negative {
@@ -196,15 +206,15 @@ func (a Decimal) Unscaled(places int32) ([]byte, error) {
 		}
 		return b, nil
 	}
-	// -n in two's complement of k bytes is 2^8k - n; k is the least with n <= 2^(8k-1).
+	// -n in two's complement of k bytes is 2^8k - n, where k is the least with n <= 2^(8k-1).
 	k := uint(new(apd.BigInt).Sub(n, apd.NewBigInt(1)).BitLen()/8 + 1)
 	n.Sub(new(apd.BigInt).Lsh(apd.NewBigInt(1), 8*k), n)
 	return n.Bytes(), nil
 }
 
-// FromUnscaled is the inverse of Unscaled. It takes no empty input and none that is longer than needed, so that each number has
-// one encoding, and none of more than 16 bytes, which bounds the work. 16 bytes hold up to 38 digits: a precision that a schema
-// states is its reader's to check.
+// FromUnscaled is the inverse of Unscaled. It refuses empty input and input that is longer than
+// needed, because each number has one encoding. It refuses more than 16 bytes, which bounds the
+// work. 16 bytes hold up to 38 digits: the reader checks the precision that its schema states.
 func FromUnscaled(b []byte, places int32) (Decimal, error) {
 	switch {
 	case len(b) == 0 || len(b) > 16:
@@ -222,10 +232,11 @@ func FromUnscaled(b []byte, places int32) (Decimal, error) {
 	return reduced(d), nil
 }
 
-// MarshalText is String.
+// MarshalText returns the text of String.
 func (a Decimal) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// UnmarshalText is ParseDecimal, without its limits on size: canonical state is our own and may carry sums of any length.
+// UnmarshalText is ParseDecimal without its limits on size: the canonical state is our own, and its
+// sums may have any length.
 func (a *Decimal) UnmarshalText(text []byte) error {
 	whole, frac, point := strings.Cut(strings.TrimPrefix(string(text), "-"), ".")
 	if !digits(whole) || point && !digits(frac) {
@@ -238,3 +249,51 @@ func (a *Decimal) UnmarshalText(text []byte) error {
 	*a = reduced(&d)
 	return nil
 }
+
+// A Unit is the unit of a quantity. Energy and volume are conserved. Capacity is only a way to
+// state a quantity in a command.
+type Unit string
+
+const (
+	MWh Unit = "MWh" // energy: power and gas
+	BBL Unit = "bbl" // volume: oil
+	MW  Unit = "MW"  // capacity: only in commands, converted over the hours not yet delivered
+)
+
+// A Quantity is a number of units. The zero Quantity, which has no unit, means "in full" in a
+// command.
+type Quantity struct {
+	Value Decimal `json:"value"`
+	Unit  Unit    `json:"unit"`
+}
+
+// IsZero reports whether q was left out: it has no unit and no value.
+func (q Quantity) IsZero() bool { return q.Unit == "" && q.Value.IsZero() }
+
+func (q Quantity) String() string { return q.Value.String() + " " + string(q.Unit) }
+
+// A Currency is an ISO 4217 code whose minor unit this kit knows.
+type Currency string
+
+// minorUnits holds the places of an amount in each currency (ISO 4217, list one).
+var minorUnits = map[Currency]int32{"EUR": 2, "GBP": 2, "USD": 2, "CHF": 2, "NOK": 2, "JPY": 0}
+
+// ParseCurrency takes the codes whose minor unit is known.
+func ParseCurrency(s string) (Currency, error) {
+	if _, ok := minorUnits[Currency(s)]; !ok {
+		return "", fmt.Errorf("unknown currency %q: want one of CHF, EUR, GBP, JPY, NOK, USD", s)
+	}
+	return Currency(s), nil
+}
+
+// Places returns the number of digits after the point of an amount in c.
+func (c Currency) Places() int32 { return minorUnits[c] }
+
+// Amount returns price times quantity, rounded half to even to the currency's minor unit. This is
+// the first of the named places at which this package rounds.
+func (c Currency) Amount(price, quantity Decimal) Decimal {
+	return price.Mul(quantity).Round(c.Places())
+}
+
+// Show returns an amount for people, with all digits of the minor unit.
+func (c Currency) Show(amount Decimal) string { return amount.Fixed(c.Places()) }

@@ -1,41 +1,107 @@
-// Package trade is the domain: what a desk may do to a trade, and what follows from it.
+// Package trade is the domain: the life of a power, gas or oil contract, and the positions and the
+// P&L that follow from it.
 //
-// Everything here is pure. Commands and events come in as values, with their times and ids; nothing reads
-// a clock, draws a random number, uses a float or touches the outside. The same set of events gives the same
-// bytes, whatever the order they arrived in.
+// # The domain in two minutes
 //
-// The pieces, in the order of the flow:
+// A desk buys and sells energy. Each deal is a contract, named by a UTI (unique transaction
+// identifier). A contract is for a quantity of an instrument, at a price: 7,430 MWh of power in
+// Germany, delivered in March 2025, at 80.00 EUR. It lives for months or years, and much happens
+// to it:
+//
+//	NEW       it begins
+//	AMEND     the parties agree on another price or quantity
+//	NOVATE    another party steps in, for a part of it or for all
+//	SETTLE    a part is delivered, or all
+//	EXERCISE  an option is used
+//	CANCEL    it ends early (terminate), or it should never have been (void)
+//
+// Each of these is an event: a fact with an author and a time, recorded once and never changed.
+// The table of kinds is in kinds.go. There is no table of contracts. The state of a contract is
+// what its events come to, and is computed from them each time it is needed. So every number can
+// be traced to the events that it comes from.
+//
+// An event has two times. EffectiveAt is when it is true in the business, RecordedAt is when the
+// log took it. They differ every day: a price is agreed on Monday and entered on Tuesday, an error
+// from March is found in June. Questions have the same two times (AsOf): "the position of 31
+// March, as we knew it on 2 April".
+//
+// A mistake is corrected by another event, which restates the wrong one. It takes over the slot of
+// the wrong event, at that event's time. The wrong event stays on record, and counts only for
+// questions about the time before the correction was known.
+//
+// Money follows from legs. A leg is one movement: a quantity (bought is positive) and an amount of
+// cash (received is positive). NEW makes the opening leg. Each way out of a contract makes an
+// opposite leg. The legs of one book, instrument and currency net against each other in a pool.
+// The pool says what is held, what it cost, and what was gained by the part that is closed
+// (realised P&L). It does so by two methods at once: average cost, and first in, first out. A
+// price curve says what the rest is worth, so its gain so far is known, too (unrealised P&L).
+//
+// One event can begin another contract. After a novation in which we remain, we have a contract
+// with the new party; after a physical exercise, we have one on the underlying. Such a successor
+// is linked to its cause for good: when the cause is corrected, it is restated or voided.
+//
+// # An example
+//
+// A buys 100 MWh at 80 and sells 40 of them at delivery, for 90:
+//
+//	event                leg                pool after it, by average cost
+//	NEW buy 100 at 80    +100, -8000.00     100 held, cost 8000.00
+//	SETTLE 40 at 90       -40, +3600.00      60 held, cost 4800.00, realised 400.00
+//
+// Cost goes out in proportion: 8000 · 40/100 = 3200, and 3600 - 3200 is realised. With a mark of
+// 85, the other 60 are worth 5100.00: 300.00 is unrealised. Then the trader finds that the price
+// was 81. The correction of the NEW takes its slot, and everything after it is computed again: the
+// cost is 8100.00, of which 4860.00 remain, and 360.00 is realised.
+//
+// # From command to state
 //
 //	Command ── Decide ──▶ Event          (or a *Refusal that names the rule)
 //	events of one trade ── Fold ──▶ Trade, with its legs
-//	legs of all trades ── Pool ──▶ quantity, cost, realised P&L, by average cost and by FIFO
+//	legs of all trades ── Pool ──▶ quantity, cost, realised P&L
 //	price marks ── Curve ──▶ unrealised P&L
-//	an event of one contract ── FollowUps ──▶ commands for those that began from it
+//	an event of one contract ── FollowUps ──▶ commands to the contracts that began from it
 //	all events ── StateOf, or Book by steps ──▶ State, and its canonical bytes
 //
-// Where to look for what:
+// All of this is pure. Commands and events come in as values, with their times and ids. Nothing
+// here reads a clock, draws a random number, uses a float or does I/O. The same set of events
+// gives the same bytes, in whatever order they arrived.
 //
-//	slot.go, fold.go        which events count, and in which order: the rule that everything hangs on
-//	evolve.go               the lifecycle table; amend.go and reduce.go have its rows
-//	decide.go               a command against a history; admit.go who may, resolve.go how much
-//	terms.go                what a contract may say
-//	pool.go                 netting; average.go and fifo.go the two methods
-//	ledger.go, book.go      the same by steps: a late event costs as much as it is late
-//	calendar.go             zones, hours, the book's day
+// # Reading order
 //
-// Decimals round at four named places and nowhere else: Currency.Amount, the split of a leg that crosses zero, the
-// share of cost that a reduction takes out, and Curve.Value.
+//	kinds.go       the table of kinds: each body, and what it does to a contract
+//	lifecycle.go   the state of a contract, and the table of its transitions
+//	fold.go        slots: which events count, and in which order. Everything else depends on it
+//	decide.go      a command against a history: is it allowed, and what does it become
+//	terms.go       the limits of what a contract may say
+//	followups.go   what an event of one contract means for another
+//	pool.go        legs, netting, and the two cost methods
+//	curve.go       marks, and the value of a position
+//	state.go       the business state from scratch, and its canonical bytes
+//	book.go        the same by steps: a late event costs as much as it is late
+//	instrument.go  commodities, delivery periods, options, and the names of instruments
+//	calendar.go    zones, hours of delivery, the desk's day
+//	decimal.go     exact numbers, quantities and currencies
+//	event.go       events and commands: their ids, their digests, the streams that hold them
+//	refusal.go     the rules that refuse a command
+//
+// # Rounding
+//
+// Decimals are exact. They round half to even, at four named places and nowhere else:
+// Currency.Amount, the split of a leg that crosses zero, the share of cost that a reduction takes
+// out, and Curve.Value.
 //
 // # Limits
 //
-// What begins from another contract is restated whole (see FollowUps): a correction of its NEW that a user entered is gone as soon as the
-// first contract changes what it has to be.
+// A successor is restated as a whole (see FollowUps). If a user corrected its NEW by hand, that
+// correction is lost as soon as the first contract changes the terms of the successor.
 //
-// A valuation has marks, and no date. A delivery of several months that is partly delivered is worth what is open of it at the mean
-// of all its months, those that are over included; see Curve.Value, which has an example.
+// A valuation has marks, and no date. A delivery of several months that is partly delivered is
+// valued at the mean of all its months, past ones included. Curve.Value has an example.
 //
-// Pools net options of one kind, strike and day of expiry, and one mark values them, whatever their windows of exercise: a long
-// American call and a short European one come to a position of nothing, although the right to exercise early is worth
-// something. The window stays with the contract, and EXERCISE is held to it. To tell them apart takes a new name for the second
-// style, beside the one that all have now: instruments' names are on record, as those of their curves, and do not change.
+// Pools net options of one kind, strike and day of expiry, whatever their windows of exercise, and
+// one mark values them all. A long American call and a short European one come to a flat position,
+// although the right to exercise early is worth something. The window stays with the contract, and
+// EXERCISE must be within it. To tell them apart, the second style would need a new name for its
+// instruments, beside the name that all have now. Names of instruments and curves are on record,
+// and do not change.
 package trade

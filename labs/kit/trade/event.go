@@ -5,65 +5,63 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 )
 
-// An Event is a recorded fact as the domain sees it: its place and times, and what happened. Payload bytes, traces and
-// positions are the store's affair and do not reach here.
+// An Event is one recorded fact as the domain sees it: its place and its times, and a body that
+// says what happened. Payload bytes, traces and positions concern the store and do not come here.
 type Event struct {
 	ID          uuid.UUID
-	Version     int64 // dense and 1-based within its stream
-	Corrects    uuid.UUID
-	EffectiveAt time.Time
-	RecordedAt  time.Time
-	Actor       string // who; see FollowUpActor
+	Version     int64     // dense within its stream, from 1
+	Corrects    uuid.UUID // the event that this one replaces; nil for an event that corrects none
+	EffectiveAt time.Time // when it is true in the business
+	RecordedAt  time.Time // when the store took it
+	Actor       string    // the opaque principal that sent it; see FollowUpActor
 	Body        Body
 }
 
-// AsOf cuts history twice: what was known by Known (recorded_at <= Known) and what of it is true by Effective
-// (effective_at <= Effective). A zero time does not cut.
+// AsOf selects a part of a history by two times: the events recorded up to Known, and of those the
+// slots effective up to Effective. A zero time does not limit.
 type AsOf struct{ Known, Effective time.Time }
 
-// Knows says whether an event recorded at t is known.
+// Knows reports whether an event recorded at t is known.
 func (a AsOf) Knows(t time.Time) bool { return a.Known.IsZero() || !t.After(a.Known) }
 
-// Counts says whether what is effective at t counts.
+// Counts reports whether an event effective at t counts.
 func (a AsOf) Counts(t time.Time) bool { return a.Effective.IsZero() || !t.After(a.Effective) }
 
-// A Command asks for a change. Trade commands name a UTI, price marks a curve (in Body).
+// A Command asks for one change. A command about a trade names its UTI; a price mark names its
+// curve in the body.
 type Command struct {
-	ID          string // unique for all time: sending it again is safe
+	ID          string // unique for all time: sending a command again is safe
 	UTI         string // empty for PriceMarked
 	EnteredAt   time.Time
-	EffectiveAt time.Time // zero: for a correction that of the event it replaces, otherwise EnteredAt
+	EffectiveAt time.Time // zero: the time of the corrected event, or EnteredAt if there is none
 	Actor       string    // opaque principal
-	Approver    string    // the second pair of eyes, where a rule asks for one
+	Approver    string    // the second principal, where a rule requires one
 	Reason      string
-	Corrects    uuid.UUID // set: the command is an AMEND correction, and Body restates the event named
+	Corrects    uuid.UUID // set: the command corrects this event, and Body restates it
 	Body        Body
-	// Voids is set in a follow-up that voids: the event that began the contract, at whose effective time it is voided. The
-	// stream may be another contract's, if the one that was to begin there was refused.
+	// Voids is set in a follow-up that voids: the event that began the contract. The contract is
+	// voided at that event's effective time. The event may be on another stream, if the contract
+	// that was to begin there was refused.
 	Voids uuid.UUID `json:",omitzero"`
 }
 
-// Streams.
-
-// Stream is the stream that c writes to: trade/<UTI> or curve/<name>.
-func (c Command) Stream() string {
-	if m, ok := c.Body.(PriceMarked); ok {
-		return CurveStream(m.Curve)
+// Label names a command for people: its operation, and its variant if it has some, such as
+// "NOVATE remaining".
+func (c Command) Label() string {
+	if c.Corrects != uuid.Nil {
+		return "AMEND correction"
 	}
-	return TradeStream(c.UTI)
-}
-
-// RefusedStream is where c is recorded if it is refused: refused/<UTI> or refused/curve/<name>.
-func (c Command) RefusedStream() string {
-	if m, ok := c.Body.(PriceMarked); ok {
-		return refusedStreams + CurveStream(m.Curve)
+	operation := KindOf(c.Body).Operation
+	if v, ok := c.Body.(interface{ variant() string }); ok {
+		operation += " " + v.variant()
 	}
-	return refusedStreams + c.UTI
+	return operation
 }
 
 // Prefixes of the names of streams.
@@ -73,37 +71,69 @@ const (
 	refusedStreams = "refused/"
 )
 
-// TradeStream names the stream of a trade.
+// TradeStream returns the name of the stream of a trade.
 func TradeStream(uti string) string { return tradeStreams + uti }
 
-// CurveStream names the stream of a price curve.
+// CurveStream returns the name of the stream of a price curve.
 func CurveStream(curve string) string { return curveStreams + curve }
 
-// EventID is the id of the n-th event that the command with this id puts on record, be it acceptance or refusal: a
-// UUIDv8 (RFC 9562, section 5.8) of SHA-256 over a domain tag, n in four bytes big-endian, and the command id.
+// Stream returns the stream that c writes to: trade/<UTI> or curve/<name>.
+func (c Command) Stream() string {
+	if m, ok := c.Body.(PriceMarked); ok {
+		return CurveStream(m.Curve)
+	}
+	return TradeStream(c.UTI)
+}
+
+// RefusedStream returns the stream on which a refusal of c is recorded: refused/<UTI> or
+// refused/curve/<name>.
+func (c Command) RefusedStream() string {
+	if m, ok := c.Body.(PriceMarked); ok {
+		return refusedStreams + CurveStream(m.Curve)
+	}
+	return refusedStreams + c.UTI
+}
+
+// Subject returns the stream of the trade or curve that a stream is about. For refused/<UTI> that
+// is trade/<UTI>, for refused/curve/<name> it is curve/<name>, and every other stream is about
+// itself. A command writes to one of two streams with the same subject.
+func Subject(stream string) string {
+	about, refused := strings.CutPrefix(stream, refusedStreams)
+	switch {
+	case !refused:
+		return stream
+	case strings.HasPrefix(about, curveStreams):
+		return about
+	}
+	return TradeStream(about)
+}
+
+// EventID returns the id of the n-th event that a command puts on record, accepted or refused. It
+// is a UUIDv8 (RFC 9562, section 5.8) of SHA-256 over a domain tag, n in four bytes big-endian,
+// and the command's id.
 func EventID(commandID string, n uint32) uuid.UUID {
 	tagged := binary.BigEndian.AppendUint32([]byte("blotter/event-id/v1\x00"), n)
 	return uuid8(sha256.Sum256(append(tagged, commandID...)))
 }
 
-// Digest is SHA-256 of everything c says, as JSON with its fields in the order of the struct. Times are microseconds since
-// 1970, so the zone they were written in does not matter. Those of an option's window are RFC 3339: one past the year 9999
-// panics, and import lines take none. Two commands with one id and two digests are a mistake
-// of the sender.
+// Digest returns SHA-256 of everything that c says, as JSON with its fields in the order of the
+// struct. Times are microseconds since 1970, so their zone does not matter. The times of an
+// option's window are RFC 3339: a window that reaches past the year 9999 panics, and import lines
+// refuse it. Two commands with one id and two digests are a mistake of the sender.
 func (c Command) Digest() [sha256.Size]byte {
 	text, err := json.Marshal(struct {
 		Kind                   string
 		EnteredAt, EffectiveAt int64 // in place of those of Command
 		Command
 	}{KindOf(c.Body).Operation, c.EnteredAt.UnixMicro(), c.EffectiveAt.UnixMicro(), c})
-	if err != nil {
-		panic(fmt.Sprintf("trade: a command that does not marshal: %v", err)) // every field is plain data
+	if err != nil { // every field is plain data
+		panic(fmt.Sprintf("trade: a command that does not marshal: %v", err))
 	}
 	return sha256.Sum256(append([]byte("blotter/command/v1\x00"), text...))
 }
 
-// ContentID is a UUIDv8 of c's Digest. The event that c leads to carries it as its causation id, so that
-// the same command sent again is told from another one that reuses its id.
+// ContentID returns a UUIDv8 of c's Digest. The event that c becomes carries it as its causation
+// id. It distinguishes the same command, sent again, from another command that reuses its id.
 func (c Command) ContentID() uuid.UUID { return uuid8(c.Digest()) }
 
 func uuid8(sum [sha256.Size]byte) uuid.UUID {

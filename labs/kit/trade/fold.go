@@ -1,10 +1,102 @@
 package trade
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
 
-// Fold is the state of the contract uti, as known and as effective at the times given. The events come in any order. A
-// contract that has not begun by then has no status. A history with a slot that may not stand where it does is a
-// *SlotError.
+	"github.com/google/uuid"
+)
+
+// A Slot is one place in the history of a stream. An event that corrects nothing opens a slot. A
+// correction takes over the slot of the event that it names, or of the event which that one
+// corrects. The latest event in a slot counts:
+//
+//	version  event                        slot  event that counts
+//	1        NEW 70                       1     NEW 70
+//	2        NOVATE 20                    2
+//	3        NOVATE 25, corrects 2        2     NOVATE 25
+//
+// RecordedAt selects the known events, and never orders them.
+type Slot struct {
+	Version int64     // of the event that opened it: its order among slots of one effective time
+	Root    uuid.UUID // the id of that event
+	By      string    // its actor
+	Event   Event     // the event that counts, at Event.EffectiveAt
+}
+
+// Compare orders slots by effective time, then by version.
+func (s Slot) Compare(o Slot) int {
+	if c := s.Event.EffectiveAt.Compare(o.Event.EffectiveAt); c != 0 {
+		return c
+	}
+	return cmp.Compare(s.Version, o.Version)
+}
+
+// A SlotError names a slot whose event is illegal there.
+type SlotError struct {
+	Version int64 // of the slot; of the event itself if it corrects an unknown event
+	Refusal *Refusal
+}
+
+func (e *SlotError) Error() string { return fmt.Sprintf("version %d: %v", e.Version, e.Refusal) }
+
+// Unwrap returns the refusal.
+func (e *SlotError) Unwrap() error { return e.Refusal }
+
+// A timeline holds the slots of a stream, in version order.
+type timeline struct {
+	slots []Slot
+	place map[uuid.UUID]int // the index of each event's slot
+}
+
+// timelineOf puts the events known at a time into their slots. The events may come in any order.
+func timelineOf(events []Event, at AsOf) (timeline, *SlotError) {
+	byVersion := func(a, b Event) int { return cmp.Compare(a.Version, b.Version) }
+	if !slices.IsSortedFunc(events, byVersion) {
+		events = slices.SortedFunc(slices.Values(events), byVersion)
+	}
+	l := timeline{place: make(map[uuid.UUID]int, len(events))}
+	for _, e := range events {
+		if !at.Knows(e.RecordedAt) {
+			continue
+		}
+		i, known := l.place[e.Corrects]
+		switch {
+		case e.Corrects == uuid.Nil:
+			i = len(l.slots)
+			l.slots = append(l.slots, Slot{e.Version, e.ID, e.Actor, e})
+		case known:
+			l.slots[i].Event = e
+		default:
+			return l, &SlotError{e.Version, refuse(UnknownEvent, "no event %s before version %d",
+				e.Corrects, e.Version)}
+		}
+		l.place[e.ID] = i
+	}
+	return l, nil
+}
+
+// without returns all slots except s.
+func (l timeline) without(s Slot) []Slot {
+	same := func(o Slot) bool { return o.Version == s.Version }
+	return slices.DeleteFunc(slices.Clone(l.slots), same)
+}
+
+// effective returns the slots up to a time, in the order of Slot.Compare. The zero time does not
+// limit.
+func effective(slots []Slot, until time.Time) []Slot {
+	slots = slices.DeleteFunc(slices.Clone(slots), func(s Slot) bool {
+		return !AsOf{Effective: until}.Counts(s.Event.EffectiveAt)
+	})
+	slices.SortFunc(slots, Slot.Compare)
+	return slots
+}
+
+// Fold returns the state of the contract uti, as known and as effective at the given times. The
+// events may come in any order. A contract that has not begun by then has no status. A history with
+// an illegal slot is a *SlotError.
 func Fold(uti string, events []Event, at AsOf) (Trade, error) {
 	line, bad := timelineOf(events, at)
 	if bad != nil {
@@ -17,8 +109,8 @@ func Fold(uti string, events []Event, at AsOf) (Trade, error) {
 	return t, nil
 }
 
-// foldSlots takes slots that are in their order. Nothing follows a void: what stands behind one, being effective later, is moot, and
-// not illegal, or a contract that has any such event could never be voided.
+// foldSlots folds ordered slots. It stops at a void: slots that are effective later are moot, and
+// not illegal, because otherwise a contract with such a slot could never be voided.
 func foldSlots(uti string, slots []Slot) (Trade, *SlotError) {
 	t := Trade{UTI: uti}
 	for _, s := range slots {
@@ -32,19 +124,4 @@ func foldSlots(uti string, slots []Slot) (Trade, *SlotError) {
 	}
 	t.mustConserve()
 	return t, nil
-}
-
-// mustConserve holds the invariant that makes a contract's quantities an account: whatever was contracted is open or has
-// gone somewhere, and nothing is negative.
-func (t Trade) mustConserve() {
-	sum := Decimal{}
-	for _, q := range []Decimal{t.Open, t.Settled, t.Novated, t.Exercised, t.Terminated} {
-		if q.Sign() < 0 {
-			panic(fmt.Sprintf("trade: %s has a negative quantity: %+v", t.UTI, t))
-		}
-		sum = sum.Add(q)
-	}
-	if !sum.Equal(t.Contracted) {
-		panic(fmt.Sprintf("trade: %s contracted %s, but accounts for %s", t.UTI, t.Contracted, sum))
-	}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A Commodity is what is delivered.
+// A Commodity is the good that is delivered.
 type Commodity string
 
 const (
@@ -15,7 +15,7 @@ const (
 	Oil   Commodity = "oil"
 )
 
-// Unit is what a contract of c is counted in.
+// Unit returns the unit of the contracts of c.
 func (c Commodity) Unit() Unit {
 	if c == Oil {
 		return BBL
@@ -23,10 +23,10 @@ func (c Commodity) Unit() Unit {
 	return MWh
 }
 
-// A Day is a civil date as days since 1970-01-01, as Avro's logical type date has it.
+// A Day is a civil date, as days since 1970-01-01, like Avro's logical type date.
 type Day int32
 
-// DayOf is the civil date of t in t's own zone.
+// DayOf returns the civil date of t in t's own zone.
 func DayOf(t time.Time) Day {
 	y, m, d := t.Date()
 	return Day(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
@@ -41,15 +41,16 @@ func ParseDay(s string) (Day, error) {
 	return DayOf(t), nil
 }
 
-// UTC is midnight UTC of d.
+// UTC returns midnight UTC of d.
 func (d Day) UTC() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
 
 func (d Day) String() string { return d.UTC().Format(time.DateOnly) }
 
-// A Period is the half-open range of civil dates [Start, End) in which is delivered.
+// A Period is the half-open range of civil dates [Start, End) of a delivery.
 type Period struct{ Start, End Day }
 
-// String is the shortest of 2025, 2025-Q1, 2025-03 and 2025-03-01/2025-03-15 (the end is excluded).
+// String returns the shortest form: 2025, 2025-Q1, 2025-03 or 2025-03-01/2025-03-15, which excludes
+// its end.
 func (p Period) String() string {
 	s, e := p.Start.UTC(), p.End.UTC()
 	if s.Day() == 1 && e.Day() == 1 {
@@ -65,7 +66,7 @@ func (p Period) String() string {
 	return p.Start.String() + "/" + p.End.String()
 }
 
-// ParsePeriod reads what Period.String writes.
+// ParsePeriod reads the text of Period.String.
 func ParsePeriod(s string) (Period, error) {
 	span := func(layout, text string, months int) (Period, bool) {
 		t, err := time.Parse(layout, text)
@@ -86,9 +87,39 @@ func ParsePeriod(s string) (Period, error) {
 	start, err1 := ParseDay(from)
 	end, err2 := ParseDay(to)
 	if err1 != nil || err2 != nil || end <= start {
-		return Period{}, fmt.Errorf("%q is not a delivery period: want 2025, 2025-Q1, 2025-03 or 2025-03-01/2025-03-15 (end excluded)", s)
+		return Period{}, fmt.Errorf("%q is not a delivery period: "+
+			"want 2025, 2025-Q1, 2025-03 or 2025-03-01/2025-03-15 (end excluded)", s)
 	}
 	return Period{start, end}, nil
+}
+
+// months cuts p at the ends of months. The first and the last part may be less than a month.
+func (p Period) months() []Period {
+	var all []Period
+	for start := p.Start; start < p.End; {
+		end := min(month(start).End, p.End)
+		all = append(all, Period{start, end})
+		start = end
+	}
+	return all
+}
+
+// month returns the calendar month of d.
+func month(d Day) Period {
+	y, m, _ := d.UTC().Date()
+	first := time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)
+	return Period{DayOf(first), DayOf(first.AddDate(0, 1, 0))}
+}
+
+func (p Period) isMonth() bool { return p == month(p.Start) }
+
+// An Option is the right to buy (call) or sell (put) the underlying at Strike, within [From,
+// Until].
+type Option struct {
+	Kind   string    // Call or Put
+	Strike Decimal   // price per unit of the underlying, in the contract's currency
+	From   time.Time // first instant of the exercise window
+	Until  time.Time // last instant: the expiry
 }
 
 // Kinds of option.
@@ -97,30 +128,35 @@ const (
 	Put  = "put"
 )
 
-// An Option is the right to buy (call) or sell (put) the underlying at Strike, exercised within [From, Until].
-type Option struct {
-	Kind   string    // Call or Put
-	Strike Decimal   // price per unit of the underlying, in the contract's currency
-	From   time.Time // first instant of the exercise window
-	Until  time.Time // last instant: the expiry
+// intrinsic returns the value of the right per unit, at a price of the underlying.
+func (o Option) intrinsic(underlying Decimal) Decimal {
+	worth := underlying.Sub(o.Strike)
+	if o.Kind == Put {
+		worth = worth.Neg()
+	}
+	if worth.Sign() < 0 {
+		return Decimal{}
+	}
+	return worth
 }
 
-// An Instrument is what a contract is about.
+// An Instrument is the good that a contract is about, and its time of delivery.
 type Instrument struct {
 	Commodity Commodity
-	Zone      string // bidding zone, gas hub or oil grade: a key of the calendar, such as CET, TTF, BRENT
+	Zone      string // bidding zone, gas hub or oil grade that the calendar knows: CET, TTF, BRENT
 	Profile   string // "base" or "peak" for power, "base" for gas, empty for oil
 	Delivery  Period
 	Option    *Option // nil for a forward
 }
 
-// Underlying is the forward that an option is on, and a forward itself.
+// Underlying returns the forward that an option is on. A forward returns itself.
 func (i Instrument) Underlying() Instrument {
 	i.Option = nil
 	return i
 }
 
-// Curve is the name of the price curve that marks i: its points are keyed by delivery period.
+// Curve returns the name of the price curve that marks i. The points of a curve are keyed by
+// delivery period.
 //
 //	power/CET/base   gas/TTF/base   oil/BRENT   oil/BRENT/call/70/2025-05-15
 func (i Instrument) Curve() string {
@@ -134,15 +170,16 @@ func (i Instrument) Curve() string {
 	return strings.Join(parts, "/")
 }
 
-// ID names i: its curve and its delivery period. Contracts with equal ID, book and currency share a pool. Of an option's window
-// it has the day of the expiry alone.
+// ID returns the name of i: its curve and its delivery period. Contracts with equal ID, book and
+// currency share a pool. Of an option's window, the name has only the day of the expiry.
 func (i Instrument) ID() string { return i.Curve() + "@" + i.Delivery.String() }
 
-// ParseCurve reads what Instrument.Curve writes, for zones and profiles that the calendar knows. Its result has no
-// delivery, and an option's window is the day of its expiry.
+// ParseCurve reads the text of Instrument.Curve, for zones and profiles that the calendar knows.
+// The result has no delivery, and an option's window is the day of its expiry.
 func ParseCurve(name string) (Instrument, error) {
 	bad := func(what string) (Instrument, error) {
-		return Instrument{}, fmt.Errorf("curve %q: %s: want one such as power/CET/base, gas/TTF/base, oil/BRENT or oil/BRENT/call/70/2025-05-15", name, what)
+		return Instrument{}, fmt.Errorf("curve %q: %s: want one such as power/CET/base, "+
+			"gas/TTF/base, oil/BRENT or oil/BRENT/call/70/2025-05-15", name, what)
 	}
 	parts := strings.Split(name, "/")
 	if len(parts) < 2 {
@@ -164,13 +201,14 @@ func ParseCurve(name string) (Instrument, error) {
 	}
 	strike, err1 := ParseDecimal(rest[1])
 	day, err2 := ParseDay(rest[2])
-	if i.Option = (&Option{rest[0], strike, day.UTC(), day.UTC()}); err1 != nil || err2 != nil || i.Curve() != name {
+	i.Option = &Option{rest[0], strike, day.UTC(), day.UTC()}
+	if err1 != nil || err2 != nil || i.Curve() != name {
 		return bad("not an option")
 	}
 	return i, nil
 }
 
-// ParseInstrumentID reads what Instrument.ID writes: all there is to know for marking a position.
+// ParseInstrumentID reads the text of Instrument.ID. The result is enough to value a position.
 func ParseInstrumentID(id string) (Instrument, error) {
 	curve, delivery, _ := strings.Cut(id, "@")
 	i, err := ParseCurve(curve)
@@ -180,23 +218,3 @@ func ParseInstrumentID(id string) (Instrument, error) {
 	i.Delivery, err = ParsePeriod(delivery)
 	return i, err
 }
-
-// months splits p where a month ends: whole months, but for a first and a last one that p may have only a part of.
-func (p Period) months() []Period {
-	var all []Period
-	for start := p.Start; start < p.End; {
-		end := min(month(start).End, p.End)
-		all = append(all, Period{start, end})
-		start = end
-	}
-	return all
-}
-
-// month is the calendar month that d is in.
-func month(d Day) Period {
-	y, m, _ := d.UTC().Date()
-	first := time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)
-	return Period{DayOf(first), DayOf(first.AddDate(0, 1, 0))}
-}
-
-func (p Period) isMonth() bool { return p == month(p.Start) }

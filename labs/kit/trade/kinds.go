@@ -1,12 +1,17 @@
 package trade
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"reflect"
 	"slices"
-
-	"github.com/google/uuid"
 )
+
+// A Body says what happened. The envelope around it says to which contract, when, by whom and why.
+//
+// A quantity on record is energy or volume. In a command it may be in MW, or left out for "in
+// full". An amount of money is cash to us: positive is received, negative is paid.
+type Body interface{ body() }
 
 // A Kind is one kind of event: its two names, the streams that hold it, and the type of its body.
 type Kind struct {
@@ -17,7 +22,7 @@ type Kind struct {
 }
 
 // kinds is the one table of kinds. Every other list of operations, types or bodies is derived from
-// it. .github/CONTRIBUTING.md names the files that a new kind needs.
+// it. .github/CONTRIBUTING.md lists the files that a new kind needs.
 var kinds = []Kind{
 	{"NEW", "trade.new", tradeStreams, New{}},
 	{"AMEND", "trade.amended", tradeStreams, Amend{}},
@@ -68,7 +73,8 @@ func (k Kind) Begins() bool {
 }
 
 // ChangesTerms reports whether an event of this kind may change the terms of its contract, which
-// the contracts that began from it share. A new kind is taken for one unless it is a Reducer.
+// contracts that began from it share. A new kind on the streams of trades counts as one, unless it
+// is a Reducer.
 func (k Kind) ChangesTerms() bool {
 	_, begins := k.Zero.(New)
 	_, reduces := k.Zero.(Reducer)
@@ -78,16 +84,15 @@ func (k Kind) ChangesTerms() bool {
 // A transition is a body that changes a contract.
 type transition interface {
 	Body
-	evolve(t Trade, s Slot) (Trade, *Refusal) // see Evolve
+	// evolve returns the contract after the event in slot s; see Evolve.
+	evolve(t Trade, s Slot) (Trade, *Refusal)
 }
-
-var _ = []transition{New{}, Amend{}}
 
 // A Reducer is a body that takes a quantity out of its contract.
 type Reducer interface {
 	transition
-	// Reduction returns the quantity that the event takes out. ok is false for an event that takes
-	// out none by its nature, such as a void.
+	// Reduction returns the quantity that the event takes out. ok is false for an event that never
+	// takes out any, such as a void.
 	Reduction() (q Quantity, ok bool)
 	// WithReduction returns the same body with another quantity.
 	WithReduction(q Quantity) Body
@@ -97,13 +102,14 @@ type Reducer interface {
 type Beginner interface {
 	Reducer
 	// Successor returns the UTI of the contract that takes over the quantity, and whether that
-	// contract is ours. It is empty where no contract takes over.
+	// contract is ours. The UTI is empty where no contract takes over.
 	Successor() (uti string, ours bool)
-	// carryOver makes n, the terms of t, those of the successor.
+	// carryOver turns n, the terms of t, into those of the successor.
 	carryOver(t Trade, n *New)
 }
 
 var (
+	_ = []transition{New{}, Amend{}}
 	_ = []Reducer{Cancel{}, Settle{}}
 	_ = []Beginner{Novate{}, Exercise{}}
 )
@@ -117,7 +123,7 @@ func Reduction(b Body) (q Quantity, ok bool) {
 	return Quantity{}, false
 }
 
-// WithReduction returns b with another quantity to take out. It panics for a body that is not a
+// WithReduction returns b with another quantity to take out. It panics for a body that is no
 // Reducer.
 func WithReduction(b Body, q Quantity) Body {
 	r, ok := b.(Reducer)
@@ -129,21 +135,19 @@ func WithReduction(b Body, q Quantity) Body {
 
 // Begun returns the UTI of the contract of ours that begins from b, or "".
 func Begun(b Body) string {
-	if s, ok := b.(Beginner); ok {
-		if uti, ours := s.Successor(); ours {
-			return uti
-		}
+	uti, ours := successorOf(b)
+	if !ours {
+		return ""
 	}
-	return ""
+	return uti
 }
 
-// successorOf returns the UTI of the contract that takes over from b, ours or not, or "".
-func successorOf(b Body) string {
+// successorOf returns the UTI of the contract that takes over from b, and whether it is ours.
+func successorOf(b Body) (uti string, ours bool) {
 	if s, ok := b.(Beginner); ok {
-		uti, _ := s.Successor()
-		return uti
+		return s.Successor()
 	}
-	return ""
+	return "", false
 }
 
 // LinkedUTI returns the UTI of another contract that b names, ours or not: the one that it
@@ -152,26 +156,158 @@ func LinkedUTI(b Body) string {
 	if n, ok := b.(New); ok {
 		return n.PriorUTI
 	}
-	return successorOf(b)
+	uti, _ := successorOf(b)
+	return uti
 }
 
-// Label names a command for people: its operation, and which variant of it, such as
-// "NOVATE remaining".
-func (c Command) Label() string {
-	if c.Corrects != uuid.Nil {
-		return "AMEND correction"
-	}
-	operation := KindOf(c.Body).Operation
-	if v, ok := c.Body.(interface{ variant() string }); ok {
-		operation += " " + v.variant()
-	}
-	return operation
+// New begins a contract.
+type New struct {
+	Book         string
+	Counterparty string
+	Trader       string
+	Side         Side
+	Instrument   Instrument
+	Quantity     Quantity // contracted
+	Capacity     Decimal  // in MW, as agreed; zero if energy or volume was agreed
+	Price        Decimal  // per unit of Quantity; the premium of an option
+	Currency     Currency
+	Fee          Decimal
+	PriorUTI     string  // the contract that this one continues, after a novation or an exercise
+	CarriedIn    Decimal // an exercised option's value, so that P&L starts at the market
 }
 
-func (a Amend) variant() string    { return a.Kind }
-func (c Cancel) variant() string   { return c.Kind }
-func (n Novate) variant() string   { return n.Role }
-func (e Exercise) variant() string { return e.Settlement }
+// Side is our side of a contract.
+type Side string
+
+const (
+	Buy  Side = "buy"
+	Sell Side = "sell"
+)
+
+// Sign returns 1 for Buy and -1 for Sell.
+func (s Side) Sign() Decimal {
+	if s == Sell {
+		return Int(-1)
+	}
+	return Int(1)
+}
+
+// Opposite returns the other side.
+func (s Side) Opposite() Side {
+	if s == Buy {
+		return Sell
+	}
+	return Buy
+}
+
+func (New) body() {}
+
+// evolve begins the contract with an opening leg: the quantity, and the cash paid for it.
+func (n New) evolve(t Trade, s Slot) (Trade, *Refusal) {
+	if t.Status != "" {
+		return t, refuse(AlreadyBegun, "%s is %s", t.UTI, t.Status)
+	}
+	if r := n.check(t.UTI); r != nil {
+		return t, r
+	}
+	t = Trade{
+		UTI: t.UTI, Status: Live, Book: n.Book, Counterparty: n.Counterparty, Trader: n.Trader,
+		Side: n.Side, Instrument: n.Instrument.ID(), Unit: n.Quantity.Unit, Currency: n.Currency,
+		Price: n.Price, PriorUTI: n.PriorUTI,
+		Contracted: n.Quantity.Value, Open: n.Quantity.Value, Terms: n,
+	}
+	paid := n.Side.Sign().Mul(n.Currency.Amount(n.Price, n.Quantity.Value))
+	return t.withLeg(s, t.Open, paid.Neg().Add(n.Fee).Add(n.CarriedIn)), nil
+}
+
+// The kinds of Amend on record. The third kind in import lines, the correction, has no body of its
+// own: it is an event with Corrects set, and its body restates the event that it replaces.
+const (
+	Amendment = "amendment" // agreed: changes quantity or price from its effective time on
+	Update    = "update"    // ours: changes nothing that is worth money
+)
+
+// Amend changes a live contract.
+type Amend struct {
+	Kind         string
+	Quantity     Quantity // amendment: the contracted total from now on; zero keeps it
+	Price        *Decimal // amendment: the price from now on; nil keeps it
+	Trader       string   // update: empty keeps it
+	Counterparty string   // update: the counterparty's name or reference; empty keeps it
+}
+
+func (Amend) body()             {}
+func (a Amend) variant() string { return a.Kind }
+
+func (a Amend) evolve(t Trade, s Slot) (Trade, *Refusal) {
+	if r := t.live(); r != nil {
+		return t, r
+	}
+	switch a.Kind {
+	case Update:
+		return a.update(t)
+	case Amendment:
+		return a.renegotiate(t, s)
+	}
+	return t, refuse(BadTerms, "kind of amend %q: want amendment or update", a.Kind)
+}
+
+// update changes names, and nothing that is worth money.
+func (a Amend) update(t Trade) (Trade, *Refusal) {
+	if !a.Quantity.IsZero() || a.Price != nil || a.Trader == "" && a.Counterparty == "" {
+		return t, refuse(NoChange, "an update changes the trader or the counterparty, and "+
+			"nothing else")
+	}
+	if a.Trader != "" {
+		t.Trader, t.Terms.Trader = a.Trader, a.Trader
+	}
+	if a.Counterparty != "" {
+		t.Counterparty, t.Terms.Counterparty = a.Counterparty, a.Counterparty
+	}
+	return t, checkTexts("trader", t.Trader, "counterparty", t.Counterparty)
+}
+
+// renegotiate changes the quantity or the price from now on. A quantity that was taken out before
+// keeps its old price.
+func (a Amend) renegotiate(t Trade, s Slot) (Trade, *Refusal) {
+	if a.Quantity.IsZero() && a.Price == nil || a.Trader != "" || a.Counterparty != "" {
+		return t, refuse(NoChange, "an amendment changes the quantity or the price, and nothing "+
+			"else")
+	}
+	price, contracted, taken := t.Price, t.Contracted, t.Contracted.Sub(t.Open)
+	if a.Price != nil {
+		price = *a.Price
+	}
+	if r := t.Terms.Instrument.checkPremium(price); r != nil {
+		return t, r
+	}
+	if !a.Quantity.IsZero() {
+		if r := checkQuantity(a.Quantity, t.Unit); r != nil {
+			return t, r
+		}
+		contracted = a.Quantity.Value
+	}
+	if contracted.Cmp(taken) < 0 {
+		return t, refuse(BelowReduced, "%s in all, but %s is already taken out", contracted, taken)
+	}
+	return t.withTerms(s, price, contracted, contracted.Sub(taken)), nil
+}
+
+// The kinds of Cancel.
+const (
+	Void      = "void"      // the contract should never have been: every term becomes zero
+	Terminate = "terminate" // ended by agreement before delivery, in full or in part
+)
+
+// Cancel ends a contract.
+type Cancel struct {
+	Kind     string
+	Quantity Quantity // terminate: the quantity that ends; zero in a command is all that is open
+	Fee      Decimal  // terminate
+}
+
+func (Cancel) body()             {}
+func (c Cancel) variant() string { return c.Kind }
 
 // Reduction returns the quantity of a termination. A void takes out none: it leaves no contract.
 func (c Cancel) Reduction() (Quantity, bool) { return c.Quantity, c.Kind == Terminate }
@@ -182,7 +318,42 @@ func (c Cancel) WithReduction(q Quantity) Body {
 	return c
 }
 
-// Reduction returns the quantity that goes over to the other party.
+func (c Cancel) evolve(t Trade, s Slot) (Trade, *Refusal) {
+	if c.Kind != Void && c.Kind != Terminate {
+		return t, refuse(BadTerms, "kind of cancel %q: want void or terminate", c.Kind)
+	}
+	if c.Kind == Void && (!c.Quantity.IsZero() || !c.Fee.IsZero()) {
+		return t, refuse(BadTerms, "a void has neither quantity nor fee: it is as if the "+
+			"contract had never been")
+	}
+	if r := checkFee(c.Fee, t.Currency); r != nil {
+		return t, r
+	}
+	if c.Kind == Void {
+		return t.void()
+	}
+	return t.reduce(s, c, t.Price, c.Fee, Terminated)
+}
+
+// Our roles in a novation.
+const (
+	Transferor = "transferor" // we leave: the new contract is not ours, and only its UTI is named
+	Remaining  = "remaining"  // we stay: a new contract of ours begins with Incoming, under NewUTI
+)
+
+// Novate transfers the contract, or a part of it, to another party.
+type Novate struct {
+	Role     string
+	Quantity Quantity
+	Fee      Decimal
+	NewUTI   string
+	Incoming string // the party that steps in
+}
+
+func (Novate) body()             {}
+func (n Novate) variant() string { return n.Role }
+
+// Reduction returns the quantity that is transferred.
 func (n Novate) Reduction() (Quantity, bool) { return n.Quantity, true }
 
 // WithReduction returns n with another quantity.
@@ -194,6 +365,41 @@ func (n Novate) WithReduction(q Quantity) Body {
 // Successor returns the UTI of the new contract, which is ours where we remain.
 func (n Novate) Successor() (string, bool) { return n.NewUTI, n.Role == Remaining }
 
+func (n Novate) carryOver(_ Trade, terms *New) {
+	terms.Quantity, terms.Counterparty = n.Quantity, n.Incoming
+}
+
+// evolve treats both roles alike: the contract of our second role is another one (see FollowUps).
+func (n Novate) evolve(t Trade, s Slot) (Trade, *Refusal) {
+	if n.Role != Transferor && n.Role != Remaining {
+		return t, refuse(BadTerms, "role %q: want transferor or remaining", n.Role)
+	}
+	if n.NewUTI == t.UTI {
+		return t, refuse(BadTerms, "the new contract has the UTI of the old one")
+	}
+	if r := checkUTI("new UTI", n.NewUTI); r != nil {
+		return t, r
+	}
+	if r := checkTexts("incoming party", n.Incoming); r != nil {
+		return t, r
+	}
+	if r := checkFee(n.Fee, t.Currency); r != nil {
+		return t, r
+	}
+	return t.reduce(s, n, t.Price, n.Fee, Novated)
+}
+
+// Settle delivers the contract, or a part of it.
+type Settle struct {
+	Quantity Quantity
+	Price    Decimal // the settlement price per unit, such as the day-ahead average
+	// PriceSource names the publisher of the price, if anyone named it. A digest leaves it out
+	// where it is empty, so commands from before this field keep their digests.
+	PriceSource string `json:",omitempty"`
+}
+
+func (Settle) body() {}
+
 // Reduction returns the quantity that is delivered.
 func (s Settle) Reduction() (Quantity, bool) { return s.Quantity, true }
 
@@ -202,6 +408,41 @@ func (s Settle) WithReduction(q Quantity) Body {
 	s.Quantity = q
 	return s
 }
+
+// evolve pays the contract price for a quantity that is worth the settlement price.
+func (s Settle) evolve(t Trade, slot Slot) (Trade, *Refusal) {
+	if r := t.Terms.Instrument.checkPrice("settlement price", s.Price); r != nil {
+		return t, r
+	}
+	if s.PriceSource != "" {
+		if r := checkTexts("price source", s.PriceSource); r != nil {
+			return t, r
+		}
+	}
+	t, r := t.reduce(slot, s, s.Price, Decimal{}, Settled)
+	if r != nil {
+		return t, r
+	}
+	t.SettledAmount = t.SettledAmount.Add(t.Currency.Amount(t.Price, s.Quantity.Value))
+	return t, nil
+}
+
+// The two ways to settle an exercise.
+const (
+	Physical = "physical" // a contract on the underlying begins at the strike, under NewUTI
+	Cash     = "cash"     // the intrinsic value is paid out
+)
+
+// Exercise uses an option.
+type Exercise struct {
+	Quantity        Quantity
+	UnderlyingPrice Decimal
+	Settlement      string
+	NewUTI          string // physical only
+}
+
+func (Exercise) body()             {}
+func (e Exercise) variant() string { return e.Settlement }
 
 // Reduction returns the quantity that is exercised.
 func (e Exercise) Reduction() (Quantity, bool) { return e.Quantity, true }
@@ -214,3 +455,79 @@ func (e Exercise) WithReduction(q Quantity) Body {
 
 // Successor returns the UTI of the contract on the underlying, which a physical exercise begins.
 func (e Exercise) Successor() (string, bool) { return e.NewUTI, e.Settlement == Physical }
+
+// carryOver turns the terms of an option into those of the contract on its underlying. A long call
+// and a short put buy; a long put and a short call sell. The value of the option's leg is carried
+// in, so the P&L of the two contracts together is the same before and after.
+func (e Exercise) carryOver(t Trade, terms *New) {
+	o := t.Terms.Instrument.Option
+	worth := terms.Currency.Amount(o.intrinsic(e.UnderlyingPrice), e.Quantity.Value)
+	terms.CarriedIn = terms.Side.Sign().Mul(worth).Neg()
+	if o.Kind == Put {
+		terms.Side = terms.Side.Opposite()
+	}
+	terms.Instrument = terms.Instrument.Underlying()
+	terms.Price, terms.Quantity = o.Strike, e.Quantity
+}
+
+// evolve gives the option back for its intrinsic value. The value is paid out, or the contract on
+// the underlying carries it in (see FollowUps).
+func (e Exercise) evolve(t Trade, s Slot) (Trade, *Refusal) {
+	o := t.Terms.Instrument.Option
+	if o == nil {
+		return t, refuse(NotAnOption, "%s is on %s", t.UTI, t.Instrument)
+	}
+	if r := e.check(t); r != nil {
+		return t, r
+	}
+	at := s.Event.EffectiveAt
+	if !annuls(s.Event) && (at.Before(o.From) || at.After(o.Until)) {
+		return t, refuse(OutsideWindow, "%s, but the window is from %s to %s",
+			rfc3339(at), rfc3339(o.From), rfc3339(o.Until))
+	}
+	return t.reduce(s, e, o.intrinsic(e.UnderlyingPrice), Decimal{}, Exercised)
+}
+
+func (e Exercise) check(t Trade) *Refusal {
+	switch {
+	case e.Settlement != Physical && e.Settlement != Cash:
+		return refuse(BadTerms, "settlement %q: want physical or cash", e.Settlement)
+	case (e.Settlement == Physical) != (e.NewUTI != ""):
+		return refuse(BadTerms, "a physical exercise names the UTI of the contract it begins, a "+
+			"cash-settled one none")
+	case e.NewUTI == t.UTI:
+		return refuse(BadTerms, "the new contract has the UTI of the option")
+	}
+	if e.NewUTI != "" {
+		if r := checkUTI("new UTI", e.NewUTI); r != nil {
+			return r
+		}
+	}
+	return t.Terms.Instrument.Underlying().checkPrice("underlying price", e.UnderlyingPrice)
+}
+
+// PriceMarked sets points of a price curve, as of the event's effective time.
+type PriceMarked struct {
+	Curve    string // Instrument.Curve
+	Currency Currency
+	Points   []Point
+}
+
+// A Point is one price of a curve.
+type Point struct {
+	Delivery Period
+	Price    Decimal
+}
+
+func (PriceMarked) body() {}
+
+// CommandRefused records that a command was refused. Its Digest distinguishes the same command,
+// sent again, from another command that reuses the id.
+type CommandRefused struct {
+	CommandID string
+	Digest    [sha256.Size]byte // Command.Digest
+	Rule      string            // Refusal.Rule
+	Detail    string            // Refusal.Detail
+}
+
+func (CommandRefused) body() {}

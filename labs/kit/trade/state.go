@@ -1,94 +1,144 @@
 package trade
 
-import "time"
-
-// Status is where a contract is in its life.
-type Status string
-
-const (
-	Live       Status = "LIVE"
-	Voided     Status = "VOIDED"
-	Terminated Status = "TERMINATED"
-	Novated    Status = "NOVATED"
-	Settled    Status = "SETTLED"
-	Exercised  Status = "EXERCISED"
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 )
 
-// A LegKey orders legs across trades: by effective time, then stream, slot version and leg. Nothing in it depends on
-// when or in which order events were recorded.
-type LegKey struct {
-	EffectiveAt time.Time `json:"effective_at"`
-	Stream      string    `json:"stream"`
-	Version     int64     `json:"version"` // of the slot
-	N           int       `json:"n"`
+// State is the business state: every replay must reproduce it to the byte.
+type State struct {
+	Trades    []Trade    // sorted by UTI
+	Positions []Position // sorted by book, instrument, currency
 }
 
-// A PoolKey is what nets against each other.
-type PoolKey struct {
-	Book       string   `json:"book"`
-	Instrument string   `json:"instrument"` // Instrument.ID
-	Currency   Currency `json:"currency"`
-}
-
-// A Leg is one movement of a pool: quantity (bought positive) and amount (cash to us). There is no price in it: a price
-// derived from the two would have to be rounded.
-type Leg struct {
-	Key      LegKey  `json:"key"`
-	Pool     PoolKey `json:"pool"`
-	Side     Side    `json:"side"` // of the contract it belongs to
-	Quantity Decimal `json:"quantity"`
-	Amount   Decimal `json:"amount"`
-}
-
-// A Trade is the state of one contract.
-type Trade struct {
-	UTI          string   `json:"uti"`
-	Status       Status   `json:"status"`
-	Book         string   `json:"book"`
-	Counterparty string   `json:"counterparty"`
-	Trader       string   `json:"trader"`
-	Side         Side     `json:"side"`
-	Instrument   string   `json:"instrument"` // Instrument.ID
-	Unit         Unit     `json:"unit"`
-	Currency     Currency `json:"currency"`
-	Price        Decimal  `json:"price"`
-	PriorUTI     string   `json:"prior_uti,omitempty"`
-
-	// Contracted is always the sum of the other five, each of which is never negative.
-	Contracted Decimal `json:"contracted"`
-	Open       Decimal `json:"open"`
-	Settled    Decimal `json:"settled"`
-	Novated    Decimal `json:"novated"`
-	Exercised  Decimal `json:"exercised"`
-	Terminated Decimal `json:"terminated"`
-
-	SettledAmount Decimal `json:"settled_amount"` // what was settled, at the contract price
-
-	Terms New   `json:"-"` // as agreed now
-	Legs  []Leg `json:"-"` // in the order of their keys
-
-	reducedBy Status // what the last reduction would have closed the contract as
-}
-
-// A Result is the P&L of a pool by one method.
-type Result struct {
-	Cost       Decimal  `json:"cost"`       // of the open quantity: paid positive, received negative
-	Realised   Decimal  `json:"realised"`   // by what was closed
-	Unrealised *Decimal `json:"unrealised"` // market value less cost; null without a mark
-}
-
-// A Position is a pool and what it is worth.
+// A Position is a pool and its worth.
 type Position struct {
 	PoolKey
 	Unit        Unit     `json:"unit"`
-	Quantity    Decimal  `json:"quantity"`     // bought positive, sold negative
+	Quantity    Decimal  `json:"quantity"`     // bought is positive, sold is negative
 	MarketValue *Decimal `json:"market_value"` // null without a mark
 	AverageCost Result   `json:"average_cost"`
 	FIFO        Result   `json:"fifo"`
 }
 
-// State is the business state: what every replay must reproduce to the byte.
-type State struct {
-	Trades    []Trade    // sorted by UTI
-	Positions []Position // sorted by book, instrument, currency
+// A Result is the P&L of a pool by one method.
+type Result struct {
+	Cost       Decimal  `json:"cost"`       // of the open quantity: paid is positive
+	Realised   Decimal  `json:"realised"`   // by the closed quantity
+	Unrealised *Decimal `json:"unrealised"` // market value less cost; null without a mark
 }
+
+// PositionOf values a pool on a curve. It needs no contract: the instrument's id says what is
+// delivered, and when. A flat pool is worth nothing, marked or not.
+func PositionOf(key PoolKey, p Pool, c Curve) Position {
+	pos := Position{
+		PoolKey: key, Quantity: p.Average.Quantity,
+		AverageCost: Result{Cost: p.Average.Cost, Realised: p.Average.Realised},
+		FIFO:        Result{Cost: p.FIFO.Cost(), Realised: p.FIFO.Realised},
+	}
+	i, err := ParseInstrumentID(key.Instrument)
+	if err != nil { // legs come from contracts, whose terms were checked
+		panic("trade: a pool of no instrument: " + err.Error())
+	}
+	pos.Unit = i.Commodity.Unit()
+	var value Decimal
+	if !pos.Quantity.IsZero() { // most pools of an old book are flat, and counting hours is slow
+		var ok bool
+		if value, ok = c.Value(i, pos.Quantity, key.Currency); !ok {
+			return pos
+		}
+	}
+	pos.MarketValue = &value
+	pos.AverageCost.Unrealised = difference(value, pos.AverageCost.Cost)
+	pos.FIFO.Unrealised = difference(value, pos.FIFO.Cost)
+	return pos
+}
+
+func difference(value, cost Decimal) *Decimal {
+	d := value.Sub(cost)
+	return &d
+}
+
+// StateOf folds everything from scratch: the streams of trades and curves, by name, as known and
+// as effective at the given times. It leaves out other streams. It is the plain definition of the
+// state, which Book computes by steps.
+func StateOf(streams map[string][]Event, at AsOf) (State, error) {
+	var s State
+	legs, curves := map[PoolKey][]Leg{}, map[string]Curve{}
+	for _, stream := range slices.Sorted(maps.Keys(streams)) {
+		var err error
+		if name, ok := strings.CutPrefix(stream, curveStreams); ok {
+			curves[name], err = foldCurve(streams[stream], at)
+		} else if uti, ok := strings.CutPrefix(stream, tradeStreams); ok {
+			err = s.add(uti, streams[stream], at, legs)
+		}
+		if err != nil {
+			return State{}, fmt.Errorf("stream %s: %w", stream, err)
+		}
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(legs), PoolKey.Compare) {
+		s.Positions = append(s.Positions, PositionOf(key, net(legs[key]), curves[key.Curve()]))
+	}
+	return s, nil
+}
+
+// add appends a contract and its legs, unless it has not begun by then. Streams come sorted, so the
+// contracts do.
+func (s *State) add(uti string, events []Event, at AsOf, legs map[PoolKey][]Leg) error {
+	t, err := Fold(uti, events, at)
+	if err != nil || t.Status == "" {
+		return err
+	}
+	s.Trades = append(s.Trades, t)
+	for _, l := range t.Legs {
+		legs[l.Pool] = append(legs[l.Pool], l)
+	}
+	return nil
+}
+
+// net folds the legs of one pool.
+func net(legs []Leg) Pool {
+	slices.SortFunc(legs, func(a, b Leg) int { return a.Key.Compare(b.Key) })
+	var p Pool
+	for _, l := range legs {
+		p.Apply(l)
+	}
+	return p
+}
+
+// Canonical returns s as bytes. They are the same for the same history, wherever and whenever it
+// was folded. The format is JSON Lines: a line for each trade, sorted by UTI, then a line for each
+// position, sorted by book, instrument and currency. Fields are in the order of their structs,
+// decimals are strings without trailing zeros, and no value was chosen by a store:
+//
+//	{"trade":{"uti":"T1","status":"LIVE",…,"price":"80","contracted":"7430",…}}
+//	{"position":{"book":"power","instrument":"power/CET/base@2025-03","currency":"EUR",…}}
+func (s State) Canonical() []byte {
+	var b bytes.Buffer
+	lines := json.NewEncoder(&b)
+	lines.SetEscapeHTML(false)
+	write := func(line any) {
+		if err := lines.Encode(line); err != nil { // every field is plain data
+			panic(fmt.Sprintf("trade: a state that does not marshal: %v", err))
+		}
+	}
+	for _, t := range s.Trades {
+		write(struct {
+			Trade Trade `json:"trade"`
+		}{t})
+	}
+	for _, p := range s.Positions {
+		write(struct {
+			Position Position `json:"position"`
+		}{p})
+	}
+	return b.Bytes()
+}
+
+// Digest returns SHA-256 of Canonical.
+func (s State) Digest() [sha256.Size]byte { return sha256.Sum256(s.Canonical()) }

@@ -6,19 +6,21 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of what a contract may say. They are those of the event schemas, so whatever Decide takes can be recorded.
+// Limits of the terms of a contract. They are those of the event schemas, so every command that
+// Decide accepts can be recorded.
 const (
-	QuantityPlaces = 6 // digits behind the point of a quantity
-	PricePlaces    = 6 // digits behind the point of a price
+	QuantityPlaces = 6 // digits after the point of a quantity
+	PricePlaces    = 6 // digits after the point of a price
 )
 
-// tooLarge bounds quantities, prices and fees, so that an amount, the product of two, keeps within MaxDigits.
+// tooLarge bounds quantities, prices and fees, so that an amount, which is a product of two of
+// them, stays within MaxDigits.
 var tooLarge = Dec("1000000000000")
 
-// longest is how many days a delivery may take: thirty years.
-const longest = 30*365 + 8
+// maxDays is the longest delivery: thirty years.
+const maxDays = 30*365 + 8
 
-// check says what is wrong with the terms of a contract that is to begin under uti.
+// check refuses wrong terms of a contract that is to begin under uti.
 func (n New) check(uti string) *Refusal {
 	if r := n.Instrument.check(); r != nil {
 		return r
@@ -29,8 +31,10 @@ func (n New) check(uti string) *Refusal {
 	if r := checkQuantity(n.Quantity, n.Instrument.Commodity.Unit()); r != nil {
 		return r
 	}
-	if n.Capacity.Sign() < 0 || n.Capacity.Places() > QuantityPlaces || n.Capacity.Cmp(tooLarge) >= 0 {
-		return refuse(BadTerms, "capacity %s MW is negative, has more than %d places, or is too large", n.Capacity, QuantityPlaces)
+	c := n.Capacity
+	if c.Sign() < 0 || c.Places() > QuantityPlaces || c.Cmp(tooLarge) >= 0 {
+		return refuse(BadTerms, "capacity %s MW is negative, has more than %d places, or is too "+
+			"large", n.Capacity, QuantityPlaces)
 	}
 	if r := n.Instrument.checkPremium(n.Price); r != nil {
 		return r
@@ -41,8 +45,10 @@ func (n New) check(uti string) *Refusal {
 	if !n.CarriedIn.IsZero() && n.PriorUTI == "" {
 		return refuse(BadTerms, "an amount is carried in, but no prior contract is named")
 	}
-	if n.CarriedIn.Places() > n.Currency.Places() || n.CarriedIn.Abs().Cmp(tooLarge.Mul(tooLarge)) >= 0 {
-		return refuse(BadTerms, "carried in %s is finer than the minor unit of %s, or too large", n.CarriedIn, n.Currency)
+	largest := tooLarge.Mul(tooLarge)
+	if n.CarriedIn.Places() > n.Currency.Places() || n.CarriedIn.Abs().Cmp(largest) >= 0 {
+		return refuse(BadTerms, "carried in %s is finer than the minor unit of %s, or too large",
+			n.CarriedIn, n.Currency)
 	}
 	return nil
 }
@@ -51,7 +57,8 @@ func (n New) checkParties(uti string) *Refusal {
 	if r := checkUTI("uti", uti); r != nil {
 		return r
 	}
-	if r := checkTexts("book", n.Book, "counterparty", n.Counterparty, "trader", n.Trader); r != nil {
+	r := checkTexts("book", n.Book, "counterparty", n.Counterparty, "trader", n.Trader)
+	if r != nil {
 		return r
 	}
 	if n.PriorUTI == uti {
@@ -71,14 +78,16 @@ func (n New) checkParties(uti string) *Refusal {
 	return nil
 }
 
-// check says what the calendar does not know about i.
+// check refuses an instrument that the calendar does not know.
 func (i Instrument) check() *Refusal {
-	u, err := ParseCurve(i.Underlying().Curve())
+	known, err := ParseCurve(i.Underlying().Curve())
 	if err != nil {
 		return refuse(BadTerms, "%v", err)
 	}
-	if is := (Instrument{Commodity: i.Commodity, Zone: i.Zone, Profile: i.Profile}); u != is { // its name would be that of an option
-		return refuse(BadTerms, "zone %q with profile %q is not one of %s", i.Zone, i.Profile, i.Commodity)
+	// A zone or a profile with a slash could make the curve's name that of an option.
+	if known != (Instrument{Commodity: i.Commodity, Zone: i.Zone, Profile: i.Profile}) {
+		return refuse(BadTerms, "zone %q with profile %q is not one of %s",
+			i.Zone, i.Profile, i.Commodity)
 	}
 	if r := i.Delivery.check(); r != nil {
 		return r
@@ -101,10 +110,11 @@ func (p Period) check() *Refusal {
 	if p.Start < 0 {
 		return refuse(BadTerms, "delivery %s begins before 1970", p)
 	}
-	if p.End <= p.Start || p.End-p.Start > longest {
-		return refuse(BadTerms, "delivery %s ends before it begins, or takes more than thirty years", p)
+	if p.End <= p.Start || p.End-p.Start > maxDays {
+		return refuse(BadTerms, "delivery %s ends before it begins, or takes more than thirty "+
+			"years", p)
 	}
-	if !writable(p.End.UTC()) { // its name could not be read again
+	if !hasFourDigitYear(p.End.UTC()) { // ParsePeriod could not read its name
 		return refuse(BadTerms, "delivery %s does not end within the year 9999", p)
 	}
 	return nil
@@ -116,16 +126,18 @@ func (i Instrument) checkOption() *Refusal {
 	case o.Kind != Call && o.Kind != Put:
 		return refuse(BadTerms, "option kind %q: want call or put", o.Kind)
 	case o.From.IsZero() || o.Until.Before(o.From):
-		return refuse(BadTerms, "the exercise window ends %s, before it begins %s", show(o.Until), show(o.From))
-	case !writable(o.From) || !writable(o.Until):
-		return refuse(BadTerms, "the exercise window from %s to %s is not within the years 1 to 9999", show(o.From), show(o.Until))
-	case !o.From.Equal(o.From.Truncate(time.Microsecond)) || !o.Until.Equal(o.Until.Truncate(time.Microsecond)):
+		return refuse(BadTerms, "the exercise window ends %s, before it begins %s",
+			rfc3339(o.Until), rfc3339(o.From))
+	case !hasFourDigitYear(o.From) || !hasFourDigitYear(o.Until):
+		return refuse(BadTerms, "the exercise window from %s to %s is not within the years 1 to "+
+			"9999", rfc3339(o.From), rfc3339(o.Until))
+	case !isMicros(o.From) || !isMicros(o.Until):
 		return refuse(BadTerms, "the exercise window is finer than a microsecond")
 	}
 	return i.Underlying().checkAgreed("strike", o.Strike)
 }
 
-// checkPremium checks a contract price: an option is never given away.
+// checkPremium checks the price of a contract. Nobody gives an option away.
 func (i Instrument) checkPremium(p Decimal) *Refusal {
 	if i.Option != nil && p.Sign() <= 0 {
 		return refuse(BadTerms, "premium %s is not positive", p)
@@ -133,8 +145,8 @@ func (i Instrument) checkPremium(p Decimal) *Refusal {
 	return i.checkAgreed("price", p)
 }
 
-// checkAgreed checks a price that two parties agree on. Power is sold for nothing and less; that oil or gas is, is taken
-// for a slip.
+// checkAgreed checks a price that two parties agree on. Power may be sold for nothing or less. For
+// oil and gas such a price is taken for a slip.
 func (i Instrument) checkAgreed(what string, p Decimal) *Refusal {
 	if i.Option == nil && i.Commodity != Power && p.Sign() <= 0 {
 		return refuse(BadTerms, "%s %s of %s is not positive", what, p, i.Commodity)
@@ -142,20 +154,21 @@ func (i Instrument) checkAgreed(what string, p Decimal) *Refusal {
 	return i.checkPrice(what, p)
 }
 
-// checkPrice checks what i is worth per unit, as somebody published it: a fact, and not for us to refuse. Any commodity may be
-// worth nothing or less, as oil was on 20 April 2020 (WTI settled at -37.63); an option is never worth less than nothing, and
-// worth nothing when it expires.
+// checkPrice checks a published price per unit of i, which is a fact that we cannot refuse. Any
+// commodity may be worth nothing or less, as oil was on 20 April 2020 (WTI settled at -37.63). An
+// option is worth nothing when it expires, and never less than nothing.
 func (i Instrument) checkPrice(what string, p Decimal) *Refusal {
 	switch {
 	case p.Places() > PricePlaces || p.Abs().Cmp(tooLarge) >= 0:
-		return refuse(BadTerms, "%s %s has more than %d places, or is too large", what, p, PricePlaces)
+		return refuse(BadTerms, "%s %s has more than %d places, or is too large",
+			what, p, PricePlaces)
 	case i.Option != nil && p.Sign() < 0:
 		return refuse(BadTerms, "%s %s: an option is never worth less than nothing", what, p)
 	}
 	return nil
 }
 
-// checkQuantity takes positive quantities in the contract's unit.
+// checkQuantity takes a positive quantity in the contract's unit.
 func checkQuantity(q Quantity, unit Unit) *Refusal {
 	switch {
 	case q.Unit != unit:
@@ -163,7 +176,8 @@ func checkQuantity(q Quantity, unit Unit) *Refusal {
 	case q.Value.Sign() <= 0:
 		return refuse(NotPositive, "quantity %s", q)
 	case q.Value.Places() > QuantityPlaces || q.Value.Cmp(tooLarge) >= 0:
-		return refuse(BadTerms, "quantity %s has more than %d places, or is too large", q, QuantityPlaces)
+		return refuse(BadTerms, "quantity %s has more than %d places, or is too large",
+			q, QuantityPlaces)
 	}
 	return nil
 }
@@ -175,17 +189,46 @@ func checkFee(fee Decimal, c Currency) *Refusal {
 	return nil
 }
 
-// checkTexts takes names and their values in turn. U+0000 is UTF-8, but text in Postgres cannot have it.
-func checkTexts(named ...string) *Refusal {
-	for i := 0; i < len(named); i += 2 {
-		if value := named[i+1]; value == "" || !utf8.ValidString(value) || strings.Contains(value, "\x00") {
-			return refuse(BadTerms, "%s %q is empty, or not UTF-8, or has U+0000", named[i], value)
+func (m PriceMarked) check() *Refusal {
+	i, err := ParseCurve(m.Curve)
+	if err != nil {
+		return refuse(BadTerms, "%v", err)
+	}
+	if _, err := ParseCurrency(string(m.Currency)); err != nil {
+		return refuse(BadTerms, "%v", err)
+	}
+	if len(m.Points) == 0 {
+		return refuse(BadTerms, "a mark of %s without points", m.Curve)
+	}
+	seen := map[Period]bool{}
+	for _, p := range m.Points {
+		if r := p.Delivery.check(); r != nil {
+			return r
+		}
+		if seen[p.Delivery] {
+			return refuse(BadTerms, "%s is marked twice", p.Delivery)
+		}
+		seen[p.Delivery] = true
+		if r := i.checkPrice("mark", p.Price); r != nil {
+			return r
 		}
 	}
 	return nil
 }
 
-// checkUTI keeps the streams of trades apart from those of curves: see Subject.
+// checkTexts takes names and values in turn. U+0000 is UTF-8, but Postgres does not store it in
+// text.
+func checkTexts(namesAndValues ...string) *Refusal {
+	for i := 0; i < len(namesAndValues); i += 2 {
+		name, value := namesAndValues[i], namesAndValues[i+1]
+		if value == "" || !utf8.ValidString(value) || strings.Contains(value, "\x00") {
+			return refuse(BadTerms, "%s %q is empty, or not UTF-8, or has U+0000", name, value)
+		}
+	}
+	return nil
+}
+
+// checkUTI refuses a slash, so that the streams of trades differ from those of curves; see Subject.
 func checkUTI(name, value string) *Refusal {
 	if strings.Contains(value, "/") {
 		return refuse(BadTerms, "%s %q has a slash", name, value)
@@ -193,10 +236,12 @@ func checkUTI(name, value string) *Refusal {
 	return checkTexts(name, value)
 }
 
-// writable says whether the year of t has four digits: RFC 3339 and JSON have no others.
-func writable(t time.Time) bool {
+// hasFourDigitYear reports whether the year of t has four digits. RFC 3339 and JSON have no others.
+func hasFourDigitYear(t time.Time) bool {
 	year := t.UTC().Year()
 	return 1 <= year && year <= 9999
 }
 
-func show(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+func isMicros(t time.Time) bool { return t.Equal(t.Truncate(time.Microsecond)) }
+
+func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

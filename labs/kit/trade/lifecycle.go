@@ -1,0 +1,208 @@
+package trade
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+)
+
+// Status is the stage of a contract's life.
+type Status string
+
+const (
+	Live       Status = "LIVE"
+	Voided     Status = "VOIDED"
+	Terminated Status = "TERMINATED"
+	Novated    Status = "NOVATED"
+	Settled    Status = "SETTLED"
+	Exercised  Status = "EXERCISED"
+)
+
+// A Trade is the state of one contract.
+type Trade struct {
+	UTI          string   `json:"uti"`
+	Status       Status   `json:"status"`
+	Book         string   `json:"book"`
+	Counterparty string   `json:"counterparty"`
+	Trader       string   `json:"trader"`
+	Side         Side     `json:"side"`
+	Instrument   string   `json:"instrument"` // Instrument.ID
+	Unit         Unit     `json:"unit"`
+	Currency     Currency `json:"currency"`
+	Price        Decimal  `json:"price"`
+	PriorUTI     string   `json:"prior_uti,omitempty"`
+
+	// Contracted is always the sum of the other five. None of them is ever negative.
+	Contracted Decimal `json:"contracted"`
+	Open       Decimal `json:"open"`
+	Settled    Decimal `json:"settled"`
+	Novated    Decimal `json:"novated"`
+	Exercised  Decimal `json:"exercised"`
+	Terminated Decimal `json:"terminated"`
+
+	SettledAmount Decimal `json:"settled_amount"` // the settled quantity at the contract price
+
+	Terms New   `json:"-"` // as agreed now
+	Legs  []Leg `json:"-"` // in the order of their keys
+
+	reducedBy Status // the status with which the last reduction would have closed the contract
+}
+
+// Evolve returns the contract after the event in a slot, or the rule that forbids it there:
+//
+//	from                event                                       to
+//	nothing             NEW                                         LIVE
+//	LIVE                AMEND (amendment, update)                   LIVE
+//	LIVE                CANCEL terminate, NOVATE, SETTLE, EXERCISE
+//	                      in part                                   LIVE, reduced
+//	                      in full                                   TERMINATED, NOVATED, SETTLED,
+//	                                                                EXERCISED
+//	any except VOIDED   CANCEL void                                 VOIDED
+//
+// A correction needs no row: it has taken its slot before. Decide knows who may change a closed
+// contract, because that depends on the present state and not on the slot.
+func Evolve(t Trade, s Slot) (Trade, *Refusal) {
+	change, ok := s.Event.Body.(transition)
+	_, begins := s.Event.Body.(New)
+	switch {
+	case t.Status == "" && !begins:
+		return t, refuse(NotBegun, "no contract %s has begun by %s",
+			t.UTI, rfc3339(s.Event.EffectiveAt))
+	case !ok:
+		return t, refuse(WrongKind, "%T is not an event of a contract", s.Event.Body)
+	}
+	return change.evolve(t, s)
+}
+
+// live refuses an event that only a live contract takes.
+func (t Trade) live() *Refusal {
+	switch t.Status {
+	case Live:
+		return nil
+	case Voided:
+		return refuse(IsVoided, "%s is voided", t.UTI)
+	}
+	return refuse(NotLive, "%s is %s", t.UTI, t.Status)
+}
+
+// withLeg adds a leg: the first of its slot, or the next. The quantity counts in the contract's own
+// direction: positive is more of it. The amount is cash to us.
+func (t Trade) withLeg(s Slot, quantity, amount Decimal) Trade {
+	if quantity.IsZero() && amount.IsZero() {
+		return t
+	}
+	n := 0
+	if last := len(t.Legs) - 1; last >= 0 && t.Legs[last].Key.Version == s.Version {
+		n = t.Legs[last].Key.N + 1
+	}
+	leg := Leg{
+		Key:      LegKey{s.Event.EffectiveAt.UTC(), TradeStream(t.UTI), s.Version, n},
+		Pool:     PoolKey{Book: t.Book, Instrument: t.Instrument, Currency: t.Currency},
+		Side:     t.Side,
+		Quantity: t.Side.Sign().Mul(quantity),
+		Amount:   amount,
+	}
+	t.Legs = append(t.Legs[:len(t.Legs):len(t.Legs)], leg) // another Trade may share the array
+	return t
+}
+
+// withTerms sets new terms. The new price is a leg of its own, before the leg of the quantity:
+// first the open quantity is repriced, then a part is added or given back at the new price. In one
+// leg, a lower quantity at a higher price would look like a sale far below cost.
+//
+// An amendment down to the quantity that is already taken out leaves nothing open. It closes the
+// contract as the last reduction would have.
+func (t Trade) withTerms(s Slot, price, contracted, open Decimal) Trade {
+	before := t.Currency.Amount(t.Price, t.Open)
+	repriced := t.Currency.Amount(price, t.Open)
+	after := t.Currency.Amount(price, open)
+	paid := t.Side.Sign().Neg()
+	t = t.withLeg(s, Decimal{}, paid.Mul(repriced.Sub(before)))
+	t = t.withLeg(s, open.Sub(t.Open), paid.Mul(after.Sub(repriced)))
+	if !contracted.Equal(t.Contracted) {
+		t.Terms.Quantity.Value, t.Terms.Capacity = contracted, Decimal{}
+	}
+	t.Price, t.Terms.Price, t.Contracted, t.Open = price, price, contracted, open
+	if open.IsZero() {
+		t.Status = t.reducedBy
+	}
+	return t
+}
+
+// reduce takes the quantity of b out of the contract, at a price and with a fee. Every way out of
+// a contract is an opposite leg. When nothing is left open, the contract closes with the status of
+// the last reduction.
+//
+// A correction to the quantity zero says that the reduction did not happen. It leaves the contract
+// as it is, live or not.
+func (t Trade) reduce(s Slot, b Reducer, price, fee Decimal, as Status) (Trade, *Refusal) {
+	q, _ := b.Reduction()
+	if annuls(s.Event) && q.Unit == t.Unit {
+		return t, nil
+	}
+	if r := t.live(); r != nil {
+		return t, r
+	}
+	if r := checkQuantity(q, t.Unit); r != nil {
+		return t, r
+	}
+	if q.Value.Cmp(t.Open) > 0 {
+		return t, refuse(Exceeds, "%s asked for, %s %s is open", q, t.Open, t.Unit)
+	}
+	received := t.Side.Sign().Mul(t.Currency.Amount(price, q.Value))
+	t = t.withLeg(s, q.Value.Neg(), received.Add(fee))
+	t.Open, t.reducedBy = t.Open.Sub(q.Value), as
+	if t.Open.IsZero() {
+		t.Status = as
+	}
+	taken := t.account(as)
+	*taken = taken.Add(q.Value)
+	return t, nil
+}
+
+// account returns the total that was taken out with a status.
+func (t *Trade) account(as Status) *Decimal {
+	switch as {
+	case Settled:
+		return &t.Settled
+	case Novated:
+		return &t.Novated
+	case Exercised:
+		return &t.Exercised
+	case Terminated:
+		return &t.Terminated
+	}
+	panic("trade: no account for a reduction to " + string(as))
+}
+
+// annuls reports whether e is a correction after which a reduction did not happen.
+func annuls(e Event) bool {
+	q, ok := Reduction(e.Body)
+	return ok && e.Corrects != uuid.Nil && q.Unit != "" && q.Value.IsZero()
+}
+
+// void leaves the contract as if it had never been: with no quantities and no legs.
+func (t Trade) void() (Trade, *Refusal) {
+	if t.Status == Voided {
+		return t, t.live()
+	}
+	t.Status, t.Legs = Voided, nil
+	t.Contracted, t.Open, t.SettledAmount = Decimal{}, Decimal{}, Decimal{}
+	t.Settled, t.Novated, t.Exercised, t.Terminated = Decimal{}, Decimal{}, Decimal{}, Decimal{}
+	return t, nil
+}
+
+// mustConserve panics unless the quantities of the contract add up: the contracted quantity is open
+// or taken out, and none is negative.
+func (t Trade) mustConserve() {
+	sum := Decimal{}
+	for _, q := range []Decimal{t.Open, t.Settled, t.Novated, t.Exercised, t.Terminated} {
+		if q.Sign() < 0 {
+			panic(fmt.Sprintf("trade: %s has a negative quantity: %+v", t.UTI, t))
+		}
+		sum = sum.Add(q)
+	}
+	if !sum.Equal(t.Contracted) {
+		panic(fmt.Sprintf("trade: %s contracted %s, but accounts for %s", t.UTI, t.Contracted, sum))
+	}
+}
