@@ -12,9 +12,14 @@ import (
 )
 
 var feed = []spec{{
-	Check: check.Check{ID: "L2.15", Points: 2, Invariant: "L2.I7", Title: "ranges of the feed that abut give the whole of it, each event once",
-		Misconception: "that a range includes its end, or begins behind its start: then ranges that abut overlap, or leave a gap",
-		Hint:          "a range is half-open, [from, to): the event at to belongs to the next one; a nil from is the beginning"},
+	Check: check.Check{
+		ID: "L2.15", Points: 2, Invariant: "L2.I7",
+		Title: "adjacent ranges of the feed give the whole feed, each event once",
+		Misconception: "that a range includes its end, or excludes its start: then adjacent " +
+			"ranges overlap or leave a gap",
+		Hint: "a range is half-open, [from, to): the event at to belongs to the next " +
+			"range; a nil from is the beginning",
+	},
 	try: func(t *trial) {
 		require.Empty(t, t.read(nil, t.end()), "an empty log")
 		var ranges []contract.Recorded
@@ -29,7 +34,7 @@ var feed = []spec{{
 			require.Empty(t, t.read(to, to), "an empty range")
 			from = to
 		}
-		same(t, t.whole(), byStream(ranges), "the ranges together")
+		requireSame(t, t.readAll(), byStream(ranges), "the ranges together")
 		require.Len(t, ranges, 4*(1+2+3+1+2))
 		for e, err := range t.store.Read(t.Context(), nil, from) {
 			require.NoError(t, err)
@@ -38,50 +43,70 @@ var feed = []spec{{
 		}
 	},
 }, {
-	Check: check.Check{ID: "L2.16", Points: 2, Invariant: "L2.I7", Title: "a reader that stops behind any event goes on with the next one",
-		Misconception: "that one reads from where batches begin only: a reader may stop anywhere, and goes on there",
-		Hint:          "Cursor.After(position) must be a place to read from, and to read up to"},
+	Check: check.Check{
+		ID: "L2.16", Points: 2, Invariant: "L2.I7",
+		Title:         "a reader that stops after any event continues with the next event",
+		Misconception: "that readers stop only between batches: a reader may stop after any event",
+		Hint: "accept Cursor.After(position) of any event as the start and as the end " +
+			"of a range",
+	},
 	try: func(t *trial) {
 		for i := range 12 {
 			name := fmt.Sprintf("trade/UTI-%d", i%5)
 			t.append(name, contract.Any, t.events.next(name))
 		}
 		end := t.end()
-		whole := t.read(nil, end)
+		all := t.read(nil, end)
 		var at contract.Cursor
-		for n, e := range whole {
+		for n, e := range all {
 			before := at
 			at = at.After(e.Position)
-			require.Equal(t, []contract.Recorded{e}, t.read(before, at), "the range of event %d alone", n+1)
-			same(t, byStream(whole[n+1:]), byStream(t.read(at, end)), fmt.Sprintf("what follows event %d", n+1))
+			require.Equal(t, []contract.Recorded{e}, t.read(before, at), "the range of event %d",
+				n+1)
+			requireSame(t, byStream(all[n+1:]), byStream(t.read(at, end)),
+				fmt.Sprintf("the events after event %d", n+1))
 		}
 	},
 }, {
-	Check: check.Check{ID: "L2.17", Points: 3, Invariant: "L2.I7", Title: "a follower sees what is appended later, each event once, whoever else writes",
-		Misconception: "that what is new can be told by a time or a number that only grows: both are given before they can be seen",
-		Hint:          "positions can become visible in another order than they were given: polling for position >= n skips those"},
+	Check: check.Check{
+		ID: "L2.17", Points: 3, Invariant: "L2.I7",
+		Title: "a follower sees every later event once, while others write",
+		Misconception: "that a growing time or number shows which events are new: it is assigned " +
+			"before the event is visible",
+		Hint: "do not poll for position >= n: positions may become visible in another " +
+			"order than they were assigned",
+	},
 	try: func(t *trial) {
 		const writers, each = 8, 25
 		t.append(stream, 0, t.events.next(stream))
 		seen := t.follow(nil, 1+writers*each)
 		t.write(writers, each)
-		same(t, t.whole(), byStream(<-seen), "what the follower saw")
+		requireSame(t, t.readAll(), byStream(<-seen), "events that the follower saw")
 	},
 }, {
-	Check: check.Check{ID: "L2.18", Points: 2, Invariant: "L2.I7", Title: "a follower goes on from a cursor",
-		Misconception: "that a follower wants it all, or only what comes now: it says from where",
-		Hint:          "nothing before the cursor comes again, and nothing behind it is left out"},
+	Check: check.Check{
+		ID: "L2.18", Points: 2, Invariant: "L2.I7",
+		Title: "a follower continues from its cursor",
+		Misconception: "that a follower wants the whole log, or only new events: its cursor says " +
+			"where it starts",
+		Hint: "yield no event before the cursor, and every event after it",
+	},
 	try: func(t *trial) {
 		t.write(3, 5)
 		middle := t.end()
 		seen := t.follow(middle, 15)
 		t.write(3, 5)
-		same(t, byStream(t.read(middle, t.end())), byStream(<-seen), "what the follower saw")
+		requireSame(t, byStream(t.read(middle, t.end())), byStream(<-seen),
+			"events that the follower saw")
 	},
 }, {
-	Check: check.Check{ID: "L2.19", Points: 1, Invariant: "L2.I7", Title: "a follower ends with its context's error",
-		Misconception: "that who goes away need not be told: a loop that simply ends looks as if the log had ended",
-		Hint:          "yield the context's error once, then return"},
+	Check: check.Check{
+		ID: "L2.19", Points: 1, Invariant: "L2.I7",
+		Title: "a follower ends with its context's error",
+		Misconception: "that the end of a follower needs no error: a loop that just ends looks " +
+			"like the end of the log",
+		Hint: "yield the context's error once, then return",
+	},
 	try: func(t *trial) {
 		first := t.events.next(stream)
 		t.append(stream, 0, first)
@@ -96,38 +121,43 @@ var feed = []spec{{
 			require.Equal(t, first, e.Event)
 			cancel()
 		}
-		require.Len(t, ends, 1, "errors that the follower gave")
+		require.Len(t, ends, 1, "errors of the follower")
 		require.ErrorIs(t, ends[0], context.Canceled)
 	},
 }, {
-	Check: check.Check{ID: "L2.20", Points: 3, Invariant: "L2.I7", Title: "a reader that asks for the end again and again never skips an event that commits late",
-		Misconception: "that behind the end nothing can come any more that was begun before it",
-		Hint:          "End must lie before everything that has not committed yet"},
+	Check: check.Check{
+		ID: "L2.20", Points: 3, Invariant: "L2.I7",
+		Title: "a reader that repeatedly asks for the end never skips an event that " +
+			"commits late",
+		Misconception: "that every event that commits later is after the end: a transaction may " +
+			"have begun before it",
+		Hint: "return an end that is before every event that has not committed yet",
+	},
 	try: func(t *trial) {
 		const writers, each = 8, 25
-		done := make(chan struct{})
+		written := make(chan struct{})
 		go func() {
-			defer close(done)
+			defer close(written)
 			t.write(writers, each)
 		}()
 		var from contract.Cursor
 		var got []contract.Recorded
-		for over := false; !over; {
+		for done := false; !done; {
 			select {
-			case <-done:
-				over = true // one more range, for what came since the last
+			case <-written:
+				done = true // read one last range
 			default:
 			}
 			to := t.end()
 			got = append(got, t.read(from, to)...)
 			from = to
 		}
-		same(t, t.whole(), byStream(got), "what the reader saw")
+		requireSame(t, t.readAll(), byStream(got), "events that the reader saw")
 		require.Len(t, got, writers*each)
 	},
 }}
 
-// follow collects n events in the background. What it gives may be fewer if the follower ends before.
+// follow collects n events in the background, or fewer if the follower ends earlier.
 func (t *trial) follow(from contract.Cursor, n int) <-chan []contract.Recorded {
 	seen := make(chan []contract.Recorded, 1)
 	go func() {
@@ -146,7 +176,8 @@ func (t *trial) follow(from contract.Cursor, n int) <-chan []contract.Recorded {
 	return seen
 }
 
-// write has so many writers append that many events each, to streams of which each belongs to two of them.
+// write runs concurrent writers. Each appends the given number of events, and two writers share a
+// stream.
 func (t *trial) write(writers, each int) {
 	var all sync.WaitGroup
 	for w := range writers {

@@ -1,3 +1,14 @@
+// Package storetest holds the checks of Lab 2 that every contract.Store must pass.
+//
+// A Fixture opens the stores for the checks. It declares the allowed differences between stores as
+// data; no check knows the name of a store.
+//
+//	func TestStore(t *testing.T) {
+//		open := func(t check.T, clock contract.Clock) storetest.Log {
+//			return storetest.Log{Store: memory.New(clock)}
+//		}
+//		check.Run(t, storetest.Suite(storetest.Fixture{Volatile: true, Open: open}))
+//	}
 package storetest
 
 import (
@@ -11,37 +22,39 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A Fixture makes the stores that the checks try.
+// A Fixture opens the stores that the checks test.
 type Fixture struct {
-	// Open gives a store over a log of its own, which is empty. What must be released goes to t.Cleanup. It is called
-	// from several checks at once.
+	// Open returns a store over a new, empty log. It registers its cleanup with t.Cleanup. Several
+	// checks call it at the same time.
 	Open func(t check.T, clock contract.Clock) Log
-	// Volatile says that the log lives in memory only: there is nothing to reopen.
+	// Volatile means that the log lives in memory only and cannot be reopened.
 	Volatile bool
-	// Owned says that writing needs a place which another process can take (L2.I9).
+	// Owned means that a writer must own a partition, and that another process can take it over
+	// (L2.I9).
 	Owned bool
-	// Offload says that what is too large for the log is kept in object storage, so the offloads in events are the store's alone
-	// to make (L2.I13).
+	// Offload means that the store offloads large payloads, so it refuses events that are offloaded
+	// already (L2.I13).
 	Offload bool
 }
 
-// A Log is one log as the checks hold it.
+// A Log is one log and the operations on it that are no part of contract.Store.
 type Log struct {
 	Store contract.Store
-	// Reopen gives a new store over the same log and with the same clock, after a crash of the one before:
-	// nothing of that one's memory may be used, and it is not asked again. Not called where the log is Volatile.
+	// Reopen simulates a crash: it returns a new store over the same log with the same clock. The
+	// new store uses no memory of the old one, and the check does not call the old one again. Not
+	// called if the fixture is Volatile.
 	Reopen func(t check.T) contract.Store
-	// Usurp takes the whole log over behind the store's back, as a process does that believes the store's to be dead,
-	// and then dies itself. Not called where the log is not Owned.
+	// Usurp takes over the whole log, as a process does that believes the store's process dead, and
+	// then ends. The store is not told. Not called unless the fixture is Owned.
 	Usurp func(t check.T)
 }
 
-// Suite is the checks of Lab 2 for the stores of f, in the order in which they should be met.
+// Suite returns the checks of Lab 2 for the stores of f, in the order of the guide.
 func Suite(f Fixture) check.Suite {
 	s := check.Suite{Name: "2-store", Guide: "labs/2-store/README.md"}
 	groups := [][]spec{versions, idempotency, reading, feed, times, scale, ending}
 	if !f.Offload {
-		groups = append(groups, bounds)
+		groups = append(groups, payloads)
 	}
 	if !f.Volatile {
 		groups = append(groups, durability)
@@ -55,7 +68,7 @@ func Suite(f Fixture) check.Suite {
 	return s
 }
 
-// A spec is a check before it has a fixture.
+// A spec is a check that has no fixture yet.
 type spec struct {
 	check.Check
 	try func(t *trial)
@@ -64,14 +77,15 @@ type spec struct {
 func (c spec) bind(f Fixture) check.Check {
 	c.Func = func(t check.T) {
 		tr := &trial{T: t, events: generator{seed: c.ID}}
-		tr.log = f.Open(t, tr.now.clock)
+		tr.log = f.Open(t, tr.clock.now)
 		tr.store = watched{tr.log.Store, t}
 		c.try(tr)
 	}
 	return c.Check
 }
 
-// Offload is the checks of Lab 2 for what keeps large payloads in object storage: wrap gives a store that does so, over a store of f.
+// Offload returns the checks of Lab 2 for an offloading store. wrap returns such a store over a
+// store of f.
 func Offload(f Fixture, wrap func(contract.Store, contract.Blobs, int) contract.Store) check.Suite {
 	s := check.Suite{Name: "2-store", Guide: "labs/2-store/README.md"}
 	for _, c := range offloads {
@@ -80,9 +94,11 @@ func Offload(f Fixture, wrap func(contract.Store, contract.Blobs, int) contract.
 	return s
 }
 
-// Objects is the checks of Lab 2 for object storage. open gives one that is empty, and what puts data under any digest behind
-// its back.
-func Objects(open func(t check.T) (contract.Blobs, func(digest [32]byte, data []byte))) check.Suite {
+// A set stores data under any digest, without Blobs.Put, as a broken disk may do.
+type set = func(digest [32]byte, data []byte)
+
+// Objects returns the checks of Lab 2 for object storage. open returns an empty one.
+func Objects(open func(t check.T) (contract.Blobs, set)) check.Suite {
 	s := check.Suite{Name: "2-store", Guide: "labs/2-store/README.md"}
 	for _, c := range objects {
 		s.Checks = append(s.Checks, c.bind(open))
@@ -90,37 +106,24 @@ func Objects(open func(t check.T) (contract.Blobs, func(digest [32]byte, data []
 	return s
 }
 
-// A trial is one check under way: its store, its clock and its events.
-type trial struct {
-	check.T
-	log    Log
-	store  contract.Store
-	now    hands
-	events generator
-}
-
-// reopen crashes the store and opens the log again.
-func (t *trial) reopen() { t.store = watched{t.log.Reopen(t), t.T} }
-
-// noon is where the clocks of the checks begin.
-var noon = time.Date(2025, 3, 30, 12, 0, 0, 0, time.UTC)
-
-// A generator makes events that differ in every attribute and are the same in every run.
+// A generator makes events that differ in every attribute, and are the same in every run.
 type generator struct {
 	seed string
 	n    int
 }
 
-// next is a valid event of the stream. Its data is in the wire format, but no registry knows it: a store does not look inside.
+// next returns a valid event of the stream. Its data is in the wire format, but no registry has its
+// schema: a store does not decode the data.
 func (g *generator) next(stream string) contract.Event {
 	g.n++
-	name := func(what string) uuid.UUID {
-		return uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%s/%d", g.seed, what, g.n))
+	name := func(attribute string) uuid.UUID {
+		return uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%s/%d", g.seed, attribute, g.n))
 	}
 	e := contract.Event{
 		ID: name("id"), Stream: stream, Type: "trade.amended", Schema: 1 + g.n%3,
 		EffectiveAt: noon.Add(time.Duration(-g.n)*time.Hour + time.Duration(g.n)*time.Microsecond),
-		Actor:       "desk-7", Approver: "desk-9", Reason: "agreed by phone, “as usual”", Source: "storetest",
+		Actor:       "desk-7", Approver: "desk-9", Reason: "agreed by phone, “as usual”",
+		Source:      "storetest",
 		Correlation: name("correlation"), Causation: name("causation"),
 		Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 		Data:        append([]byte{0, 0, 0, 0, 7}, name("data").String()...),
@@ -135,7 +138,7 @@ func (g *generator) next(stream string) contract.Event {
 	return e
 }
 
-// batch is n events of the stream.
+// batch returns n events of the stream.
 func (g *generator) batch(stream string, n int) []contract.Event {
 	events := make([]contract.Event, n)
 	for i := range events {

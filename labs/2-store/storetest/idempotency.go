@@ -12,24 +12,36 @@ import (
 )
 
 var idempotency = []spec{{
-	Check: check.Check{ID: "L2.6", Points: 3, Invariant: "L2.I4", Title: "the same content again gives the receipts of the first time and writes nothing",
-		Misconception: "that a retry knows the version by now: it expects the version of its first time",
-		Hint:          "look the ids up before you compare versions: a retry expects the version of the first time"},
+	Check: check.Check{
+		ID: "L2.6", Points: 3, Invariant: "L2.I4",
+		Title: "the same content again gets the receipts of the first time and writes " +
+			"nothing",
+		Misconception: "that a retry expects the present version: it expects the version of its " +
+			"first time",
+		Hint: "look up the ids before you compare versions",
+	},
 	try: func(t *trial) {
 		batch := t.events.batch(stream, 3)
 		first := t.append(stream, 0, batch...)
 		t.append(stream, 3, t.events.next(stream))
-		before := t.whole()
+		before := t.readAll()
 		for _, expected := range []int64{0, 3, 4, contract.Any} {
-			require.Equal(t, first, t.append(stream, expected, batch...), "receipts at expected version %d", expected)
+			require.Equal(t, first, t.append(stream, expected, batch...),
+				"receipts at expected version %d", expected)
 		}
-		require.Equal(t, first[1:2], t.append(stream, 1, batch[1]), "receipts of a part of the batch")
-		same(t, before, t.whole(), "the log after the retries")
+		require.Equal(t, first[1:2], t.append(stream, 1, batch[1]),
+			"receipts of one event of the batch")
+		requireSame(t, before, t.readAll(), "the log after the retries")
 	},
 }, {
-	Check: check.Check{ID: "L2.7", Points: 2, Invariant: "L2.I4", Title: "what a retry may change does not make it other content",
-		Misconception: "that the same event comes with the same bytes: a retry has another trace, and perhaps another registry's id",
-		Hint:          "compare Event.ContentDigest: traceparent and the registry's id, bytes 1 to 4 of the data, are not in it"},
+	Check: check.Check{
+		ID: "L2.7", Points: 2, Invariant: "L2.I4",
+		Title: "a retry with another traceparent or schema id is still the same content",
+		Misconception: "that a retry has the same bytes: its trace differs, and the registry may " +
+			"have given another schema id",
+		Hint: "compare Event.ContentDigest: it leaves out the traceparent and the " +
+			"schema id (bytes 1 to 4 of the data)",
+	},
 	try: func(t *trial) {
 		e := t.events.next(stream)
 		first := t.append(stream, 0, e)
@@ -38,12 +50,17 @@ var idempotency = []spec{{
 		again.Data[4]++
 		again.Traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 		require.Equal(t, first, t.append(stream, 0, again))
-		holds(t, 1, []contract.Event{e}, t.stream(stream))
+		requireEvents(t, 1, []contract.Event{e}, t.stream(stream))
 	},
 }, {
-	Check: check.Check{ID: "L2.8", Points: 2, Invariant: "L2.I5", Title: "an id that is taken by other content is *ReusedError and writes nothing",
-		Misconception: "that an id says it all: a programming error can give two events one id, and then one of them would vanish in silence",
-		Hint:          "an id is unique in the whole log, not in its stream; keep the content digest beside it"},
+	Check: check.Check{
+		ID: "L2.8", Points: 2, Invariant: "L2.I5",
+		Title: "an id that other content has taken is *ReusedError and writes nothing",
+		Misconception: "that the same id means the same event: after a programming error two " +
+			"events can share an id, and one of them would be lost silently",
+		Hint: "keep the content digest beside each id, and compare it; an id is unique " +
+			"in the whole log, not only in its stream",
+	},
 	try: func(t *trial) {
 		e := t.events.next(stream)
 		t.append(stream, 0, e)
@@ -58,12 +75,18 @@ var idempotency = []spec{{
 		mixed[1] = e
 		mixed[1].Reason = "another reason"
 		reused := new(contract.ReusedError)
-		require.ErrorAs(t, t.refused(stream, 1, mixed...), &reused, "a new event and a reused id in one batch")
+		require.ErrorAs(t, t.refused(stream, 1, mixed...), &reused,
+			"a new event and a reused id in one batch")
 	},
 }, {
-	Check: check.Check{ID: "L2.9", Points: 2, Invariant: "L2.I5", Title: "a batch of which only a part is recorded is ErrPartial and writes nothing",
-		Misconception: "that what is missing of a batch can be added: then its events stand in another order than its caller believes",
-		Hint:          "count how many ids of the batch are known: all, none, or this error"},
+	Check: check.Check{
+		ID: "L2.9", Points: 2, Invariant: "L2.I5",
+		Title: "a batch that is recorded only in part is ErrPartial and writes nothing",
+		Misconception: "that the missing events of a batch may be added: they would stand in " +
+			"another order than the caller believes",
+		Hint: "count the ids of the batch that are recorded: all is a retry, none is " +
+			"new, anything else is this error",
+	},
 	try: func(t *trial) {
 		batch := t.events.batch(stream, 4)
 		t.append(stream, 0, batch[:2]...)
@@ -72,15 +95,22 @@ var idempotency = []spec{{
 		require.ErrorIs(t, t.refused(stream, contract.Any, batch[2], batch[0]), contract.ErrPartial)
 	},
 }, {
-	Check: check.Check{ID: "L2.10", Points: 3, Invariant: "L2.I4", Title: "retries that race each other write once, and all are told the same",
-		Misconception: "that a unique index settles a race: it only says that there was one",
-		Hint:          "a unique index that fires is not yet an answer: read what is there and give its receipt"},
+	Check: check.Check{
+		ID: "L2.10", Points: 3, Invariant: "L2.I4",
+		Title: "of concurrent retries one is recorded, and all get the same receipt",
+		Misconception: "that a unique index answers the caller: it only reports that another " +
+			"writer was first",
+		Hint: "after a violation of a unique index, read the recorded event and return " +
+			"its receipt",
+	},
 	try: func(t *trial) {
 		const writers = 8
 		for range 10 {
 			e := t.events.next(stream)
 			receipts := make(chan contract.Receipt, writers)
-			for _, err := range t.race(slices.Repeat([]contract.Event{e}, writers), func(ctx context.Context, e contract.Event) error {
+			for _, err := range t.race(slices.Repeat([]contract.Event{e}, writers), func(
+				ctx context.Context, e contract.Event,
+			) error {
 				got, err := t.store.Append(ctx, stream, contract.Any, e)
 				if err == nil && len(got) == 1 {
 					receipts <- got[0]
@@ -98,7 +128,7 @@ var idempotency = []spec{{
 	},
 }}
 
-// changes are all that makes an event another one under the same id.
+// changes are all changes that make an event with the same id another event.
 var changes = []func(*contract.Event){
 	func(e *contract.Event) { e.Stream = "trade/UTI-2" },
 	func(e *contract.Event) { e.Stream = "trade/UTI-3" },

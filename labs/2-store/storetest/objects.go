@@ -16,10 +16,10 @@ import (
 
 type objectSpec struct {
 	check.Check
-	try func(t check.T, b contract.Blobs, put func([32]byte, []byte))
+	try func(t check.T, b contract.Blobs, put set)
 }
 
-func (c objectSpec) bind(open func(t check.T) (contract.Blobs, func([32]byte, []byte))) check.Check {
+func (c objectSpec) bind(open func(t check.T) (contract.Blobs, set)) check.Check {
 	c.Func = func(t check.T) {
 		b, put := open(t)
 		c.try(t, watchedBlobs{b, t}, put)
@@ -28,11 +28,17 @@ func (c objectSpec) bind(open func(t check.T) (contract.Blobs, func([32]byte, []
 }
 
 var objects = []objectSpec{{
-	Check: check.Check{ID: "L2.46", Points: 1, Invariant: "L2.I11", Title: "what was put is found under its SHA-256, and what was not is ErrNoBlob",
-		Misconception: "that an object has a name of one's choice: it is found by what it is",
-		Hint:          "an empty payload is one too"},
-	try: func(t check.T, b contract.Blobs, _ func([32]byte, []byte)) {
-		for _, data := range [][]byte{[]byte("one"), []byte("two"), {}, bytes.Repeat([]byte("large"), 1<<20)} {
+	Check: check.Check{
+		ID: "L2.46", Points: 1, Invariant: "L2.I11",
+		Title: "Get finds an object by its SHA-256, and returns ErrNoBlob for an unknown " +
+			"digest",
+		Misconception: "that the caller chooses the name of an object: its name is the digest of " +
+			"its bytes",
+		Hint: "store an empty payload like any other",
+	},
+	try: func(t check.T, b contract.Blobs, _ set) {
+		large := bytes.Repeat([]byte("large"), 1<<20)
+		for _, data := range [][]byte{[]byte("one"), []byte("two"), {}, large} {
 			_, err := b.Get(t.Context(), sha256.Sum256(data))
 			require.ErrorIs(t, err, contract.ErrNoBlob)
 			digest, err := b.Put(t.Context(), data)
@@ -48,10 +54,14 @@ var objects = []objectSpec{{
 		require.Equal(t, "one", string(got), "after a reader changed its copy")
 	},
 }, {
-	Check: check.Check{ID: "L2.47", Points: 1, Invariant: "L2.I12", Title: "the same data again is no error, by many writers at once neither",
-		Misconception: "that writing what is there already is an error: a retry does nothing else",
-		Hint:          "let the object store decide (If-None-Match: *), and take its refusal for what it is: the object is there"},
-	try: func(t check.T, b contract.Blobs, _ func([32]byte, []byte)) {
+	Check: check.Check{
+		ID: "L2.47", Points: 1, Invariant: "L2.I12",
+		Title:         "the same data again is no error, even from concurrent writers",
+		Misconception: "that an existing object is an error: every retry finds one",
+		Hint: "let the object store decide (If-None-Match: *), and treat its refusal as " +
+			"success",
+	},
+	try: func(t check.T, b contract.Blobs, _ set) {
 		data := []byte("the same")
 		errs := make([]error, 8)
 		var all sync.WaitGroup
@@ -67,15 +77,19 @@ var objects = []objectSpec{{
 		require.Equal(t, data, got)
 	},
 }, {
-	Check: check.Check{ID: "L2.48", Points: 2, Invariant: "L2.I11", Title: "what was acknowledged is there, even if something else had its place",
-		Misconception: "that an object which is there is the right one",
-		Hint:          "an object that is there already is not yet the right one: compare, and replace what is damaged"},
-	try: func(t check.T, b contract.Blobs, put func([32]byte, []byte)) {
-		data := []byte("what it should be")
-		put(sha256.Sum256(data), []byte("what a bad disk made of it"))
+	Check: check.Check{
+		ID: "L2.48", Points: 2, Invariant: "L2.I11",
+		Title: "an acknowledged object is intact, even if other bytes were stored under " +
+			"its digest",
+		Misconception: "that an existing object has the right bytes",
+		Hint:          "compare an existing object with the data, and replace it if it is damaged",
+	},
+	try: func(t check.T, b contract.Blobs, put set) {
+		data := []byte("the right bytes")
+		put(sha256.Sum256(data), []byte("damaged bytes"))
 		got, err := b.Get(t.Context(), sha256.Sum256(data))
 		require.NoError(t, err)
-		require.Equal(t, "what a bad disk made of it", string(got), "it is for who reads to compare")
+		require.Equal(t, "damaged bytes", string(got), "Get returns the bytes as found")
 		_, err = b.Put(t.Context(), data)
 		require.NoError(t, err)
 		got, err = b.Get(t.Context(), sha256.Sum256(data))
@@ -84,36 +98,36 @@ var objects = []objectSpec{{
 	},
 }}
 
-// shelf is the object storage of the checks of offloads. It can be full, or away.
-type shelf struct {
+// fakeBlobs is the object storage of the offload checks. It can be full, or not answer.
+type fakeBlobs struct {
 	mu         sync.Mutex
-	kept       map[[32]byte][]byte
+	stored     map[[32]byte][]byte
 	full, away bool
 }
 
 var (
-	errShelfFull = errors.New("no room for another object")
-	errShelfAway = errors.New("no answer")
+	errBlobsFull = errors.New("object storage is full")
+	errBlobsAway = errors.New("object storage does not answer")
 )
 
-func (s *shelf) Put(_ context.Context, data []byte) ([32]byte, error) {
+func (s *fakeBlobs) Put(_ context.Context, data []byte) ([32]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.full {
-		return [32]byte{}, errShelfFull
+		return [32]byte{}, errBlobsFull
 	}
 	digest := sha256.Sum256(data)
-	s.kept[digest] = slices.Clone(data)
+	s.stored[digest] = slices.Clone(data)
 	return digest, nil
 }
 
-func (s *shelf) Get(_ context.Context, digest [32]byte) ([]byte, error) {
+func (s *fakeBlobs) Get(_ context.Context, digest [32]byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	data, ok := s.kept[digest]
+	data, ok := s.stored[digest]
 	switch {
 	case s.away:
-		return nil, errShelfAway
+		return nil, errBlobsAway
 	case !ok:
 		return nil, contract.ErrNoBlob
 	}

@@ -14,23 +14,34 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// bounds are what a store by itself does about large payloads: it keeps their offloads, and refuses them.
-var bounds = []spec{{
-	Check: check.Check{ID: "L2.35", Points: 1, Invariant: "L2.I6", Title: "an event whose payload is offloaded is kept with its offload, and is the same event as with its payload",
-		Misconception: "that where a payload lies is a part of what the event says",
-		Hint:          "Event.BodyDigest is an attribute like the others; ContentDigest covers the payload's digest, wherever the payload is"},
+// payloads are the checks of a store without offloading: it records the digests of offloaded
+// payloads, and refuses payloads that are too large.
+var payloads = []spec{{
+	Check: check.Check{
+		ID: "L2.35", Points: 1, Invariant: "L2.I6",
+		Title: "an offloaded event is recorded with its digest, and is the same content " +
+			"as with its payload",
+		Misconception: "that the place of a payload is a part of the event",
+		Hint: "store Event.BodyDigest like any attribute; Event.ContentDigest is the " +
+			"same with the payload and without it",
+	},
 	try: func(t *trial) {
 		batch := t.events.batch(stream, 2)
 		stored := slices.Clone(batch)
 		stored[1].Data, stored[1].BodyDigest = batch[1].Data[:5], sha256.Sum256(batch[1].Data[5:])
 		first := t.append(stream, 0, stored...)
-		holds(t, 1, stored, t.stream(stream))
-		require.Equal(t, first, t.append(stream, 0, batch...), "receipts of the same content, not offloaded")
+		requireEvents(t, 1, stored, t.stream(stream))
+		require.Equal(t, first, t.append(stream, 0, batch...),
+			"receipts of the same content with its payload")
 	},
 }, {
-	Check: check.Check{ID: "L2.36", Points: 1, Invariant: "L2.I2", Title: "data that is larger than contract.MaxData is refused",
-		Misconception: "that what is too large can be cut, or that somebody else has looked",
-		Hint:          "call Event.Validate before anything is written"},
+	Check: check.Check{
+		ID: "L2.36", Points: 1, Invariant: "L2.I2",
+		Title: "data that is larger than contract.MaxData is refused",
+		Misconception: "that data that is too large may be cut, or that the caller has checked " +
+			"its size",
+		Hint: "call Event.Validate before anything is written",
+	},
 	try: func(t *trial) {
 		batch := t.events.batch(stream, 2)
 		batch[1].Data = make([]byte, contract.MaxData+1)
@@ -38,7 +49,7 @@ var bounds = []spec{{
 	},
 }}
 
-// limit is over which the checks of offloads have payloads go to object storage, in bytes of Avro body.
+// limit is the limit of the offload checks in bytes of Avro body. Larger bodies are offloaded.
 const limit = 64
 
 type offloadSpec struct {
@@ -46,27 +57,30 @@ type offloadSpec struct {
 	try func(t *offloadTrial)
 }
 
-// A offloadTrial is a check of offloads under way. Its store is the one that is tried; log.Store is beneath it.
+// An offloadTrial is one running offload check. Its store is the offloading store; log.Store is the
+// store under it.
 type offloadTrial struct {
 	*trial
-	shelf *shelf
+	blobs *fakeBlobs
 	wrap  func(contract.Store, contract.Blobs, int) contract.Store
 }
 
-func (c offloadSpec) bind(f Fixture, wrap func(contract.Store, contract.Blobs, int) contract.Store) check.Check {
+func (c offloadSpec) bind(f Fixture, wrap func(
+	contract.Store, contract.Blobs, int,
+) contract.Store) check.Check {
 	return spec{c.Check, func(t *trial) {
-		ct := &offloadTrial{trial: t, shelf: &shelf{kept: map[[32]byte][]byte{}}, wrap: wrap}
-		ct.over(t.log.Store, limit)
+		ct := &offloadTrial{trial: t, blobs: &fakeBlobs{stored: map[[32]byte][]byte{}}, wrap: wrap}
+		ct.wrapLog(t.log.Store, limit)
 		c.try(ct)
 	}}.bind(f)
 }
 
-// over has the trial's store be one over another, with a limit of its own.
-func (t *offloadTrial) over(s contract.Store, limit int) {
-	t.store = watched{t.wrap(s, t.shelf, limit), t.T}
+// wrapLog makes the store of the trial an offloading store over s with the given limit.
+func (t *offloadTrial) wrapLog(s contract.Store, limit int) {
+	t.store = watched{t.wrap(s, t.blobs, limit), t.T}
 }
 
-// large is the next event of the stream with a body of n bytes.
+// large returns the next event of the stream with a body of n bytes.
 func (t *offloadTrial) large(stream string, n int) contract.Event {
 	e := t.events.next(stream)
 	body := bytes.Repeat(e.Data[5:], n/len(e.Data[5:])+1)[:n]
@@ -75,16 +89,27 @@ func (t *offloadTrial) large(stream string, n int) contract.Event {
 }
 
 var offloads = []offloadSpec{{
-	Check: check.Check{ID: "L2.37", Points: 3, Invariant: "L2.I13", Title: "a payload over the limit is kept in object storage, and every reader gets it as it was appended",
-		Misconception: "that large begins at the limit, or that readers know where payloads lie: it is the store's secret",
-		Hint:          "keep Data[5:] under its SHA-256, append the event with Data[:5] and that as its BodyDigest, and do the reverse in Find, Stream, Read and Follow"},
+	Check: check.Check{
+		ID: "L2.37", Points: 3, Invariant: "L2.I13",
+		Title: "a payload over the limit goes to object storage, and every reader gets " +
+			"it as it was appended",
+		Misconception: "that a payload at the limit is large, or that readers know where " +
+			"payloads are",
+		Hint: "put Data[5:] into object storage, append the event with Data[:5] and the " +
+			"digest as BodyDigest, and reverse this in Find, Stream, Read and Follow",
+	},
 	try: func(t *offloadTrial) {
-		batch := []contract.Event{t.large(stream, 1), t.large(stream, limit), t.large(stream, limit+1), t.large(stream, 100*limit)}
+		batch := []contract.Event{
+			t.large(stream, 1),
+			t.large(stream, limit),
+			t.large(stream, limit+1),
+			t.large(stream, 100*limit),
+		}
 		followed := t.follow(nil, len(batch))
 		receipts := t.append(stream, 0, batch...)
-		holds(t.T, 1, batch, t.stream(stream))
-		holds(t.T, 1, batch, t.read(nil, t.end()))
-		holds(t.T, 1, batch, <-followed)
+		requireEvents(t.T, 1, batch, t.stream(stream))
+		requireEvents(t.T, 1, batch, t.read(nil, t.end()))
+		requireEvents(t.T, 1, batch, <-followed)
 		for i, e := range batch {
 			got, err := t.store.Find(t.Context(), e.ID)
 			require.NoError(t, err)
@@ -95,167 +120,224 @@ var offloads = []offloadSpec{{
 			require.Equal(t, i >= 2, e.Offloaded(), "event %d is offloaded in the log", i+1)
 			require.LessOrEqual(t, len(e.Data), 5+limit, "bytes of event %d in the log", i+1)
 		}
-		require.Len(t, t.shelf.kept, 2, "objects")
+		require.Len(t, t.blobs.stored, 2, "objects")
 	},
 }, {
-	Check: check.Check{ID: "L2.38", Points: 3, Invariant: "L2.I13", Title: "an event commits only once its payload is kept",
-		Misconception: "that an event can point to what is about to be kept: the crash comes first, and nobody can ever read it",
-		Hint:          "object storage first, the log second: the other way round a crash leaves an event that nobody can read"},
+	Check: check.Check{
+		ID: "L2.38", Points: 3, Invariant: "L2.I13",
+		Title: "an event commits only after its payload is stored",
+		Misconception: "that a payload may be stored after its event: a crash in between leaves " +
+			"an event that nobody can read",
+		Hint: "write to object storage first, to the log second",
+	},
 	try: func(t *offloadTrial) {
-		t.over(&beneath{Store: t.log.Store, before: func(events []contract.Event) error {
+		t.wrapLog(&hookedStore{Store: t.log.Store, before: func(events []contract.Event) error {
 			for _, e := range events {
-				if _, kept := t.shelf.kept[e.BodyDigest]; e.Offloaded() && !kept {
-					return errors.New("its payload is not kept yet")
+				if _, stored := t.blobs.stored[e.BodyDigest]; e.Offloaded() && !stored {
+					return errors.New("its payload is not stored yet")
 				}
 			}
 			return nil
 		}}, limit)
 		t.append(stream, 0, t.large(stream, 2*limit), t.large(stream, 3*limit))
-		t.shelf.full = true
+		t.blobs.full = true
 		err := t.refused(stream, 2, t.events.next(stream), t.large(stream, 2*limit))
-		require.ErrorIs(t, err, errShelfFull)
+		require.ErrorIs(t, err, errBlobsFull)
 		t.append(stream, 2, t.large(stream, limit))
 	},
 }, {
-	Check: check.Check{ID: "L2.39", Points: 2, Invariant: "L2.I13", Title: "a crash between the two leaves an object that nothing points to, and the retry goes in",
-		Misconception: "that what was left behind must be tidied up, or is somebody else's: it is the same bytes under the same digest",
-		Hint:          "nothing needs undoing: the same payload is found under the same digest"},
+	Check: check.Check{
+		ID: "L2.39", Points: 2, Invariant: "L2.I13",
+		Title: "a crash between the two writes leaves an unused object, and the retry " +
+			"succeeds",
+		Misconception: "that an object left by a crash must be removed, or belongs to another " +
+			"event: it has the same bytes and the same digest",
+		Hint: "do not clean up; the retry finds the same payload under the same digest",
+	},
 	try: func(t *offloadTrial) {
-		crash := errors.New("the process died here")
-		t.over(&beneath{Store: t.log.Store, before: func([]contract.Event) error { return crash }}, limit)
+		crash := errors.New("the process crashed here")
+		t.wrapLog(
+			&hookedStore{Store: t.log.Store, before: func([]contract.Event) error { return crash }},
+			limit,
+		)
 		e := t.large(stream, 2*limit)
 		require.ErrorIs(t, t.refused(stream, 0, e), crash)
-		require.Len(t, t.shelf.kept, 1)
-		t.over(t.log.Store, limit)
+		require.Len(t, t.blobs.stored, 1)
+		t.wrapLog(t.log.Store, limit)
 		t.append(stream, 0, e)
-		require.Len(t, t.shelf.kept, 1)
-		holds(t.T, 1, []contract.Event{e}, t.stream(stream))
+		require.Len(t, t.blobs.stored, 1)
+		requireEvents(t.T, 1, []contract.Event{e}, t.stream(stream))
 	},
 }, {
-	Check: check.Check{ID: "L2.40", Points: 2, Invariant: "L2.I4", Title: "the same content again gives the receipts of the first time, whatever the limit is by now",
-		Misconception: "that a limit is for ever: it is a setting, and the same event may come with its payload and without",
-		Hint:          "Event.ContentDigest is the same for a payload that is offloaded and one that is not"},
+	Check: check.Check{
+		ID: "L2.40", Points: 2, Invariant: "L2.I4",
+		Title: "the same content again gets the receipts of the first time, also under " +
+			"another limit",
+		Misconception: "that the limit never changes: the same event may come once inline and " +
+			"once offloaded",
+		Hint: "compare Event.ContentDigest: it is the same for an inline and for an " +
+			"offloaded payload",
+	},
 	try: func(t *offloadTrial) {
 		batch := []contract.Event{t.large(stream, limit/2), t.large(stream, 2*limit)}
 		first := t.append(stream, 0, batch...)
 		for _, limit := range []int{0, limit, 3 * limit} {
-			t.over(t.log.Store, limit)
-			require.Equal(t, first, t.append(stream, 0, batch...), "receipts under a limit of %d bytes", limit)
+			t.wrapLog(t.log.Store, limit)
+			require.Equal(t, first, t.append(stream, 0, batch...),
+				"receipts with a limit of %d bytes", limit)
 		}
 		other := batch[1]
 		other.Data = slices.Concat(other.Data, []byte("x"))
 		reused := new(contract.ReusedError)
 		require.ErrorAs(t, t.refused(stream, 0, other), &reused)
-		holds(t.T, 1, batch, t.stream(stream))
+		requireEvents(t.T, 1, batch, t.stream(stream))
 	},
 }, {
-	Check: check.Check{ID: "L2.41", Points: 2, Invariant: "L2.I13", Title: "a payload that is gone is *OffloadError, and a reader ends there",
-		Misconception: "that what is gone is empty: a settlement without its price is not a settlement of nothing",
-		Hint:          "contract.ErrNoBlob is about an object; who reads is told of the event: which, where, and what was to be found"},
+	Check: check.Check{
+		ID: "L2.41", Points: 2, Invariant: "L2.I13",
+		Title: "a missing payload is *OffloadError, and a reader ends there",
+		Misconception: "that a missing payload may be read as an empty one: a settlement without " +
+			"its price is not a settlement of nothing",
+		Hint: "turn contract.ErrNoBlob into *contract.OffloadError, which names the " +
+			"event, its position and the digest",
+	},
 	try: func(t *offloadTrial) {
-		bad := t.spoil(func(digest [32]byte) { delete(t.shelf.kept, digest) })
+		bad := t.damage(func(digest [32]byte) { delete(t.blobs.stored, digest) })
 		require.Nil(t, bad.Found)
 	},
 }, {
-	Check: check.Check{ID: "L2.42", Points: 2, Invariant: "L2.I13", Title: "a payload that was altered is *OffloadError with the digest of what is there",
-		Misconception: "that object storage gives what it was given: a disk, a bucket policy or a colleague can put something else there",
-		Hint:          "compute the SHA-256 of what was fetched, each time: an object store serves what it has"},
+	Check: check.Check{
+		ID: "L2.42", Points: 2, Invariant: "L2.I13",
+		Title: "an altered payload is *OffloadError with the digest of the found bytes",
+		Misconception: "that object storage returns the bytes that were stored: a disk, a policy " +
+			"or a colleague may replace them",
+		Hint: "compute the SHA-256 of the fetched bytes each time, and compare it",
+	},
 	try: func(t *offloadTrial) {
 		another := []byte("another payload")
-		bad := t.spoil(func(digest [32]byte) { t.shelf.kept[digest] = another })
+		bad := t.damage(func(digest [32]byte) { t.blobs.stored[digest] = another })
 		require.NotNil(t, bad.Found)
 		require.Equal(t, sha256.Sum256(another), *bad.Found)
 	},
 }, {
-	Check: check.Check{ID: "L2.43", Points: 1, Invariant: "L2.I13", Title: "object storage that does not answer is no verdict on a payload",
-		Misconception: "that no answer means no: then an outage looks like a loss, and somebody mends what is not broken",
-		Hint:          "only contract.ErrNoBlob says that it is gone; wrap any other error"},
+	Check: check.Check{
+		ID: "L2.43", Points: 1, Invariant: "L2.I13",
+		Title: "an outage of object storage says nothing about a payload",
+		Misconception: "that no answer means a missing object: then an outage looks like a loss, " +
+			"and somebody repairs an intact log",
+		Hint: "treat only contract.ErrNoBlob as missing; wrap every other error",
+	},
 	try: func(t *offloadTrial) {
 		e := t.large(stream, 2*limit)
 		t.append(stream, 0, e)
-		t.shelf.away = true
+		t.blobs.away = true
 		_, err := t.store.Find(t.Context(), e.ID)
-		require.ErrorIs(t, err, errShelfAway)
+		require.ErrorIs(t, err, errBlobsAway)
 		offload := new(contract.OffloadError)
 		require.False(t, errors.As(err, &offload), "%v", err)
 	},
 }, {
-	Check: check.Check{ID: "L2.44", Points: 1, Invariant: "L5.I1", Title: "who audits the log needs no object storage: digest and leaf are the same with the payload and without",
-		Misconception: "that an auditor needs the payloads: the leaf has their digest, whether they are there or not",
-		Hint:          "use contract.Event.ContentDigest and contract.Recorded.Leaf as they are, and give a reader the event without its offload"},
+	Check: check.Check{
+		ID: "L2.44", Points: 1, Invariant: "L5.I1",
+		Title: "an audit of the log needs no object storage: digest and leaf are the " +
+			"same with and without the payload",
+		Misconception: "that an auditor needs the payloads: the leaf contains their digest",
+		Hint: "use contract.Event.ContentDigest and contract.Recorded.Leaf unchanged, " +
+			"and clear BodyDigest for readers",
+	},
 	try: func(t *offloadTrial) {
 		t.append(stream, 0, t.large(stream, 1), t.large(stream, 2*limit))
-		within := collect(t, t.log.Store.Stream(t.Context(), stream))
+		inLog := collect(t, t.log.Store.Stream(t.Context(), stream))
 		for i, e := range t.stream(stream) {
-			require.Equal(t, within[i].ContentDigest(), e.ContentDigest())
-			require.Equal(t, within[i].Leaf(), e.Leaf())
-			require.False(t, e.Offloaded(), "what a reader is given")
+			require.Equal(t, inLog[i].ContentDigest(), e.ContentDigest())
+			require.Equal(t, inLog[i].Leaf(), e.Leaf())
+			require.False(t, e.Offloaded(), "BodyDigest is set in an event for a reader")
 		}
 	},
 }, {
-	Check: check.Check{ID: "L2.45", Points: 1, Invariant: "L2.I13", Title: "a payload larger than the log would take goes in, and one larger than contract.MaxOffload does not",
-		Misconception: "that a limit that was set is a limit that holds: the log has one of its own, which is lower",
-		Hint:          "contract.MaxData bounds what is in the log, so a limit above it means nothing"},
+	Check: check.Check{
+		ID: "L2.45", Points: 1, Invariant: "L2.I13",
+		Title: "a payload over contract.MaxData is offloaded, and one over " +
+			"contract.MaxOffload is refused",
+		Misconception: "that a configured limit always holds: the log has a lower limit of its own",
+		Hint:          "lower any limit above contract.MaxData to it",
+	},
 	try: func(t *offloadTrial) {
-		t.over(t.log.Store, 2*contract.MaxData)
+		t.wrapLog(t.log.Store, 2*contract.MaxData)
 		e := t.large(stream, contract.MaxData-4)
 		t.append(stream, 0, e)
-		holds(t.T, 1, []contract.Event{e}, t.stream(stream))
+		requireEvents(t.T, 1, []contract.Event{e}, t.stream(stream))
 		e.Data = make([]byte, 5+contract.MaxOffload+1)
 		require.ErrorIs(t, t.refused(stream, 1, e), contract.ErrInvalid)
 		e = t.large(stream, limit)
 		e.BodyDigest = sha256.Sum256(nil)
-		require.ErrorIs(t, t.refused(stream, 1, e), contract.ErrInvalid, "a offload that the caller made")
-		require.Len(t, t.shelf.kept, 1, "objects of events that are not valid")
+		require.ErrorIs(t, t.refused(stream, 1, e), contract.ErrInvalid,
+			"BodyDigest set by the caller")
+		require.Len(t, t.blobs.stored, 1, "objects: none for an invalid event")
 	},
 }}
 
-// spoil appends events with large payloads, has damage done to one of them, and gives the error of every reader that meets it.
-func (t *offloadTrial) spoil(damage func(digest [32]byte)) (bad contract.OffloadError) {
-	batch := []contract.Event{t.large(stream, 2*limit), t.large(stream, 3*limit), t.large(stream, 4*limit)}
+// damage appends events with large payloads, damages one object by do, and returns the error that
+// every reader of its event must get.
+func (t *offloadTrial) damage(do func(digest [32]byte)) (bad contract.OffloadError) {
+	batch := []contract.Event{
+		t.large(stream, 2*limit),
+		t.large(stream, 3*limit),
+		t.large(stream, 4*limit),
+	}
 	t.append(stream, 0, batch...)
 	t.append("trade/UTI-2", 0, t.large("trade/UTI-2", 2*limit))
-	whole := t.stream(stream)
+	before := t.stream(stream)
 	digest := sha256.Sum256(batch[1].Data[5:])
-	damage(digest)
+	do(digest)
 
-	want := contract.OffloadError{ID: batch[1].ID, Stream: stream, Version: 2, Position: whole[1].Position, Digest: digest}
-	meets := func(what string, err error) {
+	want := contract.OffloadError{
+		ID:       batch[1].ID,
+		Stream:   stream,
+		Version:  2,
+		Position: before[1].Position,
+		Digest:   digest,
+	}
+	requireError := func(operation string, err error) {
 		offload, damaged := new(contract.OffloadError), new(contract.DamagedError)
-		require.ErrorAs(t, err, &offload, what)
-		require.ErrorAs(t, err, &damaged, "%s: it is a kind of damage", what)
+		require.ErrorAs(t, err, &offload, operation)
+		require.ErrorAs(t, err, &damaged, operation)
 		require.Equal(t, want.Position, damaged.Position)
 		bad, want.Found = *offload, offload.Found
-		require.Equal(t, want, bad, what)
+		require.Equal(t, want, bad, operation)
 	}
 	_, err := t.store.Find(t.Context(), batch[1].ID)
-	meets("find", err)
+	requireError("Find", err)
 	end := t.end()
-	for what, events := range map[string]iter.Seq2[contract.Recorded, error]{
-		"stream": t.store.Stream(t.Context(), stream), "read": t.store.Read(t.Context(), nil, end), "follow": t.store.Follow(t.Context(), nil),
+	for operation, events := range map[string]iter.Seq2[contract.Recorded, error]{
+		"Stream": t.store.Stream(t.Context(), stream),
+		"Read":   t.store.Read(t.Context(), nil, end),
+		"Follow": t.store.Follow(t.Context(), nil),
 	} {
 		var errs []error
 		for e, err := range events {
 			if err != nil {
 				errs = append(errs, err)
 			} else if e.Stream == stream {
-				require.Equal(t, whole[0], e, "%s: what is before the bad event", what)
+				require.Equal(t, before[0], e, "%s: the event before the damaged one", operation)
 			}
 		}
-		require.Len(t, errs, 1, "%s: errors", what)
-		meets(what, errs[0])
+		require.Len(t, errs, 1, "%s: errors", operation)
+		requireError(operation, errs[0])
 	}
 	require.Len(t, t.stream("trade/UTI-2"), 1, "another stream")
 	return bad
 }
 
-// beneath is a store that has something happen before each append.
-type beneath struct {
+// A hookedStore calls before at the start of each append. An error of before fails the append.
+type hookedStore struct {
 	contract.Store
 	before func([]contract.Event) error
 }
 
-func (s *beneath) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+func (s *hookedStore) Append(
+	ctx context.Context, stream string, expected int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
 	if err := s.before(events); err != nil {
 		return nil, err
 	}

@@ -17,9 +17,13 @@ import (
 const stream = "trade/UTI-1"
 
 var versions = []spec{{
-	Check: check.Check{ID: "L2.1", Points: 2, Invariant: "L2.I1", Title: "versions of a stream run 1, 2, 3, … in the order of appends",
-		Misconception: "that versions count the whole log, or the records of a topic: each stream counts for itself, from 1",
-		Hint:          "the first event of a stream has version 1, and each stream counts for itself"},
+	Check: check.Check{
+		ID: "L2.1", Points: 2, Invariant: "L2.I1",
+		Title:         "versions of a stream run 1, 2, 3, … in the order of appends",
+		Misconception: "that versions count the whole log, or the records of a topic",
+		Hint: "give the first event of each stream version 1, and count each stream " +
+			"separately",
+	},
 	try: func(t *trial) {
 		mine, other := t.events.batch(stream, 4), t.events.batch("trade/UTI-2", 1)
 		require.EqualValues(t, 1, t.append(stream, 0, mine[0])[0].Version)
@@ -27,67 +31,95 @@ var versions = []spec{{
 		require.EqualValues(t, 2, t.append(stream, 1, mine[1])[0].Version)
 		later := t.append(stream, 2, mine[2], mine[3])
 		require.Equal(t, []int64{3, 4}, []int64{later[0].Version, later[1].Version})
-		holds(t, 1, mine, t.stream(stream))
-		holds(t, 1, other, t.stream("trade/UTI-2"))
+		requireEvents(t, 1, mine, t.stream(stream))
+		requireEvents(t, 1, other, t.stream("trade/UTI-2"))
 	},
 }, {
-	Check: check.Check{ID: "L2.2", Points: 1, Invariant: "L2.I1", Title: "Any takes the stream wherever it is",
-		Misconception: "that Any is a version like another: it is the wish not to compare",
-		Hint:          "contract.Any is -1: compare it before you compare versions"},
+	Check: check.Check{
+		ID: "L2.2", Points: 1, Invariant: "L2.I1",
+		Title:         "Any appends at whatever version the stream has",
+		Misconception: "that Any is a version like any other",
+		Hint: "contract.Any is -1 and means \"do not compare\": test for it before you " +
+			"compare versions",
+	},
 	try: func(t *trial) {
 		for i, e := range t.events.batch(stream, 3) {
 			require.EqualValues(t, i+1, t.append(stream, contract.Any, e)[0].Version)
 		}
 	},
 }, {
-	Check: check.Check{ID: "L2.3", Points: 2, Invariant: "L2.I3", Title: "an append at a version that is not the stream's is *ConflictError and writes nothing",
-		Misconception: "that who calls knows the version: somebody else may have appended since it was read",
-		Hint:          "compare the expected version with the stream's under the same lock or transaction that writes"},
+	Check: check.Check{
+		ID: "L2.3", Points: 2, Invariant: "L2.I3",
+		Title: "an append that expects another version than the stream has is " +
+			"*ConflictError and writes nothing",
+		Misconception: "that the caller knows the version: another writer may have appended " +
+			"since the caller read it",
+		Hint: "compare the expected version with the stream's under the same lock or " +
+			"transaction that writes",
+	},
 	try: func(t *trial) {
 		t.append(stream, 0, t.events.batch(stream, 2)...)
 		for _, expected := range []int64{0, 1, 3} {
 			conflict := new(contract.ConflictError)
 			require.ErrorAs(t, t.refused(stream, expected, t.events.next(stream)), &conflict)
-			require.Equal(t, contract.ConflictError{Stream: stream, Expected: expected, Actual: 2}, *conflict)
+			require.Equal(t, contract.ConflictError{Stream: stream, Expected: expected, Actual: 2},
+				*conflict)
 		}
 		conflict := new(contract.ConflictError)
 		require.ErrorAs(t, t.refused("trade/NONE", 1, t.events.next("trade/NONE")), &conflict)
-		require.Equal(t, contract.ConflictError{Stream: "trade/NONE", Expected: 1, Actual: 0}, *conflict)
+		require.Equal(t, contract.ConflictError{Stream: "trade/NONE", Expected: 1, Actual: 0},
+			*conflict)
 	},
 }, {
-	Check: check.Check{ID: "L2.4", Points: 3, Invariant: "L2.I3", Title: "of writers that expect the same version, one wins",
-		Misconception: "that one can read the version, compare it and then write: somebody else does the same in between",
-		Hint:          "SELECT the version, compare, then INSERT lets two through: decide where the write happens"},
+	Check: check.Check{
+		ID: "L2.4", Points: 3, Invariant: "L2.I3",
+		Title: "of writers that expect the same version, exactly one succeeds",
+		Misconception: "that a writer may read the version, compare it and then write: another " +
+			"writer may do the same in between",
+		Hint: "make the comparison and the write one atomic step; SELECT, compare, then " +
+			"INSERT lets two writers through",
+	},
 	try: func(t *trial) {
 		const writers, rounds = 8, 10
 		for round := range int64(rounds) {
-			errs := t.race(t.events.batch(stream, writers), func(ctx context.Context, e contract.Event) error {
+			errs := t.race(t.events.batch(stream, writers), func(
+				ctx context.Context, e contract.Event,
+			) error {
 				_, err := t.store.Append(ctx, stream, round, e)
 				return err
 			})
-			won := 0
+			succeeded := 0
 			for _, err := range errs {
 				if err == nil {
-					won++
+					succeeded++
 					continue
 				}
 				conflict := new(contract.ConflictError)
-				require.ErrorAs(t, err, &conflict, "what a loser is told")
-				require.Equal(t, round+1, conflict.Actual, "the version a loser is told")
+				require.ErrorAs(t, err, &conflict, "the error of the other writers")
+				require.Equal(t, round+1, conflict.Actual,
+					"the version in the error of the other writers")
 			}
-			require.Equal(t, 1, won, "writers that were told they won at version %d", round)
+			require.Equal(t, 1, succeeded, "writers that succeeded at version %d", round)
 		}
 		require.Len(t, t.stream(stream), rounds)
 	},
 }, {
-	Check: check.Check{ID: "L2.5", Points: 2, Invariant: "L2.I2", Title: "a batch with an invalid event is refused whole, and the error names what is wrong",
-		Misconception: "that bad input is found when it is written: then the first half of its batch is in",
-		Hint:          "call Event.Validate for every event, and compare its stream, before anything is written"},
+	Check: check.Check{
+		ID: "L2.5", Points: 2, Invariant: "L2.I2",
+		Title: "a batch with an invalid event is refused whole, and the error names the " +
+			"fault",
+		Misconception: "that bad input may be found while the batch is written: then half of the " +
+			"batch is recorded",
+		Hint: "call Event.Validate for every event, and compare its stream, before " +
+			"anything is written",
+	},
 	try: invalid,
 }}
 
-// race calls do once per event, all at once, and waits for all.
-func (t *trial) race(events []contract.Event, do func(context.Context, contract.Event) error) []error {
+// race calls do once for each event, all at the same time, and waits for all calls.
+func (t *trial) race(events []contract.Event, do func(
+	context.Context, contract.Event,
+) error) []error {
 	errs := make([]error, len(events))
 	start := make(chan struct{})
 	var all sync.WaitGroup
@@ -103,9 +135,10 @@ func (t *trial) race(events []contract.Event, do func(context.Context, contract.
 }
 
 func invalid(t *trial) {
+	tooLong := strings.Repeat("x", contract.MaxAttribute+1)
 	for _, tc := range []struct {
-		names string
-		spoil func(*contract.Event)
+		attribute string
+		change    func(*contract.Event)
 	}{
 		{"stream", func(e *contract.Event) { e.Stream = "trade/UTI-2" }},
 		{"stream", func(e *contract.Event) { e.Stream = "" }},
@@ -114,21 +147,22 @@ func invalid(t *trial) {
 		{"type", func(e *contract.Event) { e.Type = contract.Reserved + "owner" }},
 		{"schema", func(e *contract.Event) { e.Schema = 0 }},
 		{"actor", func(e *contract.Event) { e.Actor = "" }},
-		{"reason", func(e *contract.Event) { e.Reason = strings.Repeat("x", contract.MaxAttribute+1) }},
+		{"reason", func(e *contract.Event) { e.Reason = tooLong }},
 		{"reason", func(e *contract.Event) { e.Reason = "a zero byte: \x00" }},
 		{"source", func(e *contract.Event) { e.Source = "" }},
 		{"source", func(e *contract.Event) { e.Source = "not UTF-8: \xff" }},
-		{"effective_at", func(e *contract.Event) { e.EffectiveAt = e.EffectiveAt.Add(time.Nanosecond) }},
-		{"effective_at", func(e *contract.Event) { e.EffectiveAt = e.EffectiveAt.AddDate(8000, 0, 0) }},
+		{"effective_at", func(e *contract.Event) { e.EffectiveAt = noon.Add(time.Nanosecond) }},
+		{"effective_at", func(e *contract.Event) { e.EffectiveAt = noon.AddDate(8000, 0, 0) }},
 		{"data", func(e *contract.Event) { e.Data = []byte("{}") }},
 	} {
 		batch := t.events.batch(stream, 3)
-		tc.spoil(&batch[1])
+		tc.change(&batch[1])
 		err := t.refused(stream, 0, batch...)
 		assert.ErrorIs(t, err, contract.ErrInvalid)
-		assert.ErrorContains(t, err, tc.names)
+		assert.ErrorContains(t, err, tc.attribute)
 	}
-	twice := t.events.next(stream)
-	require.ErrorIs(t, t.refused(stream, 0, twice, t.events.next(stream), twice), contract.ErrInvalid, "one id twice in a batch")
-	require.ErrorIs(t, t.refused(stream, 0), contract.ErrInvalid, "a batch of nothing")
+	e := t.events.next(stream)
+	require.ErrorIs(t, t.refused(stream, 0, e, t.events.next(stream), e), contract.ErrInvalid,
+		"an id that occurs twice")
+	require.ErrorIs(t, t.refused(stream, 0), contract.ErrInvalid, "an empty batch")
 }

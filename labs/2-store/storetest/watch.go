@@ -11,8 +11,8 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// watched is the proxy through which checks reach a store: the check learns of every answer, so that a TODO is never
-// taken for a failure, nor for a success.
+// watched reports every answer of a store to its check (check.T.Answered). So a TODO counts neither
+// as a failure nor as a success.
 type watched struct {
 	store contract.Store
 	t     check.T
@@ -20,7 +20,9 @@ type watched struct {
 
 var _ contract.Store = watched{}
 
-func (w watched) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+func (w watched) Append(
+	ctx context.Context, stream string, expected int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
 	receipts, err := w.store.Append(ctx, stream, expected, events...)
 	w.t.Answered("Append", err)
 	return receipts, err
@@ -48,15 +50,21 @@ func (w watched) Stream(ctx context.Context, stream string) iter.Seq2[contract.R
 	return w.seq("Stream", w.store.Stream(ctx, stream))
 }
 
-func (w watched) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+func (w watched) Read(
+	ctx context.Context, from, to contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
 	return w.seq("Read", w.store.Read(ctx, from, to))
 }
 
-func (w watched) Follow(ctx context.Context, from contract.Cursor) iter.Seq2[contract.Recorded, error] {
+func (w watched) Follow(
+	ctx context.Context, from contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
 	return w.seq("Follow", w.store.Follow(ctx, from))
 }
 
-func (w watched) seq(operation string, events iter.Seq2[contract.Recorded, error]) iter.Seq2[contract.Recorded, error] {
+func (w watched) seq(
+	operation string, events iter.Seq2[contract.Recorded, error],
+) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
 		for e, err := range events {
 			w.t.Answered(operation, err)
@@ -64,11 +72,11 @@ func (w watched) seq(operation string, events iter.Seq2[contract.Recorded, error
 				return
 			}
 		}
-		w.t.Answered(operation, nil) // that there is nothing more is an answer too
+		w.t.Answered(operation, nil) // the end of a sequence is an answer, too
 	}
 }
 
-// watchedBlobs is the same for object storage.
+// watchedBlobs does the same for object storage.
 type watchedBlobs struct {
 	blobs contract.Blobs
 	t     check.T

@@ -13,21 +13,40 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// calls is each call of a store and of object storage, once.
+// calls has one call of each method of a store and of object storage.
 var calls = map[string]func(context.Context, contract.Store, contract.Blobs){
-	"Append":   func(ctx context.Context, s contract.Store, _ contract.Blobs) { _, _ = s.Append(ctx, "trade/UTI-1", 0) },
-	"Find":     func(ctx context.Context, s contract.Store, _ contract.Blobs) { _, _ = s.Find(ctx, uuid.Nil) },
-	"End":      func(ctx context.Context, s contract.Store, _ contract.Blobs) { _, _ = s.End(ctx) },
-	"Frontier": func(ctx context.Context, s contract.Store, _ contract.Blobs) { _, _ = s.Frontier(ctx) },
-	"Stream":   func(ctx context.Context, s contract.Store, _ contract.Blobs) { drain(s.Stream(ctx, "trade/UTI-1")) },
-	"Read":     func(ctx context.Context, s contract.Store, _ contract.Blobs) { drain(s.Read(ctx, nil, nil)) },
-	"Follow":   func(ctx context.Context, s contract.Store, _ contract.Blobs) { drain(s.Follow(ctx, nil)) },
-	"Put":      func(ctx context.Context, _ contract.Store, b contract.Blobs) { _, _ = b.Put(ctx, nil) },
-	"Get":      func(ctx context.Context, _ contract.Store, b contract.Blobs) { _, _ = b.Get(ctx, [32]byte{}) },
+	"Append": func(ctx context.Context, s contract.Store, _ contract.Blobs) {
+		_, _ = s.Append(ctx, "trade/UTI-1", 0)
+	},
+	"Find": func(ctx context.Context, s contract.Store, _ contract.Blobs) {
+		_, _ = s.Find(ctx, uuid.Nil)
+	},
+	"End": func(ctx context.Context, s contract.Store, _ contract.Blobs) {
+		_, _ = s.End(ctx)
+	},
+	"Frontier": func(ctx context.Context, s contract.Store, _ contract.Blobs) {
+		_, _ = s.Frontier(ctx)
+	},
+	"Stream": func(ctx context.Context, s contract.Store, _ contract.Blobs) {
+		drain(s.Stream(ctx, "trade/UTI-1"))
+	},
+	"Read": func(ctx context.Context, s contract.Store, _ contract.Blobs) {
+		drain(s.Read(ctx, nil, nil))
+	},
+	"Follow": func(ctx context.Context, s contract.Store, _ contract.Blobs) {
+		drain(s.Follow(ctx, nil))
+	},
+	"Put": func(ctx context.Context, _ contract.Store, b contract.Blobs) {
+		_, _ = b.Put(ctx, nil)
+	},
+	"Get": func(ctx context.Context, _ contract.Store, b contract.Blobs) {
+		_, _ = b.Get(ctx, [32]byte{})
+	},
 }
 
-// What a store has answered it cannot call unfinished later in the same check, by whatever name; and at first only by one that the lab knows.
-func TestATodoIsTakenForOneOnlyWhereNothingHadAnswered(t *testing.T) {
+// A TODO counts only before the first other answer of a check, and only for an operation of the
+// lab. A store that has answered once cannot be unfinished later in the same check.
+func TestTodoCountsOnlyBeforeAnAnswer(t *testing.T) {
 	t.Parallel()
 	suite := check.Suite{Checks: []check.Check{{Operation: "L2.append"}, {Operation: "L2.offload"}}}
 	for name, call := range calls {
@@ -43,10 +62,12 @@ func TestATodoIsTakenForOneOnlyWhereNothingHadAnswered(t *testing.T) {
 			{[]error{nil, check.TODO("L2.append")}, check.Failed},
 			{[]error{contract.ErrNotFound, check.TODO("L2.offload")}, check.Failed},
 		} {
-			v := check.Judge(t.Context(), suite, check.Check{Operation: "L2.append", Func: func(t check.T) {
-				says := &script{answers: tc.answers}
+			v := check.Judge(t.Context(), suite, check.Check{Operation: "L2.append", Func: func(
+				t check.T,
+			) {
+				answers := &script{answers: tc.answers}
 				for range tc.answers {
-					call(t.Context(), watched{says, t}, watchedBlobs{says, t})
+					call(t.Context(), watched{answers, t}, watchedBlobs{answers, t})
 				}
 			}})
 			require.Equal(t, tc.want, v.Outcome, "%s, %v: %s", name, tc.answers, v.Text)
@@ -55,41 +76,53 @@ func TestATodoIsTakenForOneOnlyWhereNothingHadAnswered(t *testing.T) {
 	}
 }
 
-// The stub of what has answered has been written, whoever says now that it is not.
-func TestATodoOfWhatHasAnsweredIsNone(t *testing.T) {
+// The operation of a check has answered, so a later TODO for it is a failure, even from another
+// method.
+func TestTodoAfterAnAnswerFails(t *testing.T) {
 	t.Parallel()
 	suite := check.Suite{Checks: []check.Check{{Operation: "L2.append"}, {Operation: "L2.offload"}}}
 	for _, operation := range []string{"L2.append", "L2.offload"} {
-		v := check.Judge(t.Context(), suite, check.Check{Operation: "L2.append", Func: func(t check.T) {
+		v := check.Judge(t.Context(), suite, check.Check{Operation: "L2.append", Func: func(
+			t check.T,
+		) {
 			calls["Append"](t.Context(), watched{&script{answers: []error{nil}}, t}, nil)
-			calls["Find"](t.Context(), watched{&script{answers: []error{check.TODO(operation)}}, t}, nil)
+			calls["Find"](t.Context(), watched{&script{answers: []error{check.TODO(operation)}}, t},
+				nil)
 		}})
-		require.Equal(t, operation == "L2.append", v.Outcome == check.Failed, "%s: %s", operation, v.Text)
+		require.Equal(t, operation == "L2.append", v.Outcome == check.Failed, "%s: %s", operation,
+			v.Text)
 	}
 }
 
-// Nothing at all is an answer: who says so first cannot be unfinished afterwards.
-func TestAnEmptySequenceIsAnAnswer(t *testing.T) {
+// An empty sequence is an answer, so a later TODO fails.
+func TestEmptySequenceIsAnAnswer(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"Stream", "Read", "Follow"} {
 		v := check.Judge(t.Context(), check.Suite{}, check.Check{Func: func(t check.T) {
-			calls[name](t.Context(), watched{nothing{}, t}, nil)
-			calls[name](t.Context(), watched{&script{answers: []error{check.TODO("L2.append")}}, t}, nil)
+			calls[name](t.Context(), watched{emptyLog{}, t}, nil)
+			calls[name](t.Context(), watched{&script{answers: []error{check.TODO("L2.append")}}, t},
+				nil)
 		}})
 		require.Equal(t, check.Failed, v.Outcome, name)
 	}
 }
 
-// nothing is an empty log.
-type nothing struct{ contract.Store }
+// emptyLog has no events.
+type emptyLog struct{ contract.Store }
 
-func (nothing) none(func(contract.Recorded, error) bool) {}
+func (emptyLog) none(func(contract.Recorded, error) bool) {}
 
-func (n nothing) Stream(context.Context, string) iter.Seq2[contract.Recorded, error] { return n.none }
-func (n nothing) Read(context.Context, contract.Cursor, contract.Cursor) iter.Seq2[contract.Recorded, error] {
+func (n emptyLog) Stream(
+	context.Context, string,
+) iter.Seq2[contract.Recorded, error] {
 	return n.none
 }
-func (n nothing) Follow(context.Context, contract.Cursor) iter.Seq2[contract.Recorded, error] {
+func (n emptyLog) Read(
+	context.Context, contract.Cursor, contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
+	return n.none
+}
+func (n emptyLog) Follow(context.Context, contract.Cursor) iter.Seq2[contract.Recorded, error] {
 	return n.none
 }
 
@@ -98,7 +131,7 @@ func drain(events iter.Seq2[contract.Recorded, error]) {
 	}
 }
 
-// script answers with one error after the other, whatever it is asked.
+// A script answers each call with the next of its errors.
 type script struct{ answers []error }
 
 func (s *script) next() error {
@@ -111,7 +144,9 @@ func (s *script) seq() iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) { yield(contract.Recorded{}, s.next()) }
 }
 
-func (s *script) Append(context.Context, string, int64, ...contract.Event) ([]contract.Receipt, error) {
+func (s *script) Append(
+	context.Context, string, int64, ...contract.Event,
+) ([]contract.Receipt, error) {
 	return nil, s.next()
 }
 
@@ -119,13 +154,39 @@ func (s *script) Find(context.Context, uuid.UUID) (contract.Recorded, error) {
 	return contract.Recorded{}, s.next()
 }
 
-func (s *script) End(context.Context) (contract.Cursor, error)                       { return nil, s.next() }
-func (s *script) Frontier(context.Context) (time.Time, error)                        { return time.Time{}, s.next() }
-func (s *script) Put(context.Context, []byte) ([32]byte, error)                      { return [32]byte{}, s.next() }
-func (s *script) Get(context.Context, [32]byte) ([]byte, error)                      { return nil, s.next() }
-func (s *script) Stream(context.Context, string) iter.Seq2[contract.Recorded, error] { return s.seq() }
+func (s *script) End(
+	context.Context,
+) (contract.Cursor, error) {
+	return nil, s.next()
+}
 
-func (s *script) Read(context.Context, contract.Cursor, contract.Cursor) iter.Seq2[contract.Recorded, error] {
+func (s *script) Frontier(
+	context.Context,
+) (time.Time, error) {
+	return time.Time{}, s.next()
+}
+
+func (s *script) Put(
+	context.Context, []byte,
+) ([32]byte, error) {
+	return [32]byte{}, s.next()
+}
+
+func (s *script) Get(
+	context.Context, [32]byte,
+) ([]byte, error) {
+	return nil, s.next()
+}
+
+func (s *script) Stream(
+	context.Context, string,
+) iter.Seq2[contract.Recorded, error] {
+	return s.seq()
+}
+
+func (s *script) Read(
+	context.Context, contract.Cursor, contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
 	return s.seq()
 }
 

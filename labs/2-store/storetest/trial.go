@@ -7,38 +7,54 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
-
-	"github.com/stretchr/testify/require"
 )
 
-// hands are the clock of a check: they stand still until they are set. Until then it is noon.
-type hands struct {
+// A trial is one running check: its store, its clock and its events.
+type trial struct {
+	check.T
+	log    Log
+	store  contract.Store
+	clock  fakeClock
+	events generator
+}
+
+// reopen crashes the store and opens the log again.
+func (t *trial) reopen() { t.store = watched{t.log.Reopen(t), t.T} }
+
+// noon is the first time of each fakeClock.
+var noon = time.Date(2025, 3, 30, 12, 0, 0, 0, time.UTC)
+
+// A fakeClock shows noon until it is set, and moves only when it is set.
+type fakeClock struct {
 	mu sync.Mutex
 	at time.Time
 }
 
-func (h *hands) set(at time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.at = at
+func (c *fakeClock) set(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = at
 }
 
-// clock follows contract.At where the context has it, as the clock of a simulated log does.
-func (h *hands) clock(ctx context.Context) time.Time {
+// now returns the time in the context (contract.At) if there is one, like the clock of a simulated
+// log.
+func (c *fakeClock) now(ctx context.Context) time.Time {
 	if at := contract.SimulatedClock(ctx); !at.IsZero() {
 		return at
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.at.IsZero() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.at.IsZero() {
 		return noon
 	}
-	return h.at
+	return c.at
 }
 
-// append must succeed.
+// append requires that the append succeeds.
 func (t *trial) append(stream string, expected int64, events ...contract.Event) []contract.Receipt {
 	receipts, err := t.store.Append(t.Context(), stream, expected, events...)
 	require.NoError(t, err, "append of %d events to %s at %d", len(events), stream, expected)
@@ -46,35 +62,35 @@ func (t *trial) append(stream string, expected int64, events ...contract.Event) 
 	return receipts
 }
 
-// refused must fail, and leave the log as it was.
+// refused requires that the append fails and leaves the log unchanged. It returns the error.
 func (t *trial) refused(stream string, expected int64, events ...contract.Event) error {
-	before := t.whole()
+	before := t.readAll()
 	receipts, err := t.store.Append(t.Context(), stream, expected, events...)
 	require.Error(t, err, "append of %d events to %s at %d", len(events), stream, expected)
-	require.Empty(t, receipts, "receipts beside an error")
-	same(t, before, t.whole(), "the log after an append that failed")
+	require.Empty(t, receipts, "receipts with an error")
+	requireSame(t, before, t.readAll(), "the log after an append that failed")
 	return err
 }
 
-// stream is all of one stream.
+// stream returns all events of one stream.
 func (t *trial) stream(name string) []contract.Recorded {
 	return collect(t, t.store.Stream(t.Context(), name))
 }
 
-// end is the cursor behind all that is committed.
+// end returns the cursor after every committed event.
 func (t *trial) end() contract.Cursor {
 	end, err := t.store.End(t.Context())
 	require.NoError(t, err, "end of the log")
 	return end
 }
 
-// read is the range [from, to) of the feed.
+// read returns the range [from, to) of the feed.
 func (t *trial) read(from, to contract.Cursor) []contract.Recorded {
 	return collect(t, t.store.Read(t.Context(), from, to))
 }
 
-// whole is the whole log, by stream: how streams interleave is the store's affair.
-func (t *trial) whole() map[string][]contract.Recorded {
+// readAll returns the whole log by stream. Stores may interleave streams in any order.
+func (t *trial) readAll() map[string][]contract.Recorded {
 	return byStream(t.read(nil, t.end()))
 }
 
@@ -95,9 +111,9 @@ func collect(t check.T, events func(func(contract.Recorded, error) bool)) []cont
 	return all
 }
 
-// holds says that got is what was appended, in that order, with versions from first on.
-func holds(t check.T, first int64, want []contract.Event, got []contract.Recorded) {
-	check.Events(t, "what was appended", want, eventsOf(got))
+// requireEvents requires that got are the appended events in order, with versions from first on.
+func requireEvents(t check.T, first int64, want []contract.Event, got []contract.Recorded) {
+	check.Events(t, "appended events", want, eventsOf(got))
 	for i, e := range got {
 		require.Equal(t, want[i], e.Event, "event %d of the stream", i+1)
 		require.Equal(t, first+int64(i), e.Version, "version of event %d of the stream", i+1)
@@ -112,13 +128,15 @@ func eventsOf(recorded []contract.Recorded) []contract.Event {
 	return events
 }
 
-// same says that two readings of streams are one, and names the first stream and event that differ.
-func same(t check.T, want, got map[string][]contract.Recorded, what string) {
+// requireSame requires that two readings agree. Its failure names the first stream and event that
+// differ.
+func requireSame(t check.T, want, got map[string][]contract.Recorded, subject string) {
 	for _, name := range slices.Sorted(maps.Keys(want)) {
-		check.Events(t, what+": "+name, eventsOf(want[name]), eventsOf(got[name]))
+		check.Events(t, subject+": "+name, eventsOf(want[name]), eventsOf(got[name]))
 		for i, e := range got[name] {
-			require.Equal(t, want[name][i], e, "%s: event %d of %s", what, i+1, name)
+			require.Equal(t, want[name][i], e, "%s: event %d of %s", subject, i+1, name)
 		}
 	}
-	require.Equal(t, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)), "%s: streams", what)
+	require.Equal(t, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)), "%s: streams",
+		subject)
 }
