@@ -3,6 +3,7 @@ package schemas_test
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,20 +14,51 @@ import (
 	"example.com/blotter/schemas"
 )
 
-// roles are what no schema says: where a type is recorded, who writes it and who reads it.
-var roles = []struct{ typ, stream, writer, readers string }{
-	{"trade.new", "`trade/<UTI>`", "the desk, for a NEW; the follow-up process, after a novation or an exercise", everyone},
-	{"trade.amended", "`trade/<UTI>`", "the desk, for an AMEND", everyone},
-	{"trade.cancelled", "`trade/<UTI>`", "the desk, for a CANCEL", everyone},
-	{"trade.novated", "`trade/<UTI>`", "the desk, for a NOVATE", everyone + ", the follow-up process"},
-	{"trade.settled", "`trade/<UTI>`", "the desk, for a SETTLE", everyone},
-	{"trade.exercised", "`trade/<UTI>`", "the desk, for an EXERCISE", everyone + ", the follow-up process"},
-	{"command.refused", "`refused/<UTI>`, `refused/curve/<name>`", "the desk, for whatever it decides against", "the desk, when the command comes again; audit"},
-	{"price.marked", "`curve/<name>`", "the desk, for a MARK", "projections, replay, audit"},
-	{"store.head", "none: a record of the store, keyed by stream", "the Kafka store, with every append", "the Kafka store, when it takes a partition over"},
+// A role says where a type is recorded, which program writes it and which programs read it. No
+// schema says so.
+type role struct{ typ, stream, writer, readers string }
+
+const readers = "the desk, the follow-up process, projections, replay, audit"
+
+// roles returns the types of the catalog in the order of the page. The types of commands and their
+// operations are those of import-line.schema.json.
+func roles(t *testing.T) (all []role) {
+	t.Helper()
+	for _, op := range operations(t) {
+		article := "a"
+		if strings.ContainsRune("AEIOU", rune(op.name[0])) {
+			article = "an"
+		}
+		r := role{op.event, "`trade/<UTI>`", fmt.Sprintf("the desk, for %s %s", article, op.name), readers}
+		switch op.event {
+		case "trade.new":
+			r.writer += "; the follow-up process, after a novation or an exercise"
+		case "price.marked":
+			r.stream, r.readers = "`curve/<name>`", "the desk, projections, replay, audit"
+		}
+		all = append(all, r)
+	}
+	return append(all,
+		role{"command.refused", "`refused/<UTI>`, `refused/curve/<name>`",
+			"the desk, for each command that it refuses", "the desk, when the command comes again; audit"},
+		role{"store.head", "none: a record of the store, keyed by stream",
+			"the Kafka store, with every append", "the Kafka store, when it takes over a partition"})
 }
 
-const everyone = "the desk, projections, replay, audit"
+// An operation is the name of a command in import lines, and the type of the event that it becomes.
+type operation struct{ name, event string }
+
+// operations returns the operations of import-line.schema.json, in their order.
+func operations(t *testing.T) (all []operation) {
+	t.Helper()
+	text, err := os.ReadFile("import-line.schema.json")
+	require.NoError(t, err)
+	op := regexp.MustCompile(`"op": \{"const": "([A-Z]+)", "x-event": "([a-z.]+)"\}`)
+	for _, m := range op.FindAllStringSubmatch(string(text), -1) {
+		all = append(all, operation{m[1], m[2]})
+	}
+	return all
+}
 
 // generated is where the part of the README begins that is rendered from the files.
 const generated = "<!-- What follows is written by: go test ./schemas -update -->\n"
@@ -40,7 +72,7 @@ func TestReadmeIsGeneratedFromTheFiles(t *testing.T) {
 	require.True(t, found)
 	var want strings.Builder
 	listTypes(t, &want)
-	for _, r := range roles {
+	for _, r := range roles(t) {
 		listVersions(t, &want, r.typ)
 	}
 	if *update {
@@ -52,13 +84,13 @@ func TestReadmeIsGeneratedFromTheFiles(t *testing.T) {
 
 func listTypes(t *testing.T, w *strings.Builder) {
 	fmt.Fprintf(w, "\n## Types\n\n| type | versions | a fact about | on stream | written by | read by |\n|---|---|---|---|---|---|\n")
-	for _, r := range roles {
+	for _, r := range roles(t) {
 		latest, ok := schemas.Latest(r.typ)
 		require.True(t, ok, r.typ)
 		fmt.Fprintf(w, "| `%s` | %d | %s | %s | %s | %s |\n", r.typ, latest.Version, strings.TrimSuffix(root(latest).Doc, "."), r.stream, r.writer, r.readers)
 	}
 	for _, s := range schemas.All() {
-		require.True(t, slices.ContainsFunc(roles, func(r struct{ typ, stream, writer, readers string }) bool { return r.typ == s.Type }), s.Type)
+		require.True(t, slices.ContainsFunc(roles(t), func(r role) bool { return r.typ == s.Type }), s.Type)
 	}
 	fmt.Fprintf(w, "\n## Fields\n\nA type with an upper-case name is a nested record, whose fields follow below it; of what may be null, null is the default.\n")
 }

@@ -26,17 +26,24 @@ func TestHistoriesHaveEveryKindOfEventAndEveryStatus(t *testing.T) {
 			seen[string(s.Status)]++
 		}
 	}
-	for _, what := range []string{
-		"NEW", "AMEND", "CANCEL", "NOVATE", "SETTLE", "EXERCISE", "REFUSED", "MARK",
+	wanted := []string{
 		"LIVE", "VOIDED", "TERMINATED", "NOVATED", "SETTLED", "EXERCISED",
 		"late", "dated ahead", "in MW", "refused mark",
 		"successor by NOVATE", "successor by EXERCISE", "life of a successor", "cash exercise",
 		"price alone", "quantity alone", "price and quantity",
-		"corrected NEW", "corrected AMEND", "corrected CANCEL", "corrected NOVATE", "corrected SETTLE", "corrected EXERCISE", "corrected MARK",
 		"other side", "other currency", "other instrument", "other fee", "other book",
-		"annulled CANCEL", "annulled NOVATE", "annulled SETTLE", "annulled EXERCISE",
 		"mark of several points",
-	} {
+	}
+	for _, k := range trade.Kinds() {
+		wanted = append(wanted, k.Operation)
+		if k.IsCommand() {
+			wanted = append(wanted, "corrected "+k.Operation)
+		}
+		if _, reduces := k.Zero.(trade.Reducer); reduces {
+			wanted = append(wanted, "annulled "+k.Operation)
+		}
+	}
+	for _, what := range wanted {
 		require.NotZero(t, seen[what], what)
 	}
 }

@@ -41,7 +41,7 @@ func ParseDecimal(s string) (Decimal, error) {
 			ErrDecimal, s)
 	}
 	if len(frac) > MaxPlaces || len(whole)+len(frac) > MaxDigits {
-		return Decimal{}, fmt.Errorf("%w: %q: more than %d digits, or %d behind the point",
+		return Decimal{}, fmt.Errorf("%w: %q: more than %d digits, or %d after the point",
 			ErrDecimal, s, MaxDigits, MaxPlaces)
 	}
 	var d apd.Decimal
@@ -195,7 +195,7 @@ func (a Decimal) Fixed(places int32) string {
 // so no digit is ever cut off.
 func (a Decimal) Unscaled(places int32) ([]byte, error) {
 	if a.Places() > places {
-		return nil, fmt.Errorf("%w: %s has more than %d digits behind the point",
+		return nil, fmt.Errorf("%w: %s has more than %d digits after the point",
 			ErrDecimal, a, places)
 	}
 	n := new(apd.BigInt).Mul(&a.d.Coeff, pow10(places-a.Places()))

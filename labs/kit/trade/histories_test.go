@@ -28,6 +28,11 @@ func TestHistoriesHaveWhatTheBookIsHeldTo(t *testing.T) {
 			seen[fmt.Sprintf("valued %v in %s", p.MarketValue != nil && !p.Quantity.IsZero(), p.Currency)]++
 		}
 	}
+	for _, k := range trade.Kinds() {
+		if k.IsCommand() {
+			require.Greater(t, seen[k.Operation], 3, "%s: %v", k.Operation, seen)
+		}
+	}
 	for _, what := range []string{
 		"late", "ahead", "capacity", "points", "VOIDED", "a price behind a lot on its own other side",
 		"corrected side", "corrected currency", "corrected instrument", "corrected fee", "corrected book", "restated TERMINATE", "restated NOVATE to nothing",
@@ -43,6 +48,7 @@ func countEvents(seen map[string]int, stream string, events []trade.Event) {
 	stands := map[uuid.UUID]trade.Event{}
 	for i, e := range events {
 		stands[e.ID] = e
+		seen[trade.KindOf(e.Body).Operation]++
 		was, corrects := stands[e.Corrects]
 		if i > 0 && !corrects && e.EffectiveAt.Before(events[i-1].EffectiveAt) {
 			seen["late"]++

@@ -102,86 +102,62 @@ func placesOf(c trade.Currency) int {
 }
 
 func (o *oracle) contract(stream string, slots []oracleSlot) {
-	uti := strings.TrimPrefix(stream, "trade/")
-	var terms trade.New
-	var legs []oracleLeg
-	total := map[string]*big.Rat{}
-	for _, k := range []string{"contracted", "open", "SETTLED", "NOVATED", "EXERCISED", "TERMINATED"} {
-		total[k] = new(big.Rat)
+	c := &oracleTrade{
+		stream: stream, price: new(big.Rat), side: 1, status: trade.Live, lastOut: trade.Live,
+		total: map[string]*big.Rat{},
 	}
-	price, side, status, lastOut := new(big.Rat), 1, trade.Live, trade.Live
-	cents := func(r *big.Rat) *big.Rat { return halfEven(r, placesOf(terms.Currency)) }
-	move := func(s oracleSlot, q, a *big.Rat) {
-		if q.Sign() != 0 || a.Sign() != 0 {
-			pool := terms.Book + "|" + terms.Instrument.ID() + "|" + string(terms.Currency)
-			legs = append(legs, oracleLeg{s, stream, pool, side, q, a, placesOf(terms.Currency)})
-		}
-	}
-	out := func(s oracleSlot, q, fee trade.Decimal, worth *big.Rat, as trade.Status) {
-		if q.IsZero() {
-			return
-		}
-		move(s, mul(sign(-side), rat(q)), add(mul(sign(side), cents(mul(worth, rat(q)))), rat(fee)))
-		total["open"] = sub(total["open"], rat(q))
-		total[string(as)] = add(total[string(as)], rat(q))
-		lastOut = as
-		if total["open"].Sign() == 0 {
-			status = as
-		}
-	}
+	c.clear()
 	for _, s := range slots {
-		if status == trade.Voided {
+		if c.status == trade.Voided {
 			break
 		}
-		switch b := s.last.Body.(type) {
-		case trade.New:
-			terms, price = b, rat(b.Price)
-			side = map[trade.Side]int{trade.Buy: 1, trade.Sell: -1}[b.Side]
-			q := rat(b.Quantity.Value)
-			total["contracted"], total["open"] = q, q
-			move(s, mul(sign(side), q), add(mul(sign(-side), cents(mul(price, q))), add(rat(b.Fee), rat(b.CarriedIn))))
-		case trade.Amend:
-			newPrice, newOpen := price, total["open"]
-			if b.Price != nil {
-				newPrice = rat(*b.Price)
-			}
-			if !b.Quantity.IsZero() {
-				newOpen = add(newOpen, sub(rat(b.Quantity.Value), total["contracted"]))
-				total["contracted"] = rat(b.Quantity.Value)
-			}
-			was, between, is := cents(mul(price, total["open"])), cents(mul(newPrice, total["open"])), cents(mul(newPrice, newOpen))
-			move(s, new(big.Rat), mul(sign(-side), sub(between, was)))
-			move(s, mul(sign(side), sub(newOpen, total["open"])), mul(sign(-side), sub(is, between)))
-			price, total["open"] = newPrice, newOpen
-			if newOpen.Sign() == 0 {
-				status = lastOut
-			}
-		case trade.Cancel:
-			if b.Kind == trade.Void {
-				status, legs = trade.Voided, nil
-				for k := range total {
-					total[k] = new(big.Rat)
-				}
-				continue // to what is effective later, and moot
-			}
-			out(s, b.Quantity.Value, b.Fee, price, trade.Terminated)
-		case trade.Novate:
-			out(s, b.Quantity.Value, b.Fee, price, trade.Novated)
-		case trade.Settle:
-			out(s, b.Quantity.Value, trade.Decimal{}, rat(b.Price), trade.Settled)
-		case trade.Exercise:
-			inside := sub(rat(b.UnderlyingPrice), rat(terms.Instrument.Option.Strike))
-			if terms.Instrument.Option.Kind == trade.Put {
-				inside.Neg(inside)
-			}
-			if inside.Sign() < 0 {
-				inside = new(big.Rat)
-			}
-			out(s, b.Quantity.Value, trade.Decimal{}, inside, trade.Exercised)
-		}
+		c.take(s)
 	}
-	o.trades[uti], o.status[uti] = total, status
-	o.legs = append(o.legs, legs...)
+	uti := strings.TrimPrefix(stream, "trade/")
+	o.trades[uti], o.status[uti] = c.total, c.status
+	o.legs = append(o.legs, c.legs...)
+}
+
+// An oracleTrade is a contract on the way through its slots. Its rule for each kind of event is in
+// kinds_test.go.
+type oracleTrade struct {
+	stream          string
+	terms           trade.New
+	legs            []oracleLeg
+	total           map[string]*big.Rat
+	price           *big.Rat
+	side            int
+	status, lastOut trade.Status
+}
+
+func (c *oracleTrade) clear() {
+	for _, k := range []string{"contracted", "open", "SETTLED", "NOVATED", "EXERCISED", "TERMINATED"} {
+		c.total[k] = new(big.Rat)
+	}
+}
+
+func (c *oracleTrade) cents(r *big.Rat) *big.Rat { return halfEven(r, placesOf(c.terms.Currency)) }
+
+func (c *oracleTrade) move(s oracleSlot, q, a *big.Rat) {
+	if q.Sign() != 0 || a.Sign() != 0 {
+		pool := c.terms.Book + "|" + c.terms.Instrument.ID() + "|" + string(c.terms.Currency)
+		c.legs = append(c.legs, oracleLeg{s, c.stream, pool, c.side, q, a, placesOf(c.terms.Currency)})
+	}
+}
+
+// out takes q out of the contract, at a price of worth.
+func (c *oracleTrade) out(s oracleSlot, q, fee trade.Decimal, worth *big.Rat, as trade.Status) {
+	if q.IsZero() {
+		return
+	}
+	received := mul(sign(c.side), c.cents(mul(worth, rat(q))))
+	c.move(s, mul(sign(-c.side), rat(q)), add(received, rat(fee)))
+	c.total["open"] = sub(c.total["open"], rat(q))
+	c.total[string(as)] = add(c.total[string(as)], rat(q))
+	c.lastOut = as
+	if c.total["open"].Sign() == 0 {
+		c.status = as
+	}
 }
 
 // An oraclePool is what a pool comes to.

@@ -1,0 +1,180 @@
+package trade_test
+
+import (
+	"fmt"
+	"math/big"
+
+	"pgregory.net/rapid"
+
+	"example.com/blotter/labs/kit/trade"
+)
+
+// This file has all that the random histories and the oracle know of single kinds of events.
+
+// part is how much of a contract, in full every now and then.
+func part(t *rapid.T, now trade.Trade) trade.Quantity {
+	switch rapid.IntRange(0, 9).Draw(t, "part") {
+	case 0, 1:
+		return trade.Quantity{}
+	case 2:
+		if now.Unit == trade.MWh {
+			return mw("0.01")
+		}
+	}
+	return trade.Quantity{Value: number(t, "quantity", 0, 40), Unit: now.Unit}
+}
+
+func anyBody(t *rapid.T, now trade.Trade, i int) trade.Body {
+	q, price, fee, next := part(t, now), number(t, "at", 1, 100), cash(t, "fee", now.Currency), fmt.Sprintf("%s-%d", now.UTI, i)
+	switch rapid.IntRange(0, 10).Draw(t, "event") {
+	case 0, 1:
+		return trade.Amend{Kind: trade.Amendment, Price: &price}
+	case 2:
+		a := trade.Amend{Kind: trade.Amendment, Quantity: q}
+		if rapid.Bool().Draw(t, "both") {
+			a.Price = &price
+		}
+		return a
+	case 3:
+		return trade.Amend{Kind: trade.Update, Trader: "trader/" + price.String()}
+	case 4:
+		return trade.Cancel{Kind: trade.Terminate, Quantity: q, Fee: fee}
+	case 5:
+		if rapid.IntRange(0, 3).Draw(t, "void") == 0 {
+			return trade.Cancel{Kind: trade.Void}
+		}
+		return anyMark(t, now)
+	case 6:
+		role := rapid.SampledFrom([]string{trade.Transferor, trade.Remaining}).Draw(t, "role")
+		return trade.Novate{Role: role, Quantity: q, Fee: fee, NewUTI: next, Incoming: "in"}
+	case 7:
+		b := trade.Exercise{Quantity: q, UnderlyingPrice: price, Settlement: trade.Physical, NewUTI: next}
+		if rapid.Bool().Draw(t, "cash") {
+			b.Settlement, b.NewUTI = trade.Cash, ""
+		}
+		return b
+	case 8:
+		return anyMark(t, now)
+	}
+	return trade.Settle{Quantity: q, Price: price}
+}
+
+func anyMark(t *rapid.T, now trade.Trade) trade.Body {
+	p := products[now.UTI[0]]
+	m := trade.PriceMarked{Curve: now.Terms.Instrument.Curve(), Currency: rapid.SampledFrom([]trade.Currency{p.currency, p.currency, p.currency, "JPY"}).Draw(t, "marked in")}
+	if rapid.Bool().Draw(t, "underlying") {
+		m.Curve = now.Terms.Instrument.Underlying().Curve()
+	}
+	for _, delivery := range p.marked {
+		if rapid.IntRange(0, 2).Draw(t, "marked") > 0 {
+			m.Points = append(m.Points, trade.Point{Delivery: period(delivery), Price: number(t, "mark", 1, 100)})
+		}
+	}
+	return m
+}
+
+// restated is a body that may stand in the slot of e: what stands there with other figures, often.
+func restated(t *rapid.T, now trade.Trade, cmd trade.Command, e trade.Event) trade.Body {
+	q := trade.Quantity{Value: number(t, "new quantity", 0, 20), Unit: now.Unit}
+	switch b := e.Body.(type) {
+	case trade.New:
+		return renewed(t, now.UTI, b)
+	case trade.Novate:
+		b.Quantity, b.Fee = q, cash(t, "new fee", now.Currency)
+		return b
+	case trade.Exercise:
+		b.Quantity = q
+		return b
+	case trade.Settle:
+		b.Quantity, b.Price = q, number(t, "new price", 1, 100)
+		return b
+	case trade.Cancel:
+		if b.Kind == trade.Terminate {
+			b.Quantity, b.Fee = q, cash(t, "new fee", now.Currency)
+			return b
+		}
+	}
+	return cmd.Body
+}
+
+// renewed is n with one or two of its terms as another contract has them.
+func renewed(t *rapid.T, uti string, n trade.New) trade.Body {
+	other := anyNew(t, uti).(trade.New)
+	n.Quantity.Value, n.Capacity = number(t, "new quantity", 1, 100), trade.Decimal{}
+	for range 2 {
+		switch rapid.IntRange(0, 6).Draw(t, "term") {
+		case 0:
+			n.Price = other.Price
+		case 1:
+			n.Book = other.Book
+		case 2:
+			n.Side = other.Side
+		case 3:
+			n.Currency, n.Fee = other.Currency, other.Fee
+		case 4:
+			n.Fee = cash(t, "new fee", n.Currency)
+		case 5:
+			if (n.Instrument.Option == nil) == (other.Instrument.Option == nil) {
+				n.Instrument = other.Instrument
+			}
+		}
+	}
+	return n
+}
+
+// take applies the event of a slot.
+func (c *oracleTrade) take(s oracleSlot) {
+	switch b := s.last.Body.(type) {
+	case trade.New:
+		c.terms, c.price = b, rat(b.Price)
+		c.side = map[trade.Side]int{trade.Buy: 1, trade.Sell: -1}[b.Side]
+		q := rat(b.Quantity.Value)
+		c.total["contracted"], c.total["open"] = q, q
+		paid := mul(sign(-c.side), c.cents(mul(c.price, q)))
+		c.move(s, mul(sign(c.side), q), add(paid, add(rat(b.Fee), rat(b.CarriedIn))))
+	case trade.Amend:
+		c.amend(s, b)
+	case trade.Cancel:
+		if b.Kind == trade.Void { // all that is effective later is moot
+			c.status, c.legs = trade.Voided, nil
+			c.clear()
+			return
+		}
+		c.out(s, b.Quantity.Value, b.Fee, c.price, trade.Terminated)
+	case trade.Novate:
+		c.out(s, b.Quantity.Value, b.Fee, c.price, trade.Novated)
+	case trade.Settle:
+		c.out(s, b.Quantity.Value, trade.Decimal{}, rat(b.Price), trade.Settled)
+	case trade.Exercise:
+		inside := sub(rat(b.UnderlyingPrice), rat(c.terms.Instrument.Option.Strike))
+		if c.terms.Instrument.Option.Kind == trade.Put {
+			inside.Neg(inside)
+		}
+		if inside.Sign() < 0 {
+			inside = new(big.Rat)
+		}
+		c.out(s, b.Quantity.Value, trade.Decimal{}, inside, trade.Exercised)
+	default:
+		panic(fmt.Sprintf("the oracle has no rule for a body %T", b))
+	}
+}
+
+func (c *oracleTrade) amend(s oracleSlot, b trade.Amend) {
+	open := c.total["open"]
+	newPrice, newOpen := c.price, open
+	if b.Price != nil {
+		newPrice = rat(*b.Price)
+	}
+	if !b.Quantity.IsZero() {
+		newOpen = add(open, sub(rat(b.Quantity.Value), c.total["contracted"]))
+		c.total["contracted"] = rat(b.Quantity.Value)
+	}
+	before, repriced := c.cents(mul(c.price, open)), c.cents(mul(newPrice, open))
+	after := c.cents(mul(newPrice, newOpen))
+	c.move(s, new(big.Rat), mul(sign(-c.side), sub(repriced, before)))
+	c.move(s, mul(sign(c.side), sub(newOpen, open)), mul(sign(-c.side), sub(after, repriced)))
+	c.price, c.total["open"] = newPrice, newOpen
+	if newOpen.Sign() == 0 {
+		c.status = c.lastOut
+	}
+}
