@@ -96,7 +96,7 @@ func (e *ExitedError) Error() string {
 
 func (e *ExitedError) Unwrap() error { return e.Err }
 
-// Hint says what to do, if the cause is a full disk.
+// Hint returns advice if the cause is a full disk.
 func (e *ExitedError) Hint() string {
 	log := strings.ToLower(e.LogTail)
 	if errors.Is(e.Err, syscall.ENOSPC) || strings.Contains(log, "no space left on device") {

@@ -76,7 +76,7 @@ func (e *InUseError) Error() string {
 	return fmt.Sprintf("data directory %s is in use by process %d", e.Dir, e.PID)
 }
 
-// Hint says what to do.
+// Hint returns the advice.
 func (e *InUseError) Hint() string {
 	if e.PID == 0 {
 		return "wait until the other process ends, or choose another directory"

@@ -6,63 +6,55 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"example.com/blotter/labs/kit/stack"
 	"example.com/blotter/labs/kit/stack/stacktest"
-	"github.com/stretchr/testify/require"
 )
 
-// elsewhere is the environment that names the components of the tests' own stack.
-func elsewhere(t *testing.T) map[string]string {
+// environment returns the variables that name the components of the tests' own stack.
+func environment(t *testing.T) map[string]string {
 	t.Helper()
-	s := stacktest.Shared(t)
-	dsn, err := s.Postgres(t.Context())
+	env, err := stack.Environment(t.Context(), stacktest.Shared(t))
 	require.NoError(t, err)
-	s3 := stacktest.S3(t)
-	return map[string]string{
-		"BLOTTER_KAFKA_BROKERS": strings.Join(stacktest.Kafka(t), ","),
-		"BLOTTER_POSTGRES_DSN":  dsn,
-		"BLOTTER_S3_ENDPOINT":   s3.Endpoint,
-		"BLOTTER_S3_REGION":     s3.Region,
-		"BLOTTER_S3_ACCESS_KEY": s3.AccessKey,
-		"BLOTTER_S3_SECRET_KEY": s3.SecretKey,
-		"BLOTTER_S3_SECURE":     "false",
-		"BLOTTER_REGISTRY_URL":  stacktest.Registry(t),
+	values := map[string]string{}
+	for _, line := range env {
+		name, value, _ := strings.Cut(line, "=")
+		values[name] = value
 	}
+	return values
 }
 
-// components asks for each, by name.
-func components(t *testing.T, s stack.Stack) map[string]func() error {
-	return map[string]func() error{
-		"kafka":    func() error { _, err := s.Kafka(t.Context()); return err },
-		"postgres": func() error { _, err := s.Postgres(t.Context()); return err },
-		"s3":       func() error { _, err := s.S3(t.Context()); return err },
-		"registry": func() error { _, err := s.Registry(t.Context()); return err },
-	}
+func external(env map[string]string) stack.Stack {
+	return stack.External(func(name string) string { return env[name] })
 }
 
-func TestAnExternalStackIsWhatTheEnvironmentNames(t *testing.T) {
+func TestExternalFindsAStack(t *testing.T) {
 	t.Parallel()
-	env := elsewhere(t)
-	s := stack.External(func(name string) string { return env[name] })
-	for name, ask := range components(t, s) {
-		require.NoError(t, ask(), name)
+	env := environment(t)
+	s := external(env)
+	for _, h := range stack.Check(t.Context(), s) {
+		require.NoError(t, h.Err, h.Component)
 	}
 	seeds, err := s.Kafka(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, stacktest.Kafka(t), seeds)
-	at, err := s.S3(t.Context())
+	s3, err := s.S3(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, stacktest.S3(t), at)
+	require.Equal(t, stacktest.S3(t), s3)
+	dsn, err := s.Postgres(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, env["BLOTTER_POSTGRES_DSN"], dsn)
 	require.NoError(t, s.Close())
-	require.NoError(t, components(t, s)["kafka"](), "to close it leaves it as it is")
+	require.NoError(t, components(t, s)["kafka"](), "Close leaves the broker running")
 }
 
-// TestAnExternalStackSaysWhatIsWrong changes one variable at a time, and asks for the component it
-// belongs to. The others are not looked at.
-func TestAnExternalStackSaysWhatIsWrong(t *testing.T) {
+// TestExternalErrors changes one variable at a time, and requests every component. Only the
+// component of that variable fails. No error contains a password.
+func TestExternalErrors(t *testing.T) {
 	t.Parallel()
-	nobody := freeAddress(t)
-	for _, tt := range []struct{ variable, value, component, says string }{
+	unused := unusedAddress(t)
+	for _, tt := range []struct{ variable, value, component, message string }{
 		{"BLOTTER_KAFKA_BROKERS", "", "kafka", "BLOTTER_KAFKA_BROKERS is not set"},
 		{"BLOTTER_POSTGRES_DSN", "", "postgres", "BLOTTER_POSTGRES_DSN is not set"},
 		{"BLOTTER_S3_ENDPOINT", "", "s3", "BLOTTER_S3_ENDPOINT is not set"},
@@ -70,45 +62,44 @@ func TestAnExternalStackSaysWhatIsWrong(t *testing.T) {
 		{"BLOTTER_S3_SECRET_KEY", "", "s3", "BLOTTER_S3_SECRET_KEY is not set"},
 		{"BLOTTER_REGISTRY_URL", "", "registry", "BLOTTER_REGISTRY_URL is not set"},
 
-		{"BLOTTER_POSTGRES_DSN", "postgres://u:hush@[", "postgres", "BLOTTER_POSTGRES_DSN is not a connection string"},
+		{"BLOTTER_POSTGRES_DSN", "postgres://u:hush@[", "postgres",
+			"BLOTTER_POSTGRES_DSN is not a connection string"},
 		{"BLOTTER_S3_SECURE", "perhaps", "s3", `BLOTTER_S3_SECURE is "perhaps"`},
 		{"BLOTTER_REGISTRY_URL", "registry:8081", "registry", "BLOTTER_REGISTRY_URL is not a URL"},
 
-		{"BLOTTER_KAFKA_BROKERS", nobody, "kafka", "at " + nobody},
-		{"BLOTTER_POSTGRES_DSN", "postgres://u:hush@" + nobody + "/x", "postgres", "at " + nobody},
-		{"BLOTTER_S3_ENDPOINT", nobody, "s3", "at " + nobody},
-		{"BLOTTER_REGISTRY_URL", "http://u:hush@" + nobody, "registry", nobody},
+		{"BLOTTER_KAFKA_BROKERS", unused, "kafka", "at " + unused},
+		{"BLOTTER_POSTGRES_DSN", "postgres://u:hush@" + unused + "/x", "postgres", "at " + unused},
+		{"BLOTTER_S3_ENDPOINT", unused, "s3", "at " + unused},
+		{"BLOTTER_REGISTRY_URL", "http://u:hush@" + unused, "registry", unused},
 
 		{"BLOTTER_S3_SECRET_KEY", "hush-hush", "s3", "does not answer as it should"},
 		{"BLOTTER_S3_SECURE", "true", "s3", "does not answer as it should"},
 	} {
 		t.Run(tt.component+"/"+tt.variable+"="+tt.value, func(t *testing.T) {
 			t.Parallel()
-			env := elsewhere(t)
+			env := environment(t)
 			env[tt.variable] = tt.value
-			s := stack.External(func(name string) string { return env[name] })
 			began := time.Now()
-			for name, ask := range components(t, s) {
-				err := ask()
+			for name, request := range components(t, external(env)) {
+				err := request()
 				if name != tt.component {
 					require.NoError(t, err, name)
 					continue
 				}
-				require.ErrorContains(t, err, tt.says)
+				require.ErrorContains(t, err, tt.message)
 				require.ErrorContains(t, err, tt.component)
 				require.NotContains(t, err.Error(), "hush")
-				var h interface{ Hint() string }
-				require.ErrorAs(t, err, &h)
-				require.Contains(t, h.Hint(), "BLOTTER_"+strings.ToUpper(tt.component))
-				require.NotContains(t, h.Hint(), "hush")
+				hint := hintOf(t, err)
+				require.Contains(t, hint, "BLOTTER_"+strings.ToUpper(tt.component))
+				require.NotContains(t, hint, "hush")
 			}
 			require.Less(t, time.Since(began), 30*time.Second)
 		})
 	}
 }
 
-// freeAddress is one that nobody listens on.
-func freeAddress(t *testing.T) string {
+// unusedAddress returns an address without a listener.
+func unusedAddress(t *testing.T) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, l.Close())

@@ -41,7 +41,7 @@ func (e *DamagedSegmentError) Error() string {
 		e.Topic, e.Partition, e.Offset, e.Fault, e.Path)
 }
 
-// Hint says what to do.
+// Hint returns the advice.
 func (e *DamagedSegmentError) Hint() string { return restoreHint }
 
 const restoreHint = "no file was altered; restore the data directory from a backup"
@@ -59,7 +59,7 @@ func (e *DamagedStateError) Error() string {
 	return fmt.Sprintf("%s is damaged at byte %d: %s", e.Path, e.At, e.Fault)
 }
 
-// Hint says what to do.
+// Hint returns the advice.
 func (e *DamagedStateError) Hint() string { return restoreHint }
 
 // checkFiles reads every batch of every partition, and changes no file. It accepts only the traces

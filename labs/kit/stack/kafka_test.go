@@ -1,6 +1,7 @@
 package stack_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -10,17 +11,14 @@ import (
 	"testing"
 	"time"
 
-	"example.com/blotter/labs/kit/stack"
-	"example.com/blotter/labs/kit/stack/stacktest"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-)
 
-func embedded(dir string) stack.Stack {
-	return stack.Embedded(stack.EmbeddedOptions{Dir: dir})
-}
+	"example.com/blotter/labs/kit/stack"
+	"example.com/blotter/labs/kit/stack/stacktest"
+)
 
 func client(t *testing.T, s stack.Stack, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
@@ -39,7 +37,7 @@ func createTopic(t *testing.T, s stack.Stack, topic string, configs map[string]*
 	require.NoError(t, err)
 }
 
-// commit writes one transaction, so two batches: the records and the marker.
+// commit writes one transaction, which is two batches: the records and the marker.
 func commit(t *testing.T, cl *kgo.Client, topic string, values ...string) {
 	t.Helper()
 	require.NoError(t, cl.BeginTransaction())
@@ -50,20 +48,28 @@ func commit(t *testing.T, cl *kgo.Client, topic string, values ...string) {
 	require.NoError(t, cl.EndTransaction(t.Context(), kgo.TryCommit))
 }
 
-// committed is what a reader of committed records finds in one partition.
+// reader returns a read_committed client of a topic from its start.
+func reader(t *testing.T, s stack.Stack, topic string, opts ...kgo.Opt) *kgo.Client {
+	t.Helper()
+	return client(t, s, append(opts, kgo.ConsumeTopics(topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
+}
+
+// committed returns the committed values of a topic of one partition.
 func committed(t *testing.T, s stack.Stack, topic string) []string {
 	t.Helper()
-	cl := client(t, s, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	cl := reader(t, s, topic)
 	defer cl.Close()
 	ends, err := kadm.NewClient(cl).ListEndOffsets(t.Context(), topic)
 	require.NoError(t, err)
 	end, _ := ends.Lookup(topic, 0)
-	sentinel := client(t, s)
-	defer sentinel.Close()
-	// A record of our own marks the end: markers leave holes in the offsets, so counting does not
-	// tell.
-	require.NoError(t, sentinel.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Value: []byte("end")}).FirstErr())
+	writer := client(t, s)
+	defer writer.Close()
+	// A further record marks the end. The offsets do not show it, since markers leave holes in
+	// them.
+	last := &kgo.Record{Topic: topic, Value: []byte("end")}
+	require.NoError(t, writer.ProduceSync(t.Context(), last).FirstErr())
 	var values []string
 	for {
 		fetches := cl.PollFetches(t.Context())
@@ -77,15 +83,13 @@ func committed(t *testing.T, s stack.Stack, topic string) []string {
 	}
 }
 
-// requireReadableToTheEnd waits for the last offset to come to a reader of committed records that
-// is shown the ends of transactions: as it would on a real broker, where a marker follows what was
-// aborted.
-func requireReadableToTheEnd(t *testing.T, s stack.Stack, topic string) {
+// requireLastOffset waits until a read_committed client that also gets the markers has read the
+// last offset. On a real broker a marker follows each aborted transaction, and this client gets it.
+func requireLastOffset(t *testing.T, s stack.Stack, topic string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	cl := client(t, s, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+	cl := reader(t, s, topic, kgo.KeepControlRecords())
 	defer cl.Close()
 	ends, err := kadm.NewClient(cl).ListEndOffsets(ctx, topic)
 	require.NoError(t, err)
@@ -97,17 +101,19 @@ func requireReadableToTheEnd(t *testing.T, s stack.Stack, topic string) {
 	}
 }
 
-func TestTopicsAreNotMadeByAsking(t *testing.T) {
+// A record for a missing topic does not create the topic.
+func TestMissingTopic(t *testing.T) {
 	t.Parallel()
 	cl := client(t, stacktest.Shared(t), kgo.AllowAutoTopicCreation(), kgo.UnknownTopicRetries(0))
 	defer cl.Close()
-	err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: stacktest.Prefix(t) + "nobody-made-it"}).FirstErr()
+	record := &kgo.Record{Topic: stacktest.Prefix(t) + "missing"}
+	err := cl.ProduceSync(t.Context(), record).FirstErr()
 	require.ErrorIs(t, err, kerr.UnknownTopicOrPartition)
 }
 
-// TestKafkaRemembers covers what the log rests on over an orderly restart: records, topic
-// configuration, the end of transactions, the fence against an old producer, group offsets.
-func TestKafkaRemembers(t *testing.T) {
+// TestKafkaRestart checks the state that the log rests on after an orderly restart: records, topic
+// configuration, ends of transactions, the fence against an old producer, group offsets.
+func TestKafkaRestart(t *testing.T) {
 	t.Parallel()
 	dir := stacktest.Dir(t)
 	compact := "compact"
@@ -160,14 +166,15 @@ func fetchOffset(t *testing.T, cl *kgo.Client, group, topic string) int64 {
 	return o.At
 }
 
-// written is a directory whose topic "events" holds 3 transactions of 2 records: offsets 0-1 and
-// marker 2, and so on to 8.
-func written(t *testing.T) (dir, segment string) {
+// writeEvents returns a directory whose topic "events" holds 3 transactions of 2 records: offsets 0
+// and 1 with marker 2, and so on to offset 8.
+func writeEvents(t *testing.T) (dir, segment string) {
 	t.Helper()
 	dir = stacktest.Dir(t)
 	s := embedded(dir)
 	createTopic(t, s, "events", nil)
-	cl := client(t, s, kgo.TransactionalID("owner"), kgo.ManualFlushing()) // however slow the machine: one batch each
+	// ManualFlushing puts both records into one batch, also on a slow machine.
+	cl := client(t, s, kgo.TransactionalID("owner"), kgo.ManualFlushing())
 	for _, v := range []string{"first", "second", "third"} {
 		commit(t, cl, "events", v, v)
 	}
@@ -184,7 +191,7 @@ func openKafka(t *testing.T, dir string) (stack.Stack, error) {
 	return s, err
 }
 
-// batchStarts is where each batch of a segment begins, found by their lengths.
+// batchStarts returns the position of each batch in a segment. It follows the length fields.
 func batchStarts(t *testing.T, raw []byte) []int {
 	t.Helper()
 	var starts []int
@@ -195,12 +202,14 @@ func batchStarts(t *testing.T, raw []byte) []int {
 	return starts
 }
 
-func TestDamageIsRefusedByName(t *testing.T) {
+// TestDamagedSegment expects an error that names the partition and the first damaged offset, and
+// unchanged files.
+func TestDamagedSegment(t *testing.T) {
 	t.Parallel()
 	flip := func(at int) func([]byte) []byte {
 		return func(raw []byte) []byte { raw[at] ^= 0x40; return raw }
 	}
-	_, segment := written(t)
+	_, segment := writeEvents(t)
 	pristine, err := os.ReadFile(segment)
 	require.NoError(t, err)
 	starts := batchStarts(t, pristine)
@@ -216,17 +225,22 @@ func TestDamageIsRefusedByName(t *testing.T) {
 		{"a longer length in a middle batch", 3, flip(starts[2] + 9)},
 		{"a longer length in the last batch", 8, flip(starts[5] + 9)},
 		{"another base offset", 3, flip(starts[2] + 7)},
-		{"a batch taken out", 3, func(raw []byte) []byte { return append(raw[:starts[2]:starts[2]], raw[starts[3]:]...) }},
-		{"a batch written twice", 3, func(raw []byte) []byte { return append(raw[:starts[2]:starts[2]], raw[starts[1]:]...) }},
-		{"whole batches cut off the end", 6, func(raw []byte) []byte { return raw[:starts[4]] }},
-		{"all cut off but the beginning of a batch", 3, func(raw []byte) []byte { return raw[:starts[2]+30] }},
+		{"a missing batch", 3, func(raw []byte) []byte {
+			return append(raw[:starts[2]:starts[2]], raw[starts[3]:]...)
+		}},
+		{"a repeated batch", 3, func(raw []byte) []byte {
+			return append(raw[:starts[2]:starts[2]], raw[starts[1]:]...)
+		}},
+		{"missing batches at the end", 6, func(raw []byte) []byte { return raw[:starts[4]] }},
+		{"a cut in a middle batch", 3, func(raw []byte) []byte { return raw[:starts[2]+30] }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			dir, segment := written(t)
-			damaged := c.damage(append([]byte(nil), pristine...))
+			dir, segment := writeEvents(t)
+			damaged := c.damage(bytes.Clone(pristine))
 			require.NoError(t, os.WriteFile(segment, damaged, 0o600))
-			before := fingerprint(t, filepath.Join(dir, "kafka"))
+			files := filepath.Join(dir, "kafka")
+			before := fingerprint(t, files)
 
 			_, err := openKafka(t, dir)
 			var e *stack.DamagedSegmentError
@@ -235,20 +249,20 @@ func TestDamageIsRefusedByName(t *testing.T) {
 			require.EqualValues(t, 0, e.Partition)
 			require.Equal(t, c.offset, e.Offset, "%v", e)
 			require.NotEmpty(t, e.Hint())
-			require.Equal(t, before, fingerprint(t, filepath.Join(dir, "kafka")), "the check altered a file")
+			require.Equal(t, before, fingerprint(t, files), "the check altered a file")
 		})
 	}
 }
 
-// TestEveryByteOfAMiddleBatchCounts flips each of them in turn.
-func TestEveryByteOfAMiddleBatchCounts(t *testing.T) {
+// TestDamageOfEachByte damages each byte of a middle batch in turn.
+func TestDamageOfEachByte(t *testing.T) {
 	t.Parallel()
-	dir, segment := written(t)
+	dir, segment := writeEvents(t)
 	pristine, err := os.ReadFile(segment)
 	require.NoError(t, err)
 	starts := batchStarts(t, pristine)
 	for at := starts[2]; at < starts[3]; at++ {
-		damaged := append([]byte(nil), pristine...)
+		damaged := bytes.Clone(pristine)
 		damaged[at] ^= 0x10
 		require.NoError(t, os.WriteFile(segment, damaged, 0o600))
 		s := embedded(dir)
@@ -260,58 +274,60 @@ func TestEveryByteOfAMiddleBatchCounts(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(segment, pristine, 0o600))
 	_, err = openKafka(t, dir)
-	require.NoError(t, err, "mended, it opens")
+	require.NoError(t, err, "the undamaged file opens again")
 }
 
-func TestATornLastBatchIsAccepted(t *testing.T) {
+// A torn last batch is a trace of a crash, not damage.
+func TestTornLastBatch(t *testing.T) {
 	t.Parallel()
 	for _, cut := range []int{1, 20, 70} {
 		t.Run(fmt.Sprint(cut), func(t *testing.T) {
 			t.Parallel()
-			dir, segment := written(t)
+			dir, segment := writeEvents(t)
 			raw, err := os.ReadFile(segment)
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(segment, raw[:len(raw)-cut], 0o600))
 			s, err := openKafka(t, dir)
 			require.NoError(t, err)
 			// The torn batch is the last marker: its transaction counts as aborted.
-			require.Equal(t, []string{"first", "first", "second", "second"}, committed(t, s, "events"))
+			want := []string{"first", "first", "second", "second"}
+			require.Equal(t, want, committed(t, s, "events"))
 		})
 	}
 }
 
-// TestATornIndexEntryIsWrittenAgain cuts the index as a full disk does. Without its mending, the
-// next entry would follow half of one, and the start after that would take the whole index for
-// damaged.
-func TestATornIndexEntryIsWrittenAgain(t *testing.T) {
+// TestTornIndexEntry cuts the index as a full disk does. Without a repair the next entry would
+// follow a torn one, and the next start would report a damaged index.
+func TestTornIndexEntry(t *testing.T) {
 	t.Parallel()
 	for _, cut := range []int{1, 14, 15, 40} {
 		t.Run(fmt.Sprint(cut), func(t *testing.T) {
 			t.Parallel()
-			dir, segment := written(t)
+			dir, segment := writeEvents(t)
 			index := strings.TrimSuffix(segment, ".dat") + ".idx"
-			whole, err := os.ReadFile(index)
+			complete, err := os.ReadFile(index)
 			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(index, whole[:len(whole)-cut], 0o600))
+			require.NoError(t, os.WriteFile(index, complete[:len(complete)-cut], 0o600))
 
 			s := embedded(dir)
 			cl := client(t, s, kgo.TransactionalID("owner"), kgo.ManualFlushing())
-			mended, err := os.ReadFile(index)
+			repaired, err := os.ReadFile(index)
 			require.NoError(t, err)
-			require.Equal(t, withoutTimes(whole), withoutTimes(mended))
+			require.Equal(t, withoutTimes(complete), withoutTimes(repaired))
 			commit(t, cl, "events", "fourth")
 			cl.Close()
 			require.NoError(t, s.Close())
 
 			s, err = openKafka(t, dir)
 			require.NoError(t, err)
-			require.Equal(t, []string{"first", "first", "second", "second", "third", "third", "fourth"}, committed(t, s, "events"))
+			want := []string{"first", "first", "second", "second", "third", "third", "fourth"}
+			require.Equal(t, want, committed(t, s, "events"))
 		})
 	}
 }
 
-// withoutTimes is the epochs and flags of index entries. The times, and the checksums that cover
-// them, are of no use to the broker when it starts.
+// withoutTimes returns the versions, epochs and flags of index entries. It omits the times and the
+// checksums that cover them, which the broker does not use at a start.
 func withoutTimes(index []byte) (kept []string) {
 	for entry := range slices.Chunk(index, 15) {
 		kept = append(kept, fmt.Sprintf("%x %x %x", entry[0], entry[2:6], entry[14:]))
@@ -319,9 +335,9 @@ func withoutTimes(index []byte) (kept []string) {
 	return kept
 }
 
-func TestDamagedProducerStateIsRefused(t *testing.T) {
+func TestDamagedProducerState(t *testing.T) {
 	t.Parallel()
-	dir, _ := written(t)
+	dir, _ := writeEvents(t)
 	path := filepath.Join(dir, "kafka", "pids.log")
 	raw, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -333,7 +349,7 @@ func TestDamagedProducerStateIsRefused(t *testing.T) {
 	require.Equal(t, path, e.Path)
 }
 
-// fingerprint is every file below dir with its content.
+// fingerprint returns the content of every file below dir.
 func fingerprint(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -346,4 +362,36 @@ func fingerprint(t *testing.T, dir string) map[string]string {
 		return err
 	}))
 	return files
+}
+
+// A fetch that reaches its byte limit after an aborted transaction still says that the transaction
+// was aborted.
+func TestSmallFetchOmitsAbortedRecords(t *testing.T) {
+	t.Parallel()
+	s, topic := stacktest.Shared(t), stacktest.Prefix(t)+"log"
+	writer := client(t, s, kgo.TransactionalID(topic), kgo.DefaultProduceTopic(topic),
+		kgo.ProducerBatchCompression(kgo.NoCompression()))
+	defer writer.Close()
+	_, err := kadm.NewClient(writer).CreateTopic(t.Context(), 1, 1, nil, topic)
+	require.NoError(t, err)
+	const size = 10_000
+	for _, key := range []string{"committed", "aborted", "committed", "committed"} {
+		record := &kgo.Record{Key: []byte(key), Value: make([]byte, size)}
+		require.NoError(t, writer.BeginTransaction())
+		require.NoError(t, writer.ProduceSync(t.Context(), record).FirstErr())
+		commit := kgo.TransactionEndTry(key == "committed")
+		require.NoError(t, writer.EndTransaction(t.Context(), commit))
+	}
+	for limit := int32(size); limit < 5*size; limit += size / 2 {
+		cl := reader(t, s, topic, kgo.FetchMaxBytes(limit))
+		for n := 0; n < 3; {
+			fetches := cl.PollFetches(t.Context())
+			require.NoError(t, fetches.Err())
+			for _, r := range fetches.Records() {
+				require.Equal(t, "committed", string(r.Key), "offset %d, limit %d", r.Offset, limit)
+				n++
+			}
+		}
+		cl.Close()
+	}
 }

@@ -8,109 +8,100 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"example.com/blotter/labs/kit/stack"
 	"example.com/blotter/labs/kit/stack/stacktest"
-	"github.com/stretchr/testify/require"
 )
 
-// keep has a stack kept in dir until end is called, which gives what Keep returned.
-func keep(t *testing.T, dir string) (at stack.Kept, end func() error) {
+// keep keeps a stack in dir until end is called. end returns the error of Keep.
+func keep(t *testing.T, dir string) (kept stack.Kept, end func() error) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
-		t.Skip("the embedded stack is for Unix")
+		t.Skip("the embedded stack needs Unix")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ready, ended := make(chan stack.Kept, 1), make(chan error, 1)
 	go func() {
-		ended <- stack.Keep(ctx, stack.EmbeddedOptions{Dir: dir}, func(at stack.Kept) { ready <- at })
+		opt := stack.EmbeddedOptions{Dir: dir}
+		ended <- stack.Keep(ctx, opt, func(k stack.Kept) { ready <- k })
 	}()
 	select {
-	case at = <-ready:
+	case kept = <-ready:
 	case err := <-ended:
-		require.NoError(t, err, "the stack did not come up")
+		require.NoError(t, err, "the stack did not start")
 	}
-	return at, func() error { cancel(); return <-ended }
+	return kept, func() error { cancel(); return <-ended }
 }
 
-func TestAKeptStackIsFound(t *testing.T) {
+// findKept returns the stack that is kept in dir, and whether there is one.
+func findKept(t *testing.T, dir string) (stack.Kept, bool) {
+	t.Helper()
+	kept, ok, err := stack.FindKept(dir)
+	require.NoError(t, err)
+	return kept, ok
+}
+
+func TestKeep(t *testing.T) {
 	t.Parallel()
 	dir := stacktest.Dir(t)
-	_, up, err := stack.FindKept(dir)
-	require.NoError(t, err)
-	require.False(t, up)
-	at, end := keep(t, dir)
+	_, ok := findKept(t, dir)
+	require.False(t, ok)
+	kept, end := keep(t, dir)
 
-	found, up, err := stack.FindKept(dir)
-	require.NoError(t, err)
-	require.True(t, up)
-	require.Equal(t, at, found)
+	found, ok := findKept(t, dir)
+	require.True(t, ok)
+	require.Equal(t, kept, found)
 	info, err := os.Stat(filepath.Join(dir, "up.json"))
 	require.NoError(t, err)
-	require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "it holds secrets")
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "the record contains secrets")
 
 	lost := make(chan error, 1)
-	s, err := stack.Open("embedded", stack.EmbeddedOptions{Dir: dir, Failed: func(err error) { lost <- err }})
+	failed := func(err error) { lost <- err }
+	s, err := stack.Open("embedded", stack.EmbeddedOptions{Dir: dir, Failed: failed})
 	require.NoError(t, err)
 	for _, h := range stack.Check(t.Context(), s) {
 		require.NoError(t, h.Err, h.Component)
-		require.NotContains(t, h.Address, at.S3.SecretKey)
-		require.NotContains(t, at.Postgres, "@"+h.Address+"@")
+		require.NotContains(t, h.Address, kept.S3.SecretKey)
+		require.NotContains(t, kept.Postgres, "@"+h.Address+"@")
 	}
 	other, err := stack.Open("embedded", stack.EmbeddedOptions{Dir: dir})
 	require.NoError(t, err)
-	require.NoError(t, other.Close(), "which leaves the stack as it is")
-	_, up, err = stack.FindKept(dir)
-	require.NoError(t, err)
-	require.True(t, up)
+	require.NoError(t, other.Close())
+	_, ok = findKept(t, dir)
+	require.True(t, ok, "Close of a user leaves the stack running")
 
 	require.NoError(t, end())
 	select {
 	case err := <-lost:
 		require.ErrorContains(t, err, "has ended")
 	case <-time.After(10 * time.Second):
-		require.Fail(t, "nobody told the user of the stack that it is gone")
+		require.Fail(t, "Failed was not called after the stack had ended")
 	}
 	require.NoError(t, s.Close())
-	_, up, err = stack.FindKept(dir)
-	require.NoError(t, err)
-	require.False(t, up)
+	_, ok = findKept(t, dir)
+	require.False(t, ok)
 	pid, err := stack.Holder(dir)
 	require.NoError(t, err)
 	require.Zero(t, pid)
 }
 
-func TestTheRecordOfADeadKeeperIsIgnoredAndRemoved(t *testing.T) {
+// The record of a dead process is not believed, and the next stack removes it.
+func TestRecordOfADeadProcess(t *testing.T) {
 	t.Parallel()
 	dir := stacktest.Dir(t)
 	record := filepath.Join(dir, "up.json")
 	require.NoError(t, os.WriteFile(record, []byte(`{"pid": 1, "kafka": ["127.0.0.1:1"]}`), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "lock"), []byte("1\n"), 0o600))
-	_, up, err := stack.FindKept(dir)
-	require.NoError(t, err)
-	require.False(t, up)
+	_, ok := findKept(t, dir)
+	require.False(t, ok)
 
 	s, err := stack.Open("embedded", stack.EmbeddedOptions{Dir: dir})
 	require.NoError(t, err)
 	_, err = s.Registry(t.Context())
 	require.NoError(t, err)
 	require.NoFileExists(t, record)
-	_, up, err = stack.FindKept(dir)
-	require.NoError(t, err)
-	require.False(t, up, "a stack in use is not one that is kept")
+	_, ok = findKept(t, dir)
+	require.False(t, ok, "a stack that is in use is not a kept stack")
 	require.NoError(t, s.Close())
-}
-
-func TestALockIsOnePerFile(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "writer")
-	release, err := stack.Lock(path)
-	require.NoError(t, err)
-	_, err = stack.Lock(path)
-	var locked *stack.LockedError
-	require.ErrorAs(t, err, &locked)
-	require.Equal(t, os.Getpid(), locked.PID)
-	require.NoError(t, release())
-	release, err = stack.Lock(path)
-	require.NoError(t, err)
-	require.NoError(t, release())
 }

@@ -19,17 +19,18 @@ import (
 	"testing"
 	"time"
 
-	"example.com/blotter/labs/kit/stack"
-	"example.com/blotter/labs/kit/stack/stacktest"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
+
+	"example.com/blotter/labs/kit/stack"
+	"example.com/blotter/labs/kit/stack/stacktest"
 )
 
-// The tests here need a process of their own to kill, or to run as somebody else. It is this test
-// program, told by its environment to be an owner of a stack instead.
+// The tests here kill a process of their own, or run one as another user. That process is this test
+// program, which the variable turns into the owner of a stack.
 const ownerDir = "BLOTTER_TEST_OWNER_DIR"
 
 func TestMain(m *testing.M) {
@@ -43,14 +44,13 @@ func TestMain(m *testing.M) {
 	stacktest.Main(m)
 }
 
-// deed is what an owner tells that it has done, all of it acknowledged.
-type deed struct {
+// report is an owner's message that all its writes were acknowledged.
+type report struct {
 	Postmaster int
 	SchemaID   int
 }
 
-// own starts everything, puts something into each part, says so on one line, and waits for an
-// interrupt.
+// own starts all components, writes to them, prints its report, and waits for an interrupt.
 func own(dir string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -68,8 +68,8 @@ func own(dir string) error {
 	return s.Close()
 }
 
-func fill(ctx context.Context, s stack.Stack) (deed, error) {
-	var d deed
+func fill(ctx context.Context, s stack.Stack) (report, error) {
+	var d report
 	_, s3Err := s.S3(ctx)
 	registryErr := fillRegistry(ctx, s, &d)
 	return d, errors.Join(s3Err, fillKafka(ctx, s), fillPostgres(ctx, s, &d), registryErr)
@@ -80,7 +80,8 @@ func fillKafka(ctx context.Context, s stack.Stack) error {
 	if err != nil {
 		return err
 	}
-	cl, err := kgo.NewClient(kgo.SeedBrokers(seeds...), kgo.TransactionalID("owner"), kgo.DefaultProduceTopic("events"))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(seeds...), kgo.TransactionalID("owner"),
+		kgo.DefaultProduceTopic("events"))
 	if err != nil {
 		return err
 	}
@@ -97,14 +98,14 @@ func fillKafka(ctx context.Context, s stack.Stack) error {
 	if err := cl.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		return err
 	}
-	// And one that is open when the end comes.
+	// The second transaction is still open when the process ends.
 	if err := cl.BeginTransaction(); err != nil {
 		return err
 	}
 	return cl.ProduceSync(ctx, kgo.StringRecord("open")).FirstErr()
 }
 
-func fillPostgres(ctx context.Context, s stack.Stack, d *deed) error {
+func fillPostgres(ctx context.Context, s stack.Stack, d *report) error {
 	dsn, err := s.Postgres(ctx)
 	if err != nil {
 		return err
@@ -116,19 +117,26 @@ func fillPostgres(ctx context.Context, s stack.Stack, d *deed) error {
 	if _, err := conn.Exec(ctx, "CREATE TABLE t AS SELECT 42 AS n"); err != nil {
 		return err
 	}
-	var pidFile string
-	if err := conn.QueryRow(ctx, "SELECT pg_read_file('postmaster.pid')").Scan(&pidFile); err != nil {
-		return err
-	}
-	line, _, _ := strings.Cut(pidFile, "\n")
-	d.Postmaster, err = strconv.Atoi(line)
-	// A session at work does not notice that its server is gone, so it is the one most likely to
-	// stay behind. It is left to itself: the connection goes out of use, the statement goes on.
+	d.Postmaster, err = postmaster(ctx, conn)
+	// A busy session does not notice that its server has ended, therefore it is the most likely
+	// process to survive. The statement runs on, and nothing else uses the connection.
 	go conn.Exec(ctx, "SELECT count(*) FROM generate_series(1, 1000000000000) AS forever")
-	return errors.Join(err, untilBusy(ctx, dsn))
+	return errors.Join(err, waitBusy(ctx, dsn))
 }
 
-func untilBusy(ctx context.Context, dsn string) error {
+// postmaster returns the process id of the Postgres server.
+func postmaster(ctx context.Context, conn *pgx.Conn) (int, error) {
+	var pidFile string
+	err := conn.QueryRow(ctx, "SELECT pg_read_file('postmaster.pid')").Scan(&pidFile)
+	if err != nil {
+		return 0, err
+	}
+	line, _, _ := strings.Cut(pidFile, "\n")
+	return strconv.Atoi(line)
+}
+
+// waitBusy waits until another session is busy with the endless statement.
+func waitBusy(ctx context.Context, dsn string) error {
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		return err
@@ -136,12 +144,14 @@ func untilBusy(ctx context.Context, dsn string) error {
 	defer conn.Close(ctx)
 	return poll(ctx, func() (bool, error) {
 		var busy bool
-		err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%forever' AND state = 'active' AND pid <> pg_backend_pid())").Scan(&busy)
+		const query = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%forever' " +
+			"AND state = 'active' AND pid <> pg_backend_pid())"
+		err := conn.QueryRow(ctx, query).Scan(&busy)
 		return busy, err
 	})
 }
 
-func fillRegistry(ctx context.Context, s stack.Stack, d *deed) error {
+func fillRegistry(ctx context.Context, s stack.Stack, d *report) error {
 	url, err := s.Registry(ctx)
 	if err != nil {
 		return err
@@ -155,7 +165,7 @@ func fillRegistry(ctx context.Context, s stack.Stack, d *deed) error {
 	return err
 }
 
-// poll asks until the answer is yes, the question fails, or the context ends.
+// poll calls ask until it returns true or an error, or the context ends.
 func poll(ctx context.Context, ask func() (bool, error)) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -171,8 +181,8 @@ func poll(ctx context.Context, ask func() (bool, error)) error {
 	}
 }
 
-// startOwner runs an owner of dir and waits for its deed.
-func startOwner(t *testing.T, dir string, as *syscall.Credential) (*exec.Cmd, deed) {
+// startOwner starts an owner of dir, and waits for its report.
+func startOwner(t *testing.T, dir string, as *syscall.Credential) (*exec.Cmd, report) {
 	t.Helper()
 	exe, err := os.Executable()
 	require.NoError(t, err)
@@ -188,14 +198,14 @@ func startOwner(t *testing.T, dir string, as *syscall.Credential) (*exec.Cmd, de
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { cmd.Process.Kill() })
 	line, err := bufio.NewReader(out).ReadBytes('\n')
-	require.NoError(t, err, "the owner ended before it was done")
-	var d deed
+	require.NoError(t, err, "the owner ended without a report")
+	var d report
 	require.NoError(t, json.Unmarshal(line, &d))
 	return cmd, d
 }
 
-// executableByAll copies this program to where another user may run it: the go command builds it in
-// a private place.
+// executableByAll copies this program to a directory where another user may run it. The go command
+// builds it in a private directory.
 func executableByAll(t *testing.T, exe string) string {
 	t.Helper()
 	b, err := os.ReadFile(exe)
@@ -205,13 +215,14 @@ func executableByAll(t *testing.T, exe string) string {
 	return path
 }
 
-func TestSIGKILLLeavesNothingBehind(t *testing.T) {
+// After SIGKILL of an owner no child process survives, and all acknowledged data is there.
+func TestSIGKILL(t *testing.T) {
 	t.Parallel()
 	dir := stacktest.Dir(t)
 	owner, d := startOwner(t, dir, nil)
 	born := descendants(t, owner.Process.Pid)
 	require.Contains(t, born, d.Postmaster)
-	require.Greater(t, len(born), 5, "the gateway, the server and the server's own children")
+	require.Greater(t, len(born), 5, "the gateway, the Postgres server and its children")
 
 	require.NoError(t, owner.Process.Kill())
 	owner.Wait()
@@ -219,12 +230,12 @@ func TestSIGKILLLeavesNothingBehind(t *testing.T) {
 	defer cancel()
 	for _, pid := range born {
 		err := poll(ctx, func() (bool, error) { return !alive(pid), nil })
-		require.NoError(t, err, "process %d is still there", pid)
+		require.NoError(t, err, "process %d still runs", pid)
 	}
 
 	s := embedded(dir)
 	defer func() { require.NoError(t, s.Close()) }()
-	requireReadableToTheEnd(t, s, "events") // BEFORE anybody else writes
+	requireLastOffset(t, s, "events") // BEFORE another write
 	require.Equal(t, []string{"committed"}, committed(t, s, "events"))
 	conn := connect(t, s)
 	defer conn.Close(t.Context())
@@ -236,7 +247,7 @@ func TestSIGKILLLeavesNothingBehind(t *testing.T) {
 	require.Equal(t, d.SchemaID, schema.ID)
 }
 
-// TestNotAsRoot is about an ordinary user: the tests' own, or nobody when they run as root.
+// TestNotAsRoot runs a stack as an ordinary user: the user of the tests, or nobody if that is root.
 func TestNotAsRoot(t *testing.T) {
 	t.Parallel()
 	dir := stacktest.Dir(t)
@@ -253,10 +264,10 @@ func TestNotAsRoot(t *testing.T) {
 	}
 	owner, _ := startOwner(t, dir, as)
 	require.NoError(t, owner.Process.Signal(os.Interrupt))
-	require.NoError(t, owner.Wait(), "an orderly end")
+	require.NoError(t, owner.Wait(), "the owner ends in an orderly way")
 }
 
-func TestADirectoryThatPostgresCannotReach(t *testing.T) {
+func TestDirectoryUnreachableForPostgres(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root runs Postgres as another user")
@@ -266,14 +277,12 @@ func TestADirectoryThatPostgresCannotReach(t *testing.T) {
 	s := embedded(filepath.Join(dir, "below"))
 	defer s.Close()
 	_, err := s.Postgres(t.Context())
-	var h interface{ Hint() string }
-	require.ErrorAs(t, err, &h)
-	require.Contains(t, h.Hint(), "chmod o+x "+dir)
+	require.Contains(t, hintOf(t, err), "chmod o+x "+dir)
 }
 
-// TestAStalePIDFile is a data directory whose server is gone and whose process id now belongs to
-// somebody else: here, us.
-func TestAStalePIDFile(t *testing.T) {
+// TestStalePIDFile starts Postgres on a pid file whose process id belongs to another process now:
+// to this test.
+func TestStalePIDFile(t *testing.T) {
 	t.Parallel()
 	dir := stacktest.Dir(t)
 	s := embedded(dir)
@@ -286,14 +295,11 @@ func TestAStalePIDFile(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
-func TestAComponentThatDiesSaysSo(t *testing.T) {
+func TestKilledPostgresIsReported(t *testing.T) {
 	t.Parallel()
 	s := embedded(stacktest.Dir(t))
 	conn := connect(t, s)
-	var pidFile string
-	require.NoError(t, conn.QueryRow(t.Context(), "SELECT pg_read_file('postmaster.pid')").Scan(&pidFile))
-	line, _, _ := strings.Cut(pidFile, "\n")
-	pid, err := strconv.Atoi(line)
+	pid, err := postmaster(t.Context(), conn)
 	require.NoError(t, err)
 	require.NoError(t, syscall.Kill(pid, syscall.SIGQUIT))
 
@@ -306,10 +312,10 @@ func TestAComponentThatDiesSaysSo(t *testing.T) {
 	}))
 	require.Equal(t, "postgres", exited.Component)
 	require.Contains(t, exited.LogTail, "immediate shutdown")
-	require.ErrorAs(t, s.Close(), &exited, "and Close says it too")
+	require.ErrorAs(t, s.Close(), &exited, "Close reports it, too")
 }
 
-// alive counts a process that has ended and is only waiting to be collected as gone.
+// alive reports whether a process runs. A zombie does not count.
 func alive(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {
 		return false
@@ -322,7 +328,7 @@ func alive(pid int) bool {
 	return !strings.HasPrefix(rest, "Z")
 }
 
-// descendants is the process ids of all children, their children and so on.
+// descendants returns the ids of all child processes, their child processes, and so on.
 func descendants(t *testing.T, pid int) []int {
 	t.Helper()
 	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=").Output()

@@ -25,8 +25,10 @@ func registryClient(t *testing.T, s stack.Stack) *sr.Client {
 	return c
 }
 
+type compatible = func(mode, next string, published ...string) error
+
 // startRegistry returns a client of a new registry that judges schemas by the given check.
-func startRegistry(t *testing.T, check func(mode, next string, published ...string) error) *sr.Client {
+func startRegistry(t *testing.T, check compatible) *sr.Client {
 	t.Helper()
 	s := stack.Embedded(stack.EmbeddedOptions{Dir: stacktest.Dir(t), Compatible: check})
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
@@ -106,19 +108,26 @@ func TestRegistryAsksItsCheck(t *testing.T) {
 	err := create(t, c, "one", `"breaking"`)
 	requireStatus(t, http.StatusConflict, err)
 	require.ErrorContains(t, err, "breaks readers")
-	require.Equal(t, []string{`NONE "breaking"`, `FULL_TRANSITIVE "breaking" "string" "bytes"`}, judge.take())
+	require.Equal(t, []string{
+		`NONE "breaking"`, `FULL_TRANSITIVE "breaking" "string" "bytes"`,
+	}, judge.take())
 
 	verdict, err := c.CheckCompatibility(t.Context(), "one", 1, sr.Schema{Schema: `"breaking"`})
 	require.NoError(t, err)
 	require.False(t, verdict.Is)
 	require.Equal(t, []string{"breaks readers"}, verdict.Messages)
-	require.Equal(t, []string{`NONE "breaking"`, `FULL_TRANSITIVE "breaking" "string"`}, judge.take())
+	require.Equal(t, []string{
+		`NONE "breaking"`, `FULL_TRANSITIVE "breaking" "string"`,
+	}, judge.take())
 
 	const allVersions = -2
-	verdict, err = c.CheckCompatibility(t.Context(), "one", allVersions, sr.Schema{Schema: `"long"`})
+	long := sr.Schema{Schema: `"long"`}
+	verdict, err = c.CheckCompatibility(t.Context(), "one", allVersions, long)
 	require.NoError(t, err)
 	require.True(t, verdict.Is)
-	require.Equal(t, []string{`NONE "long"`, `FULL_TRANSITIVE "long" "string" "bytes"`}, judge.take())
+	require.Equal(t, []string{
+		`NONE "long"`, `FULL_TRANSITIVE "long" "string" "bytes"`,
+	}, judge.take())
 
 	setLevel(t, c, "one", sr.CompatNone)
 	require.NoError(t, create(t, c, "one", `"breaking"`))
@@ -134,7 +143,8 @@ func TestRegistryModeOfASubject(t *testing.T) {
 	c := startRegistry(t, judge.check)
 	require.NoError(t, create(t, c, "one", `"string"`))
 	require.Equal(t, []string{`NONE "string"`, `BACKWARD "string"`}, judge.take())
-	for _, r := range c.SetCompatibility(t.Context(), sr.SetCompatibility{Level: sr.CompatForward}) {
+	forward := sr.SetCompatibility{Level: sr.CompatForward}
+	for _, r := range c.SetCompatibility(t.Context(), forward) {
 		require.NoError(t, r.Err)
 	}
 	require.NoError(t, create(t, c, "one", `"bytes"`))
@@ -147,8 +157,11 @@ func TestRegistryRefusesGarbage(t *testing.T) {
 	setLevel(t, c, "one", sr.CompatNone)
 	requireStatus(t, http.StatusUnprocessableEntity, create(t, c, "one", "garbage"))
 	for want, schema := range map[string]sr.Schema{
-		"only Avro":     {Schema: `syntax = "proto3";`, Type: sr.TypeProtobuf},
-		"no references": {Schema: `"id"`, References: []sr.SchemaReference{{Name: "id", Subject: "id", Version: 1}}},
+		"only Avro": {Schema: `syntax = "proto3";`, Type: sr.TypeProtobuf},
+		"no references": {
+			Schema:     `"id"`,
+			References: []sr.SchemaReference{{Name: "id", Subject: "id", Version: 1}},
+		},
 	} {
 		_, err := c.CreateSchema(t.Context(), "one", schema)
 		requireStatus(t, http.StatusUnprocessableEntity, err)

@@ -9,32 +9,34 @@ import (
 	"testing"
 	"time"
 
-	"example.com/blotter/labs/kit/stack"
-	"example.com/blotter/labs/kit/stack/stacktest"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/kit/stack"
+	"example.com/blotter/labs/kit/stack/stacktest"
 )
 
-// disk is a directory on a file system of its own, of so many bytes.
+// disk mounts a directory on a file system of the given size.
 func disk(t *testing.T, size string) (dir string, remount func(flags uintptr, size string)) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("only root can mount a small disk to fill")
+		t.Skip("needs root, to mount a small disk")
 	}
 	dir = stacktest.Dir(t)
 	if err := syscall.Mount("none", dir, "tmpfs", 0, "mode=711,size="+size); err != nil {
-		t.Skipf("no small disk can be mounted here: %v", err)
+		t.Skipf("cannot mount a small disk: %v", err)
 	}
 	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
 	return dir, func(flags uintptr, size string) {
-		require.NoError(t, syscall.Mount("none", dir, "tmpfs", syscall.MS_REMOUNT|flags, "size="+size))
+		flags |= syscall.MS_REMOUNT
+		require.NoError(t, syscall.Mount("none", dir, "tmpfs", flags, "size="+size))
 	}
 }
 
-// TestAFullDiskTakesNothingThatWasAcknowledged writes until the disk is full. The broker says so
-// within seconds, stands still, and when there is room again, everything that was acknowledged is
-// there. The last write, whose outcome nobody was told, may be there or not.
-func TestAFullDiskTakesNothingThatWasAcknowledged(t *testing.T) {
+// TestFullDiskKeepsAcknowledged writes until the disk is full. The broker reports that within
+// seconds and stops answering. With room on the disk, a new broker has all acknowledged records.
+// The last write was not acknowledged: it may be there or not.
+func TestFullDiskKeepsAcknowledged(t *testing.T) {
 	t.Parallel()
 	dir, remount := disk(t, "1m")
 	lost := make(chan error, 1)
@@ -48,11 +50,11 @@ func TestAFullDiskTakesNothingThatWasAcknowledged(t *testing.T) {
 	var acknowledged []string
 	var failed error
 	gone := make(chan struct{})
-	go func() { // who is told that the broker is gone need not wait for it
+	go func() {
 		defer close(gone)
 		failed = <-lost
 		cancel()
-		cl.Close() // what is in flight waits for an answer, whatever its context says
+		cl.Close() // a request in flight ignores its context and waits for an answer
 	}()
 	for i := 0; ; i++ {
 		number := fmt.Sprintf("%05d", i)
@@ -63,16 +65,14 @@ func TestAFullDiskTakesNothingThatWasAcknowledged(t *testing.T) {
 	}
 	<-gone
 	require.ErrorContains(t, failed, "no space left on device")
-	var h interface{ Hint() string }
-	require.ErrorAs(t, failed, &h)
-	require.Contains(t, h.Hint(), "room")
-	require.ErrorContains(t, s.Close(), "no space left on device", "and Close says it too")
+	require.Contains(t, hintOf(t, failed), "room")
+	require.ErrorContains(t, s.Close(), "no space left on device", "Close reports it, too")
 	require.NotEmpty(t, acknowledged)
 
 	remount(0, "64m")
 	s = embedded(dir)
 	defer func() { require.NoError(t, s.Close()) }()
-	requireReadableToTheEnd(t, s, "events")
+	requireLastOffset(t, s, "events")
 	var kept []string
 	for _, value := range committed(t, s, "events") {
 		kept = append(kept, value[:5])
@@ -91,8 +91,8 @@ func commitOne(ctx context.Context, cl *kgo.Client, value string) error {
 	return cl.EndTransaction(ctx, kgo.TryCommit)
 }
 
-// TestAReadOnlyDirectory is one with a stack's files in it, which stay as they are.
-func TestAReadOnlyDirectory(t *testing.T) {
+// On a read-only directory every component fails, and the files of the stack stay unchanged.
+func TestReadOnlyDirectory(t *testing.T) {
 	t.Parallel()
 	dir, remount := disk(t, "64m")
 	s := embedded(dir)
@@ -106,6 +106,6 @@ func TestAReadOnlyDirectory(t *testing.T) {
 	require.NoError(t, s.Close())
 	remount(0, "64m")
 	s = embedded(dir)
-	require.Empty(t, committed(t, s, "events"), "the topic is still there")
+	require.Empty(t, committed(t, s, "events"), "the topic still exists")
 	require.NoError(t, s.Close())
 }

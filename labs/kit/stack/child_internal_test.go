@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestATakenPortIsLeftToItsOwner lets somebody else take the first port between its choice and its
-// use, and answer there: another is tried, and the stranger is not mistaken for the gateway.
-func TestATakenPortIsLeftToItsOwner(t *testing.T) {
+// TestPortTakenByAnotherServer lets another server take the first port after it was chosen, and
+// answer there. The start tries another port, and does not accept the other server as the gateway.
+func TestPortTakenByAnotherServer(t *testing.T) {
 	t.Parallel()
 	path, err := findGateway("")
 	require.NoError(t, err)
@@ -27,18 +27,24 @@ func TestATakenPortIsLeftToItsOwner(t *testing.T) {
 	var ports []int
 	c, err := startServer(t.Context(), func(port int) (program, func(context.Context) error) {
 		ports = append(ports, port)
-		at := S3{Endpoint: "127.0.0.1:" + strconv.Itoa(port), Region: "us-east-1", AccessKey: "blotter", SecretKey: "secret"}
+		s3 := S3{
+			Endpoint: "127.0.0.1:" + strconv.Itoa(port), Region: "us-east-1",
+			AccessKey: "blotter", SecretKey: "secret",
+		}
 		if len(ports) == 1 {
-			if l, err := net.Listen("tcp", at.Endpoint); err == nil { // else somebody else was faster, which is as good
+			// If the port is taken already, the test has its other server, too.
+			if l, err := net.Listen("tcp", s3.Endpoint); err == nil {
 				t.Cleanup(func() { l.Close() })
 				go http.Serve(l, http.NotFoundHandler())
 			}
 		}
 		return program{
-			name: "s3 gateway", path: path, args: []string{"--port", at.Endpoint, "--region", at.Region, "--quiet", "posix", objects},
-			env: baseEnv("ROOT_ACCESS_KEY="+at.AccessKey, "ROOT_SECRET_KEY="+at.SecretKey),
+			name: "s3 gateway", path: path,
+			args: []string{"--port", s3.Endpoint, "--region", s3.Region,
+				"--quiet", "posix", objects},
+			env: baseEnv("ROOT_ACCESS_KEY="+s3.AccessKey, "ROOT_SECRET_KEY="+s3.SecretKey),
 			dir: dir, log: filepath.Join(dir, "log"), deathSignal: syscall.SIGKILL,
-		}, func(ctx context.Context) error { return pingS3(ctx, at) }
+		}, func(ctx context.Context) error { return pingS3(ctx, s3) }
 	})
 	require.NoError(t, err)
 	require.Greater(t, len(ports), 1)

@@ -8,12 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"example.com/blotter/labs/kit/stack"
-	"example.com/blotter/labs/kit/stack/stacktest"
 	"github.com/jackc/pgx/v5"
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/stack"
+	"example.com/blotter/labs/kit/stack/stacktest"
 )
 
 func s3Client(t *testing.T, s stack.Stack) *minio.Client {
@@ -21,7 +22,8 @@ func s3Client(t *testing.T, s stack.Stack) *minio.Client {
 	at, err := s.S3(t.Context())
 	require.NoError(t, err)
 	c, err := minio.New(at.Endpoint, &minio.Options{
-		Creds: credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""), Region: at.Region, Secure: at.Secure,
+		Creds:  credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""),
+		Region: at.Region, Secure: at.Secure,
 	})
 	require.NoError(t, err)
 	return c
@@ -36,33 +38,40 @@ func connect(t *testing.T, s stack.Stack) *pgx.Conn {
 	return conn
 }
 
+// putLocked stores one locked object in a new bucket "archive".
 func putLocked(t *testing.T, s stack.Stack) minio.UploadInfo {
 	t.Helper()
 	c := s3Client(t, s)
-	require.NoError(t, c.MakeBucket(t.Context(), "archive", minio.MakeBucketOptions{ObjectLocking: true}))
-	info, err := c.PutObject(t.Context(), "archive", "checkpoint", bytes.NewReader([]byte("root")), 4, minio.PutObjectOptions{
+	bucket := minio.MakeBucketOptions{ObjectLocking: true}
+	require.NoError(t, c.MakeBucket(t.Context(), "archive", bucket))
+	object := minio.PutObjectOptions{
 		Mode: minio.Compliance, RetainUntilDate: time.Now().Add(24 * time.Hour),
-	})
+	}
+	root := bytes.NewReader([]byte("root"))
+	info, err := c.PutObject(t.Context(), "archive", "checkpoint", root, 4, object)
 	require.NoError(t, err)
 	require.NotEmpty(t, info.VersionID)
 	return info
 }
 
+// requireLocked reads the object of putLocked, and fails to delete it.
 func requireLocked(t *testing.T, s stack.Stack, info minio.UploadInfo) {
 	t.Helper()
 	c := s3Client(t, s)
-	o, err := c.GetObject(t.Context(), "archive", "checkpoint", minio.GetObjectOptions{VersionID: info.VersionID})
+	version := minio.GetObjectOptions{VersionID: info.VersionID}
+	o, err := c.GetObject(t.Context(), "archive", "checkpoint", version)
 	require.NoError(t, err)
 	body, err := io.ReadAll(o)
 	require.NoError(t, err)
 	require.Equal(t, "root", string(body))
-	err = c.RemoveObject(t.Context(), "archive", "checkpoint", minio.RemoveObjectOptions{VersionID: info.VersionID, GovernanceBypass: true})
+	removal := minio.RemoveObjectOptions{VersionID: info.VersionID, GovernanceBypass: true}
+	err = c.RemoveObject(t.Context(), "archive", "checkpoint", removal)
 	require.Error(t, err, "a locked version was deleted")
 }
 
-// TestPostgresAndS3Remember is the other half of TestKafkaRemembers and
-// TestRegistryKeepsIDsAndLevels.
-func TestPostgresAndS3Remember(t *testing.T) {
+// TestPostgresAndS3Restart checks the data after an orderly restart, as TestKafkaRestart and
+// TestRegistryKeepsIDsAndLevels do for the other components.
+func TestPostgresAndS3Restart(t *testing.T) {
 	t.Parallel()
 	dir := stacktest.Dir(t)
 	s := embedded(dir)
@@ -82,14 +91,14 @@ func TestPostgresAndS3Remember(t *testing.T) {
 	require.Equal(t, 42, n)
 	for _, setting := range []string{"fsync", "full_page_writes", "synchronous_commit"} {
 		var v string
-		require.NoError(t, conn.QueryRow(t.Context(), "SELECT current_setting($1)", setting).Scan(&v))
+		row := conn.QueryRow(t.Context(), "SELECT current_setting($1)", setting)
+		require.NoError(t, row.Scan(&v))
 		require.Equal(t, "on", v, setting)
 	}
 	requireLocked(t, s, info)
 }
 
-// TestS3WithoutExtendedAttributes keeps metadata in files of its own, as on a file system that has
-// nothing better.
+// On a file system without extended attributes the gateway keeps metadata in files.
 func TestS3WithoutExtendedAttributes(t *testing.T) {
 	t.Parallel()
 	dir := stacktest.Dir(t)
@@ -102,7 +111,8 @@ func TestS3WithoutExtendedAttributes(t *testing.T) {
 	requireLocked(t, s, info)
 }
 
-func TestOneWinnerOfAConditionalPut(t *testing.T) {
+// Of several conditional PUTs of one name, one succeeds.
+func TestConditionalPut(t *testing.T) {
 	t.Parallel()
 	c := s3Client(t, stacktest.Shared(t))
 	bucket := stacktest.Bucket(t)
@@ -116,11 +126,11 @@ func TestOneWinnerOfAConditionalPut(t *testing.T) {
 			results <- err
 		}()
 	}
-	won := 0
+	succeeded := 0
 	for range 8 {
 		if <-results == nil {
-			won++
+			succeeded++
 		}
 	}
-	require.Equal(t, 1, won)
+	require.Equal(t, 1, succeeded)
 }
