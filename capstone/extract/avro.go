@@ -15,8 +15,9 @@ import (
 	"example.com/blotter/schemas"
 )
 
-// A node is an Avro schema, or a part of one, as it is needed to read data. A bundle is read by the schema texts that it carries and by
-// this file alone: whoever checks it in ten years needs neither the registry nor the program that wrote the events.
+// A node is an Avro schema, or a part of one, reduced to the needs of reading data. A bundle is read
+// with the schema texts in it and with this file only. A check in ten years needs neither the
+// registry nor the program that wrote the events.
 type node struct {
 	kind    string // of Avro 1.11.1: record, enum, array, fixed, union, or a primitive
 	logical string
@@ -26,9 +27,9 @@ type node struct {
 	parts   []*node  // of fields, branches, or the items of an array
 }
 
-var errSchema = errors.New("the schema is not one that this program reads")
+var errSchema = errors.New("this program does not read such a schema")
 
-// parseSchema reads a schema in the form that schemas.Meaning gives it, where every name is full.
+// parseSchema reads a schema. schemas.Meaning makes every name in it a full name.
 func parseSchema(schema string) (n *node, err error) {
 	meaning, err := schemas.Meaning(schema)
 	if err != nil {
@@ -74,14 +75,18 @@ func (s *schemaReader) all(n *node, parts []any) (*node, error) {
 }
 
 func (s *schemaReader) object(t map[string]any) (*node, error) {
-	n := &node{kind: word(t["type"]), logical: word(t["logicalType"]), scale: int32(count(t["scale"])), size: count(t["size"])}
+	n := &node{
+		kind: word(t["type"]), logical: word(t["logicalType"]),
+		scale: int32(count(t["scale"])), size: count(t["size"]),
+	}
 	switch n.kind {
 	case "record":
-		// Named only once it is read: a record within itself is not one that this program reads.
+		// The record is named after it is read, so a record within itself is refused.
 		var types []any
 		for _, f := range array(t["fields"]) {
 			field, _ := f.(map[string]any)
-			n.names, types = append(n.names, word(field["name"])), append(types, field["type"])
+			n.names = append(n.names, word(field["name"]))
+			types = append(types, field["type"])
 		}
 		if _, err := s.all(n, types); err != nil {
 			return nil, err
@@ -102,12 +107,17 @@ func (s *schemaReader) object(t map[string]any) (*node, error) {
 	return n, nil
 }
 
-func word(v any) string          { s, _ := v.(string); return s }
-func array(v any) []any          { a, _ := v.([]any); return a }
-func count(v any) int64          { f, _ := v.(float64); return int64(max(0, min(f, math.MaxInt16))) }
-func (n *node) is(l string) bool { return n.logical == l }
+func word(v any) string { s, _ := v.(string); return s }
+func array(v any) []any { a, _ := v.([]any); return a }
 
-// decode reads data, without the header of the wire format, to its last byte.
+func count(v any) int64 {
+	f, _ := v.(float64)
+	return int64(max(0, min(f, math.MaxInt16)))
+}
+
+func (n *node) is(logical string) bool { return n.logical == logical }
+
+// decode reads data, without the prefix of the wire format, to its last byte.
 func (n *node) decode(data []byte) (value, error) {
 	d := &decoder{rest: data}
 	v := d.value(n)
@@ -117,8 +127,9 @@ func (n *node) decode(data []byte) (value, error) {
 	return v, d.err
 }
 
-// A decoder reads Avro's binary encoding (Avro 1.11.1). It keeps its first error; after that what it gives means nothing. What it
-// allocates is bounded by what it was given, whatever lengths stand in it.
+// A decoder reads Avro's binary encoding (Avro 1.11.1). It keeps its first error; its values after
+// that have no meaning. It allocates no more than its input allows, whatever lengths the input
+// states.
 type decoder struct {
 	rest []byte
 	err  error
@@ -169,7 +180,7 @@ func (d *decoder) value(n *node) value {
 	return value{}
 }
 
-// boolean is a byte, and not a number as others are.
+// boolean reads one byte, which is not a varint.
 func (d *decoder) boolean() value {
 	b := d.raw(1)
 	if d.err == nil && b[0] > 1 {
@@ -184,7 +195,8 @@ func (d *decoder) integer(n *node) value {
 	case n.is("timestamp-micros"):
 		return value{kind: text, text: time.UnixMicro(i).UTC().Format(micros)}
 	case n.is("date"):
-		return value{kind: text, text: time.Unix(0, 0).UTC().AddDate(0, 0, int(int32(i))).Format(time.DateOnly)}
+		day := time.Unix(0, 0).UTC().AddDate(0, 0, int(int32(i)))
+		return value{kind: text, text: day.Format(time.DateOnly)}
 	}
 	return value{kind: number, text: strconv.FormatInt(i, 10)}
 }
@@ -200,19 +212,19 @@ func (d *decoder) binary(n *node, b []byte) value {
 	return value{kind: decimal, text: amount.String()}
 }
 
-// array reads blocks until an empty one.
+// array reads blocks up to an empty one.
 func (d *decoder) array(item *node) value {
 	v := value{kind: list}
 	for {
 		n := d.long()
-		if n < 0 { // then the size of the block in bytes follows
+		if n < 0 { // the size of the block in bytes follows
 			n = -n
 			d.long()
 		}
 		if n == 0 || d.err != nil {
 			return v
 		}
-		if n < 0 || n > int64(len(d.rest)) { // an item takes a byte at least
+		if n < 0 || n > int64(len(d.rest)) { // an item has at least one byte
 			d.fail("a block of %d items", n)
 			return v
 		}
@@ -232,7 +244,7 @@ func (d *decoder) long() int64 {
 	return n
 }
 
-// index is one of n.
+// index reads a number below n.
 func (d *decoder) index(n int) int {
 	i := d.long()
 	if i < 0 || i >= int64(n) {

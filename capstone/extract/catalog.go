@@ -3,6 +3,7 @@ package extract
 import (
 	"cmp"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -13,7 +14,7 @@ import (
 	"example.com/blotter/schemas"
 )
 
-// A schema is one version of one event type, with its text as it is in the bundle.
+// A schema is one version of one event type, with its text in the bundle.
 type schema struct {
 	SchemaOf
 	text string
@@ -26,33 +27,36 @@ type schemaKey struct {
 	version int
 }
 
-// A catalog is the schemas of one bundle.
+// A catalog holds the schemas of one bundle.
 type catalog map[schemaKey]*schema
 
-// header is the zero byte and the registry's id before the Avro body (the Confluent wire format). The id means nothing outside the
-// registry; the fingerprint, which is an attribute of the event, says which schema it is.
-const header = 5
+// prefix is the length of the zero byte and the registry's id before the Avro body (the Confluent
+// wire format). The id has no meaning outside the registry. The fingerprint, which is an attribute
+// of the event, identifies the schema.
+const prefix = 5
 
-// decode reads the data of r under the schema that r names.
+// decode reads the data of r with the schema that r names.
 func (c catalog) decode(r contract.Recorded) (value, error) {
 	s := c[schemaKey{r.Type, r.Schema}]
 	switch {
 	case s == nil:
-		return value{}, fmt.Errorf("there is no schema %s version %d", r.Type, r.Schema)
+		return value{}, fmt.Errorf("the bundle has no schema %s version %d", r.Type, r.Schema)
 	case s.Fingerprint != hex.EncodeToString(r.Fingerprint[:]):
-		return value{}, fmt.Errorf("schema %s version %d has another fingerprint than the event", r.Type, r.Schema)
-	case len(r.Data) < header || r.Data[0] != 0:
-		return value{}, fmt.Errorf("raw is not in the Confluent wire format")
+		return value{}, fmt.Errorf(
+			"the fingerprint of the event is not that of schema %s version %d", r.Type, r.Schema)
+	case len(r.Data) < prefix || r.Data[0] != 0:
+		return value{}, errors.New("raw is not in the Confluent wire format")
 	}
 	s.used = true
-	v, err := s.root.decode(r.Data[header:])
+	v, err := s.root.decode(r.Data[prefix:])
 	if err != nil {
-		return value{}, fmt.Errorf("raw is not what schema %s version %d says: %v", r.Type, r.Schema, err)
+		return value{}, fmt.Errorf("raw does not fit schema %s version %d: %v",
+			r.Type, r.Schema, err)
 	}
 	return v, nil
 }
 
-// need puts the schema of r into c, from what this program knows.
+// need adds the schema of r to c, from the schemas of this program.
 func (c catalog) need(r contract.Recorded) error {
 	key := schemaKey{r.Type, r.Schema}
 	if c[key] != nil {
@@ -80,10 +84,11 @@ func newSchema(typ string, version int, text string) (*schema, error) {
 		return nil, err
 	}
 	file := path.Join(schemasFolder, fmt.Sprintf("%s.v%d.avsc", typ, version))
-	return &schema{SchemaOf{typ, version, hex.EncodeToString(print[:]), file}, text, root, false}, nil
+	listed := SchemaOf{typ, version, hex.EncodeToString(print[:]), file}
+	return &schema{SchemaOf: listed, text: text, root: root}, nil
 }
 
-// sorted is by type and version.
+// sorted returns the schemas by type and version.
 func (c catalog) sorted() []*schema {
 	return slices.SortedFunc(maps.Values(c), func(a, b *schema) int {
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Version, b.Version))
@@ -104,14 +109,17 @@ func openCatalog(bundle fs.FS, m Manifest) (catalog, error) {
 	for _, listed := range m.Schemas {
 		text, err := fs.ReadFile(bundle, listed.File)
 		if err != nil {
-			return nil, fault(manifestFile, 0, "it names the schema file %s, and that cannot be read: %v", listed.File, err)
+			return nil, fault(manifestFile, 0,
+				"it names the schema file %s, which cannot be read: %v", listed.File, err)
 		}
 		s, err := newSchema(listed.Type, listed.Version, string(text))
 		if err != nil {
 			return nil, fault(listed.File, 0, "%v", err)
 		}
 		if s.SchemaOf != listed {
-			return nil, fault(listed.File, 0, "it is not the schema that the manifest lists as %s version %d", listed.Type, listed.Version)
+			return nil, fault(listed.File, 0,
+				"it is not the schema that the manifest lists as %s version %d",
+				listed.Type, listed.Version)
 		}
 		c[schemaKey{listed.Type, listed.Version}] = s
 	}

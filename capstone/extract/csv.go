@@ -10,14 +10,15 @@ import (
 	"unicode"
 )
 
-// A column of events.csv. In a column of numbers, and there alone, a cell that is a number stands as it is, without quotes.
+// A column is a column of events.csv. Only a number in a column of numbers is written without
+// quotes.
 type column struct {
 	name   string
 	number bool
-	cell   func(event) string // nil for one of data
+	cell   func(event) string // nil for a column of data
 }
 
-// attributes are the first columns, in every bundle.
+// attributes are the first columns of every bundle.
 var attributes = []column{
 	{"leaf", true, func(e event) string { return strconv.FormatInt(e.row.Leaf, 10) }},
 	{"stream", false, func(e event) string { return e.row.Stream }},
@@ -37,8 +38,8 @@ var attributes = []column{
 	{"source", false, func(e event) string { return e.row.Source }},
 }
 
-// columns are the attributes, then every field of data that any schema of the bundle has, once: records are taken apart into
-// data.quantity.value and data.quantity.unit, lists stay JSON in one cell.
+// columns returns the attributes, then every field of data that a schema of the bundle has, once. A
+// record is split, as into data.quantity.value and data.quantity.unit. A list is JSON in one cell.
 func (c catalog) columns() []column {
 	all := slices.Clone(attributes)
 	for _, s := range c.sorted() {
@@ -48,7 +49,7 @@ func (c catalog) columns() []column {
 				all = append(all, col)
 				continue
 			}
-			all[at].number = all[at].number && col.number // text in one schema is text in the column
+			all[at].number = all[at].number && col.number // text in one schema makes it text
 		}
 	}
 	return all
@@ -56,9 +57,9 @@ func (c catalog) columns() []column {
 
 func (n *node) columns(path string) []column {
 	if n.kind == "union" {
-		there := slices.DeleteFunc(slices.Clone(n.parts), func(p *node) bool { return p.kind == "null" })
-		if len(there) == 1 {
-			return there[0].columns(path)
+		null := func(p *node) bool { return p.kind == "null" }
+		if branches := slices.DeleteFunc(slices.Clone(n.parts), null); len(branches) == 1 {
+			return branches[0].columns(path)
 		}
 	}
 	if n.kind != "record" {
@@ -72,14 +73,14 @@ func (n *node) columns(path string) []column {
 	return all
 }
 
-// writeCSV renders events (RFC 4180: commas, CRLF, a quote doubled). The first row names the columns.
+// writeCSV writes events (RFC 4180: commas, CRLF, doubled quotes). The first row names the columns.
 func writeCSV(out io.Writer, columns []column, events iter.Seq2[event, error]) error {
 	w := bufio.NewWriter(out)
 	cells := make([]string, len(columns))
 	for i, c := range columns {
 		cells[i] = quoted(c.name)
 	}
-	w.WriteString(strings.Join(cells, ",") + "\r\n") // the error of a bufio.Writer stays until Flush
+	w.WriteString(strings.Join(cells, ",") + "\r\n") // Flush returns the error of a bufio.Writer
 	for e, err := range events {
 		if err != nil {
 			return err
@@ -110,7 +111,7 @@ func (c column) render(e event, data map[string]string) string {
 	return quoted(Harmless(cell))
 }
 
-// flatten fills in the cells of v that have a column.
+// flatten sets the cells of v that have a column.
 func flatten(path string, v value, cells map[string]string) {
 	if _, ok := cells[path]; ok {
 		cells[path] = v.cell()
@@ -125,7 +126,7 @@ func flatten(path string, v value, cells map[string]string) {
 
 func quoted(cell string) string { return `"` + strings.ReplaceAll(cell, `"`, `""`) + `"` }
 
-// isNumber takes digits with at most a minus before them and a point within.
+// isNumber reports whether s is digits, with at most a minus before them and a point among them.
 func isNumber(s string) bool {
 	whole, fraction, point := strings.Cut(strings.TrimPrefix(s, "-"), ".")
 	return digits(whole) && (!point || digits(fraction))
@@ -135,10 +136,12 @@ func digits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
-// Harmless is text that no spreadsheet takes for a formula (OWASP, "CSV Injection"): an apostrophe goes before it if it begins with = + - @,
-// one of their full-width forms, a control character such as a tab or a line end, or an apostrophe of its own. Blanks and quotes before
-// do not hide such a beginning. The same is done behind every , ; | tab and line end within: a spreadsheet that takes another
-// separator than the comma, as Excel does in much of Europe, begins a new cell there.
+// Harmless returns text that no spreadsheet takes for a formula (OWASP, "CSV Injection"). It puts
+// an apostrophe before a text that begins with = + - @, one of their full-width forms, a control
+// character such as a tab or a line end, or an apostrophe. Blanks and quotes before do not hide
+// such a beginning. Harmless does the same after every , ; | tab and line end in the text: a
+// spreadsheet with another separator than the comma, as Excel has in much of Europe, begins a new
+// cell there.
 //
 //	=cmd()          '=cmd()
 //	a;=cmd()        a;'=cmd()
@@ -157,7 +160,8 @@ func Harmless(text string) string {
 	return out.String()
 }
 
-// Verbatim is the text that Harmless made harmless: one apostrophe less wherever a part begins with one.
+// Verbatim is the inverse of Harmless: it removes one apostrophe from each part that begins with
+// one.
 func Verbatim(text string) string {
 	var out strings.Builder
 	for _, part := range parts(text) {
@@ -166,7 +170,7 @@ func Verbatim(text string) string {
 	return out.String()
 }
 
-// parts splits text behind every separator.
+// parts splits text after every separator.
 func parts(text string) []string {
 	var all []string
 	for rest := text; rest != ""; {
@@ -183,8 +187,8 @@ func formula(part string) bool {
 	if strings.HasPrefix(part, "'") {
 		return true
 	}
-	part = strings.TrimLeftFunc(part, func(r rune) bool {
-		return r == '"' || unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) // Cf: zero-width characters
+	part = strings.TrimLeftFunc(part, func(r rune) bool { // Cf has the zero-width characters
+		return r == '"' || unicode.IsSpace(r) || unicode.IsControl(r) || unicode.Is(unicode.Cf, r)
 	})
 	for _, beginning := range []string{"=", "+", "-", "@", "＝", "＋", "－", "＠"} {
 		if strings.HasPrefix(part, beginning) {

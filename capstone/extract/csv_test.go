@@ -27,7 +27,7 @@ func TestNoCellIsAFormula(t *testing.T) {
 		"\n=1":                   "'\n'=1",
 		"\x00=1":                 "'\x00=1",
 		"  =1":                   "'  =1",
-		"\u00a0=1":               "'\u00a0=1", // a blank that does not break
+		"\u00a0=1":               "'\u00a0=1", // a blank at which a line must not break
 		"\u200b\ufeff=1":         "'\u200b\ufeff=1",
 		"＝1":                     "'＝1",
 		"＋1":                     "'＋1",
@@ -47,23 +47,25 @@ func TestNoCellIsAFormula(t *testing.T) {
 	}
 }
 
-func TestHarmlessTextIsReadBackExactly(t *testing.T) {
+func TestVerbatimIsTheInverseOfHarmless(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		text := rapid.StringOfN(rapid.RuneFrom([]rune("=+-@'\"＝,;|\t\r\n a1\u00a0")), 0, 12, -1).Draw(t, "text")
+		runes := rapid.RuneFrom([]rune("=+-@'\"＝,;|\t\r\n a1\u00a0"))
+		text := rapid.StringOfN(runes, 0, 12, -1).Draw(t, "text")
 		safe := extract.Harmless(text)
 		if back := extract.Verbatim(safe); back != text {
 			t.Fatalf("%q became %q and then %q", text, safe, back)
 		}
-		for _, cell := range strings.FieldsFunc(safe, func(r rune) bool { return strings.ContainsRune(",;|\t\r\n", r) }) {
+		separator := func(r rune) bool { return strings.ContainsRune(",;|\t\r\n", r) }
+		for _, cell := range strings.FieldsFunc(safe, separator) {
 			if strings.HasPrefix(strings.TrimLeft(cell, "\" \u00a0"), "=") {
-				t.Fatalf("%q became %q, where a cell begins with =", text, safe)
+				t.Fatalf("%q became %q, in which a cell begins with =", text, safe)
 			}
 		}
 	})
 }
 
-// cells is events.csv by the names of its columns.
+// cells returns the rows of events.csv by the names of the columns.
 func cells(t *testing.T, bundle fstest.MapFS) (rows []map[string]string) {
 	all, err := csv.NewReader(strings.NewReader(string(bundle["events.csv"].Data))).ReadAll()
 	require.NoError(t, err)
@@ -77,12 +79,14 @@ func cells(t *testing.T, bundle fstest.MapFS) (rows []map[string]string) {
 	return rows
 }
 
-func TestAFormulaIsHarmlessInTheSpreadsheetAndExactInTheLines(t *testing.T) {
+// A formula is harmless in events.csv and exact in events.jsonl.
+func TestFormulaInBothFiles(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newLog(t)
 	reasons := []string{`=cmd|' /C calc'!A0`, "=1+1\r\n@x", "\t-2", "ordinary; nothing = wrong"}
 	for _, reason := range reasons {
-		d.record("trade/=T", oil("=BOOK()", "70"), func(e *contract.Event) { e.Reason = reason })
+		change := func(e *contract.Event) { e.Reason = reason }
+		d.record("trade/=T", oil("=BOOK()", "70"), change)
 	}
 	d.seal()
 	bundle := d.make(extract.Query{Book: "=BOOK()"}, 0)
@@ -98,7 +102,7 @@ func TestAFormulaIsHarmlessInTheSpreadsheetAndExactInTheLines(t *testing.T) {
 	}
 }
 
-func TestNumbersStayNumbersAndAloneStandWithoutQuotes(t *testing.T) {
+func TestOnlyNumbersHaveNoQuotes(t *testing.T) {
 	t.Parallel()
 	bundle := story(t).make(extract.Query{}, 0)
 	rows := cells(t, bundle)
@@ -106,12 +110,12 @@ func TestNumbersStayNumbersAndAloneStandWithoutQuotes(t *testing.T) {
 	require.Equal(t, "-12.5", rows[7]["data.fee"])
 	require.Equal(t, "30", rows[2]["data.quantity.value"])
 	require.Equal(t, "bbl", rows[2]["data.quantity.unit"])
-	require.Equal(t, "", rows[0]["data.option.strike"], "what is null is empty")
+	require.Equal(t, "", rows[0]["data.option.strike"], "a null field is an empty cell")
 	require.Contains(t, string(bundle["events.csv"].Data), `,-37.63,`)
-	require.Contains(t, string(bundle["events.csv"].Data), `"'-2+3"`, "an actor is no number")
+	require.Contains(t, string(bundle["events.csv"].Data), `"'-2+3"`, "an actor is not a number")
 }
 
-func TestEveryLineHasTheDataAsItIsInTheLog(t *testing.T) {
+func TestLinesHaveTheDataOfTheLog(t *testing.T) {
 	t.Parallel()
 	d := story(t)
 	lines := events(t, d.make(extract.Query{}, 0))
@@ -121,7 +125,8 @@ func TestEveryLineHasTheDataAsItIsInTheLog(t *testing.T) {
 	for r, err := range d.store.Read(t.Context(), nil, end) {
 		require.NoError(t, err)
 		require.Equal(t, base64.StdEncoding.EncodeToString(r.Data), lines[i]["raw"])
-		require.Equal(t, r.RecordedAt.Format("2006-01-02T15:04:05.000000Z"), lines[i]["recorded_at"])
+		at := r.RecordedAt.Format("2006-01-02T15:04:05.000000Z")
+		require.Equal(t, at, lines[i]["recorded_at"])
 		i++
 	}
 	require.Len(t, lines, i)

@@ -13,7 +13,8 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A row is a line of events.jsonl: every attribute of one event. Its data stands there twice, readable and as it is in the log.
+// A row is a line of events.jsonl: every attribute of one event. It has the data twice: readable,
+// and as it is in the log.
 type row struct {
 	Leaf        int64           `json:"leaf"` // index in the tree
 	Stream      string          `json:"stream"`
@@ -37,43 +38,48 @@ type row struct {
 	Raw         []byte          `json:"raw"` // base64
 }
 
-// micros is how times are written: UTC, always with microseconds.
+// micros is the format of times: UTC, always with microseconds.
 const micros = "2006-01-02T15:04:05.000000Z"
 
 func parseMicros(text string) (time.Time, error) { return time.Parse(micros, text) }
 
-// An event is a row with what it stands for.
+// An event is a row with its decoded content.
 type event struct {
 	row      row
 	recorded contract.Recorded
 	data     value
-	line     int // of events.jsonl, where it was read from there
+	line     int // in events.jsonl, if the event was read from there
 }
 
-// show makes the event at a leaf readable, under its schema. It fails for one that a row cannot hold exactly.
+// show makes the event at a leaf readable, with its schema. It fails for an event that a row cannot
+// hold exactly.
 func show(leaf int64, r contract.Recorded, c catalog) (event, error) {
 	data, err := c.decode(r)
 	if err != nil {
 		return event{}, err
 	}
 	e := event{row: row{
-		Leaf: leaf, Stream: r.Stream, Version: r.Version, ID: r.ID.String(), Type: r.Type, Schema: r.Schema,
-		Fingerprint: hex.EncodeToString(r.Fingerprint[:]), EffectiveAt: r.EffectiveAt.UTC().Format(micros), RecordedAt: r.RecordedAt.UTC().Format(micros),
-		Corrects: idText(r.Corrects), Actor: r.Actor, Approver: r.Approver, Reason: r.Reason, Correlation: idText(r.Correlation),
-		Causation: idText(r.Causation), Traceparent: r.Traceparent, Source: r.Source, Ends: r.Ends, Data: data.json(), Raw: r.Data,
+		Leaf: leaf, Stream: r.Stream, Version: r.Version, ID: r.ID.String(),
+		Type: r.Type, Schema: r.Schema, Fingerprint: hex.EncodeToString(r.Fingerprint[:]),
+		EffectiveAt: r.EffectiveAt.UTC().Format(micros),
+		RecordedAt:  r.RecordedAt.UTC().Format(micros),
+		Corrects:    idText(r.Corrects), Actor: r.Actor, Approver: r.Approver, Reason: r.Reason,
+		Correlation: idText(r.Correlation), Causation: idText(r.Causation),
+		Traceparent: r.Traceparent, Source: r.Source, Ends: r.Ends, Data: data.json(), Raw: r.Data,
 	}, recorded: r, data: data}
 	back, err := e.row.recorded()
 	if err == nil && !bytes.Equal(back.Leaf(), r.Leaf()) {
-		err = errors.New("an attribute is not UTF-8, and cannot be written exactly")
+		err = errors.New("an attribute is not UTF-8, so it cannot be written exactly")
 	}
 	return e, err
 }
 
-// parseRow reads a line, and takes only what encode would write of it: so no byte of it is free to differ.
+// parseRow reads a line. It accepts only the exact text that encodeLine writes, so no byte of a
+// line can be changed unnoticed.
 func parseRow(line []byte, c catalog) (event, error) {
 	var w row
 	if err := json.Unmarshal(line, &w); err != nil {
-		return event{}, fmt.Errorf("it is not an event: %v", err)
+		return event{}, fmt.Errorf("the line is not an event: %v", err)
 	}
 	r, err := w.recorded()
 	if err != nil {
@@ -81,23 +87,27 @@ func parseRow(line []byte, c catalog) (event, error) {
 	}
 	e, err := show(w.Leaf, r, c)
 	if err == nil && !bytes.Equal(w.Data, e.row.Data) {
-		err = errors.New("data does not say what raw says under its schema")
+		err = errors.New("data differs from raw, decoded by its schema")
 	}
 	if err == nil && !bytes.Equal(encodeLine(e.row), line) {
-		err = errors.New("it is not written as an extract writes it")
+		err = errors.New("the line is not spelled as an extract spells it")
 	}
 	return e, err
 }
 
-// recorded is the event as the log has it, but for its position.
+// recorded returns the event as the log has it, except its position.
 func (w row) recorded() (contract.Recorded, error) {
 	p := parser{}
 	r := contract.Recorded{
 		Version: w.Version, RecordedAt: p.time("recorded_at", w.RecordedAt),
 		Event: contract.Event{
-			ID: p.id("id", w.ID), Stream: w.Stream, Type: w.Type, Schema: w.Schema, Fingerprint: p.digest("fingerprint", w.Fingerprint),
-			EffectiveAt: p.time("effective_at", w.EffectiveAt), Corrects: p.id("corrects", w.Corrects), Actor: w.Actor, Approver: w.Approver,
-			Reason: w.Reason, Correlation: p.id("correlation_id", w.Correlation), Causation: p.id("causation_id", w.Causation),
+			ID: p.id("id", w.ID), Stream: w.Stream, Type: w.Type, Schema: w.Schema,
+			Fingerprint: p.digest("fingerprint", w.Fingerprint),
+			EffectiveAt: p.time("effective_at", w.EffectiveAt),
+			Corrects:    p.id("corrects", w.Corrects),
+			Actor:       w.Actor, Approver: w.Approver, Reason: w.Reason,
+			Correlation: p.id("correlation_id", w.Correlation),
+			Causation:   p.id("causation_id", w.Causation),
 			Traceparent: w.Traceparent, Source: w.Source, Ends: w.Ends, Data: w.Raw,
 		},
 	}
@@ -119,7 +129,7 @@ func (p *parser) time(name, text string) time.Time {
 	return t
 }
 
-// id reads what idText writes.
+// id is the inverse of idText.
 func (p *parser) id(name, text string) (id uuid.UUID) {
 	if text == "" {
 		return uuid.Nil

@@ -16,7 +16,7 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// events is the lines of events.jsonl.
+// events returns the lines of events.jsonl.
 func events(t *testing.T, bundle fstest.MapFS) (all []map[string]any) {
 	for text := range strings.Lines(string(bundle["events.jsonl"].Data)) {
 		var e map[string]any
@@ -26,7 +26,7 @@ func events(t *testing.T, bundle fstest.MapFS) (all []map[string]any) {
 	return all
 }
 
-func TestABundleHasWhatWasAskedFor(t *testing.T) {
+func TestBundleHasTheEventsOfTheQuery(t *testing.T) {
 	t.Parallel()
 	d := story(t)
 	at := func(hour int) time.Time { return noon.Add(time.Duration(hour) * time.Hour) }
@@ -38,15 +38,19 @@ func TestABundleHasWhatWasAskedFor(t *testing.T) {
 		proven int // claims
 	}{
 		{"everything", extract.Query{}, 0, []float64{0, 1, 2, 4, 6, 7, 8, 10, 11}, 3},
-		{"everything, as of an older checkpoint", extract.Query{}, 6, []float64{0, 1, 2, 4}, 3},
-		{"a trade, its refusal with it", extract.Query{UTIs: []string{"T-1"}}, 0, []float64{0, 2, 4, 10}, 2},
-		{"a trade, as of an older checkpoint", extract.Query{UTIs: []string{"T-1"}}, 6, []float64{0, 2, 4}, 2},
-		{"two trades, named twice", extract.Query{UTIs: []string{"T-3", "T-2", "T-3"}}, 0, []float64{1, 7, 8, 11}, 2},
-		{"a book, as recorded at first", extract.Query{Book: "CRUDE"}, 0, []float64{0, 2, 4, 7, 8, 10}, 2},
-		{"a book, as corrected", extract.Query{Book: "OTHER"}, 0, []float64{1, 7, 8, 11}, 2},
-		{"a period, both ends included", extract.Query{From: at(2), Until: at(4)}, 0, []float64{1, 2, 4}, 1},
-		{"a trade from a time on", extract.Query{UTIs: []string{"T-1"}, From: at(4)}, 0, []float64{4, 10}, 1},
-		{"a book in a period that does not show the book", extract.Query{Book: "CRUDE", From: at(8)}, 0, []float64{10}, 1},
+		{"everything, older checkpoint", extract.Query{}, 6, []float64{0, 1, 2, 4}, 3},
+		{"a trade with its refusal", trades("T-1"), 0, []float64{0, 2, 4, 10}, 2},
+		{"a trade, older checkpoint", trades("T-1"), 6, []float64{0, 2, 4}, 2},
+		{"a trade named twice", trades("T-3", "T-2", "T-3"), 0, []float64{1, 7, 8, 11}, 2},
+		{"a book, before a correction", extract.Query{Book: "CRUDE"}, 0,
+			[]float64{0, 2, 4, 7, 8, 10}, 2},
+		{"a book, after a correction", extract.Query{Book: "OTHER"}, 0, []float64{1, 7, 8, 11}, 2},
+		{"a period with both ends", extract.Query{From: at(2), Until: at(4)}, 0,
+			[]float64{1, 2, 4}, 1},
+		{"a trade from a time on", extract.Query{UTIs: []string{"T-1"}, From: at(4)}, 0,
+			[]float64{4, 10}, 1},
+		{"a book, named before the period", extract.Query{Book: "CRUDE", From: at(8)}, 0,
+			[]float64{10}, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			bundle := d.make(tc.query, tc.size)
@@ -63,18 +67,21 @@ func TestABundleHasWhatWasAskedFor(t *testing.T) {
 	}
 }
 
-func TestTheSameQuestionGivesTheSameBytesWhoeverAsks(t *testing.T) {
+// The bundle does not depend on the person who asks. The request beside it names that person.
+func TestSameQueryGivesTheSameBytes(t *testing.T) {
 	t.Parallel()
 	d := story(t)
 	dirs := []string{filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")}
 	asks := []extract.Ask{
-		{Query: extract.Query{UTIs: []string{"T-1", "T-2"}}, Checkpoint: 13, Actor: "auditor/1", Reason: "year end", At: noon},
-		{Query: extract.Query{UTIs: []string{"T-2", "T-1", "T-1"}}, Checkpoint: 13, Actor: "regulator/7", Reason: "enquiry", At: noon.Add(time.Hour)},
+		{Query: trades("T-1", "T-2"), Checkpoint: 13,
+			Actor: "auditor/1", Reason: "year end", At: noon},
+		{Query: trades("T-2", "T-1", "T-1"), Checkpoint: 13,
+			Actor: "regulator/7", Reason: "enquiry", At: noon.Add(time.Hour)},
 	}
 	for i, dir := range dirs {
 		_, err := extract.Make(t.Context(), dir, asks[i], d.options)
 		require.NoError(t, err)
-		d.record("trade/T-9", oil("CRUDE", "1")) // the log goes on; what is under the checkpoint does not change
+		d.record("trade/T-9", oil("CRUDE", "1")) // lies after the checkpoint
 		d.seal()
 	}
 	require.Equal(t, load(t, dirs[0]), load(t, dirs[1]))
@@ -86,7 +93,9 @@ func TestTheSameQuestionGivesTheSameBytesWhoeverAsks(t *testing.T) {
 		require.NoError(t, err)
 		v, err := extract.Verify(load(t, dir), d.options.Verifier)
 		require.NoError(t, err)
-		require.Equal(t, extract.Request{Manifest: v.Digest, Actor: asks[i].Actor, Reason: asks[i].Reason, At: asks[i].At}, r)
+		a := asks[i]
+		want := extract.Request{Manifest: v.Digest, Actor: a.Actor, Reason: a.Reason, At: a.At}
+		require.Equal(t, want, r)
 		for n := range len(signed) * 8 {
 			bad := []byte(string(signed))
 			bad[n/8] ^= 1 << (n % 8)
@@ -96,21 +105,24 @@ func TestTheSameQuestionGivesTheSameBytesWhoeverAsks(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeCertifiedIsNotMade(t *testing.T) {
+func TestMakeRefuses(t *testing.T) {
 	t.Parallel()
-	ask := extract.Ask{Actor: "auditor/1", Reason: "year end", At: noon}
-	with := func(change func(*extract.Ask)) extract.Ask { a := ask; change(&a); return a }
+	const none = "no event under the checkpoint answers the query"
+	everything := ask(extract.Query{})
+	with := func(change func(*extract.Ask)) extract.Ask { a := everything; change(&a); return a }
 	for _, tc := range []struct {
 		name string
 		ask  extract.Ask
 		want string
 	}{
-		{"nobody asks", with(func(a *extract.Ask) { a.Actor = " " }), "actor is empty"},
-		{"for no reason", with(func(a *extract.Ask) { a.Reason = "" }), "reason is empty"},
-		{"no such trade", with(func(a *extract.Ask) { a.UTIs = []string{"T-4"} }), "no event under the checkpoint answers the query"},
-		{"no such book", with(func(a *extract.Ask) { a.Book = "GAS" }), "no event under the checkpoint answers the query"},
-		{"trades and a book", with(func(a *extract.Ask) { a.UTIs, a.Book = []string{"T-1"}, "GAS" }), "not for both"},
-		{"backwards", with(func(a *extract.Ask) { a.From, a.Until = noon, noon.Add(-time.Second) }), "before it begins"},
+		{"no actor", with(func(a *extract.Ask) { a.Actor = " " }), "actor is empty"},
+		{"no reason", with(func(a *extract.Ask) { a.Reason = "" }), "reason is empty"},
+		{"no such trade", ask(trades("T-4")), none},
+		{"no such book", ask(extract.Query{Book: "GAS"}), none},
+		{"trades and a book", ask(extract.Query{UTIs: []string{"T-1"}, Book: "GAS"}),
+			"not for both"},
+		{"end before begin", ask(extract.Query{From: noon, Until: noon.Add(-time.Second)}),
+			"before it begins"},
 		{"no such checkpoint", with(func(a *extract.Ask) { a.Checkpoint = 5 }), "no such object"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -123,38 +135,41 @@ func TestWhatCannotBeCertifiedIsNotMade(t *testing.T) {
 			require.Empty(t, left)
 		})
 	}
-	d := newDesk(t)
-	_, err := extract.Make(t.Context(), filepath.Join(t.TempDir(), "out"), ask, d.options)
+	d := newLog(t)
+	_, err := extract.Make(t.Context(), filepath.Join(t.TempDir(), "out"), everything, d.options)
 	require.ErrorIs(t, err, extract.ErrUnsealed)
 	d = story(t)
-	_, err = extract.Make(t.Context(), t.TempDir(), ask, d.options)
+	_, err = extract.Make(t.Context(), t.TempDir(), everything, d.options)
 	require.ErrorIs(t, err, os.ErrExist)
 }
 
-func TestALogThatIsNotWhatWasSealedIsNotExtracted(t *testing.T) {
+func TestChangedLogIsNotExtracted(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name   string
 		tamper func(*contract.Recorded) bool // false deletes it
 	}{
-		{"a changed reason", func(r *contract.Recorded) bool { r.Reason = "never mind"; return true }},
-		{"a flipped bit of data", func(r *contract.Recorded) bool { r.Data[len(r.Data)-1] ^= 1; return true }},
-		{"a deleted event", func(*contract.Recorded) bool { return false }},
-		{"a stream that hides the event from the query", func(r *contract.Recorded) bool { r.Stream = "trade/T-7"; return true }},
+		{"reason", func(r *contract.Recorded) bool { r.Reason = "never mind"; return true }},
+		{"data bit", func(r *contract.Recorded) bool { r.Data[len(r.Data)-1] ^= 1; return true }},
+		{"event removed", func(*contract.Recorded) bool { return false }},
+		{"stream, so no query finds it", func(r *contract.Recorded) bool {
+			r.Stream = "trade/T-7"
+			return true
+		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			d := story(t)
 			d.options.Log = tampered{d.store, tc.tamper}
-			ask := extract.Ask{Query: extract.Query{UTIs: []string{"T-1"}}, Actor: "auditor/1", Reason: "year end", At: noon}
-			_, err := extract.Make(t.Context(), filepath.Join(t.TempDir(), "out"), ask, d.options)
+			dir := filepath.Join(t.TempDir(), "out")
+			_, err := extract.Make(t.Context(), dir, ask(trades("T-1")), d.options)
 			require.ErrorIs(t, err, extract.ErrDiffers)
 			require.ErrorContains(t, err, "position 0/2 (leaf 2)")
 		})
 	}
 }
 
-func TestASimulatedLogIsCalledOne(t *testing.T) {
+func TestManifestNamesASimulatedLog(t *testing.T) {
 	t.Parallel()
 	d := story(t)
 	d.options.Simulated = true
@@ -163,29 +178,30 @@ func TestASimulatedLogIsCalledOne(t *testing.T) {
 	require.True(t, v.Manifest.Simulated)
 }
 
-// A crash leaves a half-made bundle under another name, and the next Make is not held up by it.
-func TestAHalfMadeBundleIsReplaced(t *testing.T) {
+// A crash leaves a half-made bundle with another name. The next Make replaces it.
+func TestHalfMadeBundleIsReplaced(t *testing.T) {
 	t.Parallel()
 	d, dir := story(t), filepath.Join(t.TempDir(), "out")
 	require.NoError(t, os.MkdirAll(dir+".partial", 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir+".partial", "rest"), []byte("x"), 0o644))
-	_, err := extract.Make(t.Context(), dir, extract.Ask{Actor: "auditor/1", Reason: "year end", At: noon}, d.options)
+	_, err := extract.Make(t.Context(), dir, ask(extract.Query{}), d.options)
 	require.NoError(t, err)
 	_, err = extract.Verify(os.DirFS(dir), d.options.Verifier)
 	require.NoError(t, err)
 }
 
-// Trees of every size up to 40, and every leaf of each: the paths collected in one pass are the right ones.
-func TestProofsHoldInTreesOfEverySize(t *testing.T) {
+// The paths that are collected in one pass must prove every leaf of trees of many sizes.
+func TestProofsInTreesOfEverySize(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newLog(t)
 	for n := range 30 {
 		d.record("trade/T-1", trade.Settle{Quantity: barrels("1"), Price: trade.Int(int64(n))})
 		if n%4 != 0 {
 			size := d.seal().Size
 			_, err := extract.Verify(d.make(extract.Query{}, size), d.options.Verifier)
 			require.NoError(t, err)
-			_, err = extract.Verify(d.make(extract.Query{From: noon.Add(time.Duration(n/2) * time.Hour)}, size), d.options.Verifier)
+			late := extract.Query{From: noon.Add(time.Duration(n/2) * time.Hour)}
+			_, err = extract.Verify(d.make(late, size), d.options.Verifier)
 			require.NoError(t, err)
 		}
 	}

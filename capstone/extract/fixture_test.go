@@ -26,7 +26,7 @@ import (
 
 const origin = "example.com/blotter/test"
 
-// keys are the same in every run, so that what is signed can be compared with golden files.
+// keys returns the same keys in every run, so that signatures can be compared with golden files.
 func keys(t *testing.T, of string) (note.Signer, note.Verifier) {
 	seed := sha256.Sum256([]byte(of))
 	secret, public, err := audit.GenerateKey(bytes.NewReader(seed[:]), of)
@@ -38,37 +38,47 @@ func keys(t *testing.T, of string) (note.Signer, note.Verifier) {
 	return signer, verifier
 }
 
-// A desk is a log with its seal.
-type desk struct {
+// A sealedLog is a log with its auditor.
+type sealedLog struct {
 	*testing.T
 	store   *memory.Store
 	auditor *audit.Auditor
 	options extract.Options
-	n       int  // events so far
-	early   bool // nothing but the first version of each schema is in use
+	n       int  // the number of events
+	early   bool // only the first version of each schema is in use
 }
 
 var noon = time.Date(2025, 1, 16, 12, 0, 0, 0, time.UTC)
 
-func newDesk(t *testing.T) *desk {
-	d := &desk{T: t}
-	d.store = memory.New(func(context.Context) time.Time { return noon.Add(time.Duration(d.n) * time.Hour) })
+func newLog(t *testing.T) *sealedLog {
+	d := &sealedLog{T: t}
+	clock := func(context.Context) time.Time { return noon.Add(time.Duration(d.n) * time.Hour) }
+	d.store = memory.New(clock)
 	signer, verifier := keys(t, origin)
 	var err error
-	d.auditor, err = audit.Open(audit.Options{Log: d.store, Archive: new(audit.Memory), Origin: origin, Signer: signer, Verifier: verifier, Batch: 3})
+	d.auditor, err = audit.Open(audit.Options{
+		Log: d.store, Archive: new(audit.Memory), Origin: origin,
+		Signer: signer, Verifier: verifier, Batch: 3,
+	})
 	require.NoError(t, err)
-	d.options = extract.Options{Log: d.store, Sealed: d.auditor, Signer: signer, Verifier: verifier}
+	d.options = extract.Options{
+		Log: d.store, Sealed: d.auditor, Signer: signer, Verifier: verifier,
+	}
 	return d
 }
 
-// record puts an event on record, an hour after the last; change may change it before.
-func (d *desk) record(stream string, body trade.Body, change ...func(*contract.Event)) contract.Event {
+// record records an event, an hour after the last one. change may change the event before.
+func (d *sealedLog) record(
+	stream string, body trade.Body, change ...func(*contract.Event),
+) contract.Event {
 	d.n++
 	p := d.encode(body)
 	e := contract.Event{
-		ID: trade.EventID(stream, uint32(d.n)), Stream: stream, Type: p.Type, Schema: p.Schema, Fingerprint: p.Fingerprint, Data: p.Data,
+		ID: trade.EventID(stream, uint32(d.n)), Stream: stream,
+		Type: p.Type, Schema: p.Schema, Fingerprint: p.Fingerprint, Data: p.Data,
 		EffectiveAt: noon, Actor: "trader/1", Reason: "client order", Source: "test",
-		Correlation: uuid.NewSHA1(uuid.Nil, []byte(stream)), Causation: uuid.NewSHA1(uuid.Nil, p.Data),
+		Correlation: uuid.NewSHA1(uuid.Nil, []byte(stream)),
+		Causation:   uuid.NewSHA1(uuid.Nil, p.Data),
 	}
 	for _, f := range change {
 		f(&e)
@@ -78,8 +88,8 @@ func (d *desk) record(stream string, body trade.Body, change ...func(*contract.E
 	return e
 }
 
-// encode numbers the first versions before all others, as a registry does that was there before these.
-func (d *desk) encode(body trade.Body) contract.Payload {
+// encode registers the first versions before all others, as an old registry has them.
+func (d *sealedLog) encode(body trade.Body) contract.Payload {
 	registry, ids := codec.InMemory(), map[string]int{}
 	for _, s := range schemas.All() {
 		if s.Version == 1 {
@@ -91,40 +101,54 @@ func (d *desk) encode(body trade.Body) contract.Payload {
 	p, err := c.Encode(d.Context(), body)
 	require.NoError(d, err)
 	if _, settled := body.(trade.Settle); settled && d.early {
-		first, _ := schemas.Find(p.Type, 1) // the second version of a settlement is the first, and a null
+		// The second version of a settlement is the first version and a null.
+		first, _ := schemas.Find(p.Type, 1)
 		p.Schema, p.Fingerprint = first.Version, first.Fingerprint
 		p.Data = append([]byte{0, 0, 0, 0, byte(ids[p.Type])}, p.Data[5:len(p.Data)-1]...)
 	}
 	return p
 }
 
-func (d *desk) seal() contract.Checkpoint {
+func (d *sealedLog) seal() contract.Checkpoint {
 	c, err := d.auditor.Seal(d.Context())
 	require.NoError(d, err)
 	return c
 }
 
-// story is three trades in two books, a refusal, a curve below zero, and words that a spreadsheet must not run. It is sealed twice, at
-// 6 and at 13 leaves.
-func story(t *testing.T) *desk {
-	d := newDesk(t)
+// story records three trades in two books, a refusal, a curve below zero, and texts that a
+// spreadsheet must not run. It seals twice, at 6 and at 13 leaves.
+func story(t *testing.T) *sealedLog {
+	d := newLog(t)
 	d.record("trade/T-1", oil("CRUDE", "70"))
-	d.record("trade/T-2", oil("OTHER", "10"), func(e *contract.Event) { e.Reason = `=HYPERLINK("http://127.0.0.1/?"&A1;"x")` })
+	d.record("trade/T-2", oil("OTHER", "10"), func(e *contract.Event) {
+		e.Reason = `=HYPERLINK("http://127.0.0.1/?"&A1;"x")`
+	})
 	d.record("trade/T-1", trade.Settle{Quantity: barrels("30"), Price: trade.Dec("-37.63")})
-	d.record("refused/T-1", trade.CommandRefused{CommandID: "=cmd()", Rule: "over-settled", Detail: "of 40; +1 more"})
+	d.record("refused/T-1", trade.CommandRefused{
+		CommandID: "=cmd()", Rule: "over-settled", Detail: "of 40; +1 more",
+	})
 	require.EqualValues(t, 6, d.seal().Size)
-	d.record("curve/power/CET/base", trade.PriceMarked{Curve: "power/CET/base", Currency: "EUR", Points: []trade.Point{
-		{Delivery: month("2025-03"), Price: trade.Dec("-4.25")}, {Delivery: month("2025-04"), Price: trade.Dec("81")},
-	}})
+	d.record("curve/power/CET/base", trade.PriceMarked{
+		Curve: "power/CET/base", Currency: "EUR", Points: []trade.Point{
+			{Delivery: month("2025-03"), Price: trade.Dec("-4.25")},
+			{Delivery: month("2025-04"), Price: trade.Dec("81")},
+		},
+	})
 	begun := d.record("trade/T-3", oil("CRUDE", "5"))
-	d.record("trade/T-3", oil("OTHER", "5"), func(e *contract.Event) { e.Corrects, e.Approver, e.Actor = begun.ID, "head/1", "-2+3" })
-	d.record("trade/T-1", trade.Cancel{Kind: trade.Terminate, Quantity: barrels("40"), Fee: trade.Dec("-12.5")})
+	d.record("trade/T-3", oil("OTHER", "5"), func(e *contract.Event) {
+		e.Corrects, e.Approver, e.Actor = begun.ID, "head/1", "-2+3"
+	})
+	d.record("trade/T-1", trade.Cancel{
+		Kind: trade.Terminate, Quantity: barrels("40"), Fee: trade.Dec("-12.5"),
+	})
 	d.record("trade/T-2", trade.Settle{Quantity: barrels("10"), Price: trade.Dec("71")})
 	require.EqualValues(t, 13, d.seal().Size)
 	return d
 }
 
-func barrels(n string) trade.Quantity { return trade.Quantity{Value: trade.Dec(n), Unit: trade.BBL} }
+func barrels(n string) trade.Quantity {
+	return trade.Quantity{Value: trade.Dec(n), Unit: trade.BBL}
+}
 
 func month(m string) trade.Period {
 	start, err := time.Parse("2006-01", m)
@@ -138,15 +162,26 @@ func month(m string) trade.Period {
 func oil(book, quantity string) trade.New {
 	return trade.New{
 		Book: book, Counterparty: "ACME", Trader: "trader/1", Side: trade.Buy,
-		Instrument: trade.Instrument{Commodity: trade.Oil, Zone: "BRENT", Delivery: month("2025-06")},
-		Quantity:   barrels(quantity), Price: trade.Dec("70"), Currency: "USD",
+		Instrument: trade.Instrument{
+			Commodity: trade.Oil, Zone: "BRENT", Delivery: month("2025-06"),
+		},
+		Quantity: barrels(quantity), Price: trade.Dec("70"), Currency: "USD",
 	}
 }
 
-// make is the bundle that a query gives, in memory.
-func (d *desk) make(q extract.Query, size int64) fstest.MapFS {
-	dir := filepath.Join(d.TempDir(), "out")
-	_, err := extract.Make(d.Context(), dir, extract.Ask{Query: q, Checkpoint: size, Actor: "auditor/1", Reason: "year end", At: noon}, d.options)
+// ask returns an ask for a query.
+func ask(q extract.Query) extract.Ask {
+	return extract.Ask{Query: q, Actor: "auditor/1", Reason: "year end", At: noon}
+}
+
+// trades returns a query for trades.
+func trades(utis ...string) extract.Query { return extract.Query{UTIs: utis} }
+
+// make returns the bundle of a query, in memory.
+func (d *sealedLog) make(q extract.Query, size int64) fstest.MapFS {
+	dir, a := filepath.Join(d.TempDir(), "out"), ask(q)
+	a.Checkpoint = size
+	_, err := extract.Make(d.Context(), dir, a, d.options)
 	require.NoError(d, err)
 	return load(d.T, dir)
 }
@@ -165,7 +200,7 @@ func load(t *testing.T, dir string) fstest.MapFS {
 	return files
 }
 
-// changed is bundle with one file replaced; nil removes it.
+// changed returns bundle with one file replaced, or removed if data is nil.
 func changed(bundle fstest.MapFS, path string, data []byte) fstest.MapFS {
 	out := fstest.MapFS{}
 	for p, f := range bundle {
@@ -178,7 +213,7 @@ func changed(bundle fstest.MapFS, path string, data []byte) fstest.MapFS {
 	return out
 }
 
-// faultOf is what Verify finds wrong.
+// faultOf returns the fault that Verify finds.
 func faultOf(t require.TestingT, bundle fs.FS, key note.Verifier) *extract.Fault {
 	_, err := extract.Verify(bundle, key)
 	var f *extract.Fault

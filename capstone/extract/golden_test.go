@@ -19,23 +19,26 @@ var update = flag.Bool("update", false, "rewrite the golden bundle")
 
 const golden = "testdata/bundle"
 
-// goldenDesk is a log from before any schema had a second version: a trade, a settlement below zero, and a refusal whose words a spreadsheet would run.
-func goldenDesk(t *testing.T) *desk {
-	d := newDesk(t)
+// goldenLog returns a log from a time when no schema had a second version: a trade, a settlement
+// below zero, and a refusal with a text that a spreadsheet would run.
+func goldenLog(t *testing.T) *sealedLog {
+	d := newLog(t)
 	d.early = true
 	d.record("trade/T-1", oil("CRUDE", "70"))
 	d.record("trade/T-2", oil("CRUDE", "10"))
 	d.record("trade/T-1", trade.Settle{Quantity: barrels("30"), Price: trade.Dec("-37.63")})
-	d.record("refused/T-1", trade.CommandRefused{CommandID: "=cmd()", Rule: "too-much", Detail: "50 bbl of 40"})
+	d.record("refused/T-1", trade.CommandRefused{
+		CommandID: "=cmd()", Rule: "too-much", Detail: "50 bbl of 40",
+	})
 	d.seal()
 	return d
 }
 
-// The format is for ever: a bundle that was handed out years ago must verify, and its question give the same bytes again.
-func TestTheGoldenBundleIsMadeAndVerifies(t *testing.T) {
+// The format must not change: a bundle that was handed out years ago must verify, and its query
+// must give the same bytes again.
+func TestGoldenBundle(t *testing.T) {
 	t.Parallel()
-	d := goldenDesk(t)
-	ask := extract.Ask{Query: extract.Query{UTIs: []string{"T-1"}}, Actor: "auditor/1", Reason: "year end", At: noon}
+	d, ask := goldenLog(t), ask(trades("T-1"))
 	if *update {
 		require.NoError(t, os.RemoveAll(golden))
 		require.NoError(t, os.RemoveAll(extract.RequestFile(golden)))
@@ -48,7 +51,8 @@ func TestTheGoldenBundleIsMadeAndVerifies(t *testing.T) {
 	want, got := load(t, golden), load(t, dir)
 	require.ElementsMatch(t, slices.Collect(maps.Keys(want)), slices.Collect(maps.Keys(got)))
 	for path := range want {
-		require.Equal(t, string(want[path].Data), string(got[path].Data), "%s: a change of this format makes bundles differ that answer one question", path)
+		require.Equal(t, string(want[path].Data), string(got[path].Data),
+			"%s: the format changed, so one query gives two bundles", path)
 	}
 	_, err = extract.Verify(os.DirFS(golden), d.options.Verifier)
 	require.NoError(t, err)
@@ -58,8 +62,8 @@ func TestTheGoldenBundleIsMadeAndVerifies(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The worked example of the package doc is lines of the golden bundle.
-func TestTheWorkedExampleIsTheGoldenBundle(t *testing.T) {
+// The worked example of the package doc has lines of the golden bundle.
+func TestWorkedExampleIsTheGoldenBundle(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("doc.go")
 	require.NoError(t, err)

@@ -11,27 +11,30 @@ import (
 	"iter"
 )
 
-// maxLine bounds what is held of a file: data of contract.MaxData bytes, as base64 and with every byte of its text escaped.
+// maxLine is the longest line: data of contract.MaxData bytes, as base64, and again as text in
+// which every byte is escaped.
 const maxLine = 16 << 20
 
-// encodeLine is one line of JSON Lines, without its end. What people read keeps its < and &.
+// encodeLine returns one line of JSON Lines, without its end. It does not escape < and &, for
+// people.
 func encodeLine(v any) []byte {
 	var out bytes.Buffer
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		panic(fmt.Sprintf("extract: a line that does not marshal: %v", err)) // every field is plain data, or JSON made here
+		// Every field is plain data, or JSON made here.
+		panic(fmt.Sprintf("extract: a line that does not marshal: %v", err))
 	}
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
 }
 
-// A line of a file, without its end; the slice is valid until the next one.
+// A line is a line of a file, without its end. The slice is valid until the next line is read.
 type line struct {
 	number int // 1-based
 	text   []byte
 }
 
-// linesOf is every line of a file. Each ends with a newline, the last one too; where that is not so, the error is a *Fault.
+// linesOf yields every line of a file. A last line that does not end with a newline is a *Fault.
 func linesOf(bundle fs.FS, path string) iter.Seq2[line, error] {
 	return func(yield func(line, error) bool) {
 		f, err := bundle.Open(path)
@@ -58,7 +61,8 @@ func linesOf(bundle fs.FS, path string) iter.Seq2[line, error] {
 	}
 }
 
-// wholeLines is bufio.ScanLines without its leniency: a carriage return belongs to the line.
+// wholeLines is a stricter bufio.ScanLines: a carriage return belongs to the line, and the last
+// line needs its end.
 func wholeLines(data []byte, atEOF bool) (int, []byte, error) {
 	if i := bytes.IndexByte(data, '\n'); i >= 0 {
 		return i + 1, data[:i], nil

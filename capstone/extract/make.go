@@ -20,48 +20,51 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// Options say where bundles come from and who signs them.
+// Options are the log, its archive and its keys.
 type Options struct {
 	Log       contract.Reader
-	Sealed    Sealed
-	Signer    note.Signer // the log's own
+	Sealed    contract.SealedLog // the archive of Log
+	Signer    note.Signer        // the log's own
 	Verifier  note.Verifier
-	Simulated bool // says so in the manifest
+	Simulated bool // is stated in the manifest
 }
 
-// An Ask is for one bundle.
+// An Ask is a request for one bundle.
 type Ask struct {
 	Query
-	Checkpoint int64 // leaves under it; 0 is the last one
+	Checkpoint int64 // its number of leaves; 0 is the last checkpoint
 	Actor      string
 	Reason     string
 	At         time.Time
 }
 
-// Check says what is wrong with the question, before anything is read.
+// Check reports a fault of the ask before anything is read.
 func (a Ask) Check() error { return cmp.Or(a.request([32]byte{}).check(), a.Query.check()) }
 
-func (a Ask) request(manifest [32]byte) Request { return Request{manifest, a.Actor, a.Reason, a.At} }
+func (a Ask) request(manifest [32]byte) Request {
+	return Request{manifest, a.Actor, a.Reason, a.At}
+}
 
 // Errors of Make.
 var (
 	ErrNothing  = errors.New("no event under the checkpoint answers the query")
-	ErrUnsealed = errors.New("nothing is sealed yet, so nothing can be certified")
+	ErrUnsealed = errors.New("nothing is sealed yet, so no event can be certified")
 )
 
 //go:embed readme.txt
 var readme []byte
 
-// RequestFile is where Make puts the signed request for a bundle: beside it.
+// RequestFile returns the path of the signed request for a bundle, beside the bundle.
 func RequestFile(dir string) string { return filepath.Clean(dir) + ".request" }
 
-// Make makes a bundle in dir, which must not exist, and checks it as Verify does before anybody gets it. The same query at
-// the same checkpoint of the same log gives the same bytes. It reads everything under the checkpoint, and holds a batch of it at
-// a time beside what grows with the bundle: a path for each event.
+// Make makes a bundle in dir, which must not exist, and verifies it BEFORE it gets its name. The
+// same query at the same checkpoint of the same log gives the same bytes. Make reads everything
+// under the checkpoint. It holds one batch at a time, and a proof for each event of the bundle.
 //
-// Order: the bundle under another name, then the signed request, then the bundle's own name. A crash before the last leaves
-// dir.partial, which the next Make replaces, and perhaps a request for what nobody got, which stays on record: move it away, or make
-// the bundle elsewhere. There is never a bundle without its request.
+// The order is: the bundle with another name, then the signed request, then the bundle's own name.
+// A crash before the last step leaves dir.partial, which the next Make replaces. It may also leave
+// a request for a bundle that was never handed out. That request stays on record: move it away, or
+// make the bundle elsewhere. There is never a bundle without its request.
 func Make(ctx context.Context, dir string, ask Ask, o Options) (Manifest, error) {
 	if err := ask.Check(); err != nil {
 		return Manifest{}, err
@@ -81,7 +84,8 @@ func Make(ctx context.Context, dir string, ask Ask, o Options) (Manifest, error)
 	}
 	verified, err := Verify(os.DirFS(m.dir), o.Verifier)
 	if err != nil {
-		return Manifest{}, fmt.Errorf("the bundle just made does not verify, so it is left in %s; does the log? %w", m.dir, err)
+		return Manifest{}, fmt.Errorf(
+			"the new bundle does not verify and stays in %s (does the log verify?): %w", m.dir, err)
 	}
 	signed, err := ask.request(verified.Digest).Sign(o.Signer)
 	if err != nil {
@@ -115,7 +119,8 @@ func newMaker(ctx context.Context, dir string, ask Ask, o Options) (*maker, erro
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, err
 	}
-	return &maker{Options: o, dir: dir, query: ask.Query.normal(), checkpoint: c, catalog: catalog{}}, os.MkdirAll(filepath.Join(dir, schemasFolder), 0o755)
+	m := &maker{Options: o, dir: dir, query: ask.Query.normal(), checkpoint: c, catalog: catalog{}}
+	return m, os.MkdirAll(filepath.Join(dir, schemasFolder), 0o755)
 }
 
 func (m *maker) make(ctx context.Context) error {
@@ -134,8 +139,10 @@ func (m *maker) make(ctx context.Context) error {
 		}
 	}
 	bundle := os.DirFS(m.dir)
-	err := m.write(csvFile, func(w io.Writer) error { return writeCSV(w, m.catalog.columns(), rows(bundle, m.catalog)) })
-	if err != nil {
+	table := func(w io.Writer) error {
+		return writeCSV(w, m.catalog.columns(), rows(bundle, m.catalog))
+	}
+	if err := m.write(csvFile, table); err != nil {
 		return err
 	}
 	if err := m.write(checkpointFile, bytesOf(m.checkpoint.Note)); err != nil {
@@ -147,7 +154,7 @@ func (m *maker) make(ctx context.Context) error {
 	return m.sign(bundle)
 }
 
-// events writes what answers the query, in the order of leaves.
+// events writes the events that answer the query, in the order of leaves.
 func (m *maker) events(ctx context.Context, w io.Writer) error {
 	takes, err := m.selection(ctx)
 	if err != nil {
@@ -190,8 +197,8 @@ func (m *maker) show(index int64, r contract.Recorded) (event, error) {
 	return e, err
 }
 
-// selection looks up the trades of a book, which only their data tells: by every event that begins a trade, as recorded and as
-// corrected.
+// selection looks up the trades of a book. Only their data names the book, so it reads every event
+// that begins a trade, as recorded and as corrected.
 func (m *maker) selection(ctx context.Context) (selection, error) {
 	switch {
 	case m.query.Book == "" && len(m.query.UTIs) == 0:
@@ -222,7 +229,7 @@ func (m *maker) selection(ctx context.Context) (selection, error) {
 	return m.query.of(slices.Sorted(maps.Keys(utis))), err
 }
 
-// begins is the type of the event that says which book a trade is in.
+// begins is the type of the event that names the book of a trade.
 const begins = "trade.new"
 
 func (m *maker) prove(ctx context.Context, w io.Writer) error {
@@ -231,24 +238,25 @@ func (m *maker) prove(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	for _, p := range m.proofs {
-		whole, err := known.prove(m.checkpoint.Size, p)
+		proved, err := known.prove(m.checkpoint.Size, p)
 		if err != nil {
 			return fmt.Errorf("proving leaf %d: %w", p.Leaf, err)
 		}
-		if _, err := w.Write(append(encodeLine(whole), '\n')); err != nil {
+		if _, err := w.Write(append(encodeLine(proved), '\n')); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// sign writes the manifest over all that is there, and the signature over the manifest.
+// sign writes the manifest of all files, and the signature of the manifest.
 func (m *maker) sign(bundle fs.FS) error {
 	proven, not := m.query.claims()
 	manifest := Manifest{
 		Format: Format, Tool: Tool, Origin: m.checkpoint.Origin, Simulated: m.Simulated,
 		Checkpoint: Point{m.checkpoint.Size, fmt.Sprintf("%x", m.checkpoint.Root)},
-		Query:      m.query.asked(), Counts: m.counts, Proven: proven, NotProven: not, Schemas: m.catalog.list(),
+		Query:      m.query.asked(), Counts: m.counts, Proven: proven, NotProven: not,
+		Schemas: m.catalog.list(),
 	}
 	paths := []string{readmeFile, checkpointFile, csvFile, eventsFile, proofsFile}
 	for _, s := range m.catalog.sorted() {
@@ -280,7 +288,7 @@ func bytesOf(b []byte) func(io.Writer) error {
 	return func(w io.Writer) error { _, err := w.Write(b); return err }
 }
 
-// writeFile is durable when it returns.
+// writeFile writes a file durably.
 func writeFile(path string, content func(io.Writer) error) (err error) {
 	f, err := os.Create(path)
 	if err != nil {

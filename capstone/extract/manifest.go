@@ -9,7 +9,7 @@ import (
 	"io/fs"
 )
 
-// Names of the files in a bundle; schemas are beside them, in a folder.
+// Names of the files in a bundle, and of the folder of schemas.
 const (
 	manifestFile   = "manifest.json"
 	signatureFile  = "manifest.note"
@@ -21,18 +21,19 @@ const (
 	schemasFolder  = "schemas"
 )
 
-// Format and Tool are the same in every bundle of this version, so that the same question gives the same bytes.
+// Format and Tool are the same in every bundle of this version, because the same query must give
+// the same bytes.
 const (
 	Format = "blotter/extract/v1"
 	Tool   = "blotter extract 1"
 )
 
-// A Manifest says what a bundle is. It is signed, and vouches for every other file by its digest.
+// A Manifest describes a bundle. It is signed, and vouches for every other file by its digest.
 type Manifest struct {
 	Format     string     `json:"format"`
 	Tool       string     `json:"tool"`
 	Origin     string     `json:"origin"`    // of the log
-	Simulated  bool       `json:"simulated"` // recorded_at followed the commands, and not a clock
+	Simulated  bool       `json:"simulated"` // recorded_at followed the commands, not a clock
 	Checkpoint Point      `json:"checkpoint"`
 	Query      Asked      `json:"query"`
 	Counts     Counts     `json:"counts"`
@@ -48,7 +49,7 @@ type Point struct {
 	Root string `json:"root"` // hexadecimal
 }
 
-// Asked is a Query as it is written.
+// Asked is a Query as the manifest holds it.
 type Asked struct {
 	UTIs          []string `json:"utis,omitempty"`
 	Book          string   `json:"book,omitempty"`
@@ -56,22 +57,22 @@ type Asked struct {
 	RecordedUntil string   `json:"recorded_until,omitempty"` // included
 }
 
-// Counts are of what is in the bundle.
+// Counts counts the content of the bundle.
 type Counts struct {
 	Events  int64 `json:"events"`
 	Streams int64 `json:"streams"`
-	Headers int64 `json:"batch_headers"` // none, but where the bundle is everything under the checkpoint
+	Headers int64 `json:"batch_headers"` // only in a bundle of everything
 }
 
-// A SchemaOf is a schema that data in the bundle is written in.
+// A SchemaOf describes the schema of some data in the bundle.
 type SchemaOf struct {
 	Type        string `json:"type"`
 	Version     int    `json:"version"`
-	Fingerprint string `json:"fingerprint"` // SHA-256 of the Parsing Canonical Form, hexadecimal: what the events carry
+	Fingerprint string `json:"fingerprint"` // SHA-256 of the Parsing Canonical Form, hexadecimal
 	File        string `json:"file"`
 }
 
-// A File is any file but the manifest and its signature.
+// A File is any file except the manifest and its signature.
 type File struct {
 	Path   string `json:"path"`
 	Bytes  int64  `json:"bytes"`
@@ -102,16 +103,17 @@ func (a Asked) query() (q Query, err error) {
 	return q, err
 }
 
-// encode is indented, for people; the signature covers these very bytes.
+// encode returns the indented text of m. The signature covers exactly these bytes.
 func (m Manifest) encode() []byte {
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
-		panic(fmt.Sprintf("extract: a manifest that does not marshal: %v", err)) // every field is plain data
+		// Every field is plain data.
+		panic(fmt.Sprintf("extract: a manifest that does not marshal: %v", err))
 	}
 	return append(text, '\n')
 }
 
-// measure reads a file of the bundle whole, without holding it.
+// measure reads a file of the bundle without holding it in memory.
 func measure(bundle fs.FS, path string) (File, error) {
 	f, err := bundle.Open(path)
 	if err != nil {

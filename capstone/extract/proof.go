@@ -11,43 +11,47 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A proof is a line of proofs.jsonl: the RFC 6962 audit path (section 2.1.1) from one leaf to the root. The leaf is that of the next line of
-// events.jsonl, or, where header is set, the header of a batch.
+// A proof is a line of proofs.jsonl: the audit path (RFC 6962, section 2.1.1) from one leaf to the
+// root. The leaf is that of the next line of events.jsonl, or Header if it is set.
 type proof struct {
 	Leaf   int64       `json:"leaf"`
-	Header []byte      `json:"header,omitempty"` // base64
+	Header []byte      `json:"header,omitempty"` // of a batch, base64
 	Hashes []tlog.Hash `json:"hashes"`
 }
 
-// check holds p against a root. leaf is what the tree has under p.Leaf, as it is claimed.
+// check compares p with a root. leaf is the claimed content of the leaf p.Leaf.
 func (p proof) check(size int64, root tlog.Hash, leaf []byte) error {
 	if p.Leaf < 0 || p.Leaf >= size {
-		return fmt.Errorf("there is no leaf %d under the checkpoint", p.Leaf)
+		return fmt.Errorf("the checkpoint has no leaf %d", p.Leaf)
 	}
 	if tlog.CheckRecord(p.Hashes, size, root, p.Leaf, tlog.RecordHash(leaf)) != nil {
-		return fmt.Errorf("this is not what is at leaf %d under the checkpoint", p.Leaf)
+		return fmt.Errorf("it is not leaf %d under the checkpoint", p.Leaf)
 	}
 	return nil
 }
 
-// A hashes is those inner nodes of the tree that the proofs of a bundle need, by their index in tlog's order. It grows with the
-// bundle, by a path for each event, and not with the log.
+// hashes holds the inner nodes of the tree that the proofs of a bundle need, by their index in
+// tlog's order. It grows with the bundle, by a path for each event, and not with the log.
 type hashes map[int64]tlog.Hash
 
-// collect reads every leaf under the checkpoint once, and keeps what is needed to prove some of them.
-func collect(ctx context.Context, sealed Sealed, size int64, leaves []proof) (hashes, error) {
+// collect reads every leaf under the checkpoint once, and keeps the nodes that the proofs of some
+// leaves need.
+func collect(
+	ctx context.Context, sealed contract.SealedLog, size int64, leaves []proof,
+) (hashes, error) {
 	h := hashes{}
 	for _, p := range leaves {
-		if _, err := tlog.ProveRecord(size, p.Leaf, tlog.HashReaderFunc(h.note)); err != nil && !errors.Is(err, errNoted) {
+		_, err := tlog.ProveRecord(size, p.Leaf, tlog.HashReaderFunc(h.note))
+		if err != nil && !errors.Is(err, errNoted) {
 			return nil, err
 		}
 	}
-	var left []tlog.Hash // by level, the last complete subtree: all that is needed to go on
-	err := sealed.Leaves(ctx, size, func(index int64, _ *contract.Position, leaf []byte) error {
+	var left []tlog.Hash // the last complete subtree of each level: enough to continue
+	add := func(index int64, _ *contract.Position, leaf []byte) error {
 		left = h.add(left, index, tlog.RecordHash(leaf))
 		return nil
-	})
-	return h, err
+	}
+	return h, sealed.Leaves(ctx, size, add)
 }
 
 var errNoted = errors.New("noted")
@@ -59,7 +63,8 @@ func (h hashes) note(indexes []int64) ([]tlog.Hash, error) {
 	return nil, errNoted
 }
 
-// add takes the next leaf, and keeps it and each subtree that it completes if they are needed.
+// add takes the next leaf. It keeps the leaf, and each subtree that the leaf completes, if a proof
+// needs them.
 func (h hashes) add(left []tlog.Hash, index int64, hash tlog.Hash) []tlog.Hash {
 	level := 0
 	for ; ; level++ {
@@ -81,7 +86,7 @@ func (h hashes) add(left []tlog.Hash, index int64, hash tlog.Hash) []tlog.Hash {
 
 func (h hashes) has(index int64) bool { _, ok := h[index]; return ok }
 
-// ReadHashes is tlog.HashReader.
+// ReadHashes implements tlog.HashReader.
 func (h hashes) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	found := make([]tlog.Hash, len(indexes))
 	for i, at := range indexes {
@@ -103,10 +108,11 @@ type batchHeader struct {
 	events   int64
 }
 
-var errHeader = errors.New("not the header of a batch")
+var errHeader = errors.New("the leaf is not the header of a batch")
 
-// parseHeader reads such a leaf: a tag, the number of the batch, the hash of the header before it, the range of the log and how
-// many events it has, each with its length in four bytes big-endian before it.
+// parseHeader reads a header: a tag, the number of the batch, the hash of the previous header, the
+// range of the log and the number of events. Before each field is its length, in four bytes
+// big-endian.
 func parseHeader(leaf []byte) (h batchHeader, err error) {
 	var fields [][]byte
 	for rest := leaf; len(rest) > 0; {
@@ -116,10 +122,12 @@ func parseHeader(leaf []byte) (h batchHeader, err error) {
 		n := 4 + binary.BigEndian.Uint32(rest)
 		fields, rest = append(fields, rest[4:n]), rest[n:]
 	}
-	if len(fields) != 6 || string(fields[0]) != "blotter/batch/v1" || len(fields[3])%8 != 0 || len(fields[4])%8 != 0 || len(fields[5]) != 8 {
+	if len(fields) != 6 || string(fields[0]) != "blotter/batch/v1" ||
+		len(fields[3])%8 != 0 || len(fields[4])%8 != 0 || len(fields[5]) != 8 {
 		return h, errHeader
 	}
-	return batchHeader{cursor(fields[3]), cursor(fields[4]), int64(binary.BigEndian.Uint64(fields[5]))}, nil
+	events := int64(binary.BigEndian.Uint64(fields[5]))
+	return batchHeader{cursor(fields[3]), cursor(fields[4]), events}, nil
 }
 
 func cursor(b []byte) (c contract.Cursor) {

@@ -11,18 +11,18 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// A Query says which events go into a bundle. The zero Query is everything under the checkpoint.
+// A Query selects the events of a bundle. The zero Query selects everything under the checkpoint.
 //
-// A trade brings its refusals with it: what was asked for and refused belongs to what happened. The period is of recorded_at, which the
-// store set and the tree covers; effective_at is only the producer's claim.
+// The refusals of a trade belong to the trade. The period is one of recorded_at, which the store
+// set and the tree covers; effective_at is only the producer's claim.
 type Query struct {
-	UTIs  []string // of these trades
-	Book  string   // of the trades that were ever in this book, whatever was corrected since
+	UTIs  []string // the trades
+	Book  string   // all trades that were ever in this book, also before a correction
 	From  time.Time
-	Until time.Time // recorded from From until Until, both included; zero does not cut
+	Until time.Time // recorded from From until Until, both included; zero is no limit
 }
 
-// Whole says whether q asks for everything.
+// Whole reports whether q selects everything.
 func (q Query) Whole() bool { return len(q.UTIs) == 0 && q.Book == "" && !q.period() }
 
 func (q Query) period() bool { return !q.From.IsZero() || !q.Until.IsZero() }
@@ -39,14 +39,15 @@ func (q Query) check() error {
 	return nil
 }
 
-// normal is q as the manifest has it: equal questions give equal bytes.
+// normal returns the one form of q, so that equal queries give equal bytes.
 func (q Query) normal() Query {
 	q.UTIs = slices.Compact(slices.Sorted(slices.Values(q.UTIs)))
-	q.From, q.Until = q.From.UTC().Truncate(time.Microsecond), q.Until.UTC().Truncate(time.Microsecond)
+	q.From = q.From.UTC().Truncate(time.Microsecond)
+	q.Until = q.Until.UTC().Truncate(time.Microsecond)
 	return q
 }
 
-// A selection is a query whose book was looked up.
+// A selection is a query with the streams of its trades.
 type selection struct {
 	Query
 	streams map[string]bool // nil takes every stream
@@ -69,24 +70,27 @@ func (q Query) during(t time.Time) bool {
 	return !t.Before(q.From) && (q.Until.IsZero() || !t.After(q.Until))
 }
 
-// utiOf is the trade that a stream is about, and whether it is about one.
+// utiOf returns the trade of a stream, and whether the stream is about a trade.
 func utiOf(stream string) (string, bool) {
 	return strings.CutPrefix(trade.Subject(stream), trade.TradeStream(""))
 }
 
-// Claims of a manifest: what Verify proves, and what nobody should read into it.
+// Claims of a manifest: those that Verify proves, and those that no reader should infer. These
+// texts are part of the format.
 const (
-	claimIncluded = "every event in the bundle is in the log of this origin, under this checkpoint, with exactly these attributes and this data"
+	claimIncluded = "every event in the bundle is in the log of this origin, " +
+		"under this checkpoint, with exactly these attributes and this data"
 	claimDense    = "the versions of every stream in the bundle run from 1 without a hole"
 	claimComplete = "every event under the checkpoint is in the bundle"
 
-	noTruth  = "that what an event says was true, or that nothing was kept out of the log before it was sealed"
+	noTruth = "that what an event says was true, " +
+		"or that nothing was kept out of the log before it was sealed"
 	noLatest = "that a stream in the bundle has no later version"
 	noOther  = "that no other event under the checkpoint answers the query"
 	noHoles  = "that a stream has no event outside the period"
 )
 
-// claims follow from the query alone.
+// claims returns the claims of a query. They depend on nothing else.
 func (q Query) claims() (proven, not []string) {
 	switch {
 	case q.Whole():

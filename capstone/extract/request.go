@@ -2,6 +2,8 @@ package extract
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -15,8 +17,45 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A Request is who asked for a bundle, and why. It stands beside the bundle, signed, and not in it: the same question gives the same
-// bundle, whoever asks.
+// The first line of a signed text states its purpose, so no signature serves for another purpose. A
+// checkpoint begins with its origin, and no origin has a space.
+const (
+	manifestDomain = "blotter extract manifest v1"
+	requestDomain  = "blotter extract request v1"
+)
+
+// manifestText returns the signed text of a manifest: the purpose, the log, and the digest.
+func manifestText(origin string, manifest []byte) string {
+	return fmt.Sprintf("%s\n%s\nsha256 %x\n", manifestDomain, origin, sha256.Sum256(manifest))
+}
+
+// errNote is wrapped by every error of openNote.
+var errNote = errors.New("the signature is not one of the key given")
+
+// openNote returns the text of a signed note (c2sp.org/signed-note) with exactly one signature,
+// that of key. It accepts only the exact bytes that signing gives: the format itself would allow
+// unknown signatures and loose base64.
+func openNote(signed []byte, key note.Verifier) (string, error) {
+	n, err := note.Open(signed, note.VerifierList(key))
+	if err != nil {
+		return "", fmt.Errorf("%w (%s): %v", errNote, key.Name(), err)
+	}
+	if len(n.Sigs) != 1 {
+		return "", fmt.Errorf("%w: %d signatures", errNote, len(n.Sigs))
+	}
+	sig := n.Sigs[0]
+	if _, err := base64.StdEncoding.Strict().DecodeString(sig.Base64); err != nil {
+		return "", fmt.Errorf("%w: %v", errNote, err)
+	}
+	again := fmt.Sprintf("%s\n— %s %s\n", n.Text, sig.Name, sig.Base64)
+	if again != string(signed) {
+		return "", fmt.Errorf("%w: there is more than one signature", errNote)
+	}
+	return n.Text, nil
+}
+
+// A Request records who asked for a bundle, and why. It is signed and stored beside the bundle, not
+// in it, because the same query must give the same bundle to everybody.
 type Request struct {
 	Manifest [32]byte // SHA-256 of the bundle's manifest
 	Actor    string
@@ -31,25 +70,28 @@ type requestLine struct {
 	At       string `json:"at"`
 }
 
-// check says what is missing from who and why.
+// check reports a missing or bad actor or reason.
 func (r Request) check() error {
 	for _, a := range []struct{ name, value string }{{"actor", r.Actor}, {"reason", r.Reason}} {
 		switch {
 		case strings.TrimSpace(a.value) == "":
 			return fmt.Errorf("%s is empty", a.name)
 		case len(a.value) > contract.MaxAttribute || !utf8.ValidString(a.value):
-			return fmt.Errorf("%s is longer than %d bytes, or not UTF-8", a.name, contract.MaxAttribute)
+			return fmt.Errorf("%s is longer than %d bytes, or not UTF-8",
+				a.name, contract.MaxAttribute)
 		}
 	}
 	return nil
 }
 
-// Sign is r as a C2SP signed note.
+// Sign returns r as a C2SP signed note.
 func (r Request) Sign(key note.Signer) ([]byte, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	line := encodeLine(requestLine{hex.EncodeToString(r.Manifest[:]), r.Actor, r.Reason, r.At.UTC().Format(micros)})
+	line := encodeLine(requestLine{
+		hex.EncodeToString(r.Manifest[:]), r.Actor, r.Reason, r.At.UTC().Format(micros),
+	})
 	return note.Sign(&note.Note{Text: fmt.Sprintf("%s\n%s\n", requestDomain, line)}, key)
 }
 
@@ -61,16 +103,16 @@ func OpenRequest(signed []byte, key note.Verifier) (Request, error) {
 	}
 	line, ok := strings.CutPrefix(text, requestDomain+"\n")
 	if !ok {
-		return Request{}, errors.New("it is signed, and is not the request for an extract")
+		return Request{}, errors.New("it is signed, but it is not the request for an extract")
 	}
 	var l requestLine
 	if err := json.Unmarshal([]byte(line), &l); err != nil {
-		return Request{}, fmt.Errorf("it is not a request: %v", err)
+		return Request{}, fmt.Errorf("the text is not a request: %v", err)
 	}
 	p := parser{}
 	r := Request{p.digest("manifest", l.Manifest), l.Actor, l.Reason, p.time("at", l.At)}
 	if p.err == nil && !bytes.Equal(encodeLine(l), []byte(strings.TrimSuffix(line, "\n"))) {
-		p.err = errors.New("it is not written as a request is")
+		p.err = errors.New("the text is not spelled as a request is")
 	}
 	return r, p.err
 }

@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// A value is decoded data, whatever its schema: a tree that keeps the order of fields.
+// A value is decoded data of any schema: a tree that keeps the order of fields.
 type value struct {
 	kind  kind
 	text  string   // of text, number and literal
@@ -25,7 +25,8 @@ const (
 	list
 )
 
-// json is v on one line: the fields of its schema in their order, those that are null left out. The same value gives the same text.
+// json returns v on one line: the fields in the order of the schema, without null fields. The same
+// value gives the same text.
 func (v value) json() []byte {
 	var out bytes.Buffer
 	v.write(&out)
@@ -59,14 +60,15 @@ func (v value) writeAll(out *bytes.Buffer, open, end byte) {
 		}
 		first = false
 		if v.kind == object {
-			out.WriteString(strconv.Quote(v.names[i]) + ":") // a name of Avro is ASCII letters, digits and _
+			// A name of Avro has only ASCII letters, digits and _.
+			out.WriteString(strconv.Quote(v.names[i]) + ":")
 		}
 		item.write(out)
 	}
 	out.WriteByte(end)
 }
 
-// cell is v as it stands in a spreadsheet, before it is made safe.
+// cell returns the text of v for a spreadsheet, before it is made safe.
 func (v value) cell() string {
 	switch v.kind {
 	case null:
@@ -77,7 +79,7 @@ func (v value) cell() string {
 	return v.text
 }
 
-// field is one field of an object; null where there is none.
+// field returns one field of an object, or null if there is none.
 func (v value) field(name string) value {
 	for i, n := range v.names {
 		if n == name {

@@ -7,29 +7,49 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"iter"
 	"slices"
-	"strconv"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// Verified is what a bundle that holds says of itself.
+// Verified describes a bundle that verifies.
 type Verified struct {
 	Manifest Manifest
-	Digest   [32]byte // SHA-256 of the manifest: what the request beside the bundle names
+	Digest   [32]byte // SHA-256 of the manifest, which the request beside the bundle names
 }
 
-// Verify checks a bundle with the public key of its log, and with nothing else: no log, no network, no clock. What does not hold
-// is a *Fault that names file and, where there is one to blame, line; any other error means that the bundle could not be read.
+// A Fault is the first fault of a bundle.
+type Fault struct {
+	File string `json:"file"`           // in the bundle
+	Line int    `json:"line,omitempty"` // 1-based; 0 if no single line is at fault
+	What string `json:"what"`
+}
+
+func (f *Fault) Error() string {
+	if f.Line == 0 {
+		return fmt.Sprintf("%s: %s", f.File, f.What)
+	}
+	return fmt.Sprintf("%s, line %d: %s", f.File, f.Line, f.What)
+}
+
+func fault(file string, line int, format string, args ...any) *Fault {
+	return &Fault{file, line, fmt.Sprintf(format, args...)}
+}
+
+// Verify checks a bundle with only the public key of its log: without the log, a network or a
+// clock. If the bundle does not verify, the error is a *Fault that names the file and, where one is
+// at fault, the line. Any other error means that the bundle could not be read.
 //
-// It checks from the outside in: the signature of the manifest; that every file is there, has its digest, and none is too many; the
-// signature of the checkpoint; then that the content is what the manifest claims. The last would be lost labour on a bundle
-// whose maker is honest, but a signature alone does not show that he is.
+// It checks the signature of the manifest; then that every file is there and has its digest, and
+// that there is no other file; then the signature of the checkpoint; then the claims about the
+// content. An honest maker would not need the last check, but a signature does not show that the
+// maker is honest.
 func Verify(bundle fs.FS, key note.Verifier) (Verified, error) {
 	v := &verifier{bundle: bundle, key: key}
 	if err := v.signature(); err != nil {
@@ -48,14 +68,14 @@ type verifier struct {
 	bundle  fs.FS
 	key     note.Verifier
 	found   Verified
-	suspect string // a file with another digest than it should have: where a line is wrong, it is one of this file
+	suspect string // a file with a wrong digest: if a line is wrong, it is one of this file
 }
 
-// read is a small file, whole.
+// read returns the content of a small file.
 func (v *verifier) read(path string) ([]byte, error) {
 	data, err := fs.ReadFile(v.bundle, path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fault(path, 0, "it is missing")
+		return nil, fault(path, 0, "the file is missing")
 	}
 	return data, err
 }
@@ -77,24 +97,26 @@ func (v *verifier) signature() error {
 	lines := strings.Split(text, "\n")
 	switch {
 	case len(lines) != 4 || lines[0] != manifestDomain:
-		return fault(signatureFile, 0, "it is signed, and is not the signature of a manifest")
+		return fault(signatureFile, 0, "it is signed, but it is not the signature of a manifest")
 	case text != manifestText(lines[1], manifest):
-		return fault(manifestFile, 0, "it was changed: its SHA-256 is %x, and another is signed", v.found.Digest)
+		return fault(manifestFile, 0,
+			"the file was changed: its SHA-256 is %x, and another one is signed", v.found.Digest)
 	}
 	m := &v.found.Manifest
 	if err := json.Unmarshal(manifest, m); err != nil {
-		return fault(manifestFile, 0, "it is not a manifest: %v", err)
+		return fault(manifestFile, 0, "the file is not a manifest: %v", err)
 	}
 	if m.Format != Format {
-		return fault(manifestFile, 0, "its format is %q, and this program reads %q", m.Format, Format)
+		return fault(manifestFile, 0, "its format is %q, and this program reads %q",
+			m.Format, Format)
 	}
 	if m.Origin != lines[1] || !bytes.Equal(m.encode(), manifest) {
-		return fault(manifestFile, 0, "it is not written as an extract writes it")
+		return fault(manifestFile, 0, "the file is not spelled as an extract spells it")
 	}
 	return nil
 }
 
-// files holds what is there against the manifest.
+// files compares the files of the bundle with the manifest.
 func (v *verifier) files() error {
 	there, err := v.walk()
 	if err != nil {
@@ -103,7 +125,7 @@ func (v *verifier) files() error {
 	for _, want := range v.found.Manifest.Files {
 		at := slices.Index(there, want.Path)
 		if at < 0 {
-			return fault(want.Path, 0, "it is missing")
+			return fault(want.Path, 0, "the file is missing")
 		}
 		there = slices.Delete(there, at, at+1)
 		got, err := measure(v.bundle, want.Path)
@@ -111,17 +133,19 @@ func (v *verifier) files() error {
 			return err
 		}
 		if got != want {
-			return v.locate(fault(want.Path, 0, "it was changed: it has %d bytes and SHA-256 %s, and should have %d and %s",
+			return v.locate(fault(want.Path, 0,
+				"the file was changed: it has %d bytes and SHA-256 %s, and should have %d and %s",
 				got.Bytes, got.SHA256, want.Bytes, want.SHA256))
 		}
 	}
 	if len(there) > 0 {
-		return fault(there[0], 0, "it does not belong to the bundle: the manifest does not list it")
+		return fault(there[0], 0,
+			"the file does not belong to the bundle: the manifest does not list it")
 	}
 	return nil
 }
 
-// walk is every file but the manifest and its signature, sorted.
+// walk returns every file except the manifest and its signature, sorted.
 func (v *verifier) walk() (files []string, err error) {
 	err = fs.WalkDir(v.bundle, ".", func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -129,7 +153,7 @@ func (v *verifier) walk() (files []string, err error) {
 			return err
 		case d.IsDir() && (path == "." || path == schemasFolder):
 		case !d.Type().IsRegular():
-			return fault(path, 0, "it does not belong to the bundle: it is not a file")
+			return fault(path, 0, "it does not belong to the bundle: it is not a regular file")
 		case path != manifestFile && path != signatureFile:
 			files = append(files, path)
 		}
@@ -138,12 +162,13 @@ func (v *verifier) walk() (files []string, err error) {
 	return files, err
 }
 
-// locate looks for the line in which a changed file is wrong.
+// locate looks for the wrong line of a changed file.
 func (v *verifier) locate(changed *Fault) error {
 	v.suspect = changed.File
 	var where *Fault
-	if err := v.content(); errors.As(err, &where) && where.File == changed.File && where.Line > 0 {
-		return fault(changed.File, where.Line, "it was changed: %s", where.What)
+	err := v.content()
+	if errors.As(err, &where) && where.File == changed.File && where.Line > 0 {
+		return fault(changed.File, where.Line, "the file was changed: %s", where.What)
 	}
 	return changed
 }
@@ -162,7 +187,7 @@ func (v *verifier) content() error {
 	}
 	for _, s := range c.sorted() {
 		if !s.used {
-			return fault(s.File, 0, "no event is written in it")
+			return fault(s.File, 0, "no event of the bundle has this schema")
 		}
 	}
 	return v.csv(c)
@@ -180,16 +205,17 @@ func (v *verifier) checkpoint() (tlog.Hash, error) {
 	m := v.found.Manifest
 	hash, err := hex.DecodeString(m.Checkpoint.Root)
 	if err != nil || len(hash) != tlog.HashSize {
-		return tlog.Hash{}, fault(manifestFile, 0, "the root of its checkpoint is no SHA-256")
+		return tlog.Hash{}, fault(manifestFile, 0, "the root of its checkpoint is not a SHA-256")
 	}
 	root := tlog.Hash(hash)
-	if want := m.Origin + "\n" + strconv.FormatInt(m.Checkpoint.Size, 10) + "\n" + root.String() + "\n"; text != want {
-		return tlog.Hash{}, fault(checkpointFile, 0, "it is signed, and is not the checkpoint that the manifest names")
+	if want := fmt.Sprintf("%s\n%d\n%s\n", m.Origin, m.Checkpoint.Size, root); text != want {
+		return tlog.Hash{}, fault(checkpointFile, 0,
+			"it is signed, but it is not the checkpoint that the manifest names")
 	}
 	return root, nil
 }
 
-// events goes through proofs and events side by side.
+// events reads proofs and events side by side.
 func (v *verifier) events(c catalog, root tlog.Hash) error {
 	t, err := newTally(v.found.Manifest, root)
 	if err != nil {
@@ -216,7 +242,7 @@ func (v *verifier) events(c catalog, root tlog.Hash) error {
 			return err
 		}
 		if !ok {
-			return fault(proofsFile, l.number, "there is no event for it")
+			return fault(proofsFile, l.number, "there is no event for this proof")
 		}
 		if err := t.event(p, e); err != nil {
 			return v.blame(e.line, l.number, err)
@@ -225,12 +251,13 @@ func (v *verifier) events(c catalog, root tlog.Hash) error {
 	if e, err, ok := next(); err != nil {
 		return err
 	} else if ok {
-		return fault(eventsFile, e.line, "there is no proof for it")
+		return fault(eventsFile, e.line, "there is no proof for this event")
 	}
 	return t.end()
 }
 
-// blame names the event where event and proof do not agree, unless it is the file of proofs that was changed.
+// blame names the line of the event where event and proof do not match, or the line of the proof if
+// the file of proofs was changed.
 func (v *verifier) blame(event, proof int, err error) *Fault {
 	if v.suspect == proofsFile {
 		return fault(proofsFile, proof, "%v", err)
@@ -238,7 +265,7 @@ func (v *verifier) blame(event, proof int, err error) *Fault {
 	return fault(eventsFile, event, "%v", err)
 }
 
-// rows is every event of a bundle; a line that is none is a *Fault.
+// rows yields every event of a bundle. A line that is not an event is a *Fault.
 func rows(bundle fs.FS, c catalog) iter.Seq2[event, error] {
 	return func(yield func(event, error) bool) {
 		for l, err := range linesOf(bundle, eventsFile) {
@@ -258,15 +285,15 @@ func rows(bundle fs.FS, c catalog) iter.Seq2[event, error] {
 
 func parseProof(l line) (p proof, err error) {
 	if err := json.Unmarshal(l.text, &p); err != nil {
-		return p, fault(proofsFile, l.number, "it is not a proof: %v", err)
+		return p, fault(proofsFile, l.number, "the line is not a proof: %v", err)
 	}
 	if !bytes.Equal(encodeLine(p), l.text) {
-		return p, fault(proofsFile, l.number, "it is not written as an extract writes it")
+		return p, fault(proofsFile, l.number, "the line is not spelled as an extract spells it")
 	}
 	return p, nil
 }
 
-// csv renders the events again, and holds that against the file.
+// csv writes the events again, and compares them with the file.
 func (v *verifier) csv(c catalog) error {
 	f, err := v.bundle.Open(csvFile)
 	if err != nil {
@@ -278,12 +305,12 @@ func (v *verifier) csv(c catalog) error {
 		return err
 	}
 	if _, err := same.file.ReadByte(); !errors.Is(err, io.EOF) {
-		return fault(csvFile, same.line, "it goes on after the last event")
+		return fault(csvFile, same.line, "the file continues after the last event")
 	}
 	return nil
 }
 
-// A comparison is a writer that holds what is written against a file.
+// A comparison is a writer that compares its input with a file.
 type comparison struct {
 	file *bufio.Reader
 	line int
@@ -296,7 +323,7 @@ func (c *comparison) Write(p []byte) (int, error) {
 			return i, err
 		}
 		if err != nil || got != want {
-			return i, fault(csvFile, c.line, "it is not what %s says", eventsFile)
+			return i, fault(csvFile, c.line, "the row differs from %s", eventsFile)
 		}
 		if got == '\n' {
 			c.line++
