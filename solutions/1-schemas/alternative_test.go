@@ -4,40 +4,43 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
-	"example.com/blotter/labs/1-schemas/codectest"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 	"example.com/blotter/schemas"
 )
 
-// Other right answers. They share the reference's Kafka, and nothing of its codec: a body is a tree of maps (tree_test.go), and what a tree is on
-// the wire is decided by the text of the schema alone.
+// The alternatives are right answers with other designs. They use the reference's producer and
+// consumer, and nothing of its codec. A body is a tree of maps, and only the text of the schema
+// decides the bytes of a tree.
 //
-//	library      twmb/avro reads and writes the trees, and has Avro's rules of compatibility (library_test.go)
-//	interpreter  the schema's JSON is walked beside the tree; no Avro library at all (interpreter_test.go)
-func TestOtherRightAnswersHaveFullMarks(t *testing.T) {
+//	library      twmb/avro reads and writes the trees, and has Avro's own compatibility rules
+//	             (library_test.go)
+//	interpreter  visits the schema's JSON beside the tree, without an Avro library
+//	             (interpreter_test.go)
+func TestAlternativesHaveFullMarks(t *testing.T) {
 	t.Parallel()
 	for name, w := range map[string]wire{"library": library{}, "interpreter": interpreter{}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := answer(t)
-			f.New = func(ctx context.Context, r contract.Registry, prefix string) (codectest.Codec, error) {
-				return newTreeCodec(ctx, r, prefix, w)
-			}
+			withWire(w)(&f)
 			if name == "library" {
 				f.Compatible = compatibleByLibrary
 			}
-			fullMarks(t, f)
+			requireFullMarks(t, f)
 		})
 	}
 }
 
-// A wire turns trees into Avro bodies and back, by a schema's text. Its errors are the contract's.
+// A wire turns trees into Avro bodies and back, under a schema's text. Its errors are the
+// contract's.
 type wire interface {
 	write(text string, t tree) ([]byte, error)
 	read(text string, body []byte) (tree, error)
@@ -49,18 +52,24 @@ type treeCodec struct {
 	ids      map[string]int // of each type's latest version
 
 	mu    sync.Mutex             // held while the registry is asked, so that it is asked once
-	known map[int]schemas.Schema // the zero one where it is not in the catalog
+	known map[int]schemas.Schema // the zero Schema is outside the catalog
 
-	impatient, forgetful bool // wrong: who comes while another asks does so too; what is not in the catalog is asked for again
-	bare                 bool // wrong: what stands before the body is not counted
-	paired               bool // wrong: a name of version 1 has two parts
-	generous             bool // wrong: an id may be written in any way
+	// The faults of wrong answers.
+	asksConcurrently bool // goroutines that meet one id all ask the registry
+	forgetful        bool // asks again for an id outside the catalog
+	ignoresPrefix    bool // in the size of data
+	alwaysMarket     bool // every old curve gets a market
+	anyID            bool // accepts an id in any notation
 }
 
-func newTreeCodec(ctx context.Context, registry contract.Registry, prefix string, w wire) (*treeCodec, error) {
-	c := &treeCodec{wire: w, registry: registry, ids: map[string]int{}, known: map[int]schemas.Schema{}}
+func newTreeCodec(
+	ctx context.Context, registry contract.Registry, name string, w wire,
+) (*treeCodec, error) {
+	c := &treeCodec{
+		wire: w, registry: registry, ids: map[string]int{}, known: map[int]schemas.Schema{},
+	}
 	for _, s := range schemas.All() {
-		id, err := registry.Register(ctx, prefix+"-"+s.Type, s.Text)
+		id, err := registry.Register(ctx, name+"-"+s.Type, s.Text)
 		if err != nil {
 			return nil, err
 		}
@@ -79,19 +88,25 @@ func (c *treeCodec) Encode(_ context.Context, body trade.Body) (contract.Payload
 	if err != nil {
 		return contract.Payload{}, err
 	}
-	return contract.Payload{Type: typ, Schema: s.Version, Fingerprint: s.Fingerprint, Data: data}, nil
+	return contract.Payload{
+		Type: typ, Schema: s.Version, Fingerprint: s.Fingerprint, Data: data,
+	}, nil
 }
 
 func (c *treeCodec) data(typ string, t tree) ([]byte, error) {
 	s, _ := schemas.Latest(typ)
 	body, err := c.write(s.Text, t)
-	if err == nil && len(body)+header > contract.MaxData && (!c.bare || len(body) > contract.MaxData) {
+	size := len(body) + prefixSize
+	if c.ignoresPrefix {
+		size = len(body)
+	}
+	if err == nil && size > contract.MaxData {
 		err = contract.ErrOversize
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", contract.ErrUnencodable, err)
 	}
-	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(c.ids[typ])), body...), nil
+	return wireData(c.ids[typ], body), nil
 }
 
 func (c *treeCodec) Decode(ctx context.Context, typ string, data []byte) (trade.Body, error) {
@@ -112,7 +127,7 @@ func (c *treeCodec) tree(ctx context.Context, typ string, data []byte) (tree, er
 		return nil, contract.ErrOversize
 	case len(data) > 0 && data[0] != 0:
 		return nil, contract.ErrMagic
-	case len(data) < header:
+	case len(data) < prefixSize:
 		return nil, contract.ErrTruncated
 	}
 	s, err := c.schema(ctx, int(binary.BigEndian.Uint32(data[1:])))
@@ -122,11 +137,11 @@ func (c *treeCodec) tree(ctx context.Context, typ string, data []byte) (tree, er
 	if err != nil {
 		return nil, err
 	}
-	t, err := c.read(s.Text, data[header:])
+	t, err := c.read(s.Text, data[prefixSize:])
 	if err != nil {
 		return nil, err
 	}
-	return c.up(s, t), nil
+	return c.upcast(s, t), nil
 }
 
 func (c *treeCodec) schema(ctx context.Context, id int) (schemas.Schema, error) {
@@ -149,20 +164,20 @@ func (c *treeCodec) schema(ctx context.Context, id int) (schemas.Schema, error) 
 }
 
 func (c *treeCodec) ask(ctx context.Context, id int) (string, error) {
-	if c.impatient {
+	if c.asksConcurrently {
 		c.mu.Unlock()
 		defer c.mu.Lock()
 	}
 	return c.registry.Text(ctx, id)
 }
 
-// up edits a tree of an old version.
-func (c *treeCodec) up(s schemas.Schema, t tree) tree {
+// upcast edits a tree of an old version.
+func (c *treeCodec) upcast(s schemas.Schema, t tree) tree {
 	switch {
 	case s.Type == "trade.settled" && s.Version == 1:
 		t["price_source"] = nil
 	case s.Type == "price.marked" && s.Version == 1:
-		if cut(t, t.text("curve")); c.paired && t["market"] == nil {
+		if setCurve(t, t.text("curve")); c.alwaysMarket && t["market"] == nil {
 			t["market"] = ""
 		}
 	}
@@ -178,8 +193,217 @@ func (c *treeCodec) DecodeHead(ctx context.Context, data []byte) (contract.Head,
 	if err != nil {
 		return contract.Head{}, err
 	}
-	if id := t.text("event_id"); len(id) != 36 && !c.generous || uuid.Validate(id) != nil {
+	if id := t.text("event_id"); len(id) != 36 && !c.anyID || uuid.Validate(id) != nil {
 		return contract.Head{}, contract.ErrMalformed
 	}
 	return headOf(t), nil
+}
+
+// A tree is a record. Its values are string (also for enums and uuids), trade.Decimal, time.Time,
+// int64 (also for dates), bool, [32]byte, tree, []any, or nil.
+type tree map[string]any
+
+func treeOf(body trade.Body) (string, tree) {
+	switch b := body.(type) {
+	case trade.New:
+		return "trade.new", treeOfNew(b)
+	case trade.Amend:
+		t := tree{
+			"kind": b.Kind, "quantity": maybe(!b.Quantity.IsZero(), quantityTree(b.Quantity)),
+			"trader": orNull(b.Trader), "counterparty": orNull(b.Counterparty),
+		}
+		if b.Price != nil {
+			t["price"] = *b.Price
+		}
+		return "trade.amended", t
+	case trade.Cancel:
+		quantity := maybe(!b.Quantity.IsZero(), quantityTree(b.Quantity))
+		return "trade.cancelled", tree{"kind": b.Kind, "quantity": quantity, "fee": b.Fee}
+	case trade.Novate:
+		return "trade.novated", tree{
+			"role": b.Role, "quantity": quantityTree(b.Quantity), "fee": b.Fee,
+			"new_uti": b.NewUTI, "incoming": b.Incoming,
+		}
+	case trade.Settle:
+		return "trade.settled", tree{
+			"quantity": quantityTree(b.Quantity), "price": b.Price,
+			"price_source": orNull(b.PriceSource),
+		}
+	case trade.Exercise:
+		return "trade.exercised", tree{
+			"quantity": quantityTree(b.Quantity), "underlying_price": b.UnderlyingPrice,
+			"settlement": b.Settlement, "new_uti": orNull(b.NewUTI),
+		}
+	case trade.CommandRefused:
+		return "command.refused", tree{
+			"command_id": b.CommandID, "digest": b.Digest, "rule": b.Rule, "detail": b.Detail,
+		}
+	case trade.PriceMarked:
+		points := []any{}
+		for _, p := range b.Points {
+			points = append(points, tree{"delivery": periodTree(p.Delivery), "price": p.Price})
+		}
+		t := tree{"currency": string(b.Currency), "points": points}
+		return "price.marked", setCurve(t, b.Curve)
+	}
+	return "", nil
+}
+
+// setCurve sets the two fields of a curve's name. The second is null for a name without a slash.
+func setCurve(t tree, curve string) tree {
+	commodity, market, found := strings.Cut(curve, "/")
+	t["commodity"], t["market"] = commodity, maybe(found, market)
+	return t
+}
+
+func treeOfNew(b trade.New) tree {
+	i := b.Instrument
+	instrument := tree{
+		"commodity": string(i.Commodity), "zone": i.Zone, "profile": orNull(i.Profile),
+		"delivery": periodTree(i.Delivery),
+	}
+	if o := i.Option; o != nil {
+		instrument["option"] = tree{
+			"kind": o.Kind, "strike": o.Strike, "from": o.From, "until": o.Until,
+		}
+	}
+	return tree{
+		"book": b.Book, "counterparty": b.Counterparty, "trader": b.Trader, "side": string(b.Side),
+		"instrument": instrument, "quantity": quantityTree(b.Quantity),
+		"capacity": maybe(!b.Capacity.IsZero(), b.Capacity), "price": b.Price,
+		"currency": string(b.Currency), "fee": b.Fee, "prior_uti": orNull(b.PriorUTI),
+		"carried_in": maybe(!b.CarriedIn.IsZero(), b.CarriedIn),
+	}
+}
+
+func treeOfHead(h contract.Head) tree {
+	return tree{
+		"stream": h.Stream, "version": h.Version, "event_id": h.EventID.String(),
+		"recorded_at": h.RecordedAt, "digest": h.Digest, "ended": h.Ended,
+	}
+}
+
+func quantityTree(q trade.Quantity) tree { return tree{"value": q.Value, "unit": string(q.Unit)} }
+
+func periodTree(p trade.Period) tree {
+	return tree{"start": int64(p.Start), "end": int64(p.End)}
+}
+
+func maybe(present bool, v any) any {
+	if !present {
+		return nil
+	}
+	return v
+}
+
+func orNull(s string) any { return maybe(s != "", s) }
+
+// bodyOf is the inverse of treeOf. A null becomes the zero value.
+func bodyOf(typ string, t tree) trade.Body {
+	switch typ {
+	case "trade.new":
+		return newOf(t)
+	case "trade.amended":
+		b := trade.Amend{
+			Kind: t.text("kind"), Quantity: t.quantity("quantity"),
+			Trader: t.text("trader"), Counterparty: t.text("counterparty"),
+		}
+		if price, ok := t["price"].(trade.Decimal); ok {
+			b.Price = &price
+		}
+		return b
+	case "trade.cancelled":
+		return trade.Cancel{
+			Kind: t.text("kind"), Quantity: t.quantity("quantity"), Fee: t.decimal("fee"),
+		}
+	case "trade.novated":
+		return trade.Novate{
+			Role: t.text("role"), Quantity: t.quantity("quantity"), Fee: t.decimal("fee"),
+			NewUTI: t.text("new_uti"), Incoming: t.text("incoming"),
+		}
+	case "trade.settled":
+		return trade.Settle{
+			Quantity: t.quantity("quantity"), Price: t.decimal("price"),
+			PriceSource: t.text("price_source"),
+		}
+	case "trade.exercised":
+		return trade.Exercise{
+			Quantity: t.quantity("quantity"), UnderlyingPrice: t.decimal("underlying_price"),
+			Settlement: t.text("settlement"), NewUTI: t.text("new_uti"),
+		}
+	case "command.refused":
+		return trade.CommandRefused{
+			CommandID: t.text("command_id"), Digest: get[[32]byte](t, "digest"),
+			Rule: t.text("rule"), Detail: t.text("detail"),
+		}
+	case "price.marked":
+		return markedOf(t)
+	}
+	return nil
+}
+
+func markedOf(t tree) trade.PriceMarked {
+	b := trade.PriceMarked{
+		Curve: t.text("commodity"), Currency: trade.Currency(t.text("currency")),
+	}
+	if t["market"] != nil {
+		b.Curve += "/" + t.text("market")
+	}
+	for _, item := range get[[]any](t, "points") {
+		p := item.(tree)
+		point := trade.Point{Delivery: p.period("delivery"), Price: p.decimal("price")}
+		b.Points = append(b.Points, point)
+	}
+	return b
+}
+
+func newOf(t tree) trade.New {
+	i := get[tree](t, "instrument")
+	b := trade.New{
+		Book: t.text("book"), Counterparty: t.text("counterparty"), Trader: t.text("trader"),
+		Side: trade.Side(t.text("side")),
+		Instrument: trade.Instrument{
+			Commodity: trade.Commodity(i.text("commodity")), Zone: i.text("zone"),
+			Profile: i.text("profile"), Delivery: i.period("delivery"),
+		},
+		Quantity: t.quantity("quantity"), Capacity: t.decimal("capacity"),
+		Price: t.decimal("price"), Currency: trade.Currency(t.text("currency")),
+		Fee: t.decimal("fee"), PriorUTI: t.text("prior_uti"), CarriedIn: t.decimal("carried_in"),
+	}
+	if o := get[tree](i, "option"); o != nil {
+		b.Instrument.Option = &trade.Option{
+			Kind: o.text("kind"), Strike: o.decimal("strike"),
+			From: get[time.Time](o, "from"), Until: get[time.Time](o, "until"),
+		}
+	}
+	return b
+}
+
+func headOf(t tree) contract.Head {
+	return contract.Head{
+		Stream: t.text("stream"), Version: get[int64](t, "version"),
+		EventID:    uuid.MustParse(t.text("event_id")),
+		RecordedAt: get[time.Time](t, "recorded_at"), Digest: get[[32]byte](t, "digest"),
+		Ended: get[bool](t, "ended"),
+	}
+}
+
+func get[T any](t tree, name string) T {
+	v, _ := t[name].(T)
+	return v
+}
+
+func (t tree) text(name string) string           { return get[string](t, name) }
+func (t tree) decimal(name string) trade.Decimal { return get[trade.Decimal](t, name) }
+
+func (t tree) quantity(name string) trade.Quantity {
+	q := get[tree](t, name)
+	return trade.Quantity{Value: q.decimal("value"), Unit: trade.Unit(q.text("unit"))}
+}
+
+func (t tree) period(name string) trade.Period {
+	p := get[tree](t, name)
+	return trade.Period{
+		Start: trade.Day(get[int64](p, "start")), End: trade.Day(get[int64](p, "end")),
+	}
 }

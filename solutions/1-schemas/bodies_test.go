@@ -10,7 +10,7 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// bodies draws any body that may be on record, valid by its schema and not necessarily by the domain.
+// bodies draws any body that its schema allows. The domain need not allow it.
 func bodies(t *rapid.T) trade.Body { return rapid.OneOf(kinds...).Draw(t, "body") }
 
 var kinds = []*rapid.Generator[trade.Body]{
@@ -25,7 +25,8 @@ var kinds = []*rapid.Generator[trade.Body]{
 		}
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
-		b := trade.Amend{Kind: pick(t, trade.Amendment, trade.Update), Trader: text(t), Counterparty: text(t)}
+		kind := pick(t, trade.Amendment, trade.Update)
+		b := trade.Amend{Kind: kind, Trader: text(t), Counterparty: text(t)}
 		if coin(t) {
 			b.Quantity = quantity(t)
 		}
@@ -44,17 +45,24 @@ var kinds = []*rapid.Generator[trade.Body]{
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
 		role := pick(t, trade.Transferor, trade.Remaining)
-		return trade.Novate{Role: role, Quantity: quantity(t), Fee: amount(t), NewUTI: text(t), Incoming: text(t)}
+		return trade.Novate{
+			Role: role, Quantity: quantity(t), Fee: amount(t), NewUTI: text(t), Incoming: text(t),
+		}
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
 		return trade.Settle{Quantity: quantity(t), Price: perUnit(t), PriceSource: text(t)}
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
 		settlement := pick(t, trade.Physical, trade.Cash)
-		return trade.Exercise{Quantity: quantity(t), UnderlyingPrice: perUnit(t), Settlement: settlement, NewUTI: text(t)}
+		return trade.Exercise{
+			Quantity: quantity(t), UnderlyingPrice: perUnit(t), Settlement: settlement,
+			NewUTI: text(t),
+		}
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
-		return trade.CommandRefused{CommandID: text(t), Digest: digest(t), Rule: text(t), Detail: text(t)}
+		return trade.CommandRefused{
+			CommandID: text(t), Digest: digest(t), Rule: text(t), Detail: text(t),
+		}
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
 		b := trade.PriceMarked{Curve: curve(t), Currency: "EUR"}
@@ -76,20 +84,23 @@ func heads(t *rapid.T) contract.Head {
 func text(t *rapid.T) string { return rapid.StringN(0, 12, -1).Draw(t, "text") }
 func coin(t *rapid.T) bool   { return rapid.Bool().Draw(t, "flag") }
 
-// curve draws names of one part and of several, with empty ones among them.
+// curve draws names with and without a market, also with an empty one.
 func curve(t *rapid.T) string {
-	return string(pick(t, trade.Power, trade.Gas, trade.Oil)) + pick(t, "", "/", "/CET/base", "/"+text(t))
+	market := pick(t, "", "/", "/CET/base", "/"+text(t))
+	return string(pick(t, trade.Power, trade.Gas, trade.Oil)) + market
 }
 
 func pick[T any](t *rapid.T, from ...T) T { return rapid.SampledFrom(from).Draw(t, "pick") }
 
-// perUnit and amount draw up to all 28 digits that fit the scale.
+// perUnit and amount draw numbers of up to 28 digits, with the places of their scale.
 func perUnit(t *rapid.T) trade.Decimal {
-	return trade.Dec(rapid.StringMatching(`-?([0-9]{1,3}|[0-9]{22})(\.[0-9]{1,6})?`).Draw(t, "per unit"))
+	number := rapid.StringMatching(`-?([0-9]{1,3}|[0-9]{22})(\.[0-9]{1,6})?`)
+	return trade.Dec(number.Draw(t, "per unit"))
 }
 
 func amount(t *rapid.T) trade.Decimal {
-	return trade.Dec(rapid.StringMatching(`-?([0-9]{1,3}|[0-9]{24})(\.[0-9]{1,4})?`).Draw(t, "amount"))
+	number := rapid.StringMatching(`-?([0-9]{1,3}|[0-9]{24})(\.[0-9]{1,4})?`)
+	return trade.Dec(number.Draw(t, "amount"))
 }
 
 func quantity(t *rapid.T) trade.Quantity {
@@ -104,7 +115,8 @@ func instant(t *rapid.T) time.Time {
 
 func period(t *rapid.T) trade.Period {
 	start := rapid.Int32Range(-1000, 40000).Draw(t, "start")
-	return trade.Period{Start: trade.Day(start), End: trade.Day(start + rapid.Int32Range(1, 400).Draw(t, "days"))}
+	days := rapid.Int32Range(1, 400).Draw(t, "days")
+	return trade.Period{Start: trade.Day(start), End: trade.Day(start + days)}
 }
 
 func digest(t *rapid.T) [32]byte {
@@ -113,10 +125,14 @@ func digest(t *rapid.T) [32]byte {
 
 func instrument(t *rapid.T) trade.Instrument {
 	i := trade.Instrument{
-		Commodity: pick(t, trade.Power, trade.Gas, trade.Oil), Zone: text(t), Profile: text(t), Delivery: period(t),
+		Commodity: pick(t, trade.Power, trade.Gas, trade.Oil), Zone: text(t), Profile: text(t),
+		Delivery: period(t),
 	}
 	if coin(t) {
-		i.Option = &trade.Option{Kind: pick(t, trade.Call, trade.Put), Strike: perUnit(t), From: instant(t), Until: instant(t)}
+		i.Option = &trade.Option{
+			Kind: pick(t, trade.Call, trade.Put), Strike: perUnit(t),
+			From: instant(t), Until: instant(t),
+		}
 	}
 	return i
 }

@@ -21,88 +21,96 @@ import (
 	codec "example.com/blotter/solutions/1-schemas"
 )
 
-// A desk is a topic of events in two partitions, one for what is parked, and a group.
-type desk struct {
+// topics are a topic of events with two partitions, a topic of parked records, and a group.
+type topics struct {
 	brokers []string
 	prefix  string
 	codec   *codec.Codec
 }
 
-func newDesk(t *testing.T, brokers []string) desk {
-	d := desk{brokers, stacktest.Prefix(t), codec.Offline()}
-	admin := kadm.NewClient(d.connect(t))
-	for topic, partitions := range map[string]int32{d.events(): 2, d.parked(): 1} {
+func newTopics(t *testing.T, brokers []string) topics {
+	k := topics{brokers, stacktest.Prefix(t), codec.Offline()}
+	admin := kadm.NewClient(k.connect(t))
+	for topic, partitions := range map[string]int32{k.events(): 2, k.parked(): 1} {
 		_, err := admin.CreateTopic(t.Context(), partitions, -1, nil, topic)
 		require.NoError(t, err)
 	}
-	return d
+	return k
 }
 
-func (d desk) events() string { return d.prefix + "events" }
-func (d desk) parked() string { return d.prefix + "parked" }
+func (k topics) events() string { return k.prefix + "events" }
+func (k topics) parked() string { return k.prefix + "parked" }
 
-func (d desk) connect(t *testing.T, options ...kgo.Opt) *kgo.Client {
-	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(d.brokers...))...)
+func (k topics) connect(t *testing.T, options ...kgo.Opt) *kgo.Client {
+	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(k.brokers...))...)
 	require.NoError(t, err)
 	t.Cleanup(client.CloseAllowingRebalance)
 	return client
 }
 
-// member is set up as NewConsumer asks.
-func (d desk) member(t *testing.T, options ...kgo.Opt) *kgo.Client {
-	return d.connect(t, append(options, kgo.ConsumerGroup(d.prefix+"desk"), kgo.ConsumeTopics(d.events()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.HeartbeatInterval(50*time.Millisecond), kgo.FetchMaxWait(50*time.Millisecond))...)
+// member returns a client with the options that NewConsumer requires.
+func (k topics) member(t *testing.T, options ...kgo.Opt) *kgo.Client {
+	return k.connect(t, append(options,
+		kgo.ConsumerGroup(k.prefix+"desk"), kgo.ConsumeTopics(k.events()),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
+		kgo.HeartbeatInterval(50*time.Millisecond), kgo.FetchMaxWait(50*time.Millisecond),
+	)...)
 }
 
-// write puts n events on each partition.
-func (d desk) write(t *testing.T, n int) {
-	client := d.connect(t, kgo.RecordPartitioner(kgo.ManualPartitioner()))
-	p, err := d.codec.Encode(t.Context(), trade.Settle{Quantity: mwh("1"), Price: trade.Dec("83.1")})
+// write writes n events to each partition.
+func (k topics) write(t *testing.T, n int) {
+	client := k.connect(t, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	body := trade.Settle{Quantity: mwh("1"), Price: trade.Dec("83.1")}
+	p, err := k.codec.Encode(t.Context(), body)
 	require.NoError(t, err)
 	for i := range 2 * n {
 		r := codec.RecordOf(contract.Event{
-			ID: uuid.New(), Stream: "trade/UTI-1", Type: p.Type, Schema: p.Schema, Fingerprint: p.Fingerprint, Data: p.Data,
-			EffectiveAt: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC), Actor: "ops/1", Reason: "delivered", Source: "test",
+			ID: uuid.New(), Stream: "trade/UTI-1",
+			Type: p.Type, Schema: p.Schema, Fingerprint: p.Fingerprint, Data: p.Data,
+			EffectiveAt: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC),
+			Actor:       "ops/1", Reason: "delivered", Source: "test",
 		})
-		r.Topic, r.Partition = d.events(), int32(i%2)
+		r.Topic, r.Partition = k.events(), int32(i%2)
 		require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
 	}
 }
 
-func soon(t *testing.T) context.Context {
+func withDeadline(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// One partition has an event, and the other may not be read: both are said.
-func TestAnErrorOfOnePartitionIsNotForgottenOverTheEventsOfAnother(t *testing.T) {
+// A fetch has an event of one partition and an error of the other. Run handles both.
+func TestFetchErrorBesideEventsEndsRun(t *testing.T) {
 	t.Parallel()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1)) // no real broker errs to order
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1)) // a real broker cannot be told to fail
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
-	d := newDesk(t, cluster.ListenAddrs())
-	d.write(t, 1)
-	d.refuseTheSecond(t, cluster)
-	client, got := d.member(t, kgo.DisableFetchSessions()), 0
-	ctx, end := context.WithCancel(soon(t))
-	defer end()
-	err = codec.NewConsumer(client, d.parked(), d.codec).Run(ctx, func(context.Context, contract.Event, trade.Body) error {
+	k := newTopics(t, cluster.ListenAddrs())
+	k.write(t, 1)
+	k.refuseSecondPartition(t, cluster)
+	client, got := k.member(t, kgo.DisableFetchSessions()), 0
+	ctx, cancel := context.WithCancel(withDeadline(t))
+	defer cancel()
+	count := func(context.Context, contract.Event, trade.Body) error {
 		if got++; got == 2 {
-			end() // the error went by
+			cancel() // Run has missed the error
 		}
 		return nil
-	})
+	}
+	err = codec.NewConsumer(client, k.parked(), k.codec).Run(ctx, count)
 	require.ErrorIs(t, err, kerr.TopicAuthorizationFailed)
-	require.Equal(t, 1, got, "what came beside the error is handed over")
-	done := client.CommittedOffsets()[d.events()]
-	require.EqualValues(t, 1, done[0].Offset, "and is not handed over again")
+	require.Equal(t, 1, got, "the event beside the error is handed over")
+	done := client.CommittedOffsets()[k.events()]
+	require.EqualValues(t, 1, done[0].Offset, "the event beside the error is committed")
 }
 
-// refuseTheSecond answers one fetch with the event of the first partition and no leave to read the second. A fetch that asks for one of the
-// two alone has to ask again.
-func (d desk) refuseTheSecond(t *testing.T, cluster *kfake.Cluster) {
-	first := d.fetched(t)
+// refuseSecondPartition answers one fetch with the event of the first partition, and with an
+// authorization error for the second. A fetch that asks for only one of the two has to ask again.
+func (k topics) refuseSecondPartition(t *testing.T, cluster *kfake.Cluster) {
+	first := k.fetchFirstPartition(t)
 	cluster.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		asked := request.(*kmsg.FetchRequest)
 		answer := asked.ResponseKind().(*kmsg.FetchResponse)
@@ -119,25 +127,26 @@ func (d desk) refuseTheSecond(t *testing.T, cluster *kfake.Cluster) {
 	})
 }
 
-// fetched is what the first partition is answered.
-func (d desk) fetched(t *testing.T) kmsg.FetchResponseTopicPartition {
+// fetchFirstPartition returns the broker's answer for the first partition.
+func (k topics) fetchFirstPartition(t *testing.T) kmsg.FetchResponseTopicPartition {
 	ask := kmsg.NewPtrFetchRequest()
 	ask.MaxBytes = 1 << 20
 	topic, partition := kmsg.NewFetchRequestTopic(), kmsg.NewFetchRequestTopicPartition()
-	topic.Topic, partition.PartitionMaxBytes = d.events(), 1<<20
+	topic.Topic, partition.PartitionMaxBytes = k.events(), 1<<20
 	topic.Partitions = append(topic.Partitions, partition)
 	ask.Topics = append(ask.Topics, topic)
-	answer, err := ask.RequestWith(t.Context(), d.connect(t, kgo.MaxVersions(kversion.V3_0_0()))) // the last that knows topics by name
+	client := k.connect(t, kgo.MaxVersions(kversion.V3_0_0())) // the last that names topics
+	answer, err := ask.RequestWith(t.Context(), client)
 	require.NoError(t, err)
 	return answer.Topics[0].Partitions[0]
 }
 
-// A second member joins while the first has everything at hand. It waits, and goes on from there.
-func TestAMemberThatJoinsIsHandedNothingThatAnotherHasAtHand(t *testing.T) {
+// A second member joins while the first handles its records. It waits, and continues after them.
+func TestJoiningMemberGetsNoHandledEvents(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, stacktest.Kafka(t))
-	d.write(t, 6)
-	ctx, stop := context.WithCancel(soon(t))
+	k := newTopics(t, stacktest.Kafka(t))
+	k.write(t, 6)
+	ctx, stop := context.WithCancel(withDeadline(t))
 	var members sync.WaitGroup
 	defer members.Wait()
 	defer stop()
@@ -146,33 +155,37 @@ func TestAMemberThatJoinsIsHandedNothingThatAnotherHasAtHand(t *testing.T) {
 	run := func(client *kgo.Client, before func()) {
 		members.Go(func() {
 			defer client.CloseAllowingRebalance()
-			err := codec.NewConsumer(client, d.parked(), d.codec).Run(ctx, func(_ context.Context, e contract.Event, _ trade.Body) error {
+			handle := func(_ context.Context, e contract.Event, _ trade.Body) error {
 				before()
 				handed <- e.ID
 				return nil
-			})
+			}
+			err := codec.NewConsumer(client, k.parked(), k.codec).Run(ctx, handle)
 			if err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	waits, given := make(chan struct{}), make(chan struct{})
-	var onWait, onGiven, onFirst sync.Once
-	second := kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, all map[string][]int32) {
-		if len(all) > 0 {
-			onGiven.Do(func() { close(given) })
-		}
+	waits, assigned := make(chan struct{}), make(chan struct{})
+	var onWait, onAssigned, onFirst sync.Once
+	second := kgo.OnPartitionsAssigned(
+		func(_ context.Context, _ *kgo.Client, all map[string][]int32) {
+			if len(all) > 0 {
+				onAssigned.Do(func() { close(assigned) })
+			}
+		})
+	first := kgo.OnPartitionsCallbackBlocked(func(context.Context, *kgo.Client) {
+		onWait.Do(func() { close(waits) })
 	})
-	first := kgo.OnPartitionsCallbackBlocked(func(context.Context, *kgo.Client) { onWait.Do(func() { close(waits) }) })
 	await := func(c chan struct{}) {
 		select {
 		case <-c:
 		case <-ctx.Done():
 		}
 	}
-	run(d.member(t, first), func() {
+	run(k.member(t, first), func() {
 		onFirst.Do(func() {
-			run(d.member(t, second), func() {})
+			run(k.member(t, second), func() {})
 			await(waits)
 		})
 	})
@@ -188,10 +201,33 @@ func TestAMemberThatJoinsIsHandedNothingThatAnotherHasAtHand(t *testing.T) {
 		}
 	}
 	take(12)
-	await(given)  // its part of the partitions
-	d.write(t, 6) // what comes later is handed over after whatever is handed over twice
+	await(assigned)
+	k.write(t, 6) // on each partition, an event that comes twice comes before these
 	take(24)
 	for id, n := range times {
 		require.Equal(t, 1, n, "event %s", id)
+	}
+}
+
+// recordOf and eventOf keep every attribute: of an event with all of them, and of an event whose
+// payload is offloaded.
+func TestEnvelopeKeepsEveryAttribute(t *testing.T) {
+	t.Parallel()
+	all := contract.Event{
+		ID: uuid.New(), Stream: "trade/UTI-1", Type: "trade.cancelled", Schema: 1,
+		Fingerprint: [32]byte{1, 31: 2},
+		EffectiveAt: time.Date(2025, 3, 1, 0, 0, 0, 1000, time.UTC),
+		Corrects:    uuid.New(), Actor: "trader/1", Approver: "control/1", Reason: "busted",
+		Correlation: uuid.New(), Causation: uuid.New(),
+		Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+		Source:      "import", Ends: true, Data: []byte{0, 0, 0, 0, 7, 1, 2, 3},
+	}
+	offloaded := all
+	offloaded.BodyDigest, offloaded.Data = [32]byte{3, 31: 4}, all.Data[:5]
+	offloaded.Ends = false
+	for name, sent := range map[string]contract.Event{"all": all, "offloaded": offloaded} {
+		got, err := codec.EventOf(codec.RecordOf(sent))
+		require.NoError(t, err, name)
+		require.Equal(t, sent, got, name)
 	}
 }

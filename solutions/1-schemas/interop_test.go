@@ -13,14 +13,13 @@ import (
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 	"example.com/blotter/schemas"
-	codec "example.com/blotter/solutions/1-schemas"
 )
 
-// The wire format belongs to nobody: avsc, in JavaScript, reads what the codec writes and writes the same bytes again, and the codec
-// reads what avsc writes. See testdata/interop.
-func TestAnotherImplementationReadsAndWritesTheSameBytes(t *testing.T) {
+// The wire format is a standard. avsc, in JavaScript, reads the codec's bytes and writes the same
+// bytes again, and the codec reads the bytes of avsc. See testdata/interop.
+func TestJavaScriptReadsAndWritesSameBytes(t *testing.T) {
 	t.Parallel()
-	c := codec.Offline()
+	c := newOffline(t)
 	type record struct {
 		Schema string `json:"schema"`
 		Data   string `json:"data"`
@@ -41,12 +40,16 @@ func TestAnotherImplementationReadsAndWritesTheSameBytes(t *testing.T) {
 			ask.Records = append(ask.Records, record{textOf(p), hex.EncodeToString(p.Data)})
 		}
 	}
-	settled, _ := schemas.Latest("trade.settled")
-	first, _ := schemas.Find("trade.settled", 1)
-	plain := map[string]any{"quantity": map[string]any{"value": "2160", "unit": "MWh"}, "price": "-83.1"}
-	ask.Make = append(ask.Make, value{first.Text, idOf(first), plain})
-	full := map[string]any{"quantity": plain["quantity"], "price": "9999999999999999999999.999999", "price_source": map[string]any{"string": "EPEX “DE”"}}
-	ask.Make = append(ask.Make, value{settled.Text, idOf(settled), full})
+	const largest, source = "9999999999999999999999.999999", "EPEX “DE”"
+	quantity := map[string]any{"value": "2160", "unit": "MWh"}
+	for i, settled := range []map[string]any{
+		{"quantity": quantity, "price": "-83.1"},
+		{"quantity": quantity, "price": largest, "price_source": map[string]any{"string": source}},
+	} {
+		s, _ := schemas.Find("trade.settled", i+1)
+		id := c.id(t, s.Type, s.Version)
+		ask.Make = append(ask.Make, value{s.Text, id, settled})
+	}
 
 	var answer struct {
 		Records []struct {
@@ -63,7 +66,7 @@ func TestAnotherImplementationReadsAndWritesTheSameBytes(t *testing.T) {
 	require.Len(t, answer.Made, 2)
 	for i, want := range []trade.Settle{
 		{Quantity: mwh("2160"), Price: trade.Dec("-83.1")},
-		{Quantity: mwh("2160"), Price: trade.Dec("9999999999999999999999.999999"), PriceSource: "EPEX “DE”"},
+		{Quantity: mwh("2160"), Price: trade.Dec(largest), PriceSource: source},
 	} {
 		data, err := hex.DecodeString(answer.Made[i])
 		require.NoError(t, err)
@@ -78,17 +81,8 @@ func textOf(p contract.Payload) string {
 	return s.Text
 }
 
-// idOf is the id that an offline codec gives a schema: it numbers the catalog in its order.
-func idOf(s schemas.Schema) int {
-	for i, other := range schemas.All() {
-		if other == s {
-			return i + 1
-		}
-	}
-	return 0
-}
-
-// node runs testdata/interop/interop.mjs. Without Node, or before its one package is installed, the test is skipped, but not in CI.
+// node runs testdata/interop/interop.mjs. Without Node or its one package, the test is skipped,
+// except in CI.
 func node(t *testing.T, ask, answer any) {
 	t.Helper()
 	const install = "npm ci --prefix solutions/1-schemas/testdata/interop"
@@ -107,7 +101,8 @@ func node(t *testing.T, ask, answer any) {
 	require.NoError(t, err)
 	var out, stderr bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), "node", "interop.mjs")
-	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = "testdata/interop", bytes.NewReader(in), &out, &stderr
+	cmd.Dir, cmd.Stdin = "testdata/interop", bytes.NewReader(in)
+	cmd.Stdout, cmd.Stderr = &out, &stderr
 	require.NoError(t, cmd.Run(), stderr.String())
 	require.NoError(t, json.Unmarshal(out.Bytes(), answer))
 }

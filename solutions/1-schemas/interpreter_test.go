@@ -12,17 +12,20 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// interpreter walks the schema's JSON beside the tree, and knows Avro's binary encoding by heart. The zero value is right; the wrong answers are
-// wrong in one thing, and read what they write.
+// interpreter visits the schema's JSON beside the tree, and implements Avro's binary encoding
+// itself. The zero value is right. Each field is the fault of a wrong answer, which still reads the
+// bytes that it writes.
 type interpreter struct {
-	twist   func(kind string, b []byte) // done to the bytes of texts and decimals, on their way out and on their way in
-	items   bool                        // an array is a block for each item
-	anyYear bool                        // a time may be in any year
-	oneOnly bool                        // an array is one block, and what stands behind its items is its end
-	signs   bool                        // no count of a block is negative, and the sign of one that is does not matter
-	cuts    bool                        // a day has 32 bits, whatever was written
-	lends   bool                        // a decimal has as many digits as it needs
-	truthy  bool                        // what is not zero is true
+	// transform changes the bytes of texts and decimals when they are written and when they are
+	// read.
+	transform    func(kind string, b []byte)
+	blockPerItem bool // writes an array block for each item
+	anyYear      bool // writes times in any year
+	oneBlock     bool // reads only the first block of an array
+	ignoresSizes bool // of array blocks with a negative count
+	cutsDays     bool // to 32 bits
+	anyDigits    bool // reads decimals of any length
+	truthy       bool // reads any nonzero byte as true
 }
 
 func (i interpreter) write(text string, t tree) ([]byte, error) {
@@ -59,11 +62,11 @@ func (i interpreter) program(text string) (*process, any, error) {
 	return &process{interpreter: i, named: map[string]any{}}, root, err
 }
 
-// twisted is a copy of b.
-func (p *process) twisted(kind string, b []byte) []byte {
+// transformed returns a transformed copy of b.
+func (p *process) transformed(kind string, b []byte) []byte {
 	b = slices.Clone(b)
-	if p.twist != nil {
-		p.twist(kind, b)
+	if p.transform != nil {
+		p.transform(kind, b)
 	}
 	return b
 }
@@ -74,12 +77,12 @@ func (p *process) fail(err error, format string, args ...any) {
 	}
 }
 
-// is gives the kind of a node, and the node that a name stands for.
-func (p *process) is(node any) (string, map[string]any) {
+// kindOf returns the kind of a node, and the node that a name stands for.
+func (p *process) kindOf(node any) (string, map[string]any) {
 	switch n := node.(type) {
 	case string:
 		if known, ok := p.named[n]; ok {
-			return p.is(known)
+			return p.kindOf(known)
 		}
 		return n, nil
 	case map[string]any:
@@ -95,7 +98,7 @@ func (p *process) is(node any) (string, map[string]any) {
 }
 
 func (p *process) put(node, v any) {
-	kind, n := p.is(node)
+	kind, n := p.kindOf(node)
 	switch kind {
 	case "union":
 		if v == nil {
@@ -112,9 +115,9 @@ func (p *process) put(node, v any) {
 	case "array":
 		items := v.([]any)
 		for i, item := range items {
-			if block := len(items); i == 0 && !p.items {
-				p.out = binary.AppendVarint(p.out, int64(block))
-			} else if p.items {
+			if i == 0 && !p.blockPerItem {
+				p.out = binary.AppendVarint(p.out, int64(len(items)))
+			} else if p.blockPerItem {
 				p.out = binary.AppendVarint(p.out, 1)
 			}
 			p.put(n["items"], item)
@@ -123,7 +126,7 @@ func (p *process) put(node, v any) {
 	case "enum":
 		i := slices.Index(n["symbols"].([]any), v)
 		if i < 0 {
-			p.fail(contract.ErrUnencodable, "%v is no symbol", v)
+			p.fail(contract.ErrUnencodable, "%v is not a symbol", v)
 		}
 		p.out = binary.AppendVarint(p.out, int64(i))
 	case "decimal":
@@ -135,7 +138,8 @@ func (p *process) put(node, v any) {
 		p.out = append(p.out, map[bool]byte{true: 1}[v.(bool)])
 	case "timestamp-micros":
 		at := v.(time.Time)
-		if !at.Equal(at.Truncate(time.Microsecond)) || !p.anyYear && (at.Year() < 1 || at.Year() > 9999) {
+		year := p.anyYear || at.Year() >= 1 && at.Year() <= 9999
+		if !at.Equal(at.Truncate(time.Microsecond)) || !year {
 			p.fail(contract.ErrUnencodable, "%s", at)
 		}
 		p.out = binary.AppendVarint(p.out, at.UnixMicro())
@@ -143,7 +147,8 @@ func (p *process) put(node, v any) {
 		if !utf8.ValidString(v.(string)) {
 			p.fail(contract.ErrUnencodable, "%q", v)
 		}
-		p.out = append(binary.AppendVarint(p.out, int64(len(v.(string)))), p.twisted(kind, []byte(v.(string)))...)
+		b := p.transformed(kind, []byte(v.(string)))
+		p.out = append(binary.AppendVarint(p.out, int64(len(b))), b...)
 	default: // int, long, date
 		p.out = binary.AppendVarint(p.out, v.(int64))
 	}
@@ -154,11 +159,11 @@ func (p *process) putDecimal(d trade.Decimal, scale int32) {
 	if _, tooLong := trade.ParseDecimal(d.Fixed(scale)); err != nil || tooLong != nil {
 		p.fail(contract.ErrUnencodable, "%s", d)
 	}
-	p.out = append(binary.AppendVarint(p.out, int64(len(b))), p.twisted("decimal", b)...)
+	p.out = append(binary.AppendVarint(p.out, int64(len(b))), p.transformed("decimal", b)...)
 }
 
 func (p *process) take(node any) any {
-	kind, n := p.is(node)
+	kind, n := p.kindOf(node)
 	switch kind {
 	case "union":
 		switch branch := p.long(); branch {
@@ -185,7 +190,7 @@ func (p *process) take(node any) any {
 					items = append(items, p.take(n["items"]))
 				}
 			}
-			if p.oneOnly {
+			if p.oneBlock {
 				p.long()
 				break
 			}
@@ -199,11 +204,11 @@ func (p *process) take(node any) any {
 		p.fail(contract.ErrMalformed, "symbol out of range")
 		return ""
 	case "decimal":
-		b := p.twisted(kind, p.bytes(p.length()))
+		b := p.transformed(kind, p.bytes(p.length()))
 		scale := int32(n["scale"].(float64))
 		d, err := trade.FromUnscaled(b, scale)
-		if err == nil && !p.lends {
-			_, err = trade.ParseDecimal(d.Fixed(scale)) // which takes no more digits than a decimal may have
+		if err == nil && !p.anyDigits { // ParseDecimal refuses too many digits
+			_, err = trade.ParseDecimal(d.Fixed(scale))
 		}
 		if err != nil {
 			p.fail(contract.ErrMalformed, "%v", err)
@@ -216,20 +221,20 @@ func (p *process) take(node any) any {
 	case "boolean":
 		b := p.bytes(1)
 		if !p.truthy && p.err == nil && b[0] > 1 {
-			p.fail(contract.ErrMalformed, "a truth value of %d", b[0])
+			p.fail(contract.ErrMalformed, "a boolean of %d", b[0])
 		}
 		return p.err == nil && b[0] != 0
 	case "timestamp-micros":
 		return time.UnixMicro(p.long()).UTC()
 	case "string", "uuid":
-		b := p.twisted(kind, p.bytes(p.length()))
+		b := p.transformed(kind, p.bytes(p.length()))
 		if !utf8.Valid(b) {
 			p.fail(contract.ErrMalformed, "%q", b)
 		}
 		return string(b)
 	case "date":
 		day := p.long()
-		if day != int64(int32(day)) && !p.cuts {
+		if day != int64(int32(day)) && !p.cutsDays {
 			p.fail(contract.ErrMalformed, "day %d", day)
 		}
 		return int64(int32(day))
@@ -253,9 +258,10 @@ func (p *process) long() int64 {
 	return v
 }
 
-// block is how many items follow. A negative count is that of a block which says its size in bytes: nobody here writes such.
+// block reads the number of items that follow. A negative count begins a block with its size in
+// bytes. Encode never writes one.
 func (p *process) block() int64 {
-	if !p.signs {
+	if !p.ignoresSizes {
 		return p.length()
 	}
 	n := p.long()

@@ -17,7 +17,8 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// library leaves the bytes to twmb/avro, and looks at every value before and after, because no library minds what we mind.
+// library leaves the bytes to twmb/avro. It checks every value before and after, because the
+// library does not check all that the contract requires.
 type library struct{}
 
 func (library) write(text string, t tree) ([]byte, error) {
@@ -42,7 +43,8 @@ func (library) read(text string, body []byte) (tree, error) {
 	case len(rest) > 0:
 		return nil, contract.ErrTrailing
 	}
-	if again, err := s.Encode(v); err != nil || !bytes.Equal(again, body) { // it does not mind the size of a block
+	// The library ignores the size of a block, so the value is written again and compared.
+	if again, err := s.Encode(v); err != nil || !bytes.Equal(again, body) {
 		return nil, fmt.Errorf("%w: it is not the one encoding of its value", contract.ErrMalformed)
 	}
 	t, err := lift(*s.Root(), v)
@@ -52,7 +54,7 @@ func (library) read(text string, body []byte) (tree, error) {
 	return t.(tree), nil
 }
 
-// lower turns a tree into what the library takes.
+// lower turns a tree into the library's form.
 func lower(n avro.SchemaNode, v any) (any, error) {
 	switch v := v.(type) {
 	case tree:
@@ -86,7 +88,8 @@ func lowerLeaf(n avro.SchemaNode, v any) (any, error) {
 	}
 	switch v := v.(type) {
 	case trade.Decimal:
-		if _, err := trade.ParseDecimal(v.Fixed(int32(n.Scale))); err != nil || v.Places() > int32(n.Scale) {
+		_, err := trade.ParseDecimal(v.Fixed(int32(n.Scale)))
+		if err != nil || v.Places() > int32(n.Scale) {
 			return nil, fmt.Errorf("%s does not fit", v)
 		}
 		r, _ := new(big.Rat).SetString(v.String())
@@ -109,7 +112,7 @@ func lowerLeaf(n avro.SchemaNode, v any) (any, error) {
 	return v, nil
 }
 
-// lift is the inverse.
+// lift is the inverse of lower.
 func lift(n avro.SchemaNode, v any) (any, error) {
 	if n.Type == "union" && v != nil {
 		n = n.Branches[1]
@@ -153,10 +156,12 @@ func lift(n avro.SchemaNode, v any) (any, error) {
 	return v, nil
 }
 
-// compatibleByLibrary has the library's rules for bytes, and compares what every path means by its logical type.
+// compatibleByLibrary uses the library's rules for bytes, and compares the logical types at every
+// path.
 func compatibleByLibrary(mode contract.Mode, next string, published ...string) error {
-	kind, transitive := strings.CutSuffix(string(mode), "_TRANSITIVE")
-	if _, err := avro.Parse(next); err != nil || !slices.Contains([]string{"BACKWARD", "FORWARD", "FULL", "NONE"}, kind) {
+	plain, transitive := strings.CutSuffix(string(mode), "_TRANSITIVE")
+	known := slices.Contains([]string{"BACKWARD", "FORWARD", "FULL", "NONE"}, plain)
+	if _, err := avro.Parse(next); err != nil || !known {
 		return contract.ErrIncompatible
 	}
 	if !transitive && len(published) > 1 {
@@ -164,11 +169,11 @@ func compatibleByLibrary(mode contract.Mode, next string, published ...string) e
 	}
 	for _, old := range published {
 		n, o := avro.MustParse(next), avro.MustParse(old)
-		ok := kind == "NONE" || meant(*n.Root(), *o.Root())
-		if kind == "BACKWARD" || kind == "FULL" {
+		ok := plain == "NONE" || sameMeaning(*n.Root(), *o.Root())
+		if plain == "BACKWARD" || plain == "FULL" {
 			ok = ok && avro.CheckCompatibility(o, n) == nil
 		}
-		if kind == "FORWARD" || kind == "FULL" {
+		if plain == "FORWARD" || plain == "FULL" {
 			ok = ok && avro.CheckCompatibility(n, o) == nil
 		}
 		if !ok {
@@ -178,11 +183,12 @@ func compatibleByLibrary(mode contract.Mode, next string, published ...string) e
 	return nil
 }
 
-func meant(next, old avro.SchemaNode) bool {
-	before := map[string]string{}
-	logical(before, "", old)
-	after := map[string]string{}
-	logical(after, "", next)
+// sameMeaning reports whether the logical types of two schemas are equal at every path that both
+// have.
+func sameMeaning(next, old avro.SchemaNode) bool {
+	before, after := map[string]string{}, map[string]string{}
+	logicalTypes(before, "", old)
+	logicalTypes(after, "", next)
 	for path, was := range before {
 		if is, ok := after[path]; ok && is != was {
 			return false
@@ -191,18 +197,19 @@ func meant(next, old avro.SchemaNode) bool {
 	return true
 }
 
-func logical(found map[string]string, path string, n avro.SchemaNode) {
+// logicalTypes adds the logical type at each path of a schema to found.
+func logicalTypes(found map[string]string, path string, n avro.SchemaNode) {
 	found[path] += fmt.Sprint(n.LogicalType, n.Precision, n.Scale)
 	for _, b := range n.Branches {
 		if b.Type != "null" {
 			found[path] = ""
-			logical(found, path, b)
+			logicalTypes(found, path, b)
 		}
 	}
 	if n.Items != nil {
-		logical(found, path+"[]", *n.Items)
+		logicalTypes(found, path+"[]", *n.Items)
 	}
 	for _, f := range n.Fields {
-		logical(found, path+"."+f.Name, f.Type)
+		logicalTypes(found, path+"."+f.Name, f.Type)
 	}
 }

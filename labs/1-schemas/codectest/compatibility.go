@@ -11,66 +11,81 @@ import (
 
 var compatibility = []spec{{
 	Check: check.Check{ID: "L1.18", Points: 3, Operation: compatible, Invariant: "L1.I7",
-		Title:         "backward means that new readers read old data, forward that old readers read new data, full both",
-		Misconception: "that backward is what old programs can do; it is what the new reader can do with what lies behind it",
-		Hint:          "readable(reader, writer) is one question; the modes differ in who is which"},
+		Title: "BACKWARD means that new readers read old data, FORWARD that old readers read new " +
+			"data, FULL both",
+		Misconception: "BACKWARD is about old programs; it is about a new reader and older data",
+		Hint: "write readable(reader, writer) once; the modes differ in which schema is the " +
+			"reader's"},
 	try: func(t *trial) {
 		t.judge(contract.Backward, contract.Forward, contract.Full, contract.None)
 		for _, published := range [][]string{nil, {record(a)}} {
-			t.refuses("SIDEWAYS", "a mode that is none", record(a), published...)
-			t.refuses(contract.Backward, "a next version that is no schema", `{"type": "unheard"}`, published...)
+			t.refuses("SIDEWAYS", "an unknown mode", record(a), published...)
+			t.refuses(contract.Backward, "a next version that is no schema", `{"type": "unheard"}`,
+				published...)
 			t.refuses(contract.None, "a next version that is no schema", "{", published...)
 		}
-		t.allows(contract.None, "another scale", record(field("p", scale6, "")), record(price4))
+		t.allows(contract.None, "another scale", record(price6), record(price4))
 	},
 }, {
 	Check: check.Check{ID: "L1.19", Points: 2, Operation: compatible, Invariant: "L1.I7",
-		Title:         "plain modes look at the last published version, transitive ones at every one",
-		Misconception: "that each step being safe makes the way safe: a log is read from its beginning, so its readers need the transitive mode",
-		Hint:          "published is oldest first; the mode says how much of it counts"},
+		Title: "plain modes compare with the last published version, transitive modes with every " +
+			"version",
+		Misconception: "if each step is safe, the whole way is safe; a log is read from its " +
+			"beginning, so its readers need a transitive mode",
+		Hint: "published is ordered oldest first; the mode decides which of them count"},
 	try: func(t *trial) {
 		t.judge(contract.BackwardTransitive, contract.ForwardTransitive, contract.FullTransitive)
-		// Each step of this history is safe, and the way is not: b comes as optional, and then loses its default.
+		// Each step of this history is safe, and the whole way is not: b begins as an optional
+		// field, and then loses its default.
 		history := []string{record(a), record(a, optionalB)}
-		t.allows(contract.Backward, "a field without default, which the last version had", record(a, requiredB), history...)
-		t.refuses(contract.BackwardTransitive, "a field without default, which the first version did not have", record(a, requiredB), history...)
+		next := record(a, requiredB)
+		t.allows(contract.Backward,
+			"a field without a default, which the last version had", next, history...)
+		t.refuses(contract.BackwardTransitive,
+			"a field without a default, which the first version did not have", next, history...)
 		history = []string{record(a, requiredB), record(a, optionalB)}
-		t.allows(contract.Forward, "a field gone that the last version can do without", record(a), history...)
-		t.refuses(contract.ForwardTransitive, "a field gone that the first version needs", record(a), history...)
-		t.allows(contract.Full, "a field gone that the last version can do without", record(a), history...)
-		t.refuses(contract.FullTransitive, "a field gone that the first version needs", record(a), history...)
+		next = record(a)
+		for _, mode := range []contract.Mode{contract.Forward, contract.Full} {
+			t.allows(mode, "a removed field that the last version does not need", next, history...)
+			t.refuses(mode+transitive, "a removed field that the first version needs",
+				next, history...)
+		}
 	},
 }, {
 	Check: check.Check{ID: "L1.20", Points: 3, Operation: compatible, Invariant: "L1.I7",
-		Title:         "a logical type never changes, nor a decimal's precision or scale",
-		Misconception: "that Avro's rules guard meaning: they guard bytes, and 84.25 at scale 4 is read as 0.8425 at scale 6",
-		Hint:          "go through both schemas side by side, as a reader would: into records, items and branches, and wherever the two meet compare what avro's Logical() says of them"},
+		Title: "a logical type never changes, nor the precision or scale of a decimal",
+		Misconception: "Avro's rules protect meaning; they protect bytes, and 84.25 at scale 4 " +
+			"is read as 0.8425 at scale 6",
+		Hint: "visit both schemas side by side, as a reader would: into records, items and " +
+			"branches; wherever data is read, compare avro's Logical() of the two"},
 	try: func(t *trial) {
-		every := []contract.Mode{contract.Backward, contract.BackwardTransitive, contract.Forward, contract.ForwardTransitive, contract.Full, contract.FullTransitive}
-		array := func(items string) string { return `{"type": "array", "items": ` + items + `}` }
-		for _, mode := range every {
-			t.allows(mode, "a decimal as it was", record(price4), record(price4))
-			t.refuses(mode, "another scale", record(field("p", scale6, "")), record(price4))
-			t.refuses(mode, "another precision", record(field("p", strings.Replace(scale6, "28", "30", 1), "")), record(field("p", scale6, "")))
-			t.refuses(mode, "a decimal that becomes bytes", record(field("p", `"bytes"`, "")), record(price4))
-			t.refuses(mode, "milliseconds that become microseconds", record(field("t", micros, "")), record(field("t", strings.Replace(micros, "micros", "millis", 1), "")))
-			t.refuses(mode, "another scale in an array", record(field("p", array(scale6), "")), record(field("p", array(scale4), "")))
-			t.refuses(mode, "another scale in a union", record(field("p", `["null", `+scale6+`]`, "")), record(field("p", `["null", `+scale4+`]`, "")))
-			t.refuses(mode, "another scale in a record within", record(field("in", within(field("p", scale6, "")), "")), record(field("in", within(price4), "")))
-			t.refuses(mode, "bytes that become a decimal", record(price4), record(field("p", `"bytes"`, "")))
+		for _, mode := range []contract.Mode{contract.Backward, contract.Forward, contract.Full} {
+			for _, mode := range []contract.Mode{mode, mode + transitive} {
+				t.allows(mode, "an unchanged decimal", record(price4), record(price4))
+				for _, c := range meaningChanges {
+					t.refuses(mode, c.what, record(c.to), record(c.from))
+				}
+			}
 		}
-		nullable := record(field("p", `["null", `+scale6+`]`, ""))
-		t.refuses(contract.Backward, "another scale in what may be null from now on", nullable, record(price4))
-		t.refuses(contract.Forward, "another scale in what may no longer be null", record(price4), nullable)
-		// A field that goes, and comes back at another scale.
-		optional := func(decimal string) string { return field("p", decimal, `, "default": "\u0000"`) }
-		next, published := record(a, optional(scale6)), []string{record(a, optional(scale4)), record(a)}
+		nullable := record(field("p", nullOr(scale6), ""))
+		t.refuses(contract.Backward, "another scale in a field that becomes nullable",
+			nullable, record(price4))
+		t.refuses(contract.Forward, "another scale in a field that is no longer nullable",
+			record(price4), nullable)
+		// A field is removed, and comes back at another scale.
+		optional := func(decimal string) string {
+			return record(a, field("p", decimal, `, "default": "\u0000"`))
+		}
+		next, published := optional(scale6), []string{optional(scale4), record(a)}
 		for _, mode := range []contract.Mode{contract.Backward, contract.Forward, contract.Full} {
 			t.allows(mode, "another scale than in the first version", next, published...)
-			t.refuses(mode+"_TRANSITIVE", "another scale than in the first version", next, published...)
+			t.refuses(mode+transitive, "another scale than in the first version",
+				next, published...)
 		}
 	},
 }}
+
+const transitive = "_TRANSITIVE"
 
 const (
 	scale4 = `{"type": "bytes", "logicalType": "decimal", "precision": 28, "scale": 4}`
@@ -83,6 +98,9 @@ var (
 	optionalB = field("b", `"string"`, `, "default": ""`)
 	requiredB = field("b", `"string"`, "")
 	price4    = field("p", scale4, "")
+	price6    = field("p", scale6, "")
+	precision = strings.Replace(scale6, "28", "30", 1)
+	millis    = strings.Replace(micros, "micros", "millis", 1)
 )
 
 func record(fields ...string) string {
@@ -93,68 +111,105 @@ func field(name, typ, more string) string {
 	return `{"name": "` + name + `", "type": ` + typ + more + `}`
 }
 
+func array(items string) string { return `{"type": "array", "items": ` + items + `}` }
+
+func mapOf(values string) string { return `{"type": "map", "values": ` + values + `}` }
+
+func nullOr(typ string) string { return `["null", ` + typ + `]` }
+
+func nested(fields ...string) string {
+	fields = append(fields, a)
+	return `{"type": "record", "name": "In", "fields": [` + strings.Join(fields, ",") + `]}`
+}
+
+func fixed(size string) string { return `{"type": "fixed", "name": "F", "size": ` + size + `}` }
+
 func enum(symbols string) string {
 	return record(field("e", `{"type": "enum", "name": "E", "symbols": [`+symbols+`]}`, ""))
 }
 
-// changes are what may become of a schema, and who can read what then.
+// enumWithDefault returns an enum whose readers take its first symbol for an unknown one.
+func enumWithDefault(symbols ...string) string {
+	list := `"` + strings.Join(symbols, `", "`) + `"`
+	return record(field("e", `{"type": "enum", "name": "E", "symbols": [`+list+`], "default": "`+
+		symbols[0]+`"}`, ""))
+}
+
+// chain is a field of a record R that contains itself.
+var chain = field("next", nullOr(`"R"`), "")
+
+// meaningChanges are changes of a field that keep its bytes readable and change their meaning.
+var meaningChanges = []struct{ what, from, to string }{
+	{"another scale", price4, price6},
+	{"another precision", price6, field("p", precision, "")},
+	{"a decimal that becomes bytes", price4, field("p", `"bytes"`, "")},
+	{"milliseconds that become microseconds", field("t", millis, ""), field("t", micros, "")},
+	{"another scale in an array", field("p", array(scale4), ""), field("p", array(scale6), "")},
+	{"another scale in a union", field("p", nullOr(scale4), ""), field("p", nullOr(scale6), "")},
+	{"another scale in a nested record",
+		field("in", nested(price4), ""), field("in", nested(price6), "")},
+	{"bytes that become a decimal", field("p", `"bytes"`, ""), price4},
+}
+
+// changes are changes of a schema, with the readers that can still read.
 var changes = []struct {
 	what, from, to    string
 	backward, forward bool // new readers read old data; old readers read new data
 }{
 	{"no change", record(a), record(a), true, true},
 	{"a new field with a default", record(a), record(a, optionalB), true, true},
-	{"a new field without one", record(a), record(a, requiredB), false, true},
-	{"a field gone that had a default", record(a, optionalB), record(a), true, true},
-	{"a field gone that had none", record(a, requiredB), record(a), true, false},
-	{"int that becomes long", record(field("n", `"int"`, "")), record(field("n", `"long"`, "")), true, false},
-	{"a field that may be null from now on", record(a), record(field("a", `["null", "string"]`, "")), true, false},
+	{"a new field without a default", record(a), record(a, requiredB), false, true},
+	{"a removed field that had a default", record(a, optionalB), record(a), true, true},
+	{"a removed field without a default", record(a, requiredB), record(a), true, false},
+	{"an int that becomes a long", primitive("int"), primitive("long"), true, false},
+	{"a field that becomes nullable", record(a), record(field("a", nullOr(`"string"`), "")),
+		true, false},
 	{"a string that becomes an int", record(a), record(field("a", `"int"`, "")), false, false},
-	{"a wider enum", enum(`"x", "y"`), enum(`"x", "y", "z"`), true, false},
-	{"an enum whose readers have a default", enumOr("x"), enumOr("x", "y"), true, true},
-	{"bytes that become a string", record(field("n", `"bytes"`, "")), record(field("n", `"string"`, "")), true, true},
-	{"int that becomes double", record(field("n", `"int"`, "")), record(field("n", `"double"`, "")), true, false},
-	{"float that becomes double", record(field("n", `"float"`, "")), record(field("n", `"double"`, "")), true, false},
-	{"double that becomes float", record(field("n", `"double"`, "")), record(field("n", `"float"`, "")), false, true},
-	{"float that becomes long", record(field("n", `"float"`, "")), record(field("n", `"long"`, "")), false, true},
-	{"a map of ints that becomes one of strings", record(field("m", `{"type": "map", "values": "int"}`, "")), record(field("m", `{"type": "map", "values": "string"}`, "")), false, false},
-	{"a digest that gets longer", record(field("d", fixed("16"), "")), record(field("d", fixed("32"), "")), false, false},
-	{"a field under another name, with an alias", record(field("a", `"string"`, "")), record(field("z", `"string"`, `, "aliases": ["a"]`)), true, false},
-	{"a field under another name, without", record(field("a", `"string"`, "")), record(field("z", `"string"`, "")), false, false},
-	{"a new field without default, in a record within", record(field("in", within(), "")), record(field("in", within(requiredB), "")), false, true},
-	{"a new field with a default, in a record within", record(field("in", within(), "")), record(field("in", within(optionalB), "")), true, true},
-	{"a new field without default, in a record that contains itself", record(a, chain), record(a, chain, requiredB), false, true},
-	{"an array that becomes one of longs", record(field("l", `{"type": "array", "items": "int"}`, "")), record(field("l", `{"type": "array", "items": "long"}`, "")), true, false},
+	{"a new symbol of an enum", enum(`"x", "y"`), enum(`"x", "y", "z"`), true, false},
+	{"a new symbol of an enum with a default",
+		enumWithDefault("x"), enumWithDefault("x", "y"), true, true},
+	{"bytes that become a string", primitive("bytes"), primitive("string"), true, true},
+	{"an int that becomes a double", primitive("int"), primitive("double"), true, false},
+	{"a float that becomes a double", primitive("float"), primitive("double"), true, false},
+	{"a double that becomes a float", primitive("double"), primitive("float"), false, true},
+	{"a float that becomes a long", primitive("float"), primitive("long"), false, true},
+	{"a map of ints that becomes a map of strings", record(field("m", mapOf(`"int"`), "")),
+		record(field("m", mapOf(`"string"`), "")), false, false},
+	{"a longer digest", record(field("d", fixed("16"), "")), record(field("d", fixed("32"), "")),
+		false, false},
+	{"a renamed field with an alias", record(a),
+		record(field("z", `"string"`, `, "aliases": ["a"]`)), true, false},
+	{"a renamed field without an alias", record(a), record(field("z", `"string"`, "")),
+		false, false},
+	{"a new field without a default in a nested record", record(field("in", nested(), "")),
+		record(field("in", nested(requiredB), "")), false, true},
+	{"a new field with a default in a nested record", record(field("in", nested(), "")),
+		record(field("in", nested(optionalB), "")), true, true},
+	{"a new field without a default in a record that contains itself",
+		record(a, chain), record(a, chain, requiredB), false, true},
+	{"an array of ints that becomes an array of longs", record(field("l", array(`"int"`), "")),
+		record(field("l", array(`"long"`), "")), true, false},
 }
 
-// chain is a field of a record R that contains itself.
-var chain = field("next", `["null", "R"]`, "")
+// primitive returns a record with one field of a primitive type.
+func primitive(typ string) string { return record(field("n", `"`+typ+`"`, "")) }
 
-func within(fields ...string) string {
-	return `{"type": "record", "name": "In", "fields": [` + strings.Join(append(fields, a), ",") + `]}`
-}
-
-func fixed(size string) string { return `{"type": "fixed", "name": "F", "size": ` + size + `}` }
-
-// enumOr is one whose readers take a symbol that they do not know for its first.
-func enumOr(symbols ...string) string {
-	list := `"` + strings.Join(symbols, `", "`) + `"`
-	return record(field("e", `{"type": "enum", "name": "E", "symbols": [`+list+`], "default": "`+symbols[0]+`"}`, ""))
-}
-
-// judge tries every change under modes.
+// judge tries every change in the given modes.
 func (t *trial) judge(modes ...contract.Mode) {
 	for _, mode := range modes {
-		kind, _ := strings.CutSuffix(string(mode), "_TRANSITIVE")
+		plain, _ := strings.CutSuffix(string(mode), transitive)
 		for _, c := range changes {
-			ok := map[string]bool{"BACKWARD": c.backward, "FORWARD": c.forward, "FULL": c.backward && c.forward, "NONE": true}[kind]
-			if ok {
+			allowed := map[string]bool{
+				"BACKWARD": c.backward, "FORWARD": c.forward, "FULL": c.backward && c.forward,
+				"NONE": true,
+			}[plain]
+			if allowed {
 				t.allows(mode, c.what, c.to, c.from)
 			} else {
 				t.refuses(mode, c.what, c.to, c.from)
 			}
 		}
-		t.allows(mode, "the first version of all", record(a))
+		t.allows(mode, "the first version", record(a))
 	}
 }
 

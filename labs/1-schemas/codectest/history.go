@@ -10,25 +10,29 @@ import (
 
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/schemas"
 )
 
-// A fact is one body with its bytes under one version of its type's schema: the contract between who produces that version and who
-// consumes it. The bytes are what a producer wrote, the body is what a consumer makes of them today.
+// A fact is one body with its bytes under one version of its type's schema. It is the contract
+// between the producers and the consumers of that version: a producer wrote the bytes, and a
+// consumer reads the body from them today.
 //
-// Facts are added with each version that is published, and never changed: logs are full of them.
+// Each published version adds facts. Facts never change, because logs are full of them.
 type fact struct {
 	typ     string
 	version int
-	avro    string // hexadecimal, behind the wire format's header
+	avro    string // hexadecimal, without the prefix of the wire format
 	body    trade.Body
 }
 
 func (f fact) name() string { return fmt.Sprintf("%s version %d", f.typ, f.version) }
 
-func (f fact) bytes() []byte {
-	b, err := hex.DecodeString(strings.ReplaceAll(f.avro, " ", ""))
+func (f fact) bytes() []byte { return unhex(f.avro) }
+
+func unhex(s string) []byte {
+	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
 	if err != nil {
-		panic(fmt.Sprintf("codectest: %s: %v", f.name(), err))
+		panic(fmt.Sprintf("codectest: %q: %v", s, err))
 	}
 	return b
 }
@@ -37,60 +41,131 @@ func (f fact) bytes() []byte {
 var settlement = trade.Settle{Quantity: mwh("2160"), Price: trade.Dec("83.10")}
 
 var history = []fact{
-	{"trade.new", 1, "166f696c2d6f7074696f6e730e484152424f5552107472616465722f33020206545446020862617365e8ba02a6bb0202020801e0a6e08080c490fe85960682809da6b5c397060a01badccd800002080098968006df31900645555206fedb08020a5554492d30020800bc614e", call},
-	{"trade.new", 1, "0a706f776572104e4f524457494e44107472616465722f3700040a4252454e5400e8ba02a6bb02000a02540be400020002000655534402000000", forward},
-	{"trade.new", 1, "066f696c0e484152424f5552107472616465722f3100040a4252454e5400e8ba02a6bb02020008042c1d80fdfbcd91c7b90601083b9aca0002000630d4000655534402000000", old},
-	{"trade.amended", 1, "0002081dcd6500000202000000", trade.Amend{Kind: trade.Amendment, Quantity: mwh("500"), Price: price("0")}},
-	{"trade.amended", 1, "02000002107472616465722f39020e534f4c41524953", trade.Amend{Kind: trade.Update, Trader: "trader/9", Counterparty: "SOLARIS"}},
+	{"trade.new", 1,
+		"166f696c2d6f7074696f6e730e484152424f5552107472616465722f330202065454460208626173" +
+			"65e8ba02a6bb0202020801e0a6e08080c490fe85960682809da6b5c397060a01badccd8000020800" +
+			"98968006df31900645555206fedb08020a5554492d30020800bc614e", fullTrade},
+	{"trade.new", 1,
+		"0a706f776572104e4f524457494e44107472616465722f3700040a4252454e5400e8ba02a6bb0200" +
+			"0a02540be400020002000655534402000000", bareTrade},
+	{"trade.new", 1,
+		"066f696c0e484152424f5552107472616465722f3100040a4252454e5400e8ba02a6bb0202000804" +
+			"2c1d80fdfbcd91c7b90601083b9aca0002000630d4000655534402000000", oldTrade},
+	{"trade.amended", 1, "0002081dcd6500000202000000",
+		trade.Amend{Kind: trade.Amendment, Quantity: mwh("500"), Price: price("0")}},
+	{"trade.amended", 1, "02000002107472616465722f39020e534f4c41524953",
+		trade.Amend{Kind: trade.Update, Trader: "trader/9", Counterparty: "SOLARIS"}},
 	{"trade.cancelled", 1, "00000200", trade.Cancel{Kind: trade.Void}},
-	{"trade.cancelled", 1, "020202010006d9da60", trade.Cancel{Kind: trade.Terminate, Quantity: mwh("0.000001"), Fee: trade.Dec("-250")}},
-	{"trade.novated", 1, "020a00b1251f00000807829b800a5554492d320e534f4c41524953", trade.Novate{Role: trade.Remaining, Quantity: mwh("2972"), Fee: trade.Dec("12600"), NewUTI: "UTI-2", Incoming: "SOLARIS"}},
+	{"trade.cancelled", 1, "020202010006d9da60",
+		trade.Cancel{Kind: trade.Terminate, Quantity: mwh("0.000001"), Fee: trade.Dec("-250")}},
+	{"trade.novated", 1, "020a00b1251f00000807829b800a5554492d320e534f4c41524953",
+		trade.Novate{
+			Role: trade.Remaining, Quantity: mwh("2972"), Fee: trade.Dec("12600"), NewUTI: "UTI-2",
+			Incoming: "SOLARIS",
+		}},
 	{"trade.settled", 1, "0a0080befc00000804f40160", settlement},
 	{"trade.settled", 2, "0a0080befc00000804f4016000", settlement},
-	{"trade.settled", 2, "181fe9af604ccc0fb8e360b4780018fc02ca149286856e41c70cb202a401455045582053504f542c2047726fc39f68616e64656c3a20766f6c756d652d77656967687465642061766572616765206f6620746865206461792d61686561642061756374696f6e73206f66204d61726368", large28},
-	{"trade.settled", 2, "0a0088f8b2800008fdc1cfd0021c45504558206461792d6168656164", trade.Settle{Quantity: mwh("2298"), Price: trade.Dec("-37.63"), PriceSource: "EPEX day-ahead"}},
-	{"trade.exercised", 1, "0a00ee6b280002080487ab0000020a5554492d33", trade.Exercise{Quantity: bbl("4000"), UnderlyingPrice: trade.Dec("76"), Settlement: trade.Physical, NewUTI: "UTI-3"}},
-	{"trade.exercised", 1, "0a0165a0bc000208048b7b900200", trade.Exercise{Quantity: bbl("6000"), UnderlyingPrice: trade.Dec("76.25"), Settlement: trade.Cash}},
-	{"command.refused", 1, "06632d3901000000000000000000000000000000000000000000000000000000000000ff2a7175616e746974792e657863656564732d6f70656e3a3530204d5768206f66203430204d57682c20e2809c616761696ee2809d", trade.CommandRefused{CommandID: "c-9", Digest: [32]byte{0: 1, 31: 255}, Rule: "quantity.exceeds-open", Detail: "50 MWh of 40 MWh, “again”"}},
-	{"price.marked", 1, "1c706f7765722f4345542f626173650645555202e8ba02a6bb020805058d9000", trade.PriceMarked{Curve: "power/CET/base", Currency: "EUR", Points: []trade.Point{{Delivery: month, Price: trade.Dec("84.25")}}}},
-	{"price.marked", 1, "386f696c2f4252454e542f63616c6c2f37302f323032352d30352d31350655534400", trade.PriceMarked{Curve: "oil/BRENT/call/70/2025-05-15", Currency: "USD"}},
-	{"price.marked", 1, "0a706f7765720645555200", trade.PriceMarked{Curve: "power", Currency: "EUR"}},
-	{"price.marked", 1, "0c706f7765722f0645555200", trade.PriceMarked{Curve: "power/", Currency: "EUR"}},
+	{"trade.settled", 2,
+		"181fe9af604ccc0fb8e360b4780018fc02ca149286856e41c70cb202a401455045582053504f542c" +
+			"2047726fc39f68616e64656c3a20766f6c756d652d77656967687465642061766572616765206f66" +
+			"20746865206461792d61686561642061756374696f6e73206f66204d61726368", longSettlement},
+	{"trade.settled", 2, "0a0088f8b2800008fdc1cfd0021c45504558206461792d6168656164",
+		trade.Settle{
+			Quantity: mwh("2298"), Price: trade.Dec("-37.63"), PriceSource: "EPEX day-ahead",
+		}},
+	{"trade.exercised", 1, "0a00ee6b280002080487ab0000020a5554492d33",
+		trade.Exercise{
+			Quantity: bbl("4000"), UnderlyingPrice: trade.Dec("76"), Settlement: trade.Physical,
+			NewUTI: "UTI-3",
+		}},
+	{"trade.exercised", 1, "0a0165a0bc000208048b7b900200",
+		trade.Exercise{
+			Quantity: bbl("6000"), UnderlyingPrice: trade.Dec("76.25"), Settlement: trade.Cash,
+		}},
+	{"command.refused", 1,
+		"06632d3901000000000000000000000000000000000000000000000000000000000000ff2a717561" +
+			"6e746974792e657863656564732d6f70656e3a3530204d5768206f66203430204d57682c20e2809c" +
+			"616761696ee2809d",
+		trade.CommandRefused{
+			CommandID: "c-9", Digest: [32]byte{0: 1, 31: 255}, Rule: "quantity.exceeds-open",
+			Detail: "50 MWh of 40 MWh, “again”",
+		}},
+	{"price.marked", 1, "1c706f7765722f4345542f626173650645555202e8ba02a6bb020805058d9000",
+		trade.PriceMarked{
+			Curve: "power/CET/base", Currency: "EUR",
+			Points: []trade.Point{{Delivery: march, Price: trade.Dec("84.25")}},
+		}},
+	{"price.marked", 1, "386f696c2f4252454e542f63616c6c2f37302f323032352d30352d31350655534400",
+		trade.PriceMarked{Curve: "oil/BRENT/call/70/2025-05-15", Currency: "USD"}},
+	{"price.marked", 1, "0a706f7765720645555200",
+		trade.PriceMarked{Curve: "power", Currency: "EUR"}},
+	{"price.marked", 1, "0c706f7765722f0645555200",
+		trade.PriceMarked{Curve: "power/", Currency: "EUR"}},
 	{"price.marked", 2, "0645555200020000", trade.PriceMarked{Curve: "power", Currency: "EUR"}},
 	{"price.marked", 2, "064555520002000200", trade.PriceMarked{Curve: "power/", Currency: "EUR"}},
-	{"price.marked", 2, "0645555202e8ba02a6bb020805058d9000020002104345542f62617365", trade.PriceMarked{Curve: "power/CET/base", Currency: "EUR", Points: []trade.Point{{Delivery: month, Price: trade.Dec("84.25")}}}},
-	{"price.marked", 2, "0645555204e8ba02a6bb020801e0a6e0a6bb02e2bb0202ff0002020206545446", trade.PriceMarked{Curve: "gas/TTF", Currency: "EUR", Points: []trade.Point{{Delivery: month, Price: trade.Dec("31.5")}, {Delivery: april, Price: trade.Dec("-0.000001")}}}},
-	{"price.marked", 2, "0655534400020402304252454e542f63616c6c2f37302f323032352d30352d3135", trade.PriceMarked{Curve: "oil/BRENT/call/70/2025-05-15", Currency: "USD"}},
+	{"price.marked", 2, "0645555202e8ba02a6bb020805058d9000020002104345542f62617365",
+		trade.PriceMarked{
+			Curve: "power/CET/base", Currency: "EUR",
+			Points: []trade.Point{{Delivery: march, Price: trade.Dec("84.25")}},
+		}},
+	{"price.marked", 2, "0645555204e8ba02a6bb020801e0a6e0a6bb02e2bb0202ff0002020206545446",
+		trade.PriceMarked{
+			Curve: "gas/TTF", Currency: "EUR",
+			Points: []trade.Point{
+				{Delivery: march, Price: trade.Dec("31.5")},
+				{Delivery: april, Price: trade.Dec("-0.000001")},
+			},
+		}},
+	{"price.marked", 2, "0655534400020402304252454e542f63616c6c2f37302f323032352d30352d3135",
+		trade.PriceMarked{Curve: "oil/BRENT/call/70/2025-05-15", Currency: "USD"}},
 }
 
 // headBytes is head under version 1 of store.head.
-const headBytes = "1674726164652f5554492d31064832613932303464362d623531382d356439302d396539302d35643237656132323035323182c088b0c1e39806000000000000000000000000000000000000000000000000000000000000000101"
+const headBytes = "" +
+	"1674726164652f5554492d31064832613932303464362d623531382d356439302d396539302d3564" +
+	"3237656132323035323182c088b0c1e3980600000000000000000000000000000000000000000000" +
+	"0000000000000000000101"
 
 var head = contract.Head{
-	Stream: "trade/UTI-1", Version: 3, EventID: uuid.NewSHA1(uuid.Nil, []byte("head")), Digest: [32]byte{31: 1}, Ended: true,
+	Stream: "trade/UTI-1", Version: 3, EventID: uuid.NewSHA1(uuid.Nil, []byte("head")),
 	RecordedAt: time.Date(2025, 3, 30, 12, 0, 0, 1000, time.UTC),
+	Digest:     [32]byte{31: 1}, Ended: true,
 }
 
-// factsOf are the facts of one version.
+// factsOf returns the facts of one version.
 func factsOf(typ string, version int) []fact {
-	var some []fact
+	var found []fact
 	for _, f := range history {
 		if f.typ == typ && f.version == version {
-			some = append(some, f)
+			found = append(found, f)
 		}
 	}
-	return some
+	return found
 }
 
-// today is the facts of the versions that are written today.
-func today() []fact {
-	var some []fact
+// latestFacts returns the facts of the latest version of each type.
+func latestFacts() []fact {
+	var found []fact
 	for _, f := range history {
-		if f.version == schema(f.typ).Version {
-			some = append(some, f)
+		if f.version == latestSchema(f.typ).Version {
+			found = append(found, f)
 		}
 	}
-	return some
+	return found
+}
+
+// latestFact returns the last fact of a type's latest version.
+func latestFact(typ string) fact {
+	facts := factsOf(typ, latestSchema(typ).Version)
+	return facts[len(facts)-1]
+}
+
+func latestSchema(typ string) schemas.Schema {
+	s, ok := schemas.Latest(typ)
+	if !ok {
+		panic("codectest: no type " + typ)
+	}
+	return s
 }
 
 func mwh(value string) trade.Quantity {
@@ -106,23 +181,26 @@ func price(value string) *trade.Decimal {
 	return &d
 }
 
-// month is March 2025 as days since 1970, april the one after.
+// march and april of 2025, as days since 1970.
 var (
-	month = trade.Period{Start: 20148, End: 20179}
+	march = trade.Period{Start: 20148, End: 20179}
 	april = trade.Period{Start: 20179, End: 20209}
 )
 
-// large28 has all 28 digits of a decimal with each sign, and a text whose length takes two bytes.
-var large28 = trade.Settle{
-	Quantity: mwh("9876543210987654321098.765432"), Price: trade.Dec("-1234567890123456789012.345678"),
-	PriceSource: "EPEX SPOT, Großhandel: volume-weighted average of the day-ahead auctions of March",
+// longSettlement has all 28 digits of a decimal with each sign, and a text whose length takes two
+// bytes.
+var longSettlement = trade.Settle{
+	Quantity: mwh("9876543210987654321098.765432"),
+	Price:    trade.Dec("-1234567890123456789012.345678"),
+	PriceSource: "EPEX SPOT, Großhandel: " +
+		"volume-weighted average of the day-ahead auctions of March",
 }
 
-// old is an option whose window was before 1970, where the count of microseconds is negative.
-var old = trade.New{
+// oldTrade is an option with a window before 1970, where the count of microseconds is negative.
+var oldTrade = trade.New{
 	Book: "oil", Counterparty: "HARBOUR", Trader: "trader/1", Side: trade.Buy,
 	Instrument: trade.Instrument{
-		Commodity: trade.Oil, Zone: "BRENT", Delivery: month,
+		Commodity: trade.Oil, Zone: "BRENT", Delivery: march,
 		Option: &trade.Option{
 			Kind: trade.Call, Strike: trade.Dec("70"),
 			From:  time.Date(1969, 7, 20, 20, 17, 40, 1000, time.UTC),
@@ -132,11 +210,11 @@ var old = trade.New{
 	Quantity: bbl("1000"), Price: trade.Dec("3.2"), Currency: "USD",
 }
 
-// call is a trade.New in which everything optional is there.
-var call = trade.New{
+// fullTrade has every optional field.
+var fullTrade = trade.New{
 	Book: "oil-options", Counterparty: "HARBOUR", Trader: "trader/3", Side: trade.Sell,
 	Instrument: trade.Instrument{
-		Commodity: trade.Gas, Zone: "TTF", Profile: "base", Delivery: month,
+		Commodity: trade.Gas, Zone: "TTF", Profile: "base", Delivery: march,
 		Option: &trade.Option{
 			Kind: trade.Put, Strike: trade.Dec("31.5"),
 			From:  time.Date(2025, 1, 20, 0, 0, 0, 0, time.UTC),
@@ -147,9 +225,9 @@ var call = trade.New{
 	Fee: trade.Dec("-7.5"), PriorUTI: "UTI-0", CarriedIn: trade.Dec("1234.5678"),
 }
 
-// forward is one in which nothing is.
-var forward = trade.New{
+// bareTrade has no optional field.
+var bareTrade = trade.New{
 	Book: "power", Counterparty: "NORDWIND", Trader: "trader/7", Side: trade.Buy,
-	Instrument: trade.Instrument{Commodity: trade.Oil, Zone: "BRENT", Delivery: month},
+	Instrument: trade.Instrument{Commodity: trade.Oil, Zone: "BRENT", Delivery: march},
 	Quantity:   bbl("10000"), Price: trade.Dec("0"), Currency: "USD",
 }

@@ -10,15 +10,15 @@ import (
 	"example.com/blotter/schemas"
 )
 
-// registry is a registry in memory that many share: its first free id is far from 1, as behind other teams' schemas, and subjects are
-// kept apart. It counts what it is asked, and can be away.
+// registry is a registry in memory. It behaves like one that many teams share: its first free id
+// is far from 1, and it separates subjects. It counts requests, and can stop answering.
 type registry struct {
 	mu         sync.Mutex
 	texts      map[int]string
 	registered []registration
-	asked      map[int]int // how often for the text of an id
+	asked      map[int]int // requests for the text of an id
 	away       bool
-	held       map[int]func() // what the answer for an id waits for
+	held       map[int]func() // the answer for an id waits for its function
 }
 
 type registration struct {
@@ -26,7 +26,7 @@ type registration struct {
 	id            int
 }
 
-// firstID has four bytes that all differ, so that an order of bytes cannot be mistaken for another.
+// firstID has four different bytes, so that no byte order can be mistaken for another.
 const firstID = 0x01020304
 
 var errAway = errors.New("connect: connection refused")
@@ -49,8 +49,8 @@ func (r *registry) Register(_ context.Context, subject, text string) (int, error
 	return r.add(subject, text), nil
 }
 
-// add gives every registration an id of its own. Real registries share one id between subjects with equal schemas; no reader may
-// rely on either.
+// add gives every registration its own id. Real registries share one id between subjects with equal
+// schemas. No reader may rely on either.
 func (r *registry) add(subject, text string) int {
 	id := firstID + len(r.registered)
 	r.registered = append(r.registered, registration{subject, text, id})
@@ -58,7 +58,7 @@ func (r *registry) add(subject, text string) int {
 	return id
 }
 
-// publish is another program that publishes a schema.
+// publish registers a schema as another program does.
 func (r *registry) publish(text string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -66,7 +66,7 @@ func (r *registry) publish(text string) int {
 }
 
 func (r *registry) Text(_ context.Context, id int) (string, error) {
-	r.ask(id)()
+	r.countRequest(id)()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.away {
@@ -79,8 +79,8 @@ func (r *registry) Text(_ context.Context, id int) (string, error) {
 	return text, nil
 }
 
-// ask counts, and gives what the answer waits for.
-func (r *registry) ask(id int) (wait func()) {
+// countRequest returns the function for which the answer waits.
+func (r *registry) countRequest(id int) (wait func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.asked[id]++
@@ -90,14 +90,15 @@ func (r *registry) ask(id int) (wait func()) {
 	return func() {}
 }
 
-// hold has every answer for an id wait.
+// hold makes every answer for an id wait for a function.
 func (r *registry) hold(id int, wait func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.held[id] = wait
 }
 
-func (r *registry) goAway(away bool) {
+// setAway sets whether the registry fails to answer.
+func (r *registry) setAway(away bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.away = away
@@ -109,13 +110,14 @@ func (r *registry) all() []registration {
 	return append([]registration(nil), r.registered...)
 }
 
-func (r *registry) times(id int) int {
+func (r *registry) requests(id int) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.asked[id]
 }
 
-// wire is body under the schema that has this version, as some producer wrote it that shares the registry.
+// wire returns a body in the wire format under one version of a type, as a producer with the same
+// registry writes it.
 func (r *registry) wire(typ string, version int, body []byte) []byte {
 	s, _ := schemas.Find(typ, version)
 	for _, known := range r.all() {

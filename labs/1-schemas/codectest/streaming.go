@@ -21,24 +21,24 @@ import (
 
 var streaming = []spec{{
 	Check: check.Check{ID: "L1.21", Points: 2, Operation: publish, Invariant: "L1.I8",
-		Title:         "a published event is a record: its stream the key, its attributes headers, its data the value",
-		Misconception: "that a key only spreads the load: what has one key is in one partition, and only there is there an order",
-		Hint:          "recordOf in envelope.go makes the record; wait until the brokers have it before you answer"},
+		Title: "a published event is a record: its stream is the key, its attributes are " +
+			"headers, its data is the value",
+		Misconception: "a key only spreads the load; records with one key are in one partition, " +
+			"and only a partition has an order",
+		Hint: "recordOf in envelope.go makes the record; return after the brokers have " +
+			"acknowledged it"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
 		e := event(1)
 		t.publish(k, c, e, settlement)
-		records := k.all(t, k.topic, 1)
-		p := t.encoded(c, settlement)
-		require.Equal(t, e.Stream, string(records[0].Key), "key of the record")
-		check.Bytes(t, "the record's value", p.Data, records[0].Value)
-		headers := map[string]string{}
-		for _, h := range records[0].Headers {
-			headers[h.Key] = string(h.Value)
-		}
+		r, p := k.all(t, k.topic, 1)[0], t.encoded(c, settlement)
+		require.Equal(t, e.Stream, string(r.Key), "key of the record")
+		check.Bytes(t, "the record's value", p.Data, r.Value)
+		headers := values(r.Headers)
 		for name, want := range map[string]string{
-			"ce_specversion": "1.0", "ce_id": e.ID.String(), "ce_type": "trade.settled", "ce_source": e.Source, "ce_actor": e.Actor,
-			"ce_reason": e.Reason, "ce_effectiveat": "2025-03-30T12:00:01.000001Z", "ce_schema": fmt.Sprint(p.Schema),
+			"ce_specversion": "1.0", "ce_id": e.ID.String(), "ce_type": "trade.settled",
+			"ce_source": e.Source, "ce_actor": e.Actor, "ce_reason": e.Reason,
+			"ce_effectiveat": "2025-03-30T12:00:01.000001Z", "ce_schema": fmt.Sprint(p.Schema),
 		} {
 			require.Equal(t, want, headers[name], "header %s", name)
 		}
@@ -49,91 +49,89 @@ var streaming = []spec{{
 
 		small := k.connect(t, kgo.ProducerBatchMaxBytes(smallest))
 		defer small.Close()
-		err = t.answer.Producer(small, k.topic, c).Publish(t.Context(), event(3), trade.Amend{Kind: trade.Update, Trader: strings.Repeat("x", 4*smallest)})
+		large := trade.Amend{Kind: trade.Update, Trader: strings.Repeat("x", 4*smallest)}
+		err = t.answer.Producer(small, k.topic, c).Publish(t.Context(), event(3), large)
 		answered(t, publish, err)
 		require.ErrorIs(t, err, kerr.MessageTooLarge, "an event that the client cannot send")
 	},
 }, {
-	Check: check.Check{ID: "L1.22", Points: 3, Limit: time.Minute, Operation: consume, Invariant: "L1.I8",
-		Title:         "what was published is handed over equal, once, and each stream in its order",
-		Misconception: "that records may be handed on as they finish decoding: an order that is lost here is lost for good",
-		Hint:          "one record after the other, in the order of the fetch; eventOf in envelope.go reads the headers; Run ends without an error when its context does"},
+	Check: check.Check{ID: "L1.22", Points: 3, Limit: time.Minute, Operation: consume,
+		Invariant: "L1.I8",
+		Title:     "published events are handed over unchanged, once, and each stream in its order",
+		Misconception: "events may be handed over as their decoding finishes; an order that is " +
+			"lost here is lost for good",
+		Hint: "handle one record after the other, in the order of the fetch; eventOf in " +
+			"envelope.go reads the headers; Run returns nil when its context ends"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
 		var want []contract.Event
 		for i := range 12 {
 			want = append(want, t.publish(k, c, event(i), settlement))
 		}
-		g := t.consume(k, c)
-		got := g.take(len(want))
-		check.Events(t, "what was handed over of trade/UTI-0", of("trade/UTI-0", want), of("trade/UTI-0", got))
-		check.Events(t, "what was handed over of trade/UTI-1", of("trade/UTI-1", want), of("trade/UTI-1", got))
-		g.stop()
-		g = t.consume(k, c)
+		m := t.consume(k, c)
+		got := m.take(len(want))
+		for _, stream := range []string{"trade/UTI-0", "trade/UTI-1"} {
+			check.Events(t, "the events of "+stream, of(stream, want), of(stream, got))
+		}
+		m.stop()
+		m = t.consume(k, c)
 		last := t.publish(k, c, event(12), settlement)
-		check.Events(t, "what is handed over to the next member of the group", []contract.Event{last}, g.take(1))
-		g.stop()
+		check.Events(t, "the events for the next member of the group",
+			[]contract.Event{last}, m.take(1))
+		m.stop()
 		t.oneAtATime(k, c)
 	},
 }, {
-	Check: check.Check{ID: "L1.23", Points: 4, Limit: time.Minute, Operation: consume, Invariant: "L1.I9",
-		Title:         "a record that is no event is parked byte for byte, with where it was and why, and the rest goes on",
-		Misconception: "that a log line is enough: nobody can send a log line again; or that stopping is safe: it stops every stream of the partition",
-		Hint:          "the headers that are added are contract.Parked…; know that it is parked before you go on; an error that quotes the record may not fit beside it"},
+	Check: check.Check{ID: "L1.23", Points: 4, Limit: time.Minute, Operation: consume,
+		Invariant: "L1.I9",
+		Title: "a record that is not an event is parked byte for byte, with its position and the " +
+			"error, and the consumer continues",
+		Misconception: "a log line is enough, but nobody can send a log line again; or stopping " +
+			"is safe, but it stops every stream of the partition",
+		Hint: "add the headers contract.Parked…; continue after the parked copy is acknowledged; " +
+			"an error that quotes the record may be too large for a header"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
 		first := t.publish(k, c, event(0), settlement)
 		good := k.all(t, k.topic, 1)[0]
-		bad := []*kgo.Record{
-			{Key: good.Key, Headers: good.Headers, Value: append([]byte{1}, good.Value[1:]...)},
-			{Key: good.Key, Headers: good.Headers}, // no value at all, which is not an empty one
-			{Key: good.Key, Headers: good.Headers, Value: good.Value[:len(good.Value)-1]},
-			{Key: good.Key, Headers: good.Headers, Value: append(slices.Clone(good.Value), 0)},
-			{Key: good.Key, Headers: good.Headers, Value: wire(7, good.Value[header:])},
-			{Key: good.Key, Headers: good.Headers, Value: t.registry.wire("trade.novated", 1, latestOf("trade.novated").bytes())},
-			{Key: good.Key, Headers: good.Headers, Value: append(good.Value[:header:header], unhex("8080808010")...)},
-			{Key: good.Key, Value: []byte("{}"), Headers: []kgo.RecordHeader{{Key: "content-type", Value: []byte("application/json")}}},
-			{Key: good.Key, Headers: good.Headers, Value: append(good.Value[:header:header], noText(large)...)},
-			{Key: good.Key, Value: good.Value, Headers: append(slices.Clone(good.Headers),
-				kgo.RecordHeader{Key: "ce_effectiveat", Value: bytes.Repeat([]byte("9"), large)})},
-		}
+		bad := t.poison(good)
 		for _, r := range bad {
 			k.produce(t, k.topic, r)
 		}
 		last := t.publish(k, c, event(2), settlement)
-		g := t.consume(k, c)
-		g.parks = true
-		check.Events(t, "what was handed over", []contract.Event{first, last}, g.take(2))
-		g.stop()
+		m := t.consume(k, c)
+		m.mayPark = true
+		check.Events(t, "the events beside poison", []contract.Event{first, last}, m.take(2))
+		m.stop()
 		for i, r := range k.all(t, k.parked, len(bad)) {
-			check.Bytes(t, fmt.Sprintf("the value of parked record %d", i+1), bad[i].Value, r.Value)
-			require.Equal(t, bad[i].Value == nil, r.Value == nil, "whether parked record %d has no value at all", i+1)
-			require.Equal(t, string(bad[i].Key), string(r.Key), "key of parked record %d", i+1)
-			require.GreaterOrEqual(t, len(r.Headers), len(bad[i].Headers), "headers of parked record %d", i+1)
-			require.Equal(t, bad[i].Headers, r.Headers[:len(bad[i].Headers)], "its own headers come first, in parked record %d", i+1)
-			added := map[string]string{}
-			for _, h := range r.Headers[len(bad[i].Headers):] {
-				added[h.Key] = string(h.Value)
-			}
+			requireParked(t, i+1, bad[i], r)
+			added := values(r.Headers[len(bad[i].Headers):])
 			require.Equal(t, k.topic, added[contract.ParkedTopic], contract.ParkedTopic)
-			require.Equal(t, fmt.Sprint(good.Partition), added[contract.ParkedPartition], contract.ParkedPartition)
+			require.Equal(t, fmt.Sprint(good.Partition), added[contract.ParkedPartition],
+				contract.ParkedPartition)
 			require.Equal(t, fmt.Sprint(i+1), added[contract.ParkedOffset], contract.ParkedOffset)
 			require.NotEmpty(t, added[contract.ParkedError], contract.ParkedError)
-			require.LessOrEqual(t, len(added[contract.ParkedError]), contract.MaxAttribute, "length of %s", contract.ParkedError)
+			require.LessOrEqual(t, len(added[contract.ParkedError]), contract.MaxAttribute,
+				"length of %s", contract.ParkedError)
 		}
 		t.cannotPark(k, c, good)
-		require.Equal(t, len(bad)+1, k.count(t, k.parked), "parked records, after one that could not be parked at first")
+		require.Equal(t, len(bad)+1, k.count(t, k.parked),
+			"parked records, after one that could not be parked at first")
 	},
 }, {
-	Check: check.Check{ID: "L1.24", Points: 4, Limit: time.Minute, Operation: consume, Invariant: "L1.I10",
-		Title:         "what is not the record's fault parks nothing, and the record comes again",
-		Misconception: "that every error is poison: a database that is away for a minute then parks a minute of trades",
-		Hint:          "Run gives the error back; commit what was handled before it, and not the record itself"},
+	Check: check.Check{ID: "L1.24", Points: 4, Limit: time.Minute, Operation: consume,
+		Invariant: "L1.I10",
+		Title:     "a failure that the record did not cause parks nothing; the record comes again",
+		Misconception: "every error is poison; then a database that is away for a minute parks a " +
+			"minute of trades",
+		Hint: "return the error from Run; commit the records before this one, and not the record " +
+			"itself"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
 		first := t.publish(k, c, event(0), settlement)
 		second := t.publish(k, c, event(2), settlement)
-		broken := fmt.Errorf("the database is away: %w", contract.ErrTruncated) // of some other data: the record is what it was
+		// The truncated data is other data: this record is valid.
+		broken := fmt.Errorf("the database is away: %w", contract.ErrTruncated)
 		err := t.consumeUntil(k, c, func(e contract.Event) error {
 			if e.ID == second.ID {
 				return broken
@@ -142,89 +140,147 @@ var streaming = []spec{{
 		})
 		require.ErrorIs(t, err, broken, "Run, after the handler failed")
 
-		t.registry.goAway(true)
+		t.registry.setAway(true)
 		foreign := k.foreign(t, second)
-		g := t.consume(k, c)
-		check.Events(t, "what is handed over after the handler failed", []contract.Event{second}, g.take(1))
-		require.ErrorIs(t, g.wait(), errAway, "Run, when the registry was away")
+		m := t.consume(k, c)
+		check.Events(t, "the events after the handler failed", []contract.Event{second}, m.take(1))
+		require.ErrorIs(t, m.wait(), errAway, "Run, when the registry did not answer")
 
-		t.registry.goAway(false)
-		g = t.consume(k, c)
-		check.Events(t, "what is handed over when the registry is back", []contract.Event{foreign}, g.take(1))
-		g.stop()
-		require.Zero(t, k.count(t, k.parked), "parked records, where none is poison")
+		t.registry.setAway(false)
+		m = t.consume(k, c)
+		check.Events(t, "the events after the registry is back",
+			[]contract.Event{foreign}, m.take(1))
+		m.stop()
+		require.Zero(t, k.count(t, k.parked), "parked records; no record is poison")
 		require.NotEqual(t, first.ID, second.ID)
 	},
 }}
 
-// smallest is the least that a client may be told to send at once.
-const smallest = 1 << 10
-
-// cannotPark has a client that cannot write what it should park. The record is nobody's fault, so it comes again, to a client that can.
-func (t *trial) cannotPark(k *kafka, c Codec, good *kgo.Record) {
-	k.produce(t, k.topic, &kgo.Record{Key: good.Key, Headers: good.Headers, Value: bytes.Repeat([]byte{1}, 4*smallest)})
-	behind := t.publish(k, c, event(4), settlement)
-	g := t.consume(k, c, kgo.ProducerBatchMaxBytes(smallest))
-	select {
-	case <-g.got:
-		t.fail("a record could not be parked, and what stands behind it was handed over")
-	case <-g.over:
-	case <-t.Context().Done():
-		t.fail("a record could not be parked, and Run did not say so")
+// values maps the names of headers to their values.
+func values(headers []kgo.RecordHeader) map[string]string {
+	values := map[string]string{}
+	for _, h := range headers {
+		values[h.Key] = string(h.Value)
 	}
-	require.ErrorIs(t, g.err, kerr.MessageTooLarge, "Run, when a record could not be parked")
-	after := t.publish(k, c, event(6), settlement) // the first that comes to one who has committed the others
-	g = t.consume(k, c)
-	g.parks = true
-	check.Events(t, "what is handed over first when the record can be parked", []contract.Event{behind}, g.take(1))
-	check.Events(t, "and what then", []contract.Event{after}, g.take(1))
-	g.stop()
+	return values
 }
 
-// oneAtATime has events on every partition, and a handler that stays a little to see whether it is called meanwhile.
+// poison returns records that are no events. Most differ from a good record in their value.
+func (t *trial) poison(good *kgo.Record) []*kgo.Record {
+	novated := t.registry.wire("trade.novated", 1, latestFact("trade.novated").bytes())
+	prefix, body := good.Value[:prefixSize:prefixSize], good.Value[prefixSize:]
+	var bad []*kgo.Record
+	for _, value := range [][]byte{
+		append([]byte{1}, good.Value[1:]...),
+		nil, // no value at all, which differs from an empty one
+		good.Value[:len(good.Value)-1],
+		append(slices.Clone(good.Value), 0),
+		wire(7, body),
+		novated,
+		append(prefix, unhex("8080808010")...),
+	} {
+		bad = append(bad, &kgo.Record{Key: good.Key, Headers: good.Headers, Value: value})
+	}
+	json := []kgo.RecordHeader{{Key: "content-type", Value: []byte("application/json")}}
+	longTime := kgo.RecordHeader{Key: "ce_effectiveat", Value: bytes.Repeat([]byte("9"), large)}
+	return append(bad,
+		&kgo.Record{Key: good.Key, Headers: json, Value: []byte("{}")},
+		&kgo.Record{
+			Key: good.Key, Headers: good.Headers, Value: append(prefix, invalidText(large)...),
+		},
+		&kgo.Record{
+			Key: good.Key, Headers: append(slices.Clone(good.Headers), longTime), Value: good.Value,
+		})
+}
+
+// requireParked requires that the n-th parked record is the record with further headers.
+func requireParked(t check.T, n int, record, parked *kgo.Record) {
+	check.Bytes(t, fmt.Sprintf("the value of parked record %d", n), record.Value, parked.Value)
+	require.Equal(t, record.Value == nil, parked.Value == nil,
+		"whether parked record %d has no value at all", n)
+	require.Equal(t, string(record.Key), string(parked.Key), "key of parked record %d", n)
+	own := len(record.Headers)
+	require.GreaterOrEqual(t, len(parked.Headers), own, "headers of parked record %d", n)
+	require.Equal(t, record.Headers, parked.Headers[:own],
+		"the first headers of parked record %d are its own", n)
+}
+
+// smallest is the least batch size that a client accepts.
+const smallest = 1 << 10
+
+// cannotPark uses a client that cannot write the parked copy. The record did not cause that: it
+// comes again, to a client that can.
+func (t *trial) cannotPark(k *kafka, c Codec, good *kgo.Record) {
+	value := bytes.Repeat([]byte{1}, 4*smallest)
+	k.produce(t, k.topic, &kgo.Record{Key: good.Key, Headers: good.Headers, Value: value})
+	next := t.publish(k, c, event(4), settlement)
+	m := t.consume(k, c, kgo.ProducerBatchMaxBytes(smallest))
+	select {
+	case <-m.events:
+		t.fail("a record could not be parked, and the event after it was handed over")
+	case <-m.done:
+	case <-t.Context().Done():
+		t.fail("a record could not be parked, and Run did not return an error")
+	}
+	require.ErrorIs(t, m.err, kerr.MessageTooLarge, "Run, when a record could not be parked")
+	// A consumer that committed the records before skips to this event.
+	last := t.publish(k, c, event(6), settlement)
+	m = t.consume(k, c)
+	m.mayPark = true
+	check.Events(t, "the first event when the record can be parked",
+		[]contract.Event{next}, m.take(1))
+	check.Events(t, "the next event", []contract.Event{last}, m.take(1))
+	m.stop()
+}
+
+// oneAtATime publishes events on every partition. The handler takes a little time, to see whether
+// it is called again meanwhile.
 func (t *trial) oneAtATime(k *kafka, c Codec) {
 	const n = 12
 	for i := range n {
-		t.publish(k, c, spread(i+20), settlement)
+		t.publish(k, c, separate(i+20), settlement)
 	}
 	var inside atomic.Int32
 	second := newSignal()
-	g := t.run(k, c, func(contract.Event) error {
+	m := t.run(k, c, func(contract.Event) error {
 		if inside.Add(1) > 1 {
-			second.give()
+			second.fire()
 		}
 		defer inside.Add(-1)
 		select {
 		case <-second.c:
-		case <-time.After(5 * time.Millisecond): // too short a stay finds less, and fails nobody
+		case <-time.After(5 * time.Millisecond): // too short a time finds less, and fails no answer
 		}
 		return nil
 	})
-	g.take(n)
-	g.stop()
-	require.False(t, second.given(), "the handler was called while it was at work")
+	m.take(n)
+	m.stop()
+	require.False(t, second.fired(), "the handler was called again before it returned")
 }
 
-// large is what fits a record, and what an error that quotes it twice does not.
+// large fits a record. An error that quotes it twice does not.
 const large = 800_000
 
-// noText is the body of a settlement whose source of the price has n bytes that are not UTF-8.
-func noText(n int) []byte {
+// invalidText returns the Avro body of a settlement whose price source is n bytes that are not
+// UTF-8.
+func invalidText(n int) []byte {
 	body := binary.AppendVarint(unhex("0201 00 0201 02"), int64(n))
 	return append(body, bytes.Repeat([]byte{0xff}, n)...)
 }
 
-// event is the i-th event, without data. Those with an even and an odd i are of two streams.
+// event returns the i-th event, without data. Even and odd events are of two streams.
 func event(i int) contract.Event {
+	id := func(name string) uuid.UUID { return uuid.NewSHA1(uuid.Nil, []byte(name)) }
 	return contract.Event{
-		ID: uuid.NewSHA1(uuid.Nil, fmt.Append(nil, "event ", i)), Stream: fmt.Sprintf("trade/UTI-%d", i%2),
-		EffectiveAt: time.Date(2025, 3, 30, 12, 0, i, 1000, time.UTC), Actor: "ops/1", Reason: "delivered, “as usual”", Source: "codectest",
-		Corrects: uuid.NewSHA1(uuid.Nil, []byte("corrects")), Correlation: uuid.NewSHA1(uuid.Nil, []byte("correlation")),
+		ID: id(fmt.Sprint("event ", i)), Stream: fmt.Sprintf("trade/UTI-%d", i%2),
+		EffectiveAt: time.Date(2025, 3, 30, 12, 0, i, 1000, time.UTC),
+		Actor:       "ops/1", Reason: "delivered, “as usual”", Source: "codectest",
+		Corrects: id("corrects"), Correlation: id("correlation"),
 		Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 	}
 }
 
-// publish gives the event as it should come out.
+// publish publishes an event, and returns it as a consumer must receive it.
 func (t *trial) publish(k *kafka, c Codec, e contract.Event, body trade.Body) contract.Event {
 	err := t.answer.Producer(k.client, k.topic, c).Publish(t.Context(), e, body)
 	answered(t, publish, err)
@@ -234,12 +290,13 @@ func (t *trial) publish(k *kafka, c Codec, e contract.Event, body trade.Body) co
 	return e
 }
 
+// of returns the events of a stream.
 func of(stream string, all []contract.Event) []contract.Event {
-	var some []contract.Event
+	var found []contract.Event
 	for _, e := range all {
 		if strings.HasPrefix(e.Stream, stream) {
-			some = append(some, e)
+			found = append(found, e)
 		}
 	}
-	return some
+	return found
 }

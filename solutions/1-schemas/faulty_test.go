@@ -1,0 +1,560 @@
+package codec_test
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hamba/avro/v2"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/1-schemas/codectest"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/schemas"
+	codec "example.com/blotter/solutions/1-schemas"
+)
+
+// This file has the machinery of the wrong answers. Each function named with… puts one fault into a
+// fixture that is right otherwise.
+
+// wrapping replaces the codec by another one around it.
+func wrapping(wrap func(codectest.Codec) codectest.Codec) func(*codectest.Fixture) {
+	return func(f *codectest.Fixture) {
+		right := f.New
+		f.New = func(
+			ctx context.Context, r contract.Registry, name string,
+		) (codectest.Codec, error) {
+			c, err := right(ctx, r, name)
+			return wrap(c), err
+		}
+	}
+}
+
+// A faultyCodec is a right codec with faults before and after its calls.
+type faultyCodec struct {
+	codectest.Codec
+	registry contract.Registry
+	name     string
+
+	beforeEncode func(trade.Body) trade.Body
+	afterEncode  func(contract.Payload) contract.Payload
+	beforeDecode func([]byte) []byte
+	afterDecode  func(trade.Body) trade.Body
+	afterOld     func(trade.Body) trade.Body // after Decode of an old version
+	accepts      error                       // Decode returns an empty body for this error
+
+	allocatesFirst        bool
+	asksAlways            bool
+	readsAsLatest         bool
+	lenientHistory        bool
+	checksSettlementsOnly bool
+	joinsFaults           bool
+}
+
+func withCodec(fault func(*faultyCodec)) func(*codectest.Fixture) {
+	return func(f *codectest.Fixture) {
+		right := f.New
+		f.New = func(
+			ctx context.Context, r contract.Registry, name string,
+		) (codectest.Codec, error) {
+			c, err := right(ctx, r, name)
+			faulty := &faultyCodec{Codec: c, registry: r, name: name}
+			fault(faulty)
+			return faulty, err
+		}
+	}
+}
+
+// changing returns a function that changes bodies of type B, and leaves other bodies unchanged.
+func changing[B trade.Body](change func(*B)) func(trade.Body) trade.Body {
+	return func(body trade.Body) trade.Body {
+		b, ok := body.(B)
+		if !ok {
+			return body
+		}
+		change(&b)
+		return b
+	}
+}
+
+// changedOption returns a changed copy of a contract's option, or nil if it has none.
+func changedOption(n *trade.New, change func(*trade.Option)) *trade.Option {
+	if n.Instrument.Option == nil {
+		return nil
+	}
+	option := *n.Instrument.Option
+	change(&option)
+	return &option
+}
+
+func atLeast(t, least time.Time) time.Time {
+	if t.Before(least) {
+		return least.UTC()
+	}
+	return t
+}
+
+func (c *faultyCodec) Encode(ctx context.Context, body trade.Body) (contract.Payload, error) {
+	if c.beforeEncode != nil {
+		body = c.beforeEncode(body)
+	}
+	p, err := c.Codec.Encode(ctx, body)
+	if err == nil && c.afterEncode != nil {
+		p = c.afterEncode(p)
+	}
+	return p, err
+}
+
+func (c *faultyCodec) Decode(ctx context.Context, typ string, data []byte) (trade.Body, error) {
+	data = slices.Clone(data)
+	if c.beforeDecode != nil {
+		data = c.beforeDecode(data)
+	}
+	if c.asksAlways && len(data) >= prefixSize {
+		_, _ = c.registry.Text(ctx, idIn(data))
+	}
+	old, latestID := c.isOld(ctx, typ, data)
+	if old && c.readsAsLatest {
+		binary.BigEndian.PutUint32(data[1:], uint32(latestID))
+	}
+	body, err := c.Codec.Decode(ctx, typ, data)
+	if c.checksSettlementsOnly && errors.Is(err, contract.ErrWrongType) {
+		text, _ := c.registry.Text(ctx, idIn(data))
+		if s, _ := schemas.Identify(text); s.Type != "trade.settled" && s.Type != typ {
+			body, err = c.Codec.Decode(ctx, s.Type, data)
+		}
+	}
+	if c.joinsFaults && err != nil {
+		err = errors.Join(err, contract.ErrTruncated, contract.ErrTrailing, contract.ErrMagic,
+			contract.ErrUnknownSchema, contract.ErrWrongType, contract.ErrOversize,
+			contract.ErrMalformed)
+	}
+	if c.allocatesFirst && errors.Is(err, contract.ErrOversize) {
+		hoard = make([]byte, 100<<20)
+	}
+	for old && c.lenientHistory && errors.Is(err, contract.ErrTrailing) {
+		data = data[:len(data)-1]
+		body, err = c.Codec.Decode(ctx, typ, data)
+	}
+	switch {
+	case c.accepts != nil && errors.Is(err, c.accepts):
+		return trade.Settle{Quantity: mwh("0"), Price: trade.Dec("83.1")}, nil
+	case err != nil:
+		return nil, err
+	case c.afterDecode != nil:
+		body = c.afterDecode(body)
+	case old && c.afterOld != nil:
+		body = c.afterOld(body)
+	}
+	return body, nil
+}
+
+// hoard keeps an allocation alive.
+var hoard []byte
+
+func idIn(data []byte) int { return int(binary.BigEndian.Uint32(data[1:prefixSize])) }
+
+// isOld reports whether data is of the first version of a type that has a later one, and returns
+// the id of the latest.
+func (c *faultyCodec) isOld(ctx context.Context, typ string, data []byte) (old bool, latestID int) {
+	first, ok := schemas.Find(typ, 1)
+	if !ok || len(data) < prefixSize {
+		return false, 0
+	}
+	latest, _ := schemas.Latest(typ)
+	firstID, _ := c.registry.Register(ctx, c.name+"-"+typ, first.Text)
+	latestID, _ = c.registry.Register(ctx, c.name+"-"+typ, latest.Text)
+	return idIn(data) == firstID && firstID != latestID, latestID
+}
+
+// withWire uses another right answer (alternative_test.go) with a faulty wire.
+func withWire(w wire) func(*codectest.Fixture) {
+	return func(f *codectest.Fixture) {
+		f.New = func(
+			ctx context.Context, r contract.Registry, name string,
+		) (codectest.Codec, error) {
+			return newTreeCodec(ctx, r, name, w)
+		}
+	}
+}
+
+// withTree puts a fault into another right answer (alternative_test.go).
+func withTree(fault func(*treeCodec)) func(*codectest.Fixture) {
+	return func(f *codectest.Fixture) {
+		f.New = func(
+			ctx context.Context, r contract.Registry, name string,
+		) (codectest.Codec, error) {
+			c, err := newTreeCodec(ctx, r, name, interpreter{})
+			if err == nil {
+				fault(c)
+			}
+			return c, err
+		}
+	}
+}
+
+// reversing returns a function that reverses values of one kind with more than n bytes.
+func reversing(kind string, n int) func(string, []byte) {
+	return func(of string, b []byte) {
+		if of == kind && len(b) > n {
+			slices.Reverse(b)
+		}
+	}
+}
+
+type jsonHeads struct{ codectest.Codec }
+
+func (jsonHeads) EncodeHead(_ context.Context, h contract.Head) ([]byte, error) {
+	return json.Marshal(h)
+}
+
+func (jsonHeads) DecodeHead(_ context.Context, data []byte) (h contract.Head, err error) {
+	return h, json.Unmarshal(data, &h)
+}
+
+type prefixedJSONHeads struct{ codectest.Codec }
+
+func (c prefixedJSONHeads) EncodeHead(ctx context.Context, h contract.Head) ([]byte, error) {
+	data, _ := c.Codec.EncodeHead(ctx, h)
+	body, err := json.Marshal(h)
+	return append(data[:prefixSize:prefixSize], body...), err
+}
+
+func (prefixedJSONHeads) DecodeHead(_ context.Context, data []byte) (h contract.Head, err error) {
+	if json.Unmarshal(data[min(prefixSize, len(data)):], &h) != nil {
+		err = contract.ErrTruncated
+	}
+	return h, err
+}
+
+type payloadBesideError struct{ codectest.Codec }
+
+func (c payloadBesideError) Encode(
+	ctx context.Context, body trade.Body,
+) (contract.Payload, error) {
+	p, err := c.Codec.Encode(ctx, body)
+	if errors.Is(err, contract.ErrOversize) {
+		p.Data = make([]byte, contract.MaxData+1)
+	}
+	return p, err
+}
+
+// withRegistry puts a faulty registry between the codec and the registry.
+func withRegistry(fault func(contract.Registry) contract.Registry) func(*codectest.Fixture) {
+	return func(f *codectest.Fixture) {
+		right := f.New
+		f.New = func(
+			ctx context.Context, r contract.Registry, name string,
+		) (codectest.Codec, error) {
+			return right(ctx, fault(r), name)
+		}
+	}
+}
+
+type latestOnly struct{ contract.Registry }
+
+func (r latestOnly) Register(ctx context.Context, subject, text string) (int, error) {
+	s, _ := schemas.Identify(text)
+	if latest, _ := schemas.Latest(s.Type); s.Version < latest.Version {
+		return 1<<20 + s.Version, nil
+	}
+	return r.Registry.Register(ctx, subject, text)
+}
+
+type compacting struct{ contract.Registry }
+
+func (r compacting) Register(ctx context.Context, subject, text string) (int, error) {
+	return r.Registry.Register(ctx, subject, strings.Join(strings.Fields(text), " "))
+}
+
+type ignoresErrors struct{ contract.Registry }
+
+func (r ignoresErrors) Register(ctx context.Context, subject, text string) (int, error) {
+	id, _ := r.Registry.Register(ctx, subject, text)
+	return id, nil
+}
+
+type hidesErrors struct{ contract.Registry }
+
+func (r hidesErrors) Text(ctx context.Context, id int) (string, error) {
+	text, err := r.Registry.Text(ctx, id)
+	if err != nil {
+		err = contract.ErrUnknownSchema
+	}
+	return text, err
+}
+
+type remembersUnknown struct {
+	contract.Registry
+	unknown []int
+}
+
+func (r *remembersUnknown) Text(ctx context.Context, id int) (string, error) {
+	if slices.Contains(r.unknown, id) {
+		return "", contract.ErrUnknownSchema
+	}
+	text, err := r.Registry.Text(ctx, id)
+	if errors.Is(err, contract.ErrUnknownSchema) {
+		r.unknown = append(r.unknown, id)
+	}
+	return text, err
+}
+
+// withCompatible uses the answer of fault wherever fault reports true.
+func withCompatible(
+	fault func(mode contract.Mode, next string, published []string) (bool, error),
+) func(*codectest.Fixture) {
+	return func(f *codectest.Fixture) {
+		f.Compatible = func(mode contract.Mode, next string, published ...string) error {
+			if applies, err := fault(mode, next, published); applies {
+				return err
+			}
+			return codec.Compatible(mode, next, published...)
+		}
+	}
+}
+
+func containsAny(text string, words ...string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
+}
+
+// rulesOfAvro implements the modes, without a rule for logical types.
+func rulesOfAvro(mode contract.Mode, next string, published ...string) error {
+	if err := codec.Compatible(mode, next); err != nil {
+		return err
+	}
+	plain, transitive := strings.CutSuffix(string(mode), "_TRANSITIVE")
+	if !transitive && len(published) > 1 {
+		published = published[len(published)-1:]
+	}
+	parse := func(text string) avro.Schema {
+		s, err := avro.ParseWithCache(text, "", &avro.SchemaCache{})
+		if err != nil {
+			panic(err)
+		}
+		return s
+	}
+	for _, old := range published {
+		n, o, rules := parse(next), parse(old), avro.NewSchemaCompatibility()
+		if plain != "FORWARD" && plain != "NONE" && rules.Compatible(n, o) != nil ||
+			plain != "BACKWARD" && plain != "NONE" && rules.Compatible(o, n) != nil {
+			return contract.ErrIncompatible
+		}
+	}
+	return nil
+}
+
+func withProducer(fault func(contract.Producer) contract.Producer) func(*codectest.Fixture) {
+	return func(f *codectest.Fixture) {
+		right := f.Producer
+		f.Producer = func(
+			client *kgo.Client, topic string, c contract.Codec,
+		) contract.Producer {
+			return fault(right(client, topic, c))
+		}
+	}
+}
+
+type keyWithID struct{ contract.Producer }
+
+func (p keyWithID) Publish(ctx context.Context, e contract.Event, body trade.Body) error {
+	e.Stream += "/" + e.ID.String()
+	return p.Producer.Publish(ctx, e, body)
+}
+
+type doesNotWait struct{ contract.Producer }
+
+func (p doesNotWait) Publish(ctx context.Context, e contract.Event, body trade.Body) error {
+	if err := p.Producer.Publish(ctx, e, body); errors.Is(err, contract.ErrInvalid) {
+		return err
+	}
+	return nil
+}
+
+type ignoresInvalid struct{ contract.Producer }
+
+func (p ignoresInvalid) Publish(ctx context.Context, e contract.Event, body trade.Body) error {
+	if err := p.Producer.Publish(ctx, e, body); !errors.Is(err, contract.ErrInvalid) {
+		return err
+	}
+	return nil
+}
+
+// A faultyConsumer has its own loop, because its faults are in the loop.
+type faultyConsumer struct {
+	client *kgo.Client
+	parked string
+	codec  contract.Codec
+
+	reversed             bool
+	parallel             bool // handles each partition in a goroutine of its own
+	ignoresContext       bool
+	ignoresFetchErrors   bool
+	commitsFirst         bool
+	commitsAtEnd         bool
+	neverAllows          bool // a rebalance
+	allowsEarly          bool // a rebalance before the commit
+	skipsPoison          bool
+	stops                bool // at poison
+	narrow               bool // trailing data and a wrong type are not poison
+	parksAll             bool // errors
+	blamesRecord         bool // for typed errors of the handler
+	errorHeaderOnly      bool
+	longErrors           bool
+	emptyForNull         bool
+	commitsBeforeParking bool
+	ignoresParkErrors    bool
+}
+
+func withConsumer(fault func(*faultyConsumer)) func(*codectest.Fixture) {
+	return func(f *codectest.Fixture) {
+		f.Consumer = func(
+			client *kgo.Client, parked string, c contract.Codec,
+		) contract.Consumer {
+			consumer := &faultyConsumer{client: client, parked: parked, codec: c}
+			fault(consumer)
+			return consumer
+		}
+	}
+}
+
+type handler = func(context.Context, contract.Event, trade.Body) error
+
+func (c *faultyConsumer) Run(ctx context.Context, handle handler) error {
+	var done []*kgo.Record
+	if c.commitsAtEnd {
+		defer func() { _ = c.client.CommitRecords(context.WithoutCancel(ctx), done...) }()
+	}
+	for {
+		poll := ctx
+		if c.ignoresContext {
+			poll = context.WithoutCancel(ctx)
+		}
+		fetches := c.client.PollFetches(poll)
+		if poll.Err() != nil || fetches.IsClientClosed() {
+			return nil
+		}
+		records := fetches.Records()
+		if c.reversed {
+			slices.Reverse(records)
+		}
+		if c.commitsFirst {
+			_ = c.client.CommitRecords(ctx, records...)
+		}
+		if c.allowsEarly {
+			c.client.AllowRebalance()
+		}
+		if c.parallel {
+			if err := c.handleInParallel(ctx, fetches, handle); err != nil {
+				return err
+			}
+			records = nil
+		}
+		for _, r := range records {
+			if err := c.handleRecord(ctx, r, handle); err != nil {
+				return err
+			}
+			if done = append(done, r); !c.commitsFirst && !c.commitsAtEnd && !c.reversed {
+				_ = c.client.CommitRecords(context.WithoutCancel(ctx), r)
+			}
+		}
+		if c.reversed {
+			_ = c.client.CommitRecords(context.WithoutCancel(ctx), records...)
+		}
+		if err := fetches.Err(); err != nil && !c.ignoresFetchErrors {
+			return err
+		}
+		if !c.neverAllows {
+			c.client.AllowRebalance()
+		}
+	}
+}
+
+func (c *faultyConsumer) handleInParallel(
+	ctx context.Context, fetches kgo.Fetches, handle handler,
+) error {
+	var partitions sync.WaitGroup
+	failed := make(chan error, 100)
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		partitions.Go(func() {
+			for _, r := range p.Records {
+				if err := c.handleRecord(ctx, r, handle); err != nil {
+					failed <- err
+					return
+				}
+				_ = c.client.CommitRecords(context.WithoutCancel(ctx), r)
+			}
+		})
+	})
+	partitions.Wait()
+	close(failed)
+	return <-failed
+}
+
+func (c *faultyConsumer) handleRecord(
+	ctx context.Context, r *kgo.Record, handle handler,
+) error {
+	e, err := codec.EventOf(r)
+	body := trade.Body(nil)
+	poison := err != nil
+	if err == nil {
+		body, err = c.codec.Decode(ctx, e.Type, e.Data)
+		poison = codec.IsPoison(err) && !(c.narrow &&
+			(errors.Is(err, contract.ErrTrailing) || errors.Is(err, contract.ErrWrongType)))
+	}
+	if err == nil {
+		err = handle(ctx, e, body)
+		poison = c.blamesRecord && codec.IsPoison(err)
+	}
+	switch {
+	case err == nil || poison && c.skipsPoison:
+		return nil
+	case poison && !c.stops || c.parksAll:
+		return c.park(ctx, r, err)
+	}
+	return err
+}
+
+// park parks a record, with the faults that concern parking.
+func (c *faultyConsumer) park(ctx context.Context, r *kgo.Record, reason error) error {
+	header := func(key, format string, value any) kgo.RecordHeader {
+		return kgo.RecordHeader{Key: key, Value: fmt.Appendf(nil, format, value)}
+	}
+	produce := func(headers ...kgo.RecordHeader) error {
+		return c.client.ProduceSync(ctx, &kgo.Record{
+			Topic: c.parked, Key: r.Key, Value: r.Value,
+			Headers: append(slices.Clone(r.Headers), headers...),
+		}).FirstErr()
+	}
+	right := func(r *kgo.Record) error {
+		return codec.Park(codec.NewConsumer(c.client, c.parked, c.codec), ctx, r, reason)
+	}
+	switch {
+	case c.errorHeaderOnly:
+		quoted := fmt.Sprintf("%v: %q", reason, r.Value)
+		return produce(header(contract.ParkedError, "%s", quoted))
+	case c.longErrors:
+		return produce(header(contract.ParkedTopic, "%s", r.Topic),
+			header(contract.ParkedPartition, "%d", r.Partition),
+			header(contract.ParkedOffset, "%d", r.Offset),
+			header(contract.ParkedError, "%.65536s", reason))
+	case c.emptyForNull:
+		filled := *r
+		filled.Value = append([]byte{}, r.Value...)
+		return right(&filled)
+	case c.commitsBeforeParking:
+		_ = c.client.CommitRecords(ctx, r)
+		return right(r)
+	case c.ignoresParkErrors:
+		_ = right(r)
+		return nil
+	}
+	return right(r)
+}
