@@ -73,7 +73,11 @@ func (c *Codec) Encode(_ context.Context, body trade.Body) (contract.Payload, er
 }
 
 func (c *Codec) encode(typ string, body any) (contract.Payload, error) {
-	p := c.latest[typ]
+	p, ok := c.latest[typ]
+	if !ok {
+		return contract.Payload{}, fmt.Errorf("%w: the catalog has no schema of %s",
+			contract.ErrUnencodable, typ)
+	}
 	data, err := p.format.write(p.id, p.format.fromBody(body))
 	if err != nil {
 		return contract.Payload{}, fmt.Errorf("encode %s: %w", typ, err)
