@@ -15,13 +15,13 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// An arrival is an event as the feed hands it out.
+// An arrival is an event with its stream, as the feed delivers it.
 type arrival struct {
 	stream string
 	event  trade.Event
 }
 
-// arrivals draws an order that keeps the versions of each stream in theirs, and hands some events out twice.
+// arrivals draws an order that keeps the versions of each stream in order. Some events come twice.
 func (d *desk) arrivals(t *rapid.T) []arrival {
 	next := map[string]int{}
 	var left []string
@@ -55,7 +55,7 @@ func same(t require.TestingT, want *big.Rat, got trade.Decimal, what string) {
 	require.Zero(t, want.Cmp(rat(got)), "%s: want %s, got %s", what, want.FloatString(6), got)
 }
 
-func TestTheBookEqualsANaiveFold(t *testing.T) {
+func TestBookEqualsANaiveFold(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		d := histories().Draw(t, "history")
@@ -63,8 +63,9 @@ func TestTheBookEqualsANaiveFold(t *testing.T) {
 	})
 }
 
-// Pools of more legs than lie between two checkpoints, of contracts in every state, whose events come in any order.
-func TestABookOfLongPoolsEqualsANaiveFold(t *testing.T) {
+// The pools have more legs than lie between two checkpoints, from contracts in every state, and the
+// events come in any order.
+func TestLongPoolsEqualANaiveFold(t *testing.T) {
 	t.Parallel()
 	var cast []string
 	for i := range 60 {
@@ -89,6 +90,7 @@ func TestABookOfLongPoolsEqualsANaiveFold(t *testing.T) {
 	}
 }
 
+// holdToNaive compares the book with the oracle: every quantity, cost and value.
 func holdToNaive(t require.TestingT, d *desk, arrivals []arrival) {
 	got := bookOf(t, arrivals).State()
 	want := naive(d.streams)
@@ -97,7 +99,8 @@ func holdToNaive(t require.TestingT, d *desk, arrivals []arrival) {
 	for _, tr := range got.Trades {
 		total := want.trades[tr.UTI]
 		require.Equal(t, want.status[tr.UTI], tr.Status, tr.UTI)
-		for name, q := range map[string]trade.Decimal{"contracted": tr.Contracted, "open": tr.Open, "SETTLED": tr.Settled,
+		for name, q := range map[string]trade.Decimal{"contracted": tr.Contracted, "open": tr.Open,
+			"SETTLED": tr.Settled,
 			"NOVATED": tr.Novated, "EXERCISED": tr.Exercised, "TERMINATED": tr.Terminated} {
 			same(t, total[name], q, tr.UTI+" "+name)
 		}
@@ -123,18 +126,22 @@ func checkMark(t require.TestingT, p trade.Position, worth *big.Rat) {
 	}
 	require.NotNil(t, p.MarketValue, p.Instrument)
 	same(t, worth, *p.MarketValue, p.Instrument+" value")
-	equal(t, p.AverageCost.Realised.Add(*p.AverageCost.Unrealised).String(), p.FIFO.Realised.Add(*p.FIFO.Unrealised))
+	equal(t, p.AverageCost.Realised.Add(*p.AverageCost.Unrealised).String(),
+		p.FIFO.Realised.Add(*p.FIFO.Unrealised))
 }
 
-// One set of events is one state, to the byte: by steps in any order, or from scratch, whenever it was recorded.
+// One set of events gives one state, to the byte: by steps in any order, or from scratch, and
+// with any recorded times.
 func TestAnyArrivalOrderGivesTheSameBytes(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		d := histories().Draw(t, "history")
 		want := d.state(t)
-		require.Equal(t, string(want.Canonical()), string(bookOf(t, d.arrivals(t)).State().Canonical()))
+		require.Equal(t, string(want.Canonical()),
+			string(bookOf(t, d.arrivals(t)).State().Canonical()))
 
-		backwards := map[string][]trade.Event{"refused/x": {{Version: 1, Body: trade.CommandRefused{}}}}
+		backwards := map[string][]trade.Event{"refused/x": {{Version: 1,
+			Body: trade.CommandRefused{}}}}
 		for stream, events := range d.streams {
 			for _, e := range slices.Backward(events) {
 				e.RecordedAt = time.Time{}
@@ -147,8 +154,8 @@ func TestAnyArrivalOrderGivesTheSameBytes(t *testing.T) {
 	})
 }
 
-// What was known at a time is the state that the book had then.
-func TestAsKnownThenIsWhatTheBookSaidThen(t *testing.T) {
+// The state as known at a time equals the state that the book had at that time.
+func TestStateAsKnownIsTheFormerState(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		d := histories().Draw(t, "history")
@@ -158,7 +165,9 @@ func TestAsKnownThenIsWhatTheBookSaidThen(t *testing.T) {
 				all = append(all, arrival{stream, e})
 			}
 		}
-		slices.SortFunc(all, func(a, b arrival) int { return a.event.RecordedAt.Compare(b.event.RecordedAt) })
+		slices.SortFunc(all, func(a, b arrival) int {
+			return a.event.RecordedAt.Compare(b.event.RecordedAt)
+		})
 		if len(all) == 0 {
 			return
 		}
@@ -169,7 +178,8 @@ func TestAsKnownThenIsWhatTheBookSaidThen(t *testing.T) {
 	})
 }
 
-// A pool with many more legs than a checkpoint holds, into which some come late and some are corrected.
+// The pool has many more legs than lie between two checkpoints. Some legs come late, and some are
+// corrected.
 func TestLateLegsInALongPool(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(2) {
@@ -189,13 +199,17 @@ func TestLateLegsInALongPool(t *testing.T) {
 			take(cmd)
 			if i > 0 && random.IntN(8) == 0 {
 				earlier := someTrade(random, random.IntN(i))
-				take(trade.Command{ID: fmt.Sprint("fix", i), UTI: earlier.UTI, Corrects: trade.EventID(earlier.ID, 0), EnteredAt: cmd.EnteredAt, Body: earlier.Body})
+				take(trade.Command{ID: fmt.Sprint("fix", i), UTI: earlier.UTI,
+					Corrects: trade.EventID(earlier.ID, 0), EnteredAt: cmd.EnteredAt,
+					Body: earlier.Body})
 			}
 			if i%200 == 199 {
-				require.Equal(t, string(d.state(t).Canonical()), string(b.State().Canonical()), "seed %d, after %d", seed, i)
+				require.Equal(t, string(d.state(t).Canonical()), string(b.State().Canonical()),
+					"seed %d, after %d", seed, i)
 			}
 		}
-		require.Equal(t, string(d.state(t).Canonical()), string(b.State().Canonical()), "seed %d", seed)
+		require.Equal(t, string(d.state(t).Canonical()), string(b.State().Canonical()), "seed %d",
+			seed)
 	}
 }
 
@@ -204,20 +218,23 @@ func someTrade(random *rand.Rand, i int) trade.Command {
 	if n.Quantity.Value = trade.Int(random.Int64N(50) + 1); random.IntN(2) == 0 {
 		n.Side = trade.Sell
 	}
-	return trade.Command{ID: fmt.Sprint("n", i), UTI: fmt.Sprint("T", i), EnteredAt: first.Add(time.Duration(i) * time.Hour), Body: n}
+	return trade.Command{ID: fmt.Sprint("n", i), UTI: fmt.Sprint("T", i),
+		EnteredAt: first.Add(time.Duration(i) * time.Hour), Body: n}
 }
 
-func TestTheBookTakesNoEventThatDoesNotFit(t *testing.T) {
+func TestBookRefusesEventsOutOfOrder(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	d.do(t, bought, settlePart, mark("02-03", "power/CET/base", "EUR", "2025-03", "53"))
 	h := d.streams[trade.TradeStream(T)]
-	b := bookOf(t, []arrival{{trade.TradeStream(T), h[0]}, {"curve/power/CET/base", d.streams["curve/power/CET/base"][0]}})
+	b := bookOf(t, []arrival{{trade.TradeStream(T), h[0]}, {"curve/power/CET/base",
+		d.streams["curve/power/CET/base"][0]}})
 	before := b.State().Digest()
 
 	gap := h[1]
 	gap.Version = 3
-	require.ErrorContains(t, b.Apply(trade.TradeStream(T), gap), "stream trade/T1: version 3 comes after 1")
+	require.ErrorContains(t, b.Apply(trade.TradeStream(T), gap),
+		"stream trade/T1: version 3 comes after 1")
 	again := h[0]
 	again.Version = 2
 	var bad *trade.SlotError
@@ -240,14 +257,16 @@ func TestTheBookTakesNoEventThatDoesNotFit(t *testing.T) {
 	require.False(t, ok)
 }
 
-// In order, an event costs the same whether its pool has a hundred legs or a hundred thousand.
+// BenchmarkBookInOrder shows that an event in order costs the same in a short pool and in a long
+// one.
 func BenchmarkBookInOrder(b *testing.B) {
 	for _, n := range []int{1_000, 20_000} {
 		b.Run(fmt.Sprint("after-", n), func(b *testing.B) {
 			random := rand.New(rand.NewPCG(1, 2))
 			event := func(i int) (string, trade.Event) {
 				cmd := someTrade(random, i)
-				return cmd.Stream(), trade.Event{ID: trade.EventID(cmd.ID, 0), Version: 1, EffectiveAt: cmd.EnteredAt, Body: cmd.Body}
+				return cmd.Stream(), trade.Event{ID: trade.EventID(cmd.ID, 0), Version: 1,
+					EffectiveAt: cmd.EnteredAt, Body: cmd.Body}
 			}
 			book := trade.NewBook()
 			for i := range n {

@@ -12,7 +12,8 @@ import (
 func TestHoursOfDelivery(t *testing.T) {
 	t.Parallel()
 	in := func(c trade.Commodity, zone, profile, delivery string) trade.Instrument {
-		return trade.Instrument{Commodity: c, Zone: zone, Profile: profile, Delivery: period(delivery)}
+		return trade.Instrument{Commodity: c, Zone: zone, Profile: profile,
+			Delivery: period(delivery)}
 	}
 	for _, c := range []struct {
 		name string
@@ -26,22 +27,32 @@ func TestHoursOfDelivery(t *testing.T) {
 		{"a year", in(trade.Power, "CET", "base", "2025"), "", 8760},
 		{"a leap year", in(trade.Power, "GB", "base", "2024"), "", 8784},
 		{"the day of 23 hours", in(trade.Power, "CET", "base", "2025-03-30/2025-03-31"), "", 23},
-		{"the gas day of the change is the one that holds the night", in(trade.Gas, "TTF", "base", "2025-03-29/2025-03-30"), "", 23},
-		{"and the one after it has 24", in(trade.Gas, "TTF", "base", "2025-03-30/2025-03-31"), "", 24},
+		{"the gas day with the night of the change", in(trade.Gas, "TTF", "base",
+			"2025-03-29/2025-03-30"), "", 23},
+		{"the gas day after it", in(trade.Gas, "TTF", "base", "2025-03-30/2025-03-31"), "", 24},
 		{"the British gas day", in(trade.Gas, "NBP", "base", "2025-10-25/2025-10-26"), "", 25},
 		{"peak, 21 weekdays", in(trade.Power, "CET", "peak", "2025-03"), "", 252},
 		{"peak of a weekend", in(trade.Power, "CET", "peak", "2025-03-01/2025-03-03"), "", 0},
-		{"from the first hour", in(trade.Power, "CET", "base", "2025-02"), "2025-01-31T23:00:00Z", 672},
-		{"an hour under way has begun", in(trade.Power, "CET", "base", "2025-02"), "2025-01-31T23:00:00.000001Z", 671},
+		{"from the first hour", in(trade.Power, "CET", "base", "2025-02"), "2025-01-31T23:00:00Z",
+			672},
+		{"an hour that has begun does not count", in(trade.Power, "CET", "base", "2025-02"),
+			"2025-01-31T23:00:00.000001Z", 671},
 		{"the last hour", in(trade.Power, "CET", "base", "2025-02"), "2025-02-28T22:00:00Z", 1},
 		{"nothing left", in(trade.Power, "CET", "base", "2025-02"), "2025-02-28T22:30:00Z", 0},
-		{"a gas day begins at six", in(trade.Gas, "THE", "base", "2025-02"), "2025-02-01T05:00:00Z", 672},
-		{"a British power day begins an hour before midnight", in(trade.Power, "GB", "base", "2025-03-03/2025-03-04"), "2025-03-02T23:00:00Z", 24},
-		{"and ends so", in(trade.Power, "GB", "base", "2025-03-03/2025-03-04"), "2025-03-03T22:00:00Z", 1},
-		{"the British day of 23 hours", in(trade.Power, "GB", "base", "2025-03-30/2025-03-31"), "", 23},
-		{"a British peak begins at seven", in(trade.Power, "GB", "peak", "2025-03-03/2025-03-04"), "2025-03-03T07:00:00.000001Z", 11},
-		{"and ends at nineteen", in(trade.Power, "GB", "peak", "2025-03-03/2025-03-04"), "2025-03-03T18:00:00Z", 1},
-		{"peak from noon on a Monday", in(trade.Power, "CET", "peak", "2025-03-03/2025-03-04"), "2025-03-03T11:00:00Z", 8},
+		{"a gas day begins at six", in(trade.Gas, "THE", "base", "2025-02"), "2025-02-01T05:00:00Z",
+			672},
+		{"a British power day begins an hour before midnight",
+			in(trade.Power, "GB", "base", "2025-03-03/2025-03-04"), "2025-03-02T23:00:00Z", 24},
+		{"a British power day ends an hour before midnight",
+			in(trade.Power, "GB", "base", "2025-03-03/2025-03-04"), "2025-03-03T22:00:00Z", 1},
+		{"the British day of 23 hours", in(trade.Power, "GB", "base", "2025-03-30/2025-03-31"), "",
+			23},
+		{"a British peak begins at seven", in(trade.Power, "GB", "peak", "2025-03-03/2025-03-04"),
+			"2025-03-03T07:00:00.000001Z", 11},
+		{"a British peak ends at nineteen", in(trade.Power, "GB", "peak", "2025-03-03/2025-03-04"),
+			"2025-03-03T18:00:00Z", 1},
+		{"peak from noon on a Monday", in(trade.Power, "CET", "peak", "2025-03-03/2025-03-04"),
+			"2025-03-03T11:00:00Z", 8},
 	} {
 		var from time.Time
 		if c.from != "" {
@@ -53,7 +64,7 @@ func TestHoursOfDelivery(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotDeliveredByTheHour(t *testing.T) {
+func TestHoursRefusesOtherInstruments(t *testing.T) {
 	t.Parallel()
 	for _, i := range []trade.Instrument{
 		brentJune,
@@ -70,7 +81,8 @@ func TestWhatIsNotDeliveredByTheHour(t *testing.T) {
 func TestZones(t *testing.T) {
 	t.Parallel()
 	for name, noon := range map[string]string{ // noon UTC in July
-		"CET": "14:00", "TTF": "14:00", "THE": "14:00", "GB": "13:00", "NBP": "13:00", "BRENT": "13:00", "WTI": "08:00",
+		"CET": "14:00", "TTF": "14:00", "THE": "14:00", "GB": "13:00", "NBP": "13:00",
+		"BRENT": "13:00", "WTI": "08:00",
 	} {
 		l, err := trade.Zone(name)
 		require.NoError(t, err)
@@ -80,10 +92,11 @@ func TestZones(t *testing.T) {
 	require.ErrorContains(t, err, "MARS")
 }
 
-// The zones' files must give the years to come, too: they end in a rule (RFC 9636, section 3.3).
+// The zone files must also cover later years: they end in a rule (RFC 9636, section 3.3).
 func TestZonesKnowLaterYears(t *testing.T) {
 	t.Parallel()
-	n, err := trade.Hours(trade.Instrument{Commodity: trade.Power, Zone: "CET", Profile: "base", Delivery: period("2045-03")}, time.Time{})
+	n, err := trade.Hours(trade.Instrument{Commodity: trade.Power, Zone: "CET", Profile: "base",
+		Delivery: period("2045-03")}, time.Time{})
 	require.NoError(t, err)
 	require.EqualValues(t, 743, n)
 }
@@ -92,7 +105,7 @@ func TestBookTime(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"2025-02-16":                "2025-02-16T22:59:59.999999Z",
-		"2025-03-30":                "2025-03-30T21:59:59.999999Z", // summer time since that morning
+		"2025-03-30":                "2025-03-30T21:59:59.999999Z", // the day has 23 hours
 		"2025-02-16T13:10:00+01:00": "2025-02-16T12:10:00Z",
 	} {
 		got, err := trade.ParseBookTime(text, trade.BookZone())
@@ -105,9 +118,10 @@ func TestBookTime(t *testing.T) {
 	}
 }
 
-func TestPeriodsAndCurvesReadWhatTheyWrite(t *testing.T) {
+func TestPeriodsAndCurvesRoundTrip(t *testing.T) {
 	t.Parallel()
-	for _, s := range []string{"2025", "2025-Q1", "2025-Q4", "2025-03", "2025-03-01/2025-03-15", "2025-02-01/2025-04-01"} {
+	for _, s := range []string{"2025", "2025-Q1", "2025-Q4", "2025-03", "2025-03-01/2025-03-15",
+		"2025-02-01/2025-04-01"} {
 		require.Equal(t, s, period(s).String())
 	}
 	for _, i := range []trade.Instrument{baseMarch, brentJune, call("70.25")} {
@@ -116,8 +130,10 @@ func TestPeriodsAndCurvesReadWhatTheyWrite(t *testing.T) {
 		require.Equal(t, i.ID(), back.ID())
 		require.Equal(t, i.Delivery, back.Delivery)
 	}
-	for _, name := range []string{"", "power", "power/MARS/base", "power/CET", "power/CET/night", "gas/TTF/peak", "oil/BRENT/base",
-		"oil/BRENT/call/70", "oil/BRENT/call/070/2025-05-15", "oil/BRENT/call/x/2025-05-15", "oil/BRENT/swap/70/2025-05-15", "power/TTF/base"} {
+	for _, name := range []string{"", "power", "power/MARS/base", "power/CET", "power/CET/night",
+		"gas/TTF/peak", "oil/BRENT/base",
+		"oil/BRENT/call/70", "oil/BRENT/call/070/2025-05-15", "oil/BRENT/call/x/2025-05-15",
+		"oil/BRENT/swap/70/2025-05-15", "power/TTF/base"} {
 		_, err := trade.ParseCurve(name)
 		require.Error(t, err, name)
 	}

@@ -15,7 +15,7 @@ func (d *desk) curve(as trade.AsOf) trade.Curve {
 	return trade.FoldCurve(powerCurve, d.streams[trade.CurveStream(powerCurve)], as)
 }
 
-func TestALongDeliveryIsMarkedByItsMonths(t *testing.T) {
+func TestLongDeliveryIsValuedByItsMonths(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	d.do(t, mark("02-03", powerCurve, "EUR", "2025-01", "90", "2025-02", "80", "2025-03", "70"))
@@ -32,7 +32,7 @@ func TestALongDeliveryIsMarkedByItsMonths(t *testing.T) {
 	equal(t, "80004.63", *worth("2025-Q1", "1000"))
 	equal(t, "-80004.63", *worth("2025-Q1", "-1000"))
 	equal(t, "70", *worth("2025-03-10/2025-03-15", "1"))
-	// the last day of January and the first of February weigh the same
+	// The last day of January and the first of February weigh the same.
 	equal(t, "85", *worth("2025-01-31/2025-02-02", "1"))
 	require.Nil(t, worth("2025", "1"), "April is missing")
 
@@ -40,7 +40,7 @@ func TestALongDeliveryIsMarkedByItsMonths(t *testing.T) {
 	equal(t, "777.78", *worth("2025-Q1", "10"))
 
 	_, ok := d.curve(trade.AsOf{}).Value(baseMarch, dec("1"), "USD")
-	require.False(t, ok, "a mark in another currency is none")
+	require.False(t, ok, "a mark in another currency does not count")
 	long := baseMarch
 	long.Delivery = period("2025-01-01/2025-03-01")
 	_, ok = d.curve(trade.AsOf{}).Value(long, dec("1"), "USD")
@@ -51,21 +51,27 @@ func TestALongDeliveryIsMarkedByItsMonths(t *testing.T) {
 	require.False(t, ok, "nothing is delivered")
 }
 
-func TestTheLatestMarkCounts(t *testing.T) {
+func TestLatestMarkCounts(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
-	first, second := mark("02-03", powerCurve, "EUR", "2025-02", "1", "2025-03", "50"), mark("02-05", powerCurve, "EUR", "2025-03", "52")
+	first, second := mark("02-03", powerCurve, "EUR", "2025-02", "1", "2025-03",
+		"50"), mark("02-05", powerCurve, "EUR", "2025-03", "52")
 	d.do(t, first, second, effective("02-04", mark("02-06", powerCurve, "EUR", "2025-03", "51")))
-	price := func(as trade.AsOf) string { return d.curve(as).Points[period("2025-03")].Price.String() }
+	price := func(as trade.AsOf) string {
+		return d.curve(as).Points[period("2025-03")].Price.String()
+	}
 	require.Equal(t, "52", price(trade.AsOf{}), "a late mark does not replace a later one")
 	require.Equal(t, "51", price(trade.AsOf{Effective: at("2025-02-04T23:00:00Z")}))
-	require.Equal(t, "50", price(trade.AsOf{Known: at("2025-02-05T23:00:00Z"), Effective: at("2025-02-04T23:00:00Z")}))
+	require.Equal(t, "50", price(trade.AsOf{Known: at("2025-02-05T23:00:00Z"),
+		Effective: at("2025-02-04T23:00:00Z")}))
 
 	correction := mark("02-07", powerCurve, "EUR", "2025-02", "2")
 	correction.Corrects = trade.EventID(second.ID, 0)
 	d.do(t, correction)
-	require.Equal(t, "51", price(trade.AsOf{}), "the corrected mark has taken its point back")
-	require.Equal(t, "2", d.curve(trade.AsOf{}).Points[period("2025-02")].Price.String(), "and set another, in its slot")
+	require.Equal(t, "51", price(trade.AsOf{}),
+		"the correction removes the point of the wrong mark")
+	require.Equal(t, "2", d.curve(trade.AsOf{}).Points[period("2025-02")].Price.String(),
+		"and sets another, in its slot")
 	require.Equal(t, "52", price(trade.AsOf{Known: at("2025-02-06T23:00:00Z")}))
 
 	stray := d.streams[trade.CurveStream(powerCurve)]
@@ -73,17 +79,20 @@ func TestTheLatestMarkCounts(t *testing.T) {
 	require.Panics(t, func() { d.curve(trade.AsOf{}) })
 }
 
-// A curve is marked in one currency. Whoever got it wrong the first time can correct it, as long as that is the only mark.
-func TestAMarkThatIsAloneIsCorrectedToAnotherCurrency(t *testing.T) {
+// A curve is marked in one currency. While a mark is the only one, its currency can be corrected.
+func TestOnlyMarkMayChangeItsCurrency(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
-	wrong, right := mark("02-03", powerCurve, "USD", "2025-03", "50"), mark("02-04", powerCurve, "EUR", "2025-03", "51")
-	d.do(t, bought, wrong, corrects(wrong, right), mark("02-05", powerCurve, "EUR", "2025-04", "52"))
+	wrong, right := mark("02-03", powerCurve, "USD", "2025-03", "50"), mark("02-04", powerCurve,
+		"EUR", "2025-03", "51")
+	d.do(t, bought, wrong, corrects(wrong, right), mark("02-05", powerCurve, "EUR", "2025-04",
+		"52"))
 	equal(t, "5100", *d.position(t, "power/CET/base@2025-03").MarketValue)
-	require.Equal(t, trade.Mark{Price: dec("52"), Currency: "EUR"}, d.curve(trade.AsOf{}).Points[period("2025-04")])
+	require.Equal(t, trade.Mark{Price: dec("52"), Currency: "EUR"},
+		d.curve(trade.AsOf{}).Points[period("2025-04")])
 }
 
-func TestAPositionWithoutAMarkHasNoWorth(t *testing.T) {
+func TestPositionWithoutAMarkHasNoValue(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	d.do(t, bought)

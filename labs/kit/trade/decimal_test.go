@@ -12,7 +12,7 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// decimals draws any decimal that may come in.
+// decimals draws any decimal that ParseDecimal takes.
 func decimals() *rapid.Generator[trade.Decimal] {
 	return rapid.Custom(func(t *rapid.T) trade.Decimal {
 		return dec(rapid.StringMatching(`-?[0-9]{1,12}(\.[0-9]{1,8})?`).Draw(t, "decimal"))
@@ -24,11 +24,12 @@ func rat(d trade.Decimal) *big.Rat {
 	return r
 }
 
-// halfEven rounds r to places by the definition: the nearest, and of two the even one.
+// halfEven rounds r to places by the definition: to the nearest, and to the even one of two.
 func halfEven(r *big.Rat, places int) *big.Rat {
 	scale := new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(places)), nil))
 	scaled := new(big.Rat).Mul(r, scale)
-	floor := new(big.Int).Div(scaled.Num(), scaled.Denom()) // Euclidean: down, for a positive denominator
+	// Division is Euclidean: it rounds down for a positive denominator.
+	floor := new(big.Int).Div(scaled.Num(), scaled.Denom())
 	switch new(big.Rat).Sub(scaled, new(big.Rat).SetInt(floor)).Cmp(big.NewRat(1, 2)) {
 	case 1:
 		floor.Add(floor, big.NewInt(1))
@@ -58,13 +59,14 @@ func TestMulDivRoundsHalfToEven(t *testing.T) {
 		want := halfEven(new(big.Rat).Quo(new(big.Rat).Mul(rat(a), rat(b)), rat(c)), places)
 		require.Zero(t, rat(trade.MulDiv(a, b, c, int32(places))).Cmp(want))
 	})
-	for in, want := range map[string]string{"0.5": "0", "1.5": "2", "2.5": "2", "-0.5": "0", "-1.5": "-2", "2.51": "3"} {
+	for in, want := range map[string]string{"0.5": "0", "1.5": "2", "2.5": "2", "-0.5": "0",
+		"-1.5": "-2", "2.51": "3"} {
 		require.Equal(t, want, dec(in).Round(0).String(), in)
 	}
 	require.Panics(t, func() { trade.MulDiv(trade.Int(1), trade.Int(1), trade.Int(0), 2) })
 }
 
-func TestUnscaledBytesRoundTripAndAreShortest(t *testing.T) {
+func TestUnscaledBytesAreShortest(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		a := decimals().Draw(t, "a")
@@ -78,11 +80,12 @@ func TestUnscaledBytesRoundTripAndAreShortest(t *testing.T) {
 		require.ErrorIs(t, err, trade.ErrDecimal, "a longer encoding of the same number")
 	})
 	_, err := dec("1.999").Unscaled(2)
-	require.ErrorIs(t, err, trade.ErrDecimal, "nothing is cut")
+	require.ErrorIs(t, err, trade.ErrDecimal, "no digit is cut off")
 	for _, c := range []struct {
 		in   string
 		want []byte
-	}{{"0", []byte{0}}, {"1.27", []byte{0x7f}}, {"1.28", []byte{0, 0x80}}, {"-1.28", []byte{0x80}}, {"-1.29", []byte{0xff, 0x7f}}, {"-0.01", []byte{0xff}}} {
+	}{{"0", []byte{0}}, {"1.27", []byte{0x7f}}, {"1.28", []byte{0, 0x80}}, {"-1.28",
+		[]byte{0x80}}, {"-1.29", []byte{0xff, 0x7f}}, {"-0.01", []byte{0xff}}} {
 		got, err := dec(c.in).Unscaled(2)
 		require.NoError(t, err)
 		require.Equal(t, c.want, got, c.in)
@@ -93,21 +96,23 @@ func TestUnscaledBytesRoundTripAndAreShortest(t *testing.T) {
 	}
 }
 
-func TestParseDecimalTakesOneNotationAndBoundedSize(t *testing.T) {
+func TestParseDecimalTakesOneNotation(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[string]string{"0": "0", "-0.00": "0", "1.50": "1.5", "007": "7", "-12.340": "-12.34", "100": "100"} {
+	for in, want := range map[string]string{"0": "0", "-0.00": "0", "1.50": "1.5", "007": "7",
+		"-12.340": "-12.34", "100": "100"} {
 		d, err := trade.ParseDecimal(in)
 		require.NoError(t, err, in)
 		require.Equal(t, want, d.String())
 	}
-	for _, in := range []string{"", "-", ".", "1.", ".5", "+1", "1e3", "1,5", "1_000", "NaN", "Infinity", " 1", "1 ", "--1", "1.2.3", "0x10", "١",
+	for _, in := range []string{"", "-", ".", "1.", ".5", "+1", "1e3", "1,5", "1_000", "NaN",
+		"Infinity", " 1", "1 ", "--1", "1.2.3", "0x10", "١",
 		strings.Repeat("9", trade.MaxDigits+1), "0." + strings.Repeat("1", trade.MaxPlaces+1)} {
 		_, err := trade.ParseDecimal(in)
 		require.ErrorIs(t, err, trade.ErrDecimal, "%q", in)
 	}
 }
 
-func TestDecimalsTravelAsText(t *testing.T) {
+func TestDecimalsAreTextInJSON(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		a := decimals().Draw(t, "a").Mul(decimals().Draw(t, "b"))

@@ -2,6 +2,8 @@ package trade_test
 
 import (
 	"errors"
+	"flag"
+	"os"
 	"testing"
 	"time"
 
@@ -11,7 +13,7 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// A desk decides commands and keeps what they put on record, as a store would.
+// A desk decides commands and keeps their events, as a store would.
 type desk struct {
 	streams map[string][]trade.Event
 	now     time.Time // recorded_at of the next event
@@ -21,7 +23,8 @@ func newDesk() *desk {
 	return &desk{streams: map[string][]trade.Event{}, now: at("2025-01-01T00:00:00Z")}
 }
 
-// try decides cmd and records it, at the time it was entered if that is later than all before.
+// try decides cmd and records it. The recorded time is the time of entry, if that is later than all
+// times before.
 func (d *desk) try(cmd trade.Command) (trade.Event, error) {
 	stream := cmd.Stream()
 	history := d.streams[stream]
@@ -40,7 +43,7 @@ func (d *desk) try(cmd trade.Command) (trade.Event, error) {
 	return e, nil
 }
 
-// do is try for commands that are taken. It issues the follow-ups too.
+// do is try for commands that must be accepted. It also issues their follow-ups.
 func (d *desk) do(t require.TestingT, cmds ...trade.Command) {
 	for _, cmd := range cmds {
 		e, err := d.try(cmd)
@@ -63,7 +66,7 @@ func (d *desk) state(t require.TestingT) trade.State {
 	return s
 }
 
-// position is the only one of a book.
+// position returns the only position in an instrument.
 func (d *desk) position(t require.TestingT, instrument string) trade.Position {
 	for _, p := range d.state(t).Positions {
 		if p.Instrument == instrument {
@@ -74,7 +77,7 @@ func (d *desk) position(t require.TestingT, instrument string) trade.Position {
 	panic("unreachable")
 }
 
-// refusedAs is the rule that refuses cmd.
+// refusedAs returns the refusal of cmd.
 func (d *desk) refusedAs(t require.TestingT, cmd trade.Command) *trade.Refusal {
 	_, err := d.try(cmd)
 	var r *trade.Refusal
@@ -107,22 +110,25 @@ func period(s string) trade.Period {
 }
 
 var (
-	baseMarch = trade.Instrument{Commodity: trade.Power, Zone: "CET", Profile: "base", Delivery: period("2025-03")}
+	baseMarch = trade.Instrument{Commodity: trade.Power, Zone: "CET", Profile: "base",
+		Delivery: period("2025-03")}
 	brentJune = trade.Instrument{Commodity: trade.Oil, Zone: "BRENT", Delivery: period("2025-06")}
 )
 
-// call is an option on 2025-06 oil, exercisable in the first half of May.
+// call returns an option on oil of June 2025. It can be exercised in the first half of May.
 func call(strike string) trade.Instrument {
 	i := brentJune
-	i.Option = &trade.Option{Kind: trade.Call, Strike: dec(strike), From: at("2025-05-01T00:00:00Z"), Until: at("2025-05-15T17:00:00Z")}
+	i.Option = &trade.Option{Kind: trade.Call, Strike: dec(strike),
+		From: at("2025-05-01T00:00:00Z"), Until: at("2025-05-15T17:00:00Z")}
 	return i
 }
 
-// power buys CET base of March 2025, in MWh unless changed.
+// power buys CET base of March 2025, in MWh.
 func power(quantity, price string) trade.New {
 	return trade.New{
-		Book: "power", Counterparty: "cpty/7", Trader: "trader/1", Side: trade.Buy, Instrument: baseMarch,
-		Quantity: mwh(quantity), Price: dec(price), Currency: "EUR",
+		Book: "power", Counterparty: "cpty/7", Trader: "trader/1", Side: trade.Buy,
+		Instrument: baseMarch,
+		Quantity:   mwh(quantity), Price: dec(price), Currency: "EUR",
 	}
 }
 
@@ -137,31 +143,34 @@ func sell(n trade.New) trade.New {
 	return n
 }
 
-// T is the contract that tests are about, if not said otherwise.
+// T is the contract that most tests are about.
 const T = "T1"
 
-// on is a command about T entered (and effective) on a day of 2025, at noon UTC: on("02-10", …).
+// on returns a command about T, entered and effective on a day of 2025 at noon UTC: on("02-10", …).
 func on(day string, body trade.Body) trade.Command {
+	operation := trade.KindOf(body).Operation
 	return trade.Command{
-		ID: uuid.NewSHA1(uuid.Nil, []byte(day+trade.KindOf(body).Operation+show(body))).String(), UTI: T,
+		ID:        uuid.NewSHA1(uuid.Nil, []byte(day+operation+digest(body))).String(),
+		UTI:       T,
 		EnteredAt: at("2025-" + day + "T12:00:00Z"), Actor: "trader/1", Reason: "test", Body: body,
 	}
 }
 
-func show(b trade.Body) string {
+func digest(b trade.Body) string {
 	d := trade.Command{Body: b}.Digest()
 	return string(d[:])
 }
 
-// of is cmd about another contract.
+// of returns cmd for another contract.
 func of(uti string, cmd trade.Command) trade.Command {
 	cmd.UTI, cmd.ID = uti, uti+"/"+cmd.ID
 	return cmd
 }
 
-// corrects makes later a correction of what earlier put on record, approved by a second person.
+// corrects makes later a correction of the event of earlier, approved by a second principal.
 func corrects(earlier, later trade.Command) trade.Command {
-	later.Corrects, later.Approver, later.ID = trade.EventID(earlier.ID, 0), "control/1", "correct/"+later.ID
+	later.Corrects, later.Approver, later.ID = trade.EventID(earlier.ID,
+		0), "control/1", "correct/"+later.ID
 	return later
 }
 
@@ -173,16 +182,31 @@ func effective(when string, cmd trade.Command) trade.Command {
 func mark(day, curve string, currency trade.Currency, points ...string) trade.Command {
 	m := trade.PriceMarked{Curve: curve, Currency: currency}
 	for i := 0; i < len(points); i += 2 {
-		m.Points = append(m.Points, trade.Point{Delivery: period(points[i]), Price: dec(points[i+1])})
+		m.Points = append(m.Points, trade.Point{Delivery: period(points[i]),
+			Price: dec(points[i+1])})
 	}
 	cmd := on(day, m)
 	cmd.UTI = ""
 	return cmd
 }
 
-func TestTheDeskKeepsWhatItDecides(t *testing.T) {
+func TestDeskRecordsItsDecisions(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	d.do(t, on("02-03", power("70", "50")))
 	require.Equal(t, trade.Live, d.trade(t, T, trade.AsOf{}).Status)
+}
+
+// TestMain gives the random tests a seed, so that a run can be repeated. Another one explores
+// further:
+//
+//	go test ./labs/kit/trade -rapid.seed=2 -rapid.checks=5000
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("rapid.seed"); f.Value.String() == f.DefValue {
+		if err := f.Value.Set("1"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
 }

@@ -5,40 +5,40 @@
 //
 // A desk buys and sells energy. Each deal is a contract, named by a UTI (unique transaction
 // identifier). A contract is for a quantity of an instrument, at a price: 7,430 MWh of power in
-// Germany, delivered in March 2025, at 80.00 EUR. It lives for months or years, and much happens
-// to it:
+// continental Europe, delivered in March 2025, at 80.00 EUR. It lives for months or years, and many
+// events change it:
 //
-//	NEW       it begins
+//	NEW       the contract begins
 //	AMEND     the parties agree on another price or quantity
-//	NOVATE    another party steps in, for a part of it or for all
+//	NOVATE    another party steps in, for a part of the contract or for all
 //	SETTLE    a part is delivered, or all
 //	EXERCISE  an option is used
-//	CANCEL    it ends early (terminate), or it should never have been (void)
+//	CANCEL    the contract ends early (terminate), or should never have been (void)
 //
-// Each of these is an event: a fact with an author and a time, recorded once and never changed.
-// The table of kinds is in kinds.go. There is no table of contracts. The state of a contract is
-// what its events come to, and is computed from them each time it is needed. So every number can
-// be traced to the events that it comes from.
+// An event is a fact with an author and times. It is recorded once and never changed. There is no
+// table of contracts: the state of a contract is computed from its events each time it is needed.
+// So every number can be traced to the events behind it.
 //
-// An event has two times. EffectiveAt is when it is true in the business, RecordedAt is when the
-// log took it. They differ every day: a price is agreed on Monday and entered on Tuesday, an error
-// from March is found in June. Questions have the same two times (AsOf): "the position of 31
-// March, as we knew it on 2 April".
+// An event has two times. EffectiveAt is the time in the business, RecordedAt is the time in the
+// log. They differ every day: a price is agreed on Monday and entered on Tuesday, an error of
+// March is found in June. Questions have the same two times (AsOf): "the position of 31 March, as
+// known on 2 April".
 //
-// A mistake is corrected by another event, which restates the wrong one. It takes over the slot of
-// the wrong event, at that event's time. The wrong event stays on record, and counts only for
-// questions about the time before the correction was known.
+// A mistake is corrected by another event, which restates the wrong one and takes over its slot:
+// its place in the history of the contract. The wrong event stays on record. It counts only in
+// questions as known before the correction.
 //
 // Money follows from legs. A leg is one movement: a quantity (bought is positive) and an amount of
 // cash (received is positive). NEW makes the opening leg. Each way out of a contract makes an
-// opposite leg. The legs of one book, instrument and currency net against each other in a pool.
-// The pool says what is held, what it cost, and what was gained by the part that is closed
-// (realised P&L). It does so by two methods at once: average cost, and first in, first out. A
-// price curve says what the rest is worth, so its gain so far is known, too (unrealised P&L).
+// opposite leg. The legs of one book, instrument and currency net against each other in a pool. The
+// pool has the held quantity, its cost, and the gain by the closed part (realised P&L). It keeps
+// them by two methods at once: average cost, and first in, first out. A price curve gives the value
+// of the held quantity, and with it the gain so far (unrealised P&L).
 //
-// One event can begin another contract. After a novation in which we remain, we have a contract
-// with the new party; after a physical exercise, we have one on the underlying. Such a successor
-// is linked to its cause for good: when the cause is corrected, it is restated or voided.
+// One event can begin another contract, its successor. After a novation in which we remain, we
+// have a contract with the new party. After a physical exercise, we have a contract on the
+// underlying. A successor stays linked to its cause: when the cause is corrected, the successor is
+// restated or voided.
 //
 // # An example
 //
@@ -50,7 +50,7 @@
 //
 // Cost goes out in proportion: 8000 · 40/100 = 3200, and 3600 - 3200 is realised. With a mark of
 // 85, the other 60 are worth 5100.00: 300.00 is unrealised. Then the trader finds that the price
-// was 81. The correction of the NEW takes its slot, and everything after it is computed again: the
+// was 81. The correction of the NEW takes its slot, and all later legs are applied again: the
 // cost is 8100.00, of which 4860.00 remain, and 360.00 is realised.
 //
 // # From command to state
@@ -64,16 +64,16 @@
 //
 // All of this is pure. Commands and events come in as values, with their times and ids. Nothing
 // here reads a clock, draws a random number, uses a float or does I/O. The same set of events
-// gives the same bytes, in whatever order they arrived.
+// gives the same bytes, in any order of arrival.
 //
 // # Reading order
 //
-//	kinds.go       the table of kinds: each body, and what it does to a contract
+//	kinds.go       the table of kinds, the body of each, and its effect on a contract
 //	lifecycle.go   the state of a contract, and the table of its transitions
-//	fold.go        slots: which events count, and in which order. Everything else depends on it
-//	decide.go      a command against a history: is it allowed, and what does it become
-//	terms.go       the limits of what a contract may say
-//	followups.go   what an event of one contract means for another
+//	fold.go        slots: the events that count, and their order. All other files depend on it
+//	decide.go      a command against a history: refused, or the event that it becomes
+//	terms.go       the limits of the terms of a contract
+//	followups.go   the effect of an event on other contracts
 //	pool.go        legs, netting, and the two cost methods
 //	curve.go       marks, and the value of a position
 //	state.go       the business state from scratch, and its canonical bytes
@@ -98,7 +98,7 @@
 // A valuation has marks, and no date. A delivery of several months that is partly delivered is
 // valued at the mean of all its months, past ones included. Curve.Value has an example.
 //
-// Pools net options of one kind, strike and day of expiry, whatever their windows of exercise, and
+// Pools net options of one kind, strike and day of expiry, with any windows of exercise, and
 // one mark values them all. A long American call and a short European one come to a flat position,
 // although the right to exercise early is worth something. The window stays with the contract, and
 // EXERCISE must be within it. To tell them apart, the second style would need a new name for its

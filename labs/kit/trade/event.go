@@ -11,8 +11,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// An Event is one recorded fact as the domain sees it: its place and its times, and a body that
-// says what happened. Payload bytes, traces and positions concern the store and do not come here.
+// An Event is one recorded fact as the domain sees it: its place, its times, and a body with
+// the facts. Payload bytes, traces and positions concern the store and do not come here.
 type Event struct {
 	ID          uuid.UUID
 	Version     int64     // dense within its stream, from 1

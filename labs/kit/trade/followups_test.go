@@ -15,7 +15,7 @@ func (d *desk) followUps(t *testing.T, cmd trade.Command) []trade.Command {
 	return trade.FollowUps(cmd.UTI, d.streams[cmd.Stream()], e)
 }
 
-func TestNovationBeginsAContractForTheRemainingParty(t *testing.T) {
+func TestNovationBeginsASuccessor(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	d.do(t, bought, on("02-10", trade.Amend{Kind: trade.Amendment, Price: ref("52")}), remain20)
@@ -25,10 +25,11 @@ func TestNovationBeginsAContractForTheRemainingParty(t *testing.T) {
 	require.Equal(t, T, got.PriorUTI)
 	equal(t, "52", got.Price)
 	equal(t, "-1040", got.Legs[0].Amount)
-	require.Equal(t, d.trade(t, T, trade.AsOf{}).Legs[2].Key.EffectiveAt, got.Legs[0].Key.EffectiveAt)
+	require.Equal(t, d.trade(t, T, trade.AsOf{}).Legs[2].Key.EffectiveAt,
+		got.Legs[0].Key.EffectiveAt)
 }
 
-func TestNothingElseHasFollowUps(t *testing.T) {
+func TestOtherEventsHaveNoFollowUps(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	for _, cmd := range []trade.Command{bought, settlePart, on("02-21", novateAll.Body)} {
@@ -39,11 +40,12 @@ func TestNothingElseHasFollowUps(t *testing.T) {
 	require.Empty(t, cash.followUps(t, exercises("05-06", trade.Exercise{})))
 }
 
-func TestACorrectedNovationRestatesItsContractAndAnAnnulledOneVoidsIt(t *testing.T) {
+func TestCorrectedNovationRestatesSuccessor(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	restated := func(q string) trade.Novate {
-		return trade.Novate{Role: trade.Remaining, Quantity: mwh(q), NewUTI: "T2", Incoming: "cpty/9"}
+		return trade.Novate{Role: trade.Remaining, Quantity: mwh(q), NewUTI: "T2",
+			Incoming: "cpty/9"}
 	}
 	first := corrects(remain20, on("02-21", restated("25")))
 	d.do(t, bought, remain20, first)
@@ -53,7 +55,8 @@ func TestACorrectedNovationRestatesItsContractAndAnAnnulledOneVoidsIt(t *testing
 	d.do(t, corrects(first, effective("02-19", on("02-22", restated("30")))))
 	moved := d.trade(t, "T2", trade.AsOf{})
 	require.Equal(t, "LIVE 30 = 30 + 0 + 0 + 0 + 0", account(moved))
-	require.Equal(t, at("2025-02-19T12:00:00Z"), moved.Legs[0].Key.EffectiveAt, "it begins when the novation takes effect")
+	require.Equal(t, at("2025-02-19T12:00:00Z"), moved.Legs[0].Key.EffectiveAt,
+		"it begins when the novation takes effect")
 
 	d.do(t, corrects(remain20, on("02-23", restated("0"))))
 	require.Equal(t, trade.Voided, d.trade(t, "T2", trade.AsOf{}).Status)
@@ -62,13 +65,18 @@ func TestACorrectedNovationRestatesItsContractAndAnAnnulledOneVoidsIt(t *testing
 	require.Empty(t, d.state(t).Positions)
 }
 
-var annulled20 = trade.Novate{Role: trade.Remaining, Quantity: mwh("0"), NewUTI: "T2", Incoming: "cpty/8"}
+var annulled20 = trade.Novate{Role: trade.Remaining, Quantity: mwh("0"), NewUTI: "T2",
+	Incoming: "cpty/8"}
 
-// Whatever has happened to the contract since, and wherever its NEW was moved: else what was novated would count twice.
-func TestAnAnnulledNovationVoidsItsContractWithAllThatCameAfterIt(t *testing.T) {
+// No later event of the successor prevents its void, and neither does a NEW at another time.
+// Otherwise the novated quantity would count twice.
+func TestAnnulledNovationVoidsSuccessor(t *testing.T) {
 	t.Parallel()
-	began := trade.FollowUps(T, []trade.Event{{Version: 1, Body: bought.Body}, {ID: trade.EventID(remain20.ID, 0), Version: 2, EffectiveAt: remain20.EnteredAt, Body: remain20.Body}},
-		trade.Event{ID: trade.EventID(remain20.ID, 0), Version: 2, EffectiveAt: remain20.EnteredAt, Body: remain20.Body})[0]
+	began := trade.FollowUps(T, []trade.Event{{Version: 1, Body: bought.Body},
+		{ID: trade.EventID(remain20.ID, 0), Version: 2, EffectiveAt: remain20.EnteredAt,
+			Body: remain20.Body}},
+		trade.Event{ID: trade.EventID(remain20.ID, 0), Version: 2, EffectiveAt: remain20.EnteredAt,
+			Body: remain20.Body})[0]
 	continued := began.Body.(trade.New)
 	for name, since := range map[string]trade.Command{
 		"an update":           on("02-21", trade.Amend{Kind: trade.Update, Trader: "trader/2"}),
@@ -87,14 +95,16 @@ func TestAnAnnulledNovationVoidsItsContractWithAllThatCameAfterIt(t *testing.T) 
 	}
 }
 
-// The void takes effect where the contract began, so at no time do both count.
-func TestANovationAnnulledAsOfAnotherTimeVoidsFromWhereItsContractBegan(t *testing.T) {
+// The void takes effect when the successor began, so both contracts never count at the same time.
+func TestSuccessorIsVoidedFromItsBeginning(t *testing.T) {
 	t.Parallel()
 	for _, when := range []string{"02-05", "02-28"} {
 		d := newDesk()
-		d.do(t, bought, remain20, of("T2", on("02-21", trade.Settle{Quantity: mwh("5"), Price: dec("55")})),
+		d.do(t, bought, remain20, of("T2", on("02-21", trade.Settle{Quantity: mwh("5"),
+			Price: dec("55")})),
 			corrects(remain20, effective(when, on("02-28", annulled20))))
-		for _, day := range []string{"2025-02-20T13:00:00Z", "2025-02-22T00:00:00Z", "2025-03-01T00:00:00Z"} {
+		for _, day := range []string{"2025-02-20T13:00:00Z", "2025-02-22T00:00:00Z",
+			"2025-03-01T00:00:00Z"} {
 			s, err := trade.StateOf(d.streams, trade.AsOf{Effective: at(day)})
 			require.NoError(t, err)
 			require.Len(t, s.Positions, 1)
@@ -103,41 +113,46 @@ func TestANovationAnnulledAsOfAnotherTimeVoidsFromWhereItsContractBegan(t *testi
 	}
 }
 
-// Where another contract had the UTI already, the novation began nothing; to annul it must leave that one alone.
-func TestAnAnnulledNovationVoidsOnlyWhatItBegan(t *testing.T) {
+// Where another contract had the UTI before, the novation began nothing. Its annulment must leave
+// that contract alone.
+func TestAnnulledNovationVoidsNoOtherContract(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	d.do(t, bought, of("T2", on("02-04", power("7", "50"))))
 	require.Equal(t, trade.AlreadyBegun, d.refusedAs(t, d.followUps(t, remain20)[0]).Rule)
 
-	zero := trade.Novate{Role: trade.Remaining, Quantity: mwh("0"), NewUTI: "T2", Incoming: "cpty/8"}
+	zero := trade.Novate{Role: trade.Remaining, Quantity: mwh("0"), NewUTI: "T2",
+		Incoming: "cpty/8"}
 	void := d.followUps(t, corrects(remain20, on("02-21", zero)))
 	require.Len(t, void, 1)
 	require.Equal(t, trade.UnknownEvent, d.refusedAs(t, void[0]).Rule)
 	require.Equal(t, "LIVE 7 = 7 + 0 + 0 + 0 + 0", account(d.trade(t, "T2", trade.AsOf{})))
 }
 
-// What was agreed after the novation took effect is agreed with the other party alone.
-func TestACorrectedNovationHasThePriceOfItsOwnTime(t *testing.T) {
+// A price that was agreed after the novation is agreed with the other party only.
+func TestCorrectedNovationKeepsItsPrice(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	d.do(t, bought, remain20, on("02-22", trade.Amend{Kind: trade.Amendment, Price: ref("60")}),
-		corrects(remain20, on("02-23", trade.Novate{Role: trade.Remaining, Quantity: mwh("25"), NewUTI: "T2", Incoming: "cpty/8"})))
+		corrects(remain20, on("02-23", trade.Novate{Role: trade.Remaining, Quantity: mwh("25"),
+			NewUTI: "T2", Incoming: "cpty/8"})))
 	equal(t, "60", d.trade(t, T, trade.AsOf{}).Price)
 	equal(t, "50", d.trade(t, "T2", trade.AsOf{}).Price)
 }
 
-// A correction of a follow-up's NEW has an approver, so that it goes in where the contract is closed by then.
-func TestACorrectedNovationReachesAClosedContract(t *testing.T) {
+// A follow-up that corrects a NEW has an approver, so it is accepted on a closed contract.
+func TestCorrectionReachesAClosedSuccessor(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	d.do(t, bought, remain20, of("T2", on("02-21", trade.Cancel{Kind: trade.Terminate})),
-		corrects(remain20, on("02-22", trade.Novate{Role: trade.Remaining, Quantity: mwh("25"), NewUTI: "T2", Incoming: "cpty/8"})))
+		corrects(remain20, on("02-22", trade.Novate{Role: trade.Remaining, Quantity: mwh("25"),
+			NewUTI: "T2", Incoming: "cpty/8"})))
 	require.Equal(t, "LIVE 25 = 5 + 0 + 0 + 0 + 20", account(d.trade(t, "T2", trade.AsOf{})))
 }
 
-// What becomes known late of the contract before the novation is true of what was novated too: else a gain appears from nothing.
-func TestWhatChangesBeforeANovationReachesTheContractThatBeganFromIt(t *testing.T) {
+// A late change of the contract before the novation also changes the novated part. Otherwise a gain
+// would appear from nothing.
+func TestLateChangesReachTheSuccessor(t *testing.T) {
 	t.Parallel()
 	other := sell(power("100", "60"))
 	other.Trader = "trader/2"
@@ -146,14 +161,21 @@ func TestWhatChangesBeforeANovationReachesTheContractThatBeganFromIt(t *testing.
 		side        trade.Side
 		trader, amt string
 	}{
-		"a late price":          {effective("02-10", on("02-25", trade.Amend{Kind: trade.Amendment, Price: ref("60")})), trade.Buy, "trader/1", "-1200"},
-		"a late trader":         {effective("02-10", on("02-25", trade.Amend{Kind: trade.Update, Trader: "trader/2"})), trade.Buy, "trader/2", "-1000"},
-		"a corrected NEW":       {corrects(bought, on("02-25", other)), trade.Sell, "trader/2", "1200"},
-		"a price from later on": {on("02-25", trade.Amend{Kind: trade.Amendment, Price: ref("60")}), trade.Buy, "trader/1", "-1000"},
-		"a late quantity":       {effective("02-10", on("02-25", trade.Amend{Kind: trade.Amendment, Quantity: mwh("150")})), trade.Buy, "trader/1", "-1000"},
+		"a late price": {effective("02-10", on("02-25",
+			trade.Amend{Kind: trade.Amendment, Price: ref("60")})), trade.Buy, "trader/1", "-1200"},
+		"a late trader": {effective("02-10", on("02-25",
+			trade.Amend{Kind: trade.Update, Trader: "trader/2"})), trade.Buy, "trader/2", "-1000"},
+		"a corrected NEW": {corrects(bought, on("02-25", other)), trade.Sell, "trader/2",
+			"1200"},
+		"a price from later on": {on("02-25", trade.Amend{Kind: trade.Amendment, Price: ref("60")}),
+			trade.Buy, "trader/1", "-1000"},
+		"a late quantity": {effective("02-10", on("02-25",
+			trade.Amend{Kind: trade.Amendment, Quantity: mwh("150")})), trade.Buy, "trader/1",
+			"-1000"},
 	} {
 		d := newDesk()
-		d.do(t, bought, remain20, of("T2", on("02-21", trade.Settle{Quantity: mwh("5"), Price: dec("55")})), c.late)
+		d.do(t, bought, remain20, of("T2", on("02-21", trade.Settle{Quantity: mwh("5"),
+			Price: dec("55")})), c.late)
 		next := d.trade(t, "T2", trade.AsOf{})
 		require.Equal(t, "LIVE 20 = 15 + 5 + 0 + 0 + 0", account(next), name)
 		require.Equal(t, c.side, next.Side, name)
@@ -163,16 +185,20 @@ func TestWhatChangesBeforeANovationReachesTheContractThatBeganFromIt(t *testing.
 	}
 }
 
-// So it goes on, to the contract that began from that one, and a void of the first in the row is one of all.
-func TestWhatFollowsGoesDownTheRow(t *testing.T) {
+// Follow-ups go on to the contract that began from the successor. A void of the first contract
+// voids all of them.
+func TestFollowUpsReachTheLastSuccessor(t *testing.T) {
 	t.Parallel()
-	onward := of("T2", on("02-22", trade.Novate{Role: trade.Remaining, Quantity: mwh("10"), NewUTI: "T3", Incoming: "cpty/9"}))
+	onward := of("T2", on("02-22", trade.Novate{Role: trade.Remaining, Quantity: mwh("10"),
+		NewUTI: "T3", Incoming: "cpty/9"}))
 	d := newDesk()
-	d.do(t, bought, remain20, onward, effective("02-10", on("02-25", trade.Amend{Kind: trade.Amendment, Price: ref("60")})))
+	d.do(t, bought, remain20, onward, effective("02-10", on("02-25",
+		trade.Amend{Kind: trade.Amendment, Price: ref("60")})))
 	equal(t, "60", d.trade(t, "T3", trade.AsOf{}).Price)
 	require.Equal(t, "LIVE 10 = 10 + 0 + 0 + 0 + 0", account(d.trade(t, "T3", trade.AsOf{})))
 
-	require.Equal(t, trade.ContinuesAnother, d.refusedAs(t, of("T3", on("02-26", voidIt.Body))).Rule)
+	require.Equal(t, trade.ContinuesAnother, d.refusedAs(t, of("T3",
+		on("02-26", voidIt.Body))).Rule)
 	d.do(t, corrects(remain20, on("02-26", annulled20)))
 	for _, uti := range []string{"T2", "T3"} {
 		require.Equal(t, trade.Voided, d.trade(t, uti, trade.AsOf{}).Status)
@@ -180,11 +206,13 @@ func TestWhatFollowsGoesDownTheRow(t *testing.T) {
 	equal(t, "100", d.position(t, "power/CET/base@2025-03").Quantity)
 }
 
-// One event can change what began from two others. Each has its own command, whose id comes from the event and the slot.
-func TestOneCauseChangesAllThatBeganBehindIt(t *testing.T) {
+// One event can change the contracts that began from two others. Each gets its own command, with
+// an id made of the event and the slot.
+func TestOneCauseChangesAllSuccessors(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
-	more := on("02-21", trade.Novate{Role: trade.Remaining, Quantity: mwh("30"), NewUTI: "T3", Incoming: "cpty/9"})
+	more := on("02-21", trade.Novate{Role: trade.Remaining, Quantity: mwh("30"), NewUTI: "T3",
+		Incoming: "cpty/9"})
 	d.do(t, bought, remain20, more)
 	late := effective("02-10", on("02-25", trade.Amend{Kind: trade.Amendment, Price: ref("60")}))
 	cmds := d.followUps(t, late)
@@ -196,16 +224,19 @@ func TestOneCauseChangesAllThatBeganBehindIt(t *testing.T) {
 		require.Equal(t, trade.FollowUpApprover, cmds[i].Approver)
 		require.True(t, trade.IsFollowUp(cmds[i].ID))
 	}
-	require.Equal(t, trade.EventID("follow-up/"+trade.EventID(more.ID, 0).String(), 0), cmds[1].Corrects)
+	require.Equal(t, trade.EventID("follow-up/"+trade.EventID(more.ID, 0).String(), 0),
+		cmds[1].Corrects)
 	d.do(t, cmds...)
 
-	fee := corrects(remain20, on("02-26", trade.Novate{Role: trade.Remaining, Quantity: mwh("20"), NewUTI: "T2", Incoming: "cpty/8", Fee: dec("1")}))
+	fee := corrects(remain20, on("02-26", trade.Novate{Role: trade.Remaining, Quantity: mwh("20"),
+		NewUTI: "T2", Incoming: "cpty/8", Fee: dec("1")}))
 	again := d.followUps(t, fee)
-	require.Len(t, again, 1, "its own contract is restated, whatever it says: the correction before may have been refused")
+	require.Len(t, again, 1, "the correction before may have been refused, so the successor is "+
+		"restated")
 	require.Equal(t, "T2", again[0].UTI)
 }
 
-func TestExerciseBeginsAContractOnTheUnderlying(t *testing.T) {
+func TestExerciseBeginsASuccessor(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name    string
@@ -226,7 +257,8 @@ func TestExerciseBeginsAContractOnTheUnderlying(t *testing.T) {
 		n.Fee = dec("-5")
 		d := newDesk()
 		d.do(t, on("04-01", n), mark("05-06", "oil/BRENT", "USD", "2025-06", c.market),
-			on("05-06", trade.Exercise{Quantity: bbl("10"), UnderlyingPrice: dec(c.market), Settlement: trade.Physical, NewUTI: "T2"}))
+			on("05-06", trade.Exercise{Quantity: bbl("10"), UnderlyingPrice: dec(c.market),
+				Settlement: trade.Physical, NewUTI: "T2"}))
 		got := d.trade(t, "T2", trade.AsOf{})
 		require.Equal(t, c.want, got.Side, c.name)
 		require.Equal(t, "oil/BRENT@2025-06", got.Instrument, c.name)
@@ -237,15 +269,18 @@ func TestExerciseBeginsAContractOnTheUnderlying(t *testing.T) {
 	}
 }
 
-// A process that derives follow-ups again, in another run or after more has happened, derives the same commands.
-func TestFollowUpsDependOnNothingButTheHistoryUpToTheirCause(t *testing.T) {
+// A process that derives follow-ups again, in another run or after later events, derives the same
+// commands.
+func TestFollowUpsDependOnTheirCauseOnly(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	d.do(t, bought)
 	first := d.followUps(t, remain20)
 	d.do(t, first...)
-	restate := trade.Novate{Role: trade.Remaining, Quantity: mwh("25"), NewUTI: "T2", Incoming: "cpty/8"}
-	d.do(t, settlePart, corrects(bought, on("02-21", power("200", "70"))), corrects(remain20, on("02-22", restate)))
+	restate := trade.Novate{Role: trade.Remaining, Quantity: mwh("25"), NewUTI: "T2",
+		Incoming: "cpty/8"}
+	d.do(t, settlePart, corrects(bought, on("02-21", power("200", "70"))),
+		corrects(remain20, on("02-22", restate)))
 
 	other := append([]trade.Event{}, d.streams[trade.TradeStream(T)]...)
 	for i := range other {

@@ -13,19 +13,20 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// These are on record wherever the kit was used. A change here makes every log there is a foreign one.
-func TestIdsAndDigestsNeverChange(t *testing.T) {
+// Ids and digests are on record in every log. A change makes every existing log unreadable.
+func TestIDsAndDigestsNeverChange(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "664b25ee-3f24-8967-bc06-f4d292fc551c", trade.EventID("cmd-1", 0).String())
 	require.Equal(t, "5b2781dc-a6ff-8106-ad1c-e55fe941b55e", trade.EventID("cmd-1", 1).String())
 	cmd := golden()[0]
 	digest := cmd.Digest()
-	require.Equal(t, "89abf940747338af77ccd9aec1a8d592a88b9e0777144d5690171eb877b201f1", hex.EncodeToString(digest[:]))
+	require.Equal(t, "89abf940747338af77ccd9aec1a8d592a88b9e0777144d5690171eb877b201f1",
+		hex.EncodeToString(digest[:]))
 	require.Equal(t, "89abf940-7473-88af-b7cc-d9aec1a8d592", cmd.ContentID().String())
 
 	elsewhere := cmd
 	elsewhere.EnteredAt = cmd.EnteredAt.In(trade.BookZone())
-	require.Equal(t, digest, elsewhere.Digest(), "the zone a time was written in does not matter")
+	require.Equal(t, digest, elsewhere.Digest(), "the zone of a time does not matter")
 	other := cmd
 	other.Reason = "another"
 	require.NotEqual(t, digest, other.Digest())
@@ -40,33 +41,37 @@ func TestStreams(t *testing.T) {
 	require.Equal(t, "refused/curve/power/CET/base", marked.RefusedStream())
 }
 
-func TestASubjectIsTheStreamOfAnAcceptedCommand(t *testing.T) {
+func TestSubjectIsTheStreamOfTheAccepted(t *testing.T) {
 	t.Parallel()
-	for _, c := range []trade.Command{{UTI: "UTI-1", Body: trade.New{}}, {Body: trade.PriceMarked{Curve: "POWER/CET"}}} {
+	for _, c := range []trade.Command{{UTI: "UTI-1", Body: trade.New{}},
+		{Body: trade.PriceMarked{Curve: "POWER/CET"}}} {
 		require.Equal(t, c.Stream(), trade.Subject(c.Stream()))
 		require.Equal(t, c.Stream(), trade.Subject(c.RefusedStream()))
 	}
 	require.Equal(t, "elsewhere/refused/x", trade.Subject("elsewhere/refused/x"))
 }
 
-// golden is a small book with a bit of everything.
+// golden returns a small book with all kinds of contracts.
 func golden() []trade.Command {
 	forward := on("02-03", power("7430", "80"))
 	forward.ID = "cmd-1"
-	novate := on("02-10", trade.Novate{Role: trade.Remaining, Quantity: mwh("30"), NewUTI: "T2", Incoming: "cpty/<8>"})
+	novate := on("02-10", trade.Novate{Role: trade.Remaining, Quantity: mwh("30"), NewUTI: "T2",
+		Incoming: "cpty/<8>"})
 	return []trade.Command{
 		forward, novate,
-		corrects(novate, on("02-11", trade.Novate{Role: trade.Remaining, Quantity: mwh("25.5"), Fee: dec("-12.34"), NewUTI: "T2", Incoming: "cpty/<8>"})),
+		corrects(novate, on("02-11", trade.Novate{Role: trade.Remaining, Quantity: mwh("25.5"),
+			Fee: dec("-12.34"), NewUTI: "T2", Incoming: "cpty/<8>"})),
 		on("02-12", trade.Settle{Quantity: mwh("100"), Price: dec("83.1")}),
 		of("T3", on("02-12", sell(power("50", "79.5")))),
 		of("T3", on("02-13", trade.Cancel{Kind: trade.Void})),
 		of("O1", on("04-01", option("10000", "2.15"))),
-		of("O1", on("05-06", trade.Exercise{Quantity: bbl("4000"), UnderlyingPrice: dec("76"), Settlement: trade.Physical, NewUTI: "O2"})),
+		of("O1", on("05-06", trade.Exercise{Quantity: bbl("4000"), UnderlyingPrice: dec("76"),
+			Settlement: trade.Physical, NewUTI: "O2"})),
 		mark("02-12", powerCurve, "EUR", "2025-03", "84.25"),
 	}
 }
 
-func TestTheCanonicalStateNeverChanges(t *testing.T) {
+func TestCanonicalStateNeverChanges(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	d.do(t, golden()...)
@@ -79,5 +84,6 @@ func TestTheCanonicalStateNeverChanges(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(state.Canonical()))
 	digest := state.Digest()
-	require.Equal(t, "bad719a1a61c6c7477ba28a58a35545af3b74cff31c5676fe58c6186bd1d217f", hex.EncodeToString(digest[:]))
+	require.Equal(t, "bad719a1a61c6c7477ba28a58a35545af3b74cff31c5676fe58c6186bd1d217f",
+		hex.EncodeToString(digest[:]))
 }

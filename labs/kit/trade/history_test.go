@@ -5,48 +5,59 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"example.com/blotter/labs/kit/trade"
 )
 
-// casts are the contracts of which a history has some: each letter is what they are about (see products).
-var casts = [][]string{{"P1", "P2", "O1"}, {"P1", "P2", "P3"}, {"G1", "G2", "O1"}, {"K1", "K2", "P1"}, {"O1", "O2"}}
+// casts lists the contracts that a history may have. The first letter names their product.
+var casts = [][]string{{"P1", "P2", "O1"}, {"P1", "P2", "P3"}, {"G1", "G2", "O1"},
+	{"K1", "K2", "P1"}, {"O1", "O2"}}
 
-// products are what contracts are about, and the deliveries that their curves are marked for. A contract that began from an option is on its
-// underlying, and keeps the letter.
+// products holds the instruments of the contracts, and the deliveries that their curves are marked
+// for. The successor of an option is on its underlying, and keeps the letter.
 var products = map[byte]struct {
 	instruments []trade.Instrument
 	marked      []string
 	currency    trade.Currency
 }{
 	'P': {powers("base", "2025-06", "2025-07"), []string{"2025-06", "2025-07"}, "EUR"},
-	'K': {powers("peak", "2025-06", "2025-06-01/2025-08-16"), []string{"2025-06", "2025-07", "2025-08"}, "EUR"},
-	'G': {gases("2025-Q3", "2025-07", "2025-07-15/2025-09-05"), []string{"2025-07", "2025-08", "2025-09", "2025-Q3"}, "EUR"},
+	'K': {powers("peak", "2025-06", "2025-06-01/2025-08-16"),
+		[]string{"2025-06", "2025-07", "2025-08"}, "EUR"},
+	'G': {gases("2025-Q3", "2025-07", "2025-07-15/2025-09-05"),
+		[]string{"2025-07", "2025-08", "2025-09", "2025-Q3"}, "EUR"},
 	'L': {powers("base", "2025-06"), []string{"2025-06"}, "EUR"},
 	'O': {[]trade.Instrument{call("70")}, []string{"2025-06", "2025-07"}, "USD"},
 }
 
 func powers(profile string, deliveries ...string) (all []trade.Instrument) {
 	for _, d := range deliveries {
-		all = append(all, trade.Instrument{Commodity: trade.Power, Zone: "CET", Profile: profile, Delivery: period(d)})
+		all = append(all, trade.Instrument{Commodity: trade.Power, Zone: "CET", Profile: profile,
+			Delivery: period(d)})
 	}
 	return all
 }
 
 func gases(deliveries ...string) (all []trade.Instrument) {
 	for _, d := range deliveries {
-		all = append(all, trade.Instrument{Commodity: trade.Gas, Zone: "TTF", Profile: "base", Delivery: period(d)})
+		all = append(all, trade.Instrument{Commodity: trade.Gas, Zone: "TTF", Profile: "base",
+			Delivery: period(d)})
 	}
 	return all
 }
 
-// histories draws what a careless desk may have put on record: commands in any order, late, ahead and corrected, of which those that
-// were refused are left out.
+// histories draws the events of a careless desk: commands in any order, late, ahead and corrected.
+// Refused commands are left out.
 func histories() *rapid.Generator[*desk] {
-	return rapid.Custom(func(t *rapid.T) *desk { return history(t, rapid.SampledFrom(casts).Draw(t, "cast"), 1, 50) })
+	return rapid.Custom(func(t *rapid.T) *desk {
+		return history(t,
+			rapid.SampledFrom(casts).Draw(t, "cast"), 1, 50)
+	})
 }
 
 func history(t *rapid.T, cast []string, least, most int) *desk {
@@ -57,7 +68,7 @@ func history(t *rapid.T, cast []string, least, most int) *desk {
 	return d
 }
 
-// send is do for commands that may be refused, as may what follows from them.
+// send is do for commands that may be refused, as may their follow-ups.
 func (d *desk) send(cmd trade.Command) {
 	e, err := d.try(cmd)
 	if err != nil || cmd.UTI == "" {
@@ -68,17 +79,21 @@ func (d *desk) send(cmd trade.Command) {
 	}
 }
 
-// first is when the histories begin. Every command is entered an hour after the one before, from May on, when the option may be
-// exercised; most take effect then, some before and some after.
+// first is the time of the first command. Each command is entered an hour after the one before,
+// from May on, when the option can be exercised. Most take effect then, some before and some
+// after.
 var first = at("2025-05-01T08:00:00Z")
 
 func anyCommand(t *rapid.T, d *desk, cast []string, i int) trade.Command {
 	uti := rapid.SampledFrom(cast).Draw(t, "uti")
-	if taken := d.streams[trade.TradeStream(uti)]; len(taken) > 0 && rapid.IntRange(0, 2).Draw(t, "successor") == 0 {
+	if taken := d.streams[trade.TradeStream(uti)]; len(taken) > 0 && rapid.IntRange(0, 2).Draw(t,
+		"successor") == 0 {
 		uti = rapid.SampledFrom(utis(d)).Draw(t, "any uti")
 	}
-	cmd := trade.Command{ID: fmt.Sprint("c", i), UTI: uti, EnteredAt: first.Add(time.Duration(i) * time.Hour), Actor: "a", Approver: "b", Reason: "r"}
-	switch hours := time.Duration(rapid.IntRange(1, 30).Draw(t, "hours")) * time.Hour; rapid.IntRange(0, 7).Draw(t, "when") {
+	cmd := trade.Command{ID: fmt.Sprint("c", i), UTI: uti,
+		EnteredAt: first.Add(time.Duration(i) * time.Hour), Actor: "a", Approver: "b", Reason: "r"}
+	switch hours := time.Duration(rapid.IntRange(1, 30).Draw(t,
+		"hours")) * time.Hour; rapid.IntRange(0, 7).Draw(t, "when") {
 	case 0, 1:
 		cmd.EffectiveAt = cmd.EnteredAt.Add(-hours)
 	case 2:
@@ -98,9 +113,10 @@ func anyCommand(t *rapid.T, d *desk, cast []string, i int) trade.Command {
 		e := rapid.SampledFrom(history).Draw(t, "corrected")
 		cmd.Corrects, cmd.Body = e.ID, restated(t, now, cmd, e)
 	}
-	if m, ok := cmd.Body.(trade.PriceMarked); ok { // a mark is of a curve, and corrects nothing of the contract
+	if m, ok := cmd.Body.(trade.PriceMarked); ok { // a mark corrects no event of the contract
 		cmd.UTI, cmd.Corrects = "", [16]byte{}
-		if marks := d.streams[trade.CurveStream(m.Curve)]; len(marks) > 0 && rapid.Bool().Draw(t, "correct mark") {
+		if marks := d.streams[trade.CurveStream(m.Curve)]; len(marks) > 0 && rapid.Bool().Draw(t,
+			"correct mark") {
 			cmd.Corrects = rapid.SampledFrom(marks).Draw(t, "mark").ID
 		}
 	}
@@ -119,10 +135,11 @@ func utis(d *desk) []string {
 }
 
 func number(t *rapid.T, label string, from, to int64) trade.Decimal {
-	return trade.MulDiv(trade.Int(rapid.Int64Range(from*100, to*100).Draw(t, label)), trade.Int(1), trade.Int(100), 2)
+	return trade.MulDiv(trade.Int(rapid.Int64Range(from*100, to*100).Draw(t, label)), trade.Int(1),
+		trade.Int(100), 2)
 }
 
-// cash is an amount that may be one of the currency.
+// cash draws an amount with no more places than the currency has.
 func cash(t *rapid.T, label string, c trade.Currency) trade.Decimal {
 	return number(t, label, -3, 3).Round(c.Places())
 }
@@ -137,13 +154,151 @@ func anyNew(t *rapid.T, uti string) trade.Body {
 		n.Instrument.Option = &other
 	}
 	n.Side = rapid.SampledFrom([]trade.Side{trade.Buy, trade.Sell}).Draw(t, "side")
-	n.Quantity = trade.Quantity{Value: number(t, "quantity", 1, 100), Unit: n.Instrument.Commodity.Unit()}
+	n.Quantity = trade.Quantity{Value: number(t, "quantity", 1, 100),
+		Unit: n.Instrument.Commodity.Unit()}
 	if n.Quantity.Unit == trade.MWh && rapid.IntRange(0, 4).Draw(t, "capacity") == 0 {
 		n.Quantity = mw(rapid.SampledFrom([]string{"0.05", "0.1"}).Draw(t, "MW"))
 	}
 	n.Price = number(t, "price", 1, 100)
-	n.Currency = rapid.SampledFrom([]trade.Currency{p.currency, p.currency, "JPY"}).Draw(t, "currency")
+	n.Currency = rapid.SampledFrom([]trade.Currency{p.currency, p.currency, "JPY"}).Draw(t,
+		"currency")
 	n.Fee = cash(t, "fee", n.Currency)
 	n.Book = rapid.SampledFrom([]string{"x", "x", "y"}).Draw(t, "book")
+	return n
+}
+
+// A property is only tested on the histories that are drawn, so they must have every case.
+func TestHistoriesHaveEveryCase(t *testing.T) {
+	t.Parallel()
+	seen := map[string]int{}
+	for seed := range 400 {
+		d := histories().Example(seed)
+		for stream, events := range d.streams {
+			countEvents(seen, stream, events)
+		}
+		for _, p := range naive(d.streams).pools() {
+			seen["a price behind a lot on its own other side"] += p.passed
+		}
+		for _, p := range d.state(t).Positions {
+			seen[fmt.Sprintf("valued %v in %s", p.MarketValue != nil && !p.Quantity.IsZero(),
+				p.Currency)]++
+		}
+	}
+	for _, k := range trade.Kinds() {
+		if k.IsCommand() {
+			require.Greater(t, seen[k.Operation], 3, "%s: %v", k.Operation, seen)
+		}
+	}
+	for _, what := range []string{
+		"late", "ahead", "capacity", "points", "VOIDED",
+		"a price behind a lot on its own other side",
+		"corrected side", "corrected currency", "corrected instrument", "corrected fee",
+		"corrected book", "restated TERMINATE", "restated NOVATE to nothing",
+		"corrected mark", "mark in JPY", "NEW that continues another",
+		"NEW that continues another, restated", "AMEND of both",
+		"NEW power/CET/base", "NEW power/CET/peak", "NEW gas/TTF/base", "NEW oil/BRENT",
+		"valued true in JPY", "valued true in EUR", "valued true in USD", "valued false in JPY",
+		"valued false in EUR",
+	} {
+		require.Greater(t, seen[what], 3, "%s: %v", what, seen)
+	}
+}
+
+func countEvents(seen map[string]int, stream string, events []trade.Event) {
+	stands := map[uuid.UUID]trade.Event{}
+	for i, e := range events {
+		stands[e.ID] = e
+		seen[trade.KindOf(e.Body).Operation]++
+		was, corrects := stands[e.Corrects]
+		if i > 0 && !corrects && e.EffectiveAt.Before(events[i-1].EffectiveAt) {
+			seen["late"]++
+		}
+		if e.EffectiveAt.After(e.RecordedAt) {
+			seen["ahead"]++
+		}
+		switch b := e.Body.(type) {
+		case trade.New:
+			countNew(seen, b, was)
+		case trade.PriceMarked:
+			seen["points"] += len(b.Points) - 1
+			seen["mark in "+string(b.Currency)]++
+			if corrects {
+				seen["corrected mark"]++
+			}
+		case trade.Amend:
+			if b.Price != nil && !b.Quantity.IsZero() {
+				seen["AMEND of both"]++
+			}
+		case trade.Cancel:
+			if _, before := was.Body.(trade.Cancel); before {
+				seen["restated TERMINATE"]++
+			}
+		case trade.Novate:
+			if corrects && b.Quantity.Value.IsZero() {
+				seen["restated NOVATE to nothing"]++
+			}
+		}
+	}
+	if uti, ok := strings.CutPrefix(stream, "trade/"); ok {
+		now, _ := trade.Fold(uti, events, trade.AsOf{})
+		seen[string(now.Status)]++
+	}
+}
+
+func countNew(seen map[string]int, n trade.New, was trade.Event) {
+	seen["NEW "+n.Instrument.Underlying().Curve()]++
+	if !n.Capacity.IsZero() {
+		seen["capacity"]++
+	}
+	name := "NEW that continues another"
+	before, corrects := was.Body.(trade.New)
+	if corrects {
+		name += ", restated"
+		for what, changed := range map[string]bool{
+			"side": before.Side != n.Side, "currency": before.Currency != n.Currency,
+			"book":       before.Book != n.Book,
+			"fee":        !before.Fee.Equal(n.Fee),
+			"instrument": before.Instrument.ID() != n.Instrument.ID(),
+		} {
+			if changed {
+				seen["corrected "+what]++
+			}
+		}
+	}
+	if n.PriorUTI != "" {
+		seen[name]++
+	}
+}
+
+// An amendment of price and quantity equals an amendment of the price, then one of the quantity.
+func TestAmendmentOfBothIsTwoAmendments(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		price, quantity := number(t, "price", 1, 100), trade.Quantity{Value: number(t, "quantity",
+			1, 200), Unit: trade.MWh}
+		first, second := trade.Amend{Kind: trade.Amendment,
+			Price: &price}, trade.Amend{Kind: trade.Amendment, Quantity: quantity}
+		both := trade.Amend{Kind: trade.Amendment, Price: &price, Quantity: quantity}
+		given := []trade.Command{of("T0", on("02-02", anyForward(t))), on("02-03", anyForward(t)),
+			on("02-04", trade.Settle{Quantity: trade.Quantity{Value: number(t, "settled", 1, 100),
+				Unit: trade.MWh}, Price: number(t, "at", 1, 100)})}
+		one, two := newDesk(), newDesk()
+		for _, cmd := range given {
+			one.send(cmd)
+			two.send(cmd)
+		}
+		if _, err := one.try(on("02-10", both)); err != nil {
+			return // to less than is settled: the two amendments would change the price
+		}
+		two.send(on("02-10", first))
+		two.send(on("02-10", second))
+		require.Equal(t, string(two.state(t).Canonical()), string(one.state(t).Canonical()))
+	})
+}
+
+func anyForward(t *rapid.T) trade.New {
+	n := power("1", "1")
+	n.Side = rapid.SampledFrom([]trade.Side{trade.Buy, trade.Sell}).Draw(t, "side")
+	n.Quantity.Value, n.Price = number(t, "open", 1, 100), number(t, "agreed", 1, 100)
 	return n
 }

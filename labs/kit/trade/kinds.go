@@ -7,7 +7,8 @@ import (
 	"slices"
 )
 
-// A Body says what happened. The envelope around it says to which contract, when, by whom and why.
+// A Body holds the facts of an event. The envelope around it has the contract, the times, the
+// author and the reason.
 //
 // A quantity on record is energy or volume. In a command it may be in MW, or left out for "in
 // full". An amount of money is cash to us: positive is received, negative is paid.

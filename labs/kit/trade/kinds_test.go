@@ -9,9 +9,10 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// This file has all that the random histories and the oracle know of single kinds of events.
+// This file holds the parts of the random histories and of the oracle that depend on the kind of an
+// event.
 
-// part is how much of a contract, in full every now and then.
+// part draws a quantity of a contract. Sometimes it is empty, which means "in full".
 func part(t *rapid.T, now trade.Trade) trade.Quantity {
 	switch rapid.IntRange(0, 9).Draw(t, "part") {
 	case 0, 1:
@@ -25,7 +26,8 @@ func part(t *rapid.T, now trade.Trade) trade.Quantity {
 }
 
 func anyBody(t *rapid.T, now trade.Trade, i int) trade.Body {
-	q, price, fee, next := part(t, now), number(t, "at", 1, 100), cash(t, "fee", now.Currency), fmt.Sprintf("%s-%d", now.UTI, i)
+	q, price, fee, next := part(t, now), number(t, "at", 1, 100), cash(t, "fee",
+		now.Currency), fmt.Sprintf("%s-%d", now.UTI, i)
 	switch rapid.IntRange(0, 10).Draw(t, "event") {
 	case 0, 1:
 		return trade.Amend{Kind: trade.Amendment, Price: &price}
@@ -48,7 +50,8 @@ func anyBody(t *rapid.T, now trade.Trade, i int) trade.Body {
 		role := rapid.SampledFrom([]string{trade.Transferor, trade.Remaining}).Draw(t, "role")
 		return trade.Novate{Role: role, Quantity: q, Fee: fee, NewUTI: next, Incoming: "in"}
 	case 7:
-		b := trade.Exercise{Quantity: q, UnderlyingPrice: price, Settlement: trade.Physical, NewUTI: next}
+		b := trade.Exercise{Quantity: q, UnderlyingPrice: price, Settlement: trade.Physical,
+			NewUTI: next}
 		if rapid.Bool().Draw(t, "cash") {
 			b.Settlement, b.NewUTI = trade.Cash, ""
 		}
@@ -61,19 +64,22 @@ func anyBody(t *rapid.T, now trade.Trade, i int) trade.Body {
 
 func anyMark(t *rapid.T, now trade.Trade) trade.Body {
 	p := products[now.UTI[0]]
-	m := trade.PriceMarked{Curve: now.Terms.Instrument.Curve(), Currency: rapid.SampledFrom([]trade.Currency{p.currency, p.currency, p.currency, "JPY"}).Draw(t, "marked in")}
+	m := trade.PriceMarked{Curve: now.Terms.Instrument.Curve(),
+		Currency: rapid.SampledFrom([]trade.Currency{p.currency, p.currency, p.currency,
+			"JPY"}).Draw(t, "marked in")}
 	if rapid.Bool().Draw(t, "underlying") {
 		m.Curve = now.Terms.Instrument.Underlying().Curve()
 	}
 	for _, delivery := range p.marked {
 		if rapid.IntRange(0, 2).Draw(t, "marked") > 0 {
-			m.Points = append(m.Points, trade.Point{Delivery: period(delivery), Price: number(t, "mark", 1, 100)})
+			m.Points = append(m.Points, trade.Point{Delivery: period(delivery),
+				Price: number(t, "mark", 1, 100)})
 		}
 	}
 	return m
 }
 
-// restated is a body that may stand in the slot of e: what stands there with other figures, often.
+// restated draws a body for the slot of e. Often it is the body of e with other figures.
 func restated(t *rapid.T, now trade.Trade, cmd trade.Command, e trade.Event) trade.Body {
 	q := trade.Quantity{Value: number(t, "new quantity", 0, 20), Unit: now.Unit}
 	switch b := e.Body.(type) {
@@ -97,7 +103,7 @@ func restated(t *rapid.T, now trade.Trade, cmd trade.Command, e trade.Event) tra
 	return cmd.Body
 }
 
-// renewed is n with one or two of its terms as another contract has them.
+// renewed returns n with one or two terms of another contract.
 func renewed(t *rapid.T, uti string, n trade.New) trade.Body {
 	other := anyNew(t, uti).(trade.New)
 	n.Quantity.Value, n.Capacity = number(t, "new quantity", 1, 100), trade.Decimal{}

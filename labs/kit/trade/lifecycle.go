@@ -59,8 +59,9 @@ type Trade struct {
 //	                                                                EXERCISED
 //	any except VOIDED   CANCEL void                                 VOIDED
 //
-// A correction needs no row: it has taken its slot before. Decide knows who may change a closed
-// contract, because that depends on the present state and not on the slot.
+// A correction needs no row: it has taken its slot before. Decide, and not Evolve, requires an
+// approver for a change to a closed contract, because that depends on the present state and not on
+// the slot.
 func Evolve(t Trade, s Slot) (Trade, *Refusal) {
 	change, ok := s.Event.Body.(transition)
 	_, begins := s.Event.Body.(New)

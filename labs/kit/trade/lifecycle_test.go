@@ -1,6 +1,7 @@
 package trade_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -9,7 +10,7 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// Commands that the tables below are made of.
+// Commands of the tables below.
 var (
 	bought     = on("02-03", power("100", "50"))
 	boughtOpt  = on("04-01", option("100", "2"))
@@ -18,7 +19,8 @@ var (
 	novateAll  = on("02-20", trade.Novate{Role: trade.Transferor, NewUTI: "T2", Incoming: "cpty/8"})
 	settlePart = on("02-20", trade.Settle{Quantity: mwh("30"), Price: dec("55")})
 	voidIt     = on("02-25", trade.Cancel{Kind: trade.Void})
-	remain20   = on("02-20", trade.Novate{Role: trade.Remaining, Quantity: mwh("20"), NewUTI: "T2", Incoming: "cpty/8"})
+	remain20   = on("02-20", trade.Novate{Role: trade.Remaining, Quantity: mwh("20"), NewUTI: "T2",
+		Incoming: "cpty/8"})
 )
 
 func exercises(day string, b trade.Exercise) trade.Command {
@@ -31,10 +33,11 @@ func exercises(day string, b trade.Exercise) trade.Command {
 	return on(day, b)
 }
 
-// account is a contract as one line: status, then contracted = open + settled + novated + exercised + terminated.
+// account returns a contract as one line: its status, then contracted = open + settled + novated +
+// exercised + terminated.
 func account(t trade.Trade) string {
-	return string(t.Status) + " " + t.Contracted.String() + " = " + t.Open.String() + " + " + t.Settled.String() + " + " +
-		t.Novated.String() + " + " + t.Exercised.String() + " + " + t.Terminated.String()
+	return fmt.Sprintf("%s %s = %s + %s + %s + %s + %s", t.Status, t.Contracted,
+		t.Open, t.Settled, t.Novated, t.Exercised, t.Terminated)
 }
 
 func TestLifecycle(t *testing.T) {
@@ -46,54 +49,90 @@ func TestLifecycle(t *testing.T) {
 		given []trade.Command
 		when  trade.Command
 		then  string
-		legs  string // quantity@amount of what when added
+		legs  string // quantity@amount of the legs that when added
 	}{
 		{"nothing, NEW", nil, bought, "LIVE 100 = 100 + 0 + 0 + 0 + 0", "100@-5000"},
-		{"nothing, NEW sold with a fee", nil, on("02-03", func() trade.New { n := sell(power("100", "50")); n.Fee = dec("-3.25"); return n }()),
+		{"nothing, NEW sold with a fee", nil, on("02-03",
+			func() trade.New { n := sell(power("100", "50")); n.Fee = dec("-3.25"); return n }()),
 			"LIVE 100 = 100 + 0 + 0 + 0 + 0", "-100@4996.75"},
-		{"nothing, NEW in MW", nil, on("02-03", func() trade.New { n := power("1", "50"); n.Quantity = mw("0.5"); return n }()),
+		{"nothing, NEW in MW", nil, on("02-03",
+			func() trade.New { n := power("1", "50"); n.Quantity = mw("0.5"); return n }()),
 			"LIVE 371.5 = 371.5 + 0 + 0 + 0 + 0", "371.5@-18575"},
-		{"LIVE, AMEND amendment of quantity", []trade.Command{bought}, on("02-10", trade.Amend{Kind: trade.Amendment, Quantity: mwh("120")}),
+		{"LIVE, AMEND amendment of quantity", []trade.Command{bought},
+			on("02-10", trade.Amend{Kind: trade.Amendment, Quantity: mwh("120")}),
 			"LIVE 120 = 120 + 0 + 0 + 0 + 0", "20@-1000"},
-		{"LIVE, AMEND amendment of quantity in MW", []trade.Command{bought}, on("02-10", trade.Amend{Kind: trade.Amendment, Quantity: mw("1")}),
+		{"LIVE, AMEND amendment of quantity in MW", []trade.Command{bought},
+			on("02-10", trade.Amend{Kind: trade.Amendment, Quantity: mw("1")}),
 			"LIVE 743 = 743 + 0 + 0 + 0 + 0", "643@-32150"},
-		{"LIVE, AMEND amendment of price", []trade.Command{bought}, on("02-10", trade.Amend{Kind: trade.Amendment, Price: ref("51.5")}),
+		{"LIVE, AMEND amendment of price", []trade.Command{bought},
+			on("02-10", trade.Amend{Kind: trade.Amendment, Price: ref("51.5")}),
 			"LIVE 100 = 100 + 0 + 0 + 0 + 0", "0@-150"},
-		{"LIVE reduced, AMEND amendment of both", []trade.Command{bought, settlePart}, on("02-21", trade.Amend{Kind: trade.Amendment, Quantity: mwh("80"), Price: ref("60")}),
+		{"LIVE reduced, AMEND amendment of both", []trade.Command{bought, settlePart},
+			on("02-21", trade.Amend{Kind: trade.Amendment, Quantity: mwh("80"), Price: ref("60")}),
 			"LIVE 80 = 50 + 30 + 0 + 0 + 0", "0@-700 -20@1200"},
-		{"LIVE reduced, AMEND amendment to what is out", []trade.Command{bought, settlePart}, on("02-21", trade.Amend{Kind: trade.Amendment, Quantity: mwh("30")}),
+		{"LIVE reduced, AMEND amendment to what is out", []trade.Command{bought, settlePart},
+			on("02-21", trade.Amend{Kind: trade.Amendment, Quantity: mwh("30")}),
 			"SETTLED 30 = 0 + 30 + 0 + 0 + 0", "-70@3500"},
 		{"LIVE reduced in two ways, AMEND amendment to what is out",
-			[]trade.Command{bought, settlePart, on("02-21", trade.Cancel{Kind: trade.Terminate, Quantity: mwh("10")})},
-			on("02-22", trade.Amend{Kind: trade.Amendment, Quantity: mwh("40")}), "TERMINATED 40 = 0 + 30 + 0 + 0 + 10", "-60@3000"},
-		{"LIVE, AMEND update", []trade.Command{bought}, on("02-10", trade.Amend{Kind: trade.Update, Trader: "trader/2"}),
+			[]trade.Command{bought, settlePart, on("02-21",
+				trade.Cancel{Kind: trade.Terminate, Quantity: mwh("10")})},
+			on("02-22", trade.Amend{Kind: trade.Amendment,
+				Quantity: mwh("40")}), "TERMINATED 40 = 0 + 30 + 0 + 0 + 10", "-60@3000"},
+		{"LIVE, AMEND update", []trade.Command{bought}, on("02-10",
+			trade.Amend{Kind: trade.Update, Trader: "trader/2"}),
 			"LIVE 100 = 100 + 0 + 0 + 0 + 0", ""},
-		{"LIVE, AMEND correction", []trade.Command{bought, settlePart}, corrects(settlePart, on("02-21", trade.Settle{Quantity: mwh("40"), Price: dec("55")})),
+		{"LIVE, AMEND correction", []trade.Command{bought, settlePart},
+			corrects(settlePart, on("02-21", trade.Settle{Quantity: mwh("40"), Price: dec("55")})),
 			"LIVE 100 = 60 + 40 + 0 + 0 + 0", "-40@2200"},
-		{"LIVE, CANCEL void", []trade.Command{bought, settlePart}, voidIt, "VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
-		{"LIVE, CANCEL terminate in full", []trade.Command{bought}, on("02-20", trade.Cancel{Kind: trade.Terminate, Fee: dec("-7")}),
+		{"LIVE, CANCEL void", []trade.Command{bought, settlePart}, voidIt,
+			"VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
+		{"LIVE, CANCEL terminate in full", []trade.Command{bought},
+			on("02-20", trade.Cancel{Kind: trade.Terminate, Fee: dec("-7")}),
 			"TERMINATED 100 = 0 + 0 + 0 + 0 + 100", "-100@4993"},
-		{"LIVE, CANCEL terminate in part", []trade.Command{bought}, on("02-20", trade.Cancel{Kind: trade.Terminate, Quantity: mwh("25")}),
+		{"LIVE, CANCEL terminate in part", []trade.Command{bought},
+			on("02-20", trade.Cancel{Kind: trade.Terminate, Quantity: mwh("25")}),
 			"LIVE 100 = 75 + 0 + 0 + 0 + 25", "-25@1250"},
-		{"LIVE, NOVATE in full", []trade.Command{bought}, novateAll, "NOVATED 100 = 0 + 0 + 100 + 0 + 0", "-100@5000"},
-		{"LIVE, NOVATE in part, remaining", []trade.Command{bought}, remain20, "LIVE 100 = 80 + 0 + 20 + 0 + 0", "-20@1000"},
-		{"LIVE, SETTLE in full", []trade.Command{bought}, settleAll, "SETTLED 100 = 0 + 100 + 0 + 0 + 0", "-100@5500"},
-		{"LIVE, SETTLE in part", []trade.Command{bought}, settlePart, "LIVE 100 = 70 + 30 + 0 + 0 + 0", "-30@1650"},
-		{"LIVE reduced, NOVATE what is left", []trade.Command{bought, settlePart}, on("02-21", novateAll.Body), "NOVATED 100 = 0 + 30 + 70 + 0 + 0", "-70@3500"},
-		{"LIVE option, EXERCISE in full", []trade.Command{boughtOpt}, exercises("05-06", trade.Exercise{}), "EXERCISED 100 = 0 + 0 + 0 + 100 + 0", "-100@600"},
-		{"LIVE option, EXERCISE in part", []trade.Command{boughtOpt}, exercises("05-06", trade.Exercise{Quantity: bbl("10")}), "LIVE 100 = 90 + 0 + 0 + 10 + 0", "-10@60"},
-		{"LIVE option out of the money, EXERCISE", []trade.Command{boughtOpt}, exercises("05-06", trade.Exercise{UnderlyingPrice: dec("69")}), "EXERCISED 100 = 0 + 0 + 0 + 100 + 0", "-100@0"},
-		{"LIVE option, SETTLE worthless", []trade.Command{boughtOpt}, on("05-16", trade.Settle{}), "SETTLED 100 = 0 + 100 + 0 + 0 + 0", "-100@0"},
-		{"SETTLED, AMEND correction approved", []trade.Command{bought, settleAll}, corrects(settleAll, on("02-21", trade.Settle{Quantity: mwh("60"), Price: dec("55")})),
+		{"LIVE, NOVATE in full", []trade.Command{bought}, novateAll,
+			"NOVATED 100 = 0 + 0 + 100 + 0 + 0", "-100@5000"},
+		{"LIVE, NOVATE in part, remaining", []trade.Command{bought}, remain20,
+			"LIVE 100 = 80 + 0 + 20 + 0 + 0", "-20@1000"},
+		{"LIVE, SETTLE in full", []trade.Command{bought}, settleAll,
+			"SETTLED 100 = 0 + 100 + 0 + 0 + 0", "-100@5500"},
+		{"LIVE, SETTLE in part", []trade.Command{bought}, settlePart,
+			"LIVE 100 = 70 + 30 + 0 + 0 + 0", "-30@1650"},
+		{"LIVE reduced, NOVATE what is left", []trade.Command{bought, settlePart},
+			on("02-21", novateAll.Body), "NOVATED 100 = 0 + 30 + 70 + 0 + 0", "-70@3500"},
+		{"LIVE option, EXERCISE in full", []trade.Command{boughtOpt},
+			exercises("05-06", trade.Exercise{}), "EXERCISED 100 = 0 + 0 + 0 + 100 + 0",
+			"-100@600"},
+		{"LIVE option, EXERCISE in part", []trade.Command{boughtOpt},
+			exercises("05-06", trade.Exercise{Quantity: bbl("10")}),
+			"LIVE 100 = 90 + 0 + 0 + 10 + 0", "-10@60"},
+		{"LIVE option out of the money, EXERCISE", []trade.Command{boughtOpt},
+			exercises("05-06", trade.Exercise{UnderlyingPrice: dec("69")}),
+			"EXERCISED 100 = 0 + 0 + 0 + 100 + 0", "-100@0"},
+		{"LIVE option, SETTLE worthless", []trade.Command{boughtOpt}, on("05-16", trade.Settle{}),
+			"SETTLED 100 = 0 + 100 + 0 + 0 + 0", "-100@0"},
+		{"SETTLED, AMEND correction approved", []trade.Command{bought, settleAll},
+			corrects(settleAll, on("02-21", trade.Settle{Quantity: mwh("60"), Price: dec("55")})),
 			"LIVE 100 = 40 + 60 + 0 + 0 + 0", "-60@3300"},
-		{"SETTLED, AMEND correction to in full at another price", []trade.Command{bought, settleAll}, corrects(settleAll, on("02-21", trade.Settle{Price: dec("56")})),
+		{"SETTLED, AMEND correction to in full at another price",
+			[]trade.Command{bought, settleAll}, corrects(settleAll,
+				on("02-21", trade.Settle{Price: dec("56")})),
 			"SETTLED 100 = 0 + 100 + 0 + 0 + 0", "-100@5600"},
-		{"TERMINATED, AMEND correction to nothing", []trade.Command{bought, terminate}, corrects(terminate, on("02-21", trade.Cancel{Kind: trade.Terminate, Quantity: mwh("0")})),
+		{"TERMINATED, AMEND correction to nothing", []trade.Command{bought, terminate},
+			corrects(terminate, on("02-21",
+				trade.Cancel{Kind: trade.Terminate, Quantity: mwh("0")})),
 			"LIVE 100 = 100 + 0 + 0 + 0 + 0", ""},
-		{"TERMINATED, CANCEL void", []trade.Command{bought, terminate}, voidIt, "VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
-		{"NOVATED, CANCEL void", []trade.Command{bought, novateAll}, voidIt, "VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
-		{"SETTLED, entered by hand as continuing another, CANCEL void", []trade.Command{on("02-03", continued), settleAll}, voidIt, "VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
-		{"EXERCISED, CANCEL void", []trade.Command{boughtOpt, exercises("05-06", trade.Exercise{})}, on("05-07", voidIt.Body), "VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
+		{"TERMINATED, CANCEL void", []trade.Command{bought, terminate}, voidIt,
+			"VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
+		{"NOVATED, CANCEL void", []trade.Command{bought, novateAll}, voidIt,
+			"VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
+		{"SETTLED, entered by hand as continuing another, CANCEL void",
+			[]trade.Command{on("02-03", continued), settleAll}, voidIt,
+			"VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
+		{"EXERCISED, CANCEL void", []trade.Command{boughtOpt, exercises("05-06", trade.Exercise{})},
+			on("05-07", voidIt.Body), "VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
 	} {
 		d := newDesk()
 		d.do(t, c.given...)
@@ -105,7 +144,7 @@ func TestLifecycle(t *testing.T) {
 	}
 }
 
-// legsOf is the legs in the slot that e took.
+// legsOf returns the legs in the slot of e.
 func legsOf(d *desk, t trade.Trade, e trade.Event) string {
 	version := e.Version
 	for _, h := range d.streams[trade.TradeStream(t.UTI)] {
@@ -122,18 +161,20 @@ func legsOf(d *desk, t trade.Trade, e trade.Event) string {
 	return strings.Join(legs, " ")
 }
 
-func TestAVoidedContractHasNoLegs(t *testing.T) {
+func TestVoidedContractHasNoLegs(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	d.do(t, bought, settlePart, voidIt)
 	require.Empty(t, d.trade(t, T, trade.AsOf{}).Legs)
 	require.Empty(t, d.state(t).Positions)
-	require.Equal(t, "LIVE 100 = 70 + 30 + 0 + 0 + 0", account(d.trade(t, T, trade.AsOf{Effective: at("2025-02-24T00:00:00Z")})),
+	require.Equal(t, "LIVE 100 = 70 + 30 + 0 + 0 + 0",
+		account(d.trade(t, T, trade.AsOf{Effective: at("2025-02-24T00:00:00Z")})),
 		"as effective before the void")
 }
 
-// What is effective after a void is moot: a contract with an event dated ahead can be voided like any other.
-func TestAContractWithEventsAheadIsVoided(t *testing.T) {
+// Slots that are effective after a void are moot: a contract with an event dated ahead can be
+// voided like any other.
+func TestContractWithEventsAheadIsVoided(t *testing.T) {
 	t.Parallel()
 	ahead := effective("03-05", on("02-24", trade.Settle{Quantity: mwh("30"), Price: dec("55")}))
 	for _, later := range []trade.Command{ahead, settlePart} {
@@ -141,11 +182,12 @@ func TestAContractWithEventsAheadIsVoided(t *testing.T) {
 		d.do(t, bought, later, effective("02-10", voidIt))
 		require.Equal(t, "VOIDED 0 = 0 + 0 + 0 + 0 + 0", account(d.trade(t, T, trade.AsOf{})))
 		require.Empty(t, d.state(t).Positions)
-		require.Equal(t, trade.IsVoided, d.refusedAs(t, on("03-06", trade.Settle{Price: dec("55")})).Rule)
+		require.Equal(t, trade.IsVoided, d.refusedAs(t, on("03-06",
+			trade.Settle{Price: dec("55")})).Rule)
 	}
 }
 
-func TestAContractThatHasNotBegunHasNoStatus(t *testing.T) {
+func TestContractHasNoStatusBeforeItBegins(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	d.do(t, bought)
@@ -156,7 +198,7 @@ func TestAContractThatHasNotBegunHasNoStatus(t *testing.T) {
 	require.Empty(t, s.Trades)
 }
 
-func TestAmendedTermsAreThoseAgreedNow(t *testing.T) {
+func TestTermsAreTheAmendedOnes(t *testing.T) {
 	t.Parallel()
 	n := power("1", "50")
 	n.Quantity = mw("1")
@@ -172,7 +214,7 @@ func TestAmendedTermsAreThoseAgreedNow(t *testing.T) {
 	require.Equal(t, "trader/2", terms.Trader)
 }
 
-// What Decide puts on record needs no calendar to be read.
+// The body of an event can be read without a calendar.
 func TestQuantitiesOnRecordAreExplicit(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
@@ -183,11 +225,12 @@ func TestQuantitiesOnRecordAreExplicit(t *testing.T) {
 
 	n := power("1", "50")
 	n.Quantity = mw("10")
-	d.do(t, of("T3", on("03-30", n))) // entered at noon UTC on the 30th: 10 hours of that day are left, and 24 of the next
+	// Entered at noon UTC on the 30th: 10 hours of that day are left, and 24 of the next.
+	d.do(t, of("T3", on("03-30", n)))
 	equal(t, "340", d.trade(t, "T3", trade.AsOf{}).Contracted)
 }
 
-func TestEffectiveTimeIsThatOfEntryUnlessSaidOtherwise(t *testing.T) {
+func TestDefaultEffectiveTimeIsTheEntry(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	cmd := on("02-03", power("70", "50"))
@@ -199,11 +242,85 @@ func TestEffectiveTimeIsThatOfEntryUnlessSaidOtherwise(t *testing.T) {
 	restated := corrects(cmd, on("02-09", power("80", "50")))
 	e, err = d.try(restated)
 	require.NoError(t, err)
-	require.Equal(t, at("2025-02-03T11:00:00.123456Z"), e.EffectiveAt, "a correction keeps the time of its slot")
+	require.Equal(t, at("2025-02-03T11:00:00.123456Z"), e.EffectiveAt,
+		"a correction keeps the time of its slot")
 
 	moved := corrects(restated, effective("02-01", on("02-10", power("90", "50"))))
 	e, err = d.try(moved)
 	require.NoError(t, err)
-	require.Equal(t, at("2025-02-01T12:00:00Z"), e.EffectiveAt, "unless it restates that too")
-	require.EqualValues(t, 1, d.trade(t, T, trade.AsOf{}).Legs[0].Key.Version, "a correction of a correction stays in the slot")
+	require.Equal(t, at("2025-02-01T12:00:00Z"), e.EffectiveAt, "unless it restates the time")
+	require.EqualValues(t, 1, d.trade(t, T, trade.AsOf{}).Legs[0].Key.Version,
+		"a correction of a correction stays in the slot")
+}
+
+// An amend is taken back by a correction that changes nothing.
+func TestCorrectionTakesBackAnAmend(t *testing.T) {
+	t.Parallel()
+	amend := on("02-10", trade.Amend{Kind: trade.Amendment, Price: ref("60")})
+	d := newDesk()
+	d.do(t, bought, amend, corrects(amend, on("02-11", trade.Amend{Kind: trade.Amendment,
+		Price: ref("50")})))
+	got := d.trade(t, T, trade.AsOf{})
+	equal(t, "50", got.Price)
+	require.Len(t, got.Legs, 1)
+}
+
+// A correction of NEW may set the price that a later amend sets. The amend stays legal.
+func TestCorrectedNewMayEqualALaterAmend(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought, on("02-10", trade.Amend{Kind: trade.Amendment, Price: ref("60")}),
+		corrects(bought, on("02-11", power("100", "60"))))
+	got := d.trade(t, T, trade.AsOf{})
+	equal(t, "60", got.Price)
+	require.Len(t, got.Legs, 1)
+}
+
+func TestCorrectedNewMovesLegsToAnotherPool(t *testing.T) {
+	t.Parallel()
+	n := power("100", "50")
+	n.Book = "other"
+	d := newDesk()
+	d.do(t, bought, settlePart, corrects(bought, on("02-21", n)))
+	positions := d.state(t).Positions
+	require.Len(t, positions, 1)
+	require.Equal(t, "other", positions[0].Book)
+	equal(t, "70", positions[0].Quantity)
+}
+
+// An annulled reduction blocks no other event, not even after the contract is closed.
+func TestAnnulledReductionLeavesNoLeg(t *testing.T) {
+	t.Parallel()
+	late := on("02-24", trade.Settle{Quantity: mwh("10"), Price: dec("55")})
+	d := newDesk()
+	d.do(t, bought, late,
+		corrects(late, on("02-25", trade.Settle{Quantity: mwh("0"), Price: dec("55")})),
+		effective("02-20", on("02-26", trade.Settle{Price: dec("56")})))
+	got := d.trade(t, T, trade.AsOf{})
+	require.Equal(t, "SETTLED 100 = 0 + 100 + 0 + 0 + 0", account(got))
+	require.Len(t, got.Legs, 2)
+}
+
+func TestLateEventIsUnknownBeforeItsRecord(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought, on("02-20", settlePart.Body), effective("02-10",
+		on("02-22", trade.Settle{Quantity: mwh("5"), Price: dec("52")})))
+	open := func(known, until string) string {
+		return d.trade(t, T, trade.AsOf{Known: at(known), Effective: at(until)}).Open.String()
+	}
+	require.Equal(t, "100", open("2025-02-21T00:00:00Z", "2025-02-15T00:00:00Z"))
+	require.Equal(t, "95", open("2025-02-23T00:00:00Z", "2025-02-15T00:00:00Z"))
+	require.Equal(t, "65", open("2025-02-23T00:00:00Z", "2025-02-20T12:00:00Z"))
+}
+
+func TestFoldTakesEventsInAnyOrder(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought, settlePart, corrects(settlePart, on("02-22",
+		trade.Settle{Quantity: mwh("40"), Price: dec("55")})))
+	h := d.streams[trade.TradeStream(T)]
+	got, err := trade.Fold(T, []trade.Event{h[2], h[0], h[1]}, trade.AsOf{})
+	require.NoError(t, err)
+	require.Equal(t, d.trade(t, T, trade.AsOf{}), got)
 }

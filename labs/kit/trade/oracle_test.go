@@ -11,8 +11,9 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// This is the same book folded by someone who never read the package: in fractions, with maps of totals, one pass over
-// a list of what is valid at the end. It knows nothing of refusals, since what is on record is legal.
+// The oracle folds the same book by a simpler program: in fractions, with maps of totals, in one
+// pass over the events that count at the end. It knows no refusals, because events on record are
+// legal.
 
 type oracle struct {
 	legs   []oracleLeg
@@ -34,14 +35,16 @@ type oracleSlot struct {
 }
 
 func naive(streams map[string][]trade.Event) *oracle {
-	o := &oracle{nil, map[string]map[string]*big.Rat{}, map[string]trade.Status{}, map[string]trade.Mark{}}
+	o := &oracle{nil, map[string]map[string]*big.Rat{}, map[string]trade.Status{},
+		map[string]trade.Mark{}}
 	for stream, events := range streams {
 		slots := valid(events)
 		if strings.HasPrefix(stream, "curve/") {
 			for _, s := range slots {
 				m := s.last.Body.(trade.PriceMarked)
 				for _, p := range m.Points {
-					o.marks[m.Curve+"@"+p.Delivery.String()] = trade.Mark{Price: p.Price, Currency: m.Currency}
+					o.marks[m.Curve+"@"+p.Delivery.String()] = trade.Mark{Price: p.Price,
+						Currency: m.Currency}
 				}
 			}
 			continue
@@ -60,7 +63,8 @@ func naive(streams map[string][]trade.Event) *oracle {
 	return o
 }
 
-// valid walks back from every event to the one it finally replaces; the last that arrives there counts.
+// valid walks back from every event to the one that it finally replaces. The last event that
+// arrives there counts.
 func valid(events []trade.Event) []oracleSlot {
 	byID := map[uuid.UUID]trade.Event{}
 	for _, e := range events {
@@ -118,8 +122,8 @@ func (o *oracle) contract(stream string, slots []oracleSlot) {
 	o.legs = append(o.legs, c.legs...)
 }
 
-// An oracleTrade is a contract on the way through its slots. Its rule for each kind of event is in
-// kinds_test.go.
+// An oracleTrade is a contract during the pass over its slots. Its rules for the kinds of events
+// are in kinds_test.go.
 type oracleTrade struct {
 	stream          string
 	terms           trade.New
@@ -131,7 +135,8 @@ type oracleTrade struct {
 }
 
 func (c *oracleTrade) clear() {
-	for _, k := range []string{"contracted", "open", "SETTLED", "NOVATED", "EXERCISED", "TERMINATED"} {
+	for _, k := range []string{"contracted", "open", "SETTLED", "NOVATED", "EXERCISED",
+		"TERMINATED"} {
 		c.total[k] = new(big.Rat)
 	}
 }
@@ -141,7 +146,8 @@ func (c *oracleTrade) cents(r *big.Rat) *big.Rat { return halfEven(r, placesOf(c
 func (c *oracleTrade) move(s oracleSlot, q, a *big.Rat) {
 	if q.Sign() != 0 || a.Sign() != 0 {
 		pool := c.terms.Book + "|" + c.terms.Instrument.ID() + "|" + string(c.terms.Currency)
-		c.legs = append(c.legs, oracleLeg{s, c.stream, pool, c.side, q, a, placesOf(c.terms.Currency)})
+		c.legs = append(c.legs, oracleLeg{s, c.stream, pool, c.side, q, a,
+			placesOf(c.terms.Currency)})
 	}
 }
 
@@ -160,12 +166,12 @@ func (c *oracleTrade) out(s oracleSlot, q, fee trade.Decimal, worth *big.Rat, as
 	}
 }
 
-// An oraclePool is what a pool comes to.
+// An oraclePool is the result of a pool.
 type oraclePool struct {
 	quantity, cost, realised, costFIFO, realisedFIFO *big.Rat
 	lots                                             []oracleLot
 	legs                                             int
-	passed                                           int // lots that a new price passed by: its contract's own, on the other side
+	passed                                           int // lots on the other side
 }
 
 type oracleLot struct {
@@ -178,7 +184,8 @@ func (o *oracle) pools() map[string]*oraclePool {
 	for _, l := range o.legs {
 		p := pools[l.pool]
 		if p == nil {
-			p = &oraclePool{quantity: new(big.Rat), cost: new(big.Rat), realised: new(big.Rat), costFIFO: new(big.Rat), realisedFIFO: new(big.Rat)}
+			p = &oraclePool{quantity: new(big.Rat), cost: new(big.Rat), realised: new(big.Rat),
+				costFIFO: new(big.Rat), realisedFIFO: new(big.Rat)}
 			pools[l.pool] = p
 		}
 		p.take(l)
@@ -262,7 +269,7 @@ func (p *oraclePool) reprice(l oracleLeg) {
 	p.realisedFIFO = add(p.realisedFIFO, l.amount)
 }
 
-// worth is the value of a position, or nil where a mark is missing.
+// worth returns the value of a position, or nil where a mark is missing.
 func (o *oracle) worth(p trade.Position) *big.Rat {
 	if p.Quantity.IsZero() {
 		return new(big.Rat)
@@ -290,7 +297,7 @@ func (o *oracle) worth(p trade.Position) *big.Rat {
 	return halfEven(mul(rat(p.Quantity), new(big.Rat).Quo(mean, hours)), placesOf(p.Currency))
 }
 
-// hoursOfDay is from one day's beginning to the next. No clock changes in the summer that histories trade.
+// hoursOfDay returns the hours of a delivery day. No clock changes in the summer of the histories.
 func hoursOfDay(i trade.Instrument, d trade.Day) int {
 	weekend := d.UTC().Weekday() == time.Saturday || d.UTC().Weekday() == time.Sunday
 	switch {

@@ -93,7 +93,7 @@ func Changed(before, after []Leg) map[PoolKey]LegKey {
 }
 
 // A Pool nets legs by both cost methods at once. Costs and amounts are in the currency's minor
-// unit, and never derived from prices. For both methods, whatever the legs:
+// unit, and never derived from prices. For both methods, and all legs:
 //
 //	realised - cost = the sum of all amounts
 //

@@ -11,11 +11,12 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// legs reads quantity and amount pairs as legs of one pool, each of its own contract.
+// legs turns pairs of quantity and amount into legs of one pool, each of its own contract.
 func legs(pairs ...string) []trade.Leg {
 	var all []trade.Leg
 	for i := 0; i < len(pairs); i += 2 {
-		l := trade.Leg{Quantity: dec(pairs[i]), Amount: dec(pairs[i+1]), Side: trade.Buy, Pool: trade.PoolKey{Currency: "EUR"}}
+		l := trade.Leg{Quantity: dec(pairs[i]), Amount: dec(pairs[i+1]), Side: trade.Buy,
+			Pool: trade.PoolKey{Currency: "EUR"}}
 		l.Key.Stream = string(rune('A' + i/2))
 		if l.Quantity.Sign() < 0 {
 			l.Side = trade.Sell
@@ -43,13 +44,20 @@ func TestPools(t *testing.T) {
 		costF, realisedF string // by FIFO
 		lots             int
 	}{
-		{"a short is received for, and bought back", legs("-100", "5000", "40", "-2200"), "-60", "-3000", "-200", "-3000", "-200", 1},
-		{"a rounded share leaves the remainder", legs("3", "-1.00", "-1", "0.50"), "2", "0.67", "0.17", "0.67", "0.17", 1},
-		{"the last close takes all", legs("3", "-1.00", "-1", "0.50", "-1", "0.50", "-1", "0.50"), "0", "0", "0.5", "0", "0.5", 0},
-		{"a leg that crosses zero is split", legs("10", "-100", "-15", "165"), "-5", "-55", "10", "-55", "10", 1},
-		{"its rounded part closes, the rest opens", legs("1", "-1.00", "-3", "1.00"), "-2", "-0.67", "-0.67", "-0.67", "-0.67", 1},
-		{"lots go first in, first out", legs("10", "-100", "10", "-200", "-15", "300"), "5", "75", "75", "100", "100", 1},
-		{"a closing leg reduces whatever its amount", legs("10", "-100", "-4", "-7"), "6", "60", "-47", "60", "-47", 1},
+		{"a short position is bought back", legs("-100", "5000", "40", "-2200"), "-60", "-3000",
+			"-200", "-3000", "-200", 1},
+		{"a rounded share leaves the remainder", legs("3", "-1.00", "-1", "0.50"), "2", "0.67",
+			"0.17", "0.67", "0.17", 1},
+		{"the last close takes all", legs("3", "-1.00", "-1", "0.50", "-1", "0.50", "-1", "0.50"),
+			"0", "0", "0.5", "0", "0.5", 0},
+		{"a leg that crosses zero is split", legs("10", "-100", "-15", "165"), "-5", "-55", "10",
+			"-55", "10", 1},
+		{"the rounded part closes, the rest opens", legs("1", "-1.00", "-3", "1.00"), "-2", "-0.67",
+			"-0.67", "-0.67", "-0.67", 1},
+		{"lots go first in, first out", legs("10", "-100", "10", "-200", "-15", "300"), "5", "75",
+			"75", "100", "100", 1},
+		{"a closing leg reduces at any amount", legs("10", "-100", "-4", "-7"), "6", "60", "-47",
+			"60", "-47", 1},
 	} {
 		p := net(c.legs)
 		equal(t, c.quantity, p.Average.Quantity)
@@ -61,7 +69,7 @@ func TestPools(t *testing.T) {
 	}
 }
 
-func TestALegWithoutQuantityIsCostOfWhatIsOpen(t *testing.T) {
+func TestRepricingIsCostOfTheOpenQuantity(t *testing.T) {
 	t.Parallel()
 	two := legs("10", "-100", "10", "-200")
 	reprice := two[0]
@@ -80,35 +88,41 @@ func TestALegWithoutQuantityIsCostOfWhatIsOpen(t *testing.T) {
 	equal(t, "95", short.Average.Realised)
 }
 
-// Settling what another contract had closed before opens a lot of its own contract, on the other side. That was sold, and not at the
-// price that is agreed anew.
-func TestANewPriceIsNotCostOfALotThatItsContractSold(t *testing.T) {
+// A settlement of a quantity that another contract had closed opens a lot of its own contract, on
+// the other side. That lot was sold, and the new price does not concern it.
+func TestRepricingSkipsLotsOnTheOtherSide(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	d.do(t, of("T0", on("02-03", sell(power("100", "50")))), on("02-04", power("50", "52")),
-		on("02-20", trade.Settle{Quantity: mwh("30"), Price: dec("55")}), on("02-21", trade.Amend{Kind: trade.Amendment, Price: ref("60")}))
+		on("02-20", trade.Settle{Quantity: mwh("30"), Price: dec("55")}), on("02-21",
+			trade.Amend{Kind: trade.Amendment, Price: ref("60")}))
 	p := d.position(t, "power/CET/base@2025-03")
-	equal(t, "-260", p.AverageCost.Realised) // 50 bought back at 2 more, and 8 more for each of the 20 that are left
+	// 50 are bought back for 2 more each, and each of the 20 left costs 8 more.
+	equal(t, "-260", p.AverageCost.Realised)
 	equal(t, "-260", p.FIFO.Realised)
-	equal(t, "-4150", p.FIFO.Cost) // 50 of 100 at 50, and 30 at 55: both are received for
+	equal(t, "-4150", p.FIFO.Cost) // 50 of 100 at 50, and 30 at 55: cash received for both
 }
 
 // anyLegs draws legs of a few contracts, in the order of their keys.
 func anyLegs() *rapid.Generator[[]trade.Leg] {
 	one := rapid.Custom(func(t *rapid.T) trade.Leg {
 		return trade.Leg{
-			Key:      trade.LegKey{Stream: rapid.SampledFrom([]string{"A", "B", "C"}).Draw(t, "stream")},
-			Side:     rapid.SampledFrom([]trade.Side{trade.Buy, trade.Sell}).Draw(t, "side"),
-			Pool:     trade.PoolKey{Currency: rapid.SampledFrom([]trade.Currency{"EUR"}).Draw(t, "currency")},
-			Quantity: trade.MulDiv(trade.Int(rapid.Int64Range(-9, 9).Draw(t, "quantity")), trade.Int(1), trade.Int(rapid.Int64Range(1, 3).Draw(t, "per")), 2),
-			Amount:   trade.MulDiv(trade.Int(rapid.Int64Range(-9999, 9999).Draw(t, "cents")), trade.Int(1), trade.Int(100), 2),
+			Key: trade.LegKey{Stream: rapid.SampledFrom([]string{"A", "B", "C"}).Draw(t,
+				"stream")},
+			Side: rapid.SampledFrom([]trade.Side{trade.Buy, trade.Sell}).Draw(t, "side"),
+			Pool: trade.PoolKey{Currency: rapid.SampledFrom([]trade.Currency{"EUR"}).Draw(t,
+				"currency")},
+			Quantity: trade.MulDiv(trade.Int(rapid.Int64Range(-9, 9).Draw(t, "quantity")),
+				trade.Int(1), trade.Int(rapid.Int64Range(1, 3).Draw(t, "per")), 2),
+			Amount: trade.MulDiv(trade.Int(rapid.Int64Range(-9999, 9999).Draw(t, "cents")),
+				trade.Int(1), trade.Int(100), 2),
 		}
 	})
 	return rapid.SliceOfN(one, 0, 30)
 }
 
-// Whatever the legs, realised - cost is the sum of the amounts by both methods, so their totals agree at any mark. That
-// each method holds quantity and sides as it should is checked too.
+// For any legs, realised - cost is the sum of the amounts by both methods, so their totals agree
+// at any mark. The test also checks the quantity and the side that each method holds.
 func TestBothMethodsAgreeOnTheTotal(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -136,7 +150,7 @@ func TestBothMethodsAgreeOnTheTotal(t *testing.T) {
 	})
 }
 
-func TestAPoolSurvivesJSON(t *testing.T) {
+func TestPoolSurvivesJSON(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		p := net(anyLegs().Draw(t, "legs"))
@@ -164,7 +178,8 @@ func TestChangedNamesTheEarliestLegPerPool(t *testing.T) {
 	t.Parallel()
 	leg := func(day int, book, quantity string) trade.Leg {
 		return trade.Leg{
-			Key:  trade.LegKey{EffectiveAt: time.Date(2025, 1, day, 0, 0, 0, 0, time.UTC), Stream: "A", Version: int64(day)},
+			Key: trade.LegKey{EffectiveAt: time.Date(2025, 1, day, 0, 0, 0, 0, time.UTC),
+				Stream: "A", Version: int64(day)},
 			Pool: trade.PoolKey{Book: book}, Quantity: dec(quantity),
 		}
 	}
@@ -178,8 +193,11 @@ func TestChangedNamesTheEarliestLegPerPool(t *testing.T) {
 	}
 	require.Empty(t, days([]trade.Leg{a1, a2}, []trade.Leg{a1, a2}))
 	require.Equal(t, map[string]int{"a": 3}, days([]trade.Leg{a1, a2}, []trade.Leg{a1, a2, a3}))
-	require.Equal(t, map[string]int{"a": 2}, days([]trade.Leg{a1, a2, a3}, []trade.Leg{a1, a3}), "one went")
+	require.Equal(t, map[string]int{"a": 2}, days([]trade.Leg{a1, a2, a3}, []trade.Leg{a1, a3}),
+		"one went")
 	require.Equal(t, map[string]int{"a": 1}, days([]trade.Leg{a1, a2}, nil), "all went")
-	require.Equal(t, map[string]int{"a": 2}, days([]trade.Leg{a1, a2, a3}, []trade.Leg{a1, leg(2, "a", "5"), a3}), "one changed")
-	require.Equal(t, map[string]int{"a": 1, "b": 1}, days([]trade.Leg{a1}, []trade.Leg{leg(1, "b", "1")}), "one moved to another pool")
+	require.Equal(t, map[string]int{"a": 2}, days([]trade.Leg{a1, a2, a3},
+		[]trade.Leg{a1, leg(2, "a", "5"), a3}), "one changed")
+	require.Equal(t, map[string]int{"a": 1, "b": 1}, days([]trade.Leg{a1},
+		[]trade.Leg{leg(1, "b", "1")}), "one moved to another pool")
 }

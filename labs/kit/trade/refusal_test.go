@@ -35,88 +35,170 @@ func refusals() []refusalCase {
 	one := []trade.Command{bought}
 	continued := power("100", "50")
 	continued.PriorUTI = "T0"
-	zero := trade.Novate{Role: trade.Remaining, Quantity: mwh("0"), NewUTI: "T2", Incoming: "cpty/8"}
+	zero := trade.Novate{Role: trade.Remaining, Quantity: mwh("0"), NewUTI: "T2",
+		Incoming: "cpty/8"}
 	annulled := []trade.Command{bought, remain20, corrects(remain20, on("02-21", zero))}
-	physical := exercises("05-06", trade.Exercise{Quantity: bbl("10"), Settlement: trade.Physical, NewUTI: "T2"})
+	physical := exercises("05-06", trade.Exercise{Quantity: bbl("10"), Settlement: trade.Physical,
+		NewUTI: "T2"})
 	update := on("02-10", trade.Amend{Kind: trade.Update, Trader: "trader/2"})
-	euro, dollar := mark("02-03", "power/CET/base", "EUR", "2025-03", "50"), mark("02-04", "power/CET/base", "USD", "2025-03", "51")
+	euro, dollar := mark("02-03", "power/CET/base", "EUR", "2025-03", "50"), mark("02-04",
+		"power/CET/base", "USD", "2025-03", "51")
 	amendMW := on("03-02", trade.Amend{Kind: trade.Amendment, Quantity: mw("1")})
 	return []refusalCase{
 		{"SETTLE of nothing", nil, settleAll, trade.NotBegun},
-		{"AMEND of nothing", nil, on("02-10", trade.Amend{Kind: trade.Update, Trader: "x"}), trade.NotBegun},
+		{"AMEND of nothing", nil, on("02-10", trade.Amend{Kind: trade.Update, Trader: "x"}),
+			trade.NotBegun},
 		{"SETTLE effective before NEW", one, effective("01-20", settlePart), trade.NotBegun},
 		{"CANCEL void effective before NEW", one, effective("01-20", voidIt), trade.NotBegun},
 		{"NEW again", one, on("02-10", power("5", "50")), trade.AlreadyBegun},
 		{"NEW earlier", one, effective("01-20", on("02-10", power("5", "50"))), trade.AlreadyBegun},
-		{"NEW of a closed one", []trade.Command{bought, settleAll}, on("02-21", power("5", "50")), trade.AlreadyBegun},
-		{"SETTLE of a closed one", []trade.Command{bought, settleAll}, on("02-21", settlePart.Body), trade.NotLive},
-		{"SETTLE of a closed one, effective before", []trade.Command{bought, settleAll}, effective("02-10", on("02-21", settlePart.Body)), trade.NotLive},
-		{"AMEND of a closed one", []trade.Command{bought, terminate}, on("02-21", trade.Amend{Kind: trade.Amendment, Price: ref("1")}), trade.NotLive},
-		{"AMEND corrected to after it was closed", []trade.Command{bought, update, settleAll}, corrects(update, effective("02-21", update)), trade.NotLive},
-		{"SETTLE of a voided one", []trade.Command{bought, voidIt}, on("02-26", settlePart.Body), trade.IsVoided},
-		{"void of a voided one", []trade.Command{bought, voidIt}, on("02-26", voidIt.Body), trade.IsVoided},
-		{"NEW of a voided one", []trade.Command{bought, voidIt}, on("02-26", power("5", "50")), trade.IsVoided},
-		{"correction of a voided one", []trade.Command{bought, voidIt}, corrects(bought, on("02-26", power("5", "50"))), trade.IsVoided},
-		{"void after NOVATE remaining", []trade.Command{bought, remain20}, voidIt, trade.HasFollowUps},
-		{"void before NOVATE remaining", []trade.Command{bought, remain20}, effective("02-10", voidIt), trade.HasFollowUps},
-		{"void after a physical EXERCISE", []trade.Command{boughtOpt, physical}, on("05-07", voidIt.Body), trade.HasFollowUps},
-		{"void of what a novation began", []trade.Command{bought, remain20}, of("T2", on("02-21", voidIt.Body)), trade.ContinuesAnother},
-		{"void of what an exercise began", []trade.Command{boughtOpt, physical}, of("T2", on("05-07", voidIt.Body)), trade.ContinuesAnother},
-		{"SETTLE of more than is open", one, on("02-20", trade.Settle{Quantity: mwh("100.000001"), Price: dec("55")}), trade.Exceeds},
-		{"NOVATE of more than is open then", []trade.Command{bought, settlePart}, on("02-21", trade.Novate{Role: trade.Transferor, Quantity: mwh("71"), NewUTI: "X", Incoming: "c"}), trade.Exceeds},
-		{"TERMINATE in MW of more than is open", one, on("02-21", trade.Cancel{Kind: trade.Terminate, Quantity: mw("1")}), trade.Exceeds},
-		{"EXERCISE of more than is open", []trade.Command{boughtOpt}, exercises("05-06", trade.Exercise{Quantity: bbl("101")}), trade.Exceeds},
-		{"SETTLE of zero", one, on("02-20", trade.Settle{Quantity: mwh("0"), Price: dec("55")}), trade.NotPositive},
-		{"TERMINATE of less than zero", one, on("02-20", trade.Cancel{Kind: trade.Terminate, Quantity: mwh("-1")}), trade.NotPositive},
+		{"NEW of a closed one", []trade.Command{bought, settleAll}, on("02-21", power("5", "50")),
+			trade.AlreadyBegun},
+		{"SETTLE of a closed one", []trade.Command{bought, settleAll}, on("02-21", settlePart.Body),
+			trade.NotLive},
+		{"SETTLE of a closed one, effective before", []trade.Command{bought, settleAll},
+			effective("02-10", on("02-21", settlePart.Body)), trade.NotLive},
+		{"AMEND of a closed one", []trade.Command{bought, terminate},
+			on("02-21", trade.Amend{Kind: trade.Amendment, Price: ref("1")}), trade.NotLive},
+		{"AMEND corrected to after it was closed", []trade.Command{bought, update, settleAll},
+			corrects(update, effective("02-21", update)), trade.NotLive},
+		{"SETTLE of a voided one", []trade.Command{bought, voidIt}, on("02-26", settlePart.Body),
+			trade.IsVoided},
+		{"void of a voided one", []trade.Command{bought, voidIt}, on("02-26", voidIt.Body),
+			trade.IsVoided},
+		{"NEW of a voided one", []trade.Command{bought, voidIt}, on("02-26", power("5", "50")),
+			trade.IsVoided},
+		{"correction of a voided one", []trade.Command{bought, voidIt},
+			corrects(bought, on("02-26", power("5", "50"))), trade.IsVoided},
+		{"void after NOVATE remaining", []trade.Command{bought, remain20}, voidIt,
+			trade.HasFollowUps},
+		{"void before NOVATE remaining", []trade.Command{bought, remain20},
+			effective("02-10", voidIt), trade.HasFollowUps},
+		{"void after a physical EXERCISE", []trade.Command{boughtOpt, physical},
+			on("05-07", voidIt.Body), trade.HasFollowUps},
+		{"void of what a novation began", []trade.Command{bought, remain20},
+			of("T2", on("02-21", voidIt.Body)), trade.ContinuesAnother},
+		{"void of what an exercise began", []trade.Command{boughtOpt, physical},
+			of("T2", on("05-07", voidIt.Body)), trade.ContinuesAnother},
+		{"SETTLE of more than is open", one, on("02-20", trade.Settle{Quantity: mwh("100.000001"),
+			Price: dec("55")}), trade.Exceeds},
+		{"NOVATE of more than is open then", []trade.Command{bought, settlePart},
+			on("02-21", trade.Novate{Role: trade.Transferor, Quantity: mwh("71"), NewUTI: "X",
+				Incoming: "c"}), trade.Exceeds},
+		{"TERMINATE in MW of more than is open", one, on("02-21",
+			trade.Cancel{Kind: trade.Terminate, Quantity: mw("1")}), trade.Exceeds},
+		{"EXERCISE of more than is open", []trade.Command{boughtOpt},
+			exercises("05-06", trade.Exercise{Quantity: bbl("101")}), trade.Exceeds},
+		{"SETTLE of zero", one, on("02-20", trade.Settle{Quantity: mwh("0"), Price: dec("55")}),
+			trade.NotPositive},
+		{"TERMINATE of less than zero", one, on("02-20", trade.Cancel{Kind: trade.Terminate,
+			Quantity: mwh("-1")}), trade.NotPositive},
 		{"NEW of zero", nil, on("02-03", power("0", "50")), trade.NotPositive},
-		{"NEW of negative MW", nil, on("02-03", func() trade.New { n := power("1", "50"); n.Quantity = mw("-1"); return n }()), trade.NotPositive},
-		{"SETTLE in the wrong unit", one, on("02-20", trade.Settle{Quantity: bbl("1"), Price: dec("55")}), trade.WrongUnit},
-		{"AMEND in the wrong unit", one, on("02-20", trade.Amend{Kind: trade.Amendment, Quantity: bbl("1")}), trade.WrongUnit},
-		{"oil in MW", nil, on("02-03", func() trade.New { n := option("1", "2"); n.Quantity = mw("1"); return n }()), trade.WrongUnit},
-		{"a part of oil in MW", []trade.Command{boughtOpt}, on("05-06", trade.Settle{Quantity: mw("1")}), trade.WrongUnit},
-		{"a correction to zero in the wrong unit", []trade.Command{bought, settlePart}, corrects(settlePart, on("02-21", trade.Settle{Quantity: bbl("0"), Price: dec("55")})), trade.WrongUnit},
-		{"SETTLE in MW after delivery", one, on("04-02", trade.Settle{Quantity: mw("1"), Price: dec("55")}), trade.NothingToDeliver},
-		{"NEW in MW after delivery", nil, on("04-02", func() trade.New { n := power("1", "50"); n.Quantity = mw("1"); return n }()), trade.NothingToDeliver},
+		{"NEW of negative MW", nil, on("02-03",
+			func() trade.New { n := power("1", "50"); n.Quantity = mw("-1"); return n }()),
+			trade.NotPositive},
+		{"SETTLE in the wrong unit", one, on("02-20", trade.Settle{Quantity: bbl("1"),
+			Price: dec("55")}), trade.WrongUnit},
+		{"AMEND in the wrong unit", one, on("02-20", trade.Amend{Kind: trade.Amendment,
+			Quantity: bbl("1")}), trade.WrongUnit},
+		{"oil in MW", nil, on("02-03", func() trade.New {
+			n := option("1",
+				"2")
+			n.Quantity = mw("1")
+			return n
+		}()), trade.WrongUnit},
+		{"a part of oil in MW", []trade.Command{boughtOpt}, on("05-06",
+			trade.Settle{Quantity: mw("1")}), trade.WrongUnit},
+		{"a correction to zero in the wrong unit", []trade.Command{bought, settlePart},
+			corrects(settlePart, on("02-21", trade.Settle{Quantity: bbl("0"), Price: dec("55")})),
+			trade.WrongUnit},
+		{"SETTLE in MW after delivery", one, on("04-02", trade.Settle{Quantity: mw("1"),
+			Price: dec("55")}), trade.NothingToDeliver},
+		{"NEW in MW after delivery", nil, on("04-02",
+			func() trade.New { n := power("1", "50"); n.Quantity = mw("1"); return n }()),
+			trade.NothingToDeliver},
 		{"AMEND in MW during delivery", one, amendMW, trade.AmendInDelivery},
-		{"AMEND to less than is out", []trade.Command{bought, settlePart}, on("02-21", trade.Amend{Kind: trade.Amendment, Quantity: mwh("29")}), trade.BelowReduced},
-		{"AMEND to the same quantity and price", one, on("02-10", trade.Amend{Kind: trade.Amendment, Quantity: mwh("100.0"), Price: ref("50.00")}), trade.NoChange},
-		{"AMEND of nothing at all", one, on("02-10", trade.Amend{Kind: trade.Amendment}), trade.NoChange},
-		{"AMEND amendment of a name", one, on("02-10", trade.Amend{Kind: trade.Amendment, Price: ref("51"), Trader: "trader/2"}), trade.NoChange},
-		{"AMEND update of a price", one, on("02-10", trade.Amend{Kind: trade.Update, Price: ref("51"), Trader: "trader/2"}), trade.NoChange},
-		{"AMEND update to the same", one, on("02-10", trade.Amend{Kind: trade.Update, Trader: "trader/1"}), trade.NoChange},
-		{"AMEND update of nothing", one, on("02-10", trade.Amend{Kind: trade.Update}), trade.NoChange},
+		{"AMEND to less than is out", []trade.Command{bought, settlePart},
+			on("02-21", trade.Amend{Kind: trade.Amendment, Quantity: mwh("29")}),
+			trade.BelowReduced},
+		{"AMEND to the same quantity and price", one, on("02-10",
+			trade.Amend{Kind: trade.Amendment, Quantity: mwh("100.0"), Price: ref("50.00")}),
+			trade.NoChange},
+		{"AMEND of nothing at all", one, on("02-10", trade.Amend{Kind: trade.Amendment}),
+			trade.NoChange},
+		{"AMEND amendment of a name", one, on("02-10", trade.Amend{Kind: trade.Amendment,
+			Price: ref("51"), Trader: "trader/2"}), trade.NoChange},
+		{"AMEND update of a price", one, on("02-10", trade.Amend{Kind: trade.Update,
+			Price: ref("51"), Trader: "trader/2"}), trade.NoChange},
+		{"AMEND update to the same", one, on("02-10", trade.Amend{Kind: trade.Update,
+			Trader: "trader/1"}), trade.NoChange},
+		{"AMEND update of nothing", one, on("02-10", trade.Amend{Kind: trade.Update}),
+			trade.NoChange},
 		{"MARK in another currency", []trade.Command{euro}, dollar, trade.OtherCurrency},
-		{"MARK in another currency, effective before", []trade.Command{euro}, effective("01-04", dollar), trade.OtherCurrency},
-		{"MARK in another currency, of another delivery", []trade.Command{euro}, mark("02-04", "power/CET/base", "USD", "2025-04", "51"), trade.OtherCurrency},
-		{"one of two marks corrected to another currency", []trade.Command{euro, mark("02-04", "power/CET/base", "EUR", "2025-04", "51")}, corrects(euro, dollar), trade.OtherCurrency},
-		{"MARK in the currency of one that is corrected", []trade.Command{euro, corrects(euro, dollar)}, mark("02-05", "power/CET/base", "EUR", "2025-03", "51"), trade.OtherCurrency},
-		{"EXERCISE of a forward", one, exercises("05-06", trade.Exercise{Quantity: mwh("10")}), trade.NotAnOption},
-		{"EXERCISE before the window", []trade.Command{boughtOpt}, exercises("04-30", trade.Exercise{}), trade.OutsideWindow},
-		{"EXERCISE after expiry", []trade.Command{boughtOpt}, exercises("05-16", trade.Exercise{}), trade.OutsideWindow},
-		{"a correction of no event", one, corrects(settlePart, on("02-21", settlePart.Body)), trade.UnknownEvent},
-		{"a correction in an empty stream", nil, corrects(bought, on("02-21", bought.Body)), trade.UnknownEvent},
-		{"NEW corrected to SETTLE", one, corrects(bought, on("02-21", settlePart.Body)), trade.WrongKind},
-		{"NEW corrected to one that continues no other", []trade.Command{on("02-03", continued)}, corrects(on("02-03", continued), on("02-21", power("99", "50"))), trade.WrongKind},
+		{"MARK in another currency, effective before", []trade.Command{euro},
+			effective("01-04", dollar), trade.OtherCurrency},
+		{"MARK in another currency, of another delivery", []trade.Command{euro},
+			mark("02-04", "power/CET/base", "USD", "2025-04", "51"), trade.OtherCurrency},
+		{"one of two marks corrected to another currency", []trade.Command{euro,
+			mark("02-04", "power/CET/base", "EUR", "2025-04", "51")}, corrects(euro, dollar),
+			trade.OtherCurrency},
+		{"MARK in the currency of one that is corrected", []trade.Command{euro,
+			corrects(euro, dollar)}, mark("02-05", "power/CET/base", "EUR", "2025-03", "51"),
+			trade.OtherCurrency},
+		{"EXERCISE of a forward", one, exercises("05-06", trade.Exercise{Quantity: mwh("10")}),
+			trade.NotAnOption},
+		{"EXERCISE before the window", []trade.Command{boughtOpt},
+			exercises("04-30", trade.Exercise{}), trade.OutsideWindow},
+		{"EXERCISE after expiry", []trade.Command{boughtOpt}, exercises("05-16", trade.Exercise{}),
+			trade.OutsideWindow},
+		{"a correction of no event", one, corrects(settlePart, on("02-21", settlePart.Body)),
+			trade.UnknownEvent},
+		{"a correction in an empty stream", nil, corrects(bought, on("02-21", bought.Body)),
+			trade.UnknownEvent},
+		{"NEW corrected to SETTLE", one, corrects(bought, on("02-21", settlePart.Body)),
+			trade.WrongKind},
+		{"NEW corrected to one that continues no other", []trade.Command{on("02-03", continued)},
+			corrects(on("02-03", continued), on("02-21", power("99", "50"))), trade.WrongKind},
 		{"NEW corrected to void", one, corrects(bought, on("02-21", voidIt.Body)), trade.WrongKind},
-		{"SETTLE corrected to NEW", []trade.Command{bought, settlePart}, corrects(settlePart, on("02-21", bought.Body)), trade.WrongKind},
-		{"NOVATE corrected to another UTI", []trade.Command{bought, remain20}, corrects(remain20, on("02-21", trade.Novate{Role: trade.Remaining, Quantity: mwh("20"), NewUTI: "T9", Incoming: "cpty/8"})), trade.WrongKind},
-		{"NOVATE corrected to another role", []trade.Command{bought, remain20}, corrects(remain20, on("02-21", trade.Novate{Role: trade.Transferor, Quantity: mwh("20"), NewUTI: "T2", Incoming: "cpty/8"})), trade.WrongKind},
-		{"NOVATE corrected to SETTLE", []trade.Command{bought, remain20}, corrects(remain20, on("02-21", settlePart.Body)), trade.WrongKind},
-		{"EXERCISE corrected from cash to physical", []trade.Command{boughtOpt, exercises("05-06", trade.Exercise{})}, corrects(exercises("05-06", trade.Exercise{}), physical), trade.WrongKind},
-		{"NOVATE that is annulled, corrected", annulled, corrects(remain20, on("02-22", remain20.Body)), trade.WrongKind},
-		{"a correction of a closed one without approver", []trade.Command{bought, settleAll}, unapproved(corrects(settleAll, on("02-21", settlePart.Body))), trade.NeedsApprover},
-		{"a correction of a closed one approved by its actor", []trade.Command{bought, settleAll}, approvedBy("trader/1", corrects(settleAll, on("02-21", settlePart.Body))), trade.NeedsApprover},
-		{"a late SETTLE that leaves too little", []trade.Command{bought, on("02-20", trade.Settle{Quantity: mwh("90"), Price: dec("55")})},
-			effective("02-10", on("02-21", trade.Settle{Quantity: mwh("11"), Price: dec("55")})), trade.BreaksLater},
-		{"a late SETTLE in full", []trade.Command{bought, settlePart}, effective("02-10", on("02-21", settleAll.Body)), trade.BreaksLater},
-		{"SETTLE of one voided before it", []trade.Command{bought, effective("02-10", voidIt)}, on("02-26", settlePart.Body), trade.IsVoided},
-		{"SETTLE effective before a void", []trade.Command{bought, voidIt}, effective("02-10", on("02-26", settlePart.Body)), trade.IsVoided},
-		{"NEW corrected to less than is out", []trade.Command{bought, settlePart}, corrects(bought, on("02-21", power("29", "50"))), trade.BreaksLater},
-		{"NEW corrected to later than what hangs on it", []trade.Command{bought, settlePart}, corrects(bought, effective("02-22", on("02-22", bought.Body))), trade.BreaksLater},
+		{"SETTLE corrected to NEW", []trade.Command{bought, settlePart},
+			corrects(settlePart, on("02-21", bought.Body)), trade.WrongKind},
+		{"NOVATE corrected to another UTI", []trade.Command{bought, remain20},
+			corrects(remain20, on("02-21", trade.Novate{Role: trade.Remaining, Quantity: mwh("20"),
+				NewUTI: "T9", Incoming: "cpty/8"})), trade.WrongKind},
+		{"NOVATE corrected to another role", []trade.Command{bought, remain20},
+			corrects(remain20, on("02-21", trade.Novate{Role: trade.Transferor, Quantity: mwh("20"),
+				NewUTI: "T2", Incoming: "cpty/8"})), trade.WrongKind},
+		{"NOVATE corrected to SETTLE", []trade.Command{bought, remain20},
+			corrects(remain20, on("02-21", settlePart.Body)), trade.WrongKind},
+		{"EXERCISE corrected from cash to physical", []trade.Command{boughtOpt,
+			exercises("05-06", trade.Exercise{})}, corrects(exercises("05-06", trade.Exercise{}),
+			physical), trade.WrongKind},
+		{"NOVATE that is annulled, corrected", annulled, corrects(remain20,
+			on("02-22", remain20.Body)), trade.WrongKind},
+		{"a correction of a closed one without approver", []trade.Command{bought, settleAll},
+			unapproved(corrects(settleAll, on("02-21", settlePart.Body))), trade.NeedsApprover},
+		{"a correction of a closed one approved by its actor", []trade.Command{bought, settleAll},
+			approvedBy("trader/1", corrects(settleAll, on("02-21", settlePart.Body))),
+			trade.NeedsApprover},
+		{"a late SETTLE that leaves less than a later one takes",
+			[]trade.Command{bought, on("02-20",
+				trade.Settle{Quantity: mwh("90"), Price: dec("55")})},
+			effective("02-10", on("02-21", trade.Settle{Quantity: mwh("11"),
+				Price: dec("55")})), trade.BreaksLater},
+		{"a late SETTLE in full", []trade.Command{bought, settlePart},
+			effective("02-10", on("02-21", settleAll.Body)), trade.BreaksLater},
+		{"SETTLE of one voided before it", []trade.Command{bought, effective("02-10", voidIt)},
+			on("02-26", settlePart.Body), trade.IsVoided},
+		{"SETTLE effective before a void", []trade.Command{bought, voidIt},
+			effective("02-10", on("02-26", settlePart.Body)), trade.IsVoided},
+		{"NEW corrected to less than is out", []trade.Command{bought, settlePart},
+			corrects(bought, on("02-21", power("29", "50"))), trade.BreaksLater},
+		{"NEW corrected to a time after its SETTLE", []trade.Command{bought, settlePart},
+			corrects(bought, effective("02-22", on("02-22", bought.Body))), trade.BreaksLater},
 	}
 }
 
-func TestEveryRefusalNamesItsRuleAndChangesNothing(t *testing.T) {
+func TestRefusals(t *testing.T) {
 	t.Parallel()
 	for _, c := range append(refusals(), badTerms()...) {
 		d := newDesk()
@@ -127,7 +209,7 @@ func TestEveryRefusalNamesItsRuleAndChangesNothing(t *testing.T) {
 	}
 }
 
-// A rule that no test can produce is a rule that nobody needs.
+// A rule that no case produces is a rule that nobody needs.
 func TestEveryRuleIsProduced(t *testing.T) {
 	t.Parallel()
 	produced := map[string]bool{}
@@ -166,7 +248,8 @@ func badTerms() []refusalCase {
 		return refusalCase{name, []trade.Command{bought}, on("02-20", body), trade.BadTerms}
 	}
 	onOption := func(name string, b trade.Exercise) refusalCase {
-		return refusalCase{"EXERCISE " + name, []trade.Command{boughtOpt}, on("05-06", b), trade.BadTerms}
+		return refusalCase{"EXERCISE " + name, []trade.Command{boughtOpt}, on("05-06", b),
+			trade.BadTerms}
 	}
 	marked := func(name string, cmd trade.Command) refusalCase {
 		return refusalCase{"MARK " + name, nil, cmd, trade.BadTerms}
@@ -186,7 +269,8 @@ func badTerms() []refusalCase {
 		term("no counterparty", func(n *trade.New) { n.Counterparty = "" }),
 		term("a trader that is not UTF-8", func(n *trade.New) { n.Trader = "\xff" }),
 		term("a book with U+0000", func(n *trade.New) { n.Book = "a\x00b" }),
-		term("a prior contract that is a curve", func(n *trade.New) { n.PriorUTI = "curve/power/CET/base" }),
+		term("a prior contract that is a curve",
+			func(n *trade.New) { n.PriorUTI = "curve/power/CET/base" }),
 		term("no side", func(n *trade.New) { n.Side = "" }),
 		term("an unknown currency", func(n *trade.New) { n.Currency = "XXX" }),
 		term("an unknown zone", func(n *trade.New) { n.Instrument.Zone = "MARS" }),
@@ -200,7 +284,8 @@ func badTerms() []refusalCase {
 		}),
 		term("an unknown profile", func(n *trade.New) { n.Instrument.Profile = "night" }),
 		term("gas in a power zone", func(n *trade.New) { n.Instrument.Commodity = trade.Gas }),
-		term("a delivery that ends before it begins", func(n *trade.New) { n.Instrument.Delivery = trade.Period{Start: 20000, End: 20000} }),
+		term("a delivery that ends before it begins",
+			func(n *trade.New) { n.Instrument.Delivery = trade.Period{Start: 20000, End: 20000} }),
 		term("a delivery before 1970", func(n *trade.New) {
 			n.Instrument, n.Quantity = brentJune, bbl("1")
 			n.Instrument.Delivery = period("1969-12")
@@ -212,22 +297,37 @@ func badTerms() []refusalCase {
 		term("no hour of delivery", func(n *trade.New) {
 			n.Instrument.Profile, n.Instrument.Delivery = "peak", period("2025-03-01/2025-03-03")
 		}),
-		term("oil by the quarter", func(n *trade.New) { n.Instrument = brentJune; n.Instrument.Delivery = period("2025-Q2") }),
+		term("oil by the quarter", func(n *trade.New) {
+			n.Instrument = brentJune
+			n.Instrument.Delivery = period("2025-Q2")
+		}),
 		term("too fine a price", func(n *trade.New) { n.Price = dec("50.0000001") }),
 		term("too large a price", func(n *trade.New) { n.Price = dec("1000000000000") }),
-		term("free oil", func(n *trade.New) { n.Instrument, n.Quantity, n.Price = brentJune, bbl("1"), dec("0") }),
+		term("free oil", func(n *trade.New) {
+			n.Instrument, n.Quantity, n.Price = brentJune,
+				bbl("1"), dec("0")
+		}),
 		term("too fine a quantity", func(n *trade.New) { n.Quantity = mwh("0.0000001") }),
 		term("too fine a fee", func(n *trade.New) { n.Fee = dec("0.001") }),
 		term("a fee of half a yen", func(n *trade.New) { n.Currency, n.Fee = "JPY", dec("0.5") }),
 		term("a capacity that is not its quantity", func(n *trade.New) { n.Capacity = dec("1") }),
-		term("a capacity too fine", func(n *trade.New) { n.Quantity = mw("0.0000001"); n.Capacity = dec("0") }),
+		term("a capacity too fine", func(n *trade.New) {
+			n.Quantity, n.Capacity = mw("0.0000001"), dec("0")
+		}),
 		term("itself as prior contract", func(n *trade.New) { n.PriorUTI = T }),
 		term("an amount carried in from nowhere", func(n *trade.New) { n.CarriedIn = dec("1") }),
-		term("too fine an amount carried in", func(n *trade.New) { n.PriorUTI, n.CarriedIn = "T0", dec("0.001") }),
+		term("too fine an amount carried in", func(n *trade.New) {
+			n.PriorUTI, n.CarriedIn = "T0",
+				dec("0.001")
+		}),
 		opt("no kind", func(o *trade.Option) { o.Kind = "" }),
 		opt("no strike", func(o *trade.Option) { o.Strike = dec("0") }),
-		opt("a window that ends before it begins", func(o *trade.Option) { o.Until = o.From.Add(-1000) }),
-		opt("no window", func(o *trade.Option) { o.From, o.Until = timeless.EnteredAt, timeless.EnteredAt }),
+		opt("a window that ends before it begins",
+			func(o *trade.Option) { o.Until = o.From.Add(-1000) }),
+		opt("no window", func(o *trade.Option) {
+			o.From, o.Until = timeless.EnteredAt,
+				timeless.EnteredAt
+		}),
 		opt("a window in nanoseconds", func(o *trade.Option) { o.Until = o.Until.Add(1) }),
 		{"NEW of an option with no premium", nil, on("02-03", option("100", "0")), trade.BadTerms},
 		{"NEW without a UTI", nil, of("", bought), trade.BadTerms},
@@ -240,34 +340,51 @@ func badTerms() []refusalCase {
 		second("a void with a fee", trade.Cancel{Kind: trade.Void, Fee: dec("1")}),
 		second("a void in part", trade.Cancel{Kind: trade.Void, Quantity: mwh("1")}),
 		second("an update to a name with U+0000", trade.Amend{Kind: trade.Update, Trader: "a\x00"}),
-		second("an update to what is not UTF-8", trade.Amend{Kind: trade.Update, Counterparty: "\xff"}),
-		second("a settlement by a source with U+0000", trade.Settle{Price: dec("1"), PriceSource: "\x00"}),
-		second("a novation into a curve", trade.Novate{Role: trade.Remaining, NewUTI: "curve/power/CET/base", Incoming: "c"}),
-		second("a novation to a party with U+0000", trade.Novate{Role: trade.Remaining, NewUTI: "T2", Incoming: "\x00"}),
-		second("a termination with too fine a fee", trade.Cancel{Kind: trade.Terminate, Fee: dec("0.001")}),
+		second("an update to what is not UTF-8", trade.Amend{Kind: trade.Update,
+			Counterparty: "\xff"}),
+		second("a settlement by a source with U+0000", trade.Settle{Price: dec("1"),
+			PriceSource: "\x00"}),
+		second("a novation into a curve", trade.Novate{Role: trade.Remaining,
+			NewUTI: "curve/power/CET/base", Incoming: "c"}),
+		second("a novation to a party with U+0000", trade.Novate{Role: trade.Remaining,
+			NewUTI: "T2", Incoming: "\x00"}),
+		second("a termination with too fine a fee", trade.Cancel{Kind: trade.Terminate,
+			Fee: dec("0.001")}),
 		second("a novation without role", trade.Novate{NewUTI: "T2", Incoming: "c"}),
 		second("a novation without new UTI", trade.Novate{Role: trade.Transferor, Incoming: "c"}),
-		second("a novation without incoming party", trade.Novate{Role: trade.Transferor, NewUTI: "T2"}),
-		second("a novation to itself", trade.Novate{Role: trade.Remaining, NewUTI: T, Incoming: "c"}),
-		second("a novation with too fine a fee", trade.Novate{Role: trade.Remaining, NewUTI: "T2", Incoming: "c", Fee: dec("0.001")}),
+		second("a novation without incoming party", trade.Novate{Role: trade.Transferor,
+			NewUTI: "T2"}),
+		second("a novation to itself", trade.Novate{Role: trade.Remaining, NewUTI: T,
+			Incoming: "c"}),
+		second("a novation with too fine a fee", trade.Novate{Role: trade.Remaining, NewUTI: "T2",
+			Incoming: "c", Fee: dec("0.001")}),
 		second("a settlement with too fine a price", trade.Settle{Price: dec("1.0000001")}),
-		{"a second novation into one contract", []trade.Command{bought, remain20}, on("02-21", remain20.Body), trade.BadTerms},
+		{"a second novation into one contract", []trade.Command{bought, remain20},
+			on("02-21", remain20.Body), trade.BadTerms},
 		onOption("without settlement", trade.Exercise{UnderlyingPrice: dec("76")}),
-		onOption("into delivery without a UTI", trade.Exercise{UnderlyingPrice: dec("76"), Settlement: trade.Physical}),
-		onOption("into itself", trade.Exercise{UnderlyingPrice: dec("76"), Settlement: trade.Physical, NewUTI: T}),
-		onOption("into a curve", trade.Exercise{UnderlyingPrice: dec("76"), Settlement: trade.Physical, NewUTI: "curve/oil/BRENT"}),
-		onOption("for cash, with a UTI", trade.Exercise{UnderlyingPrice: dec("76"), Settlement: trade.Cash, NewUTI: "T2"}),
-		onOption("at too fine a price", trade.Exercise{Settlement: trade.Cash, UnderlyingPrice: dec("76.0000001")}),
+		onOption("into delivery without a UTI", trade.Exercise{UnderlyingPrice: dec("76"),
+			Settlement: trade.Physical}),
+		onOption("into itself", trade.Exercise{UnderlyingPrice: dec("76"),
+			Settlement: trade.Physical, NewUTI: T}),
+		onOption("into a curve", trade.Exercise{UnderlyingPrice: dec("76"),
+			Settlement: trade.Physical, NewUTI: "curve/oil/BRENT"}),
+		onOption("for cash, with a UTI", trade.Exercise{UnderlyingPrice: dec("76"),
+			Settlement: trade.Cash, NewUTI: "T2"}),
+		onOption("at too fine a price", trade.Exercise{Settlement: trade.Cash,
+			UnderlyingPrice: dec("76.0000001")}),
 		marked("of no curve", mark("02-03", "power/MARS/base", "EUR", "2025-03", "1")),
 		marked("in no currency", mark("02-03", "power/CET/base", "XXX", "2025-03", "1")),
 		marked("without points", mark("02-03", "power/CET/base", "EUR")),
-		marked("of a point twice", mark("02-03", "power/CET/base", "EUR", "2025-03", "1", "2025-03", "2")),
+		marked("of a point twice", mark("02-03", "power/CET/base", "EUR", "2025-03", "1", "2025-03",
+			"2")),
 		marked("of a year of five digits", func() trade.Command {
 			cmd := mark("02-03", "power/CET/base", "EUR", "2025-03", "1")
-			cmd.Body.(trade.PriceMarked).Points[0].Delivery = trade.Period{Start: lastDay, End: lastDay + 1}
+			cmd.Body.(trade.PriceMarked).Points[0].Delivery = trade.Period{Start: lastDay,
+				End: lastDay + 1}
 			return cmd
 		}()),
-		marked("of an option below zero", mark("02-03", "oil/BRENT/call/70/2025-05-15", "USD", "2025-06", "-1")),
+		marked("of an option below zero", mark("02-03", "oil/BRENT/call/70/2025-05-15", "USD",
+			"2025-06", "-1")),
 		marked("of an empty delivery", func() trade.Command {
 			cmd := mark("02-03", "power/CET/base", "EUR", "2025-03", "1")
 			cmd.Body.(trade.PriceMarked).Points[0].Delivery.End = 0
@@ -276,21 +393,23 @@ func badTerms() []refusalCase {
 	}
 }
 
-func TestPowerMayBeWorthNothingOrLess(t *testing.T) {
+func TestPowerPricesMayBeNegative(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	d.do(t, on("02-03", power("100", "-5")), on("02-20", trade.Settle{Price: dec("0")}),
 		mark("02-03", "power/CET/base", "EUR", "2025-03", "-3"))
 }
 
-// WTI settled at -37.63 on 20 April 2020. What happened is recorded; only a price that we agreed on may be a slip.
-func TestWhatIsPublishedOfOilAndGasMayBeNothingOrLess(t *testing.T) {
+// WTI settled at -37.63 on 20 April 2020. A published price is a fact, and recorded. Only a price
+// that two parties agree on may be a slip.
+func TestPublishedPricesMayBeNegative(t *testing.T) {
 	t.Parallel()
 	oil, put := option("10", "20"), option("100", "2")
 	oil.Instrument, put.Instrument.Option.Kind = brentJune, trade.Put
 
 	d := newDesk()
-	d.do(t, on("02-03", oil), mark("02-03", "oil/BRENT", "USD", "2025-06", "-37.63"), mark("02-03", "gas/TTF/base", "EUR", "2025-03", "0"))
+	d.do(t, on("02-03", oil), mark("02-03", "oil/BRENT", "USD", "2025-06", "-37.63"),
+		mark("02-03", "gas/TTF/base", "EUR", "2025-03", "0"))
 	equal(t, "-376.3", *d.position(t, "oil/BRENT@2025-06").MarketValue)
 	d.do(t, on("02-20", trade.Settle{Price: dec("-37.63")}))
 	equal(t, "-576.3", d.position(t, "oil/BRENT@2025-06").FIFO.Realised)
@@ -299,7 +418,7 @@ func TestWhatIsPublishedOfOilAndGasMayBeNothingOrLess(t *testing.T) {
 	equal(t, "10563", d.position(t, put.Instrument.ID()).FIFO.Realised) // 100 · (70 + 37.63 - 2)
 }
 
-func TestARefusalOfAMarkNamesTheEventItCannotFind(t *testing.T) {
+func TestMarkCorrectsAnUnknownEvent(t *testing.T) {
 	t.Parallel()
 	cmd := mark("02-03", "power/CET/base", "EUR", "2025-03", "1")
 	cmd.Corrects = uuid.Max
@@ -307,15 +426,16 @@ func TestARefusalOfAMarkNamesTheEventItCannotFind(t *testing.T) {
 	require.Equal(t, trade.UnknownEvent, r.Rule)
 }
 
-func TestBreaksLaterSaysWhatBreaks(t *testing.T) {
+func TestBreaksLaterNamesTheBrokenEvent(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	d.do(t, bought, settlePart)
 	r := d.refusedAs(t, effective("02-10", on("02-21", settleAll.Body)))
-	require.Equal(t, "version 2, a SETTLE effective 2025-02-20T12:00:00Z, would no longer be legal: lifecycle.not-live: T1 is SETTLED", r.Detail)
+	require.Equal(t, "version 2, a SETTLE effective 2025-02-20T12:00:00Z, would no longer be "+
+		"legal: lifecycle.not-live: T1 is SETTLED", r.Detail)
 }
 
-func TestAnIllegalHistoryIsASlotErrorAndNothingToDecideOn(t *testing.T) {
+func TestIllegalHistoryIsASlotError(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
 	d.do(t, bought, settlePart)
@@ -338,7 +458,8 @@ func TestAnIllegalHistoryIsASlotErrorAndNothingToDecideOn(t *testing.T) {
 	require.ErrorAs(t, err, &bad)
 	require.Equal(t, trade.UnknownEvent, bad.Refusal.Rule)
 
-	stray[1] = trade.Event{Version: 2, EffectiveAt: history[1].EffectiveAt, Body: trade.PriceMarked{}}
+	stray[1] = trade.Event{Version: 2, EffectiveAt: history[1].EffectiveAt,
+		Body: trade.PriceMarked{}}
 	_, err = trade.Fold(T, stray, trade.AsOf{})
 	require.ErrorAs(t, err, &bad)
 	require.Equal(t, trade.WrongKind, bad.Refusal.Rule)

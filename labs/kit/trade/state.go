@@ -33,8 +33,8 @@ type Result struct {
 	Unrealised *Decimal `json:"unrealised"` // market value less cost; null without a mark
 }
 
-// PositionOf values a pool on a curve. It needs no contract: the instrument's id says what is
-// delivered, and when. A flat pool is worth nothing, marked or not.
+// PositionOf values a pool on a curve. It needs no contract: the instrument's id has the
+// delivery. A flat pool is worth nothing, marked or not.
 func PositionOf(key PoolKey, p Pool, c Curve) Position {
 	pos := Position{
 		PoolKey: key, Quantity: p.Average.Quantity,

@@ -29,13 +29,14 @@ func TestWorkedAverageCostAndFIFO(t *testing.T) {
 	equal(t, "-90.00", *p.FIFO.Unrealised)
 }
 
-// Of 100 bought at 50, 80 at 56 are agreed instead: nothing was sold, so nothing is realised.
+// 100 are bought at 50. Then 80 at 56 are agreed instead. Nothing was sold, so nothing is realised.
 func TestWorkedAmendmentOfPriceAndQuantity(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ quantity, cost string }{{"80", "4480.00"}, {"150", "8400.00"}} {
 		d := newDesk()
 		d.do(t, on("02-03", power("100", "50")),
-			on("02-10", trade.Amend{Kind: trade.Amendment, Quantity: mwh(c.quantity), Price: ref("56")}))
+			on("02-10", trade.Amend{Kind: trade.Amendment, Quantity: mwh(c.quantity),
+				Price: ref("56")}))
 		p := d.position(t, "power/CET/base@2025-03")
 		equal(t, c.cost, p.AverageCost.Cost)
 		equal(t, c.cost, p.FIFO.Cost)
@@ -56,11 +57,13 @@ func TestWorkedForwardNovatedAndSettled(t *testing.T) {
 	before := d.position(t, pool).AverageCost
 	equal(t, "31577.50", *before.Unrealised)
 
-	d.do(t, on("02-10", trade.Novate{Role: trade.Transferor, Quantity: mw("4"), Fee: dec("12600.00"), NewUTI: "T2", Incoming: "cpty/8"}))
+	d.do(t, on("02-10", trade.Novate{Role: trade.Transferor, Quantity: mw("4"),
+		Fee: dec("12600.00"), NewUTI: "T2", Incoming: "cpty/8"}))
 	after := d.position(t, pool).AverageCost
 	equal(t, "18946.50", *after.Unrealised)
-	equal(t, "-31.00", after.Realised.Add(*after.Unrealised).Sub(before.Realised).Sub(*before.Unrealised))
-	require.NotContains(t, d.streams, trade.TradeStream("T2"), "the new contract is others'")
+	change := after.Realised.Add(*after.Unrealised).Sub(before.Realised).Sub(*before.Unrealised)
+	equal(t, "-31.00", change)
+	require.NotContains(t, d.streams, trade.TradeStream("T2"), "the new contract is not ours")
 
 	d.do(t, on("03-10", trade.Settle{Quantity: mwh("2160"), Price: dec("83.10")}))
 	equal(t, "172800.00", d.trade(t, T, trade.AsOf{}).SettledAmount)
@@ -82,7 +85,8 @@ func TestWorkedOptionExercised(t *testing.T) {
 	d.do(t, on("04-01", n),
 		mark("05-06", n.Instrument.Curve(), "USD", "2025-06", "6.40"),
 		mark("05-06", "oil/BRENT", "USD", "2025-06", "76.00"),
-		on("05-06", trade.Exercise{Quantity: bbl("4000"), UnderlyingPrice: dec("76.00"), Settlement: trade.Physical, NewUTI: "T2"}),
+		on("05-06", trade.Exercise{Quantity: bbl("4000"), UnderlyingPrice: dec("76.00"),
+			Settlement: trade.Physical, NewUTI: "T2"}),
 	)
 	total := trade.Decimal{}
 	for _, p := range d.state(t).Positions {
@@ -97,11 +101,12 @@ func TestWorkedOptionExercised(t *testing.T) {
 	equal(t, "0", *d.position(t, "oil/BRENT@2025-06").AverageCost.Unrealised)
 }
 
-// Of 70, 20 are novated on the 16th, entered at 13:03, and corrected to 25 at 13:15.
+// 20 of 70 are novated on the 16th, entered at 13:03. At 13:15 that is corrected to 25.
 func TestWorkedTwoTimes(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
-	novate := effective("02-16", on("02-16", trade.Novate{Role: trade.Transferor, Quantity: mwh("20"), NewUTI: "T2", Incoming: "cpty/8"}))
+	novate := effective("02-16", on("02-16", trade.Novate{Role: trade.Transferor,
+		Quantity: mwh("20"), NewUTI: "T2", Incoming: "cpty/8"}))
 	novate.EnteredAt = at("2025-02-16T13:03:00Z")
 	b := novate.Body.(trade.Novate)
 	b.Quantity = mwh("25")
@@ -118,6 +123,25 @@ func TestWorkedTwoTimes(t *testing.T) {
 		until, err := trade.ParseBookTime(c.effective, trade.BookZone())
 		require.NoError(t, err)
 		got := d.trade(t, T, trade.AsOf{Known: at(c.known), Effective: until})
-		require.Equal(t, c.residual, got.Open.String(), "as known at %s, as effective on %s", c.known, c.effective)
+		require.Equal(t, c.residual, got.Open.String(), "as known at %s, as effective on %s",
+			c.known, c.effective)
 	}
+}
+
+// The example of the package's introduction: 100 bought at 80, 40 delivered at 90, marked at 85. Then
+// the price is corrected to 81.
+func TestWorkedExampleOfTheIntroduction(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	begin := on("02-03", power("100", "80"))
+	d.do(t, begin, on("03-31", trade.Settle{Quantity: mwh("40"), Price: dec("90")}),
+		mark("03-31", "power/CET/base", "EUR", "2025-03", "85"))
+	pool := func() trade.Result { return d.position(t, "power/CET/base@2025-03").AverageCost }
+	equal(t, "4800", pool().Cost)
+	equal(t, "400", pool().Realised)
+	equal(t, "300", *pool().Unrealised)
+
+	d.do(t, corrects(begin, on("04-01", power("100", "81"))))
+	equal(t, "4860", pool().Cost)
+	equal(t, "360", pool().Realised)
 }
