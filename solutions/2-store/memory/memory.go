@@ -1,5 +1,5 @@
-// Package memory is a Store that lives and dies with its process. It is for tests of what uses a store, and the shortest
-// answer to what a store is.
+// Package memory is a Store that lives and dies with its process. It serves the tests of programs
+// that use a store, and it is the shortest answer to the question of what a store is.
 package memory
 
 import (
@@ -16,7 +16,8 @@ import (
 	store "example.com/blotter/solutions/2-store"
 )
 
-// Store is a log in memory, as one partition whose offsets are indexes. It is safe for concurrent use.
+// Store is a log in memory: one partition, whose offsets are indexes of a slice. It is safe for
+// concurrent use.
 type Store struct {
 	clock contract.Clock
 
@@ -24,19 +25,24 @@ type Store struct {
 	log     []contract.Recorded
 	streams map[string][]int // offsets by version - 1
 	ids     map[uuid.UUID]int
-	last    time.Time     // nothing more is stamped at or before it
+	last    time.Time     // no later event is stamped at or before it
 	grown   chan struct{} // closed at the next append
 }
 
 var _ contract.Store = (*Store)(nil)
 
-// New is an empty store that stamps with clock.
+// New returns an empty store that stamps with clock.
 func New(clock contract.Clock) *Store {
-	return &Store{clock: clock, streams: map[string][]int{}, ids: map[uuid.UUID]int{}, grown: make(chan struct{})}
+	return &Store{
+		clock: clock, streams: map[string][]int{}, ids: map[uuid.UUID]int{},
+		grown: make(chan struct{}),
+	}
 }
 
 // Append decides and writes under one lock, so no other append comes between.
-func (s *Store) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+func (s *Store) Append(
+	ctx context.Context, stream string, expected int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("append to %s: %w", stream, err)
 	}
@@ -45,12 +51,12 @@ func (s *Store) Append(ctx context.Context, stream string, expected int64, event
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if receipts, err := store.Decide(known{s}, stream, expected, events); receipts != nil || err != nil {
+	receipts, err := store.Decide(known{s}, stream, expected, events)
+	if receipts != nil || err != nil {
 		return receipts, err
 	}
-	receipts := make([]contract.Receipt, len(events))
-	for i, e := range events {
-		receipts[i] = s.record(ctx, e)
+	for _, e := range events {
+		receipts = append(receipts, s.record(ctx, e))
 	}
 	close(s.grown)
 	s.grown = make(chan struct{})
@@ -66,13 +72,17 @@ func (s *Store) record(ctx context.Context, e contract.Event) contract.Receipt {
 		RecordedAt: s.last,
 		Position:   contract.Position{Offset: int64(offset)},
 	}
-	s.log = append(s.log, copied(r))
+	s.log = append(s.log, clone(r))
 	s.streams[e.Stream] = append(s.streams[e.Stream], offset)
 	s.ids[e.ID] = offset
+	return receipt(r)
+}
+
+func receipt(r contract.Recorded) contract.Receipt {
 	return contract.Receipt{Version: r.Version, RecordedAt: r.RecordedAt}
 }
 
-// known answers from a store whose lock is held.
+// known is a store whose lock is held.
 type known struct{ *Store }
 
 func (k known) Version(stream string) (int64, bool) {
@@ -87,18 +97,16 @@ func (k known) Outcome(id uuid.UUID) (store.Outcome, bool) {
 		return store.Outcome{}, false
 	}
 	r := k.log[offset]
-	return store.Outcome{
-		Stream: r.Stream, Digest: r.ContentDigest(), Receipt: contract.Receipt{Version: r.Version, RecordedAt: r.RecordedAt},
-	}, true
+	return store.Outcome{Stream: r.Stream, Digest: r.ContentDigest(), Receipt: receipt(r)}, true
 }
 
-// copied shares no bytes with r: what is recorded never changes, whatever callers do to theirs.
-func copied(r contract.Recorded) contract.Recorded {
+// clone returns a copy of r that shares no bytes with it, so that callers cannot change the log.
+func clone(r contract.Recorded) contract.Recorded {
 	r.Data = slices.Clone(r.Data)
 	return r
 }
 
-// Find is the event with this id.
+// Find returns the event with this id.
 func (s *Store) Find(_ context.Context, id uuid.UUID) (contract.Recorded, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,10 +114,10 @@ func (s *Store) Find(_ context.Context, id uuid.UUID) (contract.Recorded, error)
 	if !ok {
 		return contract.Recorded{}, fmt.Errorf("%w: %s", contract.ErrNotFound, id)
 	}
-	return copied(s.log[offset]), nil
+	return clone(s.log[offset]), nil
 }
 
-// Stream is the events of one stream as it stands when the iteration begins.
+// Stream returns the events that the stream has when the iteration begins.
 func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
 		s.mu.Lock()
@@ -120,48 +128,52 @@ func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Re
 				yield(contract.Recorded{}, err)
 				return
 			}
-			if !yield(copied(log[offset]), nil) {
+			if !yield(clone(log[offset]), nil) {
 				return
 			}
 		}
 	}
 }
 
-// End is the cursor behind the last event.
+// End returns the cursor after the last event.
 func (s *Store) End(context.Context) (contract.Cursor, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return contract.Cursor{int64(len(s.log))}, nil
 }
 
-// Read is every event in [from, to), or up to the end where to lies past it.
-func (s *Store) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+// Read returns the events in [from, to), or up to the end if to lies after it.
+func (s *Store) Read(
+	ctx context.Context, from, to contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
-		log, _ := s.behind(from.At(0))
+		log, _ := s.from(from.At(0))
 		log = log[:max(0, min(int64(len(log)), to.At(0)-from.At(0)))]
 		for _, r := range log {
 			if err := ctx.Err(); err != nil {
 				yield(contract.Recorded{}, err)
 				return
 			}
-			if !yield(copied(r), nil) {
+			if !yield(clone(r), nil) {
 				return
 			}
 		}
 	}
 }
 
-// Follow is every event from the cursor on.
-func (s *Store) Follow(ctx context.Context, from contract.Cursor) iter.Seq2[contract.Recorded, error] {
+// Follow returns all events from the cursor on, and waits for more.
+func (s *Store) Follow(
+	ctx context.Context, from contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
 		next := from.At(0)
 		for {
-			log, grown := s.behind(next)
+			log, grown := s.from(next)
 			for _, r := range log {
 				if ctx.Err() != nil {
 					break
 				}
-				if !yield(copied(r), nil) {
+				if !yield(clone(r), nil) {
 					return
 				}
 			}
@@ -176,15 +188,16 @@ func (s *Store) Follow(ctx context.Context, from contract.Cursor) iter.Seq2[cont
 	}
 }
 
-// behind is the log from offset on, and what is closed once there is more. Records never change, so the slice
-// may be read without the lock.
-func (s *Store) behind(offset int64) ([]contract.Recorded, <-chan struct{}) {
+// from returns the log from an offset on, and a channel that the next append closes. Events never
+// change, so the slice may be read without the lock.
+func (s *Store) from(offset int64) ([]contract.Recorded, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.log[min(offset, int64(len(s.log))):], s.grown
 }
 
-// Frontier is just before the time that the next append could get. It holds even if the clock is set back afterwards.
+// Frontier returns the time just before the earliest time that the next append could get. It holds
+// even if the clock is set back later.
 func (s *Store) Frontier(ctx context.Context) (time.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,12 +16,14 @@ import (
 	"example.com/blotter/solutions/2-store/memory"
 )
 
-// verdicts is the suite's judgement of a store, by outcome: the checks that ended so.
-func verdicts(t *testing.T, make func(contract.Clock) contract.Store) map[check.Outcome][]string {
+// verdicts runs the suite on a store, and returns the ids of the checks by outcome.
+func verdicts(
+	t *testing.T, open func(contract.Clock) contract.Store,
+) map[check.Outcome][]string {
 	suite := storetest.Suite(storetest.Fixture{
 		Volatile: true,
 		Open: func(_ check.T, clock contract.Clock) storetest.Log {
-			return storetest.Log{Store: make(clock)}
+			return storetest.Log{Store: open(clock)}
 		},
 	})
 	got := map[check.Outcome][]string{}
@@ -32,31 +34,53 @@ func verdicts(t *testing.T, make func(contract.Clock) contract.Store) map[check.
 	return got
 }
 
-// The wrong answers: each breaks one rule of a store that is right otherwise.
-func TestTheSuiteFindsWhatIsWrong(t *testing.T) {
+// Each wrong answer has one fault, and the checks in fails find it.
+func TestSuiteFindsWrongAnswers(t *testing.T) {
 	t.Parallel()
 	for _, wrong := range []struct {
 		name  string
-		make  func(*memory.Store) contract.Store
+		wrap  func(*memory.Store) contract.Store
 		fails []string
 	}{
-		{"takes any version", func(s *memory.Store) contract.Store { return anyVersion{s} }, []string{"L2.3", "L2.4"}},
-		{"forgets the second event of a batch", func(s *memory.Store) contract.Store { return firstOnly{s} }, []string{"L2.1"}},
-		{"calls every failure a conflict", func(s *memory.Store) contract.Store { return untyped{s} }, []string{"L2.5", "L2.8", "L2.9"}},
-		{"tells the time as the frontier", func(s *memory.Store) contract.Store { return hasty{s} }, []string{"L2.23"}},
-		{"goes on behind the end", func(s *memory.Store) contract.Store { return endless{s} }, []string{"L2.8", "L2.31", "L2.32", "L2.33"}},
-		{"leaves out the last event of a range", func(s *memory.Store) contract.Store { return short{s} }, []string{"L2.15", "L2.16"}},
+		{
+			"ignores the expected version",
+			func(s *memory.Store) contract.Store { return anyVersion{s} },
+			[]string{"L2.3", "L2.4"},
+		}, {
+			"drops the second event of a batch",
+			func(s *memory.Store) contract.Store { return firstOnly{s} },
+			[]string{"L2.1"},
+		}, {
+			"returns every error as a conflict",
+			func(s *memory.Store) contract.Store { return untyped{s} },
+			[]string{"L2.5", "L2.8", "L2.9"},
+		}, {
+			"has a frontier in the future",
+			func(s *memory.Store) contract.Store { return hasty{s} },
+			[]string{"L2.23"},
+		}, {
+			"appends after the end of a stream",
+			func(s *memory.Store) contract.Store { return endless{s} },
+			[]string{"L2.8", "L2.31", "L2.32", "L2.33"},
+		}, {
+			"drops the last event of a range",
+			func(s *memory.Store) contract.Store { return short{s} },
+			[]string{"L2.15", "L2.16"},
+		},
 	} {
 		t.Run(wrong.name, func(t *testing.T) {
 			t.Parallel()
-			got := verdicts(t, func(clock contract.Clock) contract.Store { return wrong.make(memory.New(clock)) })
+			got := verdicts(t, func(clock contract.Clock) contract.Store {
+				return wrong.wrap(memory.New(clock))
+			})
 			require.Subset(t, got[check.Failed], wrong.fails)
 			require.Empty(t, got[check.Todo])
 		})
 	}
 }
 
-func TestAStubIsToDoAndNeverFails(t *testing.T) {
+// The checks of a stub are to do; none fails.
+func TestStubIsTodo(t *testing.T) {
 	t.Parallel()
 	got := verdicts(t, func(contract.Clock) contract.Store { return stub{} })
 	require.Empty(t, got[check.Failed])
@@ -65,19 +89,25 @@ func TestAStubIsToDoAndNeverFails(t *testing.T) {
 
 type anyVersion struct{ *memory.Store }
 
-func (w anyVersion) Append(ctx context.Context, stream string, _ int64, events ...contract.Event) ([]contract.Receipt, error) {
+func (w anyVersion) Append(
+	ctx context.Context, stream string, _ int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
 	return w.Store.Append(ctx, stream, contract.Any, events...)
 }
 
 type firstOnly struct{ *memory.Store }
 
-func (w firstOnly) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+func (w firstOnly) Append(
+	ctx context.Context, stream string, expected int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
 	return w.Store.Append(ctx, stream, expected, events[:min(1, len(events))]...)
 }
 
 type untyped struct{ *memory.Store }
 
-func (w untyped) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+func (w untyped) Append(
+	ctx context.Context, stream string, expected int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
 	receipts, err := w.Store.Append(ctx, stream, expected, events...)
 	if err != nil {
 		err = &contract.ConflictError{Stream: stream, Expected: expected}
@@ -87,7 +117,9 @@ func (w untyped) Append(ctx context.Context, stream string, expected int64, even
 
 type endless struct{ *memory.Store }
 
-func (w endless) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+func (w endless) Append(
+	ctx context.Context, stream string, expected int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
 	events = slices.Clone(events)
 	for i := range events {
 		events[i].Ends = false
@@ -104,18 +136,22 @@ func (w hasty) Frontier(ctx context.Context) (time.Time, error) {
 
 type short struct{ *memory.Store }
 
-func (w short) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+func (w short) Read(
+	ctx context.Context, from, to contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
 	to = slices.Clone(to)
 	to[0]--
 	return w.Store.Read(ctx, from, to)
 }
 
-// stub is a store that nobody has written yet.
+// stub is a store that is not written yet.
 type stub struct{}
 
 func todo(operation string) error { return check.TODO("L2." + operation) }
 
-func (stub) Append(context.Context, string, int64, ...contract.Event) ([]contract.Receipt, error) {
+func (stub) Append(
+	context.Context, string, int64, ...contract.Event,
+) ([]contract.Receipt, error) {
 	return nil, todo("append")
 }
 
@@ -127,7 +163,9 @@ func (stub) Stream(context.Context, string) iter.Seq2[contract.Recorded, error] 
 	return none(todo("stream"))
 }
 
-func (stub) Read(context.Context, contract.Cursor, contract.Cursor) iter.Seq2[contract.Recorded, error] {
+func (stub) Read(
+	context.Context, contract.Cursor, contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
 	return none(todo("read"))
 }
 
