@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/kit/contract"
@@ -17,21 +18,21 @@ import (
 	"example.com/blotter/solutions/2-store/kafka"
 )
 
-// The store beside its limit, in turns on one broker: many writers append single events, and a bare client then writes the very records that
-// came of it, events and heads, in the same transactions. The broker is that of the tests' stack.
-
 const (
 	benchWriters    = 256
 	benchPartitions = 4
 	benchAppends    = 20 // by each writer, in each round
 )
 
-// BenchmarkGroupCommit appends single events of 200 bytes, as many writers do at once, each to a stream of its own.
+// BenchmarkGroupCommit compares the store with its limit, in turns on the broker of the tests'
+// stack. Many writers append single events of 200 bytes at once, each to a stream of its own. A
+// bare client then writes the same records, events and heads, in the same transactions.
 func BenchmarkGroupCommit(b *testing.B) {
 	prefix := stacktest.Prefix(b)
 	opts := kafka.Options{
-		Brokers: stacktest.Kafka(b), Prefix: prefix + "ours", Partitions: benchPartitions, Dir: b.TempDir(),
-		Clock: func(context.Context) time.Time { return time.Now() }, Heads: jsonHeads{}, Address: "127.0.0.1:7000",
+		Brokers: stacktest.Kafka(b), Prefix: prefix + "ours", Partitions: benchPartitions,
+		Dir: b.TempDir(), Heads: jsonHeads{}, Address: "127.0.0.1:7000",
+		Clock: func(context.Context) time.Time { return time.Now() },
 	}
 	s, err := kafka.Open(b.Context(), opts)
 	require.NoError(b, err)
@@ -81,13 +82,13 @@ func appendByAll(b *testing.B, s *kafka.Store, round int) time.Duration {
 // A group is the records of one transaction, in both topics.
 type group struct{ events, heads []*kgo.Record }
 
-// transactions are the groups that the log holds in [from, to), by partition. A transaction ends with a marker, which takes an
-// offset; so a hole in the offsets of the events is where one ends and the next begins.
+// transactions returns the groups in [from, to), by partition. A transaction ends with a control
+// record, which has an offset. So a gap in the offsets of the events is the end of a transaction.
 func transactions(b *testing.B, opts kafka.Options, from, to contract.Cursor) [][]group {
 	groups := make([][]group, opts.Partitions)
-	for p := range groups {
-		next := int64(-1)
-		for _, r := range fetch(b, opts, ".events", int32(p), from.At(int32(p)), to.At(int32(p))) {
+	for n := range groups {
+		p, next := int32(n), int64(-1)
+		for _, r := range fetch(b, opts, p, from.At(p), to.At(p)) {
 			if r.Offset != next {
 				groups[p] = append(groups[p], group{})
 			}
@@ -100,16 +101,20 @@ func transactions(b *testing.B, opts kafka.Options, from, to contract.Cursor) []
 	return groups
 }
 
-// headSize is about that of a head as jsonHeads writes it.
+// headSize is the approximate size of a head that jsonHeads writes.
 const headSize = 300
 
-func fetch(b *testing.B, opts kafka.Options, topic string, partition int32, from, to int64) (records []*kgo.Record) {
+func fetch(
+	b *testing.B, opts kafka.Options, partition int32, from, to int64,
+) (records []*kgo.Record) {
 	if from >= to {
 		return nil
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(opts.Brokers...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{opts.Prefix + topic: {partition: kgo.NewOffset().At(from)}}))
-	require.NoError(b, err)
+	start := map[string]map[int32]kgo.Offset{
+		opts.Prefix + ".events": {partition: kgo.NewOffset().At(from)},
+	}
+	client := dial(b, opts.Brokers, kgo.ConsumePartitions(start), kgo.KeepControlRecords(),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	defer client.Close()
 	for from < to {
 		fetches := client.PollFetches(b.Context())
@@ -123,7 +128,7 @@ func fetch(b *testing.B, opts kafka.Options, topic string, partition int32, from
 	return records
 }
 
-// bare is a producer per partition, with topics configured as those of the store are.
+// A bare is a producer per partition. Its topics have the configuration of the store's topics.
 type bare struct {
 	topic   string
 	clients []*kgo.Client
@@ -132,21 +137,21 @@ type bare struct {
 func newBare(b *testing.B, brokers []string, prefix string) bare {
 	w := bare{topic: prefix}
 	for p := range benchPartitions {
-		client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.TransactionalID(fmt.Sprintf("%s.%d", prefix, p)), kgo.ManualFlushing(),
-			kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MaxBufferedRecords(1<<30))
-		require.NoError(b, err)
-		b.Cleanup(client.Close)
-		w.clients = append(w.clients, client)
+		w.clients = append(w.clients, client(b, brokers,
+			kgo.TransactionalID(fmt.Sprintf("%s.%d", prefix, p)),
+			kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ManualFlushing(),
+			kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MaxBufferedRecords(1<<30)))
 	}
 	admin := kadm.NewClient(w.clients[0])
 	for topic, policy := range map[string]string{".events": "delete", ".heads": "compact"} {
-		_, err := admin.CreateTopic(b.Context(), benchPartitions, -1, map[string]*string{"cleanup.policy": &policy}, prefix+topic)
+		config := map[string]*string{"cleanup.policy": &policy}
+		_, err := admin.CreateTopic(b.Context(), benchPartitions, -1, config, prefix+topic)
 		require.NoError(b, err)
 	}
 	return w
 }
 
-// write writes the groups of each partition one after the other, and all partitions at once.
+// write writes all partitions at once, and the groups of each partition one after the other.
 func (w bare) write(b *testing.B, groups [][]group) time.Duration {
 	var partitions sync.WaitGroup
 	begun := time.Now()
@@ -169,11 +174,37 @@ func (w bare) transact(ctx context.Context, client *kgo.Client, partition int32,
 	}
 	for topic, records := range map[string][]*kgo.Record{".events": g.events, ".heads": g.heads} {
 		for _, r := range records {
-			client.Produce(ctx, &kgo.Record{Topic: w.topic + topic, Partition: partition, Key: r.Key, Value: r.Value, Headers: r.Headers}, nil)
+			client.Produce(ctx, &kgo.Record{
+				Topic: w.topic + topic, Partition: partition,
+				Key: r.Key, Value: r.Value, Headers: r.Headers,
+			}, nil)
 		}
 	}
 	if err := client.Flush(ctx); err != nil {
 		return err
 	}
 	return client.EndTransaction(ctx, kgo.TryCommit)
+}
+
+// BenchmarkAppendOneByOne appends single events, each after the answer to the one before.
+func BenchmarkAppendOneByOne(b *testing.B) {
+	for _, partitions := range []int32{1, 12} {
+		b.Run(fmt.Sprintf("%d partitions", partitions), func(b *testing.B) {
+			cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(b.TempDir()))
+			require.NoError(b, err)
+			defer cluster.Close()
+			opts := options(cluster, "log")
+			opts.Partitions, opts.Dir = partitions, b.TempDir()
+			begun := time.Now()
+			s, err := kafka.Open(context.Background(), opts)
+			require.NoError(b, err)
+			defer s.Close()
+			opened := time.Since(begun)
+			for i := 0; b.Loop(); i++ {
+				_, err := s.Append(b.Context(), name(i%500), contract.Any, event(name(i%500), i))
+				require.NoError(b, err)
+			}
+			b.ReportMetric(float64(opened.Milliseconds()), "open-ms")
+		})
+	}
 }

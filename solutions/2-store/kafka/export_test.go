@@ -6,14 +6,16 @@ import (
 	"time"
 )
 
-// Through has a store reach its brokers by dial.
-func Through(opts Options, dial func(ctx context.Context, network, address string) (net.Conn, error)) Options {
+// WithDial returns options with which a store reaches its brokers by dial.
+func WithDial(
+	opts Options, dial func(ctx context.Context, network, address string) (net.Conn, error),
+) Options {
 	opts.dial = dial
 	return opts
 }
 
-// Patient has the group wait that long for a member that is silent.
-func Patient(opts Options, session time.Duration) Options {
+// WithSession returns options with which the group drops a member after this silence.
+func WithSession(opts Options, session time.Duration) Options {
 	opts.session = session
 	return opts
 }

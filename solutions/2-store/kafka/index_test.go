@@ -12,89 +12,56 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.etcd.io/bbolt"
 
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/solutions/2-store/kafka"
 )
 
-// A said is what a store logs.
-type said struct{ *bytes.Buffer }
-
-func hear(opts *kafka.Options) said {
-	s := said{&bytes.Buffer{}}
-	opts.Log = slog.New(slog.NewTextHandler(s, nil))
-	return s
+// logTo has a store log to the returned buffer.
+func logTo(opts *kafka.Options) *bytes.Buffer {
+	b := new(bytes.Buffer)
+	opts.Log = slog.New(slog.NewTextHandler(b, nil))
+	return b
 }
 
 const (
-	madeAnew   = "rebuilt from the log"
+	rebuilt    = "rebuilt from the log"
 	headsWrong = "heads differ"
 )
 
-// fill opens a log, appends events n each to some streams, and closes it.
-func fill(t *testing.T, opts kafka.Options, streams, n int) {
-	t.Helper()
-	s, err := kafka.Open(t.Context(), opts)
-	require.NoError(t, err)
-	for i := range streams {
-		name := fmt.Sprintf("trade/UTI-%d", i)
-		for v := range n {
-			_, err := s.Append(t.Context(), name, contract.Any, event(name, v))
-			require.NoError(t, err)
-		}
-	}
-	require.NoError(t, s.Close())
-}
-
-// requireWhole holds what s answers, by stream and by id, against the log read through.
-func requireWhole(t *testing.T, s *kafka.Store) {
-	t.Helper()
-	streams := map[string][]contract.Recorded{}
-	for _, e := range all(t, s) {
-		streams[e.Stream] = append(streams[e.Stream], e)
-		found, err := s.Find(t.Context(), e.ID)
-		require.NoError(t, err)
-		require.Equal(t, e, found)
-	}
-	for name, want := range streams {
-		var got []contract.Recorded
-		for e, err := range s.Stream(t.Context(), name) {
-			require.NoError(t, err)
-			got = append(got, e)
-		}
-		require.Equal(t, want, got)
-	}
-}
-
-func disked(t *testing.T, cluster *kfake.Cluster) kafka.Options {
+// fileOptions returns the options of a log with index files, which are written after every 7
+// events.
+func fileOptions(t *testing.T, cluster *kfake.Cluster) kafka.Options {
 	opts := options(cluster, "log")
 	opts.Dir, opts.Unwritten = t.TempDir(), 7
 	return opts
 }
 
-func TestAnIndexOnDiskIsGoneOnFrom(t *testing.T) {
+// A new owner continues from the index files, and reads only the later part of the log.
+func TestIndexFilesAreContinued(t *testing.T) {
 	t.Parallel()
 	cluster := broker(t)
-	opts := disked(t, cluster)
+	opts := fileOptions(t, cluster)
 	opts.Partitions = 3
 	fill(t, opts, 20, 5)
-	heard := hear(&opts)
-	read := fetched(t, cluster)
+	logged := logTo(&opts)
+	fetches := countFetches(cluster)
 	s := open(t, opts)
-	require.Less(t, read.Load(), int64(3*2*2), "events and heads of three partitions: each the last, and what is behind it")
-	requireWhole(t, s)
+	require.Less(t, fetches.Load(), int64(3*2*2),
+		"fetches of events and heads of three partitions, for the latest and for later ones")
+	requireConsistent(t, s)
 	_, err := s.Append(t.Context(), stream, 5, event(stream, 5))
 	require.NoError(t, err)
-	requireWhole(t, s)
-	require.NotContains(t, heard.String(), madeAnew)
+	requireConsistent(t, s)
+	require.NotContains(t, logged.String(), rebuilt)
 }
 
-// fetched counts the fetches from the beginning of a partition.
-func fetched(t *testing.T, cluster *kfake.Cluster) *atomic.Int64 {
+// countFetches counts the fetches from the beginning of a partition.
+func countFetches(cluster *kfake.Cluster) *atomic.Int64 {
 	var n atomic.Int64
-	cluster.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+	control(cluster, kmsg.Fetch, func(req kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
 		for _, topic := range req.(*kmsg.FetchRequest).Topics {
 			for _, p := range topic.Partitions {
@@ -108,88 +75,88 @@ func fetched(t *testing.T, cluster *kfake.Cluster) *atomic.Int64 {
 	return &n
 }
 
-func TestAnIndexOfNoUseIsMadeAnewAndThatIsSaid(t *testing.T) {
+// A damaged or incomplete index is rebuilt from the log, with one warning.
+func TestUnusableIndexIsRebuilt(t *testing.T) {
 	t.Parallel()
-	change := func(name string, how func([]byte) []byte) func(*testing.T, string) {
+	deleted := func(names ...string) func(*testing.T, string) {
+		return func(t *testing.T, dir string) {
+			for _, name := range names {
+				require.NoError(t, os.Remove(filepath.Join(dir, "log.0."+name)))
+			}
+		}
+	}
+	changed := func(name string, change func([]byte) []byte) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
 			path := filepath.Join(dir, "log.0."+name)
 			data, err := os.ReadFile(path)
 			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(path, how(data), 0o644))
+			require.NoError(t, os.WriteFile(path, change(data), 0o644))
 		}
 	}
 	cut := func(data []byte) []byte { return data[:len(data)/2] }
 	flip := func(data []byte) []byte { data[len(data)/2] ^= 1; return data }
+	flipLast := func(data []byte) []byte { data[len(data)-9] ^= 1; return data }
 	empty := func([]byte) []byte { return nil }
-	for name, spoil := range map[string]func(*testing.T, string){
-		"all deleted": func(t *testing.T, dir string) {
-			names, err := filepath.Glob(filepath.Join(dir, "*"))
-			require.NoError(t, err)
-			require.Len(t, names, 3)
-			for _, name := range names {
-				require.NoError(t, os.Remove(name))
-			}
-		},
-		"index deleted":  func(t *testing.T, dir string) { require.NoError(t, os.Remove(filepath.Join(dir, "log.0.index"))) },
-		"seal deleted":   func(t *testing.T, dir string) { require.NoError(t, os.Remove(filepath.Join(dir, "log.0.seal"))) },
-		"events deleted": func(t *testing.T, dir string) { require.NoError(t, os.Remove(filepath.Join(dir, "log.0.events"))) },
-		"index cut":      change("index", cut),
-		"seal cut":       change("seal", cut),
-		"events cut":     change("events", cut),
-		"index flipped":  change("index", flip),
-		"seal flipped":   change("seal", flip),
-		"index empty":    change("index", empty),
-		"seal empty":     change("seal", empty),
-		"last flipped":   change("events", func(data []byte) []byte { data[len(data)-9] ^= 1; return data }),
+	for name, damage := range map[string]func(*testing.T, string){
+		"all deleted":    deleted("index", "seal", "events"),
+		"index deleted":  deleted("index"),
+		"seal deleted":   deleted("seal"),
+		"events deleted": deleted("events"),
+		"index cut":      changed("index", cut),
+		"seal cut":       changed("seal", cut),
+		"events cut":     changed("events", cut),
+		"index flipped":  changed("index", flip),
+		"seal flipped":   changed("seal", flip),
+		"index empty":    changed("index", empty),
+		"seal empty":     changed("seal", empty),
+		"last flipped":   changed("events", flipLast),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			opts := disked(t, broker(t))
+			opts := fileOptions(t, broker(t))
 			fill(t, opts, 10, 3)
-			spoil(t, opts.Dir)
-			heard := hear(&opts)
+			damage(t, opts.Dir)
+			logged := logTo(&opts)
 			s := open(t, opts)
-			require.Equal(t, 1, strings.Count(heard.String(), madeAnew), heard.String())
-			require.NotContains(t, heard.String(), headsWrong)
-			requireWhole(t, s)
+			require.Equal(t, 1, strings.Count(logged.String(), rebuilt), logged.String())
+			require.NotContains(t, logged.String(), headsWrong)
+			requireConsistent(t, s)
 			_, err := s.Append(t.Context(), stream, 3, event(stream, 3))
 			require.NoError(t, err)
 		})
 	}
 }
 
-// Not a byte of an index is believed that is not as it was written.
-func TestNoFlippedByteOfAnIndexIsBelieved(t *testing.T) {
+// No flipped bit of an index file is overlooked, in pages of every kind.
+func TestFlippedBitIsFound(t *testing.T) {
 	t.Parallel()
-	opts := disked(t, broker(t))
+	opts := fileOptions(t, broker(t))
 	fill(t, opts, 6, 4)
-	whole, err := os.ReadFile(filepath.Join(opts.Dir, "log.0.index"))
+	path := filepath.Join(opts.Dir, "log.0.index")
+	intact, err := os.ReadFile(path)
 	require.NoError(t, err)
-	for at := 0; at < len(whole); at += 1021 { // in pages of every kind
-		data := bytes.Clone(whole)
+	for at := 0; at < len(intact); at += 1021 {
+		data := bytes.Clone(intact)
 		data[at] ^= 0x10
-		require.NoError(t, os.WriteFile(filepath.Join(opts.Dir, "log.0.index"), data, 0o644))
+		require.NoError(t, os.WriteFile(path, data, 0o644))
 		reader := opts
 		reader.ReadOnly = true
-		heard := hear(&reader)
+		logged := logTo(&reader)
 		s, err := kafka.Open(t.Context(), reader)
 		require.NoError(t, err)
-		n := 0
-		for _, err := range s.Stream(t.Context(), stream) {
-			require.NoError(t, err)
-			n++
-		}
-		require.Equal(t, 4, n)
-		require.Contains(t, heard.String(), "is unusable")
+		events, err := streamOf(t, s, stream)
+		require.NoError(t, err)
+		require.Len(t, events, 4)
+		require.Contains(t, logged.String(), "is unusable")
 		require.NoError(t, s.Close())
 	}
 }
 
-// An event in the middle of the file is damaged: nobody notices until it is asked for.
-func TestADamagedEventIsFoundWhenItIsAskedForAndTheIndexMadeAnew(t *testing.T) {
+// A damaged event in the middle of the file is found when it is read. The index is then rebuilt.
+func TestDamagedEventIsFoundWhenRead(t *testing.T) {
 	t.Parallel()
-	for name, ask := range map[string]func(*testing.T, *kafka.Store){
-		"by reading": requireWhole,
+	for name, read := range map[string]func(*testing.T, *kafka.Store){
+		"by a reader": requireConsistent,
 		"by a retry": func(t *testing.T, s *kafka.Store) {
 			receipts, err := s.Append(t.Context(), stream, 0, event(stream, 0))
 			require.NoError(t, err)
@@ -198,59 +165,59 @@ func TestADamagedEventIsFoundWhenItIsAskedForAndTheIndexMadeAnew(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			opts := disked(t, broker(t))
+			opts := fileOptions(t, broker(t))
 			fill(t, opts, 10, 3)
 			path := filepath.Join(opts.Dir, "log.0.events")
 			data, err := os.ReadFile(path)
 			require.NoError(t, err)
-			at := bytes.Index(data, []byte("trade/UTI-1"))
+			at := bytes.Index(data, []byte(stream))
 			data[at] ^= 1
 			require.NoError(t, os.WriteFile(path, data, 0o644))
-			heard := hear(&opts)
+			logged := logTo(&opts)
 			s, err := kafka.Open(t.Context(), opts)
 			require.NoError(t, err)
-			ask(t, s)
-			_, err = s.Append(t.Context(), stream, 3, event(stream, 3)) // by now, or behind it, the owner has made it anew
+			read(t, s)
+			// The owner rebuilds the index before it answers this append.
+			_, err = s.Append(t.Context(), stream, 3, event(stream, 3))
 			require.NoError(t, err)
-			requireWhole(t, s)
+			requireConsistent(t, s)
 			require.NoError(t, s.Close())
-			require.Contains(t, heard.String(), madeAnew)
+			require.Contains(t, logged.String(), rebuilt)
 		})
 	}
 }
 
-func TestAnIndexOfAnotherLogIsMadeAnew(t *testing.T) {
+// Another cluster has a log with the same name. Its owner rebuilds the index.
+func TestIndexOfAnotherLogIsRebuilt(t *testing.T) {
 	t.Parallel()
-	opts := disked(t, broker(t))
+	opts := fileOptions(t, broker(t))
 	fill(t, opts, 10, 3)
-	opts.Brokers = broker(t).ListenAddrs() // another cluster, with a log of the same name
-	dir := opts.Dir
-	opts.Dir = ""
-	fill(t, opts, 4, 2)
-	opts.Dir = dir
-	heard := hear(&opts)
-	s := open(t, opts)
-	require.Contains(t, heard.String(), madeAnew)
-	require.Contains(t, heard.String(), "it belongs to the log")
+	other := options(broker(t), "log")
+	fill(t, other, 4, 2)
+	other.Dir, other.Unwritten = opts.Dir, opts.Unwritten
+	logged := logTo(&other)
+	s := open(t, other)
+	require.Contains(t, logged.String(), rebuilt)
+	require.Contains(t, logged.String(), "it belongs to the log")
 	require.Len(t, all(t, s), 8)
-	requireWhole(t, s)
+	requireConsistent(t, s)
 }
 
-// The log was cut, and then grew again: the same topic, but not the history that the index has.
-func TestAnIndexAheadOfItsLogIsMadeAnew(t *testing.T) {
+// The log was cut, and may have grown again: the topic is the same, but the index has another
+// history.
+func TestIndexAheadOfItsLogIsRebuilt(t *testing.T) {
 	t.Parallel()
 	for _, grown := range []int{0, 20} {
-		t.Run(fmt.Sprintf("%d events later", grown), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d later events", grown), func(t *testing.T) {
 			t.Parallel()
 			data := t.TempDir()
 			cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(data))
 			require.NoError(t, err)
-			opts := options(cluster, "log")
-			opts.Dir, opts.Unwritten = t.TempDir(), 7
+			opts := fileOptions(t, cluster)
 			fill(t, opts, 3, 3)
 			cluster.Close()
-			before := t.TempDir()
-			require.NoError(t, os.CopyFS(before, os.DirFS(data)))
+			backup := t.TempDir()
+			require.NoError(t, os.CopyFS(backup, os.DirFS(data)))
 
 			cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(data))
 			require.NoError(t, err)
@@ -258,94 +225,113 @@ func TestAnIndexAheadOfItsLogIsMadeAnew(t *testing.T) {
 			fill(t, opts, 10, 5)
 			cluster.Close()
 
-			opts.Brokers = broker(t, kfake.DataDir(before)).ListenAddrs()
+			opts.Brokers = broker(t, kfake.DataDir(backup)).ListenAddrs()
 			if grown > 0 {
-				elsewhere := opts
-				elsewhere.Dir = ""
-				s, err := kafka.Open(t.Context(), elsewhere)
-				require.NoError(t, err)
-				for i := range grown {
-					_, err := s.Append(t.Context(), "trade/OTHER", contract.Any, event("trade/OTHER", i))
-					require.NoError(t, err)
-				}
-				require.NoError(t, s.Close())
+				appendWithoutIndex(t, opts, grown)
 			}
-			heard := hear(&opts)
+			logged := logTo(&opts)
 			s := open(t, opts)
-			require.Contains(t, heard.String(), madeAnew)
+			require.Contains(t, logged.String(), rebuilt)
 			require.Len(t, all(t, s), 9+grown)
-			requireWhole(t, s)
+			requireConsistent(t, s)
 		})
 	}
 }
 
-// Others wrote while we were away, and a head of theirs is wrong, or gone.
-func TestHeadsSinceTheIndexAreHeldAgainstIt(t *testing.T) {
+// appendWithoutIndex appends n events to a log, and leaves its index files as they are.
+func appendWithoutIndex(t *testing.T, opts kafka.Options, n int) {
+	opts.Dir = ""
+	s, err := kafka.Open(t.Context(), opts)
+	require.NoError(t, err)
+	for i := range n {
+		_, err := s.Append(t.Context(), "trade/OTHER", contract.Any, event("trade/OTHER", i))
+		require.NoError(t, err)
+	}
+	require.NoError(t, s.Close())
+}
+
+// Another owner wrote to the log meanwhile, and heads from that time are wrong or missing. A
+// take-over mends them without a rebuild of the index.
+func TestHeadsSinceTheIndexAreChecked(t *testing.T) {
 	t.Parallel()
-	opts := disked(t, broker(t))
+	opts := fileOptions(t, broker(t))
 	fill(t, opts, 3, 2)
 	want := heads(t, opts)
 	elsewhere := opts
 	elsewhere.Dir = t.TempDir()
-	fill(t, elsewhere, 3, 2) // a retry: nothing but marks
+	fill(t, elsewhere, 3, 2) // a retry: it writes only owner marks
 	s, err := kafka.Open(t.Context(), elsewhere)
 	require.NoError(t, err)
-	_, err = s.Append(t.Context(), "trade/UTI-0", 2, event("trade/UTI-0", 2))
+	_, err = s.Append(t.Context(), name(0), 2, event(name(0), 2))
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
 
-	client, err := kgo.NewClient(kgo.SeedBrokers(opts.Brokers...))
-	require.NoError(t, err)
-	defer client.Close()
-	for key, value := range map[string][]byte{"trade/UTI-0": nil, "trade/UTI-1": []byte("?"), "trade/NONE": []byte("{}")} {
-		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Topic: "log.heads", Key: []byte(key), Value: value}).FirstErr())
-	}
-	heard := hear(&opts)
+	writeHeads(t, opts, map[string][]byte{
+		name(0): nil, name(1): []byte("?"), "trade/NONE": []byte("{}"),
+	})
+	logged := logTo(&opts)
 	s = open(t, opts)
-	require.Contains(t, heard.String(), headsWrong)
-	require.NotContains(t, heard.String(), madeAnew)
+	require.Contains(t, logged.String(), headsWrong)
+	require.NotContains(t, logged.String(), rebuilt)
 	got := heads(t, opts)
 	require.Len(t, got, 3)
-	require.EqualValues(t, 3, got["trade/UTI-0"].Version)
-	require.Equal(t, want["trade/UTI-1"], got["trade/UTI-1"])
-	requireWhole(t, s)
+	require.EqualValues(t, 3, got[name(0)].Version)
+	require.Equal(t, want[name(1)], got[name(1)])
+	requireConsistent(t, s)
 }
 
-func TestAReaderIsAnsweredFromTheOwnersIndex(t *testing.T) {
+// A reader answers from a copy of the owner's index, while the owner works and has the files
+// locked. It writes nothing.
+func TestReaderUsesTheOwnersIndex(t *testing.T) {
 	t.Parallel()
 	cluster := broker(t)
-	opts := disked(t, cluster)
+	opts := fileOptions(t, cluster)
 	opts.Partitions = 3
 	fill(t, opts, 20, 5)
-	owner := open(t, opts) // at work, and holding the files
+	owner := open(t, opts)
 	_, err := owner.Append(t.Context(), stream, 5, event(stream, 5))
 	require.NoError(t, err)
 	before, err := owner.End(t.Context())
 	require.NoError(t, err)
 
 	opts.ReadOnly = true
-	heard := hear(&opts)
+	logged := logTo(&opts)
 	reader := open(t, opts)
-	read := fetched(t, cluster)
-	for e, err := range reader.Stream(t.Context(), stream) {
-		require.NoError(t, err)
-		require.Equal(t, stream, e.Stream)
-	}
+	fetches := countFetches(cluster)
+	events, err := streamOf(t, reader, stream)
+	require.NoError(t, err)
+	require.Len(t, events, 6)
 	_, err = reader.Find(t.Context(), event(stream, 5).ID)
 	require.NoError(t, err)
-	require.Zero(t, read.Load(), "fetches from the beginning")
-	requireWhole(t, reader)
-	require.Empty(t, heard.String())
+	require.Zero(t, fetches.Load(), "fetches from the beginning of a partition")
+	requireConsistent(t, reader)
+	require.Empty(t, logged.String())
 	after, err := owner.End(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, before, after, "nothing was written")
+	require.Equal(t, before, after, "the end of the log")
 }
 
-func TestAnIndexThatCannotBeKeptIsAClearError(t *testing.T) {
+// The error of an index folder that cannot be created names the folder.
+func TestIndexFolderThatIsAFile(t *testing.T) {
 	t.Parallel()
-	opts := disked(t, broker(t))
+	opts := fileOptions(t, broker(t))
 	opts.Dir = filepath.Join(opts.Dir, "a file")
 	require.NoError(t, os.WriteFile(opts.Dir, nil, 0o644))
 	_, err := kafka.Open(t.Context(), opts)
 	require.ErrorContains(t, err, opts.Dir)
+}
+
+// A suspended process keeps its index files locked. Its successor in the same folder keeps the
+// index in memory.
+func TestIndexFilesLockedByAnother(t *testing.T) {
+	t.Parallel()
+	opts := options(broker(t), "log")
+	opts.Partitions, opts.Dir = 1, t.TempDir()
+	fill(t, opts, 3, 2)
+	held, err := bbolt.Open(filepath.Join(opts.Dir, "log.0.index"), 0o644, nil)
+	require.NoError(t, err)
+	defer held.Close()
+	s := open(t, opts)
+	requireConsistent(t, s)
+	require.Len(t, all(t, s), 6)
 }

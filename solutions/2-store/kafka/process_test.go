@@ -22,8 +22,8 @@ import (
 	"example.com/blotter/solutions/2-store/kafka"
 )
 
-// ownerEnv has the test's program run as a process that owns partitions of a log: it opens the store that this JSON says, and appends what
-// comes in on standard input.
+// ownerEnv has the test program run as an owner process: it opens the store that this JSON
+// describes, and appends the events that standard input asks for.
 const ownerEnv = "BLOTTER_TEST_OWNER"
 
 type ownerConfig struct {
@@ -31,35 +31,50 @@ type ownerConfig struct {
 	Prefix, Address, Dir string
 	Partitions           int32
 	Timeout              time.Duration
-	NapAt                int // the n of an event; see napping
+	SuspendAt            int // the process stops itself at the commit of the event with this number
 }
 
-// An ask is the nth event of a stream, to be appended behind a version of it.
-type ask struct {
-	ID     int
-	Stream string
-	N      int
-	Behind int64
+func newOwnerConfig(t *testing.T, partitions int32) ownerConfig {
+	return ownerConfig{
+		Brokers: stacktest.Kafka(t), Prefix: stacktest.Prefix(t) + "log", Partitions: partitions,
+		Address: "one:1", Dir: t.TempDir(),
+	}
 }
 
-// A told is what became of it. Owner is who has the partition, where another process does.
-type told struct {
+// reader opens the log of the owners for reading.
+func (c ownerConfig) reader(t *testing.T) *kafka.Store {
+	opts := optionsAt(c.Brokers, c.Prefix)
+	opts.ReadOnly = true
+	return open(t, opts)
+}
+
+// A question asks for the Nth event of a stream at an expected version.
+type question struct {
+	ID       int
+	Stream   string
+	N        int
+	Expected int64
+}
+
+// A reply is the outcome. Owner is the address of the owner, if another process is the owner.
+type reply struct {
 	ID      int
 	Version int64
 	Owner   string
-	Again   bool // ask again, wherever
-	Fenced  bool // and that is why
+	Again   bool // ask again, any process
+	Fenced  bool // the reason for Again
 	Error   string
 }
 
-func beAnOwner() int {
+func runOwner() int {
 	var c ownerConfig
 	if err := json.Unmarshal([]byte(os.Getenv(ownerEnv)), &c); err != nil {
 		panic(err)
 	}
-	opts, nap := napping(kafka.Options{
-		Brokers: c.Brokers, Prefix: c.Prefix, Partitions: c.Partitions, Heads: jsonHeads{}, Address: c.Address, Dir: c.Dir, Unwritten: 16,
-		Clock: func(context.Context) time.Time { return time.Now() }, Timeout: c.Timeout,
+	opts, suspend := withSuspend(kafka.Options{
+		Brokers: c.Brokers, Prefix: c.Prefix, Partitions: c.Partitions, Heads: jsonHeads{},
+		Address: c.Address, Dir: c.Dir, Unwritten: 16, Timeout: c.Timeout,
+		Clock: func(context.Context) time.Time { return time.Now() },
 	})
 	s, err := kafka.Open(context.Background(), opts)
 	if err != nil {
@@ -69,54 +84,56 @@ func beAnOwner() int {
 	defer s.Close()
 	out := json.NewEncoder(os.Stdout)
 	var mu sync.Mutex
-	var under sync.WaitGroup
+	var inFlight sync.WaitGroup
 	for in := json.NewDecoder(bufio.NewReader(os.Stdin)); ; {
-		var a ask
-		if err := in.Decode(&a); err != nil { // the input has ended
-			under.Wait()
+		var q question
+		if err := in.Decode(&q); err != nil { // the input has ended
+			inFlight.Wait()
 			return 0
 		}
-		under.Go(func() {
-			if c.NapAt > 0 && a.N == c.NapAt {
-				nap()
+		inFlight.Go(func() {
+			if c.SuspendAt > 0 && q.N == c.SuspendAt {
+				suspend()
 			}
-			answer := appendFor(s, a)
+			r := q.append(s)
 			mu.Lock()
 			defer mu.Unlock()
-			_ = out.Encode(answer)
+			_ = out.Encode(r)
 		})
 	}
 }
 
-func appendFor(s *kafka.Store, a ask) told {
-	receipts, err := s.Append(context.Background(), a.Stream, a.Behind, event(a.Stream, a.N))
+func (q question) append(s *kafka.Store) reply {
+	receipts, err := s.Append(context.Background(), q.Stream, q.Expected, event(q.Stream, q.N))
 	notOwner := new(contract.NotOwnerError)
 	switch {
 	case errors.As(err, &notOwner):
-		return told{ID: a.ID, Owner: notOwner.Owner, Again: true}
+		return reply{ID: q.ID, Owner: notOwner.Owner, Again: true}
 	case errors.Is(err, contract.ErrFenced), errors.Is(err, kafka.ErrClosed):
-		return told{ID: a.ID, Again: true, Fenced: errors.Is(err, contract.ErrFenced)}
+		return reply{ID: q.ID, Again: true, Fenced: errors.Is(err, contract.ErrFenced)}
 	case err != nil:
-		return told{ID: a.ID, Error: err.Error()}
+		return reply{ID: q.ID, Error: err.Error()}
 	}
-	return told{ID: a.ID, Version: receipts[0].Version}
+	return reply{ID: q.ID, Version: receipts[0].Version}
 }
 
-// A process is one that owns partitions, as its clients see it.
+// A process is an owner process, as its clients see it.
 type process struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
 
 	mu      sync.Mutex
 	next    int
-	waiting map[int]chan told // nil once the process has ended
+	waiting map[int]chan reply // nil after the process has ended
 	ended   chan struct{}
 }
 
 func start(t *testing.T, c ownerConfig) *process {
 	text, err := json.Marshal(c)
 	require.NoError(t, err)
-	p := &process{cmd: exec.Command(os.Args[0]), waiting: map[int]chan told{}, ended: make(chan struct{})}
+	p := &process{
+		cmd: exec.Command(os.Args[0]), waiting: map[int]chan reply{}, ended: make(chan struct{}),
+	}
 	p.cmd.Env = append(os.Environ(), ownerEnv+"="+string(text))
 	p.cmd.Stderr = os.Stderr
 	p.in, err = p.cmd.StdinPipe()
@@ -132,20 +149,20 @@ func start(t *testing.T, c ownerConfig) *process {
 func (p *process) listen(out io.Reader) {
 	defer close(p.ended)
 	for in := json.NewDecoder(out); ; {
-		var answer told
-		err := in.Decode(&answer)
+		var r reply
+		err := in.Decode(&r)
 		p.mu.Lock()
 		if err != nil {
 			for _, c := range p.waiting {
-				c <- told{Again: true} // nobody knows what became of it
+				c <- reply{Again: true} // the outcome is unknown
 			}
 			p.waiting = nil
 			p.mu.Unlock()
 			_ = p.cmd.Wait()
 			return
 		}
-		p.waiting[answer.ID] <- answer
-		delete(p.waiting, answer.ID)
+		p.waiting[r.ID] <- r
+		delete(p.waiting, r.ID)
 		p.mu.Unlock()
 	}
 }
@@ -155,38 +172,37 @@ func (p *process) kill() {
 	<-p.ended
 }
 
-// stop has it finish, and give its partitions to others.
+// stop lets the process finish and leave the group.
 func (p *process) stop() {
 	_ = p.in.Close()
 	<-p.ended
 }
 
-// ask has the nth event of a stream become its version n.
-func (p *process) ask(stream string, n int) told { return <-p.send(stream, n, int64(n-1)) }
+// ask asks for the nth event of a stream as its version n.
+func (p *process) ask(stream string, n int) reply { return <-p.send(stream, n, int64(n-1)) }
 
-func (p *process) send(stream string, n int, behind int64) <-chan told {
-	answer := make(chan told, 1)
+func (p *process) send(stream string, n int, expected int64) <-chan reply {
+	r := make(chan reply, 1)
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.waiting == nil {
-		p.mu.Unlock()
-		answer <- told{Again: true}
-		return answer
+		r <- reply{Again: true}
+		return r
 	}
 	p.next++
-	p.waiting[p.next] = answer
-	text, _ := json.Marshal(ask{p.next, stream, n, behind})
-	_, _ = p.in.Write(append(text, '\n')) // if it is gone, listen says so
-	p.mu.Unlock()
-	return answer
+	p.waiting[p.next] = r
+	text, _ := json.Marshal(question{p.next, stream, n, expected})
+	_, _ = p.in.Write(append(text, '\n')) // listen notices if the process has ended
+	return r
 }
 
-// A fleet is the processes that share a log, by address.
+// A fleet is the owner processes of a log, by address.
 type fleet struct {
 	t      *testing.T
 	config ownerConfig
 	mu     sync.Mutex
 	live   map[string]*process
-	named  atomic.Int32 // owners that were named to who asked elsewhere
+	named  atomic.Int32 // replies with the address of the owner
 }
 
 func (f *fleet) start(address string) {
@@ -198,14 +214,14 @@ func (f *fleet) start(address string) {
 	f.live[address] = p
 }
 
-func (f *fleet) remove(address string, how func(*process)) {
+func (f *fleet) end(address string, end func(*process)) {
 	f.mu.Lock()
 	p := f.live[address]
 	f.mu.Unlock()
-	how(p)
+	end(p)
 }
 
-// at is the process at an address, or any if there is none.
+// at returns the process at an address, or any process if there is none.
 func (f *fleet) at(address string, random *rand.Rand) *process {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -221,70 +237,55 @@ func (f *fleet) at(address string, random *rand.Rand) *process {
 	return nil
 }
 
-// append goes from one process to the next until the event is recorded.
-func (f *fleet) append(stream string, n int, random *rand.Rand) told {
+// append asks one process after another until the event is recorded.
+func (f *fleet) append(stream string, n int, random *rand.Rand) reply {
 	owner := ""
 	for {
-		answer := f.at(owner, random).ask(stream, n)
-		if !answer.Again {
-			return answer
+		r := f.at(owner, random).ask(stream, n)
+		if !r.Again {
+			return r
 		}
-		if owner = answer.Owner; owner != "" {
+		if owner = r.Owner; owner != "" {
 			f.named.Add(1)
 		}
 	}
 }
 
-// Three processes come, go and die while they are written to. Who asks the wrong one is told the right one; each event is
-// recorded once, in its place.
-func TestPartitionsMoveBetweenProcessesUnderLoad(t *testing.T) {
+// Three processes come, go and die while clients append. A process that is not the owner names the
+// owner. Each event is recorded once, at its version.
+func TestPartitionsMoveUnderLoad(t *testing.T) {
 	t.Parallel()
 	const writers, each = 8, 60
-	f := &fleet{t: t, live: map[string]*process{}, config: ownerConfig{Brokers: stacktest.Kafka(t), Prefix: stacktest.Prefix(t) + "log", Partitions: 6}}
+	f := &fleet{t: t, live: map[string]*process{}, config: newOwnerConfig(t, 6)}
 	f.start("one:1")
-	var written atomic.Int32
-	moves := make(chan int32)
-	var writing sync.WaitGroup
-	for w := range writers {
-		writing.Go(func() {
-			random := rand.New(rand.NewPCG(6, uint64(w)))
-			stream := fmt.Sprintf("trade/UTI-%d", w)
-			for n := 1; n <= each; n++ {
-				if answer := f.append(stream, n, random); answer.Error != "" || answer.Version != int64(n) {
-					t.Errorf("%s %d: %+v", stream, n, answer)
-					return
-				}
-				if total := written.Add(1); total%(writers*each/6) == 0 {
-					moves <- total
-				}
-			}
-		})
-	}
-	finished := make(chan struct{})
-	go func() { writing.Wait(); close(finished) }()
-	steps := []func(){
+	moves := []func(){
 		func() { f.start("two:2") },
 		func() { f.start("three:3") },
-		func() { f.remove("two:2", (*process).kill); f.start("two:2") },
-		func() { f.remove("one:1", (*process).stop); f.start("one:1") },
+		func() { f.end("two:2", (*process).kill); f.start("two:2") },
+		func() { f.end("one:1", (*process).stop); f.start("one:1") },
 	}
+	next := make(chan struct{})
+	written := f.write(writers, each, func(total int32) {
+		if total%(writers*each/6) == 0 {
+			next <- struct{}{}
+		}
+	})
 	for over := false; !over; {
 		select {
-		case <-moves:
-			if len(steps) > 0 {
-				steps[0]()
-				steps = steps[1:]
+		case <-next:
+			if len(moves) > 0 {
+				moves[0]()
+				moves = moves[1:]
 			}
-		case <-finished:
+		case <-written:
 			over = true
 		}
 	}
-	require.Empty(t, steps, "changes that did not come about")
-	f.agree(writers, each)
+	require.Empty(t, moves, "moves that did not happen")
+	f.awaitAgreement(writers, each)
 
-	reader := open(t, kafka.Options{Brokers: f.config.Brokers, Prefix: f.config.Prefix, ReadOnly: true, Clock: func(context.Context) time.Time { return noon }, Heads: jsonHeads{}})
 	seen := map[string]int{}
-	for _, e := range all(t, reader) {
+	for _, e := range all(t, f.config.reader(t)) {
 		seen[e.Stream]++
 		require.EqualValues(t, seen[e.Stream], e.Version)
 		require.Equal(t, event(e.Stream, seen[e.Stream]).ID, e.ID)
@@ -293,27 +294,56 @@ func TestPartitionsMoveBetweenProcessesUnderLoad(t *testing.T) {
 	for stream, n := range seen {
 		require.Equal(t, each, n, stream)
 	}
-	require.Positive(t, f.named.Load(), "owners that were named")
+	require.Positive(t, f.named.Load(), "replies with the address of the owner")
 }
 
-// agree waits until the group has settled: of each stream one process gives the receipt of what is recorded, and the others name that one.
-func (f *fleet) agree(writers, each int) {
+// write has each writer append events to a stream of its own. It calls progress with the total
+// after each event, and closes the returned channel at the end.
+func (f *fleet) write(writers, each int, progress func(total int32)) <-chan struct{} {
+	var total atomic.Int32
+	var writing sync.WaitGroup
 	for w := range writers {
-		stream := fmt.Sprintf("trade/UTI-%d", w)
-		for settled := false; !settled && f.t.Context().Err() == nil; {
-			var owner string
-			settled = true
-			for address, p := range f.live {
-				if answer := p.ask(stream, each); answer.Version == int64(each) {
-					settled = settled && owner == ""
-					owner = address
+		writing.Go(func() {
+			random := rand.New(rand.NewPCG(6, uint64(w)))
+			for n := 1; n <= each; n++ {
+				r := f.append(name(w), n, random)
+				if r.Error != "" || r.Version != int64(n) {
+					f.t.Errorf("%s %d: %+v", name(w), n, r)
+					return
 				}
+				progress(total.Add(1))
 			}
-			for address, p := range f.live {
-				if address != owner {
-					settled = settled && p.ask(stream, each).Owner == owner
-				}
-			}
+		})
+	}
+	written := make(chan struct{})
+	go func() { writing.Wait(); close(written) }()
+	return written
+}
+
+// awaitAgreement waits until one process returns the receipt of each stream's last event, and all
+// others name that process.
+func (f *fleet) awaitAgreement(writers, each int) {
+	for w := range writers {
+		for agreed := false; !agreed && f.t.Context().Err() == nil; {
+			agreed = f.agree(name(w), each)
 		}
 	}
+}
+
+func (f *fleet) agree(stream string, last int) bool {
+	owner := ""
+	for address, p := range f.live {
+		if p.ask(stream, last).Version == int64(last) {
+			if owner != "" {
+				return false
+			}
+			owner = address
+		}
+	}
+	for address, p := range f.live {
+		if address != owner && p.ask(stream, last).Owner != owner {
+			return false
+		}
+	}
+	return true
 }

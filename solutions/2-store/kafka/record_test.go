@@ -16,16 +16,22 @@ import (
 
 var full = contract.Recorded{
 	Event: contract.Event{
-		ID: uuid.MustParse("8c4f2e5e-0000-8000-8000-000000000001"), Stream: "trade/UTI-1", Type: "trade.amended", Schema: 2,
-		Fingerprint: sha256.Sum256([]byte("schema")), EffectiveAt: time.Date(2025, 3, 1, 0, 0, 0, 1000, time.UTC),
-		Corrects: uuid.MustParse("8c4f2e5e-0000-8000-8000-000000000002"), Actor: "desk-7", Approver: "desk-9", Reason: "agreed; “as usual”",
-		Correlation: uuid.MustParse("8c4f2e5e-0000-8000-8000-000000000003"), Causation: uuid.MustParse("8c4f2e5e-0000-8000-8000-000000000004"),
-		Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Source: "import", Data: []byte{0, 0, 0, 0, 7, 'x'},
+		ID: uuid.MustParse("8c4f2e5e-0000-8000-8000-000000000001"), Stream: "trade/UTI-1",
+		Type: "trade.amended", Schema: 2, Fingerprint: sha256.Sum256([]byte("schema")),
+		EffectiveAt: time.Date(2025, 3, 1, 0, 0, 0, 1000, time.UTC),
+		Corrects:    uuid.MustParse("8c4f2e5e-0000-8000-8000-000000000002"),
+		Actor:       "desk-7", Approver: "desk-9", Reason: "agreed; “as usual”",
+		Correlation: uuid.MustParse("8c4f2e5e-0000-8000-8000-000000000003"),
+		Causation:   uuid.MustParse("8c4f2e5e-0000-8000-8000-000000000004"),
+		Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+		Source:      "import", Data: []byte{0, 0, 0, 0, 7, 'x'},
 	},
-	Version: 3, RecordedAt: time.Date(2025, 3, 30, 12, 0, 0, 0, time.UTC), Position: contract.Position{Partition: 2, Offset: 40},
+	Version: 3, RecordedAt: time.Date(2025, 3, 30, 12, 0, 0, 0, time.UTC),
+	Position: contract.Position{Partition: 2, Offset: 40},
 }
 
-func TestAnEventIsACloudEventInBinaryMode(t *testing.T) {
+// An event is a CloudEvent in binary mode.
+func TestEventIsACloudEvent(t *testing.T) {
 	t.Parallel()
 	record := encode(full)
 	var headers strings.Builder
@@ -54,12 +60,14 @@ content-type: application/vnd.confluent.avro
 	require.Equal(t, full.Data, record.Value)
 }
 
-func TestARecordRoundTripsExactly(t *testing.T) {
+func TestRecordRoundTrip(t *testing.T) {
 	t.Parallel()
 	bare := full
 	offloaded := full
-	offloaded.Ends, offloaded.Data, offloaded.BodyDigest = true, full.Data[:5], sha256.Sum256(full.Data[5:])
-	bare.Corrects, bare.Correlation, bare.Causation, bare.Approver, bare.Traceparent = uuid.Nil, uuid.Nil, uuid.Nil, "", ""
+	offloaded.Ends, offloaded.Data = true, full.Data[:5]
+	offloaded.BodyDigest = sha256.Sum256(full.Data[5:])
+	bare.Corrects, bare.Correlation, bare.Causation = uuid.Nil, uuid.Nil, uuid.Nil
+	bare.Approver, bare.Traceparent = "", ""
 	for _, want := range []contract.Recorded{full, bare, offloaded} {
 		record := encode(want)
 		record.Partition, record.Offset = 2, 40
@@ -70,16 +78,20 @@ func TestARecordRoundTripsExactly(t *testing.T) {
 	}
 }
 
-func TestAMarkerIsNoEvent(t *testing.T) {
+func TestOwnerMarkIsNoEvent(t *testing.T) {
 	t.Parallel()
 	_, event, err := decode(newMark("log.events", "127.0.0.1:7000", layout{"subject", 3}))
 	require.NoError(t, err)
 	require.False(t, event)
 }
 
-func TestAForeignRecordIsAnErrorThatNamesItsPlaceAndHeader(t *testing.T) {
+// The error of a foreign record names its position and the wrong header.
+func TestForeignRecordIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"ce_specversion", "ce_id", "ce_time", "ce_version", "ce_schema", "ce_fingerprint", "ce_effectiveat", "ce_corrects", "ce_ends", "ce_dataref"} {
+	for _, name := range []string{
+		"ce_specversion", "ce_id", "ce_time", "ce_version", "ce_schema", "ce_fingerprint",
+		"ce_effectiveat", "ce_corrects", "ce_ends", "ce_dataref",
+	} {
 		offloaded := full
 		offloaded.Ends, offloaded.BodyDigest = true, sha256.Sum256(nil)
 		record := encode(offloaded)
@@ -97,11 +109,13 @@ func TestAForeignRecordIsAnErrorThatNamesItsPlaceAndHeader(t *testing.T) {
 	require.Error(t, err)
 }
 
-// The first vectors are those of Kafka's own UtilsTest.testMurmur2.
-func TestStreamsAreFoundWhereKafkasOwnPartitionerPutsThem(t *testing.T) {
+// A stream is in the partition that Kafka's own partitioner gives it. The first vectors are those
+// of Kafka's UtilsTest.testMurmur2.
+func TestPartitionOfMatchesKafka(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]int32{
-		"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536, "a-little-bit-longer-string": -1486304829,
+		"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536,
+		"a-little-bit-longer-string":                       -1486304829,
 		"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
 	} {
 		require.Equal(t, want, int32(murmur2([]byte(key))), "murmur2 of %q", key)
@@ -110,6 +124,7 @@ func TestStreamsAreFoundWhereKafkasOwnPartitionerPutsThem(t *testing.T) {
 	theirs := kgo.StickyKeyPartitioner(nil).ForTopic("events")
 	for i := range 200 {
 		stream := fmt.Sprintf("trade/UTI-%d", i)
-		require.EqualValues(t, theirs.Partition(&kgo.Record{Key: []byte(stream)}, 12), partitionOf(stream, 12))
+		want := theirs.Partition(&kgo.Record{Key: []byte(stream)}, 12)
+		require.EqualValues(t, want, partitionOf(stream, 12))
 	}
 }

@@ -16,9 +16,10 @@ import (
 	"example.com/blotter/solutions/2-store/kafka"
 )
 
-// A stream of 20 events is read as fast in a long log as in a short one, whether by the owner or by a reader, and an
-// id is found as fast (but for a deeper tree). The sizes are 10 and 100 thousand, and the bound is loose, since a machine has other things to do; BLOTTER_SCALE=1000000 holds
-// 10 thousand against a million, to the bound that the store promises.
+// A stream of 20 events is read as fast from a long log as from a short one, by the owner and by a
+// reader. An id is found as fast, except for a deeper tree. The sizes are 10 and 100 thousand
+// events, and the bound is loose, because the machine may be busy. BLOTTER_SCALE=1000000 compares
+// 10 thousand with a million, and uses the bound that the store promises.
 func TestALongLogAnswersAsFastAsAShortOne(t *testing.T) {
 	small, large, bound := 10_000, 100_000, 4.0
 	if size, err := strconv.Atoi(os.Getenv("BLOTTER_SCALE")); err == nil {
@@ -29,19 +30,20 @@ func TestALongLogAnswersAsFastAsAShortOne(t *testing.T) {
 		name string
 		ask  func(*long, int)
 	}{
-		{"a stream, of its owner", func(l *long, i int) { l.stream(t, l.owner, i) }},
-		{"an id, of the owner", func(l *long, i int) { l.find(t, l.owner, i) }},
-		{"a stream, of a reader", func(l *long, i int) { l.stream(t, l.reader, i) }},
+		{"a stream, by its owner", func(l *long, i int) { l.stream(t, l.owner, i) }},
+		{"an id, by the owner", func(l *long, i int) { l.find(t, l.owner, i) }},
+		{"a stream, by a reader", func(l *long, i int) { l.stream(t, l.reader, i) }},
 	} {
 		short, long := medians(func(i int) { q.ask(a, i) }, func(i int) { q.ask(b, i) })
-		t.Logf("%s: %v of %d events, %v of %d: %.2f times", q.name, short, small, long, large, float64(long)/float64(short))
-		slack := float64(20 * time.Microsecond) // what is over in that time is fast
+		t.Logf("%s: %v of %d events, %v of %d: %.2f times",
+			q.name, short, small, long, large, float64(long)/float64(short))
+		slack := float64(20 * time.Microsecond) // any answer within that time is fast
 		require.Less(t, float64(long), bound*float64(short)+slack, q.name)
 		require.Less(t, long, 10*time.Millisecond, q.name)
 	}
 }
 
-// long is a log of streams of 20 events.
+// A long is a log of streams of 20 events.
 type long struct {
 	streams       int
 	owner, reader *kafka.Store
@@ -99,7 +101,7 @@ func (l *long) find(t *testing.T, s *kafka.Store, i int) {
 	require.NoError(t, err)
 }
 
-// medians are of the time that a and b take, measured in turns.
+// medians returns the median times of a and b, which it calls in turns.
 func medians(a, b func(int)) (time.Duration, time.Duration) {
 	const rounds = 301
 	var of [2][]time.Duration

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,13 +13,22 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"example.com/blotter/labs/2-store/storetest"
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack/stacktest"
 	"example.com/blotter/solutions/2-store/kafka"
 	"example.com/blotter/solutions/2-store/offload"
 )
+
+func TestMain(m *testing.M) {
+	if os.Getenv(ownerEnv) != "" {
+		os.Exit(runOwner())
+	}
+	stacktest.Main(m)
+}
 
 func TestStore(t *testing.T) {
 	t.Parallel()
@@ -26,66 +36,69 @@ func TestStore(t *testing.T) {
 		partitions int32
 		unwritten  int // 0: the index is in memory
 	}{{1, 0}, {3, 0}, {3, 1000}} {
-		t.Run(fmt.Sprintf("%d partitions, %d unwritten", c.partitions, c.unwritten), func(t *testing.T) {
+		name := fmt.Sprintf("%d partitions, %d unwritten", c.partitions, c.unwritten)
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cluster := broker(t)
-			dir := ""
+			opts := options(broker(t), "log")
+			opts.Partitions, opts.Unwritten = c.partitions, c.unwritten
 			if c.unwritten > 0 {
-				dir = t.TempDir()
+				opts.Dir = t.TempDir()
 			}
-			var logs atomic.Int32
-			check.Run(t, storetest.Suite(storetest.Fixture{
-				Owned: true,
-				Open: func(t check.T, clock contract.Clock) storetest.Log {
-					opts := options(cluster, fmt.Sprintf("log%d", logs.Add(1)))
-					opts.Partitions, opts.Clock = c.partitions, clock
-					opts.Dir, opts.Unwritten = dir, c.unwritten
-					return fixture(t, opts)
-				},
-			}))
+			check.Run(t, storetest.Suite(fixture(opts)))
 		})
 	}
 }
 
 func TestOffload(t *testing.T) {
 	t.Parallel()
-	cluster, dir := broker(t), t.TempDir()
-	var logs atomic.Int32
-	check.Run(t, storetest.Offload(storetest.Fixture{Owned: true, Open: func(t check.T, clock contract.Clock) storetest.Log {
-		opts := options(cluster, fmt.Sprintf("log%d", logs.Add(1)))
-		opts.Partitions, opts.Clock, opts.Dir, opts.Unwritten = 3, clock, dir, 2
-		return fixture(t, opts)
-	}}, offloads))
+	opts := options(broker(t), "log")
+	opts.Partitions, opts.Dir, opts.Unwritten = 3, t.TempDir(), 2
+	check.Run(t, storetest.Offload(fixture(opts), offloads))
+}
+
+// TestStoreOnTheStack runs the suite on the broker of the tests' stack, which may be a real one.
+// Most other tests have brokers of their own, which give wrong answers.
+func TestStoreOnTheStack(t *testing.T) {
+	t.Parallel()
+	for _, partitions := range []int32{1, 3} {
+		t.Run(fmt.Sprintf("%d partitions", partitions), func(t *testing.T) {
+			t.Parallel()
+			opts := stackOptions(t)
+			opts.Partitions, opts.Dir, opts.Unwritten = partitions, t.TempDir(), 2
+			onStack := fixture(opts)
+			check.Run(t, storetest.Suite(onStack))
+			check.Run(t, storetest.Offload(onStack, offloads))
+		})
+	}
 }
 
 func offloads(s contract.Store, blobs contract.Blobs, limit int) contract.Store {
 	return offload.Wrap(s, blobs, limit)
 }
 
-// fixture is the log under opts.
-func fixture(t check.T, opts kafka.Options) storetest.Log {
-	s := open(t, opts)
-	return storetest.Log{
-		Store: s,
-		Reopen: func(t check.T) contract.Store {
-			require.NoError(t, s.Close())
-			return open(t, opts)
-		},
-		Usurp: func(t check.T) {
-			for p := range opts.Partitions {
-				usurp(t, opts, p)
+// fixture opens a new log with opts for each check.
+func fixture(opts kafka.Options) storetest.Fixture {
+	var logs atomic.Int32
+	return storetest.Fixture{
+		Owned: true,
+		Open: func(t check.T, clock contract.Clock) storetest.Log {
+			opts := opts
+			opts.Prefix, opts.Clock = fmt.Sprintf("%s%d", opts.Prefix, logs.Add(1)), clock
+			s := open(t, opts)
+			return storetest.Log{
+				Store: s,
+				Reopen: func(t check.T) contract.Store {
+					require.NoError(t, s.Close())
+					return open(t, opts)
+				},
+				Usurp: func(t check.T) {
+					for p := range opts.Partitions {
+						usurp(t, opts, p)
+					}
+				},
 			}
 		},
 	}
-}
-
-// usurp takes the transactional id of a partition, as another owner would, and goes away.
-func usurp(t tester, opts kafka.Options, partition int32) {
-	rival, err := kgo.NewClient(kgo.SeedBrokers(opts.Brokers...), kgo.TransactionalID(fmt.Sprintf("%s.%d", opts.Prefix, partition)))
-	require.NoError(t, err)
-	defer rival.Close()
-	_, _, err = rival.ProducerID(t.Context())
-	require.NoError(t, err)
 }
 
 func broker(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
@@ -95,14 +108,43 @@ func broker(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
 	return cluster
 }
 
+// control has answer see each request with a key before the broker does.
+func control(
+	cluster *kfake.Cluster, key kmsg.Key, answer func(kmsg.Request) (kmsg.Response, error, bool),
+) {
+	cluster.ControlKey(int16(key), answer)
+}
+
+// client returns a client that is closed after the test.
+func client(t tester, brokers []string, opts ...kgo.Opt) *kgo.Client {
+	c := dial(t, brokers, opts...)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func dial(t tester, brokers []string, opts ...kgo.Opt) *kgo.Client {
+	c, err := kgo.NewClient(append(opts, kgo.SeedBrokers(brokers...))...)
+	require.NoError(t, err)
+	return c
+}
+
 func options(cluster *kfake.Cluster, prefix string) kafka.Options {
+	return optionsAt(cluster.ListenAddrs(), prefix)
+}
+
+// stackOptions returns the options of a new log on the tests' stack.
+func stackOptions(t *testing.T) kafka.Options {
+	return optionsAt(stacktest.Kafka(t), stacktest.Prefix(t)+"log")
+}
+
+func optionsAt(brokers []string, prefix string) kafka.Options {
 	return kafka.Options{
-		Brokers: cluster.ListenAddrs(), Prefix: prefix, Partitions: 1, Heads: jsonHeads{}, Address: "127.0.0.1:7000",
-		Clock: func(context.Context) time.Time { return noon },
+		Brokers: brokers, Prefix: prefix, Partitions: 1, Address: "127.0.0.1:7000",
+		Heads: jsonHeads{}, Clock: func(context.Context) time.Time { return noon },
 	}
 }
 
-// tester is what check.T and *testing.T have in common.
+// A tester has the methods that check.T and *testing.T share.
 type tester interface {
 	require.TestingT
 	Context() context.Context
@@ -116,16 +158,63 @@ func open(t tester, opts kafka.Options) *kafka.Store {
 	return s
 }
 
+// fill opens a log, appends n events to each of some streams, and closes it.
+func fill(t *testing.T, opts kafka.Options, streams, n int) {
+	t.Helper()
+	s, err := kafka.Open(t.Context(), opts)
+	require.NoError(t, err)
+	for i := range streams {
+		for v := range n {
+			_, err := s.Append(t.Context(), name(i), contract.Any, event(name(i), v))
+			require.NoError(t, err)
+		}
+	}
+	require.NoError(t, s.Close())
+}
+
+// all reads the whole log.
+func all(t *testing.T, s *kafka.Store) []contract.Recorded {
+	t.Helper()
+	end, err := s.End(t.Context())
+	require.NoError(t, err)
+	var events []contract.Recorded
+	for e, err := range s.Read(t.Context(), nil, end) {
+		require.NoError(t, err)
+		events = append(events, e)
+	}
+	return events
+}
+
+// requireConsistent compares the store's answers, by stream and by id, with the whole log.
+func requireConsistent(t *testing.T, s *kafka.Store) {
+	t.Helper()
+	streams := map[string][]contract.Recorded{}
+	for _, e := range all(t, s) {
+		streams[e.Stream] = append(streams[e.Stream], e)
+		found, err := s.Find(t.Context(), e.ID)
+		require.NoError(t, err)
+		require.Equal(t, e, found)
+	}
+	for name, want := range streams {
+		got, err := streamOf(t, s, name)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+}
+
 var noon = time.Date(2025, 3, 30, 12, 0, 0, 0, time.UTC)
 
 const stream = "trade/UTI-1"
 
-// event is the nth of a stream.
+func name(i int) string { return fmt.Sprintf("trade/UTI-%d", i) }
+
+// event returns the nth event of a stream.
 func event(stream string, n int) contract.Event {
 	return contract.Event{
 		ID: uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d", stream, n)), Stream: stream,
 		Type: "trade.amended", Schema: 1, EffectiveAt: noon.Add(time.Duration(n) * time.Minute),
-		Actor: "desk-7", Reason: "agreed", Source: "test", Data: fmt.Appendf([]byte{0, 0, 0, 0, 7}, "body %d", n),
+		Actor: "desk-7", Reason: "agreed", Source: "test",
+		Data: fmt.Appendf([]byte{0, 0, 0, 0, 7}, "body %d", n),
 	}
 }
 

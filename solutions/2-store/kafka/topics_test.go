@@ -1,7 +1,6 @@
 package kafka_test
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 
@@ -13,15 +12,15 @@ import (
 	"example.com/blotter/solutions/2-store/kafka"
 )
 
-func TestATopicThatCannotHoldALogIsRefused(t *testing.T) {
+func TestUnfitTopicsAreRefused(t *testing.T) {
 	t.Parallel()
 	cluster := broker(t)
-	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
-	require.NoError(t, err)
-	t.Cleanup(client.Close)
-	admin := kadm.NewClient(client)
+	admin := kadm.NewClient(client(t, cluster.ListenAddrs()))
 	const room = "1200000"
-	log := map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": room}
+	log := map[string]string{
+		"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1",
+		"max.message.bytes": room,
+	}
 	with := func(name, value string) map[string]string {
 		changed := map[string]string{name: value}
 		for n, v := range log {
@@ -32,22 +31,32 @@ func TestATopicThatCannotHoldALogIsRefused(t *testing.T) {
 		return changed
 	}
 	heads := map[string]string{"cleanup.policy": "compact", "max.message.bytes": room}
+	deleted := map[string]string{"cleanup.policy": "delete", "max.message.bytes": room}
 	for i, tc := range []struct {
 		says          string
 		events, heads map[string]string
 		partitions    int32 // of heads
 	}{
 		{"cleanup.policy=compact, want delete", with("cleanup.policy", "compact"), heads, 2},
-		{"cleanup.policy=compact,delete, want delete", with("cleanup.policy", "compact,delete"), heads, 2},
+		{
+			"cleanup.policy=compact,delete, want delete",
+			with("cleanup.policy", "compact,delete"), heads, 2,
+		},
 		{"retention.ms=604800000, want -1", with("retention.ms", "604800000"), heads, 2},
 		{"retention.bytes=1000000, want -1", with("retention.bytes", "1000000"), heads, 2},
-		{"cleanup.policy=delete, want compact", log, map[string]string{"cleanup.policy": "delete", "max.message.bytes": room}, 2},
+		{"cleanup.policy=delete, want compact", log, deleted, 2},
 		{"events has 2 partitions and log5.heads has 3", log, heads, 3},
-		{"log6.events has max.message.bytes=1048588, want 1114112 or more", with("max.message.bytes", "1048588"), heads, 2},
-		{"log7.heads has max.message.bytes=1048588, want 1114112 or more", log, map[string]string{"cleanup.policy": "compact"}, 2},
+		{
+			"log6.events has max.message.bytes=1048588, want 1114112 or more",
+			with("max.message.bytes", "1048588"), heads, 2,
+		}, {
+			"log7.heads has max.message.bytes=1048588, want 1114112 or more",
+			log, map[string]string{"cleanup.policy": "compact"}, 2,
+		},
 	} {
 		opts := options(cluster, fmt.Sprintf("log%d", i))
-		for topic, config := range map[string]map[string]string{".events": tc.events, ".heads": tc.heads} {
+		topics := map[string]map[string]string{".events": tc.events, ".heads": tc.heads}
+		for topic, config := range topics {
 			configs := map[string]*string{}
 			for n, v := range config {
 				configs[n] = &v
@@ -65,49 +74,48 @@ func TestATopicThatCannotHoldALogIsRefused(t *testing.T) {
 	}
 }
 
-// Streams would hash to other partitions, and be begun again there.
-func TestALogThatGotMorePartitionsIsRefused(t *testing.T) {
+// Streams would hash to other partitions, and would begin again there.
+func TestMorePartitionsAreRefused(t *testing.T) {
 	t.Parallel()
 	opts := options(broker(t), "log")
 	opts.Partitions = 3
 	fill(t, opts, 10, 1)
-	client, err := kgo.NewClient(kgo.SeedBrokers(opts.Brokers...))
-	require.NoError(t, err)
-	defer client.Close()
-	created, err := kadm.NewClient(client).CreatePartitions(t.Context(), 2, "log.events", "log.heads")
+	admin := kadm.NewClient(client(t, opts.Brokers))
+	created, err := admin.CreatePartitions(t.Context(), 2, "log.events", "log.heads")
 	require.NoError(t, err)
 	require.NoError(t, created.Error())
 	for _, readOnly := range []bool{false, true} {
 		opts.ReadOnly = readOnly
 		_, err = kafka.Open(t.Context(), opts)
 		require.ErrorIs(t, err, kafka.ErrUnfit)
-		require.ErrorContains(t, err, `created with 3 partitions and the placement "", and there are 5 partitions`)
+		require.ErrorContains(t, err,
+			`created with 3 partitions and the placement "", and there are 5 partitions`)
 	}
 }
 
-func TestALogWhoseBeginningIsGoneIsRefused(t *testing.T) {
+// A log whose first events were deleted is refused.
+func TestMissingBeginningIsRefused(t *testing.T) {
 	t.Parallel()
 	opts := options(broker(t), "log")
 	s := open(t, opts)
 	_, err := s.Append(t.Context(), stream, 0, event(stream, 1))
 	require.NoError(t, err)
 	require.NoError(t, s.Close())
-	client, err := kgo.NewClient(kgo.SeedBrokers(opts.Brokers...))
-	require.NoError(t, err)
-	defer client.Close()
 	var cut kadm.Offsets
 	cut.Add(kadm.Offset{Topic: "log.events", Partition: 0, At: 1})
-	_, err = kadm.NewClient(client).DeleteRecords(t.Context(), cut)
+	_, err = kadm.NewClient(client(t, opts.Brokers)).DeleteRecords(t.Context(), cut)
 	require.NoError(t, err)
 	_, err = kafka.Open(t.Context(), opts)
 	require.ErrorIs(t, err, kafka.ErrUnfit)
 	require.ErrorContains(t, err, "partition 0 of log.events begins at offset 1")
 }
 
-func TestALogThatSomebodyElseWroteToIsNotServed(t *testing.T) {
+// A log with an event that no owner wrote is not served.
+func TestForeignEventIsNotServed(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ says, version string }{
-		{"trade/UTI-1 has version 1 here, want 2", "1"}, {"trade/UTI-1 ended at version 1, and goes on here", "2"},
+		{"trade/UTI-1 has version 1 here, want 2", "1"},
+		{"trade/UTI-1 ended at version 1, and goes on here", "2"},
 	} {
 		opts := options(broker(t), "log")
 		s := open(t, opts)
@@ -123,24 +131,19 @@ func TestALogThatSomebodyElseWroteToIsNotServed(t *testing.T) {
 		require.ErrorAs(t, err, &damaged)
 		require.Equal(t, c.says, damaged.What)
 
-		// Nor does a mere reader answer from it, as soon as it has to read the log itself.
+		// A reader returns the same error when it reads the log itself.
 		opts.ReadOnly, opts.Dir = true, ""
-		reader := open(t, opts)
+		_, err = streamOf(t, open(t, opts), stream)
 		damaged = nil
-		for _, err := range reader.Stream(t.Context(), stream) {
-			errors.As(err, &damaged)
-		}
-		require.NotNil(t, damaged)
+		require.ErrorAs(t, err, &damaged)
 		require.Equal(t, c.says, damaged.What)
 	}
 }
 
-// copyEvent writes the first event again, with another header, as somebody may who is no owner.
+// copyEvent writes the first event again, with another header, as a program may that is no owner.
 func copyEvent(t *testing.T, opts kafka.Options, header, value string) {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(opts.Brokers...), kgo.ConsumeTopics("log.events"))
-	require.NoError(t, err)
-	defer client.Close()
+	client := client(t, opts.Brokers, kgo.ConsumeTopics("log.events"))
 	var again *kgo.Record
 	for again == nil {
 		for _, r := range client.PollFetches(t.Context()).Records() {

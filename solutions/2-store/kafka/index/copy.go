@@ -13,8 +13,8 @@ import (
 )
 
 // A Copy is the index of a partition that another process owns: a copy of the owner's files and,
-// in memory, the events that came later. The owner, who may be at work, keeps its files locked and
-// does not know of the copy. A Copy is not safe for concurrent use.
+// in memory, the events that came later. The owner keeps its files locked, and does not know of
+// the copy. A Copy is not safe for concurrent use.
 type Copy struct {
 	opts      Options
 	partition *Partition // nil: there is no copy

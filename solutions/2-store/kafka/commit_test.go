@@ -1,0 +1,306 @@
+package kafka_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/solutions/2-store/kafka"
+)
+
+// The broker does not answer EndTxn, however often the client asks, until the id is fenced. The
+// store must find out from the log whether the commit landed.
+func TestUnansweredCommit(t *testing.T) {
+	t.Parallel()
+	for _, landed := range []bool{true, false} {
+		t.Run(fmt.Sprintf("landed=%t", landed), func(t *testing.T) {
+			t.Parallel()
+			cluster := broker(t)
+			opts := options(cluster, "log")
+			opts.Timeout = time.Second
+			s := open(t, opts)
+			first, err := s.Append(t.Context(), stream, 0, event(stream, 1))
+			require.NoError(t, err)
+
+			lost := loseCommits(t, cluster, landed)
+			second, err := s.Append(t.Context(), stream, 1, event(stream, 2))
+			require.NoError(t, err, "the log has the outcome")
+			require.EqualValues(t, 2, second[0].Version)
+			require.Positive(t, lost.Load(), "commits without an answer")
+
+			events := all(t, s)
+			require.Len(t, events, 2)
+			require.Equal(t, event(stream, 2), events[1].Event)
+			again, err := s.Append(t.Context(), stream, 0, event(stream, 1))
+			require.NoError(t, err)
+			require.Equal(t, first, again)
+			again, err = s.Append(t.Context(), stream, 1, event(stream, 2))
+			require.NoError(t, err)
+			require.Equal(t, second, again)
+		})
+	}
+}
+
+// loseCommits has the cluster answer no EndTxn until a producer id is requested. If landed is true,
+// it commits all the same.
+func loseCommits(t *testing.T, cluster *kfake.Cluster, landed bool) *atomic.Int32 {
+	side := client(t, cluster.ListenAddrs())
+	var lost atomic.Int32
+	var fenced, inside atomic.Bool
+	control(cluster, kmsg.InitProducerID, func(kmsg.Request) (kmsg.Response, error, bool) {
+		fenced.Store(true)
+		return nil, nil, false
+	})
+	control(cluster, kmsg.EndTxn, func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if fenced.Load() || inside.Load() {
+			return nil, nil, false
+		}
+		if lost.Add(1) == 1 && landed {
+			inside.Store(true)
+			cluster.SleepControl(func() {
+				_, _ = req.(*kmsg.EndTxnRequest).RequestWith(t.Context(), side)
+			})
+			inside.Store(false)
+		}
+		return nil, errors.New("the answer is lost"), true
+	})
+	return &lost
+}
+
+// The connection breaks at each commit, after the request or before it, until the owner fences
+// itself. This works on any broker, also on a real one: the store asks the log, writes nothing
+// twice, and returns no receipt for an event that did not land.
+func TestConnectionBreaksAtCommit(t *testing.T) {
+	t.Parallel()
+	for _, landed := range []bool{true, false} {
+		t.Run(fmt.Sprintf("landed=%t", landed), func(t *testing.T) {
+			t.Parallel()
+			var losing atomic.Bool
+			var lost atomic.Int32
+			n := breaking(landed, &losing, &lost)
+			opts := stackOptions(t)
+			opts.Timeout = 2 * time.Second
+			s := open(t, n.over(opts))
+			var want []contract.Receipt
+			for n := 1; n <= 5; n++ {
+				losing.Store(n%2 == 0)
+				receipts, err := s.Append(t.Context(), stream, int64(n-1), event(stream, n))
+				require.NoError(t, err)
+				require.EqualValues(t, n, receipts[0].Version)
+				want = append(want, receipts...)
+			}
+			require.GreaterOrEqual(t, lost.Load(), int32(2), "commits without an answer")
+			events := all(t, s)
+			require.Len(t, events, 5)
+			for i, e := range events {
+				require.Equal(t, event(stream, i+1), e.Event)
+				again, err := s.Append(t.Context(), stream, int64(i), e.Event)
+				require.NoError(t, err)
+				require.Equal(t, want[i:i+1], again)
+			}
+		})
+	}
+}
+
+// breaking returns a network that breaks the connection at each EndTxn while losing is set: before
+// the answer if landed is true, else before the request. It stops when a producer id is requested,
+// which means that the owner fences.
+func breaking(landed bool, losing *atomic.Bool, lost *atomic.Int32) *network {
+	return &network{
+		request: func(c *conn, key kmsg.Key, _ []byte) error {
+			switch {
+			case key == kmsg.InitProducerID:
+				losing.Store(false)
+			case key == kmsg.EndTxn && losing.Load():
+				lost.Add(1)
+				if !landed {
+					return errBroken
+				}
+				c.flag.Store(true)
+			}
+			return nil
+		},
+		answer: func() error { return errBroken },
+	}
+}
+
+// An owner that was fenced before it produced returns ErrFenced, and serves the next append.
+func TestFencedProduce(t *testing.T) {
+	t.Parallel()
+	opts := options(broker(t), "log")
+	s := open(t, opts)
+	_, err := s.Append(t.Context(), stream, 0, event(stream, 1))
+	require.NoError(t, err)
+	usurp(t, opts, 0)
+	_, err = s.Append(t.Context(), stream, 1, event(stream, 2))
+	require.ErrorIs(t, err, contract.ErrFenced)
+	require.Len(t, all(t, s), 1)
+	receipts, err := s.Append(t.Context(), stream, 1, event(stream, 2))
+	require.NoError(t, err)
+	require.EqualValues(t, 2, receipts[0].Version)
+}
+
+// The commit lands, its answer is lost, and the owner is fenced before it can ask. The append gets
+// its receipts from the log.
+func TestFencedCommitThatLanded(t *testing.T) {
+	t.Parallel()
+	cluster := broker(t)
+	opts := options(cluster, "log")
+	s := open(t, opts)
+	side := client(t, opts.Brokers)
+	var tries atomic.Int32
+	control(cluster, kmsg.EndTxn, func(req kmsg.Request) (kmsg.Response, error, bool) {
+		if tries.Add(1) > 1 {
+			return nil, nil, false // the request of side, and then the client's second try
+		}
+		cluster.KeepControl()
+		cluster.SleepControl(func() {
+			_, _ = req.(*kmsg.EndTxnRequest).RequestWith(t.Context(), side)
+			usurp(t, opts, 0)
+		})
+		return nil, errors.New("the answer is lost"), true
+	})
+	receipts, err := s.Append(t.Context(), stream, 0, event(stream, 1))
+	require.NoError(t, err)
+	require.EqualValues(t, 1, receipts[0].Version)
+	require.Len(t, all(t, s), 1)
+}
+
+// The topic takes smaller records than the store promised. Only the appends with a large record
+// fail; the others of the group are recorded.
+func TestRefusedAppendStopsNoOther(t *testing.T) {
+	t.Parallel()
+	opts := options(broker(t), "log")
+	opts.Partitions = 1
+	s := open(t, opts)
+	limit(t, opts.Brokers, "log.events", "4000")
+	var appends sync.WaitGroup
+	for n := range 24 {
+		appends.Go(func() {
+			e := event(name(n), n)
+			if n%6 == 0 {
+				e.Data = append(e.Data, make([]byte, 5000)...)
+			}
+			_, err := s.Append(t.Context(), e.Stream, 0, e)
+			if n%6 == 0 {
+				assert.ErrorIs(t, err, kerr.MessageTooLarge)
+				assert.ErrorContains(t, err, "append to "+e.Stream)
+			} else {
+				assert.NoError(t, err)
+			}
+		})
+	}
+	appends.Wait()
+	require.Len(t, all(t, s), 20)
+	limit(t, opts.Brokers, "log.events", "1200000")
+	_, err := s.Append(t.Context(), name(0), 0, event(name(0), 0))
+	require.NoError(t, err)
+}
+
+// limit sets the largest size of a record in a topic.
+func limit(t *testing.T, brokers []string, topic, bytes string) {
+	t.Helper()
+	config := []kadm.AlterConfig{{Name: "max.message.bytes", Value: &bytes}}
+	admin := kadm.NewClient(client(t, brokers))
+	changed, err := admin.AlterTopicConfigs(t.Context(), config, topic)
+	require.NoError(t, err)
+	require.NoError(t, changed[0].Err)
+}
+
+// A commit has landed, and its owner has no answer yet. Another process reads the event. After that
+// the owner must not deny it: a question about events of the group waits for the outcome. Any other
+// question is answered at once.
+func TestReadsWaitForTheCommitInFlight(t *testing.T) {
+	t.Parallel()
+	var holding atomic.Bool
+	gate := make(chan struct{})
+	held := &network{
+		request: func(c *conn, key kmsg.Key, _ []byte) error {
+			if key == kmsg.EndTxn && holding.Load() {
+				c.flag.Store(true)
+			}
+			return nil
+		},
+		answer: func() error { <-gate; return nil },
+	}
+	opts := stackOptions(t)
+	opts.Timeout = 2 * time.Minute
+	owner := open(t, held.over(opts))
+	release := sync.OnceFunc(func() { close(gate) })
+	t.Cleanup(release) // registered AFTER open: it runs before Close, which waits for the answer
+	const other = "trade/UTI-2"
+	for i, e := range []contract.Event{event(stream, 1), event(other, 2)} {
+		_, err := owner.Append(t.Context(), e.Stream, 0, e)
+		require.NoError(t, err, i)
+	}
+	late := event(stream, 3)
+	holding.Store(true)
+	appended := make(chan error, 1)
+	go func() {
+		_, err := owner.Append(t.Context(), stream, 1, late)
+		appended <- err
+	}()
+	opts.ReadOnly = true
+	reader := open(t, opts)
+	require.Eventually(t, func() bool {
+		_, err := reader.Find(t.Context(), late.ID)
+		return err == nil
+	}, time.Minute, 10*time.Millisecond)
+
+	asked, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := owner.Find(asked, late.ID)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	read := make(chan int, 1)
+	go func() {
+		events, _ := streamOf(t, owner, stream)
+		read <- len(events)
+	}()
+	answered := func() bool { return len(read) > 0 }
+	require.Never(t, answered, 50*time.Millisecond, 10*time.Millisecond, "Stream must wait")
+	_, err = owner.Find(t.Context(), event(other, 2).ID)
+	require.NoError(t, err)
+	_, err = streamOf(t, owner, other)
+	require.NoError(t, err)
+
+	release()
+	require.NoError(t, <-appended)
+	found, err := owner.Find(t.Context(), late.ID)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, found.Version)
+	require.Equal(t, 2, <-read)
+}
+
+// streamOf returns a stream, and the error that ended it.
+func streamOf(t *testing.T, s *kafka.Store, name string) (events []contract.Recorded, err error) {
+	for e, err := range s.Stream(t.Context(), name) {
+		if err != nil {
+			return events, err
+		}
+		events = append(events, e)
+	}
+	return events, nil
+}
+
+// usurp fences the owner of a partition, as another owner does, and ends.
+func usurp(t tester, opts kafka.Options, partition int32) {
+	id := fmt.Sprintf("%s.%d", opts.Prefix, partition)
+	rival := dial(t, opts.Brokers, kgo.TransactionalID(id))
+	defer rival.Close()
+	_, _, err := rival.ProducerID(t.Context())
+	require.NoError(t, err)
+}
