@@ -13,19 +13,20 @@ import (
 	store "example.com/blotter/solutions/2-store"
 )
 
-// appending is one call of Append that waits for its outcome.
-type appending struct {
-	ctx       context.Context // the caller's: its deadline, and the time that a simulated clock reads
+// An appendCall is one call of Append that waits for its outcome.
+type appendCall struct {
+	ctx       context.Context // the caller's; a simulated clock reads its time there
 	stream    string
 	expected  int64
 	events    []contract.Event
 	digests   [][sha256.Size]byte // of the events; see prepare
-	announced time.Time           // by the latest attempt; see Frontier
-	done      chan outcome        // takes one
+	announced time.Time           // by the latest attempt; see frontier.go
+	done      chan outcome        // has room for the outcome
 }
 
-// prepare computes what an attempt needs of the events alone. An attempt does it while it waits for the server, the first that gets to it.
-func (a *appending) prepare() {
+// prepare computes the digests of the events. The first attempt calls it while it waits for the
+// server.
+func (a *appendCall) prepare() {
 	for _, e := range a.events[len(a.digests):] {
 		a.digests = append(a.digests, e.ContentDigest())
 	}
@@ -36,16 +37,25 @@ type outcome struct {
 	err      error
 }
 
-// Append implements contract.Store. A caller whose context ends while its append is under way gets the context's error:
-// the append may still go in, and the same call again tells.
-func (s *Store) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+// Append implements contract.Store. If the caller's context ends while its append is in flight,
+// Append returns the context's error. The append may still be recorded; the same call again returns
+// the outcome.
+func (s *Store) Append(
+	ctx context.Context, stream string, expected int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
 	if s.readOnly {
 		return nil, fmt.Errorf("append to %s: %w", stream, ErrReadOnly)
 	}
 	if err := store.Validate(stream, events); err != nil {
 		return nil, err
 	}
-	a := &appending{ctx: ctx, stream: stream, expected: expected, events: owned(events), done: make(chan outcome, 1)}
+	a := &appendCall{
+		ctx:      ctx,
+		stream:   stream,
+		expected: expected,
+		events:   cloneAll(events),
+		done:     make(chan outcome, 1),
+	}
 	select {
 	case s.queue <- a:
 	case <-ctx.Done():
@@ -61,8 +71,8 @@ func (s *Store) Append(ctx context.Context, stream string, expected int64, event
 	}
 }
 
-// owned is a copy that stays as it is when a caller that did not wait for the outcome reuses its buffers.
-func owned(events []contract.Event) []contract.Event {
+// cloneAll returns a deep copy: a caller that did not wait for the outcome may reuse its buffers.
+func cloneAll(events []contract.Event) []contract.Event {
 	events = slices.Clone(events)
 	for i := range events {
 		events[i].Data = bytes.Clone(events[i].Data)
@@ -70,17 +80,19 @@ func owned(events []contract.Event) []contract.Event {
 	return events
 }
 
-// Group commit. One goroutine takes the appends that wait and writes them in one transaction, so that many callers share one
-// flush of the server's log. While it writes, the next group gathers; nobody waits for a timer.
+// Group commit: one goroutine takes the waiting appends and writes them in one transaction, so that
+// many callers share one flush of the server's log. While it writes, the next group gathers. No
+// append waits for a timer.
 
 const (
-	// maxGroup is how many bytes one group takes before it is closed, with perEvent for the attributes of each event. A
-	// larger batch is a group of its own.
+	// maxGroup closes a group at this number of bytes. Each event counts perEvent for its
+	// attributes. A larger batch is a group of its own.
 	maxGroup = 1 << 20
 	perEvent = 512
-	// patience is how many times in a row the group lets other goroutines run and nobody comes before it is closed. Those
-	// who were just given their outcome are often about to come again: a few microseconds for fuller groups.
-	patience = 20
+	// maxIdle closes a group after it has yielded this many times to other goroutines and no append
+	// came. Callers that just got their outcome often append again at once, so a few microseconds
+	// give fuller groups.
+	maxIdle = 20
 )
 
 func (s *Store) commitGroups() {
@@ -89,16 +101,16 @@ func (s *Store) commitGroups() {
 		case first := <-s.queue:
 			s.commit(s.gather(first))
 		case <-s.closing:
-			s.alone.Wait()
+			s.singles.Wait()
 			close(s.groupsDone)
 			return
 		}
 	}
 }
 
-func (s *Store) gather(first *appending) []*appending {
-	group, size := []*appending{first}, first.size()
-	for idle := 0; size < maxGroup && idle < patience; {
+func (s *Store) gather(first *appendCall) []*appendCall {
+	group, size := []*appendCall{first}, first.size()
+	for idle := 0; size < maxGroup && idle < maxIdle; {
 		select {
 		case next := <-s.queue:
 			group, size, idle = append(group, next), size+next.size(), 0
@@ -110,7 +122,7 @@ func (s *Store) gather(first *appending) []*appending {
 	return group
 }
 
-func (a *appending) size() int {
+func (a *appendCall) size() int {
 	size := 0
 	for _, e := range a.events {
 		size += perEvent + len(e.Data)
@@ -118,17 +130,18 @@ func (a *appending) size() int {
 	return size
 }
 
-// commit gives each member of a group its outcome. Where one of them was on record already, the group is decided once more, with all that is. Where the
-// group as a whole fails, its members are tried one by one beside the next groups, so that what stops one of them (another process that was faster, a transaction that holds its stream,
-// a value that does not fit) stops that one alone.
-func (s *Store) commit(group []*appending) {
+// commit gives each member of a group its outcome. If a member was recorded already, the group is
+// decided again with all recorded ids. If the group fails, its members are tried one by one, beside
+// the next groups. So the reason for the failure (another process was faster, a transaction holds
+// the stream, the table refuses a value) stops only the member that it concerns.
+func (s *Store) commit(group []*appendCall) {
 	outcomes, err := s.attempt(group, false)
 	if isUnique(err) {
 		outcomes, err = s.attempt(group, true)
 	}
 	if err != nil {
 		for _, a := range group {
-			s.alone.Go(func() { a.done <- s.commitAlone(a) })
+			s.singles.Go(func() { a.done <- s.commitSingle(a) })
 		}
 		return
 	}
@@ -138,45 +151,53 @@ func (s *Store) commit(group []*appending) {
 	s.wakeSequencer()
 }
 
-// commitAlone tries one append until the log has given its outcome.
+// commitSingle tries one append until its outcome is known.
 //
-// This is also how an unknown outcome is resolved. Where the answer to a commit was lost, the next attempt begins by looking
-// the ids up. If the commit took place they are there, and their receipts are returned. If it is still under way, the
-// insert of the same ids waits for it at the unique index and then fails; the attempt after finds them.
-func (s *Store) commitAlone(a *appending) outcome {
+// It also resolves an unknown outcome. If the answer to a commit was lost, the next attempt first
+// looks up the ids. If the commit took place, they are recorded, and their receipts are returned.
+// If it is still in flight, the insert of the same ids waits for it at the unique index and then
+// fails; the attempt after that finds them.
+func (s *Store) commitSingle(a *appendCall) outcome {
 	waiter := s.waiter(a.ctx)
 	for {
-		o, err := s.attemptAlone(a)
+		o, err := s.attemptSingle(a)
 		switch {
 		case err == nil:
-			waiter.done()
+			waiter.answered()
 			return o
 		case a.ctx.Err() != nil:
-			return outcome{err: fmt.Errorf("append to %s, outcome unknown: %w", a.stream, a.ctx.Err())}
+			return outcome{
+				err: fmt.Errorf("append to %s, outcome unknown: %w", a.stream, a.ctx.Err()),
+			}
 		case s.isClosing():
-			return outcome{err: fmt.Errorf("append to %s, outcome unknown: %w", a.stream, ErrClosed)}
-		case unacceptable(err):
-			return outcome{err: fmt.Errorf("append to %s: %w: %w", a.stream, contract.ErrInvalid, err)}
+			return outcome{
+				err: fmt.Errorf("append to %s, outcome unknown: %w", a.stream, ErrClosed),
+			}
+		case invalidValue(err):
+			return outcome{
+				err: fmt.Errorf("append to %s: %w: %w", a.stream, contract.ErrInvalid, err),
+			}
 		case overtaken(err):
-			continue // each time means that another writer went ahead, or still holds the stream
-		case lost(err) && waiter.wait("append to "+a.stream, err):
+			continue // another writer was first, or still holds the stream
+		case noAnswer(err) && waiter.wait("append to "+a.stream, err):
 			continue
-		case lost(err):
-			return outcome{err: fmt.Errorf("append to %s, outcome unknown, the same append again tells: %w", a.stream, err)}
+		case noAnswer(err):
+			return outcome{err: fmt.Errorf("append to %s, outcome unknown, append again to learn "+
+				"it: %w", a.stream, err)}
 		default:
 			return outcome{err: fmt.Errorf("append to %s: %w", a.stream, err)}
 		}
 	}
 }
 
-// attemptAlone takes one of few slots for one attempt only: appends that are stuck behind a transaction take turns with those
-// that are not.
-func (s *Store) attemptAlone(a *appending) (outcome, error) {
-	if err := s.aloneSlots.acquire(a.ctx); err != nil {
+// attemptSingle takes one of few slots, and for one attempt only. So appends that wait for a
+// transaction of another program take turns with appends that do not.
+func (s *Store) attemptSingle(a *appendCall) (outcome, error) {
+	if err := s.singleSlots.acquire(a.ctx); err != nil {
 		return outcome{}, err
 	}
-	defer s.aloneSlots.release()
-	outcomes, err := s.attempt([]*appending{a}, true)
+	defer s.singleSlots.release()
+	outcomes, err := s.attempt([]*appendCall{a}, true)
 	if err != nil {
 		return outcome{}, err
 	}

@@ -16,10 +16,12 @@ import (
 	"example.com/blotter/labs/kit/stack/stacktest"
 )
 
-// Each benchmark stands beside its limit, measured in turns with it so that both meet the same machine: the same rows into an
-// identical table by a bare statement. The store sequences meanwhile; the second share also counts the time until all is in the feed.
+// Each benchmark compares the store with its limit: a bare statement that inserts the same rows
+// into an identical table. The two run in turns, so that both meet the same load of the machine.
+// The store sequences in the background; the second ratio includes the time until all events are in
+// the feed.
 
-// limit is the store and a bare table like its own.
+// A limit is the store and a bare table with the same columns.
 type limit struct {
 	*Store
 	bare *pgxpool.Pool
@@ -29,7 +31,8 @@ const writers = 32
 
 func newLimit(b *testing.B) limit {
 	dsn, schema := stacktest.Schema(b)
-	s, err := Open(b.Context(), Options{DSN: dsn, Schema: schema, Clock: func(context.Context) time.Time { return time.Now() }})
+	clock := func(context.Context) time.Time { return time.Now() }
+	s, err := Open(b.Context(), Options{DSN: dsn, Schema: schema, Clock: clock})
 	require.NoError(b, err)
 	b.Cleanup(func() { require.NoError(b, s.Close()) })
 	config, err := pgxpool.ParseConfig(dsn)
@@ -47,7 +50,8 @@ func benchEvents(stream string, n int) []contract.Event {
 	events := make([]contract.Event, n)
 	for i := range events {
 		events[i] = event(stream, i)
-		events[i].ID, events[i].Correlation, events[i].Causation = uuid.New(), uuid.New(), uuid.New()
+		events[i].ID = uuid.New()
+		events[i].Correlation, events[i].Causation = uuid.New(), uuid.New()
 		events[i].Data = make([]byte, 200)
 	}
 	return events
@@ -64,18 +68,23 @@ func (l limit) insert(ctx context.Context, _ string, events []contract.Event) er
 	return err
 }
 
-// compare measures rounds of so many batches by so many writers, and reports both rates and their ratio.
+// compare measures rounds of concurrent writers that append batches. It reports both rates and
+// their ratio.
 func (l limit) compare(b *testing.B, writers, batches, size int) {
 	var ours, tail, bare time.Duration
 	for round := 0; b.Loop(); round++ {
-		ours += measure(b, round, writers, batches, size, func(stream string, events []contract.Event) error {
+		ours += measure(b, round, writers, batches, size, func(
+			stream string, events []contract.Event,
+		) error {
 			return l.append(b.Context(), stream, events)
 		})
 		appended := time.Now()
 		_, err := l.End(b.Context())
 		require.NoError(b, err)
 		tail += time.Since(appended)
-		bare += measure(b, round, writers, batches, size, func(stream string, events []contract.Event) error {
+		bare += measure(b, round, writers, batches, size, func(
+			stream string, events []contract.Event,
+		) error {
 			return l.insert(b.Context(), stream, events)
 		})
 	}
@@ -87,7 +96,9 @@ func (l limit) compare(b *testing.B, writers, batches, size int) {
 	b.ReportMetric(100*bare.Seconds()/(ours+tail).Seconds(), "%sequenced")
 }
 
-func measure(b *testing.B, round, writers, batches, size int, do func(string, []contract.Event) error) time.Duration {
+func measure(
+	b *testing.B, round, writers, batches, size int, do func(string, []contract.Event) error,
+) time.Duration {
 	work := make([][][]contract.Event, writers)
 	for w := range work {
 		for i := range batches {

@@ -15,7 +15,7 @@ import (
 	"example.com/blotter/labs/kit/stack/stacktest"
 )
 
-// cluster is a server of the test's own, which allows prepared transactions. It returns the superuser's string.
+// cluster starts a server that allows prepared transactions. It returns the DSN of the superuser.
 func cluster(t *testing.T) (dsn string) {
 	t.Helper()
 	dir := stacktest.Dir(t)
@@ -36,7 +36,7 @@ func cluster(t *testing.T) (dsn string) {
 	return dsn
 }
 
-// client is a program of Postgres, from PATH or from where the machine keeps the server's.
+// client returns the path of a Postgres client program, from PATH or from the server package.
 func client(t *testing.T, name string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil {
@@ -44,7 +44,7 @@ func client(t *testing.T, name string) string {
 	}
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
 	if len(found) == 0 {
-		t.Skipf("not tried: this machine has no %s", name)
+		t.Skipf("this machine has no %s", name)
 	}
 	return found[len(found)-1]
 }
@@ -55,7 +55,7 @@ func run(t *testing.T, name string, args ...string) {
 	require.NoError(t, err, "%s: %s", name, out)
 }
 
-func TestADumpRestoredIntoAnotherClusterKeepsItsPositions(t *testing.T) {
+func TestRestoredDumpKeepsItsPositions(t *testing.T) {
 	t.Parallel()
 	s, dsn := open(t)
 	for n := range 30 {
@@ -65,7 +65,8 @@ func TestADumpRestoredIntoAnotherClusterKeepsItsPositions(t *testing.T) {
 	}
 	half, err := s.End(t.Context())
 	require.NoError(t, err)
-	// One event is appended and not sequenced when the dump is taken: the feed's lock is held.
+	// One event is appended and not sequenced at the time of the dump, because the lock of the feed
+	// is held.
 	held, err := session(t, dsn).Begin(t.Context())
 	require.NoError(t, err)
 	_, err = held.Exec(t.Context(), "select from counter for update")
@@ -73,18 +74,20 @@ func TestADumpRestoredIntoAnotherClusterKeepsItsPositions(t *testing.T) {
 	_, err = s.Append(t.Context(), "trade/LATE", 0, event("trade/LATE", 1))
 	require.NoError(t, err)
 
-	source, _, _ := strings.Cut(dsn, "&search_path") // which pg_dump does not take
+	source, _, _ := strings.Cut(dsn, "&search_path") // pg_dump does not accept it
 	file := filepath.Join(t.TempDir(), "dump")
 	run(t, "pg_dump", "--format=custom", "--schema="+s.schema, "--file="+file, source)
 	require.NoError(t, held.Rollback(t.Context()))
 	target := cluster(t)
-	run(t, "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", "--dbname="+target, file)
+	run(t, "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", "--dbname="+target,
+		file)
 	require.NoError(t, os.Remove(file))
 
 	restored := openAt(t, Options{DSN: target, Schema: s.schema, Clock: stoppedAtNoon})
-	require.Equal(t, whole(t, s, nil, half), whole(t, restored, nil, half), "the same positions")
+	require.Equal(t, readRange(t, s, nil, half), readRange(t, restored, nil, half),
+		"the same positions")
 	reader := poller{Store: restored, at: half}
-	require.Equal(t, []string{"trade/LATE@1"}, reader.next(t), "what had no position yet")
+	require.Equal(t, []string{"trade/LATE@1"}, reader.next(t), "the event that had no position yet")
 	receipts, err := restored.Append(t.Context(), "trade/A", contract.Any, event("trade/A", 0))
 	require.NoError(t, err)
 	require.EqualValues(t, 1, receipts[0].Version, "a retry in the restored log")
@@ -95,7 +98,7 @@ func TestADumpRestoredIntoAnotherClusterKeepsItsPositions(t *testing.T) {
 	require.Equal(t, []string{"trade/NEW@1"}, reader.next(t))
 }
 
-func whole(t *testing.T, s *Store, from, to contract.Cursor) []contract.Recorded {
+func readRange(t *testing.T, s *Store, from, to contract.Cursor) []contract.Recorded {
 	t.Helper()
 	var all []contract.Recorded
 	for r, err := range s.Read(context.Background(), from, to) {
@@ -105,7 +108,7 @@ func whole(t *testing.T, s *Store, from, to contract.Cursor) []contract.Recorded
 	return all
 }
 
-func TestProcessesThatOpenANewLogAtOnceTakeTurns(t *testing.T) {
+func TestConcurrentOpenOfANewLog(t *testing.T) {
 	t.Parallel()
 	dsn, schema := stacktest.Schema(t)
 	errs := make(chan error, 4)

@@ -21,15 +21,16 @@ var noon = time.Date(2025, 3, 30, 12, 0, 0, 0, time.UTC)
 
 func stoppedAtNoon(context.Context) time.Time { return noon }
 
-// event is a valid event whose id follows from its stream and n.
+// event returns a valid event. Its id is derived from its stream and n.
 func event(stream string, n int) contract.Event {
 	return contract.Event{
-		ID: uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d", stream, n)), Stream: stream, Type: "trade.amended", Schema: 1,
-		EffectiveAt: noon, Actor: "desk-7", Reason: "agreed by phone", Source: "test", Data: []byte{0, 0, 0, 0, 7, byte(n)},
+		ID:     uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d", stream, n)),
+		Stream: stream, Type: "trade.amended", Schema: 1, EffectiveAt: noon, Actor: "desk-7",
+		Reason: "agreed by phone", Source: "test", Data: []byte{0, 0, 0, 0, 7, byte(n)},
 	}
 }
 
-// open opens a log of the test's own. The string signs in as its owner.
+// open opens a new log. The returned DSN signs in as its owner.
 func open(t *testing.T, change ...func(*Options)) (*Store, string) {
 	t.Helper()
 	dsn, schema := stacktest.Schema(t)
@@ -47,7 +48,7 @@ func openAt(t *testing.T, opt Options, change ...func(*Options)) *Store {
 	return s
 }
 
-// session is a connection of the test's own, as the owner.
+// session opens a connection.
 func session(t *testing.T, dsn string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), dsn)
@@ -56,7 +57,7 @@ func session(t *testing.T, dsn string) *pgx.Conn {
 	return conn
 }
 
-// insert puts events in with the statement of Append, in a transaction that the test holds.
+// insert inserts events by the statement of Append, in a transaction of the test.
 func insert(t *testing.T, tx pgx.Tx, version int64, events ...contract.Event) {
 	t.Helper()
 	_, err := tx.Exec(t.Context(), insertEvents, arrays(rowsAt(version, events...))...)
@@ -66,19 +67,22 @@ func insert(t *testing.T, tx pgx.Tx, version int64, events ...contract.Event) {
 func rowsAt(version int64, events ...contract.Event) []row {
 	rows := make([]row, len(events))
 	for i, e := range events {
-		at := contract.Receipt{Version: version + int64(i), RecordedAt: noon.Add(time.Duration(version) * time.Microsecond)}
+		at := contract.Receipt{
+			Version:    version + int64(i),
+			RecordedAt: noon.Add(time.Duration(version) * time.Microsecond),
+		}
 		rows[i] = row{Event: e, Receipt: at, digest: e.ContentDigest()}
 	}
 	return rows
 }
 
-// A poller is a reader that asks for the end again and again.
+// A poller is a reader that repeatedly asks for the end.
 type poller struct {
 	*Store
 	at contract.Cursor
 }
 
-// next is what has come since the last call, as stream@version.
+// next returns the events since the last call, as stream@version.
 func (p *poller) next(t *testing.T) []string {
 	t.Helper()
 	end, err := p.End(t.Context())
@@ -92,7 +96,7 @@ func (p *poller) next(t *testing.T) []string {
 	return got
 }
 
-func TestAnEventThatCommitsLateIsDeliveredOnce(t *testing.T) {
+func TestLateCommitIsDeliveredOnce(t *testing.T) {
 	t.Parallel()
 	s, dsn := open(t)
 	reader := poller{Store: s}
@@ -110,13 +114,16 @@ func TestAnEventThatCommitsLateIsDeliveredOnce(t *testing.T) {
 	require.Empty(t, reader.next(t))
 }
 
-func TestAnOlderTransactionWithTheLaterVersionComesLater(t *testing.T) {
+// An older transaction commits the later version of a stream. Transaction ids must not order the
+// feed.
+func TestOlderTransactionWithLaterVersion(t *testing.T) {
 	t.Parallel()
 	s, dsn := open(t)
 	older, err := session(t, dsn).Begin(t.Context())
 	require.NoError(t, err)
 	var id int64
-	require.NoError(t, older.QueryRow(t.Context(), "select pg_current_xact_id()::text::bigint").Scan(&id))
+	require.NoError(t,
+		older.QueryRow(t.Context(), "select pg_current_xact_id()::text::bigint").Scan(&id))
 	_, err = s.Append(t.Context(), "trade/A", 0, event("trade/A", 1)) // a younger transaction
 	require.NoError(t, err)
 	insert(t, older, 2, event("trade/A", 2))
@@ -125,7 +132,7 @@ func TestAnOlderTransactionWithTheLaterVersionComesLater(t *testing.T) {
 	require.Equal(t, []string{"trade/A@1", "trade/A@2"}, reader.next(t))
 }
 
-func TestAVersionThatWouldLeaveAHoleIsRefusedByTheDatabase(t *testing.T) {
+func TestDatabaseRefusesAVersionHole(t *testing.T) {
 	t.Parallel()
 	_, dsn := open(t)
 	conn := session(t, dsn)
@@ -133,26 +140,28 @@ func TestAVersionThatWouldLeaveAHoleIsRefusedByTheDatabase(t *testing.T) {
 	require.NoError(t, err)
 	insert(t, uncommitted, 1, event("trade/A", 1))
 	for name, rows := range map[string][]row{
-		"behind nothing":            rowsAt(2, event("trade/B", 2)),
-		"behind what may roll back": rowsAt(2, event("trade/A", 2)),
-		"inside a batch":            append(rowsAt(1, event("trade/C", 1)), rowsAt(3, event("trade/C", 3))...),
+		"after no version":             rowsAt(2, event("trade/B", 2)),
+		"after an uncommitted version": rowsAt(2, event("trade/A", 2)),
+		"inside a batch": append(
+			rowsAt(1, event("trade/C", 1)), rowsAt(3, event("trade/C", 3))...),
 	} {
 		_, err := session(t, dsn).Exec(t.Context(), insertEvents, arrays(rows)...)
 		require.ErrorContains(t, err, "the versions of a stream would have a hole", name)
 	}
 }
 
-func TestNothingGoesInBehindTheEndOfAStream(t *testing.T) {
+func TestDatabaseRefusesEventsAfterAnEnd(t *testing.T) {
 	t.Parallel()
 	_, dsn := open(t)
 	last := event("trade/A", 2)
 	last.Ends = true
-	_, err := session(t, dsn).Exec(t.Context(), insertEvents, arrays(rowsAt(1, event("trade/A", 1), last))...)
+	_, err := session(t, dsn).Exec(t.Context(), insertEvents,
+		arrays(rowsAt(1, event("trade/A", 1), last))...)
 	require.NoError(t, err)
 	ends := event("trade/B", 1)
 	ends.Ends = true
 	for name, rows := range map[string][]row{
-		"behind it":      rowsAt(3, event("trade/A", 3)),
+		"after the end":  rowsAt(3, event("trade/A", 3)),
 		"inside a batch": rowsAt(1, ends, event("trade/B", 2)),
 	} {
 		_, err := session(t, dsn).Exec(t.Context(), insertEvents, arrays(rows)...)
@@ -160,8 +169,9 @@ func TestNothingGoesInBehindTheEndOfAStream(t *testing.T) {
 	}
 }
 
-// TestTransactionsLeftOpenDelayNobodyElse holds one open in each way there is, and appends and reads beside it.
-func TestTransactionsLeftOpenDelayNobodyElse(t *testing.T) {
+// TestOpenTransactionsDelayNoOthers leaves a transaction open in each possible way: idle, prepared,
+// and in another database. Other appends and reads must not wait for it.
+func TestOpenTransactionsDelayNoOthers(t *testing.T) {
 	t.Parallel()
 	dsn := cluster(t)
 	s := openAt(t, Options{DSN: dsn, Clock: stoppedAtNoon})
@@ -177,7 +187,8 @@ func TestTransactionsLeftOpenDelayNobodyElse(t *testing.T) {
 	_, err = prepared.Exec(t.Context(), "prepare transaction 'held'")
 	require.NoError(t, err)
 
-	elsewhere, err := otherDatabase(t, dsn).BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
+	elsewhere, err := otherDatabase(t, dsn).BeginTx(t.Context(),
+		pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
 	require.NoError(t, err)
 	_, err = elsewhere.Exec(t.Context(), "create table held as select pg_current_xact_id()::text")
 	require.NoError(t, err)
@@ -196,7 +207,7 @@ func TestTransactionsLeftOpenDelayNobodyElse(t *testing.T) {
 	require.Equal(t, []string{"trade/PREPARED@1"}, reader.next(t))
 }
 
-// otherDatabase is a session in a database of its own on the same server.
+// otherDatabase opens a session in a new database of the same server.
 func otherDatabase(t *testing.T, dsn string) *pgx.Conn {
 	t.Helper()
 	_, err := session(t, dsn).Exec(t.Context(), "create database other")
@@ -210,14 +221,15 @@ func otherDatabase(t *testing.T, dsn string) *pgx.Conn {
 	return conn
 }
 
-// TestAStreamHeldByAnotherTransactionHoldsNoOtherAppend has members of one group wait behind a transaction that does not end.
-func TestAStreamHeldByAnotherTransactionHoldsNoOtherAppend(t *testing.T) {
+// TestHeldStreamDelaysNoOtherAppend lets members of a group wait for a transaction that does not
+// end.
+func TestHeldStreamDelaysNoOtherAppend(t *testing.T) {
 	t.Parallel()
 	s, dsn := open(t)
 	held, err := session(t, dsn).Begin(t.Context())
 	require.NoError(t, err)
 	insert(t, held, 1, event("trade/HELD", 1))
-	const stuck = 2 * maxAlone
+	const stuck = 2 * maxSingles
 	waiting := make(chan error, stuck)
 	for n := range stuck {
 		go func() {
@@ -240,13 +252,15 @@ func TestAStreamHeldByAnotherTransactionHoldsNoOtherAppend(t *testing.T) {
 	for range stuck {
 		conflict := new(contract.ConflictError)
 		require.ErrorAs(t, <-waiting, &conflict)
-		require.Equal(t, contract.ConflictError{Stream: "trade/HELD", Expected: 0, Actual: 1}, *conflict)
+		require.Equal(t, contract.ConflictError{Stream: "trade/HELD", Expected: 0, Actual: 1},
+			*conflict)
 	}
 }
 
-// TestFeedUnderOpenTransactions has 64 writers hold their transactions open for 0 to 50 ms and roll 1 % of them back, until 100,000 events
-// are committed, beside a follower, a poller and a second process's sequencer. Each commits by the statement of Append. It runs before the
-// tests that are parallel: its writers take most of the connections that the server allows.
+// TestFeedUnderOpenTransactions runs 64 writers beside a follower, a poller and the sequencer of a
+// second process, until 100,000 events are committed. Each writer holds its transactions open for 0
+// to 50 ms and rolls 1 % of them back. It inserts by the statement of Append. The test is not
+// parallel: its writers take most of the connections that the server allows.
 func TestFeedUnderOpenTransactions(t *testing.T) {
 	const writers = 64
 	events := 100_000
@@ -264,9 +278,9 @@ func TestFeedUnderOpenTransactions(t *testing.T) {
 	var readers, all sync.WaitGroup
 	readers.Go(func() {
 		for reader := (poller{Store: s}); ; {
-			over := writing.Err() != nil
+			done := writing.Err() != nil
 			polled = append(polled, reader.next(t)...)
-			if over {
+			if done {
 				return
 			}
 		}
@@ -288,14 +302,15 @@ func TestFeedUnderOpenTransactions(t *testing.T) {
 		versions[stream] = version
 		seen++
 	}
-	committed.Range(func(name, _ any) bool { t.Errorf("%s was missed", name); return true })
+	committed.Range(func(name, _ any) bool { t.Errorf("%s is missing", name); return true })
 	require.GreaterOrEqual(t, seen, events)
 	t.Logf("%d events, each seen once and in stream order", seen)
 
-	require.Equal(t, polled, <-followed, "the feed has one order, whoever reads it")
+	require.Equal(t, polled, <-followed, "follower and poller must see the same order")
 }
 
-// follow is what a follower saw until its context ended, and what a poll then still finds.
+// follow returns the events that a follower sees until its context ends, and after them those of a
+// poll.
 func follow(ctx context.Context, s *Store) []string {
 	var got []string
 	var at contract.Cursor
@@ -312,11 +327,13 @@ func follow(ctx context.Context, s *Store) []string {
 	return got
 }
 
-// TestAValueThatDoesNotFitFailsItsOwnAppendAlone puts a value that this table cannot hold beside others in a group.
-func TestAValueThatDoesNotFitFailsItsOwnAppendAlone(t *testing.T) {
+// TestRefusedValueFailsOnlyItsAppend appends values that the table refuses in a group with others.
+func TestRefusedValueFailsOnlyItsAppend(t *testing.T) {
 	t.Parallel()
 	s, dsn := open(t)
-	_, err := session(t, dsn).Exec(t.Context(), "alter table events add check (reason <> 'odd' or 1 / (length(reason) - 3) > 0)") // a division by zero is of class 22
+	// A division by zero is an error of class 22.
+	_, err := session(t, dsn).Exec(t.Context(),
+		"alter table events add check (reason <> 'odd' or 1 / (length(reason) - 3) > 0)")
 	require.NoError(t, err)
 	var all sync.WaitGroup
 	for n := range 16 {
@@ -344,7 +361,7 @@ func split(t *testing.T, name string) (stream string, version int64) {
 	return stream, version
 }
 
-// holdOpen writes to a stream of its own until it has that many events, a few per transaction.
+// holdOpen appends the given number of events to a stream of its own, a few in each transaction.
 func holdOpen(t *testing.T, dsn string, writer, events int, committed *sync.Map) {
 	ctx := t.Context()
 	conn, err := pgx.Connect(ctx, dsn)
@@ -358,7 +375,7 @@ func holdOpen(t *testing.T, dsn string, writer, events int, committed *sync.Map)
 	for version, n := int64(0), 0; version < int64(events); {
 		batch := make([]contract.Event, 1+random.IntN(7))
 		for i := range batch {
-			n++ // what was rolled back is not tried again
+			n++ // no retry of an event that was rolled back
 			batch[i] = event(stream, n)
 		}
 		done, err := holdOpenOnce(ctx, conn, random, rowsAt(version+1, batch...), committed)
@@ -372,8 +389,10 @@ func holdOpen(t *testing.T, dsn string, writer, events int, committed *sync.Map)
 	}
 }
 
-// holdOpenOnce says whether it committed.
-func holdOpenOnce(ctx context.Context, conn *pgx.Conn, random *rand.Rand, rows []row, committed *sync.Map) (bool, error) {
+// holdOpenOnce inserts rows in one transaction, and reports whether it committed.
+func holdOpenOnce(
+	ctx context.Context, conn *pgx.Conn, random *rand.Rand, rows []row, committed *sync.Map,
+) (bool, error) {
 	tx, err := conn.Begin(ctx)
 	if err != nil {
 		return false, err

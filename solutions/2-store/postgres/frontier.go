@@ -10,30 +10,36 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// How Frontier knows what is under way in other processes.
+// How Frontier finds the appends in flight, of this process and of others.
 //
-// Every append first announces itself: it takes a shared advisory lock whose key is the second that its clock then showed,
-// and keeps it until its transaction ends, however it ends. It reads its clock again after that, and stamps with that
-// reading; or with the announced time, where the clock was set back in between. Whoever asks for the frontier reads the
-// clock first and looks at the locks after. An append whose lock is to be seen is stamped at its second or later; one whose
-// lock is not yet to be seen reads its clock later than we did. Nobody waits for anybody: the locks are shared, and are
-// only looked at.
+// Every append first announces itself: it takes a shared advisory lock whose key is the present
+// second of its clock, and holds it until its transaction ends. AFTER that it reads its clock
+// again. This second reading is its recorded_at; if the clock was set back in between, recorded_at
+// is the announced time.
 //
-// A clock that is set back does not unsay it: what Frontier may tell is promised BEFORE the locks are looked at, and stamps stay
-// behind what was promised. So an append whose lock was not to be seen reads its clock after the promise, and stays behind it. That
-// holds within one process. Another's clock must be right within Options.Skew, also after it was set.
+// Frontier reads the clock first and the locks AFTER that. An append whose lock is visible gets the
+// second of the lock or a later time. An append whose lock is not visible yet reads its clock after
+// Frontier did. Nothing waits: the locks are shared, and Frontier only lists them.
 //
-// The bound: an append under way holds the frontier back to the second in which it began; a process that stalls inside a
-// transaction is cut off by the server after idleLimit. Nothing at all under way, the frontier is the clock.
+// A clock that is set back does not break an announced frontier. Frontier promises its answer
+// BEFORE it lists the locks, and every recorded_at is after the promise. An append whose lock was
+// not visible reads its clock after the promise, so it keeps to it. This holds within one process.
+// The clock of another process must be right within Options.Skew, also after it was set.
+//
+// The frontier is bounded: an append in flight holds it back to the second in which the append
+// began, and the server ends a session that stalls inside a transaction after idleLimit. With no
+// append in flight, the frontier follows the clock.
 
 const (
-	announce     = `select pg_advisory_xact_lock_shared(hashtext('blotter/append/' || $1), $2)`
-	underWay     = `select min(objid::bigint) from pg_locks where locktype = 'advisory' and objsubid = 2 and classid = hashtext('blotter/append/' || $1)::oid and database = (select oid from pg_database where datname = current_database())`
+	announce = `select pg_advisory_xact_lock_shared(hashtext('blotter/append/' || $1), $2)`
+	inFlight = `select min(objid::bigint) from pg_locks where locktype = 'advisory' and objsubid = 2
+		and classid = hashtext('blotter/append/' || $1)::oid
+		and database = (select oid from pg_database where datname = current_database())`
 	unsequenced  = `select min(earliest) from pending`
 	lastRecorded = `select latest from counter`
 )
 
-// A promise is up to when this process said that it will record nothing more.
+// A promise is the time up to which this process will record nothing more.
 type promise struct {
 	mu    sync.Mutex
 	until time.Time
@@ -47,7 +53,7 @@ func (p *promise) extend(until time.Time) {
 	}
 }
 
-// keep is the time that counts where the clock gives that one: never at or before what was promised.
+// keep returns the clock's time, or the first time after the promise if that is later.
 func (p *promise) keep(clock time.Time) time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -57,7 +63,8 @@ func (p *promise) keep(clock time.Time) time.Time {
 	return clock
 }
 
-// now is the clock, held to what was promised. Where the clock gives nothing, nothing is promised.
+// now returns the time of the clock, at least the first time after the promise. It returns the zero
+// time if the clock gives none.
 func (s *Store) now(ctx context.Context) time.Time {
 	if clock := s.clock(ctx); !clock.IsZero() {
 		return s.promised.keep(clock)
@@ -65,8 +72,9 @@ func (s *Store) now(ctx context.Context) time.Time {
 	return time.Time{}
 }
 
-// earliest is the second that a group announces: since 1970, unsigned, as the 32 bits of a lock's key.
-func (s *Store) earliest(group []*appending) int32 {
+// earliest returns the second that a group announces: the seconds since 1970 as the unsigned 32
+// bits of a lock's key.
+func (s *Store) earliest(group []*appendCall) int32 {
 	first := int64(math.MaxUint32)
 	for _, a := range group {
 		a.announced = s.now(a.ctx)
@@ -75,50 +83,56 @@ func (s *Store) earliest(group []*appending) int32 {
 	return int32(uint32(max(first, 0)))
 }
 
-// stamp is the time to record an append with that is announced: the clock, but never before what was announced. Where the clock gives
-// nothing, both are nothing.
-func (s *Store) stamp(a *appending) time.Time {
+// stamp returns the recorded_at of an announced append: the time of the clock, but not before the
+// announced time. Both are zero if the clock gives no time.
+func (s *Store) stamp(a *appendCall) time.Time {
 	if clock := s.now(a.ctx); clock.After(a.announced) {
 		return clock
 	}
 	return a.announced
 }
 
-// Frontier implements contract.Reader: by the clock, less Options.Skew, less what is under way. What is committed but not
-// in the feed yet counts as under way. Where the clock gives nothing (contract.SimulatedClock outside an
-// import) it is the latest recorded_at in the feed.
+// Frontier implements contract.Reader. It is the time of the clock minus Options.Skew, or earlier
+// if an append is in flight. An event that is committed and not in the feed yet counts as in
+// flight. If the clock gives no time (contract.SimulatedClock outside an import), the frontier is
+// the latest recorded_at in the feed.
 func (s *Store) Frontier(ctx context.Context) (time.Time, error) {
-	next := s.next(ctx)
+	next := s.earliestNext(ctx)
 	s.promised.extend(next.Add(-time.Microsecond))
 	if !s.readOnly {
 		if _, err := s.sequence(ctx); err != nil {
 			return time.Time{}, fmt.Errorf("frontier: %w", err)
 		}
 	}
-	// The locks are looked at before pending: an append that ends in between is seen at least once.
+	// The locks are read BEFORE pending: an append that commits in between is in at least one of
+	// them.
 	var second *int64
 	var waiting, latest *time.Time
 	var batch pgx.Batch
-	batch.Queue(underWay, s.schema).QueryRow(func(row pgx.Row) error { return row.Scan(&second) })
+	batch.Queue(inFlight, s.schema).QueryRow(func(row pgx.Row) error { return row.Scan(&second) })
 	batch.Queue(unsequenced).QueryRow(func(row pgx.Row) error { return row.Scan(&waiting) })
 	batch.Queue(lastRecorded).QueryRow(func(row pgx.Row) error { return row.Scan(&latest) })
 	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return time.Time{}, fmt.Errorf("frontier: %w", err)
 	}
-	return s.settled(next, second, waiting, latest), nil
+	return s.frontierBefore(next, second, waiting, latest), nil
 }
 
-// next is the earliest that an append which has yet to announce itself may be stamped with, in any process. Skew comes off the clock
-// alone: in a promise it is off already.
-func (s *Store) next(ctx context.Context) time.Time {
+// earliestNext returns the earliest time that an append can get which has not announced itself yet,
+// in any process. The skew is subtracted from the clock only: a promise has it subtracted already.
+func (s *Store) earliestNext(ctx context.Context) time.Time {
 	if clock := s.clock(ctx); !clock.IsZero() {
 		return s.promised.keep(clock.Add(-s.skew))
 	}
 	return time.Time{}
 }
 
-// settled is the last microsecond before anything that may still come, where next is the earliest that has yet to begin.
-func (s *Store) settled(next time.Time, second *int64, waiting, latest *time.Time) time.Time {
+// frontierBefore returns the last microsecond before any event that may still become visible. next
+// is the earliest time of appends that have not announced themselves, second that of announced
+// appends, waiting that of pending events, and latest the last recorded_at in the feed.
+func (s *Store) frontierBefore(
+	next time.Time, second *int64, waiting, latest *time.Time,
+) time.Time {
 	if next.IsZero() && latest != nil {
 		next = latest.Add(time.Microsecond)
 	}

@@ -11,7 +11,7 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-func TestSettledIsJustBeforeAnythingThatMayStillCome(t *testing.T) {
+func TestFrontierBefore(t *testing.T) {
 	t.Parallel()
 	at := func(d time.Duration) *time.Time { v := noon.Add(d); return &v }
 	second := func(d time.Duration) *int64 { v := noon.Add(d).Unix(); return &v }
@@ -22,25 +22,36 @@ func TestSettledIsJustBeforeAnythingThatMayStillCome(t *testing.T) {
 		waiting, latest *time.Time
 		want            time.Duration
 	}{
-		"nothing under way":                 {clock: 0, want: -tick},
-		"clocks that differ":                {clock: 0, skew: time.Second, want: -time.Second - tick},
-		"an append under way":               {clock: 1500 * time.Millisecond, second: second(time.Second), want: time.Second - tick},
-		"an append by a clock that is fast": {clock: 0, second: second(time.Hour), want: -tick},
-		"both":                              {clock: 5 * time.Second, skew: time.Second, second: second(2 * time.Second), want: time.Second - tick},
-		"something without a position":      {clock: 5 * time.Second, waiting: at(time.Second), want: time.Second - tick},
-		"what is recorded does not matter":  {clock: 0, latest: at(time.Hour), want: -tick},
+		"no append in flight": {clock: 0, want: -tick},
+		"clocks that differ":  {clock: 0, skew: time.Second, want: -time.Second - tick},
+		"an append in flight": {
+			clock: 1500 * time.Millisecond, second: second(time.Second),
+			want: time.Second - tick,
+		},
+		"an append by a fast clock": {clock: 0, second: second(time.Hour), want: -tick},
+		"a skew and an append in flight": {
+			clock: 5 * time.Second, skew: time.Second, second: second(2 * time.Second),
+			want: time.Second - tick,
+		},
+		"a pending event": {
+			clock: 5 * time.Second, waiting: at(time.Second), want: time.Second - tick,
+		},
+		"a recorded event does not matter": {clock: 0, latest: at(time.Hour), want: -tick},
 	} {
 		s := &Store{skew: c.skew}
-		require.Equal(t, noon.Add(c.want), s.settled(noon.Add(c.clock-c.skew), c.second, c.waiting, c.latest), name)
+		require.Equal(t, noon.Add(c.want),
+			s.frontierBefore(noon.Add(c.clock-c.skew), c.second, c.waiting, c.latest), name)
 	}
-	require.Equal(t, noon, new(Store).settled(time.Time{}, nil, nil, &noon), "a clock that gives nothing")
+	require.Equal(t, noon, new(Store).frontierBefore(time.Time{}, nil, nil, &noon),
+		"a clock that gives no time")
 }
 
-// TestTheFrontierWaitsForAnAppendOfAnotherProcess plays that process step by step.
-func TestTheFrontierWaitsForAnAppendOfAnotherProcess(t *testing.T) {
+// TestFrontierWaitsForOtherProcesses plays an append of another process step by step.
+func TestFrontierWaitsForOtherProcesses(t *testing.T) {
 	t.Parallel()
 	later := noon.Add(time.Minute)
-	s, dsn := open(t, func(opt *Options) { opt.Clock = func(context.Context) time.Time { return later } })
+	clock := func(context.Context) time.Time { return later }
+	s, dsn := open(t, func(opt *Options) { opt.Clock = clock })
 	frontier := func() time.Time {
 		f, err := s.Frontier(t.Context())
 		require.NoError(t, err)
@@ -52,17 +63,18 @@ func TestTheFrontierWaitsForAnAppendOfAnotherProcess(t *testing.T) {
 	_, err = other.Exec(t.Context(), announce, s.schema, int32(noon.Unix()))
 	require.NoError(t, err)
 	require.Equal(t, noon.Add(-time.Microsecond), frontier(), "announced")
-	insert(t, other, 1, event("trade/A", 1)) // stamped just after noon
+	insert(t, other, 1, event("trade/A", 1)) // recorded just after noon
 	require.Equal(t, noon.Add(-time.Microsecond), frontier(), "inserted")
 	_, err = s.Append(t.Context(), "trade/B", 0, event("trade/B", 1))
-	require.NoError(t, err, "and nobody waits for it")
+	require.NoError(t, err, "another append must not wait")
 	require.NoError(t, other.Commit(t.Context()))
 	require.Equal(t, later.Add(-time.Microsecond), frontier(), "committed")
 }
 
-// TestAClockThatIsSetBackWithinAnAppendBreaksNoFrontier sets it back at the worst moment: the append has announced a time and is not
-// stamped yet. A lock on the table then keeps it from being inserted until the frontier was told.
-func TestAClockThatIsSetBackWithinAnAppendBreaksNoFrontier(t *testing.T) {
+// TestClockSetBackDuringAnAppend sets the clock back at the worst moment: the append has announced
+// a time and has no recorded_at yet. A lock on the table then delays the insert until Frontier has
+// answered.
+func TestClockSetBackDuringAnAppend(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32
 	announced := noon.Add(10 * time.Second)
@@ -95,11 +107,11 @@ func TestAClockThatIsSetBackWithinAnAppendBreaksNoFrontier(t *testing.T) {
 	appended := <-done
 	require.NoError(t, appended.err)
 	at := appended.receipts[0].RecordedAt
-	require.True(t, at.After(frontier), "recorded at %s, after the frontier was %s", at, frontier)
+	require.True(t, at.After(frontier), "recorded at %s, but the frontier was %s", at, frontier)
 	require.Equal(t, announced, at)
 }
 
-func TestAFrontierThatWasToldStandsWhereTheClockIsSetBack(t *testing.T) {
+func TestFrontierSurvivesClockReset(t *testing.T) {
 	t.Parallel()
 	var clock atomic.Pointer[time.Time]
 	set := func(to time.Time) { clock.Store(&to) }
@@ -113,23 +125,25 @@ func TestAFrontierThatWasToldStandsWhereTheClockIsSetBack(t *testing.T) {
 		return f
 	}
 	set(noon.Add(10 * time.Second))
-	told := noon.Add(8*time.Second - time.Microsecond)
-	require.Equal(t, told, frontier())
+	announced := noon.Add(8*time.Second - time.Microsecond)
+	require.Equal(t, announced, frontier())
 	set(noon)
-	require.Equal(t, told, frontier(), "set back")
-	require.Equal(t, told, frontier(), "asked once more")
+	require.Equal(t, announced, frontier(), "set back")
+	require.Equal(t, announced, frontier(), "second call")
 	receipts, err := s.Append(t.Context(), "trade/A", 0, event("trade/A", 1))
 	require.NoError(t, err)
-	require.True(t, receipts[0].RecordedAt.After(told), "recorded at %s", receipts[0].RecordedAt)
+	require.True(t, receipts[0].RecordedAt.After(announced), "recorded at %s",
+		receipts[0].RecordedAt)
 	set(noon.Add(11 * time.Second))
-	require.Equal(t, told.Add(time.Second), frontier(), "the clock is past it again")
+	require.Equal(t, announced.Add(time.Second), frontier(), "the clock is past the frontier again")
 }
 
-func TestASimulatedClockLeavesTheFrontierAtTheLastRecord(t *testing.T) {
+func TestFrontierOfASimulatedClock(t *testing.T) {
 	t.Parallel()
 	s, _ := open(t, func(opt *Options) { opt.Clock = contract.SimulatedClock })
 	for n := range 3 {
-		_, err := s.Append(contract.At(t.Context(), noon.AddDate(0, 0, n)), "trade/A", int64(n), event("trade/A", n))
+		_, err := s.Append(contract.At(t.Context(), noon.AddDate(0, 0, n)), "trade/A", int64(n),
+			event("trade/A", n))
 		require.NoError(t, err)
 	}
 	frontier, err := s.Frontier(t.Context())
@@ -137,12 +151,13 @@ func TestASimulatedClockLeavesTheFrontierAtTheLastRecord(t *testing.T) {
 	require.Equal(t, noon.AddDate(0, 0, 2), frontier)
 }
 
-// TestAReaderNamesWhatIsMissing goes around the database's rules as a superuser can.
-func TestAReaderNamesWhatIsMissing(t *testing.T) {
+// TestReaderReportsADeletedEvent deletes an event as a superuser can, without the triggers.
+func TestReaderReportsADeletedEvent(t *testing.T) {
 	t.Parallel()
 	for _, version := range []int64{1, 2, 3} {
 		s, dsn := open(t)
-		_, err := s.Append(t.Context(), "trade/A", 0, event("trade/A", 1), event("trade/A", 2), event("trade/A", 3))
+		_, err := s.Append(t.Context(), "trade/A", 0, event("trade/A", 1), event("trade/A", 2),
+			event("trade/A", 3))
 		require.NoError(t, err)
 		end, err := s.End(t.Context())
 		require.NoError(t, err)

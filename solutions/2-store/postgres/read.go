@@ -12,16 +12,17 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// pageSize is how many events a reader holds at once. No connection is held while the caller works on them, so a loop over
-// events may append.
+// pageSize is the number of events that a reader holds in memory. A reader holds no connection
+// while the caller handles them, so a loop over events may append.
 const pageSize = 1000
 
-// ErrDamaged is wrapped by the error of a stream whose versions have a hole. The database's rules do not allow one, so somebody
-// went around them. In the feed a hole is *contract.DamagedError.
+// ErrDamaged is wrapped by the error of a stream whose versions have a hole. The constraints of the
+// database prevent holes, so a superuser must have removed events. A hole in the feed is
+// *contract.DamagedError.
 var ErrDamaged = errors.New("the log is damaged")
 
-// unplaced is the offset of an event that is committed and not in the feed yet.
-const unplaced = -1
+// noPosition is the offset of an event that is committed and not in the feed yet.
+const noPosition = -1
 
 const (
 	selectByID = `select coalesce(f.position, -1), ` + eventColumns + `
@@ -31,17 +32,18 @@ const (
 		from events e left join feed f using (stream, version)
 		where e.stream = $1 and e.version > $2 order by e.version limit $3`
 
-	// One look into events per place, in the order of places: the lateral limit keeps the planner from turning the join
-	// around and reading the whole table for a page.
+	// One index lookup in events for each position, in the order of positions. The lateral limit
+	// keeps the planner from reversing the join and reading the whole table for one page.
 	selectFeed = `select f.position, ` + eventColumns + `
 		from feed f cross join lateral (
-			select * from events where events.stream = f.stream and events.version = f.version limit 1) as e
+			select * from events
+			where events.stream = f.stream and events.version = f.version limit 1) as e
 		where f.position >= $1 and f.position < $2 order by f.position limit $3`
 )
 
 // Find implements contract.Store.
 func (s *Store) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
-	page, err := s.placed(ctx, selectByID, id)
+	page, err := s.readPlaced(ctx, selectByID, id)
 	if err == nil && len(page) == 0 {
 		err = contract.ErrNotFound
 	}
@@ -56,14 +58,19 @@ func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Re
 	return func(yield func(contract.Recorded, error) bool) {
 		last := int64(0)
 		for full := true; full; {
-			page, err := s.placed(ctx, selectStream, stream, last, pageSize)
+			page, err := s.readPlaced(ctx, selectStream, stream, last, pageSize)
 			if err != nil {
-				yield(contract.Recorded{}, fmt.Errorf("stream %s after version %d: %w", stream, last, err))
+				yield(contract.Recorded{},
+					fmt.Errorf("stream %s after version %d: %w", stream, last, err))
 				return
 			}
 			for _, r := range page {
 				if r.Version != last+1 {
-					yield(contract.Recorded{}, fmt.Errorf("stream %s: %w: version %d follows %d", stream, ErrDamaged, r.Version, last))
+					yield(
+						contract.Recorded{},
+						fmt.Errorf("stream %s: %w: version %d follows %d", stream, ErrDamaged,
+							r.Version, last),
+					)
 					return
 				}
 				if !yield(r, nil) {
@@ -76,50 +83,59 @@ func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Re
 	}
 }
 
-// placed is a page of events that have their position. Versions of a stream are placed in order, so only the last ones of
-// a page can be without; they are then placed at once, and read again. What is without even then was committed
-// after the call, and left out. A store opened read-only leaves them out right away.
-func (s *Store) placed(ctx context.Context, query string, args ...any) ([]contract.Recorded, error) {
-	page, err := s.page(ctx, query, args...)
-	if err != nil || !endsUnplaced(page) {
+// readPlaced returns a page of events that have a position. The sequencer places the versions of a
+// stream in order, so only the last events of a page can be without a position. readPlaced then
+// sequences and reads again. Events that still have no position were committed after the call, and
+// are left out. A read-only store does not sequence, and leaves them out at once.
+func (s *Store) readPlaced(
+	ctx context.Context, query string, args ...any,
+) ([]contract.Recorded, error) {
+	page, err := s.readPage(ctx, query, args...)
+	if err != nil || !endsWithoutPosition(page) {
 		return page, err
 	}
 	if !s.readOnly {
-		if _, err := patiently(ctx, s, "sequence", func() (int64, error) { return s.sequence(ctx) }); err != nil {
+		sequence := func() (int64, error) { return s.sequence(ctx) }
+		if _, err := retry(ctx, s, "sequence", sequence); err != nil {
 			return nil, err
 		}
-		if page, err = s.page(ctx, query, args...); err != nil {
+		if page, err = s.readPage(ctx, query, args...); err != nil {
 			return nil, err
 		}
 	}
-	for endsUnplaced(page) {
+	for endsWithoutPosition(page) {
 		page = page[:len(page)-1]
 	}
 	return page, nil
 }
 
-func endsUnplaced(page []contract.Recorded) bool {
-	return len(page) > 0 && page[len(page)-1].Position.Offset == unplaced
+func endsWithoutPosition(page []contract.Recorded) bool {
+	return len(page) > 0 && page[len(page)-1].Position.Offset == noPosition
 }
 
-func (s *Store) page(ctx context.Context, query string, args ...any) ([]contract.Recorded, error) {
-	return patiently(ctx, s, "read", func() ([]contract.Recorded, error) {
+func (s *Store) readPage(
+	ctx context.Context, query string, args ...any,
+) ([]contract.Recorded, error) {
+	return retry(ctx, s, "read", func() ([]contract.Recorded, error) {
 		rows, err := s.pool.Query(ctx, query, args...)
 		if err != nil {
 			return nil, err
 		}
-		return pgx.CollectRows(rows, func(row pgx.CollectableRow) (contract.Recorded, error) { return scan(row) })
+		return pgx.CollectRows(rows,
+			func(row pgx.CollectableRow) (contract.Recorded, error) { return scan(row) })
 	})
 }
 
-// End implements contract.Reader. It has what is pending sequenced first, so that the feed up to here has everything that
-// was committed before the call. A store opened read-only changes nothing: its end is that of the feed as it stands.
+// End implements contract.Reader. It first sequences the pending events, so that the feed up to the
+// end has every event that was committed before the call. A read-only store does not sequence: its
+// end is the present end of the feed.
 func (s *Store) End(ctx context.Context) (contract.Cursor, error) {
 	end := s.sequence
 	if s.readOnly {
 		end = s.feedEnd
 	}
-	next, err := patiently(ctx, s, "read the end of the feed", func() (int64, error) { return end(ctx) })
+	next, err := retry(ctx, s, "read the end of the feed",
+		func() (int64, error) { return end(ctx) })
 	if err != nil {
 		return nil, fmt.Errorf("end of feed: %w", err)
 	}
@@ -128,19 +144,22 @@ func (s *Store) End(ctx context.Context) (contract.Cursor, error) {
 
 const selectEnd = "select next from counter"
 
-// feedEnd is the first position that nothing has.
+// feedEnd returns the position that the next event gets.
 func (s *Store) feedEnd(ctx context.Context) (next int64, err error) {
 	err = s.pool.QueryRow(ctx, selectEnd).Scan(&next)
 	return next, err
 }
 
-// Read implements contract.Reader. Positions are dense: a hole, or a place without its event, is damage and said so. A
-// range that reaches beyond the end of the feed ends there.
-func (s *Store) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+// Read implements contract.Reader. Positions are dense: a missing position, or a position without
+// its event, is *contract.DamagedError. A range that extends past the end of the feed ends there.
+func (s *Store) Read(
+	ctx context.Context, from, to contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
-		next, err := s.pages(ctx, from.At(0), to.At(0), func(r contract.Recorded) bool { return yield(r, nil) })
+		next, err := s.readPages(ctx, from.At(0), to.At(0),
+			func(r contract.Recorded) bool { return yield(r, nil) })
 		if err == nil && next < to.At(0) {
-			err = s.ended(ctx, next)
+			err = s.checkEnd(ctx, next)
 		}
 		if err != nil && !errors.Is(err, errStopped) {
 			yield(contract.Recorded{}, fmt.Errorf("read feed at %d: %w", next, err))
@@ -148,19 +167,22 @@ func (s *Store) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[co
 	}
 }
 
-// errStopped says that the consumer of a feed wants no more.
+// errStopped means that the consumer of a feed stopped the iteration.
 var errStopped = errors.New("stopped by the reader")
 
-// pages gives the events of [next, end) as far as there are any, and the position behind the last one.
-func (s *Store) pages(ctx context.Context, next, end int64, yield func(contract.Recorded) bool) (int64, error) {
+// readPages yields the events of [next, end) up to the end of the feed. It returns the position
+// after the last event.
+func (s *Store) readPages(ctx context.Context, next, end int64, yield func(
+	contract.Recorded,
+) bool) (int64, error) {
 	for next < end {
-		page, err := s.page(ctx, selectFeed, next, end, pageSize)
+		page, err := s.readPage(ctx, selectFeed, next, end, pageSize)
 		if err != nil {
 			return next, err
 		}
 		for _, r := range page {
 			if r.Position.Offset != next {
-				return next, missing(next)
+				return next, missingEvent(next)
 			}
 			if !yield(r) {
 				return next, errStopped
@@ -174,16 +196,19 @@ func (s *Store) pages(ctx context.Context, next, end int64, yield func(contract.
 	return next, nil
 }
 
-// ended says whether the feed rightly has nothing at next.
-func (s *Store) ended(ctx context.Context, next int64) error {
+// checkEnd returns an error if the feed goes on at position next: then the event there is missing.
+func (s *Store) checkEnd(ctx context.Context, next int64) error {
 	end, err := s.feedEnd(ctx)
 	if err == nil && next < end {
-		err = missing(next)
+		err = missingEvent(next)
 	}
 	return err
 }
 
-// missing is a hole in the feed: a position that was given, and the event is not there.
-func missing(position int64) error {
-	return &contract.DamagedError{Position: contract.Position{Offset: position}, What: "no event is there any more"}
+// missingEvent returns the error for a position whose event is gone.
+func missingEvent(position int64) error {
+	return &contract.DamagedError{
+		Position: contract.Position{Offset: position},
+		What:     "its event is missing",
+	}
 }

@@ -13,25 +13,27 @@ import (
 
 const insufficientPrivilege = "42501"
 
-// login makes a login that is a member of the log's application role and nothing else, and its string.
+// login creates a login whose only role is the application role of the log. It returns its DSN.
 func login(t *testing.T, dsn, schema string) string {
 	t.Helper()
-	_, err := session(t, dsn).Exec(t.Context(), fmt.Sprintf("create role %s_login login password 'secret' in role %s", schema, roleOf(schema)))
+	statement := "create role %s_login login password 'secret' in role %s"
+	_, err := session(t, dsn).Exec(t.Context(), fmt.Sprintf(statement, schema, roleOf(schema)))
 	require.NoError(t, err)
 	config, err := pgx.ParseConfig(dsn)
 	require.NoError(t, err)
-	return fmt.Sprintf("postgres://%s_login:secret@%s:%d/%s?sslmode=disable", schema, config.Host, config.Port, config.Database)
+	return fmt.Sprintf("postgres://%s_login:secret@%s:%d/%s?sslmode=disable",
+		schema, config.Host, config.Port, config.Database)
 }
 
-func TestTheApplicationsRoleIsRefused(t *testing.T) {
+func TestDatabaseRefusesTheApplicationRole(t *testing.T) {
 	t.Parallel()
 	s, dsn := open(t)
 	_, err := s.Append(t.Context(), "trade/A", 0, event("trade/A", 1), event("trade/A", 2))
 	require.NoError(t, err)
 	before, err := s.End(t.Context())
 	require.NoError(t, err)
-	history := whole(t, s, nil, before)
-	// The login itself, so that "set role none" leads nowhere either.
+	history := readRange(t, s, nil, before)
+	// The login itself, so that "set role none" gives no more privileges.
 	app := session(t, login(t, dsn, s.schema)+"&search_path="+s.schema)
 	for _, statement := range []string{
 		"update events set reason = 'another'",
@@ -62,8 +64,10 @@ func TestTheApplicationsRoleIsRefused(t *testing.T) {
 		"update counter set next = 0",
 		"delete from counter",
 		"select from counter for update",
-		"create or replace function refuse() returns trigger language plpgsql as 'begin return new; end'",
-		"create or replace function sequence_pending() returns bigint language sql as 'select 1::bigint'",
+		"create or replace function refuse() returns trigger language plpgsql as " +
+			"'begin return new; end'",
+		"create or replace function sequence_pending() returns bigint language sql as " +
+			"'select 1::bigint'",
 		"drop function sequence_pending()",
 		"create table mine (x int)",
 		"drop schema " + s.schema + " cascade",
@@ -81,11 +85,12 @@ func TestTheApplicationsRoleIsRefused(t *testing.T) {
 	end, err := s.End(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, before, end)
-	require.Equal(t, history, whole(t, s, nil, end))
+	require.Equal(t, history, readRange(t, s, nil, end))
 }
 
-// TestTheOwnerIsRefusedToo is the second line: an accident at a prompt, and a session that puts triggers aside.
-func TestTheOwnerIsRefusedToo(t *testing.T) {
+// TestDatabaseRefusesTheOwner tests the second line of defence: against an accident at a prompt,
+// and against a session that disables triggers.
+func TestDatabaseRefusesTheOwner(t *testing.T) {
 	t.Parallel()
 	s, dsn := open(t)
 	_, err := s.Append(t.Context(), "trade/A", 0, event("trade/A", 1))
@@ -94,19 +99,22 @@ func TestTheOwnerIsRefusedToo(t *testing.T) {
 	for _, mode := range []string{"origin", "replica"} {
 		_, err := owner.Exec(t.Context(), "set session_replication_role = "+mode)
 		require.NoError(t, err)
+		changes := []string{"update %s set version = 7", "delete from %s", "truncate %s"}
 		for _, table := range []string{"events", "feed"} {
-			for _, statement := range []string{"update %s set version = 7", "delete from %s", "truncate %s"} {
+			for _, statement := range changes {
 				_, err := owner.Exec(t.Context(), fmt.Sprintf(statement, table))
-				require.ErrorContains(t, err, "what is recorded is never changed", "%s, in mode %s", fmt.Sprintf(statement, table), mode)
+				require.ErrorContains(t, err, "recorded events never change", "%s, in mode %s",
+					fmt.Sprintf(statement, table), mode)
 			}
 		}
 	}
 }
 
-func TestAnApplicationWithALoginOfItsOwnNeedsNoOwner(t *testing.T) {
+func TestApplicationLoginNeedsNoOwner(t *testing.T) {
 	t.Parallel()
 	made, dsn := open(t)
-	s := openAt(t, Options{AppDSN: login(t, dsn, made.schema), Schema: made.schema, Clock: stoppedAtNoon})
+	s := openAt(t,
+		Options{AppDSN: login(t, dsn, made.schema), Schema: made.schema, Clock: stoppedAtNoon})
 	_, err := s.Append(t.Context(), "trade/A", 0, event("trade/A", 1))
 	require.NoError(t, err)
 	reader := poller{Store: s}
@@ -115,7 +123,7 @@ func TestAnApplicationWithALoginOfItsOwnNeedsNoOwner(t *testing.T) {
 	require.ErrorIs(t, err, ErrNoLog)
 }
 
-func TestAStoreOpenedReadOnlyChangesNothing(t *testing.T) {
+func TestReadOnlyStoreChangesNothing(t *testing.T) {
 	t.Parallel()
 	s, dsn := open(t)
 	_, err := s.Append(t.Context(), "trade/A", 0, event("trade/A", 1))
@@ -127,35 +135,39 @@ func TestAStoreOpenedReadOnlyChangesNothing(t *testing.T) {
 	_, err = conn.Exec(t.Context(), insertEvents, arrays(rowsAt(2, event("trade/A", 2)))...)
 	require.NoError(t, err)
 
-	r := openAt(t, Options{DSN: dsn, Schema: s.schema, Clock: func(context.Context) time.Time { return noon.Add(time.Hour) }, ReadOnly: true})
+	later := func(context.Context) time.Time { return noon.Add(time.Hour) }
+	r := openAt(t, Options{DSN: dsn, Schema: s.schema, Clock: later, ReadOnly: true})
 	_, err = r.Append(t.Context(), "trade/A", 1, event("trade/A", 3))
 	require.ErrorIs(t, err, ErrReadOnly)
 	seen, err := r.End(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, end, seen, "the end of the feed as it stands")
-	require.Len(t, whole(t, r, nil, seen), 1)
+	require.Equal(t, end, seen, "the end of the feed: unchanged")
+	require.Len(t, readRange(t, r, nil, seen), 1)
 	n := 0
 	for _, err := range r.Stream(t.Context(), "trade/A") {
 		require.NoError(t, err)
 		n++
 	}
-	require.Equal(t, 1, n, "events of the stream that have a place")
+	require.Equal(t, 1, n, "events of the stream that have a position")
 	frontier, err := r.Frontier(t.Context())
 	require.NoError(t, err)
-	require.True(t, frontier.Before(noon.Add(time.Second)), "the frontier %s is not past what is pending", frontier)
+	require.True(t, frontier.Before(noon.Add(time.Second)),
+		"the frontier %s is after a pending event", frontier)
 	var pending int
 	require.NoError(t, conn.QueryRow(t.Context(), "select count(*) from pending").Scan(&pending))
 	require.Equal(t, 1, pending)
 }
 
-func TestOpenSaysWhatIsWrong(t *testing.T) {
+func TestOpenNamesTheWrongOption(t *testing.T) {
 	t.Parallel()
+	const dsn = "postgres://127.0.0.1:1/x"
+	tooLong := fmt.Sprintf("%060d", 1)
 	for want, opt := range map[string]Options{
 		"neither DSN nor AppDSN":  {Clock: stoppedAtNoon},
-		"no clock":                {DSN: "postgres://127.0.0.1:1/x"},
-		"too long":                {DSN: "postgres://127.0.0.1:1/x", Clock: stoppedAtNoon, Schema: fmt.Sprintf("%060d", 1)},
-		"has a quote":             {DSN: "postgres://127.0.0.1:1/x", Clock: stoppedAtNoon, Schema: `a"b`},
-		"connect as owner":        {DSN: "postgres://127.0.0.1:1/x?sslmode=disable", Clock: stoppedAtNoon},
+		"no clock":                {DSN: dsn},
+		"too long":                {DSN: dsn, Clock: stoppedAtNoon, Schema: tooLong},
+		"contains a quote":        {DSN: dsn, Clock: stoppedAtNoon, Schema: `a"b`},
+		"connect as owner":        {DSN: dsn + "?sslmode=disable", Clock: stoppedAtNoon},
 		"open postgres store: ca": {DSN: "nonsense:", Clock: stoppedAtNoon},
 	} {
 		_, err := Open(t.Context(), opt)

@@ -12,23 +12,26 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A row is an event as it goes into the table.
+// A row is a row of the table events.
 type row struct {
 	contract.Event
 	contract.Receipt
 	digest [32]byte // contract.Event.ContentDigest
 }
 
-// insertEvents is the one statement of an append, whatever its size: one array per column, so neither the number of
-// parameters nor the text depends on the number of events. The table's trigger puts the same events into pending.
-const insertEvents = `insert into events (stream, version, id, type, schema, fingerprint, effective_at, recorded_at, corrects,
-	actor, approver, reason, correlation, causation, traceparent, source, ends, data, offload, digest)
-select * from unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::integer[], $6::bytea[], $7::timestamptz[],
-	$8::timestamptz[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::uuid[], $15::text[],
-	$16::text[], $17::boolean[], $18::bytea[], $19::bytea[], $20::bytea[])`
+// insertEvents inserts a batch of any size with one array for each column. So neither the text nor
+// the number of parameters depends on the number of events. A trigger adds the events to pending.
+const insertEvents = `insert into events (stream, version, id, type, schema, fingerprint,
+	effective_at, recorded_at, corrects, actor, approver, reason, correlation, causation,
+	traceparent, source, ends, data, offload, digest)
+select * from unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::integer[], $6::bytea[],
+	$7::timestamptz[], $8::timestamptz[], $9::uuid[], $10::text[], $11::text[], $12::text[],
+	$13::uuid[], $14::uuid[], $15::text[], $16::text[], $17::boolean[], $18::bytea[],
+	$19::bytea[], $20::bytea[])`
 
-// arrays are the parameters of insertEvents. The rows are put into the order of the primary key, so that two transactions
-// which write the same streams meet in the same order and one waits for the other instead of both.
+// arrays returns the parameters of insertEvents. It sorts the rows by the primary key: two
+// transactions that write the same streams then lock them in the same order, so that one waits for
+// the other and they do not deadlock.
 func arrays(rows []row) []any {
 	slices.SortStableFunc(rows, func(a, b row) int {
 		if c := strings.Compare(a.Stream, b.Stream); c != 0 {
@@ -55,7 +58,7 @@ func arrays(rows []row) []any {
 		column(rows, func(r *row) string { return r.Source }),
 		column(rows, func(r *row) bool { return r.Ends }),
 		column(rows, func(r *row) []byte { return r.Data }),
-		column(rows, func(r *row) []byte { return offloadOf(r.Event) }),
+		column(rows, func(r *row) []byte { return digestOrNull(r.Event) }),
 		column(rows, func(r *row) []byte { return r.digest[:] }),
 	}
 }
@@ -68,28 +71,30 @@ func column[T any](rows []row, of func(*row) T) []T {
 	return values
 }
 
-// offloadOf is a offload as stored: NULL where there is none.
-func offloadOf(e contract.Event) []byte {
+// digestOrNull returns BodyDigest as stored: NULL for an event that is not offloaded.
+func digestOrNull(e contract.Event) []byte {
 	if !e.Offloaded() {
 		return nil
 	}
 	return e.BodyDigest[:]
 }
 
-// nullable is an id as stored: the zero id, which stands for none, is NULL.
+// nullable returns an id as stored: NULL for the zero id, which means none.
 func nullable(id uuid.UUID) pgtype.UUID { return pgtype.UUID{Bytes: id, Valid: id != uuid.Nil} }
 
-// eventColumns are what scan reads, of events e.
-const eventColumns = `e.stream, e.version, e.id, e.type, e.schema, e.fingerprint, e.effective_at, e.recorded_at, e.corrects,
-	e.actor, e.approver, e.reason, e.correlation, e.causation, e.traceparent, e.source, e.ends, e.data, e.offload`
+// eventColumns are the columns of events e that scan reads.
+const eventColumns = `e.stream, e.version, e.id, e.type, e.schema, e.fingerprint, e.effective_at,
+	e.recorded_at, e.corrects, e.actor, e.approver, e.reason, e.correlation, e.causation,
+	e.traceparent, e.source, e.ends, e.data, e.offload`
 
-// scan reads a row of the event's position and eventColumns.
+// scan reads a row with the event's position and eventColumns.
 func scan(rows pgx.Row) (contract.Recorded, error) {
 	var r contract.Recorded
 	var fingerprint, offload []byte
 	var corrects, correlation, causation pgtype.UUID
-	err := rows.Scan(&r.Position.Offset, &r.Stream, &r.Version, &r.ID, &r.Type, &r.Schema, &fingerprint, &r.EffectiveAt,
-		&r.RecordedAt, &corrects, &r.Actor, &r.Approver, &r.Reason, &correlation, &causation, &r.Traceparent, &r.Source, &r.Ends, &r.Data, &offload)
+	err := rows.Scan(&r.Position.Offset, &r.Stream, &r.Version, &r.ID, &r.Type, &r.Schema,
+		&fingerprint, &r.EffectiveAt, &r.RecordedAt, &corrects, &r.Actor, &r.Approver, &r.Reason,
+		&correlation, &causation, &r.Traceparent, &r.Source, &r.Ends, &r.Data, &offload)
 	copy(r.Fingerprint[:], fingerprint)
 	copy(r.BodyDigest[:], offload)
 	r.EffectiveAt, r.RecordedAt = r.EffectiveAt.UTC(), r.RecordedAt.UTC()

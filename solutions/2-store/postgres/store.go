@@ -1,32 +1,38 @@
 // Package postgres is the store on Postgres.
 //
-// A log is one schema of four tables (migrations), owned by a role that nobody works as:
+// A log is one schema with four tables (migrations). Their owner is a role that no process works
+// as:
 //
-//	events   what was recorded, insert-only; unique (stream, version) and unique id decide every race; a trigger holds
-//	         versions dense, and lets nothing in behind an event that ends its stream
-//	pending  what is recorded and has no position yet
+//	events   the recorded events, insert-only. Unique (stream, version) and unique id decide every
+//	         race. A trigger keeps versions dense, and refuses events after the end of a stream
+//	pending  the recorded events that have no position yet
 //	feed     position, stream, version: the order in which every reader sees the events
-//	counter  one row: the next position; its lock is the sequencer's
+//	counter  one row: the next position. The sequencer holds its lock
 //
-// Words used here with one meaning each. Appended: in events and pending, committed, acknowledged. Sequenced (or placed): moved
-// from pending to feed, by one transaction at a time. An event is appended BEFORE it is sequenced, and readers see it only
-// after.
+// Two words have one meaning here. An event is appended when it is committed in events and pending,
+// and acknowledged. It is sequenced (or placed) when it is moved from pending to feed, which one
+// transaction at a time does. An event is appended BEFORE it is sequenced, and visible to readers
+// only AFTER that.
 //
-// Why two steps. A number drawn inside the appending transaction becomes visible in another order than it was drawn, and a
-// reader that polls "number > n" skips the ones that commit late. Here a number is drawn for what is committed
-// already, under a lock, so positions become visible in order. And no transaction id is compared with any other, so an old
-// transaction elsewhere holds nothing up, and a dump that is restored into another cluster keeps its positions.
+// Why two steps? Numbers that are drawn inside the appending transactions become visible in another
+// order than they were drawn in, and a reader that polls "number > n" skips events that commit
+// late. Here a position is drawn for committed events only, under a lock, so positions become
+// visible in order. No transaction ids are compared. So an old transaction of another program
+// delays nothing, and a dump that is restored into another cluster keeps its positions.
 //
-// What a failure leaves, for each write:
+// A failure of each write means:
 //
-//	append, did not land      nothing; the caller gets an error, or its retry writes
-//	append, landed, not told  the events; the ids are looked up again, and the caller gets its receipts
-//	append, landed, then dies the events, pending; any other process sequences them within orphanInterval, else the next start
-//	sequencing, did not land  the events stay pending; the next pass takes them
-//	sequencing, landed        their places, for ever; nobody has to be told
+//	append, not landed         nothing is recorded; the caller gets an error, or its retry writes
+//	append, landed, no answer  the events are recorded; the store looks up their ids again, and its
+//	                           caller gets receipts
+//	append, landed, crash      the events are pending; another process sequences them within
+//	                           orphanInterval, or the next process that starts
+//	sequencing, not landed     the events stay pending; the next pass takes them
+//	sequencing, landed         the positions are final; nobody waits for an answer
 //
-// The application works as a role that owns nothing: SELECT on all of it, INSERT into events, and the right to ask for
-// sequencing (a function of the owner's without arguments). Everything else the database refuses it.
+// The application works as a role that owns nothing. It may SELECT from all tables, INSERT into
+// events, and call the function that sequences, which takes no arguments. The database refuses
+// everything else.
 package postgres
 
 import (
@@ -51,54 +57,57 @@ var (
 	ErrClosed   = errors.New("the store is closed")
 )
 
-// Options say which log to open, and how.
+// Options name a log and how it is opened.
 type Options struct {
-	// DSN signs in as the owner of the log, who makes and migrates it. The store itself then works as the application's
-	// role, which these sessions take on.
+	// DSN signs in as the owner of the log, and creates and migrates it. The store then assumes the
+	// application role.
 	DSN string
-	// AppDSN, if given, is what the store itself signs in with: a login that is a member of the application's role (its
-	// name is the schema's with _app behind it) and so cannot become the owner. Without DSN nothing is migrated.
+	// AppDSN, if set, signs in for the store itself: with a login that is a member of the
+	// application role (named after the schema, with the suffix _app), and so cannot become the
+	// owner. Without DSN nothing is migrated.
 	AppDSN string
 	// Schema holds the log and nothing else; "blotter" if empty. At most 59 bytes.
 	Schema string
 	// Clock gives the time to record; required.
 	Clock contract.Clock
-	// Skew is how far the clocks of the processes that write this log may differ, also when one is set. The frontier stays behind by
-	// it.
+	// Skew bounds the difference between the clocks of all processes that write this log, also
+	// after a clock is set. The frontier is late by it.
 	Skew time.Duration
-	// ReadOnly opens a log as it stands and changes nothing in it: no migration, no append, no sequencing. What is appended
-	// and not sequenced is not seen.
+	// ReadOnly opens a log and changes nothing in it: no migration, no append, no sequencing.
+	// Events that are not sequenced are not visible.
 	ReadOnly bool
-	// Patience is how long a call waits for a database that is away, saying so in Log; 0 means a minute.
-	Patience time.Duration
-	// Log takes what happens in the background; nil for nowhere.
+	// RetryFor is the time that a call waits for an unavailable database. Log says that it waits. 0
+	// means a minute.
+	RetryFor time.Duration
+	// Log logs background work; nil logs nothing.
 	Log *slog.Logger
 
 	dial pgconn.DialFunc // for tests that break connections
 }
 
-// Store is a log in Postgres. It is safe for concurrent use, by any number of processes.
+// Store is a log in Postgres. It is safe for concurrent use. Any number of processes may write one
+// log.
 type Store struct {
 	schema   string
 	clock    contract.Clock
 	skew     time.Duration
 	promised promise
 	readOnly bool
-	patience time.Duration
-	waiting  atomic.Bool // some call waits for the database, and has said so
+	retryFor time.Duration
+	waiting  atomic.Bool // a call waits for the database, and has logged it
 	log      *slog.Logger
-	pool     *pgxpool.Pool // works as the application's role
+	pool     *pgxpool.Pool // with the application role
 
-	queue      chan *appending // to the group commit
-	alone      sync.WaitGroup  // appends that are tried outside their group
-	aloneSlots slots           // how many of those at once
+	queue       chan *appendCall // to the group commit
+	singles     sync.WaitGroup   // appends that are tried outside their group
+	singleSlots slots            // limit how many of them run at once
 
 	appended   chan struct{} // wakes the sequencer
-	moved      bell          // rings when the feed has grown
+	moved      signal        // sent when the feed has grown
 	listening  sync.Once     // a Follow has started listen
-	groupsDone chan struct{} // closed when no append is under way any more
+	groupsDone chan struct{} // closed when no append is in flight
 
-	ctx     context.Context // ends when the store is closed and nothing runs any more
+	ctx     context.Context // ends when the store is closed and all goroutines have ended
 	cancel  context.CancelFunc
 	closing chan struct{}
 	close   sync.Once
@@ -107,13 +116,15 @@ type Store struct {
 
 var _ contract.Store = (*Store)(nil)
 
-// maxAlone leaves other connections of the pool free however many appends are stuck behind a transaction that does not end.
+// maxSingles leaves connections of the pool free for other work, however many appends wait for an
+// open transaction.
 const (
-	maxAlone = 4
-	minConns = 8
+	maxSingles = 4
+	minConns   = 8
 )
 
-// Open opens the log, and makes or migrates it first if DSN is given and ReadOnly is not. Close it.
+// Open opens a log. With DSN, and without ReadOnly, it creates or migrates the log first. The
+// caller must call Close.
 func Open(ctx context.Context, opt Options) (*Store, error) {
 	if opt.Schema == "" {
 		opt.Schema = "blotter"
@@ -121,14 +132,15 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	if opt.Patience == 0 {
-		opt.Patience = defaultPatience
+	if opt.RetryFor == 0 {
+		opt.RetryFor = defaultRetryFor
 	}
 	if err := opt.check(); err != nil {
 		return nil, fmt.Errorf("open postgres store: %w", err)
 	}
 	if opt.DSN != "" && !opt.ReadOnly {
-		owner, err := pgxpool.ParseConfig(opt.DSN) // and not pgx.ParseConfig: it may carry settings of a pool
+		// not pgx.ParseConfig: DSN may have pool settings
+		owner, err := pgxpool.ParseConfig(opt.DSN)
 		if err != nil {
 			return nil, fmt.Errorf("open postgres store: %w", err)
 		}
@@ -146,13 +158,13 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 func (opt Options) check() error {
 	switch {
 	case opt.DSN == "" && opt.AppDSN == "":
-		return errors.New("neither DSN nor AppDSN is given")
+		return errors.New("neither DSN nor AppDSN is set")
 	case opt.Clock == nil:
-		return errors.New("no clock is given")
+		return errors.New("no clock is set")
 	case len(roleOf(opt.Schema)) > 63: // PostgreSQL documentation, 4.1.1
 		return fmt.Errorf("schema name %q is too long", opt.Schema)
 	case strings.ContainsAny(opt.Schema, "'\"\x00"):
-		return fmt.Errorf("schema name %q has a quote in it", opt.Schema)
+		return fmt.Errorf("schema name %q contains a quote", opt.Schema)
 	}
 	return nil
 }
@@ -167,11 +179,13 @@ func newStore(ctx context.Context, opt Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		schema: opt.Schema, clock: opt.Clock, skew: opt.Skew, readOnly: opt.ReadOnly, patience: opt.Patience, log: opt.Log, pool: pool,
-		queue: make(chan *appending), aloneSlots: make(slots, maxAlone),
-		appended: make(chan struct{}, 1), groupsDone: make(chan struct{}), closing: make(chan struct{}),
+		schema: opt.Schema, clock: opt.Clock, skew: opt.Skew, readOnly: opt.ReadOnly,
+		retryFor: opt.RetryFor, log: opt.Log, pool: pool,
+		queue: make(chan *appendCall), singleSlots: make(slots, maxSingles),
+		appended: make(chan struct{}, 1), groupsDone: make(chan struct{}),
+		closing: make(chan struct{}),
 	}
-	if err := s.migrated(ctx); err != nil {
+	if err := s.checkVersion(ctx); err != nil {
 		pool.Close()
 		return nil, err
 	}
@@ -184,15 +198,17 @@ func newStore(ctx context.Context, opt Options) (*Store, error) {
 }
 
 const (
-	// idleLimit is when the server ends a session of ours that stays silent inside a transaction, as that of a
-	// stopped process does. Until then such a session may hold one stream and the frontier.
+	// idleLimit is the time after which the server ends a session that is idle inside a
+	// transaction, such as that of a suspended process. Until then the session may block one stream
+	// and the frontier.
 	idleLimit = 10 * time.Second
-	// lockLimit is when an append stops waiting for another transaction, to see whether its group can go on without it.
+	// lockLimit is the time that an append waits for another transaction. After that the group is
+	// split, so that its other members can go on.
 	lockLimit = 200 * time.Millisecond
 )
 
-// pool is how the store's sessions are set up. What correctness rests on is stated here, so that no default of the server, the
-// database or the role can weaken it.
+// pool returns the configuration of the store's sessions. It sets everything that correctness
+// depends on, so that no default of the server, the database or the role can weaken it.
 func (opt Options) pool() (*pgxpool.Config, error) {
 	dsn := opt.AppDSN
 	if dsn == "" {
@@ -214,10 +230,12 @@ func (opt Options) pool() (*pgxpool.Config, error) {
 	settings["lock_timeout"] = fmt.Sprint(lockLimit.Milliseconds())
 	settings["idle_in_transaction_session_timeout"] = fmt.Sprint(idleLimit.Milliseconds())
 	settings["application_name"] = "blotter"
-	// Every query here is a few looks by index, however many rows there are, and one plan is right for all. A plan made while
-	// the tables were small would read them whole, and a session keeps its plans.
-	settings["enable_seqscan"], settings["enable_hashjoin"], settings["enable_mergejoin"] = "off", "off", "off"
-	settings["jit"] = "off" // nothing here runs long enough to earn the compilation
+	// Every query is a few index lookups at any table size, so one plan fits all. A session keeps
+	// its plans, and a plan made while the tables are small would scan them.
+	settings["enable_seqscan"] = "off"
+	settings["enable_hashjoin"] = "off"
+	settings["enable_mergejoin"] = "off"
+	settings["jit"] = "off" // no query runs long enough for compilation to pay
 	settings["plan_cache_mode"] = "force_generic_plan"
 	if opt.ReadOnly {
 		settings["default_transaction_read_only"] = "on"
@@ -225,7 +243,8 @@ func (opt Options) pool() (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// Close waits for the appends under way, has them sequenced, and releases everything. It is safe to call twice.
+// Close waits for the appends in flight, sequences them, and releases all resources. It may be
+// called twice.
 func (s *Store) Close() error {
 	s.close.Do(func() {
 		close(s.closing)
@@ -245,7 +264,7 @@ func (s *Store) isClosing() bool {
 	}
 }
 
-// untilClosing is a context that ends as soon as Close is called.
+// untilClosing returns a context that ends when Close is called.
 func (s *Store) untilClosing() (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	go func() {
@@ -258,7 +277,7 @@ func (s *Store) untilClosing() (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
-// slots limits how many do something at once.
+// slots limits the number of goroutines that do something at the same time.
 type slots chan struct{}
 
 func (s slots) acquire(ctx context.Context) error {

@@ -14,8 +14,8 @@ import (
 
 func TestMain(m *testing.M) { stacktest.Main(m) }
 
-// TestStore is the suite that every store passes. A crashed store is simply forgotten: it still runs beside the reopened one, as a stalled
-// process may.
+// TestStore runs the suite for every store. After a simulated crash the old store still runs beside
+// the reopened one, as a suspended process may.
 func TestStore(t *testing.T) {
 	t.Parallel()
 	check.Run(t, storetest.Suite(fixture(t)))
@@ -23,7 +23,9 @@ func TestStore(t *testing.T) {
 
 func TestOffload(t *testing.T) {
 	t.Parallel()
-	check.Run(t, storetest.Offload(fixture(t), func(s contract.Store, blobs contract.Blobs, limit int) contract.Store {
+	check.Run(t, storetest.Offload(fixture(t), func(
+		s contract.Store, blobs contract.Blobs, limit int,
+	) contract.Store {
 		return offload.Wrap(s, blobs, limit)
 	}))
 }

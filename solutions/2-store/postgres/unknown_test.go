@@ -16,10 +16,10 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A breaker dials connections that it can break at the moment an append commits.
+// A breaker dials connections that it can break while an append commits.
 type breaker struct {
 	net.Dialer
-	armed atomic.Pointer[string] // where the next commit breaks: one of the words below, nil for nowhere
+	armed atomic.Pointer[string] // when the next commit breaks: a constant below; nil: never
 	broke atomic.Int32
 }
 
@@ -38,18 +38,21 @@ var errBroken = errors.New("the connection broke")
 type fragile struct {
 	net.Conn
 	*breaker
-	deaf atomic.Bool // what the server answers gets lost
+	deaf atomic.Bool // the answer of the server is lost
 }
 
-// committing recognises the write that executes the insert, which the commit follows in the same write. The driver names a
-// prepared statement by the digest of its text; the write that prepares it, which comes before, has the text too.
+// committing reports whether a write executes the insert. The same write also contains the commit.
+// The driver names a prepared statement by the digest of its text. An earlier write, which prepares
+// the statement, contains the text, too.
 func committing(p []byte) bool {
 	digest := sha256.Sum256([]byte(insertEvents))
-	return strings.Contains(string(p), hex.EncodeToString(digest[:])[:32]) && !strings.Contains(string(p), "insert into events")
+	return strings.Contains(string(p), hex.EncodeToString(digest[:])[:32]) &&
+		!strings.Contains(string(p), "insert into events")
 }
 
 func (f *fragile) Write(p []byte) (int, error) {
-	if where := f.armed.Load(); where != nil && committing(p) && f.armed.CompareAndSwap(where, nil) {
+	if where := f.armed.Load(); where != nil && committing(p) &&
+		f.armed.CompareAndSwap(where, nil) {
 		f.broke.Add(1)
 		if *where == beforeSending {
 			f.Conn.Close()
@@ -63,14 +66,14 @@ func (f *fragile) Write(p []byte) (int, error) {
 func (f *fragile) Read(p []byte) (int, error) {
 	n, err := f.Conn.Read(p)
 	if f.deaf.Load() {
-		f.Conn.Close() // the answer has come as far as here, so the commit took place
+		f.Conn.Close() // the answer arrived, so the commit took place
 		return 0, errBroken
 	}
 	return n, err
 }
 
-// TestALostAnswerIsLookedUpNotGuessed breaks the connection at the commit, with the write landed and not landed.
-func TestALostAnswerIsLookedUpNotGuessed(t *testing.T) {
+// TestLostAnswerIsLookedUp breaks the connection at the commit, before and after the commit landed.
+func TestLostAnswerIsLookedUp(t *testing.T) {
 	t.Parallel()
 	for _, where := range []string{beforeSending, afterLanding} {
 		t.Run(where, func(t *testing.T) {
@@ -87,7 +90,7 @@ func TestALostAnswerIsLookedUpNotGuessed(t *testing.T) {
 			end, err := s.End(t.Context())
 			require.NoError(t, err)
 			var versions []int64
-			for _, r := range whole(t, s, nil, end) {
+			for _, r := range readRange(t, s, nil, end) {
 				if r.Stream == "trade/A" {
 					versions = append(versions, r.Version)
 				}
@@ -97,13 +100,13 @@ func TestALostAnswerIsLookedUpNotGuessed(t *testing.T) {
 	}
 }
 
-// TestAServerThatEndsSessionsLosesNothing ends sessions all the time while writers append.
-func TestAServerThatEndsSessionsLosesNothing(t *testing.T) {
+// TestTerminatedSessionsLoseNothing ends sessions continuously while writers append.
+func TestTerminatedSessionsLoseNothing(t *testing.T) {
 	t.Parallel()
 	const writers, each = 8, 40
-	cuts := 150 // then the server rests, so that a machine that is slower than the axe comes to an end too
+	cuts := 150 // then it stops, so that the test also ends on a slow machine
 	s, dsn := open(t)
-	axe := session(t, dsn)
+	killer := session(t, dsn)
 	done := make(chan error, writers)
 	for w := range writers {
 		go func() {
@@ -128,12 +131,14 @@ func TestAServerThatEndsSessionsLosesNothing(t *testing.T) {
 			if cuts--; cuts < 0 {
 				continue
 			}
-			_, err := axe.Exec(t.Context(), `select pg_terminate_backend(pid) from pg_locks
-				where locktype = 'advisory' and classid = hashtext('blotter/append/' || $1)::oid`, s.schema)
+			_, err := killer.Exec(t.Context(), `select pg_terminate_backend(pid) from pg_locks
+				where locktype = 'advisory'
+				and classid = hashtext('blotter/append/' || $1)::oid`, s.schema)
 			require.NoError(t, err)
 		}
 	}
 	reader := poller{Store: s}
-	require.Eventually(t, func() bool { _, err := s.End(t.Context()); return err == nil }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { _, err := s.End(t.Context()); return err == nil },
+		10*time.Second, 10*time.Millisecond)
 	require.Len(t, reader.next(t), writers*each)
 }

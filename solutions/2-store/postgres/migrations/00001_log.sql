@@ -1,10 +1,12 @@
 -- +goose Up
 
--- The migration runs with the log's own schema first in search_path and pg_temp last. The functions below keep that path
--- (set search_path from current), so a temporary table of a caller never stands in for one of these.
+-- The migration runs with the log's own schema first in search_path and pg_temp last. The
+-- functions below keep that path (set search_path from current), so a temporary table of a caller
+-- never replaces one of these tables.
 
--- What was recorded. Rows come in and are never changed: the application's role may INSERT and SELECT, no more, and the
--- triggers at the end refuse the owner too. The two unique constraints decide every race between writers.
+-- The recorded events. Rows are inserted and never change: the application role may only INSERT
+-- and SELECT, and the triggers at the end of this file refuse changes by the owner, too. The two
+-- unique constraints decide every race between writers.
 create table events (
     stream       text        collate "C" not null,
     version      bigint      not null check (version > 0),
@@ -28,18 +30,24 @@ create table events (
     constraint events_id unique (id)
 );
 
--- What is recorded and has no place in the feed yet: one row for each statement that recorded something, so that many
--- events that share a commit share a row. The runs are low..high of the stream at the same index. Every reader wants all of
--- it, so it has no index; it empties as fast as it fills, and is vacuumed early.
+-- The recorded events that have no position in the feed yet: one row for each inserting statement,
+-- so that all events of a statement share one row. The stream at index i has the versions lows[i]
+-- to highs[i]. Every reader wants all rows, so there is no index. The table empties as fast as it
+-- fills, and is vacuumed early.
 create table pending (
     streams  text[]      collate "C" not null,
     lows     bigint[]    not null,
     highs    bigint[]    not null,
     earliest timestamptz not null, -- recorded_at of these events
     latest   timestamptz not null
-) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+) with (
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 1000,
+    autovacuum_vacuum_cost_delay = 0
+);
 
--- The order in which readers see what is recorded. Its unique constraint is the promise that nothing comes twice.
+-- The order in which readers see the recorded events. Its unique constraint guarantees that no
+-- event comes twice.
 create table feed (
     position bigint primary key,
     stream   text   collate "C" not null,
@@ -47,7 +55,7 @@ create table feed (
     constraint feed_stream_version unique (stream, version)
 );
 
--- One row. Who holds its lock is the sequencer.
+-- One row. The holder of its lock is the sequencer.
 create table counter (
     one    boolean     primary key default true check (one),
     next   bigint      not null, -- the position that the next event gets
@@ -55,23 +63,28 @@ create table counter (
 ) with (fillfactor = 50);
 insert into counter (next) values (0);
 
--- Whatever goes into events also goes into pending, in the same transaction, whoever inserts it.
+-- The function enqueue adds every inserted event to pending, in the same transaction.
 --
--- It also holds versions dense. An event at version v > 1 goes in only where v - 1 is visible, hence committed, or of the
--- same transaction. So any snapshot that sees v sees v - 1: this is why the sequencer may sort what it sees by version
--- and never places a later version of a stream before an earlier one.
+-- It also keeps versions dense. It accepts an event at version v > 1 only if v - 1 is visible:
+-- committed, or of the same transaction. So any snapshot that sees v sees v - 1. Therefore the
+-- sequencer may sort the visible events by version, and never places a later version of a stream
+-- before an earlier one.
 -- +goose StatementBegin
-create function enqueue() returns trigger language plpgsql security definer set search_path from current as $$
+create function enqueue() returns trigger language plpgsql security definer
+    set search_path from current as $$
 declare
     runs pending;
     holes bigint;
 begin
-    select array_agg(stream), array_agg(low), array_agg(high), min(earliest), max(latest), count(*) filter (where
+    select array_agg(stream), array_agg(low), array_agg(high), min(earliest), max(latest),
+           count(*) filter (where
                high - low + 1 <> n
-               or low > 1 and not exists (select from events e where e.stream = run.stream and e.version = run.low - 1))
+               or low > 1 and not exists (
+                   select from events e where e.stream = run.stream and e.version = run.low - 1))
     into runs.streams, runs.lows, runs.highs, runs.earliest, runs.latest, holes
     from (select stream, min(version) as low, max(version) as high, count(*) as n,
-                 min(recorded_at) as earliest, max(recorded_at) as latest from added group by stream) as run;
+                 min(recorded_at) as earliest, max(recorded_at) as latest
+          from added group by stream) as run;
     if holes > 0 then
         raise exception 'the versions of a stream would have a hole'
             using errcode = 'check_violation', constraint = 'events_dense', table = 'events';
@@ -86,14 +99,16 @@ end $$;
 create trigger events_enqueue after insert on events referencing new table as added
     for each statement execute function enqueue();
 
--- The sequencer: gives every visible pending event its position, and says how many those were.
+-- The function sequence_pending is the sequencer: it gives every visible pending event its
+-- position, and returns their number.
 --
--- It runs with the owner's rights, so that the application's role needs none on pending, feed and counter: all that role can
--- do to the feed is ask for this, which takes no argument. Each statement inside has a snapshot of its own (read
--- committed), so what is deleted is seen after the lock was got, hence after all that earlier holders did. No transaction
--- id is looked at: an event that commits late is simply not yet visible, and gets a later position.
+-- It runs with the owner's privileges, so the application role needs none on pending, feed and
+-- counter. That role can only call this function, which takes no arguments. Each statement in it
+-- has a snapshot of its own (read committed). So the DELETE takes its snapshot AFTER the function
+-- got the lock, and sees the work of every earlier holder. It compares no transaction ids: an
+-- event that commits late is not visible yet, and gets a later position.
 --
--- A crash before the commit leaves pending, feed and counter as they were.
+-- A crash before the commit leaves pending, feed and counter unchanged.
 -- +goose StatementBegin
 create function sequence_pending() returns bigint language plpgsql security definer
     set search_path from current set lock_timeout = 0 as $$
@@ -103,19 +118,23 @@ declare
     newest timestamptz;
 begin
     if not exists (select from pending) then
-        return 0; -- without the lock: what the caller had committed was placed by someone who has committed too
+        return 0; -- no lock needed: a sequencer that has committed has placed all visible events
     end if;
     select next into first from counter for update;
     with gone as (
         delete from pending returning *
     ), events as (
-        select stream, version from gone, unnest(streams, lows, highs) as run (stream, low, high), generate_series(low, high) as version
+        select stream, version
+        from gone, unnest(streams, lows, highs) as run (stream, low, high),
+             generate_series(low, high) as version
     ), positions as (
         insert into feed (position, stream, version)
-        select first - 1 + row_number() over (order by stream collate "C", version), stream, version from events
+        select first - 1 + row_number() over (order by stream collate "C", version), stream, version
+        from events
         returning 1
     )
-    select (select count(*) from positions), (select max(gone.latest) from gone) into placed, newest;
+    select (select count(*) from positions), (select max(gone.latest) from gone)
+    into placed, newest;
     if placed > 0 then
         update counter set next = first + placed, latest = greatest(latest, newest);
         perform pg_notify(current_schema(), '');
@@ -124,16 +143,18 @@ begin
 end $$;
 -- +goose StatementEnd
 
--- The second line: the owner is refused as well, and so is a session in replica mode.
+-- The second line of defence: these triggers refuse the owner, too, and sessions in replica mode.
 -- +goose StatementBegin
 create function refuse() returns trigger language plpgsql as $$
 begin
-    raise exception '% on % is refused: what is recorded is never changed', tg_op, tg_table_name
+    raise exception '% on % is refused: recorded events never change', tg_op, tg_table_name
         using errcode = 'insufficient_privilege', table = tg_table_name;
 end $$;
 -- +goose StatementEnd
 
-create trigger events_refuse before update or delete or truncate on events for each statement execute function refuse();
-create trigger feed_refuse before update or delete or truncate on feed for each statement execute function refuse();
+create trigger events_refuse before update or delete or truncate on events
+    for each statement execute function refuse();
+create trigger feed_refuse before update or delete or truncate on feed
+    for each statement execute function refuse();
 alter table events enable always trigger events_refuse;
 alter table feed enable always trigger feed_refuse;
