@@ -47,7 +47,7 @@ type Dir struct {
 type Expected struct {
 	Stores    []string          // all stores that there are
 	Stack     string            // the stack that the caller looks in
-	Choices   map[string]string // by flag: store, partitions and name, as far as somebody chose them
+	Choices   map[string]string // by flag: store, partitions, name; only those that were chosen
 	Simulated bool              // simulated commands are about to be written
 }
 
@@ -63,8 +63,8 @@ func Open(path string, want Expected) (*Dir, error) {
 	return &Dir{path: path, settings: s}, s.match(want, path)
 }
 
-// New prepares the folder of a new log. The stack may turn out to be unreachable, so that nothing is
-// chosen yet: Create writes the settings once stack and store have answered.
+// New prepares the folder of a new log. The stack may turn out to be unreachable, so that nothing
+// is chosen yet: Create writes the settings once stack and store have answered.
 func New(path string, s Settings) (*Dir, error) {
 	if err := s.checkNew(); err != nil {
 		return nil, err
@@ -76,8 +76,8 @@ func New(path string, s Settings) (*Dir, error) {
 	return d, os.MkdirAll(path, 0o755)
 }
 
-// Create writes the settings of a new log. A crash before it leaves no log, but empty topics or tables
-// under its name; the next log of that name uses them.
+// Create writes the settings of a new log. A crash before it leaves no log, but empty topics or
+// tables under its name; the next log of that name uses them.
 func (d *Dir) Create() error {
 	if err := d.reached().remove(); err != nil { // the mark of an earlier log
 		return err
@@ -121,8 +121,8 @@ func StackDir(path string) string { return filepath.Join(path, "stack") }
 func ContainerDir(path string) string { return filepath.Join(path, "containers") }
 
 // Lock makes this process the only writer of the log. Two would take partitions from each other in
-// the middle of their work. The lock ends with the process, however it ends, so that after a kill the
-// next process has it at once. While another process has it, the error is *BusyError.
+// the middle of their work. The lock ends with the process, however it ends, so that after a kill
+// the next process has it at once. While another process has it, the error is *BusyError.
 func (d *Dir) Lock() (release func() error, err error) {
 	release, err = stack.Lock(filepath.Join(d.path, "writer"))
 	var locked *stack.LockedError
@@ -132,7 +132,8 @@ func (d *Dir) Lock() (release func() error, err error) {
 	return release, err
 }
 
-// LockSoon is Lock that waits up to ten seconds for another process to end. Most commands are short.
+// LockSoon is Lock that waits up to ten seconds for another process to end. Most commands are
+// short.
 func (d *Dir) LockSoon(ctx context.Context) (release func() error, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -152,8 +153,8 @@ func (d *Dir) LockSoon(ctx context.Context) (release func() error, err error) {
 }
 
 // Address returns the name under which the owners of partitions know each other. Every process that
-// can be the owner in this folder has the same one, so that it can succeed a killed one at once. Any
-// other process has another one. An embedded stack belongs to one folder.
+// can be the owner in this folder has the same one, so that it can succeed a killed one at once.
+// Any other process has another one. An embedded stack belongs to one folder.
 func (d *Dir) Address() string {
 	if d.settings.Stack == "embedded" {
 		return "blotter"

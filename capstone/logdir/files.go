@@ -21,8 +21,8 @@ func replace(path string, data []byte, mode os.FileMode) error {
 	return nil
 }
 
-// writeNew writes a file that must not exist; if it does, the error is fs.ErrExist. A crash leaves no
-// file of this name or all of it; of several writers at once, one wins.
+// writeNew writes a file that must not exist; if it does, the error is fs.ErrExist. A crash leaves
+// no file of this name or all of it; of several writers at once, one wins.
 func writeNew(path string, data []byte, mode os.FileMode) error {
 	if _, err := os.Lstat(path); err == nil { // finds it without the right to write there
 		return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}

@@ -14,8 +14,8 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// Keys are the pair that signs checkpoints (C2SP signed-note). The verifier key is public. Whoever has
-// the signer key can sign another history.
+// Keys are the pair that signs checkpoints (C2SP signed-note). The verifier key is public. Whoever
+// has the signer key can sign another history.
 type Keys struct {
 	Signer   note.Signer
 	Verifier note.Verifier
@@ -23,8 +23,9 @@ type Keys struct {
 
 // A KeySource tells Keys what the folder does not know.
 type KeySource struct {
-	Create      bool                                   // keep a first key; otherwise nothing is written
-	Signed      func() (bool, error)                   // reports whether the archive has a checkpoint
+	Create bool // keep a first key; otherwise nothing is written
+	Signed func() (bool,
+		error) // reports whether the archive has a checkpoint
 	VerifierKey func(signerKey string) (string, error) // derives the public key
 }
 
@@ -47,7 +48,8 @@ func (d *Dir) Keys(from KeySource) (k Keys, err error) {
 		return k, fmt.Errorf("%s: %w", path, err)
 	}
 	if from.Create {
-		// AFTER the signer key, from which it is derived: after a crash here the next seal writes it.
+		// AFTER the signer key, from which it is derived: after a crash here the next seal writes
+		// it.
 		err = writeNew(d.keyFile("verifier"), []byte(public+"\n"), 0o644)
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
@@ -57,8 +59,8 @@ func (d *Dir) Keys(from KeySource) (k Keys, err error) {
 	return k, err
 }
 
-// firstKey generates a signer key for a log of which nothing was signed. Otherwise the key was lost,
-// and with another one every checkpoint would look forged.
+// firstKey generates a signer key for a log of which nothing was signed. Otherwise the key was
+// lost, and with another one every checkpoint would look forged.
 func (d *Dir) firstKey(path string, from KeySource) ([]byte, error) {
 	signed, err := from.Signed()
 	if err != nil {
@@ -83,11 +85,12 @@ func (d *Dir) firstKey(path string, from KeySource) ([]byte, error) {
 
 func (d *Dir) keyFile(name string) string { return filepath.Join(d.path, "keys", name) }
 
-// Checkpoint returns the last checkpoint that was published from this folder; the zero value without
-// one. It was in the archive BEFORE it was here: look at the archive after it. So an emptied archive
-// is not mistaken for one in which nothing was ever sealed. Another tree of the same size would be
-// signed there, and nobody could tell which of the two is the log's.
-func (d *Dir) Checkpoint(open func(signed []byte) (contract.Checkpoint, error)) (c contract.Checkpoint, err error) {
+// Checkpoint returns the last checkpoint that was published from this folder; the zero value
+// without one. It was in the archive BEFORE it was here: look at the archive after it. So an
+// emptied archive is not mistaken for one in which nothing was ever sealed. Another tree of the
+// same size would be signed there, and nobody could tell which of the two is the log's.
+func (d *Dir) Checkpoint(open func(signed []byte) (contract.Checkpoint,
+	error)) (c contract.Checkpoint, err error) {
 	path := d.keyFile("checkpoint")
 	signed, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -108,8 +111,8 @@ func (d *Dir) KeepCheckpoint(signed []byte) error {
 	return replace(d.keyFile("checkpoint"), signed, 0o644)
 }
 
-// checkNoCheckpoint refuses a new log beside the keys of a sealed one. The archive of the new log does
-// not have what was published with these keys, so that it could never be sealed.
+// checkNoCheckpoint refuses a new log beside the keys of a sealed one. The archive of the new log
+// does not have what was published with these keys, so that it could never be sealed.
 func (d *Dir) checkNoCheckpoint() error {
 	path := d.keyFile("checkpoint")
 	_, err := os.Lstat(path)

@@ -21,7 +21,8 @@ var (
 	expected = Expected{Stack: "embedded", Stores: []string{"kafka", "postgres"}}
 )
 
-// Of commands that create a log at once, the first wins. The others continue if they chose the same.
+// Of commands that create a log at once, the first wins. The others continue if they chose the
+// same.
 func TestCreateKeepsFirstSettings(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()
@@ -50,10 +51,18 @@ func TestCreateKeepsFirstSettings(t *testing.T) {
 func TestOpenRefusesEditedSettings(t *testing.T) {
 	t.Parallel()
 	for says, edit := range map[string]func(*Settings){
-		`store "foo": want kafka or postgres`:                  func(s *Settings) { s.Store = "foo" },
-		`stack "cloud": want embedded, containers or external`: func(s *Settings) { s.Stack = "cloud" },
-		`partitions 0: want at least 1`:                        func(s *Settings) { s.Partitions = 0 },
-		`--name "not_a_name" cannot be the name of a log`:      func(s *Settings) { s.Name = "not_a_name" },
+		`store "foo": want kafka or postgres`: func(s *Settings) {
+			s.Store = "foo"
+		},
+		`stack "cloud": want embedded, containers or external`: func(s *Settings) {
+			s.Stack = "cloud"
+		},
+		`partitions 0: want at least 1`: func(s *Settings) {
+			s.Partitions = 0
+		},
+		`--name "not_a_name" cannot be the name of a log`: func(s *Settings) {
+			s.Name = "not_a_name"
+		},
 	} {
 		path, edited := t.TempDir(), example
 		edit(&edited)
@@ -76,9 +85,15 @@ func TestOpenRefusesAnotherLog(t *testing.T) {
 	require.NoError(t, d.Create())
 	for says, want := range map[string]Expected{
 		"is in the embedded stack, not in the external stack": {Stack: "external"},
-		"was created with --partitions 3, not 12":             {Choices: map[string]string{"partitions": "12"}},
-		"was created with --store kafka, not postgres":        {Choices: map[string]string{"store": "postgres"}},
-		"was created with --name example, not other":          {Choices: map[string]string{"name": "other"}},
+		"was created with --partitions 3, not 12": {
+			Choices: map[string]string{"partitions": "12"},
+		},
+		"was created with --store kafka, not postgres": {
+			Choices: map[string]string{"store": "postgres"},
+		},
+		"was created with --name example, not other": {
+			Choices: map[string]string{"name": "other"},
+		},
 	} {
 		want.Stores = expected.Stores
 		if want.Stack == "" {
@@ -98,15 +113,19 @@ func TestCheckTopicFindsAnotherLog(t *testing.T) {
 	d := &Dir{path: "data", settings: s}
 	mark := contract.Cursor{5, 5, 5}
 	for says, found := range map[string]Topic{
-		"the log in data is gone: there is no topic example.events":           {},
-		"it has the id id-2, and the log was created in id-1":                 {ID: "id-2", Partitions: 3, Ends: mark},
-		"log.json says 3 partitions, and the topic example.events has 1":      {ID: "id-1", Partitions: 1, Ends: mark},
-		"partition 2 at 4, and the last process that wrote it has it up to 5": {ID: "id-1", Partitions: 3, Ends: contract.Cursor{5, 5, 4}},
+		"the log in data is gone: there is no topic example.events": {},
+		"it has the id id-2, and the log was created in id-1": {ID: "id-2",
+			Partitions: 3, Ends: mark},
+		"log.json says 3 partitions, and the topic example.events has 1": {ID: "id-1",
+			Partitions: 1, Ends: mark},
+		"partition 2 at 4, and the last process that wrote it has it up to 5": {ID: "id-1",
+			Partitions: 3, Ends: contract.Cursor{5, 5, 4}},
 	} {
 		require.ErrorContains(t, d.CheckTopic(found, mark, nil), says)
 	}
 	require.NoError(t, d.CheckTopic(Topic{ID: "id-1", Partitions: 3, Ends: mark}, mark, nil))
-	require.NoError(t, d.CheckTopic(Topic{Partitions: 3, Ends: mark}, mark, nil), "an old broker has no ids")
+	require.NoError(t, d.CheckTopic(Topic{Partitions: 3, Ends: mark}, mark, nil),
+		"an old broker has no ids")
 }
 
 func TestNewLogAdoptsTopic(t *testing.T) {
@@ -205,7 +224,10 @@ func TestNewLogBesideKeptCheckpoint(t *testing.T) {
 	require.ErrorContains(t, err, "belong to another log")
 
 	forged := errors.New("not a checkpoint of this log")
-	_, err = d.Checkpoint(func([]byte) (contract.Checkpoint, error) { return contract.Checkpoint{}, forged })
+	_, err = d.Checkpoint(func([]byte) (contract.Checkpoint, error) {
+		return contract.Checkpoint{},
+			forged
+	})
 	require.EqualError(t, err, d.keyFile("checkpoint")+": not a checkpoint of this log")
 	require.ErrorAs(t, err, new(*IntegrityError))
 }

@@ -51,7 +51,8 @@ func (d *Dir) reached() CursorFile { return CursorFile(filepath.Join(d.path, "re
 const Writer = "the last process that wrote it"
 
 // Reached returns the reached mark: the end of the log after the last command in this folder that
-// wrote it; nil without one. A log that lost its end, or was made again in its place, ends before it.
+// wrote it; nil without one. A log that lost its end, or was made again in its place, ends before
+// it.
 func (d *Dir) Reached() (contract.Cursor, error) {
 	if d.isNew {
 		return nil, nil // it is of another log
@@ -73,20 +74,21 @@ func (d *Dir) CheckEnd(ctx context.Context, log contract.Reader) error {
 	return mark.Ahead(Writer, end)
 }
 
-// MarkReached sets the reached mark. A crash before it leaves the older mark, which holds as well, but
-// finds less.
+// MarkReached sets the reached mark. A crash before it leaves the older mark, which holds as well,
+// but finds less.
 func (d *Dir) MarkReached(end contract.Cursor) error { return d.reached().Save(end) }
 
 // A Topic describes the topic of a log's events, as the broker has it. The zero value is no topic.
 type Topic struct {
-	ID         string // a topic that is made again gets another; empty before Apache Kafka 2.8 (KIP-516)
+	ID         string // a topic made again gets another; empty before Kafka 2.8 (KIP-516)
 	Partitions int32
 	Ends       contract.Cursor // after the last committed record
 }
 
-// CheckTopic compares the folder with the broker's topic, BEFORE the store is opened. A writer creates
-// a missing topic, and rewrites the heads of one that lost its end. mark is the reached mark, read
-// BEFORE the topic. A new log uses the partitions of an existing topic, unless they were chosen.
+// CheckTopic compares the folder with the broker's topic, BEFORE the store is opened. A writer
+// creates a missing topic, and rewrites the heads of one that lost its end. mark is the reached
+// mark, read BEFORE the topic. A new log uses the partitions of an existing topic, unless they were
+// chosen.
 func (d *Dir) CheckTopic(found Topic, mark contract.Cursor, chosen map[string]string) error {
 	if d.isNew {
 		return d.adoptTopic(found, chosen)
@@ -95,13 +97,15 @@ func (d *Dir) CheckTopic(found Topic, mark contract.Cursor, chosen map[string]st
 	s, name := d.settings, d.settings.Name.EventTopic()
 	switch {
 	case found.Partitions == 0 && s.Topic != "":
-		return &IntegrityError{fmt.Sprintf("the log in %s is gone: there is no topic %s", d.path, name), remedy}
+		return &IntegrityError{fmt.Sprintf("the log in %s is gone: there is no topic %s", d.path,
+			name), remedy}
 	case found.Partitions == 0:
 		return nil
 	case s.Topic != "" && found.ID != "" && s.Topic != found.ID:
 		return &IntegrityError{fmt.Sprintf("the topic %s is not the topic of the log in %s: "+
 			"it has the id %s, and the log was created in %s", name, d.path, found.ID, s.Topic),
-			fmt.Sprintf("%s; if it is a complete copy, remove \"topic\" from %s", remedy, settingsFile)}
+			fmt.Sprintf("%s; if it is a complete copy, remove \"topic\" from %s", remedy,
+				settingsFile)}
 	case s.Partitions != found.Partitions:
 		return &IntegrityError{fmt.Sprintf("%s says %s, and the topic %s has %d",
 			settingsFile, partitions(s.Partitions), name, found.Partitions),

@@ -24,8 +24,8 @@ type Settings struct {
 
 const settingsFile = "log.json"
 
-// MaxPartitions is the most partitions of a log. An owner takes over each of them with a producer of
-// its own before it serves any; with many more it would not finish in the time that it has.
+// MaxPartitions is the most partitions of a log. An owner takes over each of them with a producer
+// of its own before it serves any; with many more it would not finish in the time that it has.
 const MaxPartitions = 500
 
 // load reads the settings of the log in a folder. Its store must be one of stores.
@@ -114,8 +114,8 @@ func (s Settings) match(want Expected, path string) error {
 	return nil
 }
 
-// A Name is the name of a log in its stack. Everything that the log keeps there is named after it, so
-// that two logs can share a stack.
+// A Name is the name of a log in its stack. Everything that the log keeps there is named after it,
+// so that two logs can share a stack.
 type Name string
 
 // DefaultName is the name of a log for which nobody chose one.
@@ -147,8 +147,8 @@ func (n Name) Origin() string { return string(n) + ".example" }
 
 func (n Name) schema() string { return strings.ReplaceAll(string(n), "-", "_") }
 
-// validName allows names that topics, schemas and buckets all accept, with room for a suffix. Without
-// underscores no two names share a schema.
+// validName allows names that topics, schemas and buckets all accept, with room for a suffix.
+// Without underscores no two names share a schema.
 var validName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,38}[a-z0-9]$`)
 
 func (n Name) check() error {

@@ -18,8 +18,9 @@ import (
 	audit "example.com/blotter/solutions/5-audit"
 )
 
-// Retention is how long an archived object cannot be removed: a snapshot, a batch, a checkpoint. MiFID
-// II, article 16(7), requires five years, and seven if the authority asks; a course needs a day.
+// Retention is how long an archived object cannot be removed: a snapshot, a batch, a checkpoint.
+// MiFID II, article 16(7), requires five years, and seven if the authority asks; a course needs a
+// day.
 const Retention = 24 * time.Hour
 
 // A Codec encodes events and the records of heads.
@@ -54,9 +55,9 @@ func (s *Session) ReadModel(ctx context.Context) (*readmodel.Projection, error) 
 	return model, s.checkModel(ctx)
 }
 
-// RebuildReadModel makes the read model again from the log, beside the one in use, in transactions of
-// at most batch events. Then it replaces that one, whatever log it was made from. A crash before that
-// leaves the old model.
+// RebuildReadModel makes the read model again from the log, beside the one in use, in transactions
+// of at most batch events. Then it replaces that one, whatever log it was made from. A crash before
+// that leaves the old model.
 func (s *Session) RebuildReadModel(ctx context.Context, batch int) (*readmodel.Projection, error) {
 	model, err := s.openModel(ctx)
 	if err != nil {
@@ -99,9 +100,10 @@ func (s *Session) openModel(ctx context.Context) (*readmodel.Projection, error) 
 }
 
 // checkModel refuses a read model of another log. A model outlives its log, and its cursor does not
-// tell it from the model of another log of the same name that has as many events. So a comment on its
-// schema names the topic that it was made from. A model without the comment becomes this log's: one
-// that was just rebuilt has none. A log in Postgres and its model share a database, and its fate.
+// tell it from the model of another log of the same name that has as many events. So a comment on
+// its schema names the topic that it was made from. A model without the comment becomes this log's:
+// one that was just rebuilt has none. A log in Postgres and its model share a database, and its
+// fate.
 func (s *Session) checkModel(ctx context.Context) error {
 	topic, schema := s.Settings().Topic, s.Settings().Name.ModelSchema()
 	if topic == "" {
@@ -109,7 +111,9 @@ func (s *Session) checkModel(ctx context.Context) error {
 	}
 	var from string
 	err := s.inDatabase(ctx, func(conn *pgx.Conn) error {
-		err := conn.QueryRow(ctx, "SELECT coalesce(obj_description(to_regnamespace($1), 'pg_namespace'), '')", schema).Scan(&from)
+		err := conn.QueryRow(ctx,
+			"SELECT coalesce(obj_description(to_regnamespace($1), 'pg_namespace'), '')",
+			schema).Scan(&from)
 		if err != nil || from != "" {
 			return err
 		}
@@ -149,13 +153,15 @@ func (s *Session) Snapshots(ctx context.Context) (contract.Snapshots, error) {
 		return nil, err
 	}
 	archive := &snapshots.Snapshots{
-		Client: client, Bucket: s.Settings().Name.SnapshotBucket(), Retention: Retention, Clock: time.Now,
+		Client: client, Bucket: s.Settings().Name.SnapshotBucket(),
+		Retention: Retention, Clock: time.Now,
 	}
 	return archive, archive.CreateBucket(ctx)
 }
 
 // LastSnapshot returns the latest snapshot, without creating the bucket; false if there is none.
-func (s *Session) LastSnapshot(ctx context.Context) (last contract.Snapshot, found bool, err error) {
+func (s *Session) LastSnapshot(ctx context.Context) (last contract.Snapshot, found bool,
+	err error) {
 	if _, found, err = s.bucket(ctx, s.Settings().Name.SnapshotBucket()); err != nil || !found {
 		return last, false, err
 	}
@@ -184,7 +190,8 @@ type Auditor struct {
 // must never look like the beginning of one.
 func (s *Session) Auditor(ctx context.Context) (*Auditor, error) { return s.auditor(ctx, false) }
 
-// Sealer is Auditor for a session that seals. Before the first seal it creates the bucket and the keys.
+// Sealer is Auditor for a session that seals. Before the first seal it creates the bucket and the
+// keys.
 func (s *Session) Sealer(ctx context.Context) (*Auditor, error) { return s.auditor(ctx, true) }
 
 func (s *Session) auditor(ctx context.Context, create bool) (*Auditor, error) {
@@ -216,7 +223,8 @@ func (s *Session) auditor(ctx context.Context, create bool) (*Auditor, error) {
 	return &Auditor{a, a, a, keys, kept}, err
 }
 
-// archive opens the archive of checkpoints; an empty one if there is none and none is to be created.
+// archive opens the archive of checkpoints; an empty one if there is none and none is to be
+// created.
 func (s *Session) archive(ctx context.Context, create bool) (audit.Archive, error) {
 	name := s.Settings().Name.AuditBucket()
 	client, found, err := s.bucket(ctx, name)
@@ -227,7 +235,8 @@ func (s *Session) archive(ctx context.Context, create bool) (audit.Archive, erro
 	return archive, archive.CreateBucket(ctx) // checks the lock of an existing bucket
 }
 
-// PublishedAt returns when the last checkpoint was published, by the archive's clock; nil for never.
+// PublishedAt returns when the last checkpoint was published, by the archive's clock; nil for
+// never.
 func (s *Session) PublishedAt(ctx context.Context) (at *time.Time, err error) {
 	bucket := s.Settings().Name.AuditBucket()
 	client, found, err := s.bucket(ctx, bucket)

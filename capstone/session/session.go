@@ -23,7 +23,7 @@ type Access int
 
 const (
 	Query     Access = iota // reads
-	AsOfQuery               // reads as of a time of knowledge, before which nothing more may be recorded
+	AsOfQuery               // reads as known at a time, before which nothing more is recorded
 	Write                   // appends, as the only writer
 	Inspect                 // reads possible evidence: changes nothing anywhere, and accepts a loss
 )
@@ -32,7 +32,7 @@ const (
 type Config struct {
 	Data    string            // the data folder
 	Stack   string            // embedded (the default), containers or external
-	Choices map[string]string // settings that an existing log must have, by flag: store, partitions, name
+	Choices map[string]string // settings that a log must have: see logdir.Expected
 
 	// New has the settings of the log that is created if the folder has none; nil creates none.
 	New *logdir.Settings
@@ -52,7 +52,8 @@ type Config struct {
 // Folder opens the data folder, or prepares the folder of a new log.
 func (c Config) Folder() (*logdir.Dir, error) {
 	want := logdir.Expected{
-		Stack: c.stackKind(), Stores: StoreNames(), Choices: c.Choices, Simulated: c.New != nil && c.New.Simulated,
+		Stack: c.stackKind(), Stores: StoreNames(), Choices: c.Choices,
+		Simulated: c.New != nil && c.New.Simulated,
 	}
 	d, err := logdir.Open(c.Data, want)
 	if none := new(logdir.NoLogError); c.New != nil && errors.As(err, &none) {
@@ -146,7 +147,8 @@ func (s *Session) AcceptEnd(ctx context.Context) error {
 // Settings returns the choices that the log was created with.
 func (s *Session) Settings() logdir.Settings { return s.dir.Settings() }
 
-// System returns the flow over the log. Its read model, snapshots and auditor are left to the caller.
+// System returns the flow over the log. Its read model, snapshots and auditor are left to the
+// caller.
 func (s *Session) System() *capstone.System {
 	system := capstone.New(s.Log, s.Codec, cmp.Or(s.config.Source, "blotter/import"))
 	system.FollowUps.SweptTo = s.dir.FollowUps()
@@ -160,12 +162,13 @@ func (s *Session) System() *capstone.System {
 	return system
 }
 
-// width is the number of lines that an import has in flight. All lines that wait for a partition are
-// appended in one transaction, so that a wide import makes few and large ones. The broker keeps a note
-// of each transaction in memory.
+// width is the number of lines that an import has in flight. All lines that wait for a partition
+// are appended in one transaction, so that a wide import makes few and large ones. The broker keeps
+// a note of each transaction in memory.
 const width = 512
 
-// Explain finds where a replay differs from the archived state, and the event that made the difference.
+// Explain finds where a replay differs from the archived state, and the event that made the
+// difference.
 func Explain(ctx context.Context, s *capstone.System, r capstone.Replayed) (replay.Finding, error) {
 	return replay.New(s.Desk.Codec).Explain(ctx, s.Log, r.Snapshot.Cursor, r.Difference)
 }

@@ -70,8 +70,8 @@ func (c Config) say(line string) {
 	}
 }
 
-// KeepStack keeps the embedded stack of a data folder until ctx ends or a part fails. It calls ready
-// once all parts answer.
+// KeepStack keeps the embedded stack of a data folder until ctx ends or a part fails. It calls
+// ready once all parts answer.
 func KeepStack(ctx context.Context, data string, log func(line string), ready func()) error {
 	o := stack.EmbeddedOptions{Dir: logdir.StackDir(data), Log: log, Compatible: compatible}
 	return stack.Keep(ctx, o, func(stack.Kept) { ready() })

@@ -21,7 +21,8 @@ import (
 
 // Stores has a row for each kind of log. A new store is a package and a row.
 var Stores = []Store{
-	{Name: "kafka", Owned: true, Component: "kafka", reach: reachKafka, topic: findTopic, open: openKafkaLog},
+	{Name: "kafka", Owned: true, Component: "kafka", reach: reachKafka, topic: findTopic,
+		open: openKafkaLog},
 	{Name: "postgres", Component: "postgres", reach: reachPostgres, open: openPostgresLog},
 }
 
@@ -83,7 +84,10 @@ func StoreOf(name string) (Store, error) {
 }
 
 // Reach starts the parts of a stack that the store needs, and returns their addresses.
-func (s Store) Reach(ctx context.Context, on stack.Stack) (Endpoint, error) { return s.reach(ctx, on) }
+func (s Store) Reach(ctx context.Context, on stack.Stack) (Endpoint,
+	error) {
+	return s.reach(ctx, on)
+}
 
 // Open opens a log.
 func (s Store) Open(ctx context.Context, at Endpoint, o LogOptions) (Log, error) {
@@ -119,8 +123,8 @@ func (s *Session) openStore(ctx context.Context, heads contract.HeadCodec) (Log,
 		}
 	}
 	log, err := kind.open(ctx, at, LogOptions{
-		Name: s.Settings().Name, Partitions: s.Settings().Partitions, Clock: s.clock(), Heads: heads,
-		Address: s.dir.Address(), Dir: s.dir.Index(), Alone: as == alone,
+		Name: s.Settings().Name, Partitions: s.Settings().Partitions, Clock: s.clock(),
+		Heads: heads, Address: s.dir.Address(), Dir: s.dir.Index(), Alone: as == alone,
 		ReadOnly: kind.Owned && as != owner || s.access == Inspect,
 		Log:      s.config.logger(),
 	})
@@ -138,8 +142,8 @@ func (s *Session) openStore(ctx context.Context, heads contract.HeadCodec) (Log,
 	return log, nil
 }
 
-// checkTopic compares the data folder with the broker's topic. If no broker answers it says nothing:
-// the store is opened next, and waits.
+// checkTopic compares the data folder with the broker's topic. If no broker answers it says
+// nothing: the store is opened next, and waits.
 func (s *Session) checkTopic(ctx context.Context, kind Store, at Endpoint) (err error) {
 	if kind.topic == nil {
 		return nil
@@ -211,7 +215,8 @@ func openKafkaLog(ctx context.Context, at Endpoint, o LogOptions) (Log, error) {
 	}
 	store, err := openKafka(ctx, kafkastore.Options{
 		Brokers: at.Brokers, Prefix: o.Name.Topics(), Partitions: o.Partitions,
-		Place: kafkastore.Placement{Name: "subject", Key: trade.Subject}, // a refusal beside its trade
+		Place: kafkastore.Placement{Name: "subject",
+			Key: trade.Subject}, // a refusal beside its trade
 		Clock: o.Clock, Heads: o.Heads, Address: o.Address, ReadOnly: o.ReadOnly, Alone: o.Alone,
 		Timeout: o.Timeout, Dir: o.Dir, Unwritten: o.Unwritten, Log: o.Log,
 	})

@@ -31,8 +31,8 @@ func newApp(c *cli, stdout, stderr io.Writer) *app {
 	return a
 }
 
-// An output remembers the first write that failed. Code that prints a table need not check each write:
-// an incomplete answer fails when the command ends.
+// An output remembers the first write that failed. Code that prints a table need not check each
+// write: an incomplete answer fails when the command ends.
 type output struct {
 	io.Writer
 	err error
@@ -69,7 +69,8 @@ func (a *app) open(ctx context.Context, access session.Access) (*session.Session
 	return a.openAs(ctx, a.config(), access)
 }
 
-func (a *app) openAs(ctx context.Context, c session.Config, access session.Access) (*session.Session, error) {
+func (a *app) openAs(ctx context.Context, c session.Config,
+	access session.Access) (*session.Session, error) {
 	s, err := session.Open(ctx, c, access)
 	if err == nil {
 		a.onClose(s.Close)
@@ -88,7 +89,8 @@ func (a *app) temporaryFolder(prefix string) error {
 	return os.Chmod(dir, 0o711) // the database may run as another user, who has to pass through
 }
 
-// stackLost is the reason for ending a command: a part of the stack is gone, and would never answer.
+// stackLost is the reason for ending a command: a part of the stack is gone, and would never
+// answer.
 type stackLost struct{ error }
 
 func (e *stackLost) Unwrap() error { return e.error }

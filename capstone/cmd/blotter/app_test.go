@@ -28,7 +28,10 @@ func TestIncompleteAnswerFails(t *testing.T) {
 		"table": func(a *app) error {
 			return a.answer(caveat{}, nil, func(w io.Writer) { printPositions(w, nil) })
 		},
-		"json": func(a *app) error { a.cli.JSON = true; return a.answer(caveat{}, "anything", nil) },
+		"json": func(a *app) error {
+			a.cli.JSON = true
+			return a.answer(caveat{}, "anything", nil)
+		},
 		"line": func(a *app) error { return a.printDown("the stack of %s is down", a.cli.Data) },
 	} {
 		a := newApp(&cli{}, fullDisk{}, io.Discard)
@@ -52,14 +55,16 @@ func TestWrongUsageCreatesNothing(t *testing.T) {
 	}{
 		{"import a folder", dir + " is a folder", []string{"--data", data, "import", dir}},
 		{"data is a file", file + " is not a folder", []string{"--data", file, "import", file}},
-		{"data in a file", file + "/data is not a folder", []string{"--data", file + "/data", "import", file}},
+		{"data in a file", file + "/data is not a folder",
+			[]string{"--data", file + "/data", "import", file}},
 		{"query a file", file + " is not a folder", []string{"--data", file, "position"}},
 		{"up in a file", file + " is not a folder", []string{"--data", file, "up"}},
 		{"snapshot name is a path", `snapshot "a/b": a snapshot's name is at most 200 letters`,
 			[]string{"--data", data, "snapshot", "a/b"}},
 		{"snapshot name is too long", `snapshot "` + strings.Repeat("x", 40) + `": `,
 			[]string{"--data", data, "snapshot", strings.Repeat("x", 201)}},
-		{"no partition", "--partitions is 0", []string{"--data", data, "--partitions", "0", "import", file}},
+		{"no partition", "--partitions is 0",
+			[]string{"--data", data, "--partitions", "0", "import", file}},
 		{"too many partitions", "--partitions is 501",
 			[]string{"--data", data, "--partitions", "501", "import", file}},
 		{"empty data", "--data is empty", []string{"--data", "", "import", file}},
@@ -79,7 +84,8 @@ func TestWrongUsageCreatesNothing(t *testing.T) {
 // logIn creates the settings of a log in a new folder.
 func logIn(t *testing.T, stack string) string {
 	dir := t.TempDir()
-	d, err := logdir.New(dir, logdir.Settings{Name: "example", Stack: stack, Store: "kafka", Partitions: 3})
+	settings := logdir.Settings{Name: "example", Stack: stack, Store: "kafka", Partitions: 3}
+	d, err := logdir.New(dir, settings)
 	require.NoError(t, err)
 	require.NoError(t, d.Create())
 	return dir
@@ -89,12 +95,14 @@ func TestUpRefusesLogInAnotherStack(t *testing.T) {
 	t.Parallel()
 	dir := logIn(t, "containers")
 	var stderr bytes.Buffer
-	require.Equal(t, misuse, run([]string{"--stack", "embedded", "--data", dir, "up"}, io.Discard, &stderr))
+	up := []string{"--stack", "embedded", "--data", dir, "up"}
+	require.Equal(t, misuse, run(up, io.Discard, &stderr))
 	require.Contains(t, stderr.String(), "is in the containers stack, not in the embedded stack")
 	require.NoDirExists(t, logdir.StackDir(dir))
 }
 
-// A log is only created where there is none. A log in another stack, or one that cannot be read, stays.
+// A log is only created where there is none. A log in another stack, or one that cannot be read,
+// stays.
 func TestUnreadableLogIsNotReplaced(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(c *cli, path string){
@@ -115,7 +123,10 @@ func TestUnreadableLogIsNotReplaced(t *testing.T) {
 			},
 			"demo": (&demoCmd{Keep: true}).config,
 		} {
-			c := &cli{Data: logIn(t, "embedded"), Stack: "embedded", Store: "postgres", Partitions: 12, Name: "other"}
+			c := &cli{
+				Data: logIn(t, "embedded"), Stack: "embedded",
+				Store: "postgres", Partitions: 12, Name: "other",
+			}
 			spoil(c, filepath.Join(c.Data, "log.json"))
 			opened, err := config(newApp(c, t.Output(), t.Output()))
 			if err == nil {

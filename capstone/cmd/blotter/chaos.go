@@ -19,14 +19,14 @@ import (
 )
 
 type chaosCmd struct {
-	Seed    uint64        `help:"Seed of the operations and the faults. The same seed gives the same ones, at about the same intervals; 0 draws one and prints it."`
-	Kills   int           `help:"Number of times that a writer is killed (SIGKILL). For every 25 kills, and at least once, one writer is stalled (SIGSTOP, SIGCONT), one is replaced while it is stalled and, where the stack allows it, the broker or the database is killed." default:"50"`
+	Seed    uint64        `help:"${chaos_seed}"`
+	Kills   int           `help:"${chaos_kills}" default:"50"`
 	Writers int           `help:"Number of processes that write." default:"3"`
-	Clients int           `help:"Number of clients. Each sends one operation after the other." default:"8"`
-	Hold    time.Duration `help:"Shortest time for which a writer is stalled. Its transactions time out after 10 s." default:"11s"`
-	History string        `help:"Write the history of the run to this file, as JSON Lines; by default only a history that fails is written, to a temporary file." placeholder:"FILE"`
-	Judge   string        `help:"Run nothing: judge the history in this file." placeholder:"FILE" xor:"judge"`
-	Limit   time.Duration `help:"Time limit for ordering the operations of one stream; after it the stream is undecided." default:"1m"`
+	Clients int           `help:"Number of clients, each with one operation at a time." default:"8"`
+	Hold    time.Duration `help:"${chaos_hold}" default:"11s"`
+	History string        `help:"${chaos_history}" placeholder:"FILE"`
+	Judge   string        `help:"Run nothing: judge this history." placeholder:"FILE" xor:"judge"`
+	Limit   time.Duration `help:"${chaos_limit}" default:"1m"`
 }
 
 // Run disturbs the writers of a new log in a temporary folder, and judges the history.
@@ -101,16 +101,16 @@ func (c *chaosCmd) prepare(ctx context.Context, a *app) (o chaos.Options, err er
 	}
 	return chaos.Options{
 		Run: chaos.Run{
-			Store: store.Name, Stack: a.cli.Stack, Seed: c.Seed, Writers: c.Writers, Clients: c.Clients,
-			Kills: c.Kills, Owned: store.Owned,
+			Store: store.Name, Stack: a.cli.Stack, Seed: c.Seed, Writers: c.Writers,
+			Clients: c.Clients, Kills: c.Kills, Owned: store.Owned,
 		},
 		Hold: c.Hold, Launch: crew.launch, Read: crew.reader, Last: crew.last,
 		Interrupt: interrupter(services, store),
 	}, err
 }
 
-// interrupter returns a function that kills the component of the stack that holds the log and starts it
-// again; nil where the stack cannot do that.
+// interrupter returns a function that kills the component of the stack that holds the log and
+// starts it again; nil where the stack cannot do that.
 func interrupter(services *session.Stack, store session.Store) func(context.Context) error {
 	s, ok := services.Stack.(*containers.Stack)
 	if !ok {
@@ -174,8 +174,10 @@ func (c *chaosCmd) failed(a *app, v chaos.Verdict, path, more string) error {
 	if n := len(v.Violations); n > 0 {
 		return &failure{fmt.Sprintf("%s: %s", plural(int64(n), "violation"), v.Violations[0]), hint}
 	}
-	return &failure{fmt.Sprintf("unknown: %s could not be decided within %v each",
-		plural(int64(len(v.Undecided)), "stream"), c.Limit), "allow more time with --limit; " + hint}
+	undecided := plural(int64(len(v.Undecided)), "stream")
+	return &failure{
+		fmt.Sprintf("unknown: %s could not be decided within %v each", undecided, c.Limit),
+		"allow more time with --limit; " + hint}
 }
 
 // command returns the command line of the same run.
@@ -220,9 +222,10 @@ func printVerdict(w io.Writer, v chaos.Verdict) {
 	case len(v.Violations) > 0:
 		fmt.Fprintln(w, "  verdict    violated")
 	case len(v.Undecided) > 0:
-		fmt.Fprintf(w, "  verdict    unknown: %s undecided\n", plural(int64(len(v.Undecided)), "stream"))
+		fmt.Fprintf(w, "  verdict    unknown: %s undecided\n",
+			plural(int64(len(v.Undecided)), "stream"))
 	default:
-		fmt.Fprintln(w, "  verdict    linearizable; no acknowledged event is lost, no batch is incomplete, "+
-			"no event is recorded or fed twice")
+		fmt.Fprintln(w, "  verdict    linearizable; no acknowledged event is lost, "+
+			"no batch is incomplete, no event is recorded or fed twice")
 	}
 }

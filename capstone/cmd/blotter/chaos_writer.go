@@ -63,8 +63,8 @@ func (c *chaosCrew) last(ctx context.Context) (chaos.Log, error) {
 	return c.as(lastAddress, "writer-1.0").open(ctx, false)
 }
 
-// commitTimeout is how long a writer waits for the broker. The broker allows a transaction four times
-// as long, and at least 10 s.
+// commitTimeout is how long a writer waits for the broker. The broker allows a transaction four
+// times as long, and at least 10 s.
 const commitTimeout = 2500 * time.Millisecond
 
 func (c *chaosCrew) open(ctx context.Context, readOnly bool) (chaos.Log, error) {
@@ -103,7 +103,8 @@ func (chaosWriterCmd) Run(ctx context.Context) error {
 func openAsWriter(ctx context.Context) (chaos.Log, error) {
 	var c chaosCrew
 	if err := json.Unmarshal([]byte(os.Getenv(chaosEnv)), &c); err != nil {
-		return nil, &usageError{fmt.Sprintf("%s does not describe a log: %v", chaosEnv, err), "this command is a part of: blotter chaos"}
+		return nil, &usageError{fmt.Sprintf("%s does not describe a log: %v", chaosEnv, err),
+			"this command is a part of: blotter chaos"}
 	}
 	return c.open(ctx, false)
 }

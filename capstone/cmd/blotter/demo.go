@@ -50,11 +50,12 @@ func (c *demoCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := a.answer(of(s), summaryJSON(sum), func(w io.Writer) { printSummary(w, sum) }); err != nil {
+	err = a.answer(of(s), summaryJSON(sum), func(w io.Writer) { printSummary(w, sum) })
+	if err != nil {
 		return err
 	}
 	if c.Keep {
-		fmt.Fprintf(a.stderr, "kept in %s: try blotter --data %s position\n", a.cli.Data, a.cli.Data)
+		fmt.Fprintf(a.stderr, "kept in %[1]s: try blotter --data %[1]s position\n", a.cli.Data)
 	}
 	return demoVerdict(sum)
 }
@@ -65,7 +66,7 @@ func (c *demoCmd) open(ctx context.Context, a *app) (*session.Session, *capstone
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := config.Folder(); err != nil { // wrong usage is reported before the demo is announced
+	if _, err := config.Folder(); err != nil { // wrong usage: BEFORE the demo is announced
 		return nil, nil, err
 	}
 	fmt.Fprintf(a.stderr, "one year of a trading desk, on the %s stack, in the %s store\n",
@@ -91,12 +92,14 @@ func (c *demoCmd) config(a *app) (session.Config, error) {
 		_, err := a.config().Folder()
 		if none := new(logdir.NoLogError); !errors.As(err, &none) {
 			return session.Config{}, firstOf(err, &usageError{
-				fmt.Sprintf("there is already a log in %s", a.cli.Data), "name another folder with --data"})
+				fmt.Sprintf("there is already a log in %s", a.cli.Data),
+				"name another folder with --data"})
 		}
 	} else if err := a.temporaryFolder("blotter-demo-"); err != nil {
 		return session.Config{}, err
 	} else if a.cli.Stack == "external" && a.cli.Name == string(logdir.DefaultName) {
-		a.cli.Name = "demo-" + strings.ToLower(rand.Text()[:8]) // the stack may have a log of that name
+		// The stack may have a log of the default name.
+		a.cli.Name = "demo-" + strings.ToLower(rand.Text()[:8])
 	}
 	config := a.config()
 	config.New, config.Temporary = a.newLog(true), !c.Keep
@@ -163,6 +166,7 @@ func summaryJSON(sum capstone.Summary) any {
 		Snapshot   any               `json:"snapshot"`
 		Replayed   int64             `json:"replayed"`
 		Checkpoint any               `json:"checkpoint"`
-	}{sum.Imported, sum.State.Positions, totals(sum.State.Positions), fmt.Sprintf("%x", sum.State.Digest()),
+	}{sum.Imported, sum.State.Positions, totals(sum.State.Positions),
+		fmt.Sprintf("%x", sum.State.Digest()),
 		snapshotJSON(sum.Snapshot), sum.Replayed.Events, checkpointJSON(sum.Checkpoint)}
 }

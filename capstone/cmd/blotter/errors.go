@@ -68,11 +68,12 @@ func hintOf(err error) string {
 // diskFull is the SQLSTATE of a full disk (PostgreSQL documentation, appendix A, class 53).
 const diskFull = "53100"
 
-const aheadHint = "restore the log from a backup if there is one; blotter verify shows how much of it is left, " +
+const aheadHint = "restore the log from a backup if there is one; " +
+	"blotter verify shows how much of it is left, " +
 	"and blotter rebuild continues with the rest, unsealed if a lost event was sealed"
 
-// Hints for a published checkpoint that is lost. Sending the commands again does not bring it back: see
-// audit.ErrRolledBack.
+// Hints for a published checkpoint that is lost. Sending the commands again does not bring it back:
+// see audit.ErrRolledBack.
 const (
 	cannotContinue = "without a backup the published checkpoint cannot be continued: " +
 		"begin another log (--data and --name), and keep this one as evidence"
@@ -88,16 +89,18 @@ func advice(err error) string {
 	case errors.As(err, &ahead):
 		return aheadHint
 	case errors.As(err, &beyond):
-		return "ask for that time or an earlier one; without --known-at the answer uses all events on record"
+		return "ask for that time or an earlier one; " +
+			"without --known-at the answer uses all events on record"
 	case errors.Is(err, audit.ErrRolledBack):
 		return "restore the archive from a backup that has the checkpoint; " + cannotContinue
 	case errors.Is(err, audit.ErrCut):
 		return "restore the complete log from a backup; " + cannotContinue
 	case errors.Is(err, audit.ErrArchive), errors.Is(err, audit.ErrForked):
-		return "nothing more was signed; run blotter verify for the details; keep log and archive as they are; " +
-			noBackupVerifies
+		return "nothing more was signed; run blotter verify for the details; " +
+			"keep log and archive as they are; " + noBackupVerifies
 	case errors.Is(err, syscall.ENOSPC), errors.As(err, &refused) && refused.Code == diskFull:
-		return "the disk is full: make room, and run the command again; every acknowledged event is kept"
+		return "the disk is full: make room, and run the command again; " +
+			"every acknowledged event is kept"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
 		return "allow writing to this folder, or name another folder with --data"
 	}

@@ -18,11 +18,11 @@ type extractCmd struct {
 	Out        string   `arg:"" help:"The folder to create."`
 	Actor      string   `required:"" help:"The person who asks."`
 	Reason     string   `required:"" help:"The reason for asking."`
-	UTI        []string `name:"uti" sep:"none" help:"Only this trade, with its refused commands. Repeat the flag for more trades."`
+	UTI        []string `name:"uti" sep:"none" help:"${extract_uti}"`
 	Book       string   `help:"Only trades that were ever in this book."`
-	From       string   `help:"Only events recorded at or after: a date (its beginning, in the book's zone) or a time." placeholder:"TIME"`
-	To         string   `help:"Only events recorded at or before: a date (its end, in the book's zone) or a time." placeholder:"TIME"`
-	Checkpoint int64    `help:"As of the checkpoint with this many leaves; by default the last one." placeholder:"SIZE"`
+	From       string   `help:"${extract_from}" placeholder:"TIME"`
+	To         string   `help:"${extract_to}" placeholder:"TIME"`
+	Checkpoint int64    `help:"${extract_checkpoint}" placeholder:"SIZE"`
 }
 
 func (c *extractCmd) Run(ctx context.Context, a *app) error {
@@ -86,11 +86,13 @@ func beginningOf(text, zone string) (time.Time, error) {
 // withHint adds a hint to the errors of Make for which there is a remedy.
 func withHint(err error) error {
 	for known, hint := range map[error]string{
-		extract.ErrNothing:  "blotter history UTI shows the events of a trade; seal the newest ones: blotter seal",
+		extract.ErrNothing: "blotter history UTI shows the events of a trade; " +
+			"seal the newest ones: blotter seal",
 		extract.ErrUnsealed: "seal the log first: blotter seal",
 		extract.ErrDiffers:  "find the difference: blotter verify",
-		audit.ErrAbsent:     "omit --checkpoint for the last one; blotter seal and blotter verify show the sizes",
-		fs.ErrExist:         "a certified extract is never overwritten: name another folder",
+		audit.ErrAbsent: "omit --checkpoint for the last one; " +
+			"blotter seal and blotter verify show the sizes",
+		fs.ErrExist: "a certified extract is never overwritten: name another folder",
 	} {
 		if errors.Is(err, known) {
 			return &failure{err.Error(), hint}
@@ -100,7 +102,8 @@ func withHint(err error) error {
 }
 
 func printManifest(w io.Writer, word string, m extract.Manifest) {
-	fmt.Fprintf(w, "%s %s of %s, to checkpoint %s/%d, root %s\n", word, plural(m.Counts.Events, "event"),
+	fmt.Fprintf(w, "%s %s of %s, to checkpoint %s/%d, root %s\n", word,
+		plural(m.Counts.Events, "event"),
 		plural(m.Counts.Streams, "stream"), m.Origin, m.Checkpoint.Size, m.Checkpoint.Root)
 	for _, p := range m.Proven {
 		fmt.Fprintf(w, "  proven: %s\n", p)

@@ -15,7 +15,7 @@ import (
 
 type importCmd struct {
 	File     string `arg:"" help:"Commands as JSON Lines; - is standard input."`
-	Simulate bool   `help:"Let recorded_at follow entered_at, in a new log or one that was created with --simulate."`
+	Simulate bool   `help:"${import_simulate}"`
 	Quiet    bool   `help:"Do not list the refused lines."`
 }
 
@@ -79,10 +79,11 @@ func remark(file string, r capstone.Result) string {
 	case r.Problem != nil:
 		return fmt.Sprintf("%s: command.reused: %v", at, r.Problem)
 	case r.SameAs > 0 && refusal != nil:
-		return fmt.Sprintf("%s: command.duplicate: the same as line %d, and refused with it: %s: %s",
-			at, r.SameAs, refusal.Rule, refusal.Detail)
+		return fmt.Sprintf("%s: command.duplicate: the same as line %d, "+
+			"and refused with it: %s: %s", at, r.SameAs, refusal.Rule, refusal.Detail)
 	case r.SameAs > 0:
-		return fmt.Sprintf("%s: command.duplicate: the same as line %d, and recorded once", at, r.SameAs)
+		return fmt.Sprintf("%s: command.duplicate: the same as line %d, and recorded once",
+			at, r.SameAs)
 	case refusal != nil:
 		return fmt.Sprintf("%s: %s: %s", at, refusal.Rule, refusal.Detail)
 	}
@@ -124,7 +125,8 @@ func checkOrphans(all []capstone.OrphanedFollowUp) error {
 	if len(all) > 1 {
 		text = fmt.Sprintf("%d contracts no longer match the events that created them", len(all))
 	}
-	return &failure{text, "annul the cause; or correct the contract, then restate its cause, which restates the contract"}
+	return &failure{text, "annul the cause; " +
+		"or correct the contract, then restate its cause, which restates the contract"}
 }
 
 // openInput opens a file of JSON Lines, or standard input for "-".

@@ -19,22 +19,25 @@ func TestNoTotalsAreAnEmptyList(t *testing.T) {
 	require.Equal(t, "[]", string(text))
 }
 
-// An interrupt is not an error of the line in flight. The file's first line is bad; its error message
-// triggers the interrupt.
+// An interrupt is not an error of the line in flight. The file's first line is bad; its error
+// message triggers the interrupt.
 func TestInterruptedImportNamesTheLine(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	book := filepath.Join(dir, "book.jsonl")
 	text := "{\n"
 	for i := range 100 {
-		text += fmt.Sprintf(`{"command_id":"m-%d","entered_at":"2025-01-13T17:30:00Z","actor":"risk/1","reason":"close","op":"MARK",`+
-			`"curve":"oil/BRENT","currency":"USD","points":[{"delivery":"2025-06","price":"71.20"}]}`+"\n", i)
+		text += fmt.Sprintf(`{"command_id":"m-%d","entered_at":"2025-01-13T17:30:00Z",`+
+			`"actor":"risk/1","reason":"close","op":"MARK","curve":"oil/BRENT","currency":"USD",`+
+			`"points":[{"delivery":"2025-06","price":"71.20"}]}`+"\n", i)
 	}
 	require.NoError(t, os.WriteFile(book, []byte(text), 0o600))
 	ctx, interrupt := context.WithCancel(t.Context())
 	var out bytes.Buffer
-	a := newApp(&cli{Data: filepath.Join(dir, "data"), Stack: "embedded", Store: "kafka", Partitions: 1, Name: "blotter"},
-		&out, onWrite{"line 1:", interrupt})
+	a := newApp(&cli{
+		Data: filepath.Join(dir, "data"), Stack: "embedded",
+		Store: "kafka", Partitions: 1, Name: "blotter",
+	}, &out, onWrite{"line 1:", interrupt})
 	err := a.finish(ctx, (&importCmd{File: book, Simulate: true}).Run(ctx, a))
 	require.ErrorContains(t, err, "interrupted after line ")
 	require.Equal(t, "import the file again: recorded commands are not repeated", hintOf(err))

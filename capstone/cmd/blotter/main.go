@@ -18,35 +18,95 @@ import (
 
 // cli is the command line. The fields of a command are its flags; its Run does the work.
 type cli struct {
-	Data        string `help:"Folder of the log and its stack." default:".blotter" env:"BLOTTER_DATA" placeholder:"DIR"`
-	Stack       string `help:"Where Kafka, Postgres, S3 and the registry run: embedded, containers or external." default:"embedded" enum:"embedded,containers,external" env:"STACK"`
-	Store       string `help:"Store of a new log: ${enum}." default:"kafka" enum:"${stores}"`
+	Data        string `help:"${data}" default:".blotter" env:"BLOTTER_DATA" placeholder:"DIR"`
+	Stack       string `help:"${stack}" default:"embedded" enum:"${stacks}" env:"STACK"`
+	Store       string `help:"${store}" default:"kafka" enum:"${stores}"`
 	Partitions  int32  `help:"Partitions of a new log, on Kafka: 1 to 500." default:"12"`
-	Zone        string `help:"Zone of the book: a date means the end of that day there." default:"CET"`
-	Name        string `help:"Name of a new log. Logs with different names can share a stack." default:"blotter"`
-	OffloadOver int    `help:"Keep payloads of more bytes in object storage, and their digests in the log." default:"65536" placeholder:"BYTES"`
+	Zone        string `help:"${zone}" default:"CET"`
+	Name        string `help:"${name}" default:"blotter"`
+	OffloadOver int    `help:"${offload_over}" default:"65536" placeholder:"BYTES"`
 	JSON        bool   `help:"Answer in JSON." name:"json"`
 
-	Up       upCmd            `cmd:"" help:"Start a stack and keep it running; other commands with the same --data use it."`
+	Up       upCmd            `cmd:"" help:"${up}"`
 	Down     downCmd          `cmd:"" help:"Stop the stack that up started."`
-	Status   statusCmd        `cmd:"" help:"Show the state of the stack and the log, and which readers lag; exit 1 if something is wrong."`
+	Status   statusCmd        `cmd:"" help:"${status}"`
 	Demo     demoCmd          `cmd:"" help:"Run the whole flow on the sample book."`
-	Import   importCmd        `cmd:"" help:"Send the commands in a file to the desk; sending them again changes nothing."`
+	Import   importCmd        `cmd:"" help:"${import}"`
 	State    stateCmd         `cmd:"" help:"Show a trade."`
 	Position positionCmd      `cmd:"" help:"Show the open positions and their value."`
-	Pnl      pnlCmd           `cmd:"" help:"Show profit and loss by book, by average cost and by FIFO."`
-	History  historyCmd       `cmd:"" help:"Show everything that was recorded about a trade: who, what, when and why."`
+	Pnl      pnlCmd           `cmd:"" help:"${pnl}"`
+	History  historyCmd       `cmd:"" help:"${history}"`
 	Snapshot snapshotCmd      `cmd:"" help:"Archive the state."`
-	Replay   replayCmd        `cmd:"" help:"Fold the log again and compare the result with an archived state."`
-	Rebuild  rebuildCmd       `cmd:"" help:"Make the read model again from the log, beside the one in use, and accept the log as it is."`
-	Seal     sealCmd          `cmd:"" help:"Add new events to the Merkle tree and publish a signed checkpoint."`
-	Verify   verifyCmd        `cmd:"" help:"Compare the log with its checkpoints; exit 1 names the first position that differs."`
-	Extract  extractCmd       `cmd:"" help:"Make a certified bundle of events: data, proofs and signature. The same question gives the same bytes."`
-	Bundle   verifyExtractCmd `cmd:"" name:"verify-extract" help:"Check a bundle with nothing but the log's public key; exit 1 names file and line."`
-	Simulate simulateCmd      `cmd:"" help:"Write a book of any size, made by the desk simulator."`
-	Chaos    chaosCmd         `cmd:"" help:"Kill and stall processes that write a new log, and judge the result; exit 1 names the broken rule."`
+	Replay   replayCmd        `cmd:"" help:"${replay}"`
+	Rebuild  rebuildCmd       `cmd:"" help:"${rebuild}"`
+	Seal     sealCmd          `cmd:"" help:"${seal}"`
+	Verify   verifyCmd        `cmd:"" help:"${verify}"`
+	Extract  extractCmd       `cmd:"" help:"${extract}"`
+	Bundle   verifyExtractCmd `cmd:"" name:"verify-extract" help:"${verify_extract}"`
+	Simulate simulateCmd      `cmd:"" help:"Write a book of any size, made by the simulator."`
+	Chaos    chaosCmd         `cmd:"" help:"${chaos}"`
 	Keep     keepCmd          `cmd:"" name:"keep-stack" hidden:""`
 	Writer   chaosWriterCmd   `cmd:"" name:"chaos-writer" hidden:""`
+}
+
+// longHelp has the help texts that do not fit beside a field.
+var longHelp = kong.Vars{
+	"stores": strings.Join(session.StoreNames(), ","),
+	"stacks": "embedded,containers,external",
+
+	"data":  "Folder of the log and its stack.",
+	"store": "Store of a new log: " + strings.Join(session.StoreNames(), " or ") + ".",
+	"stack": "Where Kafka, Postgres, S3 and the registry run: " +
+		"embedded, containers or external.",
+	"zone":         "Zone of the book: a date means the end of that day there.",
+	"name":         "Name of a new log. Logs with different names can share a stack.",
+	"offload_over": "Keep payloads of more bytes in object storage, and their digests in the log.",
+
+	"up": "Start a stack and keep it running; other commands with the same --data use it.",
+	"status": "Show the state of the stack and the log, and the lag of each reader; " +
+		"exit 1 if something is wrong.",
+	"import": "Send the commands in a file to the desk; sending them again changes nothing.",
+	"import_simulate": "Let recorded_at follow entered_at, " +
+		"in a new log or one that was created with --simulate.",
+	"pnl":     "Show profit and loss by book, by average cost and by FIFO.",
+	"history": "Show all that was recorded about a trade: who, what, when and why.",
+	"known_at": "Answer as known at this time: a date (its end, in the book's zone) " +
+		"or a time like 2025-01-16T13:10:00Z.",
+	"effective_at": "Answer as effective at this time: a date or a time, as above.",
+	"replay":       "Fold the log again and compare the result with an archived state.",
+	"rebuild": "Make the read model again from the log, beside the one in use, " +
+		"and accept the log as it is.",
+	"seal": "Add new events to the Merkle tree and publish a signed checkpoint.",
+	"seal_keep": "Also write the signed checkpoint to a file. " +
+		"Store it elsewhere, for verify --since.",
+	"verify": "Compare the log with its checkpoints; " +
+		"exit 1 names the first position that differs.",
+	"verify_since": "Also compare the archive with a checkpoint that was kept: see seal --keep.",
+	"extract": "Make a certified bundle of events: data, proofs and signature. " +
+		"The same question gives the same bytes.",
+	"extract_uti":        "Only this trade, with its refused commands. Repeat for more trades.",
+	"extract_from":       "Only events recorded at or after: a date (its beginning) or a time.",
+	"extract_to":         "Only events recorded at or before: a date (its end) or a time.",
+	"extract_checkpoint": "As of the checkpoint with this many leaves; by default the last one.",
+	"verify_extract": "Check a bundle with nothing but the log's public key; " +
+		"exit 1 names file and line.",
+	"verifier_key": "The log's public key, or a file with it; " +
+		"on the log's own machine, DATA/keys/verifier.",
+
+	"chaos": "Kill and stall processes that write a new log, and judge the result; " +
+		"exit 1 names the broken rule.",
+	"chaos_seed": "Seed of the operations and the faults. The same seed gives the same ones, " +
+		"at about the same intervals; 0 draws one and prints it.",
+	"chaos_kills": "Number of times that a writer is killed (SIGKILL). " +
+		"For every 25 kills, and at least once, one writer is stalled (SIGSTOP, SIGCONT), " +
+		"one is replaced while it is stalled and, where the stack allows it, " +
+		"the broker or the database is killed.",
+	"chaos_hold": "Shortest time for which a writer is stalled. " +
+		"Its transactions time out after 10 s.",
+	"chaos_history": "Write the history of the run to this file, as JSON Lines; " +
+		"by default only a history that fails is written, to a temporary file.",
+	"chaos_limit": "Time limit for ordering the operations of one stream; " +
+		"after it the stream is undecided.",
 }
 
 // Exit codes.
@@ -62,10 +122,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var c cli
-	parser, err := kong.New(&c, kong.Name("blotter"), kong.Writers(stdout, stderr), kong.UsageOnError(),
-		kong.Description("An event log that is the audit trail: commands in, positions, proofs and replays out."),
-		kong.Vars{"stores": strings.Join(session.StoreNames(), ",")},
-		kong.Exit(func(int) { panic(helpPrinted{}) }))
+	parser, err := kong.New(&c, kong.Name("blotter"), kong.Writers(stdout, stderr),
+		kong.UsageOnError(), longHelp, kong.Exit(func(int) { panic(helpPrinted{}) }),
+		kong.Description("An event log that is the audit trail: "+
+			"commands in, positions, proofs and replays out."))
 	if err != nil {
 		panic(err) // the struct above is wrong
 	}
@@ -82,7 +142,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 // choices returns the settings of a log that somebody chose by a flag. A default is no choice.
 func choices(chosen *kong.Context, c *cli) map[string]string {
-	values := map[string]string{"store": c.Store, "partitions": fmt.Sprint(c.Partitions), "name": c.Name}
+	values := map[string]string{
+		"store": c.Store, "partitions": fmt.Sprint(c.Partitions), "name": c.Name,
+	}
 	typed := map[string]string{}
 	for _, p := range chosen.Path {
 		if p.Flag == nil {

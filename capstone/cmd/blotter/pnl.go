@@ -66,11 +66,13 @@ func (t *bookTotal) add(p trade.Position) {
 
 // printTotals prints a table of books.
 func printTotals(w io.Writer, all []bookTotal) {
-	rows := []string{"book\t\trealised\tunrealised\trealised (fifo)\tunrealised (fifo)\ttotal\twithout a mark"}
+	rows := []string{"book\t\trealised\tunrealised\trealised (fifo)\tunrealised (fifo)\ttotal\t" +
+		"without a mark"}
 	for _, t := range all {
 		c := t.Currency
-		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d", t.Book, c, c.Show(t.AverageRealised),
-			c.Show(t.AverageUnrealised), c.Show(t.FIFORealised), c.Show(t.FIFOUnrealised), c.Show(t.Total), t.Unmarked))
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d", t.Book, c,
+			c.Show(t.AverageRealised), c.Show(t.AverageUnrealised),
+			c.Show(t.FIFORealised), c.Show(t.FIFOUnrealised), c.Show(t.Total), t.Unmarked))
 	}
 	table(w, rows...)
 }

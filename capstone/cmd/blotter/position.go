@@ -23,7 +23,9 @@ func (c *positionCmd) Run(ctx context.Context, a *app) error {
 }
 
 // positions returns the positions of one book, or of all books if it is empty.
-func (a *app) positions(ctx context.Context, book string, times asOf) ([]trade.Position, caveat, error) {
+func (a *app) positions(
+	ctx context.Context, book string, times asOf,
+) ([]trade.Position, caveat, error) {
 	q, err := a.question(ctx, times)
 	if err != nil {
 		return nil, q.caveat, err
@@ -43,19 +45,21 @@ func (a *app) positions(ctx context.Context, book string, times asOf) ([]trade.P
 		}
 	}
 	if book != "" && len(chosen) == 0 {
-		err = &failure{fmt.Sprintf("there is no position in a book %q", book), "blotter pnl lists the books"}
+		err = &failure{fmt.Sprintf("there is no position in a book %q", book),
+			"blotter pnl lists the books"}
 	}
 	return chosen, q.caveat, err
 }
 
 // printPositions prints a table of pools.
 func printPositions(w io.Writer, positions []trade.Position) {
-	rows := []string{"book\tinstrument\tquantity\t\tcost (average)\tmarket value\trealised\tunrealised\t" +
-		"realised (fifo)\tunrealised (fifo)\t"}
+	rows := []string{"book\tinstrument\tquantity\t\tcost (average)\tmarket value\t" +
+		"realised\tunrealised\trealised (fifo)\tunrealised (fifo)\t"}
 	for _, p := range positions {
 		c := p.Currency
 		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s",
-			p.Book, p.Instrument, p.Quantity, p.Unit, c.Show(p.AverageCost.Cost), money(c, p.MarketValue),
+			p.Book, p.Instrument, p.Quantity, p.Unit,
+			c.Show(p.AverageCost.Cost), money(c, p.MarketValue),
 			c.Show(p.AverageCost.Realised), money(c, p.AverageCost.Unrealised),
 			c.Show(p.FIFO.Realised), money(c, p.FIFO.Unrealised), c))
 	}

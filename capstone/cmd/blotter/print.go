@@ -54,8 +54,8 @@ func plural(n int64, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// An orphan is an orphaned follow-up: a cause in one contract, and the change of another contract that
-// was refused or is not on record.
+// An orphan is an orphaned follow-up: a cause in one contract, and the change of another contract
+// that was refused or is not on record.
 type orphan struct {
 	Cause uuid.UUID `json:"cause"`
 	UTI   string    `json:"uti"`

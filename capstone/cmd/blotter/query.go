@@ -10,13 +10,14 @@ import (
 
 // asOf are the flags for the two times of a question. By default all events count.
 type asOf struct {
-	KnownAt     string `help:"Answer as known at this time: a date (its end, in the book's zone) or a time like 2025-01-16T13:10:00Z." placeholder:"TIME"`
-	EffectiveAt string `help:"Answer as effective at this time: a date or a time, as above." placeholder:"TIME"`
+	KnownAt     string `help:"${known_at}" placeholder:"TIME"`
+	EffectiveAt string `help:"${effective_at}" placeholder:"TIME"`
 }
 
 func (q asOf) parse(zone string) (at trade.AsOf, err error) {
 	if _, err := trade.Zone(zone); err != nil {
-		return at, &usageError{"--zone: " + err.Error(), "a date means the end of that day there; the book's own is CET"}
+		return at, &usageError{"--zone: " + err.Error(),
+			"a date means the end of that day there; the book's own is CET"}
 	}
 	if at.Known, err = endOf(q.KnownAt, zone); err != nil {
 		return at, &usageError{"--known-at: " + err.Error(), timeHint}
@@ -29,7 +30,8 @@ func (q asOf) parse(zone string) (at trade.AsOf, err error) {
 
 const timeHint = "give a date like 2025-01-16, or a time like 2025-01-16T13:10:00Z"
 
-// endOf parses a time, or a date as its last microsecond in the zone. An empty text is the zero time.
+// endOf parses a time, or a date as its last microsecond in the zone. An empty text is the zero
+// time.
 func endOf(text, zone string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil

@@ -12,8 +12,9 @@ import (
 
 type rebuildCmd struct{}
 
-// Run makes the read model again from the log. From then on the log is accepted as it is: a lost end is
-// no longer reported. A crash before the new model is in use leaves the old one; run it again.
+// Run makes the read model again from the log. From then on the log is accepted as it is: a lost
+// end is no longer reported. A crash before the new model is in use leaves the old one; run it
+// again.
 func (c *rebuildCmd) Run(ctx context.Context, a *app) error {
 	config := a.config()
 	config.AcceptLoss = true
@@ -33,9 +34,13 @@ func (c *rebuildCmd) Run(ctx context.Context, a *app) error {
 	if err := s.AcceptEnd(ctx); err != nil {
 		return err
 	}
-	return a.answer(of(s), map[string]any{
-		"trades": len(state.Trades), "positions": len(state.Positions), "digest": fmt.Sprintf("%x", state.Digest()),
-	}, func(w io.Writer) { fmt.Fprintf(w, "rebuilt the read model from the log: %s\n", describe(state)) })
+	found := map[string]any{
+		"trades": len(state.Trades), "positions": len(state.Positions),
+		"digest": fmt.Sprintf("%x", state.Digest()),
+	}
+	return a.answer(of(s), found, func(w io.Writer) {
+		fmt.Fprintf(w, "rebuilt the read model from the log: %s\n", describe(state))
+	})
 }
 
 // describe counts the content of a state and gives its digest.

@@ -44,7 +44,8 @@ func (c *replayCmd) Run(ctx context.Context, a *app) error {
 	}
 	answer := map[string]any{"snapshot": name, "events": r.Events, "equal": true}
 	return a.answer(of(s), answer, func(w io.Writer) {
-		fmt.Fprintf(w, "replayed %s from the log: equal to %s, byte for byte\n", plural(r.Events, "event"), name)
+		fmt.Fprintf(w, "replayed %s from the log: equal to %s, byte for byte\n",
+			plural(r.Events, "event"), name)
 	})
 }
 
@@ -78,19 +79,25 @@ func noSnapshot(ctx context.Context, archive contract.Snapshots, name string) er
 }
 
 // different is the answer and the failure of a replay that differs from the archived state.
-func (a *app) different(ctx context.Context, c caveat, system *capstone.System, r capstone.Replayed) error {
+func (a *app) different(
+	ctx context.Context, c caveat, system *capstone.System, r capstone.Replayed,
+) error {
 	finding, err := session.Explain(ctx, system, r)
 	if err != nil {
 		return err
 	}
 	d := r.Difference
-	return a.refuted(c, map[string]any{
-		"snapshot": r.Snapshot.Name, "events": r.Events, "equal": false, "difference": map[string]any{
+	found := map[string]any{
+		"snapshot": r.Snapshot.Name, "events": r.Events, "equal": false,
+		"difference": map[string]any{
 			"line": d.Line, "archived": d.Archived, "replayed": d.Replay,
 			"stream": finding.Stream, "version": finding.Version, "what": finding.String(),
 		},
-	}, &failure{
-		fmt.Sprintf("the log no longer leads to %s: line %d of the state, %v", r.Snapshot.Name, d.Line, finding),
-		"run blotter verify: if the log is unchanged, the read model was wrong, and blotter rebuild makes it again",
+	}
+	return a.refuted(c, found, &failure{
+		fmt.Sprintf("the log no longer leads to %s: line %d of the state, %v",
+			r.Snapshot.Name, d.Line, finding),
+		"run blotter verify: if the log is unchanged, the read model was wrong, " +
+			"and blotter rebuild makes it again",
 	})
 }

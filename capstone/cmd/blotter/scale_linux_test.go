@@ -18,8 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a log of a million events may take: peak resident memory of a process, and how much slower than in a log of a hundredth a
-// question may be answered. The machine may be busy, so TestScale says what is over, and fails only at tolerance times as much.
+// Budgets for a log of a million events: the peak resident memory of a process, and the slowdown of
+// a question against a log of a hundredth of the length. The machine may be busy: TestScale reports
+// a value over its budget, and fails only at tolerance times the budget.
 const (
 	importBudget = 450 << 20 // bytes, however long the log
 	keeperBudget = 80 << 20  // and keeperPerEvent more for each event
@@ -28,9 +29,10 @@ const (
 	tolerance    = 3
 )
 
-// TestScale imports a long log in the background of other work, and holds it against one of a hundredth of its length: the memory that
-// the processes take at their peak, and the time that the same questions take. BLOTTER_SCALE is the number of events; without it the
-// test is a small one that shows that the measuring works, and asks for no budget. See make scale.
+// TestScale imports a long log beside other work, and compares it with a log of a hundredth of the
+// length: the peak memory of the processes, and the time of the same questions. BLOTTER_SCALE is
+// the number of events. Without it the test is small and only shows that the measuring works. See
+// make scale.
 func TestScale(t *testing.T) {
 	events, runs := 2000, 3
 	text := os.Getenv("BLOTTER_SCALE")
@@ -45,49 +47,56 @@ func TestScale(t *testing.T) {
 		require.NoError(t, err, "BLOTTER_SCALE")
 		runs = 15
 	}
-	s := &scale{t: t, dir: open0711(t)}
+	s := &scale{t: t, dir: passableDir(t)}
 	short, long := s.log("short", max(events/100, 100)), s.log("long", events)
 	short.imported(short.importing().wait())
 	short.ask("position")
 
 	peak := s.whileImporting(long, short)
 	first := long.ask("position")
-	s.say("first position", "%.1f s for the read model, %s at its peak", first.took.Seconds(), megabytes(first.peak))
-	s.say("keeper, peak memory", "%s, after all of the log was read", megabytes(memory(long.keeper, "VmHWM")))
+	s.say("first position", "%.1f s for the read model, %s at its peak", first.took.Seconds(),
+		megabytes(first.peak))
+	s.say("keeper, peak memory", "%s, after the whole log was read",
+		megabytes(memory(long.keeper, "VmHWM")))
 	ratios := s.compare(short, long, runs)
 	if text == "" {
 		return
 	}
 	s.within("import, peak memory", float64(peak), importBudget)
-	s.within("keeper, peak memory", float64(memory(long.keeper, "VmHWM")), float64(keeperBudget+perEvent*events))
+	s.within("keeper, peak memory", float64(memory(long.keeper, "VmHWM")),
+		float64(keeperBudget+perEvent*events))
 	for question, ratio := range ratios {
 		s.within(question+", times as slow", ratio, slowerBudget)
 	}
 }
 
-// whileImporting imports a log, has another one answer questions meanwhile, and gives the peak memory of the import.
+// whileImporting imports a log while another one answers questions, and returns the import's peak
+// memory.
 func (s *scale) whileImporting(long, other *scaleLog) int64 {
 	began, before := time.Now(), memory(long.keeper, "RssAnon")
-	under := long.importing()
+	importing := long.importing()
 	var meanwhile []time.Duration
-	for under.running() {
+	for importing.running() {
 		for _, question := range questions {
 			meanwhile = append(meanwhile, other.ask(question).took)
 		}
 	}
-	done := under.wait()
+	done := importing.wait()
 	n := long.imported(done)
 	took, grown := time.Since(began), memory(long.keeper, "RssAnon")-before
-	s.say("keeper, after import", "%s; of what is not on file, %d bytes for each line", megabytes(memory(long.keeper, "VmHWM")), grown/int64(n.Lines))
-	s.say("import", "%d lines in %.0f s, %.0f a second; the log has %d events", n.Lines, took.Seconds(), float64(n.Lines)/took.Seconds(), long.events())
+	s.say("keeper, after import", "%s; anonymous memory: %d bytes for each line",
+		megabytes(memory(long.keeper, "VmHWM")), grown/int64(n.Lines))
+	s.say("import", "%d lines in %.0f s, %.0f a second; the log has %d events", n.Lines,
+		took.Seconds(), float64(n.Lines)/took.Seconds(), long.events())
 	s.say("import, peak memory", "%s", megabytes(done.peak))
 	if len(meanwhile) > 0 {
-		s.say("meanwhile", "%d questions to the other log, half of them answered within %d ms", len(meanwhile), median(meanwhile).Milliseconds())
+		s.say("meanwhile", "%d questions to the other log, half of them answered within %d ms",
+			len(meanwhile), median(meanwhile).Milliseconds())
 	}
 	return done.peak
 }
 
-// compare asks both logs in turns, so that what else the machine does slows down both.
+// compare asks both logs in turns, so that other work of the machine slows down both.
 func (s *scale) compare(short, long *scaleLog, runs int) map[string]float64 {
 	ratios := map[string]float64{}
 	for _, question := range questions {
@@ -99,7 +108,8 @@ func (s *scale) compare(short, long *scaleLog, runs int) map[string]float64 {
 		}
 		a, b := median(took[0]), median(took[1])
 		ratios[question] = float64(b) / float64(a)
-		s.say(question, "%d ms in the short log, %d ms in the long one: %.2f times as long (medians of %d)",
+		s.say(question, "%d ms in the short log, %d ms in the long one: "+
+			"%.2f times as long (medians of %d)",
 			a.Milliseconds(), b.Milliseconds(), ratios[question], runs)
 	}
 	return ratios
@@ -133,9 +143,10 @@ type scaleLog struct {
 	keeper int
 }
 
-// log makes a book of about so many events, and brings up a stack for it.
+// log writes a book of about the given number of events, and starts a stack for it.
 func (s *scale) log(name string, events int) *scaleLog {
-	l := &scaleLog{s: s, book: filepath.Join(s.dir, name+".jsonl"), data: filepath.Join(s.dir, name)}
+	l := &scaleLog{s: s, book: filepath.Join(s.dir, name+".jsonl"),
+		data: filepath.Join(s.dir, name)}
 	const eventsPerTrade = 6.4 // as simulated, follow-ups included
 	trades := max(1, int(float64(events)/eventsPerTrade))
 	out, err := os.Create(l.book)
@@ -144,8 +155,9 @@ func (s *scale) log(name string, events int) *scaleLog {
 	write.Stdout = out
 	require.NoError(s.t, write.Run())
 	require.NoError(s.t, out.Close())
-	s.say("book "+name, "%d trades, simulated in %.0f s of CPU, %s at its peak", trades, write.ProcessState.UserTime().Seconds(), megabytes(peakOf(write)))
-	l.uti = utiAmid(s.t, l.book)
+	s.say("book "+name, "%d trades, simulated in %.0f s of CPU, %s at its peak", trades,
+		write.ProcessState.UserTime().Seconds(), megabytes(peakOf(write)))
+	l.uti = middleTrade(s.t, l.book)
 
 	s.t.Cleanup(func() { l.command("down").run() })
 	up := l.command("up").run()
@@ -158,8 +170,8 @@ func (s *scale) log(name string, events int) *scaleLog {
 
 var newTrade = regexp.MustCompile(`"op":"NEW","uti":"([^"]+)"`)
 
-// utiAmid is a trade that begins in the middle of a book.
-func utiAmid(t *testing.T, book string) string {
+// middleTrade returns a trade that begins in the middle of a book.
+func middleTrade(t *testing.T, book string) string {
 	text, err := os.ReadFile(book)
 	require.NoError(t, err)
 	found := newTrade.FindSubmatch(text[len(text)/2:])
@@ -183,7 +195,8 @@ func (l *scaleLog) importing() *process {
 	return p
 }
 
-// imported is what an import says that it did. Some lines of a simulated book are to be refused, so it exits with 1.
+// imported parses the result of an import. A simulated book has lines that must be refused, so that
+// the import exits with 1.
 func (l *scaleLog) imported(done ended) (n struct{ Lines, Bad, Again int }) {
 	var exit *exec.ExitError
 	if done.err != nil {
@@ -206,13 +219,14 @@ func (l *scaleLog) events() int {
 }
 
 func (l *scaleLog) command(args ...string) *process {
-	p := &process{cmd: exec.Command("blotter", append([]string{"--data", l.data, "--json"}, args...)...), done: make(chan error, 1)}
+	p := &process{cmd: exec.Command("blotter",
+		append([]string{"--data", l.data, "--json"}, args...)...), done: make(chan error, 1)}
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	p.cmd.Env = append(os.Environ(), "STACK=embedded")
 	return p
 }
 
-// A process is blotter at work.
+// A process is a running blotter.
 type process struct {
 	cmd            *exec.Cmd
 	stdout, stderr bytes.Buffer
@@ -220,7 +234,7 @@ type process struct {
 	done           chan error
 }
 
-// ended is what a process left.
+// ended is the result of a process.
 type ended struct {
 	stdout []byte
 	stderr string
@@ -243,10 +257,11 @@ func (p *process) running() bool { return len(p.done) == 0 }
 
 func (p *process) wait() ended {
 	err := <-p.done
-	return ended{err: err, took: time.Since(p.began), stdout: p.stdout.Bytes(), stderr: p.stderr.String(), peak: peakOf(p.cmd)}
+	return ended{err: err, took: time.Since(p.began), stdout: p.stdout.Bytes(),
+		stderr: p.stderr.String(), peak: peakOf(p.cmd)}
 }
 
-// peakOf is the most memory that an ended process had resident, in bytes.
+// peakOf returns the peak resident memory of an ended process, in bytes.
 func peakOf(cmd *exec.Cmd) int64 {
 	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {
@@ -255,7 +270,8 @@ func peakOf(cmd *exec.Cmd) int64 {
 	return usage.Maxrss << 10 // getrusage(2): in kilobytes
 }
 
-// memory is a field of /proc/PID/status, in bytes: VmHWM, the peak of what is resident, or RssAnon, what of it is not on file (proc(5)).
+// memory returns a field of /proc/PID/status, in bytes: VmHWM is the peak resident memory, RssAnon
+// the resident memory without files (proc(5)).
 func memory(pid int, field string) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -263,7 +279,8 @@ func memory(pid int, field string) int64 {
 	}
 	for line := range strings.Lines(string(text)) {
 		if rest, ok := strings.CutPrefix(line, field+":"); ok {
-			kilobytes, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
+			digits := strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB"))
+			kilobytes, _ := strconv.ParseInt(digits, 10, 64)
 			return kilobytes << 10
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// disk mounts a file system of so many bytes on a folder, or changes the one that is there: disk DIR 4m [ro]. Where only
-// root can do that and we are not, the script is skipped.
+// disk mounts a file system of the given size on a folder, or resizes a mounted one:
+// disk DIR 4m [ro]. Only root can mount: see canMount.
 func disk(ts *testscript.TestScript, _ bool, args []string) {
 	dir, data := ts.MkAbs(args[0]), "mode=711,size="+args[1]
 	var flags uintptr
@@ -28,7 +28,7 @@ func disk(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// canMount is the condition [mount].
+// canMount reports the condition [mount].
 func canMount() bool {
 	if os.Geteuid() != 0 {
 		return false
@@ -44,7 +44,8 @@ func canMount() bool {
 	return syscall.Unmount(dir, 0) == nil
 }
 
-// fill writes a file, ballast, into the root of a file system until no more than so many bytes are left: fill DIR 4m.
+// fill writes the file ballast into a file system, so that only the given space is left: fill DIR
+// 4m.
 func fill(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	megabytes, err := strconv.ParseUint(strings.TrimSuffix(args[1], "m"), 10, 32)

@@ -14,7 +14,7 @@ import (
 	"example.com/blotter/labs/kit/stack"
 )
 
-// downAll ends the stacks that a script has left up, however it ended.
+// downAll stops the kept stacks of a script, whatever its result.
 func downAll(workDir string) {
 	dirs, _ := filepath.Glob(filepath.Join(workDir, "*", "stack"))
 	hidden, _ := filepath.Glob(filepath.Join(workDir, ".*", "stack"))
@@ -27,7 +27,7 @@ func downAll(workDir string) {
 	}
 }
 
-func standingOf(ts *testscript.TestScript, data string) stack.Kept {
+func keptOf(ts *testscript.TestScript, data string) stack.Kept {
 	at, up, err := stack.FindKept(filepath.Join(ts.MkAbs(data), "stack"))
 	ts.Check(err)
 	if !up {
@@ -36,9 +36,9 @@ func standingOf(ts *testscript.TestScript, data string) stack.Kept {
 	return at
 }
 
-// external names the stack that is up for a data folder in the variables of the external one.
+// external sets the variables of the external stack to the kept stack of a data folder.
 func external(ts *testscript.TestScript, _ bool, args []string) {
-	at := standingOf(ts, args[0])
+	at := keptOf(ts, args[0])
 	for name, value := range map[string]string{
 		"STACK":                 "external",
 		"BLOTTER_KAFKA_BROKERS": at.Kafka[0],
@@ -54,10 +54,10 @@ func external(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// killKeeper ends the process that keeps a stack in the way that leaves it no time for anything. It returns once that is gone: while it dies, its
-// stack is still found, and does not answer any more.
+// killKeeper kills the process that keeps a stack, and returns once the stack is gone. While the
+// process dies, its stack is still found but no longer answers.
 func killKeeper(ts *testscript.TestScript, _ bool, args []string) {
-	keeper, err := os.FindProcess(standingOf(ts, args[0]).PID)
+	keeper, err := os.FindProcess(keptOf(ts, args[0]).PID)
 	ts.Check(err)
 	ts.Check(keeper.Kill())
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -69,22 +69,22 @@ func killKeeper(ts *testscript.TestScript, _ bool, args []string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("process %d was killed and is there after a minute", keeper.Pid)
+			ts.Fatalf("process %d still runs a minute after it was killed", keeper.Pid)
 		}
 	}
 }
 
-// sql runs a statement in the database of a stack that is up: what no command does.
+// sql runs a statement in the database of a kept stack. No command of blotter does that.
 func sql(ts *testscript.TestScript, _ bool, args []string) {
 	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, standingOf(ts, args[0]).Postgres)
+	conn, err := pgx.Connect(ctx, keptOf(ts, args[0]).Postgres)
 	ts.Check(err)
 	defer conn.Close(ctx)
 	_, err = conn.Exec(ctx, args[1])
 	ts.Check(err)
 }
 
-// hold keeps the lock that a file stands for until the script ends, as another process would.
+// hold keeps the lock of a file until the script ends, like another process.
 func hold(ts *testscript.TestScript, _ bool, args []string) {
 	path := ts.MkAbs(args[0])
 	ts.Check(os.MkdirAll(filepath.Dir(path), 0o711))

@@ -11,12 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The scripts run this very program, as a process of its own, on embedded stacks of their own.
+// The scripts run this program as a process, on embedded stacks of their own.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"blotter": main, "blotter-lossy": lossy})
 }
 
-// Each script tells one story; see the comment at its head.
+// Each script tells one story. The comment at its head names it.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	scripts, err := filepath.Glob("testdata/script/*.txtar")
@@ -24,15 +24,23 @@ func TestScripts(t *testing.T) {
 	runScripts(t, scripts...)
 }
 
+// runScript runs the text of one script.
+func runScript(t *testing.T, text string) {
+	file := filepath.Join(t.TempDir(), "script.txtar")
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+	runScripts(t, file)
+}
+
 func runScripts(t *testing.T, files ...string) {
-	gateway, err := filepath.Abs(cmp.Or(os.Getenv("BLOTTER_S3_GATEWAY"), "../../../.tools/bin/versitygw"))
+	const built = "../../../.tools/bin/versitygw"
+	gateway, err := filepath.Abs(cmp.Or(os.Getenv("BLOTTER_S3_GATEWAY"), built))
 	require.NoError(t, err)
 	books, err := filepath.Abs("../../books")
 	require.NoError(t, err)
 	testscript.Run(t, testscript.Params{
 		Files:         files,
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
-		WorkdirRoot:   open0711(t),
+		WorkdirRoot:   passableDir(t),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("BLOTTER_S3_GATEWAY", gateway)
 			env.Setenv("BOOKS", books)
@@ -41,12 +49,13 @@ func runScripts(t *testing.T, files ...string) {
 		},
 		Condition: func(name string) (bool, error) { return name == "mount" && canMount(), nil },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"samedigest": sameDigest, "external": external, "killkeeper": killKeeper, "hold": hold, "disk": disk, "fill": fill, "sql": sql,
+			"samedigest": sameDigest, "external": external, "killkeeper": killKeeper,
+			"hold": hold, "disk": disk, "fill": fill, "sql": sql,
 		},
 	})
 }
 
-// sameDigest compares the state digests in the files that demo --json wrote.
+// sameDigest compares the state digests in files that demo --json wrote.
 func sameDigest(ts *testscript.TestScript, neg bool, files []string) {
 	digests := map[string]bool{}
 	for _, file := range files {
@@ -62,8 +71,9 @@ func sameDigest(ts *testscript.TestScript, neg bool, files []string) {
 	}
 }
 
-// open0711 is a folder that the database's own user can pass through, which it must when the tests run as root.
-func open0711(t *testing.T) string {
+// passableDir returns a folder that the database's user can pass through. Tests that run as root
+// start the database as another user.
+func passableDir(t *testing.T) string {
 	dir, err := os.MkdirTemp("", "blotter-script-")
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(dir, 0o711))

@@ -12,7 +12,7 @@ import (
 )
 
 type sealCmd struct {
-	Keep string `help:"Also write the signed checkpoint to a file. Store it elsewhere, for verify --since." placeholder:"FILE"`
+	Keep string `help:"${seal_keep}" placeholder:"FILE"`
 }
 
 func (c *sealCmd) Run(ctx context.Context, a *app) error {
@@ -26,7 +26,9 @@ func (c *sealCmd) Run(ctx context.Context, a *app) error {
 	}
 	seal := auditor.Seal
 	if c.Keep != "" {
-		seal = func(ctx context.Context) (contract.Checkpoint, error) { return sealAndKeep(ctx, auditor, c.Keep) }
+		seal = func(ctx context.Context) (contract.Checkpoint, error) {
+			return sealAndKeep(ctx, auditor, c.Keep)
+		}
 	}
 	checkpoint, err := seal(ctx)
 	if err != nil {
@@ -43,27 +45,31 @@ func (c *sealCmd) Run(ctx context.Context, a *app) error {
 
 func checkpointJSON(c contract.Checkpoint) any {
 	return map[string]any{
-		"origin": c.Origin, "size": c.Size, "root": fmt.Sprintf("%x", c.Root), "note": string(c.Note),
+		"origin": c.Origin, "size": c.Size,
+		"root": fmt.Sprintf("%x", c.Root), "note": string(c.Note),
 	}
 }
 
-// nameOf returns the name of a checkpoint: its origin and size, and the root that no other log of that
-// size has.
+// nameOf returns the name of a checkpoint: its origin and size, and the root that no other log of
+// that size has.
 func nameOf(c contract.Checkpoint) string {
 	return fmt.Sprintf("%s/%d, root %x", c.Origin, c.Size, c.Root)
 }
 
-// sealAndKeep seals, and writes the signed note of the checkpoint to a file. The file is created BEFORE
-// anything is sealed: if that is impossible, nothing has happened. A crash after it leaves an empty
-// file, which is no checkpoint.
-func sealAndKeep(ctx context.Context, a contract.Auditor, path string) (contract.Checkpoint, error) {
+// sealAndKeep seals, and writes the signed note of the checkpoint to a file. The file is created
+// BEFORE anything is sealed: if that is impossible, nothing has happened. A crash after it leaves
+// an empty file, which is no checkpoint.
+func sealAndKeep(
+	ctx context.Context, a contract.Auditor, path string,
+) (contract.Checkpoint, error) {
 	file, err := reserve(path)
 	if err != nil {
 		return contract.Checkpoint{}, err
 	}
 	c, err := a.Seal(ctx)
 	if err == nil && len(c.Note) == 0 {
-		err = &failure{"nothing is sealed yet: there is no checkpoint to keep", "import something first"}
+		err = &failure{"nothing is sealed yet: there is no checkpoint to keep",
+			"import something first"}
 	}
 	if err == nil {
 		_, err = file.Write(c.Note)
@@ -75,15 +81,16 @@ func sealAndKeep(ctx context.Context, a contract.Auditor, path string) (contract
 	return c, nil
 }
 
-// reserve creates the file. It never overwrites a checkpoint: if the archive was changed between the
-// two, only the older one shows it.
+// reserve creates the file. It never overwrites a checkpoint: if the archive was changed between
+// the two, only the older one shows it.
 func reserve(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err == nil {
 		return file, nil
 	}
 	if info, missing := os.Stat(path); missing == nil && info.IsDir() {
-		return nil, &usageError{fmt.Sprintf("--keep: %s is a folder", path), "name a file for the checkpoint"}
+		return nil, &usageError{fmt.Sprintf("--keep: %s is a folder", path),
+			"name a file for the checkpoint"}
 	}
 	if errors.Is(err, os.ErrExist) {
 		return nil, &usageError{fmt.Sprintf("--keep: %s already exists", path),

@@ -21,14 +21,17 @@ type simulateCmd struct {
 func (c *simulateCmd) Run(ctx context.Context, a *app) error {
 	from, err := time.Parse(time.DateOnly, c.From)
 	if err != nil {
-		return &usageError{fmt.Sprintf("--from: %q is not a date", c.From), "give a date like 2025-01-01"}
+		return &usageError{fmt.Sprintf("--from: %q is not a date", c.From),
+			"give a date like 2025-01-01"}
 	}
 	if c.Trades < 1 || c.Days < 1 {
 		return &usageError{"--trades and --days must be at least 1", "see: blotter simulate --help"}
 	}
 	last := from.AddDate(0, 0, c.Days)
 	if from.Year() < 1970 || last.Before(from) || last.Year() > 9900 { // deliveries are years later
-		return &usageError{fmt.Sprintf("a book of %d days from %s is not within the years 1970 to 9900", c.Days, c.From),
+		return &usageError{
+			fmt.Sprintf("a book of %d days from %s is not within the years 1970 to 9900",
+				c.Days, c.From),
 			"see: blotter simulate --help"}
 	}
 	debug.SetGCPercent(50) // most memory of a large book holds its contracts, not garbage

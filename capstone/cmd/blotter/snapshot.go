@@ -11,7 +11,7 @@ import (
 )
 
 type snapshotCmd struct {
-	Name string `arg:"" optional:"" help:"Name of the snapshot; by default it is derived from the state's digest."`
+	Name string `arg:"" optional:"" help:"Its name; by default derived from the digest."`
 }
 
 func (c *snapshotCmd) Run(ctx context.Context, a *app) error {
@@ -46,5 +46,6 @@ func snapshotJSON(s contract.Snapshot) any {
 }
 
 func printSnapshot(w io.Writer, s contract.Snapshot) {
-	fmt.Fprintf(w, "archived %s: %s, digest sha256:%x\n", s.Name, plural(int64(len(s.State)), "byte"), s.Digest)
+	fmt.Fprintf(w, "archived %s: %s, digest sha256:%x\n", s.Name,
+		plural(int64(len(s.State)), "byte"), s.Digest)
 }

@@ -36,13 +36,15 @@ func noTrade(ctx context.Context, system *capstone.System, uti string) error {
 		return firstOf(err, &failure{fmt.Sprintf("trade %s has not begun by the times asked", uti),
 			"see: blotter history " + uti})
 	}
-	return &failure{fmt.Sprintf("there is no trade %s", uti), "blotter history also shows refused commands"}
+	return &failure{fmt.Sprintf("there is no trade %s", uti),
+		"blotter history also shows refused commands"}
 }
 
 func printTrade(w io.Writer, t trade.Trade) {
 	fmt.Fprintf(w, "%s  %s\n", t.UTI, t.Status)
 	table(w,
-		fmt.Sprintf("contract\t%s %s at %s %s per %s", t.Side, t.Instrument, t.Price, t.Currency, t.Unit),
+		fmt.Sprintf("contract\t%s %s at %s %s per %s", t.Side, t.Instrument, t.Price, t.Currency,
+			t.Unit),
 		fmt.Sprintf("book\t%s with %s, by %s", t.Book, t.Counterparty, t.Trader),
 		fmt.Sprintf("contracted\t%s %s", t.Contracted, t.Unit),
 		fmt.Sprintf("open\t%s", t.Open),

@@ -55,8 +55,8 @@ type logStatus struct {
 	Writer     int             `json:"writer,omitempty"` // the process that writes it now
 }
 
-// A lag is the distance of a reader from the end of the log: the events it has not read, and the age of
-// the first of them. A reader that is ahead has events that the log has lost.
+// A lag is the distance of a reader from the end of the log: the events it has not read, and the
+// age of the first of them. A reader that is ahead has events that the log has lost.
 type lag struct {
 	Of      string  `json:"of"`
 	Events  int64   `json:"events"`
@@ -74,7 +74,7 @@ type lastSealed struct {
 	Size       int64      `json:"size"`
 	Published  *time.Time `json:"published,omitempty"` // by the archive's clock
 	Unanchored int64      `json:"unanchored"`
-	Lost       int64      `json:"lost,omitempty"` // size of a later checkpoint that the archive has lost
+	Lost       int64      `json:"lost,omitempty"` // size of a later one that the archive lost
 }
 
 // followUpCount counts and names the orphaned follow-ups.
@@ -84,8 +84,8 @@ type followUpCount struct {
 	Orphans   []orphan `json:"apart,omitempty"`
 }
 
-// Run examines everything. Without a kept stack it starts the embedded one for that time. It creates
-// nothing: a stack without a log is well.
+// Run examines everything. Without a kept stack it starts the embedded one for that time. It
+// creates nothing: a stack without a log is well.
 func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	config := a.config()
 	dir, opening := config.Folder()
@@ -127,7 +127,8 @@ func (a *app) stackStatus(ctx context.Context, services *session.Stack) stackSta
 		s.Kept = at.PID
 	}
 	for _, h := range stack.Check(ctx, services) {
-		p := partStatus{Name: h.Component, At: h.Address, Millis: float64(h.Took.Microseconds()) / 1000}
+		p := partStatus{Name: h.Component, At: h.Address,
+			Millis: float64(h.Took.Microseconds()) / 1000}
 		if h.Err != nil {
 			p.Problem = h.Err.Error()
 		}
@@ -141,7 +142,8 @@ func (s stackStatus) well() bool {
 }
 
 // examine reads the log once from end to end, and counts the events that each reader has not read.
-func (a *app) examine(ctx context.Context, st *status, dir *logdir.Dir, config session.Config) error {
+func (a *app) examine(ctx context.Context, st *status, dir *logdir.Dir,
+	config session.Config) error {
 	s, err := a.openAs(ctx, config, session.Query)
 	if err != nil {
 		return err
@@ -163,14 +165,16 @@ func (a *app) examine(ctx context.Context, st *status, dir *logdir.Dir, config s
 		return err
 	}
 	st.Log = &logStatus{
-		Name: s.Settings().Name, Store: s.Settings().Store, Partitions: len(end), Ends: end, Writer: s.Writer,
+		Name: s.Settings().Name, Store: s.Settings().Store,
+		Partitions: len(end), Ends: end, Writer: s.Writer,
 	}
 	if last, found, err := s.LastSnapshot(ctx); err != nil {
 		return err
 	} else if found {
 		st.Snapshot = &lastSnapshot{last.Name, last.Taken}
 	}
-	positions, audit := &tail{of: "the read model", from: model}, &tail{of: "the last checkpoint", from: sealed}
+	positions, audit := &tail{of: "the read model", from: model}, &tail{of: "the last checkpoint",
+		from: sealed}
 	if err := st.Log.count(ctx, s.Log, end, positions, audit); err != nil {
 		return err
 	}
@@ -217,7 +221,8 @@ func (t *tail) lag(of string, end contract.Cursor, now time.Time) lag {
 	return l
 }
 
-// compare finds events that the log has lost: those that a reader has, and those up to the reached mark.
+// compare finds events that the log has lost: those that a reader has, and those up to the reached
+// mark.
 func (s *status) compare(end, reached contract.Cursor) {
 	if err := reached.Ahead(logdir.Writer, end); err != nil {
 		s.Well, s.Problem, s.hint = false, err.Error(), aheadHint
@@ -227,7 +232,8 @@ func (s *status) compare(end, reached contract.Cursor) {
 	}
 }
 
-func (l *logStatus) count(ctx context.Context, log contract.Reader, end contract.Cursor, tails ...*tail) error {
+func (l *logStatus) count(ctx context.Context, log contract.Reader, end contract.Cursor,
+	tails ...*tail) error {
 	var last time.Time
 	for e, err := range log.Read(ctx, nil, end) {
 		if err != nil {
@@ -270,8 +276,8 @@ func lastCheckpoint(ctx context.Context, s *session.Session) (contract.Cursor, *
 // after its cause, and status can look between the two.
 const issuing = 5 * time.Second
 
-// countFollowUps looks for the follow-ups of every cause. It needs the owner's index, so that it does
-// nothing while another process writes the log.
+// countFollowUps looks for the follow-ups of every cause. It needs the owner's index, so that it
+// does nothing while another process writes the log.
 func countFollowUps(ctx context.Context, system *capstone.System, s *status) error {
 	if s.Log.Writer != 0 {
 		return nil
@@ -289,14 +295,16 @@ func countFollowUps(ctx context.Context, system *capstone.System, s *status) err
 		}
 	}
 	unissued, err = stillMissing(ctx, system.Log, unissued, issuing)
-	s.FollowUps = &followUpCount{len(unissued), len(refused), orphansOf(append(refused, unissued...))}
+	s.FollowUps = &followUpCount{len(unissued), len(refused),
+		orphansOf(append(refused, unissued...))}
 	s.Well = s.Well && len(unissued) == 0
 	return err
 }
 
 // stillMissing polls until the timeout and returns the follow-ups that are still unrecorded.
 func stillMissing(
-	ctx context.Context, log contract.Store, missing []capstone.OrphanedFollowUp, timeout time.Duration,
+	ctx context.Context, log contract.Store,
+	missing []capstone.OrphanedFollowUp, timeout time.Duration,
 ) ([]capstone.OrphanedFollowUp, error) {
 	over := time.NewTimer(timeout)
 	defer over.Stop()
@@ -340,7 +348,8 @@ func printStack(w io.Writer, s stackStatus) {
 	case s.Kept != 0:
 		fmt.Fprintf(w, "stack  %s, kept running by process %d\n", s.Kind, s.Kept)
 	case s.Kind == "embedded":
-		fmt.Fprintln(w, "stack  embedded, started for this command; keep one running with: blotter up")
+		fmt.Fprintln(w, "stack  embedded, started for this command; "+
+			"keep one running with: blotter up")
 	default:
 		fmt.Fprintf(w, "stack  %s\n", s.Kind)
 	}
@@ -398,7 +407,8 @@ func checkpointLine(c *lastSealed, now time.Time) string {
 		return "none yet"
 	}
 	if c.Lost > 0 {
-		return fmt.Sprintf("%s/%d; the archive has lost a later one, of size %d", c.Origin, c.Size, c.Lost)
+		return fmt.Sprintf("%s/%d; the archive has lost a later one, of size %d", c.Origin, c.Size,
+			c.Lost)
 	}
 	line := fmt.Sprintf("%s/%d", c.Origin, c.Size)
 	if c.Published != nil {
@@ -414,7 +424,8 @@ func followUpLine(f *followUpCount) string {
 	case f.NotIssued+f.Refused == 0:
 		return "all on record"
 	}
-	return fmt.Sprintf("%d not issued, %d refused; blotter import issues the missing ones", f.NotIssued, f.Refused)
+	return fmt.Sprintf("%d not issued, %d refused; blotter import issues the missing ones",
+		f.NotIssued, f.Refused)
 }
 
 // span shows a time in seconds, for people.

@@ -55,7 +55,8 @@ const novation = `{"command_id":"c-1","entered_at":"2026-01-09T09:00:00Z","actor
 func halfNovated(t *testing.T) (*capstone.System, *stoppedStore) {
 	log := &stoppedStore{Store: memorystore.New(contract.SimulatedClock), appends: 2}
 	system := capstone.New(log, codec.Offline(), "test")
-	_, err := system.Import(t.Context(), lines.Read(strings.NewReader(novation)), func(capstone.Result) {})
+	_, err := system.Import(t.Context(), lines.Read(strings.NewReader(novation)),
+		func(capstone.Result) {})
 	require.ErrorIs(t, err, errStopped)
 	return system, log
 }

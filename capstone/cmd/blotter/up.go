@@ -72,7 +72,8 @@ func (a *app) printUp(at stack.Kept, what string) error {
 		{"s3", at.S3.Endpoint}, {"registry", at.Registry},
 	}
 	if a.cli.JSON {
-		return printJSON(a.stdout, map[string]any{"up": true, "process": at.PID, "since": at.Since, "parts": parts})
+		return printJSON(a.stdout, map[string]any{"up": true, "process": at.PID, "since": at.Since,
+			"parts": parts})
 	}
 	fmt.Fprintf(a.stdout, "the stack of %s %s: process %d\n", a.cli.Data, what, at.PID)
 	var rows []string
@@ -83,9 +84,9 @@ func (a *app) printUp(at stack.Kept, what string) error {
 	return nil
 }
 
-// startKeeper runs this program again with the hidden command keep-stack. The process is detached, so
-// that the end of this one or of the terminal does not end it. startKeeper returns once the keeper has
-// reported.
+// startKeeper runs this program again with the hidden command keep-stack. The process is detached,
+// so that the end of this one or of the terminal does not end it. startKeeper returns once the
+// keeper has reported.
 func (a *app) startKeeper(ctx context.Context) error {
 	dir, err := filepath.Abs(a.cli.Data)
 	if err != nil {
@@ -127,7 +128,8 @@ type keeperReport struct {
 func (a *app) awaitReport(out io.Reader) error {
 	var report keeperReport
 	if err := json.NewDecoder(out).Decode(&report); err != nil {
-		return &failure{"the process that keeps the stack ended without a report", "see " + a.keeperLog()}
+		return &failure{"the process that keeps the stack ended without a report",
+			"see " + a.keeperLog()}
 	}
 	if report.Error != "" {
 		return &failure{report.Error, report.Hint}

@@ -13,7 +13,7 @@ import (
 )
 
 type verifyCmd struct {
-	Since string `help:"Also compare the archive with a checkpoint that was kept: see seal --keep." placeholder:"FILE" type:"existingfile"`
+	Since string `help:"${verify_since}" placeholder:"FILE" type:"existingfile"`
 }
 
 func (c *verifyCmd) Run(ctx context.Context, a *app) error {
@@ -32,8 +32,10 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	return a.verified(of(s), v)
 }
 
-// verify compares the log with its archive, and the archive with the kept checkpoint if there is one.
-func (c *verifyCmd) verify(ctx context.Context, a *session.Auditor) (v contract.Verification, err error) {
+// verify compares the log with its archive, and the archive with the kept checkpoint if there is
+// one.
+func (c *verifyCmd) verify(ctx context.Context, a *session.Auditor) (v contract.Verification,
+	err error) {
 	if c.Since == "" {
 		return a.Verify(ctx)
 	}
@@ -44,7 +46,8 @@ func (c *verifyCmd) verify(ctx context.Context, a *session.Auditor) (v contract.
 	v, err = a.VerifySince(ctx, kept)
 	if errors.Is(err, audit.ErrCheckpoint) {
 		err = &failure{err.Error(),
-			"if blotter seal wrote this file for this log, the log's key was replaced: restore keys/ from a backup"}
+			"if blotter seal wrote this file for this log, " +
+				"the log's key was replaced: restore keys/ from a backup"}
 	}
 	return v, err
 }
@@ -80,5 +83,6 @@ func printVerification(w io.Writer, v contract.Verification) {
 		batches = fmt.Sprintf("%d batches", v.Batches)
 	}
 	fmt.Fprintf(w, "verified to checkpoint %s\n", nameOf(v.Checkpoint))
-	fmt.Fprintf(w, "  %s in %s under it; %d past it, unanchored\n", plural(v.Sealed, "event"), batches, v.Unanchored)
+	fmt.Fprintf(w, "  %s in %s under it; %d past it, unanchored\n", plural(v.Sealed, "event"),
+		batches, v.Unanchored)
 }

@@ -18,7 +18,7 @@ import (
 
 type verifyExtractCmd struct {
 	Out string `arg:"" help:"The folder of the bundle."`
-	Key string `required:"" help:"The log's public key, or a file with it; on the log's own machine, DATA/keys/verifier."`
+	Key string `required:"" help:"${verifier_key}"`
 }
 
 // A verifiedExtract is the result of checking a bundle.
@@ -26,7 +26,7 @@ type verifiedExtract struct {
 	Holds    bool              `json:"holds"`
 	Fault    *extract.Fault    `json:"fault,omitempty"`
 	Manifest *extract.Manifest `json:"manifest,omitempty"`
-	Request  *asker            `json:"request,omitempty"` // nil if the file is not beside the bundle
+	Request  *asker            `json:"request,omitempty"` // nil without the file
 }
 
 type asker struct {
@@ -42,7 +42,8 @@ func (c *verifyExtractCmd) Run(_ context.Context, a *app) error {
 		return err
 	}
 	if info, err := os.Stat(c.Out); err != nil || !info.IsDir() {
-		return &usageError{fmt.Sprintf("there is no folder %s", c.Out), "name a folder that blotter extract created"}
+		return &usageError{fmt.Sprintf("there is no folder %s", c.Out),
+			"name a folder that blotter extract created"}
 	}
 	found, err := verifyExtract(c.Out, key)
 	if err != nil {
@@ -58,7 +59,8 @@ func (c *verifyExtractCmd) Run(_ context.Context, a *app) error {
 	return a.answer(caveat{simulated: found.Manifest.Simulated}, found, func(w io.Writer) {
 		printManifest(w, "verified", *found.Manifest)
 		if r := found.Request; r != nil {
-			fmt.Fprintf(w, "asked for by %s at %s: %s\n", r.Actor, r.At.Format(time.RFC3339), r.Reason)
+			fmt.Fprintf(w, "asked for by %s at %s: %s\n", r.Actor, r.At.Format(time.RFC3339),
+				r.Reason)
 		}
 	})
 }
@@ -84,7 +86,8 @@ func verifyExtract(dir string, key note.Verifier) (verifiedExtract, error) {
 	}
 	r, err := extract.OpenRequest(signed, key)
 	if err == nil && r.Manifest != v.Digest {
-		err = fmt.Errorf("it belongs to another extract, with the manifest %s", hex.EncodeToString(r.Manifest[:]))
+		err = fmt.Errorf("it belongs to another extract, with the manifest %s",
+			hex.EncodeToString(r.Manifest[:]))
 	}
 	if err != nil {
 		return verifiedExtract{Fault: &extract.Fault{File: path, What: err.Error()}}, nil

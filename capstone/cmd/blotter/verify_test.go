@@ -28,12 +28,15 @@ func TestRefutedCheckIsAnsweredInJSON(t *testing.T) {
 			})
 		},
 		`{"holds":false,"batches":2,"sealed":0,"unanchored":0,
-			"checkpoint":{"origin":"desk.example","size":9,"root":"` + strings.Repeat("00", 32) + `","note":""},
-			"fault":{"what":"it was changed","leaf":4,"position":{"partition":1,"offset":5}}}`: func(a *app) error {
+			"checkpoint":{"origin":"desk.example","size":9,"note":"",
+				"root":"` + strings.Repeat("00", 32) + `"},
+			"fault":{"what":"it was changed","leaf":4,
+				"position":{"partition":1,"offset":5}}}`: func(a *app) error {
 			return a.verified(caveat{}, contract.Verification{
 				Checkpoint: contract.Checkpoint{Origin: "desk.example", Size: 9}, Batches: 2,
 				Fault: &contract.Fault{
-					Position: contract.Position{Partition: 1, Offset: 5}, Leaf: 4, What: "it was changed",
+					Position: contract.Position{Partition: 1,
+						Offset: 5}, Leaf: 4, What: "it was changed",
 				},
 			})
 		},

@@ -1,0 +1,161 @@
+package session
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/lines"
+	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack"
+	"example.com/blotter/labs/kit/stack/stacktest"
+	memorystore "example.com/blotter/solutions/2-store/memory"
+)
+
+const order = `{"command_id":"c-1","entered_at":"2026-01-09T09:00:00Z","actor":"trader/1",` +
+	`"reason":"client order","op":"NEW","uti":"A","book":"CRUDE","counterparty":"ACME",` +
+	`"trader":"trader/1","side":"buy","commodity":"oil","zone":"BRENT","delivery":"2026-06",` +
+	`"quantity":"70","unit":"bbl","price":"70.00","currency":"USD"}`
+
+// importInto imports an order and returns the number of accepted commands.
+func importInto(t *testing.T, s *Session) int {
+	n, err := s.System().Import(t.Context(), lines.Read(strings.NewReader(order)),
+		func(r capstone.Result) { require.NoError(t, r.Problem) })
+	require.NoError(t, err)
+	return n.Accepted
+}
+
+// newLog configures a new simulated log in a folder of the test.
+func newLog(t *testing.T, store string) Config {
+	return Config{Data: stacktest.Dir(t), New: &logdir.Settings{
+		Name: "example", Stack: "embedded", Store: store, Partitions: 2, Simulated: true,
+	}}
+}
+
+type memoryLog struct{ *memorystore.Store }
+
+func (memoryLog) Close() error { return nil }
+
+// A new store needs its package and one row of Stores, and nothing else.
+func TestStoreNeedsOneRow(t *testing.T) { // it changes Stores, so that it is not parallel
+	before := Stores
+	defer func() { Stores = before }()
+	Stores = append(before[:len(before):len(before)], Store{
+		Name:  "paper",
+		reach: func(context.Context, stack.Stack) (Endpoint, error) { return Endpoint{}, nil },
+		open: func(_ context.Context, _ Endpoint, o LogOptions) (Log, error) {
+			return memoryLog{memorystore.New(o.Clock)}, nil
+		},
+	})
+	config := newLog(t, "paper")
+	s, err := Open(t.Context(), config, Write)
+	require.NoError(t, err)
+	require.Equal(t, 1, importInto(t, s))
+	require.NoError(t, s.Close())
+
+	d, err := config.Folder()
+	require.NoError(t, err)
+	require.False(t, d.IsNew(), "the settings are written")
+	require.Contains(t, StoreNames(), "paper")
+}
+
+// Every path in the list of CONTRIBUTING exists.
+func TestAddStoreGuide(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../.github/CONTRIBUTING.md")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(text), "## How to add a store\n")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "\n## ")
+	paths := regexp.MustCompile("`([a-z0-9-]+/[a-z0-9./-]+)`").FindAllStringSubmatch(section, -1)
+	require.NotEmpty(t, paths)
+	for _, path := range paths {
+		require.True(t, exists(filepath.Join("../..", path[1])), "CONTRIBUTING names %s", path[1])
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// A query beside a writer reads, and names the writer.
+func TestQueryBesideWriter(t *testing.T) {
+	t.Parallel()
+	config := newLog(t, "kafka")
+	services, err := OpenStack(config)
+	require.NoError(t, err)
+	defer services.Close()
+	config.Services = services
+	writer, err := Open(t.Context(), config, Write)
+	require.NoError(t, err)
+	require.Equal(t, 1, importInto(t, writer))
+
+	config.New = nil
+	reader, err := Open(t.Context(), config, Query)
+	require.NoError(t, err)
+	require.Equal(t, os.Getpid(), reader.Writer)
+	end, err := reader.Log.End(t.Context())
+	require.NoError(t, err)
+	events := 0
+	for _, err := range reader.Log.Read(t.Context(), nil, end) {
+		require.NoError(t, err)
+		events++
+	}
+	require.Equal(t, 1, events)
+	require.NoError(t, reader.Close())
+	require.NoError(t, writer.Close())
+
+	config.Services, config.Choices = nil, map[string]string{"partitions": "3"}
+	_, err = Open(t.Context(), config, Query)
+	require.ErrorContains(t, err, "was created with --partitions 2, not 3")
+}
+
+// A log that lost its end is refused, and opened by a session that accepts the loss.
+func TestOpenRefusesLostEnd(t *testing.T) {
+	t.Parallel()
+	config := newLog(t, "kafka")
+	s, err := Open(t.Context(), config, Write)
+	require.NoError(t, err)
+	importInto(t, s)
+	require.NoError(t, s.Close())
+	mark := logdir.CursorFile(filepath.Join(config.Data, "reached"))
+	require.NoError(t, mark.Save(contract.Cursor{100, 100}))
+
+	var ahead *contract.AheadError
+	_, err = Open(t.Context(), config, Query)
+	require.ErrorAs(t, err, &ahead)
+	_, err = Open(t.Context(), config, Write)
+	require.ErrorAs(t, err, &ahead)
+	inspector, err := Open(t.Context(), config, Inspect)
+	require.NoError(t, err, "inspection reads any log")
+	require.NoError(t, inspector.Close())
+
+	config.AcceptLoss = true
+	s, err = Open(t.Context(), config, Query)
+	require.NoError(t, err)
+	require.NoError(t, s.AcceptEnd(t.Context()))
+	require.NoError(t, s.Close())
+	config.AcceptLoss = false
+	s, err = Open(t.Context(), config, Query)
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+}
+
+// A part that waits for a lost part must not keep the process.
+func TestLostStackClosesInTime(t *testing.T) {
+	t.Parallel()
+	lost, blocked := new(Stack), make(chan struct{})
+	defer close(blocked)
+	lost.lost.Store(true)
+	s := &Session{stack: lost}
+	s.onClose(func() error { <-blocked; return nil })
+	require.NoError(t, s.Close())
+}
