@@ -1,8 +1,9 @@
-# Sourced by run and real: steps that say their names and times, and an end that leaves nothing running, however it comes about.
+# Sourced by run and real: steps with names and times, and an end that leaves no process running,
+# whatever the reason for the end.
 set -euo pipefail
-set -m # each step is a process group of its own, to be ended with all that it started
+set -m # each step is a process group, which can be ended with all its processes
 
-timings=() at_end=() # at_end: commands, the last one first
+timings=() at_end=() # at_end: commands for the end, the last one first
 
 step() { # step NAME COMMAND...
 	local name=$1 began=$SECONDS
@@ -15,7 +16,7 @@ step() { # step NAME COMMAND...
 
 took() { timings+=("$(printf '%5d s  %s' "$((SECONDS - $2))" "$1")"); }
 
-# finish ends what still runs, then does what was put off.
+# finish ends the running steps, then runs the commands of at_end.
 finish() {
 	local status=$? group i
 	trap - EXIT INT TERM
@@ -25,7 +26,7 @@ finish() {
 	exit "$status"
 }
 
-end() { # end GROUP: orderly, and after half a minute by force
+end() { # end GROUP: by SIGTERM, and after half a minute by SIGKILL
 	kill -TERM -- "-$1" || return
 	local tries
 	for tries in $(seq 60); do

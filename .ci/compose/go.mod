@@ -1,4 +1,4 @@
-// Docker Compose, to check compose.yaml with and to bring it up where the engine comes without it.
+// Docker Compose, for engines without it: it checks compose.yaml and starts its services.
 module example.com/blotter/ci/compose
 
 go 1.26.0

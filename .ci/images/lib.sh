@@ -1,6 +1,8 @@
-# Sourced by the recipes. Each fills a folder with an image's files, from what this machine's packages installed.
+# Sourced by the recipes. Each recipe fills a folder with an image's files, from the packages that are
+# installed on this machine.
 
-# programs ROOT PROGRAM... copies programs to the paths they have here, with the shared libraries that they load.
+# programs ROOT PROGRAM... copies programs, with the shared libraries that they load, to the same paths
+# below ROOT.
 programs() {
 	local root=$1 file
 	shift
@@ -10,7 +12,8 @@ programs() {
 	done
 }
 
-# libraries ROOT FILE copies what ldd says that FILE loads, the loader itself among it; a static program loads nothing.
+# libraries ROOT FILE copies the libraries that ldd lists for FILE, and the loader. A static program
+# has none.
 libraries() {
 	local root=$1 lib
 	{ ldd "$2" 2>/dev/null || :; } | sed -n 's|^[^/]*\(/[^ ]*\) (0x.*|\1|p' | while read -r lib; do
@@ -23,15 +26,16 @@ copy_to() { mkdir -p "$1$(dirname "$2")" && cp -L "$2" "$1$2"; }
 # install_packages NAME... with the system's package manager.
 install_packages() {
 	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-		echo "images: missing here: $*; install them and run this again" >&2
+		echo "images: these packages are missing: $*; install them and run this again" >&2
 		return 1
 	fi
 	echo "images: installing $* with apt-get" >&2
 	apt-get update -qq >&2
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=300 --no-install-recommends "$@" >&2
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=300 \
+		--no-install-recommends "$@" >&2
 }
 
-# health ROOT gives an image what the health checks of compose.yaml call: a shell and curl.
+# health ROOT copies a shell and curl, which the health checks of compose.yaml call.
 health() {
 	command -v curl >/dev/null 2>&1 || install_packages curl
 	programs "$1" /bin/sh "$(command -v curl)"

@@ -1,4 +1,4 @@
-// The registry of the embedded stack, behind a port that other containers reach.
+// Command registry serves the embedded stack's registry on a port that other containers reach.
 package main
 
 import (
@@ -34,6 +34,7 @@ func main() {
 	log.Print(server.ListenAndServe())
 }
 
+// compatible judges schemas by the reference solution of lab 1.
 func compatible(mode, next string, published ...string) error {
 	return codec.Compatible(contract.Mode(mode), next, published...)
 }
