@@ -15,7 +15,7 @@ func period(s string) trade.Period {
 	return p
 }
 
-// A product is an instrument, and the currency it is marked in.
+// A product is an instrument with the currency of its curve.
 type product struct {
 	trade.Instrument
 	currency trade.Currency
@@ -23,27 +23,36 @@ type product struct {
 
 // products are few, so that contracts share pools.
 var products = []product{
-	{trade.Instrument{Commodity: trade.Power, Zone: "CET", Profile: "base", Delivery: period("2025-03")}, "EUR"},
-	{trade.Instrument{Commodity: trade.Power, Zone: "CET", Profile: "base", Delivery: period("2025-Q2")}, "EUR"},
-	{trade.Instrument{Commodity: trade.Power, Zone: "GB", Profile: "peak", Delivery: period("2025-04-16/2025-06-01")}, "GBP"},
-	{trade.Instrument{Commodity: trade.Gas, Zone: "TTF", Profile: "base", Delivery: period("2025-Q2")}, "EUR"},
-	{trade.Instrument{Commodity: trade.Oil, Zone: "BRENT", Delivery: period("2025-05")}, "JPY"},
-	option(trade.Call, trade.Instrument{Commodity: trade.Oil, Zone: "BRENT", Delivery: period("2025-05")}, "JPY"),
-	option(trade.Put, trade.Instrument{Commodity: trade.Gas, Zone: "TTF", Profile: "base", Delivery: period("2025-Q2")}, "EUR"),
+	underlying(trade.Power, "CET", "base", "2025-03", "EUR"),
+	underlying(trade.Power, "CET", "base", "2025-Q2", "EUR"),
+	underlying(trade.Power, "GB", "peak", "2025-04-16/2025-06-01", "GBP"),
+	underlying(trade.Gas, "TTF", "base", "2025-Q2", "EUR"),
+	underlying(trade.Oil, "BRENT", "", "2025-05", "JPY"),
+	option(trade.Call, underlying(trade.Oil, "BRENT", "", "2025-05", "JPY")),
+	option(trade.Put, underlying(trade.Gas, "TTF", "base", "2025-Q2", "EUR")),
 }
 
-// option may be exercised from half a year before the opening on.
-func option(kind string, underlying trade.Instrument, currency trade.Currency) product {
-	underlying.Option = &trade.Option{
-		Kind: kind, Strike: trade.Dec("70"), From: opening.AddDate(0, -6, 0), Until: opening.AddDate(0, 2, 0).Add(time.Microsecond),
+func underlying(c trade.Commodity, zone, profile, delivery string, marked trade.Currency) product {
+	i := trade.Instrument{Commodity: c, Zone: zone, Profile: profile, Delivery: period(delivery)}
+	return product{i, marked}
+}
+
+// option returns an option on p that can be exercised from half a year before the opening on.
+func option(kind string, p product) product {
+	p.Option = &trade.Option{
+		Kind: kind, Strike: trade.Dec("70"),
+		From: opening.AddDate(0, -6, 0), Until: opening.AddDate(0, 2, 0).Add(time.Microsecond),
 	}
-	return product{underlying, currency}
+	return p
 }
 
-// deliveries are what curves are marked for: the months of the products, and some of the products themselves.
-var deliveries = []trade.Period{period("2025-03"), period("2025-04"), period("2025-05"), period("2025-06"), period("2025-Q2")}
+// deliveries are the points of curves: the months of the products, and some of the products
+// themselves.
+var deliveries = []trade.Period{
+	period("2025-03"), period("2025-04"), period("2025-05"), period("2025-06"), period("2025-Q2"),
+}
 
-// product is the first one half of the time: its pool gets long.
+// product draws the first product half of the time, so that its pool becomes long.
 func (h *historian) product() product {
 	if h.IntN(2) == 0 {
 		return products[0]
@@ -51,7 +60,7 @@ func (h *historian) product() product {
 	return products[h.IntN(len(products))]
 }
 
-// currency is most often the one that c is.
+// currency draws c most of the time.
 func (h *historian) currency(c trade.Currency) trade.Currency {
 	if h.IntN(5) > 0 {
 		return c
@@ -69,12 +78,13 @@ func (h *historian) price() trade.Decimal {
 	return trade.Dec(fmt.Sprintf("%d.%03d", 40+h.IntN(60), h.IntN(1000)))
 }
 
-// quantity is energy or volume, or now and then a capacity.
+// quantity draws an energy or a volume, and sometimes a capacity.
 func (h *historian) quantity(i trade.Instrument, most int) trade.Quantity {
 	if i.Commodity != trade.Oil && h.IntN(5) == 0 {
 		return trade.Quantity{Value: trade.Dec(fmt.Sprintf("0.%d", 1+h.IntN(9))), Unit: trade.MW}
 	}
-	return trade.Quantity{Value: trade.Dec(fmt.Sprintf("%d.%d", 1+h.IntN(most), h.IntN(10))), Unit: i.Commodity.Unit()}
+	value := trade.Dec(fmt.Sprintf("%d.%d", 1+h.IntN(most), h.IntN(10)))
+	return trade.Quantity{Value: value, Unit: i.Commodity.Unit()}
 }
 
 func (h *historian) fee(c trade.Currency) trade.Decimal {
@@ -88,12 +98,14 @@ func (h *historian) contract() trade.New {
 	p := h.product()
 	c := h.currency(p.currency)
 	return trade.New{
-		Book: h.book(), Counterparty: "LEI-1", Trader: "t-1", Side: h.side(), Instrument: p.Instrument,
-		Quantity: h.quantity(p.Instrument, 200), Price: h.price(), Currency: c, Fee: h.fee(c),
+		Book: h.book(), Counterparty: "LEI-1", Trader: "t-1", Side: h.side(),
+		Instrument: p.Instrument, Quantity: h.quantity(p.Instrument, 200),
+		Price: h.price(), Currency: c, Fee: h.fee(c),
 	}
 }
 
-// prices mark a few deliveries of a curve. Now and then they are in the wrong currency, or name a delivery twice.
+// prices draws marks for a few deliveries of a curve. Sometimes they are in the wrong currency, or
+// name a delivery twice.
 func (h *historian) prices() trade.PriceMarked {
 	p := h.product()
 	m := trade.PriceMarked{Curve: p.Curve(), Currency: p.currency}
@@ -109,8 +121,8 @@ func (h *historian) prices() trade.PriceMarked {
 	return m
 }
 
-// follow is what may happen to a contract.
-func (h *historian) follow(now trade.Trade) trade.Body {
+// change draws a change of a contract.
+func (h *historian) change(now trade.Trade) trade.Body {
 	switch n := h.IntN(32); {
 	case n < 7:
 		return h.amendment(now)
@@ -119,15 +131,20 @@ func (h *historian) follow(now trade.Trade) trade.Body {
 	case n < 10:
 		return trade.Cancel{Kind: trade.Void}
 	case n < 14:
-		return trade.Cancel{Kind: trade.Terminate, Quantity: h.part(now), Fee: h.fee(now.Currency)}
+		quantity := h.reduction(now)
+		return trade.Cancel{Kind: trade.Terminate, Quantity: quantity, Fee: h.fee(now.Currency)}
 	case n < 20:
 		role := []string{trade.Transferor, trade.Remaining}[h.IntN(2)]
-		return trade.Novate{Role: role, Quantity: h.part(now), Fee: h.fee(now.Currency), NewUTI: h.successor(now), Incoming: "LEI-2"}
+		return trade.Novate{
+			Role: role, Quantity: h.reduction(now), Fee: h.fee(now.Currency),
+			NewUTI: h.successor(now), Incoming: "LEI-2",
+		}
 	}
 	if now.Terms.Instrument.Option == nil {
-		return trade.Settle{Quantity: h.part(now), Price: h.price()}
+		return trade.Settle{Quantity: h.reduction(now), Price: h.price()}
 	}
-	e := trade.Exercise{Quantity: h.part(now), UnderlyingPrice: h.price(), Settlement: trade.Cash}
+	quantity, price := h.reduction(now), h.price()
+	e := trade.Exercise{Quantity: quantity, UnderlyingPrice: price, Settlement: trade.Cash}
 	if h.IntN(2) == 0 {
 		e.Settlement, e.NewUTI = trade.Physical, h.successor(now)
 	}
@@ -136,32 +153,32 @@ func (h *historian) follow(now trade.Trade) trade.Body {
 
 // amendment changes the price, the quantity, or both.
 func (h *historian) amendment(now trade.Trade) trade.Amend {
-	a, price, what := trade.Amend{Kind: trade.Amendment}, h.price(), h.IntN(3)
-	if what != 0 {
+	a, price, n := trade.Amend{Kind: trade.Amendment}, h.price(), h.IntN(3)
+	if n != 0 {
 		a.Price = &price
 	}
-	if what != 1 {
+	if n != 1 {
 		a.Quantity = h.quantity(now.Terms.Instrument, 250)
 	}
 	return a
 }
 
-// part is how much is taken out of a contract: a third of the time in full.
-func (h *historian) part(now trade.Trade) trade.Quantity {
+// reduction draws the quantity by which a contract is reduced: a third of the time all of it.
+func (h *historian) reduction(now trade.Trade) trade.Quantity {
 	if h.IntN(3) == 0 {
 		return trade.Quantity{}
 	}
 	return h.quantity(now.Terms.Instrument, 60)
 }
 
-// successor is a UTI that nobody has.
+// successor returns a UTI that no contract has.
 func (h *historian) successor(now trade.Trade) string {
 	return fmt.Sprintf("%s-%d", now.UTI, h.commands)
 }
 
-// restate is a body of the same kind with other figures. A reduction is annulled one time in four.
+// restate draws a body of the same kind with other figures. It annuls one of four reductions.
 func (h *historian) restate(wrong trade.Body) trade.Body {
-	instead := trade.Int(int64(max(0, h.IntN(40)-10)))
+	other := trade.Int(int64(max(0, h.IntN(40)-10)))
 	switch b := wrong.(type) {
 	case trade.New:
 		return h.restateTerms(b)
@@ -170,21 +187,22 @@ func (h *historian) restate(wrong trade.Body) trade.Body {
 			price := h.price()
 			b.Price = &price
 		} else if b.Kind == trade.Amendment {
-			b.Quantity.Value = b.Quantity.Value.Add(instead)
+			b.Quantity.Value = b.Quantity.Value.Add(other)
 		}
 		return b
 	case trade.Exercise:
-		b.Quantity.Value, b.UnderlyingPrice = instead, h.price()
+		b.Quantity.Value, b.UnderlyingPrice = other, h.price()
 		return b
 	case trade.Reducer:
 		if q, ok := b.Reduction(); ok {
-			return b.WithReduction(trade.Quantity{Value: instead, Unit: q.Unit})
+			return b.WithReduction(trade.Quantity{Value: other, Unit: q.Unit})
 		}
 	}
 	return wrong
 }
 
-// restateTerms changes one or two things. Legs move to another pool with the book, the currency and the instrument.
+// restateTerms changes one or two terms. A new book, currency or instrument moves the legs to
+// another pool.
 func (h *historian) restateTerms(n trade.New) trade.New {
 	switch h.IntN(12) {
 	case 0:

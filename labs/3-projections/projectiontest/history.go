@@ -12,14 +12,19 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// opening is when the first event of a history is recorded. What happened may lie two months before.
+// opening is the time at which the first event of a history is recorded. Events may be effective
+// two months before.
 var opening = time.Date(2025, 3, 3, 8, 0, 0, 0, time.UTC)
 
-// History makes up n events over a good many contracts and a few curves, in one partition or more. It draws commands at
-// random, and records what trade.Decide makes of them; what follows from them in other contracts comes a while later. Of the
-// refusals, a few are recorded. The same arguments give the same history.
+// History generates n events of many contracts and a few curves, in one or more partitions. It
+// draws random commands, and records the results of trade.Decide. Follow-ups in other contracts
+// come a little later. A few of the refusals are recorded. The same arguments give the same
+// history.
 func History(seed uint64, n, partitions int) *Log {
-	h := &historian{Rand: rand.New(rand.NewPCG(seed, 1)), log: newLog(partitions), streams: map[string][]trade.Event{}, utis: 12 + n/10}
+	h := &historian{
+		Rand: rand.New(rand.NewPCG(seed, 1)), log: newLog(partitions),
+		streams: map[string][]trade.Event{}, utis: 12 + n/10,
+	}
 	for len(h.log.Events) < n {
 		h.decide(h.next())
 	}
@@ -30,17 +35,17 @@ type historian struct {
 	*rand.Rand
 	log      *Log
 	streams  map[string][]trade.Event
-	utis     int             // under which contracts may be entered
-	begun    []string        // contracts, those that continue others among them
-	due      []trade.Command // follow-ups that are yet to come
-	commands int             // that were drawn
+	utis     int             // number of UTIs of new contracts
+	begun    []string        // UTIs of contracts, successors included
+	due      []trade.Command // follow-ups that are not decided yet
+	commands int             // number of commands drawn
 }
 
 func (h *historian) now() time.Time {
 	return opening.Add(time.Duration(len(h.log.Events)) * (time.Minute + time.Microsecond))
 }
 
-// next is a follow-up that was due, or a new command. The command may be illegal.
+// next returns a follow-up that is due, or draws a new command, which may be illegal.
 func (h *historian) next() trade.Command {
 	if len(h.due) > 0 && h.IntN(4) == 0 {
 		cmd := h.due[0]
@@ -53,12 +58,12 @@ func (h *historian) next() trade.Command {
 		Actor: "desk-7", Approver: "control-1", Reason: "made up",
 	}
 	if h.IntN(7) == 0 {
-		return h.mark(cmd)
+		return h.markCurve(cmd)
 	}
-	return h.change(cmd)
+	return h.changeContract(cmd)
 }
 
-// effective is most often a while ago, some times as it is entered, or ahead.
+// effective draws a time that is mostly past, sometimes the time of entry, and sometimes ahead.
 func (h *historian) effective() time.Time {
 	switch h.IntN(8) {
 	case 0:
@@ -69,8 +74,9 @@ func (h *historian) effective() time.Time {
 	return opening.Add(-time.Duration(h.IntN(60*24)) * time.Hour)
 }
 
-// change makes cmd one that begins a contract, or changes one. A quarter of the changes restate an earlier event.
-func (h *historian) change(cmd trade.Command) trade.Command {
+// changeContract completes cmd so that it begins or changes a contract. A quarter of the changes
+// restate an earlier event.
+func (h *historian) changeContract(cmd trade.Command) trade.Command {
 	cmd.UTI = h.uti()
 	history := h.streams[cmd.Stream()]
 	switch {
@@ -78,18 +84,18 @@ func (h *historian) change(cmd trade.Command) trade.Command {
 		cmd.EffectiveAt = opening.Add(-time.Duration(h.IntN(60*24))*time.Hour).AddDate(0, -2, 0)
 		cmd.Body = h.contract()
 	case h.IntN(4) > 0:
-		cmd.Body = h.follow(h.fold(cmd.UTI))
+		cmd.Body = h.change(h.fold(cmd.UTI))
 	default:
 		wrong := history[h.IntN(len(history))]
 		cmd.Corrects, cmd.Body = wrong.ID, h.restate(wrong.Body)
 		if h.IntN(2) == 0 || wrong.Version == 1 {
-			cmd.EffectiveAt = time.Time{} // when the event that it corrects is
+			cmd.EffectiveAt = time.Time{} // the time of the event that it corrects
 		}
 	}
 	return cmd
 }
 
-// uti is that of a contract which has begun, or may yet.
+// uti draws the UTI of a contract that has begun, or of one that may begin.
 func (h *historian) uti() string {
 	if len(h.begun) > 0 && h.IntN(2) == 0 {
 		return h.begun[h.IntN(len(h.begun))]
@@ -100,13 +106,13 @@ func (h *historian) uti() string {
 func (h *historian) fold(uti string) trade.Trade {
 	t, err := trade.Fold(uti, h.streams[trade.TradeStream(uti)], trade.AsOf{})
 	if err != nil {
-		panic(err) // what was recorded is legal
+		panic(err) // every recorded event is legal
 	}
 	return t
 }
 
-// mark makes cmd a mark of a curve. A quarter of the marks restate an earlier one.
-func (h *historian) mark(cmd trade.Command) trade.Command {
+// markCurve completes cmd so that it marks a curve. A quarter of the marks restate an earlier one.
+func (h *historian) markCurve(cmd trade.Command) trade.Command {
 	cmd.Body = h.prices()
 	if marks := h.streams[cmd.Stream()]; len(marks) > 0 && h.IntN(4) == 0 {
 		cmd.Corrects = marks[h.IntN(len(marks))].ID
@@ -114,7 +120,7 @@ func (h *historian) mark(cmd trade.Command) trade.Command {
 	return cmd
 }
 
-// decide records what comes of cmd.
+// decide records the outcome of cmd.
 func (h *historian) decide(cmd trade.Command) {
 	stream := cmd.Stream()
 	d, err := trade.Decide(cmd.UTI, h.streams[stream], cmd)
@@ -122,13 +128,16 @@ func (h *historian) decide(cmd trade.Command) {
 	switch {
 	case errors.As(err, &refused):
 		if h.IntN(8) == 0 {
-			h.record(cmd.RefusedStream(), cmd, trade.Decision{EffectiveAt: cmd.EnteredAt, Body: trade.CommandRefused{
-				CommandID: cmd.ID, Digest: cmd.Digest(), Rule: string(refused.Rule), Detail: refused.Detail,
-			}})
+			refusal := trade.CommandRefused{
+				CommandID: cmd.ID, Digest: cmd.Digest(),
+				Rule: string(refused.Rule), Detail: refused.Detail,
+			}
+			decision := trade.Decision{EffectiveAt: cmd.EnteredAt, Body: refusal}
+			h.record(cmd.RefusedStream(), cmd, decision)
 		}
 		return
 	case err != nil:
-		panic(err) // Decide has no other error
+		panic(err) // Decide returns no other error
 	}
 	e := h.record(stream, cmd, d)
 	uti, isTrade := strings.CutPrefix(stream, trade.TradeStream(""))
@@ -141,11 +150,11 @@ func (h *historian) decide(cmd trade.Command) {
 	h.due = append(h.due, trade.FollowUps(uti, h.streams[stream], e)...)
 }
 
-// record puts what was decided at the end of stream.
+// record appends a decision to a stream.
 func (h *historian) record(stream string, cmd trade.Command, d trade.Decision) trade.Event {
 	e := trade.Event{
-		ID: trade.EventID(cmd.ID, 0), Version: int64(len(h.streams[stream])) + 1, Corrects: d.Corrects,
-		EffectiveAt: d.EffectiveAt, RecordedAt: h.now(), Body: d.Body,
+		ID: trade.EventID(cmd.ID, 0), Version: int64(len(h.streams[stream])) + 1,
+		Corrects: d.Corrects, EffectiveAt: d.EffectiveAt, RecordedAt: h.now(), Body: d.Body,
 	}
 	h.streams[stream] = append(h.streams[stream], e)
 	payload, err := Codec{}.Encode(context.Background(), e.Body)
@@ -154,8 +163,10 @@ func (h *historian) record(stream string, cmd trade.Command, d trade.Decision) t
 	}
 	h.log.add(contract.Recorded{
 		Event: contract.Event{
-			ID: e.ID, Stream: stream, Type: payload.Type, Schema: payload.Schema, EffectiveAt: e.EffectiveAt, Corrects: e.Corrects,
-			Actor: cmd.Actor, Approver: cmd.Approver, Reason: cmd.Reason, Causation: cmd.ContentID(), Source: "projectiontest", Data: payload.Data,
+			ID: e.ID, Stream: stream, Type: payload.Type, Schema: payload.Schema,
+			EffectiveAt: e.EffectiveAt, Corrects: e.Corrects,
+			Actor: cmd.Actor, Approver: cmd.Approver, Reason: cmd.Reason,
+			Causation: cmd.ContentID(), Source: "projectiontest", Data: payload.Data,
 		},
 		Version: e.Version, RecordedAt: e.RecordedAt,
 	})

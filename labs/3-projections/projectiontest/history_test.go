@@ -13,8 +13,8 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// The checks prove as much as the histories have in them.
-func TestHistoriesHaveEveryKindOfEventAndEveryStatus(t *testing.T) {
+// A check finds only faults in cases that the histories contain.
+func TestHistoriesContainEveryCase(t *testing.T) {
 	t.Parallel()
 	seen := tally{}
 	for seed := range uint64(20) {
@@ -43,21 +43,21 @@ func TestHistoriesHaveEveryKindOfEventAndEveryStatus(t *testing.T) {
 			wanted = append(wanted, "annulled "+k.Operation)
 		}
 	}
-	for _, what := range wanted {
-		require.NotZero(t, seen[what], what)
+	for _, name := range wanted {
+		require.NotZero(t, seen[name], "no history contains: %s", name)
 	}
 }
 
-// A tally counts what there is in histories, by name.
+// A tally counts the cases in histories, by name.
 type tally map[string]int
 
-func (n tally) count(what string, is bool) {
+func (n tally) count(name string, is bool) {
 	if is {
-		n[what]++
+		n[name]++
 	}
 }
 
-// stream counts what there is in the events of one stream.
+// stream counts the cases in the events of one stream.
 func (n tally) stream(stream string, events []trade.Event) {
 	byID := map[uuid.UUID]trade.Event{}
 	begun, _ := events[0].Body.(trade.New)
@@ -72,12 +72,13 @@ func (n tally) stream(stream string, events []trade.Event) {
 		n.count("life of a successor", i > 0 && begun.PriorUTI != "")
 		n.count("corrected "+kind, corrects)
 		n.count("annulled "+kind, corrects && reduces && q.Value.IsZero())
-		n.count("refused mark", strings.HasPrefix(stream, trade.Command{}.RefusedStream()+trade.CurveStream("")))
+		refusedCurve := trade.Command{}.RefusedStream() + trade.CurveStream("")
+		n.count("refused mark", strings.HasPrefix(stream, refusedCurve))
 		n.body(e.Body, wrong.Body)
 	}
 }
 
-// body counts what there is in one event, which may correct another.
+// body counts the cases in one event, which may correct another.
 func (n tally) body(is, wrong trade.Body) {
 	switch b := is.(type) {
 	case trade.New:
@@ -102,7 +103,8 @@ func (n tally) body(is, wrong trade.Body) {
 	}
 }
 
-// Models keep a pool's state after every so many legs, and go back to it when a leg comes late: L3.13 needs a pool that has some.
+// Models save the state of a pool at intervals, and go back to a saved state for a late leg. L3.13
+// needs a pool that is long enough to have saved states.
 func TestTheLongHistoryHasALongPool(t *testing.T) {
 	t.Parallel()
 	legs := tally{}
@@ -114,7 +116,7 @@ func TestTheLongHistoryHasALongPool(t *testing.T) {
 	require.Greater(t, slices.Max(slices.Collect(maps.Values(legs))), 64)
 }
 
-func TestHistoriesHavePoolsOfSeveralCurrenciesMarkedAndNot(t *testing.T) {
+func TestHistoriesHaveMarkedAndUnmarkedPools(t *testing.T) {
 	t.Parallel()
 	pools := tally{}
 	for seed := range uint64(20) {
@@ -123,16 +125,20 @@ func TestHistoriesHavePoolsOfSeveralCurrenciesMarkedAndNot(t *testing.T) {
 			open := !p.Quantity.IsZero()
 			pools.count("marked in "+string(p.Currency), open && p.MarketValue != nil)
 			pools.count("unmarked", open && p.MarketValue == nil)
-			pools.count("of one instrument in two currencies", last.Book == p.Book && last.Instrument == p.Instrument)
+			same := last.Book == p.Book && last.Instrument == p.Instrument
+			pools.count("of one instrument in two currencies", same)
 			last = p
 		}
 	}
-	for _, what := range []string{"marked in EUR", "marked in GBP", "marked in JPY", "unmarked", "of one instrument in two currencies"} {
-		require.NotZero(t, pools[what], what)
+	for _, name := range []string{
+		"marked in EUR", "marked in GBP", "marked in JPY", "unmarked",
+		"of one instrument in two currencies",
+	} {
+		require.NotZero(t, pools[name], "no history has a pool: %s", name)
 	}
 }
 
-func TestHistoryIsTheSameForTheSameSeed(t *testing.T) {
+func TestHistoryDependsOnlyOnItsArguments(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, History(9, 200, 3), History(9, 200, 3))
 	require.NotEqual(t, History(9, 200, 3), History(10, 200, 3))

@@ -18,8 +18,8 @@ import (
 var sealing = []spec{
 	{check.Check{
 		ID: "L5.1", Points: 2, Invariant: "L5.I1",
-		Title: "sealing takes every event of the log under a checkpoint",
-		Hint:  "read from the beginning (a nil cursor) to the end of the log, and hash every event's Leaf",
+		Title: "a checkpoint covers every event of the log",
+		Hint:  "read from the beginning (a nil cursor) to the end; hash the Leaf of each event",
 	}, everyEvent},
 	{check.Check{
 		ID: "L5.2", Points: 1, Invariant: "L5.I3",
@@ -28,28 +28,28 @@ var sealing = []spec{
 	}, noteText},
 	{check.Check{
 		ID: "L5.3", Points: 1, Invariant: "L5.I2",
-		Title: "with nothing new, sealing gives the last checkpoint",
-		Hint:  "a range that holds no event, only markers, makes no batch",
+		Title: "without new events, Seal returns the last checkpoint",
+		Hint:  "a range with markers and no event makes no batch",
 	}, nothingNew},
 	{check.Check{
 		ID: "L5.4", Points: 2, Invariant: "L5.I2",
-		Title: "each batch begins where the one before ended, after a restart too",
-		Hint:  "take the range's begin from the last header in the archive",
+		Title: "each batch begins where the one before ended, also after a restart",
+		Hint:  "take the beginning of the range from the last header in the archive",
 	}, abut},
 	{check.Check{
 		ID: "L5.5", Points: 2, Invariant: "L5.I1",
-		Title: "the same log sealed at the same places gives the same root",
-		Hint:  "leaves go by partition and offset, not as the reader happens to give them",
+		Title: "the same log, sealed at the same ends, gives the same root",
+		Hint:  "order leaves by partition and offset, not by the order of the reader",
 	}, sameRoot},
 	{check.Check{
 		ID: "L5.6", Points: 3, Invariant: "L5.I4",
-		Title: "sealers that run at once write one history",
-		Hint:  "an object is put only where there is none; who comes second reads what is there and goes on",
+		Title: "sealers that run at the same time write one history",
+		Hint:  "put an object only if its name is free; otherwise read it and continue",
 	}, manySealers},
 	{check.Check{
 		ID: "L5.7", Points: 1, Invariant: "L5.I5",
-		Title: "what lies past the last checkpoint is unanchored",
-		Hint:  "count it apart: nothing vouches for it",
+		Title: "events past the last checkpoint are unanchored",
+		Hint:  "count these events separately: no signature covers them",
 	}, unanchored},
 }
 
@@ -57,23 +57,25 @@ func everyEvent(t *trial) {
 	t.log.Add(23)
 	c := t.seal()
 	end, _ := t.log.End(t.Context())
-	assert.Equal(t, end, c.End, "sealed up to the end of the log")
+	assert.Equal(t, end, c.End, "the log is sealed up to its end")
 	v := t.verify(t.log)
 	require.Nil(t, v.Fault)
 	assert.Equal(t, int64(23), v.Sealed)
 	assert.Zero(t, v.Unanchored)
 	assert.Equal(t, c.Root, v.Checkpoint.Root)
-	assert.Equal(t, v.Sealed+int64(v.Batches), c.Size, "leaves are the events and one header per batch")
+	leaves := v.Sealed + int64(v.Batches)
+	assert.Equal(t, leaves, c.Size, "the leaves are the events and one header for each batch")
 }
 
 func noteText(t *trial) {
 	t.log.Add(3)
 	c := t.seal()
 	text, signatures, ok := strings.Cut(string(c.Note), "\n\n")
-	require.True(t, ok, "a note is its text, an empty line, and signatures:\n%s", c.Note)
+	require.True(t, ok, "a note has its text, an empty line, and signatures:\n%s", c.Note)
 	root := base64.StdEncoding.EncodeToString(c.Root[:])
 	assert.Equal(t, fmt.Sprintf("%s\n%d\n%s", c.Origin, c.Size, root), text)
-	assert.True(t, strings.HasPrefix(signatures, "— "+c.Origin+" "), "the signature line names the origin:\n%s", signatures)
+	assert.True(t, strings.HasPrefix(signatures, "— "+c.Origin+" "),
+		"the signature line names the origin:\n%s", signatures)
 }
 
 func nothingNew(t *trial) {
@@ -81,7 +83,7 @@ func nothingNew(t *trial) {
 	first := t.seal()
 	assert.Equal(t, first, t.seal())
 	t.log.AddMarkers()
-	assert.Equal(t, first, t.seal(), "markers are no events")
+	assert.Equal(t, first, t.seal(), "markers are not events")
 	require.Nil(t, t.verify(t.log).Fault)
 }
 
@@ -111,27 +113,27 @@ func sameRoot(t *trial) {
 
 func manySealers(t *trial) {
 	t.log.Add(6)
-	slow := &interrupted{Log: t.log, by: func() {
+	slow := &interrupted{Log: t.log, before: func() {
 		t.log.Add(5)
 		t.seal()
 	}}
 	_, err := t.auditor(slow).Seal(t.Context())
-	require.NoError(t, err, "a sealer that was overtaken goes on behind the other")
+	require.NoError(t, err, "a sealer that was overtaken continues after the other")
 	v := t.verify(t.log)
-	require.Nil(t, v.Fault, "one sealer was overtaken by another that saw more of the log")
+	require.Nil(t, v.Fault, "one sealer was overtaken by another that read more of the log")
 	assert.Equal(t, int64(11), v.Sealed)
 
 	for range 5 {
-		together(t, 4)
+		sealAtOnce(t, 4)
 	}
 	t.seal()
 	v = t.verify(t.log)
-	require.Nil(t, v.Fault, "many sealers at once")
+	require.Nil(t, v.Fault, "several sealers at once")
 	assert.Equal(t, int64(31), v.Sealed)
 }
 
-// together has n sealers seal at once, while the log grows.
-func together(t *trial, n int) {
+// sealAtOnce runs n sealers at the same time, while the log grows.
+func sealAtOnce(t *trial, n int) {
 	var all sync.WaitGroup
 	errs := make([]error, n)
 	for i := range errs {
@@ -147,15 +149,16 @@ func together(t *trial, n int) {
 	}
 }
 
-// interrupted is a log whose first Read waits until something else was done.
+// interrupted is a log that calls a function before its first Read.
 type interrupted struct {
 	*Log
-	once sync.Once
-	by   func()
+	once   sync.Once
+	before func()
 }
 
-func (i *interrupted) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
-	i.once.Do(i.by)
+func (i *interrupted) Read(ctx context.Context, from, to contract.Cursor) (
+	feed iter.Seq2[contract.Recorded, error]) {
+	i.once.Do(i.before)
 	return i.Log.Read(ctx, from, to)
 }
 

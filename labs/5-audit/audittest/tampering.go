@@ -15,32 +15,33 @@ import (
 var tampering = []spec{
 	{check.Check{
 		ID: "L5.8", Points: 3, Invariant: "L5.I1",
-		Title: "a change of any attribute is found, at its position",
-		Hint:  "compare the leaf of the event as read now with the archived one",
+		Title: "a change of any attribute is found, at the position of the event",
+		Hint:  "compare the leaf of the event in the log with the archived leaf",
 	}, everyAttribute},
 	{check.Check{
 		ID: "L5.9", Points: 3, Invariant: "L5.I5",
-		Title: "whatever was done to the log, Verify names the first bad position",
-		Hint:  "hold the range as read again against the leaves one for one; where one side is at an earlier position, the other lacks it",
+		Title: "Verify names the first bad position for every kind of tampering",
+		Hint: "read the batch's range again and compare it with the leaves one by one; " +
+			"if one side has an earlier position, the other side lacks that event",
 	}, everyTampering},
 	{check.Check{
 		ID: "L5.10", Points: 1, Invariant: "L5.I5",
-		Title: "of several faults, the first in the order of leaves is named",
-		Hint:  "stop at the first",
+		Title: "of several faults, Verify names the first in the order of leaves",
+		Hint:  "stop at the first fault",
 	}, firstFault},
 	{check.Check{
 		ID: "L5.11", Points: 1, Invariant: "L5.I2",
-		Title: "a version left out of a stream is a fault",
-		Hint:  "versions of a stream run 1..n over the whole log",
+		Title: "a skipped version in a stream is a fault",
+		Hint:  "the versions of a stream run 1, 2, 3, … over the whole log",
 	}, versions},
 	{check.Check{
 		ID: "L5.12", Points: 1, Invariant: "L5.I5",
 		Title: "Verify changes nothing",
-		Hint:  "it needs no right to write",
-	}, onlyLooks},
+		Hint:  "Verify must not write to the archive",
+	}, readOnly},
 }
 
-// prepare seals a log in two steps. Tampering is then done to copies.
+// prepare seals the log twice. The checks then tamper with copies of it.
 func prepare(t *trial) {
 	t.log.Add(20)
 	t.seal()
@@ -49,14 +50,17 @@ func prepare(t *trial) {
 	t.log.Add(4)
 }
 
-// finds fails unless the tampered log is found out at the position.
-func finds(t *trial, what string, log *Log, at contract.Position) {
+// requireFault fails unless Verify finds a fault of the tampered log at a position.
+func requireFault(t *trial, tampering string, log *Log, at contract.Position) {
 	v := t.verify(log)
-	if assert.NotNil(t, v.Fault, "%s at %s was not found", what, at) {
-		assert.Equal(t, at, v.Fault.Position, "%s: the first bad position; it said %q", what, v.Fault.What)
-		assert.NotEmpty(t, v.Fault.What, "%s: say what is wrong", what)
+	if assert.NotNil(t, v.Fault, "%s at %s was not found", tampering, at) {
+		assert.Equal(t, at, v.Fault.Position,
+			"%s: the first bad position; the fault is %q", tampering, v.Fault.What)
+		assert.NotEmpty(t, v.Fault.What, "%s: the fault has no text", tampering)
 	}
 }
+
+func later(at *time.Time) { *at = at.Add(time.Microsecond) }
 
 func everyAttribute(t *trial) {
 	prepare(t)
@@ -74,40 +78,47 @@ func everyAttribute(t *trial) {
 		"corrects":     func(r *contract.Recorded) { r.Corrects = uuid.Nil },
 		"correlation":  func(r *contract.Recorded) { r.Correlation = other },
 		"causation":    func(r *contract.Recorded) { r.Causation = other },
-		"effective_at": func(r *contract.Recorded) { r.EffectiveAt = r.EffectiveAt.Add(time.Microsecond) },
-		"recorded_at":  func(r *contract.Recorded) { r.RecordedAt = r.RecordedAt.Add(time.Microsecond) },
+		"effective_at": func(r *contract.Recorded) { later(&r.EffectiveAt) },
+		"recorded_at":  func(r *contract.Recorded) { later(&r.RecordedAt) },
 		"version":      func(r *contract.Recorded) { r.Version++ },
 		"schema":       func(r *contract.Recorded) { r.Schema++ },
 		"fingerprint":  func(r *contract.Recorded) { r.Fingerprint[31] ^= 1 },
 		"ends":         func(r *contract.Recorded) { r.Ends = !r.Ends },
-		"wire format":  func(r *contract.Recorded) { r.Data = append([]byte{0, 0, 0, 0, 8}, r.Data[5:]...) },
-		"payload":      func(r *contract.Recorded) { r.Data = append(slices.Clone(r.Data), 'x') },
+		"wire format": func(r *contract.Recorded) {
+			r.Data = append([]byte{0, 0, 0, 0, 8}, r.Data[5:]...)
+		},
+		"payload": func(r *contract.Recorded) { r.Data = append(slices.Clone(r.Data), 'x') },
 	} {
 		log := t.log.Clone()
 		log.Change(at, change)
-		finds(t, name+" changed", log, at)
+		requireFault(t, name+" changed", log, at)
 	}
 }
 
 func everyTampering(t *trial) {
 	prepare(t)
 	events := t.log.Events()
-	first, a, b := events[0].Position, events[3].Position, events[6].Position
+	first, a := events[0].Position, events[3].Position
+	next, b := events[4].Position, events[6].Position
 	for name, tamper := range map[string]func(*Log) contract.Position{
-		"first event changed":      func(l *Log) contract.Position { l.FlipBit(first); return first },
+		"first changed":            func(l *Log) contract.Position { l.FlipBit(first); return first },
 		"one bit flipped":          func(l *Log) contract.Position { l.FlipBit(b); return b },
 		"event deleted":            func(l *Log) contract.Position { l.Delete(a); return a },
 		"event deleted, closed up": func(l *Log) contract.Position { l.CloseUp(a); return a },
-		"event inserted":           func(l *Log) contract.Position { at := l.Hole(); l.Insert(at); return at },
-		"two events swapped":       func(l *Log) contract.Position { l.Swap(a, b); return a },
-		"neighbours swapped":       func(l *Log) contract.Position { l.Swap(a, events[4].Position); return a },
-		"payloads exchanged":       func(l *Log) contract.Position { l.ExchangePayloads(a, b); return a },
-		"tail cut":                 func(l *Log) contract.Position { l.Cut(b); return b },
-		"everything cut":           func(l *Log) contract.Position { l.Cut(first); return first },
+		"event inserted": func(l *Log) contract.Position {
+			at := l.Hole()
+			l.Insert(at)
+			return at
+		},
+		"two events swapped": func(l *Log) contract.Position { l.Swap(a, b); return a },
+		"neighbours swapped": func(l *Log) contract.Position { l.Swap(a, next); return a },
+		"payloads exchanged": func(l *Log) contract.Position { l.ExchangePayloads(a, b); return a },
+		"tail cut":           func(l *Log) contract.Position { l.Cut(b); return b },
+		"everything cut":     func(l *Log) contract.Position { l.Cut(first); return first },
 	} {
 		log := t.log.Clone()
 		at := tamper(log)
-		finds(t, name, log, at)
+		requireFault(t, name, log, at)
 	}
 }
 
@@ -118,17 +129,17 @@ func firstFault(t *trial) {
 	log.FlipBit(events[7].Position)
 	log.Delete(events[5].Position)
 	log.FlipBit(events[2].Position)
-	finds(t, "an event changed, one deleted and one changed", log, events[2].Position)
+	requireFault(t, "an event changed, one deleted and one changed", log, events[2].Position)
 }
 
 func versions(t *trial) {
 	t.log.Add(8)
 	at := t.log.SkipVersion()
 	t.seal()
-	finds(t, "a version left out", t.log, at)
+	requireFault(t, "a skipped version", t.log, at)
 }
 
-func onlyLooks(t *trial) {
+func readOnly(t *trial) {
 	prepare(t)
 	sealed := t.verify(t.log).Checkpoint
 	bad := t.log.Clone()
@@ -136,6 +147,6 @@ func onlyLooks(t *trial) {
 	require.NotNil(t, t.verify(bad).Fault)
 	v := t.verify(t.log)
 	assert.Nil(t, v.Fault)
-	assert.Equal(t, sealed, v.Checkpoint, "verifying a bad copy left no trace")
+	assert.Equal(t, sealed, v.Checkpoint, "verifying a bad copy changed nothing")
 	assert.Equal(t, int64(4), v.Unanchored)
 }

@@ -1,9 +1,15 @@
+// Package replaytest holds the checks of Lab 4: the rules that every contract.Snapshots and every
+// contract.Replayer must satisfy.
+//
+//	check.Run(t, replaytest.Suite(replaytest.Fixture{
+//		Archive:  func(t check.T) replaytest.Archive { … },
+//		Replayer: func(codec contract.Codec) contract.Replayer { return replay.New(codec) },
+//	}))
 package replaytest
 
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -12,43 +18,39 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// A Fixture makes what the checks try.
+// A Fixture makes the implementations that the checks try.
 type Fixture struct {
-	// Archive gives one of its own, which is empty. What must be released goes to t.Cleanup. It is called from several
-	// checks at once.
+	// Archive returns a new, empty archive. It registers t.Cleanup for resources. Several checks
+	// call it at once.
 	Archive func(t check.T) Archive
-	// Replayer gives one whose events are decoded by codec.
+	// Replayer returns a replayer of events that codec decodes.
 	Replayer func(codec contract.Codec) contract.Replayer
 }
 
-// An Archive is one archive of snapshots as the checks hold it.
+// An Archive is one archive of snapshots.
 type Archive struct {
 	Snapshots contract.Snapshots
-	// Tamper puts other bytes in the place of a snapshot's state, behind the archive's back.
+	// Tamper replaces the bytes of a snapshot's state without the archive's knowledge.
 	Tamper func(t check.T, name string, state []byte)
 }
 
-// Suite is the checks of Lab 4, in the order in which they should be met.
+// Suite returns the checks of Lab 4, in the order in which to meet them.
 func Suite(f Fixture) check.Suite {
 	s := check.Suite{Name: "4-replay", Guide: "labs/4-replay/README.md"}
 	for _, c := range slices.Concat(archiving, replaying) {
-		s.Checks = append(s.Checks, c.bind(f))
+		c.Func = func(t check.T) { c.try(&trial{T: t, fixture: f}) }
+		s.Checks = append(s.Checks, c.Check)
 	}
 	return s
 }
 
-// A spec is a check before it has a fixture.
+// A spec is a check without its fixture.
 type spec struct {
 	check.Check
 	try func(t *trial)
 }
 
-func (c spec) bind(f Fixture) check.Check {
-	c.Func = func(t check.T) { c.try(&trial{T: t, fixture: f}) }
-	return c.Check
-}
-
-// A trial is one check under way.
+// A trial is one run of a check.
 type trial struct {
 	check.T
 	fixture Fixture
@@ -61,8 +63,8 @@ func (t *trial) archive() contract.Snapshots {
 	return watchedSnapshots{a.Snapshots, t}
 }
 
-func (t *trial) replayer() contract.Replayer {
-	return watchedReplayer{t.fixture.Replayer(&shelf{}), t}
+func (t *trial) replayer(codec contract.Codec) contract.Replayer {
+	return watchedReplayer{t.fixture.Replayer(codec), t}
 }
 
 // put must succeed.
@@ -70,8 +72,8 @@ func (t *trial) put(a contract.Snapshots, s contract.Snapshot) {
 	require.NoError(t, a.Put(t.Context(), s), "put %s", s.Name)
 }
 
-// watchedSnapshots is the proxy through which checks reach an archive: the check learns of every answer, so that a TODO
-// is never taken for a failure, nor for a success.
+// watchedSnapshots is the proxy between the checks and an archive. The check learns of every
+// answer, so a TODO counts neither as a failure nor as a success.
 type watchedSnapshots struct {
 	contract.Snapshots
 	t check.T
@@ -95,13 +97,14 @@ func (w watchedSnapshots) Names(ctx context.Context) ([]string, error) {
 	return names, err
 }
 
-// watchedReplayer is the same for a replayer.
+// watchedReplayer is the same proxy for a replayer.
 type watchedReplayer struct {
 	contract.Replayer
 	t check.T
 }
 
-func (w watchedReplayer) Replay(ctx context.Context, log contract.Reader, to contract.Cursor) (trade.State, int64, error) {
+func (w watchedReplayer) Replay(ctx context.Context, log contract.Reader, to contract.Cursor) (
+	trade.State, int64, error) {
 	s, n, err := w.Replayer.Replay(ctx, log, to)
 	w.t.Answered("Replay", err)
 	return s, n, err
@@ -112,6 +115,3 @@ func (w watchedReplayer) Compare(archived, replayed []byte) error {
 	w.t.Answered("Compare", err)
 	return err
 }
-
-// noon is when the first event of a story is recorded.
-var noon = time.Date(2025, 3, 3, 12, 0, 0, 0, time.UTC)

@@ -1,0 +1,95 @@
+// Package audittest holds the checks of Lab 5: the rules that every contract.Auditor must satisfy,
+// and every way of tampering with a log that it must find and name.
+//
+//	func TestAuditor(t *testing.T) {
+//		check.Run(t, audittest.Suite(audittest.Fixture{Archive: func(t check.T) audittest.Open {
+//			archive, key := new(audit.Memory), …
+//			return func(log contract.Reader) contract.Auditor { … }
+//		}}))
+//	}
+//
+// The log under audit is a Log of this package: a slice that can be tampered with. No store allows
+// that.
+package audittest
+
+import (
+	"context"
+	"slices"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+)
+
+// Open returns an auditor of a log. All auditors of one Open share an archive and a key. Opening
+// again is a restart: the new auditor may use nothing from the memory of an earlier one.
+type Open func(log contract.Reader) contract.Auditor
+
+// A Fixture makes the auditors that the checks try.
+type Fixture struct {
+	// Archive returns an Open with a new, empty archive and a key. Several checks call it at once.
+	Archive func(t check.T) Open
+}
+
+// Suite returns the checks of Lab 5 for the auditors of f, in the order in which to meet them.
+func Suite(f Fixture) check.Suite {
+	s := check.Suite{Name: "5-audit", Guide: "labs/5-audit/README.md"}
+	for _, c := range slices.Concat(sealing, tampering) {
+		c.Func = func(t check.T) {
+			c.try(&trial{T: t, fixture: f, log: NewLog(3), open: f.Archive(t)})
+		}
+		s.Checks = append(s.Checks, c.Check)
+	}
+	return s
+}
+
+// A spec is a check without its fixture.
+type spec struct {
+	check.Check
+	try func(t *trial)
+}
+
+// A trial is one run of a check.
+type trial struct {
+	check.T
+	fixture Fixture
+	log     *Log
+	open    Open
+}
+
+// auditor opens an auditor over the trial's archive.
+func (t *trial) auditor(log contract.Reader) contract.Auditor { return watched{t.open(log), t.T} }
+
+// seal seals the log as a process does after its start.
+func (t *trial) seal() contract.Checkpoint {
+	c, err := t.auditor(t.log).Seal(t.Context())
+	require.NoError(t, err)
+	return c
+}
+
+// verify compares a log with the archive.
+func (t *trial) verify(log contract.Reader) contract.Verification {
+	v, err := t.auditor(log).Verify(t.Context())
+	require.NoError(t, err, "a difference is a Fault, not an error")
+	return v
+}
+
+// watched is the proxy between the checks and an auditor. The check learns of every answer, so a
+// TODO counts neither as a failure nor as a success.
+type watched struct {
+	auditor contract.Auditor
+	t       check.T
+}
+
+func (w watched) Seal(ctx context.Context) (contract.Checkpoint, error) {
+	c, err := w.auditor.Seal(ctx)
+	w.t.Answered("Seal", err)
+	return c, err
+}
+
+func (w watched) Verify(ctx context.Context) (contract.Verification, error) {
+	v, err := w.auditor.Verify(ctx)
+	w.t.Answered("Verify", err)
+	return v, err
+}
