@@ -13,53 +13,58 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// A Finding is a difference in the terms of the desk.
+// A Finding explains a difference in the terms of the desk.
 type Finding struct {
-	Subject string  // what the line is about, such as trade UTI-1; the first of the two where they are about different things
-	Fields  []Field // that differ, by name
-	// Stream and Version are the first event at which the two histories part: the archived state is that of the events of the
-	// stream before it. Version is 0 where the archived state is that of no beginning of the stream as it now is: one of its
-	// events was changed, or is gone. Stream is empty where the line is about no trade.
+	Subject string  // of the line, such as trade UTI-1; of the first line if the two differ
+	Fields  []Field // the fields that differ, by name
+	// Stream and Version name the first event of the trade that the archived state does not have.
+	// Version is 0 if no prefix of the stream gives the archived state: an event was changed or
+	// removed. Stream is empty if the line is not about a trade.
 	Stream  string
 	Version int64
 	Gone    bool // the log has no event of Stream
 }
 
-// A Field differs. One side is empty where it has no such line.
+// A Field is a field that differs. A side without the line is empty.
 type Field struct{ Name, Archived, Replayed string }
 
 func (f Finding) String() string {
 	var b strings.Builder
 	b.WriteString(f.Subject)
 	for _, field := range f.Fields {
-		fmt.Fprintf(&b, "\n  %s: archived %s, replayed %s", field.Name, orNone(field.Archived), orNone(field.Replayed))
+		fmt.Fprintf(&b, "\n  %s: archived %s, replayed %s",
+			field.Name, orNothing(field.Archived), orNothing(field.Replayed))
 	}
 	switch {
 	case f.Gone:
 		fmt.Fprintf(&b, "\n  the log has no stream %s", f.Stream)
 	case f.Version > 0:
-		fmt.Fprintf(&b, "\n  the histories part at version %d of stream %s", f.Version, f.Stream)
+		fmt.Fprintf(&b, "\n  the histories differ from version %d of stream %s on",
+			f.Version, f.Stream)
 	case f.Stream != "":
-		fmt.Fprintf(&b, "\n  no beginning of stream %s comes to the archived state: one of its events was changed, or is gone", f.Stream)
+		fmt.Fprintf(&b, "\n  no prefix of stream %s gives the archived state: "+
+			"an event of the stream was changed or removed", f.Stream)
 	}
 	return b.String()
 }
 
-func orNone(s string) string {
+func orNothing(s string) string {
 	if s == "" {
 		return "nothing"
 	}
 	return s
 }
 
-// Explain says what d is about and, for a trade, at which event of the log before to the histories part.
-func (r Replayer) Explain(ctx context.Context, log contract.Reader, to contract.Cursor, d *contract.Difference) (Finding, error) {
+// Explain names the subject and the fields of a difference. For a trade it also names the first
+// event before to at which the two histories differ.
+func (r Replayer) Explain(ctx context.Context, log contract.Reader, to contract.Cursor,
+	d *contract.Difference) (Finding, error) {
 	archived, err1 := parse(d.Archived)
 	replayed, err2 := parse(d.Replay)
 	if err1 != nil || err2 != nil {
-		return Finding{Subject: fmt.Sprintf("line %d, which is not of a canonical state", d.Line)}, nil
+		return Finding{Subject: fmt.Sprintf("line %d, which is no canonical line", d.Line)}, nil
 	}
-	// Lines are sorted. Where they are about different things, the one that sorts first is missing on the other side.
+	// Lines are sorted. If the subjects differ, the other side lacks the line that sorts first.
 	switch order := archived.compare(replayed); {
 	case order < 0:
 		replayed = line{}
@@ -77,12 +82,13 @@ func (r Replayer) Explain(ctx context.Context, log contract.Reader, to contract.
 	}
 	f.Stream = trade.TradeStream(uti)
 	f.Gone = len(streams[f.Stream]) == 0
-	f.Version = parting(uti, streams[f.Stream], archived)
+	f.Version = firstDifference(uti, streams[f.Stream], archived)
 	return f, nil
 }
 
-// parting is the version behind the longest beginning of events that comes to the archived line, and 0 if none does.
-func parting(uti string, events []trade.Event, archived line) int64 {
+// firstDifference returns the version after the longest prefix of events that gives the archived
+// line. It returns 0 if no prefix does.
+func firstDifference(uti string, events []trade.Event, archived line) int64 {
 	for n := len(events); n > 0; n-- {
 		t, err := trade.Fold(uti, events[:n], trade.AsOf{})
 		if err != nil {
@@ -94,12 +100,12 @@ func parting(uti string, events []trade.Event, archived line) int64 {
 		}
 	}
 	if archived.values == nil {
-		return 1 // the archive has nothing of this trade
+		return 1 // the archived state does not have the trade
 	}
 	return 0
 }
 
-// A line of a canonical state. The zero line is one that is not there.
+// A line is a line of a canonical state. The zero line is a missing line.
 type line struct {
 	kind   string // trade or position
 	values map[string]json.RawMessage
@@ -116,16 +122,16 @@ func parse(text string) (line, error) {
 	for kind, values := range kinds {
 		return line{kind, values}, nil
 	}
-	return line{}, fmt.Errorf("line %q is of no kind", text)
+	return line{}, fmt.Errorf("line %q has no kind", text)
 }
 
-// text is a value that is a string; empty if there is none.
+// text returns a string value, or "" if there is none.
 func (l line) text(name string) (s string) {
 	_ = json.Unmarshal(l.values[name], &s)
 	return s
 }
 
-// key is what lines of a kind are sorted by.
+// key returns the values by which the lines of a kind are sorted.
 func (l line) key() []string {
 	if l.kind == "trade" {
 		return []string{l.text("uti")}
@@ -142,7 +148,7 @@ func (l line) orElse(o line) line {
 	return l
 }
 
-// compare orders lines as they stand in a state: trades first, and what is not there behind everything.
+// compare orders lines as in a state: trades first, then positions. A missing line comes last.
 func (l line) compare(o line) int {
 	rank := map[string]int{"trade": 0, "position": 1, "": 2}
 	if c := rank[l.kind] - rank[o.kind]; c != 0 {
@@ -151,6 +157,7 @@ func (l line) compare(o line) int {
 	return slices.Compare(l.key(), o.key())
 }
 
+// fields returns the fields that differ, by name.
 func fields(archived, replayed line) []Field {
 	var differ []Field
 	names := maps.Clone(archived.values)

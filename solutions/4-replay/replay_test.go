@@ -17,23 +17,25 @@ import (
 	"example.com/blotter/solutions/4-replay/memory"
 )
 
-// A log of bodies. It is its own codec: an event's data is the number of its body.
-type log []told
+// A log is a list of bodies. It is its own codec: the data of an event is the number of its body.
+type log []entry
 
-type told struct {
+type entry struct {
 	stream string
 	body   trade.Body
 }
 
 func (l log) Encode(context.Context, trade.Body) (contract.Payload, error) {
-	panic("nothing is encoded here")
+	panic("not called")
 }
 
 func (l log) Decode(_ context.Context, _ string, data []byte) (trade.Body, error) {
 	return l[binary.BigEndian.Uint32(data)].body, nil
 }
 
-func (l log) Read(_ context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+type feed = iter.Seq2[contract.Recorded, error]
+
+func (l log) Read(_ context.Context, from, to contract.Cursor) feed {
 	return func(yield func(contract.Recorded, error) bool) {
 		versions := map[string]int64{}
 		for i := from.At(0); i < min(to.At(0), int64(len(l))); i++ {
@@ -41,10 +43,12 @@ func (l log) Read(_ context.Context, from, to contract.Cursor) iter.Seq2[contrac
 			at := time.Date(2025, 3, 3, 12, int(i), 0, 0, time.UTC)
 			r := contract.Recorded{
 				Event: contract.Event{
-					ID: uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, i)), Stream: l[i].stream, EffectiveAt: at,
+					ID:     uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, i)),
+					Stream: l[i].stream, EffectiveAt: at,
 					Data: binary.BigEndian.AppendUint32(nil, uint32(i)),
 				},
-				Version: versions[l[i].stream], RecordedAt: at, Position: contract.Position{Offset: i},
+				Version: versions[l[i].stream], RecordedAt: at,
+				Position: contract.Position{Offset: i},
 			}
 			if !yield(r, nil) {
 				return
@@ -59,9 +63,7 @@ func (l log) End(context.Context) (contract.Cursor, error) {
 
 func (l log) Frontier(context.Context) (time.Time, error) { return time.Time{}, nil }
 
-func (l log) Follow(context.Context, contract.Cursor) iter.Seq2[contract.Recorded, error] {
-	panic("a replay reads a range, it does not follow")
-}
+func (l log) Follow(context.Context, contract.Cursor) feed { panic("not called") }
 
 func mwh(q string) trade.Quantity { return trade.Quantity{Value: trade.Dec(q), Unit: trade.MWh} }
 
@@ -71,14 +73,19 @@ func begin(quantity, price string) trade.New {
 		panic(err)
 	}
 	return trade.New{
-		Book: "north", Counterparty: "LEI-1", Trader: "t-1", Side: trade.Buy, Currency: "EUR", Quantity: mwh(quantity), Price: trade.Dec(price),
-		Instrument: trade.Instrument{Commodity: trade.Power, Zone: "CET", Profile: "base", Delivery: delivery},
+		Book: "north", Counterparty: "LEI-1", Trader: "t-1", Side: trade.Buy, Currency: "EUR",
+		Quantity: mwh(quantity), Price: trade.Dec(price),
+		Instrument: trade.Instrument{
+			Commodity: trade.Power, Zone: "CET", Profile: "base", Delivery: delivery,
+		},
 	}
 }
 
-func settle(q string) trade.Settle { return trade.Settle{Quantity: mwh(q), Price: trade.Dec("54.25")} }
+func settle(q string) trade.Settle {
+	return trade.Settle{Quantity: mwh(q), Price: trade.Dec("54.25")}
+}
 
-// history is what most tests begin with.
+// history is the log with which most tests begin.
 func history() log {
 	return log{
 		{"trade/A", begin("100", "50")},
@@ -88,7 +95,7 @@ func history() log {
 	}
 }
 
-// archive puts the state of a log away.
+// archive returns an archive with the state of a log.
 func archive(t *testing.T, l log) contract.Snapshots {
 	t.Helper()
 	end, _ := l.End(t.Context())
@@ -101,7 +108,7 @@ func archive(t *testing.T, l log) contract.Snapshots {
 	return snapshots
 }
 
-// explain replays l, whose states differ from what another log's led to, and says where.
+// explain replays l and explains the difference from the archived state of another log.
 func explain(t *testing.T, snapshots contract.Snapshots, l log) replay.Finding {
 	t.Helper()
 	snapshot, err := snapshots.Get(t.Context(), "month-end")
@@ -116,11 +123,11 @@ func explain(t *testing.T, snapshots contract.Snapshots, l log) replay.Finding {
 	return finding
 }
 
-func TestAReplayDoesNotLookPastTheCursor(t *testing.T) {
+func TestAReplayEndsAtTheCursor(t *testing.T) {
 	t.Parallel()
 	snapshot, err := archive(t, history()).Get(t.Context(), "month-end")
 	require.NoError(t, err)
-	later := append(history(), told{"trade/C", begin("1", "1")})
+	later := append(history(), entry{"trade/C", begin("1", "1")})
 	r := replay.New(later)
 	state, events, err := r.Replay(t.Context(), later, snapshot.Cursor)
 	require.NoError(t, err)
@@ -128,38 +135,44 @@ func TestAReplayDoesNotLookPastTheCursor(t *testing.T) {
 	require.NoError(t, r.Compare(snapshot.State, state.Canonical()))
 }
 
-func TestExplainNamesTheFirstEventAtWhichHistoriesPart(t *testing.T) {
+func TestExplainNamesTheFirstChangedEvent(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name   string
 		change func(log) log
 		want   string
 	}{
-		{"an event came in", func(l log) log { return append(l[:2:2], told{"trade/A", settle("5")}, l[2], l[3]) }, `trade A
+		{"an event was added", func(l log) log {
+			return append(l[:2:2], entry{"trade/A", settle("5")}, l[2], l[3])
+		}, `trade A
   open: archived "100", replayed "95"
   settled: archived "0", replayed "5"
   settled_amount: archived "0", replayed "250"
-  the histories part at version 2 of stream trade/A`},
+  the histories differ from version 2 of stream trade/A on`},
 		{"an event was changed", func(l log) log { l[2].body = settle("11"); return l }, `trade B
   open: archived "20", replayed "19"
   settled: archived "30", replayed "31"
   settled_amount: archived "1680", replayed "1736"
-  no beginning of stream trade/B comes to the archived state: one of its events was changed, or is gone`},
-		{"the last event of a stream is gone", func(l log) log { l[3] = told{"trade/C", begin("1", "1")}; return l }, `trade B
+  no prefix of stream trade/B gives the archived state: ` + changed},
+		{"the last event of a stream was removed", func(l log) log {
+			l[3] = entry{"trade/C", begin("1", "1")}
+			return l
+		}, `trade B
   open: archived "20", replayed "40"
   settled: archived "30", replayed "10"
   settled_amount: archived "1680", replayed "560"
-  no beginning of stream trade/B comes to the archived state: one of its events was changed, or is gone`},
+  no prefix of stream trade/B gives the archived state: ` + changed},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			snapshots := archive(t, history())
-			changed := tc.change(history())
-			finding := explain(t, snapshots, changed[:4])
+			finding := explain(t, snapshots, tc.change(history())[:4])
 			require.Equal(t, tc.want, finding.String())
 		})
 	}
 }
+
+const changed = "an event of the stream was changed or removed"
 
 const lostTrade = `trade A
   book: archived "north", replayed nothing
@@ -181,9 +194,10 @@ const lostTrade = `trade A
   uti: archived "A", replayed nothing
   the log has no stream trade/A`
 
-func TestExplainNamesATradeThatOneSideDoesNotHave(t *testing.T) {
+func TestExplainNamesAMissingTrade(t *testing.T) {
 	t.Parallel()
-	shorter := log{history()[1], history()[2], history()[3], told{"trade/B", trade.Amend{Kind: trade.Update, Trader: "t-2"}}}
+	update := trade.Amend{Kind: trade.Update, Trader: "t-2"}
+	shorter := append(history()[1:], entry{"trade/B", update})
 	lost := explain(t, archive(t, history()), shorter)
 	require.Equal(t, "trade A", lost.Subject)
 	require.Equal(t, "trade/A", lost.Stream)
@@ -194,30 +208,33 @@ func TestExplainNamesATradeThatOneSideDoesNotHave(t *testing.T) {
 	require.EqualValues(t, 1, found.Version)
 }
 
-func TestExplainNamesThePositionWhereTradesAgree(t *testing.T) {
+func TestExplainNamesThePosition(t *testing.T) {
 	t.Parallel()
+	delivery := begin("1", "1").Instrument.Delivery
 	marked := func(price string) log {
-		return append(history(), told{"curve/power/CET/base", trade.PriceMarked{
-			Curve: "power/CET/base", Currency: "EUR", Points: []trade.Point{{Delivery: begin("1", "1").Instrument.Delivery, Price: trade.Dec(price)}},
+		return append(history(), entry{"curve/power/CET/base", trade.PriceMarked{
+			Curve: "power/CET/base", Currency: "EUR",
+			Points: []trade.Point{{Delivery: delivery, Price: trade.Dec(price)}},
 		}})
 	}
 	finding := explain(t, archive(t, marked("53")), marked("54"))
 	require.Equal(t, "position north power/CET/base@2025-04 EUR", finding.Subject)
 	require.Empty(t, finding.Stream)
-	require.Equal(t, replay.Field{Name: "market_value", Archived: `"6360"`, Replayed: `"6480"`}, finding.Fields[2])
+	want := replay.Field{Name: "market_value", Archived: `"6360"`, Replayed: `"6480"`}
+	require.Equal(t, want, finding.Fields[2])
 }
 
-func TestAReplayStopsWhereAVersionIsMissing(t *testing.T) {
+func TestAReplayStopsAtAMissingVersion(t *testing.T) {
 	t.Parallel()
 	l := history()
 	_, _, err := replay.New(l).Replay(t.Context(), skipping{l}, contract.Cursor{4})
 	require.ErrorContains(t, err, "stream trade/B has version 2 at position 0/2, want 1")
 }
 
-// skipping is a feed that leaves out its second event.
+// skipping is a log that leaves out its second event.
 type skipping struct{ log }
 
-func (s skipping) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded, error] {
+func (s skipping) Read(ctx context.Context, from, to contract.Cursor) feed {
 	return func(yield func(contract.Recorded, error) bool) {
 		for r, err := range s.log.Read(ctx, from, to) {
 			if r.Position.Offset != 1 && !yield(r, err) {

@@ -101,7 +101,10 @@ func everyTampering(t *trial) {
 	first, a := events[0].Position, events[3].Position
 	next, b := events[4].Position, events[6].Position
 	for name, tamper := range map[string]func(*Log) contract.Position{
-		"first changed":            func(l *Log) contract.Position { l.FlipBit(first); return first },
+		"first event changed": func(l *Log) contract.Position {
+			l.FlipBit(first)
+			return first
+		},
 		"one bit flipped":          func(l *Log) contract.Position { l.FlipBit(b); return b },
 		"event deleted":            func(l *Log) contract.Position { l.Delete(a); return a },
 		"event deleted, closed up": func(l *Log) contract.Position { l.CloseUp(a); return a },

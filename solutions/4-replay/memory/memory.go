@@ -1,4 +1,4 @@
-// Package memory is an archive of snapshots that lives as long as its process.
+// Package memory is an archive of snapshots in memory. It ends with its process.
 package memory
 
 import (
@@ -22,13 +22,13 @@ type Snapshots struct {
 
 var _ contract.Snapshots = (*Snapshots)(nil)
 
-// New is an empty archive.
+// New returns an empty archive.
 func New() *Snapshots { return &Snapshots{kept: map[string]contract.Snapshot{}} }
 
-// Put keeps a copy of s. The same state under the same name again is fine.
+// Put keeps a copy of s. Putting the same state under the same name again succeeds.
 func (a *Snapshots) Put(_ context.Context, s contract.Snapshot) error {
 	if sha256.Sum256(s.State) != s.Digest {
-		return fmt.Errorf("snapshot %s: its digest is not that of its state", s.Name)
+		return fmt.Errorf("snapshot %s: the digest does not match the state", s.Name)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -42,7 +42,7 @@ func (a *Snapshots) Put(_ context.Context, s contract.Snapshot) error {
 	return nil
 }
 
-// Get is what Put was given.
+// Get returns a copy of the snapshot.
 func (a *Snapshots) Get(_ context.Context, name string) (contract.Snapshot, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -56,7 +56,7 @@ func (a *Snapshots) Get(_ context.Context, name string) (contract.Snapshot, erro
 	return clone(s), nil
 }
 
-// Names are sorted by when they were taken, then by name.
+// Names returns the names, sorted by the time of the snapshots, then by name.
 func (a *Snapshots) Names(context.Context) ([]string, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

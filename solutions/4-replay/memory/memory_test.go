@@ -14,11 +14,12 @@ func TestReplay(t *testing.T) {
 	check.Run(t, replaytest.Suite(replaytest.Fixture{
 		Archive: func(check.T) replaytest.Archive {
 			a := New()
-			return replaytest.Archive{Snapshots: a, Tamper: func(_ check.T, name string, state []byte) {
+			tamper := func(_ check.T, name string, state []byte) {
 				s := a.kept[name]
 				s.State = state
 				a.kept[name] = s
-			}}
+			}
+			return replaytest.Archive{Snapshots: a, Tamper: tamper}
 		},
 		Replayer: func(codec contract.Codec) contract.Replayer { return replay.New(codec) },
 	}))

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -12,35 +13,38 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// errAbsent is an object that has no version.
+// errAbsent is the error for an object without a version.
 var errAbsent = errors.New("no such object")
 
-// create puts an object where there is none; where there is one it changes nothing. One PUT, for the condition does not hold for
-// uploads in parts on every server. Where a delete marker hides an object the server takes another, which then is not the first.
+// create puts an object if no object has its key, and otherwise changes nothing. It is one PUT,
+// because some servers ignore the condition on a multipart upload. If a delete marker hides an
+// object, the server accepts another one, which is then not the first version.
 func (a *Snapshots) create(ctx context.Context, key, mime string, content []byte) error {
 	options := minio.PutObjectOptions{
 		ContentType: mime, DisableMultipart: true,
-		SendContentMd5: true, // object lock asks for it (S3 API, PutObject, Content-MD5)
-		// The client signs content in chunks, and of no content too it sends a last, empty one after a length of 0: the server takes that for
-		// the next request, which is none. The state of a log without events is such content.
+		SendContentMd5: true, // object lock requires it (S3 API, PutObject, Content-MD5)
+		// The client signs content in chunks. For empty content, too, it sends a last, empty chunk
+		// after a length of 0, which the server takes for another request. The state of a log
+		// without events is empty.
 		DisableContentSha256: len(content) == 0,
-		// The retention goes with each object: not every server stamps a bucket's default on what is put.
+		// Each object states its retention: some servers do not apply a bucket's default.
 		Mode: cmp.Or(a.Mode, minio.Compliance), RetainUntilDate: a.Clock().Add(a.Retention),
 	}
 	options.SetMatchETagExcept("*") // If-None-Match: * (RFC 9110, section 13.1.2)
-	_, err := a.Client.PutObject(ctx, a.Bucket, key, bytes.NewReader(content), int64(len(content)), options)
+	body := bytes.NewReader(content)
+	_, err := a.Client.PutObject(ctx, a.Bucket, key, body, int64(len(content)), options)
 	if minio.ToErrorResponse(err).StatusCode == http.StatusPreconditionFailed {
 		return nil
 	}
 	return err
 }
 
-// read is the first version of an object, or errAbsent.
+// read returns the first version of an object, or errAbsent.
 func (a *Snapshots) read(ctx context.Context, key string) ([]byte, error) {
 	first := ""
 	err := a.versions(ctx, key, func(v minio.ObjectInfo) {
 		if v.Key == key {
-			first = v.VersionID // newest first, so the last is the oldest
+			first = v.VersionID // versions come newest first: the last one is the oldest
 		}
 	})
 	if err != nil {
@@ -49,7 +53,8 @@ func (a *Snapshots) read(ctx context.Context, key string) ([]byte, error) {
 	if first == "" {
 		return nil, errAbsent
 	}
-	object, err := a.Client.GetObject(ctx, a.Bucket, key, minio.GetObjectOptions{VersionID: first})
+	options := minio.GetObjectOptions{VersionID: first}
+	object, err := a.Client.GetObject(ctx, a.Bucket, key, options)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +62,7 @@ func (a *Snapshots) read(ctx context.Context, key string) ([]byte, error) {
 	return io.ReadAll(object)
 }
 
-// keys are those of all objects that begin with prefix, hidden ones too.
+// keys returns the keys with a prefix, sorted. It includes hidden objects.
 func (a *Snapshots) keys(ctx context.Context, prefix string) ([]string, error) {
 	var keys []string
 	err := a.versions(ctx, prefix, func(v minio.ObjectInfo) { keys = append(keys, v.Key) })
@@ -65,8 +70,8 @@ func (a *Snapshots) keys(ctx context.Context, prefix string) ([]string, error) {
 	return slices.Compact(keys), err
 }
 
-// versions calls f with every version of the objects whose keys begin with prefix, but not with the delete markers that hide
-// them. Versions of one object come newest first (S3 API, ListObjectVersions).
+// versions calls f with every version of the objects whose keys begin with prefix. It leaves out
+// delete markers. Versions of one object come newest first (S3 API, ListObjectVersions).
 func (a *Snapshots) versions(ctx context.Context, prefix string, f func(minio.ObjectInfo)) error {
 	options := minio.ListObjectsOptions{Prefix: prefix, Recursive: true, WithVersions: true}
 	for v := range a.Client.ListObjectsIter(ctx, a.Bucket, options) {
@@ -76,6 +81,23 @@ func (a *Snapshots) versions(ctx context.Context, prefix string, f func(minio.Ob
 		if !v.IsDeleteMarker {
 			f(v)
 		}
+	}
+	return nil
+}
+
+// CreateBucket creates the bucket with object lock, which includes versioning. An existing bucket
+// must have object lock.
+func (a *Snapshots) CreateBucket(ctx context.Context) error {
+	err := a.Client.MakeBucket(ctx, a.Bucket, minio.MakeBucketOptions{ObjectLocking: true})
+	if err != nil && minio.ToErrorResponse(err).Code != minio.BucketAlreadyOwnedByYou {
+		return fmt.Errorf("make bucket %s: %w", a.Bucket, err)
+	}
+	lock, _, _, _, err := a.Client.GetObjectLockConfig(ctx, a.Bucket)
+	if err == nil && lock != "Enabled" {
+		err = fmt.Errorf("object lock is %q", lock)
+	}
+	if err != nil {
+		return fmt.Errorf("bucket %s must have object lock: %w", a.Bucket, err)
 	}
 	return nil
 }

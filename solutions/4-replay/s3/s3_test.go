@@ -30,11 +30,12 @@ func TestReplay(t *testing.T) {
 	check.Run(t, replaytest.Suite(replaytest.Fixture{
 		Archive: func(ct check.T) replaytest.Archive {
 			a := bypassable(t)
-			return replaytest.Archive{Snapshots: a, Tamper: func(ct check.T, name string, state []byte) {
+			tamper := func(ct check.T, name string, state []byte) {
 				key := stateOf(ct, a, name)
 				remove(ct, a, key)
 				overwrite(ct, a, key, state)
-			}}
+			}
+			return replaytest.Archive{Snapshots: a, Tamper: tamper}
 		},
 		Replayer: func(codec contract.Codec) contract.Replayer { return replay.New(codec) },
 	}))
@@ -42,23 +43,26 @@ func TestReplay(t *testing.T) {
 
 func open(t *testing.T) *s3.Snapshots {
 	t.Helper()
-	a := &s3.Snapshots{Client: dial(t, nil), Bucket: stacktest.Bucket(t), Retention: time.Hour, Clock: time.Now}
+	a := &s3.Snapshots{
+		Client: dial(t, nil), Bucket: stacktest.Bucket(t), Retention: time.Hour, Clock: time.Now,
+	}
 	require.NoError(t, a.CreateBucket(t.Context()))
 	return a
 }
 
-// dial connects by a transport; nil is the usual one.
+// dial connects through a transport; nil is the default one.
 func dial(t *testing.T, transport http.RoundTripper) *minio.Client {
 	t.Helper()
 	at := stacktest.S3(t)
 	client, err := minio.New(at.Endpoint, &minio.Options{
-		Creds: credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""), Region: at.Region, Secure: at.Secure, Transport: transport,
+		Creds:  credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""),
+		Region: at.Region, Secure: at.Secure, Transport: transport,
 	})
 	require.NoError(t, err)
 	return client
 }
 
-// bypassable is an archive whose locks do not hold who has the right to bypass them.
+// bypassable returns an archive whose locks the test has the right to bypass.
 func bypassable(t *testing.T) *s3.Snapshots {
 	t.Helper()
 	a := open(t)
@@ -66,9 +70,10 @@ func bypassable(t *testing.T) *s3.Snapshots {
 	return a
 }
 
-// stateOf is the key of the one state that is archived under a name.
+// stateOf returns the key of the only state that is archived under a name.
 func stateOf(t check.T, a *s3.Snapshots, name string) string {
-	for o := range a.Client.ListObjectsIter(t.Context(), a.Bucket, minio.ListObjectsOptions{Prefix: "snapshots/" + name + "/"}) {
+	options := minio.ListObjectsOptions{Prefix: "snapshots/" + name + "/"}
+	for o := range a.Client.ListObjectsIter(t.Context(), a.Bucket, options) {
 		require.NoError(t, o.Err)
 		if strings.HasSuffix(o.Key, ".jsonl") {
 			return o.Key
@@ -78,39 +83,43 @@ func stateOf(t check.T, a *s3.Snapshots, name string) string {
 	return ""
 }
 
-// tester is what a check and a test have in common.
+// tester is the common part of check.T and *testing.T.
 type tester interface {
 	require.TestingT
 	Context() context.Context
 }
 
 func overwrite(t tester, a *s3.Snapshots, key string, content []byte) {
-	_, err := a.Client.PutObject(t.Context(), a.Bucket, key, bytes.NewReader(content), int64(len(content)), minio.PutObjectOptions{SendContentMd5: true})
+	body, options := bytes.NewReader(content), minio.PutObjectOptions{SendContentMd5: true}
+	_, err := a.Client.PutObject(t.Context(), a.Bucket, key, body, int64(len(content)), options)
 	require.NoError(t, err)
 }
 
-// remove takes an object away with all its versions.
+// remove removes an object with all its versions.
 func remove(t tester, a *s3.Snapshots, key string) {
-	for v := range a.Client.ListObjectsIter(t.Context(), a.Bucket, minio.ListObjectsOptions{Prefix: key, WithVersions: true}) {
+	list := minio.ListObjectsOptions{Prefix: key, WithVersions: true}
+	for v := range a.Client.ListObjectsIter(t.Context(), a.Bucket, list) {
 		require.NoError(t, v.Err)
-		require.NoError(t, a.Client.RemoveObject(t.Context(), a.Bucket, v.Key, minio.RemoveObjectOptions{VersionID: v.VersionID, GovernanceBypass: true}))
+		bypass := minio.RemoveObjectOptions{VersionID: v.VersionID, GovernanceBypass: true}
+		require.NoError(t, a.Client.RemoveObject(t.Context(), a.Bucket, v.Key, bypass))
 	}
 }
 
 func snapshot(name, state string) contract.Snapshot {
 	return contract.Snapshot{
-		Name: name, Taken: time.Date(2025, 3, 31, 21, 59, 59, 999999000, time.UTC), Cursor: contract.Cursor{3120},
+		Name: name, Taken: time.Date(2025, 3, 31, 21, 59, 59, 999999000, time.UTC),
+		Cursor: contract.Cursor{3120},
 		Digest: sha256.Sum256([]byte(state)), State: []byte(state),
 	}
 }
 
-// The fault table of Put: two writes, each landed or not.
-func TestACrashInPutLeavesNoHalfSnapshot(t *testing.T) {
+// The fault table of Put: a crash after each of its two writes.
+func TestACrashInPutLeavesNoPartialSnapshot(t *testing.T) {
 	t.Parallel()
 	a, s := open(t), snapshot("month-end", "{}\n")
 	key := fmt.Sprintf("snapshots/month-end/%x.jsonl", s.Digest)
 
-	// The state landed, the manifest did not: there is no snapshot, and the name is free.
+	// The state was written, the manifest was not: there is no snapshot, and the name is free.
 	orphan := snapshot("month-end", "another\n")
 	overwrite(t, a, fmt.Sprintf("snapshots/month-end/%x.jsonl", orphan.Digest), orphan.State)
 	overwrite(t, a, key, s.State)
@@ -120,7 +129,8 @@ func TestACrashInPutLeavesNoHalfSnapshot(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, names)
 
-	// Put again goes on from there, and again where the manifest landed and the writer did not hear of it.
+	// Another Put completes the snapshot. A Put after that has the same effect as after a lost
+	// answer.
 	for range 2 {
 		require.NoError(t, a.Put(t.Context(), s))
 		got, err := a.Get(t.Context(), "month-end")
@@ -129,8 +139,9 @@ func TestACrashInPutLeavesNoHalfSnapshot(t *testing.T) {
 	}
 }
 
-// A body that the length does not announce is taken for another request, and its answer comes when nobody waits for one.
-func TestTheStateOfAnEmptyLogIsSentWithoutABody(t *testing.T) {
+// The server takes a body after a length of 0 for another request, and answers it when no client
+// waits.
+func TestAnEmptyStateIsSentWithoutABody(t *testing.T) {
 	t.Parallel()
 	a, s := open(t), snapshot("nothing", "")
 	var bodies []bool
@@ -153,7 +164,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestTheManifestIsWhatThePackageSays(t *testing.T) {
+func TestTheManifestIsAsDocumented(t *testing.T) {
 	t.Parallel()
 	a, s := open(t), snapshot("month-end", "test")
 	require.NoError(t, a.Put(t.Context(), s))
@@ -162,19 +173,20 @@ func TestTheManifestIsWhatThePackageSays(t *testing.T) {
 	defer object.Close()
 	text, err := io.ReadAll(object)
 	require.NoError(t, err)
-	require.Equal(t, `{"name":"month-end","taken":"2025-03-31T21:59:59.999999Z","cursor":[3120],`+
-		`"sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}`+"\n", string(text))
+	const want = `{"name":"month-end","taken":"2025-03-31T21:59:59.999999Z","cursor":[3120],` +
+		`"sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}` + "\n"
+	require.Equal(t, want, string(text))
 }
 
 const manifest = "snapshots/month-end/manifest.json"
 
-func TestDamageIsNeverServed(t *testing.T) {
+func TestADamagedSnapshotIsNotReturned(t *testing.T) {
 	t.Parallel()
 	state := fmt.Sprintf("snapshots/month-end/%x.jsonl", sha256.Sum256([]byte("{}\n")))
 	for _, tc := range []struct{ name, key, instead string }{
-		{"the state is gone", state, ""},
+		{"the state is missing", state, ""},
 		{"the manifest is no JSON", manifest, `{"name":"month-end",`},
-		{"the manifest is another's", manifest, `{"name":"year-end"}`},
+		{"the manifest of another snapshot", manifest, `{"name":"year-end"}`},
 		{"the manifest has half a digest", manifest, `{"name":"month-end","sha256":"00ff"}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -191,7 +203,8 @@ func TestDamageIsNeverServed(t *testing.T) {
 	}
 }
 
-func TestALockedSnapshotIsNeitherTakenAwayNorMovedInHistory(t *testing.T) {
+// A locked snapshot can neither be removed nor get another cursor.
+func TestALockedSnapshotCannotBeChanged(t *testing.T) {
 	t.Parallel()
 	a, s := open(t), snapshot("month-end", "{}\n")
 	require.NoError(t, a.Put(t.Context(), s))
@@ -199,26 +212,30 @@ func TestALockedSnapshotIsNeitherTakenAwayNorMovedInHistory(t *testing.T) {
 		info, err := a.Client.StatObject(t.Context(), a.Bucket, key, minio.StatObjectOptions{})
 		require.NoError(t, err)
 		require.Equal(t, "COMPLIANCE", info.Metadata.Get("X-Amz-Object-Lock-Mode"))
-		err = a.Client.RemoveObject(t.Context(), a.Bucket, key, minio.RemoveObjectOptions{VersionID: info.VersionID, GovernanceBypass: true})
+		bypass := minio.RemoveObjectOptions{VersionID: info.VersionID, GovernanceBypass: true}
+		err = a.Client.RemoveObject(t.Context(), a.Bucket, key, bypass)
 		require.Error(t, err, "the version is locked")
-		// A delete without a version hides the object from others.
-		require.NoError(t, a.Client.RemoveObject(t.Context(), a.Bucket, key, minio.RemoveObjectOptions{}))
+		// A delete without a version hides the object from other clients.
+		err = a.Client.RemoveObject(t.Context(), a.Bucket, key, minio.RemoveObjectOptions{})
+		require.NoError(t, err)
 	}
 	names, err := a.Names(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{"month-end"}, names)
 
-	// The server takes what comes after a delete marker, though it is to take it only where there is nothing.
+	// The server accepts an object after a delete marker, in spite of the condition that there is
+	// none.
 	later := s
 	later.Cursor = contract.Cursor{3121}
 	require.NoError(t, a.Put(t.Context(), later), "the same state")
-	require.ErrorIs(t, a.Put(t.Context(), snapshot("month-end", "another\n")), contract.ErrSnapshotTaken)
+	err = a.Put(t.Context(), snapshot("month-end", "another\n"))
+	require.ErrorIs(t, err, contract.ErrSnapshotTaken)
 	got, err := a.Get(t.Context(), "month-end")
 	require.NoError(t, err)
 	require.Equal(t, s, got)
 }
 
-func TestABucketWithoutALockIsNoArchive(t *testing.T) {
+func TestABucketNeedsObjectLock(t *testing.T) {
 	t.Parallel()
 	a := open(t)
 	a.Bucket = stacktest.Bucket(t)
@@ -228,7 +245,7 @@ func TestABucketWithoutALockIsNoArchive(t *testing.T) {
 
 func TestNamesThatCannotBeKeysAreRefused(t *testing.T) {
 	t.Parallel()
-	a := &s3.Snapshots{} // it is not asked
+	a := &s3.Snapshots{} // no call reaches a client
 	for _, name := range []string{"", "a/b", "..", ".hidden", "ü", strings.Repeat("a", 201)} {
 		require.ErrorIs(t, a.Put(t.Context(), snapshot(name, "{}\n")), s3.ErrName, "%q", name)
 		_, err := a.Get(t.Context(), name)
@@ -236,7 +253,7 @@ func TestNamesThatCannotBeKeysAreRefused(t *testing.T) {
 	}
 }
 
-func TestCreateBucketTwiceIsFine(t *testing.T) {
+func TestCreateBucketTwice(t *testing.T) {
 	t.Parallel()
 	a := open(t)
 	require.NoError(t, a.CreateBucket(t.Context()))

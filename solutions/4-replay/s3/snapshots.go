@@ -1,16 +1,19 @@
-// Package s3 archives snapshots in a bucket with versioning and object lock. A snapshot is two objects:
+// Package s3 archives snapshots in a bucket with versioning and object lock. A snapshot is two
+// objects:
 //
 //	snapshots/<name>/<SHA-256 of the state>.jsonl   the canonical state
-//	snapshots/<name>/manifest.json                  what it is, and where in history it stands
+//	snapshots/<name>/manifest.json                  its name, time, cursor and digest
 //
-// A snapshot is there once its manifest is. The state goes in BEFORE the manifest, so there is never a manifest without its
-// state; and the manifest goes in only where there is none, so that of two writers one wins. The state's
-// name is that of its content: the loser's state, or one that a crash left behind, lies beside the winner's and never over it.
+// A snapshot exists once its manifest exists. The state is put BEFORE the manifest, so every
+// manifest has its state. The manifest is put only if there is none, so one of two writers wins.
+// The key of a state contains its digest. Therefore the state of a writer that lost or crashed
+// never overwrites the winner's state.
 //
-// Each object is locked for Retention from the moment it is put, and the first version of an object is the object. So within that time
-// nobody can take a snapshot away or have it stand elsewhere in history: a delete marker hides the first version and a
-// later version covers it, and this archive looks under both. Once it is over, who may delete versions can. The digest tells that a
-// state was changed; of a changed cursor nothing does.
+// Each object is locked for Retention from the moment it is put. The first version of an object
+// counts. Within the retention nobody can therefore remove a snapshot or change its cursor: a
+// delete marker or a later version only hides the first version, and this archive reads the first
+// version. After the retention, a person who may delete versions can do both. The digest shows a
+// changed state. Nothing shows a changed cursor.
 //
 // A manifest:
 //
@@ -22,6 +25,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -34,23 +39,26 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// Snapshots is contract.Snapshots in a bucket, which CreateBucket makes. It is safe for use by many goroutines and processes.
+// Snapshots is contract.Snapshots in a bucket that CreateBucket created. It is safe for use by many
+// goroutines and processes.
 type Snapshots struct {
 	Client    *minio.Client
 	Bucket    string
-	Mode      minio.RetentionMode // Compliance: nobody can shorten it. Governance: who has the right to bypass can. Empty is Compliance
+	Mode      minio.RetentionMode // empty is Compliance: nobody can shorten the retention
 	Retention time.Duration       // from Clock's time on; more than 0
 	Clock     func() time.Time
 }
 
 var _ contract.Snapshots = (*Snapshots)(nil)
 
-// ErrName is a name that cannot be part of an object's.
-var ErrName = errors.New("a snapshot's name is at most 200 letters, digits, dots, hyphens and underscores, and begins with a letter or a digit")
+// ErrName is the error for a name that no snapshot can have.
+var ErrName = errors.New("a snapshot's name has at most 200 letters, digits, dots, hyphens and " +
+	"underscores, and begins with a letter or a digit")
 
 var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$`)
 
-// CheckName is ErrName for what no snapshot can be called. It begins with the name, or what of it fits on a line.
+// CheckName returns ErrName for a name that no snapshot can have. The error begins with the name,
+// cut to 40 characters.
 func CheckName(name string) error {
 	if names.MatchString(name) {
 		return nil
@@ -58,30 +66,34 @@ func CheckName(name string) error {
 	return fmt.Errorf("snapshot %.40q: %w", name, ErrName)
 }
 
-// Put archives s. The same state under the same name again is fine, and changes nothing.
+// Put archives s. Putting the same state under the same name again succeeds and changes nothing.
 func (a *Snapshots) Put(ctx context.Context, s contract.Snapshot) error {
 	if err := CheckName(s.Name); err != nil {
 		return err
 	}
 	if sha256.Sum256(s.State) != s.Digest {
-		return fmt.Errorf("snapshot %s: its digest is not that of its state", s.Name)
+		return fmt.Errorf("snapshot %s: the digest does not match the state", s.Name)
 	}
-	if err := a.create(ctx, stateKey(s.Name, s.Digest), "application/jsonl", s.State); err != nil {
+	key := stateKey(s.Name, s.Digest)
+	if err := a.create(ctx, key, "application/jsonl", s.State); err != nil {
 		return fmt.Errorf("archive the state of snapshot %s: %w", s.Name, err)
 	}
-	// A crash here leaves a state that no manifest names. Nobody finds it; Put again goes on from it.
-	if err := a.create(ctx, manifestKey(s.Name), "application/json", manifestOf(s).encode()); err != nil {
+	// A crash here leaves a state that no manifest names. No reader finds it. The next Put uses it.
+	text := manifestOf(s).encode()
+	if err := a.create(ctx, manifestKey(s.Name), "application/json", text); err != nil {
 		return fmt.Errorf("archive the manifest of snapshot %s: %w", s.Name, err)
 	}
-	// A crash here leaves a whole snapshot, though its writer does not know: Put again finds it.
-	archived, err := a.Get(ctx, s.Name) // another's, if that was first
+	// A crash here leaves a complete snapshot without its writer's knowledge. The next Put finds
+	// it.
+	archived, err := a.Get(ctx, s.Name) // the snapshot of the writer that was first
 	if err == nil && archived.Digest != s.Digest {
 		err = fmt.Errorf("snapshot %s: %w", s.Name, contract.ErrSnapshotTaken)
 	}
 	return err
 }
 
-// Get is the snapshot as it was put, or contract.ErrSnapshotDamaged: it does not trust the bucket, but the digest.
+// Get returns the snapshot as it was put, or contract.ErrSnapshotDamaged. It trusts the digest, not
+// the bucket.
 func (a *Snapshots) Get(ctx context.Context, name string) (contract.Snapshot, error) {
 	m, err := a.manifest(ctx, name)
 	if err != nil {
@@ -91,17 +103,19 @@ func (a *Snapshots) Get(ctx context.Context, name string) (contract.Snapshot, er
 	s.State, err = a.read(ctx, stateKey(name, s.Digest))
 	switch {
 	case errors.Is(err, errAbsent):
-		return contract.Snapshot{}, fmt.Errorf("snapshot %s: %w: its state is gone", name, contract.ErrSnapshotDamaged)
+		return contract.Snapshot{}, fmt.Errorf("snapshot %s: %w: its state is missing",
+			name, contract.ErrSnapshotDamaged)
 	case err != nil:
 		return contract.Snapshot{}, fmt.Errorf("read the state of snapshot %s: %w", name, err)
 	case sha256.Sum256(s.State) != s.Digest:
-		return contract.Snapshot{}, fmt.Errorf("snapshot %s: %w: SHA-256 of the state is %x, the manifest has %x",
+		return contract.Snapshot{}, fmt.Errorf("snapshot %s: %w: "+
+			"SHA-256 of the state is %x, and the manifest has %x",
 			name, contract.ErrSnapshotDamaged, sha256.Sum256(s.State), s.Digest)
 	}
 	return s, nil
 }
 
-// Names are sorted by when they were taken, then by name.
+// Names returns the names, sorted by the time of the snapshots, then by name.
 func (a *Snapshots) Names(ctx context.Context) ([]string, error) {
 	var found []manifest
 	keys, err := a.keys(ctx, "snapshots/")
@@ -146,4 +160,55 @@ func (a *Snapshots) manifest(ctx context.Context, name string) (manifest, error)
 		return manifest{}, fmt.Errorf("read the manifest of snapshot %s: %w", name, err)
 	}
 	return decodeManifest(name, text)
+}
+
+// A manifest is a snapshot without its state.
+type manifest struct {
+	Name   string          `json:"name"`
+	Taken  time.Time       `json:"taken"`
+	Cursor contract.Cursor `json:"cursor"`
+	Digest digest          `json:"sha256"`
+}
+
+// A digest is hexadecimal in JSON.
+type digest [sha256.Size]byte
+
+func (d digest) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(d[:])), nil }
+
+func (d *digest) UnmarshalText(text []byte) error {
+	if len(text) != hex.EncodedLen(len(d)) {
+		return fmt.Errorf("a digest has %d hex digits, not %d", hex.EncodedLen(len(d)), len(text))
+	}
+	_, err := hex.Decode(d[:], text)
+	return err
+}
+
+func manifestOf(s contract.Snapshot) manifest {
+	return manifest{s.Name, s.Taken.UTC(), s.Cursor, digest(s.Digest)}
+}
+
+func (m manifest) snapshot() contract.Snapshot {
+	return contract.Snapshot{Name: m.Name, Taken: m.Taken, Cursor: m.Cursor, Digest: m.Digest}
+}
+
+func (m manifest) encode() []byte {
+	text, err := json.Marshal(m)
+	if err != nil {
+		panic(fmt.Sprintf("s3: encode a manifest: %v", err)) // a year past 9999
+	}
+	return append(text, '\n')
+}
+
+// decodeManifest reads the output of encode for a name, and refuses everything else.
+func decodeManifest(name string, text []byte) (manifest, error) {
+	var m manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return m, fmt.Errorf("snapshot %s: %w: the manifest: %v",
+			name, contract.ErrSnapshotDamaged, err)
+	}
+	if m.Name != name {
+		return m, fmt.Errorf("snapshot %s: %w: the manifest is that of %q",
+			name, contract.ErrSnapshotDamaged, m.Name)
+	}
+	return m, nil
 }
