@@ -20,6 +20,7 @@ import (
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/schemas"
 	codec "example.com/blotter/solutions/1-schemas"
 )
 
@@ -315,6 +316,9 @@ func TestSuiteFindsWrongAnswers(t *testing.T) {
 			}
 			require.NotEmpty(t, text, "%s passed", w.finds)
 			text = measured.ReplaceAllString(text, `"many" is not less than "16"`)
+			if w.finds == "L1.1" { // it fails for the first type, whose name a new file changes
+				text = strings.ReplaceAll(text, schemas.All()[0].Type, "first.type")
+			}
 			requireGolden(t, w.name, text)
 			require.Equal(t, w.also, strings.Join(also, " "))
 		})

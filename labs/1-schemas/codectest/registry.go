@@ -2,6 +2,7 @@ package codectest
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"sync"
@@ -10,8 +11,8 @@ import (
 	"example.com/blotter/schemas"
 )
 
-// registry is a registry in memory. It behaves like one that many teams share: its first free id
-// is far from 1, and it separates subjects. It counts requests, and can stop answering.
+// registry is a registry in memory. It behaves like one that many teams share: its ids are large and
+// in no order, and it separates subjects. It counts requests, and can stop answering.
 type registry struct {
 	mu         sync.Mutex
 	texts      map[int]string
@@ -25,9 +26,6 @@ type registration struct {
 	subject, text string
 	id            int
 }
-
-// firstID has four different bytes, so that no byte order can be mistaken for another.
-const firstID = 0x01020304
 
 var errAway = errors.New("connect: connection refused")
 
@@ -52,18 +50,28 @@ func (r *registry) Register(_ context.Context, subject, text string) (int, error
 // add gives every registration its own id. Real registries share one id between subjects with equal
 // schemas. No reader may rely on either.
 func (r *registry) add(subject, text string) int {
-	id := firstID + len(r.registered)
+	id := idFor(subject, text)
 	r.registered = append(r.registered, registration{subject, text, id})
 	r.texts[id] = text
 	return id
+}
+
+// idFor derives the id of a registration. A counter would depend on the number of schema files, and
+// so would the failure texts of checks. The first byte is not zero.
+func idFor(subject, text string) int {
+	sum := sha256.Sum256([]byte(subject + "\x00" + text))
+	return 1<<24 | int(binary.BigEndian.Uint32(sum[:])>>1)
 }
 
 // publish registers a schema as another program does.
 func (r *registry) publish(text string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.add("elsewhere", text)
+	return r.add(elsewhere, text)
 }
+
+// elsewhere is the subject of other programs.
+const elsewhere = "elsewhere"
 
 func (r *registry) Text(_ context.Context, id int) (string, error) {
 	r.countRequest(id)()
