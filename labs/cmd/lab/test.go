@@ -10,8 +10,10 @@ import (
 	"slices"
 	"strings"
 
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
 	"example.com/blotter/labs/kit/stack/containers"
+	codec "example.com/blotter/solutions/1-schemas"
 )
 
 type testCmd struct {
@@ -60,7 +62,7 @@ func testEnv(ctx context.Context, kind string, to *streams) ([]string, func() er
 	}
 	fmt.Fprintln(to.stderr, "stack: containers")
 	s := containers.New(containers.Options{
-		Dir: filepath.Join(dir, "containers"), Temporary: true,
+		Dir: filepath.Join(dir, "containers"), Temporary: true, Compatible: compatible,
 		Log: func(line string) { fmt.Fprintln(to.stderr, line) },
 	})
 	stop := func() error { return errors.Join(s.Close(), os.RemoveAll(dir)) }
@@ -70,6 +72,11 @@ func testEnv(ctx context.Context, kind string, to *streams) ([]string, func() er
 	}
 	env = append(env, "STACK=external", "BLOTTER_CONTAINERS=1")
 	return append(os.Environ(), env...), stop, nil
+}
+
+// compatible judges schemas for the registry by the reference solution of lab 1.
+func compatible(mode, next string, published ...string) error {
+	return codec.Compatible(contract.Mode(mode), next, published...)
 }
 
 // verdict prints the table, the failures and the count, and returns an error unless everything
