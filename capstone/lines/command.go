@@ -1,12 +1,19 @@
 package lines
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
 	"example.com/blotter/labs/kit/trade"
 )
 
-// command reads a whole line: the envelope, then what its op asks for.
+// command reads a whole line: the envelope, then the fields of its operation.
 func (p *parser) command(text []byte) (trade.Command, []string) {
-	o := p.whole(text)
+	o := p.wholeLine(text)
 	if p.err != nil {
 		return trade.Command{}, nil
 	}
@@ -19,8 +26,9 @@ func (p *parser) command(text []byte) (trade.Command, []string) {
 		Reason:      o.str(o.need("reason")),
 	}
 	op := o.operation()
-	if op == "AMEND" && oneOf(o, o.ask("kind"), trade.Amendment, trade.Update, correction) == correction {
-		o.corrected(&c)
+	if op == "AMEND" && oneOf(o, o.ask("kind"), trade.Amendment, trade.Update,
+		correction) == correction {
+		o.correction(&c)
 	} else {
 		c.Body = o.body(op)
 	}
@@ -34,21 +42,24 @@ func (p *parser) command(text []byte) (trade.Command, []string) {
 	return c, names(c)
 }
 
-// correction is the kind of AMEND that is no body of its own: it restates another.
+// correction is the kind of AMEND that has no body of its own: it restates the body of another
+// event.
 const correction = "correction"
 
-// corrected reads what is corrected, and by what.
-func (o *object) corrected(c *trade.Command) {
+// correction reads the corrected event, and the body that restates it.
+func (o *object) correction(c *trade.Command) {
 	command, event := o.ask("corrects"), o.ask("corrects_event")
 	switch {
 	case command != nil && event != nil:
-		o.fail(o.path+"corrects_event", Conflict, "corrects names the same by its command: give one of the two")
+		o.fail(o.path+"corrects_event", Conflict,
+			"corrects also names the corrected event: give one of the two")
 	case command != nil:
 		c.Corrects = trade.EventID(o.name(command), 0)
 	case event != nil:
 		c.Corrects = o.eventID(event)
 	default:
-		o.fail(o.path+"corrects", Missing, "a correction names a command (corrects) or an event (corrects_event)")
+		o.fail(o.path+"corrects", Missing,
+			"a correction names a command (corrects) or an event (corrects_event)")
 	}
 	m := o.need("restated")
 	if m == nil {
@@ -60,11 +71,106 @@ func (o *object) corrected(c *trade.Command) {
 	restated.done(op)
 }
 
-// names is Line.Names, each once.
+// names returns Line.Names, each once.
 func names(c trade.Command) []string {
 	list := []string{c.Stream(), "command/" + c.ID}
 	if uti := trade.LinkedUTI(c.Body); uti != "" && trade.TradeStream(uti) != list[0] {
 		list = append(list, trade.TradeStream(uti))
 	}
 	return list
+}
+
+// flat is a written line. The order of its fields is their order in the text.
+type flat struct {
+	CommandID     string `json:"command_id,omitempty"`
+	EnteredAt     string `json:"entered_at,omitempty"`
+	EffectiveAt   string `json:"effective_at,omitempty"`
+	Actor         string `json:"actor,omitempty"`
+	Approver      string `json:"approver,omitempty"`
+	Reason        string `json:"reason,omitempty"`
+	Op            string `json:"op"`
+	Kind          string `json:"kind,omitempty"`
+	UTI           string `json:"uti,omitempty"`
+	CorrectsEvent string `json:"corrects_event,omitempty"`
+	Restated      *flat  `json:"restated,omitempty"`
+
+	Book            string      `json:"book,omitempty"`
+	Counterparty    string      `json:"counterparty,omitempty"`
+	Trader          string      `json:"trader,omitempty"`
+	Side            trade.Side  `json:"side,omitempty"`
+	Commodity       string      `json:"commodity,omitempty"`
+	Zone            string      `json:"zone,omitempty"`
+	Profile         string      `json:"profile,omitempty"`
+	Delivery        string      `json:"delivery,omitempty"`
+	Role            string      `json:"role,omitempty"`
+	Settlement      string      `json:"settlement,omitempty"`
+	Quantity        string      `json:"quantity,omitempty"`
+	Unit            trade.Unit  `json:"unit,omitempty"`
+	Curve           string      `json:"curve,omitempty"`
+	Price           string      `json:"price,omitempty"`
+	PriceSource     string      `json:"price_source,omitempty"`
+	UnderlyingPrice string      `json:"underlying_price,omitempty"`
+	Currency        string      `json:"currency,omitempty"`
+	Fee             string      `json:"fee,omitempty"`
+	Option          *flatOption `json:"option,omitempty"`
+	NewUTI          string      `json:"new_uti,omitempty"`
+	Incoming        string      `json:"incoming,omitempty"`
+	PriorUTI        string      `json:"prior_uti,omitempty"`
+	CarriedIn       string      `json:"carried_in,omitempty"`
+	Points          []flatPoint `json:"points,omitempty"`
+}
+
+type flatOption struct {
+	Kind   string        `json:"kind"`
+	Strike trade.Decimal `json:"strike"`
+	From   string        `json:"from"`
+	Until  string        `json:"until"`
+}
+
+type flatPoint struct {
+	Delivery string        `json:"delivery"`
+	Price    trade.Decimal `json:"price"`
+}
+
+// Format returns the canonical line of c, without its end. Parse reads it back as c. A correction
+// names the event that it replaces.
+func Format(c trade.Command) []byte {
+	var f flat
+	if c.Corrects != uuid.Nil {
+		f = flat{Op: "AMEND", Kind: correction, CorrectsEvent: c.Corrects.String(),
+			Restated: new(flat)}
+		f.Restated.fill(c.Body)
+	} else {
+		f.fill(c.Body)
+	}
+	f.CommandID, f.UTI = c.ID, c.UTI
+	f.EnteredAt, f.EffectiveAt = instant(c.EnteredAt), instant(c.EffectiveAt)
+	f.Actor, f.Approver, f.Reason = c.Actor, c.Approver, c.Reason
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(f); err != nil { // every field is text
+		panic(fmt.Sprintf("lines: a line that does not marshal: %v", err))
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
+}
+
+func (f *flat) quantity(q trade.Quantity) {
+	if !q.IsZero() {
+		f.Quantity, f.Unit = q.Value.String(), q.Unit
+	}
+}
+
+func unlessZero(d trade.Decimal) string {
+	if d.IsZero() {
+		return ""
+	}
+	return d.String()
+}
+
+func instant(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
 }

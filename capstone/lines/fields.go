@@ -15,11 +15,11 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// MaxName is the longest identifier, in bytes: a stream's name is made of it and must fit an attribute. ISO 23897 gives
-// a UTI 52.
+// MaxName is the longest identifier, in bytes. A stream's name contains it, and must fit an
+// attribute. ISO 23897 gives a UTI 52 characters.
 const MaxName = 128
 
-// str is the text of a JSON string.
+// str reads a JSON string.
 func (o *object) str(m *member) string {
 	if m == nil {
 		return ""
@@ -28,7 +28,8 @@ func (o *object) str(m *member) string {
 	if kind := jsonType(m.value); kind != "a string" {
 		hint := "want a string"
 		if kind == "a number" {
-			hint = fmt.Sprintf("want a string, %q: a JSON number may lose digits on the way", string(m.value))
+			hint = fmt.Sprintf("want a string, %q: a program may round a JSON number",
+				string(m.value))
 		}
 		o.fail(field, WrongType, "%s: %s", kind, hint)
 		return ""
@@ -39,12 +40,12 @@ func (o *object) str(m *member) string {
 	return s
 }
 
-// check holds for every text, so that what is recorded can be read, printed and sent as a header.
+// check refuses a text that could not be recorded, printed or sent as a header.
 func (o *object) check(field, s string) {
 	switch {
 	case strings.TrimSpace(s) == "":
-		o.fail(field, Empty, "no text: leave the field out, if it may be left out")
-	case strings.ContainsFunc(s, steers):
+		o.fail(field, Empty, "give a text, or leave an optional field out")
+	case strings.ContainsFunc(s, controls):
 		o.fail(field, ControlChar, "%q has a control character", s)
 	case strings.ContainsRune(s, unicode.ReplacementChar):
 		o.fail(field, Damaged, "%q has U+FFFD or half a surrogate pair: a character was lost", s)
@@ -53,13 +54,14 @@ func (o *object) check(field, s string) {
 	}
 }
 
-// steers says whether r changes how the text around it is shown: control characters, line and paragraph separators, and the
-// embeddings, overrides and isolates of bidirectional text (UAX 9), by which a text can show as another.
-func steers(r rune) bool {
+// controls reports whether r changes the display of the text around it: control characters, line
+// and paragraph separators, and the embeddings, overrides and isolates of bidirectional text (UAX
+// 9), which can make a text look like another.
+func controls(r rune) bool {
 	return unicode.IsControl(r) || '\u2028' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069'
 }
 
-// name is an identifier.
+// name reads an identifier.
 func (o *object) name(m *member) string {
 	s := o.str(m)
 	if len(s) > MaxName {
@@ -68,16 +70,18 @@ func (o *object) name(m *member) string {
 	return s
 }
 
-// commandID is a name that no process may need.
+// commandID reads a name that is not the id of a follow-up.
 func (o *object) commandID(m *member) string {
 	s := o.name(m)
 	if trade.IsFollowUp(s) {
-		o.fail(o.path+m.name, Reserved, "%q is an id of what follows from an event, and of nothing else", s)
+		o.fail(o.path+m.name, Reserved, "%q begins with follow-up/, which is kept for follow-ups",
+			s)
 	}
 	return s
 }
 
-// uti is a name without slashes, so that no UTI's streams are another's or a curve's.
+// uti reads a name without slashes and blanks, so that the streams of two UTIs, or of a UTI and a
+// curve, always differ.
 func (o *object) uti(m *member) string {
 	s := o.name(m)
 	if strings.ContainsAny(s, "/ ") {
@@ -98,9 +102,10 @@ func (o *object) decimal(m *member) trade.Decimal {
 	return d
 }
 
-// rfc3339 is date-time of RFC 3339, section 5.6, in upper case. time.Parse alone takes a comma before the fraction, hours of one
-// digit, and offsets past a day.
-var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+// rfc3339 matches date-time of RFC 3339, section 5.6, in upper case. time.Parse also takes a comma
+// before the fraction, hours of one digit, and offsets of more than a day.
+var rfc3339 = regexp.MustCompile(
+	`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
 
 func (o *object) time(m *member) time.Time {
 	s := o.str(m)
@@ -109,7 +114,8 @@ func (o *object) time(m *member) time.Time {
 	}
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil || t.Unix() < 0 || t.UTC().Year() > 9999 || !rfc3339.MatchString(s) {
-		o.fail(o.path+m.name, BadTime, "%q is not an RFC 3339 time from 1970 to 9999, as in 2025-01-16T13:03:00.000001Z", s)
+		o.fail(o.path+m.name, BadTime, "%q is not an RFC 3339 time from 1970 to 9999, "+
+			"as in 2025-01-16T13:03:00.000001Z", s)
 	}
 	if !t.Equal(t.Truncate(time.Microsecond)) {
 		o.fail(o.path+m.name, TooFine, "%q is finer than a microsecond", s)
@@ -117,11 +123,12 @@ func (o *object) time(m *member) time.Time {
 	return t.UTC()
 }
 
-// enteredAt is a time that the clock of a simulated log can go on from.
+// enteredAt reads a time after which the clock of a simulated log can go on.
 func (o *object) enteredAt(m *member) time.Time {
 	t := o.time(m)
 	if t.Year() == 9999 {
-		o.fail(o.path+m.name, BadTime, "%q: nothing could be recorded after it", t.Format(time.RFC3339Nano))
+		o.fail(o.path+m.name, BadTime, "%q: no later event could be recorded",
+			t.Format(time.RFC3339Nano))
 	}
 	return t
 }
@@ -151,7 +158,7 @@ func (o *object) currency() trade.Currency {
 	return c
 }
 
-// quantity is the two fields quantity and unit, which go together.
+// quantity reads the fields quantity and unit, which go together.
 func (o *object) quantity() trade.Quantity {
 	value, unit := o.ask("quantity"), o.ask("unit")
 	switch {
@@ -160,14 +167,16 @@ func (o *object) quantity() trade.Quantity {
 	case value != nil && unit == nil:
 		o.fail(o.path+"unit", Missing, "required where quantity is given: one of MWh, bbl, MW")
 	}
-	return trade.Quantity{Value: o.decimal(value), Unit: oneOf(o, unit, trade.MWh, trade.BBL, trade.MW)}
+	return trade.Quantity{Value: o.decimal(value), Unit: oneOf(o, unit, trade.MWh, trade.BBL,
+		trade.MW)}
 }
 
-// oneOf is one of the values that a field takes, or nothing where the field is not there.
+// oneOf reads one of the values of a field. It returns "" for an absent field.
 func oneOf[T ~string](o *object, m *member, values ...T) T {
 	s := T(o.str(m))
 	if s != "" && !slices.Contains(values, s) {
-		o.fail(o.path+m.name, UnknownValue, "%q is not one of %s", s, strings.Trim(fmt.Sprint(values), "[]"))
+		o.fail(o.path+m.name, UnknownValue, "%q is not one of %s", s,
+			strings.Trim(fmt.Sprint(values), "[]"))
 	}
 	return s
 }
@@ -178,13 +187,14 @@ func (o *object) eventID(m *member) uuid.UUID {
 		return uuid.Nil
 	}
 	id, err := uuid.Parse(s)
-	if err != nil || id.String() != strings.ToLower(s) || id == uuid.Nil { // uuid.Parse takes braces and urn: too
+	// uuid.Parse also takes braces and urn:.
+	if err != nil || id.String() != strings.ToLower(s) || id == uuid.Nil {
 		o.fail(o.path+m.name, BadEventID, "%q is not an event id, as history shows them", s)
 	}
 	return id
 }
 
-// sub is the object that a field holds.
+// sub reads a field that holds an object.
 func (o *object) sub(m *member) *object {
 	if kind := jsonType(m.value); kind != "an object" {
 		o.fail(o.path+m.name, WrongType, "%s: want an object", kind)
@@ -193,7 +203,7 @@ func (o *object) sub(m *member) *object {
 	return o.object(o.path+m.name+".", m.value)
 }
 
-// list is the objects that a field holds.
+// list reads a field that holds objects.
 func (o *object) list(m *member) []*object {
 	if m == nil {
 		return nil
@@ -205,11 +215,12 @@ func (o *object) list(m *member) []*object {
 	}
 	_ = json.Unmarshal(m.value, &raws) // a valid JSON list
 	if len(raws) == 0 {
-		o.fail(o.path+m.name, Empty, "a list of nothing")
+		o.fail(o.path+m.name, Empty, "the list is empty")
 	}
 	var objects []*object
 	for i, raw := range raws {
-		objects = append(objects, o.sub(&member{name: fmt.Sprintf("%s[%d]", m.name, i), value: raw}))
+		objects = append(objects, o.sub(&member{name: fmt.Sprintf("%s[%d]", m.name, i),
+			value: raw}))
 	}
 	return objects
 }

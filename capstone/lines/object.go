@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// A parser keeps the first thing that is wrong with a line; what is read after it counts for nothing. So the code that reads
-// a command is a list of its fields, without an error branch at each.
+// A parser keeps the first fault of a line, and ignores later ones. So the code that reads a
+// command is a list of its fields, without an error branch at each.
 type parser struct {
 	line int
 	err  *Error
@@ -20,29 +20,32 @@ type parser struct {
 
 func (p *parser) fail(field string, rule Rule, format string, args ...any) {
 	if p.err == nil {
-		p.err = &Error{Line: p.line, Field: short(printable(field)), Rule: rule, Detail: short(fmt.Sprintf(format, args...))}
+		detail := fmt.Sprintf(format, args...)
+		p.err = &Error{Line: p.line, Field: short(printable(field)), Rule: rule,
+			Detail: short(detail)}
 	}
 }
 
-// printable is a field's name as it was written, but for what would steer a terminal.
+// printable returns the name of a field, with escapes for characters that would control a terminal.
 func printable(s string) string {
 	quoted := strconv.Quote(s)
 	return quoted[1 : len(quoted)-1]
 }
 
-// short keeps a message readable when what it quotes is not.
+// short cuts a message that quotes a long text.
 func short(s string) string {
-	const most = 400
-	if len(s) <= most {
+	const longest = 400
+	if len(s) <= longest {
 		return s
 	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
+	return strings.ToValidUTF8(s[:longest], "") + "…"
 }
 
-// An object is one JSON object whose members have not all been asked for yet.
+// An object is a JSON object. It keeps the names of the fields that were asked for, so that done
+// can refuse all others.
 type object struct {
 	*parser
-	path    string // prefix of its fields' names in errors, such as "option."
+	path    string // the prefix of its fields' names in errors, such as "option."
 	members []member
 	asked   []string
 }
@@ -52,8 +55,8 @@ type member struct {
 	value json.RawMessage
 }
 
-// whole is the one object that text consists of.
-func (p *parser) whole(text []byte) *object {
+// wholeLine reads the one object of a line.
+func (p *parser) wholeLine(text []byte) *object {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	var raw json.RawMessage
 	err := dec.Decode(&raw)
@@ -65,15 +68,15 @@ func (p *parser) whole(text []byte) *object {
 	case raw[0] != '{':
 		p.fail("", BadJSON, "want one JSON object, not %s", jsonType(raw))
 	case len(bytes.TrimSpace(text[dec.InputOffset():])) > 0:
-		p.fail("", Trailing, "more follows the object: want one object per line")
+		p.fail("", Trailing, "more text follows the object: want one object per line")
 	default:
 		return p.object("", raw)
 	}
 	return &object{parser: p}
 }
 
-// object splits raw, which is a valid JSON object, into its members. encoding/json alone would take the last of two
-// members with one name, and would take names in any case.
+// object splits raw, a valid JSON object, into its members. encoding/json would take the last of
+// two members with one name, and would take names in any case.
 func (p *parser) object(path string, raw json.RawMessage) *object {
 	o := &object{parser: p, path: path}
 	seen := map[string]bool{}
@@ -84,7 +87,7 @@ func (p *parser) object(path string, raw json.RawMessage) *object {
 		m := member{name: name.(string)}
 		_ = dec.Decode(&m.value)
 		if seen[m.name] {
-			o.fail(path+m.name, Duplicate, "given twice")
+			o.fail(path+m.name, Duplicate, "the field is given twice")
 		}
 		seen[m.name] = true
 		o.members = append(o.members, m)
@@ -92,7 +95,10 @@ func (p *parser) object(path string, raw json.RawMessage) *object {
 	return o
 }
 
-func (o *object) find(name string) *member {
+// ask returns the member with a name, or nil. From then on the object may have a field of that
+// name.
+func (o *object) ask(name string) *member {
+	o.asked = append(o.asked, name)
 	i := slices.IndexFunc(o.members, func(m member) bool { return m.name == name })
 	if i < 0 {
 		return nil
@@ -100,13 +106,7 @@ func (o *object) find(name string) *member {
 	return &o.members[i]
 }
 
-// ask is the member with this name, if there is one, and makes the name one that the object may have.
-func (o *object) ask(name string) *member {
-	o.asked = append(o.asked, name)
-	return o.find(name)
-}
-
-// need is ask for a field that must be there.
+// need is ask for a required field.
 func (o *object) need(name string) *member {
 	m := o.ask(name)
 	if m == nil {
@@ -115,24 +115,31 @@ func (o *object) need(name string) *member {
 	return m
 }
 
-// done fails on a member that nobody asked for. It is called when all fields of the object were asked for, which takes an op:
-// without one, only the case of the names is looked at.
-func (o *object) done(what string) {
+// done refuses a member that was not asked for. It must come after all fields of the operation were
+// asked for. Without an operation, it only refuses names in another case.
+func (o *object) done(operation string) {
 	i := slices.IndexFunc(o.members, func(m member) bool {
-		return slices.IndexFunc(o.asked, func(name string) bool { return name != m.name && strings.EqualFold(name, m.name) }) >= 0
+		return slices.ContainsFunc(o.asked, func(name string) bool {
+			return name != m.name && strings.EqualFold(name, m.name)
+		})
 	})
 	if i >= 0 {
 		o.misnamed(o.members[i], WrongCase, "names are written in lower case")
 		return
 	}
-	i = slices.IndexFunc(o.members, func(m member) bool { return !slices.Contains(o.asked, m.name) })
-	if i >= 0 && what != "" {
+	i = slices.IndexFunc(o.members, func(m member) bool {
+		return !slices.Contains(o.asked,
+			m.name)
+	})
+	if i >= 0 && operation != "" {
 		names := slices.Compact(slices.Sorted(slices.Values(o.asked)))
-		o.misnamed(o.members[i], UnknownField, "not a field of "+what+", which takes "+strings.Join(names, ", "))
+		o.misnamed(o.members[i], UnknownField,
+			"not a field of "+operation+", which takes "+strings.Join(names, ", "))
 	}
 }
 
-// misnamed fails on a name. That explains why the right one is missing, so it takes the place of that failure.
+// misnamed reports a wrong name. A wrong name explains why the right one is missing, so it replaces
+// that fault.
 func (o *object) misnamed(m member, rule Rule, detail string) {
 	if o.err != nil && o.err.Rule == Missing {
 		o.err = nil

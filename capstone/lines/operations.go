@@ -51,8 +51,8 @@ func (o *object) operation() string {
 	return oneOf(o, o.need("op"), names...)
 }
 
-// body reads the fields of an operation. It returns nil for an unknown operation, which operation has
-// reported.
+// body reads the fields of an operation. It returns nil for an unknown operation, which operation
+// has reported.
 func (o *object) body(name string) trade.Body {
 	op, ok := operationOf(name)
 	if !ok {
