@@ -9,28 +9,32 @@ import (
 	"strings"
 )
 
-// Fingerprint is SHA-256 of the Parsing Canonical Form of a schema (Avro 1.11.1, "Schema Fingerprints").
+// Fingerprint returns SHA-256 of the Parsing Canonical Form of a schema (Avro 1.11.1, "Schema
+// Fingerprints").
 //
-// The form is written out here because it enters the log's digests: it must be the standard's, for as long as the log is
-// kept, and libraries differ on it (some leave logical types in).
+// The form is implemented here because it is part of the log's digests. It must follow the standard
+// as long as the log is kept, and libraries differ: some leave logical types in.
 func Fingerprint(text string) ([32]byte, error) {
 	form, err := Canonical(text)
 	return sha256.Sum256([]byte(form)), err
 }
 
-// Canonical is the Parsing Canonical Form (Avro 1.11.1, "Parsing Canonical Form for Schemas").
+// Canonical returns the Parsing Canonical Form (Avro 1.11.1, "Parsing Canonical Form for Schemas").
+// It turns the first of these schemas into the second:
 //
-//	{"type": "record", "namespace": "blotter", "name": "P", "doc": "…", "fields": [{"name": "at", "type": {"type": "long"}}]}
+//	{"type": "record", "namespace": "blotter", "name": "P", "doc": "…",
+//	 "fields": [{"name": "at", "type": {"type": "long"}}]}
 //	{"name":"blotter.P","type":"record","fields":[{"name":"at","type":"long"}]}
 func Canonical(text string) (string, error) { return render(text, parsing) }
 
-// Meaning is the canonical form with the logical types left in: equal for two schemas under which the same bytes are the
-// same values.
+// Meaning returns the canonical form with logical types. Two schemas have the same meaning if
+// every byte sequence has the same value under both.
 func Meaning(text string) (string, error) {
 	return render(text, append(slices.Clone(parsing), "logicalType", "precision", "scale"))
 }
 
-// parsing is what decides about bytes, in the order that the standard gives ([STRIP] and [ORDER]).
+// parsing lists the attributes that affect the bytes, in the standard's order ([STRIP] and
+// [ORDER]).
 var parsing = []string{"name", "type", "fields", "symbols", "items", "values", "size"}
 
 var errSchema = errors.New("not an avro schema")
@@ -38,7 +42,7 @@ var errSchema = errors.New("not an avro schema")
 func render(text string, keep []string) (string, error) {
 	var schema any
 	decoder := json.NewDecoder(strings.NewReader(text))
-	decoder.UseNumber() // sizes stay as written, without a float between
+	decoder.UseNumber() // a size must not pass through a float
 	if err := decoder.Decode(&schema); err != nil {
 		return "", fmt.Errorf("%w: %v", errSchema, err)
 	}
@@ -47,7 +51,7 @@ func render(text string, keep []string) (string, error) {
 	return f.out.String(), f.err
 }
 
-// A form is canonical text being written.
+// A form writes the canonical text of a schema, with the attributes to keep.
 type form struct {
 	out  strings.Builder
 	keep []string
@@ -67,7 +71,8 @@ func (f *form) schema(node any, space string) {
 	}
 }
 
-// object writes a type that is an object. One that says nothing but a type is that type ([PRIMITIVES]).
+// object writes a type that is an object. An object with only a type is written as that type
+// ([PRIMITIVES]).
 func (f *form) object(n map[string]any, space string) {
 	if name, ok := n["name"].(string); ok {
 		if own, ok := n["namespace"].(string); ok {
@@ -130,7 +135,7 @@ func (f *form) list(items []any, write func(any)) {
 	f.out.WriteByte(']')
 }
 
-// quote writes a name or a number as JSON. Avro's names are ASCII, so [STRINGS] asks for nothing more.
+// quote writes a name or a number as JSON. Avro's names are ASCII, so JSON satisfies [STRINGS].
 func (f *form) quote(v any) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -139,12 +144,13 @@ func (f *form) quote(v any) {
 	f.out.Write(text)
 }
 
-// words are type names that are never in a namespace.
-var words = strings.Fields("null boolean int long float double bytes string record enum array map fixed")
+// builtIn lists the type names that are never in a namespace.
+var builtIn = strings.Fields(
+	"null boolean int long float double bytes string record enum array map fixed")
 
-// fullName puts a name without dots into its namespace ([FULLNAMES]).
+// fullName adds the namespace to a name without dots ([FULLNAMES]).
 func fullName(name, space string) string {
-	if space == "" || strings.Contains(name, ".") || slices.Contains(words, name) {
+	if space == "" || strings.Contains(name, ".") || slices.Contains(builtIn, name) {
 		return name
 	}
 	return space + "." + name

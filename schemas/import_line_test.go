@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The JSON Schema of the import lines takes every line of the sample book and every example of the format's page, and refuses what the page
-// calls wrong, as far as a shape can tell.
+// The JSON Schema of the import lines accepts every line of the sample book and every example of
+// the guide. It refuses the bad lines of the guide, as far as a shape can.
 func TestImportLinesFollowTheirSchema(t *testing.T) {
 	t.Parallel()
 	compiler := jsonschema.NewCompiler()
@@ -43,14 +44,19 @@ func TestImportLinesFollowTheirSchema(t *testing.T) {
 			require.NoError(t, check(line), line)
 		}
 	}
-	bad := regexp.MustCompile(`(?m)^(\{.*\})\nline 1: (?:[^:]*: )?([a-z]+\.[a-z-]+):`).FindAllStringSubmatch(string(page), -1)
+	bad := regexp.MustCompile(`(?m)^(\{.*\})\nline 1: (?:[^:]*: )?([a-z]+\.[a-z-]+):`)
 	refused := 0
-	for _, example := range bad {
-		switch example[2] {
-		case "field.unknown", "field.case", "field.missing", "field.type", "decimal.invalid", "value.unknown", "value.empty", "time.too-fine", "text.control":
+	for _, example := range bad.FindAllStringSubmatch(string(page), -1) {
+		if slices.Contains(byShape, example[2]) {
 			require.Error(t, check(example[1]), example[0])
 			refused++
 		}
 	}
 	require.Greater(t, refused, 8)
+}
+
+// byShape lists the rules of import lines that a JSON Schema can express.
+var byShape = []string{
+	"field.unknown", "field.case", "field.missing", "field.type", "decimal.invalid",
+	"value.unknown", "value.empty", "time.too-fine", "text.control",
 }

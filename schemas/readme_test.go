@@ -29,7 +29,8 @@ func roles(t *testing.T) (all []role) {
 		if strings.ContainsRune("AEIOU", rune(op.name[0])) {
 			article = "an"
 		}
-		r := role{op.event, "`trade/<UTI>`", fmt.Sprintf("the desk, for %s %s", article, op.name), readers}
+		r := role{op.event, "`trade/<UTI>`", fmt.Sprintf("the desk, for %s %s", article, op.name),
+			readers}
 		switch op.event {
 		case "trade.new":
 			r.writer += "; the follow-up process, after a novation or an exercise"
@@ -40,9 +41,11 @@ func roles(t *testing.T) (all []role) {
 	}
 	return append(all,
 		role{"command.refused", "`refused/<UTI>`, `refused/curve/<name>`",
-			"the desk, for each command that it refuses", "the desk, when the command comes again; audit"},
+			"the desk, for each command that it refuses",
+			"the desk, when the command comes again; audit"},
 		role{"store.head", "none: a record of the store, keyed by stream",
-			"the Kafka store, with every append", "the Kafka store, when it takes over a partition"})
+			"the Kafka store, with every append",
+			"the Kafka store, when it takes over a partition"})
 }
 
 // An operation is the name of a command in import lines, and the type of the event that it becomes.
@@ -60,10 +63,10 @@ func operations(t *testing.T) (all []operation) {
 	return all
 }
 
-// generated is where the part of the README begins that is rendered from the files.
-const generated = "<!-- What follows is written by: go test ./schemas -update -->\n"
+// generated is the first line of the part of README.md that the test writes.
+const generated = "<!-- go test ./schemas -update writes the rest of this page -->\n"
 
-// The README lists every type, every version and every field, as the files have them.
+// README.md lists every type, version and field of the files.
 func TestReadmeIsGeneratedFromTheFiles(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("README.md")
@@ -83,19 +86,23 @@ func TestReadmeIsGeneratedFromTheFiles(t *testing.T) {
 }
 
 func listTypes(t *testing.T, w *strings.Builder) {
-	fmt.Fprintf(w, "\n## Types\n\n| type | versions | a fact about | on stream | written by | read by |\n|---|---|---|---|---|---|\n")
+	fmt.Fprintf(w, "\n## Types\n\n| type | versions | a fact about | on stream | written by | "+
+		"read by |\n|---|---|---|---|---|---|\n")
 	for _, r := range roles(t) {
 		latest, ok := schemas.Latest(r.typ)
 		require.True(t, ok, r.typ)
-		fmt.Fprintf(w, "| `%s` | %d | %s | %s | %s | %s |\n", r.typ, latest.Version, strings.TrimSuffix(root(latest).Doc, "."), r.stream, r.writer, r.readers)
+		fmt.Fprintf(w, "| `%s` | %d | %s | %s | %s | %s |\n", r.typ, latest.Version,
+			strings.TrimSuffix(root(latest).Doc, "."), r.stream, r.writer, r.readers)
 	}
 	for _, s := range schemas.All() {
-		require.True(t, slices.ContainsFunc(roles(t), func(r role) bool { return r.typ == s.Type }), s.Type)
+		require.True(t, slices.ContainsFunc(roles(t), func(r role) bool { return r.typ == s.Type }),
+			s.Type)
 	}
-	fmt.Fprintf(w, "\n## Fields\n\nA type with an upper-case name is a nested record, whose fields follow below it; of what may be null, null is the default.\n")
+	fmt.Fprintf(w, "\n## Fields\n\nA type with an upper-case name is a nested record; its "+
+		"fields follow. The default of an optional field is null.\n")
 }
 
-// listVersions lists the fields of the first version, and of each later one what became of them.
+// listVersions lists the fields of each version, and the changes since the one before.
 func listVersions(t *testing.T, w *strings.Builder, typ string) {
 	var before []row
 	for version := 1; ; version++ {
@@ -107,8 +114,10 @@ func listVersions(t *testing.T, w *strings.Builder, typ string) {
 		fmt.Fprintf(w, "\n### %s, version %d\n\n%s\n\n", typ, version, root(s).Doc)
 		if version > 1 {
 			added, dropped := missing(now, before), missing(before, now)
-			require.NotEmpty(t, append(added, dropped...), "%s version %d changes nothing", typ, version)
-			fmt.Fprintf(w, "Since version %d: added %s; dropped %s.\n\n", version-1, names(added), names(dropped))
+			require.NotEmpty(t, append(added, dropped...), "%s version %d changes nothing", typ,
+				version)
+			fmt.Fprintf(w, "Since version %d: added %s; dropped %s.\n\n", version-1, names(added),
+				names(dropped))
 		}
 		fmt.Fprintf(w, "| field | type | meaning |\n|---|---|---|\n")
 		for _, r := range now {
@@ -156,7 +165,7 @@ func typeName(n avro.SchemaNode) string {
 	return n.Type
 }
 
-// missing are the rows of a whose field b does not have.
+// missing returns the rows of a whose field is not in b.
 func missing(a, b []row) []row {
 	return slices.DeleteFunc(slices.Clone(a), func(r row) bool {
 		return slices.ContainsFunc(b, func(other row) bool { return other.field == r.field })

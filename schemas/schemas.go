@@ -1,8 +1,10 @@
-// Package schemas is the event catalog: every version of every event type as an Avro schema, one file each.
+// Package schemas is the event catalog: every version of every event type as an Avro schema, one
+// file each.
 //
-// The files are the catalog. A program embeds them, a registry is given their own text, and nothing here asks a registry.
-// A file is named <type>.v<version>.avsc; its record is blotter.<type> with the last part in upper case, so trade.new is
-// blotter.trade.New. README.md lists what is in them and says what may change.
+// The files are the catalog. A program embeds them, and a registry gets their exact text. Nothing
+// here asks a registry. A file is named <type>.v<version>.avsc. Its record is blotter.<type> with
+// the last part in upper case: trade.new is blotter.trade.New. README.md lists their fields, and
+// the changes that a new version may make.
 package schemas
 
 import (
@@ -23,22 +25,23 @@ type Schema struct {
 	Type    string // stable dotted name, such as trade.new
 	Version int    // 1-based
 	Text    string // the file, byte for byte
-	// Fingerprint is SHA-256 of the Parsing Canonical Form: it does not depend on layout, docs or a registry. Neither does it
-	// depend on a logical type, so it cannot tell one scale of a decimal from another; Identify can.
+	// Fingerprint is SHA-256 of the Parsing Canonical Form. It does not depend on layout, docs or a
+	// registry. It also does not depend on logical types, so two scales of a decimal have one
+	// fingerprint. Identify distinguishes them.
 	Fingerprint [32]byte
 
 	meaning string // see Meaning
 }
 
-// All is the catalog, sorted by type and version.
+// All returns the catalog, sorted by type and version.
 func All() []Schema { return slices.Clone(catalog()) }
 
-// Find is one version of a type.
+// Find returns one version of a type.
 func Find(typ string, version int) (Schema, bool) {
 	return first(func(s Schema) bool { return s.Type == typ && s.Version == version })
 }
 
-// Latest is the last version of a type: the one that is written.
+// Latest returns the last version of a type, which writers use.
 func Latest(typ string) (Schema, bool) {
 	var last Schema
 	for _, s := range catalog() {
@@ -49,8 +52,9 @@ func Latest(typ string) (Schema, bool) {
 	return last, last.Version > 0
 }
 
-// Identify is the schema of the catalog that reads and means the same as text: same canonical form, same logical types. It
-// is how a schema that a registry handed out is recognised, whatever layout the registry gave it.
+// Identify returns the schema of the catalog with the same meaning as text: the same canonical
+// form and the same logical types. It recognises a schema that comes from a registry in another
+// layout.
 func Identify(text string) (Schema, bool) {
 	meaning, err := Meaning(text)
 	if err != nil {
@@ -67,7 +71,8 @@ func first(match func(Schema) bool) (Schema, bool) {
 	return Schema{}, false
 }
 
-// catalog is read once. The files are part of the program, so one that cannot be read is a broken invariant.
+// catalog reads the files once. They are part of the program, so an unreadable file is a broken
+// invariant.
 var catalog = sync.OnceValue(func() []Schema {
 	names, err := files.ReadDir(".")
 	if err != nil {

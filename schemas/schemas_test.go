@@ -15,8 +15,8 @@ import (
 	"example.com/blotter/schemas"
 )
 
-// An independent library must come to the same canonical form and fingerprint.
-func TestFingerprintIsThatOfTheStandard(t *testing.T) {
+// An independent library must compute the same canonical form and fingerprint.
+func TestFingerprintFollowsTheStandard(t *testing.T) {
 	t.Parallel()
 	for _, s := range schemas.All() {
 		oracle, err := avro.Parse(s.Text)
@@ -30,20 +30,34 @@ func TestFingerprintIsThatOfTheStandard(t *testing.T) {
 
 func TestCanonicalForm(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]string{
-		`{"type": "long"}`: `"long"`,
-		`{"type": "long", "logicalType": "timestamp-micros"}`:                      `"long"`,
-		`["null", {"type": "string", "doc": "x"}]`:                                 `["null","string"]`,
-		`{"size": 32, "name": "D", "namespace": "a.b", "type": "fixed"}`:           `{"name":"a.b.D","type":"fixed","size":32}`,
-		`{"items": {"type": "map", "values": "int"}, "type": "array"}`:             `{"type":"array","items":{"type":"map","values":"int"}}`,
-		`{"type": "enum", "name": "a.E", "namespace": "b", "symbols": ["x", "y"]}`: `{"name":"a.E","type":"enum","symbols":["x","y"]}`,
-		`{"type": "record", "name": "R", "namespace": "n", "fields": [
-			{"doc": "x", "type": {"type": "fixed", "name": "F", "size": 1}, "name": "f", "default": "0"},
-			{"name": "g", "type": "F"}]}`: `{"name":"n.R","type":"record","fields":[{"name":"f","type":{"name":"n.F","type":"fixed","size":1}},{"name":"g","type":"n.F"}]}`,
+	for _, c := range []struct{ text, want string }{
+		{`{"type": "long"}`, `"long"`},
+		{`{"type": "long", "logicalType": "timestamp-micros"}`, `"long"`},
+		{`["null", {"type": "string", "doc": "x"}]`, `["null","string"]`},
+		{
+			`{"size": 32, "name": "D", "namespace": "a.b", "type": "fixed"}`,
+			`{"name":"a.b.D","type":"fixed","size":32}`,
+		},
+		{
+			`{"items": {"type": "map", "values": "int"}, "type": "array"}`,
+			`{"type":"array","items":{"type":"map","values":"int"}}`,
+		},
+		{
+			`{"type": "enum", "name": "a.E", "namespace": "b", "symbols": ["x", "y"]}`,
+			`{"name":"a.E","type":"enum","symbols":["x","y"]}`,
+		},
+		{
+			`{"type": "record", "name": "R", "namespace": "n", "fields": [{"doc": "x", "name": "f",
+				"type": {"type": "fixed", "name": "F", "size": 1}, "default": "0"},
+				{"name": "g", "type": "F"}]}`,
+			`{"name":"n.R","type":"record","fields":[` +
+				`{"name":"f","type":{"name":"n.F","type":"fixed","size":1}},` +
+				`{"name":"g","type":"n.F"}]}`,
+		},
 	} {
-		got, err := schemas.Canonical(text)
+		got, err := schemas.Canonical(c.text)
 		require.NoError(t, err)
-		require.Equal(t, want, got)
+		require.Equal(t, c.want, got)
 	}
 	for _, broken := range []string{``, `{`, `7`, `{"type": 7}`} {
 		_, err := schemas.Canonical(broken)
@@ -64,7 +78,7 @@ func TestFindAndLatest(t *testing.T) {
 	require.False(t, ok)
 }
 
-// The fingerprint does not see a decimal's scale, so a schema is never recognised by it alone.
+// The fingerprint ignores a decimal's scale, so it alone never identifies a schema.
 func TestIdentifySeesScaleAndIgnoresLayout(t *testing.T) {
 	t.Parallel()
 	settled, _ := schemas.Latest("trade.settled")
@@ -87,12 +101,13 @@ func TestIdentifySeesScaleAndIgnoresLayout(t *testing.T) {
 	require.False(t, ok)
 }
 
-// The rules of README.md that a machine can check.
+// TestSchemasFollowTheRules checks the rules of README.md that a program can check.
 func TestSchemasFollowTheRules(t *testing.T) {
 	t.Parallel()
 	for _, s := range schemas.All() {
 		root := avro.MustParse(s.Text).Root()
-		head, tail := s.Type[:strings.IndexByte(s.Type, '.')], s.Type[strings.IndexByte(s.Type, '.')+1:]
+		head, tail := s.Type[:strings.IndexByte(s.Type, '.')], s.Type[strings.IndexByte(s.Type,
+			'.')+1:]
 		form, err := schemas.Canonical(s.Text)
 		require.NoError(t, err)
 		name := "blotter." + head + "." + strings.ToUpper(tail[:1]) + tail[1:]
@@ -115,7 +130,8 @@ func TestPublishedFilesAreNeverEdited(t *testing.T) {
 		require.NoError(t, os.WriteFile("testdata/published.golden", []byte(now.String()), 0o644))
 		return
 	}
-	require.Equal(t, string(golden), now.String(), "add a version instead; go test ./schemas -update before anything is published")
+	require.Equal(t, string(golden), now.String(),
+		"a published file must not change: add a version, then go test ./schemas -update")
 }
 
 var update = flag.Bool("update", false, "rewrite the golden file")
@@ -138,7 +154,8 @@ func follow(t *testing.T, path string, n avro.SchemaNode) {
 	for _, f := range n.Fields {
 		at := path + "/" + f.Name
 		require.NotEmpty(t, f.Doc, "%s has no doc", at)
-		require.Equal(t, f.Type.Type == "union", f.HasDefault && f.Default == nil, "%s: null is the default of what may be null", at)
+		require.Equal(t, f.Type.Type == "union", f.HasDefault && f.Default == nil,
+			"%s: null must be the default of an optional field", at)
 		follow(t, at, f.Type)
 	}
 	for _, b := range n.Branches {
