@@ -59,7 +59,7 @@ func TestWrongUsageCreatesNothing(t *testing.T) {
 			[]string{"--data", file + "/data", "import", file}},
 		{"query a file", file + " is not a folder", []string{"--data", file, "position"}},
 		{"up in a file", file + " is not a folder", []string{"--data", file, "up"}},
-		{"snapshot name is a path", `snapshot "a/b": a snapshot's name is at most 200 letters`,
+		{"snapshot name is a path", `snapshot "a/b": a snapshot's name has at most 200 letters`,
 			[]string{"--data", data, "snapshot", "a/b"}},
 		{"snapshot name is too long", `snapshot "` + strings.Repeat("x", 40) + `": `,
 			[]string{"--data", data, "snapshot", strings.Repeat("x", 201)}},
