@@ -1,4 +1,5 @@
-// Package kit_test holds the house to its rules: what may import what, and that a lab has the same API as its solution.
+// Package kit_test checks the rules of the repository: the form of the code, the imports, the API
+// of the labs, the generated files, and the lists of CONTRIBUTING.
 package kit_test
 
 import (
@@ -21,14 +22,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A rule says which packages of this module others may import. Patterns are regular expressions over paths below the module.
+// A rule names the packages of this module that other packages of it may import. Patterns are
+// regular expressions for whole paths below the module.
 type rule struct {
-	what    string // the packages that it is about
-	may     string // what they may import of ours, beside packages below themselves
-	outside bool   // what they may import applies outside of their tests only
+	packages    string // the importing packages
+	may         string // the packages that they may import
+	exceptTests bool   // their tests may import every package
 }
 
-// The first rule that fits a package applies. Every rule must fit one: a package that is gone takes its rule with it only on purpose.
+// The first rule that matches a package applies. Every rule must match at least one package.
 var rules = []rule{
 	{`schemas`, `-`, false},
 	{`labs/kit/trade`, `-`, false},
@@ -36,8 +38,12 @@ var rules = []rule{
 	{`labs/kit/check`, `labs/kit/contract`, false},
 	{`labs/kit/stack(/.*)?`, `labs/kit/stack(/.*)?|labs/kit/contract`, false},
 	{`labs/cmd/lab(/.*)?`, `(labs|solutions|schemas)(/.*)?`, false},
-	{`labs/\d-\w+/\w+test`, `labs/kit/.*|schemas|labs/\d-\w+/\w+test`, false}, // a suite may take in another
-	{`labs/\d-\w+(/.*)?`, `labs/kit/(contract|trade|check|stack/stacktest)|schemas|labs/\d-\w+/\w+test`, false},
+	// A suite may use another suite.
+	{`labs/\d-\w+/\w+test`, `labs/kit/.*|schemas|labs/\d-\w+/\w+test`, false},
+	{
+		`labs/\d-\w+(/.*)?`,
+		`labs/kit/(contract|trade|check|stack/stacktest)|schemas|labs/\d-\w+/\w+test`, false,
+	},
 	{`solutions/1-schemas(/.*)?`, solution(`1-schemas`), true},
 	{`solutions/2-store(/.*)?`, solution(`2-store`), true},
 	{`solutions/3-projections(/.*)?`, solution(`3-projections`), true},
@@ -50,10 +56,12 @@ var rules = []rule{
 	{`capstone(/.*)?`, `labs/kit/.*|schemas|capstone(/.*)?`, true},
 }
 
+// solution returns the packages that a solution may import. It may not import another solution.
 func solution(folder string) string {
 	return `labs/kit/(contract|trade|check)|schemas|solutions/` + folder + `(/.*)?`
 }
 
+// A listed package is the output of go list.
 type listed struct {
 	ImportPath                         string
 	Module                             struct{ Path string }
@@ -65,7 +73,8 @@ type listed struct {
 func list(t *testing.T, args ...string) []listed {
 	t.Helper()
 	var stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-json=ImportPath,Module,Imports,TestImports,XTestImports,GoFiles,Export"}, args...)...)
+	const fields = "-json=ImportPath,Module,Imports,TestImports,XTestImports,GoFiles,Export"
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", fields}, args...)...)
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	require.NoError(t, err, stderr.String())
@@ -85,53 +94,61 @@ func TestImportsFollowTheRules(t *testing.T) {
 	used := map[string]bool{}
 	for _, p := range list(t, "-e", "../../...") {
 		own := strings.TrimPrefix(p.ImportPath, p.Module.Path+"/")
-		i := slices.IndexFunc(rules, func(r rule) bool { return fits(r.what, own) })
+		i := slices.IndexFunc(rules, func(r rule) bool { return matches(r.packages, own) })
 		if i < 0 {
-			require.Equal(t, "labs/kit", own, "no rule is about the package %s", own)
+			require.Equal(t, "labs/kit", own,
+				"package %s has no import rule: add a row to rules in labs/kit/rules_test.go", own)
 			continue
 		}
-		used[rules[i].what] = true
+		used[rules[i].packages] = true
 		imports := p.Imports
-		if !rules[i].outside {
+		if !rules[i].exceptTests {
 			imports = slices.Concat(imports, p.TestImports, p.XTestImports)
 		}
 		for _, path := range imports {
 			if to, ours := strings.CutPrefix(path, p.Module.Path+"/"); ours && to != own {
-				require.True(t, fits(rules[i].may, to), "%s must not import %s", own, to)
+				require.True(t, matches(rules[i].may, to),
+					"%s imports %s; it may import only %s", own, to, rules[i].may)
 			}
 			if strings.Contains(path, "testcontainers") {
-				require.Equal(t, "labs/kit/stack/containers", own, "only the stack of containers imports testcontainers")
+				require.Equal(t, "labs/kit/stack/containers", own,
+					"%s imports testcontainers; only labs/kit/stack/containers may", own)
 			}
 		}
 	}
 	for _, r := range rules {
-		require.True(t, used[r.what], "there is no package any more that the rule about %s is for", r.what)
+		require.True(t, used[r.packages],
+			"no package matches the rule for %s: remove its row in labs/kit/rules_test.go",
+			r.packages)
 	}
 }
 
-func fits(pattern, path string) bool {
+func matches(pattern, path string) bool {
 	return regexp.MustCompile(`^(` + pattern + `)$`).MatchString(path)
 }
 
-// Whoever wires a lab into the capstone in place of its solution must not notice. While a lab is being written it may export more.
+// A lab can take the place of its solution in the capstone without any other change. A student's
+// lab may export more.
 func TestLabsHaveTheAPIOfTheirSolutions(t *testing.T) {
 	t.Parallel()
 	labs := list(t, "-e", "../../labs/...")
 	for _, lab := range labs {
 		own := strings.TrimPrefix(lab.ImportPath, lab.Module.Path+"/")
-		if !fits(`labs/\d-\w+`, own) || len(lab.GoFiles) == 0 {
+		if !matches(`labs/\d-\w+`, own) || len(lab.GoFiles) == 0 {
 			continue
 		}
 		want := api(t, lab.Module.Path+"/solutions/"+solutionOf(path.Base(own)))
 		got := api(t, lab.ImportPath)
 		if os.Getenv("BLOTTER_CI") != "" {
-			require.Equal(t, want, got, "%s: the API of the lab (second) and of its solution (first) differ", own)
+			require.Equal(t, want, got,
+				"the exported API of %s (second) differs from that of its solution (first)", own)
 		}
-		require.Subset(t, got, want, "%s lacks something of its solution's API", own)
+		require.Subset(t, got, want, "%s does not export all names of its solution", own)
 	}
 }
 
-// solutionOf is where the solution of a lab's folder is, below solutions. Lab 2 has several; the one that is built as the lab is.
+// solutionOf returns the path of a lab's solution below solutions. Lab 2 has several solutions;
+// plain is built like the lab.
 func solutionOf(lab string) string {
 	if lab == "2-store" {
 		return lab + "/plain"
@@ -139,14 +156,15 @@ func solutionOf(lab string) string {
 	return lab
 }
 
-// api is a line for each exported name of a package, and for each exported field and method of its types.
+// api returns a line for each exported name of a package, and for each exported field and method of
+// its types.
 func api(t *testing.T, pkg string) []string {
 	exports := map[string]string{}
 	for _, p := range list(t, "-export", "-deps", pkg) {
 		exports[p.ImportPath] = p.Export
 	}
-	read := importer.ForCompiler(token.NewFileSet(), "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
-	p, err := read.Import(pkg)
+	open := func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) }
+	p, err := importer.ForCompiler(token.NewFileSet(), "gc", open).Import(pkg)
 	require.NoError(t, err)
 	short := func(other *types.Package) string {
 		if other == p {
@@ -173,7 +191,8 @@ func api(t *testing.T, pkg string) []string {
 				}
 			}
 		} else {
-			lines = append(lines, fmt.Sprintf("type %s %s", name, types.TypeString(named.Underlying(), short)))
+			underlying := types.TypeString(named.Underlying(), short)
+			lines = append(lines, fmt.Sprintf("type %s %s", name, underlying))
 		}
 		methods := types.NewMethodSet(types.NewPointer(named))
 		for i := range methods.Len() {
@@ -186,7 +205,8 @@ func api(t *testing.T, pkg string) []string {
 	return lines
 }
 
-// declared is an object with its type. The names of parameters do not matter to who calls.
+// declared returns an object with its type. It leaves out the names of parameters, which do not
+// matter to a caller.
 func declared(object types.Object, short types.Qualifier) string {
 	f, ok := object.Type().(*types.Signature)
 	if !ok {
@@ -196,5 +216,6 @@ func declared(object types.Object, short types.Qualifier) string {
 	for i := range in {
 		in[i] = types.TypeString(f.Params().At(i).Type(), short)
 	}
-	return fmt.Sprintf("func %s(%s) %s, variadic %t", object.Name(), strings.Join(in, ", "), types.TypeString(f.Results(), short), f.Variadic())
+	return fmt.Sprintf("func %s(%s) %s, variadic %t", object.Name(), strings.Join(in, ", "),
+		types.TypeString(f.Results(), short), f.Variadic())
 }

@@ -85,6 +85,38 @@ func TestProjectContinuesAfterAnError(t *testing.T) {
 	require.Equal(t, string(want.Canonical()), string(got.Canonical()))
 }
 
+// counter is the smallest read model: the number of events of each type. It keeps no rows.
+type counter struct {
+	cursor contract.Cursor
+	events map[string]int
+}
+
+var _ contract.Applier = (*counter)(nil)
+
+func (c *counter) Cursor(context.Context) (contract.Cursor, error) { return c.cursor, nil }
+
+func (c *counter) Apply(_ context.Context, batch []contract.Recorded, next contract.Cursor) error {
+	for _, r := range projection.Fresh(batch, c.cursor) {
+		c.events[r.Type]++
+	}
+	c.cursor = c.cursor.Max(next)
+	return nil
+}
+
+func TestProjectNeedsOnlyAnApplier(t *testing.T) {
+	t.Parallel()
+	log, model := projectiontest.History(6, 100, 2), &counter{events: map[string]int{}}
+	end, err := log.End(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, projection.Project(t.Context(), log, model, end, 30))
+	require.Equal(t, end, model.cursor)
+	want := map[string]int{}
+	for _, r := range log.Events {
+		want[r.Type]++
+	}
+	require.Equal(t, want, model.events)
+}
+
 // recording is a model that records the cursor of each batch.
 type recording struct {
 	contract.Projection
