@@ -45,7 +45,7 @@ type Log struct {
 	// called if the fixture is Volatile.
 	Reopen func(t check.T) contract.Store
 	// Usurp takes over the whole log, as a process does that believes the store's process dead, and
-	// then ends. The store is not told. Not called unless the fixture is Owned.
+	// then ends. The store gets no notice. Not called unless the fixture is Owned.
 	Usurp func(t check.T)
 }
 

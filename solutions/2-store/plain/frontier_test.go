@@ -56,13 +56,13 @@ func TestFrontierOfAFencedOwner(t *testing.T) {
 	require.ErrorIs(t, err, contract.ErrFenced)
 
 	seconds.Store(1)
-	committing, told := make(chan struct{}), make(chan struct{})
+	committing, answered := make(chan struct{}), make(chan struct{})
 	var held atomic.Bool
 	cluster.ControlKey(int16(kmsg.EndTxn), func(kmsg.Request) (kmsg.Response, error, bool) {
 		if !held.Swap(true) {
 			cluster.SleepControl(func() {
 				close(committing)
-				<-told
+				<-answered
 			})
 		}
 		return nil, nil, false
@@ -81,7 +81,7 @@ func TestFrontierOfAFencedOwner(t *testing.T) {
 	}
 	seconds.Store(2)
 	frontier, err := before.Frontier(t.Context())
-	close(told)
+	close(answered)
 	require.NoError(t, err)
 	require.NoError(t, <-appended)
 	at := receipts[0].RecordedAt

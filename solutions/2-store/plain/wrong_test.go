@@ -329,7 +329,7 @@ var kafkaWrongs = []wrongAnswer{
 		}}),
 	},
 	{
-		name: "forgets the frontier that it told", finds: "L2.23",
+		name: "forgets its frontier", finds: "L2.23",
 		change: storeWith(wrongStore{frontier: func(ctx context.Context, o *owner) time.Time {
 			return contract.Stamp(o.s.opts.Clock(ctx), o.last).Add(-time.Microsecond)
 		}}),
@@ -604,6 +604,6 @@ func golden(t *testing.T, name, got string) {
 	}
 	want, err := os.ReadFile(file)
 	require.NoError(t, err)
-	require.Equal(t, string(want), got, "go test ./solutions/2-store/plain -run WrongAnswers "+
-		"-update")
+	require.Equal(t, string(want), got,
+		"to rewrite it: go test ./solutions/2-store/plain -run Wrong -update")
 }

@@ -144,9 +144,9 @@ func (b wrongOffloading) Append(
 	if err := validateUnlimited(stream, events); err != nil {
 		return nil, err
 	}
-	c, kept := b.OffloadingStore, &pile{}
+	c, later := b.OffloadingStore, &pile{}
 	if b.late {
-		c = &OffloadingStore{b.Store, kept, b.limit}
+		c = &OffloadingStore{b.Store, later, b.limit}
 	}
 	offloaded := make([]contract.Event, len(events))
 	for i, e := range events {
@@ -156,7 +156,7 @@ func (b wrongOffloading) Append(
 		}
 	}
 	receipts, err := b.Store.Append(ctx, stream, expected, offloaded...)
-	for _, body := range kept.bodies {
+	for _, body := range later.bodies {
 		if err == nil {
 			_, err = b.blobs.Put(ctx, body)
 		}

@@ -28,7 +28,7 @@
 //	append, landed, crash      the events are pending; another process sequences them within
 //	                           orphanInterval, or the next process that starts
 //	sequencing, not landed     the events stay pending; the next pass takes them
-//	sequencing, landed         the positions are final; nobody waits for an answer
+//	sequencing, landed         the positions are final; no caller waits for an answer
 //
 // The application works as a role that owns nothing. It may SELECT from all tables, INSERT into
 // events, and call the function that sequences, which takes no arguments. The database refuses
