@@ -8,27 +8,31 @@ import (
 	"time"
 )
 
-// Options say what is run, and on what.
+// Options describe a run.
 type Options struct {
 	Run
-	Hold   time.Duration // how long a stalled writer stands still, at the least: past the timeout of its transactions
+	// Hold is the least time that a stalled writer is stopped: more than the timeout of its
+	// transactions.
+	Hold   time.Duration
 	Launch Launch
 	// Read opens the log for reading only, for the feed.
 	Read func(context.Context) (Log, error)
-	// Last opens the log when no writer is there any more.
+	// Last opens the log after all writers have ended.
 	Last func(context.Context) (Log, error)
-	// Interrupt kills the broker or the database and starts it again. It is nil where that cannot be done.
+	// Interrupt kills the broker or the database and starts it again. It is nil where the stack
+	// cannot do that.
 	Interrupt func(context.Context) error
-	// Step is told what is done, for who waits.
-	Step func(what string)
-	// Struck is told of each fault.
-	Struck func()
+	// Step is called with the name of each step.
+	Step func(name string)
+	// OnFault is called after each fault.
+	OnFault func()
 }
 
-// errStuck is wrapped by the error of a run in which nothing went on.
+// errStuck is wrapped by the error of a run without progress.
 var errStuck = errors.New("no append was acknowledged")
 
-// Do runs writers, clients and the nemesis, and gives the history. With an error the history is as long as it got.
+// Do runs writers, clients and the nemesis, and returns the history. With an error the history is
+// the part up to the error.
 func Do(ctx context.Context, o Options) ([]Entry, error) {
 	r := &run{Options: o, history: NewHistory(o.Run), board: newBoard()}
 	r.crew = newCrew(o.Launch, r.history, o.Writers)
@@ -73,7 +77,7 @@ func (r *run) do(ctx context.Context) error {
 	return <-fed
 }
 
-// assemble starts the first writer, who makes the log, and then the others.
+// assemble starts the first writer, which creates the log, and then the others.
 func (r *run) assemble(ctx context.Context) error {
 	for i, m := range r.crew.members {
 		if _, err := r.crew.start(ctx, m); err != nil {
@@ -83,7 +87,7 @@ func (r *run) assemble(ctx context.Context) error {
 	return nil
 }
 
-// disturb has the clients work until the nemesis has done all that it was to do.
+// disturb runs the clients until the nemesis has applied all faults.
 func (r *run) disturb(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -98,7 +102,10 @@ func (r *run) disturb(ctx context.Context) error {
 			}
 		})
 	}
-	n := &nemesis{crew: r.crew, board: r.board, number: r.Clients, seed: r.Seed, hold: r.Hold, interrupt: r.Interrupt, struck: r.Struck}
+	n := &nemesis{
+		crew: r.crew, board: r.board, number: r.Clients, seed: r.Seed,
+		hold: r.Hold, interrupt: r.Interrupt, onFault: r.OnFault,
+	}
 	err := n.work(ctx, Faults(r.Seed, r.Kills, r.sorts()...))
 	if err != nil {
 		cancel(err)
@@ -116,18 +123,18 @@ func (r *run) sorts() []Blow {
 	return sorts
 }
 
-// disband ends the writers that are there: as they like, or at once.
+// disband ends all writers: it lets them finish, or kills them at once.
 func (r *run) disband(atOnce bool) error {
-	up, at, _, failed := r.crew.look(true)
+	up, writers, _, failed := r.crew.look(true)
 	errs := make([]error, len(up))
 	var wg sync.WaitGroup
 	for i, m := range up {
 		r.crew.place(m, nil)
 		wg.Go(func() {
 			if atOnce {
-				errs[i] = at[i].kill(Kill)
+				errs[i] = writers[i].kill(Kill)
 			} else {
-				errs[i] = at[i].end()
+				errs[i] = writers[i].end()
 			}
 		})
 	}
@@ -138,7 +145,7 @@ func (r *run) disband(atOnce bool) error {
 	return errors.Join(append(errs, failed)...)
 }
 
-// read takes down the whole log, and each stream as the store answers for it.
+// read adds the whole log to the history, and the store's answer for each stream.
 func (r *run) read(ctx context.Context) (events int64, err error) {
 	log, err := r.Last(ctx)
 	if err != nil {
@@ -167,8 +174,9 @@ func (r *run) read(ctx context.Context) (events int64, err error) {
 		q.Op = r.history.invoke(Invoke{Request: q, Client: r.Clients, Writer: "last#1"})
 		answer := last.handle(ctx, q)
 		r.history.add(Entry{Return: &answer})
-		if answer.Outcome != OK { // nobody disturbs it now: what is not answered is not there
-			return events, fmt.Errorf("read stream %s: %s: %s", stream, answer.Outcome, answer.Error)
+		if answer.Outcome != OK { // the store is no longer disturbed, so it has to answer
+			return events, fmt.Errorf("read stream %s: %s: %s",
+				stream, answer.Outcome, answer.Error)
 		}
 	}
 	return events, nil

@@ -12,7 +12,8 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A board is what all clients know: where the streams stand, who was last seen to own them, and some events to look for.
+// A board is the knowledge that all clients share: the versions of the streams, their last known
+// owners, and some events to look for.
 type board struct {
 	acknowledged atomic.Int64
 
@@ -20,19 +21,21 @@ type board struct {
 	generation [slots]int
 	versions   map[string]int64
 	owners     map[string]string // by stream, an address
-	recent     []uuid.UUID       // of some events that were sent, acknowledged or not
+	recent     []uuid.UUID       // ids of sent events, acknowledged or not
 	streams    map[uuid.UUID]string
 }
 
 func newBoard() *board {
-	return &board{versions: map[string]int64{}, owners: map[string]string{}, streams: map[uuid.UUID]string{}}
+	return &board{
+		versions: map[string]int64{}, owners: map[string]string{}, streams: map[uuid.UUID]string{},
+	}
 }
 
-// retired is the version from which on a slot goes on with a new stream: what is judged is judged stream by stream, and the judge's work
-// grows faster than a stream.
+// retired is the version at which a slot gets a new stream. The judge checks stream by stream, and
+// its work grows faster than a stream.
 const retired = 40
 
-// stream is the one of a slot, and where it is believed to stand.
+// stream returns the stream of a slot and its last known version.
 func (b *board) stream(slot int) (name string, version int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -63,7 +66,7 @@ func (b *board) learn(stream string, version int64, owner string) {
 	}
 }
 
-// sent keeps the first id of a batch for others to look for.
+// sent keeps the first id of a batch, for other clients to look for.
 func (b *board) sent(stream string, id uuid.UUID) {
 	const most = 64
 	b.mu.Lock()
@@ -91,18 +94,21 @@ type client struct {
 	seed   uint64
 	crew   *crew
 	board  *board
-	made   int // events
+	made   int // the number of events sent
 }
 
 const (
-	// patience is how long a client waits for an answer before it takes the outcome for unknown and asks another.
+	// patience is how long a client waits for an answer. Then the outcome is unknown, and the
+	// client asks another writer.
 	patience = time.Second
-	// breath is between two attempts at the same operation, twice as long each time.
+	// breath is the first pause between two attempts at an operation. It doubles each time, up to
+	// longBreath.
 	breath     = 5 * time.Millisecond
 	longBreath = 100 * time.Millisecond
 )
 
-// work does what the seed says until ctx ends, or a writer failed. What it has begun it finishes, if that is possible at all.
+// work does the operations of the seed until until ends, or a writer has failed. It finishes the
+// last operation if it can.
 func (c *client) work(ctx, until context.Context) error {
 	for t := range Tasks(c.seed, c.number) {
 		if until.Err() != nil {
@@ -139,8 +145,8 @@ func (c *client) do(ctx, until context.Context, t Task) error {
 	return c.insist(ctx, until, t, r)
 }
 
-// insist makes one attempt after another until the outcome is known: the same ids each time, wherever the first attempt got to. It stops
-// at the end of the run too, and leaves the outcome unknown then.
+// insist makes attempts with the same ids until the outcome is known, wherever the first attempt
+// got to. It also stops at the end of the run, and then leaves the outcome unknown.
 func (c *client) insist(ctx, until context.Context, t Task, r Request) error {
 	for pause := breath; ; pause = min(2*pause, longBreath) {
 		owner := c.board.owner(r.Stream)
@@ -179,7 +185,7 @@ func (c *client) insist(ctx, until context.Context, t Task, r Request) error {
 	}
 }
 
-// rotate has the next attempt go to another writer.
+// rotate returns a pick that sends the next attempt to another writer.
 func rotate(pick float64) float64 {
 	if pick += 0.37; pick >= 1 {
 		pick--
@@ -187,9 +193,11 @@ func rotate(pick float64) float64 {
 	return pick
 }
 
-// attempt asks one writer, and says which. Without an answer in time the outcome is unknown; the answer, when it comes, is in the history
-// all the same.
-func (c *client) attempt(ctx context.Context, owner string, pick float64, r Request) (Return, string, error) {
+// attempt asks one writer, and returns its address. Without an answer in time the outcome is
+// unknown. A later answer still goes into the history.
+func (c *client) attempt(
+	ctx context.Context, owner string, pick float64, r Request,
+) (Return, string, error) {
 	m, w, err := c.crew.some(ctx, owner, pick)
 	if err != nil {
 		return Return{}, "", err
@@ -202,7 +210,7 @@ func (c *client) attempt(ctx context.Context, owner string, pick float64, r Requ
 		return a, m.address, nil
 	case <-w.gone:
 		select {
-		case a := <-answer: // the last that it said
+		case a := <-answer: // its last answer
 			return a, m.address, nil
 		default:
 		}
@@ -212,7 +220,7 @@ func (c *client) attempt(ctx context.Context, owner string, pick float64, r Requ
 	return Return{Outcome: Unknown}, m.address, nil
 }
 
-// wait waits, or until ctx ends.
+// wait waits for d, or until ctx ends.
 func wait(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -11,19 +11,20 @@ import (
 	"time"
 )
 
-// A Launch starts a writer under an address, on a machine. What a process leaves on its machine, the next one there finds.
+// A Launch starts a writer at an address, on a machine. The next process on a machine finds the
+// files of the last one.
 type Launch func(address, machine string) (Process, error)
 
-// A crew is the writers, each at an address of its own, and what they were asked.
+// A crew is the writers, each at its own address, and their open requests.
 type crew struct {
 	launch  Launch
 	history *History
-	away    bool // what the writers rest on is away at times, so that one may not come up
+	away    bool // the broker or database may be away, so a writer may fail to start
 
 	mu      sync.Mutex
 	members []*member
-	changed chan struct{} // closed at the next change of who is there
-	failed  error         // a writer ended that nobody had killed
+	changed chan struct{} // closed at the next change of the writers
+	failed  error         // a writer ended without a kill
 }
 
 // A member is an address and the process that answers there.
@@ -31,7 +32,7 @@ type member struct {
 	address string
 	machine int
 	born    int
-	at      *writer // nil while none is ready
+	at      *writer // nil while no process is ready
 }
 
 // A writer is one process.
@@ -40,20 +41,20 @@ type writer struct {
 	name    string // address#born
 	address string
 	process Process
-	gone    chan struct{} // closed when all that it ever said has been heard
+	gone    chan struct{} // closed after its last answer was read
 
-	mu      sync.Mutex // of requests: they go in one behind the other
+	mu      sync.Mutex // requests are written one after the other
 	enc     *json.Encoder
 	asked   map[int]question
-	served  bool // it came up
-	behind  bool // it stands still, or did
+	served  bool // it has started
+	stale   bool // it was stopped once, so its knowledge may be old
 	doomed  bool // it was killed, or told to end
 	stopped bool
 }
 
-// A question is one that a writer was sent.
+// A question is an open request.
 type question struct {
-	answer   chan Return // room for one: who asked may not wait for it
+	answer   chan Return // has room for one answer: the client may have stopped waiting
 	answered chan struct{}
 }
 
@@ -65,8 +66,9 @@ func newCrew(launch Launch, history *History, n int) *crew {
 	return c
 }
 
-// start has a process at the address of m, and returns once it serves. What was there before stays where it is, but for its place. Where the
-// broker or the database may be away, one that does not come up is followed by another, as a supervisor sees to.
+// start starts a process at the address of m, and returns when it serves. A process that was there
+// before continues, but is no longer asked. Where the broker or the database may be away, start
+// tries again if the process fails to start, as a supervisor does.
 func (c *crew) start(ctx context.Context, m *member) (*writer, error) {
 	for began := time.Now(); ; wait(ctx, longBreath) {
 		w, err := c.once(ctx, m)
@@ -82,7 +84,10 @@ func (c *crew) start(ctx context.Context, m *member) (*writer, error) {
 func (c *crew) once(ctx context.Context, m *member) (*writer, error) {
 	c.mu.Lock()
 	m.born++
-	w := &writer{crew: c, name: fmt.Sprintf("%s#%d", m.address, m.born), address: m.address, asked: map[int]question{}, gone: make(chan struct{})}
+	w := &writer{
+		crew: c, name: fmt.Sprintf("%s#%d", m.address, m.born), address: m.address,
+		asked: map[int]question{}, gone: make(chan struct{}),
+	}
 	machine := fmt.Sprintf("%s.%d", m.address, m.machine)
 	c.mu.Unlock()
 	var err error
@@ -96,21 +101,21 @@ func (c *crew) once(ctx context.Context, m *member) (*writer, error) {
 	case <-ready:
 		return w, nil
 	case <-w.gone:
-		return nil, fmt.Errorf("%s did not come up: %w", w.name, w.process.End())
+		return nil, fmt.Errorf("%s did not start: %w", w.name, w.process.End())
 	case <-ctx.Done():
 		w.doom()
 		return nil, errors.Join(context.Cause(ctx), w.process.Kill())
 	}
 }
 
-// move has the next processes of m on another machine.
+// move puts the next processes of m on another machine.
 func (c *crew) move(m *member) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m.machine++
 }
 
-// place puts w, or nobody, at an address.
+// place puts w at the address of m; nil puts no process there.
 func (c *crew) place(m *member, w *writer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,7 +123,7 @@ func (c *crew) place(m *member, w *writer) {
 	c.notify()
 }
 
-// notify wakes who waits for a change. The lock is held.
+// notify wakes the callers that wait for a change. The caller holds the lock.
 func (c *crew) notify() {
 	close(c.changed)
 	c.changed = make(chan struct{})
@@ -133,22 +138,26 @@ func (c *crew) fail(err error) {
 	c.notify()
 }
 
-// look is the members whose writer is there, and a channel that is closed when that may have changed.
-func (c *crew) look(stoppedToo bool) (up []*member, at []*writer, changed <-chan struct{}, failed error) {
+// look returns the members that have a writer, their writers, and a channel that is closed at the
+// next change.
+func (c *crew) look(
+	stoppedToo bool,
+) (up []*member, writers []*writer, changed <-chan struct{}, failed error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, m := range c.members {
 		if m.at != nil && (stoppedToo || !m.at.isStopped()) {
-			up, at = append(up, m), append(at, m.at)
+			up, writers = append(up, m), append(writers, m.at)
 		}
 	}
-	return up, at, c.changed, c.failed
+	return up, writers, c.changed, c.failed
 }
 
-// some is a writer that is there: the one at an address, or else by pick. It waits for one.
+// some returns a running writer: the one at an address, or else one by pick. It waits until there
+// is one.
 func (c *crew) some(ctx context.Context, address string, pick float64) (*member, *writer, error) {
 	for {
-		up, at, changed, err := c.look(false)
+		up, writers, changed, err := c.look(false)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -157,7 +166,7 @@ func (c *crew) some(ctx context.Context, address string, pick float64) (*member,
 			if i < 0 {
 				i = int(pick * float64(len(up)))
 			}
-			return up[i], at[i], nil
+			return up[i], writers[i], nil
 		}
 		select {
 		case <-changed:
@@ -167,7 +176,7 @@ func (c *crew) some(ctx context.Context, address string, pick float64) (*member,
 	}
 }
 
-// listen hears what the writer says until it says no more.
+// listen reads the answers of the writer until its output ends.
 func (w *writer) listen(ready chan<- struct{}) {
 	defer w.over()
 	answers := json.NewDecoder(w.process)
@@ -182,7 +191,7 @@ func (w *writer) listen(ready chan<- struct{}) {
 	for {
 		var r Return
 		if answers.Decode(&r) != nil {
-			return // it has ended, perhaps in the middle of a word
+			return // it has ended, perhaps in the middle of an answer
 		}
 		w.crew.history.add(Entry{Return: &r})
 		w.mu.Lock()
@@ -196,15 +205,15 @@ func (w *writer) listen(ready chan<- struct{}) {
 	}
 }
 
-// over is when the process has ended. If nobody had it do so, that ends the run.
+// over handles the end of the process. An unexpected end ends the run.
 func (w *writer) over() {
-	_, _ = io.Copy(io.Discard, w.process) // what is no answer
+	_, _ = io.Copy(io.Discard, w.process) // output that is not an answer
 	close(w.gone)
 	w.mu.Lock()
 	unasked := w.served && !w.doomed
 	w.mu.Unlock()
 	if unasked {
-		w.crew.fail(fmt.Errorf("%s ended, and nobody had killed it: %w", w.name, w.process.End()))
+		w.crew.fail(fmt.Errorf("%s ended without being killed: %w", w.name, w.process.End()))
 	}
 }
 
@@ -214,18 +223,19 @@ func (w *writer) doom() {
 	w.doomed = true
 }
 
-// ask takes down the attempt and sends it. The answer comes by the channel, unless the writer goes before.
+// ask adds the attempt to the history and sends it. The answer comes on the channel, unless the
+// writer ends before.
 func (w *writer) ask(client int, r Request) <-chan Return {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r.Op = w.crew.history.invoke(Invoke{Request: r, Client: client, Writer: w.name, Behind: w.behind})
+	r.Op = w.crew.history.invoke(Invoke{Request: r, Client: client, Writer: w.name, Stale: w.stale})
 	q := question{answer: make(chan Return, 1), answered: make(chan struct{})}
 	w.asked[r.Op] = q
-	_ = w.enc.Encode(r) // who is gone does not answer
+	_ = w.enc.Encode(r) // a writer that is gone does not answer
 	return q.answer
 }
 
-// open is a channel for each question that has no answer yet. Each is closed by it.
+// open returns a channel for each request without an answer. The answer closes it.
 func (w *writer) open() []<-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -242,20 +252,20 @@ func (w *writer) isStopped() bool {
 	return w.stopped
 }
 
-// pause stops the process. From now on what it is asked is known to come to one that may be behind.
+// pause stops the process. All later requests are marked as sent to a stale process.
 func (w *writer) pause(blow Blow) error {
 	w.mu.Lock()
-	w.stopped, w.behind = true, true
+	w.stopped, w.stale = true, true
 	w.mu.Unlock()
 	if err := w.process.Pause(); err != nil {
 		return fmt.Errorf("stop %s: %w", w.name, err)
 	}
-	w.crew.history.add(Entry{Fault: &Struck{Blow: blow, To: w.name}})
+	w.crew.history.add(Entry{Fault: &AppliedFault{Blow: blow, To: w.name}})
 	return nil
 }
 
 func (w *writer) resume(blow Blow) error {
-	w.crew.history.add(Entry{Fault: &Struck{Blow: blow, To: w.name, Woken: true}})
+	w.crew.history.add(Entry{Fault: &AppliedFault{Blow: blow, To: w.name, Woken: true}})
 	if err := w.process.Resume(); err != nil {
 		return fmt.Errorf("wake %s: %w", w.name, err)
 	}
@@ -270,14 +280,14 @@ func (w *writer) resume(blow Blow) error {
 
 func (w *writer) kill(blow Blow) error {
 	w.doom()
-	w.crew.history.add(Entry{Fault: &Struck{Blow: blow, To: w.name}})
+	w.crew.history.add(Entry{Fault: &AppliedFault{Blow: blow, To: w.name}})
 	if err := w.process.Kill(); err != nil {
 		return fmt.Errorf("kill %s: %w", w.name, err)
 	}
 	return nil
 }
 
-// end lets the writer finish, and says how it went.
+// end lets the writer finish, and returns the error of its process.
 func (w *writer) end() error {
 	w.doom()
 	if err := w.process.End(); err != nil {

@@ -1,28 +1,38 @@
-// Package chaos holds a store to what it promises while the processes that write it are killed and stalled.
+// Package chaos tests the promises of a store while the processes that write it are killed and
+// stalled.
 //
-// Writers are processes of their own, each with the store open. Clients, in this process, send them appends, reads and look-ups on a few
-// contended streams, and ask again, with the same event ids, where an outcome is unknown. A nemesis disturbs the writers:
+// Writers are separate processes, each with the store open. Clients, in this process, send them
+// appends, reads and look-ups on a few contended streams. Where an outcome is unknown, a client
+// asks again with the same event ids. A nemesis disturbs the writers:
 //
-//	kill     SIGKILL, and a new process under the same address at once
-//	stall    SIGSTOP past the transaction's timeout, so that others take over; late appends wait for it; then SIGCONT
-//	replace  SIGSTOP, a new process under the same address while the old one stands still, then SIGCONT: two that think they are one
+//	kill     SIGKILL, and at once a new process at the same address
+//	stall    SIGSTOP past the transaction's timeout, so that others take over; appends are sent to
+//	         the stalled process meanwhile; then SIGCONT
+//	replace  SIGSTOP, a new process at the same address while the old one is stopped, then
+//	         SIGCONT: two processes that take themselves for the same writer
 //	away     the broker or the database is killed and started again, where the stack can do that
 //
-// What was asked and what was answered goes into a History, in this process, so that a killed writer takes nothing of it along. A
-// reader follows the feed all the while, and the log is read whole at the end. Judge then holds all of it to the rules (see Rules).
+// Every question and every answer goes into a History, in this process, so a killed writer takes no
+// part of it along. A reader follows the feed all the while, and the whole log is read at the end.
+// Judge then checks the history against the rules (see Rule).
 //
 // # The seed
 //
-// A seed gives each client its operations (Tasks) and the nemesis its faults (Faults), the same ones each time. What it cannot give is the
-// moment: which instruction a SIGKILL finds a process at, and who of two clients comes first, is up to the operating system. So a
-// run under the same seed does the same things, about as far apart (faults are counted in acknowledged appends, not in seconds), and a
-// rare failure may take a few runs to come back. The history of a failed run is judged again, as often as one likes, to the same verdict.
+// A seed gives each client its operations (Tasks) and the nemesis its faults (Faults), the same
+// ones each time. It cannot give the moment: the operating system decides at which instruction a
+// SIGKILL finds a process, and which of two clients comes first. So two runs with the same seed do
+// the same things at about the same distance, which is counted in acknowledged appends and not in
+// seconds. A rare failure may need a few runs to return. A kept history of a failed run can be
+// judged again at any time, with the same verdict.
 //
 // # The history
 //
-// JSON Lines (Entry), in the order in which this process saw things. Times are nanoseconds of one monotonic clock. An operation begins
-// BEFORE its request is sent and ends AFTER its answer has come, so the time that the store took lies within. One attempt, conflict and all:
+// The history is JSON Lines (Entry), in the order in which this process saw things. Times are
+// nanoseconds of one monotonic clock. An operation begins BEFORE its request is sent and ends AFTER
+// its answer was received, so the time that the store took lies in between. One attempt that ends
+// with a conflict:
 //
-//	{"at":1200,"invoke":{"op":7,"client":2,"writer":"writer-1#3","kind":"append","stream":"trade/chaos-0-1","expected":4,"ids":["…"]}}
+//	{"at":1200,"invoke":{"op":7,"client":2,"writer":"writer-1#3","kind":"append",
+//	  "stream":"trade/chaos-0-1","expected":4,"ids":["…"]}}
 //	{"at":9400,"return":{"op":7,"outcome":"conflict","actual":5}}
 package chaos

@@ -9,13 +9,14 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A Log is a store that was opened.
+// A Log is an open store.
 type Log interface {
 	contract.Store
 	Close() error
 }
 
-// A feed follows the log as a projection does: it keeps a cursor, and goes on from there when it was interrupted.
+// A feed follows the log as a projection does: it keeps a cursor, and continues there after an
+// interruption.
 type feed struct {
 	open    func(context.Context) (Log, error)
 	history *History
@@ -23,10 +24,11 @@ type feed struct {
 	events  atomic.Int64
 }
 
-// leg is after how many events the feed is left and taken up again at the cursor.
+// leg is the number of events after which the feed is closed, and opened again at the cursor.
 const leg = 500
 
-// follow reads until ctx ends. A part of the stack that is away is waited for; a log that is damaged is an error.
+// follow reads until ctx ends. It waits for a part of the stack that is away. A damaged log is an
+// error.
 func (f *feed) follow(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := f.some(ctx)
@@ -65,7 +67,8 @@ func (f *feed) some(ctx context.Context) error {
 	}
 }
 
-// delivered waits until the feed has given that many events. It stops waiting when nothing has come for a while: Judge says what is missing.
+// delivered waits until the feed has given a number of events. It gives up when no event has come
+// for a while; Judge reports the missing events.
 func (f *feed) delivered(ctx context.Context, events int64) {
 	const quiet = 30 * time.Second
 	tick := time.NewTicker(10 * time.Millisecond)

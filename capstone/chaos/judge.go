@@ -9,46 +9,53 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Rule is what must hold of every history.
+// A Rule must hold for every history, whenever writers are killed.
 type Rule string
 
-// Rules. Each is about all that was recorded, at whatever moment writers were killed.
+// Rules.
 const (
-	// Linearizable: for each stream there is one order of all appends, conflicts, reads and look-ups that gives every answer, and in
-	// which each has its place between its invocation and its return (Herlihy and Wing, 1990). Where a part of the log has one owner,
-	// what a process that stood still once reads, and a conflict that it reports, are left out: until it hears of its successor it
-	// answers from what it knows. Its reads are still held to Prefix, and none of its conflicts is recorded.
+	// Linearizable: for each stream there is one order of all appends, conflicts, reads and
+	// look-ups that gives every answer, and in which each operation has its place between its
+	// invocation and its return (Herlihy and Wing, 1990). Where a partition has one owner, the
+	// reads and conflicts of a process that was stopped once are left out: it answers from its own
+	// knowledge until it hears of its successor. Its reads are still checked by Prefix, and none of
+	// its conflicts is recorded.
 	Linearizable Rule = "linearizable"
-	// Kept: what was acknowledged is in the log, with the version and the time of its receipt, every time it is asked again.
+	// Kept: an acknowledged event is in the log, with the version and the time of its receipt, and
+	// every retry gets the same receipt.
 	Kept Rule = "kept"
-	// Whole: a batch is in the log as a whole, its versions next to each other, or not at all.
+	// Whole: the log has all events of a batch, their versions next to each other, or none of them.
 	Whole Rule = "whole"
 	// Once: no id is in the log twice.
 	Once Rule = "once"
 	// Dense: the versions of a stream run 1, 2, 3, … in the order of the log.
 	Dense Rule = "dense"
-	// Forward: recorded_at grows from event to event, within a partition where that has one owner, else within a stream.
+	// Forward: recorded_at grows from event to event, within a partition if partitions have one
+	// owner, else within a stream.
 	Forward Rule = "forward"
-	// Sent: the log has nothing that nobody sent, and nothing is altered.
+	// Sent: every event of the log was sent by a client, and is unaltered.
 	Sent Rule = "sent"
-	// Prefix: whatever a stream is read as, by whomever, is its beginning, with the times that the log has, and whatever is found by an
-	// id has that id and is there.
+	// Prefix: every read of a stream gives its beginning, with the times that the log has. Every
+	// found event has the id that was asked for, and is in the log.
 	Prefix Rule = "prefix"
-	// Fed: the live feed gave each event of the log once, those of a stream in the order of their versions, and nothing else.
+	// Fed: the live feed gave each event of the log once, those of a stream in the order of their
+	// versions, and no other event.
 	Fed Rule = "fed"
-	// Shut: what was answered as certainly not recorded (fenced, owned elsewhere, in conflict), and never otherwise, is not in the log.
+	// Shut: a batch is not in the log if every attempt was answered as certainly not recorded
+	// (fenced, owned elsewhere, in conflict).
 	Shut Rule = "fenced means not recorded"
-	// Answered: a process that was stopped and woken answers each append that waited for it, unless it is killed within a minute of its
-	// waking; nobody is refused without a reason; and nobody finds the log damaged.
+	// Answered: a process that was stopped and woken answers each append that waited for it, unless
+	// it is killed within a minute of its waking. No writer refuses a correct request, and none
+	// finds the log damaged.
 	Answered Rule = "answered"
 )
 
-// A Violation is a rule that does not hold, and where.
+// A Violation is a place where a rule does not hold.
 type Violation struct {
 	Rule   Rule   `json:"rule"`
-	Stream string `json:"stream,omitempty"` // where it is about one
+	Stream string `json:"stream,omitempty"` // if the violation is about one stream
 	What   string `json:"what"`
-	Ops    []int  `json:"ops,omitempty"` // of the history that show it
+	Ops    []int  `json:"ops,omitempty"` // the operations of the history that show it
 }
 
 func (v Violation) String() string {
@@ -59,23 +66,27 @@ func (v Violation) String() string {
 	return text
 }
 
-// A Verdict is what a history comes to.
+// A Verdict is the result of judging a history. Its lists are never nil, so in JSON none is null.
 type Verdict struct {
 	Run        Run         `json:"run"`
 	Counts     Counts      `json:"counts"`
-	Violations []Violation `json:"violations"` // never nil, nor is Undecided: in JSON, nothing is an empty list
-	Undecided  []string    `json:"undecided"`  // streams for which the time did not suffice to find an order, or that there is none
+	Violations []Violation `json:"violations"`
+	// Undecided lists the streams for which the time was too short to find an order, or to find
+	// that there is none.
+	Undecided []string `json:"undecided"`
 }
 
-// Judge holds a history to the rules. It takes no longer than limit for the order of one stream.
+// Judge checks a history against the rules. It spends at most limit on the order of one stream.
 func Judge(entries []Entry, limit time.Duration) Verdict {
-	b := collect(entries)
-	v := Verdict{Run: b.run, Counts: b.counts(), Violations: []Violation{}, Undecided: []string{}}
-	for _, rule := range []func(*book) []Violation{kept, whole, log, prefix, fed, shut, answered} {
-		v.Violations = append(v.Violations, rule(b)...)
+	e := collect(entries)
+	v := Verdict{Run: e.run, Counts: e.counts(), Violations: []Violation{}, Undecided: []string{}}
+	for _, check := range []func(*evidence) []Violation{
+		checkKept, checkWhole, checkLog, checkPrefix, checkFed, checkShut, checkAnswered,
+	} {
+		v.Violations = append(v.Violations, check(e)...)
 	}
-	for _, stream := range b.streams {
-		switch bad, decided := linearizable(b, stream, limit); {
+	for _, stream := range e.streams {
+		switch bad, decided := linearizable(e, stream, limit); {
 		case bad != nil:
 			v.Violations = append(v.Violations, *bad)
 		case !decided:
@@ -85,130 +96,132 @@ func Judge(entries []Entry, limit time.Duration) Verdict {
 	return v
 }
 
-// A try is one attempt, from its invocation to its return, if it had one.
-type try struct {
+// An attempt is one request, from its invocation to its return, if it had one.
+type attempt struct {
 	Invoke
-	from, to int64 // nanoseconds; to is never where there was no return
+	from, to int64 // nanoseconds; to is never if there was no return
 	Return
 }
 
 const never = 1<<63 - 1
 
-// yes says that the attempt may have recorded its batch.
-func (t *try) yes() bool {
-	return t.to == never || t.Outcome == OK || t.Outcome == Unknown || t.Outcome == Damaged
+// mayRecord reports whether the attempt may have recorded its batch.
+func (a *attempt) mayRecord() bool {
+	return a.to == never || a.Outcome == OK || a.Outcome == Unknown || a.Outcome == Damaged
 }
 
 // A batch is the events of one append, and all attempts at it.
 type batch struct {
-	ids    []uuid.UUID
-	stream string
-	tries  []*try
-	at     int64 // version of its first event in the log; 0 if it is not there
+	ids      []uuid.UUID
+	stream   string
+	attempts []*attempt
+	version  int64 // of its first event in the log; 0 if the event is not there
 }
 
-// A book is a history, sorted by what is asked of it.
-type book struct {
-	run     Run
-	tries   []*try
-	batches []*batch
-	of      map[uuid.UUID]*batch // by each of its ids
-	streams []string
-	logged  []Seen
-	where   map[uuid.UUID]Seen     // in the log, the first time
-	stream  map[string][]uuid.UUID // as the log has it
-	fed     []Seen
-	struck  []Struck
-	stopped map[string][]span // by writer, in turn
-	killed  map[string]int64  // by writer, when
+// evidence is a history, arranged for the checks.
+type evidence struct {
+	run      Run
+	attempts []*attempt
+	batches  []*batch
+	batchOf  map[uuid.UUID]*batch // by each id of the batch
+	streams  []string
+	log      []Seen
+	logged   map[uuid.UUID]Seen     // the first event of the log with an id
+	stream   map[string][]uuid.UUID // the ids of a stream, in the order of the log
+	fed      []Seen
+	faults   []AppliedFault
+	stops    map[string][]span // by writer, in order
+	killed   map[string]int64  // by writer, the time of the kill
 }
 
-// A span is how long a process stood still.
-type span struct{ from, woken int64 } // woken is never where it was not
+// A span is the time that a process was stopped.
+type span struct{ from, woken int64 } // woken is never if the process was not woken
 
-func collect(entries []Entry) *book {
-	b := &book{
-		of: map[uuid.UUID]*batch{}, where: map[uuid.UUID]Seen{}, stream: map[string][]uuid.UUID{},
-		stopped: map[string][]span{}, killed: map[string]int64{},
+func collect(entries []Entry) *evidence {
+	e := &evidence{
+		batchOf: map[uuid.UUID]*batch{}, logged: map[uuid.UUID]Seen{},
+		stream: map[string][]uuid.UUID{}, stops: map[string][]span{}, killed: map[string]int64{},
 	}
-	byOp, streams := map[int]*try{}, map[string]bool{}
-	for _, e := range entries {
+	byOp, streams := map[int]*attempt{}, map[string]bool{}
+	for _, entry := range entries {
 		switch {
-		case e.Run != nil:
-			b.run = *e.Run
-		case e.Invoke != nil:
-			t := &try{Invoke: *e.Invoke, from: e.At, to: never}
-			byOp[t.Invoke.Op], streams[t.Stream] = t, true
-			b.tries = append(b.tries, t)
-			b.enter(t)
-		case e.Return != nil:
-			if t := byOp[e.Return.Op]; t != nil {
-				t.Return, t.to = *e.Return, e.At
+		case entry.Run != nil:
+			e.run = *entry.Run
+		case entry.Invoke != nil:
+			a := &attempt{Invoke: *entry.Invoke, from: entry.At, to: never}
+			byOp[a.Invoke.Op], streams[a.Stream] = a, true
+			e.attempts = append(e.attempts, a)
+			e.addAttempt(a)
+		case entry.Return != nil:
+			if a := byOp[entry.Return.Op]; a != nil {
+				a.Return, a.to = *entry.Return, entry.At
 			}
-		case e.Fault != nil:
-			b.strike(e.At, *e.Fault)
-		case e.Logged != nil:
-			b.log(*e.Logged)
-			streams[e.Logged.Stream] = true
-		case e.Fed != nil:
-			b.fed = append(b.fed, *e.Fed)
+		case entry.Fault != nil:
+			e.addFault(entry.At, *entry.Fault)
+		case entry.Logged != nil:
+			e.addLogged(*entry.Logged)
+			streams[entry.Logged.Stream] = true
+		case entry.Fed != nil:
+			e.fed = append(e.fed, *entry.Fed)
 		}
 	}
-	b.streams = slices.Sorted(maps.Keys(streams))
-	for _, x := range b.batches {
-		x.at = b.where[x.ids[0]].Version
+	e.streams = slices.Sorted(maps.Keys(streams))
+	for _, x := range e.batches {
+		x.version = e.logged[x.ids[0]].Version
 	}
-	return b
+	return e
 }
 
-func (b *book) enter(t *try) {
-	if t.Kind != Append || len(t.IDs) == 0 {
+// addAttempt adds an append to its batch.
+func (e *evidence) addAttempt(a *attempt) {
+	if a.Kind != Append || len(a.IDs) == 0 {
 		return
 	}
-	x := b.of[t.IDs[0]]
+	x := e.batchOf[a.IDs[0]]
 	if x == nil {
-		x = &batch{ids: t.IDs, stream: t.Stream}
-		b.batches = append(b.batches, x)
-		for _, id := range t.IDs {
-			b.of[id] = x
+		x = &batch{ids: a.IDs, stream: a.Stream}
+		e.batches = append(e.batches, x)
+		for _, id := range a.IDs {
+			e.batchOf[id] = x
 		}
 	}
-	x.tries = append(x.tries, t)
+	x.attempts = append(x.attempts, a)
 }
 
-func (b *book) strike(at int64, s Struck) {
-	spans := b.stopped[s.To]
+func (e *evidence) addFault(at int64, f AppliedFault) {
+	spans := e.stops[f.To]
 	switch {
-	case s.Blow == Kill:
-		b.killed[s.To] = at
-	case s.Blow == Away: // it is of no writer
-	case !s.Woken:
-		b.stopped[s.To] = append(spans, span{at, never})
+	case f.Blow == Kill:
+		e.killed[f.To] = at
+	case f.Blow == Away: // it hits no writer
+	case !f.Woken:
+		e.stops[f.To] = append(spans, span{at, never})
 	case len(spans) > 0:
 		spans[len(spans)-1].woken = at
 	}
-	if !s.Woken {
-		b.struck = append(b.struck, s)
+	if !f.Woken {
+		e.faults = append(e.faults, f)
 	}
 }
 
-// waited says that the attempt found the process standing still.
-func (b *book) waited(t *try) bool {
-	return slices.ContainsFunc(b.stopped[t.Writer], func(s span) bool { return t.from > s.from && t.from < s.woken })
+func (e *evidence) addLogged(s Seen) {
+	e.log = append(e.log, s)
+	e.stream[s.Stream] = append(e.stream[s.Stream], s.ID)
+	if _, twice := e.logged[s.ID]; !twice {
+		e.logged[s.ID] = s
+	}
 }
 
-// excused says that the process was killed before it had its time to answer the attempt: while it stood still, or within settling of
-// when it last woke.
-func (b *book) excused(t *try) bool {
-	killed, ok := b.killed[t.Writer]
-	spans := b.stopped[t.Writer]
+// waited reports whether the attempt was sent to a stopped process.
+func (e *evidence) waited(a *attempt) bool {
+	during := func(s span) bool { return a.from > s.from && a.from < s.woken }
+	return slices.ContainsFunc(e.stops[a.Writer], during)
+}
+
+// excused reports whether the process was killed before it had its time to answer the attempt:
+// while it was stopped, or less than settling after it last woke.
+func (e *evidence) excused(a *attempt) bool {
+	killed, ok := e.killed[a.Writer]
+	spans := e.stops[a.Writer]
 	return ok && len(spans) > 0 && killed-spans[len(spans)-1].woken < int64(settling)
-}
-
-func (b *book) log(s Seen) {
-	b.logged = append(b.logged, s)
-	b.stream[s.Stream] = append(b.stream[s.Stream], s.ID)
-	if _, twice := b.where[s.ID]; !twice {
-		b.where[s.ID] = s
-	}
 }

@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ const (
 	limit  = time.Minute
 )
 
-// id is the one with a name.
+// id returns the id with a name.
 func id(name string) uuid.UUID { return uuid.NewSHA1(uuid.NameSpaceOID, []byte(name)) }
 
 func ids(names ...string) (all []uuid.UUID) {
@@ -30,18 +31,35 @@ func ids(names ...string) (all []uuid.UUID) {
 	return all
 }
 
-// recordedAt is the time of a version.
+// recordedAt returns the time of a version.
 func recordedAt(version int64) time.Time {
 	return time.Date(2025, 3, 30, 12, 0, int(version), 0, time.UTC)
 }
 
 func seen(name string, version int64) chaos.Seen {
-	return chaos.Seen{ID: id(name), Stream: stream, Version: version, RecordedAt: recordedAt(version), Position: contract.Position{Offset: 10 * version}}
+	return chaos.Seen{
+		ID: id(name), Stream: stream, Version: version, RecordedAt: recordedAt(version),
+		Position: contract.Position{Offset: 10 * version},
+	}
 }
 
-// given is an event as a read has it, who knows the stream.
-func given(name string, version int64) chaos.Seen {
-	return chaos.Seen{ID: id(name), Version: version, RecordedAt: recordedAt(version)}
+// events returns events as a read of the stream gives them, from version 1 on.
+func events(names ...string) (all []chaos.Seen) {
+	for i, name := range names {
+		version := int64(i) + 1
+		all = append(all, chaos.Seen{
+			ID: id(name), Version: version, RecordedAt: recordedAt(version),
+		})
+	}
+	return all
+}
+
+func ok(events ...chaos.Seen) chaos.Return {
+	return chaos.Return{Outcome: chaos.OK, Events: events}
+}
+
+func acknowledged(from, to int64) chaos.Return {
+	return chaos.Return{Outcome: chaos.OK, Receipts: receipts(from, to)}
 }
 
 func receipts(from, to int64) (all []contract.Receipt) {
@@ -51,7 +69,7 @@ func receipts(from, to int64) (all []contract.Receipt) {
 	return all
 }
 
-// A tape is a history that is being written.
+// A tape is a history that a test writes.
 type tape struct {
 	entries []chaos.Entry
 	ops     int
@@ -62,10 +80,18 @@ func (t *tape) add(e chaos.Entry) {
 	t.entries = append(t.entries, e)
 }
 
-func (t *tape) invoke(writer string, behind bool, kind chaos.Kind, expected int64, names ...string) int {
+func (t *tape) fault(f chaos.AppliedFault) { t.add(chaos.Entry{Fault: &f}) }
+
+func (t *tape) invoke(
+	writer string, stale bool, kind chaos.Kind, expected int64, names ...string,
+) int {
 	t.ops++
-	r := chaos.Request{Op: t.ops, Kind: kind, Stream: stream, Expected: expected, IDs: ids(names...)}
-	t.add(chaos.Entry{Invoke: &chaos.Invoke{Request: r, Client: t.ops % 3, Writer: writer, Behind: behind}})
+	r := chaos.Request{
+		Op: t.ops, Kind: kind, Stream: stream, Expected: expected, IDs: ids(names...),
+	}
+	t.add(chaos.Entry{Invoke: &chaos.Invoke{
+		Request: r, Client: t.ops % 3, Writer: writer, Stale: stale,
+	}})
 	return t.ops
 }
 
@@ -74,11 +100,12 @@ func (t *tape) returned(op int, r chaos.Return) {
 	t.add(chaos.Entry{Return: &r})
 }
 
-func (t *tape) do(r chaos.Return, writer string, kind chaos.Kind, expected int64, names ...string) {
-	t.returned(t.invoke(writer, false, kind, expected, names...), r)
+// do adds an operation on writer two#1.
+func (t *tape) do(r chaos.Return, kind chaos.Kind, expected int64, names ...string) {
+	t.returned(t.invoke("two#1", false, kind, expected, names...), r)
 }
 
-// answer is the return of an operation, to be changed.
+// answer returns the return of an operation, for a change.
 func (t *tape) answer(op int) *chaos.Return {
 	for _, e := range t.entries {
 		if e.Return != nil && e.Return.Op == op {
@@ -88,26 +115,45 @@ func (t *tape) answer(op int) *chaos.Return {
 	panic(op)
 }
 
-// drop leaves out what is like that.
-func (t *tape) drop(like func(chaos.Entry) bool) { t.entries = slices.DeleteFunc(t.entries, like) }
+// replace replaces the return of an operation.
+func (t *tape) replace(op int, r chaos.Return) {
+	r.Op = op
+	*t.answer(op) = r
+}
 
-// hang has the append that waited for a process never be answered.
+// drop removes matching entries.
+func (t *tape) drop(match func(chaos.Entry) bool) {
+	t.entries = slices.DeleteFunc(t.entries, match)
+}
+
+// dropEvent removes an event from the log and from the feed.
+func (t *tape) dropEvent(name string) {
+	t.drop(func(e chaos.Entry) bool {
+		return e.Logged != nil && e.Logged.ID == id(name) || e.Fed != nil && e.Fed.ID == id(name)
+	})
+}
+
+// hang removes the answer of the append that waited for a stopped process.
 func (t *tape) hang() {
 	t.drop(func(e chaos.Entry) bool { return e.Return != nil && e.Return.Op == late })
 }
 
-// strike is a fault that long after all else.
-func (t *tape) strike(after time.Duration, s chaos.Struck) {
-	t.entries = append(t.entries, chaos.Entry{At: int64(after), Fault: &s})
+// strike adds a fault long after all other entries.
+func (t *tape) strike(after time.Duration, f chaos.AppliedFault) {
+	t.entries = append(t.entries, chaos.Entry{At: int64(after), Fault: &f})
 }
 
+// record adds an event to the log and to the feed.
 func (t *tape) record(s chaos.Seen) {
-	f := s // each is spoiled by itself
-	t.add(chaos.Entry{Logged: &s})
-	t.add(chaos.Entry{Fed: &f})
+	logged, fed := s, s // two copies, because a test may change only one
+	t.add(chaos.Entry{Logged: &logged})
+	t.add(chaos.Entry{Fed: &fed})
 }
 
-// Operations of the tape below.
+func (t *tape) lastLogged() *chaos.Seen { return t.entries[len(t.entries)-2].Logged }
+func (t *tape) lastFed() *chaos.Seen    { return t.entries[len(t.entries)-1].Fed }
+
+// Operations of the tape of good.
 const (
 	first = iota + 1
 	killed
@@ -118,30 +164,31 @@ const (
 	finding
 	fenced
 	last
-	behind
+	stale
 	absent
 )
 
-// good is a history of everything that may happen: a batch; an append whose writer was killed, and which had landed; the same again; a conflict; an
-// append that waited for a process that stood still, and was fenced; and a read by that one, which has not heard of what came after.
+// good returns a history with everything that may happen: a batch; an append whose writer was
+// killed after it was recorded; a retry; a conflict; an append that waited for a stopped process,
+// and was fenced; and a read by that process, which does not know the later events.
 func good() *tape {
 	t := new(tape)
 	t.add(chaos.Entry{Run: &chaos.Run{Store: "kafka", Owned: true, Seed: 1}})
-	t.do(chaos.Return{Outcome: chaos.OK, Receipts: receipts(1, 2)}, "one#1", chaos.Append, 0, "a", "b")
+	t.returned(t.invoke("one#1", false, chaos.Append, 0, "a", "b"), acknowledged(1, 2))
 	t.invoke("one#1", false, chaos.Append, 2, "c")
-	t.add(chaos.Entry{Fault: &chaos.Struck{Blow: chaos.Kill, To: "one#1"}})
-	t.do(chaos.Return{Outcome: chaos.OK, Receipts: receipts(3, 3)}, "two#1", chaos.Append, 2, "c")
-	t.add(chaos.Entry{Fault: &chaos.Struck{Blow: chaos.Stall, To: "one#2"}})
+	t.fault(chaos.AppliedFault{Blow: chaos.Kill, To: "one#1"})
+	t.do(acknowledged(3, 3), chaos.Append, 2, "c")
+	t.fault(chaos.AppliedFault{Blow: chaos.Stall, To: "one#2"})
 	op := t.invoke("one#2", true, chaos.Append, contract.Any, "x", "y") // answered below
-	t.do(chaos.Return{Outcome: chaos.Conflict, Actual: 3}, "two#1", chaos.Append, 2, "d")
-	t.do(chaos.Return{Outcome: chaos.OK, Events: []chaos.Seen{given("a", 1), given("b", 2), given("c", 3)}}, "two#1", chaos.Read, 0)
-	t.do(chaos.Return{Outcome: chaos.OK, Events: []chaos.Seen{seen("c", 3)}}, "two#1", chaos.Find, 0, "c")
-	t.do(chaos.Return{Outcome: chaos.Fenced}, "two#1", chaos.Append, 3, "e")
-	t.do(chaos.Return{Outcome: chaos.OK, Receipts: receipts(4, 4)}, "two#1", chaos.Append, 3, "g")
-	t.add(chaos.Entry{Fault: &chaos.Struck{Blow: chaos.Stall, To: "one#2", Woken: true}})
-	t.returned(t.invoke("one#2", true, chaos.Read, 0), chaos.Return{Outcome: chaos.OK, Events: []chaos.Seen{given("a", 1), given("b", 2)}})
+	t.do(chaos.Return{Outcome: chaos.Conflict, Actual: 3}, chaos.Append, 2, "d")
+	t.do(ok(events("a", "b", "c")...), chaos.Read, 0)
+	t.do(ok(seen("c", 3)), chaos.Find, 0, "c")
+	t.do(chaos.Return{Outcome: chaos.Fenced}, chaos.Append, 3, "e")
+	t.do(acknowledged(4, 4), chaos.Append, 3, "g")
+	t.fault(chaos.AppliedFault{Blow: chaos.Stall, To: "one#2", Woken: true})
+	t.returned(t.invoke("one#2", true, chaos.Read, 0), ok(events("a", "b")...))
 	t.returned(op, chaos.Return{Outcome: chaos.Fenced})
-	t.do(chaos.Return{Outcome: chaos.Absent}, "two#1", chaos.Find, 0, "x")
+	t.do(chaos.Return{Outcome: chaos.Absent}, chaos.Find, 0, "x")
 	for i, name := range []string{"a", "b", "c", "g"} {
 		t.record(seen(name, int64(i)+1))
 	}
@@ -155,90 +202,158 @@ func rulesOf(v chaos.Verdict) (rules []chaos.Rule) {
 	return rules
 }
 
-func TestAGoodHistoryHolds(t *testing.T) {
+func TestGoodHistoryPasses(t *testing.T) {
 	t.Parallel()
 	v := chaos.Judge(good().entries, limit)
 	require.Empty(t, v.Violations)
 	require.Empty(t, v.Undecided)
 	require.Equal(t, chaos.Counts{
-		Attempts: 11, Appends: 6, Retries: 1, Acked: 3, Conflicts: 1, Unknown: 1, Landed: 1, Fenced: 2, Reads: 2, Finds: 2,
-		Kills: 1, Stalls: 1, Late: 1, LateShut: 1, Events: 4, Streams: 1, Fed: 4, Takeovers: 1,
+		Attempts: 11, Appends: 6, Retries: 1, Acked: 3, Conflicts: 1, Unknown: 1, Landed: 1,
+		Fenced: 2, Reads: 2, Finds: 2, Kills: 1, Stalls: 1, Late: 1, LateShut: 1,
+		Events: 4, Streams: 1, Fed: 4, Takeovers: 1,
 	}, v.Counts)
 }
 
-func TestABadHistoryDoesNot(t *testing.T) {
+// A flaw is a change of the good history, and the violation that the judge must find.
+type flaw struct {
+	spoil func(*tape)
+	rule  chaos.Rule
+	says  string
+}
+
+var flawsOfTheLog = map[string]flaw{
+	"acknowledged event lost": {func(h *tape) { h.dropEvent("g") }, chaos.Kept,
+		fmt.Sprintf("event %s was acknowledged as version 4", id("g"))},
+	"other receipts for a retry": {
+		func(h *tape) { h.answer(again).Receipts = receipts(4, 4) }, chaos.Kept,
+		"acknowledged as version 4 of trade/chaos-0-0 at 2025-03-30T12:00:04Z, " +
+			"and the log has it as version 3"},
+	"time differs from the receipt": {
+		func(h *tape) { h.answer(last).Receipts[0].RecordedAt = recordedAt(9) }, chaos.Kept,
+		"12:00:09Z"},
+	"half a batch": {func(h *tape) { h.record(seen("x", 5)) }, chaos.Whole,
+		"only 1 of the 2 events of a batch"},
+	"batch torn apart": {func(h *tape) {
+		h.answer(late).Outcome = chaos.Unknown
+		h.record(seen("x", 5))
+		h.record(seen("?", 6))
+		h.record(seen("y", 7))
+	}, chaos.Whole, "are not adjacent"},
+	"event twice": {func(h *tape) { h.record(seen("c", 5)) }, chaos.Once,
+		fmt.Sprintf("event %s is in the log again, as version 5", id("c"))},
+	"version missing": {func(h *tape) { h.dropEvent("b") }, chaos.Dense,
+		"has version 3 in place of version 2"},
+	"time runs backwards": {
+		func(h *tape) { h.lastLogged().RecordedAt = recordedAt(2) }, chaos.Forward, "partition 0"},
+	"event never sent": {func(h *tape) { h.record(seen("?", 5)) }, chaos.Sent,
+		"no client sent event"},
+	"event in another stream": {func(h *tape) {
+		h.answer(fenced).Outcome = chaos.Unknown
+		s := seen("e", 5)
+		s.Stream, s.Version = "trade/X", 1
+		h.record(s)
+	}, chaos.Sent, fmt.Sprintf("event %s, version 1 of trade/X, differs from", id("e"))},
+	"event altered": {func(h *tape) { h.lastLogged().Altered = true }, chaos.Sent,
+		"differs from the sent event"},
+	"fenced batch recorded": {func(h *tape) {
+		h.record(seen("x", 5))
+		h.record(seen("y", 6))
+	}, chaos.Shut, `was answered "fenced" and is in the log`},
+	"conflict recorded": {func(h *tape) { h.record(seen("d", 5)) }, chaos.Shut,
+		`was answered "conflict"`},
+}
+
+var flawsOfTheFeed = map[string]flaw{
+	"feed gives another time": {
+		func(h *tape) { h.lastFed().RecordedAt = recordedAt(9) }, chaos.Fed, "the log differs"},
+	"feed gives an event twice": {
+		func(h *tape) { h.add(h.entries[len(h.entries)-1]) }, chaos.Fed, "twice"},
+	"feed leaves an event out": {
+		func(h *tape) { h.entries = h.entries[:len(h.entries)-1] }, chaos.Fed,
+		"the feed never gave 1 events"},
+	"feed changes the order": {func(h *tape) {
+		n := len(h.entries)
+		h.entries[n-1], h.entries[n-3] = h.entries[n-3], h.entries[n-1]
+	}, chaos.Fed, "gave version 4 of trade/chaos-0-0 after version 2"},
+	"feed gives an unknown event": {func(h *tape) {
+		s := seen("x", 5)
+		h.add(chaos.Entry{Fed: &s})
+	}, chaos.Fed, "is not in the log"},
+}
+
+var flawsOfAnswers = map[string]flaw{
+	"stale read": {
+		func(h *tape) { a := h.answer(reading); a.Events = a.Events[:2] }, chaos.Linearizable,
+		"operation 6 (read → 2) is the first impossible answer"},
+	"read of an unknown event": {
+		func(h *tape) { h.answer(stale).Events[1].ID = id("x") }, chaos.Prefix,
+		"one#2 gave event"},
+	"read with another time": {
+		func(h *tape) { h.answer(reading).Events[1].RecordedAt = recordedAt(9) }, chaos.Prefix,
+		"12:00:09Z"},
+	"conflict with a wrong version": {
+		func(h *tape) { h.answer(conflicting).Actual = 7 }, chaos.Linearizable,
+		"append at 2 → conflict, is 7"},
+	"conflict at any version": {func(h *tape) {
+		h.do(chaos.Return{Outcome: chaos.Conflict, Actual: 4}, chaos.Append, contract.Any, "h")
+	}, chaos.Linearizable, "append at -1 → conflict, is 4"},
+	"recorded event not found": {
+		func(h *tape) { h.replace(finding, chaos.Return{Outcome: chaos.Absent}) },
+		chaos.Linearizable, "operation 7"},
+	"two appends at one version": {func(h *tape) {
+		h.replace(conflicting, acknowledged(5, 5))
+		h.record(seen("d", 5))
+	}, chaos.Linearizable, "operation 5"},
+	"look-up of another event": {
+		func(h *tape) { h.answer(finding).Events[0] = seen("a", 1) }, chaos.Prefix,
+		fmt.Sprintf("two#1 was asked for event %s, and gave [%s]", id("c"), id("a"))},
+	"look-up of no event": {
+		func(h *tape) { h.answer(finding).Events = nil }, chaos.Prefix, "and gave []"},
+	"look-up without a version": {
+		func(h *tape) { h.answer(finding).Events[0].Version = 0 }, chaos.Prefix,
+		"as version 0 of trade/chaos-0-0"},
+	"look-up in another stream": {
+		func(h *tape) { h.answer(finding).Events[0].Stream = "trade/X" }, chaos.Prefix,
+		"the log differs"},
+	"look-up with another time": {
+		func(h *tape) { h.answer(finding).Events[0].RecordedAt = recordedAt(9) }, chaos.Prefix,
+		"12:00:09Z"},
+}
+
+const neverAnswered = "one#2 was woken and never answered"
+
+var flawsOfWriters = map[string]flaw{
+	"woken writer never answers": {(*tape).hang, chaos.Answered, neverAnswered},
+	"woken writer killed minutes later": {func(h *tape) {
+		h.hang()
+		h.strike(2*time.Minute, chaos.AppliedFault{Blow: chaos.Kill, To: "one#2"})
+	}, chaos.Answered, neverAnswered},
+	"woken writer stopped again": {func(h *tape) {
+		h.hang()
+		h.strike(time.Second, chaos.AppliedFault{Blow: chaos.Replace, To: "one#2"})
+		h.strike(2*time.Second, chaos.AppliedFault{Blow: chaos.Replace, To: "one#2", Woken: true})
+		h.strike(2*time.Minute, chaos.AppliedFault{Blow: chaos.Kill, To: "one#2"})
+	}, chaos.Answered, neverAnswered},
+	"append refused": {
+		func(h *tape) { h.answer(fenced).Outcome = chaos.Refused }, chaos.Answered,
+		"two#1 refused a correct request (append)"},
+	"read refused": {
+		func(h *tape) { h.replace(reading, chaos.Return{Outcome: chaos.Refused}) },
+		chaos.Answered, "(read)"},
+	"look-up finds damage": {
+		func(h *tape) { h.replace(finding, chaos.Return{Outcome: chaos.Damaged, Error: "gone"}) },
+		chaos.Answered, "two#1 found the log damaged (find): gone"},
+}
+
+func TestFlawedHistoriesFail(t *testing.T) {
 	t.Parallel()
-	isEvent := func(name string) func(chaos.Entry) bool {
-		return func(e chaos.Entry) bool {
-			return e.Logged != nil && e.Logged.ID == id(name) || e.Fed != nil && e.Fed.ID == id(name)
-		}
-	}
-	for name, c := range map[string]struct {
-		spoil func(*tape)
-		rule  chaos.Rule
-		says  string
-	}{
-		"an acknowledged event is lost": {func(h *tape) { h.drop(isEvent("g")) }, chaos.Kept, fmt.Sprintf("event %s was acknowledged as version 4", id("g"))},
-		"a retry is given other receipts": {func(h *tape) { h.answer(again).Receipts = receipts(4, 4) }, chaos.Kept,
-			"acknowledged as version 4 of trade/chaos-0-0 at 2025-03-30T12:00:04Z, and the log has it as version 3"},
-		"a time is not that of the receipt": {func(h *tape) { h.answer(last).Receipts[0].RecordedAt = recordedAt(9) }, chaos.Kept, "12:00:09Z"},
-		"half a batch is there":             {func(h *tape) { h.record(seen("x", 5)) }, chaos.Whole, "1 of the 2 events of a batch"},
-		"a batch is torn apart": {func(h *tape) {
-			h.answer(late).Outcome = chaos.Unknown
-			h.record(seen("x", 5))
-			h.record(seen("?", 6))
-			h.record(seen("y", 7))
-		}, chaos.Whole, "are not next to each other"},
-		"an event is there twice":     {func(h *tape) { h.record(seen("c", 5)) }, chaos.Once, fmt.Sprintf("event %s is there again, at version 5", id("c"))},
-		"a version is missing":        {func(h *tape) { h.drop(isEvent("b")) }, chaos.Dense, "has version 3 where 2 was due"},
-		"a time runs backwards":       {func(h *tape) { h.entries[len(h.entries)-2].Logged.RecordedAt = recordedAt(2) }, chaos.Forward, "partition 0"},
-		"an event comes from nowhere": {func(h *tape) { h.record(seen("?", 5)) }, chaos.Sent, "nobody sent event"},
-		"an event is in another stream": {func(h *tape) {
-			h.answer(fenced).Outcome = chaos.Unknown
-			s := seen("e", 5)
-			s.Stream, s.Version = "trade/X", 1
-			h.record(s)
-		}, chaos.Sent, fmt.Sprintf("event %s, version 1 of trade/X, is not what was sent", id("e"))},
-		"the feed gives another time":  {func(h *tape) { h.entries[len(h.entries)-1].Fed.RecordedAt = recordedAt(9) }, chaos.Fed, "the log has it otherwise"},
-		"an event is altered":          {func(h *tape) { h.entries[len(h.entries)-2].Logged.Altered = true }, chaos.Sent, "is not what was sent"},
-		"a write of a zombie is seen":  {func(h *tape) { h.record(seen("x", 5)); h.record(seen("y", 6)) }, chaos.Shut, `was answered "fenced" and is in the log`},
-		"a conflict is recorded":       {func(h *tape) { h.record(seen("d", 5)) }, chaos.Shut, `was answered "conflict"`},
-		"a read is stale":              {func(h *tape) { a := h.answer(reading); a.Events = a.Events[:2] }, chaos.Linearizable, "operation 6 (read → 2) is the first that cannot be"},
-		"a read has what is not there": {func(h *tape) { h.answer(behind).Events[1].ID = id("x") }, chaos.Prefix, "one#2 gave event"},
-		"a conflict is none":           {func(h *tape) { h.answer(conflicting).Actual = 7 }, chaos.Linearizable, "append at 2 → conflict, is 7"},
-		"a conflict of what takes any version": {func(h *tape) {
-			h.do(chaos.Return{Outcome: chaos.Conflict, Actual: 4}, "two#1", chaos.Append, contract.Any, "h")
-		}, chaos.Linearizable, "append at -1 → conflict, is 4"},
-		"what is there is not found": {func(h *tape) { *h.answer(finding) = chaos.Return{Op: finding, Outcome: chaos.Absent} }, chaos.Linearizable, "operation 7"},
-		"two appends at one version": {func(h *tape) {
-			*h.answer(conflicting) = chaos.Return{Op: conflicting, Outcome: chaos.OK, Receipts: receipts(5, 5)}
-			h.record(seen("d", 5))
-		}, chaos.Linearizable, "operation 5"},
-		"the feed gives an event twice":     {func(h *tape) { h.add(h.entries[len(h.entries)-1]) }, chaos.Fed, "twice"},
-		"the feed leaves one out":           {func(h *tape) { h.entries = h.entries[:len(h.entries)-1] }, chaos.Fed, "the feed never gave 1 events"},
-		"the feed gives a later one before": {func(h *tape) { n := len(h.entries); h.entries[n-1], h.entries[n-3] = h.entries[n-3], h.entries[n-1] }, chaos.Fed, "gave version 4 of trade/chaos-0-0 after version 2"},
-		"the feed gives what is not there":  {func(h *tape) { s := seen("x", 5); h.add(chaos.Entry{Fed: &s}) }, chaos.Fed, "is not in the log"},
-		"a zombie never answers":            {(*tape).hang, chaos.Answered, "one#2 was woken and never answered"},
-		"nobody knows why it is refused":    {func(h *tape) { h.answer(fenced).Outcome = chaos.Refused }, chaos.Answered, "two#1 refused what nothing was wrong with (append)"},
-		"a zombie never answers and is killed minutes later": {func(h *tape) {
-			h.hang()
-			h.strike(2*time.Minute, chaos.Struck{Blow: chaos.Kill, To: "one#2"})
-		}, chaos.Answered, "one#2 was woken and never answered"},
-		"a zombie that stands still again never answers": {func(h *tape) {
-			h.hang()
-			h.strike(time.Second, chaos.Struck{Blow: chaos.Replace, To: "one#2"})
-			h.strike(2*time.Second, chaos.Struck{Blow: chaos.Replace, To: "one#2", Woken: true})
-			h.strike(2*time.Minute, chaos.Struck{Blow: chaos.Kill, To: "one#2"})
-		}, chaos.Answered, "one#2 was woken and never answered"},
-		"a look-up meets damage":                     {func(h *tape) { *h.answer(finding) = chaos.Return{Op: finding, Outcome: chaos.Damaged, Error: "gone"} }, chaos.Answered, "two#1 met damage (find): gone"},
-		"a look-up gives another event":              {func(h *tape) { h.answer(finding).Events[0] = seen("a", 1) }, chaos.Prefix, fmt.Sprintf("two#1 was asked for event %s, and gave [%s]", id("c"), id("a"))},
-		"a look-up gives no event":                   {func(h *tape) { h.answer(finding).Events = nil }, chaos.Prefix, "and gave []"},
-		"a look-up gives an event without a version": {func(h *tape) { h.answer(finding).Events[0].Version = 0 }, chaos.Prefix, "as version 0 of trade/chaos-0-0"},
-		"a look-up gives another stream":             {func(h *tape) { h.answer(finding).Events[0].Stream = "trade/X" }, chaos.Prefix, "the log does not have it so"},
-		"a look-up gives another time":               {func(h *tape) { h.answer(finding).Events[0].RecordedAt = recordedAt(9) }, chaos.Prefix, "12:00:09Z"},
-		"a read gives another time":                  {func(h *tape) { h.answer(reading).Events[1].RecordedAt = recordedAt(9) }, chaos.Prefix, "12:00:09Z"},
-		"a read is refused":                          {func(h *tape) { *h.answer(reading) = chaos.Return{Op: reading, Outcome: chaos.Refused} }, chaos.Answered, "(read)"},
+	flaws := map[string]flaw{}
+	for _, some := range []map[string]flaw{
+		flawsOfTheLog, flawsOfTheFeed, flawsOfAnswers, flawsOfWriters,
 	} {
+		maps.Copy(flaws, some)
+	}
+	for name, c := range flaws {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := good()
@@ -257,37 +372,42 @@ func TestABadHistoryDoesNot(t *testing.T) {
 			require.NoError(t, chaos.WriteHistory(&text, h.entries))
 			entries, err := chaos.ReadHistory(&text)
 			require.NoError(t, err)
-			require.Equal(t, v, chaos.Judge(entries, limit), "the verdict on what was written down")
+			require.Equal(t, v, chaos.Judge(entries, limit), "the verdict on the written history")
 		})
 	}
 }
 
-func TestAZombieThatIsKilledBeforeItHadItsTimeNeedNotAnswer(t *testing.T) {
+// A stopped process need not answer if it is killed less than a minute after it woke.
+func TestKilledWriterNeedNotAnswer(t *testing.T) {
 	t.Parallel()
-	for name, struck := range map[string]func(*tape){
-		"soon after it woke": func(h *tape) { h.strike(time.Second, chaos.Struck{Blow: chaos.Kill, To: "one#2"}) },
+	kill := chaos.AppliedFault{Blow: chaos.Kill, To: "one#2"}
+	stall := chaos.AppliedFault{Blow: chaos.Stall, To: "one#2"}
+	wake := chaos.AppliedFault{Blow: chaos.Stall, To: "one#2", Woken: true}
+	for name, strike := range map[string]func(*tape){
+		"soon after it woke": func(h *tape) { h.strike(time.Second, kill) },
 		"soon after it woke again": func(h *tape) {
-			h.strike(time.Second, chaos.Struck{Blow: chaos.Stall, To: "one#2"})
-			h.strike(2*time.Minute, chaos.Struck{Blow: chaos.Stall, To: "one#2", Woken: true})
-			h.strike(2*time.Minute+time.Second, chaos.Struck{Blow: chaos.Kill, To: "one#2"})
+			h.strike(time.Second, stall)
+			h.strike(2*time.Minute, wake)
+			h.strike(2*time.Minute+time.Second, kill)
 		},
-		"while it stood still again": func(h *tape) {
-			h.strike(time.Second, chaos.Struck{Blow: chaos.Stall, To: "one#2"})
-			h.strike(2*time.Minute, chaos.Struck{Blow: chaos.Kill, To: "one#2"})
+		"while it was stopped again": func(h *tape) {
+			h.strike(time.Second, stall)
+			h.strike(2*time.Minute, kill)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := good()
 			h.hang()
-			struck(h)
+			strike(h)
 			require.Empty(t, chaos.Judge(h.entries, limit).Violations)
 		})
 	}
 }
 
-// The order of twenty-six look-ups at once does not matter, but who has to find out that one of them is wrong has to try them all.
-func TestWhatTakesTooLongIsUndecidedAndNotAccepted(t *testing.T) {
+// Twenty-six look-ups at once have many orders, and showing that one answer is wrong needs all of
+// them.
+func TestStreamThatTakesTooLongIsUndecided(t *testing.T) {
 	t.Parallel()
 	h := good()
 	var ops []int
@@ -296,15 +416,15 @@ func TestWhatTakesTooLongIsUndecidedAndNotAccepted(t *testing.T) {
 	}
 	ops = append(ops, h.invoke("two#1", false, chaos.Read, 0))
 	for _, op := range ops[:26] {
-		h.returned(op, chaos.Return{Outcome: chaos.OK, Events: []chaos.Seen{seen("a", 1)}})
+		h.returned(op, ok(seen("a", 1)))
 	}
-	h.returned(ops[26], chaos.Return{Outcome: chaos.OK, Events: []chaos.Seen{given("a", 1)}})
+	h.returned(ops[26], ok(events("a")...))
 	v := chaos.Judge(h.entries, 10*time.Millisecond)
 	require.Empty(t, v.Violations)
 	require.Equal(t, []string{stream}, v.Undecided)
 }
 
-func TestAPictureOfAStreamIsAPage(t *testing.T) {
+func TestPictureShowsAStream(t *testing.T) {
 	t.Parallel()
 	h := good()
 	h.answer(reading).Events = h.answer(reading).Events[:2]
@@ -313,10 +433,10 @@ func TestAPictureOfAStreamIsAPage(t *testing.T) {
 	require.Contains(t, page.String(), "read → 2")
 }
 
-func TestAHistoryThatIsNoneIsNamedByItsLine(t *testing.T) {
+func TestReadHistoryNamesTheBadLine(t *testing.T) {
 	t.Parallel()
 	_, err := chaos.ReadHistory(strings.NewReader(`{"at":1}`))
-	require.EqualError(t, err, "line 1 does not say what was run")
+	require.EqualError(t, err, "line 1 does not describe a run")
 	_, err = chaos.ReadHistory(strings.NewReader("{\"at\":0,\"run\":{}}\n{\"at\":"))
 	require.ErrorContains(t, err, "line 2: ")
 }

@@ -14,7 +14,8 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A state is all that is asked of a stream: how long it is, and a hash over its ids in their order.
+// A state is what the answers about a stream depend on: its length, and a hash over its ids in
+// order.
 type state struct {
 	length int64
 	ids    [sha256.Size]byte
@@ -33,9 +34,11 @@ type step struct {
 	kind     stepKind
 	op       int
 	expected int64       // of an append or a conflict
-	ids      []uuid.UUID // that an append adds, or that a read gave
-	at       int64       // the version where the log has the batch; 0 for nowhere
-	version  int64       // the answer of a conflict, the last version of a batch that was acknowledged again, or where an event was found
+	ids      []uuid.UUID // the ids that an append adds, or that a read gave
+	at       int64       // the version of the batch in the log; 0 if it is not there
+	// version is the answer of a conflict, the last version of a batch that was acknowledged again,
+	// or the version of a found event.
+	version int64
 }
 
 type stepKind string
@@ -49,14 +52,17 @@ const (
 	absent   stepKind = "find nothing"
 )
 
-// of says whether an operation can have had its answer in a state, and which state it leaves.
-func (p step) of(s state) (bool, state) {
+// apply reports whether an operation can have had its answer in a state, and returns the next
+// state.
+func (p step) apply(s state) (bool, state) {
 	missing := p.at == 0 || s.length < p.at
 	switch p.kind {
 	case appended:
-		return s.length == p.at-1 && (p.expected == contract.Any || p.expected == s.length), s.with(p.ids)
+		expected := p.expected == contract.Any || p.expected == s.length
+		return s.length == p.at-1 && expected, s.with(p.ids)
 	case conflict:
-		return p.expected != contract.Any && s.length == p.version && s.length != p.expected && missing, s
+		differs := p.expected != contract.Any && s.length != p.expected
+		return differs && s.length == p.version && missing, s
 	case read:
 		return s == state{}.with(p.ids), s
 	case absent:
@@ -79,37 +85,42 @@ func (p step) String() string {
 	}
 }
 
-// model is a stream, as porcupine asks for it.
+// model is a stream as a model of porcupine.
 var model = porcupine.Model{
 	Init:              func() any { return state{} },
-	Step:              func(s, in, _ any) (bool, any) { return in.(step).of(s.(state)) },
+	Step:              func(s, in, _ any) (bool, any) { return in.(step).apply(s.(state)) },
 	DescribeOperation: func(in, _ any) string { return in.(step).String() },
 	DescribeState:     func(s any) string { return fmt.Sprint(s.(state).length) },
 }
 
-// linearizable looks for an order of what was done to a stream.
-func linearizable(b *book, stream string, limit time.Duration) (bad *Violation, decided bool) {
-	operations := b.operations(stream)
-	if moments, ok := witness(operations); ok && porcupine.CheckOperationsTimeout(model, moments, limit) == porcupine.Ok {
+// linearizable looks for an order of the operations on a stream.
+func linearizable(e *evidence, stream string, limit time.Duration) (bad *Violation, decided bool) {
+	operations := e.operations(stream)
+	moments, ok := witness(operations)
+	if ok && porcupine.CheckOperationsTimeout(model, moments, limit) == porcupine.Ok {
 		return nil, true
 	}
 	result := porcupine.CheckOperationsTimeout(model, operations, limit)
 	if result == porcupine.Illegal {
-		what, ops := b.impossible(operations, limit)
-		return &Violation{Linearizable, stream, fmt.Sprintf("no order of what was done to %s gives all the answers; %s", stream, what), ops}, true
+		what, ops := impossible(operations, limit)
+		what = fmt.Sprintf("no order of the operations on %s gives all answers; %s", stream, what)
+		return &Violation{Linearizable, stream, what, ops}, true
 	}
 	return nil, result == porcupine.Ok
 }
 
-// impossible names where the order breaks: the operations that began before the shortest beginning of the history that has no order
-// ended, and had not returned long before.
-func (b *book) impossible(operations []porcupine.Operation, limit time.Duration) (what string, ops []int) {
-	sort.Slice(operations, func(i, j int) bool { return operations[i].Return < operations[j].Return })
+// impossible describes the first operation that no order allows: the last one of the shortest
+// beginning of the history that has no order. ops are the operations concurrent to it.
+func impossible(operations []porcupine.Operation, limit time.Duration) (what string, ops []int) {
+	sort.Slice(operations, func(i, j int) bool {
+		return operations[i].Return < operations[j].Return
+	})
 	n := sort.Search(len(operations), func(n int) bool {
-		return porcupine.CheckOperationsTimeout(model, before(operations, n+1), limit) == porcupine.Illegal
+		some := beginning(operations, n+1)
+		return porcupine.CheckOperationsTimeout(model, some, limit) == porcupine.Illegal
 	})
 	if n == len(operations) {
-		return "it took too long to find out where", nil
+		return "the time was too short to find the first impossible answer", nil
 	}
 	last := operations[n]
 	for _, o := range operations {
@@ -117,11 +128,13 @@ func (b *book) impossible(operations []porcupine.Operation, limit time.Duration)
 			ops = append(ops, o.Input.(step).op)
 		}
 	}
-	return fmt.Sprintf("operation %d (%s) is the first that cannot be", last.Input.(step).op, last.Input.(step)), ops
+	p := last.Input.(step)
+	return fmt.Sprintf("operation %d (%s) is the first impossible answer", p.op, p), ops
 }
 
-// before is the first n operations by their return, and what had begun by then, which may or may not have happened yet.
-func before(operations []porcupine.Operation, n int) []porcupine.Operation {
+// beginning returns the first n operations by their return, and the appends that had begun by then,
+// which may or may not have happened yet.
+func beginning(operations []porcupine.Operation, n int) []porcupine.Operation {
 	until := operations[n-1].Return
 	some := slices.Clone(operations[:n])
 	for _, o := range operations[n:] {
@@ -133,54 +146,66 @@ func before(operations []porcupine.Operation, n int) []porcupine.Operation {
 	return some
 }
 
-// operations is what was done to a stream. All attempts at a batch that the log has are one append, which took place between the first that may
-// have done it and the first acknowledgement. What may have been recorded and is not in the log never took place.
-func (b *book) operations(stream string) []porcupine.Operation {
+// operations returns the operations on a stream. All attempts at a batch of the log are one append,
+// which happened between the first attempt that may have recorded it and the first acknowledgement.
+// A batch that may have been recorded and is not in the log never happened.
+func (e *evidence) operations(stream string) []porcupine.Operation {
 	var all []porcupine.Operation
-	add := func(client int, from, to int64, p step) {
-		all = append(all, porcupine.Operation{ClientId: client, Input: p, Call: from, Return: to})
+	add := func(a *attempt, from, to int64, p step) {
+		all = append(all, porcupine.Operation{ClientId: a.Client, Input: p, Call: from, Return: to})
 	}
-	for _, x := range b.batches {
+	for _, x := range e.batches {
 		if x.stream == stream {
-			x.operations(b.run.Owned, add)
+			x.operations(e.run.Owned, add)
 		}
 	}
-	for _, t := range b.tries {
-		if t.Stream != stream || t.to == never || (b.run.Owned && t.Behind) {
+	for _, a := range e.attempts {
+		if a.Stream != stream || a.to == never || (e.run.Owned && a.Stale) {
 			continue
 		}
+		p := step{op: a.Return.Op}
 		switch {
-		case t.Kind == Read && t.Outcome == OK:
-			add(t.Client, t.from, t.to, step{kind: read, op: t.Return.Op, ids: idsOf(t.Events)})
-		case t.Kind == Find && t.Outcome == OK && len(t.Events) == 1: // else see Prefix
-			add(t.Client, t.from, t.to, step{kind: found, op: t.Return.Op, version: t.Events[0].Version})
-		case t.Kind == Find && t.Outcome == Absent:
-			add(t.Client, t.from, t.to, step{kind: absent, op: t.Return.Op, at: b.where[t.IDs[0]].Version})
+		case a.Kind == Read && a.Outcome == OK:
+			p.kind, p.ids = read, idsOf(a.Events)
+		case a.Kind == Find && a.Outcome == OK && len(a.Events) == 1: // else see Prefix
+			p.kind, p.version = found, a.Events[0].Version
+		case a.Kind == Find && a.Outcome == Absent:
+			p.kind, p.at = absent, e.logged[a.IDs[0]].Version
+		default:
+			continue
 		}
+		add(a, a.from, a.to, p)
 	}
 	return all
 }
 
-func (x *batch) operations(owned bool, add func(client int, from, to int64, p step)) {
-	var first *try
+func (x *batch) operations(owned bool, add func(a *attempt, from, to int64, p step)) {
+	var first *attempt
 	until := int64(never)
-	for _, t := range x.tries {
-		if t.yes() && (first == nil || t.from < first.from) {
-			first = t
+	for _, a := range x.attempts {
+		if a.mayRecord() && (first == nil || a.from < first.from) {
+			first = a
 		}
-		if t.Outcome == OK {
-			until = min(until, t.to)
+		if a.Outcome == OK {
+			until = min(until, a.to)
 		}
 	}
-	if first != nil && x.at > 0 {
-		add(first.Client, first.from, until, step{kind: appended, op: first.Invoke.Op, expected: first.Expected, ids: x.ids, at: x.at})
+	if first != nil && x.version > 0 {
+		add(first, first.from, until, step{
+			kind: appended, op: first.Invoke.Op, expected: first.Expected,
+			ids: x.ids, at: x.version,
+		})
 	}
-	for _, t := range x.tries {
+	last := x.version + int64(len(x.ids)) - 1
+	for _, a := range x.attempts {
 		switch {
-		case t.Outcome == OK && t.to > until:
-			add(t.Client, t.from, t.to, step{kind: again, op: t.Return.Op, version: x.at + int64(len(x.ids)) - 1})
-		case t.Outcome == Conflict && !(owned && t.Behind):
-			add(t.Client, t.from, t.to, step{kind: conflict, op: t.Return.Op, expected: t.Expected, version: t.Actual, at: x.at})
+		case a.Outcome == OK && a.to > until:
+			add(a, a.from, a.to, step{kind: again, op: a.Return.Op, version: last})
+		case a.Outcome == Conflict && !(owned && a.Stale):
+			add(a, a.from, a.to, step{
+				kind: conflict, op: a.Return.Op, expected: a.Expected,
+				version: a.Actual, at: x.version,
+			})
 		}
 	}
 }
@@ -193,7 +218,7 @@ func idsOf(events []Seen) []uuid.UUID {
 	return ids
 }
 
-// Picture writes what was done to a stream, and how far an order was found, as a page of HTML.
+// Picture writes the operations on a stream, and how far an order was found, as a page of HTML.
 func Picture(entries []Entry, stream string, limit time.Duration, w io.Writer) error {
 	_, info := porcupine.CheckOperationsVerbose(model, collect(entries).operations(stream), limit)
 	return porcupine.Visualize(model, info, w)

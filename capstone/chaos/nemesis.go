@@ -11,30 +11,30 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A nemesis does to the writers what the seed says.
+// A nemesis applies the faults of the seed to the writers.
 type nemesis struct {
 	crew      *crew
 	board     *board
-	number    int // as a client, of the late appends
+	number    int // its client number, for the appends to stalled processes
 	seed      uint64
-	hold      time.Duration // how long a stalled process stands still, at the least
+	hold      time.Duration // the least time that a stalled process is stopped
 	interrupt func(context.Context) error
-	struck    func()
-	made      int
-	underway  sync.WaitGroup // restarts, and processes that stand still
+	onFault   func()
+	made      int            // the number of events sent
+	pending   sync.WaitGroup // restarts, and stalled processes
 }
 
 const (
-	// stuck is how long nothing may be acknowledged before the run is given up.
+	// stuck is how long no append may be acknowledged before the run is given up.
 	stuck = 4 * time.Minute
-	// settling is how long a process that was woken has to answer what it was asked meanwhile.
+	// settling is how long a woken process has to answer the requests that waited for it.
 	settling = time.Minute
-	// enough is how many appends others have to get through before a stalled process is taken to have been succeeded.
+	// enough is the number of appends by others after which a stalled process counts as succeeded.
 	enough = 20
 )
 
 func (n *nemesis) work(ctx context.Context, steps []Fault) error {
-	defer n.underway.Wait()
+	defer n.pending.Wait()
 	for i, f := range steps {
 		if err := n.progress(ctx, f.After); err != nil {
 			return fmt.Errorf("before fault %d of %d (%s): %w", i+1, len(steps), f.Blow, err)
@@ -42,13 +42,13 @@ func (n *nemesis) work(ctx context.Context, steps []Fault) error {
 		if err := n.strike(ctx, f); err != nil {
 			return fmt.Errorf("fault %d of %d: %w", i+1, len(steps), err)
 		}
-		n.struck()
+		n.onFault()
 	}
-	n.underway.Wait()
-	return n.progress(ctx, enough) // the last blow is survived too
+	n.pending.Wait()
+	return n.progress(ctx, enough) // the writers must survive the last fault, too
 }
 
-// progress waits until that many more appends are acknowledged.
+// progress waits until more further appends are acknowledged.
 func (n *nemesis) progress(ctx context.Context, more int64) error {
 	want := n.board.acknowledged.Load() + more
 	tick := time.NewTicker(time.Millisecond)
@@ -78,7 +78,7 @@ func (n *nemesis) progress(ctx context.Context, more int64) error {
 
 func (n *nemesis) strike(ctx context.Context, f Fault) error {
 	if f.Blow == Away {
-		n.crew.history.add(Entry{Fault: &Struck{Blow: Away}})
+		n.crew.history.add(Entry{Fault: &AppliedFault{Blow: Away}})
 		return n.interrupt(ctx)
 	}
 	m, w, err := n.crew.some(ctx, "", f.Victim)
@@ -96,7 +96,7 @@ func (n *nemesis) strike(ctx context.Context, f Fault) error {
 	if err := w.pause(f.Blow); err != nil {
 		return err
 	}
-	n.late(w)
+	n.sendLate(w)
 	n.begin(func() error {
 		if f.Blow == Replace {
 			return n.replace(ctx, m, w)
@@ -106,17 +106,18 @@ func (n *nemesis) strike(ctx context.Context, f Fault) error {
 	return nil
 }
 
-// begin does something beside the next faults.
-func (n *nemesis) begin(something func() error) {
-	n.underway.Go(func() {
-		if err := something(); err != nil {
+// begin runs task beside the next faults.
+func (n *nemesis) begin(task func() error) {
+	n.pending.Go(func() {
+		if err := task(); err != nil {
 			n.crew.fail(err)
 		}
 	})
 }
 
-// late sends a process that stands still what it will find when it wakes: an append to each stream, half of them wherever that is.
-func (n *nemesis) late(w *writer) {
+// sendLate sends appends to a stalled process, which finds them when it wakes: one to each stream,
+// half of them at any version.
+func (n *nemesis) sendLate(w *writer) {
 	for slot := range slots {
 		stream, version := n.board.stream(slot)
 		r := Request{Kind: Append, Stream: stream, Expected: version}
@@ -129,13 +130,14 @@ func (n *nemesis) late(w *writer) {
 	}
 }
 
-// outlast wakes the process when its transaction has timed out and others have gone on without it.
+// outlast wakes the process after its transaction has timed out and others have appended without
+// it.
 func (n *nemesis) outlast(ctx context.Context, w *writer) error {
 	from := n.board.acknowledged.Load()
 	wait(ctx, n.hold)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	timer := time.NewTimer(2 * n.hold) // all others may stand still too
+	timer := time.NewTimer(2 * n.hold) // all other writers may be stalled, too
 	defer timer.Stop()
 	for over := false; !over && n.board.acknowledged.Load() < from+enough; {
 		select {
@@ -152,8 +154,9 @@ func (n *nemesis) outlast(ctx context.Context, w *writer) error {
 	return n.settled(ctx, w)
 }
 
-// replace starts another process at the same address, on another machine, as a supervisor does that takes the first for dead. That one is woken, answers
-// what it can, and is killed: two under one address would take the place from each other without end.
+// replace starts another process at the same address, on another machine, as a supervisor does that
+// takes the first process for dead. The first one is then woken, answers its requests, and is
+// killed: two processes at one address would take the partitions from each other without end.
 func (n *nemesis) replace(ctx context.Context, m *member, w *writer) error {
 	n.crew.move(m)
 	if _, err := n.crew.start(ctx, m); err != nil {
@@ -168,18 +171,17 @@ func (n *nemesis) replace(ctx context.Context, m *member, w *writer) error {
 	return w.kill(Kill)
 }
 
-// settled waits until the process has answered all that it was asked while it stood still.
+// settled waits until the process has answered all requests that it got while it was stopped.
 func (n *nemesis) settled(ctx context.Context, w *writer) error {
 	ctx, cancel := context.WithTimeout(ctx, settling)
 	defer cancel()
-	open := w.open()
-	for _, answered := range open {
+	for _, answered := range w.open() {
 		select {
 		case <-answered:
 		case <-w.gone:
 			return nil // it was killed meanwhile
 		case <-ctx.Done():
-			return nil // Judge says so
+			return nil // Judge reports the missing answer
 		}
 	}
 	return nil

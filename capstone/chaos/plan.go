@@ -8,41 +8,45 @@ import (
 // A Kind of operation.
 type Kind string
 
-// What clients ask of a writer.
+// Kinds of operations that clients ask of a writer.
 const (
 	Append Kind = "append"
-	Read   Kind = "read" // a stream, whole
+	Read   Kind = "read" // a whole stream
 	Find   Kind = "find" // an event, by its id
 )
 
-// A Task is what the seed decides of one operation of one client. The rest (the version to expect, the process to ask) depends on
-// what the client was told before.
+// A Task is the part of a client's operation that the seed decides. The rest (the expected version,
+// the process to ask) depends on earlier answers.
 type Task struct {
 	Kind   Kind
-	Slot   int     // which of the contended streams
+	Slot   int     // the number of the contended stream
 	Batch  int     // events of an append
-	Any    bool    // append wherever the stream is
+	Any    bool    // append at any version
 	Forget bool    // do not ask again if the outcome is unknown
-	Stray  bool    // ask some writer, not the one that is believed to own the stream
-	Pick   float64 // in [0, 1): of what there is to choose from, which
+	Stray  bool    // ask any writer, not the last known owner of the stream
+	Pick   float64 // in [0, 1): selects from any list
 }
 
-// slots is how many streams are contended at a time.
+// slots is the number of streams that are contended at a time.
 const slots = 4
 
-// Tasks are the operations of one client, without end.
+// Tasks yields the operations of one client, without end.
 func Tasks(seed uint64, client int) iter.Seq[Task] {
 	return func(yield func(Task) bool) {
 		random := rand.New(rand.NewPCG(seed, uint64(client)))
 		for {
-			t := Task{Kind: Append, Slot: random.IntN(slots), Batch: 1 + random.IntN(3), Pick: random.Float64()}
+			t := Task{
+				Kind: Append, Slot: random.IntN(slots), Batch: 1 + random.IntN(3),
+				Pick: random.Float64(),
+			}
 			switch n := random.IntN(10); {
 			case n >= 8:
 				t.Kind = Read
 			case n >= 7:
 				t.Kind = Find
 			}
-			t.Any, t.Forget, t.Stray = random.IntN(8) == 0, random.IntN(8) == 0, random.IntN(6) == 0
+			t.Any, t.Forget = random.IntN(8) == 0, random.IntN(8) == 0
+			t.Stray = random.IntN(6) == 0
 			if !yield(t) {
 				return
 			}
@@ -50,10 +54,10 @@ func Tasks(seed uint64, client int) iter.Seq[Task] {
 	}
 }
 
-// A Blow is what the nemesis does to a writer.
+// A Blow is a kind of fault.
 type Blow string
 
-// See the package's documentation.
+// Blows; see the documentation of the package.
 const (
 	Kill    Blow = "kill"
 	Stall   Blow = "stall"
@@ -64,11 +68,12 @@ const (
 // A Fault is one step of the nemesis.
 type Fault struct {
 	Blow   Blow
-	Victim float64 // in [0, 1): of the writers that are up, which
-	After  int64   // appends to be acknowledged since the step before; 0 is a second blow at once
+	Victim float64 // in [0, 1): selects one of the running writers
+	After  int64   // acknowledged appends since the last step; 0 is a second fault at once
 }
 
-// Faults are the steps of the nemesis: that many kills, and one fault of each other sort for every 25 of them, but at least one.
+// Faults returns the steps of the nemesis: the kills, and for every 25 of them one fault of each
+// other sort, but at least one.
 func Faults(seed uint64, kills int, sorts ...Blow) []Fault {
 	random := rand.New(rand.NewPCG(seed, 1<<63))
 	steps := make([]Fault, 0, kills+len(sorts)*(1+kills/25))

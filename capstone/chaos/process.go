@@ -9,16 +9,17 @@ import (
 	"sync"
 )
 
-// A Process is a writer that can be disturbed. Requests go in by Write, as JSON, one behind the other, and answers come out by Read.
+// A Process is a writer that can be disturbed. Write takes requests, as JSON, one after the other,
+// and Read returns answers.
 type Process interface {
 	io.ReadWriter
 	Pause() error  // SIGSTOP
 	Resume() error // SIGCONT
-	Kill() error   // SIGKILL; Read ends behind what was answered before
-	End() error    // no more requests: it is to close its store and go, and its error is how it went
+	Kill() error   // SIGKILL; Read ends after the answers so far
+	End() error    // no more requests: it closes its store and exits, and End returns its error
 }
 
-// Spawn starts a command that calls Serve. It ends with this process, however that ends.
+// Spawn starts a command that calls Serve. The command ends with this process, however that ends.
 func Spawn(cmd *exec.Cmd) (Process, error) {
 	p := &process{cmd: cmd, ended: make(chan struct{})}
 	var err error
@@ -43,11 +44,12 @@ type process struct {
 	words tail
 	read  sync.Once
 	over  chan struct{} // closed when all of out is read
-	ended chan struct{} // closed when it has ended
-	err   error         // how
+	ended chan struct{} // closed after the process has ended
+	err   error         // the error of the ended process
 }
 
-// start starts the command on a thread of its own, and keeps that: on Linux the child is told when the thread that began it ends.
+// start starts the command on a thread of its own, and keeps the thread: on Linux the child gets a
+// signal when the thread that started it ends.
 func (p *process) start() error {
 	p.over = make(chan struct{})
 	started := make(chan error)
@@ -58,7 +60,7 @@ func (p *process) start() error {
 		if err != nil {
 			return
 		}
-		<-p.over // Wait closes the pipe, so all of it has to be read before
+		<-p.over // Wait closes the pipe, so the pipe has to be read before
 		p.err = p.cmd.Wait()
 		close(p.ended)
 	}()
@@ -92,7 +94,7 @@ func (p *process) End() error {
 	return p.err
 }
 
-// tail keeps the last that was written.
+// tail keeps the last part of the text written to it.
 type tail struct {
 	mu   sync.Mutex
 	text []byte

@@ -7,5 +7,6 @@ import (
 	"syscall"
 )
 
-// bind keeps an interrupt from the terminal from the process. It ends when its standard input does.
+// bind protects the process from an interrupt of the terminal. The process ends when its standard
+// input ends.
 func bind(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// Pause returns once the process stands still, and not when the signal is only on its way.
+// Pause returns after the process has stopped, not already after the signal was sent.
 func (p *process) Pause() error {
 	pid := p.cmd.Process.Pid
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {

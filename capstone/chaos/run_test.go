@@ -19,20 +19,23 @@ import (
 	"example.com/blotter/solutions/2-store/memory"
 )
 
-// Writers in this process, over one store in memory: what is tried here is the run and its judge, and not a store that lasts.
+// options returns a run of writers in this process, over one store in memory. These tests test the
+// run and the judge, not a durable store.
 func options(seed uint64, store contract.Store) chaos.Options {
 	open := func(context.Context) (chaos.Log, error) { return forever{store}, nil }
 	return chaos.Options{
-		Run:  chaos.Run{Store: "memory", Seed: seed, Writers: 3, Clients: 6, Kills: 15, Owned: true},
-		Hold: time.Millisecond, Read: open, Last: open, Step: func(string) {}, Struck: func() {},
+		Run: chaos.Run{
+			Store: "memory", Seed: seed, Writers: 3, Clients: 6, Kills: 15, Owned: true,
+		},
+		Hold: time.Millisecond, Read: open, Last: open, Step: func(string) {}, OnFault: func() {},
 		Launch: func(string, string) (chaos.Process, error) { return launch(store), nil },
 		Interrupt: func(context.Context) error {
-			return nil // memory is never away, and nothing of it is lost
+			return nil // memory is never away
 		},
 	}
 }
 
-func TestAStoreThatHoldsIsFoundToHold(t *testing.T) {
+func TestSoundStorePasses(t *testing.T) {
 	t.Parallel()
 	entries, err := chaos.Do(t.Context(), options(1, memory.New(clock)))
 	require.NoError(t, err)
@@ -41,29 +44,30 @@ func TestAStoreThatHoldsIsFoundToHold(t *testing.T) {
 	require.Empty(t, v.Undecided)
 	require.GreaterOrEqual(t, v.Counts.Kills, 15)
 	require.Equal(t, []int{1, 1, 1}, []int{v.Counts.Stalls, v.Counts.Replaced, v.Counts.Away})
-	require.GreaterOrEqual(t, v.Counts.Late, 8, "one for each slot and each that stood still; a client may have come by too")
+	require.GreaterOrEqual(t, v.Counts.Late, 8,
+		"one for each slot and each stalled writer, and perhaps some of clients")
 	require.Positive(t, v.Counts.Acked)
 	require.Positive(t, v.Counts.Conflicts, "streams are contended")
 	require.Equal(t, v.Counts.Events, v.Counts.Fed)
 }
 
-func TestAStoreThatDoesNotHoldIsFound(t *testing.T) {
+func TestUnsoundStoresAreFound(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		spoil func(contract.Store, *spoiler)
+		spoil func(*spoiler)
 		rule  chaos.Rule
 	}{
-		"it acknowledges what it does not write":            {func(_ contract.Store, s *spoiler) { s.append = s.lose }, chaos.Kept},
-		"it writes half of a batch":                         {func(_ contract.Store, s *spoiler) { s.append = s.halve }, chaos.Whole},
-		"it writes what it says that it has not written":    {func(_ contract.Store, s *spoiler) { s.append = s.deny }, chaos.Shut},
-		"it writes the same event again for who asks again": {func(_ contract.Store, s *spoiler) { s.append = s.forget }, chaos.Sent},
-		"it reads what was true before":                     {func(_ contract.Store, s *spoiler) { s.stale = true }, chaos.Linearizable},
-		"it has lost what it looks for":                     {func(_ contract.Store, s *spoiler) { s.damaged = true }, chaos.Answered},
+		"acknowledged, not written": {func(s *spoiler) { s.append = s.lose }, chaos.Kept},
+		"half of a batch":           {func(s *spoiler) { s.append = s.halve }, chaos.Whole},
+		"conflict, and written":     {func(s *spoiler) { s.append = s.deny }, chaos.Shut},
+		"retry recorded as another": {func(s *spoiler) { s.append = s.forget }, chaos.Sent},
+		"reads of an earlier state": {func(s *spoiler) { s.stale = true }, chaos.Linearizable},
+		"look-ups that find damage": {func(s *spoiler) { s.damaged = true }, chaos.Answered},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &spoiler{Store: memory.New(clock)}
-			c.spoil(s.Store, s)
+			c.spoil(s)
 			entries, err := chaos.Do(t.Context(), options(1, s))
 			require.NoError(t, err)
 			require.Contains(t, rulesOf(chaos.Judge(entries, limit)), c.rule)
@@ -71,7 +75,8 @@ func TestAStoreThatDoesNotHoldIsFound(t *testing.T) {
 	}
 }
 
-func TestAStoreThatGivesNoStreamAtTheEndIsNotFoundToHold(t *testing.T) {
+// A store that gives no stream at the end of a run does not pass.
+func TestStoreWithoutStreamsFails(t *testing.T) {
 	t.Parallel()
 	store := memory.New(clock)
 	o := options(1, store)
@@ -81,7 +86,7 @@ func TestAStoreThatGivesNoStreamAtTheEndIsNotFoundToHold(t *testing.T) {
 	require.ErrorContains(t, err, "unknown: out of reach")
 }
 
-// A mute store gives no stream.
+// A mute store fails every read of a stream.
 type mute struct{ contract.Store }
 
 func (mute) Stream(context.Context, string) iter.Seq2[contract.Recorded, error] {
@@ -90,7 +95,7 @@ func (mute) Stream(context.Context, string) iter.Seq2[contract.Recorded, error] 
 	}
 }
 
-func TestAWriterThatEndsByItselfEndsTheRun(t *testing.T) {
+func TestUnexpectedEndOfAWriter(t *testing.T) {
 	t.Parallel()
 	o := options(1, memory.New(clock))
 	healthy := o.Launch
@@ -103,13 +108,13 @@ func TestAWriterThatEndsByItselfEndsTheRun(t *testing.T) {
 		return p, err
 	}
 	entries, err := chaos.Do(t.Context(), o)
-	require.ErrorContains(t, err, "writer-3#1 ended, and nobody had killed it: out of memory")
+	require.ErrorContains(t, err, "writer-3#1 ended without being killed: out of memory")
 	require.NotEmpty(t, entries)
 }
 
 var clock contract.Clock = func(context.Context) time.Time { return time.Now() }
 
-// forever is a store that is there whether it is open or not.
+// forever is a store that stays open.
 type forever struct{ contract.Store }
 
 func (forever) Close() error { return nil }
@@ -133,7 +138,7 @@ func launch(store contract.Store) *inProcess {
 	p.kill = func() {
 		cancel()
 		requests.Close()
-		answers.Close() // its reader finds the end
+		answers.Close() // its reader gets the end
 		p.gate.open()
 	}
 	p.end = func() { in.Close() }
@@ -150,10 +155,10 @@ func (p *inProcess) Resume() error { p.gate.open(); return nil }
 func (p *inProcess) Kill() error   { p.kill(); <-p.over; return nil }
 func (p *inProcess) End() error    { p.end(); <-p.over; return nil }
 
-// A gate stops who comes while it is closed.
+// A gate stops all callers of pass while it is closed.
 type gate struct {
 	mu   sync.Mutex
-	shut chan struct{} // closed when the gate is opened; nil while it is
+	shut chan struct{} // closed when the gate opens; nil while the gate is open
 }
 
 func (g *gate) open() {
@@ -182,13 +187,16 @@ func (g *gate) pass() {
 	}
 }
 
-// gated is a store as a process sees it that can be stopped: before it asks, and before it hears the answer.
+// gated is the store of a process that can be stopped: before it asks, and before it gets the
+// answer.
 type gated struct {
 	contract.Store
 	gate *gate
 }
 
-func (g gated) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+func (g gated) Append(
+	ctx context.Context, stream string, expected int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
 	g.gate.pass()
 	defer g.gate.pass()
 	return g.Store.Append(ctx, stream, expected, events...)
@@ -204,23 +212,30 @@ func (d *dies) Write(b []byte) (int, error) {
 
 func (d *dies) End() error { return errors.New("out of memory") }
 
-// A spoiler is a store with something wrong in it, now and then.
+// An appender is an Append.
+type appender func(context.Context, string, int64, []contract.Event) ([]contract.Receipt, error)
+
+// A spoiler is a store in which some calls are wrong.
 type spoiler struct {
 	contract.Store
-	append  func(ctx context.Context, stream string, expected int64, events []contract.Event) ([]contract.Receipt, error)
-	stale   bool // it reads streams as they were
-	damaged bool // it finds the log damaged
+	append  appender
+	stale   bool // reads give an earlier state
+	damaged bool // look-ups find the log damaged
 	calls   atomic.Int64
 }
 
-func (s *spoiler) Append(ctx context.Context, stream string, expected int64, events ...contract.Event) ([]contract.Receipt, error) {
+func (s *spoiler) Append(
+	ctx context.Context, stream string, expected int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
 	if s.append == nil || s.calls.Add(1)%10 != 0 {
 		return s.Store.Append(ctx, stream, expected, events...)
 	}
 	return s.append(ctx, stream, expected, events)
 }
 
-func (s *spoiler) lose(_ context.Context, _ string, expected int64, events []contract.Event) (receipts []contract.Receipt, _ error) {
+func (s *spoiler) lose(
+	_ context.Context, _ string, expected int64, events []contract.Event,
+) (receipts []contract.Receipt, _ error) {
 	for range events {
 		expected++
 		receipts = append(receipts, contract.Receipt{Version: expected, RecordedAt: time.Now()})
@@ -228,7 +243,9 @@ func (s *spoiler) lose(_ context.Context, _ string, expected int64, events []con
 	return receipts, nil
 }
 
-func (s *spoiler) halve(ctx context.Context, stream string, expected int64, events []contract.Event) ([]contract.Receipt, error) {
+func (s *spoiler) halve(
+	ctx context.Context, stream string, expected int64, events []contract.Event,
+) ([]contract.Receipt, error) {
 	if len(events) > 1 {
 		if _, err := s.Store.Append(ctx, stream, expected, events[0]); err == nil {
 			return nil, errors.New("the rest did not fit")
@@ -237,15 +254,19 @@ func (s *spoiler) halve(ctx context.Context, stream string, expected int64, even
 	return s.Store.Append(ctx, stream, expected, events...)
 }
 
-func (s *spoiler) deny(ctx context.Context, stream string, expected int64, events []contract.Event) ([]contract.Receipt, error) {
+func (s *spoiler) deny(
+	ctx context.Context, stream string, expected int64, events []contract.Event,
+) ([]contract.Receipt, error) {
 	if _, err := s.Store.Append(ctx, stream, expected, events...); err != nil {
 		return nil, err
 	}
 	return nil, &contract.ConflictError{Stream: stream, Expected: expected, Actual: expected + 1}
 }
 
-// forget writes what is there already under another id, as a store does that lost its index.
-func (s *spoiler) forget(ctx context.Context, stream string, expected int64, events []contract.Event) ([]contract.Receipt, error) {
+// forget records the events again with other ids, as a store does that has lost its index.
+func (s *spoiler) forget(
+	ctx context.Context, stream string, expected int64, events []contract.Event,
+) ([]contract.Receipt, error) {
 	receipts, err := s.Store.Append(ctx, stream, expected, events...)
 	if err != nil {
 		return nil, err
@@ -259,12 +280,15 @@ func (s *spoiler) forget(ctx context.Context, stream string, expected int64, eve
 
 func (s *spoiler) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
 	if s.damaged && s.calls.Add(1)%4 == 0 {
-		return contract.Recorded{}, fmt.Errorf("look up: %w", &contract.DamagedError{What: "no event is there any more"})
+		damaged := &contract.DamagedError{What: "no event is there any more"}
+		return contract.Recorded{}, fmt.Errorf("look up: %w", damaged)
 	}
 	return s.Store.Find(ctx, id)
 }
 
-func (s *spoiler) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
+func (s *spoiler) Stream(
+	ctx context.Context, stream string,
+) iter.Seq2[contract.Recorded, error] {
 	if !s.stale || s.calls.Add(1)%4 != 0 {
 		return s.Store.Stream(ctx, stream)
 	}

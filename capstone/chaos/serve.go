@@ -10,10 +10,12 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// Serve is a writer: it answers the requests on in, many at a time, until in ends, and waits for the last answer. The first thing it says
-// is that it is there. An error that is one of unsure says of an append that its outcome is not known, although it may also be
-// contract.ErrFenced.
-func Serve(ctx context.Context, store contract.Store, in io.Reader, out io.Writer, unsure ...error) error {
+// Serve is a writer: it answers the requests on in, many at a time, until in ends, and waits for
+// the last answer. Its first answer says that it has started. An error that is one of unsure means
+// that the outcome of an append is unknown, although the error may also be contract.ErrFenced.
+func Serve(
+	ctx context.Context, store contract.Store, in io.Reader, out io.Writer, unsure ...error,
+) error {
 	w := &server{store: store, unsure: unsure, out: json.NewEncoder(out)}
 	if err := w.answer(Return{Outcome: OK}); err != nil {
 		return err
@@ -21,7 +23,7 @@ func Serve(ctx context.Context, store contract.Store, in io.Reader, out io.Write
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // who asked has gone
+	defer cancel() // the clients have gone
 	for requests := json.NewDecoder(in); ; {
 		var r Request
 		if err := requests.Decode(&r); err != nil {
@@ -30,7 +32,7 @@ func Serve(ctx context.Context, store contract.Store, in io.Reader, out io.Write
 			}
 			return err
 		}
-		wg.Go(func() { _ = w.answer(w.handle(ctx, r)) }) // nobody is there to be told that nobody is there
+		wg.Go(func() { _ = w.answer(w.handle(ctx, r)) }) // an error means that the client has gone
 	}
 }
 
@@ -78,17 +80,20 @@ func (w *server) do(ctx context.Context, r Request) (Return, error) {
 				return answer, err
 			}
 			s := seen(e)
-			answer.Events = append(answer.Events, Seen{ID: s.ID, Version: s.Version, RecordedAt: s.RecordedAt, Altered: s.Altered})
+			s.Stream, s.Position = "", contract.Position{}
+			answer.Events = append(answer.Events, s)
 		}
 		return answer, nil
 	}
 }
 
-// failed says what an error tells of the outcome. What is not known to tell that nothing was recorded leaves it open. Damage is told
-// whatever comes with it: no fault of the nemesis is a reason for it.
+// failed returns the outcome that an error means. An error that does not certainly mean that
+// nothing was recorded is Unknown. Damage always counts, because no fault of the nemesis is a
+// reason for it.
 func (w *server) failed(err error) Return {
 	r := Return{Outcome: Unknown, Error: err.Error()}
-	conflict, owner, reused, damaged := new(contract.ConflictError), new(contract.NotOwnerError), new(contract.ReusedError), new(contract.DamagedError)
+	conflict, owner := new(contract.ConflictError), new(contract.NotOwnerError)
+	reused, damaged := new(contract.ReusedError), new(contract.DamagedError)
 	switch {
 	case errors.As(err, &damaged):
 		r.Outcome = Damaged
@@ -99,7 +104,8 @@ func (w *server) failed(err error) Return {
 		r.Outcome, r.Owner = Elsewhere, owner.Owner
 	case errors.Is(err, contract.ErrNotFound):
 		r.Outcome = Absent
-	case errors.As(err, &reused), errors.Is(err, contract.ErrPartial), errors.Is(err, contract.ErrInvalid):
+	case errors.As(err, &reused), errors.Is(err, contract.ErrPartial),
+		errors.Is(err, contract.ErrInvalid):
 		r.Outcome = Refused
 	case errors.Is(err, contract.ErrFenced):
 		r.Outcome = Fenced

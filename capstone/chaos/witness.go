@@ -8,21 +8,25 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// witness narrows each operation to one moment within its time, such that no two are at the same. If an order exists, then the moments are in
-// one: the log says how the appends follow each other, so each is put as early as it can be, behind whatever saw the stream without it, and
-// all else behind the append that it has to have seen. Who checks the moments need not search; whoever finds an order in them has found one of
-// the operations, since a shorter time only leaves fewer orders. ok is false where some operation is left no time.
+// witness narrows each operation to one moment within its time, so that no two share a moment. If
+// the operations have an order, the moments have one, too: the log gives the order of the appends,
+// so each append gets the earliest possible moment, after all operations that saw the stream
+// without it. Every other operation comes after the last append that it must have seen. Checking
+// the moments needs no search. An order of the moments is an order of the operations, because a
+// shorter time only allows fewer orders. ok is false if an operation has no moment left.
 //
-// A search without this takes for ever where a broker was away, and all that waited for it is answered at once.
+// Without this step, the search does not end after a broker was away, when all waiting requests are
+// answered at once.
 func witness(operations []porcupine.Operation) (narrowed []porcupine.Operation, ok bool) {
 	appends, others := ordered(operations)
 	moments := make([]moment, 0, len(operations))
-	lengths, times := []int64{0}, []int64{0} // of the stream, and from when
+	lengths, times := []int64{0}, []int64{0} // lengths of the stream, and their first times
 	for _, o := range appends {
-		p, at := o.Input.(step), times[len(times)-1]
-		at = max(at, o.Call)
+		p, at := o.Input.(step), max(times[len(times)-1], o.Call)
+		length := p.at - 1 + int64(len(p.ids))
 		for _, other := range others {
-			if _, most := other.Input.(step).within(); most >= lengths[len(lengths)-1] && most < p.at-1+int64(len(p.ids)) {
+			_, most := other.Input.(step).within()
+			if most >= lengths[len(lengths)-1] && most < length {
 				at = max(at, other.Call)
 			}
 		}
@@ -30,7 +34,7 @@ func witness(operations []porcupine.Operation) (narrowed []porcupine.Operation, 
 			return nil, false
 		}
 		moments = append(moments, moment{o, len(lengths)})
-		lengths, times = append(lengths, p.at-1+int64(len(p.ids))), append(times, at)
+		lengths, times = append(lengths, length), append(times, at)
 	}
 	for _, o := range others {
 		least, most := o.Input.(step).within()
@@ -50,15 +54,17 @@ func witness(operations []porcupine.Operation) (narrowed []porcupine.Operation, 
 	return inTurn(moments), true
 }
 
-// A moment is that of an operation, told by how many appends it is behind; an append counts itself.
+// A moment is an operation with the number of appends up to it; an append counts itself.
 type moment struct {
 	porcupine.Operation
-	behind int
+	appends int
 }
 
-// inTurn puts the moments one behind the other. Those behind the same append change nothing, and have no order among themselves to keep.
+// inTurn puts the moments one after the other. Moments after the same append change nothing, so
+// their order does not matter.
 func inTurn(moments []moment) []porcupine.Operation {
-	slices.SortStableFunc(moments, func(a, b moment) int { return a.behind - b.behind }) // the append before what has seen it
+	// An append comes before the operations that saw it.
+	slices.SortStableFunc(moments, func(a, b moment) int { return a.appends - b.appends })
 	all := make([]porcupine.Operation, len(moments))
 	for i, m := range moments {
 		m.Call, m.Return = int64(i), int64(i)
@@ -67,7 +73,7 @@ func inTurn(moments []moment) []porcupine.Operation {
 	return all
 }
 
-// ordered is the appends in the order of the log, and the rest.
+// ordered returns the appends in the order of the log, and the other operations.
 func ordered(operations []porcupine.Operation) (appends, others []porcupine.Operation) {
 	for _, o := range operations {
 		if o.Input.(step).kind == appended {
@@ -76,11 +82,14 @@ func ordered(operations []porcupine.Operation) (appends, others []porcupine.Oper
 			others = append(others, o)
 		}
 	}
-	slices.SortFunc(appends, func(a, b porcupine.Operation) int { return int(a.Input.(step).at - b.Input.(step).at) })
+	slices.SortFunc(appends, func(a, b porcupine.Operation) int {
+		return int(a.Input.(step).at - b.Input.(step).at)
+	})
 	return appends, others
 }
 
-// within is the lengths of the stream at which an operation that appends nothing can have had its answer.
+// within returns the lengths of the stream at which an operation other than an append can have had
+// its answer.
 func (p step) within() (least, most int64) {
 	switch p.kind {
 	case conflict:

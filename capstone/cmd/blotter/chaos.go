@@ -50,7 +50,7 @@ func (c *chaosCmd) Run(ctx context.Context, a *app) error {
 		progress.clear()
 		fmt.Fprintf(a.stderr, "%6.1fs  %s\n", time.Since(began).Seconds(), step)
 	}
-	o.Struck = func() { progress.add() }
+	o.OnFault = func() { progress.add() }
 	fmt.Fprintf(a.stderr, "%d writers and %d clients on the %s stack, in the %s store; seed %d\n",
 		c.Writers, c.Clients, a.cli.Stack, describeStore(*a.newLog(false)), c.Seed)
 	entries, err := chaos.Do(ctx, o)
