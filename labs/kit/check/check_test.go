@@ -117,7 +117,8 @@ func TestAHangDoesNotStopOtherChecks(t *testing.T) {
 	t.Parallel()
 	never := make(chan struct{})
 	hangs := check.Check{
-		ID: "L0.1", Invariant: "L0.I1", Limit: 10 * time.Millisecond, Func: func(check.T) { <-never },
+		ID: "L0.1", Invariant: "L0.I1", Limit: 10 * time.Millisecond,
+		Func: func(check.T) { <-never },
 	}
 	adds := check.Check{
 		ID: "L0.2", Invariant: "L0.I2", Points: 3, Func: func(t check.T) { t.Answered("add", nil) },
@@ -146,18 +147,19 @@ func TestACleanupFailsOnlyItsCheck(t *testing.T) {
 		"panics": {0, func(check.T) { panic("no") }, check.Failed, "PANIC: no"},
 		"fails": {0, func(t check.T) { require.Fail(t, "it is still open") }, check.Failed,
 			"it is still open"},
-		"returns TODO": {0, func(check.T) { panic(check.TODO("L0.close")) }, check.Blocked, "L0.close"},
+		"returns TODO": {0, func(check.T) { panic(check.TODO("L0.close")) }, check.Blocked,
+			"L0.close"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			first := make(chan struct{})
-			bad := check.Check{ID: "L0.1", Operation: "L0.add", Limit: tc.limit, Func: func(t check.T) {
+			bad := check.Check{ID: "L0.1", Operation: "L0.add", Limit: tc.limit}
+			bad.Func = func(t check.T) {
 				t.Cleanup(func() { close(first) })
 				t.Cleanup(func() { tc.cleanup(t) })
-			}}
-			good := check.Check{ID: "L0.2", Operation: "L0.close", Func: func(t check.T) {
-				t.Answered("L0.add", nil)
-			}}
+			}
+			good := check.Check{ID: "L0.2", Operation: "L0.close"}
+			good.Func = func(t check.T) { t.Answered("L0.add", nil) }
 			all := check.JudgeAll(t.Context(), check.Suite{Checks: []check.Check{bad, good}})
 			<-first // the other cleanup ran
 			require.Equal(t, tc.want, all[0].Outcome)
@@ -177,11 +179,12 @@ func TestATODOOfAnotherOperationBlocks(t *testing.T) {
 		{"L0.add", check.Todo, "TODO: L0.add"},
 		{"L0.count", check.Blocked, "BLOCKED: write L0.count first"},
 	} {
-		v := check.Judge(t.Context(), suite, check.Check{Operation: "L0.add", Func: func(t check.T) {
+		meetsTODO := func(t check.T) {
 			t.Answered("x", check.TODO(tc.first))
 			<-t.Context().Done() // the TODO ended the context
 			t.FailNow()
-		}})
+		}
+		v := check.Judge(t.Context(), suite, check.Check{Operation: "L0.add", Func: meetsTODO})
 		require.Equal(t, tc.want, v.Outcome)
 		require.Equal(t, tc.text, v.Text)
 		require.Zero(t, v.Points())

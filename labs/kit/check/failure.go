@@ -121,14 +121,16 @@ func Events(t T, name string, want, got []contract.Event) {
 		return
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s differs at event %d: %s\n", name, first+1, firstDifference(want, got, first))
+	difference := firstDifference(want, got, first)
+	fmt.Fprintf(&b, "%s differs at event %d: %s\n", name, first+1, difference)
 	fmt.Fprintf(&b, "     %-*s %s", cellWidth, "expected", "actual")
 	for i := max(0, first-2); i < min(rows, first+5); i++ {
 		mark := ' '
 		if !same(i) {
 			mark = '!'
 		}
-		fmt.Fprintf(&b, "\n%c %2d  %-*s %s", mark, i+1, cellWidth, eventCell(want, i), eventCell(got, i))
+		fmt.Fprintf(&b, "\n%c %2d  %-*s %s",
+			mark, i+1, cellWidth, eventCell(want, i), eventCell(got, i))
 	}
 	if rest := rows - first - 5; rest > 0 {
 		fmt.Fprintf(&b, "\n     and %d more", rest)

@@ -18,8 +18,8 @@ const Limit = 60 * time.Second
 // maxGrace is the time in which a check that is past its limit must end after its context ended.
 const maxGrace = 5 * time.Second
 
-// Judge runs one check and returns its verdict. A panic is a failure that begins with PANIC. A check
-// that exceeds its limit is a failure that begins with TIMEOUT.
+// Judge runs one check and returns its verdict. A panic is a failure that begins with PANIC. A
+// check that exceeds its limit is a failure that begins with TIMEOUT.
 //
 // A check that still runs after its limit and a grace period is abandoned: its goroutine runs on,
 // and its later reports are ignored. Cleanups call the implementation too, so they have the same
@@ -97,8 +97,8 @@ func (r *recorder) fail(text string) {
 	r.failures = append(r.failures, text)
 }
 
-// exited records a failure unless there is one. FailNow also ends a goroutine, but records a failure
-// first. Without a failure the implementation itself called runtime.Goexit.
+// exited records a failure unless there is one. FailNow also ends a goroutine, but records a
+// failure first. Without a failure the implementation itself called runtime.Goexit.
 func (r *recorder) exited() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

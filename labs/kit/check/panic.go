@@ -9,9 +9,9 @@ import (
 )
 
 // Go runs f in a goroutine of the check and returns a channel that is closed when f has ended. A
-// panic in f is the check's failure, or its TODO. In a goroutine of the go statement the panic would
-// end the whole test binary. A call of runtime.Goexit in f is a failure too, because the rest of f
-// was not tried.
+// panic in f is the check's failure, or its TODO. In a goroutine of the go statement the panic
+// would end the whole test binary. A call of runtime.Goexit in f is a failure too, because the rest
+// of f was not tried.
 func Go(t T, f func()) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {

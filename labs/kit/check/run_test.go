@@ -20,7 +20,8 @@ func TestHangsShortenTheOtherLimits(t *testing.T) {
 	quick := Check{Func: func(t T) { t.Answered("add", nil) }}
 	limits := func() []time.Duration {
 		return []time.Duration{
-			l.limit(Check{}), l.limit(Check{Limit: 10 * time.Second}), l.limit(Check{Limit: time.Second}),
+			l.limit(Check{}), l.limit(Check{Limit: 10 * time.Second}),
+			l.limit(Check{Limit: time.Second}),
 		}
 	}
 	full := []time.Duration{Limit, 10 * time.Second, time.Second}

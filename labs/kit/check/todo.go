@@ -37,9 +37,9 @@ type answers struct {
 	fault    error // a TODO that breaks the protocol
 }
 
-// add records an answer of the operation that the suite called. A TODO names its own operation. That
-// may be another operation, which the called one needs. Neither may have answered before: otherwise
-// a student could declare every wrong answer unfinished.
+// add records an answer of the operation that the suite called. A TODO names its own operation.
+// That may be another operation, which the called one needs. Neither may have answered before:
+// otherwise a student could declare every wrong answer unfinished.
 func (a *answers) add(operation string, err error) {
 	a.count++
 	todo := new(TODOError)
@@ -68,8 +68,8 @@ func (a *answers) answer(operation string) {
 	a.answered[bare(operation)] = true
 }
 
-// bare maps the suite's name of an operation, such as "Append", and the stub's name, "L2.append", to
-// the same text.
+// bare maps the suite's name of an operation, such as "Append", and the stub's name, "L2.append",
+// to the same text.
 func bare(operation string) string {
 	if _, name, lab := strings.Cut(operation, "."); lab {
 		operation = name
