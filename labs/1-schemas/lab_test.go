@@ -17,8 +17,10 @@ func TestMain(m *testing.M) { stacktest.Main(m) }
 
 func answer(t testing.TB) codectest.Fixture {
 	return codectest.Fixture{
-		New: func(ctx context.Context, registry contract.Registry, prefix string) (codectest.Codec, error) {
-			return codec.New(ctx, registry, prefix)
+		New: func(
+			ctx context.Context, registry contract.Registry, name string,
+		) (codectest.Codec, error) {
+			return codec.New(ctx, registry, name)
 		},
 		Compatible: codec.Compatible,
 		Producer: func(client *kgo.Client, topic string, c contract.Codec) contract.Producer {

@@ -62,7 +62,8 @@ func (d decoder) length() int64 {
 	case n < 0:
 		d.fail(fmt.Errorf("%w: a length of %d", contract.ErrMalformed, n))
 	case n > contract.MaxData:
-		d.fail(fmt.Errorf("%w: a length of %d, at most %d", contract.ErrOversize, n, contract.MaxData))
+		d.fail(fmt.Errorf("%w: a length of %d, at most %d",
+			contract.ErrOversize, n, contract.MaxData))
 	case n > d.size:
 		d.fail(fmt.Errorf("%w: a length of %d in %d bytes", contract.ErrTruncated, n, d.size))
 	default:

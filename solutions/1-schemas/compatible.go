@@ -145,7 +145,8 @@ func sameField(reader, writer *avro.RecordSchema, r, w *avro.Field) bool {
 }
 
 func hasField(record *avro.RecordSchema, name string) bool {
-	return slices.ContainsFunc(record.Fields(), func(f *avro.Field) bool { return f.Name() == name })
+	named := func(f *avro.Field) bool { return f.Name() == name }
+	return slices.ContainsFunc(record.Fields(), named)
 }
 
 // branches returns the branches of a union, or the schema itself.

@@ -111,8 +111,8 @@ func (c *Consumer) handleRecord(ctx context.Context, r *kgo.Record, handle handl
 }
 
 // poison lists the errors that are the same however often a record is read. An unknown schema is
-// poison: a person who publishes it later can send the parked record again. A registry that does
-// not answer is not.
+// poison: after it is published, a person can send the parked record again. The error of a registry
+// that does not answer is not poison.
 var poison = []error{
 	contract.ErrMagic, contract.ErrTruncated, contract.ErrTrailing, contract.ErrOversize,
 	contract.ErrMalformed, contract.ErrUnknownSchema, contract.ErrWrongType,

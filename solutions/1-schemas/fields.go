@@ -44,8 +44,8 @@ const (
 // enum visits a field that has one of the given values.
 func enum[T ~string](f fields, name string, v *T, values ...T) {
 	i := f.symbol(name, string(*v), slices.Index(values, *v), len(values))
-	// Only a reader finds another value. Every other walker must not write here: the body belongs
-	// to the caller of Encode, who may share it.
+	// Only a reader finds another value. Other walkers must not write here: the body belongs to the
+	// caller of Encode, which may share it.
 	if i >= 0 && *v != values[i] {
 		*v = values[i]
 	}

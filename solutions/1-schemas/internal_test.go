@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"example.com/blotter/labs/kit/trade"
 	"example.com/blotter/schemas"
 )
 
@@ -30,4 +31,14 @@ func TestEverySchemaHasAFormat(t *testing.T) {
 			"%s version %d: only an older version has a next one", s.Type, s.Version)
 	}
 	require.Len(t, schemas.All(), len(currentFormats)+len(oldFormats))
+}
+
+// Each kind of event has a format, whose values are bodies of that kind.
+func TestEveryKindHasAFormat(t *testing.T) {
+	t.Parallel()
+	for _, kind := range trade.Kinds() {
+		f := latest(kind.Type)
+		value := f.walk(&printer{}, f.fromBody(kind.Zero))
+		require.Equal(t, kind.Zero, f.upcast(value), kind.Type)
+	}
 }

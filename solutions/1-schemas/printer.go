@@ -49,7 +49,8 @@ var _ fields = (*printer)(nil)
 // reject records the first value that cannot be rendered.
 func (p *printer) reject(name, format string, args ...any) {
 	if p.err == nil {
-		p.err = fmt.Errorf("%s: %w: %s", name, contract.ErrUnencodable, fmt.Sprintf(format, args...))
+		reason := fmt.Sprintf(format, args...)
+		p.err = fmt.Errorf("%s: %w: %s", name, contract.ErrUnencodable, reason)
 	}
 }
 

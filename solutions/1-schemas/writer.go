@@ -22,7 +22,8 @@ var _ fields = (*writer)(nil)
 // reject records the first value that its schema cannot hold (L1.I1).
 func (w *writer) reject(name, format string, args ...any) {
 	if w.err == nil {
-		w.err = fmt.Errorf("%s: %w: %s", name, contract.ErrUnencodable, fmt.Sprintf(format, args...))
+		reason := fmt.Sprintf(format, args...)
+		w.err = fmt.Errorf("%s: %w: %s", name, contract.ErrUnencodable, reason)
 	}
 }
 

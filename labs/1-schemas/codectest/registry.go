@@ -11,8 +11,8 @@ import (
 	"example.com/blotter/schemas"
 )
 
-// registry is a registry in memory. It behaves like one that many teams share: its ids are large and
-// in no order, and it separates subjects. It counts requests, and can stop answering.
+// registry is a registry in memory. It behaves like one that many teams share: its ids are large
+// and in no order, and it separates subjects. It counts requests, and can stop answering.
 type registry struct {
 	mu         sync.Mutex
 	texts      map[int]string

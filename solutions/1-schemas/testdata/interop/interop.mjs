@@ -1,9 +1,12 @@
-// Reads one JSON object on standard input: {"records": [{"schema", "data"}], "make": [{"schema", "id", "value"}]}, with data in hexadecimal.
-// Answers on standard output: {"records": [{"id", "value", "again"}], "made": ["…"]}. Every record is read by avsc and written again by avsc; every
-// value is written by avsc. A zero byte and the id in four bytes big-endian stand before the Avro body.
+// Reads one JSON object from standard input, with data in hexadecimal:
+//   {"records": [{"schema", "data"}], "make": [{"schema", "id", "value"}]}
+// Writes one JSON object to standard output:
+//   {"records": [{"id", "value", "again"}], "made": ["…"]}
+// avsc reads every record and writes it again, and it writes every value of "make". The prefix of
+// an Avro body is a zero byte and the id in four bytes big-endian.
 import avro from 'avsc';
 
-// Decimal holds an exact number as text: avsc has no decimals of its own.
+// Decimal holds an exact number as text, because avsc has no decimals.
 class Decimal extends avro.types.LogicalType {
   constructor(schema, options) {
     super(schema, options);
@@ -17,9 +20,10 @@ class Decimal extends avro.types.LogicalType {
     return sign + whole + (this.scale ? '.' + digits.slice(-this.scale) : '');
   }
   _toValue(text) {
-    if (typeof text !== 'string') return undefined; // not ours: the union tries its next branch
+    if (typeof text !== 'string') return undefined; // another type: the union tries its next branch
     const [whole, part = ''] = text.split('.');
-    const n = BigInt(whole.replace('-', '') + part.padEnd(this.scale, '0')) * (whole.startsWith('-') ? -1n : 1n);
+    const digits = BigInt(whole.replace('-', '') + part.padEnd(this.scale, '0'));
+    const n = whole.startsWith('-') ? -digits : digits;
     let size = 1;
     while (BigInt.asIntN(8 * size, n) !== n) size++;
     return Buffer.from(BigInt.asUintN(8 * size, n).toString(16).padStart(2 * size, '0'), 'hex');
@@ -36,14 +40,15 @@ function read({ schema, data }) {
   const bytes = Buffer.from(data, 'hex');
   if (bytes[0] !== 0) throw new Error('no zero byte: ' + data);
   const type = parse(schema);
-  const value = type.fromBuffer(bytes.subarray(5)); // throws for what is cut, and for what goes on
-  return { id: bytes.readUInt32BE(1), value, again: wire(bytes.readUInt32BE(1), type.toBuffer(value)) };
+  const value = type.fromBuffer(bytes.subarray(5)); // throws for truncated and for trailing data
+  const id = bytes.readUInt32BE(1);
+  return { id, value, again: wire(id, type.toBuffer(value)) };
 }
 
 function wire(id, body) {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(id, 1);
-  return Buffer.concat([head, body]).toString('hex');
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(id, 1);
+  return Buffer.concat([prefix, body]).toString('hex');
 }
 
 let input = '';
