@@ -1,8 +1,9 @@
-// Package runbooks holds procedures, and runs them.
+// Package runbooks runs the procedures of this folder.
 package runbooks
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,13 +16,14 @@ import (
 	"example.com/blotter/labs/kit/stack/stacktest"
 )
 
-// fence is a block of a page: what its fence says, and what is in it.
+// fence matches a block of a page: its kind, the rest of the fence, and its text.
 var fence = regexp.MustCompile("(?ms)^```(sh|text)([^\n]*)\n(.*?)^```$")
 
-func TestEveryRunbookDoesWhatItSays(t *testing.T) {
+func TestRunbooks(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "blotter")
-	out, err := exec.Command("go", "build", "-o", program, "example.com/blotter/capstone/cmd/blotter").CombinedOutput()
+	build := exec.Command("go", "build", "-o", program, "example.com/blotter/capstone/cmd/blotter")
+	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	pages, err := filepath.Glob("*-*.md")
 	require.NoError(t, err)
@@ -36,7 +38,7 @@ func TestEveryRunbookDoesWhatItSays(t *testing.T) {
 	}
 }
 
-// workplace gives a shell in a folder with the few files that the pages speak of.
+// workplace returns a shell in a folder with the files that the pages use.
 func workplace(t *testing.T, bin string) func(script string) *exec.Cmd {
 	t.Helper()
 	dir := stacktest.Dir(t)
@@ -46,7 +48,9 @@ func workplace(t *testing.T, bin string) func(script string) *exec.Cmd {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "morning.jsonl"), morning, 0o644))
 	gateway, err := filepath.Abs("../.tools/bin/versitygw")
 	require.NoError(t, err)
-	env := append(os.Environ(), "STACK=embedded", "BLOTTER_DATA="+filepath.Join(dir, "log"), "PATH="+bin+":"+os.Getenv("PATH"))
+	data := filepath.Join(dir, "log")
+	env := append(os.Environ(), "STACK=embedded", "BLOTTER_DATA="+data,
+		"PATH="+bin+":"+os.Getenv("PATH"))
 	if os.Getenv("BLOTTER_S3_GATEWAY") == "" {
 		env = append(env, "BLOTTER_S3_GATEWAY="+gateway)
 	}
@@ -55,38 +59,41 @@ func workplace(t *testing.T, bin string) func(script string) *exec.Cmd {
 		cmd.Dir, cmd.Env = dir, env
 		return cmd
 	}
-	t.Cleanup(func() { exec.Command(filepath.Join(bin, "blotter"), "--data", filepath.Join(dir, "log"), "down").Run() }) // where a page failed halfway
+	t.Cleanup(func() { // after a page that failed halfway
+		exec.Command(filepath.Join(bin, "blotter"), "--data", data, "down").Run()
+	})
 	return shell
 }
 
 func run(t *testing.T, shell func(string) *exec.Cmd, page string) {
 	t.Helper()
-	var said string
+	var output string
 	for _, block := range fence.FindAllStringSubmatch(page, -1) {
-		kind, says, body := block[1], strings.TrimSpace(block[2]), block[3]
+		kind, exit, body := block[1], strings.TrimSpace(block[2]), block[3]
 		if kind == "text" {
-			contains(t, said, body)
+			contains(t, output, body)
 			continue
 		}
 		out, err := shell(body).CombinedOutput()
-		said = string(out)
-		if says == "" {
-			require.NoError(t, err, "%s\n%s", body, said)
+		output = string(out)
+		if exit == "" {
+			require.NoError(t, err, "%s\n%s", body, output)
 			continue
 		}
-		var exit *exec.ExitError
-		require.ErrorAs(t, err, &exit, "%s\n%s", body, said)
-		require.Equal(t, says, "exit="+strings.TrimPrefix(exit.Error(), "exit status "), "%s\n%s", body, said)
+		var failed *exec.ExitError
+		require.ErrorAs(t, err, &failed, "%s\n%s", body, output)
+		require.Equal(t, exit, fmt.Sprintf("exit=%d", failed.ExitCode()), "%s\n%s", body, output)
 	}
 }
 
-// contains holds that the lines of want are pieces of said, one behind the other.
-func contains(t *testing.T, said, want string) {
+// contains checks that the lines of want are pieces of output, in this order.
+func contains(t *testing.T, output, want string) {
 	t.Helper()
-	rest := said
+	rest := output
 	for line := range strings.Lines(want) {
 		_, after, found := strings.Cut(rest, strings.TrimSpace(line))
-		require.True(t, found, "%q is not in, or not in this order:\n%s", strings.TrimSpace(line), said)
+		require.True(t, found, "%q is missing, or not in this order:\n%s",
+			strings.TrimSpace(line), output)
 		rest = after
 	}
 }

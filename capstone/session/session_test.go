@@ -49,8 +49,8 @@ func TestStoreNeedsOneRow(t *testing.T) { // it changes Stores, so that it is no
 	defer func() { Stores = before }()
 	Stores = append(before[:len(before):len(before)], Store{
 		Name:  "paper",
-		reach: func(context.Context, stack.Stack) (Endpoint, error) { return Endpoint{}, nil },
-		open: func(_ context.Context, _ Endpoint, o LogOptions) (Log, error) {
+		Reach: func(context.Context, stack.Stack) (Endpoint, error) { return Endpoint{}, nil },
+		Open: func(_ context.Context, _ Endpoint, o LogOptions) (Log, error) {
 			return memoryLog{memorystore.New(o.Clock)}, nil
 		},
 	})

@@ -21,9 +21,8 @@ import (
 
 // Stores has a row for each kind of log. A new store is a package and a row.
 var Stores = []Store{
-	{Name: "kafka", Owned: true, Component: "kafka", reach: reachKafka, topic: findTopic,
-		open: openKafkaLog},
-	{Name: "postgres", Component: "postgres", reach: reachPostgres, open: openPostgresLog},
+	{"kafka", true, "kafka", reachKafka, findTopic, openKafkaLog},
+	{"postgres", false, "postgres", reachPostgres, nil, openPostgresLog},
 }
 
 // A Store is one kind of log.
@@ -32,9 +31,11 @@ type Store struct {
 	Owned     bool   // a log has partitions, and each has one owner that appends to it
 	Component string // the component of the stack that holds the log
 
-	reach func(context.Context, stack.Stack) (Endpoint, error)
-	topic func(context.Context, Endpoint, logdir.Name) (logdir.Topic, error) // nil without topics
-	open  func(context.Context, Endpoint, LogOptions) (Log, error)
+	// Reach starts the components that the store needs, and returns their addresses.
+	Reach func(context.Context, stack.Stack) (Endpoint, error)
+	// Topic finds the topic of a log. It is nil for a store without topics.
+	Topic func(context.Context, Endpoint, logdir.Name) (logdir.Topic, error)
+	Open  func(context.Context, Endpoint, LogOptions) (Log, error)
 }
 
 // An Endpoint is the servers that a store needs, for a process that has no stack.
@@ -83,17 +84,6 @@ func StoreOf(name string) (Store, error) {
 	return Store{}, fmt.Errorf("there is no store %q", name)
 }
 
-// Reach starts the parts of a stack that the store needs, and returns their addresses.
-func (s Store) Reach(ctx context.Context, on stack.Stack) (Endpoint,
-	error) {
-	return s.reach(ctx, on)
-}
-
-// Open opens a log.
-func (s Store) Open(ctx context.Context, at Endpoint, o LogOptions) (Log, error) {
-	return s.open(ctx, at, o)
-}
-
 // A role is the relation of a process to a log with owners, while it has the log open.
 type role int
 
@@ -109,7 +99,7 @@ func (s *Session) openStore(ctx context.Context, heads contract.HeadCodec) (Log,
 	if err != nil {
 		return nil, err
 	}
-	at, err := kind.reach(ctx, s.stack)
+	at, err := kind.Reach(ctx, s.stack)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +112,7 @@ func (s *Session) openStore(ctx context.Context, heads contract.HeadCodec) (Log,
 			return nil, err
 		}
 	}
-	log, err := kind.open(ctx, at, LogOptions{
+	log, err := kind.Open(ctx, at, LogOptions{
 		Name: s.Settings().Name, Partitions: s.Settings().Partitions, Clock: s.clock(),
 		Heads: heads, Address: s.dir.Address(), Dir: s.dir.Index(), Alone: as == alone,
 		ReadOnly: kind.Owned && as != owner || s.access == Inspect,
@@ -132,8 +122,8 @@ func (s *Session) openStore(ctx context.Context, heads contract.HeadCodec) (Log,
 		return nil, err
 	}
 	s.onClose(log.Close)
-	if kind.topic != nil && s.dir.IsNew() {
-		found, err := kind.topic(ctx, at, s.Settings().Name)
+	if kind.Topic != nil && s.dir.IsNew() {
+		found, err := kind.Topic(ctx, at, s.Settings().Name)
 		if err != nil {
 			return nil, err
 		}
@@ -145,7 +135,7 @@ func (s *Session) openStore(ctx context.Context, heads contract.HeadCodec) (Log,
 // checkTopic compares the data folder with the broker's topic. If no broker answers it says
 // nothing: the store is opened next, and waits.
 func (s *Session) checkTopic(ctx context.Context, kind Store, at Endpoint) (err error) {
-	if kind.topic == nil {
+	if kind.Topic == nil {
 		return nil
 	}
 	var mark contract.Cursor
@@ -154,7 +144,7 @@ func (s *Session) checkTopic(ctx context.Context, kind Store, at Endpoint) (err 
 			return err
 		}
 	}
-	found, err := kind.topic(ctx, at, s.Settings().Name)
+	found, err := kind.Topic(ctx, at, s.Settings().Name)
 	if err != nil {
 		return nil
 	}

@@ -54,59 +54,47 @@ var longHelp = kong.Vars{
 	"stores": strings.Join(session.StoreNames(), ","),
 	"stacks": "embedded,containers,external",
 
-	"data":  "Folder of the log and its stack.",
-	"store": "Store of a new log: " + strings.Join(session.StoreNames(), " or ") + ".",
-	"stack": "Where Kafka, Postgres, S3 and the registry run: " +
-		"embedded, containers or external.",
+	"data":         "Folder of the log and its stack.",
+	"stack":        "Kind of Kafka, Postgres, S3 and registry: embedded, containers or external.",
+	"store":        "Store of a new log: " + strings.Join(session.StoreNames(), " or ") + ".",
 	"zone":         "Zone of the book: a date means the end of that day there.",
 	"name":         "Name of a new log. Logs with different names can share a stack.",
 	"offload_over": "Keep payloads of more bytes in object storage, and their digests in the log.",
 
-	"up": "Start a stack and keep it running; other commands with the same --data use it.",
-	"status": "Show the state of the stack and the log, and the lag of each reader; " +
-		"exit 1 if something is wrong.",
-	"import": "Send the commands in a file to the desk; sending them again changes nothing.",
-	"import_simulate": "Let recorded_at follow entered_at, " +
-		"in a new log or one that was created with --simulate.",
-	"pnl":     "Show profit and loss by book, by average cost and by FIFO.",
-	"history": "Show all that was recorded about a trade: who, what, when and why.",
-	"known_at": "Answer as known at this time: a date (its end, in the book's zone) " +
-		"or a time like 2025-01-16T13:10:00Z.",
-	"effective_at": "Answer as effective at this time: a date or a time, as above.",
-	"replay":       "Fold the log again and compare the result with an archived state.",
-	"rebuild": "Make the read model again from the log, beside the one in use, " +
-		"and accept the log as it is.",
-	"seal": "Add new events to the Merkle tree and publish a signed checkpoint.",
-	"seal_keep": "Also write the signed checkpoint to a file. " +
-		"Store it elsewhere, for verify --since.",
-	"verify": "Compare the log with its checkpoints; " +
-		"exit 1 names the first position that differs.",
-	"verify_since": "Also compare the archive with a checkpoint that was kept: see seal --keep.",
-	"extract": "Make a certified bundle of events: data, proofs and signature. " +
-		"The same question gives the same bytes.",
+	"up":             "Start a stack and keep it running. Commands with the same --data use it.",
+	"status":         "Show the stack, the log and the lag of its readers; exit 1 if not well.",
+	"import":         "Send the commands in a file to the desk. Importing again changes nothing.",
+	"pnl":            "Show profit and loss by book, by average cost and by FIFO.",
+	"history":        "Show all that was recorded about a trade: who, what, when and why.",
+	"replay":         "Fold the log again and compare the result with an archived state.",
+	"rebuild":        "Make the read model again from the log, and accept the log as it is.",
+	"seal":           "Add new events to the Merkle tree and publish a signed checkpoint.",
+	"verify":         "Compare the log with its checkpoints; exit 1 names the first difference.",
+	"extract":        "Make a certified bundle of events: data, proofs and signature.",
+	"verify_extract": "Check a bundle with only the log's public key; exit 1 names file and line.",
+	"chaos":          "Kill processes that write a new log; exit 1 names the broken rule.",
+
+	"import_simulate": "Let recorded_at follow entered_at. Only for a new or a simulated log.",
+	"known_at":        "Answer as known at a time (2025-01-16T13:10:00Z) or at the end of a date.",
+	"effective_at":    "Answer as effective at a time, or at the end of a date.",
+	"seal_keep":       "Also write the signed checkpoint to a file, for verify --since.",
+	"verify_since":    "Also compare the archive with a checkpoint that was kept: see seal --keep.",
+
 	"extract_uti":        "Only this trade, with its refused commands. Repeat for more trades.",
 	"extract_from":       "Only events recorded at or after: a date (its beginning) or a time.",
 	"extract_to":         "Only events recorded at or before: a date (its end) or a time.",
 	"extract_checkpoint": "As of the checkpoint with this many leaves; by default the last one.",
-	"verify_extract": "Check a bundle with nothing but the log's public key; " +
-		"exit 1 names file and line.",
-	"verifier_key": "The log's public key, or a file with it; " +
-		"on the log's own machine, DATA/keys/verifier.",
+	"verifier_key":       "The log's public key, or its file: DATA/keys/verifier beside the log.",
 
-	"chaos": "Kill and stall processes that write a new log, and judge the result; " +
-		"exit 1 names the broken rule.",
 	"chaos_seed": "Seed of the operations and the faults. The same seed gives the same ones, " +
 		"at about the same intervals; 0 draws one and prints it.",
 	"chaos_kills": "Number of times that a writer is killed (SIGKILL). " +
 		"For every 25 kills, and at least once, one writer is stalled (SIGSTOP, SIGCONT), " +
 		"one is replaced while it is stalled and, where the stack allows it, " +
 		"the broker or the database is killed.",
-	"chaos_hold": "Shortest time for which a writer is stalled. " +
-		"Its transactions time out after 10 s.",
-	"chaos_history": "Write the history of the run to this file, as JSON Lines; " +
-		"by default only a history that fails is written, to a temporary file.",
-	"chaos_limit": "Time limit for ordering the operations of one stream; " +
-		"after it the stream is undecided.",
+	"chaos_hold":    "Shortest stall of a writer. Its transactions time out after 10 s.",
+	"chaos_history": "Write the history to this file, as JSON Lines, even if it breaks no rule.",
+	"chaos_limit":   "Time limit for ordering the operations of one stream.",
 }
 
 // Exit codes.
