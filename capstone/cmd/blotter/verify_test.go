@@ -21,7 +21,7 @@ func TestRefutedCheckIsAnsweredInJSON(t *testing.T) {
 	for want, refute := range map[string]func(*app) error{
 		`{"equal":false,"snapshot":"month-end","events":7,"difference":{"line":3,
 			"archived":"a","replayed":"b","stream":"","version":0,
-			"what":"line 3, which is not of a canonical state"}}`: func(a *app) error {
+			"what":"line 3, which is no canonical line"}}`: func(a *app) error {
 			return a.different(t.Context(), caveat{}, system, capstone.Replayed{
 				Snapshot: contract.Snapshot{Name: "month-end"}, Events: 7,
 				Difference: &contract.Difference{Line: 3, Archived: "a", Replay: "b"},
