@@ -1,14 +1,14 @@
-// Package books carries the books of lines that come with the project, so that the demonstration needs no file of its own.
-// README.md tells what is in them.
+// Package books embeds the books of import lines that come with the project. README.md describes
+// them.
 package books
 
 import "embed"
 
 // The books in FS.
 const (
-	First  = "first.jsonl"  // a short story, written by hand, with figures that can be worked out on paper
+	First  = "first.jsonl"  // a short story, written by hand; its figures can be checked on paper
 	Sample = "sample.jsonl" // a desk's year, from the simulator
-	Broken = "broken.jsonl" // everything that can be wrong with an import, between lines that are right
+	Broken = "broken.jsonl" // every fault that an import line can have, among correct lines
 )
 
 //go:embed *.jsonl

@@ -5,16 +5,16 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/labs/kit/trade"
-	"github.com/stretchr/testify/require"
 )
 
-// A desk is what an import comes to when there is no store: the history of every stream, and what was refused.
+// A desk imports a book without a store. It keeps the history of every stream, and the refusals.
 type desk struct {
 	streams map[string][]trade.Event
-	refused map[string]string // command id to rule
-	taken   int               // commands that are in the history, follow-ups included
+	refused map[string]string // by command id, the rule
 }
 
 func imported(t *testing.T, book []byte) *desk {
@@ -37,11 +37,11 @@ func (d *desk) enter(t *testing.T, c trade.Command) {
 	}
 	require.NoError(t, err)
 	e := trade.Event{
-		ID: trade.EventID(c.ID, 0), Version: int64(len(d.streams[stream]) + 1), Corrects: decision.Corrects,
-		EffectiveAt: decision.EffectiveAt, RecordedAt: c.EnteredAt, Actor: c.Actor, Body: decision.Body,
+		ID: trade.EventID(c.ID, 0), Version: int64(len(d.streams[stream]) + 1),
+		Corrects: decision.Corrects, EffectiveAt: decision.EffectiveAt,
+		RecordedAt: c.EnteredAt, Actor: c.Actor, Body: decision.Body,
 	}
 	d.streams[stream] = append(d.streams[stream], e)
-	d.taken++
 	if c.UTI == "" {
 		return
 	}
@@ -58,7 +58,7 @@ func (d *desk) trade(t *testing.T, uti, known, effective string) trade.Trade {
 	return got
 }
 
-// position is the only one of a book that fits the rest of its instrument's name.
+// position returns the position of a book in an instrument.
 func (d *desk) position(t *testing.T, book, instrument, known, effective string) trade.Position {
 	t.Helper()
 	state, err := trade.StateOf(d.streams, at(t, known, effective))

@@ -3,14 +3,15 @@ package books_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"example.com/blotter/capstone/books"
 	"example.com/blotter/labs/kit/trade"
-	"github.com/stretchr/testify/require"
 )
 
-func TestTheFirstBookIsRefusedWhereTheReadmeSays(t *testing.T) {
+func TestFirstBookRefusals(t *testing.T) {
 	t.Parallel()
-	want := told(t, "(?m)^\\| `(f-\\d+)` \\| `([a-z.-]+)` \\|")
+	want := readmeTable(t, "(?m)^\\| `(f-\\d+)` \\| `([a-z.-]+)` \\|")
 	require.Equal(t, want, imported(t, open(t, books.First)).refused)
 }
 
@@ -19,7 +20,7 @@ func equal(t *testing.T, want string, got trade.Decimal) {
 	require.Equal(t, want, got.Fixed(2))
 }
 
-func TestTheFirstBookTwoCostMethods(t *testing.T) {
+func TestFirstBookCostMethods(t *testing.T) {
 	t.Parallel()
 	d := imported(t, open(t, books.First))
 	p := d.position(t, "gas-prop", "gas/TTF/base@2025-04", "", "2025-02-18")
@@ -31,7 +32,7 @@ func TestTheFirstBookTwoCostMethods(t *testing.T) {
 	equal(t, "6330.00", *rich.AverageCost.Unrealised) // 150 x (94.20 - 52)
 }
 
-func TestTheFirstBookAMonthOfBaseLoad(t *testing.T) {
+func TestFirstBookBaseLoad(t *testing.T) {
 	t.Parallel()
 	d := imported(t, open(t, books.First))
 	worth := func(effective string) (realised, unrealised trade.Decimal) {
@@ -50,7 +51,7 @@ func TestTheFirstBookAMonthOfBaseLoad(t *testing.T) {
 	equal(t, "356640.00", d.trade(t, "PWR-10", "", "").SettledAmount) // and 183,840.00
 }
 
-func TestTheFirstBookTwoTimes(t *testing.T) {
+func TestFirstBookTwoTimes(t *testing.T) {
 	t.Parallel()
 	d := imported(t, open(t, books.First))
 	for _, c := range []struct{ known, effective, open string }{
@@ -63,11 +64,12 @@ func TestTheFirstBookTwoTimes(t *testing.T) {
 	}
 }
 
-func TestTheFirstBookAnExercise(t *testing.T) {
+func TestFirstBookExercise(t *testing.T) {
 	t.Parallel()
 	d := imported(t, open(t, books.First))
 	total := trade.Decimal{}
-	for _, instrument := range []string{"oil/BRENT/call/70/2025-05-15@2025-06", "oil/BRENT@2025-06"} {
+	const option, underlying = "oil/BRENT/call/70/2025-05-15@2025-06", "oil/BRENT@2025-06"
+	for _, instrument := range []string{option, underlying} {
 		p := d.position(t, "oil-options", instrument, "", "")
 		total = total.Add(p.AverageCost.Realised).Add(*p.AverageCost.Unrealised)
 	}

@@ -17,24 +17,28 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-var update = flag.Bool("update", false, "write the sample book anew")
+var update = flag.Bool("update", false, "rewrite the sample book")
 
-// sample is the desk whose year the sample book is.
-var sample = simulate.Config{Seed: 2025, Trades: 540, From: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), Days: 365}
+// sample is the desk of the sample book.
+var sample = simulate.Config{
+	Seed: 2025, Trades: 540, From: time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), Days: 365,
+}
 
-func TestTheSampleBookIsWhatTheSimulatorMakes(t *testing.T) {
+func TestSampleBookIsUpToDate(t *testing.T) {
 	var made bytes.Buffer
 	for step := range simulate.Book(sample) {
 		made.Write(append(lines.Format(step.Command), '\n'))
 	}
 	if *update {
 		require.NoError(t, os.WriteFile(books.Sample, made.Bytes(), 0o644))
-		return // what is embedded is still the book before
+		return // the embedded book is still the old one
 	}
-	require.True(t, bytes.Equal(open(t, books.Sample), made.Bytes()), "run the test with -update, and look at what changes")
+	require.True(t, bytes.Equal(open(t, books.Sample), made.Bytes()),
+		"run the test with -update, and check the changes")
 }
 
-func TestTheSampleBookIsRefusedByTheRulesItWasMadeToBreakAndByNoOthers(t *testing.T) {
+// The refusals of the book are those that the simulator planned.
+func TestSampleBookRefusals(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{}
 	for step := range simulate.Book(sample) {
@@ -45,7 +49,8 @@ func TestTheSampleBookIsRefusedByTheRulesItWasMadeToBreakAndByNoOthers(t *testin
 	require.Equal(t, want, imported(t, open(t, books.Sample)).refused)
 }
 
-func TestTheSampleBookHasEverythingThatHappensOnADesk(t *testing.T) {
+// The book has every kind of event, and a refusal by every rule.
+func TestSampleBookIsComplete(t *testing.T) {
 	t.Parallel()
 	book := imported(t, open(t, books.Sample))
 	seen := map[string]int{}
@@ -57,8 +62,8 @@ func TestTheSampleBookHasEverythingThatHappensOnADesk(t *testing.T) {
 		require.NoError(t, err)
 		commands++
 		if _, refused := book.refused[line.Command.ID]; !refused {
-			for _, what := range happenings(line.Command) {
-				seen[what]++
+			for _, feature := range features(line.Command) {
+				seen[feature]++
 			}
 		}
 	}
@@ -70,23 +75,28 @@ func TestTheSampleBookHasEverythingThatHappensOnADesk(t *testing.T) {
 	t.Log(commands, len(book.refused), seen)
 	require.GreaterOrEqual(t, commands, 3000)
 	require.GreaterOrEqual(t, seen["NEW"], 520)
-	for _, what := range append(everything, rules(t)...) {
-		require.Positive(t, seen[what], what)
+	for _, feature := range append(everything, rules(t)...) {
+		require.Positive(t, seen[feature], feature)
 	}
 }
 
 var everything = []string{
-	"NEW", "NEW option", "NEW late", "AMEND amendment", "AMEND amendment backdated", "AMEND update",
-	"CANCEL void", "CANCEL terminate", "CANCEL terminate in part", "SETTLE", "SETTLE in part", "SETTLE in part backdated", "MARK",
-	"NOVATE transferor", "NOVATE transferor in part", "NOVATE transferor in part MW", "NOVATE remaining", "NOVATE remaining in part",
+	"NEW", "NEW option", "NEW late",
+	"AMEND amendment", "AMEND amendment backdated", "AMEND update",
+	"CANCEL void", "CANCEL terminate", "CANCEL terminate in part",
+	"SETTLE", "SETTLE in part", "SETTLE in part backdated", "MARK",
+	"NOVATE transferor", "NOVATE transferor in part", "NOVATE transferor in part MW",
+	"NOVATE remaining", "NOVATE remaining in part",
 	"EXERCISE cash", "EXERCISE cash in part", "EXERCISE physical", "EXERCISE physical in part",
-	"correction of NEW", "correction of AMEND", "correction of SETTLE", "correction of NOVATE", "correction of EXERCISE", "correction of CANCEL",
-	"correction of MARK", "correction restating the time", "correction to nothing", "correction of a closed contract",
-	"on a contract that began from another",
-	"contract LIVE", "contract VOIDED", "contract TERMINATED", "contract NOVATED", "contract SETTLED", "contract EXERCISED",
+	"correction of NEW", "correction of AMEND", "correction of SETTLE", "correction of NOVATE",
+	"correction of EXERCISE", "correction of CANCEL", "correction of MARK",
+	"correction restating the time", "correction to nothing", "correction of a closed contract",
+	"linked contract",
+	"contract LIVE", "contract VOIDED", "contract TERMINATED", "contract NOVATED",
+	"contract SETTLED", "contract EXERCISED",
 }
 
-// rules are those that the domain has, by its source: a list here would not notice a new one.
+// rules returns the rules of the domain from its source, because a list here would miss a new rule.
 func rules(t *testing.T) (all []string) {
 	t.Helper()
 	source, err := os.ReadFile("../../labs/kit/trade/refusal.go")
@@ -98,10 +108,10 @@ func rules(t *testing.T) (all []string) {
 	return all
 }
 
-// happenings is what c is an example of.
-func happenings(c trade.Command) []string {
+// features returns the features of the book that c has.
+func features(c trade.Command) []string {
 	if c.Corrects != uuid.Nil {
-		return correctionHappenings(c)
+		return correctionFeatures(c)
 	}
 	name := c.Label()
 	if n, ok := c.Body.(trade.New); ok && n.Instrument.Option != nil {
@@ -122,12 +132,12 @@ func happenings(c trade.Command) []string {
 		list = append(list, name+" backdated")
 	}
 	if series := c.UTI; len(series) > 7 && (series[7] == 'N' || series[7] == 'X') {
-		list = append(list, "on a contract that began from another")
+		list = append(list, "linked contract")
 	}
 	return list
 }
 
-func correctionHappenings(c trade.Command) []string {
+func correctionFeatures(c trade.Command) []string {
 	list := []string{"correction of " + trade.KindOf(c.Body).Operation}
 	if !c.EffectiveAt.IsZero() {
 		list = append(list, "correction restating the time")

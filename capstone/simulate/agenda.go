@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// An agenda is what is yet to happen, earliest first, and in the order it was put there where times are equal.
+// An agenda holds the coming actions, earliest first. Actions at one time keep the order in which
+// they were planned.
 type agenda struct {
 	items   items
 	counter int
@@ -28,7 +29,7 @@ func (q *items) Push(x any)   { *q = append(*q, x.(item)) }
 func (q *items) Pop() any {
 	last := len(*q) - 1
 	it := (*q)[last]
-	(*q)[last] = item{} // let go of the contract
+	(*q)[last] = item{} // frees the contract
 	*q = (*q)[:last]
 	return it
 }
@@ -36,7 +37,8 @@ func (q *items) Pop() any {
 func (a *agenda) Len() int   { return len(a.items) }
 func (a *agenda) next() item { return heap.Pop(&a.items).(item) }
 
-// plan puts something on the agenda. What should have been already is due now; what lies beyond the last day never happens.
+// plan puts an action on the agenda. A past action is due now. An action after the last day never
+// happens.
 func (d *desk) plan(at time.Time, do func(at time.Time)) {
 	if at.Before(d.last) {
 		at = d.last
@@ -47,12 +49,14 @@ func (d *desk) plan(at time.Time, do func(at time.Time)) {
 	}
 }
 
-// hour is a second of the working hours of a day.
+// hour returns a random second of the working hours of a day.
 func (d *desk) hour(at time.Time) time.Time {
-	return at.UTC().Truncate(day).Add(7*time.Hour + time.Duration(d.rng.IntN(9*3600))*time.Second)
+	seconds := time.Duration(d.rng.IntN(9 * 3600))
+	return at.UTC().Truncate(day).Add(7*time.Hour + seconds*time.Second)
 }
 
-// in is a second of the working hours some days from now, never today and never on a weekend.
+// in returns a second of the working hours of a day between least and most days from now, moved off
+// a weekend.
 func (d *desk) in(at time.Time, least, most int) time.Time {
 	at = at.Add(time.Duration(least+d.rng.IntN(most-least+1)) * day)
 	for weekend(at) {

@@ -9,8 +9,8 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// A contract is what the desk knows of one: its history as it is recorded, and what that comes to. (A price curve is kept in
-// the same way, without what only contracts have.)
+// A contract is the desk's model of a contract: its recorded history, and the folded trade. A price
+// curve uses the same type, without the fields that only contracts have.
 type contract struct {
 	uti      string
 	market   *market
@@ -18,22 +18,23 @@ type contract struct {
 	slots    []slot
 	now      trade.Trade
 	children map[string]*contract // by UTI; looked up, never ranged over
-	late     int                  // visits after it closed
+	late     int                  // the number of visits after it closed
 }
 
-// A slot is what stands in one place of the history.
+// A slot is one place of the history.
 type slot struct {
-	event     trade.Event // the latest of the slot
+	event     trade.Event // the latest event of the slot
 	corrected bool
 }
 
-// record adds the event that cmd leads to.
+// record adds the event of an accepted command.
 func (c *contract) record(cmd trade.Command, decision trade.Decision) trade.Event {
 	e := trade.Event{
-		ID: trade.EventID(cmd.ID, 0), Version: int64(len(c.history) + 1), Corrects: decision.Corrects,
-		EffectiveAt: decision.EffectiveAt, RecordedAt: cmd.EnteredAt, Actor: cmd.Actor, Body: decision.Body,
+		ID: trade.EventID(cmd.ID, 0), Version: int64(len(c.history) + 1),
+		Corrects: decision.Corrects, EffectiveAt: decision.EffectiveAt,
+		RecordedAt: cmd.EnteredAt, Actor: cmd.Actor, Body: decision.Body,
 	}
-	if cmd.UTI == "" { // a mark is corrected the same evening, and once
+	if cmd.UTI == "" { // only the last mark is corrected, once, in the same evening
 		e.Corrects = uuid.Nil
 		c.history = []trade.Event{e}
 		return e
@@ -42,9 +43,9 @@ func (c *contract) record(cmd trade.Command, decision trade.Decision) trade.Even
 	c.fill(e)
 	now, err := trade.Fold(c.uti, c.history, trade.AsOf{})
 	if err != nil {
-		panic(fmt.Sprintf("simulate: %s: %v", c.uti, err)) // Decide has folded this very history
+		panic(fmt.Sprintf("simulate: %s: %v", c.uti, err)) // Decide has folded this history before
 	}
-	c.now, c.now.Legs = now, nil // what moves pools is not asked for here, and there are many contracts
+	c.now, c.now.Legs = now, nil // legs are not needed here, and there are many contracts
 	return e
 }
 
@@ -63,10 +64,11 @@ func (c *contract) voided() bool { return c.now.Status == trade.Voided }
 func (c *contract) closed() bool { return !c.live() && !c.voided() }
 func (c *contract) option() bool { return c.now.Terms.Instrument.Option != nil }
 
-// taken is what has left the contract.
+// taken returns the quantity that has left the contract.
 func (c *contract) taken() trade.Decimal { return c.now.Contracted.Sub(c.now.Open) }
 
-// before and after say whether all of the delivery is yet to come, or over, with a day to spare for time zones.
+// before and after report whether the whole delivery is yet to come, or is over, with a day to
+// spare for time zones.
 func (c *contract) before(at time.Time) bool {
 	return at.Add(day).Before(c.now.Terms.Instrument.Delivery.Start.UTC())
 }
@@ -75,15 +77,15 @@ func (c *contract) after(at time.Time) bool {
 	return at.Add(-day).After(c.now.Terms.Instrument.Delivery.End.UTC())
 }
 
-// over says whether there is nothing left to deal in: delivered, or expired.
+// over reports whether the contract is delivered or expired.
 func (c *contract) over(at time.Time) bool {
 	return c.after(at) || c.option() && at.After(c.now.Terms.Instrument.Option.Until)
 }
 
-// ticks is what its delivery trades at.
+// ticks returns the market price of its delivery.
 func (c *contract) ticks() int64 { return c.market.ticks(c.now.Terms.Instrument.Delivery) }
 
-// inTheMoney is by how much, per unit; negative is out of it.
+// inTheMoney returns the inner worth of an option per unit. It is negative out of the money.
 func (c *contract) inTheMoney() trade.Decimal {
 	o := c.now.Terms.Instrument.Option
 	worth := price(c.ticks()).Sub(o.Strike)
@@ -93,13 +95,13 @@ func (c *contract) inTheMoney() trade.Decimal {
 	return worth
 }
 
-// exercisable says whether the window is open, with an hour to spare.
+// exercisable reports whether the exercise window is open, with an hour to spare.
 func (c *contract) exercisable(at time.Time) bool {
 	o := c.now.Terms.Instrument.Option
 	return o != nil && at.After(o.From.Add(time.Hour)) && at.Before(o.Until.Add(-time.Hour))
 }
 
-// parent says whether a contract hangs on this one.
+// parent reports whether another contract began from this one.
 func (c *contract) parent() bool {
 	for _, s := range c.slots {
 		if trade.Begun(s.event.Body) != "" && !annulled(s.event) {
@@ -109,13 +111,13 @@ func (c *contract) parent() bool {
 	return false
 }
 
-// annulled says whether a correction took the event back.
+// annulled reports whether a correction annulled the event.
 func annulled(e trade.Event) bool {
 	q, ok := trade.Reduction(e.Body)
 	return ok && e.Corrects != uuid.Nil && q.Value.IsZero()
 }
 
-// lastEffective is the latest time at which anything in the contract became true.
+// lastEffective returns the latest effective time of the contract.
 func (c *contract) lastEffective() time.Time {
 	var last time.Time
 	for _, s := range c.slots {

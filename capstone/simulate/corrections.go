@@ -6,7 +6,7 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// correction restates what stands in s. A closed contract wants a second pair of eyes.
+// correction restates the event of s. A closed contract needs an approver.
 func (c *contract) correction(s slot, body trade.Body) (trade.Command, bool) {
 	cmd := trade.Command{Corrects: s.event.ID, Body: body}
 	if !c.live() {
@@ -15,7 +15,7 @@ func (c *contract) correction(s slot, body trade.Body) (trade.Command, bool) {
 	return cmd, true
 }
 
-// slot is one that fits, drawn at random.
+// slot returns a random slot that fits.
 func (d *desk) slot(c *contract, fits func(slot) bool) (slot, bool) {
 	var all []slot
 	for _, s := range c.slots {
@@ -29,13 +29,14 @@ func (d *desk) slot(c *contract, fits func(slot) bool) (slot, bool) {
 	return pick(d, all), true
 }
 
-// dealt is the contract's NEW as it was commanded. There is none where the contract followed from another: that one is
-// to be corrected then.
+// dealt returns the contract's NEW as it was commanded. A contract that began from another one has
+// none: its cause has to be corrected.
 func (c *contract) dealt() (s slot, n trade.New, ok bool) {
 	s = c.slots[0]
 	n, ok = s.event.Body.(trade.New)
 	if !n.Capacity.IsZero() {
-		n.Quantity, n.Capacity = trade.Quantity{Value: n.Capacity, Unit: trade.MW}, trade.Decimal{}
+		n.Quantity = trade.Quantity{Value: n.Capacity, Unit: trade.MW}
+		n.Capacity = trade.Decimal{}
 	}
 	return s, n, ok && n.PriorUTI == "" && !c.voided()
 }
@@ -49,7 +50,7 @@ func correctNew(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	return c.correction(s, n)
 }
 
-// correctDate moves a NEW back in time, where it comes before all else as it did.
+// correctDate moves a NEW back in time. It stays the first event.
 func correctDate(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	s, n, ok := c.dealt()
 	if !ok {
@@ -85,7 +86,7 @@ func correctPrice(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	return no()
 }
 
-// correctQuantity halves a reduction. What comes after it finds more open than it did, so nothing breaks.
+// correctQuantity halves a reduction. Later events find a larger open quantity, so they stay legal.
 func correctQuantity(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	s, ok := d.slot(c, func(s slot) bool {
 		_, reduces := trade.Reduction(s.event.Body)
@@ -102,11 +103,13 @@ func correctQuantity(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	return c.correction(s, trade.WithReduction(s.event.Body, q))
 }
 
-// annul takes a reduction back. A contract that began with it is voided by what follows, if nothing has happened to that yet.
+// annul annuls a reduction. Its follow-up voids a contract that began from it, if that contract has
+// no other event yet.
 func annul(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	s, ok := d.slot(c, func(s slot) bool {
 		_, reduces := trade.Reduction(s.event.Body)
-		return reduces && !annulled(s.event) && (trade.Begun(s.event.Body) == "" || c.untouched(s))
+		begins := trade.Begun(s.event.Body) != ""
+		return reduces && !annulled(s.event) && (!begins || c.untouched(s))
 	})
 	if !ok {
 		return no()

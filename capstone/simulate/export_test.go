@@ -4,7 +4,8 @@ import (
 	"iter"
 )
 
-// Waiting is, at each command, how long the agenda is. All that a desk keeps hangs on it.
+// Waiting yields each command with the length of the agenda. The agenda holds all that a desk
+// keeps.
 func Waiting(cfg Config) iter.Seq2[Step, int] {
 	return func(yield func(Step, int) bool) {
 		d := newDesk(cfg)

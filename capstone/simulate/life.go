@@ -7,7 +7,7 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// deal begins a contract. One in twelve is entered late: it was dealt up to three days before.
+// deal begins a contract. One in twelve is entered up to three days late.
 func (d *desk) deal(at time.Time) {
 	m := pick(d, d.markets)
 	c := &contract{uti: d.nextUTI("T"), market: m}
@@ -21,11 +21,12 @@ func (d *desk) deal(at time.Time) {
 	}
 }
 
-// terms are those of a deal that the market makes today: three in four are forwards.
+// terms returns the terms of a deal at today's prices. Three in four are forwards.
 func (d *desk) terms(m *market, at time.Time) trade.New {
 	n := trade.New{
 		Book: pick(d, m.books), Counterparty: pick(d, counterparties), Trader: pick(d, m.traders),
-		Side: pick(d, []trade.Side{trade.Buy, trade.Sell}), Instrument: m.instrument, Currency: m.currency,
+		Side:       pick(d, []trade.Side{trade.Buy, trade.Sell}),
+		Instrument: m.instrument, Currency: m.currency,
 	}
 	n.Quantity = d.size(m)
 	if d.chance(4) {
@@ -42,8 +43,8 @@ func (d *desk) terms(m *market, at time.Time) trade.New {
 	return n
 }
 
-// optionTerms is an option on the month after next or the one behind it, which expires five days before delivery and may be exercised in
-// the thirty days before that.
+// optionTerms returns the terms of an option on the second or third month from now. It expires five
+// days before delivery, and may be exercised in the thirty days before that.
 func (d *desk) optionTerms(m *market, n trade.New, at time.Time) trade.New {
 	n.Instrument.Delivery = month(at, 2+d.rng.IntN(2))
 	until := n.Instrument.Delivery.Start.UTC().Add(-5*day + 16*time.Hour)
@@ -52,11 +53,12 @@ func (d *desk) optionTerms(m *market, n trade.New, at time.Time) trade.New {
 		Kind: pick(d, []string{trade.Call, trade.Put}), Strike: price(strike),
 		From: until.Truncate(day).Add(-30 * day), Until: until,
 	}
-	n.Price, n.Fee = price(m.level*(3+d.rng.Int64N(5))/100), price(-500-d.rng.Int64N(3000))
+	n.Price = price(m.level * (3 + d.rng.Int64N(5)) / 100)
+	n.Fee = price(-500 - d.rng.Int64N(3000))
 	return n
 }
 
-// size is 1 to 25 MW, or energy in hundreds of MWh; oil is in thousands of barrels.
+// size returns 1 to 25 MW, or hundreds of MWh; for oil, thousands of barrels.
 func (d *desk) size(m *market) trade.Quantity {
 	switch {
 	case m.instrument.Commodity == trade.Oil:
@@ -67,7 +69,7 @@ func (d *desk) size(m *market) trade.Quantity {
 	return trade.Quantity{Value: trade.Int(1 + d.rng.Int64N(25)), Unit: trade.MW}
 }
 
-// begun is a contract that follows from another; its own life starts once it is on record.
+// begun returns a contract that begins from another one. Its own life starts after it is recorded.
 func (d *desk) begun(parent *contract, uti string) *contract {
 	child := &contract{uti: uti, market: parent.market}
 	if parent.children == nil {
@@ -86,13 +88,15 @@ func (d *desk) live(c *contract, at time.Time) {
 		d.plan(d.in(i.Delivery.End.UTC(), 2, 6), func(at time.Time) { d.try(c, at, settle) })
 		return
 	}
-	d.plan(at.UTC().Truncate(day).Add(17*time.Hour+40*time.Minute), func(at time.Time) { d.markOption(c, at) })
-	d.plan(i.Option.Until.Add(-time.Duration(2+d.rng.IntN(6))*time.Hour), func(at time.Time) { d.try(c, at, exercise) })
+	evening := at.UTC().Truncate(day).Add(17*time.Hour + 40*time.Minute)
+	d.plan(evening, func(at time.Time) { d.markOption(c, at) })
+	lastHours := i.Option.Until.Add(-time.Duration(2+d.rng.IntN(6)) * time.Hour)
+	d.plan(lastHours, func(at time.Time) { d.try(c, at, exercise) })
 	d.plan(d.in(i.Option.Until, 2, 6), func(at time.Time) { d.try(c, at, lapse) })
 }
 
-// visit is somebody looking at a contract: once in seven they make a mistake. A closed one is looked at three times more, mostly
-// to find that all is well.
+// visit makes a move on a contract, or in one of seven visits a mistake. A closed contract has
+// three further visits, most of which do nothing.
 func (d *desk) visit(c *contract, at time.Time) {
 	if !c.live() {
 		c.late++
@@ -115,7 +119,7 @@ func (d *desk) visit(c *contract, at time.Time) {
 	}
 }
 
-// try does m if it fits.
+// try makes the move m if it fits.
 func (d *desk) try(c *contract, at time.Time, m move) bool {
 	cmd, fits := m.command(d, c, at)
 	if !fits {
@@ -124,7 +128,7 @@ func (d *desk) try(c *contract, at time.Time, m move) bool {
 	if cmd.Actor == "" {
 		cmd.Actor = pick(d, []string{"ops/1", "ops/2", c.market.traders[0]})
 	}
-	if cmd.UTI != "" { // meant for c, and sent to another
+	if cmd.UTI != "" { // the command was meant for c, and names another contract
 		c = &contract{uti: cmd.UTI}
 	}
 	cmd.Reason = m.reason
@@ -132,7 +136,8 @@ func (d *desk) try(c *contract, at time.Time, m move) bool {
 	return true
 }
 
-// shuffled is the indices of moves in an order drawn by weight: what is heavier tends to come first.
+// shuffled returns the indices of moves in a random order in which heavier moves tend to come
+// first.
 func (d *desk) shuffled(all []move) []int {
 	weights, total := make([]int, len(all)), 0
 	for i, m := range all {
@@ -152,22 +157,25 @@ func (d *desk) shuffled(all []move) []int {
 	return order
 }
 
-var counterparties = []string{"NORDWIND", "SOLARIS", "TULIP", "POLDER", "HARBOUR", "THAMES", "ALPENSTROM", "MERIDIAN"}
+var counterparties = []string{
+	"NORDWIND", "SOLARIS", "TULIP", "POLDER", "HARBOUR", "THAMES", "ALPENSTROM", "MERIDIAN",
+}
 
 func (d *desk) nextUTI(series string) string {
 	d.utis++
 	return fmt.Sprintf("SIM%d%s%07d", d.cfg.Seed, series, d.utis)
 }
 
-// chance is true once in n times.
+// chance reports true once in n times.
 func (d *desk) chance(n int) bool { return d.rng.IntN(n) == 0 }
 
-// spread is up to n ticks more or less.
+// spread returns a number of ticks from -n to n.
 func (d *desk) spread(n int64) int64 { return d.rng.Int64N(2*n+1) - n }
 
-// ago is a whole second up to span before at.
+// ago returns a whole second up to span before at.
 func (d *desk) ago(at time.Time, span time.Duration) time.Time {
-	return at.Truncate(time.Second).Add(-time.Duration(1+d.rng.Int64N(int64(span/time.Second))) * time.Second)
+	seconds := time.Duration(1 + d.rng.Int64N(int64(span/time.Second)))
+	return at.Truncate(time.Second).Add(-seconds * time.Second)
 }
 
 func pick[T any](d *desk, of []T) T { return of[d.rng.IntN(len(of))] }

@@ -7,7 +7,7 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// mistakes are refused, each by its rule.
+// mistakes are the moves that are refused, each by its rule.
 var mistakes = []move{
 	{"wrong contract", 1, trade.NotBegun, neverBegun},
 	{"sent again by hand", 3, trade.AlreadyBegun, beganTwice},
@@ -32,7 +32,7 @@ var mistakes = []move{
 	{"the recap has another date", 1, trade.BreaksLater, correctLater},
 }
 
-// neverBegun slips in the UTI.
+// neverBegun names a UTI that does not exist.
 func neverBegun(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	return trade.Command{UTI: c.uti + "O", Body: trade.Settle{Price: price(c.ticks())}}, true
 }
@@ -53,7 +53,8 @@ func ghostAmend(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 }
 
 func orphaning(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
-	return trade.Command{Body: trade.Cancel{Kind: trade.Void}}, c.parent() && !c.voided() && c.now.PriorUTI == ""
+	fits := c.parent() && !c.voided() && c.now.PriorUTI == ""
+	return trade.Command{Body: trade.Cancel{Kind: trade.Void}}, fits
 }
 
 func disowning(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
@@ -80,19 +81,22 @@ func wrongUnit(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
 
 func overdueMW(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
 	q := trade.Quantity{Value: trade.Int(1), Unit: trade.MW}
-	return trade.Command{Body: trade.Settle{Quantity: q, Price: price(c.ticks())}}, c.live() && c.now.Unit == trade.MWh && c.after(at)
+	fits := c.live() && c.now.Unit == trade.MWh && c.after(at)
+	return trade.Command{Body: trade.Settle{Quantity: q, Price: price(c.ticks())}}, fits
 }
 
 func amendMW(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
 	q := trade.Quantity{Value: trade.Int(3), Unit: trade.MW}
 	during := at.Add(-day).After(c.now.Terms.Instrument.Delivery.Start.UTC())
-	peak := c.now.Terms.Instrument.Profile == "peak" // its first hour may not have come yet
-	return trade.Command{Body: trade.Amend{Kind: trade.Amendment, Quantity: q}}, c.live() && c.now.Unit == trade.MWh && during && !peak
+	peak := c.now.Terms.Instrument.Profile == "peak" // its first hour may be yet to come
+	fits := c.live() && c.now.Unit == trade.MWh && during && !peak
+	return trade.Command{Body: trade.Amend{Kind: trade.Amendment, Quantity: q}}, fits
 }
 
 func amendBelow(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	q := c.quantity(trade.MulDiv(c.taken(), trade.Int(1), trade.Int(2), 0))
-	return trade.Command{Body: trade.Amend{Kind: trade.Amendment, Quantity: q}}, c.live() && !q.Value.IsZero()
+	fits := c.live() && !q.Value.IsZero()
+	return trade.Command{Body: trade.Amend{Kind: trade.Amendment, Quantity: q}}, fits
 }
 
 func noChange(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
@@ -116,7 +120,8 @@ func badTerms(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 }
 
 func exerciseForward(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
-	return trade.Command{Body: trade.Exercise{UnderlyingPrice: price(c.ticks()), Settlement: trade.Cash}}, c.live() && !c.option()
+	body := trade.Exercise{UnderlyingPrice: price(c.ticks()), Settlement: trade.Cash}
+	return trade.Command{Body: body}, c.live() && !c.option()
 }
 
 func exerciseOutside(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
@@ -125,10 +130,11 @@ func exerciseOutside(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
 	}
 	o := c.now.Terms.Instrument.Option
 	outside := at.Before(o.From.Add(-time.Hour)) || at.After(o.Until.Add(time.Hour))
-	return trade.Command{Body: trade.Exercise{UnderlyingPrice: price(c.ticks()), Settlement: trade.Cash}}, outside
+	body := trade.Exercise{UnderlyingPrice: price(c.ticks()), Settlement: trade.Cash}
+	return trade.Command{Body: body}, outside
 }
 
-// correctUnknown names an event of some other desk.
+// correctUnknown names an event of another desk.
 func correctUnknown(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	elsewhere := trade.EventID("elsewhere/"+c.uti, uint32(d.commands))
 	return trade.Command{Corrects: elsewhere, Body: trade.Settle{Price: price(c.ticks())}}, true
@@ -145,7 +151,7 @@ func correctAlone(d *desk, c *contract, at time.Time) (trade.Command, bool) {
 	return cmd, ok && c.closed()
 }
 
-// correctLater moves a NEW behind something that was done to the contract.
+// correctLater moves a NEW after another event of the contract.
 func correctLater(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
 	s, n, ok := c.dealt()
 	if !ok || len(c.slots) < 2 {
@@ -156,8 +162,8 @@ func correctLater(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
 	return cmd, cmd.EffectiveAt.Before(at)
 }
 
-// correctMore restates the first thing that was done to the contract, a reduction, so that it takes all. A
-// reduction behind it finds nothing left.
+// correctMore restates the first event after the NEW, a reduction, to the whole quantity. A later
+// reduction then finds no open quantity.
 func correctMore(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	first, rest := c.inOrder()
 	q, reduces := trade.Reduction(first.event.Body)
@@ -174,12 +180,14 @@ func correctMore(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	return no()
 }
 
-// inOrder is the first slot behind the NEW in order of effect, and those behind it.
+// inOrder returns the first slot after the NEW by effective time, and the later ones.
 func (c *contract) inOrder() (slot, []slot) {
 	rest := slices.Clone(c.slots[1:])
 	if len(rest) == 0 {
 		return slot{}, nil
 	}
-	slices.SortStableFunc(rest, func(a, b slot) int { return a.event.EffectiveAt.Compare(b.event.EffectiveAt) })
+	slices.SortStableFunc(rest, func(a, b slot) int {
+		return a.event.EffectiveAt.Compare(b.event.EffectiveAt)
+	})
 	return rest[0], rest[1:]
 }

@@ -6,7 +6,8 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// A move is something that can be done to a contract. It fits or not; where it fits, it is answered by refused.
+// A move is a command about a contract. If it fits the contract, it is refused by the rule refused,
+// or accepted if there is no rule.
 type move struct {
 	reason  string
 	weight  int
@@ -14,7 +15,7 @@ type move struct {
 	command func(d *desk, c *contract, at time.Time) (trade.Command, bool)
 }
 
-// moves are legal.
+// moves are the legal moves.
 var moves = []move{
 	{"agreed with the counterparty", 10, "", amendPrice},
 	{"agreed last week, entered late", 4, "", amendPriceLate},
@@ -36,14 +37,14 @@ var moves = []move{
 	{"it never happened", 4, "", annul},
 }
 
-// How contracts end by themselves.
+// Moves that end a contract when its time has come.
 var (
 	settle   = move{reason: "delivered", command: settleAll}
 	exercise = move{reason: "expires in the money", command: exerciseAll}
 	lapse    = move{reason: "expired", command: lapsed}
 )
 
-// no is the answer of a move that does not fit.
+// no is returned by a move that does not fit, yes by one that does.
 func no() (trade.Command, bool) { return trade.Command{}, false }
 
 func yes(body trade.Body) (trade.Command, bool) { return trade.Command{Body: body}, true }
@@ -56,7 +57,8 @@ func amendPrice(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	return yes(trade.Amend{Kind: trade.Amendment, Price: &p})
 }
 
-// amendPriceLate comes to stand between what is there. A price changes no quantity, so it breaks nothing behind it.
+// amendPriceLate amends at a time between earlier events. A price changes no quantity, so later
+// events stay legal.
 func amendPriceLate(d *desk, c *contract, at time.Time) (trade.Command, bool) {
 	p, ok := d.freshPrice(c)
 	if !c.live() || !ok || len(c.slots) < 2 {
@@ -68,11 +70,13 @@ func amendPriceLate(d *desk, c *contract, at time.Time) (trade.Command, bool) {
 		return no()
 	}
 	cmd := trade.Command{Body: trade.Amend{Kind: trade.Amendment, Price: &p}}
-	cmd.EffectiveAt = begun.Add(time.Duration(1+d.rng.Int64N(int64(span/time.Second))) * time.Second)
+	seconds := time.Duration(1 + d.rng.Int64N(int64(span/time.Second)))
+	cmd.EffectiveAt = begun.Add(seconds * time.Second)
 	return cmd, true
 }
 
-// freshPrice is near the contract's, and none that it ever had: to amend to the same price is refused.
+// freshPrice returns a price near the contract's that the contract never had, because an amend to
+// the same price is refused.
 func (d *desk) freshPrice(c *contract) (trade.Decimal, bool) {
 	p := c.now.Price.Add(price(d.spread(60)))
 	for _, s := range c.slots {
@@ -90,24 +94,29 @@ func (d *desk) freshPrice(c *contract) (trade.Decimal, bool) {
 	return p, p.Sign() > 0
 }
 
-// amendQuantity goes up by a quarter of what is open, or down by one; before delivery also to another capacity.
+// amendQuantity adds or takes away a quarter of the open quantity. Before delivery it may change
+// the capacity.
 func amendQuantity(d *desk, c *contract, at time.Time) (trade.Command, bool) {
 	more := c.part(4)
 	if !c.live() || more.IsZero() {
 		return no()
 	}
-	if c.now.Unit == trade.MWh && c.before(at) && c.taken().IsZero() && !c.now.Terms.Capacity.IsZero() {
+	untouched := c.before(at) && c.taken().IsZero()
+	if c.now.Unit == trade.MWh && untouched && !c.now.Terms.Capacity.IsZero() {
 		mw := c.now.Terms.Capacity.Add(trade.Int(1 + d.rng.Int64N(3)))
-		return yes(trade.Amend{Kind: trade.Amendment, Quantity: trade.Quantity{Value: mw, Unit: trade.MW}})
+		q := trade.Quantity{Value: mw, Unit: trade.MW}
+		return yes(trade.Amend{Kind: trade.Amendment, Quantity: q})
 	}
 	if d.chance(2) {
 		more = more.Neg()
 	}
-	return yes(trade.Amend{Kind: trade.Amendment, Quantity: c.quantity(c.now.Contracted.Add(more))})
+	q := c.quantity(c.now.Contracted.Add(more))
+	return yes(trade.Amend{Kind: trade.Amendment, Quantity: q})
 }
 
 func update(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
-	a := trade.Amend{Kind: trade.Update, Trader: pick(d, []string{"trader/11", "trader/12", "trader/14"})}
+	traders := []string{"trader/11", "trader/12", "trader/14"}
+	a := trade.Amend{Kind: trade.Update, Trader: pick(d, traders)}
 	if d.chance(3) {
 		a = trade.Amend{Kind: trade.Update, Counterparty: pick(d, counterparties) + "-AG"}
 	}
@@ -129,7 +138,8 @@ func terminatePart(d *desk, c *contract, at time.Time) (trade.Command, bool) {
 	if !c.live() || q.IsZero() || c.over(at) {
 		return no()
 	}
-	return d.backdated(c, at, trade.Cancel{Kind: trade.Terminate, Quantity: c.quantity(q), Fee: d.fee()})
+	part := trade.Cancel{Kind: trade.Terminate, Quantity: c.quantity(q), Fee: d.fee()}
+	return d.backdated(c, at, part)
 }
 
 func terminate(d *desk, c *contract, at time.Time) (trade.Command, bool) {
@@ -139,7 +149,7 @@ func terminate(d *desk, c *contract, at time.Time) (trade.Command, bool) {
 	return yes(trade.Cancel{Kind: trade.Terminate, Fee: d.fee()})
 }
 
-// novatePart gives away a part: as megawatts, where there is delivery to come and enough of them.
+// novatePart novates a part. Before delivery that is 1 MW, if the part is large enough.
 func novatePart(d *desk, c *contract, at time.Time) (trade.Command, bool) {
 	q := c.part(2 + d.rng.Int64N(4))
 	if !c.live() || q.IsZero() || c.over(at) {
@@ -147,7 +157,8 @@ func novatePart(d *desk, c *contract, at time.Time) (trade.Command, bool) {
 	}
 	n := d.novation(c)
 	n.Quantity = c.quantity(q)
-	if hours, err := trade.Hours(c.now.Terms.Instrument, at); err == nil && c.before(at) && trade.Int(hours).Cmp(q) < 0 {
+	hours, err := trade.Hours(c.now.Terms.Instrument, at)
+	if err == nil && c.before(at) && trade.Int(hours).Cmp(q) < 0 {
 		n.Quantity = trade.Quantity{Value: trade.Int(1), Unit: trade.MW}
 	}
 	return yes(n)
@@ -170,7 +181,7 @@ func (d *desk) novation(c *contract) trade.Novate {
 	return n
 }
 
-// settlePart settles while it delivers.
+// settlePart settles a part during delivery.
 func settlePart(d *desk, c *contract, at time.Time) (trade.Command, bool) {
 	q := c.part(2 + d.rng.Int64N(3))
 	if !c.live() || c.option() || q.IsZero() || c.before(at) || c.after(at) {
@@ -179,7 +190,7 @@ func settlePart(d *desk, c *contract, at time.Time) (trade.Command, bool) {
 	return d.backdated(c, at, trade.Settle{Quantity: c.quantity(q), Price: price(c.ticks())})
 }
 
-// settleAll settles what is left after delivery.
+// settleAll settles the rest after delivery.
 func settleAll(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
 	if !c.live() || c.option() || !c.after(at) {
 		return no()
@@ -212,7 +223,7 @@ func (d *desk) exercise(c *contract) trade.Exercise {
 	return e
 }
 
-// lapsed takes an option that nobody exercised out of the book: it settles at nothing.
+// lapsed settles an expired option at zero.
 func lapsed(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
 	if !c.live() || !c.option() || !at.After(c.now.Terms.Instrument.Option.Until) {
 		return no()
@@ -220,7 +231,8 @@ func lapsed(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
 	return yes(trade.Settle{})
 }
 
-// backdated is a command one in four times entered after it was true, but not before anything else that is.
+// backdated returns a command that in one of four cases is effective before now, but after all
+// other events.
 func (d *desk) backdated(c *contract, at time.Time, body trade.Body) (trade.Command, bool) {
 	cmd := trade.Command{Body: body}
 	if span := at.Sub(c.lastEffective()); span > 2*time.Second && d.chance(4) {
@@ -229,7 +241,8 @@ func (d *desk) backdated(c *contract, at time.Time, body trade.Body) (trade.Comm
 	return cmd, true
 }
 
-// part is an n-th of what is open in whole units, or zero where that is too little. It is never all, as n is 2 or more.
+// part returns an n-th of the open quantity in whole units, or zero if that is less than a unit. It
+// is never the whole, because n is 2 or more.
 func (c *contract) part(n int64) trade.Decimal {
 	return trade.MulDiv(c.now.Open, trade.Int(1), trade.Int(n), 0)
 }
@@ -238,7 +251,7 @@ func (c *contract) quantity(v trade.Decimal) trade.Quantity {
 	return trade.Quantity{Value: v, Unit: c.now.Unit}
 }
 
-// fee is paid, received, or none.
+// fee returns a fee that is paid or received, or no fee.
 func (d *desk) fee() trade.Decimal {
 	if d.chance(3) {
 		return trade.Decimal{}

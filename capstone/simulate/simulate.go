@@ -1,16 +1,18 @@
-// Package simulate is a desk that trades: a seed, a number of trades and a span of days make a stream of commands such as a
-// year brings them, errors included. The same seed gives the same commands, to the byte.
+// Package simulate simulates a trading desk: a seed, a number of trades and a number of days give
+// the commands of such a desk, mistakes included. The same seed gives the same commands, to the
+// byte.
 //
-// It is a simulation by events. An agenda holds what is to happen next: the close of a day, a new deal, a visit to a contract.
-// What comes up first is done, and may put more on the agenda. A visit picks one of the moves (moves.go) or mistakes
-// (mistakes.go) that fit the contract as it is. Only contracts that can still change are kept, so memory is bounded by
-// those and not by the length of the book.
+// It is a discrete-event simulation. An agenda holds the coming actions: the close of a day, a new
+// deal, a visit to a contract. The first action is done, and may put further ones on the agenda. A
+// visit picks one of the moves (moves.go) or mistakes (mistakes.go) that fit the contract. Only
+// contracts that can still change are kept, so the memory depends on these and not on the length of
+// the book.
 //
-//	agenda ── deal ──▶ contract begins ──▶ visits, delivery or expiry ──▶ closed ──▶ a few late visits ──▶ forgotten
-//	       └─ close of the day ──▶ marks, by a random walk in whole ticks
+//	agenda ─┬─ deal ─▶ contract begins ─▶ visits, delivery or expiry ─▶ closed ─▶ late visits
+//	        └─ close of the day ─▶ marks, by a random walk in whole ticks
 //
-// Each command comes with what must become of it. The desk holds itself to that: it decides every command on its own model
-// of the contract, and a move that is not answered as it promised is a broken invariant.
+// Each command comes with its expected outcome. The desk decides every command on its own model of
+// the contract. An outcome that differs from the expected one is a broken invariant, and panics.
 package simulate
 
 import (
@@ -23,10 +25,10 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// Config says how much of a desk there is. Days are civil days from From on, of which the desk works Monday to Friday.
+// Config is the size of a desk. Days are civil days from From on; the desk works Monday to Friday.
 type Config struct {
 	Seed   uint64
-	Trades int // that begin by a command; novations and exercises begin some more
+	Trades int // the contracts that begin by a command; novations and exercises begin further ones
 	From   time.Time
 	Days   int
 }
@@ -37,7 +39,7 @@ type Step struct {
 	WantRule trade.Rule
 }
 
-// Book is the commands of a desk, each entered later than the one before.
+// Book yields the commands of a desk, each entered later than the one before.
 func Book(cfg Config) iter.Seq[Step] {
 	return func(yield func(Step) bool) {
 		d := newDesk(cfg)
@@ -55,12 +57,12 @@ type desk struct {
 	markets []*market
 	agenda  agenda
 	yield   func(Step) bool
-	stopped bool // the consumer has had enough
+	stopped bool // the consumer has stopped
 	end     time.Time
-	last    time.Time // when the last command was entered
+	last    time.Time // the time of the last command
 
-	commands, utis int // counters that ids are made of
-	workdays       int // so far
+	commands, utis int // counters for ids
+	workdays       int // the number so far
 	dealt          int
 }
 
@@ -96,18 +98,20 @@ func (d *desk) open(at time.Time) {
 	d.plan(at.Add(17*time.Hour+30*time.Minute), d.close)
 }
 
-// enter gives cmd its id and time, holds it to the rule that it must be refused by, and hands it out. It says whether
-// cmd was accepted.
+// enter gives cmd its id and time, checks that it is refused by the rule want, or accepted if there
+// is none, and yields it. It reports whether cmd was accepted.
 func (d *desk) enter(c *contract, at time.Time, cmd trade.Command, want trade.Rule) bool {
 	if d.stopped {
 		return false
 	}
 	d.commands++
 	d.last = later(at, d.last)
-	cmd.ID, cmd.UTI, cmd.EnteredAt = fmt.Sprintf("sim%d-%07d", d.cfg.Seed, d.commands), c.uti, d.last
+	cmd.ID = fmt.Sprintf("sim%d-%07d", d.cfg.Seed, d.commands)
+	cmd.UTI, cmd.EnteredAt = c.uti, d.last
 	decision, err := trade.Decide(c.uti, c.history, cmd)
 	if got := ruleOf(err); got != want {
-		panic(fmt.Sprintf("simulate: %s was to be answered by %q, and is by %q: %v\n%+v", cmd.ID, want, got, err, cmd))
+		panic(fmt.Sprintf("simulate: %s is refused by %q, expected %q: %v\n%+v",
+			cmd.ID, got, want, err, cmd))
 	}
 	if err == nil {
 		d.take(c, cmd, decision)
@@ -116,7 +120,7 @@ func (d *desk) enter(c *contract, at time.Time, cmd trade.Command, want trade.Ru
 	return err == nil
 }
 
-// take puts an accepted command into the model, and what follows from it.
+// take puts an accepted command and its follow-ups into the model.
 func (d *desk) take(c *contract, cmd trade.Command, decision trade.Decision) {
 	e := c.record(cmd, decision)
 	if cmd.UTI == "" {
@@ -143,7 +147,7 @@ func ruleOf(err error) trade.Rule {
 	return ""
 }
 
-// later is at, or the first microsecond after last.
+// later returns at, or the first microsecond after last.
 func later(at, last time.Time) time.Time {
 	if next := last.Add(time.Microsecond); at.Before(next) {
 		return next

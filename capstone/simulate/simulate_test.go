@@ -5,11 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/capstone/simulate"
 	"example.com/blotter/labs/kit/trade"
-	"github.com/google/uuid"
-	"github.com/stretchr/testify/require"
 )
 
 var from = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -18,7 +19,7 @@ func year(seed uint64, trades int) simulate.Config {
 	return simulate.Config{Seed: seed, Trades: trades, From: from, Days: 365}
 }
 
-func TestEveryStepIsAnsweredAsItSays(t *testing.T) {
+func TestStepsHaveTheirExpectedOutcome(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(2) {
 		streams := map[string][]trade.Event{}
@@ -34,8 +35,9 @@ func TestEveryStepIsAnsweredAsItSays(t *testing.T) {
 			}
 			require.NoError(t, err, c.ID)
 			e := trade.Event{
-				ID: trade.EventID(c.ID, 0), Version: int64(len(streams[stream]) + 1), Corrects: decision.Corrects,
-				EffectiveAt: decision.EffectiveAt, RecordedAt: c.EnteredAt, Actor: c.Actor, Body: decision.Body,
+				ID: trade.EventID(c.ID, 0), Version: int64(len(streams[stream]) + 1),
+				Corrects: decision.Corrects, EffectiveAt: decision.EffectiveAt,
+				RecordedAt: c.EnteredAt, Actor: c.Actor, Body: decision.Body,
 			}
 			streams[stream] = append(streams[stream], e)
 			if c.UTI != "" {
@@ -52,14 +54,16 @@ func TestEveryStepIsAnsweredAsItSays(t *testing.T) {
 	}
 }
 
-func TestTimesOfEntryOnlyIncreaseAndIDsAreNeverUsedTwice(t *testing.T) {
+// Entered times only increase, and no command id is used twice.
+func TestEnteredTimesAndIDs(t *testing.T) {
 	t.Parallel()
 	last, ids, news := time.Time{}, map[string]bool{}, 0
 	for step := range simulate.Book(year(1, 400)) {
 		require.True(t, step.Command.EnteredAt.After(last))
 		require.False(t, ids[step.Command.ID])
 		last, ids[step.Command.ID] = step.Command.EnteredAt, true
-		if _, ok := step.Command.Body.(trade.New); ok && step.WantRule == "" && step.Command.Corrects == uuid.Nil {
+		_, begins := step.Command.Body.(trade.New)
+		if begins && step.WantRule == "" && step.Command.Corrects == uuid.Nil {
 			news++
 		}
 	}
@@ -67,7 +71,7 @@ func TestTimesOfEntryOnlyIncreaseAndIDsAreNeverUsedTwice(t *testing.T) {
 	require.True(t, last.Before(from.AddDate(0, 0, 365)))
 }
 
-func TestEveryCommandComesBackFromItsLine(t *testing.T) {
+func TestCommandsSurviveTheirLine(t *testing.T) {
 	t.Parallel()
 	for step := range simulate.Book(year(2, 200)) {
 		text := lines.Format(step.Command)
@@ -85,13 +89,13 @@ func digest(cfg simulate.Config) [32]byte {
 	return [32]byte(h.Sum(nil))
 }
 
-func TestASeedIsABook(t *testing.T) {
+func TestSeedDeterminesTheBook(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, digest(year(7, 100)), digest(year(7, 100)))
 	require.NotEqual(t, digest(year(7, 100)), digest(year(8, 100)))
 }
 
-func TestAConsumerMayStop(t *testing.T) {
+func TestConsumerMayStop(t *testing.T) {
 	t.Parallel()
 	n := 0
 	for range simulate.Book(year(1, 50)) {
@@ -102,7 +106,7 @@ func TestAConsumerMayStop(t *testing.T) {
 	require.Equal(t, 10, n)
 }
 
-func TestADeskThatNeverWorksDealsNothing(t *testing.T) {
+func TestNoDealsOnAWeekend(t *testing.T) {
 	t.Parallel()
 	saturday := time.Date(2025, 1, 4, 0, 0, 0, 0, time.UTC)
 	for range simulate.Book(simulate.Config{Trades: 10, From: saturday, Days: 2}) {
@@ -110,10 +114,11 @@ func TestADeskThatNeverWorksDealsNothing(t *testing.T) {
 	}
 }
 
-func TestMemoryIsThatOfContractsThatCanStillChange(t *testing.T) {
+// A desk of four years keeps no more than one of a single year.
+func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("makes some thousand commands")
+		t.Skip("makes thousands of commands")
 	}
 	waiting := func(years int) (most int) {
 		cfg := simulate.Config{Seed: 3, Trades: 300 * years, From: from, Days: 365 * years}
