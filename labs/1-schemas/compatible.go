@@ -11,9 +11,9 @@ type Mode = contract.Mode
 // ErrIncompatible is wrapped with the reason.
 var ErrIncompatible = contract.ErrIncompatible
 
-// Compatible reports why next may not follow the published versions, which are given oldest first
-// (L1.I7). It adds one rule to Avro's own: a logical type never changes, nor the precision or scale
-// of a decimal.
+// Compatible returns an error if next may not follow the published versions, oldest first (L1.I7).
+// It adds one rule to Avro's own: a logical type never changes, nor the precision or scale of a
+// decimal.
 //
 // An unknown mode and a next that is not a schema are always incompatible, even if nothing is
 // published yet. The mode NONE allows everything else.

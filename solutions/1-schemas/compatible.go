@@ -17,9 +17,9 @@ type Mode = contract.Mode
 // ErrIncompatible is wrapped with the reason.
 var ErrIncompatible = contract.ErrIncompatible
 
-// Compatible reports why next may not follow the published versions, which are given oldest first.
-// It adds one rule to Avro's own: a logical type never changes, nor the precision or scale of a
-// decimal. Under another scale the same bytes are another number, and Avro's rules allow that.
+// Compatible returns an error if next may not follow the published versions (oldest first). It adds
+// one rule to Avro's own: a logical type never changes, nor the precision or scale of a decimal.
+// Under another scale the same bytes are another number, and Avro's rules allow that.
 //
 // An unknown mode and a next that is not a schema are always incompatible, even if nothing is
 // published yet.

@@ -141,7 +141,8 @@ func (k topics) fetchFirstPartition(t *testing.T) kmsg.FetchResponseTopicPartiti
 	return answer.Topics[0].Partitions[0]
 }
 
-// A second member joins while the first handles its records. It waits, and continues after them.
+// A second member joins while the first handles its records. The second waits, and continues after
+// those records.
 func TestJoiningMemberGetsNoHandledEvents(t *testing.T) {
 	t.Parallel()
 	k := newTopics(t, stacktest.Kafka(t))

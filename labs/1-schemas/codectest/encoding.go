@@ -19,8 +19,8 @@ var publishing = []spec{{
 	Check: check.Check{ID: "L1.1", Points: 2, Operation: register, Invariant: "L1.I6",
 		Title: "a new codec publishes every version of every type, oldest first, under its " +
 			"subject and with the text of its file",
-		Misconception: "only the latest version is needed; but then the registry cannot compare " +
-			"it with the earlier ones",
+		Misconception: "only the latest version is needed; in fact the registry then cannot " +
+			"compare it with the earlier ones",
 		Hint: "iterate over schemas.All(), which has that order; register each Text unchanged " +
 			`under name + "-" + Type`},
 	try: func(t *trial) {
@@ -63,8 +63,8 @@ var encoding = []spec{{
 }, {
 	Check: check.Check{ID: "L1.3", Points: 4, Operation: encode, Invariant: "L1.I3",
 		Title: "the body of each type has the bytes that its producers promised",
-		Misconception: "bytes are right if the same program can read them; other programs read " +
-			"them too, and digests are computed from them",
+		Misconception: "bytes are right if the same program can read them; in fact other " +
+			"programs read them too, and digests are computed from them",
 		Hint: "write the fields in the order of the schema; null is branch 0; a decimal is its " +
 			"unscaled number in the fewest bytes of two's complement; an array is one block and " +
 			"a zero; each payload has its own memory"},
@@ -87,8 +87,8 @@ var encoding = []spec{{
 }, {
 	Check: check.Check{ID: "L1.4", Points: 4, Operation: encode, Invariant: "L1.I1",
 		Title: "a value that its schema cannot hold is ErrUnencodable, never another value",
-		Misconception: "the library refuses values that do not fit; most libraries silently cut " +
-			"1.9990001 to 1.999 at scale 6",
+		Misconception: "the library refuses values that do not fit; in fact most libraries " +
+			"silently cut 1.9990001 to 1.999 at scale 6",
 		Hint: "trade.Decimal.Unscaled refuses too many places; check the rest yourself: " +
 			"precision, symbols, UTF-8, microseconds, the years 1 to 9999, and contract.MaxData " +
 			"including the prefix"},

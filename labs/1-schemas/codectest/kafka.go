@@ -117,7 +117,7 @@ func (k *kafka) count(t check.T, topic string) int {
 func (k *kafka) foreign(t *trial, e contract.Event) contract.Event {
 	last := k.last(t, e.Stream)
 	e.ID = event(99).ID
-	e.Data = wire(t.registry.publish(relaid("trade.settled", " ")), e.Data[prefixSize:])
+	e.Data = wire(t.registry.publish(reformatted("trade.settled", " ")), e.Data[prefixSize:])
 	for i, h := range last.Headers {
 		if h.Key == "ce_id" {
 			last.Headers[i].Value = []byte(e.ID.String())

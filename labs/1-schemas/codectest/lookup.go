@@ -19,15 +19,15 @@ import (
 var lookups = []spec{{
 	Check: check.Check{ID: "L1.13", Points: 2, Operation: decode, Invariant: "L1.I6",
 		Title: "each id is requested at most once, and never one that the codec published itself",
-		Misconception: "the registry must be asked for every record; the text of an id never " +
-			"changes, so one request for each schema is enough",
+		Misconception: "the registry must be asked for every record; in fact the text of an id " +
+			"never changes, and one request for each schema is enough",
 		Hint: "keep the answer of Text by id, also for a schema outside the catalog; a goroutine " +
 			"that finds a request in flight waits for its answer"},
 	try: func(t *trial) {
 		c := t.codec()
 		f := latestFact("trade.settled")
 		own := t.registry.wire(f.typ, f.version, f.bytes())
-		foreign := wire(t.registry.publish(relaid(f.typ, " ")), f.bytes())
+		foreign := wire(t.registry.publish(reformatted(f.typ, " ")), f.bytes())
 		t.requireBody(c, "a settlement under the codec's own id", f.typ, own, f.body)
 		t.readTogether(c, f, foreign)
 		require.Zero(t, t.registry.requests(idOf(own)),
@@ -47,14 +47,14 @@ var lookups = []spec{{
 	Check: check.Check{ID: "L1.14", Points: 2, Operation: decode, Invariant: "L1.I6",
 		Title: "a registry that does not answer says nothing about the data, and an unknown id " +
 			"is requested again",
-		Misconception: "every error of the registry means that the schema does not exist; then " +
-			"one restart of the registry parks a day's events",
+		Misconception: "every error of the registry means that the schema does not exist; in " +
+			"fact one restart of the registry would then park a day's events",
 		Hint: "return the registry's error as it is; remember the ids that were found, and not " +
 			"those that were not"},
 	try: func(t *trial) {
 		c := t.codec()
 		f := latestFact("trade.settled")
-		later := relaid(f.typ, "  ")
+		later := reformatted(f.typ, "  ")
 		data := wire(idFor(elsewhere, later), f.bytes())
 		_, err := c.Decode(t.Context(), f.typ, data)
 		requireFault(t, "an id that the registry does not have yet", err, contract.ErrUnknownSchema)
@@ -72,8 +72,8 @@ var lookups = []spec{{
 	},
 }}
 
-// relaid returns the latest schema of a type with another layout.
-func relaid(typ, space string) string {
+// reformatted returns the latest schema of a type with another layout.
+func reformatted(typ, space string) string {
 	return strings.ReplaceAll(latestSchema(typ).Text, "\n", space)
 }
 

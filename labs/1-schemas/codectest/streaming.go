@@ -23,8 +23,8 @@ var streaming = []spec{{
 	Check: check.Check{ID: "L1.21", Points: 2, Operation: publish, Invariant: "L1.I8",
 		Title: "a published event is a record: its stream is the key, its attributes are " +
 			"headers, its data is the value",
-		Misconception: "a key only spreads the load; records with one key are in one partition, " +
-			"and only a partition has an order",
+		Misconception: "a key only spreads the load; in fact records with one key are in one " +
+			"partition, and only a partition has an order",
 		Hint: "recordOf in envelope.go makes the record; return after the brokers have " +
 			"acknowledged it"},
 	try: func(t *trial) {
@@ -58,8 +58,8 @@ var streaming = []spec{{
 	Check: check.Check{ID: "L1.22", Points: 3, Limit: time.Minute, Operation: consume,
 		Invariant: "L1.I8",
 		Title:     "published events are handed over unchanged, once, and each stream in its order",
-		Misconception: "events may be handed over as their decoding finishes; an order that is " +
-			"lost here is lost for good",
+		Misconception: "events may be handed over as their decoding finishes; in fact an order " +
+			"that is lost here is lost for good",
 		Hint: "handle one record after the other, in the order of the fetch; eventOf in " +
 			"envelope.go reads the headers; Run returns nil when its context ends"},
 	try: func(t *trial) {
@@ -122,8 +122,8 @@ var streaming = []spec{{
 	Check: check.Check{ID: "L1.24", Points: 4, Limit: time.Minute, Operation: consume,
 		Invariant: "L1.I10",
 		Title:     "a failure that the record did not cause parks nothing; the record comes again",
-		Misconception: "every error is poison; then a database that is away for a minute parks a " +
-			"minute of trades",
+		Misconception: "every error is poison; in fact a database that is away for a minute " +
+			"would then park a minute of trades",
 		Hint: "return the error from Run; commit the records before this one, and not the record " +
 			"itself"},
 	try: func(t *trial) {
@@ -223,7 +223,7 @@ func (t *trial) cannotPark(k *kafka, c Codec, good *kgo.Record) {
 		t.fail("a record could not be parked, and Run did not return an error")
 	}
 	require.ErrorIs(t, m.err, kerr.MessageTooLarge, "Run, when a record could not be parked")
-	// A consumer that committed the records before skips to this event.
+	// A consumer that committed the earlier records by mistake begins with this event.
 	last := t.publish(k, c, event(6), settlement)
 	m = t.consume(k, c)
 	m.mayPark = true
