@@ -155,7 +155,7 @@ func onlyPayload(changed []difference) bool {
 		slices.Equal(differ, []string{"wire", "payload"})
 }
 
-// payloadChanged describes a payload that is another sealed event's, or is no sealed event's.
+// payloadChanged describes a changed payload. It may be the payload of another sealed event.
 func (v *verifier) payloadChanged(ctx context.Context, changed []difference) (string, error) {
 	payload := changed[len(changed)-1].found
 	origin, err := v.findSealed(ctx, func(leaf []byte) bool {

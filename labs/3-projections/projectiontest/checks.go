@@ -118,7 +118,7 @@ var moving = []spec{
 	{check.Check{
 		ID: "L3.11", Points: 2, Invariant: "L3.I1",
 		Title: "a batch with an event that is illegal in its stream leaves no trace",
-		Hint:  "trade.Fold returns an error for it; trade.StateOf does, too, also for curves",
+		Hint:  "trade.Fold and trade.StateOf return an error for it; StateOf checks curves, too",
 	}, illegal},
 	{check.Check{
 		ID: "L3.12", Points: 2, Invariant: "L3.I1",

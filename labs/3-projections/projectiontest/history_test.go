@@ -30,7 +30,7 @@ func TestHistoriesContainEveryCase(t *testing.T) {
 		"LIVE", "VOIDED", "TERMINATED", "NOVATED", "SETTLED", "EXERCISED",
 		"late", "dated ahead", "in MW", "refused mark",
 		"successor by NOVATE", "successor by EXERCISE", "life of a successor", "cash exercise",
-		"price alone", "quantity alone", "price and quantity",
+		"only the price", "only the quantity", "price and quantity",
 		"other side", "other currency", "other instrument", "other fee", "other book",
 		"mark of several points",
 	}
@@ -93,8 +93,8 @@ func (n tally) body(is, wrong trade.Body) {
 			n.count("other book", b.Book != was.Book)
 		}
 	case trade.Amend:
-		n.count("price alone", b.Price != nil && b.Quantity.IsZero())
-		n.count("quantity alone", b.Price == nil && !b.Quantity.IsZero())
+		n.count("only the price", b.Price != nil && b.Quantity.IsZero())
+		n.count("only the quantity", b.Price == nil && !b.Quantity.IsZero())
 		n.count("price and quantity", b.Price != nil && !b.Quantity.IsZero())
 	case trade.Exercise:
 		n.count("cash exercise", b.Settlement == trade.Cash)

@@ -29,8 +29,8 @@ import (
 
 // A Fixture makes the models that the checks try.
 type Fixture struct {
-	// Open returns a new, empty model. It registers t.Cleanup for resources. Several checks call it
-	// at once.
+	// Open returns a new, empty model. It calls t.Cleanup to release resources. Several checks call
+	// it at once.
 	Open func(t check.T, codec contract.Codec) Model
 	// Volatile is true for a model in memory, which cannot be reopened.
 	Volatile bool

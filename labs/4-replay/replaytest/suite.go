@@ -20,7 +20,7 @@ import (
 
 // A Fixture makes the implementations that the checks try.
 type Fixture struct {
-	// Archive returns a new, empty archive. It registers t.Cleanup for resources. Several checks
+	// Archive returns a new, empty archive. It calls t.Cleanup to release resources. Several checks
 	// call it at once.
 	Archive func(t check.T) Archive
 	// Replayer returns a replayer of events that codec decodes.
