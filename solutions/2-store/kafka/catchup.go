@@ -182,17 +182,13 @@ type foundHead struct {
 // readHeads returns the latest head with each key in [from, to), as far as compaction left them.
 func (w *writer) readHeads(ctx context.Context, from, to int64) (map[string]foundHead, error) {
 	found := map[string]foundHead{}
-	starts, err := w.log.admin.ListStartOffsets(ctx, w.log.heads)
-	if err == nil {
-		err = starts.Error()
-	}
+	starts, err := listed(w.log.admin.ListStartOffsets(ctx, w.log.heads))
 	if err != nil {
 		return nil, fmt.Errorf("find the start of topic %s: %w", w.log.heads, err)
 	}
 	start, _ := starts.Lookup(w.log.heads, w.partition)
-	offsets := func(at int64) map[int32]int64 { return map[int32]int64{w.partition: at} }
-	from = max(from, start.Offset)
-	err = w.log.scan(ctx, w.log.heads, offsets(from), offsets(to), func(record *kgo.Record) bool {
+	begin, end := offsets{w.partition: max(from, start.Offset)}, offsets{w.partition: to}
+	err = w.log.scan(ctx, w.log.heads, begin, end, func(record *kgo.Record) bool {
 		stream := string(record.Key)
 		if stream == markType {
 			return true

@@ -125,8 +125,9 @@ func (c *committer) decide(d *draft) {
 		}
 		r.receipts, r.err = store.Decide(d, r.stream, r.expected, r.events)
 		isNew := r.receipts == nil && r.err == nil
-		if isNew {
-			r.err = c.reserve(r)
+		if isNew && !r.reserved { // it is reserved if this is its second decision
+			r.err = c.all.Reserve(r.events)
+			r.reserved = r.err == nil
 		}
 		if errors.Is(r.err, index.ErrCannotTell) {
 			d.err = r.err
@@ -149,16 +150,6 @@ func (c *committer) decide(d *draft) {
 		}
 	}
 	c.group = waiting
-}
-
-// reserve keeps the ids of r until it is answered.
-func (c *committer) reserve(r *request) error {
-	if r.reserved {
-		return nil // since the first time that it was decided
-	}
-	err := c.all.Reserve(r.events)
-	r.reserved = err == nil
-	return err
 }
 
 // reply answers r, once.

@@ -8,11 +8,18 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/solutions/2-store/kafka/index"
 )
+
+// An eventSeq is events of the log, and the error that ends them.
+type eventSeq = iter.Seq2[contract.Recorded, error]
+
+// offsets is an offset for each partition.
+type offsets = map[int32]int64
 
 // End returns the cursor after all committed events: the last stable offset of each partition.
 // Every transaction before that offset is committed or aborted.
@@ -21,22 +28,27 @@ func (l *log) End(ctx context.Context) (contract.Cursor, error) {
 }
 
 func (l *log) end(ctx context.Context) (contract.Cursor, error) {
-	offsets, err := l.admin.ListCommittedOffsets(ctx, l.events)
-	if err == nil {
-		err = offsets.Error()
-	}
+	stable, err := listed(l.admin.ListCommittedOffsets(ctx, l.events))
 	if err != nil {
 		return nil, fmt.Errorf("end of log %s: %w", l.opts.Prefix, err)
 	}
 	end := make(contract.Cursor, l.partitions)
 	for p := range end {
-		o, ok := offsets.Lookup(l.events, int32(p))
+		o, ok := stable.Lookup(l.events, int32(p))
 		if !ok {
 			return nil, fmt.Errorf("end of log %s: no answer for partition %d", l.opts.Prefix, p)
 		}
 		end[p] = o.Offset
 	}
 	return end, nil
+}
+
+// listed adds the errors of single partitions to err.
+func listed(list kadm.ListedOffsets, err error) (kadm.ListedOffsets, error) {
+	if err == nil {
+		err = list.Error()
+	}
+	return list, err
 }
 
 // hasOpenTransaction reports whether some transaction is neither committed nor aborted. The last
@@ -47,10 +59,7 @@ func (l *log) hasOpenTransaction(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	ends, err := l.admin.ListEndOffsets(ctx, l.events)
-	if err == nil {
-		err = ends.Error()
-	}
+	ends, err := listed(l.admin.ListEndOffsets(ctx, l.events))
 	if err != nil {
 		return false, err
 	}
@@ -63,16 +72,14 @@ func (l *log) hasOpenTransaction(ctx context.Context) (bool, error) {
 }
 
 // Read returns the events in [from, to), or up to the end if to lies after it.
-func (l *log) Read(
-	ctx context.Context, from, to contract.Cursor,
-) iter.Seq2[contract.Recorded, error] {
+func (l *log) Read(ctx context.Context, from, to contract.Cursor) eventSeq {
 	return func(yield func(contract.Recorded, error) bool) {
 		end, err := l.End(ctx)
 		if err != nil {
 			yield(contract.Recorded{}, err)
 			return
 		}
-		start, stop := map[int32]int64{}, map[int32]int64{}
+		start, stop := offsets{}, offsets{}
 		for p := range l.partitions {
 			start[p], stop[p] = from.At(p), min(to.At(p), end.At(p))
 		}
@@ -81,10 +88,8 @@ func (l *log) Read(
 }
 
 // Follow returns all events from the cursor on, and waits for more.
-func (l *log) Follow(
-	ctx context.Context, from contract.Cursor,
-) iter.Seq2[contract.Recorded, error] {
-	start := map[int32]int64{}
+func (l *log) Follow(ctx context.Context, from contract.Cursor) eventSeq {
+	start := offsets{}
 	for p := range l.partitions {
 		start[p] = from.At(p)
 	}
@@ -92,18 +97,14 @@ func (l *log) Follow(
 }
 
 // readPartition returns the events of one partition in [from, to).
-func (l *log) readPartition(
-	ctx context.Context, p int32, from, to int64,
-) iter.Seq2[contract.Recorded, error] {
-	return l.span(ctx, map[int32]int64{p: from}, map[int32]int64{p: to})
+func (l *log) readPartition(ctx context.Context, p int32, from, to int64) eventSeq {
+	return l.span(ctx, offsets{p: from}, offsets{p: to})
 }
 
 // after returns the events of a partition after last, or all if last is nil, up to the offset to.
 // If the log does not have last, the error is index.ErrUnusable: an index that has the event is of
 // another log, or the log was cut.
-func (l *log) after(
-	ctx context.Context, p int32, last *contract.Recorded, to int64,
-) iter.Seq2[contract.Recorded, error] {
+func (l *log) after(ctx context.Context, p int32, last *contract.Recorded, to int64) eventSeq {
 	if last == nil {
 		return l.readPartition(ctx, p, 0, to)
 	}
@@ -159,9 +160,7 @@ func (l *log) lastRecorded(ctx context.Context, p int32) (time.Time, error) {
 }
 
 // span returns the events in a range of offsets by partition. If to is nil, it has no end.
-func (l *log) span(
-	ctx context.Context, from, to map[int32]int64,
-) iter.Seq2[contract.Recorded, error] {
+func (l *log) span(ctx context.Context, from, to offsets) eventSeq {
 	return func(yield func(contract.Recorded, error) bool) {
 		err := l.scan(ctx, l.events, from, to, func(record *kgo.Record) bool {
 			e, isEvent, err := decode(record)
@@ -194,23 +193,23 @@ const (
 // transaction, and no data ever comes there. It is never data of an aborted transaction: one
 // producer at a time writes a partition, and the next one starts after the abort is written.
 func (l *log) scan(
-	ctx context.Context, topic string, from, to map[int32]int64, visit func(*kgo.Record) bool,
+	ctx context.Context, topic string, from, to offsets, visit func(*kgo.Record) bool,
 ) error {
-	offsets, longest := map[int32]kgo.Offset{}, int64(partitionBytes)
+	start, longest := map[int32]kgo.Offset{}, int64(partitionBytes)
 	if to != nil {
 		longest = 1
 	}
 	for p, at := range from {
 		if to == nil || at < to[p] {
-			offsets[p] = kgo.NewOffset().At(at)
+			start[p] = kgo.NewOffset().At(at)
 			longest = max(longest, to[p]-at)
 		}
 	}
-	if len(offsets) == 0 {
+	if len(start) == 0 {
 		return ctx.Err()
 	}
 	client, err := l.dial(
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: offsets}),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: start}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),
 		kgo.FetchMaxBytes(fetchBytes),
@@ -221,7 +220,7 @@ func (l *log) scan(
 		return err
 	}
 	defer client.Close()
-	for len(offsets) > 0 {
+	for len(start) > 0 {
 		fetches := client.PollFetches(ctx)
 		if err := fetchError(ctx, fetches); err != nil {
 			return fmt.Errorf("read %s: %w", topic, err)
@@ -233,7 +232,7 @@ func (l *log) scan(
 				return nil
 			}
 			if ends && record.Offset >= end-1 {
-				delete(offsets, record.Partition)
+				delete(start, record.Partition)
 			}
 		}
 	}

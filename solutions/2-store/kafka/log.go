@@ -104,10 +104,8 @@ func backoff(tries int) time.Duration {
 
 // pause waits a short time before the next try, or until the store is closed.
 func (l *log) pause() {
-	timer := time.NewTimer(retryAfter)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(retryAfter):
 	case <-l.ctx.Done():
 	}
 }

@@ -111,11 +111,9 @@ func (p *producer) visible(ctx context.Context, records []*kgo.Record) error {
 		if err != nil || stable {
 			return err
 		}
-		timer := time.NewTimer(wait)
 		select {
-		case <-timer.C:
+		case <-time.After(wait):
 		case <-ctx.Done():
-			timer.Stop()
 			return ctx.Err()
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"os"
 	"slices"
 	"sync"
@@ -81,7 +80,7 @@ func (s *Store) findInLog(
 
 // Stream returns the events of one stream. If its partition is not ours, it reads the log, from the
 // offset that the index file of the partition has reached.
-func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
+func (s *Store) Stream(ctx context.Context, stream string) eventSeq {
 	return func(yield func(contract.Recorded, error) bool) {
 		events, err := s.stream(ctx, stream)
 		if err != nil {
@@ -165,10 +164,9 @@ func (s *Store) query(
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s.opts.Dir != "" {
-		after := func(last *contract.Recorded) iter.Seq2[contract.Recorded, error] {
+		ix, err := c.Refresh(end, func(last *contract.Recorded) eventSeq {
 			return s.after(ctx, partition, last, end)
-		}
-		ix, err := c.Refresh(end, after)
+		})
 		if err == nil {
 			err = ask(ix)
 		}

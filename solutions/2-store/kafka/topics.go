@@ -98,10 +98,10 @@ func (l *log) partitionsOf(ctx context.Context, topic string) (int32, error) {
 
 func (l *log) checkConfig(ctx context.Context, topic string, want map[string]string) error {
 	resources, err := l.admin.DescribeTopicConfigs(ctx, topic)
-	if err != nil {
-		return fmt.Errorf("read configuration of topic %s: %w", topic, err)
+	var resource kadm.ResourceConfig
+	if err == nil {
+		resource, err = resources.On(topic, nil)
 	}
-	resource, err := resources.On(topic, nil)
 	if err == nil {
 		err = resource.Err
 	}
@@ -126,10 +126,7 @@ func (l *log) checkConfig(ctx context.Context, topic string, want map[string]str
 
 // checkStart returns ErrUnfit if the first events of the log are gone.
 func (l *log) checkStart(ctx context.Context) error {
-	starts, err := l.admin.ListStartOffsets(ctx, l.events)
-	if err == nil {
-		err = starts.Error()
-	}
+	starts, err := listed(l.admin.ListStartOffsets(ctx, l.events))
 	if err != nil {
 		return fmt.Errorf("find the start of topic %s: %w", l.events, err)
 	}
@@ -150,7 +147,7 @@ func (l *log) checkLayout(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	from, to := map[int32]int64{}, map[int32]int64{}
+	from, to := offsets{}, offsets{}
 	for p := range l.partitions {
 		if end.At(p) > 0 {
 			from[p], to[p] = 0, min(end.At(p), marks)

@@ -3,7 +3,6 @@ package index
 import (
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"os"
 
@@ -86,18 +85,12 @@ func (c *Copy) open() error {
 // copyFile copies the index file and opens the copy. The owner may write the file meanwhile; then
 // the copy does not fit the seal.
 func copyFile(o Options) (*file, error) {
-	index, err := os.Open(o.base() + ".index")
-	if err != nil {
-		return nil, err
-	}
-	defer index.Close()
 	to, err := os.CreateTemp("", "blotter-index-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.Remove(to.Name())
-	err = errors.Join(compareSeal(o.base(), io.TeeReader(index, to)), to.Close())
-	if err != nil {
+	if err := errors.Join(checkSeal(o.base(), to), to.Close()); err != nil {
 		return nil, err
 	}
 	f, err := mapFile(o, to.Name(), &bbolt.Options{ReadOnly: true})

@@ -62,7 +62,7 @@ func writable() *bbolt.Options {
 // trusted.
 func openFile(o Options) (*file, error) {
 	// BEFORE bbolt maps the file: bbolt would follow a damaged page anywhere.
-	if err := checkSeal(o.base()); err != nil {
+	if err := checkSeal(o.base(), io.Discard); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
 	f, err := mapFile(o, o.base()+".index", writable())
@@ -182,7 +182,11 @@ func (f *file) add(events []*contract.Recorded, next, heads int64) error {
 	}
 	f.progress = to
 	// A crash before the seal is written leaves an index that will be rebuilt.
-	return writeSeal(f.base)
+	seal, err := sealOf(f.base, io.Discard)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(f.base+".seal", seal, 0o644)
 }
 
 // A streamEnd is the end of a stream: the pointer to its last event, its version, and whether it
@@ -298,13 +302,18 @@ func (f *file) close() error {
 	return errors.Join(f.db.Close(), f.events.Close())
 }
 
-// sealOf returns the seal of an index file: its size and its CRC-32C. The seal is a file of its
-// own, written after each change of the index. If they do not fit, the index was damaged, or a
-// crash interrupted a change; in both cases it is not used.
-func sealOf(r io.Reader) ([]byte, error) {
+// sealOf returns the seal of an index file: its size and its CRC-32C. It also writes the bytes to
+// copy. The seal is a file of its own, written after each change of the index. If they do not fit,
+// the index was damaged, or a crash interrupted a change; in both cases it is not used.
+func sealOf(base string, copy io.Writer) ([]byte, error) {
+	index, err := os.Open(base + ".index")
+	if err != nil {
+		return nil, err
+	}
+	defer index.Close()
 	sum := crc32.New(castagnoli)
-	buffer := make([]byte, 1<<18) // which io.CopyBuffer uses if neither side copies by itself
-	size, err := io.CopyBuffer(struct{ io.Writer }{sum}, struct{ io.Reader }{r}, buffer)
+	buffer := make([]byte, 1<<18) // which io.CopyBuffer uses if the source cannot copy itself
+	size, err := io.CopyBuffer(io.MultiWriter(sum, copy), struct{ io.Reader }{index}, buffer)
 	if err != nil {
 		return nil, err
 	}
@@ -312,46 +321,16 @@ func sealOf(r io.Reader) ([]byte, error) {
 	return binary.BigEndian.AppendUint32(seal, sum.Sum32()), nil
 }
 
-func writeSeal(base string) error {
-	index, err := os.Open(base + ".index")
-	if err != nil {
-		return err
-	}
-	defer index.Close()
-	seal, err := sealOf(index)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(base+".seal", seal, 0o644)
-}
-
-var errNoFile = errors.New("there is no index file")
-
-// checkSeal returns an error unless the index file fits its seal.
-func checkSeal(base string) error {
-	index, err := os.Open(base + ".index")
-	if errors.Is(err, os.ErrNotExist) {
-		return errNoFile
-	}
-	if err != nil {
-		return err
-	}
-	defer index.Close()
-	return compareSeal(base, index)
-}
-
-// compareSeal returns an error unless the bytes of r fit the seal.
-func compareSeal(base string, r io.Reader) error {
+// checkSeal returns an error unless the index file fits its seal. It also writes the index file to
+// copy.
+func checkSeal(base string, copy io.Writer) error {
 	want, err := os.ReadFile(base + ".seal")
 	if err != nil {
-		return fmt.Errorf("its seal: %w", err)
-	}
-	got, err := sealOf(r)
-	if err != nil {
 		return err
 	}
-	if !bytes.Equal(got, want) {
-		return errors.New("its checksum is wrong")
+	got, err := sealOf(base, copy)
+	if err == nil && !bytes.Equal(got, want) {
+		err = errors.New("its checksum is wrong")
 	}
-	return nil
+	return err
 }

@@ -122,16 +122,17 @@ func (g *Group[O]) run() {
 		}
 		select {
 		case <-g.ctx.Done():
-		case <-st.lost:
+		case <-st.ctx.Done():
 			g.Logger.Warn("the place among the owners is lost")
 		}
 		g.begin(nil) // BEFORE its owners end: the answers to this client no longer count
-		g.revokeAll()
-		replaced := st.isLost() && g.awaitReplaced()
+		g.revoke(nil, g.all())
+		replaced := st.ctx.Err() != nil && g.awaitReplaced()
 		if replaced {
 			g.retire() // BEFORE the client is closed, which waiting callers need not await
 		}
 		close(st.over)
+		st.lose()
 		closeClient(client)
 		if replaced {
 			return
@@ -141,24 +142,16 @@ func (g *Group[O]) run() {
 
 // A stay is one stay in the group, from joining until the place is lost.
 type stay struct {
-	once sync.Once
-	lost chan struct{} // closed when the group's assignment does not hold any longer
+	ctx  context.Context // ends when the assignment of the group does not hold any longer
+	lose context.CancelFunc
 	over chan struct{} // closed when its owners have ended
 }
 
 var _ kgo.HookGroupManageError = (*stay)(nil)
 
-func newStay() *stay { return &stay{lost: make(chan struct{}), over: make(chan struct{})} }
-
-func (st *stay) lose() { st.once.Do(func() { close(st.lost) }) }
-
-func (st *stay) isLost() bool {
-	select {
-	case <-st.lost:
-		return true
-	default:
-		return false
-	}
+func newStay() *stay {
+	ctx, lose := context.WithCancel(context.Background())
+	return &stay{ctx, lose, make(chan struct{})}
 }
 
 // OnGroupManageError implements kgo.HookGroupManageError. By itself the client would ask for its
@@ -213,11 +206,9 @@ func closeClient(client *kgo.Client) {
 		defer close(closed)
 		client.Close()
 	}()
-	timer := time.NewTimer(leaveTimeout)
-	defer timer.Stop()
 	select {
 	case <-closed:
-	case <-timer.C:
+	case <-time.After(leaveTimeout):
 	}
 }
 
@@ -277,12 +268,12 @@ func (g *Group[O]) Leave() {
 	}
 }
 
-// assign starts owners of partitions. In this process there is no other owner of them: revoke and
-// revokeAll wait for that.
+// assign starts owners of partitions. In this process there is no other owner of them: revoke
+// waits for that.
 func (g *Group[O]) assign(st *stay, partitions []int32) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if st != g.stay || st.isLost() {
+	if st != g.stay || st.ctx.Err() != nil {
 		return
 	}
 	for _, p := range partitions {
@@ -304,33 +295,21 @@ func (g *Group[O]) fenced(st *stay) {
 	}
 }
 
-// revoke ends the owners of partitions, and returns when they have no append in flight.
+// revoke ends the owners of partitions, and returns when they have no append in flight. That
+// includes owners that another call of revoke is ending.
 func (g *Group[O]) revoke(st *stay, partitions []int32) {
+	for _, o := range g.stop(st, partitions) {
+		<-o.Done()
+	}
+}
+
+// stop tells the owners of partitions to end. It returns those that may not have ended yet.
+func (g *Group[O]) stop(st *stay, partitions []int32) (ending []O) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	if st != g.stay {
-		g.mu.Unlock()
-		return
+		return nil
 	}
-	ending := g.stop(partitions)
-	g.mu.Unlock()
-	awaitEnd(ending)
-}
-
-// revokeAll ends all owners. It also waits for owners that revoke is ending.
-func (g *Group[O]) revokeAll() {
-	all := make([]int32, g.Partitions)
-	for p := range all {
-		all[p] = int32(p)
-	}
-	g.mu.Lock()
-	ending := g.stop(all)
-	g.mu.Unlock()
-	awaitEnd(ending)
-}
-
-// stop tells the owners of partitions to end. It returns those that may not have ended yet. The
-// lock is held.
-func (g *Group[O]) stop(partitions []int32) (ending []O) {
 	var none O
 	for _, p := range partitions {
 		if o := g.latest[p]; o != none {
@@ -343,10 +322,11 @@ func (g *Group[O]) stop(partitions []int32) (ending []O) {
 	return ending
 }
 
-func awaitEnd[O Owner](owners []O) {
-	for _, o := range owners {
-		<-o.Done()
+func (g *Group[O]) all() (partitions []int32) {
+	for p := range g.Partitions {
+		partitions = append(partitions, p)
 	}
+	return partitions
 }
 
 // notify wakes the callers that wait for a change. The lock is held.
