@@ -100,10 +100,8 @@ var offloads = []offloadSpec{{
 	},
 	try: func(t *offloadTrial) {
 		batch := []contract.Event{
-			t.large(stream, 1),
-			t.large(stream, limit),
-			t.large(stream, limit+1),
-			t.large(stream, 100*limit),
+			t.large(stream, 1), t.large(stream, limit),
+			t.large(stream, limit+1), t.large(stream, 100*limit),
 		}
 		followed := t.follow(nil, len(batch))
 		receipts := t.append(stream, 0, batch...)
@@ -280,10 +278,9 @@ var offloads = []offloadSpec{{
 // damage appends events with large payloads, damages one object by do, and returns the error that
 // every reader of its event must get.
 func (t *offloadTrial) damage(do func(digest [32]byte)) (bad contract.OffloadError) {
-	batch := []contract.Event{
-		t.large(stream, 2*limit),
-		t.large(stream, 3*limit),
-		t.large(stream, 4*limit),
+	var batch []contract.Event
+	for size := range 3 {
+		batch = append(batch, t.large(stream, (2+size)*limit))
 	}
 	t.append(stream, 0, batch...)
 	t.append("trade/UTI-2", 0, t.large("trade/UTI-2", 2*limit))
@@ -292,11 +289,7 @@ func (t *offloadTrial) damage(do func(digest [32]byte)) (bad contract.OffloadErr
 	do(digest)
 
 	want := contract.OffloadError{
-		ID:       batch[1].ID,
-		Stream:   stream,
-		Version:  2,
-		Position: before[1].Position,
-		Digest:   digest,
+		ID: batch[1].ID, Stream: stream, Version: 2, Position: before[1].Position, Digest: digest,
 	}
 	requireError := func(operation string, err error) {
 		offload, damaged := new(contract.OffloadError), new(contract.DamagedError)

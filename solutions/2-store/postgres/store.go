@@ -23,8 +23,8 @@
 // A failure of each write means:
 //
 //	append, not landed         nothing is recorded; the caller gets an error, or its retry writes
-//	append, landed, no answer  the events are recorded; the store looks up their ids again, and its
-//	                           caller gets receipts
+//	append, landed, no answer  the events are recorded; the store looks up their ids again, and
+//	                           the caller gets its receipts
 //	append, landed, crash      the events are pending; another process sequences them within
 //	                           orphanInterval, or the next process that starts
 //	sequencing, not landed     the events stay pending; the next pass takes them
