@@ -114,10 +114,9 @@ func (f *FollowUps) due(ctx context.Context, out Outcome) ([]followUp, error) {
 	return all, nil
 }
 
-// upTo returns the stream of cause up to and with cause: later events do not change what follows
-// from it. It reads the stream only where past is not the history right before cause. The cause
-// itself is always decoded from its payload, as a sweep decodes it, so both derive the same
-// commands.
+// upTo returns the stream of cause up to and including cause: later events do not change its
+// follow-ups. It reads the stream unless past is the history right before cause. The cause itself is
+// always decoded from its payload, as a sweep decodes it, so both derive the same commands.
 func (f *FollowUps) upTo(
 	ctx context.Context, cause contract.Recorded, past history,
 ) (history, error) {

@@ -100,8 +100,8 @@ func lifecycleTakesKind(_ *testing.T, k trade.Kind) error {
 	return nil
 }
 
-// namedContractsAreLinked fails for a body that names another contract, and neither continues it nor
-// hands its quantity over to it.
+// namedContractsAreLinked fails for a body that names another contract, and neither continues it
+// nor hands its quantity over to it.
 func namedContractsAreLinked(_ *testing.T, k trade.Kind) error {
 	body := reflect.New(reflect.TypeOf(k.Zero)).Elem()
 	if setUTIs(body) == 0 {
@@ -188,8 +188,9 @@ func codecReturnsBody(t *testing.T, k trade.Kind) error {
 }
 
 func linesReadOperation(_ *testing.T, k trade.Kind) error {
-	_, err := lines.Parse(1, fmt.Appendf(nil, `{"command_id":"c","entered_at":"2025-01-01T00:00:00Z",`+
-		`"actor":"a","reason":"r","op":%q}`, k.Operation))
+	const line = `{"command_id":"c","entered_at":"2025-01-01T00:00:00Z",` +
+		`"actor":"a","reason":"r","op":%q}`
+	_, err := lines.Parse(1, fmt.Appendf(nil, line, k.Operation))
 	var bad *lines.Error
 	if k.IsCommand() && errors.As(err, &bad) && bad.Field == "op" {
 		return err
@@ -382,7 +383,8 @@ func TestListOfFilesForAKind(t *testing.T) {
 			name := "../" + strings.ReplaceAll(file[1], "<type>", k.Type)
 			text, err := os.ReadFile(name)
 			if err != nil || k.IsCommand() && !names(string(text), k) {
-				t.Errorf("%s is missing, or does not name %s (%s): %v", name, k.Operation, k.Type, err)
+				t.Errorf("%s is missing, or does not name %s (%s): %v",
+					name, k.Operation, k.Type, err)
 			}
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A state is what the answers about a stream depend on: its length, and a hash over its ids in
+// A state is the part of a stream that answers depend on: its length, and a hash over its ids in
 // order.
 type state struct {
 	length int64

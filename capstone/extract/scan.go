@@ -48,7 +48,7 @@ func (s *scan) run(ctx context.Context, sealed contract.SealedLog, size int64) (
 }
 
 // flush reads the range of the log that a batch covers, and compares it with the batch. The log
-// decides which events answer a query, so it must still say what was sealed.
+// decides which events answer a query, so its events must still be the sealed events.
 func (s *scan) flush(ctx context.Context, leaf []byte) error {
 	h, err := parseHeader(leaf)
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package outage tests the flow in process on a real stack: it opens the stores by itself, and
-// reads what they leave in the broker and the database. It runs on the stack of the tests (see
+// reads their records in the broker and the database. It runs on the stack of the tests (see
 // stacktest). Where there is a container engine, it also stops and kills the broker and the
 // database.
 //
