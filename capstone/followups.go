@@ -115,8 +115,8 @@ func (f *FollowUps) due(ctx context.Context, out Outcome) ([]followUp, error) {
 }
 
 // upTo returns the stream of cause up to and including cause: later events do not change its
-// follow-ups. It reads the stream unless past is the history right before cause. The cause itself is
-// always decoded from its payload, as a sweep decodes it, so both derive the same commands.
+// follow-ups. It reads the stream unless past is the history right before cause. The cause itself
+// is always decoded from its payload, as a sweep decodes it, so both derive the same commands.
 func (f *FollowUps) upTo(
 	ctx context.Context, cause contract.Recorded, past history,
 ) (history, error) {

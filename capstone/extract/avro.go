@@ -15,9 +15,9 @@ import (
 	"example.com/blotter/schemas"
 )
 
-// A node is an Avro schema, or a part of one, reduced to the needs of reading data. Reading a bundle
-// needs only the schema texts in it and this file. A check in ten years needs neither the registry
-// nor the program that wrote the events.
+// A node is an Avro schema, or a part of one, reduced to the needs of reading data. Reading a
+// bundle needs only the schema texts in it and this file. A check in ten years needs neither the
+// registry nor the program that wrote the events.
 type node struct {
 	kind    string // of Avro 1.11.1: record, enum, array, fixed, union, or a primitive
 	logical string

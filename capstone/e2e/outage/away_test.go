@@ -80,7 +80,8 @@ func interrupt(ctx context.Context, s *containers.Stack, part containers.Compone
 // Each kill takes as long as a start of the broker.
 var kills = flag.Int("kills", 50, "how often the broker is killed")
 
-// Four writers append pairs of events, each pair in one transaction, and note the acknowledged ones.
+// Four writers append pairs of events, each pair in one transaction, and note the acknowledged
+// ones.
 func TestKilledBrokerKeepsAcknowledged(t *testing.T) {
 	long(t)
 	s := inContainers(t, time.Second)
