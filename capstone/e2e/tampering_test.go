@@ -140,7 +140,7 @@ var tamperings = []tampering{
 	}},
 	{"event removed", func(in intruder, w targets) { in.remove(w.a) }, says{
 		"kafka":    missing,
-		"postgres": "position {a} (leaf N): damaged log: no event is there any more",
+		"postgres": "position {a} (leaf N): damaged log: its event is missing",
 	}},
 	{"event removed, gap closed", func(in intruder, w targets) { in.closeUp(w.a) }, says{
 		"": missing + "; the event sealed at {next} is in its place",
