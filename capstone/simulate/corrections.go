@@ -100,7 +100,7 @@ func correctQuantity(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	if q.Value.IsZero() {
 		return no()
 	}
-	return c.correction(s, trade.WithReduction(s.event.Body, q))
+	return c.correction(s, s.event.Body.(trade.Reducer).WithReduction(q))
 }
 
 // annul annuls a reduction. Its follow-up voids a contract that began from it, if that contract has
@@ -114,7 +114,7 @@ func annul(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	if !ok {
 		return no()
 	}
-	return c.correction(s, trade.WithReduction(s.event.Body, c.quantity(trade.Decimal{})))
+	return c.correction(s, s.event.Body.(trade.Reducer).WithReduction(c.quantity(trade.Decimal{})))
 }
 
 func (c *contract) untouched(s slot) bool {

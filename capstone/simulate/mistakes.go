@@ -174,7 +174,7 @@ func correctMore(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	for _, s := range rest {
 		if _, ok := trade.Reduction(s.event.Body); ok && !annulled(s.event) {
 			q.Value = n.Quantity.Value
-			return c.correction(first, trade.WithReduction(first.event.Body, q))
+			return c.correction(first, first.event.Body.(trade.Reducer).WithReduction(q))
 		}
 	}
 	return no()

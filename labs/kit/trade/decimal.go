@@ -44,6 +44,10 @@ func ParseDecimal(s string) (Decimal, error) {
 		return Decimal{}, fmt.Errorf("%w: %q: more than %d digits, or %d after the point",
 			ErrDecimal, s, MaxDigits, MaxPlaces)
 	}
+	return parse(s)
+}
+
+func parse(s string) (Decimal, error) {
 	var d apd.Decimal
 	if _, _, err := d.SetString(s); err != nil {
 		return Decimal{}, fmt.Errorf("%w: %q: %v", ErrDecimal, s, err)
@@ -242,12 +246,11 @@ func (a *Decimal) UnmarshalText(text []byte) error {
 	if !digits(whole) || point && !digits(frac) {
 		return fmt.Errorf("%w: %q", ErrDecimal, text)
 	}
-	var d apd.Decimal
-	if _, _, err := d.SetString(string(text)); err != nil {
-		return fmt.Errorf("%w: %q: %v", ErrDecimal, text, err)
+	d, err := parse(string(text))
+	if err == nil {
+		*a = d
 	}
-	*a = reduced(&d)
-	return nil
+	return err
 }
 
 // A Unit is the unit of a quantity. Energy and volume are conserved. Capacity is only a way to

@@ -124,16 +124,6 @@ func Reduction(b Body) (q Quantity, ok bool) {
 	return Quantity{}, false
 }
 
-// WithReduction returns b with another quantity to take out. It panics for a body that is no
-// Reducer.
-func WithReduction(b Body, q Quantity) Body {
-	r, ok := b.(Reducer)
-	if !ok {
-		panic(fmt.Sprintf("trade: a body %T reduces nothing", b))
-	}
-	return r.WithReduction(q)
-}
-
 // Begun returns the UTI of the contract of ours that begins from b, or "".
 func Begun(b Body) string {
 	uti, ours := successorOf(b)

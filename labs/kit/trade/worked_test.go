@@ -128,8 +128,8 @@ func TestWorkedTwoTimes(t *testing.T) {
 	}
 }
 
-// The example of the package's introduction: 100 bought at 80, 40 delivered at 90, marked at 85. Then
-// the price is corrected to 81.
+// The example of the package's introduction: 100 bought at 80, 40 delivered at 90, marked at 85.
+// Then the price is corrected to 81.
 func TestWorkedExampleOfTheIntroduction(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
