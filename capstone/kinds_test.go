@@ -209,8 +209,8 @@ func exampleExists(t *testing.T, k trade.Kind) error {
 	return nil
 }
 
-// linesComeBack reads what Format writes of each example, names the contract that it is linked to,
-// and gives it a name for people.
+// linesComeBack formats each example and parses it again. The line must name the linked contract,
+// and its label must begin with the operation.
 func linesComeBack(t *testing.T, k trade.Kind) error {
 	for _, cmd := range examples(t, k) {
 		line, err := lines.Parse(1, lines.Format(cmd))
@@ -262,8 +262,8 @@ func deskRecordsKind(t *testing.T, k trade.Kind) error {
 	return nil
 }
 
-// reductionIsDeclared compares what an example takes out of its contract with what its body says of
-// itself. All else that a contract must conserve, trade.Fold asserts.
+// reductionIsDeclared compares the quantity that an example takes out of its contract with the
+// quantity of its Reduction. trade.Fold asserts that all quantities of a contract add up.
 func reductionIsDeclared(t *testing.T, k trade.Kind) error {
 	for _, cmd := range examples(t, k) {
 		j, err := take(t, cmd)
