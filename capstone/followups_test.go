@@ -184,7 +184,7 @@ func TestSweepContinuesAtTheSavedCursor(t *testing.T) {
 
 // A novation that is corrected to less than its new contract has settled is an orphaned follow-up:
 // the two contracts no longer match. It is listed until they match again.
-func TestOrphanedFollowUpIsListedUntilRepaired(t *testing.T) {
+func TestOrphanedIsListedUntilRepaired(t *testing.T) {
 	t.Parallel()
 	for _, repair := range []string{"restated", "annulled"} {
 		s := newSystem()
