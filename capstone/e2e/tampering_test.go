@@ -259,12 +259,12 @@ func TestCommandsReportAHoleInAHistory(t *testing.T) {
 	for store, says := range map[string]map[string]string{ // by command
 		"kafka": {
 			"history":  hole,
-			"position": "{stream} goes on with version 2 at position {second}, want 1",
+			"position": "{stream} has version 2 at position {second}, want 1",
 			"import":   hole,
 		},
 		"postgres": {
 			"history":  "stream {stream}: the log is damaged: version 2 follows 0",
-			"position": damaged + "{first}: no event is there any more",
+			"position": damaged + "{first}: its event is missing",
 		},
 	} {
 		t.Run(store, func(t *testing.T) {
