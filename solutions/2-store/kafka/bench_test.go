@@ -128,7 +128,7 @@ func fetch(
 	return records
 }
 
-// A bare is a producer per partition. Its topics have the configuration of the store's topics.
+// A bare is the bare client: a producer for each partition, and topics configured like the store's.
 type bare struct {
 	topic   string
 	clients []*kgo.Client

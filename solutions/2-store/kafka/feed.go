@@ -43,7 +43,7 @@ func (l *log) end(ctx context.Context) (contract.Cursor, error) {
 	return end, nil
 }
 
-// listed adds the errors of single partitions to err.
+// listed returns list and, if err is nil, the errors that the list has for single partitions.
 func listed(list kadm.ListedOffsets, err error) (kadm.ListedOffsets, error) {
 	if err == nil {
 		err = list.Error()

@@ -1,5 +1,5 @@
 // Package memory is a Store that lives and dies with its process. It serves the tests of programs
-// that use a store, and it is the shortest answer to the question of what a store is.
+// that use a store, and it is the shortest complete example of a store.
 package memory
 
 import (
