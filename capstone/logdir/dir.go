@@ -43,10 +43,10 @@ type Dir struct {
 	isNew    bool
 }
 
-// Expected is the caller's idea of the log. A log that differs is refused.
+// Expected describes the log that the caller wants. Another log is refused.
 type Expected struct {
-	Stores    []string          // all stores that there are
-	Stack     string            // the stack that the caller looks in
+	Stores    []string          // the names of all stores
+	Stack     string            // the stack that the caller uses
 	Choices   map[string]string // by flag: store, partitions, name; only those that were chosen
 	Simulated bool              // simulated commands are about to be written
 }
@@ -63,8 +63,8 @@ func Open(path string, want Expected) (*Dir, error) {
 	return &Dir{path: path, settings: s}, s.match(want, path)
 }
 
-// New prepares the folder of a new log. The stack may turn out to be unreachable, so that nothing
-// is chosen yet: Create writes the settings once stack and store have answered.
+// New prepares the folder of a new log. The stack may be unreachable, so nothing is fixed yet: call
+// Create once stack and store have answered.
 func New(path string, s Settings) (*Dir, error) {
 	if err := s.checkNew(); err != nil {
 		return nil, err
@@ -108,21 +108,21 @@ func (d *Dir) Path() string { return d.path }
 // Settings returns the choices that the log was created with.
 func (d *Dir) Settings() Settings { return d.settings }
 
-// IsNew reports whether Create has still to be called.
+// IsNew reports whether the log has yet to be created.
 func (d *Dir) IsNew() bool { return d.isNew }
 
 // Index returns the folder of the owner's index files.
 func (d *Dir) Index() string { return filepath.Join(d.path, "index") }
 
-// StackDir returns the folder of the embedded stack in a data folder, which needs no log.
+// StackDir returns the folder of the embedded stack in a data folder, with or without a log.
 func StackDir(path string) string { return filepath.Join(path, "stack") }
 
 // ContainerDir returns the folder of the stack in containers in a data folder.
 func ContainerDir(path string) string { return filepath.Join(path, "containers") }
 
 // Lock makes this process the only writer of the log. Two would take partitions from each other in
-// the middle of their work. The lock ends with the process, however it ends, so that after a kill
-// the next process has it at once. While another process has it, the error is *BusyError.
+// the middle of their work. The lock ends with the process, however it ends: after a kill the next
+// process gets it at once. While another process has it, the error is *BusyError.
 func (d *Dir) Lock() (release func() error, err error) {
 	release, err = stack.Lock(filepath.Join(d.path, "writer"))
 	var locked *stack.LockedError
@@ -153,8 +153,8 @@ func (d *Dir) LockSoon(ctx context.Context) (release func() error, err error) {
 }
 
 // Address returns the name under which the owners of partitions know each other. Every process that
-// can be the owner in this folder has the same one, so that it can succeed a killed one at once.
-// Any other process has another one. An embedded stack belongs to one folder.
+// can be the owner in this folder has the same name, and can succeed a killed one at once.
+// Processes of other folders have other names. An embedded stack belongs to one folder.
 func (d *Dir) Address() string {
 	if d.settings.Stack == "embedded" {
 		return "blotter"
@@ -171,30 +171,30 @@ func (d *Dir) Address() string {
 	return fmt.Sprintf("%s-%x", host, folder[:4])
 }
 
-// A NoLogError reports a folder without a log: wrong usage of a query, an invitation to an import.
+// A NoLogError reports a folder without a log. A query fails; an import creates one.
 type NoLogError struct{ Path string }
 
 func (e *NoLogError) Error() string { return fmt.Sprintf("there is no log in %s", e.Path) }
 
-// Hint says how to find or begin a log.
+// Hint returns the ways to find or create a log.
 func (e *NoLogError) Hint() string {
 	return "begin one with: blotter import FILE, or name its folder with --data"
 }
 
-// A UsageError reports a request that contradicts the folder or cannot be a log at all.
+// A UsageError reports a request that contradicts the folder, or that describes no possible log.
 type UsageError struct{ What, Remedy string }
 
 func (e *UsageError) Error() string { return e.What }
 
-// Hint says what to ask for instead.
+// Hint returns the way to a valid request.
 func (e *UsageError) Hint() string { return e.Remedy }
 
-// An IntegrityError reports a folder and a log that do not belong together any more.
+// An IntegrityError reports a folder and a log that no longer belong together.
 type IntegrityError struct{ What, Remedy string }
 
 func (e *IntegrityError) Error() string { return e.What }
 
-// Hint says what to put back.
+// Hint returns the way to repair the folder or the log.
 func (e *IntegrityError) Hint() string { return e.Remedy }
 
 // A BusyError reports another process that writes the log.
@@ -207,5 +207,5 @@ func (e *BusyError) Error() string {
 	return fmt.Sprintf("process %d writes the log in %s, and only one can", e.PID, e.Path)
 }
 
-// Hint says what to do about the other process.
+// Hint returns the way past the other process.
 func (e *BusyError) Hint() string { return "wait until it ends, or stop it" }

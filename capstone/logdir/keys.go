@@ -14,19 +14,21 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// Keys are the pair that signs checkpoints (C2SP signed-note). The verifier key is public. Whoever
-// has the signer key can sign another history.
+// Keys are the pair that signs checkpoints (C2SP signed-note). The verifier key is public. A
+// holder of the signer key can sign another history.
 type Keys struct {
 	Signer   note.Signer
 	Verifier note.Verifier
 }
 
-// A KeySource tells Keys what the folder does not know.
+// A KeySource supplies the facts that the folder does not have.
 type KeySource struct {
-	Create bool // keep a first key; otherwise nothing is written
-	Signed func() (bool,
-		error) // reports whether the archive has a checkpoint
-	VerifierKey func(signerKey string) (string, error) // derives the public key
+	// Create keeps a first key. Otherwise nothing is written.
+	Create bool
+	// Signed reports whether the archive has a checkpoint.
+	Signed func() (bool, error)
+	// VerifierKey derives the public key.
+	VerifierKey func(signerKey string) (string, error)
 }
 
 // Keys returns the keys of the log.
@@ -48,8 +50,8 @@ func (d *Dir) Keys(from KeySource) (k Keys, err error) {
 		return k, fmt.Errorf("%s: %w", path, err)
 	}
 	if from.Create {
-		// AFTER the signer key, from which it is derived: after a crash here the next seal writes
-		// it.
+		// AFTER the signer key, from which it is derived. A crash here leaves the signer key:
+		// the next seal writes the verifier key.
 		err = writeNew(d.keyFile("verifier"), []byte(public+"\n"), 0o644)
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
@@ -86,11 +88,12 @@ func (d *Dir) firstKey(path string, from KeySource) ([]byte, error) {
 func (d *Dir) keyFile(name string) string { return filepath.Join(d.path, "keys", name) }
 
 // Checkpoint returns the last checkpoint that was published from this folder; the zero value
-// without one. It was in the archive BEFORE it was here: look at the archive after it. So an
-// emptied archive is not mistaken for one in which nothing was ever sealed. Another tree of the
-// same size would be signed there, and nobody could tell which of the two is the log's.
-func (d *Dir) Checkpoint(open func(signed []byte) (contract.Checkpoint,
-	error)) (c contract.Checkpoint, err error) {
+// without one. It was in the archive BEFORE it was here, so read it BEFORE the archive. With it, an
+// emptied archive is not mistaken for a new one. A seal would sign another tree of the same size
+// there, and nobody could tell which of the two is the log's.
+func (d *Dir) Checkpoint(
+	open func(signed []byte) (contract.Checkpoint, error),
+) (c contract.Checkpoint, err error) {
 	path := d.keyFile("checkpoint")
 	signed, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -112,7 +115,7 @@ func (d *Dir) KeepCheckpoint(signed []byte) error {
 }
 
 // checkNoCheckpoint refuses a new log beside the keys of a sealed one. The archive of the new log
-// does not have what was published with these keys, so that it could never be sealed.
+// lacks the checkpoint that these keys published, and could never be sealed.
 func (d *Dir) checkNoCheckpoint() error {
 	path := d.keyFile("checkpoint")
 	_, err := os.Lstat(path)

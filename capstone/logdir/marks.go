@@ -25,7 +25,7 @@ func (f CursorFile) Load() (contract.Cursor, error) {
 	}
 	c, err := contract.ParseCursor(string(text))
 	if err != nil {
-		return nil, nil // half written, or damaged: the beginning is always right
+		return nil, nil // damaged: the beginning is always right
 	}
 	return c, nil
 }
@@ -51,11 +51,10 @@ func (d *Dir) reached() CursorFile { return CursorFile(filepath.Join(d.path, "re
 const Writer = "the last process that wrote it"
 
 // Reached returns the reached mark: the end of the log after the last command in this folder that
-// wrote it; nil without one. A log that lost its end, or was made again in its place, ends before
-// it.
+// wrote it; nil without one. A log that lost its end, or that was made again, ends before the mark.
 func (d *Dir) Reached() (contract.Cursor, error) {
 	if d.isNew {
-		return nil, nil // it is of another log
+		return nil, nil // the mark belongs to an earlier log
 	}
 	return d.reached().Load()
 }
@@ -128,7 +127,7 @@ func (d *Dir) adoptTopic(found Topic, chosen map[string]string) error {
 	return nil
 }
 
-// Identify notes the topic of a new log, for Create.
+// Identify sets the topic of a new log, which Create writes.
 func (d *Dir) Identify(found Topic) { d.settings.Topic = found.ID }
 
 func partitions(n int32) string {

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Settings are the choices that a log is created with, for good. log.json holds them.
+// Settings are the choices that a log is created with. They never change. log.json holds them.
 type Settings struct {
 	Name       Name   `json:"name"`            // unique in its stack
 	Stack      string `json:"stack"`           // embedded, containers or external
@@ -68,7 +68,7 @@ func create(dir string, s Settings) error {
 	return err
 }
 
-// check refuses settings that no command writes. They would lead to another place than the log's.
+// check refuses settings that no command writes: they do not lead to the log.
 func (s Settings) check(stores []string) error {
 	switch {
 	case s.Stack != "embedded" && s.Stack != "containers" && s.Stack != "external":
@@ -89,7 +89,7 @@ func (s Settings) checkNew() error {
 	return s.Name.check()
 }
 
-// match refuses a log that is not the expected one. In another stack it would seem to be empty.
+// match refuses a log that is not the expected one. In a wrong stack the log would look empty.
 func (s Settings) match(want Expected, path string) error {
 	if s.Stack != want.Stack {
 		return &UsageError{fmt.Sprintf("the log in %s is in the %s stack, not in the %s stack",
@@ -114,8 +114,8 @@ func (s Settings) match(want Expected, path string) error {
 	return nil
 }
 
-// A Name is the name of a log in its stack. Everything that the log keeps there is named after it,
-// so that two logs can share a stack.
+// A Name is the name of a log in its stack. Topics, schemas and buckets are named after it, so two
+// logs can share a stack.
 type Name string
 
 // DefaultName is the name of a log for which nobody chose one.

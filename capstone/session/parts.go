@@ -56,7 +56,7 @@ func (s *Session) ReadModel(ctx context.Context) (*readmodel.Projection, error) 
 }
 
 // RebuildReadModel makes the read model again from the log, beside the one in use, in transactions
-// of at most batch events. Then it replaces that one, whatever log it was made from. A crash before
+// of at most batch events. Then it replaces that one, even the model of another log. A crash before
 // that leaves the old model.
 func (s *Session) RebuildReadModel(ctx context.Context, batch int) (*readmodel.Projection, error) {
 	model, err := s.openModel(ctx)
@@ -99,11 +99,10 @@ func (s *Session) openModel(ctx context.Context) (*readmodel.Projection, error) 
 	return model, nil
 }
 
-// checkModel refuses a read model of another log. A model outlives its log, and its cursor does not
-// tell it from the model of another log of the same name that has as many events. So a comment on
-// its schema names the topic that it was made from. A model without the comment becomes this log's:
-// one that was just rebuilt has none. A log in Postgres and its model share a database, and its
-// fate.
+// checkModel refuses a read model of another log. A model outlives its log. Its cursor does not
+// tell it from the model of another log with the same name and as many events. So a comment on its
+// schema names its topic. A model without the comment becomes this log's; one that was just rebuilt
+// has none. A log in Postgres and its model share a database, and are lost together.
 func (s *Session) checkModel(ctx context.Context) error {
 	topic, schema := s.Settings().Topic, s.Settings().Name.ModelSchema()
 	if topic == "" {
@@ -159,22 +158,22 @@ func (s *Session) Snapshots(ctx context.Context) (contract.Snapshots, error) {
 	return archive, archive.CreateBucket(ctx)
 }
 
-// LastSnapshot returns the latest snapshot, without creating the bucket; false if there is none.
-func (s *Session) LastSnapshot(ctx context.Context) (last contract.Snapshot, found bool,
-	err error) {
-	if _, found, err = s.bucket(ctx, s.Settings().Name.SnapshotBucket()); err != nil || !found {
-		return last, false, err
+// LastSnapshot returns the latest snapshot, without creating the bucket; nil if there is none.
+func (s *Session) LastSnapshot(ctx context.Context) (*contract.Snapshot, error) {
+	_, found, err := s.bucket(ctx, s.Settings().Name.SnapshotBucket())
+	if err != nil || !found {
+		return nil, err
 	}
 	archive, err := s.Snapshots(ctx)
 	if err != nil {
-		return last, false, err
+		return nil, err
 	}
 	names, err := archive.Names(ctx)
 	if err != nil || len(names) == 0 {
-		return last, false, err
+		return nil, err
 	}
-	last, err = archive.Get(ctx, names[len(names)-1])
-	return last, err == nil, err
+	last, err := archive.Get(ctx, names[len(names)-1])
+	return &last, err
 }
 
 // An Auditor seals and verifies the log, and reads its sealed archive, with the keys of the folder.
@@ -186,8 +185,8 @@ type Auditor struct {
 	Kept contract.Checkpoint // the last one that was published from this folder; zero without one
 }
 
-// Auditor opens the archive as it is. It creates neither a bucket nor a key: a question about a log
-// must never look like the beginning of one.
+// Auditor opens the archive as it is. It creates neither a bucket nor a key: a query must not leave
+// the traces of a first seal.
 func (s *Session) Auditor(ctx context.Context) (*Auditor, error) { return s.auditor(ctx, false) }
 
 // Sealer is Auditor for a session that seals. Before the first seal it creates the bucket and the

@@ -18,7 +18,7 @@ import (
 	replay "example.com/blotter/solutions/4-replay"
 )
 
-// Access is what a session may do to the log.
+// Access limits the effects of a session on the log.
 type Access int
 
 const (
@@ -42,7 +42,7 @@ type Config struct {
 
 	Source      string    // of appended events; "blotter/import" if empty
 	OffloadOver int       // payloads of more bytes go to object storage
-	Temporary   bool      // containers remove what they stored when they are closed
+	Temporary   bool      // containers remove their volumes when they are closed
 	Progress    io.Writer // takes progress and warnings; nil discards them
 
 	Services  *Stack      // an open stack, which the session does not close; nil opens one
@@ -120,11 +120,11 @@ func (s *Session) openLog(ctx context.Context) error {
 	return nil
 }
 
-// acceptsLoss reports whether the reached mark does not count: verify says more about a lost end.
+// acceptsLoss reports whether the reached mark is ignored. An inspection reports a lost end itself.
 func (s *Session) acceptsLoss() bool { return s.access == Inspect || s.config.AcceptLoss }
 
-// markReached sets the reached mark at the end of a command. The command's work is done, so that it
-// does not wait long for a broker that is gone, and does not fail.
+// markReached sets the reached mark at the end of a command. The command's work is done: it does
+// not wait long for a broker that is gone, and does not fail.
 func (s *Session) markReached(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
@@ -163,8 +163,8 @@ func (s *Session) System() *capstone.System {
 }
 
 // width is the number of lines that an import has in flight. All lines that wait for a partition
-// are appended in one transaction, so that a wide import makes few and large ones. The broker keeps
-// a note of each transaction in memory.
+// are appended in one transaction: a wide import makes few and large ones. The broker keeps a note
+// of each transaction in memory.
 const width = 512
 
 // Explain finds where a replay differs from the archived state, and the event that made the
@@ -175,8 +175,8 @@ func Explain(ctx context.Context, s *capstone.System, r capstone.Replayed) (repl
 
 func (s *Session) onClose(f func() error) { s.closers = append(s.closers, f) }
 
-// Close closes all parts, the last opened first. If the stack was lost it waits a second at most: a
-// part may wait for another one that is gone, and the end of the process does the rest.
+// Close closes all parts, the last opened first. If the stack was lost it waits at most a second: a
+// part may wait for a server that is gone. The end of the process then closes the rest.
 func (s *Session) Close() error {
 	return s.stack.limit(func() error {
 		var errs []error

@@ -45,7 +45,7 @@ func OpenStack(c Config) (*Stack, error) {
 	return s, err
 }
 
-// Close stops what was started. If the stack was lost it waits a second at most.
+// Close stops the started components. If the stack was lost it waits at most a second.
 func (s *Stack) Close() error { return s.limit(s.Stack.Close) }
 
 func (s *Stack) limit(close func() error) error {
@@ -78,7 +78,7 @@ func KeepStack(ctx context.Context, data string, log func(line string), ready fu
 }
 
 // compatible judges schemas for the embedded registry. It is the reference in every build: the
-// registry must be right where the codec of a student is not.
+// registry must not depend on an unfinished lab.
 func compatible(mode, next string, published ...string) error {
 	return codec.Compatible(contract.Mode(mode), next, published...)
 }

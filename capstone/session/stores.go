@@ -55,8 +55,8 @@ type LogOptions struct {
 	Dir        string             // of index files; empty keeps the index in memory
 	ReadOnly   bool
 	Alone      bool          // with ReadOnly: nobody owns a partition while this log is open
-	Timeout    time.Duration // for a commit; 0 is the store's own
-	Unwritten  int           // events that may be missing in an index file; 0 is the store's own
+	Timeout    time.Duration // for a commit; 0 means the store's default
+	Unwritten  int           // events that may be missing in an index file; 0 means the default
 	Log        *slog.Logger
 }
 
@@ -151,9 +151,9 @@ func (s *Session) checkTopic(ctx context.Context, kind Store, at Endpoint) (err 
 	return s.dir.CheckTopic(found, mark, s.config.Choices)
 }
 
-// takeRole returns the role that the access asks for. A query changes nothing, so that it is a
-// reader. The time up to which nothing more is recorded is known only to an owner, or to a process
-// that prevents any other from becoming one: the embedded stack has no owners in other folders.
+// takeRole returns the role that the access asks for. A query changes nothing, so it is a reader.
+// Only an owner knows the frontier, or a process that keeps others from becoming an owner. With the
+// embedded stack the lock does that, because no other folder has owners there.
 func (s *Session) takeRole(ctx context.Context) (role, error) {
 	if s.access == Inspect {
 		return reader, nil
@@ -216,7 +216,7 @@ func openKafkaLog(ctx context.Context, at Endpoint, o LogOptions) (Log, error) {
 	return store, nil
 }
 
-// findTopic asks the brokers once or twice: only the next opening of the log waits for them.
+// findTopic asks the brokers once or twice. The store, which is opened next, waits longer.
 func findTopic(ctx context.Context, at Endpoint, name logdir.Name) (t logdir.Topic, err error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(at.Brokers...), kgo.RequestRetries(2))
 	if err != nil {

@@ -53,8 +53,11 @@ var rules = []rule{
 	{`capstone/session`, `.*`, false},
 	{`capstone/cmd/blotter`, `.*`, false},
 	{`runbooks`, `labs/kit/stack/stacktest`, false},
-	{`capstone(/.*)?`, `labs/kit/.*|schemas|capstone(/.*)?`, true},
+	{`capstone(/.*)?`, `labs/kit/.*|schemas|` + rooms, true},
 }
+
+// rooms are the packages of the capstone below session, which alone wires them up.
+const rooms = `capstone(/(books|chaos|extract|lines|logdir|simulate)(/.*)?)?`
 
 // solution returns the packages that a solution may import. It may not import another solution.
 func solution(folder string) string {

@@ -15,10 +15,10 @@ import (
 	"example.com/blotter/labs/kit/stack"
 )
 
-// app is what every command needs: the command line, the output, and the things to close.
+// app has the command line, the output, and the functions that close a command's parts.
 type app struct {
 	cli            *cli
-	choices        map[string]string // see choices
+	choices        map[string]string // settings that a flag chose
 	stdout, stderr io.Writer
 	cancel         context.CancelCauseFunc // ends the command
 	closers        []func() error          // the last one runs first
@@ -69,8 +69,9 @@ func (a *app) open(ctx context.Context, access session.Access) (*session.Session
 	return a.openAs(ctx, a.config(), access)
 }
 
-func (a *app) openAs(ctx context.Context, c session.Config,
-	access session.Access) (*session.Session, error) {
+func (a *app) openAs(
+	ctx context.Context, c session.Config, access session.Access,
+) (*session.Session, error) {
 	s, err := session.Open(ctx, c, access)
 	if err == nil {
 		a.onClose(s.Close)
@@ -78,7 +79,7 @@ func (a *app) openAs(ctx context.Context, c session.Config,
 	return s, err
 }
 
-// temporaryFolder makes a data folder that goes when the command ends.
+// temporaryFolder creates a data folder, and removes it when the command ends.
 func (a *app) temporaryFolder(prefix string) error {
 	dir, err := os.MkdirTemp("", prefix)
 	if err != nil {
@@ -86,11 +87,10 @@ func (a *app) temporaryFolder(prefix string) error {
 	}
 	a.onClose(func() error { return os.RemoveAll(dir) })
 	a.cli.Data = dir
-	return os.Chmod(dir, 0o711) // the database may run as another user, who has to pass through
+	return os.Chmod(dir, 0o711) // the database may run as another user
 }
 
-// stackLost is the reason for ending a command: a part of the stack is gone, and would never
-// answer.
+// stackLost ends a command: a part of the stack is gone, and would never answer.
 type stackLost struct{ error }
 
 func (e *stackLost) Unwrap() error { return e.error }
@@ -121,7 +121,7 @@ func (a *app) busy(err error) error {
 		fmt.Sprintf("wait until %s ends, or keep one stack for all later commands: blotter up", by)}
 }
 
-// A caveat is what every answer says about its log.
+// A caveat is added to every answer from a log.
 type caveat struct {
 	simulated bool
 	mayChange bool // the next import may change the answer

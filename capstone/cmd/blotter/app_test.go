@@ -101,8 +101,7 @@ func TestUpRefusesLogInAnotherStack(t *testing.T) {
 	require.NoDirExists(t, logdir.StackDir(dir))
 }
 
-// A log is only created where there is none. A log in another stack, or one that cannot be read,
-// stays.
+// No log is created in place of one that is in another stack, or that cannot be read.
 func TestUnreadableLogIsNotReplaced(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(c *cli, path string){

@@ -14,7 +14,7 @@ import (
 	"example.com/blotter/labs/kit/stack"
 )
 
-// downAll stops the kept stacks of a script, whatever its result.
+// downAll stops the kept stacks of a script.
 func downAll(workDir string) {
 	dirs, _ := filepath.Glob(filepath.Join(workDir, "*", "stack"))
 	hidden, _ := filepath.Glob(filepath.Join(workDir, ".*", "stack"))

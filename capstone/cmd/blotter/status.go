@@ -29,7 +29,7 @@ type status struct {
 	Checkpoint *lastSealed    `json:"checkpoint,omitempty"`
 	FollowUps  *followUpCount `json:"follow_ups,omitempty"`
 	Problem    string         `json:"problem,omitempty"` // why the rest is missing
-	hint       string         // what to do about a problem; empty if unknown
+	hint       string         // the way past a problem; empty if unknown
 }
 
 type stackStatus struct {
@@ -142,8 +142,9 @@ func (s stackStatus) well() bool {
 }
 
 // examine reads the log once from end to end, and counts the events that each reader has not read.
-func (a *app) examine(ctx context.Context, st *status, dir *logdir.Dir,
-	config session.Config) error {
+func (a *app) examine(
+	ctx context.Context, st *status, dir *logdir.Dir, config session.Config,
+) error {
 	s, err := a.openAs(ctx, config, session.Query)
 	if err != nil {
 		return err
@@ -168,9 +169,11 @@ func (a *app) examine(ctx context.Context, st *status, dir *logdir.Dir,
 		Name: s.Settings().Name, Store: s.Settings().Store,
 		Partitions: len(end), Ends: end, Writer: s.Writer,
 	}
-	if last, found, err := s.LastSnapshot(ctx); err != nil {
+	last, err := s.LastSnapshot(ctx)
+	if err != nil {
 		return err
-	} else if found {
+	}
+	if last != nil {
 		st.Snapshot = &lastSnapshot{last.Name, last.Taken}
 	}
 	positions, audit := &tail{of: "the read model", from: model}, &tail{of: "the last checkpoint",
@@ -180,7 +183,7 @@ func (a *app) examine(ctx context.Context, st *status, dir *logdir.Dir,
 	}
 	now := time.Now()
 	if s.Settings().Simulated && st.Log.Last != nil {
-		now = *st.Log.Last // recorded times of a simulated log are not ours
+		now = *st.Log.Last // a simulated log has times of its own
 	}
 	st.Lag = []lag{positions.lag("positions", end, now), audit.lag("audit", end, now)}
 	st.compare(end, reached)
@@ -232,8 +235,9 @@ func (s *status) compare(end, reached contract.Cursor) {
 	}
 }
 
-func (l *logStatus) count(ctx context.Context, log contract.Reader, end contract.Cursor,
-	tails ...*tail) error {
+func (l *logStatus) count(
+	ctx context.Context, log contract.Reader, end contract.Cursor, tails ...*tail,
+) error {
 	var last time.Time
 	for e, err := range log.Read(ctx, nil, end) {
 		if err != nil {
@@ -276,8 +280,8 @@ func lastCheckpoint(ctx context.Context, s *session.Session) (contract.Cursor, *
 // after its cause, and status can look between the two.
 const issuing = 5 * time.Second
 
-// countFollowUps looks for the follow-ups of every cause. It needs the owner's index, so that it
-// does nothing while another process writes the log.
+// countFollowUps looks for the follow-ups of every cause. It needs the owner's index, so it does
+// nothing while another process writes the log.
 func countFollowUps(ctx context.Context, system *capstone.System, s *status) error {
 	if s.Log.Writer != 0 {
 		return nil

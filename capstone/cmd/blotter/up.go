@@ -84,9 +84,8 @@ func (a *app) printUp(at stack.Kept, what string) error {
 	return nil
 }
 
-// startKeeper runs this program again with the hidden command keep-stack. The process is detached,
-// so that the end of this one or of the terminal does not end it. startKeeper returns once the
-// keeper has reported.
+// startKeeper runs this program again with the hidden command keep-stack, and returns once the
+// keeper has reported. The keeper is detached: it outlives this process and the terminal.
 func (a *app) startKeeper(ctx context.Context) error {
 	dir, err := filepath.Abs(a.cli.Data)
 	if err != nil {

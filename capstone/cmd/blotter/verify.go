@@ -34,8 +34,9 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 
 // verify compares the log with its archive, and the archive with the kept checkpoint if there is
 // one.
-func (c *verifyCmd) verify(ctx context.Context, a *session.Auditor) (v contract.Verification,
-	err error) {
+func (c *verifyCmd) verify(
+	ctx context.Context, a *session.Auditor,
+) (v contract.Verification, err error) {
 	if c.Since == "" {
 		return a.Verify(ctx)
 	}
