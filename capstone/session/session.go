@@ -90,7 +90,8 @@ func Open(ctx context.Context, c Config, access Access) (_ *Session, err error) 
 		s.onClose(s.stack.Close)
 	}
 	if err := s.openLog(ctx); err != nil {
-		return nil, errors.Join(err, s.Close())
+		s.Close() // err says more than an error of closing
+		return nil, err
 	}
 	return s, nil
 }
