@@ -1,6 +1,7 @@
 package capstone
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"example.com/blotter/capstone/lines"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
@@ -120,7 +122,7 @@ func (d *Desk) decide(ctx context.Context, r request) (Outcome, error) {
 			EffectiveAt: r.EnteredAt,
 			Body: trade.CommandRefused{
 				CommandID: r.ID, Digest: r.Digest(),
-				Rule: string(refusal.Rule), Detail: refusal.Detail,
+				Rule: string(refusal.Rule), Detail: refusal.Detail, Line: string(lines.Format(r.Command)),
 			},
 		})
 		return Outcome{Event: event, Refusal: refusal}, err
@@ -185,7 +187,10 @@ func (d *Desk) append(
 		Reason:      r.Reason,
 		Correlation: r.correlation,
 		Causation:   r.causation,
-		Source:      d.Source,
+		EnteredAt:   r.EnteredAt.UTC(),
+		CommandID:   r.ID,
+		Source:      cmp.Or(r.Source, d.Source),
+		SourceLine:  r.SourceLine,
 		Ends:        ends(decision.Body),
 		Data:        payload.Data,
 	}

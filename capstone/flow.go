@@ -31,14 +31,18 @@ type System struct {
 	// Width is the number of lines that an import has in flight at once. It is 1 for a simulated
 	// log, whose clock follows the lines.
 	Width int
+	// Source is the file or client that the lines of an import come from. It is an attribute of
+	// their events, beside the line.
+	Source string
 }
 
 // New returns a system that takes commands and answers questions about single trades. The caller
-// adds the parts that the other steps need. Every event carries source: where its command came
-// from.
+// adds the parts that the other steps need. Events whose command names no source have source.
 func New(log contract.Store, codec contract.Codec, source string) *System {
 	desk := &Desk{Log: log, Codec: codec, Source: source}
-	return &System{Log: log, Desk: desk, FollowUps: &FollowUps{Desk: desk}, Width: 1}
+	return &System{
+		Log: log, Desk: desk, FollowUps: &FollowUps{Desk: desk}, Width: 1, Source: source,
+	}
 }
 
 // A Summary holds the results of Run. Every figure is counted or computed in that run.
@@ -116,7 +120,7 @@ func (s *System) Import(
 		return n, err
 	}
 	orphaned := false
-	for r, err := range (Importer{Do: s.Do, Width: s.Width}).Import(ctx, input) {
+	for r, err := range (Importer{Do: s.Do, Width: s.Width, Source: s.Source}).Import(ctx, input) {
 		if err != nil {
 			return n, err
 		}

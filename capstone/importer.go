@@ -15,8 +15,9 @@ import (
 // An Importer sends the commands of many lines through Do, several at once, in an order that does
 // not change their outcomes.
 type Importer struct {
-	Do    func(context.Context, trade.Command) (Outcome, error)
-	Width int // the most lines in flight at once
+	Do     func(context.Context, trade.Command) (Outcome, error)
+	Width  int    // the most lines in flight at once
+	Source string // the file or client that the lines come from
 }
 
 // A Result is the result of one line: a bad line, a command that reuses an id, or an outcome.
@@ -95,7 +96,10 @@ type task struct {
 // send blocks forever.
 func (i Importer) start(ctx context.Context, input <-chan inputLine, inFlight chan<- *task) {
 	defer close(inFlight)
-	q := queue{width: cap(inFlight) + 1, last: map[string]*task{}, linked: map[string]string{}}
+	q := queue{
+		width: cap(inFlight) + 1, source: i.Source,
+		last: map[string]*task{}, linked: map[string]string{},
+	}
 	number := 0
 	for ctx.Err() == nil {
 		select {
@@ -141,12 +145,14 @@ func (i Importer) run(ctx context.Context, t *task, before []*task) {
 // A queue knows for which earlier lines a line has to wait.
 type queue struct {
 	width  int
+	source string
 	last   map[string]*task  // the last task of each name; linked contracts share one name
 	linked map[string]string // from the stream of a contract to that of a linked one
 }
 
 // join makes a task of a line. It returns the last tasks that share a name with the line.
 func (q *queue) join(line inputLine) (t *task, before []*task) {
+	line.Command.Source, line.Command.SourceLine = q.source, int64(line.Number)
 	t = &task{
 		result: Result{Line: line.Number, Command: line.Command, Problem: line.problem},
 		done:   make(chan struct{}),

@@ -113,7 +113,8 @@ func event(stream string, id uuid.UUID) contract.Event {
 	return contract.Event{
 		ID: id, Stream: stream, Type: "trade.amended", Schema: 1,
 		EffectiveAt: time.Date(2025, 3, 30, 12, 0, int(id[1]), 0, time.UTC),
-		Actor:       "desk-7", Reason: "chaos", Source: "blotter/chaos",
+		EnteredAt:   time.Date(2025, 3, 30, 12, 0, int(id[1]), 0, time.UTC), CommandID: id.String(),
+		Actor: "desk-7", Reason: "chaos", Source: "blotter/chaos",
 		Data: append([]byte{0, 0, 0, 0, 1}, bytes.Repeat(id[:], 1+int(id[2])*int(id[2])/256)...),
 	}
 }

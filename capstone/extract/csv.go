@@ -27,7 +27,10 @@ var attributes = []column{
 	{"type", false, func(e event) string { return e.row.Type }},
 	{"schema", true, func(e event) string { return strconv.Itoa(e.row.Schema) }},
 	{"effective_at", false, func(e event) string { return e.row.EffectiveAt }},
+	{"entered_at", false, func(e event) string { return e.row.EnteredAt }},
 	{"recorded_at", false, func(e event) string { return e.row.RecordedAt }},
+	{"source_recorded_at", false, func(e event) string { return e.row.SourceTime }},
+	{"command_id", false, func(e event) string { return e.row.CommandID }},
 	{"corrects", false, func(e event) string { return e.row.Corrects }},
 	{"actor", false, func(e event) string { return e.row.Actor }},
 	{"approver", false, func(e event) string { return e.row.Approver }},
@@ -36,6 +39,17 @@ var attributes = []column{
 	{"causation_id", false, func(e event) string { return e.row.Causation }},
 	{"traceparent", false, func(e event) string { return e.row.Traceparent }},
 	{"source", false, func(e event) string { return e.row.Source }},
+	{"source_line", true, func(e event) string { return lineText(e.row.SourceLine) }},
+	{"submitted_by", false, func(e event) string { return e.row.SubmittedBy }},
+	{"append_group", false, func(e event) string { return e.row.AppendGroup }},
+}
+
+// lineText returns a line number, and no text for zero.
+func lineText(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 // columns returns the attributes, then every field of data that a schema of the bundle has, once. A

@@ -29,8 +29,8 @@
 //	manifest.json >       "T-1"
 //	manifest.note > blotter extract manifest v1
 //	manifest.note > example.com/blotter/test
-//	manifest.note > sha256 5756596aedaf29e8a5d903d5b5e81183934b74b386583763b6797858ee5bcc2c
-//	manifest.note > — example.com/blotter/test nzsXP1jh4VvySjWLW3BQXvaE…
+//	manifest.note > sha256 fd577aa83a03c76efda2be50e238faa244062490fb819e849fa19583e2fcd731
+//	manifest.note > — example.com/blotter/test nzsXP3uZErFKtzYWvjDC…
 //	events.jsonl > {"leaf":2,"stream":"trade/T-1","version":2,"id":"6e8d2012-…"
 //	events.jsonl > "data":{"quantity":{"value":"30","unit":"bbl"},"price":"-37.63"},…
 //	events.jsonl > "raw":"AAAAAAkIAcnDgAII/cHP0A=="}

@@ -24,7 +24,10 @@ type row struct {
 	Schema      int             `json:"schema"`
 	Fingerprint string          `json:"fingerprint"`
 	EffectiveAt string          `json:"effective_at"`
+	EnteredAt   string          `json:"entered_at"`
 	RecordedAt  string          `json:"recorded_at"`
+	SourceTime  string          `json:"source_recorded_at,omitempty"`
+	CommandID   string          `json:"command_id"`
 	Corrects    string          `json:"corrects,omitempty"`
 	Actor       string          `json:"actor"`
 	Approver    string          `json:"approver,omitempty"`
@@ -33,6 +36,9 @@ type row struct {
 	Causation   string          `json:"causation_id,omitempty"`
 	Traceparent string          `json:"traceparent,omitempty"`
 	Source      string          `json:"source"`
+	SourceLine  int64           `json:"source_line,omitempty"`
+	SubmittedBy string          `json:"submitted_by,omitempty"`
+	AppendGroup string          `json:"append_group,omitempty"`
 	Ends        bool            `json:"ends,omitempty"`
 	Data        json.RawMessage `json:"data"`
 	Raw         []byte          `json:"raw"` // base64
@@ -62,8 +68,11 @@ func show(leaf int64, r contract.Recorded, c catalog) (event, error) {
 		Leaf: leaf, Stream: r.Stream, Version: r.Version, ID: r.ID.String(),
 		Type: r.Type, Schema: r.Schema, Fingerprint: hex.EncodeToString(r.Fingerprint[:]),
 		EffectiveAt: r.EffectiveAt.UTC().Format(micros),
+		EnteredAt:   r.EnteredAt.UTC().Format(micros),
 		RecordedAt:  r.RecordedAt.UTC().Format(micros),
-		Corrects:    idText(r.Corrects), Actor: r.Actor, Approver: r.Approver, Reason: r.Reason,
+		SourceTime:  timeText(r.SourceRecordedAt), CommandID: r.CommandID,
+		SourceLine: r.SourceLine, SubmittedBy: r.SubmittedBy, AppendGroup: idText(r.AppendGroup),
+		Corrects: idText(r.Corrects), Actor: r.Actor, Approver: r.Approver, Reason: r.Reason,
 		Correlation: idText(r.Correlation), Causation: idText(r.Causation),
 		Traceparent: r.Traceparent, Source: r.Source, Ends: r.Ends, Data: data.json(), Raw: r.Data,
 	}, recorded: r, data: data}
@@ -104,8 +113,12 @@ func (w row) recorded() (contract.Recorded, error) {
 			ID: p.id("id", w.ID), Stream: w.Stream, Type: w.Type, Schema: w.Schema,
 			Fingerprint: p.digest("fingerprint", w.Fingerprint),
 			EffectiveAt: p.time("effective_at", w.EffectiveAt),
-			Corrects:    p.id("corrects", w.Corrects),
-			Actor:       w.Actor, Approver: w.Approver, Reason: w.Reason,
+			EnteredAt:   p.time("entered_at", w.EnteredAt),
+			CommandID:   w.CommandID, SourceLine: w.SourceLine, SubmittedBy: w.SubmittedBy,
+			SourceRecordedAt: p.timeIfAny("source_recorded_at", w.SourceTime),
+			AppendGroup:      p.id("append_group", w.AppendGroup),
+			Corrects:         p.id("corrects", w.Corrects),
+			Actor:            w.Actor, Approver: w.Approver, Reason: w.Reason,
 			Correlation: p.id("correlation_id", w.Correlation),
 			Causation:   p.id("causation_id", w.Causation),
 			Traceparent: w.Traceparent, Source: w.Source, Ends: w.Ends, Data: w.Raw,
@@ -127,6 +140,22 @@ func (p *parser) time(name, text string) time.Time {
 	t, err := parseMicros(text)
 	p.keep(name, err)
 	return t
+}
+
+// timeIfAny is the inverse of timeText.
+func (p *parser) timeIfAny(name, text string) time.Time {
+	if text == "" {
+		return time.Time{}
+	}
+	return p.time(name, text)
+}
+
+// timeText returns a time, and no text for the zero time.
+func timeText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(micros)
 }
 
 // id is the inverse of idText.

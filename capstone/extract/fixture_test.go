@@ -76,7 +76,9 @@ func (d *sealedLog) record(
 	e := contract.Event{
 		ID: trade.EventID(stream, uint32(d.n)), Stream: stream,
 		Type: p.Type, Schema: p.Schema, Fingerprint: p.Fingerprint, Data: p.Data,
-		EffectiveAt: noon, Actor: "trader/1", Reason: "client order", Source: "test",
+		EffectiveAt: noon,
+		EnteredAt:   noon, CommandID: "c-1",
+		Actor: "trader/1", Reason: "client order", Source: "test",
 		Correlation: uuid.NewSHA1(uuid.Nil, []byte(stream)),
 		Causation:   uuid.NewSHA1(uuid.Nil, p.Data),
 	}

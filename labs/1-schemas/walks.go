@@ -93,6 +93,7 @@ func walkRefused(f fields, b *trade.CommandRefused) {
 	f.digest("digest", &b.Digest)
 	f.text("rule", &b.Rule)
 	f.text("detail", &b.Detail)
+	f.text("line", &b.Line)
 }
 
 const headType = "store.head"

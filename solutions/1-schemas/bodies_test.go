@@ -61,7 +61,7 @@ var kinds = []*rapid.Generator[trade.Body]{
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
 		return trade.CommandRefused{
-			CommandID: text(t), Digest: digest(t), Rule: text(t), Detail: text(t),
+			CommandID: text(t), Digest: digest(t), Rule: text(t), Detail: text(t), Line: text(t),
 		}
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {

@@ -30,9 +30,10 @@ const (
 
 // names lists the headers of a record in their order.
 var names = []string{
-	"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_schema", "ce_fingerprint",
-	"ce_effectiveat", "ce_corrects", "ce_actor", "ce_approver", "ce_reason", "ce_correlationid",
-	"ce_causationid", "ce_traceparent", "ce_ends", "ce_dataref", "content-type",
+	"ce_specversion", "ce_id", "ce_source", "ce_sourceline", "ce_type", "ce_schema",
+	"ce_fingerprint", "ce_effectiveat", "ce_enteredat", "ce_commandid", "ce_submittedby",
+	"ce_sourcerecordedat", "ce_appendgroup", "ce_corrects", "ce_actor", "ce_approver", "ce_reason",
+	"ce_correlationid", "ce_causationid", "ce_traceparent", "ce_ends", "ce_dataref", "content-type",
 }
 
 // recordOf returns e as a record without a topic.
@@ -42,11 +43,18 @@ func recordOf(e contract.Event) *kgo.Record {
 		"ce_id": e.ID.String(), "ce_source": e.Source, "ce_type": e.Type,
 		"ce_schema":      strconv.Itoa(e.Schema),
 		"ce_fingerprint": hex.EncodeToString(e.Fingerprint[:]),
-		"ce_effectiveat": e.EffectiveAt.UTC().Format(timeFormat),
-		"ce_corrects":    unlessNil(e.Corrects),
-		"ce_actor":       e.Actor, "ce_approver": e.Approver, "ce_reason": e.Reason,
+		"ce_effectiveat": unlessZero(e.EffectiveAt),
+		"ce_enteredat":   unlessZero(e.EnteredAt),
+		"ce_commandid":   e.CommandID, "ce_submittedby": e.SubmittedBy,
+		"ce_sourcerecordedat": unlessZero(e.SourceRecordedAt),
+		"ce_appendgroup":      unlessNil(e.AppendGroup),
+		"ce_corrects":         unlessNil(e.Corrects),
+		"ce_actor":            e.Actor, "ce_approver": e.Approver, "ce_reason": e.Reason,
 		"ce_correlationid": unlessNil(e.Correlation), "ce_causationid": unlessNil(e.Causation),
 		"ce_traceparent": e.Traceparent,
+	}
+	if e.SourceLine != 0 {
+		values["ce_sourceline"] = strconv.FormatInt(e.SourceLine, 10)
 	}
 	if e.Ends {
 		values["ce_ends"] = isTrue
@@ -70,6 +78,13 @@ func unlessNil(id uuid.UUID) string {
 	return id.String()
 }
 
+func unlessZero(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(timeFormat)
+}
+
 // eventOf is the inverse of recordOf. Its error names the header that cannot be read, or the rule
 // of a valid event that is broken.
 func eventOf(r *kgo.Record) (contract.Event, error) {
@@ -80,7 +95,7 @@ func eventOf(r *kgo.Record) (contract.Event, error) {
 	e := contract.Event{
 		Stream: string(r.Key), Type: v["ce_type"], Actor: v["ce_actor"], Approver: v["ce_approver"],
 		Reason: v["ce_reason"], Traceparent: v["ce_traceparent"], Source: v["ce_source"],
-		Data: r.Value,
+		CommandID: v["ce_commandid"], SubmittedBy: v["ce_submittedby"], Data: r.Value,
 	}
 	var err error
 	parse := func(name string, read func(string) error) {
@@ -91,8 +106,14 @@ func eventOf(r *kgo.Record) (contract.Event, error) {
 		}
 	}
 	parse("ce_schema", func(s string) (err error) { e.Schema, err = strconv.Atoi(s); return })
-	parse("ce_effectiveat", func(s string) (err error) {
-		e.EffectiveAt, err = time.Parse(timeFormat, s)
+	at := func(name string, to *time.Time) {
+		parse(name, func(s string) (err error) { *to, err = time.Parse(timeFormat, s); return })
+	}
+	at("ce_effectiveat", &e.EffectiveAt)
+	at("ce_enteredat", &e.EnteredAt)
+	at("ce_sourcerecordedat", &e.SourceRecordedAt)
+	parse("ce_sourceline", func(s string) (err error) {
+		e.SourceLine, err = strconv.ParseInt(s, 10, 64)
 		return
 	})
 	parse("ce_fingerprint", func(s string) error { return decodeHex(e.Fingerprint[:], s) })
@@ -107,6 +128,7 @@ func eventOf(r *kgo.Record) (contract.Event, error) {
 	id("ce_corrects", &e.Corrects)
 	id("ce_correlationid", &e.Correlation)
 	id("ce_causationid", &e.Causation)
+	id("ce_appendgroup", &e.AppendGroup)
 	if err != nil {
 		return contract.Event{}, err
 	}

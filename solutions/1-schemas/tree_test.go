@@ -48,6 +48,7 @@ func treeOf(body trade.Body) (string, tree) {
 	case trade.CommandRefused:
 		return "command.refused", tree{
 			"command_id": b.CommandID, "digest": b.Digest, "rule": b.Rule, "detail": b.Detail,
+			"line": b.Line,
 		}
 	case trade.PriceMarked:
 		points := []any{}
@@ -145,7 +146,7 @@ func bodyOf(typ string, t tree) trade.Body {
 	case "command.refused":
 		return trade.CommandRefused{
 			CommandID: t.text("command_id"), Digest: get[[32]byte](t, "digest"),
-			Rule: t.text("rule"), Detail: t.text("detail"),
+			Rule: t.text("rule"), Detail: t.text("detail"), Line: t.text("line"),
 		}
 	case "price.marked":
 		return markedOf(t)

@@ -24,11 +24,11 @@ var layout = []struct {
 	name string
 	show func([]byte) string
 }{
-	{"stream", text}, {"type", text}, {"actor", text}, {"approver", text}, {"reason", text},
-	{"source", text}, {"traceparent", text},
-	{"id", id}, {"corrects", id}, {"correlation", id}, {"causation", id},
-	{"effective_at", instant}, {"recorded_at", instant},
-	{"version", number}, {"ends", flag}, {"schema", number},
+	{"stream", text}, {"type", text}, {"command_id", text}, {"actor", text}, {"approver", text},
+	{"reason", text}, {"source", text}, {"submitted_by", text}, {"traceparent", text},
+	{"id", id}, {"corrects", id}, {"correlation", id}, {"causation", id}, {"append_group", id},
+	{"effective_at", instant}, {"entered_at", instant}, {"recorded_at", instant},
+	{"source_recorded_at", instant}, {"source_line", number}, {"version", number}, {"ends", flag}, {"schema", number},
 	{"fingerprint", hex.EncodeToString},
 	{"wire", hex.EncodeToString}, {"payload", hex.EncodeToString},
 }
@@ -39,7 +39,7 @@ func Attributes(leaf []byte) ([]Attribute, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(fields) != len(layout)+1 || string(fields[0]) != "blotter/leaf/v2" {
+	if len(fields) != len(layout)+1 || string(fields[0]) != "blotter/leaf/v3" {
 		return nil, fmt.Errorf("%w: it has the tag %.40q and %d fields",
 			ErrLeaf, fields[0], len(fields))
 	}
@@ -93,6 +93,9 @@ func number(b []byte) string {
 func instant(b []byte) string {
 	if len(b) != 8 {
 		return hex.EncodeToString(b)
+	}
+	if binary.BigEndian.Uint64(b) == 1<<63 { // contract.Micros of the zero time
+		return ""
 	}
 	return time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC().Format(time.RFC3339Nano)
 }

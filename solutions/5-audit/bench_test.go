@@ -36,7 +36,9 @@ func (generatedLog) Read(_ context.Context, from, to contract.Cursor) events {
 			r.Event = contract.Event{
 				ID:     uuid.UUID{byte(o), byte(o >> 8), byte(o >> 16), byte(o >> 24)},
 				Stream: fmt.Sprintf("trade/UTI-%03d", o%1000), Type: "trade.amended",
-				EffectiveAt: audittest.Noon, Actor: "desk-7", Reason: "agreed", Source: "bench",
+				EffectiveAt: audittest.Noon,
+				EnteredAt:   audittest.Noon, CommandID: "c-1",
+				Actor: "desk-7", Reason: "agreed", Source: "bench",
 				Data: make([]byte, 200),
 			}
 			if !yield(r, nil) {

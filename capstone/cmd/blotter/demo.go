@@ -103,6 +103,7 @@ func (c *demoCmd) config(a *app) (session.Config, error) {
 	}
 	config := a.config()
 	config.New, config.Temporary = a.newLog(true), !c.Keep
+	config.Source = "sample book"
 	return config, nil
 }
 

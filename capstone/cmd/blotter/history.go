@@ -25,7 +25,12 @@ type entry struct {
 	ID          string          `json:"id"`
 	Corrects    string          `json:"corrects,omitempty"`
 	RecordedAt  time.Time       `json:"recorded_at"`
+	EnteredAt   time.Time       `json:"entered_at"`
 	EffectiveAt time.Time       `json:"effective_at"`
+	CommandID   string          `json:"command_id"`
+	Source      string          `json:"source"`
+	SourceLine  int64           `json:"source_line,omitempty"`
+	SubmittedBy string          `json:"submitted_by,omitempty"`
 	Actor       string          `json:"actor"`
 	Approver    string          `json:"approver,omitempty"`
 	Reason      string          `json:"reason"`
@@ -63,13 +68,23 @@ func entryOf(ctx context.Context, c contract.Codec, r contract.Recorded) (entry,
 	data, err := session.JSON(body)
 	e := entry{
 		Version: r.Version, Stream: r.Stream, Type: r.Type, ID: r.ID.String(),
-		RecordedAt: r.RecordedAt, EffectiveAt: r.EffectiveAt,
-		Actor: r.Actor, Approver: r.Approver, Reason: r.Reason, Data: data,
+		RecordedAt: r.RecordedAt, EnteredAt: r.EnteredAt, EffectiveAt: r.EffectiveAt,
+		CommandID: r.CommandID, Source: r.Source, SourceLine: r.SourceLine,
+		SubmittedBy: r.SubmittedBy,
+		Actor:       r.Actor, Approver: r.Approver, Reason: r.Reason, Data: data,
 	}
 	if r.Corrects != uuid.Nil {
 		e.Corrects = r.Corrects.String()
 	}
 	return e, err
+}
+
+// place returns the file or client that the command came from, and the line if there is one.
+func (e entry) place() string {
+	if e.SourceLine == 0 {
+		return e.Source
+	}
+	return fmt.Sprintf("%s:%d", e.Source, e.SourceLine)
 }
 
 func printHistory(w io.Writer, entries []entry) {
@@ -78,6 +93,8 @@ func printHistory(w io.Writer, entries []entry) {
 		rows := []string{
 			fmt.Sprintf("recorded\t%s, effective %s",
 				e.RecordedAt.Format(time.RFC3339Nano), e.EffectiveAt.Format(time.RFC3339Nano)),
+			fmt.Sprintf("entered\t%s as %s, from %s",
+				e.EnteredAt.Format(time.RFC3339Nano), e.CommandID, e.place()),
 			fmt.Sprintf("by\t%s: %s", e.Actor, e.Reason),
 		}
 		if e.Approver != "" {

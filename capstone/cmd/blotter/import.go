@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/lines"
@@ -26,6 +28,7 @@ func (c *importCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer input.Close()
 	config := a.config()
+	config.Source = c.source()
 	config.New = a.newLog(c.Simulate)
 	s, err := a.openAs(ctx, config, session.Write)
 	if err != nil {
@@ -57,6 +60,14 @@ func (c *importCmd) Run(ctx context.Context, a *app) error {
 		printImported(w, n)
 		printOrphans(w, answer.Orphans)
 	}), err)
+}
+
+// source names the input in the events that come from it.
+func (c *importCmd) source() string {
+	if c.File == "-" {
+		return "stdin"
+	}
+	return strings.ToValidUTF8(filepath.ToSlash(c.File), "�")
 }
 
 // interrupted is the failure of an import that was told to end. Every line that was counted is on

@@ -146,6 +146,7 @@ func made(stream string, version int64) contract.Event {
 		ID:     uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d", stream, version)),
 		Stream: stream, Type: "trade.amended", Schema: 1,
 		EffectiveAt: noon.Add(time.Duration(version) * time.Second),
-		Actor:       "desk-7", Reason: "load", Source: "outage", Data: []byte{0, 0, 0, 0, 1},
+		EnteredAt:   noon.Add(time.Duration(version) * time.Second), CommandID: "c-1",
+		Actor: "desk-7", Reason: "load", Source: "outage", Data: []byte{0, 0, 0, 0, 1},
 	}
 }

@@ -262,7 +262,7 @@ var impossible = []struct{ what, typ, body string }{
 	{"a block of an array that is longer than its size", "price.marked",
 		"06455552 03 1c" + firstPoint + secondPoint + "00" + ttfBytes},
 	{"a text that is not UTF-8", "command.refused",
-		"02ff " + strings.Repeat("00", 32) + "00 00"},
+		"02ff " + strings.Repeat("00", 32) + "00 00 00"},
 }
 
 // twoPoints is a mark with two points.
@@ -338,7 +338,8 @@ func randomBody(r *rand.Rand, i int) trade.Body {
 		}
 		return b
 	case 2:
-		b := trade.CommandRefused{CommandID: words(r), Rule: words(r), Detail: words(r)}
+		b := trade.CommandRefused{CommandID: words(r), Rule: words(r), Detail: words(r),
+			Line: words(r)}
 		for i := range b.Digest {
 			b.Digest[i] = byte(r.Uint32())
 		}

@@ -85,10 +85,10 @@ var history = []fact{
 	{"command.refused", 1,
 		"06632d3901000000000000000000000000000000000000000000000000000000000000ff2a717561" +
 			"6e746974792e657863656564732d6f70656e3a3530204d5768206f66203430204d57682c20e2809c" +
-			"616761696ee2809d",
+			"616761696ee2809d287b22636f6d6d616e645f6964223a22632d39227d",
 		trade.CommandRefused{
 			CommandID: "c-9", Digest: [32]byte{0: 1, 31: 255}, Rule: "quantity.exceeds-open",
-			Detail: "50 MWh of 40 MWh, “again”",
+			Detail: "50 MWh of 40 MWh, “again”", Line: `{"command_id":"c-9"}`,
 		}},
 	{"price.marked", 1, "1c706f7765722f4345542f626173650645555202e8ba02a6bb020805058d9000",
 		trade.PriceMarked{

@@ -39,6 +39,7 @@ var streaming = []spec{{
 			"ce_specversion": "1.0", "ce_id": e.ID.String(), "ce_type": "trade.settled",
 			"ce_source": e.Source, "ce_actor": e.Actor, "ce_reason": e.Reason,
 			"ce_effectiveat": "2025-03-30T12:00:01.000001Z", "ce_schema": fmt.Sprint(p.Schema),
+			"ce_enteredat": "2025-03-30T12:00:01.000001Z", "ce_commandid": e.CommandID,
 		} {
 			require.Equal(t, want, headers[name], "header %s", name)
 		}
@@ -274,6 +275,9 @@ func event(i int) contract.Event {
 	return contract.Event{
 		ID: id(fmt.Sprint("event ", i)), Stream: fmt.Sprintf("trade/UTI-%d", i%2),
 		EffectiveAt: time.Date(2025, 3, 30, 12, 0, i, 1000, time.UTC),
+		EnteredAt:   time.Date(2025, 3, 30, 12, 0, i, 1000, time.UTC), CommandID: "c-1",
+		SourceLine: 7, SubmittedBy: "sso/7", SourceRecordedAt: time.Date(2025, 3, 30, 12, 0, i, 1000, time.UTC),
+		AppendGroup: uuid.NewSHA1(uuid.NameSpaceOID, []byte("group")),
 		Actor:       "ops/1", Reason: "delivered, “as usual”", Source: "codectest",
 		Corrects: id("corrects"), Correlation: id("correlation"),
 		Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",

@@ -203,6 +203,7 @@ func event(n int) contract.Event {
 	return contract.Event{
 		ID: uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d", stream, n)), Stream: stream,
 		Type: "trade.amended", Schema: 1, EffectiveAt: noon.Add(time.Duration(n) * time.Minute),
+		EnteredAt: noon.Add(time.Duration(n) * time.Minute), CommandID: "c-1",
 		Actor: "desk-7", Reason: "agreed", Source: "kafkatest",
 		Data: fmt.Appendf([]byte{0, 0, 0, 0, 7}, "body %d", n),
 	}

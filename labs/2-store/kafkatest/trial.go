@@ -240,6 +240,8 @@ func record(topic string, e contract.Recorded) *kgo.Record {
 		{"ce_schema", strconv.Itoa(e.Schema)},
 		{"ce_fingerprint", hex.EncodeToString(e.Fingerprint[:])},
 		{"ce_effectiveat", at(e.EffectiveAt)},
+		{"ce_enteredat", at(e.EnteredAt)},
+		{"ce_commandid", e.CommandID},
 		{"ce_actor", e.Actor},
 		{"ce_reason", e.Reason},
 		{"content-type", "application/vnd.confluent.avro"},

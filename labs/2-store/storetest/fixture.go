@@ -14,6 +14,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -122,7 +123,10 @@ func (g *generator) next(stream string) contract.Event {
 	e := contract.Event{
 		ID: name("id"), Stream: stream, Type: "trade.amended", Schema: 1 + g.n%3,
 		EffectiveAt: noon.Add(time.Duration(-g.n)*time.Hour + time.Duration(g.n)*time.Microsecond),
-		Actor:       "desk-7", Approver: "desk-9", Reason: "agreed by phone, “as usual”",
+		EnteredAt:   noon.Add(time.Duration(g.n) * time.Minute),
+		CommandID:   "c-" + strconv.Itoa(g.n), SourceLine: int64(g.n), SubmittedBy: "sso/7",
+		SourceRecordedAt: noon.Add(time.Duration(-g.n) * time.Minute), AppendGroup: name("group"),
+		Actor: "desk-7", Approver: "desk-9", Reason: "agreed by phone, “as usual”",
 		Source:      "storetest",
 		Correlation: name("correlation"), Causation: name("causation"),
 		Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
@@ -131,6 +135,8 @@ func (g *generator) next(stream string) contract.Event {
 	copy(e.Fingerprint[:], name("schema").String())
 	if g.n%2 == 0 {
 		e.Approver, e.Traceparent, e.Correlation = "", "", uuid.Nil
+		e.SourceLine, e.SubmittedBy = 0, ""
+		e.SourceRecordedAt, e.AppendGroup = time.Time{}, uuid.Nil
 	}
 	if g.n%3 == 0 {
 		e.Corrects = name("corrects")

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -49,6 +50,8 @@ var idempotency = []spec{{
 		again.Data = slices.Clone(e.Data)
 		again.Data[4]++
 		again.Traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+		again.Source, again.SourceLine, again.SubmittedBy = "elsewhere", 99, "sso/8"
+		again.EnteredAt = again.EnteredAt.Add(time.Minute)
 		require.Equal(t, first, t.append(stream, 0, again))
 		requireEvents(t, 1, []contract.Event{e}, t.stream(stream))
 	},
@@ -141,7 +144,8 @@ var changes = []func(*contract.Event){
 	func(e *contract.Event) { e.Reason = "another reason" },
 	func(e *contract.Event) { e.Correlation = uuid.NameSpaceURL },
 	func(e *contract.Event) { e.Causation = uuid.NameSpaceURL },
-	func(e *contract.Event) { e.Source = "elsewhere" },
+	func(e *contract.Event) { e.CommandID = "c-0" },
+	func(e *contract.Event) { e.SourceRecordedAt = noon },
 	func(e *contract.Event) { e.Ends = true },
 	func(e *contract.Event) { e.Data = append(slices.Clone(e.Data), 'x') },
 }

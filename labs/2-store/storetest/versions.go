@@ -153,6 +153,13 @@ func invalid(t *trial) {
 		{"source", func(e *contract.Event) { e.Source = "not UTF-8: \xff" }},
 		{"effective_at", func(e *contract.Event) { e.EffectiveAt = noon.Add(time.Nanosecond) }},
 		{"effective_at", func(e *contract.Event) { e.EffectiveAt = noon.AddDate(8000, 0, 0) }},
+		{"entered_at", func(e *contract.Event) { e.EnteredAt = time.Time{} }},
+		{"source_recorded_at", func(e *contract.Event) {
+			e.SourceRecordedAt = noon.AddDate(8000, 0, 0)
+		}},
+		{"command_id", func(e *contract.Event) { e.CommandID = "" }},
+		{"submitted_by", func(e *contract.Event) { e.SubmittedBy = tooLong }},
+		{"source_line", func(e *contract.Event) { e.SourceLine = -1 }},
 		{"data", func(e *contract.Event) { e.Data = []byte("{}") }},
 	} {
 		batch := t.events.batch(stream, 3)

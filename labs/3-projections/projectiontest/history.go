@@ -154,7 +154,8 @@ func (h *historian) decide(cmd trade.Command) {
 func (h *historian) record(stream string, cmd trade.Command, d trade.Decision) trade.Event {
 	e := trade.Event{
 		ID: trade.EventID(cmd.ID, 0), Version: int64(len(h.streams[stream])) + 1,
-		Corrects: d.Corrects, EffectiveAt: d.EffectiveAt, RecordedAt: h.now(), Body: d.Body,
+		Corrects: d.Corrects, EffectiveAt: d.EffectiveAt, EnteredAt: cmd.EnteredAt.UTC(),
+		RecordedAt: h.now(), Body: d.Body,
 	}
 	h.streams[stream] = append(h.streams[stream], e)
 	payload, err := Codec{}.Encode(context.Background(), e.Body)
@@ -165,6 +166,7 @@ func (h *historian) record(stream string, cmd trade.Command, d trade.Decision) t
 		Event: contract.Event{
 			ID: e.ID, Stream: stream, Type: payload.Type, Schema: payload.Schema,
 			EffectiveAt: e.EffectiveAt, Corrects: e.Corrects,
+			EnteredAt: e.EnteredAt, CommandID: cmd.ID,
 			Actor: cmd.Actor, Approver: cmd.Approver, Reason: cmd.Reason,
 			Causation: cmd.ContentID(), Source: "projectiontest", Data: payload.Data,
 		},

@@ -91,6 +91,7 @@ func (s *story) add(stream string, body trade.Body) {
 		Event: contract.Event{
 			ID:     uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, len(s.events))),
 			Stream: stream, Type: payload.Type, Schema: payload.Schema, EffectiveAt: at,
+			EnteredAt: at, CommandID: fmt.Sprint("c-", len(s.events)),
 			Actor: "desk-7", Reason: "made up", Source: "replaytest", Data: payload.Data,
 		},
 		Version: 1, RecordedAt: at, Position: contract.Position{Offset: s.end},

@@ -68,7 +68,10 @@ func event(stream string, n int) contract.Event {
 	return contract.Event{
 		ID: name("id"), Stream: stream, Type: "trade.amended", Schema: 1, Fingerprint: [32]byte{7},
 		EffectiveAt: Noon.Add(-time.Duration(n) * time.Hour),
-		Actor:       "desk-7", Approver: "desk-9",
+		EnteredAt:   Noon.Add(-time.Duration(n) * time.Minute), CommandID: fmt.Sprint("c-", n),
+		SourceLine: int64(n + 1), SubmittedBy: "sso/7", AppendGroup: name("group"),
+		SourceRecordedAt: Noon.Add(-time.Duration(n) * time.Second),
+		Actor:            "desk-7", Approver: "desk-9",
 		Reason: fmt.Sprintf("reason %d", n), Source: "audittest",
 		Correlation: name("correlation"), Causation: name("causation"), Corrects: name("corrects"),
 		Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",

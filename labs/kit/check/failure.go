@@ -174,6 +174,8 @@ func differences(a, b contract.Event) []string {
 		{"schema", a.Schema == b.Schema},
 		{"fingerprint", a.Fingerprint == b.Fingerprint},
 		{"effective_at", a.EffectiveAt.Equal(b.EffectiveAt)},
+		{"entered_at", a.EnteredAt.Equal(b.EnteredAt)},
+		{"command_id", a.CommandID == b.CommandID},
 		{"corrects", a.Corrects == b.Corrects},
 		{"actor", a.Actor == b.Actor},
 		{"approver", a.Approver == b.Approver},
@@ -182,6 +184,10 @@ func differences(a, b contract.Event) []string {
 		{"causation", a.Causation == b.Causation},
 		{"traceparent", a.Traceparent == b.Traceparent},
 		{"source", a.Source == b.Source},
+		{"source_line", a.SourceLine == b.SourceLine},
+		{"submitted_by", a.SubmittedBy == b.SubmittedBy},
+		{"source_recorded_at", a.SourceRecordedAt.Equal(b.SourceRecordedAt)},
+		{"append_group", a.AppendGroup == b.AppendGroup},
 		{"data", slices.Equal(a.Data, b.Data)},
 	} {
 		if !attribute.same {

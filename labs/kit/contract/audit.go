@@ -97,17 +97,21 @@ func (r Recorded) Leaf() []byte {
 	var b bytes.Buffer
 	field := func(f []byte) { prefixed(&b, f) }
 	number := func(n int64) { field(binary.BigEndian.AppendUint64(nil, uint64(n))) }
-	field([]byte("blotter/leaf/v2"))
-	texts := []string{r.Stream, r.Type, r.Actor, r.Approver, r.Reason, r.Source, r.Traceparent}
+	field([]byte("blotter/leaf/v3"))
+	texts := []string{
+		r.Stream, r.Type, r.CommandID, r.Actor, r.Approver, r.Reason, r.Source, r.SubmittedBy,
+		r.Traceparent,
+	}
 	for _, text := range texts {
 		field([]byte(text))
 	}
-	for _, id := range []uuid.UUID{r.ID, r.Corrects, r.Correlation, r.Causation} {
+	for _, id := range []uuid.UUID{r.ID, r.Corrects, r.Correlation, r.Causation, r.AppendGroup} {
 		field(id[:])
 	}
-	for _, at := range []time.Time{r.EffectiveAt, r.RecordedAt} {
-		number(at.UnixMicro())
+	for _, at := range []time.Time{r.EffectiveAt, r.EnteredAt, r.RecordedAt, r.SourceRecordedAt} {
+		number(Micros(at))
 	}
+	number(r.SourceLine)
 	number(r.Version)
 	field(flag(r.Ends))
 	number(int64(r.Schema))

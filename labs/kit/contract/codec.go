@@ -115,6 +115,7 @@ func Decoded(ctx context.Context, codec Codec, r Recorded) (trade.Event, error) 
 		Version:     r.Version,
 		Corrects:    r.Corrects,
 		EffectiveAt: r.EffectiveAt.UTC(),
+		EnteredAt:   r.EnteredAt.UTC(),
 		RecordedAt:  r.RecordedAt.UTC(),
 		Actor:       r.Actor,
 		Body:        body,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -22,16 +23,24 @@ type Event struct {
 	Fingerprint [32]byte  // SHA-256 of the schema's Parsing Canonical Form (Avro 1.11.1)
 	EffectiveAt time.Time // valid time, the producer's claim; UTC, microseconds
 	Corrects    uuid.UUID // the event of this stream that this one replaces; zero for none
+	EnteredAt   time.Time // when it was entered at the desk, the producer's claim; UTC, microseconds
+	CommandID   string    // the command that it records, never empty
 	Actor       string    // opaque principal, never empty
 	Approver    string    // the second principal, where a rule requires one
 	Reason      string    // never empty, no personal data
 	Correlation uuid.UUID // groups the events of one business transaction
 	Causation   uuid.UUID // its cause: a command's content id, or the event that a process handled
 	Traceparent string    // W3C Trace Context; may change on a retry
-	Source      string    // the system that sent it
-	Ends        bool      // the last event of its stream
-	Data        []byte    // Confluent wire format: 0x00, schema id in 4 bytes big-endian, Avro body
-	BodyDigest  [32]byte  // see Offloaded; zero in every event that is appended or read
+	Source      string    // the file or client that it came from, never empty
+	SourceLine  int64     // the line in Source, 1-based; zero if Source has no lines
+	SubmittedBy string    // the authenticated principal that sent it; empty if nobody signed in
+	AppendGroup uuid.UUID // shared by the events of one append to several streams; zero for none
+	// SourceRecordedAt is the time that another system recorded the event, if it was copied from
+	// there; zero for none; UTC, microseconds.
+	SourceRecordedAt time.Time
+	Ends             bool     // the last event of its stream
+	Data             []byte   // Confluent wire format: 0x00, schema id in 4 bytes big-endian, Avro body
+	BodyDigest       [32]byte // see Offloaded; zero in every event that is appended or read
 }
 
 // Offloaded reports whether the Avro body of e is in object storage (Blobs) under BodyDigest. Data
@@ -90,9 +99,11 @@ func (e Event) Validate() error {
 	type attribute struct{ name, value string }
 	required := []attribute{
 		{"stream", e.Stream}, {"type", e.Type}, {"actor", e.Actor}, {"reason", e.Reason},
-		{"source", e.Source},
+		{"source", e.Source}, {"command_id", e.CommandID},
 	}
-	optional := []attribute{{"approver", e.Approver}, {"traceparent", e.Traceparent}}
+	optional := []attribute{
+		{"approver", e.Approver}, {"traceparent", e.Traceparent}, {"submitted_by", e.SubmittedBy},
+	}
 	for _, a := range required {
 		if a.value == "" {
 			return bad("%s is empty", a.name)
@@ -106,17 +117,31 @@ func (e Event) Validate() error {
 			return bad("%s is not UTF-8, or has a zero byte, which PostgreSQL cannot store", a.name)
 		}
 	}
-	switch year := e.EffectiveAt.UTC().Year(); {
+	for _, at := range []struct {
+		name     string
+		value    time.Time
+		required bool
+	}{
+		{"effective_at", e.EffectiveAt, true}, {"entered_at", e.EnteredAt, true},
+		{"source_recorded_at", e.SourceRecordedAt, false},
+	} {
+		switch year := at.value.UTC().Year(); {
+		case at.value.IsZero() && !at.required:
+		case at.value.IsZero(), !at.value.Equal(at.value.Truncate(time.Microsecond)):
+			return bad("%s %s is zero or finer than a microsecond", at.name, at.value)
+		case year < 1 || year > 9999: // RFC 3339, section 5.6
+			return bad("%s is in the year %d, which does not have four digits", at.name, year)
+		}
+	}
+	switch {
 	case e.ID == uuid.Nil:
 		return bad("id is zero")
 	case strings.HasPrefix(e.Type, Reserved):
 		return bad("type %s: the prefix %s is reserved for the stores", e.Type, Reserved)
 	case e.Schema < 1:
 		return bad("schema version %d, want 1 or more", e.Schema)
-	case e.EffectiveAt.IsZero(), !e.EffectiveAt.Equal(e.EffectiveAt.Truncate(time.Microsecond)):
-		return bad("effective_at %s is zero or finer than a microsecond", e.EffectiveAt)
-	case year < 1 || year > 9999: // RFC 3339, section 5.6
-		return bad("effective_at is in the year %d, which does not have four digits", year)
+	case e.SourceLine < 0:
+		return bad("source_line %d is negative", e.SourceLine)
 	case len(e.Data) < wirePrefix || e.Data[0] != 0:
 		return bad("data is not in the Confluent wire format")
 	case len(e.Data) > MaxData:
@@ -128,21 +153,24 @@ func (e Event) Validate() error {
 }
 
 // ContentDigest defines "the same event again": it covers everything that the producer says, and
-// nothing that a retry may change. It leaves out traceparent, the registry's id (the first five
-// bytes of Data), whether the payload is offloaded, and everything that the store gives. Each field
-// goes in with its length before it, so no two events share a digest by moving bytes between
-// fields.
+// nothing that a retry may change. It leaves out the place that the command came from this time
+// (source, line, submitter), entered_at (a program may fill it in; the causation id covers a time
+// that the command states), traceparent, the append group, the registry's id (the first five bytes
+// of Data), whether the payload is offloaded, and everything that the store gives. Each field goes
+// in with its length before it, so no two events share a digest by moving bytes between fields.
 func (e Event) ContentDigest() [sha256.Size]byte {
 	h := sha256.New()
 	texts := []string{
-		"blotter/event/v2", e.Stream, e.Type, e.Actor, e.Approver, e.Reason, e.Source,
+		"blotter/event/v3", e.Stream, e.Type, e.CommandID, e.Actor, e.Approver, e.Reason,
 	}
 	for _, text := range texts {
 		prefixed(h, []byte(text))
 	}
 	prefixed(h, e.ID[:])
 	prefixed(h, e.Fingerprint[:])
-	prefixed(h, binary.BigEndian.AppendUint64(nil, uint64(e.EffectiveAt.UnixMicro())))
+	for _, at := range []time.Time{e.EffectiveAt, e.SourceRecordedAt} {
+		prefixed(h, binary.BigEndian.AppendUint64(nil, uint64(Micros(at))))
+	}
 	prefixed(h, e.Corrects[:])
 	prefixed(h, e.Correlation[:])
 	prefixed(h, e.Causation[:])
@@ -150,6 +178,15 @@ func (e Event) ContentDigest() [sha256.Size]byte {
 	_, body := e.payload()
 	prefixed(h, body[:])
 	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// Micros returns t as microseconds since 1970-01-01T00:00:00Z, and the smallest number for the zero
+// time, which has no place in that count.
+func Micros(t time.Time) int64 {
+	if t.IsZero() {
+		return math.MinInt64
+	}
+	return t.UnixMicro()
 }
 
 func prefixed(w io.Writer, b []byte) {

@@ -18,6 +18,7 @@ type Event struct {
 	Version     int64     // dense within its stream, from 1
 	Corrects    uuid.UUID // the event that this one replaces; nil for an event that corrects none
 	EffectiveAt time.Time // when it is true in the business
+	EnteredAt   time.Time // when it was entered at the desk
 	RecordedAt  time.Time // when the store took it
 	Actor       string    // the opaque principal that sent it; see FollowUpActor
 	Body        Body
@@ -45,6 +46,12 @@ type Command struct {
 	Reason      string
 	Corrects    uuid.UUID // set: the command corrects this event, and Body restates it
 	Body        Body
+
+	// The place that the command came from is no part of its digest: the same command may be sent
+	// again from elsewhere.
+	Source     string `json:"-"` // a file or a client
+	SourceLine int64  `json:"-"` // 1-based line in Source; zero if it has no lines
+
 	// Voids is set in a follow-up that voids: the event that began the contract. The contract is
 	// voided at that event's effective time. The event may be on another stream, if the contract
 	// that was to begin there was refused.

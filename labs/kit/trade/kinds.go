@@ -519,6 +519,7 @@ type CommandRefused struct {
 	Digest    [sha256.Size]byte // Command.Digest
 	Rule      string            // Refusal.Rule
 	Detail    string            // Refusal.Detail
+	Line      string            // the command as it was sent, as an import line
 }
 
 func (CommandRefused) body() {}

@@ -32,6 +32,12 @@ import (
 //	     ce_schema          1
 //	     ce_fingerprint     9f86d081…                hexadecimal
 //	     ce_effectiveat     2025-03-01T00:00:00.000000Z
+//	     ce_enteredat       2025-03-01T09:30:00.000000Z
+//	     ce_commandid       c-0001
+//	     ce_sourceline      7                        the line in ce_source
+//	     ce_submittedby     the authenticated principal
+//	     ce_sourcerecordedat                         another system's record time
+//	     ce_appendgroup     uuid
 //	     ce_corrects        uuid
 //	     ce_actor, ce_approver, ce_reason
 //	     ce_correlationid, ce_causationid            uuid
@@ -60,12 +66,20 @@ func encode(r contract.Recorded) *kgo.Record {
 	header("ce_specversion", specVersion)
 	header("ce_id", r.ID.String())
 	header("ce_source", r.Source)
+	header("ce_sourceline", positive(r.SourceLine))
 	header("ce_type", r.Type)
 	header("ce_time", r.RecordedAt.UTC().Format(timeFormat))
 	header("ce_version", strconv.FormatInt(r.Version, 10))
 	header("ce_schema", strconv.Itoa(r.Schema))
 	header("ce_fingerprint", hex.EncodeToString(r.Fingerprint[:]))
 	header("ce_effectiveat", r.EffectiveAt.UTC().Format(timeFormat))
+	header("ce_enteredat", r.EnteredAt.UTC().Format(timeFormat))
+	header("ce_commandid", r.CommandID)
+	header("ce_submittedby", r.SubmittedBy)
+	if !r.SourceRecordedAt.IsZero() {
+		header("ce_sourcerecordedat", r.SourceRecordedAt.UTC().Format(timeFormat))
+	}
+	header("ce_appendgroup", optional(r.AppendGroup))
 	header("ce_corrects", optional(r.Corrects))
 	header("ce_actor", r.Actor)
 	header("ce_approver", r.Approver)
@@ -92,6 +106,14 @@ func optional(id uuid.UUID) string {
 		return ""
 	}
 	return id.String()
+}
+
+// positive returns the text of n, and none for zero.
+func positive(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 // decode is the inverse of encode. isEvent is false for an owner mark. The error of a record that
@@ -149,9 +171,17 @@ func (h headers) event() (r contract.Recorded, err error) {
 		EffectiveAt: at("ce_effectiveat"), Corrects: id("ce_corrects"),
 		Actor: h["ce_actor"], Approver: h["ce_approver"], Reason: h["ce_reason"],
 		Source: h["ce_source"], Traceparent: h["ce_traceparent"],
+		EnteredAt: at("ce_enteredat"), CommandID: h["ce_commandid"], SubmittedBy: h["ce_submittedby"],
+		AppendGroup: id("ce_appendgroup"),
 		Correlation: id("ce_correlationid"), Causation: id("ce_causationid"),
 	}
 	r.Version, r.RecordedAt = number("ce_version"), at("ce_time")
+	if h["ce_sourceline"] != "" {
+		r.SourceLine = number("ce_sourceline")
+	}
+	if h["ce_sourcerecordedat"] != "" {
+		r.SourceRecordedAt = at("ce_sourcerecordedat")
+	}
 	bad("ce_fingerprint", digest(&r.Fingerprint, h["ce_fingerprint"]))
 	if ref := h["ce_dataref"]; ref != "" {
 		text, ok := strings.CutPrefix(ref, offloadScheme)

@@ -19,8 +19,12 @@ var full = contract.Recorded{
 		ID: uuid.MustParse("8c4f2e5e-0000-8000-8000-000000000001"), Stream: "trade/UTI-1",
 		Type: "trade.amended", Schema: 2, Fingerprint: sha256.Sum256([]byte("schema")),
 		EffectiveAt: time.Date(2025, 3, 1, 0, 0, 0, 1000, time.UTC),
-		Corrects:    uuid.MustParse("8c4f2e5e-0000-8000-8000-000000000002"),
-		Actor:       "desk-7", Approver: "desk-9", Reason: "agreed; “as usual”",
+		EnteredAt:   time.Date(2025, 3, 1, 0, 0, 0, 1000, time.UTC), CommandID: "c-1",
+		SourceLine: 7, SubmittedBy: "sso/7",
+		SourceRecordedAt: time.Date(2025, 3, 1, 0, 0, 0, 1000, time.UTC),
+		AppendGroup:      uuid.MustParse("8c4f2e5e-0000-8000-8000-000000000005"),
+		Corrects:         uuid.MustParse("8c4f2e5e-0000-8000-8000-000000000002"),
+		Actor:            "desk-7", Approver: "desk-9", Reason: "agreed; “as usual”",
 		Correlation: uuid.MustParse("8c4f2e5e-0000-8000-8000-000000000003"),
 		Causation:   uuid.MustParse("8c4f2e5e-0000-8000-8000-000000000004"),
 		Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
@@ -41,12 +45,18 @@ func TestEventIsACloudEvent(t *testing.T) {
 	require.Equal(t, `ce_specversion: 1.0
 ce_id: 8c4f2e5e-0000-8000-8000-000000000001
 ce_source: import
+ce_sourceline: 7
 ce_type: trade.amended
 ce_time: 2025-03-30T12:00:00.000000Z
 ce_version: 3
 ce_schema: 2
 ce_fingerprint: df0ad6e43880f09c90ebf95f19110178aba6890df0010ebda7485029e2b543b4
 ce_effectiveat: 2025-03-01T00:00:00.000001Z
+ce_enteredat: 2025-03-01T00:00:00.000001Z
+ce_commandid: c-1
+ce_submittedby: sso/7
+ce_sourcerecordedat: 2025-03-01T00:00:00.000001Z
+ce_appendgroup: 8c4f2e5e-0000-8000-8000-000000000005
 ce_corrects: 8c4f2e5e-0000-8000-8000-000000000002
 ce_actor: desk-7
 ce_approver: desk-9

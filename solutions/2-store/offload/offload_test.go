@@ -52,7 +52,9 @@ func TestWrongPrefixIsDamage(t *testing.T) {
 		s := offload.Wrap(tampered{log, data}, new(offload.Memory), 0)
 		e := contract.Event{
 			ID: uuid.NameSpaceURL, Stream: "trade/UTI-1", Type: "trade.new", Schema: 1,
-			EffectiveAt: time.Unix(0, 0), Actor: "desk-7", Reason: "agreed", Source: "test",
+			EffectiveAt: time.Unix(0, 0),
+			EnteredAt:   time.Unix(0, 0), CommandID: "c-1",
+			Actor: "desk-7", Reason: "agreed", Source: "test",
 			Data: []byte{0, 0, 0, 0, 7, 'b'},
 		}
 		_, err := s.Append(t.Context(), e.Stream, 0, e)

@@ -106,7 +106,9 @@ func TestPlainAndKafkaStoreShareLogs(t *testing.T) {
 		for i, stream := range streams {
 			e := contract.Event{
 				ID: uuid.UUID{byte(turn + 1), byte(i + 1)}, Stream: stream, Type: "trade.amended",
-				Schema: 1, EffectiveAt: noon(nil), Actor: "desk-7", Reason: "agreed",
+				Schema: 1, EffectiveAt: noon(nil),
+				EnteredAt: noon(nil), CommandID: "c-1",
+				Actor: "desk-7", Reason: "agreed",
 				Source: "test",
 				Data:   []byte{0, 0, 0, 0, 7, byte(turn)}, Corrects: uuid.UUID{byte(i)},
 			}

@@ -45,7 +45,8 @@ func TestFrontierOfAFencedOwner(t *testing.T) {
 		return s.Append(t.Context(), "UTI-1", expected, contract.Event{
 			ID: uuid.UUID{byte(expected + 1)}, Stream: "UTI-1", Type: "trade.amended", Schema: 1,
 			EffectiveAt: start,
-			Actor:       "desk-7", Reason: "agreed", Source: "test", Data: make([]byte, 5),
+			EnteredAt:   start, CommandID: "c-1",
+			Actor: "desk-7", Reason: "agreed", Source: "test", Data: make([]byte, 5),
 		})
 	}
 	before := open()

@@ -173,7 +173,8 @@ func TestGuideShowsARealPartition(t *testing.T) {
 		return contract.Event{
 			ID: uuid.UUID{n}, Stream: "UTI-1", Type: "trade.amended", Schema: 1,
 			EffectiveAt: time.Unix(1, 0),
-			Actor:       "desk-7", Reason: "agreed", Source: "guide", Data: make([]byte, 5),
+			EnteredAt:   time.Unix(1, 0), CommandID: "c-1",
+			Actor: "desk-7", Reason: "agreed", Source: "guide", Data: make([]byte, 5),
 		}
 	}
 	s := open()

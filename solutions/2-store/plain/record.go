@@ -41,12 +41,18 @@ func encode(r contract.Recorded) *kgo.Record {
 		{"ce_specversion", specVersion},
 		{"ce_id", r.ID.String()},
 		{"ce_source", r.Source},
+		{"ce_sourceline", positive(r.SourceLine)},
 		{"ce_type", r.Type},
 		{"ce_time", r.RecordedAt.UTC().Format(timeFormat)},
 		{"ce_version", strconv.FormatInt(r.Version, 10)},
 		{"ce_schema", strconv.Itoa(r.Schema)},
 		{"ce_fingerprint", hex.EncodeToString(r.Fingerprint[:])},
-		{"ce_effectiveat", r.EffectiveAt.UTC().Format(timeFormat)},
+		{"ce_effectiveat", timeOrEmpty(r.EffectiveAt)},
+		{"ce_enteredat", timeOrEmpty(r.EnteredAt)},
+		{"ce_commandid", r.CommandID},
+		{"ce_submittedby", r.SubmittedBy},
+		{"ce_sourcerecordedat", timeOrEmpty(r.SourceRecordedAt)},
+		{"ce_appendgroup", idOrEmpty(r.AppendGroup)},
 		{"ce_corrects", idOrEmpty(r.Corrects)},
 		{"ce_actor", r.Actor},
 		{"ce_approver", r.Approver},
@@ -71,6 +77,20 @@ func idOrEmpty(id uuid.UUID) string {
 		return ""
 	}
 	return id.String()
+}
+
+func timeOrEmpty(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(timeFormat)
+}
+
+func positive(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 func trueOrEmpty(b bool) string {
@@ -132,11 +152,13 @@ func (h headers) event() (r contract.Recorded, err error) {
 	r.Event = contract.Event{
 		Type: h["ce_type"], Actor: h["ce_actor"], Approver: h["ce_approver"],
 		Reason: h["ce_reason"], Source: h["ce_source"], Traceparent: h["ce_traceparent"],
+		CommandID: h["ce_commandid"], SubmittedBy: h["ce_submittedby"],
 	}
 	id("ce_id", &r.ID)
 	id("ce_corrects", &r.Corrects)
 	id("ce_correlationid", &r.Correlation)
 	id("ce_causationid", &r.Causation)
+	id("ce_appendgroup", &r.AppendGroup)
 	read("ce_schema", func(s string) (err error) { r.Schema, err = strconv.Atoi(s); return })
 	read("ce_version", func(s string) (err error) {
 		r.Version, err = strconv.ParseInt(s, 10, 64)
@@ -146,6 +168,16 @@ func (h headers) event() (r contract.Recorded, err error) {
 		read(name, func(s string) (err error) { *to, err = time.Parse(timeFormat, s); return })
 	}
 	at("ce_effectiveat", &r.EffectiveAt)
+	at("ce_enteredat", &r.EnteredAt)
+	if h["ce_sourcerecordedat"] != "" {
+		at("ce_sourcerecordedat", &r.SourceRecordedAt)
+	}
+	if h["ce_sourceline"] != "" {
+		read("ce_sourceline", func(s string) (err error) {
+			r.SourceLine, err = strconv.ParseInt(s, 10, 64)
+			return
+		})
+	}
 	at("ce_time", &r.RecordedAt)
 	read("ce_fingerprint", func(s string) error { return digest(&r.Fingerprint, s) })
 	if h["ce_dataref"] != "" {

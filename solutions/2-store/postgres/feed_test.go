@@ -25,7 +25,9 @@ func stoppedAtNoon(context.Context) time.Time { return noon }
 func event(stream string, n int) contract.Event {
 	return contract.Event{
 		ID:     uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d", stream, n)),
-		Stream: stream, Type: "trade.amended", Schema: 1, EffectiveAt: noon, Actor: "desk-7",
+		Stream: stream, Type: "trade.amended", Schema: 1, EffectiveAt: noon,
+		EnteredAt: noon, CommandID: "c-1",
+		Actor:  "desk-7",
 		Reason: "agreed by phone", Source: "test", Data: []byte{0, 0, 0, 0, 7, byte(n)},
 	}
 }

@@ -93,7 +93,9 @@ func TestAPoolReturnsToASavedState(t *testing.T) {
 		log.Events = append(log.Events, contract.Recorded{
 			Event: contract.Event{
 				ID: uuid.UUID{byte(n)}, Stream: trade.TradeStream(uti), Type: payload.Type,
-				EffectiveAt: at, Data: payload.Data,
+				EffectiveAt: at,
+				EnteredAt:   at, CommandID: "c-1",
+				Data: payload.Data,
 			},
 			Version: version, RecordedAt: at, Position: contract.Position{Offset: int64(n)},
 		})

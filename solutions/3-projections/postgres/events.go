@@ -59,7 +59,7 @@ func (p *Projection) histories(ctx context.Context, tx pgx.Tx, fresh []contract.
 func (p *Projection) readEvents(ctx context.Context, tx pgx.Tx, where string, args ...any) (
 	events iter.Seq2[contract.StreamEvent, error]) {
 	const query = `
-SELECT stream, version, id, corrects, effective_at, recorded_at, actor, type, data
+SELECT stream, version, id, corrects, effective_at, entered_at, recorded_at, actor, type, data
 FROM events `
 	return func(yield func(contract.StreamEvent, error) bool) {
 		rows, err := tx.Query(ctx, query+where+" ORDER BY stream, version", args...)
@@ -82,7 +82,7 @@ FROM events `
 
 func (p *Projection) scanEvent(ctx context.Context, row pgx.Row) (contract.StreamEvent, error) {
 	var r contract.Recorded
-	err := row.Scan(&r.Stream, &r.Version, &r.ID, &r.Corrects, &r.EffectiveAt, &r.RecordedAt,
+	err := row.Scan(&r.Stream, &r.Version, &r.ID, &r.Corrects, &r.EffectiveAt, &r.EnteredAt, &r.RecordedAt,
 		&r.Actor, &r.Type, &r.Data)
 	if err != nil {
 		return contract.StreamEvent{}, fmt.Errorf("read events: %w", err)
@@ -93,13 +93,13 @@ func (p *Projection) scanEvent(ctx context.Context, row pgx.Row) (contract.Strea
 
 func insertEvents(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error {
 	columns := []string{
-		"stream", "version", "id", "corrects", "effective_at", "recorded_at",
+		"stream", "version", "id", "corrects", "effective_at", "entered_at", "recorded_at",
 		"actor", "type", "data",
 	}
 	rows := pgx.CopyFromSlice(len(fresh), func(i int) ([]any, error) {
 		r := fresh[i]
 		return []any{
-			r.Stream, r.Version, r.ID, r.Corrects, r.EffectiveAt, r.RecordedAt,
+			r.Stream, r.Version, r.ID, r.Corrects, r.EffectiveAt, r.EnteredAt, r.RecordedAt,
 			r.Actor, r.Type, r.Data,
 		}, nil
 	})

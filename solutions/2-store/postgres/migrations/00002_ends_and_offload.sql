@@ -1,7 +1,8 @@
 -- +goose Up
 
--- New columns: ends (the event ends its stream) and offload (the SHA-256 of an offloaded Avro
--- body).
+-- New columns: ends (the event ends its stream), offload (the SHA-256 of an offloaded Avro body),
+-- and the attributes of the entry: time, command, line, submitter, another system's record time,
+-- and the group of an append to several streams.
 --
 -- The content digests of version 1 do not cover ends, and recorded digests never change. So a log
 -- with events cannot be migrated: every retry of such an event would be refused as a reused id.
@@ -15,7 +16,13 @@ end $$;
 
 alter table events
     add column ends    boolean not null,
-    add column offload bytea check (length(offload) = 32);
+    add column offload bytea check (length(offload) = 32),
+    add column entered_at         timestamptz not null,
+    add column command_id         text        not null,
+    add column source_line        bigint      not null check (source_line >= 0),
+    add column submitted_by       text        not null,
+    add column source_recorded_at timestamptz,
+    add column append_group       uuid;
 
 -- As in the first migration. In addition it refuses events after one that ends their stream, even
 -- in the same statement.
