@@ -102,9 +102,6 @@ func CheckPath(path string) error {
 	return nil
 }
 
-// Path returns the path of the folder.
-func (d *Dir) Path() string { return d.path }
-
 // Settings returns the choices that the log was created with.
 func (d *Dir) Settings() Settings { return d.settings }
 
@@ -204,8 +201,8 @@ type BusyError struct {
 }
 
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("process %d writes the log in %s, and only one can", e.PID, e.Path)
+	return fmt.Sprintf("process %d writes the log in %s; only one process can", e.PID, e.Path)
 }
 
 // Hint returns the way past the other process.
-func (e *BusyError) Hint() string { return "wait until it ends, or stop it" }
+func (e *BusyError) Hint() string { return "wait until the process ends, or stop it" }
