@@ -122,7 +122,8 @@ func (d *Desk) decide(ctx context.Context, r request) (Outcome, error) {
 			EffectiveAt: r.EnteredAt,
 			Body: trade.CommandRefused{
 				CommandID: r.ID, Digest: r.Digest(),
-				Rule: string(refusal.Rule), Detail: refusal.Detail, Line: string(lines.Format(r.Command)),
+				Rule: string(refusal.Rule), Detail: refusal.Detail,
+				Line: string(lines.Format(r.Command)),
 			},
 		})
 		return Outcome{Event: event, Refusal: refusal}, err

@@ -43,7 +43,8 @@ func TestGeneratedFiles(t *testing.T) {
 			continue
 		}
 		if want != string(got) { // both in full would hide the sentence
-			t.Errorf("labs/%s differs from %s; run: make generate", filepath.ToSlash(file[3:]), source)
+			t.Errorf("labs/%s differs from %s; run: make generate",
+				filepath.ToSlash(file[3:]), source)
 		}
 	}
 	require.NotZero(t, copies, "no file of a lab has the header")

@@ -61,7 +61,8 @@ func TestCodeForm(t *testing.T) {
 		m := packages[name]
 		slices.Sort(m.functions)
 		t.Logf("%-34s %6d %4d %4d %6d %7d %7d", name, quantile(m.functions, 50),
-			quantile(m.functions, 90), quantile(m.functions, 100), m.widest, m.longest, len(m.clauses))
+			quantile(m.functions, 90), quantile(m.functions, 100),
+			m.widest, m.longest, len(m.clauses))
 		total.functions = append(total.functions, m.functions...)
 		total.words += m.words
 		total.wide = append(total.wide, m.wide...)
@@ -71,7 +72,8 @@ func TestCodeForm(t *testing.T) {
 	slices.Sort(total.functions)
 	rate := 1000 * float64(len(total.clauses)) / float64(max(total.words, 1))
 	t.Logf("all: median %d, p90 %d lines a function; "+
-		"%d words of comment, %.2f nominal clauses in 1,000", quantile(total.functions, 50), quantile(total.functions, 90), total.words, rate)
+		"%d words of comment, %.2f nominal clauses in 1,000",
+		quantile(total.functions, 50), quantile(total.functions, 90), total.words, rate)
 	require.Empty(t, total.wide, "lines of more than %d columns", maxColumns)
 	require.Empty(t, total.testNames, "test names of more than %d characters", maxTestName)
 	require.LessOrEqual(t, rate, maxClauses, "write a noun in place of these clauses:\n%s",

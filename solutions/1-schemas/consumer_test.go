@@ -70,9 +70,10 @@ func (k topics) write(t *testing.T, n int) {
 			Type: p.Type, Schema: p.Schema, Fingerprint: p.Fingerprint, Data: p.Data,
 			EffectiveAt: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC),
 			EnteredAt:   time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC), CommandID: "c-1",
-			SourceLine: 7, SubmittedBy: "sso/7", SourceRecordedAt: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC),
-			AppendGroup: uuid.NewSHA1(uuid.NameSpaceOID, []byte("group")),
-			Actor:       "ops/1", Reason: "delivered", Source: "test",
+			SourceLine: 7, SubmittedBy: "sso/7",
+			SourceRecordedAt: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC),
+			AppendGroup:      uuid.NewSHA1(uuid.NameSpaceOID, []byte("group")),
+			Actor:            "ops/1", Reason: "delivered", Source: "test",
 		})
 		r.Topic, r.Partition = k.events(), int32(i%2)
 		require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
@@ -222,9 +223,10 @@ func TestEnvelopeKeepsEveryAttribute(t *testing.T) {
 		Fingerprint: [32]byte{1, 31: 2},
 		EffectiveAt: time.Date(2025, 3, 1, 0, 0, 0, 1000, time.UTC),
 		EnteredAt:   time.Date(2025, 3, 1, 0, 0, 0, 1000, time.UTC), CommandID: "c-1",
-		SourceLine: 7, SubmittedBy: "sso/7", SourceRecordedAt: time.Date(2025, 3, 1, 0, 0, 0, 1000, time.UTC),
-		AppendGroup: uuid.NewSHA1(uuid.NameSpaceOID, []byte("group")),
-		Corrects:    uuid.New(), Actor: "trader/1", Approver: "control/1", Reason: "busted",
+		SourceLine: 7, SubmittedBy: "sso/7",
+		SourceRecordedAt: time.Date(2025, 3, 1, 0, 0, 0, 1000, time.UTC),
+		AppendGroup:      uuid.NewSHA1(uuid.NameSpaceOID, []byte("group")),
+		Corrects:         uuid.New(), Actor: "trader/1", Approver: "control/1", Reason: "busted",
 		Correlation: uuid.New(), Causation: uuid.New(),
 		Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 		Source:      "import", Ends: true, Data: []byte{0, 0, 0, 0, 7, 1, 2, 3},

@@ -28,7 +28,8 @@ var layout = []struct {
 	{"reason", text}, {"source", text}, {"submitted_by", text}, {"traceparent", text},
 	{"id", id}, {"corrects", id}, {"correlation", id}, {"causation", id}, {"append_group", id},
 	{"effective_at", instant}, {"entered_at", instant}, {"recorded_at", instant},
-	{"source_recorded_at", instant}, {"source_line", number}, {"version", number}, {"ends", flag}, {"schema", number},
+	{"source_recorded_at", instant}, {"source_line", number}, {"version", number}, {"ends", flag},
+	{"schema", number},
 	{"fingerprint", hex.EncodeToString},
 	{"wire", hex.EncodeToString}, {"payload", hex.EncodeToString},
 }

@@ -276,9 +276,10 @@ func event(i int) contract.Event {
 		ID: id(fmt.Sprint("event ", i)), Stream: fmt.Sprintf("trade/UTI-%d", i%2),
 		EffectiveAt: time.Date(2025, 3, 30, 12, 0, i, 1000, time.UTC),
 		EnteredAt:   time.Date(2025, 3, 30, 12, 0, i, 1000, time.UTC), CommandID: "c-1",
-		SourceLine: 7, SubmittedBy: "sso/7", SourceRecordedAt: time.Date(2025, 3, 30, 12, 0, i, 1000, time.UTC),
-		AppendGroup: uuid.NewSHA1(uuid.NameSpaceOID, []byte("group")),
-		Actor:       "ops/1", Reason: "delivered, “as usual”", Source: "codectest",
+		SourceLine: 7, SubmittedBy: "sso/7",
+		SourceRecordedAt: time.Date(2025, 3, 30, 12, 0, i, 1000, time.UTC),
+		AppendGroup:      uuid.NewSHA1(uuid.NameSpaceOID, []byte("group")),
+		Actor:            "ops/1", Reason: "delivered, “as usual”", Source: "codectest",
 		Corrects: id("corrects"), Correlation: id("correlation"),
 		Traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 	}

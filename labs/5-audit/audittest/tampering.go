@@ -72,7 +72,7 @@ func everyAttribute(t *trial) {
 		"actor":        func(r *contract.Recorded) { r.Actor += "x" },
 		"approver":     func(r *contract.Recorded) { r.Approver = "" },
 		"reason":       func(r *contract.Recorded) { r.Reason += " " },
-		"entered_at":   func(r *contract.Recorded) { r.EnteredAt = r.EnteredAt.Add(time.Microsecond) },
+		"entered_at":   func(r *contract.Recorded) { r.EnteredAt = r.EnteredAt.AddDate(0, 0, 1) },
 		"command_id":   func(r *contract.Recorded) { r.CommandID += "x" },
 		"source_line":  func(r *contract.Recorded) { r.SourceLine++ },
 		"submitted_by": func(r *contract.Recorded) { r.SubmittedBy = "" },

@@ -102,8 +102,9 @@ func events(n int) []contract.Event {
 			Stream: "trade/T1", Type: "trade.settled", Reason: "delivered",
 			EffectiveAt: time.Date(2025, 3, 30, 12+i, 0, 0, 0, time.UTC),
 			EnteredAt:   time.Date(2025, 3, 30, 12+i, 0, 0, 0, time.UTC), CommandID: "c-1",
-			SourceLine: 7, SubmittedBy: "sso/7", SourceRecordedAt: time.Date(2025, 3, 30, 12+i, 0, 0, 0, time.UTC),
-			AppendGroup: uuid.NewSHA1(uuid.NameSpaceOID, []byte("group")),
+			SourceLine: 7, SubmittedBy: "sso/7",
+			SourceRecordedAt: time.Date(2025, 3, 30, 12+i, 0, 0, 0, time.UTC),
+			AppendGroup:      uuid.NewSHA1(uuid.NameSpaceOID, []byte("group")),
 		}
 	}
 	return all

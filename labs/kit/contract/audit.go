@@ -17,8 +17,8 @@ import (
 //
 //	L5.I1  a leaf is the canonical bytes of one event (Leaf): any change of an attribute or of the
 //	       payload changes the leaf
-//	L5.I2  the ranges of successive batches abut, and the first begins at the beginning of the log:
-//	       no event is left out
+//	L5.I2  the ranges of successive batches abut, and the first begins at the beginning of the
+//	       log: no event is left out
 //	L5.I3  a checkpoint is published last: everything that it signs is archived before
 //	L5.I4  every checkpoint is a prefix of each later one (RFC 6962, section 2.1.2)
 //	L5.I5  Verify names the first position where log and archive differ, and calls events past the

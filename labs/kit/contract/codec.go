@@ -24,8 +24,8 @@ import (
 //	L1.I7  a new schema is compatible with the published ones if the readers of its mode can read
 //	       the data of its mode, and no logical type changes
 //	L1.I8  a published event arrives unchanged, and the events of one stream arrive in order
-//	L1.I9  a record that is not an event is parked unchanged, with its place and the error, and the
-//	       consumer continues after it
+//	L1.I9  a record that is not an event is parked unchanged, with its place and the error, and
+//	       the consumer continues after it
 //	L1.I10 a failure that the record did not cause parks nothing, and the offset does not move
 //	L1.I11 a consumer that joins the group is admitted, and receives nothing that another consumer
 //	       has handled or is handling

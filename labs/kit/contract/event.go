@@ -23,7 +23,7 @@ type Event struct {
 	Fingerprint [32]byte  // SHA-256 of the schema's Parsing Canonical Form (Avro 1.11.1)
 	EffectiveAt time.Time // valid time, the producer's claim; UTC, microseconds
 	Corrects    uuid.UUID // the event of this stream that this one replaces; zero for none
-	EnteredAt   time.Time // when it was entered at the desk, the producer's claim; UTC, microseconds
+	EnteredAt   time.Time // time of entry at the desk, the producer's claim; UTC, microseconds
 	CommandID   string    // the command that it records, never empty
 	Actor       string    // opaque principal, never empty
 	Approver    string    // the second principal, where a rule requires one
@@ -39,7 +39,7 @@ type Event struct {
 	// there; zero for none; UTC, microseconds.
 	SourceRecordedAt time.Time
 	Ends             bool     // the last event of its stream
-	Data             []byte   // Confluent wire format: 0x00, schema id in 4 bytes big-endian, Avro body
+	Data             []byte   // Confluent wire format: 0x00, schema id (4 bytes), Avro body
 	BodyDigest       [32]byte // see Offloaded; zero in every event that is appended or read
 }
 

@@ -11,8 +11,8 @@ import (
 //
 // Invariants:
 //
-//	L3.I1  rows and cursor move in one transaction: after any crash the model is that of a prefix of
-//	       the feed
+//	L3.I1  rows and cursor move in one transaction: after any crash the model is that of a prefix
+//	       of the feed
 //	L3.I2  events before the cursor change nothing when they are applied again
 //	L3.I3  the model equals a fold from scratch of the same events, byte for byte
 //	       (trade.State.Canonical)

@@ -24,8 +24,8 @@ type Snapshot struct {
 //
 //	L4.I1  Get returns the bytes that Put was given, or ErrSnapshotDamaged: never other bytes
 //	L4.I2  Put under a name that another state has is refused
-//	L4.I3  a replay of the events before Cursor gives State, byte for byte; otherwise the Difference
-//	       names the first line where the two differ, and shows both
+//	L4.I3  a replay of the events before Cursor gives State, byte for byte; otherwise the
+//	       Difference names the first line where the two differ, and shows both
 type Snapshots interface {
 	Put(ctx context.Context, s Snapshot) error
 	Get(ctx context.Context, name string) (Snapshot, error)

@@ -16,12 +16,12 @@ import (
 //
 //	L2.I1  versions of a stream run 1, 2, 3, … without a hole, in the order of appends
 //	L2.I2  a batch is recorded whole or not at all
-//	L2.I3  an append that expects another version than the stream has is *ConflictError, and writes
-//	       nothing
+//	L2.I3  an append that expects another version than the stream has is *ConflictError, and
+//	       writes nothing
 //	L2.I4  an append of the same content again (Event.ContentDigest) returns the receipts of the
 //	       first time, and writes nothing
-//	L2.I5  an id that other content has taken is *ReusedError; a batch that is recorded only in part
-//	       is ErrPartial; both write nothing
+//	L2.I5  an id that other content has taken is *ReusedError; a batch that is recorded only in
+//	       part is ErrPartial; both write nothing
 //	L2.I6  an acknowledged event survives any crash, and never changes
 //	L2.I7  a reader sees each event once, in version order within its stream, and never skips an
 //	       event that commits late
@@ -30,10 +30,10 @@ import (
 //	L2.I9  a fenced writer writes nothing more before it has taken its place back. ErrFenced means
 //	       that an append is not recorded; a store may wrap it to say that the append may be
 //	       recorded, and then the same append again gives the answer
-//	L2.I10 after an event that ends its stream (Event.Ends) nothing is appended, whatever version is
-//	       expected: *EndedError
-//	L2.I13 an offloaded payload (Blobs) is stored before its event commits, and is compared with its
-//	       digest when it is read; a missing or altered payload is *OffloadError
+//	L2.I10 after an event that ends its stream (Event.Ends) nothing is appended, whatever version
+//	       is expected: *EndedError
+//	L2.I13 an offloaded payload (Blobs) is stored before its event commits, and is compared with
+//	       its digest when it is read; a missing or altered payload is *OffloadError
 type Store interface {
 	// Append adds events at the end of stream, which must be at version expected (0: it must not
 	// exist; Any: no condition). All events must name the stream. Append returns after the events

@@ -171,7 +171,8 @@ func (h headers) event() (r contract.Recorded, err error) {
 		EffectiveAt: at("ce_effectiveat"), Corrects: id("ce_corrects"),
 		Actor: h["ce_actor"], Approver: h["ce_approver"], Reason: h["ce_reason"],
 		Source: h["ce_source"], Traceparent: h["ce_traceparent"],
-		EnteredAt: at("ce_enteredat"), CommandID: h["ce_commandid"], SubmittedBy: h["ce_submittedby"],
+		EnteredAt: at("ce_enteredat"), CommandID: h["ce_commandid"],
+		SubmittedBy: h["ce_submittedby"],
 		AppendGroup: id("ce_appendgroup"),
 		Correlation: id("ce_correlationid"), Causation: id("ce_causationid"),
 	}

@@ -82,7 +82,8 @@ FROM events `
 
 func (p *Projection) scanEvent(ctx context.Context, row pgx.Row) (contract.StreamEvent, error) {
 	var r contract.Recorded
-	err := row.Scan(&r.Stream, &r.Version, &r.ID, &r.Corrects, &r.EffectiveAt, &r.EnteredAt, &r.RecordedAt,
+	err := row.Scan(&r.Stream, &r.Version, &r.ID, &r.Corrects, &r.EffectiveAt, &r.EnteredAt,
+		&r.RecordedAt,
 		&r.Actor, &r.Type, &r.Data)
 	if err != nil {
 		return contract.StreamEvent{}, fmt.Errorf("read events: %w", err)
