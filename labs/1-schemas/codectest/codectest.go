@@ -212,7 +212,7 @@ func (w watched) Decode(ctx context.Context, typ string, data []byte) (trade.Bod
 	case known && s.Version < latestSchema(s.Type).Version:
 		operation = upcast
 	case known && errors.As(err, &todo) && todo.Operation == upcast:
-		w.t.Errorf("Decode says that %s is still to do for %s version %d, which is the latest",
+		w.t.Errorf("Decode returned TODO for %s, of %s version %d, which is the latest",
 			upcast, s.Type, s.Version)
 	}
 	answered(w.t, operation, err)

@@ -146,7 +146,7 @@ func TestCheatsAreFound(t *testing.T) {
 		"unknown-todo": {`returned TODO for L1\.later, which is not an operation of this lab`,
 			`next: mend `},
 		"borrowed-todo": {
-			`Decode says that L1\.upcast is still to do, of trade\.settled version 2, which`,
+			`Decode returned TODO for L1\.upcast, of trade\.settled version 2, which is the`,
 			`next: mend `},
 	} {
 		t.Run(cheat, func(t *testing.T) { // in turn: each uses the packages compiled before
