@@ -18,13 +18,19 @@ func (s *System) CheckKnown(ctx context.Context, known time.Time) error {
 	if known.IsZero() {
 		return nil
 	}
-	// A simulated log answers up to today, although later lines may still be recorded at any time
-	// that they state. All its times lie in an invented past. Its answers say so.
-	frontier, err := s.Log.Frontier(contract.At(ctx, s.Clock()))
+	frontier, err := s.Frontier(ctx)
 	if err == nil && known.After(frontier) {
 		err = &contract.BeyondFrontierError{Asked: known, Frontier: frontier}
 	}
 	return err
+}
+
+// Frontier returns the last time that a question can be known at now.
+//
+// A simulated log answers up to today, although later lines may still be recorded at any time that
+// they state. All its times lie in an invented past. Its answers say so.
+func (s *System) Frontier(ctx context.Context) (time.Time, error) {
+	return s.Log.Frontier(contract.At(ctx, s.Clock()))
 }
 
 // Trade folds one stream as of two times. A trade that has not begun by then has no status.

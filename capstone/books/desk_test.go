@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -76,11 +77,11 @@ func at(t *testing.T, known, effective string) (as trade.AsOf) {
 	t.Helper()
 	var err error
 	if known != "" {
-		as.Known, err = trade.ParseBookTime(known, trade.BookZone())
+		as.Known, err = trade.ParseMoment(known, trade.BookZone(), time.Time{})
 		require.NoError(t, err)
 	}
 	if effective != "" {
-		as.Effective, err = trade.ParseBookTime(effective, trade.BookZone())
+		as.Effective, err = trade.ParseMoment(effective, trade.BookZone(), time.Time{})
 		require.NoError(t, err)
 	}
 	return as

@@ -47,7 +47,14 @@ type row struct {
 // micros is the format of times: UTC, always with microseconds.
 const micros = "2006-01-02T15:04:05.000000Z"
 
-func parseMicros(text string) (time.Time, error) { return time.Parse(micros, text) }
+// parseMicros accepts only the text that Format writes: time.Parse also takes a comma.
+func parseMicros(text string) (time.Time, error) {
+	t, err := time.Parse(micros, text)
+	if err == nil && t.Format(micros) != text {
+		err = fmt.Errorf("%q is not a time like %s", text, micros)
+	}
+	return t, err
+}
 
 // An event is a row with its decoded content.
 type event struct {

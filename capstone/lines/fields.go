@@ -3,7 +3,6 @@ package lines
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -102,25 +101,20 @@ func (o *object) decimal(m *member) trade.Decimal {
 	return d
 }
 
-// rfc3339 matches date-time of RFC 3339, section 5.6, in upper case. time.Parse also takes a comma
-// before the fraction, hours of one digit, and offsets of more than a day.
-var rfc3339 = regexp.MustCompile(
-	`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
-
 func (o *object) time(m *member) time.Time {
 	s := o.str(m)
 	if s == "" {
 		return time.Time{}
 	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil || t.Unix() < 0 || t.UTC().Year() > 9999 || !rfc3339.MatchString(s) {
+	t, err := trade.ParseTime(s)
+	if err != nil || t.Unix() < 0 {
 		o.fail(o.path+m.name, BadTime, "%q is not an RFC 3339 time from 1970 to 9999, "+
 			"as in 2025-01-16T13:03:00.000001Z", s)
 	}
 	if !t.Equal(t.Truncate(time.Microsecond)) {
 		o.fail(o.path+m.name, TooFine, "%q is finer than a microsecond", s)
 	}
-	return t.UTC()
+	return t
 }
 
 // enteredAt reads a time after which the clock of a simulated log can go on.

@@ -20,8 +20,8 @@ type extractCmd struct {
 	Reason     string   `required:"" help:"The reason for asking."`
 	UTI        []string `name:"uti" sep:"none" help:"${extract_uti}"`
 	Book       string   `help:"Only trades that were ever in this book."`
-	From       string   `help:"${extract_from}" placeholder:"TIME"`
-	To         string   `help:"${extract_to}" placeholder:"TIME"`
+	From       moment   `help:"${extract_from}" placeholder:"TIME"`
+	To         moment   `help:"${extract_to}" placeholder:"TIME"`
 	Checkpoint int64    `help:"${extract_checkpoint}" placeholder:"SIZE"`
 }
 
@@ -53,34 +53,22 @@ func (c *extractCmd) Run(ctx context.Context, a *app) error {
 
 // ask parses the question. Its time is now.
 func (c *extractCmd) ask(zone string) (extract.Ask, error) {
+	now := time.Now()
 	ask := extract.Ask{
 		Query:      extract.Query{UTIs: c.UTI, Book: c.Book},
-		Checkpoint: c.Checkpoint, Actor: c.Actor, Reason: c.Reason, At: time.Now(),
+		Checkpoint: c.Checkpoint, Actor: c.Actor, Reason: c.Reason, At: now,
 	}
 	var err error
-	if ask.From, err = beginningOf(c.From, zone); err != nil {
-		return ask, &usageError{"--from: " + err.Error(), timeHint}
+	if ask.From, err = c.From.parse("--from", zone, now, trade.ParseBeginning); err != nil {
+		return ask, err
 	}
-	if ask.Until, err = endOf(c.To, zone); err != nil {
-		return ask, &usageError{"--to: " + err.Error(), timeHint}
+	if ask.Until, err = c.To.parse("--to", zone, now, trade.ParseMoment); err != nil {
+		return ask, err
 	}
 	if err := ask.Check(); err != nil {
 		return ask, &usageError{err.Error(), "see: blotter extract --help"}
 	}
 	return ask, nil
-}
-
-// beginningOf is endOf, except that a date is its first microsecond.
-func beginningOf(text, zone string) (time.Time, error) {
-	if _, err := time.Parse(time.DateOnly, text); err != nil {
-		return endOf(text, zone)
-	}
-	place, err := trade.Zone(zone)
-	if err != nil {
-		return time.Time{}, err
-	}
-	day, err := time.ParseInLocation(time.DateOnly, text, place)
-	return day.UTC(), err
 }
 
 // withHint adds a hint to the errors of Make for which there is a remedy.

@@ -75,14 +75,15 @@ var longHelp = kong.Vars{
 	"chaos":          "Kill processes that write a new log; exit 1 names the broken rule.",
 
 	"import_simulate": "Let recorded_at follow entered_at. Only for a new or a simulated log.",
-	"known_at":        "Answer as known at a time (2025-01-16T13:10:00Z) or at the end of a date.",
-	"effective_at":    "Answer as effective at a time, or at the end of a date.",
-	"seal_keep":       "Also write the signed checkpoint to a file, for verify --since.",
-	"verify_since":    "Also compare the archive with a checkpoint that was kept: see seal --keep.",
+	"known_at": "Answer as known at a time (2025-01-16T13:10:00Z) or at the end of a day: " +
+		"a date, today, yesterday or -2d. now and today mean all that is certain now.",
+	"effective_at": "Answer as effective at a time, at the end of a day, or now.",
+	"seal_keep":    "Also write the signed checkpoint to a file, for verify --since.",
+	"verify_since": "Also compare the archive with a checkpoint that was kept: see seal --keep.",
 
 	"extract_uti":        "Only this trade, with its refused commands. Repeat for more trades.",
-	"extract_from":       "Only events recorded at or after: a date (its beginning) or a time.",
-	"extract_to":         "Only events recorded at or before: a date (its end) or a time.",
+	"extract_from":       "Only events recorded at or after: a day (its beginning) or a time.",
+	"extract_to":         "Only events recorded at or before: a day (its end) or a time.",
 	"extract_checkpoint": "As of the checkpoint with this many leaves; by default the last one.",
 	"verifier_key":       "The log's public key, or its file: DATA/keys/verifier beside the log.",
 
@@ -120,6 +121,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	chosen, code := parse(parser, args, stderr)
 	if chosen == nil {
 		return code
+	}
+	if err := checkEmpty(args, &c); err != nil {
+		return complain(stderr, err)
 	}
 	a := newApp(&c, stdout, stderr)
 	a.choices = choices(chosen, &c)
@@ -162,4 +166,26 @@ func parse(parser *kong.Kong, args []string, stderr io.Writer) (chosen *kong.Con
 		return nil, complain(stderr, &usageError{err.Error(), "see: blotter --help"})
 	}
 	return chosen, done
+}
+
+// checkEmpty refuses an empty argument, and an empty value of a flag. Most often a variable of the
+// shell was not set, and the command would answer another question.
+func checkEmpty(args []string, c *cli) error {
+	const hint = "give it a value, or leave it out; a variable of the shell may not be set"
+	blank := func(s string) bool { return strings.TrimSpace(s) == "" }
+	for i, arg := range args {
+		flag, value, given := strings.Cut(arg, "=")
+		switch isFlag := strings.HasPrefix(arg, "--"); {
+		case isFlag && given && blank(value):
+			return &usageError{flag + " is empty", hint}
+		case blank(arg) && i > 0 && strings.HasPrefix(args[i-1], "--"):
+			return &usageError{args[i-1] + " is empty", hint}
+		case blank(arg):
+			return &usageError{fmt.Sprintf("argument %d is empty", i+1), hint}
+		}
+	}
+	if blank(c.Data) {
+		return &usageError{"BLOTTER_DATA is empty", hint}
+	}
+	return nil
 }

@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/trade"
@@ -10,37 +14,54 @@ import (
 
 // asOf are the flags for the two times of a question. By default all events count.
 type asOf struct {
-	KnownAt     string `help:"${known_at}" placeholder:"TIME"`
-	EffectiveAt string `help:"${effective_at}" placeholder:"TIME"`
+	KnownAt     moment `help:"${known_at}" placeholder:"TIME"`
+	EffectiveAt moment `help:"${effective_at}" placeholder:"TIME"`
 }
 
-func (q asOf) parse(zone string) (at trade.AsOf, err error) {
-	if _, err := trade.Zone(zone); err != nil {
-		return at, &usageError{"--zone: " + err.Error(),
-			"a date means the end of that day there; the book's own is CET"}
+// parse returns the two times, asked at now.
+func (q asOf) parse(zone string, now time.Time) (at trade.AsOf, err error) {
+	if at.Known, err = q.KnownAt.parse("--known-at", zone, now, trade.ParseMoment); err != nil {
+		return at, err
 	}
-	if at.Known, err = endOf(q.KnownAt, zone); err != nil {
-		return at, &usageError{"--known-at: " + err.Error(), timeHint}
-	}
-	if at.Effective, err = endOf(q.EffectiveAt, zone); err != nil {
-		return at, &usageError{"--effective-at: " + err.Error(), timeHint}
-	}
-	return at, nil
+	at.Effective, err = q.EffectiveAt.parse("--effective-at", zone, now, trade.ParseMoment)
+	return at, err
 }
 
-const timeHint = "give a date like 2025-01-16, or a time like 2025-01-16T13:10:00Z"
+const timeHint = "give a date like 2025-01-16, a time like 2025-01-16T13:10:00Z, " +
+	"or now, today, yesterday, -1d"
 
-// endOf parses a time, or a date as its last microsecond in the zone. An empty text is the zero
-// time.
-func endOf(text, zone string) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
+// A moment is a flag for a time, in the words of trade.ParseMoment. An absent flag is empty.
+type moment string
+
+// Decode takes the next argument also where it begins with a hyphen, as -1d does.
+func (m *moment) Decode(c *kong.DecodeContext) error {
+	token := c.Scan.Pop()
+	text, ok := token.Value.(string)
+	if !ok || strings.HasPrefix(text, "--") && !token.IsValue() {
+		return fmt.Errorf("expected a time but got %q", token)
 	}
+	*m = moment(text)
+	return nil
+}
+
+// parse reads the moment of a flag with one of the parsers of trade. Without the flag it is the
+// zero time.
+func (m moment) parse(flag, zone string, now time.Time,
+	parse func(string, *time.Location, time.Time) (time.Time, error),
+) (time.Time, error) {
 	place, err := trade.Zone(zone)
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, &usageError{"--zone: " + err.Error(),
+			"a date means the end of that day there; the book's own is CET"}
 	}
-	return trade.ParseBookTime(text, place)
+	if m == "" {
+		return time.Time{}, nil
+	}
+	t, err := parse(string(m), place, now)
+	if err != nil {
+		err = &usageError{flag + ": " + err.Error(), timeHint}
+	}
+	return t, err
 }
 
 // A question is a log with the two times of a query.
@@ -52,7 +73,7 @@ type question struct {
 
 // question opens the log for a query. It refuses a time whose answer may still change.
 func (a *app) question(ctx context.Context, times asOf) (q question, err error) {
-	if q.at, err = times.parse(a.cli.Zone); err != nil {
+	if q.at, err = times.parse(a.cli.Zone, time.Now()); err != nil {
 		return q, err
 	}
 	access := session.Query
@@ -64,5 +85,10 @@ func (a *app) question(ctx context.Context, times asOf) (q question, err error) 
 	}
 	q.caveat = of(q.Session)
 	q.caveat.mayChange = q.caveat.simulated && access == session.AsOfQuery
-	return q, q.System().CheckKnown(ctx, q.at.Known)
+	system := q.System()
+	if trade.IsPresent(string(times.KnownAt)) {
+		q.at.Known, err = system.Frontier(ctx)
+		return q, err
+	}
+	return q, system.CheckKnown(ctx, q.at.Known)
 }

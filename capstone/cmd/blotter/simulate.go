@@ -5,10 +5,10 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
-	"time"
 
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/capstone/simulate"
+	"example.com/blotter/labs/kit/trade"
 )
 
 type simulateCmd struct {
@@ -19,7 +19,7 @@ type simulateCmd struct {
 }
 
 func (c *simulateCmd) Run(ctx context.Context, a *app) error {
-	from, err := time.Parse(time.DateOnly, c.From)
+	day, err := trade.ParseDay(c.From)
 	if err != nil {
 		return &usageError{fmt.Sprintf("--from: %q is not a date", c.From),
 			"give a date like 2025-01-01"}
@@ -27,6 +27,7 @@ func (c *simulateCmd) Run(ctx context.Context, a *app) error {
 	if c.Trades < 1 || c.Days < 1 {
 		return &usageError{"--trades and --days must be at least 1", "see: blotter simulate --help"}
 	}
+	from := day.UTC()
 	last := from.AddDate(0, 0, c.Days)
 	if from.Year() < 1970 || last.Before(from) || last.Year() > 9900 { // deliveries are years later
 		return &usageError{

@@ -64,20 +64,6 @@ func Zone(name string) (*time.Location, error) {
 // BookZone returns the zone of the desk's own days: CET.
 func BookZone() *time.Location { return areas["CET"].location }
 
-// ParseBookTime reads a time (RFC 3339) or a date. A date means the end of that day in the given
-// zone: its last microsecond. The result is in UTC. It is never the zero time, which does not limit
-// an AsOf.
-func ParseBookTime(s string, zone *time.Location) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339Nano, s); err == nil && !t.IsZero() {
-		return t.UTC(), nil
-	}
-	d, err := time.ParseInLocation(time.DateOnly, s, zone)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("%q is neither a date nor a time", s)
-	}
-	return d.AddDate(0, 0, 1).Add(-time.Microsecond).UTC(), nil
-}
-
 // Hours returns the number of hours of i's delivery that begin at or after from. A zero from counts
 // all of them. A day has 23 or 25 hours when the clocks change. Base is every hour. Peak is twelve
 // hours of the local day from Monday to Friday, holidays included: 08:00 to 20:00 on the Continent.

@@ -101,23 +101,6 @@ func TestZonesKnowLaterYears(t *testing.T) {
 	require.EqualValues(t, 743, n)
 }
 
-func TestBookTime(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]string{
-		"2025-02-16":                "2025-02-16T22:59:59.999999Z",
-		"2025-03-30":                "2025-03-30T21:59:59.999999Z", // the day has 23 hours
-		"2025-02-16T13:10:00+01:00": "2025-02-16T12:10:00Z",
-	} {
-		got, err := trade.ParseBookTime(text, trade.BookZone())
-		require.NoError(t, err)
-		require.Equal(t, at(want), got, text)
-	}
-	for _, text := range []string{"16.2.2025", "0001-01-01T00:00:00Z"} {
-		_, err := trade.ParseBookTime(text, trade.BookZone())
-		require.ErrorContains(t, err, text)
-	}
-}
-
 func TestPeriodsAndCurvesRoundTrip(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"2025", "2025-Q1", "2025-Q4", "2025-03", "2025-03-01/2025-03-15",

@@ -2,6 +2,7 @@ package trade_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -120,7 +121,7 @@ func TestWorkedTwoTimes(t *testing.T) {
 		{"2025-02-16T13:10:00Z", "2025-02-15", "70"},
 		{"2025-02-16T13:20:00Z", "2025-02-15", "70"},
 	} {
-		until, err := trade.ParseBookTime(c.effective, trade.BookZone())
+		until, err := trade.ParseMoment(c.effective, trade.BookZone(), time.Time{})
 		require.NoError(t, err)
 		got := d.trade(t, T, trade.AsOf{Known: at(c.known), Effective: until})
 		require.Equal(t, c.residual, got.Open.String(), "as known at %s, as effective on %s",
