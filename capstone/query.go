@@ -3,10 +3,14 @@ package capstone
 import (
 	"cmp"
 	"context"
+	"errors"
 	"iter"
 	"math"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
@@ -55,12 +59,16 @@ func (s *System) Positions(ctx context.Context, at trade.AsOf) ([]trade.Position
 	return state.Positions, err
 }
 
-// History yields every event of a trade, refusals included, in the order of their recorded times.
-func (s *System) History(ctx context.Context, uti string) iter.Seq2[contract.Recorded, error] {
+// History yields every event about a trade or a price curve, refusals included, in the order of
+// their recorded times. The name of a curve has a slash, such as power/CET/base; a UTI has none.
+func (s *System) History(ctx context.Context, name string) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
+		subject := trade.Command{UTI: name}
+		if strings.Contains(name, "/") {
+			subject = trade.Command{Body: trade.PriceMarked{Curve: name}}
+		}
 		var all []contract.Recorded
-		refused := trade.Command{UTI: uti}.RefusedStream()
-		for _, stream := range []string{trade.TradeStream(uti), refused} {
+		for _, stream := range []string{subject.Stream(), subject.RefusedStream()} {
 			for recorded, err := range s.Log.Stream(ctx, stream) {
 				if err != nil {
 					yield(recorded, err)
@@ -78,6 +86,42 @@ func (s *System) History(ctx context.Context, uti string) iter.Seq2[contract.Rec
 		})
 		for _, recorded := range all {
 			if !yield(recorded, nil) {
+				return
+			}
+		}
+	}
+}
+
+// A Search selects events by their origin. An empty field sets no condition.
+type Search struct {
+	CommandID   string    // the command that they record
+	Correlation uuid.UUID // the business transaction that they belong to
+	Source      string    // the file or client that they came from
+}
+
+// Search yields the selected events of the whole log, in the order of the log. It reads the log once
+// unless a command is asked: the event of a command is looked up by its id.
+func (s *System) Search(ctx context.Context, q Search) iter.Seq2[contract.Recorded, error] {
+	selected := func(r contract.Recorded) bool {
+		return (q.CommandID == "" || r.CommandID == q.CommandID) &&
+			(q.Correlation == uuid.Nil || r.Correlation == q.Correlation) &&
+			(q.Source == "" || r.Source == q.Source)
+	}
+	return func(yield func(contract.Recorded, error) bool) {
+		if q.CommandID != "" {
+			r, err := s.Log.Find(ctx, trade.EventID(q.CommandID, 0))
+			if !errors.Is(err, contract.ErrNotFound) && (err != nil || selected(r)) {
+				yield(r, err)
+			}
+			return
+		}
+		end, err := s.Log.End(ctx)
+		if err != nil {
+			yield(contract.Recorded{}, err)
+			return
+		}
+		for r, err := range s.Log.Read(ctx, nil, end) {
+			if (err != nil || selected(r)) && !yield(r, err) {
 				return
 			}
 		}

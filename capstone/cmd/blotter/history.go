@@ -5,16 +5,21 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"time"
 
 	"github.com/google/uuid"
 
+	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/contract"
 )
 
 type historyCmd struct {
-	UTI string `arg:"" help:"The trade."`
+	Name        string    `arg:"" optional:"" help:"A trade, or a curve such as power/CET/base."`
+	Command     string    `help:"The event that records this command." placeholder:"ID"`
+	Correlation uuid.UUID `help:"Every event of this business transaction." placeholder:"UUID"`
+	Source      string    `help:"Every event that came from this file or client." placeholder:"NAME"`
 }
 
 // An entry is one event of a history.
@@ -34,16 +39,22 @@ type entry struct {
 	Actor       string          `json:"actor"`
 	Approver    string          `json:"approver,omitempty"`
 	Reason      string          `json:"reason"`
+	Correlation string          `json:"correlation_id"`
+	Causation   string          `json:"causation_id"`
 	Data        json.RawMessage `json:"data"`
 }
 
 func (c *historyCmd) Run(ctx context.Context, a *app) error {
+	if (c.Name != "") == (c.search() != capstone.Search{}) {
+		return &usageError{"history needs a trade, a curve or a search",
+			"name one, or use --command, --correlation or --source"}
+	}
 	s, err := a.open(ctx, session.Query)
 	if err != nil {
 		return err
 	}
 	var entries []entry
-	for e, err := range s.System().History(ctx, c.UTI) {
+	for e, err := range c.events(ctx, s.System()) {
 		if err != nil {
 			return err
 		}
@@ -54,10 +65,36 @@ func (c *historyCmd) Run(ctx context.Context, a *app) error {
 		entries = append(entries, line)
 	}
 	if entries == nil {
-		return &failure{fmt.Sprintf("nothing was ever recorded about %s", c.UTI),
-			"compare the UTI with the imported file"}
+		return &failure{fmt.Sprintf("nothing was ever recorded %s", c.subject()),
+			"compare it with the imported file"}
 	}
 	return a.answer(of(s), entries, func(w io.Writer) { printHistory(w, entries) })
+}
+
+func (c *historyCmd) search() capstone.Search {
+	return capstone.Search{CommandID: c.Command, Correlation: c.Correlation, Source: c.Source}
+}
+
+func (c *historyCmd) events(
+	ctx context.Context, s *capstone.System,
+) iter.Seq2[contract.Recorded, error] {
+	if c.Name != "" {
+		return s.History(ctx, c.Name)
+	}
+	return s.Search(ctx, c.search())
+}
+
+// subject describes the question for people.
+func (c *historyCmd) subject() string {
+	switch {
+	case c.Name != "":
+		return "about " + c.Name
+	case c.Command != "":
+		return "for the command " + c.Command
+	case c.Correlation != uuid.Nil:
+		return "for the correlation " + c.Correlation.String()
+	}
+	return "from " + c.Source
 }
 
 func entryOf(ctx context.Context, c contract.Codec, r contract.Recorded) (entry, error) {
@@ -72,6 +109,7 @@ func entryOf(ctx context.Context, c contract.Codec, r contract.Recorded) (entry,
 		CommandID: r.CommandID, Source: r.Source, SourceLine: r.SourceLine,
 		SubmittedBy: r.SubmittedBy,
 		Actor:       r.Actor, Approver: r.Approver, Reason: r.Reason, Data: data,
+		Correlation: r.Correlation.String(), Causation: r.Causation.String(),
 	}
 	if r.Corrects != uuid.Nil {
 		e.Corrects = r.Corrects.String()
@@ -96,6 +134,7 @@ func printHistory(w io.Writer, entries []entry) {
 			fmt.Sprintf("entered\t%s as %s, from %s",
 				e.EnteredAt.Format(time.RFC3339Nano), e.CommandID, e.place()),
 			fmt.Sprintf("by\t%s: %s", e.Actor, e.Reason),
+			"correlation\t" + e.Correlation,
 		}
 		if e.Approver != "" {
 			rows = append(rows, "approved by\t"+e.Approver)

@@ -65,7 +65,7 @@ var longHelp = kong.Vars{
 	"status":         "Show the stack, the log and the lag of its readers; exit 1 if not well.",
 	"import":         "Send the commands in a file to the desk. Importing again changes nothing.",
 	"pnl":            "Show profit and loss by book, by average cost and by FIFO.",
-	"history":        "Show all that was recorded about a trade: who, what, when and why.",
+	"history":        "Show the events of a trade, a curve or a command: who, what, when, why.",
 	"replay":         "Fold the log again and compare the result with an archived state.",
 	"rebuild":        "Make the read model again from the log, and accept the log as it is.",
 	"seal":           "Add new events to the Merkle tree and publish a signed checkpoint.",

@@ -65,7 +65,7 @@ func followUp(uti string, cause Event, slot Slot, own bool) Command {
 	return Command{
 		ID: id, UTI: Begun(slot.Event.Body),
 		EnteredAt: cause.EnteredAt, EffectiveAt: slot.Event.EffectiveAt,
-		Actor: FollowUpActor,
+		Actor: FollowUpActor, Source: FollowUpActor,
 		Reason: fmt.Sprintf("follows %s of %s, event %s",
 			KindOf(cause.Body).Operation, uti, cause.ID),
 	}
