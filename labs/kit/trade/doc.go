@@ -53,6 +53,28 @@
 // was 81. The correction of the NEW takes its slot, and all later legs are applied again: the
 // cost is 8100.00, of which 4860.00 remain, and 360.00 is realised.
 //
+// # What leaves other than by a trade
+//
+// NEW, SETTLE and EXERCISE are trades with the market, and net as above. NOVATE, CANCEL terminate
+// and an AMEND to a lower quantity are exits: a part of one contract leaves, and takes its own lot
+// with it. Its own cost is its share of the contract's booked cost: what was paid for it, with its
+// fee and the value that it carried in, as far as no reduction took it out.
+//
+//	event                average cost                 FIFO
+//	A buys 100 at 50     100 held, cost 5000          a lot of 100, cost 5000
+//	B buys 100 at 60     200 held, cost 11000         and one of 100, cost 6000
+//	B is terminated      100 held, cost 5000          a lot of 100, cost 5000
+//
+// Average cost gives up the own cost, and FIFO the lots of the contract, then the oldest others.
+// The amount of the leg, which is the contract price and the fee, less that cost is realised: here
+// nothing. What the pool no longer holds opens the other side at its share of the amount. A pool
+// that becomes flat realises all the cost that is left. The methods agree on the total, as ever.
+// An average may leave the range of the prices paid: see Pool.
+//
+// A premium is cash that was paid. An option that is terminated, or transferred, leaves at a price
+// of zero, so it realises the fee less its own premium. Where we remain in a novation, it leaves at
+// its price, because the successor pays that price again. A lower quantity returns its premium.
+//
 // # From command to state
 //
 //	Command ── Decide ──▶ Event          (or a *Refusal that names the rule)
@@ -88,7 +110,7 @@
 //
 // Decimals are exact. They round half to even, at four named places and nowhere else:
 // Currency.Amount, the split of a leg that crosses zero, the share of cost that a reduction takes
-// out, and Curve.Value.
+// out (of a pool, a lot or a contract's booked cost), and Curve.Value.
 //
 // # Limits
 //

@@ -176,8 +176,10 @@ func TestHistoriesHaveEveryCase(t *testing.T) {
 		for stream, events := range d.streams {
 			countEvents(seen, stream, events)
 		}
-		for _, p := range naive(d.streams).pools() {
-			seen["a price behind a lot on its own other side"] += p.passed
+		o := naive(d.streams)
+		o.pools()
+		for what, n := range o.seen {
+			seen[what] += n
 		}
 		for _, p := range d.state(t).Positions {
 			seen[fmt.Sprintf("valued %v in %s", p.MarketValue != nil && !p.Quantity.IsZero(),
@@ -192,6 +194,11 @@ func TestHistoriesHaveEveryCase(t *testing.T) {
 	for _, what := range []string{
 		"late", "ahead", "capacity", "points", "VOIDED",
 		"a price behind a lot on its own other side",
+		"an exit of its own lot before an older one", "an exit of another contract's lot",
+		"an exit of more than the pool holds", "an exit of what the pool does not hold",
+		"an exit at another cost than the average",
+		"option leaves by trade.Cancel", "option leaves by trade.Novate",
+		"option leaves by trade.Amend",
 		"corrected side", "corrected currency", "corrected instrument", "corrected fee",
 		"corrected book", "restated TERMINATE", "restated NOVATE to nothing",
 		"corrected mark", "mark in JPY", "NEW that continues another",

@@ -208,7 +208,8 @@ func (n New) evolve(t Trade, s Slot) (Trade, *Refusal) {
 		Contracted: n.Quantity.Value, Open: n.Quantity.Value, Terms: n,
 	}
 	paid := n.Side.Sign().Mul(n.Currency.Amount(n.Price, n.Quantity.Value))
-	return t.withLeg(s, t.Open, paid.Neg().Add(n.Fee).Add(n.CarriedIn)), nil
+	cash := paid.Neg().Add(n.Fee).Add(n.CarriedIn)
+	return t.withLeg(s, Leg{Quantity: t.Open, Amount: cash}), nil
 }
 
 // The kinds of Amend on record. The third kind in import lines, the correction, has no body of its
@@ -323,7 +324,7 @@ func (c Cancel) evolve(t Trade, s Slot) (Trade, *Refusal) {
 	if c.Kind == Void {
 		return t.void()
 	}
-	return t.reduce(s, c, t.Price, c.Fee, Terminated)
+	return t.reduce(s, c, t.exitPrice(), c.Fee, Terminated)
 }
 
 // Our roles in a novation.
@@ -360,7 +361,8 @@ func (n Novate) carryOver(_ Trade, terms *New) {
 	terms.Quantity, terms.Counterparty = n.Quantity, n.Incoming
 }
 
-// evolve treats both roles alike: the contract of our second role is another one (see FollowUps).
+// evolve takes the transferred part out. Where we remain, the successor pays the price of that part
+// again (see FollowUps), so an option leaves at its price there, too.
 func (n Novate) evolve(t Trade, s Slot) (Trade, *Refusal) {
 	if n.Role != Transferor && n.Role != Remaining {
 		return t, refuse(BadTerms, "role %q: want transferor or remaining", n.Role)
@@ -377,7 +379,11 @@ func (n Novate) evolve(t Trade, s Slot) (Trade, *Refusal) {
 	if r := checkFee(n.Fee, t.Currency); r != nil {
 		return t, r
 	}
-	return t.reduce(s, n, t.Price, n.Fee, Novated)
+	price := t.exitPrice()
+	if n.Role == Remaining {
+		price = t.Price
+	}
+	return t.reduce(s, n, price, n.Fee, Novated)
 }
 
 // Settle delivers the contract, or a part of it.

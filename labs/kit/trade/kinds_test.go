@@ -146,9 +146,13 @@ func (c *oracleTrade) take(s oracleSlot) {
 			c.clear()
 			return
 		}
-		c.out(s, b.Quantity.Value, b.Fee, c.price, trade.Terminated)
+		c.out(s, b.Quantity.Value, b.Fee, c.cashless(), trade.Terminated)
 	case trade.Novate:
-		c.out(s, b.Quantity.Value, b.Fee, c.price, trade.Novated)
+		worth := c.cashless()
+		if b.Role == trade.Remaining {
+			worth = c.price
+		}
+		c.out(s, b.Quantity.Value, b.Fee, worth, trade.Novated)
 	case trade.Settle:
 		c.out(s, b.Quantity.Value, trade.Decimal{}, rat(b.Price), trade.Settled)
 	case trade.Exercise:
@@ -165,6 +169,14 @@ func (c *oracleTrade) take(s oracleSlot) {
 	}
 }
 
+// cashless returns the price that is neither paid nor received any more: a premium was paid.
+func (c *oracleTrade) cashless() *big.Rat {
+	if c.terms.Instrument.Option != nil {
+		return new(big.Rat)
+	}
+	return c.price
+}
+
 func (c *oracleTrade) amend(s oracleSlot, b trade.Amend) {
 	open := c.total["open"]
 	newPrice, newOpen := c.price, open
@@ -178,7 +190,11 @@ func (c *oracleTrade) amend(s oracleSlot, b trade.Amend) {
 	before, repriced := c.cents(mul(c.price, open)), c.cents(mul(newPrice, open))
 	after := c.cents(mul(newPrice, newOpen))
 	c.move(s, new(big.Rat), mul(sign(-c.side), sub(repriced, before)))
-	c.move(s, mul(sign(c.side), sub(newOpen, open)), mul(sign(-c.side), sub(after, repriced)))
+	more := c.move
+	if newOpen.Cmp(open) < 0 {
+		more = c.exit
+	}
+	more(s, mul(sign(c.side), sub(newOpen, open)), mul(sign(-c.side), sub(after, repriced)))
 	c.price, c.total["open"] = newPrice, newOpen
 	if newOpen.Sign() == 0 {
 		c.status = c.lastOut

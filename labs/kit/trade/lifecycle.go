@@ -45,7 +45,8 @@ type Trade struct {
 	Terms New   `json:"-"` // as agreed now
 	Legs  []Leg `json:"-"` // in the order of their keys
 
-	reducedBy Status // the status with which the last reduction would have closed the contract
+	booked    Decimal // the cost of the open quantity, fees included; signed as Average.Cost
+	reducedBy Status  // the status with which the last reduction would have closed the contract
 }
 
 // Evolve returns the contract after the event in a slot, or the rule that forbids it there:
@@ -86,23 +87,28 @@ func (t Trade) live() *Refusal {
 	return refuse(NotLive, "%s is %s", t.UTI, t.Status)
 }
 
-// withLeg adds a leg: the first of its slot, or the next. The quantity counts in the contract's own
-// direction: positive is more of it. The amount is cash to us.
-func (t Trade) withLeg(s Slot, quantity, amount Decimal) Trade {
-	if quantity.IsZero() && amount.IsZero() {
+// withLeg adds a leg: the first of its slot, or the next. Its quantity counts in the contract's own
+// direction: positive is more of it. Its amount is cash to us, and what it adds to the booked cost.
+// A reduction takes its share of the booked cost instead; that of an exit is its own cost.
+func (t Trade) withLeg(s Slot, leg Leg) Trade {
+	if leg.Quantity.IsZero() && leg.Amount.IsZero() {
 		return t
 	}
+	out := leg.Amount
+	if leg.Quantity.Sign() < 0 {
+		out = share(t.booked, leg.Quantity, t.Open, t.Currency)
+	}
+	if leg.Exit {
+		leg.OwnCost = out
+	}
+	t.booked = t.booked.Sub(out)
 	n := 0
 	if last := len(t.Legs) - 1; last >= 0 && t.Legs[last].Key.Version == s.Version {
 		n = t.Legs[last].Key.N + 1
 	}
-	leg := Leg{
-		Key:      LegKey{s.Event.EffectiveAt.UTC(), TradeStream(t.UTI), s.Version, n},
-		Pool:     PoolKey{Book: t.Book, Instrument: t.Instrument, Currency: t.Currency},
-		Side:     t.Side,
-		Quantity: t.Side.Sign().Mul(quantity),
-		Amount:   amount,
-	}
+	leg.Key = LegKey{s.Event.EffectiveAt.UTC(), TradeStream(t.UTI), s.Version, n}
+	leg.Pool = PoolKey{Book: t.Book, Instrument: t.Instrument, Currency: t.Currency}
+	leg.Side, leg.Quantity = t.Side, t.Side.Sign().Mul(leg.Quantity)
 	t.Legs = append(t.Legs[:len(t.Legs):len(t.Legs)], leg) // another Trade may share the array
 	return t
 }
@@ -118,8 +124,10 @@ func (t Trade) withTerms(s Slot, price, contracted, open Decimal) Trade {
 	repriced := t.Currency.Amount(price, t.Open)
 	after := t.Currency.Amount(price, open)
 	paid := t.Side.Sign().Neg()
-	t = t.withLeg(s, Decimal{}, paid.Mul(repriced.Sub(before)))
-	t = t.withLeg(s, open.Sub(t.Open), paid.Mul(after.Sub(repriced)))
+	t = t.withLeg(s, Leg{Amount: paid.Mul(repriced.Sub(before))})
+	more := open.Sub(t.Open)
+	t = t.withLeg(s, Leg{Quantity: more, Amount: paid.Mul(after.Sub(repriced)),
+		Exit: more.Sign() < 0})
 	if !contracted.Equal(t.Contracted) {
 		t.Terms.Quantity.Value, t.Terms.Capacity = contracted, Decimal{}
 	}
@@ -151,7 +159,8 @@ func (t Trade) reduce(s Slot, b Reducer, price, fee Decimal, as Status) (Trade, 
 		return t, refuse(Exceeds, "%s asked for, %s %s is open", q, t.Open, t.Unit)
 	}
 	received := t.Side.Sign().Mul(t.Currency.Amount(price, q.Value))
-	t = t.withLeg(s, q.Value.Neg(), received.Add(fee))
+	t = t.withLeg(s, Leg{Quantity: q.Value.Neg(), Amount: received.Add(fee),
+		Exit: as == Novated || as == Terminated})
 	t.Open, t.reducedBy = t.Open.Sub(q.Value), as
 	if t.Open.IsZero() {
 		t.Status = as
@@ -159,6 +168,15 @@ func (t Trade) reduce(s Slot, b Reducer, price, fee Decimal, as Status) (Trade, 
 	taken := t.account(as)
 	*taken = taken.Add(q.Value)
 	return t, nil
+}
+
+// exitPrice returns the price at which a part leaves that no contract of ours takes over. The
+// premium of an option was paid in cash and does not come back.
+func (t Trade) exitPrice() Decimal {
+	if t.Terms.Instrument.Option != nil {
+		return Decimal{}
+	}
+	return t.Price
 }
 
 // account returns the total that was taken out with a status.

@@ -1,6 +1,7 @@
 package trade_test
 
 import (
+	"fmt"
 	"math/big"
 	"slices"
 	"strings"
@@ -13,10 +14,11 @@ import (
 
 // The oracle folds the same book by a simpler program: in fractions, with maps of totals, in one
 // pass over the events that count at the end. It knows no refusals, because events on record are
-// legal.
+// legal. It keeps costs only: what was realised is the cash of all legs and the cost that is left.
 
 type oracle struct {
 	legs   []oracleLeg
+	seen   map[string]int                 // cases that a history should have
 	trades map[string]map[string]*big.Rat // by UTI: "open", "SETTLED" and so on
 	status map[string]trade.Status
 	marks  map[string]trade.Mark // by curve, and delivery as it is written
@@ -27,7 +29,8 @@ type oracleLeg struct {
 	stream, pool     string
 	side             int
 	quantity, amount *big.Rat
-	places           int // of the currency
+	own              *big.Rat // the own cost of an exit, nil for a trade with the market
+	places           int      // of the currency
 }
 
 type oracleSlot struct {
@@ -35,8 +38,8 @@ type oracleSlot struct {
 }
 
 func naive(streams map[string][]trade.Event) *oracle {
-	o := &oracle{nil, map[string]map[string]*big.Rat{}, map[string]trade.Status{},
-		map[string]trade.Mark{}}
+	o := &oracle{nil, map[string]int{}, map[string]map[string]*big.Rat{},
+		map[string]trade.Status{}, map[string]trade.Mark{}}
 	for stream, events := range streams {
 		slots := valid(events)
 		if strings.HasPrefix(stream, "curve/") {
@@ -108,7 +111,7 @@ func placesOf(c trade.Currency) int {
 func (o *oracle) contract(stream string, slots []oracleSlot) {
 	c := &oracleTrade{
 		stream: stream, price: new(big.Rat), side: 1, status: trade.Live, lastOut: trade.Live,
-		total: map[string]*big.Rat{},
+		total: map[string]*big.Rat{}, seen: o.seen,
 	}
 	c.clear()
 	for _, s := range slots {
@@ -129,6 +132,7 @@ type oracleTrade struct {
 	terms           trade.New
 	legs            []oracleLeg
 	total           map[string]*big.Rat
+	seen            map[string]int
 	price           *big.Rat
 	side            int
 	status, lastOut trade.Status
@@ -146,9 +150,36 @@ func (c *oracleTrade) cents(r *big.Rat) *big.Rat { return halfEven(r, placesOf(c
 func (c *oracleTrade) move(s oracleSlot, q, a *big.Rat) {
 	if q.Sign() != 0 || a.Sign() != 0 {
 		pool := c.terms.Book + "|" + c.terms.Instrument.ID() + "|" + string(c.terms.Currency)
-		c.legs = append(c.legs, oracleLeg{s, c.stream, pool, c.side, q, a,
+		c.legs = append(c.legs, oracleLeg{s, c.stream, pool, c.side, q, a, nil,
 			placesOf(c.terms.Currency)})
 	}
+}
+
+// exit is move for a quantity that leaves other than by a trade.
+func (c *oracleTrade) exit(s oracleSlot, q, a *big.Rat) {
+	own := c.shareOfCost(q)
+	c.move(s, q, a)
+	c.legs[len(c.legs)-1].own = own
+	if c.terms.Instrument.Option != nil {
+		c.seen[fmt.Sprintf("option leaves by %T", s.last.Body)]++
+	}
+}
+
+// shareOfCost returns the booked cost of a part: of the contract's own legs, as if it were alone.
+func (c *oracleTrade) shareOfCost(part *big.Rat) *big.Rat {
+	open, cost := new(big.Rat), new(big.Rat)
+	share := func(q *big.Rat) *big.Rat {
+		return c.cents(mul(cost, new(big.Rat).Quo(new(big.Rat).Neg(q), open)))
+	}
+	for _, l := range c.legs {
+		if l.quantity.Sign()*c.side < 0 {
+			cost = sub(cost, share(l.quantity))
+		} else {
+			cost = sub(cost, l.amount)
+		}
+		open = add(open, l.quantity)
+	}
+	return share(part)
 }
 
 // out takes q out of the contract, at a price of worth.
@@ -157,7 +188,9 @@ func (c *oracleTrade) out(s oracleSlot, q, fee trade.Decimal, worth *big.Rat, as
 		return
 	}
 	received := mul(sign(c.side), c.cents(mul(worth, rat(q))))
-	c.move(s, mul(sign(-c.side), rat(q)), add(received, rat(fee)))
+	leave := map[trade.Status]func(oracleSlot, *big.Rat, *big.Rat){trade.Terminated: c.exit,
+		trade.Novated: c.exit, trade.Settled: c.move, trade.Exercised: c.move}[as]
+	leave(s, mul(sign(-c.side), rat(q)), add(received, rat(fee)))
 	c.total["open"] = sub(c.total["open"], rat(q))
 	c.total[string(as)] = add(c.total[string(as)], rat(q))
 	c.lastOut = as
@@ -168,10 +201,11 @@ func (c *oracleTrade) out(s oracleSlot, q, fee trade.Decimal, worth *big.Rat, as
 
 // An oraclePool is the result of a pool.
 type oraclePool struct {
-	quantity, cost, realised, costFIFO, realisedFIFO *big.Rat
-	lots                                             []oracleLot
-	legs                                             int
-	passed                                           int // lots on the other side
+	quantity, cash                         *big.Rat
+	cost, realised, costFIFO, realisedFIFO *big.Rat
+	lots                                   []oracleLot // as they were opened
+	legs                                   int
+	seen                                   map[string]int
 }
 
 type oracleLot struct {
@@ -184,8 +218,8 @@ func (o *oracle) pools() map[string]*oraclePool {
 	for _, l := range o.legs {
 		p := pools[l.pool]
 		if p == nil {
-			p = &oraclePool{quantity: new(big.Rat), cost: new(big.Rat), realised: new(big.Rat),
-				costFIFO: new(big.Rat), realisedFIFO: new(big.Rat)}
+			p = &oraclePool{quantity: new(big.Rat), cash: new(big.Rat), cost: new(big.Rat),
+				costFIFO: new(big.Rat), seen: o.seen}
 			pools[l.pool] = p
 		}
 		p.take(l)
@@ -194,13 +228,14 @@ func (o *oracle) pools() map[string]*oraclePool {
 		for _, lot := range p.lots {
 			p.costFIFO = add(p.costFIFO, lot.cost)
 		}
+		p.realised, p.realisedFIFO = add(p.cash, p.cost), add(p.cash, p.costFIFO)
 	}
 	return pools
 }
 
 func (p *oraclePool) take(l oracleLeg) {
 	p.legs++
-	cents := func(r *big.Rat) *big.Rat { return halfEven(r, l.places) }
+	p.cash = add(p.cash, l.amount)
 	if l.quantity.Sign() == 0 {
 		p.reprice(l)
 		return
@@ -211,62 +246,75 @@ func (p *oraclePool) take(l oracleLeg) {
 		if new(big.Rat).Abs(l.quantity).Cmp(new(big.Rat).Abs(p.quantity)) > 0 {
 			closing.Neg(p.quantity)
 		}
-	}
-	opening := sub(l.quantity, closing)
-	forClosing := l.amount
-	if opening.Sign() != 0 {
-		forClosing = cents(mul(l.amount, new(big.Rat).Quo(closing, l.quantity)))
-	}
-	if closing.Sign() != 0 {
-		out := cents(mul(p.cost, new(big.Rat).Quo(new(big.Rat).Neg(closing), p.quantity)))
-		p.cost, p.realised = sub(p.cost, out), add(p.realised, sub(forClosing, out))
-		p.realisedFIFO = add(p.realisedFIFO, forClosing)
-		p.close(closing, l.places)
-	}
-	if opening.Sign() != 0 {
-		paid := new(big.Rat).Neg(l.amount)
-		if closing.Sign() != 0 {
-			paid = sub(forClosing, l.amount)
-		}
-		p.cost = add(p.cost, paid)
-		p.lots = append(p.lots, oracleLot{l.stream, opening, paid})
+		p.cost = sub(p.cost, p.out(l, closing))
+		p.close(l, new(big.Rat).Neg(closing))
 	}
 	p.quantity = add(p.quantity, l.quantity)
+	if opening := sub(l.quantity, closing); opening.Sign() != 0 {
+		forClosing := halfEven(mul(l.amount, new(big.Rat).Quo(closing, l.quantity)), l.places)
+		paid := sub(forClosing, l.amount)
+		p.cost = add(p.cost, paid)
+		p.lots = append(p.lots, oracleLot{l.stream, opening, paid})
+		p.count(l, closing.Sign() != 0, "an exit of more than the pool holds")
+		p.count(l, closing.Sign() == 0, "an exit of what the pool does not hold")
+	}
 }
 
-func (p *oraclePool) close(q *big.Rat, places int) {
-	for q = new(big.Rat).Neg(q); q.Sign() != 0; { // in the sense of the lots
-		lot := p.lots[0]
-		part := q
-		if new(big.Rat).Abs(q).Cmp(new(big.Rat).Abs(lot.quantity)) >= 0 {
-			part, p.lots = lot.quantity, p.lots[1:]
-			p.realisedFIFO = sub(p.realisedFIFO, lot.cost)
-		} else {
-			out := halfEven(mul(lot.cost, new(big.Rat).Quo(part, lot.quantity)), places)
-			p.lots[0] = oracleLot{lot.stream, sub(lot.quantity, part), sub(lot.cost, out)}
-			p.realisedFIFO = sub(p.realisedFIFO, out)
-		}
-		q = sub(q, part)
+func (p *oraclePool) count(l oracleLeg, is bool, what string) {
+	if is && l.own != nil {
+		p.seen[what]++
 	}
+}
+
+// out returns the cost that goes out of the average with a closing quantity.
+func (p *oraclePool) out(l oracleLeg, closing *big.Rat) *big.Rat {
+	part := new(big.Rat).Quo(new(big.Rat).Neg(closing), p.quantity)
+	share := halfEven(mul(p.cost, part), l.places)
+	if l.own == nil || part.Cmp(sign(1)) == 0 {
+		return share
+	}
+	p.count(l, l.own.Cmp(share) != 0, "an exit at another cost than the average")
+	return l.own
+}
+
+// close takes q, in the direction of the lots, out of them. For an exit it goes through the lots
+// twice: first through those of its own contract.
+func (p *oraclePool) close(l oracleLeg, q *big.Rat) {
+	for _, ownOnly := range []bool{true, false} {
+		for i := range p.lots {
+			lot := &p.lots[i]
+			own := lot.stream == l.stream
+			if q.Sign() == 0 || lot.quantity.Sign() == 0 || ownOnly && (l.own == nil || !own) {
+				continue
+			}
+			p.count(l, ownOnly && i > 0, "an exit of its own lot before an older one")
+			p.count(l, !own, "an exit of another contract's lot")
+			part := q
+			if new(big.Rat).Abs(q).Cmp(new(big.Rat).Abs(lot.quantity)) >= 0 {
+				part = lot.quantity
+			}
+			out := halfEven(mul(lot.cost, new(big.Rat).Quo(part, lot.quantity)), l.places)
+			q = sub(q, part)
+			lot.quantity, lot.cost = sub(lot.quantity, part), sub(lot.cost, out)
+		}
+	}
+	p.lots = slices.DeleteFunc(p.lots, func(lot oracleLot) bool { return lot.quantity.Sign() == 0 })
 }
 
 func (p *oraclePool) reprice(l oracleLeg) {
 	if p.quantity.Sign() == l.side {
 		p.cost = sub(p.cost, l.amount)
-	} else {
-		p.realised = add(p.realised, l.amount)
 	}
 	for i := len(p.lots) - 1; i >= 0; i-- {
 		switch {
 		case p.lots[i].stream != l.stream:
 		case p.lots[i].quantity.Sign() != l.side:
-			p.passed++
+			p.seen["a price behind a lot on its own other side"]++
 		default:
 			p.lots[i].cost = sub(p.lots[i].cost, l.amount)
 			return
 		}
 	}
-	p.realisedFIFO = add(p.realisedFIFO, l.amount)
 }
 
 // worth returns the value of a position, or nil where a mark is missing.

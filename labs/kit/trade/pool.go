@@ -50,17 +50,23 @@ func (k PoolKey) Curve() string {
 
 // A Leg is one movement of a pool: a quantity (bought is positive) and an amount (cash to us). It
 // has no price: a price derived from the two would have to be rounded.
+//
+// An exit is a leg that leaves the book other than by a trade with the market: a novation, a
+// termination, a lower quantity. It takes its own lot with it, at its own cost.
 type Leg struct {
 	Key      LegKey  `json:"key"`
 	Pool     PoolKey `json:"pool"`
 	Side     Side    `json:"side"` // of the contract that the leg belongs to
 	Quantity Decimal `json:"quantity"`
 	Amount   Decimal `json:"amount"`
+	Exit     bool    `json:"exit,omitzero"`
+	OwnCost  Decimal `json:"own_cost,omitzero"` // of an exit, signed as Average.Cost
 }
 
 func (l Leg) same(o Leg) bool {
 	return l.Key.Compare(o.Key) == 0 && l.Pool == o.Pool && l.Side == o.Side &&
-		l.Quantity.Equal(o.Quantity) && l.Amount.Equal(o.Amount)
+		l.Quantity.Equal(o.Quantity) && l.Amount.Equal(o.Amount) &&
+		l.Exit == o.Exit && l.OwnCost.Equal(o.OwnCost)
 }
 
 // Changed returns the pools in which two lists of a contract's legs differ, each with the earliest
@@ -100,6 +106,10 @@ func Changed(before, after []Leg) map[PoolKey]LegKey {
 // So their totals of realised and unrealised P&L are equal. The methods differ in the time at
 // which P&L is realised, not in its total. Equal totals do not prove the split: an amount that a
 // method puts on the wrong side cancels out.
+//
+// An exit takes out its own cost, so an average price may leave the range of the prices paid. Of
+// 100 bought at 50 and 100 at 60, 100 are sold: by average cost, 100 at 55 are left. Then 75 of
+// those at 60 are terminated: 5500 - 4500 is the cost of the other 25, or 40 each.
 type Pool struct {
 	Average Average `json:"average"`
 	FIFO    FIFO    `json:"fifo"`
@@ -164,7 +174,11 @@ func (a *Average) apply(l Leg) {
 		return
 	}
 	out := share(a.Cost, l.Quantity, a.Quantity, l.Pool.Currency)
-	a.Quantity, a.Cost = a.Quantity.Add(l.Quantity), a.Cost.Sub(out)
+	a.Quantity = a.Quantity.Add(l.Quantity)
+	if l.Exit && !a.Quantity.IsZero() { // a flat pool keeps no cost
+		out = l.OwnCost
+	}
+	a.Cost = a.Cost.Sub(out)
 	a.Realised = a.Realised.Add(l.Amount).Sub(out)
 }
 
@@ -179,7 +193,8 @@ func (a *Average) reprice(l Leg) {
 	a.Realised = a.Realised.Add(l.Amount)
 }
 
-// FIFO is a pool by lots, which close in the order in which they opened. All lots are on one side.
+// FIFO is a pool by lots, which close in the order in which they opened. An exit closes the lots of
+// its own contract before any other. All lots are on one side.
 type FIFO struct {
 	Lots     []Lot   `json:"lots"`
 	Realised Decimal `json:"realised"`
@@ -209,15 +224,25 @@ func (f *FIFO) apply(l Leg) {
 	}
 	f.Realised = f.Realised.Add(l.Amount)
 	for left := l.Quantity.Abs(); !left.IsZero(); {
-		left = left.Sub(f.takeOut(left, l.Pool.Currency))
+		left = left.Sub(f.takeOut(f.next(l), left, l.Pool.Currency))
 	}
 }
 
-// takeOut closes up to q of the first lot, and returns the quantity that it closed.
-func (f *FIFO) takeOut(q Decimal, c Currency) Decimal {
-	lot := &f.Lots[0]
+// next returns the index of the lot that a closing leg takes from next.
+func (f *FIFO) next(l Leg) int {
+	if !l.Exit {
+		return 0
+	}
+	own := func(lot Lot) bool { return lot.Stream == l.Key.Stream }
+	return max(0, slices.IndexFunc(f.Lots, own))
+}
+
+// takeOut closes up to q of the lot at i, and returns the quantity that it closed.
+func (f *FIFO) takeOut(i int, q Decimal, c Currency) Decimal {
+	lot := &f.Lots[i]
 	if size := lot.Quantity.Abs(); q.Cmp(size) >= 0 {
 		f.Realised = f.Realised.Sub(lot.Cost)
+		copy(f.Lots[1:], f.Lots[:i]) // mostly none: the first lot closes most often
 		f.Lots = f.Lots[1:]
 		return size
 	}

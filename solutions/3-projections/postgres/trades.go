@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -71,18 +72,20 @@ type legRow struct {
 	Side     trade.Side    `json:"side"`
 	Quantity trade.Decimal `json:"quantity"`
 	Amount   trade.Decimal `json:"amount"`
+	Exit     bool          `json:"is_exit"`
+	OwnCost  trade.Decimal `json:"own_cost"`
 }
 
 func legRows(legs []trade.Leg) []legRow {
 	rows := make([]legRow, len(legs))
 	for i, l := range legs {
-		rows[i] = legRow{l.Pool, l.Key, l.Side, l.Quantity, l.Amount}
+		rows[i] = legRow{l.Pool, l.Key, l.Side, l.Quantity, l.Amount, l.Exit, l.OwnCost}
 	}
 	return rows
 }
 
 const legColumns = `l.effective_at, l.stream, l.version, l.n, l.book, l.instrument, l.currency,
-       l.side, l.quantity::text, l.amount::text`
+       l.side, l.quantity::text, l.amount::text, l.is_exit, l.own_cost::text`
 
 // legsOf returns the legs of streams, those of each stream in the order of their keys.
 func legsOf(ctx context.Context, tx pgx.Tx, streams []string) (map[string][]trade.Leg, error) {
@@ -124,28 +127,31 @@ func queryLegs(ctx context.Context, tx pgx.Tx, query string, arg any) ([]trade.L
 }
 
 func scanLeg(row pgx.CollectableRow) (l trade.Leg, err error) {
-	var quantity, amount string
+	var quantity, amount, ownCost string
 	err = row.Scan(&l.Key.EffectiveAt, &l.Key.Stream, &l.Key.Version, &l.Key.N,
-		&l.Pool.Book, &l.Pool.Instrument, &l.Pool.Currency, &l.Side, &quantity, &amount)
+		&l.Pool.Book, &l.Pool.Instrument, &l.Pool.Currency, &l.Side, &quantity, &amount,
+		&l.Exit, &ownCost)
 	if err != nil {
 		return l, err
 	}
 	l.Key.EffectiveAt = l.Key.EffectiveAt.UTC()
-	if err := l.Quantity.UnmarshalText([]byte(quantity)); err != nil {
-		return l, err
-	}
-	return l, l.Amount.UnmarshalText([]byte(amount))
+	return l, errors.Join(
+		l.Quantity.UnmarshalText([]byte(quantity)),
+		l.Amount.UnmarshalText([]byte(amount)),
+		l.OwnCost.UnmarshalText([]byte(ownCost)))
 }
 
 // replaceLegs replaces all legs of streams.
 func replaceLegs(ctx context.Context, tx pgx.Tx, streams []string, legs []legRow) error {
 	const insert = `
 INSERT INTO legs (effective_at, stream, version, n,
-                  book, instrument, currency, side, quantity, amount)
-SELECT effective_at, stream, version, n, book, instrument, currency, side, quantity, amount
+                  book, instrument, currency, side, quantity, amount, is_exit, own_cost)
+SELECT effective_at, stream, version, n,
+       book, instrument, currency, side, quantity, amount, is_exit, own_cost
 FROM jsonb_to_recordset($1::jsonb) AS l(
      effective_at timestamptz, stream text, version bigint, n int,
-     book text, instrument text, currency text, side text, quantity numeric, amount numeric)`
+     book text, instrument text, currency text, side text, quantity numeric, amount numeric,
+     is_exit boolean, own_cost numeric)`
 	if _, err := tx.Exec(ctx, "DELETE FROM legs WHERE stream = ANY($1)", streams); err != nil {
 		return err
 	}
