@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -188,7 +189,7 @@ func (d *Desk) append(
 		Reason:      r.Reason,
 		Correlation: r.correlation,
 		Causation:   r.causation,
-		EnteredAt:   r.EnteredAt.UTC(),
+		EnteredAt:   r.EnteredAt.UTC().Truncate(time.Microsecond),
 		CommandID:   r.ID,
 		Source:      cmp.Or(r.Source, d.Source),
 		SourceLine:  r.SourceLine,

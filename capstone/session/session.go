@@ -124,10 +124,10 @@ func (s *Session) openLog(ctx context.Context) error {
 // acceptsLoss reports whether the reached mark is ignored. An inspection reports a lost end itself.
 func (s *Session) acceptsLoss() bool { return s.access == Inspect || s.config.AcceptLoss }
 
-// markReached sets the reached mark at the end of a command. The command's work is done: it does
-// not wait long for a broker that is gone, and does not fail.
+// markReached sets the reached mark at the end of a command, also of an interrupted one. The
+// command's work is done: it does not wait long for a broker that is gone, and does not fail.
 func (s *Session) markReached(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
 	end, err := s.Log.End(ctx)
 	if err != nil {

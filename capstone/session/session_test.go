@@ -149,6 +149,29 @@ func TestOpenRefusesLostEnd(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
+// An interrupted program leaves the reached mark like any other: otherwise a log that then lost its
+// end would be read as a shorter one.
+func TestInterruptLeavesReachedMark(t *testing.T) {
+	t.Parallel()
+	for _, store := range StoreNames() {
+		t.Run(store, func(t *testing.T) {
+			t.Parallel()
+			config := newLog(t, store)
+			ctx, interrupt := context.WithCancel(t.Context())
+			s, err := Open(ctx, config, Write)
+			require.NoError(t, err)
+			importInto(t, s)
+			end, err := s.Log.End(ctx)
+			require.NoError(t, err)
+			interrupt()
+			require.NoError(t, s.Close())
+			mark, err := logdir.CursorFile(filepath.Join(config.Data, "reached")).Load()
+			require.NoError(t, err)
+			require.Equal(t, end, mark)
+		})
+	}
+}
+
 // A part that waits for a lost part must not keep the process.
 func TestLostStackClosesInTime(t *testing.T) {
 	t.Parallel()

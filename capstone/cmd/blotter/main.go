@@ -107,8 +107,18 @@ const (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
+// endings returns the signals that end a command cleanly: it stops at a line and leaves its marks.
+// A program that was started to ignore the loss of its terminal goes on ignoring it.
+func endings() []os.Signal {
+	all := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		all = append(all, syscall.SIGHUP)
+	}
+	return all
+}
+
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	var c cli
 	parser, err := kong.New(&c, kong.Name("blotter"), kong.Writers(stdout, stderr),
