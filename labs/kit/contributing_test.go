@@ -76,6 +76,7 @@ func TestEveryCheckIsComplete(t *testing.T) {
 			require.Positive(t, c.Points, "points of %s", c.ID)
 			require.NotEmpty(t, c.Title, "title of %s", c.ID)
 			require.NotEmpty(t, c.Hint, "hint of %s", c.ID)
+			require.Regexp(t, `^(that .*)?$`, c.Misconception, "misconception of %s", c.ID)
 			require.Contains(t, stated, c.Invariant+" ",
 				"labs/kit/contract does not state %s, the invariant of %s", c.Invariant, c.ID)
 		}

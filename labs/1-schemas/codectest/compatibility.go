@@ -13,8 +13,8 @@ var compatibility = []spec{{
 	Check: check.Check{ID: "L1.18", Points: 3, Operation: compatible, Invariant: "L1.I7",
 		Title: "BACKWARD means that new readers read old data, FORWARD that old readers read new " +
 			"data, FULL both",
-		Misconception: "BACKWARD is about old programs; in fact it is about a new reader and " +
-			"older data",
+		Misconception: "that BACKWARD is about old programs; in fact it is about a new reader " +
+			"and older data",
 		Hint: "write readable(reader, writer) once; the modes differ in which schema is the " +
 			"reader's"},
 	try: func(t *trial) {
@@ -31,8 +31,8 @@ var compatibility = []spec{{
 	Check: check.Check{ID: "L1.19", Points: 2, Operation: compatible, Invariant: "L1.I7",
 		Title: "plain modes compare with the last published version, transitive modes with every " +
 			"version",
-		Misconception: "if each step is safe, the whole way is safe; in fact a log is read from " +
-			"its beginning, and its readers need a transitive mode",
+		Misconception: "that if each step is safe, the whole way is safe; in fact a log is read " +
+			"from its beginning, and its readers need a transitive mode",
 		Hint: "published is ordered oldest first; the mode decides which of them count"},
 	try: func(t *trial) {
 		t.judge(contract.BackwardTransitive, contract.ForwardTransitive, contract.FullTransitive)
@@ -55,8 +55,8 @@ var compatibility = []spec{{
 }, {
 	Check: check.Check{ID: "L1.20", Points: 3, Operation: compatible, Invariant: "L1.I7",
 		Title: "a logical type never changes, nor the precision or scale of a decimal",
-		Misconception: "Avro's rules protect meaning; in fact they protect bytes, and 84.25 at " +
-			"scale 4 is read as 0.8425 at scale 6",
+		Misconception: "that Avro's rules protect meaning; in fact they protect bytes, and 84.25 " +
+			"at scale 4 is read as 0.8425 at scale 6",
 		Hint: "visit both schemas side by side, as a reader would: into records, items and " +
 			"branches; wherever data is read, compare avro's Logical() of the two"},
 	try: func(t *trial) {
@@ -129,7 +129,7 @@ func enum(symbols string) string {
 	return record(field("e", `{"type": "enum", "name": "E", "symbols": [`+symbols+`]}`, ""))
 }
 
-// enumWithDefault returns an enum whose readers take its first symbol for an unknown one.
+// enumWithDefault returns an enum whose readers replace an unknown symbol by the first symbol.
 func enumWithDefault(symbols ...string) string {
 	list := `"` + strings.Join(symbols, `", "`) + `"`
 	return record(field("e", `{"type": "enum", "name": "E", "symbols": [`+list+`], "default": "`+

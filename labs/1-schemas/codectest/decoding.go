@@ -20,8 +20,8 @@ import (
 var decoding = []spec{{
 	Check: check.Check{ID: "L1.5", Points: 2, Operation: decode, Invariant: "L1.I1",
 		Title: "the bytes of each type are read as the bodies that their consumers expect",
-		Misconception: "values are equal if they print alike; in fact times must be in UTC, and " +
-			"an absent text is the empty text",
+		Misconception: "that values are equal if they print alike; in fact times must be in UTC, " +
+			"and an absent text is the empty text",
 		Hint: "read the fields in the order of the schema that the id names"},
 	try: func(t *trial) {
 		c := t.codec()
@@ -42,7 +42,7 @@ var decoding = []spec{{
 }, {
 	Check: check.Check{ID: "L1.6", Points: 3, Operation: decode, Invariant: "L1.I1",
 		Title:         "Decode(Encode(b)) is b, for numbers of 28 digits and texts of any script",
-		Misconception: "a decimal can pass through a float64, which holds 15 digits",
+		Misconception: "that a decimal can pass through a float64, which holds 15 digits",
 		Hint:          "trade.FromUnscaled is the inverse of Unscaled; both are exact"},
 	try: func(t *trial) {
 		c, r := t.codec(), t.random()
@@ -55,8 +55,8 @@ var decoding = []spec{{
 }, {
 	Check: check.Check{ID: "L1.7", Points: 3, Operation: decode, Invariant: "L1.I5",
 		Title: "data that is cut anywhere is ErrTruncated, between two fields and inside one",
-		Misconception: "the library reports it; in fact hamba's Unmarshal returns nil, and zero " +
-			"for the missing fields, when the input ends between two fields",
+		Misconception: "that the library reports it; in fact hamba's Unmarshal returns nil, and " +
+			"zero for the missing fields, when the input ends between two fields",
 		Hint: "look at the reader's error after the last field; the end of the input is an error " +
 			"there"},
 	try: func(t *trial) {
@@ -74,8 +74,8 @@ var decoding = []spec{{
 }, {
 	Check: check.Check{ID: "L1.8", Points: 1, Operation: decode, Invariant: "L1.I5",
 		Title: "data that continues after its last field is ErrTrailing",
-		Misconception: "extra bytes do no harm; in fact two payloads then have one meaning and " +
-			"two digests",
+		Misconception: "that extra bytes do no harm; in fact two payloads then have one meaning " +
+			"and two digests",
 		Hint: "after the last field, check that no input is left"},
 	try: func(t *trial) {
 		c := t.codec()
@@ -91,8 +91,8 @@ var decoding = []spec{{
 	Check: check.Check{ID: "L1.9", Points: 2, Operation: decode, Invariant: "L1.I5",
 		Title: "a wrong first byte is ErrMagic; an unknown id, or one of a schema outside the " +
 			"catalog, is ErrUnknownSchema; the schema of another type is ErrWrongType",
-		Misconception: "the event's type decides how data is read; in fact the id in the data " +
-			"decides, and the type must agree with it",
+		Misconception: "that the event's type decides how data is read; in fact the id in the " +
+			"data decides, and the type must agree with it",
 		Hint: "find the schema by its id first, then compare its type with the requested type"},
 	try: func(t *trial) {
 		c := t.codec()
@@ -128,8 +128,8 @@ var decoding = []spec{{
 }, {
 	Check: check.Check{ID: "L1.10", Points: 3, Operation: decode, Invariant: "L1.I5",
 		Title: "a false length is an error before memory is allocated for it",
-		Misconception: "five bytes can do no harm; in fact they ask for gigabytes if they are " +
-			"the length of an array",
+		Misconception: "that five bytes can do no harm; in fact they ask for gigabytes if they " +
+			"are the length of an array",
 		Hint: "compare each length with contract.MaxData and with the remaining input before you " +
 			"allocate"},
 	try: func(t *trial) {
@@ -152,7 +152,7 @@ var decoding = []spec{{
 }, {
 	Check: check.Check{ID: "L1.11", Points: 2, Operation: decode, Invariant: "L1.I5",
 		Title: "an impossible symbol, branch, length, number or text is ErrMalformed",
-		Misconception: "bytes come from a correct producer; in fact they come from disks, " +
+		Misconception: "that bytes come from a correct producer; in fact they come from disks, " +
 			"networks and other people's programs",
 		Hint: "check the index of a symbol against the number of symbols, a branch against two, " +
 			"a text against UTF-8, and a number against its precision or its bits"},
@@ -168,7 +168,7 @@ var decoding = []spec{{
 }, {
 	Check: check.Check{ID: "L1.12", Points: 1, Operation: heads, Invariant: "L1.I1",
 		Title:         "a head is encoded by the same rules, and is never mistaken for an event",
-		Misconception: "an internal record needs no schema",
+		Misconception: "that an internal record needs no schema",
 		Hint: "store.head is in the catalog like any event; Decode must refuse it with " +
 			"ErrWrongType"},
 	try: func(t *trial) {
@@ -197,8 +197,8 @@ var decoding = []spec{{
 var upcasting = []spec{{
 	Check: check.Check{ID: "L1.15", Points: 3, Operation: upcast, Invariant: "L1.I4",
 		Title: "a settlement of version 1 is read as a settlement without a price source",
-		Misconception: "old data is read with the new schema; in fact its bytes do not have the " +
-			"new field, and end before it",
+		Misconception: "that old data is read with the new schema; in fact its bytes do not have " +
+			"the new field, and end before it",
 		Hint: "read under the schema that the prefix names; the new field keeps its default, " +
 			"null, which is the empty text"},
 	try: func(t *trial) { t.readsHistory("trade.settled", 1) },
@@ -206,15 +206,15 @@ var upcasting = []spec{{
 	Check: check.Check{ID: "L1.16", Points: 3, Operation: upcast, Invariant: "L1.I4",
 		Title: "a mark of version 1, which named its curve in one text, is a mark of the same " +
 			"curve",
-		Misconception: "a change that the registry allows keeps its meaning; in fact by Avro's " +
-			"rules alone the curve of version 1 is dropped, and both new fields are null",
+		Misconception: "that a change that the registry allows keeps its meaning; in fact by " +
+			"Avro's rules alone the curve of version 1 is dropped, and both new fields are null",
 		Hint: "write the step from version 1 to version 2 once; splitCurve in walks.go divides " +
 			"the name"},
 	try: func(t *trial) { t.readsHistory("price.marked", 1) },
 }, {
 	Check: check.Check{ID: "L1.17", Points: 1, Operation: upcast, Invariant: "L1.I5",
 		Title:         "an old version is read as strictly as the latest",
-		Misconception: "old data needs no checks, because it was right once",
+		Misconception: "that old data needs no checks, because it was right once",
 		Hint: "read old versions with the same reader, and upcast a value only after its last " +
 			"field was read"},
 	try: func(t *trial) {

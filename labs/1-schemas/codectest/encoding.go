@@ -19,7 +19,7 @@ var publishing = []spec{{
 	Check: check.Check{ID: "L1.1", Points: 2, Operation: register, Invariant: "L1.I6",
 		Title: "a new codec publishes every version of every type, oldest first, under its " +
 			"subject and with the text of its file",
-		Misconception: "only the latest version is needed; in fact the registry then cannot " +
+		Misconception: "that only the latest version is needed; in fact the registry then cannot " +
 			"compare it with the earlier ones",
 		Hint: "iterate over schemas.All(), which has that order; register each Text unchanged " +
 			`under name + "-" + Type`},
@@ -47,7 +47,7 @@ var encoding = []spec{{
 	Check: check.Check{ID: "L1.2", Points: 2, Operation: encode, Invariant: "L1.I2",
 		Title: "data is a zero byte, the id that the registry gave in four bytes big-endian, " +
 			"then the Avro body",
-		Misconception: "ids count from 1, or are little-endian like the machine",
+		Misconception: "that ids count from 1, or are little-endian like the machine",
 		Hint: "keep the id that Register returned for the latest version; encoding/binary has " +
 			"BigEndian.AppendUint32"},
 	try: func(t *trial) {
@@ -63,7 +63,7 @@ var encoding = []spec{{
 }, {
 	Check: check.Check{ID: "L1.3", Points: 4, Operation: encode, Invariant: "L1.I3",
 		Title: "the body of each type has the bytes that its producers promised",
-		Misconception: "bytes are right if the same program can read them; in fact other " +
+		Misconception: "that bytes are right if the same program can read them; in fact other " +
 			"programs read them too, and digests are computed from them",
 		Hint: "write the fields in the order of the schema; null is branch 0; a decimal is its " +
 			"unscaled number in the fewest bytes of two's complement; an array is one block and " +
@@ -87,7 +87,7 @@ var encoding = []spec{{
 }, {
 	Check: check.Check{ID: "L1.4", Points: 4, Operation: encode, Invariant: "L1.I1",
 		Title: "a value that its schema cannot hold is ErrUnencodable, never another value",
-		Misconception: "the library refuses values that do not fit; in fact most libraries " +
+		Misconception: "that the library refuses values that do not fit; in fact most libraries " +
 			"silently cut 1.9990001 to 1.999 at scale 6",
 		Hint: "trade.Decimal.Unscaled refuses too many places; check the rest yourself: " +
 			"precision, symbols, UTF-8, microseconds, the years 1 to 9999, and contract.MaxData " +

@@ -22,8 +22,8 @@ var fetching = []spec{{
 		Invariant: "L1.I10",
 		Title: "if the brokers refuse to serve a partition, Run ends with their error, even if " +
 			"the same fetch has records",
-		Misconception: "a fetch that has records has no error; in fact a fetch can have both, " +
-			"and the client reports each error once",
+		Misconception: "that a fetch that has records has no error; in fact a fetch can have " +
+			"both, and the client reports each error once",
 		Hint: "look at the fetch's errors AFTER its records are handled and committed; the " +
 			"client retries temporary errors by itself"},
 	try: func(t *trial) {

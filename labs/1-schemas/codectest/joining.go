@@ -18,8 +18,8 @@ var joining = []spec{{
 		Invariant: "L1.I11",
 		Title: "a member that joins is admitted, and receives nothing that another member has " +
 			"handled or is handling",
-		Misconception: "the group protects itself; in fact it waits until each member lets go, " +
-			"and continues from the commits up to then",
+		Misconception: "that the group waits for records in flight; in fact it waits only until " +
+			"each member allows the rebalance, and new owners start at the last commits",
 		Hint: "poll, handle, commit, and only then AllowRebalance: all four in each turn of the " +
 			"loop, in this order"},
 	try: func(t *trial) {

@@ -19,8 +19,8 @@ import (
 var lookups = []spec{{
 	Check: check.Check{ID: "L1.13", Points: 2, Operation: decode, Invariant: "L1.I6",
 		Title: "each id is requested at most once, and never one that the codec published itself",
-		Misconception: "the registry must be asked for every record; in fact the text of an id " +
-			"never changes, and one request for each schema is enough",
+		Misconception: "that the registry must be asked for every record; in fact the text of an " +
+			"id never changes, and one request for each schema is enough",
 		Hint: "keep the answer of Text by id, also for a schema outside the catalog; a goroutine " +
 			"that finds a request in flight waits for its answer"},
 	try: func(t *trial) {
@@ -47,8 +47,8 @@ var lookups = []spec{{
 	Check: check.Check{ID: "L1.14", Points: 2, Operation: decode, Invariant: "L1.I6",
 		Title: "a registry that does not answer says nothing about the data, and an unknown id " +
 			"is requested again",
-		Misconception: "every error of the registry means that the schema does not exist; in " +
-			"fact one restart of the registry would then park a day's events",
+		Misconception: "that every error of the registry means that the schema does not exist; " +
+			"in fact one restart of the registry would then park a day's events",
 		Hint: "return the registry's error as it is; remember the ids that were found, and not " +
 			"those that were not"},
 	try: func(t *trial) {

@@ -19,7 +19,7 @@ type registry struct {
 	registered []registration
 	asked      map[int]int // requests for the text of an id
 	away       bool
-	held       map[int]func() // the answer for an id waits for its function
+	held       map[int]func() // called before the request for an id is answered
 }
 
 type registration struct {
@@ -87,7 +87,7 @@ func (r *registry) Text(_ context.Context, id int) (string, error) {
 	return text, nil
 }
 
-// countRequest returns the function for which the answer waits.
+// countRequest counts a request for an id. The caller calls wait before it answers.
 func (r *registry) countRequest(id int) (wait func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -98,7 +98,7 @@ func (r *registry) countRequest(id int) (wait func()) {
 	return func() {}
 }
 
-// hold makes every answer for an id wait for a function.
+// hold makes the registry call wait before it answers a request for an id.
 func (r *registry) hold(id int, wait func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -23,8 +23,8 @@ var streaming = []spec{{
 	Check: check.Check{ID: "L1.21", Points: 2, Operation: publish, Invariant: "L1.I8",
 		Title: "a published event is a record: its stream is the key, its attributes are " +
 			"headers, its data is the value",
-		Misconception: "a key only spreads the load; in fact records with one key are in one " +
-			"partition, and only a partition has an order",
+		Misconception: "that a key only spreads the load; in fact records with one key are in " +
+			"one partition, and only a partition has an order",
 		Hint: "recordOf in envelope.go makes the record; return after the brokers have " +
 			"acknowledged it"},
 	try: func(t *trial) {
@@ -59,8 +59,8 @@ var streaming = []spec{{
 	Check: check.Check{ID: "L1.22", Points: 3, Limit: time.Minute, Operation: consume,
 		Invariant: "L1.I8",
 		Title:     "published events are handed over unchanged, once, and each stream in its order",
-		Misconception: "events may be handed over as their decoding finishes; in fact an order " +
-			"that is lost here is lost for good",
+		Misconception: "that events may be handed over as their decoding finishes; in fact an " +
+			"order that is lost here is lost for good",
 		Hint: "handle one record after the other, in the order of the fetch; eventOf in " +
 			"envelope.go reads the headers; Run returns nil when its context ends"},
 	try: func(t *trial) {
@@ -87,8 +87,8 @@ var streaming = []spec{{
 		Invariant: "L1.I9",
 		Title: "a record that is not an event is parked byte for byte, with its position and the " +
 			"error, and the consumer continues",
-		Misconception: "a log line is enough, but nobody can send a log line again; or stopping " +
-			"is safe, but it stops every stream of the partition",
+		Misconception: "that a log line is enough, or that stopping is safe; in fact nobody can " +
+			"send a log line again, and stopping stops every stream of the partition",
 		Hint: "add the headers contract.Parked…; continue after the parked copy is acknowledged; " +
 			"an error that quotes the record may be too large for a header"},
 	try: func(t *trial) {
@@ -123,7 +123,7 @@ var streaming = []spec{{
 	Check: check.Check{ID: "L1.24", Points: 4, Limit: time.Minute, Operation: consume,
 		Invariant: "L1.I10",
 		Title:     "a failure that the record did not cause parks nothing; the record comes again",
-		Misconception: "every error is poison; in fact a database that is away for a minute " +
+		Misconception: "that every error is poison; in fact a database that is away for a minute " +
 			"would then park a minute of trades",
 		Hint: "return the error from Run; commit the records before this one, and not the record " +
 			"itself"},
