@@ -47,7 +47,7 @@ var deciding = []spec{{
 		Title: "a batch that is already recorded gets its first receipts, whatever version is " +
 			"expected",
 		Misconception: "that versions are compared first. A retry expects the version of its " +
-			"first time, and would be told of a conflict with itself",
+			"first attempt, and would get a conflict with its own events",
 		Hint: "look the ids up BEFORE you compare versions; compare content by " +
 			"Event.ContentDigest, not field by field",
 	},
@@ -71,8 +71,8 @@ var deciding = []spec{{
 		ID: "L2.52", Points: 2, Invariant: "L2.I5", Operation: decide,
 		Title: "an id with other content is *ReusedError, and a partly recorded batch is " +
 			"ErrPartial",
-		Misconception: "that a known id means a known event. The recorded content may be " +
-			"another one, and the other events of the batch may be new",
+		Misconception: "that a known id means a known event. The recorded content may differ, " +
+			"and the other events of the batch may be new",
 		Hint: "go through the cases: the first id of a batch is known and the second is not; an " +
 			"id is known with other content, and then the other events of the batch do not " +
 			"matter",

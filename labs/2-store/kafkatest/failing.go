@@ -21,10 +21,10 @@ var failing = []spec{{
 		Title: "if the broker refuses one event of a batch, none of its events is recorded",
 		Misconception: "that a batch is a loop over its events. If one fails in the middle, the " +
 			"events before it are already recorded",
-		Hint: "give all records of an append, and the head, to one call of transact. After any " +
-			"error of it call leave(), and take over before the next append. Only a commit that " +
-			"was requested is errUnconfirmed, and only a fenced owner returns ErrFenced: return " +
-			"any other error as it is",
+		Hint: "pass the head and all records of an append to one call of transact. After any " +
+			"error call leave(), and take over before the next append. Return errUnconfirmed " +
+			"only if the commit was requested, and ErrFenced only if the owner is fenced. Return " +
+			"any other error unchanged",
 	},
 	try: func(t *trial) {
 		t.begin()
@@ -62,8 +62,9 @@ var failing = []spec{{
 			"head later",
 		Misconception: "that only the events count and the head can follow. Readers of heads " +
 			"would then know less than the log says",
-		Hint: "call transact once with both. After an error the index must have none of it, and " +
-			"the producer is unusable: call leave(), and take over before the next append",
+		Hint: "call transact once with both. After an error the index must have no event of the " +
+			"append, and the producer is unusable: call leave(), and take over before the next " +
+			"append",
 	},
 	try: func(t *trial) {
 		t.begin()

@@ -142,7 +142,7 @@ func atTheBeginning(ask *kmsg.ListOffsetsRequest) *kmsg.ListOffsetsResponse {
 }
 
 // slowCommit calls meanwhile after a commit was requested, and delays the answer by some round
-// trips: until then the effect of meanwhile has reached the store.
+// trips, so that the effect of meanwhile reaches the store before the answer.
 func (t *trial) slowCommit(meanwhile func()) {
 	side := t.client()
 	t.Cleanup(side.Close)
@@ -162,7 +162,7 @@ func (t *trial) slowCommit(meanwhile func()) {
 }
 
 // replacedAtCommit has a rival take over as soon as a commit is requested, write an event and end.
-// The answer to the commit is an error that tells nothing of that.
+// The answer to the commit is an error that does not mention the rival.
 func (t *trial) replacedAtCommit(e contract.Recorded) {
 	var replaced atomic.Bool
 	t.control(kmsg.EndTxn, func(request kmsg.Request) (kmsg.Response, error, bool) {

@@ -17,8 +17,8 @@ var idempotency = []spec{{
 		ID: "L2.6", Points: 3, Invariant: "L2.I4",
 		Title: "the same content again gets the receipts of the first time and writes " +
 			"nothing",
-		Misconception: "that a retry expects the present version: it expects the version of its " +
-			"first time",
+		Misconception: "that a retry expects the present version: it expects the version of the " +
+			"first attempt",
 		Hint: "look up the ids before you compare versions",
 	},
 	try: func(t *trial) {

@@ -93,8 +93,8 @@ var offloads = []offloadSpec{{
 		ID: "L2.37", Points: 3, Invariant: "L2.I13",
 		Title: "a payload over the limit goes to object storage, and every reader gets " +
 			"it as it was appended",
-		Misconception: "that a payload at the limit is large, or that readers know where " +
-			"payloads are",
+		Misconception: "that a payload of exactly the limit is offloaded, or that readers must " +
+			"fetch payloads themselves",
 		Hint: "put Data[5:] into object storage, append the event with Data[:5] and the " +
 			"digest as BodyDigest, and reverse this in Find, Stream, Read and Follow",
 	},
@@ -258,7 +258,7 @@ var offloads = []offloadSpec{{
 		Title: "a payload over contract.MaxData is offloaded, and one over " +
 			"contract.MaxOffload is refused",
 		Misconception: "that a configured limit always holds: the log has a lower limit of its own",
-		Hint:          "lower any limit above contract.MaxData to it",
+		Hint:          "if the configured limit is above contract.MaxData, use contract.MaxData",
 	},
 	try: func(t *offloadTrial) {
 		t.wrapLog(t.log.Store, 2*contract.MaxData)

@@ -38,7 +38,7 @@ var versions = []spec{{
 	Check: check.Check{
 		ID: "L2.2", Points: 1, Invariant: "L2.I1",
 		Title:         "an append that expects Any succeeds at every version of its stream",
-		Misconception: "that Any is a version like any other",
+		Misconception: "that contract.Any is a version number to compare",
 		Hint: "contract.Any is -1 and means \"do not compare\": test for it before you " +
 			"compare versions",
 	},

@@ -26,7 +26,7 @@ var archiving = []spec{
 	{check.Check{
 		ID: "L4.1", Points: 2, Invariant: "L4.I1",
 		Title: "Get returns the snapshot that was put, to the byte",
-		Hint:  "keep the cursor, the digest, and the microseconds of the time as well",
+		Hint:  "store the cursor and the digest, too, and the time with its microseconds",
 	}, sameBytes},
 	{check.Check{
 		ID: "L4.2", Points: 1, Invariant: "L4.I1",

@@ -188,7 +188,7 @@ var kafkaWrongs = []wrongAnswer{
 			if !isFenced(f.cause) {
 				return false, f.right()
 			}
-			// The events that others wrote meanwhile are not read.
+			// The fault: the owner does not read the events that other owners wrote.
 			if err := takeOverBy(f.ctx, f.owner, fence); err != nil {
 				return false, err
 			}
@@ -199,7 +199,7 @@ var kafkaWrongs = []wrongAnswer{
 		name: "decides without ownership", finds: "L2.63",
 		change: storeWith(wrongStore{append: func(a appendCall) ([]contract.Receipt, error) {
 			s := a.next.(*Store)
-			// The index may be stale: we may not own the partition.
+			// The fault: the owner may have lost the partition, and its index may be out of date.
 			receipts, err := Decide(s.index.find, s.index.last(a.stream), a.expected, a.events)
 			if receipts != nil || err != nil {
 				return receipts, err
@@ -393,7 +393,7 @@ func readUncommitted(ctx context.Context, s *Store, from, to contract.Cursor) ev
 	}
 }
 
-// believeHeads removes streams from the index whose head is missing or has another version.
+// believeHeads removes from the index each stream whose head is missing or has another version.
 func believeHeads(o *owner) step {
 	return func(ctx context.Context, _ *producer) error {
 		end, err := headsEnd(ctx, o)
