@@ -266,7 +266,8 @@ func TestCompatibleComparesMeaning(t *testing.T) {
 	}
 }
 
-// The error names the path of the field, and its meaning on both sides.
+// The error names the path of the field, and its logical type in the writer's and the reader's
+// schema.
 func TestCompatibleNamesChangedField(t *testing.T) {
 	t.Parallel()
 	prices := func(typ string) string {

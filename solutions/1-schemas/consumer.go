@@ -43,11 +43,11 @@ type handler = func(context.Context, contract.Event, trade.Body) error
 // the group continues without this member. A client that blocks rebalances is closed by
 // kgo.Client.CloseAllowingRebalance.
 //
-// Records that are no events go to the topic parked. The added headers take about 1.5 kB. The
-// client's kgo.ProducerBatchMaxBytes and the parked topic's max.message.bytes must exceed the
-// max.message.bytes of the topics that are read by that much. That limit is 1,048,588 by default,
-// and the client's own default is less. Otherwise a record of almost the maximum size stops its
-// partition.
+// Records that are not events go to the topic parked. The added headers take about 1.5 kB, so the
+// limits for parked records must be 1.5 kB above the max.message.bytes of the topics that the
+// client reads (1,048,588 by default). These limits are the parked topic's max.message.bytes and
+// the client's kgo.ProducerBatchMaxBytes, whose default is too low. Otherwise a record of almost
+// the maximum size stops its partition.
 func NewConsumer(client *kgo.Client, parked string, codec contract.Codec) *Consumer {
 	return &Consumer{client, parked, codec}
 }

@@ -202,7 +202,7 @@ func (a *Auditor) adopt(ctx context.Context, at tip) (*batch, error) {
 	return b, nil
 }
 
-// publish signs the tree at a tip and archives the checkpoint.
+// publish signs the tree that ends at a tip, and archives the checkpoint.
 func (a *Auditor) publish(ctx context.Context, at tip) (c contract.Checkpoint, err error) {
 	signed, err := sign(a.Origin, at.size, at.root(), a.Signer)
 	if err != nil {

@@ -317,7 +317,8 @@ type stamps struct {
 	inFlight bool      // a group is being committed
 }
 
-// resume continues from the last time in the log. A frontier that was told before still holds.
+// resume continues from the last time in the log, but never from before the announced frontier: a
+// reader may rely on it.
 func (s *stamps) resume(last time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -154,8 +154,8 @@ func TestFencedProduce(t *testing.T) {
 	require.EqualValues(t, 2, receipts[0].Version)
 }
 
-// The commit lands, its answer is lost, and the owner is fenced before it can ask. The append gets
-// its receipts from the log.
+// The commit lands, but its answer is lost. The owner is fenced before it can request the commit
+// again. The append gets its receipts from the log.
 func TestFencedCommitThatLanded(t *testing.T) {
 	t.Parallel()
 	cluster := broker(t)
@@ -285,7 +285,7 @@ func TestReadsWaitForTheCommitInFlight(t *testing.T) {
 	require.Equal(t, 2, <-read)
 }
 
-// streamOf returns a stream, and the error that ended it.
+// streamOf returns the events of a stream, and the error that ended the read.
 func streamOf(t *testing.T, s *kafka.Store, name string) (events []contract.Recorded, err error) {
 	for e, err := range s.Stream(t.Context(), name) {
 		if err != nil {

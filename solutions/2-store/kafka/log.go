@@ -17,8 +17,8 @@ import (
 	"example.com/blotter/solutions/2-store/kafka/membership"
 )
 
-// A log is the two topics on the brokers, and the connection to them. Everything else of this
-// package uses it, and it uses nothing of them.
+// A log is the two topics on the brokers, and the connection to the brokers. The store, the owners
+// and the readers use a log. A log uses none of them.
 type log struct {
 	opts          Options
 	logger        *slog.Logger

@@ -99,9 +99,9 @@ func forgetMember(cluster *kfake.Cluster) {
 	})
 }
 
-// The group has forgotten this process while two of its owners commit, and one of them is fenced.
-// The other may still get its answer. Until it has, no new owner of its partition starts in this
-// process, because both would write one index.
+// The group forgets this process while two of its owners commit. One owner is fenced. The other
+// owner may still get its answer. Until then no new owner of its partition starts in this process,
+// because the old and the new owner would write the same index.
 func TestOwnerWaitsForItsPredecessor(t *testing.T) {
 	t.Parallel()
 	cluster := broker(t)
@@ -191,8 +191,8 @@ func (g *gates) network() *network {
 	}}
 }
 
-// fenceCommit answers the next commit under a transactional id as a real broker does if another
-// producer has the id.
+// fenceCommit answers the next commit under a transactional id as a real broker answers when
+// another producer has the id.
 func fenceCommit(cluster *kfake.Cluster, id string) {
 	control(cluster, kmsg.EndTxn, func(req kmsg.Request) (kmsg.Response, error, bool) {
 		ask := req.(*kmsg.EndTxnRequest)
@@ -206,8 +206,8 @@ func fenceCommit(cluster *kfake.Cluster, id string) {
 	})
 }
 
-// A process was taken for dead and replaced by another one under its address. It is fenced for
-// good, whenever it tries, and it takes nothing back when it closes.
+// A living process was replaced under its address, as if it were dead. Every later append of it is
+// fenced. When it closes, it takes nothing back from its successor.
 func TestReplacedProcessIsFencedForGood(t *testing.T) {
 	t.Parallel()
 	for name, waits := range map[string]bool{
@@ -251,8 +251,9 @@ func TestReplacedProcessIsFencedForGood(t *testing.T) {
 	}
 }
 
-// The group admits the process that joins last. So a process that slept while it was replaced may
-// take the place of a later one. The later one still has the address: it joins again and goes on.
+// The group admits the process that joined last. When a replaced process wakes and joins, it may
+// push its successor out of the group. The address still belongs to the successor (package
+// membership), so the successor joins again and continues.
 func TestLaterProcessTakesItsPlaceBack(t *testing.T) {
 	t.Parallel()
 	opts := options(broker(t), "log")
@@ -296,8 +297,8 @@ func (l lines) await(t *testing.T, text string) {
 	}
 }
 
-// memberAt returns the member id that the group gave to the process at the address. It is false if
-// there is no such member, or another one beside it.
+// memberAt returns the member id that the group gave to the process at the address. It reports
+// false unless the group has exactly one member, at that address.
 func memberAt(t *testing.T, opts kafka.Options) (string, bool) {
 	t.Helper()
 	admin := dial(t, opts.Brokers)

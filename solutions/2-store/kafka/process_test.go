@@ -221,7 +221,7 @@ func (f *fleet) end(address string, end func(*process)) {
 	end(p)
 }
 
-// at returns the process at an address, or any process if there is none.
+// at returns the process at an address, or any process if no process is at the address.
 func (f *fleet) at(address string, random *rand.Rand) *process {
 	f.mu.Lock()
 	defer f.mu.Unlock()

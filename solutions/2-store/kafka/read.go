@@ -214,8 +214,8 @@ func (s *Store) ready(ctx context.Context) (owners []*owner, served []bool, err 
 }
 
 // Frontier returns the earliest frontier of the partitions. A partition of this process knows the
-// time of its next stamp. Of another one we only know that it stamps nothing before its last event.
-// So a quiet partition of another process holds the frontier back.
+// time of its next stamp. For a partition of another process we know only that it stamps nothing
+// before its last event. So a quiet partition of another process holds the frontier back.
 //
 // A reader that is alone needs no owner: any owner that comes later stamps by the clock, from now
 // on.

@@ -169,8 +169,8 @@ func (s site) falsifyHeads(t *testing.T) {
 	writeHeads(t, s.Options, wrong)
 }
 
-// compactSoon has the cleaner of a real broker work at once, and waits until one head is left of
-// each stream. The records that headRecords writes meanwhile close the earlier segments.
+// compactSoon has the cleaner of a real broker work at once, and waits until each stream has one
+// head left. The records that headRecords writes meanwhile close the earlier segments.
 func (s site) compactSoon(t *testing.T) {
 	var alter []kadm.AlterConfig
 	for name, value := range map[string]string{

@@ -13,8 +13,8 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// maxRecord is the size of the largest event in one batch: its data, its attributes, and the batch
-// around them.
+// maxRecord is the size of a record batch that holds one event of the largest size: its data, its
+// attributes, and the overhead of the batch.
 const maxRecord = contract.MaxData + 64*contract.MaxAttribute
 
 const maxBytes = "max.message.bytes"
@@ -49,8 +49,8 @@ func (l *log) prepare(ctx context.Context) error {
 	return l.checkLayout(ctx)
 }
 
-// ensure returns the number of partitions of a topic, after it has created the topic if there is
-// none and checked its configuration.
+// ensure creates a topic if it does not exist, and checks its configuration. It returns the number
+// of partitions of the topic.
 func (l *log) ensure(
 	ctx context.Context, topic string, partitions int32, config map[string]string,
 ) (int32, error) {

@@ -63,8 +63,8 @@ func (p *promise) keep(clock time.Time) time.Time {
 	return clock
 }
 
-// now returns the time of the clock, at least the first time after the promise. It returns the zero
-// time if the clock gives none.
+// now returns the time of the clock, but no time before the first one after the promise. It returns
+// the zero time if the clock returns the zero time.
 func (s *Store) now(ctx context.Context) time.Time {
 	if clock := s.clock(ctx); !clock.IsZero() {
 		return s.promised.keep(clock)

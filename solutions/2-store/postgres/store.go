@@ -71,7 +71,7 @@ type Options struct {
 	// Clock gives the time to record; required.
 	Clock contract.Clock
 	// Skew bounds the difference between the clocks of all processes that write this log, also
-	// after a clock is set. The frontier is late by it.
+	// after a clock is set. The frontier lags behind the clock by Skew.
 	Skew time.Duration
 	// ReadOnly opens a log and changes nothing in it: no migration, no append, no sequencing.
 	// Events that are not sequenced are not visible.
@@ -230,8 +230,8 @@ func (opt Options) pool() (*pgxpool.Config, error) {
 	settings["lock_timeout"] = fmt.Sprint(lockLimit.Milliseconds())
 	settings["idle_in_transaction_session_timeout"] = fmt.Sprint(idleLimit.Milliseconds())
 	settings["application_name"] = "blotter"
-	// Every query is a few index lookups at any table size, so one plan fits all. A session keeps
-	// its plans, and a plan made while the tables are small would scan them.
+	// Plan every query for index look-ups: they are fast for a table of any size. A session makes a
+	// plan once and keeps it. A plan made for small tables would scan a table even after it grew.
 	settings["enable_seqscan"] = "off"
 	settings["enable_hashjoin"] = "off"
 	settings["enable_mergejoin"] = "off"

@@ -18,14 +18,14 @@ var errAbsent = errors.New("no such object")
 
 // create puts an object if no object has its key, and otherwise changes nothing. It is one PUT,
 // because some servers ignore the condition on a multipart upload. If a delete marker hides an
-// object, the server accepts another one, which is then not the first version.
+// object, the server accepts another object. This archive ignores it: it is not the first version.
 func (a *Snapshots) create(ctx context.Context, key, mime string, content []byte) error {
 	options := minio.PutObjectOptions{
 		ContentType: mime, DisableMultipart: true,
 		SendContentMd5: true, // object lock requires it (S3 API, PutObject, Content-MD5)
-		// The client signs content in chunks. For empty content, too, it sends a last, empty chunk
-		// after a length of 0, which the server takes for another request. The state of a log
-		// without events is empty.
+		// The client signs content in chunks. Even for empty content it sends a last, empty chunk,
+		// after a length of 0. The server would read this chunk as a second request. The state of
+		// a log without events is empty.
 		DisableContentSha256: len(content) == 0,
 		// Each object states its retention: some servers do not apply a bucket's default.
 		Mode: cmp.Or(a.Mode, minio.Compliance), RetainUntilDate: a.Clock().Add(a.Retention),

@@ -50,7 +50,7 @@ func open(t *testing.T) *s3.Snapshots {
 	return a
 }
 
-// dial connects through a transport; nil is the default one.
+// dial connects through a transport; nil means the default transport.
 func dial(t *testing.T, transport http.RoundTripper) *minio.Client {
 	t.Helper()
 	at := stacktest.S3(t)
@@ -83,7 +83,7 @@ func stateOf(t check.T, a *s3.Snapshots, name string) string {
 	return ""
 }
 
-// tester is the common part of check.T and *testing.T.
+// tester has the methods that check.T and *testing.T share.
 type tester interface {
 	require.TestingT
 	Context() context.Context
@@ -139,8 +139,8 @@ func TestACrashInPutLeavesNoPartialSnapshot(t *testing.T) {
 	}
 }
 
-// The server takes a body after a length of 0 for another request, and answers it when no client
-// waits.
+// After a length of 0 the server reads a body as a second request. It answers that request, and no
+// client waits for the answer.
 func TestAnEmptyStateIsSentWithoutABody(t *testing.T) {
 	t.Parallel()
 	a, s := open(t), snapshot("nothing", "")
@@ -223,8 +223,8 @@ func TestALockedSnapshotCannotBeChanged(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"month-end"}, names)
 
-	// The server accepts an object after a delete marker, in spite of the condition that there is
-	// none.
+	// A delete marker hides the object. Therefore the server accepts a new object of this key,
+	// although the request has the condition If-None-Match: *.
 	later := s
 	later.Cursor = contract.Cursor{3121}
 	require.NoError(t, a.Put(t.Context(), later), "the same state")

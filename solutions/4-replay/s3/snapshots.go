@@ -5,7 +5,7 @@
 //	snapshots/<name>/manifest.json                  its name, time, cursor and digest
 //
 // A snapshot exists once its manifest exists. The state is put BEFORE the manifest, so every
-// manifest has its state. The manifest is put only if there is none, so one of two writers wins.
+// manifest has its state. A manifest never replaces another manifest, so one of two writers wins.
 // The key of a state contains its digest. Therefore the state of a writer that lost or crashed
 // never overwrites the winner's state.
 //

@@ -58,7 +58,7 @@ func writable() *bbolt.Options {
 	return &bbolt.Options{Timeout: lockTimeout, NoSync: true, NoGrowSync: true}
 }
 
-// openFile opens the files of a partition. ErrUnusable means that there are none that can be
+// openFile opens the files of a partition. ErrUnusable means that files are missing or cannot be
 // trusted.
 func openFile(o Options) (*file, error) {
 	// BEFORE bbolt maps the file: bbolt would follow a damaged page anywhere.

@@ -48,7 +48,7 @@ func TestStreamSeesWholeBatches(t *testing.T) {
 	require.NoError(t, <-torn)
 }
 
-// A filter has every id that was added, and takes few others for known.
+// A filter reports every id that was added. It rarely reports an id that was not added.
 func TestFilter(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 0))

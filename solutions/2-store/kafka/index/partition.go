@@ -276,8 +276,8 @@ func (p *Partition) Stream(name string) ([]contract.Recorded, error) {
 	return events, nil
 }
 
-// Find returns the event with an id. It may find an event before the partition is served. Only
-// after that does it report that there is none.
+// Find returns the event with an id. It may find an event before the partition is served. It
+// reports that no event has the id only after the partition is served.
 func (p *Partition) Find(id uuid.UUID) (contract.Recorded, bool, error) {
 	p.mu.RLock()
 	e, ok := p.ids[id]

@@ -10,9 +10,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// An address belongs to one process at a time: the last one that started under it. The group
-// cannot tell which process that is. It admits the last one that joined, and that may be a process
-// that slept while it was replaced, if its successor died and was forgotten before it woke.
+// An address belongs to one process at a time: the process that started last under it. The group
+// cannot tell which process that is, because it admits the process that joined last. That may be a
+// replaced process: it slept, its successor died and was forgotten, and then it woke and joined.
 //
 // So the broker keeps a number for each address: the producer id and epoch of a transactional id
 // that is made from it. Each process that starts has the broker raise the number (InitProducerID),

@@ -32,9 +32,9 @@ import (
 var (
 	// ErrClosed means that the store was closed.
 	ErrClosed = errors.New("the store is closed")
-	// ErrReplaced means that another process has opened the log under the address of this one,
-	// as a supervisor starts it that takes this process for dead. It is a contract.ErrFenced that
-	// a retry does not cure: open the log again, under another address.
+	// ErrReplaced means that another process has opened the log under the address of this process.
+	// A supervisor starts such a process when it believes that this process is dead. ErrReplaced
+	// is a contract.ErrFenced that no retry cures: open the log again, under another address.
 	ErrReplaced = fmt.Errorf("%w: another process has our address", contract.ErrFenced)
 )
 
@@ -212,7 +212,8 @@ func closeClient(client *kgo.Client) {
 	}
 }
 
-// begin makes st the stay that counts, nil for none. Callers wait for its first assignment.
+// begin makes st the current stay; nil means that there is no stay. Callers wait for its first
+// assignment.
 func (g *Group[O]) begin(st *stay) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
