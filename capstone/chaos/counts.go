@@ -87,8 +87,8 @@ func (c *Counts) add(a *attempt) {
 	}
 }
 
-// takeovers counts, along each partition, the events that another process acknowledged than the
-// event before.
+// takeovers counts the changes of owner: it compares each event with the event before it in its
+// partition, and counts the pairs in which another process acknowledged the later event.
 func (e *evidence) takeovers() (n int) {
 	if !e.run.Owned {
 		return 0

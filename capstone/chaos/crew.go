@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// A Launch starts a writer at an address, on a machine. The next process on a machine finds the
-// files of the last one.
+// A Launch starts a writer at an address, on a machine. Each process on a machine finds the files
+// of the process before it.
 type Launch func(address, machine string) (Process, error)
 
 // A crew is the writers, each at its own address, and their open requests.

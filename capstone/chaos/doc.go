@@ -8,20 +8,20 @@
 //	kill     SIGKILL, and at once a new process at the same address
 //	stall    SIGSTOP past the transaction's timeout, so that others take over; appends are sent to
 //	         the stalled process meanwhile; then SIGCONT
-//	replace  SIGSTOP, a new process at the same address while the old one is stopped, then
-//	         SIGCONT: two processes that take themselves for the same writer
+//	replace  SIGSTOP, a new process at the same address while the old process is stopped, then
+//	         SIGCONT: two processes that both act as the same writer
 //	away     the broker or the database is killed and started again, where the stack can do that
 //
-// Every question and every answer goes into a History, in this process, so a killed writer takes no
-// part of it along. A reader follows the feed all the while, and the whole log is read at the end.
-// Judge then checks the history against the rules (see Rule).
+// This process adds every question and every answer to a History, so no part of the history is lost
+// when a writer is killed. A reader follows the feed during the whole run. At the end the whole log
+// is read. Judge then checks the history against the rules (see Rule).
 //
 // # The seed
 //
 // A seed gives each client its operations (Tasks) and the nemesis its faults (Faults), the same
 // ones each time. It cannot give the moment: the operating system decides at which instruction a
 // SIGKILL finds a process, and which of two clients comes first. So two runs with the same seed do
-// the same things at about the same distance, which is counted in acknowledged appends and not in
+// the same things at about the same times, which are counted in acknowledged appends and not in
 // seconds. A rare failure may need a few runs to return. A kept history of a failed run can be
 // judged again at any time, with the same verdict.
 //

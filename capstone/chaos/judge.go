@@ -24,7 +24,7 @@ const (
 	// Kept: an acknowledged event is in the log, with the version and the time of its receipt, and
 	// every retry gets the same receipt.
 	Kept Rule = "kept"
-	// Whole: the log has all events of a batch, their versions next to each other, or none of them.
+	// Whole: the log has all events of a batch, with consecutive versions, or no event of it.
 	Whole Rule = "whole"
 	// Once: no id is in the log twice.
 	Once Rule = "once"
@@ -71,8 +71,8 @@ type Verdict struct {
 	Run        Run         `json:"run"`
 	Counts     Counts      `json:"counts"`
 	Violations []Violation `json:"violations"`
-	// Undecided lists the streams for which the time was too short to find an order, or to find
-	// that there is none.
+	// Undecided lists the streams for which the time was too short to find an order, or to prove
+	// that no order exists.
 	Undecided []string `json:"undecided"`
 }
 

@@ -85,7 +85,7 @@ func (p step) String() string {
 	}
 }
 
-// model is a stream as a model of porcupine.
+// model describes the operations on a stream to porcupine, the linearizability checker.
 var model = porcupine.Model{
 	Init:              func() any { return state{} },
 	Step:              func(s, in, _ any) (bool, any) { return in.(step).apply(s.(state)) },
@@ -109,8 +109,9 @@ func linearizable(e *evidence, stream string, limit time.Duration) (bad *Violati
 	return nil, result == porcupine.Ok
 }
 
-// impossible describes the first operation that no order allows: the last one of the shortest
-// beginning of the history that has no order. ops are the operations concurrent to it.
+// impossible describes the first operation that no order allows. It finds the shortest beginning of
+// the history that has no order, and describes its last operation. ops are the operations
+// concurrent to that operation.
 func impossible(operations []porcupine.Operation, limit time.Duration) (what string, ops []int) {
 	sort.Slice(operations, func(i, j int) bool {
 		return operations[i].Return < operations[j].Return

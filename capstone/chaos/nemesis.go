@@ -154,9 +154,10 @@ func (n *nemesis) outlast(ctx context.Context, w *writer) error {
 	return n.settled(ctx, w)
 }
 
-// replace starts another process at the same address, on another machine, as a supervisor does that
-// takes the first process for dead. The first one is then woken, answers its requests, and is
-// killed: two processes at one address would take the partitions from each other without end.
+// replace starts another process at the same address, on another machine, as a supervisor does when
+// it believes that the first process is dead. The first process is then woken, answers its
+// requests, and is killed: two processes at one address would take the partitions from each other
+// for ever.
 func (n *nemesis) replace(ctx context.Context, m *member, w *writer) error {
 	n.crew.move(m)
 	if _, err := n.crew.start(ctx, m); err != nil {

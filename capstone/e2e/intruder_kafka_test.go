@@ -283,7 +283,8 @@ func (s *segment) splice(from int64, n int, closeUp bool) {
 	}
 }
 
-// removeClosing removes the note of the clean shutdown. The partition looks as after a crash.
+// removeClosing removes the note of the clean shutdown, so the partition looks as if the broker had
+// crashed.
 func (s *segment) removeClosing(t testing.TB) {
 	t.Helper()
 	if err := os.Remove(filepath.Join(s.dir, closing)); !errors.Is(err, fs.ErrNotExist) {

@@ -30,7 +30,7 @@ type intruder interface {
 	swap(a, b contract.Position)
 	// exchange gives two events each other's payload.
 	exchange(a, b contract.Position)
-	// cut removes all events from one on, and all trace of them.
+	// cut removes an event and all later events, and every trace of them.
 	cut(from contract.Position)
 
 	// restore undoes all earlier changes. It is called BEFORE any change, and commit after the

@@ -190,7 +190,8 @@ func TestHalfMadeBundleIsReplaced(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The paths that are collected in one pass must prove every leaf of trees of many sizes.
+// The extract collects all Merkle paths in one pass. They must prove every leaf, in trees of many
+// sizes.
 func TestProofsInTreesOfEverySize(t *testing.T) {
 	t.Parallel()
 	d := newLog(t)

@@ -18,8 +18,8 @@
 //
 //	before log.json        there is no log; empty topics or tables wait for the next attempt
 //	before keys/verifier   the next seal derives it from keys/signer
-//	before keys/checkpoint the older checkpoint holds as well; the next seal keeps the last one
-//	before reached         the older mark holds as well, but it finds less
+//	before keys/checkpoint the older checkpoint is valid, too; the next seal keeps the last one
+//	before reached         the older mark is valid, too, but it notices fewer losses
 //	before swept           the same follow-ups are issued again, which changes nothing
 package logdir
 
@@ -36,7 +36,7 @@ import (
 	"example.com/blotter/labs/kit/stack"
 )
 
-// A Dir is the data folder of one log. The log of a new one exists only after Create.
+// A Dir is the data folder of one log. In a new folder the log exists only after Create.
 type Dir struct {
 	path     string
 	settings Settings
@@ -51,7 +51,7 @@ type Expected struct {
 	Simulated bool              // simulated commands are about to be written
 }
 
-// Open opens the folder of an existing log. Where there is none, the error is *NoLogError.
+// Open opens the folder of an existing log. If the folder has no log, the error is *NoLogError.
 func Open(path string, want Expected) (*Dir, error) {
 	if err := CheckPath(path); err != nil {
 		return nil, err

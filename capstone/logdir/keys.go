@@ -61,8 +61,8 @@ func (d *Dir) Keys(from KeySource) (k Keys, err error) {
 	return k, err
 }
 
-// firstKey generates a signer key for a log of which nothing was signed. Otherwise the key was
-// lost, and with another one every checkpoint would look forged.
+// firstKey generates a signer key for a log that has no checkpoint yet. If the log has a
+// checkpoint, its key was lost, and with a new key every checkpoint would look forged.
 func (d *Dir) firstKey(path string, from KeySource) ([]byte, error) {
 	signed, err := from.Signed()
 	if err != nil {
@@ -87,10 +87,10 @@ func (d *Dir) firstKey(path string, from KeySource) ([]byte, error) {
 
 func (d *Dir) keyFile(name string) string { return filepath.Join(d.path, "keys", name) }
 
-// Checkpoint returns the last checkpoint that was published from this folder; the zero value
-// without one. It was in the archive BEFORE it was here, so read it BEFORE the archive. With it, an
-// emptied archive is not mistaken for a new one. A seal would sign another tree of the same size
-// there, and nobody could tell which of the two is the log's.
+// Checkpoint returns the last checkpoint that was published from this folder, or the zero value.
+// It was in the archive BEFORE it was here, so read it BEFORE the archive. It shows that an empty
+// archive was emptied and is not new. Over an emptied archive a seal would sign another tree of the
+// same size, and nobody could tell which of the two trees is the log's.
 func (d *Dir) Checkpoint(
 	open func(signed []byte) (contract.Checkpoint, error),
 ) (c contract.Checkpoint, err error) {

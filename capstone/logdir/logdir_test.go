@@ -21,8 +21,8 @@ var (
 	expected = Expected{Stack: "embedded", Stores: []string{"kafka", "postgres"}}
 )
 
-// Of commands that create a log at once, the first wins. The others continue if they chose the
-// same.
+// If several commands create a log at once, the first wins. The others continue if they chose the
+// same settings.
 func TestCreateKeepsFirstSettings(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir()

@@ -73,8 +73,8 @@ func (d *Dir) CheckEnd(ctx context.Context, log contract.Reader) error {
 	return mark.Ahead(Writer, end)
 }
 
-// MarkReached sets the reached mark. A crash before it leaves the older mark, which holds as well,
-// but finds less.
+// MarkReached sets the reached mark. A crash before it leaves the older mark, which is valid, too,
+// but notices fewer losses.
 func (d *Dir) MarkReached(end contract.Cursor) error { return d.reached().Save(end) }
 
 // A Topic describes the topic of a log's events, as the broker has it. The zero value is no topic.

@@ -24,8 +24,9 @@ type Settings struct {
 
 const settingsFile = "log.json"
 
-// MaxPartitions is the most partitions of a log. An owner takes over each of them with a producer
-// of its own before it serves any; with many more it would not finish in the time that it has.
+// MaxPartitions is the largest number of partitions of a log. A process takes over each of its
+// partitions with a separate producer before it serves any. With many more partitions it would not
+// finish in time.
 const MaxPartitions = 500
 
 // load reads the settings of the log in a folder. Its store must be one of stores.
@@ -147,8 +148,8 @@ func (n Name) Origin() string { return string(n) + ".example" }
 
 func (n Name) schema() string { return strings.ReplaceAll(string(n), "-", "_") }
 
-// validName allows names that topics, schemas and buckets all accept, with room for a suffix.
-// Without underscores no two names share a schema.
+// validName allows names that topics, schemas and buckets all accept, with room for a suffix. It
+// allows no underscore: schema replaces hyphens by underscores, so a-b and a_b would share one.
 var validName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,38}[a-z0-9]$`)
 
 func (n Name) check() error {

@@ -69,7 +69,8 @@ func (s *Session) RebuildReadModel(ctx context.Context, batch int) (*readmodel.P
 	return model, s.checkModel(ctx)
 }
 
-// ReadModelCursor returns the cursor of the read model, without making one; nil if there is none.
+// ReadModelCursor returns the cursor of the read model, or nil if there is no read model. It
+// creates no read model.
 func (s *Session) ReadModelCursor(ctx context.Context) (c contract.Cursor, err error) {
 	var found bool
 	table := pgx.Identifier{s.Settings().Name.ModelSchema(), "checkpoint"}.Sanitize()
@@ -158,7 +159,7 @@ func (s *Session) Snapshots(ctx context.Context) (contract.Snapshots, error) {
 	return archive, archive.CreateBucket(ctx)
 }
 
-// LastSnapshot returns the latest snapshot, without creating the bucket; nil if there is none.
+// LastSnapshot returns the latest snapshot, or nil if there is no snapshot. It creates no bucket.
 func (s *Session) LastSnapshot(ctx context.Context) (*contract.Snapshot, error) {
 	_, found, err := s.bucket(ctx, s.Settings().Name.SnapshotBucket())
 	if err != nil || !found {
@@ -222,8 +223,8 @@ func (s *Session) auditor(ctx context.Context, create bool) (*Auditor, error) {
 	return &Auditor{a, a, a, keys, kept}, err
 }
 
-// archive opens the archive of checkpoints; an empty one if there is none and none is to be
-// created.
+// archive opens the archive of checkpoints. If the log has no archive, it creates the archive if
+// create is true, and otherwise returns an empty archive in memory.
 func (s *Session) archive(ctx context.Context, create bool) (audit.Archive, error) {
 	name := s.Settings().Name.AuditBucket()
 	client, found, err := s.bucket(ctx, name)

@@ -70,8 +70,8 @@ func TestScale(t *testing.T) {
 	}
 }
 
-// whileImporting imports a log while another one answers questions, and returns the import's peak
-// memory.
+// whileImporting imports lines into one log and asks another log questions meanwhile. It returns
+// the import's peak memory.
 func (s *scale) whileImporting(long, other *scaleLog) int64 {
 	began, before := time.Now(), memory(long.keeper, "RssAnon")
 	importing := long.importing()
