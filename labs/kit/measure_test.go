@@ -135,7 +135,7 @@ func nominalClauses(comment string) []string {
 	return found
 }
 
-// quantile is the value at n percent of sorted values; 0 if there are none.
+// quantile returns the value at n percent of sorted values, or 0 if there are no values.
 func quantile(sorted []int, n int) int {
 	if len(sorted) == 0 {
 		return 0

@@ -93,7 +93,7 @@ func (p progress) row(w io.Writer, lab string) {
 }
 
 // nextStep is about the first lab that is begun and not finished, so that a student who starts with
-// Lab 2 is not sent to Lab 1. If there is none, it is about the first lab that is not finished.
+// Lab 2 is not sent to Lab 1. If there is no such lab, it is about the first unfinished lab.
 func (p progress) nextStep(labs []string) string {
 	first := ""
 	for _, lab := range labs {

@@ -66,8 +66,9 @@ func newRegistry(compatible func(mode, next string, published ...string) error) 
 	}
 }
 
-// oneSchemaPerSubject is the check of a registry that was given none. It cannot tell a compatible
-// schema from another, therefore it refuses each change of a subject that has a mode.
+// oneSchemaPerSubject is the compatibility check of a registry that was created without a check. It
+// cannot recognise a compatible schema. Therefore it refuses a second schema for a subject, unless
+// the subject's mode is NONE.
 func oneSchemaPerSubject(mode, _ string, published ...string) error {
 	if mode != modeNone && len(published) > 0 {
 		return errors.New("this registry has no compatibility check, " +

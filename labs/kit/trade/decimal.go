@@ -281,7 +281,7 @@ type Currency string
 // minorUnits holds the places of an amount in each currency (ISO 4217, list one).
 var minorUnits = map[Currency]int32{"EUR": 2, "GBP": 2, "USD": 2, "CHF": 2, "NOK": 2, "JPY": 0}
 
-// ParseCurrency takes the codes whose minor unit is known.
+// ParseCurrency accepts only the codes in minorUnits.
 func ParseCurrency(s string) (Currency, error) {
 	if _, ok := minorUnits[Currency(s)]; !ok {
 		return "", fmt.Errorf("unknown currency %q: want one of CHF, EUR, GBP, JPY, NOK, USD", s)

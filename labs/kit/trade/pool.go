@@ -256,9 +256,10 @@ func (f *FIFO) takeOut(i int, q Decimal, c Currency) Decimal {
 	return q
 }
 
-// reprice takes a leg without a quantity. Its amount is cost of the newest open lot of its
-// contract, or realised if there is none. A lot on the other side does not count: a reduction
-// opened it, after other contracts had closed the reduced quantity.
+// reprice applies a leg that has an amount and no quantity. The amount changes the cost of the
+// newest open lot of the leg's contract. If the contract has no open lot, the amount is realised.
+// Lots on the other side are skipped: a reduction of the contract opened such a lot, after other
+// contracts had closed the reduced quantity.
 func (f *FIFO) reprice(l Leg) {
 	for i := len(f.Lots) - 1; i >= 0; i-- {
 		lot := &f.Lots[i]

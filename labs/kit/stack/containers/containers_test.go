@@ -118,7 +118,7 @@ func TestSweepKeepsVolumesOfALog(t *testing.T) {
 	removeVolumes(t, kept)
 }
 
-// A directory that is removed and created again has new volumes.
+// If a directory is removed and created again, its stack does not reuse the old volumes.
 func TestRecreatedDirectoryHasNewVolumes(t *testing.T) {
 	t.Parallel()
 	needEngine(t)
