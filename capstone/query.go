@@ -99,8 +99,8 @@ type Search struct {
 	Source      string    // the file or client that they came from
 }
 
-// Search yields the selected events of the whole log, in the order of the log. It reads the log once
-// unless a command is asked: the event of a command is looked up by its id.
+// Search yields the selected events of the whole log, in the order of the log. It reads the log
+// once. If the caller asks for a command, it instead looks the command's event up by its id.
 func (s *System) Search(ctx context.Context, q Search) iter.Seq2[contract.Recorded, error] {
 	selected := func(r contract.Recorded) bool {
 		return (q.CommandID == "" || r.CommandID == q.CommandID) &&
