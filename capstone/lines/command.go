@@ -21,8 +21,8 @@ func (p *parser) command(text []byte) (trade.Command, []string) {
 		ID:          o.commandID(o.need("command_id")),
 		EnteredAt:   o.enteredAt(o.need("entered_at")),
 		EffectiveAt: o.time(o.ask("effective_at")),
-		Actor:       o.str(o.need("actor")),
-		Approver:    o.str(o.ask("approver")),
+		Actor:       o.principal(o.need("actor")),
+		Approver:    o.principal(o.ask("approver")),
 		Reason:      o.str(o.need("reason")),
 	}
 	op := o.operation()
@@ -54,7 +54,7 @@ func (o *object) correction(c *trade.Command) {
 		o.fail(o.path+"corrects_event", Conflict,
 			"corrects also names the corrected event: give one of the two")
 	case command != nil:
-		c.Corrects = trade.EventID(o.name(command), 0)
+		c.Corrects = trade.EventID(o.name(command, trade.CommandIDs), 0)
 	case event != nil:
 		c.Corrects = o.eventID(event)
 	default:

@@ -14,10 +14,6 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// MaxName is the longest identifier, in bytes. A stream's name contains it, and must fit an
-// attribute. ISO 23897 gives a UTI 52 characters.
-const MaxName = 128
-
 // str reads a JSON string.
 func (o *object) str(m *member) string {
 	if m == nil {
@@ -44,47 +40,40 @@ func (o *object) check(field, s string) {
 	switch {
 	case strings.TrimSpace(s) == "":
 		o.fail(field, Empty, "give a text, or leave an optional field out")
-	case strings.ContainsFunc(s, controls):
-		o.fail(field, ControlChar, "%q has a control character", s)
+	case strings.ContainsFunc(s, func(r rune) bool { return !trade.IsPrintable(r) }):
+		o.fail(field, ControlChar, "%+q has a character that is not seen as it is", s)
 	case strings.ContainsRune(s, unicode.ReplacementChar):
 		o.fail(field, Damaged, "%q has U+FFFD or half a surrogate pair: a character was lost", s)
+	case !trade.IsNormal(s):
+		o.fail(field, NotNormal, "%+q has characters in pieces: want Unicode NFC", s)
 	case len(s) > contract.MaxAttribute:
 		o.fail(field, TextTooLong, "%d bytes, at most %d", len(s), contract.MaxAttribute)
 	}
 }
 
-// controls reports whether r changes the display of the text around it: control characters, line
-// and paragraph separators, and the embeddings, overrides and isolates of bidirectional text (UAX
-// 9), which can make a text look like another.
-func controls(r rune) bool {
-	return unicode.IsControl(r) || '\u2028' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069'
-}
-
 // name reads an identifier.
-func (o *object) name(m *member) string {
+func (o *object) name(m *member, of trade.Alphabet) string {
 	s := o.str(m)
-	if len(s) > MaxName {
-		o.fail(o.path+m.name, TextTooLong, "%d bytes, at most %d", len(s), MaxName)
+	switch {
+	case s == "":
+	case len(s) > of.Longest:
+		o.fail(o.path+m.name, TextTooLong, "%d bytes, at most %d", len(s), of.Longest)
+	case !of.Has(s):
+		o.fail(o.path+m.name, BadName, "%q: want %s", s, of.Want)
 	}
 	return s
 }
 
-// commandID reads a name that is not the id of a follow-up.
+func (o *object) uti(m *member) string       { return o.name(m, trade.UTIs) }
+func (o *object) principal(m *member) string { return o.name(m, trade.Principals) }
+func (o *object) reference(m *member) string { return o.name(m, trade.References) }
+
+// commandID reads the id of a command that is not a follow-up.
 func (o *object) commandID(m *member) string {
-	s := o.name(m)
+	s := o.name(m, trade.CommandIDs)
 	if trade.IsFollowUp(s) {
 		o.fail(o.path+m.name, Reserved, "%q begins with follow-up/, which is kept for follow-ups",
 			s)
-	}
-	return s
-}
-
-// uti reads a name without slashes and blanks, so that the streams of two UTIs, or of a UTI and a
-// curve, always differ.
-func (o *object) uti(m *member) string {
-	s := o.name(m)
-	if strings.ContainsAny(s, "/ ") {
-		o.fail(o.path+m.name, BadUTI, "%q has a slash or a blank", s)
 	}
 	return s
 }

@@ -123,10 +123,11 @@ const (
 	UnknownValue Rule = "value.unknown"       // not one of the values of the field
 	Empty        Rule = "value.empty"         // an empty text or list
 	TextTooLong  Rule = "text.too-long"       // more bytes than can be recorded
-	ControlChar  Rule = "text.control"        // a control character
+	ControlChar  Rule = "text.control"        // a control or an invisible character
+	NotNormal    Rule = "text.not-nfc"        // a character in pieces, such as e and U+0301
 	Damaged      Rule = "text.damaged"        // U+FFFD: the text was lost before it came here
 	Reserved     Rule = "command-id.reserved" // an id of a follow-up
-	BadUTI       Rule = "uti.invalid"         // a slash or a blank in a UTI
+	BadName      Rule = "name.invalid"        // a character outside the alphabet of its field
 	BadEventID   Rule = "event-id.invalid"    // not a UUID
 )
 

@@ -73,13 +73,13 @@ func (f *flat) fill(body trade.Body) {
 
 func readNew(o *object) trade.New {
 	n := trade.New{
-		Book:         o.name(o.need("book")),
-		Counterparty: o.name(o.need("counterparty")),
-		Trader:       o.name(o.need("trader")),
+		Book:         o.reference(o.need("book")),
+		Counterparty: o.reference(o.need("counterparty")),
+		Trader:       o.principal(o.need("trader")),
 		Side:         oneOf(o, o.need("side"), trade.Buy, trade.Sell),
 		Instrument: trade.Instrument{
 			Commodity: oneOf(o, o.need("commodity"), trade.Power, trade.Gas, trade.Oil),
-			Zone:      o.name(o.need("zone")),
+			Zone:      o.reference(o.need("zone")),
 			Profile:   oneOf(o, o.ask("profile"), "base", "peak"),
 			Delivery:  o.period(o.need("delivery")),
 			Option:    readOption(o),
@@ -128,8 +128,8 @@ func readAmend(o *object) trade.Amend {
 	a := trade.Amend{
 		Kind:         oneOf(o, o.need("kind"), trade.Amendment, trade.Update),
 		Quantity:     o.quantity(),
-		Trader:       o.name(o.ask("trader")),
-		Counterparty: o.name(o.ask("counterparty")),
+		Trader:       o.principal(o.ask("trader")),
+		Counterparty: o.reference(o.ask("counterparty")),
 	}
 	if m := o.ask("price"); m != nil {
 		price := o.decimal(m)
@@ -165,7 +165,7 @@ func readNovate(o *object) trade.Novate {
 		Quantity: o.quantity(),
 		Fee:      o.decimal(o.ask("fee")),
 		NewUTI:   o.uti(o.need("new_uti")),
-		Incoming: o.name(o.need("incoming")),
+		Incoming: o.reference(o.need("incoming")),
 	}
 }
 
@@ -178,7 +178,7 @@ func readSettle(o *object) trade.Settle {
 	return trade.Settle{
 		Quantity:    o.quantity(),
 		Price:       o.decimal(o.need("price")),
-		PriceSource: o.name(o.ask("price_source")),
+		PriceSource: o.str(o.ask("price_source")),
 	}
 }
 
@@ -202,7 +202,7 @@ func writeExercise(f *flat, e trade.Exercise) {
 }
 
 func readMark(o *object) trade.PriceMarked {
-	m := trade.PriceMarked{Curve: o.name(o.need("curve")), Currency: o.currency()}
+	m := trade.PriceMarked{Curve: o.reference(o.need("curve")), Currency: o.currency()}
 	for _, point := range o.list(o.need("points")) {
 		m.Points = append(m.Points, trade.Point{
 			Delivery: point.period(point.need("delivery")),

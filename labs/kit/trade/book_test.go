@@ -201,7 +201,7 @@ func TestLateLegsInALongPool(t *testing.T) {
 				earlier := someTrade(random, random.IntN(i))
 				take(trade.Command{ID: fmt.Sprint("fix", i), UTI: earlier.UTI,
 					Corrects: trade.EventID(earlier.ID, 0), EnteredAt: cmd.EnteredAt,
-					Body: earlier.Body})
+					Actor: cmd.Actor, Reason: cmd.Reason, Body: earlier.Body})
 			}
 			if i%200 == 199 {
 				require.Equal(t, string(d.state(t).Canonical()), string(b.State().Canonical()),
@@ -219,7 +219,7 @@ func someTrade(random *rand.Rand, i int) trade.Command {
 		n.Side = trade.Sell
 	}
 	return trade.Command{ID: fmt.Sprint("n", i), UTI: fmt.Sprint("T", i),
-		EnteredAt: first.Add(time.Duration(i) * time.Hour), Body: n}
+		EnteredAt: first.Add(time.Duration(i) * time.Hour), Actor: "a", Reason: "r", Body: n}
 }
 
 func TestBookRefusesEventsOutOfOrder(t *testing.T) {

@@ -30,6 +30,9 @@ func Decide(uti string, history []Event, cmd Command) (Decision, error) {
 	if _, ok := cmd.Body.(PriceMarked); ok {
 		decide = decideMark
 	}
+	if r := cmd.checkNames(); r != nil {
+		return Decision{}, r
+	}
 	d, r := decide(uti, history, cmd)
 	if r != nil {
 		return Decision{}, r

@@ -56,11 +56,11 @@ func golden() []trade.Command {
 	forward := on("02-03", power("7430", "80"))
 	forward.ID = "cmd-1"
 	novate := on("02-10", trade.Novate{Role: trade.Remaining, Quantity: mwh("30"), NewUTI: "T2",
-		Incoming: "cpty/<8>"})
+		Incoming: "cpty/8"})
 	return []trade.Command{
 		forward, novate,
 		corrects(novate, on("02-11", trade.Novate{Role: trade.Remaining, Quantity: mwh("25.5"),
-			Fee: dec("-12.34"), NewUTI: "T2", Incoming: "cpty/<8>"})),
+			Fee: dec("-12.34"), NewUTI: "T2", Incoming: "cpty/8"})),
 		on("02-12", trade.Settle{Quantity: mwh("100"), Price: dec("83.1")}),
 		of("T3", on("02-12", sell(power("50", "79.5")))),
 		of("T3", on("02-13", trade.Cancel{Kind: trade.Void})),
@@ -84,6 +84,6 @@ func TestCanonicalStateNeverChanges(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(state.Canonical()))
 	digest := state.Digest()
-	require.Equal(t, "bad719a1a61c6c7477ba28a58a35545af3b74cff31c5676fe58c6186bd1d217f",
+	require.Equal(t, "4fb0300cb67a259a2aaf0041833ec859c5703a9981e1434f2e04c71bcc81e2d6",
 		hex.EncodeToString(digest[:]))
 }

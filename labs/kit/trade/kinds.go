@@ -225,7 +225,7 @@ type Amend struct {
 	Quantity     Quantity // amendment: the contracted total from now on; zero keeps it
 	Price        *Decimal // amendment: the price from now on; nil keeps it
 	Trader       string   // update: empty keeps it
-	Counterparty string   // update: the counterparty's name or reference; empty keeps it
+	Counterparty string   // update: the reference of the counterparty; empty keeps it
 }
 
 func (Amend) body()             {}
@@ -256,7 +256,10 @@ func (a Amend) update(t Trade) (Trade, *Refusal) {
 	if a.Counterparty != "" {
 		t.Counterparty, t.Terms.Counterparty = a.Counterparty, a.Counterparty
 	}
-	return t, checkTexts("trader", t.Trader, "counterparty", t.Counterparty)
+	if r := Principals.check("trader", t.Trader); r != nil {
+		return t, r
+	}
+	return t, References.check("counterparty", t.Counterparty)
 }
 
 // renegotiate changes the quantity or the price from now on. A quantity that was taken out before
@@ -370,10 +373,10 @@ func (n Novate) evolve(t Trade, s Slot) (Trade, *Refusal) {
 	if n.NewUTI == t.UTI {
 		return t, refuse(BadTerms, "the new contract has the UTI of the old one")
 	}
-	if r := checkUTI("new UTI", n.NewUTI); r != nil {
+	if r := UTIs.check("new UTI", n.NewUTI); r != nil {
 		return t, r
 	}
-	if r := checkTexts("incoming party", n.Incoming); r != nil {
+	if r := References.check("incoming party", n.Incoming); r != nil {
 		return t, r
 	}
 	if r := checkFee(n.Fee, t.Currency); r != nil {
@@ -412,7 +415,7 @@ func (s Settle) evolve(t Trade, slot Slot) (Trade, *Refusal) {
 		return t, r
 	}
 	if s.PriceSource != "" {
-		if r := checkTexts("price source", s.PriceSource); r != nil {
+		if r := checkText("price source", s.PriceSource); r != nil {
 			return t, r
 		}
 	}
@@ -496,7 +499,7 @@ func (e Exercise) check(t Trade) *Refusal {
 		return refuse(BadTerms, "the new contract has the UTI of the option")
 	}
 	if e.NewUTI != "" {
-		if r := checkUTI("new UTI", e.NewUTI); r != nil {
+		if r := UTIs.check("new UTI", e.NewUTI); r != nil {
 			return r
 		}
 	}

@@ -1,9 +1,7 @@
 package trade
 
 import (
-	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // Limits of the terms of a contract. They are those of the event schemas, so every command that
@@ -54,18 +52,23 @@ func (n New) check(uti string) *Refusal {
 }
 
 func (n New) checkParties(uti string) *Refusal {
-	if r := checkUTI("uti", uti); r != nil {
+	if r := UTIs.check("uti", uti); r != nil {
 		return r
 	}
-	r := checkTexts("book", n.Book, "counterparty", n.Counterparty, "trader", n.Trader)
-	if r != nil {
+	if r := References.check("book", n.Book); r != nil {
+		return r
+	}
+	if r := References.check("counterparty", n.Counterparty); r != nil {
+		return r
+	}
+	if r := Principals.check("trader", n.Trader); r != nil {
 		return r
 	}
 	if n.PriorUTI == uti {
 		return refuse(BadTerms, "the contract names itself as its prior contract")
 	}
 	if n.PriorUTI != "" {
-		if r := checkUTI("prior UTI", n.PriorUTI); r != nil {
+		if r := UTIs.check("prior UTI", n.PriorUTI); r != nil {
 			return r
 		}
 	}
@@ -214,26 +217,6 @@ func (m PriceMarked) check() *Refusal {
 		}
 	}
 	return nil
-}
-
-// checkTexts takes names and values in turn. U+0000 is UTF-8, but Postgres does not store it in
-// text.
-func checkTexts(namesAndValues ...string) *Refusal {
-	for i := 0; i < len(namesAndValues); i += 2 {
-		name, value := namesAndValues[i], namesAndValues[i+1]
-		if value == "" || !utf8.ValidString(value) || strings.Contains(value, "\x00") {
-			return refuse(BadTerms, "%s %q is empty, or not UTF-8, or has U+0000", name, value)
-		}
-	}
-	return nil
-}
-
-// checkUTI refuses a slash, so that the streams of trades differ from those of curves; see Subject.
-func checkUTI(name, value string) *Refusal {
-	if strings.Contains(value, "/") {
-		return refuse(BadTerms, "%s %q has a slash", name, value)
-	}
-	return checkTexts(name, value)
 }
 
 // hasFourDigitYear reports whether the year of t has four digits. RFC 3339 and JSON have no others.
