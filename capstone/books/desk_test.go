@@ -40,7 +40,7 @@ func (d *desk) enter(t *testing.T, c trade.Command) {
 	e := trade.Event{
 		ID: trade.EventID(c.ID, 0), Version: int64(len(d.streams[stream]) + 1),
 		Corrects: decision.Corrects, EffectiveAt: decision.EffectiveAt,
-		RecordedAt: c.EnteredAt, Actor: c.Actor, Body: decision.Body,
+		EnteredAt: c.EnteredAt, RecordedAt: c.EnteredAt, Actor: c.Actor, Body: decision.Body,
 	}
 	d.streams[stream] = append(d.streams[stream], e)
 	if c.UTI == "" {

@@ -32,7 +32,7 @@ func (c *contract) record(cmd trade.Command, decision trade.Decision) trade.Even
 	e := trade.Event{
 		ID: trade.EventID(cmd.ID, 0), Version: int64(len(c.history) + 1),
 		Corrects: decision.Corrects, EffectiveAt: decision.EffectiveAt,
-		RecordedAt: cmd.EnteredAt, Actor: cmd.Actor, Body: decision.Body,
+		EnteredAt: cmd.EnteredAt, RecordedAt: cmd.EnteredAt, Actor: cmd.Actor, Body: decision.Body,
 	}
 	if cmd.UTI == "" { // only the last mark is corrected, once, in the same evening
 		e.Corrects = uuid.Nil

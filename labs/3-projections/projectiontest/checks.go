@@ -28,7 +28,7 @@ var folding = []spec{
 	{check.Check{
 		ID: "L3.3", Points: 2, Invariant: "L3.I3",
 		Title: "the model does not depend on the order in which streams arrive",
-		Hint:  "order legs by effective time, stream, slot version and leg, never by arrival",
+		Hint:  "order legs by trade.LegKey, never by arrival",
 	}, otherArrival},
 	{check.Check{
 		ID: "L3.4", Points: 2, Invariant: "L3.I3",

@@ -135,8 +135,8 @@ func (s *story) state(n int) trade.State {
 			panic(err)
 		}
 		streams[r.Stream] = append(streams[r.Stream], trade.Event{
-			ID: r.ID, Version: r.Version, EffectiveAt: r.EffectiveAt, RecordedAt: r.RecordedAt,
-			Body: body,
+			ID: r.ID, Version: r.Version, EffectiveAt: r.EffectiveAt, EnteredAt: r.EnteredAt,
+			RecordedAt: r.RecordedAt, Body: body,
 		})
 	}
 	state, err := trade.StateOf(streams, trade.AsOf{})

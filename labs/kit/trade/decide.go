@@ -88,7 +88,8 @@ func propose(history []Event, cmd Command) (timeline, Slot, *Refusal) {
 	for _, h := range history {
 		e.Version = max(e.Version, h.Version+1)
 	}
-	slot, usual := Slot{Version: e.Version, Root: e.ID, By: e.Actor}, cmd.EnteredAt
+	slot := Slot{Version: e.Version, Root: e.ID, By: e.Actor, EnteredAt: cmd.EnteredAt}
+	usual := cmd.EnteredAt
 	if cmd.Corrects != uuid.Nil {
 		i, ok := line.place[cmd.Corrects]
 		if !ok {

@@ -37,7 +37,8 @@ func (d *desk) try(cmd trade.Command) (trade.Event, error) {
 	}
 	e := trade.Event{
 		ID: trade.EventID(cmd.ID, 0), Version: int64(len(history)) + 1, Corrects: decision.Corrects,
-		EffectiveAt: decision.EffectiveAt, RecordedAt: d.now, Actor: cmd.Actor, Body: decision.Body,
+		EffectiveAt: decision.EffectiveAt, EnteredAt: cmd.EnteredAt, RecordedAt: d.now,
+		Actor: cmd.Actor, Body: decision.Body,
 	}
 	d.streams[stream] = append(history, e)
 	return e, nil

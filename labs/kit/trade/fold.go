@@ -20,10 +20,11 @@ import (
 //
 // RecordedAt selects the known events, and never orders them.
 type Slot struct {
-	Version int64     // of the event that opened it: its order among slots of one effective time
-	Root    uuid.UUID // the id of that event
-	By      string    // its actor
-	Event   Event     // the event that counts, at Event.EffectiveAt
+	Version   int64     // of the event that opened it: its order among slots of one effective time
+	Root      uuid.UUID // the id of that event
+	By        string    // its actor
+	EnteredAt time.Time // of that event: no correction moves it
+	Event     Event     // the event that counts, at Event.EffectiveAt
 }
 
 // Compare orders slots by effective time, then by version.
@@ -66,7 +67,7 @@ func timelineOf(events []Event, at AsOf) (timeline, *SlotError) {
 		switch {
 		case e.Corrects == uuid.Nil:
 			i = len(l.slots)
-			l.slots = append(l.slots, Slot{e.Version, e.ID, e.Actor, e})
+			l.slots = append(l.slots, Slot{e.Version, e.ID, e.Actor, e.EnteredAt, e})
 		case known:
 			l.slots[i].Event = e
 		default:

@@ -196,7 +196,7 @@ func TestHistoriesHaveEveryCase(t *testing.T) {
 		"a price behind a lot on its own other side",
 		"an exit of its own lot before an older one", "an exit of another contract's lot",
 		"an exit of more than the pool holds", "an exit of what the pool does not hold",
-		"an exit at another cost than the average",
+		"an exit at another cost than the average", "legs of one time in the order of entry",
 		"option leaves by trade.Cancel", "option leaves by trade.Novate",
 		"option leaves by trade.Amend",
 		"corrected side", "corrected currency", "corrected instrument", "corrected fee",

@@ -205,7 +205,7 @@ func (n New) evolve(t Trade, s Slot) (Trade, *Refusal) {
 		UTI: t.UTI, Status: Live, Book: n.Book, Counterparty: n.Counterparty, Trader: n.Trader,
 		Side: n.Side, Instrument: n.Instrument.ID(), Unit: n.Quantity.Unit, Currency: n.Currency,
 		Price: n.Price, PriorUTI: n.PriorUTI,
-		Contracted: n.Quantity.Value, Open: n.Quantity.Value, Terms: n,
+		Contracted: n.Quantity.Value, Open: n.Quantity.Value, Terms: n, entered: s.EnteredAt.UTC(),
 	}
 	paid := n.Side.Sign().Mul(n.Currency.Amount(n.Price, n.Quantity.Value))
 	cash := paid.Neg().Add(n.Fee).Add(n.CarriedIn)

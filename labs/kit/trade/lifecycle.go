@@ -2,6 +2,7 @@ package trade
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -45,8 +46,9 @@ type Trade struct {
 	Terms New   `json:"-"` // as agreed now
 	Legs  []Leg `json:"-"` // in the order of their keys
 
-	booked    Decimal // the cost of the open quantity, fees included; signed as Average.Cost
-	reducedBy Status  // the status with which the last reduction would have closed the contract
+	entered   time.Time // of version 1
+	booked    Decimal   // the cost of the open quantity, fees included; signed as Average.Cost
+	reducedBy Status    // the status with which the last reduction would have closed the contract
 }
 
 // Evolve returns the contract after the event in a slot, or the rule that forbids it there:
@@ -106,7 +108,7 @@ func (t Trade) withLeg(s Slot, leg Leg) Trade {
 	if last := len(t.Legs) - 1; last >= 0 && t.Legs[last].Key.Version == s.Version {
 		n = t.Legs[last].Key.N + 1
 	}
-	leg.Key = LegKey{s.Event.EffectiveAt.UTC(), TradeStream(t.UTI), s.Version, n}
+	leg.Key = LegKey{s.Event.EffectiveAt.UTC(), t.entered, TradeStream(t.UTI), s.Version, n}
 	leg.Pool = PoolKey{Book: t.Book, Instrument: t.Instrument, Currency: t.Currency}
 	leg.Side, leg.Quantity = t.Side, t.Side.Sign().Mul(leg.Quantity)
 	t.Legs = append(t.Legs[:len(t.Legs):len(t.Legs)], leg) // another Trade may share the array

@@ -58,12 +58,28 @@ func naive(streams map[string][]trade.Event) *oracle {
 		if c := a.slot.last.EffectiveAt.Compare(b.slot.last.EffectiveAt); c != 0 {
 			return c
 		}
+		first := func(l oracleLeg) trade.Event { return streams[l.stream][0] }
+		if c := first(a).EnteredAt.Compare(first(b).EnteredAt); c != 0 {
+			return c
+		}
 		if c := strings.Compare(a.stream, b.stream); c != 0 {
 			return c
 		}
 		return int(a.slot.root.Version - b.slot.root.Version)
 	})
+	o.countTies()
 	return o
+}
+
+// countTies counts legs of one effective time whose order is not that of their names.
+func (o *oracle) countTies() {
+	for i := 1; i < len(o.legs); i++ {
+		a, b := o.legs[i-1], o.legs[i]
+		tie := a.slot.last.EffectiveAt.Equal(b.slot.last.EffectiveAt)
+		if tie && a.stream > b.stream {
+			o.seen["legs of one time in the order of entry"]++
+		}
+	}
 }
 
 // valid walks back from every event to the one that it finally replaces. The last event that

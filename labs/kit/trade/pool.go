@@ -7,19 +7,22 @@ import (
 	"time"
 )
 
-// A LegKey orders legs across trades: by effective time, then stream, slot version and number. It
-// does not depend on the time or the order in which events were recorded.
+// A LegKey orders legs across trades: by effective time, then by the time at which the contract was
+// entered, then stream, slot version and number. It does not depend on the time or the order in which
+// events were recorded, and a correction moves a leg only by its effective time.
 type LegKey struct {
 	EffectiveAt time.Time `json:"effective_at"`
+	EnteredAt   time.Time `json:"entered_at"` // of the contract's version 1
 	Stream      string    `json:"stream"`
 	Version     int64     `json:"version"` // of the slot
 	N           int       `json:"n"`
 }
 
-// Compare orders legs: by effective time, stream, slot version and number.
+// Compare orders legs: by effective time, time of entry, stream, slot version and number.
 func (k LegKey) Compare(o LegKey) int {
 	return cmp.Or(
 		k.EffectiveAt.Compare(o.EffectiveAt),
+		k.EnteredAt.Compare(o.EnteredAt),
 		cmp.Compare(k.Stream, o.Stream),
 		cmp.Compare(k.Version, o.Version),
 		cmp.Compare(k.N, o.N),

@@ -201,3 +201,21 @@ func TestChangedNamesTheEarliestLegPerPool(t *testing.T) {
 	require.Equal(t, map[string]int{"a": 1, "b": 1}, days([]trade.Leg{a1},
 		[]trade.Leg{leg(1, "b", "1")}), "one moved to another pool")
 }
+
+// B was entered before A. Both take effect at once, and the sale takes the lot of B. The correction
+// of A, entered later still, moves nothing, and neither does a correction with an earlier time.
+func TestLegsOfOneTimeGoByEntry(t *testing.T) {
+	t.Parallel()
+	began := effective("02-03", of("A", on("02-05", power("100", "50"))))
+	for name, entered := range map[string]string{"later": "02-20", "earlier": "02-01"} {
+		d := newDesk()
+		d.do(t, effective("02-03", of("B", on("02-04", power("100", "60")))), began,
+			of("C", on("02-06", sell(power("100", "70")))))
+		equal(t, "1000", d.position(t, "power/CET/base@2025-03").FIFO.Realised)
+		dearer := of("A", on("02-05", power("100", "51")))
+		dearer.EnteredAt = at("2025-" + entered + "T12:00:00Z")
+		d.do(t, corrects(began, effective("02-03", dearer)))
+		p := d.position(t, "power/CET/base@2025-03")
+		require.Equal(t, "1000 5100", p.FIFO.Realised.String()+" "+p.FIFO.Cost.String(), name)
+	}
+}

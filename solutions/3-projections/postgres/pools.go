@@ -104,14 +104,16 @@ func refold(from poolRow, legs []trade.Leg) (states []poolRow, pool trade.Pool, 
 // none.
 func savedBefore(ctx context.Context, tx pgx.Tx, starts []poolRow) ([]poolRow, error) {
 	const query = `
-SELECT c.book, c.instrument, c.currency, p.effective_at, p.stream, p.version, p.n, p.legs, p.state
+SELECT c.book, c.instrument, c.currency, p.effective_at, p.entered_at, p.stream, p.version, p.n,
+       p.legs, p.state
 FROM jsonb_to_recordset($1::jsonb) AS c(book text, instrument text, currency text,
-     effective_at timestamptz, stream text, version bigint, n int)
+     effective_at timestamptz, entered_at timestamptz, stream text, version bigint, n int)
 CROSS JOIN LATERAL (
     SELECT * FROM pools p
     WHERE (p.book, p.instrument, p.currency) = (c.book, c.instrument, c.currency)
-      AND (p.effective_at, p.stream, p.version, p.n) < (c.effective_at, c.stream, c.version, c.n)
-    ORDER BY p.effective_at DESC, p.stream DESC, p.version DESC, p.n DESC
+      AND (p.effective_at, p.entered_at, p.stream, p.version, p.n)
+          < (c.effective_at, c.entered_at, c.stream, c.version, c.n)
+    ORDER BY p.effective_at DESC, p.entered_at DESC, p.stream DESC, p.version DESC, p.n DESC
     LIMIT 1
 ) p`
 	rows, err := tx.Query(ctx, query, starts)
@@ -138,8 +140,8 @@ CROSS JOIN LATERAL (
 
 func scanPool(row pgx.CollectableRow) (p poolRow, err error) {
 	err = row.Scan(&p.Book, &p.Instrument, &p.Currency,
-		&p.EffectiveAt, &p.Stream, &p.Version, &p.N, &p.Legs, &p.State)
-	p.EffectiveAt = p.EffectiveAt.UTC()
+		&p.EffectiveAt, &p.EnteredAt, &p.Stream, &p.Version, &p.N, &p.Legs, &p.State)
+	p.EffectiveAt, p.EnteredAt = p.EffectiveAt.UTC(), p.EnteredAt.UTC()
 	return p, err
 }
 
@@ -149,15 +151,18 @@ func replacePools(ctx context.Context, tx pgx.Tx, starts, rows []poolRow) error 
 	const remove = `
 DELETE FROM pools p
 USING jsonb_to_recordset($1::jsonb) AS c(book text, instrument text, currency text,
-      effective_at timestamptz, stream text, version bigint, n int)
+      effective_at timestamptz, entered_at timestamptz, stream text, version bigint, n int)
 WHERE (p.book, p.instrument, p.currency) = (c.book, c.instrument, c.currency)
-  AND ((p.effective_at, p.stream, p.version, p.n) >= (c.effective_at, c.stream, c.version, c.n)
+  AND ((p.effective_at, p.entered_at, p.stream, p.version, p.n)
+           >= (c.effective_at, c.entered_at, c.stream, c.version, c.n)
        OR p.legs % $2 <> 0)`
 	const insert = `
-INSERT INTO pools (book, instrument, currency, legs, effective_at, stream, version, n, state)
-SELECT book, instrument, currency, legs, effective_at, stream, version, n, state
+INSERT INTO pools (book, instrument, currency, legs,
+                   effective_at, entered_at, stream, version, n, state)
+SELECT book, instrument, currency, legs, effective_at, entered_at, stream, version, n, state
 FROM jsonb_to_recordset($1::jsonb) AS p(book text, instrument text, currency text, legs bigint,
-     effective_at timestamptz, stream text, version bigint, n int, state jsonb)
+     effective_at timestamptz, entered_at timestamptz, stream text, version bigint, n int,
+     state jsonb)
 ON CONFLICT DO NOTHING`
 	if _, err := tx.Exec(ctx, remove, starts, spacing); err != nil {
 		return fmt.Errorf("remove states: %w", err)

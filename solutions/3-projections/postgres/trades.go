@@ -84,14 +84,16 @@ func legRows(legs []trade.Leg) []legRow {
 	return rows
 }
 
-const legColumns = `l.effective_at, l.stream, l.version, l.n, l.book, l.instrument, l.currency,
+const legColumns = `l.effective_at, l.entered_at, l.stream, l.version, l.n,
+       l.book, l.instrument, l.currency,
        l.side, l.quantity::text, l.amount::text, l.is_exit, l.own_cost::text`
 
 // legsOf returns the legs of streams, those of each stream in the order of their keys.
 func legsOf(ctx context.Context, tx pgx.Tx, streams []string) (map[string][]trade.Leg, error) {
 	const query = `
 SELECT ` + legColumns + `
-FROM legs l WHERE l.stream = ANY($1) ORDER BY l.effective_at, l.stream, l.version, l.n`
+FROM legs l WHERE l.stream = ANY($1)
+ORDER BY l.effective_at, l.entered_at, l.stream, l.version, l.n`
 	legs, err := queryLegs(ctx, tx, query, streams)
 	byStream := map[string][]trade.Leg{}
 	for _, l := range legs {
@@ -106,10 +108,11 @@ func legsAfter(ctx context.Context, tx pgx.Tx, saved []poolRow) (
 	const query = `
 SELECT ` + legColumns + `
 FROM jsonb_to_recordset($1::jsonb) AS f(book text, instrument text, currency text,
-     effective_at timestamptz, stream text, version bigint, n int)
+     effective_at timestamptz, entered_at timestamptz, stream text, version bigint, n int)
 JOIN legs l ON (l.book, l.instrument, l.currency) = (f.book, f.instrument, f.currency)
-     AND (l.effective_at, l.stream, l.version, l.n) > (f.effective_at, f.stream, f.version, f.n)
-ORDER BY l.effective_at, l.stream, l.version, l.n`
+     AND (l.effective_at, l.entered_at, l.stream, l.version, l.n)
+         > (f.effective_at, f.entered_at, f.stream, f.version, f.n)
+ORDER BY l.effective_at, l.entered_at, l.stream, l.version, l.n`
 	legs, err := queryLegs(ctx, tx, query, saved)
 	byPool := map[trade.PoolKey][]trade.Leg{}
 	for _, l := range legs {
@@ -128,13 +131,13 @@ func queryLegs(ctx context.Context, tx pgx.Tx, query string, arg any) ([]trade.L
 
 func scanLeg(row pgx.CollectableRow) (l trade.Leg, err error) {
 	var quantity, amount, ownCost string
-	err = row.Scan(&l.Key.EffectiveAt, &l.Key.Stream, &l.Key.Version, &l.Key.N,
+	err = row.Scan(&l.Key.EffectiveAt, &l.Key.EnteredAt, &l.Key.Stream, &l.Key.Version, &l.Key.N,
 		&l.Pool.Book, &l.Pool.Instrument, &l.Pool.Currency, &l.Side, &quantity, &amount,
 		&l.Exit, &ownCost)
 	if err != nil {
 		return l, err
 	}
-	l.Key.EffectiveAt = l.Key.EffectiveAt.UTC()
+	l.Key.EffectiveAt, l.Key.EnteredAt = l.Key.EffectiveAt.UTC(), l.Key.EnteredAt.UTC()
 	return l, errors.Join(
 		l.Quantity.UnmarshalText([]byte(quantity)),
 		l.Amount.UnmarshalText([]byte(amount)),
@@ -144,12 +147,12 @@ func scanLeg(row pgx.CollectableRow) (l trade.Leg, err error) {
 // replaceLegs replaces all legs of streams.
 func replaceLegs(ctx context.Context, tx pgx.Tx, streams []string, legs []legRow) error {
 	const insert = `
-INSERT INTO legs (effective_at, stream, version, n,
+INSERT INTO legs (effective_at, entered_at, stream, version, n,
                   book, instrument, currency, side, quantity, amount, is_exit, own_cost)
-SELECT effective_at, stream, version, n,
+SELECT effective_at, entered_at, stream, version, n,
        book, instrument, currency, side, quantity, amount, is_exit, own_cost
 FROM jsonb_to_recordset($1::jsonb) AS l(
-     effective_at timestamptz, stream text, version bigint, n int,
+     effective_at timestamptz, entered_at timestamptz, stream text, version bigint, n int,
      book text, instrument text, currency text, side text, quantity numeric, amount numeric,
      is_exit boolean, own_cost numeric)`
 	if _, err := tx.Exec(ctx, "DELETE FROM legs WHERE stream = ANY($1)", streams); err != nil {
