@@ -17,7 +17,7 @@ import (
 
 // casts lists the contracts that a history may have. The first letter names their product.
 var casts = [][]string{{"P1", "P2", "O1"}, {"P1", "P2", "P3"}, {"G1", "G2", "O1"},
-	{"K1", "K2", "P1"}, {"O1", "O2"}}
+	{"K1", "K2", "P1"}, {"O1", "O2"}, {"L1", "L2", "L3"}}
 
 // products holds the instruments of the contracts, and the deliveries that their curves are marked
 // for. The successor of an option is on its underlying, and keeps the letter.
@@ -159,7 +159,10 @@ func anyNew(t *rapid.T, uti string) trade.Body {
 	if n.Quantity.Unit == trade.MWh && rapid.IntRange(0, 4).Draw(t, "capacity") == 0 {
 		n.Quantity = mw(rapid.SampledFrom([]string{"0.05", "0.1"}).Draw(t, "MW"))
 	}
-	n.Price = number(t, "price", 1, 100)
+	n.Price = number(t, "price", -20, 100)
+	if n.Instrument.Option != nil {
+		n.Price = n.Price.Abs()
+	}
 	n.Currency = rapid.SampledFrom([]trade.Currency{p.currency, p.currency, "JPY"}).Draw(t,
 		"currency")
 	n.Fee = cash(t, "fee", n.Currency)

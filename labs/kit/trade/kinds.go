@@ -273,7 +273,7 @@ func (a Amend) renegotiate(t Trade, s Slot) (Trade, *Refusal) {
 	if a.Price != nil {
 		price = *a.Price
 	}
-	if r := t.Terms.Instrument.checkPremium(price); r != nil {
+	if r := t.Terms.Instrument.checkPrice("price", price); r != nil {
 		return t, r
 	}
 	if !a.Quantity.IsZero() {

@@ -26,7 +26,7 @@ func part(t *rapid.T, now trade.Trade) trade.Quantity {
 }
 
 func anyBody(t *rapid.T, now trade.Trade, i int) trade.Body {
-	q, price, fee, next := part(t, now), number(t, "at", 1, 100), cash(t, "fee",
+	q, price, fee, next := part(t, now), number(t, "at", -20, 100), cash(t, "fee",
 		now.Currency), fmt.Sprintf("%s-%d", now.UTI, i)
 	switch rapid.IntRange(0, 10).Draw(t, "event") {
 	case 0, 1:

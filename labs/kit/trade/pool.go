@@ -8,8 +8,8 @@ import (
 )
 
 // A LegKey orders legs across trades: by effective time, then by the time at which the contract was
-// entered, then stream, slot version and number. It does not depend on the time or the order in which
-// events were recorded, and a correction moves a leg only by its effective time.
+// entered, then stream, slot version and number. It does not depend on the time or the order in
+// which events were recorded, and a correction moves a leg only by its effective time.
 type LegKey struct {
 	EffectiveAt time.Time `json:"effective_at"`
 	EnteredAt   time.Time `json:"entered_at"` // of the contract's version 1

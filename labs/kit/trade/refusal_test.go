@@ -303,10 +303,6 @@ func badTerms() []refusalCase {
 		}),
 		term("too fine a price", func(n *trade.New) { n.Price = dec("50.0000001") }),
 		term("too large a price", func(n *trade.New) { n.Price = dec("1000000000000") }),
-		term("free oil", func(n *trade.New) {
-			n.Instrument, n.Quantity, n.Price = brentJune,
-				bbl("1"), dec("0")
-		}),
 		term("too fine a quantity", func(n *trade.New) { n.Quantity = mwh("0.0000001") }),
 		term("too fine a fee", func(n *trade.New) { n.Fee = dec("0.001") }),
 		term("a fee of half a yen", func(n *trade.New) { n.Currency, n.Fee = "JPY", dec("0.5") }),
@@ -321,7 +317,7 @@ func badTerms() []refusalCase {
 				dec("0.001")
 		}),
 		opt("no kind", func(o *trade.Option) { o.Kind = "" }),
-		opt("no strike", func(o *trade.Option) { o.Strike = dec("0") }),
+		opt("too fine a strike", func(o *trade.Option) { o.Strike = dec("0.0000001") }),
 		opt("a window that ends before it begins",
 			func(o *trade.Option) { o.Until = o.From.Add(-1000) }),
 		opt("no window", func(o *trade.Option) {
@@ -329,7 +325,7 @@ func badTerms() []refusalCase {
 				timeless.EnteredAt
 		}),
 		opt("a window in nanoseconds", func(o *trade.Option) { o.Until = o.Until.Add(1) }),
-		{"NEW of an option with no premium", nil, on("02-03", option("100", "0")), trade.BadTerms},
+		{"NEW of an option below zero", nil, on("02-03", option("100", "-1")), trade.BadTerms},
 		{"NEW without a UTI", nil, of("", bought), trade.BadTerms},
 		{"NEW under the name of a curve", nil, of("curve/power/CET/base", bought), trade.BadTerms},
 		{"NEW at no time", nil, timeless, trade.BadTerms},
@@ -393,15 +389,34 @@ func badTerms() []refusalCase {
 	}
 }
 
-func TestPowerPricesMayBeNegative(t *testing.T) {
+// WTI traded at -13.10 on 20 April 2020. Any good may be sold for nothing or less.
+func TestAgreedPricesMayBeNegative(t *testing.T) {
 	t.Parallel()
-	d := newDesk()
-	d.do(t, on("02-03", power("100", "-5")), on("02-20", trade.Settle{Price: dec("0")}),
-		mark("02-03", "power/CET/base", "EUR", "2025-03", "-3"))
+	oil, gas := option("100", "-13.10"), power("100", "0")
+	oil.Instrument, gas.Instrument = brentJune, gases("2025-03")[0]
+	for _, n := range []trade.New{power("100", "-5"), power("100", "0"), oil, gas} {
+		d := newDesk()
+		d.do(t, on("02-03", n), on("02-10", trade.Amend{Kind: trade.Amendment, Price: ref("-2")}),
+			on("02-11", trade.Amend{Kind: trade.Amendment, Price: ref("0")}),
+			on("02-12", trade.Amend{Kind: trade.Amendment, Price: ref("-3.5")}),
+			on("04-20", trade.Settle{Price: dec("-1")}))
+		equal(t, "250", d.position(t, n.Instrument.ID()).FIFO.Realised)
+	}
 }
 
-// WTI settled at -37.63 on 20 April 2020. A published price is a fact, and recorded. Only a price
-// that two parties agree on may be a slip.
+// An option may be given away, and its strike may be anything that a price may be.
+func TestPremiumMayBeZero(t *testing.T) {
+	t.Parallel()
+	for strike, worth := range map[string]string{"70": "600", "0": "7600", "-5": "8100"} {
+		d := newDesk()
+		n := option("100", "0")
+		n.Instrument = call(strike)
+		d.do(t, on("04-01", n), exercises("05-06", trade.Exercise{UnderlyingPrice: dec("76")}))
+		equal(t, worth, d.position(t, n.Instrument.ID()).FIFO.Realised)
+	}
+}
+
+// WTI settled at -37.63 on 20 April 2020.
 func TestPublishedPricesMayBeNegative(t *testing.T) {
 	t.Parallel()
 	oil, put := option("10", "20"), option("100", "2")

@@ -34,7 +34,7 @@ func (n New) check(uti string) *Refusal {
 		return refuse(BadTerms, "capacity %s MW is negative, has more than %d places, or is too "+
 			"large", n.Capacity, QuantityPlaces)
 	}
-	if r := n.Instrument.checkPremium(n.Price); r != nil {
+	if r := n.Instrument.checkPrice("price", n.Price); r != nil {
 		return r
 	}
 	if r := checkFee(n.Fee, n.Currency); r != nil {
@@ -137,29 +137,12 @@ func (i Instrument) checkOption() *Refusal {
 	case !isMicros(o.From) || !isMicros(o.Until):
 		return refuse(BadTerms, "the exercise window is finer than a microsecond")
 	}
-	return i.Underlying().checkAgreed("strike", o.Strike)
+	return i.Underlying().checkPrice("strike", o.Strike)
 }
 
-// checkPremium checks the price of a contract. Nobody gives an option away.
-func (i Instrument) checkPremium(p Decimal) *Refusal {
-	if i.Option != nil && p.Sign() <= 0 {
-		return refuse(BadTerms, "premium %s is not positive", p)
-	}
-	return i.checkAgreed("price", p)
-}
-
-// checkAgreed checks a price that two parties agree on. Power may be sold for nothing or less. For
-// oil and gas such a price is taken for a slip.
-func (i Instrument) checkAgreed(what string, p Decimal) *Refusal {
-	if i.Option == nil && i.Commodity != Power && p.Sign() <= 0 {
-		return refuse(BadTerms, "%s %s of %s is not positive", what, p, i.Commodity)
-	}
-	return i.checkPrice(what, p)
-}
-
-// checkPrice checks a published price per unit of i, which is a fact that we cannot refuse. Any
-// commodity may be worth nothing or less, as oil was on 20 April 2020 (WTI settled at -37.63). An
-// option is worth nothing when it expires, and never less than nothing.
+// checkPrice checks a price per unit of i, agreed or published. Any commodity may be worth nothing
+// or less: on 20 April 2020, WTI traded at -13.10 and settled at -37.63. An option may be worth
+// nothing, as at its expiry, and is never worth less.
 func (i Instrument) checkPrice(what string, p Decimal) *Refusal {
 	switch {
 	case p.Places() > PricePlaces || p.Abs().Cmp(tooLarge) >= 0:
