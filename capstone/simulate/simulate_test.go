@@ -37,7 +37,8 @@ func TestStepsHaveTheirExpectedOutcome(t *testing.T) {
 			e := trade.Event{
 				ID: trade.EventID(c.ID, 0), Version: int64(len(streams[stream]) + 1),
 				Corrects: decision.Corrects, EffectiveAt: decision.EffectiveAt,
-				EnteredAt: c.EnteredAt, RecordedAt: c.EnteredAt, Actor: c.Actor, Body: decision.Body,
+				EnteredAt: c.EnteredAt, RecordedAt: c.EnteredAt,
+				Actor: c.Actor, Body: decision.Body,
 			}
 			streams[stream] = append(streams[stream], e)
 			if c.UTI != "" {
