@@ -124,10 +124,12 @@ func EventID(commandID string, n uint32) uuid.UUID {
 }
 
 // Digest returns SHA-256 of everything that c says, as JSON with its fields in the order of the
-// struct. Times are microseconds since 1970, so their zone does not matter. The times of an
-// option's window are RFC 3339: a window that reaches past the year 9999 panics, and import lines
-// refuse it. Two commands with one id and two digests are a mistake of the sender.
+// struct. Times are microseconds since 1970, so their zone does not matter. A default that follows
+// from c alone counts as said. The times of an option's window are RFC 3339: a window that reaches
+// past the year 9999 panics, and import lines refuse it. Two commands with one id and two digests
+// are a mistake of the sender.
 func (c Command) Digest() [sha256.Size]byte {
+	c.EffectiveAt = c.saidEffectiveAt()
 	text, err := json.Marshal(struct {
 		Kind                   string
 		EnteredAt, EffectiveAt int64 // in place of those of Command
@@ -136,7 +138,17 @@ func (c Command) Digest() [sha256.Size]byte {
 	if err != nil { // every field is plain data
 		panic(fmt.Sprintf("trade: a command that does not marshal: %v", err))
 	}
-	return sha256.Sum256(append([]byte("blotter/command/v1\x00"), text...))
+	return sha256.Sum256(append([]byte("blotter/command/v2\x00"), text...))
+}
+
+// saidEffectiveAt returns the effective time of c, as far as it follows from c alone: a correction
+// and a void take that of another event.
+func (c Command) saidEffectiveAt() time.Time {
+	cancel, _ := c.Body.(Cancel)
+	if !c.EffectiveAt.IsZero() || c.Corrects != uuid.Nil || cancel.Kind == Void {
+		return c.EffectiveAt
+	}
+	return c.EnteredAt
 }
 
 // ContentID returns a UUIDv8 of c's Digest. The event that c becomes carries it as its causation
