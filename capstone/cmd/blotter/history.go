@@ -18,8 +18,8 @@ import (
 type historyCmd struct {
 	Name        string    `arg:"" optional:"" help:"A trade, or a curve such as power/CET/base."`
 	Command     string    `help:"The event that records this command." placeholder:"ID"`
-	Correlation uuid.UUID `help:"Every event of this business transaction." placeholder:"UUID"`
-	Source      string    `help:"Every event that came from this file or client." placeholder:"NAME"`
+	Correlation uuid.UUID `help:"Every event of this transaction." placeholder:"UUID"`
+	Source      string    `help:"Every event from this file or client." placeholder:"NAME"`
 }
 
 // An entry is one event of a history.
