@@ -97,8 +97,12 @@ func propose(history []Event, cmd Command) (timeline, Slot, *Refusal) {
 		}
 		slot, usual = line.slots[i], line.slots[i].Event.EffectiveAt
 	}
-	if i, ok := line.place[cmd.Voids]; ok { // voided from the time at which it began by mistake
-		e.EffectiveAt = line.slots[i].Event.EffectiveAt
+	if c, _ := cmd.Body.(Cancel); c.Kind == Void {
+		if !cmd.EffectiveAt.IsZero() {
+			return line, slot, refuse(BadTerms, "a void takes effect when the contract began: "+
+				"leave effective_at out")
+		}
+		usual = line.begun(usual)
 	}
 	if e.EffectiveAt.IsZero() {
 		e.EffectiveAt = usual
@@ -106,6 +110,16 @@ func propose(history []Event, cmd Command) (timeline, Slot, *Refusal) {
 	e.EffectiveAt = e.EffectiveAt.UTC().Truncate(time.Microsecond)
 	slot.Event = e
 	return line, slot, checkEffective(e.EffectiveAt)
+}
+
+// begun returns the effective time of the NEW, or another time if there is none.
+func (l timeline) begun(otherwise time.Time) time.Time {
+	for _, s := range l.slots {
+		if _, begins := s.Event.Body.(New); begins {
+			return s.Event.EffectiveAt
+		}
+	}
+	return otherwise
 }
 
 func checkEffective(at time.Time) *Refusal {
@@ -196,7 +210,10 @@ func (l timeline) admitCorrection(now Trade, cmd Command) *Refusal {
 	oldUTI, _ := successorOf(standing.Body)
 	newUTI, _ := successorOf(cmd.Body)
 	operation := KindOf(standing.Body).Operation
+	c, _ := cmd.Body.(Cancel)
 	switch {
+	case !wasNew && c.Kind == Void:
+		return refuse(WrongKind, "a correction cannot void a contract: send a void")
 	case wasNew != isNew:
 		return refuse(WrongKind, "a %s cannot become a %s: void the contract, and enter it anew",
 			operation, KindOf(cmd.Body).Operation)

@@ -26,7 +26,8 @@
 //
 // A mistake is corrected by another event, which restates the wrong one and takes over its slot:
 // its place in the history of the contract. The wrong event stays on record. It counts only in
-// questions as known before the correction.
+// questions as known before the correction. A void stands at the effective time of the NEW, so as
+// known after it the contract never was.
 //
 // Money follows from legs. A leg is one movement: a quantity (bought is positive) and an amount of
 // cash (received is positive). NEW makes the opening leg. Each way out of a contract makes an

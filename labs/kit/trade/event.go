@@ -40,7 +40,7 @@ type Command struct {
 	ID          string // unique for all time: sending a command again is safe
 	UTI         string // empty for PriceMarked
 	EnteredAt   time.Time
-	EffectiveAt time.Time // zero: the time of the corrected event, or EnteredAt if there is none
+	EffectiveAt time.Time // zero: that of the corrected event; of a voided NEW; else EnteredAt
 	Actor       string    // opaque principal
 	Approver    string    // the second principal, where a rule requires one
 	Reason      string
@@ -52,9 +52,8 @@ type Command struct {
 	Source     string `json:"-"` // a file or a client
 	SourceLine int64  `json:"-"` // 1-based line in Source; zero if it has no lines
 
-	// Voids is set in a follow-up that voids: the event that began the contract. The contract is
-	// voided at that event's effective time. The event may be on another stream, if the contract
-	// that was to begin there was refused.
+	// Voids is set in a follow-up that voids: the event that began the contract. The event may be
+	// on another stream, if the contract that was to begin there was refused.
 	Voids uuid.UUID `json:",omitzero"`
 }
 

@@ -77,7 +77,7 @@ func (c Command) withBody(slot Slot, did, does bool, terms New) Command {
 	begun := EventID(followUpID(slot.Root), 0) // its NEW, if that was accepted
 	switch {
 	case !does:
-		c.Voids, c.Body = begun, Cancel{Kind: Void}
+		c.Voids, c.Body, c.EffectiveAt = begun, Cancel{Kind: Void}, time.Time{}
 	case did:
 		c.Corrects, c.Body, c.Approver = begun, terms, FollowUpApprover
 	default:

@@ -168,8 +168,30 @@ func TestVoidedContractHasNoLegs(t *testing.T) {
 	require.Empty(t, d.trade(t, T, trade.AsOf{}).Legs)
 	require.Empty(t, d.state(t).Positions)
 	require.Equal(t, "LIVE 100 = 70 + 30 + 0 + 0 + 0",
-		account(d.trade(t, T, trade.AsOf{Effective: at("2025-02-24T00:00:00Z")})),
-		"as effective before the void")
+		account(d.trade(t, T, trade.AsOf{Known: at("2025-02-24T00:00:00Z")})),
+		"as known before the void")
+}
+
+// A void stands where its NEW stands, so the contract counts at no effective time. Cancel and
+// rebook leaves the new contract alone.
+func TestVoidStandsAtItsNew(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	earlier := corrects(bought, effective("02-01", on("02-04", bought.Body)))
+	d.do(t, bought, settlePart, earlier, voidIt,
+		of("A2", effective("02-03", on("02-25", power("90", "50")))))
+	for day, held := range map[string]string{"02-02": "0", "02-04": "90", "02-21": "90",
+		"02-26": "90"} {
+		s, err := trade.StateOf(d.streams, trade.AsOf{Effective: at("2025-" + day + "T00:00:00Z")})
+		require.NoError(t, err)
+		sum := trade.Decimal{}
+		for _, p := range s.Positions {
+			sum = sum.Add(p.Quantity)
+		}
+		equal(t, held, sum)
+	}
+	gone := d.trade(t, T, trade.AsOf{Effective: at("2025-02-01T12:00:00Z")})
+	require.Equal(t, trade.Voided, gone.Status, "from the moment at which it began")
 }
 
 // Slots that are effective after a void are moot: a contract with an event dated ahead can be
@@ -179,7 +201,7 @@ func TestContractWithEventsAheadIsVoided(t *testing.T) {
 	ahead := effective("03-05", on("02-24", trade.Settle{Quantity: mwh("30"), Price: dec("55")}))
 	for _, later := range []trade.Command{ahead, settlePart} {
 		d := newDesk()
-		d.do(t, bought, later, effective("02-10", voidIt))
+		d.do(t, bought, later, voidIt)
 		require.Equal(t, "VOIDED 0 = 0 + 0 + 0 + 0 + 0", account(d.trade(t, T, trade.AsOf{})))
 		require.Empty(t, d.state(t).Positions)
 		require.Equal(t, trade.IsVoided, d.refusedAs(t, on("03-06",
