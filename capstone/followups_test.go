@@ -205,7 +205,7 @@ func TestOrphanedIsListedUntilRepaired(t *testing.T) {
 			do(t, s, restated("c-5", 0))
 		} else {
 			less := settle("c-5", "B", 150)
-			less.Corrects = trade.EventID("c-3", 0)
+			less.Corrects, less.Approver = trade.EventID("c-3", 0), "control/1"
 			require.Nil(t, do(t, s, less).Refusal)
 			require.Len(t, orphaned(t, s), 1, "settled less, but not restated")
 			do(t, s, restated("c-6", 200))

@@ -111,7 +111,7 @@ func restated(id string, quantity int64) trade.Command {
 	cmd := novate(id, "A", "B")
 	body := cmd.Body.(trade.Novate)
 	body.Quantity = barrels(quantity)
-	cmd.Body, cmd.Corrects = body, trade.EventID("c-2", 0)
+	cmd.Body, cmd.Corrects, cmd.Approver = body, trade.EventID("c-2", 0), "control/1"
 	return cmd
 }
 
@@ -119,7 +119,7 @@ func restated(id string, quantity int64) trade.Command {
 func latePrice(id, uti, price string) trade.Command {
 	p := trade.Dec(price)
 	cmd := command(id, uti, trade.Amend{Kind: trade.Amendment, Price: &p})
-	cmd.EffectiveAt = nine.Add(time.Minute)
+	cmd.EffectiveAt, cmd.Approver = nine.Add(time.Minute), "control/1"
 	return cmd
 }
 

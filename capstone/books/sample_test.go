@@ -90,7 +90,8 @@ var everything = []string{
 	"EXERCISE cash", "EXERCISE cash in part", "EXERCISE physical", "EXERCISE physical in part",
 	"correction of NEW", "correction of AMEND", "correction of SETTLE", "correction of NOVATE",
 	"correction of EXERCISE", "correction of CANCEL", "correction of MARK",
-	"correction restating the time", "correction to nothing", "correction of a closed contract",
+	"correction restating the time", "correction to nothing", "correction approved",
+	"CANCEL void approved", "AMEND amendment approved",
 	"linked contract",
 	"contract LIVE", "contract VOIDED", "contract TERMINATED", "contract NOVATED",
 	"contract SETTLED", "contract EXERCISED",
@@ -131,6 +132,9 @@ func features(c trade.Command) []string {
 	if !c.EffectiveAt.IsZero() {
 		list = append(list, name+" backdated")
 	}
+	if c.Approver != "" {
+		list = append(list, name+" approved")
+	}
 	if series := c.UTI; len(series) > 7 && (series[7] == 'N' || series[7] == 'X') {
 		list = append(list, "linked contract")
 	}
@@ -143,7 +147,7 @@ func correctionFeatures(c trade.Command) []string {
 		list = append(list, "correction restating the time")
 	}
 	if c.Approver != "" {
-		list = append(list, "correction of a closed contract")
+		list = append(list, "correction approved")
 	}
 	if bytes.Contains(lines.Format(c), []byte(`"quantity":"0"`)) {
 		list = append(list, "correction to nothing")

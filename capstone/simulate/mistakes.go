@@ -28,6 +28,7 @@ var mistakes = []move{
 	{"keyed wrongly", 1, trade.UnknownEvent, correctUnknown},
 	{"it was a settlement", 2, trade.WrongKind, correctKind},
 	{"final price came in", 6, trade.NeedsApprover, correctAlone},
+	{"booked twice", 3, trade.NeedsApprover, voidAlone},
 	{"confirmation has more", 12, trade.BreaksLater, correctMore},
 	{"the recap has another date", 1, trade.BreaksLater, correctLater},
 }
@@ -147,8 +148,12 @@ func correctKind(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
 
 func correctAlone(d *desk, c *contract, at time.Time) (trade.Command, bool) {
 	cmd, ok := correctPrice(d, c, at)
-	cmd.Approver = ""
 	return cmd, ok && c.closed()
+}
+
+func voidAlone(d *desk, c *contract, at time.Time) (trade.Command, bool) {
+	cmd, ok := void(d, c, at)
+	return cmd, ok && !c.taken().IsZero()
 }
 
 // correctLater moves a NEW after another event of the contract.

@@ -58,10 +58,10 @@ func amendPrice(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 }
 
 // amendPriceLate amends at a time between earlier events. A price changes no quantity, so later
-// events stay legal.
+// events stay legal. The contract may be closed by now, but not at that time.
 func amendPriceLate(d *desk, c *contract, at time.Time) (trade.Command, bool) {
 	p, ok := d.freshPrice(c)
-	if !c.live() || !ok || len(c.slots) < 2 {
+	if c.voided() || !ok || len(c.slots) < 2 {
 		return no()
 	}
 	begun := c.slots[0].event.EffectiveAt
@@ -72,7 +72,12 @@ func amendPriceLate(d *desk, c *contract, at time.Time) (trade.Command, bool) {
 	cmd := trade.Command{Body: trade.Amend{Kind: trade.Amendment, Price: &p}}
 	seconds := time.Duration(1 + d.rng.Int64N(int64(span/time.Second)))
 	cmd.EffectiveAt = begun.Add(seconds * time.Second)
-	return cmd, true
+	if c.live() {
+		return cmd, true
+	}
+	cmd.Approver = "ops/3"
+	_, err := trade.Decide(c.uti, c.history, cmd)
+	return cmd, err == nil
 }
 
 // freshPrice returns a price near the contract's that the contract never had, because an amend to

@@ -85,6 +85,9 @@ func (h *historian) changeContract(cmd trade.Command) trade.Command {
 		cmd.Body = h.contract()
 	case h.IntN(4) > 0:
 		cmd.Body = h.change(h.fold(cmd.UTI))
+		if c, _ := cmd.Body.(trade.Cancel); c.Kind == trade.Void {
+			cmd.EffectiveAt = time.Time{} // the time of the NEW
+		}
 	default:
 		wrong := history[h.IntN(len(history))]
 		cmd.Corrects, cmd.Body = wrong.ID, h.restate(wrong.Body)

@@ -24,7 +24,7 @@ type Decision struct {
 // The command is resolved against the contract as it is at the command's own slot. MW become MWh
 // over the hours not yet delivered then, and "in full" becomes the quantity that is open then.
 // Afterwards the whole history is folded again with the command in its slot, because a late event
-// may break an event that is effective after it.
+// may break an event that is effective after it, or change what it came to; see checkApproval.
 func Decide(uti string, history []Event, cmd Command) (Decision, error) {
 	decide := decideTrade
 	if _, ok := cmd.Body.(PriceMarked); ok {
@@ -45,7 +45,8 @@ func decideTrade(uti string, history []Event, cmd Command) (Decision, *Refusal) 
 	if r != nil {
 		return Decision{}, r
 	}
-	now, bad := foldSlots(uti, effective(line.slots, time.Time{}))
+	standing := effective(line.slots, time.Time{})
+	now, bad := foldSlots(uti, standing)
 	if bad != nil {
 		panic(fmt.Sprintf("trade: the history of %s is illegal: %v", uti, bad))
 	}
@@ -68,8 +69,12 @@ func decideTrade(uti string, history []Event, cmd Command) (Decision, *Refusal) 
 	if r := changesNothing(before, after, cmd); r != nil {
 		return Decision{}, r
 	}
-	if _, bad := foldSlots(uti, slices.Insert(others, at, slot)); bad != nil {
+	changed := slices.Insert(others, at, slot)
+	if _, bad := foldSlots(uti, changed); bad != nil {
 		return Decision{}, breaksLater(line, bad)
+	}
+	if r := checkApproval(now, standing, changed, cmd); r != nil {
+		return Decision{}, r
 	}
 	return Decision{slot.Event.EffectiveAt, cmd.Corrects, slot.Event.Body}, nil
 }
@@ -142,7 +147,7 @@ func changesNothing(before, after Trade, cmd Command) *Refusal {
 		after.Trader != before.Trader || after.Counterparty != before.Counterparty {
 		return nil
 	}
-	return refuse(NoChange, "all of it is so already")
+	return refuse(NoChange, "the contract has these terms already")
 }
 
 func breaksLater(l timeline, bad *SlotError) *Refusal {
@@ -164,8 +169,8 @@ func (l timeline) admit(now Trade, cmd Command) *Refusal {
 		return refuse(IsVoided, "%s is voided, and nothing follows a void", now.UTI)
 	}
 	if _, ok := l.place[cmd.Voids]; !ok && cmd.Voids != uuid.Nil {
-		return refuse(UnknownEvent, "%s did not begin with event %s: there is nothing of it to "+
-			"void", now.UTI, cmd.Voids)
+		return refuse(UnknownEvent, "%s did not begin with event %s: no contract to void",
+			now.UTI, cmd.Voids)
 	}
 	if cmd.Corrects == uuid.Nil {
 		if r := l.admitNew(now, cmd); r != nil {
@@ -180,6 +185,7 @@ func (l timeline) admit(now Trade, cmd Command) *Refusal {
 func (l timeline) admitNew(now Trade, cmd Command) *Refusal {
 	c, _ := cmd.Body.(Cancel)
 	_, begins := cmd.Body.(New)
+	_, amends := cmd.Body.(Amend)
 	followsUp := now.Status != "" && l.slots[0].By == FollowUpActor
 	switch {
 	case now.Status == "":
@@ -191,6 +197,8 @@ func (l timeline) admitNew(now Trade, cmd Command) *Refusal {
 		return refuse(ContinuesAnother, "%s continues %s: correct the event that began it there "+
 			"to quantity 0, and it is voided", now.UTI, now.PriorUTI)
 	case c.Kind == Void:
+		return nil
+	case amends: // it may belong before the close, and Evolve knows its slot
 		return nil
 	}
 	return now.live()
@@ -215,20 +223,17 @@ func (l timeline) admitCorrection(now Trade, cmd Command) *Refusal {
 	case !wasNew && c.Kind == Void:
 		return refuse(WrongKind, "a correction cannot void a contract: send a void")
 	case wasNew != isNew:
-		return refuse(WrongKind, "a %s cannot become a %s: void the contract, and enter it anew",
+		return refuse(WrongKind, "a %s cannot become a %s: void the contract, and send a new one",
 			operation, KindOf(cmd.Body).Operation)
 	case began.PriorUTI != "" && restated.PriorUTI == "": // carried_in is then missing as well
 		return refuse(WrongKind, "%s continues %s, and the correction does not: restate "+
 			"prior_uti and carried_in as history shows them", now.UTI, began.PriorUTI)
 	case oldUTI != newUTI || Begun(standing.Body) != Begun(cmd.Body):
 		return refuse(WrongKind, "a correction cannot change which contract begins: restate it "+
-			"with quantity 0, and enter it anew")
+			"with quantity 0, and send a new command")
 	case Begun(standing.Body) != "" && annuls(standing):
-		return refuse(WrongKind, "this %s is annulled, and %s with it: enter it anew",
+		return refuse(WrongKind, "this %s is annulled, and %s is voided: send a new command",
 			operation, Begun(standing.Body))
-	case now.Status != Live && (cmd.Approver == "" || cmd.Approver == cmd.Actor):
-		return refuse(NeedsApprover, "%s is %s: a correction needs an approver other than %q",
-			now.UTI, now.Status, cmd.Actor)
 	}
 	return nil
 }

@@ -29,6 +29,9 @@
 // questions as known before the correction. A void stands at the effective time of the NEW, so as
 // known after it the contract never was.
 //
+// A command that changes the past of a contract needs a second principal (four eyes): the contract
+// is closed, or one of its reductions would come to something else.
+//
 // Money follows from legs. A leg is one movement: a quantity (bought is positive) and an amount of
 // cash (received is positive). NEW makes the opening leg. Each way out of a contract makes an
 // opposite leg. The legs of one book, instrument and currency net against each other in a pool. The
@@ -95,6 +98,7 @@
 //	lifecycle.go   the state of a contract, and the table of its transitions
 //	fold.go        slots: the events that count, and their order. All other files depend on it
 //	decide.go      a command against a history: refused, or the event that it becomes
+//	approval.go    the commands that need a second principal
 //	terms.go       the limits of the terms of a contract
 //	followups.go   the effect of an event on other contracts
 //	pool.go        legs, netting, and the two cost methods

@@ -9,8 +9,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// The principals of follow-ups: the actor of each, and the approver of those that correct a closed
-// contract.
+// The principals of follow-ups: the actor of each, and the approver of those that correct or void.
 const (
 	FollowUpActor    = "process/follow-ups"
 	FollowUpApprover = "process/follow-ups/control"
@@ -77,7 +76,8 @@ func (c Command) withBody(slot Slot, did, does bool, terms New) Command {
 	begun := EventID(followUpID(slot.Root), 0) // its NEW, if that was accepted
 	switch {
 	case !does:
-		c.Voids, c.Body, c.EffectiveAt = begun, Cancel{Kind: Void}, time.Time{}
+		c.Voids, c.Body, c.Approver = begun, Cancel{Kind: Void}, FollowUpApprover
+		c.EffectiveAt = time.Time{} // that of the NEW
 	case did:
 		c.Corrects, c.Body, c.Approver = begun, terms, FollowUpApprover
 	default:

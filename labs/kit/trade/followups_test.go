@@ -161,8 +161,9 @@ func TestLateChangesReachTheSuccessor(t *testing.T) {
 		side        trade.Side
 		trader, amt string
 	}{
-		"a late price": {effective("02-10", on("02-25",
-			trade.Amend{Kind: trade.Amendment, Price: ref("60")})), trade.Buy, "trader/1", "-1200"},
+		"a late price": {approvedBy("control/1", effective("02-10", on("02-25",
+			trade.Amend{Kind: trade.Amendment, Price: ref("60")}))), trade.Buy, "trader/1",
+			"-1200"},
 		"a late trader": {effective("02-10", on("02-25",
 			trade.Amend{Kind: trade.Update, Trader: "trader/2"})), trade.Buy, "trader/2", "-1000"},
 		"a corrected NEW": {corrects(bought, on("02-25", other)), trade.Sell, "trader/2",
@@ -192,8 +193,8 @@ func TestFollowUpsReachTheLastSuccessor(t *testing.T) {
 	onward := of("T2", on("02-22", trade.Novate{Role: trade.Remaining, Quantity: mwh("10"),
 		NewUTI: "T3", Incoming: "cpty/9"}))
 	d := newDesk()
-	d.do(t, bought, remain20, onward, effective("02-10", on("02-25",
-		trade.Amend{Kind: trade.Amendment, Price: ref("60")})))
+	d.do(t, bought, remain20, onward, approvedBy("control/1", effective("02-10", on("02-25",
+		trade.Amend{Kind: trade.Amendment, Price: ref("60")}))))
 	equal(t, "60", d.trade(t, "T3", trade.AsOf{}).Price)
 	require.Equal(t, "LIVE 10 = 10 + 0 + 0 + 0 + 0", account(d.trade(t, "T3", trade.AsOf{})))
 
@@ -214,7 +215,8 @@ func TestOneCauseChangesAllSuccessors(t *testing.T) {
 	more := on("02-21", trade.Novate{Role: trade.Remaining, Quantity: mwh("30"), NewUTI: "T3",
 		Incoming: "cpty/9"})
 	d.do(t, bought, remain20, more)
-	late := effective("02-10", on("02-25", trade.Amend{Kind: trade.Amendment, Price: ref("60")}))
+	late := approvedBy("control/1", effective("02-10", on("02-25",
+		trade.Amend{Kind: trade.Amendment, Price: ref("60")})))
 	cmds := d.followUps(t, late)
 	require.Len(t, cmds, 2)
 	cause := "follow-up/" + trade.EventID(late.ID, 0).String()

@@ -63,8 +63,7 @@ type Trade struct {
 //	any except VOIDED   CANCEL void                                 VOIDED
 //
 // A correction needs no row: it has taken its slot before. Decide, and not Evolve, requires an
-// approver for a change to a closed contract, because that depends on the present state and not on
-// the slot.
+// approver for a change to the past (see checkApproval), because that depends on the whole history.
 func Evolve(t Trade, s Slot) (Trade, *Refusal) {
 	change, ok := s.Event.Body.(transition)
 	_, begins := s.Event.Body.(New)

@@ -18,7 +18,7 @@ var (
 	settleAll  = on("02-20", trade.Settle{Price: dec("55")})
 	novateAll  = on("02-20", trade.Novate{Role: trade.Transferor, NewUTI: "T2", Incoming: "cpty/8"})
 	settlePart = on("02-20", trade.Settle{Quantity: mwh("30"), Price: dec("55")})
-	voidIt     = on("02-25", trade.Cancel{Kind: trade.Void})
+	voidIt     = approvedBy("control/1", on("02-25", trade.Cancel{Kind: trade.Void}))
 	remain20   = on("02-20", trade.Novate{Role: trade.Remaining, Quantity: mwh("20"), NewUTI: "T2",
 		Incoming: "cpty/8"})
 )
@@ -132,7 +132,7 @@ func TestLifecycle(t *testing.T) {
 			[]trade.Command{on("02-03", continued), settleAll}, voidIt,
 			"VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
 		{"EXERCISED, CANCEL void", []trade.Command{boughtOpt, exercises("05-06", trade.Exercise{})},
-			on("05-07", voidIt.Body), "VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
+			approvedBy("control/1", on("05-07", voidIt.Body)), "VOIDED 0 = 0 + 0 + 0 + 0 + 0", ""},
 	} {
 		d := newDesk()
 		d.do(t, c.given...)

@@ -26,7 +26,7 @@ const (
 	OutsideWindow    Rule = "exercise.outside-window"     // before the window or after the expiry
 	UnknownEvent     Rule = "correction.unknown-event"    // corrects no event of this stream
 	WrongKind        Rule = "correction.wrong-kind"       // this body may not take that slot
-	NeedsApprover    Rule = "correction.needs-approver"   // closed contract, no second principal
+	NeedsApprover    Rule = "lifecycle.needs-approver"    // changes the past, no second principal
 	BreaksLater      Rule = "order.breaks-later-event"    // a later event would become illegal
 )
 
