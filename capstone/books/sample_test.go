@@ -92,7 +92,7 @@ var everything = []string{
 	"correction of EXERCISE", "correction of CANCEL", "correction of MARK",
 	"correction restating the time", "correction to nothing", "correction approved",
 	"CANCEL void approved", "AMEND amendment approved",
-	"linked contract",
+	"linked contract", "correction of a linked contract",
 	"contract LIVE", "contract VOIDED", "contract TERMINATED", "contract NOVATED",
 	"contract SETTLED", "contract EXERCISED",
 }
@@ -135,10 +135,15 @@ func features(c trade.Command) []string {
 	if c.Approver != "" {
 		list = append(list, name+" approved")
 	}
-	if series := c.UTI; len(series) > 7 && (series[7] == 'N' || series[7] == 'X') {
+	if linked(c) {
 		list = append(list, "linked contract")
 	}
 	return list
+}
+
+// linked reports whether c is about a contract that began from another one.
+func linked(c trade.Command) bool {
+	return len(c.UTI) > 7 && (c.UTI[7] == 'N' || c.UTI[7] == 'X')
 }
 
 func correctionFeatures(c trade.Command) []string {
@@ -148,6 +153,9 @@ func correctionFeatures(c trade.Command) []string {
 	}
 	if c.Approver != "" {
 		list = append(list, "correction approved")
+	}
+	if linked(c) {
+		list = append(list, "correction of a linked contract")
 	}
 	if bytes.Contains(lines.Format(c), []byte(`"quantity":"0"`)) {
 		list = append(list, "correction to nothing")

@@ -57,6 +57,16 @@ func correctDate(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	return cmd, true
 }
 
+// correctTrader gives a contract that began from another one a trader by hand.
+func correctTrader(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	n, _ := c.slots[0].event.Body.(trade.New)
+	n.Trader = pick(d, []string{"trader/11", "trader/12", "trader/14"})
+	if n.PriorUTI == "" || c.voided() || n.Trader == c.now.Trader {
+		return no()
+	}
+	return c.correction(c.slots[0], n)
+}
+
 // correctPrice restates a settlement or an amendment at another price.
 func correctPrice(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	s, ok := d.slot(c, func(s slot) bool {

@@ -12,9 +12,10 @@ var mistakes = []move{
 	{"wrong contract", 1, trade.NotBegun, neverBegun},
 	{"sent again by hand", 3, trade.AlreadyBegun, beganTwice},
 	{"did not see that it is closed", 6, trade.NotLive, deadAmend},
-	{"did not see the void", 40, trade.IsVoided, ghostAmend},
+	{"did not see the void", 80, trade.IsVoided, ghostAmend},
 	{"booked twice", 12, trade.HasFollowUps, orphaning},
 	{"not our client", 6, trade.ContinuesAnother, disowning},
+	{"confirmation has more", 6, trade.ContinuesAnother, outgrowing},
 	{"a digit too many", 4, trade.Exceeds, tooMuch},
 	{"nothing to report", 2, trade.NotPositive, nothing},
 	{"wrong column", 2, trade.WrongUnit, wrongUnit},
@@ -60,6 +61,16 @@ func orphaning(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
 
 func disowning(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	return trade.Command{Body: trade.Cancel{Kind: trade.Void}}, c.now.PriorUTI != "" && !c.voided()
+}
+
+// outgrowing restates a contract with more than its cause gave up.
+func outgrowing(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
+	n, _ := c.slots[0].event.Body.(trade.New)
+	n.Quantity.Value = n.Quantity.Value.Add(trade.Int(1000))
+	if n.PriorUTI == "" || c.voided() {
+		return no()
+	}
+	return c.correction(c.slots[0], n)
 }
 
 func tooMuch(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {

@@ -32,6 +32,7 @@ var moves = []move{
 	{"booked twice", 1, "", void},
 	{"price keyed wrongly", 3, "", correctNew},
 	{"the recap has another date", 2, "", correctDate},
+	{"booked on the wrong trader", 3, "", correctTrader},
 	{"final price came in", 8, "", correctPrice},
 	{"confirmation has less", 6, "", correctQuantity},
 	{"it never happened", 4, "", annul},

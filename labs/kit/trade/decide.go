@@ -53,6 +53,7 @@ func decideTrade(uti string, history []Event, cmd Command) (Decision, *Refusal) 
 	if r := line.admit(now, cmd); r != nil {
 		return Decision{}, r
 	}
+	cmd.Body = keepHandChanges(history, cmd)
 	others := effective(line.without(slot), time.Time{})
 	at, _ := slices.BinarySearchFunc(others, slot, Slot.Compare)
 	before, bad := foldSlots(uti, others[:at])
@@ -179,6 +180,9 @@ func (l timeline) admit(now Trade, cmd Command) *Refusal {
 	} else if r := l.admitCorrection(now, cmd); r != nil {
 		return r
 	}
+	if r := l.admitTerms(cmd); r != nil {
+		return r
+	}
 	return l.admitSuccessor(cmd)
 }
 
@@ -186,13 +190,12 @@ func (l timeline) admitNew(now Trade, cmd Command) *Refusal {
 	c, _ := cmd.Body.(Cancel)
 	_, begins := cmd.Body.(New)
 	_, amends := cmd.Body.(Amend)
-	followsUp := now.Status != "" && l.slots[0].By == FollowUpActor
 	switch {
 	case now.Status == "":
 		return nil // Evolve decides which event may come first
 	case begins:
 		return refuse(AlreadyBegun, "%s is %s", now.UTI, now.Status)
-	case c.Kind == Void && followsUp && cmd.Voids == uuid.Nil:
+	case c.Kind == Void && l.owned() && cmd.Voids == uuid.Nil:
 		// A void would lose the quantity that the other contract gave up, and the cash carried in.
 		return refuse(ContinuesAnother, "%s continues %s: correct the event that began it there "+
 			"to quantity 0, and it is voided", now.UTI, now.PriorUTI)
@@ -209,12 +212,10 @@ func (l timeline) admitNew(now Trade, cmd Command) *Refusal {
 //   - A slot that begins a contract goes on beginning that same contract.
 //   - Such a slot, once annulled, stays annulled: the contract that it began is voided by then, and
 //     nothing follows a void.
-//   - A contract that continues another goes on doing so. Otherwise the cash that it carried in
-//     from there would vanish.
 func (l timeline) admitCorrection(now Trade, cmd Command) *Refusal {
 	standing := l.slots[l.place[cmd.Corrects]].Event
-	began, wasNew := standing.Body.(New)
-	restated, isNew := cmd.Body.(New)
+	_, wasNew := standing.Body.(New)
+	_, isNew := cmd.Body.(New)
 	oldUTI, _ := successorOf(standing.Body)
 	newUTI, _ := successorOf(cmd.Body)
 	operation := KindOf(standing.Body).Operation
@@ -225,9 +226,6 @@ func (l timeline) admitCorrection(now Trade, cmd Command) *Refusal {
 	case wasNew != isNew:
 		return refuse(WrongKind, "a %s cannot become a %s: void the contract, and send a new one",
 			operation, KindOf(cmd.Body).Operation)
-	case began.PriorUTI != "" && restated.PriorUTI == "": // carried_in is then missing as well
-		return refuse(WrongKind, "%s continues %s, and the correction does not: restate "+
-			"prior_uti and carried_in as history shows them", now.UTI, began.PriorUTI)
 	case oldUTI != newUTI || Begun(standing.Body) != Begun(cmd.Body):
 		return refuse(WrongKind, "a correction cannot change which contract begins: restate it "+
 			"with quantity 0, and send a new command")

@@ -41,8 +41,9 @@
 //
 // One event can begin another contract, its successor. After a novation in which we remain, we
 // have a contract with the new party. After a physical exercise, we have a contract on the
-// underlying. A successor stays linked to its cause: when the cause is corrected, the successor is
-// restated or voided.
+// underlying. A successor is owned by its cause: when the cause is corrected, the successor is
+// restated or voided. Its quantity and price are corrected at the cause, and nowhere else. A trader,
+// book or counterparty that was corrected by hand stays as it is.
 //
 // # An example
 //
@@ -101,6 +102,7 @@
 //	approval.go    the commands that need a second principal
 //	terms.go       the limits of the terms of a contract
 //	followups.go   the effect of an event on other contracts
+//	ownership.go   the terms of a contract that its cause determines
 //	pool.go        legs, netting, and the two cost methods
 //	curve.go       marks, and the value of a position
 //	state.go       the business state from scratch, and its canonical bytes
@@ -118,9 +120,6 @@
 // out (of a pool, a lot or a contract's booked cost), and Curve.Value.
 //
 // # Limits
-//
-// A successor is restated as a whole (see FollowUps). If a user corrected its NEW by hand, that
-// correction is lost as soon as the first contract changes the terms of the successor.
 //
 // A valuation has marks, and no date. A delivery of several months that is partly delivered is
 // valued at the mean of all its months, past ones included. Curve.Value has an example.

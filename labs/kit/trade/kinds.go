@@ -163,7 +163,7 @@ type New struct {
 	Price        Decimal  // per unit of Quantity; the premium of an option
 	Currency     Currency
 	Fee          Decimal
-	PriorUTI     string  // the contract that this one continues, after a novation or an exercise
+	PriorUTI     string  // the contract that this one continues; without effect if entered by hand
 	CarriedIn    Decimal // an exercised option's value, so that P&L starts at the market
 }
 

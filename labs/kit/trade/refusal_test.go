@@ -33,8 +33,8 @@ func approvedBy(who string, cmd trade.Command) trade.Command {
 
 func refusals() []refusalCase {
 	one := []trade.Command{bought}
-	continued := power("100", "50")
-	continued.PriorUTI = "T0"
+	carriesIn := power("100", "50")
+	carriesIn.PriorUTI, carriesIn.CarriedIn = "T0", dec("-60")
 	zero := trade.Novate{Role: trade.Remaining, Quantity: mwh("0"), NewUTI: "T2",
 		Incoming: "cpty/8"}
 	annulled := []trade.Command{bought, remain20, corrects(remain20, on("02-21", zero))}
@@ -158,8 +158,9 @@ func refusals() []refusalCase {
 			trade.UnknownEvent},
 		{"NEW corrected to SETTLE", one, corrects(bought, on("02-21", settlePart.Body)),
 			trade.WrongKind},
-		{"NEW corrected to one that continues no other", []trade.Command{on("02-03", continued)},
-			corrects(on("02-03", continued), on("02-21", power("99", "50"))), trade.WrongKind},
+		{"NEW by hand with an amount carried in", nil, on("02-03", carriesIn), trade.BadTerms},
+		{"NEW corrected to carry an amount in", one, corrects(bought, on("02-21", carriesIn)),
+			trade.BadTerms},
 		{"NEW corrected to void", one, corrects(bought, on("02-21", voidIt.Body)), trade.WrongKind},
 		{"SETTLE corrected to NEW", []trade.Command{bought, settlePart},
 			corrects(settlePart, on("02-21", bought.Body)), trade.WrongKind},
