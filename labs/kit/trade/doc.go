@@ -42,8 +42,8 @@
 // One event can begin another contract, its successor. After a novation in which we remain, we
 // have a contract with the new party. After a physical exercise, we have a contract on the
 // underlying. A successor is owned by its cause: when the cause is corrected, the successor is
-// restated or voided. Its quantity and price are corrected at the cause, and nowhere else. A trader,
-// book or counterparty that was corrected by hand stays as it is.
+// restated or voided. Its quantity and price are corrected at the cause, and nowhere else. A
+// trader, book or counterparty that was corrected by hand stays as it is.
 //
 // # An example
 //

@@ -45,8 +45,8 @@ func TestExitTakesItsOwnLot(t *testing.T) {
 	soldToo := func(q string) trade.Command { return of("D", on("02-06", sell(power(q, "70")))) }
 	lower := trade.Amend{Kind: trade.Amendment, Quantity: mwh("40")}
 	lowerAndDearer := trade.Amend{Kind: trade.Amendment, Quantity: mwh("40"), Price: ref("65")}
-	dearBefore := effective("02-04", on("02-20", trade.Amend{Kind: trade.Amendment,
-		Price: ref("52")}))
+	dearBefore := approvedBy("control/1", effective("02-04", on("02-20",
+		trade.Amend{Kind: trade.Amendment, Price: ref("52")})))
 	withFee := power("100", "60")
 	withFee.Fee = dec("-10")
 	feeForgotten := corrects(of("B", on("02-04", power("100", "60"))),

@@ -9,8 +9,8 @@ import (
 // A contract that began from another one is owned by its cause: the event that began it. The cause
 // determines its quantity, side, price, currency, instrument, prior UTI, carried-in amount and
 // time, so that quantities are conserved across contracts. They are corrected at the cause. Book,
-// trader, counterparty and fee follow the cause until a correction by hand changes one of them. That
-// one then keeps its value, and the others go on following.
+// trader, counterparty and fee follow the cause until a correction by hand changes one of them.
+// That field then keeps its value, and the others go on following.
 //
 // Ownership concerns the beginning of the contract, its NEW. Later events of the contract are its
 // own: an amendment, for example, is agreed with the new counterparty.
@@ -31,8 +31,8 @@ func (l timeline) admitTerms(cmd Command) *Refusal {
 		moved := !cmd.EffectiveAt.IsZero() &&
 			!cmd.EffectiveAt.Truncate(time.Microsecond).Equal(standing.EffectiveAt)
 		if what := was.determined(n, moved); what != "" {
-			return refuse(ContinuesAnother, "%s continues %s, which determines its %s: correct the "+
-				"event that began it there", cmd.UTI, was.PriorUTI, what)
+			return refuse(ContinuesAnother, "%s continues %s, which determines its %s: correct "+
+				"the event that began it there", cmd.UTI, was.PriorUTI, what)
 		}
 		return nil
 	}
