@@ -29,8 +29,8 @@
 //	manifest.json >       "T-1"
 //	manifest.note > blotter extract manifest v1
 //	manifest.note > example.com/blotter/test
-//	manifest.note > sha256 fd577aa83a03c76efda2be50e238faa244062490fb819e849fa19583e2fcd731
-//	manifest.note > — example.com/blotter/test nzsXP3uZErFKtzYWvjDC…
+//	manifest.note > sha256 3aa53ad1e5c06c08848c495e75da6ad0615f2efc67c7a8c3060a170bc050c12e
+//	manifest.note > — example.com/blotter/test nzsXP3kcIylLeV5QN2JP…
 //	events.jsonl > {"leaf":2,"stream":"trade/T-1","version":2,"id":"6e8d2012-…"
 //	events.jsonl > "data":{"quantity":{"value":"30","unit":"bbl"},"price":"-37.63"},…
 //	events.jsonl > "raw":"AAAAAAkIAcnDgAII/cHP0A=="}

@@ -148,10 +148,11 @@ func (o *object) quantity() trade.Quantity {
 	case value == nil && unit != nil:
 		o.fail(o.path+"quantity", Missing, "required where unit is given")
 	case value != nil && unit == nil:
-		o.fail(o.path+"unit", Missing, "required where quantity is given: one of MWh, bbl, MW")
+		o.fail(o.path+"unit", Missing, "required where quantity is given: one of MWh, bbl, "+
+			"MMBtu, MW")
 	}
 	return trade.Quantity{Value: o.decimal(value), Unit: oneOf(o, unit, trade.MWh, trade.BBL,
-		trade.MW)}
+		trade.MMBtu, trade.MW)}
 }
 
 // oneOf reads one of the values of a field. It returns "" for an absent field.

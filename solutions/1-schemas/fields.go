@@ -77,7 +77,7 @@ func optionalQuantity(f fields, name string, v *trade.Quantity) {
 func quantity(f fields, name string, v *trade.Quantity) {
 	f.record(name, func() {
 		f.decimal("value", &v.Value, unitScale)
-		enum(f, "unit", &v.Unit, trade.MWh, trade.BBL)
+		enum(f, "unit", &v.Unit, trade.MWh, trade.BBL, trade.MMBtu)
 	})
 }
 

@@ -166,7 +166,7 @@ func TestEachFaultIsItsOwnError(t *testing.T) {
 		"unknown type": {"trade.unheard", settled + "02 01 00 02 01", wrongType},
 		"trailing byte": {"trade.settled", settled + "02 01 00 02 01 00",
 			contract.ErrTrailing},
-		"symbol past the last":  {"trade.settled", settled + "02 01 04 02 01", malformed},
+		"symbol past the last":  {"trade.settled", settled + "02 01 06 02 01", malformed},
 		"negative symbol":       {"trade.settled", settled + "02 01 01 02 01", malformed},
 		"empty decimal":         {"trade.settled", settled + "00 00 02 01", malformed},
 		"padded decimal":        {"trade.settled", settled + "04 0001 00 02 01", malformed},

@@ -251,7 +251,7 @@ var falseLengths = []struct{ what, typ, body string }{
 
 // impossible are bodies of the latest version with one value that its schema does not allow.
 var impossible = []struct{ what, typ, body string }{
-	{"the third of two units", "trade.settled", "0201 04 0201 00"},
+	{"the fourth of three units", "trade.settled", "0201 06 0201 00"},
 	{"a unit before the first", "trade.settled", "0201 01 0201 00"},
 	{"the third branch of two", "trade.settled", "0201 00 0201 04"},
 	{"a decimal of minus one byte", "trade.settled", "01 00 0201 00"},

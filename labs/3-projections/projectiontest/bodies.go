@@ -84,7 +84,7 @@ func (h *historian) quantity(i trade.Instrument, most int) trade.Quantity {
 		return trade.Quantity{Value: trade.Dec(fmt.Sprintf("0.%d", 1+h.IntN(9))), Unit: trade.MW}
 	}
 	value := trade.Dec(fmt.Sprintf("%d.%d", 1+h.IntN(most), h.IntN(10)))
-	return trade.Quantity{Value: value, Unit: i.Commodity.Unit()}
+	return trade.Quantity{Value: value, Unit: i.Unit()}
 }
 
 func (h *historian) fee(c trade.Currency) trade.Decimal {

@@ -332,8 +332,8 @@ func (t Trade) reducedQuantity(q Quantity, at time.Time) (Quantity, *Refusal) {
 
 // energy returns a capacity over the hours not yet delivered.
 func (i Instrument) energy(q Quantity, at time.Time) (Quantity, *Refusal) {
-	if i.Commodity.Unit() != MWh {
-		return q, refuse(WrongUnit, "%s of %s: want %s", q, i.Commodity, i.Commodity.Unit())
+	if i.Unit() != MWh {
+		return q, refuse(WrongUnit, "%s of %s: want %s", q, i.Curve(), i.Unit())
 	}
 	n, err := Hours(i, at)
 	if err != nil {

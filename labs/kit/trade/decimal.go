@@ -258,9 +258,10 @@ func (a *Decimal) UnmarshalText(text []byte) error {
 type Unit string
 
 const (
-	MWh Unit = "MWh" // energy: power and gas
-	BBL Unit = "bbl" // volume: oil
-	MW  Unit = "MW"  // capacity: only in commands, converted over the hours not yet delivered
+	MWh   Unit = "MWh"   // energy: power and gas
+	MMBtu Unit = "MMBtu" // energy: gas at Henry Hub
+	BBL   Unit = "bbl"   // volume: oil
+	MW    Unit = "MW"    // capacity: only in commands, converted over the hours not yet delivered
 )
 
 // A Quantity is a number of units. The zero Quantity, which has no unit, means "in full" in a
@@ -274,29 +275,3 @@ type Quantity struct {
 func (q Quantity) IsZero() bool { return q.Unit == "" && q.Value.IsZero() }
 
 func (q Quantity) String() string { return q.Value.String() + " " + string(q.Unit) }
-
-// A Currency is an ISO 4217 code whose minor unit this kit knows.
-type Currency string
-
-// minorUnits holds the places of an amount in each currency (ISO 4217, list one).
-var minorUnits = map[Currency]int32{"EUR": 2, "GBP": 2, "USD": 2, "CHF": 2, "NOK": 2, "JPY": 0}
-
-// ParseCurrency accepts only the codes in minorUnits.
-func ParseCurrency(s string) (Currency, error) {
-	if _, ok := minorUnits[Currency(s)]; !ok {
-		return "", fmt.Errorf("unknown currency %q: want one of CHF, EUR, GBP, JPY, NOK, USD", s)
-	}
-	return Currency(s), nil
-}
-
-// Places returns the number of digits after the point of an amount in c.
-func (c Currency) Places() int32 { return minorUnits[c] }
-
-// Amount returns price times quantity, rounded half to even to the currency's minor unit. This is
-// the first of the named places at which this package rounds.
-func (c Currency) Amount(price, quantity Decimal) Decimal {
-	return price.Mul(quantity).Round(c.Places())
-}
-
-// Show returns an amount for people, with all digits of the minor unit.
-func (c Currency) Show(amount Decimal) string { return amount.Fixed(c.Places()) }

@@ -108,8 +108,10 @@
 //	state.go       the business state from scratch, and its canonical bytes
 //	book.go        the same by steps: a late event costs as much as it is late
 //	instrument.go  commodities, delivery periods, options, and the names of instruments
-//	calendar.go    zones, hours of delivery, the desk's day
-//	decimal.go     exact numbers, quantities and currencies
+//	points.go      the table of delivery points
+//	calendar.go    hours of delivery, the desk's day
+//	decimal.go     exact numbers, units and quantities
+//	currency.go    the currencies of ISO 4217
 //	event.go       events and commands: their ids, their digests, the streams that hold them
 //	refusal.go     the rules that refuse a command
 //
@@ -130,4 +132,21 @@
 // EXERCISE must be within it. To tell them apart, the second style would need a new name for its
 // instruments, beside the name that all have now. Names of instruments and curves are on record,
 // and do not change.
+//
+// # Left out
+//
+// A desk expects these, too. The project leaves them out:
+//
+//   - Shaped contracts: another quantity or price for each hour, day or month. A contract has one
+//     quantity over its hours, base or peak.
+//   - Prices that float: an index plus a spread, an average of fixings. A contract has one price,
+//     and the settlement price is entered.
+//   - Spreads and swaps as one contract, such as a spark spread, a calendar spread or a fixed for
+//     floating swap. Each side is a contract of its own.
+//   - Storage, swing and transport: rights over volume in time and place, their injections,
+//     nominations and fuel losses.
+//   - FX conversion: each currency has its own pools and totals, and no rate is on record.
+//   - Transfers between books from a date on. A correction moves a contract to another book for
+//     its whole life.
+//   - Compression: several contracts replaced by fewer, in one act with the counterparties.
 package trade

@@ -155,7 +155,7 @@ func anyNew(t *rapid.T, uti string) trade.Body {
 	}
 	n.Side = rapid.SampledFrom([]trade.Side{trade.Buy, trade.Sell}).Draw(t, "side")
 	n.Quantity = trade.Quantity{Value: number(t, "quantity", 1, 100),
-		Unit: n.Instrument.Commodity.Unit()}
+		Unit: n.Instrument.Unit()}
 	if n.Quantity.Unit == trade.MWh && rapid.IntRange(0, 4).Draw(t, "capacity") == 0 {
 		n.Quantity = mw(rapid.SampledFrom([]string{"0.05", "0.1"}).Draw(t, "MW"))
 	}

@@ -15,14 +15,6 @@ const (
 	Oil   Commodity = "oil"
 )
 
-// Unit returns the unit of the contracts of c.
-func (c Commodity) Unit() Unit {
-	if c == Oil {
-		return BBL
-	}
-	return MWh
-}
-
 // A Day is a civil date, as days since 1970-01-01, like Avro's logical type date.
 type Day int32
 
@@ -143,7 +135,7 @@ func (o Option) intrinsic(underlying Decimal) Decimal {
 // An Instrument is the good that a contract is about, and its time of delivery.
 type Instrument struct {
 	Commodity Commodity
-	Zone      string // bidding zone, gas hub or oil grade that the calendar knows: CET, TTF, BRENT
+	Zone      string // the name of a delivery point: DE-LU, TTF, BRENT
 	Profile   string // "base" or "peak" for power, "base" for gas, empty for oil
 	Delivery  Period
 	Option    *Option // nil for a forward
@@ -154,6 +146,9 @@ func (i Instrument) Underlying() Instrument {
 	i.Option = nil
 	return i
 }
+
+// Unit returns the unit of i's contracts, which is that of its delivery point.
+func (i Instrument) Unit() Unit { return points[i.Zone].Unit }
 
 // Curve returns the name of the price curve that marks i. The points of a curve are keyed by
 // delivery period.
@@ -174,7 +169,7 @@ func (i Instrument) Curve() string {
 // currency share a pool. Of an option's window, the name has only the day of the expiry.
 func (i Instrument) ID() string { return i.Curve() + "@" + i.Delivery.String() }
 
-// ParseCurve reads the text of Instrument.Curve, for zones and profiles that the calendar knows.
+// ParseCurve reads the text of Instrument.Curve, for the delivery points of the table.
 // The result has no delivery, and an option's window is the day of its expiry.
 func ParseCurve(name string) (Instrument, error) {
 	bad := func(what string) (Instrument, error) {
@@ -189,8 +184,8 @@ func ParseCurve(name string) (Instrument, error) {
 	if i.Commodity != Oil && len(rest) > 0 {
 		i.Profile, rest = rest[0], rest[1:]
 	}
-	switch a, ok := areas[i.Zone]; {
-	case !ok || a.commodity != i.Commodity:
+	switch p, ok := points[i.Zone]; {
+	case !ok || p.Commodity != i.Commodity:
 		return bad("unknown commodity or zone")
 	case i.Commodity != Oil && i.Profile != "base" && (i.Profile != "peak" || i.Commodity != Power):
 		return bad("unknown profile")

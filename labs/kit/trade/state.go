@@ -45,7 +45,7 @@ func PositionOf(key PoolKey, p Pool, c Curve) Position {
 	if err != nil { // legs come from contracts, whose terms were checked
 		panic("trade: a pool of no instrument: " + err.Error())
 	}
-	pos.Unit = i.Commodity.Unit()
+	pos.Unit = i.Unit()
 	var value Decimal
 	if !pos.Quantity.IsZero() { // most pools of an old book are flat, and counting hours is slow
 		var ok bool

@@ -26,7 +26,7 @@ func (n New) check(uti string) *Refusal {
 	if r := n.checkParties(uti); r != nil {
 		return r
 	}
-	if r := checkQuantity(n.Quantity, n.Instrument.Commodity.Unit()); r != nil {
+	if r := checkQuantity(n.Quantity, n.Instrument.Unit()); r != nil {
 		return r
 	}
 	c := n.Capacity
