@@ -40,10 +40,18 @@ type Outcome struct {
 }
 
 // A ReusedCommandError is a command whose id is on record for another command.
-type ReusedCommandError struct{ CommandID string }
+type ReusedCommandError struct {
+	CommandID string
+	Refused   trade.Rule // the rule that the command on record broke; empty if it was accepted
+}
 
 func (e *ReusedCommandError) Error() string {
-	return fmt.Sprintf("command_id %q is on record with other content", e.CommandID)
+	was := "was accepted"
+	if e.Refused != "" {
+		was = fmt.Sprintf("was refused (%s)", e.Refused)
+	}
+	return fmt.Sprintf("command_id %q is on record with other content, which %s: use a new id",
+		e.CommandID, was)
 }
 
 // ErrReserved is a command with an id that is reserved for follow-ups (trade.IsFollowUp).
@@ -97,9 +105,6 @@ func overtaken(err error) bool {
 
 // again returns the outcome that is on record for r.
 func (d *Desk) again(ctx context.Context, r request, recorded contract.Recorded) (Outcome, error) {
-	if recorded.Causation != r.causation {
-		return Outcome{}, &ReusedCommandError{r.ID}
-	}
 	out := Outcome{Event: recorded, Again: true}
 	body, err := d.Codec.Decode(ctx, recorded.Type, recorded.Data)
 	if err != nil {
@@ -107,6 +112,13 @@ func (d *Desk) again(ctx context.Context, r request, recorded contract.Recorded)
 	}
 	if refused, ok := body.(trade.CommandRefused); ok {
 		out.Refusal = &trade.Refusal{Rule: trade.Rule(refused.Rule), Detail: refused.Detail}
+	}
+	if recorded.Causation != r.causation {
+		reused := &ReusedCommandError{CommandID: r.ID}
+		if out.Refusal != nil {
+			reused.Refused = out.Refusal.Rule
+		}
+		return Outcome{}, reused
 	}
 	return out, nil
 }

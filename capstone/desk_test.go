@@ -58,13 +58,16 @@ func TestVoidEndsTheStream(t *testing.T) {
 
 func TestCommandIDWithOtherContentIsAnError(t *testing.T) {
 	t.Parallel()
-	accepted, refused := oil("c-1", "A"), novate("c-1", "A", "B")
-	for _, first := range []trade.Command{accepted, refused} {
+	for says, first := range map[string]trade.Command{
+		"which was accepted: use a new id":                      oil("c-1", "A"),
+		"which was refused (lifecycle.not-begun): use a new id": novate("c-1", "A", "B"),
+	} {
 		s := newSystem()
 		do(t, s, first)
 		_, err := s.Do(t.Context(), oil("c-1", "OTHER"))
 		var reused *capstone.ReusedCommandError
 		require.ErrorAs(t, err, &reused)
+		require.Equal(t, `command_id "c-1" is on record with other content, `+says, reused.Error())
 	}
 }
 

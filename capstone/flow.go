@@ -100,7 +100,8 @@ type Imported struct {
 	Lines    int                `json:"lines"`
 	Accepted int                `json:"accepted"`
 	Refused  int                `json:"refused"`
-	Again    int                `json:"again"` // outcomes that were on record already
+	Again    int                `json:"again"`    // outcomes that were on record already
+	Repeated int                `json:"repeated"` // lines that an earlier line of the file gave
 	Bad      int                `json:"bad"`
 	Rules    map[trade.Rule]int `json:"rules"` // refusals by rule
 	Kinds    map[string]int     `json:"kinds"` // accepted commands by kind
@@ -157,6 +158,9 @@ func (n *Imported) count(r Result) {
 	switch {
 	case r.Problem != nil:
 		n.Bad++
+		return
+	case r.SameAs > 0: // the earlier line is counted
+		n.Repeated++
 		return
 	case r.Outcome.Again:
 		n.Again++

@@ -38,7 +38,7 @@ func TestImportOfRandomLines(t *testing.T) {
 		require.Equal(t, first.Rules, again.Rules)
 		require.Equal(t, first.Kinds, again.Kinds)
 		require.Equal(t, first.Bad, again.Bad, "command ids that are used again")
-		require.Equal(t, len(book), again.Again+again.Bad)
+		require.Equal(t, len(book), again.Again+again.Bad+again.Repeated)
 		require.Equal(t, state, after)
 		_, err := s.FollowUps.Orphaned(t.Context())
 		require.NoError(t, err)

@@ -112,4 +112,10 @@ func TestDuplicateNamesTheFirstSuchLine(t *testing.T) {
 		sameAs = append(sameAs, r.SameAs)
 	}
 	require.Equal(t, []int{0, 0, 1, 0, 4}, sameAs)
+
+	n, err := newSystem().Import(t.Context(), each(book), func(capstone.Result) {})
+	require.NoError(t, err)
+	require.Equal(t, []int{5, 1, 1, 1, 2}, []int{n.Lines, n.Accepted, n.Refused, n.Bad, n.Repeated},
+		"a line given twice is counted once")
+	require.Equal(t, map[trade.Rule]int{trade.AlreadyBegun: 1}, n.Rules)
 }

@@ -131,6 +131,12 @@ const (
 	BadEventID   Rule = "event-id.invalid"    // not a UUID
 )
 
+// The rules of a line beside the lines and the commands before it, which Parse does not know.
+const (
+	Reused   Rule = "command.reused"    // the id of another command that is on record
+	Repeated Rule = "command.duplicate" // the same command as an earlier line of the file
+)
+
 // Error describes a line that is not a command.
 type Error struct {
 	Line   int    // 1-based

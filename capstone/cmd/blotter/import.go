@@ -88,13 +88,13 @@ func remark(file string, r capstone.Result) string {
 	case errors.As(r.Problem, &bad):
 		return fmt.Sprintf("%s: %v", file, bad)
 	case r.Problem != nil:
-		return fmt.Sprintf("%s: command.reused: %v", at, r.Problem)
+		return fmt.Sprintf("%s: %s: %v", at, lines.Reused, r.Problem)
 	case r.SameAs > 0 && refusal != nil:
-		return fmt.Sprintf("%s: command.duplicate: the same as line %d, "+
-			"and refused with it: %s: %s", at, r.SameAs, refusal.Rule, refusal.Detail)
+		return fmt.Sprintf("%s: %s: the same as line %d, and refused with it: %s: %s",
+			at, lines.Repeated, r.SameAs, refusal.Rule, refusal.Detail)
 	case r.SameAs > 0:
-		return fmt.Sprintf("%s: command.duplicate: the same as line %d, and recorded once",
-			at, r.SameAs)
+		return fmt.Sprintf("%s: %s: the same as line %d, and recorded once",
+			at, lines.Repeated, r.SameAs)
 	case refusal != nil:
 		return fmt.Sprintf("%s: %s: %s", at, refusal.Rule, refusal.Detail)
 	}
@@ -104,6 +104,9 @@ func remark(file string, r capstone.Result) string {
 func printImported(w io.Writer, n capstone.Imported) {
 	fmt.Fprintf(w, "%s: %d accepted, %d refused, %d bad; %d of them were already on record\n",
 		plural(int64(n.Lines), "line"), n.Accepted, n.Refused, n.Bad, n.Again)
+	if n.Repeated > 0 {
+		fmt.Fprintf(w, "  %s given twice, and counted once\n", plural(int64(n.Repeated), "line"))
+	}
 	if n.Accepted > 0 {
 		fmt.Fprintln(w, "  accepted")
 		printCounts(w, n.Kinds)
