@@ -26,7 +26,8 @@ type System struct {
 	Snapshots contract.Snapshots
 	Replayer  contract.Replayer
 	Auditor   contract.Auditor
-	Clock     func() time.Time // stamps snapshots
+	Clock     func() time.Time // stamps snapshots, and is the now of a question
+	Simulated bool             // the log's times are invented, and its last one is now
 
 	// Width is the number of lines that an import has in flight at once. It is 1 for a simulated
 	// log, whose clock follows the lines.
@@ -42,6 +43,7 @@ func New(log contract.Store, codec contract.Codec, source string) *System {
 	desk := &Desk{Log: log, Codec: codec, Source: source}
 	return &System{
 		Log: log, Desk: desk, FollowUps: &FollowUps{Desk: desk}, Width: 1, Source: source,
+		Clock: func() time.Time { return time.Now().UTC() },
 	}
 }
 
@@ -50,6 +52,8 @@ type Summary struct {
 	Imported     Imported
 	Orphaned     []OrphanedFollowUp
 	State        trade.State
+	Positions    []trade.Valuation // at Times
+	Times        Times
 	Snapshot     contract.Snapshot
 	Replayed     Replayed
 	Checkpoint   contract.Checkpoint
@@ -76,6 +80,10 @@ func (s *System) Run(
 	}
 	watch.Step("projection")
 	if sum.State, err = s.State(ctx); err != nil {
+		return sum, err
+	}
+	watch.Step("valuation")
+	if sum.Positions, sum.Times, err = s.Positions(ctx, trade.AsOf{}); err != nil {
 		return sum, err
 	}
 	watch.Step("snapshot")

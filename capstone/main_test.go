@@ -136,7 +136,7 @@ func do(t *testing.T, s *capstone.System, cmd trade.Command) capstone.Outcome {
 
 func tradeOf(t *testing.T, s *capstone.System, uti string) trade.Trade {
 	t.Helper()
-	got, err := s.Trade(t.Context(), uti, trade.AsOf{})
+	got, _, err := s.Trade(t.Context(), uti, trade.AsOf{})
 	require.NoError(t, err)
 	return got
 }

@@ -37,26 +37,125 @@ func (s *System) Frontier(ctx context.Context) (time.Time, error) {
 	return s.Log.Frontier(contract.At(ctx, s.Clock()))
 }
 
-// Trade folds one stream as of two times. A trade that has not begun by then has no status.
-func (s *System) Trade(ctx context.Context, uti string, at trade.AsOf) (trade.Trade, error) {
-	h, err := s.Desk.history(ctx, trade.TradeStream(uti), math.MaxInt64)
-	if err != nil {
-		return trade.Trade{}, err
-	}
-	return trade.Fold(uti, h.events, at)
+// Times are the two times that an answer used, and what lies in its future.
+type Times struct {
+	trade.AsOf
+	Later int // the known events that take effect after AsOf.Effective
 }
 
-// Positions returns the positions of the read model. If a time is asked, it folds the read model's
-// events as of that time.
-func (s *System) Positions(ctx context.Context, at trade.AsOf) ([]trade.Position, error) {
+// times returns the times of an answer. A time that was not asked is now: the clock's, or in a
+// simulated log the largest recorded time.
+func (s *System) times(ctx context.Context, asked trade.AsOf) (trade.AsOf, error) {
+	if !asked.Known.IsZero() && !asked.Effective.IsZero() {
+		return asked, nil
+	}
+	now := s.Clock().Truncate(time.Microsecond)
+	if s.Simulated {
+		var err error
+		if now, err = s.lastRecorded(ctx); err != nil {
+			return asked, err
+		}
+	}
+	if asked.Effective.IsZero() {
+		asked.Effective = now
+	}
+	if asked.Known.IsZero() {
+		asked.Known = now
+	}
+	return asked, nil
+}
+
+// lastRecorded reads the log for its largest recorded time.
+func (s *System) lastRecorded(ctx context.Context) (last time.Time, err error) {
+	end, err := s.Log.End(ctx)
+	if err != nil {
+		return last, err
+	}
+	for r, err := range s.Log.Read(ctx, nil, end) {
+		if err != nil {
+			return last, err
+		}
+		if r.RecordedAt.After(last) {
+			last = r.RecordedAt
+		}
+	}
+	return last, nil
+}
+
+// Trade folds one stream as of two times. A trade that has not begun by then has no status.
+func (s *System) Trade(
+	ctx context.Context, uti string, asked trade.AsOf,
+) (t trade.Trade, used Times, err error) {
+	h, err := s.Desk.history(ctx, trade.TradeStream(uti), math.MaxInt64)
+	if err != nil {
+		return t, used, err
+	}
+	if used.AsOf, err = s.times(ctx, asked); err != nil {
+		return t, used, err
+	}
+	at := trade.AsOf{Known: asked.Known, Effective: used.Effective}
+	used.Later = trade.Later(h.events, at)
+	t, err = trade.Fold(uti, h.events, at)
+	return t, used, err
+}
+
+// Positions folds the events of the read model as of two times, and values the positions at the
+// effective time. Without a known time, all events on record count.
+func (s *System) Positions(
+	ctx context.Context, asked trade.AsOf,
+) (all []trade.Valuation, used Times, err error) {
 	if err := s.catchUp(ctx); err != nil {
-		return nil, err
+		return nil, used, err
 	}
-	if at == (trade.AsOf{}) {
-		return s.Projection.Positions(ctx)
+	if used.AsOf, err = s.times(ctx, asked); err != nil {
+		return nil, used, err
 	}
-	state, err := s.AsOf(ctx, s.Projection, at)
-	return state.Positions, err
+	at := trade.AsOf{Known: asked.Known, Effective: used.Effective}
+	events, err := readModel(ctx, s.Projection)
+	if err != nil {
+		return nil, used, err
+	}
+	state, err := s.AsOf(ctx, events, at)
+	used.Later = events.later(at)
+	return state.ValuedAt(at.Effective), used, err
+}
+
+// A modelCopy holds the events of a read model.
+type modelCopy []contract.StreamEvent
+
+func readModel(ctx context.Context, model contract.ModelEvents) (all modelCopy, err error) {
+	for e, err := range model.Events(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+// Events is contract.ModelEvents.
+func (m modelCopy) Events(context.Context) iter.Seq2[contract.StreamEvent, error] {
+	return func(yield func(contract.StreamEvent, error) bool) {
+		for _, e := range m {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// later counts the events of trades and curves that are known and take effect later.
+func (m modelCopy) later(at trade.AsOf) (n int) {
+	streams := map[string][]trade.Event{}
+	for _, e := range m {
+		if trade.Subject(e.Stream) == e.Stream { // not a refusal
+			streams[e.Stream] = append(streams[e.Stream], e.Event)
+		}
+	}
+	for _, events := range streams {
+		n += trade.Later(events, at)
+	}
+	return n
 }
 
 // History yields every event about a trade or a price curve, refusals included, in the order of

@@ -59,18 +59,19 @@ func (d *desk) trade(t *testing.T, uti, known, effective string) trade.Trade {
 	return got
 }
 
-// position returns the position of a book in an instrument.
-func (d *desk) position(t *testing.T, book, instrument, known, effective string) trade.Position {
+// position returns the position of a book in an instrument, valued at the effective time.
+func (d *desk) position(t *testing.T, book, instrument, known, effective string) trade.Valuation {
 	t.Helper()
-	state, err := trade.StateOf(d.streams, at(t, known, effective))
+	times := at(t, known, effective)
+	state, err := trade.StateOf(d.streams, times)
 	require.NoError(t, err)
-	for _, p := range state.Positions {
+	for _, p := range state.ValuedAt(times.Effective) {
 		if p.Book == book && p.Instrument == instrument {
 			return p
 		}
 	}
 	require.Fail(t, "no such position", "%s %s", book, instrument)
-	return trade.Position{}
+	return trade.Valuation{}
 }
 
 func at(t *testing.T, known, effective string) (as trade.AsOf) {

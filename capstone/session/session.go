@@ -156,8 +156,8 @@ func (s *Session) System() *capstone.System {
 	system.Project = projection.Project
 	system.AsOf = projection.AsOf
 	system.Replayer = replay.New(s.Codec)
-	system.Clock = func() time.Time { return time.Now().UTC() }
-	if !s.Settings().Simulated { // the clock of a simulated log follows its lines, one by one
+	system.Simulated = s.Settings().Simulated
+	if !system.Simulated { // the clock of a simulated log follows its lines, one by one
 		system.Width = width
 	}
 	return system

@@ -107,7 +107,7 @@ func firstDifference(uti string, events []trade.Event, archived line) int64 {
 
 // A line is a line of a canonical state. The zero line is a missing line.
 type line struct {
-	kind   string // trade or position
+	kind   string // trade, position or mark
 	values map[string]json.RawMessage
 }
 
@@ -133,8 +133,11 @@ func (l line) text(name string) (s string) {
 
 // key returns the values by which the lines of a kind are sorted.
 func (l line) key() []string {
-	if l.kind == "trade" {
+	switch l.kind {
+	case "trade":
 		return []string{l.text("uti")}
+	case "mark":
+		return []string{l.text("curve"), l.text("delivery")}
 	}
 	return []string{l.text("book"), l.text("instrument"), l.text("currency")}
 }
@@ -148,9 +151,9 @@ func (l line) orElse(o line) line {
 	return l
 }
 
-// compare orders lines as in a state: trades first, then positions. A missing line comes last.
+// compare orders lines as in a state: trades, positions, marks. A missing line comes last.
 func (l line) compare(o line) int {
-	rank := map[string]int{"trade": 0, "position": 1, "": 2}
+	rank := map[string]int{"trade": 0, "position": 1, "mark": 2, "": 3}
 	if c := rank[l.kind] - rank[o.kind]; c != 0 {
 		return c
 	}

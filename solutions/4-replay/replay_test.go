@@ -208,7 +208,7 @@ func TestExplainNamesAMissingTrade(t *testing.T) {
 	require.EqualValues(t, 1, found.Version)
 }
 
-func TestExplainNamesThePosition(t *testing.T) {
+func TestExplainNamesTheMark(t *testing.T) {
 	t.Parallel()
 	delivery := begin("1", "1").Instrument.Delivery
 	marked := func(price string) log {
@@ -218,10 +218,10 @@ func TestExplainNamesThePosition(t *testing.T) {
 		}})
 	}
 	finding := explain(t, archive(t, marked("53")), marked("54"))
-	require.Equal(t, "position north power/CET/base@2025-04 EUR", finding.Subject)
+	require.Equal(t, "mark power/CET/base 2025-04", finding.Subject)
 	require.Empty(t, finding.Stream)
-	want := replay.Field{Name: "market_value", Archived: `"6360"`, Replayed: `"6480"`}
-	require.Equal(t, want, finding.Fields[2])
+	want := []replay.Field{{Name: "price", Archived: `"53"`, Replayed: `"54"`}}
+	require.Equal(t, want, finding.Fields)
 }
 
 func TestAReplayStopsAtAMissingVersion(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/stack"
@@ -125,6 +126,20 @@ func (a *app) busy(err error) error {
 type caveat struct {
 	simulated bool
 	mayChange bool // the next import may change the answer
+	times     *capstone.Times
+}
+
+// timesLine says in one line which times an answer used.
+func timesLine(t capstone.Times) string {
+	line := fmt.Sprintf("(as known at %s, effective at %s", t.Known.Format(time.RFC3339Nano),
+		t.Effective.Format(time.RFC3339Nano))
+	switch t.Later {
+	case 0:
+		return line + ")"
+	case 1:
+		return line + "; 1 event is effective later)"
+	}
+	return line + fmt.Sprintf("; %d events are effective later)", t.Later)
 }
 
 // of returns the caveat of an answer that does not depend on a time.
@@ -133,13 +148,12 @@ func of(s *session.Session) caveat { return caveat{simulated: s.Settings().Simul
 // answer prints the result of a command: as an object with --json, otherwise by show.
 func (a *app) answer(c caveat, v any, show func(io.Writer)) error {
 	if a.cli.JSON {
-		return printJSON(a.stdout, struct {
-			Simulated bool `json:"simulated"`
-			MayChange bool `json:"may_change,omitempty"`
-			Answer    any  `json:"answer"`
-		}{c.simulated, c.mayChange, v})
+		return printJSON(a.stdout, c.envelope(v))
 	}
 	show(a.stdout)
+	if c.times != nil {
+		fmt.Fprintln(a.stdout, timesLine(*c.times))
+	}
 	switch {
 	case c.mayChange:
 		fmt.Fprintln(a.stdout, "(a simulated log: its recorded times follow the entered ones, "+
@@ -148,6 +162,22 @@ func (a *app) answer(c caveat, v any, show func(io.Writer)) error {
 		fmt.Fprintln(a.stdout, "(a simulated log: its recorded times follow the entered ones)")
 	}
 	return nil
+}
+
+// envelope is an answer for programs.
+func (c caveat) envelope(answer any) any {
+	e := struct {
+		Simulated   bool       `json:"simulated"`
+		MayChange   bool       `json:"may_change,omitempty"`
+		KnownAt     *time.Time `json:"known_at,omitempty"`
+		EffectiveAt *time.Time `json:"effective_at,omitempty"`
+		Later       *int       `json:"effective_later,omitempty"` // events
+		Answer      any        `json:"answer"`
+	}{Simulated: c.simulated, MayChange: c.mayChange, Answer: answer}
+	if t := c.times; t != nil {
+		e.KnownAt, e.EffectiveAt, e.Later = &t.Known, &t.Effective, &t.Later
+	}
+	return e
 }
 
 // refuted returns the failure of a check. For a program the findings are an answer as well.

@@ -50,7 +50,9 @@ func (c *demoCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	err = a.answer(of(s), summaryJSON(sum), func(w io.Writer) { printSummary(w, sum) })
+	answered := of(s)
+	answered.times = &sum.Times
+	err = a.answer(answered, summaryJSON(sum), func(w io.Writer) { printSummary(w, sum) })
 	if err != nil {
 		return err
 	}
@@ -142,7 +144,7 @@ func printSummary(w io.Writer, sum capstone.Summary) {
 		fmt.Fprintln(w, "  every follow-up is on record")
 	}
 	printOrphans(w, orphansOf(sum.Orphaned))
-	positions := sum.State.Positions
+	positions := sum.Positions
 	fmt.Fprintf(w, "\nthe largest open positions\n")
 	printPositions(w, largest(positions, shown))
 	fmt.Fprintln(w, "\nprofit and loss, by average cost and by fifo")
@@ -161,13 +163,13 @@ func printSummary(w io.Writer, sum capstone.Summary) {
 func summaryJSON(sum capstone.Summary) any {
 	return struct {
 		Imported   capstone.Imported `json:"imported"`
-		Positions  []trade.Position  `json:"positions"`
+		Positions  []trade.Valuation `json:"positions"`
 		Totals     []bookTotal       `json:"totals"`
 		Digest     string            `json:"digest"`
 		Snapshot   any               `json:"snapshot"`
 		Replayed   int64             `json:"replayed"`
 		Checkpoint any               `json:"checkpoint"`
-	}{sum.Imported, sum.State.Positions, totals(sum.State.Positions),
+	}{sum.Imported, sum.Positions, totals(sum.Positions),
 		fmt.Sprintf("%x", sum.State.Digest()),
 		snapshotJSON(sum.Snapshot), sum.Replayed.Events, checkpointJSON(sum.Checkpoint)}
 }

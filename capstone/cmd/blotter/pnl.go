@@ -22,21 +22,21 @@ func (c *pnlCmd) Run(ctx context.Context, a *app) error {
 	return a.answer(caveat, all, func(w io.Writer) { printTotals(w, all) })
 }
 
-// A bookTotal is the P&L of a book in one currency. A position without a mark is counted, and never
-// valued at zero.
+// A bookTotal is the P&L of a book in one currency. A position without a mark is counted, and no
+// sum leaves it out: the sums that need its value are nil.
 type bookTotal struct {
 	Book              string         `json:"book"`
 	Currency          trade.Currency `json:"currency"`
 	AverageRealised   trade.Decimal  `json:"average_cost_realised"`
-	AverageUnrealised trade.Decimal  `json:"average_cost_unrealised"`
+	AverageUnrealised *trade.Decimal `json:"average_cost_unrealised"`
 	FIFORealised      trade.Decimal  `json:"fifo_realised"`
-	FIFOUnrealised    trade.Decimal  `json:"fifo_unrealised"`
-	Total             trade.Decimal  `json:"total"` // the same by both methods
+	FIFOUnrealised    *trade.Decimal `json:"fifo_unrealised"`
+	Total             *trade.Decimal `json:"total"` // the same by both methods
 	Unmarked          int            `json:"unmarked"`
 }
 
 // totals adds up positions by book and currency. The positions are sorted by book.
-func totals(positions []trade.Position) []bookTotal {
+func totals(positions []trade.Valuation) []bookTotal {
 	all := []bookTotal{} // never nil: with --json, nothing is an empty list
 	index := map[[2]string]int{}
 	for _, p := range positions {
@@ -45,23 +45,38 @@ func totals(positions []trade.Position) []bookTotal {
 		if !ok {
 			i = len(all)
 			index[key] = i
-			all = append(all, bookTotal{Book: p.Book, Currency: p.Currency})
+			all = append(all, newTotal(p))
 		}
 		all[i].add(p)
 	}
 	return all
 }
 
-func (t *bookTotal) add(p trade.Position) {
+func newTotal(p trade.Valuation) bookTotal {
+	return bookTotal{
+		Book: p.Book, Currency: p.Currency, AverageUnrealised: &trade.Decimal{},
+		FIFOUnrealised: &trade.Decimal{}, Total: &trade.Decimal{},
+	}
+}
+
+func (t *bookTotal) add(p trade.Valuation) {
 	t.AverageRealised = t.AverageRealised.Add(p.AverageCost.Realised)
 	t.FIFORealised = t.FIFORealised.Add(p.FIFO.Realised)
-	if p.AverageCost.Unrealised == nil || p.FIFO.Unrealised == nil {
+	if p.MarketValue == nil {
 		t.Unmarked++
-	} else {
-		t.AverageUnrealised = t.AverageUnrealised.Add(*p.AverageCost.Unrealised)
-		t.FIFOUnrealised = t.FIFOUnrealised.Add(*p.FIFO.Unrealised)
 	}
-	t.Total = t.AverageRealised.Add(t.AverageUnrealised)
+	t.AverageUnrealised = sum(t.AverageUnrealised, p.AverageCost.Unrealised)
+	t.FIFOUnrealised = sum(t.FIFOUnrealised, p.FIFO.Unrealised)
+	t.Total = sum(&t.AverageRealised, t.AverageUnrealised)
+}
+
+// sum is nil if a part of it is.
+func sum(a, b *trade.Decimal) *trade.Decimal {
+	if a == nil || b == nil {
+		return nil
+	}
+	c := a.Add(*b)
+	return &c
 }
 
 // printTotals prints a table of books.
@@ -71,8 +86,8 @@ func printTotals(w io.Writer, all []bookTotal) {
 	for _, t := range all {
 		c := t.Currency
 		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d", t.Book, c,
-			c.Show(t.AverageRealised), c.Show(t.AverageUnrealised),
-			c.Show(t.FIFORealised), c.Show(t.FIFOUnrealised), c.Show(t.Total), t.Unmarked))
+			c.Show(t.AverageRealised), money(c, t.AverageUnrealised),
+			c.Show(t.FIFORealised), money(c, t.FIFOUnrealised), money(c, t.Total), t.Unmarked))
 	}
 	table(w, rows...)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"example.com/blotter/labs/kit/trade"
 )
@@ -25,7 +26,7 @@ func (c *positionCmd) Run(ctx context.Context, a *app) error {
 // positions returns the positions of one book, or of all books if it is empty.
 func (a *app) positions(
 	ctx context.Context, book string, times asOf,
-) ([]trade.Position, caveat, error) {
+) ([]trade.Valuation, caveat, error) {
 	q, err := a.question(ctx, times)
 	if err != nil {
 		return nil, q.caveat, err
@@ -34,11 +35,12 @@ func (a *app) positions(
 	if system.Projection, err = q.ReadModel(ctx); err != nil {
 		return nil, q.caveat, err
 	}
-	all, err := system.Positions(ctx, q.at)
+	all, used, err := system.Positions(ctx, q.at)
 	if err != nil {
 		return nil, q.caveat, err
 	}
-	chosen := []trade.Position{} // never nil: with --json, nothing is an empty list
+	q.caveat.times = &used
+	chosen := []trade.Valuation{} // never nil: with --json, nothing is an empty list
 	for _, p := range all {
 		if book == "" || p.Book == book {
 			chosen = append(chosen, p)
@@ -51,19 +53,32 @@ func (a *app) positions(
 	return chosen, q.caveat, err
 }
 
-// printPositions prints a table of pools.
-func printPositions(w io.Writer, positions []trade.Position) {
-	rows := []string{"book\tinstrument\tquantity\t\tcost (average)\tmarket value\t" +
-		"realised\tunrealised\trealised (fifo)\tunrealised (fifo)\t"}
+// printPositions prints a table of pools. The delivered quantity is not settled, and a part of the
+// quantity.
+func printPositions(w io.Writer, positions []trade.Valuation) {
+	rows := []string{"book\tinstrument\tquantity\tdelivered\t\tcost (average)\tmarket value\t" +
+		"realised\tunrealised\trealised (fifo)\tunrealised (fifo)\t\tmarks"}
 	for _, p := range positions {
 		c := p.Currency
-		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s",
-			p.Book, p.Instrument, p.Quantity, p.Unit,
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s",
+			p.Book, p.Instrument, p.Quantity, p.Delivered, p.Unit,
 			c.Show(p.AverageCost.Cost), money(c, p.MarketValue),
 			c.Show(p.AverageCost.Realised), money(c, p.AverageCost.Unrealised),
-			c.Show(p.FIFO.Realised), money(c, p.FIFO.Unrealised), c))
+			c.Show(p.FIFO.Realised), money(c, p.FIFO.Unrealised), c, marks(p)))
 	}
 	table(w, rows...)
+}
+
+// marks names the marks that value a position, each with its delivery.
+func marks(p trade.Valuation) string {
+	if p.Expired {
+		return "expired"
+	}
+	var all []string
+	for _, m := range p.Marks {
+		all = append(all, fmt.Sprintf("%s for %s", m.Price, m.Delivery))
+	}
+	return strings.Join(all, ", ")
 }
 
 // money shows an amount, or a dash where a mark is missing.
@@ -75,19 +90,19 @@ func money(c trade.Currency, amount *trade.Decimal) string {
 }
 
 // largest returns the n open positions of the largest value, long or short.
-func largest(positions []trade.Position, n int) []trade.Position {
-	var open []trade.Position
+func largest(positions []trade.Valuation, n int) []trade.Valuation {
+	var open []trade.Valuation
 	for _, p := range positions {
 		if !p.Quantity.IsZero() {
 			open = append(open, p)
 		}
 	}
-	value := func(p trade.Position) trade.Decimal {
+	value := func(p trade.Valuation) trade.Decimal {
 		if p.MarketValue == nil {
 			return p.AverageCost.Cost.Abs()
 		}
 		return p.MarketValue.Abs()
 	}
-	slices.SortStableFunc(open, func(a, b trade.Position) int { return value(b).Cmp(value(a)) })
+	slices.SortStableFunc(open, func(a, b trade.Valuation) int { return value(b).Cmp(value(a)) })
 	return open[:min(n, len(open))]
 }

@@ -12,7 +12,8 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// asOf are the flags for the two times of a question. By default all events count.
+// asOf are the flags for the two times of a question. By default all events on record count, of
+// which those that take effect later are left out.
 type asOf struct {
 	KnownAt     moment `help:"${known_at}" placeholder:"TIME"`
 	EffectiveAt moment `help:"${effective_at}" placeholder:"TIME"`

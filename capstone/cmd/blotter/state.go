@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/trade"
@@ -20,19 +21,24 @@ func (c *stateCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	system := q.System()
-	t, err := system.Trade(ctx, c.UTI, q.at)
+	t, used, err := system.Trade(ctx, c.UTI, q.at)
 	if err != nil {
 		return err
 	}
+	q.caveat.times = &used
 	if t.Status == "" {
 		return noTrade(ctx, system, c.UTI)
 	}
 	return a.answer(q.caveat, t, func(w io.Writer) { printTrade(w, t) })
 }
 
+// endOfTime is after every time of an event.
+var endOfTime = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+
 // noTrade tells an unknown trade from one that begins after the times asked.
 func noTrade(ctx context.Context, system *capstone.System, uti string) error {
-	if t, err := system.Trade(ctx, uti, trade.AsOf{}); err != nil || t.Status != "" {
+	t, _, err := system.Trade(ctx, uti, trade.AsOf{Effective: endOfTime})
+	if err != nil || t.Status != "" {
 		return firstOf(err, &failure{fmt.Sprintf("trade %s has not begun by the times asked", uti),
 			"see: blotter history " + uti})
 	}

@@ -204,7 +204,7 @@ var reading = []spec{
 	{check.Check{
 		ID: "L3.8", Points: 1, Invariant: "L3.I3",
 		Title: "Trade and Positions return the same as State",
-		Hint:  "compute the market values with the curves when Positions is called",
+		Hint:  "Trade returns terms and legs, too; Positions is sorted by key",
 	}, tradeAndPositions},
 	{check.Check{
 		ID: "L3.9", Points: 2, Invariant: "L3.I3",

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -120,8 +121,8 @@ func TestHistoriesHaveMarkedAndUnmarkedPools(t *testing.T) {
 	t.Parallel()
 	pools := tally{}
 	for seed := range uint64(20) {
-		last := trade.Position{}
-		for _, p := range fold(History(seed, 200, 1).Events).Positions {
+		last := trade.Valuation{}
+		for _, p := range fold(History(seed, 200, 1).Events).ValuedAt(time.Time{}) {
 			open := !p.Quantity.IsZero()
 			pools.count("marked in "+string(p.Currency), open && p.MarketValue != nil)
 			pools.count("unmarked", open && p.MarketValue == nil)

@@ -26,7 +26,8 @@ type Projection interface {
 	State(ctx context.Context) (trade.State, error)
 	// Trade returns one trade of the model, and reports whether it exists.
 	Trade(ctx context.Context, uti string) (t trade.Trade, ok bool, err error)
-	// Positions returns the pools of the model, sorted by key.
+	// Positions returns the pools of the model, sorted by key. They have no market value, which
+	// depends on a time of valuation (see trade.State.ValuedAt).
 	Positions(ctx context.Context) ([]trade.Position, error)
 }
 

@@ -75,7 +75,7 @@ func (b *Book) applyCurve(name string, events []Event) error {
 	e, known := events[len(events)-1], b.curves[name]
 	m, isMark := e.Body.(PriceMarked)
 	if known != nil && isMark && e.Corrects == uuid.Nil && !e.EffectiveAt.Before(known.last) {
-		known.set(m)
+		known.set(m, e.EffectiveAt, e.Version)
 		known.last = e.EffectiveAt
 		return nil
 	}
@@ -111,18 +111,17 @@ func (b *Book) Trade(uti string) (t Trade, ok bool) {
 	return t, ok
 }
 
-// State returns the state of all trades and positions.
+// State returns the state of all trades, positions and curves.
 func (b *Book) State() State {
-	var s State
+	s := State{Curves: map[string]Curve{}}
 	for _, uti := range slices.Sorted(maps.Keys(b.trades)) {
 		s.Trades = append(s.Trades, b.trades[uti])
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(b.pools), PoolKey.Compare) {
-		var c Curve
-		if marked := b.curves[key.Curve()]; marked != nil {
-			c = marked.Curve
-		}
-		s.Positions = append(s.Positions, PositionOf(key, b.pools[key].pool, c))
+		s.Positions = append(s.Positions, PositionOf(key, b.pools[key].pool))
+	}
+	for name, c := range b.curves {
+		s.Curves[name] = Curve{maps.Clone(c.Points)}
 	}
 	return s
 }

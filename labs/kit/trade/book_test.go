@@ -107,7 +107,7 @@ func holdToNaive(t require.TestingT, d *desk, arrivals []arrival) {
 	}
 	pools := want.pools()
 	require.Len(t, got.Positions, len(pools))
-	for _, p := range got.Positions {
+	for _, p := range got.ValuedAt(early) {
 		name := p.Book + "|" + p.Instrument + "|" + string(p.Currency)
 		same(t, pools[name].quantity, p.Quantity, name+" quantity")
 		same(t, pools[name].cost, p.AverageCost.Cost, name+" cost")
@@ -118,7 +118,7 @@ func holdToNaive(t require.TestingT, d *desk, arrivals []arrival) {
 	}
 }
 
-func checkMark(t require.TestingT, p trade.Position, worth *big.Rat) {
+func checkMark(t require.TestingT, p trade.Valuation, worth *big.Rat) {
 	if worth == nil {
 		require.Nil(t, p.MarketValue)
 		require.Nil(t, p.AverageCost.Unrealised)

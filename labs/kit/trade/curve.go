@@ -1,15 +1,20 @@
 package trade
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // A Curve is a price curve as marked: the latest price of each delivery, by (effective_at, slot
 // version) of its mark. All prices are in one currency.
 type Curve struct{ Points map[Period]Mark }
 
-// A Mark is the price of one delivery.
+// A Mark is the price of one delivery, with the place of its event in the history of the curve.
 type Mark struct {
-	Price    Decimal
-	Currency Currency
+	Price       Decimal
+	Currency    Currency
+	EffectiveAt time.Time
+	Version     int64 // of the slot
 }
 
 // FoldCurve returns the curve with a name, as known and as effective at the given times. The
@@ -36,47 +41,53 @@ func foldCurve(events []Event, at AsOf) (Curve, error) {
 			return Curve{}, &SlotError{s.Version, refuse(WrongKind, "%T is not an event of a curve",
 				s.Event.Body)}
 		}
-		c.set(m)
+		c.set(m, s.Event.EffectiveAt, s.Version)
 	}
 	return c, nil
 }
 
-func (c Curve) set(m PriceMarked) {
+func (c Curve) set(m PriceMarked, effective time.Time, slot int64) {
 	for _, p := range m.Points {
-		c.Points[p.Delivery] = Mark{p.Price, m.Currency}
+		c.Points[p.Delivery] = Mark{p.Price, m.Currency, effective.UTC(), slot}
 	}
 }
 
-// Value returns the worth of a quantity of i, rounded once, to the currency's minor unit. A point
-// for exactly this delivery comes first. Otherwise the delivery is cut at the ends of months, and
-// its price is the mean of their points, weighted by the hours delivered in each:
-//
-//	round(quantity · Σ(hours · price) / Σ hours)
-//
-// Oil has no hours and needs no mean: it is delivered by the month. ok is false where a point is
-// missing or in another currency.
-//
-// Value knows no time of valuation. Past months weigh as much as future ones, and a point for
-// exactly this delivery comes before newer points of its months. Example: a base quarter of 2,159
-// hours is marked 90, 80 and 70 by month. When only the last month is left to deliver, it is worth
-// 70, but valued at the mean of 80. A contract that is delivered by the month, and marked by the
-// month, has no such difference.
-func (c Curve) Value(i Instrument, quantity Decimal, currency Currency) (value Decimal, ok bool) {
-	if m, ok := c.Points[i.Delivery]; ok {
-		return currency.Amount(m.Price, quantity), m.Currency == currency
-	}
-	var weighted, hours Decimal
-	for _, part := range i.Delivery.months() {
-		m, ok := c.Points[month(part.Start)]
-		i.Delivery = part
-		h, err := Hours(i, time.Time{})
-		if !ok || m.Currency != currency || err != nil {
-			return Decimal{}, false
+// A UsedMark is a mark that a valuation used.
+type UsedMark struct {
+	Delivery    string    `json:"delivery"` // the period that was marked
+	Price       Decimal   `json:"price"`
+	EffectiveAt time.Time `json:"effective_at"`
+}
+
+// covering returns the mark of the smallest marked period that contains p. Of several such
+// periods, the latest mark counts, by effective time and slot version, then the period that starts
+// first. Marks in another currency do not count.
+func (c Curve) covering(p Period, currency Currency) (UsedMark, bool) {
+	var best Period
+	found := false
+	for q, m := range c.Points {
+		if q.Start > p.Start || q.End < p.End || m.Currency != currency {
+			continue
 		}
-		weighted, hours = weighted.Add(m.Price.Mul(Int(h))), hours.Add(Int(h))
+		if !found || c.closer(q, best) < 0 {
+			best, found = q, true
+		}
 	}
-	if hours.IsZero() {
-		return Decimal{}, false
-	}
-	return MulDiv(quantity, weighted, hours, currency.Places()), true
+	return c.used(best), found
+}
+
+func (c Curve) used(p Period) UsedMark {
+	m := c.Points[p]
+	return UsedMark{p.String(), m.Price, m.EffectiveAt}
+}
+
+// closer orders the marked periods that contain a month.
+func (c Curve) closer(a, b Period) int {
+	m, o := c.Points[a], c.Points[b]
+	return cmp.Or(
+		cmp.Compare(a.End-a.Start, b.End-b.Start),
+		o.EffectiveAt.Compare(m.EffectiveAt),
+		cmp.Compare(o.Version, m.Version),
+		cmp.Compare(a.Start, b.Start),
+	)
 }

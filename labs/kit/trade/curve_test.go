@@ -15,6 +15,15 @@ func (d *desk) curve(as trade.AsOf) trade.Curve {
 	return trade.FoldCurve(powerCurve, d.streams[trade.CurveStream(powerCurve)], as)
 }
 
+// valueOf returns the value of a position in i that is not under delivery, or nil.
+func (d *desk) valueOf(i trade.Instrument, quantity string, c trade.Currency) *trade.Decimal {
+	s := trade.State{Positions: []trade.Position{{
+		PoolKey: trade.PoolKey{Book: "power", Instrument: i.ID(), Currency: c},
+		Unit:    trade.MWh, Quantity: dec(quantity),
+	}}, Curves: map[string]trade.Curve{powerCurve: d.curve(trade.AsOf{})}}
+	return s.ValuedAt(early)[0].MarketValue
+}
+
 func TestLongDeliveryIsValuedByItsMonths(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
@@ -22,11 +31,7 @@ func TestLongDeliveryIsValuedByItsMonths(t *testing.T) {
 	worth := func(delivery, quantity string) *trade.Decimal {
 		i := baseMarch
 		i.Delivery = period(delivery)
-		v, ok := d.curve(trade.AsOf{}).Value(i, dec(quantity), "EUR")
-		if !ok {
-			return nil
-		}
-		return &v
+		return d.valueOf(i, quantity, "EUR")
 	}
 	// 744, 672 and 743 hours: (744·90 + 672·80 + 743·70) / 2159 = 80.00463…
 	equal(t, "80004.63", *worth("2025-Q1", "1000"))
@@ -39,16 +44,13 @@ func TestLongDeliveryIsValuedByItsMonths(t *testing.T) {
 	d.do(t, mark("02-04", powerCurve, "EUR", "2025-Q1", "77.7777"))
 	equal(t, "777.78", *worth("2025-Q1", "10"))
 
-	_, ok := d.curve(trade.AsOf{}).Value(baseMarch, dec("1"), "USD")
-	require.False(t, ok, "a mark in another currency does not count")
+	require.Nil(t, d.valueOf(baseMarch, "1", "USD"), "a mark in another currency does not count")
 	long := baseMarch
 	long.Delivery = period("2025-01-01/2025-03-01")
-	_, ok = d.curve(trade.AsOf{}).Value(long, dec("1"), "USD")
-	require.False(t, ok)
+	require.Nil(t, d.valueOf(long, "1", "USD"))
 	weekend := baseMarch
 	weekend.Profile, weekend.Delivery = "peak", period("2025-03-01/2025-03-03")
-	_, ok = d.curve(trade.AsOf{}).Value(weekend, dec("1"), "EUR")
-	require.False(t, ok, "nothing is delivered")
+	require.Nil(t, d.valueOf(weekend, "1", "EUR"), "nothing is delivered")
 }
 
 func TestLatestMarkCounts(t *testing.T) {
@@ -88,7 +90,8 @@ func TestOnlyMarkMayChangeItsCurrency(t *testing.T) {
 	d.do(t, bought, wrong, corrects(wrong, right), mark("02-05", powerCurve, "EUR", "2025-04",
 		"52"))
 	equal(t, "5100", *d.position(t, "power/CET/base@2025-03").MarketValue)
-	require.Equal(t, trade.Mark{Price: dec("52"), Currency: "EUR"},
+	require.Equal(t, trade.Mark{Price: dec("52"), Currency: "EUR",
+		EffectiveAt: at("2025-02-05T12:00:00Z"), Version: 3},
 		d.curve(trade.AsOf{}).Points[period("2025-04")])
 }
 

@@ -67,9 +67,23 @@ func (d *desk) state(t require.TestingT) trade.State {
 	return s
 }
 
-// position returns the only position in an instrument.
-func (d *desk) position(t require.TestingT, instrument string) trade.Position {
-	for _, p := range d.state(t).Positions {
+// position returns the only position in an instrument, valued before any delivery begins.
+func (d *desk) position(t require.TestingT, instrument string) trade.Valuation {
+	return positionOf(t, d.state(t).ValuedAt(early), instrument)
+}
+
+// early is a time before the deliveries of all tests.
+var early = at("2024-12-01T00:00:00Z")
+
+// positionAt values a position as effective at a time.
+func (d *desk) positionAt(t require.TestingT, instrument, when string) trade.Valuation {
+	s, err := trade.StateOf(d.streams, trade.AsOf{Effective: at(when)})
+	require.NoError(t, err)
+	return positionOf(t, s.ValuedAt(at(when)), instrument)
+}
+
+func positionOf(t require.TestingT, all []trade.Valuation, instrument string) trade.Valuation {
+	for _, p := range all {
 		if p.Instrument == instrument {
 			return p
 		}

@@ -37,7 +37,9 @@
 // opposite leg. The legs of one book, instrument and currency net against each other in a pool. The
 // pool has the held quantity, its cost, and the gain by the closed part (realised P&L). It keeps
 // them by two methods at once: average cost, and first in, first out. A price curve gives the value
-// of the held quantity, and with it the gain so far (unrealised P&L).
+// of the held quantity at a time, and with it the gain so far (unrealised P&L). Once delivery has
+// begun, only the hours that are left take the prices of the months to come. An expired option is
+// worth nothing.
 //
 // One event can begin another contract, its successor. After a novation in which we remain, we
 // have a contract with the new party. After a physical exercise, we have a contract on the
@@ -85,9 +87,10 @@
 //	Command ── Decide ──▶ Event          (or a *Refusal that names the rule)
 //	events of one trade ── Fold ──▶ Trade, with its legs
 //	legs of all trades ── Pool ──▶ quantity, cost, realised P&L
-//	price marks ── Curve ──▶ unrealised P&L
+//	price marks ── Curve ──▶ prices by delivery
 //	an event of one contract ── FollowUps ──▶ commands to the contracts that began from it
 //	all events ── StateOf, or Book by steps ──▶ State, and its canonical bytes
+//	State and a time ── ValuedAt ──▶ market value, and unrealised P&L
 //
 // All of this is pure. Commands and events come in as values, with their times and ids. Nothing
 // here reads a clock, draws a random number, uses a float or does I/O. The same set of events
@@ -104,8 +107,10 @@
 //	followups.go   the effect of an event on other contracts
 //	ownership.go   the terms of a contract that its cause determines
 //	pool.go        legs, netting, and the two cost methods
-//	curve.go       marks, and the value of a position
+//	curve.go       marks, and the mark that counts for a delivery
 //	state.go       the business state from scratch, and its canonical bytes
+//	value.go       the worth of a position at a time
+//	delivery.go    what is delivered at a time, what is left, and what is not settled
 //	book.go        the same by steps: a late event costs as much as it is late
 //	instrument.go  commodities, delivery periods, options, and the names of instruments
 //	points.go      the table of delivery points
@@ -117,14 +122,15 @@
 //
 // # Rounding
 //
-// Decimals are exact. They round half to even, at four named places and nowhere else:
+// Decimals are exact. They round half to even, at five named places and nowhere else:
 // Currency.Amount, the split of a leg that crosses zero, the share of cost that a reduction takes
-// out (of a pool, a lot or a contract's booked cost), and Curve.Value.
+// out (of a pool, a lot or a contract's booked cost), the share of a quantity that some hours
+// deliver (six decimals), and State.ValuedAt.
 //
 // # Limits
 //
-// A valuation has marks, and no date. A delivery of several months that is partly delivered is
-// valued at the mean of all its months, past ones included. Curve.Value has an example.
+// Settlements do not say which hours they pay for. A valuation takes it that the earliest hours are
+// settled first.
 //
 // Pools net options of one kind, strike and day of expiry, with any windows of exercise, and
 // one mark values them all. A long American call and a short European one come to a flat position,

@@ -13,7 +13,7 @@ import (
 // A result is the position of a pool, by both methods.
 type result struct{ quantity, cost, realised, costFIFO, realisedFIFO string }
 
-func resultOf(p trade.Position) result {
+func resultOf(p trade.Valuation) result {
 	return result{p.Quantity.String(), p.AverageCost.Cost.String(), p.AverageCost.Realised.String(),
 		p.FIFO.Cost.String(), p.FIFO.Realised.String()}
 }

@@ -95,6 +95,18 @@ func effective(slots []Slot, until time.Time) []Slot {
 	return slots
 }
 
+// Later returns the number of slots that are known and take effect after at.Effective, so that
+// they do not count.
+func Later(events []Event, at AsOf) (n int) {
+	line, _ := timelineOf(events, at)
+	for _, s := range line.slots {
+		if !at.Counts(s.Event.EffectiveAt) {
+			n++
+		}
+	}
+	return n
+}
+
 // Fold returns the state of the contract uti, as known and as effective at the given times. The
 // events may come in any order. A contract that has not begun by then has no status. A history with
 // an illegal slot is a *SlotError.

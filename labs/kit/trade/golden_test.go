@@ -84,6 +84,6 @@ func TestCanonicalStateNeverChanges(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(state.Canonical()))
 	digest := state.Digest()
-	require.Equal(t, "4fb0300cb67a259a2aaf0041833ec859c5703a9981e1434f2e04c71bcc81e2d6",
+	require.Equal(t, "691e833f2fa6b7fca53981663af13392506a9dee77a9f3f82a148f3426d55aaa",
 		hex.EncodeToString(digest[:]))
 }

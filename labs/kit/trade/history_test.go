@@ -184,7 +184,7 @@ func TestHistoriesHaveEveryCase(t *testing.T) {
 		for what, n := range o.seen {
 			seen[what] += n
 		}
-		for _, p := range d.state(t).Positions {
+		for _, p := range d.state(t).ValuedAt(early) {
 			seen[fmt.Sprintf("valued %v in %s", p.MarketValue != nil && !p.Quantity.IsZero(),
 				p.Currency)]++
 		}

@@ -209,7 +209,7 @@ func (n New) evolve(t Trade, s Slot) (Trade, *Refusal) {
 	}
 	paid := n.Side.Sign().Mul(n.Currency.Amount(n.Price, n.Quantity.Value))
 	cash := paid.Neg().Add(n.Fee).Add(n.CarriedIn)
-	return t.withLeg(s, Leg{Quantity: t.Open, Amount: cash}), nil
+	return t.withLeg(s, Leg{Quantity: t.Open, Amount: cash}).withFlow(s, t.Open), nil
 }
 
 // The kinds of Amend on record. The third kind in import lines, the correction, has no body of its

@@ -43,8 +43,9 @@ type Trade struct {
 
 	SettledAmount Decimal `json:"settled_amount"` // the settled quantity at the contract price
 
-	Terms New   `json:"-"` // as agreed now
-	Legs  []Leg `json:"-"` // in the order of their keys
+	Terms New    `json:"-"` // as agreed now
+	Flows []Flow `json:"-"` // what changed the quantity to deliver, in the order of their slots
+	Legs  []Leg  `json:"-"` // in the order of their keys
 
 	entered   time.Time // of version 1
 	booked    Decimal   // the cost of the open quantity, fees included; signed as Average.Cost
@@ -129,6 +130,7 @@ func (t Trade) withTerms(s Slot, price, contracted, open Decimal) Trade {
 	more := open.Sub(t.Open)
 	t = t.withLeg(s, Leg{Quantity: more, Amount: paid.Mul(after.Sub(repriced)),
 		Exit: more.Sign() < 0})
+	t = t.withFlow(s, more)
 	if !contracted.Equal(t.Contracted) {
 		t.Terms.Quantity.Value, t.Terms.Capacity = contracted, Decimal{}
 	}
@@ -162,6 +164,9 @@ func (t Trade) reduce(s Slot, b Reducer, price, fee Decimal, as Status) (Trade, 
 	received := t.Side.Sign().Mul(t.Currency.Amount(price, q.Value))
 	t = t.withLeg(s, Leg{Quantity: q.Value.Neg(), Amount: received.Add(fee),
 		Exit: as == Novated || as == Terminated})
+	if as != Settled { // a settlement pays for what is delivered, and changes no delivery
+		t = t.withFlow(s, q.Value.Neg())
+	}
 	t.Open, t.reducedBy = t.Open.Sub(q.Value), as
 	if t.Open.IsZero() {
 		t.Status = as
@@ -206,7 +211,7 @@ func (t Trade) void() (Trade, *Refusal) {
 	if t.Status == Voided {
 		return t, t.live()
 	}
-	t.Status, t.Legs = Voided, nil
+	t.Status, t.Legs, t.Flows = Voided, nil, nil
 	t.Contracted, t.Open, t.SettledAmount = Decimal{}, Decimal{}, Decimal{}
 	t.Settled, t.Novated, t.Exercised, t.Terminated = Decimal{}, Decimal{}, Decimal{}, Decimal{}
 	return t, nil

@@ -334,7 +334,7 @@ func (p *oraclePool) reprice(l oracleLeg) {
 }
 
 // worth returns the value of a position, or nil where a mark is missing.
-func (o *oracle) worth(p trade.Position) *big.Rat {
+func (o *oracle) worth(p trade.Valuation) *big.Rat {
 	if p.Quantity.IsZero() {
 		return new(big.Rat)
 	}
@@ -343,14 +343,14 @@ func (o *oracle) worth(p trade.Position) *big.Rat {
 		panic(err)
 	}
 	curve, mean, hours := i.Curve(), new(big.Rat), new(big.Rat)
-	if m, marked := o.marks[p.Instrument]; marked {
+	if m, marked := o.marks[p.Instrument]; marked && m.Currency == p.Currency {
 		mean, hours = rat(m.Price), sign(1)
-		if m.Currency != p.Currency {
-			return nil
-		}
 	} else {
 		for at := i.Delivery.Start; at < i.Delivery.End; at++ {
 			m, marked := o.marks[curve+"@"+at.UTC().Format("2006-01")]
+			if !marked || m.Currency != p.Currency {
+				m, marked = o.marks[curve+"@"+quarterOf(at)]
+			}
 			if !marked || m.Currency != p.Currency {
 				return nil
 			}
@@ -359,6 +359,11 @@ func (o *oracle) worth(p trade.Position) *big.Rat {
 		}
 	}
 	return halfEven(mul(rat(p.Quantity), new(big.Rat).Quo(mean, hours)), placesOf(p.Currency))
+}
+
+func quarterOf(d trade.Day) string {
+	day := d.UTC()
+	return fmt.Sprintf("%d-Q%d", day.Year(), (int(day.Month())+2)/3)
 }
 
 // hoursOfDay returns the hours of a delivery day. No clock changes in the summer of the histories.

@@ -8,72 +8,59 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
-// State is the business state: every replay must reproduce it to the byte.
+// State is the business state: every replay must reproduce it to the byte. It has quantities, costs
+// and marks, and no market value: that depends on a time of valuation (see State.ValuedAt).
 type State struct {
-	Trades    []Trade    // sorted by UTI
-	Positions []Position // sorted by book, instrument, currency
+	Trades    []Trade          // sorted by UTI
+	Positions []Position       // sorted by book, instrument, currency
+	Curves    map[string]Curve // by name
 }
 
-// A Position is a pool and its worth.
+// A Position is the quantity and the cost of a pool.
 type Position struct {
 	PoolKey
-	Unit        Unit     `json:"unit"`
-	Quantity    Decimal  `json:"quantity"`     // bought is positive, sold is negative
-	MarketValue *Decimal `json:"market_value"` // null without a mark
-	AverageCost Result   `json:"average_cost"`
-	FIFO        Result   `json:"fifo"`
+	Unit        Unit    `json:"unit"`
+	Quantity    Decimal `json:"quantity"` // bought is positive, sold is negative
+	AverageCost Result  `json:"average_cost"`
+	FIFO        Result  `json:"fifo"`
 }
 
-// A Result is the P&L of a pool by one method.
+// A Result is the cost and the gain of a pool by one method.
 type Result struct {
-	Cost       Decimal  `json:"cost"`       // of the open quantity: paid is positive
-	Realised   Decimal  `json:"realised"`   // by the closed quantity
-	Unrealised *Decimal `json:"unrealised"` // market value less cost; null without a mark
+	Cost     Decimal `json:"cost"`     // of the open quantity: paid is positive
+	Realised Decimal `json:"realised"` // by the closed quantity
 }
 
-// PositionOf values a pool on a curve. It needs no contract: the instrument's id has the
-// delivery. A flat pool is worth nothing, marked or not.
-func PositionOf(key PoolKey, p Pool, c Curve) Position {
-	pos := Position{
-		PoolKey: key, Quantity: p.Average.Quantity,
+// PositionOf returns the position of a pool. It needs no contract: the instrument's id names the
+// commodity.
+func PositionOf(key PoolKey, p Pool) Position {
+	return Position{
+		PoolKey: key, Unit: key.instrument().Unit(), Quantity: p.Average.Quantity,
 		AverageCost: Result{Cost: p.Average.Cost, Realised: p.Average.Realised},
 		FIFO:        Result{Cost: p.FIFO.Cost(), Realised: p.FIFO.Realised},
 	}
-	i, err := ParseInstrumentID(key.Instrument)
+}
+
+func (k PoolKey) instrument() Instrument {
+	i, err := ParseInstrumentID(k.Instrument)
 	if err != nil { // legs come from contracts, whose terms were checked
 		panic("trade: a pool of no instrument: " + err.Error())
 	}
-	pos.Unit = i.Unit()
-	var value Decimal
-	if !pos.Quantity.IsZero() { // most pools of an old book are flat, and counting hours is slow
-		var ok bool
-		if value, ok = c.Value(i, pos.Quantity, key.Currency); !ok {
-			return pos
-		}
-	}
-	pos.MarketValue = &value
-	pos.AverageCost.Unrealised = difference(value, pos.AverageCost.Cost)
-	pos.FIFO.Unrealised = difference(value, pos.FIFO.Cost)
-	return pos
-}
-
-func difference(value, cost Decimal) *Decimal {
-	d := value.Sub(cost)
-	return &d
+	return i
 }
 
 // StateOf folds everything from scratch: the streams of trades and curves, by name, as known and
 // as effective at the given times. It leaves out other streams. It is the plain definition of the
 // state, which Book computes by steps.
 func StateOf(streams map[string][]Event, at AsOf) (State, error) {
-	var s State
-	legs, curves := map[PoolKey][]Leg{}, map[string]Curve{}
+	s, legs := State{Curves: map[string]Curve{}}, map[PoolKey][]Leg{}
 	for _, stream := range slices.Sorted(maps.Keys(streams)) {
 		var err error
 		if name, ok := strings.CutPrefix(stream, curveStreams); ok {
-			curves[name], err = foldCurve(streams[stream], at)
+			s.Curves[name], err = foldCurve(streams[stream], at)
 		} else if uti, ok := strings.CutPrefix(stream, tradeStreams); ok {
 			err = s.add(uti, streams[stream], at, legs)
 		}
@@ -82,7 +69,7 @@ func StateOf(streams map[string][]Event, at AsOf) (State, error) {
 		}
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(legs), PoolKey.Compare) {
-		s.Positions = append(s.Positions, PositionOf(key, net(legs[key]), curves[key.Curve()]))
+		s.Positions = append(s.Positions, PositionOf(key, net(legs[key])))
 	}
 	return s, nil
 }
@@ -113,11 +100,13 @@ func net(legs []Leg) Pool {
 
 // Canonical returns s as bytes. They are the same for the same history, wherever and whenever it
 // was folded. The format is JSON Lines: a line for each trade, sorted by UTI, then a line for each
-// position, sorted by book, instrument and currency. Fields are in the order of their structs,
-// decimals are strings without trailing zeros, and no value was chosen by a store:
+// position, sorted by book, instrument and currency, then a line for each mark that counts, sorted
+// by curve and delivery. Fields are in the order of their structs, decimals are strings without
+// trailing zeros, and no value was chosen by a store:
 //
 //	{"trade":{"uti":"T1","status":"LIVE",…,"price":"80","contracted":"7430",…}}
 //	{"position":{"book":"power","instrument":"power/CET/base@2025-03","currency":"EUR",…}}
+//	{"mark":{"curve":"power/CET/base","delivery":"2025-03","currency":"EUR","price":"85",…}}
 func (s State) Canonical() []byte {
 	var b bytes.Buffer
 	lines := json.NewEncoder(&b)
@@ -137,7 +126,34 @@ func (s State) Canonical() []byte {
 			Position Position `json:"position"`
 		}{p})
 	}
+	for _, m := range s.marks() {
+		write(struct {
+			Mark canonicalMark `json:"mark"`
+		}{m})
+	}
 	return b.Bytes()
+}
+
+// A canonicalMark is a mark as a line of the canonical state.
+type canonicalMark struct {
+	Curve       string    `json:"curve"`
+	Delivery    string    `json:"delivery"`
+	Currency    Currency  `json:"currency"`
+	Price       Decimal   `json:"price"`
+	EffectiveAt time.Time `json:"effective_at"`
+}
+
+func (s State) marks() (all []canonicalMark) {
+	for _, name := range slices.Sorted(maps.Keys(s.Curves)) {
+		from := len(all)
+		for p, m := range s.Curves[name].Points {
+			all = append(all, canonicalMark{name, p.String(), m.Currency, m.Price, m.EffectiveAt})
+		}
+		slices.SortFunc(all[from:], func(a, b canonicalMark) int {
+			return strings.Compare(a.Delivery, b.Delivery)
+		})
+	}
+	return all
 }
 
 // Digest returns SHA-256 of Canonical.

@@ -90,7 +90,7 @@ func TestWorkedOptionExercised(t *testing.T) {
 			Settlement: trade.Physical, NewUTI: "T2"}),
 	)
 	total := trade.Decimal{}
-	for _, p := range d.state(t).Positions {
+	for _, p := range d.state(t).ValuedAt(early) {
 		require.NotNil(t, p.MarketValue, p.Instrument)
 		total = total.Add(p.AverageCost.Realised).Add(*p.AverageCost.Unrealised)
 	}
@@ -137,7 +137,7 @@ func TestWorkedExampleOfTheIntroduction(t *testing.T) {
 	begin := on("02-03", power("100", "80"))
 	d.do(t, begin, on("03-31", trade.Settle{Quantity: mwh("40"), Price: dec("90")}),
 		mark("03-31", "power/CET/base", "EUR", "2025-03", "85"))
-	pool := func() trade.Result { return d.position(t, "power/CET/base@2025-03").AverageCost }
+	pool := func() trade.Gain { return d.position(t, "power/CET/base@2025-03").AverageCost }
 	equal(t, "4800", pool().Cost)
 	equal(t, "400", pool().Realised)
 	equal(t, "300", *pool().Unrealised)

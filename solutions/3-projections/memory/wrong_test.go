@@ -53,9 +53,9 @@ func TestTheSuiteFindsWrongAnswers(t *testing.T) {
 		{"skips events that it cannot apply",
 			func(p *memory.Projection) contract.Projection { return lenient{p} },
 			[]string{"L3.7", "L3.11", "L3.12"}},
-		{"has no market values",
+		{"has no marks",
 			func(p *memory.Projection) contract.Projection { return unmarked{p} },
-			[]string{"L3.8"}},
+			[]string{"L3.2", "L3.3", "L3.4"}},
 		{"finds every contract",
 			func(p *memory.Projection) contract.Projection { return findsAll{p} },
 			[]string{"L3.8"}},
@@ -248,12 +248,10 @@ func (w lenient) Apply(ctx context.Context, batch events, next contract.Cursor) 
 
 type unmarked struct{ *memory.Projection }
 
-func (w unmarked) Positions(ctx context.Context) ([]trade.Position, error) {
-	positions, err := w.Projection.Positions(ctx)
-	for i := range positions {
-		positions[i].MarketValue = nil
-	}
-	return positions, err
+func (w unmarked) State(ctx context.Context) (trade.State, error) {
+	s, err := w.Projection.State(ctx)
+	s.Curves = nil
+	return s, err
 }
 
 type findsAll struct{ *memory.Projection }

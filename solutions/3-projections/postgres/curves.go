@@ -16,10 +16,12 @@ import (
 
 // A pointRow is a point of a curve as a JSON object.
 type pointRow struct {
-	Curve    string         `json:"curve"`
-	Delivery string         `json:"delivery"`
-	Price    trade.Decimal  `json:"price"`
-	Currency trade.Currency `json:"currency"`
+	Curve       string         `json:"curve"`
+	Delivery    string         `json:"delivery"`
+	Price       trade.Decimal  `json:"price"`
+	Currency    trade.Currency `json:"currency"`
+	EffectiveAt time.Time      `json:"effective_at"`
+	Version     int64          `json:"version"`
 }
 
 // continuedCurves returns the curves to which fresh events only add. Such events correct no mark,
@@ -66,10 +68,12 @@ CROSS JOIN LATERAL (SELECT effective_at FROM events e
 // from its first mark, the points replace all earlier points.
 func refoldCurves(ctx context.Context, tx pgx.Tx, streams map[string]history) error {
 	const insert = `
-INSERT INTO curves (curve, delivery, price, currency)
-SELECT curve, delivery, price, currency
-FROM jsonb_to_recordset($1::jsonb) AS c(curve text, delivery text, price numeric, currency text)
-ON CONFLICT (curve, delivery) DO UPDATE SET price = excluded.price, currency = excluded.currency`
+INSERT INTO curves (curve, delivery, price, currency, effective_at, version)
+SELECT curve, delivery, price, currency, effective_at, version
+FROM jsonb_to_recordset($1::jsonb) AS c(curve text, delivery text, price numeric, currency text,
+                                        effective_at timestamptz, version bigint)
+ON CONFLICT (curve, delivery) DO UPDATE SET price = excluded.price, currency = excluded.currency,
+    effective_at = excluded.effective_at, version = excluded.version`
 	var (
 		whole  []string
 		points []pointRow
@@ -89,8 +93,8 @@ ON CONFLICT (curve, delivery) DO UPDATE SET price = excluded.price, currency = e
 			whole = append(whole, name)
 		}
 		for delivery, mark := range trade.FoldCurve(name, h.events, trade.AsOf{}).Points {
-			point := pointRow{name, delivery.String(), mark.Price, mark.Currency}
-			points = append(points, point)
+			points = append(points, pointRow{name, delivery.String(), mark.Price, mark.Currency,
+				mark.EffectiveAt, mark.Version})
 		}
 	}
 	if _, err := tx.Exec(ctx, "DELETE FROM curves WHERE curve = ANY($1)", whole); err != nil {
@@ -102,14 +106,17 @@ ON CONFLICT (curve, delivery) DO UPDATE SET price = excluded.price, currency = e
 
 // readCurves returns all curves, by name.
 func readCurves(ctx context.Context, tx pgx.Tx) (map[string]trade.Curve, error) {
-	rows, err := tx.Query(ctx, "SELECT curve, delivery, price::text, currency FROM curves")
+	rows, err := tx.Query(ctx,
+		"SELECT curve, delivery, price::text, currency, effective_at, version FROM curves")
 	if err != nil {
 		return nil, err
 	}
 	curves := map[string]trade.Curve{}
 	var name, delivery, price string
 	var mark trade.Mark
-	_, err = pgx.ForEachRow(rows, []any{&name, &delivery, &price, &mark.Currency}, func() error {
+	columns := []any{&name, &delivery, &price, &mark.Currency, &mark.EffectiveAt, &mark.Version}
+	_, err = pgx.ForEachRow(rows, columns, func() error {
+		mark.EffectiveAt = mark.EffectiveAt.UTC()
 		period, err := trade.ParsePeriod(delivery)
 		if err != nil {
 			return fmt.Errorf("curve %s: %w", name, err)

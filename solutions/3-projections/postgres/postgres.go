@@ -12,8 +12,8 @@
 //	curves      prices as marked
 //	checkpoint  the cursor                     ◀─ moved in the same transaction
 //
-// A trade is read from trades and legs. Positions are read from positions, and valued with curves
-// at that moment.
+// A trade is read from trades and legs. No table has a market value: it depends on the time of
+// valuation, which a question gives.
 package postgres
 
 import (

@@ -42,8 +42,13 @@ func (p *Projection) State(ctx context.Context) (s trade.State, err error) {
 		if s.Trades, err = readTrades(ctx, tx); err != nil {
 			return fmt.Errorf("read trades: %w", err)
 		}
-		s.Positions, err = readPositions(ctx, tx)
-		return err
+		if s.Positions, err = readPositions(ctx, tx); err != nil {
+			return err
+		}
+		if s.Curves, err = readCurves(ctx, tx); err != nil {
+			return fmt.Errorf("read curves: %w", err)
+		}
+		return nil
 	})
 	return s, err
 }
@@ -79,7 +84,7 @@ func (p *Projection) Trade(ctx context.Context, uti string) (t trade.Trade, ok b
 	return t, ok, nil
 }
 
-// Positions returns the pools of the model, valued with the curves of the same snapshot.
+// Positions returns the pools of the model.
 func (p *Projection) Positions(ctx context.Context) (positions []trade.Position, err error) {
 	err = p.read(ctx, func(tx pgx.Tx) error {
 		positions, err = readPositions(ctx, tx)
@@ -89,10 +94,6 @@ func (p *Projection) Positions(ctx context.Context) (positions []trade.Position,
 }
 
 func readPositions(ctx context.Context, tx pgx.Tx) ([]trade.Position, error) {
-	curves, err := readCurves(ctx, tx)
-	if err != nil {
-		return nil, fmt.Errorf("read curves: %w", err)
-	}
 	rows, err := tx.Query(ctx, selectPositions)
 	if err != nil {
 		return nil, fmt.Errorf("read positions: %w", err)
@@ -102,7 +103,7 @@ func readPositions(ctx context.Context, tx pgx.Tx) ([]trade.Position, error) {
 		if err != nil {
 			return trade.Position{}, err
 		}
-		return trade.PositionOf(key, pool, curves[key.Curve()]), nil
+		return trade.PositionOf(key, pool), nil
 	})
 }
 
