@@ -84,6 +84,6 @@ func TestCanonicalStateNeverChanges(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(state.Canonical()))
 	digest := state.Digest()
-	require.Equal(t, "691e833f2fa6b7fca53981663af13392506a9dee77a9f3f82a148f3426d55aaa",
+	require.Equal(t, "a6b5dfca71d87464cb2973c4f9f26929aa27ce673d2dc2bbb102b63113a64f3d",
 		hex.EncodeToString(digest[:]))
 }

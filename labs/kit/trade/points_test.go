@@ -2,6 +2,7 @@ package trade_test
 
 import (
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,7 +103,7 @@ func TestDeliveryPointsDoNotNet(t *testing.T) {
 		if name == "FR" {
 			side = trade.Sell
 		}
-		d.do(t, of(name, on("02-03", contractAt(name, side, "100", "50"))))
+		d.do(t, of(strings.ToUpper(name), on("02-03", contractAt(name, side, "100", "50"))))
 	}
 	s := d.state(t)
 	require.Len(t, s.Positions, len(trade.DeliveryPoints()))
