@@ -23,6 +23,7 @@ type contract struct {
 
 // A slot is one place of the history.
 type slot struct {
+	root      uuid.UUID   // of the event that opened the slot
 	event     trade.Event // the latest event of the slot
 	corrected bool
 }
@@ -49,14 +50,16 @@ func (c *contract) record(cmd trade.Command, decision trade.Decision) trade.Even
 	return e
 }
 
+// fill puts an event into its slot. A correction by hand names the latest event of the slot, and a
+// follow-up names the first.
 func (c *contract) fill(e trade.Event) {
-	for i := range c.slots {
-		if c.slots[i].event.ID == e.Corrects {
-			c.slots[i] = slot{e, true}
+	for i, s := range c.slots {
+		if e.Corrects != uuid.Nil && (e.Corrects == s.root || e.Corrects == s.event.ID) {
+			c.slots[i] = slot{s.root, e, true}
 			return
 		}
 	}
-	c.slots = append(c.slots, slot{event: e})
+	c.slots = append(c.slots, slot{root: e.ID, event: e})
 }
 
 func (c *contract) live() bool   { return c.now.Status == trade.Live }
