@@ -33,8 +33,12 @@ const (
 	enough = 20
 )
 
+// work applies the faults, and returns after all restarts and stalls have ended. After an error it
+// cancels them: a writer that does not start must not hold up the report of a run that is stuck.
 func (n *nemesis) work(ctx context.Context, steps []Fault) error {
 	defer n.pending.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	for i, f := range steps {
 		if err := n.progress(ctx, f.After); err != nil {
 			return fmt.Errorf("before fault %d of %d (%s): %w", i+1, len(steps), f.Blow, err)

@@ -112,6 +112,31 @@ func TestUnexpectedEndOfAWriter(t *testing.T) {
 	require.NotEmpty(t, entries)
 }
 
+// A restarted writer that never answers does not keep a failed run from ending.
+func TestSilentWriterDoesNotHoldTheRun(t *testing.T) {
+	t.Parallel()
+	o := options(1, memory.New(clock))
+	healthy := o.Launch
+	var started atomic.Int32
+	o.Launch = func(address, machine string) (chaos.Process, error) {
+		if started.Add(1) == 4 {
+			return newSilent(), nil
+		}
+		return healthy(address, machine)
+	}
+	o.Interrupt = func(context.Context) error { return errors.New("the broker is gone") }
+	_, err := chaos.Do(t.Context(), o)
+	require.ErrorContains(t, err, "the broker is gone")
+	require.GreaterOrEqual(t, started.Load(), int32(4), "the silent writer was started")
+}
+
+func newSilent() *inProcess {
+	out, answers := io.Pipe()
+	p := &inProcess{Reader: out, Writer: io.Discard, over: make(chan struct{})}
+	p.kill = func() { answers.Close(); close(p.over) }
+	return p
+}
+
 var clock contract.Clock = func(context.Context) time.Time { return time.Now() }
 
 // forever is a store that stays open.
