@@ -274,6 +274,69 @@ func TestLaterProcessTakesItsPlaceBack(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A member is killed while it waits for its partitions, and restarted under its address. The
+// embedded broker then waits for a member that does not exist, until its time for joins is over.
+// The other member soon writes again.
+func TestKillDuringSync(t *testing.T) {
+	t.Parallel()
+	cluster := broker(t)
+	opts := kafka.WithSession(options(cluster, "log"), 5*time.Minute)
+	s := open(t, opts)
+	held, release := context.WithCancel(t.Context())
+	defer release()
+	waiting := make(chan struct{}, 1)
+	control(cluster, kmsg.SyncGroup, func(req kmsg.Request) (kmsg.Response, error, bool) {
+		if *req.(*kmsg.SyncGroupRequest).InstanceID == opts.Address {
+			cluster.SleepControl(func() { <-held.Done() })
+		} else {
+			waiting <- struct{}{}
+		}
+		return nil, nil, false
+	})
+	joins := make(chan struct{}, 2)
+	control(cluster, kmsg.JoinGroup, func(req kmsg.Request) (kmsg.Response, error, bool) {
+		if *req.(*kmsg.JoinGroupRequest).InstanceID == "killed" {
+			joins <- struct{}{}
+		}
+		return nil, nil, false
+	})
+	joined, err := joinAs(t, opts, "killed")
+	<-joins
+	require.NoError(t, err)
+	sync := kmsg.NewPtrSyncGroupRequest()
+	sync.Group, sync.InstanceID = opts.Prefix+".owners", new("killed")
+	sync.Generation, sync.MemberID = joined.Generation, joined.MemberID
+	killed := client(t, opts.Brokers)
+	go func() { _, _ = sync.RequestWith(t.Context(), killed) }()
+	<-waiting
+
+	restarted := make(chan error, 1)
+	go func() { _, err := joinAs(t, opts, "killed"); restarted <- err }()
+	<-joins
+	release()
+	soon, cancel := context.WithTimeout(t.Context(), 50*time.Second)
+	defer cancel()
+	require.Eventually(t, func() bool {
+		_, err := s.Append(soon, stream, contract.Any, event(stream, 1))
+		return err == nil
+	}, 50*time.Second, 10*time.Millisecond)
+	require.NoError(t, <-restarted)
+}
+
+// joinAs joins the owners of a log as the process at an address would.
+func joinAs(t *testing.T, opts kafka.Options, address string) (*kmsg.JoinGroupResponse, error) {
+	about := kmsg.NewConsumerMemberMetadata()
+	about.Version, about.Topics = 3, []string{opts.Prefix + ".heads"}
+	protocol := kmsg.NewJoinGroupRequestProtocol()
+	protocol.Name = kgo.CooperativeStickyBalancer().ProtocolName()
+	protocol.Metadata = about.AppendTo(nil)
+	join := kmsg.NewPtrJoinGroupRequest()
+	join.Group, join.InstanceID, join.ProtocolType = opts.Prefix+".owners", &address, "consumer"
+	join.SessionTimeoutMillis, join.RebalanceTimeoutMillis = 300_000, 1000
+	join.Protocols = append(join.Protocols, protocol)
+	return join.RequestWith(t.Context(), client(t, opts.Brokers))
+}
+
 // lines receives the lines that a store logs. It drops lines that it has no room for.
 type lines chan string
 

@@ -98,6 +98,17 @@ const (
 	leaveTimeout      = 2 * time.Second
 )
 
+// The group waits rejoinTimeout for the members that have not joined again, and then drops them. A
+// broker may wait for a member that does not exist: the embedded broker does so after a member was
+// killed while it waited for its partitions, and was restarted. Each join starts the wait again. A
+// member repeats its join after rejoinTimeout + answerTimeout, so joins that come at the wrong
+// times could restart the wait for ever. That takes more members than
+// (rejoinTimeout + answerTimeout) / rejoinTimeout.
+const (
+	rejoinTimeout = 10 * time.Second
+	answerTimeout = 20 * time.Second
+)
+
 // Join takes the address of this process, and joins the group until the context of New ends.
 func (g *Group[O]) Join(ctx context.Context) error {
 	if err := g.address.occupy(ctx, g.Pause); err != nil {
@@ -170,6 +181,8 @@ func (g *Group[O]) join(st *stay) (*kgo.Client, error) {
 		kgo.DisableAutoCommit(),
 		kgo.WithHooks(st),
 		kgo.SessionTimeout(g.Session),
+		kgo.RebalanceTimeout(rejoinTimeout),
+		kgo.RequestTimeoutOverhead(answerTimeout),
 		kgo.HeartbeatInterval(heartbeatInterval),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, got map[string][]int32) {
 			g.assign(st, got[g.Topic])
