@@ -37,7 +37,7 @@ func (s *System) Frontier(ctx context.Context) (time.Time, error) {
 	return s.Log.Frontier(contract.At(ctx, s.Clock()))
 }
 
-// Times are the two times that an answer used, and what lies in its future.
+// Times are the two times that an answer used, and the number of events in its future.
 type Times struct {
 	trade.AsOf
 	Later int // the known events that take effect after AsOf.Effective

@@ -5,8 +5,8 @@ import "example.com/blotter/labs/kit/trade"
 // oldFormats lists the versions that are no longer written (L1.I4). Each has its own type in this
 // file, a walk over its fields in the order of its schema, and a step to the next version: the
 // value that a producer of the next version would have written for the same fact. Steps are
-// chained, and each knows two versions only. A step never fails and never looks anything up. It has
-// only what the producer recorded, and a field that did not exist then stays empty.
+// chained, and each knows two versions only. A step never fails, and reads nothing but the recorded
+// fields. A field that did not exist then stays empty.
 //
 // When a type gets its next version, copy its current type and walk to this file, write the step,
 // and leave the rest of this file unchanged.

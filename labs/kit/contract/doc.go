@@ -1,6 +1,6 @@
-// Package contract declares what the labs implement: one file per lab, each with its numbered
-// invariants. The suites test these invariants, the guides explain them, and the capstone relies on
-// nothing else.
+// Package contract declares the interfaces that the labs implement: one file per lab, each with its
+// numbered invariants. The suites test these invariants, and the guides explain them. The capstone
+// relies on nothing else.
 //
 //	event.go       the event as every part sees it, and its content digest
 //	cursor.go      positions in the feed, and the progress of a reader

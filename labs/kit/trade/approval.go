@@ -1,8 +1,8 @@
 package trade
 
 // checkApproval requires a second principal for a command that changes the past of a contract: the
-// contract is closed, or one of its existing reductions would come to something else. now is the
-// contract before the command; before and after are its ordered slots.
+// contract is closed, or one of its existing reductions would have another quantity, price or
+// amount. now is the contract before the command; before and after are its ordered slots.
 //
 //	a correction or a void of a closed contract            approver
 //	a void of a contract that is settled in part           approver
@@ -31,7 +31,8 @@ func checkApproval(now Trade, before, after []Slot, cmd Command) *Refusal {
 	return nil
 }
 
-// A reduction is what one slot took out of a contract, and what that came to.
+// A reduction is the quantity that one slot took out of a contract, at the contract's price, and
+// the amount of its legs.
 type reduction struct {
 	quantity Quantity
 	price    Decimal // of the contract at that slot

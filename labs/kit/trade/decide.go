@@ -23,8 +23,8 @@ type Decision struct {
 //
 // The command is resolved against the contract as it is at the command's own slot. MW become MWh
 // over the hours not yet delivered then, and "in full" becomes the quantity that is open then.
-// Afterwards the whole history is folded again with the command in its slot, because a late event
-// may break an event that is effective after it, or change what it came to; see checkApproval.
+// Afterwards the whole history is folded again with the command in its slot. A late event may break
+// an event that is effective after it, or change the amount of one; see checkApproval.
 func Decide(uti string, history []Event, cmd Command) (Decision, error) {
 	decide := decideTrade
 	if _, ok := cmd.Body.(PriceMarked); ok {

@@ -30,7 +30,7 @@
 // known after it the contract never was.
 //
 // A command that changes the past of a contract needs a second principal (four eyes): the contract
-// is closed, or one of its reductions would come to something else.
+// is closed, or one of its reductions would have another quantity, price or amount.
 //
 // Money follows from legs. A leg is one movement: a quantity (bought is positive) and an amount of
 // cash (received is positive). NEW makes the opening leg. Each way out of a contract makes an
@@ -64,8 +64,9 @@
 //
 // NEW, SETTLE and EXERCISE are trades with the market, and net as above. NOVATE, CANCEL terminate
 // and an AMEND to a lower quantity are exits: a part of one contract leaves, and takes its own lot
-// with it. Its own cost is its share of the contract's booked cost: what was paid for it, with its
-// fee and the value that it carried in, as far as no reduction took it out.
+// with it. Its own cost is its share of the contract's booked cost. The booked cost is the cash
+// that was paid for the contract, with its fee and its carried-in value, less the shares of earlier
+// reductions.
 //
 //	event                average cost                 FIFO
 //	A buys 100 at 50     100 held, cost 5000          a lot of 100, cost 5000
@@ -110,7 +111,7 @@
 //	curve.go       marks, and the mark that counts for a delivery
 //	state.go       the business state from scratch, and its canonical bytes
 //	value.go       the worth of a position at a time
-//	delivery.go    what is delivered at a time, what is left, and what is not settled
+//	delivery.go    the quantities that are delivered, unsettled or left at a time
 //	book.go        the same by steps: a late event costs as much as it is late
 //	instrument.go  commodities, delivery periods, options, and the names of instruments
 //	points.go      the table of delivery points

@@ -98,7 +98,7 @@ func TestLastExitTakesTheRestOfTheCost(t *testing.T) {
 	}
 }
 
-// An option's premium is cash that was paid: whoever leaves gets the fee, and not the premium.
+// An option's premium is cash that was paid. An exit brings the fee, and no premium back.
 func TestOptionLeavesWithoutItsPremium(t *testing.T) {
 	t.Parallel()
 	partly := func(q, fee string) trade.Cancel {
@@ -128,8 +128,8 @@ func TestOptionLeavesWithoutItsPremium(t *testing.T) {
 	}
 }
 
-// An exit moves P&L between realised and unrealised, and never changes the total: it is what it
-// would be if everything that leaves were sold to the market.
+// An exit moves P&L between realised and unrealised, and never changes the total. A sale to the
+// market, of the same quantity for the same amount, gives the same total.
 func TestExitsLeaveTheTotalAsItWas(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -90,8 +90,9 @@ func (t Trade) live() *Refusal {
 }
 
 // withLeg adds a leg: the first of its slot, or the next. Its quantity counts in the contract's own
-// direction: positive is more of it. Its amount is cash to us, and what it adds to the booked cost.
-// A reduction takes its share of the booked cost instead; that of an exit is its own cost.
+// direction: positive is more of it. Its amount is cash to us. A leg that takes no quantity out
+// lowers the booked cost by its amount. Any other leg takes its share of the booked cost out; the
+// share of an exit is its own cost.
 func (t Trade) withLeg(s Slot, leg Leg) Trade {
 	if leg.Quantity.IsZero() && leg.Amount.IsZero() {
 		return t

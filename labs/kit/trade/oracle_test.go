@@ -14,7 +14,8 @@ import (
 
 // The oracle folds the same book by a simpler program: in fractions, with maps of totals, in one
 // pass over the events that count at the end. It knows no refusals, because events on record are
-// legal. It keeps costs only: what was realised is the cash of all legs and the cost that is left.
+// legal. It keeps costs only: the realised P&L is the sum of the cash of all legs and the remaining
+// cost.
 
 type oracle struct {
 	legs   []oracleLeg

@@ -12,7 +12,7 @@ type Valuation struct {
 	Unit     Unit    `json:"unit"`
 	Quantity Decimal `json:"quantity"` // bought is positive, sold is negative
 
-	// Quantity is the sum of these two. Delivered is what was delivered and is not settled yet.
+	// Quantity is the sum of these two. Delivered is delivered and not yet settled.
 	Undelivered Decimal `json:"undelivered"`
 	Delivered   Decimal `json:"delivered"`
 	Expired     bool    `json:"expired,omitempty"` // an open option after its day of expiry
@@ -98,7 +98,7 @@ func (p Position) valuedAt(at time.Time, contracts []Trade, c Curve) Valuation {
 	return v
 }
 
-// worth sets the market value, and what follows from it.
+// worth sets the market value and the unrealised P&L.
 func (v *Valuation) worth(value Decimal) {
 	average, fifo := value.Sub(v.AverageCost.Cost), value.Sub(v.FIFO.Cost)
 	v.MarketValue, v.AverageCost.Unrealised, v.FIFO.Unrealised = &value, &average, &fifo
