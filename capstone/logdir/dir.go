@@ -73,7 +73,7 @@ func New(path string, s Settings) (*Dir, error) {
 	if err := d.checkNoCheckpoint(); err != nil {
 		return nil, err
 	}
-	return d, os.MkdirAll(path, 0o755)
+	return d, stack.MakeDir(path)
 }
 
 // Create writes the settings of a new log. A crash before it leaves no log, but empty topics or

@@ -9,8 +9,8 @@ import (
 
 // replace writes a file, or replaces an existing one. A crash leaves the old file or the new one,
 // complete; of several writers at once, one is the last.
-func replace(path string, data []byte, mode os.FileMode) error {
-	temporary, err := writeTemporary(path, data, mode)
+func replace(path string, data []byte) error {
+	temporary, err := writeTemporary(path, data)
 	if err != nil {
 		return err
 	}
@@ -23,11 +23,11 @@ func replace(path string, data []byte, mode os.FileMode) error {
 
 // writeNew writes a file that must not exist; if it does, the error is fs.ErrExist. A crash leaves
 // no file of this name or all of it; of several writers at once, one wins.
-func writeNew(path string, data []byte, mode os.FileMode) error {
+func writeNew(path string, data []byte) error {
 	if _, err := os.Lstat(path); err == nil { // finds it without the right to write there
 		return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
 	}
-	temporary, err := writeTemporary(path, data, mode)
+	temporary, err := writeTemporary(path, data)
 	if err != nil {
 		return err
 	}
@@ -35,14 +35,14 @@ func writeNew(path string, data []byte, mode os.FileMode) error {
 	return errors.Join(os.Link(temporary, path), os.Remove(temporary))
 }
 
-// writeTemporary writes a file beside path, to the disk.
-func writeTemporary(path string, data []byte, mode os.FileMode) (string, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.new")
+// writeTemporary writes a file beside path, to the disk. Only this user may read it.
+func writeTemporary(path string, data []byte) (string, error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.new") // has mode 0600
 	if err != nil {
 		return "", err
 	}
 	_, err = f.Write(data)
-	if err := errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return "", errors.Join(err, os.Remove(f.Name()))
 	}
 	return f.Name(), nil

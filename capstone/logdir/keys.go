@@ -52,7 +52,7 @@ func (d *Dir) Keys(from KeySource) (k Keys, err error) {
 	if from.Create {
 		// AFTER the signer key, from which it is derived. A crash here leaves the signer key:
 		// the next seal writes the verifier key.
-		err = writeNew(d.keyFile("verifier"), []byte(public+"\n"), 0o644)
+		err = writeNew(d.keyFile("verifier"), []byte(public+"\n"))
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return k, err
@@ -76,10 +76,10 @@ func (d *Dir) firstKey(path string, from KeySource) ([]byte, error) {
 	if err != nil || !from.Create {
 		return []byte(key), err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	if err := writeNew(path, []byte(key+"\n"), 0o600); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := writeNew(path, []byte(key+"\n")); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	return os.ReadFile(path) // of several first seals at once, all sign with the first one's key
@@ -111,7 +111,7 @@ func (d *Dir) Checkpoint(
 
 // KeepCheckpoint keeps the note of a checkpoint. Call it AFTER the checkpoint was published.
 func (d *Dir) KeepCheckpoint(signed []byte) error {
-	return replace(d.keyFile("checkpoint"), signed, 0o644)
+	return replace(d.keyFile("checkpoint"), signed)
 }
 
 // checkNoCheckpoint refuses a new log beside the keys of a sealed one. The archive of the new log

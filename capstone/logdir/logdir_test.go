@@ -239,7 +239,7 @@ func TestFileIsWrittenCompleteAndOnce(t *testing.T) {
 	results := make([]error, 8)
 	for i := range results {
 		all.Go(func() {
-			results[i] = writeNew(path, []byte(strings.Repeat(string(rune('a'+i)), 1<<16)), 0o600)
+			results[i] = writeNew(path, []byte(strings.Repeat(string(rune('a'+i)), 1<<16)))
 		})
 	}
 	all.Wait()

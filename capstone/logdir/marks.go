@@ -32,7 +32,7 @@ func (f CursorFile) Load() (contract.Cursor, error) {
 
 // Save replaces the file. A crash leaves the old cursor or the new one.
 func (f CursorFile) Save(c contract.Cursor) error {
-	return replace(string(f), []byte(c.String()+"\n"), 0o644)
+	return replace(string(f), []byte(c.String()+"\n"))
 }
 
 func (f CursorFile) remove() error {

@@ -57,7 +57,7 @@ func create(dir string, s Settings) error {
 	if err != nil {
 		return err
 	}
-	err = writeNew(filepath.Join(dir, settingsFile), append(text, '\n'), 0o644)
+	err = writeNew(filepath.Join(dir, settingsFile), append(text, '\n'))
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}

@@ -8,10 +8,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack"
 	"example.com/blotter/solutions/2-store/offload"
 	readmodel "example.com/blotter/solutions/3-projections/postgres"
 	snapshots "example.com/blotter/solutions/4-replay/s3"
@@ -30,8 +30,12 @@ type Codec interface {
 }
 
 // OpenCodec opens the codec of a log.
-func OpenCodec(ctx context.Context, registryURL string, name logdir.Name) (Codec, error) {
-	registry, err := openRegistry(registryURL)
+func OpenCodec(ctx context.Context, at stack.Registry, name logdir.Name) (Codec, error) {
+	options, err := at.Options()
+	if err != nil {
+		return nil, err
+	}
+	registry, err := openRegistry(options...)
 	if err != nil {
 		return nil, err
 	}
@@ -39,11 +43,11 @@ func OpenCodec(ctx context.Context, registryURL string, name logdir.Name) (Codec
 }
 
 func (s *Session) openCodec(ctx context.Context) (Codec, error) {
-	url, err := s.stack.Registry(ctx)
+	at, err := s.stack.Registry(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return OpenCodec(ctx, url, s.Settings().Name)
+	return OpenCodec(ctx, at, s.Settings().Name)
 }
 
 // ReadModel opens the read model of positions. It refuses the model of another log.
@@ -281,8 +285,5 @@ func (s *Session) s3(ctx context.Context) (*minio.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return minio.New(at.Endpoint, &minio.Options{
-		Creds:  credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""),
-		Region: at.Region, Secure: at.Secure,
-	})
+	return at.Client()
 }

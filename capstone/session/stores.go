@@ -40,9 +40,9 @@ type Store struct {
 
 // An Endpoint is the servers that a store needs, for a process that has no stack.
 type Endpoint struct {
-	Brokers  []string `json:",omitempty"`
-	Registry string   `json:",omitempty"` // for the codec of heads
-	DSN      string   `json:",omitempty"`
+	Kafka    stack.Kafka    `json:",omitzero"`
+	Registry stack.Registry `json:",omitzero"` // for the codec of heads
+	DSN      string         `json:",omitempty"`
 }
 
 // LogOptions are the choices of one process that opens a log.
@@ -188,7 +188,7 @@ func (s *Session) clock() contract.Clock {
 }
 
 func reachKafka(ctx context.Context, on stack.Stack) (at Endpoint, err error) {
-	if at.Brokers, err = on.Kafka(ctx); err != nil {
+	if at.Kafka, err = on.Kafka(ctx); err != nil {
 		return at, err
 	}
 	at.Registry, err = on.Registry(ctx)
@@ -203,8 +203,12 @@ func openKafkaLog(ctx context.Context, at Endpoint, o LogOptions) (Log, error) {
 		}
 		o.Heads = codec
 	}
+	brokers, err := at.Kafka.Options()
+	if err != nil {
+		return nil, err
+	}
 	store, err := openKafka(ctx, kafkastore.Options{
-		Brokers: at.Brokers, Prefix: o.Name.Topics(), Partitions: o.Partitions,
+		Brokers: brokers, Prefix: o.Name.Topics(), Partitions: o.Partitions,
 		Place: kafkastore.Placement{Name: "subject",
 			Key: trade.Subject}, // a refusal beside its trade
 		Clock: o.Clock, Heads: o.Heads, Address: o.Address, ReadOnly: o.ReadOnly, Alone: o.Alone,
@@ -218,7 +222,11 @@ func openKafkaLog(ctx context.Context, at Endpoint, o LogOptions) (Log, error) {
 
 // findTopic asks the brokers once or twice. The store, which is opened next, waits longer.
 func findTopic(ctx context.Context, at Endpoint, name logdir.Name) (t logdir.Topic, err error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(at.Brokers...), kgo.RequestRetries(2))
+	brokers, err := at.Kafka.Options()
+	if err != nil {
+		return t, err
+	}
+	client, err := kgo.NewClient(append(brokers, kgo.RequestRetries(2))...)
 	if err != nil {
 		return t, err
 	}

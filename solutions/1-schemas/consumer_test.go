@@ -23,12 +23,12 @@ import (
 
 // topics are a topic of events with two partitions, a topic of parked records, and a group.
 type topics struct {
-	brokers []string
+	brokers []kgo.Opt
 	prefix  string
 	codec   *codec.Codec
 }
 
-func newTopics(t *testing.T, brokers []string) topics {
+func newTopics(t *testing.T, brokers []kgo.Opt) topics {
 	k := topics{brokers, stacktest.Prefix(t), codec.Offline()}
 	admin := kadm.NewClient(k.connect(t))
 	for topic, partitions := range map[string]int32{k.events(): 2, k.parked(): 1} {
@@ -42,7 +42,7 @@ func (k topics) events() string { return k.prefix + "events" }
 func (k topics) parked() string { return k.prefix + "parked" }
 
 func (k topics) connect(t *testing.T, options ...kgo.Opt) *kgo.Client {
-	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(k.brokers...))...)
+	client, err := kgo.NewClient(append(options, k.brokers...)...)
 	require.NoError(t, err)
 	t.Cleanup(client.CloseAllowingRebalance)
 	return client
@@ -92,7 +92,7 @@ func TestFetchErrorBesideEventsEndsRun(t *testing.T) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1)) // a real broker cannot be told to fail
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
-	k := newTopics(t, cluster.ListenAddrs())
+	k := newTopics(t, []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)})
 	k.write(t, 1)
 	k.refuseSecondPartition(t, cluster)
 	client, got := k.member(t, kgo.DisableFetchSessions()), 0

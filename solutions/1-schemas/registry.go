@@ -14,11 +14,12 @@ import (
 // A Registry gives schemas their ids.
 type Registry = contract.Registry
 
-// Confluent returns a registry that speaks Confluent's REST interface at a base URL.
-func Confluent(url string) (Registry, error) {
-	client, err := sr.NewClient(sr.URLs(url), sr.UserAgent("blotter"))
+// Confluent returns a registry that speaks Confluent's REST interface. The options say where it is
+// and how to sign in.
+func Confluent(options ...sr.ClientOpt) (Registry, error) {
+	client, err := sr.NewClient(append(options, sr.UserAgent("blotter"))...)
 	if err != nil {
-		return nil, fmt.Errorf("schema registry %s: %w", url, err)
+		return nil, fmt.Errorf("schema registry: %w", err)
 	}
 	return confluent{client}, nil
 }

@@ -60,7 +60,7 @@ func confluent(t *testing.T) (codec.Registry, *srfake.Registry) {
 	t.Helper()
 	server := srfake.New()
 	t.Cleanup(server.Close)
-	registry, err := codec.Confluent(server.URL())
+	registry, err := codec.Confluent(sr.URLs(server.URL()))
 	require.NoError(t, err)
 	return registry, server
 }
@@ -113,9 +113,8 @@ func TestCatalogIsPublished(t *testing.T) {
 // A registry that holds every subject to the mode of a log accepts the catalog, twice.
 func TestCatalogSuitsModeOfALog(t *testing.T) {
 	t.Parallel()
-	url, err := stacktest.Shared(t).Registry(t.Context())
-	require.NoError(t, err)
-	client, err := sr.NewClient(sr.URLs(url))
+	at := stacktest.Registry(t)
+	client, err := sr.NewClient(at...)
 	require.NoError(t, err)
 	name := stacktest.Prefix(t)
 	for _, s := range schemas.All() {
@@ -124,7 +123,7 @@ func TestCatalogSuitsModeOfALog(t *testing.T) {
 			require.NoError(t, r.Err)
 		}
 	}
-	registry, err := codec.Confluent(url)
+	registry, err := codec.Confluent(at...)
 	require.NoError(t, err)
 	first, err := codec.New(t.Context(), registry, name)
 	require.NoError(t, err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/1-schemas/codectest"
 	"example.com/blotter/labs/kit/check"
@@ -334,7 +335,7 @@ func suiteOf(t *testing.T, w wrong) check.Suite {
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	f := answer(t)
-	f.Brokers = cluster.ListenAddrs()
+	f.Brokers = []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}
 	w.apply(&f)
 	return codectest.Suite(f)
 }

@@ -3,13 +3,13 @@ package audit_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/kit/stack/stacktest"
@@ -21,14 +21,10 @@ func TestMain(m *testing.M) { stacktest.Main(m) }
 // bucket returns a locked archive in a new bucket.
 func bucket(t *testing.T) *audit.S3 {
 	t.Helper()
-	at := stacktest.S3(t)
-	wire, err := minio.DefaultTransport(at.Secure)
-	require.NoError(t, err)
-	t.Cleanup(wire.CloseIdleConnections) // the gateway waits for them when it stops
-	client, err := minio.New(at.Endpoint, &minio.Options{
-		Creds:  credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""),
-		Secure: at.Secure, Region: at.Region, Transport: wire,
-	})
+	endpoint, options := stacktest.S3(t)
+	// The gateway waits for idle connections when it stops.
+	t.Cleanup(options.Transport.(*http.Transport).CloseIdleConnections)
+	client, err := minio.New(endpoint, options)
 	require.NoError(t, err)
 	s := &audit.S3{
 		Client: client, Bucket: stacktest.Bucket(t), Prefix: "audit/",

@@ -25,11 +25,15 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	inner, err := url.Parse(at)
+	inner, err := url.Parse(at.URL)
 	if err != nil {
 		log.Fatal(err)
 	}
-	server := &http.Server{Addr: ":8081", Handler: httputil.NewSingleHostReverseProxy(inner)}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(inner)
+		r.Out.SetBasicAuth(at.User, at.Password) // compose.yaml's registry has no password
+	}}
+	server := &http.Server{Addr: ":8081", Handler: proxy}
 	context.AfterFunc(ctx, func() { server.Close() })
 	log.Print(server.ListenAndServe())
 }

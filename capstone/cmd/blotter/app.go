@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -82,13 +85,10 @@ func (a *app) openAs(
 
 // temporaryFolder creates a data folder, and removes it when the command ends.
 func (a *app) temporaryFolder(prefix string) error {
-	dir, err := os.MkdirTemp("", prefix)
-	if err != nil {
-		return err
-	}
+	dir := filepath.Join(os.TempDir(), prefix+strings.ToLower(rand.Text()))
 	a.onClose(func() error { return os.RemoveAll(dir) })
 	a.cli.Data = dir
-	return os.Chmod(dir, 0o711) // the database may run as another user
+	return stack.MakeDir(dir)
 }
 
 // stackLost ends a command: a part of the stack is gone, and would never answer.

@@ -105,7 +105,10 @@ const (
 	misuse = 2 // wrong usage
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	keepPrivate()
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // endings returns the signals that end a command cleanly: it stops at a line and leaves its marks.
 // A program that was started to ignore the loss of its terminal goes on ignoring it.

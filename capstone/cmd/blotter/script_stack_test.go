@@ -4,7 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -39,17 +39,9 @@ func keptOf(ts *testscript.TestScript, data string) stack.Kept {
 // external sets the variables of the external stack to the kept stack of a data folder.
 func external(ts *testscript.TestScript, _ bool, args []string) {
 	at := keptOf(ts, args[0])
-	for name, value := range map[string]string{
-		"STACK":                 "external",
-		"BLOTTER_KAFKA_BROKERS": at.Kafka[0],
-		"BLOTTER_POSTGRES_DSN":  at.Postgres,
-		"BLOTTER_S3_ENDPOINT":   at.S3.Endpoint,
-		"BLOTTER_S3_REGION":     at.S3.Region,
-		"BLOTTER_S3_ACCESS_KEY": at.S3.AccessKey,
-		"BLOTTER_S3_SECRET_KEY": at.S3.SecretKey,
-		"BLOTTER_S3_SECURE":     strconv.FormatBool(at.S3.Secure),
-		"BLOTTER_REGISTRY_URL":  at.Registry,
-	} {
+	ts.Setenv("STACK", "external")
+	for _, variable := range at.Environment() {
+		name, value, _ := strings.Cut(variable, "=")
 		ts.Setenv(name, value)
 	}
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -51,8 +53,37 @@ func runScripts(t *testing.T, files ...string) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"samedigest": sameDigest, "external": external, "killkeeper": killKeeper,
 			"hold": hold, "disk": disk, "fill": fill, "sql": sql,
+			"private": private,
 		},
 	})
+}
+
+// private fails for a file or folder that another user may reach. As root the group of the
+// database's user may pass through folders, since the database is not root.
+func private(ts *testscript.TestScript, _ bool, args []string) {
+	files := 0
+	ts.Check(filepath.WalkDir(ts.MkAbs(args[0]), func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		files++
+		allowed := fs.FileMode(0o700)
+		if d.IsDir() && os.Geteuid() == 0 {
+			allowed = 0o710
+		}
+		if more := info.Mode().Perm() &^ allowed; more != 0 {
+			ts.Logf("%s has mode %o", path, info.Mode().Perm())
+			err = errors.New("another user may reach it")
+		}
+		return err
+	}))
+	if files < 50 {
+		ts.Fatalf("only %d files", files)
+	}
 }
 
 // sameDigest compares the state digests in files that demo --json wrote.

@@ -68,8 +68,8 @@ func (a *app) printUp(at stack.Kept, what string) error {
 		At   string `json:"at"`
 	}
 	parts := []part{
-		{"kafka", at.Kafka[0]}, {"postgres", stack.PostgresAddress(at.Postgres)},
-		{"s3", at.S3.Endpoint}, {"registry", at.Registry},
+		{"kafka", at.Kafka.Brokers[0]}, {"postgres", stack.PostgresAddress(at.Postgres)},
+		{"s3", at.S3.Endpoint}, {"registry", at.Registry.URL},
 	}
 	if a.cli.JSON {
 		return printJSON(a.stdout, map[string]any{"up": true, "process": at.PID, "since": at.Since,
@@ -91,7 +91,7 @@ func (a *app) startKeeper(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(a.stackDir(), 0o711); err != nil {
+	if err := stack.MakeDir(a.stackDir()); err != nil {
 		return err
 	}
 	log, err := os.OpenFile(a.keeperLog(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)

@@ -2,6 +2,7 @@ package outage_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 
 func client(t *testing.T, l log, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	opts = append(opts, kgo.SeedBrokers(l.brokers...), kgo.MetadataMinAge(10*time.Millisecond))
+	opts = append(slices.Concat(l.brokers, opts), kgo.MetadataMinAge(10*time.Millisecond))
 	c, err := kgo.NewClient(opts...)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/books"
@@ -38,18 +39,26 @@ func compatible(mode, next string, published ...string) error {
 // A log is a new log on some stack, with a system over it.
 type log struct {
 	*capstone.System
-	brokers []string
+	brokers []kgo.Opt
 	name    string
 	said    *transcript // the output of the store
 }
 
 func (l log) topic(which string) string { return l.name + "." + which }
 
+func brokersOf(t *testing.T, s stack.Stack) []kgo.Opt {
+	t.Helper()
+	at, err := s.Kafka(t.Context())
+	require.NoError(t, err)
+	options, err := at.Options()
+	require.NoError(t, err)
+	return options
+}
+
 // onKafka returns a new log on the broker of s.
 func onKafka(t *testing.T, s stack.Stack, partitions int32) log {
 	t.Helper()
-	brokers, err := s.Kafka(t.Context())
-	require.NoError(t, err)
+	brokers := brokersOf(t, s)
 	name := strings.TrimSuffix(stacktest.Prefix(t), "-")
 	c := codecOf(t, s, name)
 	l := log{brokers: brokers, name: name, said: new(transcript)}
@@ -83,9 +92,11 @@ func onPostgres(t *testing.T, s stack.Stack) log {
 
 func codecOf(t *testing.T, s stack.Stack, name string) *codec.Codec {
 	t.Helper()
-	url, err := s.Registry(t.Context())
+	at, err := s.Registry(t.Context())
 	require.NoError(t, err)
-	registry, err := codec.Confluent(url)
+	options, err := at.Options()
+	require.NoError(t, err)
+	registry, err := codec.Confluent(options...)
 	require.NoError(t, err)
 	c, err := codec.New(t.Context(), registry, name)
 	require.NoError(t, err)

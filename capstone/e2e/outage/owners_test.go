@@ -25,8 +25,7 @@ func TestTwoSystemsRecordEachCommandOnce(t *testing.T) {
 	want, events := undisturbed(t, book)
 
 	s := stacktest.Shared(t)
-	brokers, err := s.Kafka(t.Context())
-	require.NoError(t, err)
+	brokers := brokersOf(t, s)
 	name := stacktest.Prefix(t) + "log"
 	c, dir := codecOf(t, s, name), t.TempDir() // each system finds the other's index there
 	var systems []*capstone.System

@@ -40,9 +40,9 @@ type Fixture struct {
 	Producer   func(client *kgo.Client, topic string, codec contract.Codec) contract.Producer
 	Consumer   func(client *kgo.Client, parked string, codec contract.Codec) contract.Consumer
 
-	// Brokers are the addresses of a Kafka, which others may share. Each check uses topics and a
+	// Brokers reach and sign in to a Kafka, which others may share. Each check uses topics and a
 	// group of its own, and their names begin with Prefix.
-	Brokers []string
+	Brokers []kgo.Opt
 	Prefix  string
 	// Patience limits the wait for a step that a right answer takes at once. Zero is long enough
 	// for a busy machine.

@@ -28,7 +28,7 @@ var fetching = []spec{{
 			"client retries temporary errors by itself"},
 	try: func(t *trial) {
 		c, cluster := t.codec(), newCluster(t)
-		k := newKafkaAt(t, cluster.ListenAddrs(), 2)
+		k := newKafkaAt(t, []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, 2)
 		n := 0
 		publish := func() {
 			for range 6 { // some on each partition

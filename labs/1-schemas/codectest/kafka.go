@@ -19,7 +19,7 @@ import (
 
 // kafka is a check's own two topics and group. Events have a few partitions, parked records one.
 type kafka struct {
-	seeds                []string
+	brokers              []kgo.Opt
 	client               *kgo.Client
 	topic, parked, group string
 }
@@ -27,10 +27,10 @@ type kafka struct {
 // newKafka creates the topics on the brokers of the fixture.
 func newKafka(t *trial) *kafka { return newKafkaAt(t, t.answer.Brokers, 3) }
 
-func newKafkaAt(t *trial, seeds []string, partitions int32) *kafka {
+func newKafkaAt(t *trial, brokers []kgo.Opt, partitions int32) *kafka {
 	own := t.answer.Prefix + strings.ReplaceAll(strings.ToLower(t.Name()), ".", "-")
 	k := &kafka{
-		seeds: seeds, topic: own + "-events", parked: own + "-parked", group: own + "-desk",
+		brokers: brokers, topic: own + "-events", parked: own + "-parked", group: own + "-desk",
 	}
 	k.client = k.connect(t)
 	t.Cleanup(k.client.Close)
@@ -52,7 +52,7 @@ func (k *kafka) create(t *trial, name string, partitions int32) {
 }
 
 func (k *kafka) connect(t check.T, options ...kgo.Opt) *kgo.Client {
-	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(k.seeds...))...)
+	client, err := kgo.NewClient(append(options, k.brokers...)...)
 	require.NoError(t, err, "connect to the broker")
 	return client
 }

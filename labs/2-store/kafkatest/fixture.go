@@ -34,7 +34,7 @@ type Store interface {
 
 // Options are the options that a store is opened with.
 type Options struct {
-	Brokers    []string
+	Brokers    []kgo.Opt // reach and sign in to the brokers
 	Prefix     string
 	Partitions int32
 	Clock      contract.Clock
@@ -53,8 +53,9 @@ type Fixture struct {
 		expected int64, events []contract.Event) ([]contract.Receipt, error)
 	// Offload returns a store that stores bodies of more than the given number of bytes as objects.
 	Offload func(contract.Store, contract.Blobs, int) contract.Store
-	// Brokers are those of the tests' stack. Prefix begins all names that the checks create there.
-	Brokers []string
+	// Brokers reach those of the tests' stack. Prefix begins all names that the checks create
+	// there.
+	Brokers []kgo.Opt
 	Prefix  string
 	// Assigned states that another party, such as a consumer group, assigns the partitions. Such a
 	// store does not take a partition back by itself: it returns contract.ErrFenced, even for an
@@ -163,10 +164,9 @@ func usurp(t check.T, o Options, partition int32) {
 
 // producer returns a producer with a transactional id.
 func producer(t check.T, o Options, id string) *kgo.Client {
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(o.Brokers...), kgo.TransactionalID(id),
+	client, err := kgo.NewClient(append(slices.Clone(o.Brokers), kgo.TransactionalID(id),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(10*time.Millisecond),
-	)
+	)...)
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	return client

@@ -36,7 +36,8 @@ func (t *trial) begin() {
 	t.Cleanup(cluster.Close)
 	t.cluster = cluster
 	t.opts = Options{
-		Brokers: cluster.ListenAddrs(), Prefix: "log", Partitions: 1, Heads: jsonHeads{},
+		Brokers: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)},
+		Prefix:  "log", Partitions: 1, Heads: jsonHeads{},
 		Address: "127.0.0.1:7000", Timeout: 15 * time.Second,
 		Clock: func(context.Context) time.Time { return noon },
 	}
@@ -142,7 +143,7 @@ func header(r *kgo.Record, name string) string {
 
 // client returns a client of the broker, which the caller closes.
 func (t *trial) client(opts ...kgo.Opt) *kgo.Client {
-	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers(t.opts.Brokers...))...)
+	client, err := kgo.NewClient(append(opts, t.opts.Brokers...)...)
 	require.NoError(t, err)
 	return client
 }

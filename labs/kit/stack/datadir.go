@@ -35,8 +35,7 @@ func (d *dataDir) open(dir string) error {
 	if err != nil {
 		return err
 	}
-	// Mode 711 lets other users pass through without listing it: Postgres may run as another user.
-	if err := os.MkdirAll(abs, 0o711); err != nil {
+	if err := MakeDir(abs); err != nil {
 		return err
 	}
 	release, err := lockDir(abs)
@@ -228,6 +227,30 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// MakeDir creates a directory and its missing parents. Only this user may enter them. If this
+// process is root, Postgres runs as another user: its group may pass through, and list nothing.
+func MakeDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if parent := filepath.Dir(dir); parent != dir {
+		if err := MakeDir(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		if errors.Is(err, fs.ErrExist) { // another process was faster
+			return nil
+		}
+		return err
+	}
+	as, err := unprivileged()
+	if err != nil {
+		return nil // the start of Postgres reports it
+	}
+	return as.letPass(dir)
 }
 
 // privateDir creates a directory that only its owner may enter.

@@ -43,6 +43,9 @@ type EmbeddedOptions struct {
 // process. Postgres and the S3 gateway are its children, and end when this process ends for any
 // reason.
 //
+// Every component has a secret of its own, in a file of the directory that only its owner may read.
+// Clients without it are refused.
+//
 // The first request for a component locks the directory, until Close. If another process holds the
 // lock, the request fails with *InUseError. Ports differ at every start: callers must ask for an
 // address each time.
@@ -89,12 +92,12 @@ type embedded struct {
 }
 
 // Kafka implements Stack.
-func (e *embedded) Kafka(ctx context.Context) ([]string, error) {
+func (e *embedded) Kafka(ctx context.Context) (Kafka, error) {
 	b, err := e.broker.get(ctx, e, "kafka", startBroker)
 	if err != nil {
-		return nil, err
+		return Kafka{}, err
 	}
-	return b.addrs, nil
+	return b.at, nil
 }
 
 // Postgres implements Stack.
@@ -116,12 +119,12 @@ func (e *embedded) S3(ctx context.Context) (S3, error) {
 }
 
 // Registry implements Stack.
-func (e *embedded) Registry(ctx context.Context) (string, error) {
+func (e *embedded) Registry(ctx context.Context) (Registry, error) {
 	r, err := e.registry.get(ctx, e, "registry", startRegistry)
 	if err != nil {
-		return "", err
+		return Registry{}, err
 	}
-	return r.url, nil
+	return r.at, nil
 }
 
 // Close stops derived data before its source: the object store and the read models first, then the

@@ -1,9 +1,14 @@
 package stack
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,16 +24,16 @@ func External(env func(name string) string) Stack { return &external{env: env} }
 
 type external struct {
 	env      func(string) string
-	kafka    verified[[]string]
+	kafka    verified[Kafka]
 	postgres verified[string]
 	s3       verified[S3]
-	registry verified[string]
+	registry verified[Registry]
 }
 
 // Kafka implements Stack.
-func (e *external) Kafka(ctx context.Context) ([]string, error) {
-	show := func(seeds []string) string { return strings.Join(seeds, ",") }
-	return e.kafka.get(ctx, "kafka", e.readBrokers, show, pingKafka)
+func (e *external) Kafka(ctx context.Context) (Kafka, error) {
+	show := func(at Kafka) string { return strings.Join(at.Brokers, ",") }
+	return e.kafka.get(ctx, "kafka", e.readKafka, show, pingKafka)
 }
 
 // Postgres implements Stack.
@@ -43,8 +48,9 @@ func (e *external) S3(ctx context.Context) (S3, error) {
 }
 
 // Registry implements Stack.
-func (e *external) Registry(ctx context.Context) (string, error) {
-	return e.registry.get(ctx, "registry", e.readRegistry, redacted, pingRegistry)
+func (e *external) Registry(ctx context.Context) (Registry, error) {
+	show := func(at Registry) string { return at.URL }
+	return e.registry.get(ctx, "registry", e.readRegistry, show, pingRegistry)
 }
 
 // Close leaves all components running.
@@ -79,71 +85,147 @@ func (v *verified[T]) get(ctx context.Context, name string, read func() (T, erro
 	return address, nil
 }
 
-func (e *external) readBrokers() ([]string, error) {
-	const example = "the addresses host:port of the brokers, with commas between them"
-	text, err := e.require("BLOTTER_KAFKA_BROKERS", example)
-	return strings.Split(text, ","), err
+func (e *external) readKafka() (at Kafka, err error) {
+	r := reader{env: e.env}
+	brokers := r.require("BLOTTER_KAFKA_BROKERS",
+		"the addresses host:port of the brokers, with commas between them")
+	at.Brokers = strings.Split(brokers, ",")
+	at.Mechanism = strings.ToUpper(r.get("BLOTTER_KAFKA_SASL"))
+	at.User, at.Password = r.get("BLOTTER_KAFKA_USER"), r.get("BLOTTER_KAFKA_PASSWORD")
+	files := TLS{CA: r.get("BLOTTER_KAFKA_CA"), Certificate: r.get("BLOTTER_KAFKA_CERTIFICATE"),
+		Key: r.get("BLOTTER_KAFKA_KEY")}
+	if r.flag("BLOTTER_KAFKA_TLS", "TLS", "plain text", files != TLS{}) {
+		at.TLS = &files
+	}
+	switch known := slices.Sorted(maps.Keys(mechanisms)); {
+	case at.Mechanism == "" && at.User+at.Password != "":
+		r.fail("BLOTTER_KAFKA_SASL is not set, but a user or password is",
+			"set BLOTTER_KAFKA_SASL to one of %s", strings.Join(known, ", "))
+	case at.Mechanism != "" && mechanisms[at.Mechanism] == nil:
+		r.fail(fmt.Sprintf("BLOTTER_KAFKA_SASL is %q", at.Mechanism),
+			"set BLOTTER_KAFKA_SASL to one of %s", strings.Join(known, ", "))
+	case at.Mechanism != "":
+		r.require("BLOTTER_KAFKA_USER", "the user who signs in")
+		r.require("BLOTTER_KAFKA_PASSWORD", "the user's password")
+	}
+	if at.TLS == nil && files != (TLS{}) {
+		r.fail("BLOTTER_KAFKA_TLS is false, but a CA or certificate is set",
+			"leave BLOTTER_KAFKA_TLS out, or the variables BLOTTER_KAFKA_CA, _CERTIFICATE and _KEY")
+	}
+	return at, r.err
 }
 
 func (e *external) readDSN() (string, error) {
 	const name = "BLOTTER_POSTGRES_DSN"
 	const example = "a connection string such as postgres://user:password@host:5432/database"
-	text, err := e.require(name, example)
-	if err == nil {
+	r := reader{env: e.env}
+	text := r.require(name, example)
+	if r.err == nil {
 		// The parser's own error may contain the password.
 		if _, malformed := pgx.ParseConfig(text); malformed != nil {
-			err = withHint(fmt.Errorf("%s is not a connection string", name),
-				"set %s to %s", name, example)
+			r.fail(name+" is not a connection string", "set %s to %s", name, example)
 		}
 	}
-	return text, err
+	return text, r.err
 }
 
-func (e *external) readS3() (s3 S3, err error) {
-	for _, required := range []struct {
-		into          *string
-		name, example string
-	}{
-		{&s3.Endpoint, "BLOTTER_S3_ENDPOINT", "host:port of the object store"},
-		{&s3.AccessKey, "BLOTTER_S3_ACCESS_KEY", "the object store's access key"},
-		{&s3.SecretKey, "BLOTTER_S3_SECRET_KEY", "the object store's secret key"},
-	} {
-		if *required.into, err = e.require(required.name, required.example); err != nil {
-			return s3, err
-		}
+func (e *external) readS3() (S3, error) {
+	r := reader{env: e.env}
+	s3 := S3{
+		Endpoint:     r.require("BLOTTER_S3_ENDPOINT", "host:port of the object store"),
+		Region:       cmp.Or(r.get("BLOTTER_S3_REGION"), "us-east-1"),
+		AccessKey:    r.get("BLOTTER_S3_ACCESS_KEY"),
+		SecretKey:    r.get("BLOTTER_S3_SECRET_KEY"),
+		SessionToken: r.get("BLOTTER_S3_SESSION_TOKEN"),
+		Secure:       r.flag("BLOTTER_S3_SECURE", "HTTPS", "HTTP", true),
+		CA:           r.get("BLOTTER_S3_CA"),
 	}
-	s3.Region, s3.Secure = "us-east-1", true
-	if region := e.env("BLOTTER_S3_REGION"); region != "" {
-		s3.Region = region
+	if s3.AccessKey != "" || s3.SecretKey != "" {
+		r.require("BLOTTER_S3_ACCESS_KEY", "the object store's access key")
+		r.require("BLOTTER_S3_SECRET_KEY", "the object store's secret key")
 	}
-	if secure := e.env("BLOTTER_S3_SECURE"); secure != "" {
-		if s3.Secure, err = strconv.ParseBool(secure); err != nil {
-			err = withHint(fmt.Errorf("BLOTTER_S3_SECURE is %q", secure),
-				"set BLOTTER_S3_SECURE to true for HTTPS, or to false for HTTP")
-		}
-	}
-	return s3, err
+	return s3, r.err
 }
 
-func (e *external) readRegistry() (string, error) {
+func (e *external) readRegistry() (at Registry, err error) {
 	const name = "BLOTTER_REGISTRY_URL"
 	const example = "the schema registry's URL, such as http://host:8081"
-	text, err := e.require(name, example)
-	if err == nil {
-		u, malformed := url.Parse(text)
-		if malformed != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			err = withHint(fmt.Errorf("%s is not a URL", name), "set %s to %s", name, example)
-		}
+	r := reader{env: e.env}
+	text := r.require(name, example)
+	at.User, at.Password = r.get("BLOTTER_REGISTRY_USER"), r.get("BLOTTER_REGISTRY_PASSWORD")
+	at.Token, at.CA = r.get("BLOTTER_REGISTRY_TOKEN"), r.get("BLOTTER_REGISTRY_CA")
+	u, malformed := url.Parse(text)
+	switch {
+	case r.err != nil:
+		return at, r.err
+	case malformed != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		r.fail(name+" is not a URL", "set %s to %s", name, example)
+		return at, r.err
+	case u.User != nil && at.User == "":
+		at.User = u.User.Username()
+		at.Password, _ = u.User.Password()
 	}
-	return text, err
+	if at.User != "" && at.Token != "" {
+		r.fail("the schema registry has a user and a BLOTTER_REGISTRY_TOKEN",
+			"give the user and password, or the token")
+	}
+	u.User = nil // no message may show it
+	at.URL = u.String()
+	return at, r.err
 }
 
-func (e *external) require(name, example string) (string, error) {
-	text := e.env(name)
-	if text == "" {
-		return "", withHint(fmt.Errorf("%s is not set", name), "set %s to %s", name, example)
+// A reader reads the variables of a component, and keeps the first error. The file that the
+// variable NAME_FILE names can hold the value of NAME: a secret need not be in the environment.
+type reader struct {
+	env func(string) string
+	err error
+}
+
+func (r *reader) fail(what, hint string, args ...any) {
+	if r.err == nil {
+		r.err = withHint(errors.New(what), hint, args...)
 	}
-	return text, nil
+}
+
+// get returns the value of a variable, or "".
+func (r *reader) get(name string) string {
+	text, path := r.env(name), r.env(name+"_FILE")
+	switch {
+	case path == "":
+		return text
+	case text != "":
+		r.fail(name+" and "+name+"_FILE are both set", "set one of them")
+		return ""
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		r.fail(fmt.Sprintf("%s_FILE: %v", name, err), "set %s_FILE to a file that this user may "+
+			"read, or set %s", name, name)
+	}
+	return strings.TrimSpace(string(content))
+}
+
+func (r *reader) require(name, example string) string {
+	text := r.get(name)
+	if text == "" {
+		r.fail(name+" is not set",
+			"set %s to %s, or %s_FILE to a file with it", name, example, name)
+	}
+	return text
+}
+
+// flag returns the value of a variable that is true or false.
+func (r *reader) flag(name, whenTrue, whenFalse string, otherwise bool) bool {
+	text := r.get(name)
+	if text == "" {
+		return otherwise
+	}
+	value, err := strconv.ParseBool(text)
+	if err != nil {
+		r.fail(fmt.Sprintf("%s is %q", name, text),
+			"set %s to true for %s, or to false for %s", name, whenTrue, whenFalse)
+	}
+	return value
 }
 
 // Environment starts all components of s. It returns the variables, each NAME=value, with which
@@ -154,14 +236,35 @@ func Environment(ctx context.Context, s Stack) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []string{
-		"BLOTTER_KAFKA_BROKERS=" + strings.Join(kept.Kafka, ","),
-		"BLOTTER_POSTGRES_DSN=" + kept.Postgres,
-		"BLOTTER_S3_ENDPOINT=" + kept.S3.Endpoint,
-		"BLOTTER_S3_REGION=" + kept.S3.Region,
-		"BLOTTER_S3_ACCESS_KEY=" + kept.S3.AccessKey,
-		"BLOTTER_S3_SECRET_KEY=" + kept.S3.SecretKey,
-		"BLOTTER_S3_SECURE=" + strconv.FormatBool(kept.S3.Secure),
-		"BLOTTER_REGISTRY_URL=" + kept.Registry,
-	}, nil
+	return kept.Environment(), nil
+}
+
+// Environment returns the variables with which External finds the stack. They contain secrets.
+func (k Kept) Environment() []string {
+	values := []string{
+		"BLOTTER_KAFKA_BROKERS=" + strings.Join(k.Kafka.Brokers, ","),
+		"BLOTTER_KAFKA_SASL=" + k.Kafka.Mechanism,
+		"BLOTTER_KAFKA_USER=" + k.Kafka.User,
+		"BLOTTER_KAFKA_PASSWORD=" + k.Kafka.Password,
+		"BLOTTER_KAFKA_TLS=" + strconv.FormatBool(k.Kafka.TLS != nil),
+		"BLOTTER_POSTGRES_DSN=" + k.Postgres,
+		"BLOTTER_S3_ENDPOINT=" + k.S3.Endpoint,
+		"BLOTTER_S3_REGION=" + k.S3.Region,
+		"BLOTTER_S3_ACCESS_KEY=" + k.S3.AccessKey,
+		"BLOTTER_S3_SECRET_KEY=" + k.S3.SecretKey,
+		"BLOTTER_S3_SESSION_TOKEN=" + k.S3.SessionToken,
+		"BLOTTER_S3_SECURE=" + strconv.FormatBool(k.S3.Secure),
+		"BLOTTER_S3_CA=" + k.S3.CA,
+		"BLOTTER_REGISTRY_URL=" + k.Registry.URL,
+		"BLOTTER_REGISTRY_USER=" + k.Registry.User,
+		"BLOTTER_REGISTRY_PASSWORD=" + k.Registry.Password,
+		"BLOTTER_REGISTRY_TOKEN=" + k.Registry.Token,
+		"BLOTTER_REGISTRY_CA=" + k.Registry.CA,
+	}
+	if k.Kafka.TLS != nil {
+		values = append(values, "BLOTTER_KAFKA_CA="+k.Kafka.TLS.CA,
+			"BLOTTER_KAFKA_CERTIFICATE="+k.Kafka.TLS.Certificate,
+			"BLOTTER_KAFKA_KEY="+k.Kafka.TLS.Key)
+	}
+	return values
 }

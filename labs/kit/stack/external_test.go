@@ -36,15 +36,11 @@ func TestExternalFindsAStack(t *testing.T) {
 	for _, h := range stack.Check(t.Context(), s) {
 		require.NoError(t, h.Err, h.Component)
 	}
-	seeds, err := s.Kafka(t.Context())
+	got, err := stack.Environment(t.Context(), s)
 	require.NoError(t, err)
-	require.Equal(t, stacktest.Kafka(t), seeds)
-	s3, err := s.S3(t.Context())
+	want, err := stack.Environment(t.Context(), stacktest.Shared(t))
 	require.NoError(t, err)
-	require.Equal(t, stacktest.S3(t), s3)
-	dsn, err := s.Postgres(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, env["BLOTTER_POSTGRES_DSN"], dsn)
+	require.Equal(t, want, got)
 	require.NoError(t, s.Close())
 	require.NoError(t, components(t, s)["kafka"](), "Close leaves the broker running")
 }

@@ -2,17 +2,16 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sr"
 )
 
 // Health is the answer of one component.
@@ -26,13 +25,14 @@ type Health struct {
 // Check asks each component of s for an answer, and starts those that have not been started. It
 // waits a few seconds at most for each component that does not answer.
 func Check(ctx context.Context, s Stack) []Health {
-	joined := func(seeds []string) string { return strings.Join(seeds, ",") }
+	joined := func(at Kafka) string { return strings.Join(at.Brokers, ",") }
 	endpoint := func(s3 S3) string { return s3.Endpoint }
+	base := func(at Registry) string { return at.URL }
 	return []Health{
 		check(ctx, "kafka", s.Kafka, joined, pingKafka),
 		check(ctx, "postgres", s.Postgres, PostgresAddress, pingPostgres),
 		check(ctx, "s3", s.S3, endpoint, pingS3),
-		check(ctx, "registry", s.Registry, redacted, pingRegistry),
+		check(ctx, "registry", s.Registry, base, pingRegistry),
 	}
 }
 
@@ -51,10 +51,14 @@ func check[T any](ctx context.Context, name string, find func(context.Context) (
 // answerTimeout bounds one question to a component.
 const answerTimeout = 4 * time.Second
 
-func pingKafka(ctx context.Context, seeds []string) error {
+func pingKafka(ctx context.Context, at Kafka) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	client, err := kgo.NewClient(kgo.SeedBrokers(seeds...), kgo.DialTimeout(answerTimeout/2))
+	options, err := at.Options()
+	if err != nil {
+		return err
+	}
+	client, err := kgo.NewClient(append(options, kgo.DialTimeout(answerTimeout/2))...)
 	if err != nil {
 		return err
 	}
@@ -78,12 +82,23 @@ func pingPostgres(ctx context.Context, dsn string) error {
 func pingS3(ctx context.Context, s3 S3) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	client, err := minio.New(s3.Endpoint, &minio.Options{
-		Creds:  credentials.NewStaticV4(s3.AccessKey, s3.SecretKey, ""),
-		Region: s3.Region, Secure: s3.Secure, MaxRetries: 1,
-	})
+	options, err := s3.Options()
 	if err != nil {
 		return err
+	}
+	options.MaxRetries = 1
+	defer options.Transport.(*http.Transport).CloseIdleConnections()
+	client, err := minio.New(s3.Endpoint, options)
+	if err != nil {
+		return err
+	}
+	keys, err := client.GetCreds()
+	if err != nil {
+		return err
+	}
+	if keys.AccessKeyID == "" { // a request without keys could be denied as well
+		return errors.New("no keys: neither BLOTTER_S3_ACCESS_KEY, nor AWS_ACCESS_KEY_ID, " +
+			"nor a profile in AWS's credentials file")
 	}
 	_, err = client.ListBuckets(ctx)
 	if minio.ToErrorResponse(err).Code == minio.AccessDenied {
@@ -92,24 +107,19 @@ func pingS3(ctx context.Context, s3 S3) error {
 	return err
 }
 
-func pingRegistry(ctx context.Context, base string) error {
+func pingRegistry(ctx context.Context, at Registry) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	subjects := strings.TrimSuffix(base, "/") + "/subjects"
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, subjects, nil)
+	options, err := at.Options()
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	client, err := sr.NewClient(options...)
 	if err != nil {
-		return err // contains the URL, from which net/url removed the password
+		return err
 	}
-	defer resp.Body.Close()
-	io.Copy(io.Discard, resp.Body)
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET /subjects: %s", resp.Status)
-	}
-	return nil
+	_, err = client.Subjects(ctx)
+	return err
 }
 
 // PostgresAddress returns host:port of a connection string.
@@ -119,13 +129,4 @@ func PostgresAddress(dsn string) string {
 		return ""
 	}
 	return fmt.Sprintf("%s:%d", config.Host, config.Port)
-}
-
-// redacted returns a URL without its password.
-func redacted(text string) string {
-	u, err := url.Parse(text)
-	if err != nil {
-		return ""
-	}
-	return u.Redacted()
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -24,7 +26,7 @@ const segmentBytes = "4194304"
 // group offsets.
 type broker struct {
 	cluster *kfake.Cluster
-	addrs   []string
+	at      Kafka
 	log     *brokerLog
 }
 
@@ -41,12 +43,17 @@ func startBroker(ctx context.Context, root string, opt EmbeddedOptions) (*broker
 	if err != nil {
 		return nil, err
 	}
+	at, err := signIn(dir)
+	if err != nil {
+		return nil, err
+	}
 	log := &brokerLog{progress: opt.Log, broken: make(chan struct{})}
 	opts := []kfake.Opt{
 		kfake.NumBrokers(1),
 		kfake.DataDir(dir),
 		kfake.WithLogger(log),
 		kfake.ListenFn(log.listen),
+		kfake.EnableSASL(), kfake.Superuser(at.Mechanism, at.User, at.Password),
 		kfake.BrokerConfigs(map[string]string{
 			"log.retention.ms": "-1", "log.retention.bytes": "-1",
 			"log.segment.bytes": segmentBytes,
@@ -60,18 +67,34 @@ func startBroker(ctx context.Context, root string, opt EmbeddedOptions) (*broker
 		return nil, fmt.Errorf("open %s: %w", filepath.Base(dir), err)
 	}
 	boundByPartition(cluster)
-	b := &broker{cluster: cluster, addrs: cluster.ListenAddrs(), log: log}
+	at.Brokers = cluster.ListenAddrs()
+	b := &broker{cluster: cluster, at: at, log: log}
 	// BEFORE any client learns the address.
 	err = log.setServing(true)
 	if err == nil {
-		err = repairs.abort(ctx, b.addrs)
+		err = repairs.abort(ctx, at)
 	}
 	if err != nil {
 		b.stop()
 		return nil, err
 	}
-	opt.Log("kafka answers at " + strings.Join(b.addrs, ","))
+	opt.Log("kafka answers at " + strings.Join(at.Brokers, ","))
 	return b, nil
+}
+
+// signIn returns the credentials of the only user. The broker keeps its users in sasl.json, and at
+// a start believes that file instead of its options. Therefore signIn removes the file: the secret
+// decides.
+func signIn(dir string) (Kafka, error) {
+	password, err := secret(filepath.Join(dir, "secret"))
+	if err != nil {
+		return Kafka{}, err
+	}
+	err = os.Remove(filepath.Join(dir, "sasl.json"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Kafka{}, err
+	}
+	return Kafka{Mechanism: "SCRAM-SHA-256", User: "blotter", Password: password}, nil
 }
 
 func (b *broker) failed() error          { return b.log.failure() }

@@ -97,11 +97,15 @@ type openTransaction struct {
 // real broker writes the marker when it has recovered. No client of the previous broker is
 // connected, because the ports are new; therefore none of the transactions can be in progress. A
 // crash between two markers leaves the remaining ones to the next start.
-func (r repairs) abort(ctx context.Context, brokers []string) error {
+func (r repairs) abort(ctx context.Context, at Kafka) error {
 	if len(r.open) == 0 {
 		return nil
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
+	options, err := at.Options()
+	if err != nil {
+		return err
+	}
+	client, err := kgo.NewClient(options...)
 	if err != nil {
 		return err
 	}

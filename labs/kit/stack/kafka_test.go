@@ -22,9 +22,11 @@ import (
 
 func client(t *testing.T, s stack.Stack, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	seeds, err := s.Kafka(t.Context())
+	at, err := s.Kafka(t.Context())
 	require.NoError(t, err)
-	cl, err := kgo.NewClient(append(opts, kgo.SeedBrokers(seeds...))...)
+	options, err := at.Options()
+	require.NoError(t, err)
+	cl, err := kgo.NewClient(append(opts, options...)...)
 	require.NoError(t, err)
 	return cl
 }

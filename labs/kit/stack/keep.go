@@ -17,10 +17,10 @@ import (
 type Kept struct {
 	PID      int       `json:"pid"` // of the process that keeps it
 	Since    time.Time `json:"since"`
-	Kafka    []string  `json:"kafka"`
+	Kafka    Kafka     `json:"kafka"`
 	Postgres string    `json:"postgres"`
 	S3       S3        `json:"s3"`
-	Registry string    `json:"registry"`
+	Registry Registry  `json:"registry"`
 }
 
 // keptFile records a Kept in the data directory. Only the owner may read it. The record is valid
@@ -109,10 +109,10 @@ func useKept(kept Kept, opt EmbeddedOptions) *keptStack {
 	return s
 }
 
-func (s *keptStack) Kafka(context.Context) ([]string, error)  { return s.kept.Kafka, nil }
-func (s *keptStack) Postgres(context.Context) (string, error) { return s.kept.Postgres, nil }
-func (s *keptStack) S3(context.Context) (S3, error)           { return s.kept.S3, nil }
-func (s *keptStack) Registry(context.Context) (string, error) { return s.kept.Registry, nil }
+func (s *keptStack) Kafka(context.Context) (Kafka, error)       { return s.kept.Kafka, nil }
+func (s *keptStack) Postgres(context.Context) (string, error)   { return s.kept.Postgres, nil }
+func (s *keptStack) S3(context.Context) (S3, error)             { return s.kept.S3, nil }
+func (s *keptStack) Registry(context.Context) (Registry, error) { return s.kept.Registry, nil }
 
 // Close leaves the components running.
 func (s *keptStack) Close() error {

@@ -69,6 +69,17 @@ func (a *account) own(paths ...string) error {
 	return nil
 }
 
+// letPass lets the account's group pass through a directory of ours.
+func (a *account) letPass(dir string) error {
+	if a == nil {
+		return nil
+	}
+	if err := os.Chown(dir, -1, int(a.gid)); err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o710)
+}
+
 // checkReach returns an error that names the first parent of dir that the account cannot enter.
 func (a *account) checkReach(dir string) error {
 	if a == nil {

@@ -35,6 +35,7 @@ type account struct{}
 
 func unprivileged() (*account, error)    { return nil, nil }
 func (*account) own(...string) error     { return nil }
+func (*account) letPass(string) error    { return nil }
 func (*account) checkReach(string) error { return nil }
 func worksElsewhere(int, string) bool    { return false }
 func hasXattrs(string) (bool, error)     { return true, nil }

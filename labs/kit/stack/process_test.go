@@ -76,12 +76,16 @@ func fill(ctx context.Context, s stack.Stack) (report, error) {
 }
 
 func fillKafka(ctx context.Context, s stack.Stack) error {
-	seeds, err := s.Kafka(ctx)
+	at, err := s.Kafka(ctx)
 	if err != nil {
 		return err
 	}
-	cl, err := kgo.NewClient(kgo.SeedBrokers(seeds...), kgo.TransactionalID("owner"),
-		kgo.DefaultProduceTopic("events"))
+	options, err := at.Options()
+	if err != nil {
+		return err
+	}
+	cl, err := kgo.NewClient(append(options, kgo.TransactionalID("owner"),
+		kgo.DefaultProduceTopic("events"))...)
 	if err != nil {
 		return err
 	}
@@ -152,11 +156,15 @@ func waitBusy(ctx context.Context, dsn string) error {
 }
 
 func fillRegistry(ctx context.Context, s stack.Stack, d *report) error {
-	url, err := s.Registry(ctx)
+	at, err := s.Registry(ctx)
 	if err != nil {
 		return err
 	}
-	c, err := sr.NewClient(sr.URLs(url))
+	options, err := at.Options()
+	if err != nil {
+		return err
+	}
+	c, err := sr.NewClient(options...)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package stack
 import (
 	"bufio"
 	"context"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ type registry struct {
 	inner      http.Handler
 	compatible func(mode, next string, published ...string) error
 	server     *http.Server
-	url        string
+	at         Registry // with the only user
 
 	mu      sync.Mutex // held during a request: check, apply and record are one step
 	journal *journal
@@ -46,15 +47,34 @@ func startRegistry(_ context.Context, root string, opt EmbeddedOptions) (*regist
 	if r.journal, err = openJournal(dir, r.replay); err != nil {
 		return nil, err
 	}
+	r.at.User = "blotter"
+	if r.at.Password, err = secret(filepath.Join(dir, "secret")); err != nil {
+		return nil, errors.Join(err, r.journal.close())
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, errors.Join(err, r.journal.close())
 	}
-	r.url = "http://" + l.Addr().String()
-	r.server = &http.Server{Handler: r.routes()}
+	r.at.URL = "http://" + l.Addr().String()
+	r.server = &http.Server{Handler: r.signedIn(r.routes())}
 	go r.server.Serve(l) // returns ErrServerClosed at stop
-	opt.Log("registry answers at " + r.url)
+	opt.Log("registry answers at " + r.at.URL)
 	return r, nil
+}
+
+// signedIn refuses requests without the user and password, by Confluent's error code 401.
+func (r *registry) signedIn(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		user, password, _ := req.BasicAuth()
+		same := subtle.ConstantTimeCompare([]byte(password), []byte(r.at.Password)) == 1
+		if user != r.at.User || !same {
+			w.Header().Set("WWW-Authenticate", `Basic realm="schema registry"`)
+			const message = "the registry needs its user and password"
+			refuse(w, http.StatusUnauthorized, http.StatusUnauthorized, message)
+			return
+		}
+		next.ServeHTTP(w, req)
+	})
 }
 
 func newRegistry(compatible func(mode, next string, published ...string) error) *registry {

@@ -18,9 +18,11 @@ import (
 
 func registryClient(t *testing.T, s stack.Stack) *sr.Client {
 	t.Helper()
-	url, err := s.Registry(t.Context())
+	at, err := s.Registry(t.Context())
 	require.NoError(t, err)
-	c, err := sr.NewClient(sr.URLs(url))
+	options, err := at.Options()
+	require.NoError(t, err)
+	c, err := sr.NewClient(options...)
 	require.NoError(t, err)
 	return c
 }

@@ -67,7 +67,7 @@ func gatewayStorage(dir string) ([]string, error) {
 	if err := errors.Join(objectsErr, versionsErr); err != nil {
 		return nil, err
 	}
-	args := []string{"--versioning-dir", versions}
+	args := []string{"--versioning-dir", versions, "--dir-perms", "0700", "--file-perms", "0600"}
 	sidecar := filepath.Join(dir, "sidecar")
 	_, err := os.Stat(sidecar)
 	if errors.Is(err, fs.ErrNotExist) {

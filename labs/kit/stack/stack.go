@@ -3,6 +3,9 @@
 // A Stack starts a component when it is first asked for. It returns addresses, never clients: code
 // that talks to a component does not know where the component runs. The embedded stack is the
 // default. It needs nothing except this machine.
+//
+// Every component asks its clients to sign in. An address comes with the secret that its component
+// asks for.
 package stack
 
 import (
@@ -15,26 +18,17 @@ import (
 // and waits until it answers; later calls return the same address. All addresses of the embedded
 // stack are on the loopback interface.
 type Stack interface {
-	// Kafka returns the seed brokers, each host:port.
-	Kafka(ctx context.Context) ([]string, error)
+	// Kafka returns the brokers.
+	Kafka(ctx context.Context) (Kafka, error)
 	// Postgres returns the connection string of a role that may create roles, databases and
 	// schemas.
 	Postgres(ctx context.Context) (string, error)
 	// S3 returns an endpoint with object lock.
 	S3(ctx context.Context) (S3, error)
-	// Registry returns the base URL of a Confluent-compatible schema registry.
-	Registry(ctx context.Context) (string, error)
+	// Registry returns a Confluent-compatible schema registry.
+	Registry(ctx context.Context) (Registry, error)
 	// Close stops the started components, in an order that loses no data. It may be called twice.
 	Close() error
-}
-
-// S3 is the address of an object store, with the keys to sign in.
-type S3 struct {
-	Endpoint  string // host:port
-	Region    string
-	AccessKey string
-	SecretKey string
-	Secure    bool // HTTPS
 }
 
 // Open returns a stack of the given kind: "embedded", which "" also means, or "external". If

@@ -10,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/kit/stack"
@@ -21,10 +20,7 @@ func s3Client(t *testing.T, s stack.Stack) *minio.Client {
 	t.Helper()
 	at, err := s.S3(t.Context())
 	require.NoError(t, err)
-	c, err := minio.New(at.Endpoint, &minio.Options{
-		Creds:  credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""),
-		Region: at.Region, Secure: at.Secure,
-	})
+	c, err := at.Client()
 	require.NoError(t, err)
 	return c
 }

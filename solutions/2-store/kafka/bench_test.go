@@ -134,7 +134,7 @@ type bare struct {
 	clients []*kgo.Client
 }
 
-func newBare(b *testing.B, brokers []string, prefix string) bare {
+func newBare(b *testing.B, brokers []kgo.Opt, prefix string) bare {
 	w := bare{topic: prefix}
 	for p := range benchPartitions {
 		w.clients = append(w.clients, client(b, brokers,

@@ -57,7 +57,7 @@ func TestUnansweredCommit(t *testing.T) {
 // loseCommits has the cluster answer no EndTxn until a producer id is requested. If landed is true,
 // it commits all the same.
 func loseCommits(t *testing.T, cluster *kfake.Cluster, landed bool) *atomic.Int32 {
-	side := client(t, cluster.ListenAddrs())
+	side := client(t, at(cluster))
 	var lost atomic.Int32
 	var fenced, inside atomic.Bool
 	control(cluster, kmsg.InitProducerID, func(kmsg.Request) (kmsg.Response, error, bool) {
@@ -212,7 +212,7 @@ func TestRefusedAppendStopsNoOther(t *testing.T) {
 }
 
 // limit sets the largest size of a record in a topic.
-func limit(t *testing.T, brokers []string, topic, bytes string) {
+func limit(t *testing.T, brokers []kgo.Opt, topic, bytes string) {
 	t.Helper()
 	config := []kadm.AlterConfig{{Name: "max.message.bytes", Value: &bytes}}
 	admin := kadm.NewClient(client(t, brokers))

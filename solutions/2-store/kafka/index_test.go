@@ -221,11 +221,11 @@ func TestIndexAheadOfItsLogIsRebuilt(t *testing.T) {
 
 			cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(data))
 			require.NoError(t, err)
-			opts.Brokers = cluster.ListenAddrs()
+			opts.Brokers = at(cluster)
 			fill(t, opts, 10, 5)
 			cluster.Close()
 
-			opts.Brokers = broker(t, kfake.DataDir(backup)).ListenAddrs()
+			opts.Brokers = at(broker(t, kfake.DataDir(backup)))
 			if grown > 0 {
 				appendWithoutIndex(t, opts, grown)
 			}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -50,7 +51,6 @@ func connect(opts Options) (*log, error) {
 // dial returns a client of the brokers with the options that all our clients share, and more.
 func (l *log) dial(more ...kgo.Opt) (*kgo.Client, error) {
 	common := []kgo.Opt{
-		kgo.SeedBrokers(l.opts.Brokers...),
 		kgo.ClientID(membership.ClientID(l.opts.Address)),
 		kgo.WithHooks(l.outage),
 		kgo.RetryBackoffFn(backoff),
@@ -59,9 +59,9 @@ func (l *log) dial(more ...kgo.Opt) (*kgo.Client, error) {
 	if l.opts.dial != nil {
 		common = append(common, kgo.Dialer(l.opts.dial))
 	}
-	client, err := kgo.NewClient(append(common, more...)...)
+	client, err := kgo.NewClient(slices.Concat(l.opts.Brokers, common, more)...)
 	if err != nil {
-		return nil, fmt.Errorf("client for %v: %w", l.opts.Brokers, err)
+		return nil, fmt.Errorf("client of the brokers: %w", err)
 	}
 	return client, nil
 }

@@ -8,15 +8,17 @@ import (
 	"net"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/solutions/2-store/kafka/membership"
 )
 
 // Options name the log to open and say how.
 type Options struct {
-	Brokers    []string // host:port of some brokers
-	Prefix     string   // the name of the log; begins its topics, group and transactional ids
-	Partitions int32    // of a log that is created now; 0 means 1; ignored if the log exists
+	Brokers    []kgo.Opt // reach and sign in to the brokers: kgo.SeedBrokers and more
+	Prefix     string    // the name of the log; begins its topics, group and transactional ids
+	Partitions int32     // of a log that is created now; 0 means 1; ignored if the log exists
 	Place      Placement
 	Clock      contract.Clock     // gives recorded_at
 	Heads      contract.HeadCodec // of the compacted topic

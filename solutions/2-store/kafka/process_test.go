@@ -16,8 +16,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack"
 	"example.com/blotter/labs/kit/stack/stacktest"
 	"example.com/blotter/solutions/2-store/kafka"
 )
@@ -27,7 +29,7 @@ import (
 const ownerEnv = "BLOTTER_TEST_OWNER"
 
 type ownerConfig struct {
-	Brokers              []string
+	Kafka                stack.Kafka
 	Prefix, Address, Dir string
 	Partitions           int32
 	Timeout              time.Duration
@@ -35,15 +37,25 @@ type ownerConfig struct {
 }
 
 func newOwnerConfig(t *testing.T, partitions int32) ownerConfig {
+	kafka, err := stacktest.Shared(t).Kafka(t.Context())
+	require.NoError(t, err)
 	return ownerConfig{
-		Brokers: stacktest.Kafka(t), Prefix: stacktest.Prefix(t) + "log", Partitions: partitions,
+		Kafka: kafka, Prefix: stacktest.Prefix(t) + "log", Partitions: partitions,
 		Address: "one:1", Dir: t.TempDir(),
 	}
 }
 
+func (c ownerConfig) brokers() []kgo.Opt {
+	options, err := c.Kafka.Options()
+	if err != nil {
+		panic(err)
+	}
+	return options
+}
+
 // reader opens the log of the owners for reading.
 func (c ownerConfig) reader(t *testing.T) *kafka.Store {
-	opts := optionsAt(c.Brokers, c.Prefix)
+	opts := optionsAt(c.brokers(), c.Prefix)
 	opts.ReadOnly = true
 	return open(t, opts)
 }
@@ -72,7 +84,7 @@ func runOwner() int {
 		panic(err)
 	}
 	opts, suspend := withSuspend(kafka.Options{
-		Brokers: c.Brokers, Prefix: c.Prefix, Partitions: c.Partitions, Heads: jsonHeads{},
+		Brokers: c.brokers(), Prefix: c.Prefix, Partitions: c.Partitions, Heads: jsonHeads{},
 		Address: c.Address, Dir: c.Dir, Unwritten: 16, Timeout: c.Timeout,
 		Clock: func(context.Context) time.Time { return time.Now() },
 	})

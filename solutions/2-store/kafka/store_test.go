@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -116,20 +117,25 @@ func control(
 }
 
 // client returns a client that is closed after the test.
-func client(t tester, brokers []string, opts ...kgo.Opt) *kgo.Client {
+func client(t tester, brokers []kgo.Opt, opts ...kgo.Opt) *kgo.Client {
 	c := dial(t, brokers, opts...)
 	t.Cleanup(c.Close)
 	return c
 }
 
-func dial(t tester, brokers []string, opts ...kgo.Opt) *kgo.Client {
-	c, err := kgo.NewClient(append(opts, kgo.SeedBrokers(brokers...))...)
+func dial(t tester, brokers []kgo.Opt, opts ...kgo.Opt) *kgo.Client {
+	c, err := kgo.NewClient(slices.Concat(brokers, opts)...)
 	require.NoError(t, err)
 	return c
 }
 
 func options(cluster *kfake.Cluster, prefix string) kafka.Options {
-	return optionsAt(cluster.ListenAddrs(), prefix)
+	return optionsAt(at(cluster), prefix)
+}
+
+// at returns the options that reach a cluster.
+func at(cluster *kfake.Cluster) []kgo.Opt {
+	return []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}
 }
 
 // stackOptions returns the options of a new log on the tests' stack.
@@ -137,7 +143,7 @@ func stackOptions(t *testing.T) kafka.Options {
 	return optionsAt(stacktest.Kafka(t), stacktest.Prefix(t)+"log")
 }
 
-func optionsAt(brokers []string, prefix string) kafka.Options {
+func optionsAt(brokers []kgo.Opt, prefix string) kafka.Options {
 	return kafka.Options{
 		Brokers: brokers, Prefix: prefix, Partitions: 1, Address: "127.0.0.1:7000",
 		Heads: jsonHeads{}, Clock: func(context.Context) time.Time { return noon },

@@ -142,7 +142,7 @@ func awaitStop(t *testing.T, pid int) {
 // openOffsets returns the number of offsets after the beginning of the first open transaction.
 func openOffsets(t *testing.T, c ownerConfig) int64 {
 	t.Helper()
-	reader := dial(t, c.Brokers)
+	reader := dial(t, c.brokers())
 	defer reader.Close()
 	admin, topic := kadm.NewClient(reader), c.Prefix+".events"
 	stable, err := admin.ListCommittedOffsets(t.Context(), topic)

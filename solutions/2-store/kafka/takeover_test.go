@@ -142,7 +142,7 @@ func TestLogOutlivesOwnerAndBroker(t *testing.T) {
 	want := all(t, dead)
 	cluster.Close()
 
-	opts.Brokers = broker(t, kfake.DataDir(dir)).ListenAddrs()
+	opts.Brokers = at(broker(t, kfake.DataDir(dir)))
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	next, err := kafka.Open(ctx, opts)

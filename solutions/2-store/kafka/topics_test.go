@@ -15,7 +15,7 @@ import (
 func TestUnfitTopicsAreRefused(t *testing.T) {
 	t.Parallel()
 	cluster := broker(t)
-	admin := kadm.NewClient(client(t, cluster.ListenAddrs()))
+	admin := kadm.NewClient(client(t, at(cluster)))
 	const room = "1200000"
 	log := map[string]string{
 		"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1",

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/2-store/storetest"
@@ -22,13 +21,10 @@ import (
 
 func TestMain(m *testing.M) { stacktest.Main(m) }
 
-func bucket(t *testing.T, transport http.RoundTripper) offload.S3 {
+func bucket(t *testing.T) offload.S3 {
 	t.Helper()
-	at := stacktest.S3(t)
-	client, err := minio.New(at.Endpoint, &minio.Options{
-		Creds:  credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""),
-		Region: at.Region, Secure: at.Secure, Transport: transport,
-	})
+	endpoint, options := stacktest.S3(t)
+	client, err := minio.New(endpoint, options)
 	require.NoError(t, err)
 	s := offload.S3{Client: client, Bucket: stacktest.Bucket(t)}
 	require.NoError(t, s.CreateBucket(t.Context()))
@@ -39,7 +35,7 @@ func bucket(t *testing.T, transport http.RoundTripper) offload.S3 {
 func TestS3(t *testing.T) {
 	t.Parallel()
 	check.Run(t, storetest.Objects(func(ct check.T) (contract.Blobs, func([32]byte, []byte)) {
-		s := bucket(t, nil)
+		s := bucket(t)
 		return s, func(digest [32]byte, data []byte) {
 			name, body := "sha256/"+hex.EncodeToString(digest[:]), bytes.NewReader(data)
 			_, err := s.Client.PutObject(ct.Context(), s.Bucket, name, body, int64(len(data)),
@@ -54,13 +50,11 @@ func TestS3(t *testing.T) {
 func TestPutAfterALostAnswer(t *testing.T) {
 	t.Parallel()
 	for _, landed := range []bool{true, false} {
-		s := bucket(t, http.DefaultTransport)
-		lossy := &loseFirstPut{landed: landed}
-		at := stacktest.S3(t)
-		client, err := minio.New(at.Endpoint, &minio.Options{
-			Creds:  credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""),
-			Region: at.Region, Secure: at.Secure, Transport: lossy,
-		})
+		s := bucket(t)
+		endpoint, options := stacktest.S3(t)
+		lossy := &loseFirstPut{next: options.Transport, landed: landed}
+		options.Transport = lossy
+		client, err := minio.New(endpoint, options)
 		require.NoError(t, err)
 		s.Client = client
 		data := []byte("a payload")
@@ -80,16 +74,17 @@ func TestPutAfterALostAnswer(t *testing.T) {
 // loseFirstPut loses the answer to the first write of an object. If landed is false, it does not
 // send the write either.
 type loseFirstPut struct {
+	next   http.RoundTripper
 	landed bool
 	lost   atomic.Bool
 }
 
 func (l *loseFirstPut) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method != http.MethodPut || l.lost.Swap(true) {
-		return http.DefaultTransport.RoundTrip(r)
+		return l.next.RoundTrip(r)
 	}
 	if l.landed {
-		answer, err := http.DefaultTransport.RoundTrip(r)
+		answer, err := l.next.RoundTrip(r)
 		if err != nil {
 			return nil, err
 		}
@@ -101,7 +96,7 @@ func (l *loseFirstPut) RoundTrip(r *http.Request) (*http.Response, error) {
 // A storage error says nothing about the object, so it must not be ErrNoBlob.
 func TestStorageErrorIsNotErrNoBlob(t *testing.T) {
 	t.Parallel()
-	s := bucket(t, nil)
+	s := bucket(t)
 	s.Bucket += "-none"
 	_, err := s.Get(t.Context(), sha256.Sum256(nil))
 	require.ErrorContains(t, err, s.Bucket)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"example.com/blotter/labs/kit/contract"
@@ -31,7 +32,7 @@ func TestFrontierOfAFencedOwner(t *testing.T) {
 		s, err := store.Open(
 			t.Context(),
 			store.Options{
-				Brokers: cluster.ListenAddrs(),
+				Brokers: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)},
 				Prefix:  "log",
 				Heads:   noHeads{},
 				Clock:   clock,

@@ -162,7 +162,8 @@ func TestGuideShowsARealPartition(t *testing.T) {
 	t.Cleanup(cluster.Close)
 	open := func() *store.Store {
 		s, err := store.Open(t.Context(), store.Options{
-			Brokers: cluster.ListenAddrs(), Prefix: "log", Heads: noHeads{},
+			Brokers: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)},
+			Prefix:  "log", Heads: noHeads{},
 			Clock: func(context.Context) time.Time { return time.Unix(1, 0) },
 		})
 		require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/kit/contract"
 )
@@ -19,7 +20,8 @@ func TestReadHeadsRefusesOffsetPastEnd(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 	s, err := Open(t.Context(), Options{
-		Brokers: cluster.ListenAddrs(), Prefix: "log", Heads: noHeads{},
+		Brokers: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)},
+		Prefix:  "log", Heads: noHeads{},
 		Clock: func(context.Context) time.Time { return time.Unix(1, 0) },
 	})
 	require.NoError(t, err)

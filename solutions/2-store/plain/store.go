@@ -18,7 +18,7 @@ import (
 
 // Options name a log and how it is opened.
 type Options struct {
-	Brokers    []string           // host:port of at least one broker
+	Brokers    []kgo.Opt          // reach and sign in to the brokers: kgo.SeedBrokers and more
 	Prefix     string             // the name of the log: prefix of its topics and transactional ids
 	Partitions int32              // of a new log; ignored for an existing log; 0 means 1
 	Clock      contract.Clock     // gives recorded_at
@@ -104,13 +104,10 @@ func (s *Store) start(ctx context.Context) error {
 
 // dial returns a client with the options that all our clients share, and more.
 func (s *Store) dial(more ...kgo.Opt) (*kgo.Client, error) {
-	common := []kgo.Opt{
-		kgo.SeedBrokers(s.opts.Brokers...),
-		kgo.MetadataMinAge(10 * time.Millisecond), // find a new topic at once
-	}
-	client, err := kgo.NewClient(append(common, more...)...)
+	common := []kgo.Opt{kgo.MetadataMinAge(10 * time.Millisecond)} // find a new topic at once
+	client, err := kgo.NewClient(slices.Concat(s.opts.Brokers, common, more)...)
 	if err != nil {
-		return nil, fmt.Errorf("client for %v: %w", s.opts.Brokers, err)
+		return nil, fmt.Errorf("client of the brokers: %w", err)
 	}
 	return client, nil
 }

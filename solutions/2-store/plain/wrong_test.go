@@ -476,7 +476,7 @@ func reference(t testing.TB) kafkatest.Fixture {
 		Offload: func(log contract.Store, blobs contract.Blobs, limit int) contract.Store {
 			return NewOffloadingStore(log, blobs, limit)
 		},
-		Brokers: cluster.ListenAddrs(),
+		Brokers: []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)},
 		Prefix:  fmt.Sprintf("wrong%d-", prefixes.Add(1)),
 	}
 }

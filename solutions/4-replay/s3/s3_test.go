@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/4-replay/replaytest"
@@ -50,14 +49,14 @@ func open(t *testing.T) *s3.Snapshots {
 	return a
 }
 
-// dial connects through a transport; nil means the default transport.
-func dial(t *testing.T, transport http.RoundTripper) *minio.Client {
+// dial connects through the transport that wrap returns for the usual one; nil wraps nothing.
+func dial(t *testing.T, wrap func(http.RoundTripper) http.RoundTripper) *minio.Client {
 	t.Helper()
-	at := stacktest.S3(t)
-	client, err := minio.New(at.Endpoint, &minio.Options{
-		Creds:  credentials.NewStaticV4(at.AccessKey, at.SecretKey, ""),
-		Region: at.Region, Secure: at.Secure, Transport: transport,
-	})
+	endpoint, options := stacktest.S3(t)
+	if wrap != nil {
+		options.Transport = wrap(options.Transport)
+	}
+	client, err := minio.New(endpoint, options)
 	require.NoError(t, err)
 	return client
 }
@@ -145,12 +144,14 @@ func TestAnEmptyStateIsSentWithoutABody(t *testing.T) {
 	t.Parallel()
 	a, s := open(t), snapshot("nothing", "")
 	var bodies []bool
-	a.Client = dial(t, roundTripper(func(r *http.Request) (*http.Response, error) {
-		if strings.HasSuffix(r.URL.Path, ".jsonl") && r.Method == http.MethodPut {
-			bodies = append(bodies, r.Body != nil)
-		}
-		return http.DefaultTransport.RoundTrip(r)
-	}))
+	a.Client = dial(t, func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, ".jsonl") && r.Method == http.MethodPut {
+				bodies = append(bodies, r.Body != nil)
+			}
+			return next.RoundTrip(r)
+		})
+	})
 	require.NoError(t, a.Put(t.Context(), s))
 	require.NotEmpty(t, bodies)
 	require.NotContains(t, bodies, true)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/kit/stack"
@@ -84,12 +83,17 @@ func broker(session time.Duration) spec {
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
+func (i *instance) kafka() stack.Kafka { return stack.Kafka{Brokers: []string{i.address()}} }
+
 func pingBroker(ctx context.Context, i *instance) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	cl, err := kgo.NewClient(
-		kgo.SeedBrokers(i.address()), kgo.DialTimeout(time.Second), kgo.RequestRetries(0),
-	)
+	options, err := i.kafka().Options()
+	if err != nil {
+		return err
+	}
+	options = append(options, kgo.DialTimeout(time.Second), kgo.RequestRetries(0))
+	cl, err := kgo.NewClient(options...)
 	if err != nil {
 		return err
 	}
@@ -152,11 +156,12 @@ func (i *instance) s3() stack.S3 {
 func pingObjectStore(ctx context.Context, i *instance) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	s3 := i.s3()
-	c, err := minio.New(s3.Endpoint, &minio.Options{
-		Creds:  credentials.NewStaticV4(s3.AccessKey, s3.SecretKey, ""),
-		Region: s3.Region, MaxRetries: 1,
-	})
+	options, err := i.s3().Options()
+	if err != nil {
+		return err
+	}
+	options.MaxRetries = 1
+	c, err := minio.New(i.address(), options)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,7 @@
 //
 //	s := containers.New(containers.Options{Dir: ".blotter/stack"})
 //	defer s.Close()
-//	seeds, err := s.Kafka(ctx)
+//	at, err := s.Kafka(ctx)
 //
 // # Images
 //
@@ -109,13 +109,13 @@ func New(opt Options) *Stack {
 	}
 }
 
-// Kafka returns the seed broker, at the address that the broker also advertises.
-func (s *Stack) Kafka(ctx context.Context) ([]string, error) {
+// Kafka returns the broker, at the address that it also advertises.
+func (s *Stack) Kafka(ctx context.Context) (stack.Kafka, error) {
 	i, err := s.get(ctx, Kafka, func(string) spec { return broker(s.opt.BrokerSession) })
 	if err != nil {
-		return nil, err
+		return stack.Kafka{}, err
 	}
-	return []string{i.address()}, nil
+	return i.kafka(), nil
 }
 
 // Postgres returns the connection string of a superuser.
@@ -136,8 +136,10 @@ func (s *Stack) S3(ctx context.Context) (stack.S3, error) {
 	return i.s3(), nil
 }
 
-// Registry returns the URL of the embedded stack's registry.
-func (s *Stack) Registry(ctx context.Context) (string, error) { return s.registry.Registry(ctx) }
+// Registry returns the embedded stack's registry.
+func (s *Stack) Registry(ctx context.Context) (stack.Registry, error) {
+	return s.registry.Registry(ctx)
+}
 
 // A specifier describes the container of a component, which has the given password.
 type specifier func(secret string) spec

@@ -25,6 +25,9 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/minio/minio-go/v7"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sr"
 
 	"example.com/blotter/labs/kit/stack"
 )
@@ -100,12 +103,15 @@ type Capabilities struct {
 	RefuseNullKeys bool
 	// StampRetention: the object store gives each object the default retention of its bucket.
 	StampRetention bool
+	// SignInLocally: Postgres trusts clients on its own machine, such as in its container.
+	SignInLocally bool
 }
 
 // Can returns the capabilities of this test process's stack.
 func Can() Capabilities {
 	return map[string]Capabilities{
-		"external": {Compact: true, RefuseNullKeys: true, StampRetention: true},
+		"external": {Compact: true, RefuseNullKeys: true, StampRetention: true,
+			SignInLocally: true},
 	}[os.Getenv("STACK")]
 }
 
@@ -139,35 +145,46 @@ func mkdirTemp(t testing.TB) string {
 	return filepath.Clean(dir)
 }
 
-// Kafka returns the seed brokers of the shared stack.
-func Kafka(t testing.TB) []string {
+// Kafka returns the options that reach the brokers of the shared stack.
+func Kafka(t testing.TB) []kgo.Opt {
 	t.Helper()
-	seeds, err := Shared(t).Kafka(context.Background())
+	at, err := Shared(t).Kafka(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return seeds
+	options, err := at.Options()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return options
 }
 
-// S3 returns the object store of the shared stack.
-func S3(t testing.TB) stack.S3 {
+// S3 returns the endpoint of the shared stack's object store, and the options of a client.
+func S3(t testing.TB) (endpoint string, options *minio.Options) {
 	t.Helper()
-	s3, err := Shared(t).S3(context.Background())
+	at, err := Shared(t).S3(context.Background())
+	if err == nil {
+		options, err = at.Options()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s3
+	return at.Endpoint, options
 }
 
-// Registry returns the URL of the shared stack's schema registry. All tests share its subjects:
-// begin their names with Prefix.
-func Registry(t testing.TB) string {
+// Registry returns the options that reach the shared stack's schema registry. All tests share its
+// subjects: begin their names with Prefix.
+func Registry(t testing.TB) []sr.ClientOpt {
 	t.Helper()
-	url, err := Shared(t).Registry(context.Background())
+	at, err := Shared(t).Registry(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return url
+	options, err := at.Options()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return options
 }
 
 // Prefix returns the beginning of all names that the test makes in a shared component: topics,

@@ -74,7 +74,7 @@ func openFile(o Options) (*file, error) {
 
 // createFile removes the files of a partition and creates empty ones.
 func createFile(o Options) (*file, error) {
-	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
 	}
 	// A crash from here on leaves an index without a seal, which is unusable.
@@ -104,11 +104,11 @@ func mapFile(o Options, index string, opts *bbolt.Options) (*file, error) {
 	if opts.ReadOnly {
 		flag = os.O_RDONLY
 	}
-	events, err := os.OpenFile(o.base()+".events", flag, 0o644)
+	events, err := os.OpenFile(o.base()+".events", flag, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	db, err := bbolt.Open(index, 0o644, opts)
+	db, err := bbolt.Open(index, 0o600, opts)
 	if err != nil {
 		events.Close()
 		if errors.Is(err, bbolterrors.ErrTimeout) {
@@ -186,7 +186,7 @@ func (f *file) add(events []*contract.Recorded, next, heads int64) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(f.base+".seal", seal, 0o644)
+	return os.WriteFile(f.base+".seal", seal, 0o600)
 }
 
 // A streamEnd is the end of a stream: the pointer to its last event, its version, and whether it

@@ -1,0 +1,4 @@
+package main
+
+// keepPrivate leaves the files to the access list of their folder, which they inherit.
+func keepPrivate() {}
