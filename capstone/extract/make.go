@@ -55,7 +55,15 @@ var (
 var readme []byte
 
 // RequestFile returns the path of the signed request for a bundle, beside the bundle.
-func RequestFile(dir string) string { return filepath.Clean(dir) + ".request" }
+func RequestFile(dir string) string {
+	dir = filepath.Clean(dir)
+	if name := filepath.Base(dir); name == "." || name == ".." {
+		if full, err := filepath.Abs(dir); err == nil {
+			dir = full
+		}
+	}
+	return dir + ".request"
+}
 
 // Make makes a bundle in dir, which must not exist, and verifies it BEFORE it gets its name. The
 // same query at the same checkpoint of the same log gives the same bytes. Make reads everything
@@ -258,11 +266,7 @@ func (m *maker) sign(bundle fs.FS) error {
 		Query:      m.query.asked(), Counts: m.counts, Proven: proven, NotProven: not,
 		Schemas: m.catalog.list(),
 	}
-	paths := []string{readmeFile, checkpointFile, csvFile, eventsFile, proofsFile}
-	for _, s := range m.catalog.sorted() {
-		paths = append(paths, s.File)
-	}
-	for _, path := range paths {
+	for _, path := range paths(manifest.Schemas) {
 		f, err := measure(bundle, path)
 		if err != nil {
 			return err

@@ -23,6 +23,9 @@ type tally struct {
 
 func newTally(m Manifest, root tlog.Hash) (*tally, error) {
 	q, err := m.Query.query()
+	if err == nil {
+		err = q.check()
+	}
 	if err != nil {
 		return nil, fault(manifestFile, 0, "the query is bad: %v", err)
 	}

@@ -46,7 +46,7 @@ func (c *extractCmd) Run(ctx context.Context, a *app) error {
 		return withHint(err)
 	}
 	return a.answer(of(s), m, func(w io.Writer) {
-		printManifest(w, "certified", m)
+		printManifest(w, "certified", m, m.Proven, m.NotProven)
 		fmt.Fprintf(w, "who asked and why: %s\n", extract.RequestFile(c.Out))
 	})
 }
@@ -89,14 +89,16 @@ func withHint(err error) error {
 	return err
 }
 
-func printManifest(w io.Writer, word string, m extract.Manifest) {
+// printManifest prints the content of a bundle, and exactly the claims that it is given.
+func printManifest(w io.Writer, word string, m extract.Manifest, proven, not []string) {
 	fmt.Fprintf(w, "%s %s of %s, to checkpoint %s/%d, root %s\n", word,
 		plural(m.Counts.Events, "event"),
 		plural(m.Counts.Streams, "stream"), m.Origin, m.Checkpoint.Size, m.Checkpoint.Root)
-	for _, p := range m.Proven {
+	fmt.Fprintf(w, "  query: %s\n", m.Query)
+	for _, p := range proven {
 		fmt.Fprintf(w, "  proven: %s\n", p)
 	}
-	for _, n := range m.NotProven {
+	for _, n := range not {
 		fmt.Fprintf(w, "  not proven: %s\n", n)
 	}
 }
