@@ -118,7 +118,7 @@ func (a *app) busy(err error) error {
 	if taken.PID != 0 {
 		by = fmt.Sprintf("process %d", taken.PID)
 	}
-	return &failure{fmt.Sprintf("the stack in %s is in use by %s", a.cli.Data, by),
+	return &outage{fmt.Sprintf("the stack in %s is in use by %s", a.cli.Data, by),
 		fmt.Sprintf("wait until %s ends, or keep one stack for all later commands: blotter up", by)}
 }
 

@@ -77,7 +77,7 @@ func interrupted(last int) error {
 	if last == 0 {
 		after = "interrupted before the first line"
 	}
-	return &failure{after, "import the file again: recorded commands are not repeated"}
+	return &outage{after, "import the file again: recorded commands are not repeated"}
 }
 
 // remark describes a line that was not simply accepted; empty for one that was.

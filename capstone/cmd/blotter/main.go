@@ -105,13 +105,6 @@ var longHelp = kong.Vars{
 	"chaos_limit":   "Time limit for ordering the operations of one stream.",
 }
 
-// Exit codes.
-const (
-	done   = 0
-	failed = 1 // the answer is no, or the work could not be done
-	misuse = 2 // wrong usage
-)
-
 func main() {
 	keepPrivate()
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
