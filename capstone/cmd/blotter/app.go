@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/term"
-
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/session"
@@ -198,8 +196,8 @@ type progress struct {
 
 func (a *app) progress(noun string) *progress {
 	p := &progress{noun: noun}
-	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		p.out = f
+	if v, ok := a.stderr.(*visible); ok {
+		p.out = v.terminal()
 	}
 	return p
 }

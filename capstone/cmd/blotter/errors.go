@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -54,9 +55,9 @@ func complain(stderr io.Writer, err error) int {
 	if err == nil {
 		return done
 	}
-	fmt.Fprintf(stderr, "error: %v\n", err)
+	fmt.Fprintf(stderr, "error: %s\n", indented(err.Error()))
 	if hint := hintOf(err); hint != "" {
-		fmt.Fprintf(stderr, "hint: %s\n", hint)
+		fmt.Fprintf(stderr, "hint: %s\n", indented(hint))
 	}
 	return exitCode(err)
 }
@@ -87,6 +88,10 @@ func exitCode(err error) int {
 	}
 	return unable
 }
+
+// indented returns a text whose lines after the first begin with blanks, so that text from outside
+// cannot begin with "error:" or "hint:".
+func indented(text string) string { return strings.ReplaceAll(text, "\n", "\n  ") }
 
 func isMisuse(err error) bool {
 	var usage *usageError

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"time"
@@ -47,7 +46,7 @@ func (c *extractCmd) Run(ctx context.Context, a *app) error {
 	}
 	return a.answer(of(s), m, func(w io.Writer) {
 		printManifest(w, "certified", m, m.Proven, m.NotProven)
-		fmt.Fprintf(w, "who asked and why: %s\n", extract.RequestFile(c.Out))
+		printLine(w, "who asked and why: %s", extract.RequestFile(c.Out))
 	})
 }
 
@@ -91,14 +90,14 @@ func withHint(err error) error {
 
 // printManifest prints the content of a bundle, and exactly the claims that it is given.
 func printManifest(w io.Writer, word string, m extract.Manifest, proven, not []string) {
-	fmt.Fprintf(w, "%s %s of %s, to checkpoint %s/%d, root %s\n", word,
+	printLine(w, "%s %s of %s, to checkpoint %s/%d, root %s", word,
 		plural(m.Counts.Events, "event"),
 		plural(m.Counts.Streams, "stream"), m.Origin, m.Checkpoint.Size, m.Checkpoint.Root)
-	fmt.Fprintf(w, "  query: %s\n", m.Query)
+	printLine(w, "  query: %s", m.Query)
 	for _, p := range proven {
-		fmt.Fprintf(w, "  proven: %s\n", p)
+		printLine(w, "  proven: %s", p)
 	}
 	for _, n := range not {
-		fmt.Fprintf(w, "  not proven: %s\n", n)
+		printLine(w, "  not proven: %s", n)
 	}
 }

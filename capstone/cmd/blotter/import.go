@@ -40,7 +40,7 @@ func (c *importCmd) Run(ctx context.Context, a *app) error {
 		last = r.Line
 		if text := remark(c.File, r); text != "" && !(c.Quiet && r.Problem == nil) {
 			progress.clear()
-			fmt.Fprintln(a.stderr, text)
+			printLine(a.stderr, "%s", text)
 		}
 	})
 	progress.clear()

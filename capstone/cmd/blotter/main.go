@@ -123,6 +123,7 @@ func endings() []os.Signal {
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
+	stdout, stderr = &visible{out: stdout}, &visible{out: stderr}
 	var c cli
 	parser := newParser(&c, stdout, stderr)
 	if len(args) > 0 && args[0] == completeWord {

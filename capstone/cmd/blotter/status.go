@@ -349,7 +349,7 @@ func printStatus(w io.Writer, s status, now time.Time) {
 		printLog(w, s, now)
 	}
 	if s.Problem != "" {
-		fmt.Fprintln(w, s.Problem)
+		fmt.Fprintln(w, indented(s.Problem))
 	}
 }
 
@@ -376,7 +376,7 @@ func printStack(w io.Writer, s stackStatus) {
 
 func printLog(w io.Writer, s status, now time.Time) {
 	l := s.Log
-	fmt.Fprintf(w, "log    %s, in the %s store: %s\n", l.Name, l.Store, plural(l.Events, "event"))
+	printLine(w, "log    %s, in the %s store: %s", l.Name, l.Store, plural(l.Events, "event"))
 	rows := []string{fmt.Sprintf("ends\t%v", []int64(l.Ends))}
 	if l.Last != nil {
 		rows = append(rows, fmt.Sprintf("last recorded\t%s", l.Last.Format(time.RFC3339Nano)))

@@ -75,7 +75,7 @@ func (a *app) printUp(at stack.Kept, what string) error {
 		return printJSON(a.stdout, map[string]any{"up": true, "process": at.PID, "since": at.Since,
 			"parts": parts})
 	}
-	fmt.Fprintf(a.stdout, "the stack of %s %s: process %d\n", a.cli.Data, what, at.PID)
+	printLine(a.stdout, "the stack of %s %s: process %d", a.cli.Data, what, at.PID)
 	var rows []string
 	for _, p := range parts {
 		rows = append(rows, p.Name+"\t"+p.At)

@@ -60,8 +60,7 @@ func (c *verifyExtractCmd) Run(_ context.Context, a *app) error {
 	return a.answer(caveat{simulated: found.Manifest.Simulated}, found, func(w io.Writer) {
 		printManifest(w, "verified", *found.Manifest, found.Proven, found.NotProven)
 		if r := found.Request; r != nil {
-			fmt.Fprintf(w, "asked for by %s at %s: %s\n", r.Actor, r.At.Format(time.RFC3339),
-				r.Reason)
+			printLine(w, "asked for by %s at %s: %s", r.Actor, r.At.Format(time.RFC3339), r.Reason)
 		}
 	})
 }
