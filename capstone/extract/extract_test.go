@@ -14,6 +14,7 @@ import (
 	"example.com/blotter/capstone/extract"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/solutions/2-store/memory"
 )
 
 // events returns the lines of events.jsonl.
@@ -174,8 +175,9 @@ func TestChangedLogIsNotExtracted(t *testing.T) {
 
 func TestManifestNamesASimulatedLog(t *testing.T) {
 	t.Parallel()
-	d := story(t)
-	d.options.Simulated = true
+	d := over(t, memory.NewSimulated())
+	d.record("trade/T-1", trade.Settle{Quantity: barrels("1"), Price: trade.Int(1)})
+	d.seal()
 	v, err := extract.Verify(d.make(extract.Query{}, 0), d.options.Verifier)
 	require.NoError(t, err)
 	require.True(t, v.Manifest.Simulated)

@@ -22,11 +22,10 @@ import (
 
 // Options are the log, its archive and its keys.
 type Options struct {
-	Log       contract.Reader
-	Sealed    contract.SealedLog // the archive of Log
-	Signer    note.Signer        // the log's own
-	Verifier  note.Verifier
-	Simulated bool // is stated in the manifest
+	Log      contract.Reader
+	Sealed   contract.SealedLog // the archive of Log
+	Signer   note.Signer        // the log's own
+	Verifier note.Verifier
 }
 
 // An Ask is a request for one bundle.
@@ -114,6 +113,7 @@ type maker struct {
 	catalog    catalog
 	proofs     []proof // without their hashes
 	counts     Counts
+	simulated  bool // according to the headers of the batches
 }
 
 func newMaker(ctx context.Context, dir string, ask Ask, o Options) (*maker, error) {
@@ -184,7 +184,8 @@ func (m *maker) events(ctx context.Context, w io.Writer) error {
 		_, err = w.Write(append(encodeLine(e.row), '\n'))
 		return err
 	}
-	header := func(index int64, leaf []byte) error {
+	header := func(index int64, leaf []byte, h batchHeader) error {
+		m.simulated = h.simulated // as it was sealed, whatever the log or its folder says today
 		if m.query.Whole() {
 			m.proofs = append(m.proofs, proof{Leaf: index, Header: leaf})
 			m.counts.Headers++
@@ -232,7 +233,8 @@ func (m *maker) selection(ctx context.Context) (selection, error) {
 		}
 		return nil
 	}
-	s := &scan{log: m.Log, event: event, header: func(int64, []byte) error { return nil }}
+	none := func(int64, []byte, batchHeader) error { return nil }
+	s := &scan{log: m.Log, event: event, header: none}
 	err := s.run(ctx, m.Sealed, m.checkpoint.Size)
 	return m.query.of(slices.Sorted(maps.Keys(utis))), err
 }
@@ -261,7 +263,7 @@ func (m *maker) prove(ctx context.Context, w io.Writer) error {
 func (m *maker) sign(bundle fs.FS) error {
 	proven, not := m.query.claims()
 	manifest := Manifest{
-		Format: Format, Tool: Tool, Origin: m.checkpoint.Origin, Simulated: m.Simulated,
+		Format: Format, Tool: Tool, Origin: m.checkpoint.Origin, Simulated: m.simulated,
 		Checkpoint: Point{m.checkpoint.Size, fmt.Sprintf("%x", m.checkpoint.Root)},
 		Query:      m.query.asked(), Counts: m.counts, Proven: proven, NotProven: not,
 		Schemas: m.catalog.list(),

@@ -29,7 +29,7 @@ type Manifest struct {
 	Format     string     `json:"format"`
 	Tool       string     `json:"tool"`
 	Origin     string     `json:"origin"`    // of the log
-	Simulated  bool       `json:"simulated"` // recorded_at followed the commands, not a clock
+	Simulated  bool       `json:"simulated"` // as sealed: recorded_at followed no clock
 	Checkpoint Point      `json:"checkpoint"`
 	Query      Asked      `json:"query"`
 	Counts     Counts     `json:"counts"`

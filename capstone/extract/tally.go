@@ -62,6 +62,10 @@ func (t *tally) header(p proof) error {
 		return fmt.Errorf("the header of a batch of %d events comes after %d events",
 			h.events, t.batch)
 	}
+	if h.simulated != t.manifest.Simulated {
+		return fmt.Errorf("the batch was sealed with simulated %t, and the manifest says %t",
+			h.simulated, t.manifest.Simulated)
+	}
 	t.batch = 0
 	t.counts.Headers++
 	return t.leaf(p, p.Header)

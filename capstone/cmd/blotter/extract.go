@@ -39,7 +39,6 @@ func (c *extractCmd) Run(ctx context.Context, a *app) error {
 	}
 	m, err := extract.Make(ctx, c.Out, ask, extract.Options{
 		Log: s.Log, Sealed: auditor, Signer: auditor.Keys.Signer, Verifier: auditor.Keys.Verifier,
-		Simulated: s.Settings().Simulated,
 	})
 	if err != nil {
 		return withHint(err)
