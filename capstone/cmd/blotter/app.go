@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/term"
+
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/session"
@@ -116,7 +118,7 @@ func (a *app) busy(err error) error {
 	if taken.PID != 0 {
 		by = fmt.Sprintf("process %d", taken.PID)
 	}
-	return &outage{fmt.Sprintf("the stack in %s is in use by %s", a.cli.Data, by),
+	return &failure{fmt.Sprintf("the stack in %s is in use by %s", a.cli.Data, by),
 		fmt.Sprintf("wait until %s ends, or keep one stack for all later commands: blotter up", by)}
 }
 
@@ -196,8 +198,8 @@ type progress struct {
 
 func (a *app) progress(noun string) *progress {
 	p := &progress{noun: noun}
-	if v, ok := a.stderr.(*visible); ok {
-		p.out = v.terminal()
+	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		p.out = f
 	}
 	return p
 }

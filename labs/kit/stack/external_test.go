@@ -2,6 +2,7 @@ package stack_test
 
 import (
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -69,11 +70,14 @@ func TestExternalErrors(t *testing.T) {
 		{"BLOTTER_REGISTRY_URL", "http://u:hush@" + unused, "registry", unused},
 
 		{"BLOTTER_S3_SECRET_KEY", "hush-hush", "s3", "does not answer as it should"},
-		{"BLOTTER_S3_SECURE", "true", "s3", "does not answer as it should"},
+		{"BLOTTER_S3_SECURE", "", "s3", "does not answer as it should"}, // the other value
 	} {
 		t.Run(tt.component+"/"+tt.variable+"="+tt.value, func(t *testing.T) {
 			t.Parallel()
 			env := environment(t)
+			if tt.variable == "BLOTTER_S3_SECURE" && tt.value == "" {
+				tt.value = strconv.FormatBool(env[tt.variable] == "false")
+			}
 			env[tt.variable] = tt.value
 			began := time.Now()
 			for name, request := range components(t, external(env)) {

@@ -3,7 +3,6 @@ package stack_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -30,12 +29,11 @@ func TestStrangersAreRefused(t *testing.T) {
 func strangerProduces(t *testing.T) {
 	at, err := stacktest.Shared(t).Kafka(t.Context())
 	require.NoError(t, err)
-	produce := func(at stack.Kafka, topic string) error {
+	produce := func(at stack.Kafka, topic string, more ...kgo.Opt) error {
 		options, err := at.Options()
 		require.NoError(t, err)
-		client, err := kgo.NewClient(append(options, kgo.RequestRetries(0),
-			kgo.RecordRetries(0), kgo.DefaultProduceTopic(topic),
-			kgo.RecordDeliveryTimeout(10*time.Second))...)
+		options = append(options, kgo.DefaultProduceTopic(topic))
+		client, err := kgo.NewClient(append(options, more...)...)
 		require.NoError(t, err)
 		defer client.Close()
 		return client.ProduceSync(t.Context(), kgo.StringRecord("forged")).FirstErr()
@@ -48,10 +46,11 @@ func strangerProduces(t *testing.T) {
 	require.NoError(t, err)
 
 	unknown, wrong := at, at
+	once := []kgo.Opt{kgo.RequestRetries(0), kgo.RecordRetries(0), kgo.DisableIdempotentWrite()}
 	unknown.Mechanism = ""
-	require.Error(t, produce(unknown, topic), "without signing in")
+	require.Error(t, produce(unknown, topic, once...), "without signing in")
 	wrong.Password = "a guess"
-	require.Error(t, produce(wrong, topic), "with a wrong password")
+	require.Error(t, produce(wrong, topic, once...), "with a wrong password")
 	require.NoError(t, produce(at, topic))
 	ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), topic)
 	require.NoError(t, err)

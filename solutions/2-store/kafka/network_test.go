@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync/atomic"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"example.com/blotter/solutions/2-store/kafka"
@@ -27,10 +28,19 @@ type conn struct {
 	flag    atomic.Bool
 }
 
+type dialer = func(ctx context.Context, network, address string) (net.Conn, error)
+
 // over returns options with which a store uses the network.
 func (n *network) over(opts kafka.Options) kafka.Options {
+	connect := new(net.Dialer).DialContext
+	if client, err := kgo.NewClient(opts.Brokers...); err == nil {
+		defer client.Close()
+		if own, ok := client.OptValue(kgo.Dialer).(dialer); ok && own != nil {
+			connect = own // for TLS: a request is seen before it is encrypted
+		}
+	}
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		c, err := new(net.Dialer).DialContext(ctx, network, address)
+		c, err := connect(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}

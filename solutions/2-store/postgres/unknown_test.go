@@ -11,14 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A breaker dials connections that it can break while an append commits.
+// A breaker wraps connections, which it can break while an append commits.
 type breaker struct {
-	net.Dialer
 	armed atomic.Pointer[string] // when the next commit breaks: a constant below; nil: never
 	broke atomic.Int32
 }
@@ -28,9 +28,8 @@ const (
 	afterLanding  = "after it landed"
 )
 
-func (b *breaker) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := b.Dialer.DialContext(ctx, network, address)
-	return &fragile{Conn: conn, breaker: b}, err
+func (b *breaker) wrap(_ context.Context, _ *pgconn.Config, conn net.Conn) (net.Conn, error) {
+	return &fragile{Conn: conn, breaker: b}, nil
 }
 
 var errBroken = errors.New("the connection broke")
@@ -79,7 +78,7 @@ func TestLostAnswerIsLookedUp(t *testing.T) {
 		t.Run(where, func(t *testing.T) {
 			t.Parallel()
 			b := new(breaker)
-			s, _ := open(t, func(opt *Options) { opt.dial = b.DialContext })
+			s, _ := open(t, func(opt *Options) { opt.connected = b.wrap })
 			for n, expected := range []int64{0, 1, contract.Any} {
 				b.armed.Store(&where)
 				receipts, err := s.Append(t.Context(), "trade/A", expected, event("trade/A", n))

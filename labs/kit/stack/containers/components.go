@@ -2,13 +2,18 @@ package containers
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/minio/minio-go/v7"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/kit/stack"
@@ -36,11 +41,16 @@ func (i image) name() string {
 //   - BROKER, for itself: a transaction coordinator writes the ends of transactions through the
 //     network, and inside the container the address of CLIENTS leads nowhere;
 //   - CONTROLLER, which rejects a second broker of the same number until the session has ended.
-func broker(session time.Duration) spec {
+//
+// Clients use TLS and sign in with SCRAM-SHA-512. Such a user is a record in the cluster:
+// pingBroker creates it after the first start, as the same user with PLAIN, whom the configuration
+// has.
+func broker(session time.Duration, secret string, id identity) spec {
 	return spec{
 		image: kafkaImage, port: "9092", data: "/var/lib/kafka/data", ping: pingBroker,
+		secret: secret, identity: id,
 		env: func(hostPort string) map[string]string {
-			return map[string]string{
+			env := map[string]string{
 				"CLUSTER_ID":                       "YmxvdHRlci1rYWZrYS0wMQ", // 16 bytes, base64url
 				"KAFKA_NODE_ID":                    "1",
 				"KAFKA_PROCESS_ROLES":              "broker,controller",
@@ -51,7 +61,7 @@ func broker(session time.Duration) spec {
 					"CONTROLLER://localhost:9093",
 				"KAFKA_ADVERTISED_LISTENERS": "CLIENTS://127.0.0.1:" + hostPort + "," +
 					"BROKER://localhost:19092",
-				"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CLIENTS:PLAINTEXT,BROKER:PLAINTEXT," +
+				"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CLIENTS:SASL_SSL,BROKER:PLAINTEXT," +
 					"CONTROLLER:PLAINTEXT",
 				"KAFKA_LOG_DIRS": "/var/lib/kafka/data",
 
@@ -77,38 +87,83 @@ func broker(session time.Duration) spec {
 				"KAFKA_LOG_CLEANER_BACKOFF_MS": "1000",
 				"KAFKA_HEAP_OPTS":              "-Xms256m -Xmx512m",
 			}
+			maps.Copy(env, signingIn(secret, id))
+			return env
 		},
 	}
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-func (i *instance) kafka() stack.Kafka { return stack.Kafka{Brokers: []string{i.address()}} }
+// signingIn returns the variables of the listener CLIENTS.
+func signingIn(secret string, id identity) map[string]string {
+	const (
+		prefix = "KAFKA_LISTENER_NAME_CLIENTS_"
+		module = "org.apache.kafka.common.security."
+	)
+	return map[string]string{
+		prefix + "SASL_ENABLED_MECHANISMS": "PLAIN,SCRAM-SHA-512",
+		prefix + "PLAIN_SASL_JAAS_CONFIG": fmt.Sprintf(
+			"%splain.PlainLoginModule required user_%s=%q;", module, account, secret),
+		prefix + "SCRAM___SHA___512_SASL_JAAS_CONFIG": module +
+			"scram.ScramLoginModule required;",
+		prefix + "SSL_KEYSTORE_TYPE":              "PEM",
+		prefix + "SSL_KEYSTORE_CERTIFICATE_CHAIN": oneLine(id.certificate),
+		prefix + "SSL_KEYSTORE_KEY":               oneLine(id.key),
+	}
+}
 
+// oneLine returns PEM in the form of a property: Kafka takes a blank for a line end.
+func oneLine(pem string) string { return strings.ReplaceAll(strings.TrimSpace(pem), "\n", " ") }
+
+func (i *instance) kafka() stack.Kafka {
+	return stack.Kafka{
+		Brokers: []string{i.address()}, TLS: &stack.TLS{CA: i.identity.ca},
+		Mechanism: "SCRAM-SHA-512", User: account, Password: i.secret,
+	}
+}
+
+// pingBroker signs in. If it cannot, it creates the user, for the next ping.
 func pingBroker(ctx context.Context, i *instance) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	options, err := i.kafka().Options()
+	at := i.kafka()
+	err := askBroker(ctx, at, func(client *kgo.Client) error { return client.Ping(ctx) })
+	if err == nil {
+		return nil
+	}
+	at.Mechanism = "PLAIN"
+	return errors.Join(err, askBroker(ctx, at, func(client *kgo.Client) error {
+		user := kadm.UpsertSCRAM{User: account, Mechanism: kadm.ScramSha512, Password: i.secret}
+		altered, err := kadm.NewClient(client).AlterUserSCRAMs(ctx, nil, []kadm.UpsertSCRAM{user})
+		return errors.Join(err, altered.Error())
+	}))
+}
+
+func askBroker(ctx context.Context, at stack.Kafka, ask func(*kgo.Client) error) error {
+	options, err := at.Options()
 	if err != nil {
 		return err
 	}
-	options = append(options, kgo.DialTimeout(time.Second), kgo.RequestRetries(0))
-	cl, err := kgo.NewClient(options...)
+	client, err := kgo.NewClient(append(options, kgo.RequestRetries(0))...)
 	if err != nil {
 		return err
 	}
-	defer cl.Close()
-	return cl.Ping(ctx)
+	defer client.Close()
+	return ask(client)
 }
 
 const account = "blotter" // the name of the superuser, and of its database
 
-func database(secret string) spec {
+func database(secret string, id identity) spec {
 	return spec{
 		image: postgresImage, port: "5432", data: "/var/lib/postgresql/data",
-		ping: pingDatabase, secret: secret,
+		ping: pingDatabase, secret: secret, identity: id,
+		files: map[string]string{"/tls/server.crt": id.certificate, "/tls/server.key": id.key},
 		// All suites of a test run share the server.
-		cmd: []string{"-c", "max_connections=300", "-c", "timezone=UTC", "-c", "log_timezone=UTC"},
+		cmd: []string{"-c", "max_connections=300", "-c", "timezone=UTC", "-c", "log_timezone=UTC",
+			"-c", "ssl=on", "-c", "ssl_cert_file=/tls/server.crt",
+			"-c", "ssl_key_file=/tls/server.key"},
 		env: func(string) map[string]string {
 			return map[string]string{
 				"POSTGRES_USER": account, "POSTGRES_PASSWORD": secret, "POSTGRES_DB": account,
@@ -120,8 +175,8 @@ func database(secret string) spec {
 }
 
 func (i *instance) dsn() string {
-	const format = "postgres://%s:%s@%s/%s?sslmode=disable"
-	return fmt.Sprintf(format, account, i.secret, i.address(), account)
+	const format = "postgres://%s:%s@%s/%s?sslmode=verify-full&sslrootcert=%s"
+	return fmt.Sprintf(format, account, i.secret, i.address(), account, url.QueryEscape(i.caFile))
 }
 
 func pingDatabase(ctx context.Context, i *instance) error {
@@ -134,10 +189,12 @@ func pingDatabase(ctx context.Context, i *instance) error {
 	return conn.Close(ctx)
 }
 
-func objectStore(secret string) spec {
+func objectStore(secret string, id identity) spec {
 	return spec{
 		image: minioImage, port: "9000", data: "/data", ping: pingObjectStore, secret: secret,
-		cmd: []string{"server", "/data"},
+		identity: id,
+		files:    map[string]string{"/tls/public.crt": id.certificate, "/tls/private.key": id.key},
+		cmd:      []string{"server", "/data", "--certs-dir", "/tls"},
 		env: func(string) map[string]string {
 			return map[string]string{
 				"MINIO_ROOT_USER": account, "MINIO_ROOT_PASSWORD": secret,
@@ -150,6 +207,7 @@ func objectStore(secret string) spec {
 func (i *instance) s3() stack.S3 {
 	return stack.S3{
 		Endpoint: i.address(), Region: "us-east-1", AccessKey: account, SecretKey: i.secret,
+		Secure: true, CA: i.identity.ca,
 	}
 }
 

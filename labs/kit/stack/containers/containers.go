@@ -13,12 +13,17 @@
 //
 //	BLOTTER_KAFKA_IMAGE     an image that takes the variables of apache/kafka
 //	BLOTTER_POSTGRES_IMAGE  an image that takes the variables of postgres, with its data in
-//	                        /var/lib/postgresql/data
-//	BLOTTER_MINIO_IMAGE     an image that runs "server /data"
+//	                        /var/lib/postgresql/data, and runs as user 999
+//	BLOTTER_MINIO_IMAGE     an image that runs "server /data --certs-dir /tls" as root
 //
 // MinIO's server repository is archived, and Docker Hub no longer has its image: the default is the
 // last tag at quay.io. Where no image can be fetched, .ci/images/build makes all three from
 // packages.
+//
+// # Secrets
+//
+// The three servers take TLS only, with certificates of a CA that each stack makes up, and one
+// password, which the directory keeps. Kafka's clients sign in with SCRAM-SHA-512.
 //
 // # Life of containers and volumes
 //
@@ -77,6 +82,7 @@ type Stack struct {
 
 	mu        sync.Mutex
 	engine    client.APIClient // nil before first use
+	identity  identity         // made with the engine
 	closed    bool
 	instances map[Component]*instance
 }
@@ -111,7 +117,9 @@ func New(opt Options) *Stack {
 
 // Kafka returns the broker, at the address that it also advertises.
 func (s *Stack) Kafka(ctx context.Context) (stack.Kafka, error) {
-	i, err := s.get(ctx, Kafka, func(string) spec { return broker(s.opt.BrokerSession) })
+	i, err := s.get(ctx, Kafka, func(secret string, id identity) spec {
+		return broker(s.opt.BrokerSession, secret, id)
+	})
 	if err != nil {
 		return stack.Kafka{}, err
 	}
@@ -141,8 +149,8 @@ func (s *Stack) Registry(ctx context.Context) (stack.Registry, error) {
 	return s.registry.Registry(ctx)
 }
 
-// A specifier describes the container of a component, which has the given password.
-type specifier func(secret string) spec
+// A specifier describes the container of a component, which has the given password and identity.
+type specifier func(secret string, id identity) spec
 
 // get returns a running component, and starts it at the first call. A failed start leaves no
 // container, and the next call tries again.
@@ -181,13 +189,20 @@ func (s *Stack) start(ctx context.Context, name Component, specify specifier) (*
 		if err := sweep(ctx, engine, dir); err != nil {
 			return nil, fmt.Errorf("remove the containers of a killed process: %w", err)
 		}
+		if s.identity, err = newIdentity(); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(caFile(dir), []byte(s.identity.ca), 0o600); err != nil {
+			return nil, err
+		}
 		s.engine = engine
 	}
 	secret, err := secret(dir)
 	if err != nil {
 		return nil, err
 	}
-	began, sp := time.Now(), specify(secret)
+	began, sp := time.Now(), specify(secret, s.identity)
+	sp.caFile = caFile(dir)
 	sp.volume, sp.temporary = volumeName(dir, secret, name), s.opt.Temporary
 	i, err := run(ctx, s.engine, dir, name, sp, s.opt.Log)
 	if err == nil {
@@ -196,6 +211,9 @@ func (s *Stack) start(ctx context.Context, name Component, specify specifier) (*
 	}
 	return i, err
 }
+
+// caFile is the file with the CA of the running containers.
+func caFile(dir string) string { return filepath.Join(dir, "containers-ca.pem") }
 
 // secret returns the password of a directory's components. It outlives their containers, since a
 // database keeps its first password. The caller has locked the directory.

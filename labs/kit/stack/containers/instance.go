@@ -21,13 +21,16 @@ import (
 
 // A spec describes the container of a component.
 type spec struct {
-	image  image
-	port   string // in the container
-	data   string // the directory of its volume
-	cmd    []string
-	env    func(hostPort string) map[string]string
-	secret string
-	ping   func(ctx context.Context, i *instance) error
+	image    image
+	port     string // in the container
+	data     string // the directory of its volume
+	cmd      []string
+	env      func(hostPort string) map[string]string
+	files    map[string]string // by path in the container; its user may read them
+	secret   string
+	identity identity
+	caFile   string // of the identity, on this machine
+	ping     func(ctx context.Context, i *instance) error
 
 	volume    string
 	temporary bool // Close removes the volume
@@ -92,6 +95,9 @@ func (i *instance) create(ctx context.Context, dir string) (err error) {
 		testcontainers.WithEnv(i.env(i.hostPort)),
 		testcontainers.WithCmd(i.cmd...),
 		testcontainers.WithLabels(labels(dir)),
+		testcontainers.WithAdditionalLifecycleHooks(testcontainers.ContainerLifecycleHooks{
+			PostCreates: []testcontainers.ContainerHook{i.copyFiles}, // BEFORE the start
+		}),
 		testcontainers.WithHostConfigModifier(func(c *container.HostConfig) {
 			loopback := netip.MustParseAddr("127.0.0.1")
 			c.PortBindings = network.PortMap{inside: {{HostIP: loopback, HostPort: i.hostPort}}}
@@ -101,6 +107,20 @@ func (i *instance) create(ctx context.Context, dir string) (err error) {
 			}}
 		}),
 	)
+	return err
+}
+
+func (i *instance) copyFiles(ctx context.Context, c testcontainers.Container) error {
+	if len(i.files) == 0 {
+		return nil
+	}
+	content, err := archive(i.files)
+	if err != nil {
+		return err
+	}
+	_, err = i.engine.CopyToContainer(ctx, c.GetContainerID(), client.CopyToContainerOptions{
+		DestinationPath: "/", Content: content,
+	})
 	return err
 }
 
