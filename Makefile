@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lab1 lab2 lab3 lab4 lab5 hint race lint generate cross build up down \
-	chaos scale bench clean
+.PHONY: help setup demo test lab1 lab2 lab3 lab4 lab5 hint race lint generate cross build install \
+	up down chaos scale bench clean
 
 BLOTTER := go run ./capstone/cmd/blotter
 LAB := go run ./labs/cmd/lab
@@ -51,6 +51,13 @@ cross: ## build and vet for linux, darwin and windows
 
 build: ## build the program as ./blotter
 	go build -o blotter ./capstone/cmd/blotter
+
+install: setup ## install blotter and its S3 gateway where go install puts programs
+	@go install ./capstone/cmd/blotter
+	@dir="$$(go env GOBIN)"; gopath="$$(go env GOPATH)"; dir="$${dir:-$${gopath%%:*}/bin}"; \
+	gateway="$${BLOTTER_S3_GATEWAY:-.tools/bin/versitygw}"; \
+	install -m 755 "$$gateway" "$$dir/versitygw" && \
+	echo "installed blotter and versitygw in $$dir"
 
 up: ## start Kafka, Postgres, MinIO and a registry in containers: see compose.yaml
 	@$(COMPOSE) up --detach --wait

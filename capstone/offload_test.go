@@ -29,7 +29,7 @@ func TestAuditOfOffloadedPayloads(t *testing.T) {
 	again, err := open(log).Seal(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, sealed, again, "the log alone has nothing new to seal")
-	for _, reader := range []contract.Reader{s.Log, log} {
+	for _, reader := range []contract.SealableLog{s.Log, log} {
 		found := verify(t, open(reader))
 		require.Nil(t, found.Fault)
 		require.EqualValues(t, 3, found.Sealed)
@@ -56,7 +56,7 @@ func verify(t *testing.T, a *audit.Auditor) contract.Verification {
 }
 
 // auditors returns a function that opens auditors of one archive with one key, each over a log.
-func auditors(t *testing.T) func(contract.Reader) *audit.Auditor {
+func auditors(t *testing.T) func(contract.SealableLog) *audit.Auditor {
 	const origin = "example.com/blotter/test"
 	archive := new(audit.Memory)
 	secret, public, err := audit.GenerateKey(rand.Reader, origin)
@@ -65,7 +65,7 @@ func auditors(t *testing.T) func(contract.Reader) *audit.Auditor {
 	require.NoError(t, err)
 	verifier, err := note.NewVerifier(public)
 	require.NoError(t, err)
-	return func(log contract.Reader) *audit.Auditor {
+	return func(log contract.SealableLog) *audit.Auditor {
 		a, err := audit.Open(audit.Options{
 			Log: log, Archive: archive, Origin: origin, Signer: signer, Verifier: verifier,
 		})

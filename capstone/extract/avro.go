@@ -25,7 +25,12 @@ type node struct {
 	size    int64
 	names   []string // of fields, or symbols
 	parts   []*node  // of fields, branches, or the items of an array
+	nodes   int      // all parts, and all parts of them: a named type counts wherever it is used
 }
+
+// maxNodes is the largest schema that is read. A few names that are each used twice by the next one
+// would otherwise stand for more fields than any memory holds.
+const maxNodes = 10_000
 
 var errSchema = errors.New("this program does not read such a schema")
 
@@ -70,6 +75,9 @@ func (s *schemaReader) all(n *node, parts []any) (*node, error) {
 			return nil, err
 		}
 		n.parts = append(n.parts, p)
+		if n.nodes += 1 + p.nodes; n.nodes > maxNodes {
+			return nil, fmt.Errorf("%w: it has more than %d parts", errSchema, maxNodes)
+		}
 	}
 	return n, nil
 }
@@ -119,7 +127,7 @@ func (n *node) is(logical string) bool { return n.logical == logical }
 
 // decode reads data, without the prefix of the wire format, to its last byte.
 func (n *node) decode(data []byte) (value, error) {
-	d := &decoder{rest: data}
+	d := &decoder{rest: data, values: maxNodes + 4*len(data)}
 	v := d.value(n)
 	if d.err == nil && len(d.rest) > 0 {
 		d.err = fmt.Errorf("%d bytes after the end of the data", len(d.rest))
@@ -129,10 +137,11 @@ func (n *node) decode(data []byte) (value, error) {
 
 // A decoder reads Avro's binary encoding (Avro 1.11.1). It keeps its first error; its values after
 // that have no meaning. It allocates no more than its input allows, whichever lengths the input
-// states.
+// states, and whichever fields without bytes its schema has.
 type decoder struct {
-	rest []byte
-	err  error
+	rest   []byte
+	values int // at most so many more
+	err    error
 }
 
 func (d *decoder) fail(format string, args ...any) {
@@ -143,6 +152,10 @@ func (d *decoder) fail(format string, args ...any) {
 }
 
 func (d *decoder) value(n *node) value {
+	if d.values--; d.values < 0 {
+		d.fail("it has more values than its bytes can hold")
+		return value{}
+	}
 	switch n.kind {
 	case "null":
 		return value{}
@@ -172,6 +185,9 @@ func (d *decoder) value(n *node) value {
 		v := value{kind: object, names: n.names}
 		for _, field := range n.parts {
 			v.items = append(v.items, d.value(field))
+			if d.err != nil {
+				return value{}
+			}
 		}
 		return v
 	case "array":
@@ -230,6 +246,9 @@ func (d *decoder) array(item *node) value {
 		}
 		for range n {
 			v.items = append(v.items, d.value(item))
+			if d.err != nil {
+				return value{}
+			}
 		}
 	}
 }

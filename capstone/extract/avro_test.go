@@ -1,7 +1,11 @@
 package extract
 
 import (
+	"encoding/binary"
+	"fmt"
+	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -92,8 +96,53 @@ func TestUnknownSchemasAreRefused(t *testing.T) {
 		``, `1`, `"float"`, `{"type":"map","values":"string"}`, `["null",7]`,
 		`{"type":"record","name":"R","fields":[{"name":"r","type":"R"}]}`,
 		`{"type":"record","name":"R","fields":[7]}`,
+		doubling(40),
 	} {
 		_, err := parseSchema(text)
 		require.Error(t, err, "%s", text)
 	}
+}
+
+// doubling returns a schema of n records, each with two fields of the record before: 2ⁿ fields.
+func doubling(n int) string {
+	text := `"null"`
+	for i := range n {
+		text = fmt.Sprintf(`{"type":"record","name":"R%d","fields":[`+
+			`{"name":"a","type":%s},{"name":"b","type":%s}]}`, i, text, nameOf(i-1))
+	}
+	return text
+}
+
+func nameOf(i int) string {
+	if i < 0 {
+		return `"null"`
+	}
+	return fmt.Sprintf(`"R%d"`, i)
+}
+
+// Fields without bytes must not make few bytes many values.
+func TestValuesAreBoundedByTheirBytes(t *testing.T) {
+	t.Parallel()
+	items := strings.Repeat(`{"name":"n","type":"null"},`, 5000)
+	root, err := parseSchema(`{"type":"array","items":{"type":"record","name":"R","fields":[` +
+		items + `{"name":"i","type":"int"}]}}`)
+	require.NoError(t, err)
+	data := append(binary.AppendVarint(nil, 1<<19), make([]byte, 1<<20)...)
+	_, err = root.decode(data)
+	require.ErrorContains(t, err, "more values than its bytes can hold")
+}
+
+// The scale of a decimal is not in the fingerprint, so an unknown schema proves no readable data.
+func TestUnknownSchemasAreNotVouchedFor(t *testing.T) {
+	t.Parallel()
+	s, err := newSchema("trade.hedged", 1, `{"type":"record","name":"Hedged","fields":[]}`)
+	require.NoError(t, err)
+	bundle := fstest.MapFS{s.File: &fstest.MapFile{Data: []byte(s.text)}}
+	m := Manifest{Schemas: []SchemaOf{s.SchemaOf}}
+	c, err := openCatalog(bundle, m)
+	require.NoError(t, err)
+	proven, not := m.claims(c)
+	require.Empty(t, proven)
+	require.Len(t, not, 1)
+	require.Contains(t, not[0], "in data of trade.hedged version 1")
 }

@@ -17,9 +17,10 @@ import (
 // A schema is one version of one event type, with its text in the bundle.
 type schema struct {
 	SchemaOf
-	text string
-	root *node
-	used bool
+	text    string
+	root    *node
+	used    bool
+	unknown bool // this program does not have it
 }
 
 type schemaKey struct {
@@ -83,16 +84,23 @@ func newSchema(typ string, version int, text string) (*schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := path.Join(schemasFolder, fmt.Sprintf("%s.v%d.avsc", typ, version))
-	listed := SchemaOf{typ, version, hex.EncodeToString(print[:]), file}
+	listed := SchemaOf{typ, version, hex.EncodeToString(print[:]), schemaFile(typ, version)}
 	return &schema{SchemaOf: listed, text: text, root: root}, nil
+}
+
+func schemaFile(typ string, version int) string {
+	return path.Join(schemasFolder, fmt.Sprintf("%s.v%d.avsc", typ, version))
 }
 
 // sorted returns the schemas by type and version.
 func (c catalog) sorted() []*schema {
 	return slices.SortedFunc(maps.Values(c), func(a, b *schema) int {
-		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Version, b.Version))
+		return order(a.SchemaOf, b.SchemaOf)
 	})
+}
+
+func order(a, b SchemaOf) int {
+	return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Version, b.Version))
 }
 
 func (c catalog) list() []SchemaOf {
@@ -103,14 +111,14 @@ func (c catalog) list() []SchemaOf {
 	return all
 }
 
-// openCatalog reads the schemas that a manifest names.
+// openCatalog reads the schemas that a manifest names. A schema that this program has must be the
+// same text: the fingerprint in an event does not bind the scale of a decimal.
 func openCatalog(bundle fs.FS, m Manifest) (catalog, error) {
 	c := catalog{}
 	for _, listed := range m.Schemas {
-		text, err := fs.ReadFile(bundle, listed.File)
+		text, err := readSmall(bundle, listed.File, maxSchema)
 		if err != nil {
-			return nil, fault(manifestFile, 0,
-				"it names the schema file %s, which cannot be read: %v", listed.File, err)
+			return nil, err
 		}
 		s, err := newSchema(listed.Type, listed.Version, string(text))
 		if err != nil {
@@ -121,6 +129,12 @@ func openCatalog(bundle fs.FS, m Manifest) (catalog, error) {
 				"it is not the schema that the manifest lists as %s version %d",
 				listed.Type, listed.Version)
 		}
+		known, ok := schemas.Find(listed.Type, listed.Version)
+		if ok && known.Text != s.text {
+			return nil, fault(listed.File, 0, "it differs from the published schema %s version %d",
+				listed.Type, listed.Version)
+		}
+		s.unknown = !ok
 		c[schemaKey{listed.Type, listed.Version}] = s
 	}
 	return c, nil

@@ -5,7 +5,7 @@
 //
 //	manifest.json   the query, the content, the proven and the unproven claims; the size and
 //	                SHA-256 of every file below
-//	manifest.note   the signature of manifest.json
+//	manifest.note   the signature of manifest.json, with its size
 //	checkpoint      the signed root that everything is proved against, as the auditor published
 //	                it (c2sp.org/tlog-checkpoint)
 //	events.jsonl    an event on each line, in the order of leaves
@@ -25,19 +25,20 @@
 // zero, and a refusal. The other leaves are another trade's event (leaf 1) and the headers of two
 // batches (leaves 3 and 5). Its lines, cut where there is an ellipsis:
 //
-//	manifest.json >   "format": "blotter/extract/v1",
+//	manifest.json >   "format": "blotter/extract/v2",
 //	manifest.json >       "T-1"
-//	manifest.note > blotter extract manifest v1
+//	manifest.note > blotter extract manifest v2
 //	manifest.note > example.com/blotter/test
-//	manifest.note > sha256 3aa53ad1e5c06c08848c495e75da6ad0615f2efc67c7a8c3060a170bc050c12e
-//	manifest.note > — example.com/blotter/test nzsXP3kcIylLeV5QN2JP…
+//	manifest.note > bytes 2832
+//	manifest.note > sha256 4c901619796ab755811981d1e97c7b8065f5c96381d3d062542ccb5f88ae9ae4
+//	manifest.note > — example.com/blotter/test nzsXPy+dkC8WblrQy813…
 //	events.jsonl > {"leaf":2,"stream":"trade/T-1","version":2,"id":"6e8d2012-…"
 //	events.jsonl > "data":{"quantity":{"value":"30","unit":"bbl"},"price":"-37.63"},…
 //	events.jsonl > "raw":"AAAAAAkIAcnDgAII/cHP0A=="}
 //	events.jsonl > {"leaf":4,"stream":"refused/T-1","version":1,…"data":{"command_id":"=cmd()",…
 //	events.csv > 2,"trade/T-1",2,"6e8d2012-…,30,"bbl","",-37.63,…
 //	events.csv > 4,"refused/T-1",1,…,"'=cmd()",…
-//	proofs.jsonl > {"leaf":2,"hashes":["xiyGeYftvp8Q…
+//	proofs.jsonl > {"leaf":2,"hashes":["tlzBsxzK8Wbb…
 //
 // raw is base64 of the event's data: a zero byte, then the registry's id of the schema (9), which
 // has no meaning outside of that registry, then Avro. 08 01c9c380 is a decimal of 4 bytes, 30000000
@@ -60,14 +61,16 @@
 // # Proven claims
 //
 // A bundle that verifies proves that every event in it is in the log, under the checkpoint, with
-// exactly these attributes and this data.
+// exactly these attributes and this raw data.
 //
 //	query                      also proven                      not proven
-//	everything                 the bundle has every leaf
+//	everything                 the bundle has every leaf        whether the log is simulated
 //	                           under the checkpoint
-//	trades, or a book          the versions of each stream      that there is no later version, or
-//	                           run from 1 without a hole        no other trade of the book
-//	anything within a period                                    that no event was left out
+//	trades, or a book          the events answer the query;     the same; that there is no later
+//	                           the versions of each stream      version, or no other trade of the
+//	                           run from 1 without a hole        book
+//	trades within a period     the events answer the query      that no event was left out
+//	a book within a period                                      that the trades were in it
 //
 // To prove that nothing was left out, the bundle of everything also carries the headers of batches,
 // in proofs.jsonl. So each leaf from the first to the last is shown to be an event of the bundle or
@@ -75,6 +78,14 @@
 // the query. No bundle proves that an event was true.
 //
 // The fingerprint in an event binds the names and types of its schema. By Avro's definition it does
-// not bind the scale of a decimal, or that a number is a time. For these the signature of the
-// manifest vouches, not the log.
+// not bind the scale of a decimal, or that a number is a time. Therefore Verify compares the
+// schemas of the bundle with the published ones that it has. A schema that it does not have is one
+// more claim that is not proven: only the signature of the manifest vouches for the readable data.
+//
+// # Bundles from strangers
+//
+// Verify reads at most 16 KiB of manifest.note before the signature is checked. The signature
+// states the size of the manifest, and the manifest the sizes of all other files. Links, pipes and
+// devices are not opened. The largest manifest has 64 MiB, the largest schema 1 MiB, and the
+// longest line 16 MiB.
 package extract

@@ -14,6 +14,7 @@ import (
 	"example.com/blotter/capstone/extract"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/solutions/2-store/memory"
 )
 
 // events returns the lines of events.jsonl.
@@ -39,16 +40,16 @@ func TestBundleHasTheEventsOfTheQuery(t *testing.T) {
 	}{
 		{"everything", extract.Query{}, 0, []float64{0, 1, 2, 4, 6, 7, 8, 10, 11}, 3},
 		{"everything, older checkpoint", extract.Query{}, 6, []float64{0, 1, 2, 4}, 3},
-		{"a trade with its refusal", trades("T-1"), 0, []float64{0, 2, 4, 10}, 2},
-		{"a trade, older checkpoint", trades("T-1"), 6, []float64{0, 2, 4}, 2},
-		{"a trade named twice", trades("T-3", "T-2", "T-3"), 0, []float64{1, 7, 8, 11}, 2},
+		{"a trade with its refusal", trades("T-1"), 0, []float64{0, 2, 4, 10}, 3},
+		{"a trade, older checkpoint", trades("T-1"), 6, []float64{0, 2, 4}, 3},
+		{"a trade named twice", trades("T-3", "T-2", "T-3"), 0, []float64{1, 7, 8, 11}, 3},
 		{"a book, before a correction", extract.Query{Book: "CRUDE"}, 0,
-			[]float64{0, 2, 4, 7, 8, 10}, 2},
-		{"a book, after a correction", extract.Query{Book: "OTHER"}, 0, []float64{1, 7, 8, 11}, 2},
+			[]float64{0, 2, 4, 7, 8, 10}, 3},
+		{"a book, after a correction", extract.Query{Book: "OTHER"}, 0, []float64{1, 7, 8, 11}, 3},
 		{"a period with both ends", extract.Query{From: at(2), Until: at(4)}, 0,
-			[]float64{1, 2, 4}, 1},
+			[]float64{1, 2, 4}, 2},
 		{"a trade from a time on", extract.Query{UTIs: []string{"T-1"}, From: at(4)}, 0,
-			[]float64{4, 10}, 1},
+			[]float64{4, 10}, 2},
 		{"a book, named before the period", extract.Query{Book: "CRUDE", From: at(8)}, 0,
 			[]float64{10}, 1},
 	} {
@@ -57,6 +58,9 @@ func TestBundleHasTheEventsOfTheQuery(t *testing.T) {
 			v, err := extract.Verify(bundle, d.options.Verifier)
 			require.NoError(t, err)
 			require.Len(t, v.Manifest.Proven, tc.proven)
+			readable := "the readable data is the raw data, read by the published schemas"
+			require.Equal(t, append(v.Manifest.Proven, readable), v.Proven)
+			require.Equal(t, v.Manifest.NotProven, v.NotProven)
 			var leaves []float64
 			for _, e := range events(t, bundle) {
 				leaves = append(leaves, e["leaf"].(float64))
@@ -171,8 +175,9 @@ func TestChangedLogIsNotExtracted(t *testing.T) {
 
 func TestManifestNamesASimulatedLog(t *testing.T) {
 	t.Parallel()
-	d := story(t)
-	d.options.Simulated = true
+	d := over(t, memory.NewSimulated())
+	d.record("trade/T-1", trade.Settle{Quantity: barrels("1"), Price: trade.Int(1)})
+	d.seal()
 	v, err := extract.Verify(d.make(extract.Query{}, 0), d.options.Verifier)
 	require.NoError(t, err)
 	require.True(t, v.Manifest.Simulated)

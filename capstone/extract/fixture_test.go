@@ -51,9 +51,14 @@ type sealedLog struct {
 var noon = time.Date(2025, 1, 16, 12, 0, 0, 0, time.UTC)
 
 func newLog(t *testing.T) *sealedLog {
-	d := &sealedLog{T: t}
+	var d *sealedLog
 	clock := func(context.Context) time.Time { return noon.Add(time.Duration(d.n) * time.Hour) }
-	d.store = memory.New(clock)
+	d = over(t, memory.New(clock))
+	return d
+}
+
+func over(t *testing.T, store *memory.Store) *sealedLog {
+	d := &sealedLog{T: t, store: store}
 	signer, verifier := keys(t, origin)
 	var err error
 	d.auditor, err = audit.Open(audit.Options{
@@ -85,7 +90,8 @@ func (d *sealedLog) record(
 	for _, f := range change {
 		f(&e)
 	}
-	_, err := d.store.Append(d.Context(), stream, contract.Any, e)
+	ctx := contract.At(d.Context(), noon.Add(time.Duration(d.n)*time.Hour)) // if it is simulated
+	_, err := d.store.Append(ctx, stream, contract.Any, e)
 	require.NoError(d, err)
 	return e
 }

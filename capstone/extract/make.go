@@ -22,11 +22,10 @@ import (
 
 // Options are the log, its archive and its keys.
 type Options struct {
-	Log       contract.Reader
-	Sealed    contract.SealedLog // the archive of Log
-	Signer    note.Signer        // the log's own
-	Verifier  note.Verifier
-	Simulated bool // is stated in the manifest
+	Log      contract.Reader
+	Sealed   contract.SealedLog // the archive of Log
+	Signer   note.Signer        // the log's own
+	Verifier note.Verifier
 }
 
 // An Ask is a request for one bundle.
@@ -55,7 +54,15 @@ var (
 var readme []byte
 
 // RequestFile returns the path of the signed request for a bundle, beside the bundle.
-func RequestFile(dir string) string { return filepath.Clean(dir) + ".request" }
+func RequestFile(dir string) string {
+	dir = filepath.Clean(dir)
+	if name := filepath.Base(dir); name == "." || name == ".." {
+		if full, err := filepath.Abs(dir); err == nil {
+			dir = full
+		}
+	}
+	return dir + ".request"
+}
 
 // Make makes a bundle in dir, which must not exist, and verifies it BEFORE it gets its name. The
 // same query at the same checkpoint of the same log gives the same bytes. Make reads everything
@@ -106,6 +113,7 @@ type maker struct {
 	catalog    catalog
 	proofs     []proof // without their hashes
 	counts     Counts
+	simulated  bool // according to the headers of the batches
 }
 
 func newMaker(ctx context.Context, dir string, ask Ask, o Options) (*maker, error) {
@@ -176,7 +184,8 @@ func (m *maker) events(ctx context.Context, w io.Writer) error {
 		_, err = w.Write(append(encodeLine(e.row), '\n'))
 		return err
 	}
-	header := func(index int64, leaf []byte) error {
+	header := func(index int64, leaf []byte, h batchHeader) error {
+		m.simulated = h.simulated // as it was sealed, whatever the log or its folder says today
 		if m.query.Whole() {
 			m.proofs = append(m.proofs, proof{Leaf: index, Header: leaf})
 			m.counts.Headers++
@@ -224,7 +233,8 @@ func (m *maker) selection(ctx context.Context) (selection, error) {
 		}
 		return nil
 	}
-	s := &scan{log: m.Log, event: event, header: func(int64, []byte) error { return nil }}
+	none := func(int64, []byte, batchHeader) error { return nil }
+	s := &scan{log: m.Log, event: event, header: none}
 	err := s.run(ctx, m.Sealed, m.checkpoint.Size)
 	return m.query.of(slices.Sorted(maps.Keys(utis))), err
 }
@@ -253,16 +263,12 @@ func (m *maker) prove(ctx context.Context, w io.Writer) error {
 func (m *maker) sign(bundle fs.FS) error {
 	proven, not := m.query.claims()
 	manifest := Manifest{
-		Format: Format, Tool: Tool, Origin: m.checkpoint.Origin, Simulated: m.Simulated,
+		Format: Format, Tool: Tool, Origin: m.checkpoint.Origin, Simulated: m.simulated,
 		Checkpoint: Point{m.checkpoint.Size, fmt.Sprintf("%x", m.checkpoint.Root)},
 		Query:      m.query.asked(), Counts: m.counts, Proven: proven, NotProven: not,
 		Schemas: m.catalog.list(),
 	}
-	paths := []string{readmeFile, checkpointFile, csvFile, eventsFile, proofsFile}
-	for _, s := range m.catalog.sorted() {
-		paths = append(paths, s.File)
-	}
-	for _, path := range paths {
+	for _, path := range paths(manifest.Schemas) {
 		f, err := measure(bundle, path)
 		if err != nil {
 			return err

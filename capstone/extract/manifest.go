@@ -1,12 +1,8 @@
 package extract
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
-	"io/fs"
 )
 
 // Names of the files in a bundle, and of the folder of schemas.
@@ -24,8 +20,8 @@ const (
 // Format and Tool are the same in every bundle of this version, because the same query must give
 // the same bytes.
 const (
-	Format = "blotter/extract/v1"
-	Tool   = "blotter extract 1"
+	Format = "blotter/extract/v2"
+	Tool   = "blotter extract 2"
 )
 
 // A Manifest describes a bundle. It is signed, and vouches for every other file by its digest.
@@ -33,7 +29,7 @@ type Manifest struct {
 	Format     string     `json:"format"`
 	Tool       string     `json:"tool"`
 	Origin     string     `json:"origin"`    // of the log
-	Simulated  bool       `json:"simulated"` // recorded_at followed the commands, not a clock
+	Simulated  bool       `json:"simulated"` // as sealed: recorded_at followed no clock
 	Checkpoint Point      `json:"checkpoint"`
 	Query      Asked      `json:"query"`
 	Counts     Counts     `json:"counts"`
@@ -111,19 +107,4 @@ func (m Manifest) encode() []byte {
 		panic(fmt.Sprintf("extract: a manifest that does not marshal: %v", err))
 	}
 	return append(text, '\n')
-}
-
-// measure reads a file of the bundle without holding it in memory.
-func measure(bundle fs.FS, path string) (File, error) {
-	f, err := bundle.Open(path)
-	if err != nil {
-		return File{}, err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	n, err := io.Copy(sum, f)
-	if err != nil {
-		return File{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return File{path, n, hex.EncodeToString(sum.Sum(nil))}, nil
 }

@@ -104,15 +104,16 @@ func (h hashes) prove(size int64, p proof) (proof, error) {
 
 // A batchHeader is the leaf that closes a batch.
 type batchHeader struct {
-	from, to contract.Cursor
-	events   int64
+	from, to  contract.Cursor
+	events    int64
+	simulated bool // recorded_at does not follow a clock
 }
 
 var errHeader = errors.New("the leaf is not the header of a batch")
 
 // parseHeader reads a header: a tag, the number of the batch, the hash of the previous header, the
-// range of the log and the number of events. Before each field is its length, in four bytes
-// big-endian.
+// range of the log, the number of events, and whether the log is simulated. Before each field is
+// its length, in four bytes big-endian.
 func parseHeader(leaf []byte) (h batchHeader, err error) {
 	var fields [][]byte
 	for rest := leaf; len(rest) > 0; {
@@ -122,12 +123,12 @@ func parseHeader(leaf []byte) (h batchHeader, err error) {
 		n := 4 + binary.BigEndian.Uint32(rest)
 		fields, rest = append(fields, rest[4:n]), rest[n:]
 	}
-	if len(fields) != 6 || string(fields[0]) != "blotter/batch/v1" ||
-		len(fields[3])%8 != 0 || len(fields[4])%8 != 0 || len(fields[5]) != 8 {
+	if len(fields) != 7 || string(fields[0]) != "blotter/batch/v2" || len(fields[3])%8 != 0 ||
+		len(fields[4])%8 != 0 || len(fields[5]) != 8 || len(fields[6]) != 1 {
 		return h, errHeader
 	}
 	events := int64(binary.BigEndian.Uint64(fields[5]))
-	return batchHeader{cursor(fields[3]), cursor(fields[4]), events}, nil
+	return batchHeader{cursor(fields[3]), cursor(fields[4]), events, fields[6][0] == 1}, nil
 }
 
 func cursor(b []byte) (c contract.Cursor) {

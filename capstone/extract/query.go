@@ -79,24 +79,70 @@ func utiOf(stream string) (string, bool) {
 // texts are part of the format.
 const (
 	claimIncluded = "every event in the bundle is in the log of this origin, " +
-		"under this checkpoint, with exactly these attributes and this data"
+		"under this checkpoint, with exactly these attributes and this raw data"
+	claimAnswers  = "every event in the bundle answers the query"
 	claimDense    = "the versions of every stream in the bundle run from 1 without a hole"
 	claimComplete = "every event under the checkpoint is in the bundle"
 
 	noTruth = "that what an event says was true, " +
 		"or that nothing was kept out of the log before it was sealed"
-	noLatest = "that a stream in the bundle has no later version"
-	noOther  = "that no other event under the checkpoint answers the query"
-	noHoles  = "that a stream has no event outside the period"
+	noClock = "whether the log is simulated, so that its recorded times follow the entered ones"
+	noBook  = "that the trades of the bundle were ever in the book"
+	noOther = "that no other event under the checkpoint answers the query"
+	noHoles = "that a stream has no event outside the period"
+	noLater = "that a stream in the bundle has no later version"
 )
 
 // claims returns the claims of a query. They depend on nothing else.
 func (q Query) claims() (proven, not []string) {
 	switch {
 	case q.Whole():
-		return []string{claimIncluded, claimDense, claimComplete}, []string{noTruth}
+		return []string{claimIncluded, claimDense, claimComplete}, []string{noTruth, noClock}
+	case q.period() && q.Book != "":
+		return []string{claimIncluded}, []string{noTruth, noClock, noBook, noOther, noHoles}
 	case q.period():
-		return []string{claimIncluded}, []string{noTruth, noOther, noHoles}
+		return []string{claimIncluded, claimAnswers}, []string{noTruth, noClock, noOther, noHoles}
 	}
-	return []string{claimIncluded, claimDense}, []string{noTruth, noOther, noLatest}
+	return []string{claimIncluded, claimAnswers, claimDense},
+		[]string{noTruth, noClock, noOther, noLater}
+}
+
+// claimReadable is proven if this program has every schema of the bundle.
+const claimReadable = "the readable data is the raw data, read by the published schemas"
+
+// claims returns the claims of the manifest, and those about the schemas of a bundle.
+func (m Manifest) claims(c catalog) (proven, not []string) {
+	proven, not = slices.Clone(m.Proven), slices.Clone(m.NotProven)
+	readable := true
+	for _, s := range c.sorted() {
+		if s.unknown {
+			readable = false
+			not = append(not, fmt.Sprintf("the scale of decimals, and the meaning of other "+
+				"numbers, in data of %s version %d: this program does not have that schema",
+				s.Type, s.Version))
+		}
+	}
+	if readable {
+		proven = append(proven, claimReadable)
+	}
+	return proven, not
+}
+
+// String returns the query in words: "trades T-1, T-2", "book CRUDE", "everything", with the
+// period.
+func (a Asked) String() string {
+	words := "everything"
+	switch {
+	case len(a.UTIs) > 0:
+		words = "trades " + strings.Join(a.UTIs, ", ")
+	case a.Book != "":
+		words = "book " + a.Book
+	}
+	if a.RecordedFrom != "" {
+		words += ", recorded from " + a.RecordedFrom
+	}
+	if a.RecordedUntil != "" {
+		words += ", recorded until " + a.RecordedUntil
+	}
+	return words
 }

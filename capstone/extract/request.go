@@ -8,6 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -20,13 +23,27 @@ import (
 // The first line of a signed text states its purpose, so no signature serves for another purpose. A
 // checkpoint begins with its origin, and no origin has a space.
 const (
-	manifestDomain = "blotter extract manifest v1"
+	manifestDomain = "blotter extract manifest v2"
 	requestDomain  = "blotter extract request v1"
 )
 
-// manifestText returns the signed text of a manifest: the purpose, the log, and the digest.
+// manifestText returns the signed text of a manifest: the purpose, the log, the size and the
+// digest.
 func manifestText(origin string, manifest []byte) string {
-	return fmt.Sprintf("%s\n%s\nsha256 %x\n", manifestDomain, origin, sha256.Sum256(manifest))
+	return fmt.Sprintf("%s\n%s\nbytes %d\nsha256 %x\n",
+		manifestDomain, origin, len(manifest), sha256.Sum256(manifest))
+}
+
+// parseManifestText returns the log and the size in the text of manifestText, and whether it is
+// such a text.
+func parseManifestText(text string) (origin string, size int64, ok bool) {
+	lines := strings.Split(text, "\n")
+	if len(lines) != 5 || lines[0] != manifestDomain {
+		return "", 0, false
+	}
+	number, ok := strings.CutPrefix(lines[2], "bytes ")
+	size, err := strconv.ParseInt(number, 10, 64)
+	return lines[1], size, ok && err == nil && size >= 0
 }
 
 // errNote is wrapped by every error of openNote.
@@ -93,6 +110,24 @@ func (r Request) Sign(key note.Signer) ([]byte, error) {
 		hex.EncodeToString(r.Manifest[:]), r.Actor, r.Reason, r.At.UTC().Format(micros),
 	})
 	return note.Sign(&note.Note{Text: fmt.Sprintf("%s\n%s\n", requestDomain, line)}, key)
+}
+
+// ReadRequest reads and checks the signed request beside the bundle in a folder. If the file is
+// missing, too long, not a regular file, or not signed by key, the error is a *Fault.
+func ReadRequest(dir string, key note.Verifier) (Request, error) {
+	file := RequestFile(dir)
+	signed, err := readSmall(os.DirFS(filepath.Dir(file)), filepath.Base(file), maxNote)
+	if at := new(Fault); errors.As(err, &at) {
+		return Request{}, fault(file, 0, "%s", at.What)
+	}
+	if err != nil {
+		return Request{}, err
+	}
+	r, err := OpenRequest(signed, key)
+	if err != nil {
+		return r, fault(file, 0, "%v", err)
+	}
+	return r, nil
 }
 
 // OpenRequest checks the signature of a request and reads it.

@@ -18,7 +18,7 @@ var ErrDiffers = errors.New("the log differs from the sealed log")
 type scan struct {
 	log    contract.Reader
 	event  func(index int64, r contract.Recorded) error
-	header func(index int64, leaf []byte) error
+	header func(index int64, leaf []byte, h batchHeader) error
 
 	end   contract.Cursor
 	batch []sealedEvent
@@ -39,21 +39,21 @@ func (s *scan) run(ctx context.Context, sealed contract.SealedLog, size int64) (
 			s.batch = append(s.batch, sealedEvent{index, *at, leaf})
 			return nil
 		}
-		if err := s.flush(ctx, leaf); err != nil {
+		h, err := parseHeader(leaf)
+		if err == nil {
+			err = s.flush(ctx, h)
+		}
+		if err != nil {
 			return err
 		}
-		return s.header(index, leaf)
+		return s.header(index, leaf, h)
 	}
 	return sealed.Leaves(ctx, size, leaf)
 }
 
 // flush reads the range of the log that a batch covers, and compares it with the batch. The log
 // decides which events answer a query, so its events must still be the sealed events.
-func (s *scan) flush(ctx context.Context, leaf []byte) error {
-	h, err := parseHeader(leaf)
-	if err != nil {
-		return err
-	}
+func (s *scan) flush(ctx context.Context, h batchHeader) error {
 	for p := range h.to {
 		if end := s.end.At(int32(p)); end < h.to[p] {
 			return fmt.Errorf("%w: partition %d ends at %d, and was sealed up to %d",

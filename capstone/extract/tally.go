@@ -23,6 +23,9 @@ type tally struct {
 
 func newTally(m Manifest, root tlog.Hash) (*tally, error) {
 	q, err := m.Query.query()
+	if err == nil {
+		err = q.check()
+	}
 	if err != nil {
 		return nil, fault(manifestFile, 0, "the query is bad: %v", err)
 	}
@@ -58,6 +61,10 @@ func (t *tally) header(p proof) error {
 	if !t.takes.Whole() || h.events != t.batch {
 		return fmt.Errorf("the header of a batch of %d events comes after %d events",
 			h.events, t.batch)
+	}
+	if h.simulated != t.manifest.Simulated {
+		return fmt.Errorf("the batch was sealed with simulated %t, and the manifest says %t",
+			h.simulated, t.manifest.Simulated)
 	}
 	t.batch = 0
 	t.counts.Headers++

@@ -226,14 +226,35 @@ var liesInManifest = []lie{
 		"manifest.json: its claims are not those of its query"},
 	{"another origin", everything,
 		inManifest(func(m *extract.Manifest) { m.Origin = "example.com/another" }),
-		"checkpoint: it is signed, but it is not the checkpoint that the manifest names"},
+		"manifest.note: it is of the log example.com/another, " +
+			"and the key is that of the log example.com/blotter/test"},
 	{"root", everything,
 		inManifest(func(m *extract.Manifest) { m.Checkpoint.Root = strings.Repeat("00", 32) }),
 		"checkpoint: it is signed, but it is not the checkpoint that the manifest names"},
 	{"a later format", everything,
-		inManifest(func(m *extract.Manifest) { m.Format = "blotter/extract/v2" }),
-		`manifest.json: its format is "blotter/extract/v2", ` +
-			`and this program reads "blotter/extract/v1"`},
+		inManifest(func(m *extract.Manifest) { m.Format = "blotter/extract/v3" }),
+		`manifest.json: its format is "blotter/extract/v3", ` +
+			`and this program reads "blotter/extract/v2"`},
+	{"trades and a book", trades("T-1"),
+		inManifest(func(m *extract.Manifest) { m.Query.Book = "CRUDE" }),
+		"manifest.json: the query is bad: ask for trades or for a book, not for both"},
+	{"listed stranger", everything, func(f forgery) {
+		f.put("prices.xlsx", "x")
+		f.manifest(func(m *extract.Manifest) {
+			m.Files = append(m.Files, extract.File{Path: "prices.xlsx"})
+		})
+	}, `manifest.json: it lists the file "prices.xlsx", which does not belong there in a bundle`},
+	{"unlisted file", everything,
+		inManifest(func(m *extract.Manifest) { m.Files = m.Files[:5] }),
+		`manifest.json: it does not list the file "schemas/command.refused.v1.avsc"`},
+	{"schema elsewhere", everything, inManifest(func(m *extract.Manifest) {
+		m.Schemas[0].File = "schemas/a.avsc"
+		m.Files[5].Path = "schemas/a.avsc"
+	}), `manifest.json: it lists the schema command.refused version 1 as "schemas/a.avsc"`},
+	{"schema twice", everything, inManifest(func(m *extract.Manifest) {
+		m.Schemas = slices.Insert(m.Schemas, 1, m.Schemas[0])
+		m.Files = slices.Insert(m.Files, 6, m.Files[5])
+	}), "manifest.json: it lists the schema command.refused version 1 twice or out of order"},
 }
 
 const settled = "schemas/trade.settled.v2.avsc"
@@ -250,8 +271,16 @@ var liesInFiles = []lie{
 		"events.csv, line 10: the row differs from events.jsonl"},
 	{"schema field", everything, replacing(settled, `"price"`, `"prize"`),
 		settled + ": it is not the schema that the manifest lists as trade.settled version 2"},
-	{"schema scale", everything, replacing(settled, `"scale": 6`, `"scale": 2`),
-		"events.jsonl, line 3: data differs from raw, decoded by its schema"},
+	{"schema scale", trades("T-1"), func(f forgery) {
+		f.put(settled, strings.ReplaceAll(f.text(settled), `"scale": 6`, `"scale": 4`))
+		f.replace("events.jsonl", `"value":"30"`, `"value":"3000"`)
+		f.replace("events.jsonl", `"price":"-37.63"`, `"price":"-3763"`)
+		f.replace("events.csv", `,30,"bbl"`, `,3000,"bbl"`)
+		f.replace("events.csv", `,-37.63,`, `,-3763,`)
+	}, settled + ": it differs from the published schema trade.settled version 2"},
+	{"instructions", everything,
+		replacing("README.txt", "Take it from the owner of the log, never", "Take it"),
+		"README.txt: it is not the text of an extract of format blotter/extract/v2"},
 	{"no schema", everything, func(f forgery) { f.put(settled, "{") },
 		settled + ": not an avro schema"},
 }
@@ -278,7 +307,13 @@ type forgery struct {
 	bundle fstest.MapFS
 }
 
-func (f forgery) text(path string) string { return string(f.bundle[path].Data) }
+// text returns a file, and no text for one that is missing.
+func (f forgery) text(path string) string {
+	if file := f.bundle[path]; file != nil {
+		return string(file.Data)
+	}
+	return ""
+}
 
 func (f forgery) put(path, text string) {
 	f.bundle[path] = &fstest.MapFile{Data: []byte(text), Mode: 0o644}
@@ -318,15 +353,16 @@ func (f forgery) manifest(change func(*extract.Manifest)) extract.Manifest {
 func (f forgery) sign() {
 	m := f.manifest(func(m *extract.Manifest) {
 		for i, file := range m.Files {
-			data := f.bundle[file.Path].Data
+			data := []byte(f.text(file.Path))
 			sum := sha256.Sum256(data)
 			m.Files[i] = extract.File{
 				Path: file.Path, Bytes: int64(len(data)), SHA256: hex.EncodeToString(sum[:]),
 			}
 		}
 	})
-	text := fmt.Sprintf("blotter extract manifest v1\n%s\nsha256 %x\n",
-		m.Origin, sha256.Sum256([]byte(f.text("manifest.json"))))
+	manifest := []byte(f.text("manifest.json"))
+	text := fmt.Sprintf("blotter extract manifest v2\n%s\nbytes %d\nsha256 %x\n",
+		m.Origin, len(manifest), sha256.Sum256(manifest))
 	signed, err := note.Sign(&note.Note{Text: text}, f.log.options.Signer)
 	require.NoError(f, err)
 	f.put("manifest.note", string(signed))

@@ -11,8 +11,6 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"slices"
-	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -22,6 +20,9 @@ import (
 type Verified struct {
 	Manifest Manifest
 	Digest   [32]byte // SHA-256 of the manifest, which the request beside the bundle names
+	// Proven and NotProven are the claims of the manifest, and the claims that depend on the
+	// schemas of this program.
+	Proven, NotProven []string
 }
 
 // A Fault is the first fault of a bundle.
@@ -50,6 +51,10 @@ func fault(file string, line int, format string, args ...any) *Fault {
 // that there is no other file; then the signature of the checkpoint; then the claims about the
 // content. An honest maker would not need the last check, but a signature does not show that the
 // maker is honest.
+//
+// Until the signature is checked, Verify reads at most 16 KiB of one file. The signature states the
+// size of the manifest, and the manifest the sizes of all other files. Verify opens no pipe, no
+// device and no link.
 func Verify(bundle fs.FS, key note.Verifier) (Verified, error) {
 	v := &verifier{bundle: bundle, key: key}
 	if err := v.signature(); err != nil {
@@ -71,21 +76,10 @@ type verifier struct {
 	suspect string // a file with a wrong digest: if a line is wrong, it is one of this file
 }
 
-// read returns the content of a small file.
-func (v *verifier) read(path string) ([]byte, error) {
-	data, err := fs.ReadFile(v.bundle, path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fault(path, 0, "the file is missing")
-	}
-	return data, err
-}
-
+// signature opens the signature, which states the size of the manifest, BEFORE it reads the
+// manifest.
 func (v *verifier) signature() error {
-	manifest, err := v.read(manifestFile)
-	if err != nil {
-		return err
-	}
-	signed, err := v.read(signatureFile)
+	signed, err := readSmall(v.bundle, signatureFile, maxNote)
 	if err != nil {
 		return err
 	}
@@ -93,73 +87,47 @@ func (v *verifier) signature() error {
 	if err != nil {
 		return fault(signatureFile, 0, "%v", err)
 	}
-	v.found.Digest = sha256.Sum256(manifest)
-	lines := strings.Split(text, "\n")
+	origin, size, ok := parseManifestText(text)
 	switch {
-	case len(lines) != 4 || lines[0] != manifestDomain:
+	case !ok:
 		return fault(signatureFile, 0, "it is signed, but it is not the signature of a manifest")
-	case text != manifestText(lines[1], manifest):
+	case origin != v.key.Name():
+		return fault(signatureFile, 0, "it is of the log %s, and the key is that of the log %s",
+			origin, v.key.Name())
+	case size > maxManifest:
+		return fault(signatureFile, 0, "it states a manifest of %d bytes, and at most %d are read",
+			size, maxManifest)
+	}
+	manifest, err := readSmall(v.bundle, manifestFile, size)
+	if err != nil {
+		return err
+	}
+	v.found.Digest = sha256.Sum256(manifest)
+	if text != manifestText(origin, manifest) {
 		return fault(manifestFile, 0,
 			"the file was changed: its SHA-256 is %x, and another one is signed", v.found.Digest)
 	}
+	return v.manifest(origin, manifest)
+}
+
+// manifest reads a manifest that is signed as it is.
+func (v *verifier) manifest(origin string, text []byte) error {
 	m := &v.found.Manifest
-	if err := json.Unmarshal(manifest, m); err != nil {
+	if err := json.Unmarshal(text, m); err != nil {
 		return fault(manifestFile, 0, "the file is not a manifest: %v", err)
 	}
 	if m.Format != Format {
 		return fault(manifestFile, 0, "its format is %q, and this program reads %q",
 			m.Format, Format)
 	}
-	if m.Origin != lines[1] || !bytes.Equal(m.encode(), manifest) {
+	if m.Origin != origin {
+		return fault(manifestFile, 0, "it is of the log %s, and its signature of the log %s",
+			m.Origin, origin)
+	}
+	if !bytes.Equal(m.encode(), text) {
 		return fault(manifestFile, 0, "the file is not spelled as an extract spells it")
 	}
 	return nil
-}
-
-// files compares the files of the bundle with the manifest.
-func (v *verifier) files() error {
-	there, err := v.walk()
-	if err != nil {
-		return err
-	}
-	for _, want := range v.found.Manifest.Files {
-		at := slices.Index(there, want.Path)
-		if at < 0 {
-			return fault(want.Path, 0, "the file is missing")
-		}
-		there = slices.Delete(there, at, at+1)
-		got, err := measure(v.bundle, want.Path)
-		if err != nil {
-			return err
-		}
-		if got != want {
-			return v.locate(fault(want.Path, 0,
-				"the file was changed: it has %d bytes and SHA-256 %s, and should have %d and %s",
-				got.Bytes, got.SHA256, want.Bytes, want.SHA256))
-		}
-	}
-	if len(there) > 0 {
-		return fault(there[0], 0,
-			"the file does not belong to the bundle: the manifest does not list it")
-	}
-	return nil
-}
-
-// walk returns every file except the manifest and its signature, sorted.
-func (v *verifier) walk() (files []string, err error) {
-	err = fs.WalkDir(v.bundle, ".", func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && (path == "." || path == schemasFolder):
-		case !d.Type().IsRegular():
-			return fault(path, 0, "it does not belong to the bundle: it is not a regular file")
-		case path != manifestFile && path != signatureFile:
-			files = append(files, path)
-		}
-		return nil
-	})
-	return files, err
 }
 
 // locate looks for the wrong line of a changed file.
@@ -178,6 +146,9 @@ func (v *verifier) content() error {
 	if err != nil {
 		return err
 	}
+	if err := v.readme(); err != nil {
+		return err
+	}
 	c, err := openCatalog(v.bundle, v.found.Manifest)
 	if err != nil {
 		return err
@@ -190,11 +161,21 @@ func (v *verifier) content() error {
 			return fault(s.File, 0, "no event of the bundle has this schema")
 		}
 	}
+	v.found.Proven, v.found.NotProven = v.found.Manifest.claims(c)
 	return v.csv(c)
 }
 
+// readme compares the instructions with those of this format: a reader may believe them.
+func (v *verifier) readme() error {
+	text, err := readSmall(v.bundle, readmeFile, int64(len(readme)))
+	if err == nil && !bytes.Equal(text, readme) {
+		err = fault(readmeFile, 0, "it is not the text of an extract of format %s", Format)
+	}
+	return err
+}
+
 func (v *verifier) checkpoint() (tlog.Hash, error) {
-	signed, err := v.read(checkpointFile)
+	signed, err := readSmall(v.bundle, checkpointFile, maxNote)
 	if err != nil {
 		return tlog.Hash{}, err
 	}

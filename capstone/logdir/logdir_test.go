@@ -128,6 +128,22 @@ func TestCheckTopicFindsAnotherLog(t *testing.T) {
 		"an old broker has no ids")
 }
 
+// The log decides whether it is simulated. A file that says otherwise is named.
+func TestCheckTimelineNamesTheSettings(t *testing.T) {
+	t.Parallel()
+	for _, simulated := range []bool{false, true} {
+		d := &Dir{path: "here", settings: Settings{Name: "blotter", Simulated: simulated}}
+		require.NoError(t, d.CheckTimeline(contract.Timeline{Simulated: simulated}))
+		var broken *IntegrityError
+		require.ErrorAs(t, d.CheckTimeline(contract.Timeline{Simulated: !simulated}), &broken)
+		require.ErrorContains(t, broken, "here/log.json says that the log is ")
+		d.isNew = true
+		var taken *UsageError
+		require.ErrorAs(t, d.CheckTimeline(contract.Timeline{Simulated: !simulated}), &taken)
+		require.ErrorContains(t, taken, "the log blotter already exists")
+	}
+}
+
 func TestNewLogAdoptsTopic(t *testing.T) {
 	t.Parallel()
 	d, err := New(t.TempDir(), example)

@@ -113,6 +113,25 @@ func (d *Dir) CheckTopic(found Topic, mark contract.Cursor, chosen map[string]st
 	return mark.Ahead(Writer, found.Ends)
 }
 
+// CheckTimeline compares the settings with the log, which alone decides whether it is simulated.
+func (d *Dir) CheckTimeline(found contract.Timeline) error {
+	if found.Simulated == d.settings.Simulated {
+		return nil
+	}
+	says := map[bool]string{true: "simulated", false: "in real time"}
+	if d.isNew {
+		return &UsageError{fmt.Sprintf("the log %s already exists, and is %s", d.settings.Name,
+			says[found.Simulated]), "use or omit --simulate accordingly, or choose another --name"}
+	}
+	return &IntegrityError{
+		fmt.Sprintf("%s says that the log is %s, but the log itself is %s",
+			filepath.Join(d.path, settingsFile), says[d.settings.Simulated],
+			says[found.Simulated]),
+		fmt.Sprintf("the file was edited: restore it from a backup, or set \"simulated\" to %t",
+			found.Simulated),
+	}
+}
+
 // adoptTopic uses an existing topic's partition count for a new log.
 func (d *Dir) adoptTopic(found Topic, chosen map[string]string) error {
 	if found.Partitions == 0 || found.Partitions == d.settings.Partitions {

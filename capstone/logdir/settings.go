@@ -18,7 +18,7 @@ type Settings struct {
 	Stack      string `json:"stack"`           // embedded, containers or external
 	Store      string `json:"store"`           // kafka, postgres: see session.Stores
 	Partitions int32  `json:"partitions"`      // of a store that has partitions
-	Simulated  bool   `json:"simulated"`       // recorded_at follows entered_at
+	Simulated  bool   `json:"simulated"`       // a copy: the log itself decides (CheckTimeline)
 	Topic      string `json:"topic,omitempty"` // id of the topic; another id is another log
 }
 

@@ -14,7 +14,8 @@ import (
 func openKafka(ctx context.Context, o kafkastore.Options) (*labstore.Store, error) {
 	return labstore.Open(ctx, labstore.Options{
 		Brokers: o.Brokers, Prefix: o.Prefix, Partitions: o.Partitions, Clock: o.Clock,
-		Heads: o.Heads, Address: o.Address, Place: labstore.Placement(o.Place),
+		Simulated: o.Simulated,
+		Heads:     o.Heads, Address: o.Address, Place: labstore.Placement(o.Place),
 		ReadOnly: o.ReadOnly, Alone: o.Alone, Timeout: o.Timeout,
 	})
 }

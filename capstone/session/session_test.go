@@ -50,8 +50,8 @@ func TestStoreNeedsOneRow(t *testing.T) { // it changes Stores, so that it is no
 	Stores = append(before[:len(before):len(before)], Store{
 		Name:  "paper",
 		Reach: func(context.Context, stack.Stack) (Endpoint, error) { return Endpoint{}, nil },
-		Open: func(_ context.Context, _ Endpoint, o LogOptions) (Log, error) {
-			return memoryLog{memorystore.New(o.Clock)}, nil
+		Open: func(_ context.Context, _ Endpoint, _ LogOptions) (Log, error) {
+			return memoryLog{memorystore.NewSimulated()}, nil
 		},
 	})
 	config := newLog(t, "paper")

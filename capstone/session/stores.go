@@ -50,6 +50,7 @@ type LogOptions struct {
 	Name       logdir.Name
 	Partitions int32
 	Clock      contract.Clock
+	Simulated  bool               // of a log that is created now: see contract.Timeline
 	Heads      contract.HeadCodec // nil opens the one of the registry
 	Address    string             // of this process, for other owners
 	Dir        string             // of index files; empty keeps the index in memory
@@ -114,7 +115,8 @@ func (s *Session) openStore(ctx context.Context, heads contract.HeadCodec) (Log,
 	}
 	log, err := kind.Open(ctx, at, LogOptions{
 		Name: s.Settings().Name, Partitions: s.Settings().Partitions, Clock: s.clock(),
-		Heads: heads, Address: s.dir.Address(), Dir: s.dir.Index(), Alone: as == alone,
+		Simulated: s.Settings().Simulated,
+		Heads:     heads, Address: s.dir.Address(), Dir: s.dir.Index(), Alone: as == alone,
 		ReadOnly: kind.Owned && as != owner || s.access == Inspect,
 		Log:      s.config.logger(),
 	})
@@ -122,6 +124,14 @@ func (s *Session) openStore(ctx context.Context, heads contract.HeadCodec) (Log,
 		return nil, err
 	}
 	s.onClose(log.Close)
+	// BEFORE the first append: the clock is that of the settings.
+	timeline, err := log.Timeline(ctx)
+	if err == nil {
+		err = s.dir.CheckTimeline(timeline)
+	}
+	if err != nil {
+		return nil, err
+	}
 	if kind.Topic != nil && s.dir.IsNew() {
 		found, err := kind.Topic(ctx, at, s.Settings().Name)
 		if err != nil {
@@ -211,7 +221,8 @@ func openKafkaLog(ctx context.Context, at Endpoint, o LogOptions) (Log, error) {
 		Brokers: brokers, Prefix: o.Name.Topics(), Partitions: o.Partitions,
 		Place: kafkastore.Placement{Name: "subject",
 			Key: trade.Subject}, // a refusal beside its trade
-		Clock: o.Clock, Heads: o.Heads, Address: o.Address, ReadOnly: o.ReadOnly, Alone: o.Alone,
+		Clock: o.Clock, Simulated: o.Simulated,
+		Heads: o.Heads, Address: o.Address, ReadOnly: o.ReadOnly, Alone: o.Alone,
 		Timeout: o.Timeout, Dir: o.Dir, Unwritten: o.Unwritten, Log: o.Log,
 	})
 	if err != nil {
@@ -265,7 +276,8 @@ func reachPostgres(ctx context.Context, on stack.Stack) (at Endpoint, err error)
 
 func openPostgresLog(ctx context.Context, at Endpoint, o LogOptions) (Log, error) {
 	store, err := postgresstore.Open(ctx, postgresstore.Options{
-		DSN: at.DSN, Schema: o.Name.LogSchema(), Clock: o.Clock, ReadOnly: o.ReadOnly, Log: o.Log,
+		DSN: at.DSN, Schema: o.Name.LogSchema(), Clock: o.Clock, Simulated: o.Simulated,
+		ReadOnly: o.ReadOnly, Log: o.Log,
 	})
 	if err != nil {
 		return nil, err

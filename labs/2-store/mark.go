@@ -20,13 +20,26 @@ const markType = "blotter.owner"
 type layout struct {
 	Placement  string
 	Partitions int
+	Simulated  bool // recorded_at does not follow a clock; see contract.Timeline
 }
 
 func (l layout) String() string {
-	return fmt.Sprintf("%d partitions and the placement %q", l.Partitions, l.Placement)
+	text := fmt.Sprintf("%d partitions and the placement %q", l.Partitions, l.Placement)
+	if l.Simulated {
+		text += ", with simulated times"
+	}
+	return text
 }
 
-func (s *Store) layout() layout { return layout{s.opts.Place.Name, len(s.owners)} }
+// layout returns the layout that the log must have. Options decide only whether a new log is
+// simulated: of an existing log, its first mark does.
+func (s *Store) layout() layout {
+	simulated := s.opts.Simulated
+	if s.created != nil {
+		simulated = s.created.Simulated
+	}
+	return layout{s.opts.Place.Name, len(s.owners), simulated}
+}
 
 // marks returns the marks of an owner that takes over, one for each topic.
 func (o *owner) marks() (events, heads *kgo.Record) {
@@ -42,6 +55,7 @@ func (o *owner) marks() (events, heads *kgo.Record) {
 				{Key: "ce_type", Value: []byte(markType)},
 				{Key: "ce_placement", Value: []byte(l.Placement)},
 				{Key: "ce_partitions", Value: []byte(strconv.Itoa(l.Partitions))},
+				{Key: "ce_simulated", Value: []byte(strconv.FormatBool(l.Simulated))},
 				{Key: "content-type", Value: []byte("text/plain")},
 			},
 		}
@@ -57,6 +71,8 @@ func parseMark(record *kgo.Record) (l layout, isMark bool) {
 			isMark = string(h.Value) == markType
 		case "ce_placement":
 			l.Placement = string(h.Value)
+		case "ce_simulated":
+			l.Simulated = string(h.Value) == "true"
 		case "ce_partitions":
 			l.Partitions, _ = strconv.Atoi(string(h.Value)) // 0 if it is no number: no log has 0
 		}

@@ -24,6 +24,7 @@ type Options struct {
 	Prefix     string             // the name of the log: prefix of its topics and transactional ids
 	Partitions int32              // of a new log; ignored for an existing log; 0 means 1
 	Clock      contract.Clock     // gives recorded_at
+	Simulated  bool               // of a new log: its times are simulated (contract.Timeline)
 	Heads      contract.HeadCodec // encodes the heads
 	Address    string             // of this process, for others; written into the marks
 	Place      Placement          // decides which streams share a partition
@@ -52,6 +53,8 @@ type Store struct {
 	mu     sync.Mutex // held from a decision until its outcome is known, and to read the index
 	owners []*owner   // by partition
 	index  *index
+
+	created *layout // according to the log; nil before a mark was read
 }
 
 var _ contract.Store = (*Store)(nil)
@@ -219,6 +222,16 @@ func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Re
 			}
 		}
 	}
+}
+
+// Timeline returns the rules of recorded_at, as the first marks of the log state them.
+func (s *Store) Timeline(ctx context.Context) (contract.Timeline, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.refresh(ctx); err != nil {
+		return contract.Timeline{}, fmt.Errorf("timeline: %w", err)
+	}
+	return contract.Timeline{Simulated: s.layout().Simulated}, nil
 }
 
 // refresh reads new events of other processes into the index of a read-only store.

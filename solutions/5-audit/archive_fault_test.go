@@ -79,7 +79,9 @@ func object(t *testing.T, archive audit.Archive, name string) []byte {
 }
 
 // resealed returns the archive of another log, sealed with the given keys.
-func resealed(t *testing.T, log contract.Reader, s note.Signer, v note.Verifier) audit.Archive {
+func resealed(
+	t *testing.T, log contract.SealableLog, s note.Signer, v note.Verifier,
+) audit.Archive {
 	t.Helper()
 	archive := new(audit.Memory)
 	a := open(t, log, archive)

@@ -14,7 +14,7 @@ import (
 
 // Options configure an Auditor.
 type Options struct {
-	Log      contract.Reader
+	Log      contract.SealableLog
 	Archive  Archive
 	Origin   string        // the log's name for all time, such as example.com/desk/blotter
 	Verifier note.Verifier // checks the signatures of Signer

@@ -44,7 +44,7 @@ func keysFrom(t require.TestingT, random io.Reader) (note.Signer, note.Verifier)
 }
 
 // open returns an auditor with batches of at most four offsets: small logs then have many batches.
-func open(t require.TestingT, log contract.Reader, archive audit.Archive) *audit.Auditor {
+func open(t require.TestingT, log contract.SealableLog, archive audit.Archive) *audit.Auditor {
 	signer, verifier := keys(t)
 	a, err := audit.Open(audit.Options{
 		Log: log, Archive: archive, Origin: origin, Signer: signer, Verifier: verifier, Batch: 4,
@@ -57,7 +57,7 @@ func open(t require.TestingT, log contract.Reader, archive audit.Archive) *audit
 func suiteOn(archive func(check.T) audit.Archive) check.Suite {
 	return audittest.Suite(audittest.Fixture{Archive: func(t check.T) audittest.Open {
 		a := archive(t)
-		return func(log contract.Reader) contract.Auditor { return open(t, log, a) }
+		return func(log contract.SealableLog) contract.Auditor { return open(t, log, a) }
 	}})
 }
 

@@ -15,12 +15,20 @@ import (
 
 // A header closes a batch and is its last leaf. Its range and Previous show that nothing lies
 // between this batch and the one before.
+//
+// Simulated stands in every header, and is the log's own statement (contract.Timeline). The header
+// of the first batch is the better place for it than a first leaf of its own: a tree is never
+// signed without that header, so nothing is sealed before it is said. Every leaf is still an event
+// or a header. And because a header names the one before it, each repeats the statement and cannot
+// change it: the last batch, which a sealer reads alone, has it too.
 type header struct {
 	Number   int64           `json:"number"`   // 1, 2, 3, …
 	Previous tlog.Hash       `json:"previous"` // leaf hash of the header before; zero for the first
 	From     contract.Cursor `json:"from"`     // the batch has all events of the log in [From, To)
 	To       contract.Cursor `json:"to"`
 	Events   int64           `json:"events"` // the number of these events
+
+	Simulated bool `json:"simulated"` // recorded_at does not follow a clock
 }
 
 // leaf returns the canonical bytes of h: a tag, then each field, each with its length before it in
@@ -39,12 +47,17 @@ func (h header) leaf() []byte {
 		}
 		field(f)
 	}
-	field([]byte("blotter/batch/v1"))
+	field([]byte("blotter/batch/v2"))
 	numbers(h.Number)
 	field(h.Previous[:])
 	numbers(h.From...)
 	numbers(h.To...)
 	numbers(h.Events)
+	var simulated byte
+	if h.Simulated {
+		simulated = 1
+	}
+	field([]byte{simulated})
 	return b
 }
 
@@ -69,6 +82,8 @@ type tip struct {
 	number   int64           // of that batch; 0 before the first
 	previous tlog.Hash       // leaf hash of its header
 	to       contract.Cursor // every event before it is in the tree
+
+	simulated bool // of an empty tree: false
 }
 
 // end returns the tip after the batch.
@@ -79,7 +94,7 @@ func (b *batch) end() tip {
 	}
 	last := tlog.RecordHash(b.header.leaf())
 	e.add(last)
-	return tip{edge: e, number: b.Number, previous: last, to: b.To}
+	return tip{edge: e, number: b.Number, previous: last, to: b.To, simulated: b.Simulated}
 }
 
 // extend returns the tip after b, which must continue exactly where t ends (L5.I2). It does not
@@ -98,6 +113,9 @@ func (t tip) extend(b *batch) (tip, error) {
 	case !b.From.Equal(t.to):
 		return tip{}, fmt.Errorf("batch %d begins at %s, and batch %d ended at %s",
 			b.Number, b.From, t.number, t.to)
+	case t.number > 0 && b.Simulated != t.simulated:
+		return tip{}, fmt.Errorf("batch %d says that the log is %s, and batch %d that it is %s",
+			b.Number, timesOf(b.Simulated), t.number, timesOf(t.simulated))
 	case !b.To.Reaches(b.From):
 		return tip{}, fmt.Errorf("batch %d ends at %s, before its begin %s", b.Number, b.To, b.From)
 	}
@@ -109,6 +127,14 @@ func (t tip) extend(b *batch) (tip, error) {
 		}
 	}
 	return b.end(), nil
+}
+
+// timesOf says in words where the times of a log come from.
+func timesOf(simulated bool) string {
+	if simulated {
+		return "simulated"
+	}
+	return "kept in real time"
 }
 
 // batchLine is the first line of an archived batch. A line for each event follows.

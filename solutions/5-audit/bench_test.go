@@ -21,6 +21,10 @@ func (l generatedLog) End(context.Context) (contract.Cursor, error) {
 	return contract.Cursor{int64(l)}, nil
 }
 
+func (generatedLog) Timeline(context.Context) (contract.Timeline, error) {
+	return contract.Timeline{}, nil
+}
+
 func (generatedLog) Frontier(context.Context) (time.Time, error) { panic("not called") }
 
 func (generatedLog) Follow(context.Context, contract.Cursor) events {

@@ -19,8 +19,9 @@
 // Ranges abut, and the first begins at the beginning of the log. Therefore an event that is in the
 // log and not in the tree shows, and an event that is in the tree and not in the log shows too.
 //
-// The header's leaf is "blotter/batch/v1", the batch's number, the leaf hash of the header before
-// it (zeros for the first), the two cursors and the number of events. Each field has its length
+// The header's leaf is "blotter/batch/v2", the batch's number, the leaf hash of the header before
+// it (zeros for the first), the two cursors, the number of events, and one byte: 1 if the log is
+// simulated, else 0. Each field has its length
 // before it, in four bytes big-endian. Numbers are eight bytes big-endian. A cursor is one number
 // for each partition.
 //
@@ -33,7 +34,8 @@
 // A batch is JSON Lines: first its header with the right edge of the tree before it, then a line
 // for each event.
 //
-//	{"first":4,"edge":["9x…="],"number":2,"previous":"Wd…=","from":[3,1],"to":[4,2],"events":2}
+//	{"first":4,"edge":["9x…="],"number":2,"previous":"Wd…=","from":[3,1],"to":[4,2],"events":2,
+//	 "simulated":false}
 //	{"partition":0,"offset":3,"leaf":"AAAAD2Js…"}
 //	{"partition":1,"offset":1,"leaf":"AAAAD2Js…"}
 //

@@ -43,6 +43,9 @@ func TestFaultsNameTheKindOfTampering(t *testing.T) {
 		}, `position 0/2 (leaf 2): changed event: actor was sealed as "desk-7" and is "desk-8"; ` +
 			`recorded_at was sealed as "2025-03-30T12:00:00.000003Z" ` +
 			`and is "2025-03-30T12:00:00Z"`},
+		{"simulated after all", func(l *audittest.Log) { l.Simulate() },
+			"changed timeline: the log was sealed as kept in real time, " +
+				"and says now that it is simulated"},
 		{"deleted", func(l *audittest.Log) { l.Delete(at(0, 2)) },
 			"position 0/2 (leaf 2): missing event: " +
 				"the event that was sealed here is not in the log any more"},
@@ -113,13 +116,13 @@ func TestASealedVersionGapIsAFault(t *testing.T) {
 // tornLog is a log that cannot be read at one position: the reader reports the damage there and
 // ends.
 type tornLog struct {
-	contract.Reader
+	contract.SealableLog
 	at contract.Position
 }
 
 func (l tornLog) Read(ctx context.Context, from, to contract.Cursor) events {
 	return func(yield func(contract.Recorded, error) bool) {
-		for r, err := range l.Reader.Read(ctx, from, to) {
+		for r, err := range l.SealableLog.Read(ctx, from, to) {
 			if r.Position == l.at {
 				damaged := &contract.DamagedError{Position: l.at, What: "it is no event"}
 				yield(contract.Recorded{}, damaged)
@@ -136,7 +139,7 @@ func (l tornLog) Read(ctx context.Context, from, to contract.Cursor) events {
 func TestADamagedPlaceIsAFault(t *testing.T) {
 	t.Parallel()
 	log, archive := audittest.NewLog(2), new(audit.Memory)
-	oneBatch := func(log contract.Reader) *audit.Auditor {
+	oneBatch := func(log contract.SealableLog) *audit.Auditor {
 		a := open(t, log, archive)
 		a.Batch = 100
 		return a

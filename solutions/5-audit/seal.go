@@ -39,6 +39,10 @@ func (a *Auditor) Seal(ctx context.Context) (contract.Checkpoint, error) {
 	if err := a.checkKnown(ctx); err != nil {
 		return contract.Checkpoint{}, err
 	}
+	timeline, err := a.timeline(ctx, at)
+	if err != nil {
+		return contract.Checkpoint{}, err
+	}
 	// Ask for the end AFTER reading the archive: it is then past every sealed event, unless the log
 	// lost its end.
 	end, err := a.end(ctx, at)
@@ -46,14 +50,14 @@ func (a *Auditor) Seal(ctx context.Context) (contract.Checkpoint, error) {
 		return contract.Checkpoint{}, err
 	}
 	for {
-		next, err := a.nextBatch(ctx, at, end)
+		next, err := a.nextBatch(ctx, at, end, timeline)
 		if err != nil {
 			return contract.Checkpoint{}, err
 		}
 		if next == nil {
 			break
 		}
-		if at, err = a.archiveBatch(ctx, at, next); err != nil {
+		if at, err = a.archiveBatch(ctx, at, next, timeline); err != nil {
 			return contract.Checkpoint{}, err
 		}
 		// A crash here leaves batches that no checkpoint covers. The next Seal builds the first of
@@ -65,6 +69,19 @@ func (a *Auditor) Seal(ctx context.Context) (contract.Checkpoint, error) {
 		}
 	}
 	return last, a.keep(last)
+}
+
+// timeline returns the log's timeline, which must be the sealed one.
+func (a *Auditor) timeline(ctx context.Context, at tip) (contract.Timeline, error) {
+	now, err := a.Log.Timeline(ctx)
+	if err != nil {
+		return now, fmt.Errorf("asking for the log's timeline: %w", err)
+	}
+	if at.number > 0 && now.Simulated != at.simulated {
+		return now, fmt.Errorf("%w: it was sealed as %s, and says now that it is %s", ErrForked,
+			timesOf(at.simulated), timesOf(now.Simulated))
+	}
+	return now, nil
 }
 
 // checkKnown fails if the archive does not have the Known checkpoint. Only Verify checks that it is
@@ -112,7 +129,9 @@ func (a *Auditor) end(ctx context.Context, at tip) (contract.Cursor, error) {
 // nextBatch returns the batch after at, or nil if no event is left before end. Offsets without an
 // event (control records, for example) join the batch of the next event. A log without new events
 // therefore gets no batch.
-func (a *Auditor) nextBatch(ctx context.Context, at tip, end contract.Cursor) (*batch, error) {
+func (a *Auditor) nextBatch(
+	ctx context.Context, at tip, end contract.Cursor, timeline contract.Timeline,
+) (*batch, error) {
 	for from := at.to; !from.Reaches(end); {
 		to := from.Step(end, a.Batch)
 		events, err := read(ctx, a.Log, from, to)
@@ -120,7 +139,7 @@ func (a *Auditor) nextBatch(ctx context.Context, at tip, end contract.Cursor) (*
 			return nil, err
 		}
 		if len(events) > 0 {
-			return newBatch(at, to, events)
+			return newBatch(at, to, events, timeline)
 		}
 		from = to
 	}
@@ -128,12 +147,14 @@ func (a *Auditor) nextBatch(ctx context.Context, at tip, end contract.Cursor) (*
 }
 
 // newBatch returns a batch of events, which are all events of the log from at to to.
-func newBatch(at tip, to contract.Cursor, events []event) (*batch, error) {
+func newBatch(
+	at tip, to contract.Cursor, events []event, timeline contract.Timeline,
+) (*batch, error) {
 	from := append(contract.Cursor{}, at.to...) // the beginning is [], not null
 	b := &batch{
 		header: header{
 			Number: at.number + 1, Previous: at.previous,
-			From: from, To: to, Events: int64(len(events)),
+			From: from, To: to, Events: int64(len(events)), Simulated: timeline.Simulated,
 		},
 		first: at.edge.clone(),
 	}
@@ -149,12 +170,14 @@ func newBatch(at tip, to contract.Cursor, events []event) (*batch, error) {
 
 // archiveBatch makes b durable and returns the tip after it. If another sealer was first, it
 // returns the tip after that sealer's batch.
-func (a *Auditor) archiveBatch(ctx context.Context, at tip, b *batch) (tip, error) {
+func (a *Auditor) archiveBatch(
+	ctx context.Context, at tip, b *batch, timeline contract.Timeline,
+) (tip, error) {
 	err := a.Archive.Put(ctx, object(batchNames, at.size), b.encode())
 	switch {
 	case errors.Is(err, ErrExists):
 		// Another sealer was first, or an earlier one crashed before its checkpoint.
-		if b, err = a.adopt(ctx, at); err != nil {
+		if b, err = a.adopt(ctx, at, timeline); err != nil {
 			return tip{}, err
 		}
 	case err != nil:
@@ -171,7 +194,9 @@ func (a *Auditor) archiveBatch(ctx context.Context, at tip, b *batch) (tip, erro
 // adopt returns the batch that is archived after at. The log is append-only: reading the batch's
 // range again gives the same leaves. If the leaves differ, the archive has another history, and
 // nothing may be signed on top of it.
-func (a *Auditor) adopt(ctx context.Context, at tip) (*batch, error) {
+func (a *Auditor) adopt(
+	ctx context.Context, at tip, timeline contract.Timeline,
+) (*batch, error) {
 	b, err := a.batch(ctx, at.size)
 	if err != nil {
 		return nil, err
@@ -191,7 +216,7 @@ func (a *Auditor) adopt(ctx context.Context, at tip) (*batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, err := newBatch(at, b.To, events)
+	ours, err := newBatch(at, b.To, events, timeline)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,11 @@ func (a *Auditor) VerifySince(ctx context.Context, kept []byte) (contract.Verifi
 	if err != nil {
 		return contract.Verification{}, fmt.Errorf("asking for the end of the log: %w", err)
 	}
-	v := &verifier{Auditor: a, end: end, versions: map[string]int64{}}
+	timeline, err := a.Log.Timeline(ctx)
+	if err != nil {
+		return contract.Verification{}, fmt.Errorf("asking for the log's timeline: %w", err)
+	}
+	v := &verifier{Auditor: a, end: end, timeline: timeline, versions: map[string]int64{}}
 	v.result.Checkpoint = a.emptyCheckpoint()
 	if len(checkpoints) > 0 {
 		v.result.Checkpoint = checkpoints[len(checkpoints)-1]
@@ -105,7 +109,8 @@ func (a *Auditor) insertKept(all []contract.Checkpoint, signed []byte) (
 // A verifier reads the archive and the log once, side by side.
 type verifier struct {
 	*Auditor
-	end      contract.Cursor // of the log
+	end      contract.Cursor   // of the log
+	timeline contract.Timeline // according to the log
 	at       tip
 	versions map[string]int64 // the last version seen of each stream
 	result   contract.Verification
@@ -167,6 +172,10 @@ func (v *verifier) nextBatch(ctx context.Context) error {
 	if err != nil {
 		v.result.Fault = v.archiveFault("the archive was changed: %v", err)
 		return nil
+	}
+	if v.differs == nil && b.Simulated != v.timeline.Simulated {
+		v.differs = generalFault("changed timeline: the log was sealed as %s, "+
+			"and says now that it is %s", timesOf(b.Simulated), timesOf(v.timeline.Simulated))
 	}
 	if v.differs == nil {
 		if err := v.compare(ctx, b); err != nil {

@@ -30,13 +30,13 @@ func (l lying) Verify(ctx context.Context) (contract.Verification, error) {
 
 // partialLog is a log of which the auditor ignores a part: see drops or changes each event.
 type partialLog struct {
-	contract.Reader
+	contract.SealableLog
 	see func(contract.Recorded) (contract.Recorded, bool)
 }
 
 func (l partialLog) Read(ctx context.Context, from, to contract.Cursor) events {
 	return func(yield func(contract.Recorded, error) bool) {
-		for r, err := range l.Reader.Read(ctx, from, to) {
+		for r, err := range l.SealableLog.Read(ctx, from, to) {
 			if r, ok := l.see(r); ok && !yield(r, err) {
 				return
 			}
@@ -91,26 +91,30 @@ func TestTheSuiteFindsWrongAnswers(t *testing.T) {
 	type opener = func(check.T) audittest.Open
 	right := func(t check.T) audittest.Open {
 		archive := new(audit.Memory)
-		return func(log contract.Reader) contract.Auditor { return open(t, log, archive) }
+		return func(log contract.SealableLog) contract.Auditor { return open(t, log, archive) }
 	}
 	falsify := func(f func(*contract.Verification)) opener {
 		return func(t check.T) audittest.Open {
 			again := right(t)
-			return func(log contract.Reader) contract.Auditor { return lying{again(log), f} }
+			return func(log contract.SealableLog) contract.Auditor { return lying{again(log), f} }
 		}
 	}
 	ignore := func(see func(contract.Recorded) (contract.Recorded, bool)) opener {
 		return func(t check.T) audittest.Open {
 			again := right(t)
-			return func(log contract.Reader) contract.Auditor { return again(partialLog{log, see}) }
+			return func(log contract.SealableLog) contract.Auditor {
+				return again(partialLog{log, see})
+			}
 		}
 	}
 	overwrite := func(t check.T) audittest.Open {
 		archive := new(overwriting)
-		return func(log contract.Reader) contract.Auditor { return open(t, log, archive) }
+		return func(log contract.SealableLog) contract.Auditor { return open(t, log, archive) }
 	}
 	forget := func(t check.T) audittest.Open {
-		return func(log contract.Reader) contract.Auditor { return open(t, log, new(audit.Memory)) }
+		return func(log contract.SealableLog) contract.Auditor {
+			return open(t, log, new(audit.Memory))
+		}
 	}
 	for _, tc := range []struct {
 		name    string
@@ -161,7 +165,7 @@ func TestTheSuiteFindsWrongAnswers(t *testing.T) {
 func TestAStubIsToDo(t *testing.T) {
 	t.Parallel()
 	suite := audittest.Suite(audittest.Fixture{Archive: func(check.T) audittest.Open {
-		return func(contract.Reader) contract.Auditor { return stub{} }
+		return func(contract.SealableLog) contract.Auditor { return stub{} }
 	}})
 	for _, c := range suite.Checks {
 		require.Equal(t, check.Todo, check.Judge(t.Context(), suite, c).Outcome, c.ID)

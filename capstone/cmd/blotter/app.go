@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/term"
-
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/session"
@@ -118,7 +116,7 @@ func (a *app) busy(err error) error {
 	if taken.PID != 0 {
 		by = fmt.Sprintf("process %d", taken.PID)
 	}
-	return &failure{fmt.Sprintf("the stack in %s is in use by %s", a.cli.Data, by),
+	return &outage{fmt.Sprintf("the stack in %s is in use by %s", a.cli.Data, by),
 		fmt.Sprintf("wait until %s ends, or keep one stack for all later commands: blotter up", by)}
 }
 
@@ -198,8 +196,8 @@ type progress struct {
 
 func (a *app) progress(noun string) *progress {
 	p := &progress{noun: noun}
-	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		p.out = f
+	if v, ok := a.stderr.(*visible); ok {
+		p.out = v.terminal()
 	}
 	return p
 }

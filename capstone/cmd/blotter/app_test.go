@@ -2,7 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +17,9 @@ import (
 
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/session"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack"
+	audit "example.com/blotter/solutions/5-audit"
 )
 
 // fullDisk is a writer without room.
@@ -40,7 +47,7 @@ func TestIncompleteAnswerFails(t *testing.T) {
 		require.Contains(t, hintOf(err), "make room", name)
 	}
 	down := []string{"--stack", "embedded", "--data", t.TempDir(), "down"}
-	require.Equal(t, failed, run(down, fullDisk{}, io.Discard))
+	require.Equal(t, unable, run(down, fullDisk{}, io.Discard))
 }
 
 // Wrong usage is refused before anything is created.
@@ -132,6 +139,32 @@ func TestUnreadableLogIsNotReplaced(t *testing.T) {
 				_, err = opened.Folder()
 			}
 			require.Error(t, err, "%s, %s", command, name)
+		}
+	}
+}
+
+// A finding exits with 1 and an outage with 3, also where one error wraps the other. An error of an
+// unknown kind is an outage.
+func TestFindingIsNoOutage(t *testing.T) {
+	t.Parallel()
+	denied := &fs.PathError{Op: "open", Path: "keys", Err: fs.ErrPermission}
+	for want, all := range map[int][]error{
+		done: {nil},
+		failed: {
+			&failure{"no", ""}, errors.Join(&failure{"no", ""}, syscall.ENOSPC),
+			&contract.AheadError{}, &contract.DamagedError{}, &logdir.IntegrityError{},
+			fmt.Errorf("stream a, version 1: %w", contract.ErrMalformed), audit.ErrCut,
+			audit.ErrRolledBack, contract.ErrSnapshotDamaged, &contract.BeyondFrontierError{},
+		},
+		misuse: {&usageError{"x", ""}, &logdir.UsageError{}, &logdir.NoLogError{}},
+		unable: {
+			&outage{"away", ""}, denied, fmt.Errorf("%w: %w", audit.ErrArchive, denied),
+			&stack.InUseError{}, &logdir.BusyError{}, &stackLost{io.EOF}, context.Canceled,
+			errors.New("dial tcp: no route to host"), contract.ErrFenced,
+		},
+	} {
+		for _, err := range all {
+			require.Equal(t, want, exitCode(err), "%v", err)
 		}
 	}
 }

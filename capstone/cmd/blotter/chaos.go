@@ -57,7 +57,7 @@ func (c *chaosCmd) Run(ctx context.Context, a *app) error {
 	progress.clear()
 	if err != nil {
 		path, writing := c.keep(entries)
-		return errors.Join(&failure{fmt.Sprintf("the run stopped early: %v", err),
+		return errors.Join(&outage{fmt.Sprintf("the run stopped early: %v", err),
 			fmt.Sprintf("its history is in %s; run it again: %s", path, c.command(a))}, writing)
 	}
 	fmt.Fprintf(a.stderr, "%6.1fs  judging\n", time.Since(began).Seconds())
@@ -175,7 +175,7 @@ func (c *chaosCmd) failed(a *app, v chaos.Verdict, path, more string) error {
 		return &failure{fmt.Sprintf("%s: %s", plural(int64(n), "violation"), v.Violations[0]), hint}
 	}
 	undecided := plural(int64(len(v.Undecided)), "stream")
-	return &failure{
+	return &outage{
 		fmt.Sprintf("unknown: %s could not be decided within %v each", undecided, c.Limit),
 		"allow more time with --limit; " + hint}
 }

@@ -59,7 +59,7 @@ func (a *app) awaitDown(ctx context.Context, pid int) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return &failure{fmt.Sprintf("process %d does not stop", pid), "see " + a.keeperLog()}
+			return &outage{fmt.Sprintf("process %d does not stop", pid), "see " + a.keeperLog()}
 		}
 	}
 }

@@ -1,16 +1,25 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack"
+	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/solutions/2-store/kafka"
+	"example.com/blotter/solutions/2-store/kafka/index"
+	"example.com/blotter/solutions/2-store/postgres"
 	audit "example.com/blotter/solutions/5-audit"
 )
 
@@ -20,11 +29,18 @@ type usageError struct{ text, hint string }
 func (e *usageError) Error() string { return e.text }
 func (e *usageError) Hint() string  { return e.hint }
 
-// A failure is a check that did not hold: the command did its work, and the answer is no.
+// A failure is the answer no: something does not hold, was refused, or is not there.
 type failure struct{ text, hint string }
 
 func (e *failure) Error() string { return e.text }
 func (e *failure) Hint() string  { return e.hint }
+
+// An outage is a question without an answer: a part of the stack is away or busy, or the command
+// was interrupted.
+type outage struct{ text, hint string }
+
+func (e *outage) Error() string { return e.text }
+func (e *outage) Hint() string  { return e.hint }
 
 // firstOf returns err, or else next.
 func firstOf(err, next error) error {
@@ -39,21 +55,94 @@ func complain(stderr io.Writer, err error) int {
 	if err == nil {
 		return done
 	}
-	fmt.Fprintf(stderr, "error: %v\n", err)
+	fmt.Fprintf(stderr, "error: %s\n", indented(err.Error()))
 	if hint := hintOf(err); hint != "" {
-		fmt.Fprintf(stderr, "hint: %s\n", hint)
+		fmt.Fprintf(stderr, "hint: %s\n", indented(hint))
 	}
-	if isMisuse(err) {
-		return misuse
-	}
-	return failed
+	return exitCode(err)
 }
+
+// Exit codes.
+const (
+	done   = 0
+	failed = 1 // the answer is no: something does not hold, was refused, or is not there
+	misuse = 2 // wrong usage: a flag, an argument, or a file or a data folder that is not there
+	unable = 3 // could not look: a part is away or busy, or access is not permitted
+)
+
+// exitCode returns the code for an error. An error of an unknown kind is an outage: the command did
+// not reach its answer.
+func exitCode(err error) int {
+	var no *failure
+	switch {
+	case err == nil:
+		return done
+	case isMisuse(err):
+		return misuse
+	case errors.As(err, &no):
+		return failed
+	case isOutage(err):
+		return unable
+	case isFinding(err):
+		return failed
+	}
+	return unable
+}
+
+// indented returns a text whose lines after the first begin with blanks, so that text from outside
+// cannot begin with "error:" or "hint:".
+func indented(text string) string { return strings.ReplaceAll(text, "\n", "\n  ") }
 
 func isMisuse(err error) bool {
 	var usage *usageError
 	var request *logdir.UsageError
 	var noLog *logdir.NoLogError
 	return errors.As(err, &usage) || errors.As(err, &request) || errors.As(err, &noLog)
+}
+
+// isOutage recognises the causes that hide an answer, whatever error they are wrapped in.
+func isOutage(err error) bool {
+	var away *outage
+	var lost *stackLost
+	return errors.As(err, &away) || errors.As(err, &lost) ||
+		slices.ContainsFunc([]error{
+			fs.ErrPermission, syscall.EROFS, syscall.ENOSPC, syscall.ECONNREFUSED,
+			context.Canceled, context.DeadlineExceeded,
+		}, func(cause error) bool { return errors.Is(err, cause) })
+}
+
+// isFinding recognises what the parts of the system report about the log, the archive and the
+// folder: damage, a contradiction, or nothing under a name.
+func isFinding(err error) bool {
+	var (
+		folder   *logdir.IntegrityError
+		ahead    *contract.AheadError
+		damaged  *contract.DamagedError
+		offload  *contract.OffloadError
+		frontier *contract.BeyondFrontierError
+		slot     *trade.SlotError
+		reused   *capstone.ReusedCommandError
+		segment  *stack.DamagedSegmentError
+		state    *stack.DamagedStateError
+	)
+	for _, target := range []any{
+		&folder, &ahead, &damaged, &offload, &frontier, &slot, &reused, &segment, &state,
+	} {
+		if errors.As(err, target) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(findings, func(known error) bool { return errors.Is(err, known) })
+}
+
+var findings = []error{
+	audit.ErrArchive, audit.ErrCheckpoint, audit.ErrCut, audit.ErrForked, audit.ErrProof,
+	audit.ErrRolledBack, audit.ErrUnanchored, capstone.ErrReserved,
+	contract.ErrInvalid, contract.ErrMagic, contract.ErrMalformed, contract.ErrNoBlob,
+	contract.ErrNoSnapshot, contract.ErrNotFound, contract.ErrOversize, contract.ErrPartial,
+	contract.ErrSnapshotDamaged, contract.ErrSnapshotTaken, contract.ErrTrailing,
+	contract.ErrTruncated, contract.ErrUnknownSchema, contract.ErrWrongType,
+	index.ErrUnusable, kafka.ErrUnfit, postgres.ErrDamaged,
 }
 
 // hintOf returns the hint of an error; empty without one.

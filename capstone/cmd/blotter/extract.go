@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"time"
@@ -40,14 +39,13 @@ func (c *extractCmd) Run(ctx context.Context, a *app) error {
 	}
 	m, err := extract.Make(ctx, c.Out, ask, extract.Options{
 		Log: s.Log, Sealed: auditor, Signer: auditor.Keys.Signer, Verifier: auditor.Keys.Verifier,
-		Simulated: s.Settings().Simulated,
 	})
 	if err != nil {
 		return withHint(err)
 	}
 	return a.answer(of(s), m, func(w io.Writer) {
-		printManifest(w, "certified", m)
-		fmt.Fprintf(w, "who asked and why: %s\n", extract.RequestFile(c.Out))
+		printManifest(w, "certified", m, m.Proven, m.NotProven)
+		printLine(w, "who asked and why: %s", extract.RequestFile(c.Out))
 	})
 }
 
@@ -89,14 +87,16 @@ func withHint(err error) error {
 	return err
 }
 
-func printManifest(w io.Writer, word string, m extract.Manifest) {
-	fmt.Fprintf(w, "%s %s of %s, to checkpoint %s/%d, root %s\n", word,
+// printManifest prints the content of a bundle, and exactly the claims that it is given.
+func printManifest(w io.Writer, word string, m extract.Manifest, proven, not []string) {
+	printLine(w, "%s %s of %s, to checkpoint %s/%d, root %s", word,
 		plural(m.Counts.Events, "event"),
 		plural(m.Counts.Streams, "stream"), m.Origin, m.Checkpoint.Size, m.Checkpoint.Root)
-	for _, p := range m.Proven {
-		fmt.Fprintf(w, "  proven: %s\n", p)
+	printLine(w, "  query: %s", m.Query)
+	for _, p := range proven {
+		printLine(w, "  proven: %s", p)
 	}
-	for _, n := range m.NotProven {
-		fmt.Fprintf(w, "  not proven: %s\n", n)
+	for _, n := range not {
+		printLine(w, "  not proven: %s", n)
 	}
 }

@@ -127,7 +127,7 @@ func (e entry) place() string {
 
 func printHistory(w io.Writer, entries []entry) {
 	for _, e := range entries {
-		fmt.Fprintf(w, "%s %d  %s  %s\n", e.Stream, e.Version, e.Type, e.ID)
+		printLine(w, "%s %d  %s  %s", e.Stream, e.Version, e.Type, e.ID)
 		rows := []string{
 			fmt.Sprintf("recorded\t%s, effective %s",
 				e.RecordedAt.Format(time.RFC3339Nano), e.EffectiveAt.Format(time.RFC3339Nano)),

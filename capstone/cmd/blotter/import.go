@@ -40,7 +40,7 @@ func (c *importCmd) Run(ctx context.Context, a *app) error {
 		last = r.Line
 		if text := remark(c.File, r); text != "" && !(c.Quiet && r.Problem == nil) {
 			progress.clear()
-			fmt.Fprintln(a.stderr, text)
+			printLine(a.stderr, "%s", text)
 		}
 	})
 	progress.clear()
@@ -77,7 +77,7 @@ func interrupted(last int) error {
 	if last == 0 {
 		after = "interrupted before the first line"
 	}
-	return &failure{after, "import the file again: recorded commands are not repeated"}
+	return &outage{after, "import the file again: recorded commands are not repeated"}
 }
 
 // remark describes a line that was not simply accepted; empty for one that was.

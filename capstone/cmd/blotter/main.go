@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -27,6 +29,8 @@ type cli struct {
 	OffloadOver int    `help:"${offload_over}" default:"65536" placeholder:"BYTES"`
 	JSON        bool   `help:"Answer in JSON." name:"json"`
 
+	Version kong.VersionFlag `help:"Show the version of the program and of Go."`
+
 	Up       upCmd            `cmd:"" help:"${up}"`
 	Down     downCmd          `cmd:"" help:"Stop the stack that up started."`
 	Status   statusCmd        `cmd:"" help:"${status}"`
@@ -45,6 +49,8 @@ type cli struct {
 	Bundle   verifyExtractCmd `cmd:"" name:"verify-extract" help:"${verify_extract}"`
 	Simulate simulateCmd      `cmd:"" help:"Write a book of any size, made by the simulator."`
 	Chaos    chaosCmd         `cmd:"" help:"${chaos}"`
+	Help     helpCmd          `cmd:"" help:"Show the help of a command."`
+	Complete completionCmd    `cmd:"" name:"completion" help:"${completion}"`
 	Keep     keepCmd          `cmd:"" name:"keep-stack" hidden:""`
 	Writer   chaosWriterCmd   `cmd:"" name:"chaos-writer" hidden:""`
 }
@@ -72,6 +78,7 @@ var longHelp = kong.Vars{
 	"verify":         "Compare the log with its checkpoints; exit 1 names the first difference.",
 	"extract":        "Make a certified bundle of events: data, proofs and signature.",
 	"verify_extract": "Check a bundle with only the log's public key; exit 1 names file and line.",
+	"completion":     "Print a script that completes command lines: for bash, zsh or fish.",
 	"chaos":          "Kill processes that write a new log; exit 1 names the broken rule.",
 
 	"import_simulate": "Let recorded_at follow entered_at. Only for a new or a simulated log.",
@@ -98,13 +105,6 @@ var longHelp = kong.Vars{
 	"chaos_limit":   "Time limit for ordering the operations of one stream.",
 }
 
-// Exit codes.
-const (
-	done   = 0
-	failed = 1 // the answer is no, or the work could not be done
-	misuse = 2 // wrong usage
-)
-
 func main() {
 	keepPrivate()
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
@@ -123,17 +123,15 @@ func endings() []os.Signal {
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
+	stdout, stderr = &visible{out: stdout}, &visible{out: stderr}
 	var c cli
-	parser, err := kong.New(&c, kong.Name("blotter"), kong.Writers(stdout, stderr),
-		kong.UsageOnError(), longHelp, kong.Exit(func(int) { panic(helpPrinted{}) }),
-		kong.Description("An event log that is the audit trail: "+
-			"commands in, positions, proofs and replays out."))
-	if err != nil {
-		panic(err) // the struct above is wrong
+	parser := newParser(&c, stdout, stderr)
+	if len(args) > 0 && args[0] == completeWord {
+		return complain(stderr, printCompletions(stdout, parser.Model.Node, args[1:]))
 	}
-	chosen, code := parse(parser, args, stderr)
+	chosen, err := parse(parser, args)
 	if chosen == nil {
-		return code
+		return complain(stderr, err)
 	}
 	if err := checkEmpty(args, &c); err != nil {
 		return complain(stderr, err)
@@ -143,6 +141,27 @@ func run(args []string, stdout, stderr io.Writer) int {
 	ctx, a.cancel = context.WithCancelCause(ctx)
 	chosen.BindTo(ctx, (*context.Context)(nil))
 	return complain(stderr, a.finish(ctx, chosen.Run(a)))
+}
+
+func newParser(c *cli, stdout, stderr io.Writer) *kong.Kong {
+	parser, err := kong.New(c, kong.Name("blotter"), kong.Writers(stdout, stderr),
+		longHelp, kong.Vars{"version": version()},
+		kong.Exit(func(int) { panic(helpPrinted{}) }),
+		kong.Description("An event log that is the audit trail: "+
+			"commands in, positions, proofs and replays out."))
+	if err != nil {
+		panic(err) // the struct above is wrong
+	}
+	return parser
+}
+
+// version returns the version that the Go tool stamped into the program, and that of Go.
+func version() string {
+	v := "(unknown)"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		v = info.Main.Version
+	}
+	return fmt.Sprintf("blotter %s, %s %s/%s", v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // choices returns the settings of a log that somebody chose by a flag. A default is no choice.
@@ -162,23 +181,24 @@ func choices(chosen *kong.Context, c *cli) map[string]string {
 	return typed
 }
 
-// helpPrinted ends the parsing after --help.
+// helpPrinted ends the parsing after --help and --version.
 type helpPrinted struct{}
 
-func parse(parser *kong.Kong, args []string, stderr io.Writer) (chosen *kong.Context, code int) {
+// parse returns the chosen command; nil without an error if help was printed.
+func parse(parser *kong.Kong, args []string) (chosen *kong.Context, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			if _, ok := p.(helpPrinted); !ok {
 				panic(p)
 			}
-			chosen, code = nil, done
+			chosen, err = nil, nil
 		}
 	}()
-	chosen, err := parser.Parse(args)
+	chosen, err = parser.Parse(args)
 	if err != nil {
-		return nil, complain(stderr, &usageError{err.Error(), "see: blotter --help"})
+		return nil, &usageError{err.Error(), "see: blotter --help"}
 	}
-	return chosen, done
+	return chosen, nil
 }
 
 // checkEmpty refuses an empty argument, and an empty value of a flag. Most often a variable of the

@@ -19,7 +19,7 @@ import (
 func table(w io.Writer, rows ...string) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
-		fmt.Fprintln(t, "  "+row)
+		fmt.Fprintln(t, "  "+oneLine(row))
 	}
 	t.Flush()
 }

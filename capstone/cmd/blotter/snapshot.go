@@ -46,6 +46,6 @@ func snapshotJSON(s contract.Snapshot) any {
 }
 
 func printSnapshot(w io.Writer, s contract.Snapshot) {
-	fmt.Fprintf(w, "archived %s: %s, digest sha256:%x\n", s.Name,
+	printLine(w, "archived %s: %s, digest sha256:%x", s.Name,
 		plural(int64(len(s.State)), "byte"), s.Digest)
 }

@@ -47,7 +47,7 @@ func noTrade(ctx context.Context, system *capstone.System, uti string) error {
 }
 
 func printTrade(w io.Writer, t trade.Trade) {
-	fmt.Fprintf(w, "%s  %s\n", t.UTI, t.Status)
+	printLine(w, "%s  %s", t.UTI, t.Status)
 	table(w,
 		fmt.Sprintf("contract\t%s %s at %s %s per %s", t.Side, t.Instrument, t.Price, t.Currency,
 			t.Unit),

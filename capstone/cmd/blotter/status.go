@@ -30,6 +30,7 @@ type status struct {
 	FollowUps  *followUpCount `json:"follow_ups,omitempty"`
 	Problem    string         `json:"problem,omitempty"` // why the rest is missing
 	hint       string         // the way past a problem; empty if unknown
+	away       bool           // the problem is an outage
 }
 
 type stackStatus struct {
@@ -99,13 +100,14 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	a.onClose(services.Close)
 	config.Services, config.AcceptLoss = services, true
 	s := status{Stack: a.stackStatus(ctx, services)}
-	s.Well = s.Stack.well()
+	s.Well, s.away = s.Stack.well(), !s.Stack.well()
 	switch {
 	case opening != nil:
 		s.Problem = opening.Error()
 	case s.Well:
 		if err := a.examine(ctx, &s, dir, config); err != nil {
 			s.Well, s.Problem, s.hint = false, err.Error(), hintOf(err)
+			s.away = exitCode(err) == unable
 		}
 	}
 	caveat := caveat{simulated: opening == nil && dir.Settings().Simulated}
@@ -117,7 +119,11 @@ func (s status) verdict() error {
 	if s.Well {
 		return nil
 	}
-	return &failure{"something is wrong", cmp.Or(s.hint, "see the lines above")}
+	hint := cmp.Or(s.hint, "see the lines above")
+	if s.away {
+		return &outage{"a part is away", hint}
+	}
+	return &failure{"something is wrong", hint}
 }
 
 func (a *app) stackStatus(ctx context.Context, services *session.Stack) stackStatus {
@@ -343,7 +349,7 @@ func printStatus(w io.Writer, s status, now time.Time) {
 		printLog(w, s, now)
 	}
 	if s.Problem != "" {
-		fmt.Fprintln(w, s.Problem)
+		fmt.Fprintln(w, indented(s.Problem))
 	}
 }
 
@@ -370,7 +376,7 @@ func printStack(w io.Writer, s stackStatus) {
 
 func printLog(w io.Writer, s status, now time.Time) {
 	l := s.Log
-	fmt.Fprintf(w, "log    %s, in the %s store: %s\n", l.Name, l.Store, plural(l.Events, "event"))
+	printLine(w, "log    %s, in the %s store: %s", l.Name, l.Store, plural(l.Events, "event"))
 	rows := []string{fmt.Sprintf("ends\t%v", []int64(l.Ends))}
 	if l.Last != nil {
 		rows = append(rows, fmt.Sprintf("last recorded\t%s", l.Last.Format(time.RFC3339Nano)))

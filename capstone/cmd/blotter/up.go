@@ -42,7 +42,7 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 	}
 	at, up, err = stack.FindKept(a.stackDir())
 	if err == nil && !up {
-		err = &failure{"the stack is down again", "see " + a.keeperLog()}
+		err = &outage{"the stack is down again", "see " + a.keeperLog()}
 	}
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func (a *app) printUp(at stack.Kept, what string) error {
 		return printJSON(a.stdout, map[string]any{"up": true, "process": at.PID, "since": at.Since,
 			"parts": parts})
 	}
-	fmt.Fprintf(a.stdout, "the stack of %s %s: process %d\n", a.cli.Data, what, at.PID)
+	printLine(a.stdout, "the stack of %s %s: process %d", a.cli.Data, what, at.PID)
 	var rows []string
 	for _, p := range parts {
 		rows = append(rows, p.Name+"\t"+p.At)
@@ -122,16 +122,20 @@ func (a *app) startKeeper(ctx context.Context) error {
 type keeperReport struct {
 	Error string `json:"error,omitempty"`
 	Hint  string `json:"hint,omitempty"`
+	Code  int    `json:"code,omitempty"`
 }
 
 func (a *app) awaitReport(out io.Reader) error {
 	var report keeperReport
 	if err := json.NewDecoder(out).Decode(&report); err != nil {
-		return &failure{"the process that keeps the stack ended without a report",
+		return &outage{"the process that keeps the stack ended without a report",
 			"see " + a.keeperLog()}
 	}
 	if report.Error != "" {
-		return &failure{report.Error, report.Hint}
+		if report.Code == failed {
+			return &failure{report.Error, report.Hint}
+		}
+		return &outage{report.Error, report.Hint}
 	}
 	return nil
 }
@@ -157,7 +161,7 @@ func (c *keepCmd) Run(ctx context.Context, a *app) error {
 		if err == nil {
 			err = errors.New("stopped before it was up")
 		}
-		report.Encode(keeperReport{err.Error(), hintOf(err)})
+		report.Encode(keeperReport{err.Error(), hintOf(err), exitCode(err)})
 	}
 	log("the stack is down")
 	return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -23,10 +22,12 @@ type verifyExtractCmd struct {
 
 // A verifiedExtract is the result of checking a bundle.
 type verifiedExtract struct {
-	Holds    bool              `json:"holds"`
-	Fault    *extract.Fault    `json:"fault,omitempty"`
-	Manifest *extract.Manifest `json:"manifest,omitempty"`
-	Request  *asker            `json:"request,omitempty"` // nil without the file
+	Holds     bool              `json:"holds"`
+	Fault     *extract.Fault    `json:"fault,omitempty"`
+	Manifest  *extract.Manifest `json:"manifest,omitempty"`
+	Proven    []string          `json:"proven,omitempty"`
+	NotProven []string          `json:"not_proven,omitempty"`
+	Request   *asker            `json:"request,omitempty"` // nil without the file
 }
 
 type asker struct {
@@ -57,49 +58,57 @@ func (c *verifyExtractCmd) Run(_ context.Context, a *app) error {
 			"request it again, and keep this one: it is evidence now"})
 	}
 	return a.answer(caveat{simulated: found.Manifest.Simulated}, found, func(w io.Writer) {
-		printManifest(w, "verified", *found.Manifest)
+		printManifest(w, "verified", *found.Manifest, found.Proven, found.NotProven)
 		if r := found.Request; r != nil {
-			fmt.Fprintf(w, "asked for by %s at %s: %s\n", r.Actor, r.At.Format(time.RFC3339),
-				r.Reason)
+			printLine(w, "asked for by %s at %s: %s", r.Actor, r.At.Format(time.RFC3339), r.Reason)
 		}
 	})
 }
 
-// verifyExtract checks a bundle, and the request file beside it if there is one.
+// verifyExtract checks a bundle, and the request file beside it. A bundle that was sent without its
+// request verifies: the missing file is one more claim that is not proven.
 func verifyExtract(dir string, key note.Verifier) (verifiedExtract, error) {
 	v, err := extract.Verify(os.DirFS(dir), key)
-	var fault *extract.Fault
-	if errors.As(err, &fault) {
-		return verifiedExtract{Fault: fault}, nil
-	}
 	if err != nil {
-		return verifiedExtract{}, err
+		return unverified(err)
 	}
-	found := verifiedExtract{Holds: true, Manifest: &v.Manifest}
+	found := verifiedExtract{
+		Holds: true, Manifest: &v.Manifest, Proven: v.Proven, NotProven: v.NotProven,
+	}
 	path := extract.RequestFile(dir)
-	signed, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		found.NotProven = append(found.NotProven,
+			fmt.Sprintf("who wanted the extract, and why: the file %s is missing", path))
 		return found, nil
 	}
+	r, err := extract.ReadRequest(dir, key)
 	if err != nil {
-		return found, err
+		return unverified(err)
 	}
-	r, err := extract.OpenRequest(signed, key)
-	if err == nil && r.Manifest != v.Digest {
-		err = fmt.Errorf("it belongs to another extract, with the manifest %s",
-			hex.EncodeToString(r.Manifest[:]))
-	}
-	if err != nil {
-		return verifiedExtract{Fault: &extract.Fault{File: path, What: err.Error()}}, nil
+	if r.Manifest != v.Digest {
+		return unverified(&extract.Fault{File: path, What: fmt.Sprintf(
+			"it belongs to another extract, with the manifest %x", r.Manifest)})
 	}
 	found.Request = &asker{r.Actor, r.Reason, r.At}
 	return found, nil
 }
 
+// unverified returns a fault as an answer, and any other error as that.
+func unverified(err error) (verifiedExtract, error) {
+	if fault := new(extract.Fault); errors.As(err, &fault) {
+		return verifiedExtract{Fault: fault}, nil
+	}
+	return verifiedExtract{}, err
+}
+
 // verifierKey reads a public key (C2SP signed-note) from text, or from the file that text names.
 func verifierKey(text string) (note.Verifier, error) {
-	if content, err := os.ReadFile(text); err == nil {
-		text = string(content)
+	if f, err := os.Open(text); err == nil {
+		defer f.Close()
+		const most = 4096 // bytes: a key is one line
+		if content, err := io.ReadAll(io.LimitReader(f, most)); err == nil {
+			text = string(content)
+		}
 	}
 	key, err := note.NewVerifier(strings.TrimSpace(text))
 	if err != nil {

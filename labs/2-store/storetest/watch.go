@@ -46,6 +46,12 @@ func (w watched) Frontier(ctx context.Context) (time.Time, error) {
 	return f, err
 }
 
+func (w watched) Timeline(ctx context.Context) (contract.Timeline, error) {
+	t, err := w.store.Timeline(ctx)
+	w.t.Answered("Timeline", err)
+	return t, err
+}
+
 func (w watched) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
 	return w.seq("Stream", w.store.Stream(ctx, stream))
 }

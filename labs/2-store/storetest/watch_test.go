@@ -160,6 +160,10 @@ func (s *script) End(
 	return nil, s.next()
 }
 
+func (s *script) Timeline(context.Context) (contract.Timeline, error) {
+	return contract.Timeline{}, s.next()
+}
+
 func (s *script) Frontier(
 	context.Context,
 ) (time.Time, error) {

@@ -21,14 +21,15 @@ var Noon = time.Date(2025, 3, 30, 12, 0, 0, 0, time.UTC)
 // have holes, like those of a broker. Its methods are safe for use by many goroutines. A method
 // that takes the position of an event panics if there is no event.
 type Log struct {
-	mu     sync.Mutex
-	events []contract.Recorded // in any order
-	last   map[string]int64    // version of each stream
-	end    contract.Cursor
-	added  int // number of events ever added; it determines the next one
+	mu       sync.Mutex
+	events   []contract.Recorded // in any order
+	last     map[string]int64    // version of each stream
+	end      contract.Cursor
+	timeline contract.Timeline
+	added    int // number of events ever added; it determines the next one
 }
 
-var _ contract.Reader = (*Log)(nil)
+var _ contract.SealableLog = (*Log)(nil)
 
 // NewLog returns an empty log.
 func NewLog(partitions int) *Log {
@@ -111,7 +112,7 @@ func (l *Log) Clone() *Log {
 	defer l.mu.Unlock()
 	return &Log{
 		events: slices.Clone(l.events), last: maps.Clone(l.last),
-		end: slices.Clone(l.end), added: l.added,
+		end: slices.Clone(l.end), timeline: l.timeline, added: l.added,
 	}
 }
 
@@ -151,6 +152,20 @@ func (l *Log) Follow(context.Context, contract.Cursor) iter.Seq2[contract.Record
 // Frontier panics: an auditor does not call it.
 func (l *Log) Frontier(context.Context) (time.Time, error) {
 	panic("audittest: an auditor must not call Frontier")
+}
+
+// Timeline implements contract.SealableLog.
+func (l *Log) Timeline(context.Context) (contract.Timeline, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.timeline, nil
+}
+
+// Simulate makes the log say that its times are simulated.
+func (l *Log) Simulate() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.timeline.Simulated = true
 }
 
 // Change calls f with the event at a position. To change Data, f must copy it first.

@@ -4,7 +4,7 @@
 //	func TestAuditor(t *testing.T) {
 //		check.Run(t, audittest.Suite(audittest.Fixture{Archive: func(t check.T) audittest.Open {
 //			archive, key := new(audit.Memory), …
-//			return func(log contract.Reader) contract.Auditor { … }
+//			return func(log contract.SealableLog) contract.Auditor { … }
 //		}}))
 //	}
 //
@@ -24,7 +24,7 @@ import (
 
 // Open returns an auditor of a log. All auditors of one Open share an archive and a key. Opening
 // again is a restart: the new auditor may use nothing from the memory of an earlier one.
-type Open func(log contract.Reader) contract.Auditor
+type Open func(log contract.SealableLog) contract.Auditor
 
 // A Fixture makes the auditors that the checks try.
 type Fixture struct {
@@ -59,7 +59,9 @@ type trial struct {
 }
 
 // auditor opens an auditor over the trial's archive.
-func (t *trial) auditor(log contract.Reader) contract.Auditor { return watched{t.open(log), t.T} }
+func (t *trial) auditor(log contract.SealableLog) contract.Auditor {
+	return watched{t.open(log), t.T}
+}
 
 // seal seals the log as a process does after its start.
 func (t *trial) seal() contract.Checkpoint {
@@ -69,7 +71,7 @@ func (t *trial) seal() contract.Checkpoint {
 }
 
 // verify compares a log with the archive.
-func (t *trial) verify(log contract.Reader) contract.Verification {
+func (t *trial) verify(log contract.SealableLog) contract.Verification {
 	v, err := t.auditor(log).Verify(t.Context())
 	require.NoError(t, err, "a difference is a Fault, not an error")
 	return v

@@ -43,8 +43,8 @@ type Store interface {
 	Find(ctx context.Context, id uuid.UUID) (Recorded, error)
 	// Stream yields the events of one stream in version order; none for an unknown stream.
 	Stream(ctx context.Context, stream string) iter.Seq2[Recorded, error]
-	// Reader is the feed over all streams.
-	Reader
+	// SealableLog has the feed over all streams.
+	SealableLog
 }
 
 // A Reader reads the whole log. It needs no permission to write.
@@ -60,6 +60,21 @@ type Reader interface {
 	// Frontier returns the time up to which nothing more will be recorded: an append that has yet
 	// to commit gets a later time. A question as known at a later time is *BeyondFrontierError.
 	Frontier(ctx context.Context) (time.Time, error)
+}
+
+// A SealableLog is a log that an Auditor can seal: it says where its times come from.
+type SealableLog interface {
+	Reader
+	// Timeline returns the rules of recorded_at. They are recorded in the log itself before its
+	// first event, and never change: the wish of a later opener has no effect.
+	Timeline(ctx context.Context) (Timeline, error)
+}
+
+// A Timeline is the rules by which a log gives recorded_at.
+type Timeline struct {
+	// Simulated means that recorded_at follows the entered times (SimulatedClock), and not a clock.
+	// Such a log proves nothing about the time of its events.
+	Simulated bool
 }
 
 // Any as the expected version sets no condition.

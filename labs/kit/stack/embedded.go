@@ -30,7 +30,8 @@ type EmbeddedOptions struct {
 	// where the highest version wins.
 	PostgresBin string
 	// S3Gateway is the versitygw program. If it is empty, the stack looks at BLOTTER_S3_GATEWAY,
-	// then for .tools/bin/versitygw in the working directory and its parents, then in PATH.
+	// then beside the running program, then for .tools/bin/versitygw in the parents of the working
+	// directory and of the program, then in PATH.
 	S3Gateway string
 
 	// SyncWrites makes the broker fsync every batch before it acknowledges it. Acknowledged batches

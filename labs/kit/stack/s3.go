@@ -81,8 +81,11 @@ func gatewayStorage(dir string) ([]string, error) {
 	return append(args, "--sidecar", sidecar, objects), err
 }
 
-// findGateway returns the given program, or that of BLOTTER_S3_GATEWAY, or the one that the tools
-// module built, or the one in PATH.
+// gatewayVersion is the tested release of versitygw: that of .tools/go.mod.
+const gatewayVersion = "v1.8.0"
+
+// findGateway returns the given program, or that of BLOTTER_S3_GATEWAY, or the one that was
+// installed beside this program, or the one that the tools module built, or the one in PATH.
 func findGateway(program string) (string, error) {
 	if program == "" {
 		program = os.Getenv("BLOTTER_S3_GATEWAY")
@@ -95,22 +98,42 @@ func findGateway(program string) (string, error) {
 		}
 		return path, nil
 	}
-	if path, ok := builtGateway(); ok {
+	beside := programDir()
+	if path, err := exec.LookPath(filepath.Join(beside, "versitygw")); err == nil {
 		return path, nil
 	}
-	path, err := exec.LookPath("versitygw")
+	working, err := os.Getwd()
 	if err != nil {
-		return "", withHint(errors.New("no S3 gateway: no .tools/bin/versitygw in the working "+
-			"directory or its parents, and no versitygw in PATH"), "run: make setup")
+		return "", err
 	}
-	return path, nil
+	for _, dir := range []string{working, beside} {
+		if path, ok := builtGateway(dir); ok {
+			return path, nil
+		}
+	}
+	if path, err := exec.LookPath("versitygw"); err == nil {
+		return path, nil
+	}
+	return "", withHint(fmt.Errorf("no S3 gateway: no versitygw in %s or in PATH, "+
+		"and no .tools/bin/versitygw in the working directory or its parents", beside),
+		"run make install in a clone of blotter; or install the gateway in PATH: "+
+			"go install github.com/versity/versitygw/cmd/versitygw@"+gatewayVersion)
 }
 
-func builtGateway() (string, bool) {
-	dir, err := os.Getwd()
+// programDir returns the directory of the running program, without links.
+func programDir() string {
+	path, err := os.Executable()
 	if err != nil {
-		return "", false
+		return "" // then the gateway is looked for in the working directory
 	}
+	if linked, err := filepath.EvalSymlinks(path); err == nil {
+		path = linked
+	}
+	return filepath.Dir(path)
+}
+
+// builtGateway looks for the program of the tools module in dir and its parents.
+func builtGateway(dir string) (string, bool) {
 	for {
 		path, err := exec.LookPath(filepath.Join(dir, ".tools", "bin", "versitygw"))
 		if err == nil {

@@ -73,10 +73,15 @@ func murmur2(data []byte) uint32 {
 type layout struct {
 	Placement  string
 	Partitions int32
+	Simulated  bool // recorded_at does not follow a clock: see contract.Timeline
 }
 
 func (l layout) String() string {
-	return fmt.Sprintf("%d partitions and the placement %q", l.Partitions, l.Placement)
+	text := fmt.Sprintf("%d partitions and the placement %q", l.Partitions, l.Placement)
+	if l.Simulated {
+		text += ", with simulated times"
+	}
+	return text
 }
 
 // An owner mark is the record by which an owner states in both topics that it took a partition
@@ -88,6 +93,7 @@ func (l layout) String() string {
 //	     ce_source      address of the owner
 //	     ce_placement   name of the Placement
 //	     ce_partitions  number of partitions
+//	     ce_simulated   true if recorded_at does not follow a clock, else false
 //	value address of the owner
 const markType = "blotter.owner"
 
@@ -100,6 +106,7 @@ func newMark(topic, address string, l layout) *kgo.Record {
 		{Key: "ce_type", Value: []byte(markType)},
 		{Key: "ce_placement", Value: []byte(l.Placement)},
 		{Key: "ce_partitions", Value: []byte(strconv.Itoa(int(l.Partitions)))},
+		{Key: "ce_simulated", Value: []byte(strconv.FormatBool(l.Simulated))},
 		{Key: "content-type", Value: []byte("text/plain")},
 	}
 	return &kgo.Record{
@@ -115,6 +122,8 @@ func layoutOf(r *kgo.Record) (l layout, isMark bool) {
 			isMark = string(h.Value) == markType
 		case "ce_placement":
 			l.Placement = string(h.Value)
+		case "ce_simulated":
+			l.Simulated = string(h.Value) == isTrue
 		case "ce_partitions":
 			n, _ := strconv.Atoi(string(h.Value)) // 0 for no number, which is not our number either
 			l.Partitions = int32(n)

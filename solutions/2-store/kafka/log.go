@@ -27,6 +27,7 @@ type log struct {
 	events, heads string // topics
 	eventsID      kadm.TopicID
 	partitions    int32
+	simulated     bool        // according to the first marks of the log
 	client        *kgo.Client // for questions; each owner has its own for its writes
 	admin         *kadm.Client
 	ctx           context.Context // ends with Close

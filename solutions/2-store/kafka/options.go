@@ -21,6 +21,7 @@ type Options struct {
 	Partitions int32     // of a log that is created now; 0 means 1; ignored if the log exists
 	Place      Placement
 	Clock      contract.Clock     // gives recorded_at
+	Simulated  bool               // of a log that is created now: see contract.Timeline
 	Heads      contract.HeadCodec // of the compacted topic
 	Address    string             // of this process alone; written into the log at each take-over
 	ReadOnly   bool               // take over nothing, create nothing; Append returns ErrReadOnly

@@ -90,7 +90,7 @@ func TestRecordRoundTrip(t *testing.T) {
 
 func TestOwnerMarkIsNoEvent(t *testing.T) {
 	t.Parallel()
-	_, event, err := decode(newMark("log.events", "127.0.0.1:7000", layout{"subject", 3}))
+	_, event, err := decode(newMark("log.events", "127.0.0.1:7000", layout{"subject", 3, false}))
 	require.NoError(t, err)
 	require.False(t, event)
 }

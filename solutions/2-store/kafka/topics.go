@@ -140,7 +140,8 @@ func (l *log) checkStart(ctx context.Context) error {
 }
 
 // checkLayout returns ErrUnfit if the log was created with another layout. A partition without an
-// owner mark has had no owner, and is empty.
+// owner mark has had no owner, and is empty. Whether the log is simulated is no choice of the
+// opener: the first marks say it, and must agree.
 func (l *log) checkLayout(ctx context.Context) error {
 	const marks = 32 // records to look at: take-overs that failed may have left marks
 	end, err := l.end(ctx)
@@ -153,20 +154,33 @@ func (l *log) checkLayout(ctx context.Context) error {
 			from[p], to[p] = 0, min(end.At(p), marks)
 		}
 	}
-	now, first := l.layout(), map[int32]bool{}
+	l.simulated = l.opts.Simulated
+	known, first := false, map[int32]bool{}
 	var other *layout
 	err = l.scan(ctx, l.events, from, to, func(r *kgo.Record) bool {
-		if was, isMark := layoutOf(r); isMark && !first[r.Partition] && was != now {
-			other = &was
+		if was, isMark := layoutOf(r); isMark && !first[r.Partition] {
+			if !known {
+				l.simulated, known = was.Simulated, true
+			}
+			if was != l.layout() {
+				other = &was
+			}
 		}
 		first[r.Partition] = true
 		return other == nil && len(first) < len(from)
 	})
 	if err == nil && other != nil {
 		err = fmt.Errorf("%w: %s was created with %s, and there are %s",
-			ErrUnfit, l.events, *other, now)
+			ErrUnfit, l.events, *other, l.layout())
 	}
 	return err
 }
 
-func (l *log) layout() layout { return layout{l.opts.Place.Name, l.partitions} }
+func (l *log) layout() layout {
+	return layout{l.opts.Place.Name, l.partitions, l.simulated}
+}
+
+// Timeline returns the rules of recorded_at, as the first marks of the log state them.
+func (l *log) Timeline(context.Context) (contract.Timeline, error) {
+	return contract.Timeline{Simulated: l.simulated}, nil
+}

@@ -19,7 +19,8 @@ import (
 // Store is a log in memory: one partition, whose offsets are indexes of a slice. It is safe for
 // concurrent use.
 type Store struct {
-	clock contract.Clock
+	clock    contract.Clock
+	timeline contract.Timeline
 
 	mu      sync.Mutex
 	log     []contract.Recorded
@@ -38,6 +39,16 @@ func New(clock contract.Clock) *Store {
 		grown: make(chan struct{}),
 	}
 }
+
+// NewSimulated returns an empty store whose times follow the entered ones.
+func NewSimulated() *Store {
+	s := New(contract.SimulatedClock)
+	s.timeline.Simulated = true
+	return s
+}
+
+// Timeline implements contract.SealableLog.
+func (s *Store) Timeline(context.Context) (contract.Timeline, error) { return s.timeline, nil }
 
 // Append decides and writes under one lock, so no other append comes between.
 func (s *Store) Append(

@@ -179,6 +179,10 @@ func (stub) Frontier(context.Context) (time.Time, error) {
 	return time.Time{}, todo("frontier")
 }
 
+func (stub) Timeline(context.Context) (contract.Timeline, error) {
+	return contract.Timeline{}, todo("timeline")
+}
+
 func none(err error) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) { yield(contract.Recorded{}, err) }
 }

@@ -39,9 +39,8 @@ func (o *owner) catchUp(ctx context.Context, to int64) error {
 		switch {
 		case !isMark:
 			bad = o.indexRecord(record)
-		case first && created != o.s.layout():
-			bad = fmt.Errorf("%w: the log was created with %s, not with %s",
-				ErrUnfit, created, o.s.layout())
+		case first:
+			bad = o.s.checkCreated(created)
 		}
 		first = false
 		return bad == nil
@@ -65,6 +64,18 @@ func (o *owner) indexEvent(e contract.Recorded) error {
 	o.next = e.Position.Offset + 1
 	if e.RecordedAt.After(o.last) {
 		o.last = e.RecordedAt
+	}
+	return nil
+}
+
+// checkCreated compares the log with the layout in the first mark of a partition. The first mark
+// that is read says whether the log is simulated; the other partitions must agree.
+func (s *Store) checkCreated(created layout) error {
+	if s.created == nil {
+		s.created = &created
+	}
+	if want := s.layout(); created != want {
+		return fmt.Errorf("%w: the log was created with %s, not with %s", ErrUnfit, created, want)
 	}
 	return nil
 }

@@ -11,17 +11,22 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+
+	"example.com/blotter/labs/kit/contract"
 )
 
 //go:embed migrations/*.sql
 var migrations embed.FS
 
 // schemaVersion is the version of the last file in migrations.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // migrate creates or updates the schema and grants the privileges in it. The user in config becomes
-// the owner of a new log. Processes that start at the same time take turns.
-func migrate(ctx context.Context, config *pgx.ConnConfig, schema string) error {
+// the owner of a new log, which is simulated or not from then on. Processes that start at the same
+// time take turns.
+func migrate(
+	ctx context.Context, config *pgx.ConnConfig, schema string, simulated bool,
+) error {
 	owner, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return fmt.Errorf("connect as owner: %w", err)
@@ -36,6 +41,13 @@ func migrate(ctx context.Context, config *pgx.ConnConfig, schema string) error {
 	}
 	if err := runMigrations(ctx, config, schema); err != nil {
 		return fmt.Errorf("migrate schema %s: %w", schema, err)
+	}
+	// AFTER the tables and BEFORE the role may insert events. A crash before it leaves a log
+	// without events; the next opener decides.
+	timeline := "insert into " + quoted(schema) + ".timeline (simulated) values ($1) " +
+		"on conflict do nothing"
+	if _, err := owner.Exec(ctx, timeline, simulated); err != nil {
+		return fmt.Errorf("write down the timeline of schema %s: %w", schema, err)
 	}
 	if err := grant(ctx, owner, schema); err != nil {
 		return fmt.Errorf("grant privileges in schema %s: %w", schema, err)
@@ -120,5 +132,17 @@ func (s *Store) checkVersion(ctx context.Context) error {
 	}
 	return nil
 }
+
+// readTimeline keeps the log's timeline, which never changes.
+func (s *Store) readTimeline(ctx context.Context) error {
+	const simulated = "select simulated from timeline"
+	if err := s.pool.QueryRow(ctx, simulated).Scan(&s.timeline.Simulated); err != nil {
+		return fmt.Errorf("read the timeline of schema %s: %w", s.schema, err)
+	}
+	return nil
+}
+
+// Timeline implements contract.SealableLog.
+func (s *Store) Timeline(context.Context) (contract.Timeline, error) { return s.timeline, nil }
 
 func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }

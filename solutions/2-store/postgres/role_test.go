@@ -69,6 +69,11 @@ func TestDatabaseRefusesTheApplicationRole(t *testing.T) {
 		"create or replace function sequence_pending() returns bigint language sql as " +
 			"'select 1::bigint'",
 		"drop function sequence_pending()",
+		"update timeline set simulated = true",
+		"delete from timeline",
+		"insert into timeline values (true, true)",
+		"truncate timeline",
+		"alter table timeline disable trigger all",
 		"create table mine (x int)",
 		"drop schema " + s.schema + " cascade",
 		"alter role " + roleOf(s.schema) + " superuser",
@@ -106,6 +111,11 @@ func TestDatabaseRefusesTheOwner(t *testing.T) {
 				require.ErrorContains(t, err, "recorded events never change", "%s, in mode %s",
 					fmt.Sprintf(statement, table), mode)
 			}
+		}
+		for _, statement := range []string{"update timeline set simulated = true",
+			"delete from timeline", "truncate timeline"} {
+			_, err := owner.Exec(t.Context(), statement)
+			require.ErrorContains(t, err, "never change", "%s, in mode %s", statement, mode)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 // Package postgres is the store on Postgres.
 //
-// A log is one schema with four tables (migrations). Their owner is a role that no process works
+// A log is one schema with five tables (migrations). Their owner is a role that no process works
 // as:
 //
 //	events   the recorded events, insert-only. Unique (stream, version) and unique id decide every
@@ -8,6 +8,7 @@
 //	pending  the recorded events that have no position yet
 //	feed     position, stream, version: the order in which every reader sees the events
 //	counter  one row: the next position. The sequencer holds its lock
+//	timeline one row, written before the first event: whether recorded_at is simulated
 //
 // Two words have one meaning here. An event is appended when it is committed in events and pending,
 // and acknowledged. It is sequenced (or placed) when it is moved from pending to feed, which one
@@ -71,6 +72,8 @@ type Options struct {
 	Schema string
 	// Clock gives the time to record; required.
 	Clock contract.Clock
+	// Simulated is the choice for a log that is created now: see contract.Timeline.
+	Simulated bool
 	// Skew bounds the difference between the clocks of all processes that write this log, also
 	// after a clock is set. The frontier lags behind the clock by Skew.
 	Skew time.Duration
@@ -92,6 +95,7 @@ type Options struct {
 type Store struct {
 	schema   string
 	clock    contract.Clock
+	timeline contract.Timeline
 	skew     time.Duration
 	promised promise
 	readOnly bool
@@ -146,7 +150,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open postgres store: %w", err)
 		}
-		if err := migrate(ctx, owner.ConnConfig, opt.Schema); err != nil {
+		if err := migrate(ctx, owner.ConnConfig, opt.Schema, opt.Simulated); err != nil {
 			return nil, fmt.Errorf("open postgres store: %w", err)
 		}
 	}
@@ -187,7 +191,11 @@ func newStore(ctx context.Context, opt Options) (*Store, error) {
 		appended: make(chan struct{}, 1), groupsDone: make(chan struct{}),
 		closing: make(chan struct{}),
 	}
-	if err := s.checkVersion(ctx); err != nil {
+	err = s.checkVersion(ctx)
+	if err == nil {
+		err = s.readTimeline(ctx)
+	}
+	if err != nil {
 		pool.Close()
 		return nil, err
 	}
