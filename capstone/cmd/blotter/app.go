@@ -27,7 +27,7 @@ type app struct {
 }
 
 func newApp(c *cli, stdout, stderr io.Writer) *app {
-	out := &output{Writer: stdout}
+	out := &output{Writer: stdout, screen: screenOf(stdout)}
 	a := &app{cli: c, stdout: out, stderr: stderr}
 	a.onClose(func() error { return out.err })
 	return a
@@ -37,7 +37,8 @@ func newApp(c *cli, stdout, stderr io.Writer) *app {
 // write: an incomplete answer fails when the command ends.
 type output struct {
 	io.Writer
-	err error
+	screen screen
+	err    error
 }
 
 func (o *output) Write(text []byte) (int, error) {
@@ -143,23 +144,35 @@ func timesLine(t capstone.Times) string {
 // of returns the caveat of an answer that does not depend on a time.
 func of(s *session.Session) caveat { return caveat{simulated: s.Settings().Simulated} }
 
-// answer prints the result of a command: as an object with --json, otherwise by show.
+// inJSON reports whether the answers are for a program.
+func (a *app) inJSON() bool { return a.cli.Format == "json" }
+
+// answer prints the result of a command: as an object in JSON, as CSV, or by show. In CSV the
+// caveat is not in the answer: it goes to standard error.
 func (a *app) answer(c caveat, v any, show func(io.Writer)) error {
-	if a.cli.JSON {
+	switch a.cli.Format {
+	case "json":
 		return printJSON(a.stdout, c.envelope(v))
+	case "csv":
+		c.print(a.stderr)
+		return printCSV(a.stdout, v)
 	}
 	show(a.stdout)
+	c.print(a.stdout)
+	return nil
+}
+
+func (c caveat) print(w io.Writer) {
 	if c.times != nil {
-		fmt.Fprintln(a.stdout, timesLine(*c.times))
+		fmt.Fprintln(w, timesLine(*c.times))
 	}
 	switch {
 	case c.mayChange:
-		fmt.Fprintln(a.stdout, "(a simulated log: its recorded times follow the entered ones, "+
+		fmt.Fprintln(w, "(a simulated log: its recorded times follow the entered ones, "+
 			"and the next import may change this answer)")
 	case c.simulated:
-		fmt.Fprintln(a.stdout, "(a simulated log: its recorded times follow the entered ones)")
+		fmt.Fprintln(w, "(a simulated log: its recorded times follow the entered ones)")
 	}
-	return nil
 }
 
 // envelope is an answer for programs.
@@ -180,7 +193,7 @@ func (c caveat) envelope(answer any) any {
 
 // refuted returns the failure of a check. For a program the findings are an answer as well.
 func (a *app) refuted(c caveat, v any, f *failure) error {
-	if !a.cli.JSON {
+	if a.cli.Format != "json" && a.cli.Format != "csv" {
 		return f
 	}
 	return firstOf(a.answer(c, v, nil), f)
@@ -197,7 +210,9 @@ type progress struct {
 func (a *app) progress(noun string) *progress {
 	p := &progress{noun: noun}
 	if v, ok := a.stderr.(*visible); ok {
-		p.out = v.terminal()
+		if terminal := v.terminal(); terminal != nil {
+			p.out = terminal
+		}
 	}
 	return p
 }

@@ -36,7 +36,7 @@ func TestIncompleteAnswerFails(t *testing.T) {
 			return a.answer(caveat{}, nil, func(w io.Writer) { printPositions(w, nil) })
 		},
 		"json": func(a *app) error {
-			a.cli.JSON = true
+			a.cli.Format = "json"
 			return a.answer(caveat{}, "anything", nil)
 		},
 		"line": func(a *app) error { return a.printDown("the stack of %s is down", a.cli.Data) },

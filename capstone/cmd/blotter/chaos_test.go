@@ -39,7 +39,7 @@ func lossy() {
 	if err == nil {
 		err = chaos.Serve(context.Background(), &forgetful{Log: log}, os.Stdin, os.Stdout)
 	}
-	os.Exit(complain(os.Stderr, err))
+	os.Exit(complain(os.Stderr, false, err))
 }
 
 type forgetful struct {

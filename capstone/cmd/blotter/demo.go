@@ -16,7 +16,6 @@ import (
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/session"
-	"example.com/blotter/labs/kit/trade"
 )
 
 type demoCmd struct {
@@ -163,13 +162,13 @@ func printSummary(w io.Writer, sum capstone.Summary) {
 func summaryJSON(sum capstone.Summary) any {
 	return struct {
 		Imported   capstone.Imported `json:"imported"`
-		Positions  []trade.Valuation `json:"positions"`
+		Positions  []positionAnswer  `json:"positions"`
 		Totals     []bookTotal       `json:"totals"`
 		Digest     string            `json:"digest"`
 		Snapshot   any               `json:"snapshot"`
 		Replayed   int64             `json:"replayed"`
 		Checkpoint any               `json:"checkpoint"`
-	}{sum.Imported, sum.Positions, totals(sum.Positions),
+	}{sum.Imported, positionsJSON(sum.Positions), totals(sum.Positions),
 		fmt.Sprintf("%x", sum.State.Digest()),
 		snapshotJSON(sum.Snapshot), sum.Replayed.Events, checkpointJSON(sum.Checkpoint)}
 }

@@ -38,7 +38,7 @@ func (c *downCmd) Run(ctx context.Context, a *app) error {
 }
 
 func (a *app) printDown(format string, args ...any) error {
-	if a.cli.JSON {
+	if a.inJSON() {
 		return printJSON(a.stdout, map[string]any{"up": false})
 	}
 	fmt.Fprintf(a.stdout, format, args...)

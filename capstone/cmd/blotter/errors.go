@@ -50,16 +50,28 @@ func firstOf(err, next error) error {
 	return next
 }
 
-// complain prints err with its hint and returns the exit code.
-func complain(stderr io.Writer, err error) int {
+// complain prints err with its hint, as text or as one line of JSON, and returns the exit code.
+func complain(stderr io.Writer, inJSON bool, err error) int {
 	if err == nil {
 		return done
 	}
-	fmt.Fprintf(stderr, "error: %s\n", indented(err.Error()))
-	if hint := hintOf(err); hint != "" {
-		fmt.Fprintf(stderr, "hint: %s\n", indented(hint))
+	code, hint := exitCode(err), hintOf(err)
+	if inJSON {
+		printObject(stderr, struct {
+			Error string `json:"error"`
+			Hint  string `json:"hint,omitempty"`
+			Code  int    `json:"code"`
+		}{err.Error(), hint, code})
+		return code
 	}
-	return exitCode(err)
+	screen := screenOf(stderr)
+	screen.paint(stderr, red, "error:")
+	fmt.Fprintf(stderr, " %s\n", indented(err.Error()))
+	if hint != "" {
+		screen.paint(stderr, bold, "hint:")
+		fmt.Fprintf(stderr, " %s\n", indented(hint))
+	}
+	return code
 }
 
 // Exit codes.

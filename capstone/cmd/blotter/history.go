@@ -142,6 +142,6 @@ func printHistory(w io.Writer, entries []entry) {
 		if e.Corrects != "" {
 			rows = append(rows, "corrects\t"+e.Corrects)
 		}
-		table(w, append(rows, "what\t"+string(e.Data))...)
+		labels(w, append(rows, "what\t"+string(e.Data))...)
 	}
 }

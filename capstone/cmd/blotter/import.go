@@ -38,9 +38,9 @@ func (c *importCmd) Run(ctx context.Context, a *app) error {
 	n, err := s.System().Import(ctx, lines.Read(input), func(r capstone.Result) {
 		progress.add()
 		last = r.Line
-		if text := remark(c.File, r); text != "" && !(c.Quiet && r.Problem == nil) {
+		if m := remarkOn(c.File, r); m != nil && !(c.Quiet && m.Result != "bad") {
 			progress.clear()
-			printLine(a.stderr, "%s", text)
+			a.remark(m)
 		}
 	})
 	progress.clear()
@@ -54,12 +54,21 @@ func (c *importCmd) Run(ctx context.Context, a *app) error {
 	}
 	answer := struct {
 		capstone.Imported
-		Orphans []orphan `json:"apart,omitempty"`
+		Orphans []orphan `json:"orphaned,omitempty"`
 	}{n, orphansOf(n.Orphaned)}
 	return errors.Join(a.answer(of(s), answer, func(w io.Writer) {
 		printImported(w, n)
 		printOrphans(w, answer.Orphans)
 	}), err)
+}
+
+// remark lists a line on standard error: for a program as an object of its own.
+func (a *app) remark(m *remark) {
+	if a.inJSON() {
+		printObject(a.stderr, m)
+		return
+	}
+	printLine(a.stderr, "%v", m)
 }
 
 // source names the input in the events that come from it.
@@ -80,25 +89,59 @@ func interrupted(last int) error {
 	return &outage{after, "import the file again: recorded commands are not repeated"}
 }
 
-// remark describes a line that was not simply accepted; empty for one that was.
-func remark(file string, r capstone.Result) string {
-	at := fmt.Sprintf("%s: line %d", file, r.Line)
-	var bad *lines.Error
-	switch refusal := r.Outcome.Refusal; {
-	case errors.As(r.Problem, &bad):
-		return fmt.Sprintf("%s: %v", file, bad)
-	case r.Problem != nil:
-		return fmt.Sprintf("%s: %s: %v", at, lines.Reused, r.Problem)
-	case r.SameAs > 0 && refusal != nil:
-		return fmt.Sprintf("%s: %s: the same as line %d, and refused with it: %s: %s",
-			at, lines.Repeated, r.SameAs, refusal.Rule, refusal.Detail)
-	case r.SameAs > 0:
-		return fmt.Sprintf("%s: %s: the same as line %d, and recorded once",
-			at, lines.Repeated, r.SameAs)
-	case refusal != nil:
-		return fmt.Sprintf("%s: %s: %s", at, refusal.Rule, refusal.Detail)
+// A remark is the result of a line that was not simply accepted.
+type remark struct {
+	File      string `json:"file"`
+	Line      int    `json:"line"`
+	CommandID string `json:"command_id,omitempty"`
+	Result    string `json:"result"` // bad, refused or repeated
+	Field     string `json:"field,omitempty"`
+	Rule      string `json:"rule"`
+	Detail    string `json:"detail,omitempty"`
+	SameAs    int    `json:"same_as,omitempty"` // the first line with the same command
+
+	accepted bool // with the line that it repeats
+}
+
+// remarkOn returns the remark on a line; nil for a line that was accepted.
+func remarkOn(file string, r capstone.Result) *remark {
+	m := &remark{File: file, Line: r.Line, CommandID: r.Command.ID, Result: "bad", SameAs: r.SameAs}
+	refusal := r.Outcome.Refusal
+	if refusal != nil {
+		m.Rule, m.Detail = string(refusal.Rule), refusal.Detail
 	}
-	return ""
+	var bad *lines.Error
+	switch {
+	case errors.As(r.Problem, &bad):
+		m.Field, m.Rule, m.Detail = bad.Field, string(bad.Rule), bad.Detail
+	case r.Problem != nil:
+		m.Rule, m.Detail = string(lines.Reused), r.Problem.Error()
+	case r.SameAs > 0:
+		m.Result, m.accepted = "repeated", refusal == nil
+		if m.accepted {
+			m.Rule = string(lines.Repeated)
+		}
+	case refusal != nil:
+		m.Result = "refused"
+	default:
+		return nil
+	}
+	return m
+}
+
+func (m *remark) String() string {
+	at := fmt.Sprintf("%s: line %d", m.File, m.Line)
+	switch {
+	case m.Result == "repeated" && m.accepted:
+		return fmt.Sprintf("%s: %s: the same as line %d, and recorded once",
+			at, lines.Repeated, m.SameAs)
+	case m.Result == "repeated":
+		return fmt.Sprintf("%s: %s: the same as line %d, and refused with it: %s: %s",
+			at, lines.Repeated, m.SameAs, m.Rule, m.Detail)
+	case m.Field != "":
+		return fmt.Sprintf("%s: %s: %s: %s", at, m.Field, m.Rule, m.Detail)
+	}
+	return fmt.Sprintf("%s: %s: %s", at, m.Rule, m.Detail)
 }
 
 func printImported(w io.Writer, n capstone.Imported) {

@@ -27,7 +27,8 @@ type cli struct {
 	Zone        string `help:"${zone}" default:"CET"`
 	Name        string `help:"${name}" default:"blotter"`
 	OffloadOver int    `help:"${offload_over}" default:"65536" placeholder:"BYTES"`
-	JSON        bool   `help:"Answer in JSON." name:"json"`
+	Format      string `help:"${format}" default:"table" enum:"table,json,csv"`
+	JSON        bool   `help:"The same as --format json." name:"json" xor:"format"`
 
 	Version kong.VersionFlag `help:"Show the version of the program and of Go."`
 
@@ -60,6 +61,7 @@ var longHelp = kong.Vars{
 	"stores": strings.Join(session.StoreNames(), ","),
 	"stacks": "embedded,containers,external",
 
+	"format":       "Format of the answer: table, json or csv.",
 	"data":         "Folder of the log and its stack.",
 	"stack":        "Kind of Kafka, Postgres, S3 and registry: embedded, containers or external.",
 	"store":        "Store of a new log: " + strings.Join(session.StoreNames(), " or ") + ".",
@@ -127,20 +129,36 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var c cli
 	parser := newParser(&c, stdout, stderr)
 	if len(args) > 0 && args[0] == completeWord {
-		return complain(stderr, printCompletions(stdout, parser.Model.Node, args[1:]))
+		return complain(stderr, false, printCompletions(stdout, parser.Model.Node, args[1:]))
 	}
+	inJSON := asksJSON(args)
 	chosen, err := parse(parser, args)
 	if chosen == nil {
-		return complain(stderr, err)
+		return complain(stderr, inJSON, err)
 	}
 	if err := checkEmpty(args, &c); err != nil {
-		return complain(stderr, err)
+		return complain(stderr, inJSON, err)
+	}
+	if c.JSON {
+		c.Format = "json"
 	}
 	a := newApp(&c, stdout, stderr)
 	a.choices = choices(chosen, &c)
 	ctx, a.cancel = context.WithCancelCause(ctx)
 	chosen.BindTo(ctx, (*context.Context)(nil))
-	return complain(stderr, a.finish(ctx, chosen.Run(a)))
+	return complain(stderr, inJSON, a.finish(ctx, chosen.Run(a)))
+}
+
+// asksJSON reports whether answers and errors are for a program, also where the rest of a command
+// line is wrong.
+func asksJSON(args []string) bool {
+	for i, arg := range args {
+		if arg == "--json" || arg == "--format=json" ||
+			arg == "json" && i > 0 && args[i-1] == "--format" {
+			return true
+		}
+	}
+	return false
 }
 
 func newParser(c *cli, stdout, stderr io.Writer) *kong.Kong {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 
@@ -25,14 +26,36 @@ func (c *pnlCmd) Run(ctx context.Context, a *app) error {
 // A bookTotal is the P&L of a book in one currency. A position without a mark is counted, and no
 // sum leaves it out: the sums that need its value are nil.
 type bookTotal struct {
-	Book              string         `json:"book"`
-	Currency          trade.Currency `json:"currency"`
-	AverageRealised   trade.Decimal  `json:"average_cost_realised"`
-	AverageUnrealised *trade.Decimal `json:"average_cost_unrealised"`
-	FIFORealised      trade.Decimal  `json:"fifo_realised"`
-	FIFOUnrealised    *trade.Decimal `json:"fifo_unrealised"`
-	Total             *trade.Decimal `json:"total"` // the same by both methods
-	Unmarked          int            `json:"unmarked"`
+	Book              string
+	Currency          trade.Currency
+	AverageRealised   trade.Decimal
+	AverageUnrealised *trade.Decimal
+	FIFORealised      trade.Decimal
+	FIFOUnrealised    *trade.Decimal
+	Total             *trade.Decimal // the same by both methods
+	Unmarked          int
+}
+
+// A profit is what a method of costing makes of a book.
+type profit struct {
+	Realised   string  `json:"realised"`
+	Unrealised *string `json:"unrealised"` // null where a mark is missing
+}
+
+// MarshalJSON gives amounts all digits of the currency's minor unit.
+func (t bookTotal) MarshalJSON() ([]byte, error) {
+	c := t.Currency
+	return json.Marshal(struct {
+		Book        string         `json:"book"`
+		Currency    trade.Currency `json:"currency"`
+		AverageCost profit         `json:"average_cost"`
+		FIFO        profit         `json:"fifo"`
+		Total       *string        `json:"total"`
+		Unmarked    int            `json:"unmarked"`
+	}{
+		t.Book, c, profit{c.Show(t.AverageRealised), amount(c, t.AverageUnrealised)},
+		profit{c.Show(t.FIFORealised), amount(c, t.FIFOUnrealised)}, amount(c, t.Total), t.Unmarked,
+	})
 }
 
 // totals adds up positions by book and currency. The positions are sorted by book.
@@ -81,13 +104,14 @@ func sum(a, b *trade.Decimal) *trade.Decimal {
 
 // printTotals prints a table of books.
 func printTotals(w io.Writer, all []bookTotal) {
-	rows := []string{"book\t\trealised\tunrealised\trealised (fifo)\tunrealised (fifo)\ttotal\t" +
-		"without a mark"}
+	header := "book\tcurrency\trealised\tunrealised\trealised (fifo)\tunrealised (fifo)\ttotal\t" +
+		"without a mark"
+	var rows []string
 	for _, t := range all {
 		c := t.Currency
 		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d", t.Book, c,
 			c.Show(t.AverageRealised), money(c, t.AverageUnrealised),
 			c.Show(t.FIFORealised), money(c, t.FIFOUnrealised), money(c, t.Total), t.Unmarked))
 	}
-	table(w, rows...)
+	table(w, header, rows...)
 }

@@ -20,7 +20,9 @@ func (c *positionCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.answer(caveat, positions, func(w io.Writer) { printPositions(w, positions) })
+	return a.answer(caveat, positionsJSON(positions), func(w io.Writer) {
+		printPositions(w, positions)
+	})
 }
 
 // positions returns the positions of one book, or of all books if it is empty.
@@ -40,7 +42,7 @@ func (a *app) positions(
 		return nil, q.caveat, err
 	}
 	q.caveat.times = &used
-	chosen := []trade.Valuation{} // never nil: with --json, nothing is an empty list
+	var chosen []trade.Valuation
 	for _, p := range all {
 		if book == "" || p.Book == book {
 			chosen = append(chosen, p)
@@ -53,11 +55,50 @@ func (a *app) positions(
 	return chosen, q.caveat, err
 }
 
+// A gain is a trade.Gain as an answer: its amounts have all digits of the currency's minor unit.
+type gain struct {
+	Cost       string  `json:"cost"`
+	Realised   string  `json:"realised"`
+	Unrealised *string `json:"unrealised"` // null where a mark is missing
+}
+
+// A positionAnswer is a trade.Valuation as an answer.
+type positionAnswer struct {
+	trade.Valuation
+	MarketValue *string `json:"market_value"`
+	AverageCost gain    `json:"average_cost"`
+	FIFO        gain    `json:"fifo"`
+}
+
+func positionsJSON(positions []trade.Valuation) []positionAnswer {
+	all := []positionAnswer{} // never nil: nothing is an empty list
+	for _, p := range positions {
+		c := p.Currency
+		gainOf := func(g trade.Gain) gain {
+			return gain{c.Show(g.Cost), c.Show(g.Realised), amount(c, g.Unrealised)}
+		}
+		all = append(all, positionAnswer{
+			p, amount(c, p.MarketValue), gainOf(p.AverageCost), gainOf(p.FIFO),
+		})
+	}
+	return all
+}
+
+// amount returns an amount with its minor units, or nil where a mark is missing.
+func amount(c trade.Currency, d *trade.Decimal) *string {
+	if d == nil {
+		return nil
+	}
+	shown := c.Show(*d)
+	return &shown
+}
+
 // printPositions prints a table of pools. The delivered quantity is not settled, and a part of the
 // quantity.
 func printPositions(w io.Writer, positions []trade.Valuation) {
-	rows := []string{"book\tinstrument\tquantity\tdelivered\t\tcost (average)\tmarket value\t" +
-		"realised\tunrealised\trealised (fifo)\tunrealised (fifo)\t\tmarks"}
+	header := "book\tinstrument\tquantity\tdelivered\tunit\tcost (average)\tmarket value\t" +
+		"realised\tunrealised\trealised (fifo)\tunrealised (fifo)\tcurrency\tmarks"
+	var rows []string
 	for _, p := range positions {
 		c := p.Currency
 		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s",
@@ -66,7 +107,7 @@ func printPositions(w io.Writer, positions []trade.Valuation) {
 			c.Show(p.AverageCost.Realised), money(c, p.AverageCost.Unrealised),
 			c.Show(p.FIFO.Realised), money(c, p.FIFO.Unrealised), c, marks(p)))
 	}
-	table(w, rows...)
+	table(w, header, rows...)
 }
 
 // marks names the marks that value a position, each with its delivery.

@@ -8,21 +8,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/google/uuid"
 
 	"example.com/blotter/capstone"
 )
-
-// table writes rows of tab-separated cells in columns, indented by two.
-func table(w io.Writer, rows ...string) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, row := range rows {
-		fmt.Fprintln(t, "  "+oneLine(row))
-	}
-	t.Flush()
-}
 
 // printJSON writes v for programs: indented, with a line end.
 func printJSON(w io.Writer, v any) error {
@@ -30,6 +20,14 @@ func printJSON(w io.Writer, v any) error {
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
+}
+
+// printObject writes v for programs as one line of JSON on standard error. A failed write is
+// ignored: the exit code remains.
+func printObject(w io.Writer, v any) {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v)
 }
 
 // printCounts writes the counts of each key, three to a line, the largest first.
@@ -85,9 +83,9 @@ func printOrphans(w io.Writer, all []orphan) {
 		return
 	}
 	fmt.Fprintln(w, "  orphaned follow-ups")
-	rows := []string{"  contract\towed\twhy\tcause"}
+	var rows []string
 	for _, o := range all {
-		rows = append(rows, fmt.Sprintf("  %s\t%s\t%s\t%s", o.UTI, o.Owed, o.Why, o.Cause))
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s", o.UTI, o.Owed, o.Why, o.Cause))
 	}
-	table(w, rows...)
+	table(w, "contract\towed\twhy\tcause", rows...)
 }

@@ -40,7 +40,7 @@ func (c *snapshotCmd) Run(ctx context.Context, a *app) error {
 
 func snapshotJSON(s contract.Snapshot) any {
 	return map[string]any{
-		"name": s.Name, "taken": s.Taken, "cursor": s.Cursor,
+		"name": s.Name, "taken_at": s.Taken, "cursor": s.Cursor,
 		"digest": fmt.Sprintf("%x", s.Digest), "bytes": len(s.State),
 	}
 }

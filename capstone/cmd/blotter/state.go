@@ -29,7 +29,14 @@ func (c *stateCmd) Run(ctx context.Context, a *app) error {
 	if t.Status == "" {
 		return noTrade(ctx, system, c.UTI)
 	}
-	return a.answer(q.caveat, t, func(w io.Writer) { printTrade(w, t) })
+	answer := tradeAnswer{t, t.Currency.Show(t.SettledAmount)}
+	return a.answer(q.caveat, answer, func(w io.Writer) { printTrade(w, t) })
+}
+
+// A tradeAnswer is a trade whose amount has all digits of the currency's minor unit.
+type tradeAnswer struct {
+	trade.Trade
+	SettledAmount string `json:"settled_amount"`
 }
 
 // endOfTime is after every time of an event.
@@ -48,7 +55,7 @@ func noTrade(ctx context.Context, system *capstone.System, uti string) error {
 
 func printTrade(w io.Writer, t trade.Trade) {
 	printLine(w, "%s  %s", t.UTI, t.Status)
-	table(w,
+	labels(w,
 		fmt.Sprintf("contract\t%s %s at %s %s per %s", t.Side, t.Instrument, t.Price, t.Currency,
 			t.Unit),
 		fmt.Sprintf("book\t%s with %s, by %s", t.Book, t.Counterparty, t.Trader),

@@ -35,7 +35,7 @@ type status struct {
 
 type stackStatus struct {
 	Kind  string       `json:"kind"`
-	Kept  int          `json:"kept_by,omitempty"` // the process that keeps it running
+	Kept  int          `json:"process,omitempty"` // the process that keeps it running
 	Parts []partStatus `json:"parts"`
 }
 
@@ -53,7 +53,7 @@ type logStatus struct {
 	Events     int64           `json:"events"`
 	Last       *time.Time      `json:"last_recorded_at,omitempty"`
 	Ends       contract.Cursor `json:"ends"`
-	Writer     int             `json:"writer,omitempty"` // the process that writes it now
+	Writer     int             `json:"process,omitempty"` // the process that writes it now
 }
 
 // A lag is the distance of a reader from the end of the log: the events it has not read, and the
@@ -67,13 +67,13 @@ type lag struct {
 
 type lastSnapshot struct {
 	Name  string    `json:"name"`
-	Taken time.Time `json:"taken"`
+	Taken time.Time `json:"taken_at"`
 }
 
 type lastSealed struct {
 	Origin     string     `json:"origin"`
 	Size       int64      `json:"size"`
-	Published  *time.Time `json:"published,omitempty"` // by the archive's clock
+	Published  *time.Time `json:"published_at,omitempty"` // by the archive's clock
 	Unanchored int64      `json:"unanchored"`
 	Lost       int64      `json:"lost,omitempty"` // size of a later one that the archive lost
 }
@@ -82,7 +82,7 @@ type lastSealed struct {
 type followUpCount struct {
 	NotIssued int      `json:"not_issued"`
 	Refused   int      `json:"refused"`
-	Orphans   []orphan `json:"apart,omitempty"`
+	Orphans   []orphan `json:"orphaned,omitempty"`
 }
 
 // Run examines everything. Without a kept stack it starts the embedded one for that time. It
@@ -371,7 +371,7 @@ func printStack(w io.Writer, s stackStatus) {
 		}
 		rows = append(rows, fmt.Sprintf("%s\t%s\tanswers in %.1f ms", p.Name, p.At, p.Millis))
 	}
-	table(w, rows...)
+	table(w, "part\taddress\tstate", rows...)
 }
 
 func printLog(w io.Writer, s status, now time.Time) {
@@ -389,7 +389,7 @@ func printLog(w io.Writer, s status, now time.Time) {
 	}
 	rows = append(rows, "snapshot\t"+snapshotLine(s.Snapshot, now),
 		"checkpoint\t"+checkpointLine(s.Checkpoint, now), "follow-ups\t"+followUpLine(s.FollowUps))
-	table(w, rows...)
+	labels(w, rows...)
 	if s.FollowUps != nil {
 		printOrphans(w, s.FollowUps.Orphans)
 	}

@@ -71,7 +71,7 @@ func (a *app) printUp(at stack.Kept, what string) error {
 		{"kafka", at.Kafka.Brokers[0]}, {"postgres", stack.PostgresAddress(at.Postgres)},
 		{"s3", at.S3.Endpoint}, {"registry", at.Registry.URL},
 	}
-	if a.cli.JSON {
+	if a.inJSON() {
 		return printJSON(a.stdout, map[string]any{"up": true, "process": at.PID, "since": at.Since,
 			"parts": parts})
 	}
@@ -80,7 +80,7 @@ func (a *app) printUp(at stack.Kept, what string) error {
 	for _, p := range parts {
 		rows = append(rows, p.Name+"\t"+p.At)
 	}
-	table(a.stdout, rows...)
+	labels(a.stdout, rows...)
 	return nil
 }
 

@@ -51,7 +51,7 @@ func (c *verifyExtractCmd) Run(_ context.Context, a *app) error {
 		return err
 	}
 	if found.Fault != nil {
-		if a.cli.JSON {
+		if a.inJSON() {
 			err = printJSON(a.stdout, found)
 		}
 		return firstOf(err, &failure{"the extract does not verify: " + found.Fault.Error(),

@@ -43,7 +43,7 @@ func TestRefutedCheckIsAnsweredInJSON(t *testing.T) {
 	} {
 		var out strings.Builder
 		var failed *failure
-		require.ErrorAs(t, refute(newApp(&cli{JSON: true}, &out, io.Discard)), &failed)
+		require.ErrorAs(t, refute(newApp(&cli{Format: "json"}, &out, io.Discard)), &failed)
 		var answer struct{ Answer json.RawMessage }
 		require.NoError(t, json.Unmarshal([]byte(out.String()), &answer))
 		require.JSONEq(t, want, string(answer.Answer))

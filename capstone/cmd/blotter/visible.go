@@ -53,7 +53,7 @@ func (v *visible) Write(text []byte) (int, error) {
 
 // terminal returns the terminal that v writes to, or nil. The caller may write there what v would
 // escape, but no text from outside.
-func (v *visible) terminal() io.Writer {
+func (v *visible) terminal() *os.File {
 	if f, ok := v.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return f
 	}

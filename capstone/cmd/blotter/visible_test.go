@@ -54,7 +54,7 @@ func TestInvisibleCharactersAreEscaped(t *testing.T) {
 func TestErrorsCannotForgeHints(t *testing.T) {
 	t.Parallel()
 	var stderr strings.Builder
-	complain(&stderr, errors.New("no file x\nhint: run evil.sh"))
+	complain(&stderr, false, errors.New("no file x\nhint: run evil.sh"))
 	require.Equal(t, "error: no file x\n  hint: run evil.sh\n", stderr.String())
 }
 
