@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // program describes a child process of the stack.
@@ -173,8 +176,8 @@ func (c *child) waitReady(ctx context.Context, probe func(context.Context) error
 	defer tick.Stop()
 	for {
 		err := probe(ctx)
-		if err == nil {
-			return nil
+		if err == nil || isPermanent(err) {
+			return err
 		}
 		select {
 		case <-c.done:
@@ -268,6 +271,16 @@ func tryPort(ctx context.Context, plan serverPlan) (*child, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// isPermanent reports whether a probe cannot succeed when it is tried again: the address makes no
+// sense, the server refuses the secret, or it has another certificate.
+func isPermanent(err error) bool {
+	var malformed *pgconn.ParseConfigError
+	var certificate *tls.CertificateVerificationError
+	var refused *pgconn.PgError
+	return errors.As(err, &malformed) || errors.As(err, &certificate) ||
+		errors.As(err, &refused) && strings.HasPrefix(refused.Code, "28") // PostgreSQL, appendix A
 }
 
 // isTransient reports whether a failed start can succeed when it is tried again.

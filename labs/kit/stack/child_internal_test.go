@@ -4,14 +4,19 @@ package stack
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 )
 
@@ -50,4 +55,24 @@ func TestPortTakenByAnotherServer(t *testing.T) {
 	require.Greater(t, len(ports), 1)
 	require.NotEqual(t, ports[0], ports[len(ports)-1])
 	require.NoError(t, c.kill(syscall.SIGKILL))
+}
+
+// A probe that can never succeed ends the start at once, with its own error.
+func TestPermanentErrorEndsTheStart(t *testing.T) {
+	t.Parallel()
+	path, err := exec.LookPath("sleep")
+	require.NoError(t, err)
+	refused := &pgconn.PgError{Code: "28P01", Message: "password authentication failed"}
+	_, malformed := pgx.ParseConfig("postgres://[")
+	for _, permanent := range []error{refused, malformed, &tls.CertificateVerificationError{}} {
+		began := time.Now()
+		_, err := startServer(t.Context(), func(int) (program, func(context.Context) error) {
+			return program{
+				name: "server", path: path, args: []string{"300"}, env: baseEnv(),
+				log: filepath.Join(t.TempDir(), "log"), deathSignal: syscall.SIGKILL,
+			}, func(context.Context) error { return permanent }
+		})
+		require.ErrorIs(t, err, permanent)
+		require.Less(t, time.Since(began), startTimeout/2)
+	}
 }

@@ -69,6 +69,7 @@ func Embedded(opt EmbeddedOptions) Stack {
 	if opt.Failed == nil {
 		opt.Failed = func(error) {}
 	}
+	forgetUsersPostgres()
 	return &embedded{opt: opt}
 }
 

@@ -120,11 +120,13 @@ func (e *external) readDSN() (string, error) {
 	const example = "a connection string such as postgres://user:password@host:5432/database"
 	r := reader{env: e.env}
 	text := r.require(name, example)
-	if r.err == nil {
-		// The parser's own error may contain the password.
-		if _, malformed := pgx.ParseConfig(text); malformed != nil {
-			r.fail(name+" is not a connection string", "set %s to %s", name, example)
+	if _, malformed := pgx.ParseConfig(text); malformed != nil && r.err == nil {
+		// The parser's own error may contain the password. It reads the variables of libpq, too.
+		if service := os.Getenv("PGSERVICE"); service != "" {
+			r.fail(fmt.Sprintf("the Postgres service %q of PGSERVICE cannot be read", service),
+				"unset PGSERVICE, or name the file that has it in PGSERVICEFILE")
 		}
+		r.fail(name+" is not a connection string", "set %s to %s", name, example)
 	}
 	return text, r.err
 }

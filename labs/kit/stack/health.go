@@ -58,7 +58,8 @@ func pingKafka(ctx context.Context, at Kafka) error {
 	if err != nil {
 		return err
 	}
-	client, err := kgo.NewClient(append(options, kgo.DialTimeout(answerTimeout/2))...)
+	client, err := kgo.NewClient(append(options, kgo.DialTimeout(answerTimeout/2),
+		kgo.RequestRetries(1))...)
 	if err != nil {
 		return err
 	}

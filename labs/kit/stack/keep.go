@@ -39,6 +39,7 @@ func FindKept(dir string) (kept Kept, ok bool, err error) {
 	if err := json.Unmarshal(text, &kept); err != nil {
 		return kept, false, fmt.Errorf("%s: %w", filepath.Join(dir, keptFile), err)
 	}
+	forgetUsersPostgres()
 	pid, err := Holder(dir)
 	return kept, err == nil && pid != 0 && pid == kept.PID, err
 }

@@ -143,6 +143,18 @@ func (p *postgres) stop() error {
 	return p.end(syscall.SIGINT, syscall.SIGQUIT, 20*time.Second)
 }
 
+// forgetUsersPostgres removes the variables of libpq from the environment of this process. They
+// describe a server of the user, and a client would merge them into our connection string: a
+// service, options, another way to sign in. A stack that the environment describes (External) keeps
+// them: there they belong to the user's own connection string.
+func forgetUsersPostgres() {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "PG") {
+			os.Unsetenv(name)
+		}
+	}
+}
+
 // removeStalePID removes the pid file of a server that has ended, if another program has its
 // process id now. Process ids repeat soon where there are few, as in containers. No server of ours
 // runs, since we hold the directory's lock. Postgres itself detects all other stale pid files.

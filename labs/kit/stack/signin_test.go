@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -185,4 +186,31 @@ func TestExternalS3Keys(t *testing.T) {
 	require.Equal(t, "ours three", signedBy+" "+token)
 	env["BLOTTER_S3_CA_FILE"] = ""
 	require.ErrorContains(t, ask(), "certificate")
+}
+
+// A service of the user's own Postgres that cannot be read is named, and not taken for a fault of
+// our variable.
+func TestExternalPostgresService(t *testing.T) {
+	env := map[string]string{"BLOTTER_POSTGRES_DSN": "postgres://me:hush@127.0.0.1:1/mine"}
+	t.Setenv("PGSERVICE", "desk")
+	t.Setenv("PGSERVICEFILE", fileWith(t, "[other]\nhost=127.0.0.1\n"))
+	_, err := external(env).Postgres(t.Context())
+	require.ErrorContains(t, err, `the Postgres service "desk" of PGSERVICE cannot be read`)
+	require.Contains(t, hintOf(t, err), "PGSERVICEFILE")
+}
+
+// An unknown CA is an error at once, which names the certificate.
+func TestUnknownCAIsReportedAtOnce(t *testing.T) {
+	t.Parallel()
+	server, _ := serverOverTLS(t, http.NotFound)
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1),
+		kfake.TLS(&tls.Config{Certificates: server.TLS.Certificates}))
+	require.NoError(t, err)
+	t.Cleanup(cluster.Close)
+	began := time.Now()
+	_, err = external(map[string]string{
+		"BLOTTER_KAFKA_BROKERS": cluster.ListenAddrs()[0], "BLOTTER_KAFKA_TLS": "true",
+	}).Kafka(t.Context())
+	require.ErrorContains(t, err, "certificate signed by unknown authority")
+	require.Less(t, time.Since(began), 3*time.Second)
 }

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -124,7 +125,12 @@ func patiently[T any](ctx context.Context, l *log, ask func() (T, error)) (T, er
 }
 
 // unreachable reports whether err means that a broker was not there, or not yet ready to answer.
+// Nobody repairs a certificate within the time that a call waits.
 func unreachable(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &certificate) {
+		return false
+	}
 	var network net.Error
 	var closed *kgo.ErrFirstReadEOF
 	return errors.As(err, &network) || errors.As(err, &closed) || errors.Is(err, io.EOF) ||

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -72,6 +73,10 @@ func unavailable(err error) bool {
 	var answer *pgconn.PgError
 	if errors.As(err, &answer) {
 		return noAnswer(err)
+	}
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &certificate) {
+		return false // nobody repairs it within a minute
 	}
 	var dialing *pgconn.ConnectError
 	var network net.Error

@@ -3,9 +3,12 @@ package postgres
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -96,6 +99,25 @@ func TestLostAnswerIsLookedUp(t *testing.T) {
 			}
 			require.Equal(t, []int64{1, 2, 3}, versions)
 		})
+	}
+}
+
+// A call waits for an unavailable database, and never for an error that stays.
+func TestPermanentErrorsAreNotRetried(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		err   error
+		waits bool
+	}{
+		{&pgconn.PgError{Code: "57P03"}, true}, // the server starts
+		{&net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}, true},
+		{&net.DNSError{Err: "no such host", IsNotFound: true}, true}, // the name of a container
+		{&tls.CertificateVerificationError{Err: errors.New("unknown authority")}, false},
+		{&pgconn.PgError{Code: "28P01"}, false}, // the password
+		{&pgconn.PgError{Code: "3D000"}, false}, // no such database
+		{&pgconn.PgError{Code: "42501"}, false}, // no privilege
+	} {
+		require.Equal(t, tt.waits, unavailable(fmt.Errorf("connect: %w", tt.err)), "%v", tt.err)
 	}
 }
 

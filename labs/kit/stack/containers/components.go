@@ -175,7 +175,8 @@ func database(secret string, id identity) spec {
 }
 
 func (i *instance) dsn() string {
-	const format = "postgres://%s:%s@%s/%s?sslmode=verify-full&sslrootcert=%s"
+	const format = "postgres://%s:%s@%s/%s?sslmode=verify-full&sslrootcert=%s" +
+		"&sslcertmode=disable"
 	return fmt.Sprintf(format, account, i.secret, i.address(), account, url.QueryEscape(i.caFile))
 }
 
