@@ -77,7 +77,7 @@ func heads(t *rapid.T) contract.Head {
 	id := digest(t)
 	return contract.Head{
 		Stream: text(t), Version: rapid.Int64().Draw(t, "version"), EventID: uuid.UUID(id[:16]),
-		RecordedAt: instant(t), Digest: digest(t), Ended: coin(t),
+		RecordedAt: instant(t), Digest: digest(t), History: digest(t), Ended: coin(t),
 	}
 }
 

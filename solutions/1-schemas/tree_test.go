@@ -91,7 +91,7 @@ func treeOfNew(b trade.New) tree {
 func treeOfHead(h contract.Head) tree {
 	return tree{
 		"stream": h.Stream, "version": h.Version, "event_id": h.EventID.String(),
-		"recorded_at": h.RecordedAt, "digest": h.Digest, "ended": h.Ended,
+		"recorded_at": h.RecordedAt, "digest": h.Digest, "history": h.History, "ended": h.Ended,
 	}
 }
 
@@ -196,7 +196,7 @@ func headOf(t tree) contract.Head {
 		Stream: t.text("stream"), Version: get[int64](t, "version"),
 		EventID:    uuid.MustParse(t.text("event_id")),
 		RecordedAt: get[time.Time](t, "recorded_at"), Digest: get[[32]byte](t, "digest"),
-		Ended: get[bool](t, "ended"),
+		History: get[[32]byte](t, "history"), Ended: get[bool](t, "ended"),
 	}
 }
 

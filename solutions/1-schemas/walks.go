@@ -103,6 +103,7 @@ func walkHead(f fields, h *contract.Head) {
 	f.id("event_id", &h.EventID)
 	f.instant("recorded_at", &h.RecordedAt)
 	f.digest("digest", &h.Digest)
+	f.digest("history", &h.History)
 	f.flag("ended", &h.Ended)
 }
 

@@ -124,12 +124,13 @@ var history = []fact{
 const headBytes = "" +
 	"1674726164652f5554492d31064832613932303464362d623531382d356439302d396539302d3564" +
 	"3237656132323035323182c088b0c1e3980600000000000000000000000000000000000000000000" +
-	"0000000000000000000101"
+	"00000000000000000001" +
+	"0000000000000000000000000000000000000000000000000000000000000002" + "01"
 
 var head = contract.Head{
 	Stream: "trade/UTI-1", Version: 3, EventID: uuid.NewSHA1(uuid.Nil, []byte("head")),
 	RecordedAt: time.Date(2025, 3, 30, 12, 0, 0, 1000, time.UTC),
-	Digest:     [32]byte{31: 1}, Ended: true,
+	Digest:     [32]byte{31: 1}, History: [32]byte{31: 2}, Ended: true,
 }
 
 // factsOf returns the facts of one version.

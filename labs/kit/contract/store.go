@@ -115,6 +115,7 @@ type Head struct {
 	EventID    uuid.UUID
 	RecordedAt time.Time // UTC, microseconds
 	Digest     [32]byte  // content digest of the last event
+	History    [32]byte  // rolling digest of the stream; zero if the writer has no index to check
 	Ended      bool      // the stream has ended
 }
 

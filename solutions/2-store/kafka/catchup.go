@@ -23,21 +23,25 @@ type writer struct {
 
 // catchUp reads into the index all events before the offset to, and makes the heads before the
 // offset heads agree with the index. It does not read again the events that the index has, except
-// the latest: if the log has another event there, or none, the index is of another log or the log
-// was cut, and everything is read.
+// the latest. The index is not believed, and everything is read, if the log has another event
+// there, or none, or if a stream of the index does not have the digest in its head.
 func (w *writer) catchUp(ctx context.Context, to, heads int64) error {
 	why, err := w.index.Load()
 	if err != nil {
 		return fmt.Errorf("open the index: %w", err)
 	}
-	agree := w.index.HeadsAgree()
-	w.index.SetHeadsAgree(0) // a crash before the heads agree has the next start check all of them
-	touched := map[string]bool{}
-	err = w.read(ctx, to, touched)
-	if errors.Is(err, index.ErrUnusable) {
-		why, agree = err, 0
+	found, err := w.log.readHeads(ctx, w.partition, heads)
+	if err != nil {
+		return err
+	}
+	err = w.read(ctx, to)
+	if err == nil {
+		err = w.index.Check(endsOf(found))
+	}
+	if errors.Is(err, index.ErrUnusable) || errors.Is(err, index.ErrBehind) {
+		why = err
 		if err = w.index.Reset(); err == nil {
-			err = w.read(ctx, to, touched)
+			err = w.read(ctx, to)
 		}
 	}
 	if err != nil {
@@ -46,16 +50,15 @@ func (w *writer) catchUp(ctx context.Context, to, heads int64) error {
 	if why != nil && w.index.Last() != nil {
 		w.logger.Warn("index was rebuilt from the log", "why", why)
 	}
-	if err := w.mendHeads(ctx, agree, heads, touched); err != nil {
+	if err := w.mendHeads(ctx, found, why != nil); err != nil {
 		return fmt.Errorf("mend heads: %w", err)
 	}
-	w.index.SetHeadsAgree(heads)
 	w.index.Serve()
 	return nil
 }
 
-// read takes the events before the offset to into the index, and adds their streams to touched.
-func (w *writer) read(ctx context.Context, to int64, touched map[string]bool) error {
+// read takes the events before the offset to into the index.
+func (w *writer) read(ctx context.Context, to int64) error {
 	const chunk = 1000
 	events := make([]contract.Recorded, 0, chunk)
 	apply := func() error {
@@ -67,9 +70,6 @@ func (w *writer) read(ctx context.Context, to int64, touched map[string]bool) er
 	for e, err := range w.log.after(ctx, w.partition, w.index.Last(), to) {
 		if err != nil {
 			return err
-		}
-		if touched != nil {
-			touched[e.Stream] = true
 		}
 		if events = append(events, e); len(events) == chunk {
 			if err := apply(); err != nil {
@@ -89,56 +89,46 @@ func (w *writer) flush() {
 }
 
 // headOf returns the head of a stream whose last event is e.
-func headOf(e contract.Recorded) contract.Head {
+func headOf(e contract.Recorded, history index.Digest) contract.Head {
 	return contract.Head{
 		Stream: e.Stream, Version: e.Version, EventID: e.ID, RecordedAt: e.RecordedAt,
-		Digest: e.ContentDigest(), Ended: e.Ends,
+		Digest: e.ContentDigest(), History: history, Ended: e.Ends,
 	}
 }
 
-// headRecord returns the record of headOf(e).
-func (l *log) headRecord(ctx context.Context, e contract.Recorded) (*kgo.Record, error) {
-	data, err := l.opts.Heads.EncodeHead(ctx, headOf(e))
+// headRecord returns the record of a head.
+func (l *log) headRecord(ctx context.Context, h contract.Head) (*kgo.Record, error) {
+	data, err := l.opts.Heads.EncodeHead(ctx, h)
 	if err != nil {
-		return nil, fmt.Errorf("encode head of %s: %w", e.Stream, err)
+		return nil, fmt.Errorf("encode head of %s: %w", h.Stream, err)
 	}
-	return &kgo.Record{Topic: l.heads, Key: []byte(e.Stream), Value: data}, nil
+	return &kgo.Record{Topic: l.heads, Key: []byte(h.Stream), Value: data}, nil
 }
 
-// mendHeads makes the heads before the offset to agree with the log. One transaction writes an
-// event and its head, so they differ only if a broker broke its promise, or if another program
-// wrote to the topic.
+// mendHeads makes the heads agree with the log. One transaction writes an event and its head, so
+// they differ only if a broker broke its promise, or if another program wrote to the topic.
 //
-// The heads before from agreed with the index when it had reached that offset. So the check covers
-// the heads since then, and those of the streams that were touched since. From 0 it is a full check
-// of every stream and every head. That is done whenever the index was rebuilt; to have a full
-// check, delete the index files.
-func (w *writer) mendHeads(
-	ctx context.Context, from, to int64, touched map[string]bool,
-) error {
-	found, err := w.readHeads(ctx, from, to)
-	if err != nil {
-		return err
-	}
+// It compares the version, the end and the digest of every stream. If the index was rebuilt, it
+// compares everything that a head has; to have that done, delete the index files.
+func (w *writer) mendHeads(ctx context.Context, found map[string]foundHead, whole bool) error {
 	var mend []*kgo.Record
-	check := func(last contract.Recorded) error {
-		if found[last.Stream].Head != headOf(last) {
-			record, err := w.log.headRecord(ctx, last)
+	for stream, end := range w.index.Ends() {
+		if !whole && found[stream].end() == end {
+			delete(found, stream)
+			continue
+		}
+		last, err := w.index.LastOf(stream)
+		if err != nil {
+			return err
+		}
+		if want := headOf(last, end.Digest); found[stream].Head != want {
+			record, err := w.log.headRecord(ctx, want)
 			if err != nil {
 				return err
 			}
 			mend = append(mend, record)
 		}
-		delete(found, last.Stream)
-		return nil
-	}
-	if from == 0 {
-		err = w.index.EachLast(check)
-	} else {
-		err = w.checkTouched(found, touched, check)
-	}
-	if err != nil {
-		return err
+		delete(found, stream)
 	}
 	for stream, head := range found { // of streams that do not exist: a null head removes the head
 		if !head.null {
@@ -152,26 +142,6 @@ func (w *writer) mendHeads(
 	return w.producer.transact(ctx, mend)
 }
 
-// checkTouched calls check with the last event of each stream that was touched or has a head in
-// found.
-func (w *writer) checkTouched(
-	found map[string]foundHead, touched map[string]bool, check func(contract.Recorded) error,
-) error {
-	for stream := range found {
-		touched[stream] = true
-	}
-	for stream := range touched {
-		last, ok, err := w.index.LastOf(stream)
-		if ok {
-			err = check(last)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // A foundHead is the latest head with a key. If it cannot be decoded it is the zero head, which no
 // stream has.
 type foundHead struct {
@@ -179,28 +149,47 @@ type foundHead struct {
 	null bool
 }
 
-// readHeads returns the latest head with each key in [from, to), as far as compaction left them.
-func (w *writer) readHeads(ctx context.Context, from, to int64) (map[string]foundHead, error) {
-	found := map[string]foundHead{}
-	starts, err := listed(w.log.admin.ListStartOffsets(ctx, w.log.heads))
-	if err != nil {
-		return nil, fmt.Errorf("find the start of topic %s: %w", w.log.heads, err)
-	}
-	start, _ := starts.Lookup(w.log.heads, w.partition)
-	begin, end := offsets{w.partition: max(from, start.Offset)}, offsets{w.partition: to}
-	err = w.log.scan(ctx, w.log.heads, begin, end, func(record *kgo.Record) bool {
-		stream := string(record.Key)
-		if stream == markType {
-			return true
-		}
-		head := foundHead{null: record.Value == nil}
+func (h foundHead) end() index.End {
+	return index.End{Version: h.Version, Ended: h.Ended, Digest: h.History}
+}
+
+// endsOf returns the ends of the streams that exist, as their heads state them.
+func endsOf(found map[string]foundHead) map[string]index.End {
+	ends := make(map[string]index.End, len(found))
+	for stream, head := range found {
 		if !head.null {
-			if decoded, err := w.log.opts.Heads.DecodeHead(ctx, record.Value); err == nil {
+			ends[stream] = head.end()
+		}
+	}
+	return ends
+}
+
+// readHeads returns the latest head with each key of a partition before the offset to, as far as
+// compaction left them.
+func (l *log) readHeads(
+	ctx context.Context, partition int32, to int64,
+) (map[string]foundHead, error) {
+	starts, err := listed(l.admin.ListStartOffsets(ctx, l.heads))
+	if err != nil {
+		return nil, fmt.Errorf("find the start of topic %s: %w", l.heads, err)
+	}
+	start, _ := starts.Lookup(l.heads, partition)
+	begin, end := offsets{partition: start.Offset}, offsets{partition: to}
+	latest := map[string][]byte{} // nil: a null head
+	err = l.scan(ctx, l.heads, begin, end, func(record *kgo.Record) bool {
+		latest[string(record.Key)] = record.Value
+		return true
+	})
+	delete(latest, markType)
+	found := make(map[string]foundHead, len(latest))
+	for stream, value := range latest {
+		head := foundHead{null: value == nil}
+		if !head.null {
+			if decoded, err := l.opts.Heads.DecodeHead(ctx, value); err == nil {
 				head.Head = decoded
 			}
 		}
 		found[stream] = head
-		return true
-	})
+	}
 	return found, err
 }

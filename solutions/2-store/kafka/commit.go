@@ -92,18 +92,15 @@ func (c *committer) commit() error {
 	}
 	d.place(records, c.partition)
 	for _, r := range c.group {
-		r.sent, r.offset = true, d.events[len(d.events)-1].Position.Offset
+		r.sent, r.offset = true, d.entries[len(d.entries)-1].Position.Offset
 	}
 	if err != nil {
 		return err
 	}
 	// The group is durable. A crash here leaves callers without receipts; they get them when they
 	// append the same events again.
-	if err := c.index.Apply(d.events); err != nil {
-		return err
-	}
+	c.index.Add(d.entries)
 	c.index.EndCommit()
-	c.index.SetHeadsAgree(records[len(records)-1].Offset + 1)
 	c.stamps.end()
 	for _, r := range c.group {
 		c.reply(r, r.receipts, r.err)
@@ -207,16 +204,28 @@ func (c *committer) recorded(r *request) ([]contract.Receipt, error) {
 	return receipts, errors.Join(err, d.err)
 }
 
-// records returns a record for each event of the group, in order, then the head of each stream.
+// records returns a record for each event of the group, in order, then the head of each stream. The
+// events become the entries of the draft.
 func (c *committer) records(d *draft) ([]*kgo.Record, error) {
 	records := make([]*kgo.Record, 0, 2*len(d.events))
+	digests := make(map[string]index.Digest, len(d.ends))
 	for _, e := range d.events {
 		record := encode(e)
 		record.Topic = c.log.events
 		records = append(records, record)
+		previous, ok := digests[e.Stream]
+		if !ok {
+			end, err := c.index.End(e.Stream)
+			if err != nil {
+				return nil, err
+			}
+			previous = end.Digest
+		}
+		entry := index.NewEntry(previous, e, appendRecord(nil, record))
+		d.entries, digests[e.Stream] = append(d.entries, entry), entry.Digest
 	}
 	for _, e := range d.ends {
-		record, err := c.log.headRecord(c.ctx, e)
+		record, err := c.log.headRecord(c.ctx, headOf(e, digests[e.Stream]))
 		if err != nil {
 			return nil, err
 		}
@@ -227,12 +236,13 @@ func (c *committer) records(d *draft) ([]*kgo.Record, error) {
 
 // A draft is a group before it is committed: the index, and the events that the group adds.
 type draft struct {
-	all    *index.Index
-	index  *index.Partition // of the group
-	events []contract.Recorded
-	ends   map[string]contract.Recorded // the last event of each stream of the group
-	ids    map[uuid.UUID]contract.Recorded
-	err    error // the index could not answer
+	all     *index.Index
+	index   *index.Partition // of the group
+	events  []contract.Recorded
+	entries []*index.Entry               // of the events, after records
+	ends    map[string]contract.Recorded // the last event of each stream of the group
+	ids     map[uuid.UUID]contract.Recorded
+	err     error // the index could not answer
 }
 
 var _ store.Known = (*draft)(nil)
@@ -249,11 +259,11 @@ func (d *draft) Version(stream string) (int64, bool) {
 	if last, ok := d.ends[stream]; ok {
 		return last.Version, last.Ends
 	}
-	v, ended, err := d.index.Version(stream)
+	end, err := d.index.End(stream)
 	if err != nil {
 		d.err = err
 	}
-	return v, ended
+	return end.Version, end.Ended
 }
 
 // Outcome returns the outcome of an id, in the log or in the group.
@@ -300,8 +310,8 @@ func (d *draft) stage(r *request, stamp func() time.Time) []contract.Receipt {
 
 // place sets the positions of the events from the offsets of their records.
 func (d *draft) place(records []*kgo.Record, partition int32) {
-	for i := range d.events {
-		d.events[i].Position = contract.Position{Partition: partition, Offset: records[i].Offset}
+	for i, e := range d.entries {
+		e.Position = contract.Position{Partition: partition, Offset: records[i].Offset}
 	}
 }
 

@@ -44,8 +44,8 @@
 //	fence            InitProducerID: earlier owners can commit no more, and their open
 //	                 transactions are aborted
 //	mark             commit a record with our address: the log up to here is complete
-//	read             read all committed events up to the mark into the index; mend the heads
-//	                 that differ
+//	read             read all heads, and the events up to the mark that the index lacks; all
+//	                 events if a head does not confirm the index; mend the heads that differ
 //	still assigned?  if not, another process takes over: give up
 //	serve
 //
@@ -74,10 +74,16 @@
 // # Reading
 //
 // An owner answers from its index (package index). It finds ids and streams there, so that neither
-// a retry nor the load of a stream scans the log. A take-over checks only the heads that were
-// written after the index file; if the index was rebuilt, it checks all heads. A process that does
-// not own a partition, such as a reader, uses a copy of the owner's index file if it has access to
-// it, and reads the later part of the log.
+// a retry nor the load of a stream scans the log. A process that does not own a partition, such as
+// a reader, uses a copy of the owner's index file if it has access to it, and reads the later part
+// of the log.
+//
+// Files can be changed by anyone who may write them, and their checksums with them. So each head
+// has a rolling digest of all events of its stream. Owners and readers read all heads of a
+// partition before they use its index. They answer from a stream of the index only if it has the
+// digest of its head. Otherwise they read the log, and an owner rebuilds the index. An append
+// fetches nothing for that: the digests are in memory. CheckIndex compares the files with the
+// heads.
 //
 // The answer of an owner has all events that another process had read in the log before the
 // question: a question about events of a group in flight waits for the outcome. But reads are not

@@ -123,8 +123,8 @@ func (l *log) after(ctx context.Context, p int32, last *contract.Recorded, to in
 			}
 		}
 		if !seen {
-			err := fmt.Errorf("%w: the log does not have its last event, at offset %d",
-				index.ErrUnusable, from)
+			err := fmt.Errorf("%w: %w: the log does not have its last event, at offset %d",
+				index.ErrUnusable, index.ErrDiffers, from)
 			yield(contract.Recorded{}, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.etcd.io/bbolt"
@@ -47,10 +48,9 @@ func TestIndexFilesAreContinued(t *testing.T) {
 	opts.Partitions = 3
 	fill(t, opts, 20, 5)
 	logged := logTo(&opts)
-	fetches := countFetches(cluster)
+	fetches := countFetches(t, cluster)
 	s := open(t, opts)
-	require.Less(t, fetches.Load(), int64(3*2*2),
-		"fetches of events and heads of three partitions, for the latest and for later ones")
+	require.LessOrEqual(t, fetches.Load(), int64(3), "fetches of the first events, for the layout")
 	requireConsistent(t, s)
 	_, err := s.Append(t.Context(), stream, 5, event(stream, 5))
 	require.NoError(t, err)
@@ -58,14 +58,18 @@ func TestIndexFilesAreContinued(t *testing.T) {
 	require.NotContains(t, logged.String(), rebuilt)
 }
 
-// countFetches counts the fetches from the beginning of a partition.
-func countFetches(cluster *kfake.Cluster) *atomic.Int64 {
+// countFetches counts the fetches from the beginning of a partition of events.
+func countFetches(t *testing.T, cluster *kfake.Cluster) *atomic.Int64 {
+	const events = "log.events"
+	topics, err := kadm.NewClient(client(t, at(cluster))).ListTopics(t.Context(), events)
+	require.NoError(t, err)
 	var n atomic.Int64
 	control(cluster, kmsg.Fetch, func(req kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
 		for _, topic := range req.(*kmsg.FetchRequest).Topics {
 			for _, p := range topic.Partitions {
-				if p.FetchOffset == 0 {
+				isEvents := topic.Topic == events || topic.TopicID == topics[events].ID
+				if isEvents && p.FetchOffset == 0 {
 					n.Add(1)
 				}
 			}
@@ -250,9 +254,9 @@ func appendWithoutIndex(t *testing.T, opts kafka.Options, n int) {
 	require.NoError(t, s.Close())
 }
 
-// Another owner wrote to the log meanwhile, and heads from that time are wrong or missing. A
-// take-over mends them without a rebuild of the index.
-func TestHeadsSinceTheIndexAreChecked(t *testing.T) {
+// Another owner wrote to the log meanwhile, and heads are wrong or missing. A take-over cannot tell
+// whether these heads or the index are right. It reads the log, and mends both.
+func TestWrongHeadsAreMended(t *testing.T) {
 	t.Parallel()
 	opts := fileOptions(t, broker(t))
 	fill(t, opts, 3, 2)
@@ -272,7 +276,7 @@ func TestHeadsSinceTheIndexAreChecked(t *testing.T) {
 	logged := logTo(&opts)
 	s = open(t, opts)
 	require.Contains(t, logged.String(), headsWrong)
-	require.NotContains(t, logged.String(), rebuilt)
+	require.Contains(t, logged.String(), rebuilt)
 	got := heads(t, opts)
 	require.Len(t, got, 3)
 	require.EqualValues(t, 3, got[name(0)].Version)
@@ -297,7 +301,7 @@ func TestReaderUsesTheOwnersIndex(t *testing.T) {
 	opts.ReadOnly = true
 	logged := logTo(&opts)
 	reader := open(t, opts)
-	fetches := countFetches(cluster)
+	fetches := countFetches(t, cluster)
 	events, err := streamOf(t, reader, stream)
 	require.NoError(t, err)
 	require.Len(t, events, 6)

@@ -249,7 +249,7 @@ func (o *owner) learn() error {
 			return err
 		}
 		if end.At(o.partition) > sent {
-			return o.read(ctx, end.At(o.partition), nil)
+			return o.read(ctx, end.At(o.partition))
 		}
 		if o.log.pause(); ctx.Err() != nil {
 			return ctx.Err()

@@ -164,20 +164,18 @@ func (s *Store) query(
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s.opts.Dir != "" {
-		ix, err := c.Refresh(end, func(last *contract.Recorded) eventSeq {
-			return s.after(ctx, partition, last, end)
-		})
+		ix, err := s.refresh(ctx, partition, end)
 		if err == nil {
 			err = ask(ix)
 		}
 		if err == nil {
 			return nil
 		}
-		c.Drop()
-		if !errors.Is(err, os.ErrNotExist) {
-			s.logger.Warn("index is unusable; the log is read instead",
-				"partition", partition, "why", err)
+		c.Fail(err)
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
+		s.warnUnusable(partition, err)
 	}
 	for e, err := range s.readPartition(ctx, partition, 0, end) {
 		if err != nil {
@@ -186,6 +184,104 @@ func (s *Store) query(
 		visit(e)
 	}
 	return nil
+}
+
+// refresh returns the copied index of a partition with all events before the offset end. If the log
+// has grown meanwhile, the index has later events as well.
+func (s *Store) refresh(
+	ctx context.Context, partition int32, end int64,
+) (ix *index.Partition, err error) {
+	const patience = 10 // a transaction is visible in both topics within moments
+	for try := range patience {
+		ix, err = s.copies[partition].Refresh(end, index.Log{
+			After: func(last *contract.Recorded) eventSeq {
+				return s.after(ctx, partition, last, end)
+			},
+			Heads: func() (map[string]index.End, error) { return s.headsNow(ctx, partition) },
+		})
+		if !errors.Is(err, index.ErrBehind) || try == patience-1 {
+			return ix, err
+		}
+		if try > 0 {
+			s.pause()
+		}
+		now, err := s.End(ctx)
+		if err != nil {
+			return nil, err
+		}
+		end = now.At(partition)
+	}
+	return ix, err
+}
+
+// headsNow returns the ends of all streams of a partition, as their heads state them now.
+func (s *Store) headsNow(ctx context.Context, partition int32) (map[string]index.End, error) {
+	stable, err := listed(s.admin.ListCommittedOffsets(ctx, s.heads))
+	if err != nil {
+		return nil, fmt.Errorf("end of topic %s: %w", s.heads, err)
+	}
+	end, _ := stable.Lookup(s.heads, partition)
+	found, err := s.readHeads(ctx, partition, end.Offset)
+	return endsOf(found), err
+}
+
+// warnUnusable logs once that the index of a partition cannot be used. A crash of the stack leaves
+// all of them unusable until the next owner comes, and a query may ask hundreds of times.
+func (s *Store) warnUnusable(partition int32, why error) {
+	if errors.Is(why, os.ErrNotExist) {
+		return
+	}
+	s.warned.Do(func() {
+		s.logger.Warn("index is unusable; the log is read instead",
+			"partition", partition, "why", why)
+	})
+}
+
+// ErrIndexDiffers is wrapped by the error of CheckIndex if index files with right checksums have
+// other events than the log: they were changed, or belong to another history of the log.
+var ErrIndexDiffers = index.ErrDiffers
+
+// CheckIndex compares the index files of all partitions with the log, and changes nothing. Missing
+// files are in order. Any other error means that files are damaged, incomplete or too old to be
+// used. None of these is believed by an owner or a reader: the next owner rebuilds them.
+func (s *Store) CheckIndex(ctx context.Context) error {
+	end, err := s.End(ctx)
+	if err != nil || s.opts.Dir == "" {
+		return err
+	}
+	var first error
+	bad := 0
+	for p := range s.partitions {
+		err := s.checkIndex(ctx, p, end.At(p))
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil || errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if bad++; first == nil || errors.Is(err, ErrIndexDiffers) {
+			first = fmt.Errorf("partition %d: %w", p, err)
+		}
+	}
+	if bad > 1 {
+		first = fmt.Errorf("%w, and %d more", first, bad-1)
+	}
+	return first
+}
+
+func (s *Store) checkIndex(ctx context.Context, partition int32, end int64) error {
+	c := &s.copies[partition]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.Drop() // the files may have changed since they were copied
+	ix, err := s.refresh(ctx, partition, end)
+	if err == nil {
+		err = ix.CheckIDs()
+	}
+	if err != nil {
+		c.Fail(err)
+	}
+	return err
 }
 
 // ready waits until each partition of this process is served or lost. It returns the owners by

@@ -91,16 +91,20 @@ func TestDerivedDataIsRebuilt(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
 			receipts := s.write(t)
+			written := heads(t, s.Options)
 			damage(s, t)
 			for range 2 { // the second start continues from the first
-				s.requireSame(t, receipts)
+				s.requireSame(t, receipts, written)
 			}
 		})
 	}
 }
 
-// requireSame opens the log, and compares all its answers with a replay.
-func (s site) requireSame(t *testing.T, receipts map[string][]contract.Receipt) {
+// requireSame opens the log, and compares all its answers with a replay, and the rolling digests of
+// all streams with those that were written with the events.
+func (s site) requireSame(
+	t *testing.T, receipts map[string][]contract.Receipt, written map[string]contract.Head,
+) {
 	t.Helper()
 	log, err := kafka.Open(t.Context(), s.Options)
 	require.NoError(t, err)
@@ -108,8 +112,9 @@ func (s site) requireSame(t *testing.T, receipts map[string][]contract.Receipt) 
 	for _, e := range all(t, log) {
 		want[e.Stream] = contract.Head{
 			Stream: e.Stream, Version: e.Version, EventID: e.ID, RecordedAt: e.RecordedAt,
-			Digest: e.ContentDigest(), Ended: e.Ends,
+			Digest: e.ContentDigest(), History: written[e.Stream].History, Ended: e.Ends,
 		}
+		require.NotZero(t, want[e.Stream].History)
 	}
 	require.Len(t, want, siteStreams)
 	require.Equal(t, want, heads(t, s.Options))

@@ -212,8 +212,14 @@ type indexCodec struct{}
 var _ index.Codec = indexCodec{}
 
 func (indexCodec) AppendEvent(dst []byte, e contract.Recorded) []byte {
-	record := encode(e)
+	return appendRecord(dst, encode(e))
+}
+
+// appendRecord appends a record that encode returned. An index has the same bytes for an event that
+// it was given before the commit, and for one that was read from the log.
+func appendRecord(dst []byte, record *kgo.Record) []byte {
 	wire := kmsg.Record{Key: record.Key, Value: record.Value}
+	wire.Headers = make([]kmsg.Header, 0, len(record.Headers))
 	for _, h := range record.Headers {
 		wire.Headers = append(wire.Headers, kmsg.Header{Key: h.Key, Value: h.Value})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"example.com/blotter/labs/kit/contract"
 	store "example.com/blotter/solutions/2-store"
@@ -17,6 +18,7 @@ type Store struct {
 	index  *index.Index
 	copies []indexCopy               // of the partitions of other owners
 	group  *membership.Group[*owner] // nil for a reader
+	warned sync.Once                 // of an index that a reader cannot use
 }
 
 var _ contract.Store = (*Store)(nil)

@@ -1,10 +1,12 @@
 package index
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"iter"
 	"os"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -16,8 +18,11 @@ import (
 // the copy. A Copy is not safe for concurrent use.
 type Copy struct {
 	opts      Options
-	partition *Partition // nil: there is no copy
-	end       int64      // the copy has all events before this offset
+	partition *Partition     // nil: there is no copy
+	end       int64          // the copy has all events before this offset
+	heads     map[string]End // that the copy has still to be compared with; nil after that
+	failed    error          // the reason why the files with this seal are not used
+	seal      []byte
 }
 
 // maxLag is the number of offsets between the copied files and the log at which the files are
@@ -38,48 +43,104 @@ func (c *Copy) Drop() {
 	c.partition = nil
 }
 
-// Refresh returns an index that has all events before the offset end. after reads the log from
-// the event that it is given.
-func (c *Copy) Refresh(
-	end int64, after func(last *contract.Recorded) iter.Seq2[contract.Recorded, error],
-) (*Partition, error) {
+// A Log is the log of a copy's partition.
+type Log struct {
+	// After reads the events after last, all if it is nil, up to an offset.
+	After func(last *contract.Recorded) iter.Seq2[contract.Recorded, error]
+	// Heads reads all heads.
+	Heads func() (map[string]End, error)
+}
+
+// Fail removes the copy because of err. If the files are at fault, Refresh returns err until the
+// owner has written them again.
+func (c *Copy) Fail(err error) {
+	c.Drop()
+	if errors.Is(err, ErrUnusable) || errors.Is(err, ErrBehind) {
+		c.failed, c.seal = err, readSeal(c.opts)
+	}
+}
+
+// readSeal returns the seal of the files, nil if there is none.
+func readSeal(o Options) []byte {
+	seal, _ := os.ReadFile(o.base() + ".seal") // an error means what it says: there is none
+	return seal
+}
+
+// Refresh returns an index that has all events before the offset end. ErrBehind means that the log
+// has grown meanwhile: there are heads of later events.
+func (c *Copy) Refresh(end int64, log Log) (*Partition, error) {
+	if c.failed != nil && bytes.Equal(c.seal, readSeal(c.opts)) {
+		return nil, c.failed
+	}
+	c.failed = nil
 	if c.partition != nil && end-c.end > maxLag {
 		c.Drop()
 	}
 	if c.partition == nil {
-		if err := c.open(); err != nil {
+		if err := c.open(log); err != nil {
 			return nil, err
 		}
 	}
 	if end-c.end > maxLag {
 		return nil, fmt.Errorf("%w: it is %d offsets behind the log", ErrUnusable, end-c.end)
 	}
-	if end == c.end {
-		return c.partition, nil
-	}
-	for e, err := range after(c.partition.last) {
-		if err == nil {
-			err = c.partition.Apply([]contract.Recorded{e})
+	if end > c.end {
+		for e, err := range log.After(c.partition.last) {
+			if err == nil {
+				err = c.partition.Apply([]contract.Recorded{e})
+			}
+			if err != nil {
+				return nil, err
+			}
 		}
-		if err != nil {
+		c.end = end
+	}
+	if c.heads != nil {
+		if err := c.partition.Check(c.heads); err != nil {
 			return nil, err
 		}
+		c.heads = nil
 	}
-	c.end = end
 	return c.partition, nil
 }
 
-// open copies the files of the owner.
-func (c *Copy) open() error {
-	f, err := copyFile(c.opts)
+// open copies the files of the owner, and reads the heads AFTER that: they have every event that
+// the files have.
+func (c *Copy) open(log Log) error {
+	f, err := copyQuietFile(c.opts)
+	if err != nil && !errors.Is(err, ErrUnusable) {
+		err = fmt.Errorf("%w: %w", ErrUnusable, err)
+	}
 	if err != nil {
 		return err
 	}
 	p := newPartition(c.opts)
-	p.file, p.isCopy, p.served, p.next = f, true, true, f.progress.Next
+	if err := p.use(f); err != nil {
+		return err
+	}
+	p.served = true
 	c.partition, c.end = p, p.next
-	p.last, err = f.last()
+	if c.heads, err = log.Heads(); err != nil {
+		c.Drop() // it was not compared
+	}
 	return err
+}
+
+// copyQuietFile copies the index file between two writes of the owner. It gives up when a seal that
+// does not fit stays the same for a while: then the owner is not writing.
+func copyQuietFile(o Options) (*file, error) {
+	const tries, pause = 5, 10 * time.Millisecond
+	seal := readSeal(o)
+	for n := 1; ; n++ {
+		f, err := copyFile(o)
+		if err == nil || errors.Is(err, os.ErrNotExist) || n == tries {
+			return f, err
+		}
+		time.Sleep(pause)
+		if now := readSeal(o); !bytes.Equal(now, seal) {
+			n, seal = 0, now
+		}
+	}
 }
 
 // copyFile copies the index file and opens the copy. The owner may write the file meanwhile; then

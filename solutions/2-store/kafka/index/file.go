@@ -26,25 +26,37 @@ type file struct {
 	db       *bbolt.DB
 	events   *os.File
 	progress progress
+	ends     map[string]fileEnd // of all streams in the files
+}
+
+// An End is the end of a stream: its version, whether it has ended, and its rolling digest. The
+// zero End is that of a stream that does not exist.
+type End struct {
+	Version int64
+	Ended   bool
+	Digest  Digest
+}
+
+// A fileEnd is the end of a stream in the files, with the pointer to its last event.
+type fileEnd struct {
+	End
+	last pointer
 }
 
 // A progress states which part of the log is in the files. It is written in one transaction with
 // the entries that it counts.
 type progress struct {
 	Format int     `json:"format"`
-	Log    string  `json:"log"`   // id of the topic, and the partition
-	Next   int64   `json:"next"`  // the first offset that is not in the files
-	Heads  int64   `json:"heads"` // heads before this offset agree with the index
-	Last   pointer `json:"last"`  // to the latest event
-	Size   int64   `json:"size"`  // of the file of events; bytes after that were never committed
+	Log    string  `json:"log"`  // id of the topic, and the partition
+	Last   pointer `json:"last"` // to the latest event
+	Size   int64   `json:"size"` // of the file of events; bytes after that were never committed
 }
 
-const indexFormat = 2
+const indexFormat = 3
 
 var (
-	idsBucket      = []byte("ids")     // id -> pointer
-	streamsBucket  = []byte("streams") // stream -> streamEnd
-	progressBucket = []byte("place")   // "place" -> progress, as JSON
+	idsBucket      = []byte("ids")   // id -> pointer
+	progressBucket = []byte("place") // "place" -> progress, as JSON
 )
 
 // lockTimeout is the time that another owner in this folder has to unlock the files.
@@ -89,7 +101,7 @@ func createFile(o Options) (*file, error) {
 	}
 	f.progress = progress{Format: indexFormat, Log: o.Log}
 	return f, f.db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{idsBucket, streamsBucket, progressBucket} {
+		for _, name := range [][]byte{idsBucket, progressBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -116,7 +128,9 @@ func mapFile(o Options, index string, opts *bbolt.Options) (*file, error) {
 		}
 		return nil, fmt.Errorf("open %s: %w", index, err)
 	}
-	return &file{base: o.base(), opts: o, db: db, events: events}, nil
+	return &file{
+		base: o.base(), opts: o, db: db, events: events, ends: map[string]fileEnd{},
+	}, nil
 }
 
 // load reads the progress. It closes the files if they are of another log or format.
@@ -149,25 +163,25 @@ func putProgress(tx *bbolt.Tx, p progress) error {
 	return tx.Bucket(progressBucket).Put(progressBucket, text)
 }
 
-// add writes the events that follow the index's progress, which becomes next and heads.
-func (f *file) add(events []*contract.Recorded, next, heads int64) error {
-	to := f.progress
-	to.Next, to.Heads = next, heads
+// add writes the entries that follow the index's progress. It returns the new ends of their
+// streams.
+func (f *file) add(entries []*Entry) (map[string]fileEnd, error) {
+	to, ends := f.progress, map[string]fileEnd{}
 	err := f.db.Update(func(tx *bbolt.Tx) error {
-		ids, streams := tx.Bucket(idsBucket), tx.Bucket(streamsBucket)
+		ids := tx.Bucket(idsBucket)
 		var frames []byte
-		for _, e := range events {
-			end := endOf(streams.Get([]byte(e.Stream)))
+		for _, e := range entries {
+			previous, ok := ends[e.Stream]
+			if !ok {
+				previous = f.ends[e.Stream]
+			}
 			begin := len(frames)
-			frames = f.appendFrame(frames, e, end.last)
+			frames = appendFrame(frames, e, previous.last)
 			to.Last = pointer{At: to.Size + int64(begin), Size: int32(len(frames) - begin)}
 			if err := ids.Put(bytes.Clone(e.ID[:]), to.Last.append(nil)); err != nil {
 				return err
 			}
-			end = streamEnd{to.Last, e.Version, e.Ends}
-			if err := streams.Put([]byte(e.Stream), end.bytes()); err != nil {
-				return err
-			}
+			ends[e.Stream] = fileEnd{End{e.Version, e.Ends, e.Digest}, to.Last}
 		}
 		// The events are written BEFORE the commit that points to them. A crash here leaves bytes
 		// without a pointer, and the next events are written over them.
@@ -178,93 +192,113 @@ func (f *file) add(events []*contract.Recorded, next, heads int64) error {
 		return putProgress(tx, to)
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	f.progress = to
 	// A crash before the seal is written leaves an index that will be rebuilt.
 	seal, err := sealOf(f.base, io.Discard)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return os.WriteFile(f.base+".seal", seal, 0o600)
+	return ends, os.WriteFile(f.base+".seal", seal, 0o600)
 }
 
-// A streamEnd is the end of a stream: the pointer to its last event, its version, and whether it
-// has ended. The zero streamEnd is that of a stream that does not exist.
-type streamEnd struct {
-	last    pointer
-	version int64
-	ended   bool
+// readEnds computes the end of every stream from the file of events, and calls visit with the id of
+// every event.
+func (f *file) readEnds(visit func(uuid.UUID)) error {
+	return f.scan(func(at pointer, found frame) error {
+		end := f.ends[found.stream]
+		end.Version++
+		end.Ended, end.Digest, end.last = found.ends, roll(end.Digest, found.entry), at
+		f.ends[found.stream] = end
+		visit(found.id)
+		return nil
+	})
 }
 
-const streamEndSize = pointerSize + 8 + 1
-
-func (e streamEnd) bytes() []byte {
-	value := binary.BigEndian.AppendUint64(e.last.append(nil), uint64(e.version))
-	if e.ended {
-		return append(value, 1)
-	}
-	return append(value, 0)
-}
-
-func endOf(value []byte) streamEnd {
-	if len(value) != streamEndSize {
-		return streamEnd{}
-	}
-	version := int64(binary.BigEndian.Uint64(value[pointerSize:]))
-	return streamEnd{pointerOf(value), version, value[streamEndSize-1] == 1}
-}
-
-func (f *file) end(stream string) (end streamEnd) {
-	f.view(func(tx *bbolt.Tx) { end = endOf(tx.Bucket(streamsBucket).Get([]byte(stream))) })
-	return end
-}
-
-// find returns the event with an id.
-func (f *file) find(id uuid.UUID) (e contract.Recorded, ok bool, err error) {
+// find returns the event with an id, which the files have.
+func (f *file) find(id uuid.UUID) (contract.Recorded, error) {
 	var at pointer
 	f.view(func(tx *bbolt.Tx) {
-		value := tx.Bucket(idsBucket).Get(id[:])
-		if ok = len(value) == pointerSize; ok {
+		if value := tx.Bucket(idsBucket).Get(id[:]); len(value) == pointerSize {
 			at = pointerOf(value)
 		}
 	})
-	if !ok {
-		return e, false, nil
+	if at.Size == 0 {
+		return contract.Recorded{}, fmt.Errorf("%w: %w: the id %s is missing", ErrUnusable,
+			ErrDiffers, id)
 	}
-	e, _, err = f.event(at)
+	found, err := f.frameAt(at)
+	if err != nil {
+		return contract.Recorded{}, err
+	}
+	var e contract.Recorded
+	frames, err := f.frames(found.stream)
+	for i := range frames {
+		if err == nil && frames[i].id == id {
+			e, err = f.decode(frames[i])
+		}
+	}
 	if err == nil && e.ID != id {
 		err = fmt.Errorf("%w: it has %s under the id %s", ErrUnusable, e.ID, id)
 	}
-	return e, err == nil, err
+	return e, err
 }
 
-// ids calls visit with every id.
-func (f *file) ids(visit func(uuid.UUID)) {
-	f.view(func(tx *bbolt.Tx) {
-		c := tx.Bucket(idsBucket).Cursor()
-		for id, _ := c.First(); id != nil; id, _ = c.Next() {
-			visit(uuid.UUID(id))
+// checkIDs returns an error unless the ids in the files are those of the events.
+func (f *file) checkIDs() error {
+	events := 0
+	return f.db.View(func(tx *bbolt.Tx) error {
+		ids := tx.Bucket(idsBucket)
+		err := f.scan(func(at pointer, found frame) error {
+			events++
+			if value := ids.Get(found.id[:]); len(value) != pointerSize || pointerOf(value) != at {
+				return fmt.Errorf("%w: %w: the id %s is missing", ErrUnusable, ErrDiffers, found.id)
+			}
+			return nil
+		})
+		if n := ids.Stats().KeyN; err == nil && n != events {
+			err = fmt.Errorf("%w: %w: it has %d ids of %d events", ErrUnusable, ErrDiffers, n,
+				events)
 		}
+		return err
 	})
 }
 
-// stream returns the events of a stream in version order. It finds them from the last to the
-// first.
-func (f *file) stream(name string) ([]contract.Recorded, error) {
-	end := f.end(name)
-	events := make([]contract.Recorded, end.version)
+// frames returns the frames of a stream in version order. It finds them from the last to the first.
+// The error of a stream that does not have the digest of its end is ErrUnusable.
+func (f *file) frames(stream string) ([]frame, error) {
+	end := f.ends[stream]
+	frames := make([]frame, end.Version)
 	at := end.last
-	for i := len(events) - 1; i >= 0; i-- {
-		e, previous, err := f.event(at)
-		if err == nil && (e.Stream != name || e.Version != int64(i)+1) {
-			err = fmt.Errorf("%w: it has version %d of %s as version %d of %s",
-				ErrUnusable, e.Version, e.Stream, i+1, name)
-		}
-		if err != nil {
+	for i := len(frames) - 1; i >= 0; i-- {
+		var err error
+		if frames[i], err = f.frameAt(at); err != nil {
 			return nil, err
 		}
-		events[i], at = e, previous
+		at = frames[i].previous
+	}
+	var digest Digest
+	for _, found := range frames {
+		digest = roll(digest, found.entry)
+	}
+	if digest != end.Digest {
+		return nil, fmt.Errorf("%w: %w: %s was changed in it", ErrUnusable, ErrDiffers, stream)
+	}
+	return frames, nil
+}
+
+// stream returns the events of a stream in version order.
+func (f *file) stream(name string) ([]contract.Recorded, error) {
+	frames, err := f.frames(name)
+	if err != nil {
+		return nil, err
+	}
+	events := make([]contract.Recorded, len(frames))
+	for i, found := range frames {
+		if events[i], err = f.decode(found); err != nil {
+			return nil, err
+		}
 	}
 	return events, nil
 }
@@ -274,21 +308,16 @@ func (f *file) last() (*contract.Recorded, error) {
 	if f.progress.Last.Size == 0 {
 		return nil, nil
 	}
-	e, _, err := f.event(f.progress.Last)
+	e, err := f.event(f.progress.Last)
 	return &e, err
 }
 
-// eachLast calls visit with the last event of every stream.
-func (f *file) eachLast(visit func(contract.Recorded) error) error {
-	return f.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket(streamsBucket).ForEach(func(_, value []byte) error {
-			e, _, err := f.event(endOf(value).last)
-			if err != nil {
-				return err
-			}
-			return visit(e)
-		})
-	})
+func (f *file) event(at pointer) (e contract.Recorded, err error) {
+	found, err := f.frameAt(at)
+	if err == nil {
+		e, err = f.decode(found)
+	}
+	return e, err
 }
 
 // view calls read with a transaction. That cannot fail: the file is mapped, and was checked.

@@ -6,9 +6,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// A filter remembers ids in some 12 bits each. It answers that an id is new, or that it may be
-// known. Nearly every id that is asked for is new, and any partition might have it. Without a
-// filter an append would spend most of its time on files that do not have the id.
+// A filter remembers ids in 48 bits each. It answers that an id is new, or that it is known. It is
+// filled from the entries that were checked, so a known id that the files do not have was removed
+// from them. Once in some ten billion new ids the filter is wrong; then an index is rebuilt in
+// vain.
 //
 // It is a Bloom filter (B. H. Bloom, "Space/time trade-offs in hash coding with allowable errors",
 // 1970) in layers. Each layer is twice the size of the one before, so the filter grows without
@@ -22,8 +23,8 @@ type layer struct {
 
 const (
 	firstLayer = 1 << 12 // ids
-	bitsPerID  = 12
-	probes     = 6
+	bitsPerID  = 48
+	probes     = 33
 )
 
 func (f *filter) add(id uuid.UUID) {
@@ -43,9 +44,8 @@ func (f *filter) add(id uuid.UUID) {
 	}
 }
 
-// mayHave reports whether an id may have been added. It is wrong about some two in a hundred ids
-// that were not added, and about none that was.
-func (f filter) mayHave(id uuid.UUID) bool {
+// has reports whether an id was added. It is never wrong about an id that was added.
+func (f filter) has(id uuid.UUID) bool {
 	a, b := hashes(id)
 	for _, l := range f {
 		if l.has(a, b) {

@@ -28,6 +28,19 @@
 //	open in another process         that process may be suspended: the index is kept in memory,
 //	                                rebuilt from the whole log, and the files are left alone
 //
+// # What is believed
+//
+// Anyone who can write the files can also mend their checksums. So nothing is believed that the
+// heads of the log do not confirm. Each head has the rolling digest of its stream (frame.go). Load
+// reads the file of events and computes the digest of every stream, and Check compares them with
+// all heads. From then on the digests are in memory, with a filter of all ids:
+//
+//	read of a stream     its frames must have its digest
+//	an id that is known  the stream of its event must have its digest
+//	an id that is new    the filter does not have it; the files are not asked
+//
+// The offsets of events are not confirmed. No decision depends on them.
+//
 // Limit: the seal is computed by reading the whole index file after each write. That costs some
 // 2 ms per 100,000 events of a partition. Use more partitions for many millions of events.
 package index
@@ -48,6 +61,12 @@ var (
 	ErrUnusable = errors.New("index is unusable")
 	// ErrCannotTell is the error of an append that needs the answer of an unusable index.
 	ErrCannotTell = errors.New("the index of another partition is being rebuilt")
+
+	// ErrDiffers is wrapped by the error of an index that has right checksums, and other events
+	// than the log.
+	ErrDiffers = errors.New("it differs from the log")
+	// ErrBehind is the error of an index that lacks events of which there are heads.
+	ErrBehind = errors.New("heads are ahead of the index")
 
 	errInUse      = errors.New("another process has it open")
 	errRebuilding = fmt.Errorf("%w: it is being rebuilt", ErrUnusable)
@@ -150,8 +169,7 @@ func CheckNext(e contract.Recorded, version int64, ended bool) error {
 }
 
 // clone returns a copy of e that shares no bytes with it, so that callers cannot change the index.
-func clone(e *contract.Recorded) contract.Recorded {
-	c := *e
-	c.Data = slices.Clone(e.Data)
-	return c
+func clone(e contract.Recorded) contract.Recorded {
+	e.Data = slices.Clone(e.Data)
+	return e
 }

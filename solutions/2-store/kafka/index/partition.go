@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/google/uuid"
@@ -19,18 +21,16 @@ type Partition struct {
 	broken chan struct{} // has room for one: the index was found to be unusable
 
 	mu         sync.RWMutex
-	file       *file  // nil: everything is in memory
-	isCopy     bool   // see Copy
-	onFile     filter // the ids in the files; empty in a copy
-	unusable   error  // why the index has to be rebuilt
-	served     bool   // once it had all events of the log
-	rebuilding bool   // it was served, and lacks events again
-	fresh      []*contract.Recorded
-	ids        map[uuid.UUID]*contract.Recorded
-	streams    map[string][]*contract.Recorded
+	file       *file    // nil: everything is in memory
+	onFile     filter   // the ids in the files
+	unusable   error    // why the index has to be rebuilt
+	served     bool     // once it had all events of the log
+	rebuilding bool     // it was served, and lacks events again
+	fresh      []*Entry // in memory only, with their ids and streams
+	ids        map[uuid.UUID]*Entry
+	streams    map[string][]*Entry
 	next       int64              // the first offset that is not in the index
 	last       *contract.Recorded // the latest event; nil before the first
-	heads      int64              // see progress
 	inFlight   *commit            // nil if no group is being committed
 	writeAt    int                // number of fresh events at which they are written
 }
@@ -71,14 +71,26 @@ func (p *Partition) open() error {
 	if err != nil {
 		return err
 	}
-	last, err := f.last()
+	return p.use(f)
+}
+
+// use continues from the files f. The lock is held.
+func (p *Partition) use(f *file) error {
+	var ids filter
+	err := f.readEnds(ids.add)
+	var last *contract.Recorded
+	if err == nil {
+		last, err = f.last()
+	}
 	if err != nil {
 		f.close()
 		return err
 	}
 	p.clear()
-	p.file, p.next, p.heads, p.last = f, f.progress.Next, f.progress.Heads, last
-	f.ids(p.onFile.add)
+	p.file, p.onFile, p.last = f, ids, last
+	if last != nil {
+		p.next = last.Position.Offset + 1
+	}
 	return nil
 }
 
@@ -97,14 +109,14 @@ func (p *Partition) clear() {
 	if p.file != nil {
 		p.file.close()
 	}
-	p.file, p.onFile, p.unusable, p.next, p.last, p.heads = nil, nil, nil, 0, nil, 0
+	p.file, p.onFile, p.unusable, p.next, p.last = nil, nil, nil, 0, nil
 	p.clearFresh()
 }
 
 // clearFresh forgets the events in memory. The lock is held.
 func (p *Partition) clearFresh() {
 	p.fresh, p.writeAt = nil, p.opts.Unwritten
-	p.ids, p.streams = map[uuid.UUID]*contract.Recorded{}, map[string][]*contract.Recorded{}
+	p.ids, p.streams = map[uuid.UUID]*Entry{}, map[string][]*Entry{}
 }
 
 // Reset removes all events, because they come from another log.
@@ -134,12 +146,13 @@ func (p *Partition) Serve() {
 	p.endCommit()
 }
 
-// Apply takes events, in the order of their offsets. Events that the index has already are
-// skipped. The error of an event that is not the next of its stream is *contract.DamagedError: a
-// writer that is not the owner wrote to the log, and no version that we give would be right.
+// Apply takes events that were read from the log, in the order of their offsets. Events that the
+// index has already are skipped. The error of an event that is not the next of its stream is
+// *contract.DamagedError: a writer that is not the owner wrote to the log, and no version that we
+// give would be right.
 func (p *Partition) Apply(events []contract.Recorded) error {
-	ends := map[string]streamEnd{}
-	next := make([]*contract.Recorded, 0, len(events))
+	ends := map[string]End{}
+	next := make([]*Entry, 0, len(events))
 	var err error
 	for _, e := range events {
 		if e.Position.Offset < p.next { // without the lock: only the caller of Apply changes next
@@ -147,31 +160,77 @@ func (p *Partition) Apply(events []contract.Recorded) error {
 		}
 		end, known := ends[e.Stream]
 		if !known {
-			end.version, end.ended, err = p.Version(e.Stream)
+			end, err = p.End(e.Stream)
 		}
 		if err == nil {
-			err = CheckNext(e, end.version, end.ended)
+			err = CheckNext(e, end.Version, end.Ended)
 		}
 		if err != nil {
 			break
 		}
-		ends[e.Stream] = streamEnd{version: e.Version, ended: e.Ends}
-		next = append(next, &e)
+		entry := NewEntry(end.Digest, e, p.opts.Codec.AppendEvent(nil, e))
+		ends[e.Stream] = End{e.Version, e.Ends, entry.Digest}
+		next = append(next, entry)
 	}
-	p.add(next)
+	p.Add(next)
 	return err
 }
 
-// add takes all events at once: a reader sees the whole batch or nothing of it (L2.I2).
-func (p *Partition) add(events []*contract.Recorded) {
+// Add takes entries that were committed. A reader sees all of them or none (L2.I2).
+func (p *Partition) Add(entries []*Entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, e := range events {
+	for _, e := range entries {
+		if p.file == nil {
+			e.data = nil
+		}
 		p.fresh = append(p.fresh, e)
 		p.ids[e.ID] = e
 		p.streams[e.Stream] = append(p.streams[e.Stream], e)
-		p.next, p.last = e.Position.Offset+1, e
+		p.next, p.last = e.Position.Offset+1, &e.Recorded
 	}
+}
+
+// Check compares the index with the heads of all streams of the log, BEFORE the index is believed.
+// The error of an index that has other events is ErrUnusable and ErrDiffers. ErrBehind means that
+// heads are later than the index: if more events can be read, Check has to be asked again.
+func (p *Partition) Check(heads map[string]End) error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.file == nil {
+		return nil // all events were read from the log
+	}
+	for stream, end := range p.file.ends {
+		if head, ok := heads[stream]; !ok || !p.had(stream, head) && head.Version <= end.Version {
+			return fmt.Errorf("%w: %w: the head of %s is another one", ErrUnusable, ErrDiffers,
+				stream)
+		}
+	}
+	for stream, head := range heads {
+		if !p.had(stream, head) {
+			return fmt.Errorf("%w: %s has version %d", ErrBehind, stream, head.Version)
+		}
+	}
+	return nil
+}
+
+// CheckIDs returns an error unless the ids in the files are those of the events.
+func (p *Partition) CheckIDs() error {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if p.file == nil {
+		return nil
+	}
+	return p.file.checkIDs()
+}
+
+// had reports whether a stream has, or had after the files were written, the given end. The lock is
+// held.
+func (p *Partition) had(stream string, end End) bool {
+	if p.file.ends[stream].End == end {
+		return true
+	}
+	return slices.ContainsFunc(p.streams[stream], func(e *Entry) bool { return e.end() == end })
 }
 
 // FlushIfFull writes the events in memory to the files if there are enough of them. After an error
@@ -196,17 +255,18 @@ func (p *Partition) FlushIfFull() error {
 // memory, in the files, or in both.
 func (p *Partition) flush() error {
 	p.mu.RLock()
-	f, fresh, next, heads, unusable := p.file, p.fresh, p.next, p.heads, p.unusable
+	f, fresh, unusable := p.file, p.fresh, p.unusable
 	p.mu.RUnlock()
-	if f == nil || unusable != nil ||
-		(len(fresh) == 0 && f.progress.Next == next && f.progress.Heads == heads) {
+	if f == nil || unusable != nil || len(fresh) == 0 {
 		return nil
 	}
-	if err := f.add(fresh, next, heads); err != nil {
+	ends, err := f.add(fresh)
+	if err != nil {
 		return fmt.Errorf("write index %s: %w", f.base, err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	maps.Copy(f.ends, ends)
 	for _, e := range fresh {
 		p.onFile.add(e.ID)
 	}
@@ -221,37 +281,24 @@ func (p *Partition) Last() *contract.Recorded {
 	return p.last
 }
 
-// HeadsAgree returns the offset in the topic of heads before which all heads agree with the index.
-func (p *Partition) HeadsAgree() int64 {
+// End returns the end of a stream.
+func (p *Partition) End(stream string) (End, error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return p.heads
+	return p.end(stream), p.unusable
 }
 
-// SetHeadsAgree sets the offset that HeadsAgree returns.
-func (p *Partition) SetHeadsAgree(heads int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.heads = heads
-}
-
-// Version returns the version of a stream, 0 if it does not exist, and whether it has ended.
-func (p *Partition) Version(stream string) (version int64, ended bool, err error) {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	if p.unusable != nil {
-		return 0, false, p.unusable
-	}
+func (p *Partition) end(stream string) End {
 	if fresh := p.streams[stream]; len(fresh) > 0 {
-		last := fresh[len(fresh)-1]
-		return last.Version, last.Ends, nil
+		return fresh[len(fresh)-1].end()
 	}
 	if p.file == nil {
-		return 0, false, nil
+		return End{}
 	}
-	end := p.file.end(stream)
-	return end.version, end.ended, nil
+	return p.file.ends[stream].End
 }
+
+func (e *Entry) end() End { return End{e.Version, e.Ends, e.Digest} }
 
 // Stream returns the events of a stream in version order.
 func (p *Partition) Stream(name string) ([]contract.Recorded, error) {
@@ -270,7 +317,7 @@ func (p *Partition) Stream(name string) ([]contract.Recorded, error) {
 	}
 	for _, e := range fresh {
 		if e.Version > int64(len(events)) { // the others are in the files, too
-			events = append(events, clone(e))
+			events = append(events, clone(e.Recorded))
 		}
 	}
 	return events, nil
@@ -285,9 +332,10 @@ func (p *Partition) Find(id uuid.UUID) (contract.Recorded, bool, error) {
 	var found contract.Recorded
 	switch {
 	case ok:
-		found = clone(e)
-	case err == nil && f != nil && (p.isCopy || p.onFile.mayHave(id)):
-		found, ok, err = f.find(id)
+		found = clone(e.Recorded)
+	case err == nil && f != nil && p.onFile.has(id):
+		found, err = f.find(id)
+		ok = err == nil
 	}
 	if err == nil && !ok && !p.served {
 		err = errNotServed
@@ -299,42 +347,30 @@ func (p *Partition) Find(id uuid.UUID) (contract.Recorded, bool, error) {
 	return found, ok, nil
 }
 
-// EachLast calls visit with the last event of every stream.
-func (p *Partition) EachLast(visit func(contract.Recorded) error) error {
+// Ends returns the end of every stream.
+func (p *Partition) Ends() map[string]End {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	for _, events := range p.streams {
-		if err := visit(*events[len(events)-1]); err != nil {
-			return err
+	ends := map[string]End{}
+	if p.file != nil {
+		for stream, end := range p.file.ends {
+			ends[stream] = end.End
 		}
 	}
-	if p.file == nil {
-		return nil
+	for stream := range p.streams {
+		ends[stream] = p.end(stream)
 	}
-	return p.file.eachLast(func(e contract.Recorded) error {
-		if len(p.streams[e.Stream]) > 0 {
-			return nil // memory has a later one
-		}
-		return visit(e)
-	})
+	return ends
 }
 
-// LastOf returns the last event of a stream. ok is false if the stream does not exist.
-func (p *Partition) LastOf(stream string) (e contract.Recorded, ok bool, err error) {
+// LastOf returns the last event of a stream that exists.
+func (p *Partition) LastOf(stream string) (contract.Recorded, error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if fresh := p.streams[stream]; len(fresh) > 0 {
-		return *fresh[len(fresh)-1], true, nil
+		return fresh[len(fresh)-1].Recorded, nil
 	}
-	if p.file == nil {
-		return e, false, nil
-	}
-	end := p.file.end(stream)
-	if end.version == 0 {
-		return e, false, nil
-	}
-	e, _, err = p.file.event(end.last)
-	return e, err == nil, err
+	return p.file.event(p.file.ends[stream].last)
 }
 
 // cannotAnswer returns the reason why the index cannot answer, or nil. The lock is held.

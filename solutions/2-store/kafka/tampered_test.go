@@ -1,0 +1,243 @@
+package kafka_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.etcd.io/bbolt"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/solutions/2-store/kafka"
+)
+
+// Somebody changes the index files and mends every checksum. Nothing is decided or answered from
+// them: the digests in the heads tell, and the log has the answer. It is the same whether the files
+// are changed before the owner takes over or while it works.
+func TestNothingIsDecidedFromAChangedIndex(t *testing.T) {
+	t.Parallel()
+	changed := event(stream, 1)
+	changed.Data = []byte("\x00\x00\x00\x00\x07body 9")
+	for name, tamper := range map[string]func(*testing.T, string){
+		"an event was changed": func(t *testing.T, dir string) {
+			editEvents(t, dir, func(frame []byte) []byte {
+				return bytes.ReplaceAll(frame, []byte("body 1"), []byte("body 9"))
+			})
+		},
+		"the last event was changed": func(t *testing.T, dir string) {
+			editEvents(t, dir, func(frame []byte) []byte {
+				return bytes.ReplaceAll(frame, []byte("body 2"), []byte("body 9"))
+			})
+		},
+		"an event belongs to another stream": func(t *testing.T, dir string) {
+			first := false
+			editEvents(t, dir, func(frame []byte) []byte {
+				if !first && bytes.Contains(frame, []byte(stream)) {
+					first = true
+					return bytes.ReplaceAll(frame, []byte(stream), []byte("trade/UTI-2"))
+				}
+				return frame
+			})
+		},
+		"the id of an event was changed in the events": func(t *testing.T, dir string) {
+			editEvents(t, dir, func(frame []byte) []byte {
+				id, other := event(stream, 1).ID, event(stream, 77).ID
+				return bytes.ReplaceAll(frame, id[:], other[:])
+			})
+		},
+		"the id of an event was changed in the index": func(t *testing.T, dir string) {
+			path := filepath.Join(dir, "log.0.index")
+			data, err := os.ReadFile(path)
+			require.NoError(t, err)
+			id := event(stream, 1).ID
+			require.True(t, bytes.Contains(data, id[:]))
+			other := id
+			other[15] ^= 1
+			writeInPlace(t, path, bytes.ReplaceAll(data, id[:], other[:]))
+			reseal(t, dir)
+		},
+	} {
+		for _, when := range []string{"before the take-over", "after it"} {
+			t.Run(name+" "+when, func(t *testing.T) {
+				t.Parallel()
+				opts := fileOptions(t, broker(t))
+				fill(t, opts, 10, 3)
+				if when == "before the take-over" {
+					tamper(t, opts.Dir)
+					reader := opts
+					reader.ReadOnly = true
+					inspector := open(t, reader)
+					require.ErrorIs(t, inspector.CheckIndex(t.Context()), kafka.ErrIndexDiffers)
+					requireConsistent(t, inspector)
+				}
+				logged := logTo(&opts)
+				s, err := kafka.Open(t.Context(), opts)
+				require.NoError(t, err)
+				if when == "after it" {
+					tamper(t, opts.Dir)
+				}
+				receipts, err := s.Append(t.Context(), stream, 1, event(stream, 1))
+				require.NoError(t, err, "a retry")
+				require.EqualValues(t, 2, receipts[0].Version)
+				_, err = s.Append(t.Context(), stream, 1, changed)
+				reused := new(contract.ReusedError)
+				require.ErrorAs(t, err, &reused, "other content under the same id")
+				requireConsistent(t, s)
+				require.Len(t, all(t, s), 30)
+				require.NoError(t, s.Close())
+				require.Contains(t, logged.String(), rebuilt)
+				require.NotContains(t, logged.String(), headsWrong)
+			})
+		}
+	}
+}
+
+// An index that lacks ids, and has right checksums, is named. The filter of an owner has the ids
+// from the events, so the owner does not take a known id for a new one.
+func TestMissingIDIsNamed(t *testing.T) {
+	t.Parallel()
+	opts := fileOptions(t, broker(t))
+	fill(t, opts, 10, 3)
+	require.NoError(t, checkedIndex(t, opts))
+	db, err := bbolt.Open(filepath.Join(opts.Dir, "log.0.index"), 0o600, nil)
+	require.NoError(t, err)
+	id := event(stream, 1).ID
+	require.NoError(t, db.Update(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte("ids")).Delete(id[:])
+	}))
+	require.NoError(t, db.Close())
+	reseal(t, opts.Dir)
+	err = checkedIndex(t, opts)
+	require.ErrorIs(t, err, kafka.ErrIndexDiffers)
+	require.ErrorContains(t, err, id.String())
+	s := open(t, opts)
+	receipts, err := s.Append(t.Context(), stream, contract.Any, event(stream, 1))
+	require.NoError(t, err)
+	require.EqualValues(t, 2, receipts[0].Version)
+	require.NoError(t, s.Close())
+	require.NoError(t, checkedIndex(t, opts), "after an owner has rebuilt it")
+}
+
+// checkedIndex returns the answer of CheckIndex of a reader.
+func checkedIndex(t *testing.T, opts kafka.Options) error {
+	opts.ReadOnly = true
+	s := open(t, opts)
+	return s.CheckIndex(t.Context())
+}
+
+// A reader that checks the index while the log grows finds no difference.
+func TestIndexIsCheckedWhileTheLogGrows(t *testing.T) {
+	t.Parallel()
+	opts := fileOptions(t, broker(t))
+	opts.Unwritten = 50
+	fill(t, opts, 10, 3)
+	s := open(t, opts)
+	stop, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		defer close(done)
+		for n := 3; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			_, err := s.Append(t.Context(), name(n%12), contract.Any, event(name(n%12), n))
+			if err != nil {
+				done <- err
+				return
+			}
+		}
+	}()
+	opts.ReadOnly = true
+	logged := logTo(&opts)
+	for range 20 {
+		reader := open(t, opts)
+		require.NoError(t, reader.CheckIndex(t.Context()))
+		events, err := streamOf(t, reader, stream)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, len(events), 3)
+	}
+	close(stop)
+	require.NoError(t, <-done)
+	require.Empty(t, logged.String())
+}
+
+// An append costs no fetch: the digests of all streams are in memory.
+func TestAppendFetchesNothing(t *testing.T) {
+	t.Parallel()
+	cluster := broker(t)
+	opts := fileOptions(t, cluster)
+	fill(t, opts, 10, 3)
+	s := open(t, opts)
+	fetches := countAllFetches(cluster)
+	for i := range 10 {
+		_, err := s.Append(t.Context(), name(i), 3, event(name(i), 3))
+		require.NoError(t, err)
+		_, err = s.Append(t.Context(), name(i), 2, event(name(i), 2))
+		require.NoError(t, err, "a retry")
+		events, err := streamOf(t, s, name(i))
+		require.NoError(t, err)
+		require.Len(t, events, 4)
+	}
+	require.Zero(t, fetches.Load())
+}
+
+func countAllFetches(cluster *kfake.Cluster) *atomic.Int64 {
+	var n atomic.Int64
+	control(cluster, kmsg.Fetch, func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		n.Add(1)
+		return nil, nil, false
+	})
+	return &n
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// editEvents calls edit with each frame of the file of events, and mends the checksums. A frame
+// begins with its checksum and its length, 4 bytes each.
+func editEvents(t *testing.T, dir string, edit func(frame []byte) []byte) {
+	t.Helper()
+	path := filepath.Join(dir, "log.0.events")
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	was := bytes.Clone(data)
+	for at := 0; at < len(data); {
+		size := int(binary.BigEndian.Uint32(data[at+4:]))
+		frame := edit(data[at : at+size])
+		require.Len(t, frame, size)
+		binary.BigEndian.PutUint32(frame, crc32.Checksum(frame[4:], castagnoli))
+		copy(data[at:], frame)
+		at += size
+	}
+	require.NotEqual(t, was, data, fmt.Sprintf("%s has nothing to change", path))
+	writeInPlace(t, path, data)
+}
+
+// writeInPlace writes a file of the same length without truncating it: an owner may have mapped it.
+func writeInPlace(t *testing.T, path string, data []byte) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = f.WriteAt(data, 0)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+}
+
+// reseal writes the size and the checksum of the index.
+func reseal(t *testing.T, dir string) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, "log.0.index"))
+	require.NoError(t, err)
+	seal := binary.BigEndian.AppendUint64(nil, uint64(len(data)))
+	seal = binary.BigEndian.AppendUint32(seal, crc32.Checksum(data, castagnoli))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "log.0.seal"), seal, 0o600))
+}
