@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -34,9 +35,10 @@ type Outcome struct {
 	Again    bool               // the outcome was on record already, and nothing was written
 	Orphaned []OrphanedFollowUp // the follow-ups of Event, and theirs, that were refused
 
-	// past is the history that the desk decided against, for FollowUps. It is empty if the outcome
-	// was on record already.
+	// past is the history that the desk decided against, and read holds those of the contracts that
+	// follow-ups reach. They are empty if the outcome was on record already.
 	past history
+	read histories
 }
 
 // A ReusedCommandError is a command whose id is on record for another command.
@@ -63,6 +65,9 @@ type request struct {
 	correlation uuid.UUID
 	// causation also tells a command that is sent again from another one with the same id.
 	causation uuid.UUID
+	// read holds the histories that were read for the cause of a follow-up. The follow-ups of one
+	// command share it. If another writer has appended since, the desk reads again.
+	read histories
 }
 
 // Do decides cmd and records the outcome. It issues no follow-ups: System.Do does both. A command
@@ -71,7 +76,9 @@ func (d *Desk) Do(ctx context.Context, cmd trade.Command) (Outcome, error) {
 	if trade.IsFollowUp(cmd.ID) {
 		return Outcome{}, fmt.Errorf("command %q: %w", cmd.ID, ErrReserved)
 	}
-	return d.do(ctx, request{cmd, trade.EventID(cmd.ID, 0), cmd.ContentID()})
+	return d.do(ctx, request{
+		Command: cmd, correlation: trade.EventID(cmd.ID, 0), causation: cmd.ContentID(),
+	})
 }
 
 // do looks for a recorded outcome BEFORE it decides: a second decision, taken later, could differ.
@@ -88,6 +95,7 @@ func (d *Desk) do(ctx context.Context, r request) (Outcome, error) {
 		if !overtaken(err) {
 			return out, err
 		}
+		r.read = nil
 	}
 }
 
@@ -128,7 +136,14 @@ func (d *Desk) decide(ctx context.Context, r request) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	decision, err := trade.Decide(r.UTI, past.events, r.Command)
+	if r.read == nil {
+		r.read = histories{}
+	}
+	linked, err := d.linked(ctx, r, past)
+	if err != nil {
+		return Outcome{}, err
+	}
+	decision, err := trade.Decide(linked, r.Command)
 	var refusal *trade.Refusal
 	if errors.As(err, &refusal) {
 		event, err := d.append(ctx, r, r.RefusedStream(), contract.Any, trade.Decision{
@@ -145,7 +160,45 @@ func (d *Desk) decide(ctx context.Context, r request) (Outcome, error) {
 		return Outcome{}, err
 	}
 	event, err := d.append(ctx, r, r.Stream(), expected, decision)
-	return Outcome{Event: event, past: past}, err
+	return Outcome{Event: event, past: past, read: r.read}, err
+}
+
+// linked returns the history of r, and those of the contracts that its follow-ups reach, along the
+// chain.
+func (d *Desk) linked(
+	ctx context.Context, r request, past history,
+) (map[string][]trade.Event, error) {
+	all := map[string][]trade.Event{r.Stream(): past.events}
+	due := trade.Linked(past.events, r.Command)
+	for len(due) > 0 {
+		stream := due[0]
+		due = due[1:]
+		if _, done := all[stream]; done {
+			continue
+		}
+		h, err := d.readOnce(ctx, r, stream)
+		if err != nil {
+			return nil, err
+		}
+		all[stream] = h.events
+		due = append(due, trade.Successors(h.events)...)
+	}
+	return all, nil
+}
+
+// Successors returns the streams of all contracts that began from that of cmd, and from those in
+// turn, if cmd may change them.
+func (d *Desk) Successors(ctx context.Context, cmd trade.Command) ([]string, error) {
+	if !cmd.ChangesSuccessors() {
+		return nil, nil
+	}
+	past, err := d.history(ctx, cmd.Stream(), math.MaxInt64)
+	if err != nil {
+		return nil, err
+	}
+	linked, err := d.linked(ctx, request{Command: cmd, read: histories{}}, past)
+	delete(linked, cmd.Stream())
+	return slices.Sorted(maps.Keys(linked)), err
 }
 
 // pastOf returns the history that r is decided against, and the version that its stream must still
@@ -154,8 +207,23 @@ func (d *Desk) pastOf(ctx context.Context, r request) (history, int64, error) {
 	if _, mark := r.Body.(trade.PriceMarked); mark && r.Corrects == uuid.Nil {
 		return d.firstMarks(ctx, r.Stream())
 	}
+	if past, ok := r.read[r.Stream()]; ok {
+		return past, int64(len(past.events)), nil
+	}
 	past, err := d.history(ctx, r.Stream(), math.MaxInt64)
 	return past, int64(len(past.events)), err
+}
+
+// readOnce reads a stream, unless r brings its history.
+func (d *Desk) readOnce(ctx context.Context, r request, stream string) (history, error) {
+	if h, ok := r.read[stream]; ok {
+		return h, nil
+	}
+	h, err := d.history(ctx, stream, math.MaxInt64)
+	if err == nil {
+		r.read[stream] = h
+	}
+	return h, err
 }
 
 // firstMarks returns the history that a new mark is decided against. Only the curve's currency
@@ -229,6 +297,9 @@ type history struct {
 	recorded []contract.Recorded
 	events   []trade.Event
 }
+
+// histories are histories by stream.
+type histories map[string]history
 
 // history reads a stream up to a version.
 func (d *Desk) history(ctx context.Context, stream string, to int64) (h history, err error) {

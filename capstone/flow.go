@@ -83,9 +83,11 @@ func (s *System) Run(
 		return sum, err
 	}
 	watch.Step("valuation")
-	if sum.Positions, sum.Times, err = s.Positions(ctx, trade.AsOf{}); err != nil {
+	var basis Basis
+	if sum.Positions, basis, err = s.Positions(ctx, trade.AsOf{}); err != nil {
 		return sum, err
 	}
+	sum.Times = basis.Times
 	watch.Step("snapshot")
 	if sum.Snapshot, err = s.Snapshot(ctx, ""); err != nil {
 		return sum, err
@@ -129,7 +131,10 @@ func (s *System) Import(
 		return n, err
 	}
 	orphaned := false
-	for r, err := range (Importer{Do: s.Do, Width: s.Width, Source: s.Source}).Import(ctx, input) {
+	importer := Importer{
+		Do: s.Do, Width: s.Width, Source: s.Source, Linked: s.Desk.Successors,
+	}
+	for r, err := range importer.Import(ctx, input) {
 		if err != nil {
 			return n, err
 		}

@@ -69,6 +69,7 @@ func (f *FollowUps) Issue(ctx context.Context, out Outcome) ([]OrphanedFollowUp,
 	}
 	var orphaned []OrphanedFollowUp
 	for _, next := range due {
+		next.read = out.read
 		more, err := f.issue(ctx, next)
 		if err != nil {
 			return nil, fmt.Errorf("follow-up of event %s: %w", out.Event.ID, err)
@@ -84,7 +85,8 @@ func (f *FollowUps) issue(ctx context.Context, next followUp) ([]OrphanedFollowU
 	if err != nil {
 		return nil, err
 	}
-	if next.orphanedBy(out.Refusal) {
+	delete(next.read, next.Stream()) // it has grown
+	if next.OrphanedBy(out.Refusal) {
 		return []OrphanedFollowUp{{next.cause, next.Command, out.Refusal}}, nil
 	}
 	return f.Issue(ctx, out)
@@ -136,7 +138,8 @@ func (h history) followUps(cause contract.Recorded) []followUp {
 	uti := strings.TrimPrefix(cause.Stream, trade.TradeStream(""))
 	var all []followUp
 	for _, cmd := range trade.FollowUps(uti, h.events[:cause.Version], h.events[cause.Version-1]) {
-		all = append(all, followUp{request{cmd, cause.Correlation, cause.ID}, cause})
+		r := request{Command: cmd, correlation: cause.Correlation, causation: cause.ID}
+		all = append(all, followUp{r, cause})
 	}
 	return all
 }
@@ -235,17 +238,7 @@ func (f *FollowUps) orphaned(
 		return nil, false, err
 	}
 	out, err := f.Desk.again(ctx, next.request, recorded)
-	return out.Refusal, err == nil && next.orphanedBy(out.Refusal), err
-}
-
-// orphanedBy reports whether a refusal makes a follow-up orphaned. A void does not need to succeed
-// where there is no contract to void, or the contract is voided already.
-func (n followUp) orphanedBy(refusal *trade.Refusal) bool {
-	if refusal == nil {
-		return false
-	}
-	voided := refusal.Rule == trade.UnknownEvent || refusal.Rule == trade.IsVoided
-	return n.Voids == uuid.Nil || !voided
+	return out.Refusal, err == nil && next.OrphanedBy(out.Refusal), err
 }
 
 // replaces reports whether an earlier follow-up no longer matters once n is on record: both are

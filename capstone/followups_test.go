@@ -73,24 +73,59 @@ func TestChangeIssuesUndoneFollowUpsFirst(t *testing.T) {
 	require.Empty(t, orphaned(t, s))
 }
 
-// A novation into a UTI that is taken begins nothing. Its follow-up is orphaned until the novation
-// is annulled, which voids nothing.
-func TestNovationIntoATakenUTI(t *testing.T) {
+// A command whose follow-up would be refused is refused, and nothing is on record of it but the
+// refusal. The same outcome comes again when it is sent again.
+func TestCauseIsRefusedWithItsFollowUp(t *testing.T) {
 	t.Parallel()
+	for name, c := range map[string]struct {
+		past []trade.Command
+		last trade.Command
+		rule trade.Rule
+	}{
+		"the UTI is taken": {[]trade.Command{oil("c-0", "B"), oil("c-1", "A")},
+			novate("c-2", "A", "B"), trade.AlreadyBegun},
+		"corrected below what is settled": {[]trade.Command{oil("c-1", "A"),
+			novate("c-2", "A", "B"), settle("c-3", "B", 300)}, restated("c-4", 200),
+			trade.BreaksLater},
+	} {
+		s := newSystem()
+		for _, cmd := range c.past {
+			require.Nil(t, do(t, s, cmd).Refusal, name)
+		}
+		before := tradeOf(t, s, "A")
+		require.Equal(t, c.rule, do(t, s, c.last).Refusal.Rule, name)
+		require.True(t, do(t, s, c.last).Again, name)
+		require.Equal(t, before, tradeOf(t, s, "A"), name)
+		require.Empty(t, orphaned(t, s), name)
+	}
+}
+
+// taken returns a system on which a race left a pair apart: another desk took the UTI B between
+// the decision on the novation of A and its append.
+func taken(t *testing.T) *capstone.System {
+	t.Helper()
 	s := newSystem()
-	do(t, s, oil("c-0", "B"))
 	do(t, s, oil("c-1", "A"))
-	out := do(t, s, novate("c-2", "A", "B"))
+	late := over(&overtaken{s.Log, func() { do(t, s, oil("c-0", "B")) }})
+	out := do(t, late, novate("c-2", "A", "B"))
 	require.Nil(t, out.Refusal)
 	require.Len(t, out.Orphaned, 1, "the outcome holds the refused follow-up")
 	require.Equal(t, trade.AlreadyBegun, out.Orphaned[0].Refusal.Rule)
 	require.Equal(t, out.Event.ID, out.Orphaned[0].Cause.ID)
+	return s
+}
+
+// The follow-up of a race's loser is orphaned until the novation is annulled, which voids nothing.
+func TestRaceForAUTILeavesAPairApart(t *testing.T) {
+	t.Parallel()
+	s := taken(t)
 	require.Len(t, do(t, s, novate("c-2", "A", "B")).Orphaned, 1, "sent again")
 	list := orphaned(t, s)
 	require.Len(t, list, 1)
 	require.Equal(t, trade.AlreadyBegun, list[0].Refusal.Rule)
 
-	require.Len(t, do(t, s, restated("c-3", 0)).Orphaned, 1, "the earlier follow-up alone")
+	require.Equal(t, trade.UnknownEvent, do(t, s, restated("c-3", 300)).Refusal.Rule)
+	require.Nil(t, do(t, s, restated("c-4", 0)).Refusal)
 	require.Empty(t, orphaned(t, s))
 	require.Equal(t, trade.Live, tradeOf(t, s, "B").Status)
 }
@@ -182,17 +217,23 @@ func TestSweepContinuesAtTheSavedCursor(t *testing.T) {
 	require.Equal(t, []contract.Cursor{nil}, other.from)
 }
 
-// A novation that is corrected to less than its new contract has settled is an orphaned follow-up:
-// the two contracts no longer match. It is listed until they match again.
+// settledMeanwhile returns a system on which a race left a pair apart: another desk settled more of
+// B than the novation of A comes to, between the decision on its correction and the append.
+func settledMeanwhile(t *testing.T) *capstone.System {
+	t.Helper()
+	s := newSystem()
+	do(t, s, oil("c-1", "A"))
+	do(t, s, novate("c-2", "A", "B"))
+	late := over(&overtaken{s.Log, func() { do(t, s, settle("c-3", "B", 300)) }})
+	require.Nil(t, do(t, late, restated("c-4", 200)).Refusal)
+	return s
+}
+
+// A pair that a race left apart is listed until the two contracts match again.
 func TestOrphanedIsListedUntilRepaired(t *testing.T) {
 	t.Parallel()
 	for _, repair := range []string{"restated", "annulled"} {
-		s := newSystem()
-		for _, cmd := range []trade.Command{
-			oil("c-1", "A"), novate("c-2", "A", "B"), settle("c-3", "B", 300), restated("c-4", 200),
-		} {
-			require.Nil(t, do(t, s, cmd).Refusal)
-		}
+		s := settledMeanwhile(t)
 		require.Equal(t, "200", tradeOf(t, s, "A").Novated.String())
 		require.Equal(t, "400", tradeOf(t, s, "B").Contracted.String())
 		list := orphaned(t, s)
@@ -208,7 +249,7 @@ func TestOrphanedIsListedUntilRepaired(t *testing.T) {
 			less.Corrects, less.Approver = trade.EventID("c-3", 0), "control/1"
 			require.Nil(t, do(t, s, less).Refusal)
 			require.Len(t, orphaned(t, s), 1, "settled less, but not restated")
-			do(t, s, restated("c-6", 200))
+			require.Nil(t, do(t, s, restated("c-6", 200)).Refusal)
 		}
 		require.Empty(t, orphaned(t, s), repair)
 	}
@@ -240,16 +281,11 @@ func line(number int, cmd trade.Command, others ...string) lines.Line {
 // An import lists the orphaned follow-ups of its lines, except those that a later line repaired.
 func TestImportListsItsOrphanedFollowUps(t *testing.T) {
 	t.Parallel()
-	book := []lines.Line{
-		line(1, oil("c-1", "A")), line(2, novate("c-2", "A", "B"), "B"),
-		line(3, settle("c-3", "B", 300)), line(4, restated("c-4", 200), "B"),
-	}
-	s := newSystem()
-	require.Len(t, imported(t, s, book, 1).Orphaned, 1)
+	s := taken(t)
+	book := []lines.Line{line(1, oil("c-1", "A")), line(2, novate("c-2", "A", "B"), "B")}
 	require.Len(t, imported(t, s, book, 1).Orphaned, 1, "imported again")
-
-	book = append(book, line(5, restated("c-5", 0), "B"))
-	require.Empty(t, imported(t, newSystem(), book, 1).Orphaned)
+	book = append(book, line(3, restated("c-3", 0), "B"))
+	require.Empty(t, imported(t, s, book, 1).Orphaned)
 }
 
 // lookups notes, for each append to the log, which ids were looked up before.

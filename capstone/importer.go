@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"iter"
+	"slices"
 	"strings"
 
 	"example.com/blotter/capstone/lines"
@@ -18,6 +19,10 @@ type Importer struct {
 	Do     func(context.Context, trade.Command) (Outcome, error)
 	Width  int    // the most lines in flight at once
 	Source string // the file or client that the lines come from
+
+	// Linked returns the streams of other contracts on record that a command may change by its
+	// follow-ups. Desk.Successors is one. nil: no contracts are linked on record.
+	Linked func(context.Context, trade.Command) ([]string, error)
 }
 
 // A Result is the result of one line: a bad line, a command that reuses an id, or an outcome.
@@ -36,9 +41,7 @@ type Result struct {
 // Up to Width lines are in flight at once. Lines that share a name (a UTI, a curve or a command id)
 // never are: the later line waits for the earlier one, so the outcome does not depend on Width. The
 // same holds for lines about linked contracts, because an event of the first contract can change
-// the second. Only links made by lines of this import are known. Two lines about contracts that
-// were linked before are ordered as those of two desks: one after the other, and which of them is
-// first may depend on Width.
+// the second. The contracts may be linked on record, or by a line of this import.
 func (i Importer) Import(
 	ctx context.Context, input iter.Seq2[lines.Line, error],
 ) iter.Seq2[Result, error] {
@@ -97,7 +100,7 @@ type task struct {
 func (i Importer) start(ctx context.Context, input <-chan inputLine, inFlight chan<- *task) {
 	defer close(inFlight)
 	q := queue{
-		width: cap(inFlight) + 1, source: i.Source,
+		width: cap(inFlight) + 1, source: i.Source, onRecord: i.Linked,
 		last: map[string]*task{}, linked: map[string]string{},
 	}
 	number := 0
@@ -108,7 +111,7 @@ func (i Importer) start(ctx context.Context, input <-chan inputLine, inFlight ch
 				return
 			}
 			number = line.Number
-			t, before := q.join(line)
+			t, before := q.join(ctx, line)
 			inFlight <- t
 			go i.run(ctx, t, before)
 		case <-ctx.Done():
@@ -123,7 +126,7 @@ func (i Importer) start(ctx context.Context, input <-chan inputLine, inFlight ch
 // run waits for the tasks before t, then does t.
 func (i Importer) run(ctx context.Context, t *task, before []*task) {
 	defer close(t.done)
-	if t.result.Problem != nil {
+	if t.result.Problem != nil || t.err != nil {
 		return
 	}
 	for _, earlier := range before {
@@ -148,10 +151,12 @@ type queue struct {
 	source string
 	last   map[string]*task  // the last task of each name; linked contracts share one name
 	linked map[string]string // from the stream of a contract to that of a linked one
+
+	onRecord func(context.Context, trade.Command) ([]string, error) // Importer.Linked
 }
 
 // join makes a task of a line. It returns the last tasks that share a name with the line.
-func (q *queue) join(line inputLine) (t *task, before []*task) {
+func (q *queue) join(ctx context.Context, line inputLine) (t *task, before []*task) {
 	line.Command.Source, line.Command.SourceLine = q.source, int64(line.Number)
 	t = &task{
 		result: Result{Line: line.Number, Command: line.Command, Problem: line.problem},
@@ -163,13 +168,22 @@ func (q *queue) join(line inputLine) (t *task, before []*task) {
 		}
 		return t, nil
 	}
-	for _, name := range line.Names {
+	names := line.Names
+	if q.onRecord != nil {
+		linked, err := q.onRecord(ctx, line.Command)
+		if err != nil {
+			t.err = fmt.Errorf("line %d: %w", line.Number, err)
+			return t, nil
+		}
+		names = slices.Concat(names, linked)
+	}
+	for _, name := range names {
 		if earlier := q.last[q.shared(name)]; earlier != nil {
 			before = append(before, earlier)
 		}
 	}
-	q.link(line.Names)
-	for _, name := range line.Names {
+	q.link(names)
+	for _, name := range names {
 		q.last[q.shared(name)] = t
 	}
 	q.forget()

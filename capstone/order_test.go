@@ -2,8 +2,11 @@ package capstone_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -133,6 +136,112 @@ func dependencies(book []lines.Line) (followers [][]int, predecessors []int) {
 		}
 	}
 	return followers, predecessors
+}
+
+// yielding is a store that lets other goroutines run before each append.
+type yielding struct{ contract.Store }
+
+func (s yielding) Append(
+	ctx context.Context, stream string, expected int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
+	for range rand.IntN(4) {
+		runtime.Gosched()
+	}
+	return s.Store.Append(ctx, stream, expected, events...)
+}
+
+// linkedBook returns the lines of groups of linked contracts: A goes on in B, and B in C, and other
+// lines stand in the way of each of these steps. The beginnings of the contracts come first, so
+// that the other lines can be imported later.
+func linkedBook(groups int) (begin, change []lines.Line) {
+	random := rand.New(rand.NewPCG(7, 0))
+	id := 0
+	add := func(to *[]lines.Line, cmd trade.Command, others ...string) string {
+		id++
+		cmd.ID = "c-" + strconv.Itoa(id)
+		*to = append(*to, line(id, cmd, others...))
+		return cmd.ID
+	}
+	for g := range groups {
+		a, b, c := fmt.Sprint("A", g), fmt.Sprint("B", g), fmt.Sprint("C", g)
+		add(&begin, oil("", a))
+		cause := add(&begin, novate("", a, b), b)
+		correct := func(quantity int64) {
+			cmd := restated("", quantity)
+			body := cmd.Body.(trade.Novate)
+			body.NewUTI = b
+			cmd.UTI, cmd.Body, cmd.Corrects = a, body, trade.EventID(cause, 0)
+			add(&change, cmd, b)
+		}
+		onward := novate("", b, c)
+		body := onward.Body.(trade.Novate)
+		body.Quantity, onward.Body = barrels(100), body
+		to := &change
+		if g%2 == 0 { // B and C are linked before the second import
+			to = &begin
+		}
+		steps := []func(){
+			func() { add(&change, settle("", b, 250)) }, func() { correct(200) },
+			func() { add(to, onward, c) }, func() { add(&change, oil("", c)) },
+			func() { correct(90) }, func() { correct(0) }, func() { correct(500) },
+			func() { add(&change, latePrice("", a, "75")) },
+			func() { add(&change, settle("", c, 60)) },
+		}
+		random.Shuffle(len(steps), func(i, j int) { steps[i], steps[j] = steps[j], steps[i] })
+		for _, step := range steps {
+			step()
+		}
+	}
+	return begin, change
+}
+
+// Each line has one outcome, however many lines are in flight, and in any allowed order. It does
+// not matter whether the links between contracts are older than the import.
+func TestOutcomesOfLinkedLinesAreFixed(t *testing.T) {
+	t.Parallel()
+	begin, change := linkedBook(20)
+	all := slices.Concat(begin, change)
+	isBegin := map[string]bool{}
+	for _, l := range begin {
+		isBegin[l.Command.ID] = true
+	}
+	first := func(l lines.Line) bool { return isBegin[l.Command.ID] }
+	want := outcomes(t, 1, all)
+	refused := map[string]int{}
+	for _, rule := range want {
+		refused[rule]++
+	}
+	for _, rule := range []trade.Rule{"", trade.AlreadyBegun, trade.BreaksLater} {
+		require.Greater(t, refused[string(rule)], 2, "%v", refused)
+	}
+	for seed := range uint64(8) {
+		width := []int{1, 2, 4, 16, 64}[seed%5]
+		book := shuffled(all, seed)
+		require.Equal(t, want, outcomes(t, width, book), "seed %d", seed)
+		later := slices.DeleteFunc(slices.Clone(book), first)
+		require.Equal(t, want, outcomes(t, width, begin, later), "seed %d, two imports", seed)
+	}
+}
+
+// outcomes imports books into a new log and returns the rule of each line; empty for accepted.
+func outcomes(t *testing.T, width int, imports ...[]lines.Line) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	s := over(yielding{newSystem().Log})
+	s.Width = width
+	for _, book := range imports {
+		n, err := s.Import(t.Context(), each(book), func(r capstone.Result) {
+			require.NoError(t, r.Problem)
+			all[r.Command.ID] = ""
+			if r.Outcome.Refusal != nil {
+				all[r.Command.ID] = string(r.Outcome.Refusal.Rule)
+			}
+		})
+		require.NoError(t, err)
+		require.Empty(t, n.Orphaned)
+	}
+	require.Empty(t, orphaned(t, s))
+	return all
 }
 
 // digest imports book and returns the state digest of the recorded events.

@@ -43,6 +43,13 @@ type Times struct {
 	Later int // the known events that take effect after AsOf.Effective
 }
 
+// A Basis is the basis of an answer about positions: its times, and the known contracts that do not
+// match their causes, so that the sums of their books are wrong.
+type Basis struct {
+	Times
+	Mismatches []trade.Mismatch
+}
+
 // times returns the times of an answer. A time that was not asked is now: the clock's, or in a
 // simulated log the largest recorded time.
 func (s *System) times(ctx context.Context, asked trade.AsOf) (trade.AsOf, error) {
@@ -103,7 +110,7 @@ func (s *System) Trade(
 // effective time. Without a known time, all events on record count.
 func (s *System) Positions(
 	ctx context.Context, asked trade.AsOf,
-) (all []trade.Valuation, used Times, err error) {
+) (all []trade.Valuation, used Basis, err error) {
 	if err := s.catchUp(ctx); err != nil {
 		return nil, used, err
 	}
@@ -116,8 +123,15 @@ func (s *System) Positions(
 		return nil, used, err
 	}
 	state, err := s.AsOf(ctx, events, at)
-	used.Later = events.later(at)
-	return state.ValuedAt(at.Effective), used, err
+	if err != nil {
+		return nil, used, err
+	}
+	streams := events.streams()
+	for _, history := range streams {
+		used.Later += trade.Later(history, at)
+	}
+	used.Mismatches = trade.Mismatches(streams, at.Known)
+	return state.ValuedAt(at.Effective), used, nil
 }
 
 // A modelCopy holds the events of a read model.
@@ -144,18 +158,15 @@ func (m modelCopy) Events(context.Context) iter.Seq2[contract.StreamEvent, error
 	}
 }
 
-// later counts the events of trades and curves that are known and take effect later.
-func (m modelCopy) later(at trade.AsOf) (n int) {
+// streams returns the histories of trades and curves.
+func (m modelCopy) streams() map[string][]trade.Event {
 	streams := map[string][]trade.Event{}
 	for _, e := range m {
 		if trade.Subject(e.Stream) == e.Stream { // not a refusal
 			streams[e.Stream] = append(streams[e.Stream], e.Event)
 		}
 	}
-	for _, events := range streams {
-		n += trade.Later(events, at)
-	}
-	return n
+	return streams
 }
 
 // History yields every event about a trade or a price curve, refusals included, in the order of

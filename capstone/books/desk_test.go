@@ -31,7 +31,7 @@ func imported(t *testing.T, book []byte) *desk {
 func (d *desk) enter(t *testing.T, c trade.Command) {
 	t.Helper()
 	stream := c.Stream()
-	decision, err := trade.Decide(c.UTI, d.streams[stream], c)
+	decision, err := trade.Decide(d.streams, c)
 	if refusal := new(trade.Refusal); errors.As(err, &refusal) {
 		d.refused[c.ID] = string(refusal.Rule)
 		return

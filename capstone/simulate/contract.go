@@ -17,7 +17,7 @@ type contract struct {
 	history  []trade.Event
 	slots    []slot
 	now      trade.Trade
-	children map[string]*contract // by UTI; looked up, never ranged over
+	children map[string]*contract // by UTI; never ranged over where order matters
 	late     int                  // the number of visits after it closed
 }
 
@@ -26,6 +26,20 @@ type slot struct {
 	root      uuid.UUID   // of the event that opened the slot
 	event     trade.Event // the latest event of the slot
 	corrected bool
+}
+
+// decide decides cmd against the histories of c and of all contracts that began from it.
+func (c *contract) decide(cmd trade.Command) (trade.Decision, error) {
+	streams := map[string][]trade.Event{cmd.Stream(): c.history}
+	c.addChildren(streams)
+	return trade.Decide(streams, cmd)
+}
+
+func (c *contract) addChildren(streams map[string][]trade.Event) {
+	for uti, child := range c.children {
+		streams[trade.TradeStream(uti)] = child.history
+		child.addChildren(streams)
+	}
 }
 
 // record adds the event of an accepted command.

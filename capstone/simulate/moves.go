@@ -76,8 +76,8 @@ func amendPriceLate(d *desk, c *contract, at time.Time) (trade.Command, bool) {
 	if c.live() {
 		return cmd, true
 	}
-	cmd.Approver = "ops/3"
-	_, err := trade.Decide(c.uti, c.history, cmd)
+	cmd.UTI, cmd.Approver = c.uti, "ops/3"
+	_, err := c.decide(cmd)
 	return cmd, err == nil
 }
 

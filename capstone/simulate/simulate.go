@@ -108,10 +108,10 @@ func (d *desk) enter(c *contract, at time.Time, cmd trade.Command, want trade.Ru
 	d.last = later(at, d.last)
 	cmd.ID = fmt.Sprintf("sim%d-%07d", d.cfg.Seed, d.commands)
 	cmd.UTI, cmd.EnteredAt = c.uti, d.last
-	decision, err := trade.Decide(c.uti, c.history, cmd)
+	decision, err := c.decide(cmd)
 	if want == "" && ruleOf(err) == trade.NeedsApprover {
 		cmd.Approver = "ops/3"
-		decision, err = trade.Decide(c.uti, c.history, cmd)
+		decision, err = c.decide(cmd)
 	}
 	if got := ruleOf(err); got != want {
 		panic(fmt.Sprintf("simulate: %s is refused by %q, expected %q: %v\n%+v",
@@ -135,7 +135,7 @@ func (d *desk) take(c *contract, cmd trade.Command, decision trade.Decision) {
 		if child == nil {
 			child = d.begun(c, next.UTI)
 		}
-		decision, err := trade.Decide(child.uti, child.history, next)
+		decision, err := child.decide(next)
 		if err != nil {
 			panic(fmt.Sprintf("simulate: a follow-up of %s: %v\n%+v", cmd.ID, err, next))
 		}

@@ -26,7 +26,7 @@ func TestStepsHaveTheirExpectedOutcome(t *testing.T) {
 		var enter func(c trade.Command, want trade.Rule)
 		enter = func(c trade.Command, want trade.Rule) {
 			stream := c.Stream()
-			decision, err := trade.Decide(c.UTI, streams[stream], c)
+			decision, err := trade.Decide(streams, c)
 			if want != "" {
 				var refusal *trade.Refusal
 				require.ErrorAs(t, err, &refusal, c.ID)

@@ -15,6 +15,7 @@ import (
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/stack"
+	"example.com/blotter/labs/kit/trade"
 )
 
 // app has the command line, the output, and the functions that close a command's parts.
@@ -126,6 +127,14 @@ type caveat struct {
 	simulated bool
 	mayChange bool // the next import may change the answer
 	times     *capstone.Times
+
+	mismatches []trade.Mismatch // contracts that make the sums of their books wrong
+}
+
+// mismatchLine names a contract that does not match its cause, and the affected books.
+func mismatchLine(m trade.Mismatch) string {
+	return fmt.Sprintf("(affected: %s; contract %s does not match %s: %s; see blotter status)",
+		strings.Join(m.Books, ", "), m.UTI, m.Cause, m.Why)
 }
 
 // timesLine says in one line which times an answer used.
@@ -166,6 +175,9 @@ func (c caveat) print(w io.Writer) {
 	if c.times != nil {
 		fmt.Fprintln(w, timesLine(*c.times))
 	}
+	for _, m := range c.mismatches {
+		fmt.Fprintln(w, mismatchLine(m))
+	}
 	switch {
 	case c.mayChange:
 		fmt.Fprintln(w, "(a simulated log: its recorded times follow the entered ones, "+
@@ -184,7 +196,11 @@ func (c caveat) envelope(answer any) any {
 		EffectiveAt *time.Time `json:"effective_at,omitempty"`
 		Later       *int       `json:"effective_later,omitempty"` // events
 		Answer      any        `json:"answer"`
-	}{Simulated: c.simulated, MayChange: c.mayChange, Answer: answer}
+
+		Mismatches []trade.Mismatch `json:"mismatches,omitempty"`
+	}{
+		Simulated: c.simulated, MayChange: c.mayChange, Answer: answer, Mismatches: c.mismatches,
+	}
 	if t := c.times; t != nil {
 		e.KnownAt, e.EffectiveAt, e.Later = &t.Known, &t.Effective, &t.Later
 	}

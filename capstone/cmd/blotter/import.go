@@ -173,6 +173,11 @@ func checkComplete(n capstone.Imported) error {
 		n.Bad+n.Refused, n.Lines, n.Bad, n.Refused), hint}
 }
 
+// orphanHint mends orphaned follow-ups.
+const orphanHint = "any blotter import issues the follow-ups that are missing; to mend a refused " +
+	"one, correct the cause to quantity 0, or correct the contract that stands in the way and " +
+	"then correct the cause again, which restates the contract"
+
 // checkOrphans fails an import that leaves two contracts that do not match.
 func checkOrphans(all []capstone.OrphanedFollowUp) error {
 	if len(all) == 0 {
@@ -182,8 +187,7 @@ func checkOrphans(all []capstone.OrphanedFollowUp) error {
 	if len(all) > 1 {
 		text = fmt.Sprintf("%d contracts no longer match the events that created them", len(all))
 	}
-	return &failure{text, "annul the cause; " +
-		"or correct the contract, then restate its cause, which restates the contract"}
+	return &failure{text, orphanHint}
 }
 
 // openInput opens a file of JSON Lines, or standard input for "-".

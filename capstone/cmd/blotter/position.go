@@ -41,7 +41,12 @@ func (a *app) positions(
 	if err != nil {
 		return nil, q.caveat, err
 	}
-	q.caveat.times = &used
+	q.caveat.times = &used.Times
+	for _, m := range used.Mismatches {
+		if book == "" || slices.Contains(m.Books, book) {
+			q.caveat.mismatches = append(q.caveat.mismatches, m)
+		}
+	}
 	var chosen []trade.Valuation
 	for _, p := range all {
 		if book == "" || p.Book == book {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/lines"
+	"example.com/blotter/capstone/session"
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
 )
 
@@ -83,4 +88,38 @@ func hold(ts *testscript.TestScript, _ bool, args []string) {
 	release, err := stack.Lock(path)
 	ts.Check(err)
 	ts.Defer(func() { release() })
+}
+
+// race imports a file as two processes would that race: the second file is imported between the
+// decision on the first file's command and its append.
+func race(ts *testscript.TestScript, _ bool, args []string) {
+	ctx := context.Background()
+	s, err := session.Open(ctx, session.Config{
+		Data: ts.MkAbs(".blotter"), Stack: "embedded", Progress: io.Discard,
+	}, session.Write)
+	ts.Check(err)
+	defer func() { ts.Check(s.Close()) }()
+	importFile := func(log contract.Store, file string) {
+		system := capstone.New(log, s.Codec, file)
+		_, err := system.Import(ctx, lines.Read(strings.NewReader(ts.ReadFile(file))),
+			func(capstone.Result) {})
+		ts.Check(err)
+	}
+	importFile(&overtaken{s.Log, func() { importFile(s.Log, args[1]) }}, args[0])
+}
+
+// overtaken is a store that calls other before its first append.
+type overtaken struct {
+	contract.Store
+	other func()
+}
+
+func (s *overtaken) Append(
+	ctx context.Context, stream string, expected int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
+	if other := s.other; other != nil {
+		s.other = nil
+		other()
+	}
+	return s.Store.Append(ctx, stream, expected, events...)
 }

@@ -307,7 +307,9 @@ func countFollowUps(ctx context.Context, system *capstone.System, s *status) err
 	unissued, err = stillMissing(ctx, system.Log, unissued, issuing)
 	s.FollowUps = &followUpCount{len(unissued), len(refused),
 		orphansOf(append(refused, unissued...))}
-	s.Well = s.Well && len(unissued) == 0
+	if len(s.FollowUps.Orphans) > 0 {
+		s.Well, s.hint = false, cmp.Or(s.hint, orphanHint)
+	}
 	return err
 }
 
@@ -434,8 +436,7 @@ func followUpLine(f *followUpCount) string {
 	case f.NotIssued+f.Refused == 0:
 		return "all on record"
 	}
-	return fmt.Sprintf("%d not issued, %d refused; blotter import issues the missing ones",
-		f.NotIssued, f.Refused)
+	return fmt.Sprintf("%d not issued, %d refused", f.NotIssued, f.Refused)
 }
 
 // span shows a time in seconds, for people.

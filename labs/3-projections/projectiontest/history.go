@@ -126,7 +126,7 @@ func (h *historian) markCurve(cmd trade.Command) trade.Command {
 // decide records the outcome of cmd.
 func (h *historian) decide(cmd trade.Command) {
 	stream := cmd.Stream()
-	d, err := trade.Decide(cmd.UTI, h.streams[stream], cmd)
+	d, err := trade.Decide(h.streams, cmd)
 	var refused *trade.Refusal
 	switch {
 	case errors.As(err, &refused):

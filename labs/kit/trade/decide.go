@@ -15,17 +15,18 @@ type Decision struct {
 	Body        Body // with explicit quantities, in the contract's unit
 }
 
-// Decide returns the event that cmd becomes, given the history of the stream that it writes to: the
-// stream of the contract uti, or of the curve for a PriceMarked, whose uti is empty. Bad input is a
-// *Refusal. A history that could never have been recorded is a broken invariant, and panics. For a
-// mark that corrects none, a part of the curve's history is enough: up to the second mark that
-// corrects none, since the two fix the currency.
+// Decide returns the event that cmd becomes, given the histories of the stream that it writes to,
+// and of the contracts that its follow-ups reach (see Linked). A contract without a history has not
+// begun. Bad input is a *Refusal. A history that could never have been recorded is a broken
+// invariant, and panics. For a mark that corrects none, a part of the curve's history is enough: up
+// to the second mark that corrects none, since the two fix the currency.
 //
 // The command is resolved against the contract as it is at the command's own slot. MW become MWh
 // over the hours not yet delivered then, and "in full" becomes the quantity that is open then.
 // Afterwards the whole history is folded again with the command in its slot. A late event may break
-// an event that is effective after it, or change the amount of one; see checkApproval.
-func Decide(uti string, history []Event, cmd Command) (Decision, error) {
+// an event that is effective after it, or change the amount of one; see checkApproval. At the end
+// the follow-ups are decided in the same way; see checkFollowUps.
+func Decide(streams map[string][]Event, cmd Command) (Decision, error) {
 	decide := decideTrade
 	if _, ok := cmd.Body.(PriceMarked); ok {
 		decide = decideMark
@@ -33,14 +34,23 @@ func Decide(uti string, history []Event, cmd Command) (Decision, error) {
 	if r := cmd.checkNames(); r != nil {
 		return Decision{}, r
 	}
-	d, r := decide(uti, history, cmd)
+	d, r := decide(streams, cmd)
 	if r != nil {
 		return Decision{}, r
 	}
 	return d, nil
 }
 
-func decideTrade(uti string, history []Event, cmd Command) (Decision, *Refusal) {
+func decideTrade(streams map[string][]Event, cmd Command) (Decision, *Refusal) {
+	d, r := decideAlone(cmd.UTI, streams[cmd.Stream()], cmd)
+	if r == nil {
+		r = checkFollowUps(streams, cmd, d)
+	}
+	return d, r
+}
+
+// decideAlone decides cmd against the history of its own contract.
+func decideAlone(uti string, history []Event, cmd Command) (Decision, *Refusal) {
 	line, slot, r := propose(history, cmd)
 	if r != nil {
 		return Decision{}, r
@@ -88,11 +98,8 @@ func propose(history []Event, cmd Command) (timeline, Slot, *Refusal) {
 		panic(fmt.Sprintf("trade: illegal history: %v", bad))
 	}
 	e := Event{
-		ID: EventID(cmd.ID, 0), Version: 1, Corrects: cmd.Corrects, EffectiveAt: cmd.EffectiveAt,
-		Actor: cmd.Actor, Body: cmd.Body,
-	}
-	for _, h := range history {
-		e.Version = max(e.Version, h.Version+1)
+		ID: EventID(cmd.ID, 0), Version: nextVersion(history), Corrects: cmd.Corrects,
+		EffectiveAt: cmd.EffectiveAt, Actor: cmd.Actor, Body: cmd.Body,
 	}
 	slot := Slot{Version: e.Version, Root: e.ID, By: e.Actor, EnteredAt: cmd.EnteredAt}
 	usual := cmd.EnteredAt
@@ -350,8 +357,8 @@ func (i Instrument) energy(q Quantity, at time.Time) (Quantity, *Refusal) {
 // nothing. A curve has one currency: points are kept by delivery, so a mark in another currency
 // would erase the worth of the earlier marks. While a mark is the only one, it may be corrected to
 // another currency. The second mark fixes the currency for good.
-func decideMark(_ string, history []Event, cmd Command) (Decision, *Refusal) {
-	line, slot, r := propose(history, cmd)
+func decideMark(streams map[string][]Event, cmd Command) (Decision, *Refusal) {
+	line, slot, r := propose(streams[cmd.Stream()], cmd)
 	if r != nil {
 		return Decision{}, r
 	}

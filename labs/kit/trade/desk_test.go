@@ -28,7 +28,7 @@ func newDesk() *desk {
 func (d *desk) try(cmd trade.Command) (trade.Event, error) {
 	stream := cmd.Stream()
 	history := d.streams[stream]
-	decision, err := trade.Decide(cmd.UTI, history, cmd)
+	decision, err := trade.Decide(d.streams, cmd)
 	if err != nil {
 		return trade.Event{}, err
 	}

@@ -107,6 +107,7 @@
 //	terms.go       the limits of the terms of a contract
 //	followups.go   the effect of an event on other contracts
 //	ownership.go   the terms of a contract that its cause determines
+//	linked.go      the follow-ups that refuse their cause, and contracts that do not match
 //	pool.go        legs, netting, and the two cost methods
 //	curve.go       marks, and the mark that counts for a delivery
 //	state.go       the business state from scratch, and its canonical bytes

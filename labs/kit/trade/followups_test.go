@@ -113,13 +113,15 @@ func TestSuccessorIsVoidedFromItsBeginning(t *testing.T) {
 	}
 }
 
-// Where another contract had the UTI before, the novation began nothing. Its annulment must leave
-// that contract alone.
+// Where another contract took the UTI before the follow-up came, the novation began nothing. Its
+// annulment must leave that contract alone.
 func TestAnnulledNovationVoidsNoOtherContract(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
-	d.do(t, bought, of("T2", on("02-04", power("7", "50"))))
-	require.Equal(t, trade.AlreadyBegun, d.refusedAs(t, d.followUps(t, remain20)[0]).Rule)
+	d.do(t, bought)
+	late := d.followUps(t, remain20)[0]
+	d.do(t, of("T2", on("02-04", power("7", "50"))))
+	require.Equal(t, trade.AlreadyBegun, d.refusedAs(t, late).Rule)
 
 	zero := trade.Novate{Role: trade.Remaining, Quantity: mwh("0"), NewUTI: "T2",
 		Incoming: "cpty/8"}

@@ -59,7 +59,7 @@ func TestNamesThatLookLikeOthers(t *testing.T) {
 		Body: trade.PriceMarked{Curve: "oil/BRENT", Currency: "USD",
 			Points: []trade.Point{{Delivery: period("2025-06"), Price: dec("76")}}}}
 	for _, cmd := range []trade.Command{of(T, bought), mark} {
-		_, err := trade.Decide(cmd.UTI, nil, cmd)
+		_, err := trade.Decide(nil, cmd)
 		require.NoError(t, err)
 		for what, change := range map[string]func(*trade.Command){
 			"id":                 func(c *trade.Command) { c.ID += "\u200b" },
@@ -74,7 +74,7 @@ func TestNamesThatLookLikeOthers(t *testing.T) {
 		} {
 			wrong := cmd
 			change(&wrong)
-			_, err := trade.Decide(wrong.UTI, nil, wrong)
+			_, err := trade.Decide(nil, wrong)
 			var refusal *trade.Refusal
 			require.ErrorAs(t, err, &refusal, what)
 			require.Equal(t, trade.BadTerms, refusal.Rule, what)

@@ -477,9 +477,10 @@ func TestIllegalHistoryIsASlotError(t *testing.T) {
 	require.Equal(t, trade.NotBegun, bad.Refusal.Rule)
 	require.ErrorContains(t, err, "version 2: refused: lifecycle.not-begun")
 
-	_, err = trade.StateOf(map[string][]trade.Event{trade.TradeStream(T): without}, trade.AsOf{})
+	streams := map[string][]trade.Event{trade.TradeStream(T): without}
+	_, err = trade.StateOf(streams, trade.AsOf{})
 	require.ErrorContains(t, err, "stream trade/T1: version 2")
-	require.Panics(t, func() { _, _ = trade.Decide(T, without, on("03-01", settleAll.Body)) })
+	require.Panics(t, func() { _, _ = trade.Decide(streams, on("03-01", settleAll.Body)) })
 
 	stray := append([]trade.Event{}, history...)
 	stray[1].Corrects = uuid.Max
