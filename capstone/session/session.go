@@ -72,6 +72,7 @@ type Session struct {
 
 	config  Config
 	access  Access
+	index   indexed // nil if the store has no index
 	dir     *logdir.Dir
 	stack   *Stack
 	closers []func() error // the last one runs first
@@ -96,6 +97,21 @@ func Open(ctx context.Context, c Config, access Access) (_ *Session, err error) 
 	return s, nil
 }
 
+// An indexed store has an index in files, which it derives from the log.
+type indexed interface {
+	CheckIndex(context.Context) error
+}
+
+// CheckIndex compares the index with the log. known is false if the store has none. The error wraps
+// ErrIndexDiffers if the index has other events than the log. Another error means that the index is
+// not used, and will be rebuilt.
+func (s *Session) CheckIndex(ctx context.Context) (known bool, err error) {
+	if s.index == nil {
+		return false, nil
+	}
+	return true, s.index.CheckIndex(ctx)
+}
+
 func (s *Session) openLog(ctx context.Context) error {
 	codec, err := s.openCodec(ctx)
 	if err != nil {
@@ -106,6 +122,7 @@ func (s *Session) openLog(ctx context.Context) error {
 		return err
 	}
 	s.Codec = codec
+	s.index, _ = log.(indexed)
 	s.Log = offload.Wrap(log, &offload.Lazy{Open: s.blobs}, s.config.OffloadOver)
 	if !s.acceptsLoss() {
 		if err := s.dir.CheckEnd(ctx, s.Log); err != nil {

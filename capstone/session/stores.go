@@ -38,6 +38,9 @@ type Store struct {
 	Open  func(context.Context, Endpoint, LogOptions) (Log, error)
 }
 
+// ErrIndexDiffers is wrapped by the error of Session.CheckIndex.
+var ErrIndexDiffers = kafkastore.ErrIndexDiffers
+
 // An Endpoint is the servers that a store needs, for a process that has no stack.
 type Endpoint struct {
 	Kafka    stack.Kafka    `json:",omitzero"`

@@ -173,6 +173,9 @@ const aheadHint = "restore the log from a backup if there is one; " +
 	"blotter verify shows how much of it is left, " +
 	"and blotter rebuild continues with the rest, unsealed if a lost event was sealed"
 
+const indexHint = "the log is not changed, and answers come from it; " +
+	"the next command that writes rebuilds the index; find out who changed its files"
+
 // Hints for a published checkpoint that is lost. Sending the commands again does not bring it back:
 // see audit.ErrRolledBack.
 const (

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -71,6 +75,20 @@ func killKeeper(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// await returns when a file exists, which a command in the background writes.
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("there is no %s after a minute", args[0])
+		}
+	}
+}
+
 // sql runs a statement in the database of a kept stack. No command of blotter does that.
 func sql(ts *testscript.TestScript, _ bool, args []string) {
 	ctx := context.Background()
@@ -122,4 +140,32 @@ func (s *overtaken) Append(
 		other()
 	}
 	return s.Store.Append(ctx, stream, expected, events...)
+}
+
+// tamper replaces bytes in every event of the index files of a data folder, and mends the checksum
+// of each event (see package index): tamper .blotter FROM TO, both hexadecimal and of one length.
+func tamper(ts *testscript.TestScript, _ bool, args []string) {
+	from, err := hex.DecodeString(args[1])
+	ts.Check(err)
+	to, err := hex.DecodeString(args[2])
+	ts.Check(err)
+	files, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "index", "*.events"))
+	ts.Check(err)
+	changed := 0
+	for _, path := range files {
+		data, err := os.ReadFile(path)
+		ts.Check(err)
+		changed += bytes.Count(data, from)
+		data = bytes.ReplaceAll(data, from, to)
+		for at := 0; at < len(data); {
+			size := int(binary.BigEndian.Uint32(data[at+4:]))
+			sum := crc32.Checksum(data[at+4:at+size], crc32.MakeTable(crc32.Castagnoli))
+			binary.BigEndian.PutUint32(data[at:], sum)
+			at += size
+		}
+		ts.Check(os.WriteFile(path, data, 0o600))
+	}
+	if changed == 0 {
+		ts.Fatalf("no event has the bytes %s", args[1])
+	}
 }

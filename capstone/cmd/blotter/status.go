@@ -27,6 +27,7 @@ type status struct {
 	Lag        []lag          `json:"lag,omitempty"`
 	Snapshot   *lastSnapshot  `json:"snapshot,omitempty"`
 	Checkpoint *lastSealed    `json:"checkpoint,omitempty"`
+	Index      *indexStatus   `json:"index,omitempty"`
 	FollowUps  *followUpCount `json:"follow_ups,omitempty"`
 	Problem    string         `json:"problem,omitempty"` // why the rest is missing
 	hint       string         // the way past a problem; empty if unknown
@@ -76,6 +77,13 @@ type lastSealed struct {
 	Published  *time.Time `json:"published_at,omitempty"` // by the archive's clock
 	Unanchored int64      `json:"unanchored"`
 	Lost       int64      `json:"lost,omitempty"` // size of a later one that the archive lost
+}
+
+// An indexStatus is the state of the index files. Files that are not used are no problem: the next
+// writer rebuilds them. Files that differ from the log were changed.
+type indexStatus struct {
+	Differs bool   `json:"differs"`
+	Unused  string `json:"unused,omitempty"` // why the files are not used; empty if they are
 }
 
 // followUpCount counts and names the orphaned follow-ups.
@@ -193,12 +201,31 @@ func (a *app) examine(
 	}
 	st.Lag = []lag{positions.lag("positions", end, now), audit.lag("audit", end, now)}
 	st.compare(end, reached)
+	if err := st.checkIndex(ctx, s); err != nil {
+		return err
+	}
 	if checkpoint != nil {
 		checkpoint.Unanchored = audit.events
 		st.Well = st.Well && checkpoint.Lost == 0
 		st.Checkpoint = checkpoint
 	}
 	return countFollowUps(ctx, s.System(), st)
+}
+
+// checkIndex compares the index with the log, BEFORE the follow-ups are looked up in it.
+func (s *status) checkIndex(ctx context.Context, of *session.Session) error {
+	known, err := of.CheckIndex(ctx)
+	if !known || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	s.Index = &indexStatus{Differs: errors.Is(err, session.ErrIndexDiffers)}
+	if err != nil {
+		s.Index.Unused = err.Error()
+	}
+	if s.Index.Differs {
+		s.Well, s.hint = false, cmp.Or(s.hint, indexHint)
+	}
+	return nil
 }
 
 // A tail is the events that a reader has not read.
@@ -389,12 +416,22 @@ func printLog(w io.Writer, s status, now time.Time) {
 	for _, lag := range s.Lag {
 		rows = append(rows, lag.Of+"\t"+lag.line())
 	}
+	if s.Index != nil {
+		rows = append(rows, "index\t"+s.Index.line())
+	}
 	rows = append(rows, "snapshot\t"+snapshotLine(s.Snapshot, now),
 		"checkpoint\t"+checkpointLine(s.Checkpoint, now), "follow-ups\t"+followUpLine(s.FollowUps))
 	labels(w, rows...)
 	if s.FollowUps != nil {
 		printOrphans(w, s.FollowUps.Orphans)
 	}
+}
+
+func (i indexStatus) line() string {
+	if i.Unused == "" {
+		return "agrees with the log"
+	}
+	return i.Unused + "; the next command that writes rebuilds it"
 }
 
 func (l lag) line() string {

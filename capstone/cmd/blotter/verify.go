@@ -29,7 +29,21 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.verified(of(s), v)
+	if err := a.verified(of(s), v); err != nil {
+		return err
+	}
+	return verifyIndex(ctx, s)
+}
+
+// verifyIndex returns a failure if the index of the log has other events than the log. An index
+// that cannot be used is not a finding.
+func verifyIndex(ctx context.Context, s *session.Session) error {
+	_, err := s.CheckIndex(ctx)
+	if errors.Is(err, session.ErrIndexDiffers) {
+		return &failure{fmt.Sprintf("the log verifies, and its index was changed: %v", err),
+			indexHint}
+	}
+	return ctx.Err()
 }
 
 // verify compares the log with its archive, and the archive with the kept checkpoint if there is

@@ -263,6 +263,9 @@ func (s *Store) CheckIndex(ctx context.Context) error {
 			first = fmt.Errorf("partition %d: %w", p, err)
 		}
 	}
+	if bad > 0 {
+		s.warned.Do(func() {}) // the caller is told
+	}
 	if bad > 1 {
 		first = fmt.Errorf("%w, and %d more", first, bad-1)
 	}

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -240,4 +241,34 @@ func reseal(t *testing.T, dir string) {
 	seal := binary.BigEndian.AppendUint64(nil, uint64(len(data)))
 	seal = binary.BigEndian.AppendUint32(seal, crc32.Checksum(data, castagnoli))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "log.0.seal"), seal, 0o600))
+}
+
+// A crash leaves the index files of all partitions unusable. A reader says so once, however many
+// questions it answers from the log.
+func TestUnusableIndexIsNamedOnce(t *testing.T) {
+	t.Parallel()
+	opts := fileOptions(t, broker(t))
+	opts.Partitions = 4
+	fill(t, opts, 20, 2)
+	seals, err := filepath.Glob(filepath.Join(opts.Dir, "*.seal"))
+	require.NoError(t, err)
+	require.Len(t, seals, 4)
+	for _, seal := range seals {
+		require.NoError(t, os.WriteFile(seal, []byte("half writt"), 0o600))
+	}
+	opts.ReadOnly = true
+	for lines, first := range []func(*kafka.Store){
+		func(s *kafka.Store) {
+			err := s.CheckIndex(t.Context())
+			require.ErrorContains(t, err, "and 3 more")
+			require.NotErrorIs(t, err, kafka.ErrIndexDiffers)
+		},
+		func(*kafka.Store) {},
+	} {
+		logged := logTo(&opts)
+		s := open(t, opts)
+		first(s)
+		requireConsistent(t, s)
+		require.Equal(t, lines, strings.Count(logged.String(), "\n"), logged.String())
+	}
 }
