@@ -88,14 +88,16 @@ func Fresh(events []contract.Recorded, cursor contract.Cursor) []contract.Record
 	return slices.DeleteFunc(slices.Clone(events), seen)
 }
 
-// CheckVersion fails unless r has the next version of its stream. A feed that skips or repeats an
-// event is not the log. A model that applied it would be wrong without any sign of it.
+// CheckVersion returns a *contract.DamagedError unless r has the next version of its stream. A feed
+// that skips or repeats an event is not the log. A model that applied it would be wrong without any
+// sign of it.
 func CheckVersion(r contract.Recorded, next int64) error {
 	if r.Version == next {
 		return nil
 	}
-	return fmt.Errorf("stream %s has version %d at position %s, want %d: "+
-		"the feed skipped or repeated an event", r.Stream, r.Version, r.Position, next)
+	what := fmt.Sprintf("%s has version %d here, want %d: the feed skipped or repeated an event",
+		r.Stream, r.Version, next)
+	return &contract.DamagedError{Position: r.Position, What: what}
 }
 
 // AsOf returns the state as known and as effective at two times. It folds the events of p from

@@ -60,8 +60,8 @@ func (r Replayer) streams(ctx context.Context, log contract.Reader, to contract.
 			return nil, 0, err
 		}
 		if want := int64(len(streams[e.Stream])) + 1; e.Version != want {
-			return nil, 0, fmt.Errorf("stream %s has version %d at position %s, want %d",
-				e.Stream, e.Version, e.Position, want)
+			what := fmt.Sprintf("%s has version %d here, want %d", e.Stream, e.Version, want)
+			return nil, 0, &contract.DamagedError{Position: e.Position, What: what}
 		}
 		streams[e.Stream] = append(streams[e.Stream], event)
 		events++

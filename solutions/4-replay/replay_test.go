@@ -228,7 +228,7 @@ func TestAReplayStopsAtAMissingVersion(t *testing.T) {
 	t.Parallel()
 	l := history()
 	_, _, err := replay.New(l).Replay(t.Context(), skipping{l}, contract.Cursor{4})
-	require.ErrorContains(t, err, "stream trade/B has version 2 at position 0/2, want 1")
+	require.ErrorContains(t, err, "position 0/2: trade/B has version 2 here, want 1")
 }
 
 // skipping is a log that leaves out its second event.
