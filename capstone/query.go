@@ -111,27 +111,34 @@ func (s *System) Trade(
 func (s *System) Positions(
 	ctx context.Context, asked trade.AsOf,
 ) (all []trade.Valuation, used Basis, err error) {
+	state, used, err := s.StateAsOf(ctx, asked)
+	return state.ValuedAt(used.Effective), used, err
+}
+
+// StateAsOf folds the events of the read model as of two times.
+func (s *System) StateAsOf(
+	ctx context.Context, asked trade.AsOf,
+) (state trade.State, used Basis, err error) {
 	if err := s.catchUp(ctx); err != nil {
-		return nil, used, err
+		return state, used, err
 	}
 	if used.AsOf, err = s.times(ctx, asked); err != nil {
-		return nil, used, err
+		return state, used, err
 	}
 	at := trade.AsOf{Known: asked.Known, Effective: used.Effective}
 	events, err := readModel(ctx, s.Projection)
 	if err != nil {
-		return nil, used, err
+		return state, used, err
 	}
-	state, err := s.AsOf(ctx, events, at)
-	if err != nil {
-		return nil, used, err
+	if state, err = s.AsOf(ctx, events, at); err != nil {
+		return state, used, err
 	}
 	streams := events.streams()
 	for _, history := range streams {
 		used.Later += trade.Later(history, at)
 	}
 	used.Mismatches = trade.Mismatches(streams, at.Known)
-	return state.ValuedAt(at.Effective), used, nil
+	return state, used, nil
 }
 
 // A modelCopy holds the events of a read model.

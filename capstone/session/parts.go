@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -165,20 +166,42 @@ func (s *Session) Snapshots(ctx context.Context) (contract.Snapshots, error) {
 
 // LastSnapshot returns the latest snapshot, or nil if there is no snapshot. It creates no bucket.
 func (s *Session) LastSnapshot(ctx context.Context) (*contract.Snapshot, error) {
-	_, found, err := s.bucket(ctx, s.Settings().Name.SnapshotBucket())
-	if err != nil || !found {
-		return nil, err
-	}
-	archive, err := s.Snapshots(ctx)
-	if err != nil {
-		return nil, err
-	}
-	names, err := archive.Names(ctx)
+	archive, names, err := s.snapshotNames(ctx)
 	if err != nil || len(names) == 0 {
 		return nil, err
 	}
 	last, err := archive.Get(ctx, names[len(names)-1])
 	return &last, err
+}
+
+// AllSnapshots returns the snapshots, sorted by the time that they were taken. It creates no
+// bucket.
+func (s *Session) AllSnapshots(ctx context.Context) (all []contract.Snapshot, err error) {
+	archive, names, err := s.snapshotNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		snapshot, err := archive.Get(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, snapshot)
+	}
+	return all, nil
+}
+
+func (s *Session) snapshotNames(ctx context.Context) (contract.Snapshots, []string, error) {
+	_, found, err := s.bucket(ctx, s.Settings().Name.SnapshotBucket())
+	if err != nil || !found {
+		return nil, nil, err
+	}
+	archive, err := s.Snapshots(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	names, err := archive.Names(ctx)
+	return archive, names, err
 }
 
 // An Auditor seals and verifies the log, and reads its sealed archive, with the keys of the folder.
@@ -239,22 +262,41 @@ func (s *Session) archive(ctx context.Context, create bool) (audit.Archive, erro
 	return archive, archive.CreateBucket(ctx) // checks the lock of an existing bucket
 }
 
-// PublishedAt returns when the last checkpoint was published, by the archive's clock; nil for
-// never.
-func (s *Session) PublishedAt(ctx context.Context) (at *time.Time, err error) {
+// Published calls each with the size of every checkpoint in the archive and the time of its
+// publication, by the archive's clock. It passes over objects that are not named after a size.
+func (s *Session) Published(
+	ctx context.Context, each func(size int64, at time.Time) error,
+) error {
 	bucket := s.Settings().Name.AuditBucket()
 	client, found, err := s.bucket(ctx, bucket)
 	if err != nil || !found {
-		return nil, err
+		return err
 	}
-	list := minio.ListObjectsOptions{Prefix: "checkpoints/", Recursive: true}
+	const prefix = "checkpoints/"
+	list := minio.ListObjectsOptions{Prefix: prefix, Recursive: true}
 	for o := range client.ListObjectsIter(ctx, bucket, list) {
 		if o.Err != nil {
-			return nil, o.Err
+			return o.Err
 		}
-		at = &o.LastModified // in the order of names, and so of sizes
+		size, err := strconv.ParseInt(strings.TrimPrefix(o.Key, prefix), 10, 64)
+		if err != nil {
+			continue
+		}
+		if err := each(size, o.LastModified); err != nil {
+			return err
+		}
 	}
-	return at, nil
+	return nil
+}
+
+// PublishedAt returns when the last checkpoint was published, by the archive's clock; nil for
+// never.
+func (s *Session) PublishedAt(ctx context.Context) (at *time.Time, err error) {
+	err = s.Published(ctx, func(_ int64, last time.Time) error {
+		at = &last // in the order of names, and so of sizes
+		return nil
+	})
+	return at, err
 }
 
 // blobs opens the storage of large payloads.

@@ -57,16 +57,25 @@ func printCSV(w io.Writer, v any) error {
 	return out.Error()
 }
 
-// flatten calls each for every field of a JSON object, in its order, with the names of nested
-// objects joined by dots. A value that is no object has the name of its field.
+// flatten calls each for every field of a JSON object, with its text: see flattenRaw.
 func flatten(text json.RawMessage, prefix string, each func(name, value string)) error {
-	text = bytes.TrimSpace(text)
-	if len(text) == 0 || text[0] != '{' {
-		value, err := cellOf(text)
+	return flattenRaw(text, prefix, func(name string, value json.RawMessage) error {
+		cell, err := cellOf(value)
 		if err == nil {
-			each(strings.TrimSuffix(prefix, "."), value)
+			each(name, cell)
 		}
 		return err
+	})
+}
+
+// flattenRaw calls each for every field of a JSON object, in its order, with the names of nested
+// objects joined by dots. A value that is no object has the name of its field.
+func flattenRaw(
+	text json.RawMessage, prefix string, each func(name string, value json.RawMessage) error,
+) error {
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 || text[0] != '{' {
+		return each(strings.TrimSuffix(prefix, "."), text)
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	if _, err := d.Token(); err != nil {
@@ -81,7 +90,7 @@ func flatten(text json.RawMessage, prefix string, each func(name, value string))
 		if err := d.Decode(&value); err != nil {
 			return err
 		}
-		if err := flatten(value, fmt.Sprint(prefix, name, "."), each); err != nil {
+		if err := flattenRaw(value, fmt.Sprint(prefix, name, "."), each); err != nil {
 			return err
 		}
 	}

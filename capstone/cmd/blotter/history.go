@@ -42,6 +42,7 @@ type entry struct {
 	Correlation string          `json:"correlation_id"`
 	Causation   string          `json:"causation_id"`
 	Data        json.RawMessage `json:"data"`
+	Changes     []change        `json:"changes"`
 }
 
 func (c *historyCmd) Run(ctx context.Context, a *app) error {
@@ -54,12 +55,16 @@ func (c *historyCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	var entries []entry
+	changes := &changeLog{s.Log, s.Codec, map[string]*streamChanges{}}
 	for e, err := range c.events(ctx, s.System()) {
 		if err != nil {
 			return err
 		}
 		line, err := entryOf(ctx, s.Codec, e)
 		if err != nil {
+			return err
+		}
+		if line.Changes, err = changes.of(ctx, e); err != nil {
 			return err
 		}
 		entries = append(entries, line)
@@ -142,6 +147,9 @@ func printHistory(w io.Writer, entries []entry) {
 		if e.Corrects != "" {
 			rows = append(rows, "corrects\t"+e.Corrects)
 		}
-		labels(w, append(rows, "what\t"+string(e.Data))...)
+		for _, change := range e.Changes {
+			rows = append(rows, change.Field+"\t"+change.String())
+		}
+		labels(w, rows...)
 	}
 }

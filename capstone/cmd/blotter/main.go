@@ -41,10 +41,15 @@ type cli struct {
 	Position positionCmd      `cmd:"" help:"Show the open positions and their value."`
 	Pnl      pnlCmd           `cmd:"" help:"${pnl}"`
 	History  historyCmd       `cmd:"" help:"${history}"`
+	Trades   tradesCmd        `cmd:"" help:"List trades: by book, trader, status and more."`
+	Books    booksCmd         `cmd:"" help:"List the books, with the number of their trades."`
+	Curves   curvesCmd        `cmd:"" help:"List the latest price marks of the curves."`
 	Snapshot snapshotCmd      `cmd:"" help:"Archive the state."`
+	States   snapshotsCmd     `cmd:"" name:"snapshots" help:"List the archived states."`
 	Replay   replayCmd        `cmd:"" help:"${replay}"`
 	Rebuild  rebuildCmd       `cmd:"" help:"${rebuild}"`
 	Seal     sealCmd          `cmd:"" help:"${seal}"`
+	Sealed   checkpointsCmd   `cmd:"" name:"checkpoints" help:"List the published checkpoints."`
 	Verify   verifyCmd        `cmd:"" help:"${verify}"`
 	Extract  extractCmd       `cmd:"" help:"${extract}"`
 	Bundle   verifyExtractCmd `cmd:"" name:"verify-extract" help:"${verify_extract}"`
