@@ -17,10 +17,14 @@ import (
 type desk struct {
 	streams map[string][]trade.Event
 	now     time.Time // recorded_at of the next event
+
+	orphaned map[string]bool // by UTI: its last follow-up was refused
+	refused  map[trade.Rule]int
 }
 
 func newDesk() *desk {
-	return &desk{streams: map[string][]trade.Event{}, now: at("2025-01-01T00:00:00Z")}
+	return &desk{streams: map[string][]trade.Event{}, now: at("2025-01-01T00:00:00Z"),
+		orphaned: map[string]bool{}, refused: map[trade.Rule]int{}}
 }
 
 // try decides cmd and records it. The recorded time is the time of entry, if that is later than all

@@ -1,6 +1,7 @@
 package trade_test
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,10 +18,10 @@ import (
 
 // casts lists the contracts that a history may have. The first letter names their product.
 var casts = [][]string{{"P1", "P2", "O1"}, {"P1", "P2", "P3"}, {"G1", "G2", "O1"},
-	{"K1", "K2", "P1"}, {"O1", "O2"}, {"L1", "L2", "L3"}}
+	{"K1", "K2", "P1"}, {"O1", "O2"}, {"L1", "L2", "L3"}, {"D1", "D2", "D3"}, {"D1", "D2"}, {"D1", "H1", "H2"}}
 
 // products holds the instruments of the contracts, and the deliveries that their curves are marked
-// for. The successor of an option is on its underlying, and keeps the letter.
+// for. D and H are under delivery while the commands come in. The successor of an option is on its underlying, and keeps the letter.
 var products = map[byte]struct {
 	instruments []trade.Instrument
 	marked      []string
@@ -31,6 +32,11 @@ var products = map[byte]struct {
 		[]string{"2025-06", "2025-07", "2025-08"}, "EUR"},
 	'G': {gases("2025-Q3", "2025-07", "2025-07-15/2025-09-05"),
 		[]string{"2025-07", "2025-08", "2025-09", "2025-Q3"}, "EUR"},
+	'D': {powers("base", "2025-Q2", "2025-05", "2025-04-30/2025-05-04", "2025-05-02/2025-05-30"),
+		[]string{"2025-04", "2025-05", "2025-06", "2025-Q2", "2025", "2025-04-30/2025-05-31",
+			"2025-04-29/2025-05-30"}, "EUR"},
+	'H': {gases("2025-Q2", "2025-05-01/2025-05-03"),
+		[]string{"2025-04", "2025-05", "2025-06", "2025-Q2"}, "EUR"},
 	'L': {powers("base", "2025-06"), []string{"2025-06"}, "EUR"},
 	'O': {[]trade.Instrument{call("70")}, []string{"2025-06", "2025-07"}, "USD"},
 }
@@ -56,7 +62,7 @@ func gases(deliveries ...string) (all []trade.Instrument) {
 func histories() *rapid.Generator[*desk] {
 	return rapid.Custom(func(t *rapid.T) *desk {
 		return history(t,
-			rapid.SampledFrom(casts).Draw(t, "cast"), 1, 50)
+			rapid.SampledFrom(casts).Draw(t, "cast"), 6, 50)
 	})
 }
 
@@ -71,6 +77,12 @@ func history(t *rapid.T, cast []string, least, most int) *desk {
 // send is do for commands that may be refused, as may their follow-ups.
 func (d *desk) send(cmd trade.Command) {
 	e, err := d.try(cmd)
+	if r := new(trade.Refusal); errors.As(err, &r) {
+		d.refused[r.Rule]++
+	}
+	if trade.IsFollowUp(cmd.ID) {
+		d.orphaned[cmd.UTI] = err != nil
+	}
 	if err != nil || cmd.UTI == "" {
 		return
 	}
@@ -99,6 +111,9 @@ func anyCommand(t *rapid.T, d *desk, cast []string, i int) trade.Command {
 	case 2:
 		cmd.EffectiveAt = cmd.EnteredAt.Add(hours)
 	}
+	if all := successors(d); len(all) > 0 && rapid.IntRange(0, 2).Draw(t, "lineage") == 0 {
+		return aboutSuccessor(t, d, cmd, rapid.SampledFrom(all).Draw(t, "of"))
+	}
 	history := d.streams[cmd.Stream()]
 	if len(history) == 0 {
 		cmd.Body = anyNew(t, uti)
@@ -121,6 +136,37 @@ func anyCommand(t *rapid.T, d *desk, cast []string, i int) trade.Command {
 		}
 	}
 	return cmd
+}
+
+// aboutSuccessor turns cmd into a correction by hand of a contract that began from another one, or
+// of its cause.
+func aboutSuccessor(t *rapid.T, d *desk, cmd trade.Command, uti string) trade.Command {
+	e := d.streams[trade.TradeStream(uti)][0]
+	if rapid.Bool().Draw(t, "at the cause") {
+		cmd.UTI = e.Body.(trade.New).PriorUTI
+		causes := d.streams[trade.TradeStream(cmd.UTI)]
+		e = causes[slices.IndexFunc(causes, func(c trade.Event) bool {
+			return trade.Begun(c.Body) == uti
+		})]
+	} else {
+		cmd.UTI = uti
+		if rapid.IntRange(0, 3).Draw(t, "when of the NEW") > 0 {
+			cmd.EffectiveAt = time.Time{}
+		}
+	}
+	now, err := trade.Fold(cmd.UTI, d.streams[cmd.Stream()], trade.AsOf{})
+	if err != nil {
+		panic(err)
+	}
+	cmd.Corrects, cmd.Body = e.ID, restated(t, now, cmd, e)
+	return cmd
+}
+
+// successors lists the contracts that began from another one.
+func successors(d *desk) []string {
+	return slices.DeleteFunc(utis(d), func(uti string) bool {
+		return d.streams[trade.TradeStream(uti)][0].Actor != trade.FollowUpActor
+	})
 }
 
 func utis(d *desk) []string {
@@ -167,6 +213,14 @@ func anyNew(t *rapid.T, uti string) trade.Body {
 		"currency")
 	n.Fee = cash(t, "fee", n.Currency)
 	n.Book = rapid.SampledFrom([]string{"x", "x", "y"}).Draw(t, "book")
+	switch rapid.IntRange(0, 9).Draw(t, "reference") {
+	case 0:
+		n.PriorUTI = rapid.SampledFrom([]string{"Z9", "P1", "D2"}).Filter(func(prior string) bool {
+			return prior != uti
+		}).Draw(t, "prior")
+	case 1:
+		n.PriorUTI, n.CarriedIn = "Z9", cash(t, "carried", n.Currency)
+	}
 	return n
 }
 
@@ -174,16 +228,12 @@ func anyNew(t *rapid.T, uti string) trade.Body {
 func TestHistoriesHaveEveryCase(t *testing.T) {
 	t.Parallel()
 	seen := map[string]int{}
-	for seed := range 400 {
+	for seed := range 500 {
 		d := histories().Example(seed)
 		for stream, events := range d.streams {
 			countEvents(seen, stream, events)
 		}
-		o := naive(d.streams)
-		o.pools()
-		for what, n := range o.seen {
-			seen[what] += n
-		}
+		countAnswers(t, seen, d, seed)
 		for _, p := range d.state(t).ValuedAt(early) {
 			seen[fmt.Sprintf("valued %v in %s", p.MarketValue != nil && !p.Quantity.IsZero(),
 				p.Currency)]++
@@ -207,10 +257,42 @@ func TestHistoriesHaveEveryCase(t *testing.T) {
 		"corrected mark", "mark in JPY", "NEW that continues another",
 		"NEW that continues another, restated", "AMEND of both",
 		"NEW power/CET/base", "NEW power/CET/peak", "NEW gas/TTF/base", "NEW oil/BRENT",
+		"a void before the time of its entry", "a void of a contract that was reduced",
+		"a voided successor", "a term changed by hand",
+		"a term changed by hand, then a changed cause", "a prior UTI by hand",
+		"refused lifecycle.continues-another", "an expired option", "left of a delivery",
+		"delivered and not settled", "a flow during delivery", "settled before its delivery",
+		"more unsettled than the hours delivered", "the mark of a period longer than a month",
+		"two periods alike: the later mark", "two periods alike: the earlier start",
+		"a mark of exactly the delivery beside others", "a month without a mark",
 		"valued true in JPY", "valued true in EUR", "valued true in USD", "valued false in JPY",
 		"valued false in EUR",
 	} {
 		require.Greater(t, seen[what], 3, "%s: %v", what, seen)
+	}
+}
+
+// countAnswers adds the cases that the oracle saw, now and at other times.
+func countAnswers(t *testing.T, seen map[string]int, d *desk, seed int) {
+	times := rapid.Custom(func(t *rapid.T) trade.AsOf { return anyTimes(t, d) })
+	answers := []*oracle{naive(d.streams, trade.AsOf{})}
+	answers[0].pools()
+	answers[0].checkBirths(t, d)
+	for n := range 3 {
+		at := times.Example(3*seed + n)
+		then := naive(d.streams, at)
+		for name, p := range then.pools() {
+			then.value(name, p.quantity, at.Effective)
+		}
+		answers = append(answers, then)
+	}
+	for _, o := range answers {
+		for what, n := range o.seen {
+			seen[what] += n
+		}
+	}
+	for rule, n := range d.refused {
+		seen["refused "+string(rule)] += n
 	}
 }
 
@@ -229,6 +311,9 @@ func countEvents(seen map[string]int, stream string, events []trade.Event) {
 		switch b := e.Body.(type) {
 		case trade.New:
 			countNew(seen, b, was)
+			if b.PriorUTI != "" && e.Actor != trade.FollowUpActor && events[0].ID == e.ID {
+				seen["a prior UTI by hand"]++
+			}
 		case trade.PriceMarked:
 			seen["points"] += len(b.Points) - 1
 			seen["mark in "+string(b.Currency)]++

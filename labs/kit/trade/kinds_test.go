@@ -3,6 +3,7 @@ package trade_test
 import (
 	"fmt"
 	"math/big"
+	"strings"
 
 	"pgregory.net/rapid"
 
@@ -28,7 +29,7 @@ func part(t *rapid.T, now trade.Trade) trade.Quantity {
 func anyBody(t *rapid.T, now trade.Trade, i int) trade.Body {
 	q, price, fee, next := part(t, now), number(t, "at", -20, 100), cash(t, "fee",
 		now.Currency), fmt.Sprintf("%s-%d", now.UTI, i)
-	switch rapid.IntRange(0, 10).Draw(t, "event") {
+	switch rapid.IntRange(0, 12).Draw(t, "event") {
 	case 0, 1:
 		return trade.Amend{Kind: trade.Amendment, Price: &price}
 	case 2:
@@ -42,7 +43,7 @@ func anyBody(t *rapid.T, now trade.Trade, i int) trade.Body {
 	case 4:
 		return trade.Cancel{Kind: trade.Terminate, Quantity: q, Fee: fee}
 	case 5:
-		if rapid.IntRange(0, 3).Draw(t, "void") == 0 {
+		if rapid.IntRange(0, 2).Draw(t, "void") == 0 {
 			return trade.Cancel{Kind: trade.Void}
 		}
 		return anyMark(t, now)
@@ -50,13 +51,16 @@ func anyBody(t *rapid.T, now trade.Trade, i int) trade.Body {
 		role := rapid.SampledFrom([]string{trade.Transferor, trade.Remaining}).Draw(t, "role")
 		return trade.Novate{Role: role, Quantity: q, Fee: fee, NewUTI: next, Incoming: "in"}
 	case 7:
+		if now.Terms.Instrument.Option == nil && rapid.IntRange(0, 7).Draw(t, "not an option") > 0 {
+			return anyMark(t, now)
+		}
 		b := trade.Exercise{Quantity: q, UnderlyingPrice: price, Settlement: trade.Physical,
 			NewUTI: next}
 		if rapid.Bool().Draw(t, "cash") {
 			b.Settlement, b.NewUTI = trade.Cash, ""
 		}
 		return b
-	case 8:
+	case 8, 9, 10:
 		return anyMark(t, now)
 	}
 	return trade.Settle{Quantity: q, Price: price}
@@ -70,8 +74,9 @@ func anyMark(t *rapid.T, now trade.Trade) trade.Body {
 	if rapid.Bool().Draw(t, "underlying") {
 		m.Curve = now.Terms.Instrument.Underlying().Curve()
 	}
-	for _, delivery := range p.marked {
-		if rapid.IntRange(0, 2).Draw(t, "marked") > 0 {
+	only := rapid.IntRange(-len(p.marked), len(p.marked)-1).Draw(t, "only")
+	for i, delivery := range p.marked {
+		if i == only || only < 0 && rapid.IntRange(0, 2).Draw(t, "marked") > 0 {
 			m.Points = append(m.Points, trade.Point{Delivery: period(delivery),
 				Price: number(t, "mark", 1, 100)})
 		}
@@ -82,8 +87,14 @@ func anyMark(t *rapid.T, now trade.Trade) trade.Body {
 // restated draws a body for the slot of e. Often it is the body of e with other figures.
 func restated(t *rapid.T, now trade.Trade, cmd trade.Command, e trade.Event) trade.Body {
 	q := trade.Quantity{Value: number(t, "new quantity", 0, 20), Unit: now.Unit}
+	if rapid.IntRange(0, 4).Draw(t, "annul") == 0 {
+		q.Value = trade.Decimal{}
+	}
 	switch b := e.Body.(type) {
 	case trade.New:
+		if b.PriorUTI != "" && rapid.IntRange(0, 2).Draw(t, "by hand") > 0 {
+			return renamed(t, b)
+		}
 		return renewed(t, now.UTI, b)
 	case trade.Novate:
 		b.Quantity, b.Fee = q, cash(t, "new fee", now.Currency)
@@ -101,6 +112,22 @@ func restated(t *rapid.T, now trade.Trade, cmd trade.Command, e trade.Event) tra
 		}
 	}
 	return cmd.Body
+}
+
+// renamed returns n with another name, or another fee, and the same figures.
+func renamed(t *rapid.T, n trade.New) trade.Body {
+	name := rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "new name")
+	switch rapid.IntRange(0, 3).Draw(t, "renamed") {
+	case 0:
+		n.Book = name
+	case 1:
+		n.Trader = "trader/" + name
+	case 2:
+		n.Counterparty = name
+	case 3:
+		n.Fee = cash(t, "fee by hand", n.Currency)
+	}
+	return n
 }
 
 // renewed returns n with one or two terms of another contract.
@@ -128,7 +155,7 @@ func renewed(t *rapid.T, uti string, n trade.New) trade.Body {
 	return n
 }
 
-// take applies the event of a slot.
+// take applies the event of a slot. The contract is not voided.
 func (c *oracleTrade) take(s oracleSlot) {
 	switch b := s.last.Body.(type) {
 	case trade.New:
@@ -138,34 +165,54 @@ func (c *oracleTrade) take(s oracleSlot) {
 		c.total["contracted"], c.total["open"] = q, q
 		paid := mul(sign(-c.side), c.cents(mul(c.price, q)))
 		c.move(s, mul(sign(c.side), q), add(paid, add(rat(b.Fee), rat(b.CarriedIn))))
+		c.flow(s, q)
 	case trade.Amend:
 		c.amend(s, b)
 	case trade.Cancel:
-		if b.Kind == trade.Void { // all that is effective later is moot
-			c.status, c.legs = trade.Voided, nil
-			c.clear()
-			return
-		}
 		c.out(s, b.Quantity.Value, b.Fee, c.cashless(), trade.Terminated)
 	case trade.Novate:
 		worth := c.cashless()
 		if b.Role == trade.Remaining {
 			worth = c.price
+			c.bears(s, b.NewUTI, b.Quantity.Value, map[string]string{"counterparty": b.Incoming})
 		}
 		c.out(s, b.Quantity.Value, b.Fee, worth, trade.Novated)
 	case trade.Settle:
 		c.out(s, b.Quantity.Value, trade.Decimal{}, rat(b.Price), trade.Settled)
 	case trade.Exercise:
-		inside := sub(rat(b.UnderlyingPrice), rat(c.terms.Instrument.Option.Strike))
-		if c.terms.Instrument.Option.Kind == trade.Put {
-			inside.Neg(inside)
-		}
-		if inside.Sign() < 0 {
-			inside = new(big.Rat)
+		inside := c.inside(b)
+		if b.Settlement == trade.Physical {
+			c.bears(s, b.NewUTI, b.Quantity.Value, c.onUnderlying(b, inside))
 		}
 		c.out(s, b.Quantity.Value, trade.Decimal{}, inside, trade.Exercised)
 	default:
 		panic(fmt.Sprintf("the oracle has no rule for a body %T", b))
+	}
+}
+
+// inside returns the gain per unit of an exercise.
+func (c *oracleTrade) inside(b trade.Exercise) *big.Rat {
+	o := c.terms.Instrument.Option
+	inside := sub(rat(b.UnderlyingPrice), rat(o.Strike))
+	if o.Kind == trade.Put {
+		inside.Neg(inside)
+	}
+	if inside.Sign() < 0 {
+		return new(big.Rat)
+	}
+	return inside
+}
+
+// onUnderlying returns the terms of the contract on the underlying that differ from the option's.
+func (c *oracleTrade) onUnderlying(b trade.Exercise, inside *big.Rat) map[string]string {
+	i := c.terms.Instrument
+	buys := (c.side > 0) == (i.Option.Kind == trade.Call)
+	side := map[bool]trade.Side{true: trade.Buy, false: trade.Sell}[buys]
+	worth := mul(sign(-c.side), c.cents(mul(inside, rat(b.Quantity.Value))))
+	name, _, _ := strings.Cut(i.ID(), "/"+i.Option.Kind+"/")
+	return map[string]string{
+		"side": string(side), "price": rat(i.Option.Strike).RatString(),
+		"instrument": name + "@" + i.Delivery.String(), "carried in": worth.RatString(),
 	}
 }
 
@@ -178,6 +225,12 @@ func (c *oracleTrade) cashless() *big.Rat {
 }
 
 func (c *oracleTrade) amend(s oracleSlot, b trade.Amend) {
+	if b.Trader != "" {
+		c.terms.Trader = b.Trader
+	}
+	if b.Counterparty != "" {
+		c.terms.Counterparty = b.Counterparty
+	}
 	open := c.total["open"]
 	newPrice, newOpen := c.price, open
 	if b.Price != nil {
@@ -195,6 +248,7 @@ func (c *oracleTrade) amend(s oracleSlot, b trade.Amend) {
 		more = c.exit
 	}
 	more(s, mul(sign(c.side), sub(newOpen, open)), mul(sign(-c.side), sub(after, repriced)))
+	c.flow(s, sub(newOpen, open))
 	c.price, c.total["open"] = newPrice, newOpen
 	if newOpen.Sign() == 0 {
 		c.status = c.lastOut

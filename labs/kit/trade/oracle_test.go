@@ -5,7 +5,6 @@ import (
 	"math/big"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -15,14 +14,20 @@ import (
 // The oracle folds the same book by a simpler program: in fractions, with maps of totals, in one
 // pass over the events that count at the end. It knows no refusals, because events on record are
 // legal. It keeps costs only: the realised P&L is the sum of the cash of all legs and the remaining
-// cost.
+// cost. It has these files:
+//
+//	oracle_test.go         the events that count, and the contracts
+//	kinds_test.go          the effect of each kind of event
+//	oracle_pool_test.go    quantities and costs of the legs that net
+//	oracle_value_test.go   the worth of a position at a time, hour by hour
+//	oracle_birth_test.go   contracts that began from another one
 
 type oracle struct {
 	legs   []oracleLeg
-	seen   map[string]int                 // cases that a history should have
-	trades map[string]map[string]*big.Rat // by UTI: "open", "SETTLED" and so on
-	status map[string]trade.Status
-	marks  map[string]trade.Mark // by curve, and delivery as it is written
+	seen   map[string]int                   // cases that a history should have
+	trades map[string]*oracleTrade          // by UTI
+	births map[string]birth                 // by UTI, as the contract before determines them
+	marks  map[string]map[string]oracleMark // by curve, and delivery as it is written
 }
 
 type oracleLeg struct {
@@ -38,22 +43,18 @@ type oracleSlot struct {
 	root, last trade.Event
 }
 
-func naive(streams map[string][]trade.Event) *oracle {
-	o := &oracle{nil, map[string]int{}, map[string]map[string]*big.Rat{},
-		map[string]trade.Status{}, map[string]trade.Mark{}}
+// naive folds the events that are known at a time, as far as they are effective at another.
+func naive(streams map[string][]trade.Event, at trade.AsOf) *oracle {
+	o := &oracle{nil, map[string]int{}, map[string]*oracleTrade{}, map[string]birth{},
+		map[string]map[string]oracleMark{}}
 	for stream, events := range streams {
-		slots := valid(events)
-		if strings.HasPrefix(stream, "curve/") {
-			for _, s := range slots {
-				m := s.last.Body.(trade.PriceMarked)
-				for _, p := range m.Points {
-					o.marks[m.Curve+"@"+p.Delivery.String()] = trade.Mark{Price: p.Price,
-						Currency: m.Currency}
-				}
-			}
-			continue
+		slots := valid(events, at)
+		switch kind, name, _ := strings.Cut(stream, "/"); kind {
+		case "curve":
+			o.curve(name, slots)
+		case "trade":
+			o.contract(stream, name, slots, streams[stream], at)
 		}
-		o.contract(stream, slots)
 	}
 	slices.SortStableFunc(o.legs, func(a, b oracleLeg) int {
 		if c := a.slot.last.EffectiveAt.Compare(b.slot.last.EffectiveAt); c != 0 {
@@ -83,9 +84,9 @@ func (o *oracle) countTies() {
 	}
 }
 
-// valid walks back from every event to the one that it finally replaces. The last event that
-// arrives there counts.
-func valid(events []trade.Event) []oracleSlot {
+// valid walks back from every known event to the one that it finally replaces. The last event that
+// arrives there counts, if it is effective by then.
+func valid(events []trade.Event, at trade.AsOf) []oracleSlot {
 	byID := map[uuid.UUID]trade.Event{}
 	for _, e := range events {
 		byID[e.ID] = e
@@ -96,13 +97,15 @@ func valid(events []trade.Event) []oracleSlot {
 		for root.Corrects != uuid.Nil {
 			root = byID[root.Corrects]
 		}
-		if e.Version >= last[root.ID].Version {
+		if isKnown(e, at) && e.Version >= last[root.ID].Version {
 			last[root.ID] = e
 		}
 	}
 	var slots []oracleSlot
 	for id, e := range last {
-		slots = append(slots, oracleSlot{byID[id], e})
+		if at.Effective.IsZero() || !e.EffectiveAt.After(at.Effective) {
+			slots = append(slots, oracleSlot{byID[id], e})
+		}
 	}
 	slices.SortFunc(slots, func(a, b oracleSlot) int {
 		if c := a.last.EffectiveAt.Compare(b.last.EffectiveAt); c != 0 {
@@ -113,9 +116,14 @@ func valid(events []trade.Event) []oracleSlot {
 	return slots
 }
 
+func isKnown(e trade.Event, at trade.AsOf) bool {
+	return at.Known.IsZero() || !e.RecordedAt.After(at.Known)
+}
+
 func mul(a, b *big.Rat) *big.Rat { return new(big.Rat).Mul(a, b) }
 func add(a, b *big.Rat) *big.Rat { return new(big.Rat).Add(a, b) }
 func sub(a, b *big.Rat) *big.Rat { return new(big.Rat).Sub(a, b) }
+func quo(a, b *big.Rat) *big.Rat { return new(big.Rat).Quo(a, b) }
 func sign(n int) *big.Rat        { return big.NewRat(int64(n), 1) }
 
 func placesOf(c trade.Currency) int {
@@ -125,49 +133,85 @@ func placesOf(c trade.Currency) int {
 	return 2
 }
 
-func (o *oracle) contract(stream string, slots []oracleSlot) {
+// contract folds the slots of a contract. As soon as a void is known, the contract never was: the
+// time of the void, and everything else that happened to it, are without effect.
+func (o *oracle) contract(
+	stream, uti string, slots []oracleSlot, all []trade.Event, at trade.AsOf,
+) {
+	if len(slots) == 0 {
+		return
+	}
 	c := &oracleTrade{
 		stream: stream, price: new(big.Rat), side: 1, status: trade.Live, lastOut: trade.Live,
-		total: map[string]*big.Rat{}, seen: o.seen,
+		total: map[string]*big.Rat{}, seen: o.seen, births: o.births,
 	}
-	c.clear()
+	for _, account := range accounts {
+		c.total[account] = new(big.Rat)
+	}
+	o.trades[uti] = c
+	if void := voidOf(all, at); void != nil {
+		c.status = trade.Voided
+		o.countVoid(*void, slots, at)
+		return
+	}
 	for _, s := range slots {
-		if c.status == trade.Voided {
-			break
-		}
 		c.take(s)
 	}
-	uti := strings.TrimPrefix(stream, "trade/")
-	o.trades[uti], o.status[uti] = c.total, c.status
 	o.legs = append(o.legs, c.legs...)
+}
+
+// accounts are the totals of a contract: the quantities by status, and the settled amount.
+var accounts = []string{"contracted", "open", "SETTLED", "NOVATED", "EXERCISED", "TERMINATED",
+	"amount"}
+
+func voidOf(events []trade.Event, at trade.AsOf) *trade.Event {
+	for _, e := range events {
+		if c, ok := e.Body.(trade.Cancel); ok && c.Kind == trade.Void && isKnown(e, at) {
+			return &e
+		}
+	}
+	return nil
+}
+
+func (o *oracle) countVoid(void trade.Event, slots []oracleSlot, at trade.AsOf) {
+	if !at.Effective.IsZero() && at.Effective.Before(void.EnteredAt) {
+		o.seen["a void before the time of its entry"]++
+	}
+	for _, s := range slots {
+		if q, reduces := trade.Reduction(s.last.Body); reduces && !q.Value.IsZero() {
+			o.seen["a void of a contract that was reduced"]++
+		}
+	}
 }
 
 // An oracleTrade is a contract during the pass over its slots. Its rules for the kinds of events
 // are in kinds_test.go.
 type oracleTrade struct {
 	stream          string
-	terms           trade.New
+	terms           trade.New // the names as changed since, and all else as it began
 	legs            []oracleLeg
-	total           map[string]*big.Rat
+	flows           []oracleFlow
+	total           map[string]*big.Rat // see accounts
 	seen            map[string]int
+	births          map[string]birth
 	price           *big.Rat
 	side            int
 	status, lastOut trade.Status
 }
 
-func (c *oracleTrade) clear() {
-	for _, k := range []string{"contracted", "open", "SETTLED", "NOVATED", "EXERCISED",
-		"TERMINATED"} {
-		c.total[k] = new(big.Rat)
-	}
+func (c *oracleTrade) pool() string {
+	return c.terms.Book + "|" + c.terms.Instrument.ID() + "|" + string(c.terms.Currency)
 }
 
 func (c *oracleTrade) cents(r *big.Rat) *big.Rat { return halfEven(r, placesOf(c.terms.Currency)) }
 
+func (c *oracleTrade) count(account string, q *big.Rat) {
+	c.total[account] = add(c.total[account], q)
+}
+
 func (c *oracleTrade) move(s oracleSlot, q, a *big.Rat) {
 	if q.Sign() != 0 || a.Sign() != 0 {
-		pool := c.terms.Book + "|" + c.terms.Instrument.ID() + "|" + string(c.terms.Currency)
-		c.legs = append(c.legs, oracleLeg{s, c.stream, pool, c.side, q, a, nil,
+		c.legs = append(c.legs, oracleLeg{s, c.stream, c.pool(), c.side, q, a, nil,
 			placesOf(c.terms.Currency)})
 	}
 }
@@ -186,7 +230,7 @@ func (c *oracleTrade) exit(s oracleSlot, q, a *big.Rat) {
 func (c *oracleTrade) shareOfCost(part *big.Rat) *big.Rat {
 	open, cost := new(big.Rat), new(big.Rat)
 	share := func(q *big.Rat) *big.Rat {
-		return c.cents(mul(cost, new(big.Rat).Quo(new(big.Rat).Neg(q), open)))
+		return c.cents(mul(cost, quo(new(big.Rat).Neg(q), open)))
 	}
 	for _, l := range c.legs {
 		if l.quantity.Sign()*c.side < 0 {
@@ -208,173 +252,15 @@ func (c *oracleTrade) out(s oracleSlot, q, fee trade.Decimal, worth *big.Rat, as
 	leave := map[trade.Status]func(oracleSlot, *big.Rat, *big.Rat){trade.Terminated: c.exit,
 		trade.Novated: c.exit, trade.Settled: c.move, trade.Exercised: c.move}[as]
 	leave(s, mul(sign(-c.side), rat(q)), add(received, rat(fee)))
-	c.total["open"] = sub(c.total["open"], rat(q))
-	c.total[string(as)] = add(c.total[string(as)], rat(q))
+	if as == trade.Settled {
+		c.count("amount", c.cents(mul(c.price, rat(q))))
+	} else {
+		c.flow(s, mul(sign(-1), rat(q)))
+	}
+	c.count("open", mul(sign(-1), rat(q)))
+	c.count(string(as), rat(q))
 	c.lastOut = as
 	if c.total["open"].Sign() == 0 {
 		c.status = as
 	}
-}
-
-// An oraclePool is the result of a pool.
-type oraclePool struct {
-	quantity, cash                         *big.Rat
-	cost, realised, costFIFO, realisedFIFO *big.Rat
-	lots                                   []oracleLot // as they were opened
-	legs                                   int
-	seen                                   map[string]int
-}
-
-type oracleLot struct {
-	stream         string
-	quantity, cost *big.Rat
-}
-
-func (o *oracle) pools() map[string]*oraclePool {
-	pools := map[string]*oraclePool{}
-	for _, l := range o.legs {
-		p := pools[l.pool]
-		if p == nil {
-			p = &oraclePool{quantity: new(big.Rat), cash: new(big.Rat), cost: new(big.Rat),
-				costFIFO: new(big.Rat), seen: o.seen}
-			pools[l.pool] = p
-		}
-		p.take(l)
-	}
-	for _, p := range pools {
-		for _, lot := range p.lots {
-			p.costFIFO = add(p.costFIFO, lot.cost)
-		}
-		p.realised, p.realisedFIFO = add(p.cash, p.cost), add(p.cash, p.costFIFO)
-	}
-	return pools
-}
-
-func (p *oraclePool) take(l oracleLeg) {
-	p.legs++
-	p.cash = add(p.cash, l.amount)
-	if l.quantity.Sign() == 0 {
-		p.reprice(l)
-		return
-	}
-	closing := new(big.Rat)
-	if p.quantity.Sign()*l.quantity.Sign() < 0 {
-		closing.Set(l.quantity)
-		if new(big.Rat).Abs(l.quantity).Cmp(new(big.Rat).Abs(p.quantity)) > 0 {
-			closing.Neg(p.quantity)
-		}
-		p.cost = sub(p.cost, p.out(l, closing))
-		p.close(l, new(big.Rat).Neg(closing))
-	}
-	p.quantity = add(p.quantity, l.quantity)
-	if opening := sub(l.quantity, closing); opening.Sign() != 0 {
-		forClosing := halfEven(mul(l.amount, new(big.Rat).Quo(closing, l.quantity)), l.places)
-		paid := sub(forClosing, l.amount)
-		p.cost = add(p.cost, paid)
-		p.lots = append(p.lots, oracleLot{l.stream, opening, paid})
-		p.count(l, closing.Sign() != 0, "an exit of more than the pool holds")
-		p.count(l, closing.Sign() == 0, "an exit of what the pool does not hold")
-	}
-}
-
-func (p *oraclePool) count(l oracleLeg, is bool, what string) {
-	if is && l.own != nil {
-		p.seen[what]++
-	}
-}
-
-// out returns the cost that goes out of the average with a closing quantity.
-func (p *oraclePool) out(l oracleLeg, closing *big.Rat) *big.Rat {
-	part := new(big.Rat).Quo(new(big.Rat).Neg(closing), p.quantity)
-	share := halfEven(mul(p.cost, part), l.places)
-	if l.own == nil || part.Cmp(sign(1)) == 0 {
-		return share
-	}
-	p.count(l, l.own.Cmp(share) != 0, "an exit at another cost than the average")
-	return l.own
-}
-
-// close takes q, in the direction of the lots, out of them. For an exit it goes through the lots
-// twice: first through those of its own contract.
-func (p *oraclePool) close(l oracleLeg, q *big.Rat) {
-	for _, ownOnly := range []bool{true, false} {
-		for i := range p.lots {
-			lot := &p.lots[i]
-			own := lot.stream == l.stream
-			if q.Sign() == 0 || lot.quantity.Sign() == 0 || ownOnly && (l.own == nil || !own) {
-				continue
-			}
-			p.count(l, ownOnly && i > 0, "an exit of its own lot before an older one")
-			p.count(l, !own, "an exit of another contract's lot")
-			part := q
-			if new(big.Rat).Abs(q).Cmp(new(big.Rat).Abs(lot.quantity)) >= 0 {
-				part = lot.quantity
-			}
-			out := halfEven(mul(lot.cost, new(big.Rat).Quo(part, lot.quantity)), l.places)
-			q = sub(q, part)
-			lot.quantity, lot.cost = sub(lot.quantity, part), sub(lot.cost, out)
-		}
-	}
-	p.lots = slices.DeleteFunc(p.lots, func(lot oracleLot) bool { return lot.quantity.Sign() == 0 })
-}
-
-func (p *oraclePool) reprice(l oracleLeg) {
-	if p.quantity.Sign() == l.side {
-		p.cost = sub(p.cost, l.amount)
-	}
-	for i := len(p.lots) - 1; i >= 0; i-- {
-		switch {
-		case p.lots[i].stream != l.stream:
-		case p.lots[i].quantity.Sign() != l.side:
-			p.seen["a price behind a lot on its own other side"]++
-		default:
-			p.lots[i].cost = sub(p.lots[i].cost, l.amount)
-			return
-		}
-	}
-}
-
-// worth returns the value of a position, or nil where a mark is missing.
-func (o *oracle) worth(p trade.Valuation) *big.Rat {
-	if p.Quantity.IsZero() {
-		return new(big.Rat)
-	}
-	i, err := trade.ParseInstrumentID(p.Instrument)
-	if err != nil {
-		panic(err)
-	}
-	curve, mean, hours := i.Curve(), new(big.Rat), new(big.Rat)
-	if m, marked := o.marks[p.Instrument]; marked && m.Currency == p.Currency {
-		mean, hours = rat(m.Price), sign(1)
-	} else {
-		for at := i.Delivery.Start; at < i.Delivery.End; at++ {
-			m, marked := o.marks[curve+"@"+at.UTC().Format("2006-01")]
-			if !marked || m.Currency != p.Currency {
-				m, marked = o.marks[curve+"@"+quarterOf(at)]
-			}
-			if !marked || m.Currency != p.Currency {
-				return nil
-			}
-			n := sign(hoursOfDay(i, at))
-			mean, hours = add(mean, mul(n, rat(m.Price))), add(hours, n)
-		}
-	}
-	return halfEven(mul(rat(p.Quantity), new(big.Rat).Quo(mean, hours)), placesOf(p.Currency))
-}
-
-func quarterOf(d trade.Day) string {
-	day := d.UTC()
-	return fmt.Sprintf("%d-Q%d", day.Year(), (int(day.Month())+2)/3)
-}
-
-// hoursOfDay returns the hours of a delivery day. No clock changes in the summer of the histories.
-func hoursOfDay(i trade.Instrument, d trade.Day) int {
-	weekend := d.UTC().Weekday() == time.Saturday || d.UTC().Weekday() == time.Sunday
-	switch {
-	case i.Profile != "peak":
-		return 24
-	case weekend:
-		return 0
-	}
-	return 12
 }

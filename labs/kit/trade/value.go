@@ -12,7 +12,8 @@ type Valuation struct {
 	Unit     Unit    `json:"unit"`
 	Quantity Decimal `json:"quantity"` // bought is positive, sold is negative
 
-	// Quantity is the sum of these two. Delivered is delivered and not yet settled.
+	// Quantity is the sum of these two. Delivered is delivered and not yet settled. Both are zero
+	// for an option that has expired.
 	Undelivered Decimal `json:"undelivered"`
 	Delivered   Decimal `json:"delivered"`
 	Expired     bool    `json:"expired,omitempty"` // an open option after its day of expiry
@@ -95,6 +96,9 @@ func (p Position) valuedAt(at time.Time, contracts []Trade, c Curve) Valuation {
 	default:
 		v.valueWhole(i, c)
 	}
+	if v.MarketValue == nil { // a mark is missing, so the others have no effect
+		v.Marks = []UsedMark{}
+	}
 	return v
 }
 
@@ -167,7 +171,6 @@ func (v *Valuation) valueParts(d delivery, c Curve) {
 	if !d.undelivered.IsZero() {
 		left, ok := v.mean(d.months, d.left, d.undelivered, c)
 		if !ok {
-			v.Marks = []UsedMark{}
 			return
 		}
 		value = left
@@ -179,7 +182,6 @@ func (v *Valuation) valueParts(d delivery, c Curve) {
 		}
 		m, ok := c.covering(d.months[n], v.Currency)
 		if !ok {
-			v.Marks = []UsedMark{}
 			return
 		}
 		v.use(m)

@@ -132,3 +132,17 @@ func TestSmallestMarkedPeriodCounts(t *testing.T) {
 	d.do(t, mark("02-06", powerCurve, "EUR", "2025-05", "42", "2025-05-02/2025-06-02", "43"))
 	require.Equal(t, "42", worth("2025-05-05/2025-05-12"))
 }
+
+// Without a value there are no used marks, although some of the months are marked.
+func TestMissingMarkLeavesNoUsedMarks(t *testing.T) {
+	t.Parallel()
+	d := underDelivery(t)
+	n := power("100", "80")
+	n.Instrument.Delivery = period("2025-06-01/2025-08-01")
+	d.do(t, of("T2", on("02-03", n)))
+	for _, when := range []string{"2025-05-01T00:00:00Z", "2025-06-15T00:00:00Z"} {
+		p := d.positionAt(t, n.Instrument.ID(), when)
+		require.Nil(t, p.MarketValue)
+		require.Empty(t, p.Marks, when)
+	}
+}
