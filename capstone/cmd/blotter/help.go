@@ -1,6 +1,62 @@
 package main
 
-import "context"
+import (
+	"context"
+	"fmt"
+
+	"github.com/alecthomas/kong"
+)
+
+// examples has a command line for each command, as its help shows it.
+var examples = map[string]string{
+	"up":             "up",
+	"down":           "down",
+	"status":         "status --format json",
+	"demo":           "--store postgres demo",
+	"import":         "import morning.jsonl",
+	"state":          "state PWR-70 --known-at 2025-01-16",
+	"position":       "position --book power-prop --effective-at yesterday",
+	"pnl":            "pnl --format csv",
+	"history":        "history PWR-70",
+	"trades":         "trades --book power-prop --status LIVE",
+	"books":          "books",
+	"curves":         "curves power/CET/base",
+	"snapshot":       "snapshot month-end",
+	"snapshots":      "snapshots",
+	"replay":         "replay month-end",
+	"rebuild":        "rebuild",
+	"seal":           "seal --keep checkpoint.note",
+	"checkpoints":    "checkpoints",
+	"verify":         "verify",
+	"extract":        "extract bundle --uti PWR-70 --actor audit/1 --reason 'yearly review'",
+	"verify-extract": "verify-extract bundle --key .blotter/keys/verifier",
+	"simulate":       "simulate --trades 1000 --seed 7",
+	"chaos":          "--store postgres chaos --kills 10",
+	"help":           "help import",
+	"completion":     "completion bash",
+}
+
+// printHelp prints the help of one command with its own flags and an example, or the list of all
+// commands with the global flags.
+func printHelp(options kong.HelpOptions, c *kong.Context) error {
+	command := c.Selected()
+	if command == nil {
+		options.Compact, options.FlagsLast = true, true
+		err := kong.DefaultHelpPrinter(options, c)
+		fmt.Fprintln(c.Stdout, "\nExit codes: 0 done; 1 the answer is no; 2 wrong usage; "+
+			"3 could not look.")
+		return err
+	}
+	for _, flag := range c.Model.Flags {
+		flag.Hidden = true
+	}
+	err := kong.DefaultHelpPrinter(options, c)
+	if example, ok := examples[command.Name]; ok {
+		fmt.Fprintf(c.Stdout, "\nExample:\n  blotter %s\n", example)
+	}
+	fmt.Fprintln(c.Stdout, "\nGlobal flags, such as --data, --store and --format: blotter --help")
+	return err
+}
 
 type helpCmd struct {
 	Command []string `arg:"" optional:"" help:"The command; by default all of them are listed."`

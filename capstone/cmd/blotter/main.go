@@ -169,7 +169,7 @@ func asksJSON(args []string) bool {
 func newParser(c *cli, stdout, stderr io.Writer) *kong.Kong {
 	parser, err := kong.New(c, kong.Name("blotter"), kong.Writers(stdout, stderr),
 		longHelp, kong.Vars{"version": version()},
-		kong.Exit(func(int) { panic(helpPrinted{}) }),
+		kong.Exit(func(int) { panic(helpPrinted{}) }), kong.Help(printHelp),
 		kong.Description("An event log that is the audit trail: "+
 			"commands in, positions, proofs and replays out."))
 	if err != nil {

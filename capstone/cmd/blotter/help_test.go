@@ -1,0 +1,43 @@
+package main
+
+import (
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The help of each command shows its own flags and an example that parses, and no global flag.
+func TestHelpShowsOwnFlagsFirst(t *testing.T) {
+	t.Parallel()
+	var c cli
+	root := newParser(&c, io.Discard, io.Discard).Model.Node
+	for _, command := range root.Leaves(true) {
+		var out strings.Builder
+		require.Equal(t, done, run([]string{command.Name, "--help"}, &out, t.Output()))
+		var shown, own []string
+		for _, flag := range regexp.MustCompile(`(?m)^ +--([a-z-]+)`).
+			FindAllStringSubmatch(out.String(), -1) {
+			shown = append(shown, flag[1])
+		}
+		for _, flag := range command.Flags {
+			own = append(own, flag.Name)
+		}
+		require.Equal(t, own, shown, command.Name)
+
+		example := examples[command.Name]
+		require.NotEmpty(t, example, "add an example of %s to help.go", command.Name)
+		require.Contains(t, out.String(), "Example:\n  blotter "+example+"\n")
+		var other cli
+		args := strings.Fields(strings.ReplaceAll(example, "'yearly review'", "review"))
+		chosen, err := parse(newParser(&other, io.Discard, io.Discard), args)
+		require.NoError(t, err, example)
+		require.Equal(t, command.Name, chosen.Selected().Name)
+	}
+	var all strings.Builder
+	require.Equal(t, done, run([]string{"--help"}, &all, t.Output()))
+	require.Contains(t, all.String(), "--data=DIR")
+	require.Contains(t, all.String(), "3 could not look")
+}
