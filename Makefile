@@ -7,6 +7,7 @@ LAB := go run ./labs/cmd/lab
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || \
 	echo .ci/compose/compose)
 EVENTS ?= 1000000
+FUZZTIME ?= 60s
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9 ]+:.*## / \
@@ -79,6 +80,14 @@ bench: setup ## measure each store beside its server, and a long log beside a sh
 	@BLOTTER_SCALE=$(EVENTS) \
 		go test -run '^TestALongLogAnswersAsFastAsAShortOne$$' -count=1 -v -timeout 1h \
 		./solutions/2-store/kafka ./solutions/2-store/postgres
+
+fuzz: ## give every parser of text from outside random input, for FUZZTIME=60s each
+	@grep -roE --include='*_test.go' '^func Fuzz[A-Za-z]+' capstone labs schemas solutions | sort | \
+	while IFS=: read -r file name; do \
+		name=$${name#func }; echo "$$name of $$file"; \
+		go test -run "^$$name$$" -fuzz "^$$name$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" \
+			</dev/null || exit 1; \
+	done
 
 clean: ## remove the built programs
 	rm -rf blotter .tools/bin

@@ -27,7 +27,7 @@ import (
 const origin = "example.com/blotter/test"
 
 // keys returns the same keys in every run, so that signatures can be compared with golden files.
-func keys(t *testing.T, of string) (note.Signer, note.Verifier) {
+func keys(t require.TestingT, of string) (note.Signer, note.Verifier) {
 	seed := sha256.Sum256([]byte(of))
 	secret, public, err := audit.GenerateKey(bytes.NewReader(seed[:]), of)
 	require.NoError(t, err)
@@ -209,7 +209,7 @@ func (d *sealedLog) make(q extract.Query, size int64) fstest.MapFS {
 	return load(d.T, dir)
 }
 
-func load(t *testing.T, dir string) fstest.MapFS {
+func load(t require.TestingT, dir string) fstest.MapFS {
 	files := fstest.MapFS{}
 	bundle := os.DirFS(dir)
 	require.NoError(t, fs.WalkDir(bundle, ".", func(path string, d fs.DirEntry, err error) error {

@@ -1,0 +1,30 @@
+package audit
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A batch is refused as errBatch, or it is written in one way only, and can be put on a tree.
+func FuzzDecodeBatch(f *testing.F) {
+	for _, file := range []string{"testdata/batch-1.jsonl", "testdata/batch-2.jsonl"} {
+		data, err := os.ReadFile(file)
+		require.NoError(f, err)
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		b, err := decodeBatch(data)
+		if err != nil {
+			require.ErrorIs(t, err, errBatch)
+			return
+		}
+		require.Equal(t, string(data), string(b.encode()))
+		end := b.end()
+		require.True(t, end.wellFormed())
+		if next, err := (tip{}).extend(b); err == nil {
+			require.Equal(t, b.Events+1, next.size)
+		}
+	})
+}
