@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -143,8 +144,15 @@ func (r *registry) ifRecorded(f func() answer) answer {
 var unwritable = refusal(http.StatusInternalServerError, http.StatusInternalServerError,
 	"the registry cannot write its journal")
 
-// read answers from memory.
+// read answers from memory. The subject in a question for a schema id only selects a context
+// (Confluent Schema Registry API, "GET /schemas/ids/{id}"), and there is one context. Confluent's
+// clients ask with a subject that is made from the topic's name, under which no schema need be.
 func (r *registry) read(w http.ResponseWriter, req *http.Request) {
+	if byID.MatchString(req.URL.Path) {
+		query := req.URL.Query()
+		query.Del("subject")
+		req.URL.RawQuery = query.Encode()
+	}
 	q, err := readQuestion(req)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, 42201, err.Error())
@@ -152,6 +160,9 @@ func (r *registry) read(w http.ResponseWriter, req *http.Request) {
 	}
 	r.ifRecorded(func() answer { return r.serve(q) }).write(w)
 }
+
+// byID matches the paths of a schema by its id.
+var byID = regexp.MustCompile(`^/schemas/ids/[0-9]+(/schema)?$`)
 
 // change applies and records all other requests: configuration, mode, deletions.
 func (r *registry) change(w http.ResponseWriter, req *http.Request) {

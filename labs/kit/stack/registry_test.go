@@ -2,6 +2,7 @@ package stack_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -249,4 +250,31 @@ func TestDamagedRegistryIsRefusedByLine(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("{}\n"), 0o600))
 	_, err = embedded(dir).Registry(t.Context())
 	require.ErrorContains(t, err, "line 1")
+}
+
+// Confluent's clients ask for a schema's id with a subject of their own making. It selects a
+// context, not a schema.
+func TestRegistryFindsIDsForAnySubject(t *testing.T) {
+	t.Parallel()
+	s := stack.Embedded(stack.EmbeddedOptions{Dir: stacktest.Dir(t)})
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	c := registryClient(t, s)
+	made, err := c.CreateSchema(t.Context(), "trade.new", record(fieldA))
+	require.NoError(t, err)
+	at, err := s.Registry(t.Context())
+	require.NoError(t, err)
+	status := func(path string) int {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, at.URL+path, nil)
+		require.NoError(t, err)
+		req.SetBasicAuth(at.User, at.Password)
+		answer, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		return answer.StatusCode
+	}
+	id := fmt.Sprintf("/schemas/ids/%d", made.ID)
+	require.Equal(t, http.StatusOK, status(id+"?subject=blotter.events-value"))
+	require.Equal(t, http.StatusOK, status(id+"/schema?subject=blotter.events-value"))
+	require.Equal(t, http.StatusOK, status(id+"?subject=trade.new&fetchMaxId=false"))
+	require.Equal(t, http.StatusNotFound, status("/schemas/ids/999?subject=trade.new"))
 }
