@@ -7,6 +7,7 @@ LAB := go run ./labs/cmd/lab
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || \
 	echo .ci/compose/compose)
 EVENTS ?= 1000000
+BENCHTIME ?= 20x
 FUZZTIME ?= 60s
 
 help: ## print this list
@@ -75,19 +76,14 @@ scale: setup ## import EVENTS=1000000 beside other work; show peak memory and an
 		go test ./capstone/cmd/blotter -run '^TestScale$$' -count=1 -v -timeout 6h
 
 bench: setup ## measure each store beside its server, and a long log beside a short one
-	@$(LAB) test -- -run '^$$' -bench 'GroupCommit|Batches|Single' -benchtime 20x \
+	@$(LAB) test -- -run '^$$' -bench 'GroupCommit|Batches|Single' -benchtime $(BENCHTIME) \
 		./solutions/2-store/kafka ./solutions/2-store/postgres
 	@BLOTTER_SCALE=$(EVENTS) \
 		go test -run '^TestALongLogAnswersAsFastAsAShortOne$$' -count=1 -v -timeout 1h \
 		./solutions/2-store/kafka ./solutions/2-store/postgres
 
 fuzz: ## give every parser of text from outside random input, for FUZZTIME=60s each
-	@grep -roE --include='*_test.go' '^func Fuzz[A-Za-z]+' capstone labs schemas solutions | sort | \
-	while IFS=: read -r file name; do \
-		name=$${name#func }; echo "$$name of $$file"; \
-		go test -run "^$$name$$" -fuzz "^$$name$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")" \
-			</dev/null || exit 1; \
-	done
+	@.ci/fuzz $(FUZZTIME)
 
 clean: ## remove the built programs
 	rm -rf blotter .tools/bin

@@ -192,5 +192,8 @@ func decodeBatch(data []byte) (*batch, error) {
 		return nil, fmt.Errorf("%w: it has %d events, and its header says %d",
 			errBatch, len(b.events), b.Events)
 	}
+	if !bytes.Equal(b.encode(), data) {
+		return nil, fmt.Errorf("%w: it is not written as a seal writes it", errBatch)
+	}
 	return b, nil
 }

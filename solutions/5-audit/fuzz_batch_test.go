@@ -14,6 +14,7 @@ func FuzzDecodeBatch(f *testing.F) {
 		require.NoError(f, err)
 		f.Add(data)
 	}
+	f.Add([]byte("{} ")) // a batch in another spelling
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b, err := decodeBatch(data)
 		if err != nil {
