@@ -23,9 +23,9 @@ type superuser struct {
 func signIn(t testing.TB, f *folder) *superuser {
 	t.Helper()
 	s := stack.Embedded(stack.EmbeddedOptions{Dir: filepath.Join(f.data, "stack")})
-	dsn, err := s.Postgres(context.Background())
+	at, err := s.Postgres(context.Background())
 	require.NoError(t, err)
-	conn, err := pgx.Connect(context.Background(), dsn)
+	conn, err := pgx.Connect(context.Background(), at.MigrationDSN)
 	require.NoError(t, err)
 	u := &superuser{t, s, conn}
 	u.exec("set search_path to blotter_log")

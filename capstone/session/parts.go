@@ -93,11 +93,12 @@ func (s *Session) ReadModelCursor(ctx context.Context) (c contract.Cursor, err e
 }
 
 func (s *Session) openModel(ctx context.Context) (*readmodel.Projection, error) {
-	dsn, err := s.stack.Postgres(ctx)
+	at, err := s.stack.Postgres(ctx)
 	if err != nil {
 		return nil, err
 	}
-	model, err := readmodel.Open(ctx, dsn, s.Settings().Name.ModelSchema(), s.Codec)
+	model, err := readmodel.OpenAs(ctx, at.DSN, at.MigrationDSN, s.Settings().Name.ModelSchema(),
+		s.Codec)
 	if err != nil {
 		return nil, err
 	}
@@ -123,9 +124,8 @@ func (s *Session) checkModel(ctx context.Context) error {
 			return err
 		}
 		from = topic
-		_, err = conn.Exec(ctx, fmt.Sprintf("COMMENT ON SCHEMA %s IS '%s'",
+		return s.asOwner(ctx, fmt.Sprintf("COMMENT ON SCHEMA %s IS '%s'",
 			pgx.Identifier{schema}.Sanitize(), strings.ReplaceAll(topic, "'", "''")))
-		return err
 	})
 	if err != nil {
 		return fmt.Errorf("compare the log with the origin of its read model: %w", err)
@@ -138,12 +138,28 @@ func (s *Session) checkModel(ctx context.Context) error {
 	return nil
 }
 
-func (s *Session) inDatabase(ctx context.Context, do func(*pgx.Conn) error) error {
-	dsn, err := s.stack.Postgres(ctx)
+// asOwner executes a statement that the application may not. Where somebody else migrates the
+// database, it does nothing.
+func (s *Session) asOwner(ctx context.Context, statement string) error {
+	at, err := s.stack.Postgres(ctx)
+	if err != nil || at.MigrationDSN == "" {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, at.MigrationDSN)
 	if err != nil {
 		return err
 	}
-	conn, err := pgx.Connect(ctx, dsn)
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, statement)
+	return err
+}
+
+func (s *Session) inDatabase(ctx context.Context, do func(*pgx.Conn) error) error {
+	at, err := s.stack.Postgres(ctx)
+	if err != nil {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, at.DSN)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ var ErrIndexDiffers = kafkastore.ErrIndexDiffers
 type Endpoint struct {
 	Kafka    stack.Kafka    `json:",omitzero"`
 	Registry stack.Registry `json:",omitzero"` // for the codec of heads
-	DSN      string         `json:",omitempty"`
+	Postgres stack.Postgres `json:",omitzero"`
 }
 
 // LogOptions are the choices of one process that opens a log.
@@ -273,13 +273,14 @@ func findTopic(ctx context.Context, at Endpoint, name logdir.Name) (t logdir.Top
 }
 
 func reachPostgres(ctx context.Context, on stack.Stack) (at Endpoint, err error) {
-	at.DSN, err = on.Postgres(ctx)
+	at.Postgres, err = on.Postgres(ctx)
 	return at, err
 }
 
 func openPostgresLog(ctx context.Context, at Endpoint, o LogOptions) (Log, error) {
 	store, err := postgresstore.Open(ctx, postgresstore.Options{
-		DSN: at.DSN, Schema: o.Name.LogSchema(), Clock: o.Clock, Simulated: o.Simulated,
+		DSN: at.Postgres.MigrationDSN, AppDSN: at.Postgres.DSN,
+		Schema: o.Name.LogSchema(), Clock: o.Clock, Simulated: o.Simulated,
 		ReadOnly: o.ReadOnly, Log: o.Log,
 	})
 	if err != nil {

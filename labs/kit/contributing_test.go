@@ -43,7 +43,7 @@ func TestContributingNamesExistingFiles(t *testing.T) {
 func TestReadModelRowsExist(t *testing.T) {
 	t.Parallel()
 	for file, row := range map[string]string{
-		"capstone/session/parts.go":      "readmodel.Open(",
+		"capstone/session/parts.go":      "readmodel.OpenAs(",
 		"capstone/cmd/blotter/status.go": "st.Lag = []lag{",
 	} {
 		text, err := os.ReadFile(filepath.Join("../..", file))

@@ -20,6 +20,7 @@ import (
 	"example.com/blotter/solutions/2-store/kafka"
 	"example.com/blotter/solutions/2-store/kafka/index"
 	"example.com/blotter/solutions/2-store/postgres"
+	readmodel "example.com/blotter/solutions/3-projections/postgres"
 	audit "example.com/blotter/solutions/5-audit"
 )
 
@@ -205,6 +206,9 @@ func advice(err error) string {
 	case errors.Is(err, syscall.ENOSPC), errors.As(err, &refused) && refused.Code == diskFull:
 		return "the disk is full: make room, and run the command again; " +
 			"every acknowledged event is kept"
+	case errors.Is(err, postgres.ErrNoLog), errors.Is(err, readmodel.ErrNoModel):
+		return "let the role that owns the schemas run: blotter migrate, with the same --name, " +
+			"and its connection string in BLOTTER_POSTGRES_MIGRATION_DSN"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
 		return "allow writing to this folder, or name another folder with --data"
 	}

@@ -48,6 +48,7 @@ type cli struct {
 	States   snapshotsCmd     `cmd:"" name:"snapshots" help:"List the archived states."`
 	Replay   replayCmd        `cmd:"" help:"${replay}"`
 	Rebuild  rebuildCmd       `cmd:"" help:"${rebuild}"`
+	Migrate  migrateCmd       `cmd:"" help:"${migrate}"`
 	Seal     sealCmd          `cmd:"" help:"${seal}"`
 	Sealed   checkpointsCmd   `cmd:"" name:"checkpoints" help:"List the published checkpoints."`
 	Verify   verifyCmd        `cmd:"" help:"${verify}"`
@@ -73,6 +74,8 @@ var longHelp = kong.Vars{
 	"zone":         "Zone of the book: a date means the end of that day there.",
 	"name":         "Name of a new log. Logs with different names can share a stack.",
 	"offload_over": "Keep payloads of more bytes in object storage, and their digests in the log.",
+
+	"migrate": "Create or migrate the Postgres schemas of a log, as their owner.",
 
 	"up":             "Start a stack and keep it running. Commands with the same --data use it.",
 	"status":         "Show the stack, the log and the lag of its readers; exit 1 if not well.",

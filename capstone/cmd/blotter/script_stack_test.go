@@ -92,7 +92,7 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 // sql runs a statement in the database of a kept stack. No command of blotter does that.
 func sql(ts *testscript.TestScript, _ bool, args []string) {
 	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, keptOf(ts, args[0]).Postgres)
+	conn, err := pgx.Connect(ctx, keptOf(ts, args[0]).Postgres.MigrationDSN)
 	ts.Check(err)
 	defer conn.Close(ctx)
 	_, err = conn.Exec(ctx, args[1])

@@ -68,7 +68,7 @@ func (a *app) printUp(at stack.Kept, what string) error {
 		At   string `json:"at"`
 	}
 	parts := []part{
-		{"kafka", at.Kafka.Brokers[0]}, {"postgres", stack.PostgresAddress(at.Postgres)},
+		{"kafka", at.Kafka.Brokers[0]}, {"postgres", at.Postgres.Address()},
 		{"s3", at.S3.Endpoint}, {"registry", at.Registry.URL},
 	}
 	if a.inJSON() {

@@ -76,12 +76,12 @@ func onKafka(t *testing.T, s stack.Stack, partitions int32) log {
 // onPostgres returns a new log in the database of s.
 func onPostgres(t *testing.T, s stack.Stack) log {
 	t.Helper()
-	dsn, err := s.Postgres(t.Context())
+	at, err := s.Postgres(t.Context())
 	require.NoError(t, err)
 	name := strings.TrimSuffix(stacktest.Prefix(t), "-")
 	l := log{name: name, said: new(transcript)}
 	store, err := postgres.Open(t.Context(), postgres.Options{
-		DSN: dsn, Schema: name, Clock: contract.SimulatedClock,
+		DSN: at.MigrationDSN, AppDSN: at.DSN, Schema: name, Clock: contract.SimulatedClock,
 		Log: slog.New(slog.NewTextHandler(l.said, nil)),
 	})
 	require.NoError(t, err)

@@ -85,6 +85,18 @@ func (t TLS) config() (*tls.Config, error) {
 	return config, nil
 }
 
+// Postgres is the address of a database, for two roles. Connection strings contain secrets.
+type Postgres struct {
+	// DSN signs in as the application. Its role owns nothing, and can become no other role.
+	DSN string
+	// MigrationDSN signs in as a role that may create roles and schemas. It is empty if somebody
+	// else creates and migrates the schemas.
+	MigrationDSN string `json:",omitempty"`
+}
+
+// Address returns host:port.
+func (p Postgres) Address() string { return PostgresAddress(p.DSN) }
+
 // S3 is the address of an object store, with the keys to sign in.
 type S3 struct {
 	Endpoint     string // host:port

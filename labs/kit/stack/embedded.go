@@ -103,12 +103,12 @@ func (e *embedded) Kafka(ctx context.Context) (Kafka, error) {
 }
 
 // Postgres implements Stack.
-func (e *embedded) Postgres(ctx context.Context) (string, error) {
+func (e *embedded) Postgres(ctx context.Context) (Postgres, error) {
 	p, err := e.postgres.get(ctx, e, "postgres", startPostgres)
 	if err != nil {
-		return "", err
+		return Postgres{}, err
 	}
-	return p.dsn, nil
+	return p.at, nil
 }
 
 // S3 implements Stack.

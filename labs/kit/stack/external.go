@@ -25,7 +25,7 @@ func External(env func(name string) string) Stack { return &external{env: env} }
 type external struct {
 	env      func(string) string
 	kafka    verified[Kafka]
-	postgres verified[string]
+	postgres verified[Postgres]
 	s3       verified[S3]
 	registry verified[Registry]
 }
@@ -37,8 +37,8 @@ func (e *external) Kafka(ctx context.Context) (Kafka, error) {
 }
 
 // Postgres implements Stack.
-func (e *external) Postgres(ctx context.Context) (string, error) {
-	return e.postgres.get(ctx, "postgres", e.readDSN, PostgresAddress, pingPostgres)
+func (e *external) Postgres(ctx context.Context) (Postgres, error) {
+	return e.postgres.get(ctx, "postgres", e.readPostgres, Postgres.Address, addRole)
 }
 
 // S3 implements Stack.
@@ -115,20 +115,46 @@ func (e *external) readKafka() (at Kafka, err error) {
 	return at, r.err
 }
 
-func (e *external) readDSN() (string, error) {
+func (e *external) readPostgres() (at Postgres, err error) {
 	const name = "BLOTTER_POSTGRES_DSN"
-	const example = "a connection string such as postgres://user:password@host:5432/database"
 	r := reader{env: e.env}
-	text := r.require(name, example)
+	at.DSN = r.checkDSN(name, r.require(name, dsnExample))
+	const migration = "BLOTTER_POSTGRES_MIGRATION_DSN"
+	if at.MigrationDSN = r.get(migration); at.MigrationDSN != "" {
+		r.checkDSN(migration, at.MigrationDSN)
+	}
+	return at, r.err
+}
+
+// addRole signs in as each role. If the application cannot, and its role is missing, the owner
+// creates it: a new database needs no other set-up.
+func addRole(ctx context.Context, at Postgres) error {
+	err := pingRoles(ctx, at)
+	if !isPermanent(err) || at.MigrationDSN == "" {
+		return err
+	}
+	app, malformed := pgx.ParseConfig(at.DSN)
+	if malformed != nil || app.Password == "" {
+		return err
+	}
+	if _, failed := AddLogin(ctx, at.MigrationDSN, app.User, app.Password); failed != nil {
+		return err
+	}
+	return pingRoles(ctx, at)
+}
+
+const dsnExample = "a connection string such as postgres://user:password@host:5432/database"
+
+func (r *reader) checkDSN(name, text string) string {
 	if _, malformed := pgx.ParseConfig(text); malformed != nil && r.err == nil {
 		// The parser's own error may contain the password. It reads the variables of libpq, too.
 		if service := os.Getenv("PGSERVICE"); service != "" {
 			r.fail(fmt.Sprintf("the Postgres service %q of PGSERVICE cannot be read", service),
 				"unset PGSERVICE, or name the file that has it in PGSERVICEFILE")
 		}
-		r.fail(name+" is not a connection string", "set %s to %s", name, example)
+		r.fail(name+" is not a connection string", "set %s to %s", name, dsnExample)
 	}
-	return text, r.err
+	return text
 }
 
 func (e *external) readS3() (S3, error) {
@@ -249,7 +275,8 @@ func (k Kept) Environment() []string {
 		"BLOTTER_KAFKA_USER=" + k.Kafka.User,
 		"BLOTTER_KAFKA_PASSWORD=" + k.Kafka.Password,
 		"BLOTTER_KAFKA_TLS=" + strconv.FormatBool(k.Kafka.TLS != nil),
-		"BLOTTER_POSTGRES_DSN=" + k.Postgres,
+		"BLOTTER_POSTGRES_DSN=" + k.Postgres.DSN,
+		"BLOTTER_POSTGRES_MIGRATION_DSN=" + k.Postgres.MigrationDSN,
 		"BLOTTER_S3_ENDPOINT=" + k.S3.Endpoint,
 		"BLOTTER_S3_REGION=" + k.S3.Region,
 		"BLOTTER_S3_ACCESS_KEY=" + k.S3.AccessKey,

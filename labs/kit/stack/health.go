@@ -30,7 +30,7 @@ func Check(ctx context.Context, s Stack) []Health {
 	base := func(at Registry) string { return at.URL }
 	return []Health{
 		check(ctx, "kafka", s.Kafka, joined, pingKafka),
-		check(ctx, "postgres", s.Postgres, PostgresAddress, pingPostgres),
+		check(ctx, "postgres", s.Postgres, Postgres.Address, pingRoles),
 		check(ctx, "s3", s.S3, endpoint, pingS3),
 		check(ctx, "registry", s.Registry, base, pingRegistry),
 	}
@@ -65,6 +65,14 @@ func pingKafka(ctx context.Context, at Kafka) error {
 	}
 	defer client.Close()
 	return client.Ping(ctx)
+}
+
+// pingRoles signs in as each role.
+func pingRoles(ctx context.Context, at Postgres) error {
+	if err := pingPostgres(ctx, at.DSN); err != nil || at.MigrationDSN == "" {
+		return err
+	}
+	return pingPostgres(ctx, at.MigrationDSN)
 }
 
 func pingPostgres(ctx context.Context, dsn string) error {

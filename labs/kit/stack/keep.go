@@ -18,7 +18,7 @@ type Kept struct {
 	PID      int       `json:"pid"` // of the process that keeps it
 	Since    time.Time `json:"since"`
 	Kafka    Kafka     `json:"kafka"`
-	Postgres string    `json:"postgres"`
+	Postgres Postgres  `json:"postgres"`
 	S3       S3        `json:"s3"`
 	Registry Registry  `json:"registry"`
 }
@@ -111,7 +111,7 @@ func useKept(kept Kept, opt EmbeddedOptions) *keptStack {
 }
 
 func (s *keptStack) Kafka(context.Context) (Kafka, error)       { return s.kept.Kafka, nil }
-func (s *keptStack) Postgres(context.Context) (string, error)   { return s.kept.Postgres, nil }
+func (s *keptStack) Postgres(context.Context) (Postgres, error) { return s.kept.Postgres, nil }
 func (s *keptStack) S3(context.Context) (S3, error)             { return s.kept.S3, nil }
 func (s *keptStack) Registry(context.Context) (Registry, error) { return s.kept.Registry, nil }
 

@@ -63,7 +63,7 @@ func TestKeep(t *testing.T) {
 	for _, h := range stack.Check(t.Context(), s) {
 		require.NoError(t, h.Err, h.Component)
 		require.NotContains(t, h.Address, kept.S3.SecretKey)
-		require.NotContains(t, kept.Postgres, "@"+h.Address+"@")
+		require.NotContains(t, kept.Postgres.DSN, "@"+h.Address+"@")
 	}
 	other, err := stack.Open("embedded", stack.EmbeddedOptions{Dir: dir})
 	require.NoError(t, err)

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // postgres is a server of the machine's own programs, which listens only on loopback. It has no
@@ -21,16 +23,17 @@ import (
 // path.
 type postgres struct {
 	*child
-	dsn string
+	at Postgres
 }
 
 // postgresFiles names the files of the component. They lie in one directory, which belongs to the
 // account that the server runs as:
 //
-//	password   of blotter, the only role, a superuser
-//	data       the cluster; data.new until initdb has finished
-//	log        the output of the server and of initdb
-type postgresFiles struct{ dir, password, data, newData, log string }
+//	password     of blotter, a superuser, who migrates
+//	application  the password of application, who owns nothing
+//	data         the cluster; data.new until initdb has finished
+//	log          the output of the server and of initdb
+type postgresFiles struct{ dir, password, application, data, newData, log string }
 
 func startPostgres(ctx context.Context, root string, opt EmbeddedOptions) (*postgres, error) {
 	bin, err := findPostgres(opt.PostgresBin)
@@ -45,7 +48,8 @@ func startPostgres(ctx context.Context, root string, opt EmbeddedOptions) (*post
 	if err := as.checkReach(dir); err != nil {
 		return nil, err
 	}
-	files := postgresFiles{dir, filepath.Join(dir, "password"), filepath.Join(dir, "data"),
+	files := postgresFiles{dir, filepath.Join(dir, "password"),
+		filepath.Join(dir, "application"), filepath.Join(dir, "data"),
 		filepath.Join(dir, "data.new"), filepath.Join(dir, "log")}
 	password, err := files.prepare(as)
 	if err != nil {
@@ -55,7 +59,50 @@ func startPostgres(ctx context.Context, root string, opt EmbeddedOptions) (*post
 		return nil, err
 	}
 	removeStalePID(files.data)
-	return files.serve(ctx, bin, as, password, opt.Log)
+	server, err := files.serve(ctx, bin, as, password, opt.Log)
+	if err != nil {
+		return nil, err
+	}
+	if server.at.DSN, err = files.addApplication(ctx, server.at.MigrationDSN); err != nil {
+		return nil, errors.Join(err, server.stop())
+	}
+	return server, nil
+}
+
+// addApplication makes sure that the application's role exists, with our password. It returns the
+// connection string of the role.
+func (f postgresFiles) addApplication(ctx context.Context, owner string) (string, error) {
+	password, err := secret(f.application)
+	if err != nil {
+		return "", err
+	}
+	return AddLogin(ctx, owner, "application", password)
+}
+
+// AddLogin creates a role that can sign in with the password, unless it exists. The owner, who may
+// create roles, connects by a URL. AddLogin returns the URL of the role, which has no privileges.
+func AddLogin(ctx context.Context, owner, role, password string) (string, error) {
+	u, err := url.Parse(owner)
+	if err != nil {
+		return "", errors.New("the connection string is no URL") // err contains the password
+	}
+	conn, err := pgx.Connect(ctx, owner)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(ctx)
+	name := pgx.Identifier{role}.Sanitize()
+	for _, statement := range []string{
+		"DO $$ BEGIN CREATE ROLE " + name + " LOGIN PASSWORD " + literal(password) +
+			"; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$",
+		"REVOKE CREATE ON SCHEMA public FROM PUBLIC", // as from version 15 on
+	} {
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			return "", fmt.Errorf("create the role %s: %w", role, err)
+		}
+	}
+	u.User = url.UserPassword(role, password)
+	return u.String(), nil
 }
 
 func (f postgresFiles) prepare(as *account) (password string, err error) {
@@ -124,7 +171,7 @@ func (f postgresFiles) serve(ctx context.Context, bin string, as *account, passw
 		return nil, err
 	}
 	log("postgres answers at 127.0.0.1, process " + strconv.Itoa(c.process.Pid))
-	return &postgres{child: c, dsn: dsn}, nil
+	return &postgres{child: c, at: Postgres{MigrationDSN: dsn}}, nil
 }
 
 func postgresDSN(port int, password string) string {
@@ -154,6 +201,9 @@ func forgetUsersPostgres() {
 		}
 	}
 }
+
+// literal quotes a text for SQL: a password is no parameter of CREATE ROLE.
+func literal(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
 // removeStalePID removes the pid file of a server that has ended, if another program has its
 // process id now. Process ids repeat soon where there are few, as in containers. No server of ours

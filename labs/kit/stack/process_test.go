@@ -110,10 +110,11 @@ func fillKafka(ctx context.Context, s stack.Stack) error {
 }
 
 func fillPostgres(ctx context.Context, s stack.Stack, d *report) error {
-	dsn, err := s.Postgres(ctx)
+	at, err := s.Postgres(ctx)
 	if err != nil {
 		return err
 	}
+	dsn := at.MigrationDSN
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		return err

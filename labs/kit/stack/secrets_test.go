@@ -59,8 +59,9 @@ func strangerProduces(t *testing.T) {
 }
 
 func strangerConnects(t *testing.T) {
-	dsn, err := stacktest.Shared(t).Postgres(t.Context())
+	at, err := stacktest.Shared(t).Postgres(t.Context())
 	require.NoError(t, err)
+	dsn := at.MigrationDSN
 	config, err := pgx.ParseConfig(dsn)
 	require.NoError(t, err)
 	for _, password := range []string{"", "a guess"} {
@@ -157,4 +158,36 @@ func TestSecretsOutliveTheProcess(t *testing.T) {
 		client.Close()
 		require.NoError(t, s.Close())
 	}
+}
+
+// The application's role of Postgres owns nothing, and can become no other role.
+func TestApplicationRoleIsPowerless(t *testing.T) {
+	t.Parallel()
+	at, err := stacktest.Shared(t).Postgres(t.Context())
+	require.NoError(t, err)
+	conn, err := pgx.Connect(t.Context(), at.DSN)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	owner, err := pgx.ParseConfig(at.MigrationDSN)
+	require.NoError(t, err)
+	for _, statement := range []string{
+		"SET ROLE " + owner.User, "SET SESSION AUTHORIZATION " + owner.User,
+		"CREATE SCHEMA mine", "CREATE TABLE public.mine (n int)", "CREATE ROLE mine",
+		"ALTER ROLE application SUPERUSER", "CREATE DATABASE mine",
+		"SET session_replication_role = replica",
+	} {
+		_, err := conn.Exec(t.Context(), statement)
+		var refused *pgconn.PgError
+		require.ErrorAs(t, err, &refused, statement)
+		require.Equal(t, "42501", refused.Code, "%s: %s", statement, refused.Message)
+	}
+	_, err = conn.Exec(t.Context(), "RESET ROLE; RESET SESSION AUTHORIZATION")
+	require.NoError(t, err)
+	var user string
+	var owned int
+	const query = "SELECT current_user, " +
+		"(SELECT count(*) FROM pg_class WHERE relowner = current_user::regrole)"
+	require.NoError(t, conn.QueryRow(t.Context(), query).Scan(&user, &owned))
+	require.NotEqual(t, owner.User, user)
+	require.Zero(t, owned)
 }

@@ -20,9 +20,8 @@ import (
 type Stack interface {
 	// Kafka returns the brokers.
 	Kafka(ctx context.Context) (Kafka, error)
-	// Postgres returns the connection string of a role that may create roles, databases and
-	// schemas.
-	Postgres(ctx context.Context) (string, error)
+	// Postgres returns a database.
+	Postgres(ctx context.Context) (Postgres, error)
 	// S3 returns an endpoint with object lock.
 	S3(ctx context.Context) (S3, error)
 	// Registry returns a Confluent-compatible schema registry.

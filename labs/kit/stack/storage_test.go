@@ -27,9 +27,9 @@ func s3Client(t *testing.T, s stack.Stack) *minio.Client {
 
 func connect(t *testing.T, s stack.Stack) *pgx.Conn {
 	t.Helper()
-	dsn, err := s.Postgres(t.Context())
+	at, err := s.Postgres(t.Context())
 	require.NoError(t, err)
-	conn, err := pgx.Connect(t.Context(), dsn)
+	conn, err := pgx.Connect(t.Context(), at.MigrationDSN)
 	require.NoError(t, err)
 	return conn
 }

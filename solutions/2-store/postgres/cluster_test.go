@@ -21,9 +21,9 @@ func cluster(t *testing.T) (dsn string) {
 	dir := stacktest.Dir(t)
 	first := stack.Embedded(stack.EmbeddedOptions{Dir: dir})
 	defer first.Close()
-	dsn, err := first.Postgres(t.Context())
+	at, err := first.Postgres(t.Context())
 	require.NoError(t, err)
-	conn := session(t, dsn)
+	conn := session(t, at.MigrationDSN)
 	_, err = conn.Exec(t.Context(), "alter system set max_prepared_transactions = 4")
 	require.NoError(t, err)
 	require.NoError(t, conn.Close(t.Context()))
@@ -31,9 +31,9 @@ func cluster(t *testing.T) (dsn string) {
 
 	again := stack.Embedded(stack.EmbeddedOptions{Dir: dir})
 	t.Cleanup(func() { require.NoError(t, again.Close()) })
-	dsn, err = again.Postgres(t.Context())
+	at, err = again.Postgres(t.Context())
 	require.NoError(t, err)
-	return dsn
+	return at.MigrationDSN
 }
 
 // client returns the path of a Postgres client program, from PATH or from the server package.

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
@@ -21,11 +23,39 @@ var migrations embed.FS
 // schemaVersion is the version of the last file in migrations.
 const schemaVersion = 3
 
+// Migrate creates or updates a log as its owner, and opens nothing. It needs DSN. Afterwards AppDSN
+// alone is enough to open the log.
+func Migrate(ctx context.Context, opt Options) error {
+	if opt.DSN == "" {
+		return errors.New("migrate the log: no DSN of its owner is set")
+	}
+	opt.Clock = func(context.Context) time.Time { return time.Time{} } // nothing is recorded
+	if err := opt.check(); err != nil {
+		return fmt.Errorf("migrate the log: %w", err)
+	}
+	return opt.migrate(ctx)
+}
+
+func (opt Options) migrate(ctx context.Context) error {
+	// not pgx.ParseConfig: DSN may have pool settings
+	owner, err := pgxpool.ParseConfig(opt.DSN)
+	if err != nil {
+		return err
+	}
+	app := owner
+	if opt.AppDSN != "" {
+		if app, err = pgxpool.ParseConfig(opt.AppDSN); err != nil {
+			return err
+		}
+	}
+	return migrate(ctx, owner.ConnConfig, opt.Schema, app.ConnConfig.User, opt.Simulated)
+}
+
 // migrate creates or updates the schema and grants the privileges in it. The user in config becomes
 // the owner of a new log, which is simulated or not from then on. Processes that start at the same
-// time take turns.
+// time take turns. The login becomes a member of the application role.
 func migrate(
-	ctx context.Context, config *pgx.ConnConfig, schema string, simulated bool,
+	ctx context.Context, config *pgx.ConnConfig, schema, login string, simulated bool,
 ) error {
 	owner, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
@@ -49,7 +79,7 @@ func migrate(
 	if _, err := owner.Exec(ctx, timeline, simulated); err != nil {
 		return fmt.Errorf("write down the timeline of schema %s: %w", schema, err)
 	}
-	if err := grant(ctx, owner, schema); err != nil {
+	if err := grant(ctx, owner, schema, login); err != nil {
 		return fmt.Errorf("grant privileges in schema %s: %w", schema, err)
 	}
 	return nil
@@ -80,7 +110,7 @@ func roleOf(schema string) string { return schema + "_app" }
 // depend on earlier grants, and a dump that was restored into another cluster gets its role again.
 // The role owns nothing and cannot sign in: a session assumes it (SET ROLE), or a login is a member
 // of it.
-func grant(ctx context.Context, owner *pgx.Conn, schema string) error {
+func grant(ctx context.Context, owner *pgx.Conn, schema, login string) error {
 	in, role := quoted(schema), quoted(roleOf(schema))
 	statements := []string{
 		// The role belongs to the whole cluster, but the lock above to this database: a process in
@@ -96,6 +126,9 @@ func grant(ctx context.Context, owner *pgx.Conn, schema string) error {
 		"grant select on all tables in schema " + in + " to " + role,
 		"grant insert on " + in + ".events to " + role,
 		"grant execute on function " + in + ".sequence_pending() to " + role,
+	}
+	if login != owner.Config().User {
+		statements = append(statements, "grant "+role+" to "+quoted(login))
 	}
 	tx, err := owner.Begin(ctx)
 	if err != nil {

@@ -66,7 +66,7 @@ type Options struct {
 	DSN string
 	// AppDSN, if set, signs in for the store itself: with a login that is a member of the
 	// application role (named after the schema, with the suffix _app), and so cannot become the
-	// owner. Without DSN nothing is migrated.
+	// owner. A migration makes it a member. Without DSN nothing is migrated.
 	AppDSN string
 	// Schema holds the log and nothing else; "blotter" if empty. At most 59 bytes.
 	Schema string
@@ -145,12 +145,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		return nil, fmt.Errorf("open postgres store: %w", err)
 	}
 	if opt.DSN != "" && !opt.ReadOnly {
-		// not pgx.ParseConfig: DSN may have pool settings
-		owner, err := pgxpool.ParseConfig(opt.DSN)
-		if err != nil {
-			return nil, fmt.Errorf("open postgres store: %w", err)
-		}
-		if err := migrate(ctx, owner.ConnConfig, opt.Schema, opt.Simulated); err != nil {
+		if err := opt.migrate(ctx); err != nil {
 			return nil, fmt.Errorf("open postgres store: %w", err)
 		}
 	}

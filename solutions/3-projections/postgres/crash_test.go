@@ -70,7 +70,7 @@ func openTraced(t *testing.T) (*Projection, *crasher) {
 	require.NoError(t, err)
 	tracer := &crasher{}
 	config.ConnConfig.Tracer = tracer
-	p, err := open(t.Context(), config, schema, projectiontest.Codec{})
+	p, err := open(t.Context(), config, config, schema, projectiontest.Codec{})
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	return p, tracer

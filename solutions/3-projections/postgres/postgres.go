@@ -19,10 +19,12 @@ package postgres
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -33,10 +35,11 @@ import (
 // Projection is contract.Rebuilder in Postgres. It keeps nothing in memory. Several processes may
 // use one model; those that apply events take turns.
 type Projection struct {
-	config *pgxpool.Config
+	config *pgxpool.Config // of the application: it reads the model and applies events
+	owner  *pgxpool.Config // creates, migrates and rebuilds the model; nil if somebody else does
 	schema string
 	codec  contract.Codec
-	pool   *pgxpool.Pool
+	pool   *pgxpool.Pool // with config
 }
 
 var _ contract.Rebuilder = (*Projection)(nil)
@@ -44,25 +47,85 @@ var _ contract.Rebuilder = (*Projection)(nil)
 // Open connects to the database at dsn, and creates or migrates the schema of the model. Postgres
 // cuts names at 63 bytes: leave room in the schema's name for the suffixes of a rebuild.
 func Open(ctx context.Context, dsn, schema string, codec contract.Codec) (*Projection, error) {
-	config, err := pgxpool.ParseConfig(dsn)
-	if err != nil {
-		return nil, fmt.Errorf("open the projection: %w", err)
-	}
-	return open(ctx, config, schema, codec)
+	return OpenAs(ctx, dsn, dsn, schema, codec)
 }
 
-func open(ctx context.Context, config *pgxpool.Config, schema string, codec contract.Codec) (
+// OpenAs is Open for an application that may read and write rows, and nothing else: app signs it
+// in. owner creates, migrates and rebuilds the model, and grants the privileges. If owner is empty,
+// the model must exist in the version of this program: see Migrate.
+func OpenAs(ctx context.Context, app, owner, schema string, codec contract.Codec) (
 	*Projection, error) {
-	config = config.Copy()
-	config.ConnConfig.RuntimeParams["search_path"] = quoted(schema)
-	if err := migrate(ctx, config.ConnConfig, schema); err != nil {
-		return nil, fmt.Errorf("migrate the projection's schema %s: %w", schema, err)
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	config, err := pgxpool.ParseConfig(app)
 	if err != nil {
 		return nil, fmt.Errorf("open the projection: %w", err)
 	}
-	return &Projection{config: config, schema: schema, codec: codec, pool: pool}, nil
+	if owner == "" {
+		return open(ctx, config, nil, schema, codec)
+	}
+	migrating, err := pgxpool.ParseConfig(owner)
+	if err != nil {
+		return nil, fmt.Errorf("open the projection: %w", err)
+	}
+	return open(ctx, config, migrating, schema, codec)
+}
+
+// Migrate creates or migrates the schema of a model as its owner, for the application.
+func Migrate(ctx context.Context, app, owner, schema string) error {
+	p, err := OpenAs(ctx, app, owner, schema, nil)
+	if err == nil {
+		p.Close()
+	}
+	return err
+}
+
+func open(ctx context.Context, app, owner *pgxpool.Config, schema string, codec contract.Codec) (
+	*Projection, error) {
+	p := &Projection{config: app.Copy(), schema: schema, codec: codec}
+	p.config.ConnConfig.RuntimeParams["search_path"] = quoted(schema)
+	if owner != nil {
+		p.owner = owner.Copy()
+		p.owner.ConnConfig.RuntimeParams["search_path"] = quoted(schema)
+		user := app.ConnConfig.User
+		if err := migrate(ctx, p.owner.ConnConfig, schema, user); err != nil {
+			return nil, fmt.Errorf("migrate the projection's schema %s: %w", schema, err)
+		}
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, p.config)
+	if err != nil {
+		return nil, fmt.Errorf("open the projection: %w", err)
+	}
+	p.pool = pool
+	if owner == nil {
+		if err := p.checkVersion(ctx); err != nil {
+			pool.Close()
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// ErrNoModel is wrapped by the error of OpenAs without an owner, if the schema holds no model of
+// this version.
+var ErrNoModel = errors.New("no read model of this version")
+
+func (p *Projection) checkVersion(ctx context.Context) error {
+	names, err := fs.Glob(files, "migrations/*.sql")
+	if err != nil {
+		return err
+	}
+	var version int
+	const query = "SELECT count(*) FROM goose_db_version WHERE is_applied AND version_id > 0"
+	var missing *pgconn.PgError
+	switch err := p.pool.QueryRow(ctx, query).Scan(&version); {
+	case errors.As(err, &missing) && missing.Code == "42P01": // undefined_table
+		return fmt.Errorf("%w in schema %s", ErrNoModel, p.schema)
+	case err != nil:
+		return fmt.Errorf("open schema %s: %w", p.schema, err)
+	case version != len(names):
+		return fmt.Errorf("%w in schema %s: it has %d migrations, this program needs %d",
+			ErrNoModel, p.schema, version, len(names))
+	}
+	return nil
 }
 
 // Close ends the connections. Every applied event is in the database already.
@@ -73,8 +136,8 @@ var files embed.FS
 
 // migrate creates the schema and its tables, or brings them up to date. The schema itself records
 // the versions that were run, so they move with it. Each migration is one transaction: a crash
-// leaves the schema at one of the versions.
-func migrate(ctx context.Context, config *pgx.ConnConfig, schema string) error {
+// leaves the schema at one of the versions. The privileges are granted again every time.
+func migrate(ctx context.Context, config *pgx.ConnConfig, schema, app string) error {
 	db := stdlib.OpenDB(*config)
 	defer db.Close()
 	session, err := db.Conn(ctx)
@@ -101,7 +164,20 @@ func migrate(ctx context.Context, config *pgx.ConnConfig, schema string) error {
 	if err != nil {
 		return err
 	}
-	_, err = provider.Up(ctx)
+	if _, err = provider.Up(ctx); err != nil || app == config.User {
+		return err
+	}
+	for _, privileges := range []string{
+		"USAGE ON SCHEMA " + quoted(schema),
+		"SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA " + quoted(schema),
+	} {
+		grant := "GRANT " + privileges + " TO " + quoted(app)
+		if _, err := session.ExecContext(ctx, grant); err != nil {
+			return fmt.Errorf("%s: %w", grant, err)
+		}
+	}
+	const read = "REVOKE INSERT, UPDATE, DELETE ON goose_db_version FROM "
+	_, err = session.ExecContext(ctx, read+quoted(app))
 	return err
 }
 

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -15,16 +16,24 @@ import (
 //
 // A crash before the swap leaves the live model, and a partial new one that the next Rebuild drops.
 func (p *Projection) Rebuild(ctx context.Context, log contract.Reader, size int) error {
+	if p.owner == nil {
+		return errors.New("a rebuild needs the role that owns the read model")
+	}
+	owner, err := pgx.ConnectConfig(ctx, p.owner.ConnConfig.Copy())
+	if err != nil {
+		return fmt.Errorf("connect as owner: %w", err)
+	}
+	defer owner.Close(context.WithoutCancel(ctx))
 	release, err := p.lockRebuild(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
 	drop := "DROP SCHEMA IF EXISTS " + quoted(p.next()) + " CASCADE"
-	if _, err := p.pool.Exec(ctx, drop); err != nil {
+	if _, err := owner.Exec(ctx, drop); err != nil {
 		return fmt.Errorf("drop the partial model of an earlier rebuild: %w", err)
 	}
-	next, err := open(ctx, p.config, p.next(), p.codec)
+	next, err := open(ctx, p.config, p.owner, p.next(), p.codec)
 	if err != nil {
 		return err
 	}
@@ -32,7 +41,7 @@ func (p *Projection) Rebuild(ctx context.Context, log contract.Reader, size int)
 	if err := catchUp(ctx, log, next, size); err != nil {
 		return fmt.Errorf("rebuild: %w", err)
 	}
-	if err := p.swap(ctx, log, next, size); err != nil {
+	if err := p.swap(ctx, owner, log, next, size); err != nil {
 		return fmt.Errorf("swap in the rebuilt model: %w", err)
 	}
 	return nil
@@ -66,9 +75,9 @@ func (p *Projection) lockRebuild(ctx context.Context) (release func(), err error
 //
 // The renames are one transaction. A crash before its commit leaves the live model; after it, the
 // new one.
-func (p *Projection) swap(ctx context.Context, log contract.Reader, next *Projection,
-	size int) error {
-	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+func (p *Projection) swap(ctx context.Context, owner *pgx.Conn, log contract.Reader,
+	next *Projection, size int) error {
+	return pgx.BeginFunc(ctx, owner, func(tx pgx.Tx) error {
 		// EXCLUSIVE admits readers, and conflicts with the row lock that Apply takes first.
 		if _, err := tx.Exec(ctx, "LOCK TABLE checkpoint IN EXCLUSIVE MODE"); err != nil {
 			return err

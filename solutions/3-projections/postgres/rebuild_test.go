@@ -124,7 +124,7 @@ func TestRebuildRepairsAChangedModel(t *testing.T) {
 func TestRebuildDropsAPartialModel(t *testing.T) {
 	t.Parallel()
 	p, log := openTest(t), projectiontest.History(33, 100, 1)
-	half, err := open(t.Context(), p.config, p.next(), p.codec)
+	half, err := open(t.Context(), p.config, p.owner, p.next(), p.codec)
 	require.NoError(t, err)
 	require.NoError(t, projection.Project(t.Context(), log, half, after(nil, log.Events[:50]), 10))
 	half.Close()
@@ -139,7 +139,7 @@ func TestRebuildsOfOneModelTakeTurns(t *testing.T) {
 	config, err := pgxpool.ParseConfig(dsn)
 	require.NoError(t, err)
 	config.MaxConns = 1
-	p, err := open(t.Context(), config, schema, projectiontest.Codec{})
+	p, err := open(t.Context(), config, config, schema, projectiontest.Codec{})
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	log := projectiontest.History(34, 60, 2)

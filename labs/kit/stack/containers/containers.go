@@ -126,13 +126,15 @@ func (s *Stack) Kafka(ctx context.Context) (stack.Kafka, error) {
 	return i.kafka(), nil
 }
 
-// Postgres returns the connection string of a superuser.
-func (s *Stack) Postgres(ctx context.Context) (string, error) {
+// Postgres returns the database with a superuser for migrations, and the role of the application.
+func (s *Stack) Postgres(ctx context.Context) (at stack.Postgres, err error) {
 	i, err := s.get(ctx, Postgres, database)
 	if err != nil {
-		return "", err
+		return at, err
 	}
-	return i.dsn(), nil
+	at.MigrationDSN = i.dsn()
+	at.DSN, err = stack.AddLogin(ctx, at.MigrationDSN, "application", i.secret)
+	return at, err
 }
 
 // S3 returns MinIO's address, with the keys of its root user.

@@ -206,10 +206,11 @@ func Bucket(t testing.TB) string {
 func Schema(t testing.TB) (dsn, schema string) {
 	t.Helper()
 	ctx := context.Background()
-	dsn, err := Shared(t).Postgres(ctx)
+	at, err := Shared(t).Postgres(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
+	dsn = at.MigrationDSN
 	schema = name(t, 40, '_')
 	execute(t, dsn, "CREATE SCHEMA "+schema)
 	t.Cleanup(func() { execute(t, dsn, "DROP SCHEMA "+schema+" CASCADE") })

@@ -1,0 +1,48 @@
+package session
+
+import (
+	"context"
+	"fmt"
+
+	"example.com/blotter/capstone/logdir"
+	postgresstore "example.com/blotter/solutions/2-store/postgres"
+	readmodel "example.com/blotter/solutions/3-projections/postgres"
+)
+
+// Migrate creates or migrates the Postgres schemas of a log, as their owner, and gives the
+// application its privileges. It writes no log. A program that has no rights to migrate can open
+// the log afterwards. Migrate returns the names of the schemas.
+func Migrate(ctx context.Context, c Config) (schemas []string, err error) {
+	d, err := c.Folder()
+	if err != nil {
+		return nil, err
+	}
+	s, err := OpenStack(c)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	at, err := s.Postgres(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if at.MigrationDSN == "" {
+		return nil, &logdir.UsageError{
+			What:   "no role is named that may create and migrate schemas",
+			Remedy: "set BLOTTER_POSTGRES_MIGRATION_DSN to its connection string",
+		}
+	}
+	name := d.Settings().Name
+	if d.Settings().Store == "postgres" {
+		err := postgresstore.Migrate(ctx, postgresstore.Options{
+			DSN: at.MigrationDSN, AppDSN: at.DSN, Schema: name.LogSchema(),
+			Simulated: d.Settings().Simulated,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("migrate %s: %w", name.LogSchema(), err)
+		}
+		schemas = append(schemas, name.LogSchema())
+	}
+	schemas = append(schemas, name.ModelSchema())
+	return schemas, readmodel.Migrate(ctx, at.DSN, at.MigrationDSN, name.ModelSchema())
+}
