@@ -81,7 +81,7 @@ func TestSampleBookIsComplete(t *testing.T) {
 }
 
 var everything = []string{
-	"NEW", "NEW option", "NEW late",
+	"NEW", "NEW option", "NEW late", "SETTLE in part MW",
 	"AMEND amendment", "AMEND amendment backdated", "AMEND update",
 	"CANCEL void", "CANCEL terminate", "CANCEL terminate in part",
 	"SETTLE", "SETTLE in part", "SETTLE in part backdated", "MARK",

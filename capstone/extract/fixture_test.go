@@ -124,10 +124,10 @@ func (d *sealedLog) encode(body trade.Body) contract.Payload {
 	p, err := c.Encode(d.Context(), body)
 	require.NoError(d, err)
 	if _, settled := body.(trade.Settle); settled && d.early {
-		// The second version of a settlement is the first version and a null.
+		// The second version of a settlement is the first version and three nulls.
 		first, _ := schemas.Find(p.Type, 1)
 		p.Schema, p.Fingerprint = first.Version, first.Fingerprint
-		p.Data = append([]byte{0, 0, 0, 0, byte(ids[p.Type])}, p.Data[5:len(p.Data)-1]...)
+		p.Data = append([]byte{0, 0, 0, 0, byte(ids[p.Type])}, p.Data[5:len(p.Data)-3]...)
 	}
 	return p
 }

@@ -109,6 +109,8 @@ type flat struct {
 	Curve           string      `json:"curve,omitempty"`
 	Price           string      `json:"price,omitempty"`
 	PriceSource     string      `json:"price_source,omitempty"`
+	From            string      `json:"from,omitempty"`
+	To              string      `json:"to,omitempty"`
 	UnderlyingPrice string      `json:"underlying_price,omitempty"`
 	Currency        string      `json:"currency,omitempty"`
 	Fee             string      `json:"fee,omitempty"`

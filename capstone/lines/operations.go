@@ -175,15 +175,25 @@ func writeNovate(f *flat, n trade.Novate) {
 }
 
 func readSettle(o *object) trade.Settle {
+	from, to := o.ask("from"), o.ask("to")
+	switch {
+	case from == nil && to != nil:
+		o.fail(o.path+"from", Missing, "required where to is given")
+	case from != nil && to == nil:
+		o.fail(o.path+"to", Missing, "required where from is given")
+	}
 	return trade.Settle{
 		Quantity:    o.quantity(),
 		Price:       o.decimal(o.need("price")),
 		PriceSource: o.str(o.ask("price_source")),
+		From:        o.time(from),
+		To:          o.time(to),
 	}
 }
 
 func writeSettle(f *flat, s trade.Settle) {
 	f.Price, f.PriceSource = s.Price.String(), s.PriceSource
+	f.From, f.To = instant(s.From), instant(s.To)
 	f.quantity(s.Quantity)
 }
 

@@ -19,7 +19,11 @@ var mistakes = []move{
 	{"a digit too many", 4, trade.Exceeds, tooMuch},
 	{"nothing to report", 2, trade.NotPositive, nothing},
 	{"wrong column", 2, trade.WrongUnit, wrongUnit},
-	{"delivered", 8, trade.NothingToDeliver, overdueMW},
+	{"agreed early end of a part", 8, trade.NothingToDeliver, overdueMW},
+	{"delivered", 6, trade.NoPeriod, settleMW},
+	{"delivered", 8, trade.SettledEarly, settleEarly},
+	{"hedge", 2, trade.ExpiresLate, expiresLate},
+	{"found in the recap", 4, trade.DeliveryOver, deliveryOver},
 	{"client needs another capacity", 8, trade.AmendInDelivery, amendMW},
 	{"client needs less", 5, trade.BelowReduced, amendBelow},
 	{"price keyed as an update", 2, trade.NoChange, noChange},
@@ -94,7 +98,43 @@ func wrongUnit(_ *desk, c *contract, _ time.Time) (trade.Command, bool) {
 func overdueMW(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
 	q := trade.Quantity{Value: trade.Int(1), Unit: trade.MW}
 	fits := c.live() && c.now.Unit == trade.MWh && c.after(at)
+	return trade.Command{Body: trade.Cancel{Kind: trade.Terminate, Quantity: q}}, fits
+}
+
+// settleMW does not say for which hours.
+func settleMW(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
+	q := trade.Quantity{Value: trade.Int(1), Unit: trade.MW}
+	fits := c.live() && c.now.Unit == trade.MWh && !c.before(at)
 	return trade.Command{Body: trade.Settle{Quantity: q, Price: price(c.ticks())}}, fits
+}
+
+// settleEarly settles the whole delivery before its end.
+func settleEarly(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
+	i := c.now.Terms.Instrument
+	body := trade.Settle{Price: price(c.ticks()), From: i.Delivery.Start.UTC(),
+		To: i.Delivery.End.UTC()}
+	fits := c.live() && !c.option() && i.Commodity != trade.Oil && at.Add(day).Before(body.To)
+	return trade.Command{Body: body}, fits
+}
+
+// expiresLate deals an option that could be exercised during its delivery.
+func expiresLate(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
+	_, n, ok := c.dealt()
+	if !ok || !c.before(at) {
+		return no()
+	}
+	begins := n.Instrument.Delivery.Start.UTC()
+	n.Instrument.Option = &trade.Option{
+		Kind: trade.Call, Strike: n.Price.Abs(),
+		From: begins.Add(-30 * day), Until: begins.Add(9 * day),
+	}
+	return trade.Command{UTI: c.uti + "E", Body: n}, true
+}
+
+// deliveryOver deals a delivery of the past.
+func deliveryOver(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
+	_, n, ok := c.dealt()
+	return trade.Command{UTI: c.uti + "D", Body: n}, ok && !c.option() && c.after(at)
 }
 
 func amendMW(_ *desk, c *contract, at time.Time) (trade.Command, bool) {

@@ -26,6 +26,7 @@ var moves = []move{
 	{"agreed early end of a part", 6, "", terminatePart},
 	{"agreed early end", 2, "", terminate},
 	{"delivered so far", 40, "", settlePart},
+	{"delivered so far", 30, "", settlePeriod},
 	{"delivered", 30, "", settle.command},
 	{"in the money", 40, "", exercisePart},
 	{"expired", 30, "", lapse.command},
@@ -194,6 +195,21 @@ func settlePart(d *desk, c *contract, at time.Time) (trade.Command, bool) {
 		return no()
 	}
 	return d.backdated(c, at, trade.Settle{Quantity: c.quantity(q), Price: price(c.ticks())})
+}
+
+// settlePeriod settles 1 MW over the first days of the delivery, after all other events.
+func settlePeriod(_ *desk, c *contract, at time.Time) (trade.Command, bool) {
+	if !c.live() || c.option() || c.now.Unit != trade.MWh {
+		return no()
+	}
+	from := c.now.Terms.Instrument.Delivery.Start.UTC()
+	to := at.UTC().Truncate(day).Add(-day)
+	hours := trade.Int(int64(to.Sub(from) / time.Hour))
+	if c.after(at) || to.Sub(from) < 3*day || hours.Cmp(c.now.Open) >= 0 {
+		return no()
+	}
+	return yes(trade.Settle{Quantity: trade.Quantity{Value: trade.Int(1), Unit: trade.MW},
+		Price: price(c.ticks()), From: from, To: to})
 }
 
 // settleAll settles the rest after delivery.

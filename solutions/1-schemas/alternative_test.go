@@ -173,7 +173,7 @@ func (c *treeCodec) ask(ctx context.Context, id int) (string, error) {
 func (c *treeCodec) upcast(s schemas.Schema, t tree) tree {
 	switch {
 	case s.Type == "trade.settled" && s.Version == 1:
-		t["price_source"] = nil
+		t["price_source"], t["from"], t["to"] = nil, nil, nil
 	case s.Type == "price.marked" && s.Version == 1:
 		if setCurve(t, t.text("curve")); c.alwaysMarket && t["market"] == nil {
 			t["market"] = ""

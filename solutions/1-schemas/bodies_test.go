@@ -50,7 +50,11 @@ var kinds = []*rapid.Generator[trade.Body]{
 		}
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
-		return trade.Settle{Quantity: quantity(t), Price: perUnit(t), PriceSource: text(t)}
+		b := trade.Settle{Quantity: quantity(t), Price: perUnit(t), PriceSource: text(t)}
+		if coin(t) {
+			b.From, b.To = instant(t), instant(t)
+		}
+		return b
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
 		settlement := pick(t, trade.Physical, trade.Cash)

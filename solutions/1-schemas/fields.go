@@ -58,6 +58,13 @@ func optionalText(f fields, name string, v *string) {
 	}
 }
 
+// optionalInstant visits a time that may be null. The zero time is written as null.
+func optionalInstant(f fields, name string, v *time.Time) {
+	if f.present(name, !v.IsZero()) {
+		f.instant(name, v)
+	}
+}
+
 // optionalDecimal visits a decimal that may be null. Zero is written as null.
 func optionalDecimal(f fields, name string, v *trade.Decimal, scale int32) {
 	if f.present(name, !v.IsZero()) {

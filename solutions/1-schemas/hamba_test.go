@@ -25,6 +25,8 @@ func TestCodecReportsSilentCases(t *testing.T) {
 		Quantity plainQuantity `avro:"quantity"`
 		Price    *big.Rat      `avro:"price"`
 		Source   *string       `avro:"price_source"`
+		From     *time.Time    `avro:"from"`
+		To       *time.Time    `avro:"to"`
 	}
 	unmarshal := func(t *testing.T, body []byte) (v settled) {
 		require.NoError(t, avro.Unmarshal(schema, body, &v))

@@ -44,7 +44,8 @@ func TestJavaScriptReadsAndWritesSameBytes(t *testing.T) {
 	quantity := map[string]any{"value": "2160", "unit": "MWh"}
 	for i, settled := range []map[string]any{
 		{"quantity": quantity, "price": "-83.1"},
-		{"quantity": quantity, "price": largest, "price_source": map[string]any{"string": source}},
+		{"quantity": quantity, "price": largest, "price_source": map[string]any{"string": source},
+			"from": nil, "to": nil},
 	} {
 		s, _ := schemas.Find("trade.settled", i+1)
 		id := c.id(t, s.Type, s.Version)

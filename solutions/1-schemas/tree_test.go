@@ -39,6 +39,7 @@ func treeOf(body trade.Body) (string, tree) {
 		return "trade.settled", tree{
 			"quantity": quantityTree(b.Quantity), "price": b.Price,
 			"price_source": orNull(b.PriceSource),
+			"from":         maybe(!b.From.IsZero(), b.From), "to": maybe(!b.To.IsZero(), b.To),
 		}
 	case trade.Exercise:
 		return "trade.exercised", tree{
@@ -136,7 +137,7 @@ func bodyOf(typ string, t tree) trade.Body {
 	case "trade.settled":
 		return trade.Settle{
 			Quantity: t.quantity("quantity"), Price: t.decimal("price"),
-			PriceSource: t.text("price_source"),
+			PriceSource: t.text("price_source"), From: t.instant("from"), To: t.instant("to"),
 		}
 	case "trade.exercised":
 		return trade.Exercise{
@@ -218,4 +219,9 @@ func (t tree) period(name string) trade.Period {
 	return trade.Period{
 		Start: trade.Day(get[int64](p, "start")), End: trade.Day(get[int64](p, "end")),
 	}
+}
+
+func (t tree) instant(name string) time.Time {
+	v, _ := t[name].(time.Time) // null is the zero time
+	return v
 }

@@ -74,6 +74,8 @@ func walkSettle(f fields, b *trade.Settle) {
 	quantity(f, "quantity", &b.Quantity)
 	f.decimal("price", &b.Price, unitScale)
 	optionalText(f, "price_source", &b.PriceSource)
+	optionalInstant(f, "from", &b.From)
+	optionalInstant(f, "to", &b.To)
 }
 
 // walkExercise visits trade.exercised, version 1.

@@ -251,14 +251,14 @@ var falseLengths = []struct{ what, typ, body string }{
 
 // impossible are bodies of the latest version with one value that its schema does not allow.
 var impossible = []struct{ what, typ, body string }{
-	{"the fourth of three units", "trade.settled", "0201 06 0201 00"},
-	{"a unit before the first", "trade.settled", "0201 01 0201 00"},
-	{"the third branch of two", "trade.settled", "0201 00 0201 04"},
-	{"a decimal of minus one byte", "trade.settled", "01 00 0201 00"},
-	{"a decimal of 29 digits", "trade.settled", "18204fce5e3e25026110000000 00 0201 00"},
+	{"the fourth of three units", "trade.settled", "0201 06 0201 00 0000"},
+	{"a unit before the first", "trade.settled", "0201 01 0201 00 0000"},
+	{"the third branch of two", "trade.settled", "0201 00 0201 04 0000"},
+	{"a decimal of minus one byte", "trade.settled", "01 00 0201 00 0000"},
+	{"a decimal of 29 digits", "trade.settled", "18204fce5e3e25026110000000 00 0201 00 0000"},
 	{"a day that does not fit 32 bits", "price.marked",
 		"06455552 02 8080808010 e2bb02 0201 00" + ttfBytes},
-	{"an integer of 65 bits", "trade.settled", "0201 80808080808080808002 0201 00"},
+	{"an integer of 65 bits", "trade.settled", "0201 80808080808080808002 0201 00 0000"},
 	{"a block of an array that is longer than its size", "price.marked",
 		"06455552 03 1c" + firstPoint + secondPoint + "00" + ttfBytes},
 	{"a text that is not UTF-8", "command.refused",
@@ -329,7 +329,12 @@ func randomBody(r *rand.Rand, i int) trade.Body {
 	some := mwh(number(r, 6))
 	switch i % 8 {
 	case 0:
-		return trade.Settle{Quantity: some, Price: trade.Dec(number(r, 6)), PriceSource: words(r)}
+		b := trade.Settle{Quantity: some, Price: trade.Dec(number(r, 6)), PriceSource: words(r)}
+		if r.IntN(2) == 0 {
+			b.From = time.UnixMicro(r.Int64N(1 << 50)).UTC()
+			b.To = b.From.Add(time.Hour)
+		}
+		return b
 	case 1:
 		b := trade.PriceMarked{Curve: "gas/" + words(r), Currency: "EUR"}
 		for range r.IntN(4) {

@@ -64,14 +64,20 @@ var history = []fact{
 			Incoming: "SOLARIS",
 		}},
 	{"trade.settled", 1, "0a0080befc00000804f40160", settlement},
-	{"trade.settled", 2, "0a0080befc00000804f4016000", settlement},
+	{"trade.settled", 2, "0a0080befc00000804f40160000000", settlement},
 	{"trade.settled", 2,
 		"181fe9af604ccc0fb8e360b4780018fc02ca149286856e41c70cb202a401455045582053504f542c" +
 			"2047726fc39f68616e64656c3a20766f6c756d652d77656967687465642061766572616765206f66" +
-			"20746865206461792d61686561642061756374696f6e73206f66204d61726368", longSettlement},
-	{"trade.settled", 2, "0a0088f8b2800008fdc1cfd0021c45504558206461792d6168656164",
+			"20746865206461792d61686561642061756374696f6e73206f66204d617263680000", longSettlement},
+	{"trade.settled", 2, "0a0088f8b2800008fdc1cfd0021c45504558206461792d61686561640000",
 		trade.Settle{
 			Quantity: mwh("2298"), Price: trade.Dec("-37.63"), PriceSource: "EPEX day-ahead",
+		}},
+	{"trade.settled", 2, "0a0080befc00000804f4016000028080fcaa93cf9706028080f1a4cb9a9806",
+		trade.Settle{
+			Quantity: mwh("2160"), Price: trade.Dec("83.10"),
+			From: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC),
+			To:   time.Date(2025, 3, 16, 0, 0, 0, 0, time.UTC),
 		}},
 	{"trade.exercised", 1, "0a00ee6b280002080487ab0000020a5554492d33",
 		trade.Exercise{

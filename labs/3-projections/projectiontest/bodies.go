@@ -23,13 +23,13 @@ type product struct {
 
 // products are few, so that contracts share pools.
 var products = []product{
-	underlying(trade.Power, "CET", "base", "2025-03", "EUR"),
-	underlying(trade.Power, "CET", "base", "2025-Q2", "EUR"),
-	underlying(trade.Power, "GB", "peak", "2025-04-16/2025-06-01", "GBP"),
-	underlying(trade.Gas, "TTF", "base", "2025-Q2", "EUR"),
-	underlying(trade.Oil, "BRENT", "", "2025-05", "JPY"),
-	option(trade.Call, underlying(trade.Oil, "BRENT", "", "2025-05", "JPY")),
-	option(trade.Put, underlying(trade.Gas, "TTF", "base", "2025-Q2", "EUR")),
+	underlying(trade.Power, "CET", "base", "2025", "EUR"),
+	underlying(trade.Power, "CET", "base", "2025-Q3", "EUR"),
+	underlying(trade.Power, "GB", "peak", "2025-07-16/2025-09-01", "GBP"),
+	underlying(trade.Gas, "TTF", "base", "2025-Q3", "EUR"),
+	underlying(trade.Oil, "BRENT", "", "2025-08", "JPY"),
+	option(trade.Call, underlying(trade.Oil, "BRENT", "", "2025-08", "JPY")),
+	option(trade.Put, underlying(trade.Gas, "TTF", "base", "2025-Q3", "EUR")),
 }
 
 func underlying(c trade.Commodity, zone, profile, delivery string, marked trade.Currency) product {
@@ -49,7 +49,7 @@ func option(kind string, p product) product {
 // deliveries are the points of curves: the months of the products, and some of the products
 // themselves.
 var deliveries = []trade.Period{
-	period("2025-03"), period("2025-04"), period("2025-05"), period("2025-06"), period("2025-Q2"),
+	period("2025"), period("2025-07"), period("2025-08"), period("2025-09"), period("2025-Q3"),
 }
 
 // product draws the first product half of the time, so that its pool becomes long.

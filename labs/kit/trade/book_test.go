@@ -163,6 +163,7 @@ func TestLateLegsInALongPool(t *testing.T) {
 
 func someTrade(random *rand.Rand, i int) trade.Command {
 	n := power("1", "50")
+	n.Instrument.Delivery = period("2026")
 	if n.Quantity.Value = trade.Int(random.Int64N(50) + 1); random.IntN(2) == 0 {
 		n.Side = trade.Sell
 	}

@@ -25,6 +25,17 @@ func Hours(i Instrument, from time.Time) (int64, error) {
 	return 0, fmt.Errorf("%s has no profile %q", i.Commodity, i.Profile)
 }
 
+// hoursBetween returns the number of hours of i's delivery that begin at or after from and before
+// to. The terms of i were checked.
+func hoursBetween(i Instrument, from, to time.Time) int64 {
+	all, err1 := Hours(i, from)
+	later, err2 := Hours(i, to)
+	if err1 != nil || err2 != nil {
+		panic("trade: a contract without hours: " + i.ID())
+	}
+	return all - later
+}
+
 // at returns an hour of a local day.
 func (p DeliveryPoint) at(d Day, hour int) time.Time {
 	y, m, day := d.UTC().Date()
@@ -34,7 +45,7 @@ func (p DeliveryPoint) at(d Day, hour int) time.Time {
 func (p DeliveryPoint) peakHours(over Period, from time.Time) int64 {
 	var n int64
 	for d := over.Start; d < over.End; d++ {
-		if w := d.UTC().Weekday(); w != time.Saturday && w != time.Sunday {
+		if isWeekday(d) {
 			n += hoursFrom(from, p.at(d, p.PeakFrom), p.at(d, p.PeakFrom+12))
 		}
 	}
@@ -48,4 +59,34 @@ func hoursFrom(from, start, end time.Time) int64 {
 		start = from
 	}
 	return max(0, int64(end.Sub(start)/time.Hour))
+}
+
+// begins returns the start of the first hour of i's delivery. Oil has no hours: its delivery begins
+// with the first day, on the clocks of the delivery point. The terms of i were checked.
+func (i Instrument) begins() time.Time {
+	p, first := points[i.Zone], i.Delivery.Start
+	if i.Profile != "peak" {
+		return p.at(first, p.DayBegins)
+	}
+	for !isWeekday(first) {
+		first++
+	}
+	return p.at(first, p.PeakFrom)
+}
+
+// ends returns the end of the last hour of i's delivery. Oil is delivered until the last day ends.
+func (i Instrument) ends() time.Time {
+	p, last := points[i.Zone], i.Delivery.End-1
+	if i.Profile != "peak" {
+		return p.at(last+1, p.DayBegins)
+	}
+	for !isWeekday(last) {
+		last--
+	}
+	return p.at(last, p.PeakFrom+12)
+}
+
+func isWeekday(d Day) bool {
+	w := d.UTC().Weekday()
+	return w != time.Saturday && w != time.Sunday
 }

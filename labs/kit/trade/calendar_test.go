@@ -78,6 +78,47 @@ func TestHoursRefusesOtherInstruments(t *testing.T) {
 	}
 }
 
+// A delivery begins and ends by the clocks of its delivery point. A gas day goes on until 06:00,
+// and peak begins on the first weekday.
+func TestDeliveryBeginsAndEnds(t *testing.T) {
+	t.Parallel()
+	peak := baseMarch
+	peak.Profile, peak.Delivery = "peak", period("2025-03-01/2025-03-09") // Saturday to Saturday
+	gas := trade.Instrument{Commodity: trade.Gas, Zone: "TTF", Profile: "base",
+		Delivery: period("2025-03")}
+	january := at("2025-01-02T00:00:00Z")
+	for _, c := range []struct {
+		instrument   trade.Instrument
+		begins, ends string
+	}{
+		{baseMarch, "2025-02-28T23:00:00Z", "2025-03-31T22:00:00Z"},
+		{gas, "2025-03-01T05:00:00Z", "2025-04-01T04:00:00Z"},
+		{peak, "2025-03-03T07:00:00Z", "2025-03-07T19:00:00Z"},
+		{brentJune, "2025-05-31T23:00:00Z", "2025-06-30T23:00:00Z"},
+	} {
+		over := func(moment time.Time) bool {
+			n := power("1", "50")
+			n.Instrument, n.Quantity.Unit = c.instrument, c.instrument.Unit()
+			_, err := trade.Decide(nil, trade.Command{ID: "c", UTI: T, EnteredAt: moment,
+				Actor: "a", Reason: "r", Body: n})
+			return err != nil
+		}
+		require.False(t, over(at(c.ends).Add(-time.Microsecond)), c.instrument.ID())
+		require.True(t, over(at(c.ends)), c.instrument.ID())
+		late := func(until time.Time) bool {
+			n := power("1", "50")
+			n.Instrument, n.Quantity.Unit = c.instrument, c.instrument.Unit()
+			n.Instrument.Option = &trade.Option{Kind: trade.Call, Strike: dec("60"),
+				From: january, Until: until}
+			_, err := trade.Decide(nil, trade.Command{ID: "c", UTI: T, EnteredAt: january,
+				Actor: "a", Reason: "r", Body: n})
+			return err != nil
+		}
+		require.False(t, late(at(c.begins)), c.instrument.ID())
+		require.True(t, late(at(c.begins).Add(time.Microsecond)), c.instrument.ID())
+	}
+}
+
 func TestZones(t *testing.T) {
 	t.Parallel()
 	for name, noon := range map[string]string{ // noon UTC in July

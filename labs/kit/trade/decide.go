@@ -269,7 +269,8 @@ func (l timeline) admitSuccessor(cmd Command) *Refusal {
 //
 //	10 MW, in NEW                 10 MW over the hours of delivery that begin at or after the slot
 //	10 MW, in an amendment        the same; refused once delivery has begun
-//	4 MW, in a reduction          4 MW over the hours that are left
+//	10 MW, in a settlement        10 MW over the hours of its delivered period
+//	4 MW, in another reduction    4 MW over the hours that are left
 //	no quantity, in a reduction   all that is open
 //
 // It leaves everything else to Evolve.
@@ -280,6 +281,9 @@ func (t Trade) resolve(body Body, at time.Time) (Body, *Refusal) {
 		return b.resolve(at)
 	case Amend:
 		b.Quantity, r = t.amendedQuantity(b.Quantity, at)
+		return b, r
+	case Settle:
+		b.Quantity, r = t.settledQuantity(b)
 		return b, r
 	case Reducer:
 		if q, ok := b.Reduction(); ok {
@@ -298,7 +302,10 @@ func (n New) resolve(at time.Time) (Body, *Refusal) {
 		capacity = n.Quantity
 	}
 	if capacity.Value.IsZero() || n.Instrument.check() != nil {
-		return n, nil
+		return n, nil // Evolve refuses what is wrong
+	}
+	if r := n.checkDelivery(Slot{Event: Event{EffectiveAt: at}}); r != nil {
+		return n, r
 	}
 	energy, r := n.Instrument.energy(capacity, at)
 	if r != nil {
@@ -323,6 +330,25 @@ func (t Trade) amendedQuantity(q Quantity, at time.Time) (Quantity, *Refusal) {
 			"MWh", left, all, i.Delivery)
 	}
 	return i.energy(q, at)
+}
+
+// settledQuantity converts MW over the delivered period, which a settlement in MW must name: the
+// hours that are left are those that it does not pay for.
+func (t Trade) settledQuantity(s Settle) (Quantity, *Refusal) {
+	i := t.Terms.Instrument
+	switch {
+	case s.Quantity.Unit != MW || t.Status != Live || t.Unit != MWh:
+		return t.reducedQuantity(s.Quantity, time.Time{})
+	case s.From.IsZero() || s.To.IsZero():
+		return s.Quantity, refuse(NoPeriod, "%s without the delivered period that it is for: give "+
+			"from and to, or a quantity in MWh", s.Quantity)
+	}
+	n := hoursBetween(i, s.From, s.To)
+	if n <= 0 {
+		return s.Quantity, refuse(NothingToDeliver, "%s, and no hour of %s begins from %s to %s",
+			s.Quantity, i.ID(), rfc3339(s.From), rfc3339(s.To))
+	}
+	return Quantity{s.Quantity.Value.Mul(Int(n)), MWh}, nil
 }
 
 func (t Trade) reducedQuantity(q Quantity, at time.Time) (Quantity, *Refusal) {

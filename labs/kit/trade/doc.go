@@ -131,8 +131,8 @@
 //
 // # Limits
 //
-// Settlements do not say which hours they pay for. A valuation takes it that the earliest hours are
-// settled first.
+// A settlement may name the period that it pays for, and only MW are counted over it. A valuation
+// takes it that the earliest hours are settled first.
 //
 // Pools net options of one kind, strike and day of expiry, with any windows of exercise, and
 // one mark values them all. A long American call and a short European one come to a flat position,

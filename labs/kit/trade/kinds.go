@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 )
 
 // A Body holds the facts of an event. The envelope around it has the contract, the times, the
@@ -201,6 +202,9 @@ func (n New) evolve(t Trade, s Slot) (Trade, *Refusal) {
 	if r := n.check(t.UTI); r != nil {
 		return t, r
 	}
+	if r := n.checkDelivery(s); r != nil {
+		return t, r
+	}
 	t = Trade{
 		UTI: t.UTI, Status: Live, Book: n.Book, Counterparty: n.Counterparty, Trader: n.Trader,
 		Side: n.Side, Instrument: n.Instrument.ID(), Unit: n.Quantity.Unit, Currency: n.Currency,
@@ -393,6 +397,10 @@ func (n Novate) evolve(t Trade, s Slot) (Trade, *Refusal) {
 type Settle struct {
 	Quantity Quantity
 	Price    Decimal // the settlement price per unit, such as the day-ahead average
+	// From and To are the delivered period that is settled: its hours begin at or after From, and
+	// before To. Both are zero if nobody named it.
+	From time.Time `json:",omitzero"`
+	To   time.Time `json:",omitzero"`
 	// PriceSource names the publisher of the price, if anyone named it. A digest leaves it out
 	// where it is empty, so commands from before this field keep their digests.
 	PriceSource string `json:",omitempty"`
@@ -419,12 +427,39 @@ func (s Settle) evolve(t Trade, slot Slot) (Trade, *Refusal) {
 			return t, r
 		}
 	}
+	if r := s.checkPeriod(t.Terms.Instrument, slot.Event); r != nil {
+		return t, r
+	}
 	t, r := t.reduce(slot, s, s.Price, Decimal{}, Settled)
 	if r != nil {
 		return t, r
 	}
 	t.SettledAmount = t.SettledAmount.Add(t.Currency.Amount(t.Price, s.Quantity.Value))
 	return t, nil
+}
+
+// checkPeriod checks the delivered period of a settlement, if it names one. Only forwards over
+// hours are settled after the period: a premium or a cargo may be paid before.
+func (s Settle) checkPeriod(i Instrument, e Event) *Refusal {
+	switch overHours := i.Option == nil && i.Commodity != Oil; {
+	case s.From.IsZero() && s.To.IsZero():
+		return nil
+	case s.From.IsZero() || !s.From.Before(s.To):
+		return refuse(BadTerms, "the delivered period from %s to %s is empty",
+			rfc3339(s.From), rfc3339(s.To))
+	case !isMicros(s.From) || !isMicros(s.To):
+		return refuse(BadTerms, "the delivered period is finer than a microsecond")
+	case !hasFourDigitYear(s.From) || !hasFourDigitYear(s.To):
+		return refuse(BadTerms, "the delivered period from %s to %s is not within the years 1 to "+
+			"9999", rfc3339(s.From), rfc3339(s.To))
+	case overHours && hoursBetween(i, s.From, s.To) == 0:
+		return refuse(NothingToDeliver, "no hour of %s begins from %s to %s",
+			i.ID(), rfc3339(s.From), rfc3339(s.To))
+	case overHours && !annuls(e) && e.EffectiveAt.Before(s.To):
+		return refuse(SettledEarly, "the settlement takes effect %s, but its delivered period "+
+			"ends %s", rfc3339(e.EffectiveAt), rfc3339(s.To))
+	}
+	return nil
 }
 
 // The two ways to settle an exercise.

@@ -346,3 +346,39 @@ func TestFoldTakesEventsInAnyOrder(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, d.trade(t, T, trade.AsOf{}), got)
 }
+
+// MW of a settlement count over the hours of its delivered period, whatever hours are left.
+func TestSettleInMWOverItsPeriod(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	n := power("1", "50")
+	n.Quantity = mw("10")
+	d.do(t, on("02-03", n), on("03-16", settledOver(mw("10"),
+		"2025-02-28T23:00:00Z", "2025-03-15T23:00:00Z"))) // 15 days
+	require.Equal(t, "3600", d.trade(t, T, trade.AsOf{}).Settled.String())
+	d.do(t, on("04-01", settledOver(mw("10"),
+		"2025-03-15T23:00:00Z", "2025-03-31T22:00:00Z"))) // 16 days, one of them with 23 hours
+	require.Equal(t, trade.Settled, d.trade(t, T, trade.AsOf{}).Status)
+}
+
+// Oil and options may be settled before the period that they pay for ends.
+func TestPeriodOfOilMayEndLater(t *testing.T) {
+	t.Parallel()
+	oil := option("100", "70")
+	oil.Instrument = brentJune
+	for _, n := range []trade.New{oil, option("100", "2")} {
+		d := newDesk()
+		d.do(t, on("02-03", n), on("04-02", settledOver(bbl("100"),
+			"2025-06-01T00:00:00Z", "2025-07-01T00:00:00Z")))
+		require.Equal(t, trade.Settled, d.trade(t, T, trade.AsOf{}).Status)
+	}
+}
+
+// A contract that began from another one may begin after the delivery: a delivered quantity that is
+// not settled moves to another party.
+func TestNovateAfterDelivery(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought, on("04-02", remain20.Body))
+	require.Equal(t, trade.Live, d.trade(t, "T2", trade.AsOf{}).Status)
+}

@@ -16,9 +16,13 @@ const (
 	Exceeds          Rule = "quantity.exceeds-open"       // more than the open quantity
 	NotPositive      Rule = "quantity.not-positive"       // zero or less
 	WrongUnit        Rule = "quantity.wrong-unit"         // not the unit of the contract
-	NothingToDeliver Rule = "quantity.nothing-to-deliver" // in MW, with no hour of delivery left
+	NothingToDeliver Rule = "quantity.nothing-to-deliver" // no hour of delivery is left or settled
 	AmendInDelivery  Rule = "quantity.mw-in-delivery"     // an amendment in MW after delivery began
 	BelowReduced     Rule = "quantity.below-reduced"      // an amendment to less than was taken out
+	NoPeriod         Rule = "settle.no-period"            // in MW, without the delivered period
+	SettledEarly     Rule = "settle.before-end"           // before the end of its delivered period
+	ExpiresLate      Rule = "option.expires-in-delivery"  // the window ends after delivery began
+	DeliveryOver     Rule = "delivery.over"               // was over when the contract took effect
 	NoChange         Rule = "amend.no-change"             // changes nothing, or too much
 	BadTerms         Rule = "terms.invalid"               // contradicts itself or the calendar
 	OtherCurrency    Rule = "curve.other-currency"        // the curve is marked in another currency

@@ -31,6 +31,10 @@ func approvedBy(who string, cmd trade.Command) trade.Command {
 	return cmd
 }
 
+func settledOver(q trade.Quantity, from, to string) trade.Settle {
+	return trade.Settle{Quantity: q, Price: dec("55"), From: at(from), To: at(to)}
+}
+
 func refusals() []refusalCase {
 	one := []trade.Command{bought}
 	carriesIn := power("100", "50")
@@ -113,11 +117,41 @@ func refusals() []refusalCase {
 		{"a correction to zero in the wrong unit", []trade.Command{bought, settlePart},
 			corrects(settlePart, on("02-21", trade.Settle{Quantity: bbl("0"), Price: dec("55")})),
 			trade.WrongUnit},
-		{"SETTLE in MW after delivery", one, on("04-02", trade.Settle{Quantity: mw("1"),
-			Price: dec("55")}), trade.NothingToDeliver},
+		{"SETTLE in MW without a period", one, on("04-02", trade.Settle{Quantity: mw("1"),
+			Price: dec("55")}), trade.NoPeriod},
+		{"SETTLE in MW of hours before delivery", one, on("04-02", settledOver(mw("1"),
+			"2025-02-01T00:00:00Z", "2025-02-28T00:00:00Z")), trade.NothingToDeliver},
+		{"SETTLE of hours before delivery", one, on("04-02", settledOver(mwh("1"),
+			"2025-02-01T00:00:00Z", "2025-02-28T00:00:00Z")), trade.NothingToDeliver},
+		{"SETTLE before its period ends", one, on("03-15", settledOver(mwh("1"),
+			"2025-03-01T00:00:00Z", "2025-03-16T00:00:00Z")), trade.SettledEarly},
+		{"SETTLE of a period that ends before it begins", one, on("04-02", settledOver(mwh("1"),
+			"2025-03-16T00:00:00Z", "2025-03-01T00:00:00Z")), trade.BadTerms},
+		{"SETTLE of half a period", one, on("04-02", trade.Settle{Price: dec("55"),
+			To: at("2025-03-16T00:00:00Z")}), trade.BadTerms},
+		{"SETTLE of a period too fine", one, on("04-02", settledOver(mwh("1"),
+			"2025-03-01T00:00:00.0000001Z", "2025-03-16T00:00:00Z")), trade.BadTerms},
+		{"TERMINATE in MW after delivery", one, on("04-02", trade.Cancel{Kind: trade.Terminate,
+			Quantity: mw("1")}), trade.NothingToDeliver},
+		{"NEW after delivery", nil, on("04-02", power("1", "50")), trade.DeliveryOver},
 		{"NEW in MW after delivery", nil, on("04-02",
 			func() trade.New { n := power("1", "50"); n.Quantity = mw("1"); return n }()),
-			trade.NothingToDeliver},
+			trade.DeliveryOver},
+		{"NEW of oil after its month", nil, on("07-01", func() trade.New {
+			n := option("1", "2")
+			n.Instrument = brentJune
+			return n
+		}()),
+			trade.DeliveryOver},
+		{"NEW corrected to after delivery", one, corrects(bought, effective("04-01",
+			on("04-02", power("1", "50")))), trade.DeliveryOver},
+		{"NEW of an option with a window into delivery", nil, on("02-03", func() trade.New {
+			n := option("1", "2")
+			o := *n.Instrument.Option
+			o.Until = at("2025-05-31T23:00:00.000001Z") // midnight of 1 June in London
+			n.Instrument.Option = &o
+			return n
+		}()), trade.ExpiresLate},
 		{"AMEND in MW during delivery", one, amendMW, trade.AmendInDelivery},
 		{"AMEND to less than is out", []trade.Command{bought, settlePart},
 			on("02-21", trade.Amend{Kind: trade.Amendment, Quantity: mwh("29")}),

@@ -51,6 +51,18 @@ func (n New) check(uti string) *Refusal {
 	return nil
 }
 
+// checkDelivery refuses a delivery that is over when the contract takes effect. A contract that
+// began from another one continues its delivery: a novation may transfer a quantity that is
+// delivered and not settled.
+func (n New) checkDelivery(s Slot) *Refusal {
+	end := n.Instrument.ends()
+	if s.By == FollowUpActor || s.Event.EffectiveAt.Before(end) {
+		return nil
+	}
+	return refuse(DeliveryOver, "the contract takes effect %s, but the delivery of %s ended %s",
+		rfc3339(s.Event.EffectiveAt), n.Instrument.ID(), rfc3339(end))
+}
+
 func (n New) checkParties(uti string) *Refusal {
 	if r := UTIs.check("uti", uti); r != nil {
 		return r
@@ -136,6 +148,9 @@ func (i Instrument) checkOption() *Refusal {
 			"9999", rfc3339(o.From), rfc3339(o.Until))
 	case !isMicros(o.From) || !isMicros(o.Until):
 		return refuse(BadTerms, "the exercise window is finer than a microsecond")
+	case o.Until.After(i.begins()):
+		return refuse(ExpiresLate, "the exercise window ends %s, but the delivery of %s begins %s",
+			rfc3339(o.Until), i.ID(), rfc3339(i.begins()))
 	}
 	return i.Underlying().checkPrice("strike", o.Strike)
 }
