@@ -18,13 +18,13 @@ type desk struct {
 	streams map[string][]trade.Event
 	now     time.Time // recorded_at of the next event
 
-	orphaned map[string]bool // by UTI: its last follow-up was refused
-	refused  map[trade.Rule]int
+	orphaned []string       // by UTI: follow-ups that were refused
+	refused  map[string]int // by rule
 }
 
 func newDesk() *desk {
 	return &desk{streams: map[string][]trade.Event{}, now: at("2025-01-01T00:00:00Z"),
-		orphaned: map[string]bool{}, refused: map[trade.Rule]int{}}
+		refused: map[string]int{}}
 }
 
 // try decides cmd and records it. The recorded time is the time of entry, if that is later than all

@@ -18,10 +18,12 @@ import (
 
 // casts lists the contracts that a history may have. The first letter names their product.
 var casts = [][]string{{"P1", "P2", "O1"}, {"P1", "P2", "P3"}, {"G1", "G2", "O1"},
-	{"K1", "K2", "P1"}, {"O1", "O2"}, {"L1", "L2", "L3"}, {"D1", "D2", "D3"}, {"D1", "D2"}, {"D1", "H1", "H2"}}
+	{"K1", "K2", "P1"}, {"O1", "O2"}, {"L1", "L2", "L3"}, {"D1", "D2", "D3"}, {"D1", "D2"},
+	{"D1", "H1", "H2"}}
 
 // products holds the instruments of the contracts, and the deliveries that their curves are marked
-// for. D and H are under delivery while the commands come in. The successor of an option is on its underlying, and keeps the letter.
+// for. D and H are under delivery while the commands come in. The successor of an option is on its
+// underlying, and keeps the letter.
 var products = map[byte]struct {
 	instruments []trade.Instrument
 	marked      []string
@@ -74,14 +76,18 @@ func history(t *rapid.T, cast []string, least, most int) *desk {
 	return d
 }
 
-// send is do for commands that may be refused, as may their follow-ups.
+// send is do for commands that may be refused. It keeps the follow-ups that are refused: there
+// must be none.
 func (d *desk) send(cmd trade.Command) {
 	e, err := d.try(cmd)
 	if r := new(trade.Refusal); errors.As(err, &r) {
-		d.refused[r.Rule]++
-	}
-	if trade.IsFollowUp(cmd.ID) {
-		d.orphaned[cmd.UTI] = err != nil
+		d.refused[string(r.Rule)]++
+		if strings.HasPrefix(r.Detail, "the follow-up on ") {
+			d.refused["for a follow-up: "+string(r.Rule)]++
+		}
+		if trade.IsFollowUp(cmd.ID) && cmd.OrphanedBy(r) {
+			d.orphaned = append(d.orphaned, cmd.UTI)
+		}
 	}
 	if err != nil || cmd.UTI == "" {
 		return
@@ -260,7 +266,10 @@ func TestHistoriesHaveEveryCase(t *testing.T) {
 		"a void before the time of its entry", "a void of a contract that was reduced",
 		"a voided successor", "a term changed by hand",
 		"a term changed by hand, then a changed cause", "a prior UTI by hand",
-		"refused lifecycle.continues-another", "an expired option", "left of a delivery",
+		"refused lifecycle.continues-another",
+		"refused for a follow-up: lifecycle.already-begun",
+		"refused for a follow-up: order.breaks-later-event",
+		"an expired option", "left of a delivery",
 		"delivered and not settled", "a flow during delivery", "settled before its delivery",
 		"more unsettled than the hours delivered", "the mark of a period longer than a month",
 		"two periods alike: the later mark", "two periods alike: the earlier start",
@@ -292,7 +301,7 @@ func countAnswers(t *testing.T, seen map[string]int, d *desk, seed int) {
 		}
 	}
 	for rule, n := range d.refused {
-		seen["refused "+string(rule)] += n
+		seen["refused "+rule] += n
 	}
 }
 

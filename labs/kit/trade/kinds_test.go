@@ -29,6 +29,9 @@ func part(t *rapid.T, now trade.Trade) trade.Quantity {
 func anyBody(t *rapid.T, now trade.Trade, i int) trade.Body {
 	q, price, fee, next := part(t, now), number(t, "at", -20, 100), cash(t, "fee",
 		now.Currency), fmt.Sprintf("%s-%d", now.UTI, i)
+	if rapid.IntRange(0, 7).Draw(t, "taken") == 0 {
+		next = now.UTI[:1] + "2" // another contract may have it
+	}
 	switch rapid.IntRange(0, 12).Draw(t, "event") {
 	case 0, 1:
 		return trade.Amend{Kind: trade.Amendment, Price: &price}
