@@ -75,6 +75,7 @@ type Session struct {
 	index   indexed // nil if the store has no index
 	dir     *logdir.Dir
 	stack   *Stack
+	guarded guarded        // the log; nil if it has no database
 	closers []func() error // the last one runs first
 }
 

@@ -58,6 +58,7 @@ type LogOptions struct {
 	Address    string             // of this process, for other owners
 	Dir        string             // of index files; empty keeps the index in memory
 	ReadOnly   bool
+	Existing   bool          // the log was created before: do not migrate it
 	Alone      bool          // with ReadOnly: nobody owns a partition while this log is open
 	Timeout    time.Duration // for a commit; 0 means the store's default
 	Unwritten  int           // events that may be missing in an index file; 0 means the default
@@ -86,6 +87,20 @@ func StoreOf(name string) (Store, error) {
 		}
 	}
 	return Store{}, fmt.Errorf("there is no store %q", name)
+}
+
+// guarded is a log that can tell whether its protection is as it was made.
+type guarded interface {
+	Drift(context.Context) ([]string, error)
+}
+
+// Drift describes what protects the log in its database and has changed. Brokers and buckets that
+// no longer protect a log are refused when they are opened.
+func (s *Session) Drift(ctx context.Context) ([]string, error) {
+	if s.guarded == nil {
+		return nil, nil
+	}
+	return s.guarded.Drift(ctx)
 }
 
 // A role is the relation of a process to a log with owners, while it has the log open.
@@ -121,12 +136,15 @@ func (s *Session) openStore(ctx context.Context, heads contract.HeadCodec) (Log,
 		Simulated: s.Settings().Simulated,
 		Heads:     heads, Address: s.dir.Address(), Dir: s.dir.Index(), Alone: as == alone,
 		ReadOnly: kind.Owned && as != owner || s.access == Inspect,
+		// A query leaves the schema as it is, so that status sees it as somebody else left it.
+		Existing: s.access != Write && !s.dir.IsNew(),
 		Log:      s.config.logger(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.onClose(log.Close)
+	s.guarded, _ = log.(guarded)
 	// BEFORE the first append: the clock is that of the settings.
 	timeline, err := log.Timeline(ctx)
 	if err == nil {
@@ -278,6 +296,9 @@ func reachPostgres(ctx context.Context, on stack.Stack) (at Endpoint, err error)
 }
 
 func openPostgresLog(ctx context.Context, at Endpoint, o LogOptions) (Log, error) {
+	if o.Existing {
+		at.Postgres.MigrationDSN = ""
+	}
 	store, err := postgresstore.Open(ctx, postgresstore.Options{
 		DSN: at.Postgres.MigrationDSN, AppDSN: at.Postgres.DSN,
 		Schema: o.Name.LogSchema(), Clock: o.Clock, Simulated: o.Simulated,

@@ -29,6 +29,7 @@ type status struct {
 	Checkpoint *lastSealed    `json:"checkpoint,omitempty"`
 	Index      *indexStatus   `json:"index,omitempty"`
 	FollowUps  *followUpCount `json:"follow_ups,omitempty"`
+	Drift      []string       `json:"drift,omitempty"`   // of the log's protection
 	Problem    string         `json:"problem,omitempty"` // why the rest is missing
 	hint       string         // the way past a problem; empty if unknown
 	away       bool           // the problem is an outage
@@ -166,6 +167,13 @@ func (a *app) examine(
 	reached, err := dir.Reached()
 	if err != nil {
 		return err
+	}
+	if st.Drift, err = s.Drift(ctx); err != nil {
+		return err
+	}
+	if len(st.Drift) > 0 {
+		st.Well = false
+		st.hint = "find who changed it; then restore the trigger or revoke the privilege"
 	}
 	model, err := s.ReadModelCursor(ctx)
 	if err != nil {
@@ -376,6 +384,9 @@ func printStatus(w io.Writer, s status, now time.Time) {
 	printStack(w, s.Stack)
 	if s.Log != nil {
 		printLog(w, s, now)
+	}
+	for _, change := range s.Drift {
+		fmt.Fprintln(w, indented(change))
 	}
 	if s.Problem != "" {
 		fmt.Fprintln(w, indented(s.Problem))
