@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -223,7 +224,7 @@ func (s *segment) places() []place {
 			continue
 		}
 		for _, r := range b.records {
-			if header(r, "ce_type") != "blotter.owner" {
+			if !strings.HasPrefix(header(r, "ce_type"), contract.Reserved) {
 				offset := b.FirstOffset + int64(r.OffsetDelta)
 				at := contract.Position{Partition: s.partition, Offset: offset}
 				all = append(all, place{at, string(r.Key), b, r})

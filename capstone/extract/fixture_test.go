@@ -64,6 +64,7 @@ func over(t *testing.T, store *memory.Store) *sealedLog {
 	d.auditor, err = audit.Open(audit.Options{
 		Log: d.store, Archive: new(audit.Memory), Origin: origin,
 		Signer: signer, Verifier: verifier, Batch: 3,
+		Clock: func() time.Time { return noon.AddDate(0, 0, 7) },
 	})
 	require.NoError(t, err)
 	d.options = extract.Options{

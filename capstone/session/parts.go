@@ -261,7 +261,7 @@ func (s *Session) auditor(ctx context.Context, create bool) (*Auditor, error) {
 	}
 	a, err := audit.Open(audit.Options{
 		Log: s.Log, Archive: archive, Origin: origin, Signer: keys.Signer, Verifier: keys.Verifier,
-		Known: kept.Note, Keep: s.dir.KeepCheckpoint,
+		Known: kept.Note, Keep: s.dir.KeepCheckpoint, Clock: time.Now,
 	})
 	return &Auditor{a, a, a, keys, kept}, err
 }

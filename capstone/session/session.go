@@ -25,6 +25,7 @@ const (
 	Query     Access = iota // reads
 	AsOfQuery               // reads as known at a time, before which nothing more is recorded
 	Write                   // appends, as the only writer
+	Seal                    // seals; records the frontier, unless another process writes the log
 	Inspect                 // reads possible evidence: changes nothing anywhere, and accepts a loss
 )
 
@@ -73,6 +74,7 @@ type Session struct {
 	config  Config
 	access  Access
 	index   indexed // nil if the store has no index
+	owns    bool    // the partitions of the log
 	dir     *logdir.Dir
 	stack   *Stack
 	guarded guarded        // the log; nil if it has no database
@@ -130,7 +132,7 @@ func (s *Session) openLog(ctx context.Context) error {
 			return err
 		}
 	}
-	if s.access == Write {
+	if s.owns || s.access == Write {
 		s.onClose(func() error { return s.markReached(ctx) })
 	}
 	if s.dir.IsNew() {

@@ -131,6 +131,7 @@ func (s *Session) openStore(ctx context.Context, heads contract.HeadCodec) (Log,
 			return nil, err
 		}
 	}
+	s.owns = as == owner
 	log, err := kind.Open(ctx, at, LogOptions{
 		Name: s.Settings().Name, Partitions: s.Settings().Partitions, Clock: s.clock(),
 		Simulated: s.Settings().Simulated,
@@ -201,7 +202,7 @@ func (s *Session) takeRole(ctx context.Context) (role, error) {
 		return reader, nil
 	case err != nil:
 		return reader, err
-	case s.access == Query:
+	case s.access == Query || s.access == Seal && s.Settings().Simulated: // it has no frontier
 		return reader, release()
 	}
 	s.onClose(release)

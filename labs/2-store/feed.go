@@ -64,7 +64,9 @@ func (s *Store) eventsBetween(
 ) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
 		err := s.scan(ctx, s.events, from, to, func(record *kgo.Record) bool {
-			if _, isMark := parseMark(record); isMark {
+			_, isMark := parseMark(record)
+			_, isFrontier := parseFrontier(record)
+			if isMark || isFrontier {
 				return true
 			}
 			e, err := decode(record)
@@ -158,4 +160,41 @@ func (s *Store) Frontier(ctx context.Context) (time.Time, error) {
 		}
 	}
 	return least, nil
+}
+
+// CommitFrontier records the frontier of each partition that we own in a frontier mark, and returns
+// the earliest frontier on record. Of another partition that is the time of its last event or mark.
+func (s *Store) CommitFrontier(ctx context.Context) (time.Time, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.refresh(ctx); err != nil || s.layout().Simulated {
+		return time.Time{}, err
+	}
+	var least time.Time
+	for i, o := range s.owners {
+		at, err := o.commitFrontier(ctx)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("commit the frontier of partition %d: %w", i, err)
+		}
+		if i == 0 || at.Before(least) {
+			least = at
+		}
+	}
+	return least, nil
+}
+
+// commitFrontier commits the promise BEFORE anybody hears of it. A crash after the commit leaves a
+// promise that the next owner keeps.
+func (o *owner) commitFrontier(ctx context.Context) (time.Time, error) {
+	if o.producer == nil {
+		return o.last, nil
+	}
+	at, err := o.frontier(ctx)
+	if err == nil {
+		err = o.producer.transact(ctx, []*kgo.Record{o.frontierMark(at)})
+	}
+	if err != nil {
+		o.leave()
+	}
+	return at, err
 }

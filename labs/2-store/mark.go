@@ -5,6 +5,7 @@ package store
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -14,6 +15,39 @@ import (
 // takes over a partition. Readers skip it. The first record of a partition is its first mark, which
 // says how the log was created.
 const markType = "blotter.owner"
+
+// frontierType is the type of a frontier mark: a record by which an owner promises that all later
+// events of the partition get a time after it. Readers skip it, and the next owners keep it.
+const frontierType = "blotter.frontier"
+
+// frontierMark returns the record of a promise.
+func (o *owner) frontierMark(at time.Time) *kgo.Record {
+	address := []byte(o.s.opts.Address)
+	return &kgo.Record{
+		Topic: o.s.events, Partition: o.partition, Key: []byte(frontierType), Value: address,
+		Headers: []kgo.RecordHeader{
+			{Key: "ce_specversion", Value: []byte(specVersion)},
+			{Key: "ce_id", Value: []byte(uuid.NewString())},
+			{Key: "ce_source", Value: address},
+			{Key: "ce_type", Value: []byte(frontierType)},
+			{Key: "ce_time", Value: []byte(at.UTC().Format(timeFormat))},
+			{Key: "content-type", Value: []byte("text/plain")},
+		},
+	}
+}
+
+// parseFrontier returns the promise in a frontier mark. It reports whether the record is one.
+func parseFrontier(record *kgo.Record) (at time.Time, isFrontier bool) {
+	for _, h := range record.Headers {
+		switch h.Key {
+		case "ce_type":
+			isFrontier = string(h.Value) == frontierType
+		case "ce_time":
+			at, _ = time.Parse(timeFormat, string(h.Value)) // zero promises nothing
+		}
+	}
+	return at, isFrontier
+}
 
 // A layout determines the partition of each stream. A log whose layout changed would not find its
 // streams, and would begin them again in other partitions.

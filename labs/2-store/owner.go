@@ -37,6 +37,10 @@ func (o *owner) catchUp(ctx context.Context, to int64) error {
 	var bad error
 	from, until := map[int32]int64{o.partition: o.next}, map[int32]int64{o.partition: to}
 	err := o.s.scan(ctx, o.s.events, from, until, func(record *kgo.Record) bool {
+		if promised, isFrontier := parseFrontier(record); isFrontier {
+			o.last = latest(o.last, promised)
+			return true
+		}
 		created, isMark := parseMark(record)
 		switch {
 		case !isMark:
@@ -64,10 +68,15 @@ func (o *owner) indexEvent(e contract.Recorded) error {
 		return err
 	}
 	o.next = e.Position.Offset + 1
-	if e.RecordedAt.After(o.last) {
-		o.last = e.RecordedAt
-	}
+	o.last = latest(o.last, e.RecordedAt)
 	return nil
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // checkCreated compares the log with the layout in the first mark of a partition. The first mark

@@ -98,7 +98,15 @@ func instant(b []byte) string {
 	if binary.BigEndian.Uint64(b) == 1<<63 { // contract.Micros of the zero time
 		return ""
 	}
-	return time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC().Format(time.RFC3339Nano)
+	return micros(b).Format(time.RFC3339Nano)
+}
+
+// micros is the inverse of contract.Micros; zero for a field of another size.
+func micros(b []byte) time.Time {
+	if len(b) != 8 || binary.BigEndian.Uint64(b) == 1<<63 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(binary.BigEndian.Uint64(b))).UTC()
 }
 
 // attributes is Attributes for a comparison. Bytes that are no leaf become one attribute.

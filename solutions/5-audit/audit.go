@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -16,10 +17,11 @@ import (
 type Options struct {
 	Log      contract.SealableLog
 	Archive  Archive
-	Origin   string        // the log's name for all time, such as example.com/desk/blotter
-	Verifier note.Verifier // checks the signatures of Signer
-	Signer   note.Signer   // nil for an Auditor that only verifies
-	Batch    int64         // most offsets in one batch; 0 is DefaultBatch
+	Origin   string           // the log's name for all time, such as example.com/desk/blotter
+	Verifier note.Verifier    // checks the signatures of Signer
+	Signer   note.Signer      // nil for an Auditor that only verifies
+	Clock    func() time.Time // gives sealing times; needed with Signer
+	Batch    int64            // most offsets in one batch; 0 is DefaultBatch, which is the most
 	// Known is a signed checkpoint that was kept outside the archive; it may be nil. An archive
 	// that no longer has it was rolled back. Verify then reports a fault. Seal then refuses to
 	// sign, because the result could be a second tree of the same size.
@@ -30,7 +32,8 @@ type Options struct {
 	Keep func(signed []byte) error
 }
 
-// DefaultBatch is the number of events that a Seal or Verify holds in memory at a time.
+// DefaultBatch is the number of events that a Seal or Verify holds in memory at a time. A header
+// can list all of them as offenders, and still fits a leaf.
 const DefaultBatch = 8192
 
 // An Auditor seals one log into one archive, and verifies it. Several Auditors may run at once, in
@@ -52,8 +55,11 @@ func Open(o Options) (*Auditor, error) {
 		return nil, fmt.Errorf("audit: origin %q is not one line of text", o.Origin)
 	case o.Verifier == nil:
 		return nil, errors.New("audit: a verifier key is needed")
-	case o.Batch < 0:
-		return nil, fmt.Errorf("audit: the batch size %d is negative", o.Batch)
+	case o.Signer != nil && o.Clock == nil:
+		return nil, errors.New("audit: a clock is needed to seal")
+	case o.Batch < 0 || o.Batch > DefaultBatch:
+		return nil, fmt.Errorf("audit: the batch size %d is not between 0 and %d",
+			o.Batch, DefaultBatch)
 	}
 	if o.Batch == 0 {
 		o.Batch = DefaultBatch
@@ -133,7 +139,7 @@ func (a *Auditor) latest(ctx context.Context) (contract.Checkpoint, tip, error) 
 		return contract.Checkpoint{}, tip{}, fmt.Errorf("%w: batch %d does not give the root of %s",
 			ErrArchive, b.Number, name)
 	}
-	c.End = b.To
+	c.End, end.events = b.To, b.honest()
 	return c, end, nil
 }
 

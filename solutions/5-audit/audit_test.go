@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/note"
@@ -48,10 +49,14 @@ func open(t require.TestingT, log contract.SealableLog, archive audit.Archive) *
 	signer, verifier := keys(t)
 	a, err := audit.Open(audit.Options{
 		Log: log, Archive: archive, Origin: origin, Signer: signer, Verifier: verifier, Batch: 4,
+		Clock: tomorrow,
 	})
 	require.NoError(t, err)
 	return a
 }
+
+// tomorrow is a clock that stands still a day after the events.
+func tomorrow() time.Time { return audittest.Noon.AddDate(0, 0, 1) }
 
 // suiteOn returns the suite for auditors whose archive archive makes.
 func suiteOn(archive func(check.T) audit.Archive) check.Suite {

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -29,6 +31,14 @@ type header struct {
 	Events   int64           `json:"events"` // the number of these events
 
 	Simulated bool `json:"simulated"` // recorded_at does not follow a clock
+
+	// Sealed is the sealer's clock AFTER it read the events, but not before the Sealed of an
+	// earlier batch. In a simulated log it is the latest recorded_at.
+	Sealed time.Time `json:"sealed_at"`
+	// Frontier is zero, or the time up to which this batch and those before it are complete. It was
+	// on record in the log BEFORE the end of the range was asked for.
+	Frontier  time.Time  `json:"frontier,omitzero"`
+	Offenders []offender `json:"offenders,omitempty"` // so far as the sealer knew
 }
 
 // leaf returns the canonical bytes of h: a tag, then each field, each with its length before it in
@@ -47,7 +57,7 @@ func (h header) leaf() []byte {
 		}
 		field(f)
 	}
-	field([]byte("blotter/batch/v2"))
+	field([]byte("blotter/batch/v3"))
 	numbers(h.Number)
 	field(h.Previous[:])
 	numbers(h.From...)
@@ -58,6 +68,14 @@ func (h header) leaf() []byte {
 		simulated = 1
 	}
 	field([]byte{simulated})
+	numbers(contract.Micros(h.Sealed))
+	numbers(contract.Micros(h.Frontier))
+	var offenders []byte
+	for _, o := range h.Offenders {
+		offenders = binary.BigEndian.AppendUint32(offenders, uint32(o.Event))
+		offenders = append(offenders, byte(slices.Index(rules, o.Rule)))
+	}
+	field(offenders)
 	return b
 }
 
@@ -76,6 +94,19 @@ type batch struct {
 	events []entry
 }
 
+// honest returns the events of b that its header does not list as offenders.
+func (b *batch) honest() []entry {
+	honest, next := []entry(nil), b.Offenders
+	for i, ev := range b.events {
+		if len(next) > 0 && next[0].Event == int64(i) {
+			next = next[1:]
+			continue
+		}
+		honest = append(honest, ev)
+	}
+	return honest
+}
+
 // A tip is the end of the sealed part of the log, after some batch.
 type tip struct {
 	edge
@@ -83,7 +114,9 @@ type tip struct {
 	previous tlog.Hash       // leaf hash of its header
 	to       contract.Cursor // every event before it is in the tree
 
-	simulated bool // of an empty tree: false
+	simulated        bool // of an empty tree: false
+	sealed, frontier time.Time
+	events           []entry // of the batch, without offenders; only after Auditor.latest
 }
 
 // end returns the tip after the batch.
@@ -94,7 +127,10 @@ func (b *batch) end() tip {
 	}
 	last := tlog.RecordHash(b.header.leaf())
 	e.add(last)
-	return tip{edge: e, number: b.Number, previous: last, to: b.To, simulated: b.Simulated}
+	return tip{
+		edge: e, number: b.Number, previous: last, to: b.To,
+		simulated: b.Simulated, sealed: b.Sealed, frontier: b.Frontier,
+	}
 }
 
 // extend returns the tip after b, which must continue exactly where t ends (L5.I2). It does not
@@ -116,6 +152,10 @@ func (t tip) extend(b *batch) (tip, error) {
 	case t.number > 0 && b.Simulated != t.simulated:
 		return tip{}, fmt.Errorf("batch %d says that the log is %s, and batch %d that it is %s",
 			b.Number, timesOf(b.Simulated), t.number, timesOf(t.simulated))
+	case b.Sealed.Before(t.sealed) || b.Frontier.Before(t.frontier):
+		return tip{}, fmt.Errorf("batch %d was sealed at %s up to the frontier %s, "+
+			"and batch %d at %s up to %s", b.Number, b.Sealed, b.Frontier,
+			t.number, t.sealed, t.frontier)
 	case !b.To.Reaches(b.From):
 		return tip{}, fmt.Errorf("batch %d ends at %s, before its begin %s", b.Number, b.To, b.From)
 	}
@@ -195,5 +235,5 @@ func decodeBatch(data []byte) (*batch, error) {
 	if !bytes.Equal(b.encode(), data) {
 		return nil, fmt.Errorf("%w: it is not written as a seal writes it", errBatch)
 	}
-	return b, nil
+	return b, checkOffenders(b.Offenders, b.Events)
 }

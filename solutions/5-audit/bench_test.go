@@ -25,6 +25,10 @@ func (generatedLog) Timeline(context.Context) (contract.Timeline, error) {
 	return contract.Timeline{}, nil
 }
 
+func (generatedLog) CommitFrontier(context.Context) (time.Time, error) {
+	return time.Time{}, nil
+}
+
 func (generatedLog) Frontier(context.Context) (time.Time, error) { panic("not called") }
 
 func (generatedLog) Follow(context.Context, contract.Cursor) events {

@@ -19,9 +19,11 @@
 // Ranges abut, and the first begins at the beginning of the log. Therefore an event that is in the
 // log and not in the tree shows, and an event that is in the tree and not in the log shows too.
 //
-// The header's leaf is "blotter/batch/v2", the batch's number, the leaf hash of the header before
-// it (zeros for the first), the two cursors, the number of events, and one byte: 1 if the log is
-// simulated, else 0. Each field has its length
+// The header's leaf is "blotter/batch/v3", the batch's number, the leaf hash of the header before
+// it (zeros for the first), the two cursors, the number of events, one byte (1 if the
+// log is simulated, else 0), the sealing time, the frontier, and for each offender its index in the
+// batch (four bytes) and the broken rule (one byte). Times are microseconds since 1970; no time is
+// the smallest number. Each field has its length
 // before it, in four bytes big-endian. Numbers are eight bytes big-endian. A cursor is one number
 // for each partition.
 //
@@ -35,7 +37,8 @@
 // for each event.
 //
 //	{"first":4,"edge":["9x…="],"number":2,"previous":"Wd…=","from":[3,1],"to":[4,2],"events":2,
-//	 "simulated":false}
+//	 "simulated":false,"sealed_at":"2025-03-31T12:00:00Z",
+//	 "frontier":"2025-03-30T12:00:00.000005Z"}
 //	{"partition":0,"offset":3,"leaf":"AAAAD2Js…"}
 //	{"partition":1,"offset":1,"leaf":"AAAAD2Js…"}
 //
@@ -55,6 +58,17 @@
 // has its name. Of several sealers one is therefore first; the others read its object and continue
 // after it. A crash can leave a batch that no checkpoint covers. The next Seal reads the batch's
 // range of the log again, and adopts the batch if it would have written the same bytes.
+//
+// # Times
+//
+// A store gives recorded_at, and nobody else can tell whether it is true. But two things bound it.
+// Before a batch is sealed, the log puts a frontier on record in every partition
+// (contract.SealableLog), and the batch states it: an event that comes later and claims an earlier
+// time was backdated. And the batch states when it was sealed: no event in it is later. An event
+// that breaks one of these rules, or runs backwards in its partition or stream, is an offender. It
+// is sealed all the same, because the tree holds the whole log, and one bad row must not stop the
+// sealing of all others. The header lists the offenders that the sealer found; Verify looks for
+// itself, over the whole log.
 //
 // # Limits
 //

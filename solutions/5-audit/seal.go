@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"example.com/blotter/labs/kit/contract"
 )
@@ -26,8 +27,9 @@ var ErrRolledBack = fmt.Errorf("%w: it was rolled back", ErrArchive)
 // Seal implements contract.Auditor. If nothing was ever sealed and the log has no event, it returns
 // the checkpoint of the empty tree, without a signature.
 //
-// Order: first the batches, each durable BEFORE the next, then the checkpoint (L5.I3). A reader
-// that reads only batches under a checkpoint never sees a partial seal.
+// Order: first the log's frontier, then the end of the log (L5.I6), then the batches, each durable
+// BEFORE the next, then the checkpoint (L5.I3). A reader that reads only batches under a checkpoint
+// never sees a partial seal.
 func (a *Auditor) Seal(ctx context.Context) (contract.Checkpoint, error) {
 	if a.Signer == nil {
 		return contract.Checkpoint{}, ErrNoSigner
@@ -43,32 +45,61 @@ func (a *Auditor) Seal(ctx context.Context) (contract.Checkpoint, error) {
 	if err != nil {
 		return contract.Checkpoint{}, err
 	}
-	// Ask for the end AFTER reading the archive: it is then past every sealed event, unless the log
-	// lost its end.
-	end, err := a.end(ctx, at)
-	if err != nil {
+	s := &sealer{Auditor: a, at: at, judge: newJudge(timeline)}
+	s.judge.advance(at.events, time.Time{}, time.Time{})
+	if err := s.prepare(ctx); err != nil {
 		return contract.Checkpoint{}, err
 	}
 	for {
-		next, err := a.nextBatch(ctx, at, end, timeline)
+		next, err := s.nextBatch(ctx)
 		if err != nil {
 			return contract.Checkpoint{}, err
 		}
 		if next == nil {
 			break
 		}
-		if at, err = a.archiveBatch(ctx, at, next, timeline); err != nil {
+		if err := s.archive(ctx, next); err != nil {
 			return contract.Checkpoint{}, err
 		}
 		// A crash here leaves batches that no checkpoint covers. The next Seal builds the first of
 		// them again, finds that its name is taken, and adopts the archived batch.
 	}
-	if at.size > last.Size {
-		if last, err = a.publish(ctx, at); err != nil {
+	if s.at.size > last.Size {
+		if last, err = a.publish(ctx, s.at); err != nil {
 			return contract.Checkpoint{}, err
 		}
 	}
+	last.Offenders = s.offenders
 	return last, a.keep(last)
+}
+
+// A sealer is one run of Seal.
+type sealer struct {
+	*Auditor
+	at        tip
+	judge     *judge
+	frontier  time.Time       // on record in the log
+	end       contract.Cursor // of the log, asked for AFTER the frontier
+	offenders []contract.Offender
+}
+
+// prepare has the log commit its frontier, unless there is no new event: a log that is only sealed
+// does not grow. Each end is asked for AFTER reading the archive: it is then past every sealed
+// event, unless the log lost its end.
+func (s *sealer) prepare(ctx context.Context) (err error) {
+	if s.end, err = s.logEnd(ctx, s.at); err != nil {
+		return err
+	}
+	isNew, err := s.hasEvent(ctx, s.at.to, s.end)
+	if err != nil || !isNew {
+		return err
+	}
+	if s.frontier, err = s.Log.CommitFrontier(ctx); err != nil {
+		return fmt.Errorf("committing the frontier of the log: %w", err)
+	}
+	// A crash here leaves a frontier that no batch states, which holds nothing back but the clock.
+	s.end, err = s.logEnd(ctx, s.at)
+	return err
 }
 
 // timeline returns the log's timeline, which must be the sealed one.
@@ -114,8 +145,19 @@ func (a *Auditor) keep(c contract.Checkpoint) error {
 	return nil
 }
 
-// end returns the end of the log. It must not be before the end of the sealed part.
-func (a *Auditor) end(ctx context.Context, at tip) (contract.Cursor, error) {
+// hasEvent reports whether the log has an event in [from, to).
+func (a *Auditor) hasEvent(ctx context.Context, from, to contract.Cursor) (bool, error) {
+	for _, err := range a.Log.Read(ctx, from, to) {
+		if err != nil {
+			return false, fmt.Errorf("reading the log from %s: %w", from, err)
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// logEnd returns the end of the log. It must not be before the end of the sealed part.
+func (a *Auditor) logEnd(ctx context.Context, at tip) (contract.Cursor, error) {
 	end, err := a.Log.End(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("asking for the end of the log: %w", err)
@@ -126,85 +168,104 @@ func (a *Auditor) end(ctx context.Context, at tip) (contract.Cursor, error) {
 	return end, nil
 }
 
-// nextBatch returns the batch after at, or nil if no event is left before end. Offsets without an
-// event (control records, for example) join the batch of the next event. A log without new events
-// therefore gets no batch.
-func (a *Auditor) nextBatch(
-	ctx context.Context, at tip, end contract.Cursor, timeline contract.Timeline,
-) (*batch, error) {
-	for from := at.to; !from.Reaches(end); {
-		to := from.Step(end, a.Batch)
-		events, err := read(ctx, a.Log, from, to)
+// nextBatch returns the next batch, or nil if no event is left before the end. Offsets without an
+// event (control records, for example) join the batch of the next event, and at the end the last
+// batch, which states the frontier. A log without new events gets no batch.
+func (s *sealer) nextBatch(ctx context.Context) (*batch, error) {
+	for from := s.at.to; !from.Reaches(s.end); {
+		to := from.Step(s.end, s.Batch)
+		read, err := read(ctx, s.Log, from, to)
 		if err != nil {
 			return nil, err
 		}
-		if len(events) > 0 {
-			return newBatch(at, to, events, timeline)
+		if len(read) == 0 {
+			from = to
+			continue
 		}
-		from = to
+		events, err := entries(read)
+		if err != nil {
+			return nil, err
+		}
+		more, err := s.hasEvent(ctx, to, s.end)
+		if err != nil {
+			return nil, err
+		}
+		frontier := s.at.frontier
+		if !more {
+			to, frontier = s.end, s.frontier
+		}
+		times := stampOf(s.at, s.judge.Timeline, events, s.Clock(), frontier)
+		offenders := s.judge.offenders(events, s.at.frontier, times.sealed)
+		return newBatch(s.at, to, events, times, offenders), nil
 	}
 	return nil, nil
 }
 
-// newBatch returns a batch of events, which are all events of the log from at to to.
-func newBatch(
-	at tip, to contract.Cursor, events []event, timeline contract.Timeline,
-) (*batch, error) {
-	from := append(contract.Cursor{}, at.to...) // the beginning is [], not null
-	b := &batch{
-		header: header{
-			Number: at.number + 1, Previous: at.previous,
-			From: from, To: to, Events: int64(len(events)), Simulated: timeline.Simulated,
-		},
-		first: at.edge.clone(),
-	}
-	for _, ev := range events {
+// entries returns the events as they are sealed.
+func entries(events []event) ([]entry, error) {
+	all := make([]entry, len(events))
+	for i, ev := range events {
 		if len(ev.Leaf) > contract.MaxLeaf { // Event.Validate keeps such an event out of every log
 			return nil, fmt.Errorf("position %s: %w: %d bytes",
 				ev.Position, ErrTooLarge, len(ev.Leaf))
 		}
-		b.events = append(b.events, ev.entry)
+		all[i] = ev.entry
 	}
-	return b, nil
+	return all, nil
 }
 
-// archiveBatch makes b durable and returns the tip after it. If another sealer was first, it
-// returns the tip after that sealer's batch.
-func (a *Auditor) archiveBatch(
-	ctx context.Context, at tip, b *batch, timeline contract.Timeline,
-) (tip, error) {
-	err := a.Archive.Put(ctx, object(batchNames, at.size), b.encode())
+// newBatch returns a batch of events, which are all events of the log from at to to.
+func newBatch(
+	at tip, to contract.Cursor, events []entry, times stamp, offenders []offender,
+) *batch {
+	from := append(contract.Cursor{}, at.to...) // the beginning is [], not null
+	return &batch{
+		header: header{
+			Number: at.number + 1, Previous: at.previous,
+			From: from, To: to, Events: int64(len(events)), Simulated: times.simulated,
+			Sealed: times.sealed, Frontier: times.frontier, Offenders: offenders,
+		},
+		first: at.edge.clone(), events: events,
+	}
+}
+
+// archive makes b durable, and continues after it. If another sealer was first, it continues after
+// that sealer's batch.
+func (s *sealer) archive(ctx context.Context, b *batch) error {
+	err := s.Archive.Put(ctx, object(batchNames, s.at.size), b.encode())
 	switch {
 	case errors.Is(err, ErrExists):
 		// Another sealer was first, or an earlier one crashed before its checkpoint.
-		if b, err = a.adopt(ctx, at, timeline); err != nil {
-			return tip{}, err
+		if b, err = s.adopt(ctx); err != nil {
+			return err
 		}
 	case err != nil:
 		// The batch may be archived in spite of the error. The next Seal finds out.
-		return tip{}, err
+		return err
 	}
-	next, err := at.extend(b)
+	next, err := s.at.extend(b)
 	if err != nil { // newBatch and adopt exclude it
 		panic(fmt.Sprintf("audit: the sealed batch does not continue the tree: %v", err))
 	}
-	return next, nil
+	s.offenders = append(s.offenders,
+		s.judge.named(b.Offenders, b.events, s.at.size, s.at.frontier, b.Sealed)...)
+	s.judge.advance(b.events, s.at.frontier, b.Sealed)
+	s.at = next
+	return nil
 }
 
-// adopt returns the batch that is archived after at. The log is append-only: reading the batch's
-// range again gives the same leaves. If the leaves differ, the archive has another history, and
-// nothing may be signed on top of it.
-func (a *Auditor) adopt(
-	ctx context.Context, at tip, timeline contract.Timeline,
-) (*batch, error) {
-	b, err := a.batch(ctx, at.size)
+// adopt returns the batch that is archived next. The log is append-only: reading the batch's range
+// again gives the same leaves. If the leaves differ, the archive has another history, and nothing
+// may be signed on top of it. The times and offenders are those of the sealer that was first.
+func (s *sealer) adopt(ctx context.Context) (*batch, error) {
+	b, err := s.batch(ctx, s.at.size)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := at.extend(b); err != nil {
+	if _, err := s.at.extend(b); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrForked, err)
 	}
-	end, err := a.end(ctx, at)
+	end, err := s.logEnd(ctx, s.at)
 	if err != nil {
 		return nil, err
 	}
@@ -212,14 +273,16 @@ func (a *Auditor) adopt(
 		return nil, fmt.Errorf("%w: batch %d ends at %s, and the log at %s",
 			ErrForked, b.Number, b.To, end)
 	}
-	events, err := read(ctx, a.Log, b.From, b.To)
+	found, err := read(ctx, s.Log, b.From, b.To)
 	if err != nil {
 		return nil, err
 	}
-	ours, err := newBatch(at, b.To, events, timeline)
+	events, err := entries(found)
 	if err != nil {
 		return nil, err
 	}
+	times := stamp{s.judge.Simulated, b.Sealed, b.Frontier}
+	ours := newBatch(s.at, b.To, events, times, b.Offenders)
 	if !bytes.Equal(ours.encode(), b.encode()) {
 		return nil, fmt.Errorf("%w: they differ in batch %d, from %s to %s",
 			ErrForked, b.Number, b.From, b.To)

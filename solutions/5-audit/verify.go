@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -35,7 +36,10 @@ func (a *Auditor) VerifySince(ctx context.Context, kept []byte) (contract.Verifi
 	if err != nil {
 		return contract.Verification{}, fmt.Errorf("asking for the log's timeline: %w", err)
 	}
-	v := &verifier{Auditor: a, end: end, timeline: timeline, versions: map[string]int64{}}
+	v := &verifier{
+		Auditor: a, end: end, timeline: timeline, judge: newJudge(timeline),
+		versions: map[string]int64{},
+	}
 	v.result.Checkpoint = a.emptyCheckpoint()
 	if len(checkpoints) > 0 {
 		v.result.Checkpoint = checkpoints[len(checkpoints)-1]
@@ -111,6 +115,7 @@ type verifier struct {
 	*Auditor
 	end      contract.Cursor   // of the log
 	timeline contract.Timeline // according to the log
+	judge    *judge
 	at       tip
 	versions map[string]int64 // the last version seen of each stream
 	result   contract.Verification
@@ -182,9 +187,22 @@ func (v *verifier) nextBatch(ctx context.Context) error {
 			return err
 		}
 	}
+	v.note(b.events, v.at.size, b.Sealed)
 	v.at = next
 	v.result.Batches++
 	return nil
+}
+
+// note names the offenders among events: those of a batch whose first leaf has the index first, or
+// unanchored ones (-1). It does not use the lists of the headers, which know less.
+func (v *verifier) note(events []entry, first int64, sealed time.Time) {
+	found := v.judge.offenders(events, v.at.frontier, sealed)
+	if first < 0 { // without a sealing time, a time far ahead would accuse the events after it
+		found = slices.DeleteFunc(found, func(o offender) bool { return o.Rule != backdated })
+	}
+	v.result.Offenders = append(v.result.Offenders,
+		v.judge.named(found, events, first, v.at.frontier, sealed)...)
+	v.judge.advance(events, v.at.frontier, sealed)
 }
 
 // compare reads a batch's range of the log again and compares it with the archived leaves, one by
@@ -232,12 +250,15 @@ func (v *verifier) unanchoredPart(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, ev := range events {
+		found := make([]entry, len(events))
+		for i, ev := range events {
+			found[i] = ev.entry
 			v.result.Unanchored++
 			if fault := v.wrongVersion(ev, -1); fault != nil {
 				v.unanchoredFault(fault.Position, fault.What)
 			}
 		}
+		v.note(found, -1, time.Time{})
 		if damaged != nil { // the events after it cannot be counted
 			v.unanchoredFault(damaged.Position, "damaged log: "+damaged.What)
 			return nil

@@ -124,6 +124,8 @@ func TestTheSuiteFindsWrongAnswers(t *testing.T) {
 		{"right", right, nil},
 		{"never reports a fault", falsify(func(v *contract.Verification) { v.Fault = nil }),
 			[]string{"L5.8", "L5.9", "L5.10", "L5.11", "L5.12"}},
+		{"names no offenders", falsify(func(v *contract.Verification) { v.Offenders = nil }),
+			[]string{"L5.13", "L5.14"}},
 		{"reports faults at another place", falsify(func(v *contract.Verification) {
 			if v.Fault != nil {
 				v.Fault.Position.Offset++
@@ -145,6 +147,7 @@ func TestTheSuiteFindsWrongAnswers(t *testing.T) {
 		}), []string{"L5.1", "L5.4", "L5.6", "L5.7"}},
 		{"forgets its archive", forget, []string{
 			"L5.1", "L5.3", "L5.4", "L5.6", "L5.7", "L5.8", "L5.9", "L5.10", "L5.12",
+			"L5.13", "L5.14",
 		}},
 		{"lets the last sealer win", overwrite, []string{"L5.6"}},
 	} {

@@ -126,6 +126,8 @@ func demoVerdict(sum capstone.Summary) error {
 		return &failure{sum.Replayed.Difference.Error(), ""}
 	case sum.Verification.Fault != nil:
 		return &failure{sum.Verification.Fault.Error(), ""}
+	case len(sum.Verification.Offenders) > 0:
+		return checkOffenders(sum.Verification.Offenders)
 	case sum.Verification.Unanchored > 0:
 		return &failure{plural(sum.Verification.Unanchored, "event") + " past the checkpoint", ""}
 	}

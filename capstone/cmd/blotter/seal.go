@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/contract"
@@ -16,7 +17,7 @@ type sealCmd struct {
 }
 
 func (c *sealCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.open(ctx, session.Query)
+	s, err := a.open(ctx, session.Seal)
 	if err != nil {
 		return err
 	}
@@ -34,16 +35,53 @@ func (c *sealCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.answer(of(s), checkpointJSON(checkpoint), func(w io.Writer) {
+	answered := a.answer(of(s), sealedJSON(checkpoint), func(w io.Writer) {
 		if checkpoint.Size == 0 {
 			fmt.Fprintln(w, "nothing to seal: the log has no event yet")
 			return
 		}
 		fmt.Fprintf(w, "sealed to checkpoint %s\n", nameOf(checkpoint))
 	})
+	return firstOf(answered, checkOffenders(checkpoint.Offenders))
 }
 
-func checkpointJSON(c contract.Checkpoint) any {
+func sealedJSON(c contract.Checkpoint) any {
+	answer := checkpointJSON(c)
+	answer["offenders"] = offendersJSON(c.Offenders)
+	return answer
+}
+
+// checkOffenders fails a command that met events whose times cannot be true. It names the first
+// ones.
+func checkOffenders(all []contract.Offender) error {
+	if len(all) == 0 {
+		return nil
+	}
+	const most = 5
+	var lines []string
+	for _, o := range all[:min(most, len(all))] {
+		lines = append(lines, o.String())
+	}
+	if more := len(all) - most; more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more: see --json", more))
+	}
+	text := "1 event has a recorded_at that cannot be true: "
+	if len(all) > 1 {
+		text = fmt.Sprintf("%d events have a recorded_at that cannot be true: ", len(all))
+	}
+	return &failure{text + strings.Join(lines, "; "),
+		"the events stay on record and sealed: find out who could write to the log at its store"}
+}
+
+func offendersJSON(all []contract.Offender) []any {
+	out := []any{}
+	for _, o := range all {
+		out = append(out, map[string]any{"what": o.What, "leaf": o.Leaf, "position": o.Position})
+	}
+	return out
+}
+
+func checkpointJSON(c contract.Checkpoint) map[string]any {
 	return map[string]any{
 		"origin": c.Origin, "size": c.Size,
 		"root": fmt.Sprintf("%x", c.Root), "note": string(c.Note),

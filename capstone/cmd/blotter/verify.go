@@ -67,14 +67,16 @@ func (c *verifyCmd) verify(
 	return v, err
 }
 
-// verified prints a verification. A fault is a failure.
+// verified prints a verification. A fault is a failure, and so is an offender.
 func (a *app) verified(c caveat, v contract.Verification) error {
 	found := map[string]any{
-		"holds": v.Fault == nil, "checkpoint": checkpointJSON(v.Checkpoint),
+		"holds":      v.Fault == nil && len(v.Offenders) == 0,
+		"checkpoint": checkpointJSON(v.Checkpoint), "offenders": offendersJSON(v.Offenders),
 		"batches": v.Batches, "sealed": v.Sealed, "unanchored": v.Unanchored,
 	}
 	if v.Fault == nil {
-		return a.answer(c, found, func(w io.Writer) { printVerification(w, v) })
+		answered := a.answer(c, found, func(w io.Writer) { printVerification(w, v) })
+		return firstOf(answered, checkOffenders(v.Offenders))
 	}
 	found["fault"] = faultJSON(v.Fault)
 	return a.refuted(c, found, &failure{fmt.Sprintf("the log does not verify: %v", v.Fault),

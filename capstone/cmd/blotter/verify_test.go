@@ -27,7 +27,7 @@ func TestRefutedCheckIsAnsweredInJSON(t *testing.T) {
 				Difference: &contract.Difference{Line: 3, Archived: "a", Replay: "b"},
 			})
 		},
-		`{"holds":false,"batches":2,"sealed":0,"unanchored":0,
+		`{"holds":false,"batches":2,"sealed":0,"unanchored":0,"offenders":[],
 			"checkpoint":{"origin":"desk.example","size":9,"note":"",
 				"root":"` + strings.Repeat("00", 32) + `"},
 			"fault":{"what":"it was changed","leaf":4,

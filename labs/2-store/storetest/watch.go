@@ -52,6 +52,12 @@ func (w watched) Timeline(ctx context.Context) (contract.Timeline, error) {
 	return t, err
 }
 
+func (w watched) CommitFrontier(ctx context.Context) (time.Time, error) {
+	f, err := w.store.CommitFrontier(ctx)
+	w.t.Answered("CommitFrontier", err)
+	return f, err
+}
+
 func (w watched) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
 	return w.seq("Stream", w.store.Stream(ctx, stream))
 }

@@ -164,6 +164,10 @@ func (s *script) Timeline(context.Context) (contract.Timeline, error) {
 	return contract.Timeline{}, s.next()
 }
 
+func (s *script) CommitFrontier(context.Context) (time.Time, error) {
+	return time.Time{}, s.next()
+}
+
 func (s *script) Frontier(
 	context.Context,
 ) (time.Time, error) {

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -51,6 +52,19 @@ var sealing = []spec{
 		Title: "events past the last checkpoint are unanchored",
 		Hint:  "count these events separately: no signature covers them",
 	}, unanchored},
+	{check.Check{
+		ID: "L5.13", Points: 2, Invariant: "L5.I6",
+		Title: "an event that claims a time before an earlier frontier is sealed and named",
+		Hint: "ask for CommitFrontier, then for End; state that frontier in the header, and " +
+			"compare the events of later batches with it",
+	}, backdated},
+	{check.Check{
+		ID: "L5.14", Points: 1, Invariant: "L5.I6",
+		Title: "an event that runs backwards or comes after the sealing time is named, and the " +
+			"events after it are not",
+		Hint: "an offender is no measure for the events after it: leave it out when you remember " +
+			"the latest time",
+	}, offenders},
 }
 
 func everyEvent(t *trial) {
@@ -149,16 +163,25 @@ func sealAtOnce(t *trial, n int) {
 	}
 }
 
-// interrupted is a log that calls a function before its first Read.
+// interrupted is a log that calls a function before its first Read after CommitFrontier.
 type interrupted struct {
 	*Log
 	once   sync.Once
+	armed  bool
 	before func()
+}
+
+// CommitFrontier arms the interruption: a sealer that asked for a frontier is about to read events.
+func (i *interrupted) CommitFrontier(ctx context.Context) (time.Time, error) {
+	i.armed = true
+	return i.Log.CommitFrontier(ctx)
 }
 
 func (i *interrupted) Read(ctx context.Context, from, to contract.Cursor) (
 	feed iter.Seq2[contract.Recorded, error]) {
-	i.once.Do(i.before)
+	if i.armed {
+		i.once.Do(i.before)
+	}
 	return i.Log.Read(ctx, from, to)
 }
 
@@ -173,4 +196,41 @@ func unanchored(t *trial) {
 	require.Nil(t, v.Fault)
 	assert.Equal(t, int64(2), v.Sealed)
 	assert.Equal(t, int64(9), v.Unanchored)
+}
+
+// requireOffenders fails unless the offenders are those at some positions.
+func requireOffenders(t *trial, when string, all []contract.Offender, at ...contract.Position) {
+	var found []contract.Position
+	for _, o := range all {
+		found = append(found, o.Position)
+		assert.NotEmpty(t, o.What, "%s: the offender at %s has no text", when, o.Position)
+	}
+	assert.ElementsMatch(t, at, found, "%s: offenders", when)
+}
+
+func backdated(t *trial) {
+	t.log.Add(7)
+	requireOffenders(t, "an honest seal", t.seal().Offenders)
+	bad := t.log.AddAt("trade/UTI-9", Noon.AddDate(-24, 0, 0))
+	requireOffenders(t, "before it is sealed", t.verify(t.log).Offenders, bad)
+	t.log.Add(5)
+	requireOffenders(t, "the seal that meets it", t.seal().Offenders, bad)
+	t.log.Add(5)
+	requireOffenders(t, "the next seal", t.seal().Offenders)
+	v := t.verify(t.log)
+	require.Nil(t, v.Fault, "what is on record is sealed")
+	assert.Zero(t, v.Unanchored)
+	requireOffenders(t, "Verify", v.Offenders, bad)
+}
+
+func offenders(t *trial) {
+	t.log.Add(9)
+	ahead := t.log.AddAt("trade/UTI-0", Noon.AddDate(70, 0, 0))
+	t.log.Add(5)
+	back := t.log.AddAt("trade/UTI-0", Noon.Add(time.Microsecond))
+	t.log.Add(5)
+	requireOffenders(t, "Seal", t.seal().Offenders, ahead, back)
+	v := t.verify(t.log)
+	require.Nil(t, v.Fault)
+	requireOffenders(t, "Verify", v.Offenders, ahead, back)
 }

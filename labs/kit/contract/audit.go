@@ -23,6 +23,10 @@ import (
 //	L5.I4  every checkpoint is a prefix of each later one (RFC 6962, section 2.1.2)
 //	L5.I5  Verify names the first position where log and archive differ, and calls events past the
 //	       last checkpoint unanchored
+//	L5.I6  each batch states its sealing time and the frontier up to which it is complete, which
+//	       the log had on record before. An event recorded at or before the frontier of an earlier
+//	       batch, at or before an earlier event of its partition or stream (Timeline), or after
+//	       the sealing time is an Offender: Seal seals it and names it, and so does Verify
 type Auditor interface {
 	// Seal adds the events after the last batch to the tree and publishes a checkpoint. Without new
 	// events it returns the last checkpoint.
@@ -61,6 +65,23 @@ type Checkpoint struct {
 	Root   [32]byte
 	Note   []byte // the signed note, as archived
 	End    Cursor // the log is sealed up to here
+
+	Offenders []Offender // among the events that this call of Seal has sealed
+}
+
+// An Offender is an event whose recorded_at cannot be true. It is in the log and in the tree: what
+// is recorded is sealed, and named.
+type Offender struct {
+	Position Position
+	Leaf     int64  // index of the leaf in the tree; -1 if the event is unanchored
+	What     string // the broken rule, for people
+}
+
+func (o Offender) String() string {
+	if o.Leaf < 0 {
+		return fmt.Sprintf("position %s (unanchored): %s", o.Position, o.What)
+	}
+	return fmt.Sprintf("position %s (leaf %d): %s", o.Position, o.Leaf, o.What)
 }
 
 // A Verification is the result of Verify.
@@ -69,6 +90,7 @@ type Verification struct {
 	Batches    int
 	Sealed     int64 // events that the checkpoint covers
 	Unanchored int64 // events past the checkpoint, which no signature covers yet
+	Offenders  []Offender
 	Fault      *Fault
 }
 

@@ -68,6 +68,12 @@ type SealableLog interface {
 	// Timeline returns the rules of recorded_at. They are recorded in the log itself before its
 	// first event, and never change: the wish of a later opener has no effect.
 	Timeline(ctx context.Context) (Timeline, error)
+	// CommitFrontier records a frontier in every partition that this process may write, and returns
+	// the earliest one that the partitions have on record; zero if a partition has none, or if the
+	// log is simulated. No event gets a recorded_at at or before it any more, from any process and
+	// whatever its clock says then: each continues after the frontier on record. The events that
+	// have such a time are before an End that is asked for AFTER this call.
+	CommitFrontier(ctx context.Context) (time.Time, error)
 }
 
 // A Timeline is the rules by which a log gives recorded_at.
@@ -75,6 +81,9 @@ type Timeline struct {
 	// Simulated means that recorded_at follows the entered times (SimulatedClock), and not a clock.
 	// Such a log proves nothing about the time of its events.
 	Simulated bool
+	// PerStream means that recorded_at rises within each stream only, and not within the whole of
+	// a partition.
+	PerStream bool
 }
 
 // Any as the expected version sets no condition.

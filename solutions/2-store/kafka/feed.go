@@ -135,8 +135,9 @@ func sameEvent(a, b contract.Recorded) bool {
 		a.ContentDigest() == b.ContentDigest()
 }
 
-// lastRecorded returns the time of a partition's last event, zero if it has none. It reads ranges
-// from the end backwards, each twice as long as the one before.
+// lastRecorded returns the time that a partition has reached: the latest of its last events and
+// frontier marks, zero if it has none. It reads ranges from the end backwards, each twice as long
+// as the one before, until one of them has an event or a mark.
 func (l *log) lastRecorded(ctx context.Context, p int32) (time.Time, error) {
 	end, err := l.End(ctx)
 	if err != nil {
@@ -144,19 +145,31 @@ func (l *log) lastRecorded(ctx context.Context, p int32) (time.Time, error) {
 	}
 	for stop, step := end.At(p), int64(64); stop > 0; step *= 2 {
 		start := max(0, stop-step)
-		var last time.Time
-		for e, err := range l.readPartition(ctx, p, start, stop) {
-			if err != nil {
-				return time.Time{}, err
-			}
-			last = e.RecordedAt
-		}
-		if !last.IsZero() {
-			return last, nil
+		last, err := l.latest(ctx, p, start, stop)
+		if err != nil || !last.IsZero() {
+			return last, err
 		}
 		stop = start
 	}
 	return time.Time{}, nil
+}
+
+// latest returns the latest time of an event or a frontier mark in [from, to) of a partition.
+func (l *log) latest(ctx context.Context, p int32, from, to int64) (last time.Time, err error) {
+	var damaged error
+	err = l.scan(ctx, l.events, offsets{p: from}, offsets{p: to}, func(record *kgo.Record) bool {
+		at, isMark := frontierOf(record)
+		if !isMark {
+			var e contract.Recorded
+			e, _, damaged = decode(record)
+			at = e.RecordedAt // zero for an owner mark
+		}
+		if at.After(last) {
+			last = at
+		}
+		return damaged == nil
+	})
+	return last, errors.Join(err, damaged)
 }
 
 // span returns the events in a range of offsets by partition. If to is nil, it has no end.

@@ -3,6 +3,7 @@ package kafka
 import (
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -112,6 +113,46 @@ func newMark(topic, address string, l layout) *kgo.Record {
 	return &kgo.Record{
 		Topic: topic, Key: []byte(markType), Value: []byte(address), Headers: headers,
 	}
+}
+
+// A frontier mark is the record by which an owner promises that every later event of its partition
+// has a recorded_at after ce_time. Readers skip it, and the next owners keep it. It is committed
+// BEFORE a sealed batch states a frontier: an honest owner whose clock was set back then does not
+// look like a forger.
+//
+//	key  blotter.frontier
+//	     ce_type        blotter.frontier
+//	     ce_source      address of the owner
+//	     ce_time        the frontier
+//	value address of the owner
+const frontierType = "blotter.frontier"
+
+// newFrontier returns the frontier mark of an owner.
+func newFrontier(topic, address string, at time.Time) *kgo.Record {
+	headers := []kgo.RecordHeader{
+		{Key: "ce_specversion", Value: []byte(specVersion)},
+		{Key: "ce_id", Value: []byte(uuid.NewString())},
+		{Key: "ce_source", Value: []byte(address)},
+		{Key: "ce_type", Value: []byte(frontierType)},
+		{Key: "ce_time", Value: []byte(at.UTC().Format(timeFormat))},
+		{Key: "content-type", Value: []byte("text/plain")},
+	}
+	return &kgo.Record{
+		Topic: topic, Key: []byte(frontierType), Value: []byte(address), Headers: headers,
+	}
+}
+
+// frontierOf returns the promise of a frontier mark. isMark is false for another record.
+func frontierOf(r *kgo.Record) (at time.Time, isMark bool) {
+	for _, h := range r.Headers {
+		switch h.Key {
+		case "ce_type":
+			isMark = string(h.Value) == frontierType
+		case "ce_time":
+			at, _ = time.Parse(timeFormat, string(h.Value)) // zero promises nothing
+		}
+	}
+	return at, isMark
 }
 
 // layoutOf returns the layout that an owner mark states. isMark is false for another record.

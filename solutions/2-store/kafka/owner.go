@@ -16,18 +16,19 @@ import (
 // does all its work, so the appends to a partition are decided one after the other.
 type owner struct {
 	committer
-	cancel  context.CancelFunc // of ctx
-	lost    func()             // tells the group that this owner was fenced
-	queue   chan *request      // unbuffered: a request that was not taken is not ours to answer
-	serving chan struct{}      // closed after the partition was taken over
-	failed  chan error         // the error of the first take-over that failed
-	done    chan struct{}      // closed after the owner has ended
-	fenced  bool               // by an owner that has had our last transaction decided
+	cancel   context.CancelFunc // of ctx
+	lost     func()             // tells the group that this owner was fenced
+	queue    chan *request      // unbuffered: a request that was not taken is not ours to answer
+	promises chan *promise      // unbuffered, too
+	serving  chan struct{}      // closed after the partition was taken over
+	failed   chan error         // the error of the first take-over that failed
+	done     chan struct{}      // closed after the owner has ended
+	fenced   bool               // by an owner that has had our last transaction decided
 }
 
 func newOwner(l *log, all *index.Index, partition int32, lost func()) *owner {
 	o := &owner{
-		lost: lost, queue: make(chan *request),
+		lost: lost, queue: make(chan *request), promises: make(chan *promise),
 		serving: make(chan struct{}), failed: make(chan error, 1), done: make(chan struct{}),
 	}
 	o.log, o.logger, o.partition = l, l.logger.With("partition", partition), partition
@@ -124,10 +125,10 @@ func (o *owner) takeOver() error {
 		return err
 	}
 
-	// 5. Serve.
-	var last time.Time
-	if e := o.index.Last(); e != nil {
-		last = e.RecordedAt
+	// 5. Serve, after the last event and every promise that came after it.
+	last, err := o.reached(events.Offset)
+	if err != nil {
+		return fmt.Errorf("find the frontier: %w", err)
 	}
 	o.stamps.resume(last)
 	select {
@@ -149,6 +150,11 @@ func (o *owner) serve() error {
 			select {
 			case r := <-o.queue:
 				o.group = append(o.group, r)
+			case r := <-o.promises:
+				if err := o.promise(r); err != nil {
+					return err
+				}
+				continue
 			case <-o.index.Broken():
 				if err := o.index.Err(); err != nil {
 					return err
@@ -164,6 +170,59 @@ func (o *owner) serve() error {
 		if err := o.commit(); err != nil {
 			return err
 		}
+	}
+}
+
+// reached returns the time that earlier owners have reached before the offset of our mark.
+func (o *owner) reached(mark int64) (time.Time, error) {
+	var from int64
+	var last time.Time
+	if e := o.index.Last(); e != nil {
+		from, last = e.Position.Offset+1, e.RecordedAt
+	}
+	promised, err := o.log.latest(o.ctx, o.partition, from, mark)
+	if promised.After(last) {
+		last = promised
+	}
+	return last, err
+}
+
+// A promise is a request to commit the frontier of the partition.
+type promise struct {
+	at   time.Time
+	err  error
+	done chan struct{} // closed when at or err is set
+}
+
+// promise commits a frontier mark with the time that the partition has reached. The mark is
+// committed BEFORE anybody is told of it. A crash between the two leaves a promise that the next
+// owner keeps.
+func (o *owner) promise(p *promise) error {
+	defer close(p.done)
+	p.at = o.stamps.promise(o.log.opts.Clock(o.ctx))
+	mark := newFrontier(o.log.events, o.log.opts.Address, p.at)
+	if p.err = o.producer.transact(o.ctx, []*kgo.Record{mark}); p.err != nil {
+		p.err = fmt.Errorf("commit the frontier of partition %d: %w", o.partition, p.err)
+	}
+	return p.err
+}
+
+// commitFrontier has the owner commit a frontier, and returns it. The error is contract.ErrFenced
+// if the partition is no longer ours.
+func (o *owner) commitFrontier(ctx context.Context) (time.Time, error) {
+	p := &promise{done: make(chan struct{})}
+	select {
+	case o.promises <- p:
+	case <-o.done:
+		return time.Time{}, o.log.closedOr(contract.ErrFenced)
+	case <-ctx.Done():
+		return time.Time{}, ctx.Err()
+	}
+	select {
+	case <-p.done:
+		return p.at, p.err
+	case <-ctx.Done():
+		return time.Time{}, ctx.Err()
 	}
 }
 

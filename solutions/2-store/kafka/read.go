@@ -354,3 +354,32 @@ func (s *Store) frontier(ctx context.Context) (time.Time, error) {
 	}
 	return slices.MinFunc(frontiers, time.Time.Compare), nil
 }
+
+// CommitFrontier has each owner of this process commit a frontier mark, and returns the earliest
+// frontier on record. Of a partition of another process that is the time of its last event or mark:
+// its owners continue after that.
+func (s *Store) CommitFrontier(ctx context.Context) (time.Time, error) {
+	if s.simulated {
+		return time.Time{}, nil
+	}
+	owners, _, err := s.ready(ctx)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("commit the frontier of log %s: %w", s.opts.Prefix, err)
+	}
+	var all sync.WaitGroup
+	frontiers, errs := make([]time.Time, len(owners)), make([]error, len(owners))
+	for p, o := range owners {
+		all.Go(func() {
+			if o != nil {
+				frontiers[p], errs[p] = o.commitFrontier(ctx)
+			} else {
+				frontiers[p], errs[p] = s.lastRecorded(ctx, int32(p))
+			}
+		})
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return time.Time{}, fmt.Errorf("commit the frontier of log %s: %w", s.opts.Prefix, err)
+	}
+	return slices.MinFunc(frontiers, time.Time.Compare), nil
+}

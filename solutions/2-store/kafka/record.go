@@ -116,14 +116,14 @@ func positive(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// decode is the inverse of encode. isEvent is false for an owner mark. The error of a record that
-// is neither is *contract.DamagedError.
+// decode is the inverse of encode. isEvent is false for the marks of owners. The error of a record
+// that is neither is *contract.DamagedError.
 func decode(record *kgo.Record) (r contract.Recorded, isEvent bool, err error) {
 	h := make(headers, len(record.Headers))
 	for _, header := range record.Headers {
 		h[header.Key] = string(header.Value)
 	}
-	if h["ce_type"] == markType {
+	if kind := h["ce_type"]; kind == markType || kind == frontierType {
 		return r, false, nil
 	}
 	at := contract.Position{Partition: record.Partition, Offset: record.Offset}
@@ -239,7 +239,7 @@ func (indexCodec) ParseEvent(data []byte, at contract.Position) (contract.Record
 	}
 	e, isEvent, err := decode(record)
 	if err == nil && !isEvent {
-		err = errors.New("it is an owner mark")
+		err = errors.New("it is a mark")
 	}
 	return e, err
 }

@@ -183,6 +183,10 @@ func (stub) Timeline(context.Context) (contract.Timeline, error) {
 	return contract.Timeline{}, todo("timeline")
 }
 
+func (stub) CommitFrontier(context.Context) (time.Time, error) {
+	return time.Time{}, todo("frontier")
+}
+
 func none(err error) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) { yield(contract.Recorded{}, err) }
 }

@@ -51,7 +51,7 @@ func (s *Store) attempt(group []*appendCall, thorough bool) ([]outcome, error) {
 	var rows []row
 	for i, a := range group {
 		// Read the clock only now, AFTER begin has announced a time: see frontier.go.
-		decided, more := log.decide(a, s.stamp(a))
+		decided, more := log.decide(a, log.past(s.stamp(a)))
 		outcomes[i], rows = decided, append(rows, more...)
 	}
 	if len(rows) == 0 {
@@ -72,6 +72,8 @@ func (s *Store) begin(conn *pgxpool.Conn, group []*appendCall, thorough bool) (*
 	var batch pgx.Batch
 	batch.Queue("begin")
 	batch.Queue(announce, s.schema, s.earliest(group))
+	// AFTER the announcement, and with a snapshot of its own: see frontier.go.
+	batch.Queue(selectFrontier).QueryRow(func(row pgx.Row) error { return row.Scan(&log.until) })
 	if streams := streamsOf(group, thorough); len(streams) > 0 {
 		batch.Queue(selectHeads, streams).Query(log.readHeads)
 	}
@@ -174,6 +176,15 @@ func (s *Store) release(conn *pgxpool.Conn) {
 type known struct {
 	heads map[string]head // of each known stream
 	ids   map[uuid.UUID]store.Outcome
+	until *time.Time // the frontier on record
+}
+
+// past returns the clock's time, or the first time after the frontier on record if that is later.
+func (k *known) past(clock time.Time) time.Time {
+	if k.until == nil || clock.After(*k.until) {
+		return clock
+	}
+	return k.until.Add(time.Microsecond).UTC()
 }
 
 // A head is the last event of a stream.

@@ -26,6 +26,11 @@ import (
 // not visible reads its clock after the promise, so it keeps to it. This holds within one process.
 // The clock of another process must be right within Options.Skew, also after it was set.
 //
+// CommitFrontier announces a frontier that holds for every process, whatever its clock says later.
+// It commits the frontier to a row BEFORE it lists the locks. An append reads the row AFTER its
+// lock is visible, and gets a later time. So an append that did not see the row has a visible lock,
+// and holds the frontier back.
+//
 // The frontier is bounded: an append in flight holds it back to the second in which the append
 // began, and the server ends a session that stalls inside a transaction after idleLimit. With no
 // append in flight, the frontier follows the clock.
@@ -37,6 +42,9 @@ const (
 		and database = (select oid from pg_database where datname = current_database())`
 	unsequenced  = `select min(earliest) from pending`
 	lastRecorded = `select latest from counter`
+
+	selectFrontier = `select until from frontier`
+	commitFrontier = `select commit_frontier($1)`
 )
 
 // A promise is the time up to which this process will record nothing more.
@@ -99,6 +107,39 @@ func (s *Store) stamp(a *appendCall) time.Time {
 func (s *Store) Frontier(ctx context.Context) (time.Time, error) {
 	next := s.earliestNext(ctx)
 	s.promised.extend(next.Add(-time.Microsecond))
+	return s.frontier(ctx, next)
+}
+
+// CommitFrontier implements contract.SealableLog. A crash after the commit leaves a frontier that
+// every later append keeps. A read-only store returns the frontier on record.
+func (s *Store) CommitFrontier(ctx context.Context) (time.Time, error) {
+	if s.timeline.Simulated {
+		return time.Time{}, nil
+	}
+	query, args := selectFrontier, []any(nil)
+	if !s.readOnly {
+		next := s.earliestNext(ctx)
+		s.promised.extend(next.Add(-time.Microsecond))
+		query, args = commitFrontier, []any{next.Add(-time.Microsecond)}
+	}
+	var until *time.Time
+	err := s.pool.QueryRow(ctx, query, args...).Scan(&until)
+	if err != nil || until == nil || s.readOnly {
+		return value(until), err
+	}
+	return s.frontier(ctx, until.Add(time.Microsecond))
+}
+
+// value returns the time, or zero for none.
+func value(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+// frontier returns the time before next, or an earlier time if an append is in flight.
+func (s *Store) frontier(ctx context.Context, next time.Time) (time.Time, error) {
 	if !s.readOnly {
 		if _, err := s.sequence(ctx); err != nil {
 			return time.Time{}, fmt.Errorf("frontier: %w", err)

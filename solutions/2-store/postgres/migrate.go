@@ -21,7 +21,7 @@ import (
 var migrations embed.FS
 
 // schemaVersion is the version of the last file in migrations.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // Migrate creates or updates a log as its owner, and opens nothing. It needs DSN. Afterwards AppDSN
 // alone is enough to open the log.
@@ -126,6 +126,7 @@ func grant(ctx context.Context, owner *pgx.Conn, schema, login string) error {
 		"grant select on all tables in schema " + in + " to " + role,
 		"grant insert on " + in + ".events to " + role,
 		"grant execute on function " + in + ".sequence_pending() to " + role,
+		"grant execute on function " + in + ".commit_frontier(timestamptz) to " + role,
 	}
 	if login != owner.Config().User {
 		statements = append(statements, "grant "+role+" to "+quoted(login))
@@ -169,6 +170,7 @@ func (s *Store) checkVersion(ctx context.Context) error {
 // readTimeline keeps the log's timeline, which never changes.
 func (s *Store) readTimeline(ctx context.Context) error {
 	const simulated = "select simulated from timeline"
+	s.timeline.PerStream = true
 	if err := s.pool.QueryRow(ctx, simulated).Scan(&s.timeline.Simulated); err != nil {
 		return fmt.Errorf("read the timeline of schema %s: %w", s.schema, err)
 	}

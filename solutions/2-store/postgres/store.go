@@ -1,6 +1,6 @@
 // Package postgres is the store on Postgres.
 //
-// A log is one schema with five tables (migrations). Their owner is a role that no process works
+// A log is one schema with six tables (migrations). Their owner is a role that no process works
 // as:
 //
 //	events   the recorded events, insert-only. Unique (stream, version) and unique id decide every
@@ -9,6 +9,7 @@
 //	feed     position, stream, version: the order in which every reader sees the events
 //	counter  one row: the next position. The sequencer holds its lock
 //	timeline one row, written before the first event: whether recorded_at is simulated
+//	frontier one row: the time at or before which nothing more is recorded
 //
 // Two words have one meaning here. An event is appended when it is committed in events and pending,
 // and acknowledged. It is sequenced (or placed) when it is moved from pending to feed, which one
@@ -32,8 +33,8 @@
 //	sequencing, landed         the positions are final; no caller waits for an answer
 //
 // The application works as a role that owns nothing. It may SELECT from all tables, INSERT into
-// events, and call the function that sequences, which takes no arguments. The database refuses
-// everything else.
+// events, and call two functions: the one that sequences, which takes no arguments, and the one
+// that moves the frontier on. The database refuses everything else.
 package postgres
 
 import (

@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,7 +21,45 @@ func TestTimelineIsARowOfTheLog(t *testing.T) {
 			again.Schema, again.Clock = made.schema, stoppedAtNoon
 			found, err := openAt(t, again).Timeline(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, contract.Timeline{Simulated: simulated}, found)
+			require.Equal(t, contract.Timeline{Simulated: simulated, PerStream: true}, found)
 		}
 	}
+}
+
+// A frontier on record binds every later append of every process, whatever its clock says.
+func TestFrontierOnRecordBindsEveryProcess(t *testing.T) {
+	t.Parallel()
+	late := noon.Add(time.Hour)
+	s, dsn := open(t, func(o *Options) {
+		o.Clock = func(context.Context) time.Time { return late }
+	})
+	beside := openAt(t, Options{DSN: dsn, Schema: s.schema, Clock: stoppedAtNoon})
+	frontier, err := s.CommitFrontier(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, late.Add(-time.Microsecond), frontier)
+	after := openAt(t, Options{DSN: dsn, Schema: s.schema, Clock: stoppedAtNoon})
+	for i, process := range []*Store{beside, after} {
+		name := []string{"trade/A", "trade/B"}[i]
+		receipts, err := process.Append(t.Context(), name, 0, event(name, 1))
+		require.NoError(t, err)
+		require.Equal(t, late, receipts[0].RecordedAt)
+		again, err := process.CommitFrontier(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, frontier, again, "a frontier never moves back")
+	}
+	reader := openAt(t, Options{DSN: dsn, Schema: s.schema, Clock: stoppedAtNoon, ReadOnly: true})
+	seen, err := reader.CommitFrontier(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, frontier, seen)
+}
+
+// No caller can push the times of a log ahead of the server's clock.
+func TestFrontierStaysBeforeTheServersClock(t *testing.T) {
+	t.Parallel()
+	made, dsn := open(t)
+	app := session(t, login(t, dsn, made.schema)+"&search_path="+made.schema)
+	var until time.Time
+	asked := time.Now().AddDate(70, 0, 0)
+	require.NoError(t, app.QueryRow(t.Context(), commitFrontier, asked).Scan(&until))
+	require.Less(t, time.Until(until), time.Hour)
 }

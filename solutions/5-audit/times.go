@@ -1,0 +1,203 @@
+package audit
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+// A rule of recorded_at, as an offender breaks it (L5.I6).
+type rule string
+
+const (
+	// backdated: at or before the frontier of an earlier batch. The log had that frontier on
+	// record, so every honest writer gave later times, whatever its clock said.
+	backdated rule = "backdated"
+	// backwards: at or before an earlier event of its partition or stream.
+	backwards rule = "backwards"
+	// premature: after the time at which it was sealed.
+	premature rule = "premature"
+)
+
+// rules gives each rule its byte in a header's leaf: its index. It never changes.
+var rules = []rule{backdated, backwards, premature}
+
+// An offender is an event of a batch that breaks a rule.
+type offender struct {
+	Event int64 `json:"event"` // its index in the batch
+	Rule  rule  `json:"rule"`
+}
+
+// tolerance is how far the clocks of honest machines differ. A batch whose latest event is so much
+// later than the sealer's clock is sealed at the time of that event.
+const tolerance = time.Minute
+
+// A judge finds offenders. It has the latest time of each partition or stream, so far as it has
+// seen the log: the verifier from its beginning, a sealer from the last sealed batch. A sealer
+// needs no more. What it has not seen lies before the frontier of that batch, or was recorded in
+// the moment between that frontier and the seal.
+type judge struct {
+	contract.Timeline
+	last map[string]time.Time
+}
+
+func newJudge(t contract.Timeline) *judge { return &judge{t, map[string]time.Time{}} }
+
+func (j *judge) key(ev entry, stream string) string {
+	if j.PerStream {
+		return stream
+	}
+	return fmt.Sprint(ev.Partition)
+}
+
+// offenders returns the offenders among events, which follow on what the judge has seen. frontier
+// is the latest of the batches before. No offender counts as the latest event of its stream: a time
+// far ahead would make offenders of all events after it. A simulated log has no frontier and no
+// sealing time of a clock.
+func (j *judge) offenders(events []entry, frontier, sealed time.Time) []offender {
+	_, found := j.see(events, frontier, sealed)
+	return found
+}
+
+// advance takes events as seen.
+func (j *judge) advance(events []entry, frontier, sealed time.Time) {
+	last, _ := j.see(events, frontier, sealed)
+	maps.Copy(j.last, last)
+}
+
+func (j *judge) see(events []entry, frontier, sealed time.Time) (
+	last map[string]time.Time, found []offender) {
+	last = map[string]time.Time{}
+	for i, ev := range events {
+		stream, at := recordedAt(ev.Leaf)
+		key := j.key(ev, stream)
+		before, ok := last[key]
+		if !ok {
+			before = j.last[key]
+		}
+		broken := j.broken(at, before, frontier, sealed)
+		if broken == "" {
+			last[key] = at
+			continue
+		}
+		found = append(found, offender{int64(i), broken})
+	}
+	return last, found
+}
+
+// broken returns the rule that a time breaks; empty for none.
+func (j *judge) broken(at, before, frontier, sealed time.Time) rule {
+	switch {
+	case !frontier.IsZero() && !at.After(frontier):
+		return backdated
+	case !before.IsZero() && !at.After(before):
+		return backwards
+	case !sealed.IsZero() && at.After(sealed):
+		return premature
+	}
+	return ""
+}
+
+// named describes the offenders of a batch of events for people. first is the index of its first
+// leaf; -1 if the events are unanchored.
+func (j *judge) named(
+	all []offender, events []entry, first int64, frontier, sealed time.Time,
+) []contract.Offender {
+	var out []contract.Offender
+	for _, o := range all {
+		_, at := recordedAt(events[o.Event].Leaf)
+		text := "recorded_at " + at.Format(time.RFC3339Nano) + " "
+		switch o.Rule {
+		case backdated:
+			text += "is not after the frontier of an earlier batch, " +
+				frontier.Format(time.RFC3339Nano)
+		case backwards:
+			text += "is not after that of an earlier event of its " + j.scope()
+		case premature:
+			text += "is after the sealing time, " + sealed.Format(time.RFC3339Nano)
+		}
+		leaf := int64(-1)
+		if first >= 0 {
+			leaf = first + o.Event
+		}
+		out = append(out, contract.Offender{
+			Position: events[o.Event].Position, Leaf: leaf, What: text,
+		})
+	}
+	return out
+}
+
+func (j *judge) scope() string {
+	if j.PerStream {
+		return "stream"
+	}
+	return "partition"
+}
+
+// recordedAt returns two attributes of a leaf; zero for bytes that are no leaf, which is never
+// after a frontier.
+func recordedAt(leaf []byte) (stream string, at time.Time) {
+	fields, err := split(leaf)
+	if err != nil || len(fields) != len(layout)+1 {
+		return "", at
+	}
+	for i, f := range layout {
+		switch f.name {
+		case "stream":
+			stream = string(fields[i+1])
+		case "recorded_at":
+			at = micros(fields[i+1])
+		}
+	}
+	return stream, at
+}
+
+// stamp is what a header states of times.
+type stamp struct {
+	simulated        bool
+	sealed, frontier time.Time
+}
+
+// stampOf returns the stamp of a batch of events after at. now is the sealer's clock. frontier is
+// on record in the log; only the last batch of a seal is complete up to it.
+func stampOf(
+	at tip, timeline contract.Timeline, events []entry, now, frontier time.Time,
+) stamp {
+	sealed := now.UTC().Truncate(time.Microsecond)
+	if timeline.Simulated {
+		sealed = time.Time{} // such a log has no clock but its own times
+	}
+	if sealed.Before(at.sealed) { // the clock was set back, or is another machine's
+		sealed = at.sealed
+	}
+	limit := sealed.Add(tolerance)
+	for _, ev := range events {
+		_, recorded := recordedAt(ev.Leaf)
+		if recorded.After(sealed) && (timeline.Simulated || !recorded.After(limit)) {
+			sealed = recorded
+		}
+	}
+	if frontier.After(sealed) {
+		frontier = sealed
+	}
+	if frontier.Before(at.frontier) {
+		frontier = at.frontier
+	}
+	return stamp{timeline.Simulated, sealed, frontier}
+}
+
+// checkOffenders refuses a list that no sealer writes.
+func checkOffenders(all []offender, events int64) error {
+	last := int64(-1)
+	for _, o := range all {
+		if o.Event <= last || o.Event >= events || !slices.Contains(rules, o.Rule) {
+			return fmt.Errorf("%w: its offenders have event %d with rule %.20q after event %d",
+				errBatch, o.Event, o.Rule, last)
+		}
+		last = o.Event
+	}
+	return nil
+}
