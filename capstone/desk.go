@@ -33,6 +33,7 @@ type Outcome struct {
 	Event    contract.Recorded
 	Refusal  *trade.Refusal     // nil if the command was accepted
 	Again    bool               // the outcome was on record already, and nothing was written
+	Warnings []string           // those of an accepted command; see trade.Command.Warnings
 	Orphaned []OrphanedFollowUp // the follow-ups of Event, and theirs, that were refused
 
 	// past is the history that the desk decided against, and read holds those of the contracts that
@@ -76,9 +77,13 @@ func (d *Desk) Do(ctx context.Context, cmd trade.Command) (Outcome, error) {
 	if trade.IsFollowUp(cmd.ID) {
 		return Outcome{}, fmt.Errorf("command %q: %w", cmd.ID, ErrReserved)
 	}
-	return d.do(ctx, request{
+	out, err := d.do(ctx, request{
 		Command: cmd, correlation: trade.EventID(cmd.ID, 0), causation: cmd.ContentID(),
 	})
+	if err == nil && out.Refusal == nil {
+		out.Warnings = cmd.Warnings()
+	}
+	return out, err
 }
 
 // do looks for a recorded outcome BEFORE it decides: a second decision, taken later, could differ.

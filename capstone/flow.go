@@ -113,8 +113,9 @@ type Imported struct {
 	Again    int                `json:"again"`    // outcomes that were on record already
 	Repeated int                `json:"repeated"` // lines that an earlier line of the file gave
 	Bad      int                `json:"bad"`
-	Rules    map[trade.Rule]int `json:"rules"` // refusals by rule
-	Kinds    map[string]int     `json:"kinds"` // accepted commands by kind
+	Warned   int                `json:"warned"` // accepted commands with a warning
+	Rules    map[trade.Rule]int `json:"rules"`  // refusals by rule
+	Kinds    map[string]int     `json:"kinds"`  // accepted commands by kind
 
 	// Orphaned is the list of FollowUps.Orphaned. It is only made if a follow-up of a line was
 	// refused, in this import or in an earlier one.
@@ -182,6 +183,9 @@ func (n *Imported) count(r Result) {
 		n.Refused++
 		n.Rules[r.Outcome.Refusal.Rule]++
 		return
+	}
+	if len(r.Outcome.Warnings) > 0 {
+		n.Warned++
 	}
 	n.Accepted++
 	n.Kinds[r.Command.Label()]++

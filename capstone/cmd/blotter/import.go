@@ -94,7 +94,7 @@ type remark struct {
 	File      string `json:"file"`
 	Line      int    `json:"line"`
 	CommandID string `json:"command_id,omitempty"`
-	Result    string `json:"result"` // bad, refused or repeated
+	Result    string `json:"result"` // bad, refused, repeated or warned
 	Field     string `json:"field,omitempty"`
 	Rule      string `json:"rule"`
 	Detail    string `json:"detail,omitempty"`
@@ -103,7 +103,7 @@ type remark struct {
 	accepted bool // with the line that it repeats
 }
 
-// remarkOn returns the remark on a line; nil for a line that was accepted.
+// remarkOn returns the remark on a line; nil for a line that was accepted without a warning.
 func remarkOn(file string, r capstone.Result) *remark {
 	m := &remark{File: file, Line: r.Line, CommandID: r.Command.ID, Result: "bad", SameAs: r.SameAs}
 	refusal := r.Outcome.Refusal
@@ -123,6 +123,9 @@ func remarkOn(file string, r capstone.Result) *remark {
 		}
 	case refusal != nil:
 		m.Result = "refused"
+	case len(r.Outcome.Warnings) > 0:
+		m.Result, m.Rule = "warned", "warning"
+		m.Detail = strings.Join(r.Outcome.Warnings, "; ")
 	default:
 		return nil
 	}
@@ -149,6 +152,9 @@ func printImported(w io.Writer, n capstone.Imported) {
 		plural(int64(n.Lines), "line"), n.Accepted, n.Refused, n.Bad, n.Again)
 	if n.Repeated > 0 {
 		fmt.Fprintf(w, "  %s given twice, and counted once\n", plural(int64(n.Repeated), "line"))
+	}
+	if n.Warned > 0 {
+		fmt.Fprintf(w, "  %s accepted with a warning\n", plural(int64(n.Warned), "line"))
 	}
 	if n.Accepted > 0 {
 		fmt.Fprintln(w, "  accepted")

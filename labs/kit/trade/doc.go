@@ -121,6 +121,7 @@
 //	currency.go    the currencies of ISO 4217
 //	event.go       events and commands: their ids, their digests, the streams that hold them
 //	refusal.go     the rules that refuse a command
+//	warnings.go    remarks about a command that is accepted
 //
 // # Rounding
 //
