@@ -122,6 +122,29 @@ type Imported struct {
 	Orphaned []OrphanedFollowUp `json:"-"`
 }
 
+// And returns the sum of two imports. The later one has the present orphaned follow-ups, if it
+// looked for any.
+func (n Imported) And(later Imported) Imported {
+	sum := Imported{
+		Lines: n.Lines + later.Lines, Accepted: n.Accepted + later.Accepted,
+		Refused: n.Refused + later.Refused, Again: n.Again + later.Again,
+		Repeated: n.Repeated + later.Repeated, Bad: n.Bad + later.Bad,
+		Rules: map[trade.Rule]int{}, Kinds: map[string]int{}, Orphaned: n.Orphaned,
+	}
+	for _, part := range []Imported{n, later} {
+		for rule, count := range part.Rules {
+			sum.Rules[rule] += count
+		}
+		for kind, count := range part.Kinds {
+			sum.Kinds[kind] += count
+		}
+	}
+	if later.Orphaned != nil {
+		sum.Orphaned = later.Orphaned
+	}
+	return sum
+}
+
 // Import first issues the follow-ups that a stopped process left undone, then sends the command of
 // every line through Do. It calls each with every result, in the order of the lines.
 func (s *System) Import(

@@ -217,14 +217,15 @@ func (a *app) refuted(c caveat, v any, f *failure) error {
 
 // progress counts on a terminal, a few times a second; in a pipe it is silent.
 type progress struct {
-	out   io.Writer
-	noun  string
-	n     int
-	shown time.Time
+	out          io.Writer
+	noun         string
+	n            int
+	read, total  int64 // bytes; without a total the time left is not known
+	began, shown time.Time
 }
 
 func (a *app) progress(noun string) *progress {
-	p := &progress{noun: noun}
+	p := &progress{noun: noun, began: time.Now()}
 	if v, ok := a.stderr.(*visible); ok {
 		if terminal := v.terminal(); terminal != nil {
 			p.out = terminal
@@ -239,7 +240,24 @@ func (p *progress) add() {
 		return
 	}
 	p.shown = time.Now()
-	fmt.Fprintf(p.out, "\r%d %s", p.n, p.noun)
+	fmt.Fprint(p.out, "\r"+p.line(time.Since(p.began))+"\x1b[K")
+}
+
+// line shows the count and the rate; and if the total is known, a bar and the time left.
+func (p *progress) line(took time.Duration) string {
+	line := fmt.Sprintf("%d %s", p.n, p.noun)
+	if took >= time.Second {
+		line += fmt.Sprintf(", %.0f a second", float64(p.n)/took.Seconds())
+	}
+	if p.total == 0 || p.read == 0 {
+		return line
+	}
+	const width = 20
+	part := min(1, float64(p.read)/float64(p.total))
+	full := int(part * width)
+	left := time.Duration(float64(took) * (1 - part) / part)
+	return fmt.Sprintf("[%s%s] %s, %v left", strings.Repeat("#", full),
+		strings.Repeat("-", width-full), line, left.Round(time.Second))
 }
 
 func (p *progress) clear() {

@@ -16,34 +16,33 @@ import (
 )
 
 type importCmd struct {
-	File     string `arg:"" help:"Commands as JSON Lines; - is standard input."`
-	Simulate bool   `help:"${import_simulate}"`
-	Quiet    bool   `help:"Do not list the refused lines."`
+	Files    []string `arg:"" name:"file" help:"${import_files}"`
+	Simulate bool     `help:"${import_simulate}"`
+	Quiet    bool     `help:"Do not list the refused lines."`
+	Rejects  string   `help:"${import_rejects}" placeholder:"FILE"`
 }
 
-func (c *importCmd) Run(ctx context.Context, a *app) error {
-	input, err := openInput(c.File)
+func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
+	in, err := openInputs(c.Files)
 	if err != nil {
 		return err
 	}
-	defer input.Close()
+	defer in.Close()
+	if c.Rejects != "" {
+		rejects, err := reserve("--rejects", c.Rejects)
+		if err != nil {
+			return err
+		}
+		a.onClose(rejects.Close)
+		in.keep(rejects)
+	}
 	config := a.config()
-	config.Source = c.source()
 	config.New = a.newLog(c.Simulate)
 	s, err := a.openAs(ctx, config, session.Write)
 	if err != nil {
 		return err
 	}
-	progress, last := a.progress("lines"), 0
-	n, err := s.System().Import(ctx, lines.Read(input), func(r capstone.Result) {
-		progress.add()
-		last = r.Line
-		if m := remarkOn(c.File, r); m != nil && !(c.Quiet && m.Result != "bad") {
-			progress.clear()
-			a.remark(m)
-		}
-	})
-	progress.clear()
+	n, last, err := c.importAll(ctx, a, s.System(), in)
 	switch {
 	case ctx.Err() != nil && err != nil:
 		err = interrupted(last)
@@ -62,6 +61,36 @@ func (c *importCmd) Run(ctx context.Context, a *app) error {
 	}), err)
 }
 
+// importAll imports one file after the other. It also returns the last line that was counted, in
+// the file of that line.
+func (c *importCmd) importAll(
+	ctx context.Context, a *app, system *capstone.System, in *inputs,
+) (sum capstone.Imported, last int, err error) {
+	progress := a.progress("lines")
+	progress.total = in.size
+	defer progress.clear()
+	for _, file := range in.files {
+		last = 0
+		system.Source = sourceOf(file.name)
+		n, err := system.Import(ctx, lines.Read(file), func(r capstone.Result) {
+			progress.read = in.read.Load()
+			progress.add()
+			last = r.Line
+			m := remarkOn(file.name, r)
+			file.done(r.Line, m != nil && m.Result != "repeated")
+			if m != nil && !(c.Quiet && m.Result != "bad") {
+				progress.clear()
+				a.remark(m)
+			}
+		})
+		sum = sum.And(n)
+		if err := firstOf(err, file.failed); err != nil {
+			return sum, last, err
+		}
+	}
+	return sum, last, nil
+}
+
 // remark lists a line on standard error: for a program as an object of its own.
 func (a *app) remark(m *remark) {
 	if a.inJSON() {
@@ -71,12 +100,12 @@ func (a *app) remark(m *remark) {
 	printLine(a.stderr, "%v", m)
 }
 
-// source names the input in the events that come from it.
-func (c *importCmd) source() string {
-	if c.File == "-" {
+// sourceOf names a file in the events that come from it.
+func sourceOf(file string) string {
+	if file == "-" {
 		return "stdin"
 	}
-	return strings.ToValidUTF8(filepath.ToSlash(c.File), "�")
+	return strings.ToValidUTF8(filepath.ToSlash(file), "�")
 }
 
 // interrupted is the failure of an import that was told to end. Every line that was counted is on

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -38,7 +39,7 @@ func TestInterruptedImportNamesTheLine(t *testing.T) {
 		Data: filepath.Join(dir, "data"), Stack: "embedded",
 		Store: "kafka", Partitions: 1, Name: "blotter",
 	}, &out, onWrite{"line 1:", interrupt})
-	err := a.finish(ctx, (&importCmd{File: book, Simulate: true}).Run(ctx, a))
+	err := a.finish(ctx, (&importCmd{Files: []string{book}, Simulate: true}).Run(ctx, a))
 	require.ErrorContains(t, err, "interrupted after line ")
 	require.Equal(t, "import the file again: recorded commands are not repeated", hintOf(err))
 	require.Contains(t, out.String(), " 1 bad; 0 of them were already on record")
@@ -55,4 +56,14 @@ func (w onWrite) Write(written []byte) (int, error) {
 		w.then()
 	}
 	return len(written), nil
+}
+
+// A progress line has a rate, and the time left where the size of the input is known.
+func TestProgressShowsRateAndTimeLeft(t *testing.T) {
+	t.Parallel()
+	p := &progress{noun: "lines", n: 300, read: 25, total: 100}
+	require.Equal(t, "[#####---------------] 300 lines, 100 a second, 9s left",
+		p.line(3*time.Second))
+	p.total = 0
+	require.Equal(t, "300 lines, 100 a second", p.line(3*time.Second))
 }

@@ -79,7 +79,7 @@ var longHelp = kong.Vars{
 
 	"up":             "Start a stack and keep it running. Commands with the same --data use it.",
 	"status":         "Show the stack, the log and the lag of its readers; exit 1 if not well.",
-	"import":         "Send the commands in a file to the desk. Importing again changes nothing.",
+	"import":         "Send the commands in files to the desk. Importing again changes nothing.",
 	"pnl":            "Show profit and loss by book, by average cost and by FIFO.",
 	"history":        "Show the events of a trade, a curve or a command: who, what, when, why.",
 	"replay":         "Fold the log again and compare the result with an archived state.",
@@ -91,6 +91,8 @@ var longHelp = kong.Vars{
 	"completion":     "Print a script that completes command lines: for bash, zsh or fish.",
 	"chaos":          "Kill processes that write a new log; exit 1 names the broken rule.",
 
+	"import_files":    "Files of commands as JSON Lines, plain or gzip; - is standard input.",
+	"import_rejects":  "Write the refused and the bad lines to this new file, to be mended.",
 	"import_simulate": "Let recorded_at follow entered_at. Only for a new or a simulated log.",
 	"known_at": "Answer as known at a time (2025-01-16T13:10:00Z) or at the end of a day: " +
 		"a date, today, yesterday or -2d. now and today mean all that is certain now.",

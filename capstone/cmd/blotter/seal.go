@@ -100,7 +100,7 @@ func nameOf(c contract.Checkpoint) string {
 func sealAndKeep(
 	ctx context.Context, a contract.Auditor, path string,
 ) (contract.Checkpoint, error) {
-	file, err := reserve(path)
+	file, err := reserve("--keep", path)
 	if err != nil {
 		return contract.Checkpoint{}, err
 	}
@@ -121,18 +121,17 @@ func sealAndKeep(
 
 // reserve creates the file. It never overwrites a checkpoint: if the archive was changed between
 // the two, only the older one shows it.
-func reserve(path string) (*os.File, error) {
+func reserve(flag, path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err == nil {
 		return file, nil
 	}
 	if info, missing := os.Stat(path); missing == nil && info.IsDir() {
-		return nil, &usageError{fmt.Sprintf("--keep: %s is a folder", path),
-			"name a file for the checkpoint"}
+		return nil, &usageError{fmt.Sprintf("%s: %s is a folder", flag, path), "name a new file"}
 	}
 	if errors.Is(err, os.ErrExist) {
-		return nil, &usageError{fmt.Sprintf("--keep: %s already exists", path),
-			"a kept checkpoint is never overwritten: name another file"}
+		return nil, &usageError{fmt.Sprintf("%s: %s already exists", flag, path),
+			"the file is never overwritten: name another one"}
 	}
-	return nil, &usageError{"--keep: " + err.Error(), "name a file that can be written"}
+	return nil, &usageError{flag + ": " + err.Error(), "name a file that can be written"}
 }
