@@ -44,7 +44,8 @@ func openInputs(names []string) (*inputs, error) {
 		in.files = append(in.files, file)
 		if file.Reader, err = decompressed(io.TeeReader(f, counter{&in.read})); err != nil {
 			in.Close()
-			return nil, &usageError{name + ": " + err.Error(), "compress the file again, or name the plain file"}
+			return nil, &usageError{name + ": " + err.Error(),
+				"compress the file again, or name the plain file"}
 		}
 		size := sizeOf(f)
 		in.size, known = in.size+size, known && size > 0
