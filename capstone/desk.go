@@ -244,7 +244,7 @@ func (d *Desk) firstMarks(ctx context.Context, stream string) (history, int64, e
 		if e.Corrects == uuid.Nil {
 			marks++
 		}
-		if marks == 2 {
+		if _, parked := trade.Legal(stream, past.events); marks == 2 && parked == nil {
 			first := history{events: slices.Clone(past.events[:i+1])}
 			d.curves.Store(stream, first)
 			return first, contract.Any, nil

@@ -179,3 +179,32 @@ func TestFollowUpIsRecordedAfterItsCause(t *testing.T) {
 			"recorded right after its cause, not at its effective time")
 	}
 }
+
+// An event that another writer appended, and that the rules forbid, parks its stream and nothing
+// else: a command to it is refused, and all other commands and follow-ups go on.
+func TestDeskRefusesOnlyTheParkedStream(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	for _, cmd := range []trade.Command{oil("c-1", "A"), novate("c-2", "A", "B"), oil("c-3", "C")} {
+		require.Nil(t, do(t, s, cmd).Refusal)
+	}
+	forged := do(t, s, settle("c-4", "B", 100)).Event.Event
+	payload, err := s.Desk.Codec.Encode(t.Context(), settle("", "", 5000).Body)
+	require.NoError(t, err)
+	forged.ID, forged.CommandID, forged.Actor = trade.EventID("forged", 0), "forged", "intruder/1"
+	forged.Data = payload.Data
+	_, err = s.Log.Append(t.Context(), "trade/B", contract.Any, forged)
+	require.NoError(t, err)
+
+	out := do(t, s, settle("c-5", "B", 10))
+	require.Equal(t, trade.IsParked, out.Refusal.Rule)
+	require.Contains(t, out.Refusal.Detail, `its version 3 by "intruder/1"`)
+	require.Contains(t, out.Refusal.Detail, forged.ID.String())
+	require.Equal(t, "refused/B", out.Event.Stream)
+	require.Equal(t, trade.IsParked, do(t, s, restated("c-6", 300)).Refusal.Rule,
+		"its follow-up goes to the parked stream")
+	require.Nil(t, do(t, s, settle("c-7", "A", 10)).Refusal)
+	require.Nil(t, do(t, s, novate("c-8", "C", "D")).Refusal)
+	require.NoError(t, s.FollowUps.Sweep(t.Context()))
+	require.Empty(t, orphaned(t, s))
+}

@@ -98,12 +98,15 @@ var everything = []string{
 }
 
 // rules returns the rules of the domain from its source, because a list here would miss a new rule.
+// It leaves out that of a parked stream: the desk records no illegal event, so no book parks one.
 func rules(t *testing.T) (all []string) {
 	t.Helper()
 	source, err := os.ReadFile("../../labs/kit/trade/refusal.go")
 	require.NoError(t, err)
 	for _, m := range regexp.MustCompile(`Rule = "([a-z.-]+)"`).FindAllSubmatch(source, -1) {
-		all = append(all, string(m[1]))
+		if rule := string(m[1]); rule != string(trade.IsParked) {
+			all = append(all, rule)
+		}
 	}
 	require.GreaterOrEqual(t, len(all), 19)
 	return all

@@ -17,9 +17,9 @@ type Decision struct {
 
 // Decide returns the event that cmd becomes, given the histories of the stream that it writes to,
 // and of the contracts that its follow-ups reach (see Linked). A contract without a history has not
-// begun. Bad input is a *Refusal. A history that could never have been recorded is a broken
-// invariant, and panics. For a mark that corrects none, a part of the curve's history is enough: up
-// to the second mark that corrects none, since the two fix the currency.
+// begun. Bad input is a *Refusal, and so is a command to a parked stream (see Legal). For a mark
+// that corrects none, a part of the curve's history is enough: up to the second mark that corrects
+// none, since the two fix the currency.
 //
 // The command is resolved against the contract as it is at the command's own slot. MW become MWh
 // over the hours not yet delivered then, and "in full" becomes the quantity that is open then.
@@ -51,15 +51,15 @@ func decideTrade(streams map[string][]Event, cmd Command) (Decision, *Refusal) {
 
 // decideAlone decides cmd against the history of its own contract.
 func decideAlone(uti string, history []Event, cmd Command) (Decision, *Refusal) {
-	line, slot, r := propose(history, cmd)
+	line, now, r := unparked(cmd.Stream(), history)
+	if r != nil {
+		return Decision{}, r
+	}
+	slot, r := line.propose(nextVersion(history), cmd)
 	if r != nil {
 		return Decision{}, r
 	}
 	standing := effective(line.slots, time.Time{})
-	now, bad := foldSlots(uti, standing)
-	if bad != nil {
-		panic(fmt.Sprintf("trade: the history of %s is illegal: %v", uti, bad))
-	}
 	if r := line.admit(now, cmd); r != nil {
 		return Decision{}, r
 	}
@@ -90,39 +90,35 @@ func decideAlone(uti string, history []Event, cmd Command) (Decision, *Refusal) 
 	return Decision{slot.Event.EffectiveAt, cmd.Corrects, slot.Event.Body}, nil
 }
 
-// propose returns the slots of the history, and the slot that cmd would take: a new one, or the
-// slot of the event that it corrects.
-func propose(history []Event, cmd Command) (timeline, Slot, *Refusal) {
-	line, bad := timelineOf(history, AsOf{})
-	if bad != nil {
-		panic(fmt.Sprintf("trade: illegal history: %v", bad))
-	}
+// propose returns the slot that cmd would take: a new one, or the slot of the event that it
+// corrects.
+func (l timeline) propose(version int64, cmd Command) (Slot, *Refusal) {
 	e := Event{
-		ID: EventID(cmd.ID, 0), Version: nextVersion(history), Corrects: cmd.Corrects,
+		ID: EventID(cmd.ID, 0), Version: version, Corrects: cmd.Corrects,
 		EffectiveAt: cmd.EffectiveAt, Actor: cmd.Actor, Body: cmd.Body,
 	}
 	slot := Slot{Version: e.Version, Root: e.ID, By: e.Actor, EnteredAt: cmd.EnteredAt}
 	usual := cmd.EnteredAt
 	if cmd.Corrects != uuid.Nil {
-		i, ok := line.place[cmd.Corrects]
+		i, ok := l.place[cmd.Corrects]
 		if !ok {
-			return line, slot, refuse(UnknownEvent, "no event %s in this stream", cmd.Corrects)
+			return slot, refuse(UnknownEvent, "no event %s in this stream", cmd.Corrects)
 		}
-		slot, usual = line.slots[i], line.slots[i].Event.EffectiveAt
+		slot, usual = l.slots[i], l.slots[i].Event.EffectiveAt
 	}
 	if c, _ := cmd.Body.(Cancel); c.Kind == Void {
 		if !cmd.EffectiveAt.IsZero() {
-			return line, slot, refuse(BadTerms, "a void takes effect when the contract began: "+
+			return slot, refuse(BadTerms, "a void takes effect when the contract began: "+
 				"leave effective_at out")
 		}
-		usual = line.begun(usual)
+		usual = l.begun(usual)
 	}
 	if e.EffectiveAt.IsZero() {
 		e.EffectiveAt = usual
 	}
 	e.EffectiveAt = e.EffectiveAt.UTC().Truncate(time.Microsecond)
 	slot.Event = e
-	return line, slot, checkEffective(e.EffectiveAt)
+	return slot, checkEffective(e.EffectiveAt)
 }
 
 // begun returns the effective time of the NEW, or another time if there is none.
@@ -384,7 +380,12 @@ func (i Instrument) energy(q Quantity, at time.Time) (Quantity, *Refusal) {
 // would erase the worth of the earlier marks. While a mark is the only one, it may be corrected to
 // another currency. The second mark fixes the currency for good.
 func decideMark(streams map[string][]Event, cmd Command) (Decision, *Refusal) {
-	line, slot, r := propose(streams[cmd.Stream()], cmd)
+	history := streams[cmd.Stream()]
+	line, _, r := unparked(cmd.Stream(), history)
+	if r != nil {
+		return Decision{}, r
+	}
+	slot, r := line.propose(nextVersion(history), cmd)
 	if r != nil {
 		return Decision{}, r
 	}

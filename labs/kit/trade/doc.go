@@ -107,6 +107,7 @@
 //	terms.go       the limits of the terms of a contract
 //	followups.go   the effect of an event on other contracts
 //	ownership.go   the terms of a contract that its cause determines
+//	parked.go      the longest legal prefix of a history with an illegal event
 //	linked.go      the follow-ups that refuse their cause, and contracts that do not match
 //	pool.go        legs, netting, and the two cost methods
 //	curve.go       marks, and the mark that counts for a delivery
@@ -131,6 +132,9 @@
 // deliver (six decimals), and State.ValuedAt.
 //
 // # Limits
+//
+// The desk and the follow-ups go by the longest legal prefix of a history. A fold of the state
+// (Fold, StateOf, Book) stops at an illegal event instead, with an error that names it.
 //
 // A settlement may name the period that it pays for, and only MW are counted over it. A valuation
 // takes it that the earliest hours are settled first.

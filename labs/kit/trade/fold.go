@@ -54,29 +54,34 @@ type timeline struct {
 
 // timelineOf puts the events known at a time into their slots. The events may come in any order.
 func timelineOf(events []Event, at AsOf) (timeline, *SlotError) {
-	byVersion := func(a, b Event) int { return cmp.Compare(a.Version, b.Version) }
-	if !slices.IsSortedFunc(events, byVersion) {
-		events = slices.SortedFunc(slices.Values(events), byVersion)
-	}
 	l := timeline{place: make(map[uuid.UUID]int, len(events))}
-	for _, e := range events {
+	for _, e := range inOrder(events) {
 		if !at.Knows(e.RecordedAt) {
 			continue
 		}
-		i, known := l.place[e.Corrects]
-		switch {
-		case e.Corrects == uuid.Nil:
-			i = len(l.slots)
-			l.slots = append(l.slots, Slot{e.Version, e.ID, e.Actor, e.EnteredAt, e})
-		case known:
-			l.slots[i].Event = e
-		default:
-			return l, &SlotError{e.Version, refuse(UnknownEvent, "no event %s before version %d",
-				e.Corrects, e.Version)}
+		if r := l.take(e); r != nil {
+			return l, &SlotError{e.Version, r}
 		}
-		l.place[e.ID] = i
 	}
 	return l, nil
+}
+
+func byVersion(a, b Event) int { return cmp.Compare(a.Version, b.Version) }
+
+// take puts the next event into its slot.
+func (l *timeline) take(e Event) *Refusal {
+	i, known := l.place[e.Corrects]
+	switch {
+	case e.Corrects == uuid.Nil:
+		i = len(l.slots)
+		l.slots = append(l.slots, Slot{e.Version, e.ID, e.Actor, e.EnteredAt, e})
+	case known:
+		l.slots[i].Event = e
+	default:
+		return refuse(UnknownEvent, "no event %s before version %d", e.Corrects, e.Version)
+	}
+	l.place[e.ID] = i
+	return nil
 }
 
 // without returns all slots except s.

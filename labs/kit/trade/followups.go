@@ -29,17 +29,21 @@ const (
 // It depends only on the history up to cause and including it. The ids and times of the commands
 // depend on cause, and not on its recorded time, so the same commands are derived again. Without a
 // contract that began from this one there are no follow-ups, and the check costs one look at each
-// event.
+// event. An event outside the longest legal prefix has no follow-ups either.
 func FollowUps(uti string, history []Event, cause Event) []Command {
 	if !slices.ContainsFunc(history, func(e Event) bool { return Begun(e.Body) != "" }) {
 		return nil
 	}
-	line := upTo(uti, history, cause.Version)
+	history, parked := Legal(TradeStream(uti), history)
+	if parked != nil && cause.Version >= parked.Event.Version {
+		return nil
+	}
+	line := upTo(history, cause.Version)
 	own, ok := line.place[cause.ID]
 	if !ok {
 		panic(fmt.Sprintf("trade: the history of %s lacks event %s", uti, cause.ID))
 	}
-	before, after := upTo(uti, history, cause.Version-1).successors(uti), line.successors(uti)
+	before, after := upTo(history, cause.Version-1).successors(uti), line.successors(uti)
 	var all []Command
 	for i, slot := range line.slots {
 		old, did := before[slot.Version]
@@ -94,18 +98,15 @@ func followUpID(cause uuid.UUID) string { return followUpPrefix + cause.String()
 // them: a command with the id of a future follow-up would block it for good.
 func IsFollowUp(commandID string) bool { return strings.HasPrefix(commandID, followUpPrefix) }
 
-// upTo returns the slots of the contract uti by its events up to a version.
-func upTo(uti string, history []Event, version int64) timeline {
+// upTo returns the slots of a legal history by its events up to a version.
+func upTo(history []Event, version int64) timeline {
 	later := func(e Event) bool { return e.Version > version }
-	line, bad := timelineOf(slices.DeleteFunc(slices.Clone(history), later), AsOf{})
-	if bad != nil {
-		panic(fmt.Sprintf("trade: the history of %s is illegal: %v", uti, bad))
-	}
+	line, _ := timelineOf(slices.DeleteFunc(slices.Clone(history), later), AsOf{})
 	return line
 }
 
 // successors returns the terms of the contracts that begin from the contract uti, by the version of
-// the slot. A voided contract has no successors.
+// the slot. A voided contract has no successors. The slots are legal.
 func (l timeline) successors(uti string) map[int64]New {
 	all, t := map[int64]New{}, Trade{UTI: uti}
 	for _, s := range effective(l.slots, time.Time{}) {

@@ -134,7 +134,8 @@ func Mismatches(streams map[string][]Event, known time.Time) []Mismatch {
 
 // mismatches compares the contracts that began from the contract uti.
 func mismatches(uti string, streams map[string][]Event, at AsOf) (all []Mismatch) {
-	line, _ := timelineOf(streams[TradeStream(uti)], at)
+	history, _ := Legal(TradeStream(uti), streams[TradeStream(uti)])
+	line, _ := timelineOf(history, at)
 	cause, _ := foldSlots(uti, effective(line.slots, time.Time{}))
 	terms := line.successors(uti)
 	for _, slot := range line.slots {
@@ -142,7 +143,8 @@ func mismatches(uti string, streams map[string][]Event, at AsOf) (all []Mismatch
 		if begun == "" {
 			continue
 		}
-		next, _ := timelineOf(streams[TradeStream(begun)], at)
+		legal, _ := Legal(TradeStream(begun), streams[TradeStream(begun)])
+		next, _ := timelineOf(legal, at)
 		m := Mismatch{UTI: begun, Cause: uti, Books: []string{cause.Book}}
 		if next.beganFrom(slot) {
 			m.Books = append(m.Books, next.slots[0].Event.Body.(New).Book)

@@ -10,6 +10,7 @@ const (
 	NotBegun         Rule = "lifecycle.not-begun"         // no contract has begun under this UTI
 	AlreadyBegun     Rule = "lifecycle.already-begun"     // NEW for a UTI that has a contract
 	NotLive          Rule = "lifecycle.not-live"          // the contract is closed
+	IsParked         Rule = "stream.parked"               // the history has an illegal event
 	IsVoided         Rule = "lifecycle.voided"            // nothing follows a void
 	HasFollowUps     Rule = "lifecycle.has-follow-ups"    // a void would orphan a successor
 	ContinuesAnother Rule = "lifecycle.continues-another" // a void would lose its predecessor
