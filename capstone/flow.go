@@ -247,12 +247,26 @@ func (s *System) Snapshot(ctx context.Context, name string) (contract.Snapshot, 
 	}
 	snapshot := contract.Snapshot{
 		Name: name, Taken: s.Clock(), Cursor: cursor,
-		Digest: state.Digest(), State: state.Canonical(),
+		Digest: state.Digest(), State: state.Canonical(), Format: trade.StateFormat,
 	}
 	if name == "" {
 		snapshot.Name = fmt.Sprintf("state-%x", snapshot.Digest[:6])
 	}
 	return snapshot, s.Snapshots.Put(ctx, snapshot)
+}
+
+// A FormatError is a snapshot whose state is written in another format than this program writes.
+// The two cannot be compared, and their difference says nothing about the log.
+type FormatError struct{ Name, Format string }
+
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("snapshot %s has a state of format %q, and this program writes %q",
+		e.Name, e.Format, trade.StateFormat)
+}
+
+// Hint implements the hint of a command.
+func (e *FormatError) Hint() string {
+	return "replay it with the program that took it, or take another snapshot: blotter snapshot"
 }
 
 // stateAtCursor returns a state of the read model and the cursor that belongs to it. These are two
@@ -287,6 +301,9 @@ type Replayed struct {
 func (s *System) Replay(ctx context.Context, name string) (r Replayed, err error) {
 	if r.Snapshot, err = s.Snapshots.Get(ctx, name); err != nil {
 		return r, err
+	}
+	if r.Snapshot.Format != trade.StateFormat {
+		return r, &FormatError{name, r.Snapshot.Format}
 	}
 	var state trade.State
 	if state, r.Events, err = s.Replayer.Replay(ctx, s.Log, r.Snapshot.Cursor); err != nil {

@@ -2,11 +2,13 @@ package capstone_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 	projection "example.com/blotter/solutions/3-projections"
@@ -48,4 +50,28 @@ func TestSnapshotOfASharedReadModel(t *testing.T) {
 	require.NoError(t, err)
 	require.Nil(t, replayed.Difference)
 	require.EqualValues(t, 2, replayed.Events)
+}
+
+// A state in another format differs from a replay, though no event was changed. Replay says so.
+func TestSnapshotOfAnotherFormatIsNamed(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	archive := memory.New()
+	s.Snapshots, s.Replayer = archive, replay.New(s.Desk.Codec)
+	s.Clock = func() time.Time { return nine }
+	do(t, s, oil("c-1", "A"))
+	taken, err := s.Snapshot(t.Context(), "now")
+	require.NoError(t, err)
+	require.Equal(t, trade.StateFormat, taken.Format)
+
+	old := []byte(`{"trade":{"uti":"A"}}` + "\n")
+	taken.Name, taken.Format, taken.State = "old", "blotter/state/v0", old
+	taken.Digest = sha256.Sum256(old)
+	require.NoError(t, archive.Put(t.Context(), taken))
+	_, err = s.Replay(t.Context(), "old")
+	var other *capstone.FormatError
+	require.ErrorAs(t, err, &other)
+	require.EqualError(t, err, `snapshot old has a state of format "blotter/state/v0", `+
+		`and this program writes "`+trade.StateFormat+`"`)
+	require.Contains(t, other.Hint(), "blotter snapshot")
 }

@@ -18,7 +18,7 @@ func snapshot(name, state string, minute int) contract.Snapshot {
 	return contract.Snapshot{
 		Name: name, Taken: noon.Add(time.Duration(minute)*time.Minute + 3*time.Microsecond),
 		Cursor: contract.Cursor{7, 0, 12},
-		Digest: sha256.Sum256([]byte(state)), State: []byte(state),
+		Digest: sha256.Sum256([]byte(state)), State: []byte(state), Format: "example/v1",
 	}
 }
 

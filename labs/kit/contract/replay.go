@@ -16,6 +16,7 @@ type Snapshot struct {
 	Cursor Cursor    // the state is that of the events before it
 	Digest [32]byte  // SHA-256 of State
 	State  []byte    // trade.State.Canonical
+	Format string    // trade.StateFormat of the program that took it
 }
 
 // Snapshots archives states (Lab 4). It never overwrites a snapshot.

@@ -98,6 +98,10 @@ func net(legs []Leg) Pool {
 	return p
 }
 
+// StateFormat names the format of Canonical. It changes whenever one history would give other
+// bytes: by another layout, or by another rule of the fold.
+const StateFormat = "blotter/state/v1"
+
 // Canonical returns s as bytes. They are the same for the same history, wherever and whenever it
 // was folded. The format is JSON Lines: a line for each trade, sorted by UTI, then a line for each
 // position, sorted by book, instrument and currency, then a line for each mark that counts, sorted

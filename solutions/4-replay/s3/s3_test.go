@@ -108,7 +108,7 @@ func snapshot(name, state string) contract.Snapshot {
 	return contract.Snapshot{
 		Name: name, Taken: time.Date(2025, 3, 31, 21, 59, 59, 999999000, time.UTC),
 		Cursor: contract.Cursor{3120},
-		Digest: sha256.Sum256([]byte(state)), State: []byte(state),
+		Digest: sha256.Sum256([]byte(state)), State: []byte(state), Format: "example/v1",
 	}
 }
 
@@ -175,7 +175,8 @@ func TestTheManifestIsAsDocumented(t *testing.T) {
 	text, err := io.ReadAll(object)
 	require.NoError(t, err)
 	const want = `{"name":"month-end","taken":"2025-03-31T21:59:59.999999Z","cursor":[3120],` +
-		`"sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}` + "\n"
+		`"sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",` +
+		`"format":"example/v1"}` + "\n"
 	require.Equal(t, want, string(text))
 }
 

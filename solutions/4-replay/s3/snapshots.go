@@ -2,7 +2,7 @@
 // objects:
 //
 //	snapshots/<name>/<SHA-256 of the state>.jsonl   the canonical state
-//	snapshots/<name>/manifest.json                  its name, time, cursor and digest
+//	snapshots/<name>/manifest.json                  its name, time, cursor, digest and format
 //
 // A snapshot exists once its manifest exists. The state is put BEFORE the manifest, so every
 // manifest has its state. A manifest never replaces another manifest, so one of two writers wins.
@@ -18,7 +18,8 @@
 // A manifest:
 //
 //	{"name":"month-end","taken":"2025-03-31T21:59:59.999999Z","cursor":[3120],
-//	 "sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}
+//	 "sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+//	 "format":"blotter/state/v1"}
 package s3
 
 import (
@@ -168,6 +169,7 @@ type manifest struct {
 	Taken  time.Time       `json:"taken"`
 	Cursor contract.Cursor `json:"cursor"`
 	Digest digest          `json:"sha256"`
+	Format string          `json:"format"` // of the state
 }
 
 // A digest is hexadecimal in JSON.
@@ -184,11 +186,13 @@ func (d *digest) UnmarshalText(text []byte) error {
 }
 
 func manifestOf(s contract.Snapshot) manifest {
-	return manifest{s.Name, s.Taken.UTC(), s.Cursor, digest(s.Digest)}
+	return manifest{s.Name, s.Taken.UTC(), s.Cursor, digest(s.Digest), s.Format}
 }
 
 func (m manifest) snapshot() contract.Snapshot {
-	return contract.Snapshot{Name: m.Name, Taken: m.Taken, Cursor: m.Cursor, Digest: m.Digest}
+	return contract.Snapshot{
+		Name: m.Name, Taken: m.Taken, Cursor: m.Cursor, Digest: m.Digest, Format: m.Format,
+	}
 }
 
 func (m manifest) encode() []byte {
