@@ -53,7 +53,8 @@ var driftQueries = []string{
 	      aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
 	      left join pg_roles r on r.oid = a.grantee
 	 where n.nspname = $1::text and a.grantee <> p.proowner
-	   and not (coalesce(r.rolname, '') = $2::text and p.proname = 'sequence_pending')
+	   and not (coalesce(r.rolname, '') = $2::text
+	            and p.proname in ('sequence_pending', 'commit_frontier'))
 	 order by 1`,
 	`select coalesce(r.rolname, 'everyone') || ' has the privilege ' || a.privilege_type ||
 	        ' on schema ' || $1::text
