@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"example.com/blotter/labs/kit/contract"
 )
@@ -33,6 +34,20 @@ func (f CursorFile) Load() (contract.Cursor, error) {
 // Save replaces the file. A crash leaves the old cursor or the new one.
 func (f CursorFile) Save(c contract.Cursor) error {
 	return replace(string(f), []byte(c.String()+"\n"))
+}
+
+// overwrite writes to an existing file.
+func (f CursorFile) overwrite(c contract.Cursor) error {
+	file, err := os.OpenFile(string(f), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	text := c.String() + "\n"
+	_, err = file.WriteAt([]byte(text), 0)
+	if err == nil {
+		err = file.Truncate(int64(len(text)))
+	}
+	return errors.Join(err, file.Sync(), file.Close())
 }
 
 func (f CursorFile) remove() error {
@@ -74,8 +89,15 @@ func (d *Dir) CheckEnd(ctx context.Context, log contract.Reader) error {
 }
 
 // MarkReached sets the reached mark. A crash before it leaves the older mark, which is valid, too,
-// but notices fewer losses.
-func (d *Dir) MarkReached(end contract.Cursor) error { return d.reached().Save(end) }
+// but notices fewer losses. On a full disk it writes over the older mark, which needs no more room.
+// A crash in that moment leaves a damaged mark, which notices no loss.
+func (d *Dir) MarkReached(end contract.Cursor) error {
+	err := d.reached().Save(end)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return d.reached().overwrite(end)
+	}
+	return err
+}
 
 // A Topic describes the topic of a log's events, as the broker has it. The zero value is no topic.
 type Topic struct {

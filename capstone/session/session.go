@@ -133,12 +133,20 @@ func (s *Session) openLog(ctx context.Context) error {
 		}
 	}
 	if s.owns || s.access == Write {
-		s.onClose(func() error { return s.markReached(ctx) })
+		s.onClose(func() error {
+			if writer, ok := log.(interface{ Retire() }); ok {
+				writer.Retire() // an append whose caller gave up may still land
+			}
+			return s.markReached(ctx)
+		})
 	}
-	if s.dir.IsNew() {
-		return s.dir.Create()
+	if !s.dir.IsNew() {
+		return nil
 	}
-	return nil
+	if err := s.dir.Create(); err != nil {
+		return err
+	}
+	return s.markReached(ctx) // a full disk may have no room for the first mark later
 }
 
 // acceptsLoss reports whether the reached mark is ignored. An inspection reports a lost end itself.

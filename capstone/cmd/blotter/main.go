@@ -135,6 +135,9 @@ func endings() []os.Signal {
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
+	// A write to a closed pipe is an error, and the command ends cleanly. Without this, SIGPIPE
+	// would kill the process. Ignoring the signal would do it for our child processes, too.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	stdout, stderr = &visible{out: stdout}, &visible{out: stderr}
 	var c cli
 	parser := newParser(&c, stdout, stderr)

@@ -13,3 +13,11 @@ func fill(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 func canMount() bool { return false }
+
+func cut(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Fatalf("only Linux has the terminals of the scripts")
+}
+
+func marked(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Fatalf("only Linux has the terminals of the scripts")
+}

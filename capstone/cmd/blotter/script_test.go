@@ -56,7 +56,7 @@ func runScripts(t *testing.T, files ...string) {
 			"samedigest": sameDigest, "external": external, "killkeeper": killKeeper,
 			"hold": hold, "disk": disk, "fill": fill, "sql": sql,
 			"exits": exits, "race": race,
-			"tamper": tamper, "await": await,
+			"tamper": tamper, "await": await, "cut": cut, "marked": marked,
 			"private": private,
 		},
 	})

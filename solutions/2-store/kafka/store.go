@@ -19,6 +19,8 @@ type Store struct {
 	copies []indexCopy               // of the partitions of other owners
 	group  *membership.Group[*owner] // nil for a reader
 	warned sync.Once                 // of an index that a reader cannot use
+
+	retired sync.Once
 }
 
 var _ contract.Store = (*Store)(nil)
@@ -73,13 +75,19 @@ func (s *Store) indexOptions(partition int32) index.Options {
 	}
 }
 
-// Close finishes the transactions in flight, leaves the group so that others need not wait, and
-// closes the connections.
-func (s *Store) Close() error {
+// Retire finishes the transactions in flight, also those of callers that gave up, closes the index
+// files, and leaves the group so that others need not wait. After that End and Read go on, and
+// Append returns ErrClosed.
+func (s *Store) Retire() {
 	s.cancel()
 	if s.group != nil {
-		s.group.Leave()
+		s.retired.Do(s.group.Leave)
 	}
+}
+
+// Close retires, and closes the connections.
+func (s *Store) Close() error {
+	s.Retire()
 	for p := range s.copies {
 		s.copies[p].close()
 	}

@@ -117,6 +117,7 @@ type Store struct {
 	ctx     context.Context // ends when the store is closed and all goroutines have ended
 	cancel  context.CancelFunc
 	closing chan struct{}
+	retire  sync.Once
 	close   sync.Once
 	running sync.WaitGroup
 }
@@ -250,13 +251,21 @@ func (opt Options) pool() (*pgxpool.Config, error) {
 // Close waits for the appends in flight, sequences them, and releases all resources. It may be
 // called twice.
 func (s *Store) Close() error {
+	s.Retire()
 	s.close.Do(func() {
-		close(s.closing)
-		s.running.Wait()
 		s.cancel()
 		s.pool.Close()
 	})
 	return nil
+}
+
+// Retire finishes the transactions in flight, also those of callers that gave up. After that End
+// and Read go on, and Append returns ErrClosed.
+func (s *Store) Retire() {
+	s.retire.Do(func() {
+		close(s.closing)
+		s.running.Wait()
+	})
 }
 
 func (s *Store) isClosing() bool {

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/session"
+)
+
+// cut imports a file from a pipe that stays open, and ends the import in the middle: cut HOW FILE
+// ARGS, where HOW is a signal, "pipe" (the reader of both outputs goes away) or "terminal" (the
+// terminal of both outputs does). The process must end by itself within a minute.
+func cut(ts *testscript.TestScript, _ bool, args []string) {
+	how, lines := args[0], []byte(ts.ReadFile(args[1]))
+	program := exec.Command(inPath(ts, "blotter"), append(args[2:], "import", "--simulate", "-")...)
+	program.Dir = ts.MkAbs(".")
+	program.Env = append(os.Environ(), "BLOTTER_S3_GATEWAY="+ts.Getenv("BLOTTER_S3_GATEWAY"),
+		"HOME="+ts.Getenv("HOME"))
+	input, err := program.StdinPipe()
+	ts.Check(err)
+	gone, output := outputs(ts, how)
+	program.Stdout, program.Stderr = output, output
+	if how == "terminal" {
+		program.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 1}
+	}
+	ts.Check(program.Start())
+	ts.Check(output.Close())
+	ended := make(chan error, 1)
+	go func() { ended <- program.Wait() }()
+
+	half := len(lines) / 2
+	_, err = input.Write(lines[:half]) // more than a pipe holds: the import has read most of it
+	ts.Check(err)
+	switch how {
+	case "SIGINT":
+		ts.Check(program.Process.Signal(syscall.SIGINT))
+	case "SIGTERM":
+		ts.Check(program.Process.Signal(syscall.SIGTERM))
+	case "SIGHUP":
+		ts.Check(program.Process.Signal(syscall.SIGHUP))
+	default:
+		ts.Check(gone.Close())
+	}
+	_, _ = input.Write(lines[half:]) // an import that has ended reads no more
+	if how == "pipe" {
+		ts.Check(input.Close())
+	}
+	select {
+	case err := <-ended:
+		if status := program.ProcessState; status.ExitCode() < 0 {
+			ts.Fatalf("%s: %v", how, err)
+		}
+	case <-time.After(time.Minute):
+		ts.Check(program.Process.Kill())
+		ts.Fatalf("%s: the import still runs after a minute", how)
+	}
+}
+
+// outputs returns an output for a program, and its other side. The other side is read until it is
+// closed.
+func outputs(ts *testscript.TestScript, how string) (gone io.Closer, output *os.File) {
+	if how != "terminal" {
+		r, w, err := os.Pipe()
+		ts.Check(err)
+		if how != "pipe" {
+			go io.Copy(io.Discard, r)
+		}
+		return r, w
+	}
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	ts.Check(err)
+	var number, unlocked uint32
+	control(ts, master, syscall.TIOCGPTN, &number)
+	control(ts, master, syscall.TIOCSPTLCK, &unlocked)
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	ts.Check(err)
+	go io.Copy(io.Discard, master)
+	return master, slave
+}
+
+func control(ts *testscript.TestScript, f *os.File, request uintptr, value *uint32) {
+	conn, err := f.SyscallConn()
+	ts.Check(err)
+	ts.Check(conn.Control(func(fd uintptr) {
+		pointer := uintptr(unsafe.Pointer(value))
+		if _, _, failed := syscall.Syscall(syscall.SYS_IOCTL, fd, request, pointer); failed != 0 {
+			err = failed
+		}
+	}))
+	ts.Check(err)
+}
+
+// inPath returns the path of a program of the scripts.
+func inPath(ts *testscript.TestScript, name string) string {
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			return path
+		}
+	}
+	ts.Fatalf("there is no program %s", name)
+	return ""
+}
+
+// marked fails unless the reached mark of a data folder is the end of its log, and some events are
+// recorded.
+func marked(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, data := context.Background(), ts.MkAbs(args[0])
+	mark, err := logdir.CursorFile(filepath.Join(data, "reached")).Load()
+	ts.Check(err)
+	s, err := session.Open(ctx, session.Config{Data: data, Stack: "embedded"}, session.Inspect)
+	ts.Check(err)
+	defer func() { ts.Check(s.Close()) }()
+	end, err := s.Log.End(ctx)
+	ts.Check(err)
+	events := 0
+	for _, err := range s.Log.Read(ctx, nil, end) {
+		ts.Check(err)
+		events++
+	}
+	if mark.String() != end.String() || events < 10 {
+		ts.Fatalf("the mark is %v, and the log ends at %v, with %d events", mark, end, events)
+	}
+}
