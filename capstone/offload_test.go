@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/note"
@@ -68,6 +69,7 @@ func auditors(t *testing.T) func(contract.SealableLog) *audit.Auditor {
 	return func(log contract.SealableLog) *audit.Auditor {
 		a, err := audit.Open(audit.Options{
 			Log: log, Archive: archive, Origin: origin, Signer: signer, Verifier: verifier,
+			Clock: time.Now,
 		})
 		require.NoError(t, err)
 		return a
