@@ -129,7 +129,8 @@ func (n Imported) And(later Imported) Imported {
 		Lines: n.Lines + later.Lines, Accepted: n.Accepted + later.Accepted,
 		Refused: n.Refused + later.Refused, Again: n.Again + later.Again,
 		Repeated: n.Repeated + later.Repeated, Bad: n.Bad + later.Bad,
-		Rules: map[trade.Rule]int{}, Kinds: map[string]int{}, Orphaned: n.Orphaned,
+		Warned: n.Warned + later.Warned,
+		Rules:  map[trade.Rule]int{}, Kinds: map[string]int{}, Orphaned: n.Orphaned,
 	}
 	for _, part := range []Imported{n, later} {
 		for rule, count := range part.Rules {

@@ -10,6 +10,7 @@ import (
 // examples has a command line for each command, as its help shows it.
 var examples = map[string]string{
 	"up":             "up",
+	"migrate":        "migrate",
 	"down":           "down",
 	"status":         "status --format json",
 	"demo":           "--store postgres demo",
