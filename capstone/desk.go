@@ -23,6 +23,9 @@ type Desk struct {
 	Log    contract.Store
 	Codec  contract.Codec
 	Source string // is recorded with every event: where its command came from
+	// Now is the clock of a real-time log. It is nil for a simulated log, whose clock follows the
+	// commands.
+	Now func() time.Time
 
 	// curves holds the first two marks of each curve's stream. They determine its currency.
 	curves sync.Map
@@ -137,6 +140,11 @@ func (d *Desk) again(ctx context.Context, r request, recorded contract.Recorded)
 }
 
 func (d *Desk) decide(ctx context.Context, r request) (Outcome, error) {
+	if d.Now != nil && !trade.IsFollowUp(r.ID) { // a follow-up has the entry time of its cause
+		if refusal := r.CheckEntry(d.Now()); refusal != nil {
+			return d.refuse(ctx, r, refusal)
+		}
+	}
 	past, expected, err := d.pastOf(ctx, r)
 	if err != nil {
 		return Outcome{}, err
@@ -151,21 +159,26 @@ func (d *Desk) decide(ctx context.Context, r request) (Outcome, error) {
 	decision, err := trade.Decide(linked, r.Command)
 	var refusal *trade.Refusal
 	if errors.As(err, &refusal) {
-		event, err := d.append(ctx, r, r.RefusedStream(), contract.Any, trade.Decision{
-			EffectiveAt: r.EnteredAt,
-			Body: trade.CommandRefused{
-				CommandID: r.ID, Digest: r.Digest(),
-				Rule: string(refusal.Rule), Detail: refusal.Detail,
-				Line: string(lines.Format(r.Command)),
-			},
-		})
-		return Outcome{Event: event, Refusal: refusal}, err
+		return d.refuse(ctx, r, refusal)
 	}
 	if err != nil {
 		return Outcome{}, err
 	}
 	event, err := d.append(ctx, r, r.Stream(), expected, decision)
 	return Outcome{Event: event, past: past, read: r.read}, err
+}
+
+// refuse records that r was refused, with the line that asked for it.
+func (d *Desk) refuse(ctx context.Context, r request, refusal *trade.Refusal) (Outcome, error) {
+	event, err := d.append(ctx, r, r.RefusedStream(), contract.Any, trade.Decision{
+		EffectiveAt: r.EnteredAt,
+		Body: trade.CommandRefused{
+			CommandID: r.ID, Digest: r.Digest(),
+			Rule: string(refusal.Rule), Detail: refusal.Detail,
+			Line: string(lines.Format(r.Command)),
+		},
+	})
+	return Outcome{Event: event, Refusal: refusal}, err
 }
 
 // linked returns the history of r, and those of the contracts that its follow-ups reach, along the

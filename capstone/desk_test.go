@@ -208,3 +208,43 @@ func TestDeskRefusesOnlyTheParkedStream(t *testing.T) {
 	require.NoError(t, s.FollowUps.Sweep(t.Context()))
 	require.Empty(t, orphaned(t, s))
 }
+
+// A real-time log refuses a command that was entered more than a minute after its clock, and takes
+// one that a clock slightly ahead has stamped. The refusal stays the outcome of this command.
+func TestEntryInTheFutureIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	now := nine
+	s.Desk.Now = func() time.Time { return now }
+	early, skewed := oil("c-1", "A"), oil("c-2", "B")
+	early.EnteredAt = nine.Add(time.Minute + time.Microsecond)
+	skewed.EnteredAt = nine.Add(time.Minute)
+	require.Nil(t, do(t, s, skewed).Refusal)
+	refused := do(t, s, early)
+	require.EqualError(t, refused.Refusal, "refused: entry.in-future: "+
+		"entered_at is 2025-01-06T09:01:00.000001Z, and the log's clock shows 2025-01-06T09:00:00Z")
+	require.Equal(t, "refused/A", refused.Event.Stream)
+	now = nine.Add(time.Hour)
+	again := do(t, s, early)
+	require.True(t, again.Again)
+	require.Equal(t, refused.Refusal, again.Refusal)
+}
+
+// A clock that is set back does not refuse the follow-up of a recorded event.
+func TestFollowUpNeedsNoClock(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	now := nine.Add(24 * time.Hour)
+	s.Desk.Now = func() time.Time { return now }
+	do(t, s, oil("c-1", "A"))
+	s.Log = &dying{s.Log, 1}
+	s.Desk.Log = s.Log
+	_, err := s.Do(t.Context(), novate("c-2", "A", "B"))
+	require.ErrorIs(t, err, errDied)
+	now = nine
+	s.Log.(*dying).appends = 1
+	require.NoError(t, s.FollowUps.Sweep(t.Context()))
+	missing, err := s.FollowUps.Orphaned(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, missing)
+}

@@ -186,7 +186,7 @@ func (s *Session) System() *capstone.System {
 	system.Replayer = replay.New(s.Codec)
 	system.Simulated = s.Settings().Simulated
 	if !system.Simulated { // the clock of a simulated log follows its lines, one by one
-		system.Width = width
+		system.Width, system.Desk.Now = width, system.Clock
 	}
 	return system
 }

@@ -70,6 +70,20 @@ func (c Command) Label() string {
 	return operation
 }
 
+// entryTolerance is how much the clock of the machine where a command was entered may be ahead of
+// the clock of the log.
+const entryTolerance = time.Minute
+
+// CheckEntry refuses a command that was entered more than a minute after now, the time of the log's
+// clock. It returns nil for any other command.
+func (c Command) CheckEntry(now time.Time) *Refusal {
+	if !c.EnteredAt.After(now.Add(entryTolerance)) {
+		return nil
+	}
+	return refuse(EnteredInFuture, "entered_at is %s, and the log's clock shows %s",
+		c.EnteredAt.UTC().Format(time.RFC3339Nano), now.UTC().Format(time.RFC3339Nano))
+}
+
 // Prefixes of the names of streams.
 const (
 	tradeStreams   = "trade/"

@@ -33,6 +33,7 @@ const (
 	WrongKind        Rule = "correction.wrong-kind"       // this body may not take that slot
 	NeedsApprover    Rule = "lifecycle.needs-approver"    // changes the past, no second principal
 	BreaksLater      Rule = "order.breaks-later-event"    // a later event would become illegal
+	EnteredInFuture  Rule = "entry.in-future"             // entered later than the clock shows
 )
 
 // A Refusal is the typed error of Decide. Detail is recorded with it: a change to a text changes
