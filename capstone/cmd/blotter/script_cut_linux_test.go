@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -33,6 +34,11 @@ func cut(ts *testscript.TestScript, _ bool, args []string) {
 	if how == "terminal" {
 		program.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 1}
 	}
+	// A process that was started under nohup ignores SIGHUP, and its children do so, too. A child
+	// gets the default action of a signal that its parent catches.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	defer signal.Stop(caught)
 	ts.Check(program.Start())
 	ts.Check(output.Close())
 	ended := make(chan error, 1)
