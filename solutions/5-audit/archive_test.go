@@ -3,7 +3,6 @@ package audit_test
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,7 +22,7 @@ func bucket(t *testing.T) *audit.S3 {
 	t.Helper()
 	endpoint, options := stacktest.S3(t)
 	// The gateway waits for idle connections when it stops.
-	t.Cleanup(options.Transport.(*http.Transport).CloseIdleConnections)
+	t.Cleanup(options.Transport.(interface{ CloseIdleConnections() }).CloseIdleConnections)
 	client, err := minio.New(endpoint, options)
 	require.NoError(t, err)
 	s := &audit.S3{

@@ -26,7 +26,7 @@ func cut(ts *testscript.TestScript, _ bool, args []string) {
 	program := exec.Command(inPath(ts, "blotter"), append(args[2:], "import", "--simulate", "-")...)
 	program.Dir = ts.MkAbs(".")
 	program.Env = append(os.Environ(), "BLOTTER_S3_GATEWAY="+ts.Getenv("BLOTTER_S3_GATEWAY"),
-		"HOME="+ts.Getenv("HOME"))
+		"HOME="+ts.Getenv("HOME"), "STACK=embedded")
 	input, err := program.StdinPipe()
 	ts.Check(err)
 	gone, output := outputs(ts, how)

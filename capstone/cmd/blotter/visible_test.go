@@ -94,7 +94,7 @@ func TestNoCommandPrintsControls(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			run(append([]string{"--data", data}, tc.args...), &stdout, &stderr)
+			run(append([]string{"--stack", "embedded", "--data", data}, tc.args...), &stdout, &stderr)
 			requireHarmless(t, stdout.String())
 			requireHarmless(t, stderr.String())
 			if tc.shown {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -96,7 +95,7 @@ func pingS3(ctx context.Context, s3 S3) error {
 		return err
 	}
 	options.MaxRetries = 1
-	defer options.Transport.(*http.Transport).CloseIdleConnections()
+	defer options.Transport.(interface{ CloseIdleConnections() }).CloseIdleConnections()
 	client, err := minio.New(s3.Endpoint, options)
 	if err != nil {
 		return err

@@ -191,3 +191,27 @@ func TestApplicationRoleIsPowerless(t *testing.T) {
 	require.NotEqual(t, owner.User, user)
 	require.Zero(t, owned)
 }
+
+// A PUT does not spoil the next request on its connection, even if the object is empty.
+func TestPutLeavesNoBody(t *testing.T) {
+	t.Parallel()
+	at, err := stacktest.Shared(t).S3(t.Context())
+	require.NoError(t, err)
+	client, err := at.Client()
+	require.NoError(t, err)
+	bucket := stacktest.Bucket(t)
+	require.NoError(t, client.MakeBucket(t.Context(), bucket, minio.MakeBucketOptions{}))
+	absent := minio.PutObjectOptions{DisableMultipart: true}
+	absent.SetMatchETagExcept("*")
+	for range 300 {
+		for _, text := range []string{"", "some"} {
+			body := strings.NewReader(text)
+			_, err := client.PutObject(t.Context(), bucket, "of"+text, body, body.Size(), absent)
+			if err != nil {
+				require.Equal(t, minio.PreconditionFailed, minio.ToErrorResponse(err).Code)
+			}
+			_, err = client.StatObject(t.Context(), bucket, "of"+text, minio.StatObjectOptions{})
+			require.NoError(t, err)
+		}
+	}
+}
