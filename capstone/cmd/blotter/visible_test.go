@@ -94,7 +94,8 @@ func TestNoCommandPrintsControls(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			run(append([]string{"--stack", "embedded", "--data", data}, tc.args...), &stdout, &stderr)
+			args := append([]string{"--stack", "embedded", "--data", data}, tc.args...)
+			run(args, &stdout, &stderr)
 			requireHarmless(t, stdout.String())
 			requireHarmless(t, stderr.String())
 			if tc.shown {
