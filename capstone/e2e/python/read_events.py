@@ -18,9 +18,10 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-# The type of an owner mark: a record of the store itself. A new owner of a partition writes it
-# before it serves. It is not a CloudEvent of the business, and has no Avro data.
-OWNER_MARK = "blotter.owner"
+# The types of the store's own records begin so. A new owner of a partition writes an owner mark
+# before it serves, and a frontier mark before a batch is sealed. They are no events of the
+# business, and have no Avro data.
+MARKS = "blotter."
 
 
 def setting(name):
@@ -106,7 +107,7 @@ def main(topic):
     for record in records(topic):
         # An event is a CloudEvent in binary mode: its attributes are the headers ce_*.
         attributes = {k.removeprefix("ce_"): v.decode() for k, v in record.headers() or []}
-        if attributes.get("type") == OWNER_MARK:
+        if attributes["type"].startswith(MARKS):
             continue
         context = SerializationContext(topic, MessageField.VALUE)
         print(json.dumps({
