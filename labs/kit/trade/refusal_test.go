@@ -262,6 +262,8 @@ func TestEveryRuleIsProduced(t *testing.T) {
 	t.Parallel()
 	produced := map[string]bool{
 		string(trade.IsParked): true, // by TestCommandToAParkedStreamIsRefused
+		// Command.CheckEntry produces it, not Decide: see TestEntryInTheFutureIsRefused.
+		string(trade.EnteredInFuture): true,
 	}
 	for _, c := range append(refusals(), badTerms()...) {
 		produced[string(c.rule)] = true
