@@ -37,8 +37,8 @@ const tolerance = time.Minute
 
 // A judge finds offenders. It has the latest time of each partition or stream, so far as it has
 // seen the log: the verifier from its beginning, a sealer from the last sealed batch. A sealer
-// needs no more. What it has not seen lies before the frontier of that batch, or was recorded in
-// the moment between that frontier and the seal.
+// needs no earlier times: an earlier event lies before the frontier of that batch, or was recorded
+// in the moment between that frontier and the seal.
 type judge struct {
 	contract.Timeline
 	last map[string]time.Time

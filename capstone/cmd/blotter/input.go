@@ -100,7 +100,7 @@ func (c counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A recorder takes what is read of an input, and keeps the lines without a result.
+// A recorder gets the bytes that are read from an input, and keeps the lines without a result.
 type recorder input
 
 func (r *recorder) Write(p []byte) (int, error) {

@@ -298,7 +298,7 @@ func (n New) resolve(at time.Time) (Body, *Refusal) {
 		capacity = n.Quantity
 	}
 	if capacity.Value.IsZero() || n.Instrument.check() != nil {
-		return n, nil // Evolve refuses what is wrong
+		return n, nil // Evolve refuses these terms
 	}
 	if r := n.checkDelivery(Slot{Event: Event{EffectiveAt: at}}); r != nil {
 		return n, r

@@ -60,9 +60,9 @@ func (c *Copy) Fail(err error) {
 	}
 }
 
-// readSeal returns the seal of the files, nil if there is none.
+// readSeal returns the seal of the files; nil if there is none, or if it cannot be read.
 func readSeal(o Options) []byte {
-	seal, _ := os.ReadFile(o.base() + ".seal") // an error means what it says: there is none
+	seal, _ := os.ReadFile(o.base() + ".seal") // it is only compared: copyFile reports the error
 	return seal
 }
 

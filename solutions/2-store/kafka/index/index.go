@@ -28,12 +28,12 @@
 //	open in another process         that process may be suspended: the index is kept in memory,
 //	                                rebuilt from the whole log, and the files are left alone
 //
-// # What is believed
+// # Trust in the files
 //
-// Anyone who can write the files can also mend their checksums. So nothing is believed that the
-// heads of the log do not confirm. Each head has the rolling digest of its stream (frame.go). Load
-// reads the file of events and computes the digest of every stream, and Check compares them with
-// all heads. From then on the digests are in memory, with a filter of all ids:
+// A user who can write the files can also mend their checksums. So an owner uses no part of them
+// that the heads of the log do not confirm. Each head has the rolling digest of its stream
+// (frame.go). Load reads the file of events and computes the digest of every stream, and Check
+// compares them with all heads. From then on the digests are in memory, with a filter of all ids:
 //
 //	read of a stream     its frames must have its digest
 //	an id that is known  the stream of its event must have its digest
