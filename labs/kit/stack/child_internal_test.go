@@ -20,8 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPortTakenByAnotherServer lets another server take the first port after it was chosen, and
-// answer there. The start tries another port, and does not accept the other server as the gateway.
+// TestPortTakenByAnotherServer gives the gateway a port on which another server answers. The start
+// tries another port, and does not accept the other server as the gateway.
 func TestPortTakenByAnotherServer(t *testing.T) {
 	t.Parallel()
 	path, err := findGateway("")
@@ -29,19 +29,19 @@ func TestPortTakenByAnotherServer(t *testing.T) {
 	dir := t.TempDir()
 	objects := filepath.Join(dir, "objects")
 	require.NoError(t, os.Mkdir(objects, 0o700))
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { taken.Close() })
+	go http.Serve(taken, http.NotFoundHandler())
 	var ports []int
 	c, err := startServer(t.Context(), func(port int) (program, func(context.Context) error) {
+		if len(ports) == 0 {
+			port = taken.Addr().(*net.TCPAddr).Port
+		}
 		ports = append(ports, port)
 		s3 := S3{
 			Endpoint: "127.0.0.1:" + strconv.Itoa(port), Region: "us-east-1",
 			AccessKey: "blotter", SecretKey: "secret",
-		}
-		if len(ports) == 1 {
-			// If the port is taken already, the test has its other server, too.
-			if l, err := net.Listen("tcp", s3.Endpoint); err == nil {
-				t.Cleanup(func() { l.Close() })
-				go http.Serve(l, http.NotFoundHandler())
-			}
 		}
 		return program{
 			name: "s3 gateway", path: path,
