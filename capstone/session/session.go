@@ -13,6 +13,7 @@ import (
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/solutions/2-store/memory"
 	"example.com/blotter/solutions/2-store/offload"
 	projection "example.com/blotter/solutions/3-projections"
 	replay "example.com/blotter/solutions/4-replay"
@@ -27,6 +28,7 @@ const (
 	Write                   // appends, as the only writer
 	Seal                    // seals; records the frontier, unless another process writes the log
 	Inspect                 // reads possible evidence: changes nothing anywhere, and accepts a loss
+	Draft                   // appends in memory only: the log does not change
 )
 
 // Config says which log is opened, and how. Data is required.
@@ -132,6 +134,10 @@ func (s *Session) openLog(ctx context.Context) error {
 			return err
 		}
 	}
+	if s.access == Draft {
+		s.Log, err = memory.Over(ctx, s.Log, s.clock())
+		return err
+	}
 	if s.owns || s.access == Write {
 		s.onClose(func() error {
 			if writer, ok := log.(interface{ Retire() }); ok {
@@ -181,6 +187,9 @@ func (s *Session) Settings() logdir.Settings { return s.dir.Settings() }
 func (s *Session) System() *capstone.System {
 	system := capstone.New(s.Log, s.Codec, cmp.Or(s.config.Source, "blotter/import"))
 	system.FollowUps.SweptTo = s.dir.FollowUps()
+	if s.access == Draft {
+		system.FollowUps.SweptTo = unchanged{s.dir.FollowUps()}
+	}
 	system.Project = projection.Project
 	system.AsOf = projection.AsOf
 	system.Replayer = replay.New(s.Codec)
@@ -190,6 +199,11 @@ func (s *Session) System() *capstone.System {
 	}
 	return system
 }
+
+// An unchanged cursor is read and never saved.
+type unchanged struct{ capstone.SavedCursor }
+
+func (unchanged) Save(contract.Cursor) error { return nil }
 
 // width is the number of lines that an import has in flight. All lines that wait for a partition
 // are appended in one transaction: a wide import makes few and large ones. The broker keeps a note

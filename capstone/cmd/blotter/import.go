@@ -12,6 +12,7 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/lines"
+	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/session"
 )
 
@@ -20,6 +21,7 @@ type importCmd struct {
 	Simulate bool     `help:"${import_simulate}"`
 	Quiet    bool     `help:"Do not list the refused lines."`
 	Rejects  string   `help:"${import_rejects}" placeholder:"FILE"`
+	DryRun   bool     `help:"${import_dry_run}"`
 }
 
 func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
@@ -36,9 +38,7 @@ func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
 		a.onClose(rejects.Close)
 		in.keep(rejects)
 	}
-	config := a.config()
-	config.New = a.newLog(c.Simulate)
-	s, err := a.openAs(ctx, config, session.Write)
+	s, err := c.open(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -49,16 +49,39 @@ func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
 	case err != nil:
 		return err
 	default:
-		err = firstOf(checkComplete(n), checkOrphans(n.Orphaned))
+		err = firstOf(c.checkComplete(n), checkOrphans(n.Orphaned))
 	}
 	answer := struct {
 		capstone.Imported
 		Orphans []orphan `json:"orphaned,omitempty"`
-	}{n, orphansOf(n.Orphaned)}
+		DryRun  bool     `json:"dry_run,omitempty"`
+	}{n, orphansOf(n.Orphaned), c.DryRun}
 	return errors.Join(a.answer(of(s), answer, func(w io.Writer) {
 		printImported(w, n)
 		printOrphans(w, answer.Orphans)
+		if c.DryRun {
+			fmt.Fprintln(w, "(a dry run: nothing was recorded)")
+		}
 	}), err)
+}
+
+// open opens the log to write, or to draft in a dry run. Where there is no log, a dry run imports
+// into a temporary one. The desk decides the same on every stack.
+func (c *importCmd) open(ctx context.Context, a *app) (*session.Session, error) {
+	access := session.Write
+	if c.DryRun {
+		access = session.Draft
+		_, err := a.config().Folder()
+		if none := new(logdir.NoLogError); errors.As(err, &none) {
+			if err := a.temporaryFolder("blotter-dry-run-"); err != nil {
+				return nil, err
+			}
+			a.cli.Stack, access = "embedded", session.Write
+		}
+	}
+	config := a.config()
+	config.New = a.newLog(c.Simulate)
+	return a.openAs(ctx, config, access)
 }
 
 // importAll imports one file after the other. It also returns the last line that was counted, in
@@ -196,12 +219,15 @@ func printImported(w io.Writer, n capstone.Imported) {
 }
 
 // checkComplete fails an import that did not accept every line.
-func checkComplete(n capstone.Imported) error {
+func (c *importCmd) checkComplete(n capstone.Imported) error {
 	if n.Bad+n.Refused == 0 {
 		return nil
 	}
 	hint := "correct the bad lines and import the file again: recorded commands are not repeated"
-	if n.Bad == 0 {
+	switch {
+	case c.DryRun:
+		hint = "correct these lines, and import the file: nothing was recorded"
+	case n.Bad == 0:
 		hint = "a refusal stays on record: send a corrected command with a new id"
 	}
 	return &failure{fmt.Sprintf("%d of %d lines were not accepted: %d bad, %d refused",

@@ -93,6 +93,7 @@ var longHelp = kong.Vars{
 
 	"import_files":    "Files of commands as JSON Lines, plain or gzip; - is standard input.",
 	"import_rejects":  "Write the refused and the bad lines to this new file, to be mended.",
+	"import_dry_run":  "Decide every line as an import would, and record nothing.",
 	"import_simulate": "Let recorded_at follow entered_at. Only for a new or a simulated log.",
 	"known_at": "Answer as known at a time (2025-01-16T13:10:00Z) or at the end of a day: " +
 		"a date, today, yesterday or -2d. now and today mean all that is certain now.",

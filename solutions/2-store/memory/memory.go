@@ -24,10 +24,14 @@ type Store struct {
 
 	mu      sync.Mutex
 	log     []contract.Recorded
-	streams map[string][]int // offsets by version - 1
+	streams map[string][]int // offsets in version order
 	ids     map[uuid.UUID]int
 	last    time.Time     // no later event is stamped at or before it
 	grown   chan struct{} // closed at the next append
+
+	// A Draft knows of events in the log below it. Other stores have none.
+	before  map[string]*contract.Recorded // the last event of a stream; zero for a new stream
+	earlier map[uuid.UUID]store.Outcome
 }
 
 var _ contract.Store = (*Store)(nil)
@@ -36,7 +40,8 @@ var _ contract.Store = (*Store)(nil)
 func New(clock contract.Clock) *Store {
 	return &Store{
 		clock: clock, streams: map[string][]int{}, ids: map[uuid.UUID]int{},
-		grown: make(chan struct{}),
+		grown:  make(chan struct{}),
+		before: map[string]*contract.Recorded{}, earlier: map[uuid.UUID]store.Outcome{},
 	}
 }
 
@@ -85,10 +90,11 @@ func (s *Store) Append(
 
 func (s *Store) record(ctx context.Context, e contract.Event) contract.Receipt {
 	offset := len(s.log)
+	version, _ := known{s}.Version(e.Stream)
 	s.last = contract.Stamp(s.clock(ctx), s.last)
 	r := contract.Recorded{
 		Event:      e,
-		Version:    int64(len(s.streams[e.Stream]) + 1),
+		Version:    version + 1,
 		RecordedAt: s.last,
 		Position:   contract.Position{Offset: int64(offset)},
 	}
@@ -106,18 +112,34 @@ func receipt(r contract.Recorded) contract.Receipt {
 type known struct{ *Store }
 
 func (k known) Version(stream string) (int64, bool) {
-	offsets := k.streams[stream]
-	n := len(offsets)
-	return int64(n), n > 0 && k.log[offsets[n-1]].Ends
+	if offsets := k.streams[stream]; len(offsets) > 0 {
+		last := k.log[offsets[len(offsets)-1]]
+		return last.Version, last.Ends
+	}
+	if last := k.before[stream]; last != nil {
+		return last.Version, last.Ends
+	}
+	return 0, false
+}
+
+// began returns the last event of a stream in the log below, or nil if it is not known.
+func (s *Store) began(stream string) *contract.Recorded {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.before[stream]
 }
 
 func (k known) Outcome(id uuid.UUID) (store.Outcome, bool) {
 	offset, ok := k.ids[id]
 	if !ok {
-		return store.Outcome{}, false
+		o, ok := k.earlier[id]
+		return o, ok
 	}
-	r := k.log[offset]
-	return store.Outcome{Stream: r.Stream, Digest: r.ContentDigest(), Receipt: receipt(r)}, true
+	return outcome(k.log[offset]), true
+}
+
+func outcome(r contract.Recorded) store.Outcome {
+	return store.Outcome{Stream: r.Stream, Digest: r.ContentDigest(), Receipt: receipt(r)}
 }
 
 // clone returns a copy of r that shares no bytes with it, so that callers cannot change the log.

@@ -1,0 +1,94 @@
+package memory_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/2-store/storetest"
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/solutions/2-store/memory"
+)
+
+// A draft over an empty log is a store like any other.
+func TestDraftIsAStore(t *testing.T) {
+	t.Parallel()
+	check.Run(t, storetest.Suite(storetest.Fixture{
+		Volatile: true,
+		Open: func(t check.T, clock contract.Clock) storetest.Log {
+			d, err := memory.Over(context.Background(), memory.New(clock), clock)
+			require.NoError(t, err)
+			return storetest.Log{Store: d}
+		},
+	}))
+}
+
+// A draft decides as its log would, and the log stays as it is.
+func TestDraftLeavesTheLogAsItIs(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	noon := time.Date(2025, 1, 10, 12, 0, 0, 0, time.UTC)
+	clock := func(context.Context) time.Time { return noon }
+	log := memory.New(clock)
+	first, second := event("a", 1), event("a", 2)
+	_, err := log.Append(ctx, "a", 0, first)
+	require.NoError(t, err)
+
+	d, err := memory.Over(ctx, log, clock)
+	require.NoError(t, err)
+	again, err := d.Append(ctx, "a", 0, first)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, again[0].Version, "the event is on record already")
+	conflict := new(contract.ConflictError)
+	_, err = d.Append(ctx, "a", 0, second)
+	require.ErrorAs(t, err, &conflict)
+	receipts, err := d.Append(ctx, "a", 1, second)
+	require.NoError(t, err)
+	require.Equal(t, contract.Receipt{Version: 2, RecordedAt: noon.Add(time.Microsecond)},
+		receipts[0])
+	_, err = log.Append(ctx, "a", 1, event("a", 3)) // another writer, later
+	require.NoError(t, err)
+
+	end, err := d.End(ctx)
+	require.NoError(t, err)
+	require.Equal(t, contract.Cursor{1, 1}, end)
+	for name, events := range map[string]func() []contract.Recorded{
+		"stream": func() []contract.Recorded { return collect(t, d.Stream(ctx, "a")) },
+		"feed":   func() []contract.Recorded { return collect(t, d.Read(ctx, nil, end)) },
+	} {
+		got := events()
+		require.Len(t, got, 2, name)
+		require.Equal(t, second.ID, got[1].ID, name)
+		require.Equal(t, contract.Position{Partition: 1}, got[1].Position, name)
+	}
+	require.Len(t, collect(t, d.Read(ctx, contract.Cursor{1}, end)), 1)
+	found, err := d.Find(ctx, second.ID)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, found.Version)
+	_, err = log.Find(ctx, second.ID)
+	require.ErrorIs(t, err, contract.ErrNotFound)
+}
+
+func event(stream string, n int) contract.Event {
+	at := time.Date(2025, 1, 10, 9, n, 0, 0, time.UTC)
+	return contract.Event{
+		ID: uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d", stream, n)), Stream: stream,
+		Type: "trade.amended", Schema: 1, EffectiveAt: at, EnteredAt: at, CommandID: "c-1",
+		Actor: "desk-7", Reason: "agreed", Source: "test",
+		Data: fmt.Appendf([]byte{0, 0, 0, 0, 7}, "body %d", n),
+	}
+}
+
+func collect(t *testing.T, events iter.Seq2[contract.Recorded, error]) (all []contract.Recorded) {
+	for r, err := range events {
+		require.NoError(t, err)
+		all = append(all, r)
+	}
+	return all
+}
