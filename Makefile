@@ -28,8 +28,8 @@ lab1 lab2 lab3 lab4 lab5: ## run the checks of one lab
 	test -e "$$1" || { echo "error: $@ is not written yet"; exit 2; }; \
 	$(LAB) test "./$$(dirname "$$1")"
 
-hint: ## explain a check: make hint CHECK=L1.4
-	@$(LAB) hint $(CHECK)
+hint: ## explain a check: make hint CHECK=L1.4; with MORE=1 the second hint, too
+	@$(LAB) hint $(CHECK) $(if $(MORE),--more)
 
 race: setup ## run every test at full length, under the race detector
 	@$(LAB) test -- -race

@@ -44,6 +44,7 @@ func findCheck(id string) (check.Suite, check.Check, bool) {
 
 type hintCmd struct {
 	Check string `arg:"" optional:"" help:"The check, such as L2.3."`
+	More  bool   `help:"Also print the second hint, which gives most of the answer away."`
 }
 
 // Run prints the parts of a failure that do not depend on the answer: the rule, the usual
@@ -57,7 +58,15 @@ func (h *hintCmd) Run(to *streams) error {
 	if c.Misconception != "" {
 		fmt.Fprintf(to.stdout, "misconception: %s\n", c.Misconception)
 	}
-	fmt.Fprintf(to.stdout, "hint: %s\nread: %s, %s\n", c.Hint, suite.Guide, c.Invariant)
+	fmt.Fprintf(to.stdout, "hint: %s\n", c.Hint)
+	switch {
+	case c.More == "":
+	case h.More:
+		fmt.Fprintf(to.stdout, "more: %s\n", c.More)
+	default:
+		fmt.Fprintf(to.stdout, "more: make hint CHECK=%s MORE=1\n", c.ID)
+	}
+	fmt.Fprintf(to.stdout, "read: %s\n", check.Place(suite, c))
 	return nil
 }
 

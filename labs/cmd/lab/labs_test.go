@@ -62,7 +62,7 @@ func TestLab1Fresh(t *testing.T) {
 	checks, points := worth("1-schemas")
 	out, err := testLab(t, "1-schemas", nil)
 	require.NoError(t, err)
-	require.Regexp(t, fmt.Sprintf(`1-schemas +0 +0 +4 +%d +0/%d\n`, checks-4, points), out)
+	require.Regexp(t, fmt.Sprintf(`1-schemas +0 +0 +4 +%d +0/%d +`, checks-4, points), out)
 	require.Contains(t, out, "next: write L1.register in labs/1-schemas for L1.1: ")
 	require.Contains(t, out, "labs/1-schemas/README.md")
 	counts := fmt.Sprintf("1 passed, 0 failed, %d skipped\n", checks)
@@ -79,9 +79,9 @@ func TestLab1Wrong(t *testing.T) {
 		return strings.ReplaceAll(s, `"example.com/blotter/labs/kit/check"`, "")
 	}})
 	requireFailed(t, err, out)
-	require.Regexp(t, fmt.Sprintf(`1-schemas +0 +3 +1 +%d +0/%d\n`, checks-4, points), out)
+	require.Regexp(t, fmt.Sprintf(`1-schemas +0 +3 +1 +%d +0/%d +`, checks-4, points), out)
 	require.Contains(t, out, "L1.I7 broken: ")
-	require.Contains(t, out, "next: mend L1.18: ")
+	require.Contains(t, out, "next: mend L1.18:\n")
 }
 
 // Code that does not compile is reported as such.
@@ -136,17 +136,14 @@ func TestCheatsAreFound(t *testing.T) {
 	cheats, err := os.ReadFile(filepath.Join("testdata", "cheats", "lab_test.go"))
 	require.NoError(t, err)
 	for cheat, want := range map[string][]string{
-		"goexit": {`1-schemas +\d+ +[1-9]\d* +0 +0 +\d+/\d+\n`,
-			`EXIT: the implementation ended the goroutine`, `next: mend L1\.1: `},
+		"goexit": {`1-schemas +\d+ +[1-9]\d* +0 +0 +\d+/\d+ `,
+			`EXIT: the implementation ended the goroutine`, `next: mend L1\.1:`},
 		"panic-elsewhere": {`panic: mine\n`, `1-schemas .*did not run`, `next: `},
 		"log-fatal":       {`no more\n`, `1-schemas .*did not run`, `next: `},
 		"exit":            {`the process ended before its tests`, `1-schemas .* did not run`},
 		"exit-first":      {`1-schemas +its tests did not run`},
 		"mute":            {`1-schemas +its tests did not run`},
 		"unknown-todo": {`returned TODO for L1\.later, which is not an operation of this lab`,
-			`next: mend `},
-		"borrowed-todo": {
-			`Decode returned TODO for L1\.upcast, of trade\.settled version 2, which is the`,
 			`next: mend `},
 	} {
 		t.Run(cheat, func(t *testing.T) { // in turn: each uses the packages compiled before

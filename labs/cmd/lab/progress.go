@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -19,7 +20,16 @@ import (
 // the rest.
 type progress struct {
 	heard   map[string]map[string]check.Outcome // by the lab's folder, then by the check's ID
+	tests   map[string]string                   // the ID of the check, by package and test
+	texts   map[string][]string                 // the output of a check that failed, by its ID
 	partial bool                                // the command line selected tests
+}
+
+func newProgress() progress {
+	return progress{
+		heard: map[string]map[string]check.Outcome{},
+		tests: map[string]string{}, texts: map[string][]string{},
+	}
 }
 
 // take notes the verdict in e, if there is one. A lab without any verdict does not compile.
@@ -40,6 +50,23 @@ func (p progress) take(e testEvent) {
 		outcome = check.Failed // of two different verdicts on one check the worse one counts
 	}
 	p.heard[lab][id] = outcome
+	p.tests[e.Package+" "+e.Test] = id
+}
+
+// keep keeps the output of a test that ended, and reports whether the test is a check of a lab, or
+// the parent of one. The table shows their output in the order of the exercises.
+func (p progress) keep(key string, output []string) bool {
+	id, ok := p.tests[key]
+	if ok {
+		p.texts[id] = append(p.texts[id], output...)
+		return true
+	}
+	for test := range p.tests {
+		if strings.HasPrefix(test, key+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // labs returns the folders of the labs that were tested. If the command line selected tests, a lab
@@ -54,42 +81,79 @@ func (p progress) labs() []string {
 	return names
 }
 
-// print writes a row for each lab, and the next step.
+// print writes a row for each lab, and the next step. If that is to mend a check, its failure
+// follows in full, and one line for each other failure.
 func (p progress) print(w io.Writer) {
 	labs := p.labs()
 	if len(labs) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n%-14s %5s %8s %6s %8s %9s\n",
-		"lab", "done", "failing", "to do", "blocked", "points")
+	fmt.Fprintf(w, "\n%-14s %5s %8s %6s %8s %9s %6s\n",
+		"lab", "done", "failing", "to do", "blocked", "points", "bonus")
 	for _, lab := range labs {
-		p.row(w, lab)
+		p.rows(w, lab)
 	}
 	if step := p.nextStep(labs); step != "" {
 		fmt.Fprintf(w, "next: %s\n", step)
 	}
 }
 
-func (p progress) row(w io.Writer, lab string) {
+func (p progress) rows(w io.Writer, lab string) {
 	if len(p.heard[lab]) == 0 {
 		fmt.Fprintf(w, "%-14s its tests did not run: see above\n", lab)
 		return
 	}
-	count, earned, all := map[check.Outcome]int{}, 0, 0
-	for _, c := range checksOf(lab) {
-		outcome := p.heard[lab][c.ID]
-		count[outcome]++
-		all += c.Points
-		if outcome == check.Passed {
-			earned += c.Points
+	for _, s := range labSuites() {
+		if s.Name == lab {
+			p.row(w, s)
 		}
 	}
-	fmt.Fprintf(w, "%-14s %5d %8d %6d %8d %9s", lab, count[check.Passed], count[check.Failed],
-		count[check.Todo], count[check.Blocked], fmt.Sprintf("%d/%d", earned, all))
+}
+
+func (p progress) row(w io.Writer, s check.Suite) {
+	count, points, bonus := map[check.Outcome]int{}, score{}, score{}
+	for _, c := range s.Checks {
+		outcome := p.heard[s.Name][c.ID]
+		if c.Bonus {
+			bonus.add(c, outcome)
+			continue
+		}
+		count[outcome]++
+		points.add(c, outcome)
+	}
+	fmt.Fprintf(w, "%-14s %5d %8d %6d %8d %9s %6s", rowName(s), count[check.Passed],
+		count[check.Failed], count[check.Todo], count[check.Blocked], points, bonus)
 	if n := count[silent]; n > 0 {
 		fmt.Fprintf(w, "  %d did not run", n)
 	}
+	if n := count[check.Stopped]; n > 0 {
+		fmt.Fprintf(w, "  %d not tried, because others hung", n)
+	}
 	fmt.Fprintln(w)
+}
+
+// rowName returns the folder of a lab, or of a part the part and the folder without its number.
+func rowName(s check.Suite) string {
+	if s.Part == "" {
+		return s.Name
+	}
+	_, name, _ := strings.Cut(s.Name, "-")
+	return s.Part + "-" + name
+}
+
+// A score is the points that were earned, of the points of all checks.
+type score struct{ earned, all int }
+
+func (s *score) add(c check.Check, outcome check.Outcome) {
+	s.all += c.Points
+	s.earned += check.Verdict{Check: c, Outcome: outcome}.Points()
+}
+
+func (s score) String() string {
+	if s.all == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d/%d", s.earned, s.all)
 }
 
 // nextStep is about the first lab that is begun and not finished, so that a student who starts with
@@ -131,18 +195,18 @@ func (p progress) nextStepOf(lab string) string {
 			continue
 		}
 		for _, c := range checksOf(lab) {
-			if p.heard[lab][c.ID] == outcome {
-				return adviceOn(lab, c, outcome)
+			if p.heard[lab][c.ID] == outcome && !c.Bonus {
+				return p.adviceOn(lab, c, outcome)
 			}
 		}
 	}
 	return ""
 }
 
-func adviceOn(lab string, c check.Check, outcome check.Outcome) string {
+func (p progress) adviceOn(lab string, c check.Check, outcome check.Outcome) string {
 	switch outcome {
 	case check.Failed:
-		return fmt.Sprintf("mend %s: %s (make hint CHECK=%s)", c.ID, c.Title, c.ID)
+		return p.mend(lab, c)
 	case silent:
 		return fmt.Sprintf("find out why %s of labs/%s did not run: see above", c.ID, lab)
 	case check.Blocked:
@@ -151,9 +215,51 @@ func adviceOn(lab string, c check.Check, outcome check.Outcome) string {
 			c.ID, c.ID, lab)
 	default:
 		return fmt.Sprintf("write %s in labs/%s for %s: %s\n"+
-			"      start with labs/%s/README.md; stuck? make hint CHECK=%s",
-			c.Operation, lab, c.ID, c.Title, lab, c.ID)
+			"      start with %s; stuck? make hint CHECK=%s",
+			c.Operation, lab, c.ID, c.Title, guideOf(c.ID), c.ID)
 	}
+}
+
+// mend describes the failure of one check in full, and the other failures of its lab in a line
+// each, in the order of the exercises.
+func (p progress) mend(lab string, c check.Check) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "mend %s:\n", c.ID)
+	for _, line := range p.texts[c.ID] {
+		b.WriteString(failureLine(line))
+	}
+	fmt.Fprintf(&b, "      stuck? make hint CHECK=%s\n", c.ID)
+	fmt.Fprintf(&b, "      this check alone: go test -v -run '/%s ' ./labs/%s", c.ID, lab)
+	also := "\nalso failing:"
+	for _, other := range checksOf(lab) {
+		if other.ID != c.ID && !other.Bonus && p.heard[lab][other.ID] == check.Failed {
+			fmt.Fprintf(&b, "%s\n  %-6s %s", also, other.ID, other.Title)
+			also = ""
+		}
+	}
+	return b.String()
+}
+
+// ownLine matches the place that go test puts before a failure of a check.
+var ownLine = regexp.MustCompile(`^    run\.go:\d+: `)
+
+// failureLine returns a line of a test's output as the table shows it, or "" for an empty line and
+// for the lines about starting, pausing and ending a test.
+func failureLine(line string) string {
+	switch {
+	case strings.HasPrefix(strings.TrimLeft(line, " "), "--- "), strings.HasPrefix(line, "=== "),
+		strings.TrimSpace(line) == "":
+		return ""
+	case ownLine.MatchString(line):
+		return "      " + ownLine.ReplaceAllString(line, "")
+	}
+	return "      " + strings.TrimPrefix(line, "        ")
+}
+
+// guideOf returns the guide that explains a check.
+func guideOf(id string) string {
+	s, _, _ := findCheck(id)
+	return s.Guide
 }
 
 // silent is the outcome of a check without a verdict.
@@ -172,12 +278,13 @@ func (p progress) unheard() int {
 	return n
 }
 
-// checksOf returns the checks of a lab, in the lab's order.
+// checksOf returns the checks of all parts of a lab, in the lab's order.
 func checksOf(lab string) []check.Check {
+	var all []check.Check
 	for _, s := range labSuites() {
 		if s.Name == lab {
-			return s.Checks
+			all = append(all, s.Checks...)
 		}
 	}
-	return nil
+	return all
 }

@@ -8,8 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"example.com/blotter/labs/kit/check"
 )
 
 // A tally counts the tests in the output of go test -json (see: go doc test2json).
@@ -27,7 +25,7 @@ func newTally(out io.Writer) *tally {
 	return &tally{
 		out: out, output: map[string][]string{}, running: map[string][]string{},
 		count: map[string]int{}, failed: map[string]bool{},
-		labs: progress{heard: map[string]map[string]check.Outcome{}},
+		labs: newProgress(),
 	}
 }
 
@@ -82,10 +80,13 @@ func (t *tally) endTest(e testEvent, key string) {
 	t.count[e.Action]++
 	t.running[e.Package] = slices.DeleteFunc(t.running[e.Package],
 		func(test string) bool { return test == e.Test })
+	kept := e.Action != "pass" && t.labs.keep(key, t.output[key])
 	if e.Action == "fail" {
 		t.failed[e.Package] = true
-		t.lost = append(t.lost, key)
-		t.show(key)
+		if !kept {
+			t.lost = append(t.lost, key)
+			t.show(key)
+		}
 	}
 	delete(t.output, key)
 }

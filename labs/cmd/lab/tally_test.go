@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/check"
 )
 
 func TestTallyCounts(t *testing.T) {
@@ -108,6 +110,10 @@ func verdictLine(pkg, id string, points int, outcome string) string {
 
 var lab2Heard = verdictLine("labs/2-store", "L2.10", 3, "failed") +
 	verdictLine("labs/2-store", "L2.9", 2, "failed") +
+	output("=== RUN L2.9\n") + output("    run.go:41: L2.I9 broken: the rule\n") +
+	output("        expected 4\n") + output("\n") + output("    --- FAIL: L2.9\n") +
+	`{"Action":"fail","Package":"m/labs/2-store","Test":"Test/L2.9"}
+` +
 	verdictLine("labs/2-store", "L2.1", 2, "passed") +
 	verdictLine("labs/2-store", "L2.2", 2000, "todo") +
 	verdictLine("labs/2-store", "L2.3", 2, "blocked") +
@@ -117,6 +123,12 @@ var lab2Heard = verdictLine("labs/2-store", "L2.10", 3, "failed") +
 	`{"Action":"pass","Package":"m/labs/kit"}
 {"Action":"pass","Package":"m/labs/kit/check"}
 `
+
+// output is a line of go test -json with a line of output of L2.9.
+func output(line string) string {
+	return fmt.Sprintf(`{"Action":"output","Package":"m/labs/2-store","Test":"Test/L2.9",`+
+		`"Output":%q}`+"\n", line)
+}
 
 // tableOf returns the table for a stream, and the number of checks that did not run.
 func tableOf(t *testing.T, partial bool, stream string) (string, int) {
@@ -137,11 +149,17 @@ func TestProgressTable(t *testing.T) {
 	table, unheard := tableOf(t, false, lab2Heard+
 		`{"Action":"fail","Package":"m/labs/3-projections"}`)
 	require.Equal(t, fmt.Sprintf(`
-lab             done  failing  to do  blocked    points
-2-store            1        2      1        1     2/%d  %d did not run
+lab             done  failing  to do  blocked    points  bonus
+2-store            1        2      1        1     2/%d      -  %d did not run
 3-projections  its tests did not run: see above
-next: mend L2.9: %s (make hint CHECK=L2.9)
-`, points, checks-5, titleOf("L2.9")), table)
+next: mend L2.9:
+      L2.I9 broken: the rule
+      expected 4
+      stuck? make hint CHECK=L2.9
+      this check alone: go test -v -run '/L2.9 ' ./labs/2-store
+also failing:
+  L2.10  %s
+`, points, checks-5, titleOf("L2.10")), table)
 	require.Equal(t, checks-5+len(checksOf("3-projections")), unheard)
 	table, unheard = tableOf(t, true, lab2Heard+
 		`{"Action":"pass","Package":"m/labs/3-projections"}`)
@@ -149,12 +167,29 @@ next: mend L2.9: %s (make hint CHECK=L2.9)
 	require.Zero(t, unheard, "checks that were not selected")
 }
 
+// Bonus checks are counted apart. One that fails is not the next step.
+func TestBonusIsApart(t *testing.T) {
+	t.Parallel()
+	s := check.Suite{Name: "9-sample", Part: "9a", Checks: []check.Check{
+		{ID: "L9.1", Points: 2}, {ID: "L9.2", Points: 3, Bonus: true},
+		{ID: "L9.3", Points: 4, Bonus: true}, {ID: "L9.4", Points: 5},
+	}}
+	p := newProgress()
+	p.heard["9-sample"] = map[string]check.Outcome{
+		"L9.1": check.Passed, "L9.2": check.Passed, "L9.3": check.Failed, "L9.4": check.Stopped,
+	}
+	var out strings.Builder
+	p.row(&out, s)
+	require.Equal(t, "9a-sample          1        0      0        0       2/7    3/7"+
+		"  1 not tried, because others hung\n", out.String())
+}
+
 func TestNextStep(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name, outcome, want string
 	}{
-		{"a check fails", "failed", "next: mend L1.7: "},
+		{"a check fails", "failed", "next: mend L1.7:\n"},
 		{"a check did not run", "", "next: find out why L1.7 of labs/1-schemas did not run"},
 		{"a check is to do", "todo", "next: write L1.decode in labs/1-schemas for L1.7: "},
 		{"a check is blocked", "blocked", "next: find the operation that L1.7 waits for: "},
@@ -178,7 +213,7 @@ func TestNextStep(t *testing.T) {
 func TestBegunLabIsNext(t *testing.T) {
 	t.Parallel()
 	table, _ := tableOf(t, true, verdictLine("labs/1-schemas", "L1.1", 2, "todo")+lab2Heard)
-	require.Contains(t, table, "next: mend L2.9: ")
+	require.Contains(t, table, "next: mend L2.9:\n")
 	fresh, _ := tableOf(t, true, verdictLine("labs/1-schemas", "L1.1", 2, "todo")+
 		verdictLine("labs/2-store", "L2.50", 2, "todo"))
 	require.Contains(t, fresh, "next: write L1.register ")
@@ -199,18 +234,19 @@ func TestHints(t *testing.T) {
 			require.False(t, ids[c.ID], "two checks are %s", c.ID)
 			ids[c.ID] = true
 			var out strings.Builder
-			require.NoError(t, (&hintCmd{c.ID}).Run(&streams{&out, io.Discard}))
+			require.NoError(t, (&hintCmd{c.ID, true}).Run(&streams{&out, io.Discard}))
 			require.Contains(t, out.String(), "hint: ", c.ID)
 		}
 	}
-	require.NoError(t, (&hintCmd{"2.53"}).Run(&streams{io.Discard, io.Discard}), "without its L")
+	withoutL := &hintCmd{Check: "2.53"}
+	require.NoError(t, withoutL.Run(&streams{io.Discard, io.Discard}))
 	for asked, want := range map[string]string{
 		"L9.1":  "labs/1-schemas/README.md",
 		"l2.99": "labs/2-store/README.md",
 		"":      "make hint CHECK=L1.4",
 	} {
 		var hinted *hintedError
-		require.ErrorAs(t, (&hintCmd{asked}).Run(nil), &hinted, asked)
+		require.ErrorAs(t, (&hintCmd{asked, false}).Run(nil), &hinted, asked)
 		require.Contains(t, hinted.hint, want)
 		require.Equal(t, misuse, hinted.code)
 	}

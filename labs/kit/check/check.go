@@ -11,8 +11,8 @@
 //		Func:  func(t check.T) { … require.Equal(t, …) },
 //	}
 //
-// An operation that is not written yet returns TODO. A check that meets a TODO neither passes nor
-// fails: it is skipped.
+// An operation that is not written yet returns TODO. An operation that is half written returns TODO
+// in the cases that it lacks. A check that meets a TODO neither passes nor fails: it is skipped.
 package check
 
 import (
@@ -30,15 +30,25 @@ type Check struct {
 	// from this operation makes the check Todo; a TODO from another operation makes it Blocked.
 	// Without an Operation every TODO makes the check Todo.
 	Operation     string
-	Misconception string        // the false belief that usually causes a failure: "that …"
-	Hint          string        // the first thing to look at after a failure
-	Limit         time.Duration // the time that the check may take; zero means the package's Limit
-	Func          func(T)
+	Misconception string // the false belief that usually causes a failure: "that …"
+	// Hint is the first thing to look at after a failure. An assertion may have a hint of its own
+	// (T.Hint), which then takes its place. More is the second level: it gives most of the answer
+	// away, and only make hint CHECK=… MORE=1 prints it.
+	Hint, More string
+	// Read is the place in the guide that explains the rule: "section 4, exercise 2".
+	Read string
+	// Bonus is true for a check that the lab does not require. Its points are counted apart, and a
+	// failure does not make the run red.
+	Bonus bool
+	Limit time.Duration // the time that the check may take; zero means the package's Limit
+	Func  func(T)
 }
 
-// A Suite is the checks of one lab, in the order in which a student should meet them.
+// A Suite is the checks of one lab, or of one part of it, in the order in which a student should
+// meet them.
 type Suite struct {
-	Name   string // such as "2-store"
+	Name   string // such as "2-store": the lab's folder
+	Part   string // such as "1a", if the lab has several parts
 	Guide  string // the page that explains the invariants, from the root of the repository
 	Checks []Check
 }
@@ -51,6 +61,10 @@ type T interface {
 	Errorf(format string, args ...any)
 	// FailNow ends the check as failed.
 	FailNow()
+	// Hint returns the same T, except that its failures have this hint in place of the check's:
+	//
+	//	require.Equal(t.Hint("a stream without events has version 0"), int64(0), version)
+	Hint(text string) T
 	// Logf adds a line that is shown with a failure.
 	Logf(format string, args ...any)
 	// Cleanup registers f to be called after the check. The last f is called first.
@@ -63,6 +77,8 @@ type T interface {
 	// for each result. The check then learns of every TODO, even if its Func ignores the error.
 	Answered(operation string, err error)
 
+	// identity is the ID of this run of the check. No other run has it.
+	identity() string
 	// exited records that a goroutine of the check was ended before it had done its work.
 	exited()
 }
@@ -70,12 +86,13 @@ type T interface {
 // An Outcome is how a check ended.
 type Outcome string
 
-// The outcomes of a check. Only Passed earns points. Todo and Blocked are not failures.
+// The outcomes of a check. Only Passed earns points. Only Failed is a failure.
 const (
 	Passed  Outcome = "passed"
 	Failed  Outcome = "failed"
 	Todo    Outcome = "todo"    // the operation that the check tries is not written yet
 	Blocked Outcome = "blocked" // another operation, which the check needs, is not written yet
+	Stopped Outcome = "stopped" // not tried, because several checks had hung before
 )
 
 // A Verdict is the result of a check.
@@ -84,7 +101,7 @@ type Verdict struct {
 	Outcome Outcome
 	Text    string // empty when passed
 	Answers int    // answers of the implementation that the check saw
-	Hung    bool   // a part of the check still ran after its context had ended, and was abandoned
+	Hung    bool   // the check or one of its cleanups did not end in time
 }
 
 // Points returns the points that the verdict earns.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -57,15 +58,11 @@ func TestVerdicts(t *testing.T) {
 		{"a TODO after an answer", func(t check.T) {
 			t.Answered("add", nil)
 			t.Answered("add", check.TODO("L0.add"))
-		}, check.Failed},
+		}, check.Todo},
 		{"a TODO for another operation after an answer", func(t check.T) {
 			t.Answered("L0.add", nil)
 			t.Answered("L0.add", check.TODO("L0.count"))
-		}, check.Failed},
-		{"a TODO for an operation that answered before", func(t check.T) {
-			t.Answered("L0.add", nil)
-			t.Answered("L0.count", check.TODO("L0.add"))
-		}, check.Failed},
+		}, check.Todo},
 		{"a TODO for an unknown operation", func(t check.T) {
 			t.Answered("L0.add", check.TODO("L0.later"))
 		}, check.Failed},
@@ -93,6 +90,57 @@ hint: count on your fingers
 read: labs/0-sample/README.md, L0.I1
 `, v.Text)
 }
+
+// The hint of a failed assertion takes the place of the check's hint. Assertions that hold leave no
+// hint.
+func TestAssertionsHaveHints(t *testing.T) {
+	t.Parallel()
+	v := judge(t, func(t check.T) {
+		require.Equal(t.Hint("not this one"), 4, 4)
+		assert.Equal(t.Hint("count both hands"), 4, 5, "the sum")
+		require.Equal(t.Hint("count both hands"), 4, 6, "the sum")
+	})
+	require.Equal(t, check.Failed, v.Outcome)
+	require.Contains(t, v.Text, "\nhint: count both hands\nread: ")
+	require.NotContains(t, v.Text, "fingers")
+	require.NotContains(t, v.Text, "not this one")
+}
+
+func TestReadNamesASection(t *testing.T) {
+	t.Parallel()
+	c := check.Check{Invariant: "L0.I1", Read: "section 2", Func: func(t check.T) { t.FailNow() }}
+	v := check.Judge(t.Context(), suite, c)
+	require.Contains(t, v.Text, "\nread: labs/0-sample/README.md, section 2 (L0.I1)\n")
+}
+
+// A hang names the calls of the implementation that have not returned, in each of its goroutines,
+// and no calls of other checks.
+func TestAHangNamesItsCalls(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	mu.Lock()
+	never := make(chan struct{})
+	other := check.Check{ID: "L0.2", Func: waitsElsewhere}
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	go check.Judge(ctx, suite, other)
+	v := check.Judge(t.Context(), suite, check.Check{
+		ID: "L0.1", Limit: 300 * time.Millisecond, Func: func(t check.T) {
+			go waitsForChannel(never)
+			locks(&mu)
+		},
+	})
+	require.Contains(t, v.Text, "TIMEOUT: the check did not end within 300ms; these calls")
+	require.Contains(t, v.Text,
+		"\n  sync.(*Mutex).Lock\n    in check_test.locks (check_test.go:")
+	require.Contains(t, v.Text,
+		"\n  a channel, a select or a loop\n    in check_test.waitsForChannel (check_test.go:")
+	require.NotContains(t, v.Text, "waitsElsewhere")
+}
+
+func locks(mu *sync.Mutex)              { mu.Lock() }
+func waitsForChannel(c <-chan struct{}) { <-c }
+func waitsElsewhere(t check.T)          { <-t.Context().Done() }
 
 func TestRequireEndsTheCheck(t *testing.T) {
 	t.Parallel()

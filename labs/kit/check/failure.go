@@ -9,14 +9,21 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
+// A failure is one failed assertion, with the assertion's own hint if it has one.
+type failure struct{ text, hint string }
+
 // failureText states the broken rule first, then the failures, then the usual misconception, a hint
-// and where to read.
-func failureText(s Suite, c Check, failures, log []string) string {
+// and where to read. The hints of the failed assertions take the place of the check's own hint.
+func failureText(s Suite, c Check, failures []failure, log []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s broken: %s\n", c.Invariant, c.Title)
+	var hints []string
 	for _, f := range failures {
-		if f = strings.Trim(f, "\n"); f != "" {
-			fmt.Fprintf(&b, "%s\n", f)
+		if text := strings.Trim(f.text, "\n"); text != "" {
+			fmt.Fprintf(&b, "%s\n", text)
+		}
+		if f.hint != "" && !slices.Contains(hints, f.hint) {
+			hints = append(hints, f.hint)
 		}
 	}
 	for _, l := range log {
@@ -25,11 +32,22 @@ func failureText(s Suite, c Check, failures, log []string) string {
 	if c.Misconception != "" {
 		fmt.Fprintf(&b, "misconception: %s\n", c.Misconception)
 	}
-	if c.Hint != "" {
-		fmt.Fprintf(&b, "hint: %s\n", c.Hint)
+	if len(hints) == 0 && c.Hint != "" {
+		hints = append(hints, c.Hint)
 	}
-	fmt.Fprintf(&b, "read: %s, %s\n", s.Guide, c.Invariant)
+	for _, hint := range hints {
+		fmt.Fprintf(&b, "hint: %s\n", hint)
+	}
+	fmt.Fprintf(&b, "read: %s\n", Place(s, c))
 	return b.String()
+}
+
+// Place returns the place in the guide that explains a check.
+func Place(s Suite, c Check) string {
+	if c.Read == "" {
+		return s.Guide + ", " + c.Invariant
+	}
+	return fmt.Sprintf("%s, %s (%s)", s.Guide, c.Read, c.Invariant)
 }
 
 // withoutFrame removes testify's frame from a failure. It keeps the message, if there is one, and

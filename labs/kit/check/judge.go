@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,33 +20,50 @@ const Limit = 60 * time.Second
 const maxGrace = 5 * time.Second
 
 // Judge runs one check and returns its verdict. A panic is a failure that begins with PANIC. A
-// check that exceeds its limit is a failure that begins with TIMEOUT.
+// check that exceeds its limit is a failure that begins with TIMEOUT, and lists the calls that had
+// not returned by then.
 //
 // A check that still runs after its limit and a grace period is abandoned: its goroutine runs on,
 // and its later reports are ignored. Cleanups call the implementation too, so they have the same
 // limits.
 func Judge(ctx context.Context, s Suite, c Check) Verdict {
 	limit := cmp.Or(c.Limit, Limit)
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	r := &recorder{name: c.ID, ctx: ctx, end: cancel, answers: answers{known: operations(s)}}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	end := func() { cancel(nil) }
+	r := &recorder{
+		name: c.ID, run: fmt.Sprintf("%s-%d", c.ID, runs.Add(1)),
+		ctx: ctx, end: end, answers: answers{known: operations(s)},
+	}
+	stopTimer := time.AfterFunc(limit, func() {
+		calls := hangingCalls(r) // BEFORE the context ends: many calls return then
+		r.fail(failure{text: fmt.Sprintf("TIMEOUT: the check did not end within %s%s",
+			limit, calls)})
+		cancel(errTooLong)
+	}).Stop
 	done := Go(r, func() { c.Func(r) })
 	grace := min(maxGrace, limit)
 	ended := r.wait(done, grace)
-	inTime := ended && !errors.Is(ctx.Err(), context.DeadlineExceeded)
-	cancel()
+	stopTimer()
+	inTime := ended && !errors.Is(context.Cause(ctx), errTooLong)
+	end()
 	cleaned := true
 	if !inTime {
-		r.Errorf("TIMEOUT: the check did not end within %s", limit)
 		// A cleanup that waits now probably waits for the same thing as the check did.
 		cleaned = r.cleanUp(grace)
 	} else if cleaned = r.cleanUp(limit); !cleaned {
-		r.Errorf("TIMEOUT: a cleanup of the check did not end within %s", limit)
+		r.Errorf("TIMEOUT: a cleanup of the check did not end within %s%s", limit, r.stuck)
 	}
 	v := r.verdict(s, c)
-	v.Hung = !ended || !cleaned
+	v.Hung = !inTime || !cleaned
 	return v
 }
+
+// runs counts the checks that were judged in this process.
+var runs atomic.Int64
+
+// errTooLong is the reason why the context of a check ended at its limit.
+var errTooLong = errors.New("the check took too long")
 
 // wait reports whether the check ended, at the latest within the grace period after its context.
 func (r *recorder) wait(done <-chan struct{}, grace time.Duration) bool {
@@ -67,11 +85,13 @@ func (r *recorder) wait(done <-chan struct{}, grace time.Duration) bool {
 // A recorder is the T of one check that is being judged.
 type recorder struct {
 	name string
+	run  string // the name and a number
 	ctx  context.Context
-	end  context.CancelFunc
+	end  func()
 
 	mu       sync.Mutex
-	failures []string
+	failures []failure
+	stuck    string // the calls of a cleanup that had not returned at its limit
 	log      []string
 	cleanups []func()
 	answers  answers
@@ -81,20 +101,32 @@ var _ T = (*recorder)(nil)
 
 func (r *recorder) Name() string             { return r.name }
 func (r *recorder) Context() context.Context { return r.ctx }
-func (r *recorder) FailNow()                 { r.fail(""); runtime.Goexit() }
+func (r *recorder) FailNow()                 { r.fail(failure{}); runtime.Goexit() }
+func (r *recorder) Hint(text string) T       { return hinted{r, text} }
+func (r *recorder) identity() string         { return r.run }
+
+// A hinted is a recorder whose failures have a hint of their own.
+type hinted struct {
+	*recorder
+	hint string
+}
+
+func (h hinted) Errorf(format string, args ...any) {
+	h.fail(failure{withoutFrame(fmt.Sprintf(format, args...)), h.hint})
+}
 
 func (r *recorder) Errorf(format string, args ...any) {
-	r.fail(withoutFrame(fmt.Sprintf(format, args...)))
+	r.fail(failure{text: withoutFrame(fmt.Sprintf(format, args...))})
 }
 
 // fail records a failure. An empty text is recorded only if there is no failure yet.
-func (r *recorder) fail(text string) {
+func (r *recorder) fail(f failure) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if text == "" && len(r.failures) > 0 {
+	if f.text == "" && len(r.failures) > 0 {
 		return
 	}
-	r.failures = append(r.failures, text)
+	r.failures = append(r.failures, f)
 }
 
 // exited records a failure unless there is one. FailNow also ends a goroutine, but records a
@@ -103,9 +135,9 @@ func (r *recorder) exited() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.failures) == 0 {
-		r.failures = []string{
-			"EXIT: the implementation ended the goroutine that called it (runtime.Goexit)",
-		}
+		r.failures = []failure{{
+			text: "EXIT: the implementation ended the goroutine that called it (runtime.Goexit)",
+		}}
 	}
 }
 
@@ -144,7 +176,7 @@ func (r *recorder) cleanUp(limit time.Duration) bool {
 		select {
 		case <-Go(r, f):
 		case <-time.After(limit):
-			all = false
+			all, r.stuck = false, hangingCalls(r)
 		}
 	}
 	return all
@@ -161,20 +193,21 @@ func (r *recorder) lastCleanup() (f func()) {
 	return f
 }
 
-// verdict decides in this order: a broken TODO protocol fails; a TODO skips, because the failures
-// after it follow from it; a failure fails; a check without any answer fails.
+// verdict decides in this order: a TODO for an unknown operation fails; a TODO skips, because the
+// failures after it follow from it; a failure fails; a check without any answer fails.
 func (r *recorder) verdict(s Suite, c Check) (v Verdict) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer func() { v.Answers = r.answers.count }()
 	failures := slices.Clone(r.failures)
 	if r.answers.fault != nil {
-		failures = append(failures, r.answers.fault.Error())
+		failures = append(failures, failure{text: r.answers.fault.Error()})
 	} else if r.answers.todo != nil {
 		return skipped(c, r.answers.todo)
 	} else if len(failures) == 0 && r.answers.count == 0 {
-		failures = append(failures,
-			"NOTHING TRIED: the check ended before the implementation answered any call")
+		failures = append(failures, failure{
+			text: "NOTHING TRIED: the check ended before the implementation answered any call",
+		})
 	}
 	if len(failures) > 0 {
 		return Verdict{Check: c, Outcome: Failed, Text: failureText(s, c, failures, r.log)}

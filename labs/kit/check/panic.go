@@ -1,10 +1,12 @@
 package check
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 )
 
@@ -18,7 +20,7 @@ func Go(t T, f func()) <-chan struct{} {
 		defer close(done)
 		returned := false
 		defer func() { ended(t, returned, recover()) }()
-		f()
+		pprof.Do(t.Context(), pprof.Labels(label, t.identity()), func(context.Context) { f() })
 		returned = true
 	}()
 	return done
@@ -66,6 +68,7 @@ func frames() string {
 }
 
 func machinery(function string) bool {
-	return strings.HasPrefix(function, "runtime.") || strings.Contains(function, "/kit/check.") ||
+	return strings.HasPrefix(function, "runtime.") || strings.HasPrefix(function, "runtime/") ||
+		strings.Contains(function, "/kit/check.") ||
 		strings.Contains(function, "github.com/stretchr/testify/")
 }

@@ -14,8 +14,9 @@ import (
 // ID, its points and the outcome, separated by blanks.
 const Attribute = "check"
 
-// Run runs each check of s as a parallel subtest of t. It skips checks that are Todo or Blocked.
-// After several checks have hung, it gives the others less time.
+// Run runs each check of s as a parallel subtest of t. It skips checks that are Todo or Blocked,
+// and bonus checks that fail. After several checks have hung, it gives the others less time, and
+// then tries no more.
 func Run(t *testing.T, s Suite) {
 	var l limiter
 	for _, c := range s.Checks {
@@ -24,10 +25,13 @@ func Run(t *testing.T, s Suite) {
 			v := l.judge(t.Context(), s, c)
 			t.Attr(Attribute, fmt.Sprintf("%s %d %s", c.ID, c.Points, v.Outcome))
 			switch v.Outcome {
-			case Todo, Blocked:
-				t.Skip(v.Text)
 			case Failed:
-				t.Error(v.Text)
+				if !c.Bonus {
+					t.Fatal(v.Text)
+				}
+				fallthrough
+			case Todo, Blocked, Stopped:
+				t.Skip(v.Text)
 			}
 		})
 	}
@@ -42,18 +46,22 @@ func JudgeAll(ctx context.Context, s Suite) []Verdict {
 	return all
 }
 
-// A limiter shortens the limits of a suite's checks after some of them have hung. Checks begin
-// alike: where one hangs, most do, and a minute for each would delay the report by half an hour. A
-// quarter of the limit is still more than a right answer needs on a slow machine. A check that is
-// slow but ends with its context does not count.
+// A limiter makes hangs cheap. Checks begin alike: where one hangs, most do, and a minute for each
+// would delay the report by half an hour. After a hang the others have a quarter of their limit,
+// which is still more than a right answer needs on a slow machine. After three hangs no further
+// check is tried.
 type limiter struct{ hung atomic.Int32 }
 
 const (
-	hangsAllowed  = 2 // before limits are shortened
+	hangsAllowed  = 3
 	shortestLimit = 15 * time.Second
 )
 
 func (l *limiter) judge(ctx context.Context, s Suite, c Check) Verdict {
+	if l.hung.Load() >= hangsAllowed {
+		return Verdict{Check: c, Outcome: Stopped, Text: fmt.Sprintf(
+			"STOPPED: %d checks did not end; make them end first", hangsAllowed)}
+	}
 	c.Limit = l.limit(c)
 	v := Judge(ctx, s, c)
 	if v.Hung {
@@ -64,7 +72,7 @@ func (l *limiter) judge(ctx context.Context, s Suite, c Check) Verdict {
 
 func (l *limiter) limit(c Check) time.Duration {
 	limit := cmp.Or(c.Limit, Limit)
-	if l.hung.Load() < hangsAllowed {
+	if l.hung.Load() == 0 {
 		return limit
 	}
 	return min(limit, max(limit/4, shortestLimit))

@@ -8,8 +8,8 @@ import (
 )
 
 // A limit of a minute is for slow checks. If checks hang one after the other, the others must not
-// wait as long.
-func TestHangsShortenTheOtherLimits(t *testing.T) {
+// wait as long, and after three the run stops.
+func TestHangsAreCheap(t *testing.T) {
 	t.Parallel()
 	var l limiter
 	never := make(chan struct{})
@@ -24,13 +24,17 @@ func TestHangsShortenTheOtherLimits(t *testing.T) {
 			l.limit(Check{Limit: time.Second}),
 		}
 	}
-	full := []time.Duration{Limit, 10 * time.Second, time.Second}
+	judge := func(c Check) Verdict { return l.judge(t.Context(), Suite{}, c) }
 
-	require.True(t, l.judge(t.Context(), Suite{}, hangs).Hung)
-	require.False(t, l.judge(t.Context(), Suite{}, quick).Hung)
-	require.Equal(t, full, limits(), "one check that hangs does not shorten the limits")
-	require.True(t, l.judge(t.Context(), Suite{}, cleanupHangs).Hung, "a cleanup that hangs counts")
+	require.False(t, judge(quick).Hung)
+	require.Equal(t, []time.Duration{Limit, 10 * time.Second, time.Second}, limits())
+	require.True(t, judge(hangs).Hung)
 	require.Equal(t, []time.Duration{15 * time.Second, 10 * time.Second, time.Second}, limits())
-	require.Equal(t, Failed, l.judge(t.Context(), Suite{}, slow).Outcome)
-	require.Equal(t, Passed, l.judge(t.Context(), Suite{}, quick).Outcome)
+	require.True(t, judge(cleanupHangs).Hung, "a cleanup that hangs counts")
+	require.Equal(t, Passed, judge(quick).Outcome)
+	require.True(t, judge(slow).Hung, "a check that ends only because its context ends counts")
+	stopped := judge(quick)
+	require.Equal(t, Stopped, stopped.Outcome)
+	require.Equal(t, "STOPPED: 3 checks did not end; make them end first", stopped.Text)
+	require.Zero(t, stopped.Points())
 }

@@ -40,8 +40,8 @@ var shared struct {
 	dir     string
 }
 
-// Main runs the tests, then stops the stack and removes its files. The run fails if the stack fails
-// to stop.
+// Main runs the tests, then stops the stack and removes its files. KEEP_STACK=1 keeps them, and
+// prints where they are. The run fails if the stack fails to stop.
 func Main(m *testing.M) { MainWith(m, stack.EmbeddedOptions{}) }
 
 // MainWith is Main for tests that need options of the embedded stack, such as the compatibility
@@ -62,7 +62,12 @@ func closeShared() error {
 	if shared.stack == nil {
 		return nil
 	}
-	return errors.Join(shared.stack.Close(), os.RemoveAll(shared.dir))
+	err := shared.stack.Close()
+	if os.Getenv("KEEP_STACK") != "" {
+		fmt.Fprintln(os.Stderr, "the files of the stack are in", shared.dir)
+		return err
+	}
+	return errors.Join(err, os.RemoveAll(shared.dir))
 }
 
 // Shared returns the stack of this test process, which tests must not close. In a package without
