@@ -23,13 +23,14 @@ type app struct {
 	cli            *cli
 	choices        map[string]string // settings that a flag chose
 	stdout, stderr io.Writer
+	progress       *progress
 	cancel         context.CancelCauseFunc // ends the command
 	closers        []func() error          // the last one runs first
 }
 
 func newApp(c *cli, stdout, stderr io.Writer) *app {
 	out := &output{Writer: stdout, screen: screenOf(stdout)}
-	a := &app{cli: c, stdout: out, stderr: stderr}
+	a := &app{cli: c, stdout: out, stderr: stderr, progress: new(progress)}
 	a.onClose(func() error { return out.err })
 	return a
 }
@@ -77,10 +78,14 @@ func (a *app) openAs(
 	ctx context.Context, c session.Config, access session.Access,
 ) (*session.Session, error) {
 	s, err := session.Open(ctx, c, access)
-	if err == nil {
-		a.onClose(s.Close)
+	if err != nil {
+		return nil, err
 	}
-	return s, err
+	a.onClose(s.Close)
+	if a.progress.out != nil {
+		s.Log = watchedLog{s.Log, a.progress}
+	}
+	return s, nil
 }
 
 // temporaryFolder creates a data folder, and removes it when the command ends.
@@ -102,6 +107,7 @@ func (a *app) finish(ctx context.Context, err error) error {
 	for i := len(a.closers) - 1; i >= 0; i-- {
 		errs = append(errs, a.closers[i]())
 	}
+	a.progress.end()
 	if lost := new(stackLost); errors.As(context.Cause(ctx), &lost) {
 		return lost
 	}
@@ -159,6 +165,7 @@ func (a *app) inJSON() bool { return a.cli.Format == "json" }
 // answer prints the result of a command: as an object in JSON, as CSV, or by show. In CSV the
 // caveat is not in the answer: it goes to standard error.
 func (a *app) answer(c caveat, v any, show func(io.Writer)) error {
+	a.progress.end()
 	switch a.cli.Format {
 	case "json":
 		return printJSON(a.stdout, c.envelope(v))
@@ -213,55 +220,4 @@ func (a *app) refuted(c caveat, v any, f *failure) error {
 		return f
 	}
 	return firstOf(a.answer(c, v, nil), f)
-}
-
-// progress counts on a terminal, a few times a second; in a pipe it is silent.
-type progress struct {
-	out          io.Writer
-	noun         string
-	n            int
-	read, total  int64 // bytes; without a total the time left is not known
-	began, shown time.Time
-}
-
-func (a *app) progress(noun string) *progress {
-	p := &progress{noun: noun, began: time.Now()}
-	if v, ok := a.stderr.(*visible); ok {
-		if terminal := v.terminal(); terminal != nil {
-			p.out = terminal
-		}
-	}
-	return p
-}
-
-func (p *progress) add() {
-	p.n++
-	if p.out == nil || time.Since(p.shown) < 100*time.Millisecond {
-		return
-	}
-	p.shown = time.Now()
-	fmt.Fprint(p.out, "\r"+p.line(time.Since(p.began))+"\x1b[K")
-}
-
-// line shows the count and the rate; and if the total is known, a bar and the time left.
-func (p *progress) line(took time.Duration) string {
-	line := fmt.Sprintf("%d %s", p.n, p.noun)
-	if took >= time.Second {
-		line += fmt.Sprintf(", %.0f a second", float64(p.n)/took.Seconds())
-	}
-	if p.total == 0 || p.read == 0 {
-		return line
-	}
-	const width = 20
-	part := min(1, float64(p.read)/float64(p.total))
-	full := int(part * width)
-	left := time.Duration(float64(took) * (1 - part) / part)
-	return fmt.Sprintf("[%s%s] %s, %v left", strings.Repeat("#", full),
-		strings.Repeat("-", width-full), line, left.Round(time.Second))
-}
-
-func (p *progress) clear() {
-	if p.out != nil {
-		fmt.Fprint(p.out, "\r\x1b[K")
-	}
 }

@@ -45,16 +45,16 @@ func (c *chaosCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	began, progress := time.Now(), a.progress("faults")
+	began := time.Now()
+	add, counted := a.progress.counting("faults", 0, 0)
 	o.Step = func(step string) {
-		progress.clear()
 		fmt.Fprintf(a.stderr, "%6.1fs  %s\n", time.Since(began).Seconds(), step)
 	}
-	o.OnFault = func() { progress.add() }
+	o.OnFault = func() { add(1, 0) }
 	fmt.Fprintf(a.stderr, "%d writers and %d clients on the %s stack, in the %s store; seed %d\n",
 		c.Writers, c.Clients, a.cli.Stack, describeStore(*a.newLog(false)), c.Seed)
 	entries, err := chaos.Do(ctx, o)
-	progress.clear()
+	counted()
 	if err != nil {
 		path, writing := c.keep(entries)
 		return errors.Join(&outage{fmt.Sprintf("the run stopped early: %v", err),

@@ -37,15 +37,16 @@ func (c *demoCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	progress := a.progress("lines")
+	add, done := a.progress.counting("lines", 0, 0)
 	sum, err := system.Run(ctx, lines.Read(bytes.NewReader(book)), capstone.Watch{
 		Step: func(name string) {
-			progress.clear()
+			if name != "import" {
+				done()
+			}
 			fmt.Fprintf(a.stderr, "%6.1fs  %s\n", time.Since(began).Seconds(), name)
 		},
-		Result: func(capstone.Result) { progress.add() },
+		Result: func(capstone.Result) { add(1, 0) },
 	})
-	progress.clear()
 	if err != nil {
 		return err
 	}

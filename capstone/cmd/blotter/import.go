@@ -89,20 +89,17 @@ func (c *importCmd) open(ctx context.Context, a *app) (*session.Session, error) 
 func (c *importCmd) importAll(
 	ctx context.Context, a *app, system *capstone.System, in *inputs,
 ) (sum capstone.Imported, last int, err error) {
-	progress := a.progress("lines")
-	progress.total = in.size
-	defer progress.clear()
+	add, done := a.progress.counting("lines", 0, in.size)
+	defer done()
 	for _, file := range in.files {
 		last = 0
 		system.Source = sourceOf(file.name)
 		n, err := system.Import(ctx, lines.Read(file), func(r capstone.Result) {
-			progress.read = in.read.Load()
-			progress.add()
+			add(1, in.read.Load())
 			last = r.Line
 			m := remarkOn(file.name, r)
 			file.done(r.Line, m != nil && m.Result != "repeated")
 			if m != nil && !(c.Quiet && m.Result != "bad") {
-				progress.clear()
 				a.remark(m)
 			}
 		})

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -56,14 +55,4 @@ func (w onWrite) Write(written []byte) (int, error) {
 		w.then()
 	}
 	return len(written), nil
-}
-
-// A progress line has a rate, and the time left where the size of the input is known.
-func TestProgressShowsRateAndTimeLeft(t *testing.T) {
-	t.Parallel()
-	p := &progress{noun: "lines", n: 300, read: 25, total: 100}
-	require.Equal(t, "[#####---------------] 300 lines, 100 a second, 9s left",
-		p.line(3*time.Second))
-	p.total = 0
-	require.Equal(t, "300 lines, 100 a second", p.line(3*time.Second))
 }

@@ -139,7 +139,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	// A write to a closed pipe is an error, and the command ends cleanly. Without this, SIGPIPE
 	// would kill the process. Ignoring the signal would do it for our child processes, too.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	stdout, stderr = &visible{out: stdout}, &visible{out: stderr}
+	progress := newProgress(stderr)
+	stdout = &visible{out: stdout, progress: progress}
+	stderr = &visible{out: stderr, progress: progress}
 	var c cli
 	parser := newParser(&c, stdout, stderr)
 	if len(args) > 0 && args[0] == completeWord {
@@ -157,7 +159,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		c.Format = "json"
 	}
 	a := newApp(&c, stdout, stderr)
-	a.choices = choices(chosen, &c)
+	a.choices, a.progress = choices(chosen, &c), progress
+	progress.show(chosen.Selected().Name)
 	ctx, a.cancel = context.WithCancelCause(ctx)
 	chosen.BindTo(ctx, (*context.Context)(nil))
 	return complain(stderr, inJSON, a.finish(ctx, chosen.Run(a)))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"syscall"
 	"time"
 	"unsafe"
@@ -29,7 +31,7 @@ func cut(ts *testscript.TestScript, _ bool, args []string) {
 		"HOME="+ts.Getenv("HOME"), "STACK=embedded")
 	input, err := program.StdinPipe()
 	ts.Check(err)
-	gone, output := outputs(ts, how)
+	gone, output, progress := outputs(ts, how)
 	program.Stdout, program.Stderr = output, output
 	if how == "terminal" {
 		program.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 1}
@@ -48,6 +50,13 @@ func cut(ts *testscript.TestScript, _ bool, args []string) {
 	_, err = input.Write(lines[:half]) // more than a pipe holds: the import has read most of it
 	ts.Check(err)
 	switch how {
+	case "terminal":
+		select {
+		case <-progress:
+		case <-time.After(time.Minute):
+			ts.Fatalf("the terminal shows no progress")
+		}
+		ts.Check(gone.Close())
 	case "SIGINT":
 		ts.Check(program.Process.Signal(syscall.SIGINT))
 	case "SIGTERM":
@@ -73,15 +82,18 @@ func cut(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // outputs returns an output for a program, and its other side. The other side is read until it is
-// closed.
-func outputs(ts *testscript.TestScript, how string) (gone io.Closer, output *os.File) {
+// closed. A terminal closes progress when it shows that lines are counted.
+func outputs(
+	ts *testscript.TestScript, how string,
+) (gone io.Closer, output *os.File, progress chan struct{}) {
+	progress = make(chan struct{})
 	if how != "terminal" {
 		r, w, err := os.Pipe()
 		ts.Check(err)
 		if how != "pipe" {
 			go io.Copy(io.Discard, r)
 		}
-		return r, w
+		return r, w, progress
 	}
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	ts.Check(err)
@@ -90,8 +102,13 @@ func outputs(ts *testscript.TestScript, how string) (gone io.Closer, output *os.
 	control(ts, master, syscall.TIOCSPTLCK, &unlocked)
 	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
 	ts.Check(err)
-	go io.Copy(io.Discard, master)
-	return master, slave
+	go func() {
+		shown := regexp.MustCompile(`[0-9] lines`)
+		shown.FindReaderIndex(bufio.NewReader(master))
+		close(progress)
+		io.Copy(io.Discard, master)
+	}()
+	return master, slave, progress
 }
 
 func control(ts *testscript.TestScript, f *os.File, request uintptr, value *uint32) {

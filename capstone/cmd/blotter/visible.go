@@ -22,8 +22,9 @@ import (
 //
 // The first form is also that of JSON, in which a value stays the same.
 type visible struct {
-	out  io.Writer
-	rest []byte // the beginning of a character whose other bytes come with the next Write
+	out      io.Writer
+	progress *progress // gives way to what is written; nil for none
+	rest     []byte    // the beginning of a character whose other bytes come with the next Write
 }
 
 // Write implements io.Writer.
@@ -45,7 +46,7 @@ func (v *visible) Write(text []byte) (int, error) {
 		rest = rest[size:]
 	}
 	v.rest = append([]byte(nil), rest...)
-	if n, err := v.out.Write(safe); err != nil {
+	if n, err := v.progress.write(v.out, safe); err != nil {
 		return min(n, len(text)), err
 	}
 	return len(text), nil
