@@ -255,8 +255,8 @@ func digest(t *testing.T, s *capstone.System, book []lines.Line, width int) [32]
 		require.NoError(t, err)
 		streams[r.Stream] = append(streams[r.Stream], e)
 	}
-	state, err := trade.StateOf(streams, trade.AsOf{})
-	require.NoError(t, err)
+	state := trade.StateOf(streams, trade.AsOf{})
+	require.Empty(t, state.Parked)
 	require.NotEmpty(t, state.Trades)
 	require.NotEmpty(t, state.Positions)
 	return state.Digest()

@@ -43,11 +43,12 @@ type Times struct {
 	Later int // the known events that take effect after AsOf.Effective
 }
 
-// A Basis is the basis of an answer about positions: its times, and the known contracts that do not
-// match their causes, so that the sums of their books are wrong.
+// A Basis is the basis of an answer: its times, the known contracts that do not match their causes,
+// so that the sums of their books are wrong, and the streams of which only a prefix counts.
 type Basis struct {
 	Times
 	Mismatches []trade.Mismatch
+	Parked     []trade.Parked
 }
 
 // times returns the times of an answer. A time that was not asked is now: the clock's, or in a
@@ -89,10 +90,11 @@ func (s *System) lastRecorded(ctx context.Context) (last time.Time, err error) {
 	return last, nil
 }
 
-// Trade folds one stream as of two times. A trade that has not begun by then has no status.
+// Trade folds one stream as of two times. A trade that has not begun by then has no status. It
+// looks for no mismatches.
 func (s *System) Trade(
 	ctx context.Context, uti string, asked trade.AsOf,
-) (t trade.Trade, used Times, err error) {
+) (t trade.Trade, used Basis, err error) {
 	h, err := s.Desk.history(ctx, trade.TradeStream(uti), math.MaxInt64)
 	if err != nil {
 		return t, used, err
@@ -101,9 +103,12 @@ func (s *System) Trade(
 		return t, used, err
 	}
 	at := trade.AsOf{Known: asked.Known, Effective: used.Effective}
-	used.Later = trade.Later(h.events, at)
-	t, err = trade.Fold(uti, h.events, at)
-	return t, used, err
+	used.Later = trade.Later(trade.TradeStream(uti), h.events, at)
+	t, parked := trade.Fold(uti, h.events, at)
+	if parked != nil {
+		used.Parked = []trade.Parked{*parked}
+	}
+	return t, used, nil
 }
 
 // Positions folds the events of the read model as of two times, and values the positions at the
@@ -134,10 +139,10 @@ func (s *System) StateAsOf(
 		return state, used, err
 	}
 	streams := events.streams()
-	for _, history := range streams {
-		used.Later += trade.Later(history, at)
+	for stream, history := range streams {
+		used.Later += trade.Later(stream, history, at)
 	}
-	used.Mismatches = trade.Mismatches(streams, at.Known)
+	used.Mismatches, used.Parked = trade.Mismatches(streams, at.Known), state.Parked
 	return state, used, nil
 }
 

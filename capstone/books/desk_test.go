@@ -54,8 +54,8 @@ func (d *desk) enter(t *testing.T, c trade.Command) {
 
 func (d *desk) trade(t *testing.T, uti, known, effective string) trade.Trade {
 	t.Helper()
-	got, err := trade.Fold(uti, d.streams[trade.TradeStream(uti)], at(t, known, effective))
-	require.NoError(t, err)
+	got, parked := trade.Fold(uti, d.streams[trade.TradeStream(uti)], at(t, known, effective))
+	require.Nil(t, parked)
 	return got
 }
 
@@ -63,8 +63,8 @@ func (d *desk) trade(t *testing.T, uti, known, effective string) trade.Trade {
 func (d *desk) position(t *testing.T, book, instrument, known, effective string) trade.Valuation {
 	t.Helper()
 	times := at(t, known, effective)
-	state, err := trade.StateOf(d.streams, times)
-	require.NoError(t, err)
+	state := trade.StateOf(d.streams, times)
+	require.Empty(t, state.Parked)
 	for _, p := range state.ValuedAt(times.Effective) {
 		if p.Book == book && p.Instrument == instrument {
 			return p

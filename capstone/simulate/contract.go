@@ -56,9 +56,9 @@ func (c *contract) record(cmd trade.Command, decision trade.Decision) trade.Even
 	}
 	c.history = append(c.history, e)
 	c.fill(e)
-	now, err := trade.Fold(c.uti, c.history, trade.AsOf{})
-	if err != nil {
-		panic(fmt.Sprintf("simulate: %s: %v", c.uti, err)) // Decide has folded this history before
+	now, parked := trade.Fold(c.uti, c.history, trade.AsOf{})
+	if parked != nil {
+		panic(fmt.Sprintf("simulate: %v", parked)) // Decide has folded this history before
 	}
 	c.now, c.now.Legs = now, nil // legs are not needed here, and there are many contracts
 	return e

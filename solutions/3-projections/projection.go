@@ -112,5 +112,5 @@ func AsOf(ctx context.Context, p contract.ModelEvents, at trade.AsOf) (trade.Sta
 		}
 		streams[e.Stream] = append(streams[e.Stream], e.Event)
 	}
-	return trade.StateOf(streams, at)
+	return trade.StateOf(streams, at), nil
 }

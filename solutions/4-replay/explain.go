@@ -90,10 +90,7 @@ func (r Replayer) Explain(ctx context.Context, log contract.Reader, to contract.
 // line. It returns 0 if no prefix does.
 func firstDifference(uti string, events []trade.Event, archived line) int64 {
 	for n := len(events); n > 0; n-- {
-		t, err := trade.Fold(uti, events[:n], trade.AsOf{})
-		if err != nil {
-			continue
-		}
+		t, _ := trade.Fold(uti, events[:n], trade.AsOf{})
 		text := bytes.TrimSuffix(trade.State{Trades: []trade.Trade{t}}.Canonical(), []byte("\n"))
 		if then, err := parse(string(text)); err == nil && len(fields(archived, then)) == 0 {
 			return int64(n) + 1
@@ -107,7 +104,7 @@ func firstDifference(uti string, events []trade.Event, archived line) int64 {
 
 // A line is a line of a canonical state. The zero line is a missing line.
 type line struct {
-	kind   string // trade, position or mark
+	kind   string // trade, position, mark or parked
 	values map[string]json.RawMessage
 }
 
@@ -138,6 +135,8 @@ func (l line) key() []string {
 		return []string{l.text("uti")}
 	case "mark":
 		return []string{l.text("curve"), l.text("delivery")}
+	case "parked":
+		return []string{l.text("stream")}
 	}
 	return []string{l.text("book"), l.text("instrument"), l.text("currency")}
 }
@@ -151,9 +150,10 @@ func (l line) orElse(o line) line {
 	return l
 }
 
-// compare orders lines as in a state: trades, positions, marks. A missing line comes last.
+// compare orders lines as in a state: trades, positions, marks, parked streams. A missing line
+// comes last.
 func (l line) compare(o line) int {
-	rank := map[string]int{"trade": 0, "position": 1, "mark": 2, "": 3}
+	rank := map[string]int{"trade": 0, "position": 1, "mark": 2, "parked": 3, "": 4}
 	if c := rank[l.kind] - rank[o.kind]; c != 0 {
 		return c
 	}

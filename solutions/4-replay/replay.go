@@ -38,11 +38,7 @@ func (r Replayer) Replay(ctx context.Context, log contract.Reader, to contract.C
 	if err != nil {
 		return trade.State{}, 0, err
 	}
-	state, err := trade.StateOf(streams, trade.AsOf{})
-	if err != nil {
-		return trade.State{}, 0, fmt.Errorf("replay up to %s: %w", to, err)
-	}
-	return state, events, nil
+	return trade.StateOf(streams, trade.AsOf{}), events, nil
 }
 
 // streams returns the events before to, each stream in version order. An event that does not

@@ -208,6 +208,15 @@ func TestExplainNamesAMissingTrade(t *testing.T) {
 	require.EqualValues(t, 1, found.Version)
 }
 
+func TestExplainNamesTheParkedStream(t *testing.T) {
+	t.Parallel()
+	parked := append(history(), entry{"trade/A", settle("1000")})
+	legal := append(history(), entry{"refused/A", trade.CommandRefused{}})
+	finding := explain(t, archive(t, parked), legal)
+	require.Equal(t, "parked trade/A", finding.Subject)
+	require.Contains(t, finding.String(), `archived "quantity.exceeds-open", replayed nothing`)
+}
+
 func TestExplainNamesTheMark(t *testing.T) {
 	t.Parallel()
 	delivery := begin("1", "1").Instrument.Delivery

@@ -135,6 +135,13 @@ type caveat struct {
 	times     *capstone.Times
 
 	mismatches []trade.Mismatch // contracts that make the sums of their books wrong
+	parked     []trade.Parked   // streams of which the answer has only a prefix
+}
+
+// parkedLine names a stream of which only the events before an illegal one count.
+func parkedLine(p trade.Parked) string {
+	return fmt.Sprintf("(parked: %s from version %d on, which is illegal: %s: %s; "+
+		"see blotter status)", p.Stream, p.Version, p.Rule, p.Detail)
 }
 
 // mismatchLine names a contract that does not match its cause, and the affected books.
@@ -185,6 +192,9 @@ func (c caveat) print(w io.Writer) {
 	for _, m := range c.mismatches {
 		fmt.Fprintln(w, mismatchLine(m))
 	}
+	for _, p := range c.parked {
+		fmt.Fprintln(w, parkedLine(p))
+	}
 	switch {
 	case c.mayChange:
 		fmt.Fprintln(w, "(a simulated log: its recorded times follow the entered ones, "+
@@ -205,8 +215,10 @@ func (c caveat) envelope(answer any) any {
 		Answer      any        `json:"answer"`
 
 		Mismatches []trade.Mismatch `json:"mismatches,omitempty"`
+		Parked     []trade.Parked   `json:"parked,omitempty"`
 	}{
 		Simulated: c.simulated, MayChange: c.mayChange, Answer: answer, Mismatches: c.mismatches,
+		Parked: c.parked,
 	}
 	if t := c.times; t != nil {
 		e.KnownAt, e.EffectiveAt, e.Later = &t.Known, &t.Effective, &t.Later

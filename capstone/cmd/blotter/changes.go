@@ -95,7 +95,8 @@ type streamChanges struct {
 
 // of returns the changes of one event. A correction changes fields of the event that it replaces; a
 // price mark changes points of its curve; any other event states its own fields. The changes of a
-// contract's terms and quantities follow. They are left out from an event that is not legal.
+// contract's terms and quantities follow. They are left out from an event that is not legal, which
+// names the broken rule instead if it parks its stream.
 func (l *changeLog) of(ctx context.Context, r contract.Recorded) ([]change, error) {
 	s, err := l.stream(ctx, r.Stream)
 	if err != nil {
@@ -117,6 +118,15 @@ func (l *changeLog) of(ctx context.Context, r contract.Recorded) ([]change, erro
 		before = s.marked(n)
 	}
 	own := s.bodies[r.ID].since(before)
+	if trade.Subject(r.Stream) != r.Stream { // a refusal
+		return own, nil
+	}
+	if _, parked := trade.Legal(r.Stream, s.events[:n+1]); parked != nil {
+		if parked.Version == r.Version {
+			own = append(own, change{"parked", "", string(parked.Rule) + ": " + parked.Detail})
+		}
+		return own, nil
+	}
 	uti, isTrade := strings.CutPrefix(r.Stream, trade.TradeStream(""))
 	if !isTrade {
 		return own, nil
@@ -141,7 +151,7 @@ func (s *streamChanges) marked(n int) fields {
 	return known
 }
 
-// effect returns the changes of a contract by its event n; none if the events are not legal.
+// effect returns the changes of a contract by its legal event n.
 func (s *streamChanges) effect(uti string, n int) (all []change) {
 	before, wrong := contractFields(uti, s.events[:n])
 	after, alsoWrong := contractFields(uti, s.events[:n+1])
@@ -188,10 +198,7 @@ func contractFields(uti string, events []trade.Event) (fields, error) {
 	if len(events) == 0 {
 		return f, nil
 	}
-	t, err := trade.Fold(uti, events, trade.AsOf{})
-	if err != nil {
-		return f, err
-	}
+	t, _ := trade.Fold(uti, events, trade.AsOf{})
 	terms, err := session.JSON(t.Terms)
 	if err != nil {
 		return f, err

@@ -16,7 +16,6 @@ import (
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
-	"example.com/blotter/labs/kit/trade"
 	"example.com/blotter/solutions/2-store/kafka"
 	"example.com/blotter/solutions/2-store/kafka/index"
 	"example.com/blotter/solutions/2-store/postgres"
@@ -133,13 +132,12 @@ func isFinding(err error) bool {
 		damaged  *contract.DamagedError
 		offload  *contract.OffloadError
 		frontier *contract.BeyondFrontierError
-		slot     *trade.SlotError
 		reused   *capstone.ReusedCommandError
 		segment  *stack.DamagedSegmentError
 		state    *stack.DamagedStateError
 	)
 	for _, target := range []any{
-		&folder, &ahead, &damaged, &offload, &frontier, &slot, &reused, &segment, &state,
+		&folder, &ahead, &damaged, &offload, &frontier, &reused, &segment, &state,
 	} {
 		if errors.As(err, target) {
 			return true

@@ -67,7 +67,7 @@ func (a *app) state(ctx context.Context, times asOf) (trade.State, caveat, error
 		return trade.State{}, q.caveat, err
 	}
 	state, used, err := system.StateAsOf(ctx, q.at)
-	q.caveat.times = &used.Times
+	q.caveat.times, q.caveat.parked = &used.Times, used.Parked
 	return state, q.caveat, err
 }
 

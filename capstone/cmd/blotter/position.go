@@ -47,6 +47,11 @@ func (a *app) positions(
 			q.caveat.mismatches = append(q.caveat.mismatches, m)
 		}
 	}
+	for _, p := range used.Parked {
+		if book == "" || p.Book == "" || p.Book == book {
+			q.caveat.parked = append(q.caveat.parked, p)
+		}
+	}
 	var chosen []trade.Valuation
 	for _, p := range all {
 		if book == "" || p.Book == book {

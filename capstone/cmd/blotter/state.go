@@ -25,7 +25,7 @@ func (c *stateCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	q.caveat.times = &used
+	q.caveat.times, q.caveat.parked = &used.Times, used.Parked
 	if t.Status == "" {
 		return noTrade(ctx, system, c.UTI)
 	}

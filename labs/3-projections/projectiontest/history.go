@@ -107,10 +107,7 @@ func (h *historian) uti() string {
 }
 
 func (h *historian) fold(uti string) trade.Trade {
-	t, err := trade.Fold(uti, h.streams[trade.TradeStream(uti)], trade.AsOf{})
-	if err != nil {
-		panic(err) // every recorded event is legal
-	}
+	t, _ := trade.Fold(uti, h.streams[trade.TradeStream(uti)], trade.AsOf{})
 	return t
 }
 

@@ -139,9 +139,5 @@ func (s *story) state(n int) trade.State {
 			RecordedAt: r.RecordedAt, Body: body,
 		})
 	}
-	state, err := trade.StateOf(streams, trade.AsOf{})
-	if err != nil {
-		panic(err)
-	}
-	return state
+	return trade.StateOf(streams, trade.AsOf{})
 }

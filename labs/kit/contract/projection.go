@@ -17,6 +17,8 @@ import (
 //	L3.I3  the model equals a fold from scratch of the same events, byte for byte
 //	       (trade.State.Canonical)
 //	L3.I4  a late event refolds only the pools that it touches
+//	L3.I6  an illegal event parks its stream: the rows have the events before it, the state names
+//	       it (trade.Parked), and all other streams go on
 //
 // A model that is rebuilt while it is read is also a Rebuilder.
 type Projection interface {

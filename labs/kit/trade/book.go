@@ -10,82 +10,67 @@ import (
 	"github.com/google/uuid"
 )
 
-// A Book is the read model in memory. It takes one event at a time. An event refolds the stream
+// A Book is the read model in memory. It takes one event at a time. An event refolds the contract
 // that it belongs to, and the pools that change with it, from the earliest changed leg. The events
 // of different streams may come in any order: the state is always that of StateOf.
 type Book struct {
-	streams map[string][]Event // in version order
-	trades  map[string]Trade   // by UTI
+	streams map[string]*bookStream
 	pools   map[PoolKey]*ledger
-	curves  map[string]*bookCurve
 }
 
-// A bookCurve is a curve, and the effective time of its last slot.
-type bookCurve struct {
-	Curve
-	last time.Time
+// A bookStream is the stream of a trade or a curve. It takes no event after an illegal one, and
+// counts those that come.
+type bookStream struct {
+	legality
+	version int64     // of the last event that came
+	curve   Curve     // of a curve
+	latest  time.Time // the effective time of the curve's last slot
 }
 
 // NewBook returns an empty book.
 func NewBook() *Book {
-	return &Book{
-		map[string][]Event{}, map[string]Trade{}, map[PoolKey]*ledger{}, map[string]*bookCurve{},
-	}
+	return &Book{map[string]*bookStream{}, map[PoolKey]*ledger{}}
 }
 
 // Apply takes the next event of a stream. It ignores an event that it took before, and events of
-// streams that belong to neither a trade nor a curve. An error (a version is missing, or the event
-// is illegal in its stream) leaves the book as it was.
+// streams that belong to neither a trade nor a curve. An event that is illegal in its stream parks
+// the stream. An error, which is that a version is missing, leaves the book as it was.
 func (b *Book) Apply(stream string, e Event) error {
-	uti, isTrade := strings.CutPrefix(stream, tradeStreams)
-	curve, isCurve := strings.CutPrefix(stream, curveStreams)
-	taken := b.streams[stream]
+	if !strings.HasPrefix(stream, tradeStreams) && !strings.HasPrefix(stream, curveStreams) {
+		return nil
+	}
+	s := b.streams[stream]
+	if s == nil {
+		s = &bookStream{legality: *newLegality(stream, 1), curve: curveOf(nil)}
+	}
 	switch {
-	case !isTrade && !isCurve, e.Version <= int64(len(taken)):
+	case e.Version <= s.version:
 		return nil
-	case e.Version != int64(len(taken))+1:
-		return fmt.Errorf("stream %s: version %d comes after %d", stream, e.Version, len(taken))
+	case e.Version != s.version+1:
+		return fmt.Errorf("stream %s: version %d comes after %d", stream, e.Version, s.version)
 	}
-	var err error
-	if events := append(taken, e); isTrade {
-		err = b.applyTrade(uti, stream, events)
-	} else {
-		err = b.applyCurve(curve, events)
+	b.streams[stream] = s
+	s.version++
+	before := s.now.Legs
+	switch {
+	case !s.take(e):
+	case s.trade:
+		b.moveLegs(stream, before, s.now.Legs)
+	default:
+		s.mark(e)
 	}
-	if err != nil {
-		return fmt.Errorf("stream %s: %w", stream, err)
-	}
-	b.streams[stream] = append(taken, e)
 	return nil
 }
 
-func (b *Book) applyTrade(uti, stream string, events []Event) error {
-	t, err := Fold(uti, events, AsOf{})
-	if err != nil {
-		return err
+// mark sets the points of a mark that comes in order. For any other mark it folds the curve again.
+func (s *bookStream) mark(e Event) {
+	if e.Corrects == uuid.Nil && !e.EffectiveAt.Before(s.latest) {
+		s.curve.set(e.Body.(PriceMarked), e.EffectiveAt, e.Version)
+		s.latest = e.EffectiveAt
+		return
 	}
-	b.moveLegs(stream, b.trades[uti].Legs, t.Legs)
-	b.trades[uti] = t
-	return nil
-}
-
-// applyCurve sets the points of a mark that comes in order. For any other mark it folds the curve
-// again.
-func (b *Book) applyCurve(name string, events []Event) error {
-	e, known := events[len(events)-1], b.curves[name]
-	m, isMark := e.Body.(PriceMarked)
-	if known != nil && isMark && e.Corrects == uuid.Nil && !e.EffectiveAt.Before(known.last) {
-		known.set(m, e.EffectiveAt, e.Version)
-		known.last = e.EffectiveAt
-		return nil
-	}
-	c, err := foldCurve(events, AsOf{})
-	if err != nil {
-		return err
-	}
-	byTime := func(a, b Event) int { return a.EffectiveAt.Compare(b.EffectiveAt) }
-	b.curves[name] = &bookCurve{c, slices.MaxFunc(events, byTime).EffectiveAt}
-	return nil
+	slots := effective(s.line.slots, time.Time{})
+	s.curve, s.latest = curveOf(slots), slots[len(slots)-1].Event.EffectiveAt
 }
 
 // moveLegs carries a change of one contract's legs into the pools that it touches.
@@ -107,21 +92,28 @@ func (b *Book) moveLegs(stream string, before, after []Leg) {
 
 // Trade returns one contract. ok reports whether it has begun.
 func (b *Book) Trade(uti string) (t Trade, ok bool) {
-	t, ok = b.trades[uti]
-	return t, ok
+	if s := b.streams[TradeStream(uti)]; s != nil && s.now.Status != "" {
+		return s.now, true
+	}
+	return t, false
 }
 
-// State returns the state of all trades, positions and curves.
+// State returns the state of all trades, positions, curves and parked streams.
 func (b *Book) State() State {
 	s := State{Curves: map[string]Curve{}}
-	for _, uti := range slices.Sorted(maps.Keys(b.trades)) {
-		s.Trades = append(s.Trades, b.trades[uti])
+	for _, stream := range slices.Sorted(maps.Keys(b.streams)) {
+		of := b.streams[stream]
+		if name, isCurve := strings.CutPrefix(stream, curveStreams); isCurve {
+			s.Curves[name] = Curve{maps.Clone(of.curve.Points)}
+		} else if of.now.Status != "" {
+			s.Trades = append(s.Trades, of.now)
+		}
+		if of.parked != nil {
+			s.Parked = append(s.Parked, *of.parked)
+		}
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(b.pools), PoolKey.Compare) {
 		s.Positions = append(s.Positions, PositionOf(key, b.pools[key].pool))
-	}
-	for name, c := range b.curves {
-		s.Curves[name] = Curve{maps.Clone(c.Points)}
 	}
 	return s
 }

@@ -19,31 +19,19 @@ type Mark struct {
 
 // FoldCurve returns the curve with a name, as known and as effective at the given times. The
 // events may come in any order. A correction of a mark removes all its points and sets its own, in
-// the same slot. A correction of an unknown event panics; StateOf and Book return an error
-// instead.
-func FoldCurve(name string, events []Event, at AsOf) Curve {
-	c, err := foldCurve(events, at)
-	if err != nil {
-		panic("trade: the history of curve " + name + " is illegal: " + err.Error())
-	}
-	return c
+// the same slot. Of a parked stream, the longest legal prefix of the known events counts.
+func FoldCurve(name string, events []Event, at AsOf) (Curve, *Parked) {
+	l := legalityOf(CurveStream(name), events, at)
+	return curveOf(effective(l.line.slots, at.Effective)), l.parked
 }
 
-func foldCurve(events []Event, at AsOf) (Curve, error) {
-	line, bad := timelineOf(events, at)
-	if bad != nil {
-		return Curve{}, bad
-	}
+// curveOf sets the points of marks, in the order of their slots.
+func curveOf(slots []Slot) Curve {
 	c := Curve{Points: map[Period]Mark{}}
-	for _, s := range effective(line.slots, at.Effective) {
-		m, ok := s.Event.Body.(PriceMarked)
-		if !ok {
-			return Curve{}, &SlotError{s.Version, refuse(WrongKind, "%T is not an event of a curve",
-				s.Event.Body)}
-		}
-		c.set(m, s.Event.EffectiveAt, s.Version)
+	for _, s := range slots {
+		c.set(s.Event.Body.(PriceMarked), s.Event.EffectiveAt, s.Version)
 	}
-	return c, nil
+	return c
 }
 
 func (c Curve) set(m PriceMarked, effective time.Time, slot int64) {

@@ -154,7 +154,7 @@ func changesNothing(before, after Trade, cmd Command) *Refusal {
 	return refuse(NoChange, "the contract has these terms already")
 }
 
-func breaksLater(l timeline, bad *SlotError) *Refusal {
+func breaksLater(l timeline, bad *slotError) *Refusal {
 	what := "event"
 	for _, s := range l.slots {
 		if s.Version == bad.Version {

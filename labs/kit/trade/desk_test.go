@@ -60,14 +60,14 @@ func (d *desk) do(t require.TestingT, cmds ...trade.Command) {
 }
 
 func (d *desk) trade(t require.TestingT, uti string, as trade.AsOf) trade.Trade {
-	got, err := trade.Fold(uti, d.streams[trade.TradeStream(uti)], as)
-	require.NoError(t, err)
+	got, parked := trade.Fold(uti, d.streams[trade.TradeStream(uti)], as)
+	require.Nil(t, parked)
 	return got
 }
 
 func (d *desk) state(t require.TestingT) trade.State {
-	s, err := trade.StateOf(d.streams, trade.AsOf{})
-	require.NoError(t, err)
+	s := trade.StateOf(d.streams, trade.AsOf{})
+	require.Empty(t, s.Parked)
 	return s
 }
 
@@ -81,8 +81,8 @@ var early = at("2024-12-01T00:00:00Z")
 
 // positionAt values a position as effective at a time.
 func (d *desk) positionAt(t require.TestingT, instrument, when string) trade.Valuation {
-	s, err := trade.StateOf(d.streams, trade.AsOf{Effective: at(when)})
-	require.NoError(t, err)
+	s := trade.StateOf(d.streams, trade.AsOf{Effective: at(when)})
+	require.Empty(t, s.Parked)
 	return positionOf(t, s.ValuedAt(at(when)), instrument)
 }
 

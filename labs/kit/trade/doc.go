@@ -133,8 +133,9 @@
 //
 // # Limits
 //
-// The desk and the follow-ups go by the longest legal prefix of a history. A fold of the state
-// (Fold, StateOf, Book) stops at an illegal event instead, with an error that names it.
+// Of a history with an illegal event only the longest legal prefix counts, for the desk, the
+// follow-ups and every fold. The state lists the stream as parked. Nothing takes a stream up again
+// after an illegal event.
 //
 // A settlement may name the period that it pays for, and only MW are counted over it. A valuation
 // takes it that the earliest hours are settled first.

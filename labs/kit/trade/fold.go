@@ -35,16 +35,13 @@ func (s Slot) Compare(o Slot) int {
 	return cmp.Compare(s.Version, o.Version)
 }
 
-// A SlotError names a slot whose event is illegal there.
-type SlotError struct {
-	Version int64 // of the slot; of the event itself if it corrects an unknown event
+// A slotError names a slot whose event is illegal there.
+type slotError struct {
+	Version int64 // of the slot
 	Refusal *Refusal
 }
 
-func (e *SlotError) Error() string { return fmt.Sprintf("version %d: %v", e.Version, e.Refusal) }
-
-// Unwrap returns the refusal.
-func (e *SlotError) Unwrap() error { return e.Refusal }
+func (e *slotError) String() string { return fmt.Sprintf("version %d: %v", e.Version, e.Refusal) }
 
 // A timeline holds the slots of a stream, in version order.
 type timeline struct {
@@ -52,18 +49,15 @@ type timeline struct {
 	place map[uuid.UUID]int // the index of each event's slot
 }
 
-// timelineOf puts the events known at a time into their slots. The events may come in any order.
-func timelineOf(events []Event, at AsOf) (timeline, *SlotError) {
-	l := timeline{place: make(map[uuid.UUID]int, len(events))}
-	for _, e := range inOrder(events) {
-		if !at.Knows(e.RecordedAt) {
-			continue
-		}
+// timelineOf puts the events of a legal history into their slots. They may come in any order.
+func timelineOf(legal []Event) timeline {
+	l := timeline{place: make(map[uuid.UUID]int, len(legal))}
+	for _, e := range inOrder(legal) {
 		if r := l.take(e); r != nil {
-			return l, &SlotError{e.Version, r}
+			panic(fmt.Sprintf("trade: a legal history is illegal: version %d: %v", e.Version, r))
 		}
 	}
-	return l, nil
+	return l
 }
 
 func byVersion(a, b Event) int { return cmp.Compare(a.Version, b.Version) }
@@ -100,41 +94,33 @@ func effective(slots []Slot, until time.Time) []Slot {
 	return slots
 }
 
-// Later returns the number of slots that are known and take effect after at.Effective, so that
-// they do not count.
-func Later(events []Event, at AsOf) (n int) {
-	line, _ := timelineOf(events, at)
-	for _, s := range line.slots {
-		if !at.Counts(s.Event.EffectiveAt) {
-			n++
-		}
+// Later returns the number of slots of a stream that are known and take effect after at.Effective,
+// so that they do not count.
+func Later(stream string, events []Event, at AsOf) int {
+	isLater := func(e Event) bool { return !at.Counts(e.EffectiveAt) }
+	if !slices.ContainsFunc(events, isLater) {
+		return 0
 	}
-	return n
+	slots := legalityOf(stream, events, at).line.slots
+	return len(slots) - len(effective(slots, at.Effective))
 }
 
 // Fold returns the state of the contract uti, as known and as effective at the given times. The
-// events may come in any order. A contract that has not begun by then has no status. A history with
-// an illegal slot is a *SlotError.
-func Fold(uti string, events []Event, at AsOf) (Trade, error) {
-	line, bad := timelineOf(events, at)
-	if bad != nil {
-		return Trade{}, bad
-	}
-	t, bad := foldSlots(uti, effective(line.slots, at.Effective))
-	if bad != nil {
-		return Trade{}, bad
-	}
-	return t, nil
+// events may come in any order. A contract that has not begun by then has no status. Of a parked
+// stream, the longest legal prefix of the known events counts.
+func Fold(uti string, events []Event, at AsOf) (Trade, *Parked) {
+	l := legalityOf(TradeStream(uti), events, at)
+	return l.until(at.Effective), l.parked
 }
 
 // foldSlots folds ordered slots. It stops at a void: slots that are effective later are moot, and
 // not illegal, because otherwise a contract with such a slot could never be voided.
-func foldSlots(uti string, slots []Slot) (Trade, *SlotError) {
+func foldSlots(uti string, slots []Slot) (Trade, *slotError) {
 	t := Trade{UTI: uti}
 	for _, s := range slots {
 		next, r := Evolve(t, s)
 		if r != nil {
-			return t, &SlotError{s.Version, r}
+			return t, &slotError{s.Version, r}
 		}
 		if t = next; t.Status == Voided {
 			break

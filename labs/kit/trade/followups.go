@@ -35,7 +35,7 @@ func FollowUps(uti string, history []Event, cause Event) []Command {
 		return nil
 	}
 	history, parked := Legal(TradeStream(uti), history)
-	if parked != nil && cause.Version >= parked.Event.Version {
+	if parked != nil && cause.Version >= parked.Version {
 		return nil
 	}
 	line := upTo(history, cause.Version)
@@ -101,8 +101,7 @@ func IsFollowUp(commandID string) bool { return strings.HasPrefix(commandID, fol
 // upTo returns the slots of a legal history by its events up to a version.
 func upTo(history []Event, version int64) timeline {
 	later := func(e Event) bool { return e.Version > version }
-	line, _ := timelineOf(slices.DeleteFunc(slices.Clone(history), later), AsOf{})
-	return line
+	return timelineOf(slices.DeleteFunc(slices.Clone(history), later))
 }
 
 // successors returns the terms of the contracts that begin from the contract uti, by the version of

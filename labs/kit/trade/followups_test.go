@@ -105,8 +105,8 @@ func TestSuccessorIsVoidedFromItsBeginning(t *testing.T) {
 			corrects(remain20, effective(when, on("02-28", annulled20))))
 		for _, day := range []string{"2025-02-20T13:00:00Z", "2025-02-22T00:00:00Z",
 			"2025-03-01T00:00:00Z"} {
-			s, err := trade.StateOf(d.streams, trade.AsOf{Effective: at(day)})
-			require.NoError(t, err)
+			s := trade.StateOf(d.streams, trade.AsOf{Effective: at(day)})
+			require.Empty(t, s.Parked)
 			require.Len(t, s.Positions, 1)
 			equal(t, "100", s.Positions[0].Quantity)
 		}

@@ -125,9 +125,9 @@ func anyCommand(t *rapid.T, d *desk, cast []string, i int) trade.Command {
 		cmd.Body = anyNew(t, uti)
 		return cmd
 	}
-	now, err := trade.Fold(uti, history, trade.AsOf{})
-	if err != nil {
-		panic(err)
+	now, parked := trade.Fold(uti, history, trade.AsOf{})
+	if parked != nil {
+		panic(parked)
 	}
 	cmd.Body = anyBody(t, now, i)
 	if rapid.IntRange(0, 3).Draw(t, "correct") == 0 {
@@ -160,9 +160,9 @@ func aboutSuccessor(t *rapid.T, d *desk, cmd trade.Command, uti string) trade.Co
 			cmd.EffectiveAt = time.Time{}
 		}
 	}
-	now, err := trade.Fold(cmd.UTI, d.streams[cmd.Stream()], trade.AsOf{})
-	if err != nil {
-		panic(err)
+	now, parked := trade.Fold(cmd.UTI, d.streams[cmd.Stream()], trade.AsOf{})
+	if parked != nil {
+		panic(parked)
 	}
 	cmd.Corrects, cmd.Body = e.ID, restated(t, now, cmd, e)
 	return cmd

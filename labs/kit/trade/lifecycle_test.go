@@ -182,8 +182,8 @@ func TestVoidStandsAtItsNew(t *testing.T) {
 		of("A2", effective("02-03", on("02-25", power("90", "50")))))
 	for day, held := range map[string]string{"02-02": "0", "02-04": "90", "02-21": "90",
 		"02-26": "90"} {
-		s, err := trade.StateOf(d.streams, trade.AsOf{Effective: at("2025-" + day + "T00:00:00Z")})
-		require.NoError(t, err)
+		s := trade.StateOf(d.streams, trade.AsOf{Effective: at("2025-" + day + "T00:00:00Z")})
+		require.Empty(t, s.Parked)
 		sum := trade.Decimal{}
 		for _, p := range s.Positions {
 			sum = sum.Add(p.Quantity)
@@ -215,8 +215,8 @@ func TestContractHasNoStatusBeforeItBegins(t *testing.T) {
 	d.do(t, bought)
 	early := trade.AsOf{Effective: at("2025-02-01T00:00:00Z")}
 	require.Empty(t, d.trade(t, T, early).Status)
-	s, err := trade.StateOf(d.streams, early)
-	require.NoError(t, err)
+	s := trade.StateOf(d.streams, early)
+	require.Empty(t, s.Parked)
 	require.Empty(t, s.Trades)
 }
 
@@ -342,8 +342,8 @@ func TestFoldTakesEventsInAnyOrder(t *testing.T) {
 	d.do(t, bought, settlePart, corrects(settlePart, on("02-22",
 		trade.Settle{Quantity: mwh("40"), Price: dec("55")})))
 	h := d.streams[trade.TradeStream(T)]
-	got, err := trade.Fold(T, []trade.Event{h[2], h[0], h[1]}, trade.AsOf{})
-	require.NoError(t, err)
+	got, parked := trade.Fold(T, []trade.Event{h[2], h[0], h[1]}, trade.AsOf{})
+	require.Nil(t, parked)
 	require.Equal(t, d.trade(t, T, trade.AsOf{}), got)
 }
 

@@ -134,18 +134,15 @@ func Mismatches(streams map[string][]Event, known time.Time) []Mismatch {
 
 // mismatches compares the contracts that began from the contract uti.
 func mismatches(uti string, streams map[string][]Event, at AsOf) (all []Mismatch) {
-	history, _ := Legal(TradeStream(uti), streams[TradeStream(uti)])
-	line, _ := timelineOf(history, at)
-	cause, _ := foldSlots(uti, effective(line.slots, time.Time{}))
-	terms := line.successors(uti)
-	for _, slot := range line.slots {
+	cause := legalityOf(TradeStream(uti), streams[TradeStream(uti)], at)
+	terms := cause.line.successors(uti)
+	for _, slot := range cause.line.slots {
 		begun := Begun(slot.Event.Body)
 		if begun == "" {
 			continue
 		}
-		legal, _ := Legal(TradeStream(begun), streams[TradeStream(begun)])
-		next, _ := timelineOf(legal, at)
-		m := Mismatch{UTI: begun, Cause: uti, Books: []string{cause.Book}}
+		next := legalityOf(TradeStream(begun), streams[TradeStream(begun)], at).line
+		m := Mismatch{UTI: begun, Cause: uti, Books: []string{cause.now.Book}}
 		if next.beganFrom(slot) {
 			m.Books = append(m.Books, next.slots[0].Event.Body.(New).Book)
 			slices.Sort(m.Books)

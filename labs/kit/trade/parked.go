@@ -9,66 +9,98 @@ import (
 	"github.com/google/uuid"
 )
 
-// The desk parks a stream with an illegal event: its longest legal prefix by version counts, and
-// the desk adds nothing to it. The desk records no illegal event, so another writer appended it, or
-// an older version of the rules accepted it.
+// A stream with an illegal event is parked: its longest legal prefix by version counts, and the
+// desk adds nothing to it. The desk records no illegal event, so another writer appended it, or an
+// older version of the rules accepted it. All other streams go on. Desk, folds and read models all
+// go by a legality, so they agree about the prefix.
 
-// Parked is a parked stream, and its first illegal event.
+// Parked names a parked stream, and its first illegal event.
 type Parked struct {
-	Stream  string
-	Event   Event
-	Refusal *Refusal // the rule that the event breaks
+	Stream  string    `json:"stream"`
+	Version int64     `json:"version"` // of the illegal event
+	Event   uuid.UUID `json:"event"`
+	Actor   string    `json:"actor"`
+	Rule    Rule      `json:"rule"` // the rule that the event breaks
+	Detail  string    `json:"detail"`
+	Book    string    `json:"book"` // of the contract; empty for a curve, and if none has begun
 }
 
-func (p *Parked) Error() string {
+func (p *Parked) String() string {
 	return fmt.Sprintf("stream %s is parked: its version %d by %q, event %s, is illegal: %s: %s",
-		p.Stream, p.Event.Version, p.Event.Actor, p.Event.ID, p.Refusal.Rule, p.Refusal.Detail)
+		p.Stream, p.Version, p.Actor, p.Event, p.Rule, p.Detail)
 }
 
 // Legal returns the longest prefix of a history in which every event is legal after those before
 // it, in version order. If that is not all of the history, the stream is parked. A later event does
 // not mend an illegal one.
 func Legal(stream string, history []Event) ([]Event, *Parked) {
-	history = inOrder(history)
-	l := newLegality(stream, len(history))
-	for i, e := range history {
-		if r := l.take(e); r != nil {
-			return history[:i], &Parked{stream, e, r}
-		}
-	}
-	return history, nil
+	l := legalityOf(stream, history, AsOf{})
+	return inOrder(history)[:l.taken], l.parked
 }
 
 // A legality is a history that was legal so far. It keeps the contract after the slots in their
 // order, so that an event which comes in order costs only itself.
 type legality struct {
-	uti  string // empty for a curve
-	line timeline
-	now  Trade
-	last Slot // in the order of Slot.Compare
+	stream string
+	trade  bool // not a curve
+	taken  int  // the number of legal events
+	line   timeline
+	now    Trade   // after the legal events
+	last   Slot    // in the order of Slot.Compare
+	parked *Parked // nil as long as every event was legal
 }
 
 func newLegality(stream string, size int) *legality {
-	uti, _ := strings.CutPrefix(stream, tradeStreams)
-	if uti == stream {
-		uti = ""
+	uti, isTrade := strings.CutPrefix(stream, tradeStreams)
+	l := &legality{stream: stream, trade: isTrade}
+	if isTrade {
+		l.now.UTI = uti
 	}
-	line := timeline{place: make(map[uuid.UUID]int, size)}
-	return &legality{uti: uti, line: line, now: Trade{UTI: uti}}
+	l.line.place = make(map[uuid.UUID]int, size)
+	return l
 }
 
-// take adds the next event, unless it is illegal.
-func (l *legality) take(e Event) *Refusal {
+// legalityOf takes the events known at a time, which may come in any order. Its slots are those of
+// the legal events.
+func legalityOf(stream string, events []Event, at AsOf) *legality {
+	history := inOrder(at.known(events))
+	l := newLegality(stream, len(history))
+	for _, e := range history {
+		if !l.take(e) {
+			l.line = timelineOf(history[:l.taken])
+			break
+		}
+	}
+	return l
+}
+
+// take adds the next event, if it is legal and the stream is not parked. It reports whether it did.
+// An illegal event parks the stream and leaves now as it was.
+func (l *legality) take(e Event) bool {
+	if l.parked != nil {
+		return false
+	}
+	if r := l.check(e); r != nil {
+		l.parked = &Parked{l.stream, e.Version, e.ID, e.Actor, r.Rule, r.Detail, l.now.Book}
+		return false
+	}
+	l.taken++
+	return true
+}
+
+// check puts the next event into its slot, and the contract after it into now. It refuses an
+// illegal event.
+func (l *legality) check(e Event) *Refusal {
+	if !hasFourDigitYear(e.EffectiveAt) || !hasFourDigitYear(e.EnteredAt) {
+		return refuse(BadTerms, "its times are not within the years 1 to 9999")
+	}
 	if r := l.line.take(e); r != nil {
 		return r
 	}
-	slot := l.line.slots[l.line.place[e.ID]]
-	if l.uti == "" {
-		if _, isMark := e.Body.(PriceMarked); !isMark {
-			return refuse(WrongKind, "%T is not an event of a curve", e.Body)
-		}
-		return nil
+	if !l.trade {
+		return checkMarked(e.Body)
 	}
+	slot := l.line.slots[l.line.place[e.ID]]
 	comesLast := e.Corrects == uuid.Nil && l.now.Status != Voided &&
 		(len(l.line.slots) == 1 || slot.Compare(l.last) > 0)
 	if !comesLast {
@@ -81,10 +113,18 @@ func (l *legality) take(e Event) *Refusal {
 	return r
 }
 
+func checkMarked(b Body) *Refusal {
+	m, isMark := b.(PriceMarked)
+	if !isMark {
+		return refuse(WrongKind, "%T is not an event of a curve", b)
+	}
+	return m.check()
+}
+
 // refold folds all slots again.
 func (l *legality) refold() *Refusal {
 	slots := effective(l.line.slots, time.Time{})
-	now, bad := foldSlots(l.uti, slots)
+	now, bad := foldSlots(l.now.UTI, slots)
 	if bad != nil {
 		return refuse(bad.Refusal.Rule, "version %d: %s", bad.Version, bad.Refusal.Detail)
 	}
@@ -92,17 +132,36 @@ func (l *legality) refold() *Refusal {
 	return nil
 }
 
+// until returns the contract after the slots up to an effective time. The zero time does not limit.
+func (l *legality) until(effectiveAt time.Time) Trade {
+	slots := effective(l.line.slots, effectiveAt)
+	if len(slots) == len(l.line.slots) {
+		return l.now
+	}
+	t, bad := foldSlots(l.now.UTI, slots)
+	if bad != nil { // the first slots of a legal fold
+		panic(fmt.Sprintf("trade: the legal prefix of %s is illegal: %v", l.stream, bad))
+	}
+	return t
+}
+
 // unparked returns the slots of a history and the contract after them, or refuses a command to a
 // parked stream.
 func unparked(stream string, history []Event) (timeline, Trade, *Refusal) {
-	history = inOrder(history)
-	l := newLegality(stream, len(history))
-	for _, e := range history {
-		if r := l.take(e); r != nil {
-			return l.line, l.now, refuse(IsParked, "%v", &Parked{stream, e, r})
-		}
+	l := legalityOf(stream, history, AsOf{})
+	if l.parked != nil {
+		return l.line, l.now, refuse(IsParked, "%v", l.parked)
 	}
 	return l.line, l.now, nil
+}
+
+// known returns the events that are known.
+func (a AsOf) known(events []Event) []Event {
+	if a.Known.IsZero() {
+		return events
+	}
+	unknown := func(e Event) bool { return !a.Knows(e.RecordedAt) }
+	return slices.DeleteFunc(slices.Clone(events), unknown)
 }
 
 // inOrder returns a history in version order.

@@ -1,6 +1,8 @@
 package trade_test
 
 import (
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -43,7 +45,7 @@ func TestCommandToAParkedStreamIsRefused(t *testing.T) {
 		d.force(mend)
 		legal, parked := trade.Legal(trade.TradeStream(T), d.streams[trade.TradeStream(T)])
 		require.Len(t, legal, 2, name)
-		require.Equal(t, want, parked.Event, name)
+		require.Equal(t, want.ID, parked.Event, name)
 		r := d.refusedAs(t, on("03-01", settleAll.Body))
 		require.Equal(t, trade.IsParked, r.Rule, name)
 		require.Contains(t, r.Detail, "stream trade/T1 is parked: its version 3 by \"trader/1\"")
@@ -76,6 +78,93 @@ func TestIllegalEventHasNoFollowUps(t *testing.T) {
 	require.Empty(t, trade.FollowUps(T, history, illegal))
 	require.Empty(t, trade.FollowUps(T, history, later))
 	require.Len(t, trade.Mismatches(d.streams, time.Time{}), 1, "only T2 is to begin")
+}
+
+// ruin appends some random events to random streams, past the desk. Most of them are illegal.
+func (d *desk) ruin(t *rapid.T) {
+	streams := slices.Sorted(maps.Keys(d.streams))
+	for i := range rapid.IntRange(1, 6).Draw(t, "illegal events") {
+		stream := rapid.SampledFrom(append(streams, "trade/T99", "curve/x")).Draw(t, "stream")
+		when := first.AddDate(0, 0, rapid.IntRange(0, 60).Draw(t, "day"))
+		e := trade.Event{ID: uuid.UUID{0xff, byte(i)}, Version: int64(len(d.streams[stream])) + 1,
+			EffectiveAt: when, EnteredAt: when, RecordedAt: d.now, Actor: "x",
+			Body: rapid.SampledFrom([]trade.Body{
+				bought.Body, settlePart.Body, voidIt.Body, trade.PriceMarked{Curve: "x"},
+				trade.CommandRefused{}, trade.Amend{}, nil,
+				mark("02-03", "power/CET/base", "EUR", "2025-03", "1").Body,
+			}).Draw(t, "body")}
+		if rapid.Bool().Draw(t, "corrects") {
+			unknown := trade.Event{ID: uuid.Max}
+			e.Corrects = rapid.SampledFrom(append(d.streams[stream], unknown)).Draw(t, "of").ID
+		}
+		d.streams[stream] = append(d.streams[stream], e)
+	}
+}
+
+// Illegal events park their streams and change nothing else: the state equals that of the longest
+// legal prefixes, to the byte, apart from the list of parked streams. By steps and from scratch it
+// is the same, as of all times.
+func TestIllegalEventsParkOnlyTheirStreams(t *testing.T) {
+	t.Parallel()
+	parked := 0
+	rapid.Check(t, func(t *rapid.T) {
+		d := histories().Draw(t, "history")
+		d.ruin(t)
+		legal := map[string][]trade.Event{}
+		for stream, history := range d.streams {
+			legal[stream], _ = trade.Legal(stream, history)
+		}
+		want := trade.StateOf(d.streams, trade.AsOf{})
+		require.Equal(t, string(want.Canonical()),
+			string(bookOf(t, d.arrivals(t)).State().Canonical()))
+		for _, as := range []trade.AsOf{{}, anyTimes(t, d)} {
+			got := trade.StateOf(d.streams, trade.AsOf{Effective: as.Effective})
+			parked += len(got.Parked)
+			got.Parked = nil
+			alone := trade.StateOf(legal, trade.AsOf{Effective: as.Effective})
+			require.Equal(t, string(alone.Canonical()), string(got.Canonical()))
+			trade.Mismatches(d.streams, as.Known)
+		}
+	})
+	require.Positive(t, parked)
+}
+
+// An illegal event counts from the time at which it is known. The state names it.
+func TestParkedStreamIsInTheState(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought, settlePart)
+	before := d.state(t)
+	e := d.force(on("02-21", trade.Settle{Quantity: mwh("500"), Price: dec("55")}))
+	state := trade.StateOf(d.streams, trade.AsOf{})
+	require.Equal(t, []trade.Parked{{
+		Stream: "trade/T1", Version: 3, Event: e.ID, Actor: "trader/1", Rule: trade.Exceeds,
+		Detail: "500 MWh asked for, 70 MWh is open", Book: "power",
+	}}, state.Parked)
+	require.Contains(t, string(state.Canonical()), `{"parked":{"stream":"trade/T1","version":3,`)
+	require.NotEqual(t, before.Digest(), state.Digest())
+	then := trade.StateOf(d.streams, trade.AsOf{Known: e.RecordedAt.Add(-time.Microsecond)})
+	require.Equal(t, before.Digest(), then.Digest())
+}
+
+// A stream is parked from its first event, if that is illegal, and by an event whose time has no
+// name in JSON. There is no contract then, and no empty one in the state.
+func TestStreamIsParkedFromItsFirstEvent(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.force(settlePart)
+	d.force(bought)
+	late := on("02-03", power("1", "50"))
+	late.UTI, late.EnteredAt = "T2", at("9999-12-31T23:00:00Z").Add(2*time.Hour)
+	d.force(late)
+	state := trade.StateOf(d.streams, trade.AsOf{})
+	require.Len(t, state.Parked, 2)
+	require.Equal(t, trade.NotBegun, state.Parked[0].Rule)
+	require.Equal(t, trade.BadTerms, state.Parked[1].Rule)
+	require.Empty(t, state.Trades)
+	_, ok := bookOf(t, d.all()).Trade(T)
+	require.False(t, ok)
+	require.Equal(t, state.Digest(), bookOf(t, d.all()).State().Digest())
 }
 
 func TestMarkOnAParkedCurveIsRefused(t *testing.T) {
@@ -114,7 +203,7 @@ func TestLegalPrefixIsThatOfEveryFold(t *testing.T) {
 		}
 		want := 0
 		for want < len(history) {
-			if _, err := trade.Fold(T, history[:want+1], trade.AsOf{}); err != nil {
+			if _, parked := trade.Fold(T, history[:want+1], trade.AsOf{}); parked != nil {
 				break
 			}
 			want++

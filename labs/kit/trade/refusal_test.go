@@ -501,33 +501,3 @@ func TestBreaksLaterNamesTheBrokenEvent(t *testing.T) {
 	require.Equal(t, "version 2, a SETTLE effective 2025-02-20T12:00:00Z, would no longer be "+
 		"legal: lifecycle.not-live: T1 is SETTLED", r.Detail)
 }
-
-func TestIllegalHistoryIsASlotError(t *testing.T) {
-	t.Parallel()
-	d := newDesk()
-	d.do(t, bought, settlePart)
-	history := d.streams[trade.TradeStream(T)]
-	without := history[1:]
-	_, err := trade.Fold(T, without, trade.AsOf{})
-	var bad *trade.SlotError
-	require.ErrorAs(t, err, &bad)
-	require.EqualValues(t, 2, bad.Version)
-	require.Equal(t, trade.NotBegun, bad.Refusal.Rule)
-	require.ErrorContains(t, err, "version 2: refused: lifecycle.not-begun")
-
-	streams := map[string][]trade.Event{trade.TradeStream(T): without}
-	_, err = trade.StateOf(streams, trade.AsOf{})
-	require.ErrorContains(t, err, "stream trade/T1: version 2")
-
-	stray := append([]trade.Event{}, history...)
-	stray[1].Corrects = uuid.Max
-	_, err = trade.Fold(T, stray, trade.AsOf{})
-	require.ErrorAs(t, err, &bad)
-	require.Equal(t, trade.UnknownEvent, bad.Refusal.Rule)
-
-	stray[1] = trade.Event{Version: 2, EffectiveAt: history[1].EffectiveAt,
-		Body: trade.PriceMarked{}}
-	_, err = trade.Fold(T, stray, trade.AsOf{})
-	require.ErrorAs(t, err, &bad)
-	require.Equal(t, trade.WrongKind, bad.Refusal.Rule)
-}

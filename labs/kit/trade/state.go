@@ -17,6 +17,7 @@ type State struct {
 	Trades    []Trade          // sorted by UTI
 	Positions []Position       // sorted by book, instrument, currency
 	Curves    map[string]Curve // by name
+	Parked    []Parked         // sorted by stream
 }
 
 // A Position is the quantity and the cost of a pool.
@@ -55,37 +56,37 @@ func (k PoolKey) instrument() Instrument {
 // StateOf folds everything from scratch: the streams of trades and curves, by name, as known and
 // as effective at the given times. It leaves out other streams. It is the plain definition of the
 // state, which Book computes by steps.
-func StateOf(streams map[string][]Event, at AsOf) (State, error) {
+func StateOf(streams map[string][]Event, at AsOf) State {
 	s, legs := State{Curves: map[string]Curve{}}, map[PoolKey][]Leg{}
 	for _, stream := range slices.Sorted(maps.Keys(streams)) {
-		var err error
+		var parked *Parked
 		if name, ok := strings.CutPrefix(stream, curveStreams); ok {
-			s.Curves[name], err = foldCurve(streams[stream], at)
+			s.Curves[name], parked = FoldCurve(name, streams[stream], at)
 		} else if uti, ok := strings.CutPrefix(stream, tradeStreams); ok {
-			err = s.add(uti, streams[stream], at, legs)
+			var t Trade
+			t, parked = Fold(uti, streams[stream], at)
+			s.add(t, legs)
 		}
-		if err != nil {
-			return State{}, fmt.Errorf("stream %s: %w", stream, err)
+		if parked != nil {
+			s.Parked = append(s.Parked, *parked)
 		}
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(legs), PoolKey.Compare) {
 		s.Positions = append(s.Positions, PositionOf(key, net(legs[key])))
 	}
-	return s, nil
+	return s
 }
 
 // add appends a contract and its legs, unless it has not begun by then. Streams come sorted, so the
 // contracts do.
-func (s *State) add(uti string, events []Event, at AsOf, legs map[PoolKey][]Leg) error {
-	t, err := Fold(uti, events, at)
-	if err != nil || t.Status == "" {
-		return err
+func (s *State) add(t Trade, legs map[PoolKey][]Leg) {
+	if t.Status == "" {
+		return
 	}
 	s.Trades = append(s.Trades, t)
 	for _, l := range t.Legs {
 		legs[l.Pool] = append(legs[l.Pool], l)
 	}
-	return nil
 }
 
 // net folds the legs of one pool.
@@ -100,17 +101,19 @@ func net(legs []Leg) Pool {
 
 // StateFormat names the format of Canonical. It changes whenever one history would give other
 // bytes: by another layout, or by another rule of the fold.
-const StateFormat = "blotter/state/v1"
+const StateFormat = "blotter/state/v2"
 
 // Canonical returns s as bytes. They are the same for the same history, wherever and whenever it
 // was folded. The format is JSON Lines: a line for each trade, sorted by UTI, then a line for each
 // position, sorted by book, instrument and currency, then a line for each mark that counts, sorted
-// by curve and delivery. Fields are in the order of their structs, decimals are strings without
-// trailing zeros, and no value was chosen by a store:
+// by curve and delivery, then a line for each parked stream, sorted by stream. Fields are in the
+// order of their structs, decimals are strings without trailing zeros, and no value was chosen by a
+// store:
 //
 //	{"trade":{"uti":"T1","status":"LIVE",…,"price":"80","contracted":"7430",…}}
 //	{"position":{"book":"power","instrument":"power/CET/base@2025-03","currency":"EUR",…}}
 //	{"mark":{"curve":"power/CET/base","delivery":"2025-03","currency":"EUR","price":"85",…}}
+//	{"parked":{"stream":"trade/T2","version":3,"event":"…","actor":"trader/1",…}}
 func (s State) Canonical() []byte {
 	var b bytes.Buffer
 	lines := json.NewEncoder(&b)
@@ -134,6 +137,11 @@ func (s State) Canonical() []byte {
 		write(struct {
 			Mark canonicalMark `json:"mark"`
 		}{m})
+	}
+	for _, p := range s.Parked {
+		write(struct {
+			Parked Parked `json:"parked"`
+		}{p})
 	}
 	return b.Bytes()
 }

@@ -3,7 +3,6 @@ package memory
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -38,8 +37,7 @@ func (p *Projection) Cursor(context.Context) (contract.Cursor, error) {
 	return slices.Clone(p.cursor), nil
 }
 
-// Apply takes all events or, with an error, none. A book cannot undo an event, so after an error
-// Apply builds the book again from the events that the model had before.
+// Apply takes all events or, with an error, none.
 func (p *Projection) Apply(ctx context.Context, events []contract.Recorded,
 	next contract.Cursor) error {
 	p.mu.Lock()
@@ -48,14 +46,10 @@ func (p *Projection) Apply(ctx context.Context, events []contract.Recorded,
 	if err != nil {
 		return err
 	}
-	if err := fill(p.book, batch); err != nil {
-		p.book = trade.NewBook()
-		if again := fill(p.book, p.events()); again != nil {
-			panic(fmt.Sprintf("memory: apply the model's events again: %v", again))
-		}
-		return err
-	}
 	for _, e := range batch {
+		if err := p.book.Apply(e.Stream, e.Event); err != nil {
+			panic("memory: " + err.Error()) // decoded has checked the versions
+		}
 		p.taken[e.Stream] = append(p.taken[e.Stream], e.Event)
 	}
 	p.cursor = p.cursor.Max(next)
@@ -81,15 +75,6 @@ func (p *Projection) decoded(ctx context.Context, fresh []contract.Recorded) (
 		inBatch[r.Stream]++
 	}
 	return batch, nil
-}
-
-func fill(book *trade.Book, events []contract.StreamEvent) error {
-	for _, e := range events {
-		if err := book.Apply(e.Stream, e.Event); err != nil {
-			return err // the error names the stream
-		}
-	}
-	return nil
 }
 
 // events lists all events of the model, by stream and version.

@@ -84,14 +84,15 @@ func (p *Projection) applyStreams(ctx context.Context, tx pgx.Tx, fresh []contra
 	if err := insertRefusals(ctx, tx, fresh, streams); err != nil {
 		return nil, fmt.Errorf("insert refusals: %w", err)
 	}
-	changed, err := refoldTrades(ctx, tx, streams)
+	changed, trades, err := refoldTrades(ctx, tx, streams)
 	if err != nil {
 		return nil, fmt.Errorf("refold trades: %w", err)
 	}
-	if err := refoldCurves(ctx, tx, streams); err != nil {
+	curves, err := refoldCurves(ctx, tx, streams)
+	if err != nil {
 		return nil, fmt.Errorf("refold curves: %w", err)
 	}
-	return changed, nil
+	return changed, park(ctx, tx, append(trades, curves...))
 }
 
 // lockCursor locks the cursor until the transaction ends: processes that apply events take turns.

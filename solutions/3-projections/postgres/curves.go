@@ -25,9 +25,9 @@ type pointRow struct {
 }
 
 // continuedCurves returns the curves to which fresh events only add. Such events correct no mark,
-// and none is effective before a mark of the model. They replace points and leave the others as
-// they are, so the earlier marks need not be read. Each curve has a history without events, which
-// skips the earlier ones.
+// none is effective before a mark of the model, and the stream is not parked. They replace points
+// and leave the others as they are, so the earlier marks need not be read. Each curve has a history
+// without events, which skips the earlier ones.
 func continuedCurves(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) (
 	map[string]history, error) {
 	const query = `
@@ -37,7 +37,8 @@ CROSS JOIN LATERAL (SELECT version FROM events e WHERE e.stream = s.stream
                     ORDER BY version DESC LIMIT 1) last
 CROSS JOIN LATERAL (SELECT effective_at FROM events e
                     WHERE e.stream = s.stream AND e.type = 'price.marked'
-                    ORDER BY effective_at DESC LIMIT 1) latest`
+                    ORDER BY effective_at DESC LIMIT 1) latest
+WHERE s.stream NOT IN (SELECT stream FROM parked)`
 	marks := map[string][]contract.Recorded{}
 	for _, r := range fresh {
 		if strings.HasPrefix(r.Stream, trade.CurveStream("")) {
@@ -65,8 +66,9 @@ CROSS JOIN LATERAL (SELECT effective_at FROM events e
 }
 
 // refoldCurves folds each curve among streams and stores its points. For a curve that is folded
-// from its first mark, the points replace all earlier points.
-func refoldCurves(ctx context.Context, tx pgx.Tx, streams map[string]history) error {
+// from its first mark, the points replace all earlier points. It returns the parked streams.
+func refoldCurves(ctx context.Context, tx pgx.Tx, streams map[string]history) (
+	[]trade.Parked, error) {
 	const insert = `
 INSERT INTO curves (curve, delivery, price, currency, effective_at, version)
 SELECT curve, delivery, price, currency, effective_at, version
@@ -77,6 +79,7 @@ ON CONFLICT (curve, delivery) DO UPDATE SET price = excluded.price, currency = e
 	var (
 		whole  []string
 		points []pointRow
+		parked []trade.Parked
 	)
 	for _, stream := range sortedKeys(streams) {
 		name, ok := strings.CutPrefix(stream, trade.CurveStream(""))
@@ -84,24 +87,23 @@ ON CONFLICT (curve, delivery) DO UPDATE SET price = excluded.price, currency = e
 			continue
 		}
 		h := streams[stream]
-		// FoldCurve panics on an illegal history. A history from a feed must be checked before.
-		checked := map[string][]trade.Event{stream: h.events}
-		if _, err := trade.StateOf(checked, trade.AsOf{}); err != nil {
-			return err
-		}
 		if h.skipped == 0 {
 			whole = append(whole, name)
 		}
-		for delivery, mark := range trade.FoldCurve(name, h.events, trade.AsOf{}).Points {
+		curve, illegal := trade.FoldCurve(name, h.events, trade.AsOf{})
+		if illegal != nil {
+			parked = append(parked, *illegal)
+		}
+		for delivery, mark := range curve.Points {
 			points = append(points, pointRow{name, delivery.String(), mark.Price, mark.Currency,
 				mark.EffectiveAt, mark.Version})
 		}
 	}
 	if _, err := tx.Exec(ctx, "DELETE FROM curves WHERE curve = ANY($1)", whole); err != nil {
-		return err
+		return nil, err
 	}
 	_, err := tx.Exec(ctx, insert, notNull(points))
-	return err
+	return parked, err
 }
 
 // readCurves returns all curves, by name.

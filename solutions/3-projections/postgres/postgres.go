@@ -10,6 +10,7 @@
 //	pools       saved states of pools          ◀─ refolded from the one before a changed leg
 //	positions   the result of each pool        ◀─ replaced for each pool that was refolded
 //	curves      prices as marked
+//	parked      streams with an illegal event  ◀─ the rows above have only the events before it
 //	checkpoint  the cursor                     ◀─ moved in the same transaction
 //
 // A trade is read from trades and legs. No table has a market value: it depends on the time of

@@ -48,7 +48,8 @@ func (p *Projection) State(ctx context.Context) (s trade.State, err error) {
 		if s.Curves, err = readCurves(ctx, tx); err != nil {
 			return fmt.Errorf("read curves: %w", err)
 		}
-		return nil
+		s.Parked, err = readParked(ctx, tx)
+		return err
 	})
 	return s, err
 }

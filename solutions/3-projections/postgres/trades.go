@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -21,37 +20,42 @@ type tradeRow struct {
 }
 
 // refoldTrades folds each trade among streams from its first event. It replaces the trade's row,
-// and its legs if they changed. It returns the first changed leg of each pool (L3.I4).
-func refoldTrades(ctx context.Context, tx pgx.Tx, streams map[string]history) (firstLegs, error) {
+// and its legs if they changed. It returns the first changed leg of each pool (L3.I4), and the
+// parked streams.
+func refoldTrades(ctx context.Context, tx pgx.Tx, streams map[string]history) (
+	firstLegs, []trade.Parked, error) {
 	before, err := legsOf(ctx, tx, sortedKeys(streams))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	changed := firstLegs{}
 	var (
 		rows    []tradeRow
 		renewed []string // streams whose legs changed
 		legs    []legRow
+		parked  []trade.Parked
 	)
 	for _, stream := range sortedKeys(streams) {
 		uti, ok := strings.CutPrefix(stream, trade.TradeStream(""))
 		if !ok {
 			continue
 		}
-		t, err := trade.Fold(uti, streams[stream].events, trade.AsOf{})
-		if err != nil {
-			return nil, fmt.Errorf("stream %s: %w", stream, err)
+		t, illegal := trade.Fold(uti, streams[stream].events, trade.AsOf{})
+		if illegal != nil {
+			parked = append(parked, *illegal)
 		}
-		rows = append(rows, tradeRow{uti, t, t.Terms})
+		if t.Status != "" {
+			rows = append(rows, tradeRow{uti, t, t.Terms})
+		}
 		if moved := trade.Changed(before[stream], t.Legs); len(moved) > 0 {
 			renewed, legs = append(renewed, stream), append(legs, legRows(t.Legs)...)
 			changed.add(moved)
 		}
 	}
 	if err := upsertTrades(ctx, tx, rows); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return changed, replaceLegs(ctx, tx, renewed, legs)
+	return changed, parked, replaceLegs(ctx, tx, renewed, legs)
 }
 
 func upsertTrades(ctx context.Context, tx pgx.Tx, rows []tradeRow) error {
