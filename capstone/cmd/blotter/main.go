@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -160,10 +161,25 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	a := newApp(&c, stdout, stderr)
 	a.choices, a.progress = choices(chosen, &c), progress
+	if err := a.actAsOwner(chosen.Selected().Name); err != nil {
+		return complain(stderr, inJSON, err)
+	}
 	progress.show(chosen.Selected().Name)
 	ctx, a.cancel = context.WithCancelCause(ctx)
 	chosen.BindTo(ctx, (*context.Context)(nil))
 	return complain(stderr, inJSON, a.finish(ctx, chosen.Run(a)))
+}
+
+// actAsOwner gives up root in a data folder of another user BEFORE anything is written.
+func (a *app) actAsOwner(command string) error {
+	if slices.Contains([]string{"help", "completion", "simulate", "verify-extract"}, command) {
+		return nil // they use no data folder
+	}
+	remark, err := actAsOwner(a.cli.Data)
+	if remark != "" && !a.inJSON() {
+		printLine(a.stderr, "%s", remark)
+	}
+	return err
 }
 
 // asksJSON reports whether answers and errors are for a program, also where the rest of a command
