@@ -106,7 +106,9 @@ var longHelp = kong.Vars{
 	"extract_from":       "Only events recorded at or after: a day (its beginning) or a time.",
 	"extract_to":         "Only events recorded at or before: a day (its end) or a time.",
 	"extract_checkpoint": "As of the checkpoint with this many leaves; by default the last one.",
-	"verifier_key":       "The log's public key, or its file: DATA/keys/verifier beside the log.",
+	"verify_key": "Only believe checkpoints of this public key, given as text or as a file; " +
+		"by default that of DATA/keys/verifier.",
+	"verifier_key": "The log's public key, or its file: DATA/keys/verifier beside the log.",
 
 	"chaos_seed": "Seed of the operations and the faults. The same seed gives the same ones, " +
 		"at about the same intervals; 0 draws one and prints it.",
