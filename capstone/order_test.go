@@ -3,6 +3,7 @@ package capstone_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/capstone"
@@ -260,4 +262,82 @@ func digest(t *testing.T, s *capstone.System, book []lines.Line, width int) [32]
 	require.NotEmpty(t, state.Trades)
 	require.NotEmpty(t, state.Positions)
 	return state.Digest()
+}
+
+// A partitioned log has partitions, as on Kafka: within each, every event gets a later time than
+// the event before it.
+type partitioned struct {
+	contract.Store // the first partition
+	all            []contract.Store
+}
+
+func newPartitioned() partitioned {
+	var p partitioned
+	for range 5 {
+		p.all = append(p.all, yielding{memory.New(contract.SimulatedClock)})
+	}
+	p.Store = p.all[0]
+	return p
+}
+
+func (p partitioned) partition(stream string) int32 {
+	sum := 0
+	for _, b := range []byte(trade.Subject(stream)) {
+		sum += int(b)
+	}
+	return int32(sum % len(p.all))
+}
+
+func (p partitioned) of(stream string) contract.Store { return p.all[p.partition(stream)] }
+
+func (p partitioned) Append(
+	ctx context.Context, stream string, expected int64, events ...contract.Event,
+) ([]contract.Receipt, error) {
+	return p.of(stream).Append(ctx, stream, expected, events...)
+}
+
+func (p partitioned) Stream(
+	ctx context.Context, stream string,
+) iter.Seq2[contract.Recorded, error] {
+	return p.of(stream).Stream(ctx, stream)
+}
+
+func (p partitioned) Find(ctx context.Context, id uuid.UUID) (e contract.Recorded, err error) {
+	for _, s := range p.all {
+		if e, err = s.Find(ctx, id); err == nil {
+			break
+		}
+	}
+	return e, err
+}
+
+// A partition of a simulated log has the same events, with the same times and in the same order,
+// however many lines are in flight. Follow-ups keep their place, too.
+func TestLinesKeepTheirTimesInAnOrderedLog(t *testing.T) {
+	t.Parallel()
+	begin, change := linkedBook(20)
+	all := slices.Concat(sample(t), begin, change)
+	recorded := func(book []lines.Line, width int) (parts [][]contract.Recorded) {
+		log := newPartitioned()
+		s := over(log)
+		s.Partition = log.partition
+		imported(t, s, book, width)
+		for _, p := range log.all {
+			var events []contract.Recorded
+			for e, err := range p.Read(t.Context(), nil, end(t, p)) {
+				require.NoError(t, err)
+				events = append(events, e)
+			}
+			require.NotEmpty(t, events)
+			parts = append(parts, events)
+		}
+		return parts
+	}
+	for seed := range uint64(2) {
+		book := shuffled(all, seed)
+		want := recorded(book, 1)
+		for _, width := range []int{4, 64} {
+			require.Equal(t, want, recorded(book, width), "seed %d, width %d", seed, width)
+		}
+	}
 }

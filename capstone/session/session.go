@@ -75,14 +75,16 @@ type Session struct {
 	Codec  contract.Codec // nil for Inspect
 	Writer int            // the process that writes the log, if it is another one
 
-	config  Config
-	access  Access
-	index   indexed // nil if the store has no index
-	owns    bool    // the partitions of the log
-	dir     *logdir.Dir
-	stack   *Stack
-	guarded guarded        // the log; nil if it has no database
-	closers []func() error // the last one runs first
+	config   Config
+	access   Access
+	index    indexed // nil if the store has no index
+	placed   placed  // nil if the store has no partitions, or keeps them to itself
+	owns     bool    // the partitions of the log
+	dir      *logdir.Dir
+	stack    *Stack
+	guarded  guarded // the log; nil if it has no database
+	timeline contract.Timeline
+	closers  []func() error // the last one runs first
 }
 
 // Open opens the log in a data folder. It refuses a log that contradicts the folder: see logdir.
@@ -133,6 +135,7 @@ func (s *Session) openLog(ctx context.Context) error {
 		return err
 	}
 	s.index, _ = log.(indexed)
+	s.placed, _ = log.(placed)
 	s.Log = offload.Wrap(log, &offload.Lazy{Open: s.blobs}, s.config.OffloadOver)
 	if !s.acceptsLoss() {
 		if err := s.dir.CheckEnd(ctx, s.Log); err != nil {
@@ -199,11 +202,19 @@ func (s *Session) System() *capstone.System {
 	system.AsOf = projection.AsOf
 	system.Replayer = replay.New(s.Codec)
 	system.Simulated = s.Settings().Simulated
-	if !system.Simulated { // the clock of a simulated log follows its lines, one by one
+	switch {
+	case !system.Simulated:
 		system.Width, system.Desk.Now = width, system.Clock
+	case s.timeline.PerStream: // the lines about a stream are taken in their order anyway
+		system.Width = width
+	case s.placed != nil:
+		system.Width, system.Partition = width, s.placed.Partition
 	}
 	return system
 }
+
+// A placed store says in which partition the events of a stream are.
+type placed interface{ Partition(stream string) int32 }
 
 // An unchanged cursor is read and never saved.
 type unchanged struct{ capstone.SavedCursor }

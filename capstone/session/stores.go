@@ -147,9 +147,8 @@ func (s *Session) openStore(ctx context.Context, heads contract.HeadCodec) (Log,
 	s.onClose(log.Close)
 	s.guarded, _ = log.(guarded)
 	// BEFORE the first append: the clock is that of the settings.
-	timeline, err := log.Timeline(ctx)
-	if err == nil {
-		err = s.dir.CheckTimeline(timeline)
+	if s.timeline, err = log.Timeline(ctx); err == nil {
+		err = s.dir.CheckTimeline(s.timeline)
 	}
 	if err != nil {
 		return nil, err
