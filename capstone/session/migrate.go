@@ -6,7 +6,6 @@ import (
 
 	"example.com/blotter/capstone/logdir"
 	postgresstore "example.com/blotter/solutions/2-store/postgres"
-	readmodel "example.com/blotter/solutions/3-projections/postgres"
 )
 
 // Migrate creates or migrates the Postgres schemas of a log, as their owner, and gives the
@@ -43,6 +42,10 @@ func Migrate(ctx context.Context, c Config) (schemas []string, err error) {
 		}
 		schemas = append(schemas, name.LogSchema())
 	}
-	schemas = append(schemas, name.ModelSchema())
-	return schemas, readmodel.Migrate(ctx, at.DSN, at.MigrationDSN, name.ModelSchema())
+	schemas = append(schemas, modelSchema(name))
+	model, err := openReadModel(ctx, at.DSN, at.MigrationDSN, modelSchema(name), nil)
+	if err == nil {
+		model.Close()
+	}
+	return schemas, err
 }

@@ -3,21 +3,17 @@ package session
 import (
 	"context"
 	"fmt"
-	"iter"
-	"maps"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/minio/minio-go/v7"
-	"golang.org/x/mod/sumdb/note"
 
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
 	"example.com/blotter/solutions/2-store/offload"
-	readmodel "example.com/blotter/solutions/3-projections/postgres"
 	snapshots "example.com/blotter/solutions/4-replay/s3"
 	audit "example.com/blotter/solutions/5-audit"
 )
@@ -55,7 +51,7 @@ func (s *Session) openCodec(ctx context.Context) (Codec, error) {
 }
 
 // ReadModel opens the read model of positions. It refuses the model of another log.
-func (s *Session) ReadModel(ctx context.Context) (*readmodel.Projection, error) {
+func (s *Session) ReadModel(ctx context.Context) (*readModel, error) {
 	model, err := s.openModel(ctx)
 	if err != nil {
 		return nil, err
@@ -66,7 +62,7 @@ func (s *Session) ReadModel(ctx context.Context) (*readmodel.Projection, error) 
 // RebuildReadModel makes the read model again from the log, beside the one in use, in transactions
 // of at most batch events. Then it replaces that one, even the model of another log. A crash before
 // that leaves the old model.
-func (s *Session) RebuildReadModel(ctx context.Context, batch int) (*readmodel.Projection, error) {
+func (s *Session) RebuildReadModel(ctx context.Context, batch int) (*readModel, error) {
 	model, err := s.openModel(ctx)
 	if err != nil {
 		return nil, err
@@ -81,7 +77,7 @@ func (s *Session) RebuildReadModel(ctx context.Context, batch int) (*readmodel.P
 // creates no read model.
 func (s *Session) ReadModelCursor(ctx context.Context) (c contract.Cursor, err error) {
 	var found bool
-	table := pgx.Identifier{s.Settings().Name.ModelSchema(), "checkpoint"}.Sanitize()
+	table := pgx.Identifier{modelSchema(s.Settings().Name), "checkpoint"}.Sanitize()
 	err = s.inDatabase(ctx, func(conn *pgx.Conn) error {
 		return conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", table).Scan(&found)
 	})
@@ -95,12 +91,12 @@ func (s *Session) ReadModelCursor(ctx context.Context) (c contract.Cursor, err e
 	return model.Cursor(ctx)
 }
 
-func (s *Session) openModel(ctx context.Context) (*readmodel.Projection, error) {
+func (s *Session) openModel(ctx context.Context) (*readModel, error) {
 	at, err := s.stack.Postgres(ctx)
 	if err != nil {
 		return nil, err
 	}
-	model, err := readmodel.OpenAs(ctx, at.DSN, at.MigrationDSN, s.Settings().Name.ModelSchema(),
+	model, err := openReadModel(ctx, at.DSN, at.MigrationDSN, modelSchema(s.Settings().Name),
 		s.Codec)
 	if err != nil {
 		return nil, err
@@ -114,7 +110,7 @@ func (s *Session) openModel(ctx context.Context) (*readmodel.Projection, error) 
 // schema names its topic. A model without the comment becomes this log's; one that was just rebuilt
 // has none. A log in Postgres and its model share a database, and are lost together.
 func (s *Session) checkModel(ctx context.Context) error {
-	topic, schema := s.Settings().Topic, s.Settings().Name.ModelSchema()
+	topic, schema := s.Settings().Topic, modelSchema(s.Settings().Name)
 	if topic == "" {
 		return nil
 	}
@@ -223,76 +219,50 @@ func (s *Session) snapshotNames(ctx context.Context) (contract.Snapshots, []stri
 	return archive, names, err
 }
 
-// An Auditor seals and verifies the log, and reads its sealed archive.
+// An Auditor seals and verifies the log, and reads its sealed archive, with the keys of the folder.
 type Auditor struct {
 	contract.Auditor
 	contract.SinceVerifier
 	contract.SealedLog
 	Keys logdir.Keys
 	Kept contract.Checkpoint // the last one that was published from this folder; zero without one
-
-	// Foreign has the objects of the archive that were passed over because the log's key did not
-	// sign them, and the reasons. Verify fills it completely.
-	Foreign map[string]error
-
-	archived func(ctx context.Context, name string) (contract.Checkpoint, error)
 }
 
-// Auditor opens the archive as it is, with the public key alone: key, or the folder's if that is
-// nil. It creates neither a bucket nor a key: a query must not leave the traces of a first seal.
-func (s *Session) Auditor(ctx context.Context, key note.Verifier) (*Auditor, error) {
-	return s.auditor(ctx, false, func(from logdir.KeySource) (k logdir.Keys, err error) {
-		if k.Verifier = key; key == nil {
-			k.Verifier, err = s.dir.Verifier(from)
-		}
-		return k, err
-	})
-}
+// Auditor opens the archive as it is. It creates neither a bucket nor a key: a query must not leave
+// the traces of a first seal.
+func (s *Session) Auditor(ctx context.Context) (*Auditor, error) { return s.auditor(ctx, false) }
 
-// Certifier is Auditor with the signer key, for a session that signs an extract.
-func (s *Session) Certifier(ctx context.Context) (*Auditor, error) {
-	return s.auditor(ctx, false, s.dir.Keys)
-}
-
-// Sealer is Certifier for a session that seals. Before the first seal it creates the bucket and the
+// Sealer is Auditor for a session that seals. Before the first seal it creates the bucket and the
 // keys.
-func (s *Session) Sealer(ctx context.Context) (*Auditor, error) {
-	return s.auditor(ctx, true, s.dir.Keys)
-}
+func (s *Session) Sealer(ctx context.Context) (*Auditor, error) { return s.auditor(ctx, true) }
 
-func (s *Session) auditor(
-	ctx context.Context, create bool, open func(logdir.KeySource) (logdir.Keys, error),
-) (*Auditor, error) {
+func (s *Session) auditor(ctx context.Context, create bool) (*Auditor, error) {
 	archive, err := s.archive(ctx, create)
 	if err != nil {
 		return nil, err
 	}
-	origin := s.Settings().Name.Origin()
-	keys, err := open(logdir.KeySource{
+	keys, err := s.dir.Keys(logdir.KeySource{
 		Create: create, VerifierKey: audit.VerifierKey,
-		Signed: func() (bool, error) { return audit.Signed(ctx, archive, origin) },
+		Signed: func() (bool, error) {
+			signed, err := archive.List(ctx, "checkpoints/")
+			return len(signed) > 0, err
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
-	foreign := map[string]error{}
-	a, err := audit.Open(audit.Options{
-		Log: s.Log, Archive: archive, Origin: origin, Signer: keys.Signer, Verifier: keys.Verifier,
-		Keep: s.dir.KeepCheckpoint, Clock: time.Now,
-		Foreign: func(name string, why error) { foreign[name] = why },
-	})
-	if err != nil {
-		return nil, err
-	}
-	// BEFORE the kept checkpoint is opened: an archive of another key is no fault of that one.
-	if err := a.CheckKey(ctx); err != nil {
-		return nil, err
-	}
+	origin := s.Settings().Name.Origin()
 	kept, err := s.dir.Checkpoint(func(signed []byte) (contract.Checkpoint, error) {
 		return audit.OpenCheckpoint(signed, origin, keys.Verifier)
 	})
-	a.Known = kept.Note
-	return &Auditor{a, a, a, keys, kept, foreign, a.Archived}, err
+	if err != nil {
+		return nil, err
+	}
+	a, err := audit.Open(audit.Options{
+		Log: s.Log, Archive: archive, Origin: origin, Signer: keys.Signer, Verifier: keys.Verifier,
+		Known: kept.Note, Keep: s.dir.KeepCheckpoint, Clock: time.Now,
+	})
+	return &Auditor{a, a, a, keys, kept}, err
 }
 
 // archive opens the archive of checkpoints. If the log has no archive, it creates the archive if
@@ -304,45 +274,44 @@ func (s *Session) archive(ctx context.Context, create bool) (audit.Archive, erro
 		return new(audit.Memory), err
 	}
 	archive := &audit.S3{Client: client, Bucket: name, Retention: Retention, Clock: time.Now}
-	if create {
-		return archive, archive.CreateBucket(ctx)
-	}
-	return archive, archive.CheckBucket(ctx)
+	return archive, archive.CreateBucket(ctx) // checks the lock of an existing bucket
 }
 
-// Published yields the checkpoints in the archive, the last one first, and the time of each one's
-// publication, by the archive's clock. It passes over foreign objects.
+// Published calls each with the size of every checkpoint in the archive and the time of its
+// publication, by the archive's clock. It passes over objects that are not named after a size.
 func (s *Session) Published(
-	ctx context.Context, a *Auditor,
-) iter.Seq2[PublishedCheckpoint, error] {
-	return func(yield func(PublishedCheckpoint, error) bool) {
-		times, err := s.publicationTimes(ctx)
-		if err != nil {
-			yield(PublishedCheckpoint{}, err)
-			return
-		}
-		for _, name := range slices.Backward(slices.Sorted(maps.Keys(times))) {
-			c, err := a.archived(ctx, name)
-			if a.Foreign[name] == nil && !yield(PublishedCheckpoint{c, times[name]}, err) {
-				return
-			}
-		}
-	}
-}
-
-// A PublishedCheckpoint is a checkpoint in the archive, without its End.
-type PublishedCheckpoint struct {
-	contract.Checkpoint
-	At time.Time
-}
-
-func (s *Session) publicationTimes(ctx context.Context) (map[string]time.Time, error) {
+	ctx context.Context, each func(size int64, at time.Time) error,
+) error {
 	bucket := s.Settings().Name.AuditBucket()
 	client, found, err := s.bucket(ctx, bucket)
 	if err != nil || !found {
-		return nil, err
+		return err
 	}
-	return (&audit.S3{Client: client, Bucket: bucket}).Times(ctx, "checkpoints/")
+	const prefix = "checkpoints/"
+	list := minio.ListObjectsOptions{Prefix: prefix, Recursive: true}
+	for o := range client.ListObjectsIter(ctx, bucket, list) {
+		if o.Err != nil {
+			return o.Err
+		}
+		size, err := strconv.ParseInt(strings.TrimPrefix(o.Key, prefix), 10, 64)
+		if err != nil {
+			continue
+		}
+		if err := each(size, o.LastModified); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PublishedAt returns when the last checkpoint was published, by the archive's clock; nil for
+// never.
+func (s *Session) PublishedAt(ctx context.Context) (at *time.Time, err error) {
+	err = s.Published(ctx, func(_ int64, last time.Time) error {
+		at = &last // in the order of names, and so of sizes
+		return nil
+	})
+	return at, err
 }
 
 // blobs opens the storage of large payloads.

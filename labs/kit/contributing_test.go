@@ -43,7 +43,7 @@ func TestContributingNamesExistingFiles(t *testing.T) {
 func TestReadModelRowsExist(t *testing.T) {
 	t.Parallel()
 	for file, row := range map[string]string{
-		"capstone/session/parts.go":      "readmodel.OpenAs(",
+		"capstone/session/parts.go":      "openReadModel(ctx, at.DSN",
 		"capstone/cmd/blotter/status.go": "st.Lag = []lag{",
 	} {
 		text, err := os.ReadFile(filepath.Join("../..", file))
@@ -66,8 +66,8 @@ func TestEveryCheckIsComplete(t *testing.T) {
 	ids := map[string]bool{}
 	for _, suite := range []check.Suite{
 		codectest.Suite(codectest.Fixture{}), kafkatest.Suite(kafkatest.Fixture{}),
-		projectiontest.Suite(projectiontest.Fixture{}), replaytest.Suite(replaytest.Fixture{}),
-		audittest.Suite(audittest.Fixture{}),
+		projectiontest.Lab(projectiontest.Answer{}), projectiontest.Given(),
+		replaytest.Suite(replaytest.Fixture{}), audittest.Suite(audittest.Fixture{}),
 	} {
 		for _, c := range suite.Checks {
 			require.Regexp(t, `^L[1-5]\.\d+$`, c.ID, "ID of a check of %s", suite.Name)

@@ -16,27 +16,27 @@ import (
 
 var folding = []spec{
 	{check.Check{
-		ID: "L3.1", Points: 1, Invariant: "L3.I3",
+		ID: "L3.22", Points: 1, Invariant: "L3.I3",
 		Title: "a new model is empty, and its cursor is at the beginning",
 		Hint:  "the cursor of a new model reads as offset 0 in every partition",
 	}, newModel},
 	{check.Check{
-		ID: "L3.2", Points: 4, Invariant: "L3.I3",
+		ID: "L3.6", Points: 4, Invariant: "L3.I3",
 		Title: "after every batch the model equals a fold of all applied events",
 		Hint:  "an event can change a leg inside a pool: fold the pool again from that leg",
 	}, everyBatch},
 	{check.Check{
-		ID: "L3.3", Points: 2, Invariant: "L3.I3",
+		ID: "L3.7", Points: 2, Invariant: "L3.I3",
 		Title: "the model does not depend on the order in which streams arrive",
 		Hint:  "order legs by trade.LegKey, never by arrival",
 	}, otherArrival},
 	{check.Check{
-		ID: "L3.4", Points: 2, Invariant: "L3.I3",
+		ID: "L3.8", Points: 2, Invariant: "L3.I3",
 		Title: "a history that is applied one event at a time gives the same model",
 		Hint:  "everything that the next batch needs must be stored with the model",
 	}, oneByOne},
 	{check.Check{
-		ID: "L3.13", Points: 2, Invariant: "L3.I3",
+		ID: "L3.15", Points: 2, Invariant: "L3.I3",
 		Title: "a late leg in a long pool changes the result of every leg after it",
 		Hint: "go back to a saved state of the pool that is before the late leg, " +
 			"and delete the saved states after it",
@@ -99,30 +99,30 @@ func lateLegs(t *trial) {
 
 var moving = []spec{
 	{check.Check{
-		ID: "L3.5", Points: 2, Invariant: "L3.I1",
+		ID: "L3.23", Points: 2, Invariant: "L3.I1",
 		Title: "the cursor is the one given with the batch, whatever the events' positions",
 		Hint:  "store next unchanged: offsets have holes, and a range may have no event",
 	}, givenCursor},
 	{check.Check{
-		ID: "L3.6", Points: 3, Invariant: "L3.I2",
+		ID: "L3.9", Points: 3, Invariant: "L3.I2",
 		Title: "events that are applied again change nothing",
 		Hint: "under the lock that moves the cursor, drop events before the stored cursor; " +
 			"never move the cursor back",
 	}, appliedAgain},
 	{check.Check{
-		ID: "L3.7", Points: 3, Invariant: "L3.I1",
+		ID: "L3.10", Points: 3, Invariant: "L3.I1",
 		Title: "a batch with an event that does not decode leaves no trace, " +
 			"and the error names the event's stream and position",
 		Hint: "never skip the event: a model without it is wrong without any sign of it",
 	}, undecodable},
 	{check.Check{
-		ID: "L3.11", Points: 2, Invariant: "L3.I6",
+		ID: "L3.24", Points: 2, Invariant: "L3.I6",
 		Title: "an event that is illegal in its stream parks that stream, and changes nothing else",
 		Hint: "trade.Fold and trade.FoldCurve return the parked stream: store it with the rows, " +
 			"and keep its later events, too",
 	}, illegal},
 	{check.Check{
-		ID: "L3.12", Points: 2, Invariant: "L3.I1",
+		ID: "L3.25", Points: 2, Invariant: "L3.I1",
 		Title: "a batch with a repeated or a missing event leaves no trace",
 		Hint:  "versions run 1, 2, 3 in every stream: of trades, of curves and of refusals",
 	}, wrongVersion},
@@ -224,12 +224,12 @@ func firstOf(prefix string, events []contract.Recorded) int {
 
 var reading = []spec{
 	{check.Check{
-		ID: "L3.8", Points: 1, Invariant: "L3.I3",
+		ID: "L3.26", Points: 1, Invariant: "L3.I3",
 		Title: "Trade and Positions return the same as State",
 		Hint:  "Trade returns terms and legs, too; Positions is sorted by key",
 	}, tradeAndPositions},
 	{check.Check{
-		ID: "L3.9", Points: 2, Invariant: "L3.I3",
+		ID: "L3.27", Points: 2, Invariant: "L3.I3",
 		Title: "Events returns all applied events unchanged, by stream and version",
 		Hint:  "times have microseconds and are in UTC; refusals are events, too",
 	}, allEvents},
@@ -265,7 +265,7 @@ func allEvents(t *trial) {
 
 var durability = []spec{
 	{check.Check{
-		ID: "L3.10", Points: 2, Invariant: "L3.I1",
+		ID: "L3.28", Points: 2, Invariant: "L3.I1",
 		Title: "another process finds the model where this one left it, and continues",
 		Hint:  "everything that the model needs must be in its rows, not in memory",
 	}, reopened},

@@ -104,7 +104,7 @@ func (n tally) body(is, wrong trade.Body) {
 	}
 }
 
-// Models save the state of a pool at intervals, and go back to a saved state for a late leg. L3.13
+// Models save the state of a pool at intervals, and go back to a saved state for a late leg. L3.15
 // needs a pool that is long enough to have saved states.
 func TestTheLongHistoryHasALongPool(t *testing.T) {
 	t.Parallel()

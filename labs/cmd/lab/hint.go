@@ -15,7 +15,9 @@ import (
 
 // suites returns the suites of all checks, for looking checks up. They have no implementation and
 // cannot run.
-func suites() []check.Suite { return append(labSuites(), storetest.Objects(nil)) }
+func suites() []check.Suite {
+	return append(labSuites(), storetest.Objects(nil), projectiontest.Given())
+}
 
 // labSuites returns the suites that the tests of the labs run. The checks of object storage are not
 // among them: students are given the object storage.
@@ -23,7 +25,7 @@ func labSuites() []check.Suite {
 	return []check.Suite{
 		codectest.Suite(codectest.Fixture{}),
 		kafkatest.Suite(kafkatest.Fixture{}),
-		projectiontest.Suite(projectiontest.Fixture{}),
+		projectiontest.Lab(projectiontest.Answer{}),
 		replaytest.Suite(replaytest.Fixture{}),
 		audittest.Suite(audittest.Fixture{}),
 	}

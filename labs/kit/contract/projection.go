@@ -16,7 +16,8 @@ import (
 //	L3.I2  events before the cursor change nothing when they are applied again
 //	L3.I3  the model equals a fold from scratch of the same events, byte for byte
 //	       (trade.State.Canonical)
-//	L3.I4  a late event refolds only the pools that it touches
+//	L3.I4  a late event refolds only the pools that it touches, each from the last saved state
+//	       before the first leg that changed
 //	L3.I6  an illegal event parks its stream: the rows have the events before it, the state names
 //	       it (trade.Parked), and all other streams go on
 //
@@ -62,8 +63,50 @@ type Rebuilder interface {
 	Rebuild(ctx context.Context, log Reader, size int) error
 }
 
+// A Snapshotter is a Projection that can be saved, and restored without its log.
+//
+// Invariant:
+//
+//	L3.I7  a snapshot is the whole model of one moment, with its cursor; restoring it replaces the
+//	       live model in one step, and a snapshot of another format changes nothing
+type Snapshotter interface {
+	Projection
+	// Snapshot returns the model as bytes, which only Restore reads.
+	Snapshot(ctx context.Context) ([]byte, error)
+	// Restore replaces the model with that of a snapshot. The model then continues from the
+	// snapshot's cursor.
+	Restore(ctx context.Context, snapshot []byte) error
+}
+
 // A StreamEvent is a decoded event with its stream.
 type StreamEvent struct {
 	Stream string
 	Event  trade.Event
 }
+
+// Taken is the part of a stream that a model has taken: its events, in version order, and the legs
+// of its contract after them, in the order of their keys.
+type Taken struct {
+	Events []trade.Event
+	Legs   []trade.Leg
+}
+
+// Changes are the rows that a batch changes.
+type Changes struct {
+	Trades []trade.Trade          // sorted by UTI
+	Curves map[string]trade.Curve // by name
+	// Pools holds the first leg of each pool that came, went or changed. The fold of the pool
+	// stays valid up to that leg.
+	Pools map[trade.PoolKey]trade.LegKey
+}
+
+// A SavedPool is a pool after its first legs.
+type SavedPool struct {
+	Legs int64        // their number; zero for the empty pool
+	Last trade.LegKey // the last of them
+	Pool trade.Pool
+}
+
+// Spacing is the number of legs between two saved states of a pool. A late leg folds fewer legs
+// than that a second time before it comes to its own place.
+const Spacing = 16

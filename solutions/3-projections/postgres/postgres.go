@@ -53,7 +53,7 @@ func Open(ctx context.Context, dsn, schema string, codec contract.Codec) (*Proje
 
 // OpenAs is Open for an application that may read and write rows, and nothing else: app signs it
 // in. owner creates, migrates and rebuilds the model, and grants the privileges. If owner is empty,
-// the model must exist in the version of this program: see Migrate.
+// the model must exist in the version of this program.
 func OpenAs(ctx context.Context, app, owner, schema string, codec contract.Codec) (
 	*Projection, error) {
 	config, err := pgxpool.ParseConfig(app)
@@ -68,15 +68,6 @@ func OpenAs(ctx context.Context, app, owner, schema string, codec contract.Codec
 		return nil, fmt.Errorf("open the projection: %w", err)
 	}
 	return open(ctx, config, migrating, schema, codec)
-}
-
-// Migrate creates or migrates the schema of a model as its owner, for the application.
-func Migrate(ctx context.Context, app, owner, schema string) error {
-	p, err := OpenAs(ctx, app, owner, schema, nil)
-	if err == nil {
-		p.Close()
-	}
-	return err
 }
 
 func open(ctx context.Context, app, owner *pgxpool.Config, schema string, codec contract.Codec) (

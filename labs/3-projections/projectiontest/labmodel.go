@@ -1,0 +1,291 @@
+package projectiontest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/check"
+	"example.com/blotter/labs/kit/contract"
+)
+
+// errCrash ends a process.
+var errCrash = errors.New("the process was killed here")
+
+// A crash kills a process before its n-th statement, or at a statement by name. Every later
+// statement of the process fails, too.
+type crash struct {
+	mu   sync.Mutex
+	n    int    // zero for never
+	at   string // empty for never
+	said string // the statement of the crash; empty before
+}
+
+func (c *crash) hook(_ context.Context, statement string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.said != "" {
+		return errCrash
+	}
+	if c.n--; c.n == 0 || statement == c.at {
+		c.said = statement
+		return errCrash
+	}
+	return nil
+}
+
+var crashing = []labSpec{
+	{Check: check.Check{
+		ID: "L3.11", Points: 4, Invariant: "L3.I1", Operation: apply,
+		Title: "a crash between any two statements leaves rows and cursor of the same moment",
+		Hint: "one transaction: begin, lock the cursor, write the rows, move the cursor, commit " +
+			"once; let defer t.rollback(ctx) end it on every other way out",
+		Misconception: "that rows and cursor may be written one after the other",
+	}, on: killedBetweenStatements},
+	{Check: check.Check{
+		ID: "L3.12", Points: 2, Invariant: "L3.I1", Operation: apply,
+		Title: "a batch whose commit landed without an answer counts once",
+		Hint: "the caller applies the batch again: read the cursor inside the transaction, and " +
+			"drop the events that it covers",
+		Misconception: "that an error of commit means that nothing was written",
+	}, on: killedAfterCommit},
+}
+
+func killedBetweenStatements(t *labTrial) {
+	log := History(25, 40, 2)
+	reading := t.open(nil)
+	for from := 0; from < len(log.Events); from += 20 {
+		batch, next := log.Events[from:from+20], after(nil, log.Events[:from+20])
+		for n := 1; ; n++ {
+			c := &crash{n: n}
+			err := t.killed(c, func(m *labModel) error {
+				return m.Apply(t.Context(), batch, next)
+			})
+			if c.said == "" {
+				require.NoError(t, err, "apply without a crash")
+				break
+			}
+			when := fmt.Sprintf("after a crash before statement %d of Apply (%s)", n, c.said)
+			if c.said == "committed" {
+				when = "after a crash after the commit"
+			}
+			require.Error(t, err, "%s: Apply returned no error", when)
+			reached := reading.requirePrefix(log, when)
+			require.Contains(t, []string{after(nil, log.Events[:from]).String(), next.String()},
+				reached.String(), "%s: the cursor is that of no batch", when)
+		}
+		require.Equal(t, next, reading.requirePrefix(log, "after Apply"))
+	}
+}
+
+func killedAfterCommit(t *labTrial) {
+	log := History(26, 90, 2)
+	next := after(nil, log.Events[:45])
+	c := &crash{at: "committed"}
+	require.Error(t, t.open(c.hook).Apply(t.Context(), log.Events[:45], next),
+		"the answer to the commit was lost, and Apply returned no error")
+	m := t.open(nil)
+	require.Equal(t, next, m.cursor(), "the commit landed")
+	m.apply(log.Events[:45], next)
+	m.requireFold(log.Events[:45])
+	m.apply(log.Events[30:], after(nil, log.Events))
+	m.requireFold(log.Events)
+}
+
+var replacing = []labSpec{
+	{Check: check.Check{
+		ID: "L3.16", Points: 3, Invariant: "L3.I5", Operation: rebuild,
+		Title: "a rebuilt model is the fold of the whole log, whatever the live model held",
+		Hint: "build on m.beside(ctx), never on the live tables; catchUp brings a model to the " +
+			"end of a log",
+		Misconception: "that a rebuild can repair the live rows in place",
+	}, on: rebuilt},
+	{Check: check.Check{
+		ID: "L3.17", Points: 3, Invariant: "L3.I5", Operation: rebuild,
+		Title: "readers see the old model or the new one, and the cursor never goes back",
+		Hint: "the live model may have grown while the new one was built: lock its cursor, catch " +
+			"up once more, and only then replace it and commit",
+		Misconception: "that the log stands still during a rebuild",
+	}, on: readWhileRebuilding},
+	{Check: check.Check{
+		ID: "L3.18", Points: 3, Invariant: "L3.I5", Operation: rebuild,
+		Title: "a crash during a rebuild leaves a whole model, and the next rebuild succeeds",
+		Hint: "nothing of the live model may change before the one commit that replaces it; an " +
+			"earlier rebuild may have left its tables",
+		Misconception: "that a rebuild which began will also end",
+	}, on: killedWhileRebuilding},
+	{Check: check.Check{
+		ID: "L3.19", Points: 2, Invariant: "L3.I7", Operation: snapshot,
+		Title: "a snapshot has the rows and the cursor of one moment",
+		Hint: "m.tables.read returns both from one transaction; a cursor that is read by another " +
+			"call may be of another moment",
+		Misconception: "that two reads in a row see the same model",
+	}, on: snapshotOfOneMoment},
+	{Check: check.Check{
+		ID: "L3.20", Points: 3, Invariant: "L3.I7", Operation: restore,
+		Title: "a restored model continues from its cursor; another format is refused",
+		Hint: "load the rows into a model beside the live one, and swap; compare Format before " +
+			"you touch anything",
+		Misconception: "that a snapshot fits every version of the program",
+	}, on: restored},
+}
+
+func rebuilt(t *labTrial) {
+	log := History(27, 120, 2)
+	m := t.open(nil)
+	wrong := History(28, 60, 2)
+	m.apply(wrong.Events, after(nil, wrong.Events)) // a model of another log
+	require.NoError(t, m.rebuild(log, 50))
+	require.Equal(t, log.end, m.requirePrefix(log, "after the rebuild"))
+	require.NoError(t, m.rebuild(log, 1000), "a second rebuild")
+	require.Equal(t, log.end, m.requirePrefix(log, "after a second rebuild"))
+}
+
+// A growingLog has an earlier end when it is asked first. So the live model has more events than
+// the new one after its first catch-up.
+type growingLog struct {
+	*Log
+	first contract.Cursor
+}
+
+func (g *growingLog) End(ctx context.Context) (contract.Cursor, error) {
+	if end := g.first; end != nil {
+		g.first = nil
+		return end, nil
+	}
+	return g.Log.End(ctx)
+}
+
+func readWhileRebuilding(t *labTrial) {
+	log := History(29, 60, 2)
+	m := t.open(nil)
+	m.apply(log.Events, log.end)
+	seen, statements := log.end, 0
+	whole := canonical(fold(log.Events))
+	watching := t.open(func(_ context.Context, statement string) error {
+		if statements++; statements%5 != 0 && !strings.Contains("commit committed", statement) {
+			return nil
+		}
+		cursor, err := m.model.Projection.Cursor(t.Context())
+		if err != nil {
+			return err
+		}
+		state, err := m.State(t.Context())
+		if err != nil {
+			return err
+		}
+		if !cursor.Reaches(seen) || canonical(state) != whole {
+			return fmt.Errorf("a reader finds a model at %s with %d contracts, where the model at "+
+				"%s with %d was", cursor, len(state.Trades), seen, len(fold(log.Events).Trades))
+		}
+		return nil
+	})
+	require.NoError(t, watching.rebuild(&growingLog{log, after(nil, log.Events[:30])}, 20))
+	require.Equal(t, log.end, m.requirePrefix(log, "after the rebuild"))
+	require.Positive(t, statements, "statements of the rebuild")
+}
+
+func killedWhileRebuilding(t *labTrial) {
+	log := History(30, 30, 2)
+	m := t.open(nil)
+	before := after(nil, log.Events[:20])
+	m.apply(log.Events[:20], before)
+	for n := 1; ; n += 7 {
+		c := &crash{n: n}
+		err := t.killed(c, func(m *labModel) error { return m.rebuild(log, 15) })
+		if c.said == "" {
+			require.NoError(t, err, "a rebuild without a crash")
+			break
+		}
+		when := fmt.Sprintf("after a crash before statement %d of a rebuild (%s)", n, c.said)
+		require.Error(t, err, "%s: Rebuild returned no error", when)
+		require.Equal(t, before, m.requirePrefix(log, when), "the cursor %s", when)
+	}
+	require.Equal(t, log.end, m.requirePrefix(log, "after the rebuild"))
+}
+
+func snapshotOfOneMoment(t *labTrial) {
+	log := History(31, 60, 2)
+	m := t.open(nil)
+	empty := m.snapshot()
+	for n := 0; n <= 60; n += 20 {
+		m.apply(log.Events[max(0, n-20):n], after(nil, log.Events[:n]))
+		data := m.snapshot()
+		// The model goes on while the snapshot is on its way to an archive.
+		m.apply(log.Events[n:min(60, n+10)], after(nil, log.Events[:min(60, n+10)]))
+		require.NoError(t, m.restore(data), "restore the snapshot")
+		reached := m.requirePrefix(log, "after restoring a snapshot")
+		require.True(t, after(nil, log.Events[:n]).Equal(reached), "the cursor of the snapshot")
+	}
+	// Between any two reads of Snapshot, another process applies events.
+	applied := 0
+	taking := t.open(func(ctx context.Context, _ string) error {
+		to := min(60, applied+5)
+		err := m.lab.Apply(ctx, log.Events[applied:to], after(nil, log.Events[:to]))
+		applied = to
+		return err
+	})
+	require.NoError(t, m.restore(empty), "restore the snapshot of an empty model")
+	data := taking.snapshot()
+	require.Positive(t, applied, "Snapshot read nothing")
+	require.NoError(t, m.restore(data), "restore the snapshot")
+	m.requirePrefix(log, "in a snapshot that was taken while another process applied events")
+}
+
+func restored(t *labTrial) {
+	log := History(32, 120, 2)
+	m := t.open(nil)
+	m.apply(log.Events[:60], after(nil, log.Events[:60]))
+	data := m.snapshot()
+	m.apply(log.Events[60:], log.end)
+	other := slices.Concat(data[:40], []byte{data[40] ^ 1}, data[41:]) // in the text of the format
+	require.Error(t, m.restore(other), "a snapshot whose format this program does not know")
+	require.Error(t, m.restore(data[:len(data)/2]), "half a snapshot")
+	require.Equal(t, log.end, m.requirePrefix(log, "after refusing a snapshot"))
+
+	require.NoError(t, m.restore(data))
+	m = t.open(nil)
+	reached := m.requirePrefix(log, "after restoring a snapshot")
+	require.Equal(t, after(nil, log.Events[:60]), reached, "the cursor of the snapshot")
+	for n := 60; n < 120; n += 15 {
+		m.apply(log.Events[n:n+15], after(nil, log.Events[:n+15]))
+		m.requireFold(log.Events[:n+15])
+	}
+}
+
+var sharing = []labSpec{
+	{Check: check.Check{
+		ID: "L3.21", Points: 3, Invariant: "L3.I2", Operation: apply, Bonus: true,
+		Title: "of two processes that apply the same feed, each event counts once",
+		Hint: "lockCursor before anything else: a cursor that was read before the lock may be " +
+			"old when the transaction writes",
+		Misconception: "that the cursor which a process read is still the cursor when it writes",
+	}, on: twoProcesses},
+}
+
+func twoProcesses(t *labTrial) {
+	log := History(33, 120, 2)
+	var ends []<-chan struct{}
+	for _, size := range []int{7, 11} {
+		m := t.open(nil)
+		ends = append(ends, check.Go(t, func() {
+			for from := 0; from < len(log.Events); from += size {
+				to := min(from+size, len(log.Events))
+				err := m.Apply(t.Context(), log.Events[from:to], after(nil, log.Events[:to]))
+				if err != nil {
+					t.Errorf("apply in batches of %d, beside another process: %v", size, err)
+					return
+				}
+			}
+		}))
+	}
+	for _, end := range ends {
+		<-end
+	}
+	t.open(nil).requireFold(log.Events)
+}
