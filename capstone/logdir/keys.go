@@ -17,7 +17,7 @@ import (
 // Keys are the pair that signs checkpoints (C2SP signed-note). The verifier key is public. A
 // holder of the signer key can sign another history.
 type Keys struct {
-	Signer   note.Signer
+	Signer   note.Signer // nil for a session that only verifies
 	Verifier note.Verifier
 }
 
@@ -58,7 +58,45 @@ func (d *Dir) Keys(from KeySource) (k Keys, err error) {
 		return k, err
 	}
 	k.Verifier, err = note.NewVerifier(public)
-	return k, err
+	if err != nil {
+		return k, err
+	}
+	return k, d.checkVerifier(public)
+}
+
+// checkVerifier refuses a file of the public key that has another key: sessions that verify read
+// only that file.
+func (d *Dir) checkVerifier(public string) error {
+	path := d.keyFile("verifier")
+	kept, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && strings.TrimSpace(string(kept)) == public {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return &IntegrityError{path + " is not the public key of keys/signer",
+		"one of the two files was replaced: restore both from a backup"}
+}
+
+// Verifier returns the public key of the log, without its signer key. Before the first seal there
+// is neither, and the key is one that has signed nothing.
+func (d *Dir) Verifier(from KeySource) (note.Verifier, error) {
+	path := d.keyFile("verifier")
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) { // or a crash of the first seal left only the signer key
+		k, err := d.Keys(from)
+		return k.Verifier, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, err := note.NewVerifier(strings.TrimSpace(string(text)))
+	if err != nil {
+		err = &IntegrityError{fmt.Sprintf("%s: %v", path, err),
+			"restore it from a backup, or name the log's public key with --key"}
+	}
+	return key, err
 }
 
 // firstKey generates a signer key for a log that has no checkpoint yet. If the log has a

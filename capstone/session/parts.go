@@ -3,12 +3,15 @@ package session
 import (
 	"context"
 	"fmt"
-	"strconv"
+	"iter"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/minio/minio-go/v7"
+	"golang.org/x/mod/sumdb/note"
 
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/labs/kit/contract"
@@ -219,50 +222,76 @@ func (s *Session) snapshotNames(ctx context.Context) (contract.Snapshots, []stri
 	return archive, names, err
 }
 
-// An Auditor seals and verifies the log, and reads its sealed archive, with the keys of the folder.
+// An Auditor seals and verifies the log, and reads its sealed archive.
 type Auditor struct {
 	contract.Auditor
 	contract.SinceVerifier
 	contract.SealedLog
 	Keys logdir.Keys
 	Kept contract.Checkpoint // the last one that was published from this folder; zero without one
+
+	// Foreign has the objects of the archive that were passed over because the log's key did not
+	// sign them, and the reasons. Verify fills it completely.
+	Foreign map[string]error
+
+	archived func(ctx context.Context, name string) (contract.Checkpoint, error)
 }
 
-// Auditor opens the archive as it is. It creates neither a bucket nor a key: a query must not leave
-// the traces of a first seal.
-func (s *Session) Auditor(ctx context.Context) (*Auditor, error) { return s.auditor(ctx, false) }
+// Auditor opens the archive as it is, with the public key alone: key, or the folder's if that is
+// nil. It creates neither a bucket nor a key: a query must not leave the traces of a first seal.
+func (s *Session) Auditor(ctx context.Context, key note.Verifier) (*Auditor, error) {
+	return s.auditor(ctx, false, func(from logdir.KeySource) (k logdir.Keys, err error) {
+		if k.Verifier = key; key == nil {
+			k.Verifier, err = s.dir.Verifier(from)
+		}
+		return k, err
+	})
+}
 
-// Sealer is Auditor for a session that seals. Before the first seal it creates the bucket and the
+// Certifier is Auditor with the signer key, for a session that signs an extract.
+func (s *Session) Certifier(ctx context.Context) (*Auditor, error) {
+	return s.auditor(ctx, false, s.dir.Keys)
+}
+
+// Sealer is Certifier for a session that seals. Before the first seal it creates the bucket and the
 // keys.
-func (s *Session) Sealer(ctx context.Context) (*Auditor, error) { return s.auditor(ctx, true) }
+func (s *Session) Sealer(ctx context.Context) (*Auditor, error) {
+	return s.auditor(ctx, true, s.dir.Keys)
+}
 
-func (s *Session) auditor(ctx context.Context, create bool) (*Auditor, error) {
+func (s *Session) auditor(
+	ctx context.Context, create bool, open func(logdir.KeySource) (logdir.Keys, error),
+) (*Auditor, error) {
 	archive, err := s.archive(ctx, create)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := s.dir.Keys(logdir.KeySource{
+	origin := s.Settings().Name.Origin()
+	keys, err := open(logdir.KeySource{
 		Create: create, VerifierKey: audit.VerifierKey,
-		Signed: func() (bool, error) {
-			signed, err := archive.List(ctx, "checkpoints/")
-			return len(signed) > 0, err
-		},
+		Signed: func() (bool, error) { return audit.Signed(ctx, archive, origin) },
 	})
 	if err != nil {
 		return nil, err
 	}
-	origin := s.Settings().Name.Origin()
+	foreign := map[string]error{}
+	a, err := audit.Open(audit.Options{
+		Log: s.Log, Archive: archive, Origin: origin, Signer: keys.Signer, Verifier: keys.Verifier,
+		Keep: s.dir.KeepCheckpoint, Clock: time.Now,
+		Foreign: func(name string, why error) { foreign[name] = why },
+	})
+	if err != nil {
+		return nil, err
+	}
+	// BEFORE the kept checkpoint is opened: an archive of another key is no fault of that one.
+	if err := a.CheckKey(ctx); err != nil {
+		return nil, err
+	}
 	kept, err := s.dir.Checkpoint(func(signed []byte) (contract.Checkpoint, error) {
 		return audit.OpenCheckpoint(signed, origin, keys.Verifier)
 	})
-	if err != nil {
-		return nil, err
-	}
-	a, err := audit.Open(audit.Options{
-		Log: s.Log, Archive: archive, Origin: origin, Signer: keys.Signer, Verifier: keys.Verifier,
-		Known: kept.Note, Keep: s.dir.KeepCheckpoint, Clock: time.Now,
-	})
-	return &Auditor{a, a, a, keys, kept}, err
+	a.Known = kept.Note
+	return &Auditor{a, a, a, keys, kept, foreign, a.Archived}, err
 }
 
 // archive opens the archive of checkpoints. If the log has no archive, it creates the archive if
@@ -274,44 +303,45 @@ func (s *Session) archive(ctx context.Context, create bool) (audit.Archive, erro
 		return new(audit.Memory), err
 	}
 	archive := &audit.S3{Client: client, Bucket: name, Retention: Retention, Clock: time.Now}
-	return archive, archive.CreateBucket(ctx) // checks the lock of an existing bucket
+	if create {
+		return archive, archive.CreateBucket(ctx)
+	}
+	return archive, archive.CheckBucket(ctx)
 }
 
-// Published calls each with the size of every checkpoint in the archive and the time of its
-// publication, by the archive's clock. It passes over objects that are not named after a size.
+// Published yields the checkpoints in the archive, the last one first, and the time of each one's
+// publication, by the archive's clock. It passes over foreign objects.
 func (s *Session) Published(
-	ctx context.Context, each func(size int64, at time.Time) error,
-) error {
+	ctx context.Context, a *Auditor,
+) iter.Seq2[PublishedCheckpoint, error] {
+	return func(yield func(PublishedCheckpoint, error) bool) {
+		times, err := s.publicationTimes(ctx)
+		if err != nil {
+			yield(PublishedCheckpoint{}, err)
+			return
+		}
+		for _, name := range slices.Backward(slices.Sorted(maps.Keys(times))) {
+			c, err := a.archived(ctx, name)
+			if a.Foreign[name] == nil && !yield(PublishedCheckpoint{c, times[name]}, err) {
+				return
+			}
+		}
+	}
+}
+
+// A PublishedCheckpoint is a checkpoint in the archive, without its End.
+type PublishedCheckpoint struct {
+	contract.Checkpoint
+	At time.Time
+}
+
+func (s *Session) publicationTimes(ctx context.Context) (map[string]time.Time, error) {
 	bucket := s.Settings().Name.AuditBucket()
 	client, found, err := s.bucket(ctx, bucket)
 	if err != nil || !found {
-		return err
+		return nil, err
 	}
-	const prefix = "checkpoints/"
-	list := minio.ListObjectsOptions{Prefix: prefix, Recursive: true}
-	for o := range client.ListObjectsIter(ctx, bucket, list) {
-		if o.Err != nil {
-			return o.Err
-		}
-		size, err := strconv.ParseInt(strings.TrimPrefix(o.Key, prefix), 10, 64)
-		if err != nil {
-			continue
-		}
-		if err := each(size, o.LastModified); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// PublishedAt returns when the last checkpoint was published, by the archive's clock; nil for
-// never.
-func (s *Session) PublishedAt(ctx context.Context) (at *time.Time, err error) {
-	err = s.Published(ctx, func(_ int64, last time.Time) error {
-		at = &last // in the order of names, and so of sizes
-		return nil
-	})
-	return at, err
+	return (&audit.S3{Client: client, Bucket: bucket}).Times(ctx, "checkpoints/")
 }
 
 // blobs opens the storage of large payloads.

@@ -27,8 +27,10 @@ const (
 	AsOfQuery               // reads as known at a time, before which nothing more is recorded
 	Write                   // appends, as the only writer
 	Seal                    // seals; records the frontier, unless another process writes the log
-	Inspect                 // reads possible evidence: changes nothing anywhere, and accepts a loss
 	Draft                   // appends in memory only: the log does not change
+	// Inspect reads possible evidence: it changes nothing anywhere, and accepts a loss. It decodes
+	// no payload, and so needs no registry.
+	Inspect
 )
 
 // Config says which log is opened, and how. Data is required.
@@ -70,8 +72,8 @@ func (c Config) stackKind() string { return cmp.Or(c.Stack, "embedded") }
 // A Session is an open log with its stack. Close it.
 type Session struct {
 	Log    contract.Store
-	Codec  contract.Codec
-	Writer int // the process that writes the log, if it is another one
+	Codec  contract.Codec // nil for Inspect
+	Writer int            // the process that writes the log, if it is another one
 
 	config   Config
 	access   Access
@@ -120,15 +122,18 @@ func (s *Session) CheckIndex(ctx context.Context) (known bool, err error) {
 }
 
 func (s *Session) openLog(ctx context.Context) error {
-	codec, err := s.openCodec(ctx)
+	var heads contract.HeadCodec
+	if s.access != Inspect {
+		codec, err := s.openCodec(ctx)
+		if err != nil {
+			return err
+		}
+		s.Codec, heads = codec, codec
+	}
+	log, err := s.openStore(ctx, heads)
 	if err != nil {
 		return err
 	}
-	log, err := s.openStore(ctx, codec)
-	if err != nil {
-		return err
-	}
-	s.Codec = codec
 	s.index, _ = log.(indexed)
 	s.placed, _ = log.(placed)
 	s.Log = offload.Wrap(log, &offload.Lazy{Open: s.blobs}, s.config.OffloadOver)

@@ -31,7 +31,7 @@ type Store struct {
 	Owned     bool   // a log has partitions, and each has one owner that appends to it
 	Component string // the component of the stack that holds the log
 
-	// Reach starts the components that the store needs, and returns their addresses.
+	// Reach starts the component that holds the log, and returns its address.
 	Reach func(context.Context, stack.Stack) (Endpoint, error)
 	// Topic finds the topic of a log. It is nil for a store without topics.
 	Topic func(context.Context, Endpoint, logdir.Name) (logdir.Topic, error)
@@ -54,7 +54,7 @@ type LogOptions struct {
 	Partitions int32
 	Clock      contract.Clock
 	Simulated  bool               // of a log that is created now: see contract.Timeline
-	Heads      contract.HeadCodec // nil opens the one of the registry
+	Heads      contract.HeadCodec // nil opens that of the registry; a reader needs neither
 	Address    string             // of this process, for other owners
 	Dir        string             // of index files; empty keeps the index in memory
 	ReadOnly   bool
@@ -220,15 +220,12 @@ func (s *Session) clock() contract.Clock {
 }
 
 func reachKafka(ctx context.Context, on stack.Stack) (at Endpoint, err error) {
-	if at.Kafka, err = on.Kafka(ctx); err != nil {
-		return at, err
-	}
-	at.Registry, err = on.Registry(ctx)
+	at.Kafka, err = on.Kafka(ctx)
 	return at, err
 }
 
 func openKafkaLog(ctx context.Context, at Endpoint, o LogOptions) (Log, error) {
-	if o.Heads == nil {
+	if o.Heads == nil && at.Registry.URL != "" {
 		codec, err := OpenCodec(ctx, at.Registry, o.Name)
 		if err != nil {
 			return nil, err

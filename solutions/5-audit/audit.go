@@ -2,8 +2,10 @@ package audit
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +32,9 @@ type Options struct {
 	// nil. Every checkpoint that it receives was therefore published. A crash in between leaves its
 	// owner with an older checkpoint, which is a valid Known for the leaves that it covers.
 	Keep func(signed []byte) error
+	// Foreign is told of each object in the archive that is passed over because the log's key did
+	// not sign it, and of the reason; it may be nil. It may be told of an object several times.
+	Foreign func(name string, why error)
 }
 
 // DefaultBatch is the number of events that a Seal or Verify holds in memory at a time. A header
@@ -55,6 +60,8 @@ func Open(o Options) (*Auditor, error) {
 		return nil, fmt.Errorf("audit: origin %q is not one line of text", o.Origin)
 	case o.Verifier == nil:
 		return nil, errors.New("audit: a verifier key is needed")
+	case o.Signer != nil && keyID(o.Signer) != keyID(o.Verifier):
+		return nil, errors.New("audit: the signer key and the verifier key are no pair")
 	case o.Signer != nil && o.Clock == nil:
 		return nil, errors.New("audit: a clock is needed to seal")
 	case o.Batch < 0 || o.Batch > DefaultBatch:
@@ -71,14 +78,6 @@ func Open(o Options) (*Auditor, error) {
 // Nothing can be sealed on top of it. Verify finds the place.
 var ErrArchive = errors.New("the audit archive is damaged")
 
-// Names of objects end in a number of twelve digits, so they sort by number.
-const (
-	batchNames      = "batches/"     // then the index of the batch's first leaf
-	checkpointNames = "checkpoints/" // then the size
-)
-
-func object(kind string, n int64) string { return fmt.Sprintf("%s%012d", kind, n) }
-
 // Published returns the archived checkpoint of size leaves, or ErrAbsent. Size 0 asks for the last
 // checkpoint; if nothing was ever sealed, that is the checkpoint of the empty tree, without a note.
 // End is set only for the last checkpoint.
@@ -87,7 +86,7 @@ func (a *Auditor) Published(ctx context.Context, size int64) (contract.Checkpoin
 		last, _, err := a.latest(ctx)
 		return last, err
 	}
-	return a.checkpoint(ctx, object(checkpointNames, size))
+	return find(ctx, a.Archive, slot{checkpointNames, size}, a.Archived)
 }
 
 // Leaves calls each with every archived leaf below size, in order. For an event, at is its position
@@ -118,29 +117,78 @@ func (a *Auditor) Leaves(ctx context.Context, size int64,
 // the last batch that it covers. That is enough: the batch carries the edge of the tree before it,
 // and only the right edge and the right leaves give the signed root.
 func (a *Auditor) latest(ctx context.Context) (contract.Checkpoint, tip, error) {
-	names, err := a.Archive.List(ctx, checkpointNames)
-	if err != nil {
-		return contract.Checkpoint{}, tip{}, err
+	c, err := a.last(ctx)
+	if err != nil || c.Size == 0 {
+		return c, tip{}, err
 	}
-	if len(names) == 0 {
-		return a.emptyCheckpoint(), tip{}, nil
-	}
-	name := names[len(names)-1]
-	c, err := a.checkpoint(ctx, name)
-	if err != nil {
-		return contract.Checkpoint{}, tip{}, fmt.Errorf("%w: %w", ErrArchive, err)
+	damaged := func(err error) (contract.Checkpoint, tip, error) {
+		return contract.Checkpoint{}, tip{}, fmt.Errorf("%w: under checkpoint %d: %w",
+			ErrArchive, c.Size, err)
 	}
 	b, err := a.lastBatch(ctx, c.Size)
 	if err != nil {
-		return contract.Checkpoint{}, tip{}, fmt.Errorf("%w: under %s: %w", ErrArchive, name, err)
+		return damaged(err)
 	}
 	end := b.end()
 	if end.size != c.Size || end.root() != tlog.Hash(c.Root) {
-		return contract.Checkpoint{}, tip{}, fmt.Errorf("%w: batch %d does not give the root of %s",
-			ErrArchive, b.Number, name)
+		return damaged(fmt.Errorf("batch %d does not give the signed root", b.Number))
 	}
 	c.End, end.events = b.To, b.honest()
 	return c, end, nil
+}
+
+// last returns the last checkpoint that the log's key signed; without one the empty tree's. A
+// KeyError means that other keys signed all checkpoints of this log.
+func (a *Auditor) last(ctx context.Context) (contract.Checkpoint, error) {
+	names, err := a.Archive.List(ctx, checkpointNames)
+	if err != nil {
+		return contract.Checkpoint{}, err
+	}
+	var foreign []error
+	for _, name := range slices.Backward(names) {
+		c, err := a.Archived(ctx, name)
+		if !isForeign(err) {
+			return c, err
+		}
+		foreign = append(foreign, err)
+	}
+	return a.emptyCheckpoint(), otherKey(foreign)
+}
+
+// CheckKey returns a KeyError if the archive has checkpoints of this log, and the log's key signed
+// none of them.
+func (a *Auditor) CheckKey(ctx context.Context) error {
+	_, err := a.last(ctx)
+	return err
+}
+
+// Signed reports whether the archive has a checkpoint of a log with this origin, whichever key
+// signed it.
+func Signed(ctx context.Context, archive Archive, origin string) (bool, error) {
+	_, nobody, err := GenerateKey(rand.Reader, origin)
+	if err != nil {
+		return false, err
+	}
+	key, err := note.NewVerifier(nobody)
+	if err != nil {
+		return false, err
+	}
+	a := &Auditor{Options{Archive: archive, Origin: origin, Verifier: key}}
+	err = a.CheckKey(ctx)
+	if other := new(KeyError); errors.As(err, &other) {
+		return true, nil
+	}
+	return false, err
+}
+
+// otherKey returns the first KeyError of errs.
+func otherKey(errs []error) error {
+	for _, err := range errs {
+		if other := new(KeyError); errors.As(err, &other) {
+			return fmt.Errorf("the checkpoints in the archive are %w", other)
+		}
+	}
+	return nil
 }
 
 // emptyCheckpoint is the checkpoint of a log that was never sealed. It has no signature.
@@ -148,33 +196,53 @@ func (a *Auditor) emptyCheckpoint() contract.Checkpoint {
 	return contract.Checkpoint{Origin: a.Origin, Root: (&edge{}).root()}
 }
 
-// checkpoint reads one checkpoint from the archive. The number in its name must be its size.
-func (a *Auditor) checkpoint(ctx context.Context, name string) (contract.Checkpoint, error) {
+// Archived reads the checkpoint in an object of the archive. The number in the object's name must
+// be its size. The error of a foreign object is ErrCheckpoint.
+func (a *Auditor) Archived(ctx context.Context, name string) (c contract.Checkpoint, err error) {
 	signed, err := a.Archive.Get(ctx, name)
-	if err != nil {
-		return contract.Checkpoint{}, err
+	if err == nil {
+		c, err = OpenCheckpoint(signed, a.Origin, a.Verifier)
 	}
-	c, err := OpenCheckpoint(signed, a.Origin, a.Verifier)
-	if err == nil && name != object(checkpointNames, c.Size) {
+	if s, _, ok := slotOf(name); err == nil && (!ok || s.number != c.Size) {
 		err = fmt.Errorf("%w: its size is %d", ErrCheckpoint, c.Size)
 	}
-	if err != nil {
-		return contract.Checkpoint{}, fmt.Errorf("%s: %w", name, err)
-	}
-	return c, nil
+	return c, a.opened(name, err)
 }
 
 // batch reads the batch whose first leaf has an index.
 func (a *Auditor) batch(ctx context.Context, first int64) (*batch, error) {
-	data, err := a.Archive.Get(ctx, object(batchNames, first))
-	if err != nil {
-		return nil, err
+	return find(ctx, a.Archive, slot{batchNames, first}, a.openBatch)
+}
+
+func (a *Auditor) openBatch(ctx context.Context, name string) (b *batch, err error) {
+	s, _, ok := slotOf(name)
+	if !ok || s.kind != batchNames {
+		return nil, a.opened(name, errName)
 	}
-	b, err := decodeBatch(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", object(batchNames, first), err)
+	data, err := a.Archive.Get(ctx, name)
+	if err == nil {
+		b, err = openBatch(data, a.Verifier)
 	}
+	if err == nil && b.first.size != s.number {
+		err = fmt.Errorf("%w of this name: it begins with leaf %d", errBatch, b.first.size)
+	}
+	if err != nil {
+		return nil, a.opened(name, err)
+	}
+	b.object = name
 	return b, nil
+}
+
+// opened returns the error of opening an object, with its name. It tells Options.Foreign of a
+// foreign object.
+func (a *Auditor) opened(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if isForeign(err) && a.Foreign != nil {
+		a.Foreign(name, err)
+	}
+	return fmt.Errorf("%s: %w", name, err)
 }
 
 // lastBatch returns the last batch of a tree of size leaves: the last one that begins inside it.
@@ -183,13 +251,12 @@ func (a *Auditor) lastBatch(ctx context.Context, size int64) (*batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := len(names) - 1; i >= 0; i-- {
-		if names[i] < object(batchNames, size) {
-			var first int64
-			if _, err := fmt.Sscanf(names[i], batchNames+"%d", &first); err != nil {
-				return nil, fmt.Errorf("%s: %w", names[i], err)
+	for _, name := range slices.Backward(names) {
+		if s, _, ok := slotOf(name); ok && s.number < size {
+			b, err := a.batch(ctx, s.number)
+			if !isForeign(err) {
+				return b, err
 			}
-			return a.batch(ctx, first)
 		}
 	}
 	return nil, fmt.Errorf("no batch before leaf %d: %w", size, ErrAbsent)

@@ -102,8 +102,8 @@ func TestArchivedBytesMatchTheGoldenFiles(t *testing.T) {
 	require.NoError(t, err)
 
 	for object, file := range map[string]string{
-		"batches/000000000000":     "batch-1.jsonl",
-		"batches/000000000004":     "batch-2.jsonl",
+		"batches/000000000000":     "batch-1.txt",
+		"batches/000000000004":     "batch-2.txt",
 		"checkpoints/000000000004": "checkpoint-4.txt",
 		"checkpoints/000000000007": "checkpoint-7.txt",
 	} {

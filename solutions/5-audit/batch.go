@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"example.com/blotter/labs/kit/contract"
@@ -90,7 +91,8 @@ type entry struct {
 // other without any earlier batch: no other edge and leaves give the signed root.
 type batch struct {
 	header
-	first  edge // the tree before this batch; first.size is the index of the batch's first leaf
+	object string // name in the archive; empty until it is read from there
+	first  edge   // the tree before this batch; first.size is the index of the batch's first leaf
 	events []entry
 }
 
@@ -201,7 +203,23 @@ func (b *batch) encode() []byte {
 	return out.Bytes()
 }
 
-// errBatch is wrapped by every error of decodeBatch.
+// sign returns b as a signed note (C2SP signed-note). The root of a checkpoint shows whether the
+// leaves are the sealed ones. But a batch that no checkpoint covers yet has only its signature to
+// tell it from a foreign object.
+func (b *batch) sign(key note.Signer) ([]byte, error) {
+	return note.Sign(&note.Note{Text: string(b.encode())}, key)
+}
+
+// openBatch checks the signature of a note and returns its batch.
+func openBatch(signed []byte, key note.Verifier) (*batch, error) {
+	n, err := note.Open(signed, note.VerifierList(key))
+	if err != nil {
+		return nil, fmt.Errorf("%w of this log: %v", errBatch, err)
+	}
+	return decodeBatch([]byte(n.Text))
+}
+
+// errBatch is wrapped by every error of openBatch and decodeBatch.
 var errBatch = errors.New("not a batch")
 
 // decodeBatch reads the output of encode and refuses everything else.

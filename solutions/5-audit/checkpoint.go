@@ -19,6 +19,25 @@ import (
 // another log, and for one without a valid signature of the key.
 var ErrCheckpoint = errors.New("not a checkpoint of this log")
 
+// A KeyError says that a checkpoint of this log, or an archive, is signed by other keys only.
+type KeyError struct {
+	By  []string // keys that the note says it is signed by, such as blotter.example+1a2b3c4d
+	Key string   // the log's key
+}
+
+func (e *KeyError) Error() string {
+	return fmt.Sprintf("signed by another key, %s, and not by %s",
+		strings.Join(e.By, " and "), e.Key)
+}
+
+// keyID returns the name and the hash of a key. Both keys of a pair begin with them.
+func keyID(key interface {
+	Name() string
+	KeyHash() uint32
+}) string {
+	return fmt.Sprintf("%s+%08x", key.Name(), key.KeyHash())
+}
+
 // sign returns the signed note of a checkpoint (C2SP tlog-checkpoint): origin, size and root, each
 // on a line, no extension lines. Ed25519 signs the same text to the same bytes (RFC 8032), so two
 // sealers publish the same note.
@@ -34,7 +53,13 @@ func OpenCheckpoint(signed []byte, origin string, key note.Verifier) (contract.C
 		return contract.Checkpoint{}, fmt.Errorf("%w: %v", ErrCheckpoint, err)
 	}
 	n, err := note.Open(signed, note.VerifierList(key))
-	if err != nil {
+	var other *KeyError
+	if unverified := new(note.UnverifiedNoteError); errors.As(err, &unverified) {
+		n, other = unverified.Note, &KeyError{Key: keyID(key)}
+		for _, s := range n.UnverifiedSigs {
+			other.By = append(other.By, fmt.Sprintf("%s+%08x", s.Name, s.Hash))
+		}
+	} else if err != nil {
 		return bad(err)
 	}
 	lines := strings.Split(n.Text, "\n")
@@ -51,6 +76,9 @@ func OpenCheckpoint(signed []byte, origin string, key note.Verifier) (contract.C
 	root, err := tlog.ParseHash(lines[2])
 	if err != nil {
 		return bad(fmt.Errorf("its root %q: %w", lines[2], err))
+	}
+	if other != nil {
+		return contract.Checkpoint{}, fmt.Errorf("%w: it is %w", ErrCheckpoint, other)
 	}
 	return contract.Checkpoint{Origin: origin, Size: size, Root: root, Note: signed}, nil
 }

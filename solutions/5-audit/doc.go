@@ -33,8 +33,8 @@
 //	batches/000000000004      the batch that begins with leaf 4
 //	checkpoints/000000000007  the tree of 7 leaves, signed
 //
-// A batch is JSON Lines: first its header with the right edge of the tree before it, then a line
-// for each event.
+// Each object is a signed note (C2SP signed-note). The text of a batch is JSON Lines: first its
+// header with the right edge of the tree before it, then a line for each event.
 //
 //	{"first":4,"edge":["9x…="],"number":2,"previous":"Wd…=","from":[3,1],"to":[4,2],"events":2,
 //	 "simulated":false,"sealed_at":"2025-03-31T12:00:00Z",
@@ -42,7 +42,9 @@
 //	{"partition":0,"offset":3,"leaf":"AAAAD2Js…"}
 //	{"partition":1,"offset":1,"leaf":"AAAAD2Js…"}
 //
-// A checkpoint is a C2SP signed note (c2sp.org/tlog-checkpoint) without extension lines:
+//	— example.com/desk/blotter Az3grhs5…
+//
+// A checkpoint is a C2SP tlog-checkpoint without extension lines:
 //
 //	example.com/desk/blotter
 //	7
@@ -51,6 +53,13 @@
 //	— example.com/desk/blotter Az3grlgtzPICa5OS8npVmf1My…
 //
 // The files in testdata show complete examples.
+//
+// An object that the log's key did not sign is foreign. It counts for nothing, and is passed over
+// and named (Options.Foreign). It may take a name before the sealer needs it, and be locked. The
+// sealer then takes the next name:
+//
+//	batches/000000000004      junk
+//	batches/000000000004.1    the batch that begins with leaf 4
 //
 // # Guarantees
 //

@@ -39,6 +39,11 @@ func (s *S3) CreateBucket(ctx context.Context) error {
 			return fmt.Errorf("making the audit bucket %s: %w", s.Bucket, err)
 		}
 	}
+	return s.CheckBucket(ctx)
+}
+
+// CheckBucket refuses a bucket without object lock. It writes nothing.
+func (s *S3) CheckBucket(ctx context.Context) error {
 	lock, _, _, _, err := s.Client.GetObjectLockConfig(ctx, s.Bucket)
 	if err == nil && lock != "Enabled" {
 		err = fmt.Errorf("object lock is %q", lock)
@@ -93,19 +98,22 @@ func (s *S3) mode() minio.RetentionMode {
 
 // Get implements Archive.
 func (s *S3) Get(ctx context.Context, name string) ([]byte, error) {
-	version := ""
+	var first minio.ObjectInfo
 	err := s.versions(ctx, name, func(v minio.ObjectInfo) {
 		if v.Key == s.Prefix+name {
-			version = v.VersionID // versions come newest first: the last one is the oldest
+			first = v // versions come newest first: the last one is the oldest
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	if version == "" {
+	if first.Key == "" {
 		return nil, fmt.Errorf("%s: %w", name, ErrAbsent)
 	}
-	opts := minio.GetObjectOptions{VersionID: version}
+	if first.Size > largest(name) {
+		return nil, fmt.Errorf("%s: %w: %d bytes", name, errSize, first.Size)
+	}
+	opts := minio.GetObjectOptions{VersionID: first.VersionID}
 	object, err := s.Client.GetObject(ctx, s.Bucket, s.Prefix+name, opts)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
@@ -115,6 +123,27 @@ func (s *S3) Get(ctx context.Context, name string) ([]byte, error) {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	return data, nil
+}
+
+// errSize is the error of an object that is too large for its name: a foreign one.
+var errSize = errors.New("no object of an archive is as large")
+
+// largest returns a size in bytes that no object of a sealer exceeds. A batch of DefaultBatch
+// leaves of contract.MaxLeaf bytes, in base64, is smaller.
+func largest(name string) int64 {
+	if strings.HasPrefix(name, checkpointNames) {
+		return 64 << 10
+	}
+	return 1 << 30
+}
+
+// Times returns when the objects whose names begin with prefix were put, by the server's clock.
+func (s *S3) Times(ctx context.Context, prefix string) (map[string]time.Time, error) {
+	times := map[string]time.Time{}
+	err := s.versions(ctx, prefix, func(v minio.ObjectInfo) {
+		times[strings.TrimPrefix(v.Key, s.Prefix)] = v.LastModified // the last one is the oldest
+	})
+	return times, err
 }
 
 // List implements Archive.

@@ -125,7 +125,7 @@ func (a *Auditor) checkKnown(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the kept checkpoint: %w", err)
 	}
-	err = a.sameTree(ctx, object(checkpointNames, known.Size), known)
+	err = a.sameTree(ctx, known)
 	if errors.Is(err, ErrAbsent) {
 		err = fmt.Errorf("%w: the published checkpoint of size %d is missing",
 			ErrRolledBack, known.Size)
@@ -232,7 +232,11 @@ func newBatch(
 // archive makes b durable, and continues after it. If another sealer was first, it continues after
 // that sealer's batch.
 func (s *sealer) archive(ctx context.Context, b *batch) error {
-	err := s.Archive.Put(ctx, object(batchNames, s.at.size), b.encode())
+	signed, err := b.sign(s.Signer)
+	if err != nil {
+		return fmt.Errorf("signing batch %d: %w", b.Number, err)
+	}
+	err = put(ctx, s.Archive, slot{batchNames, s.at.size}, signed, s.openBatch)
 	switch {
 	case errors.Is(err, ErrExists):
 		// Another sealer was first, or an earlier one crashed before its checkpoint.
@@ -302,29 +306,24 @@ func (a *Auditor) publish(ctx context.Context, at tip) (c contract.Checkpoint, e
 	if err != nil {
 		return c, fmt.Errorf("the new checkpoint does not verify: %w", err)
 	}
-	name := object(checkpointNames, at.size)
-	err = a.Archive.Put(ctx, name, signed)
+	err = put(ctx, a.Archive, slot{checkpointNames, at.size}, signed, a.Archived)
 	// A crash here is the same as success if the object is there, and so is an error: the next Seal
 	// starts from this checkpoint.
 	if errors.Is(err, ErrExists) {
-		err = a.sameTree(ctx, name, c)
+		err = a.sameTree(ctx, c)
 	}
 	c.End = at.to
 	return c, err
 }
 
-// sameTree fails if the checkpoint that is archived under a name has another root than ours.
-func (a *Auditor) sameTree(ctx context.Context, name string, ours contract.Checkpoint) error {
-	signed, err := a.Archive.Get(ctx, name)
-	if err != nil {
-		return err
+// sameTree fails if the archived checkpoint of our size has another root than ours.
+func (a *Auditor) sameTree(ctx context.Context, ours contract.Checkpoint) error {
+	theirs, err := a.Published(ctx, ours.Size)
+	if errors.Is(err, ErrCheckpoint) {
+		return fmt.Errorf("%w: %v", ErrArchive, err)
 	}
-	theirs, err := OpenCheckpoint(signed, a.Origin, a.Verifier)
-	if err != nil {
-		return fmt.Errorf("%w: %s: %v", ErrArchive, name, err)
+	if err == nil && theirs.Root != ours.Root {
+		err = fmt.Errorf("%w: two checkpoints of size %d were signed", ErrForked, ours.Size)
 	}
-	if theirs.Root != ours.Root {
-		return fmt.Errorf("%w: two checkpoints of size %d were signed", ErrForked, ours.Size)
-	}
-	return nil
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -23,6 +24,36 @@ func (a *Auditor) Verify(ctx context.Context) (contract.Verification, error) {
 // an archive that was rolled back to before that checkpoint, and one that was rewritten with the
 // signer key. Verify alone cannot find these. Options.Known counts as a kept checkpoint as well.
 func (a *Auditor) VerifySince(ctx context.Context, kept []byte) (contract.Verification, error) {
+	read := map[string]bool{}
+	v, err := a.verify(ctx, kept, read)
+	if err != nil {
+		return contract.Verification{}, err
+	}
+	return v, a.openRest(ctx, read)
+}
+
+// openRest opens the objects of the archive that were not read, so that Options.Foreign is told of
+// all foreign ones. All checkpoints were read.
+func (a *Auditor) openRest(ctx context.Context, read map[string]bool) error {
+	names, err := a.Archive.List(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if read[name] || strings.HasPrefix(name, checkpointNames) {
+			continue
+		}
+		if _, err := a.openBatch(ctx, name); err != nil && !isForeign(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// verify notes in read which batches of the archive it read.
+func (a *Auditor) verify(
+	ctx context.Context, kept []byte, read map[string]bool,
+) (contract.Verification, error) {
 	checkpoints, fault, err := a.checkpoints(ctx, kept)
 	if err != nil {
 		return contract.Verification{}, err
@@ -38,7 +69,7 @@ func (a *Auditor) VerifySince(ctx context.Context, kept []byte) (contract.Verifi
 	}
 	v := &verifier{
 		Auditor: a, end: end, timeline: timeline, judge: newJudge(timeline),
-		versions: map[string]int64{},
+		versions: map[string]int64{}, read: read,
 	}
 	v.result.Checkpoint = a.emptyCheckpoint()
 	if len(checkpoints) > 0 {
@@ -64,15 +95,20 @@ func (a *Auditor) checkpoints(ctx context.Context, kept []byte) (
 		return nil, nil, err
 	}
 	var all []contract.Checkpoint
+	var foreign []error
 	for _, name := range names {
-		c, err := a.checkpoint(ctx, name)
-		if errors.Is(err, ErrCheckpoint) {
-			return all, generalFault("%v", err), nil
-		}
-		if err != nil {
+		c, err := a.Archived(ctx, name)
+		switch {
+		case isForeign(err):
+			foreign = append(foreign, err)
+		case err != nil:
 			return nil, nil, err
+		default:
+			all = append(all, c)
 		}
-		all = append(all, c)
+	}
+	if err := otherKey(foreign); len(all) == 0 && err != nil {
+		return nil, nil, err
 	}
 	for _, signed := range [][]byte{a.Known, kept} {
 		if signed == nil {
@@ -118,6 +154,7 @@ type verifier struct {
 	judge    *judge
 	at       tip
 	versions map[string]int64 // the last version seen of each stream
+	read     map[string]bool  // names of the batches that were read
 	result   contract.Verification
 	// differs is the first difference between log and archive. The next checkpoint shows which of
 	// the two was changed.
@@ -187,6 +224,7 @@ func (v *verifier) nextBatch(ctx context.Context) error {
 			return err
 		}
 	}
+	v.read[b.object] = true
 	v.note(b.events, v.at.size, b.Sealed)
 	v.at = next
 	v.result.Batches++

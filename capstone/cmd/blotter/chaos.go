@@ -95,6 +95,9 @@ func (c *chaosCmd) prepare(ctx context.Context, a *app) (o chaos.Options, err er
 		return o, err
 	}
 	at, err := store.Reach(ctx, services)
+	if err == nil && store.Owned { // owners write heads
+		at.Registry, err = services.Registry(ctx)
+	}
 	crew := &chaosCrew{
 		Store: store.Name, Endpoint: at, Dir: dir.Index(),
 		Name: dir.Settings().Name, Partitions: dir.Settings().Partitions,

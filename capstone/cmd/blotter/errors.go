@@ -135,9 +135,10 @@ func isFinding(err error) bool {
 		reused   *capstone.ReusedCommandError
 		segment  *stack.DamagedSegmentError
 		state    *stack.DamagedStateError
+		key      *audit.KeyError
 	)
 	for _, target := range []any{
-		&folder, &ahead, &damaged, &offload, &frontier, &reused, &segment, &state,
+		&folder, &key, &ahead, &damaged, &offload, &frontier, &reused, &segment, &state,
 	} {
 		if errors.As(err, target) {
 			return true
@@ -188,7 +189,11 @@ func advice(err error) string {
 	var refused *pgconn.PgError
 	var ahead *contract.AheadError
 	var beyond *contract.BeyondFrontierError
+	var key *audit.KeyError
 	switch {
+	case errors.As(err, &key):
+		return "nothing was signed; the keys of the data folder, or --key, are not those that " +
+			"sealed this archive: restore them from a backup, or find out who sealed it"
 	case errors.As(err, &ahead):
 		return aheadHint
 	case errors.As(err, &beyond):

@@ -33,7 +33,7 @@ func (c *extractCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	auditor, err := s.Auditor(ctx)
+	auditor, err := s.Certifier(ctx)
 	if err != nil {
 		return err
 	}

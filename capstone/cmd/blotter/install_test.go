@@ -10,21 +10,24 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The installed program runs in any folder: it finds the S3 gateway beside itself.
-func TestInstalledProgramRunsAnywhere(t *testing.T) {
-	t.Parallel()
-	dir := passableDir(t)
-	bin, elsewhere := filepath.Join(dir, "bin"), filepath.Join(dir, "elsewhere")
+// install installs the program in a folder bin, which every user can reach.
+func install(t *testing.T) (bin string) {
+	bin = filepath.Join(passableDir(t), "bin")
 	require.NoError(t, os.Mkdir(bin, 0o755))
-	require.NoError(t, os.Mkdir(elsewhere, 0o711))
 	install := exec.CommandContext(t.Context(), "make", "-C", "../../..", "install")
 	install.Env = append(os.Environ(), "GOBIN="+bin)
 	out, err := install.CombinedOutput()
 	require.NoError(t, err, "%s", out)
+	return bin
+}
 
+// The installed program runs in any folder: it finds the S3 gateway beside itself.
+func TestInstalledProgramRunsAnywhere(t *testing.T) {
+	t.Parallel()
+	bin, elsewhere := install(t), passableDir(t)
 	blotter := func(args ...string) (string, error) {
 		c := exec.CommandContext(t.Context(), filepath.Join(bin, "blotter"), args...)
-		c.Dir, c.Env = elsewhere, []string{"HOME=" + dir, "PATH=/usr/bin:/bin"}
+		c.Dir, c.Env = elsewhere, []string{"HOME=" + elsewhere, "PATH=/usr/bin:/bin"}
 		out, err := c.CombinedOutput()
 		return string(out), err
 	}

@@ -203,23 +203,19 @@ type publishedCheckpoint struct {
 }
 
 func (c *checkpointsCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.open(ctx, session.Inspect)
-	if err != nil {
-		return err
-	}
-	auditor, err := s.Auditor(ctx)
+	s, auditor, err := a.auditor(ctx, "")
 	if err != nil {
 		return err
 	}
 	all := []publishedCheckpoint{} // never nil: nothing is an empty list
-	err = s.Published(ctx, func(size int64, at time.Time) error {
-		p, err := auditor.Published(ctx, size)
-		all = append(all, publishedCheckpoint{p.Origin, p.Size, fmt.Sprintf("%x", p.Root), at})
-		return err
-	})
-	if err != nil {
-		return err
+	for p, err := range s.Published(ctx, auditor) {
+		if err != nil {
+			return err
+		}
+		all = append(all,
+			publishedCheckpoint{p.Origin, p.Size, fmt.Sprintf("%x", p.Root), p.At})
 	}
+	slices.Reverse(all)
 	return a.answer(of(s), all, func(w io.Writer) {
 		var rows []string
 		for _, p := range all {

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -105,7 +106,9 @@ var longHelp = kong.Vars{
 	"extract_from":       "Only events recorded at or after: a day (its beginning) or a time.",
 	"extract_to":         "Only events recorded at or before: a day (its end) or a time.",
 	"extract_checkpoint": "As of the checkpoint with this many leaves; by default the last one.",
-	"verifier_key":       "The log's public key, or its file: DATA/keys/verifier beside the log.",
+	"verify_key": "Only believe checkpoints of this public key, given as text or as a file; " +
+		"by default that of DATA/keys/verifier.",
+	"verifier_key": "The log's public key, or its file: DATA/keys/verifier beside the log.",
 
 	"chaos_seed": "Seed of the operations and the faults. The same seed gives the same ones, " +
 		"at about the same intervals; 0 draws one and prints it.",
@@ -160,10 +163,25 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	a := newApp(&c, stdout, stderr)
 	a.choices, a.progress = choices(chosen, &c), progress
+	if err := a.actAsOwner(chosen.Selected().Name); err != nil {
+		return complain(stderr, inJSON, err)
+	}
 	progress.show(chosen.Selected().Name)
 	ctx, a.cancel = context.WithCancelCause(ctx)
 	chosen.BindTo(ctx, (*context.Context)(nil))
 	return complain(stderr, inJSON, a.finish(ctx, chosen.Run(a)))
+}
+
+// actAsOwner gives up root in a data folder of another user BEFORE anything is written.
+func (a *app) actAsOwner(command string) error {
+	if slices.Contains([]string{"help", "completion", "simulate", "verify-extract"}, command) {
+		return nil // they use no data folder
+	}
+	remark, err := actAsOwner(a.cli.Data)
+	if remark != "" && !a.inJSON() {
+		printLine(a.stderr, "%s", remark)
+	}
+	return err
 }
 
 // asksJSON reports whether answers and errors are for a program, also where the rest of a command

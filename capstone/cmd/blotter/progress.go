@@ -110,7 +110,8 @@ func (p *progress) counting(
 ) (add func(n int, at int64), end func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	before, c := p.count, &count{noun: noun, start: start, at: start, total: total, began: time.Now()}
+	before := p.count
+	c := &count{noun: noun, start: start, at: start, total: total, began: time.Now()}
 	p.count = c
 	add = func(n int, at int64) {
 		p.mu.Lock()
@@ -146,7 +147,8 @@ func (c count) line(now time.Time) string {
 	}
 	const width = 20
 	full := int(width * min(c.at, c.total) / c.total)
-	line = fmt.Sprintf("[%s%s] %s", strings.Repeat("#", full), strings.Repeat("-", width-full), line)
+	bar := strings.Repeat("#", full) + strings.Repeat("-", width-full)
+	line = fmt.Sprintf("[%s] %s", bar, line)
 	if took < time.Second { // too early to tell
 		return line
 	}

@@ -36,8 +36,9 @@ func TestProgressFollowsOtherText(t *testing.T) {
 	p := &progress{out: &screen, command: "verify", began: time.Now()}
 	at := func(seconds int) time.Time { return p.began.Add(time.Duration(seconds) * time.Second) }
 	other := &visible{out: &screen, progress: p}
+	readable := strings.NewReplacer("\r", "<", "\x1b[K", ">")
 	shows := func(want string) {
-		require.Equal(t, want, strings.NewReplacer("\r", "<", "\x1b[K", ">").Replace(screen.String()))
+		require.Equal(t, want, readable.Replace(screen.String()))
 		screen.Reset()
 	}
 	p.draw(at(1))

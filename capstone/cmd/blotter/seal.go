@@ -35,7 +35,8 @@ func (c *sealCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	answered := a.answer(of(s), sealedJSON(checkpoint), func(w io.Writer) {
+	answered := a.answer(of(s), sealedJSON(checkpoint, auditor.Foreign), func(w io.Writer) {
+		defer printForeign(w, auditor.Foreign)
 		if checkpoint.Size == 0 {
 			fmt.Fprintln(w, "nothing to seal: the log has no event yet")
 			return
@@ -45,8 +46,9 @@ func (c *sealCmd) Run(ctx context.Context, a *app) error {
 	return firstOf(answered, checkOffenders(checkpoint.Offenders))
 }
 
-func sealedJSON(c contract.Checkpoint) any {
+func sealedJSON(c contract.Checkpoint, foreign map[string]error) any {
 	answer := checkpointJSON(c)
+	answer["foreign"] = foreignJSON(foreign)
 	answer["offenders"] = offendersJSON(c.Offenders)
 	return answer
 }

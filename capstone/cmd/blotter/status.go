@@ -301,7 +301,7 @@ func (l *logStatus) count(
 // lastCheckpoint returns the last published checkpoint, and the end of the events under it; nil if
 // nothing was ever sealed.
 func lastCheckpoint(ctx context.Context, s *session.Session) (contract.Cursor, *lastSealed, error) {
-	auditor, err := s.Auditor(ctx)
+	auditor, err := s.Auditor(ctx, nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -313,8 +313,14 @@ func lastCheckpoint(ctx context.Context, s *session.Session) (contract.Cursor, *
 	if last.Size < auditor.Kept.Size {
 		sealed.Lost = auditor.Kept.Size
 	}
-	sealed.Published, err = s.PublishedAt(ctx)
-	return last.End, sealed, err
+	for p, err := range s.Published(ctx, auditor) {
+		if err != nil {
+			return nil, nil, err
+		}
+		sealed.Published = &p.At
+		break // it is the last one
+	}
+	return last.End, sealed, nil
 }
 
 // issuing is how long a follow-up may be missing while it is issued. A working desk issues it right

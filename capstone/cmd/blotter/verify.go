@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
+
+	"golang.org/x/mod/sumdb/note"
 
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/contract"
@@ -13,15 +17,12 @@ import (
 )
 
 type verifyCmd struct {
+	Key   string `help:"${verify_key}" placeholder:"KEY"`
 	Since string `help:"${verify_since}" placeholder:"FILE" type:"existingfile"`
 }
 
 func (c *verifyCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.open(ctx, session.Inspect)
-	if err != nil {
-		return err
-	}
-	auditor, err := s.Auditor(ctx)
+	s, auditor, err := a.auditor(ctx, c.Key)
 	if err != nil {
 		return err
 	}
@@ -29,10 +30,28 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := a.verified(of(s), v); err != nil {
+	if err := a.verified(of(s), v, auditor.Foreign); err != nil {
 		return err
 	}
 	return verifyIndex(ctx, s)
+}
+
+// auditor opens the log and its archive for checking, with the public key alone: the given one, or
+// the folder's if that is empty.
+func (a *app) auditor(
+	ctx context.Context, text string,
+) (s *session.Session, auditor *session.Auditor, err error) {
+	var key note.Verifier
+	if text != "" {
+		if key, err = verifierKey(text); err != nil {
+			return nil, nil, err
+		}
+	}
+	if s, err = a.open(ctx, session.Inspect); err != nil {
+		return nil, nil, err
+	}
+	auditor, err = s.Auditor(ctx, key)
+	return s, auditor, err
 }
 
 // verifyIndex returns a failure if the index of the log has other events than the log. An index
@@ -67,20 +86,56 @@ func (c *verifyCmd) verify(
 	return v, err
 }
 
-// verified prints a verification. A fault is a failure, and so is an offender.
-func (a *app) verified(c caveat, v contract.Verification) error {
+// verified prints a verification. A fault is a failure, and so is an offender. A foreign object is
+// not, because it counts for nothing.
+func (a *app) verified(c caveat, v contract.Verification, foreign map[string]error) error {
 	found := map[string]any{
 		"holds":      v.Fault == nil && len(v.Offenders) == 0,
 		"checkpoint": checkpointJSON(v.Checkpoint), "offenders": offendersJSON(v.Offenders),
 		"batches": v.Batches, "sealed": v.Sealed, "unanchored": v.Unanchored,
+		"foreign": foreignJSON(foreign),
 	}
 	if v.Fault == nil {
-		answered := a.answer(c, found, func(w io.Writer) { printVerification(w, v) })
+		answered := a.answer(c, found, func(w io.Writer) {
+			printVerification(w, v)
+			printForeign(w, foreign)
+		})
 		return firstOf(answered, checkOffenders(v.Offenders))
 	}
 	found["fault"] = faultJSON(v.Fault)
 	return a.refuted(c, found, &failure{fmt.Sprintf("the log does not verify: %v", v.Fault),
 		"keep log and archive as they are: both are evidence now; " + noBackupVerifies})
+}
+
+// A foreignObject is an object in the archive that the log's key did not sign.
+type foreignObject struct {
+	Name string `json:"name"`
+	What string `json:"what"`
+}
+
+func foreignJSON(all map[string]error) []foreignObject {
+	out := []foreignObject{} // never nil: nothing is an empty list
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		out = append(out, foreignObject{name, all[name].Error()})
+	}
+	return out
+}
+
+// printForeign names the first foreign objects.
+func printForeign(w io.Writer, all map[string]error) {
+	const most = 5
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "passed over %s in the archive that the log's key did not sign:\n",
+		plural(int64(len(all)), "object"))
+	for i, o := range foreignJSON(all) {
+		if i == most {
+			fmt.Fprintf(w, "  and %d more: see --json\n", len(all)-most)
+			break
+		}
+		fmt.Fprintf(w, "  %s: %s\n", o.Name, o.What)
+	}
 }
 
 func faultJSON(f *contract.Fault) any {

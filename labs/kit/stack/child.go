@@ -99,11 +99,15 @@ func (e *ExitedError) Error() string {
 
 func (e *ExitedError) Unwrap() error { return e.Err }
 
-// Hint returns advice if the cause is a full disk.
+// Hint returns advice if the cause is a full disk, or a user that the system does not know.
 func (e *ExitedError) Hint() string {
 	log := strings.ToLower(e.LogTail)
 	if errors.Is(e.Err, syscall.ENOSPC) || strings.Contains(log, "no space left on device") {
 		return "the disk is full: make room, and run the command again; acknowledged data is kept"
+	}
+	if strings.Contains(log, "could not look up effective user id") { // so says initdb
+		return fmt.Sprintf("postgres runs only as a user that the system knows: "+
+			"add one, as with useradd --uid %d NAME, or run as another user", os.Geteuid())
 	}
 	return ""
 }

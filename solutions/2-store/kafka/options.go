@@ -22,7 +22,7 @@ type Options struct {
 	Place      Placement
 	Clock      contract.Clock     // gives recorded_at
 	Simulated  bool               // of a log that is created now: see contract.Timeline
-	Heads      contract.HeadCodec // of the compacted topic
+	Heads      contract.HeadCodec // of the compacted topic; with ReadOnly nil reads no heads
 	Address    string             // of this process alone; written into the log at each take-over
 	ReadOnly   bool               // take over nothing, create nothing; Append returns ErrReadOnly
 	Alone      bool               // with ReadOnly: the caller ensures that there are no owners

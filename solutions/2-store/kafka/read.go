@@ -214,8 +214,12 @@ func (s *Store) refresh(
 	return ix, err
 }
 
-// headsNow returns the ends of all streams of a partition, as their heads state them now.
+// headsNow returns the ends of all streams of a partition, as their heads state them now; without a
+// codec of heads, as the events give them.
 func (s *Store) headsNow(ctx context.Context, partition int32) (map[string]index.End, error) {
+	if s.opts.Heads == nil {
+		return s.endsNow(ctx, partition)
+	}
 	stable, err := listed(s.admin.ListCommittedOffsets(ctx, s.heads))
 	if err != nil {
 		return nil, fmt.Errorf("end of topic %s: %w", s.heads, err)
@@ -223,6 +227,23 @@ func (s *Store) headsNow(ctx context.Context, partition int32) (map[string]index
 	end, _ := stable.Lookup(s.heads, partition)
 	found, err := s.readHeads(ctx, partition, end.Offset)
 	return endsOf(found), err
+}
+
+// endsNow returns the ends of all streams of a partition. It reads the whole partition.
+func (s *Store) endsNow(ctx context.Context, partition int32) (map[string]index.End, error) {
+	to, err := s.End(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ends := map[string]index.End{}
+	for e, err := range s.readPartition(ctx, partition, 0, to.At(partition)) {
+		if err != nil {
+			return nil, err
+		}
+		entry := index.NewEntry(ends[e.Stream].Digest, e, indexCodec{}.AppendEvent(nil, e))
+		ends[e.Stream] = index.End{Version: e.Version, Ended: e.Ends, Digest: entry.Digest}
+	}
+	return ends, nil
 }
 
 // warnUnusable logs once that the index of a partition cannot be used. A crash of the stack leaves

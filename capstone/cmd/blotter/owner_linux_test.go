@@ -1,0 +1,101 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A user has a data folder, and runs the installed program in it, as does root.
+type owned struct {
+	t         *testing.T
+	bin, data string
+	uid       uint32
+}
+
+func newOwned(t *testing.T, uid uint32) owned {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can act as another user")
+	}
+	o := owned{t, install(t), filepath.Join(passableDir(t), "data"), uid}
+	require.NoError(t, os.Mkdir(o.data, 0o700))
+	require.NoError(t, os.Chown(o.data, int(uid), int(uid)))
+	return o
+}
+
+func (o owned) run(as uint32, args ...string) (string, error) {
+	args = append([]string{"--data", o.data}, args...)
+	c := exec.CommandContext(o.t.Context(), filepath.Join(o.bin, "blotter"), args...)
+	c.Dir, c.Env = "/", []string{"HOME=/nonexistent", "PATH=/usr/bin:/bin"}
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: as, Gid: as}}
+	out, err := c.CombinedOutput()
+	return string(out), err
+}
+
+func (o owned) requireRuns(as uint32, args ...string) {
+	out, err := o.run(as, args...)
+	require.NoError(o.t, err, "%v, as user %d: %s", args, as, out)
+}
+
+// requireOneOwner fails if a file or folder belongs to another user.
+func (o owned) requireOneOwner() {
+	err := filepath.WalkDir(o.data, func(path string, d fs.DirEntry, err error) error {
+		require.NoError(o.t, err)
+		info, err := d.Info()
+		require.NoError(o.t, err)
+		require.Equal(o.t, o.uid, info.Sys().(*syscall.Stat_t).Uid, path)
+		return nil
+	})
+	require.NoError(o.t, err)
+}
+
+// Root's commands in the data folder of another user change no owner, and this user goes on as
+// before.
+func TestRootLeavesTheOwnersFolderUsable(t *testing.T) {
+	t.Parallel()
+	nobody, err := user.Lookup("nobody")
+	require.NoError(t, err)
+	uid, err := strconv.ParseUint(nobody.Uid, 10, 32)
+	require.NoError(t, err)
+	o := newOwned(t, uint32(uid))
+	book := filepath.Join(filepath.Dir(o.data), "book.jsonl")
+	require.NoError(t, os.WriteFile(book, []byte(novation+"\n"), 0o644))
+	root := uint32(0)
+	o.requireRuns(root, "import", "--simulate", book) // into a folder without a log
+	o.requireOneOwner()
+	for _, as := range []uint32{o.uid, root, o.uid} {
+		o.requireRuns(as, "import", book)
+		o.requireRuns(as, "position")
+		o.requireRuns(as, "rebuild")
+		o.requireRuns(as, "snapshot")
+		o.requireRuns(as, "seal")
+		o.requireRuns(as, "up")
+		o.requireRuns(as, "verify")
+		o.requireRuns(as, "status")
+		o.requireRuns(as, "down")
+		o.requireOneOwner()
+	}
+}
+
+// A user whom the system does not know can do all that needs no Postgres. The rest has a hint.
+func TestUnknownUserGetsAHint(t *testing.T) {
+	t.Parallel()
+	o := newOwned(t, 12345)
+	book := filepath.Join(filepath.Dir(o.data), "book.jsonl")
+	require.NoError(t, os.WriteFile(book, []byte(novation+"\n"), 0o644))
+	for _, as := range []uint32{o.uid, 0, o.uid} {
+		o.requireRuns(as, "import", "--simulate", book)
+		out, err := o.run(as, "position")
+		require.Error(t, err, out)
+		require.Contains(t, out, "hint: postgres runs only as a user that the system knows: "+
+			"add one, as with useradd --uid 12345 NAME, or run as another user")
+		o.requireOneOwner()
+	}
+}

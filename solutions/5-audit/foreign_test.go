@@ -1,0 +1,174 @@
+package audit_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/note"
+
+	"example.com/blotter/labs/5-audit/audittest"
+	audit "example.com/blotter/solutions/5-audit"
+)
+
+// plant puts an object into an archive, as anybody can who may write to the bucket.
+func plant(t *testing.T, archive audit.Archive, name string, data []byte) {
+	t.Helper()
+	require.NoError(t, archive.Put(t.Context(), name, data))
+}
+
+func keyID(key note.Verifier) string {
+	return fmt.Sprintf("%s+%08x", key.Name(), key.KeyHash())
+}
+
+// passing opens an auditor that notes in the map each object that it passes over.
+func passing(
+	t *testing.T, log *audittest.Log, archive audit.Archive,
+) (*audit.Auditor, map[string]string) {
+	a, passed := open(t, log, archive), map[string]string{}
+	a.Foreign = func(name string, why error) { passed[name] = why.Error() }
+	return a, passed
+}
+
+// An object that the log's key did not sign counts for nothing: Seal and Verify go on, and Verify
+// names each.
+func TestForeignObjectsArePassedOver(t *testing.T) {
+	t.Parallel()
+	log, archive, _ := sealedTwice(t)
+	stranger, strangers := newKeys(t)
+	theirs := resealed(t, log, stranger, strangers)
+	for name, data := range map[string][]byte{
+		"checkpoints/000000000999":   []byte("junk"),
+		"checkpoints/000000000099":   object(t, archive, checkpoint6),
+		"checkpoints/000000000013":   object(t, theirs, "checkpoints/000000000011"),
+		"checkpoints/latest":         []byte("junk"),
+		"batches/000000000007":       []byte("junk"),
+		"batches/000000000004.1":     object(t, theirs, batch4),
+		"batches/000000000099":       object(t, archive, batch4),
+		"batches/4":                  object(t, archive, batch4),
+		"tiles/000":                  []byte("junk"),
+		"keys/verifier":              []byte("junk"),
+		"checkpoints/000000000006.1": {},
+	} {
+		plant(t, archive, name, data)
+	}
+	want := map[string]string{
+		"checkpoints/000000000999": "not a checkpoint of this log: malformed note",
+		"checkpoints/000000000099": "not a checkpoint of this log: its size is 6",
+		"checkpoints/000000000013": "not a checkpoint of this log: it is signed by another key, " +
+			keyID(strangers) + ", and not by " + keyID(open(t, log, archive).Verifier),
+		"checkpoints/latest":   "not a checkpoint of this log: malformed note",
+		"batches/000000000007": "not a batch of this log: malformed note",
+		"batches/000000000004.1": "not a batch of this log: " +
+			"note has no verifiable signatures",
+		"batches/000000000099":       "not a batch of this name: it begins with leaf 4",
+		"batches/4":                  "no batch and no checkpoint has this name",
+		"tiles/000":                  "no batch and no checkpoint has this name",
+		"keys/verifier":              "no batch and no checkpoint has this name",
+		"checkpoints/000000000006.1": "not a checkpoint of this log: malformed note",
+	}
+	a, passed := passing(t, log, archive)
+	v, err := a.Verify(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, v.Fault)
+	require.Equal(t, int64(12), v.Checkpoint.Size)
+	require.Equal(t, want, passed)
+
+	log.Add(5)
+	a, passed = passing(t, log, archive)
+	c, err := a.Seal(t.Context())
+	require.NoError(t, err)
+	require.Subset(t, slices.Collect(maps.Keys(passed)), []string{"checkpoints/000000000999"})
+	v, err = a.Verify(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, v.Fault)
+	require.Equal(t, c.Root, v.Checkpoint.Root)
+	require.Zero(t, v.Unanchored)
+}
+
+// A foreign object that was put under a name BEFORE the sealer needs it stops no seal, whichever
+// object of the seal it is. The tree is the one of an undisturbed archive.
+func TestTakenNamesStopNoSeal(t *testing.T) {
+	t.Parallel()
+	log := audittest.NewLog(1)
+	log.Add(8)
+	undisturbed := new(audit.Memory)
+	want, err := open(t, log, undisturbed).Seal(t.Context())
+	require.NoError(t, err)
+	names, err := undisturbed.List(t.Context(), "")
+	require.NoError(t, err)
+	require.Len(t, names, 4, "three batches and a checkpoint")
+	stranger, strangers := newKeys(t)
+	theirs := resealed(t, log, stranger, strangers)
+
+	for what, data := range map[string]func(name string) []byte{
+		"junk":            func(string) []byte { return []byte("junk") },
+		"of another key":  func(name string) []byte { return object(t, theirs, name) },
+		"of another name": func(string) []byte { return object(t, undisturbed, names[1]) },
+	} {
+		for _, name := range names {
+			if name == names[1] && what == "of another name" ||
+				name == names[3] && what == "of another key" { // see TestOtherKeyIsNamed
+				continue
+			}
+			t.Run(what+" as "+name, func(t *testing.T) {
+				t.Parallel()
+				var archive audit.Archive = new(audit.Memory)
+				if what == "junk" {
+					archive = bucket(t) // nobody can remove the junk: it is locked
+				}
+				plant(t, archive, name, data(name))
+				plant(t, archive, name+".1", []byte("more junk"))
+				got, err := open(t, log, archive).Seal(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, want.Root, got.Root)
+				require.Equal(t, object(t, undisturbed, name), object(t, archive, name+".2"))
+
+				again, err := open(t, log, archive).Seal(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, got.Note, again.Note, "a second seal finds the first")
+				require.Equal(t, "<nil>", faultText(t, open(t, log, archive)))
+			})
+		}
+	}
+}
+
+// An archive whose checkpoints another key signed is named as that, and nothing is signed on top of
+// it.
+func TestOtherKeyIsNamed(t *testing.T) {
+	t.Parallel()
+	log, archive, signed := sealedTwice(t)
+	stranger, strangers := newKeys(t)
+	a := open(t, log, archive)
+	ours := a.Verifier
+	a.Signer, a.Verifier, a.Known = stranger, strangers, signed[1].Note
+
+	var other *audit.KeyError
+	_, err := a.Verify(t.Context())
+	require.ErrorAs(t, err, &other)
+	require.Equal(t, audit.KeyError{By: []string{keyID(ours)}, Key: keyID(strangers)}, *other)
+	_, err = a.Seal(t.Context())
+	require.ErrorAs(t, err, &other)
+	require.ErrorAs(t, a.CheckKey(t.Context()), &other)
+
+	signedByAny, err := audit.Signed(t.Context(), archive, origin)
+	require.NoError(t, err)
+	require.True(t, signedByAny)
+	junk := new(audit.Memory)
+	plant(t, junk, checkpoint6, []byte("junk"))
+	signedByAny, err = audit.Signed(t.Context(), junk, origin)
+	require.NoError(t, err)
+	require.False(t, signedByAny, "junk is no checkpoint of a lost key")
+}
+
+// A signer that does not belong to the verifier would sign objects that nobody believes.
+func TestKeysMustBeAPair(t *testing.T) {
+	t.Parallel()
+	stranger, _ := newKeys(t)
+	o := open(t, audittest.NewLog(1), new(audit.Memory)).Options
+	o.Signer = stranger
+	_, err := audit.Open(o)
+	require.ErrorContains(t, err, "no pair")
+}
