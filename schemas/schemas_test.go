@@ -149,7 +149,7 @@ func follow(t *testing.T, path string, n avro.SchemaNode) {
 	}
 	if n.LogicalType == "decimal" {
 		require.Equal(t, 28, n.Precision, path)
-		require.Contains(t, []int{4, 6}, n.Scale, path)
+		require.Contains(t, []int{4, 6, 10}, n.Scale, path)
 	}
 	for _, f := range n.Fields {
 		at := path + "/" + f.Name

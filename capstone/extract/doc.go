@@ -30,8 +30,8 @@
 //	manifest.note > blotter extract manifest v2
 //	manifest.note > example.com/blotter/test
 //	manifest.note > bytes 2832
-//	manifest.note > sha256 8f5641eb4b5f7e01b411f89a1e36f1555e091fb1680574d9f5f88b785ef13cc2
-//	manifest.note > — example.com/blotter/test nzsXP82JUlWnQpFkTktl…
+//	manifest.note > sha256 03866c98cb904d10801e201985ae0419414d103980f8d331a6fde88058ae6d9c
+//	manifest.note > — example.com/blotter/test nzsXP4G3JD19+zDWC196…
 //	events.jsonl > {"leaf":2,"stream":"trade/T-1","version":2,"id":"6e8d2012-…"
 //	events.jsonl > "data":{"quantity":{"value":"30","unit":"bbl"},"price":"-37.63"},…
 //	events.jsonl > "raw":"AAAAAAkIAcnDgAII/cHP0A=="}

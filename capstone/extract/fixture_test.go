@@ -125,10 +125,10 @@ func (d *sealedLog) encode(body trade.Body) contract.Payload {
 	p, err := c.Encode(d.Context(), body)
 	require.NoError(d, err)
 	if _, settled := body.(trade.Settle); settled && d.early {
-		// The second version of a settlement is the first version and three nulls.
+		// The second version of a settlement is the first version and four nulls.
 		first, _ := schemas.Find(p.Type, 1)
 		p.Schema, p.Fingerprint = first.Version, first.Fingerprint
-		p.Data = append([]byte{0, 0, 0, 0, byte(ids[p.Type])}, p.Data[5:len(p.Data)-3]...)
+		p.Data = append([]byte{0, 0, 0, 0, byte(ids[p.Type])}, p.Data[5:len(p.Data)-4]...)
 	}
 	return p
 }

@@ -36,6 +36,7 @@ func (p *parser) command(text []byte) (trade.Command, []string) {
 		c.UTI = o.uti(o.need("uti"))
 	}
 	o.done(op)
+	c.PriceUnit = p.priceUnit
 	if p.err != nil {
 		return trade.Command{}, nil
 	}
@@ -108,6 +109,7 @@ type flat struct {
 	Unit            trade.Unit  `json:"unit,omitempty"`
 	Curve           string      `json:"curve,omitempty"`
 	Price           string      `json:"price,omitempty"`
+	PriceUnit       trade.Unit  `json:"price_unit,omitempty"`
 	PriceSource     string      `json:"price_source,omitempty"`
 	From            string      `json:"from,omitempty"`
 	To              string      `json:"to,omitempty"`
@@ -142,8 +144,10 @@ func Format(c trade.Command) []byte {
 		f = flat{Op: "AMEND", Kind: correction, CorrectsEvent: c.Corrects.String(),
 			Restated: new(flat)}
 		f.Restated.fill(c.Body)
+		f.Restated.PriceUnit = c.PriceUnit
 	} else {
 		f.fill(c.Body)
+		f.PriceUnit = c.PriceUnit
 	}
 	f.CommandID, f.UTI = c.ID, c.UTI
 	f.EnteredAt, f.EffectiveAt = instant(c.EnteredAt), instant(c.EffectiveAt)

@@ -148,12 +148,14 @@ func (o *object) quantity() trade.Quantity {
 	case value == nil && unit != nil:
 		o.fail(o.path+"quantity", Missing, "required where unit is given")
 	case value != nil && unit == nil:
-		o.fail(o.path+"unit", Missing, "required where quantity is given: one of MWh, bbl, "+
-			"MMBtu, MW")
+		o.fail(o.path+"unit", Missing, "required where quantity is given: one of %s",
+			strings.Trim(fmt.Sprint(trade.Units()), "[]"))
 	}
-	return trade.Quantity{Value: o.decimal(value), Unit: oneOf(o, unit, trade.MWh, trade.BBL,
-		trade.MMBtu, trade.MW)}
+	return trade.Quantity{Value: o.decimal(value), Unit: oneOf(o, unit, trade.Units()...)}
 }
+
+// perUnit reads the unit that all prices of the operation are per.
+func (o *object) perUnit() { o.priceUnit = oneOf(o, o.ask("price_unit"), trade.PriceUnits()...) }
 
 // oneOf reads one of the values of a field. It returns "" for an absent field.
 func oneOf[T ~string](o *object, m *member, values ...T) T {

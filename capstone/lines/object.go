@@ -9,13 +9,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"example.com/blotter/labs/kit/trade"
 )
 
 // A parser keeps the first fault of a line, and ignores later ones. So the code that reads a
 // command is a list of its fields, without an error branch at each.
 type parser struct {
-	line int
-	err  *Error
+	line      int
+	err       *Error
+	priceUnit trade.Unit // that the prices of the line are per, if it says so
 }
 
 func (p *parser) fail(field string, rule Rule, format string, args ...any) {

@@ -90,6 +90,7 @@ func readNew(o *object) trade.New {
 		PriorUTI:  o.uti(o.ask("prior_uti")),
 		CarriedIn: o.decimal(o.ask("carried_in")),
 	}
+	o.perUnit()
 	o.need("quantity") // there is no open quantity yet that "in full" could mean
 	n.Quantity = o.quantity()
 	return n
@@ -134,7 +135,10 @@ func readAmend(o *object) trade.Amend {
 	if m := o.ask("price"); m != nil {
 		price := o.decimal(m)
 		a.Price = &price
+	} else if o.ask("price_unit") != nil {
+		o.fail(o.path+"price", Missing, "required where price_unit is given")
 	}
+	o.perUnit()
 	return a
 }
 
@@ -182,6 +186,7 @@ func readSettle(o *object) trade.Settle {
 	case from != nil && to == nil:
 		o.fail(o.path+"to", Missing, "required where from is given")
 	}
+	o.perUnit()
 	return trade.Settle{
 		Quantity:    o.quantity(),
 		Price:       o.decimal(o.need("price")),
@@ -198,6 +203,7 @@ func writeSettle(f *flat, s trade.Settle) {
 }
 
 func readExercise(o *object) trade.Exercise {
+	o.perUnit()
 	return trade.Exercise{
 		Quantity:        o.quantity(),
 		UnderlyingPrice: o.decimal(o.need("underlying_price")),
@@ -212,6 +218,7 @@ func writeExercise(f *flat, e trade.Exercise) {
 }
 
 func readMark(o *object) trade.PriceMarked {
+	o.perUnit()
 	m := trade.PriceMarked{Curve: o.reference(o.need("curve")), Currency: o.currency()}
 	for _, point := range o.list(o.need("points")) {
 		m.Points = append(m.Points, trade.Point{

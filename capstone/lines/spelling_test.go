@@ -113,6 +113,14 @@ func writtenOut(line, operation map[string]any) {
 	if _, given := operation["fee"]; takesFee && !given {
 		operation["fee"] = "0.00"
 	}
+	_, given := operation["price_unit"]
+	switch point, ok := trade.FindDeliveryPoint(fmt.Sprint(operation["zone"])); {
+	case given:
+	case ok:
+		operation["price_unit"] = string(point.Unit)
+	case operation["op"] == "MARK":
+		operation["price_unit"] = "MWh"
+	}
 	if _, given := operation["carried_in"]; operation["op"] == "NEW" && !given {
 		operation["carried_in"] = "0"
 	}
@@ -177,4 +185,8 @@ func TestDefaultsOfOtherEventsAreNotSaid(t *testing.T) {
 		require.NotEqual(t, without.Digest(), with.Digest())
 		require.Equal(t, without, parse(t, string(lines.Format(without))).Command)
 	}
+	settled := parse(t, envelope+`"op":"SETTLE","uti":"U1","price":"1"}`).Command
+	perMWh := settled
+	perMWh.PriceUnit = trade.MWh // the contract may be in MMBtu
+	require.NotEqual(t, settled.Digest(), perMWh.Digest())
 }

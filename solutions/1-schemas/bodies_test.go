@@ -21,12 +21,13 @@ var kinds = []*rapid.Generator[trade.Body]{
 			Instrument: instrument(t),
 			Quantity:   quantity(t), Capacity: perUnit(t), Price: perUnit(t),
 			Currency: pick(t, trade.Currency("EUR"), "USD", "JPY"),
-			Fee:      amount(t), PriorUTI: text(t), CarriedIn: amount(t),
+			Fee:      amount(t), PriorUTI: text(t), CarriedIn: amount(t), Entered: entered(t),
 		}
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
 		kind := pick(t, trade.Amendment, trade.Update)
 		b := trade.Amend{Kind: kind, Trader: text(t), Counterparty: text(t)}
+		b.Entered = entered(t)
 		if coin(t) {
 			b.Quantity = quantity(t)
 		}
@@ -38,6 +39,7 @@ var kinds = []*rapid.Generator[trade.Body]{
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
 		b := trade.Cancel{Kind: pick(t, trade.Void, trade.Terminate), Fee: amount(t)}
+		b.Entered = entered(t)
 		if coin(t) {
 			b.Quantity = quantity(t)
 		}
@@ -47,10 +49,12 @@ var kinds = []*rapid.Generator[trade.Body]{
 		role := pick(t, trade.Transferor, trade.Remaining)
 		return trade.Novate{
 			Role: role, Quantity: quantity(t), Fee: amount(t), NewUTI: text(t), Incoming: text(t),
+			Entered: entered(t),
 		}
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
 		b := trade.Settle{Quantity: quantity(t), Price: perUnit(t), PriceSource: text(t)}
+		b.Entered = entered(t)
 		if coin(t) {
 			b.From, b.To = instant(t), instant(t)
 		}
@@ -60,7 +64,7 @@ var kinds = []*rapid.Generator[trade.Body]{
 		settlement := pick(t, trade.Physical, trade.Cash)
 		return trade.Exercise{
 			Quantity: quantity(t), UnderlyingPrice: perUnit(t), Settlement: settlement,
-			NewUTI: text(t),
+			NewUTI: text(t), Entered: entered(t),
 		}
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
@@ -69,7 +73,7 @@ var kinds = []*rapid.Generator[trade.Body]{
 		}
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
-		b := trade.PriceMarked{Curve: curve(t), Currency: "EUR"}
+		b := trade.PriceMarked{Curve: curve(t), Currency: "EUR", Entered: entered(t)}
 		for range rapid.IntRange(0, 5).Draw(t, "points") {
 			b.Points = append(b.Points, trade.Point{Delivery: period(t), Price: perUnit(t)})
 		}
@@ -109,6 +113,18 @@ func amount(t *rapid.T) trade.Decimal {
 
 func quantity(t *rapid.T) trade.Quantity {
 	return trade.Quantity{Value: perUnit(t), Unit: pick(t, trade.MWh, trade.BBL)}
+}
+
+func entered(t *rapid.T) (all []trade.Entered) {
+	number := rapid.StringMatching(`-?([0-9]{1,3}|[0-9]{18})(\.[0-9]{1,10})?`)
+	any := func(label string) trade.Decimal { return trade.Dec(number.Draw(t, label)) }
+	for range rapid.IntRange(0, 2).Draw(t, "entered") {
+		all = append(all, trade.Entered{
+			Field: text(t), Value: any("value"), Unit: pick(t, trade.Therm, trade.KWh, "sack"),
+			Numerator: any("numerator"), Denominator: any("denominator"),
+		})
+	}
+	return all
 }
 
 func instant(t *rapid.T) time.Time {

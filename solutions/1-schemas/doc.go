@@ -13,6 +13,8 @@
 //	00                    quantity unit: symbol 0, MWh
 //	08 04 f4 01 60        price: 4 bytes, 83100000 at scale 6
 //	00                    price source: branch 0, null
+//	00 00                 delivered period, from and to: null
+//	00                    values that were entered in another unit: null
 //
 // # The shape of the code
 //

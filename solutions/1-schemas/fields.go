@@ -36,9 +36,10 @@ type fields interface {
 
 // Scales of the decimals in the catalog. schemas/README.md gives the reasons.
 const (
-	unitScale   = 6 // quantities, capacities and prices per unit
-	amountScale = 4 // amounts of money
-	precision   = 28
+	unitScale    = 6  // quantities, capacities and prices per unit
+	amountScale  = 4  // amounts of money
+	enteredScale = 10 // quantities and prices as they were entered
+	precision    = 28
 )
 
 // enum visits a field that has one of the given values.

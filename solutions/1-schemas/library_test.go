@@ -56,11 +56,11 @@ func (library) read(text string, body []byte) (tree, error) {
 
 // lower turns a tree into the library's form.
 func lower(n avro.SchemaNode, v any) (any, error) {
+	if n.Type == "union" && v != nil {
+		n = n.Branches[1]
+	}
 	switch v := v.(type) {
 	case tree:
-		if n.Type == "union" {
-			n = n.Branches[1]
-		}
 		record := map[string]any{}
 		for _, f := range n.Fields {
 			var err error
@@ -83,9 +83,6 @@ func lower(n avro.SchemaNode, v any) (any, error) {
 }
 
 func lowerLeaf(n avro.SchemaNode, v any) (any, error) {
-	if n.Type == "union" && v != nil {
-		n = n.Branches[1]
-	}
 	switch v := v.(type) {
 	case trade.Decimal:
 		_, err := trade.ParseDecimal(v.Fixed(int32(n.Scale)))

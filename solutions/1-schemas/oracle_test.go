@@ -144,7 +144,7 @@ func TestHeadBytesMatchSchema(t *testing.T) {
 func TestWorkedExample(t *testing.T) {
 	t.Parallel()
 	body := trade.Settle{Quantity: mwh("2160"), Price: trade.Dec("83.10")}
-	require.Equal(t, "00 00 00 00 0b 0a 00 80 be fc 00 00 08 04 f4 01 60 00 00 00",
+	require.Equal(t, "00 00 00 00 0b 0a 00 80 be fc 00 00 08 04 f4 01 60 00 00 00 00",
 		fmt.Sprintf("% x", exampleData(t, body)))
 	text, err := codec.JSON(body)
 	require.NoError(t, err)

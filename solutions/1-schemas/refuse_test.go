@@ -178,7 +178,7 @@ func TestEachFaultIsItsOwnError(t *testing.T) {
 		// The library calls an integer of 11 bytes truncated.
 		"integer of 11 bytes":  {"trade.settled", settled + "8080808080808080808000", truncated},
 		"branch past the last": {"trade.cancelled", cancelled + "00 04 02 01", malformed},
-		"zero for null":        {"trade.amended", amended + "02 00 00 02 00 00", malformed},
+		"zero for null":        {"trade.amended", amended + "02 00 00 02 00 00 00", malformed},
 		"text not UTF-8":       {"price.marked", marked + "02 ff 00 00", malformed},
 		"array of 2^31":        {"price.marked", marked + "02 61 00 8080808010", oversize},
 		"array past the input": {"price.marked", marked + "02 61 00 c801", truncated},

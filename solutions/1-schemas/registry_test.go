@@ -70,7 +70,7 @@ func avroSchema(text string) sr.Schema { return sr.Schema{Schema: text, Type: sr
 // smallSettlement has the Avro bytes smallBody.
 var (
 	smallSettlement = trade.Settle{Quantity: mwh("0.000001"), Price: trade.Dec("0.000001")}
-	smallBody       = []byte{2, 1, 0, 2, 1, 0, 0, 0}
+	smallBody       = []byte{2, 1, 0, 2, 1, 0, 0, 0, 0}
 )
 
 // registerForeign registers the schema of settlements with another layout, as another program does,

@@ -22,6 +22,7 @@ func treeOf(body trade.Body) (string, tree) {
 		t := tree{
 			"kind": b.Kind, "quantity": maybe(!b.Quantity.IsZero(), quantityTree(b.Quantity)),
 			"trader": orNull(b.Trader), "counterparty": orNull(b.Counterparty),
+			"entered": enteredTree(b.Entered),
 		}
 		if b.Price != nil {
 			t["price"] = *b.Price
@@ -29,22 +30,26 @@ func treeOf(body trade.Body) (string, tree) {
 		return "trade.amended", t
 	case trade.Cancel:
 		quantity := maybe(!b.Quantity.IsZero(), quantityTree(b.Quantity))
-		return "trade.cancelled", tree{"kind": b.Kind, "quantity": quantity, "fee": b.Fee}
+		return "trade.cancelled", tree{
+			"kind": b.Kind, "quantity": quantity, "fee": b.Fee, "entered": enteredTree(b.Entered),
+		}
 	case trade.Novate:
 		return "trade.novated", tree{
 			"role": b.Role, "quantity": quantityTree(b.Quantity), "fee": b.Fee,
-			"new_uti": b.NewUTI, "incoming": b.Incoming,
+			"new_uti": b.NewUTI, "incoming": b.Incoming, "entered": enteredTree(b.Entered),
 		}
 	case trade.Settle:
 		return "trade.settled", tree{
 			"quantity": quantityTree(b.Quantity), "price": b.Price,
 			"price_source": orNull(b.PriceSource),
 			"from":         maybe(!b.From.IsZero(), b.From), "to": maybe(!b.To.IsZero(), b.To),
+			"entered": enteredTree(b.Entered),
 		}
 	case trade.Exercise:
 		return "trade.exercised", tree{
 			"quantity": quantityTree(b.Quantity), "underlying_price": b.UnderlyingPrice,
 			"settlement": b.Settlement, "new_uti": orNull(b.NewUTI),
+			"entered": enteredTree(b.Entered),
 		}
 	case trade.CommandRefused:
 		return "command.refused", tree{
@@ -56,7 +61,9 @@ func treeOf(body trade.Body) (string, tree) {
 		for _, p := range b.Points {
 			points = append(points, tree{"delivery": periodTree(p.Delivery), "price": p.Price})
 		}
-		t := tree{"currency": string(b.Currency), "points": points}
+		t := tree{
+			"currency": string(b.Currency), "points": points, "entered": enteredTree(b.Entered),
+		}
 		return "price.marked", setCurve(t, b.Curve)
 	}
 	return "", nil
@@ -85,7 +92,7 @@ func treeOfNew(b trade.New) tree {
 		"instrument": instrument, "quantity": quantityTree(b.Quantity),
 		"capacity": maybe(!b.Capacity.IsZero(), b.Capacity), "price": b.Price,
 		"currency": string(b.Currency), "fee": b.Fee, "prior_uti": orNull(b.PriorUTI),
-		"carried_in": maybe(!b.CarriedIn.IsZero(), b.CarriedIn),
+		"carried_in": maybe(!b.CarriedIn.IsZero(), b.CarriedIn), "entered": enteredTree(b.Entered),
 	}
 }
 
@@ -97,6 +104,17 @@ func treeOfHead(h contract.Head) tree {
 }
 
 func quantityTree(q trade.Quantity) tree { return tree{"value": q.Value, "unit": string(q.Unit)} }
+
+func enteredTree(all []trade.Entered) any {
+	items := []any{}
+	for _, e := range all {
+		items = append(items, tree{
+			"field": e.Field, "value": e.Value, "unit": string(e.Unit),
+			"numerator": e.Numerator, "denominator": e.Denominator,
+		})
+	}
+	return maybe(len(items) > 0, items)
+}
 
 func periodTree(p trade.Period) tree {
 	return tree{"start": int64(p.Start), "end": int64(p.End)}
@@ -119,7 +137,7 @@ func bodyOf(typ string, t tree) trade.Body {
 	case "trade.amended":
 		b := trade.Amend{
 			Kind: t.text("kind"), Quantity: t.quantity("quantity"),
-			Trader: t.text("trader"), Counterparty: t.text("counterparty"),
+			Trader: t.text("trader"), Counterparty: t.text("counterparty"), Entered: t.entered(),
 		}
 		if price, ok := t["price"].(trade.Decimal); ok {
 			b.Price = &price
@@ -128,21 +146,23 @@ func bodyOf(typ string, t tree) trade.Body {
 	case "trade.cancelled":
 		return trade.Cancel{
 			Kind: t.text("kind"), Quantity: t.quantity("quantity"), Fee: t.decimal("fee"),
+			Entered: t.entered(),
 		}
 	case "trade.novated":
 		return trade.Novate{
 			Role: t.text("role"), Quantity: t.quantity("quantity"), Fee: t.decimal("fee"),
-			NewUTI: t.text("new_uti"), Incoming: t.text("incoming"),
+			NewUTI: t.text("new_uti"), Incoming: t.text("incoming"), Entered: t.entered(),
 		}
 	case "trade.settled":
 		return trade.Settle{
 			Quantity: t.quantity("quantity"), Price: t.decimal("price"),
 			PriceSource: t.text("price_source"), From: t.instant("from"), To: t.instant("to"),
+			Entered: t.entered(),
 		}
 	case "trade.exercised":
 		return trade.Exercise{
 			Quantity: t.quantity("quantity"), UnderlyingPrice: t.decimal("underlying_price"),
-			Settlement: t.text("settlement"), NewUTI: t.text("new_uti"),
+			Settlement: t.text("settlement"), NewUTI: t.text("new_uti"), Entered: t.entered(),
 		}
 	case "command.refused":
 		return trade.CommandRefused{
@@ -158,6 +178,7 @@ func bodyOf(typ string, t tree) trade.Body {
 func markedOf(t tree) trade.PriceMarked {
 	b := trade.PriceMarked{
 		Curve: t.text("commodity"), Currency: trade.Currency(t.text("currency")),
+		Entered: t.entered(),
 	}
 	if t["market"] != nil {
 		b.Curve += "/" + t.text("market")
@@ -182,6 +203,7 @@ func newOf(t tree) trade.New {
 		Quantity: t.quantity("quantity"), Capacity: t.decimal("capacity"),
 		Price: t.decimal("price"), Currency: trade.Currency(t.text("currency")),
 		Fee: t.decimal("fee"), PriorUTI: t.text("prior_uti"), CarriedIn: t.decimal("carried_in"),
+		Entered: t.entered(),
 	}
 	if o := get[tree](i, "option"); o != nil {
 		b.Instrument.Option = &trade.Option{
@@ -212,6 +234,17 @@ func (t tree) decimal(name string) trade.Decimal { return get[trade.Decimal](t, 
 func (t tree) quantity(name string) trade.Quantity {
 	q := get[tree](t, name)
 	return trade.Quantity{Value: q.decimal("value"), Unit: trade.Unit(q.text("unit"))}
+}
+
+func (t tree) entered() (all []trade.Entered) {
+	for _, item := range get[[]any](t, "entered") {
+		e := item.(tree)
+		all = append(all, trade.Entered{
+			Field: e.text("field"), Value: e.decimal("value"), Unit: trade.Unit(e.text("unit")),
+			Numerator: e.decimal("numerator"), Denominator: e.decimal("denominator"),
+		})
+	}
+	return all
 }
 
 func (t tree) period(name string) trade.Period {

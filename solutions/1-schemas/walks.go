@@ -23,6 +23,24 @@ func walkNew(f fields, b *trade.New) {
 	f.decimal("fee", &b.Fee, amountScale)
 	optionalText(f, "prior_uti", &b.PriorUTI)
 	optionalDecimal(f, "carried_in", &b.CarriedIn, amountScale)
+	entered(f, &b.Entered)
+}
+
+// entered visits the values that were converted when they were entered. An empty list is written as
+// null.
+func entered(f fields, all *[]trade.Entered) {
+	if !f.present("entered", len(*all) > 0) {
+		return
+	}
+	grow := func() { *all = append(*all, trade.Entered{}) }
+	f.list("entered", len(*all), grow, func(i int) {
+		e := &(*all)[i]
+		f.text("field", &e.Field)
+		f.decimal("value", &e.Value, enteredScale)
+		f.text("unit", (*string)(&e.Unit))
+		f.decimal("numerator", &e.Numerator, enteredScale)
+		f.decimal("denominator", &e.Denominator, enteredScale)
+	})
 }
 
 func instrument(f fields, i *trade.Instrument) {
@@ -51,6 +69,7 @@ func walkAmend(f fields, b *trade.Amend) {
 	}
 	optionalText(f, "trader", &b.Trader)
 	optionalText(f, "counterparty", &b.Counterparty)
+	entered(f, &b.Entered)
 }
 
 // walkCancel visits trade.cancelled, version 1.
@@ -58,6 +77,7 @@ func walkCancel(f fields, b *trade.Cancel) {
 	enum(f, "kind", &b.Kind, trade.Void, trade.Terminate)
 	optionalQuantity(f, "quantity", &b.Quantity)
 	f.decimal("fee", &b.Fee, amountScale)
+	entered(f, &b.Entered)
 }
 
 // walkNovate visits trade.novated, version 1.
@@ -67,6 +87,7 @@ func walkNovate(f fields, b *trade.Novate) {
 	f.decimal("fee", &b.Fee, amountScale)
 	f.text("new_uti", &b.NewUTI)
 	f.text("incoming", &b.Incoming)
+	entered(f, &b.Entered)
 }
 
 // walkSettle visits trade.settled, version 2.
@@ -76,6 +97,7 @@ func walkSettle(f fields, b *trade.Settle) {
 	optionalText(f, "price_source", &b.PriceSource)
 	optionalInstant(f, "from", &b.From)
 	optionalInstant(f, "to", &b.To)
+	entered(f, &b.Entered)
 }
 
 // walkExercise visits trade.exercised, version 1.
@@ -84,6 +106,7 @@ func walkExercise(f fields, b *trade.Exercise) {
 	f.decimal("underlying_price", &b.UnderlyingPrice, unitScale)
 	enum(f, "settlement", &b.Settlement, trade.Physical, trade.Cash)
 	optionalText(f, "new_uti", &b.NewUTI)
+	entered(f, &b.Entered)
 }
 
 // walkRefused visits command.refused, version 1. The rule is a text and not an enum, because rules
@@ -116,10 +139,11 @@ type marked struct {
 	points    []trade.Point
 	commodity trade.Commodity
 	market    *string
+	entered   []trade.Entered
 }
 
 func markedOf(b trade.PriceMarked) marked {
-	m := marked{currency: b.Currency, points: b.Points}
+	m := marked{currency: b.Currency, points: b.Points, entered: b.Entered}
 	m.commodity, m.market = splitCurve(b.Curve)
 	return m
 }
@@ -139,7 +163,9 @@ func (b marked) body() trade.PriceMarked {
 	if b.market != nil {
 		curve += "/" + *b.market
 	}
-	return trade.PriceMarked{Curve: curve, Currency: b.currency, Points: b.points}
+	return trade.PriceMarked{
+		Curve: curve, Currency: b.currency, Points: b.points, Entered: b.entered,
+	}
 }
 
 func walkMarked(f fields, b *marked) {
@@ -151,6 +177,7 @@ func walkMarked(f fields, b *marked) {
 	if f.present("market", b.market != nil) {
 		f.text("market", allocate(&b.market))
 	}
+	entered(f, &b.entered)
 }
 
 func points(f fields, all *[]trade.Point) {

@@ -103,8 +103,9 @@ func tooLong(v trade.Decimal, scale int32) bool {
 
 // bounds holds the least numbers that are too long, by scale.
 var bounds = map[int32]trade.Decimal{
-	unitScale:   trade.Dec("1" + zeros[:precision-unitScale]),
-	amountScale: trade.Dec("1" + zeros[:precision-amountScale]),
+	unitScale:    trade.Dec("1" + zeros[:precision-unitScale]),
+	amountScale:  trade.Dec("1" + zeros[:precision-amountScale]),
+	enteredScale: trade.Dec("1" + zeros[:precision-enteredScale]),
 }
 
 const zeros = "0000000000000000000000000000"

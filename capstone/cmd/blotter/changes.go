@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -37,8 +38,11 @@ type fields struct {
 	values map[string]string
 }
 
+const enteredPrefix = "entered "
+
 // fieldsOf returns the fields of an object. Those of nested objects have names such as
-// quantity.value. A point of a price curve has the name of its delivery.
+// quantity.value. A point of a price curve has the name of its delivery. A value that was entered
+// in another unit has a field of its own, such as entered quantity.
 func fieldsOf(text json.RawMessage) (fields, error) {
 	f := fields{values: map[string]string{}}
 	return f, flattenRaw(text, "", func(name string, value json.RawMessage) error {
@@ -46,6 +50,13 @@ func fieldsOf(text json.RawMessage) (fields, error) {
 		if name == "points" && json.Unmarshal(value, &points) == nil {
 			for _, p := range points {
 				f.set(p.Delivery, p.Price)
+			}
+			return nil
+		}
+		var all []trade.Entered
+		if name == "entered" && json.Unmarshal(value, &all) == nil {
+			for _, e := range all {
+				f.set(enteredPrefix+e.Field, e.String())
 			}
 			return nil
 		}
@@ -133,9 +144,11 @@ func (l *changeLog) of(ctx context.Context, r contract.Recorded) ([]change, erro
 	}
 	effect := s.effect(uti, n)
 	switch s.events[n].Body.(type) {
-	case trade.New, trade.Amend: // its fields are the terms
+	case trade.New, trade.Amend: // its fields are the terms, except for the values as entered
 		if len(effect) > 0 {
-			return effect, nil
+			own = slices.DeleteFunc(own, func(c change) bool {
+				return !strings.HasPrefix(c.Field, enteredPrefix)
+			})
 		}
 	}
 	return append(own, effect...), nil
@@ -148,6 +161,9 @@ func (s *streamChanges) marked(n int) fields {
 	for _, e := range s.events[:n] {
 		maps.Copy(known.values, s.bodies[e.ID].values)
 	}
+	maps.DeleteFunc(known.values, func(name, _ string) bool {
+		return strings.HasPrefix(name, enteredPrefix)
+	})
 	return known
 }
 

@@ -251,14 +251,14 @@ var falseLengths = []struct{ what, typ, body string }{
 
 // impossible are bodies of the latest version with one value that its schema does not allow.
 var impossible = []struct{ what, typ, body string }{
-	{"the fourth of three units", "trade.settled", "0201 06 0201 00 0000"},
-	{"a unit before the first", "trade.settled", "0201 01 0201 00 0000"},
-	{"the third branch of two", "trade.settled", "0201 00 0201 04 0000"},
-	{"a decimal of minus one byte", "trade.settled", "01 00 0201 00 0000"},
-	{"a decimal of 29 digits", "trade.settled", "18204fce5e3e25026110000000 00 0201 00 0000"},
+	{"the fourth of three units", "trade.settled", "0201 06 0201 00 000000"},
+	{"a unit before the first", "trade.settled", "0201 01 0201 00 000000"},
+	{"the third branch of two", "trade.settled", "0201 00 0201 04 000000"},
+	{"a decimal of minus one byte", "trade.settled", "01 00 0201 00 000000"},
+	{"a decimal of 29 digits", "trade.settled", "18204fce5e3e25026110000000 00 0201 00 000000"},
 	{"a day that does not fit 32 bits", "price.marked",
 		"06455552 02 8080808010 e2bb02 0201 00" + ttfBytes},
-	{"an integer of 65 bits", "trade.settled", "0201 80808080808080808002 0201 00 0000"},
+	{"an integer of 65 bits", "trade.settled", "0201 80808080808080808002 0201 00 000000"},
 	{"a block of an array that is longer than its size", "price.marked",
 		"06455552 03 1c" + firstPoint + secondPoint + "00" + ttfBytes},
 	{"a text that is not UTF-8", "command.refused",
@@ -284,7 +284,7 @@ var otherBlocks = []struct{ what, body string }{
 const (
 	firstPoint  = "e8ba02a6bb02 0801e0a6e0"
 	secondPoint = "02 02 0200"
-	ttfBytes    = "0202 0206545446"
+	ttfBytes    = "0202 0206545446 00"
 )
 
 type badHead struct {

@@ -108,7 +108,7 @@ var encoding = []spec{{
 
 // sized returns a body whose data has n bytes, for an n of about contract.MaxData.
 func sized(n int) trade.Settle {
-	const others = prefixSize + 13 // the other fields, and the length of the text in three bytes
+	const others = prefixSize + 14 // the other fields, and the length of the text in three bytes
 	return trade.Settle{Quantity: mwh("1"), PriceSource: strings.Repeat("x", n-others)}
 }
 

@@ -44,47 +44,52 @@ var history = []fact{
 	{"trade.new", 1,
 		"166f696c2d6f7074696f6e730e484152424f5552107472616465722f330202065454460208626173" +
 			"65e8ba02a6bb0202020801e0a6e08080c490fe85960682809da6b5c397060a01badccd8000020800" +
-			"98968006df31900645555206fedb08020a5554492d30020800bc614e", fullTrade},
+			"98968006df31900645555206fedb08020a5554492d30020800bc614e00", fullTrade},
 	{"trade.new", 1,
 		"0a706f776572104e4f524457494e44107472616465722f3700040a4252454e5400e8ba02a6bb0200" +
-			"0a02540be400020002000655534402000000", bareTrade},
+			"0a02540be40002000200065553440200000000", bareTrade},
 	{"trade.new", 1,
 		"066f696c0e484152424f5552107472616465722f3100040a4252454e5400e8ba02a6bb0202000804" +
-			"2c1d80fdfbcd91c7b90601083b9aca0002000630d4000655534402000000", oldTrade},
-	{"trade.amended", 1, "0002081dcd6500000202000000",
+			"2c1d80fdfbcd91c7b90601083b9aca0002000630d400065553440200000000", oldTrade},
+	{"trade.amended", 1, "0002081dcd650000020200000000",
 		trade.Amend{Kind: trade.Amendment, Quantity: mwh("500"), Price: price("0")}},
-	{"trade.amended", 1, "02000002107472616465722f39020e534f4c41524953",
+	{"trade.amended", 1, "02000002107472616465722f39020e534f4c4152495300",
 		trade.Amend{Kind: trade.Update, Trader: "trader/9", Counterparty: "SOLARIS"}},
-	{"trade.cancelled", 1, "00000200", trade.Cancel{Kind: trade.Void}},
-	{"trade.cancelled", 1, "020202010006d9da60",
+	{"trade.cancelled", 1, "0000020000", trade.Cancel{Kind: trade.Void}},
+	{"trade.cancelled", 1, "020202010006d9da6000",
 		trade.Cancel{Kind: trade.Terminate, Quantity: mwh("0.000001"), Fee: trade.Dec("-250")}},
-	{"trade.novated", 1, "020a00b1251f00000807829b800a5554492d320e534f4c41524953",
+	{"trade.novated", 1, "020a00b1251f00000807829b800a5554492d320e534f4c4152495300",
 		trade.Novate{
 			Role: trade.Remaining, Quantity: mwh("2972"), Fee: trade.Dec("12600"), NewUTI: "UTI-2",
 			Incoming: "SOLARIS",
 		}},
 	{"trade.settled", 1, "0a0080befc00000804f40160", settlement},
-	{"trade.settled", 2, "0a0080befc00000804f40160000000", settlement},
+	{"trade.settled", 2, "0a0080befc00000804f4016000000000", settlement},
 	{"trade.settled", 2,
 		"181fe9af604ccc0fb8e360b4780018fc02ca149286856e41c70cb202a401455045582053504f542c" +
 			"2047726fc39f68616e64656c3a20766f6c756d652d77656967687465642061766572616765206f66" +
-			"20746865206461792d61686561642061756374696f6e73206f66204d617263680000", longSettlement},
-	{"trade.settled", 2, "0a0088f8b2800008fdc1cfd0021c45504558206461792d61686561640000",
+			"20746865206461792d61686561642061756374696f6e73206f66204d61726368000000",
+		longSettlement},
+	{"trade.settled", 2, "0a0088f8b2800008fdc1cfd0021c45504558206461792d6168656164000000",
 		trade.Settle{
 			Quantity: mwh("2298"), Price: trade.Dec("-37.63"), PriceSource: "EPEX day-ahead",
 		}},
-	{"trade.settled", 2, "0a0080befc00000804f4016000028080fcaa93cf9706028080f1a4cb9a9806",
+	{"trade.settled", 2, "0a0080befc00000804f4016000028080fcaa93cf9706028080f1a4cb9a980600",
 		trade.Settle{
 			Quantity: mwh("2160"), Price: trade.Dec("83.10"),
 			From: time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC),
 			To:   time.Date(2025, 3, 16, 0, 0, 0, 0, time.UTC),
 		}},
-	{"trade.exercised", 1, "0a00ee6b280002080487ab0000020a5554492d33",
+	{"trade.settled", 2,
+		"0801bf30dc000801a5ba520000000204107175616e746974790c09184e72a0000a746865726d0c00" +
+			"f5a636d9800c20bde73640000a70726963650a01e2cc31000a746865726d0c20bde73640000c00f5" +
+			"a636d98000", inTherms},
+	{"trade.exercised", 1, "0a00ee6b280002080487ab0000020a5554492d3300",
 		trade.Exercise{
 			Quantity: bbl("4000"), UnderlyingPrice: trade.Dec("76"), Settlement: trade.Physical,
 			NewUTI: "UTI-3",
 		}},
-	{"trade.exercised", 1, "0a0165a0bc000208048b7b900200",
+	{"trade.exercised", 1, "0a0165a0bc000208048b7b90020000",
 		trade.Exercise{
 			Quantity: bbl("6000"), UnderlyingPrice: trade.Dec("76.25"), Settlement: trade.Cash,
 		}},
@@ -107,14 +112,15 @@ var history = []fact{
 		trade.PriceMarked{Curve: "power", Currency: "EUR"}},
 	{"price.marked", 1, "0c706f7765722f0645555200",
 		trade.PriceMarked{Curve: "power/", Currency: "EUR"}},
-	{"price.marked", 2, "0645555200020000", trade.PriceMarked{Curve: "power", Currency: "EUR"}},
-	{"price.marked", 2, "064555520002000200", trade.PriceMarked{Curve: "power/", Currency: "EUR"}},
-	{"price.marked", 2, "0645555202e8ba02a6bb020805058d9000020002104345542f62617365",
+	{"price.marked", 2, "064555520002000000", trade.PriceMarked{Curve: "power", Currency: "EUR"}},
+	{"price.marked", 2, "06455552000200020000",
+		trade.PriceMarked{Curve: "power/", Currency: "EUR"}},
+	{"price.marked", 2, "0645555202e8ba02a6bb020805058d9000020002104345542f6261736500",
 		trade.PriceMarked{
 			Curve: "power/CET/base", Currency: "EUR",
 			Points: []trade.Point{{Delivery: march, Price: trade.Dec("84.25")}},
 		}},
-	{"price.marked", 2, "0645555204e8ba02a6bb020801e0a6e0a6bb02e2bb0202ff0002020206545446",
+	{"price.marked", 2, "0645555204e8ba02a6bb020801e0a6e0a6bb02e2bb0202ff000202020654544600",
 		trade.PriceMarked{
 			Curve: "gas/TTF", Currency: "EUR",
 			Points: []trade.Point{
@@ -122,7 +128,18 @@ var history = []fact{
 				{Delivery: april, Price: trade.Dec("-0.000001")},
 			},
 		}},
-	{"price.marked", 2, "0655534400020402304252454e542f63616c6c2f37302f323032352d30352d3135",
+	{"price.marked", 2,
+		"0647425002e8ba02a6bb020801e0a6e000020202104e42502f6261736502021e706f696e74735b30" +
+			"5d2e70726963650812c684c0066b57680c20bde73640000a0861c4680000",
+		trade.PriceMarked{
+			Curve: "gas/NBP/base", Currency: "GBP",
+			Points: []trade.Point{{Delivery: march, Price: trade.Dec("31.5")}},
+			Entered: []trade.Entered{{
+				Field: "points[0].price", Value: trade.Dec("0.0315"), Unit: trade.KWh,
+				Numerator: trade.Dec("3600"), Denominator: trade.Dec("3.6"),
+			}},
+		}},
+	{"price.marked", 2, "0655534400020402304252454e542f63616c6c2f37302f323032352d30352d313500",
 		trade.PriceMarked{Curve: "oil/BRENT/call/70/2025-05-15", Currency: "USD"}},
 }
 
@@ -193,6 +210,21 @@ var (
 	march = trade.Period{Start: 20148, End: 20179}
 	april = trade.Period{Start: 20179, End: 20209}
 )
+
+// inTherms is a settlement of British gas. Its quantity and its price were entered in therms.
+var inTherms = trade.Settle{
+	Quantity: mwh("29.3071"), Price: trade.Dec("27.638354"),
+	Entered: []trade.Entered{
+		{
+			Field: "quantity", Value: trade.Dec("1000"), Unit: trade.Therm,
+			Numerator: trade.Dec("105.50556"), Denominator: trade.Dec("3600"),
+		},
+		{
+			Field: "price", Value: trade.Dec("0.81"), Unit: trade.Therm,
+			Numerator: trade.Dec("3600"), Denominator: trade.Dec("105.50556"),
+		},
+	},
+}
 
 // longSettlement has all 28 digits of a decimal with each sign, and a text whose length takes two
 // bytes.

@@ -1,6 +1,7 @@
 package trade
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -21,7 +22,8 @@ type Decision struct {
 // that corrects none, a part of the curve's history is enough: up to the second mark that corrects
 // none, since the two fix the currency.
 //
-// The command is resolved against the contract as it is at the command's own slot. MW become MWh
+// Other units of energy are converted to that of the delivery point first, once; see Entered. Then
+// the command is resolved against the contract as it is at the command's own slot. MW become MWh
 // over the hours not yet delivered then, and "in full" becomes the quantity that is open then.
 // Afterwards the whole history is folded again with the command in its slot. A late event may break
 // an event that is effective after it, or change the amount of one; see checkApproval. At the end
@@ -53,6 +55,10 @@ func decideTrade(streams map[string][]Event, cmd Command) (Decision, *Refusal) {
 func decideAlone(uti string, history []Event, cmd Command) (Decision, *Refusal) {
 	line, now, r := unparked(cmd.Stream(), history)
 	if r != nil {
+		return Decision{}, r
+	}
+	unit := cmp.Or(cmd.ownUnit(), now.Unit)
+	if cmd.Body, r = cmd.converted(unit); r != nil {
 		return Decision{}, r
 	}
 	slot, r := line.propose(nextVersion(history), cmd)
@@ -383,6 +389,9 @@ func decideMark(streams map[string][]Event, cmd Command) (Decision, *Refusal) {
 	history := streams[cmd.Stream()]
 	line, _, r := unparked(cmd.Stream(), history)
 	if r != nil {
+		return Decision{}, r
+	}
+	if cmd.Body, r = cmd.converted(cmd.ownUnit()); r != nil {
 		return Decision{}, r
 	}
 	slot, r := line.propose(nextVersion(history), cmd)

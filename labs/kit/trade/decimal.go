@@ -252,26 +252,3 @@ func (a *Decimal) UnmarshalText(text []byte) error {
 	}
 	return err
 }
-
-// A Unit is the unit of a quantity. Energy and volume are conserved. Capacity is only a way to
-// state a quantity in a command.
-type Unit string
-
-const (
-	MWh   Unit = "MWh"   // energy: power and gas
-	MMBtu Unit = "MMBtu" // energy: gas at Henry Hub
-	BBL   Unit = "bbl"   // volume: oil
-	MW    Unit = "MW"    // capacity: only in commands, converted over the hours not yet delivered
-)
-
-// A Quantity is a number of units. The zero Quantity, which has no unit, means "in full" in a
-// command.
-type Quantity struct {
-	Value Decimal `json:"value"`
-	Unit  Unit    `json:"unit"`
-}
-
-// IsZero reports whether q was left out: it has no unit and no value.
-func (q Quantity) IsZero() bool { return q.Unit == "" && q.Value.IsZero() }
-
-func (q Quantity) String() string { return q.Value.String() + " " + string(q.Unit) }

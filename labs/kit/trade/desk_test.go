@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,11 +21,12 @@ type desk struct {
 
 	orphaned []string       // by UTI: follow-ups that were refused
 	refused  map[string]int // by rule
+	seen     map[string]int // cases that a history should have
 }
 
 func newDesk() *desk {
 	return &desk{streams: map[string][]trade.Event{}, now: at("2025-01-01T00:00:00Z"),
-		refused: map[string]int{}}
+		refused: map[string]int{}, seen: map[string]int{}}
 }
 
 // try decides cmd and records it. The recorded time is the time of entry, if that is later than all
@@ -39,6 +41,7 @@ func (d *desk) try(cmd trade.Command) (trade.Event, error) {
 	if d.now = d.now.Add(time.Microsecond); cmd.EnteredAt.After(d.now) {
 		d.now = cmd.EnteredAt
 	}
+	d.checkEntered(cmd, decision.Body, d.unitOf(cmd))
 	e := trade.Event{
 		ID: trade.EventID(cmd.ID, 0), Version: int64(len(history)) + 1, Corrects: decision.Corrects,
 		EffectiveAt: decision.EffectiveAt, EnteredAt: cmd.EnteredAt, RecordedAt: d.now,
@@ -46,6 +49,25 @@ func (d *desk) try(cmd trade.Command) (trade.Event, error) {
 	}
 	d.streams[stream] = append(history, e)
 	return e, nil
+}
+
+// unitOf returns the unit of the contract or curve of an accepted command.
+func (d *desk) unitOf(cmd trade.Command) trade.Unit {
+	zone := ""
+	switch b := cmd.Body.(type) {
+	case trade.New:
+		zone = b.Instrument.Zone
+	case trade.PriceMarked:
+		zone = strings.Split(b.Curve, "/")[1]
+	default:
+		for _, e := range d.streams[cmd.Stream()] {
+			if n, ok := e.Body.(trade.New); ok {
+				zone = n.Instrument.Zone
+			}
+		}
+	}
+	p, _ := trade.FindDeliveryPoint(zone)
+	return p.Unit
 }
 
 // do is try for commands that must be accepted. It also issues their follow-ups.
@@ -118,6 +140,9 @@ func ref(s string) *trade.Decimal { d := dec(s); return &d }
 
 func mwh(s string) trade.Quantity { return trade.Quantity{Value: dec(s), Unit: trade.MWh} }
 func mw(s string) trade.Quantity  { return trade.Quantity{Value: dec(s), Unit: trade.MW} }
+func therm(s string) trade.Quantity {
+	return trade.Quantity{Value: dec(s), Unit: trade.Therm}
+}
 func bbl(s string) trade.Quantity { return trade.Quantity{Value: dec(s), Unit: trade.BBL} }
 
 func period(s string) trade.Period {

@@ -118,7 +118,8 @@
 //	instrument.go  commodities, delivery periods, options, and the names of instruments
 //	points.go      the table of delivery points
 //	calendar.go    hours of delivery, the desk's day
-//	decimal.go     exact numbers, units and quantities
+//	decimal.go     exact numbers
+//	unit.go        units, quantities, and values that are entered in another unit
 //	currency.go    the currencies of ISO 4217
 //	event.go       events and commands: their ids, their digests, the streams that hold them
 //	refusal.go     the rules that refuse a command
@@ -126,10 +127,11 @@
 //
 // # Rounding
 //
-// Decimals are exact. They round half to even, at five named places and nowhere else:
+// Decimals are exact. They round half to even, at six named places and nowhere else:
 // Currency.Amount, the split of a leg that crosses zero, the share of cost that a reduction takes
 // out (of a pool, a lot or a contract's booked cost), the share of a quantity that some hours
-// deliver (six decimals), and State.ValuedAt.
+// deliver (six decimals), State.ValuedAt, and the conversion of a value that is entered in another
+// unit of energy (six decimals; see Entered).
 //
 // # Limits
 //
@@ -159,6 +161,7 @@
 //     floating swap. Each side is a contract of its own.
 //   - Storage, swing and transport: rights over volume in time and place, their injections,
 //     nominations and fuel losses.
+//   - Prices in minor units, such as pence per therm: 81 p/therm is entered as 0.81 GBP per therm.
 //   - FX conversion: each currency has its own pools and totals, and no rate is on record.
 //   - Transfers between books from a date on. A correction moves a contract to another book for
 //     its whole life.

@@ -47,6 +47,10 @@ type Command struct {
 	Corrects    uuid.UUID // set: the command corrects this event, and Body restates it
 	Body        Body
 
+	// PriceUnit is the unit of energy or volume that all prices in Body are per. Empty, it is the
+	// unit of the delivery point, and the quantity must not be in another unit of energy.
+	PriceUnit Unit `json:",omitempty"`
+
 	// The place that the command came from is no part of its digest: the same command may be sent
 	// again from elsewhere.
 	Source     string `json:"-"` // a file or a client
@@ -142,7 +146,7 @@ func EventID(commandID string, n uint32) uuid.UUID {
 // past the year 9999 panics, and import lines refuse it. Two commands with one id and two digests
 // are a mistake of the sender.
 func (c Command) Digest() [sha256.Size]byte {
-	c.EffectiveAt = c.saidEffectiveAt()
+	c.EffectiveAt, c.PriceUnit = c.saidEffectiveAt(), c.saidPriceUnit()
 	text, err := json.Marshal(struct {
 		Kind                   string
 		EnteredAt, EffectiveAt int64 // in place of those of Command

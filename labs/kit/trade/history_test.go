@@ -141,6 +141,9 @@ func anyCommand(t *rapid.T, d *desk, cast []string, i int) trade.Command {
 			cmd.Corrects = rapid.SampledFrom(marks).Draw(t, "mark").ID
 		}
 	}
+	if uti[0] != 'O' && i%6 == 0 {
+		return inOtherUnit(cmd, i/6)
+	}
 	return cmd
 }
 
@@ -274,6 +277,10 @@ func TestHistoriesHaveEveryCase(t *testing.T) {
 		"more unsettled than the hours delivered", "the mark of a period longer than a month",
 		"two periods alike: the later mark", "two periods alike: the earlier start",
 		"a mark of exactly the delivery beside others", "a month without a mark",
+		"entered in kWh, a price false", "entered in GJ, a price false",
+		"entered in therm, a price false", "entered in MMBtu, a price false",
+		"entered in kWh, a price true", "entered in GJ, a price true",
+		"entered in therm, a price true", "entered in MMBtu, a price true",
 		"valued true in JPY", "valued true in EUR", "valued true in USD", "valued false in JPY",
 		"valued false in EUR",
 	} {
@@ -302,6 +309,9 @@ func countAnswers(t *testing.T, seen map[string]int, d *desk, seed int) {
 	}
 	for rule, n := range d.refused {
 		seen["refused "+rule] += n
+	}
+	for what, n := range d.seen {
+		seen[what] += n
 	}
 }
 

@@ -11,8 +11,9 @@ import (
 // A Body holds the facts of an event. The envelope around it has the contract, the times, the
 // author and the reason.
 //
-// A quantity on record is energy or volume. In a command it may be in MW, or left out for "in
-// full". An amount of money is cash to us: positive is received, negative is paid.
+// A quantity on record is energy or volume, in the unit of the delivery point. In a command it may
+// be in MW, in another unit of energy, or left out for "in full". An amount of money is cash to us:
+// positive is received, negative is paid.
 type Body interface{ body() }
 
 // A Kind is one kind of event: its two names, the streams that hold it, and the type of its body.
@@ -166,6 +167,8 @@ type New struct {
 	Fee          Decimal
 	PriorUTI     string  // the contract that this one continues; without effect if entered by hand
 	CarriedIn    Decimal // an exercised option's value, so that P&L starts at the market
+	// Entered lists the values above that were entered in another unit. Only Decide sets it.
+	Entered []Entered `json:"-"`
 }
 
 // Side is our side of a contract.
@@ -205,6 +208,7 @@ func (n New) evolve(t Trade, s Slot) (Trade, *Refusal) {
 	if r := n.checkDelivery(s); r != nil {
 		return t, r
 	}
+	n.Entered = nil // the terms may change, and a successor has others
 	t = Trade{
 		UTI: t.UTI, Status: Live, Book: n.Book, Counterparty: n.Counterparty, Trader: n.Trader,
 		Side: n.Side, Instrument: n.Instrument.ID(), Unit: n.Quantity.Unit, Currency: n.Currency,
@@ -226,10 +230,11 @@ const (
 // Amend changes a live contract.
 type Amend struct {
 	Kind         string
-	Quantity     Quantity // amendment: the contracted total from now on; zero keeps it
-	Price        *Decimal // amendment: the price from now on; nil keeps it
-	Trader       string   // update: empty keeps it
-	Counterparty string   // update: the reference of the counterparty; empty keeps it
+	Quantity     Quantity  // amendment: the contracted total from now on; zero keeps it
+	Price        *Decimal  // amendment: the price from now on; nil keeps it
+	Trader       string    // update: empty keeps it
+	Counterparty string    // update: the reference of the counterparty; empty keeps it
+	Entered      []Entered `json:"-"`
 }
 
 func (Amend) body()             {}
@@ -301,8 +306,9 @@ const (
 // Cancel ends a contract.
 type Cancel struct {
 	Kind     string
-	Quantity Quantity // terminate: the quantity that ends; zero in a command is all that is open
-	Fee      Decimal  // terminate
+	Quantity Quantity  // terminate: the quantity that ends; zero in a command is all that is open
+	Fee      Decimal   // terminate
+	Entered  []Entered `json:"-"`
 }
 
 func (Cancel) body()             {}
@@ -346,7 +352,8 @@ type Novate struct {
 	Quantity Quantity
 	Fee      Decimal
 	NewUTI   string
-	Incoming string // the party that steps in
+	Incoming string    // the party that steps in
+	Entered  []Entered `json:"-"`
 }
 
 func (Novate) body()             {}
@@ -403,7 +410,8 @@ type Settle struct {
 	To   time.Time `json:",omitzero"`
 	// PriceSource names the publisher of the price, if anyone named it. A digest leaves it out
 	// where it is empty, so commands from before this field keep their digests.
-	PriceSource string `json:",omitempty"`
+	PriceSource string    `json:",omitempty"`
+	Entered     []Entered `json:"-"`
 }
 
 func (Settle) body() {}
@@ -473,7 +481,8 @@ type Exercise struct {
 	Quantity        Quantity
 	UnderlyingPrice Decimal
 	Settlement      string
-	NewUTI          string // physical only
+	NewUTI          string    // physical only
+	Entered         []Entered `json:"-"`
 }
 
 func (Exercise) body()             {}
@@ -546,6 +555,7 @@ type PriceMarked struct {
 	Curve    string // Instrument.Curve
 	Currency Currency
 	Points   []Point
+	Entered  []Entered `json:"-"`
 }
 
 // A Point is one price of a curve.

@@ -46,7 +46,7 @@ type DeliveryPoint struct {
 //     six on weekdays, from 07:00 to 19:00 (calendar of the Electricity Forward Agreement).
 //   - Henry Hub has the unit in which it is quoted, so its amounts are those of the exchange, to
 //     the cent. NBP is quoted in therms, and on record in MWh: British gas is allocated and
-//     invoiced in kWh (Uniform Network Code, section C).
+//     invoiced in kWh (Uniform Network Code, section C). Either may be entered; see Entered.
 //   - Oil has no hours: its location only names a calendar.
 var points = map[string]DeliveryPoint{
 	"CET": {Power, MWh, location("Brussels"), 0, 8, "EUR"},
