@@ -18,6 +18,12 @@
 //   - events past the last checkpoint are called unanchored. A change of those goes unnoticed,
 //     because no checkpoint covers them yet.
 //
+// # Breaches
+//
+// An intruder leaves the sealed events alone, and changes something else: the protection of the log,
+// the index files, the keys, the archive, an extract. One table has each breach, the command that
+// finds it, the error that names it, and the exit code.
+//
 // # Crashes
 //
 // The import is killed (SIGKILL) at random points, and at some points in the middle of its lines.

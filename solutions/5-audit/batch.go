@@ -205,7 +205,7 @@ func (b *batch) encode() []byte {
 
 // sign returns b as a signed note (C2SP signed-note). The root of a checkpoint shows whether the
 // leaves are the sealed ones. But a batch that no checkpoint covers yet has only its signature to
-// tell it from a foreign object.
+// tell it from a foreign object. A checkpoint of the same key does not begin with a brace.
 func (b *batch) sign(key note.Signer) ([]byte, error) {
 	return note.Sign(&note.Note{Text: string(b.encode())}, key)
 }

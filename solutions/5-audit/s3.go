@@ -42,14 +42,19 @@ func (s *S3) CreateBucket(ctx context.Context) error {
 	return s.CheckBucket(ctx)
 }
 
+// ErrUnlocked means that the bucket of an archive does not lock objects: whoever may write to it can
+// remove and replace them.
+var ErrUnlocked = errors.New("the audit bucket has no object lock")
+
 // CheckBucket refuses a bucket without object lock. It writes nothing.
 func (s *S3) CheckBucket(ctx context.Context) error {
 	lock, _, _, _, err := s.Client.GetObjectLockConfig(ctx, s.Bucket)
-	if err == nil && lock != "Enabled" {
-		err = fmt.Errorf("object lock is %q", lock)
-	}
-	if err != nil {
-		return fmt.Errorf("the audit bucket %s must have object lock: %w", s.Bucket, err)
+	switch {
+	case minio.ToErrorResponse(err).Code == "ObjectLockConfigurationNotFoundError",
+		err == nil && lock != "Enabled":
+		return fmt.Errorf("%w: %s", ErrUnlocked, s.Bucket)
+	case err != nil:
+		return fmt.Errorf("examining the lock of the audit bucket %s: %w", s.Bucket, err)
 	}
 	return nil
 }

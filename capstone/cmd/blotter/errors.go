@@ -149,7 +149,7 @@ func isFinding(err error) bool {
 
 var findings = []error{
 	audit.ErrArchive, audit.ErrCheckpoint, audit.ErrCut, audit.ErrForked, audit.ErrProof,
-	audit.ErrRolledBack, audit.ErrUnanchored, capstone.ErrReserved,
+	audit.ErrRolledBack, audit.ErrUnanchored, audit.ErrUnlocked, capstone.ErrReserved,
 	contract.ErrInvalid, contract.ErrMagic, contract.ErrMalformed, contract.ErrNoBlob,
 	contract.ErrNoSnapshot, contract.ErrNotFound, contract.ErrOversize, contract.ErrPartial,
 	contract.ErrSnapshotDamaged, contract.ErrSnapshotTaken, contract.ErrTrailing,
@@ -194,6 +194,8 @@ func advice(err error) string {
 	case errors.As(err, &key):
 		return "nothing was signed; the keys of the data folder, or --key, are not those that " +
 			"sealed this archive: restore them from a backup, or find out who sealed it"
+	case errors.Is(err, audit.ErrUnlocked):
+		return "find out who replaced the bucket; restore it with object lock from a backup"
 	case errors.As(err, &ahead):
 		return aheadHint
 	case errors.As(err, &beyond):
