@@ -92,6 +92,7 @@ func StoreOf(name string) (Store, error) {
 // guarded is a log that can tell whether its protection is as it was made.
 type guarded interface {
 	Drift(context.Context) ([]string, error)
+	Strays(context.Context) ([]string, error)
 }
 
 // Drift describes what protects the log in its database and has changed. Brokers and buckets that
@@ -101,6 +102,15 @@ func (s *Session) Drift(ctx context.Context) ([]string, error) {
 		return nil, nil
 	}
 	return s.guarded.Drift(ctx)
+}
+
+// Strays describes the events that were put into the log's database past the store. No reader of
+// the log sees them.
+func (s *Session) Strays(ctx context.Context) ([]string, error) {
+	if s.guarded == nil {
+		return nil, nil
+	}
+	return s.guarded.Strays(ctx)
 }
 
 // A role is the relation of a process to a log with owners, while it has the log open.

@@ -176,6 +176,9 @@ const aheadHint = "restore the log from a backup if there is one; " +
 const indexHint = "the log is not changed, and answers come from it; " +
 	"the next command that writes rebuilds the index; find out who changed its files"
 
+const strayHint = "keep a copy as evidence, find who could write to the table of events, and let " +
+	"the owner of the database remove the event: no answer or checkpoint contains it"
+
 // Hints for a published checkpoint that is lost. Sending the commands again does not bring it back:
 // see audit.ErrRolledBack.
 const (
@@ -201,6 +204,8 @@ func advice(err error) string {
 	case errors.As(err, &beyond):
 		return "ask for that time or an earlier one; " +
 			"without --known-at the answer uses all events on record"
+	case errors.Is(err, postgres.ErrDamaged):
+		return "run blotter verify and blotter status for what is wrong, and keep the log as it is"
 	case errors.Is(err, audit.ErrRolledBack):
 		return "restore the archive from a backup that has the checkpoint; " + cannotContinue
 	case errors.Is(err, audit.ErrCut):

@@ -30,6 +30,7 @@ type status struct {
 	Index      *indexStatus   `json:"index,omitempty"`
 	FollowUps  *followUpCount `json:"follow_ups,omitempty"`
 	Drift      []string       `json:"drift,omitempty"`   // of the log's protection
+	Strays     []string       `json:"strays,omitempty"`  // events that no append wrote
 	Problem    string         `json:"problem,omitempty"` // why the rest is missing
 	hint       string         // the way past a problem; empty if unknown
 	away       bool           // the problem is an outage
@@ -174,6 +175,12 @@ func (a *app) examine(
 	if len(st.Drift) > 0 {
 		st.Well = false
 		st.hint = "find who changed it; then restore the trigger or revoke the privilege"
+	}
+	if st.Strays, err = s.Strays(ctx); err != nil {
+		return err
+	}
+	if len(st.Strays) > 0 {
+		st.Well, st.hint = false, strayHint
 	}
 	model, err := s.ReadModelCursor(ctx)
 	if err != nil {
@@ -391,8 +398,8 @@ func printStatus(w io.Writer, s status, now time.Time) {
 	if s.Log != nil {
 		printLog(w, s, now)
 	}
-	for _, change := range s.Drift {
-		fmt.Fprintln(w, indented(change))
+	for _, finding := range slices.Concat(s.Drift, s.Strays) {
+		fmt.Fprintln(w, indented(finding))
 	}
 	if s.Problem != "" {
 		fmt.Fprintln(w, indented(s.Problem))

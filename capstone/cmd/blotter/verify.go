@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -33,6 +34,9 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if err := a.verified(of(s), v, auditor.Foreign); err != nil {
 		return err
 	}
+	if err := verifyTables(ctx, s); err != nil {
+		return err
+	}
 	return verifyIndex(ctx, s)
 }
 
@@ -52,6 +56,17 @@ func (a *app) auditor(
 	}
 	auditor, err = s.Auditor(ctx, key)
 	return s, auditor, err
+}
+
+// verifyTables returns a failure if the database has events of the log that no append wrote. They
+// are not in the feed, so they are under no checkpoint, and count nowhere.
+func verifyTables(ctx context.Context, s *session.Session) error {
+	strays, err := s.Strays(ctx)
+	if err != nil || len(strays) == 0 {
+		return err
+	}
+	return &failure{"the log verifies, and its database has more: " + strings.Join(strays, "; "),
+		strayHint}
 }
 
 // verifyIndex returns a failure if the index of the log has other events than the log. An index

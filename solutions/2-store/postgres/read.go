@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -16,9 +17,9 @@ import (
 // while the caller handles them, so a loop over events may append.
 const pageSize = 1000
 
-// ErrDamaged is wrapped by the error of a stream whose versions have a hole. The constraints of the
-// database prevent holes, so a superuser must have removed events. A hole in the feed is
-// *contract.DamagedError.
+// ErrDamaged is wrapped by the error of a stream whose versions have a hole, or that has an event
+// without a place in the feed. Constraints and triggers of the database prevent both, so a
+// superuser must have removed or added events. A hole in the feed is *contract.DamagedError.
 var ErrDamaged = errors.New("the log is damaged")
 
 // noPosition is the offset of an event that is committed and not in the feed yet.
@@ -86,12 +87,13 @@ func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Re
 // readPlaced returns a page of events that have a position. The sequencer places the versions of a
 // stream in order, so only the last events of a page can be without a position. readPlaced then
 // sequences and reads again. Events that still have no position were committed after the call, and
-// are left out. A read-only store does not sequence, and leaves them out at once.
+// are left out. A read-only store does not sequence, and leaves them out at once. An event that
+// will never have a position is an error that wraps ErrDamaged: see Strays.
 func (s *Store) readPlaced(
 	ctx context.Context, query string, args ...any,
 ) ([]contract.Recorded, error) {
 	page, err := s.readPage(ctx, query, args...)
-	if err != nil || !endsWithoutPosition(page) {
+	if err != nil || placed(page) == len(page) {
 		return page, err
 	}
 	if !s.readOnly {
@@ -103,14 +105,55 @@ func (s *Store) readPlaced(
 			return nil, err
 		}
 	}
-	for endsWithoutPosition(page) {
-		page = page[:len(page)-1]
+	n := placed(page)
+	if n == len(page) {
+		return page, nil
 	}
-	return page, nil
+	// This query has a later snapshot, in which an event that was pending may be placed.
+	strays, err := s.strays(ctx, page[n].Stream)
+	if err == nil && len(strays) > 0 {
+		err = fmt.Errorf("%w: %s", ErrDamaged, strays[0])
+	}
+	return page[:n], err
 }
 
-func endsWithoutPosition(page []contract.Recorded) bool {
-	return len(page) > 0 && page[len(page)-1].Position.Offset == noPosition
+// placed returns the number of events before the first one without a position.
+func placed(page []contract.Recorded) int {
+	n := slices.IndexFunc(page, func(r contract.Recorded) bool {
+		return r.Position.Offset == noPosition
+	})
+	if n < 0 {
+		return len(page)
+	}
+	return n
+}
+
+// selectStrays has no false answers: the sequencer moves events from pending to feed in one
+// transaction, so in every snapshot an event of ours is in one of the two. $1 is a stream, or empty
+// for all.
+const selectStrays = `select 'event ' || e.id || ', version ' || e.version || ' of ' || e.stream ||
+		', was put into the table of events without a place in the feed'
+	from events e
+	where ($1 = '' or e.stream = $1)
+	  and not exists (select from feed f where (f.stream, f.version) = (e.stream, e.version))
+	  and not exists (
+	      select from pending p, unnest(p.streams, p.lows, p.highs) as run (stream, low, high)
+	      where run.stream = e.stream and e.version between low and high)
+	order by e.stream, e.version limit 10`
+
+// Strays describes the first events that no append of a Store can have written: they are in the
+// table of events, and will never be in the feed. No reader of the feed sees them, and no append to
+// their streams succeeds.
+func (s *Store) Strays(ctx context.Context) ([]string, error) { return s.strays(ctx, "") }
+
+func (s *Store) strays(ctx context.Context, stream string) ([]string, error) {
+	return retry(ctx, s, "look for strays", func() ([]string, error) {
+		rows, err := s.pool.Query(ctx, selectStrays, stream)
+		if err != nil {
+			return nil, err
+		}
+		return pgx.CollectRows(rows, pgx.RowTo[string])
+	})
 }
 
 func (s *Store) readPage(
