@@ -3,12 +3,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"example.com/blotter/labs/kit/contract"
@@ -29,13 +31,36 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	user, password, err := signIn()
+	if err != nil {
+		log.Fatal(err)
+	}
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(inner)
-		r.Out.SetBasicAuth(at.User, at.Password) // compose.yaml's registry has no password
+		if u, p, _ := r.In.BasicAuth(); u == user && p == password {
+			r.Out.SetBasicAuth(at.User, at.Password)
+		} else {
+			r.Out.Header.Del("Authorization")
+		}
 	}}
 	server := &http.Server{Addr: ":8081", Handler: proxy}
 	context.AfterFunc(ctx, func() { server.Close() })
 	log.Print(server.ListenAndServe())
+}
+
+// signIn returns the only user of compose.yaml's registry, and the password. The file is one of
+// Jetty's: "user: password,role".
+func signIn() (user, password string, err error) {
+	text, err := os.ReadFile("/etc/blotter/registry.users")
+	if err != nil {
+		return "", "", err
+	}
+	user, rest, _ := strings.Cut(string(text), ": ")
+	password, _, ok := strings.Cut(rest, ",")
+	if !ok {
+		return "", "", errors.New("registry.users has no user, password and role")
+	}
+	return user, password, nil
 }
 
 // compatible judges schemas by the reference solution of lab 1.
