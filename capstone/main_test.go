@@ -44,6 +44,7 @@ func newSystem() *capstone.System { return over(memory.New(contract.SimulatedClo
 func over(log contract.Store) *capstone.System {
 	s := capstone.New(log, codec.Offline(), "test")
 	s.Projection, s.Project = readmodel.New(codec.Offline()), projection.Project
+	s.AsOf = projection.AsOf
 	return s
 }
 

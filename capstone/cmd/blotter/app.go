@@ -140,8 +140,8 @@ type caveat struct {
 
 // parkedLine names a stream of which only the events before an illegal one count.
 func parkedLine(p trade.Parked) string {
-	return fmt.Sprintf("(parked: %s from version %d on, which is illegal: %s: %s; "+
-		"see blotter status)", p.Stream, p.Version, p.Rule, p.Detail)
+	return fmt.Sprintf("(parked: %s counts up to version %d; version %d is illegal: %s: %s; "+
+		"see blotter status)", p.Stream, p.Version-1, p.Version, p.Rule, p.Detail)
 }
 
 // mismatchLine names a contract that does not match its cause, and the affected books.
@@ -193,7 +193,7 @@ func (c caveat) print(w io.Writer) {
 		fmt.Fprintln(w, mismatchLine(m))
 	}
 	for _, p := range c.parked {
-		fmt.Fprintln(w, parkedLine(p))
+		printLine(w, "%s", parkedLine(p))
 	}
 	switch {
 	case c.mayChange:

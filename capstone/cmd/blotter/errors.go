@@ -179,6 +179,9 @@ const indexHint = "the log is not changed, and answers come from it; " +
 const strayHint = "keep a copy as evidence, find who could write to the table of events, and let " +
 	"the owner of the database remove the event: no answer or checkpoint contains it"
 
+const parkedHint = "another program appended the illegal events, or older rules accepted them: " +
+	"find that program; the events before them count, and commands to these streams are refused"
+
 // Hints for a published checkpoint that is lost. Sending the commands again does not bring it back:
 // see audit.ErrRolledBack.
 const (

@@ -122,12 +122,12 @@ func entryOf(ctx context.Context, c contract.Codec, r contract.Recorded) (entry,
 	return e, err
 }
 
-// place returns the file or client that the command came from, and the line if there is one.
-func (e entry) place() string {
-	if e.SourceLine == 0 {
-		return e.Source
+// place returns the file or client that a command came from, and the line if there is one.
+func place(source string, line int64) string {
+	if line == 0 {
+		return source
 	}
-	return fmt.Sprintf("%s:%d", e.Source, e.SourceLine)
+	return fmt.Sprintf("%s:%d", source, line)
 }
 
 func printHistory(w io.Writer, entries []entry) {
@@ -137,7 +137,7 @@ func printHistory(w io.Writer, entries []entry) {
 			fmt.Sprintf("recorded\t%s, effective %s",
 				e.RecordedAt.Format(time.RFC3339Nano), e.EffectiveAt.Format(time.RFC3339Nano)),
 			fmt.Sprintf("entered\t%s as %s, from %s",
-				e.EnteredAt.Format(time.RFC3339Nano), e.CommandID, e.place()),
+				e.EnteredAt.Format(time.RFC3339Nano), e.CommandID, place(e.Source, e.SourceLine)),
 			fmt.Sprintf("by\t%s: %s", e.Actor, e.Reason),
 			"correlation\t" + e.Correlation,
 		}

@@ -21,6 +21,7 @@ import (
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
+	"example.com/blotter/labs/kit/trade"
 )
 
 // downAll stops the kept stacks of a script.
@@ -124,6 +125,35 @@ func race(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 	}
 	importFile(&overtaken{s.Log, func() { importFile(s.Log, args[1]) }}, args[0])
+}
+
+// force appends the lines of a file past the desk, as a program does that does not know the rules:
+// force .blotter illegal.jsonl. The payload of a command that "cuts" is cut short.
+func force(ts *testscript.TestScript, _ bool, args []string) {
+	ctx := context.Background()
+	s, err := session.Open(ctx, session.Config{
+		Data: ts.MkAbs(args[0]), Stack: "embedded", Progress: io.Discard,
+	}, session.Write)
+	ts.Check(err)
+	defer func() { ts.Check(s.Close()) }()
+	for line, err := range lines.Read(strings.NewReader(ts.ReadFile(args[1]))) {
+		ts.Check(err)
+		cmd := line.Command
+		payload, err := s.Codec.Encode(ctx, cmd.Body)
+		ts.Check(err)
+		if cmd.Reason == "cuts" {
+			payload.Data = payload.Data[:len(payload.Data)-1]
+		}
+		_, err = s.Log.Append(contract.At(ctx, cmd.EnteredAt), cmd.Stream(), contract.Any,
+			contract.Event{
+				ID: trade.EventID(cmd.ID, 0), Stream: cmd.Stream(), Type: payload.Type,
+				Schema: payload.Schema, Fingerprint: payload.Fingerprint,
+				EffectiveAt: cmd.EnteredAt, EnteredAt: cmd.EnteredAt, Actor: cmd.Actor,
+				Reason: cmd.Reason, CommandID: cmd.ID, Source: "other-desk", SourceLine: 7,
+				Data: payload.Data,
+			})
+		ts.Check(err)
+	}
 }
 
 // overtaken is a store that calls other before its first append.

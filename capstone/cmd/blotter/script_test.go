@@ -55,7 +55,7 @@ func runScripts(t *testing.T, files ...string) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"samedigest": sameDigest, "external": external, "killkeeper": killKeeper,
 			"hold": hold, "disk": disk, "fill": fill, "sql": sql,
-			"exits": exits, "race": race,
+			"exits": exits, "race": race, "force": force,
 			"tamper": tamper, "await": await, "cut": cut, "marked": marked,
 			"private": private,
 		},

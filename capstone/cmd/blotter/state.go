@@ -44,8 +44,12 @@ var endOfTime = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
 // noTrade tells an unknown trade from one that begins after the times asked.
 func noTrade(ctx context.Context, system *capstone.System, uti string) error {
-	t, _, err := system.Trade(ctx, uti, trade.AsOf{Effective: endOfTime})
-	if err != nil || t.Status != "" {
+	t, used, err := system.Trade(ctx, uti, trade.AsOf{Effective: endOfTime})
+	switch {
+	case err == nil && t.Status == "" && len(used.Parked) > 0:
+		return &failure{used.Parked[0].String(), "no contract began before that event; " +
+			"see: blotter status"}
+	case err != nil || t.Status != "":
 		return firstOf(err, &failure{fmt.Sprintf("trade %s has not begun by the times asked", uti),
 			"see: blotter history " + uti})
 	}

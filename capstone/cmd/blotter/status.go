@@ -29,6 +29,7 @@ type status struct {
 	Checkpoint *lastSealed    `json:"checkpoint,omitempty"`
 	Index      *indexStatus   `json:"index,omitempty"`
 	FollowUps  *followUpCount `json:"follow_ups,omitempty"`
+	Parked     []parkedStream `json:"parked,omitempty"`
 	Drift      []string       `json:"drift,omitempty"`   // of the log's protection
 	Strays     []string       `json:"strays,omitempty"`  // events that no append wrote
 	Problem    string         `json:"problem,omitempty"` // why the rest is missing
@@ -93,6 +94,14 @@ type followUpCount struct {
 	NotIssued int      `json:"not_issued"`
 	Refused   int      `json:"refused"`
 	Orphans   []orphan `json:"orphaned,omitempty"`
+}
+
+// A parkedStream is a parked stream, with the origin of its illegal event.
+type parkedStream struct {
+	trade.Parked
+	Position contract.Position `json:"position"`
+	Source   string            `json:"source"`
+	Line     int64             `json:"source_line,omitempty"`
 }
 
 // Run examines everything. Without a kept stack it starts the embedded one for that time. It
@@ -219,6 +228,9 @@ func (a *app) examine(
 	if err := st.checkIndex(ctx, s); err != nil {
 		return err
 	}
+	if err := st.findParked(ctx, s.System(), end); err != nil {
+		return err
+	}
 	if checkpoint != nil {
 		checkpoint.Unanchored = audit.events
 		st.Well = st.Well && checkpoint.Lost == 0
@@ -241,6 +253,20 @@ func (s *status) checkIndex(ctx context.Context, of *session.Session) error {
 		s.Well, s.hint = false, cmp.Or(s.hint, indexHint)
 	}
 	return nil
+}
+
+// findParked lists the parked streams.
+func (s *status) findParked(
+	ctx context.Context, system *capstone.System, end contract.Cursor,
+) error {
+	all, err := system.Parked(ctx, end)
+	for _, p := range all {
+		s.Parked = append(s.Parked, parkedStream{
+			p.Parked, p.Illegal.Position, p.Illegal.Source, p.Illegal.SourceLine,
+		})
+		s.Well, s.hint = false, cmp.Or(s.hint, parkedHint)
+	}
+	return err
 }
 
 // A tail is the events that a reader has not read.
@@ -449,6 +475,20 @@ func printLog(w io.Writer, s status, now time.Time) {
 	if s.FollowUps != nil {
 		printOrphans(w, s.FollowUps.Orphans)
 	}
+	printParked(w, s.Parked)
+}
+
+func printParked(w io.Writer, all []parkedStream) {
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "  parked streams")
+	var rows []string
+	for _, p := range all {
+		rows = append(rows, fmt.Sprintf("%s\t%d\t%s\t%s\t%s\t%s\t%s", p.Stream, p.Version,
+			p.Position, p.Actor, place(p.Source, p.Line), p.Rule, p.Detail))
+	}
+	table(w, "stream\tversion\tposition\tactor\tsource\trule\tdetail", rows...)
 }
 
 func (i indexStatus) line() string {
