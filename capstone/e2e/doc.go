@@ -20,9 +20,9 @@
 //
 // # Breaches
 //
-// An intruder leaves the sealed events alone, and changes something else: the protection of the log,
-// the index files, the keys, the archive, an extract. One table has each breach, the command that
-// finds it, the error that names it, and the exit code.
+// An intruder leaves the sealed events alone, and changes something else: the protection of the
+// log, the index files, the keys, the archive, an extract. One table has each breach, the command
+// that finds it, the error that names it, and the exit code.
 //
 // # Crashes
 //

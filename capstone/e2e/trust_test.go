@@ -319,10 +319,11 @@ var breaches = []breach{
 	}), verifyBad, 1, `does not verify: events\.xlsx: the file does not belong to the bundle`},
 	{"extract without its request", "", inBundle(func(dir string) error {
 		return os.Remove(dir + ".request")
-	}), verifyBad, 0, `(?m)^  not proven: who wanted the extract, and why: the file .* is missing$`},
-	{"extract of another log", "",
-		func(s *site) func() { return s.resign("manifest.json", "blotter.example", "desk.example") },
-		verifyBad, 1, `does not verify: .*desk\.example`},
+	}), verifyBad, 0,
+		`(?m)^  not proven: who wanted the extract, and why: the file .* is missing$`},
+	{"extract of another log", "", func(s *site) func() {
+		return s.resign("manifest.json", "blotter.example", "desk.example")
+	}, verifyBad, 1, `does not verify: .*desk\.example`},
 	{"extract with another scale", "", func(s *site) func() {
 		return s.resign("schemas/trade.new.v1.avsc", `"scale": 6`, `"scale": 4`)
 	}, verifyBad, 1, `does not verify: schemas/trade\.new\.v1\.avsc: `},

@@ -42,8 +42,8 @@ func (s *S3) CreateBucket(ctx context.Context) error {
 	return s.CheckBucket(ctx)
 }
 
-// ErrUnlocked means that the bucket of an archive does not lock objects: whoever may write to it can
-// remove and replace them.
+// ErrUnlocked means that the bucket of an archive does not lock objects. Whoever may write to it
+// can remove and replace them.
 var ErrUnlocked = errors.New("the audit bucket has no object lock")
 
 // CheckBucket refuses a bucket without object lock. It writes nothing.
