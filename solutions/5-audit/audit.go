@@ -138,7 +138,8 @@ func (a *Auditor) latest(ctx context.Context) (contract.Checkpoint, tip, error) 
 }
 
 // last returns the last checkpoint that the log's key signed; without one the empty tree's. A
-// KeyError means that other keys signed all checkpoints of this log.
+// KeyError means that other keys signed all checkpoints of this log: nothing may be signed on top.
+// Before the first seal, too, because nobody can tell such an archive from one whose key was lost.
 func (a *Auditor) last(ctx context.Context) (contract.Checkpoint, error) {
 	names, err := a.Archive.List(ctx, checkpointNames)
 	if err != nil {

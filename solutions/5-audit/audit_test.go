@@ -60,10 +60,17 @@ func tomorrow() time.Time { return audittest.Noon.AddDate(0, 0, 1) }
 
 // suiteOn returns the suite for auditors whose archive archive makes.
 func suiteOn(archive func(check.T) audit.Archive) check.Suite {
-	return audittest.Suite(audittest.Fixture{Archive: func(t check.T) audittest.Open {
+	return audittest.Suite(audittest.Fixture{Archive: opener(archive)})
+}
+
+// opener returns the auditors of a fixture whose archive archive makes.
+func opener(
+	archive func(check.T) audit.Archive,
+) func(check.T) (audittest.Open, audittest.Bucket) {
+	return func(t check.T) (audittest.Open, audittest.Bucket) {
 		a := archive(t)
-		return func(log contract.SealableLog) contract.Auditor { return open(t, log, a) }
-	}})
+		return func(log contract.SealableLog) contract.Auditor { return open(t, log, a) }, a
+	}
 }
 
 func TestAuditor(t *testing.T) {

@@ -75,6 +75,16 @@ func (o *overwriting) List(ctx context.Context, prefix string) ([]string, error)
 	return slices.Compact(names), err
 }
 
+// oneName is an archive without a second name for an object.
+type oneName struct{ audit.Archive }
+
+func (o oneName) Put(ctx context.Context, name string, data []byte) error {
+	if strings.Contains(name, ".") {
+		return audit.ErrExists
+	}
+	return o.Archive.Put(ctx, name, data)
+}
+
 // stub is an auditor that is not written yet.
 type stub struct{}
 
@@ -88,37 +98,35 @@ func (stub) Verify(context.Context) (contract.Verification, error) {
 // Each wrong answer fails the checks that are made for it, and no others.
 func TestTheSuiteFindsWrongAnswers(t *testing.T) {
 	t.Parallel()
-	type opener = func(check.T) audittest.Open
-	right := func(t check.T) audittest.Open {
-		archive := new(audit.Memory)
-		return func(log contract.SealableLog) contract.Auditor { return open(t, log, archive) }
-	}
-	falsify := func(f func(*contract.Verification)) opener {
-		return func(t check.T) audittest.Open {
-			again := right(t)
-			return func(log contract.SealableLog) contract.Auditor { return lying{again(log), f} }
+	type fixture = func(check.T) (audittest.Open, audittest.Bucket)
+	memory := func(check.T) audit.Archive { return new(audit.Memory) }
+	right := opener(memory)
+	falsify := func(f func(*contract.Verification)) fixture {
+		return func(t check.T) (audittest.Open, audittest.Bucket) {
+			again, bucket := right(t)
+			return func(log contract.SealableLog) contract.Auditor {
+				return lying{again(log), f}
+			}, bucket
 		}
 	}
-	ignore := func(see func(contract.Recorded) (contract.Recorded, bool)) opener {
-		return func(t check.T) audittest.Open {
-			again := right(t)
+	ignore := func(see func(contract.Recorded) (contract.Recorded, bool)) fixture {
+		return func(t check.T) (audittest.Open, audittest.Bucket) {
+			again, bucket := right(t)
 			return func(log contract.SealableLog) contract.Auditor {
 				return again(partialLog{log, see})
-			}
+			}, bucket
 		}
 	}
-	overwrite := func(t check.T) audittest.Open {
-		archive := new(overwriting)
-		return func(log contract.SealableLog) contract.Auditor { return open(t, log, archive) }
-	}
-	forget := func(t check.T) audittest.Open {
+	overwrite := opener(func(check.T) audit.Archive { return new(overwriting) })
+	oneName := opener(func(check.T) audit.Archive { return oneName{new(audit.Memory)} })
+	forget := func(t check.T) (audittest.Open, audittest.Bucket) {
 		return func(log contract.SealableLog) contract.Auditor {
 			return open(t, log, new(audit.Memory))
-		}
+		}, new(audit.Memory)
 	}
 	for _, tc := range []struct {
 		name    string
-		archive opener
+		archive fixture
 		fails   []string
 	}{
 		{"right", right, nil},
@@ -147,8 +155,9 @@ func TestTheSuiteFindsWrongAnswers(t *testing.T) {
 		}), []string{"L5.1", "L5.4", "L5.6", "L5.7"}},
 		{"forgets its archive", forget, []string{
 			"L5.1", "L5.3", "L5.4", "L5.6", "L5.7", "L5.8", "L5.9", "L5.10", "L5.12",
-			"L5.13", "L5.14",
+			"L5.13", "L5.14", "L5.15",
 		}},
+		{"gives up if a name is taken", oneName, []string{"L5.15"}},
 		{"lets the last sealer win", overwrite, []string{"L5.6"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -167,9 +176,11 @@ func TestTheSuiteFindsWrongAnswers(t *testing.T) {
 
 func TestAStubIsToDo(t *testing.T) {
 	t.Parallel()
-	suite := audittest.Suite(audittest.Fixture{Archive: func(check.T) audittest.Open {
-		return func(contract.SealableLog) contract.Auditor { return stub{} }
-	}})
+	suite := audittest.Suite(audittest.Fixture{
+		Archive: func(check.T) (audittest.Open, audittest.Bucket) {
+			return func(contract.SealableLog) contract.Auditor { return stub{} }, new(audit.Memory)
+		},
+	})
 	for _, c := range suite.Checks {
 		require.Equal(t, check.Todo, check.Judge(t.Context(), suite, c).Outcome, c.ID)
 	}

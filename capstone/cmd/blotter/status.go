@@ -80,6 +80,9 @@ type lastSealed struct {
 	Published  *time.Time `json:"published_at,omitempty"` // by the archive's clock
 	Unanchored int64      `json:"unanchored"`
 	Lost       int64      `json:"lost,omitempty"` // size of a later one that the archive lost
+
+	// Foreign has the objects at the end of the archive that the log's key did not sign.
+	Foreign []foreignObject `json:"foreign,omitempty"`
 }
 
 // An indexStatus is the state of the index files. Files that are not used are no problem: the next
@@ -353,6 +356,7 @@ func lastCheckpoint(ctx context.Context, s *session.Session) (contract.Cursor, *
 		sealed.Published = &p.At
 		break // it is the last one
 	}
+	sealed.Foreign = foreignJSON(auditor.Foreign)
 	return last.End, sealed, nil
 }
 
@@ -527,7 +531,11 @@ func checkpointLine(c *lastSealed, now time.Time) string {
 	if c.Published != nil {
 		line += fmt.Sprintf(", published %s ago", span(now.Sub(*c.Published).Seconds()))
 	}
-	return line + fmt.Sprintf("; %s past it, unanchored", plural(c.Unanchored, "event"))
+	line += fmt.Sprintf("; %s past it, unanchored", plural(c.Unanchored, "event"))
+	if n := int64(len(c.Foreign)); n > 0 {
+		line += fmt.Sprintf("; %s in the archive not signed: blotter verify", plural(n, "object"))
+	}
+	return line
 }
 
 func followUpLine(f *followUpCount) string {

@@ -117,7 +117,8 @@ func abut(t *trial) {
 }
 
 func sameRoot(t *trial) {
-	again := &trial{T: t.T, log: NewLog(3), open: t.fixture.Archive(t.T)}
+	again := t.again()
+	again.log = NewLog(3)
 	for range 3 {
 		t.log.Add(7)
 		again.log.Add(7)

@@ -2,9 +2,10 @@
 // and every way of tampering with a log that it must find and name.
 //
 //	func TestAuditor(t *testing.T) {
-//		check.Run(t, audittest.Suite(audittest.Fixture{Archive: func(t check.T) audittest.Open {
+//		check.Run(t, audittest.Suite(audittest.Fixture{Archive: func(t check.T) (
+//			audittest.Open, audittest.Bucket) {
 //			archive, key := new(audit.Memory), …
-//			return func(log contract.SealableLog) contract.Auditor { … }
+//			return func(log contract.SealableLog) contract.Auditor { … }, archive
 //		}}))
 //	}
 //
@@ -26,10 +27,19 @@ import (
 // again is a restart: the new auditor may use nothing from the memory of an earlier one.
 type Open func(log contract.SealableLog) contract.Auditor
 
+// A Bucket is an archive as somebody sees it who may write to it and has no key.
+type Bucket interface {
+	// Put writes an object that nobody can remove. It fails if the name is taken.
+	Put(ctx context.Context, name string, data []byte) error
+	// List returns the names of all objects that begin with prefix.
+	List(ctx context.Context, prefix string) ([]string, error)
+}
+
 // A Fixture makes the auditors that the checks try.
 type Fixture struct {
-	// Archive returns an Open with a new, empty archive and a key. Several checks call it at once.
-	Archive func(t check.T) Open
+	// Archive returns an Open with a new, empty archive and always the same key. Several checks
+	// call it at once.
+	Archive func(t check.T) (Open, Bucket)
 }
 
 // Suite returns the checks of Lab 5 for the auditors of f, in the order in which to meet them.
@@ -37,7 +47,8 @@ func Suite(f Fixture) check.Suite {
 	s := check.Suite{Name: "5-audit", Guide: "labs/5-audit/README.md"}
 	for _, c := range slices.Concat(sealing, tampering) {
 		c.Func = func(t check.T) {
-			c.try(&trial{T: t, fixture: f, log: NewLog(3), open: f.Archive(t)})
+			open, bucket := f.Archive(t)
+			c.try(&trial{T: t, fixture: f, log: NewLog(3), open: open, bucket: bucket})
 		}
 		s.Checks = append(s.Checks, c.Check)
 	}
@@ -56,6 +67,13 @@ type trial struct {
 	fixture Fixture
 	log     *Log
 	open    Open
+	bucket  Bucket
+}
+
+// again returns a trial of the same log on another archive.
+func (t *trial) again() *trial {
+	open, bucket := t.fixture.Archive(t.T)
+	return &trial{T: t.T, fixture: t.fixture, log: t.log, open: open, bucket: bucket}
 }
 
 // auditor opens an auditor over the trial's archive.

@@ -39,6 +39,12 @@ var tampering = []spec{
 		Title: "Verify changes nothing",
 		Hint:  "Verify must not write to the archive",
 	}, readOnly},
+	{check.Check{
+		ID: "L5.15", Points: 2, Invariant: "L5.I7",
+		Title: "junk in the archive stops neither Seal nor Verify, whatever name it takes",
+		Hint: "sign every object; if a name is taken by an object that your key did not sign, " +
+			"use another name, and look for your object under all of them",
+	}, junk},
 }
 
 // prepare seals the log twice. The checks then tamper with copies of it.
@@ -158,4 +164,25 @@ func readOnly(t *trial) {
 	assert.Nil(t, v.Fault)
 	assert.Equal(t, sealed, v.Checkpoint, "verifying a bad copy changed nothing")
 	assert.Equal(t, int64(4), v.Unanchored)
+}
+
+// junk takes each name of a seal before the sealer needs it.
+func junk(t *trial) {
+	t.log.Add(9)
+	want := t.seal()
+	names, err := t.bucket.List(t.Context(), "")
+	require.NoError(t, err)
+	require.NotEmpty(t, names, "the archive has what was sealed")
+	for _, name := range names {
+		again := t.again()
+		require.NoError(t, again.bucket.Put(t.Context(), name, []byte("junk")))
+		got, err := again.auditor(t.log).Seal(t.Context())
+		if !assert.NoError(t, err, "Seal, with junk under the name %s", name) {
+			continue
+		}
+		assert.Equal(t, want.Root, got.Root, "the tree, with junk under the name %s", name)
+		v := again.verify(t.log)
+		assert.Nil(t, v.Fault, "Verify, with junk under the name %s", name)
+		assert.Equal(t, want.Size, v.Checkpoint.Size, "the checkpoint that Verify finds")
+	}
 }

@@ -27,6 +27,8 @@ import (
 //	       the log had on record before. An event recorded at or before the frontier of an earlier
 //	       batch, at or before an earlier event of its partition or stream (Timeline), or after
 //	       the sealing time is an Offender: Seal seals it and names it, and so does Verify
+//	L5.I7  an object in the archive that the log's key did not sign counts for nothing, whatever
+//	       its name: Seal and Verify pass over it
 type Auditor interface {
 	// Seal adds the events after the last batch to the tree and publishes a checkpoint. Without new
 	// events it returns the last checkpoint.
