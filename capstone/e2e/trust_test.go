@@ -359,7 +359,8 @@ var breaches = []breach{
 
 	// Another program appends an event that no desk would accept. It stays on record.
 	{"illegal event", "", func(s *site) func() { s.force("more.jsonl"); return nothing },
-		"status", 1, `^ +trade/P-1 +3 +[0-9]+/[0-9]+ +ops/1 +other-desk:7 +quantity\.exceeds-open `},
+		"status", 1,
+		`^ +trade/P-1 +3 +[0-9]+/[0-9]+ +ops/1 +other-desk:7 +quantity\.exceeds-open `},
 	{"illegal event, for its book", "", func(s *site) func() { return nothing }, "position", 0,
 		`(?m)^\(parked: trade/P-1 counts up to version 2; version 3 is illegal: `},
 }

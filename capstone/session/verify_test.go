@@ -39,8 +39,9 @@ func readOnly(t *testing.T, on stack.Stack) *readOnlyStack {
 	at, err := on.S3(t.Context())
 	require.NoError(t, err)
 	s := &readOnlyStack{Stack: on}
-	proxy := &httputil.ReverseProxy{Director: func(r *http.Request) {
-		r.URL.Scheme, r.URL.Host = "http", at.Endpoint // r.Host stays: it is signed
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(&url.URL{Scheme: "http", Host: at.Endpoint})
+		r.Out.Host = r.In.Host // it is signed
 	}}
 	s.s3 = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
