@@ -35,8 +35,9 @@ func (c *crashing) Put(ctx context.Context, name string, data []byte) error {
 	return errCrash
 }
 
-// The fault table: each put of two seals fails once, with the object written and without. A new
-// process then seals again. The root must be that of a run without a crash.
+// The fault table: each put of two seals fails once, with the object written and without, and once
+// more in an archive in which junk has the first names. A new process then seals again. The root
+// must be that of a run without a crash.
 func TestACrashAtAnyPutKeepsTheRoot(t *testing.T) {
 	t.Parallel()
 	const first, second = 13, 9
@@ -51,12 +52,18 @@ func TestACrashAtAnyPutKeepsTheRoot(t *testing.T) {
 	require.NoError(t, err)
 	require.Greater(t, len(puts), 8, "several batches and two checkpoints")
 
-	for n := range len(puts) {
+	for n := range 2 * len(puts) {
 		for _, landed := range []bool{false, true} {
-			t.Run(fmt.Sprintf("put %d landed %t", n+1, landed), func(t *testing.T) {
+			n, junk := n%len(puts), n >= len(puts)
+			t.Run(fmt.Sprintf("put %d landed %t junk %t", n+1, landed, junk), func(t *testing.T) {
 				t.Parallel()
 				log := audittest.NewLog(2)
-				archive := &crashing{Archive: new(audit.Memory), n: n + 1, landed: landed}
+				archive := &crashing{Archive: new(audit.Memory), landed: landed}
+				if junk {
+					plant(t, archive, puts[0], []byte("junk"))
+					plant(t, archive, puts[len(puts)-1], []byte("junk"))
+				}
+				archive.n = n + 1
 				crashes := 0
 				seal := func() (c [32]byte) {
 					for {
@@ -75,7 +82,9 @@ func TestACrashAtAnyPutKeepsTheRoot(t *testing.T) {
 				seal()
 				log.Add(second)
 				require.Equal(t, want.Root, seal())
-				require.Equal(t, 1, crashes)
+				if taken := junk && landed && n == 0; !taken { // no object can land there
+					require.Equal(t, 1, crashes)
+				}
 				v, err := open(t, log, archive).Verify(t.Context())
 				require.NoError(t, err)
 				require.Nil(t, v.Fault)
@@ -150,16 +159,19 @@ func (i *interrupted) Put(ctx context.Context, name string, data []byte) error {
 }
 
 // The second sealer overtakes the first immediately before one of its puts, and sees more of the
-// log.
+// log. Junk has the first name of the first batch in half of the archives.
 func TestTwoSealersWriteOneHistory(t *testing.T) {
 	t.Parallel()
-	for n := range 4 {
-		t.Run(fmt.Sprintf("overtaken at put %d", n+1), func(t *testing.T) {
+	for n := range 8 {
+		t.Run(fmt.Sprintf("overtaken at put %d junk %t", n/2+1, n%2 == 1), func(t *testing.T) {
 			t.Parallel()
 			log, archive := audittest.NewLog(2), new(audit.Memory)
 			log.Add(9)
+			if n%2 == 1 {
+				plant(t, archive, batch0, []byte("junk"))
+			}
 			overtaken := false
-			slow := &interrupted{Archive: archive, n: n + 1, before: func() {
+			slow := &interrupted{Archive: archive, n: n/2 + 1, before: func() {
 				overtaken = true
 				log.Add(5)
 				_, err := open(t, log, archive).Seal(t.Context())
