@@ -246,24 +246,28 @@ func (d *Desk) readOnce(ctx context.Context, r request, stream string) (history,
 
 // firstMarks returns the history that a new mark is decided against. Only the curve's currency
 // matters, which cannot change after the second mark. Once a curve has two marks they are kept, and
-// the years of marks after them are not read again.
+// the years of marks after them are not read again. So a process may add marks to a curve that
+// another writer has parked meanwhile: they do not count, and the state names the curve.
 func (d *Desk) firstMarks(ctx context.Context, stream string) (history, int64, error) {
 	if first, ok := d.curves.Load(stream); ok {
 		return first.(history), contract.Any, nil
 	}
 	past, err := d.history(ctx, stream, math.MaxInt64)
+	if _, parked := trade.Legal(stream, past.events); parked != nil || err != nil {
+		return past, int64(len(past.events)), err // a mark of a parked curve is refused
+	}
 	marks := 0
 	for i, e := range past.events {
 		if e.Corrects == uuid.Nil {
 			marks++
 		}
-		if _, parked := trade.Legal(stream, past.events); marks == 2 && parked == nil {
+		if marks == 2 {
 			first := history{events: slices.Clone(past.events[:i+1])}
 			d.curves.Store(stream, first)
 			return first, contract.Any, nil
 		}
 	}
-	return past, int64(len(past.events)), err
+	return past, int64(len(past.events)), nil
 }
 
 // append makes an event of a decision and appends it to the stream.

@@ -2,6 +2,7 @@ package capstone_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -53,6 +54,35 @@ func TestForeignEventsStopNothing(t *testing.T) {
 		parked += len(found)
 	})
 	require.Positive(t, parked)
+}
+
+// A curve is parked, too: its marks before the illegal event count, and a desk that opens the log
+// afterwards refuses another mark.
+func TestMarkOfAParkedCurveIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	marked := func(id, price string) trade.Command {
+		cmd := command(id, "", trade.PriceMarked{Curve: "oil/BRENT", Currency: "USD",
+			Points: []trade.Point{{Delivery: period("2025-06"), Price: trade.Dec(price)}}})
+		cmd.UTI = ""
+		return cmd
+	}
+	for i, price := range []string{"70", "71", "72"} {
+		require.Nil(t, do(t, s, marked(fmt.Sprint("m-", i), price)).Refusal)
+	}
+	stray := do(t, s, marked("m-3", "73")).Event.Event
+	stray.ID, stray.CommandID, stray.Corrects = uuid.UUID{0xff}, "forged", uuid.Max
+	_, err := s.Log.Append(t.Context(), stray.Stream, contract.Any, stray)
+	require.NoError(t, err)
+
+	later := over(s.Log)
+	out := do(t, later, marked("m-4", "74"))
+	require.Equal(t, trade.IsParked, out.Refusal.Rule)
+	state, err := later.State(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "73", state.Curves["oil/BRENT"].Points[period("2025-06")].Price.String())
+	require.Len(t, state.Parked, 1)
+	require.EqualValues(t, 5, state.Parked[0].Version)
 }
 
 // randomLines returns those of n random lines that can be read.
