@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,6 +66,9 @@ func TestSampleBookIsComplete(t *testing.T) {
 			for _, feature := range features(line.Command) {
 				seen[feature]++
 			}
+			for _, feature := range entryFeatures(line.Command) {
+				seen[feature]++
+			}
 		}
 	}
 	state := trade.StateOf(book.streams, trade.AsOf{})
@@ -87,6 +91,8 @@ var everything = []string{
 	"SETTLE", "SETTLE in part", "SETTLE in part backdated", "MARK",
 	"NOVATE transferor", "NOVATE transferor in part", "NOVATE transferor in part MW",
 	"NOVATE remaining", "NOVATE remaining in part",
+	"in therm", "in kWh", "in GJ", "in MMBtu", "price per therm", "price per kWh",
+	"warning of the currency", "warning of hours left out",
 	"EXERCISE cash", "EXERCISE cash in part", "EXERCISE physical", "EXERCISE physical in part",
 	"correction of NEW", "correction of AMEND", "correction of SETTLE", "correction of NOVATE",
 	"correction of EXERCISE", "correction of CANCEL", "correction of MARK",
@@ -145,6 +151,26 @@ func features(c trade.Command) []string {
 		list = append(list, "linked contract")
 	}
 	return list
+}
+
+// entryFeatures returns the units that c was entered in, and its warnings.
+func entryFeatures(c trade.Command) (all []string) {
+	for _, m := range regexp.MustCompile(`"(price_)?unit":"(\w+)"`).FindAllSubmatch(lines.Format(c),
+		-1) {
+		name := "in " + string(m[2])
+		if len(m[1]) > 0 {
+			name = "price per " + string(m[2])
+		}
+		all = append(all, name)
+	}
+	for _, text := range c.Warnings() {
+		if strings.HasPrefix(text, "currency ") {
+			all = append(all, "warning of the currency")
+		} else if strings.Contains(text, " hours are left out") {
+			all = append(all, "warning of hours left out")
+		}
+	}
+	return all
 }
 
 // linked reports whether c is about a contract that began from another one.

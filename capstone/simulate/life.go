@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -16,9 +18,48 @@ func (d *desk) deal(at time.Time) {
 	if d.chance(12) {
 		cmd.Reason, cmd.EffectiveAt = "found in the recap", d.ago(at, 3*day)
 	}
-	if d.enter(c, at, cmd, "") {
+	d.deals++
+	switch d.deals % 200 {
+	case 50:
+		d.dealInKroner(c, at, cmd)
+		return
+	case 100:
+		cmd = dealInDelivery(cmd, at)
+	}
+	if d.enter(c, at, inTherms(cmd), "") {
 		d.live(c, at)
 	}
+}
+
+// dealInKroner begins a contract in the currency of another column, which is accepted with a
+// warning. The currency is corrected soon after.
+func (d *desk) dealInKroner(c *contract, at time.Time, right trade.Command) {
+	n := right.Body.(trade.New)
+	n.Currency = "NOK"
+	wrong := right
+	wrong.Body = n
+	if !d.enter(c, at, wrong, "") {
+		return
+	}
+	d.plan(at.Add(20*time.Minute), func(at time.Time) {
+		fix := trade.Command{Actor: "ops/1", Reason: "the recap has another currency",
+			Corrects: c.history[0].ID, Body: right.Body}
+		d.enter(c, at, fix, "")
+		d.live(c, at)
+	})
+}
+
+// dealInDelivery turns a forward into one on the month under way, for the hours that are left. In
+// MW, and effective at its entry, it is accepted with a warning.
+func dealInDelivery(cmd trade.Command, at time.Time) trade.Command {
+	n := cmd.Body.(trade.New)
+	if n.Instrument.Commodity == trade.Oil || n.Instrument.Option != nil {
+		return cmd
+	}
+	n.Instrument.Delivery = month(at, 0)
+	n.Quantity = trade.Quantity{Value: trade.Int(5), Unit: trade.MW}
+	cmd.Body, cmd.Reason, cmd.EffectiveAt = n, "balance of the month", time.Time{}
+	return cmd
 }
 
 // terms returns the terms of a deal at today's prices. Three in four are forwards.
@@ -127,6 +168,9 @@ func (d *desk) try(c *contract, at time.Time, m move) bool {
 	}
 	if cmd.Actor == "" {
 		cmd.Actor = pick(d, []string{"ops/1", "ops/2", c.market.traders[0]})
+	}
+	if m.refused == "" && cmd.Corrects == uuid.Nil {
+		cmd = inInvoiceUnit(c.now.Terms.Instrument.Zone, cmd)
 	}
 	if cmd.UTI != "" { // the command was meant for c, and names another contract
 		c = &contract{uti: cmd.UTI}

@@ -63,7 +63,7 @@ type desk struct {
 
 	commands, utis int // counters for ids
 	workdays       int // the number so far
-	dealt          int
+	dealt, deals   int // planned, and begun
 }
 
 func newDesk(cfg Config) *desk {
