@@ -10,6 +10,7 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/lines"
+	"example.com/blotter/capstone/lines/linestest"
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -31,7 +32,7 @@ func TestImportOfRandomLines(t *testing.T) {
 		_, err := s.FollowUps.Orphaned(t.Context())
 		require.NoError(t, err)
 		require.NotContains(t, state, `{"parked"`)
-		_, reordered := importAny(t, newSystem(), shuffled(book, 1))
+		_, reordered := importAny(t, newSystem(), linestest.Shuffled(book, 1))
 		require.Equal(t, state, reordered)
 	})
 }

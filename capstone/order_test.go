@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/lines"
+	"example.com/blotter/capstone/lines/linestest"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 	"example.com/blotter/solutions/2-store/memory"
@@ -40,9 +40,9 @@ func TestDigestDependsOnlyOnTheCommands(t *testing.T) {
 		{"another log", contract.SimulatedClock, 1, book},
 		{"another day", day(1), 1, book},
 		{"many lines in flight", day(2), 64, book},
-		{"shuffled", contract.SimulatedClock, 1, shuffled(book, 1)},
-		{"shuffled in another way", day(3), 1, shuffled(book, 2)},
-		{"shuffled, many lines in flight", day(4), 64, shuffled(book, 3)},
+		{"shuffled", contract.SimulatedClock, 1, linestest.Shuffled(book, 1)},
+		{"shuffled in another way", day(3), 1, linestest.Shuffled(book, 2)},
+		{"shuffled, many lines in flight", day(4), 64, linestest.Shuffled(book, 3)},
 	}
 	for _, c := range cases {
 		require.Equal(t, want, digest(t, over(memory.New(c.clock)), c.book, c.width), c.name)
@@ -69,75 +69,6 @@ func TestSecondImportChangesNothing(t *testing.T) {
 	require.Equal(t, len(book), again.Again)
 	require.Equal(t, first.Rules, again.Rules)
 	require.Equal(t, first.Kinds, again.Kinds)
-}
-
-// links returns a function that maps the streams of all linked contracts to one of them. It links
-// the contracts that a line names together.
-func links(book []lines.Line) func(name string) string {
-	linked := map[string]string{}
-	shared := func(name string) string {
-		for next, ok := linked[name]; ok; next, ok = linked[name] {
-			name = next
-		}
-		return name
-	}
-	for _, line := range book {
-		for _, name := range line.Names[1:] {
-			a, b := shared(line.Names[0]), shared(name)
-			if a != b && strings.HasPrefix(name, "trade/") {
-				linked[b] = a
-			}
-		}
-	}
-	return shared
-}
-
-// shuffled returns book in a random order. Any two lines that share a name, or are about linked
-// contracts, keep their order. Each step takes a random line whose predecessors were all taken.
-func shuffled(book []lines.Line, seed uint64) []lines.Line {
-	followers, predecessors := dependencies(book)
-	var ready []int
-	for i := range book {
-		if predecessors[i] == 0 {
-			ready = append(ready, i)
-		}
-	}
-	random := rand.New(rand.NewPCG(seed, 0))
-	var out []lines.Line
-	for len(ready) > 0 {
-		k := random.IntN(len(ready))
-		i := ready[k]
-		ready[k] = ready[len(ready)-1]
-		ready = ready[:len(ready)-1]
-		out = append(out, book[i])
-		for _, f := range followers[i] {
-			if predecessors[f]--; predecessors[f] == 0 {
-				ready = append(ready, f)
-			}
-		}
-	}
-	if len(out) != len(book) {
-		panic("shuffled lost lines")
-	}
-	return out
-}
-
-// dependencies returns, for each line, the later lines that have to stay after it, and the number
-// of earlier lines that have to stay before it.
-func dependencies(book []lines.Line) (followers [][]int, predecessors []int) {
-	followers, predecessors = make([][]int, len(book)), make([]int, len(book))
-	last, shared := map[string]int{}, links(book)
-	for i, line := range book {
-		for _, name := range line.Names {
-			name = shared(name)
-			if earlier, ok := last[name]; ok && earlier != i {
-				followers[earlier] = append(followers[earlier], i)
-				predecessors[i]++
-			}
-			last[name] = i
-		}
-	}
-	return followers, predecessors
 }
 
 // yielding is a store that lets other goroutines run before each append.
@@ -218,7 +149,7 @@ func TestOutcomesOfLinkedLinesAreFixed(t *testing.T) {
 	}
 	for seed := range uint64(8) {
 		width := []int{1, 2, 4, 16, 64}[seed%5]
-		book := shuffled(all, seed)
+		book := linestest.Shuffled(all, seed)
 		require.Equal(t, want, outcomes(t, width, book), "seed %d", seed)
 		later := slices.DeleteFunc(slices.Clone(book), first)
 		require.Equal(t, want, outcomes(t, width, begin, later), "seed %d, two imports", seed)
@@ -334,7 +265,7 @@ func TestLinesKeepTheirTimesInAnOrderedLog(t *testing.T) {
 		return parts
 	}
 	for seed := range uint64(2) {
-		book := shuffled(all, seed)
+		book := linestest.Shuffled(all, seed)
 		want := recorded(book, 1)
 		for _, width := range []int{4, 64} {
 			require.Equal(t, want, recorded(book, width), "seed %d, width %d", seed, width)

@@ -9,10 +9,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone/lines"
+	"example.com/blotter/capstone/lines/linestest"
 )
 
 // The scripts run this program as a process, on embedded stacks of their own.
@@ -54,7 +58,7 @@ func runScripts(t *testing.T, files ...string) {
 		Condition: func(name string) (bool, error) { return name == "mount" && canMount(), nil },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"samedigest": sameDigest, "external": external, "killkeeper": killKeeper,
-			"hold": hold, "disk": disk, "fill": fill, "sql": sql,
+			"hold": hold, "disk": disk, "fill": fill, "sql": sql, "shuffle": shuffle,
 			"exits": exits, "race": race, "force": force,
 			"tamper": tamper, "await": await, "cut": cut, "marked": marked,
 			"private": private,
@@ -118,6 +122,22 @@ func sameDigest(ts *testscript.TestScript, neg bool, files []string) {
 	if same := len(digests) == 1; same == neg {
 		ts.Fatalf("%d digests in %d files", len(digests), len(files))
 	}
+}
+
+// shuffle writes the lines of a book in another order. Those about linked contracts keep theirs.
+func shuffle(ts *testscript.TestScript, _ bool, args []string) {
+	seed, err := strconv.ParseUint(args[0], 10, 64)
+	ts.Check(err)
+	var book []lines.Line
+	for line, err := range lines.Read(strings.NewReader(ts.ReadFile(args[1]))) {
+		ts.Check(err)
+		book = append(book, line)
+	}
+	var out []byte
+	for _, line := range linestest.Shuffled(book, seed) {
+		out = append(append(out, lines.Format(line.Command)...), '\n')
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), out, 0o644))
 }
 
 // passableDir returns a folder that the database's user can pass through. Tests that run as root
