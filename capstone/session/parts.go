@@ -310,7 +310,8 @@ func (s *Session) archive(ctx context.Context, create bool) (audit.Archive, erro
 }
 
 // Published yields the checkpoints in the archive, the last one first, and the time of each one's
-// publication, by the archive's clock. It passes over foreign objects.
+// publication, by the archive's clock. It passes over foreign objects, and over copies of a
+// checkpoint under later names, which anybody can put there.
 func (s *Session) Published(
 	ctx context.Context, a *Auditor,
 ) iter.Seq2[PublishedCheckpoint, error] {
@@ -320,11 +321,23 @@ func (s *Session) Published(
 			yield(PublishedCheckpoint{}, err)
 			return
 		}
+		var last PublishedCheckpoint
 		for _, name := range slices.Backward(slices.Sorted(maps.Keys(times))) {
 			c, err := a.archived(ctx, name)
-			if a.Foreign[name] == nil && !yield(PublishedCheckpoint{c, times[name]}, err) {
+			if a.Foreign[name] != nil {
+				continue
+			}
+			if err != nil {
+				yield(last, err)
 				return
 			}
+			if last.Size != 0 && last.Size != c.Size && !yield(last, nil) {
+				return
+			}
+			last = PublishedCheckpoint{c, times[name]}
+		}
+		if last.Size != 0 {
+			yield(last, nil)
 		}
 	}
 }

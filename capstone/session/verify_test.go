@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/minio/minio-go/v7"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -225,5 +227,43 @@ func TestPinnedKeyNamesAnotherKey(t *testing.T) {
 	var other *audit.KeyError
 	require.ErrorAs(t, err, &other)
 	require.ErrorContains(t, err, "signed by another key, example.example+")
+	require.NoError(t, s.Close())
+}
+
+// Whoever may write to the archive copies a checkpoint to another name. It has the time of its
+// publication, not that of the copy.
+func TestCopyOfCheckpointIsNoPublication(t *testing.T) {
+	t.Parallel()
+	config, services := sealedLog(t, "kafka")
+	s, err := Open(t.Context(), config, Inspect)
+	require.NoError(t, err)
+	auditor, err := s.Auditor(t.Context(), nil)
+	require.NoError(t, err)
+	published := func() (all []PublishedCheckpoint) {
+		for p, err := range s.Published(t.Context(), auditor) {
+			require.NoError(t, err)
+			all = append(all, p)
+		}
+		return all
+	}
+	before := published()
+	require.Len(t, before, 1)
+
+	at, err := services.S3(t.Context())
+	require.NoError(t, err)
+	client, err := at.Client()
+	require.NoError(t, err)
+	for name, data := range map[string][]byte{
+		"checkpoints/000000000002.1": before[0].Note, "checkpoints/000000000009": []byte("junk"),
+	} {
+		_, err := client.PutObject(t.Context(), s.Settings().Name.AuditBucket(), name,
+			bytes.NewReader(data), int64(len(data)), minio.PutObjectOptions{DisableMultipart: true})
+		require.NoError(t, err)
+	}
+	require.Equal(t, before, published())
+	v, err := auditor.Verify(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, v.Fault)
+	require.Len(t, auditor.Foreign, 1)
 	require.NoError(t, s.Close())
 }
