@@ -147,12 +147,7 @@ func (s *Session) openLog(ctx context.Context) error {
 		return err
 	}
 	if s.owns || s.access == Write {
-		s.onClose(func() error {
-			if writer, ok := log.(interface{ Retire() }); ok {
-				writer.Retire() // an append whose caller gave up may still land
-			}
-			return s.markReached(ctx)
-		})
+		s.onClose(func() error { return s.markLast(ctx, log) })
 	}
 	if !s.dir.IsNew() {
 		return nil
@@ -166,26 +161,49 @@ func (s *Session) openLog(ctx context.Context) error {
 // acceptsLoss reports whether the reached mark is ignored. An inspection reports a lost end itself.
 func (s *Session) acceptsLoss() bool { return s.access == Inspect || s.config.AcceptLoss }
 
-// markReached sets the reached mark at the end of a command, also of an interrupted one. The
-// command's work is done: it does not wait long for a broker that is gone, and does not fail.
+// markReached sets the reached mark to the present end of the log.
 func (s *Session) markReached(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
-	defer cancel()
-	end, err := s.Log.End(ctx)
-	if err != nil {
-		return nil
-	}
-	return s.dir.MarkReached(end)
-}
-
-// AcceptEnd sets the reached mark to the present end of a log that lost events.
-func (s *Session) AcceptEnd(ctx context.Context) error {
 	end, err := s.Log.End(ctx)
 	if err != nil {
 		return err
 	}
 	return s.dir.MarkReached(end)
 }
+
+// A writer is a store that knows what it has written.
+type writer interface {
+	Retire() // finishes the appends in flight: one whose caller gave up may still land
+	// Reached returns the end of the log as far as this store can tell at once.
+	Reached() contract.Cursor
+}
+
+// markLast sets the reached mark at the end of a command, also of an interrupted one. The command's
+// work is done: it does not wait long for a broker that is gone, and does not fail. The mark then
+// has the events that this command wrote.
+func (s *Session) markLast(ctx context.Context, log Log) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	defer cancel()
+	store, writes := log.(writer)
+	if !s.stack.lost.Load() {
+		if writes {
+			store.Retire()
+		}
+		if end, err := s.Log.End(ctx); err == nil {
+			return s.dir.MarkReached(end)
+		}
+	}
+	if !writes {
+		return nil
+	}
+	before, err := s.dir.Reached()
+	if err != nil {
+		return err
+	}
+	return s.dir.MarkReached(before.Max(store.Reached()))
+}
+
+// AcceptEnd sets the reached mark to the present end of a log that lost events.
+func (s *Session) AcceptEnd(ctx context.Context) error { return s.markReached(ctx) }
 
 // Settings returns the choices that the log was created with.
 func (s *Session) Settings() logdir.Settings { return s.dir.Settings() }

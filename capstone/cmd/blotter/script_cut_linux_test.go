@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -18,6 +19,7 @@ import (
 
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/session"
+	"example.com/blotter/labs/kit/stack"
 )
 
 // cut imports a file from a pipe that stays open, and ends the import in the middle: cut HOW FILE
@@ -136,7 +138,8 @@ func inPath(ts *testscript.TestScript, name string) string {
 }
 
 // marked fails unless the reached mark of a data folder is the end of its log, and some events are
-// recorded.
+// recorded. With "written", the mark need only have as many events as the last import has counted
+// lines: nobody could ask for the end.
 func marked(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, data := context.Background(), ts.MkAbs(args[0])
 	mark, err := logdir.CursorFile(filepath.Join(data, "reached")).Load()
@@ -146,12 +149,78 @@ func marked(ts *testscript.TestScript, _ bool, args []string) {
 	defer func() { ts.Check(s.Close()) }()
 	end, err := s.Log.End(ctx)
 	ts.Check(err)
-	events := 0
-	for _, err := range s.Log.Read(ctx, nil, end) {
+	events, under := 0, 0
+	for r, err := range s.Log.Read(ctx, nil, end) {
 		ts.Check(err)
 		events++
+		if mark.Covers(r.Position) {
+			under++
+		}
 	}
-	if mark.String() != end.String() || events < 10 {
-		ts.Fatalf("the mark is %v, and the log ends at %v, with %d events", mark, end, events)
+	want := events
+	if len(args) > 1 {
+		want = counted(ts)
+	} else if mark.String() != end.String() {
+		ts.Fatalf("the mark is %v, and the log ends at %v", mark, end)
 	}
+	if want < 10 || under < want || !end.Reaches(mark) {
+		ts.Fatalf("the mark %v has %d of %d events, and not %d", mark, under, events, want)
+	}
+}
+
+// counted returns the number of lines of the last import that are on record: those that it counted,
+// or those before the line that failed.
+func counted(ts *testscript.TestScript) int {
+	var accepted, refused int
+	counts := regexp.MustCompile(`[0-9]+ accepted, [0-9]+ refused`)
+	_, err := fmt.Sscanf(counts.FindString(ts.ReadFile("stdout")), "%d accepted, %d refused",
+		&accepted, &refused)
+	if err == nil {
+		return accepted + refused
+	}
+	failed := 0
+	line := regexp.MustCompile(`(?m)^error: line [0-9]+`).FindString(ts.ReadFile("stderr"))
+	_, err = fmt.Sscanf(line, "error: line %d", &failed)
+	ts.Check(err)
+	return failed - 1
+}
+
+// lost takes the end of a log away, fails unless an import is refused for it, and puts it back:
+// lost DATA BOOK. A log in Kafka must not be up, and a log in Postgres must be.
+func lost(ts *testscript.TestScript, _ bool, args []string) {
+	refused := func() {
+		err := ts.Exec("blotter", "--data", args[0], "import", "--simulate", args[1])
+		stderr := ts.ReadFile("stderr")
+		if err == nil || !strings.HasPrefix(stderr, "error: the log ends too soon: ") {
+			ts.Fatalf("the log lost its end, and the import says: %s", stderr)
+		}
+	}
+	kafka := filepath.Join(ts.MkAbs(args[0]), "stack", "kafka")
+	if _, err := os.Stat(kafka); err == nil && !isUp(ts, args[0]) {
+		kept := kafka + ".kept"
+		ts.Check(os.CopyFS(kept, os.DirFS(kafka)))
+		ts.Check(os.RemoveAll(filepath.Join(kafka, "partitions", "blotter.events-1")))
+		refused()
+		ts.Check(os.RemoveAll(kafka))
+		ts.Check(os.Rename(kept, kafka))
+		return
+	}
+	sql(ts, false, []string{args[0], `set search_path to blotter_log;
+		create schema kept; create table kept.feed as table feed;
+		create table kept.counter as table counter;
+		alter table feed disable trigger all;
+		delete from feed where position >= (select next from counter) - 5;
+		update counter set next = next - 5`})
+	refused()
+	sql(ts, false, []string{args[0], `set search_path to blotter_log;
+		insert into feed select * from kept.feed on conflict do nothing;
+		update counter set next = (select next from kept.counter);
+		drop schema kept cascade;
+		alter table feed enable trigger all; alter table feed enable always trigger feed_refuse`})
+}
+
+func isUp(ts *testscript.TestScript, data string) bool {
+	_, up, err := stack.FindKept(filepath.Join(ts.MkAbs(data), "stack"))
+	ts.Check(err)
+	return up
 }

@@ -21,3 +21,7 @@ func cut(ts *testscript.TestScript, _ bool, _ []string) {
 func marked(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Fatalf("only Linux has the terminals of the scripts")
 }
+
+func lost(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Fatalf("only Linux has the terminals of the scripts")
+}

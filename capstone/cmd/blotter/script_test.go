@@ -60,7 +60,7 @@ func runScripts(t *testing.T, files ...string) {
 			"samedigest": sameDigest, "external": external, "killkeeper": killKeeper,
 			"hold": hold, "disk": disk, "fill": fill, "sql": sql, "shuffle": shuffle,
 			"exits": exits, "race": race, "force": force,
-			"tamper": tamper, "await": await, "cut": cut, "marked": marked,
+			"tamper": tamper, "await": await, "cut": cut, "marked": marked, "lost": lost,
 			"private": private,
 		},
 	})

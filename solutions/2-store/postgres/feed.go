@@ -68,6 +68,9 @@ func (s *Store) sequence(ctx context.Context) (next int64, err error) {
 	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return 0, fmt.Errorf("sequence: %w", err)
 	}
+	for last := s.placed.Load(); last < next; last = s.placed.Load() {
+		s.placed.CompareAndSwap(last, next)
+	}
 	if placed > 0 {
 		s.moved.send()
 	}

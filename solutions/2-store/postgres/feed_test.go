@@ -411,3 +411,23 @@ func holdOpenOnce(
 	}
 	return true, tx.Commit(ctx)
 }
+
+// The end of the log is known before the pending events have their positions.
+func TestReachedCountsPendingEvents(t *testing.T) {
+	t.Parallel()
+	s, dsn := open(t)
+	owner := session(t, dsn)
+	_, err := owner.Exec(t.Context(), "set search_path to "+s.schema)
+	require.NoError(t, err)
+	require.NoError(t, pgx.BeginFunc(t.Context(), owner, func(tx pgx.Tx) error {
+		insert(t, tx, 1, event("trade/A", 1), event("trade/A", 2))
+		return nil
+	}))
+	reached := s.Reached()
+	end, err := s.End(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, contract.Cursor{2}, end)
+	require.Equal(t, end, reached)
+	s.cancel()
+	require.Equal(t, end, s.Reached(), "without a server")
+}

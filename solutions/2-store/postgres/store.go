@@ -110,6 +110,7 @@ type Store struct {
 	singleSlots slots            // limit how many of them run at once
 
 	appended   chan struct{} // wakes the sequencer
+	placed     atomic.Int64  // the end of the feed at the last pass of the sequencer
 	moved      signal        // sent when the feed has grown
 	listening  sync.Once     // a Follow has started listen
 	groupsDone chan struct{} // closed when no append is in flight
@@ -266,6 +267,21 @@ func (s *Store) Retire() {
 		close(s.closing)
 		s.running.Wait()
 	})
+}
+
+// selectReached is the end that the feed will have once the pending events are sequenced.
+const selectReached = `select next + (select coalesce(sum(high - low + 1), 0)::bigint
+	from pending, unnest(lows, highs) as run (low, high)) from counter`
+
+// Reached returns the end of the feed with all pending events. A full disk prevents their
+// sequencing, but not this query. If the server does not answer within a second, it returns the end
+// when this process last sequenced.
+func (s *Store) Reached() contract.Cursor {
+	ctx, cancel := context.WithTimeout(s.ctx, time.Second)
+	defer cancel()
+	end := s.placed.Load()
+	_ = s.pool.QueryRow(ctx, selectReached).Scan(&end) // without an answer, end keeps its value
+	return contract.Cursor{end}
 }
 
 func (s *Store) isClosing() bool {
