@@ -54,12 +54,19 @@ const (
 	timeFormat  = "2006-01-02T15:04:05.000000Z" // RFC 3339, always UTC and with microseconds
 )
 
-// encode returns the record of r, without its position, which the broker gives.
+// encode returns the record of r, without its position, which the broker gives. The values of its
+// headers share one buffer.
 func encode(r contract.Recorded) *kgo.Record {
-	record := &kgo.Record{Key: []byte(r.Stream), Value: r.Data}
+	const count, size = 24, 512 // of the headers of most events
+	record := &kgo.Record{
+		Key: []byte(r.Stream), Value: r.Data, Headers: make([]kgo.RecordHeader, 0, count),
+	}
+	values := make([]byte, 0, size)
 	header := func(name, value string) {
 		if value != "" {
-			h := kgo.RecordHeader{Key: name, Value: []byte(value)}
+			from := len(values)
+			values = append(values, value...)
+			h := kgo.RecordHeader{Key: name, Value: values[from:len(values):len(values)]}
 			record.Headers = append(record.Headers, h)
 		}
 	}
@@ -220,10 +227,13 @@ func (indexCodec) AppendEvent(dst []byte, e contract.Recorded) []byte {
 func appendRecord(dst []byte, record *kgo.Record) []byte {
 	wire := kmsg.Record{Key: record.Key, Value: record.Value}
 	wire.Headers = make([]kmsg.Header, 0, len(record.Headers))
+	const lengths = 8 // bytes before a name and a value, at most
+	size := len(record.Key) + len(record.Value) + 4*lengths
 	for _, h := range record.Headers {
 		wire.Headers = append(wire.Headers, kmsg.Header{Key: h.Key, Value: h.Value})
+		size += len(h.Key) + len(h.Value) + lengths
 	}
-	return wire.AppendTo(dst)
+	return wire.AppendTo(slices.Grow(dst, size))
 }
 
 func (indexCodec) ParseEvent(data []byte, at contract.Position) (contract.Recorded, error) {
