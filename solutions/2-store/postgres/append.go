@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"hash/maphash"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"example.com/blotter/labs/kit/contract"
@@ -57,7 +59,7 @@ func (s *Store) Append(
 		done:     make(chan outcome, 1),
 	}
 	select {
-	case s.queue <- a:
+	case s.queueOf(a) <- a:
 	case <-ctx.Done():
 		return nil, fmt.Errorf("append to %s: %w", stream, ctx.Err())
 	case <-s.closing:
@@ -80,11 +82,18 @@ func cloneAll(events []contract.Event) []contract.Event {
 	return events
 }
 
-// Group commit: one goroutine takes the waiting appends and writes them in one transaction, so that
+// Group commit: a committer takes the waiting appends and writes them in one transaction, so that
 // many callers share one flush of the server's log. While it writes, the next group gathers. No
 // append waits for a timer.
+//
+// Batches are shared out by stream among several committers, because the server works on one
+// transaction with one processor. Single events gain more from large groups: all of them go to the
+// first committer. If two committers compete for a version or an id, the unique constraints decide,
+// as between two processes.
 
 const (
+	// committers is the number of groups in flight.
+	committers = 2
 	// maxGroup closes a group at this number of bytes. Each event counts perEvent for its
 	// attributes. A larger batch is a group of its own.
 	maxGroup = 1 << 20
@@ -95,24 +104,43 @@ const (
 	maxIdle = 20
 )
 
-func (s *Store) commitGroups() {
+// streamSeed is the seed of the hash that gives each stream its committer in this process.
+var streamSeed = maphash.MakeSeed()
+
+func (s *Store) queueOf(a *appendCall) chan *appendCall {
+	if len(a.events) == 1 {
+		return s.queues[0]
+	}
+	return s.queues[maphash.String(streamSeed, a.stream)%committers]
+}
+
+// runCommitters returns after the last append in flight has its outcome.
+func (s *Store) runCommitters() {
+	var all sync.WaitGroup
+	for _, queue := range s.queues {
+		all.Go(func() { s.commitGroups(queue) })
+	}
+	all.Wait()
+	s.singles.Wait()
+	close(s.groupsDone)
+}
+
+func (s *Store) commitGroups(queue <-chan *appendCall) {
 	for {
 		select {
-		case first := <-s.queue:
-			s.commit(s.gather(first))
+		case first := <-queue:
+			s.commit(gather(queue, first))
 		case <-s.closing:
-			s.singles.Wait()
-			close(s.groupsDone)
 			return
 		}
 	}
 }
 
-func (s *Store) gather(first *appendCall) []*appendCall {
+func gather(queue <-chan *appendCall, first *appendCall) []*appendCall {
 	group, size := []*appendCall{first}, first.size()
 	for idle := 0; size < maxGroup && idle < maxIdle; {
 		select {
-		case next := <-s.queue:
+		case next := <-queue:
 			group, size, idle = append(group, next), size+next.size(), 0
 		default:
 			runtime.Gosched()

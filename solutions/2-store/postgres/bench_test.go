@@ -120,6 +120,8 @@ func measure(
 	return time.Since(start)
 }
 
+func Benchmark8BatchesOf10(b *testing.B)   { newLimit(b).compare(b, 8, 60, 10) }
+func Benchmark8BatchesOf100(b *testing.B)  { newLimit(b).compare(b, 8, 12, 100) }
 func BenchmarkBatchesOf100(b *testing.B)   { newLimit(b).compare(b, 1, 100, 100) }
 func BenchmarkBatchesOf1000(b *testing.B)  { newLimit(b).compare(b, 1, 10, 1000) }
 func Benchmark32SingleEvents(b *testing.B) { newLimit(b).compare(b, writers, 100, 1) }

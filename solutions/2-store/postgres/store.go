@@ -105,9 +105,9 @@ type Store struct {
 	log      *slog.Logger
 	pool     *pgxpool.Pool // with the application role
 
-	queue       chan *appendCall // to the group commit
-	singles     sync.WaitGroup   // appends that are tried outside their group
-	singleSlots slots            // limit how many of them run at once
+	queues      [committers]chan *appendCall // to the group commits
+	singles     sync.WaitGroup               // appends that are tried outside their group
+	singleSlots slots                        // limit how many of them run at once
 
 	appended   chan struct{} // wakes the sequencer
 	placed     atomic.Int64  // the end of the feed at the last pass of the sequencer
@@ -185,9 +185,12 @@ func newStore(ctx context.Context, opt Options) (*Store, error) {
 	s := &Store{
 		schema: opt.Schema, clock: opt.Clock, skew: opt.Skew, readOnly: opt.ReadOnly,
 		retryFor: opt.RetryFor, log: opt.Log, pool: pool,
-		queue: make(chan *appendCall), singleSlots: make(slots, maxSingles),
-		appended: make(chan struct{}, 1), groupsDone: make(chan struct{}),
+		singleSlots: make(slots, maxSingles),
+		appended:    make(chan struct{}, 1), groupsDone: make(chan struct{}),
 		closing: make(chan struct{}),
+	}
+	for i := range s.queues {
+		s.queues[i] = make(chan *appendCall)
 	}
 	err = s.checkVersion(ctx)
 	if err == nil {
@@ -199,7 +202,7 @@ func newStore(ctx context.Context, opt Options) (*Store, error) {
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if !s.readOnly {
-		s.running.Go(s.commitGroups)
+		s.running.Go(s.runCommitters)
 		s.running.Go(s.runSequencer)
 	}
 	return s, nil
