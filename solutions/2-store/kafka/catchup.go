@@ -80,8 +80,8 @@ func (w *writer) read(ctx context.Context, to int64) error {
 	return apply()
 }
 
-// flush writes the index to its files if it is time. Only the next append waits for this. A crash
-// leaves files that are behind the log, or files that will be rebuilt.
+// flush begins to write the index to its files if it is time, and reports the failure of the write
+// before.
 func (w *writer) flush() {
 	if err := w.index.FlushIfFull(); err != nil {
 		w.logger.Warn("index file falls behind the log", "err", err)

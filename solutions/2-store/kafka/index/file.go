@@ -169,7 +169,11 @@ func (f *file) add(entries []*Entry) (map[string]fileEnd, error) {
 	to, ends := f.progress, map[string]fileEnd{}
 	err := f.db.Update(func(tx *bbolt.Tx) error {
 		ids := tx.Bucket(idsBucket)
-		var frames []byte
+		size := 0
+		for _, e := range entries {
+			size += frameHeader + len(e.data)
+		}
+		frames := make([]byte, 0, size)
 		for _, e := range entries {
 			previous, ok := ends[e.Stream]
 			if !ok {

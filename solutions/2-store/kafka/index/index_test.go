@@ -1,8 +1,11 @@
 package index
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -46,6 +49,90 @@ func TestStreamSeesWholeBatches(t *testing.T) {
 	}
 	over.Store(true)
 	require.NoError(t, <-torn)
+}
+
+// Events that come while others are written to the files are kept, and are written later. All of
+// them can be found at any time, and after the files are opened again.
+func TestEventsArriveDuringAWrite(t *testing.T) {
+	t.Parallel()
+	const events, name = 150, "trade/UTI-1"
+	o := Options{Dir: t.TempDir(), Prefix: "log", Log: "log", Unwritten: 3, Codec: idCodec{}}
+	p := newPartition(o)
+	_, err := p.Load()
+	require.NoError(t, err)
+	p.Serve()
+	overlaps := 0
+	var ids []uuid.UUID
+	for i := range events {
+		e := contract.Recorded{
+			Event:   contract.Event{ID: uuid.New(), Stream: name, Type: "trade.amended"},
+			Version: int64(i + 1), Position: contract.Position{Offset: int64(i)},
+		}
+		require.NoError(t, p.Apply([]contract.Recorded{e}))
+		ids = append(ids, e.ID)
+		require.NoError(t, p.FlushIfFull())
+		p.mu.RLock()
+		if p.writing > 0 && len(p.fresh) > p.writing {
+			overlaps++
+		}
+		p.mu.RUnlock()
+		for _, id := range ids[max(0, i-20):] {
+			_, ok, err := p.Find(id)
+			require.NoError(t, err)
+			require.True(t, ok, "event %d of %d", slices.Index(ids, id), i)
+		}
+	}
+	require.Positive(t, overlaps, "events that came during a write")
+	stream, err := p.Stream(name)
+	require.NoError(t, err)
+	require.Len(t, stream, events)
+	require.NoError(t, p.Close())
+
+	why, err := p.Load()
+	require.NoError(t, errors.Join(why, err))
+	p.Serve()
+	for _, id := range ids {
+		_, ok, err := p.Find(id)
+		require.NoError(t, err)
+		require.True(t, ok)
+	}
+	require.NoError(t, p.Close())
+}
+
+// A write that fails leaves its events in memory. The next write has them, too.
+func TestFailedWriteKeepsItsEvents(t *testing.T) {
+	t.Parallel()
+	o := Options{Dir: t.TempDir(), Prefix: "log", Log: "log", Unwritten: 2, Codec: idCodec{}}
+	p := newPartition(o)
+	_, err := p.Load()
+	require.NoError(t, err)
+	p.Serve()
+	whole, err := os.Open(p.file.events.Name()) // not for writing
+	require.NoError(t, err)
+	whole, p.file.events = p.file.events, whole
+	var failures []int
+	for i := range 12 {
+		if i == 7 {
+			whole, p.file.events = p.file.events, whole
+		}
+		require.NoError(t, p.Apply([]contract.Recorded{{
+			Event:   contract.Event{ID: uuid.UUID{byte(i)}, Stream: "trade/UTI-1"},
+			Version: int64(i + 1), Position: contract.Position{Offset: int64(i)},
+		}}))
+		if errors.Join(p.FlushIfFull(), p.awaitFlush()) != nil {
+			failures = append(failures, i+1)
+		}
+	}
+	require.Equal(t, []int{2, 4, 6}, failures, "events at each failure")
+	require.NoError(t, p.Close())
+	require.NoError(t, whole.Close())
+	why, err := p.Load()
+	require.NoError(t, errors.Join(why, err))
+	p.Serve()
+	events, err := p.Stream("trade/UTI-1")
+	require.NoError(t, err)
+	require.Len(t, events, 12)
+	require.NoError(t, p.Close())
 }
 
 // An idCodec writes the id of an event.

@@ -15,10 +15,11 @@ import (
 
 // A Partition is the index of one partition: the files and, in memory, the events that came since
 // the last write. Events are written many at a time, because changing the files costs about the
-// same for one event as for a thousand.
+// same for one event as for a thousand. They are written while the owner goes on.
 type Partition struct {
-	opts   Options
-	broken chan struct{} // has room for one: the index was found to be unusable
+	opts    Options
+	broken  chan struct{} // has room for one: the index was found to be unusable
+	flushed chan error    // receives the result of the write in progress; nil if there is none
 
 	mu         sync.RWMutex
 	file       *file    // nil: everything is in memory
@@ -32,7 +33,8 @@ type Partition struct {
 	next       int64              // the first offset that is not in the index
 	last       *contract.Recorded // the latest event; nil before the first
 	inFlight   *commit            // nil if no group is being committed
-	writeAt    int                // number of fresh events at which they are written
+	writing    int                // number of fresh events that are being written
+	writeAt    int                // number of the other fresh events at which they are written
 }
 
 func newPartition(o Options) *Partition {
@@ -44,6 +46,7 @@ func newPartition(o Options) *Partition {
 // Load prepares the index to take events. It continues from the files. If these are unusable it
 // starts with no events, and says why.
 func (p *Partition) Load() (why, err error) {
+	p.awaitFlush() // an error leaves the events in memory
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.opts.Dir == "" || (p.file != nil && p.unusable == nil) {
@@ -115,12 +118,20 @@ func (p *Partition) clear() {
 
 // clearFresh forgets the events in memory. The lock is held.
 func (p *Partition) clearFresh() {
-	p.fresh, p.writeAt = nil, p.opts.Unwritten
+	p.fresh, p.writing, p.writeAt = nil, 0, p.opts.Unwritten
 	p.ids, p.streams = map[uuid.UUID]*Entry{}, map[string][]*Entry{}
+}
+
+// keep adds an event to those in memory. The lock is held.
+func (p *Partition) keep(e *Entry) {
+	p.fresh = append(p.fresh, e)
+	p.ids[e.ID] = e
+	p.streams[e.Stream] = append(p.streams[e.Stream], e)
 }
 
 // Reset removes all events, because they come from another log.
 func (p *Partition) Reset() error {
+	p.awaitFlush() // an error no longer matters
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.reset()
@@ -129,6 +140,7 @@ func (p *Partition) Reset() error {
 // Close writes the events in memory to the files, and forgets all events. An unusable index is not
 // written.
 func (p *Partition) Close() error {
+	p.awaitFlush() // after an error the next line tries again
 	err := p.flush()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -184,9 +196,7 @@ func (p *Partition) Add(entries []*Entry) {
 		if p.file == nil {
 			e.data = nil
 		}
-		p.fresh = append(p.fresh, e)
-		p.ids[e.ID] = e
-		p.streams[e.Stream] = append(p.streams[e.Stream], e)
+		p.keep(e)
 		p.next, p.last = e.Position.Offset+1, &e.Recorded
 	}
 }
@@ -233,44 +243,69 @@ func (p *Partition) had(stream string, end End) bool {
 	return slices.ContainsFunc(p.streams[stream], func(e *Entry) bool { return e.end() == end })
 }
 
-// FlushIfFull writes the events in memory to the files if there are enough of them. After an error
-// the next try comes after as many events again: a full disk then costs memory, not the log.
+// FlushIfFull begins to write the events in memory to the files if there are enough of them. If
+// the write before has not ended, it waits for it: the memory for events is bounded. It returns the
+// error of that write. After an error the next try comes after as many events again: a full disk
+// then costs memory, not the log. Only the owner calls it.
 func (p *Partition) FlushIfFull() error {
-	p.mu.RLock()
-	due := p.file != nil && len(p.fresh) >= p.writeAt
-	p.mu.RUnlock()
-	if !due {
+	if !p.isFull() {
 		return nil
 	}
-	err := p.flush()
-	if err != nil {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.writeAt = len(p.fresh) + p.opts.Unwritten
+	err := p.awaitFlush()
+	if !p.isFull() { // after an error
+		return err
+	}
+	flushed := make(chan error, 1)
+	p.flushed = flushed
+	go func() { flushed <- p.flush() }()
+	return err
+}
+
+func (p *Partition) isFull() bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.file != nil && len(p.fresh)-p.writing >= p.writeAt
+}
+
+// awaitFlush returns the result of the write in progress after it has ended. Until then the files
+// stay open.
+func (p *Partition) awaitFlush() (err error) {
+	if p.flushed != nil {
+		err, p.flushed = <-p.flushed, nil
 	}
 	return err
 }
 
-// flush writes the events in memory to the files. Readers go on meanwhile, and find an event in
-// memory, in the files, or in both.
+// flush writes the events in memory to the files. Readers and the owner go on meanwhile. They find
+// an event in memory, in the files, or in both. Events that come meanwhile stay in memory.
+//
+// All events were committed before, so the files are never ahead of the log. A crash leaves files
+// that are behind the log, or files that will be rebuilt.
 func (p *Partition) flush() error {
-	p.mu.RLock()
-	f, fresh, unusable := p.file, p.fresh, p.unusable
-	p.mu.RUnlock()
-	if f == nil || unusable != nil || len(fresh) == 0 {
+	p.mu.Lock()
+	f, fresh := p.file, p.fresh
+	if f == nil || p.unusable != nil || len(fresh) == 0 {
+		p.mu.Unlock()
 		return nil
 	}
+	p.writing = len(fresh)
+	p.mu.Unlock()
 	ends, err := f.add(fresh)
-	if err != nil {
-		return fmt.Errorf("write index %s: %w", f.base, err)
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err != nil {
+		p.writing, p.writeAt = 0, len(p.fresh)+p.opts.Unwritten
+		return fmt.Errorf("write index %s: %w", f.base, err)
+	}
 	maps.Copy(f.ends, ends)
 	for _, e := range fresh {
 		p.onFile.add(e.ID)
 	}
+	later := p.fresh[len(fresh):]
 	p.clearFresh()
+	for _, e := range later {
+		p.keep(e)
+	}
 	return nil
 }
 
