@@ -11,19 +11,24 @@ import (
 )
 
 // A Producer writes typed events to one topic.
-type Producer struct{}
+type Producer struct {
+	client *kgo.Client
+	topic  string
+	codec  contract.Codec
+}
 
 var _ contract.Producer = (*Producer)(nil)
 
 // NewProducer writes through client, which stays the caller's.
 func NewProducer(client *kgo.Client, topic string, codec contract.Codec) *Producer {
-	return &Producer{}
+	return &Producer{client, topic, codec}
 }
 
 // Publish sends an event and waits for the brokers (L1.I8). It does not send an event that is not
 // valid (contract.Event.Validate).
 //
-// Exercise 7. recordOf (envelope.go) makes the record.
+// Exercise 4. Encode the body, fill Type, Schema, Fingerprint and Data of the event, and judge it.
+// recordOf (envelope.go) makes the record.
 func (p *Producer) Publish(ctx context.Context, e contract.Event, body trade.Body) error {
 	return check.TODO("L1.publish")
 }

@@ -14,7 +14,6 @@ import (
 	"example.com/blotter/labs/3-projections/projectiontest"
 	"example.com/blotter/labs/4-replay/replaytest"
 	"example.com/blotter/labs/5-audit/audittest"
-	"example.com/blotter/labs/kit/check"
 )
 
 // quotedPath matches a path in backticks. A path with <, such as `<type>.avsc`, is a pattern.
@@ -64,11 +63,11 @@ func TestEveryCheckIsComplete(t *testing.T) {
 		stated += string(text)
 	}
 	ids := map[string]bool{}
-	for _, suite := range []check.Suite{
-		codectest.Suite(codectest.Fixture{}), kafkatest.Suite(kafkatest.Fixture{}),
+	for _, suite := range append(codectest.Suites(codectest.Fixture{}),
+		kafkatest.Suite(kafkatest.Fixture{}),
 		projectiontest.Lab(projectiontest.Answer{}), projectiontest.Given(),
 		replaytest.Suite(replaytest.Fixture{}), audittest.Suite(audittest.Fixture{}),
-	} {
+	) {
 		for _, c := range suite.Checks {
 			require.Regexp(t, `^L[1-5]\.\d+$`, c.ID, "ID of a check of %s", suite.Name)
 			require.False(t, ids[c.ID], "two checks have the ID %s", c.ID)

@@ -275,9 +275,9 @@ func TestCompatibleNamesChangedField(t *testing.T) {
 		return record(field("points", array(point), ""))
 	}
 	err := codec.Compatible(contract.Backward, prices(scale4), prices(decimal))
-	require.EqualError(t, err, "schema is not compatible (BACKWARD): points[].price: "+
+	require.EqualError(t, err, "BACKWARD: schema is not compatible: points[].price: "+
 		"written as decimal(28,6), read as decimal(28,4)")
 	err = codec.Compatible(contract.Forward, `"bytes"`, decimal)
-	require.EqualError(t, err, "schema is not compatible (FORWARD): at the root: "+
+	require.EqualError(t, err, "FORWARD: schema is not compatible: at the root: "+
 		"written as bytes, read as decimal(28,6)")
 }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -65,7 +63,11 @@ func (c *Consumer) Run(ctx context.Context, handle handler) error {
 		}
 		done, failed := c.handleAll(ctx, fetches.Records(), handle)
 		// A crash here means that the records in done come again.
-		if err := cmp.Or(failed, c.commit(ctx, done), fetchError(fetches)); err != nil {
+		//
+		// A fetch may have errors beside the records of other partitions, and the client reports
+		// each once. It retries temporary ones by itself. The rest, such as lost or forbidden
+		// records, would be a silent gap.
+		if err := cmp.Or(failed, c.commit(ctx, done), fetches.Err()); err != nil {
 			return unlessEnded(ctx, err)
 		}
 		// AFTER the commit: the next owner of a partition then begins after the records in done.
@@ -73,36 +75,16 @@ func (c *Consumer) Run(ctx context.Context, handle handler) error {
 	}
 }
 
-// fetchError returns the first error of a fetch. The client reports each error once, possibly
-// beside the records of other partitions, and retries temporary ones by itself. The rest, such as
-// lost or forbidden records, would be a silent gap.
-func fetchError(fetches kgo.Fetches) error {
-	if err := fetches.Err(); err != nil {
-		return fmt.Errorf("consume: %w", err)
-	}
-	return nil
-}
-
-// handleAll handles records until one fails, and returns those before it.
-func (c *Consumer) handleAll(
-	ctx context.Context, records []*kgo.Record, handle handler,
-) ([]*kgo.Record, error) {
-	for i, r := range records {
-		if err := c.handleRecord(ctx, r, handle); err != nil {
-			return records[:i], fmt.Errorf("%s %d/%d: %w", r.Topic, r.Partition, r.Offset, err)
-		}
-	}
-	return records, nil
-}
-
+// handleRecord hands over the event of a record, or parks the record.
 func (c *Consumer) handleRecord(ctx context.Context, r *kgo.Record, handle handler) error {
 	e, err := eventOf(r)
 	if err != nil {
 		return c.park(ctx, r, err)
 	}
 	body, err := c.codec.Decode(ctx, e.Type, e.Data)
+	isCause := func(p error) bool { return errors.Is(err, p) }
 	switch {
-	case isPoison(err):
+	case slices.ContainsFunc(poison, isCause):
 		return c.park(ctx, r, err)
 	case err != nil:
 		return err
@@ -116,10 +98,6 @@ func (c *Consumer) handleRecord(ctx context.Context, r *kgo.Record, handle handl
 var poison = []error{
 	contract.ErrMagic, contract.ErrTruncated, contract.ErrTrailing, contract.ErrOversize,
 	contract.ErrMalformed, contract.ErrUnknownSchema, contract.ErrWrongType,
-}
-
-func isPoison(err error) bool {
-	return slices.ContainsFunc(poison, func(p error) bool { return errors.Is(err, p) })
 }
 
 // park copies r to the parked topic BEFORE its offset is committed.
@@ -138,35 +116,4 @@ func (c *Consumer) park(ctx context.Context, r *kgo.Record, reason error) error 
 	}
 	// A crash here means that the record is parked twice, with the same headers.
 	return nil
-}
-
-// truncate returns at most n bytes of text and does not split a character.
-func truncate(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	return strings.ToValidUTF8(text[:n], "")
-}
-
-// commit has a few seconds even after ctx has ended. Otherwise handled records come again.
-func (c *Consumer) commit(ctx context.Context, done []*kgo.Record) error {
-	if len(done) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
-	defer cancel()
-	if err := c.client.CommitRecords(ctx, done...); err != nil {
-		return fmt.Errorf("commit offsets: %w", err)
-	}
-	return nil
-}
-
-const commitTimeout = 5 * time.Second
-
-// unlessEnded returns err, or nil if ctx has ended: then the end of ctx is the reason to stop.
-func unlessEnded(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }

@@ -1,8 +1,10 @@
 package codec
 
 import (
+	"bytes"
 	"fmt"
 
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 	"example.com/blotter/schemas"
 )
@@ -75,8 +77,17 @@ func oldFormat[V, N any](
 	}
 }
 
-// formatOf returns the format of a schema of the catalog, or false if this program has none.
-func formatOf(typ string, version int) (format, bool) {
+// formatOf returns the format of a schema of the catalog. A test holds the formats against the
+// catalog, so a missing format is a broken invariant.
+func formatOf(s schemas.Schema) format {
+	f, ok := findFormat(s.Type, s.Version)
+	if !ok {
+		panic(fmt.Sprintf("codec: no format for %s version %d", s.Type, s.Version))
+	}
+	return f
+}
+
+func findFormat(typ string, version int) (format, bool) {
 	for _, list := range [][]format{currentFormats, oldFormats} {
 		for _, f := range list {
 			if f.typ == typ && f.version == version {
@@ -87,15 +98,38 @@ func formatOf(typ string, version int) (format, bool) {
 	return format{}, false
 }
 
-// latest returns the format in which a type is written. A test holds the formats against the
-// catalog, so a missing format is a broken invariant.
+// latest returns the format in which a type is written.
 func latest(typ string) format {
 	s, _ := schemas.Latest(typ)
-	f, ok := formatOf(typ, s.Version)
-	if !ok {
-		panic(fmt.Sprintf("codec: no format for %s version %d", typ, s.Version))
+	return formatOf(s)
+}
+
+// write appends the Avro body of a value of this version to a prefix.
+func (f format) write(prefix []byte, value any) ([]byte, error) {
+	w := &writer{out: newEncoder()}
+	w.out.raw(prefix)
+	f.walk(w, value)
+	return w.out.done(), w.err
+}
+
+// read is the inverse of write, for the body after the prefix. It writes the value again and
+// compares the bytes. This refuses padded integers, split arrays, and zeros in place of null: no
+// two payloads have one meaning (L1.I3).
+func (f format) read(body []byte) (any, error) {
+	r := &reader{in: newDecoder(body)}
+	value := f.walk(r, nil)
+	if err := r.in.end(); err != nil {
+		return nil, err
 	}
-	return f
+	again, err := f.write(nil, value)
+	if err != nil { // %v, not %w: for the caller of Decode this is no ErrUnencodable
+		return nil, fmt.Errorf("%w: %v", contract.ErrMalformed, err)
+	}
+	if !bytes.Equal(again, body) {
+		return nil, fmt.Errorf("%w: it is not the one encoding of its value",
+			contract.ErrMalformed)
+	}
+	return value, nil
 }
 
 // upcast converts a value of format f from version to version, and returns the body that it is in
@@ -103,7 +137,7 @@ func latest(typ string) format {
 func (f format) upcast(value any) any {
 	for f.next != nil {
 		value = f.next(value)
-		f, _ = formatOf(f.typ, f.version+1)
+		f, _ = findFormat(f.typ, f.version+1)
 	}
 	return f.toBody(value)
 }

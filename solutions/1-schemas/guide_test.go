@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,39 +17,61 @@ import (
 	codec "example.com/blotter/solutions/1-schemas"
 )
 
-func guide(t *testing.T) string {
-	text, err := os.ReadFile("../../labs/1-schemas/README.md")
+func guide(t *testing.T, file string) string {
+	text, err := os.ReadFile("../../" + file)
 	require.NoError(t, err)
 	return string(text)
 }
 
-// The table of checks in the guide comes from the suite. This command writes it:
+// first is the guide of part 1a.
+const first = "labs/1-schemas/README.md"
+
+// The tables of checks in the guides come from the suites. This command writes them:
 // go test ./solutions/1-schemas -run Guide -update
-func TestGuideListsChecksAndRules(t *testing.T) {
+func TestGuidesListChecksAndRules(t *testing.T) {
 	t.Parallel()
-	text := guide(t)
-	const head = "| check | points | |\n|---|---|---|\n"
-	before, after, found := strings.Cut(text, head)
-	require.True(t, found)
-	_, after, _ = strings.Cut(after, "\n\n")
-	table := ""
-	suite := codectest.Suite(answer(t))
-	for _, c := range suite.Checks {
-		table += fmt.Sprintf("| %s (%s) | %d | %s |\n", c.ID, c.Invariant, c.Points, c.Title)
-		require.Contains(t, before, "| "+c.Invariant+" | ")
-		require.NotEmpty(t, c.Hint, c.ID)
-		require.NotEmpty(t, c.Misconception, c.ID)
-		require.NotEmpty(t, c.Operation, c.ID)
-	}
-	want := before + head + table + "\n" + after
-	if *update {
-		require.NoError(t, os.WriteFile("../../"+suite.Guide, []byte(want), 0o644))
-	}
-	require.Equal(t, want, guide(t))
-	contract, err := os.ReadFile("../../labs/kit/contract/codec.go")
+	stated, err := os.ReadFile("../../labs/kit/contract/codec.go")
 	require.NoError(t, err)
-	for _, rule := range regexp.MustCompile(`L1\.I\d+`).FindAllString(before, -1) {
-		require.Contains(t, string(contract), "//\t"+rule+" ", "the contract states %s", rule)
+	for _, s := range codectest.Suites(answer(t)) {
+		text := guide(t, s.Guide)
+		const head = "| check | points | |\n|---|---|---|\n"
+		before, after, found := strings.Cut(text, head)
+		require.True(t, found, s.Guide)
+		_, after, _ = strings.Cut(after, "\n\n")
+		table := ""
+		for _, c := range s.Checks {
+			points := fmt.Sprint(c.Points)
+			if c.Bonus {
+				points += " bonus"
+			}
+			table += fmt.Sprintf("| %s (%s) | %s | %s |\n", c.ID, c.Invariant, points, c.Title)
+			require.Contains(t, before, "| "+c.Invariant+" | ")
+			requirePlace(t, before, c)
+		}
+		want := before + head + table + "\n" + after
+		if *update {
+			require.NoError(t, os.WriteFile("../../"+s.Guide, []byte(want), 0o644))
+		}
+		require.Equal(t, want, guide(t, s.Guide))
+		for _, rule := range regexp.MustCompile(`L1\.I\d+`).FindAllString(before, -1) {
+			require.Contains(t, string(stated), "//\t"+rule+" ", "the contract states %s", rule)
+		}
+	}
+}
+
+// requirePlace requires that a check has all its words, and that the guide has the section and the
+// exercise to which it sends the student.
+func requirePlace(t *testing.T, guide string, c check.Check) {
+	for _, field := range []string{c.Hint, c.More, c.Misconception, c.Operation, c.Read} {
+		require.NotEmpty(t, field, c.ID)
+	}
+	place := regexp.MustCompile(`(section|exercise) (\d+)`)
+	for _, m := range place.FindAllStringSubmatch(c.Read, -1) {
+		heading := "\n## " + m[2] + ". "
+		if m[1] == "exercise" {
+			heading = "\n**Exercise " + m[2] + ", "
+		}
+		require.Contains(t, guide, heading, "%s reads %s", c.ID, c.Read)
 	}
 }
 
@@ -56,9 +79,12 @@ func TestGuideListsChecksAndRules(t *testing.T) {
 // Its schema id is an example: registries give different ids.
 func TestGuideShowsCodecOutput(t *testing.T) {
 	t.Parallel()
-	text := guide(t)
+	text := guide(t, first)
 	body := trade.Settle{Quantity: mwh("2160"), Price: trade.Dec("83.10")}
 	data := exampleData(t, body)
+	byHand, err := codec.EncodeSettled(11, body)
+	require.NoError(t, err)
+	require.Equal(t, data, byHand)
 	require.Contains(t, text, fmt.Sprintf("\n% x\n", data))
 	shown, err := codec.JSON(body)
 	require.NoError(t, err)
@@ -85,7 +111,7 @@ func exampleData(t *testing.T, body trade.Body) []byte {
 
 func TestGuideAnswersAreTrue(t *testing.T) {
 	t.Parallel()
-	text := guide(t)
+	text := guide(t, first)
 	number := func(b []byte, scale int32) string {
 		d, err := trade.FromUnscaled(b, scale)
 		require.NoError(t, err)
@@ -95,28 +121,28 @@ func TestGuideAnswersAreTrue(t *testing.T) {
 	require.Equal(t, "8310", number([]byte{0x04, 0xf4, 0x01, 0x60}, 4))
 	require.Contains(t, text, "-2134.967296 MWh")
 	require.Contains(t, text, "You get 8310,")
-	require.Contains(t, text, fmt.Sprintf("have %d wrong answers", len(wrongs)))
+	require.Contains(t, guide(t, "labs/1-schemas/1b.md"),
+		fmt.Sprintf("have %d wrong answers", len(wrongs)))
 }
 
 // The commands in the guides are targets of the Makefile. The checks that they name exist, and so
 // do the files that they link to.
 func TestGuideCommandsAndLinks(t *testing.T) {
 	t.Parallel()
-	makefile, err := os.ReadFile("../../Makefile")
-	require.NoError(t, err)
-	suite := codectest.Suite(answer(t))
+	makefile := guide(t, "Makefile")
 	command := regexp.MustCompile(`(?m)^make (\w+)`)
 	id := regexp.MustCompile(`CHECK=(L1\.\d+)|\((L1\.\d+)[,)]`)
 	link := regexp.MustCompile(`\]\(([^)#:]+)\)`)
-	for _, file := range []string{"labs/README.md", "labs/1-schemas/README.md"} {
-		b, err := os.ReadFile("../../" + file)
-		require.NoError(t, err)
-		text := string(b)
+	for _, file := range []string{
+		"labs/README.md", "labs/INSTRUCTOR.md", "labs/debugging.md", first, "labs/1-schemas/1b.md",
+	} {
+		text := guide(t, file)
 		for _, m := range command.FindAllStringSubmatch(text, -1) {
-			require.Regexp(t, `(?m)^(\w+ )*`+m[1]+`( \w+)*:`, string(makefile), file)
+			require.Regexp(t, `(?m)^(\w+ )*`+m[1]+`( \w+)*:`, makefile, file)
 		}
 		for _, m := range id.FindAllStringSubmatch(text, -1) {
-			require.True(t, hasCheck(suite, m[1]+m[2]), "%s names %s", file, m[0])
+			require.True(t, hasCheck(codectest.Suites(answer(t)), m[1]+m[2]), "%s names "+
+				"%s", file, m[0])
 		}
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
 			_, err := os.Stat("../../" + file[:strings.LastIndexByte(file, '/')+1] + m[1])
@@ -125,9 +151,9 @@ func TestGuideCommandsAndLinks(t *testing.T) {
 	}
 }
 
-func hasCheck(s check.Suite, id string) bool {
-	for _, c := range s.Checks {
-		if c.ID == id {
+func hasCheck(suites []check.Suite, id string) bool {
+	for _, s := range suites {
+		if slices.ContainsFunc(s.Checks, func(c check.Check) bool { return c.ID == id }) {
 			return true
 		}
 	}

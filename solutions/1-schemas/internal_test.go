@@ -1,6 +1,8 @@
 package codec
 
 import (
+	"errors"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,16 +15,20 @@ import (
 var (
 	RecordOf = recordOf
 	EventOf  = eventOf
-	IsPoison = isPoison
 	Park     = (*Consumer).park
 )
+
+// IsPoison reports whether the reference parks a record for an error.
+func IsPoison(err error) bool {
+	return slices.ContainsFunc(poison, func(p error) bool { return errors.Is(err, p) })
+}
 
 // The formats match the catalog. Every published schema can be walked, the latest version of each
 // type has a body, and each older version has a step to the next.
 func TestEverySchemaHasAFormat(t *testing.T) {
 	t.Parallel()
 	for _, s := range schemas.All() {
-		f, ok := formatOf(s.Type, s.Version)
+		f, ok := findFormat(s.Type, s.Version)
 		require.True(t, ok, "%s version %d has no format", s.Type, s.Version)
 		latest, _ := schemas.Latest(s.Type)
 		require.Equal(t, s.Version == latest.Version, f.toBody != nil && f.fromBody != nil,

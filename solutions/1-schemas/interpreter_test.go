@@ -13,20 +13,8 @@ import (
 )
 
 // interpreter visits the schema's JSON beside the tree, and implements Avro's binary encoding
-// itself. The zero value is right. Each field is the fault of a wrong answer, which still reads the
-// bytes that it writes.
-type interpreter struct {
-	// transform changes the bytes of texts and decimals when they are written and when they are
-	// read.
-	transform    func(kind string, b []byte)
-	blockPerItem bool // writes an array block for each item
-	anyYear      bool // writes times in any year
-	oneBlock     bool // reads only the first block of an array
-	ignoresSizes bool // of array blocks with a negative count
-	cutsDays     bool // to 32 bits
-	anyDigits    bool // reads decimals of any length
-	truthy       bool // reads any nonzero byte as true
-}
+// itself.
+type interpreter struct{}
 
 func (i interpreter) write(text string, t tree) ([]byte, error) {
 	p, root, err := i.program(text)
@@ -50,25 +38,15 @@ func (i interpreter) read(text string, body []byte) (tree, error) {
 }
 
 type process struct {
-	interpreter
 	in, out []byte
 	err     error
 	named   map[string]any
 }
 
-func (i interpreter) program(text string) (*process, any, error) {
+func (interpreter) program(text string) (*process, any, error) {
 	var root any
 	err := json.Unmarshal([]byte(text), &root)
-	return &process{interpreter: i, named: map[string]any{}}, root, err
-}
-
-// transformed returns a transformed copy of b.
-func (p *process) transformed(kind string, b []byte) []byte {
-	b = slices.Clone(b)
-	if p.transform != nil {
-		p.transform(kind, b)
-	}
-	return b
+	return &process{named: map[string]any{}}, root, err
 }
 
 func (p *process) fail(err error, format string, args ...any) {
@@ -115,10 +93,8 @@ func (p *process) put(node, v any) {
 	case "array":
 		items := v.([]any)
 		for i, item := range items {
-			if i == 0 && !p.blockPerItem {
+			if i == 0 {
 				p.out = binary.AppendVarint(p.out, int64(len(items)))
-			} else if p.blockPerItem {
-				p.out = binary.AppendVarint(p.out, 1)
 			}
 			p.put(n["items"], item)
 		}
@@ -138,7 +114,7 @@ func (p *process) put(node, v any) {
 		p.out = append(p.out, map[bool]byte{true: 1}[v.(bool)])
 	case "timestamp-micros":
 		at := v.(time.Time)
-		year := p.anyYear || at.Year() >= 1 && at.Year() <= 9999
+		year := at.Year() >= 1 && at.Year() <= 9999
 		if !at.Equal(at.Truncate(time.Microsecond)) || !year {
 			p.fail(contract.ErrUnencodable, "%s", at)
 		}
@@ -147,7 +123,7 @@ func (p *process) put(node, v any) {
 		if !utf8.ValidString(v.(string)) {
 			p.fail(contract.ErrUnencodable, "%q", v)
 		}
-		b := p.transformed(kind, []byte(v.(string)))
+		b := []byte(v.(string))
 		p.out = append(binary.AppendVarint(p.out, int64(len(b))), b...)
 	default: // int, long, date
 		p.out = binary.AppendVarint(p.out, v.(int64))
@@ -159,7 +135,7 @@ func (p *process) putDecimal(d trade.Decimal, scale int32) {
 	if _, tooLong := trade.ParseDecimal(d.Fixed(scale)); err != nil || tooLong != nil {
 		p.fail(contract.ErrUnencodable, "%s", d)
 	}
-	p.out = append(binary.AppendVarint(p.out, int64(len(b))), p.transformed("decimal", b)...)
+	p.out = append(binary.AppendVarint(p.out, int64(len(b))), b...)
 }
 
 func (p *process) take(node any) any {
@@ -184,15 +160,11 @@ func (p *process) take(node any) any {
 		return t
 	case "array":
 		items := []any{}
-		for count := p.block(); count > 0 && p.err == nil; count = p.block() {
+		for count := p.length(); count > 0 && p.err == nil; count = p.length() {
 			for range count {
 				if p.err == nil {
 					items = append(items, p.take(n["items"]))
 				}
-			}
-			if p.oneBlock {
-				p.long()
-				break
 			}
 		}
 		return items
@@ -204,10 +176,10 @@ func (p *process) take(node any) any {
 		p.fail(contract.ErrMalformed, "symbol out of range")
 		return ""
 	case "decimal":
-		b := p.transformed(kind, p.bytes(p.length()))
+		b := p.bytes(p.length())
 		scale := int32(n["scale"].(float64))
 		d, err := trade.FromUnscaled(b, scale)
-		if err == nil && !p.anyDigits { // ParseDecimal refuses too many digits
+		if err == nil { // ParseDecimal refuses too many digits
 			_, err = trade.ParseDecimal(d.Fixed(scale))
 		}
 		if err != nil {
@@ -220,21 +192,21 @@ func (p *process) take(node any) any {
 		return digest
 	case "boolean":
 		b := p.bytes(1)
-		if !p.truthy && p.err == nil && b[0] > 1 {
+		if p.err == nil && b[0] > 1 {
 			p.fail(contract.ErrMalformed, "a boolean of %d", b[0])
 		}
 		return p.err == nil && b[0] != 0
 	case "timestamp-micros":
 		return time.UnixMicro(p.long()).UTC()
 	case "string", "uuid":
-		b := p.transformed(kind, p.bytes(p.length()))
+		b := p.bytes(p.length())
 		if !utf8.Valid(b) {
 			p.fail(contract.ErrMalformed, "%q", b)
 		}
 		return string(b)
 	case "date":
 		day := p.long()
-		if day != int64(int32(day)) && !p.cutsDays {
+		if day != int64(int32(day)) {
 			p.fail(contract.ErrMalformed, "day %d", day)
 		}
 		return int64(int32(day))
@@ -256,23 +228,6 @@ func (p *process) long() int64 {
 	}
 	p.in = p.in[n:]
 	return v
-}
-
-// block reads the number of items that follow. A negative count begins a block with its size in
-// bytes. Encode never writes one.
-func (p *process) block() int64 {
-	if !p.ignoresSizes {
-		return p.length()
-	}
-	n := p.long()
-	if n < 0 {
-		n = -n
-		p.long()
-	}
-	if n > contract.MaxData {
-		p.fail(contract.ErrMalformed, "%d items", n)
-	}
-	return n
 }
 
 func (p *process) length() int64 {

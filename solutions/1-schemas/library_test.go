@@ -168,14 +168,22 @@ func compatibleByLibrary(mode contract.Mode, next string, published ...string) e
 		n, o := avro.MustParse(next), avro.MustParse(old)
 		ok := plain == "NONE" || sameMeaning(*n.Root(), *o.Root())
 		if plain == "BACKWARD" || plain == "FULL" {
-			ok = ok && avro.CheckCompatibility(o, n) == nil
+			ok = ok && readableByLibrary(next, old) == nil
 		}
 		if plain == "FORWARD" || plain == "FULL" {
-			ok = ok && avro.CheckCompatibility(n, o) == nil
+			ok = ok && readableByLibrary(old, next) == nil
 		}
 		if !ok {
 			return contract.ErrIncompatible
 		}
+	}
+	return nil
+}
+
+func readableByLibrary(reader, writer string) error {
+	r, w := avro.MustParse(reader), avro.MustParse(writer)
+	if avro.CheckCompatibility(w, r) != nil || !sameMeaning(*r.Root(), *w.Root()) {
+		return contract.ErrIncompatible
 	}
 	return nil
 }

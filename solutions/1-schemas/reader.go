@@ -113,3 +113,9 @@ func (r *reader) list(_ string, _ int, grow func(), item func(i int)) {
 		}
 	}
 }
+
+// readEntered is the inverse of writeEntered. A fault is the decoder's error.
+func readEntered(in decoder) (all []trade.Entered) {
+	entered(&reader{in}, &all)
+	return all
+}

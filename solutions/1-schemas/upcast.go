@@ -1,6 +1,10 @@
 package codec
 
-import "example.com/blotter/labs/kit/trade"
+import (
+	"strings"
+
+	"example.com/blotter/labs/kit/trade"
+)
 
 // oldFormats lists the versions that are no longer written (L1.I4). Each has its own type in this
 // file, a walk over its fields in the order of its schema, and a step to the next version: the
@@ -35,6 +39,16 @@ func (b markedV1) next() marked {
 	m := marked{currency: b.currency, points: b.points}
 	m.commodity, m.market = splitCurve(b.curve)
 	return m
+}
+
+// splitCurve divides a curve's name at its first slash, and marked.body joins the two again. That
+// holds for any name: a mark means the same whether it was recorded in one field or in two.
+func splitCurve(curve string) (trade.Commodity, *string) {
+	commodity, market, found := strings.Cut(curve, "/")
+	if !found {
+		return trade.Commodity(commodity), nil
+	}
+	return trade.Commodity(commodity), &market
 }
 
 // settledV1 is trade.settled, version 1. It did not have the source of the price.

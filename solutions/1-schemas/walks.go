@@ -1,8 +1,6 @@
 package codec
 
 import (
-	"strings"
-
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
@@ -146,16 +144,6 @@ func markedOf(b trade.PriceMarked) marked {
 	m := marked{currency: b.Currency, points: b.Points, entered: b.Entered}
 	m.commodity, m.market = splitCurve(b.Curve)
 	return m
-}
-
-// splitCurve divides a curve's name at its first slash, and marked.body joins the two again. That
-// holds for any name: a mark means the same whether it was recorded in one field or in two.
-func splitCurve(curve string) (trade.Commodity, *string) {
-	commodity, market, found := strings.Cut(curve, "/")
-	if !found {
-		return trade.Commodity(commodity), nil
-	}
-	return trade.Commodity(commodity), &market
 }
 
 func (b marked) body() trade.PriceMarked {

@@ -38,25 +38,41 @@ func (w *writer) flag(_ string, v *bool)    { w.out.bool(*v) }
 func (w *writer) number(_ string, v *int64) { w.out.long(*v) }
 
 func (w *writer) decimal(name string, v *trade.Decimal, scale int32) {
-	unscaled, err := v.Unscaled(scale)
+	b, err := unscaled(*v, scale)
 	if err != nil {
 		w.reject(name, "%v", err)
 	}
-	if tooLong(*v, scale) {
-		w.reject(name, "%s has more than %d digits at scale %d", *v, precision, scale)
+	w.out.bytes(b)
+}
+
+// unscaled returns a decimal at a scale, in the fewest bytes of two's complement. It refuses more
+// places than the scale and more digits than the precision.
+func unscaled(v trade.Decimal, scale int32) ([]byte, error) {
+	if v.Abs().Cmp(bounds[scale]) >= 0 {
+		return nil, fmt.Errorf("%s has more than %d digits at scale %d", v, precision, scale)
 	}
-	w.out.bytes(unscaled)
+	return v.Unscaled(scale)
 }
 
 func (w *writer) instant(name string, v *time.Time) {
-	switch micros := v.UnixMicro(); {
-	case yearOutOfRange(*v):
-		w.reject(name, "%s is not in the years 1 to 9999", v)
-	case !v.Equal(time.UnixMicro(micros)):
-		w.reject(name, "%s is finer than a microsecond", v)
-	default:
-		w.out.long(micros)
+	n, err := micros(*v)
+	if err != nil {
+		w.reject(name, "%v", err)
 	}
+	w.out.long(n)
+}
+
+// micros returns a time as timestamp-micros. It refuses nanoseconds, and a year without the four
+// digits that RFC 3339 requires.
+func micros(t time.Time) (int64, error) {
+	n, year := t.UnixMicro(), t.UTC().Year()
+	switch {
+	case year < 1 || year > 9999:
+		return 0, fmt.Errorf("%s is not in the years 1 to 9999", t)
+	case !t.Equal(time.UnixMicro(n)):
+		return 0, fmt.Errorf("%s is finer than a microsecond", t)
+	}
+	return n, nil
 }
 
 func (w *writer) period(_ string, v *trade.Period) {
@@ -96,11 +112,6 @@ func branch(present bool) int64 {
 	return 0
 }
 
-// tooLong reports whether v has more digits than the precision of a decimal allows.
-func tooLong(v trade.Decimal, scale int32) bool {
-	return v.Abs().Cmp(bounds[scale]) >= 0
-}
-
 // bounds holds the least numbers that are too long, by scale.
 var bounds = map[int32]trade.Decimal{
 	unitScale:    trade.Dec("1" + zeros[:precision-unitScale]),
@@ -110,8 +121,9 @@ var bounds = map[int32]trade.Decimal{
 
 const zeros = "0000000000000000000000000000"
 
-// yearOutOfRange reports whether a time lacks the four-digit year that RFC 3339 requires.
-func yearOutOfRange(t time.Time) bool {
-	year := t.UTC().Year()
-	return year < 1 || year > 9999
+// writeEntered writes the last field of a settlement: the values that were entered in another unit.
+func writeEntered(out encoder, all []trade.Entered) error {
+	w := &writer{out: out}
+	entered(w, &all)
+	return w.err
 }

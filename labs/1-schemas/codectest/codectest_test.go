@@ -30,14 +30,6 @@ func TestEveryVersionHasAFact(t *testing.T) {
 	}
 }
 
-// L1.10 measures the memory that the whole process allocates, and other checks run beside it. Not
-// parallel: this test measures it, too.
-func TestAllWaitAllocatesLittle(t *testing.T) {
-	stacks := make([]byte, stacksSize)
-	allocated := leastAllocated(func() { allWait(stacks, "readRepeatedly") })
-	require.Less(t, allocated, uint64(1<<20))
-}
-
 func TestAllWaitSeesRunningGoroutine(t *testing.T) {
 	t.Parallel()
 	stacks := make([]byte, stacksSize)

@@ -10,30 +10,69 @@ import (
 )
 
 var compatibility = []spec{{
-	Check: check.Check{ID: "L1.18", Points: 3, Operation: compatible, Invariant: "L1.I7",
+	Check: check.Check{ID: "L1.22", Points: 2, Operation: readable, Invariant: "L1.I7",
+		Title: "a reader's schema reads data of a writer's schema where Avro's rules allow it",
+		Misconception: "that two schemas are compatible or not; in fact one of them reads and " +
+			"the " +
+			"other has written, and the two directions differ",
+		Hint: "the library has Avro's rules: avro.NewSchemaCompatibility().Compatible(reader, " +
+			"writer), in this order",
+		More: "parseSchema (resolve.go) both texts, then the library; wrap ErrIncompatible with %w",
+		Read: "section 1 and exercise 1"},
+	try: func(t *trial) {
+		for _, c := range changes {
+			t.reads(c.backward, c.what+": the new schema reads old data", c.to, c.from)
+			t.reads(c.forward, c.what+": the old schema reads new data", c.from, c.to)
+		}
+	},
+}, {
+	Check: check.Check{ID: "L1.23", Points: 3, Operation: readable, Invariant: "L1.I7",
+		Title: "a logical type never changes, nor the precision or scale of a decimal",
+		Misconception: "that Avro's rules protect meaning; in fact they protect bytes, and 84.25 " +
+			"at scale 4 is read as 0.8425 at scale 6",
+		Hint: "visit (resolve.go) finds the places where the two schemas meet; compare the " +
+			"logical " +
+			"types there, with precision and scale",
+		More: "logicalType returns a text such as decimal(28,6), from s.(avro.LogicalTypeSchema)." +
+			"Logical(); two texts that differ are an error; recentType has the types that the " +
+			"library does not know",
+		Read: "section 1 and exercise 2"},
+	try: func(t *trial) {
+		t.reads(true, "an unchanged decimal", record(price4), record(price4))
+		for _, c := range meaningChanges {
+			t.hint(c.hint).reads(false, c.what, record(c.to), record(c.from))
+		}
+		nullable := record(field("p", nullOr(scale6), ""))
+		union := t.hint("a union meets a plain type, too: let visit go into its branches")
+		union.reads(false, "another scale in a field that becomes "+
+			"nullable", nullable, record(price4))
+		union.reads(false, "another scale in a field that is no longer nullable",
+			record(price4), nullable)
+	},
+}, {
+	Check: check.Check{ID: "L1.24", Points: 3, Operation: compatible, Invariant: "L1.I7",
 		Title: "BACKWARD means that new readers read old data, FORWARD that old readers read new " +
 			"data, FULL both",
 		Misconception: "that BACKWARD is about old programs; in fact it is about a new reader " +
 			"and older data",
-		Hint: "write readable(reader, writer) once; the modes differ in which schema is the " +
-			"reader's"},
+		Hint: "call Readable; the modes differ in which schema is the reader's",
+		More: "BACKWARD is Readable(next, old), FORWARD is Readable(old, next), FULL is both, " +
+			"NONE " +
+			"is neither",
+		Read: "section 1 and exercise 3"},
 	try: func(t *trial) {
 		t.judge(contract.Backward, contract.Forward, contract.Full, contract.None)
-		for _, published := range [][]string{nil, {record(a)}} {
-			t.refuses("SIDEWAYS", "an unknown mode", record(a), published...)
-			t.refuses(contract.Backward, "a next version that is no schema", `{"type": "unheard"}`,
-				published...)
-			t.refuses(contract.None, "a next version that is no schema", "{", published...)
-		}
-		t.allows(contract.None, "another scale", record(price6), record(price4))
 	},
 }, {
-	Check: check.Check{ID: "L1.19", Points: 2, Operation: compatible, Invariant: "L1.I7",
+	Check: check.Check{ID: "L1.25", Points: 3, Operation: compatible, Invariant: "L1.I7",
 		Title: "plain modes compare with the last published version, transitive modes with every " +
 			"version",
 		Misconception: "that if each step is safe, the whole way is safe; in fact a log is read " +
 			"from its beginning, and its readers need a transitive mode",
-		Hint: "published is ordered oldest first; the mode decides which of them count"},
+		Hint: "published is ordered oldest first; the mode decides which of them count",
+		More: "strings.CutSuffix(string(mode), \"_TRANSITIVE\"); without the suffix keep only " +
+			"published[len(published)-1:]",
+		Read: "section 1 and exercise 3"},
 	try: func(t *trial) {
 		t.judge(contract.BackwardTransitive, contract.ForwardTransitive, contract.FullTransitive)
 		// Each step of this history is safe, and the whole way is not: b begins as an optional
@@ -51,28 +90,6 @@ var compatibility = []spec{{
 			t.refuses(mode+transitive, "a removed field that the first version needs",
 				next, history...)
 		}
-	},
-}, {
-	Check: check.Check{ID: "L1.20", Points: 3, Operation: compatible, Invariant: "L1.I7",
-		Title: "a logical type never changes, nor the precision or scale of a decimal",
-		Misconception: "that Avro's rules protect meaning; in fact they protect bytes, and 84.25 " +
-			"at scale 4 is read as 0.8425 at scale 6",
-		Hint: "visit both schemas side by side, as a reader would: into records, items and " +
-			"branches; wherever data is read, compare avro's Logical() of the two"},
-	try: func(t *trial) {
-		for _, mode := range []contract.Mode{contract.Backward, contract.Forward, contract.Full} {
-			for _, mode := range []contract.Mode{mode, mode + transitive} {
-				t.allows(mode, "an unchanged decimal", record(price4), record(price4))
-				for _, c := range meaningChanges {
-					t.refuses(mode, c.what, record(c.to), record(c.from))
-				}
-			}
-		}
-		nullable := record(field("p", nullOr(scale6), ""))
-		t.refuses(contract.Backward, "another scale in a field that becomes nullable",
-			nullable, record(price4))
-		t.refuses(contract.Forward, "another scale in a field that is no longer nullable",
-			record(price4), nullable)
 		// A field is removed, and comes back at another scale.
 		optional := func(decimal string) string {
 			return record(a, field("p", decimal, `, "default": "\u0000"`))
@@ -80,9 +97,34 @@ var compatibility = []spec{{
 		next, published := optional(scale6), []string{optional(scale4), record(a)}
 		for _, mode := range []contract.Mode{contract.Backward, contract.Forward, contract.Full} {
 			t.allows(mode, "another scale than in the first version", next, published...)
-			t.refuses(mode+transitive, "another scale than in the first version",
+			t.hint("the rule for logical types holds between next and every version that the mode "+
+				"looks at").refuses(mode+transitive, "another scale than in the first version",
 				next, published...)
 		}
+	},
+}, {
+	Check: check.Check{ID: "L1.26", Points: 1, Operation: compatible, Invariant: "L1.I7",
+		Title: "an unknown mode and a text that is no schema are refused in every case; NONE " +
+			"refuses nothing else",
+		Misconception: "that an unknown mode is a lenient one; in fact a spelling mistake in a " +
+			"setting would then switch the rules off",
+		Hint: "judge the mode and the text of next BEFORE you look at the published versions: " +
+			"there " +
+			"may be none",
+		More: "the known modes are BACKWARD, FORWARD, FULL, each with _TRANSITIVE or without, " +
+			"and " +
+			"NONE; parseSchema(next) in every mode",
+		Read: "exercise 3"},
+	try: func(t *trial) {
+		for _, published := range [][]string{nil, {record(a)}} {
+			t.hint("compare the mode with the list of known modes").refuses("SIDEWAYS",
+				"an unknown mode", record(a), published...)
+			t.refuses(contract.Backward, "a next version that is no schema", `{"type": "unheard"}`,
+				published...)
+			t.hint("NONE allows every schema, and this is none").refuses(contract.None,
+				"a next version that is no schema", "{", published...)
+		}
+		t.allows(contract.None, "another scale", record(price6), record(price4))
 	},
 }}
 
@@ -140,17 +182,26 @@ func enumWithDefault(symbols ...string) string {
 var chain = field("next", nullOr(`"R"`), "")
 
 // meaningChanges are changes of a field that keep its bytes readable and change their meaning.
-var meaningChanges = []struct{ what, from, to string }{
-	{"another scale", price4, price6},
-	{"another precision", price6, field("p", precision, "")},
-	{"a decimal that becomes bytes", price4, field("p", `"bytes"`, "")},
-	{"milliseconds that become microseconds", field("t", millis, ""), field("t", micros, "")},
-	{"another scale in an array", field("p", array(scale4), ""), field("p", array(scale6), "")},
-	{"another scale in a union", field("p", nullOr(scale4), ""), field("p", nullOr(scale6), "")},
+var meaningChanges = []struct{ what, from, to, hint string }{
+	{"another scale", price4, price6, scaleHint},
+	{"another precision", price6, field("p", precision, ""), scaleHint},
+	{"a decimal that becomes bytes", price4, field("p", `"bytes"`, ""), noneHint},
+	{"bytes that become a decimal", field("p", `"bytes"`, ""), price4, noneHint},
+	{"milliseconds that become microseconds", field("t", millis, ""), field("t", micros, ""),
+		"the logical types of both are a long: compare their names, too"},
+	{"another scale in an array", field("p", array(scale4), ""), field("p", array(scale6), ""),
+		visitHint},
+	{"another scale in a union", field("p", nullOr(scale4), ""), field("p", nullOr(scale6), ""),
+		visitHint},
 	{"another scale in a nested record",
-		field("in", nested(price4), ""), field("in", nested(price6), "")},
-	{"bytes that become a decimal", field("p", `"bytes"`, ""), price4},
+		field("in", nested(price4), ""), field("in", nested(price6), ""), visitHint},
 }
+
+const (
+	scaleHint = "a decimal is its name, its precision and its scale: compare all three"
+	noneHint  = "a schema without a logical type differs from one that has it"
+	visitHint = "call visit with the two whole schemas: it goes into records, items and branches"
+)
 
 // changes are changes of a schema, with the readers that can still read.
 var changes = []struct {
@@ -194,6 +245,17 @@ var changes = []struct {
 
 // primitive returns a record with one field of a primitive type.
 func primitive(typ string) string { return record(field("n", `"`+typ+`"`, "")) }
+
+// reads requires that Readable allows a pair of schemas, or refuses it.
+func (t *trial) reads(allowed bool, what, reader, writer string) {
+	err := t.answer.Readable(reader, writer)
+	answered(t, readable, err)
+	if allowed {
+		require.NoError(t, err, "%s", what)
+		return
+	}
+	require.ErrorIs(t, err, contract.ErrIncompatible, "%s", what)
+}
 
 // judge tries every change in the given modes.
 func (t *trial) judge(modes ...contract.Mode) {

@@ -3,7 +3,6 @@ package codectest
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -14,14 +13,15 @@ import (
 )
 
 var joining = []spec{{
-	Check: check.Check{ID: "L1.25", Points: 3, Limit: time.Minute, Operation: consume,
-		Invariant: "L1.I11",
+	Check: check.Check{ID: "L1.32", Points: 3, Operation: consume, Invariant: "L1.I11",
 		Title: "a member that joins is admitted, and receives nothing that another member has " +
 			"handled or is handling",
 		Misconception: "that the group waits for records in flight; in fact it waits only until " +
 			"each member allows the rebalance, and new owners start at the last commits",
 		Hint: "poll, handle, commit, and only then AllowRebalance: all four in each turn of the " +
-			"loop, in this order"},
+			"loop, in this order",
+		More: "c.client.AllowRebalance() as the last line of the loop, after c.commit(ctx, done)",
+		Read: "section 2 and exercise 5"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
 		var want []contract.Event

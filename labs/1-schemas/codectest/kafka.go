@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -216,11 +217,24 @@ func (m *member) take(n int) []contract.Event {
 			require.NoError(m.t, m.err, ended, len(got), n)
 			m.t.fail(ended, len(got), n)
 		case <-m.t.Context().Done():
-			m.t.fail("%d of %d events were handed over; if L1.21 fails, begin there: an event "+
+			m.t.fail("%d of %d events were handed over; if L1.27 fails, begin there: an event "+
 				"that was not written correctly does not arrive", len(got), n)
 		}
 	}
 	return got
+}
+
+// passes waits for the event with an id, which follows records that are parked. If it does not
+// come, the failure names the record that the consumer waits at.
+func (m *member) passes(id uuid.UUID, at func() string) {
+	select {
+	case e := <-m.events:
+		require.Equal(m.t, id, e.ID, "the event after the poison")
+	case <-m.done:
+		m.t.fail("Run ended by itself at %s: %v", at(), m.err)
+	case <-m.t.Context().Done():
+		m.t.fail("nothing was handed over after %s", at())
+	}
 }
 
 // stop ends the context of the run, and requires that Run returns nil.

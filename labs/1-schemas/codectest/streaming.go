@@ -1,10 +1,7 @@
 package codectest
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,19 +17,22 @@ import (
 )
 
 var streaming = []spec{{
-	Check: check.Check{ID: "L1.21", Points: 2, Operation: publish, Invariant: "L1.I8",
+	Check: check.Check{ID: "L1.27", Points: 2, Operation: publish, Invariant: "L1.I8",
 		Title: "a published event is a record: its stream is the key, its attributes are " +
 			"headers, its data is the value",
 		Misconception: "that a key only spreads the load; in fact records with one key are in " +
 			"one partition, and only a partition has an order",
-		Hint: "recordOf in envelope.go makes the record; return after the brokers have " +
-			"acknowledged it"},
+		Hint: "fill the event's Type, Schema, Fingerprint and Data from the payload; recordOf " +
+			"(envelope.go) makes the record",
+		More: "r := recordOf(e); r.Topic = p.topic; p.client.ProduceSync(ctx, r).FirstErr()",
+		Read: "section 2 and exercise 4"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
 		e := event(1)
 		t.publish(k, c, e, settlement)
 		r, p := k.all(t, k.topic, 1)[0], t.encoded(c, settlement)
-		require.Equal(t, e.Stream, string(r.Key), "key of the record")
+		require.Equal(t.Hint("the stream is the key, as recordOf sets it"), e.Stream, string(r.Key),
+			"key of the record")
 		check.Bytes(t, "the record's value", p.Data, r.Value)
 		headers := values(r.Headers)
 		for name, want := range map[string]string{
@@ -43,26 +43,46 @@ var streaming = []spec{{
 		} {
 			require.Equal(t, want, headers[name], "header %s", name)
 		}
+	},
+}, {
+	Check: check.Check{ID: "L1.28", Points: 2, Operation: publish, Invariant: "L1.I8",
+		Title: "an event is published when the brokers have acknowledged it, and an invalid " +
+			"event " +
+			"is not sent",
+		Misconception: "that a send that returned has happened; in fact the record may still be " +
+			"in the client's memory",
+		Hint: "validate the event that you send, and return the brokers' error",
+		More: "e.Validate() AFTER the payload is in e; ProduceSync waits, Produce does not",
+		Read: "exercise 4"},
+	try: func(t *trial) {
+		c, k := t.codec(), newKafka(t)
+		e := event(1)
 		e.Actor = ""
 		err := t.answer.Producer(k.client, k.topic, c).Publish(t.Context(), e, settlement)
 		answered(t, publish, err)
-		require.ErrorIs(t, err, contract.ErrInvalid, "an event without an actor")
+		require.ErrorIs(t.Hint("Event.Validate knows the rules of an event: ask it before you "+
+			"send"),
+			err, contract.ErrInvalid, "an event without an actor")
+		require.Zero(t, k.count(t, k.topic), "records, after an event that is not valid")
 
 		small := k.connect(t, kgo.ProducerBatchMaxBytes(smallest))
 		defer small.Close()
 		large := trade.Amend{Kind: trade.Update, Trader: strings.Repeat("x", 4*smallest)}
 		err = t.answer.Producer(small, k.topic, c).Publish(t.Context(), event(3), large)
 		answered(t, publish, err)
-		require.ErrorIs(t, err, kerr.MessageTooLarge, "an event that the client cannot send")
+		require.ErrorIs(t.Hint("wait for the result of the send, and return its error"),
+			err, kerr.MessageTooLarge, "an event that the client cannot send")
 	},
 }, {
-	Check: check.Check{ID: "L1.22", Points: 3, Limit: time.Minute, Operation: consume,
-		Invariant: "L1.I8",
-		Title:     "published events are handed over unchanged, once, and each stream in its order",
+	Check: check.Check{ID: "L1.29", Points: 3, Operation: consume, Invariant: "L1.I8",
+		Title: "published events are handed over unchanged, and each stream in its order",
 		Misconception: "that events may be handed over as their decoding finishes; in fact an " +
 			"order that is lost here is lost for good",
-		Hint: "handle one record after the other, in the order of the fetch; eventOf in " +
-			"envelope.go reads the headers; Run returns nil when its context ends"},
+		Hint: "handle one record after the other, in the order of the fetch; eventOf " +
+			"(envelope.go) reads the headers",
+		More: "for: fetches := c.client.PollFetches(ctx); c.handleAll(ctx, fetches.Records(), " +
+			"handle); handleRecord is eventOf, Decode, handle",
+		Read: "section 2 and exercise 5"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
 		var want []contract.Event
@@ -74,86 +94,38 @@ var streaming = []spec{{
 		for _, stream := range []string{"trade/UTI-0", "trade/UTI-1"} {
 			check.Events(t, "the events of "+stream, of(stream, want), of(stream, got))
 		}
+	},
+}, {
+	Check: check.Check{ID: "L1.30", Points: 1, Operation: consume, Invariant: "L1.I8",
+		Title: "events are handed over one at a time",
+		Misconception: "that partitions are independent, so their events can be handled in " +
+			"parallel; in fact the handler is promised that it is not called again meanwhile",
+		Hint: "call handle in the goroutine of Run",
+		More: "no go statement, and no EachPartition with goroutines: c.handleAll is enough",
+		Read: "exercise 5"},
+	try: func(t *trial) { t.oneAtATime(newKafka(t), t.codec()) },
+}, {
+	Check: check.Check{ID: "L1.31", Points: 2, Operation: consume, Invariant: "L1.I8",
+		Title: "Run returns nil when its context ends, and the next member of the group begins " +
+			"after the handled events",
+		Misconception: "that a poll commits; in fact only the program knows which records it " +
+			"has handled",
+		Hint: "commit after the records of each poll were handled, and look at the context after " +
+			"each poll",
+		More: "if ctx.Err() != nil || fetches.IsClientClosed() { return nil } after the poll; " +
+			"c.commit(ctx, done) after handleAll",
+		Read: "section 2 and exercise 5"},
+	try: func(t *trial) {
+		c, k := t.codec(), newKafka(t)
+		t.publish(k, c, event(0), settlement)
+		m := t.consume(k, c)
+		m.take(1)
 		m.stop()
 		m = t.consume(k, c)
-		last := t.publish(k, c, event(12), settlement)
+		last := t.publish(k, c, event(2), settlement)
 		check.Events(t, "the events for the next member of the group",
 			[]contract.Event{last}, m.take(1))
 		m.stop()
-		t.oneAtATime(k, c)
-	},
-}, {
-	Check: check.Check{ID: "L1.23", Points: 4, Limit: time.Minute, Operation: consume,
-		Invariant: "L1.I9",
-		Title: "a record that is not an event is parked byte for byte, with its position and the " +
-			"error, and the consumer continues",
-		Misconception: "that a log line is enough, or that stopping is safe; in fact nobody can " +
-			"send a log line again, and stopping stops every stream of the partition",
-		Hint: "add the headers contract.Parked…; continue after the parked copy is acknowledged; " +
-			"an error that quotes the record may be too large for a header"},
-	try: func(t *trial) {
-		c, k := t.codec(), newKafka(t)
-		first := t.publish(k, c, event(0), settlement)
-		good := k.all(t, k.topic, 1)[0]
-		bad := t.poison(good)
-		for _, r := range bad {
-			k.produce(t, k.topic, r)
-		}
-		last := t.publish(k, c, event(2), settlement)
-		m := t.consume(k, c)
-		m.mayPark = true
-		check.Events(t, "the events beside poison", []contract.Event{first, last}, m.take(2))
-		m.stop()
-		for i, r := range k.all(t, k.parked, len(bad)) {
-			requireParked(t, i+1, bad[i], r)
-			added := values(r.Headers[len(bad[i].Headers):])
-			require.Equal(t, k.topic, added[contract.ParkedTopic], contract.ParkedTopic)
-			require.Equal(t, fmt.Sprint(good.Partition), added[contract.ParkedPartition],
-				contract.ParkedPartition)
-			require.Equal(t, fmt.Sprint(i+1), added[contract.ParkedOffset], contract.ParkedOffset)
-			require.NotEmpty(t, added[contract.ParkedError], contract.ParkedError)
-			require.LessOrEqual(t, len(added[contract.ParkedError]), contract.MaxAttribute,
-				"length of %s", contract.ParkedError)
-		}
-		t.cannotPark(k, c, good)
-		require.Equal(t, len(bad)+1, k.count(t, k.parked),
-			"parked records, after one that could not be parked at first")
-	},
-}, {
-	Check: check.Check{ID: "L1.24", Points: 4, Limit: time.Minute, Operation: consume,
-		Invariant: "L1.I10",
-		Title:     "a failure that the record did not cause parks nothing; the record comes again",
-		Misconception: "that every error is poison; in fact a database that is away for a minute " +
-			"would then park a minute of trades",
-		Hint: "return the error from Run; commit the records before this one, and not the record " +
-			"itself"},
-	try: func(t *trial) {
-		c, k := t.codec(), newKafka(t)
-		first := t.publish(k, c, event(0), settlement)
-		second := t.publish(k, c, event(2), settlement)
-		// The truncated data is other data: this record is valid.
-		broken := fmt.Errorf("the database is away: %w", contract.ErrTruncated)
-		err := t.consumeUntil(k, c, func(e contract.Event) error {
-			if e.ID == second.ID {
-				return broken
-			}
-			return nil
-		})
-		require.ErrorIs(t, err, broken, "Run, after the handler failed")
-
-		t.registry.setAway(true)
-		foreign := k.foreign(t, second)
-		m := t.consume(k, c)
-		check.Events(t, "the events after the handler failed", []contract.Event{second}, m.take(1))
-		require.ErrorIs(t, m.wait(), errAway, "Run, when the registry did not answer")
-
-		t.registry.setAway(false)
-		m = t.consume(k, c)
-		check.Events(t, "the events after the registry is back",
-			[]contract.Event{foreign}, m.take(1))
-		m.stop()
-		require.Zero(t, k.count(t, k.parked), "parked records; no record is poison")
-		require.NotEqual(t, first.ID, second.ID)
 	},
 }}
 
@@ -166,73 +138,8 @@ func values(headers []kgo.RecordHeader) map[string]string {
 	return values
 }
 
-// poison returns records that are no events. Most differ from a good record in their value.
-func (t *trial) poison(good *kgo.Record) []*kgo.Record {
-	novated := t.registry.wire("trade.novated", 1, latestFact("trade.novated").bytes())
-	prefix, body := good.Value[:prefixSize:prefixSize], good.Value[prefixSize:]
-	var bad []*kgo.Record
-	for _, value := range [][]byte{
-		append([]byte{1}, good.Value[1:]...),
-		nil, // no value at all, which differs from an empty one
-		good.Value[:len(good.Value)-1],
-		append(slices.Clone(good.Value), 0),
-		wire(7, body),
-		novated,
-		append(prefix, unhex("8080808010")...),
-	} {
-		bad = append(bad, &kgo.Record{Key: good.Key, Headers: good.Headers, Value: value})
-	}
-	json := []kgo.RecordHeader{{Key: "content-type", Value: []byte("application/json")}}
-	longTime := kgo.RecordHeader{Key: "ce_effectiveat", Value: bytes.Repeat([]byte("9"), large)}
-	return append(bad,
-		&kgo.Record{Key: good.Key, Headers: json, Value: []byte("{}")},
-		&kgo.Record{
-			Key: good.Key, Headers: good.Headers, Value: append(prefix, invalidText(large)...),
-		},
-		&kgo.Record{
-			Key: good.Key, Headers: append(slices.Clone(good.Headers), longTime), Value: good.Value,
-		})
-}
-
-// requireParked requires that the n-th parked record is the record with further headers.
-func requireParked(t check.T, n int, record, parked *kgo.Record) {
-	check.Bytes(t, fmt.Sprintf("the value of parked record %d", n), record.Value, parked.Value)
-	require.Equal(t, record.Value == nil, parked.Value == nil,
-		"whether parked record %d has no value at all", n)
-	require.Equal(t, string(record.Key), string(parked.Key), "key of parked record %d", n)
-	own := len(record.Headers)
-	require.GreaterOrEqual(t, len(parked.Headers), own, "headers of parked record %d", n)
-	require.Equal(t, record.Headers, parked.Headers[:own],
-		"the first headers of parked record %d are its own", n)
-}
-
 // smallest is the least batch size that a client accepts.
 const smallest = 1 << 10
-
-// cannotPark uses a client that cannot write the parked copy. The record did not cause that: it
-// comes again, to a client that can.
-func (t *trial) cannotPark(k *kafka, c Codec, good *kgo.Record) {
-	value := bytes.Repeat([]byte{1}, 4*smallest)
-	k.produce(t, k.topic, &kgo.Record{Key: good.Key, Headers: good.Headers, Value: value})
-	next := t.publish(k, c, event(4), settlement)
-	m := t.consume(k, c, kgo.ProducerBatchMaxBytes(smallest))
-	select {
-	case <-m.events:
-		t.fail("a record could not be parked, and the event after it was handed over")
-	case <-m.done:
-	case <-t.Context().Done():
-		t.fail("a record could not be parked, and Run did not return an error")
-	}
-	require.ErrorIs(t, m.err, kerr.MessageTooLarge, "Run, when a record could not be parked")
-	// A consumer that committed the earlier records by mistake begins with this event.
-	last := t.publish(k, c, event(6), settlement)
-	m = t.consume(k, c)
-	m.mayPark = true
-	check.Events(t, "the first event when the record can be parked",
-		[]contract.Event{next}, m.take(1))
-	check.Events(t, "the next event", []contract.Event{last}, m.take(1))
-	m.stop()
-}
 
 // oneAtATime publishes events on every partition. The handler takes a little time, to see whether
 // it is called again meanwhile.
@@ -257,16 +164,6 @@ func (t *trial) oneAtATime(k *kafka, c Codec) {
 	m.take(n)
 	m.stop()
 	require.False(t, second.fired(), "the handler was called again before it returned")
-}
-
-// large fits a record. An error that quotes it twice does not.
-const large = 800_000
-
-// invalidText returns the Avro body of a settlement whose price source is n bytes that are not
-// UTF-8.
-func invalidText(n int) []byte {
-	body := binary.AppendVarint(unhex("0201 00 0201 02"), int64(n))
-	return append(body, bytes.Repeat([]byte{0xff}, n)...)
 }
 
 // event returns the i-th event, without data. Even and odd events are of two streams.

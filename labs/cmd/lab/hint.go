@@ -22,13 +22,12 @@ func suites() []check.Suite {
 // labSuites returns the suites that the tests of the labs run. The checks of object storage are not
 // among them: students are given the object storage.
 func labSuites() []check.Suite {
-	return []check.Suite{
-		codectest.Suite(codectest.Fixture{}),
+	return append(codectest.Suites(codectest.Fixture{}),
 		kafkatest.Suite(kafkatest.Fixture{}),
 		projectiontest.Lab(projectiontest.Answer{}),
 		replaytest.Suite(replaytest.Fixture{}),
 		audittest.Suite(audittest.Fixture{}),
-	}
+	)
 }
 
 // findCheck looks a check up by its ID, in upper or lower case, with or without its L.

@@ -3,9 +3,15 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/printer"
+	"go/token"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,15 +61,16 @@ func onlyInCI(t *testing.T) {
 	}
 }
 
-// A fresh clone is green and names the first exercise.
+// A fresh clone is green and names the first exercise. Each part has a row.
 func TestLab1Fresh(t *testing.T) {
 	t.Parallel()
 	onlyInCI(t)
-	checks, points := worth("1-schemas")
+	checks, _ := worth("1-schemas")
 	out, err := testLab(t, "1-schemas", nil)
 	require.NoError(t, err)
-	require.Regexp(t, fmt.Sprintf(`1-schemas +0 +0 +4 +%d +0/%d +`, checks-4, points), out)
-	require.Contains(t, out, "next: write L1.register in labs/1-schemas for L1.1: ")
+	require.Regexp(t, `1a-schemas +0 +0 +8 +11 +0/41 +0/5\n`, out)
+	require.Regexp(t, `1b-schemas +0 +0 +5 +11 +0/38 +-\n`, out)
+	require.Contains(t, out, "next: write L1.encodeSettled in labs/1-schemas for L1.1: ")
 	require.Contains(t, out, "labs/1-schemas/README.md")
 	counts := fmt.Sprintf("1 passed, 0 failed, %d skipped\n", checks)
 	require.True(t, strings.HasSuffix(out, counts), out)
@@ -73,15 +80,15 @@ func TestLab1Fresh(t *testing.T) {
 func TestLab1Wrong(t *testing.T) {
 	t.Parallel()
 	onlyInCI(t)
-	checks, points := worth("1-schemas")
 	out, err := testLab(t, "1-schemas", map[string]change{"compatible.go": func(s string) string {
-		s = strings.ReplaceAll(s, `return check.TODO("L1.compatible")`, "return nil")
-		return strings.ReplaceAll(s, `"example.com/blotter/labs/kit/check"`, "")
+		return strings.ReplaceAll(s, `return check.TODO("L1.compatible")`, "return nil")
 	}})
 	requireFailed(t, err, out)
-	require.Regexp(t, fmt.Sprintf(`1-schemas +0 +3 +1 +%d +0/%d +`, checks-4, points), out)
+	require.Regexp(t, `1b-schemas +0 +3 +2 +11 +0/\d+ `, out)
 	require.Contains(t, out, "L1.I7 broken: ")
-	require.Contains(t, out, "next: mend L1.18:\n")
+	require.Contains(t, out, "next: mend L1.24:\n")
+	require.Contains(t, out, "also failing:\n  L1.25  ")
+	require.Equal(t, 1, strings.Count(out, "L1.I7 broken"), "only the next failure is in full")
 }
 
 // Code that does not compile is reported as such.
@@ -100,6 +107,113 @@ func requireFailed(t *testing.T, err error, out string) {
 	var hinted *hintedError
 	require.ErrorAs(t, err, &hinted, out)
 	require.Equal(t, failed, hinted.code)
+}
+
+// Each exercise of Lab 1 turns checks green by itself. A student who writes them in their order
+// never meets a check that fails because of a later exercise.
+func TestLab1InOrder(t *testing.T) {
+	t.Parallel()
+	onlyInCI(t)
+	unsolved := strings.Fields("EncodeSettled DecodeSettled New encode decode lookUp next " +
+		"splitCurve Readable sameMeaning logicalType Compatible Publish Run handleRecord park")
+	for _, step := range []struct{ writes, a, b string }{
+		{"EncodeSettled", `3 +0 `, `0 +0 `},
+		{"DecodeSettled", `6 +0 `, `0 +0 `},
+		{"New", `8 +0 `, `0 +0 `},
+		{"encode", `11 +0 `, `0 +0 `},
+		{"decode", `15 +0 `, `0 +0 `},
+		{"lookUp", `17 +0 `, `0 +0 `},
+		{"next splitCurve", `19 +0 +0 +0 +41/41 +5/5`, `0 +0 `},
+		{"Readable sameMeaning logicalType", `19 +0 `, `2 +0 `},
+		{"Compatible", `19 +0 `, `5 +0 `},
+		{"Publish", `19 +0 `, `7 +0 `},
+		{"Run handleRecord", `19 +0 `, `1[13] +0 `},
+		{"park", `19 +0 `, `16 +0 +0 +0 +38/38`},
+	} {
+		unsolved = slices.DeleteFunc(unsolved, func(name string) bool {
+			return slices.Contains(strings.Fields(step.writes), name)
+		})
+		changes := map[string]change{}
+		for _, file := range []string{"settled", "codec", "upcast", "compatible", "producer",
+			"consumer"} {
+			changes[file+".go"] = partlySolved(t, "1-schemas/"+file+".go", unsolved)
+		}
+		out, err := testLab(t, "1-schemas", changes)
+		require.NoError(t, err, "%s\n%s", step.writes, out)
+		require.Regexp(t, "1a-schemas +"+step.a, out, step.writes)
+		require.Regexp(t, "1b-schemas +"+step.b, out, step.writes)
+	}
+}
+
+// partlySolved returns a change of a lab's file into the solution's, in which the functions of the
+// unsolved names are still the lab's.
+func partlySolved(t *testing.T, file string, unsolved []string) change {
+	solution, err := os.ReadFile("../../../solutions/" + file)
+	require.NoError(t, err)
+	return func(lab string) string {
+		set := token.NewFileSet()
+		stubs, err := parser.ParseFile(set, "lab.go", lab, 0)
+		require.NoError(t, err)
+		mixed, err := parser.ParseFile(set, "solution.go", solution, 0)
+		require.NoError(t, err)
+		for _, d := range stubs.Decls {
+			stub, ok := d.(*ast.FuncDecl)
+			if !ok || !slices.Contains(unsolved, stub.Name.Name) {
+				continue
+			}
+			for i, d := range mixed.Decls {
+				solved, ok := d.(*ast.FuncDecl)
+				if ok && solved.Name.Name == stub.Name.Name && receiver(solved) == receiver(stub) {
+					mixed.Decls[i] = stub
+				}
+			}
+		}
+		useImports(mixed, stubs)
+		var out strings.Builder
+		require.NoError(t, printer.Fprint(&out, token.NewFileSet(), mixed))
+		return out.String()
+	}
+}
+
+func receiver(f *ast.FuncDecl) string {
+	if f.Recv == nil {
+		return ""
+	}
+	typ := f.Recv.List[0].Type
+	if star, ok := typ.(*ast.StarExpr); ok {
+		typ = star.X
+	}
+	return typ.(*ast.Ident).Name
+}
+
+// useImports gives a file those of its own imports and of the other file's that it uses.
+func useImports(f, other *ast.File) {
+	used := map[string]bool{}
+	ast.Inspect(f, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := s.X.(*ast.Ident); ok {
+				used[x.Name] = true
+			}
+		}
+		return true
+	})
+	all := &ast.GenDecl{Tok: token.IMPORT, Lparen: 1, Rparen: 2}
+	for _, spec := range slices.Concat(f.Imports, other.Imports) {
+		folder := strings.TrimSuffix(strings.Trim(spec.Path.Value, `"`), "/v2")
+		if name := path.Base(folder); used[name] {
+			all.Specs = append(all.Specs, &ast.ImportSpec{
+				Path: &ast.BasicLit{Kind: token.STRING, Value: spec.Path.Value},
+			})
+			used[name] = false
+		}
+	}
+	f.Decls = slices.DeleteFunc(f.Decls, func(d ast.Decl) bool {
+		g, ok := d.(*ast.GenDecl)
+		return ok && g.Tok == token.IMPORT
+	})
+	if len(all.Specs) > 0 {
+		f.Decls = slices.Insert(f.Decls, 0, ast.Decl(all))
+	}
 }
 
 // The exercises of Lab 2 build on each other. A student who writes them in their order never meets
@@ -136,11 +250,11 @@ func TestCheatsAreFound(t *testing.T) {
 	cheats, err := os.ReadFile(filepath.Join("testdata", "cheats", "lab_test.go"))
 	require.NoError(t, err)
 	for cheat, want := range map[string][]string{
-		"goexit": {`1-schemas +\d+ +[1-9]\d* +0 +0 +\d+/\d+ `,
-			`EXIT: the implementation ended the goroutine`, `next: mend L1\.1:`},
-		"panic-elsewhere": {`panic: mine\n`, `1-schemas .*did not run`, `next: `},
-		"log-fatal":       {`no more\n`, `1-schemas .*did not run`, `next: `},
-		"exit":            {`the process ended before its tests`, `1-schemas .* did not run`},
+		"goexit": {`1a-schemas +\d+ +[1-9]\d* +0 +0 +\d+/\d+ `,
+			`EXIT: the implementation ended the goroutine`, `next: mend L1\.7:`},
+		"panic-elsewhere": {`panic: mine\n`, `1a-schemas .*did not run`, `next: `},
+		"log-fatal":       {`no more\n`, `1a-schemas .*did not run`, `next: `},
+		"exit":            {`the process ended before its tests`, `1a-schemas .* did not run`},
 		"exit-first":      {`1-schemas +its tests did not run`},
 		"mute":            {`1-schemas +its tests did not run`},
 		"unknown-todo": {`returned TODO for L1\.later, which is not an operation of this lab`,

@@ -191,7 +191,7 @@ func TestNextStep(t *testing.T) {
 	}{
 		{"a check fails", "failed", "next: mend L1.7:\n"},
 		{"a check did not run", "", "next: find out why L1.7 of labs/1-schemas did not run"},
-		{"a check is to do", "todo", "next: write L1.decode in labs/1-schemas for L1.7: "},
+		{"a check is to do", "todo", "next: write L1.register in labs/1-schemas for L1.7: "},
 		{"a check is blocked", "blocked", "next: find the operation that L1.7 waits for: "},
 		{"the lab is done", "passed", "own code: go build -tags lab1 ./capstone/cmd/blotter\n"},
 	} {
@@ -216,7 +216,7 @@ func TestBegunLabIsNext(t *testing.T) {
 	require.Contains(t, table, "next: mend L2.9:\n")
 	fresh, _ := tableOf(t, true, verdictLine("labs/1-schemas", "L1.1", 2, "todo")+
 		verdictLine("labs/2-store", "L2.50", 2, "todo"))
-	require.Contains(t, fresh, "next: write L1.register ")
+	require.Contains(t, fresh, "next: write L1.encodeSettled ")
 }
 
 // Of two verdicts on one check the worse one counts, whichever is last.

@@ -51,6 +51,7 @@ type Suite struct {
 	Part   string // such as "1a", if the lab has several parts
 	Guide  string // the page that explains the invariants, from the root of the repository
 	Checks []Check
+	Needs  []string // operations of earlier parts that the checks also call
 }
 
 // T receives the results of a check. It satisfies testify's require.TestingT. Its methods are safe

@@ -16,10 +16,10 @@ func (e *TODOError) Error() string { return "to do: " + e.Operation }
 // operation has a name such as "L2.append".
 func TODO(operation string) error { return &TODOError{operation} }
 
-// operations lists the names of the operations that the checks of a suite try. It is empty if the
-// checks name no operation.
+// operations lists the names of the operations that the checks of a suite try or need. It is empty
+// if the checks name no operation.
 func operations(s Suite) []string {
-	var names []string
+	names := slices.Clone(s.Needs)
 	for _, c := range s.Checks {
 		if c.Operation != "" && !slices.Contains(names, c.Operation) {
 			names = append(names, c.Operation)

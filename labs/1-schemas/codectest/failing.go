@@ -1,9 +1,9 @@
 package codectest
 
 import (
+	"fmt"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -17,15 +17,55 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-var fetching = []spec{{
-	Check: check.Check{ID: "L1.26", Points: 2, Limit: time.Minute, Operation: consume,
-		Invariant: "L1.I10",
+var failing = []spec{{
+	Check: check.Check{ID: "L1.36", Points: 3, Operation: consume, Invariant: "L1.I10",
+		Title: "a failure that the record did not cause parks nothing; the record comes again",
+		Misconception: "that every error is poison; in fact a database that is away for a minute " +
+			"would then park a minute of trades",
+		Hint: "return the error from Run; commit the records before this one, and not the record " +
+			"itself",
+		More: "park only for errors of eventOf and Decode that are in poison; return the error " +
+			"of " +
+			"handle as it is, even if it wraps ErrTruncated",
+		Read: "section 3 and exercise 6"},
+	try: func(t *trial) {
+		c, k := t.codec(), newKafka(t)
+		first := t.publish(k, c, event(0), settlement)
+		second := t.publish(k, c, event(2), settlement)
+		// The truncated data is other data: this record is valid.
+		broken := fmt.Errorf("the database is away: %w", contract.ErrTruncated)
+		err := t.consumeUntil(k, c, func(e contract.Event) error {
+			if e.ID == second.ID {
+				return broken
+			}
+			return nil
+		})
+		require.ErrorIs(t, err, broken, "Run, after the handler failed")
+
+		t.registry.setAway(true)
+		foreign := k.foreign(t, second)
+		m := t.consume(k, c)
+		check.Events(t, "the events after the handler failed", []contract.Event{second}, m.take(1))
+		require.ErrorIs(t, m.wait(), errAway, "Run, when the registry did not answer")
+
+		t.registry.setAway(false)
+		m = t.consume(k, c)
+		check.Events(t, "the events after the registry is back",
+			[]contract.Event{foreign}, m.take(1))
+		m.stop()
+		require.Zero(t, k.count(t, k.parked), "parked records; no record is poison")
+		require.NotEqual(t, first.ID, second.ID)
+	},
+}, {
+	Check: check.Check{ID: "L1.37", Points: 2, Operation: consume, Invariant: "L1.I10",
 		Title: "if the brokers refuse to serve a partition, Run ends with their error, even if " +
 			"the same fetch has records",
 		Misconception: "that a fetch that has records has no error; in fact a fetch can have " +
 			"both, and the client reports each error once",
 		Hint: "look at the fetch's errors AFTER its records are handled and committed; the " +
-			"client retries temporary errors by itself"},
+			"client retries temporary errors by itself",
+		More: "cmp.Or(failed, c.commit(ctx, done), fetches.Err())",
+		Read: "section 3 and exercise 6"},
 	try: func(t *trial) {
 		c, cluster := t.codec(), newCluster(t)
 		k := newKafkaAt(t, []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, 2)

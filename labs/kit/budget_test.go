@@ -1,0 +1,111 @@
+package kit_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/printer"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/1-schemas/codectest"
+	"example.com/blotter/labs/kit/check"
+)
+
+// The budget of a lab, or of a part of one (labs/INSTRUCTOR.md).
+const (
+	maxLabLines     = 250
+	maxLabFunctions = 8
+	maxGuideWords   = 2500
+	minRequired     = 12
+	maxRequired     = 20
+)
+
+// A part is a lab, or a part of one: its files in the lab, and the same files in the solution.
+type part struct {
+	suite         check.Suite
+	lab, solution string
+	files         []string
+}
+
+func parts() []part {
+	schemas := codectest.Suites(codectest.Fixture{})
+	return []part{
+		{schemas[0], "1-schemas", "1-schemas", []string{"settled.go", "codec.go", "upcast.go"}},
+		{schemas[1], "1-schemas", "1-schemas",
+			[]string{"compatible.go", "producer.go", "consumer.go"}},
+	}
+}
+
+// TestLabBudgets prints the size of each lab's work and fails over the budget. The work is the
+// functions of the solution that the lab does not provide in the same form. The words of a guide
+// are counted up to its table of checks.
+func TestLabBudgets(t *testing.T) {
+	t.Parallel()
+	t.Logf("%-6s %9s %5s %8s %5s", "part", "functions", "lines", "required", "words")
+	for _, p := range parts() {
+		functions, lines := p.work(t)
+		words := guideWords(t, p.suite.Guide)
+		required := 0
+		for _, c := range p.suite.Checks {
+			if !c.Bonus {
+				required++
+			}
+		}
+		t.Logf("%-6s %9d %5d %8d %5d", p.suite.Part, functions, lines, required, words)
+		require.LessOrEqual(t, functions, maxLabFunctions, "functions of %s", p.suite.Part)
+		require.LessOrEqual(t, lines, maxLabLines, "lines of %s", p.suite.Part)
+		require.LessOrEqual(t, words, maxGuideWords, "words of %s", p.suite.Guide)
+		require.GreaterOrEqual(t, required, minRequired, "required checks of %s", p.suite.Part)
+		require.LessOrEqual(t, required, maxRequired, "required checks of %s", p.suite.Part)
+	}
+}
+
+// work returns the number of functions that a student writes, and their lines without comments.
+func (p part) work(t *testing.T) (functions, lines int) {
+	for _, file := range p.files {
+		given := functionsOf(t, filepath.Join("..", p.lab, file))
+		for name, text := range functionsOf(t, filepath.Join("../../solutions", p.solution, file)) {
+			if given[name] != text {
+				functions++
+				lines += strings.Count(text, "\n") + 1
+			}
+		}
+	}
+	return functions, lines
+}
+
+// functionsOf returns the text of each function of a file, without comments, by receiver and name.
+func functionsOf(t *testing.T, file string) map[string]string {
+	set := token.NewFileSet()
+	parsed, err := parser.ParseFile(set, file, nil, 0)
+	require.NoError(t, err)
+	texts := map[string]string{}
+	for _, declared := range parsed.Decls {
+		f, ok := declared.(*ast.FuncDecl)
+		if !ok {
+			continue
+		}
+		var name, text strings.Builder
+		if f.Recv != nil {
+			require.NoError(t, printer.Fprint(&name, set, f.Recv.List[0].Type))
+		}
+		name.WriteString("." + f.Name.Name)
+		require.NoError(t, printer.Fprint(&text, set, f))
+		texts[name.String()] = text.String()
+	}
+	return texts
+}
+
+// guideWords returns the number of words of a guide before its table of checks.
+func guideWords(t *testing.T, guide string) int {
+	text, err := os.ReadFile(filepath.Join("../..", guide))
+	require.NoError(t, err)
+	before, _, found := strings.Cut(string(text), "\n## The checks\n")
+	require.True(t, found, "%s has no table of checks", guide)
+	return len(strings.Fields(before))
+}
