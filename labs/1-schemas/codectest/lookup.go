@@ -127,7 +127,7 @@ var bonus = []spec{{
 func fuzzSettled(t *trial) {
 	r := t.random()
 	facts := factsOf("trade.settled", 2)
-	for range 20_000 {
+	for range 4_000 {
 		body := bytes.Clone(facts[r.IntN(len(facts))].bytes())
 		for range 1 + r.IntN(3) {
 			switch at := r.IntN(len(body)); r.IntN(3) {
