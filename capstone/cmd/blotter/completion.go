@@ -80,11 +80,11 @@ func nextWords(root *kong.Node, known []string, last string) (words []string) {
 		return nil
 	case strings.HasPrefix(last, "-"):
 		return flagsOf(node)
-	case node == root:
-		for _, command := range node.Leaves(true) {
+	}
+	for _, command := range node.Children {
+		if !command.Hidden {
 			words = append(words, command.Name)
 		}
-		return words
 	}
 	for _, arg := range node.Positional {
 		words = append(words, valuesOf(arg, "")...)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -22,6 +23,8 @@ var examples = map[string]string{
 	"trades":         "trades --book power-prop --status LIVE",
 	"books":          "books",
 	"curves":         "curves power/CET/base",
+	"parked list":    "parked list",
+	"parked show":    "parked show trade/PWR-70",
 	"snapshot":       "snapshot month-end",
 	"snapshots":      "snapshots",
 	"replay":         "replay month-end",
@@ -52,11 +55,17 @@ func printHelp(options kong.HelpOptions, c *kong.Context) error {
 		flag.Hidden = true
 	}
 	err := kong.DefaultHelpPrinter(options, c)
-	if example, ok := examples[command.Name]; ok {
+	if example, ok := examples[pathOf(command)]; ok {
 		fmt.Fprintf(c.Stdout, "\nExample:\n  blotter %s\n", example)
 	}
 	fmt.Fprintln(c.Stdout, "\nGlobal flags, such as --data, --store and --format: blotter --help")
 	return err
+}
+
+// pathOf returns the words of a command, such as parked list.
+func pathOf(command *kong.Node) string {
+	_, path, _ := strings.Cut(command.FullPath(), " ")
+	return path
 }
 
 type helpCmd struct {

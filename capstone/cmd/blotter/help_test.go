@@ -16,7 +16,7 @@ func TestHelpShowsOwnFlagsFirst(t *testing.T) {
 	root := newParser(&c, io.Discard, io.Discard).Model.Node
 	for _, command := range root.Leaves(true) {
 		var out strings.Builder
-		require.Equal(t, done, run([]string{command.Name, "--help"}, &out, t.Output()))
+		require.Equal(t, done, run(append(strings.Fields(pathOf(command)), "--help"), &out, t.Output()))
 		var shown, own []string
 		for _, flag := range regexp.MustCompile(`(?m)^ +--([a-z-]+)`).
 			FindAllStringSubmatch(out.String(), -1) {
@@ -27,14 +27,14 @@ func TestHelpShowsOwnFlagsFirst(t *testing.T) {
 		}
 		require.Equal(t, own, shown, command.Name)
 
-		example := examples[command.Name]
+		example := examples[pathOf(command)]
 		require.NotEmpty(t, example, "add an example of %s to help.go", command.Name)
 		require.Contains(t, out.String(), "Example:\n  blotter "+example+"\n")
 		var other cli
 		args := strings.Fields(strings.ReplaceAll(example, "'yearly review'", "review"))
 		chosen, err := parse(newParser(&other, io.Discard, io.Discard), args)
 		require.NoError(t, err, example)
-		require.Equal(t, command.Name, chosen.Selected().Name)
+		require.Equal(t, pathOf(command), pathOf(chosen.Selected()))
 	}
 	var all strings.Builder
 	require.Equal(t, done, run([]string{"--help"}, &all, t.Output()))

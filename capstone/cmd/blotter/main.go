@@ -45,6 +45,7 @@ type cli struct {
 	Trades   tradesCmd        `cmd:"" help:"List trades: by book, trader, status and more."`
 	Books    booksCmd         `cmd:"" help:"List the books, with the number of their trades."`
 	Curves   curvesCmd        `cmd:"" help:"List the latest price marks of the curves."`
+	Parked   parkedCmd        `cmd:"" help:"Find streams with an illegal event."`
 	Snapshot snapshotCmd      `cmd:"" help:"Archive the state."`
 	States   snapshotsCmd     `cmd:"" name:"snapshots" help:"List the archived states."`
 	Replay   replayCmd        `cmd:"" help:"${replay}"`

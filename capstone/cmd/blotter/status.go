@@ -99,14 +99,6 @@ type followUpCount struct {
 	Orphans   []orphan `json:"orphaned,omitempty"`
 }
 
-// A parkedStream is a parked stream, with the origin of its illegal event.
-type parkedStream struct {
-	trade.Parked
-	Position contract.Position `json:"position"`
-	Source   string            `json:"source"`
-	Line     int64             `json:"source_line,omitempty"`
-}
-
 // Run examines everything. Without a kept stack it starts the embedded one for that time. It
 // creates nothing: a stack without a log is well.
 func (c *statusCmd) Run(ctx context.Context, a *app) error {
@@ -256,20 +248,6 @@ func (s *status) checkIndex(ctx context.Context, of *session.Session) error {
 		s.Well, s.hint = false, cmp.Or(s.hint, indexHint)
 	}
 	return nil
-}
-
-// findParked lists the parked streams.
-func (s *status) findParked(
-	ctx context.Context, system *capstone.System, end contract.Cursor,
-) error {
-	all, err := system.Parked(ctx, end)
-	for _, p := range all {
-		s.Parked = append(s.Parked, parkedStream{
-			p.Parked, p.Illegal.Position, p.Illegal.Source, p.Illegal.SourceLine,
-		})
-		s.Well, s.hint = false, cmp.Or(s.hint, parkedHint)
-	}
-	return err
 }
 
 // A tail is the events that a reader has not read.
@@ -479,20 +457,10 @@ func printLog(w io.Writer, s status, now time.Time) {
 	if s.FollowUps != nil {
 		printOrphans(w, s.FollowUps.Orphans)
 	}
-	printParked(w, s.Parked)
-}
-
-func printParked(w io.Writer, all []parkedStream) {
-	if len(all) == 0 {
-		return
+	if len(s.Parked) > 0 {
+		fmt.Fprintln(w, "  parked streams")
+		printParked(w, s.Parked)
 	}
-	fmt.Fprintln(w, "  parked streams")
-	var rows []string
-	for _, p := range all {
-		rows = append(rows, fmt.Sprintf("%s\t%d\t%s\t%s\t%s\t%s\t%s", p.Stream, p.Version,
-			p.Position, p.Actor, place(p.Source, p.Line), p.Rule, p.Detail))
-	}
-	table(w, "stream\tversion\tposition\tactor\tsource\trule\tdetail", rows...)
 }
 
 func (i indexStatus) line() string {

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+
+	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/session"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// parkedCmd has the commands about parked streams.
+type parkedCmd struct {
+	List parkedListCmd `cmd:"" help:"List the parked streams."`
+	Show parkedShowCmd `cmd:"" help:"Show the illegal event of a parked stream."`
+}
+
+type parkedListCmd struct{}
+
+// A parkedStream is a parked stream, with the origin of its illegal event.
+type parkedStream struct {
+	trade.Parked
+	Position contract.Position `json:"position"`
+	Source   string            `json:"source"`
+	Line     int64             `json:"source_line,omitempty"`
+}
+
+func (c *parkedListCmd) Run(ctx context.Context, a *app) error {
+	s, all, err := a.parked(ctx)
+	if err != nil {
+		return err
+	}
+	streams := append([]parkedStream{}, parkedStreams(all)...) // never nil: none is an empty list
+	return a.answer(of(s), streams, func(w io.Writer) { printParked(w, streams) })
+}
+
+// parked opens the log and finds its parked streams.
+func (a *app) parked(ctx context.Context) (*session.Session, []capstone.ParkedStream, error) {
+	s, err := a.open(ctx, session.Query)
+	if err != nil {
+		return nil, nil, err
+	}
+	end, err := s.Log.End(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err := s.System().Parked(ctx, end)
+	return s, all, err
+}
+
+func parkedStreams(found []capstone.ParkedStream) (all []parkedStream) {
+	for _, p := range found {
+		all = append(all, parkedStream{
+			p.Parked, p.Illegal.Position, p.Illegal.Source, p.Illegal.SourceLine,
+		})
+	}
+	return all
+}
+
+func printParked(w io.Writer, all []parkedStream) {
+	var rows []string
+	for _, p := range all {
+		rows = append(rows, fmt.Sprintf("%s\t%d\t%s\t%s\t%s\t%s\t%s", p.Stream, p.Version,
+			p.Position, p.Actor, place(p.Source, p.Line), p.Rule, p.Detail))
+	}
+	table(w, "stream\tversion\tposition\tactor\tsource\trule\tdetail", rows...)
+}
+
+// findParked lists the parked streams.
+func (s *status) findParked(
+	ctx context.Context, system *capstone.System, end contract.Cursor,
+) error {
+	found, err := system.Parked(ctx, end)
+	if len(found) > 0 {
+		s.Parked = parkedStreams(found)
+		s.Well, s.hint = false, cmp.Or(s.hint, parkedHint)
+	}
+	return err
+}
+
+type parkedShowCmd struct {
+	Stream string `arg:"" help:"The stream, such as trade/PWR-70 or curve/power/CET/base."`
+}
+
+// Run shows the illegal event as history does.
+func (c *parkedShowCmd) Run(ctx context.Context, a *app) error {
+	s, all, err := a.parked(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range all {
+		if p.Stream != c.Stream {
+			continue
+		}
+		line, err := entryOf(ctx, s.Codec, p.Illegal)
+		if err != nil {
+			return err
+		}
+		changes := &changeLog{s.Log, s.Codec, map[string]*streamChanges{}}
+		if line.Changes, err = changes.of(ctx, p.Illegal); err != nil {
+			return err
+		}
+		return a.answer(of(s), line, func(w io.Writer) { printHistory(w, []entry{line}) })
+	}
+	return &failure{fmt.Sprintf("stream %s is not parked", c.Stream),
+		"list the parked streams: blotter parked list"}
+}
