@@ -54,6 +54,10 @@ var workedCases = map[string]workedCase{
 	// The hours that are left take the prices of their months.
 	"quarter": {nil, []workedAnswer{
 		{"b", "", "2025-06-01T09:00:00Z", "7200", "576000", "72000", "504000"}}},
+	// 100,000 therms at 0.81 are bought, and 40% of them sold in kWh. The price of a quantity in
+	// therms is not guessed.
+	"therms": {map[string]trade.Rule{"therms-2": trade.WrongUnit}, []workedAnswer{
+		{"b", "", "2025-01-08T00:00:00Z", "1758.426", "48600", "3589.12", "54000"}}},
 	// A closed contract is amended where the amendment belongs in time.
 	"late-amend": {nil, []workedAnswer{
 		{"b", "", "2025-01-12T12:00:00Z", "0", "0", "400", "0"}}},

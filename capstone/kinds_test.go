@@ -35,6 +35,7 @@ var places = []struct {
 	{"labs/kit/trade/kinds.go", namesAreUnique},
 	{"labs/kit/trade/kinds.go", lifecycleTakesKind},
 	{"labs/kit/trade/kinds.go", namedContractsAreLinked},
+	{"labs/kit/trade/kinds.go", figuresAreConverted},
 	{"schemas", schemaExists},
 	{"schemas/import-line.schema.json", schemaTakesLines},
 	{"solutions/1-schemas/formats.go", codecReturnsBody},
@@ -113,6 +114,21 @@ func namedContractsAreLinked(_ *testing.T, k trade.Kind) error {
 	}
 	return fmt.Errorf("%T names another contract, and is not a trade.Beginner: a quantity that it "+
 		"takes out is lost, and lines about the two contracts are decided in any order", b)
+}
+
+// figuresAreConverted fails for a body that has a quantity or a price, and does not say which unit
+// it was entered in.
+func figuresAreConverted(_ *testing.T, k trade.Kind) error {
+	body := reflect.TypeOf(k.Zero)
+	_, says := body.FieldByName("Entered")
+	for i := range body.NumField() {
+		f := body.Field(i)
+		figure := f.Type == reflect.TypeFor[trade.Quantity]() || strings.HasSuffix(f.Name, "Price")
+		if figure && !says {
+			return fmt.Errorf("%s of %T has no unit that it was entered in", f.Name, k.Zero)
+		}
+	}
+	return nil
 }
 
 const anotherUTI = "ANOTHER"

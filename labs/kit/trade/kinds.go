@@ -115,6 +115,7 @@ var (
 	_ = []transition{New{}, Amend{}}
 	_ = []Reducer{Cancel{}, Settle{}}
 	_ = []Beginner{Novate{}, Exercise{}}
+	_ = []measured{New{}, Amend{}, Cancel{}, Novate{}, Settle{}, Exercise{}, PriceMarked{}}
 )
 
 // Reduction returns the quantity that b takes out of its contract. ok is false for a body that
@@ -197,6 +198,18 @@ func (s Side) Opposite() Side {
 
 func (New) body() {}
 
+func (n New) converted(c *converter) Body {
+	n.Quantity = c.quantity(n.Quantity)
+	n.Price = c.price("price", n.Price)
+	if o := n.Instrument.Option; o != nil {
+		option := *o
+		option.Strike = c.price("option.strike", o.Strike)
+		n.Instrument.Option = &option
+	}
+	n.Entered = c.entered
+	return n
+}
+
 // evolve begins the contract with an opening leg: the quantity, and the cash paid for it.
 func (n New) evolve(t Trade, s Slot) (Trade, *Refusal) {
 	if t.Status != "" {
@@ -239,6 +252,16 @@ type Amend struct {
 
 func (Amend) body()             {}
 func (a Amend) variant() string { return a.Kind }
+
+func (a Amend) converted(c *converter) Body {
+	a.Quantity = c.quantity(a.Quantity)
+	if a.Price != nil {
+		price := c.price("price", *a.Price)
+		a.Price = &price
+	}
+	a.Entered = c.entered
+	return a
+}
 
 func (a Amend) evolve(t Trade, s Slot) (Trade, *Refusal) {
 	if r := t.live(); r != nil {
@@ -314,6 +337,12 @@ type Cancel struct {
 func (Cancel) body()             {}
 func (c Cancel) variant() string { return c.Kind }
 
+func (c Cancel) converted(conv *converter) Body {
+	c.Quantity = conv.quantity(c.Quantity)
+	c.Entered = conv.entered
+	return c
+}
+
 // Reduction returns the quantity of a termination. A void takes out none: it leaves no contract.
 func (c Cancel) Reduction() (Quantity, bool) { return c.Quantity, c.Kind == Terminate }
 
@@ -358,6 +387,12 @@ type Novate struct {
 
 func (Novate) body()             {}
 func (n Novate) variant() string { return n.Role }
+
+func (n Novate) converted(c *converter) Body {
+	n.Quantity = c.quantity(n.Quantity)
+	n.Entered = c.entered
+	return n
+}
 
 // Reduction returns the quantity that is transferred.
 func (n Novate) Reduction() (Quantity, bool) { return n.Quantity, true }
@@ -415,6 +450,13 @@ type Settle struct {
 }
 
 func (Settle) body() {}
+
+func (s Settle) converted(c *converter) Body {
+	s.Quantity = c.quantity(s.Quantity)
+	s.Price = c.price("price", s.Price)
+	s.Entered = c.entered
+	return s
+}
 
 // Reduction returns the quantity that is delivered.
 func (s Settle) Reduction() (Quantity, bool) { return s.Quantity, true }
@@ -487,6 +529,13 @@ type Exercise struct {
 
 func (Exercise) body()             {}
 func (e Exercise) variant() string { return e.Settlement }
+
+func (e Exercise) converted(c *converter) Body {
+	e.Quantity = c.quantity(e.Quantity)
+	e.UnderlyingPrice = c.price("underlying_price", e.UnderlyingPrice)
+	e.Entered = c.entered
+	return e
+}
 
 // Reduction returns the quantity that is exercised.
 func (e Exercise) Reduction() (Quantity, bool) { return e.Quantity, true }
@@ -565,6 +614,15 @@ type Point struct {
 }
 
 func (PriceMarked) body() {}
+
+func (m PriceMarked) converted(c *converter) Body {
+	points := make([]Point, len(m.Points))
+	for i, p := range m.Points {
+		points[i] = Point{p.Delivery, c.price(fmt.Sprintf("points[%d].price", i), p.Price)}
+	}
+	m.Points, m.Entered = points, c.entered
+	return m
+}
 
 // CommandRefused records that a command was refused. Its Digest distinguishes the same command,
 // sent again, from another command that reuses the id.

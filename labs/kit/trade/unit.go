@@ -79,17 +79,16 @@ type measured interface {
 	converted(c *converter) Body
 }
 
-var _ = []measured{New{}, Amend{}, Cancel{}, Novate{}, Settle{}, Exercise{}, PriceMarked{}}
-
 // converted returns the body of c in the unit of its contract or curve. The unit is "" if none has
 // begun, which Evolve refuses.
 func (c Command) converted(to Unit) (Body, *Refusal) {
-	b, ok := c.Body.(measured)
-	if !ok || to == "" {
+	if to == "" {
 		return c.Body, nil
 	}
-	conv := &converter{to: to, per: c.PriceUnit}
-	body := b.converted(conv)
+	body, conv := c.Body, &converter{to: to, per: c.PriceUnit}
+	if b, ok := body.(measured); ok {
+		body = b.converted(conv)
+	}
 	if c.PriceUnit != "" && !conv.priced && conv.refusal == nil {
 		return body, refuse(BadTerms, "a unit of the price, %s, without a price", c.PriceUnit)
 	}
@@ -174,61 +173,4 @@ func (c *converter) refuse(rule Rule, format string, args ...any) {
 	if c.refusal == nil {
 		c.refusal = refuse(rule, format, args...)
 	}
-}
-
-func (n New) converted(c *converter) Body {
-	n.Quantity = c.quantity(n.Quantity)
-	n.Price = c.price("price", n.Price)
-	if o := n.Instrument.Option; o != nil {
-		option := *o
-		option.Strike = c.price("option.strike", o.Strike)
-		n.Instrument.Option = &option
-	}
-	n.Entered = c.entered
-	return n
-}
-
-func (a Amend) converted(c *converter) Body {
-	a.Quantity = c.quantity(a.Quantity)
-	if a.Price != nil {
-		price := c.price("price", *a.Price)
-		a.Price = &price
-	}
-	a.Entered = c.entered
-	return a
-}
-
-func (k Cancel) converted(c *converter) Body {
-	k.Quantity = c.quantity(k.Quantity)
-	k.Entered = c.entered
-	return k
-}
-
-func (n Novate) converted(c *converter) Body {
-	n.Quantity = c.quantity(n.Quantity)
-	n.Entered = c.entered
-	return n
-}
-
-func (s Settle) converted(c *converter) Body {
-	s.Quantity = c.quantity(s.Quantity)
-	s.Price = c.price("price", s.Price)
-	s.Entered = c.entered
-	return s
-}
-
-func (e Exercise) converted(c *converter) Body {
-	e.Quantity = c.quantity(e.Quantity)
-	e.UnderlyingPrice = c.price("underlying_price", e.UnderlyingPrice)
-	e.Entered = c.entered
-	return e
-}
-
-func (m PriceMarked) converted(c *converter) Body {
-	points := make([]Point, len(m.Points))
-	for i, p := range m.Points {
-		points[i] = Point{p.Delivery, c.price(fmt.Sprintf("points[%d].price", i), p.Price)}
-	}
-	m.Points, m.Entered = points, c.entered
-	return m
 }

@@ -3,6 +3,7 @@ package trade_test
 import (
 	"fmt"
 	"math/big"
+	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -134,6 +135,26 @@ func TestWorkedTherms(t *testing.T) {
 	equal(t, "0", p.Quantity)
 }
 
+// Each part is rounded on its own. Nine times 50 GJ are a little more than 450 GJ, so the last part
+// is entered without a quantity.
+func TestLastPartHasNoQuantity(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, gas("TTF", "450", trade.GJ, "9", trade.GJ))
+	part := trade.Settle{Quantity: trade.Quantity{Value: dec("50"), Unit: trade.GJ},
+		Price: dec("9")}
+	for n := range 8 {
+		d.do(t, per(trade.GJ, on(fmt.Sprintf("05-%02d", n+1), part)))
+	}
+	last := per(trade.GJ, on("05-09", part))
+	r := d.refusedAs(t, last)
+	require.Equal(t, trade.Exceeds, r.Rule)
+	require.Equal(t, "13.888889 MWh asked for, 13.888888 MWh is open", r.Detail)
+	last.Body = trade.Settle{Price: dec("9")}
+	d.do(t, last)
+	require.Equal(t, trade.Settled, d.trade(t, T, trade.AsOf{}).Status)
+}
+
 // A price has no unit of its own while the quantity has one.
 func TestPriceUnitIsNotGuessed(t *testing.T) {
 	t.Parallel()
@@ -166,23 +187,8 @@ func TestDefaultUnitIsTheSameCommand(t *testing.T) {
 
 // enteredIn returns the list of a body.
 func enteredIn(b trade.Body) []trade.Entered {
-	switch b := b.(type) {
-	case trade.New:
-		return b.Entered
-	case trade.Amend:
-		return b.Entered
-	case trade.Cancel:
-		return b.Entered
-	case trade.Novate:
-		return b.Entered
-	case trade.Settle:
-		return b.Entered
-	case trade.Exercise:
-		return b.Entered
-	case trade.PriceMarked:
-		return b.Entered
-	}
-	return nil
+	all, _ := reflect.ValueOf(b).FieldByName("Entered").Interface().([]trade.Entered)
+	return all
 }
 
 // kWh is the oracle's table of units.
