@@ -21,27 +21,75 @@ func install(t *testing.T) (bin string) {
 	return bin
 }
 
-// The installed program runs in any folder: it finds the S3 gateway beside itself.
+// The installed program runs in any folder and any environment: it finds the S3 gateway beside
+// itself, and the settings of the user's own Postgres have no effect.
 func TestInstalledProgramRunsAnywhere(t *testing.T) {
 	t.Parallel()
-	bin, elsewhere := install(t), passableDir(t)
-	blotter := func(args ...string) (string, error) {
+	bin := install(t)
+	book, err := filepath.Abs("../../books/first.jsonl")
+	require.NoError(t, err)
+	blotter := func(dir string, env []string, args ...string) (string, error) {
 		c := exec.CommandContext(t.Context(), filepath.Join(bin, "blotter"), args...)
-		c.Dir, c.Env = elsewhere, []string{"HOME=" + elsewhere, "PATH=/usr/bin:/bin"}
+		c.Dir, c.Env = dir, env
 		out, err := c.CombinedOutput()
 		return string(out), err
 	}
-	shown, err := blotter("--version")
+	for name, env := range map[string][]string{
+		"empty environment": {},
+		"PGSERVICE":         {"HOME=/nonexistent", "PATH=/usr/bin:/bin", "PGSERVICE=x"},
+	} {
+		elsewhere := passableDir(t)
+		shown, err := blotter(elsewhere, env, "demo", "--book", book, "--keep")
+		require.NoError(t, err, "%s: %s", name, shown)
+		require.Contains(t, shown, "verified to checkpoint", name)
+		shown, err = blotter(elsewhere, env, "status")
+		require.NoError(t, err, "%s: %s", name, shown)
+		require.Regexp(t, `(?m)^  s3 .*answers`, shown, name)
+	}
+	shown, err := blotter("/", nil, "--version")
 	require.NoError(t, err)
 	require.Regexp(t, `^blotter .+, go1\.[0-9.]+ `, shown)
-	shown, err = blotter("status")
-	require.NoError(t, err, shown)
-	require.Regexp(t, `(?m)^  s3 .*answers`, shown)
 
 	require.NoError(t, os.Remove(filepath.Join(bin, "versitygw")))
-	shown, err = blotter("status")
+	shown, err = blotter(passableDir(t), []string{}, "status")
 	require.Error(t, err)
 	require.Contains(t, shown, "no versitygw in "+bin)
+}
+
+// A clone works whatever git does with line ends: its files are as they were committed, and make
+// demo runs, also beside the settings of the user's own Postgres.
+func TestCloneWithOtherLineEndsRunsTheDemo(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("compiles the program again")
+	}
+	top, err := exec.CommandContext(t.Context(), "git", "rev-parse", "--show-toplevel").Output()
+	if err != nil {
+		t.Skipf("this is no clone: %v", err)
+	}
+	clone := filepath.Join(passableDir(t), "clone")
+	env := []string{
+		"HOME=" + os.Getenv("HOME"), "PATH=" + os.Getenv("PATH"), "PGSERVICE=x",
+		"BLOTTER_S3_GATEWAY=" + builtGateway(t),
+	}
+	for _, variable := range os.Environ() {
+		if strings.HasPrefix(variable, "GO") { // where Go finds its modules and its cache
+			env = append(env, variable)
+		}
+	}
+	do := func(name string, args ...string) string {
+		c := exec.CommandContext(t.Context(), name, args...)
+		c.Env = env
+		out, err := c.CombinedOutput()
+		require.NoError(t, err, "%s %v: %s", name, args, out)
+		return string(out)
+	}
+	do("git", "clone", "--quiet", "--config", "core.autocrlf=true", strings.TrimSpace(string(top)),
+		clone)
+	script, err := os.ReadFile(filepath.Join(clone, ".tools", "setup"))
+	require.NoError(t, err)
+	require.NotContains(t, string(script), "\r")
+	require.Contains(t, do("make", "-C", clone, "demo"), "verified to checkpoint")
 }
 
 // Each shell's script completes commands, flags and values, and leaves the rest to the shell.

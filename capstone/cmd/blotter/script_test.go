@@ -39,10 +39,16 @@ func runScript(t *testing.T, text string) {
 	runScripts(t, file)
 }
 
-func runScripts(t *testing.T, files ...string) {
+// builtGateway returns the path of the S3 gateway.
+func builtGateway(t *testing.T) string {
 	const built = "../../../.tools/bin/versitygw"
 	gateway, err := filepath.Abs(cmp.Or(os.Getenv("BLOTTER_S3_GATEWAY"), built))
 	require.NoError(t, err)
+	return gateway
+}
+
+func runScripts(t *testing.T, files ...string) {
+	gateway := builtGateway(t)
 	books, err := filepath.Abs("../../books")
 	require.NoError(t, err)
 	testscript.Run(t, testscript.Params{
