@@ -1,11 +1,13 @@
 package audit_test
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
 	"testing"
 
+	"github.com/minio/minio-go/v7"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/note"
 
@@ -133,6 +135,28 @@ func TestTakenNamesStopNoSeal(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Nobody can make a verifier run out of memory: an object that is too large for its name is not
+// read.
+func TestLargeObjectsAreNotRead(t *testing.T) {
+	t.Parallel()
+	log, archive := audittest.NewLog(1), bucket(t)
+	log.Add(3)
+	_, err := open(t, log, archive).Seal(t.Context())
+	require.NoError(t, err)
+	const size = 64<<10 + 1
+	_, err = archive.Client.PutObject(t.Context(), archive.Bucket,
+		archive.Prefix+"checkpoints/000000000999", bytes.NewReader(make([]byte, size)), size,
+		minio.PutObjectOptions{SendContentMd5: true})
+	require.NoError(t, err)
+	a, passed := passing(t, log, archive)
+	v, err := a.Verify(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, v.Fault)
+	require.Equal(t, map[string]string{
+		"checkpoints/000000000999": "no object of an archive is as large: 65537 bytes",
+	}, passed)
 }
 
 // An archive whose checkpoints another key signed is named as that, and nothing is signed on top of

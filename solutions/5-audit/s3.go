@@ -116,7 +116,7 @@ func (s *S3) Get(ctx context.Context, name string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", name, ErrAbsent)
 	}
 	if first.Size > largest(name) {
-		return nil, fmt.Errorf("%s: %w: %d bytes", name, errSize, first.Size)
+		return nil, fmt.Errorf("%w: %d bytes", errSize, first.Size)
 	}
 	opts := minio.GetObjectOptions{VersionID: first.VersionID}
 	object, err := s.Client.GetObject(ctx, s.Bucket, s.Prefix+name, opts)
