@@ -16,7 +16,8 @@ func TestHelpShowsOwnFlagsFirst(t *testing.T) {
 	root := newParser(&c, io.Discard, io.Discard).Model.Node
 	for _, command := range root.Leaves(true) {
 		var out strings.Builder
-		require.Equal(t, done, run(append(strings.Fields(pathOf(command)), "--help"), &out, t.Output()))
+		words := append(strings.Fields(pathOf(command)), "--help")
+		require.Equal(t, done, run(words, &out, t.Output()))
 		var shown, own []string
 		for _, flag := range regexp.MustCompile(`(?m)^ +--([a-z-]+)`).
 			FindAllStringSubmatch(out.String(), -1) {
