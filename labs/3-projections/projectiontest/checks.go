@@ -241,14 +241,14 @@ func tradeAndPositions(t *trial) {
 	want := fold(log.Events)
 	positions, err := m.Positions(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, canonical(trade.State{Positions: want.Positions}),
-		canonical(trade.State{Positions: positions}))
+	requireSame(t, trade.State{Positions: want.Positions}, trade.State{Positions: positions},
+		"the list of positions")
 	for _, w := range want.Trades {
 		got, ok, err := m.Trade(t.Context(), w.UTI)
 		require.NoError(t, err)
 		require.True(t, ok, "trade %s exists", w.UTI)
-		require.Equal(t, canonical(trade.State{Trades: []trade.Trade{w}}),
-			canonical(trade.State{Trades: []trade.Trade{got}}))
+		requireSame(t, trade.State{Trades: []trade.Trade{w}},
+			trade.State{Trades: []trade.Trade{got}}, "the answer of Trade")
 		require.Equal(t, w.Terms, got.Terms, "terms of %s", w.UTI)
 		require.Equal(t, w.Legs, got.Legs, "legs of %s", w.UTI)
 	}

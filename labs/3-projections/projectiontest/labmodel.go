@@ -128,9 +128,8 @@ var replacing = []labSpec{
 	}, on: snapshotOfOneMoment},
 	{Check: check.Check{
 		ID: "L3.20", Points: 3, Invariant: "L3.I7", Operation: restore,
-		Title: "a restored model continues from its cursor; another format is refused",
-		Hint: "load the rows into a model beside the live one, and swap; compare Format before " +
-			"you touch anything",
+		Title:         "a restored model continues from its cursor; another format is refused",
+		Hint:          "load the rows into a model beside the live one, with their cursor",
 		Misconception: "that a snapshot fits every version of the program",
 	}, on: restored},
 }
@@ -244,7 +243,8 @@ func restored(t *labTrial) {
 	data := m.snapshot()
 	m.apply(log.Events[60:], log.end)
 	other := slices.Concat(data[:40], []byte{data[40] ^ 1}, data[41:]) // in the text of the format
-	require.Error(t, m.restore(other), "a snapshot whose format this program does not know")
+	require.Error(t.Hint("compare Format before you touch anything"), m.restore(other),
+		"a snapshot whose format this program does not know")
 	require.Error(t, m.restore(data[:len(data)/2]), "half a snapshot")
 	require.Equal(t, log.end, m.requirePrefix(log, "after refusing a snapshot"))
 

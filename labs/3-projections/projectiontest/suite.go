@@ -101,7 +101,7 @@ func (m *model) requireFold(events []contract.Recorded) {
 	got, err := m.State(m.t.Context())
 	require.NoError(m.t, err, "state of the model")
 	want := fold(events)
-	require.Equal(m.t, canonical(want), canonical(got), "the state after %d events", len(events))
+	requireSame(m.t, want, got, "the state after %d events", len(events))
 }
 
 // requireRefusal applies a wrong batch and returns the model's error. The model must still be that
