@@ -67,9 +67,13 @@ type Entered struct {
 	Numerator, Denominator Decimal
 }
 
-// String returns e for people: 1000 therm × 105.50556/3600.
+// String returns e for people: 1000 therm × 105.50556/3600, or 0.81 per therm × 3600/105.50556.
 func (e Entered) String() string {
-	return fmt.Sprintf("%s %s × %s/%s", e.Value, e.Unit, e.Numerator, e.Denominator)
+	unit := string(e.Unit)
+	if e.Field != "quantity" {
+		unit = "per " + unit
+	}
+	return fmt.Sprintf("%s %s × %s/%s", e.Value, unit, e.Numerator, e.Denominator)
 }
 
 // A measured body has quantities or prices.

@@ -67,7 +67,7 @@ func TestEventsKeepTheEnteredValues(t *testing.T) {
 		return "quantity " + value + " therm × 105.50556/3600"
 	}
 	price := func(field, value string) string {
-		return field + " " + value + " therm × 3600/105.50556"
+		return field + " " + value + " per therm × 3600/105.50556"
 	}
 	begin := gas("NBP", "100000", trade.Therm, "0.81", trade.Therm)
 	calls := func() trade.Command {
