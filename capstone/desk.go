@@ -60,8 +60,9 @@ func (e *ReusedCommandError) Error() string {
 		e.CommandID, was)
 }
 
-// ErrReserved is a command with an id that is reserved for follow-ups (trade.IsFollowUp).
-var ErrReserved = errors.New("command ids that begin with follow-up/ are reserved for follow-ups")
+// ErrReserved is a command with an id that is reserved (trade.IsReserved).
+var ErrReserved = errors.New(
+	"command ids that begin with follow-up/ or snapshot/ are reserved for follow-ups and snapshots")
 
 // A request is a command with the ids that make its event traceable.
 type request struct {
@@ -77,7 +78,7 @@ type request struct {
 // Do decides cmd and records the outcome. It issues no follow-ups: System.Do does both. A command
 // that is sent again gets the recorded outcome.
 func (d *Desk) Do(ctx context.Context, cmd trade.Command) (Outcome, error) {
-	if trade.IsFollowUp(cmd.ID) {
+	if trade.IsReserved(cmd.ID) {
 		return Outcome{}, fmt.Errorf("command %q: %w", cmd.ID, ErrReserved)
 	}
 	out, err := d.do(ctx, request{

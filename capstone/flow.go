@@ -2,10 +2,7 @@ package capstone
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"iter"
-	"slices"
 	"time"
 
 	"example.com/blotter/capstone/lines"
@@ -237,85 +234,4 @@ func (s *System) catchUp(ctx context.Context) error {
 		return err
 	}
 	return s.Project(ctx, s.Log, s.Projection, end, Batch)
-}
-
-// Snapshot archives the state at the end of the log. The default name is derived from the state
-// digest, so the same state is archived once.
-func (s *System) Snapshot(ctx context.Context, name string) (contract.Snapshot, error) {
-	if err := s.catchUp(ctx); err != nil {
-		return contract.Snapshot{}, err
-	}
-	state, cursor, err := s.stateAtCursor(ctx)
-	if err != nil {
-		return contract.Snapshot{}, err
-	}
-	snapshot := contract.Snapshot{
-		Name: name, Taken: s.Clock(), Cursor: cursor,
-		Digest: state.Digest(), State: state.Canonical(), Format: trade.StateFormat,
-	}
-	if name == "" {
-		snapshot.Name = fmt.Sprintf("state-%x", snapshot.Digest[:6])
-	}
-	return snapshot, s.Snapshots.Put(ctx, snapshot)
-}
-
-// A FormatError is a snapshot whose state is written in another format than this program writes.
-// The two cannot be compared, and their difference says nothing about the log.
-type FormatError struct{ Name, Format string }
-
-func (e *FormatError) Error() string {
-	return fmt.Sprintf("snapshot %s has a state of format %q, and this program writes %q",
-		e.Name, e.Format, trade.StateFormat)
-}
-
-// Hint implements the hint of a command.
-func (e *FormatError) Hint() string {
-	return "replay it with the program that took it, or take another snapshot: blotter snapshot"
-}
-
-// stateAtCursor returns a state of the read model and the cursor that belongs to it. These are two
-// queries, and another process may advance the model between them. So the cursor is read before and
-// after the state, until both are equal. A cursor never goes back.
-func (s *System) stateAtCursor(ctx context.Context) (trade.State, contract.Cursor, error) {
-	for {
-		before, err := s.Projection.Cursor(ctx)
-		if err != nil {
-			return trade.State{}, nil, err
-		}
-		state, err := s.Projection.State(ctx)
-		if err != nil {
-			return trade.State{}, nil, err
-		}
-		after, err := s.Projection.Cursor(ctx)
-		if err != nil || slices.Equal(before, after) {
-			return state, after, err
-		}
-	}
-}
-
-// Replayed is the result of a replay against a snapshot.
-type Replayed struct {
-	Snapshot   contract.Snapshot
-	Events     int64                // the number of events folded
-	Difference *contract.Difference // nil: the two states are equal, byte for byte
-}
-
-// Replay folds the log up to the cursor of a snapshot and compares the two states. A difference is
-// a finding, not an error.
-func (s *System) Replay(ctx context.Context, name string) (r Replayed, err error) {
-	if r.Snapshot, err = s.Snapshots.Get(ctx, name); err != nil {
-		return r, err
-	}
-	if r.Snapshot.Format != trade.StateFormat {
-		return r, &FormatError{name, r.Snapshot.Format}
-	}
-	var state trade.State
-	if state, r.Events, err = s.Replayer.Replay(ctx, s.Log, r.Snapshot.Cursor); err != nil {
-		return r, err
-	}
-	err = s.Replayer.Compare(r.Snapshot.State, state.Canonical())
-	if errors.As(err, &r.Difference) {
-		err = nil
-	}
-	return r, err
 }

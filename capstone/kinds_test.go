@@ -371,8 +371,11 @@ func examples(t *testing.T, k trade.Kind) (all []trade.Command) {
 
 // bodies returns the bodies of the examples as they are recorded. No line asks for a refusal.
 func bodies(t *testing.T, k trade.Kind) (all []trade.Body) {
-	if !k.IsCommand() {
+	switch k.Zero.(type) {
+	case trade.CommandRefused:
 		return []trade.Body{trade.CommandRefused{CommandID: "c-1", Rule: "quantity.exceeds-open"}}
+	case trade.SnapshotTaken:
+		return []trade.Body{trade.SnapshotTaken{Name: "month-end", Cursor: []int64{7, 0}}}
 	}
 	for _, cmd := range examples(t, k) {
 		if j, err := take(t, cmd); err == nil {

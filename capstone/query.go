@@ -37,10 +37,43 @@ func (s *System) Frontier(ctx context.Context) (time.Time, error) {
 	return s.Log.Frontier(contract.At(ctx, s.Clock()))
 }
 
-// Times are the two times that an answer used, and the number of events in its future.
+// Times are the two times that an answer used, and the number of events in its future. A zero
+// Effective is all effective times.
 type Times struct {
 	trade.AsOf
-	Later int // the known events that take effect after AsOf.Effective
+	Cursor contract.Cursor // the answer is known at it: Known is the last recorded time before it
+	Later  int             // the known events that take effect after Effective, or else after Known
+}
+
+// Now returns the times of an answer that leaves out no event on record.
+func (s *System) Now(ctx context.Context) (Times, error) {
+	at, err := s.times(ctx, trade.AsOf{})
+	return Times{AsOf: trade.AsOf{Known: at.Known}}, err
+}
+
+// TimesTo returns the times of an answer from all events before a cursor. It reads them.
+func (s *System) TimesTo(ctx context.Context, to contract.Cursor) (Times, error) {
+	t, streams := Times{Cursor: to}, map[string][]trade.Event{}
+	for r, err := range s.Log.Read(ctx, nil, to) {
+		if err != nil {
+			return t, err
+		}
+		if r.RecordedAt.After(t.Known) {
+			t.Known = r.RecordedAt
+		}
+		if !trade.Folds(r.Stream) {
+			continue
+		}
+		e, err := contract.Decoded(ctx, s.Desk.Codec, r)
+		if err != nil {
+			return t, err
+		}
+		streams[r.Stream] = append(streams[r.Stream], e)
+	}
+	for stream, history := range streams {
+		t.Later += trade.Later(stream, history, trade.AsOf{Effective: t.Known})
+	}
+	return t, nil
 }
 
 // A Basis is the basis of an answer: its times, the known contracts that do not match their causes,
@@ -74,12 +107,19 @@ func (s *System) times(ctx context.Context, asked trade.AsOf) (trade.AsOf, error
 }
 
 // lastRecorded reads the log for its largest recorded time.
-func (s *System) lastRecorded(ctx context.Context) (last time.Time, err error) {
+func (s *System) lastRecorded(ctx context.Context) (time.Time, error) {
 	end, err := s.Log.End(ctx)
 	if err != nil {
-		return last, err
+		return time.Time{}, err
 	}
-	for r, err := range s.Log.Read(ctx, nil, end) {
+	return s.recordedThrough(ctx, end)
+}
+
+// recordedThrough reads the log up to a cursor for the largest recorded time.
+func (s *System) recordedThrough(
+	ctx context.Context, to contract.Cursor,
+) (last time.Time, err error) {
+	for r, err := range s.Log.Read(ctx, nil, to) {
 		if err != nil {
 			return last, err
 		}
@@ -174,7 +214,7 @@ func (m modelCopy) Events(context.Context) iter.Seq2[contract.StreamEvent, error
 func (m modelCopy) streams() map[string][]trade.Event {
 	streams := map[string][]trade.Event{}
 	for _, e := range m {
-		if trade.Subject(e.Stream) == e.Stream { // not a refusal
+		if trade.Folds(e.Stream) {
 			streams[e.Stream] = append(streams[e.Stream], e.Event)
 		}
 	}

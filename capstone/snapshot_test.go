@@ -3,6 +3,8 @@ package capstone_test
 import (
 	"context"
 	"crypto/sha256"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,10 +70,239 @@ func TestSnapshotOfAnotherFormatIsNamed(t *testing.T) {
 	taken.Name, taken.Format, taken.State = "old", "blotter/state/v0", old
 	taken.Digest = sha256.Sum256(old)
 	require.NoError(t, archive.Put(t.Context(), taken))
+	record(t, s, taken)
 	_, err = s.Replay(t.Context(), "old")
 	var other *capstone.FormatError
 	require.ErrorAs(t, err, &other)
 	require.EqualError(t, err, `snapshot old has a state of format "blotter/state/v0", `+
 		`and this program writes "`+trade.StateFormat+`"`)
 	require.Contains(t, other.Hint(), "blotter snapshot")
+}
+
+// record appends the event that the program of a snapshot recorded.
+func record(t *testing.T, s *capstone.System, taken contract.Snapshot) {
+	t.Helper()
+	payload, err := s.Desk.Codec.Encode(t.Context(), trade.SnapshotTaken{
+		Name: taken.Name, Digest: taken.Digest, Format: taken.Format, Cursor: taken.Cursor,
+		RecordedThrough: taken.RecordedThrough,
+	})
+	require.NoError(t, err)
+	id := trade.SnapshotID(taken.Name)
+	_, err = s.Log.Append(t.Context(), trade.SnapshotStream, contract.Any, contract.Event{
+		ID: trade.EventID(id, 0), Stream: trade.SnapshotStream, CommandID: id,
+		Type: payload.Type, Schema: payload.Schema, Fingerprint: payload.Fingerprint,
+		Data: payload.Data, EffectiveAt: taken.Taken, EnteredAt: taken.Taken,
+		Actor: capstone.SnapshotActor, Source: capstone.SnapshotActor, Reason: "an older program",
+	})
+	require.NoError(t, err)
+}
+
+// An archive that lost and found snapshots: the names of lost are gone, and those of other have
+// other content.
+type tampered struct {
+	contract.Snapshots
+	lost  []string
+	other map[string]contract.Snapshot
+}
+
+func (a *tampered) Get(ctx context.Context, name string) (contract.Snapshot, error) {
+	if s, ok := a.other[name]; ok {
+		return s, nil
+	}
+	if slices.Contains(a.lost, name) {
+		return contract.Snapshot{}, contract.ErrNoSnapshot
+	}
+	return a.Snapshots.Get(ctx, name)
+}
+
+func (a *tampered) Names(ctx context.Context) ([]string, error) {
+	names, err := a.Snapshots.Names(ctx)
+	return slices.DeleteFunc(names, func(n string) bool { return slices.Contains(a.lost, n) }), err
+}
+
+// withSnapshots returns a system with the snapshots s1 and s2, each after one more event.
+func withSnapshots(t *testing.T) (*capstone.System, *tampered) {
+	t.Helper()
+	s := newSystem()
+	archive := &tampered{Snapshots: memory.New(), other: map[string]contract.Snapshot{}}
+	s.Snapshots, s.Replayer = archive, replay.New(s.Desk.Codec)
+	s.Clock = func() time.Time { return nine.Add(time.Hour) }
+	for _, name := range []string{"s1", "s2"} {
+		do(t, s, oil("c-"+name, strings.ToUpper(name)))
+		_, err := s.Snapshot(t.Context(), name)
+		require.NoError(t, err)
+	}
+	return s, archive
+}
+
+// A snapshot is an event of the log, after the archive has it. No state has the event in it.
+func TestSnapshotIsOnRecord(t *testing.T) {
+	t.Parallel()
+	s, _ := withSnapshots(t)
+	before, err := s.State(t.Context())
+	require.NoError(t, err)
+	taken, err := s.Snapshot(t.Context(), "s3")
+	require.NoError(t, err)
+	require.Equal(t, before.Digest(), taken.Digest)
+
+	var events []contract.Recorded
+	for e, err := range s.Log.Stream(t.Context(), trade.SnapshotStream) {
+		require.NoError(t, err)
+		events = append(events, e)
+	}
+	require.Len(t, events, 3)
+	last := events[2]
+	require.Equal(t, "snapshot.taken", last.Type)
+	require.Equal(t, capstone.SnapshotActor, last.Actor)
+	require.Equal(t, taken.Taken, last.EffectiveAt)
+	require.Equal(t, trade.EventID("snapshot/s3", 0), last.ID)
+	body, err := s.Desk.Codec.Decode(t.Context(), last.Type, last.Data)
+	require.NoError(t, err)
+	require.Equal(t, trade.SnapshotTaken{
+		Name: "s3", Digest: taken.Digest, Format: trade.StateFormat, Cursor: taken.Cursor,
+		RecordedThrough: events[1].RecordedAt,
+	}, body)
+
+	again, err := s.Snapshot(t.Context(), "s3")
+	require.NoError(t, err, "the same state under the same name")
+	require.Equal(t, taken, again)
+	after, err := s.State(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, before.Digest(), after.Digest())
+}
+
+// A deleted snapshot does not make Replay take an earlier one. Replay names it, and so does every
+// replay of another snapshot.
+func TestMissingSnapshotIsNamed(t *testing.T) {
+	t.Parallel()
+	s, archive := withSnapshots(t)
+	r, err := s.Replay(t.Context(), "")
+	require.NoError(t, err)
+	require.Equal(t, "s2", r.Snapshot.Name)
+	require.NoError(t, r.Faults)
+
+	archive.lost = []string{"s2"}
+	for _, name := range []string{"", "s2"} {
+		_, err = s.Replay(t.Context(), name)
+		var fault *capstone.SnapshotFault
+		require.ErrorAs(t, err, &fault)
+		require.EqualError(t, err, "snapshot s2 is on record, but not in the archive")
+	}
+	r, err = s.Replay(t.Context(), "s1")
+	require.NoError(t, err)
+	require.Nil(t, r.Difference)
+	require.EqualError(t, r.Faults, "snapshot s2 is on record, but not in the archive")
+	_, err = s.Snapshot(t.Context(), "s2")
+	require.EqualError(t, err, "snapshot s2 is on record, but not in the archive",
+		"another state must not take its place")
+	_, err = s.Replay(t.Context(), "s9")
+	require.ErrorIs(t, err, contract.ErrNoSnapshot)
+}
+
+// A snapshot with another state, cursor or time than the one on record was replaced.
+func TestReplacedSnapshotIsNamed(t *testing.T) {
+	t.Parallel()
+	s, archive := withSnapshots(t)
+	first, err := archive.Get(t.Context(), "s1")
+	require.NoError(t, err)
+	second, err := archive.Get(t.Context(), "s2")
+	require.NoError(t, err)
+	for name, change := range map[string]func(*contract.Snapshot){
+		"state":  func(c *contract.Snapshot) { c.State, c.Digest = first.State, first.Digest },
+		"cursor": func(c *contract.Snapshot) { c.Cursor = first.Cursor },
+		"time":   func(c *contract.Snapshot) { c.Taken = c.Taken.Add(time.Microsecond) },
+		"known":  func(c *contract.Snapshot) { c.RecordedThrough = first.RecordedThrough },
+		"format": func(c *contract.Snapshot) { c.Format = "blotter/state/v0" },
+	} {
+		changed := second
+		change(&changed)
+		archive.other["s2"] = changed
+		_, err := s.Replay(t.Context(), "")
+		require.EqualError(t, err, "snapshot s2 was replaced: "+
+			"the archived one is another than the one on record", name)
+	}
+}
+
+// A snapshot that nobody recorded is named, and never the one that Replay takes.
+func TestUnrecordedSnapshotIsNamed(t *testing.T) {
+	t.Parallel()
+	s, archive := withSnapshots(t)
+	planted := contract.Snapshot{
+		Name: "s3", Taken: nine.AddDate(1, 0, 0), Cursor: contract.Cursor{1},
+		Digest: sha256.Sum256(nil), Format: trade.StateFormat,
+	}
+	require.NoError(t, archive.Put(t.Context(), planted))
+	r, err := s.Replay(t.Context(), "")
+	require.NoError(t, err)
+	require.Equal(t, "s2", r.Snapshot.Name)
+	require.EqualError(t, r.Faults, "snapshot s3 is in the archive, but not on record")
+	_, err = s.Replay(t.Context(), "s3")
+	require.EqualError(t, err, "snapshot s3 is in the archive, but not on record")
+	_, err = s.Snapshot(t.Context(), "s3")
+	require.EqualError(t, err,
+		"snapshot s3 is archived but not on record, and does not follow from the log")
+}
+
+// A crash between the archive and the log leaves a snapshot that is not on record. The command,
+// given again, records it, also after later events.
+func TestInterruptedSnapshotIsFinished(t *testing.T) {
+	t.Parallel()
+	for _, later := range []bool{false, true} {
+		s, _ := withSnapshots(t)
+		log := s.Log
+		s.Desk.Log = &dying{log, 0}
+		_, err := s.Snapshot(t.Context(), "s3")
+		require.ErrorIs(t, err, errDied)
+		r, err := s.Replay(t.Context(), "")
+		require.NoError(t, err)
+		require.EqualError(t, r.Faults, "snapshot s3 is in the archive, but not on record")
+
+		s.Desk.Log = log
+		s.Clock = func() time.Time { return nine.Add(2 * time.Hour) }
+		if later {
+			do(t, s, oil("c-3", "C"))
+		}
+		taken, err := s.Snapshot(t.Context(), "s3")
+		require.NoError(t, err)
+		require.Equal(t, nine.Add(time.Hour), taken.Taken, "the archived one")
+		r, err = s.Replay(t.Context(), "")
+		require.NoError(t, err)
+		require.NoError(t, r.Faults)
+		require.Equal(t, taken, r.Snapshot)
+	}
+}
+
+// A snapshot of a simulated log is taken at the log's last time. The machine's time would move the
+// clock of the log, and all later events with it.
+func TestSnapshotOfASimulatedLog(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	s.Snapshots, s.Replayer, s.Simulated = memory.New(), replay.New(s.Desk.Codec), true
+	s.Clock = func() time.Time { return nine.AddDate(5, 0, 0) }
+	_, err := s.Snapshot(t.Context(), "empty")
+	require.ErrorIs(t, err, capstone.ErrNothingRecorded)
+	first := do(t, s, oil("c-1", "A"))
+	taken, err := s.Snapshot(t.Context(), "")
+	require.NoError(t, err)
+	require.Equal(t, first.Event.RecordedAt, taken.Taken)
+	require.Equal(t, first.Event.RecordedAt, taken.RecordedThrough)
+	next := do(t, s, novate("c-2", "A", "B"))
+	require.Equal(t, nine.Add(time.Hour), next.Event.RecordedAt)
+}
+
+// The times of an answer from all events before a cursor name it, and count the future.
+func TestTimesToACursor(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	do(t, s, oil("c-1", "A"))
+	ahead := latePrice("c-2", "A", "71")
+	ahead.EffectiveAt = nine.AddDate(0, 1, 0)
+	last := do(t, s, ahead)
+	to := end(t, s.Log)
+	do(t, s, oil("c-3", "B"))
+	used, err := s.TimesTo(t.Context(), to)
+	require.NoError(t, err)
+	require.Equal(t, capstone.Times{
+		AsOf: trade.AsOf{Known: last.Event.RecordedAt}, Cursor: to, Later: 1,
+	}, used)
 }

@@ -43,6 +43,8 @@ func roles(t *testing.T) (all []role) {
 		role{"command.refused", "`refused/<UTI>`, `refused/curve/<name>`",
 			"the desk, for each command that it refuses",
 			"the desk, when the command comes again; audit"},
+		role{"snapshot.taken", "`snapshots`", "`blotter snapshot`, once the state is archived",
+			"`blotter replay`, `snapshots` and `status`; audit"},
 		role{"store.head", "none: a record of the store, keyed by stream",
 			"the Kafka store, with every append",
 			"the Kafka store, when it takes over a partition"})

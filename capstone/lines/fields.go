@@ -68,12 +68,12 @@ func (o *object) uti(m *member) string       { return o.name(m, trade.UTIs) }
 func (o *object) principal(m *member) string { return o.name(m, trade.Principals) }
 func (o *object) reference(m *member) string { return o.name(m, trade.References) }
 
-// commandID reads the id of a command that is not a follow-up.
+// commandID reads the id of a command that the desk may have sent.
 func (o *object) commandID(m *member) string {
 	s := o.name(m, trade.CommandIDs)
-	if trade.IsFollowUp(s) {
-		o.fail(o.path+m.name, Reserved, "%q begins with follow-up/, which is kept for follow-ups",
-			s)
+	if trade.IsReserved(s) {
+		o.fail(o.path+m.name, Reserved,
+			"%q begins with follow-up/ or snapshot/, which are kept for the program", s)
 	}
 	return s
 }

@@ -17,6 +17,7 @@ import (
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
 	"example.com/blotter/solutions/2-store/offload"
+	"example.com/blotter/solutions/4-replay/memory"
 	snapshots "example.com/blotter/solutions/4-replay/s3"
 	audit "example.com/blotter/solutions/5-audit"
 )
@@ -169,57 +170,18 @@ func (s *Session) inDatabase(ctx context.Context, do func(*pgx.Conn) error) erro
 	return do(conn)
 }
 
-// Snapshots opens the archive of states, and creates its bucket.
-func (s *Session) Snapshots(ctx context.Context) (contract.Snapshots, error) {
-	client, err := s.s3(ctx)
-	if err != nil {
-		return nil, err
+// Snapshots opens the archive of states. If the log has no archive, it creates the archive if
+// create is true, and otherwise returns an empty archive in memory.
+func (s *Session) Snapshots(ctx context.Context, create bool) (contract.Snapshots, error) {
+	name := s.Settings().Name.SnapshotBucket()
+	client, found, err := s.bucket(ctx, name)
+	if err != nil || !found && !create {
+		return memory.New(), err
 	}
 	archive := &snapshots.Snapshots{
-		Client: client, Bucket: s.Settings().Name.SnapshotBucket(),
-		Retention: Retention, Clock: time.Now,
+		Client: client, Bucket: name, Retention: Retention, Clock: time.Now,
 	}
-	return archive, archive.CreateBucket(ctx)
-}
-
-// LastSnapshot returns the latest snapshot, or nil if there is no snapshot. It creates no bucket.
-func (s *Session) LastSnapshot(ctx context.Context) (*contract.Snapshot, error) {
-	archive, names, err := s.snapshotNames(ctx)
-	if err != nil || len(names) == 0 {
-		return nil, err
-	}
-	last, err := archive.Get(ctx, names[len(names)-1])
-	return &last, err
-}
-
-// AllSnapshots returns the snapshots, sorted by the time that they were taken. It creates no
-// bucket.
-func (s *Session) AllSnapshots(ctx context.Context) (all []contract.Snapshot, err error) {
-	archive, names, err := s.snapshotNames(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		snapshot, err := archive.Get(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, snapshot)
-	}
-	return all, nil
-}
-
-func (s *Session) snapshotNames(ctx context.Context) (contract.Snapshots, []string, error) {
-	_, found, err := s.bucket(ctx, s.Settings().Name.SnapshotBucket())
-	if err != nil || !found {
-		return nil, nil, err
-	}
-	archive, err := s.Snapshots(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	names, err := archive.Names(ctx)
-	return archive, names, err
+	return archive, archive.CreateBucket(ctx) // checks the lock of an existing bucket
 }
 
 // An Auditor seals and verifies the log, and reads its sealed archive.

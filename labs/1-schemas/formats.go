@@ -37,6 +37,7 @@ var currentFormats = []format{
 	bodyFormat("trade.settled", 2, walkSettle),
 	bodyFormat("trade.exercised", 1, walkExercise),
 	bodyFormat("command.refused", 1, walkRefused),
+	bodyFormat("snapshot.taken", 1, walkTaken),
 	valueFormat("price.marked", 2, walkMarked, markedOf, marked.body),
 	bodyFormat(headType, 1, walkHead),
 }

@@ -119,6 +119,16 @@ func walkRefused(f fields, b *trade.CommandRefused) {
 	f.text("line", &b.Line)
 }
 
+// walkTaken visits snapshot.taken, version 1.
+func walkTaken(f fields, b *trade.SnapshotTaken) {
+	f.text("name", &b.Name)
+	f.digest("digest", &b.Digest)
+	f.text("format", &b.Format)
+	grow := func() { b.Cursor = append(b.Cursor, 0) }
+	f.list("cursor", len(b.Cursor), grow, func(i int) { f.number("offset", &b.Cursor[i]) })
+	f.instant("recorded_through", &b.RecordedThrough)
+}
+
 const headType = "store.head"
 
 // walkHead visits store.head, version 1.

@@ -73,6 +73,15 @@ var kinds = []*rapid.Generator[trade.Body]{
 		}
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
+		b := trade.SnapshotTaken{
+			Name: text(t), Digest: digest(t), Format: text(t), RecordedThrough: instant(t),
+		}
+		for range rapid.IntRange(0, 5).Draw(t, "partitions") {
+			b.Cursor = append(b.Cursor, rapid.Int64().Draw(t, "offset"))
+		}
+		return b
+	}),
+	rapid.Custom(func(t *rapid.T) trade.Body {
 		b := trade.PriceMarked{Curve: curve(t), Currency: "EUR", Entered: entered(t)}
 		for range rapid.IntRange(0, 5).Draw(t, "points") {
 			b.Points = append(b.Points, trade.Point{Delivery: period(t), Price: perUnit(t)})

@@ -56,6 +56,15 @@ func treeOf(body trade.Body) (string, tree) {
 			"command_id": b.CommandID, "digest": b.Digest, "rule": b.Rule, "detail": b.Detail,
 			"line": b.Line,
 		}
+	case trade.SnapshotTaken:
+		cursor := []any{}
+		for _, offset := range b.Cursor {
+			cursor = append(cursor, tree{"offset": offset})
+		}
+		return "snapshot.taken", tree{
+			"name": b.Name, "digest": b.Digest, "format": b.Format, "cursor": cursor,
+			"recorded_through": b.RecordedThrough,
+		}
 	case trade.PriceMarked:
 		points := []any{}
 		for _, p := range b.Points {
@@ -169,6 +178,15 @@ func bodyOf(typ string, t tree) trade.Body {
 			CommandID: t.text("command_id"), Digest: get[[32]byte](t, "digest"),
 			Rule: t.text("rule"), Detail: t.text("detail"), Line: t.text("line"),
 		}
+	case "snapshot.taken":
+		b := trade.SnapshotTaken{
+			Name: t.text("name"), Digest: get[[32]byte](t, "digest"), Format: t.text("format"),
+			RecordedThrough: t.instant("recorded_through"),
+		}
+		for _, item := range get[[]any](t, "cursor") {
+			b.Cursor = append(b.Cursor, get[int64](item.(tree), "offset"))
+		}
+		return b
 	case "price.marked":
 		return markedOf(t)
 	}

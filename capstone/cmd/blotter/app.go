@@ -14,6 +14,7 @@ import (
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/session"
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
 	"example.com/blotter/labs/kit/trade"
 )
@@ -152,8 +153,16 @@ func mismatchLine(m trade.Mismatch) string {
 
 // timesLine says in one line which times an answer used.
 func timesLine(t capstone.Times) string {
-	line := fmt.Sprintf("(as known at %s, effective at %s", t.Known.Format(time.RFC3339Nano),
-		t.Effective.Format(time.RFC3339Nano))
+	line := "(as known at "
+	if t.Cursor != nil {
+		line += fmt.Sprintf("cursor %s, recorded through ", t.Cursor)
+	}
+	line += t.Known.Format(time.RFC3339Nano) + ", effective at "
+	if t.Effective.IsZero() {
+		line += "all times"
+	} else {
+		line += t.Effective.Format(time.RFC3339Nano)
+	}
 	switch t.Later {
 	case 0:
 		return line + ")"
@@ -165,6 +174,12 @@ func timesLine(t capstone.Times) string {
 
 // of returns the caveat of an answer that does not depend on a time.
 func of(s *session.Session) caveat { return caveat{simulated: s.Settings().Simulated} }
+
+// with returns c with the times of an answer.
+func (c caveat) with(t capstone.Times) caveat {
+	c.times = &t
+	return c
+}
 
 // inJSON reports whether the answers are for a program.
 func (a *app) inJSON() bool { return a.cli.Format == "json" }
@@ -207,12 +222,10 @@ func (c caveat) print(w io.Writer) {
 // envelope is an answer for programs.
 func (c caveat) envelope(answer any) any {
 	e := struct {
-		Simulated   bool       `json:"simulated"`
-		MayChange   bool       `json:"may_change,omitempty"`
-		KnownAt     *time.Time `json:"known_at,omitempty"`
-		EffectiveAt *time.Time `json:"effective_at,omitempty"`
-		Later       *int       `json:"effective_later,omitempty"` // events
-		Answer      any        `json:"answer"`
+		Simulated bool `json:"simulated"`
+		MayChange bool `json:"may_change,omitempty"`
+		times
+		Answer any `json:"answer"`
 
 		Mismatches []trade.Mismatch `json:"mismatches,omitempty"`
 		Parked     []trade.Parked   `json:"parked,omitempty"`
@@ -220,10 +233,30 @@ func (c caveat) envelope(answer any) any {
 		Simulated: c.simulated, MayChange: c.mayChange, Answer: answer, Mismatches: c.mismatches,
 		Parked: c.parked,
 	}
-	if t := c.times; t != nil {
-		e.KnownAt, e.EffectiveAt, e.Later = &t.Known, &t.Effective, &t.Later
+	if c.times != nil {
+		e.times = timesJSON(*c.times)
 	}
 	return e
+}
+
+// times are the times of an answer for programs. An answer is known at a time or at a cursor.
+type times struct {
+	KnownAt     *time.Time      `json:"known_at,omitempty"`
+	Cursor      contract.Cursor `json:"known_at_cursor,omitempty"`
+	Through     *time.Time      `json:"recorded_through,omitempty"` // the last time before Cursor
+	EffectiveAt any             `json:"effective_at,omitempty"`     // a time, or "all"
+	Later       *int            `json:"effective_later,omitempty"`  // events
+}
+
+func timesJSON(t capstone.Times) times {
+	out := times{KnownAt: &t.Known, EffectiveAt: t.Effective, Later: &t.Later}
+	if t.Cursor != nil {
+		out.KnownAt, out.Cursor, out.Through = nil, t.Cursor, &t.Known
+	}
+	if t.Effective.IsZero() {
+		out.EffectiveAt = "all"
+	}
+	return out
 }
 
 // refuted returns the failure of a check. For a program the findings are an answer as well.

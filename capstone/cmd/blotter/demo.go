@@ -81,7 +81,7 @@ func (c *demoCmd) open(ctx context.Context, a *app) (*session.Session, *capstone
 	if system.Projection, err = s.ReadModel(ctx); err != nil {
 		return nil, nil, err
 	}
-	if system.Snapshots, err = s.Snapshots(ctx); err != nil {
+	if system.Snapshots, err = s.Snapshots(ctx, true); err != nil {
 		return nil, nil, err
 	}
 	system.Auditor, err = s.Sealer(ctx)
@@ -125,6 +125,8 @@ func demoVerdict(sum capstone.Summary) error {
 			"blotter import names each of them"}
 	case sum.Replayed.Difference != nil:
 		return &failure{sum.Replayed.Difference.Error(), ""}
+	case sum.Replayed.Faults != nil:
+		return sum.Replayed.Faults
 	case sum.Verification.Fault != nil:
 		return &failure{sum.Verification.Fault.Error(), ""}
 	case len(sum.Verification.Offenders) > 0:
@@ -173,5 +175,5 @@ func summaryJSON(sum capstone.Summary) any {
 		Checkpoint any               `json:"checkpoint"`
 	}{sum.Imported, positionsJSON(sum.Positions), totals(sum.Positions),
 		fmt.Sprintf("%x", sum.State.Digest()),
-		snapshotJSON(sum.Snapshot), sum.Replayed.Events, checkpointJSON(sum.Checkpoint)}
+		takenJSON(sum.Snapshot), sum.Replayed.Events, checkpointJSON(sum.Checkpoint)}
 }

@@ -133,12 +133,14 @@ func isFinding(err error) bool {
 		offload  *contract.OffloadError
 		frontier *contract.BeyondFrontierError
 		reused   *capstone.ReusedCommandError
+		snapshot *capstone.SnapshotFault
 		segment  *stack.DamagedSegmentError
 		state    *stack.DamagedStateError
 		key      *audit.KeyError
 	)
 	for _, target := range []any{
-		&folder, &key, &ahead, &damaged, &offload, &frontier, &reused, &segment, &state,
+		&folder, &key, &ahead, &damaged, &offload, &frontier, &reused, &snapshot, &segment,
+		&state,
 	} {
 		if errors.As(err, target) {
 			return true
@@ -150,6 +152,7 @@ func isFinding(err error) bool {
 var findings = []error{
 	audit.ErrArchive, audit.ErrCheckpoint, audit.ErrCut, audit.ErrForked, audit.ErrProof,
 	audit.ErrRolledBack, audit.ErrUnanchored, audit.ErrUnlocked, capstone.ErrReserved,
+	capstone.ErrNothingRecorded,
 	contract.ErrInvalid, contract.ErrMagic, contract.ErrMalformed, contract.ErrNoBlob,
 	contract.ErrNoSnapshot, contract.ErrNotFound, contract.ErrOversize, contract.ErrPartial,
 	contract.ErrSnapshotDamaged, contract.ErrSnapshotTaken, contract.ErrTrailing,

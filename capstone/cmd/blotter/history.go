@@ -73,7 +73,16 @@ func (c *historyCmd) Run(ctx context.Context, a *app) error {
 		return &failure{fmt.Sprintf("nothing was ever recorded %s", c.subject()),
 			"compare it with the imported file"}
 	}
-	return a.answer(of(s), entries, func(w io.Writer) { printHistory(w, entries) })
+	used, err := s.System().Now(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.EffectiveAt.After(used.Known) {
+			used.Later++
+		}
+	}
+	return a.answer(of(s).with(used), entries, func(w io.Writer) { printHistory(w, entries) })
 }
 
 func (c *historyCmd) search() capstone.Search {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -172,24 +174,58 @@ func booksOf(state trade.State) []bookCount {
 
 type snapshotsCmd struct{}
 
+// A listedSnapshot says whether the log and the archive agree about a snapshot.
+type listedSnapshot struct {
+	snapshotAnswer
+	Recorded bool   `json:"recorded"`
+	Fault    string `json:"fault,omitempty"`
+}
+
 func (c *snapshotsCmd) Run(ctx context.Context, a *app) error {
 	s, err := a.open(ctx, session.Query)
 	if err != nil {
 		return err
 	}
-	all, err := s.AllSnapshots(ctx)
+	system := s.System()
+	if system.Snapshots, err = s.Snapshots(ctx, false); err != nil {
+		return err
+	}
+	used, err := system.Now(ctx)
 	if err != nil {
 		return err
 	}
-	list, rows := []any{}, []string{}
-	for _, taken := range all {
-		list = append(list, snapshotJSON(taken))
-		rows = append(rows, fmt.Sprintf("%s\t%s\t%d\t%x", taken.Name,
-			taken.Taken.Format(time.RFC3339), len(taken.State), taken.Digest))
+	all, err := system.CheckSnapshots(ctx)
+	if err != nil {
+		return err
 	}
-	return a.answer(of(s), list, func(w io.Writer) {
-		table(w, "name\ttaken at\tbytes\tdigest", rows...)
-	})
+	list, faults := []listedSnapshot{}, []error{} // never nil: nothing is an empty list
+	for _, taken := range all {
+		l := listedSnapshot{snapshotJSON(taken.Snapshot), taken.Recorded, ""}
+		if !taken.Recorded {
+			l.Taken, l.Through = nil, nil
+		}
+		if taken.Fault != nil {
+			l.Fault = taken.Fault.What
+			faults = append(faults, taken.Fault)
+		}
+		list = append(list, l)
+	}
+	answered := a.answer(of(s).with(used), list, func(w io.Writer) { printSnapshots(w, list) })
+	return firstOf(answered, errors.Join(faults...))
+}
+
+func printSnapshots(w io.Writer, list []listedSnapshot) {
+	var rows []string
+	for _, l := range list {
+		taken, cursor, through, digest := "-", "-", "-", "-"
+		if l.Recorded {
+			taken, cursor = l.Taken.Format(time.RFC3339), l.Cursor.String()
+			through, digest = l.Through.Format(time.RFC3339Nano), l.Digest
+		}
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", l.Name, taken, cursor, through,
+			cmp.Or(l.Fault, "on record"), digest))
+	}
+	table(w, "name\ttaken at\tknown at cursor\trecorded through\tstate\tdigest", rows...)
 }
 
 type checkpointsCmd struct{}
@@ -207,6 +243,10 @@ func (c *checkpointsCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	used, err := s.System().Now(ctx)
+	if err != nil {
+		return err
+	}
 	all := []publishedCheckpoint{} // never nil: nothing is an empty list
 	for p, err := range s.Published(ctx, auditor) {
 		if err != nil {
@@ -216,7 +256,7 @@ func (c *checkpointsCmd) Run(ctx context.Context, a *app) error {
 			publishedCheckpoint{p.Origin, p.Size, fmt.Sprintf("%x", p.Root), p.At})
 	}
 	slices.Reverse(all)
-	return a.answer(of(s), all, func(w io.Writer) {
+	return a.answer(of(s).with(used), all, func(w io.Writer) {
 		var rows []string
 		for _, p := range all {
 			rows = append(rows, fmt.Sprintf("%s\t%d\t%s\t%s", p.Origin, p.Size,

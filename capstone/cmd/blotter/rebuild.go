@@ -34,11 +34,19 @@ func (c *rebuildCmd) Run(ctx context.Context, a *app) error {
 	if err := s.AcceptEnd(ctx); err != nil {
 		return err
 	}
+	cursor, err := system.Projection.Cursor(ctx)
+	if err != nil {
+		return err
+	}
+	used, err := system.TimesTo(ctx, cursor)
+	if err != nil {
+		return err
+	}
 	found := map[string]any{
 		"trades": len(state.Trades), "positions": len(state.Positions),
 		"digest": fmt.Sprintf("%x", state.Digest()),
 	}
-	return a.answer(of(s), found, func(w io.Writer) {
+	return a.answer(of(s).with(used), found, func(w io.Writer) {
 		fmt.Fprintf(w, "rebuilt the read model from the log: %s\n", describe(state))
 	})
 }

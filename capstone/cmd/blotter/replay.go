@@ -23,59 +23,53 @@ func (c *replayCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	system := s.System()
-	if system.Snapshots, err = s.Snapshots(ctx); err != nil {
+	if system.Snapshots, err = s.Snapshots(ctx, false); err != nil {
 		return err
 	}
-	name := c.Name
-	if name == "" {
-		if name, err = lastName(ctx, system.Snapshots); err != nil {
-			return err
-		}
-	}
-	r, err := system.Replay(ctx, name)
+	r, err := system.Replay(ctx, c.Name)
 	if errors.Is(err, contract.ErrNoSnapshot) {
-		return noSnapshot(ctx, system.Snapshots, name)
+		return noSnapshot(ctx, system, c.Name, err)
 	}
+	if err != nil {
+		return err
+	}
+	used, err := system.TimesTo(ctx, r.Snapshot.Cursor)
 	if err != nil {
 		return err
 	}
 	if r.Difference != nil {
-		return a.different(ctx, of(s), system, r)
+		return a.different(ctx, of(s).with(used), system, r)
 	}
+	name := r.Snapshot.Name
 	answer := map[string]any{"snapshot": name, "events": r.Events, "equal": true}
-	return a.answer(of(s), answer, func(w io.Writer) {
+	answered := a.answer(of(s).with(used), answer, func(w io.Writer) {
 		fmt.Fprintf(w, "replayed %s from the log: equal to %s, byte for byte\n",
 			plural(r.Events, "event"), name)
 	})
-}
-
-func lastName(ctx context.Context, archive contract.Snapshots) (string, error) {
-	names, err := archive.Names(ctx)
-	if err != nil {
-		return "", err
-	}
-	if len(names) == 0 {
-		return "", &failure{"there is no snapshot to replay against", "take one: blotter snapshot"}
-	}
-	return names[len(names)-1], nil
+	return firstOf(answered, r.Faults)
 }
 
 // noSnapshot is the failure of a replay against a snapshot that does not exist. It names the latest
-// snapshots.
-func noSnapshot(ctx context.Context, archive contract.Snapshots, name string) error {
-	names, err := archive.Names(ctx)
+// snapshots. If the log and the archive disagree, that is the failure: see capstone.SnapshotFault.
+func noSnapshot(ctx context.Context, system *capstone.System, name string, err error) error {
+	if fault := new(capstone.SnapshotFault); errors.As(err, &fault) {
+		return err
+	}
+	all, err := system.ListSnapshots(ctx)
 	if err != nil {
 		return err
 	}
-	hint := "take one: blotter snapshot"
-	if len(names) > 0 {
-		const few = 10
-		latest := names[max(0, len(names)-few):]
-		slices.Reverse(latest)
-		hint = fmt.Sprintf("the latest of %s: %s",
-			plural(int64(len(names)), "snapshot"), strings.Join(latest, ", "))
+	if len(all) == 0 {
+		return &failure{"there is no snapshot to replay against", "take one: blotter snapshot"}
 	}
-	return &failure{fmt.Sprintf("there is no snapshot %.40q", name), hint}
+	const few = 10
+	var latest []string
+	for _, s := range slices.Backward(all[max(0, len(all)-few):]) {
+		latest = append(latest, s.Name)
+	}
+	return &failure{fmt.Sprintf("there is no snapshot %.40q", name),
+		fmt.Sprintf("the latest of %s: %s",
+			plural(int64(len(all)), "snapshot"), strings.Join(latest, ", "))}
 }
 
 // different is the answer and the failure of a replay that differs from the archived state.

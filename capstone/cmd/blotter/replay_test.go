@@ -8,24 +8,30 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
+	codec "example.com/blotter/solutions/1-schemas"
+	logs "example.com/blotter/solutions/2-store/memory"
 	snapshots "example.com/blotter/solutions/4-replay/memory"
 )
 
 func TestMissingSnapshotNamesTheLatest(t *testing.T) {
 	t.Parallel()
-	archive := snapshots.New()
-	err := noSnapshot(t.Context(), archive, "nope")
-	require.EqualError(t, err, `there is no snapshot "nope"`)
+	s := capstone.New(logs.New(contract.SimulatedClock), codec.Offline(), "test")
+	s.Snapshots = snapshots.New()
+	err := noSnapshot(t.Context(), s, "nope", contract.ErrNoSnapshot)
+	require.EqualError(t, err, "there is no snapshot to replay against")
 	require.Equal(t, "take one: blotter snapshot", hintOf(err))
 	for day := range 12 {
-		require.NoError(t, archive.Put(t.Context(), contract.Snapshot{
+		require.NoError(t, s.Snapshots.Put(t.Context(), contract.Snapshot{
 			Name: fmt.Sprintf("day-%d", day), Taken: time.Unix(int64(day), 0),
 			Digest: sha256.Sum256(nil),
 		}))
 	}
+	err = noSnapshot(t.Context(), s, "nope", contract.ErrNoSnapshot)
+	require.EqualError(t, err, `there is no snapshot "nope"`)
 	require.Equal(t,
 		"the latest of 12 snapshots: "+
 			"day-11, day-10, day-9, day-8, day-7, day-6, day-5, day-4, day-3, day-2",
-		hintOf(noSnapshot(t.Context(), archive, "nope")))
+		hintOf(err))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/contract"
@@ -20,7 +21,7 @@ func (c *snapshotCmd) Run(ctx context.Context, a *app) error {
 			return &usageError{err.Error(), "choose a name like month-end, or omit it"}
 		}
 	}
-	s, err := a.open(ctx, session.Query)
+	s, err := a.open(ctx, session.Write)
 	if err != nil {
 		return err
 	}
@@ -28,21 +29,44 @@ func (c *snapshotCmd) Run(ctx context.Context, a *app) error {
 	if system.Projection, err = s.ReadModel(ctx); err != nil {
 		return err
 	}
-	if system.Snapshots, err = s.Snapshots(ctx); err != nil {
+	if system.Snapshots, err = s.Snapshots(ctx, true); err != nil {
 		return err
 	}
 	taken, err := system.Snapshot(ctx, c.Name)
 	if err != nil {
 		return err
 	}
-	return a.answer(of(s), snapshotJSON(taken), func(w io.Writer) { printSnapshot(w, taken) })
+	used, err := system.TimesTo(ctx, taken.Cursor)
+	if err != nil {
+		return err
+	}
+	return a.answer(of(s).with(used), takenJSON(taken), func(w io.Writer) {
+		printSnapshot(w, taken)
+	})
 }
 
-func snapshotJSON(s contract.Snapshot) any {
-	return map[string]any{
-		"name": s.Name, "taken_at": s.Taken, "cursor": s.Cursor,
-		"digest": fmt.Sprintf("%x", s.Digest), "bytes": len(s.State),
+// A snapshotAnswer is a snapshot without its state, and its times.
+type snapshotAnswer struct {
+	Name        string          `json:"name"`
+	Taken       *time.Time      `json:"taken_at"` // null if it is not on record
+	Cursor      contract.Cursor `json:"cursor"`
+	Through     *time.Time      `json:"recorded_through"`
+	EffectiveAt string          `json:"effective_at"` // always "all"
+	Digest      string          `json:"digest"`
+}
+
+func snapshotJSON(s contract.Snapshot) snapshotAnswer {
+	return snapshotAnswer{
+		s.Name, &s.Taken, s.Cursor, &s.RecordedThrough, "all", fmt.Sprintf("%x", s.Digest),
 	}
+}
+
+// takenJSON is the answer of the command that took a snapshot, which has its state.
+func takenJSON(s contract.Snapshot) any {
+	return struct {
+		snapshotAnswer
+		Bytes int `json:"bytes"`
+	}{snapshotJSON(s), len(s.State)}
 }
 
 func printSnapshot(w io.Writer, s contract.Snapshot) {

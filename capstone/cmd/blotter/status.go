@@ -30,9 +30,10 @@ type status struct {
 	Index      *indexStatus   `json:"index,omitempty"`
 	FollowUps  *followUpCount `json:"follow_ups,omitempty"`
 	Parked     []parkedStream `json:"parked,omitempty"`
-	Drift      []string       `json:"drift,omitempty"`   // of the log's protection
-	Strays     []string       `json:"strays,omitempty"`  // events that no append wrote
-	Problem    string         `json:"problem,omitempty"` // why the rest is missing
+	Drift      []string       `json:"drift,omitempty"`           // of the log's protection
+	Strays     []string       `json:"strays,omitempty"`          // events that no append wrote
+	Faults     []string       `json:"snapshot_faults,omitempty"` // log and archive disagree
+	Problem    string         `json:"problem,omitempty"`         // why the rest is missing
 	hint       string         // the way past a problem; empty if unknown
 	away       bool           // the problem is an outage
 }
@@ -58,15 +59,16 @@ type logStatus struct {
 	Last       *time.Time      `json:"last_recorded_at,omitempty"`
 	Ends       contract.Cursor `json:"ends"`
 	Writer     int             `json:"process,omitempty"` // the process that writes it now
+	simulated  bool
 }
 
 // A lag is the distance of a reader from the end of the log: the events it has not read, and the
 // age of the first of them. A reader that is ahead has events that the log has lost.
 type lag struct {
-	Of      string  `json:"of"`
-	Events  int64   `json:"events"`
-	Seconds float64 `json:"seconds"`
-	Ahead   string  `json:"ahead,omitempty"`
+	Of      string   `json:"of"`
+	Events  int64    `json:"events"`
+	Seconds *float64 `json:"seconds,omitempty"` // nil in a simulated log, whose times are invented
+	Ahead   string   `json:"ahead,omitempty"`
 }
 
 type lastSnapshot struct {
@@ -202,21 +204,17 @@ func (a *app) examine(
 		Name: s.Settings().Name, Store: s.Settings().Store,
 		Partitions: len(end), Ends: end, Writer: s.Writer,
 	}
-	last, err := s.LastSnapshot(ctx)
-	if err != nil {
+	if err := st.listSnapshots(ctx, s); err != nil {
 		return err
-	}
-	if last != nil {
-		st.Snapshot = &lastSnapshot{last.Name, last.Taken}
 	}
 	positions, audit := &tail{of: "the read model", from: model}, &tail{of: "the last checkpoint",
 		from: sealed}
 	if err := st.Log.count(ctx, s.Log, end, positions, audit); err != nil {
 		return err
 	}
-	now := time.Now()
-	if s.Settings().Simulated && st.Log.Last != nil {
-		now = *st.Log.Last // a simulated log has times of its own
+	var now time.Time
+	if st.Log.simulated = s.Settings().Simulated; !st.Log.simulated {
+		now = time.Now()
 	}
 	st.Lag = []lag{positions.lag("positions", end, now), audit.lag("audit", end, now)}
 	st.compare(end, reached)
@@ -232,6 +230,25 @@ func (a *app) examine(
 		st.Checkpoint = checkpoint
 	}
 	return countFollowUps(ctx, s.System(), st)
+}
+
+// listSnapshots finds the last snapshot, and those about which the log and the archive disagree.
+func (s *status) listSnapshots(ctx context.Context, of *session.Session) (err error) {
+	system := of.System()
+	if system.Snapshots, err = of.Snapshots(ctx, false); err != nil {
+		return err
+	}
+	all, err := system.ListSnapshots(ctx)
+	for _, l := range all {
+		if l.Recorded {
+			s.Snapshot = &lastSnapshot{l.Name, l.Taken}
+		}
+		if l.Fault != nil {
+			s.Well, s.hint = false, cmp.Or(s.hint, l.Fault.Hint())
+			s.Faults = append(s.Faults, l.Fault.Error())
+		}
+	}
+	return err
 }
 
 // checkIndex compares the index with the log, BEFORE the follow-ups are looked up in it.
@@ -268,13 +285,17 @@ func (t *tail) see(e contract.Recorded) {
 	}
 }
 
+// lag returns the distance of the reader from the end. A zero now gives no age.
 func (t *tail) lag(of string, end contract.Cursor, now time.Time) lag {
 	l := lag{Of: of, Events: t.events}
 	if err := t.from.Ahead(t.of, end); err != nil {
 		l.Ahead = err.Error()
 	}
-	if t.events > 0 {
-		l.Seconds = max(0, now.Sub(t.first).Seconds())
+	if !now.IsZero() {
+		l.Seconds = new(float64)
+	}
+	if l.Seconds != nil && t.events > 0 {
+		*l.Seconds = max(0, now.Sub(t.first).Seconds())
 	}
 	return l
 }
@@ -406,7 +427,7 @@ func printStatus(w io.Writer, s status, now time.Time) {
 	if s.Log != nil {
 		printLog(w, s, now)
 	}
-	for _, finding := range slices.Concat(s.Drift, s.Strays) {
+	for _, finding := range slices.Concat(s.Faults, s.Drift, s.Strays) {
 		fmt.Fprintln(w, indented(finding))
 	}
 	if s.Problem != "" {
@@ -451,7 +472,7 @@ func printLog(w io.Writer, s status, now time.Time) {
 	if s.Index != nil {
 		rows = append(rows, "index\t"+s.Index.line())
 	}
-	rows = append(rows, "snapshot\t"+snapshotLine(s.Snapshot, now),
+	rows = append(rows, "snapshot\t"+snapshotLine(s.Snapshot, l.simulated, now),
 		"checkpoint\t"+checkpointLine(s.Checkpoint, now), "follow-ups\t"+followUpLine(s.FollowUps))
 	labels(w, rows...)
 	if s.FollowUps != nil {
@@ -477,12 +498,20 @@ func (l lag) line() string {
 	case l.Events == 0:
 		return "up to date"
 	}
-	return fmt.Sprintf("%s behind, for %s", plural(l.Events, "event"), span(l.Seconds))
+	line := plural(l.Events, "event") + " behind"
+	if l.Seconds != nil {
+		line += ", for " + span(*l.Seconds)
+	}
+	return line
 }
 
-func snapshotLine(s *lastSnapshot, now time.Time) string {
-	if s == nil {
+// snapshotLine names the last snapshot. In a simulated log it was taken at a time of the log.
+func snapshotLine(s *lastSnapshot, simulated bool, now time.Time) string {
+	switch {
+	case s == nil:
 		return "none yet"
+	case simulated:
+		return fmt.Sprintf("%s, taken at %s", s.Name, s.Taken.Format(time.RFC3339Nano))
 	}
 	return fmt.Sprintf("%s, taken %s ago", s.Name, span(now.Sub(s.Taken).Seconds()))
 }

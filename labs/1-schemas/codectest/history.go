@@ -101,6 +101,14 @@ var history = []fact{
 			CommandID: "c-9", Digest: [32]byte{0: 1, 31: 255}, Rule: "quantity.exceeds-open",
 			Detail: "50 MWh of 40 MWh, “again”", Line: `{"command_id":"c-9"}`,
 		}},
+	{"snapshot.taken", 1,
+		"126d6f6e74682d656e640100000000000000000000000000000000000000000000000000000000" +
+			"0000ff20626c6f747465722f73746174652f763106e030000e00fedfe6a9d1ea9806",
+		trade.SnapshotTaken{
+			Name: "month-end", Digest: [32]byte{0: 1, 31: 255}, Format: "blotter/state/v1",
+			Cursor:          []int64{3120, 0, 7},
+			RecordedThrough: time.Date(2025, 3, 31, 21, 59, 59, 999_999_000, time.UTC),
+		}},
 	{"price.marked", 1, "1c706f7765722f4345542f626173650645555202e8ba02a6bb020805058d9000",
 		trade.PriceMarked{
 			Curve: "power/CET/base", Currency: "EUR",

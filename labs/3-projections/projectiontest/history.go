@@ -18,17 +18,34 @@ var opening = time.Date(2025, 3, 3, 8, 0, 0, 0, time.UTC)
 
 // History generates n events of many contracts and a few curves, in one or more partitions. It
 // draws random commands, and records the results of trade.Decide. Follow-ups in other contracts
-// come a little later. A few of the refusals are recorded. The same arguments give the same
-// history.
+// come a little later. A few of the refusals are recorded, and snapshots are. The same arguments
+// give the same history.
 func History(seed uint64, n, partitions int) *Log {
 	h := &historian{
 		Rand: rand.New(rand.NewPCG(seed, 1)), log: newLog(partitions),
 		streams: map[string][]trade.Event{}, utis: 12 + n/10,
 	}
 	for len(h.log.Events) < n {
+		if len(h.log.Events)%100 == 60 {
+			h.takeSnapshot()
+			continue
+		}
 		h.decide(h.next())
 	}
 	return h.log
+}
+
+// takeSnapshot records a snapshot, which changes no model.
+func (h *historian) takeSnapshot() {
+	body := trade.SnapshotTaken{
+		Name: fmt.Sprintf("S-%d", len(h.log.Events)), RecordedThrough: h.now(),
+		Cursor: []int64{int64(len(h.log.Events))},
+	}
+	cmd := trade.Command{
+		ID: trade.SnapshotID(body.Name), EnteredAt: h.now(), Actor: "desk-7", Reason: "made up",
+		Body: body,
+	}
+	h.record(trade.SnapshotStream, cmd, trade.Decision{EffectiveAt: h.now(), Body: body})
 }
 
 type historian struct {

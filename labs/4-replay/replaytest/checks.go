@@ -19,6 +19,7 @@ func snapshot(name, state string, minute int) contract.Snapshot {
 		Name: name, Taken: noon.Add(time.Duration(minute)*time.Minute + 3*time.Microsecond),
 		Cursor: contract.Cursor{7, 0, 12},
 		Digest: sha256.Sum256([]byte(state)), State: []byte(state), Format: "example/v1",
+		RecordedThrough: noon.Add(5 * time.Microsecond),
 	}
 }
 
@@ -26,7 +27,7 @@ var archiving = []spec{
 	{check.Check{
 		ID: "L4.1", Points: 2, Invariant: "L4.I1",
 		Title: "Get returns the snapshot that was put, to the byte",
-		Hint:  "store the cursor and the digest, too, and the time with its microseconds",
+		Hint:  "store the cursor and the digest, too, and both times with their microseconds",
 	}, sameBytes},
 	{check.Check{
 		ID: "L4.2", Points: 1, Invariant: "L4.I1",

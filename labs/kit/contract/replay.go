@@ -10,6 +10,14 @@ import (
 )
 
 // A Snapshot is an archived state: its canonical bytes, and its place in the log.
+//
+// It is known at its cursor. No time can say the same: partitions are cut independently, so of two
+// events that were recorded at one time the cursor may have one, and another event with an earlier
+// time may yet commit. RecordedThrough, the largest time before the cursor, is for people, and for
+// the choice of a question as known at a time.
+//
+// It is effective at all times. A fold that left out the events of the future would read a clock,
+// and the same events would give other bytes tomorrow: no replay could reproduce it.
 type Snapshot struct {
 	Name   string    // unique; Get finds the snapshot by it
 	Taken  time.Time // by the clock that was given
@@ -17,6 +25,8 @@ type Snapshot struct {
 	Digest [32]byte  // SHA-256 of State
 	State  []byte    // trade.State.Canonical
 	Format string    // trade.StateFormat of the program that took it
+
+	RecordedThrough time.Time // the largest recorded_at of the events before Cursor
 }
 
 // Snapshots archives states (Lab 4). It never overwrites a snapshot.

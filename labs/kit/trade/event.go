@@ -95,6 +95,14 @@ const (
 	refusedStreams = "refused/"
 )
 
+// SnapshotStream is the name of the stream of snapshots.
+const SnapshotStream = "snapshots"
+
+// Folds reports whether the events of a stream make the state. A refusal and a snapshot do not.
+func Folds(stream string) bool {
+	return strings.HasPrefix(stream, tradeStreams) || strings.HasPrefix(stream, curveStreams)
+}
+
 // TradeStream returns the name of the stream of a trade.
 func TradeStream(uti string) string { return tradeStreams + uti }
 

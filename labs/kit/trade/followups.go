@@ -98,6 +98,16 @@ func followUpID(cause uuid.UUID) string { return followUpPrefix + cause.String()
 // them: a command with the id of a future follow-up would block it for good.
 func IsFollowUp(commandID string) bool { return strings.HasPrefix(commandID, followUpPrefix) }
 
+const snapshotPrefix = "snapshot/"
+
+// SnapshotID returns the command id of the event that records a snapshot. A name is recorded once.
+func SnapshotID(name string) string { return snapshotPrefix + name }
+
+// IsReserved reports whether no command of a desk may have an id: follow-ups and snapshots have it.
+func IsReserved(commandID string) bool {
+	return IsFollowUp(commandID) || strings.HasPrefix(commandID, snapshotPrefix)
+}
+
 // upTo returns the slots of a legal history by its events up to a version.
 func upTo(history []Event, version int64) timeline {
 	later := func(e Event) bool { return e.Version > version }

@@ -35,6 +35,7 @@ var kinds = []Kind{
 	{"EXERCISE", "trade.exercised", tradeStreams, Exercise{}},
 	{"MARK", "price.marked", curveStreams, PriceMarked{}},
 	{"REFUSED", "command.refused", refusedStreams, CommandRefused{}},
+	{"SNAPSHOT", "snapshot.taken", SnapshotStream, SnapshotTaken{}},
 }
 
 // Kinds returns every kind, in the order of the table.
@@ -66,8 +67,9 @@ func findKind(match func(Kind) bool) (Kind, bool) {
 	return Kind{}, false
 }
 
-// IsCommand reports whether a command can ask for this kind. Only a refusal is never asked for.
-func (k Kind) IsCommand() bool { return k.Stream != refusedStreams }
+// IsCommand reports whether a command can ask for this kind. No command asks for a refusal, and a
+// snapshot is no command of a desk.
+func (k Kind) IsCommand() bool { return k.Stream != refusedStreams && k.Stream != SnapshotStream }
 
 // Begins reports whether another contract may begin from an event of this kind.
 func (k Kind) Begins() bool {
@@ -635,3 +637,15 @@ type CommandRefused struct {
 }
 
 func (CommandRefused) body() {}
+
+// SnapshotTaken records that a state was archived, under a name and with a digest. It is no part of
+// any state. It makes the lack of an archived state visible, and a change of its place in the log.
+type SnapshotTaken struct {
+	Name            string
+	Digest          [sha256.Size]byte // State.Digest
+	Format          string            // StateFormat of the program that took it
+	Cursor          []int64           // the first offset of each partition that is not in the state
+	RecordedThrough time.Time         // the largest RecordedAt in the state
+}
+
+func (SnapshotTaken) body() {}

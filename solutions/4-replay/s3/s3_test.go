@@ -109,6 +109,7 @@ func snapshot(name, state string) contract.Snapshot {
 		Name: name, Taken: time.Date(2025, 3, 31, 21, 59, 59, 999999000, time.UTC),
 		Cursor: contract.Cursor{3120},
 		Digest: sha256.Sum256([]byte(state)), State: []byte(state), Format: "example/v1",
+		RecordedThrough: time.Date(2025, 3, 31, 21, 58, 12, 4000, time.UTC),
 	}
 }
 
@@ -176,7 +177,7 @@ func TestTheManifestIsAsDocumented(t *testing.T) {
 	require.NoError(t, err)
 	const want = `{"name":"month-end","taken":"2025-03-31T21:59:59.999999Z","cursor":[3120],` +
 		`"sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",` +
-		`"format":"example/v1"}` + "\n"
+		`"format":"example/v1","recorded_through":"2025-03-31T21:58:12.000004Z"}` + "\n"
 	require.Equal(t, want, string(text))
 }
 
@@ -201,6 +202,10 @@ func TestADamagedSnapshotIsNotReturned(t *testing.T) {
 			}
 			_, err := a.Get(t.Context(), "month-end")
 			require.ErrorIs(t, err, contract.ErrSnapshotDamaged)
+			require.NoError(t, a.Put(t.Context(), snapshot("year-end", "{}\n")))
+			names, err := a.Names(t.Context())
+			require.NoError(t, err, "it does not hide the others")
+			require.Equal(t, []string{"month-end", "year-end"}, names)
 		})
 	}
 }

@@ -13,13 +13,14 @@
 // counts. Within the retention nobody can therefore remove a snapshot or change its cursor: a
 // delete marker or a later version only hides the first version, and this archive reads the first
 // version. After the retention, a person who may delete versions can do both. The digest shows a
-// changed state. Nothing shows a changed cursor.
+// changed state. The event that records the snapshot in the log (trade.SnapshotTaken) shows the
+// rest: a changed manifest, a missing snapshot, and an additional one.
 //
 // A manifest:
 //
 //	{"name":"month-end","taken":"2025-03-31T21:59:59.999999Z","cursor":[3120],
 //	 "sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-//	 "format":"blotter/state/v2"}
+//	 "format":"blotter/state/v2","recorded_through":"2025-03-31T21:58:12.000004Z"}
 package s3
 
 import (
@@ -116,7 +117,8 @@ func (a *Snapshots) Get(ctx context.Context, name string) (contract.Snapshot, er
 	return s, nil
 }
 
-// Names returns the names, sorted by the time of the snapshots, then by name.
+// Names returns the names, sorted by the time of the snapshots, then by name. A snapshot whose
+// manifest is damaged comes first: Get names the damage, and it must not hide the others.
 func (a *Snapshots) Names(ctx context.Context) ([]string, error) {
 	var found []manifest
 	keys, err := a.keys(ctx, "snapshots/")
@@ -127,7 +129,11 @@ func (a *Snapshots) Names(ctx context.Context) ([]string, error) {
 		if path.Base(key) != "manifest.json" {
 			continue
 		}
-		m, err := a.manifest(ctx, path.Base(path.Dir(key)))
+		name := path.Base(path.Dir(key))
+		m, err := a.manifest(ctx, name)
+		if errors.Is(err, contract.ErrSnapshotDamaged) {
+			m, err = manifest{Name: name}, nil
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -170,6 +176,8 @@ type manifest struct {
 	Cursor contract.Cursor `json:"cursor"`
 	Digest digest          `json:"sha256"`
 	Format string          `json:"format"` // of the state
+
+	RecordedThrough time.Time `json:"recorded_through"`
 }
 
 // A digest is hexadecimal in JSON.
@@ -186,12 +194,15 @@ func (d *digest) UnmarshalText(text []byte) error {
 }
 
 func manifestOf(s contract.Snapshot) manifest {
-	return manifest{s.Name, s.Taken.UTC(), s.Cursor, digest(s.Digest), s.Format}
+	return manifest{
+		s.Name, s.Taken.UTC(), s.Cursor, digest(s.Digest), s.Format, s.RecordedThrough.UTC(),
+	}
 }
 
 func (m manifest) snapshot() contract.Snapshot {
 	return contract.Snapshot{
 		Name: m.Name, Taken: m.Taken, Cursor: m.Cursor, Digest: m.Digest, Format: m.Format,
+		RecordedThrough: m.RecordedThrough,
 	}
 }
 

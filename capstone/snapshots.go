@@ -1,0 +1,348 @@
+package capstone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// SnapshotActor is the actor of the events that record snapshots.
+const SnapshotActor = "process/snapshots"
+
+// ErrNothingRecorded is the error of a snapshot of a log without events.
+var ErrNothingRecorded = errors.New("there is no state to archive: the log has no events")
+
+// Snapshot archives the state at the end of the log, and then records that in the log. The default
+// name is derived from the state digest, so the same state is archived once.
+//
+// If a snapshot under the name is archived but not on record, Snapshot records that one, whatever
+// the log has become since: see the comment below.
+func (s *System) Snapshot(ctx context.Context, name string) (contract.Snapshot, error) {
+	now, err := s.takeSnapshot(ctx, name)
+	if err != nil {
+		return now, err
+	}
+	recorded, err := s.recordedSnapshots(ctx)
+	if err != nil {
+		return now, err
+	}
+	if i := indexOf(recorded, now.Name); i >= 0 {
+		archived, err := s.archivedAs(ctx, recorded[i])
+		if err == nil && archived.Digest != now.Digest {
+			err = fmt.Errorf("snapshot %s: %w", now.Name, contract.ErrSnapshotTaken)
+		}
+		return archived, err
+	}
+	if err := s.Snapshots.Put(ctx, now); err != nil && !errors.Is(err, contract.ErrSnapshotTaken) {
+		return now, err
+	}
+	// A crash here leaves an archived snapshot that is not on record, and Replay names it. Snapshot
+	// under the same name finds it and records it. The log may have more events by then, so it is
+	// not compared with the state of now.
+	archived, err := s.Snapshots.Get(ctx, now.Name)
+	if err == nil && !sameSnapshot(archived, now) {
+		err = s.checkUnrecorded(ctx, archived)
+	}
+	if err != nil {
+		return now, err
+	}
+	if err := s.recordSnapshot(ctx, archived); err != nil {
+		return now, err
+	}
+	// A crash here leaves a complete snapshot. Snapshot finds it on record. The read model is an
+	// event behind, as after any append.
+	return archived, s.catchUp(ctx)
+}
+
+// takeSnapshot returns the state at the end of the log, with its times: see contract.Snapshot.
+func (s *System) takeSnapshot(ctx context.Context, name string) (n contract.Snapshot, err error) {
+	if err := s.catchUp(ctx); err != nil {
+		return n, err
+	}
+	state, cursor, err := s.stateAtCursor(ctx)
+	if err != nil {
+		return n, err
+	}
+	through, err := s.recordedThrough(ctx, cursor)
+	if err == nil && through.IsZero() {
+		err = ErrNothingRecorded
+	}
+	n = contract.Snapshot{
+		Name: name, Taken: s.Clock().UTC().Truncate(time.Microsecond), Cursor: cursor,
+		Digest: state.Digest(), State: state.Canonical(), Format: trade.StateFormat,
+		RecordedThrough: through,
+	}
+	if s.Simulated { // its clock would follow another time, and so would all later events
+		n.Taken = through
+	}
+	if name == "" {
+		n.Name = fmt.Sprintf("state-%x", n.Digest[:6])
+	}
+	return n, err
+}
+
+// stateAtCursor returns a state of the read model and the cursor that belongs to it. These are two
+// queries, and another process may advance the model between them. So the cursor is read before and
+// after the state, until both are equal. A cursor never goes back.
+func (s *System) stateAtCursor(ctx context.Context) (trade.State, contract.Cursor, error) {
+	for {
+		before, err := s.Projection.Cursor(ctx)
+		if err != nil {
+			return trade.State{}, nil, err
+		}
+		state, err := s.Projection.State(ctx)
+		if err != nil {
+			return trade.State{}, nil, err
+		}
+		after, err := s.Projection.Cursor(ctx)
+		if err != nil || slices.Equal(before, after) {
+			return state, after, err
+		}
+	}
+}
+
+// recordSnapshot appends the event of an archived snapshot. Everything in it comes from the
+// archive, so that it is the same event when it is appended again.
+func (s *System) recordSnapshot(ctx context.Context, archived contract.Snapshot) error {
+	body := trade.SnapshotTaken{
+		Name: archived.Name, Digest: archived.Digest, Format: archived.Format,
+		Cursor: archived.Cursor, RecordedThrough: archived.RecordedThrough,
+	}
+	cmd := trade.Command{
+		ID: trade.SnapshotID(archived.Name), EnteredAt: archived.Taken,
+		Actor: SnapshotActor, Source: SnapshotActor, Reason: "a state was archived", Body: body,
+	}
+	id := trade.EventID(cmd.ID, 0)
+	ctx = contract.At(ctx, archived.Taken) // only the clock of a simulated log reads it
+	_, err := s.Desk.append(ctx, request{Command: cmd, correlation: id, causation: cmd.ContentID()},
+		trade.SnapshotStream, contract.Any,
+		trade.Decision{EffectiveAt: archived.Taken, Body: body})
+	return err
+}
+
+// checkUnrecorded refuses an archived snapshot that is not on record and does not follow from the
+// log: Snapshot never archived it.
+func (s *System) checkUnrecorded(ctx context.Context, archived contract.Snapshot) error {
+	through, err := s.recordedThrough(ctx, archived.Cursor)
+	if err != nil {
+		return err
+	}
+	r, err := s.replay(ctx, archived)
+	if err == nil && (r.Difference != nil || !through.Equal(archived.RecordedThrough)) {
+		err = &SnapshotFault{archived.Name, "is archived but not on record, " +
+			"and does not follow from the log"}
+	}
+	return err
+}
+
+// recordedSnapshots returns the snapshots on record, in the order of the log, without their states.
+func (s *System) recordedSnapshots(ctx context.Context) (all []contract.Snapshot, err error) {
+	for r, err := range s.Log.Stream(ctx, trade.SnapshotStream) {
+		if err != nil {
+			return nil, err
+		}
+		body, err := s.Desk.Codec.Decode(ctx, r.Type, r.Data)
+		if err != nil {
+			return nil, fmt.Errorf("event %s of stream %s: %w", r.ID, r.Stream, err)
+		}
+		taken, ok := body.(trade.SnapshotTaken)
+		if !ok {
+			return nil, &contract.DamagedError{Position: r.Position,
+				What: fmt.Sprintf("stream %s has an event of type %s", r.Stream, r.Type)}
+		}
+		all = append(all, contract.Snapshot{
+			Name: taken.Name, Taken: r.EffectiveAt, Cursor: taken.Cursor, Digest: taken.Digest,
+			Format: taken.Format, RecordedThrough: taken.RecordedThrough,
+		})
+	}
+	return all, nil
+}
+
+func indexOf(all []contract.Snapshot, name string) int {
+	return slices.IndexFunc(all, func(s contract.Snapshot) bool { return s.Name == name })
+}
+
+// sameSnapshot reports whether two snapshots are the same but for their states.
+func sameSnapshot(a, b contract.Snapshot) bool {
+	return a.Name == b.Name && a.Digest == b.Digest && a.Format == b.Format &&
+		slices.Equal(a.Cursor, b.Cursor) && a.Taken.Equal(b.Taken) &&
+		a.RecordedThrough.Equal(b.RecordedThrough)
+}
+
+// A SnapshotFault is a snapshot for which the log and the archive disagree.
+type SnapshotFault struct{ Name, What string }
+
+func (f *SnapshotFault) Error() string {
+	return fmt.Sprintf("snapshot %s %s", f.Name, f.What)
+}
+
+// Faults of snapshots.
+const (
+	missingSnapshot    = "is on record, but not in the archive"
+	unrecordedSnapshot = "is in the archive, but not on record"
+	replacedSnapshot   = "was replaced: the archived one is another than the one on record"
+)
+
+// Hint implements the hint of a command.
+func (f *SnapshotFault) Hint() string {
+	if f.What == unrecordedSnapshot {
+		return fmt.Sprintf("if taking it was interrupted, finish it: blotter snapshot %s; "+
+			"otherwise find who put it there", f.Name)
+	}
+	return "find who changed the archive, and restore it from a backup; " +
+		"the log is not affected, and replays to its own states"
+}
+
+// archivedAs returns a snapshot from the archive, or a *SnapshotFault unless it is the one on
+// record.
+func (s *System) archivedAs(
+	ctx context.Context, recorded contract.Snapshot,
+) (contract.Snapshot, error) {
+	archived, err := s.Snapshots.Get(ctx, recorded.Name)
+	switch {
+	case errors.Is(err, contract.ErrNoSnapshot):
+		return archived, &SnapshotFault{recorded.Name, missingSnapshot}
+	case errors.Is(err, contract.ErrSnapshotDamaged):
+		what := strings.TrimPrefix(err.Error(), "snapshot "+recorded.Name+": ")
+		return archived, &SnapshotFault{recorded.Name, "is damaged: " + what}
+	case err == nil && !sameSnapshot(archived, recorded):
+		return archived, &SnapshotFault{recorded.Name, replacedSnapshot}
+	}
+	return archived, err
+}
+
+// A ListedSnapshot is a snapshot on record or in the archive, without its state.
+type ListedSnapshot struct {
+	contract.Snapshot
+	Recorded bool
+	Fault    *SnapshotFault // nil if it is on record and in the archive
+}
+
+// ListSnapshots returns the snapshots on record, in the order of the log, then those that are in
+// the archive and not on record. It compares names, and reads no state.
+func (s *System) ListSnapshots(ctx context.Context) (all []ListedSnapshot, err error) {
+	recorded, err := s.recordedSnapshots(ctx)
+	if err != nil {
+		return nil, err
+	}
+	archived, err := s.Snapshots.Names(ctx) // AFTER the log: a snapshot is archived, then recorded
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range recorded {
+		l := ListedSnapshot{Snapshot: r, Recorded: true}
+		if !slices.Contains(archived, r.Name) {
+			l.Fault = &SnapshotFault{r.Name, missingSnapshot}
+		}
+		all = append(all, l)
+	}
+	for _, name := range archived {
+		if indexOf(recorded, name) < 0 {
+			all = append(all, ListedSnapshot{
+				Snapshot: contract.Snapshot{Name: name},
+				Fault:    &SnapshotFault{name, unrecordedSnapshot},
+			})
+		}
+	}
+	return all, nil
+}
+
+// CheckSnapshots is ListSnapshots, and compares each snapshot on record with the archived one.
+func (s *System) CheckSnapshots(ctx context.Context) ([]ListedSnapshot, error) {
+	all, err := s.ListSnapshots(ctx)
+	for i, l := range all {
+		if l.Fault != nil || err != nil {
+			continue
+		}
+		if _, err := s.archivedAs(ctx, l.Snapshot); err != nil && !errors.As(err, &all[i].Fault) {
+			return nil, err
+		}
+	}
+	return all, err
+}
+
+// A FormatError is a snapshot whose state is written in another format than this program writes.
+// The two cannot be compared, and their difference says nothing about the log.
+type FormatError struct{ Name, Format string }
+
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("snapshot %s has a state of format %q, and this program writes %q",
+		e.Name, e.Format, trade.StateFormat)
+}
+
+// Hint implements the hint of a command.
+func (e *FormatError) Hint() string {
+	return "replay it with the program that took it, or take another snapshot: blotter snapshot"
+}
+
+// Replayed is the result of a replay against a snapshot.
+type Replayed struct {
+	Snapshot   contract.Snapshot
+	Events     int64                // the number of events folded
+	Difference *contract.Difference // nil: the two states are equal, byte for byte
+	Faults     error                // the *SnapshotFaults of other snapshots; nil without any
+}
+
+// Replay folds the log up to the cursor of a snapshot on record and compares the two states.
+// Without a name it takes the last one on record. A difference is a finding, not an error. So is a
+// fault of another snapshot; a fault of this one is an error. A missing snapshot therefore never
+// makes Replay take an earlier one.
+func (s *System) Replay(ctx context.Context, name string) (r Replayed, err error) {
+	all, err := s.CheckSnapshots(ctx)
+	if err != nil {
+		return r, err
+	}
+	var chosen *ListedSnapshot
+	for i, l := range all {
+		if name == l.Name || name == "" && l.Recorded {
+			chosen = &all[i]
+		}
+	}
+	if chosen == nil {
+		return r, errors.Join(faults(all), contract.ErrNoSnapshot)
+	}
+	if chosen.Fault != nil {
+		return r, faults(all)
+	}
+	snapshot, err := s.archivedAs(ctx, chosen.Snapshot)
+	if err != nil {
+		return r, err
+	}
+	r, err = s.replay(ctx, snapshot)
+	r.Faults = faults(all)
+	return r, err
+}
+
+// faults joins the faults of snapshots; nil without any.
+func faults(all []ListedSnapshot) error {
+	var errs []error
+	for _, l := range all {
+		if l.Fault != nil {
+			errs = append(errs, l.Fault)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// replay compares a snapshot with a fold of the log up to its cursor.
+func (s *System) replay(ctx context.Context, snapshot contract.Snapshot) (r Replayed, err error) {
+	r.Snapshot = snapshot
+	if snapshot.Format != trade.StateFormat {
+		return r, &FormatError{snapshot.Name, snapshot.Format}
+	}
+	var state trade.State
+	if state, r.Events, err = s.Replayer.Replay(ctx, s.Log, snapshot.Cursor); err != nil {
+		return r, err
+	}
+	err = s.Replayer.Compare(snapshot.State, state.Canonical())
+	if errors.As(err, &r.Difference) {
+		err = nil
+	}
+	return r, err
+}
