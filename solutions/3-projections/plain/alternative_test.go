@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"example.com/blotter/labs/3-projections/projectiontest"
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
@@ -156,5 +157,15 @@ func stopTheDesk(a *answer) {
 			})
 			return err
 		})
+	}
+}
+
+// L3.I3: interleavings of partitions, sizes of batches, places where the catch-up ends, and batches
+// that come again give the same bytes.
+func TestAnyWayGivesTheSameBytes(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(200) {
+		p := InMemory(NewDatabase(), projectiontest.Codec{}, nil)
+		require.NoError(t, projectiontest.Wander(t.Context(), p, seed))
 	}
 }

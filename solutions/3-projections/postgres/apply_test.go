@@ -3,6 +3,7 @@ package postgres
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"example.com/blotter/labs/3-projections/projectiontest"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack/stacktest"
 	"example.com/blotter/labs/kit/trade"
 	projection "example.com/blotter/solutions/3-projections"
 )
@@ -114,4 +116,41 @@ func TestAPoolReturnsToASavedState(t *testing.T) {
 		require.NoError(t, p.Apply(t.Context(), log.Events[:n], after(nil, log.Events[:n])))
 		requireState(t, p, log, after(nil, log.Events[:n]))
 	}
+}
+
+// L3.I3: interleavings of partitions, sizes of batches, places where the catch-up ends, and batches
+// that come again give the same bytes.
+func TestAnyWayGivesTheSameBytes(t *testing.T) {
+	t.Parallel()
+	seeds := uint64(100)
+	if testing.Short() {
+		seeds = 10
+	}
+	for seed := range seeds {
+		require.NoError(t, projectiontest.Wander(t.Context(), openTest(t), seed))
+	}
+}
+
+// L3.I1, L3.I2: two processes project one log into one model, in batches of different sizes. Each
+// event counts once, and neither process fails.
+func TestTwoProjectorsCountOnce(t *testing.T) {
+	t.Parallel()
+	dsn, schema := stacktest.Schema(t)
+	log := projectiontest.History(44, 400, 3)
+	var all sync.WaitGroup
+	for _, size := range []int{7, 23} {
+		p, err := Open(t.Context(), dsn, schema, projectiontest.Codec{})
+		require.NoError(t, err)
+		t.Cleanup(p.Close)
+		all.Go(func() {
+			if err := projection.Project(t.Context(), log, p, end(t, log), size); err != nil {
+				t.Errorf("project in batches of %d beside another process: %v", size, err)
+			}
+		})
+	}
+	all.Wait()
+	p, err := Open(t.Context(), dsn, schema, projectiontest.Codec{})
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	requireState(t, p, log, end(t, log))
 }
