@@ -247,6 +247,15 @@ func inDatabase(do, undo string) func(*site) func() {
 	return func(s *site) func() { s.sql(do); return func() { s.sql(undo) } }
 }
 
+// moving takes a file or folder of the data folder away.
+func moving(name string) func(*site) func() {
+	return func(s *site) func() {
+		path, away := filepath.Join(s.data, name), filepath.Join(s.t.TempDir(), "away")
+		require.NoError(s.t, os.Rename(path, away))
+		return func() { require.NoError(s.t, os.Rename(away, path)) }
+	}
+}
+
 func planting(names ...string) func(*site) func() {
 	return func(s *site) func() { s.plant(names...); return nothing }
 }
@@ -309,11 +318,7 @@ var breaches = []breach{
 		`(?s)^1 of 1 lines were not accepted: 0 bad, 1 refused\n.*: quantity\.exceeds-open: `},
 
 	// A verifier has the public key alone.
-	{"no signer key", "", func(s *site) func() {
-		path := filepath.Join(s.data, "keys", "signer")
-		require.NoError(s.t, os.Rename(path, path+".kept"))
-		return func() { require.NoError(s.t, os.Rename(path+".kept", path)) }
-	}, "verify --key {}/public.key", 0, `^verified to checkpoint blotter\.example/3, `},
+	{"no signer key", "", moving("keys/signer"), "verify --key {}/public.key", 0, `^verified to checkpoint blotter\.example/3, `},
 	{"another key", "", func(s *site) func() { return nothing },
 		"verify --key {}/other.key", 1, `^the checkpoints in the archive are signed by another ` +
 			`key, blotter\.example\+[0-9a-f]{8}, and not by blotter\.example\+[0-9a-f]{8}$`},
@@ -334,6 +339,10 @@ var breaches = []breach{
 		s.run("import", s.path("more.jsonl"))
 		return nothing
 	}, "seal", 0, `^sealed to checkpoint blotter\.example/[5-9], `},
+
+	// A snapshot that is on record is gone, and no other one takes its place.
+	{"snapshot deleted", "", moving("stack/s3/objects/blotter-replay/snapshots/s2"), "replay", 1,
+		`^snapshot s2 is on record, but not in the archive$`},
 
 	// An extract was changed, by anybody or by the holder of the signer key.
 	{"extract with an endless file", "", inPlace("events.jsonl", endless), verifyBad, 1,
