@@ -51,18 +51,30 @@ func Lab(a Answer) check.Suite {
 	}
 	for _, c := range []assigned{
 		{"L3.6", "that a change of one contract changes only its own row: it moves the pool " +
-			"of every contract with the same instrument"},
-		{"L3.7", "that events arrive in the order in which they happened"},
-		{"L3.8", "that the next batch finds the last one still in memory"},
-		{"L3.9", "that a feed delivers each event once"},
-		{"L3.10", "that a model without the bad event is better than no model"},
+			"of every contract with the same instrument",
+			"if L3.1 to L3.3 pass, look at Apply: it must give m.store all fresh events of " +
+				"the batch at once"},
+		{"L3.7", "that events arrive in the order in which they happened",
+			"nothing in Apply may depend on the order of partitions: give m.store the fresh" +
+				" events as they came"},
+		{"L3.8", "that the next batch finds the last one still in memory",
+			"Apply must read everything from the transaction: no field of Model and no " +
+				"variable of the package may hold events or a cursor"},
+		{"L3.9", "that a feed delivers each event once",
+			"fresh, to, err := Advance(cursor, batch, next) with the cursor of lockCursor; " +
+				"store fresh, and move the cursor to to"},
+		{"L3.10", "that a model without the bad event is better than no model",
+			"return the error of m.store, and let the deferred rollback undo the statements" +
+				" before it"},
 	} {
 		s.Checks = append(s.Checks, c.bind(a, apply))
 	}
 	for _, c := range slices.Concat(crashing, refolding) {
 		s.Checks = append(s.Checks, c.bind(a))
 	}
-	late := assigned{"L3.15", "that a late leg changes only the result of its own contract"}
+	late := assigned{"L3.15", "that a late leg changes only the result of its own contract",
+		"if L3.13 and L3.14 pass, nothing is left to write: does Refold change the " +
+			"slice saved, which the model compares with the result?"}
 	s.Checks = append(s.Checks, late.bind(a, refold))
 	for _, c := range slices.Concat(replacing, sharing) {
 		s.Checks = append(s.Checks, c.bind(a))
@@ -104,13 +116,13 @@ func Given() check.Suite {
 }
 
 // An assigned check is one of every projection, with its place in the lab.
-type assigned struct{ id, misconception string }
+type assigned struct{ id, misconception, more string }
 
 func (c assigned) bind(a Answer, operation string) check.Check {
 	groups := slices.Concat(folding, moving, reading, durability)
 	i := slices.IndexFunc(groups, func(s spec) bool { return s.ID == c.id })
 	s := groups[i]
-	s.Operation, s.Misconception = operation, c.misconception
+	s.Operation, s.Misconception, s.More = operation, c.misconception, c.more
 	s.Func = func(t check.T) {
 		if operation == refold {
 			l := &labTrial{T: t, answer: a}

@@ -45,6 +45,8 @@ var crashing = []labSpec{
 		Title: "a crash between any two statements leaves rows and cursor of the same moment",
 		Hint: "one transaction: begin, lock the cursor, write the rows, move the cursor, commit " +
 			"once; let defer t.rollback(ctx) end it on every other way out",
+		More: "begin, defer rollback, lockCursor, Advance, store, moveCursor, commit: one of " +
+			"each, in this order, all on the same t",
 		Misconception: "that rows and cursor may be written one after the other",
 	}, on: killedBetweenStatements},
 	{Check: check.Check{
@@ -52,6 +54,8 @@ var crashing = []labSpec{
 		Title: "a batch whose commit landed without an answer counts once",
 		Hint: "the caller applies the batch again: read the cursor inside the transaction, and " +
 			"drop the events that it covers",
+		More: "return the error of commit as it is; the next Apply of the same batch finds " +
+			"the new cursor in lockCursor, and Advance drops every event",
 		Misconception: "that an error of commit means that nothing was written",
 	}, on: killedAfterCommit},
 }
@@ -103,6 +107,8 @@ var replacing = []labSpec{
 		Title: "a rebuilt model is the fold of the whole log, whatever the live model held",
 		Hint: "build on m.beside(ctx), never on the live tables; catchUp brings a model to the " +
 			"end of a log",
+		More: "next, err := m.beside(ctx); catchUp(ctx, log, next, size); then a transaction " +
+			"on m.tables: lockCursor, replace(ctx, next.tables), commit",
 		Misconception: "that a rebuild can repair the live rows in place",
 	}, on: rebuilt},
 	{Check: check.Check{
@@ -110,6 +116,8 @@ var replacing = []labSpec{
 		Title: "readers see the old model or the new one, and the cursor never goes back",
 		Hint: "the live model may have grown while the new one was built: lock its cursor, catch " +
 			"up once more, and only then replace it and commit",
+		More: "between lockCursor and replace: catchUp(ctx, log, next, size) again. The " +
+			"transaction locks the live model, and not next, so next takes events",
 		Misconception: "that the log stands still during a rebuild",
 	}, on: readWhileRebuilding},
 	{Check: check.Check{
@@ -117,6 +125,8 @@ var replacing = []labSpec{
 		Title: "a crash during a rebuild leaves a whole model, and the next rebuild succeeds",
 		Hint: "nothing of the live model may change before the one commit that replaces it; an " +
 			"earlier rebuild may have left its tables",
+		More: "all catching up is in transactions of next; the transaction on m.tables has " +
+			"the lock, replace and commit only, with defer rollback",
 		Misconception: "that a rebuild which began will also end",
 	}, on: killedWhileRebuilding},
 	{Check: check.Check{
@@ -124,12 +134,16 @@ var replacing = []labSpec{
 		Title: "a snapshot has the rows and the cursor of one moment",
 		Hint: "m.tables.read returns both from one transaction; a cursor that is read by another " +
 			"call may be of another moment",
+		More:          "read all rows with m.tables.read; return snapshot{snapshotFormat, all}.encode()",
 		Misconception: "that two reads in a row see the same model",
 	}, on: snapshotOfOneMoment},
 	{Check: check.Check{
 		ID: "L3.20", Points: 3, Invariant: "L3.I7", Operation: restore,
-		Title:         "a restored model continues from its cursor; another format is refused",
-		Hint:          "load the rows into a model beside the live one, with their cursor",
+		Title: "a restored model continues from its cursor; another format is refused",
+		Hint:  "load the rows into a model beside the live one, with their cursor",
+		More: "decodeSnapshot; compare s.Format with snapshotFormat; next := m.beside; then " +
+			"the same swap as in Rebuild, with next.load(ctx, s.Rows) in the place of the " +
+			"last catchUp",
 		Misconception: "that a snapshot fits every version of the program",
 	}, on: restored},
 }
@@ -264,6 +278,8 @@ var sharing = []labSpec{
 		Title: "of two processes that apply the same feed, each event counts once",
 		Hint: "lockCursor before anything else: a cursor that was read before the lock may be " +
 			"old when the transaction writes",
+		More: "cursor, err := t.lockCursor(ctx) directly after begin, and no call of m.Cursor" +
+			" in Apply",
 		Misconception: "that the cursor which a process read is still the cursor when it writes",
 	}, on: twoProcesses},
 }

@@ -22,12 +22,18 @@ var foldingBatches = []labSpec{
 		Title: "the first batch gives one row for each contract and each curve in it",
 		Hint: "collect the events by stream first, and fold each stream once: trade.Fold, " +
 			"trade.FoldCurve; a stream of refusals gives no row",
+		More: "for _, stream := range sorted names: cut the prefix trade.TradeStream(\"\") or " +
+			"trade.CurveStream(\"\") with strings.CutPrefix; fold what is left under that " +
+			"name",
 		Misconception: "that each event makes a row",
 	}, try: firstBatch},
 	{Check: check.Check{
 		ID: "L3.2", Points: 2, Invariant: "L3.I3", Operation: foldRows,
-		Title:         "a later batch gives the rows of its streams, from all their events",
-		Hint:          "begin with taken[stream].Events, and append the events of the batch",
+		Title: "a later batch gives the rows of its streams, from all their events",
+		Hint:  "begin with taken[stream].Events, and append the events of the batch",
+		More: "streams[e.Stream] = append(slices.Clone(taken[e.Stream].Events), …) for the " +
+			"first event of a stream, and append for the others; then fold as for the first" +
+			" batch",
 		Misconception: "that the events of a batch are enough to fold its contracts",
 	}, try: laterBatches},
 	{Check: check.Check{
@@ -35,6 +41,8 @@ var foldingBatches = []labSpec{
 		Title: "of each pool, the first leg that any contract of the batch changes counts",
 		Hint: "trade.Changed compares the legs of one contract; of two contracts in one pool the " +
 			"leg with the smaller key counts (LegKey.Compare)",
+		More: "for pool, leg := range trade.Changed(taken[stream].Legs, t.Legs): keep leg if " +
+			"Pools has none for the pool, or a larger one",
 		Misconception: "that a batch changes a pool at one place",
 	}, try: firstChangedLegs},
 }
@@ -191,6 +199,7 @@ var advancing = []labSpec{
 		ID: "L3.4", Points: 2, Invariant: "L3.I2", Operation: advance,
 		Title:         "the events that the cursor does not cover are new, in their order",
 		Hint:          "Cursor.Covers compares a position with the offset of its own partition",
+		More:          "one loop: if !cursor.Covers(r.Position) { fresh = append(fresh, r) }",
 		Misconception: "that a batch is either new or old as a whole",
 	}, try: freshEvents},
 	{Check: check.Check{
@@ -198,6 +207,7 @@ var advancing = []labSpec{
 		Title: "the cursor moves to next, past holes, and never back in any partition",
 		Hint: "take the later offset of both cursors in each partition (Cursor.Max); do not " +
 			"derive the cursor from the events",
+		More:          "return fresh, cursor.Max(next), nil",
 		Misconception: "that the position of the last event is the reader's progress",
 	}, try: nextCursor},
 }
@@ -265,6 +275,8 @@ var refolding = []labSpec{
 		Title: "the fold begins at the last saved state before the first changed leg",
 		Hint: "compare s.Last with first: a state whose last leg is the changed one holds the " +
 			"leg's old amount",
+		More: "take states as long as s.Last.Compare(first) < 0; the last of them, or the " +
+			"zero state, is the start: ask after(start) for the legs",
 		Misconception: "that a state up to and including the changed leg can be kept",
 	}, try: refoldStart},
 	{Check: check.Check{
@@ -272,6 +284,10 @@ var refolding = []labSpec{
 		Title: "states are saved after every Spacing legs and after the last leg, and nowhere else",
 		Hint: "a state that was saved as the last one is not the last any more when legs come " +
 			"after it; a Pool holds a slice, so save pool.Clone(); without legs there is no state",
+		More: "drop the start from the kept states if start.Legs%contract.Spacing != 0 and " +
+			"legs follow; then for each leg apply it to a clone of start.Pool, and append a" +
+			" state with pool.Clone() where Legs%contract.Spacing == 0 or the leg is the " +
+			"last",
 		Misconception: "that a saved state and the pool that goes on may share their lots",
 	}, try: savedStates},
 }
