@@ -318,7 +318,8 @@ var breaches = []breach{
 		`(?s)^1 of 1 lines were not accepted: 0 bad, 1 refused\n.*: quantity\.exceeds-open: `},
 
 	// A verifier has the public key alone.
-	{"no signer key", "", moving("keys/signer"), "verify --key {}/public.key", 0, `^verified to checkpoint blotter\.example/3, `},
+	{"no signer key", "", moving("keys/signer"), "verify --key {}/public.key", 0,
+		`^verified to checkpoint blotter\.example/3, `},
 	{"another key", "", func(s *site) func() { return nothing },
 		"verify --key {}/other.key", 1, `^the checkpoints in the archive are signed by another ` +
 			`key, blotter\.example\+[0-9a-f]{8}, and not by blotter\.example\+[0-9a-f]{8}$`},
