@@ -37,8 +37,4 @@ func answer(t testing.TB) codectest.Fixture {
 	}
 }
 
-func TestLab1(t *testing.T) {
-	for _, s := range codectest.Suites(answer(t)) {
-		check.Run(t, s)
-	}
-}
+func TestLab1(t *testing.T) { check.Run(t, codectest.Suites(answer(t))...) }

@@ -47,11 +47,7 @@ func answer(t testing.TB) codectest.Fixture {
 	}
 }
 
-func TestLab1(t *testing.T) {
-	for _, s := range codectest.Suites(answer(t)) {
-		check.Run(t, s)
-	}
-}
+func TestLab1(t *testing.T) { check.Run(t, codectest.Suites(answer(t))...) }
 
 func TestReferenceHasFullMarks(t *testing.T) {
 	t.Parallel()

@@ -14,27 +14,33 @@ import (
 // ID, its points and the outcome, separated by blanks.
 const Attribute = "check"
 
-// Run runs each check of s as a parallel subtest of t. It skips checks that are Todo or Blocked,
-// and bonus checks that fail. After several checks have hung, it gives the others less time, and
-// then tries no more.
-func Run(t *testing.T, s Suite) {
+// Run runs each check of the parts of a lab as a parallel subtest of t. It skips checks that are
+// Todo or Blocked, and bonus checks that fail. After one check has hung, it gives the others less
+// time, and after several it tries no more.
+func Run(t *testing.T, parts ...Suite) {
 	var l limiter
-	for _, c := range s.Checks {
-		t.Run(c.ID+" "+c.Title, func(t *testing.T) {
-			t.Parallel()
-			v := l.judge(t.Context(), s, c)
-			t.Attr(Attribute, fmt.Sprintf("%s %d %s", c.ID, c.Points, v.Outcome))
-			switch v.Outcome {
-			case Failed:
-				if !c.Bonus {
-					t.Fatal(v.Text)
-				}
-				fallthrough
-			case Todo, Blocked, Stopped:
-				t.Skip(v.Text)
-			}
-		})
+	for _, s := range parts {
+		for _, c := range s.Checks {
+			run(t, &l, s, c)
+		}
 	}
+}
+
+func run(t *testing.T, l *limiter, s Suite, c Check) {
+	t.Run(c.ID+" "+c.Title, func(t *testing.T) {
+		t.Parallel()
+		v := l.judge(t.Context(), s, c)
+		t.Attr(Attribute, fmt.Sprintf("%s %d %s", c.ID, c.Points, v.Outcome))
+		switch v.Outcome {
+		case Failed:
+			if !c.Bonus {
+				t.Fatal(v.Text)
+			}
+			fallthrough
+		case Todo, Blocked, Stopped:
+			t.Skip(v.Text)
+		}
+	})
 }
 
 // JudgeAll judges every check of s, one after the other.

@@ -34,12 +34,10 @@ func TestMain(m *testing.M) {
 }
 
 func TestLab1(t *testing.T) {
-	for _, s := range codectest.Suites(codectest.Fixture{
+	check.Run(t, codectest.Suites(codectest.Fixture{
 		EncodeSettled: codec.EncodeSettled, DecodeSettled: codec.DecodeSettled, New: open,
 		Readable: codec.Readable, Compatible: codec.Compatible,
-	}) {
-		check.Run(t, s)
-	}
+	})...)
 }
 
 func open(ctx context.Context, r contract.Registry, prefix string) (codectest.Codec, error) {
