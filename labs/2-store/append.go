@@ -10,7 +10,7 @@ import (
 // append decides and writes under the store's lock, so that no other append comes between the two
 // (L2.I1 to L2.I6, L2.I8, L2.I9). The batch is valid, and the caller will not change its bytes.
 //
-// Exercise 5. First write the case without failures:
+// Exercise 6. First write the case without failures:
 //   - take over if there is no producer;
 //   - decide;
 //   - give the events versions and times (contract.Stamp, after o.last);

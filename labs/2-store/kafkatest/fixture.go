@@ -69,7 +69,7 @@ func Suite(f Fixture) check.Suite {
 	every := storetest.Fixture{Owned: true, Open: f.logs()}
 	s := storetest.Suite(every)
 	s.Checks = slices.Concat(
-		bound(f, deciding, takingOver), assigned(s.Checks),
+		bound(f, deciding, takingOver, ending), assigned(s.Checks),
 		bound(f, failing, returning), assigned(storetest.Offload(every, f.Offload).Checks))
 	return s
 }
@@ -107,7 +107,6 @@ const (
 func operationOf(c check.Check) string {
 	for operation, ids := range map[string][]string{
 		frontier: {"L2.23"},
-		end:      {"L2.15", "L2.16", "L2.17", "L2.18", "L2.20"},
 		offload:  {"L2.38", "L2.39", "L2.40", "L2.45"},
 		fetch:    {"L2.37", "L2.41", "L2.42", "L2.43", "L2.44"},
 	} {

@@ -225,8 +225,10 @@ func TestLab2InOrder(t *testing.T) {
 	for _, step := range []struct{ files, table, next string }{
 		{"", `0 +0 +6 +\d+ +0/\d+`, "write L2.decide in labs/2-store for L2.50: "},
 		{"decide takeover transact", `5 +0 +`, "write L2.heads in labs/2-store for L2.57: "},
-		{"heads append", `\d+ +0 +`, "write L2.end in labs/2-store for L2.15: "},
-		{"end frontier offload", `\d+ +0 +0 +0 `, ""},
+		{"heads", `8 +0 +`, "write L2.end in labs/2-store for L2.60: "},
+		{"end", `1[01] +0 +`, "write L2.append in labs/2-store for L2."},
+		{"append", `\d+ +0 +`, "write L2.frontier in labs/2-store for L2.23: "},
+		{"frontier offload", `\d+ +0 +0 +0 `, ""},
 	} {
 		for _, name := range strings.Fields(step.files) {
 			text, err := os.ReadFile(filepath.Join("../../../solutions/2-store/plain", name+".go"))

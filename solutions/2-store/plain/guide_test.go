@@ -23,10 +23,15 @@ import (
 	store "example.com/blotter/solutions/2-store/plain"
 )
 
-const guideFile = "../../../labs/2-store/README.md"
+const (
+	guideFile    = "../../../labs/2-store/README.md"
+	appendixFile = "../../../labs/2-store/appendix.md"
+)
 
-func guide(t *testing.T) string {
-	text, err := os.ReadFile(guideFile)
+func guide(t *testing.T) string { return page(t, guideFile) }
+
+func page(t *testing.T, file string) string {
+	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	return string(text)
 }
@@ -68,7 +73,7 @@ func TestGuideListsEveryCheckAndInvariant(t *testing.T) {
 // The checks, files, commands and links that the guide names exist.
 func TestGuideNamesExistingThings(t *testing.T) {
 	t.Parallel()
-	text := guide(t)
+	text := guide(t) + page(t, appendixFile)
 	makefile, err := os.ReadFile("../../../Makefile")
 	require.NoError(t, err)
 	for _, m := range regexp.MustCompile(`(?m)^make (\w+)`).FindAllStringSubmatch(text, -1) {
@@ -106,13 +111,13 @@ func listed(s check.Suite, id string) bool {
 	return false
 }
 
-// Postgres answers as the transcript in the guide says. With -v the test prints the transcript.
+// Postgres answers as the transcript in the appendix says. With -v the test prints the transcript.
 func TestTheFeedThatSkips(t *testing.T) {
 	t.Parallel()
 	dsn, _ := stacktest.Schema(t)
 	sessions := map[string]*pgx.Conn{}
 	var said []string
-	_, transcript, _ := strings.Cut(guide(t), "```\nA=# CREATE")
+	_, transcript, _ := strings.Cut(page(t, appendixFile), "```\nA=# CREATE")
 	transcript, _, _ = strings.Cut("A=# CREATE"+transcript, "```")
 	for _, line := range strings.Split(strings.TrimSpace(transcript), "\n") {
 		name, sql, command := strings.Cut(line, "=# ")
