@@ -134,7 +134,7 @@ var replacing = []labSpec{
 		Title: "a snapshot has the rows and the cursor of one moment",
 		Hint: "m.tables.read returns both from one transaction; a cursor that is read by another " +
 			"call may be of another moment",
-		More:          "read all rows with m.tables.read; return snapshot{snapshotFormat, all}.encode()",
+		More:          "return what m.tables.read reads: snapshot{snapshotFormat, all}.encode()",
 		Misconception: "that two reads in a row see the same model",
 	}, on: snapshotOfOneMoment},
 	{Check: check.Check{
