@@ -32,7 +32,7 @@ func (p *Parked) String() string {
 
 // Legal returns the longest prefix of a history in which every event is legal after those before
 // it, in version order. If that is not all of the history, the stream is parked. A later event does
-// not mend an illegal one.
+// not mend an illegal one. A stream of neither a trade nor a curve has none.
 func Legal(stream string, history []Event) ([]Event, *Parked) {
 	l := legalityOf(stream, history, AsOf{})
 	return inOrder(history)[:l.taken], l.parked
@@ -41,18 +41,20 @@ func Legal(stream string, history []Event) ([]Event, *Parked) {
 // A legality is a history that was legal so far. It keeps the contract after the slots in their
 // order, so that an event which comes in order costs only itself.
 type legality struct {
-	stream string
-	trade  bool // not a curve
-	taken  int  // the number of legal events
-	line   timeline
-	now    Trade   // after the legal events
-	last   Slot    // in the order of Slot.Compare
-	parked *Parked // nil as long as every event was legal
+	stream  string
+	trade   bool
+	isCurve bool // a stream that is neither has no illegal event
+	taken   int  // the number of legal events
+	line    timeline
+	now     Trade   // after the legal events
+	last    Slot    // in the order of Slot.Compare
+	parked  *Parked // nil as long as every event was legal
 }
 
 func newLegality(stream string, size int) *legality {
 	uti, isTrade := strings.CutPrefix(stream, tradeStreams)
 	l := &legality{stream: stream, trade: isTrade}
+	l.isCurve = strings.HasPrefix(stream, curveStreams)
 	if isTrade {
 		l.now.UTI = uti
 	}
@@ -91,6 +93,9 @@ func (l *legality) take(e Event) bool {
 // check puts the next event into its slot, and the contract after it into now. It refuses an
 // illegal event.
 func (l *legality) check(e Event) *Refusal {
+	if !l.trade && !l.isCurve {
+		return nil
+	}
 	if !hasFourDigitYear(e.EffectiveAt) || !hasFourDigitYear(e.EnteredAt) {
 		return refuse(BadTerms, "its times are not within the years 1 to 9999")
 	}

@@ -147,6 +147,18 @@ func TestParkedStreamIsInTheState(t *testing.T) {
 	require.Equal(t, before.Digest(), then.Digest())
 }
 
+// Streams of refusals and of snapshots have no legality, and are never parked.
+func TestOtherStreamIsNeverParked(t *testing.T) {
+	t.Parallel()
+	for _, stream := range []string{"refused/T1", "snapshots", "other/x"} {
+		history := []trade.Event{{Version: 1, Body: trade.CommandRefused{}},
+			{Version: 2, Corrects: uuid.Max, Body: trade.CommandRefused{}}}
+		legal, parked := trade.Legal(stream, history)
+		require.Nil(t, parked, stream)
+		require.Equal(t, history, legal, stream)
+	}
+}
+
 // A stream is parked from its first event, if that is illegal, and by an event whose time has no
 // name in JSON. There is no contract then, and no empty one in the state.
 func TestStreamIsParkedFromItsFirstEvent(t *testing.T) {
