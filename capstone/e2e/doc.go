@@ -15,8 +15,8 @@
 //     partition and offset.
 //   - no command alters anything: the log and the archive are, byte for byte, as the intruder left
 //     them.
-//   - events past the last checkpoint are called unanchored. A change of those goes unnoticed,
-//     because no checkpoint covers them yet.
+//   - events past the last checkpoint are called unanchored. No checkpoint covers them yet. In
+//     Postgres a change of those goes unnoticed. On Kafka the index of the owner differs from it.
 //
 // # Breaches
 //

@@ -37,7 +37,7 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if err := verifyTables(ctx, s); err != nil {
 		return err
 	}
-	return verifyIndex(ctx, s)
+	return verifyIndex(ctx, s, v.Unanchored)
 }
 
 // auditor opens the log and its archive for checking, with the public key alone: the given one, or
@@ -69,15 +69,21 @@ func verifyTables(ctx context.Context, s *session.Session) error {
 		strayHint}
 }
 
-// verifyIndex returns a failure if the index of the log has other events than the log. An index
-// that cannot be used is not a finding.
-func verifyIndex(ctx context.Context, s *session.Session) error {
+// verifyIndex returns a failure if the index of a log that verifies has other events than the log.
+// Without events past the checkpoint, the index was changed. With such events, they may have been.
+// An index that cannot be used is not a finding.
+func verifyIndex(ctx context.Context, s *session.Session, unanchored int64) error {
 	_, err := s.CheckIndex(ctx)
-	if errors.Is(err, session.ErrIndexDiffers) {
+	if !errors.Is(err, session.ErrIndexDiffers) {
+		return ctx.Err()
+	}
+	if unanchored == 0 {
 		return &failure{fmt.Sprintf("the log verifies, and its index was changed: %v", err),
 			indexHint}
 	}
-	return ctx.Err()
+	return &failure{fmt.Sprintf("the log verifies to its checkpoint, and the index or an event "+
+		"past the checkpoint was changed: %v", err),
+		"find out who changed the index files or the log; keep both as they are"}
 }
 
 // verify compares the log with its archive, and the archive with the kept checkpoint if there is
