@@ -53,7 +53,7 @@ type Summary struct {
 	State        trade.State
 	Positions    []trade.Valuation // at Times
 	Times        Times
-	Snapshot     contract.Snapshot
+	Snapshot     Archived
 	Replayed     Replayed
 	Checkpoint   contract.Checkpoint
 	Verification contract.Verification

@@ -2,6 +2,7 @@ package capstone_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -30,11 +31,13 @@ func TestForeignEventsStopNothing(t *testing.T) {
 		book := randomLines(t, 40)
 		half := len(book) / 2
 		importAny(t, s, book[:half])
+		_, err := s.Snapshot(t.Context(), "before")
+		require.True(t, err == nil || errors.Is(err, capstone.ErrNothingRecorded), err)
 		for i := range 4 {
 			intrude(t, s, i)
 		}
 		importAny(t, s, book[half:])
-		_, err := s.FollowUps.Orphaned(t.Context())
+		_, err = s.FollowUps.Orphaned(t.Context())
 		require.NoError(t, err)
 		taken, err := s.Snapshot(t.Context(), "now")
 		require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/capstone"
@@ -69,8 +70,8 @@ func TestSnapshotOfAnotherFormatIsNamed(t *testing.T) {
 	old := []byte(`{"trade":{"uti":"A"}}` + "\n")
 	taken.Name, taken.Format, taken.State = "old", "blotter/state/v0", old
 	taken.Digest = sha256.Sum256(old)
-	require.NoError(t, archive.Put(t.Context(), taken))
-	record(t, s, taken)
+	require.NoError(t, archive.Put(t.Context(), taken.Snapshot))
+	record(t, s, taken.Snapshot)
 	_, err = s.Replay(t.Context(), "old")
 	var other *capstone.FormatError
 	require.ErrorAs(t, err, &other)
@@ -248,7 +249,7 @@ func TestUnrecordedSnapshotIsNamed(t *testing.T) {
 func TestInterruptedSnapshotIsFinished(t *testing.T) {
 	t.Parallel()
 	for _, later := range []bool{false, true} {
-		s, _ := withSnapshots(t)
+		s, archive := withSnapshots(t)
 		log := s.Log
 		s.Desk.Log = &dying{log, 0}
 		_, err := s.Snapshot(t.Context(), "s3")
@@ -257,6 +258,9 @@ func TestInterruptedSnapshotIsFinished(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualError(t, r.Faults, "snapshot s3 is in the archive, but not on record")
 
+		archived, err := archive.Get(t.Context(), "s3")
+		require.NoError(t, err)
+
 		s.Desk.Log = log
 		s.Clock = func() time.Time { return nine.Add(2 * time.Hour) }
 		if later {
@@ -264,12 +268,99 @@ func TestInterruptedSnapshotIsFinished(t *testing.T) {
 		}
 		taken, err := s.Snapshot(t.Context(), "s3")
 		require.NoError(t, err)
-		require.Equal(t, nine.Add(time.Hour), taken.Taken, "the archived one")
+		require.Equal(t, archived, taken.Snapshot)
+		require.Equal(t, later, taken.Earlier, "the present state is not archived")
 		r, err = s.Replay(t.Context(), "")
 		require.NoError(t, err)
 		require.NoError(t, r.Faults)
-		require.Equal(t, taken, r.Snapshot)
+		require.Equal(t, taken.Snapshot, r.Snapshot)
 	}
+}
+
+// A snapshot that somebody put into the archive gets on record only with a state of the log, and
+// with a time at which it can have been taken. The time becomes the time of an event.
+func TestPlantedSnapshotIsNotFinished(t *testing.T) {
+	t.Parallel()
+	nothing := contract.Snapshot{
+		State: trade.State{}.Canonical(), Digest: trade.State{}.Digest(), Taken: nine,
+	}
+	empty := func(s *contract.Snapshot) { *s = nothing }
+	year := func(years int) func(*contract.Snapshot) {
+		return func(s *contract.Snapshot) { s.Taken = s.Taken.AddDate(years, 0, 0) }
+	}
+	for _, tc := range []struct {
+		name      string
+		simulated bool
+		change    func(*contract.Snapshot)
+	}{
+		{"no event", false, empty},
+		{"no event, simulated", true, empty},
+		{"before its events", false, year(-1)},
+		{"in the future", false, year(70)},
+		{"after the log, simulated", true, year(1)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s, archive := withSnapshots(t)
+			s.Simulated = tc.simulated
+			s.Clock = func() time.Time { return nine.AddDate(2, 0, 0) }
+			planted, err := archive.Get(t.Context(), "s2")
+			require.NoError(t, err)
+			tc.change(&planted)
+			planted.Name, planted.Format = "month-end", trade.StateFormat
+			require.NoError(t, archive.Put(t.Context(), planted))
+			before := end(t, s.Log)
+			_, err = s.Snapshot(t.Context(), "month-end")
+			require.EqualError(t, err, "snapshot month-end is archived but not on record, "+
+				"and does not follow from the log")
+			require.Equal(t, before, end(t, s.Log), "nothing was recorded")
+		})
+	}
+}
+
+// The clock of the log may be ahead of this machine's. No snapshot is older than its events.
+func TestSnapshotIsNotBeforeItsEvents(t *testing.T) {
+	t.Parallel()
+	s, _ := withSnapshots(t)
+	s.Clock = func() time.Time { return nine.AddDate(-1, 0, 0) }
+	taken, err := s.Snapshot(t.Context(), "s3")
+	require.NoError(t, err)
+	require.Equal(t, taken.RecordedThrough, taken.Taken)
+}
+
+// A foreign event in the stream of snapshots is named, and stops no command.
+func TestForeignSnapshotEventIsNamed(t *testing.T) {
+	t.Parallel()
+	s, _ := withSnapshots(t)
+	var events []contract.Recorded
+	for r, err := range s.Log.Read(t.Context(), nil, end(t, s.Log)) {
+		require.NoError(t, err)
+		events = append(events, r)
+	}
+	for i, of := range []string{trade.TradeStream("S1"), trade.SnapshotStream} {
+		foreign := events[slices.IndexFunc(events, func(r contract.Recorded) bool {
+			return r.Stream == of
+		})].Event
+		foreign.ID, foreign.Stream = uuid.UUID{0xff, byte(i)}, trade.SnapshotStream
+		_, err := s.Log.Append(t.Context(), foreign.Stream, contract.Any, foreign)
+		require.NoError(t, err)
+	}
+	const named = "stream snapshots has a foreign event at position 0/4\n" +
+		"stream snapshots has a foreign event at position 0/5"
+	_, err := s.Snapshot(t.Context(), "s3")
+	require.NoError(t, err)
+	for _, name := range []string{"", "s1"} {
+		r, err := s.Replay(t.Context(), name)
+		require.NoError(t, err)
+		require.Nil(t, r.Difference)
+		require.EqualError(t, r.Faults, named)
+	}
+	_, err = s.Replay(t.Context(), "s9")
+	require.ErrorIs(t, err, contract.ErrNoSnapshot)
+	all, err := s.CheckSnapshots(t.Context())
+	require.NoError(t, err)
+	require.Len(t, all, 5)
+	require.Contains(t, all[4].Fault.Hint(), "find the program that appended it")
 }
 
 // A snapshot of a simulated log is taken at the log's last time. The machine's time would move the

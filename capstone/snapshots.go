@@ -18,17 +18,31 @@ const SnapshotActor = "process/snapshots"
 // ErrNothingRecorded is the error of a snapshot of a log without events.
 var ErrNothingRecorded = errors.New("there is no state to archive: the log has no events")
 
+// An Archived snapshot is in the archive and on record.
+type Archived struct {
+	contract.Snapshot
+	Earlier bool // it was archived before, and has another state than the end of the log
+}
+
 // Snapshot archives the state at the end of the log, and then records that in the log. The default
 // name is derived from the state digest, so the same state is archived once.
 //
 // If a snapshot under the name is archived but not on record, Snapshot records that one, whatever
-// the log has become since: see the comment below.
-func (s *System) Snapshot(ctx context.Context, name string) (contract.Snapshot, error) {
+// the log has become since: see the comment below. The result says if its state is an earlier one.
+func (s *System) Snapshot(ctx context.Context, name string) (Archived, error) {
 	now, err := s.takeSnapshot(ctx, name)
 	if err != nil {
-		return now, err
+		return Archived{Snapshot: now}, err
 	}
-	recorded, err := s.recordedSnapshots(ctx)
+	archived, err := s.archive(ctx, now)
+	return Archived{archived, archived.Digest != now.Digest}, err
+}
+
+// archive archives the snapshot now and records it, or finishes an earlier one of its name.
+func (s *System) archive(
+	ctx context.Context, now contract.Snapshot,
+) (contract.Snapshot, error) {
+	recorded, _, err := s.recordedSnapshots(ctx)
 	if err != nil {
 		return now, err
 	}
@@ -47,7 +61,7 @@ func (s *System) Snapshot(ctx context.Context, name string) (contract.Snapshot, 
 	// not compared with the state of now.
 	archived, err := s.Snapshots.Get(ctx, now.Name)
 	if err == nil && !sameSnapshot(archived, now) {
-		err = s.checkUnrecorded(ctx, archived)
+		err = s.checkUnrecorded(ctx, archived, now)
 	}
 	if err != nil {
 		return now, err
@@ -78,7 +92,9 @@ func (s *System) takeSnapshot(ctx context.Context, name string) (n contract.Snap
 		Digest: state.Digest(), State: state.Canonical(), Format: trade.StateFormat,
 		RecordedThrough: through,
 	}
-	if s.Simulated { // its clock would follow another time, and so would all later events
+	// The clock of a simulated log would follow another time, and so would all later events. The
+	// clock of another log may be ahead of this machine's clock.
+	if s.Simulated || n.Taken.Before(through) {
 		n.Taken = through
 	}
 	if name == "" {
@@ -127,41 +143,51 @@ func (s *System) recordSnapshot(ctx context.Context, archived contract.Snapshot)
 }
 
 // checkUnrecorded refuses an archived snapshot that is not on record and does not follow from the
-// log: Snapshot never archived it.
-func (s *System) checkUnrecorded(ctx context.Context, archived contract.Snapshot) error {
+// log: Snapshot never archived it. Its time becomes the time of an event, and in a simulated log
+// the time of the log, so it must be a time at which Snapshot can have taken it.
+func (s *System) checkUnrecorded(ctx context.Context, archived, now contract.Snapshot) error {
 	through, err := s.recordedThrough(ctx, archived.Cursor)
 	if err != nil {
 		return err
 	}
 	r, err := s.replay(ctx, archived)
-	if err == nil && (r.Difference != nil || !through.Equal(archived.RecordedThrough)) {
-		err = &SnapshotFault{archived.Name, "is archived but not on record, " +
+	if err != nil {
+		return err
+	}
+	if r.Difference != nil || through.IsZero() || !through.Equal(archived.RecordedThrough) ||
+		archived.Taken.Before(through) || archived.Taken.After(now.Taken) ||
+		s.Simulated && !archived.Taken.Equal(through) {
+		return &SnapshotFault{archived.Name, "is archived but not on record, " +
 			"and does not follow from the log"}
 	}
-	return err
+	return nil
 }
 
 // recordedSnapshots returns the snapshots on record, in the order of the log, without their states.
-func (s *System) recordedSnapshots(ctx context.Context) (all []contract.Snapshot, err error) {
+// It also returns the faults of the stream: the events in it that Snapshot did not append.
+func (s *System) recordedSnapshots(
+	ctx context.Context,
+) (all []contract.Snapshot, foreign []*SnapshotFault, err error) {
 	for r, err := range s.Log.Stream(ctx, trade.SnapshotStream) {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		body, err := s.Desk.Codec.Decode(ctx, r.Type, r.Data)
 		if err != nil {
-			return nil, fmt.Errorf("event %s of stream %s: %w", r.ID, r.Stream, err)
+			return nil, nil, fmt.Errorf("event %s of stream %s: %w", r.ID, r.Stream, err)
 		}
 		taken, ok := body.(trade.SnapshotTaken)
-		if !ok {
-			return nil, &contract.DamagedError{Position: r.Position,
-				What: fmt.Sprintf("stream %s has an event of type %s", r.Stream, r.Type)}
+		if !ok || r.ID != trade.EventID(trade.SnapshotID(taken.Name), 0) {
+			foreign = append(foreign, &SnapshotFault{What: fmt.Sprintf(
+				"stream %s has a foreign event at position %s", r.Stream, r.Position)})
+			continue
 		}
 		all = append(all, contract.Snapshot{
 			Name: taken.Name, Taken: r.EffectiveAt, Cursor: taken.Cursor, Digest: taken.Digest,
 			Format: taken.Format, RecordedThrough: taken.RecordedThrough,
 		})
 	}
-	return all, nil
+	return all, foreign, nil
 }
 
 func indexOf(all []contract.Snapshot, name string) int {
@@ -175,10 +201,14 @@ func sameSnapshot(a, b contract.Snapshot) bool {
 		a.RecordedThrough.Equal(b.RecordedThrough)
 }
 
-// A SnapshotFault is a snapshot for which the log and the archive disagree.
+// A SnapshotFault is a snapshot for which the log and the archive disagree, or without a name a
+// foreign event in the stream of snapshots.
 type SnapshotFault struct{ Name, What string }
 
 func (f *SnapshotFault) Error() string {
+	if f.Name == "" {
+		return f.What
+	}
 	return fmt.Sprintf("snapshot %s %s", f.Name, f.What)
 }
 
@@ -191,6 +221,9 @@ const (
 
 // Hint implements the hint of a command.
 func (f *SnapshotFault) Hint() string {
+	if f.Name == "" {
+		return "find the program that appended it; it changes no state and no snapshot"
+	}
 	if f.What == unrecordedSnapshot {
 		return fmt.Sprintf("if taking it was interrupted, finish it: blotter snapshot %s; "+
 			"otherwise find who put it there", f.Name)
@@ -221,13 +254,14 @@ func (s *System) archivedAs(
 type ListedSnapshot struct {
 	contract.Snapshot
 	Recorded bool
-	Fault    *SnapshotFault // nil if it is on record and in the archive
+	Fault    *SnapshotFault // nil if log and archive agree
 }
 
 // ListSnapshots returns the snapshots on record, in the order of the log, then those that are in
-// the archive and not on record. It compares names, and reads no state.
+// the archive and not on record, then the foreign events as faults without a name. It compares
+// names, and reads no state.
 func (s *System) ListSnapshots(ctx context.Context) (all []ListedSnapshot, err error) {
-	recorded, err := s.recordedSnapshots(ctx)
+	recorded, foreign, err := s.recordedSnapshots(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -249,6 +283,9 @@ func (s *System) ListSnapshots(ctx context.Context) (all []ListedSnapshot, err e
 				Fault:    &SnapshotFault{name, unrecordedSnapshot},
 			})
 		}
+	}
+	for _, fault := range foreign {
+		all = append(all, ListedSnapshot{Fault: fault})
 	}
 	return all, nil
 }
@@ -300,7 +337,7 @@ func (s *System) Replay(ctx context.Context, name string) (r Replayed, err error
 	}
 	var chosen *ListedSnapshot
 	for i, l := range all {
-		if name == l.Name || name == "" && l.Recorded {
+		if l.Recorded && name == "" || l.Name != "" && name == l.Name {
 			chosen = &all[i]
 		}
 	}

@@ -222,8 +222,8 @@ func printSnapshots(w io.Writer, list []listedSnapshot) {
 			taken, cursor = l.Taken.Format(time.RFC3339), l.Cursor.String()
 			through, digest = l.Through.Format(time.RFC3339Nano), l.Digest
 		}
-		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", l.Name, taken, cursor, through,
-			cmp.Or(l.Fault, "on record"), digest))
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", cmp.Or(l.Name, "-"), taken,
+			cursor, through, cmp.Or(l.Fault, "on record"), digest))
 	}
 	table(w, "name\ttaken at\tknown at cursor\trecorded through\tstate\tdigest", rows...)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/contract"
 	snapshots "example.com/blotter/solutions/4-replay/s3"
@@ -62,14 +63,20 @@ func snapshotJSON(s contract.Snapshot) snapshotAnswer {
 }
 
 // takenJSON is the answer of the command that took a snapshot, which has its state.
-func takenJSON(s contract.Snapshot) any {
+func takenJSON(s capstone.Archived) any {
 	return struct {
 		snapshotAnswer
-		Bytes int `json:"bytes"`
-	}{snapshotJSON(s), len(s.State)}
+		Bytes   int  `json:"bytes"`
+		Earlier bool `json:"earlier,omitempty"` // the present state is not archived
+	}{snapshotJSON(s.Snapshot), len(s.State), s.Earlier}
 }
 
-func printSnapshot(w io.Writer, s contract.Snapshot) {
+func printSnapshot(w io.Writer, s capstone.Archived) {
+	if s.Earlier {
+		printLine(w, "recorded %s, which was archived before; the present state is not archived",
+			s.Name)
+		return
+	}
 	printLine(w, "archived %s: %s, digest sha256:%x", s.Name,
 		plural(int64(len(s.State)), "byte"), s.Digest)
 }

@@ -20,7 +20,7 @@ import (
 // and the same events would give other bytes tomorrow: no replay could reproduce it.
 type Snapshot struct {
 	Name   string    // unique; Get finds the snapshot by it
-	Taken  time.Time // by the clock that was given
+	Taken  time.Time // by the clock that was given, or RecordedThrough if that is later
 	Cursor Cursor    // the state is that of the events before it
 	Digest [32]byte  // SHA-256 of State
 	State  []byte    // trade.State.Canonical
