@@ -102,11 +102,14 @@ func record(t *testing.T, s *capstone.System, taken contract.Snapshot) {
 // other content.
 type tampered struct {
 	contract.Snapshots
-	lost  []string
-	other map[string]contract.Snapshot
+	lost    []string
+	other   map[string]contract.Snapshot
+	read    []string // the names of the states that were read
+	listing func()   // another process acts before the archive is listed
 }
 
 func (a *tampered) Get(ctx context.Context, name string) (contract.Snapshot, error) {
+	a.read = append(a.read, name)
 	if s, ok := a.other[name]; ok {
 		return s, nil
 	}
@@ -116,9 +119,19 @@ func (a *tampered) Get(ctx context.Context, name string) (contract.Snapshot, err
 	return a.Snapshots.Get(ctx, name)
 }
 
-func (a *tampered) Names(ctx context.Context) ([]string, error) {
-	names, err := a.Snapshots.Names(ctx)
-	return slices.DeleteFunc(names, func(n string) bool { return slices.Contains(a.lost, n) }), err
+func (a *tampered) List(ctx context.Context) ([]contract.Snapshot, error) {
+	if a.listing != nil {
+		a.listing()
+	}
+	all, err := a.Snapshots.List(ctx)
+	for i, s := range all {
+		if other, ok := a.other[s.Name]; ok {
+			all[i], all[i].State = other, nil
+		}
+	}
+	return slices.DeleteFunc(all, func(s contract.Snapshot) bool {
+		return slices.Contains(a.lost, s.Name)
+	}), err
 }
 
 // withSnapshots returns a system with the snapshots s1 and s2, each after one more event.
@@ -219,8 +232,47 @@ func TestReplacedSnapshotIsNamed(t *testing.T) {
 		change(&changed)
 		archive.other["s2"] = changed
 		_, err := s.Replay(t.Context(), "")
-		require.EqualError(t, err, "snapshot s2 was replaced: "+
-			"the archived one is another than the one on record", name)
+		const replaced = "snapshot s2 was replaced: " +
+			"the archived one is another than the one on record"
+		require.EqualError(t, err, replaced, name)
+		r, err := s.Replay(t.Context(), "s1")
+		require.NoError(t, err)
+		require.EqualError(t, r.Faults, replaced, name)
+		all, err := s.ListSnapshots(t.Context())
+		require.NoError(t, err)
+		require.Nil(t, all[0].Fault)
+		require.EqualError(t, all[1].Fault, replaced, name)
+	}
+}
+
+// A list reads no state, and a replay reads one.
+func TestReplayReadsOneState(t *testing.T) {
+	t.Parallel()
+	s, archive := withSnapshots(t)
+	archive.read = nil
+	_, err := s.ListSnapshots(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, archive.read)
+	_, err = s.Replay(t.Context(), "")
+	require.NoError(t, err)
+	require.Equal(t, []string{"s2"}, archive.read)
+}
+
+// A snapshot that another process takes while a list reads the log and the archive is no finding.
+func TestSnapshotTakenDuringAList(t *testing.T) {
+	t.Parallel()
+	s, archive := withSnapshots(t)
+	archive.listing = func() {
+		archive.listing = nil
+		_, err := s.Snapshot(t.Context(), "s3")
+		require.NoError(t, err)
+	}
+	all, err := s.ListSnapshots(t.Context())
+	require.NoError(t, err)
+	require.Len(t, all, 3)
+	for _, l := range all {
+		require.True(t, l.Recorded)
+		require.Nil(t, l.Fault)
 	}
 }
 

@@ -258,29 +258,36 @@ type ListedSnapshot struct {
 }
 
 // ListSnapshots returns the snapshots on record, in the order of the log, then those that are in
-// the archive and not on record, then the foreign events as faults without a name. It compares
-// names, and reads no state.
+// the archive and not on record, then the foreign events as faults without a name. It compares each
+// snapshot on record with the archived one, and reads no state.
 func (s *System) ListSnapshots(ctx context.Context) (all []ListedSnapshot, err error) {
 	recorded, foreign, err := s.recordedSnapshots(ctx)
 	if err != nil {
 		return nil, err
 	}
-	archived, err := s.Snapshots.Names(ctx) // AFTER the log: a snapshot is archived, then recorded
+	archived, err := s.Snapshots.List(ctx) // AFTER the log: a snapshot is archived, then recorded
 	if err != nil {
+		return nil, err
+	}
+	if recorded, err = s.recordedSince(ctx, recorded, archived); err != nil {
 		return nil, err
 	}
 	for _, r := range recorded {
 		l := ListedSnapshot{Snapshot: r, Recorded: true}
-		if !slices.Contains(archived, r.Name) {
+		if i := indexOf(archived, r.Name); i < 0 {
 			l.Fault = &SnapshotFault{r.Name, missingSnapshot}
+		} else if !sameSnapshot(archived[i], r) {
+			if _, err := s.archivedAs(ctx, r); err != nil && !errors.As(err, &l.Fault) {
+				return nil, err
+			}
 		}
 		all = append(all, l)
 	}
-	for _, name := range archived {
-		if indexOf(recorded, name) < 0 {
+	for _, a := range archived {
+		if indexOf(recorded, a.Name) < 0 {
 			all = append(all, ListedSnapshot{
-				Snapshot: contract.Snapshot{Name: name},
-				Fault:    &SnapshotFault{name, unrecordedSnapshot},
+				Snapshot: contract.Snapshot{Name: a.Name},
+				Fault:    &SnapshotFault{a.Name, unrecordedSnapshot},
 			})
 		}
 	}
@@ -290,7 +297,23 @@ func (s *System) ListSnapshots(ctx context.Context) (all []ListedSnapshot, err e
 	return all, nil
 }
 
-// CheckSnapshots is ListSnapshots, and compares each snapshot on record with the archived one.
+// recordedSince adds the archived snapshots that were recorded after recorded was read. It reads
+// the log only if an archived snapshot is not on record.
+func (s *System) recordedSince(
+	ctx context.Context, recorded, archived []contract.Snapshot,
+) ([]contract.Snapshot, error) {
+	if !slices.ContainsFunc(archived, func(a contract.Snapshot) bool {
+		return indexOf(recorded, a.Name) < 0
+	}) {
+		return recorded, nil
+	}
+	later, _, err := s.recordedSnapshots(ctx)
+	return slices.DeleteFunc(later, func(r contract.Snapshot) bool {
+		return indexOf(recorded, r.Name) < 0 && indexOf(archived, r.Name) < 0
+	}), err
+}
+
+// CheckSnapshots is ListSnapshots, and reads each state.
 func (s *System) CheckSnapshots(ctx context.Context) ([]ListedSnapshot, error) {
 	all, err := s.ListSnapshots(ctx)
 	for i, l := range all {
@@ -329,9 +352,9 @@ type Replayed struct {
 // Replay folds the log up to the cursor of a snapshot on record and compares the two states.
 // Without a name it takes the last one on record. A difference is a finding, not an error. So is a
 // fault of another snapshot; a fault of this one is an error. A missing snapshot therefore never
-// makes Replay take an earlier one.
+// makes Replay take an earlier one. It reads no other state: CheckSnapshots does.
 func (s *System) Replay(ctx context.Context, name string) (r Replayed, err error) {
-	all, err := s.CheckSnapshots(ctx)
+	all, err := s.ListSnapshots(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -348,6 +371,9 @@ func (s *System) Replay(ctx context.Context, name string) (r Replayed, err error
 		return r, faults(all)
 	}
 	snapshot, err := s.archivedAs(ctx, chosen.Snapshot)
+	if errors.As(err, &chosen.Fault) { // its state is damaged
+		err = faults(all)
+	}
 	if err != nil {
 		return r, err
 	}

@@ -64,9 +64,9 @@ var archiving = []spec{
 	}, wrongDigest},
 	{check.Check{
 		ID: "L4.8", Points: 1, Invariant: "L4.I1",
-		Title: "Names returns the names in the order in which the snapshots were taken",
+		Title: "List returns the snapshots without their states, in the order of their times",
 		Hint:  "sort by the time of the snapshots, not by their names",
-	}, orderOfNames},
+	}, listed},
 }
 
 func sameBytes(t *trial) {
@@ -81,9 +81,9 @@ func unknownName(t *trial) {
 	a := t.archive()
 	_, err := a.Get(t.Context(), "month-end")
 	require.ErrorIs(t, err, contract.ErrNoSnapshot)
-	names, err := a.Names(t.Context())
+	all, err := a.List(t.Context())
 	require.NoError(t, err)
-	require.Empty(t, names)
+	require.Empty(t, all)
 }
 
 func takenName(t *trial) {
@@ -148,14 +148,18 @@ func wrongDigest(t *trial) {
 	require.ErrorIs(t, err, contract.ErrNoSnapshot)
 }
 
-func orderOfNames(t *trial) {
+func listed(t *trial) {
 	a := t.archive()
-	t.put(a, snapshot("b", "2\n", 2))
-	t.put(a, snapshot("c", "1\n", 1))
-	t.put(a, snapshot("a", "3\n", 3))
-	names, err := a.Names(t.Context())
+	want := []contract.Snapshot{
+		snapshot("c", "1\n", 1), snapshot("b", "2\n", 2), snapshot("a", "3\n", 3),
+	}
+	for _, i := range []int{1, 0, 2} {
+		t.put(a, want[i])
+		want[i].State = nil
+	}
+	all, err := a.List(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []string{"c", "b", "a"}, names)
+	require.Equal(t, want, all)
 }
 
 var replaying = []spec{

@@ -91,10 +91,10 @@ func (w watchedSnapshots) Get(ctx context.Context, name string) (contract.Snapsh
 	return s, err
 }
 
-func (w watchedSnapshots) Names(ctx context.Context) ([]string, error) {
-	names, err := w.Snapshots.Names(ctx)
-	w.t.Answered("Names", err)
-	return names, err
+func (w watchedSnapshots) List(ctx context.Context) ([]contract.Snapshot, error) {
+	all, err := w.Snapshots.List(ctx)
+	w.t.Answered("List", err)
+	return all, err
 }
 
 // watchedReplayer is the same proxy for a replayer.

@@ -40,8 +40,9 @@ type Snapshot struct {
 type Snapshots interface {
 	Put(ctx context.Context, s Snapshot) error
 	Get(ctx context.Context, name string) (Snapshot, error)
-	// Names returns the names of all snapshots, sorted by the time that they were taken.
-	Names(ctx context.Context) ([]string, error)
+	// List returns all snapshots without their states, sorted by the time that they were taken. It
+	// returns the name alone of a snapshot whose description is damaged.
+	List(ctx context.Context) ([]Snapshot, error)
 }
 
 // Replayer derives a state from the log alone, without the projection's code or rows (Lab 4).

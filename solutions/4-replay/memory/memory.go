@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 
@@ -56,13 +55,18 @@ func (a *Snapshots) Get(_ context.Context, name string) (contract.Snapshot, erro
 	return clone(s), nil
 }
 
-// Names returns the names, sorted by the time of the snapshots, then by name.
-func (a *Snapshots) Names(context.Context) ([]string, error) {
+// List returns the snapshots without their states, sorted by their times, then by name.
+func (a *Snapshots) List(context.Context) (all []contract.Snapshot, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return slices.SortedFunc(maps.Keys(a.kept), func(x, y string) int {
-		return cmp.Or(a.kept[x].Taken.Compare(a.kept[y].Taken), cmp.Compare(x, y))
-	}), nil
+	for _, s := range a.kept {
+		s.Cursor, s.State = slices.Clone(s.Cursor), nil
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(x, y contract.Snapshot) int {
+		return cmp.Or(x.Taken.Compare(y.Taken), cmp.Compare(x.Name, y.Name))
+	})
+	return all, nil
 }
 
 func clone(s contract.Snapshot) contract.Snapshot {

@@ -125,9 +125,9 @@ func TestACrashInPutLeavesNoPartialSnapshot(t *testing.T) {
 	overwrite(t, a, key, s.State)
 	_, err := a.Get(t.Context(), "month-end")
 	require.ErrorIs(t, err, contract.ErrNoSnapshot)
-	names, err := a.Names(t.Context())
+	all, err := a.List(t.Context())
 	require.NoError(t, err)
-	require.Empty(t, names)
+	require.Empty(t, all)
 
 	// Another Put completes the snapshot. A Put after that has the same effect as after a lost
 	// answer.
@@ -203,9 +203,13 @@ func TestADamagedSnapshotIsNotReturned(t *testing.T) {
 			_, err := a.Get(t.Context(), "month-end")
 			require.ErrorIs(t, err, contract.ErrSnapshotDamaged)
 			require.NoError(t, a.Put(t.Context(), snapshot("year-end", "{}\n")))
-			names, err := a.Names(t.Context())
+			all, err := a.List(t.Context())
 			require.NoError(t, err, "it does not hide the others")
-			require.Equal(t, []string{"month-end", "year-end"}, names)
+			require.Len(t, all, 2)
+			if tc.key == manifest {
+				require.Equal(t, contract.Snapshot{Name: "month-end"}, all[0])
+			}
+			require.Equal(t, "year-end", all[1].Name)
 		})
 	}
 }
@@ -226,9 +230,10 @@ func TestALockedSnapshotCannotBeChanged(t *testing.T) {
 		err = a.Client.RemoveObject(t.Context(), a.Bucket, key, minio.RemoveObjectOptions{})
 		require.NoError(t, err)
 	}
-	names, err := a.Names(t.Context())
+	all, err := a.List(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []string{"month-end"}, names)
+	require.Len(t, all, 1)
+	require.Equal(t, s.Digest, all[0].Digest)
 
 	// A delete marker hides the object. Therefore the server accepts a new object of this key,
 	// although the request has the condition If-None-Match: *.

@@ -117,10 +117,10 @@ func (a *Snapshots) Get(ctx context.Context, name string) (contract.Snapshot, er
 	return s, nil
 }
 
-// Names returns the names, sorted by the time of the snapshots, then by name. A snapshot whose
-// manifest is damaged comes first: Get names the damage, and it must not hide the others.
-func (a *Snapshots) Names(ctx context.Context) ([]string, error) {
-	var found []manifest
+// List returns the snapshots without their states, sorted by their times, then by name. It reads
+// the manifests. A snapshot whose manifest is damaged comes first, with its name alone: Get names
+// the damage, and it must not hide the others.
+func (a *Snapshots) List(ctx context.Context) (all []contract.Snapshot, err error) {
 	keys, err := a.keys(ctx, "snapshots/")
 	if err != nil {
 		return nil, fmt.Errorf("list snapshots: %w", err)
@@ -137,16 +137,12 @@ func (a *Snapshots) Names(ctx context.Context) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, m)
+		all = append(all, m.snapshot())
 	}
-	slices.SortFunc(found, func(x, y manifest) int {
+	slices.SortFunc(all, func(x, y contract.Snapshot) int {
 		return cmp.Or(x.Taken.Compare(y.Taken), cmp.Compare(x.Name, y.Name))
 	})
-	var sorted []string
-	for _, m := range found {
-		sorted = append(sorted, m.Name)
-	}
-	return sorted, nil
+	return all, nil
 }
 
 func stateKey(name string, sum [sha256.Size]byte) string {
