@@ -2,6 +2,8 @@ package projectiontest
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -181,11 +183,17 @@ func illegal(t *trial) {
 }
 
 // ruined makes some events of trades and of curves illegal: it lets them correct an unknown event,
-// or replaces their body by one of another stream. The events after them stay.
+// states a mark in another currency, or replaces their body by one of another stream. The events
+// after them stay.
 func ruined(events []contract.Recorded, random *rand.Rand) []contract.Recorded {
 	events = slices.Clone(events)
 	for i, e := range events {
 		if trade.Subject(e.Stream) != e.Stream || random.IntN(20) > 0 {
+			continue
+		}
+		if strings.HasPrefix(e.Stream, trade.CurveStream("")) && random.IntN(2) == 0 {
+			events[i].Data = inAnotherCurrency(e)
+			events[i].EffectiveAt = e.EffectiveAt.AddDate(1, 0, 0) // so it only adds to the curve
 			continue
 		}
 		if random.IntN(2) == 0 {
@@ -196,6 +204,17 @@ func ruined(events []contract.Recorded, random *rand.Rand) []contract.Recorded {
 		events[i].Type, events[i].Data = other.Type, other.Data
 	}
 	return events
+}
+
+func inAnotherCurrency(e contract.Recorded) []byte {
+	body, err := Codec{}.Decode(context.Background(), e.Type, e.Data)
+	m := body.(trade.PriceMarked)
+	m.Currency = "CAD" // no curve of the made-up histories is in it
+	payload, alsoErr := Codec{}.Encode(context.Background(), m)
+	if err := cmp.Or(err, alsoErr); err != nil {
+		panic(err) // the package encoded the mark itself
+	}
+	return payload.Data
 }
 
 func wrongVersion(t *trial) {

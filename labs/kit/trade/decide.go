@@ -398,15 +398,8 @@ func decideMark(streams map[string][]Event, cmd Command) (Decision, *Refusal) {
 	if r != nil {
 		return Decision{}, r
 	}
-	m := cmd.Body.(PriceMarked)
-	if r := m.check(); r != nil {
+	if r := line.checkMark(cmd.Stream(), slot); r != nil {
 		return Decision{}, r
-	}
-	for _, other := range line.without(slot) {
-		if is, ok := other.Event.Body.(PriceMarked); ok && is.Currency != m.Currency {
-			return Decision{}, refuse(OtherCurrency, "a mark in %s, but %s is marked in %s",
-				m.Currency, m.Curve, is.Currency)
-		}
 	}
 	return Decision{slot.Event.EffectiveAt, cmd.Corrects, cmd.Body}, nil
 }

@@ -55,6 +55,14 @@ func KindOf(b Body) Kind {
 	return k
 }
 
+// operation returns the name of a body for people.
+func operation(b Body) string {
+	if k, ok := FindKind(b); ok {
+		return k.Operation
+	}
+	return "an unknown kind"
+}
+
 // KindOfType returns the kind with an event type. ok is false for a type that is not in the table.
 func KindOfType(typ string) (k Kind, ok bool) {
 	return findKind(func(k Kind) bool { return k.Type == typ })

@@ -73,7 +73,7 @@ func Evolve(t Trade, s Slot) (Trade, *Refusal) {
 		return t, refuse(NotBegun, "no contract %s has begun by %s",
 			t.UTI, rfc3339(s.Event.EffectiveAt))
 	case !ok:
-		return t, refuse(WrongKind, "%T is not an event of a contract", s.Event.Body)
+		return t, refuse(WrongKind, "%s is not an event of a contract", operation(s.Event.Body))
 	}
 	return change.evolve(t, s)
 }

@@ -20,9 +20,9 @@ type Parked struct {
 	Version int64     `json:"version"` // of the illegal event
 	Event   uuid.UUID `json:"event"`
 	Actor   string    `json:"actor"`
-	Rule    Rule      `json:"rule"` // the rule that the event breaks
-	Detail  string    `json:"detail"`
-	Book    string    `json:"book"` // of the contract; empty for a curve, and if none has begun
+	Rule    Rule      `json:"rule"`             // the rule that the event breaks
+	Detail  string    `json:"detail,omitempty"` // for people
+	Book    string    `json:"book"`             // of the contract; empty for a curve, and if none has begun
 }
 
 func (p *Parked) String() string {
@@ -102,10 +102,10 @@ func (l *legality) check(e Event) *Refusal {
 	if r := l.line.take(e); r != nil {
 		return r
 	}
-	if !l.trade {
-		return checkMarked(e.Body)
-	}
 	slot := l.line.slots[l.line.place[e.ID]]
+	if !l.trade {
+		return l.line.checkMark(l.stream, slot)
+	}
 	comesLast := e.Corrects == uuid.Nil && l.now.Status != Voided &&
 		(len(l.line.slots) == 1 || slot.Compare(l.last) > 0)
 	if !comesLast {
@@ -118,12 +118,27 @@ func (l *legality) check(e Event) *Refusal {
 	return r
 }
 
-func checkMarked(b Body) *Refusal {
-	m, isMark := b.(PriceMarked)
+// checkMark refuses an event in a slot of a curve, unless it is a mark of that curve, in the
+// currency of its other marks. Those are legal and share one, so the first of them is enough.
+func (l timeline) checkMark(stream string, slot Slot) *Refusal {
+	m, isMark := slot.Event.Body.(PriceMarked)
 	if !isMark {
-		return refuse(WrongKind, "%T is not an event of a curve", b)
+		return refuse(WrongKind, "%s is not an event of a curve", operation(slot.Event.Body))
 	}
-	return m.check()
+	if CurveStream(m.Curve) != stream {
+		return refuse(BadTerms, "a mark of curve %q in stream %s", m.Curve, stream)
+	}
+	if r := m.check(); r != nil {
+		return r
+	}
+	for _, other := range l.slots[:min(2, len(l.slots))] {
+		is, _ := other.Event.Body.(PriceMarked)
+		if other.Version != slot.Version && is.Currency != m.Currency {
+			return refuse(OtherCurrency, "a mark in %s, but %s is marked in %s",
+				m.Currency, m.Curve, is.Currency)
+		}
+	}
+	return nil
 }
 
 // refold folds all slots again.

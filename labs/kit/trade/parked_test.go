@@ -92,6 +92,7 @@ func (d *desk) ruin(t *rapid.T) {
 				bought.Body, settlePart.Body, voidIt.Body, trade.PriceMarked{Curve: "x"},
 				trade.CommandRefused{}, trade.Amend{}, nil,
 				mark("02-03", "power/CET/base", "EUR", "2025-03", "1").Body,
+				mark("02-03", "power/CET/base", "USD", "2025-03", "1").Body,
 			}).Draw(t, "body")}
 		if rapid.Bool().Draw(t, "corrects") {
 			unknown := trade.Event{ID: uuid.Max}
@@ -189,6 +190,86 @@ func TestMarkOnAParkedCurveIsRefused(t *testing.T) {
 	d.streams[first.Stream()] = append(d.streams[first.Stream()], stray)
 	r := d.refusedAs(t, mark("02-04", "power/CET/base", "EUR", "2025-03", "2"))
 	require.Equal(t, trade.IsParked, r.Rule)
+}
+
+// A mark past the desk parks its curve by the rules of the desk: its curve is that of the stream,
+// and its currency that of all other marks. The only mark may change its currency.
+func TestMarkOfAnotherCurveOrCurrencyParks(t *testing.T) {
+	t.Parallel()
+	euro := mark("02-03", powerCurve, "EUR", "2025-03", "1")
+	second := mark("02-04", powerCurve, "EUR", "2025-04", "1")
+	dollar := mark("02-05", powerCurve, "USD", "2025-05", "1")
+	oil := mark("02-06", "oil/BRENT", "EUR", "2025-06", "1")
+	for name, c := range map[string]struct {
+		before  []trade.Command
+		illegal trade.Command
+		rule    trade.Rule // none: the event is legal
+	}{
+		"another curve":              {[]trade.Command{euro}, oil, trade.BadTerms},
+		"the first of another curve": {nil, oil, trade.BadTerms},
+		"another currency":           {[]trade.Command{euro}, dollar, trade.OtherCurrency},
+		"corrected to another curve": {[]trade.Command{euro}, corrects(euro, oil), trade.BadTerms},
+		"the only one, corrected":    {[]trade.Command{euro}, corrects(euro, dollar), ""},
+		"the first of two, corrected": {[]trade.Command{euro, second}, corrects(euro, dollar),
+			trade.OtherCurrency},
+		"the second of two, corrected": {[]trade.Command{euro, second}, corrects(second, dollar),
+			trade.OtherCurrency},
+		"the old currency again": {[]trade.Command{euro, corrects(euro, dollar)}, second,
+			trade.OtherCurrency},
+	} {
+		d := newDesk()
+		d.do(t, c.before...)
+		stream := euro.Stream()
+		e := d.force(c.illegal)
+		if s := c.illegal.Stream(); s != stream { // the mark stands on a stream of another curve
+			delete(d.streams, s)
+			e.Version = int64(len(d.streams[stream])) + 1
+			d.streams[stream] = append(d.streams[stream], e)
+		}
+		_, parked := trade.Legal(stream, d.streams[stream])
+		if c.rule == "" {
+			require.Nil(t, parked, name)
+			continue
+		}
+		require.NotNil(t, parked, name)
+		require.Equal(t, c.rule, parked.Rule, name)
+		require.Equal(t, e.ID, parked.Event, name)
+		require.Equal(t, string(trade.StateOf(d.streams, trade.AsOf{}).Canonical()),
+			string(bookOf(t, d.all()).State().Canonical()), name)
+	}
+}
+
+// The canonical state names a parked stream by its event and its rule, without the detail: that is
+// text for people, and another wording must not change a digest. The detail names an operation,
+// not a type of the program.
+func TestCanonicalStateHasNoDetail(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, of("T7", bought), of("T8", bought))
+	force := func(stream string, b trade.Body) {
+		version := int64(len(d.streams[stream])) + 1
+		d.streams[stream] = append(d.streams[stream], trade.Event{ID: uuid.UUID{0xff},
+			Version: version, EffectiveAt: d.now, EnteredAt: d.now, RecordedAt: d.now, Body: b})
+	}
+	force("curve/"+powerCurve, bought.Body)
+	force("curve/oil/BRENT", nil)
+	force("trade/T7", trade.PriceMarked{})
+	force("trade/T8", nil)
+	state := trade.StateOf(d.streams, trade.AsOf{})
+	var details []string
+	for _, p := range state.Parked {
+		details = append(details, p.Detail)
+	}
+	require.Equal(t, []string{
+		"an unknown kind is not an event of a curve", "NEW is not an event of a curve",
+		"MARK is not an event of a contract", "an unknown kind is not an event of a contract",
+	}, details)
+	before := state.Digest()
+	require.NotContains(t, string(state.Canonical()), "not an event")
+	for i := range state.Parked {
+		state.Parked[i].Detail = "another wording"
+	}
+	require.Equal(t, before, state.Digest())
 }
 
 // The longest legal prefix is that of a fold of every prefix, for random histories with random

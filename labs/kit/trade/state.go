@@ -101,14 +101,14 @@ func net(legs []Leg) Pool {
 
 // StateFormat names the format of Canonical. It changes whenever one history would give other
 // bytes: by another layout, or by another rule of the fold.
-const StateFormat = "blotter/state/v2"
+const StateFormat = "blotter/state/v3"
 
 // Canonical returns s as bytes. They are the same for the same history, wherever and whenever it
 // was folded. The format is JSON Lines: a line for each trade, sorted by UTI, then a line for each
 // position, sorted by book, instrument and currency, then a line for each mark that counts, sorted
-// by curve and delivery, then a line for each parked stream, sorted by stream. Fields are in the
-// order of their structs, decimals are strings without trailing zeros, and no value was chosen by a
-// store:
+// by curve and delivery, then a line for each parked stream, sorted by stream and without its
+// detail. Fields are in the order of their structs, decimals are strings without trailing zeros, no
+// value was chosen by a store, and none is text for people:
 //
 //	{"trade":{"uti":"T1","status":"LIVE",…,"price":"80","contracted":"7430",…}}
 //	{"position":{"book":"power","instrument":"power/CET/base@2025-03","currency":"EUR",…}}
@@ -139,6 +139,7 @@ func (s State) Canonical() []byte {
 		}{m})
 	}
 	for _, p := range s.Parked {
+		p.Detail = ""
 		write(struct {
 			Parked Parked `json:"parked"`
 		}{p})

@@ -27,11 +27,11 @@ type pointRow struct {
 // continuedCurves returns the curves to which fresh events only add. Such events correct no mark,
 // none is effective before a mark of the model, and the stream is not parked. They replace points
 // and leave the others as they are, so the earlier marks need not be read. Each curve has a history
-// without events, which skips the earlier ones.
+// without events, which skips all before the last one.
 func continuedCurves(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) (
 	map[string]history, error) {
 	const query = `
-SELECT s.stream, last.version, latest.effective_at
+SELECT s.stream, last.version - 1, latest.effective_at
 FROM unnest($1::text[]) AS s (stream)
 CROSS JOIN LATERAL (SELECT version FROM events e WHERE e.stream = s.stream
                     ORDER BY version DESC LIMIT 1) last
@@ -95,6 +95,9 @@ ON CONFLICT (curve, delivery) DO UPDATE SET price = excluded.price, currency = e
 			parked = append(parked, *illegal)
 		}
 		for delivery, mark := range curve.Points {
+			if h.skipped > 0 && mark.Version == h.skipped+1 {
+				continue // an earlier mark: a late one, which does not count here, may be the last
+			}
 			points = append(points, pointRow{name, delivery.String(), mark.Price, mark.Currency,
 				mark.EffectiveAt, mark.Version})
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"example.com/blotter/labs/kit/contract"
@@ -22,11 +23,14 @@ func (h history) with(e trade.Event) history { return history{h.skipped, append(
 func (h history) next() int64                { return h.skipped + int64(len(h.events)) + 1 }
 
 // histories returns the streams of fresh events: the earlier events of the model, then the fresh
-// ones. The history of a continued curve has only the fresh events.
+// ones. Of a continued curve only the last earlier event is read, which states the currency of all.
 func (p *Projection) histories(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) (
 	map[string]history, error) {
 	streams, err := continuedCurves(ctx, tx, fresh)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.readLast(ctx, tx, streams); err != nil {
 		return nil, err
 	}
 	var unread []string
@@ -53,6 +57,25 @@ func (p *Projection) histories(ctx context.Context, tx pgx.Tx, fresh []contract.
 		streams[r.Stream] = streams[r.Stream].with(e)
 	}
 	return streams, nil
+}
+
+// readLast adds the last event of the model to histories that skip the events before it. The event
+// stands in its slot, since no later one corrects it. So it may stand alone, as an own mark.
+func (p *Projection) readLast(ctx context.Context, tx pgx.Tx, streams map[string]history) error {
+	names := sortedKeys(streams)
+	var versions []int64
+	for _, name := range names {
+		versions = append(versions, streams[name].next())
+	}
+	const last = "WHERE (stream, version) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))"
+	for e, err := range p.readEvents(ctx, tx, last, names, versions) {
+		if err != nil {
+			return err
+		}
+		e.Event.Corrects = uuid.Nil
+		streams[e.Stream] = streams[e.Stream].with(e.Event)
+	}
+	return nil
 }
 
 // readEvents yields events of the model, by stream and version.
