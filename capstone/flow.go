@@ -26,11 +26,9 @@ type System struct {
 	Clock     func() time.Time // stamps snapshots, and is the now of a question
 	Simulated bool             // the log's times are invented, and its last one is now
 
-	// Width is the number of lines that an import has in flight at once.
+	// Width is the number of lines that an import has in flight at once. It is 1 for a simulated
+	// log whose times rise over many streams: its clock follows the lines.
 	Width int
-	// Partition is Importer.Partition: of a simulated log with partitions, whose clock follows the
-	// lines.
-	Partition func(stream string) int32
 	// Source is the file or client that the lines of an import come from. It is an attribute of
 	// their events, beside the line.
 	Source string
@@ -157,7 +155,6 @@ func (s *System) Import(
 	orphaned := false
 	importer := Importer{
 		Do: s.Do, Width: s.Width, Source: s.Source, Linked: s.Desk.Successors,
-		Partition: s.Partition,
 	}
 	for r, err := range importer.Import(ctx, input) {
 		if err != nil {

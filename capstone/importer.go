@@ -23,9 +23,6 @@ type Importer struct {
 	// Linked returns the streams of other contracts on record that a command may change by its
 	// follow-ups. Desk.Successors is one. nil: no contracts are linked on record.
 	Linked func(context.Context, trade.Command) ([]string, error)
-	// Partition returns the partition of a stream in a log whose events must be in the order of the
-	// lines there, because each gets a later time than the event before it. nil: no such log.
-	Partition func(stream string) int32
 }
 
 // A Result is the result of one line: a bad line, a command that reuses an id, or an outcome.
@@ -44,8 +41,7 @@ type Result struct {
 // Up to Width lines are in flight at once. Lines that share a name (a UTI, a curve or a command id)
 // never are: the later line waits for the earlier one, so the outcome does not depend on Width. The
 // same holds for lines about linked contracts, because an event of the first contract can change
-// the second. The contracts may be linked on record, or by a line of this import. With Partition
-// the same holds for lines whose events, or those of their follow-ups, may share a partition.
+// the second. The contracts may be linked on record, or by a line of this import.
 func (i Importer) Import(
 	ctx context.Context, input iter.Seq2[lines.Line, error],
 ) iter.Seq2[Result, error] {
@@ -104,8 +100,8 @@ type task struct {
 func (i Importer) start(ctx context.Context, input <-chan inputLine, inFlight chan<- *task) {
 	defer close(inFlight)
 	q := queue{
-		width: cap(inFlight) + 1, source: i.Source, onRecord: i.Linked, partition: i.Partition,
-		last: map[string]*task{}, linked: map[string]string{}, reach: map[string][]string{},
+		width: cap(inFlight) + 1, source: i.Source, onRecord: i.Linked,
+		last: map[string]*task{}, linked: map[string]string{},
 	}
 	number := 0
 	for ctx.Err() == nil {
@@ -156,10 +152,7 @@ type queue struct {
 	last   map[string]*task  // the last task of each name; linked contracts share one name
 	linked map[string]string // from the stream of a contract to that of a linked one
 
-	reach map[string][]string // the partitions of linked contracts, by their shared name
-
-	onRecord  func(context.Context, trade.Command) ([]string, error) // Importer.Linked
-	partition func(stream string) int32                              // Importer.Partition
+	onRecord func(context.Context, trade.Command) ([]string, error) // Importer.Linked
 }
 
 // join makes a task of a line. It returns the last tasks that share a name with the line.
@@ -184,7 +177,6 @@ func (q *queue) join(ctx context.Context, line inputLine) (t *task, before []*ta
 		}
 		names = slices.Concat(names, linked)
 	}
-	names = slices.Concat(names, q.partitions(names))
 	for _, name := range names {
 		if earlier := q.last[q.shared(name)]; earlier != nil {
 			before = append(before, earlier)
@@ -208,26 +200,8 @@ func (q *queue) link(names []string) {
 		other = q.shared(other)
 		if other != name && strings.HasPrefix(other, trade.TradeStream("")) {
 			q.linked[other] = name
-			q.reach[name] = q.partitions([]string{name, other})
 		}
 	}
-}
-
-// partitions returns names for the partitions of all streams among names, and of all contracts that
-// are linked with them: the follow-ups of a line may write there.
-func (q *queue) partitions(names []string) (all []string) {
-	if q.partition == nil {
-		return nil
-	}
-	for _, name := range names {
-		if strings.HasPrefix(name, "command/") {
-			continue
-		}
-		all = append(all, fmt.Sprintf("partition/%d", q.partition(name)))
-		all = append(all, q.reach[q.shared(name)]...)
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
 }
 
 // shared returns the one name that all contracts linked with name have in common.

@@ -1,6 +1,7 @@
 package capstone_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -8,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -195,74 +197,71 @@ func digest(t *testing.T, s *capstone.System, book []lines.Line, width int) [32]
 	return state.Digest()
 }
 
-// A partitioned log has partitions, as on Kafka: within each, every event gets a later time than
-// the event before it.
-type partitioned struct {
-	contract.Store // the first partition
-	all            []contract.Store
+// A perStream log gives each event a later time than the event before it in its stream, as on
+// Postgres.
+type perStream struct {
+	contract.Store // of a stream that the log has not
+	mu             sync.Mutex
+	streams        map[string]contract.Store
+	ids            map[uuid.UUID]contract.Store
 }
 
-func newPartitioned() partitioned {
-	var p partitioned
-	for range 5 {
-		p.all = append(p.all, yielding{memory.New(contract.SimulatedClock)})
+func (p *perStream) of(stream string) contract.Store {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.streams[stream] == nil {
+		p.streams[stream] = yielding{memory.New(contract.SimulatedClock)}
 	}
-	p.Store = p.all[0]
-	return p
+	return p.streams[stream]
 }
 
-func (p partitioned) partition(stream string) int32 {
-	sum := 0
-	for _, b := range []byte(trade.Subject(stream)) {
-		sum += int(b)
-	}
-	return int32(sum % len(p.all))
-}
-
-func (p partitioned) of(stream string) contract.Store { return p.all[p.partition(stream)] }
-
-func (p partitioned) Append(
+func (p *perStream) Append(
 	ctx context.Context, stream string, expected int64, events ...contract.Event,
 ) ([]contract.Receipt, error) {
-	return p.of(stream).Append(ctx, stream, expected, events...)
+	log := p.of(stream)
+	receipts, err := log.Append(ctx, stream, expected, events...)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range events[:len(receipts)] {
+		p.ids[e.ID] = log
+	}
+	return receipts, err
 }
 
-func (p partitioned) Stream(
+func (p *perStream) Stream(
 	ctx context.Context, stream string,
 ) iter.Seq2[contract.Recorded, error] {
 	return p.of(stream).Stream(ctx, stream)
 }
 
-func (p partitioned) Find(ctx context.Context, id uuid.UUID) (e contract.Recorded, err error) {
-	for _, s := range p.all {
-		if e, err = s.Find(ctx, id); err == nil {
-			break
-		}
-	}
-	return e, err
+func (p *perStream) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
+	p.mu.Lock()
+	log := cmp.Or(p.ids[id], p.Store)
+	p.mu.Unlock()
+	return log.Find(ctx, id)
 }
 
-// A partition of a simulated log has the same events, with the same times and in the same order,
+// A stream of a simulated log has the same events, with the same times and in the same order,
 // however many lines are in flight. Follow-ups keep their place, too.
-func TestLinesKeepTheirTimesInAnOrderedLog(t *testing.T) {
+func TestLinesKeepTheirTimesInTheirStream(t *testing.T) {
 	t.Parallel()
 	begin, change := linkedBook(20)
 	all := slices.Concat(sample(t), begin, change)
-	recorded := func(book []lines.Line, width int) (parts [][]contract.Recorded) {
-		log := newPartitioned()
-		s := over(log)
-		s.Partition = log.partition
-		imported(t, s, book, width)
-		for _, p := range log.all {
-			var events []contract.Recorded
-			for e, err := range p.Read(t.Context(), nil, end(t, p)) {
-				require.NoError(t, err)
-				events = append(events, e)
-			}
-			require.NotEmpty(t, events)
-			parts = append(parts, events)
+	recorded := func(book []lines.Line, width int) map[string][]contract.Recorded {
+		log := &perStream{
+			Store: memory.New(contract.SimulatedClock), streams: map[string]contract.Store{},
+			ids: map[uuid.UUID]contract.Store{},
 		}
-		return parts
+		imported(t, over(log), book, width)
+		events := map[string][]contract.Recorded{}
+		for stream, s := range log.streams {
+			for e, err := range s.Stream(t.Context(), stream) {
+				require.NoError(t, err)
+				events[stream] = append(events[stream], e)
+			}
+		}
+		require.NotEmpty(t, events)
+		return events
 	}
 	for seed := range uint64(2) {
 		book := linestest.Shuffled(all, seed)

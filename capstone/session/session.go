@@ -78,7 +78,6 @@ type Session struct {
 	config   Config
 	access   Access
 	index    indexed // nil if the store has no index
-	placed   placed  // nil if the store has no partitions, or keeps them to itself
 	owns     bool    // the partitions of the log
 	dir      *logdir.Dir
 	stack    *Stack
@@ -135,7 +134,6 @@ func (s *Session) openLog(ctx context.Context) error {
 		return err
 	}
 	s.index, _ = log.(indexed)
-	s.placed, _ = log.(placed)
 	s.Log = offload.Wrap(log, &offload.Lazy{Open: s.blobs}, s.config.OffloadOver)
 	if !s.acceptsLoss() {
 		if err := s.dir.CheckEnd(ctx, s.Log); err != nil {
@@ -225,14 +223,9 @@ func (s *Session) System() *capstone.System {
 		system.Width, system.Desk.Now = width, system.Clock
 	case s.timeline.PerStream: // the lines about a stream are taken in their order anyway
 		system.Width = width
-	case s.placed != nil:
-		system.Width, system.Partition = width, s.placed.Partition
 	}
 	return system
 }
-
-// A placed store says in which partition the events of a stream are.
-type placed interface{ Partition(stream string) int32 }
 
 // An unchanged cursor is read and never saved.
 type unchanged struct{ capstone.SavedCursor }

@@ -96,7 +96,7 @@ func (s *Store) Stream(ctx context.Context, stream string) eventSeq {
 }
 
 func (s *Store) stream(ctx context.Context, stream string) ([]contract.Recorded, error) {
-	partition := s.Partition(stream)
+	partition := s.opts.Place.partition(stream, s.partitions)
 	_, served, err := s.ready(ctx)
 	if err != nil {
 		return nil, err

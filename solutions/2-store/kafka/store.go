@@ -120,16 +120,11 @@ func (s *Store) Append(
 	if err := store.Validate(stream, events); err != nil {
 		return nil, err
 	}
-	o, err := s.owner(ctx, s.Partition(stream))
+	o, err := s.owner(ctx, s.opts.Place.partition(stream, s.partitions))
 	if err != nil {
 		return nil, fmt.Errorf("append to %s: %w", stream, err)
 	}
 	return o.submit(newRequest(ctx, stream, expected, events))
-}
-
-// Partition returns the partition of a stream's events.
-func (s *Store) Partition(stream string) int32 {
-	return s.opts.Place.partition(stream, s.partitions)
 }
 
 // owner returns our owner of a partition. The error is *contract.NotOwnerError if the partition is
