@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -51,9 +52,11 @@ func (s *System) Now(ctx context.Context) (Times, error) {
 	return Times{AsOf: trade.AsOf{Known: at.Known}}, err
 }
 
-// TimesTo returns the times of an answer from all events before a cursor. It reads them.
+// TimesTo returns the times of an answer from all events before a cursor. It reads them, and reads
+// them again if an event takes effect after all are known. It decodes only the streams of such
+// events, because no other stream has a future.
 func (s *System) TimesTo(ctx context.Context, to contract.Cursor) (Times, error) {
-	t, streams := Times{Cursor: to}, map[string][]trade.Event{}
+	t, latest := Times{Cursor: to}, map[string]time.Time{} // the last effective time by stream
 	for r, err := range s.Log.Read(ctx, nil, to) {
 		if err != nil {
 			return t, err
@@ -61,7 +64,20 @@ func (s *System) TimesTo(ctx context.Context, to contract.Cursor) (Times, error)
 		if r.RecordedAt.After(t.Known) {
 			t.Known = r.RecordedAt
 		}
-		if !trade.Folds(r.Stream) {
+		if trade.Folds(r.Stream) && r.EffectiveAt.After(latest[r.Stream]) {
+			latest[r.Stream] = r.EffectiveAt
+		}
+	}
+	maps.DeleteFunc(latest, func(_ string, at time.Time) bool { return !at.After(t.Known) })
+	if len(latest) == 0 {
+		return t, nil
+	}
+	streams := map[string][]trade.Event{}
+	for r, err := range s.Log.Read(ctx, nil, to) {
+		if err != nil {
+			return t, err
+		}
+		if _, later := latest[r.Stream]; !later {
 			continue
 		}
 		e, err := contract.Decoded(ctx, s.Desk.Codec, r)

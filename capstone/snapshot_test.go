@@ -241,6 +241,7 @@ func TestReplacedSnapshotIsNamed(t *testing.T) {
 		all, err := s.ListSnapshots(t.Context())
 		require.NoError(t, err)
 		require.Nil(t, all[0].Fault)
+		require.NotNil(t, all[1].Fault, name)
 		require.EqualError(t, all[1].Fault, replaced, name)
 	}
 }
@@ -433,18 +434,33 @@ func TestSnapshotOfASimulatedLog(t *testing.T) {
 	require.Equal(t, nine.Add(time.Hour), next.Event.RecordedAt)
 }
 
+// A counting codec counts the events that it decodes.
+type counting struct {
+	contract.Codec
+	decoded int
+}
+
+func (c *counting) Decode(ctx context.Context, typ string, data []byte) (trade.Body, error) {
+	c.decoded++
+	return c.Codec.Decode(ctx, typ, data)
+}
+
 // The times of an answer from all events before a cursor name it, and count the future.
 func TestTimesToACursor(t *testing.T) {
 	t.Parallel()
 	s := newSystem()
+	codec := &counting{Codec: s.Desk.Codec}
+	do(t, s, oil("c-0", "Z"))
 	do(t, s, oil("c-1", "A"))
 	ahead := latePrice("c-2", "A", "71")
 	ahead.EffectiveAt = nine.AddDate(0, 1, 0)
 	last := do(t, s, ahead)
 	to := end(t, s.Log)
 	do(t, s, oil("c-3", "B"))
+	s.Desk.Codec = codec
 	used, err := s.TimesTo(t.Context(), to)
 	require.NoError(t, err)
+	require.Equal(t, 2, codec.decoded, "only the stream that has a future is decoded")
 	require.Equal(t, capstone.Times{
 		AsOf: trade.AsOf{Known: last.Event.RecordedAt}, Cursor: to, Later: 1,
 	}, used)

@@ -7,6 +7,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -81,6 +82,52 @@ func TestRootLeavesTheOwnersFolderUsable(t *testing.T) {
 		o.requireRuns(as, "status")
 		o.requireRuns(as, "down")
 		o.requireOneOwner()
+	}
+}
+
+// Root acts with the groups of the owner. The group of the folder may be root's, and it lacks the
+// other groups of the owner, such as the group that may use the containers.
+func TestRootTakesTheOwnersGroups(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, []int{12345}, groupsOf(12345, 0), "a user whom the system does not know")
+	require.Equal(t, []int{77}, groupsOf(12345, 77))
+	for _, name := range []string{"nobody", "postgres"} { // postgres has a second group on Debian
+		known, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err := strconv.Atoi(known.Uid)
+		require.NoError(t, err)
+		out, err := exec.CommandContext(t.Context(), "id", "-G", name).Output()
+		require.NoError(t, err)
+		var want []int
+		for _, id := range strings.Fields(string(out)) {
+			gid, err := strconv.Atoi(id)
+			require.NoError(t, err)
+			want = append(want, gid)
+		}
+		got := groupsOf(uid, 0)
+		require.ElementsMatch(t, want, got)
+		require.Equal(t, known.Gid, strconv.Itoa(got[0]))
+	}
+}
+
+// No file that root's command creates for another user belongs to root's group.
+func TestRootGivesUpItsGroup(t *testing.T) {
+	t.Parallel()
+	o := newOwned(t, 12345)
+	require.NoError(t, os.Chown(o.data, int(o.uid), 0))
+	book := filepath.Join(filepath.Dir(o.data), "book.jsonl")
+	require.NoError(t, os.WriteFile(book, []byte(novation+"\n"), 0o644))
+	o.requireRuns(0, "import", "--simulate", book)
+	o.requireOneOwner()
+	created, err := os.ReadDir(o.data)
+	require.NoError(t, err)
+	require.NotEmpty(t, created)
+	for _, entry := range created {
+		info, err := entry.Info()
+		require.NoError(t, err)
+		require.Equal(t, o.uid, info.Sys().(*syscall.Stat_t).Gid, entry.Name())
 	}
 }
 

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
+	"slices"
+	"strconv"
 	"syscall"
 )
 
@@ -25,11 +28,40 @@ func actAsOwner(data string) (remark string, err error) {
 	if owner.Uid == 0 {
 		return "", nil
 	}
-	uid, gid := int(owner.Uid), int(owner.Gid)
+	uid := int(owner.Uid)
+	groups := groupsOf(uid, int(owner.Gid))
 	// The user comes last: only root may change the groups.
-	err = errors.Join(syscall.Setgroups([]int{gid}), syscall.Setgid(gid), syscall.Setuid(uid))
+	err = errors.Join(syscall.Setgroups(groups), syscall.Setgid(groups[0]), syscall.Setuid(uid))
 	if err != nil {
 		return "", fmt.Errorf("act as user %d, who owns %s: %w", uid, data, err)
 	}
 	return fmt.Sprintf("acting as user %d, who owns %s", uid, data), nil
+}
+
+// maxGroups is the number of groups that every system accepts for a process (NGROUPS_MAX of macOS).
+const maxGroups = 16
+
+// groupsOf returns the groups of a user, the primary group first. A user whom the system does not
+// know has the group of the folder, but never root's: then it is the group of the user's number.
+func groupsOf(uid, folder int) []int {
+	if folder == 0 {
+		folder = uid
+	}
+	known, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		return []int{folder}
+	}
+	primary, err := strconv.Atoi(known.Gid)
+	if err != nil {
+		return []int{folder}
+	}
+	groups := []int{primary}
+	ids, _ := known.GroupIds() // after an error the user has the primary group alone
+	for _, id := range ids {
+		gid, err := strconv.Atoi(id)
+		if err == nil && !slices.Contains(groups, gid) && len(groups) < maxGroups {
+			groups = append(groups, gid)
+		}
+	}
+	return groups
 }
