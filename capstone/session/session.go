@@ -171,13 +171,13 @@ func (s *Session) markReached(ctx context.Context) error {
 // A writer is a store that knows what it has written.
 type writer interface {
 	Retire() // finishes the appends in flight: one whose caller gave up may still land
-	// Reached returns the end of the log as far as this store can tell at once.
+	// Reached returns the end of the log as far as this store can tell at once, also after Retire.
 	Reached() contract.Cursor
 }
 
 // markLast sets the reached mark at the end of a command, also of an interrupted one. The command's
 // work is done: it does not wait long for a broker that is gone, and does not fail. The mark then
-// has the events that this command wrote.
+// has the events that the store knows of without it.
 func (s *Session) markLast(ctx context.Context, log Log) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()

@@ -86,13 +86,11 @@ func (s *Store) Retire() {
 }
 
 // Reached returns the cursor after the last event that this process has written or read into its
-// index, without asking a broker.
+// index, without asking a broker. It is the same after Retire.
 func (s *Store) Reached() contract.Cursor {
 	reached := make(contract.Cursor, len(s.index.Partitions))
 	for n, p := range s.index.Partitions {
-		if last := p.Last(); last != nil {
-			reached[n] = last.Position.Offset + 1
-		}
+		reached[n] = p.Reached()
 	}
 	return reached
 }

@@ -235,3 +235,27 @@ func (jsonHeads) EncodeHead(_ context.Context, h contract.Head) ([]byte, error) 
 func (jsonHeads) DecodeHead(_ context.Context, data []byte) (h contract.Head, err error) {
 	return h, json.Unmarshal(data, &h)
 }
+
+// A store knows without a broker how far its events reach, also after it has retired: if the broker
+// is then lost with them, the mark of the command tells.
+func TestReachedOutlivesRetire(t *testing.T) {
+	t.Parallel()
+	cluster := broker(t)
+	opts := options(cluster, "log")
+	opts.Partitions, opts.Dir, opts.Unwritten = 3, t.TempDir(), 7
+	fill(t, opts, 6, 2)
+	s := open(t, opts)
+	want := make(contract.Cursor, opts.Partitions)
+	for _, e := range all(t, s) {
+		want[e.Position.Partition] = max(want[e.Position.Partition], e.Position.Offset+1)
+	}
+	require.Equal(t, want, s.Reached(), "events of an earlier process")
+	_, err := s.Append(t.Context(), name(0), contract.Any, event(name(0), 2))
+	require.NoError(t, err)
+	for _, e := range all(t, s) {
+		want[e.Position.Partition] = max(want[e.Position.Partition], e.Position.Offset+1)
+	}
+	s.Retire()
+	cluster.Close()
+	require.Equal(t, want, s.Reached())
+}

@@ -278,7 +278,7 @@ const selectReached = `select next + (select coalesce(sum(high - low + 1), 0)::b
 
 // Reached returns the end of the feed with all pending events. A full disk prevents their
 // sequencing, but not this query. If the server does not answer within a second, it returns the end
-// when this process last sequenced.
+// when this process last sequenced: events that were acknowledged after that are not in it.
 func (s *Store) Reached() contract.Cursor {
 	ctx, cancel := context.WithTimeout(s.ctx, time.Second)
 	defer cancel()

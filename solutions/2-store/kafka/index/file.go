@@ -164,7 +164,8 @@ func putProgress(tx *bbolt.Tx, p progress) error {
 }
 
 // add writes the entries that follow the index's progress. It returns the new ends of their
-// streams.
+// streams, or nil if nothing was written. Ends together with an error mean that the entries are in
+// the files, and that the seal does not fit: the next add writes a seal that does.
 func (f *file) add(entries []*Entry) (map[string]fileEnd, error) {
 	to, ends := f.progress, map[string]fileEnd{}
 	err := f.db.Update(func(tx *bbolt.Tx) error {
@@ -199,12 +200,17 @@ func (f *file) add(entries []*Entry) (map[string]fileEnd, error) {
 		return nil, err
 	}
 	f.progress = to
-	// A crash before the seal is written leaves an index that will be rebuilt.
+	return ends, f.writeSeal()
+}
+
+// writeSeal writes the seal of the index file. A crash before that, or an error, leaves an index
+// that will be rebuilt.
+func (f *file) writeSeal() error {
 	seal, err := sealOf(f.base, io.Discard)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return ends, os.WriteFile(f.base+".seal", seal, 0o600)
+	return os.WriteFile(f.base+".seal", seal, 0o600)
 }
 
 // readEnds computes the end of every stream from the file of events, and calls visit with the id of

@@ -174,3 +174,88 @@ func TestFilter(t *testing.T) {
 	require.Zero(t, wrong)
 	require.Less(t, len(f), 6)
 }
+
+// loaded returns a partition with files, which is served. It writes events two at a time.
+func loaded(t *testing.T) *Partition {
+	o := Options{Dir: t.TempDir(), Prefix: "log", Log: "log", Unwritten: 2, Codec: idCodec{}}
+	p := newPartition(o)
+	_, err := p.Load()
+	require.NoError(t, err)
+	p.Serve()
+	return p
+}
+
+// apply gives p the events from version low to version high of a stream.
+func apply(t *testing.T, p *Partition, low, high int) {
+	for v := low; v <= high; v++ {
+		require.NoError(t, p.Apply([]contract.Recorded{{
+			Event:   contract.Event{ID: uuid.UUID{byte(v)}, Stream: "trade/UTI-1"},
+			Version: int64(v), Position: contract.Position{Offset: int64(v - 1)},
+		}}))
+	}
+}
+
+// A seal that cannot be written leaves every event in the files once. The next write mends it, and
+// the index then agrees with the heads.
+func TestFailedSealIsMended(t *testing.T) {
+	t.Parallel()
+	p := loaded(t)
+	seal := p.opts.base() + ".seal"
+	require.NoError(t, os.Mkdir(seal, 0o700)) // no file can be written there
+	apply(t, p, 1, 2)
+	require.ErrorContains(t, errors.Join(p.FlushIfFull(), p.awaitFlush()), ".seal")
+	require.Empty(t, p.fresh, "events that are to be written again")
+	stream, err := p.Stream("trade/UTI-1")
+	require.NoError(t, err)
+	require.Len(t, stream, 2)
+
+	require.NoError(t, os.Remove(seal))
+	apply(t, p, 3, 4)
+	heads := p.Ends()
+	require.NoError(t, p.Close())
+	why, err := p.Load()
+	require.NoError(t, errors.Join(why, err))
+	require.NoError(t, p.Check(heads))
+	require.NoError(t, p.CheckIDs())
+	require.NoError(t, p.Close())
+}
+
+// The owner does not wait for a write that it has just begun, however late the write starts.
+func TestOwnerGoesOnDuringAWrite(t *testing.T) {
+	t.Parallel()
+	p := loaded(t)
+	tx, err := p.file.db.Begin(true) // a write has to wait for it
+	require.NoError(t, err)
+	apply(t, p, 1, 2)
+	require.NoError(t, p.FlushIfFull())
+	require.False(t, p.isFull())
+	apply(t, p, 3, 3)
+	require.NoError(t, p.FlushIfFull())
+	require.NoError(t, tx.Rollback())
+	require.NoError(t, p.Close())
+}
+
+// The error of a write is reported, also if the partition is taken over during the write.
+func TestTakeOverKeepsTheErrorOfAWrite(t *testing.T) {
+	t.Parallel()
+	p := loaded(t)
+	require.NoError(t, os.Mkdir(p.opts.base()+".seal", 0o700))
+	apply(t, p, 1, 2)
+	require.NoError(t, p.FlushIfFull())
+	why, err := p.Load()
+	require.NoError(t, errors.Join(why, err))
+	apply(t, p, 3, 4)
+	require.ErrorContains(t, p.FlushIfFull(), ".seal")
+	require.Error(t, p.Close())
+}
+
+// Events for unusable files wait until these are rebuilt.
+func TestUnusableFilesAreNotWritten(t *testing.T) {
+	t.Parallel()
+	p := loaded(t)
+	apply(t, p, 1, 2)
+	require.ErrorIs(t, p.condemn(ErrUnusable), ErrUnusable)
+	require.NoError(t, p.FlushIfFull())
+	require.Nil(t, p.flushed, "the write in progress")
+	require.NoError(t, p.Close())
+}

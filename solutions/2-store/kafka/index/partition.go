@@ -31,6 +31,7 @@ type Partition struct {
 	ids        map[uuid.UUID]*Entry
 	streams    map[string][]*Entry
 	next       int64              // the first offset that is not in the index
+	reached    int64              // the offset after the last event that the log is known to have
 	last       *contract.Recorded // the latest event; nil before the first
 	inFlight   *commit            // nil if no group is being committed
 	writing    int                // number of fresh events that are being written
@@ -46,12 +47,12 @@ func newPartition(o Options) *Partition {
 // Load prepares the index to take events. It continues from the files. If these are unusable it
 // starts with no events, and says why.
 func (p *Partition) Load() (why, err error) {
-	p.awaitFlush() // an error leaves the events in memory
+	if p.opts.Dir == "" || p.isUsable() {
+		return nil, nil // a write in progress goes on, and FlushIfFull returns its error
+	}
+	p.awaitFlush() // an error no longer matters: the files are rebuilt
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.opts.Dir == "" || (p.file != nil && p.unusable == nil) {
-		return nil, nil
-	}
 	why = p.unusable
 	if why == nil {
 		why = p.open()
@@ -66,6 +67,13 @@ func (p *Partition) Load() (why, err error) {
 	default:
 		return nil, why
 	}
+}
+
+// isUsable reports whether the files are open and have not been found to be unusable.
+func (p *Partition) isUsable() bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.file != nil && p.unusable == nil
 }
 
 // open continues from the files. The lock is held.
@@ -140,8 +148,10 @@ func (p *Partition) Reset() error {
 // Close writes the events in memory to the files, and forgets all events. An unusable index is not
 // written.
 func (p *Partition) Close() error {
-	p.awaitFlush() // after an error the next line tries again
-	err := p.flush()
+	err := p.awaitFlush()
+	if f, fresh := p.beginFlush(); len(fresh) > 0 { // also those of a write that failed
+		err = p.write(f, fresh)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()
@@ -155,6 +165,7 @@ func (p *Partition) Serve() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.served, p.rebuilding = true, false
+	p.reached = max(p.reached, p.next)
 	p.endCommit()
 }
 
@@ -198,7 +209,16 @@ func (p *Partition) Add(entries []*Entry) {
 		}
 		p.keep(e)
 		p.next, p.last = e.Position.Offset+1, &e.Recorded
+		p.reached = max(p.reached, p.next)
 	}
+}
+
+// Reached returns the offset after the last event that this process has seen in the log. It never
+// decreases, also when the index is closed or rebuilt.
+func (p *Partition) Reached() int64 {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.reached
 }
 
 // Check compares the index with the heads of all streams of the log, BEFORE the index is believed.
@@ -255,16 +275,17 @@ func (p *Partition) FlushIfFull() error {
 	if !p.isFull() { // after an error
 		return err
 	}
+	f, fresh := p.beginFlush() // BEFORE the goroutine starts: the index is not full from now on
 	flushed := make(chan error, 1)
 	p.flushed = flushed
-	go func() { flushed <- p.flush() }()
+	go func() { flushed <- p.write(f, fresh) }()
 	return err
 }
 
 func (p *Partition) isFull() bool {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return p.file != nil && len(p.fresh)-p.writing >= p.writeAt
+	return p.file != nil && p.unusable == nil && len(p.fresh)-p.writing >= p.writeAt
 }
 
 // awaitFlush returns the result of the write in progress after it has ended. Until then the files
@@ -276,26 +297,36 @@ func (p *Partition) awaitFlush() (err error) {
 	return err
 }
 
-// flush writes the events in memory to the files. Readers and the owner go on meanwhile. They find
-// an event in memory, in the files, or in both. Events that come meanwhile stay in memory.
+// beginFlush returns the files, and the events that are to be written to them. It returns no events
+// if there is nothing to write.
+func (p *Partition) beginFlush() (*file, []*Entry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.file == nil || p.unusable != nil {
+		return nil, nil
+	}
+	p.writing = len(p.fresh)
+	return p.file, p.fresh
+}
+
+// write writes the events of beginFlush. Readers and the owner go on meanwhile. They find an event
+// in memory, in the files, or in both. Events that come meanwhile stay in memory.
 //
 // All events were committed before, so the files are never ahead of the log. A crash leaves files
 // that are behind the log, or files that will be rebuilt.
-func (p *Partition) flush() error {
-	p.mu.Lock()
-	f, fresh := p.file, p.fresh
-	if f == nil || p.unusable != nil || len(fresh) == 0 {
-		p.mu.Unlock()
+func (p *Partition) write(f *file, fresh []*Entry) error {
+	if len(fresh) == 0 {
 		return nil
 	}
-	p.writing = len(fresh)
-	p.mu.Unlock()
 	ends, err := f.add(fresh)
+	if err != nil {
+		err = fmt.Errorf("write index %s: %w", f.base, err)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err != nil {
+	if ends == nil {
 		p.writing, p.writeAt = 0, len(p.fresh)+p.opts.Unwritten
-		return fmt.Errorf("write index %s: %w", f.base, err)
+		return err
 	}
 	maps.Copy(f.ends, ends)
 	for _, e := range fresh {
@@ -306,7 +337,7 @@ func (p *Partition) flush() error {
 	for _, e := range later {
 		p.keep(e)
 	}
-	return nil
+	return err
 }
 
 // Last returns the latest event, or nil before the first.
