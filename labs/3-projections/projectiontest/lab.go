@@ -140,12 +140,23 @@ func (c assigned) bind(a Answer, operation string) check.Check {
 type named struct {
 	name string
 	make func(t check.T) Database
+	pace
+}
+
+// A pace says which crashes of a rebuild are tried. On Postgres not every statement has its turn,
+// but each statement of the swap has.
+type pace struct {
+	step     int      // a crash before every step-th statement
+	swapping []string // and first, at these statements
 }
 
 func (a Answer) databases() []named {
-	all := []named{{"in memory", a.Memory}}
+	all := []named{{"in memory", a.Memory, pace{1, []string{"replace the model"}}}}
 	if a.Postgres != nil {
-		all = append(all, named{"on Postgres, after the model in memory", a.Postgres})
+		swapping := []string{"replace the model", "delete checkpoint", "delete parked"}
+		all = append(all, named{
+			"on Postgres, after the model in memory", a.Postgres, pace{7, swapping},
+		})
 	}
 	return all
 }
@@ -178,7 +189,7 @@ func (c labSpec) bind(a Answer) check.Check {
 		}
 		for _, on := range a.databases() {
 			t.Logf("%s", on.name)
-			c.on(&labTrial{T: t, answer: a, db: on.make(t)})
+			c.on(&labTrial{T: t, answer: a, db: on.make(t), pace: on.pace})
 		}
 	}
 	return c.Check
@@ -189,6 +200,7 @@ type labTrial struct {
 	check.T
 	answer Answer
 	db     Database
+	pace
 }
 
 func (t *labTrial) fold(taken map[string]contract.Taken, batch []contract.StreamEvent) (
@@ -269,12 +281,7 @@ func (m *labModel) restore(data []byte) error {
 // the cursor.
 func (m *labModel) requirePrefix(log *Log, when string) contract.Cursor {
 	cursor := m.cursor()
-	var events []contract.Recorded
-	for _, r := range log.Events {
-		if cursor.Covers(r.Position) {
-			events = append(events, r)
-		}
-	}
+	events := log.before(cursor)
 	got, err := m.State(m.t.Context())
 	require.NoError(m.t, err, "state of the model")
 	requireSame(m.t, fold(events), got, "%s the cursor is %s, and the state of the %d events "+

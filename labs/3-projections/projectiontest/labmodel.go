@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -163,61 +164,94 @@ func rebuilt(t *labTrial) {
 // the new one after its first catch-up.
 type growingLog struct {
 	*Log
-	first contract.Cursor
+	first, now contract.Cursor
 }
 
-func (g *growingLog) End(ctx context.Context) (contract.Cursor, error) {
-	if end := g.first; end != nil {
-		g.first = nil
-		return end, nil
+func (g *growingLog) End(context.Context) (contract.Cursor, error) {
+	end := g.now
+	if g.first != nil {
+		end, g.first = g.first, nil
 	}
-	return g.Log.End(ctx)
+	return slices.Clone(end), nil
 }
 
+// waitForLock is the time for which one process waits for another one that must hold the lock.
+const waitForLock = 200 * time.Millisecond
+
+// Before the new model replaces the live one, another process tries to apply the next events. While
+// the rebuild holds the lock it cannot. Without the lock it can, and its events would be lost.
 func readWhileRebuilding(t *labTrial) {
 	log := History(29, 60, 2)
 	m := t.open(nil)
-	m.apply(log.Events, log.end)
-	seen, statements := log.end, 0
-	whole := canonical(fold(log.Events))
+	seen, statements := after(nil, log.Events[:50]), 0
+	growing := &growingLog{log, after(nil, log.Events[:30]), seen}
+	m.apply(log.Events[:50], seen)
 	watching := t.open(func(_ context.Context, statement string) error {
+		if statement == "replace the model" && m.applied(log.Events[50:], log.end) {
+			seen, growing.now = log.end, log.end
+		}
 		if statements++; statements%5 != 0 && !strings.Contains("commit committed", statement) {
 			return nil
 		}
-		cursor, err := m.model.Projection.Cursor(t.Context())
-		if err != nil {
-			return err
-		}
-		state, err := m.State(t.Context())
-		if err != nil {
-			return err
-		}
-		if !cursor.Reaches(seen) || canonical(state) != whole {
-			return fmt.Errorf("a reader finds a model at %s with %d contracts, where the model at "+
-				"%s with %d was", cursor, len(state.Trades), seen, len(fold(log.Events).Trades))
-		}
-		return nil
+		return m.requireSeen(log, seen)
 	})
-	require.NoError(t, watching.rebuild(&growingLog{log, after(nil, log.Events[:30])}, 20))
-	require.Equal(t, log.end, m.requirePrefix(log, "after the rebuild"))
+	require.NoError(t, watching.rebuild(growing, 20))
+	require.Equal(t, seen, m.requirePrefix(log, "after the rebuild"))
 	require.Positive(t, statements, "statements of the rebuild")
+	m.apply(log.Events[50:], log.end)
+	m.requireFold(log.Events)
+}
+
+// applied reports whether Apply succeeds without a wait for another process.
+func (m *labModel) applied(batch []contract.Recorded, next contract.Cursor) bool {
+	ctx, stop := context.WithTimeout(m.t.Context(), waitForLock)
+	defer stop()
+	return m.lab.Apply(ctx, batch, next) == nil
+}
+
+// requireSeen returns an error unless a reader still finds the model at the cursor that readers
+// have seen.
+func (m *labModel) requireSeen(log *Log, seen contract.Cursor) error {
+	cursor, err := m.model.Projection.Cursor(m.t.Context())
+	if err != nil {
+		return err
+	}
+	state, err := m.State(m.t.Context())
+	if err != nil {
+		return err
+	}
+	was := fold(log.before(seen))
+	if !cursor.Reaches(seen) || canonical(state) != canonical(was) {
+		return fmt.Errorf("a reader finds a model at %s with %d contracts, where the model at "+
+			"%s with %d was", cursor, len(state.Trades), seen, len(was.Trades))
+	}
+	return nil
 }
 
 func killedWhileRebuilding(t *labTrial) {
 	log := History(30, 30, 2)
 	m := t.open(nil)
-	before := after(nil, log.Events[:20])
-	m.apply(log.Events[:20], before)
-	for n := 1; ; n += 7 {
-		c := &crash{n: n}
+	seen := after(nil, log.Events[:20])
+	m.apply(log.Events[:20], seen)
+	crashed := func(c *crash) bool {
 		err := t.killed(c, func(m *labModel) error { return m.rebuild(log, 15) })
 		if c.said == "" {
 			require.NoError(t, err, "a rebuild without a crash")
-			break
+			return false
 		}
-		when := fmt.Sprintf("after a crash before statement %d of a rebuild (%s)", n, c.said)
+		when := fmt.Sprintf("after a crash at a statement of a rebuild (%s)", c.said)
 		require.Error(t, err, "%s: Rebuild returned no error", when)
-		require.Equal(t, before, m.requirePrefix(log, when), "the cursor %s", when)
+		reached := m.requirePrefix(log, when)
+		// After the commit of the swap the live model is the new one, and stays.
+		require.Contains(t, []string{seen.String(), log.end.String()}, reached.String(),
+			"%s: the cursor is that of no whole model", when)
+		seen = reached
+		return true
+	}
+	for _, at := range t.swapping {
+		require.True(t, crashed(&crash{at: at}), "a rebuild has the statement %q", at)
+	}
+	for n := 1; crashed(&crash{n: n}); n += t.step {
 	}
 	require.Equal(t, log.end, m.requirePrefix(log, "after the rebuild"))
 }
@@ -262,6 +296,7 @@ func restored(t *labTrial) {
 	require.Error(t, m.restore(data[:len(data)/2]), "half a snapshot")
 	require.Equal(t, log.end, m.requirePrefix(log, "after refusing a snapshot"))
 
+	t.restoreWhileApplying(m, log, data)
 	require.NoError(t, m.restore(data))
 	m = t.open(nil)
 	reached := m.requirePrefix(log, "after restoring a snapshot")
@@ -270,6 +305,25 @@ func restored(t *labTrial) {
 		m.apply(log.Events[n:n+15], after(nil, log.Events[:n+15]))
 		m.requireFold(log.Events[:n+15])
 	}
+}
+
+// restoreWhileApplying tries to restore data between the last statement of an Apply and its commit.
+// Under the lock the two take turns. Without it the cursor of the one stands beside the rows of the
+// other.
+func (t *labTrial) restoreWhileApplying(m *labModel, log *Log, data []byte) {
+	applying := t.open(func(_ context.Context, statement string) error {
+		if statement == "commit" {
+			ctx, stop := context.WithTimeout(t.Context(), waitForLock)
+			defer stop()
+			_ = m.lab.Restore(ctx, data) // fails under the lock
+		}
+		return nil
+	})
+	beyond := log.end.After(contract.Position{Offset: log.end.At(0) + 10})
+	applying.apply(nil, beyond)
+	locked := *m
+	locked.t = t.Hint("lock the live cursor, and hold the lock until the commit")
+	locked.requirePrefix(log, "after a restore while another process applied a range")
 }
 
 var sharing = []labSpec{

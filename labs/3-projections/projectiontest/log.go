@@ -67,6 +67,16 @@ func (l *Log) Read(_ context.Context, from, to contract.Cursor) (
 	}
 }
 
+// before returns the events that a cursor covers.
+func (l *Log) before(cursor contract.Cursor) (events []contract.Recorded) {
+	for _, r := range l.Events {
+		if cursor.Covers(r.Position) {
+			events = append(events, r)
+		}
+	}
+	return events
+}
+
 // Follow yields the events from a cursor on, and then waits for the context to end.
 func (l *Log) Follow(ctx context.Context, from contract.Cursor) (
 	feed iter.Seq2[contract.Recorded, error]) {

@@ -406,6 +406,47 @@ var wrongs = []wrongAnswer{
 		},
 	},
 	{
+		name: "replaces the model without the lock", finds: "L3.17",
+		hint: "lock its cursor",
+		change: func(a *answer) {
+			a.rebuild = func(ctx context.Context, m *Model, log contract.Reader, size int) error {
+				next, err := m.beside(ctx)
+				if err != nil {
+					return err
+				}
+				for range 2 {
+					if err := catchUp(ctx, log, next, size); err != nil {
+						return err
+					}
+				}
+				return unlocked(ctx, m, next)
+			}
+		},
+	},
+	{
+		name: "restores the model without the lock", finds: "L3.20",
+		hint: "hold the lock until the commit",
+		change: func(a *answer) {
+			a.restore = func(ctx context.Context, m *Model, data []byte) error {
+				s, err := decodeSnapshot(data)
+				if err != nil {
+					return err
+				}
+				if s.Format != snapshotFormat {
+					return errReplaced
+				}
+				next, err := m.beside(ctx)
+				if err != nil {
+					return err
+				}
+				if err := next.load(ctx, s.Rows); err != nil {
+					return err
+				}
+				return unlocked(ctx, m, next)
+			}
+		},
+	},
+	{
 		name: "reads the cursor of a snapshot apart", finds: "L3.19",
 		hint: "a cursor that is read by another call",
 		change: func(a *answer) {
@@ -487,6 +528,19 @@ func inTx(ctx context.Context, m *Model, work func(tx, contract.Cursor) error) e
 		return err
 	}
 	if err := work(t, cursor); err != nil {
+		return err
+	}
+	return t.commit(ctx)
+}
+
+// unlocked replaces the live model by next without its lock.
+func unlocked(ctx context.Context, m, next *Model) error {
+	t, err := m.tables.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer t.rollback(ctx)
+	if err := t.replace(ctx, next.tables); err != nil {
 		return err
 	}
 	return t.commit(ctx)
