@@ -21,7 +21,8 @@ var ErrNothingRecorded = errors.New("there is no state to archive: the log has n
 // An Archived snapshot is in the archive and on record.
 type Archived struct {
 	contract.Snapshot
-	Earlier bool // it was archived before, and has another state than the end of the log
+	Times   Times // of its state
+	Earlier bool  // it was archived before, and has another state than the end of the log
 }
 
 // Snapshot archives the state at the end of the log, and then records that in the log. The default
@@ -30,12 +31,15 @@ type Archived struct {
 // If a snapshot under the name is archived but not on record, Snapshot records that one, whatever
 // the log has become since: see the comment below. The result says if its state is an earlier one.
 func (s *System) Snapshot(ctx context.Context, name string) (Archived, error) {
-	now, err := s.takeSnapshot(ctx, name)
+	now, used, err := s.takeSnapshot(ctx, name)
 	if err != nil {
-		return Archived{Snapshot: now}, err
+		return Archived{}, err
 	}
 	archived, err := s.archive(ctx, now)
-	return Archived{archived, archived.Digest != now.Digest}, err
+	if err == nil && !slices.Equal(archived.Cursor, now.Cursor) {
+		used, err = s.TimesTo(ctx, archived.Cursor)
+	}
+	return Archived{archived, used, archived.Digest != now.Digest}, err
 }
 
 // archive archives the snapshot now and records it, or finishes an earlier one of its name.
@@ -75,15 +79,18 @@ func (s *System) archive(
 }
 
 // takeSnapshot returns the state at the end of the log, with its times: see contract.Snapshot.
-func (s *System) takeSnapshot(ctx context.Context, name string) (n contract.Snapshot, err error) {
+func (s *System) takeSnapshot(
+	ctx context.Context, name string,
+) (n contract.Snapshot, used Times, err error) {
 	if err := s.catchUp(ctx); err != nil {
-		return n, err
+		return n, used, err
 	}
 	state, cursor, err := s.stateAtCursor(ctx)
 	if err != nil {
-		return n, err
+		return n, used, err
 	}
-	through, err := s.recordedThrough(ctx, cursor)
+	used, err = s.TimesTo(ctx, cursor)
+	through := used.Known
 	if err == nil && through.IsZero() {
 		err = ErrNothingRecorded
 	}
@@ -100,7 +107,7 @@ func (s *System) takeSnapshot(ctx context.Context, name string) (n contract.Snap
 	if name == "" {
 		n.Name = fmt.Sprintf("state-%x", n.Digest[:6])
 	}
-	return n, err
+	return n, used, err
 }
 
 // stateAtCursor returns a state of the read model and the cursor that belongs to it. These are two

@@ -37,11 +37,7 @@ func (c *snapshotCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	used, err := system.TimesTo(ctx, taken.Cursor)
-	if err != nil {
-		return err
-	}
-	return a.answer(of(s).with(used), takenJSON(taken), func(w io.Writer) {
+	return a.answer(of(s).with(taken.Times), takenJSON(taken), func(w io.Writer) {
 		printSnapshot(w, taken)
 	})
 }
