@@ -272,8 +272,8 @@ func (s *Session) archive(ctx context.Context, create bool) (audit.Archive, erro
 }
 
 // Published yields the checkpoints in the archive, the last one first, and the time of each one's
-// publication, by the archive's clock. It passes over foreign objects, and over copies of a
-// checkpoint under later names, which anybody can put there.
+// publication, by the archive's clock. It passes over foreign objects, and over later copies of a
+// checkpoint under other names, which anybody can put there.
 func (s *Session) Published(
 	ctx context.Context, a *Auditor,
 ) iter.Seq2[PublishedCheckpoint, error] {
@@ -283,6 +283,15 @@ func (s *Session) Published(
 			yield(PublishedCheckpoint{}, err)
 			return
 		}
+		published(ctx, a, times)(yield)
+	}
+}
+
+// published is Published of the objects in times, which says when each was put.
+func published(
+	ctx context.Context, a *Auditor, times map[string]time.Time,
+) iter.Seq2[PublishedCheckpoint, error] {
+	return func(yield func(PublishedCheckpoint, error) bool) {
 		var last PublishedCheckpoint
 		for _, name := range slices.Backward(slices.Sorted(maps.Keys(times))) {
 			c, err := a.archived(ctx, name)
@@ -292,6 +301,9 @@ func (s *Session) Published(
 			if err != nil {
 				yield(last, err)
 				return
+			}
+			if last.Size == c.Size && last.At.Before(times[name]) {
+				continue
 			}
 			if last.Size != 0 && last.Size != c.Size && !yield(last, nil) {
 				return

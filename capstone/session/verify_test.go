@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/minio/minio-go/v7"
@@ -24,6 +25,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/mod/sumdb/note"
 
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
 	audit "example.com/blotter/solutions/5-audit"
 )
@@ -266,4 +268,32 @@ func TestCopyOfCheckpointIsNoPublication(t *testing.T) {
 	require.Nil(t, v.Fault)
 	require.Len(t, auditor.Foreign, 1)
 	require.NoError(t, s.Close())
+}
+
+// The names of one checkpoint sort as text: a copy under the name .10 comes before the checkpoint
+// under .2. The earliest object of a size counts.
+func TestEarliestCopyIsThePublication(t *testing.T) {
+	t.Parallel()
+	day := func(n int) time.Time { return time.Date(2025, 3, n, 12, 0, 0, 0, time.UTC) }
+	const two, nine = "checkpoints/000000000002", "checkpoints/000000000009"
+	junk := errors.New("junk")
+	a := &Auditor{
+		Foreign: map[string]error{two: junk, two + ".1": junk, nine + ".3": junk},
+		archived: func(_ context.Context, name string) (c contract.Checkpoint, err error) {
+			_, err = fmt.Sscanf(name, "checkpoints/%d", &c.Size)
+			return c, err
+		},
+	}
+	var got []PublishedCheckpoint
+	for p, err := range published(t.Context(), a, map[string]time.Time{
+		two: day(1), two + ".1": day(1), two + ".2": day(2),
+		two + ".3": day(4), two + ".10": day(5),
+		nine: day(3), nine + ".1": day(4), nine + ".3": day(1),
+	}) {
+		require.NoError(t, err)
+		got = append(got, p)
+	}
+	require.Equal(t, []PublishedCheckpoint{
+		{contract.Checkpoint{Size: 9}, day(3)}, {contract.Checkpoint{Size: 2}, day(2)},
+	}, got)
 }

@@ -2,8 +2,11 @@ package audit_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"testing"
 
@@ -12,6 +15,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"example.com/blotter/labs/5-audit/audittest"
+	"example.com/blotter/labs/kit/stack/stacktest"
 	audit "example.com/blotter/solutions/5-audit"
 )
 
@@ -157,6 +161,71 @@ func TestLargeObjectsAreNotRead(t *testing.T) {
 	require.Equal(t, map[string]string{
 		"checkpoints/000000000999": "no object of an archive is as large: 65537 bytes",
 	}, passed)
+}
+
+// accepting answers as a server that accepts every object under one name, because a delete marker
+// hides the first object. The first object stays.
+type accepting struct {
+	http.RoundTripper
+	path string
+}
+
+func (a accepting) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodPut || r.URL.Path != a.path {
+		return a.RoundTripper.RoundTrip(r)
+	}
+	defer r.Body.Close()
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
+}
+
+// A server may accept an object under the name of a hidden one. If the hidden one is too large to
+// be read, the sealer takes the next name.
+func TestLargeHiddenObjectsStopNoSeal(t *testing.T) {
+	t.Parallel()
+	log, archive := audittest.NewLog(1), bucket(t)
+	log.Add(3)
+	const size, name = 64<<10 + 1, "checkpoints/000000000004"
+	key := archive.Prefix + name
+	_, err := archive.Client.PutObject(t.Context(), archive.Bucket, key,
+		bytes.NewReader(make([]byte, size)), size, minio.PutObjectOptions{SendContentMd5: true})
+	require.NoError(t, err)
+	endpoint, options := stacktest.S3(t)
+	options.Transport = accepting{options.Transport, "/" + archive.Bucket + "/" + key}
+	archive.Client, err = minio.New(endpoint, options)
+	require.NoError(t, err)
+
+	sealed, err := open(t, log, archive).Seal(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, sealed.Note, object(t, archive, name+".1"))
+	v, err := open(t, log, archive).Verify(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, v.Fault)
+	require.Equal(t, sealed.Note, v.Checkpoint.Note)
+	err = archive.Put(t.Context(), "checkpoints/1", make([]byte, size))
+	require.ErrorContains(t, err, "checkpoints/1: no object of an archive is as large: 65537 bytes")
+}
+
+// After a fault Verify reads no more of the archive: an object that cannot be read hides no fault.
+func TestUnreadObjectsHideNoFault(t *testing.T) {
+	t.Parallel()
+	log, archive, _ := sealedTwice(t)
+	log.FlipBit(at(0, 1))
+	plant(t, archive, "batches/000000000099", []byte("junk"))
+	a := open(t, log, unreadable{archive, "batches/000000000099"})
+	require.Contains(t, faultText(t, a), "position 0/1 ")
+}
+
+// unreadable is an archive with one object that cannot be read.
+type unreadable struct {
+	audit.Archive
+	name string
+}
+
+func (u unreadable) Get(ctx context.Context, name string) ([]byte, error) {
+	if name == u.name {
+		return nil, errors.New("the server is down")
+	}
+	return u.Archive.Get(ctx, name)
 }
 
 // An archive whose checkpoints another key signed is named as that, and nothing is signed on top of

@@ -61,6 +61,9 @@ func (s *S3) CheckBucket(ctx context.Context) error {
 
 // Put implements Archive.
 func (s *S3) Put(ctx context.Context, name string, data []byte) error {
+	if size := int64(len(data)); size > largest(name) { // nobody would read it
+		return fmt.Errorf("%s: %w: %d bytes", name, errSize, size)
+	}
 	opts := minio.PutObjectOptions{
 		ContentType: "application/octet-stream",
 		// Object lock requires a digest of the body (S3 API, PutObject, Content-MD5).
@@ -85,10 +88,10 @@ func (s *S3) Put(ctx context.Context, name string, data []byte) error {
 	// The server accepts an object under the name of a hidden one. It may also have stored other
 	// bytes than were sent.
 	first, err := s.Get(ctx, name)
-	if err != nil {
+	if err != nil && !errors.Is(err, errSize) {
 		return fmt.Errorf("reading back %s: %w", name, err)
 	}
-	if !bytes.Equal(first, data) {
+	if err != nil || !bytes.Equal(first, data) {
 		return fmt.Errorf("%s: a hidden object has this name: %w", name, ErrExists)
 	}
 	return nil

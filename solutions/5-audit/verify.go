@@ -29,6 +29,9 @@ func (a *Auditor) VerifySince(ctx context.Context, kept []byte) (contract.Verifi
 	if err != nil {
 		return contract.Verification{}, err
 	}
+	if v.Fault != nil { // an error of openRest would hide it
+		return v, nil
+	}
 	return v, a.openRest(ctx, read)
 }
 
