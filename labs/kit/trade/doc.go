@@ -133,6 +133,10 @@
 // deliver (six decimals), State.ValuedAt, and the conversion of a value that is entered in another
 // unit of energy (six decimals; see Entered).
 //
+// A converted price differs from the exact one by at most 0.0000005, so an amount differs by at
+// most 0.0000005 times its quantity, and by its own rounding. A converted quantity differs by as
+// much, times the price.
+//
 // # Limits
 //
 // Of a history with an illegal event only the longest legal prefix counts, for the desk, the

@@ -3,7 +3,9 @@ package trade_test
 import (
 	"fmt"
 	"math/big"
+	"os"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -122,17 +124,32 @@ func TestEventsKeepTheEnteredValues(t *testing.T) {
 		d.trade(t, "C", trade.AsOf{}).Instrument)
 }
 
-// A contract of 100,000 therms at 0.81, settled at 0.9: 9,000.00 by the therm, and by the MWh.
+// A contract of 36,500,000 therms at 0.81, settled at 0.9. By the therm it costs 29,565,000.00, and
+// gains 3,285,000.00. By the MWh both differ by less than the bound that the guide to import lines
+// states: half a millionth for each MWh of each price, and half a minor unit.
 func TestWorkedTherms(t *testing.T) {
 	t.Parallel()
 	d := newDesk()
-	begin := gas("NBP", "100000", trade.Therm, "0.81", trade.Therm)
+	begin := gas("NBP", "36500000", trade.Therm, "0.81", trade.Therm)
 	n := begin.Body.(trade.New)
 	n.Currency, begin.Body = "GBP", n
-	d.do(t, begin, per(trade.Therm, on("05-02", trade.Settle{Price: dec("0.9")})))
+	d.do(t, begin)
+	c := d.trade(t, T, trade.AsOf{})
+	equal(t, "1069709.15", c.Contracted)
+	equal(t, "27.638354", c.Price)
+	d.do(t, per(trade.Therm, on("05-02", trade.Settle{Price: dec("0.9")})))
+	cost := d.trade(t, T, trade.AsOf{}).SettledAmount
+	equal(t, "29565000.16", cost)
+	bound := dec("0.0000005").Mul(c.Contracted).Add(dec("0.005"))
+	require.LessOrEqual(t, cost.Sub(dec("29565000.00")).Cmp(bound), 0)
 	p := d.position(t, "gas/NBP/base@2025-04")
-	equal(t, "9000.00", p.AverageCost.Realised)
+	equal(t, "3284999.79", p.AverageCost.Realised)
+	require.LessOrEqual(t, dec("3285000.00").Sub(p.AverageCost.Realised).Cmp(bound.Add(bound)), 0)
 	equal(t, "0", p.Quantity)
+	guide, err := os.ReadFile("../../../capstone/lines/README.md")
+	require.NoError(t, err)
+	states := strings.Contains(string(guide), "29,565,000.16 GBP for 29,565,000.00")
+	require.True(t, states, "the guide has these figures")
 }
 
 // Each part is rounded on its own. Nine times 50 GJ are a little more than 450 GJ, so the last part
