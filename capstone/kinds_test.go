@@ -117,10 +117,15 @@ func namedContractsAreLinked(_ *testing.T, k trade.Kind) error {
 }
 
 // figuresAreConverted fails for a body that has a quantity or a price, and does not say which unit
-// it was entered in.
+// it was entered in. Entry converts exactly the bodies that say so: the value of another body would
+// be recorded in the unit that it was entered in.
 func figuresAreConverted(_ *testing.T, k trade.Kind) error {
 	body := reflect.TypeOf(k.Zero)
 	_, says := body.FieldByName("Entered")
+	if says != k.Measured() {
+		return fmt.Errorf("%T has a field Entered: %v; entry converts it: %v",
+			k.Zero, says, k.Measured())
+	}
 	for i := range body.NumField() {
 		f := body.Field(i)
 		figure := f.Type == reflect.TypeFor[trade.Quantity]() || strings.HasSuffix(f.Name, "Price")

@@ -20,7 +20,7 @@ func (s *System) Parked(ctx context.Context, end contract.Cursor) ([]ParkedStrea
 		if err != nil {
 			return nil, err
 		}
-		if trade.Subject(r.Stream) != r.Stream { // a refusal
+		if !trade.Folds(r.Stream) {
 			continue
 		}
 		e, err := contract.Decoded(ctx, s.Desk.Codec, r)

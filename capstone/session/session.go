@@ -176,8 +176,8 @@ type writer interface {
 }
 
 // markLast sets the reached mark at the end of a command, also of an interrupted one. The command's
-// work is done: it does not wait long for a broker that is gone, and does not fail. The mark then
-// has the events that the store knows of without it.
+// work is done: it does not wait long for a broker that is gone, and does not fail if the log does
+// not answer. The mark then has the events that the store knows of without it.
 func (s *Session) markLast(ctx context.Context, log Log) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()

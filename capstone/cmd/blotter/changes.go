@@ -102,6 +102,7 @@ type changeLog struct {
 type streamChanges struct {
 	events []trade.Event
 	bodies map[uuid.UUID]fields
+	parked *trade.Parked // nil if all events are legal
 }
 
 // of returns the changes of one event. A correction changes fields of the event that it replaces; a
@@ -129,12 +130,9 @@ func (l *changeLog) of(ctx context.Context, r contract.Recorded) ([]change, erro
 		before = s.marked(n)
 	}
 	own := s.bodies[r.ID].since(before)
-	if trade.Subject(r.Stream) != r.Stream { // a refusal
-		return own, nil
-	}
-	if _, parked := trade.Legal(r.Stream, s.events[:n+1]); parked != nil {
-		if parked.Version == r.Version {
-			own = append(own, change{"parked", "", string(parked.Rule) + ": " + parked.Detail})
+	if p := s.parked; p != nil && r.Version >= p.Version {
+		if r.Version == p.Version {
+			own = append(own, change{"parked", "", string(p.Rule) + ": " + p.Detail})
 		}
 		return own, nil
 	}
@@ -204,6 +202,7 @@ func (l *changeLog) stream(ctx context.Context, name string) (*streamChanges, er
 		}
 		s.events = append(s.events, e)
 	}
+	_, s.parked = trade.Legal(name, s.events)
 	l.streams[name] = s
 	return s, nil
 }

@@ -103,7 +103,8 @@ const snapshotPrefix = "snapshot/"
 // SnapshotID returns the command id of the event that records a snapshot. A name is recorded once.
 func SnapshotID(name string) string { return snapshotPrefix + name }
 
-// IsReserved reports whether no command of a desk may have an id: follow-ups and snapshots have it.
+// IsReserved reports whether an id is reserved for a follow-up or a snapshot. The desk refuses
+// other commands with it.
 func IsReserved(commandID string) bool {
 	return IsFollowUp(commandID) || strings.HasPrefix(commandID, snapshotPrefix)
 }

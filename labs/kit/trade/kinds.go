@@ -94,6 +94,12 @@ func (k Kind) ChangesTerms() bool {
 	return k.Stream == tradeStreams && !begins && !reduces
 }
 
+// Measured reports whether a body of this kind has quantities or prices, which entry converts.
+func (k Kind) Measured() bool {
+	_, ok := k.Zero.(measured)
+	return ok
+}
+
 // A transition is a body that changes a contract.
 type transition interface {
 	Body
@@ -125,7 +131,6 @@ var (
 	_ = []transition{New{}, Amend{}}
 	_ = []Reducer{Cancel{}, Settle{}}
 	_ = []Beginner{Novate{}, Exercise{}}
-	_ = []measured{New{}, Amend{}, Cancel{}, Novate{}, Settle{}, Exercise{}, PriceMarked{}}
 )
 
 // Reduction returns the quantity that b takes out of its contract. ok is false for a body that

@@ -22,7 +22,7 @@ type Parked struct {
 	Actor   string    `json:"actor"`
 	Rule    Rule      `json:"rule"`             // the rule that the event breaks
 	Detail  string    `json:"detail,omitempty"` // for people
-	Book    string    `json:"book"`             // of the contract; empty for a curve, and if none has begun
+	Book    string    `json:"book"`             // of the contract, if one has begun
 }
 
 func (p *Parked) String() string {
