@@ -79,8 +79,9 @@ func (d *Dir) checkVerifier(public string) error {
 		"one of the two files was replaced: restore both from a backup"}
 }
 
-// Verifier returns the public key of the log, without its signer key. Before the first seal there
-// is neither, and the key is one that has signed nothing.
+// Verifier returns the public key of the log. It reads the signer key only if the file of the
+// public key is missing, and derives the public key from it. Before the first seal there is
+// neither, and the key is one that has signed nothing.
 func (d *Dir) Verifier(from KeySource) (note.Verifier, error) {
 	path := d.keyFile("verifier")
 	text, err := os.ReadFile(path)

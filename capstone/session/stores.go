@@ -61,7 +61,7 @@ type LogOptions struct {
 	Existing   bool          // the log was created before: do not migrate it
 	Alone      bool          // with ReadOnly: nobody owns a partition while this log is open
 	Timeout    time.Duration // for a commit; 0 means the store's default
-	Unwritten  int           // events that may be missing in an index file; 0 means the default
+	Unwritten  int           // see kafka.Options; 0 means its default
 	Log        *slog.Logger
 }
 

@@ -28,7 +28,7 @@ type Options struct {
 	Alone      bool               // with ReadOnly: the caller ensures that there are no owners
 	Timeout    time.Duration      // for the broker to answer a transaction; 0 means 15 s
 	Dir        string             // of the index files; empty keeps the index in memory
-	Unwritten  int                // so many events are written to an index file; 0 means 2048
+	Unwritten  int                // see index.Options; 0 means 2048
 	Log        *slog.Logger       // nil discards
 
 	// For tests: the silence after which the group drops a member, and the way to reach brokers.

@@ -110,7 +110,7 @@ func (s *Store) readPlaced(
 		return page, nil
 	}
 	// This query has a later snapshot, in which an event that was pending may be placed.
-	strays, err := s.strays(ctx, page[n].Stream)
+	strays, err := s.strays(ctx, selectStraysOf, page[n].Stream, page[n].Version)
 	if err == nil && len(strays) > 0 {
 		err = fmt.Errorf("%w: %s", ErrDamaged, strays[0])
 	}
@@ -128,27 +128,37 @@ func placed(page []contract.Recorded) int {
 	return n
 }
 
-// selectStrays has no false answers: the sequencer moves events from pending to feed in one
-// transaction, so in every snapshot an event of ours is in one of the two. $1 is a stream, or empty
-// for all.
-const selectStrays = `select 'event ' || e.id || ', version ' || e.version || ' of ' || e.stream ||
+// The queries for strays have no false answers: the sequencer moves events from pending to feed in
+// one transaction, so in every snapshot an event of ours is in one of the two.
+//
+// The second query examines one stream from a version on. It is a text of its own, so that its plan
+// reads only that part of the table.
+const (
+	selectStrays   = beginStrays + `true` + endStrays
+	selectStraysOf = beginStrays + `e.stream = $1 and e.version >= $2` + endStrays
+
+	beginStrays = `select 'event ' || e.id || ', version ' || e.version || ' of ' || e.stream ||
 		', was put into the table of events without a place in the feed'
-	from events e
-	where ($1 = '' or e.stream = $1)
+	from events e where `
+	endStrays = `
 	  and not exists (select from feed f where (f.stream, f.version) = (e.stream, e.version))
 	  and not exists (
 	      select from pending p, unnest(p.streams, p.lows, p.highs) as run (stream, low, high)
 	      where run.stream = e.stream and e.version between low and high)
 	order by e.stream, e.version limit 10`
+)
 
 // Strays describes the first events that no append of a Store can have written: they are in the
-// table of events, and will never be in the feed. No reader of the feed sees them, and no append to
-// their streams succeeds.
-func (s *Store) Strays(ctx context.Context) ([]string, error) { return s.strays(ctx, "") }
+// table of events, and will never be in the feed. No reader of the feed sees them. An append at
+// their version fails. One at a later version (contract.Any, or the version of the stray) succeeds,
+// and the feed then has a stream without that version: its readers report *contract.DamagedError.
+func (s *Store) Strays(ctx context.Context) ([]string, error) {
+	return s.strays(ctx, selectStrays)
+}
 
-func (s *Store) strays(ctx context.Context, stream string) ([]string, error) {
+func (s *Store) strays(ctx context.Context, query string, args ...any) ([]string, error) {
 	return retry(ctx, s, "look for strays", func() ([]string, error) {
-		rows, err := s.pool.Query(ctx, selectStrays, stream)
+		rows, err := s.pool.Query(ctx, query, args...)
 		if err != nil {
 			return nil, err
 		}

@@ -125,11 +125,12 @@ type Store struct {
 
 var _ contract.Store = (*Store)(nil)
 
-// maxSingles leaves connections of the pool free for other work, however many appends wait for an
-// open transaction.
+// However many appends wait for an open transaction, the pool has connections left for readers: the
+// singles hold at most maxSingles, the committers one each, and the sequencer one.
 const (
-	maxSingles = 4
-	minConns   = 8
+	maxSingles  = 4
+	readerConns = 3
+	minConns    = maxSingles + committers + 1 + readerConns
 )
 
 // Open opens a log. With DSN, and without ReadOnly, it creates or migrates the log first. The

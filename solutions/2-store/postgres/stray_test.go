@@ -53,10 +53,25 @@ func TestStrayEventIsNamed(t *testing.T) {
 		require.Zero(t, yielded(t, from, "trade/A", want), name)
 		require.Equal(t, 1, yielded(t, from, "trade/B", ""), name)
 	}
-	// An event at any version comes after the stray one, and the stream is not read at all.
+	// The stray has its version: an append there fails.
+	_, err = s.Append(t.Context(), "trade/A", 1, event("trade/A", 4))
+	var conflict *contract.ConflictError
+	require.ErrorAs(t, err, &conflict)
+	// An event at any version comes after the stray one, and the stream is not read at all. The
+	// feed has it without the version before it.
 	_, err = s.Append(t.Context(), "trade/A", contract.Any, event("trade/A", 3))
 	require.NoError(t, err)
 	require.Zero(t, yielded(t, s, "trade/A", want))
+	end, err := s.End(t.Context())
+	require.NoError(t, err)
+	var versions []int64
+	for e, err := range s.Read(t.Context(), nil, end) {
+		require.NoError(t, err)
+		if e.Stream == "trade/A" {
+			versions = append(versions, e.Version)
+		}
+	}
+	require.Equal(t, []int64{1, 3}, versions)
 }
 
 // yielded returns the number of events of a stream before its error, or its end.
@@ -75,4 +90,25 @@ func yielded(t *testing.T, s *Store, stream, fails string) (n int) {
 	require.ErrorIs(t, failed, ErrDamaged)
 	require.ErrorContains(t, failed, fails)
 	return n
+}
+
+// The look for strays of one stream finds its events in the index, however long the table is: Find
+// and Stream wait for it.
+func TestStraysOfAStreamAreIndexed(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	conn, err := s.pool.Acquire(t.Context()) // it plans as for a Store
+	require.NoError(t, err)
+	defer conn.Release()
+	_, err = conn.Exec(t.Context(), "prepare strays as "+selectStraysOf)
+	require.NoError(t, err)
+	rows, err := conn.Query(t.Context(), "explain execute strays ('trade/A', 1)",
+		pgx.QueryExecModeSimpleProtocol)
+	require.NoError(t, err)
+	plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(plan, "\n"),
+		"Index Cond: ((stream = $1) AND (version >= $2))")
+	_, err = conn.Exec(t.Context(), "deallocate strays")
+	require.NoError(t, err)
 }

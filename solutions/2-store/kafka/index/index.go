@@ -79,7 +79,7 @@ type Options struct {
 	Prefix    string // the name of the log, which begins the names of the files
 	Partition int32
 	Log       string // identifies the partition; files with another value are unusable
-	Unwritten int    // so many events in memory are written to the files
+	Unwritten int    // events that are written at a time; the files may lack twice as many
 	Codec     Codec  // for the events in the files
 }
 
