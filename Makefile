@@ -23,7 +23,7 @@ demo: setup ## run the whole flow on the sample book
 test: setup ## run every test, the longest ones shortened; the last line counts them
 	@$(LAB) test -- -short
 
-lab1 lab2 lab3 lab4 lab5: ## run the checks of one lab
+lab1 lab2 lab3 lab4 lab5: setup ## run the checks of one lab
 	@set -- labs/$(@:lab%=%)-*/*_test.go; \
 	test -e "$$1" || { echo "error: $@ is not written yet"; exit 2; }; \
 	$(LAB) test "./$$(dirname "$$1")"

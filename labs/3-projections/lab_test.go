@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { stacktest.Main(m) }
 
-func answer(t testing.TB) projectiontest.Answer {
+func answer() projectiontest.Answer {
 	return projectiontest.Answer{
 		Fold: projection.Fold, Advance: projection.Advance, Refold: projection.Refold,
 		Memory: func(check.T) projectiontest.Database {
@@ -25,7 +25,7 @@ func answer(t testing.TB) projectiontest.Answer {
 			}
 		},
 		Postgres: func(ct check.T) projectiontest.Database {
-			dsn, schema := stacktest.Schema(t)
+			dsn, schema := stacktest.Schema(ct)
 			o := projection.Options{App: dsn, Owner: dsn, Schema: schema}
 			created, err := projection.Open(ct.Context(), o, nil)
 			require.NoError(ct, err)
@@ -41,4 +41,4 @@ func answer(t testing.TB) projectiontest.Answer {
 	}
 }
 
-func TestLab3(t *testing.T) { check.Run(t, projectiontest.Lab(answer(t))) }
+func TestLab3(t *testing.T) { check.Run(t, projectiontest.Lab(answer())) }

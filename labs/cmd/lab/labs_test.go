@@ -87,7 +87,7 @@ func TestLab1Wrong(t *testing.T) {
 	require.Regexp(t, `1b-schemas +0 +3 +2 +11 +0/\d+ `, out)
 	require.Contains(t, out, "L1.I7 broken: ")
 	require.Contains(t, out, "next: mend L1.24:\n")
-	require.Contains(t, out, "also failing:\n  L1.25  ")
+	require.Contains(t, out, "also failing in labs/1-schemas:\n  L1.25  ")
 	require.Equal(t, 1, strings.Count(out, "L1.I7 broken"), "only the next failure is in full")
 }
 

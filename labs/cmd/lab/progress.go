@@ -53,8 +53,9 @@ func (p progress) take(e testEvent) {
 	p.tests[e.Package+" "+e.Test] = id
 }
 
-// keep keeps the output of a test that ended, and reports whether the test is a check of a lab, or
-// the parent of one. The table shows their output in the order of the exercises.
+// keep keeps the output of a test that ended, and reports whether nothing else must show it: the
+// test is a check of a lab, whose output the table shows, or the parent of one and says nothing
+// itself.
 func (p progress) keep(key string, output []string) bool {
 	id, ok := p.tests[key]
 	if ok {
@@ -63,7 +64,9 @@ func (p progress) keep(key string, output []string) bool {
 	}
 	for test := range p.tests {
 		if strings.HasPrefix(test, key+"/") {
-			return true
+			return !slices.ContainsFunc(output, func(line string) bool {
+				return failureLine(line) != ""
+			})
 		}
 	}
 	return false
@@ -82,7 +85,7 @@ func (p progress) labs() []string {
 }
 
 // print writes a row for each lab, and the next step. If that is to mend a check, its failure
-// follows in full, and one line for each other failure.
+// follows in full. Then come one line for each other failure, and the bonus checks that fail.
 func (p progress) print(w io.Writer) {
 	labs := p.labs()
 	if len(labs) == 0 {
@@ -93,9 +96,36 @@ func (p progress) print(w io.Writer) {
 	for _, lab := range labs {
 		p.rows(w, lab)
 	}
-	if step := p.nextStep(labs); step != "" {
+	step := p.nextStep(labs)
+	if step != "" {
 		fmt.Fprintf(w, "next: %s\n", step)
 	}
+	for _, lab := range labs {
+		p.failures(w, lab, step)
+	}
+}
+
+// failures writes the failing checks of a lab, except that of the next step.
+func (p progress) failures(w io.Writer, lab, step string) {
+	also := fmt.Sprintf("also failing in labs/%s:\n", lab)
+	var bonus strings.Builder
+	for _, c := range checksOf(lab) {
+		switch {
+		case p.heard[lab][c.ID] != check.Failed, strings.HasPrefix(step, "mend "+c.ID+":"):
+		case c.Bonus:
+			fmt.Fprintf(&bonus, "bonus failing: %s %s\n      stuck? make hint CHECK=%s\n%s\n",
+				c.ID, c.Title, c.ID, alone(lab, c))
+		default:
+			fmt.Fprintf(w, "%s  %-6s %s\n", also, c.ID, c.Title)
+			also = ""
+		}
+	}
+	fmt.Fprint(w, bonus.String())
+}
+
+// alone is the command that runs one check, and shows its failure in full.
+func alone(lab string, c check.Check) string {
+	return fmt.Sprintf("      this check alone: go test -v -run '/%s ' ./labs/%s", c.ID, lab)
 }
 
 func (p progress) rows(w io.Writer, lab string) {
@@ -188,9 +218,11 @@ func (p progress) begun(lab string) bool {
 }
 
 // nextStepOf is about the first check of a lab that fails, in the lab's order; then about the first
-// that did not run, is to do, is blocked. Failures come first, because later code builds on them.
+// that did not run, was stopped, is to do, is blocked. Failures come first, because later code builds on them.
 func (p progress) nextStepOf(lab string) string {
-	for _, outcome := range []check.Outcome{check.Failed, silent, check.Todo, check.Blocked} {
+	for _, outcome := range []check.Outcome{
+		check.Failed, silent, check.Stopped, check.Todo, check.Blocked,
+	} {
 		if outcome == silent && p.partial {
 			continue
 		}
@@ -209,6 +241,9 @@ func (p progress) adviceOn(lab string, c check.Check, outcome check.Outcome) str
 		return p.mend(lab, c)
 	case silent:
 		return fmt.Sprintf("find out why %s of labs/%s did not run: see above", c.ID, lab)
+	case check.Stopped:
+		return fmt.Sprintf("make the checks end that hung: %s was not tried\n%s", c.ID,
+			alone(lab, c))
 	case check.Blocked:
 		return fmt.Sprintf("find the operation that %s waits for: "+
 			"go test -v -run '/%s ' ./labs/%s",
@@ -220,8 +255,7 @@ func (p progress) adviceOn(lab string, c check.Check, outcome check.Outcome) str
 	}
 }
 
-// mend describes the failure of one check in full, and the other failures of its lab in a line
-// each, in the order of the exercises.
+// mend describes the failure of one check in full.
 func (p progress) mend(lab string, c check.Check) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "mend %s:\n", c.ID)
@@ -229,14 +263,7 @@ func (p progress) mend(lab string, c check.Check) string {
 		b.WriteString(failureLine(line))
 	}
 	fmt.Fprintf(&b, "      stuck? make hint CHECK=%s\n", c.ID)
-	fmt.Fprintf(&b, "      this check alone: go test -v -run '/%s ' ./labs/%s", c.ID, lab)
-	also := "\nalso failing:"
-	for _, other := range checksOf(lab) {
-		if other.ID != c.ID && !other.Bonus && p.heard[lab][other.ID] == check.Failed {
-			fmt.Fprintf(&b, "%s\n  %-6s %s", also, other.ID, other.Title)
-			also = ""
-		}
-	}
+	b.WriteString(alone(lab, c))
 	return b.String()
 }
 

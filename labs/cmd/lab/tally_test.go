@@ -157,7 +157,7 @@ next: mend L2.9:
       expected 4
       stuck? make hint CHECK=L2.9
       this check alone: go test -v -run '/L2.9 ' ./labs/2-store
-also failing:
+also failing in labs/2-store:
   L2.10  %s
 `, points, checks-5, titleOf("L2.10")), table)
 	require.Equal(t, checks-5+len(checksOf("3-projections")), unheard)
@@ -191,6 +191,7 @@ func TestNextStep(t *testing.T) {
 	}{
 		{"a check fails", "failed", "next: mend L1.7:\n"},
 		{"a check did not run", "", "next: find out why L1.7 of labs/1-schemas did not run"},
+		{"a check was not tried", "stopped", "checks end that hung: L1.7 was not tried\n"},
 		{"a check is to do", "todo", "next: write L1.register in labs/1-schemas for L1.7: "},
 		{"a check is blocked", "blocked", "next: find the operation that L1.7 waits for: "},
 		{"the lab is done", "passed", "own code: go build -tags lab1 ./capstone/cmd/blotter\n"},
@@ -217,6 +218,25 @@ func TestBegunLabIsNext(t *testing.T) {
 	fresh, _ := tableOf(t, true, verdictLine("labs/1-schemas", "L1.1", 2, "todo")+
 		verdictLine("labs/2-store", "L2.50", 2, "todo"))
 	require.Contains(t, fresh, "next: write L1.encodeSettled ")
+}
+
+// No failure is silent: neither that of another lab, nor of a bonus check, nor of the test around
+// the checks.
+func TestEveryFailureIsShown(t *testing.T) {
+	t.Parallel()
+	table, _ := tableOf(t, true, verdictLine("labs/1-schemas", "L1.7", 2, "todo")+
+		verdictLine("labs/1-schemas", "L1.1", 2, "passed")+lab2Heard+
+		verdictLine("labs/3-projections", "L3.21", 3, "failed"))
+	require.Contains(t, table, "next: write ")
+	require.Contains(t, table, "also failing in labs/2-store:\n  L2.9   ")
+	require.Contains(t, table, "bonus failing: L3.21 "+titleOf("L3.21")+
+		"\n      stuck? make hint CHECK=L3.21\n      this check alone: go test -v -run '/L3.21 '")
+
+	var out strings.Builder
+	require.NoError(t, newTally(&out).read(strings.NewReader(lab2Heard+
+		`{"Action":"output","Package":"m/labs/2-store","Test":"Test","Output":"    x.go:9: no disk\n"}
+{"Action":"fail","Package":"m/labs/2-store","Test":"Test"}`)))
+	require.Contains(t, out.String(), "no disk")
 }
 
 // Of two verdicts on one check the worse one counts, whichever is last.

@@ -17,7 +17,7 @@ const label = "check"
 // function in which it waits, and the frames of the implementation below it, innermost first. The
 // result is empty if no goroutine is inside the implementation.
 //
-//	: these calls have not returned
+//	; these calls have not returned:
 //	  sync.(*Mutex).Lock
 //	    in store.(*Store).commit (append.go:24)
 //	    in store.(*Store).Append (append.go:41)
@@ -70,9 +70,11 @@ func ownFrames(goroutine string) string {
 }
 
 // implementation reports whether a function belongs to a lab or a solution, and not to a suite or
-// to the packages that run one.
+// to the packages of the kit, such as the stack.
 func implementation(function string) bool {
 	name, _, _ := strings.Cut(path.Base(function), ".")
-	suite := strings.HasSuffix(name, "test") && !strings.HasSuffix(name, "_test")
-	return strings.HasPrefix(function, "example.com/blotter/") && !suite && !machinery(function)
+	test := strings.HasSuffix(name, "_test") // the tests of this package have implementations
+	suite := strings.HasSuffix(name, "test") && !test
+	kit := strings.HasPrefix(function, "example.com/blotter/labs/kit/") && !test
+	return strings.HasPrefix(function, "example.com/blotter/") && !suite && !kit
 }

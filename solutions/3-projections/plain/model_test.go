@@ -12,7 +12,7 @@ import (
 // that it provides.
 func TestProjection(t *testing.T) {
 	t.Parallel()
-	a := answer(t)
+	a := answer()
 	for name, database := range map[string]func(check.T) projectiontest.Database{
 		"memory": a.Memory, "postgres": a.Postgres,
 	} {

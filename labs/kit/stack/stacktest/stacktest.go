@@ -26,11 +26,21 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/minio/minio-go/v7"
+	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
 
 	"example.com/blotter/labs/kit/stack"
 )
+
+// A T is a test, or a check of a lab (check.T). The goroutine of a check must fail its own T: it
+// cannot end the test that runs it.
+type T interface {
+	Name() string
+	Errorf(format string, args ...any)
+	FailNow()
+	Cleanup(f func())
+}
 
 // shared is the one stack of this process.
 var shared struct {
@@ -73,8 +83,7 @@ func closeShared() error {
 // Shared returns the stack of this test process, which tests must not close. In a package without
 // Main its processes still end with this one, but its files stay in the directory for temporary
 // files.
-func Shared(t testing.TB) stack.Stack {
-	t.Helper()
+func Shared(t T) stack.Stack {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.stack == nil {
@@ -84,8 +93,7 @@ func Shared(t testing.TB) stack.Stack {
 	return shared.stack
 }
 
-func choose(t testing.TB) stack.Stack {
-	t.Helper()
+func choose(t T) stack.Stack {
 	switch kind := os.Getenv("STACK"); kind {
 	case "", "embedded":
 		options := shared.options
@@ -94,7 +102,8 @@ func choose(t testing.TB) stack.Stack {
 	case "external":
 		return stack.External(os.Getenv)
 	default:
-		t.Fatalf("STACK is %q: leave it empty, or run: STACK=%s make test", kind, kind)
+		t.Errorf("STACK is %q: leave it empty, or run: STACK=%s make test", kind, kind)
+		t.FailNow()
 		return nil
 	}
 }
@@ -138,15 +147,12 @@ func Dir(t testing.TB) string {
 	return dir
 }
 
-func mkdirTemp(t testing.TB) string {
-	t.Helper()
+func mkdirTemp(t T) string {
 	dir, err := os.MkdirTemp("", "blotter-test-")
 	if err == nil {
 		err = os.Chmod(dir, 0o711)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	return filepath.Clean(dir)
 }
 
@@ -208,13 +214,10 @@ func Bucket(t testing.TB) string {
 
 // Schema creates an empty Postgres schema and drops it after the test. It returns the schema's
 // name, and a connection string whose search path holds only that schema.
-func Schema(t testing.TB) (dsn, schema string) {
-	t.Helper()
+func Schema(t T) (dsn, schema string) {
 	ctx := context.Background()
 	at, err := Shared(t).Postgres(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err, "start Postgres")
 	dsn = at.MigrationDSN
 	schema = name(t, 40, '_')
 	execute(t, dsn, "CREATE SCHEMA "+schema)
@@ -226,21 +229,17 @@ func Schema(t testing.TB) (dsn, schema string) {
 	return dsn + separator + "search_path=" + schema, schema
 }
 
-func execute(t testing.TB, dsn, sql string) {
-	t.Helper()
+func execute(t T, dsn, sql string) {
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err, "connect to Postgres")
 	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, sql); err != nil {
-		t.Fatal(err)
-	}
+	_, err = conn.Exec(ctx, sql)
+	require.NoError(t, err, "%s", sql)
 }
 
 // name returns a readable and unique name: the test's own name, cut to size, and a random end.
-func name(t testing.TB, maxLength int, separator rune) string {
+func name(t T, maxLength int, separator rune) string {
 	plain := strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
