@@ -86,4 +86,9 @@
 // can remove those checkpoints, and the rest of the archive is still consistent. A person who also
 // has the signer key can sign another history. Against both, keep a checkpoint outside the archive
 // and give it to VerifySince.
+//
+// A verification is as good as its public key. A person who replaces the key and rewrites the log
+// can sign that log with a key of their own, under names that are free. The checkpoints of the
+// right key are then foreign. Keep the public key outside the data folder, and give it to the
+// verifier (blotter verify --key). Options.Foreign tells of checkpoints by another key (KeyError).
 package audit

@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/note"
 
 	"example.com/blotter/labs/5-audit/audittest"
 	"example.com/blotter/labs/kit/check"
@@ -85,6 +87,13 @@ func (o oneName) Put(ctx context.Context, name string, data []byte) error {
 	return o.Archive.Put(ctx, name, data)
 }
 
+// believing is a key that believes every note but a checkpoint.
+type believing struct{ note.Verifier }
+
+func (b believing) Verify(text, signature []byte) bool {
+	return !bytes.HasPrefix(text, []byte(origin)) || b.Verifier.Verify(text, signature)
+}
+
 // stub is an auditor that is not written yet.
 type stub struct{}
 
@@ -119,6 +128,14 @@ func TestTheSuiteFindsWrongAnswers(t *testing.T) {
 	}
 	overwrite := opener(func(check.T) audit.Archive { return new(overwriting) })
 	oneName := opener(func(check.T) audit.Archive { return oneName{new(audit.Memory)} })
+	believe := func(t check.T) (audittest.Open, audittest.Bucket) {
+		archive := new(audit.Memory)
+		return func(log contract.SealableLog) contract.Auditor {
+			a := open(t, log, archive)
+			a.Verifier = believing{a.Verifier}
+			return a
+		}, archive
+	}
 	forget := func(t check.T) (audittest.Open, audittest.Bucket) {
 		return func(log contract.SealableLog) contract.Auditor {
 			return open(t, log, new(audit.Memory))
@@ -158,6 +175,7 @@ func TestTheSuiteFindsWrongAnswers(t *testing.T) {
 			"L5.13", "L5.14", "L5.15",
 		}},
 		{"gives up if a name is taken", oneName, []string{"L5.15"}},
+		{"believes an unsigned batch", believe, []string{"L5.15"}},
 		{"lets the last sealer win", overwrite, []string{"L5.6"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

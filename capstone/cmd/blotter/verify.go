@@ -142,14 +142,27 @@ func foreignJSON(all map[string]error) []foreignObject {
 	return out
 }
 
-// printForeign names the first foreign objects.
+// printForeign names the first foreign objects. Checkpoints of this log by another key come apart
+// from the others: either a stranger planted them, or the public key is a stranger's.
 func printForeign(w io.Writer, all map[string]error) {
+	other, junk := map[string]error{}, maps.Clone(all)
+	for name, why := range all {
+		if errors.As(why, new(*audit.KeyError)) {
+			other[name] = why
+			delete(junk, name)
+		}
+	}
+	printPassedOver(w, other, "checkpoint", "of this log by another key; "+
+		"compare the log's key with a copy kept elsewhere (blotter verify --key)")
+	printPassedOver(w, junk, "object", "in the archive that the log's key did not sign")
+}
+
+func printPassedOver(w io.Writer, all map[string]error, noun, what string) {
 	const most = 5
 	if len(all) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "passed over %s in the archive that the log's key did not sign:\n",
-		plural(int64(len(all)), "object"))
+	fmt.Fprintf(w, "passed over %s %s:\n", plural(int64(len(all)), noun), what)
 	for i, o := range foreignJSON(all) {
 		if i == most {
 			fmt.Fprintf(w, "  and %d more: see --json\n", len(all)-most)

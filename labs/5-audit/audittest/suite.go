@@ -31,6 +31,8 @@ type Open func(log contract.SealableLog) contract.Auditor
 type Bucket interface {
 	// Put writes an object that nobody can remove. It fails if the name is taken.
 	Put(ctx context.Context, name string, data []byte) error
+	// Get returns an object.
+	Get(ctx context.Context, name string) ([]byte, error)
 	// List returns the names of all objects that begin with prefix.
 	List(ctx context.Context, prefix string) ([]string, error)
 }

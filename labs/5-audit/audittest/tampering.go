@@ -1,8 +1,10 @@
 package audittest
 
 import (
+	"bytes"
 	"slices"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
@@ -166,7 +168,8 @@ func readOnly(t *trial) {
 	assert.Equal(t, int64(4), v.Unanchored)
 }
 
-// junk takes each name of a seal before the sealer needs it.
+// junk takes each name of a seal before the sealer needs it, with an object of no meaning, and with
+// the sealer's own object of which one byte was changed: its signature is wrong, and nothing else.
 func junk(t *trial) {
 	t.log.Add(9)
 	want := t.seal()
@@ -174,15 +177,46 @@ func junk(t *trial) {
 	require.NoError(t, err)
 	require.NotEmpty(t, names, "the archive has what was sealed")
 	for _, name := range names {
-		again := t.again()
-		require.NoError(t, again.bucket.Put(t.Context(), name, []byte("junk")))
-		got, err := again.auditor(t.log).Seal(t.Context())
-		if !assert.NoError(t, err, "Seal, with junk under the name %s", name) {
-			continue
+		object, err := t.bucket.Get(t.Context(), name)
+		require.NoError(t, err)
+		takeName(t, name, []byte("junk"), want)
+		for quarter := range 3 {
+			takeName(t, name, withOtherByte(object, quarter+1), want)
 		}
-		assert.Equal(t, want.Root, got.Root, "the tree, with junk under the name %s", name)
-		v := again.verify(t.log)
-		assert.Nil(t, v.Fault, "Verify, with junk under the name %s", name)
-		assert.Equal(t, want.Size, v.Checkpoint.Size, "the checkpoint that Verify finds")
 	}
+}
+
+// takeName puts junk under a name of a new archive, and wants the undisturbed seal in spite of it.
+func takeName(t *trial, name string, junk []byte, want contract.Checkpoint) {
+	again := t.again()
+	require.NoError(t, again.bucket.Put(t.Context(), name, junk))
+	got, err := again.auditor(t.log).Seal(t.Context())
+	if !assert.NoError(t, err, "Seal, with junk under the name %s:\n%s", name, junk) {
+		return
+	}
+	assert.Equal(t, want.Root, got.Root, "the tree, with junk under the name %s", name)
+	v := again.verify(t.log)
+	assert.Nil(t, v.Fault, "Verify, with junk under the name %s", name)
+	assert.Equal(t, want.Size, v.Checkpoint.Size, "the checkpoint that Verify finds")
+}
+
+// withOtherByte returns an object whose first letter from a quarter of its text on is another one.
+// The text of a note ends before an empty line.
+func withOtherByte(object []byte, quarter int) []byte {
+	if len(object) == 0 {
+		return []byte("A")
+	}
+	text, _, _ := bytes.Cut(object, []byte("\n\n"))
+	from := len(text) * quarter / 4
+	at := bytes.IndexFunc(text[from:], unicode.IsLetter)
+	if at < 0 {
+		at = 0
+	}
+	other := slices.Clone(object)
+	if at += from; other[at] == 'A' || other[at] == 'a' {
+		other[at] = 'B'
+	} else {
+		other[at] = 'A'
+	}
+	return other
 }
