@@ -180,8 +180,8 @@ const indexHint = "the log is not changed, and answers come from it; " +
 	"the next command that writes rebuilds the index; find out who changed its files"
 
 const strayHint = "keep a copy as evidence, find who could write to the table of events, and let " +
-	"the owner of the database remove the event before its stream goes on: no answer or checkpoint " +
-	"contains it"
+	"the owner of the database remove the event before its stream goes on: no answer and no " +
+	"checkpoint contains it"
 
 const parkedHint = "another program appended the illegal events, or older rules accepted them: " +
 	"find that program; the events before them count, and commands to these streams are refused"

@@ -139,8 +139,8 @@ func inPath(ts *testscript.TestScript, name string) string {
 
 // marked fails unless the reached mark of a data folder is the end of its log, and some events are
 // recorded. With "written", the mark need only have as many events as the last import has counted
-// lines: nobody could ask for the end. Opened as for a query, a log in Postgres gives pending events
-// their place first.
+// lines: nobody could ask for the end. It then opens the log as for a query, which first gives the
+// pending events of Postgres their place.
 func marked(ts *testscript.TestScript, _ bool, args []string) {
 	ctx, data := context.Background(), ts.MkAbs(args[0])
 	mark, err := logdir.CursorFile(filepath.Join(data, "reached")).Load()

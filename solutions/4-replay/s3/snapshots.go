@@ -20,7 +20,7 @@
 //
 //	{"name":"month-end","taken":"2025-03-31T21:59:59.999999Z","cursor":[3120],
 //	 "sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-//	 "format":"blotter/state/v2","recorded_through":"2025-03-31T21:58:12.000004Z"}
+//	 "format":"blotter/state/v3","recorded_through":"2025-03-31T21:58:12.000004Z"}
 package s3
 
 import (
