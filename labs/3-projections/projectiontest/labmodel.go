@@ -44,8 +44,7 @@ var crashing = []labSpec{
 	{Check: check.Check{
 		ID: "L3.11", Points: 4, Invariant: "L3.I1", Operation: apply,
 		Title: "a crash between any two statements leaves rows and cursor of the same moment",
-		Hint: "one transaction: begin, lock the cursor, write the rows, move the cursor, commit " +
-			"once; let defer t.rollback(ctx) end it on every other way out",
+		Hint:  "count the commits in Apply, and look for a write outside of t",
 		More: "begin, defer rollback, lockCursor, Advance, store, moveCursor, commit: one of " +
 			"each, in this order, all on the same t",
 		Misconception: "that rows and cursor may be written one after the other",

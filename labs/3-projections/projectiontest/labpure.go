@@ -115,7 +115,8 @@ func laterBatches(t *labTrial) {
 	}
 }
 
-// requireRows compares the rows of a batch with those of a fold of all events.
+// requireRows compares the rows of a batch with those of a fold of all events. The contracts may be
+// in any order.
 func requireRows(t *labTrial, all, batch []contract.Recorded, got contract.Changes) {
 	in := streamsOf(batch)
 	want := trade.State{Curves: map[string]trade.Curve{}}
@@ -130,6 +131,9 @@ func requireRows(t *labTrial, all, batch []contract.Recorded, got contract.Chang
 			want.Curves[name] = c
 		}
 	}
+	trades := slices.SortedFunc(slices.Values(got.Trades), func(a, b trade.Trade) int {
+		return strings.Compare(a.UTI, b.UTI)
+	})
 	utis := func(trades []trade.Trade) string {
 		var all []string
 		for _, c := range trades {
@@ -137,15 +141,15 @@ func requireRows(t *labTrial, all, batch []contract.Recorded, got contract.Chang
 		}
 		return strings.Join(all, " ")
 	}
-	require.Equal(t, utis(want.Trades), utis(got.Trades),
+	require.Equal(t, utis(want.Trades), utis(trades),
 		"contracts of the rows after %d events, of which %d are in the batch", len(all), len(batch))
 	require.Equal(t, slices.Sorted(maps.Keys(want.Curves)), slices.Sorted(maps.Keys(got.Curves)),
 		"curves of the rows")
-	rows := trade.State{Trades: got.Trades, Curves: got.Curves}
+	rows := trade.State{Trades: trades, Curves: got.Curves}
 	requireSame(t, want, rows, "after %d events, of which %d are in the batch, Fold", len(all),
 		len(batch))
 	for i, c := range want.Trades {
-		require.Equal(t, legTexts(c.Legs), legTexts(got.Trades[i].Legs), "legs of %s", c.UTI)
+		require.Equal(t, legTexts(c.Legs), legTexts(trades[i].Legs), "legs of %s", c.UTI)
 	}
 }
 
@@ -205,8 +209,8 @@ var advancing = []labSpec{
 	{Check: check.Check{
 		ID: "L3.5", Points: 2, Invariant: "L3.I2", Operation: advance,
 		Title: "the cursor moves to next, past holes, and never back in any partition",
-		Hint: "take the later offset of both cursors in each partition (Cursor.Max); do not " +
-			"derive the cursor from the events",
+		Hint: "take the later offset of both cursors in each partition; do not derive the " +
+			"cursor from the events",
 		More:          "return fresh, cursor.Max(next), nil",
 		Misconception: "that the position of the last event is the reader's progress",
 	}, try: nextCursor},
@@ -357,7 +361,8 @@ func savedStates(t *labTrial) {
 	}
 }
 
-// requireStates accepts a last state that was kept, at whatever number of legs.
+// requireStates requires the states of legs: after the same numbers of legs, with the same last
+// legs and pools.
 func requireStates(t *labTrial, legs []trade.Leg, got []contract.SavedPool, when string) {
 	want := statesOf(legs)
 	require.Equal(t, legCounts(want), legCounts(got),

@@ -218,7 +218,8 @@ func (p progress) begun(lab string) bool {
 }
 
 // nextStepOf is about the first check of a lab that fails, in the lab's order; then about the first
-// that did not run, was stopped, is to do, is blocked. Failures come first, because later code builds on them.
+// that did not run, was stopped, is to do, is blocked. Failures come first, because later code
+// builds on them.
 func (p progress) nextStepOf(lab string) string {
 	for _, outcome := range []check.Outcome{
 		check.Failed, silent, check.Stopped, check.Todo, check.Blocked,

@@ -234,9 +234,9 @@ func TestEveryFailureIsShown(t *testing.T) {
 
 	var out strings.Builder
 	require.NoError(t, newTally(&out).read(strings.NewReader(lab2Heard+
-		`{"Action":"output","Package":"m/labs/2-store","Test":"Test","Output":"    x.go:9: no disk\n"}
+		`{"Action":"output","Package":"m/labs/2-store","Test":"Test","Output":"    x.go:9: full\n"}
 {"Action":"fail","Package":"m/labs/2-store","Test":"Test"}`)))
-	require.Contains(t, out.String(), "no disk")
+	require.Contains(t, out.String(), "x.go:9: full")
 }
 
 // Of two verdicts on one check the worse one counts, whichever is last.

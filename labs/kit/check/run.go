@@ -54,8 +54,8 @@ func JudgeAll(ctx context.Context, s Suite) []Verdict {
 
 // A limiter makes hangs cheap. Checks begin alike: where one hangs, most do, and a minute for each
 // would delay the report by half an hour. After a hang the others have a quarter of their limit,
-// which is still more than a right answer needs on a slow machine. After three hangs no further
-// check is tried.
+// and at least shortestLimit, which is still more than a right answer needs on a slow machine.
+// After three hangs no further check is tried.
 type limiter struct{ hung atomic.Int32 }
 
 const (

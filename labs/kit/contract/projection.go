@@ -93,7 +93,7 @@ type Taken struct {
 
 // Changes are the rows that a batch changes.
 type Changes struct {
-	Trades []trade.Trade          // sorted by UTI
+	Trades []trade.Trade          // in any order
 	Curves map[string]trade.Curve // by name
 	// Pools holds the first leg of each pool that came, went or changed. The fold of the pool
 	// stays valid up to that leg.

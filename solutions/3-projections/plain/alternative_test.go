@@ -2,7 +2,6 @@ package projection
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -73,10 +72,10 @@ func foldByContract(taken map[string]contract.Taken, batch []contract.StreamEven
 			all.Curves[name], _ = trade.FoldCurve(name, events, trade.AsOf{})
 		}
 	}
-	for _, uti := range slices.Sorted(maps.Keys(trades)) {
-		all.Trades = append(all.Trades, trades[uti])
+	for uti, t := range trades {
+		all.Trades = append(all.Trades, t)
 		before := taken[trade.TradeStream(uti)].Legs
-		for pool, leg := range trade.Changed(before, trades[uti].Legs) {
+		for pool, leg := range trade.Changed(before, t.Legs) {
 			if first, ok := all.Pools[pool]; ok && first.Compare(leg) < 0 {
 				leg = first
 			}

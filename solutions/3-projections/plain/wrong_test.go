@@ -213,7 +213,7 @@ var wrongs = []wrongAnswer{
 	},
 	{
 		name: "commits the rows before the cursor", finds: "L3.11",
-		hint: "one transaction",
+		hint: "count the commits",
 		change: func(a *answer) {
 			a.apply = func(ctx context.Context, m *Model, batch []contract.Recorded,
 				next contract.Cursor) error {
@@ -232,7 +232,7 @@ var wrongs = []wrongAnswer{
 	},
 	{
 		name: "commits the cursor before the rows", finds: "L3.11",
-		hint: "one transaction",
+		hint: "count the commits",
 		change: func(a *answer) {
 			a.apply = func(ctx context.Context, m *Model, batch []contract.Recorded,
 				next contract.Cursor) error {
