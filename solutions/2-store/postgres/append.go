@@ -205,6 +205,8 @@ func (s *Store) commitSingle(a *appendCall) outcome {
 			return outcome{
 				err: fmt.Errorf("append to %s: %w: %w", a.stream, contract.ErrInvalid, err),
 			}
+		case afterStray(err):
+			return outcome{err: fmt.Errorf("append to %s: %w: %w", a.stream, ErrDamaged, err)}
 		case overtaken(err):
 			continue // another writer was first, or still holds the stream
 		case noAnswer(err) && waiter.wait("append to "+a.stream, err):

@@ -21,7 +21,7 @@ import (
 var migrations embed.FS
 
 // schemaVersion is the version of the last file in migrations.
-const schemaVersion = 4
+const schemaVersion = 5
 
 // Migrate creates or updates a log as its owner, and opens nothing. It needs DSN. Afterwards AppDSN
 // alone is enough to open the log.

@@ -149,9 +149,8 @@ const (
 )
 
 // Strays describes the first events that no append of a Store can have written: they are in the
-// table of events, and will never be in the feed. No reader of the feed sees them. An append at
-// their version fails. One at a later version (contract.Any, or the version of the stray) succeeds,
-// and the feed then has a stream without that version: its readers report *contract.DamagedError.
+// table of events, and will never be in the feed. No reader of the feed sees them, and no append to
+// their streams succeeds.
 func (s *Store) Strays(ctx context.Context) ([]string, error) {
 	return s.strays(ctx, selectStrays)
 }

@@ -36,6 +36,12 @@ func overtaken(err error) bool {
 		&e) && (isUnique(err) || e.Code == lockNotAvailable || e.Code == deadlockDetected)
 }
 
+// afterStray reports whether the event before an append has no place in the feed: see Strays.
+func afterStray(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.ConstraintName == "events_placed"
+}
+
 // invalidValue reports whether the database refuses a value (class 22), such as text that its
 // encoding cannot represent (22P05).
 func invalidValue(err error) bool {

@@ -4,7 +4,8 @@
 // as:
 //
 //	events   the recorded events, insert-only. Unique (stream, version) and unique id decide every
-//	         race. A trigger keeps versions dense, and refuses events after the end of a stream
+//	         race. A trigger keeps versions dense, and refuses events after the end of a stream or
+//	         after a stray
 //	pending  the recorded events that have no position yet
 //	feed     position, stream, version: the order in which every reader sees the events
 //	counter  one row: the next position. The sequencer holds its lock
