@@ -17,16 +17,15 @@ var ErrIncompatible = contract.ErrIncompatible
 // another, or would be read with another meaning (L1.I7).
 //
 // Exercise 1. Parse both with parseSchema (resolve.go). The library has Avro's own rules:
-// avro.NewSchemaCompatibility().Compatible(reader, writer).
-//
-// Exercise 2. Then visit (resolve.go) the two schemas with sameMeaning.
+// avro.NewSchemaCompatibility().Compatible(reader, writer). Then visit (resolve.go) the two schemas
+// with sameMeaning.
 func Readable(reader, writer string) error {
 	return check.TODO("L1.readable")
 }
 
 // sameMeaning returns an error if two schemas that meet have different logical types.
 //
-// Exercise 2.
+// Exercise 1.
 func sameMeaning(reader, writer avro.Schema) error {
 	return check.TODO("L1.readable")
 }
@@ -34,7 +33,7 @@ func sameMeaning(reader, writer avro.Schema) error {
 // logicalType returns the logical type of a schema as a text, with the precision and the scale of a
 // decimal. It is empty for a schema that has none.
 //
-// Exercise 2. A schema with a logical type is an avro.LogicalTypeSchema, and a decimal's Logical()
+// Exercise 1. A schema with a logical type is an avro.LogicalTypeSchema, and a decimal's Logical()
 // is an *avro.DecimalLogicalSchema. recentType (resolve.go) knows the types that the library does
 // not know.
 func logicalType(s avro.Schema) string {
@@ -45,7 +44,7 @@ func logicalType(s avro.Schema) string {
 // in a mode (L1.I7). An unknown mode and a next that is not a schema are always incompatible, even
 // if nothing is published yet. The mode NONE allows everything else.
 //
-// Exercise 3. Everything about two schemas is in Readable.
+// Exercise 2. Everything about two schemas is in Readable.
 func Compatible(mode Mode, next string, published ...string) error {
 	return check.TODO("L1.compatible")
 }

@@ -34,7 +34,7 @@ func NewConsumer(client *kgo.Client, parked string, codec contract.Codec) *Consu
 
 // Run hands over events, one at a time, until ctx ends (L1.I8, L1.I10, L1.I11).
 //
-// Exercise 5. In each turn: poll, handleAll, commit, AllowRebalance. handleAll and commit are in
+// Exercise 4. In each turn: poll, handleAll, commit, AllowRebalance. handleAll and commit are in
 // consuming.go. After an error the client has fetched more records than were handled: nobody calls
 // Run again on it, and the program continues with a new client.
 func (c *Consumer) Run(ctx context.Context, handle handler) error {
@@ -44,10 +44,10 @@ func (c *Consumer) Run(ctx context.Context, handle handler) error {
 // handleRecord hands over the event of a record, or parks the record (L1.I9, L1.I10). handleAll
 // (consuming.go) calls it.
 //
-// Exercise 5. eventOf (envelope.go) reads the headers, and the codec the body. Send every error of
+// Exercise 4. eventOf (envelope.go) reads the headers, and the codec the body. Send every error of
 // these two to c.park for now.
 //
-// Exercise 6. Decide for each error of the codec whether the record is its cause: would the same
+// Exercise 5. Decide for each error of the codec whether the record is its cause: would the same
 // record give the same error tomorrow?
 func (c *Consumer) handleRecord(ctx context.Context, r *kgo.Record, handle handler) error {
 	return check.TODO("L1.consume")
@@ -55,13 +55,13 @@ func (c *Consumer) handleRecord(ctx context.Context, r *kgo.Record, handle handl
 
 // poison lists the errors of the codec that are the same however often a record is read.
 //
-// Exercise 6.
+// Exercise 5.
 var poison []error
 
 // park copies r to the parked topic, with its place and the reason in further headers: the names
 // are contract.Parked… (L1.I9). It returns after the brokers have acknowledged the copy.
 //
-// Exercise 6. truncate (consuming.go) shortens a text.
+// Exercise 5. truncate (consuming.go) shortens a text.
 func (c *Consumer) park(ctx context.Context, r *kgo.Record, reason error) error {
 	return check.TODO("L1.park")
 }

@@ -27,7 +27,7 @@ func NewProducer(client *kgo.Client, topic string, codec contract.Codec) *Produc
 // Publish sends an event and waits for the brokers (L1.I8). It does not send an event that is not
 // valid (contract.Event.Validate).
 //
-// Exercise 4. Encode the body, fill Type, Schema, Fingerprint and Data of the event, and judge it.
+// Exercise 3. Encode the body, fill Type, Schema, Fingerprint and Data of the event, and judge it.
 // recordOf (envelope.go) makes the record.
 func (p *Producer) Publish(ctx context.Context, e contract.Event, body trade.Body) error {
 	return check.TODO("L1.publish")

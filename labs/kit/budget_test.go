@@ -14,34 +14,45 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/1-schemas/codectest"
+	"example.com/blotter/labs/2-store/kafkatest"
 	"example.com/blotter/labs/3-projections/projectiontest"
 	"example.com/blotter/labs/kit/check"
 )
 
 // The budget of a lab, or of a part of one (labs/INSTRUCTOR.md).
 const (
-	maxLabLines     = 250
-	maxLabFunctions = 8
-	maxGuideWords   = 2500
-	minRequired     = 12
-	maxRequired     = 20
+	maxLabLines = 250
+	minRequired = 12
 )
+
+// A budget is the other limits of a lab.
+type budget struct{ functions, words, required int }
+
+var usual = budget{functions: 8, words: 2500, required: 20}
+
+// Lab 2 was written before the budget. Its size may only shrink.
+var ofLab2 = budget{functions: 14, words: 3341, required: 64}
 
 // A part is a lab, or a part of one: its files in the lab, and the same files in the solution.
 type part struct {
 	suite         check.Suite
 	lab, solution string
 	files         []string
+	budget
 }
 
 func parts() []part {
 	schemas := codectest.Suites(codectest.Fixture{})
 	return []part{
-		{schemas[0], "1-schemas", "1-schemas", []string{"settled.go", "codec.go", "upcast.go"}},
+		{schemas[0], "1-schemas", "1-schemas",
+			[]string{"settled.go", "codec.go", "upcast.go"}, usual},
 		{schemas[1], "1-schemas", "1-schemas",
-			[]string{"compatible.go", "producer.go", "consumer.go"}},
+			[]string{"compatible.go", "producer.go", "consumer.go"}, usual},
 		{projectiontest.Lab(projectiontest.Answer{}), "3-projections", "3-projections/plain",
-			[]string{"fold.go", "apply.go", "refold.go", "rebuild.go"}},
+			[]string{"fold.go", "apply.go", "refold.go", "rebuild.go"}, usual},
+		{kafkatest.Suite(kafkatest.Fixture{}), "2-store", "2-store/plain",
+			[]string{"decide.go", "takeover.go", "transact.go", "heads.go", "end.go", "append.go",
+				"frontier.go", "offload.go"}, ofLab2},
 	}
 }
 
@@ -62,11 +73,11 @@ func TestLabBudgets(t *testing.T) {
 		}
 		name := cmp.Or(p.suite.Part, p.suite.Name)
 		t.Logf("%-13s %9d %5d %8d %5d", name, functions, lines, required, words)
-		require.LessOrEqual(t, functions, maxLabFunctions, "functions of %s", name)
+		require.LessOrEqual(t, functions, p.functions, "functions of %s", name)
 		require.LessOrEqual(t, lines, maxLabLines, "lines of %s", name)
-		require.LessOrEqual(t, words, maxGuideWords, "words of %s", p.suite.Guide)
+		require.LessOrEqual(t, words, p.words, "words of %s", p.suite.Guide)
 		require.GreaterOrEqual(t, required, minRequired, "required checks of %s", name)
-		require.LessOrEqual(t, required, maxRequired, "required checks of %s", name)
+		require.LessOrEqual(t, required, p.required, "required checks of %s", name)
 	}
 }
 

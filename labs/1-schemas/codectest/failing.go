@@ -27,7 +27,7 @@ var failing = []spec{{
 		More: "park only for errors of eventOf and Decode that are in poison; return the error " +
 			"of " +
 			"handle as it is, even if it wraps ErrTruncated",
-		Read: "section 3 and exercise 6"},
+		Read: "section 3 and exercise 5"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
 		first := t.publish(k, c, event(0), settlement)
@@ -65,7 +65,7 @@ var failing = []spec{{
 		Hint: "look at the fetch's errors AFTER its records are handled and committed; the " +
 			"client retries temporary errors by itself",
 		More: "cmp.Or(failed, c.commit(ctx, done), fetches.Err())",
-		Read: "section 3 and exercise 6"},
+		Read: "section 3 and exercise 5"},
 	try: func(t *trial) {
 		c, cluster := t.codec(), newCluster(t)
 		k := newKafkaAt(t, []kgo.Opt{kgo.SeedBrokers(cluster.ListenAddrs()...)}, 2)

@@ -21,7 +21,7 @@ var joining = []spec{{
 		Hint: "poll, handle, commit, and only then AllowRebalance: all four in each turn of the " +
 			"loop, in this order",
 		More: "c.client.AllowRebalance() as the last line of the loop, after c.commit(ctx, done)",
-		Read: "section 2 and exercise 5"},
+		Read: "section 2 and exercise 4"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
 		var want []contract.Event

@@ -25,7 +25,7 @@ var parking = []spec{{
 			"and return nil after the copy is acknowledged",
 		More: "slices.Clone(r.Headers), then ParkedTopic, ParkedPartition, ParkedOffset and " +
 			"ParkedError; Value: r.Value, which keeps nil as nil",
-		Read: "section 3 and exercise 6"},
+		Read: "section 3 and exercise 5"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
 		first := t.publish(k, c, event(0), settlement)
@@ -72,7 +72,7 @@ var parking = []spec{{
 			"ErrUnknownSchema, ErrWrongType, and every error of eventOf; truncate (consuming.go) " +
 			"the " +
 			"text to contract.MaxAttribute",
-		Read: "section 3 and exercise 6"},
+		Read: "section 3 and exercise 5"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
 		t.publish(k, c, event(0), settlement)
@@ -109,7 +109,7 @@ var parking = []spec{{
 		More: "if err := c.client.ProduceSync(ctx, parked).FirstErr(); err != nil { return … } " +
 			"in " +
 			"park; Run commits after handleAll, and not before",
-		Read: "section 3 and exercise 6"},
+		Read: "section 3 and exercise 5"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
 		t.publish(k, c, event(0), settlement)

@@ -25,7 +25,7 @@ var streaming = []spec{{
 		Hint: "fill the event's Type, Schema, Fingerprint and Data from the payload; recordOf " +
 			"(envelope.go) makes the record",
 		More: "r := recordOf(e); r.Topic = p.topic; p.client.ProduceSync(ctx, r).FirstErr()",
-		Read: "section 2 and exercise 4"},
+		Read: "section 2 and exercise 3"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
 		e := event(1)
@@ -53,7 +53,7 @@ var streaming = []spec{{
 			"in the client's memory",
 		Hint: "validate the event that you send, and return the brokers' error",
 		More: "e.Validate() AFTER the payload is in e; ProduceSync waits, Produce does not",
-		Read: "exercise 4"},
+		Read: "exercise 3"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
 		e := event(1)
@@ -82,7 +82,7 @@ var streaming = []spec{{
 			"(envelope.go) reads the headers",
 		More: "for: fetches := c.client.PollFetches(ctx); c.handleAll(ctx, fetches.Records(), " +
 			"handle); handleRecord is eventOf, Decode, handle",
-		Read: "section 2 and exercise 5"},
+		Read: "section 2 and exercise 4"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
 		var want []contract.Event
@@ -102,7 +102,7 @@ var streaming = []spec{{
 			"parallel; in fact the handler is promised that it is not called again meanwhile",
 		Hint: "call handle in the goroutine of Run",
 		More: "no go statement, and no EachPartition with goroutines: c.handleAll is enough",
-		Read: "exercise 5"},
+		Read: "exercise 4"},
 	try: func(t *trial) { t.oneAtATime(newKafka(t), t.codec()) },
 }, {
 	Check: check.Check{ID: "L1.31", Points: 2, Operation: consume, Invariant: "L1.I8",
@@ -114,7 +114,7 @@ var streaming = []spec{{
 			"each poll",
 		More: "if ctx.Err() != nil || fetches.IsClientClosed() { return nil } after the poll; " +
 			"c.commit(ctx, done) after handleAll",
-		Read: "section 2 and exercise 5"},
+		Read: "section 2 and exercise 4"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
 		t.publish(k, c, event(0), settlement)
