@@ -30,7 +30,7 @@ var failing = []spec{{
 		Read: "section 3 and exercise 5"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
-		first := t.publish(k, c, event(0), settlement)
+		t.publish(k, c, event(0), settlement)
 		second := t.publish(k, c, event(2), settlement)
 		// The truncated data is other data: this record is valid.
 		broken := fmt.Errorf("the database is away: %w", contract.ErrTruncated)
@@ -54,7 +54,6 @@ var failing = []spec{{
 			[]contract.Event{foreign}, m.take(1))
 		m.stop()
 		require.Zero(t, k.count(t, k.parked), "parked records; no record is poison")
-		require.NotEqual(t, first.ID, second.ID)
 	},
 }, {
 	Check: check.Check{ID: "L1.37", Points: 2, Operation: consume, Invariant: "L1.I10",

@@ -2,6 +2,7 @@ package projectiontest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -289,7 +290,7 @@ func restored(t *labTrial) {
 	m.apply(log.Events[:60], after(nil, log.Events[:60]))
 	data := m.snapshot()
 	m.apply(log.Events[60:], log.end)
-	other := slices.Concat(data[:40], []byte{data[40] ^ 1}, data[41:]) // in the text of the format
+	other := inAnotherFormat(t, data)
 	require.Error(t.Hint("compare Format before you touch anything"), m.restore(other),
 		"a snapshot whose format this program does not know")
 	require.Error(t, m.restore(data[:len(data)/2]), "half a snapshot")
@@ -304,6 +305,17 @@ func restored(t *labTrial) {
 		m.apply(log.Events[n:n+15], after(nil, log.Events[:n+15]))
 		m.requireFold(log.Events[:n+15])
 	}
+}
+
+// inAnotherFormat returns a snapshot with the format of another program.
+func inAnotherFormat(t *labTrial, data []byte) []byte {
+	var fields map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(data, &fields), "the snapshot as JSON")
+	require.Contains(t, fields, "Format", "the snapshot states its format")
+	fields["Format"] = json.RawMessage(`"the format of another program"`)
+	other, err := json.Marshal(fields)
+	require.NoError(t, err)
+	return other
 }
 
 // restoreWhileApplying tries to restore data between the last statement of an Apply and its commit.
