@@ -33,8 +33,22 @@ class Decimal extends avro.types.LogicalType {
   }
 }
 
+// long reads a long as a BigInt, because a number of JavaScript has only 53 bits.
+const long = avro.types.LongType.__with({
+  fromBuffer: (bytes) => bytes.readBigInt64LE(),
+  toBuffer: (n) => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64LE(n);
+    return bytes;
+  },
+  fromJSON: BigInt,
+  toJSON: String,
+  isValid: (n) => typeof n === 'bigint',
+  compare: (a, b) => (a === b ? 0 : a < b ? -1 : 1),
+});
+
 const options = { logicalTypes: { decimal: Decimal }, wrapUnions: true };
-const parse = (text) => avro.Type.forSchema(JSON.parse(text), { ...options, registry: {} });
+const parse = (text) => avro.Type.forSchema(JSON.parse(text), { ...options, registry: { long } });
 
 function read({ schema, data }) {
   const bytes = Buffer.from(data, 'hex');
