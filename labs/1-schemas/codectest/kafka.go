@@ -45,11 +45,29 @@ func (k *kafka) create(t *trial, name string, partitions int32) {
 	admin := kadm.NewClient(k.client)
 	_, err := admin.CreateTopic(t.Context(), partitions, -1, nil, name)
 	require.NoError(t, err, "create a topic")
+	awaitTopic(t, admin, name, partitions)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Second)
 		defer cancel()
 		_, _ = admin.DeleteTopic(ctx, name) // a topic that stays is harmless: its name is unique
 	})
+}
+
+// awaitTopic waits until the broker answers for all partitions of a topic. A real broker reports
+// that it created a topic before that.
+func awaitTopic(t *trial, admin *kadm.Client, name string, partitions int32) {
+	for {
+		ends, err := admin.ListEndOffsets(t.Context(), name)
+		if err == nil && ends.Error() == nil && len(ends[name]) == int(partitions) {
+			return
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-t.Context().Done():
+			t.fail("the broker does not know the topic %s that it created: %v, %v",
+				name, err, ends.Error())
+		}
+	}
 }
 
 func (k *kafka) connect(t check.T, options ...kgo.Opt) *kgo.Client {
