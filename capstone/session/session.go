@@ -168,7 +168,7 @@ func (s *Session) markReached(ctx context.Context) error {
 	return s.dir.MarkReached(end)
 }
 
-// A writer is a store that knows what it has written.
+// A writer is a store that knows the end of its own appends.
 type writer interface {
 	Retire() // finishes the appends in flight: one whose caller gave up may still land
 	// Reached returns the end of the log as far as this store can tell at once, also after Retire.

@@ -110,7 +110,7 @@ func TestArchiveFaultsAreNotBlamedOnTheLog(t *testing.T) {
 		text, _, _ := bytes.Cut(object(t, archive, name), []byte("\n\n"))
 		return bytes.SplitAfter(append(text, '\n'), []byte("\n"))
 	}
-	// Somebody who has the signer key edits a batch and signs it again.
+	// An intruder with the signer key edits a batch and signs it again.
 	signed := func(lines ...[]byte) []byte {
 		data, err := note.Sign(&note.Note{Text: string(bytes.Join(lines, nil))}, ours)
 		require.NoError(t, err)

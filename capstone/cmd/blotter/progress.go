@@ -21,7 +21,7 @@ type progress struct {
 	mu      sync.Mutex
 	command string
 	began   time.Time
-	count   *count // what is counted now; nil for nothing
+	count   *count // the present count; nil if nothing is counted
 	drawn   bool
 	midLine bool // other text on the screen has yet to end its line
 	stopped chan struct{}

@@ -23,7 +23,7 @@ import (
 // The first form is also that of JSON, in which a value stays the same.
 type visible struct {
 	out      io.Writer
-	progress *progress // gives way to what is written; nil for none
+	progress *progress // cleared before other text is written; nil without progress
 	rest     []byte    // the beginning of a character whose other bytes come with the next Write
 }
 

@@ -123,7 +123,7 @@ var bonus = []spec{{
 }}
 
 // fuzzSettled changes bytes of right bodies at random. An answer is an error of the contract, or a
-// settlement whose encoding is what was given.
+// settlement that encodes to the same bytes.
 func fuzzSettled(t *trial) {
 	r := t.random()
 	facts := factsOf("trade.settled", 2)
