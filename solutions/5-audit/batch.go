@@ -212,7 +212,7 @@ func (b *batch) sign(key note.Signer) ([]byte, error) {
 
 // openBatch checks the signature of a note and returns its batch.
 func openBatch(signed []byte, key note.Verifier) (*batch, error) {
-	n, err := note.Open(signed, note.VerifierList(key))
+	n, err := openNote(signed, key)
 	if err != nil {
 		return nil, fmt.Errorf("%w of this log: %v", errBatch, err)
 	}

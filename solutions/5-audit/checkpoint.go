@@ -52,7 +52,7 @@ func OpenCheckpoint(signed []byte, origin string, key note.Verifier) (contract.C
 	bad := func(err error) (contract.Checkpoint, error) {
 		return contract.Checkpoint{}, fmt.Errorf("%w: %v", ErrCheckpoint, err)
 	}
-	n, err := note.Open(signed, note.VerifierList(key))
+	n, err := openNote(signed, key)
 	var other *KeyError
 	if unverified := new(note.UnverifiedNoteError); errors.As(err, &unverified) {
 		n, other = unverified.Note, &KeyError{Key: keyID(key)}
@@ -74,13 +74,28 @@ func OpenCheckpoint(signed []byte, origin string, key note.Verifier) (contract.C
 		return bad(fmt.Errorf("its size %q is not a number of leaves", lines[1]))
 	}
 	root, err := tlog.ParseHash(lines[2])
-	if err != nil {
-		return bad(fmt.Errorf("its root %q: %w", lines[2], err))
+	if err != nil || root.String() != lines[2] {
+		return bad(fmt.Errorf("its root %q is not a hash in standard base64", lines[2]))
 	}
 	if other != nil {
 		return contract.Checkpoint{}, fmt.Errorf("%w: it is %w", ErrCheckpoint, other)
 	}
 	return contract.Checkpoint{Origin: origin, Size: size, Root: root, Note: signed}, nil
+}
+
+// openNote is note.Open with strict base64 in the signatures of the key. note.Open ignores the bits
+// that pad the last character, so that one signature has several spellings.
+func openNote(signed []byte, key note.Verifier) (*note.Note, error) {
+	n, err := note.Open(signed, note.VerifierList(key))
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range n.Sigs {
+		if _, err := base64.StdEncoding.Strict().DecodeString(s.Base64); err != nil {
+			return nil, fmt.Errorf("the signature %q: %w", s.Base64, err)
+		}
+	}
+	return n, nil
 }
 
 // GenerateKey returns an Ed25519 key pair for the log with this origin, each key as one line of

@@ -72,6 +72,9 @@ func CheckProof(text []byte, origin string, key note.Verifier) (Proven, error) {
 	if err := p.Unmarshal(text); err != nil {
 		return Proven{}, fmt.Errorf("%w: %w", ErrProof, err)
 	}
+	if !bytes.Equal(p.Marshal(), text) {
+		return Proven{}, fmt.Errorf("%w: it is not written as C2SP tlog-proof writes it", ErrProof)
+	}
 	c, err := OpenCheckpoint(p.Checkpoint, origin, key)
 	if err != nil {
 		return Proven{}, fmt.Errorf("%w: %w", ErrProof, err)
