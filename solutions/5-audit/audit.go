@@ -32,8 +32,8 @@ type Options struct {
 	// nil. Every checkpoint that it receives was therefore published. A crash in between leaves its
 	// owner with an older checkpoint, which is a valid Known for the leaves that it covers.
 	Keep func(signed []byte) error
-	// Foreign is told of each object in the archive that is passed over because the log's key did
-	// not sign it, and of the reason; it may be nil. It may be told of an object several times.
+	// Foreign is told of each object in the archive that is passed over because no sealer of the
+	// log put it, and of the reason; it may be nil. It may be told of an object several times.
 	Foreign func(name string, why error)
 }
 

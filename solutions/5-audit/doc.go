@@ -61,6 +61,10 @@
 //	batches/000000000004      junk
 //	batches/000000000004.1    the batch that begins with leaf 4
 //
+// Nobody needs to read an object in order to know that it is foreign if the server does not hand it
+// out because of the storage class or the encryption key that its writer chose: a sealer chooses
+// neither.
+//
 // # Guarantees
 //
 // Batches are archived BEFORE the checkpoint that covers them. An object is put only if no object
@@ -91,4 +95,9 @@
 // can sign that log with a key of their own, under names that are free. The checkpoints of the
 // right key are then foreign. Keep the public key outside the data folder, and give it to the
 // verifier (blotter verify --key). Options.Foreign tells of checkpoints by another key (KeyError).
+//
+// The bucket must have no lifecycle rule that moves objects to an archived storage class. Objects
+// of the sealer would become unreadable, and be passed over as foreign ones. A sealer that has kept
+// the last checkpoint (Options.Known) then refuses to sign. A verifier that has kept it reports
+// that the archive was rolled back, and names the objects that were passed over.
 package audit

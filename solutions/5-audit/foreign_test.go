@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
+	"path"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/minio/minio-go/v7"
@@ -175,7 +178,21 @@ func (a accepting) RoundTrip(r *http.Request) (*http.Response, error) {
 		return a.RoundTripper.RoundTrip(r)
 	}
 	defer r.Body.Close()
-	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
+	return &http.Response{
+		StatusCode: http.StatusOK, Body: http.NoBody, Request: r,
+		Header: http.Header{"X-Amz-Version-Id": {"accepted"}},
+	}, nil
+}
+
+// through puts a transport between an archive and its server.
+func through(t *testing.T, a *audit.S3, wrap func(http.RoundTripper) http.RoundTripper) {
+	t.Helper()
+	endpoint, options := stacktest.S3(t)
+	t.Cleanup(options.Transport.(interface{ CloseIdleConnections() }).CloseIdleConnections)
+	options.Transport = wrap(options.Transport)
+	var err error
+	a.Client, err = minio.New(endpoint, options)
+	require.NoError(t, err)
 }
 
 // A server may accept an object under the name of a hidden one. If the hidden one is too large to
@@ -189,10 +206,9 @@ func TestLargeHiddenObjectsStopNoSeal(t *testing.T) {
 	_, err := archive.Client.PutObject(t.Context(), archive.Bucket, key,
 		bytes.NewReader(make([]byte, size)), size, minio.PutObjectOptions{SendContentMd5: true})
 	require.NoError(t, err)
-	endpoint, options := stacktest.S3(t)
-	options.Transport = accepting{options.Transport, "/" + archive.Bucket + "/" + key}
-	archive.Client, err = minio.New(endpoint, options)
-	require.NoError(t, err)
+	through(t, archive, func(server http.RoundTripper) http.RoundTripper {
+		return accepting{server, "/" + archive.Bucket + "/" + key}
+	})
 
 	sealed, err := open(t, log, archive).Seal(t.Context())
 	require.NoError(t, err)
@@ -203,6 +219,130 @@ func TestLargeHiddenObjectsStopNoSeal(t *testing.T) {
 	require.Equal(t, sealed.Note, v.Checkpoint.Note)
 	err = archive.Put(t.Context(), "checkpoints/1", make([]byte, size))
 	require.ErrorContains(t, err, "checkpoints/1: no object of an archive is as large: 65537 bytes")
+}
+
+// refusing answers as a server that does not hand some objects out. It lists them.
+type refusing struct {
+	http.RoundTripper
+	pattern       string // of the objects' paths (path.Match)
+	code, message string
+}
+
+func (f refusing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if ok, err := path.Match(f.pattern, r.URL.Path); !ok || r.Method != http.MethodGet {
+		if err != nil {
+			return nil, err
+		}
+		return f.RoundTripper.RoundTrip(r)
+	}
+	body := "<Error><Code>" + f.code + "</Code><Message>" + f.message + "</Message></Error>"
+	return &http.Response{
+		StatusCode: http.StatusBadRequest, Request: r, ContentLength: int64(len(body)),
+		Body: io.NopCloser(strings.NewReader(body)),
+	}, nil
+}
+
+func (f refusing) between(t *testing.T, a *audit.S3, names string) {
+	t.Helper()
+	f.pattern = "/" + a.Bucket + "/" + a.Prefix + names
+	through(t, a, func(server http.RoundTripper) http.RoundTripper {
+		f.RoundTripper = server
+		return f
+	})
+}
+
+// The answers of Amazon S3 and MinIO, and of Ceph, for an object that its writer encrypted with a
+// key of their own (SSE-C), and of Amazon S3 for an object in the class GLACIER.
+var refusals = map[string]refusing{
+	"SSE-C": {code: "InvalidRequest", message: "The object was stored using a form of Server " +
+		"Side Encryption. The correct parameters must be provided to retrieve the object."},
+	"SSE-C, Ceph": {code: "InvalidRequest", message: "Requests specifying Server Side " +
+		"Encryption with Customer provided keys must provide an appropriate secret key."},
+	"GLACIER": {code: "InvalidObjectState",
+		message: "The operation is not valid for the object&apos;s storage class"},
+}
+
+// An object that the server does not hand out, because of its writer's choice, counts for nothing.
+// It stops neither Seal nor Verify, also under a name that the sealer needs. Verify names it.
+func TestRefusedObjectsArePassedOver(t *testing.T) {
+	t.Parallel()
+	for what, answer := range refusals {
+		for _, name := range []string{"batches/000000000000", "checkpoints/000000000004",
+			"checkpoints/000000000999", "batches/000000000999"} {
+			t.Run(what+" as "+name, func(t *testing.T) {
+				t.Parallel()
+				log, archive := audittest.NewLog(1), bucket(t)
+				log.Add(3)
+				plant(t, archive, name, []byte("junk"))
+				answer.between(t, archive, name)
+				_, err := open(t, log, archive).Seal(t.Context())
+				require.NoError(t, err)
+				a, passed := passing(t, log, archive)
+				v, err := a.Verify(t.Context())
+				require.NoError(t, err)
+				require.Nil(t, v.Fault)
+				require.Equal(t, int64(4), v.Checkpoint.Size)
+				require.Len(t, passed, 1)
+				require.Contains(t, passed[name], "the server does not hand the object out: ")
+			})
+		}
+	}
+}
+
+// Any other refusal may be the server's or the settings': it may concern an object of the sealer.
+// Seal and Verify stop.
+func TestOtherRefusalsStopSeals(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []refusing{
+		{code: "AccessDenied", message: "Access Denied."},
+		{code: "InvalidRequest", message: "Missing required header for this request"},
+		{code: "InvalidArgument", message: "a key of Server Side Encryption is missing"},
+	} {
+		log, archive := audittest.NewLog(1), bucket(t)
+		log.Add(3)
+		plant(t, archive, "checkpoints/000000000004", []byte("junk"))
+		answer.between(t, archive, "checkpoints/000000000004")
+		_, err := open(t, log, archive).Seal(t.Context())
+		require.ErrorContains(t, err, answer.message)
+		_, err = open(t, log, archive).Verify(t.Context())
+		require.ErrorContains(t, err, answer.message)
+	}
+}
+
+// An object of the sealer is never passed over: a second object in its slot could begin a second
+// tree. Put knows its object by the version that the server gave it. A later Seal knows that the
+// checkpoint exists which it has kept.
+func TestOwnObjectsAreNotPassedOver(t *testing.T) {
+	t.Parallel()
+	for what, answer := range refusals {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			log, archive := audittest.NewLog(1), bucket(t)
+			log.Add(3)
+			answer.between(t, archive, "batches/*")
+			_, err := open(t, log, archive).Seal(t.Context())
+			require.ErrorContains(t, err, "reading back batches/000000000000: the server does not")
+			names, err := archive.List(t.Context(), "")
+			require.NoError(t, err)
+			require.Equal(t, []string{"batches/000000000000"}, names)
+
+			archive = bucket(t)
+			sealed, err := open(t, log, archive).Seal(t.Context())
+			require.NoError(t, err)
+			log.Add(3)
+			before, err := archive.List(t.Context(), "")
+			require.NoError(t, err)
+			answer.between(t, archive, "checkpoints/*")
+			a := open(t, log, archive)
+			a.Known = sealed.Note
+			_, err = a.Seal(t.Context())
+			require.ErrorContains(t, err, "checkpoints/000000000004: the server does not hand")
+			names, err = archive.List(t.Context(), "")
+			require.NoError(t, err)
+			require.Equal(t, before, names, "nothing was put")
+			require.Contains(t, faultText(t, a), "the archive was rolled back")
+		})
+	}
 }
 
 // After a fault Verify reads no more of the archive: an object that cannot be read hides no fault.

@@ -52,10 +52,11 @@ func slotOf(name string) (s slot, try int, ok bool) {
 // errName is the errForeign of an object with a name that no sealer gives.
 var errName = errors.New("no batch and no checkpoint has this name")
 
-// isForeign reports whether an object was refused because the log's key did not sign it.
+// isForeign reports whether an object was refused because the log's key did not sign it, or because
+// no sealer puts an object of that kind.
 func isForeign(err error) bool {
 	return errors.Is(err, ErrCheckpoint) || errors.Is(err, errBatch) ||
-		errors.Is(err, errName) || errors.Is(err, errSize)
+		errors.Is(err, errName) || errors.Is(err, errSize) || errors.Is(err, errRefused)
 }
 
 // An opener reads an object and checks its signature. Its error is foreign if the log's key did not

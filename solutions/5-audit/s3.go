@@ -76,7 +76,7 @@ func (s *S3) Put(ctx context.Context, name string, data []byte) error {
 	}
 	opts.SetMatchETagExcept("*") // If-None-Match: * (RFC 9110, section 13.1.2)
 	body := bytes.NewReader(data)
-	_, err := s.Client.PutObject(ctx, s.Bucket, s.Prefix+name, body, int64(len(data)), opts)
+	put, err := s.Client.PutObject(ctx, s.Bucket, s.Prefix+name, body, int64(len(data)), opts)
 	if err != nil && minio.ToErrorResponse(err).StatusCode == http.StatusPreconditionFailed {
 		// The object may be ours: the client repeats a request whose answer is lost. Callers
 		// compare the archived object with their own.
@@ -87,11 +87,18 @@ func (s *S3) Put(ctx context.Context, name string, data []byte) error {
 	}
 	// The server accepts an object under the name of a hidden one. It may also have stored other
 	// bytes than were sent.
-	first, err := s.Get(ctx, name)
-	if err != nil && !errors.Is(err, errSize) {
+	version, err := s.first(ctx, name)
+	var first []byte
+	if err == nil {
+		first, err = s.read(ctx, name, version)
+	}
+	// An object of ours that cannot be read is no foreign one. Under the next name it would be a
+	// second object of its slot, and a second tree could follow.
+	hidden := isForeign(err) && put.VersionID != "" && put.VersionID != version.VersionID
+	if err != nil && !hidden {
 		return fmt.Errorf("reading back %s: %w", name, err)
 	}
-	if err != nil || !bytes.Equal(first, data) {
+	if hidden || !bytes.Equal(first, data) {
 		return fmt.Errorf("%s: a hidden object has this name: %w", name, ErrExists)
 	}
 	return nil
@@ -106,35 +113,65 @@ func (s *S3) mode() minio.RetentionMode {
 
 // Get implements Archive.
 func (s *S3) Get(ctx context.Context, name string) ([]byte, error) {
-	var first minio.ObjectInfo
-	err := s.versions(ctx, name, func(v minio.ObjectInfo) {
+	version, err := s.first(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return s.read(ctx, name, version)
+}
+
+// first returns the first version of an object, or ErrAbsent.
+func (s *S3) first(ctx context.Context, name string) (first minio.ObjectInfo, err error) {
+	err = s.versions(ctx, name, func(v minio.ObjectInfo) {
 		if v.Key == s.Prefix+name {
 			first = v // versions come newest first: the last one is the oldest
 		}
 	})
-	if err != nil {
-		return nil, err
+	if err == nil && first.Key == "" {
+		err = fmt.Errorf("%s: %w", name, ErrAbsent)
 	}
-	if first.Key == "" {
-		return nil, fmt.Errorf("%s: %w", name, ErrAbsent)
+	return first, err
+}
+
+// read returns the bytes of one version of an object. errSize and errRefused are the errors of a
+// foreign one.
+func (s *S3) read(ctx context.Context, name string, version minio.ObjectInfo) ([]byte, error) {
+	if version.Size > largest(name) {
+		return nil, fmt.Errorf("%w: %d bytes", errSize, version.Size)
 	}
-	if first.Size > largest(name) {
-		return nil, fmt.Errorf("%w: %d bytes", errSize, first.Size)
-	}
-	opts := minio.GetObjectOptions{VersionID: first.VersionID}
+	opts := minio.GetObjectOptions{VersionID: version.VersionID}
 	object, err := s.Client.GetObject(ctx, s.Bucket, s.Prefix+name, opts)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	data, err := io.ReadAll(object)
-	if err := errors.Join(err, object.Close()); err != nil {
+	if err := errors.Join(err, object.Close()); refused(err) {
+		return nil, fmt.Errorf("%w: %w", errRefused, err)
+	} else if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
 	return data, nil
 }
 
-// errSize is the error of an object that is too large for its name: a foreign one.
-var errSize = errors.New("no object of an archive is as large")
+// Errors of foreign objects that are not read.
+var (
+	errSize    = errors.New("no object of an archive is as large")
+	errRefused = errors.New("the server does not hand the object out")
+)
+
+// refused reports whether a server answered that the writer of this one object chose a storage
+// class or a key that keeps others from reading it: InvalidObjectState for an archived class (S3
+// API, GetObject), InvalidRequest for a key of the writer's own (SSE-C). A sealer chooses neither.
+// Every other error may be a fault of the server or of the settings, and then concern objects of
+// the sealer. InvalidRequest has other causes, and the servers tell SSE-C apart only in the text.
+func refused(err error) bool {
+	answer := new(minio.ErrorResponse)
+	if !errors.As(err, answer) {
+		return false
+	}
+	return answer.Code == "InvalidObjectState" || answer.Code == "InvalidRequest" &&
+		strings.Contains(strings.ToLower(answer.Message), "server side encryption")
+}
 
 // largest returns a size in bytes that no object of a sealer exceeds. A batch of DefaultBatch
 // leaves of contract.MaxLeaf bytes, in base64, is smaller.
