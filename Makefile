@@ -51,8 +51,8 @@ cross: ## build and vet for linux, darwin and windows
 		GOOS=$$os go build ./... && GOOS=$$os go vet ./... || exit 1; \
 	done
 
-build: ## build the program as ./blotter
-	go build -o blotter ./capstone/cmd/blotter
+build: setup ## build the program as ./blotter
+	@go build -o blotter ./capstone/cmd/blotter
 
 install: setup ## install blotter and its S3 gateway where go install puts programs
 	@go install ./capstone/cmd/blotter
