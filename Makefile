@@ -34,13 +34,14 @@ hint: ## explain a check: make hint CHECK=L1.4; with MORE=1 the second hint, too
 race: setup ## run every test at full length, under the race detector
 	@$(LAB) test -- -race
 
-lint: ## gofmt, go vet, staticcheck
+lint: ## gofmt, go vet, staticcheck, determinism of the domain and the folds
 	@./.tools/setup lint
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); \
 	test -z "$$bad" || { echo "$$bad"; echo "error: gofmt would change these files"; exit 1; }
 	go vet ./...
 	go vet -tags lab1,lab2,lab3 ./capstone/...
 	.tools/bin/staticcheck ./...
+	go run ./labs/cmd/determinism
 
 generate: ## copy the code that labs 1 to 3 provide from the solutions
 	@go test ./labs/kit -run '^TestGeneratedFiles$$' -count=1 -update

@@ -116,10 +116,11 @@ func parse(text string) (line, error) {
 	if err := json.Unmarshal([]byte(text), &kinds); err != nil {
 		return line{}, err
 	}
-	for kind, values := range kinds {
-		return line{kind, values}, nil
+	if len(kinds) != 1 {
+		return line{}, fmt.Errorf("line %q has %d kinds", text, len(kinds))
 	}
-	return line{}, fmt.Errorf("line %q has no kind", text)
+	kind := slices.Sorted(maps.Keys(kinds))[0]
+	return line{kind, kinds[kind]}, nil
 }
 
 // text returns a string value, or "" if there is none.

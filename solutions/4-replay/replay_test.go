@@ -252,3 +252,12 @@ func (s skipping) Read(ctx context.Context, from, to contract.Cursor) feed {
 		}
 	}
 }
+
+// A forged line may have two kinds, and no order of a map chooses one of them.
+func TestExplainRefusesALineOfTwoKinds(t *testing.T) {
+	t.Parallel()
+	finding, err := replay.New(history()).Explain(t.Context(), history(), contract.Cursor{4},
+		&contract.Difference{Line: 1, Archived: `{"trade":{"uti":"A"},"mark":{"curve":"A"}}`})
+	require.NoError(t, err)
+	require.Equal(t, "line 1, which is no canonical line", finding.Subject)
+}

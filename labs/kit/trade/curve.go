@@ -53,6 +53,7 @@ type UsedMark struct {
 func (c Curve) covering(p Period, currency Currency) (UsedMark, bool) {
 	var best Period
 	found := false
+	//determinism:unordered no two periods are equally close
 	for q, m := range c.Points {
 		if q.Start > p.Start || q.End < p.End || m.Currency != currency {
 			continue

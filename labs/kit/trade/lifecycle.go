@@ -224,7 +224,7 @@ func (t Trade) mustConserve() {
 	sum := Decimal{}
 	for _, q := range []Decimal{t.Open, t.Settled, t.Novated, t.Exercised, t.Terminated} {
 		if q.Sign() < 0 {
-			panic(fmt.Sprintf("trade: %s has a negative quantity: %+v", t.UTI, t))
+			panic(fmt.Sprintf("trade: %s has a negative quantity: %s", t.UTI, q))
 		}
 		sum = sum.Add(q)
 	}

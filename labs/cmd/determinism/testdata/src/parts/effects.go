@@ -1,0 +1,5 @@
+package parts
+
+import "time"
+
+func later() time.Time { return time.Now() }

@@ -1,0 +1,6 @@
+// Package parts has one pure file.
+package parts
+
+import "time"
+
+func now() time.Time { return time.Now() } // want `time.Now reads the clock`
