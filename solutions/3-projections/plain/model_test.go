@@ -1,11 +1,18 @@
 package projection_test
 
 import (
+	"context"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/3-projections/projectiontest"
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack/stacktest"
+	projection "example.com/blotter/solutions/3-projections/plain"
 )
 
 // The model passes the checks of every projection, too: those that the lab leaves out test the code
@@ -30,4 +37,36 @@ func TestProjection(t *testing.T) {
 			check.Run(t, projectiontest.Suite(projectiontest.Fixture{Open: open}))
 		})
 	}
+}
+
+// Rebuilds that wait for the lock may hold all connections of their pool, which has one here. The
+// rebuild that has the lock writes its new rows on another connection. It deletes the partial
+// models of the others.
+func TestRebuildsDoNotBlockEachOther(t *testing.T) {
+	t.Parallel()
+	dsn, schema := stacktest.Schema(t)
+	o := projection.Options{App: dsn + "&pool_max_conns=1", Owner: dsn, Schema: schema}
+	m, err := projection.Open(t.Context(), o, projectiontest.Codec{})
+	require.NoError(t, err)
+	t.Cleanup(m.Close)
+	log := projectiontest.History(34, 60, 2)
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	var all sync.WaitGroup
+	var failures [4]error
+	for i := range failures {
+		all.Go(func() { failures[i] = m.Rebuild(ctx, log, 64) })
+	}
+	all.Wait()
+	require.Contains(t, failures[:], nil, "one of the rebuilds succeeds")
+	for _, err := range failures {
+		if err != nil {
+			require.ErrorContains(t, err, "a rebuild has replaced this model")
+		}
+	}
+	want, err := log.End(t.Context())
+	require.NoError(t, err)
+	got, err := m.Cursor(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, want, got)
 }

@@ -78,7 +78,12 @@ func Open(ctx context.Context, o Options, codec contract.Codec) (*Model, error) 
 	if err != nil {
 		return nil, fmt.Errorf("open the model: %w", err)
 	}
-	return newModel(codec, &pgTables{pool, liveModel, o.Hook}), nil
+	building, err := pgxpool.NewWithConfig(ctx, config.Copy())
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open the model: %w", err)
+	}
+	return newModel(codec, &pgTables{pool, building, liveModel, o.Hook}), nil
 }
 
 // create runs ddl as one transaction, and grants the application its rights. Two processes that
@@ -113,14 +118,18 @@ func create(ctx context.Context, owner, schema, app string) error {
 }
 
 type pgTables struct {
-	pool  *pgxpool.Pool
-	model int // or liveModel
-	hook  Hook
+	pool *pgxpool.Pool
+	// building has the connections of tables beside these. A swap needs one while it holds the
+	// lock: if it came from pool, those that wait for the lock could hold all of them.
+	building *pgxpool.Pool
+	model    int // or liveModel
+	hook     Hook
 }
 
 func (p *pgTables) close() {
 	if p.model == liveModel { // tables beside it share its connections
 		p.pool.Close()
+		p.building.Close()
 	}
 }
 
@@ -136,7 +145,7 @@ func (p *pgTables) inSnapshot(ctx context.Context, name string, f func(*pgTx) er
 	}
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	return pgx.BeginTxFunc(ctx, p.pool, options, func(t pgx.Tx) error {
-		return f(&pgTx{pgTables: &pgTables{p.pool, p.model, nil}, tx: t})
+		return f(&pgTx{pgTables: &pgTables{pool: p.pool, model: p.model}, tx: t})
 	})
 }
 
@@ -177,8 +186,8 @@ func list[T any](ctx context.Context, t *pgTx, to *[]T, query string) error {
 }
 
 func (p *pgTables) beside(ctx context.Context) (tables, error) {
-	next := &pgTables{pool: p.pool, hook: p.hook}
-	err := p.pool.QueryRow(ctx, "INSERT INTO checkpoint SELECT nextval('numbers'), 'null'"+
+	next := &pgTables{pool: p.building, building: p.building, hook: p.hook}
+	err := p.building.QueryRow(ctx, "INSERT INTO checkpoint SELECT nextval('numbers'), 'null'"+
 		" RETURNING model").Scan(&next.model)
 	return next, err
 }
