@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lab1 lab2 lab3 lab4 lab5 hint race lint generate cross build install \
+.PHONY: help setup demo test lab1 lab2 lab3 lab4 lab5 hint long race lint generate cross build install \
 	up down chaos scale bench clean
 
 BLOTTER := go run ./capstone/cmd/blotter
@@ -31,8 +31,11 @@ lab1 lab2 lab3 lab4 lab5: setup ## run the checks of one lab
 hint: ## explain a check: make hint CHECK=L1.4; with MORE=1 the second hint, too
 	@$(LAB) hint $(CHECK) $(if $(MORE),--more)
 
-race: setup ## run every test at full length, under the race detector
-	@$(LAB) test -- -race
+long: setup ## run every test at full length
+	@$(LAB) test
+
+race: setup ## run every test under the race detector, the longest ones shortened
+	@$(LAB) test -- -race -short
 
 lint: ## gofmt, go vet, staticcheck, determinism of the domain and the folds
 	@./.tools/setup lint

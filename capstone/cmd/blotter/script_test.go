@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -47,7 +48,20 @@ func builtGateway(t *testing.T) string {
 	return gateway
 }
 
+// raced are the scripts that also run under the race detector: a process ends early, or several run
+// at once. There a process takes six times as long, and the scripts are 700 processes. The other
+// tests of this module, which call the same code, all run under it.
+var raced = []string{"endings", "import_files", "killed_stack", "life_of_a_log", "frontier"}
+
 func runScripts(t *testing.T, files ...string) {
+	if racing {
+		files = slices.DeleteFunc(files, func(file string) bool {
+			return !slices.Contains(raced, strings.TrimSuffix(filepath.Base(file), ".txtar"))
+		})
+		if len(files) == 0 {
+			t.Skip("make test runs this script, without the race detector")
+		}
+	}
 	if stack := cmp.Or(os.Getenv("STACK"), "embedded"); stack != "embedded" {
 		t.Skip("the scripts start embedded stacks of their own: they show nothing of " + stack)
 	}
