@@ -125,7 +125,7 @@ func (i *instance) kafka() stack.Kafka {
 
 // pingBroker signs in. If it cannot, it creates the user, for the next ping.
 func pingBroker(ctx context.Context, i *instance) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	at := i.kafka()
 	err := askBroker(ctx, at, func(client *kgo.Client) error { return client.Ping(ctx) })
@@ -181,7 +181,7 @@ func (i *instance) dsn() string {
 }
 
 func pingDatabase(ctx context.Context, i *instance) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, i.dsn())
 	if err != nil {
@@ -213,7 +213,7 @@ func (i *instance) s3() stack.S3 {
 }
 
 func pingObjectStore(ctx context.Context, i *instance) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	options, err := i.s3().Options()
 	if err != nil {

@@ -46,7 +46,10 @@ type instance struct {
 }
 
 // startTimeout bounds the time until a component answers, on a busy machine.
-const startTimeout = 90 * time.Second
+const startTimeout = 3 * time.Minute
+
+// pingTimeout bounds one question to a component, which asks again until startTimeout.
+const pingTimeout = 10 * time.Second
 
 // volumeName names the volume of a component by directory and secret. A directory that was removed
 // and created again has another secret, which would not open the old database. A copy of a
