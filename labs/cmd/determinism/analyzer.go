@@ -331,9 +331,9 @@ func (l *loop) varies(e ast.Expr) bool {
 
 // assignment returns the effect of an assignment to a variable that outlives the loop.
 func (l *loop) assignment(a *ast.AssignStmt, i int, left ast.Expr) string {
-	id, ok := left.(*ast.Ident)
-	if !ok || !l.outlives(id) {
-		return "" // an element of a map or slice, a field, or a variable of one round
+	root, id := rooted(left)
+	if root == nil || !l.outlives(root) {
+		return "" // an element of a map or slice, or a variable of one round
 	}
 	value := a.Rhs[min(i, len(a.Rhs)-1)]
 	switch {
@@ -350,6 +350,18 @@ func (l *loop) assignment(a *ast.AssignStmt, i int, left ast.Expr) string {
 		return "a text grows"
 	}
 	return "a value is kept"
+}
+
+// rooted returns the variable of an expression like a.b.c, and its last name.
+func rooted(e ast.Expr) (root, last *ast.Ident) {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e, e
+	case *ast.SelectorExpr:
+		root, _ = rooted(e.X)
+		return root, e.Sel
+	}
+	return nil, nil
 }
 
 func (l *loop) isInteger(id *ast.Ident) bool {

@@ -102,20 +102,24 @@ func (b *Book) Trade(uti string) (t Trade, ok bool) {
 func (b *Book) State() State {
 	s := State{Curves: map[string]Curve{}}
 	for _, stream := range slices.Sorted(maps.Keys(b.streams)) {
-		of := b.streams[stream]
-		if name, isCurve := strings.CutPrefix(stream, curveStreams); isCurve {
-			s.Curves[name] = Curve{maps.Clone(of.curve.Points)}
-		} else if of.now.Status != "" {
-			s.Trades = append(s.Trades, of.now)
-		}
-		if of.parked != nil {
-			s.Parked = append(s.Parked, *of.parked)
-		}
+		s.addStream(stream, b.streams[stream])
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(b.pools), PoolKey.Compare) {
 		s.Positions = append(s.Positions, PositionOf(key, b.pools[key].pool))
 	}
 	return s
+}
+
+// addStream adds the contract or the curve of a stream, and the stream if it is parked.
+func (s *State) addStream(stream string, of *bookStream) {
+	if name, isCurve := strings.CutPrefix(stream, curveStreams); isCurve {
+		s.Curves[name] = Curve{maps.Clone(of.curve.Points)}
+	} else if of.now.Status != "" {
+		s.Trades = append(s.Trades, of.now)
+	}
+	if of.parked != nil {
+		s.Parked = append(s.Parked, *of.parked)
+	}
 }
 
 // A ledger holds the legs of one pool in order, and the pool that they make. It also keeps the

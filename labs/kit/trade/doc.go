@@ -115,6 +115,7 @@
 //	value.go       the worth of a position at a time
 //	delivery.go    the quantities that are delivered, unsettled or left at a time
 //	book.go        the same by steps: a late event costs as much as it is late
+//	chain.go       a digest for each prefix of a history: the first event at which two part
 //	instrument.go  commodities, delivery periods, options, and the names of instruments
 //	points.go      the table of delivery points
 //	calendar.go    hours of delivery, the desk's day

@@ -139,6 +139,17 @@ func none(m map[string]int) (bool, error) {
 	return true, nil
 }
 
+type state struct{ keys, sorted []string }
+
+func fields(m map[string]int) (s state) {
+	for k := range m {
+		s.keys = append(s.keys, k) // want `a list is appended to in the order of a map`
+		s.sorted = append(s.sorted, k)
+	}
+	slices.Sort(s.sorted)
+	return s
+}
+
 func writes(w io.Writer, m map[string]int) {
 	var b strings.Builder
 	for k := range m {
