@@ -123,12 +123,15 @@ func overtaken(err error) bool {
 // again returns the outcome that is on record for r.
 func (d *Desk) again(ctx context.Context, r request, recorded contract.Recorded) (Outcome, error) {
 	out := Outcome{Event: recorded, Again: true}
-	body, err := d.Codec.Decode(ctx, recorded.Type, recorded.Data)
+	e, err := contract.Decoded(ctx, d.Codec, recorded)
 	if err != nil {
-		return Outcome{}, fmt.Errorf("event %s: %w", recorded.ID, err)
+		return Outcome{}, err
 	}
-	if refused, ok := body.(trade.CommandRefused); ok {
-		out.Refusal = &trade.Refusal{Rule: trade.Rule(refused.Rule), Detail: refused.Detail}
+	switch body := e.Body.(type) {
+	case trade.CommandRefused:
+		out.Refusal = &trade.Refusal{Rule: trade.Rule(body.Rule), Detail: body.Detail}
+	case trade.Unreadable:
+		out.Refusal = &trade.Refusal{Rule: trade.IsUnreadable, Detail: body.Cause}
 	}
 	if recorded.Causation != r.causation {
 		reused := &ReusedCommandError{CommandID: r.ID}

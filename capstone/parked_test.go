@@ -1,6 +1,7 @@
 package capstone_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,10 @@ import (
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
+	codec "example.com/blotter/solutions/1-schemas"
+	"example.com/blotter/solutions/2-store/memory"
+	projection "example.com/blotter/solutions/3-projections"
+	readmodel "example.com/blotter/solutions/3-projections/memory"
 	replay "example.com/blotter/solutions/4-replay"
 	snapshots "example.com/blotter/solutions/4-replay/memory"
 )
@@ -86,6 +91,67 @@ func TestMarkOfAParkedCurveIsRefused(t *testing.T) {
 	require.Equal(t, "73", state.Curves["oil/BRENT"].Points[period("2025-06")].Price.String())
 	require.Len(t, state.Parked, 1)
 	require.EqualValues(t, 5, state.Parked[0].Version)
+}
+
+// An event that cannot be decoded parks its own stream, in any stream. The desk, the read model, a
+// snapshot and a replay go on. While the registry does not answer, nothing is parked: each of them
+// stops with its error.
+func TestUnreadableEventStopsOnlyItsStream(t *testing.T) {
+	t.Parallel()
+	registry := &unanswering{Codec: codec.Offline()}
+	log := memory.New(contract.SimulatedClock)
+	s := capstone.New(log, registry, "test")
+	s.Projection, s.Project = readmodel.New(registry), projection.Project
+	s.AsOf, s.Snapshots, s.Replayer = projection.AsOf, snapshots.New(), replay.New(registry)
+	good := do(t, s, oil("c-1", "A")).Event.Event
+	for i, stream := range []string{"trade/A", "refused/A", trade.SnapshotStream, "elsewhere"} {
+		e := good
+		e.ID, e.CommandID, e.Stream = uuid.UUID{0xff, byte(i)}, fmt.Sprint("cut-", i), stream
+		e.Data = e.Data[:len(e.Data)-1]
+		_, err := log.Append(t.Context(), stream, contract.Any, e)
+		require.NoError(t, err)
+	}
+	require.Nil(t, do(t, s, oil("c-2", "B")).Refusal)
+	require.Equal(t, trade.IsParked, do(t, s, settle("c-3", "A", 9)).Refusal.Rule)
+	taken, err := s.Snapshot(t.Context(), "now")
+	require.NoError(t, err)
+	replayed, err := s.Replay(t.Context(), "now")
+	require.NoError(t, err)
+	require.Nil(t, replayed.Difference)
+	require.ErrorContains(t, replayed.Faults, "foreign event")
+	state, err := s.State(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "2000", state.Positions[0].Quantity.String())
+	found, err := s.Parked(t.Context(), taken.Cursor)
+	require.NoError(t, err)
+	require.Len(t, found, 4)
+	for _, p := range found {
+		require.Equal(t, trade.IsUnreadable, p.Rule)
+		require.Contains(t, p.Detail, contract.ErrTruncated.Error())
+	}
+
+	registry.away = true
+	_, err = s.Parked(t.Context(), taken.Cursor)
+	require.ErrorIs(t, err, errUnanswered)
+	_, err = s.Desk.Do(t.Context(), settle("c-4", "A", 9))
+	require.ErrorIs(t, err, errUnanswered)
+	_, err = s.Replay(t.Context(), "now")
+	require.ErrorIs(t, err, errUnanswered)
+}
+
+// unanswering is a codec whose registry does not answer while it is away.
+type unanswering struct {
+	contract.Codec
+	away bool
+}
+
+var errUnanswered = errors.New("the registry does not answer")
+
+func (u *unanswering) Decode(ctx context.Context, typ string, data []byte) (trade.Body, error) {
+	if u.away {
+		return nil, errUnanswered
+	}
+	return u.Codec.Decode(ctx, typ, data)
 }
 
 // randomLines returns those of n random lines that can be read.

@@ -179,11 +179,11 @@ func (s *System) recordedSnapshots(
 		if err != nil {
 			return nil, nil, err
 		}
-		body, err := s.Desk.Codec.Decode(ctx, r.Type, r.Data)
+		e, err := contract.Decoded(ctx, s.Desk.Codec, r)
 		if err != nil {
-			return nil, nil, fmt.Errorf("event %s of stream %s: %w", r.ID, r.Stream, err)
+			return nil, nil, err
 		}
-		taken, ok := body.(trade.SnapshotTaken)
+		taken, ok := e.Body.(trade.SnapshotTaken)
 		if !ok || r.ID != trade.EventID(trade.SnapshotID(taken.Name), 0) {
 			foreign = append(foreign, &SnapshotFault{What: fmt.Sprintf(
 				"stream %s has a foreign event at position %s", r.Stream, r.Position)})

@@ -39,6 +39,9 @@ const prefix = 5
 // decode reads the data of r with the schema that r names.
 func (c catalog) decode(r contract.Recorded) (value, error) {
 	s := c[schemaKey{r.Type, r.Schema}]
+	if s != nil {
+		s.used = true
+	}
 	switch {
 	case s == nil:
 		return value{}, fmt.Errorf("the bundle has no schema %s version %d", r.Type, r.Schema)
@@ -48,7 +51,6 @@ func (c catalog) decode(r contract.Recorded) (value, error) {
 	case len(r.Data) < prefix || r.Data[0] != 0:
 		return value{}, errors.New("raw is not in the Confluent wire format")
 	}
-	s.used = true
 	v, err := s.root.decode(r.Data[prefix:])
 	if err != nil {
 		return value{}, fmt.Errorf("raw does not fit schema %s version %d: %v",
@@ -57,15 +59,12 @@ func (c catalog) decode(r contract.Recorded) (value, error) {
 	return v, nil
 }
 
-// need adds the schema of r to c, from the schemas of this program.
+// need adds the schema of r to c, if this program has it.
 func (c catalog) need(r contract.Recorded) error {
 	key := schemaKey{r.Type, r.Schema}
-	if c[key] != nil {
-		return nil
-	}
 	known, ok := schemas.Find(r.Type, r.Schema)
-	if !ok {
-		return fmt.Errorf("this program has no schema %s version %d", r.Type, r.Schema)
+	if c[key] != nil || !ok {
+		return nil
 	}
 	s, err := newSchema(r.Type, r.Schema, known.Text)
 	if err != nil {

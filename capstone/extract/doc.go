@@ -46,6 +46,7 @@
 // attributes give the leaf (contract.Recorded.Leaf). Its hash and the path of the proof give the
 // root.
 //
+// The data of an event that cannot be decoded is null (its stream is parked; see trade.Unreadable).
 // A line leaves out empty attributes and null fields of data. Times are UTC with six decimals,
 // decimals are strings, digests are hexadecimal. Every line has one spelling: Verify writes it
 // again and compares.

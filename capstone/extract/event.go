@@ -64,12 +64,13 @@ type event struct {
 	line     int // in events.jsonl, if the event was read from there
 }
 
-// show makes the event at a leaf readable, with its schema. It fails for an event that a row cannot
-// hold exactly.
+// show makes the event at a leaf readable, with its schema. Data that cannot be decoded is null:
+// such an event has parked its stream, and raw has its bytes. show fails for an event that a row
+// cannot hold exactly.
 func show(leaf int64, r contract.Recorded, c catalog) (event, error) {
 	data, err := c.decode(r)
 	if err != nil {
-		return event{}, err
+		data = value{}
 	}
 	e := event{row: row{
 		Leaf: leaf, Stream: r.Stream, Version: r.Version, ID: r.ID.String(),

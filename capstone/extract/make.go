@@ -225,10 +225,7 @@ func (m *maker) selection(ctx context.Context) (selection, error) {
 			return fmt.Errorf("position %s: %w", r.Position, err)
 		}
 		data, err := known.decode(r)
-		if err != nil {
-			return fmt.Errorf("position %s: %w", r.Position, err)
-		}
-		if data.field("book").text == m.query.Book {
+		if err == nil && data.field("book").text == m.query.Book {
 			utis[uti] = true
 		}
 		return nil

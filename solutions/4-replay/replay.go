@@ -41,9 +41,9 @@ func (r Replayer) Replay(ctx context.Context, log contract.Reader, to contract.C
 	return trade.StateOf(streams, trade.AsOf{}), events, nil
 }
 
-// streams returns the events before to, each stream in version order. An event that does not
-// decode, or does not have the next version of its stream, ends the replay: a replay without it
-// would vouch for another history.
+// streams returns the events before to, each stream in version order. An event that
+// cannot be decoded yet, or does not have the next version of its stream, ends the replay: a replay
+// without it would vouch for another history.
 func (r Replayer) streams(ctx context.Context, log contract.Reader, to contract.Cursor) (
 	map[string][]trade.Event, int64, error) {
 	streams, events := map[string][]trade.Event{}, int64(0)

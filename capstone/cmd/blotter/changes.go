@@ -193,7 +193,7 @@ func (l *changeLog) stream(ctx context.Context, name string) (*streamChanges, er
 		if err != nil {
 			return nil, err
 		}
-		text, err := session.JSON(e.Body)
+		text, err := dataOf(e.Body)
 		if err != nil {
 			return nil, fmt.Errorf("stream %s, version %d: %w", name, r.Version, err)
 		}

@@ -13,6 +13,7 @@ import (
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
 )
 
 type historyCmd struct {
@@ -112,11 +113,11 @@ func (c *historyCmd) subject() string {
 }
 
 func entryOf(ctx context.Context, c contract.Codec, r contract.Recorded) (entry, error) {
-	body, err := c.Decode(ctx, r.Type, r.Data)
+	decoded, err := contract.Decoded(ctx, c, r)
 	if err != nil {
-		return entry{}, fmt.Errorf("stream %s, version %d: %w", r.Stream, r.Version, err)
+		return entry{}, err
 	}
-	data, err := session.JSON(body)
+	data, err := dataOf(decoded.Body)
 	e := entry{
 		Version: r.Version, Stream: r.Stream, Type: r.Type, ID: r.ID.String(),
 		RecordedAt: r.RecordedAt, EnteredAt: r.EnteredAt, EffectiveAt: r.EffectiveAt,
@@ -129,6 +130,16 @@ func entryOf(ctx context.Context, c contract.Codec, r contract.Recorded) (entry,
 		e.Corrects = r.Corrects.String()
 	}
 	return e, err
+}
+
+// dataOf returns the facts of a body, or else the reason why it has none.
+func dataOf(b trade.Body) (json.RawMessage, error) {
+	if u, ok := b.(trade.Unreadable); ok {
+		return json.Marshal(struct {
+			Unreadable string `json:"unreadable"`
+		}{u.Cause})
+	}
+	return session.JSON(b)
 }
 
 // place returns the file or client that a command came from, and the line if there is one.

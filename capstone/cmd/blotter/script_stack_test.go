@@ -128,7 +128,9 @@ func race(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // force appends the lines of a file past the desk, as a program does that does not know the rules:
-// force .blotter illegal.jsonl. The payload of a command that "cuts" is cut short.
+// force .blotter illegal.jsonl. The payload of a command that "cuts" is cut short;
+// that of an "unknown schema" names a schema that nobody published; an "unknown type" is in no
+// catalog.
 func force(ts *testscript.TestScript, _ bool, args []string) {
 	ctx := context.Background()
 	s, err := session.Open(ctx, session.Config{
@@ -141,8 +143,13 @@ func force(ts *testscript.TestScript, _ bool, args []string) {
 		cmd := line.Command
 		payload, err := s.Codec.Encode(ctx, cmd.Body)
 		ts.Check(err)
-		if cmd.Reason == "cuts" {
+		switch cmd.Reason {
+		case "cuts":
 			payload.Data = payload.Data[:len(payload.Data)-1]
+		case "unknown schema":
+			binary.BigEndian.PutUint32(payload.Data[1:], 1<<30)
+		case "unknown type":
+			payload.Type = "trade.blessed"
 		}
 		_, err = s.Log.Append(contract.At(ctx, cmd.EnteredAt), cmd.Stream(), contract.Any,
 			contract.Event{

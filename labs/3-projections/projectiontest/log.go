@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"iter"
@@ -123,6 +124,11 @@ var _ contract.Codec = Codec{}
 
 var wire = []byte{0, 0, 0, 0, 1}
 
+// Data that begins with elsewhere has a schema that only the registry knows. It does not answer.
+var elsewhere = []byte{0, 0, 0, 0, 2}
+
+var errNoRegistry = errors.New("the registry does not answer")
+
 // Encode never fails, because every body is plain data.
 func (Codec) Encode(_ context.Context, body trade.Body) (contract.Payload, error) {
 	text, err := json.Marshal(body)
@@ -135,6 +141,9 @@ func (Codec) Encode(_ context.Context, body trade.Body) (contract.Payload, error
 
 // Decode returns the body that Encode was given.
 func (Codec) Decode(_ context.Context, typ string, data []byte) (trade.Body, error) {
+	if bytes.HasPrefix(data, elsewhere) {
+		return nil, errNoRegistry
+	}
 	text, found := bytes.CutPrefix(data, wire)
 	if !found {
 		return nil, contract.ErrMagic

@@ -1,8 +1,10 @@
 package replaytest
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -29,11 +31,19 @@ func (c *numberCodec) Encode(_ context.Context, body trade.Body) (contract.Paylo
 }
 
 func (c *numberCodec) Decode(_ context.Context, _ string, data []byte) (trade.Body, error) {
+	if bytes.Equal(data, elsewhere) {
+		return nil, errNoRegistry
+	}
 	if len(data) != 5 || binary.BigEndian.Uint32(data[1:]) > uint32(len(c.bodies)) || data[4] == 0 {
 		return nil, fmt.Errorf("%w: % x", contract.ErrMalformed, data)
 	}
 	return c.bodies[binary.BigEndian.Uint32(data[1:])-1], nil
 }
+
+// elsewhere is data whose schema only the registry knows. It does not answer.
+var elsewhere = []byte{0, 0, 0, 0, 99}
+
+var errNoRegistry = errors.New("the registry does not answer")
 
 // A story is a log of one partition with a short history of two contracts and a curve. Two of its
 // offsets are holes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"example.com/blotter/labs/kit/trade"
 )
@@ -98,14 +99,18 @@ type Payload struct {
 	Data        []byte
 }
 
-// Decoded returns the domain's view of r. If the body does not decode, the error names the event's
-// place in the log. The reader of a history must stop there: without that event it would tell a
-// different history.
+// Decoded returns the domain's view of r. Data that no attempt can decode becomes the body
+// trade.Unreadable, which parks its stream. If the body does not decode for another reason, such as
+// a registry that does not answer, the error names the event's place in the log. The reader of a
+// history must stop there: without that event it would tell a different history.
 func Decoded(ctx context.Context, codec Codec, r Recorded) (trade.Event, error) {
 	if r.Offloaded() {
 		return trade.Event{}, fmt.Errorf("event %s of stream %s: %w", r.ID, r.Stream, ErrOffloaded)
 	}
 	body, err := codec.Decode(ctx, r.Type, r.Data)
+	if IsUndecodable(err) {
+		body, err = trade.Unreadable{Cause: err.Error()}, nil
+	}
 	if err != nil {
 		return trade.Event{}, fmt.Errorf("event %s of stream %s, version %d, position %s: %w",
 			r.ID, r.Stream, r.Version, r.Position, err)
@@ -134,6 +139,16 @@ var (
 	ErrOffloaded     = errors.New("the offloaded payload was not fetched from object storage")
 	ErrUnknownSchema = errors.New("no schema under this id") // or newer than the program's catalog
 )
+
+// IsUndecodable reports whether an error of Decode is the same however often the data is read. An
+// unknown schema counts: another version of the program may know it. The error of a registry that
+// does not answer does not count.
+func IsUndecodable(err error) bool {
+	return slices.ContainsFunc([]error{
+		ErrMagic, ErrTruncated, ErrTrailing, ErrOversize, ErrMalformed, ErrUnknownSchema,
+		ErrWrongType,
+	}, func(known error) bool { return errors.Is(err, known) })
+}
 
 // ErrIncompatible is wrapped with the part of a new schema that breaks compatibility.
 var ErrIncompatible = errors.New("schema is not compatible")

@@ -18,8 +18,8 @@ import (
 //	       (trade.State.Canonical)
 //	L3.I4  a late event refolds only the pools that it touches, each from the last saved state
 //	       before the first leg that changed
-//	L3.I6  an illegal event parks its stream: the rows have the events before it, the state names
-//	       it (trade.Parked), and all other streams go on
+//	L3.I6  an event that is illegal, or that cannot be decoded, parks its stream: the rows have
+//	       the events before it, the state names it (trade.Parked), and all other streams go on
 //
 // A model that is rebuilt while it is read is also a Rebuilder.
 type Projection interface {

@@ -662,3 +662,9 @@ type SnapshotTaken struct {
 }
 
 func (SnapshotTaken) body() {}
+
+// Unreadable stands for the body of an event that this program cannot decode. It is no kind: nobody
+// records it, and it is illegal in every stream. A program that can decode the event folds it.
+type Unreadable struct{ Cause string } // the error of the codec, for people
+
+func (Unreadable) body() {}

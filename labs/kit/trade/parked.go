@@ -10,9 +10,9 @@ import (
 )
 
 // A stream with an illegal event is parked: its longest legal prefix by version counts, and the
-// desk adds nothing to it. The desk records no illegal event, so another writer appended it, or an
-// older version of the rules accepted it. All other streams go on. Desk, folds and read models all
-// go by a legality, so they agree about the prefix.
+// desk adds nothing to it. The desk records no illegal event, so another writer appended it, or
+// another version of the program did, whose rules or schemas are others. All other streams go on.
+// Desk, folds and read models all go by a legality, so they agree about the prefix.
 
 // Parked names a parked stream, and its first illegal event.
 type Parked struct {
@@ -32,7 +32,8 @@ func (p *Parked) String() string {
 
 // Legal returns the longest prefix of a history in which every event is legal after those before
 // it, in version order. If that is not all of the history, the stream is parked. A later event does
-// not mend an illegal one. A stream of neither a trade nor a curve has none.
+// not mend an illegal one. In a stream of neither a trade nor a curve only an Unreadable event is
+// illegal, and the state does not list that stream.
 func Legal(stream string, history []Event) ([]Event, *Parked) {
 	l := legalityOf(stream, history, AsOf{})
 	return inOrder(history)[:l.taken], l.parked
@@ -43,7 +44,7 @@ func Legal(stream string, history []Event) ([]Event, *Parked) {
 type legality struct {
 	stream  string
 	trade   bool
-	isCurve bool // a stream that is neither has no illegal event
+	isCurve bool // in a stream that is neither, only an Unreadable event is illegal
 	taken   int  // the number of legal events
 	line    timeline
 	now     Trade   // after the legal events
@@ -93,6 +94,9 @@ func (l *legality) take(e Event) bool {
 // check puts the next event into its slot, and the contract after it into now. It refuses an
 // illegal event.
 func (l *legality) check(e Event) *Refusal {
+	if b, ok := e.Body.(Unreadable); ok {
+		return refuse(IsUnreadable, "%s", b.Cause)
+	}
 	if !l.trade && !l.isCurve {
 		return nil
 	}

@@ -53,6 +53,33 @@ func TestCommandToAParkedStreamIsRefused(t *testing.T) {
 	}
 }
 
+// An event that cannot be decoded parks its stream, like an illegal one. That holds for a trade, a
+// curve and any other stream, of which no state has anything.
+func TestUnreadableEventParksItsStream(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought)
+	unknown := trade.Unreadable{Cause: "no schema under this id"}
+	unread := on("02-21", settlePart.Body)
+	unread.Body = unknown
+	d.force(unread)
+	d.force(on("02-22", settlePart.Body))
+	curve, refused := trade.CurveStream("x"), "refused/T1"
+	for _, stream := range []string{curve, refused} {
+		d.streams[stream] = []trade.Event{{Version: 1, Body: unknown}}
+		_, parked := trade.Legal(stream, d.streams[stream])
+		require.Equal(t, trade.IsUnreadable, parked.Rule, stream)
+	}
+	state := trade.StateOf(d.streams, trade.AsOf{})
+	require.Len(t, state.Parked, 2)
+	require.Equal(t, curve, state.Parked[0].Stream)
+	require.EqualValues(t, 2, state.Parked[1].Version)
+	require.Equal(t, trade.IsUnreadable, state.Parked[1].Rule)
+	require.Equal(t, "no schema under this id", state.Parked[1].Detail)
+	require.Equal(t, "100", state.Trades[0].Open.String(), "the event after it waits")
+	require.Equal(t, trade.IsParked, d.refusedAs(t, on("03-01", settleAll.Body)).Rule)
+}
+
 // A command that reaches a parked stream by its follow-ups is refused, too.
 func TestFollowUpOnAParkedStreamIsRefused(t *testing.T) {
 	t.Parallel()
@@ -90,7 +117,7 @@ func (d *desk) ruin(t *rapid.T) {
 			EffectiveAt: when, EnteredAt: when, RecordedAt: d.now, Actor: "x",
 			Body: rapid.SampledFrom([]trade.Body{
 				bought.Body, settlePart.Body, voidIt.Body, trade.PriceMarked{Curve: "x"},
-				trade.CommandRefused{}, trade.Amend{}, nil,
+				trade.CommandRefused{}, trade.Amend{}, trade.Unreadable{}, nil,
 				mark("02-03", "power/CET/base", "EUR", "2025-03", "1").Body,
 				mark("02-03", "power/CET/base", "USD", "2025-03", "1").Body,
 			}).Draw(t, "body")}

@@ -11,6 +11,7 @@ const (
 	AlreadyBegun     Rule = "lifecycle.already-begun"     // NEW for a UTI that has a contract
 	NotLive          Rule = "lifecycle.not-live"          // the contract is closed
 	IsParked         Rule = "stream.parked"               // the history has an illegal event
+	IsUnreadable     Rule = "event.unreadable"            // its data cannot be decoded
 	IsVoided         Rule = "lifecycle.voided"            // nothing follows a void
 	HasFollowUps     Rule = "lifecycle.has-follow-ups"    // a void would orphan a successor
 	ContinuesAnother Rule = "lifecycle.continues-another" // a void would lose its predecessor

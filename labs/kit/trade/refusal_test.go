@@ -277,7 +277,8 @@ func TestRefusals(t *testing.T) {
 func TestEveryRuleIsProduced(t *testing.T) {
 	t.Parallel()
 	produced := map[string]bool{
-		string(trade.IsParked): true, // by TestCommandToAParkedStreamIsRefused
+		string(trade.IsParked):     true, // by TestCommandToAParkedStreamIsRefused
+		string(trade.IsUnreadable): true, // by TestUnreadableEventParksItsStream
 		// Command.CheckEntry produces it, not Decide: see TestEntryInTheFutureIsRefused.
 		string(trade.EnteredInFuture): true,
 	}
