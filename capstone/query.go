@@ -46,7 +46,8 @@ type Times struct {
 	Later  int             // the known events that take effect after Effective, or else after Known
 }
 
-// Now returns the times of an answer that leaves out no event on record.
+// Now returns the times of an answer that leaves out no event on record. Call it before the log is
+// read.
 func (s *System) Now(ctx context.Context) (Times, error) {
 	at, err := s.times(ctx, trade.AsOf{})
 	return Times{AsOf: trade.AsOf{Known: at.Known}}, err
@@ -102,6 +103,10 @@ type Basis struct {
 
 // times returns the times of an answer. A time that was not asked is now: the clock's, or in a
 // simulated log the largest recorded time.
+//
+// It is called BEFORE the log is read, so all events that were on record at the known time count.
+// An append in flight at that time may still get an earlier recorded time, and an event that is
+// recorded while the log is read may count. To leave out both, ask as known at the frontier.
 func (s *System) times(ctx context.Context, asked trade.AsOf) (trade.AsOf, error) {
 	if !asked.Known.IsZero() && !asked.Effective.IsZero() {
 		return asked, nil
@@ -151,11 +156,11 @@ func (s *System) recordedThrough(
 func (s *System) Trade(
 	ctx context.Context, uti string, asked trade.AsOf,
 ) (t trade.Trade, used Basis, err error) {
-	h, err := s.Desk.history(ctx, trade.TradeStream(uti), math.MaxInt64)
-	if err != nil {
+	if used.AsOf, err = s.times(ctx, asked); err != nil {
 		return t, used, err
 	}
-	if used.AsOf, err = s.times(ctx, asked); err != nil {
+	h, err := s.Desk.history(ctx, trade.TradeStream(uti), math.MaxInt64)
+	if err != nil {
 		return t, used, err
 	}
 	at := trade.AsOf{Known: asked.Known, Effective: used.Effective}
@@ -180,10 +185,10 @@ func (s *System) Positions(
 func (s *System) StateAsOf(
 	ctx context.Context, asked trade.AsOf,
 ) (state trade.State, used Basis, err error) {
-	if err := s.catchUp(ctx); err != nil {
+	if used.AsOf, err = s.times(ctx, asked); err != nil {
 		return state, used, err
 	}
-	if used.AsOf, err = s.times(ctx, asked); err != nil {
+	if err := s.catchUp(ctx); err != nil {
 		return state, used, err
 	}
 	at := trade.AsOf{Known: asked.Known, Effective: used.Effective}

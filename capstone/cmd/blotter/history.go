@@ -55,6 +55,10 @@ func (c *historyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	used, err := s.System().Now(ctx)
+	if err != nil {
+		return err
+	}
 	var entries []entry
 	changes := &changeLog{s.Log, s.Codec, map[string]*streamChanges{}}
 	for e, err := range c.events(ctx, s.System()) {
@@ -73,10 +77,6 @@ func (c *historyCmd) Run(ctx context.Context, a *app) error {
 	if entries == nil {
 		return &failure{fmt.Sprintf("nothing was ever recorded %s", c.subject()),
 			"compare it with the imported file"}
-	}
-	used, err := s.System().Now(ctx)
-	if err != nil {
-		return err
 	}
 	for _, e := range entries {
 		if e.EffectiveAt.After(used.Known) {
