@@ -4,17 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"time"
 
-	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
-	"example.com/blotter/labs/kit/trade"
 )
 
 type statusCmd struct{}
@@ -62,15 +59,6 @@ type logStatus struct {
 	simulated  bool
 }
 
-// A lag is the distance of a reader from the end of the log: the events it has not read, and the
-// age of the first of them. A reader that is ahead has events that the log has lost.
-type lag struct {
-	Of      string   `json:"of"`
-	Events  int64    `json:"events"`
-	Seconds *float64 `json:"seconds,omitempty"` // nil in a simulated log, whose times are invented
-	Ahead   string   `json:"ahead,omitempty"`
-}
-
 type lastSnapshot struct {
 	Name  string    `json:"name"`
 	Taken time.Time `json:"taken_at"`
@@ -92,13 +80,6 @@ type lastSealed struct {
 type indexStatus struct {
 	Differs bool   `json:"differs"`
 	Unused  string `json:"unused,omitempty"` // why the files are not used; empty if they are
-}
-
-// followUpCount counts and names the orphaned follow-ups.
-type followUpCount struct {
-	NotIssued int      `json:"not_issued"`
-	Refused   int      `json:"refused"`
-	Orphans   []orphan `json:"orphaned,omitempty"`
 }
 
 // Run examines everything. Without a kept stack it starts the embedded one for that time. It
@@ -267,72 +248,6 @@ func (s *status) checkIndex(ctx context.Context, of *session.Session) error {
 	return nil
 }
 
-// A tail is the events that a reader has not read.
-type tail struct {
-	of     string // the reader, for people
-	from   contract.Cursor
-	events int64
-	first  time.Time // the earliest recorded_at
-}
-
-func (t *tail) see(e contract.Recorded) {
-	if e.Position.Offset < t.from.At(e.Position.Partition) {
-		return
-	}
-	t.events++
-	if t.first.IsZero() || e.RecordedAt.Before(t.first) {
-		t.first = e.RecordedAt
-	}
-}
-
-// lag returns the distance of the reader from the end. A zero now gives no age.
-func (t *tail) lag(of string, end contract.Cursor, now time.Time) lag {
-	l := lag{Of: of, Events: t.events}
-	if err := t.from.Ahead(t.of, end); err != nil {
-		l.Ahead = err.Error()
-	}
-	if !now.IsZero() {
-		l.Seconds = new(float64)
-	}
-	if l.Seconds != nil && t.events > 0 {
-		*l.Seconds = max(0, now.Sub(t.first).Seconds())
-	}
-	return l
-}
-
-// compare finds events that the log has lost: those that a reader has, and those up to the reached
-// mark.
-func (s *status) compare(end, reached contract.Cursor) {
-	if err := reached.Ahead(logdir.Writer, end); err != nil {
-		s.Well, s.Problem, s.hint = false, err.Error(), aheadHint
-	}
-	if slices.ContainsFunc(s.Lag, func(l lag) bool { return l.Ahead != "" }) {
-		s.Well, s.hint = false, aheadHint
-	}
-}
-
-func (l *logStatus) count(
-	ctx context.Context, log contract.Reader, end contract.Cursor, tails ...*tail,
-) error {
-	var last time.Time
-	for e, err := range log.Read(ctx, nil, end) {
-		if err != nil {
-			return err
-		}
-		l.Events++
-		if e.RecordedAt.After(last) {
-			last = e.RecordedAt
-		}
-		for _, t := range tails {
-			t.see(e)
-		}
-	}
-	if l.Events > 0 {
-		l.Last = &last
-	}
-	return nil
-}
-
 // lastCheckpoint returns the last published checkpoint, and the end of the events under it; nil if
 // nothing was ever sealed.
 func lastCheckpoint(ctx context.Context, s *session.Session) (contract.Cursor, *lastSealed, error) {
@@ -357,199 +272,4 @@ func lastCheckpoint(ctx context.Context, s *session.Session) (contract.Cursor, *
 	}
 	sealed.Foreign = foreignJSON(auditor.Foreign)
 	return last.End, sealed, nil
-}
-
-// issuing is how long a follow-up may be missing while it is issued. A working desk issues it right
-// after its cause, and status can look between the two.
-const issuing = 5 * time.Second
-
-// countFollowUps looks for the follow-ups of every cause. It needs the owner's index, so it does
-// nothing while another process writes the log.
-func countFollowUps(ctx context.Context, system *capstone.System, s *status) error {
-	if s.Log.Writer != 0 {
-		return nil
-	}
-	orphaned, err := system.FollowUps.Orphaned(ctx)
-	if err != nil {
-		return err
-	}
-	var refused, unissued []capstone.OrphanedFollowUp
-	for _, f := range orphaned {
-		if f.Refusal != nil {
-			refused = append(refused, f)
-		} else {
-			unissued = append(unissued, f)
-		}
-	}
-	unissued, err = stillMissing(ctx, system.Log, unissued, issuing)
-	s.FollowUps = &followUpCount{len(unissued), len(refused),
-		orphansOf(append(refused, unissued...))}
-	if len(s.FollowUps.Orphans) > 0 {
-		s.Well, s.hint = false, cmp.Or(s.hint, orphanHint)
-	}
-	return err
-}
-
-// stillMissing polls until the timeout and returns the follow-ups that are still unrecorded.
-func stillMissing(
-	ctx context.Context, log contract.Store,
-	missing []capstone.OrphanedFollowUp, timeout time.Duration,
-) ([]capstone.OrphanedFollowUp, error) {
-	over := time.NewTimer(timeout)
-	defer over.Stop()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for len(missing) > 0 {
-		select {
-		case <-tick.C:
-		case <-over.C:
-			return missing, nil
-		case <-ctx.Done():
-			return missing, context.Cause(ctx)
-		}
-		var failures error
-		missing = slices.DeleteFunc(missing, func(f capstone.OrphanedFollowUp) bool {
-			_, err := log.Find(ctx, trade.EventID(f.Command.ID, 0))
-			if !errors.Is(err, contract.ErrNotFound) {
-				failures = errors.Join(failures, err)
-			}
-			return err == nil
-		})
-		if failures != nil {
-			return missing, failures
-		}
-	}
-	return nil, nil
-}
-
-func printStatus(w io.Writer, s status, now time.Time) {
-	printStack(w, s.Stack)
-	if s.Log != nil {
-		printLog(w, s, now)
-	}
-	for _, finding := range slices.Concat(s.Faults, s.Drift, s.Strays) {
-		fmt.Fprintln(w, indented(finding))
-	}
-	if s.Problem != "" {
-		fmt.Fprintln(w, indented(s.Problem))
-	}
-}
-
-func printStack(w io.Writer, s stackStatus) {
-	switch {
-	case s.Kept != 0:
-		fmt.Fprintf(w, "stack  %s, kept running by process %d\n", s.Kind, s.Kept)
-	case s.Kind == "embedded":
-		fmt.Fprintln(w, "stack  embedded, started for this command; "+
-			"keep one running with: blotter up")
-	default:
-		fmt.Fprintf(w, "stack  %s\n", s.Kind)
-	}
-	var rows []string
-	for _, p := range s.Parts {
-		if p.Problem != "" {
-			rows = append(rows, fmt.Sprintf("%s\t%s\tfails: %s", p.Name, p.At, p.Problem))
-			continue
-		}
-		rows = append(rows, fmt.Sprintf("%s\t%s\tanswers in %.1f ms", p.Name, p.At, p.Millis))
-	}
-	table(w, "part\taddress\tstate", rows...)
-}
-
-func printLog(w io.Writer, s status, now time.Time) {
-	l := s.Log
-	printLine(w, "log    %s, in the %s store: %s", l.Name, l.Store, plural(l.Events, "event"))
-	rows := []string{fmt.Sprintf("ends\t%v", []int64(l.Ends))}
-	if l.Last != nil {
-		rows = append(rows, fmt.Sprintf("last recorded\t%s", l.Last.Format(time.RFC3339Nano)))
-	}
-	if l.Writer != 0 {
-		rows = append(rows, fmt.Sprintf("written by\tprocess %d", l.Writer))
-	}
-	for _, lag := range s.Lag {
-		rows = append(rows, lag.Of+"\t"+lag.line())
-	}
-	if s.Index != nil {
-		rows = append(rows, "index\t"+s.Index.line())
-	}
-	rows = append(rows, "snapshot\t"+snapshotLine(s.Snapshot, l.simulated, now),
-		"checkpoint\t"+checkpointLine(s.Checkpoint, now), "follow-ups\t"+followUpLine(s.FollowUps))
-	labels(w, rows...)
-	if s.FollowUps != nil {
-		printOrphans(w, s.FollowUps.Orphans)
-	}
-	if len(s.Parked) > 0 {
-		fmt.Fprintln(w, "  parked streams")
-		printParked(w, s.Parked)
-	}
-}
-
-func (i indexStatus) line() string {
-	if i.Unused == "" {
-		return "agrees with the log"
-	}
-	return i.Unused + "; the next command that writes rebuilds it"
-}
-
-func (l lag) line() string {
-	switch {
-	case l.Ahead != "":
-		return l.Ahead
-	case l.Events == 0:
-		return "up to date"
-	}
-	line := plural(l.Events, "event") + " behind"
-	if l.Seconds != nil {
-		line += ", for " + span(*l.Seconds)
-	}
-	return line
-}
-
-// snapshotLine names the last snapshot. In a simulated log it was taken at a time of the log.
-func snapshotLine(s *lastSnapshot, simulated bool, now time.Time) string {
-	switch {
-	case s == nil:
-		return "none yet"
-	case simulated:
-		return fmt.Sprintf("%s, taken at %s", s.Name, s.Taken.Format(time.RFC3339Nano))
-	}
-	return fmt.Sprintf("%s, taken %s ago", s.Name, span(now.Sub(s.Taken).Seconds()))
-}
-
-func checkpointLine(c *lastSealed, now time.Time) string {
-	if c == nil {
-		return "none yet"
-	}
-	if c.Lost > 0 {
-		return fmt.Sprintf("%s/%d; the archive has lost a later one, of size %d", c.Origin, c.Size,
-			c.Lost)
-	}
-	line := fmt.Sprintf("%s/%d", c.Origin, c.Size)
-	if c.Published != nil {
-		line += fmt.Sprintf(", published %s ago", span(now.Sub(*c.Published).Seconds()))
-	}
-	line += fmt.Sprintf("; %s past it, unanchored", plural(c.Unanchored, "event"))
-	if n := int64(len(c.Foreign)); n > 0 {
-		line += fmt.Sprintf("; %s in the archive not signed: blotter verify", plural(n, "object"))
-	}
-	return line
-}
-
-func followUpLine(f *followUpCount) string {
-	switch {
-	case f == nil:
-		return "not examined while another process writes the log"
-	case f.NotIssued+f.Refused == 0:
-		return "all on record"
-	}
-	return fmt.Sprintf("%d not issued, %d refused", f.NotIssued, f.Refused)
-}
-
-// span shows a time in seconds, for people.
-func span(seconds float64) string {
-	d := time.Duration(max(0, seconds) * float64(time.Second))
-	if d < 10*time.Second {
-		return d.Round(10 * time.Millisecond).String()
-	}
-	return d.Round(time.Second).String()
 }
