@@ -67,6 +67,7 @@ func TestEveryCheckIsComplete(t *testing.T) {
 		kafkatest.Suite(kafkatest.Fixture{}),
 		projectiontest.Lab(projectiontest.Answer{}), projectiontest.Given(),
 		replaytest.Suite(replaytest.Fixture{}), audittest.Suite(audittest.Fixture{}),
+		audittest.Lab(audittest.Answer{}),
 	) {
 		for _, c := range suite.Checks {
 			require.Regexp(t, `^L[1-5]\.\d+$`, c.ID, "ID of a check of %s", suite.Name)

@@ -18,48 +18,48 @@ import (
 
 var sealing = []spec{
 	{check.Check{
-		ID: "L5.1", Points: 2, Invariant: "L5.I1",
+		ID: "L5.23", Points: 2, Invariant: "L5.I1",
 		Title: "a checkpoint covers every event of the log",
 		Hint:  "read from the beginning (a nil cursor) to the end; hash the Leaf of each event",
 	}, everyEvent},
 	{check.Check{
-		ID: "L5.2", Points: 1, Invariant: "L5.I3",
+		ID: "L5.24", Points: 1, Invariant: "L5.I3",
 		Title: "a checkpoint is a signed note of origin, size and root",
 		Hint:  "C2SP tlog-checkpoint: three lines, the root in standard base64, no extension lines",
 	}, noteText},
 	{check.Check{
-		ID: "L5.3", Points: 1, Invariant: "L5.I2",
+		ID: "L5.25", Points: 1, Invariant: "L5.I2",
 		Title: "without new events, Seal returns the last checkpoint",
 		Hint:  "a range with markers and no event makes no batch",
 	}, nothingNew},
 	{check.Check{
-		ID: "L5.4", Points: 2, Invariant: "L5.I2",
+		ID: "L5.26", Points: 2, Invariant: "L5.I2",
 		Title: "each batch begins where the one before ended, also after a restart",
 		Hint:  "take the beginning of the range from the last header in the archive",
 	}, abut},
 	{check.Check{
-		ID: "L5.5", Points: 2, Invariant: "L5.I1",
+		ID: "L5.27", Points: 2, Invariant: "L5.I1",
 		Title: "the same log, sealed at the same ends, gives the same root",
 		Hint:  "order leaves by partition and offset, not by the order of the reader",
 	}, sameRoot},
 	{check.Check{
-		ID: "L5.6", Points: 3, Invariant: "L5.I4",
+		ID: "L5.28", Points: 3, Invariant: "L5.I4",
 		Title: "sealers that run at the same time write one history",
 		Hint:  "put an object only if its name is free; otherwise read it and continue",
 	}, manySealers},
 	{check.Check{
-		ID: "L5.7", Points: 1, Invariant: "L5.I5",
+		ID: "L5.29", Points: 1, Invariant: "L5.I5",
 		Title: "events past the last checkpoint are unanchored",
 		Hint:  "count these events separately: no signature covers them",
 	}, unanchored},
 	{check.Check{
-		ID: "L5.13", Points: 2, Invariant: "L5.I6",
+		ID: "L5.35", Points: 2, Invariant: "L5.I6",
 		Title: "an event that claims a time before an earlier frontier is sealed and named",
 		Hint: "ask for CommitFrontier, then for End; state that frontier in the header, and " +
 			"compare the events of later batches with it",
 	}, backdated},
 	{check.Check{
-		ID: "L5.14", Points: 1, Invariant: "L5.I6",
+		ID: "L5.36", Points: 1, Invariant: "L5.I6",
 		Title: "an event that runs backwards or comes after the sealing time is named, and the " +
 			"events after it are not",
 		Hint: "an offender is no measure for the events after it: leave it out when you remember " +

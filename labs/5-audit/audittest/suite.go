@@ -1,5 +1,5 @@
-// Package audittest holds the checks of Lab 5: the rules that every contract.Auditor must satisfy,
-// and every way of tampering with a log that it must find and name.
+// Package audittest holds the checks of Lab 5. Lab returns those of the lab. Suite returns those of
+// every contract.Auditor that keeps times and passes over foreign objects, as the reference does:
 //
 //	func TestAuditor(t *testing.T) {
 //		check.Run(t, audittest.Suite(audittest.Fixture{Archive: func(t check.T) (
@@ -44,7 +44,7 @@ type Fixture struct {
 	Archive func(t check.T) (Open, Bucket)
 }
 
-// Suite returns the checks of Lab 5 for the auditors of f, in the order in which to meet them.
+// Suite returns the checks of every auditor for those of f, in the order in which to meet them.
 func Suite(f Fixture) check.Suite {
 	s := check.Suite{Name: "5-audit", Guide: "labs/5-audit/README.md"}
 	for _, c := range slices.Concat(sealing, tampering) {

@@ -29,6 +29,12 @@ import (
 //	       the sealing time is an Offender: Seal seals it and names it, and so does Verify
 //	L5.I7  an object in the archive that the log's key did not sign counts for nothing, whatever
 //	       its name: Seal and Verify pass over it
+//	L5.I8  root, inclusion proofs and consistency proofs are those of RFC 6962, section 2.1;
+//	       a proof holds only for its own leaf, index, sizes and roots
+//	L5.I9  a witness cosigns a checkpoint of its log only if every leaf of the last one that it
+//	       cosigned is still there, in the same place
+//	L5.I10 a trace has every event of a contract, each with a proof under the last checkpoint, or
+//	       named as unanchored; it is refused if log and archive differ
 type Auditor interface {
 	// Seal adds the events after the last batch to the tree and publishes a checkpoint. Without new
 	// events it returns the last checkpoint.

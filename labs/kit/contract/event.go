@@ -194,6 +194,15 @@ func prefixed(w io.Writer, b []byte) {
 	w.Write(b)
 }
 
+// numbers writes one field of numbers.
+func numbers(w io.Writer, ns ...int64) {
+	var field []byte
+	for _, n := range ns {
+		field = binary.BigEndian.AppendUint64(field, uint64(n))
+	}
+	prefixed(w, field)
+}
+
 func flag(b bool) []byte {
 	if b {
 		return []byte{1}

@@ -1,0 +1,60 @@
+package contract
+
+import "bytes"
+
+// A Hash is the hash of a leaf or of a node of the tree (RFC 6962, section 2.1).
+type Hash = [32]byte
+
+// A SealedBatch is one batch as Lab 5 archives it. The reference auditor's batches hold more:
+// times, offenders, and the edge of the tree before them.
+type SealedBatch struct {
+	First  int64 // index of the batch's first leaf
+	Header BatchHeader
+	Events []SealedEvent // in the order of their positions
+}
+
+// A SealedEvent is the leaf of one event.
+type SealedEvent struct {
+	Position
+	Leaf []byte
+}
+
+// A BatchHeader closes a batch. Its leaf is the last one of the batch, so checkpoints cover it.
+type BatchHeader struct {
+	Number   int64  // 1, 2, 3, …
+	Previous Hash   // leaf hash of the header of the batch before; zero in the first
+	From, To Cursor // the events of the batch are all events of the log in [From, To)
+	Events   int64  // the number of these events
+}
+
+// Leaf returns the canonical bytes of h: a tag, then each field, each with its length before it in
+// four bytes big-endian. Numbers are eight bytes big-endian; a cursor is one number for each
+// partition.
+func (h BatchHeader) Leaf() []byte {
+	var b bytes.Buffer
+	prefixed(&b, []byte("blotter/lab-batch/v1"))
+	numbers(&b, h.Number)
+	prefixed(&b, h.Previous[:])
+	numbers(&b, h.From...)
+	numbers(&b, h.To...)
+	numbers(&b, h.Events)
+	return b.Bytes()
+}
+
+// Leaves returns the leaves that b adds to the tree: those of its events, then the header's.
+func (b SealedBatch) Leaves() [][]byte {
+	var leaves [][]byte
+	for _, e := range b.Events {
+		leaves = append(leaves, e.Leaf)
+	}
+	return append(leaves, b.Header.Leaf())
+}
+
+// A TraceRow is one event of a contract, with the evidence that it was sealed. The event says who
+// (Actor, Approver, SubmittedBy), what (Type, Data), when (EffectiveAt, EnteredAt, RecordedAt) and
+// why (Reason, Causation, Corrects).
+type TraceRow struct {
+	Recorded
+	Index int64  // of its leaf; -1 if the last checkpoint does not cover it
+	Proof []Hash // that the leaf is in the tree of the last checkpoint
+}
