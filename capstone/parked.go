@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"example.com/blotter/labs/kit/contract"
@@ -55,4 +56,48 @@ func (s *System) version(
 		}
 	}
 	return r, fmt.Errorf("stream %s ends before version %d", stream, n)
+}
+
+// Retried is the result of folding a parked stream again.
+type Retried struct {
+	Stream  string        `json:"stream"`
+	Applied int           `json:"applied"` // events that the read model had kept out
+	Waiting int           `json:"waiting"` // events that do not count, the illegal one included
+	Parked  *trade.Parked `json:"parked,omitempty"`
+}
+
+// Retry folds a stream of the log with the present rules and schemas. If the read model kept out
+// events that count now, rebuild replaces the model: it was folded by another program, or without a
+// schema that the registry has now. A stream that is not on record is contract.ErrNotFound.
+//
+// A crash before the model is replaced leaves the old one, and Retry does the same again.
+func (s *System) Retry(
+	ctx context.Context, stream string, rebuild func(context.Context) error,
+) (Retried, error) {
+	r := Retried{Stream: stream}
+	h, err := s.Desk.history(ctx, stream, math.MaxInt64)
+	if err == nil && len(h.events) == 0 {
+		err = fmt.Errorf("stream %s: %w", stream, contract.ErrNotFound)
+	}
+	if err != nil {
+		return r, err
+	}
+	legal, parked := trade.Legal(stream, h.events)
+	r.Parked, r.Waiting = parked, len(h.events)-len(legal)
+	state, err := s.State(ctx)
+	if err != nil {
+		return r, err
+	}
+	for _, kept := range state.Parked {
+		if kept.Stream != stream || parked != nil && parked.Version == kept.Version {
+			continue
+		}
+		for _, e := range legal {
+			if e.Version >= kept.Version {
+				r.Applied++
+			}
+		}
+		return r, rebuild(ctx)
+	}
+	return r, nil
 }

@@ -139,6 +139,59 @@ func TestUnreadableEventStopsOnlyItsStream(t *testing.T) {
 	require.ErrorIs(t, err, errUnanswered)
 }
 
+// An older program parks a stream with an event that it cannot decode. With a later one, retry
+// applies the events that waited, in order, and the read model is that of a fold.
+func TestRetryAppliesTheEventsThatWaited(t *testing.T) {
+	t.Parallel()
+	older := &outdated{Codec: codec.Offline(), old: true}
+	s := capstone.New(memory.New(contract.SimulatedClock), older, "test")
+	s.Projection, s.Project = readmodel.New(older), projection.Project
+	rebuilt := 0
+	retry := func(stream string) capstone.Retried {
+		r, err := s.Retry(t.Context(), stream, func(context.Context) error {
+			rebuilt++
+			s.Projection = readmodel.New(older)
+			return nil
+		})
+		require.NoError(t, err)
+		return r
+	}
+	later := over(s.Log)
+	for _, cmd := range []trade.Command{
+		oil("c-1", "A"), settle("c-2", "A", 100), settle("c-3", "A", 200), oil("c-4", "B"),
+	} {
+		require.Nil(t, do(t, later, cmd).Refusal)
+	}
+	r := retry("trade/A")
+	require.Equal(t, trade.IsUnreadable, r.Parked.Rule)
+	require.Equal(t, capstone.Retried{Stream: "trade/A", Waiting: 2, Parked: r.Parked}, r)
+
+	older.old = false
+	require.Equal(t, capstone.Retried{Stream: "trade/A", Applied: 2}, retry("trade/A"))
+	require.Equal(t, capstone.Retried{Stream: "trade/B"}, retry("trade/B"))
+	require.Equal(t, 1, rebuilt)
+	got, err := s.State(t.Context())
+	require.NoError(t, err)
+	want, err := later.State(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, string(want.Canonical()), string(got.Canonical()))
+	_, err = s.Retry(t.Context(), "trade/C", nil)
+	require.ErrorIs(t, err, contract.ErrNotFound)
+}
+
+// outdated is a codec that does not know settlements while it is old.
+type outdated struct {
+	contract.Codec
+	old bool
+}
+
+func (o *outdated) Decode(ctx context.Context, typ string, data []byte) (trade.Body, error) {
+	if o.old && typ == "trade.settled" {
+		return nil, contract.ErrUnknownSchema
+	}
+	return o.Codec.Decode(ctx, typ, data)
+}
+
 // unanswering is a codec whose registry does not answer while it is away.
 type unanswering struct {
 	contract.Codec

@@ -25,6 +25,7 @@ var examples = map[string]string{
 	"curves":         "curves power/CET/base",
 	"parked list":    "parked list",
 	"parked show":    "parked show trade/PWR-70",
+	"parked retry":   "parked retry trade/PWR-70",
 	"snapshot":       "snapshot month-end",
 	"snapshots":      "snapshots",
 	"replay":         "replay month-end",

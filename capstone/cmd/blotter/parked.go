@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -14,8 +15,9 @@ import (
 
 // parkedCmd has the commands about parked streams.
 type parkedCmd struct {
-	List parkedListCmd `cmd:"" help:"List the parked streams."`
-	Show parkedShowCmd `cmd:"" help:"Show the illegal event of a parked stream."`
+	List  parkedListCmd  `cmd:"" help:"List the parked streams."`
+	Show  parkedShowCmd  `cmd:"" help:"Show the illegal event of a parked stream."`
+	Retry parkedRetryCmd `cmd:"" help:"Apply the events that wait, if they are legal now."`
 }
 
 type parkedListCmd struct{}
@@ -107,4 +109,44 @@ func (c *parkedShowCmd) Run(ctx context.Context, a *app) error {
 	}
 	return &failure{fmt.Sprintf("stream %s is not parked", c.Stream),
 		"list the parked streams: blotter parked list"}
+}
+
+type parkedRetryCmd struct {
+	Stream string `arg:"" help:"The stream, such as trade/PWR-70 or curve/power/CET/base."`
+}
+
+// Run exits with 1 if the stream is still parked.
+func (c *parkedRetryCmd) Run(ctx context.Context, a *app) error {
+	s, err := a.open(ctx, session.Query)
+	if err != nil {
+		return err
+	}
+	system := s.System()
+	model, err := s.ReadModel(ctx)
+	if err != nil {
+		return err
+	}
+	system.Projection = model
+	r, err := system.Retry(ctx, c.Stream, func(ctx context.Context) error {
+		return model.Rebuild(ctx, s.Log, capstone.Batch)
+	})
+	switch {
+	case errors.Is(err, contract.ErrNotFound):
+		return &failure{err.Error(), "list the parked streams: blotter parked list"}
+	case err != nil:
+		return err
+	case r.Parked != nil:
+		return a.refuted(of(s), r, &failure{fmt.Sprintf("%s applied, %s; %v",
+			plural(int64(r.Applied), "event"), waits(r.Waiting), r.Parked), parkedHint})
+	}
+	return a.answer(of(s), r, func(w io.Writer) {
+		printLine(w, "%s: %s applied, and none waits", r.Stream, plural(int64(r.Applied), "event"))
+	})
+}
+
+func waits(n int) string {
+	if n == 1 {
+		return "1 waits"
+	}
+	return fmt.Sprintf("%d wait", n)
 }
