@@ -7,7 +7,8 @@
 //	Reader ── Project ──▶ Projection.Apply(events, cursor after them)
 //
 // The adapters are in packages below: postgres keeps the model in tables, memory in a map, and
-// plain is built like Lab 3. All pass the suite projectiontest.
+// plain is built like Lab 3. All pass the suite projectiontest. Package readmodel is the common
+// part of the models in Postgres.
 //
 // As-of questions need no model of their own: AsOf folds the events that were recorded by then.
 package projection

@@ -19,7 +19,7 @@ import (
 	"example.com/blotter/solutions/2-store/kafka"
 	"example.com/blotter/solutions/2-store/kafka/index"
 	"example.com/blotter/solutions/2-store/postgres"
-	readmodel "example.com/blotter/solutions/3-projections/postgres"
+	"example.com/blotter/solutions/3-projections/readmodel"
 	audit "example.com/blotter/solutions/5-audit"
 )
 

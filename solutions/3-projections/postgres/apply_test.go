@@ -45,15 +45,19 @@ func TestALateEventRefoldsOnlyItsPools(t *testing.T) {
 func (p *Projection) writers(t *testing.T) map[string]string {
 	const query = `
 SELECT book || instrument || currency || lpad(legs::text, 7, '0'), xmin::text FROM pools`
-	rows, err := p.pool.Query(t.Context(), query)
-	require.NoError(t, err)
 	found := map[string]string{}
-	var row, xmin string
-	_, err = pgx.ForEachRow(rows, []any{&row, &xmin}, func() error {
-		found[row] = xmin
-		return nil
-	})
-	require.NoError(t, err)
+	require.NoError(t, p.Read(t.Context(), func(tx pgx.Tx) error {
+		rows, err := tx.Query(t.Context(), query)
+		if err != nil {
+			return err
+		}
+		var row, xmin string
+		_, err = pgx.ForEachRow(rows, []any{&row, &xmin}, func() error {
+			found[row] = xmin
+			return nil
+		})
+		return err
+	}))
 	return found
 }
 
@@ -78,7 +82,9 @@ func TestSavedStatesOfAPoolAreSparse(t *testing.T) {
 	requireState(t, p, log, end(t, log))
 	var pools, most, saved int
 	const query = "SELECT count(DISTINCT (book, instrument)), max(legs), count(*) FROM pools"
-	require.NoError(t, p.pool.QueryRow(t.Context(), query).Scan(&pools, &most, &saved))
+	require.NoError(t, p.Read(t.Context(), func(tx pgx.Tx) error {
+		return tx.QueryRow(t.Context(), query).Scan(&pools, &most, &saved)
+	}))
 	require.Greater(t, most, spacing, "legs of the longest pool")
 	require.LessOrEqual(t, saved, pools*(1+most/spacing), "saved states")
 }

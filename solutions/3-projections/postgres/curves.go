@@ -12,6 +12,7 @@ import (
 
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/solutions/3-projections/readmodel"
 )
 
 // A pointRow is a point of a curve as a JSON object.
@@ -29,7 +30,7 @@ type pointRow struct {
 // and leave the others as they are, so the earlier marks need not be read. Each curve has a history
 // without events, which skips all before the last one.
 func continuedCurves(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) (
-	map[string]history, error) {
+	map[string]readmodel.History, error) {
 	const query = `
 SELECT s.stream, last.version - 1, latest.effective_at
 FROM unnest($1::text[]) AS s (stream)
@@ -45,15 +46,15 @@ WHERE s.stream NOT IN (SELECT stream FROM parked)`
 			marks[r.Stream] = append(marks[r.Stream], r)
 		}
 	}
-	continued := map[string]history{}
+	continued := map[string]readmodel.History{}
 	rows, err := tx.Query(ctx, query, sortedKeys(marks))
 	if err != nil {
 		return nil, fmt.Errorf("find the last marks of curves: %w", err)
 	}
 	var stream string
-	var earlier history
+	var earlier readmodel.History
 	var latest time.Time
-	_, err = pgx.ForEachRow(rows, []any{&stream, &earlier.skipped, &latest}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&stream, &earlier.Skipped, &latest}, func() error {
 		late := func(r contract.Recorded) bool {
 			return r.Corrects != uuid.Nil || r.EffectiveAt.Before(latest)
 		}
@@ -67,7 +68,7 @@ WHERE s.stream NOT IN (SELECT stream FROM parked)`
 
 // refoldCurves folds each curve among streams and stores its points. For a curve that is folded
 // from its first mark, the points replace all earlier points. It returns the parked streams.
-func refoldCurves(ctx context.Context, tx pgx.Tx, streams map[string]history) (
+func refoldCurves(ctx context.Context, tx pgx.Tx, streams map[string]readmodel.History) (
 	[]trade.Parked, error) {
 	const insert = `
 INSERT INTO curves (curve, delivery, price, currency, effective_at, version)
@@ -87,15 +88,15 @@ ON CONFLICT (curve, delivery) DO UPDATE SET price = excluded.price, currency = e
 			continue
 		}
 		h := streams[stream]
-		if h.skipped == 0 {
+		if h.Skipped == 0 {
 			whole = append(whole, name)
 		}
-		curve, illegal := trade.FoldCurve(name, h.events, trade.AsOf{})
+		curve, illegal := trade.FoldCurve(name, h.Events, trade.AsOf{})
 		if illegal != nil {
 			parked = append(parked, *illegal)
 		}
 		for delivery, mark := range curve.Points {
-			if h.skipped > 0 && mark.Version == h.skipped+1 {
+			if h.Skipped > 0 && mark.Version == h.Skipped+1 {
 				continue // an earlier mark: a late one, which does not count here, may be the last
 			}
 			points = append(points, pointRow{name, delivery.String(), mark.Price, mark.Currency,

@@ -10,35 +10,12 @@ import (
 
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/solutions/3-projections/readmodel"
 )
-
-// read runs f on a snapshot of the model: every statement of f sees the same commits. read and the
-// swap of a rebuild wait for each other, so f never reads one table of the old model and another
-// table of the new one.
-func (p *Projection) read(ctx context.Context, f func(pgx.Tx) error) error {
-	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	return pgx.BeginTxFunc(ctx, p.pool, snapshot, func(tx pgx.Tx) error {
-		// The first query fixes the snapshot, so LOCK comes BEFORE it (PostgreSQL manual, section
-		// 13.3.1).
-		if _, err := tx.Exec(ctx, "LOCK TABLE checkpoint IN ACCESS SHARE MODE"); err != nil {
-			return fmt.Errorf("wait for the swap of a rebuild: %w", err)
-		}
-		return f(tx)
-	})
-}
-
-// Cursor returns the model's progress.
-func (p *Projection) Cursor(ctx context.Context) (cursor contract.Cursor, err error) {
-	err = p.read(ctx, func(tx pgx.Tx) error {
-		cursor, err = scanCursor(tx.QueryRow(ctx, "SELECT cursor FROM checkpoint"))
-		return err
-	})
-	return cursor, err
-}
 
 // State returns the whole model.
 func (p *Projection) State(ctx context.Context) (s trade.State, err error) {
-	err = p.read(ctx, func(tx pgx.Tx) error {
+	err = p.Read(ctx, func(tx pgx.Tx) error {
 		if s.Trades, err = readTrades(ctx, tx); err != nil {
 			return fmt.Errorf("read trades: %w", err)
 		}
@@ -64,7 +41,7 @@ func readTrades(ctx context.Context, tx pgx.Tx) ([]trade.Trade, error) {
 
 // Trade returns one trade of the model, with its terms and legs.
 func (p *Projection) Trade(ctx context.Context, uti string) (t trade.Trade, ok bool, err error) {
-	err = p.read(ctx, func(tx pgx.Tx) error {
+	err = p.Read(ctx, func(tx pgx.Tx) error {
 		var terms trade.New
 		row := tx.QueryRow(ctx, "SELECT state, terms FROM trades WHERE uti = $1", uti)
 		err := row.Scan(&t, &terms)
@@ -87,7 +64,7 @@ func (p *Projection) Trade(ctx context.Context, uti string) (t trade.Trade, ok b
 
 // Positions returns the pools of the model.
 func (p *Projection) Positions(ctx context.Context) (positions []trade.Position, err error) {
-	err = p.read(ctx, func(tx pgx.Tx) error {
+	err = p.Read(ctx, func(tx pgx.Tx) error {
 		positions, err = readPositions(ctx, tx)
 		return err
 	})
@@ -113,8 +90,8 @@ func readPositions(ctx context.Context, tx pgx.Tx) ([]trade.Position, error) {
 func (p *Projection) Events(ctx context.Context) iter.Seq2[contract.StreamEvent, error] {
 	return func(yield func(contract.StreamEvent, error) bool) {
 		stopped := errors.New("the loop ended early")
-		err := p.read(ctx, func(tx pgx.Tx) error {
-			for e, err := range p.readEvents(ctx, tx, "") {
+		err := p.Read(ctx, func(tx pgx.Tx) error {
+			for e, err := range readmodel.Events(ctx, tx, p.codec, "") {
 				if err != nil {
 					return err
 				}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/3-projections/projectiontest"
@@ -109,10 +109,17 @@ func (c cut) End(context.Context) (contract.Cursor, error) { return c.end, nil }
 
 func TestRebuildRepairsAChangedModel(t *testing.T) {
 	t.Parallel()
-	p, log := openTest(t), projectiontest.History(32, 200, 3)
+	dsn, schema := stacktest.Schema(t)
+	p, err := Open(t.Context(), dsn, schema, projectiontest.Codec{})
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	log := projectiontest.History(32, 200, 3)
 	require.NoError(t, projection.Project(t.Context(), log, p, end(t, log), 64))
 	const damage = "DELETE FROM legs; UPDATE pools SET state = '{}'; DELETE FROM trades"
-	_, err := p.pool.Exec(t.Context(), damage)
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	_, err = conn.Exec(t.Context(), damage)
 	require.NoError(t, err)
 	require.NoError(t, p.Rebuild(t.Context(), log, 64))
 	requireState(t, p, log, end(t, log))
@@ -123,8 +130,12 @@ func TestRebuildRepairsAChangedModel(t *testing.T) {
 
 func TestRebuildDropsAPartialModel(t *testing.T) {
 	t.Parallel()
-	p, log := openTest(t), projectiontest.History(33, 100, 1)
-	half, err := open(t.Context(), p.config, p.owner, p.next(), p.codec)
+	dsn, schema := stacktest.Schema(t)
+	log := projectiontest.History(33, 100, 1)
+	p, err := Open(t.Context(), dsn, schema, projectiontest.Codec{})
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	half, err := Open(t.Context(), dsn, schema+"_next", projectiontest.Codec{})
 	require.NoError(t, err)
 	require.NoError(t, projection.Project(t.Context(), log, half, after(nil, log.Events[:50]), 10))
 	half.Close()
@@ -136,10 +147,8 @@ func TestRebuildDropsAPartialModel(t *testing.T) {
 func TestRebuildsOfOneModelTakeTurns(t *testing.T) {
 	t.Parallel()
 	dsn, schema := stacktest.Schema(t)
-	config, err := pgxpool.ParseConfig(dsn)
-	require.NoError(t, err)
-	config.MaxConns = 1
-	p, err := open(t.Context(), config, config, schema, projectiontest.Codec{})
+	one := dsn + "&pool_max_conns=1"
+	p, err := OpenAs(t.Context(), one, dsn, schema, projectiontest.Codec{})
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	log := projectiontest.History(34, 60, 2)

@@ -10,6 +10,8 @@ import (
 
 	"example.com/blotter/labs/3-projections/projectiontest"
 	"example.com/blotter/labs/kit/stack/stacktest"
+	projection "example.com/blotter/solutions/3-projections"
+	"example.com/blotter/solutions/3-projections/readmodel"
 )
 
 // The application reads, applies and owns nothing: not the model, and not a rebuilt one. A model
@@ -20,7 +22,7 @@ func TestApplicationOwnsNoModel(t *testing.T) {
 	at, err := stacktest.Shared(t).Postgres(t.Context())
 	require.NoError(t, err)
 	_, err = OpenAs(t.Context(), at.DSN, "", schema+"_none", projectiontest.Codec{})
-	require.ErrorIs(t, err, ErrNoModel)
+	require.ErrorIs(t, err, readmodel.ErrNoModel)
 	created, err := OpenAs(t.Context(), at.DSN, owner, schema, nil)
 	require.NoError(t, err)
 	created.Close()
@@ -28,7 +30,7 @@ func TestApplicationOwnsNoModel(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(p.Close)
 	log := projectiontest.History(5, 60, 2)
-	require.NoError(t, catchUp(t.Context(), log, p, 16))
+	require.NoError(t, projection.Project(t.Context(), log, p, end(t, log), 16))
 	requireState(t, p, log, end(t, log))
 	require.ErrorContains(t, p.Rebuild(t.Context(), log, 16), "the role that owns")
 
@@ -44,10 +46,10 @@ func TestApplicationOwnsNoModel(t *testing.T) {
 	for _, statement := range []string{
 		"CREATE TABLE $.mine (n int)", "DROP TABLE $.trades", "ALTER TABLE $.trades ADD n int",
 		"TRUNCATE $.trades", "DROP SCHEMA $ CASCADE",
-		"UPDATE $.goose_db_version SET tstamp = now()",
-		"COMMENT ON SCHEMA $ IS 'mine'",
+		"COMMENT ON TABLE $.checkpoint IS 'mine'", "COMMENT ON SCHEMA $ IS 'mine'",
 	} {
-		_, err := conn.Exec(t.Context(), strings.ReplaceAll(statement, "$", quoted(schema)))
+		statement = strings.ReplaceAll(statement, "$", pgx.Identifier{schema}.Sanitize())
+		_, err := conn.Exec(t.Context(), statement)
 		var refused *pgconn.PgError
 		require.ErrorAs(t, err, &refused, statement)
 		require.Equal(t, "42501", refused.Code, "%s: %s", statement, refused.Message)

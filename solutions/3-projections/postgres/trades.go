@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/solutions/3-projections/readmodel"
 )
 
 // A tradeRow is a row of trades, which is sent to Postgres as JSON.
@@ -22,7 +23,7 @@ type tradeRow struct {
 // refoldTrades folds each trade among streams from its first event. It replaces the trade's row,
 // and its legs if they changed. It returns the first changed leg of each pool (L3.I4), and the
 // parked streams.
-func refoldTrades(ctx context.Context, tx pgx.Tx, streams map[string]history) (
+func refoldTrades(ctx context.Context, tx pgx.Tx, streams map[string]readmodel.History) (
 	firstLegs, []trade.Parked, error) {
 	before, err := legsOf(ctx, tx, sortedKeys(streams))
 	if err != nil {
@@ -40,7 +41,7 @@ func refoldTrades(ctx context.Context, tx pgx.Tx, streams map[string]history) (
 		if !ok {
 			continue
 		}
-		t, illegal := trade.Fold(uti, streams[stream].events, trade.AsOf{})
+		t, illegal := trade.Fold(uti, streams[stream].Events, trade.AsOf{})
 		if illegal != nil {
 			parked = append(parked, *illegal)
 		}

@@ -1,4 +1,4 @@
-package postgres
+package readmodel
 
 import (
 	"context"
@@ -15,25 +15,25 @@ import (
 // live one with it (L3.I5). Until then the live model is read and updated as usual.
 //
 // A crash before the swap leaves the live model, and a partial new one that the next Rebuild drops.
-func (p *Projection) Rebuild(ctx context.Context, log contract.Reader, size int) error {
-	if p.owner == nil {
+func (m *Model) Rebuild(ctx context.Context, log contract.Reader, size int) error {
+	if m.owner == nil {
 		return errors.New("a rebuild needs the role that owns the read model")
 	}
-	owner, err := pgx.ConnectConfig(ctx, p.owner.ConnConfig.Copy())
+	owner, err := pgx.ConnectConfig(ctx, m.owner.ConnConfig.Copy())
 	if err != nil {
 		return fmt.Errorf("connect as owner: %w", err)
 	}
 	defer owner.Close(context.WithoutCancel(ctx))
-	release, err := p.lockRebuild(ctx)
+	release, err := m.lockRebuild(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	drop := "DROP SCHEMA IF EXISTS " + quoted(p.next()) + " CASCADE"
+	drop := "DROP SCHEMA IF EXISTS " + quoted(m.next()) + " CASCADE"
 	if _, err := owner.Exec(ctx, drop); err != nil {
 		return fmt.Errorf("drop the partial model of an earlier rebuild: %w", err)
 	}
-	next, err := open(ctx, p.config, p.owner, p.next(), p.codec)
+	next, err := Open(ctx, m.config, m.owner, m.next(), m.kind)
 	if err != nil {
 		return err
 	}
@@ -41,27 +41,27 @@ func (p *Projection) Rebuild(ctx context.Context, log contract.Reader, size int)
 	if err := catchUp(ctx, log, next, size); err != nil {
 		return fmt.Errorf("rebuild: %w", err)
 	}
-	if err := p.swap(ctx, owner, log, next, size); err != nil {
+	if err := m.swap(ctx, owner, log, next, size); err != nil {
 		return fmt.Errorf("swap in the rebuilt model: %w", err)
 	}
 	return nil
 }
 
-func (p *Projection) next() string     { return p.schema + "_next" }
-func (p *Projection) replaced() string { return p.schema + "_gone" }
+func (m *Model) next() string     { return m.schema + "_next" }
+func (m *Model) replaced() string { return m.schema + "_gone" }
 
 // lockRebuild waits until no other process rebuilds this model. The lock belongs to a connection,
 // so it ends with its process at the latest. The connection is not one of the pool's. Otherwise the
 // rebuilds that wait could hold all connections of the pool, and the rebuild that has the lock
 // needs one.
-func (p *Projection) lockRebuild(ctx context.Context) (release func(), err error) {
-	conn, err := pgx.ConnectConfig(ctx, p.config.ConnConfig.Copy())
+func (m *Model) lockRebuild(ctx context.Context) (release func(), err error) {
+	conn, err := pgx.ConnectConfig(ctx, m.config.ConnConfig.Copy())
 	if err != nil {
 		return nil, fmt.Errorf("connect to lock the rebuild: %w", err)
 	}
 	release = func() { _ = conn.Close(context.WithoutCancel(ctx)) }
 	const lock = "SELECT pg_advisory_lock(hashtextextended($1, 0))"
-	if _, err := conn.Exec(ctx, lock, "rebuild "+p.schema); err != nil {
+	if _, err := conn.Exec(ctx, lock, "rebuild "+m.schema); err != nil {
 		release()
 		return nil, fmt.Errorf("wait for another rebuild: %w", err)
 	}
@@ -75,8 +75,8 @@ func (p *Projection) lockRebuild(ctx context.Context) (release func(), err error
 //
 // The renames are one transaction. A crash before its commit leaves the live model; after it, the
 // new one.
-func (p *Projection) swap(ctx context.Context, owner *pgx.Conn, log contract.Reader,
-	next *Projection, size int) error {
+func (m *Model) swap(ctx context.Context, owner *pgx.Conn, log contract.Reader,
+	next *Model, size int) error {
 	return pgx.BeginFunc(ctx, owner, func(tx pgx.Tx) error {
 		// EXCLUSIVE admits readers, and conflicts with the row lock that Apply takes first.
 		if _, err := tx.Exec(ctx, "LOCK TABLE checkpoint IN EXCLUSIVE MODE"); err != nil {
@@ -88,9 +88,9 @@ func (p *Projection) swap(ctx context.Context, owner *pgx.Conn, log contract.Rea
 		next.Close()
 		for _, step := range []string{
 			"LOCK TABLE checkpoint IN ACCESS EXCLUSIVE MODE",
-			"ALTER SCHEMA " + quoted(p.schema) + " RENAME TO " + quoted(p.replaced()),
-			"ALTER SCHEMA " + quoted(next.schema) + " RENAME TO " + quoted(p.schema),
-			"DROP SCHEMA " + quoted(p.replaced()) + " CASCADE",
+			"ALTER SCHEMA " + quoted(m.schema) + " RENAME TO " + quoted(m.replaced()),
+			"ALTER SCHEMA " + quoted(next.schema) + " RENAME TO " + quoted(m.schema),
+			"DROP SCHEMA " + quoted(m.replaced()) + " CASCADE",
 		} {
 			if _, err := tx.Exec(ctx, step); err != nil {
 				return fmt.Errorf("%s: %w", step, err)
@@ -103,7 +103,7 @@ func (p *Projection) swap(ctx context.Context, owner *pgx.Conn, log contract.Rea
 // catchUp brings next to the end of the log. In swap the live model already stands still when
 // catchUp asks for the end: next then has every event of the live model, except events that the log
 // has lost. A model holds only the events of its log.
-func catchUp(ctx context.Context, log contract.Reader, next *Projection, size int) error {
+func catchUp(ctx context.Context, log contract.Reader, next *Model, size int) error {
 	end, err := log.End(ctx)
 	if err != nil {
 		return fmt.Errorf("ask for the end of the log: %w", err)

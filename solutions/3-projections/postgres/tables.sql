@@ -1,0 +1,98 @@
+-- The latest effective time of the marks of a curve. A mark after all of them changes no other
+-- mark, so the curve need not be read for it.
+CREATE INDEX events_marks ON events (stream, effective_at) WHERE type = 'price.marked';
+
+-- Refused commands and their rules. They are not a part of the state.
+CREATE TABLE refusals (
+    stream      text COLLATE "C" NOT NULL,
+    version     bigint NOT NULL,
+    command_id  text NOT NULL,
+    rule        text NOT NULL,
+    detail      text NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    PRIMARY KEY (stream, version)
+);
+
+CREATE TABLE trades (
+    uti   text COLLATE "C" PRIMARY KEY,
+    state jsonb NOT NULL, -- the trade as in the canonical state
+    terms jsonb NOT NULL  -- the current terms
+);
+
+-- The legs of a pool are in order of (effective_at, entered_at, stream, version, n), with the time
+-- at which their contract was entered. (stream, version, n) is unique. A leg that leaves the book
+-- other than by a trade has its own cost.
+CREATE TABLE legs (
+    effective_at timestamptz NOT NULL,
+    entered_at   timestamptz NOT NULL,
+    stream       text COLLATE "C" NOT NULL,
+    version      bigint NOT NULL,
+    n            int NOT NULL,
+    book         text COLLATE "C" NOT NULL,
+    instrument   text COLLATE "C" NOT NULL,
+    currency     text COLLATE "C" NOT NULL,
+    side         text NOT NULL,
+    quantity     numeric NOT NULL,
+    amount       numeric NOT NULL,
+    is_exit      boolean NOT NULL,
+    own_cost     numeric NOT NULL,
+    PRIMARY KEY (stream, version, n)
+);
+CREATE INDEX legs_in_order ON legs
+    (book, instrument, currency, effective_at, entered_at, stream, version, n);
+
+-- The saved states of a pool, each after its first legs. The row has the key of the last of them.
+-- One state is saved after the last leg of the pool: the position. Others are saved at regular
+-- intervals: a refold for a late leg begins there.
+CREATE TABLE pools (
+    book         text COLLATE "C" NOT NULL,
+    instrument   text COLLATE "C" NOT NULL,
+    currency     text COLLATE "C" NOT NULL,
+    legs         bigint NOT NULL CHECK (legs > 0),
+    effective_at timestamptz NOT NULL,
+    entered_at   timestamptz NOT NULL,
+    stream       text COLLATE "C" NOT NULL,
+    version      bigint NOT NULL,
+    n            int NOT NULL,
+    state        jsonb NOT NULL,
+    PRIMARY KEY (book, instrument, currency, legs)
+);
+CREATE INDEX pools_in_order ON pools
+    (book, instrument, currency, effective_at, entered_at, stream, version, n);
+
+-- The result of each pool after its last leg, for questions about positions. The saved states in
+-- pools are larger: they hold every open lot.
+CREATE TABLE positions (
+    book             text COLLATE "C" NOT NULL,
+    instrument       text COLLATE "C" NOT NULL,
+    currency         text COLLATE "C" NOT NULL,
+    quantity         numeric NOT NULL,
+    average_cost     numeric NOT NULL,
+    average_realised numeric NOT NULL,
+    fifo_cost        numeric NOT NULL, -- of all open lots together
+    fifo_realised    numeric NOT NULL,
+    PRIMARY KEY (book, instrument, currency)
+);
+
+-- The price curves as marked. Positions are valued with them when they are read.
+CREATE TABLE curves (
+    curve        text COLLATE "C" NOT NULL,
+    delivery     text COLLATE "C" NOT NULL, -- the period as text
+    price        numeric NOT NULL,
+    currency     text NOT NULL,
+    effective_at timestamptz NOT NULL,
+    version      bigint NOT NULL, -- of the slot
+    PRIMARY KEY (curve, delivery)
+);
+
+-- The parked streams: the version and the id of the first illegal event, and the rule that it
+-- breaks. The other tables have only the events before it.
+CREATE TABLE parked (
+    stream  text COLLATE "C" PRIMARY KEY,
+    version bigint NOT NULL,
+    event   uuid NOT NULL,
+    actor   text NOT NULL,
+    rule    text NOT NULL,
+    detail  text NOT NULL,
+    book    text NOT NULL -- of the contract; empty for a curve, and if none has begun
+);

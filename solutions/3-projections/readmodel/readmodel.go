@@ -1,0 +1,265 @@
+// Package readmodel is the common part of read models in Postgres. A model is a Kind: its tables,
+// and a function that folds new events into them. This package adds the rest: the schema and its
+// privileges, the cursor and its lock, snapshots for readers, rebuild and swap.
+//
+//	checkpoint  the cursor                            ◀─ moved in the same transaction as the rows
+//	events      the events of the model, as recorded  ◀─ inserted after the fold of new events
+//	...         the tables of the kind
+//
+// The search_path of the connections selects the schema of all statements. The statements are
+// therefore constants, and a rebuilt model replaces the live one by taking the name of its schema.
+//
+// A model follows from the log, so none of its rows need to be kept. If the tables of its kind
+// change, Open drops the schema and creates it again, and the next update folds the log from its
+// beginning. The version of a schema is the digest of the SQL that created it.
+package readmodel
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"example.com/blotter/labs/kit/contract"
+	projection "example.com/blotter/solutions/3-projections"
+)
+
+// A Kind is a kind of read model.
+type Kind struct {
+	// Tables is the SQL that creates the tables of the model.
+	Tables string
+	// Takes reports whether the model depends on the events of a stream. If it is nil, the model
+	// depends on all streams.
+	Takes func(stream string) bool
+	// Apply changes the rows for events that are new to the model. The table events does not have
+	// them yet: see Histories.
+	Apply func(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error
+}
+
+// version is the version of the kind's schema.
+func (k Kind) version() string { return fmt.Sprintf("%x", sha256.Sum256([]byte(tables+k.Tables))) }
+
+// A Model is a read model in Postgres. It keeps nothing in memory. Several processes may use one
+// model; those that apply events take turns.
+type Model struct {
+	kind   Kind
+	config *pgxpool.Config // of the application: it reads the model and applies events
+	owner  *pgxpool.Config // creates and rebuilds the model; nil if somebody else does
+	schema string
+	pool   *pgxpool.Pool // with config
+}
+
+var _ contract.Applier = (*Model)(nil)
+
+// OpenAs opens the model in a schema for an application that may read and write rows, and nothing
+// else: app signs it in. owner creates and rebuilds the model, and grants the privileges. If owner
+// is empty, the model must exist in the version of this program. Postgres cuts names at 63 bytes:
+// leave room in the schema's name for the suffixes of a rebuild.
+func OpenAs(ctx context.Context, app, owner, schema string, kind Kind) (*Model, error) {
+	config, err := pgxpool.ParseConfig(app)
+	if err != nil {
+		return nil, fmt.Errorf("open the read model: %w", err)
+	}
+	if owner == "" {
+		return Open(ctx, config, nil, schema, kind)
+	}
+	owning, err := pgxpool.ParseConfig(owner)
+	if err != nil {
+		return nil, fmt.Errorf("open the read model: %w", err)
+	}
+	return Open(ctx, config, owning, schema, kind)
+}
+
+// Open is OpenAs with parsed connection strings.
+func Open(ctx context.Context, app, owner *pgxpool.Config, schema string, kind Kind) (
+	*Model, error) {
+	m := &Model{kind: kind, config: app.Copy(), schema: schema}
+	m.config.ConnConfig.RuntimeParams["search_path"] = quoted(schema)
+	if owner != nil {
+		m.owner = owner.Copy()
+		m.owner.ConnConfig.RuntimeParams["search_path"] = quoted(schema)
+		if err := m.create(ctx); err != nil {
+			return nil, fmt.Errorf("create the read model in schema %s: %w", schema, err)
+		}
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, m.config)
+	if err != nil {
+		return nil, fmt.Errorf("open the read model: %w", err)
+	}
+	m.pool = pool
+	if owner == nil {
+		if err := m.checkVersion(ctx); err != nil {
+			pool.Close()
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// ErrNoModel is wrapped by the error of OpenAs without an owner, if the schema holds no model of
+// this version.
+var ErrNoModel = errors.New("no read model of this version")
+
+// The version is a comment on the table checkpoint, which only the owner can write. It has the name
+// of the table after a swap, too.
+const selectVersion = `
+SELECT to_regclass('checkpoint') IS NOT NULL,
+       coalesce(obj_description(to_regclass('checkpoint'), 'pg_class'), '')`
+
+func (m *Model) checkVersion(ctx context.Context) error {
+	var found bool
+	var version string
+	if err := m.pool.QueryRow(ctx, selectVersion).Scan(&found, &version); err != nil {
+		return fmt.Errorf("open schema %s: %w", m.schema, err)
+	}
+	switch {
+	case !found:
+		return fmt.Errorf("%w in schema %s", ErrNoModel, m.schema)
+	case version != m.kind.version():
+		return fmt.Errorf("%w in schema %s: its tables have version %.8s, this program needs %.8s",
+			ErrNoModel, m.schema, version, m.kind.version())
+	}
+	return nil
+}
+
+// Close ends the connections. Every applied event is in the database already.
+func (m *Model) Close() { m.pool.Close() }
+
+//go:embed tables.sql
+var tables string
+
+// create creates the schema and its tables, unless they exist in this version. The privileges are
+// granted again every time. It is one transaction: a crash leaves the schema as it was.
+func (m *Model) create(ctx context.Context) error {
+	conn, err := pgx.ConnectConfig(ctx, m.owner.ConnConfig.Copy())
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		// Two processes that open one model at once take turns.
+		const lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+		if _, err := tx.Exec(ctx, lock, "create "+m.schema); err != nil {
+			return fmt.Errorf("wait for another process: %w", err)
+		}
+		var found bool
+		var version string
+		if err := tx.QueryRow(ctx, selectVersion).Scan(&found, &version); err != nil {
+			return err
+		}
+		var steps []string
+		if found && version != m.kind.version() {
+			steps = append(steps, "DROP SCHEMA "+quoted(m.schema)+" CASCADE")
+		}
+		if version != m.kind.version() {
+			steps = append(steps, "CREATE SCHEMA IF NOT EXISTS "+quoted(m.schema), tables,
+				m.kind.Tables, "COMMENT ON TABLE checkpoint IS '"+m.kind.version()+"'")
+		}
+		for _, step := range append(steps, m.grants()...) {
+			if _, err := tx.Exec(ctx, step); err != nil {
+				return fmt.Errorf("%.60s: %w", step, err)
+			}
+		}
+		return nil
+	})
+}
+
+// grants are the statements that give the application its privileges.
+func (m *Model) grants() []string {
+	app, schema := m.config.ConnConfig.User, quoted(m.schema)
+	if app == m.owner.ConnConfig.User {
+		return nil
+	}
+	return []string{
+		"GRANT USAGE ON SCHEMA " + schema + " TO " + quoted(app),
+		"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA " + schema + " TO " +
+			quoted(app),
+	}
+}
+
+func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+// Apply adds the events that are new to the model, and moves its cursor, in one transaction.
+func (m *Model) Apply(ctx context.Context, events []contract.Recorded,
+	next contract.Cursor) error {
+	err := pgx.BeginFunc(ctx, m.pool, func(tx pgx.Tx) error {
+		// The lock lasts until the transaction ends: processes that apply events take turns.
+		const lock = "SELECT cursor FROM checkpoint FOR UPDATE"
+		cursor, err := scanCursor(tx.QueryRow(ctx, lock))
+		if err != nil {
+			return err
+		}
+		if err := m.applyFresh(ctx, tx, projection.Fresh(events, cursor)); err != nil {
+			return err
+		}
+		const move = "UPDATE checkpoint SET cursor = $1"
+		if _, err := tx.Exec(ctx, move, cursor.Max(next).String()); err != nil {
+			return fmt.Errorf("move the cursor: %w", err)
+		}
+		return nil
+	})
+	// A crash before the commit leaves no trace of the batch and the cursor before it: the batch is
+	// read again. A crash after the commit leaves the whole batch and the cursor after it, even if
+	// the caller never hears of the commit: reading the batch again changes nothing.
+	if err != nil {
+		return fmt.Errorf("project %d events up to %s: %w", len(events), next, err)
+	}
+	return nil
+}
+
+func (m *Model) applyFresh(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error {
+	var taken []contract.Recorded
+	for _, r := range fresh {
+		if m.kind.Takes == nil || m.kind.Takes(r.Stream) {
+			taken = append(taken, r)
+		}
+	}
+	if len(taken) == 0 {
+		return nil
+	}
+	if err := m.kind.Apply(ctx, tx, taken); err != nil {
+		return err
+	}
+	return insertEvents(ctx, tx, taken)
+}
+
+func scanCursor(row pgx.Row) (contract.Cursor, error) {
+	var text string
+	if err := row.Scan(&text); err != nil {
+		return nil, fmt.Errorf("read the cursor: %w", err)
+	}
+	return contract.ParseCursor(text)
+}
+
+// Read runs f on a snapshot of the model: every statement of f sees the same commits. Read and the
+// swap of a rebuild wait for each other, so f never reads one table of the old model and another
+// table of the new one.
+func (m *Model) Read(ctx context.Context, f func(pgx.Tx) error) error {
+	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	return pgx.BeginTxFunc(ctx, m.pool, snapshot, func(tx pgx.Tx) error {
+		// The first query fixes the snapshot, so LOCK comes BEFORE it (PostgreSQL manual, section
+		// 13.3.1).
+		if _, err := tx.Exec(ctx, "LOCK TABLE checkpoint IN ACCESS SHARE MODE"); err != nil {
+			return fmt.Errorf("wait for the swap of a rebuild: %w", err)
+		}
+		return f(tx)
+	})
+}
+
+// CursorOf returns the progress of the model of a snapshot.
+func CursorOf(ctx context.Context, tx pgx.Tx) (contract.Cursor, error) {
+	return scanCursor(tx.QueryRow(ctx, "SELECT cursor FROM checkpoint"))
+}
+
+// Cursor returns the model's progress.
+func (m *Model) Cursor(ctx context.Context) (cursor contract.Cursor, err error) {
+	err = m.Read(ctx, func(tx pgx.Tx) error {
+		cursor, err = CursorOf(ctx, tx)
+		return err
+	})
+	return cursor, err
+}

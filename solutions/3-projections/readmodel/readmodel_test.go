@@ -1,0 +1,128 @@
+package readmodel_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/3-projections/projectiontest"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack/stacktest"
+	"example.com/blotter/labs/kit/trade"
+	projection "example.com/blotter/solutions/3-projections"
+	"example.com/blotter/solutions/3-projections/readmodel"
+)
+
+func TestMain(m *testing.M) { stacktest.Main(m) }
+
+// statuses is the smallest model with rows: the status of each contract.
+var statuses = readmodel.Kind{
+	Tables: `CREATE TABLE statuses (stream text PRIMARY KEY, status text NOT NULL)`,
+	Takes:  func(stream string) bool { return strings.HasPrefix(stream, trade.TradeStream("")) },
+	Apply: func(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error {
+		streams, err := readmodel.Histories(ctx, tx, projectiontest.Codec{}, fresh, nil)
+		if err != nil {
+			return err
+		}
+		const put = `
+INSERT INTO statuses VALUES ($1, $2) ON CONFLICT (stream) DO UPDATE SET status = excluded.status`
+		for stream, h := range streams {
+			t, _ := trade.Fold(stream[len(trade.TradeStream("")):], h.Events, trade.AsOf{})
+			if _, err := tx.Exec(ctx, put, stream, string(t.Status)); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
+}
+
+// A model needs its tables and a fold. Histories brings late events of earlier batches into place,
+// and a rebuild gives the same rows.
+func TestModelNeedsTablesAndAFold(t *testing.T) {
+	t.Parallel()
+	dsn, schema := stacktest.Schema(t)
+	m, err := readmodel.OpenAs(t.Context(), dsn, dsn, schema, statuses)
+	require.NoError(t, err)
+	t.Cleanup(m.Close)
+	log := projectiontest.History(7, 200, 2)
+	end, err := log.End(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, projection.Project(t.Context(), log, m, end, 30))
+	want := map[string]string{}
+	streams := map[string][]trade.Event{}
+	for _, r := range log.Events {
+		if statuses.Takes(r.Stream) {
+			e, err := contract.Decoded(t.Context(), projectiontest.Codec{}, r)
+			require.NoError(t, err)
+			streams[r.Stream] = append(streams[r.Stream], e)
+		}
+	}
+	for stream, events := range streams {
+		folded, _ := trade.Fold(stream[len(trade.TradeStream("")):], events, trade.AsOf{})
+		want[stream] = string(folded.Status)
+	}
+	require.Greater(t, len(want), 10)
+	require.Equal(t, want, statusesOf(t, m))
+	require.NoError(t, m.Rebuild(t.Context(), log, 50))
+	require.Equal(t, want, statusesOf(t, m))
+	cursor, err := m.Cursor(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, end, cursor)
+}
+
+func statusesOf(t *testing.T, m *readmodel.Model) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	require.NoError(t, m.Read(t.Context(), func(tx pgx.Tx) error {
+		rows, err := tx.Query(t.Context(), "SELECT stream, status FROM statuses")
+		if err != nil {
+			return err
+		}
+		var stream, status string
+		_, err = pgx.ForEachRow(rows, []any{&stream, &status}, func() error {
+			found[stream] = status
+			return nil
+		})
+		return err
+	}))
+	return found
+}
+
+// A model of other tables is dropped, and folded again from the log. A model of the same tables
+// keeps its rows. An application that owns nothing refuses the other tables.
+func TestOtherTablesEmptyTheModel(t *testing.T) {
+	t.Parallel()
+	dsn, schema := stacktest.Schema(t)
+	log := projectiontest.History(8, 60, 1)
+	end, err := log.End(t.Context())
+	require.NoError(t, err)
+	open := func(owner string, kind readmodel.Kind) (*readmodel.Model, error) {
+		m, err := readmodel.OpenAs(t.Context(), dsn, owner, schema, kind)
+		if err == nil {
+			t.Cleanup(m.Close)
+		}
+		return m, err
+	}
+	m, err := open(dsn, statuses)
+	require.NoError(t, err)
+	require.NoError(t, projection.Project(t.Context(), log, m, end, 30))
+	m, err = open(dsn, statuses)
+	require.NoError(t, err)
+	require.NotEmpty(t, statusesOf(t, m))
+
+	changed := statuses
+	changed.Tables += "; CREATE INDEX ON statuses (status)"
+	_, err = open("", changed)
+	require.ErrorIs(t, err, readmodel.ErrNoModel)
+	m, err = open(dsn, changed)
+	require.NoError(t, err)
+	cursor, err := m.Cursor(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, cursor)
+	require.Empty(t, statusesOf(t, m))
+	require.NoError(t, projection.Project(t.Context(), log, m, end, 30))
+	require.NotEmpty(t, statusesOf(t, m))
+}
