@@ -18,7 +18,7 @@ import (
 	"example.com/blotter/labs/kit/stack"
 	"example.com/blotter/solutions/2-store/offload"
 	"example.com/blotter/solutions/4-replay/memory"
-	snapshots "example.com/blotter/solutions/4-replay/s3"
+	replay "example.com/blotter/solutions/4-replay/plain"
 	audit "example.com/blotter/solutions/5-audit"
 )
 
@@ -178,10 +178,8 @@ func (s *Session) Snapshots(ctx context.Context, create bool) (contract.Snapshot
 	if err != nil || !found && !create {
 		return memory.New(), err
 	}
-	archive := &snapshots.Snapshots{
-		Client: client, Bucket: name, Retention: Retention, Clock: time.Now,
-	}
-	return archive, archive.CreateBucket(ctx) // checks the lock of an existing bucket
+	o := &replay.S3{Client: client, Bucket: name, Retention: Retention, Clock: time.Now}
+	return openSnapshots(o), o.CreateBucket(ctx) // checks the lock of an existing bucket
 }
 
 // An Auditor seals and verifies the log, and reads its sealed archive.

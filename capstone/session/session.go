@@ -216,7 +216,7 @@ func (s *Session) System() *capstone.System {
 	}
 	system.Project = projection.Project
 	system.AsOf = projection.AsOf
-	system.Replayer = replay.New(s.Codec)
+	system.Replayer = newReplayer(s.Codec)
 	system.Simulated = s.Settings().Simulated
 	switch {
 	case !system.Simulated:

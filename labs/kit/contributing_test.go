@@ -66,7 +66,7 @@ func TestEveryCheckIsComplete(t *testing.T) {
 	for _, suite := range append(codectest.Suites(codectest.Fixture{}),
 		kafkatest.Suite(kafkatest.Fixture{}),
 		projectiontest.Lab(projectiontest.Answer{}), projectiontest.Given(),
-		replaytest.Suite(replaytest.Fixture{}), audittest.Suite(audittest.Fixture{}),
+		replaytest.Lab(replaytest.Answer{}), audittest.Suite(audittest.Fixture{}),
 		audittest.Lab(audittest.Answer{}),
 	) {
 		for _, c := range suite.Checks {

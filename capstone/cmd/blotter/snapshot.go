@@ -9,7 +9,7 @@ import (
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/contract"
-	snapshots "example.com/blotter/solutions/4-replay/s3"
+	replay "example.com/blotter/solutions/4-replay/plain"
 )
 
 type snapshotCmd struct {
@@ -18,7 +18,7 @@ type snapshotCmd struct {
 
 func (c *snapshotCmd) Run(ctx context.Context, a *app) error {
 	if c.Name != "" {
-		if err := snapshots.CheckName(c.Name); err != nil { // BEFORE the state is computed
+		if err := replay.CheckName(c.Name); err != nil { // BEFORE the state is computed
 			return &usageError{err.Error(), "choose a name like month-end, or omit it"}
 		}
 	}

@@ -25,7 +25,7 @@ func labSuites() []check.Suite {
 	return append(codectest.Suites(codectest.Fixture{}),
 		kafkatest.Suite(kafkatest.Fixture{}),
 		projectiontest.Lab(projectiontest.Answer{}),
-		replaytest.Suite(replaytest.Fixture{}),
+		replaytest.Lab(replaytest.Answer{}),
 		audittest.Suite(audittest.Fixture{}),
 	)
 }

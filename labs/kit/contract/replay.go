@@ -34,9 +34,9 @@ type Snapshot struct {
 // Invariants:
 //
 //	L4.I1  Get returns the bytes that Put was given, or ErrSnapshotDamaged: never other bytes
-//	L4.I2  Put under a name that another state has is refused
-//	L4.I3  a replay of the events before Cursor gives State, byte for byte; otherwise the
-//	       Difference names the first line where the two differ, and shows both
+//	L4.I2  Put under a name that another state has is refused: of several writers at once, one
+//	       wins, and the others hear of it
+//	L4.I3  a crash in Put leaves the whole snapshot or none, and the next Put of it succeeds
 type Snapshots interface {
 	Put(ctx context.Context, s Snapshot) error
 	Get(ctx context.Context, name string) (Snapshot, error)
@@ -45,7 +45,37 @@ type Snapshots interface {
 	List(ctx context.Context) ([]Snapshot, error)
 }
 
+// Objects is object storage in which an object is written once (Lab 4).
+type Objects interface {
+	// Put stores an object, which is durable when Put returns. It returns ErrObjectExists if the
+	// key has an object. Of several calls at once, one succeeds. After any other error the object
+	// may or may not be there.
+	Put(ctx context.Context, key string, content []byte) error
+	// Get returns the object as it was first put, or ErrNoObject.
+	Get(ctx context.Context, key string) ([]byte, error)
+	// List returns the keys that begin with prefix, sorted.
+	List(ctx context.Context, prefix string) ([]string, error)
+}
+
+// Errors of Objects.
+var (
+	ErrObjectExists = errors.New("there is an object under this key")
+	ErrNoObject     = errors.New("there is no object under this key")
+)
+
 // Replayer derives a state from the log alone, without the projection's code or rows (Lab 4).
+//
+// Invariants:
+//
+//	L4.I4  a replay of the events before a snapshot's cursor gives its state, byte for byte;
+//	       otherwise the Difference names the first line where the two differ, and shows both
+//	L4.I5  a replay takes every event before its cursor, or ends with an error that names the
+//	       event that it cannot take
+//	L4.I6  the chain of a history has a digest for each event, by recorded_at, stream and version:
+//	       D(k) = SHA-256(D(k-1) ‖ the effect of event k); two chains are equal before the first
+//	       event whose effect differs, and differ from it on
+//	L4.I7  an answer as known at a time has every event recorded by then; a time past the frontier
+//	       is refused
 type Replayer interface {
 	// Replay folds the events before to from scratch, and returns their number, too.
 	Replay(ctx context.Context, log Reader, to Cursor) (trade.State, int64, error)
@@ -60,7 +90,7 @@ var (
 	ErrSnapshotDamaged = errors.New("the archived snapshot is not the one that was put there")
 )
 
-// A Difference is the first line where a replay and an archived state differ (L4.I3).
+// A Difference is the first line where a replay and an archived state differ (L4.I4).
 type Difference struct {
 	Line             int    // 1-based line of the canonical state
 	Archived, Replay string // that line in each; empty if the state ends before it

@@ -1,11 +1,9 @@
-package s3_test
+package replay_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -14,39 +12,24 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/stretchr/testify/require"
 
-	"example.com/blotter/labs/4-replay/replaytest"
-	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack/stacktest"
-	replay "example.com/blotter/solutions/4-replay"
-	"example.com/blotter/solutions/4-replay/s3"
+	replay "example.com/blotter/solutions/4-replay/plain"
 )
 
-func TestMain(m *testing.M) { stacktest.Main(m) }
-
-func TestReplay(t *testing.T) {
-	t.Parallel()
-	check.Run(t, replaytest.Suite(replaytest.Fixture{
-		Archive: func(ct check.T) replaytest.Archive {
-			a := bypassable(t)
-			tamper := func(ct check.T, name string, state []byte) {
-				key := stateOf(ct, a, name)
-				remove(ct, a, key)
-				overwrite(ct, a, key, state)
-			}
-			return replaytest.Archive{Snapshots: a, Tamper: tamper}
-		},
-		Replayer: func(codec contract.Codec) contract.Replayer { return replay.New(codec) },
-	}))
+// An archive is one in a bucket.
+type archive struct {
+	replay.Snapshots
+	o *replay.S3
 }
 
-func open(t *testing.T) *s3.Snapshots {
+func open(t *testing.T) archive {
 	t.Helper()
-	a := &s3.Snapshots{
+	o := &replay.S3{
 		Client: dial(t, nil), Bucket: stacktest.Bucket(t), Retention: time.Hour, Clock: time.Now,
 	}
-	require.NoError(t, a.CreateBucket(t.Context()))
-	return a
+	require.NoError(t, o.CreateBucket(t.Context()))
+	return archive{replay.Snapshots{Objects: o}, o}
 }
 
 // dial connects through the transport that wrap returns for the usual one; nil wraps nothing.
@@ -62,46 +45,17 @@ func dial(t *testing.T, wrap func(http.RoundTripper) http.RoundTripper) *minio.C
 }
 
 // bypassable returns an archive whose locks the test has the right to bypass.
-func bypassable(t *testing.T) *s3.Snapshots {
+func bypassable(t *testing.T) archive {
 	t.Helper()
 	a := open(t)
-	a.Mode = minio.Governance
+	a.o.Mode = minio.Governance
 	return a
 }
 
-// stateOf returns the key of the only state that is archived under a name.
-func stateOf(t check.T, a *s3.Snapshots, name string) string {
-	options := minio.ListObjectsOptions{Prefix: "snapshots/" + name + "/"}
-	for o := range a.Client.ListObjectsIter(t.Context(), a.Bucket, options) {
-		require.NoError(t, o.Err)
-		if strings.HasSuffix(o.Key, ".jsonl") {
-			return o.Key
-		}
-	}
-	require.Fail(t, "no state is archived under "+name)
-	return ""
-}
-
-// tester has the methods that check.T and *testing.T share.
-type tester interface {
-	require.TestingT
-	Context() context.Context
-}
-
-func overwrite(t tester, a *s3.Snapshots, key string, content []byte) {
+func overwrite(t *testing.T, a archive, key string, content []byte) {
 	body, options := bytes.NewReader(content), minio.PutObjectOptions{SendContentMd5: true}
-	_, err := a.Client.PutObject(t.Context(), a.Bucket, key, body, int64(len(content)), options)
+	_, err := a.o.Client.PutObject(t.Context(), a.o.Bucket, key, body, int64(len(content)), options)
 	require.NoError(t, err)
-}
-
-// remove removes an object with all its versions.
-func remove(t tester, a *s3.Snapshots, key string) {
-	list := minio.ListObjectsOptions{Prefix: key, WithVersions: true}
-	for v := range a.Client.ListObjectsIter(t.Context(), a.Bucket, list) {
-		require.NoError(t, v.Err)
-		bypass := minio.RemoveObjectOptions{VersionID: v.VersionID, GovernanceBypass: true}
-		require.NoError(t, a.Client.RemoveObject(t.Context(), a.Bucket, v.Key, bypass))
-	}
 }
 
 func snapshot(name, state string) contract.Snapshot {
@@ -113,39 +67,13 @@ func snapshot(name, state string) contract.Snapshot {
 	}
 }
 
-// The fault table of Put: a crash after each of its two writes.
-func TestACrashInPutLeavesNoPartialSnapshot(t *testing.T) {
-	t.Parallel()
-	a, s := open(t), snapshot("month-end", "{}\n")
-	key := fmt.Sprintf("snapshots/month-end/%x.jsonl", s.Digest)
-
-	// The state was written, the manifest was not: there is no snapshot, and the name is free.
-	orphan := snapshot("month-end", "another\n")
-	overwrite(t, a, fmt.Sprintf("snapshots/month-end/%x.jsonl", orphan.Digest), orphan.State)
-	overwrite(t, a, key, s.State)
-	_, err := a.Get(t.Context(), "month-end")
-	require.ErrorIs(t, err, contract.ErrNoSnapshot)
-	all, err := a.List(t.Context())
-	require.NoError(t, err)
-	require.Empty(t, all)
-
-	// Another Put completes the snapshot. A Put after that has the same effect as after a lost
-	// answer.
-	for range 2 {
-		require.NoError(t, a.Put(t.Context(), s))
-		got, err := a.Get(t.Context(), "month-end")
-		require.NoError(t, err)
-		require.Equal(t, s, got)
-	}
-}
-
 // After a length of 0 the server reads a body as a second request. It answers that request, and no
 // client waits for the answer.
 func TestAnEmptyStateIsSentWithoutABody(t *testing.T) {
 	t.Parallel()
 	a, s := open(t), snapshot("nothing", "")
 	var bodies []bool
-	a.Client = dial(t, func(next http.RoundTripper) http.RoundTripper {
+	a.o.Client = dial(t, func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(r *http.Request) (*http.Response, error) {
 			if strings.HasSuffix(r.URL.Path, ".jsonl") && r.Method == http.MethodPut {
 				bodies = append(bodies, r.Body != nil)
@@ -166,21 +94,6 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestTheManifestIsAsDocumented(t *testing.T) {
-	t.Parallel()
-	a, s := open(t), snapshot("month-end", "test")
-	require.NoError(t, a.Put(t.Context(), s))
-	object, err := a.Client.GetObject(t.Context(), a.Bucket, manifest, minio.GetObjectOptions{})
-	require.NoError(t, err)
-	defer object.Close()
-	text, err := io.ReadAll(object)
-	require.NoError(t, err)
-	const want = `{"name":"month-end","taken":"2025-03-31T21:59:59.999999Z","cursor":[3120],` +
-		`"sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",` +
-		`"format":"example/v1","recorded_through":"2025-03-31T21:58:12.000004Z"}` + "\n"
-	require.Equal(t, want, string(text))
-}
-
 const manifest = "snapshots/month-end/manifest.json"
 
 func TestADamagedSnapshotIsNotReturned(t *testing.T) {
@@ -196,7 +109,7 @@ func TestADamagedSnapshotIsNotReturned(t *testing.T) {
 			t.Parallel()
 			a := bypassable(t)
 			require.NoError(t, a.Put(t.Context(), snapshot("month-end", "{}\n")))
-			remove(t, a, tc.key)
+			remove(t, a.o, tc.key)
 			if tc.instead != "" {
 				overwrite(t, a, tc.key, []byte(tc.instead))
 			}
@@ -220,14 +133,14 @@ func TestALockedSnapshotCannotBeChanged(t *testing.T) {
 	a, s := open(t), snapshot("month-end", "{}\n")
 	require.NoError(t, a.Put(t.Context(), s))
 	for _, key := range []string{manifest, fmt.Sprintf("snapshots/month-end/%x.jsonl", s.Digest)} {
-		info, err := a.Client.StatObject(t.Context(), a.Bucket, key, minio.StatObjectOptions{})
+		info, err := a.o.Client.StatObject(t.Context(), a.o.Bucket, key, minio.StatObjectOptions{})
 		require.NoError(t, err)
 		require.Equal(t, "COMPLIANCE", info.Metadata.Get("X-Amz-Object-Lock-Mode"))
 		bypass := minio.RemoveObjectOptions{VersionID: info.VersionID, GovernanceBypass: true}
-		err = a.Client.RemoveObject(t.Context(), a.Bucket, key, bypass)
+		err = a.o.Client.RemoveObject(t.Context(), a.o.Bucket, key, bypass)
 		require.Error(t, err, "the version is locked")
 		// A delete without a version hides the object from other clients.
-		err = a.Client.RemoveObject(t.Context(), a.Bucket, key, minio.RemoveObjectOptions{})
+		err = a.o.Client.RemoveObject(t.Context(), a.o.Bucket, key, minio.RemoveObjectOptions{})
 		require.NoError(t, err)
 	}
 	all, err := a.List(t.Context())
@@ -250,16 +163,16 @@ func TestALockedSnapshotCannotBeChanged(t *testing.T) {
 func TestABucketNeedsObjectLock(t *testing.T) {
 	t.Parallel()
 	a := open(t)
-	a.Bucket = stacktest.Bucket(t)
-	require.NoError(t, a.Client.MakeBucket(t.Context(), a.Bucket, minio.MakeBucketOptions{}))
-	require.ErrorContains(t, a.CreateBucket(t.Context()), "must have object lock")
+	a.o.Bucket = stacktest.Bucket(t)
+	require.NoError(t, a.o.Client.MakeBucket(t.Context(), a.o.Bucket, minio.MakeBucketOptions{}))
+	require.ErrorContains(t, a.o.CreateBucket(t.Context()), "must have object lock")
 }
 
 func TestNamesThatCannotBeKeysAreRefused(t *testing.T) {
 	t.Parallel()
-	a := &s3.Snapshots{} // no call reaches a client
+	a := &replay.Snapshots{} // no call reaches a client
 	for _, name := range []string{"", "a/b", "..", ".hidden", "ü", strings.Repeat("a", 201)} {
-		require.ErrorIs(t, a.Put(t.Context(), snapshot(name, "{}\n")), s3.ErrName, "%q", name)
+		require.ErrorIs(t, a.Put(t.Context(), snapshot(name, "{}\n")), replay.ErrName, "%q", name)
 		_, err := a.Get(t.Context(), name)
 		require.ErrorIs(t, err, contract.ErrNoSnapshot, "%q", name)
 	}
@@ -268,8 +181,8 @@ func TestNamesThatCannotBeKeysAreRefused(t *testing.T) {
 func TestCreateBucketTwice(t *testing.T) {
 	t.Parallel()
 	a := open(t)
-	require.NoError(t, a.CreateBucket(t.Context()))
-	versioning, err := a.Client.GetBucketVersioning(t.Context(), a.Bucket)
+	require.NoError(t, a.o.CreateBucket(t.Context()))
+	versioning, err := a.o.Client.GetBucketVersioning(t.Context(), a.o.Bucket)
 	require.NoError(t, err)
 	require.True(t, versioning.Enabled())
 }
