@@ -208,7 +208,7 @@ func (s *site) resign(path, was, is string) (undo func()) {
 
 func sum(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
 
-// force appends the events of a file past the desk, as a program does that knows no rules.
+// force appends the events of a file without the desk, as a program without rules does.
 func (s *site) force(name string) {
 	ctx := context.Background()
 	log, err := session.Open(ctx, session.Config{Data: s.data, Stack: "embedded"}, session.Write)

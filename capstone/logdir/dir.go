@@ -91,7 +91,7 @@ func (d *Dir) Create() error {
 
 // CheckPath refuses a path that cannot be a data folder.
 func CheckPath(path string) error {
-	const hint = "--data names the folder of a log and its stack; the default is .blotter"
+	const hint = "name the folder of a log and its stack with --data; the default is .blotter"
 	if path == "" {
 		return &UsageError{"--data is empty", hint}
 	}

@@ -46,7 +46,7 @@ func correctNew(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	return c.correction(s, n)
 }
 
-// correctDate moves a NEW back in time. It stays the first event.
+// correctDate moves a NEW back in time. The NEW stays the first event.
 func correctDate(d *desk, c *contract, _ time.Time) (trade.Command, bool) {
 	s, n, ok := c.dealt()
 	if !ok {

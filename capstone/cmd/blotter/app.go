@@ -97,7 +97,7 @@ func (a *app) temporaryFolder(prefix string) error {
 	return stack.MakeDir(dir)
 }
 
-// stackLost ends a command: a part of the stack is gone, and would never answer.
+// A stackLost error ends a command that lost a part of the stack, which would never answer.
 type stackLost struct{ error }
 
 func (e *stackLost) Unwrap() error { return e.error }

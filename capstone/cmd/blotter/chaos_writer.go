@@ -104,7 +104,7 @@ func openAsWriter(ctx context.Context) (chaos.Log, error) {
 	var c chaosCrew
 	if err := json.Unmarshal([]byte(os.Getenv(chaosEnv)), &c); err != nil {
 		return nil, &usageError{fmt.Sprintf("%s does not describe a log: %v", chaosEnv, err),
-			"this command is a part of: blotter chaos"}
+			"run blotter chaos, which calls this command"}
 	}
 	return c.open(ctx, false)
 }

@@ -172,12 +172,12 @@ func hintOf(err error) string {
 // diskFull is the SQLSTATE of a full disk (PostgreSQL documentation, appendix A, class 53).
 const diskFull = "53100"
 
-const aheadHint = "restore the log from a backup if there is one; " +
-	"blotter verify shows how much of it is left, " +
-	"and blotter rebuild continues with the rest, unsealed if a lost event was sealed"
+const aheadHint = "restore the log from a backup; without one, see how much is left with " +
+	"blotter verify, and continue with the rest after blotter rebuild: " +
+	"if a lost event was sealed, blotter verify goes on reporting it"
 
-const indexHint = "the log is not changed, and answers come from it; " +
-	"the next command that writes rebuilds the index; find out who changed its files"
+const indexHint = "find out who changed the files of the index; answers are right, since they " +
+	"come from the log, and the next command that writes rebuilds the index"
 
 const strayHint = "keep a copy as evidence, find who could write to the table of events, and let " +
 	"the owner of the database remove the event before its stream goes on: no answer and no " +

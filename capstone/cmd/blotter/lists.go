@@ -104,7 +104,7 @@ func (c *curvesCmd) Run(ctx context.Context, a *app) error {
 	}
 	if c.Name != "" && len(points) == 0 {
 		return &failure{fmt.Sprintf("there is no mark of a curve %q", c.Name),
-			"blotter curves lists all curves"}
+			"list the curves: blotter curves"}
 	}
 	slices.SortFunc(points, func(a, b curvePoint) int {
 		return strings.Compare(a.Curve+"\x00"+a.Delivery, b.Curve+"\x00"+b.Delivery)

@@ -60,7 +60,7 @@ func (a *app) positions(
 	}
 	if book != "" && len(chosen) == 0 {
 		err = &failure{fmt.Sprintf("there is no position in a book %q", book),
-			"blotter pnl lists the books"}
+			"list the books: blotter books"}
 	}
 	return chosen, q.caveat, err
 }

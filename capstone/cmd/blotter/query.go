@@ -53,7 +53,7 @@ func (m moment) parse(flag, zone string, now time.Time,
 	place, err := trade.Zone(zone)
 	if err != nil {
 		return time.Time{}, &usageError{"--zone: " + err.Error(),
-			"a date means the end of that day there; the book's own is CET"}
+			"name one of these; a date means the end of that day in its zone"}
 	}
 	if m == "" {
 		return time.Time{}, nil

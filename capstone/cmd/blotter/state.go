@@ -54,7 +54,7 @@ func noTrade(ctx context.Context, system *capstone.System, uti string) error {
 			"see: blotter history " + uti})
 	}
 	return &failure{fmt.Sprintf("there is no trade %s", uti),
-		"blotter history also shows refused commands"}
+		"look for refused commands: blotter history " + uti}
 }
 
 func printTrade(w io.Writer, t trade.Trade) {

@@ -54,7 +54,7 @@ func (c *upCmd) Run(ctx context.Context, a *app) error {
 func (a *app) checkKeeps() error {
 	if a.cli.Stack != "embedded" {
 		return &usageError{fmt.Sprintf("blotter does not manage the %s stack", a.cli.Stack),
-			"up and down are for the embedded stack"}
+			"use up and down with --stack embedded only"}
 	}
 	return logdir.CheckPath(a.cli.Data)
 }

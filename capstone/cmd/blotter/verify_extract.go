@@ -113,7 +113,7 @@ func verifierKey(text string) (note.Verifier, error) {
 	key, err := note.NewVerifier(strings.TrimSpace(text))
 	if err != nil {
 		return nil, &usageError{"--key is neither a public key nor a file with one",
-			"a public key looks like blotter.example+1a2b3c4d+AXh…"}
+			"give a key such as blotter.example+1a2b3c4d+AXh…, or the path of a file with one"}
 	}
 	return key, nil
 }

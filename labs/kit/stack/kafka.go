@@ -114,9 +114,9 @@ func (b *broker) stop() error {
 }
 
 // boundByPartition limits a fetch only by its limit for each partition. When this broker reaches a
-// fetch's limit over all partitions, it answers with the batches that it has read, and omits which
-// transactions among them were aborted: a read_committed client would get aborted records. A real
-// broker names the aborted transactions in every answer.
+// fetch's limit over all partitions, it answers with the batches that it has read, without the list
+// of the aborted transactions among them: a read_committed client would get aborted records. A real
+// broker sends this list in every answer.
 func boundByPartition(cluster *kfake.Cluster) {
 	cluster.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		r.(*kmsg.FetchRequest).MaxBytes = math.MaxInt32

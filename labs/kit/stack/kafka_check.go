@@ -44,7 +44,7 @@ func (e *DamagedSegmentError) Error() string {
 // Hint returns the advice.
 func (e *DamagedSegmentError) Hint() string { return restoreHint }
 
-const restoreHint = "no file was altered; restore the data directory from a backup"
+const restoreHint = "restore the data directory from a backup; this check altered no file"
 
 // DamagedStateError says that one of the broker's state logs (of producers and transactions, or of
 // group offsets) differs from the bytes that the broker wrote. Without the entries after the damage

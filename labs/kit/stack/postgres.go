@@ -143,7 +143,7 @@ func (f postgresFiles) initialise(bin string, as *account, log func(string)) err
 	if err := os.Rename(f.newData, f.data); err != nil {
 		return err
 	}
-	// BEFORE the first row: a crash must not give a cluster in use the name data.new again.
+	// BEFORE the first row is written: a crash must not undo the renaming of a cluster in use.
 	return syncDir(f.dir)
 }
 

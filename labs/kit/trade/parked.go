@@ -179,7 +179,7 @@ func unparked(stream string, history []Event) (timeline, Trade, *Refusal) {
 	return l.line, l.now, nil
 }
 
-// known returns the events that are known.
+// known returns the events that are recorded by the known time of a.
 func (a AsOf) known(events []Event) []Event {
 	if a.Known.IsZero() {
 		return events

@@ -30,7 +30,7 @@ type Draft struct {
 
 var _ contract.Store = (*Draft)(nil)
 
-// Over returns a Draft over a log. Its own events are stamped with clock.
+// Over returns a Draft over a log. The draft stamps its own events with clock.
 func Over(ctx context.Context, log contract.Store, clock contract.Clock) (*Draft, error) {
 	d := &Draft{Store: log, own: New(clock)}
 	var err error
