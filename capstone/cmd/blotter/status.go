@@ -188,8 +188,8 @@ func (a *app) examine(
 	if err := st.listSnapshots(ctx, s); err != nil {
 		return err
 	}
-	positions, audit := &tail{of: "the read model", from: model}, &tail{of: "the last checkpoint",
-		from: sealed}
+	positions := newTail("the read model", model, end)
+	audit := newTail("the last checkpoint", sealed, end)
 	if err := st.Log.count(ctx, s.Log, end, positions, audit); err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (a *app) examine(
 		return err
 	}
 	if checkpoint != nil {
-		checkpoint.Unanchored = audit.events
+		checkpoint.Unanchored = audit.all.events
 		st.Well = st.Well && checkpoint.Lost == 0
 		st.Checkpoint = checkpoint
 	}

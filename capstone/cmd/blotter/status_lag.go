@@ -9,46 +9,82 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A lag is the distance of a reader from the end of the log: the events it has not read, and the
-// age of the first of them. A reader that is ahead has events that the log has lost.
+// A lag is the distance of a reader from the end of the log, in all and in each partition. A reader
+// that is ahead has events that the log has lost.
 type lag struct {
-	Of      string   `json:"of"`
+	Of string `json:"of"`
+	behind
+	Ahead      string         `json:"ahead,omitempty"`
+	Partitions []partitionLag `json:"partitions"`
+}
+
+// A partitionLag is the distance of a reader from the end of one partition.
+type partitionLag struct {
+	Partition int32 `json:"partition"`
+	behind
+}
+
+// behind is the number of events that a reader has not read, and the age of the first of them.
+type behind struct {
 	Events  int64    `json:"events"`
 	Seconds *float64 `json:"seconds,omitempty"` // nil in a simulated log, whose times are invented
-	Ahead   string   `json:"ahead,omitempty"`
 }
 
 // A tail is the events that a reader has not read.
 type tail struct {
-	of     string // the reader, for people
-	from   contract.Cursor
+	of         string // the reader, for people
+	from       contract.Cursor
+	all        unread
+	partitions []unread
+}
+
+// newTail returns the tail of a reader at a cursor, in a log with an end.
+func newTail(of string, from, end contract.Cursor) *tail {
+	return &tail{of: of, from: from, partitions: make([]unread, len(end))}
+}
+
+// unread counts events that a reader has not read.
+type unread struct {
 	events int64
 	first  time.Time // the earliest recorded_at
 }
 
-func (t *tail) see(e contract.Recorded) {
-	if e.Position.Offset < t.from.At(e.Position.Partition) {
-		return
+func (u *unread) add(e contract.Recorded) {
+	u.events++
+	if u.first.IsZero() || e.RecordedAt.Before(u.first) {
+		u.first = e.RecordedAt
 	}
-	t.events++
-	if t.first.IsZero() || e.RecordedAt.Before(t.first) {
-		t.first = e.RecordedAt
+}
+
+func (t *tail) see(e contract.Recorded) {
+	if !t.from.Covers(e.Position) {
+		t.all.add(e)
+		t.partitions[e.Position.Partition].add(e)
 	}
 }
 
 // lag returns the distance of the reader from the end. A zero now gives no age.
 func (t *tail) lag(of string, end contract.Cursor, now time.Time) lag {
-	l := lag{Of: of, Events: t.events}
+	l := lag{Of: of, behind: t.all.behind(now), Partitions: []partitionLag{}}
 	if err := t.from.Ahead(t.of, end); err != nil {
 		l.Ahead = err.Error()
 	}
-	if !now.IsZero() {
-		l.Seconds = new(float64)
-	}
-	if l.Seconds != nil && t.events > 0 {
-		*l.Seconds = max(0, now.Sub(t.first).Seconds())
+	for n, u := range t.partitions {
+		l.Partitions = append(l.Partitions, partitionLag{int32(n), u.behind(now)})
 	}
 	return l
+}
+
+func (u unread) behind(now time.Time) behind {
+	b := behind{Events: u.events}
+	if now.IsZero() {
+		return b
+	}
+	b.Seconds = new(float64)
+	if u.events > 0 {
+		*b.Seconds = max(0, now.Sub(u.first).Seconds())
+	}
+	return b
 }
 
 func (l *logStatus) count(

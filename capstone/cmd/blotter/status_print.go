@@ -60,6 +60,7 @@ func printLog(w io.Writer, s status, now time.Time) {
 	rows = append(rows, "snapshot\t"+snapshotLine(s.Snapshot, l.simulated, now),
 		"checkpoint\t"+checkpointLine(s.Checkpoint, now), "follow-ups\t"+followUpLine(s.FollowUps))
 	labels(w, rows...)
+	printLags(w, s.Lag)
 	if s.FollowUps != nil {
 		printOrphans(w, s.FollowUps.Orphans)
 	}
@@ -77,17 +78,43 @@ func (i indexStatus) line() string {
 }
 
 func (l lag) line() string {
-	switch {
-	case l.Ahead != "":
+	if l.Ahead != "" {
 		return l.Ahead
-	case l.Events == 0:
+	}
+	return l.behind.line()
+}
+
+func (b behind) line() string {
+	if b.Events == 0 {
 		return "up to date"
 	}
-	line := plural(l.Events, "event") + " behind"
-	if l.Seconds != nil {
-		line += ", for " + span(*l.Seconds)
+	line := plural(b.Events, "event") + " behind"
+	if b.Seconds != nil {
+		line += ", for " + span(*b.Seconds)
 	}
 	return line
+}
+
+// printLags prints a table of the partitions of which a reader has not read all events. A log of
+// one partition needs no such table.
+func printLags(w io.Writer, lags []lag) {
+	var rows []string
+	for _, l := range lags {
+		for _, p := range l.Partitions {
+			if p.Events == 0 || len(l.Partitions) == 1 {
+				continue
+			}
+			seconds := "-"
+			if p.Seconds != nil {
+				seconds = fmt.Sprintf("%.2f", *p.Seconds)
+			}
+			rows = append(rows,
+				fmt.Sprintf("%s\t%d\t%d\t%s", l.Of, p.Partition, p.Events, seconds))
+		}
+	}
+	if len(rows) > 0 {
+		table(w, "reader\tpartition\tevents behind\tfor seconds", rows...)
+	}
 }
 
 // snapshotLine names the last snapshot. In a simulated log it was taken at a time of the log.
