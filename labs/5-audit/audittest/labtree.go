@@ -51,7 +51,7 @@ var proving = []labSpec{
 	}, try: refusesProofs},
 }
 
-// halves returns the root of a tree with other prefixes or another split, as usual mistakes give it.
+// halves returns the root of a tree with other prefixes or another split: the usual mistakes.
 func halves(leaves [][]byte, leaf, node []byte, split func(int) int) contract.Hash {
 	if len(leaves) == 1 {
 		return sha256.Sum256(append(leaf, leaves[0]...))
