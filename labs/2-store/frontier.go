@@ -12,7 +12,7 @@ import (
 // the log, so no append is in flight. For a partition that we do not own, Store.Frontier uses
 // o.last.
 //
-// Exercise 7. Find the earliest time that the next append can get. Your answer must hold even if
+// Exercise 8. Find the earliest time that the next append can get. Your answer must hold even if
 // the clock is set back after you have returned it.
 func (o *owner) frontier(ctx context.Context) (time.Time, error) {
 	return time.Time{}, check.TODO("L2.frontier")

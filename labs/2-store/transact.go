@@ -17,7 +17,7 @@ var errUnconfirmed = errors.New("commit is not confirmed")
 // transact writes records in one transaction, and fills in their offsets (L2.I2). It returns after
 // readers of committed records can see them. After any error the producer cannot be used again.
 //
-// Exercise 3. p.client has BeginTransaction and EndTransaction(ctx, kgo.TryCommit). p.produce and
+// Exercise 2. p.client has BeginTransaction and EndTransaction(ctx, kgo.TryCommit). p.produce and
 // p.awaitVisible (producer.go) are provided. Which steps may ctx interrupt, and which not? Wait no
 // longer than p.timeout.
 func (p *producer) transact(ctx context.Context, records []*kgo.Record) error {

@@ -63,8 +63,9 @@ func TestEveryCheckIsComplete(t *testing.T) {
 		stated += string(text)
 	}
 	ids := map[string]bool{}
-	for _, suite := range append(codectest.Suites(codectest.Fixture{}),
-		kafkatest.Suite(kafkatest.Fixture{}),
+	labs1and2 := append(codectest.Suites(codectest.Fixture{}),
+		kafkatest.Suites(kafkatest.Fixture{})...)
+	for _, suite := range append(labs1and2, kafkatest.Given(),
 		projectiontest.Lab(projectiontest.Answer{}), projectiontest.Given(),
 		replaytest.Lab(replaytest.Answer{}), audittest.Suite(audittest.Fixture{}),
 		audittest.Lab(audittest.Answer{}),

@@ -18,13 +18,15 @@ import (
 // The end of the log is written before the appends, whose checks read up to it.
 var ending = []spec{{
 	Check: check.Check{
-		ID: "L2.60", Points: 2, Invariant: "L2.I7", Operation: end,
+		ID: "L2.15", Points: 2, Invariant: "L2.I7", Operation: end,
 		Title: "the end of the log lies before every open transaction",
 		Misconception: "that the end lies after the last record. An open transaction may be " +
 			"committed after a reader has passed its records",
 		Hint: "section 4 of the guide names two ends; choose the one before the first open " +
 			"transaction. kadm has a list of offsets for each; producer.awaitVisible uses the " +
 			"right one",
+		More: "offsets, err := s.admin.ListCommittedOffsets(ctx, s.events); return " +
+			"s.cursor(offsets, err)",
 	},
 	try: func(t *trial) {
 		t.begin()
@@ -50,35 +52,16 @@ var ending = []spec{{
 	},
 }}
 
-var failing = []spec{{
+// The head of a stream is in the transaction of its events.
+var heading = []spec{{
 	Check: check.Check{
-		ID: "L2.64", Points: 2, Invariant: "L2.I2", Operation: appends,
-		Title: "if the broker refuses one event of a batch, none of its events is recorded",
-		Misconception: "that a batch is a loop over its events. If one fails in the middle, the " +
-			"events before it are already recorded",
-		Hint: "pass the head and all records of an append to one call of transact. After any " +
-			"error call leave(), and take over before the next append. Return errUnconfirmed " +
-			"only if the commit was requested, and ErrFenced only if the owner is fenced. Return " +
-			"any other error unchanged",
-	},
-	try: func(t *trial) {
-		t.begin()
-		t.appended(0, event(1))
-		large := batch(2, 4)
-		large[1].Data = append(large[1].Data, make([]byte, 4096)...)
-		retry := t.refused(".events", 2048, 1, large...)
-		t.holds("while the topic refuses one of the events", event(1))
-		t.headIs("while the topic refuses one of the events", 1, event(1))
-		require.EqualValues(t, 4, retry()[2].Version)
-		t.holds("after the topic accepts them", append(batch(1, 1), large...)...)
-	},
-}, {
-	Check: check.Check{
-		ID: "L2.58", Points: 2, Invariant: "L2.I2", Operation: appends,
+		ID: "L2.21", Points: 2, Invariant: "L2.I2", Operation: appends,
 		Title: "the head of a stream is written with its events, and is that of the last event",
 		Misconception: "that the head can be written later, or for any event of the batch. It " +
 			"describes the stream after the whole batch",
 		Hint: "add headRecord of the last event to the transaction of the events",
+		More: "head, err := o.headRecord(ctx, recorded[len(recorded)-1]); " +
+			"o.producer.transact(ctx, append(o.records(recorded), head))",
 	},
 	try: func(t *trial) {
 		t.begin()
@@ -90,21 +73,40 @@ var failing = []spec{{
 		t.appended(1, batch(2, 3)...)
 		t.headIs("after a retry", 4, event(4))
 	},
-}, {
+}}
+
+var failing = []spec{{
 	Check: check.Check{
-		ID: "L2.59", Points: 3, Invariant: "L2.I2", Operation: appends,
-		Title: "an event is not recorded while its head is refused, and is recorded with its " +
-			"head later",
-		Misconception: "that only the events count and the head can follow. Readers of heads " +
-			"would then know less than the log says",
-		Hint: "call transact once with both. After an error the index must have no event of the " +
-			"append, and the producer is unusable: call leave(), and take over before the next " +
-			"append",
+		ID: "L2.24", Points: 4, Invariant: "L2.I2", Operation: resolve,
+		Title: "if the broker refuses one record of an append, none is recorded, and the append " +
+			"succeeds later",
+		Misconception: "that a batch is a loop over its events, and that the head can follow. If " +
+			"one record fails, those before it are already recorded",
+		Hint: "pass the head and all records of an append to one call of transact. After an " +
+			"error " +
+			"the index must have no event of the append",
+		More: "resolve: o.leave(); an error that is neither errUnconfirmed nor fenced is " +
+			"returned " +
+			"as it is. append indexes the events only after transact has returned nil",
 	},
 	try: func(t *trial) {
+		all := t
+		t = all.hint("pass all records of an append to one call of transact: a batch is no loop " +
+			"of transactions")
 		t.begin()
 		t.appended(0, event(1))
-		retry := t.refused(".heads", 1, 1, batch(2, 3)...)
+		large := batch(2, 4)
+		large[1].Data = append(large[1].Data, make([]byte, 4096)...)
+		retry := t.refused(".events", 2048, 1, large...)
+		t.holds("while the topic refuses one of the events", event(1))
+		t.headIs("while the topic refuses one of the events", 1, event(1))
+		require.EqualValues(t, 4, retry()[2].Version)
+		t.holds("after the topic accepts them", append(batch(1, 1), large...)...)
+
+		t = all
+		t.begin()
+		t.appended(0, event(1))
+		retry = t.refused(".heads", 1, 1, batch(2, 3)...)
 		t.holds("while the topic of heads refuses every record", event(1))
 		t.headIs("while the topic of heads refuses every record", 1, event(1))
 		require.EqualValues(t, 3, retry()[1].Version)
@@ -113,13 +115,15 @@ var failing = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.61", Points: 3, Invariant: "L2.I6", Operation: appends,
+		ID: "L2.25", Points: 3, Invariant: "L2.I6", Operation: resolve,
 		Title: "a commit that landed without an answer is in the log once, and its caller gets " +
 			"receipts",
 		Misconception: "that an error means that nothing happened. For a commit it means only " +
 			"that the answer is unknown",
 		Hint: "after errUnconfirmed, whether fenced or not, take over from yourself (fence, " +
 			"mark, read) and decide again: an event that landed is found by its id",
+		More: "case errors.Is(cause, errUnconfirmed): return o.takeOver(ctx), with the cause in " +
+			"its error. append is a loop, and a nil error of resolve begins it again",
 	},
 	try: func(t *trial) {
 		t.lost(true, kerr.UnknownServerError)
@@ -127,12 +131,14 @@ var failing = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.62", Points: 3, Invariant: "L2.I9", Operation: appends,
+		ID: "L2.26", Points: 3, Invariant: "L2.I9", Operation: resolve,
 		Title: "a commit that did not land is done again after a fence, and is in the log once",
 		Misconception: "that an unanswered commit can be sent again. Without a fence in between " +
 			"both may land",
 		Hint: "fence first: a transaction that has not landed by then never will. Do not write " +
 			"the batch a second time before that",
+		More: "test errUnconfirmed BEFORE isFenced: a commit that was answered with a fence may " +
+			"have landed before it. After o.takeOver(ctx) the index has the answer",
 	},
 	try: func(t *trial) {
 		t.lost(false, kerr.UnknownServerError)
@@ -140,13 +146,15 @@ var failing = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.63", Points: 2, Invariant: "L2.I9", Operation: appends,
+		ID: "L2.28", Points: 2, Invariant: "L2.I9", Operation: resolve,
 		Title: "a fenced owner writes nothing until it has taken over again and knows the new " +
 			"events",
 		Misconception: "that a new epoch is enough after a fence. Another owner has written, so " +
 			"the index is out of date",
 		Hint: "leave the partition and return ErrFenced. Take over before the next append is " +
 			"decided, with the same fence, mark and read as at the start",
+		More: "append begins with: if o.producer == nil, o.takeOver(ctx). resolve begins with " +
+			"o.leave(), which sets it to nil",
 	},
 	try: func(t *trial) {
 		t.fenced()
@@ -219,7 +227,8 @@ func (t *trial) refused(
 		if first.err == nil {
 			return first.receipts
 		}
-		require.False(t, errors.Is(first.err, contract.ErrFenced),
+		require.False(t.Hint("return ErrFenced only if isFenced(cause); return any other error "+
+			"unchanged"), errors.Is(first.err, contract.ErrFenced),
 			"the append returned ErrFenced; the broker refused a record, and no other owner exists")
 		return t.appended(expected, events...)
 	}

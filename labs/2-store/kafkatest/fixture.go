@@ -14,6 +14,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +53,10 @@ type Fixture struct {
 	// are to be written.
 	Decide func(find func(uuid.UUID) (contract.Recorded, bool), last contract.Recorded,
 		expected int64, events []contract.Event) ([]contract.Receipt, error)
+	// Transact fences with the transactional id of partition 0, and writes records in one
+	// transaction. Unconfirmed is wrapped by its error if the transaction may have landed.
+	Transact    func(ctx context.Context, o Options, records ...*kgo.Record) error
+	Unconfirmed error
 	// Offload returns a store that stores bodies of more than the given number of bytes as objects.
 	Offload func(contract.Store, contract.Blobs, int) contract.Store
 	// Brokers reach those of the tests' stack. Prefix begins all names that the checks create
@@ -64,14 +70,51 @@ type Fixture struct {
 	Assigned bool
 }
 
-// Suite returns the checks of Lab 2 in the order in which a student should meet them.
-func Suite(f Fixture) check.Suite {
-	every := storetest.Fixture{Owned: true, Open: f.logs()}
-	s := storetest.Suite(every)
-	s.Checks = slices.Concat(
-		bound(f, deciding, takingOver, ending), assigned(s.Checks),
-		bound(f, failing, returning), assigned(storetest.Offload(every, f.Offload).Checks))
+// Suites returns the checks of the two parts of Lab 2, in the order in which a student should meet
+// them. Part 2b has checks of storetest, too. Given returns the others of storetest.
+func Suites(f Fixture) []check.Suite {
+	a := check.Suite{Name: "2-store", Part: "2a", Guide: "labs/2-store/README.md",
+		Checks: bound(f, deciding, transacting, takingOver, ending)}
+	b := check.Suite{Name: "2-store", Part: "2b", Guide: "labs/2-store/2b.md",
+		Needs:  []string{decide, transact, takeover, heads, end},
+		Checks: bound(f, heading, failing, returning)}
+	every := everyStore(f)
+	for _, own := range ofEveryStore {
+		i := slices.IndexFunc(every, func(c check.Check) bool { return c.ID == own.ID })
+		c := every[i]
+		c.Operation, c.More, c.Bonus = own.Operation, own.More, own.Bonus
+		b.Checks = append(b.Checks, c)
+	}
+	slices.SortFunc(b.Checks, func(x, y check.Check) int { return number(x) - number(y) })
+	for _, s := range []check.Suite{a, b} {
+		for i, c := range s.Checks {
+			s.Checks[i].Read = sections[c.Operation]
+		}
+	}
+	return []check.Suite{a, b}
+}
+
+// everyStore returns the checks that every store passes. Offloading is tried over a log in memory.
+func everyStore(f Fixture) []check.Check {
+	every := storetest.Suite(storetest.Fixture{Owned: true, Open: f.logs()})
+	return append(every.Checks, storetest.Offload(storetest.InMemory, f.Offload).Checks...)
+}
+
+// Given returns the checks of storetest that the lab does not have: there they would only test code
+// that students are given.
+func Given() check.Suite {
+	s := check.Suite{Name: "2-store", Guide: "labs/2-store/2b.md", Checks: everyStore(Fixture{})}
+	s.Checks = slices.DeleteFunc(s.Checks, func(c check.Check) bool {
+		own := func(o check.Check) bool { return o.ID == c.ID }
+		return slices.ContainsFunc(ofEveryStore, own)
+	})
 	return s
+}
+
+// number returns the n of the check with the ID L2.n.
+func number(c check.Check) int {
+	n, _ := strconv.Atoi(strings.TrimPrefix(c.ID, "L2."))
+	return n
 }
 
 func bound(f Fixture, groups ...[]spec) []check.Check {
@@ -82,39 +125,78 @@ func bound(f Fixture, groups ...[]spec) []check.Check {
 	return checks
 }
 
-// assigned sets the lab's operation of checks that every store passes.
-func assigned(checks []check.Check) []check.Check {
-	for i, c := range checks {
-		checks[i].Operation = operationOf(c)
-	}
-	return checks
-}
-
 // The operations of the lab, as its stubs name them.
 const (
 	decide   = "L2.decide"
-	takeover = "L2.takeover"
 	transact = "L2.transact"
-	appends  = "L2.append"
-	end      = "L2.end"
+	takeover = "L2.takeover"
 	heads    = "L2.heads"
+	end      = "L2.end"
+	appends  = "L2.append"
+	resolve  = "L2.resolve"
 	frontier = "L2.frontier"
 	offload  = "L2.offload"
 	fetch    = "L2.fetch"
 )
 
-// operationOf returns the lab's operation that a check of storetest is about.
-func operationOf(c check.Check) string {
-	for operation, ids := range map[string][]string{
-		frontier: {"L2.23"},
-		offload:  {"L2.38", "L2.39", "L2.40", "L2.45"},
-		fetch:    {"L2.37", "L2.41", "L2.42", "L2.43", "L2.44"},
-	} {
-		if slices.Contains(ids, c.ID) {
-			return operation
-		}
-	}
-	return appends
+// sections are the places of the guides that explain an operation.
+var sections = map[string]string{
+	decide:   "section 1, exercise 1",
+	transact: "section 2, exercise 2",
+	takeover: "section 3, exercise 3",
+	heads:    "section 3, exercise 4",
+	end:      "section 4, exercise 5",
+	appends:  "section 1, exercise 6",
+	resolve:  "section 2, exercise 7",
+	frontier: "section 3, exercise 8",
+	offload:  "section 4, exercise 9",
+	fetch:    "section 4, exercise 10",
+}
+
+// ofEveryStore are the checks of storetest that belong to the lab, with their place in it.
+var ofEveryStore = []check.Check{
+	{ID: "L2.16", Operation: appends, More: "version := o.s.index.last(stream).Version; for each " +
+		"event: version++, and contract.Recorded{Event: e, Version: version, …}"},
+	{ID: "L2.17", Operation: appends, More: "receipts, err := Decide(o.s.index.find, " +
+		"o.s.index.last(stream), expected, events); if receipts != nil || err != nil, return both"},
+	{ID: "L2.18", Operation: appends, More: "if receipts != nil, return them before anything is " +
+		"written; an empty slice of receipts is not nil"},
+	{ID: "L2.19", Operation: appends, More: "after transact: records[i].Offset is the offset of " +
+		"event i; set Position{Partition: o.partition, Offset: …} BEFORE o.indexEvent"},
+	{ID: "L2.20", Operation: appends, More: "last := o.last; for each event: last = " +
+		"contract.Stamp(o.s.opts.Clock(ctx), last), and RecordedAt: last"},
+	{ID: "L2.22", Operation: appends, More: "the readers need End of exercise 5, and receipts " +
+		"that " +
+		"are returned after transact: nothing else"},
+	{ID: "L2.23", Operation: appends, More: "if the check fails, look at takeOver: catchUp up to " +
+		"the Offset of the mark, with the marks and the events of earlier owners in it"},
+	{ID: "L2.27", Operation: resolve, More: "case isFenced(cause): return fmt.Errorf(\"%w: %w\", " +
+		"contract.ErrFenced, cause), after o.leave(); the next append takes over first"},
+	{ID: "L2.31", Operation: frontier, More: "o.last = contract.Stamp(o.s.opts.Clock(ctx), " +
+		"o.last).Add(-time.Microsecond); return o.last"},
+	{ID: "L2.32", Operation: offload, More: "digest, err := s.blobs.Put(ctx, e.Data[prefix:]); " +
+		"e.Data = e.Data[:prefix]; e.BodyDigest = digest"},
+	{ID: "L2.33", Operation: fetch, More: "if !e.Offloaded(), return e. body, err := " +
+		"s.blobs.Get(ctx, e.BodyDigest); e.Data = slices.Concat(e.Data, body); clear BodyDigest"},
+	{ID: "L2.34", Operation: fetch, More: "errors.Is(err, contract.ErrNoBlob): an OffloadError " +
+		"with a nil Found; sha256.Sum256(body) != e.BodyDigest: one with Found set to that sum"},
+	{ID: "L2.35", Operation: fetch, More: "every error of Get but contract.ErrNoBlob: return it " +
+		"wrapped, and no *contract.OffloadError"},
+	{ID: "L2.36", Operation: appends, Bonus: true, More: "nothing may run between Decide and the " +
+		"index of the events without the lock of Store.Append: start no goroutine in append"},
+	{ID: "L2.37", Operation: appends, Bonus: true, More: "index the events before append " +
+		"returns: " +
+		"the next caller then finds their ids"},
+	{ID: "L2.38", Operation: appends, Bonus: true, More: "Decide gets the last event of the " +
+		"stream from the index: it must be the one of the append before"},
+	{ID: "L2.39", Operation: appends, Bonus: true, More: "one transact with all records: " +
+		"p.produce sends them in as many requests as it needs"},
+	{ID: "L2.40", Operation: offload, Bonus: true, More: "offload must not change the content: " +
+		"ContentDigest is the same if BodyDigest is the SHA-256 of Data[prefix:]"},
+	{ID: "L2.41", Operation: fetch, Bonus: true, More: "e.BodyDigest = [32]byte{} in the event " +
+		"that fetch returns; all other attributes stay"},
+	{ID: "L2.42", Operation: offload, Bonus: true, More: "compare len(e.Data[prefix:]) with " +
+		"s.limit, which NewOffloadingStore has lowered to what the log can hold"},
 }
 
 const partitions = 3

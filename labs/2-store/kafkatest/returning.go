@@ -2,7 +2,6 @@ package kafkatest
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 
 	"github.com/stretchr/testify/require"
@@ -16,13 +15,15 @@ import (
 // Interruptions while an owner takes over again.
 var returning = []spec{{
 	Check: check.Check{
-		ID: "L2.65", Points: 2, Invariant: "L2.I9", Operation: appends,
+		ID: "L2.29", Points: 2, Invariant: "L2.I9", Operation: resolve,
 		Title: "after a take-over that failed halfway, the next append takes over from the " +
 			"first step",
 		Misconception: "that an owner serves after its fence. Until it has read the log up to " +
 			"its mark, its index is out of date",
 		Hint: "set o.producer last, after all steps; after an error of any step close the new " +
 			"producer, and leave o.producer nil",
+		More: "in takeOver: keep the new producer in a variable; err = steps; if err != nil { " +
+			"p.close(); return err }; o.producer = p",
 	},
 	try: func(t *trial) {
 		t.fenced()
@@ -43,13 +44,15 @@ var returning = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.66", Points: 3, Invariant: "L2.I3", Operation: appends,
+		ID: "L2.30", Points: 3, Invariant: "L2.I3", Operation: resolve,
 		Title: "an append whose commit was not confirmed is decided again, with its expected " +
 			"version",
 		Misconception: "that an append is decided once, and only has to be written after that. " +
 			"Another owner may have written meanwhile",
 		Hint: "after the take-over call Decide again, with the version that the caller expects: " +
 			"an append that landed gets receipts, and one that did not may now be a conflict",
+		More: "for ctx.Err() == nil { take over if there is no producer; Decide with expected; " +
+			"write; if err := o.resolve(ctx, err); err != nil, return it }",
 	},
 	try: func(t *trial) {
 		t.begin()
@@ -62,46 +65,6 @@ var returning = []spec{{
 			"an append whose commit did not land, where a rival wrote version 2 meanwhile")
 		require.Equal(t, contract.ConflictError{Stream: stream, Expected: 1, Actual: 2}, *conflict)
 		t.holds("after the rival's event", batch(1, 2)...)
-	},
-}, {
-	Check: check.Check{
-		ID: "L2.67", Points: 2, Invariant: "L2.I6", Operation: transact,
-		Title: "a commit in flight goes on after its caller gives up, and the caller gets the " +
-			"outcome",
-		Misconception: "that a caller that gave up needs no answer. A commit cannot be taken " +
-			"back, and without its answer a known outcome becomes unknown",
-		Hint: "commit and wait under context.WithoutCancel, and bound the wait by p.timeout",
-	},
-	try: func(t *trial) {
-		t.begin()
-		t.appended(0, event(1))
-		ctx, giveUp := context.WithCancel(t.Context())
-		defer giveUp()
-		t.slowCommit(giveUp)
-		receipts, err := t.store.Append(ctx, stream, 1, event(2))
-		t.Answered("Append", err)
-		if t.answer.Assigned && errors.Is(err, context.Canceled) {
-			receipts, err = t.append(1, event(2))
-		}
-		require.NoError(t, err, "an append whose caller gave up while it was committed")
-		require.EqualValues(t, 2, receipts[0].Version)
-		t.holds("after the commit", batch(1, 2)...)
-	},
-}, {
-	Check: check.Check{
-		ID: "L2.68", Points: 1, Invariant: "L2.I7", Operation: transact,
-		Title: "an append returns after the last stable offset is past its events",
-		Misconception: "that readers see a commit as soon as it is answered. The coordinator " +
-			"answers first, and writes the commit into the partitions after that",
-		Hint: "call producer.awaitVisible after the commit",
-	},
-	try: func(t *trial) {
-		t.begin()
-		visible := t.visibleLate(5)
-		t.appended(0, event(1))
-		require.True(t, visible.Load(),
-			"the append asked, before it returned, whether readers can see the event")
-		t.holds("after the append", event(1))
 	},
 }}
 

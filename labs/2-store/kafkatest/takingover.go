@@ -17,12 +17,14 @@ import (
 
 var takingOver = []spec{{
 	Check: check.Check{
-		ID: "L2.53", Points: 2, Invariant: "L2.I6", Operation: takeover,
+		ID: "L2.12", Points: 2, Invariant: "L2.I6", Operation: takeover,
 		Title: "a new owner knows all events that earlier owners committed",
 		Misconception: "that an owner can read an event when it is asked for. An append must " +
 			"know every id before it writes",
 		Hint: "read the partition from its beginning up to your own mark (catchUp), BEFORE you " +
 			"serve",
+		More: "after the mark: o.catchUp(ctx, events.Offset). It fills the index, o.next and " +
+			"o.last",
 	},
 	try: func(t *trial) {
 		t.begin()
@@ -40,12 +42,14 @@ var takingOver = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.54", Points: 2, Invariant: "L2.I9", Operation: takeover,
+		ID: "L2.10", Points: 2, Invariant: "L2.I9", Operation: takeover,
 		Title: "a transaction that a dead owner left open is aborted, and blocks no reader",
 		Misconception: "that a dead owner has no effect. Its open transaction blocks all " +
 			"readers until it times out, and may still be committed until then",
 		Hint: "fence with the transactional id of the earlier owner (newProducer has it): that " +
 			"aborts its open transaction, and it can commit no more",
+		More: "p, err := o.s.newProducer(o.partition); p.fence(ctx) is the first step; after an " +
+			"error of any step, p.close()",
 	},
 	try: func(t *trial) {
 		t.begin()
@@ -57,12 +61,15 @@ var takingOver = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.55", Points: 3, Invariant: "L2.I9", Operation: takeover,
+		ID: "L2.13", Points: 3, Invariant: "L2.I9", Operation: takeover,
 		Title: "a new owner knows the events that the earlier owner commits at the last moment",
 		Misconception: "that an owner can read first and fence after that, or read to the end " +
 			"of the log. It would miss events, and give their versions a second time",
 		Hint: "fence, mark, read, in this order: the log stops changing only after the fence, " +
 			"and only your own mark lies after all earlier events",
+		More: "o.catchUp(ctx, events.Offset) with the Offset that transact has filled in, not " +
+			"with " +
+			"an end that you asked for",
 	},
 	try: func(t *trial) {
 		t.begin()
@@ -83,20 +90,17 @@ var takingOver = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.56", Points: 2, Invariant: "L2.I2", Operation: transact,
-		Title: "a transaction writes to both topics or to neither",
+		ID: "L2.11", Points: 2, Invariant: "L2.I2", Operation: takeover,
+		Title: "an owner marks both topics in one transaction, or neither",
 		Misconception: "that two transactions, one right after the other, are as good as one. A " +
 			"crash between them leaves the first one alone",
-		Hint: "begin, produce all records, commit; if produce fails, do not commit, and never " +
-			"commit a part",
+		Hint: "pass both marks to one call of transact",
+		More: "events, heads := o.marks(); transact(ctx, []*kgo.Record{events, heads}); the " +
+			"offset of each mark is where the reading of its topic ends",
 	},
 	try: func(t *trial) {
 		t.begin()
-		marks := func() string {
-			events, heads := t.committed(".events"), t.committed(".heads")
-			return fmt.Sprintf("%d of events, %d of heads", len(events), len(heads))
-		}
-		t.same("marks of the first owner in the two topics", "1 of events, 1 of heads", marks())
+		t.same("marks of the first owner in the two topics", "1 of events, 1 of heads", t.counts())
 		require.NoError(t, t.store.Close())
 		t.configure(".heads", "max.message.bytes", "1")
 		s, err := t.answer.Open(t.Context(), t.opts)
@@ -106,25 +110,25 @@ var takingOver = []spec{{
 		}
 		require.Error(t, err, "taking over, where the topic of heads refuses every record")
 		t.same("marks in the two topics, after one of them refused the mark of the second owner",
-			"1 of events, 1 of heads", marks())
+			"1 of events, 1 of heads", t.counts())
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.57", Points: 2, Invariant: "L2.I6", Operation: heads,
+		ID: "L2.14", Points: 2, Invariant: "L2.I6", Operation: heads,
 		Title: "a take-over rewrites the heads that differ from the log",
 		Misconception: "that the compacted topic is the state and the log its history. The " +
 			"heads are derived, and may be wrong or missing",
-		Hint: "compare each stream's head with headOf its last event; a head that cannot be " +
-			"decoded differs; write a null head for a stream that does not exist",
+		Hint: "compare each stream's head with headOf its last event, all of it; a head that " +
+			"cannot be decoded differs",
+		More: "for each last event: if found[last.Stream].Head != headOf(last), add " +
+			"o.headRecord(ctx, last) to the records; delete the stream from found. A tombstone " +
+			"for each head that is left. One transact for all, if there are any",
 	},
 	try: func(t *trial) {
 		t.begin()
 		history := recorded(batch(1, 3)...)
 		first, last := history[0].ID, history[2]
-		want := contract.Head{
-			Stream: stream, Version: 3, EventID: last.ID, RecordedAt: last.RecordedAt,
-			Digest: last.ContentDigest(),
-		}
+		want := headOf(last)
 		changed := func(change func(*contract.Head)) contract.Head {
 			head := want
 			change(&head)
@@ -144,25 +148,29 @@ var takingOver = []spec{{
 		} {
 			t.reopen(func() {
 				if found.head == nil {
-					t.commit(t.otherOwner(history...))
-				} else {
-					t.writeHead(stream, found.head)
+					t.commit(t.ownerWithoutHead(history...))
+					return
 				}
+				t.writeHead(stream, found.head)
 				t.writeHead("trade/NONE", want)
 			})
 			got := t.headOf(stream)
 			what := fmt.Sprintf("the head of %s, where there was %s", stream, found.name)
-			require.NotNil(t, got, what)
+			require.NotNil(t.Hint("write the head of each of o.lastEvents() that is missing in "+
+				"found"),
+				got, what)
 			t.same(what, inWords(want), inWords(*got))
 			t.holds("where there was "+found.name, eventsOf(history)...)
-			require.Nil(t, t.headOf("trade/NONE"), "the head of a stream that does not exist")
+			require.Nil(t.Hint("the heads that are left in found belong to no stream: write "+
+				"o.tombstone(stream) for each that is not deleted yet"),
+				t.headOf("trade/NONE"), "the head of a stream that does not exist")
 		}
 	},
 }}
 
 func inWords(h contract.Head) string {
 	return fmt.Sprintf("version %d of %s, event %s at %s, digest %x, ended: %t",
-		h.Version, h.Stream, number(h.EventID.String()), h.RecordedAt.Format(time.RFC3339Nano),
+		h.Version, h.Stream, numberOf(h.EventID.String()), h.RecordedAt.Format(time.RFC3339Nano),
 		h.Digest, h.Ended)
 }
 

@@ -31,6 +31,12 @@ type trial struct {
 
 // begin starts the broker and opens a new log there.
 func (t *trial) begin() {
+	t.start()
+	t.store = t.answer.open(t, t.opts, "Open")
+}
+
+// start starts the broker.
+func (t *trial) start() {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
@@ -41,7 +47,6 @@ func (t *trial) begin() {
 		Address: "127.0.0.1:7000", Timeout: 15 * time.Second,
 		Clock: func(context.Context) time.Time { return noon },
 	}
-	t.store = t.answer.open(t, t.opts, "Open")
 }
 
 // reopen closes the store, calls meanwhile, and opens the log again.
@@ -49,6 +54,13 @@ func (t *trial) reopen(meanwhile func()) {
 	require.NoError(t, t.store.Close())
 	meanwhile()
 	t.store = t.answer.open(t, t.opts, "Reopen")
+}
+
+// hint returns the same trial, except that its failures have this hint.
+func (t *trial) hint(text string) *trial {
+	hinted := *t
+	hinted.T = t.Hint(text)
+	return &hinted
 }
 
 // append calls the store's Append, and notes that it answered.
@@ -103,18 +115,18 @@ func (t *trial) holds(when string, want ...contract.Event) {
 	check.Events(t, when+": the stream", want, eventsOf(t.stream()))
 	var numbers, found []string
 	for _, e := range want {
-		numbers = append(numbers, number(e.ID.String()))
+		numbers = append(numbers, numberOf(e.ID.String()))
 	}
 	for _, r := range t.committed(".events") {
 		if string(r.Key) == stream {
-			found = append(found, number(header(r, "ce_id")))
+			found = append(found, numberOf(header(r, "ce_id")))
 		}
 	}
 	t.same(when+": the events in the topic", strings.Join(numbers, " "), strings.Join(found, " "))
 }
 
-// number returns the n of the event(n) with an id.
-func number(id string) string {
+// numberOf returns the n of the event(n) with an id.
+func numberOf(id string) string {
 	for n := range 100 {
 		if event(n).ID.String() == id {
 			return fmt.Sprintf("%d", n)
@@ -194,7 +206,7 @@ func (t *trial) headIs(when string, version int64, last contract.Event) {
 	h := t.headOf(stream)
 	require.NotNil(t, h, "%s: the head of %s in the compacted topic", when, stream)
 	inWords := func(version int64, id uuid.UUID) string {
-		return fmt.Sprintf("version %d, event %s", version, number(id.String()))
+		return fmt.Sprintf("version %d, event %s", version, numberOf(id.String()))
 	}
 	t.same(when+": the head", inWords(version, last.ID), inWords(h.Version, h.EventID))
 	require.Equal(t, last.ContentDigest(), h.Digest, when+": the digest in the head")
@@ -217,8 +229,15 @@ func (t *trial) control(key kmsg.Key, answer func(kmsg.Request) (kmsg.Response, 
 }
 
 // otherOwner is another owner of the partition: it fences the store, and begins a transaction with
-// events of the stream.
+// events of the stream and its head.
 func (t *trial) otherOwner(events ...contract.Recorded) *kgo.Client {
+	client := t.ownerWithoutHead(events...)
+	t.produce(client, t.headRecord(events[len(events)-1]))
+	return client
+}
+
+// ownerWithoutHead is another owner, which writes no head.
+func (t *trial) ownerWithoutHead(events ...contract.Recorded) *kgo.Client {
 	client := producer(t, t.opts, t.opts.Prefix+".0")
 	require.NoError(t, client.BeginTransaction())
 	for _, e := range events {

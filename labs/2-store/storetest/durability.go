@@ -13,80 +13,70 @@ import (
 
 var durability = []spec{{
 	Check: check.Check{
-		ID: "L2.26", Points: 2, Invariant: "L2.I6",
-		Title: "an acknowledged event survives a crash unchanged",
-		Misconception: "that an event is durable once the broker has received it, or once it is " +
-			"in memory",
-		Hint: "return receipts only after the events are durable",
+		ID: "L2.23", Points: 4, Invariant: "L2.I6",
+		Title: "a crash changes nothing: events, receipts of retries, times and ended streams " +
+			"stay as they were",
+		Misconception: "that the process may remember: most retries come after a crash, and the " +
+			"next " +
+			"owner has only the log",
+		Hint: "return receipts only after the events are durable, and read all of the log at " +
+			"the take-over",
 	},
-	try: func(t *trial) {
-		for i := range 10 {
-			name := fmt.Sprintf("trade/UTI-%d", i%4)
-			t.append(name, contract.Any, t.events.batch(name, 1+i%3)...)
-		}
-		before, end := t.readAll(), t.end()
-		t.reopen()
-		requireSame(t, before, byStream(t.read(nil, end)), "the same range")
-		requireSame(t, before, t.readAll(), "the whole log")
-		for name, events := range before {
-			require.Equal(t, events, t.stream(name))
-		}
-	},
-}, {
-	Check: check.Check{
-		ID: "L2.27", Points: 3, Invariant: "L2.I4",
-		Title:         "a retry after a crash gets the receipts of the first time",
-		Misconception: "that the process may remember the ids: most retries come after a crash",
-		Hint:          "rebuild ids and versions from the log, or store them as durably as the log",
-	},
-	try: func(t *trial) {
-		batch := t.events.batch(stream, 3)
-		first := t.append(stream, 0, batch...)
-		t.reopen()
-		require.Equal(t, first, t.append(stream, 0, batch...))
-		other := batch[1]
-		other.Reason = "another reason"
-		reused := new(contract.ReusedError)
-		require.ErrorAs(t, t.refused(stream, 3, other), &reused)
-		conflict := new(contract.ConflictError)
-		require.ErrorAs(t, t.refused(stream, 2, t.events.next(stream)), &conflict)
-		require.EqualValues(t, 3, conflict.Actual)
-	},
-}, {
-	Check: check.Check{
-		ID: "L2.28", Points: 1, Invariant: "L2.I8",
-		Title:         "recorded_at does not run backwards after a crash",
-		Misconception: "that time begins with the process: the log has later times already",
-		Hint:          "take the last time from the log, not from memory",
-	},
-	try: func(t *trial) {
-		last := t.append(stream, 0, t.events.next(stream))[0].RecordedAt
-		t.reopen()
-		t.clock.set(noon.Add(-time.Hour))
-		next := t.append(stream, 1, t.events.next(stream))[0].RecordedAt
-		require.Equal(t, last.Add(time.Microsecond), next)
-	},
-}, {
-	Check: check.Check{
-		ID: "L2.34", Points: 1, Invariant: "L2.I10",
-		Title: "an ended stream is still ended after a crash",
-		Misconception: "that the process may remember which streams have ended: the next owner " +
-			"has only the log",
-		Hint: "read from the last event of a stream whether it has ended",
-	},
-	try: func(t *trial) {
-		batch := t.events.batch(stream, 3)
-		batch[2].Ends = true
-		first := t.append(stream, 0, batch...)
-		t.reopen()
-		requireEnded(t, 3, t.refused(stream, 3, t.events.next(stream)))
-		require.Equal(t, first, t.append(stream, 0, batch...))
-	},
+	parts: []part{{
+		hint: "return receipts only after the events are durable",
+		try: func(t *trial) {
+			for i := range 10 {
+				name := fmt.Sprintf("trade/UTI-%d", i%4)
+				t.append(name, contract.Any, t.events.batch(name, 1+i%3)...)
+			}
+			before, end := t.readAll(), t.end()
+			t.reopen()
+			requireSame(t, before, byStream(t.read(nil, end)), "the same range")
+			requireSame(t, before, t.readAll(), "the whole log")
+			for name, events := range before {
+				require.Equal(t, events, t.stream(name))
+			}
+		},
+	}, {
+		hint: "rebuild ids and versions from the log, or store them as durably as the log",
+		try: func(t *trial) {
+			batch := t.events.batch(stream, 3)
+			first := t.append(stream, 0, batch...)
+			t.reopen()
+			require.Equal(t, first, t.append(stream, 0, batch...))
+			other := batch[1]
+			other.Reason = "another reason"
+			reused := new(contract.ReusedError)
+			require.ErrorAs(t, t.refused(stream, 3, other), &reused)
+			conflict := new(contract.ConflictError)
+			require.ErrorAs(t, t.refused(stream, 2, t.events.next(stream)), &conflict)
+			require.EqualValues(t, 3, conflict.Actual)
+		},
+	}, {
+		hint: "take the last time from the log, not from memory",
+		try: func(t *trial) {
+			last := t.append(stream, 0, t.events.next(stream))[0].RecordedAt
+			t.reopen()
+			t.clock.set(noon.Add(-time.Hour))
+			next := t.append(stream, 1, t.events.next(stream))[0].RecordedAt
+			require.Equal(t, last.Add(time.Microsecond), next)
+		},
+	}, {
+		hint: "read from the last event of a stream whether it has ended",
+		try: func(t *trial) {
+			batch := t.events.batch(stream, 3)
+			batch[2].Ends = true
+			first := t.append(stream, 0, batch...)
+			t.reopen()
+			requireEnded(t, 3, t.refused(stream, 3, t.events.next(stream)))
+			require.Equal(t, first, t.append(stream, 0, batch...))
+		},
+	}},
 }}
 
 var ownership = []spec{{
 	Check: check.Check{
-		ID: "L2.29", Points: 3, Invariant: "L2.I9",
+		ID: "L2.27", Points: 3, Invariant: "L2.I9",
 		Title: "a writer that lost its partition gets ErrFenced, and its append never " +
 			"becomes visible",
 		Misconception: "that a writer notices when it is replaced: it may have been suspended",

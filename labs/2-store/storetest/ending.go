@@ -12,7 +12,7 @@ import (
 
 var ending = []spec{{
 	Check: check.Check{
-		ID: "L2.31", Points: 2, Invariant: "L2.I10",
+		ID: "L2.55", Points: 2, Invariant: "L2.I10",
 		Title: "after an event that ends its stream nothing is appended, and its retry " +
 			"gets its receipts",
 		Misconception: "that an ended stream refuses everything: a retry of a recorded event " +
@@ -42,7 +42,7 @@ var ending = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.32", Points: 1, Invariant: "L2.I10",
+		ID: "L2.56", Points: 1, Invariant: "L2.I10",
 		Title: "only the last event of a batch may end its stream",
 		Misconception: "that events after an end may be dropped: a batch is recorded whole or " +
 			"not at all",
@@ -58,7 +58,7 @@ var ending = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.33", Points: 2, Invariant: "L2.I10",
+		ID: "L2.38", Points: 2, Invariant: "L2.I10",
 		Title:         "of writers that race with the end of a stream, none appends after it",
 		Misconception: "that a writer may read whether a stream has ended, and then write",
 		Hint: "test for the end where you compare the version, in the same atomic step " +

@@ -13,7 +13,7 @@ import (
 
 var feed = []spec{{
 	Check: check.Check{
-		ID: "L2.15", Points: 2, Invariant: "L2.I7",
+		ID: "L2.48", Points: 2, Invariant: "L2.I7",
 		Title: "adjacent ranges of the feed give the whole feed, each event once",
 		Misconception: "that a range includes its end, or excludes its start: then adjacent " +
 			"ranges overlap or leave a gap",
@@ -44,7 +44,7 @@ var feed = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.16", Points: 2, Invariant: "L2.I7",
+		ID: "L2.49", Points: 2, Invariant: "L2.I7",
 		Title:         "a reader that stops after any event continues with the next event",
 		Misconception: "that readers stop only between batches: a reader may stop after any event",
 		Hint: "accept Cursor.After(position) of any event as the start and as the end " +
@@ -69,7 +69,7 @@ var feed = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.17", Points: 3, Invariant: "L2.I7",
+		ID: "L2.50", Points: 3, Invariant: "L2.I7",
 		Title: "a follower sees every later event once, while others write",
 		Misconception: "that a growing time or number shows which events are new: it is assigned " +
 			"before the event is visible",
@@ -85,7 +85,7 @@ var feed = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.18", Points: 2, Invariant: "L2.I7",
+		ID: "L2.51", Points: 2, Invariant: "L2.I7",
 		Title: "a follower continues from its cursor",
 		Misconception: "that a follower wants the whole log, or only new events: its cursor says " +
 			"where it starts",
@@ -101,7 +101,7 @@ var feed = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.19", Points: 1, Invariant: "L2.I7",
+		ID: "L2.52", Points: 1, Invariant: "L2.I7",
 		Title: "a follower ends with its context's error",
 		Misconception: "that the end of a follower needs no error: a loop that just ends looks " +
 			"like the end of the log",
@@ -126,7 +126,7 @@ var feed = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.20", Points: 3, Invariant: "L2.I7",
+		ID: "L2.22", Points: 3, Invariant: "L2.I7",
 		Title: "a reader that repeatedly asks for the end never skips an event that " +
 			"commits late",
 		Misconception: "that every event that commits later is after the end: a transaction may " +

@@ -14,50 +14,47 @@ import (
 
 var idempotency = []spec{{
 	Check: check.Check{
-		ID: "L2.6", Points: 3, Invariant: "L2.I4",
-		Title: "the same content again gets the receipts of the first time and writes " +
-			"nothing",
-		Misconception: "that a retry expects the present version: it expects the version of the " +
-			"first attempt",
-		Hint: "look up the ids before you compare versions",
+		ID: "L2.18", Points: 4, Invariant: "L2.I4",
+		Title: "the same content again gets the receipts of the first time and writes nothing",
+		Misconception: "that a retry is the same request again: it expects the version of the " +
+			"first " +
+			"attempt, and its trace and schema id may differ",
+		Hint: "return the receipts of Decide as they are; nothing is left to write",
 	},
-	try: func(t *trial) {
-		batch := t.events.batch(stream, 3)
-		first := t.append(stream, 0, batch...)
-		t.append(stream, 3, t.events.next(stream))
-		before := t.readAll()
-		for _, expected := range []int64{0, 3, 4, contract.Any} {
-			require.Equal(t, first, t.append(stream, expected, batch...),
-				"receipts at expected version %d", expected)
-		}
-		require.Equal(t, first[1:2], t.append(stream, 1, batch[1]),
-			"receipts of one event of the batch")
-		requireSame(t, before, t.readAll(), "the log after the retries")
-	},
+	parts: []part{{
+		hint: "look up the ids before you compare versions",
+		try: func(t *trial) {
+			batch := t.events.batch(stream, 3)
+			first := t.append(stream, 0, batch...)
+			t.append(stream, 3, t.events.next(stream))
+			before := t.readAll()
+			for _, expected := range []int64{0, 3, 4, contract.Any} {
+				require.Equal(t, first, t.append(stream, expected, batch...),
+					"receipts at expected version %d", expected)
+			}
+			require.Equal(t, first[1:2], t.append(stream, 1, batch[1]),
+				"receipts of one event of the batch")
+			requireSame(t, before, t.readAll(), "the log after the retries")
+		},
+	}, {
+		hint: "compare Event.ContentDigest: it leaves out the traceparent and the schema id " +
+			"(bytes 1 to 4 of the data)",
+		try: func(t *trial) {
+			e := t.events.next(stream)
+			first := t.append(stream, 0, e)
+			again := e
+			again.Data = slices.Clone(e.Data)
+			again.Data[4]++
+			again.Traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+			again.Source, again.SourceLine, again.SubmittedBy = "elsewhere", 99, "sso/8"
+			again.EnteredAt = again.EnteredAt.Add(time.Minute)
+			require.Equal(t, first, t.append(stream, 0, again))
+			requireEvents(t, 1, []contract.Event{e}, t.stream(stream))
+		},
+	}},
 }, {
 	Check: check.Check{
-		ID: "L2.7", Points: 2, Invariant: "L2.I4",
-		Title: "a retry with another traceparent or schema id is still the same content",
-		Misconception: "that a retry has the same bytes: its trace differs, and the registry may " +
-			"have given another schema id",
-		Hint: "compare Event.ContentDigest: it leaves out the traceparent and the " +
-			"schema id (bytes 1 to 4 of the data)",
-	},
-	try: func(t *trial) {
-		e := t.events.next(stream)
-		first := t.append(stream, 0, e)
-		again := e
-		again.Data = slices.Clone(e.Data)
-		again.Data[4]++
-		again.Traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-		again.Source, again.SourceLine, again.SubmittedBy = "elsewhere", 99, "sso/8"
-		again.EnteredAt = again.EnteredAt.Add(time.Minute)
-		require.Equal(t, first, t.append(stream, 0, again))
-		requireEvents(t, 1, []contract.Event{e}, t.stream(stream))
-	},
-}, {
-	Check: check.Check{
-		ID: "L2.8", Points: 2, Invariant: "L2.I5",
+		ID: "L2.44", Points: 2, Invariant: "L2.I5",
 		Title: "an id that other content has taken is *ReusedError and writes nothing",
 		Misconception: "that the same id means the same event: after a programming error two " +
 			"events can share an id, and one of them would be lost silently",
@@ -83,7 +80,7 @@ var idempotency = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.9", Points: 2, Invariant: "L2.I5",
+		ID: "L2.45", Points: 2, Invariant: "L2.I5",
 		Title: "a batch that is recorded only in part is ErrPartial and writes nothing",
 		Misconception: "that the missing events of a batch may be added: they would stand in " +
 			"another order than the caller believes",
@@ -99,7 +96,7 @@ var idempotency = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.10", Points: 3, Invariant: "L2.I4",
+		ID: "L2.37", Points: 3, Invariant: "L2.I4",
 		Title: "of concurrent retries one is recorded, and all get the same receipt",
 		Misconception: "that a unique index answers the caller: it only reports that another " +
 			"writer was first",

@@ -29,7 +29,7 @@ func (c objectSpec) bind(open func(t check.T) (contract.Blobs, set)) check.Check
 
 var objects = []objectSpec{{
 	Check: check.Check{
-		ID: "L2.46", Points: 1, Invariant: "L2.I11",
+		ID: "L2.59", Points: 1, Invariant: "L2.I11",
 		Title: "Get finds an object by its SHA-256, and returns ErrNoBlob for an unknown " +
 			"digest",
 		Misconception: "that the caller chooses the name of an object: its name is the digest of " +
@@ -55,7 +55,7 @@ var objects = []objectSpec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.47", Points: 1, Invariant: "L2.I12",
+		ID: "L2.60", Points: 1, Invariant: "L2.I12",
 		Title:         "the same data again is no error, even from concurrent writers",
 		Misconception: "that an existing object is an error: every retry finds one",
 		Hint: "let the object store decide (If-None-Match: *), and treat its refusal as " +
@@ -78,7 +78,7 @@ var objects = []objectSpec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.48", Points: 2, Invariant: "L2.I11",
+		ID: "L2.61", Points: 2, Invariant: "L2.I11",
 		Title: "an acknowledged object is intact, even if other bytes were stored under " +
 			"its digest",
 		Misconception: "that an existing object has the right bytes",

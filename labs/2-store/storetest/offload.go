@@ -18,7 +18,7 @@ import (
 // payloads, and refuses payloads that are too large.
 var payloads = []spec{{
 	Check: check.Check{
-		ID: "L2.35", Points: 1, Invariant: "L2.I6",
+		ID: "L2.57", Points: 1, Invariant: "L2.I6",
 		Title: "an offloaded event is recorded with its digest, and is the same content " +
 			"as with its payload",
 		Misconception: "that the place of a payload is a part of the event",
@@ -36,7 +36,7 @@ var payloads = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.36", Points: 1, Invariant: "L2.I2",
+		ID: "L2.58", Points: 1, Invariant: "L2.I2",
 		Title: "data that is larger than contract.MaxData is refused",
 		Misconception: "that data that is too large may be cut, or that the caller has checked " +
 			"its size",
@@ -54,7 +54,13 @@ const limit = 64
 
 type offloadSpec struct {
 	check.Check
-	try func(t *offloadTrial)
+	try   func(t *offloadTrial)
+	parts []offloadPart
+}
+
+type offloadPart struct {
+	hint string
+	try  func(t *offloadTrial)
 }
 
 // An offloadTrial is one running offload check. Its store is the offloading store; log.Store is the
@@ -68,16 +74,42 @@ type offloadTrial struct {
 func (c offloadSpec) bind(f Fixture, wrap func(
 	contract.Store, contract.Blobs, int,
 ) contract.Store) check.Check {
-	return spec{c.Check, func(t *trial) {
-		ct := &offloadTrial{trial: t, blobs: &fakeBlobs{stored: map[[32]byte][]byte{}}, wrap: wrap}
-		ct.wrapLog(t.log.Store, limit)
-		c.try(ct)
-	}}.bind(f)
+	over := func(try func(*offloadTrial)) func(*trial) {
+		return func(t *trial) {
+			blobs := &fakeBlobs{stored: map[[32]byte][]byte{}}
+			ct := &offloadTrial{trial: t, blobs: blobs, wrap: wrap}
+			ct.wrapLog(t.log.Store, limit)
+			try(ct)
+		}
+	}
+	s := spec{Check: c.Check}
+	if c.try != nil {
+		s.try = over(c.try)
+	}
+	for _, p := range c.parts {
+		s.parts = append(s.parts, part{p.hint, over(p.try)})
+	}
+	return s.bind(f)
 }
 
 // wrapLog makes the store of the trial an offloading store over s with the given limit.
 func (t *offloadTrial) wrapLog(s contract.Store, limit int) {
 	t.store = watched{t.wrap(s, t.blobs, limit), t.T}
+}
+
+// logged returns the events of the log under the offloading store, in the form that it records.
+func (t *offloadTrial) logged() []contract.Recorded {
+	return collect(t, t.log.Store.Stream(t.Context(), stream))
+}
+
+// notLogged requires that the append fails and leaves the log under the offloading store unchanged.
+func (t *offloadTrial) notLogged(expected int64, events ...contract.Event) error {
+	before := t.logged()
+	receipts, err := t.store.Append(t.Context(), stream, expected, events...)
+	require.Error(t, err, "append of %d events to %s at %d", len(events), stream, expected)
+	require.Empty(t, receipts, "receipts with an error")
+	require.Equal(t, before, t.logged(), "the log after an append that failed")
+	return err
 }
 
 // large returns the next event of the stream with a body of n bytes.
@@ -90,7 +122,7 @@ func (t *offloadTrial) large(stream string, n int) contract.Event {
 
 var offloads = []offloadSpec{{
 	Check: check.Check{
-		ID: "L2.37", Points: 3, Invariant: "L2.I13",
+		ID: "L2.33", Points: 3, Invariant: "L2.I13",
 		Title: "a payload over the limit goes to object storage, and every reader gets " +
 			"it as it was appended",
 		Misconception: "that a payload of exactly the limit is offloaded, or that readers must " +
@@ -114,7 +146,7 @@ var offloads = []offloadSpec{{
 			require.Equal(t, e, got.Event)
 			require.Equal(t, receipts[i].Version, got.Version)
 		}
-		for i, e := range collect(t, t.log.Store.Stream(t.Context(), stream)) {
+		for i, e := range t.logged() {
 			require.Equal(t, i >= 2, e.Offloaded(), "event %d is offloaded in the log", i+1)
 			require.LessOrEqual(t, len(e.Data), 5+limit, "bytes of event %d in the log", i+1)
 		}
@@ -122,50 +154,49 @@ var offloads = []offloadSpec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.38", Points: 3, Invariant: "L2.I13",
-		Title: "an event commits only after its payload is stored",
+		ID: "L2.32", Points: 4, Invariant: "L2.I13",
+		Title: "an event commits only after its payload is stored, and a crash between the two " +
+			"leaves an unused object",
 		Misconception: "that a payload may be stored after its event: a crash in between leaves " +
-			"an event that nobody can read",
+			"an " +
+			"event that nobody can read",
 		Hint: "write to object storage first, to the log second",
 	},
-	try: func(t *offloadTrial) {
-		t.wrapLog(&hookedStore{Store: t.log.Store, before: func(events []contract.Event) error {
-			for _, e := range events {
-				if _, stored := t.blobs.stored[e.BodyDigest]; e.Offloaded() && !stored {
-					return errors.New("its payload is not stored yet")
+	parts: []offloadPart{{
+		hint: "write to object storage first, to the log second",
+		try: func(t *offloadTrial) {
+			t.wrapLog(&hookedStore{Store: t.log.Store, before: func(events []contract.Event) error {
+				for _, e := range events {
+					if _, stored := t.blobs.stored[e.BodyDigest]; e.Offloaded() && !stored {
+						return errors.New("its payload is not stored yet")
+					}
 				}
-			}
-			return nil
-		}}, limit)
-		t.append(stream, 0, t.large(stream, 2*limit), t.large(stream, 3*limit))
-		t.blobs.full = true
-		err := t.refused(stream, 2, t.events.next(stream), t.large(stream, 2*limit))
-		require.ErrorIs(t, err, errBlobsFull)
-		t.append(stream, 2, t.large(stream, limit))
-	},
-}, {
-	Check: check.Check{
-		ID: "L2.39", Points: 2, Invariant: "L2.I13",
-		Title: "a crash between the two writes leaves an unused object, and the retry " +
-			"succeeds",
-		Misconception: "that an object left by a crash must be removed, or belongs to another " +
-			"event: it has the same bytes and the same digest",
-		Hint: "do not clean up; the retry finds the same payload under the same digest",
-	},
-	try: func(t *offloadTrial) {
-		crash := errors.New("the process crashed here")
-		t.wrapLog(
-			&hookedStore{Store: t.log.Store, before: func([]contract.Event) error { return crash }},
-			limit,
-		)
-		e := t.large(stream, 2*limit)
-		require.ErrorIs(t, t.refused(stream, 0, e), crash)
-		require.Len(t, t.blobs.stored, 1)
-		t.wrapLog(t.log.Store, limit)
-		t.append(stream, 0, e)
-		require.Len(t, t.blobs.stored, 1)
-		requireEvents(t.T, 1, []contract.Event{e}, t.stream(stream))
-	},
+				return nil
+			}}, limit)
+			t.append(stream, 0, t.large(stream, 2*limit), t.large(stream, 3*limit))
+			t.blobs.full = true
+			err := t.notLogged(2, t.events.next(stream), t.large(stream, 2*limit))
+			require.ErrorIs(t, err, errBlobsFull)
+			t.append(stream, 2, t.large(stream, limit))
+		},
+	}, {
+		hint: "do not clean up; the retry finds the same payload under the same digest",
+		try: func(t *offloadTrial) {
+			crash := errors.New("the process crashed here")
+			stop := func([]contract.Event) error { return crash }
+			t.wrapLog(&hookedStore{Store: t.log.Store, before: stop}, limit)
+			e := t.large(stream, 2*limit)
+			require.ErrorIs(t, t.notLogged(0, e), crash)
+			require.Len(t, t.blobs.stored, 1)
+			t.wrapLog(t.log.Store, limit)
+			t.append(stream, 0, e)
+			require.Len(t, t.blobs.stored, 1)
+			digest := sha256.Sum256(e.Data[5:])
+			logged := t.logged()
+			require.Len(t, logged, 1)
+			require.Equal(t, digest, logged[0].BodyDigest, "BodyDigest of the event in the log")
+		},
+	}},
 }, {
 	Check: check.Check{
 		ID: "L2.40", Points: 2, Invariant: "L2.I4",
@@ -192,34 +223,34 @@ var offloads = []offloadSpec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.41", Points: 2, Invariant: "L2.I13",
-		Title: "a missing payload is *OffloadError, and a reader ends there",
-		Misconception: "that a missing payload may be read as an empty one: a settlement without " +
-			"its price is not a settlement of nothing",
-		Hint: "turn contract.ErrNoBlob into *contract.OffloadError, which names the " +
-			"event, its position and the digest",
-	},
-	try: func(t *offloadTrial) {
-		bad := t.damage(func(digest [32]byte) { delete(t.blobs.stored, digest) })
-		require.Nil(t, bad.Found)
-	},
-}, {
-	Check: check.Check{
-		ID: "L2.42", Points: 2, Invariant: "L2.I13",
-		Title: "an altered payload is *OffloadError with the digest of the found bytes",
+		ID: "L2.34", Points: 3, Invariant: "L2.I13",
+		Title: "a payload that is missing or altered is *OffloadError, with the digest of the " +
+			"bytes that were found, and a reader ends there",
 		Misconception: "that object storage returns the bytes that were stored: a disk, a policy " +
-			"or a colleague may replace them",
-		Hint: "compute the SHA-256 of the fetched bytes each time, and compare it",
+			"or a " +
+			"colleague may remove or replace them",
+		Hint: "turn contract.ErrNoBlob into *contract.OffloadError, and compare the SHA-256 " +
+			"of fetched bytes each time",
 	},
-	try: func(t *offloadTrial) {
-		another := []byte("another payload")
-		bad := t.damage(func(digest [32]byte) { t.blobs.stored[digest] = another })
-		require.NotNil(t, bad.Found)
-		require.Equal(t, sha256.Sum256(another), *bad.Found)
-	},
+	parts: []offloadPart{{
+		hint: "turn contract.ErrNoBlob into *contract.OffloadError, which names the event, " +
+			"its position and the digest",
+		try: func(t *offloadTrial) {
+			bad := t.damage(func(digest [32]byte) { delete(t.blobs.stored, digest) })
+			require.Nil(t, bad.Found)
+		},
+	}, {
+		hint: "compute the SHA-256 of the fetched bytes each time, and compare it",
+		try: func(t *offloadTrial) {
+			another := []byte("another payload")
+			bad := t.damage(func(digest [32]byte) { t.blobs.stored[digest] = another })
+			require.NotNil(t, bad.Found)
+			require.Equal(t, sha256.Sum256(another), *bad.Found)
+		},
+	}},
 }, {
 	Check: check.Check{
-		ID: "L2.43", Points: 1, Invariant: "L2.I13",
+		ID: "L2.35", Points: 1, Invariant: "L2.I13",
 		Title: "an outage of object storage says nothing about a payload",
 		Misconception: "that no answer means a missing object: then an outage looks like a loss, " +
 			"and somebody repairs an intact log",
@@ -236,7 +267,7 @@ var offloads = []offloadSpec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.44", Points: 1, Invariant: "L5.I1",
+		ID: "L2.41", Points: 1, Invariant: "L5.I1",
 		Title: "an audit of the log needs no object storage: digest and leaf are the " +
 			"same with and without the payload",
 		Misconception: "that an auditor needs the payloads: the leaf contains their digest",
@@ -245,7 +276,7 @@ var offloads = []offloadSpec{{
 	},
 	try: func(t *offloadTrial) {
 		t.append(stream, 0, t.large(stream, 1), t.large(stream, 2*limit))
-		inLog := collect(t, t.log.Store.Stream(t.Context(), stream))
+		inLog := t.logged()
 		for i, e := range t.stream(stream) {
 			require.Equal(t, inLog[i].ContentDigest(), e.ContentDigest())
 			require.Equal(t, inLog[i].Leaf(), e.Leaf())
@@ -254,7 +285,7 @@ var offloads = []offloadSpec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.45", Points: 1, Invariant: "L2.I13",
+		ID: "L2.42", Points: 1, Invariant: "L2.I13",
 		Title: "a payload over contract.MaxData is offloaded, and one over " +
 			"contract.MaxOffload is refused",
 		Misconception: "that a configured limit always holds: the log has a lower limit of its own",

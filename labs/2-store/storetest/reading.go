@@ -11,30 +11,46 @@ import (
 
 var reading = []spec{{
 	Check: check.Check{
-		ID: "L2.11", Points: 2, Invariant: "L2.I6",
-		Title: "Find returns an event as it was appended, with the version and time of " +
-			"its receipt",
-		Misconception: "that an attribute without a reader need not be kept: the audit reads all " +
-			"of them",
-		Hint: "store every attribute, empty ones included; times are UTC with " +
-			"microseconds",
+		ID: "L2.19", Points: 3, Invariant: "L2.I6",
+		Title: "an event is read as it was appended, with the version, time and position of " +
+			"its record, by Find, Stream and Read",
+		Misconception: "that an attribute or a position without a reader need not be kept: the " +
+			"audit " +
+			"reads all of them",
+		Hint: "index the events that the transaction wrote, with the times and offsets of " +
+			"their records",
 	},
-	try: func(t *trial) {
-		batch := t.events.batch(stream, 6)
-		receipts := t.append(stream, 0, batch...)
-		for i, e := range batch {
-			got, err := t.store.Find(t.Context(), e.ID)
-			require.NoError(t, err)
-			require.Equal(t, e, got.Event)
-			require.Equal(t, receipts[i],
-				contract.Receipt{Version: got.Version, RecordedAt: got.RecordedAt})
-		}
-		_, err := t.store.Find(t.Context(), t.events.next(stream).ID)
-		require.ErrorIs(t, err, contract.ErrNotFound)
-	},
+	parts: []part{{
+		hint: "store every attribute, empty ones included; times are UTC with microseconds",
+		try: func(t *trial) {
+			batch := t.events.batch(stream, 6)
+			receipts := t.append(stream, 0, batch...)
+			for i, e := range batch {
+				got, err := t.store.Find(t.Context(), e.ID)
+				require.NoError(t, err)
+				require.Equal(t, e, got.Event)
+				require.Equal(t, receipts[i],
+					contract.Receipt{Version: got.Version, RecordedAt: got.RecordedAt})
+			}
+			_, err := t.store.Find(t.Context(), t.events.next(stream).ID)
+			require.ErrorIs(t, err, contract.ErrNotFound)
+		},
+	}, {
+		hint: "fill in the position in Find and in Stream, too",
+		try: func(t *trial) {
+			t.append(stream, 0, t.events.batch(stream, 5)...)
+			recorded := t.stream(stream)
+			require.Equal(t, recorded, t.read(nil, t.end()))
+			for _, want := range recorded {
+				got, err := t.store.Find(t.Context(), want.ID)
+				require.NoError(t, err)
+				require.Equal(t, want, got)
+			}
+		},
+	}},
 }, {
 	Check: check.Check{
-		ID: "L2.12", Points: 1, Invariant: "L2.I1",
+		ID: "L2.46", Points: 1, Invariant: "L2.I1",
 		Title: "a stream is read in version order, and an unknown stream is empty",
 		Misconception: "that a stream must be created before it is read: it is only a name, and " +
 			"empty until its first event",
@@ -57,25 +73,7 @@ var reading = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.13", Points: 1, Invariant: "L2.I7",
-		Title: "Find, Stream and Read return the same record of an event",
-		Misconception: "that only the feed needs positions: a caller of Find may continue to " +
-			"read from the event's position",
-		Hint: "fill in the position in Find and in Stream, too",
-	},
-	try: func(t *trial) {
-		t.append(stream, 0, t.events.batch(stream, 5)...)
-		recorded := t.stream(stream)
-		require.Equal(t, recorded, t.read(nil, t.end()))
-		for _, want := range recorded {
-			got, err := t.store.Find(t.Context(), want.ID)
-			require.NoError(t, err)
-			require.Equal(t, want, got)
-		}
-	},
-}, {
-	Check: check.Check{
-		ID: "L2.14", Points: 2, Invariant: "L2.I6",
+		ID: "L2.47", Points: 2, Invariant: "L2.I6",
 		Title:         "a caller that changes its bytes after the call changes no recorded event",
 		Misconception: "that a slice is a value: it refers to bytes that the caller may change",
 		Hint:          "copy Data when an event is appended, and again when it is read",

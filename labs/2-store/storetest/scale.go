@@ -13,7 +13,7 @@ import (
 
 var scale = []spec{{
 	Check: check.Check{
-		ID: "L2.24", Points: 1, Invariant: "L2.I2",
+		ID: "L2.39", Points: 1, Invariant: "L2.I2",
 		Title:         "a batch of a thousand events is recorded whole and in order",
 		Misconception: "that a batch of any size fits into one request",
 		Hint: "split large batches within the store if the protocol has limits, and " +
@@ -27,7 +27,7 @@ var scale = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.30", Points: 1, Invariant: "L2.I2",
+		ID: "L2.54", Points: 1, Invariant: "L2.I2",
 		Title: "the largest valid event is recorded",
 		Misconception: "that the limits of a client library are those of the contract: they are " +
 			"defaults, and can be raised",
@@ -49,7 +49,7 @@ var scale = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.25", Points: 1, Invariant: "L2.I1",
+		ID: "L2.53", Points: 1, Invariant: "L2.I1",
 		Title:         "many streams that grow at the same time do not mix",
 		Misconception: "that there are few streams: there is one for every trade",
 		Hint:          "decide each stream by its own events only",

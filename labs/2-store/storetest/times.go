@@ -11,58 +11,56 @@ import (
 
 var times = []spec{{
 	Check: check.Check{
-		ID: "L2.21", Points: 2, Invariant: "L2.I8",
-		Title: "recorded_at is the clock's time, and never runs backwards, even if the " +
-			"clock does",
+		ID: "L2.20", Points: 3, Invariant: "L2.I8",
+		Title: "recorded_at is the time of the append's clock, and never runs backwards, even " +
+			"if the clock does",
 		Misconception: "that a machine's clock never goes back: it is corrected, and then it jumps",
-		Hint:          "use contract.Stamp with the time of the last event, within a batch too",
+		Hint: "use contract.Stamp with the clock under the append's context, and with the " +
+			"time of the last event",
 	},
-	try: func(t *trial) {
-		const tick = time.Microsecond
-		var want, got []time.Time
-		for _, step := range []struct {
-			clock time.Time
-			want  []time.Time
-		}{
-			{noon, []time.Time{noon, noon.Add(tick)}},
-			{noon.Add(-time.Hour), []time.Time{noon.Add(2 * tick), noon.Add(3 * tick)}},
-			// finer than a microsecond
-			{noon.Add(time.Minute + 999), []time.Time{noon.Add(time.Minute)}},
-			{noon.Add(time.Minute), []time.Time{noon.Add(time.Minute + tick)}},
-		} {
-			t.clock.set(step.clock)
-			batch := t.events.batch(stream, len(step.want))
-			for _, r := range t.append(stream, contract.Any, batch...) {
-				got = append(got, r.RecordedAt)
+	parts: []part{{
+		hint: "use contract.Stamp with the time of the last event, within a batch too",
+		try: func(t *trial) {
+			const tick = time.Microsecond
+			var want, got []time.Time
+			for _, step := range []struct {
+				clock time.Time
+				want  []time.Time
+			}{
+				{noon, []time.Time{noon, noon.Add(tick)}},
+				{noon.Add(-time.Hour), []time.Time{noon.Add(2 * tick), noon.Add(3 * tick)}},
+				// finer than a microsecond
+				{noon.Add(time.Minute + 999), []time.Time{noon.Add(time.Minute)}},
+				{noon.Add(time.Minute), []time.Time{noon.Add(time.Minute + tick)}},
+			} {
+				t.clock.set(step.clock)
+				batch := t.events.batch(stream, len(step.want))
+				for _, r := range t.append(stream, contract.Any, batch...) {
+					got = append(got, r.RecordedAt)
+				}
+				want = append(want, step.want...)
 			}
-			want = append(want, step.want...)
-		}
-		require.Equal(t, want, got, "recorded_at of the receipts")
-		for i, e := range t.stream(stream) {
-			require.Equal(t, want[i], e.RecordedAt, "recorded_at of event %d", i+1)
-		}
-	},
+			require.Equal(t, want, got, "recorded_at of the receipts")
+			for i, e := range t.stream(stream) {
+				require.Equal(t, want[i], e.RecordedAt, "recorded_at of event %d", i+1)
+			}
+		},
+	}, {
+		hint: "pass the caller's context to the clock",
+		try: func(t *trial) {
+			for day := range 3 {
+				at := noon.AddDate(0, 0, day+1)
+				receipts, err := t.store.Append(contract.At(t.Context(), at), stream, contract.Any,
+					t.events.next(stream))
+				require.NoError(t, err)
+				require.Equal(t, []contract.Receipt{{Version: int64(day + 1), RecordedAt: at}},
+					receipts)
+			}
+		},
+	}},
 }, {
 	Check: check.Check{
-		ID: "L2.22", Points: 1, Invariant: "L2.I8",
-		Title: "the clock gets the context of the append",
-		Misconception: "that there is one time for all callers: a simulated log carries its time " +
-			"in the context",
-		Hint: "pass the caller's context to the clock",
-	},
-	try: func(t *trial) {
-		for day := range 3 {
-			at := noon.AddDate(0, 0, day+1)
-			receipts, err := t.store.Append(contract.At(t.Context(), at), stream, contract.Any,
-				t.events.next(stream))
-			require.NoError(t, err)
-			require.Equal(t, []contract.Receipt{{Version: int64(day + 1), RecordedAt: at}},
-				receipts)
-		}
-	},
-}, {
-	Check: check.Check{
-		ID: "L2.23", Points: 2, Invariant: "L2.I8",
+		ID: "L2.31", Points: 2, Invariant: "L2.I8",
 		Title: "nothing is recorded at or before an announced frontier, and the frontier " +
 			"passes each event as the clock moves on",
 		Misconception: "that an announced frontier is only information: if the clock is set " +

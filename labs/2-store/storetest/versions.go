@@ -18,38 +18,37 @@ const stream = "trade/UTI-1"
 
 var versions = []spec{{
 	Check: check.Check{
-		ID: "L2.1", Points: 2, Invariant: "L2.I1",
-		Title:         "versions of a stream run 1, 2, 3, … in the order of appends",
+		ID: "L2.16", Points: 3, Invariant: "L2.I1",
+		Title: "versions of a stream run 1, 2, 3, … in the order of appends, whatever version " +
+			"is expected",
 		Misconception: "that versions count the whole log, or the records of a topic",
-		Hint: "give the first event of each stream version 1, and count each stream " +
-			"separately",
+		Hint: "the next version is that of the last event of the stream in the index, " +
+			"plus one",
 	},
-	try: func(t *trial) {
-		mine, other := t.events.batch(stream, 4), t.events.batch("trade/UTI-2", 1)
-		require.EqualValues(t, 1, t.append(stream, 0, mine[0])[0].Version)
-		require.EqualValues(t, 1, t.append("trade/UTI-2", 0, other...)[0].Version)
-		require.EqualValues(t, 2, t.append(stream, 1, mine[1])[0].Version)
-		later := t.append(stream, 2, mine[2], mine[3])
-		require.Equal(t, []int64{3, 4}, []int64{later[0].Version, later[1].Version})
-		requireEvents(t, 1, mine, t.stream(stream))
-		requireEvents(t, 1, other, t.stream("trade/UTI-2"))
-	},
-}, {
-	Check: check.Check{
-		ID: "L2.2", Points: 1, Invariant: "L2.I1",
-		Title:         "an append that expects Any succeeds at every version of its stream",
-		Misconception: "that contract.Any is a version number to compare",
-		Hint: "contract.Any is -1 and means \"do not compare\": test for it before you " +
+	parts: []part{{
+		hint: "give the first event of each stream version 1, and count each stream separately",
+		try: func(t *trial) {
+			mine, other := t.events.batch(stream, 4), t.events.batch("trade/UTI-2", 1)
+			require.EqualValues(t, 1, t.append(stream, 0, mine[0])[0].Version)
+			require.EqualValues(t, 1, t.append("trade/UTI-2", 0, other...)[0].Version)
+			require.EqualValues(t, 2, t.append(stream, 1, mine[1])[0].Version)
+			later := t.append(stream, 2, mine[2], mine[3])
+			require.Equal(t, []int64{3, 4}, []int64{later[0].Version, later[1].Version})
+			requireEvents(t, 1, mine, t.stream(stream))
+			requireEvents(t, 1, other, t.stream("trade/UTI-2"))
+		},
+	}, {
+		hint: "contract.Any is -1 and means \"do not compare\": test for it before you " +
 			"compare versions",
-	},
-	try: func(t *trial) {
-		for i, e := range t.events.batch(stream, 3) {
-			require.EqualValues(t, i+1, t.append(stream, contract.Any, e)[0].Version)
-		}
-	},
+		try: func(t *trial) {
+			for i, e := range t.events.batch(stream, 3) {
+				require.EqualValues(t, i+1, t.append(stream, contract.Any, e)[0].Version)
+			}
+		},
+	}},
 }, {
 	Check: check.Check{
-		ID: "L2.3", Points: 2, Invariant: "L2.I3",
+		ID: "L2.17", Points: 2, Invariant: "L2.I3",
 		Title: "an append that expects another version than the stream has is " +
 			"*ConflictError and writes nothing",
 		Misconception: "that the caller knows the version: another writer may have appended " +
@@ -72,7 +71,7 @@ var versions = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.4", Points: 3, Invariant: "L2.I3",
+		ID: "L2.36", Points: 3, Invariant: "L2.I3",
 		Title: "of writers that expect the same version, exactly one succeeds",
 		Misconception: "that a writer may read the version, compare it and then write: another " +
 			"writer may do the same in between",
@@ -105,7 +104,7 @@ var versions = []spec{{
 	},
 }, {
 	Check: check.Check{
-		ID: "L2.5", Points: 2, Invariant: "L2.I2",
+		ID: "L2.43", Points: 2, Invariant: "L2.I2",
 		Title: "a batch with an invalid event is refused whole, and the error names the " +
 			"fault",
 		Misconception: "that bad input may be found while the batch is written: then half of the " +

@@ -16,14 +16,15 @@ import (
 // suites returns the suites of all checks, for looking checks up. They have no implementation and
 // cannot run.
 func suites() []check.Suite {
-	return append(labSuites(), storetest.Objects(nil), projectiontest.Given())
+	return append(labSuites(), kafkatest.Given(), storetest.Objects(nil), projectiontest.Given())
 }
 
 // labSuites returns the suites that the tests of the labs run. The checks of object storage are not
 // among them: students are given the object storage.
 func labSuites() []check.Suite {
-	return append(codectest.Suites(codectest.Fixture{}),
-		kafkatest.Suite(kafkatest.Fixture{}),
+	labs1and2 := append(codectest.Suites(codectest.Fixture{}),
+		kafkatest.Suites(kafkatest.Fixture{})...)
+	return append(labs1and2,
 		projectiontest.Lab(projectiontest.Answer{}),
 		replaytest.Lab(replaytest.Answer{}),
 		audittest.Suite(audittest.Fixture{}),
@@ -81,6 +82,7 @@ func (h *hintCmd) unknown() error {
 		lab, _, _ := strings.Cut(s.Checks[0].ID, ".")
 		if strings.HasPrefix(strings.ToUpper(h.Check), lab+".") {
 			guide = s.Guide
+			break // of the lab's first part
 		}
 	}
 	return &hintedError{misuse, fmt.Sprintf("there is no check %q", h.Check),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,11 +25,9 @@ import (
 )
 
 const (
-	guideFile    = "../../../labs/2-store/README.md"
-	appendixFile = "../../../labs/2-store/appendix.md"
+	lab   = "../../../labs/2-store/"
+	first = lab + "README.md" // the guide of part 2a
 )
-
-func guide(t *testing.T) string { return page(t, guideFile) }
 
 func page(t *testing.T, file string) string {
 	text, err := os.ReadFile(file)
@@ -36,79 +35,102 @@ func page(t *testing.T, file string) string {
 	return string(text)
 }
 
-// The guide lists every check and every invariant that a check tests. To rewrite its table of
+// The guides list every check and every invariant that a check tests. To rewrite their tables of
 // checks: go test ./solutions/2-store/plain -run Guide -update
 func TestGuideListsEveryCheckAndInvariant(t *testing.T) {
 	t.Parallel()
-	text := guide(t)
-	const head = "| check | points | |\n|---|---|---|\n"
-	before, after, found := strings.Cut(text, head)
-	require.True(t, found)
-	_, after, _ = strings.Cut("\n"+after, "\n\n")
-	table := ""
-	suite := kafkatest.Suite(kafkatest.Fixture{})
-	for _, c := range suite.Checks {
-		table += fmt.Sprintf("| %s (%s) | %d | %s |\n", c.ID, c.Invariant, c.Points, c.Title)
-		require.Contains(t, before, "| "+c.Invariant+" | ")
-		require.NotEmpty(t, c.Hint, c.ID)
-		require.NotEmpty(t, c.Misconception, c.ID)
-		require.NotEmpty(t, c.Operation, c.ID)
-	}
-	want := before + head + table + "\n" + after
-	if *store.Update {
-		require.NoError(t, os.WriteFile(guideFile, []byte(want), 0o644))
-	}
-	require.Equal(t, want, guide(t))
 	stated := ""
 	for _, file := range []string{"store.go", "blobs.go", "audit.go"} {
-		text, err := os.ReadFile("../../../labs/kit/contract/" + file)
-		require.NoError(t, err)
-		stated += string(text)
+		stated += page(t, "../../../labs/kit/contract/"+file)
 	}
-	for _, rule := range regexp.MustCompile(`\| (L\d\.I\d+) \|`).FindAllStringSubmatch(before, -1) {
-		require.Contains(t, stated, "//\t"+rule[1]+" ", "the contract must state %s", rule[1])
+	for _, s := range kafkatest.Suites(kafkatest.Fixture{}) {
+		file := "../../../" + s.Guide
+		const head = "| check | points | |\n|---|---|---|\n"
+		before, after, found := strings.Cut(page(t, file), head)
+		require.True(t, found)
+		_, after, _ = strings.Cut("\n"+after, "\n\n")
+		table := ""
+		for _, c := range s.Checks {
+			points := fmt.Sprint(c.Points)
+			if c.Bonus {
+				points += " bonus"
+			}
+			table += fmt.Sprintf("| %s (%s) | %s | %s |\n", c.ID, c.Invariant, points, c.Title)
+			require.Contains(t, before, "| "+c.Invariant+" | ")
+			requirePlace(t, before, c)
+		}
+		want := before + head + table + "\n" + after
+		if *store.Update {
+			require.NoError(t, os.WriteFile(file, []byte(want), 0o644))
+		}
+		require.Equal(t, want, page(t, file))
+		rules := regexp.MustCompile(`\| (L\d\.I\d+) \|`)
+		for _, rule := range rules.FindAllStringSubmatch(before, -1) {
+			require.Contains(t, stated, "//\t"+rule[1]+" ", "the contract must state %s", rule[1])
+		}
 	}
 }
 
-// The checks, files, commands and links that the guide names exist.
+// requirePlace requires that a check has all its words, and that the guide has the section and the
+// exercise to which it sends the student. The exercise names the check.
+func requirePlace(t *testing.T, guide string, c check.Check) {
+	for _, field := range []string{c.Hint, c.More, c.Misconception, c.Operation, c.Read} {
+		require.NotEmpty(t, field, c.ID)
+	}
+	place := regexp.MustCompile(`^section (\d), exercise (\d+)$`).FindStringSubmatch(c.Read)
+	require.NotNil(t, place, "%s reads %s", c.ID, c.Read)
+	require.Contains(t, guide, "\n## "+place[1]+". ", "%s reads %s", c.ID, c.Read)
+	_, exercise, found := strings.Cut(guide, "\n**Exercise "+place[2]+", ")
+	require.True(t, found, "%s reads %s", c.ID, c.Read)
+	heading, _, _ := strings.Cut(exercise, "**")
+	require.True(t, inList(heading, c.ID), "exercise %s must name %s", place[2], c.ID)
+}
+
+// inList reports whether a heading such as "(L2.1 to L2.5, L2.9)" names a check.
+func inList(heading, id string) bool {
+	n, _ := strconv.Atoi(strings.TrimPrefix(id, "L2."))
+	for _, m := range regexp.MustCompile(`L2\.(\d+)(?: to L2\.(\d+))?`).
+		FindAllStringSubmatch(heading, -1) {
+		from, _ := strconv.Atoi(m[1])
+		to, err := strconv.Atoi(m[2])
+		if err != nil {
+			to = from
+		}
+		if from <= n && n <= to {
+			return true
+		}
+	}
+	return false
+}
+
+// The checks, files, commands and links that the guides name exist.
 func TestGuideNamesExistingThings(t *testing.T) {
 	t.Parallel()
-	text := guide(t) + page(t, appendixFile)
-	makefile, err := os.ReadFile("../../../Makefile")
-	require.NoError(t, err)
+	text := page(t, first) + page(t, lab+"2b.md") + page(t, lab+"appendix.md")
+	makefile := page(t, "../../../Makefile")
 	for _, m := range regexp.MustCompile(`(?m)^make (\w+)`).FindAllStringSubmatch(text, -1) {
-		require.Regexp(t, `(?m)^(\w+ )*`+m[1]+`( \w+)*:`, string(makefile))
+		require.Regexp(t, `(?m)^(\w+ )*`+m[1]+`( \w+)*:`, makefile)
 	}
-	suite := kafkatest.Suite(kafkatest.Fixture{})
-	for _, m := range regexp.MustCompile(`CHECK=(L2\.\d+)`).FindAllStringSubmatch(text, -1) {
-		require.True(t, listed(suite, m[1]), m[0])
+	ids := regexp.MustCompile(`L2\.\d+\b`).FindAllString(text, -1)
+	for _, s := range kafkatest.Suites(kafkatest.Fixture{}) {
+		for _, c := range s.Checks {
+			ids = slices.DeleteFunc(ids, func(id string) bool { return id == c.ID })
+		}
 	}
-	_, exercises, _ := strings.Cut(text, "## 6.")
-	exercise := regexp.MustCompile("\\(`(\\w+\\.go)`; (L2[^)]*)\\)")
-	for _, m := range exercise.FindAllStringSubmatch(exercises, -1) {
-		_, err := os.Stat("../../../labs/2-store/" + m[1])
-		require.NoError(t, err)
-		for _, id := range regexp.MustCompile(`L2\.\d+`).FindAllString(m[2], -1) {
-			require.True(t, listed(suite, id), "%s names %s", m[1], id)
+	require.Empty(t, ids, "checks that do not exist")
+	for _, m := range regexp.MustCompile("`(\\w+\\.go)`").FindAllStringSubmatch(text, -1) {
+		if _, err := os.Stat(lab + m[1]); err != nil {
+			require.Contains(t, strings.Fields("alternative_test.go wrong_test.go unknown_test.go "+
+				"attempt.go feed_test.go read.go"), m[1], "of solutions/2-store")
 		}
 	}
 	for _, m := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(text, -1) {
-		_, err := os.Stat("../../../labs/2-store/" + m[1])
+		_, err := os.Stat(lab + m[1])
 		require.NoError(t, err)
 	}
 	for _, m := range regexp.MustCompile(`go test -v -run (\w+) `).FindAllStringSubmatch(text, -1) {
 		require.Equal(t, "TestTheFeedThatSkips", m[1])
 	}
-	require.Contains(t, text, fmt.Sprintf("6 checks to do, and %d blocked", len(suite.Checks)-6))
-}
-
-func listed(s check.Suite, id string) bool {
-	for _, c := range s.Checks {
-		if c.ID == id {
-			return true
-		}
-	}
-	return false
 }
 
 // Postgres answers as the transcript in the appendix says. With -v the test prints the transcript.
@@ -117,7 +139,7 @@ func TestTheFeedThatSkips(t *testing.T) {
 	dsn, _ := stacktest.Schema(t)
 	sessions := map[string]*pgx.Conn{}
 	var said []string
-	_, transcript, _ := strings.Cut(page(t, appendixFile), "```\nA=# CREATE")
+	_, transcript, _ := strings.Cut(page(t, lab+"appendix.md"), "```\nA=# CREATE")
 	transcript, _, _ = strings.Cut("A=# CREATE"+transcript, "```")
 	for _, line := range strings.Split(strings.TrimSpace(transcript), "\n") {
 		name, sql, command := strings.Cut(line, "=# ")
@@ -215,7 +237,7 @@ func TestGuideShowsARealPartition(t *testing.T) {
 		picture += strings.TrimRight(fmt.Sprintf("%-7d %-20s %s", offset, all[offset], shown),
 			" ") + "\n"
 	}
-	require.Contains(t, guide(t), "```\n"+picture+"```\n", picture)
+	require.Contains(t, page(t, first), "```\n"+picture+"```\n", picture)
 }
 
 // records describes the record at each offset of the only partition.
