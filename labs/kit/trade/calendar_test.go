@@ -1,6 +1,7 @@
 package trade_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -154,11 +155,21 @@ func TestPeriodsAndCurvesRoundTrip(t *testing.T) {
 		require.Equal(t, i.ID(), back.ID())
 		require.Equal(t, i.Delivery, back.Delivery)
 	}
-	for _, name := range []string{"", "power", "power/MARS/base", "power/CET", "power/CET/night",
-		"gas/TTF/peak", "oil/BRENT/base",
-		"oil/BRENT/call/70", "oil/BRENT/call/070/2025-05-15", "oil/BRENT/call/x/2025-05-15",
-		"oil/BRENT/swap/70/2025-05-15", "power/TTF/base"} {
+	for name, says := range map[string]string{
+		"":                              "no zone",
+		"power":                         "no zone",
+		"power/MARS/base":               `unknown zone "MARS": want one of AT, BE, BRENT, CET, `,
+		"power/TTF/base":                "TTF is a delivery point of gas",
+		"power/CET":                     "no profile",
+		"power/CET/night":               "unknown profile",
+		"gas/TTF/peak":                  "unknown profile",
+		"oil/BRENT/base":                "not an option",
+		"oil/BRENT/call/70":             "not an option",
+		"oil/BRENT/call/070/2025-05-15": "not an option",
+		"oil/BRENT/call/x/2025-05-15":   "not an option",
+		"oil/BRENT/swap/70/2025-05-15":  "not an option",
+	} {
 		_, err := trade.ParseCurve(name)
-		require.Error(t, err, name)
+		require.ErrorContains(t, err, fmt.Sprintf("curve %q: %s", name, says))
 	}
 }

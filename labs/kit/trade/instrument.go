@@ -184,9 +184,14 @@ func ParseCurve(name string) (Instrument, error) {
 	if i.Commodity != Oil && len(rest) > 0 {
 		i.Profile, rest = rest[0], rest[1:]
 	}
-	switch p, ok := points[i.Zone]; {
-	case !ok || p.Commodity != i.Commodity:
-		return bad("unknown commodity or zone")
+	if _, err := Zone(i.Zone); err != nil {
+		return Instrument{}, fmt.Errorf("curve %q: %w", name, err)
+	}
+	switch at := points[i.Zone].Commodity; {
+	case at != i.Commodity:
+		return bad(fmt.Sprintf("%s is a delivery point of %s", i.Zone, at))
+	case i.Commodity != Oil && i.Profile == "":
+		return bad("no profile")
 	case i.Commodity != Oil && i.Profile != "base" && (i.Profile != "peak" || i.Commodity != Power):
 		return bad("unknown profile")
 	case len(rest) == 0:
