@@ -1,9 +1,7 @@
 package contract
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -124,30 +122,29 @@ const MaxLeaf = 65535
 // the Avro body. An event has the same leaf whether its body is in the log or offloaded. A leaf has
 // no partition and no offset, so a log that is copied to another cluster keeps its leaves.
 func (r Recorded) Leaf() []byte {
-	var b bytes.Buffer
-	field := func(f []byte) { prefixed(&b, f) }
-	number := func(n int64) { field(binary.BigEndian.AppendUint64(nil, uint64(n))) }
-	field([]byte("blotter/leaf/v3"))
-	texts := []string{
+	const size = 640 // of most leaves
+	b := prefixed(make([]byte, 0, size), "blotter/leaf/v3")
+	for _, text := range [...]string{
 		r.Stream, r.Type, r.CommandID, r.Actor, r.Approver, r.Reason, r.Source, r.SubmittedBy,
 		r.Traceparent,
+	} {
+		b = prefixed(b, text)
 	}
-	for _, text := range texts {
-		field([]byte(text))
+	for _, id := range [...]uuid.UUID{
+		r.ID, r.Corrects, r.Correlation, r.Causation, r.AppendGroup,
+	} {
+		b = prefixed(b, id[:])
 	}
-	for _, id := range []uuid.UUID{r.ID, r.Corrects, r.Correlation, r.Causation, r.AppendGroup} {
-		field(id[:])
+	for _, at := range [...]time.Time{
+		r.EffectiveAt, r.EnteredAt, r.RecordedAt, r.SourceRecordedAt,
+	} {
+		b = numbers(b, Micros(at))
 	}
-	for _, at := range []time.Time{r.EffectiveAt, r.EnteredAt, r.RecordedAt, r.SourceRecordedAt} {
-		number(Micros(at))
-	}
-	number(r.SourceLine)
-	number(r.Version)
-	field(flag(r.Ends))
-	number(int64(r.Schema))
-	field(r.Fingerprint[:])
+	b = numbers(b, r.SourceLine)
+	b = numbers(b, r.Version)
+	b = prefixed(b, flag(r.Ends))
+	b = numbers(b, int64(r.Schema))
+	b = prefixed(b, r.Fingerprint[:])
 	prefix, body := r.payload()
-	field(prefix)
-	field(body[:])
-	return b.Bytes()
+	return prefixed(prefixed(b, prefix), body[:])
 }

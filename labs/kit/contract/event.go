@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"strings"
 	"time"
@@ -97,19 +96,15 @@ func (e Event) Validate() error {
 		return fmt.Errorf("%w %s: %s", ErrInvalid, e.ID, fmt.Sprintf(format, args...))
 	}
 	type attribute struct{ name, value string }
-	required := []attribute{
+	const required = 6 // of the attributes
+	for i, a := range [...]attribute{
 		{"stream", e.Stream}, {"type", e.Type}, {"actor", e.Actor}, {"reason", e.Reason},
 		{"source", e.Source}, {"command_id", e.CommandID},
-	}
-	optional := []attribute{
 		{"approver", e.Approver}, {"traceparent", e.Traceparent}, {"submitted_by", e.SubmittedBy},
-	}
-	for _, a := range required {
-		if a.value == "" {
+	} {
+		if i < required && a.value == "" {
 			return bad("%s is empty", a.name)
 		}
-	}
-	for _, a := range append(required, optional...) {
 		if len(a.value) > MaxAttribute {
 			return bad("%s has %d bytes, at most %d go in", a.name, len(a.value), MaxAttribute)
 		}
@@ -117,7 +112,7 @@ func (e Event) Validate() error {
 			return bad("%s is not UTF-8, or has a zero byte, which PostgreSQL cannot store", a.name)
 		}
 	}
-	for _, at := range []struct {
+	for _, at := range [...]struct {
 		name     string
 		value    time.Time
 		required bool
@@ -159,25 +154,25 @@ func (e Event) Validate() error {
 // of Data), whether the payload is offloaded, and everything that the store gives. Each field goes
 // in with its length before it, so no two events share a digest by moving bytes between fields.
 func (e Event) ContentDigest() [sha256.Size]byte {
-	h := sha256.New()
-	texts := []string{
+	const size = 512 // of most events
+	b := make([]byte, 0, size)
+	texts := [...]string{
 		"blotter/event/v3", e.Stream, e.Type, e.CommandID, e.Actor, e.Approver, e.Reason,
 	}
 	for _, text := range texts {
-		prefixed(h, []byte(text))
+		b = prefixed(b, text)
 	}
-	prefixed(h, e.ID[:])
-	prefixed(h, e.Fingerprint[:])
-	for _, at := range []time.Time{e.EffectiveAt, e.SourceRecordedAt} {
-		prefixed(h, binary.BigEndian.AppendUint64(nil, uint64(Micros(at))))
+	b = prefixed(b, e.ID[:])
+	b = prefixed(b, e.Fingerprint[:])
+	for _, at := range [...]time.Time{e.EffectiveAt, e.SourceRecordedAt} {
+		b = numbers(b, Micros(at))
 	}
-	prefixed(h, e.Corrects[:])
-	prefixed(h, e.Correlation[:])
-	prefixed(h, e.Causation[:])
-	prefixed(h, flag(e.Ends))
+	b = prefixed(b, e.Corrects[:])
+	b = prefixed(b, e.Correlation[:])
+	b = prefixed(b, e.Causation[:])
+	b = prefixed(b, flag(e.Ends))
 	_, body := e.payload()
-	prefixed(h, body[:])
-	return [sha256.Size]byte(h.Sum(nil))
+	return sha256.Sum256(prefixed(b, body[:]))
 }
 
 // Micros returns t as microseconds since 1970-01-01T00:00:00Z, and the smallest number for the zero
@@ -189,18 +184,19 @@ func Micros(t time.Time) int64 {
 	return t.UnixMicro()
 }
 
-func prefixed(w io.Writer, b []byte) {
-	w.Write(binary.BigEndian.AppendUint32(nil, uint32(len(b))))
-	w.Write(b)
+// prefixed appends a field with its length before it, in four bytes big-endian.
+func prefixed[T string | []byte](dst []byte, field T) []byte {
+	return append(binary.BigEndian.AppendUint32(dst, uint32(len(field))), field...)
 }
 
-// numbers writes one field of numbers.
-func numbers(w io.Writer, ns ...int64) {
-	var field []byte
+// numbers appends one field of numbers, eight bytes big-endian each, with its length before it.
+func numbers(dst []byte, ns ...int64) []byte {
+	const size = 8
+	dst = binary.BigEndian.AppendUint32(dst, uint32(size*len(ns)))
 	for _, n := range ns {
-		field = binary.BigEndian.AppendUint64(field, uint64(n))
+		dst = binary.BigEndian.AppendUint64(dst, uint64(n))
 	}
-	prefixed(w, field)
+	return dst
 }
 
 func flag(b bool) []byte {

@@ -1,7 +1,5 @@
 package contract
 
-import "bytes"
-
 // A Hash is the hash of a leaf or of a node of the tree (RFC 6962, section 2.1).
 type Hash = [32]byte
 
@@ -31,14 +29,12 @@ type BatchHeader struct {
 // four bytes big-endian. Numbers are eight bytes big-endian; a cursor is one number for each
 // partition.
 func (h BatchHeader) Leaf() []byte {
-	var b bytes.Buffer
-	prefixed(&b, []byte("blotter/lab-batch/v1"))
-	numbers(&b, h.Number)
-	prefixed(&b, h.Previous[:])
-	numbers(&b, h.From...)
-	numbers(&b, h.To...)
-	numbers(&b, h.Events)
-	return b.Bytes()
+	b := prefixed(nil, "blotter/lab-batch/v1")
+	b = numbers(b, h.Number)
+	b = prefixed(b, h.Previous[:])
+	b = numbers(b, h.From...)
+	b = numbers(b, h.To...)
+	return numbers(b, h.Events)
 }
 
 // Leaves returns the leaves that b adds to the tree: those of its events, then the header's.

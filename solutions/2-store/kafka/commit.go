@@ -205,12 +205,12 @@ func (c *committer) recorded(r *request) ([]contract.Receipt, error) {
 }
 
 // records returns a record for each event of the group, in order, then the head of each stream. The
-// events become the entries of the draft.
+// entries of the draft get their digests.
 func (c *committer) records(d *draft) ([]*kgo.Record, error) {
-	records := make([]*kgo.Record, 0, 2*len(d.events))
+	records := make([]*kgo.Record, 0, len(d.entries)+len(d.ends))
 	digests := make(map[string]index.Digest, len(d.ends))
-	for _, e := range d.events {
-		record := encode(e)
+	for _, e := range d.entries {
+		record := encode(e.Recorded)
 		record.Topic = c.log.events
 		records = append(records, record)
 		previous, ok := digests[e.Stream]
@@ -221,11 +221,11 @@ func (c *committer) records(d *draft) ([]*kgo.Record, error) {
 			}
 			previous = end.Digest
 		}
-		entry := index.NewEntry(previous, e, appendRecord(nil, record))
-		d.entries, digests[e.Stream] = append(d.entries, entry), entry.Digest
+		e.Follow(previous, func(dst []byte) []byte { return appendRecord(dst, record) })
+		digests[e.Stream] = e.Digest
 	}
 	for _, e := range d.ends {
-		record, err := c.log.headRecord(c.ctx, headOf(e, digests[e.Stream]))
+		record, err := c.log.headRecord(c.ctx, headOf(e.Recorded, e.Digest))
 		if err != nil {
 			return nil, err
 		}
@@ -237,11 +237,10 @@ func (c *committer) records(d *draft) ([]*kgo.Record, error) {
 // A draft is a group before it is committed: the index, and the events that the group adds.
 type draft struct {
 	all     *index.Index
-	index   *index.Partition // of the group
-	events  []contract.Recorded
-	entries []*index.Entry               // of the events, after records
-	ends    map[string]contract.Recorded // the last event of each stream of the group
-	ids     map[uuid.UUID]contract.Recorded
+	index   *index.Partition        // of the group
+	entries []*index.Entry          // the events
+	ends    map[string]*index.Entry // the last event of each stream of the group
+	ids     map[uuid.UUID]*index.Entry
 	err     error // the index could not answer
 }
 
@@ -250,7 +249,7 @@ var _ store.Known = (*draft)(nil)
 func newDraft(all *index.Index, partition *index.Partition) *draft {
 	return &draft{
 		all: all, index: partition,
-		ends: map[string]contract.Recorded{}, ids: map[uuid.UUID]contract.Recorded{},
+		ends: map[string]*index.Entry{}, ids: map[uuid.UUID]*index.Entry{},
 	}
 }
 
@@ -268,17 +267,21 @@ func (d *draft) Version(stream string) (int64, bool) {
 
 // Outcome returns the outcome of an id, in the log or in the group.
 func (d *draft) Outcome(id uuid.UUID) (store.Outcome, bool) {
-	e, ok := d.ids[id]
-	if !ok {
-		var err error
-		if e, ok, err = d.all.Find(id); err != nil {
-			d.err = err
-		}
+	if e, ok := d.ids[id]; ok {
+		return outcome(e.Recorded), true
+	}
+	e, ok, err := d.all.Find(id)
+	if err != nil {
+		d.err = err
 	}
 	if !ok {
 		return store.Outcome{}, false
 	}
-	return store.Outcome{Stream: e.Stream, Digest: e.ContentDigest(), Receipt: receipt(e)}, true
+	return outcome(e), true
+}
+
+func outcome(e contract.Recorded) store.Outcome {
+	return store.Outcome{Stream: e.Stream, Digest: e.ContentDigest(), Receipt: receipt(e)}
 }
 
 // touches reports whether the decision on r depends on an earlier append of the group.
@@ -294,16 +297,17 @@ func (d *draft) touches(r *request) bool {
 
 // stage adds an append to the group, and returns the receipts that it gets if the group lands.
 func (d *draft) stage(r *request, stamp func() time.Time) []contract.Receipt {
-	var receipts []contract.Receipt
+	receipts := make([]contract.Receipt, 0, len(r.events))
 	version, _ := d.Version(r.stream)
 	for _, e := range r.events {
 		version++
 		e.EffectiveAt = e.EffectiveAt.UTC()
-		recorded := contract.Recorded{Event: e, Version: version, RecordedAt: stamp()}
-		d.events = append(d.events, recorded)
-		d.ids[e.ID] = recorded
-		d.ends[r.stream] = recorded
-		receipts = append(receipts, receipt(recorded))
+		entry := &index.Entry{Recorded: contract.Recorded{
+			Event: e, Version: version, RecordedAt: stamp(),
+		}}
+		d.entries = append(d.entries, entry)
+		d.ids[e.ID], d.ends[r.stream] = entry, entry
+		receipts = append(receipts, receipt(entry.Recorded))
 	}
 	return receipts
 }

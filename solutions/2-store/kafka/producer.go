@@ -154,13 +154,14 @@ func (p *producer) stable(ctx context.Context, last map[string]int64) (bool, err
 func (p *producer) produce(ctx context.Context, records []*kgo.Record) error {
 	var mu sync.Mutex
 	var failed error
+	note := func(_ *kgo.Record, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		failed = errors.Join(failed, err)
+	}
 	for _, r := range records {
 		r.Partition = p.partition
-		p.client.Produce(ctx, r, func(_ *kgo.Record, err error) {
-			mu.Lock()
-			defer mu.Unlock()
-			failed = errors.Join(failed, err)
-		})
+		p.client.Produce(ctx, r, note)
 	}
 	err := p.client.Flush(ctx)
 	mu.Lock()

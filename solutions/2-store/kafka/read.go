@@ -240,7 +240,7 @@ func (s *Store) endsNow(ctx context.Context, partition int32) (map[string]index.
 		if err != nil {
 			return nil, err
 		}
-		entry := index.NewEntry(ends[e.Stream].Digest, e, indexCodec{}.AppendEvent(nil, e))
+		entry := index.NewEntry(ends[e.Stream].Digest, e, indexCodec{})
 		ends[e.Stream] = index.End{Version: e.Version, Ended: e.Ends, Digest: entry.Digest}
 	}
 	return ends, nil

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -61,46 +62,66 @@ func encode(r contract.Recorded) *kgo.Record {
 	record := &kgo.Record{
 		Key: []byte(r.Stream), Value: r.Data, Headers: make([]kgo.RecordHeader, 0, count),
 	}
-	values := make([]byte, 0, size)
-	header := func(name, value string) {
-		if value != "" {
-			from := len(values)
-			values = append(values, value...)
-			h := kgo.RecordHeader{Key: name, Value: values[from:len(values):len(values)]}
-			record.Headers = append(record.Headers, h)
+	values, from := make([]byte, 0, size), 0
+	// header adds a header with the bytes that came to values since the last header, if any.
+	header := func(name string) {
+		if from < len(values) {
+			value := values[from:len(values):len(values)]
+			record.Headers = append(record.Headers, kgo.RecordHeader{Key: name, Value: value})
+			from = len(values)
 		}
 	}
-	header("ce_specversion", specVersion)
-	header("ce_id", r.ID.String())
-	header("ce_source", r.Source)
-	header("ce_sourceline", positive(r.SourceLine))
-	header("ce_type", r.Type)
-	header("ce_time", r.RecordedAt.UTC().Format(timeFormat))
-	header("ce_version", strconv.FormatInt(r.Version, 10))
-	header("ce_schema", strconv.Itoa(r.Schema))
-	header("ce_fingerprint", hex.EncodeToString(r.Fingerprint[:]))
-	header("ce_effectiveat", r.EffectiveAt.UTC().Format(timeFormat))
-	header("ce_enteredat", r.EnteredAt.UTC().Format(timeFormat))
-	header("ce_commandid", r.CommandID)
-	header("ce_submittedby", r.SubmittedBy)
-	if !r.SourceRecordedAt.IsZero() {
-		header("ce_sourcerecordedat", r.SourceRecordedAt.UTC().Format(timeFormat))
+	text := func(name, value string) {
+		values = append(values, value...)
+		header(name)
 	}
-	header("ce_appendgroup", optional(r.AppendGroup))
-	header("ce_corrects", optional(r.Corrects))
-	header("ce_actor", r.Actor)
-	header("ce_approver", r.Approver)
-	header("ce_reason", r.Reason)
-	header("ce_correlationid", optional(r.Correlation))
-	header("ce_causationid", optional(r.Causation))
-	header("ce_traceparent", r.Traceparent)
+	number := func(name string, n int64) {
+		values = strconv.AppendInt(values, n, 10)
+		header(name)
+	}
+	id := func(name string, id uuid.UUID) {
+		values = appendID(values, id)
+		header(name)
+	}
+	at := func(name string, t time.Time) {
+		values = t.UTC().AppendFormat(values, timeFormat)
+		header(name)
+	}
+	text("ce_specversion", specVersion)
+	id("ce_id", r.ID)
+	text("ce_source", r.Source)
+	if r.SourceLine != 0 {
+		number("ce_sourceline", r.SourceLine)
+	}
+	text("ce_type", r.Type)
+	at("ce_time", r.RecordedAt)
+	number("ce_version", r.Version)
+	number("ce_schema", int64(r.Schema))
+	values = hex.AppendEncode(values, r.Fingerprint[:])
+	header("ce_fingerprint")
+	at("ce_effectiveat", r.EffectiveAt)
+	at("ce_enteredat", r.EnteredAt)
+	text("ce_commandid", r.CommandID)
+	text("ce_submittedby", r.SubmittedBy)
+	if !r.SourceRecordedAt.IsZero() {
+		at("ce_sourcerecordedat", r.SourceRecordedAt)
+	}
+	id("ce_appendgroup", r.AppendGroup)
+	id("ce_corrects", r.Corrects)
+	text("ce_actor", r.Actor)
+	text("ce_approver", r.Approver)
+	text("ce_reason", r.Reason)
+	id("ce_correlationid", r.Correlation)
+	id("ce_causationid", r.Causation)
+	text("ce_traceparent", r.Traceparent)
 	if r.Ends {
-		header("ce_ends", isTrue)
+		text("ce_ends", isTrue)
 	}
 	if r.Offloaded() {
-		header("ce_dataref", offloadScheme+hex.EncodeToString(r.BodyDigest[:]))
+		values = hex.AppendEncode(append(values, offloadScheme...), r.BodyDigest[:])
+		header("ce_dataref")
 	}
-	header("content-type", dataType)
+	text("content-type", dataType)
 	return record
 }
 
@@ -108,19 +129,16 @@ func encode(r contract.Recorded) *kgo.Record {
 // object storage.
 const offloadScheme = "sha256:"
 
-func optional(id uuid.UUID) string {
+// appendID appends the text of an id (RFC 9562, section 4), and nothing for the zero id.
+func appendID(dst []byte, id uuid.UUID) []byte {
 	if id == uuid.Nil {
-		return ""
+		return dst
 	}
-	return id.String()
-}
-
-// positive returns the text of n, and none for zero.
-func positive(n int64) string {
-	if n == 0 {
-		return ""
+	dst = hex.AppendEncode(dst, id[:4])
+	for at := 4; at < 10; at += 2 {
+		dst = hex.AppendEncode(append(dst, '-'), id[at:at+2])
 	}
-	return strconv.FormatInt(n, 10)
+	return hex.AppendEncode(append(dst, '-'), id[10:])
 }
 
 // decode is the inverse of encode. isEvent is false for the marks of owners. The error of a record
@@ -225,15 +243,23 @@ func (indexCodec) AppendEvent(dst []byte, e contract.Recorded) []byte {
 // appendRecord appends a record that encode returned. An index has the same bytes for an event that
 // it was given before the commit, and for one that was read from the log.
 func appendRecord(dst []byte, record *kgo.Record) []byte {
-	wire := kmsg.Record{Key: record.Key, Value: record.Value}
-	wire.Headers = make([]kmsg.Header, 0, len(record.Headers))
-	const lengths = 8 // bytes before a name and a value, at most
-	size := len(record.Key) + len(record.Value) + 4*lengths
+	const lengths = 2 * binary.MaxVarintLen32 // before a name and a value, at most
+	size := len(record.Key) + len(record.Value) + 3*lengths
 	for _, h := range record.Headers {
-		wire.Headers = append(wire.Headers, kmsg.Header{Key: h.Key, Value: h.Value})
 		size += len(h.Key) + len(h.Value) + lengths
 	}
-	return wire.AppendTo(slices.Grow(dst, size))
+	dst = slices.Grow(dst, size)
+	dst = append(dst, 0, 0, 0, 0) // length, attributes, time and offset have no meaning here
+	dst = appendBytes(appendBytes(dst, record.Key), record.Value)
+	dst = binary.AppendVarint(dst, int64(len(record.Headers)))
+	for _, h := range record.Headers {
+		dst = appendBytes(appendBytes(dst, h.Key), h.Value)
+	}
+	return dst
+}
+
+func appendBytes[T string | []byte](dst []byte, b T) []byte {
+	return append(binary.AppendVarint(dst, int64(len(b))), b...)
 }
 
 func (indexCodec) ParseEvent(data []byte, at contract.Position) (contract.Recorded, error) {

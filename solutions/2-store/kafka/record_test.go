@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"example.com/blotter/labs/kit/contract"
 )
@@ -68,6 +69,17 @@ content-type: application/vnd.confluent.avro
 `, headers.String())
 	require.Equal(t, "trade/UTI-1", string(record.Key))
 	require.Equal(t, full.Data, record.Value)
+}
+
+// An index file has an event as a record of a Kafka record batch, version 2.
+func TestIndexHasKafkaRecords(t *testing.T) {
+	t.Parallel()
+	record := encode(full)
+	want := kmsg.Record{Key: record.Key, Value: record.Value}
+	for _, h := range record.Headers {
+		want.Headers = append(want.Headers, kmsg.Header{Key: h.Key, Value: h.Value})
+	}
+	require.Equal(t, want.AppendTo([]byte("before")), appendRecord([]byte("before"), record))
 }
 
 func TestRecordRoundTrip(t *testing.T) {

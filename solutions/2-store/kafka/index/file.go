@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -169,13 +170,12 @@ func putProgress(tx *bbolt.Tx, p progress) error {
 func (f *file) add(entries []*Entry) (map[string]fileEnd, error) {
 	to, ends := f.progress, map[string]fileEnd{}
 	err := f.db.Update(func(tx *bbolt.Tx) error {
-		ids := tx.Bucket(idsBucket)
 		size := 0
 		for _, e := range entries {
 			size += frameHeader + len(e.data)
 		}
-		frames := make([]byte, 0, size)
-		for _, e := range entries {
+		frames, pointers := make([]byte, 0, size), make([]pointer, len(entries))
+		for i, e := range entries {
 			previous, ok := ends[e.Stream]
 			if !ok {
 				previous = f.ends[e.Stream]
@@ -183,10 +183,11 @@ func (f *file) add(entries []*Entry) (map[string]fileEnd, error) {
 			begin := len(frames)
 			frames = appendFrame(frames, e, previous.last)
 			to.Last = pointer{At: to.Size + int64(begin), Size: int32(len(frames) - begin)}
-			if err := ids.Put(bytes.Clone(e.ID[:]), to.Last.append(nil)); err != nil {
-				return err
-			}
+			pointers[i] = to.Last
 			ends[e.Stream] = fileEnd{End{e.Version, e.Ends, e.Digest}, to.Last}
+		}
+		if err := putIDs(tx.Bucket(idsBucket), entries, pointers); err != nil {
+			return err
 		}
 		// The events are written BEFORE the commit that points to them. A crash here leaves bytes
 		// without a pointer, and the next events are written over them.
@@ -201,6 +202,27 @@ func (f *file) add(entries []*Entry) (map[string]fileEnd, error) {
 	}
 	f.progress = to
 	return ends, f.writeSeal()
+}
+
+// putIDs puts the pointers of entries under their ids. In the order of ids, each page is sought
+// once.
+func putIDs(ids *bbolt.Bucket, entries []*Entry, pointers []pointer) error {
+	order := make([]int, len(entries))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		return bytes.Compare(entries[a].ID[:], entries[b].ID[:])
+	})
+	values := make([]byte, 0, len(entries)*pointerSize) // bbolt keeps them until the commit
+	for _, i := range order {
+		begin := len(values)
+		values = pointers[i].append(values)
+		if err := ids.Put(entries[i].ID[:], values[begin:]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeSeal writes the seal of the index file. A crash before that, or an error, leaves an index

@@ -2,6 +2,7 @@ package index
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/google/uuid"
 )
@@ -17,8 +18,8 @@ import (
 type filter []layer
 
 type layer struct {
-	bits []uint64
-	room int // for so many more ids
+	words []uint64
+	room  int // for so many more ids
 }
 
 const (
@@ -38,8 +39,8 @@ func (f *filter) add(id uuid.UUID) {
 	l.room--
 	a, b := hashes(id)
 	for range probes {
-		bit := a % uint64(64*len(l.bits))
-		l.bits[bit/64] |= 1 << (bit % 64)
+		bit := l.bit(a)
+		l.words[bit/64] |= 1 << (bit % 64)
 		a += b
 	}
 }
@@ -57,13 +58,19 @@ func (f filter) has(id uuid.UUID) bool {
 
 func (l layer) has(a, b uint64) bool {
 	for range probes {
-		bit := a % uint64(64*len(l.bits))
-		if l.bits[bit/64]&(1<<(bit%64)) == 0 {
+		bit := l.bit(a)
+		if l.words[bit/64]&(1<<(bit%64)) == 0 {
 			return false
 		}
 		a += b
 	}
 	return true
+}
+
+// bit returns the bit of a hash: its share of the layer, by the hash's high bits.
+func (l layer) bit(hash uint64) uint64 {
+	bit, _ := bits.Mul64(hash, uint64(64*len(l.words)))
+	return bit
 }
 
 // hashes returns two hashes of an id. Its two halves are no hashes: some ids begin with the time.

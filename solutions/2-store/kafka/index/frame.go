@@ -67,14 +67,21 @@ type Entry struct {
 	data   []byte // the entry of its frame
 }
 
-// NewEntry returns the entry of the event that follows previous in its stream. body is the event as
-// the Codec writes it.
-func NewEntry(previous Digest, e contract.Recorded, body []byte) *Entry {
-	data := make([]byte, 0, entryHeader+len(e.Stream)+len(body))
+// NewEntry returns the entry of the event that follows previous in its stream.
+func NewEntry(previous Digest, e contract.Recorded, codec Codec) *Entry {
+	entry := &Entry{Recorded: e}
+	entry.Follow(previous, func(dst []byte) []byte { return codec.AppendEvent(dst, e) })
+	return entry
+}
+
+// Follow makes e the entry after previous in its stream. body appends the event as the Codec writes
+// it.
+func (e *Entry) Follow(previous Digest, body func(dst []byte) []byte) {
+	data := make([]byte, 0, entryHeader+len(e.Stream))
 	data = append(append(data, e.ID[:]...), flag(e.Ends))
 	data = binary.BigEndian.AppendUint16(data, uint16(len(e.Stream)))
-	data = append(append(data, e.Stream...), body...)
-	return &Entry{e, roll(previous, data), data}
+	e.data = body(append(data, e.Stream...))
+	e.Digest = roll(previous, e.data)
 }
 
 func flag(b bool) byte {

@@ -191,7 +191,7 @@ func (p *Partition) Apply(events []contract.Recorded) error {
 		if err != nil {
 			break
 		}
-		entry := NewEntry(end.Digest, e, p.opts.Codec.AppendEvent(nil, e))
+		entry := NewEntry(end.Digest, e, p.opts.Codec)
 		ends[e.Stream] = End{e.Version, e.Ends, entry.Digest}
 		next = append(next, entry)
 	}
@@ -480,16 +480,14 @@ func (p *Partition) Err() error {
 // about these events waits until the index knows. Otherwise the owner would deny an event that
 // another process has read.
 type commit struct {
-	ids  map[uuid.UUID]contract.Recorded
-	ends map[string]contract.Recorded
+	ids  map[uuid.UUID]*Entry
+	ends map[string]*Entry
 	over chan struct{} // closed when the index knows
 }
 
 // BeginCommit states that a group is being sent. ids are its events, ends the last event of each
 // of its streams.
-func (p *Partition) BeginCommit(
-	ids map[uuid.UUID]contract.Recorded, ends map[string]contract.Recorded,
-) {
+func (p *Partition) BeginCommit(ids map[uuid.UUID]*Entry, ends map[string]*Entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.inFlight = &commit{ids, ends, make(chan struct{})}
