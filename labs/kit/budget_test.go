@@ -16,6 +16,7 @@ import (
 	"example.com/blotter/labs/1-schemas/codectest"
 	"example.com/blotter/labs/2-store/kafkatest"
 	"example.com/blotter/labs/3-projections/projectiontest"
+	"example.com/blotter/labs/5-audit/audittest"
 	"example.com/blotter/labs/kit/check"
 )
 
@@ -45,6 +46,8 @@ func parts() []part {
 			[]string{"compatible.go", "producer.go", "consumer.go"}},
 		{projectiontest.Lab(projectiontest.Answer{}), "3-projections", "3-projections/plain",
 			[]string{"fold.go", "apply.go", "refold.go", "rebuild.go"}},
+		{audittest.Lab(audittest.Answer{}), "5-audit", "5-audit/plain",
+			[]string{"tree.go", "seal.go", "verify.go", "witness.go", "trace.go"}},
 		{stores[0], "2-store", "2-store/plain",
 			[]string{"decide.go", "transact.go", "takeover.go", "heads.go", "end.go"}},
 		{stores[1], "2-store", "2-store/plain",

@@ -84,8 +84,12 @@ func (c *demoCmd) open(ctx context.Context, a *app) (*session.Session, *capstone
 	if system.Snapshots, err = s.Snapshots(ctx, true); err != nil {
 		return nil, nil, err
 	}
-	system.Auditor, err = s.Sealer(ctx)
-	return s, system, err
+	sealer, err := s.Sealer(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	system.Auditor = sealer.ForDemo()
+	return s, system, nil
 }
 
 // config names a folder without a log: the data folder with --keep, otherwise a temporary one.

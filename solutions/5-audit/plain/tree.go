@@ -42,26 +42,26 @@ func CheckInclusion(root contract.Hash, size, index int64, leaf []byte,
 		return fmt.Errorf("a tree of %d leaves has no leaf %d", size, index)
 	}
 	rest := proof
+	next := func() (h contract.Hash) { // zero if the proof is too short, which the root shows
+		if len(rest) > 0 {
+			h, rest = rest[0], rest[1:]
+		}
+		return h
+	}
 	var up func(index, size int64) contract.Hash
 	up = func(index, size int64) contract.Hash {
 		if size == 1 {
 			return hash(0, leaf)
 		}
-		k, left := split(size), index < split(size)
-		var sub contract.Hash
-		if left {
-			sub = up(index, k)
-		} else {
-			sub = up(index-k, size-k)
+		k := split(size)
+		if index < k {
+			left := up(index, k)
+			right := next()
+			return hash(1, left[:], right[:])
 		}
-		var beside contract.Hash // zero if the proof is too short, which the root shows
-		if len(rest) > 0 {
-			beside, rest = rest[0], rest[1:]
-		}
-		if left {
-			return hash(1, sub[:], beside[:])
-		}
-		return hash(1, beside[:], sub[:])
+		right := up(index-k, size-k)
+		left := next()
+		return hash(1, left[:], right[:])
 	}
 	if got := up(index, size); got != root || len(rest) > 0 {
 		return fmt.Errorf("the proof of leaf %d gives root %x with %d hashes left, want %x",
