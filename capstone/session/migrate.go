@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"example.com/blotter/capstone/logdir"
-	postgresstore "example.com/blotter/solutions/2-store/postgres"
 )
 
 // Migrate creates or migrates the Postgres schemas of a log, as their owner, and gives the
@@ -32,12 +31,12 @@ func Migrate(ctx context.Context, c Config) (schemas []string, err error) {
 		}
 	}
 	name := d.Settings().Name
-	if d.Settings().Store == "postgres" {
-		err := postgresstore.Migrate(ctx, postgresstore.Options{
-			DSN: at.MigrationDSN, AppDSN: at.DSN, Schema: name.LogSchema(),
-			Simulated: d.Settings().Simulated,
-		})
-		if err != nil {
+	store, err := StoreOf(d.Settings().Store)
+	if err != nil {
+		return nil, err
+	}
+	if store.Migrate != nil {
+		if err := store.Migrate(ctx, at, d.Settings()); err != nil {
 			return nil, fmt.Errorf("migrate %s: %w", name.LogSchema(), err)
 		}
 		schemas = append(schemas, name.LogSchema())

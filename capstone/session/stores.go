@@ -21,8 +21,8 @@ import (
 
 // Stores has a row for each kind of log. A new store is a package and a row.
 var Stores = []Store{
-	{"kafka", true, "kafka", reachKafka, findTopic, openKafkaLog},
-	{"postgres", false, "postgres", reachPostgres, nil, openPostgresLog},
+	{"kafka", true, "kafka", reachKafka, findTopic, openKafkaLog, nil},
+	{"postgres", false, "postgres", reachPostgres, nil, openPostgresLog, migratePostgresLog},
 }
 
 // A Store is one kind of log.
@@ -36,6 +36,8 @@ type Store struct {
 	// Topic finds the topic of a log. It is nil for a store without topics.
 	Topic func(context.Context, Endpoint, logdir.Name) (logdir.Topic, error)
 	Open  func(context.Context, Endpoint, LogOptions) (Log, error)
+	// Migrate creates or migrates the database schema of a log. It is nil for a store without one.
+	Migrate func(context.Context, stack.Postgres, logdir.Settings) error
 }
 
 // ErrIndexDiffers is wrapped by the error of Session.CheckIndex.
@@ -316,4 +318,10 @@ func openPostgresLog(ctx context.Context, at Endpoint, o LogOptions) (Log, error
 		return nil, err
 	}
 	return store, nil
+}
+
+func migratePostgresLog(ctx context.Context, at stack.Postgres, s logdir.Settings) error {
+	return postgresstore.Migrate(ctx, postgresstore.Options{
+		DSN: at.MigrationDSN, AppDSN: at.DSN, Schema: s.Name.LogSchema(), Simulated: s.Simulated,
+	})
 }
