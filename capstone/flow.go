@@ -225,10 +225,13 @@ func (s *System) State(ctx context.Context) (trade.State, error) {
 // catch up with a long log much sooner.
 const Batch = 50_000
 
-func (s *System) catchUp(ctx context.Context) error {
+func (s *System) catchUp(ctx context.Context) error { return s.CatchUp(ctx, s.Projection) }
+
+// CatchUp brings a read model to the end of the log.
+func (s *System) CatchUp(ctx context.Context, model contract.Applier) error {
 	end, err := s.Log.End(ctx)
 	if err != nil {
 		return err
 	}
-	return s.Project(ctx, s.Log, s.Projection, end, Batch)
+	return s.Project(ctx, s.Log, model, end, Batch)
 }

@@ -134,6 +134,9 @@ func (n Name) LogSchema() string { return n.schema() + "_log" }
 // ModelSchema returns the database schema of the read model.
 func (n Name) ModelSchema() string { return n.schema() + "_model" }
 
+// SearchSchema returns the database schema of the read model for searches.
+func (n Name) SearchSchema() string { return n.schema() + "_search" }
+
 // SnapshotBucket returns the bucket of archived states.
 func (n Name) SnapshotBucket() string { return string(n) + "-replay" }
 

@@ -41,10 +41,13 @@ func Migrate(ctx context.Context, c Config) (schemas []string, err error) {
 		}
 		schemas = append(schemas, name.LogSchema())
 	}
-	schemas = append(schemas, modelSchema(name))
-	model, err := openReadModel(ctx, at.DSN, at.MigrationDSN, modelSchema(name), nil)
-	if err == nil {
-		model.Close()
+	for _, row := range models {
+		m, err := row.open(ctx, at.DSN, at.MigrationDSN, row.schema(name), nil)
+		if err != nil {
+			return schemas, err
+		}
+		m.Close()
+		schemas = append(schemas, row.schema(name))
 	}
-	return schemas, err
+	return schemas, nil
 }

@@ -2,14 +2,11 @@ package session
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/minio/minio-go/v7"
 	"golang.org/x/mod/sumdb/note"
 
@@ -52,122 +49,6 @@ func (s *Session) openCodec(ctx context.Context) (Codec, error) {
 		return nil, err
 	}
 	return OpenCodec(ctx, at, s.Settings().Name)
-}
-
-// ReadModel opens the read model of positions. It refuses the model of another log.
-func (s *Session) ReadModel(ctx context.Context) (*readModel, error) {
-	model, err := s.openModel(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return model, s.checkModel(ctx)
-}
-
-// RebuildReadModel makes the read model again from the log, beside the one in use, in transactions
-// of at most batch events. Then it replaces that one, even the model of another log. A crash before
-// that leaves the old model.
-func (s *Session) RebuildReadModel(ctx context.Context, batch int) (*readModel, error) {
-	model, err := s.openModel(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := model.Rebuild(ctx, s.Log, batch); err != nil {
-		return nil, err
-	}
-	return model, s.checkModel(ctx)
-}
-
-// ReadModelCursor returns the cursor of the read model, or nil if there is no read model. It
-// creates no read model.
-func (s *Session) ReadModelCursor(ctx context.Context) (c contract.Cursor, err error) {
-	var found bool
-	table := pgx.Identifier{modelSchema(s.Settings().Name), "checkpoint"}.Sanitize()
-	err = s.inDatabase(ctx, func(conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", table).Scan(&found)
-	})
-	if err != nil || !found {
-		return nil, err
-	}
-	model, err := s.ReadModel(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return model.Cursor(ctx)
-}
-
-func (s *Session) openModel(ctx context.Context) (*readModel, error) {
-	at, err := s.stack.Postgres(ctx)
-	if err != nil {
-		return nil, err
-	}
-	model, err := openReadModel(ctx, at.DSN, at.MigrationDSN, modelSchema(s.Settings().Name),
-		s.Codec)
-	if err != nil {
-		return nil, err
-	}
-	s.onClose(func() error { model.Close(); return nil })
-	return model, nil
-}
-
-// checkModel refuses a read model of another log. A model outlives its log. Its cursor does not
-// tell it from the model of another log with the same name and as many events. So a comment on its
-// schema names its topic. A model without the comment becomes this log's; one that was just rebuilt
-// has none. A log in Postgres and its model share a database, and are lost together.
-func (s *Session) checkModel(ctx context.Context) error {
-	topic, schema := s.Settings().Topic, modelSchema(s.Settings().Name)
-	if topic == "" {
-		return nil
-	}
-	var from string
-	err := s.inDatabase(ctx, func(conn *pgx.Conn) error {
-		err := conn.QueryRow(ctx,
-			"SELECT coalesce(obj_description(to_regnamespace($1), 'pg_namespace'), '')",
-			schema).Scan(&from)
-		if err != nil || from != "" {
-			return err
-		}
-		from = topic
-		return s.asOwner(ctx, fmt.Sprintf("COMMENT ON SCHEMA %s IS '%s'",
-			pgx.Identifier{schema}.Sanitize(), strings.ReplaceAll(topic, "'", "''")))
-	})
-	if err != nil {
-		return fmt.Errorf("compare the log with the origin of its read model: %w", err)
-	}
-	if from != topic {
-		return &logdir.IntegrityError{What: fmt.Sprintf("the read model belongs to another log: "+
-			"it was made from the topic with id %s, and this log is in %s", from, topic),
-			Remedy: "rebuild it from this log: blotter rebuild"}
-	}
-	return nil
-}
-
-// asOwner executes a statement that the application may not. Where somebody else migrates the
-// database, it does nothing.
-func (s *Session) asOwner(ctx context.Context, statement string) error {
-	at, err := s.stack.Postgres(ctx)
-	if err != nil || at.MigrationDSN == "" {
-		return err
-	}
-	conn, err := pgx.Connect(ctx, at.MigrationDSN)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, statement)
-	return err
-}
-
-func (s *Session) inDatabase(ctx context.Context, do func(*pgx.Conn) error) error {
-	at, err := s.stack.Postgres(ctx)
-	if err != nil {
-		return err
-	}
-	conn, err := pgx.Connect(ctx, at.DSN)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx)
-	return do(conn)
 }
 
 // Snapshots opens the archive of states. If the log has no archive, it creates the archive if

@@ -21,6 +21,7 @@ var examples = map[string]string{
 	"pnl":            "pnl --format csv",
 	"history":        "history PWR-70",
 	"trades":         "trades --book power-prop --status LIVE",
+	"search":         "search 'client order' --where book=power-prop --where status=LIVE",
 	"books":          "books",
 	"curves":         "curves power/CET/base",
 	"parked list":    "parked list",

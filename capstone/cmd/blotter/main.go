@@ -43,6 +43,7 @@ type cli struct {
 	Pnl      pnlCmd           `cmd:"" help:"${pnl}"`
 	History  historyCmd       `cmd:"" help:"${history}"`
 	Trades   tradesCmd        `cmd:"" help:"List trades: by book, trader, status and more."`
+	Search   searchCmd        `cmd:"" help:"${search}"`
 	Books    booksCmd         `cmd:"" help:"List the books, with the number of their trades."`
 	Curves   curvesCmd        `cmd:"" help:"List the latest price marks of the curves."`
 	Parked   parkedCmd        `cmd:"" help:"Find streams with an illegal event."`
@@ -84,14 +85,18 @@ var longHelp = kong.Vars{
 	"import":         "Send the commands in files to the desk. Importing again changes nothing.",
 	"pnl":            "Show profit and loss by book, by average cost and by FIFO.",
 	"history":        "Show the events of a trade, a curve or a command: who, what, when, why.",
+	"search":         "Find trades by any attribute, and by words in the reasons of events.",
 	"replay":         "Fold the log again and compare the result with an archived state.",
-	"rebuild":        "Make the read model again from the log, and accept the log as it is.",
+	"rebuild":        "Make the read models again from the log, and accept the log as it is.",
 	"seal":           "Add new events to the Merkle tree and publish a signed checkpoint.",
 	"verify":         "Compare the log with its checkpoints; exit 1 names the first difference.",
 	"extract":        "Make a certified bundle of events: data, proofs and signature.",
 	"verify_extract": "Check a bundle with only the log's public key; exit 1 names file and line.",
 	"completion":     "Print a script that completes command lines: for bash, zsh or fish.",
 	"chaos":          "Kill processes that write a new log; exit 1 names the broken rule.",
+
+	"search_words": "Words of a reason, as in a web search: two words, \"a phrase\", or, -not.",
+	"search_where": "Value of an attribute, such as book=power-prop; again for another.",
 
 	"import_files":    "Files of commands as JSON Lines, plain or gzip; - is standard input.",
 	"import_rejects":  "Write the refused and the bad lines to this new file, to be mended.",

@@ -12,7 +12,7 @@ import (
 
 type rebuildCmd struct{}
 
-// Run makes the read model again from the log. From then on the log is accepted as it is: a lost
+// Run makes the read models again from the log. From then on the log is accepted as it is: a lost
 // end is no longer reported. A crash before the new model is in use leaves the old one; run it
 // again.
 func (c *rebuildCmd) Run(ctx context.Context, a *app) error {
@@ -23,7 +23,7 @@ func (c *rebuildCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	system := s.System()
-	if system.Projection, err = s.RebuildReadModel(ctx, capstone.Batch); err != nil {
+	if system.Projection, err = s.RebuildReadModels(ctx, capstone.Batch); err != nil {
 		return err
 	}
 	state, err := system.State(ctx)

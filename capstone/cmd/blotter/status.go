@@ -169,7 +169,7 @@ func (a *app) examine(
 	if len(st.Strays) > 0 {
 		st.Well, st.hint = false, strayHint
 	}
-	model, err := s.ReadModelCursor(ctx)
+	models, err := s.ReadModelCursors(ctx)
 	if err != nil {
 		return err
 	}
@@ -188,16 +188,22 @@ func (a *app) examine(
 	if err := st.listSnapshots(ctx, s); err != nil {
 		return err
 	}
-	positions := newTail("the read model", model, end)
-	audit := newTail("the last checkpoint", sealed, end)
-	if err := st.Log.count(ctx, s.Log, end, positions, audit); err != nil {
+	var tails []*tail
+	for _, m := range models {
+		tails = append(tails, newTail(m.Name, "the read model of "+m.Name, m.Cursor, end))
+	}
+	audit := newTail("audit", "the last checkpoint", sealed, end)
+	tails = append(tails, audit)
+	if err := st.Log.count(ctx, s.Log, end, tails...); err != nil {
 		return err
 	}
 	var now time.Time
 	if st.Log.simulated = s.Settings().Simulated; !st.Log.simulated {
 		now = time.Now()
 	}
-	st.Lag = []lag{positions.lag("positions", end, now), audit.lag("audit", end, now)}
+	for _, t := range tails {
+		st.Lag = append(st.Lag, t.lag(end, now))
+	}
 	st.compare(end, reached)
 	if err := st.checkIndex(ctx, s); err != nil {
 		return err

@@ -32,6 +32,7 @@ type behind struct {
 
 // A tail is the events that a reader has not read.
 type tail struct {
+	name       string // the reader, for programs
 	of         string // the reader, for people
 	from       contract.Cursor
 	all        unread
@@ -39,8 +40,8 @@ type tail struct {
 }
 
 // newTail returns the tail of a reader at a cursor, in a log with an end.
-func newTail(of string, from, end contract.Cursor) *tail {
-	return &tail{of: of, from: from, partitions: make([]unread, len(end))}
+func newTail(name, of string, from, end contract.Cursor) *tail {
+	return &tail{name: name, of: of, from: from, partitions: make([]unread, len(end))}
 }
 
 // unread counts events that a reader has not read.
@@ -64,8 +65,8 @@ func (t *tail) see(e contract.Recorded) {
 }
 
 // lag returns the distance of the reader from the end. A zero now gives no age.
-func (t *tail) lag(of string, end contract.Cursor, now time.Time) lag {
-	l := lag{Of: of, behind: t.all.behind(now), Partitions: []partitionLag{}}
+func (t *tail) lag(end contract.Cursor, now time.Time) lag {
+	l := lag{Of: t.name, behind: t.all.behind(now), Partitions: []partitionLag{}}
 	if err := t.from.Ahead(t.of, end); err != nil {
 		l.Ahead = err.Error()
 	}

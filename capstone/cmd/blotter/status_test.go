@@ -91,7 +91,7 @@ func TestLagOfEachPartition(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 9, 12, 0, 0, 0, time.UTC)
 	end := contract.Cursor{3, 2, 1}
-	reader := newTail("the read model", contract.Cursor{1, 2}, end)
+	reader := newTail("positions", "the read model", contract.Cursor{1, 2}, end)
 	for _, at := range []contract.Position{
 		{Partition: 0, Offset: 0}, {Partition: 0, Offset: 1}, {Partition: 1, Offset: 1},
 		{Partition: 0, Offset: 2}, {Partition: 2, Offset: 0},
@@ -99,7 +99,7 @@ func TestLagOfEachPartition(t *testing.T) {
 		age := time.Duration(100-10*int(at.Partition)-int(at.Offset)) * time.Second
 		reader.see(contract.Recorded{Position: at, RecordedAt: now.Add(-age)})
 	}
-	got := reader.lag("positions", end, now)
+	got := reader.lag(end, now)
 	text, err := json.Marshal(got)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"of": "positions", "events": 3, "seconds": 99, "partitions": [
@@ -108,16 +108,16 @@ func TestLagOfEachPartition(t *testing.T) {
 		{"partition": 2, "events": 1, "seconds": 80}]}`, string(text))
 	require.Equal(t, "3 events behind, for 1m39s", got.line())
 	var table strings.Builder
-	printLags(&table, []lag{got, reader.lag("audit", end, time.Time{})})
+	printLags(&table, []lag{got, reader.lag(end, time.Time{})})
 	require.Equal(t, `  reader     partition  events behind  for seconds
   positions          0              2        99.00
   positions          2              1        80.00
-  audit              0              2            -
-  audit              2              1            -
+  positions          0              2            -
+  positions          2              1            -
 `, table.String())
-	simulated := reader.lag("positions", end, time.Time{})
+	simulated := reader.lag(end, time.Time{})
 	require.Nil(t, simulated.Seconds)
 	require.Nil(t, simulated.Partitions[0].Seconds)
-	ahead := newTail("the read model", contract.Cursor{4}, end).lag("positions", end, now)
+	ahead := newTail("positions", "the read model", contract.Cursor{4}, end).lag(end, now)
 	require.Contains(t, ahead.line(), "the read model")
 }

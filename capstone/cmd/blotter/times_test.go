@@ -44,6 +44,7 @@ func timesScript(store string) string {
 		{"history --command a-1", 0, []string{now, all}},
 		{"state A", 1, []string{now, at}},
 		{"trades", 1, []string{now, at}},
+		{"search order", 1, []string{cursor, last, all}},
 		{"books", 1, []string{now, at}},
 		{"curves", 1, []string{now, at}},
 		{"position", 1, []string{now, at}},

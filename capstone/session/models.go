@@ -1,0 +1,203 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/solutions/3-projections/search"
+)
+
+// A model is a read model that is kept in Postgres.
+type model interface {
+	contract.Applier
+	Rebuild(ctx context.Context, log contract.Reader, size int) error
+	Close()
+}
+
+// A modelRow is a read model of a log. open opens it in a database schema, for a role that reads
+// and writes rows, and a role that owns the schema, which may be empty.
+type modelRow[M model] struct {
+	name   string
+	schema func(logdir.Name) string
+	open   func(ctx context.Context, app, owner, schema string, codec contract.Codec) (M, error)
+}
+
+var (
+	positionsModel = modelRow[*readModel]{"positions", modelSchema, openReadModel}
+	searchModel    = modelRow[*search.Model]{"search", logdir.Name.SearchSchema, search.OpenAs}
+)
+
+// models are the read models of a log.
+var models = []modelRow[model]{rowOf(positionsModel), rowOf(searchModel)}
+
+// rowOf returns a row as one of the list.
+func rowOf[M model](row modelRow[M]) modelRow[model] {
+	return modelRow[model]{row.name, row.schema, func(ctx context.Context,
+		app, owner, schema string, codec contract.Codec) (model, error) {
+		return row.open(ctx, app, owner, schema, codec)
+	}}
+}
+
+// ReadModel opens the read model of positions. It refuses the model of another log.
+func (s *Session) ReadModel(ctx context.Context) (*readModel, error) {
+	return openModel(ctx, s, positionsModel)
+}
+
+// SearchModel opens the read model for searches. It refuses the model of another log.
+func (s *Session) SearchModel(ctx context.Context) (*search.Model, error) {
+	return openModel(ctx, s, searchModel)
+}
+
+func openModel[M model](ctx context.Context, s *Session, row modelRow[M]) (M, error) {
+	m, err := openUnchecked(ctx, s, row)
+	if err != nil {
+		return m, err
+	}
+	return m, s.checkModel(ctx, row.schema(s.Settings().Name))
+}
+
+func openUnchecked[M model](ctx context.Context, s *Session, row modelRow[M]) (m M, err error) {
+	at, err := s.stack.Postgres(ctx)
+	if err != nil {
+		return m, err
+	}
+	m, err = row.open(ctx, at.DSN, at.MigrationDSN, row.schema(s.Settings().Name), s.Codec)
+	if err != nil {
+		return m, err
+	}
+	s.onClose(func() error { m.Close(); return nil })
+	return m, nil
+}
+
+// RebuildReadModels makes the read models again from the log, each beside the one in use, in
+// transactions of at most batch events. Then each replaces the one in use, even the model of
+// another log. A crash before that leaves the old model. A model that was never used is left out,
+// except that of positions, which is returned.
+func (s *Session) RebuildReadModels(ctx context.Context, batch int) (*readModel, error) {
+	for _, row := range models {
+		found, err := s.hasModel(ctx, row)
+		if err != nil {
+			return nil, err
+		}
+		if !found && row.name != positionsModel.name {
+			continue
+		}
+		m, err := openUnchecked(ctx, s, row)
+		if err != nil {
+			return nil, err
+		}
+		if err := m.Rebuild(ctx, s.Log, batch); err != nil {
+			return nil, err
+		}
+		if err := s.checkModel(ctx, row.schema(s.Settings().Name)); err != nil {
+			return nil, err
+		}
+	}
+	return s.ReadModel(ctx)
+}
+
+// A ModelCursor is the progress of a read model.
+type ModelCursor struct {
+	Name   string
+	Cursor contract.Cursor // nil for the model of positions, if it was never used
+}
+
+// ReadModelCursors returns the progress of each read model. It creates no read model, and leaves
+// out those that were never used, except that of positions.
+func (s *Session) ReadModelCursors(ctx context.Context) (all []ModelCursor, err error) {
+	for _, row := range models {
+		found, err := s.hasModel(ctx, row)
+		if err != nil {
+			return nil, err
+		}
+		c := ModelCursor{Name: row.name}
+		if found {
+			m, err := openModel(ctx, s, row)
+			if err != nil {
+				return nil, err
+			}
+			if c.Cursor, err = m.Cursor(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if found || row.name == positionsModel.name {
+			all = append(all, c)
+		}
+	}
+	return all, nil
+}
+
+// hasModel reports whether a read model exists.
+func (s *Session) hasModel(ctx context.Context, row modelRow[model]) (found bool, err error) {
+	table := pgx.Identifier{row.schema(s.Settings().Name), "checkpoint"}.Sanitize()
+	err = s.inDatabase(ctx, func(conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", table).Scan(&found)
+	})
+	return found, err
+}
+
+// checkModel refuses a read model of another log. A model outlives its log. Its cursor does not
+// tell it from the model of another log with the same name and as many events. So a comment on its
+// schema names its topic. A model without the comment becomes this log's; one that was just rebuilt
+// has none. A log in Postgres and its model share a database, and are lost together.
+func (s *Session) checkModel(ctx context.Context, schema string) error {
+	topic := s.Settings().Topic
+	if topic == "" {
+		return nil
+	}
+	var from string
+	err := s.inDatabase(ctx, func(conn *pgx.Conn) error {
+		err := conn.QueryRow(ctx,
+			"SELECT coalesce(obj_description(to_regnamespace($1), 'pg_namespace'), '')",
+			schema).Scan(&from)
+		if err != nil || from != "" {
+			return err
+		}
+		from = topic
+		return s.asOwner(ctx, fmt.Sprintf("COMMENT ON SCHEMA %s IS '%s'",
+			pgx.Identifier{schema}.Sanitize(), strings.ReplaceAll(topic, "'", "''")))
+	})
+	if err != nil {
+		return fmt.Errorf("compare the log with the origin of its read model: %w", err)
+	}
+	if from != topic {
+		return &logdir.IntegrityError{What: fmt.Sprintf("the read model belongs to another log: "+
+			"it was made from the topic with id %s, and this log is in %s", from, topic),
+			Remedy: "rebuild it from this log: blotter rebuild"}
+	}
+	return nil
+}
+
+// asOwner executes a statement that the application may not. Where somebody else migrates the
+// database, it does nothing.
+func (s *Session) asOwner(ctx context.Context, statement string) error {
+	at, err := s.stack.Postgres(ctx)
+	if err != nil || at.MigrationDSN == "" {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, at.MigrationDSN)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, statement)
+	return err
+}
+
+func (s *Session) inDatabase(ctx context.Context, do func(*pgx.Conn) error) error {
+	at, err := s.stack.Postgres(ctx)
+	if err != nil {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, at.DSN)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	return do(conn)
+}

@@ -1,0 +1,19 @@
+-- The attributes of each contract: a JSON object of text.
+CREATE TABLE contracts (
+    uti        text COLLATE "C" PRIMARY KEY,
+    attributes jsonb NOT NULL
+);
+CREATE INDEX contracts_attributes ON contracts USING gin (attributes jsonb_path_ops);
+
+CREATE TABLE reasons (
+    uti         text COLLATE "C" NOT NULL,
+    version     bigint NOT NULL,
+    type        text NOT NULL,
+    actor       text NOT NULL,
+    approver    text NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    reason      text NOT NULL,
+    words       tsvector GENERATED ALWAYS AS (to_tsvector('simple', reason)) STORED,
+    PRIMARY KEY (uti, version)
+);
+CREATE INDEX reasons_words ON reasons USING gin (words);
