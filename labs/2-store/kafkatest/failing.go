@@ -48,7 +48,9 @@ var ending = []spec{{
 		require.NoError(t, open.BeginTransaction())
 		t.produce(open, record(topic, next[1]))
 		require.NoError(t, open.EndTransaction(t.Context(), kgo.TryAbort))
-		check.Events(t, "the feed after an aborted transaction", nil, t.read(after, t.storeEnd()))
+		check.Events(t.Hint("readers get committed records only: the records of an aborted "+
+			"transaction are no events"), "the feed after an aborted transaction", nil,
+			t.read(after, t.storeEnd()))
 	},
 }}
 
@@ -98,6 +100,7 @@ var failing = []spec{{
 		large := batch(2, 4)
 		large[1].Data = append(large[1].Data, make([]byte, 4096)...)
 		retry := t.refused(".events", 2048, 1, large...)
+		t.indexed("while the topic refuses one of the events", event(1))
 		t.holds("while the topic refuses one of the events", event(1))
 		t.headIs("while the topic refuses one of the events", 1, event(1))
 		require.EqualValues(t, 4, retry()[2].Version)
@@ -107,6 +110,7 @@ var failing = []spec{{
 		t.begin()
 		t.appended(0, event(1))
 		retry = t.refused(".heads", 1, 1, batch(2, 3)...)
+		t.indexed("while the topic of heads refuses every record", event(1))
 		t.holds("while the topic of heads refuses every record", event(1))
 		t.headIs("while the topic of heads refuses every record", 1, event(1))
 		require.EqualValues(t, 3, retry()[1].Version)
@@ -173,6 +177,12 @@ var failing = []spec{{
 		t.holds("after that append", event(1), event(2), event(4))
 	},
 }}
+
+// indexed requires that the index has these events, and none of an append that failed.
+func (t *trial) indexed(when string, want ...contract.Event) {
+	check.Events(t.Hint("add events to the index only after transact has returned nil: after an "+
+		"error the index has none of them"), when+": the stream", want, eventsOf(t.stream()))
+}
 
 // fenced opens a store that a rival then fences. The rival writes version 2 and ends.
 func (t *trial) fenced() {
@@ -249,7 +259,13 @@ func (t *trial) lost(landed bool, answer *kerr.Error) {
 	require.Len(t, receipts, 2, "receipts")
 	versions := []int64{receipts[0].Version, receipts[1].Version}
 	require.Equal(t, []int64{2, 3}, versions, "versions in the receipts")
-	t.holds("after the append", batch(1, 3)...)
+	after := t
+	if !landed {
+		after = t.hint("receipts promise that the events are in the log: after errUnconfirmed " +
+			"the " +
+			"log up to your own mark decides, and not the attempt")
+	}
+	after.holds("after the append", batch(1, 3)...)
 	require.Equal(t, receipts, t.appended(1, batch(2, 3)...), "receipts of a retry")
 	t.holds("after a retry", batch(1, 3)...)
 	require.EqualValues(t, 4, t.appended(3, event(4))[0].Version)

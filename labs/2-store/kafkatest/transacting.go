@@ -58,7 +58,8 @@ var transacting = []spec{{
 		t.configure(".heads", "max.message.bytes", "1")
 		err := t.transact(t.Context(), t.pair(1)...)
 		require.Error(t, err, "a transaction, where the topic of heads refuses every record")
-		require.False(t.Hint("no commit was requested, so this transaction never lands: return the "+
+		require.False(t.Hint("no commit was requested, so this transaction never lands: return "+
+			"the "+
 			"error of produce without errUnconfirmed"), errors.Is(err, t.answer.Unconfirmed),
 			"a record was refused, and transact returned errUnconfirmed")
 		t.configure(".heads", "max.message.bytes", "2097152")

@@ -23,7 +23,7 @@ var durability = []spec{{
 			"the take-over",
 	},
 	parts: []part{{
-		hint: "return receipts only after the events are durable",
+		hint: "return receipts only after the events are durable, and open the same topics again",
 		try: func(t *trial) {
 			for i := range 10 {
 				name := fmt.Sprintf("trade/UTI-%d", i%4)
@@ -80,8 +80,8 @@ var ownership = []spec{{
 		Title: "a writer that lost its partition gets ErrFenced, and its append never " +
 			"becomes visible",
 		Misconception: "that a writer notices when it is replaced: it may have been suspended",
-		Hint: "fence first, then read: the broker must refuse the old owner, because " +
-			"the old owner cannot know",
+		Hint: "the broker refuses the old owner if both have one transactional id; the old owner " +
+			"then returns ErrFenced, and takes over before its next append",
 	},
 	try: func(t *trial) {
 		t.append(stream, 0, t.events.next(stream))

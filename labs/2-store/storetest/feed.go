@@ -172,6 +172,8 @@ func (t *trial) follow(from contract.Cursor, n int) <-chan []contract.Recorded {
 				return
 			}
 		}
+		t.Hint("a follower goes on after the end of the log, until its context ends").
+			Errorf("the follower ended after %d of %d events", len(got), n)
 	}()
 	return seen
 }

@@ -65,8 +65,10 @@ var times = []spec{{
 			"passes each event as the clock moves on",
 		Misconception: "that an announced frontier is only information: if the clock is set " +
 			"back, the next event would get a time that the frontier declared complete",
-		Hint: "remember the announced frontier in whole microseconds, and give the next " +
-			"event a later time, even if the clock was set back",
+		Hint: "the frontier is before the earliest time that the next append can get: remember " +
+			"the " +
+			"announced one in whole microseconds, and give the next event a later time, even if " +
+			"the clock was set back",
 	},
 	try: func(t *trial) {
 		for i := range 4 {
@@ -77,7 +79,8 @@ var times = []spec{{
 			frontier := t.frontier()
 			require.False(t, frontier.Before(last),
 				"the frontier is %s, but an event was recorded at %s", frontier, last)
-			require.Equal(t, frontier, t.frontier(),
+			require.Equal(t.Hint("a question must not move the frontier: while the clock stands "+
+				"still, each call has the same answer"), frontier, t.frontier(),
 				"the second frontier while the clock stands still")
 			t.clock.set(noon.Add(time.Duration(i) * time.Second))
 			next := t.append(name, contract.Any, t.events.next(name))[0].RecordedAt

@@ -170,5 +170,7 @@ func invalid(t *trial) {
 	e := t.events.next(stream)
 	require.ErrorIs(t, t.refused(stream, 0, e, t.events.next(stream), e), contract.ErrInvalid,
 		"an id that occurs twice")
-	require.ErrorIs(t, t.refused(stream, 0), contract.ErrInvalid, "an empty batch")
+	_, err := t.store.Append(t.Context(), stream, 0)
+	require.ErrorIs(t.Hint("an empty batch has no receipts to return: refuse it"), err,
+		contract.ErrInvalid, "an empty batch")
 }

@@ -33,6 +33,7 @@ type wrongAnswer struct {
 	name   string // of the fault
 	finds  string // checks whose purpose is this fault; testdata/wrong has the text of the first
 	also   string // the other checks that fail; no more may fail
+	hint   string // a part of the failure text of the first check, meant for this fault
 	change func(*kafkatest.Fixture)
 	waits  bool // it waits for ever, so its checks get less time, and their texts differ
 	races  bool // the texts differ from run to run
@@ -43,6 +44,7 @@ type wrongAnswer struct {
 var kafkaWrongs = []wrongAnswer{
 	{
 		name: "compares Any as a version", finds: "L2.1",
+		hint: "contract.Any is -1 and fits every version",
 		change: decideWith(func(d decision) ([]contract.Receipt, error) {
 			receipts, err := d.right()
 			if receipts == nil && err == nil && d.expected != d.last.Version {
@@ -53,6 +55,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "compares versions before ids", finds: "L2.2", also: "L2.5",
+		hint: "look the ids up BEFORE you compare versions",
 		change: decideWith(func(d decision) ([]contract.Receipt, error) {
 			if d.expected != contract.Any && d.expected != d.last.Version {
 				return nil, d.conflict()
@@ -62,6 +65,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "compares ids and not content", finds: "L2.3",
+		hint: "one that differs decides the batch",
 		change: decideWith(func(d decision) ([]contract.Receipt, error) {
 			d.find = sameContent(d)
 			return d.right()
@@ -69,6 +73,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "refuses a retry of an ended stream", finds: "L2.5",
+		hint: "look the ids up first",
 		change: decideWith(func(d decision) ([]contract.Receipt, error) {
 			if d.last.Ends {
 				return nil, &contract.EndedError{Stream: d.last.Stream, Version: d.last.Version}
@@ -78,6 +83,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "writes a partly recorded batch", finds: "L2.4",
+		hint: "anything else is this error",
 		change: decideWith(func(d decision) ([]contract.Receipt, error) {
 			receipts, err := d.right()
 			if errors.Is(err, contract.ErrPartial) {
@@ -88,6 +94,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "one transaction for each topic", finds: "L2.6",
+		hint: "begin, produce all records, commit",
 		change: transactWith(func(ctx context.Context, p *producer, records []*kgo.Record) error {
 			for i := range records {
 				if err := p.transact(ctx, records[i:i+1]); err != nil {
@@ -99,6 +106,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "takes a failed commit as an ordinary error", finds: "L2.7",
+		hint: "wrap errUnconfirmed around every error of EndTransaction",
 		change: transactWith(func(ctx context.Context, p *producer, records []*kgo.Record) error {
 			if err := p.transact(ctx, records); err != nil {
 				return fmt.Errorf("transaction: %s", err)
@@ -108,6 +116,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "takes a refused record as unconfirmed", finds: "L2.7",
+		hint: "no commit was requested, so this transaction never lands",
 		change: transactWith(func(ctx context.Context, p *producer, records []*kgo.Record) error {
 			if err := p.transact(ctx, records); err != nil {
 				return fmt.Errorf("%w: %w", errUnconfirmed, err)
@@ -117,6 +126,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "stops the commit with its caller", finds: "L2.8",
+		hint: "commit and wait under context.WithoutCancel",
 		change: transactWith(func(ctx context.Context, p *producer, records []*kgo.Record) error {
 			err := p.withoutWait(ctx, records)
 			if err != nil {
@@ -127,6 +137,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "returns before the commit is visible", finds: "L2.9",
+		hint: "call producer.awaitVisible after the commit",
 		change: transactWith(func(ctx context.Context, p *producer, records []*kgo.Record) error {
 			return p.withoutWait(context.WithoutCancel(ctx), records)
 		}),
@@ -134,31 +145,36 @@ var kafkaWrongs = []wrongAnswer{
 	{
 		name: "starts with an empty index", finds: "L2.12",
 		also: "L2.23 L2.13 L2.14",
+		hint: "up to your own mark (catchUp), BEFORE you serve",
 		change: storeWith(wrongStore{opened: func(_ context.Context, s *Store) error {
 			s.index = newIndex()
 			return nil
 		}}),
 	},
 	{
-		name: "random transactional id", finds: "L2.10", also: "L2.27 L2.28 L2.29", waits: true,
+		name: "random transactional id", finds: "L2.10", also: "L2.27 L2.28 L2.29",
+		hint: "fence with the transactional id of the earlier owner", waits: true,
 		change: storeWith(wrongStore{connected: func(s *Store) {
 			s.opts.Prefix = "owner-" + uuid.NewString()
 		}}),
 	},
 	{
 		name: "reads before it fences", finds: "L2.13",
+		hint: "the log stops changing only after the fence",
 		change: storeWith(wrongStore{takeOver: func(ctx context.Context, o *owner) error {
 			return takeOverBy(ctx, o, readToEnd(o), fence, mark(o), repairToEnd(o))
 		}}),
 	},
 	{
 		name: "reads to the end without a mark", finds: "L2.13",
+		hint: "only your own mark lies after all earlier events",
 		change: storeWith(wrongStore{takeOver: func(ctx context.Context, o *owner) error {
 			return takeOverBy(ctx, o, fence, readToEnd(o), repairToEnd(o), mark(o))
 		}}),
 	},
 	{
-		name: "marks the topics in two transactions", finds: "L2.11", races: true,
+		name: "marks the topics in two transactions", finds: "L2.11",
+		hint: "pass both marks to one call of transact", races: true,
 		change: storeWith(wrongStore{takeOver: func(ctx context.Context, o *owner) error {
 			return takeOverBy(ctx, o, fence, writeMarks(o, inTwoTransactions), readToEnd(o),
 				repairToEnd(o))
@@ -166,28 +182,33 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "believes the heads", finds: "L2.14",
+		hint: "a head never decides which events the index has",
 		change: storeWith(wrongStore{takeOver: func(ctx context.Context, o *owner) error {
 			return takeOverBy(ctx, o, fence, mark(o), readToEnd(o), believeHeads(o))
 		}}),
 	},
 	{
 		name: "repairs heads by version only", finds: "L2.14",
+		hint: "compare each stream's head with headOf its last event, all of it",
 		change: storeWith(wrongStore{takeOver: func(ctx context.Context, o *owner) error {
 			return takeOverBy(ctx, o, fence, mark(o), readToEnd(o), repairByVersion(o))
 		}}),
 	},
 	{
 		name: "indexes uncommitted events", finds: "L2.10", also: "L2.13",
+		hint: "read committed records only, as catchUp does",
 		change: storeWith(wrongStore{takeOver: func(ctx context.Context, o *owner) error {
 			return takeOverBy(ctx, o, fence, mark(o), indexUncommitted(o), repairToEnd(o))
 		}}),
 	},
 	{
 		name: "shows readers uncommitted events", finds: "L2.15",
+		hint:   "readers get committed records only",
 		change: storeWith(wrongStore{read: readUncommitted}),
 	},
 	{
 		name: "writes the head of the first event", finds: "L2.21", also: "L2.24",
+		hint: "add headRecord of the last event",
 		change: storeWith(wrongStore{write: func(c writeCall) error {
 			head := headsOf(c.ctx, c.owner, c.recorded[0])
 			return c.commit(append(c.records(c.recorded), head...)...)
@@ -195,6 +216,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "writes the head after its events", finds: "L2.24",
+		hint: "pass the head and all records of an append to one call",
 		change: storeWith(wrongStore{write: func(c writeCall) error {
 			if err := c.commit(c.records(c.recorded)...); err != nil {
 				return err
@@ -206,6 +228,7 @@ var kafkaWrongs = []wrongAnswer{
 	{
 		name: "indexes before the commit", finds: "L2.24",
 		also: "L2.27 L2.25 L2.26 L2.28 L2.29 L2.30",
+		hint: "add events to the index only after transact has returned nil",
 		change: storeWith(wrongStore{write: func(c writeCall) error {
 			if _, err := c.indexBatch(c.recorded); err != nil {
 				return err
@@ -219,6 +242,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "takes the high watermark as the end", finds: "L2.15 L2.22",
+		hint: "choose the one before the first open transaction",
 		change: storeWith(wrongStore{end: func(
 			ctx context.Context, s *Store,
 		) (contract.Cursor, error) {
@@ -228,6 +252,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "takes an unconfirmed commit as failed", finds: "L2.25", also: "L2.30",
+		hint: "an event that landed is found by its id",
 		change: storeWith(wrongStore{resolve: func(f failedWrite) (landed bool, err error) {
 			if !errors.Is(f.cause, errUnconfirmed) {
 				return false, f.right()
@@ -237,6 +262,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "takes an unconfirmed commit as landed", finds: "L2.26", also: "L2.30",
+		hint: "the log up to your own mark decides, and not the attempt",
 		change: storeWith(wrongStore{resolve: func(f failedWrite) (landed bool, err error) {
 			if !errors.Is(f.cause, errUnconfirmed) {
 				return false, f.right()
@@ -246,6 +272,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "fences again without reading", finds: "L2.28", also: "L2.25 L2.26 L2.29",
+		hint: "with the same fence, mark and read as at the start",
 		change: storeWith(wrongStore{resolve: func(f failedWrite) (landed bool, err error) {
 			if !isFenced(f.cause) {
 				return false, f.right()
@@ -259,6 +286,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "decides without ownership", finds: "L2.28",
+		hint: "Take over before the next append is decided",
 		change: storeWith(wrongStore{append: func(a appendCall) ([]contract.Receipt, error) {
 			s := a.next.(*Store)
 			// The fault: the owner may have lost the partition, and its index may be out of date.
@@ -271,6 +299,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "keeps the producer of a failed take-over", finds: "L2.29",
+		hint: "set o.producer last, after all steps",
 		change: storeWith(wrongStore{again: func(ctx context.Context, o *owner) (err error) {
 			if o.producer, err = o.s.newProducer(o.partition); err != nil {
 				return err
@@ -280,6 +309,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "hides that it was fenced", finds: "L2.27", also: "L2.28 L2.29",
+		hint: "then returns ErrFenced",
 		change: storeWith(wrongStore{resolve: func(f failedWrite) (landed bool, err error) {
 			if !isFenced(f.cause) {
 				return false, f.right()
@@ -289,10 +319,12 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "retries at any version", finds: "L2.30",
+		hint:   "with the version that the caller expects",
 		change: storeWith(wrongStore{expect: func(int64) int64 { return contract.Any }}),
 	},
 	{
 		name: "answers ErrFenced to every error", finds: "L2.24",
+		hint: "return ErrFenced only if isFenced(cause)",
 		change: storeWith(wrongStore{resolve: func(f failedWrite) (landed bool, err error) {
 			err = f.right()
 			if err != nil {
@@ -303,6 +335,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "answers ErrFenced to a fenced commit", finds: "L2.25", also: "L2.26",
+		hint: "after errUnconfirmed, whether fenced or not",
 		change: storeWith(wrongStore{resolve: func(f failedWrite) (landed bool, err error) {
 			if errors.Is(f.cause, errUnconfirmed) && isFenced(f.cause) {
 				f.leave()
@@ -313,6 +346,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "leaves an unconfirmed commit to its caller", finds: "L2.25", also: "L2.26 L2.30",
+		hint: "take over from yourself (fence, mark, read) and decide again",
 		change: storeWith(wrongStore{resolve: func(f failedWrite) (landed bool, err error) {
 			if errors.Is(f.cause, errUnconfirmed) {
 				f.leave()
@@ -324,6 +358,7 @@ var kafkaWrongs = []wrongAnswer{
 	{
 		name: "new topics at every start", finds: "L2.23",
 		also: "L2.12 L2.10 L2.13 L2.11 L2.14 L2.21 L2.24 L2.15 L2.25 L2.26 L2.28 L2.29 L2.30",
+		hint: "open the same topics again",
 		change: storeWith(wrongStore{connected: func(s *Store) {
 			id := uuid.NewString()
 			s.events, s.heads = id+".events", id+".heads"
@@ -331,6 +366,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "forgets ids at a restart", finds: "L2.23", also: "L2.12",
+		hint: "rebuild ids and versions from the log",
 		change: storeWith(wrongStore{opened: func(_ context.Context, s *Store) error {
 			clear(s.index.ids)
 			return nil
@@ -338,6 +374,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "forgets the last time at a restart", finds: "L2.23",
+		hint: "take the last time from the log",
 		change: storeWith(wrongStore{opened: func(_ context.Context, s *Store) error {
 			for _, o := range s.owners {
 				o.last = time.Time{}
@@ -347,6 +384,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "forgets ended streams at a restart", finds: "L2.23",
+		hint: "read from the last event of a stream whether it has ended",
 		change: storeWith(wrongStore{opened: func(_ context.Context, s *Store) error {
 			for _, events := range s.index.streams {
 				events[len(events)-1].Ends = false
@@ -356,6 +394,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "one transaction for each event", finds: "L2.24", also: "L2.25",
+		hint: "a batch is no loop of transactions",
 		change: storeWith(wrongStore{write: func(c writeCall) error {
 			for i := range c.recorded {
 				if err := c.write(c.ctx, c.recorded[i:i+1]); err != nil {
@@ -367,6 +406,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "gives receipts before the commit is confirmed", finds: "L2.26", also: "L2.25 L2.30",
+		hint: "receipts promise that the events are in the log",
 		change: storeWith(wrongStore{write: func(c writeCall) error {
 			err := c.right()
 			if errors.Is(err, errUnconfirmed) {
@@ -378,12 +418,14 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "forgets its frontier", finds: "L2.31",
+		hint: "remember the announced one",
 		change: storeWith(wrongStore{frontier: func(ctx context.Context, o *owner) time.Time {
 			return contract.Stamp(o.s.opts.Clock(ctx), o.last).Add(-time.Microsecond)
 		}}),
 	},
 	{
 		name: "frontier in nanoseconds", finds: "L2.31",
+		hint: "in whole microseconds",
 		change: storeWith(wrongStore{frontier: func(ctx context.Context, o *owner) time.Time {
 			if now := o.s.opts.Clock(ctx); now.After(o.last) {
 				o.last = now
@@ -393,6 +435,7 @@ var kafkaWrongs = []wrongAnswer{
 	},
 	{
 		name: "each question moves the frontier", finds: "L2.31",
+		hint: "a question must not move the frontier",
 		change: storeWith(wrongStore{frontier: func(ctx context.Context, o *owner) time.Time {
 			o.last = contract.Stamp(o.s.opts.Clock(ctx), o.last)
 			return o.last
@@ -642,7 +685,11 @@ func failures(t *testing.T, w wrongAnswer, s check.Suite) (failed []string) {
 			}
 		}
 		failed = append(failed, v.Check.ID)
-		if v.Check.ID == expected[0] && !w.waits && !w.races {
+		if v.Check.ID != expected[0] {
+			continue
+		}
+		require.Contains(t, v.Text, w.hint, "the hint for this fault")
+		if !w.waits && !w.races {
 			golden(t, w.name, steady(v))
 		}
 	}
@@ -666,6 +713,7 @@ func untilItFails(t *testing.T, s check.Suite, v check.Verdict) check.Verdict {
 func requireFinders(t *testing.T, all []wrongAnswer) {
 	found := map[string]bool{}
 	for _, w := range all {
+		require.NotEmpty(t, w.hint, "the hint that is meant for %s", w.name)
 		for _, id := range strings.Fields(w.finds) {
 			found[id] = true
 		}

@@ -25,7 +25,8 @@ var anyStoreWrongs = []struct {
 	wrap func(contract.Store) contract.Store
 }{
 	{
-		wrongAnswer{name: "versions count the whole log", finds: "L2.16", also: "L2.46 L2.53"},
+		wrongAnswer{name: "versions count the whole log", finds: "L2.16", also: "L2.46 L2.53",
+			hint: "count each stream separately"},
 		wrapWith(wrapper{event: func(e contract.Recorded) contract.Recorded {
 			e.Version = e.Position.Offset + 1
 			return e
@@ -34,7 +35,8 @@ var anyStoreWrongs = []struct {
 	{
 		wrongAnswer{
 			name: "Any always conflicts", finds: "L2.16", also: "L2.18 L2.20 L2.31 L2.37 L2.38 " +
-				"L2.44 L2.45 L2.48 L2.49 L2.50 L2.51 L2.55", waits: true},
+				"L2.44 L2.45 L2.48 L2.49 L2.50 L2.51 L2.55",
+			hint: "do not compare", waits: true},
 		wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			if a.expected == contract.Any {
 				return nil, &contract.ConflictError{
@@ -47,14 +49,16 @@ var anyStoreWrongs = []struct {
 		}}),
 	},
 	{
-		wrongAnswer{name: "ignores the expected version", finds: "L2.17", also: "L2.36"},
+		wrongAnswer{name: "ignores the expected version", finds: "L2.17", also: "L2.36",
+			hint: "compare the expected version with the stream's"},
 		wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			a.expected = contract.Any
 			return a.forward()
 		}}),
 	},
 	{
-		wrongAnswer{name: "compares versions outside the lock", finds: "L2.36", races: true},
+		wrongAnswer{name: "compares versions outside the lock", finds: "L2.36",
+			hint: "one atomic step", races: true},
 		wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			actual := int64(len(readStream(a.ctx, a.next, a.stream)))
 			if a.expected == contract.Any || a.expected != actual {
@@ -66,7 +70,8 @@ var anyStoreWrongs = []struct {
 		}}),
 	},
 	{
-		wrongAnswer{name: "accepts an empty batch", finds: "L2.43"},
+		wrongAnswer{name: "accepts an empty batch", finds: "L2.43",
+			hint: "an empty batch has no receipts to return"},
 		wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			if len(a.events) == 0 {
 				return nil, nil
@@ -79,6 +84,7 @@ var anyStoreWrongs = []struct {
 			name:  "a retry conflicts with itself",
 			finds: "L2.18",
 			also:  "L2.47 L2.55 L2.57 L2.40",
+			hint:  "look up the ids before you compare versions",
 		},
 		wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			actual := int64(len(readStream(a.ctx, a.next, a.stream)))
@@ -93,7 +99,8 @@ var anyStoreWrongs = []struct {
 		}}),
 	},
 	{
-		wrongAnswer{name: "compares bytes, not content", finds: "L2.18", also: "L2.57 L2.40"},
+		wrongAnswer{name: "compares bytes, not content", finds: "L2.18", also: "L2.57 L2.40",
+			hint: "it leaves out the traceparent and the schema id"},
 		wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			for _, e := range a.events {
 				if was, err := a.next.Find(a.ctx, e.ID); err == nil &&
@@ -105,7 +112,8 @@ var anyStoreWrongs = []struct {
 		}}),
 	},
 	{
-		wrongAnswer{name: "compares ids, not content", finds: "L2.44", also: "L2.55 L2.40"},
+		wrongAnswer{name: "compares ids, not content", finds: "L2.44", also: "L2.55 L2.40",
+			hint: "keep the content digest beside each id"},
 		wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			var receipts []contract.Receipt
 			for _, e := range a.events {
@@ -120,7 +128,8 @@ var anyStoreWrongs = []struct {
 		}}),
 	},
 	{
-		wrongAnswer{name: "adds the missing events of a batch", finds: "L2.45"},
+		wrongAnswer{name: "adds the missing events of a batch", finds: "L2.45",
+			hint: "all is a retry, none is new, anything else is this error"},
 		wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			receipts, err := a.forward()
 			if !errors.Is(err, contract.ErrPartial) {
@@ -138,6 +147,7 @@ var anyStoreWrongs = []struct {
 			name:  "refuses a retry of an append in flight",
 			finds: "L2.37",
 			also:  "L2.43",
+			hint:  "read the recorded event and return its receipt",
 			races: true,
 		},
 		func(s contract.Store) contract.Store {
@@ -155,14 +165,16 @@ var anyStoreWrongs = []struct {
 		},
 	},
 	{
-		wrongAnswer{name: "Find drops the traceparent", finds: "L2.19", also: "L2.47 L2.33"},
+		wrongAnswer{name: "Find drops the traceparent", finds: "L2.19", also: "L2.47 L2.33",
+			hint: "store every attribute"},
 		wrapWith(wrapper{found: func(e contract.Recorded) contract.Recorded {
 			e.Traceparent = ""
 			return e
 		}}),
 	},
 	{
-		wrongAnswer{name: "a missing stream is an error", finds: "L2.46", also: "L2.32"},
+		wrongAnswer{name: "a missing stream is an error", finds: "L2.46", also: "L2.32",
+			hint: "no error for an unknown stream"},
 		wrapWith(wrapper{stream: func(
 			ctx context.Context, s contract.Store, stream string,
 		) eventSeq {
@@ -173,14 +185,16 @@ var anyStoreWrongs = []struct {
 		}}),
 	},
 	{
-		wrongAnswer{name: "Find gives no position", finds: "L2.19", also: "L2.34"},
+		wrongAnswer{name: "Find gives no position", finds: "L2.19", also: "L2.34",
+			hint: "fill in the position in Find"},
 		wrapWith(wrapper{found: func(e contract.Recorded) contract.Recorded {
 			e.Position = contract.Position{}
 			return e
 		}}),
 	},
 	{
-		wrongAnswer{name: "keeps the caller's buffers", finds: "L2.47"},
+		wrongAnswer{name: "keeps the caller's buffers", finds: "L2.47",
+			hint: "copy Data when an event is appended"},
 		func(s contract.Store) contract.Store {
 			var data sync.Map
 			return wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
@@ -204,6 +218,7 @@ var anyStoreWrongs = []struct {
 			name:  "a range includes the event before it",
 			finds: "L2.48 L2.49",
 			also:  "L2.51",
+			hint:  "a range is half-open",
 		},
 		wrapWith(wrapper{read: func(
 			ctx context.Context, s contract.Store, from, to contract.Cursor,
@@ -216,6 +231,7 @@ var anyStoreWrongs = []struct {
 			name:  "a follower ends after one event",
 			finds: "L2.50",
 			also:  "L2.51 L2.52 L2.33 L2.34",
+			hint:  "a follower goes on after the end of the log",
 		},
 		wrapWith(wrapper{follow: func(
 			ctx context.Context, s contract.Store, from contract.Cursor,
@@ -225,11 +241,13 @@ var anyStoreWrongs = []struct {
 	},
 	{
 		wrongAnswer{name: "follows by recorded_at", finds: "L2.50", also: "L2.51 L2.33 " +
-			"L2.34", waits: true},
+			"L2.34",
+			hint: "become visible in another order than they were", waits: true},
 		wrapWith(wrapper{follow: byTime}),
 	},
 	{
-		wrongAnswer{name: "a follower ignores its cursor", finds: "L2.51"},
+		wrongAnswer{name: "a follower ignores its cursor", finds: "L2.51",
+			hint: "yield no event before the cursor"},
 		wrapWith(wrapper{follow: func(
 			ctx context.Context, s contract.Store, _ contract.Cursor,
 		) eventSeq {
@@ -237,7 +255,8 @@ var anyStoreWrongs = []struct {
 		}}),
 	},
 	{
-		wrongAnswer{name: "a follower hides its error", finds: "L2.52"},
+		wrongAnswer{name: "a follower hides its error", finds: "L2.52",
+			hint: "yield the context's error once"},
 		wrapWith(wrapper{follow: func(
 			ctx context.Context, s contract.Store, from contract.Cursor,
 		) eventSeq {
@@ -251,7 +270,8 @@ var anyStoreWrongs = []struct {
 		}}),
 	},
 	{
-		wrongAnswer{name: "stamps with the clock alone", finds: "L2.20", also: "L2.31"},
+		wrongAnswer{name: "stamps with the clock alone", finds: "L2.20", also: "L2.31",
+			hint: "use contract.Stamp with the time of the last event"},
 		func(s contract.Store) contract.Store {
 			var at sync.Map
 			return wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
@@ -284,18 +304,21 @@ var anyStoreWrongs = []struct {
 		},
 	},
 	{
-		wrongAnswer{name: "ignores the time in the context", finds: "L2.20"},
+		wrongAnswer{name: "ignores the time in the context", finds: "L2.20",
+			hint: "pass the caller's context to the clock"},
 		wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			a.ctx = contract.At(a.ctx, time.Time{})
 			return a.forward()
 		}}),
 	},
 	{
-		wrongAnswer{name: "frontier in the future", finds: "L2.31"},
+		wrongAnswer{name: "frontier in the future", finds: "L2.31",
+			hint: "before the earliest time that the next append can get"},
 		wrapWith(wrapper{frontier: func(f time.Time) time.Time { return f.Add(time.Hour) }}),
 	},
 	{
-		wrongAnswer{name: "cuts a batch at 500 events", finds: "L2.39"},
+		wrongAnswer{name: "cuts a batch at 500 events", finds: "L2.39",
+			hint: "still commit them as one"},
 		wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			if len(a.events) <= 500 {
 				return a.forward()
@@ -310,7 +333,8 @@ var anyStoreWrongs = []struct {
 		}}),
 	},
 	{
-		wrongAnswer{name: "refuses more than 100 streams", finds: "L2.53"},
+		wrongAnswer{name: "refuses more than 100 streams", finds: "L2.53",
+			hint: "decide each stream by its own events only"},
 		func(s contract.Store) contract.Store {
 			var mu sync.Mutex
 			streams := map[string]bool{}
@@ -325,7 +349,8 @@ var anyStoreWrongs = []struct {
 		},
 	},
 	{
-		wrongAnswer{name: "limits the bytes of a batch", finds: "L2.54"},
+		wrongAnswer{name: "limits the bytes of a batch", finds: "L2.54",
+			hint: "raise the limits of the client"},
 		wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			size := 0
 			for _, e := range a.events {
@@ -338,7 +363,8 @@ var anyStoreWrongs = []struct {
 		}}),
 	},
 	{
-		wrongAnswer{name: "an ended stream refuses retries", finds: "L2.55"},
+		wrongAnswer{name: "an ended stream refuses retries", finds: "L2.55",
+			hint: "look up the ids first"},
 		wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			if events := readStream(a.ctx, a.next, a.stream); len(events) > 0 &&
 				events[len(events)-1].Ends {
@@ -348,7 +374,8 @@ var anyStoreWrongs = []struct {
 		}}),
 	},
 	{
-		wrongAnswer{name: "drops the events after an end", finds: "L2.56"},
+		wrongAnswer{name: "drops the events after an end", finds: "L2.56",
+			hint: "refuse a batch in which an event follows one with Ends"},
 		wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			if i := slices.IndexFunc(a.events, func(
 				e contract.Event,
@@ -365,6 +392,7 @@ var anyStoreWrongs = []struct {
 			name:  "marks the end after the append",
 			finds: "L2.38",
 			also:  "L2.44 L2.55 L2.56",
+			hint:  "test for the end where you compare the version",
 			races: true,
 		},
 		func(s contract.Store) contract.Store {
@@ -395,7 +423,8 @@ var anyStoreWrongs = []struct {
 		},
 	},
 	{
-		wrongAnswer{name: "compares where the payload is", finds: "L2.57 L2.40"},
+		wrongAnswer{name: "compares where the payload is", finds: "L2.57 L2.40",
+			hint: "the same with the payload and without it"},
 		wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			for _, e := range a.events {
 				if was, err := a.next.Find(a.ctx, e.ID); err == nil &&
@@ -407,7 +436,8 @@ var anyStoreWrongs = []struct {
 		}}),
 	},
 	{
-		wrongAnswer{name: "cuts data that is too large", finds: "L2.58"},
+		wrongAnswer{name: "cuts data that is too large", finds: "L2.58",
+			hint: "call Event.Validate before anything is written"},
 		wrapWith(wrapper{append: func(a appendCall) ([]contract.Receipt, error) {
 			a.events = slices.Clone(a.events)
 			for i, e := range a.events {

@@ -32,7 +32,8 @@ var offloadWrongs = []struct {
 	store wrongOffloading
 }{
 	{
-		wrongAnswer{name: "offloads at the limit", finds: "L2.33", also: "L2.32"},
+		wrongAnswer{name: "offloads at the limit", finds: "L2.33", also: "L2.32",
+			hint: "one of exactly the limit stays in the log"},
 		wrongOffloading{offloadAs: func(
 			ctx context.Context, c *OffloadingStore, e contract.Event,
 		) (contract.Event, error) {
@@ -41,11 +42,13 @@ var offloadWrongs = []struct {
 		}},
 	},
 	{
-		wrongAnswer{name: "stores the payload after the event", finds: "L2.32"},
+		wrongAnswer{name: "stores the payload after the event", finds: "L2.32",
+			hint: "write to object storage first"},
 		wrongOffloading{late: true},
 	},
 	{
-		wrongAnswer{name: "refuses an existing object", finds: "L2.32", also: "L2.40"},
+		wrongAnswer{name: "refuses an existing object", finds: "L2.32", also: "L2.40",
+			hint: "the retry finds the same payload under the same digest"},
 		wrongOffloading{offloadAs: func(
 			ctx context.Context, c *OffloadingStore, e contract.Event,
 		) (contract.Event, error) {
@@ -56,7 +59,8 @@ var offloadWrongs = []struct {
 		}},
 	},
 	{
-		wrongAnswer{name: "a lost payload is empty", finds: "L2.34"},
+		wrongAnswer{name: "a lost payload is empty", finds: "L2.34",
+			hint: "turn contract.ErrNoBlob into *contract.OffloadError"},
 		wrongOffloading{fetchAs: func(
 			ctx context.Context, c *OffloadingStore, e contract.Recorded,
 		) (contract.Recorded, error) {
@@ -70,7 +74,8 @@ var offloadWrongs = []struct {
 		}},
 	},
 	{
-		wrongAnswer{name: "does not check the digest", finds: "L2.34"},
+		wrongAnswer{name: "does not check the digest", finds: "L2.34",
+			hint: "compute the SHA-256 of the fetched bytes each time"},
 		wrongOffloading{fetchAs: func(
 			ctx context.Context, c *OffloadingStore, e contract.Recorded,
 		) (contract.Recorded, error) {
@@ -85,7 +90,8 @@ var offloadWrongs = []struct {
 		}},
 	},
 	{
-		wrongAnswer{name: "takes an outage as a loss", finds: "L2.35"},
+		wrongAnswer{name: "takes an outage as a loss", finds: "L2.35",
+			hint: "treat only contract.ErrNoBlob as missing"},
 		wrongOffloading{fetchAs: func(
 			ctx context.Context, c *OffloadingStore, e contract.Recorded,
 		) (contract.Recorded, error) {
@@ -100,7 +106,8 @@ var offloadWrongs = []struct {
 		}},
 	},
 	{
-		wrongAnswer{name: "shows readers the digest", finds: "L2.41", also: "L2.33 L2.40 L2.42"},
+		wrongAnswer{name: "shows readers the digest", finds: "L2.41", also: "L2.33 L2.40 L2.42",
+			hint: "clear BodyDigest for readers"},
 		wrongOffloading{fetchAs: func(
 			ctx context.Context, c *OffloadingStore, e contract.Recorded,
 		) (contract.Recorded, error) {
@@ -110,7 +117,8 @@ var offloadWrongs = []struct {
 		}},
 	},
 	{
-		wrongAnswer{name: "accepts a limit above MaxData", finds: "L2.42"},
+		wrongAnswer{name: "accepts a limit above MaxData", finds: "L2.42",
+			hint: "use contract.MaxData"},
 		wrongOffloading{loose: true},
 	},
 }
