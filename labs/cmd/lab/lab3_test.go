@@ -42,8 +42,9 @@ func TestLab3InOrder(t *testing.T) {
 	}
 }
 
-// The capstone runs on Lab 3, and its digest is the one in the guide.
-func TestLab3RunsTheCapstone(t *testing.T) {
+// The capstone runs on the store and the read model of the labs, and its digest is the one in their
+// guides.
+func TestLabsRunTheCapstone(t *testing.T) {
 	t.Parallel()
 	onlyInCI(t)
 	if testing.Short() {
@@ -52,24 +53,30 @@ func TestLab3RunsTheCapstone(t *testing.T) {
 	root, err := filepath.Abs("../../..")
 	require.NoError(t, err)
 	overlay := map[string]map[string]string{"Replace": {}}
-	for _, file := range lab3Files {
-		overlay["Replace"][filepath.Join(root, "labs/3-projections", file)] =
-			filepath.Join(root, "solutions/3-projections/plain", file)
+	for lab, files := range map[string][]string{"2-store": lab2Files, "3-projections": lab3Files} {
+		for _, file := range files {
+			overlay["Replace"][filepath.Join(root, "labs", lab, file)] =
+				filepath.Join(root, "solutions", lab, "plain", file)
+		}
 	}
 	text, err := json.Marshal(overlay)
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "overlay.json")
 	require.NoError(t, os.WriteFile(file, text, 0o600))
-	guide, err := os.ReadFile(filepath.Join(root, "labs/3-projections/README.md"))
-	require.NoError(t, err)
-	command := "go run -tags lab3 ./capstone/cmd/blotter demo"
-	require.Contains(t, string(guide), "```\n"+command+"\n```")
-	cmd := exec.CommandContext(t.Context(), "go", "run", "-tags", "lab3", "-overlay", file,
+	cmd := exec.CommandContext(t.Context(), "go", "run", "-tags", "lab2,lab3", "-overlay", file,
 		"./capstone/cmd/blotter", "--stack", "embedded", "demo")
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
-	digest := regexp.MustCompile(`state .*digest sha256:\w{12}`)
-	require.Equal(t, digest.FindString(string(guide)), digest.FindString(string(out)))
 	require.Contains(t, string(out), "equal to the snapshot, byte for byte")
+	digest := regexp.MustCompile(`state .*digest sha256:\w{12}`)
+	for tag, guide := range map[string]string{
+		"lab2": "2-store/2b.md", "lab3": "3-projections/README.md",
+	} {
+		text, err := os.ReadFile(filepath.Join(root, "labs", guide))
+		require.NoError(t, err)
+		command := "go run -tags " + tag + " ./capstone/cmd/blotter demo"
+		require.Contains(t, string(text), "```\n"+command+"\n```", guide)
+		require.Equal(t, digest.FindString(string(out)), digest.FindString(string(text)), guide)
+	}
 }

@@ -190,9 +190,23 @@ var kafkaWrongs = []wrongAnswer{
 	{
 		name: "repairs heads by version only", finds: "L2.14",
 		hint: "compare each stream's head with headOf its last event, all of it",
-		change: storeWith(wrongStore{takeOver: func(ctx context.Context, o *owner) error {
-			return takeOverBy(ctx, o, fence, mark(o), readToEnd(o), repairByVersion(o))
-		}}),
+		change: repairing(true, func(found foundHead, last contract.Recorded) bool {
+			return found.Version != last.Version
+		}),
+	},
+	{
+		name: "repairs only heads that exist", finds: "L2.14",
+		hint: "that is missing in found",
+		change: repairing(true, func(found foundHead, last contract.Recorded) bool {
+			return found != foundHead{} && found.Head != headOf(last)
+		}),
+	},
+	{
+		name: "keeps the heads of unknown streams", finds: "L2.14",
+		hint: "that are left in found belong to no stream",
+		change: repairing(false, func(found foundHead, last contract.Recorded) bool {
+			return found.Head != headOf(last)
+		}),
 	},
 	{
 		name: "indexes uncommitted events", finds: "L2.10", also: "L2.13",
@@ -526,8 +540,16 @@ func believeHeads(o *owner) step {
 	}
 }
 
-// repairByVersion repairs the heads whose version differs, and no others.
-func repairByVersion(o *owner) step {
+func repairing(
+	orphans bool, differs func(foundHead, contract.Recorded) bool,
+) func(*kafkatest.Fixture) {
+	return storeWith(wrongStore{takeOver: func(ctx context.Context, o *owner) error {
+		return takeOverBy(ctx, o, fence, mark(o), readToEnd(o), repairWhere(o, orphans, differs))
+	}})
+}
+
+// repairWhere repairs the heads that differ. With orphans it also deletes heads of no stream.
+func repairWhere(o *owner, orphans bool, differs func(foundHead, contract.Recorded) bool) step {
 	return func(ctx context.Context, p *producer) error {
 		end, err := headsEnd(ctx, o)
 		if err != nil {
@@ -536,13 +558,15 @@ func repairByVersion(o *owner) step {
 		found, err := o.readHeads(ctx, end)
 		var repairs []*kgo.Record
 		for _, last := range o.lastEvents() {
-			if found[last.Stream].Version != last.Version {
+			if differs(found[last.Stream], last) {
 				repairs = append(repairs, headsOf(ctx, o, last)...)
 			}
 			delete(found, last.Stream)
 		}
 		for stream := range found {
-			repairs = append(repairs, o.tombstone(stream))
+			if orphans {
+				repairs = append(repairs, o.tombstone(stream))
+			}
 		}
 		if err != nil || len(repairs) == 0 {
 			return err
