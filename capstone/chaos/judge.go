@@ -219,9 +219,9 @@ func (e *evidence) waited(a *attempt) bool {
 }
 
 // excused reports whether the process was killed before it had its time to answer the attempt:
-// while it was stopped, or less than settling after it last woke.
+// while it was stopped, or less than answerTime after it last woke.
 func (e *evidence) excused(a *attempt) bool {
 	killed, ok := e.killed[a.Writer]
 	spans := e.stops[a.Writer]
-	return ok && len(spans) > 0 && killed-spans[len(spans)-1].woken < int64(settling)
+	return ok && len(spans) > 0 && killed-spans[len(spans)-1].woken < int64(answerTime)
 }

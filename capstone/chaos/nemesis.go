@@ -27,8 +27,8 @@ type nemesis struct {
 const (
 	// stuck is how long no append may be acknowledged before the run is given up.
 	stuck = 4 * time.Minute
-	// settling is how long a woken process has to answer the requests that waited for it.
-	settling = time.Minute
+	// answerTime is how long a woken process has to answer the requests that waited for it.
+	answerTime = time.Minute
 	// enough is the number of appends by others after which a stalled process counts as succeeded.
 	enough = 20
 )
@@ -155,7 +155,7 @@ func (n *nemesis) outlast(ctx context.Context, w *writer) error {
 	if err := w.resume(Stall); err != nil {
 		return err
 	}
-	return n.settled(ctx, w)
+	return n.awaitAnswers(ctx, w)
 }
 
 // replace starts another process at the same address, on another machine, as a supervisor does when
@@ -170,15 +170,15 @@ func (n *nemesis) replace(ctx context.Context, m *member, w *writer) error {
 	if err := w.resume(Replace); err != nil {
 		return err
 	}
-	if err := n.settled(ctx, w); err != nil {
+	if err := n.awaitAnswers(ctx, w); err != nil {
 		return err
 	}
 	return w.kill(Kill)
 }
 
-// settled waits until the process has answered all requests that it got while it was stopped.
-func (n *nemesis) settled(ctx context.Context, w *writer) error {
-	ctx, cancel := context.WithTimeout(ctx, settling)
+// awaitAnswers waits until the process has answered all requests that it got while it was stopped.
+func (n *nemesis) awaitAnswers(ctx context.Context, w *writer) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	for _, answered := range w.open() {
 		select {

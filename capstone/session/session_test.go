@@ -19,14 +19,14 @@ import (
 	memorystore "example.com/blotter/solutions/2-store/memory"
 )
 
-const order = `{"command_id":"c-1","entered_at":"2026-01-09T09:00:00Z","actor":"trader/1",` +
+const command = `{"command_id":"c-1","entered_at":"2026-01-09T09:00:00Z","actor":"trader/1",` +
 	`"reason":"client order","op":"NEW","uti":"A","book":"CRUDE","counterparty":"ACME",` +
 	`"trader":"trader/1","side":"buy","commodity":"oil","zone":"BRENT","delivery":"2026-06",` +
 	`"quantity":"70","unit":"bbl","price":"70.00","currency":"USD"}`
 
-// importInto imports an order and returns the number of accepted commands.
+// importInto imports a command and returns the number of accepted commands.
 func importInto(t *testing.T, s *Session) int {
-	n, err := s.System().Import(t.Context(), lines.Read(strings.NewReader(order)),
+	n, err := s.System().Import(t.Context(), lines.Read(strings.NewReader(command)),
 		func(r capstone.Result) { require.NoError(t, r.Problem) })
 	require.NoError(t, err)
 	return n.Accepted
