@@ -27,7 +27,13 @@ import (
 // explores further:
 //
 //	go test ./capstone -rapid.seed=2 -rapid.checks=5000
+//
+// In a process of TestReplaysInManyProcesses it replays a log in place of the tests.
 func TestMain(m *testing.M) {
+	if file := os.Getenv(replayedLog); file != "" {
+		replayFile(file)
+		return
+	}
 	flag.Parse()
 	if f := flag.Lookup("rapid.seed"); f.Value.String() == f.DefValue {
 		if err := f.Value.Set("1"); err != nil {

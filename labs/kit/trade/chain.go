@@ -21,10 +21,11 @@ import (
 //
 // The prefixes follow the order of recorded_at, stream and version. The effect of an event is its
 // stream and version, and the lines of the canonical state that it changed: of its trade or curve,
-// of the pools of its legs, and of its stream if it parks it. Former lines and new lines count. So
-// two chains are equal up to k if both histories have the same state after each of their first k
-// events. After their first difference two chains never agree again, although the states may. An
+// of the pools of its legs, and of its stream if it parks it. Former lines and new lines count. An
 // event that changes no line counts by its place alone.
+//
+// So two chains are equal up to k if both histories have the same state after each of their first k
+// events. After their first difference two chains never agree again, although the states may.
 type Chain [][sha256.Size]byte
 
 // FirstDifference returns the number of the first event at which two histories part, from 1; it is
