@@ -20,16 +20,9 @@ type ParkedStream struct {
 // Parked folds the log before end from scratch, and returns the parked streams, sorted. An event
 // that cannot be decoded parks every stream, also one that no state has.
 func (s *System) Parked(ctx context.Context, end contract.Cursor) ([]ParkedStream, error) {
-	streams := map[string][]trade.Event{}
-	for r, err := range s.Log.Read(ctx, nil, end) {
-		if err != nil {
-			return nil, err
-		}
-		e, err := contract.Decoded(ctx, s.Desk.Codec, r)
-		if err != nil {
-			return nil, err
-		}
-		streams[r.Stream] = append(streams[r.Stream], e)
+	streams, err := s.Streams(ctx, end)
+	if err != nil {
+		return nil, err
 	}
 	var all []ParkedStream
 	for _, stream := range slices.Sorted(maps.Keys(streams)) {

@@ -98,6 +98,12 @@ var longHelp = kong.Vars{
 	"search_words": "Words of a reason, as in a web search: two words, \"a phrase\", or, -not.",
 	"search_where": "Value of an attribute, such as book=power-prop; again for another.",
 
+	"replay_chain": "Print a digest for each event. Where those of two versions of blotter " +
+		"first differ, their states do.",
+	"replay_step": "Show event N of the chain: the fields of the state before and after it.",
+	"replay_against": "Replay with this program, too, and name the first event after which " +
+		"the states differ. It only reads the log.",
+
 	"import_files":    "Files of commands as JSON Lines, plain or gzip; - is standard input.",
 	"import_rejects":  "Write the refused and the bad lines to this new file, to be mended.",
 	"import_dry_run":  "Decide every line as an import would, and record nothing.",

@@ -14,10 +14,25 @@ import (
 )
 
 type replayCmd struct {
-	Name string `arg:"" optional:"" help:"The snapshot; by default the last one."`
+	Name    string `arg:"" optional:"" help:"The snapshot; by default the last one."`
+	Chain   bool   `help:"${replay_chain}" xor:"mode"`
+	Step    *int64 `help:"${replay_step}" placeholder:"N" xor:"mode"`
+	Against string `help:"${replay_against}" placeholder:"PROGRAM" xor:"mode"`
 }
 
 func (c *replayCmd) Run(ctx context.Context, a *app) error {
+	byEvent := c.Chain || c.Step != nil || c.Against != ""
+	switch {
+	case byEvent && c.Name != "":
+		return &usageError{"a snapshot has one state, and no chain of its events",
+			"leave out " + c.Name}
+	case c.Chain:
+		return a.printChain(ctx)
+	case c.Against != "":
+		return a.against(ctx, c.Against)
+	case byEvent:
+		return a.printStep(ctx, *c.Step)
+	}
 	s, err := a.open(ctx, session.Query)
 	if err != nil {
 		return err

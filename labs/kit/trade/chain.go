@@ -3,6 +3,7 @@ package trade
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"iter"
@@ -26,7 +27,23 @@ import (
 //
 // So two chains are equal up to k if both histories have the same state after each of their first k
 // events. After their first difference two chains never agree again, although the states may.
-type Chain [][sha256.Size]byte
+type Chain []ChainDigest
+
+// A ChainDigest is a digest of a chain. Its text is hexadecimal.
+type ChainDigest [sha256.Size]byte
+
+// MarshalText implements encoding.TextMarshaler.
+func (d ChainDigest) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%x", d[:]), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *ChainDigest) UnmarshalText(text []byte) error {
+	digest, err := hex.DecodeString(string(text))
+	if err != nil || len(digest) != len(d) {
+		return fmt.Errorf("%q is not a SHA-256 digest in hexadecimal", text)
+	}
+	copy(d[:], digest)
+	return nil
+}
 
 // FirstDifference returns the number of the first event at which two histories part, from 1; it is
 // 0 if they do not. If one history continues the other, they part at the first event that only one
@@ -43,8 +60,8 @@ func (c Chain) FirstDifference(o Chain) int64 {
 // ChainOf returns the chain of the streams of trades and curves. It leaves out other streams. An
 // error names a stream that lacks a version, or whose recorded times do not ascend.
 func ChainOf(streams map[string][]Event) (Chain, error) {
-	last := sha256.Sum256([]byte("blotter/chain/v1\x00" + StateFormat))
-	var c Chain
+	last := ChainDigest(sha256.Sum256([]byte("blotter/chain/v1\x00" + StateFormat)))
+	c := Chain{}
 	for step, err := range Steps(streams) {
 		if err != nil {
 			return nil, err
@@ -67,7 +84,7 @@ type Step struct {
 }
 
 // digest returns the next digest of a chain.
-func (s Step) digest(last [sha256.Size]byte) [sha256.Size]byte {
+func (s Step) digest(last ChainDigest) ChainDigest {
 	text, err := json.Marshal([]any{s.Stream, s.Version, s.Before, s.After})
 	if err != nil { // every field is plain data
 		panic(fmt.Sprintf("trade: a step that does not marshal: %v", err))

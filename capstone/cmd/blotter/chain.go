@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/session"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// A history is the decoded log of trades and curves, up to a cursor.
+type history struct {
+	streams map[string][]trade.Event
+	to      contract.Cursor
+}
+
+// history reads the log.
+func (a *app) history(ctx context.Context) (h history, s *session.Session, err error) {
+	if s, err = a.open(ctx, session.Query); err != nil {
+		return h, nil, err
+	}
+	if h.to, err = s.Log.End(ctx); err != nil {
+		return h, nil, err
+	}
+	h.streams, err = s.System().Streams(ctx, h.to)
+	return h, s, err
+}
+
+// A chainAnswer is the chain of a log, as one program folds it.
+type chainAnswer struct {
+	Format string          `json:"format"` // trade.StateFormat
+	Cursor contract.Cursor `json:"cursor"`
+	Chain  trade.Chain     `json:"chain"`
+}
+
+func (h history) chain() (chainAnswer, error) {
+	chain, err := trade.ChainOf(h.streams)
+	return chainAnswer{trade.StateFormat, h.to, chain}, err
+}
+
+// step returns event n of the chain.
+func (h history) step(n int64) (trade.Step, error) {
+	var last int64
+	for s, err := range trade.Steps(h.streams) {
+		if s.N == n || err != nil {
+			return s, err
+		}
+		last = s.N
+	}
+	return trade.Step{}, &failure{fmt.Sprintf("there is no event %d in the chain", n),
+		fmt.Sprintf("it has %s: blotter replay --chain", plural(last, "event"))}
+}
+
+// printChain prints the number and the digest of each event.
+func (a *app) printChain(ctx context.Context) error {
+	h, s, err := a.history(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := h.chain()
+	if err != nil {
+		return err
+	}
+	return a.answer(of(s), c, func(w io.Writer) {
+		for i, digest := range c.Chain {
+			fmt.Fprintf(w, "%d %x\n", i+1, digest)
+		}
+	})
+}
+
+// printStep shows one event of the chain.
+func (a *app) printStep(ctx context.Context, n int64) error {
+	h, s, err := a.history(ctx)
+	if err != nil {
+		return err
+	}
+	step, err := h.step(n)
+	if err != nil {
+		return err
+	}
+	return a.answer(of(s), step, func(w io.Writer) {
+		printLine(w, "%s", placeOf(step))
+		fmt.Fprint(w, fieldLines(capstone.Parting(step, step)))
+	})
+}
+
+func placeOf(s trade.Step) string {
+	return fmt.Sprintf("event %d: version %d of stream %s, id %s, recorded at %s",
+		s.N, s.Version, s.Stream, s.Event, s.RecordedAt.UTC().Format(time.RFC3339Nano))
+}
+
+// fieldLines lists changed fields below the subjects of their lines.
+func fieldLines(fields []capstone.ChangedField) string {
+	var b strings.Builder
+	subject := ""
+	for _, f := range fields {
+		if f.Subject != subject {
+			subject = f.Subject
+			printLine(&b, "  %s", subject)
+		}
+		printLine(&b, "    %s", f)
+	}
+	return b.String()
+}
+
+// A program is another version of blotter, and the arguments that name the log.
+type program struct {
+	path string
+	args []string
+}
+
+// ask runs a query of the program and decodes its answer.
+func (p program) ask(ctx context.Context, answer any, query ...string) error {
+	out, err := exec.CommandContext(ctx, p.path, slices.Concat(p.args, query)...).Output()
+	if failed := new(exec.ExitError); errors.As(err, &failed) && len(failed.Stderr) > 0 {
+		err = errors.New(strings.TrimSpace(string(failed.Stderr)))
+	}
+	if err == nil {
+		err = json.Unmarshal(out, &struct {
+			Answer any `json:"answer"`
+		}{answer})
+	}
+	if err != nil {
+		what := fmt.Sprintf("%s did not answer %s: %v", p.path, strings.Join(query, " "), err)
+		return &outage{what, "name a blotter program that knows replay --chain"}
+	}
+	return nil
+}
+
+// against compares the folds of this program and of another one, event by event. The other program
+// opens the log as any query does. It runs after this one has closed the log, because an embedded
+// stack serves one process at a time.
+func (a *app) against(ctx context.Context, path string) error {
+	h, s, err := a.history(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.Close(); err != nil {
+		return err
+	}
+	log := []string{"--data", a.cli.Data, "--stack", a.cli.Stack, "--format", "json"}
+	part, err := h.compare(ctx, program{path, log})
+	if err != nil {
+		return err
+	}
+	if part == nil {
+		found := map[string]any{"against": path, "equal": true}
+		return a.answer(of(s), found, func(w io.Writer) {
+			fmt.Fprintf(w, "%s folds the log as this program does, event by event\n", path)
+		})
+	}
+	fields := capstone.Parting(part.here, part.there)
+	found := map[string]any{
+		"against": path, "equal": false, "here": part.here, "there": part.there, "fields": fields,
+	}
+	return a.refuted(of(s), found, &failure{
+		fmt.Sprintf("this program (here) and %s (there) part at %s\n%s", path, placeOf(part.here),
+			differing(fields)),
+		fmt.Sprintf("the states are equal after each earlier event; all that this one changes: "+
+			"blotter replay --step %d", part.here.N)})
+}
+
+// differing lists the fields in which two programs part.
+func differing(fields []capstone.ChangedField) string {
+	for _, f := range fields {
+		if f.Here != f.There {
+			return strings.TrimSuffix(fieldLines(fields), "\n")
+		}
+	}
+	return "  the lines of both states are the same, in another order"
+}
+
+// A parting is the first event that two programs fold to different states.
+type parting struct{ here, there trade.Step }
+
+// compare returns the event at which another program parts from this one; nil without any.
+func (h history) compare(ctx context.Context, other program) (*parting, error) {
+	here, err := h.chain()
+	if err != nil {
+		return nil, err
+	}
+	var there chainAnswer
+	if err := other.ask(ctx, &there, "replay", "--chain"); err != nil {
+		return nil, err
+	}
+	n, err := here.firstDifference(other.path, there)
+	if n == 0 || err != nil {
+		return nil, err
+	}
+	p := new(parting)
+	if p.here, err = h.step(n); err != nil {
+		return nil, err
+	}
+	return p, other.ask(ctx, &p.there, "replay", "--step", fmt.Sprint(n))
+}
+
+// firstDifference returns the number of the first event at which the chain of another program
+// differs; 0 without any.
+func (c chainAnswer) firstDifference(path string, there chainAnswer) (int64, error) {
+	switch {
+	case there.Format != c.Format:
+		return 0, &failure{fmt.Sprintf("%s folds to states of format %q, and this program to %q",
+			path, there.Format, c.Format), "compare programs of one state format"}
+	case !slices.Equal(there.Cursor, c.Cursor):
+		return 0, &outage{fmt.Sprintf("the log grew from %s to %s between the two replays",
+			c.Cursor, there.Cursor), "compare again when no other command writes"}
+	}
+	return c.Chain.FirstDifference(there.Chain), nil
+}
