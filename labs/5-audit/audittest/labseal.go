@@ -153,6 +153,7 @@ func sealsNothing(t *labTrial) {
 	log, shelf := NewLog(3), new(Shelf)
 	log.Add(9)
 	want := t.seal(log, shelf)
+	requireSealed(t, log, shelf, want)
 	for _, change := range []func(){func() {}, log.AddMarkers} {
 		change()
 		puts := shelf.puts
@@ -173,6 +174,7 @@ func crashes(t *labTrial, each func(log *Log, left *Shelf, when string)) {
 			_, err := t.trySeal(log, shelf)
 			if shelf.died == "" {
 				require.NoError(t, err, "Seal without a crash")
+				require.Greater(t, at, 2, "Seal makes a batch and a checkpoint durable")
 				break
 			}
 			each(log, shelf.after(crash{}),

@@ -66,6 +66,9 @@ func cosigns(t *labTrial) {
 		require.NoError(t, err, "the checkpoint of size %d, after one of size %d", size, last)
 		last = size
 	}
+	err := s.cosign(grown(41, 9, "a fork"), 41, last, Origin, key)
+	require.Error(t.Hint("CheckConsistency says whether a checkpoint extends the last one"), err,
+		"after one of size 40, the checkpoint of size 41 of a fork")
 }
 
 func refusesToCosign(t *labTrial) {
@@ -184,22 +187,26 @@ func refusesToTrace(t *labTrial) {
 	sealed := slices.DeleteFunc(log.Events(), func(r contract.Recorded) bool {
 		return r.Stream != "trade/UTI-2" || r.Version > 6
 	})
+	hole := log.Hole()
+	_, _, err := t.trace(log, shelf, "UTI-2")
+	require.NoError(t, err, "the trace of a log that nobody has changed")
 	for _, tc := range []struct {
 		name, uti string
-		change    func(l *Log)
+		at        contract.Position
+		change    func(l *Log, at contract.Position)
 	}{
-		{"an event of the contract was changed", "UTI-2",
-			func(l *Log) { l.FlipBit(sealed[1].Position) }},
-		{"the first event of the contract was deleted", "UTI-2",
-			func(l *Log) { l.Delete(sealed[0].Position) }},
+		{"an event of the contract was changed", "UTI-2", sealed[1].Position, (*Log).FlipBit},
+		{"the first event of the contract was deleted", "UTI-2", sealed[0].Position,
+			(*Log).Delete},
 		{"the last sealed event of the contract was deleted", "UTI-2",
-			func(l *Log) { l.Delete(sealed[len(sealed)-1].Position) }},
-		{"an event was inserted", "UTI-inserted", func(l *Log) { l.Insert(l.Hole()) }},
+			sealed[len(sealed)-1].Position, (*Log).Delete},
+		{"an event was inserted", "UTI-inserted", hole, (*Log).Insert},
 	} {
 		changed := log.Clone()
-		tc.change(changed)
+		tc.change(changed, tc.at)
 		rows, _, err := t.trace(changed, shelf, tc.uti)
 		require.Error(t, err, "%s, and Trace returned %d rows", tc.name, len(rows))
-		require.ErrorContains(t, err, "position ", "%s: the error names the place", tc.name)
+		require.ErrorContains(t, err, tc.at.String(), "%s at %s: the error names the place",
+			tc.name, tc.at)
 	}
 }

@@ -109,10 +109,15 @@ func acceptsProofs(t *labTrial) {
 				"the proof of leaf %d of %d", index, size)
 		}
 	}
+	p := tree.inclusion(7, 5)
+	p.root[0] ^= 1
+	require.Error(t.Hint("compare the result with the root"), t.checkInclusion(p),
+		"the proof of leaf 5 of 7 was accepted for another root")
 }
 
 func refusesProofs(t *labTrial) {
 	tree := grown(13, 13, "")
+	require.NoError(t, t.checkInclusion(tree.inclusion(13, 5)), "the proof of leaf 5 of 13")
 	for size := int64(2); size <= 13; size++ {
 		for index := range size {
 			right := tree.inclusion(size, index)
@@ -185,10 +190,16 @@ func acceptsGrowth(t *labTrial) {
 				"the proof from %d to %d leaves", old, size)
 		}
 	}
+	p := tree.consistency(7, 3)
+	p.root[0] ^= 1
+	require.Error(t.Hint("compare the new root with root"), t.checkConsistency(p),
+		"the proof from 3 to 7 leaves was accepted for another root")
 }
 
 func refusesForks(t *labTrial) {
 	tree := grown(13, 13, "")
+	require.NoError(t, t.checkConsistency(tree.consistency(13, 5)),
+		"the proof from 5 to 13 leaves")
 	for size := int64(1); size <= 13; size++ {
 		for old := int64(1); old <= size; old++ {
 			right := tree.consistency(size, old)

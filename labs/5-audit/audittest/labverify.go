@@ -149,8 +149,14 @@ func untouched(t *labTrial) {
 
 const wrongArchive = "the archive is wrong"
 
+// requireClean requires that Verify finds no fault in a log before it is tampered with.
+func requireClean(t *labTrial, log *Log, shelf *Shelf) {
+	require.Nil(t, t.verify(log, shelf).Fault, "the fault of a log that nobody has changed")
+}
+
 func tamperedLog(t *labTrial) {
 	log, shelf := sealedTwice()
+	requireClean(t, log, shelf)
 	for name, tamper := range sortedByName(tamperings(log)) {
 		changed := log.Clone()
 		at := tamper(changed)
@@ -175,6 +181,7 @@ func sortedByName[V any](m map[string]V) func(yield func(string, V) bool) {
 
 func tamperedArchive(t *labTrial) {
 	log, shelf := sealedTwice()
+	requireClean(t, log, shelf)
 	for name, change := range sortedByName(map[string]func(log *Log, s *Shelf){
 		"an event was changed in the log and in its batch": rewrite,
 		"a leaf was changed": func(_ *Log, s *Shelf) {
@@ -232,6 +239,7 @@ func brokenLinks(t *labTrial) {
 		sealByHand(log, shelf)
 		log.Add(5)
 		sealByHand(log, shelf)
+		requireClean(t, log, shelf)
 		delete(shelf.objects, shelf.names(checkpointNames)[1])
 		b := shelf.batches()[1]
 		breaks(&b)
@@ -246,6 +254,7 @@ func brokenLinks(t *labTrial) {
 
 func firstOfSeveral(t *labTrial) {
 	log, shelf := sealedTwice()
+	requireClean(t, log, shelf)
 	delete(shelf.objects, shelf.names(checkpointNames)[0]) // one checkpoint covers both batches
 	batches := shelf.batches()
 	for _, at := range [][3]contract.Position{
@@ -267,6 +276,7 @@ func firstOfSeveral(t *labTrial) {
 
 func duel(t *labTrial) {
 	log, shelf := sealedTwice()
+	requireClean(t, log, shelf)
 	random := rand.New(rand.NewPCG(5, 22))
 	var sealed []contract.Position
 	for _, b := range shelf.batches() {

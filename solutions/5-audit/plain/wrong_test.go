@@ -668,3 +668,39 @@ func TestStubsAreToDo(t *testing.T) {
 			"%s: %s", v.Check.ID, v.Text)
 	}
 }
+
+// An answer that is always the same earns nothing, whatever it is.
+func TestConstantAnswersEarnNothing(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{"nothing": nil, "an error": errRefused} {
+		s := suiteOf(func(a *answer) {
+			fault := archiveFault(nil, "nobody knows")
+			a.root = func([][]byte) (h contract.Hash) { return h }
+			a.prove = func([][]byte, int64) []contract.Hash { return nil }
+			a.inclusion = func(contract.Hash, int64, int64, []byte, []contract.Hash) error {
+				return err
+			}
+			a.consistency = func(int64, contract.Hash, int64, contract.Hash,
+				[]contract.Hash) error {
+				return err
+			}
+			a.seal = func(context.Context, *Auditor) (c contract.Checkpoint, _ error) {
+				return c, err
+			}
+			a.verify = func(context.Context, *Auditor) (v contract.Verification, _ error) {
+				if err != nil {
+					v.Fault = fault
+				}
+				return v, nil
+			}
+			a.trace = func(context.Context, *Auditor, string) (
+				rows []contract.TraceRow, c contract.Checkpoint, _ error) {
+				return nil, c, err
+			}
+			a.cosign = func(*Witness, []byte, []contract.Hash) error { return err }
+		})
+		for _, v := range check.JudgeAll(t.Context(), s) {
+			require.Equal(t, check.Failed, v.Outcome, "%s: the answer %s", v.Check.ID, name)
+		}
+	}
+}
