@@ -1,11 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -39,44 +34,5 @@ func TestLab3InOrder(t *testing.T) {
 		out, err := testLab(t, "3-projections", changes)
 		require.NoError(t, err, "%s\n%s", step.writes, out)
 		require.Regexp(t, "3-projections +"+step.table, out, step.writes)
-	}
-}
-
-// The capstone runs on the store and the read model of the labs, and its digest is the one in their
-// guides.
-func TestLabsRunTheCapstone(t *testing.T) {
-	t.Parallel()
-	onlyInCI(t)
-	if testing.Short() {
-		t.Skip("builds the capstone and runs its demo")
-	}
-	root, err := filepath.Abs("../../..")
-	require.NoError(t, err)
-	overlay := map[string]map[string]string{"Replace": {}}
-	for lab, files := range map[string][]string{"2-store": lab2Files, "3-projections": lab3Files} {
-		for _, file := range files {
-			overlay["Replace"][filepath.Join(root, "labs", lab, file)] =
-				filepath.Join(root, "solutions", lab, "plain", file)
-		}
-	}
-	text, err := json.Marshal(overlay)
-	require.NoError(t, err)
-	file := filepath.Join(t.TempDir(), "overlay.json")
-	require.NoError(t, os.WriteFile(file, text, 0o600))
-	cmd := exec.CommandContext(t.Context(), "go", "run", "-tags", "lab2,lab3", "-overlay", file,
-		"./capstone/cmd/blotter", "--stack", "embedded", "demo")
-	cmd.Dir = root
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(out))
-	require.Contains(t, string(out), "equal to the snapshot, byte for byte")
-	digest := regexp.MustCompile(`state .*digest sha256:\w{12}`)
-	for tag, guide := range map[string]string{
-		"lab2": "2-store/2b.md", "lab3": "3-projections/README.md",
-	} {
-		text, err := os.ReadFile(filepath.Join(root, "labs", guide))
-		require.NoError(t, err)
-		command := "go run -tags " + tag + " ./capstone/cmd/blotter demo"
-		require.Contains(t, string(text), "```\n"+command+"\n```", guide)
-		require.Equal(t, digest.FindString(string(out)), digest.FindString(string(text)), guide)
 	}
 }
