@@ -23,8 +23,7 @@ var witnessing = []labSpec{
 	}, try: cosigns},
 	{Check: check.Check{
 		ID: "L5.18", Points: 4, Invariant: "L5.I9", Operation: cosign,
-		Title: "a witness refuses a fork, a shrunken log and a foreign note, and keeps its " +
-			"last one",
+		Title: "a witness refuses a fork, a shrunken log and a foreign note, and forgets nothing",
 		Hint: "check everything before you remember anything: w.last moves only to a checkpoint " +
 			"that was cosigned",
 		More: "w.last = next is the last statement, after the errors of openCheckpoint and of " +
