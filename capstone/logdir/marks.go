@@ -62,8 +62,8 @@ func (d *Dir) FollowUps() CursorFile { return CursorFile(filepath.Join(d.path, "
 
 func (d *Dir) reached() CursorFile { return CursorFile(filepath.Join(d.path, "reached")) }
 
-// Writer is the reader's name in errors about the reached mark.
-const Writer = "the last process that wrote it"
+// lastWriter is the reader's name in errors about the reached mark.
+const lastWriter = "the last process that wrote it"
 
 // Reached returns the reached mark: the end of the log after the last command in this folder that
 // wrote it; nil without one. A log that lost its end, or that was made again, ends before the mark.
@@ -85,7 +85,7 @@ func (d *Dir) CheckEnd(ctx context.Context, log contract.Reader) error {
 	if err != nil {
 		return err
 	}
-	return mark.Ahead(Writer, end)
+	return mark.Ahead(lastWriter, end)
 }
 
 // MarkReached sets the reached mark. A crash before it leaves the older mark, which is valid, too,
@@ -132,7 +132,7 @@ func (d *Dir) CheckTopic(found Topic, mark contract.Cursor, chosen map[string]st
 			settingsFile, partitions(s.Partitions), name, found.Partitions),
 			"the file or the topic was changed: restore it from a backup"}
 	}
-	return mark.Ahead(Writer, found.Ends)
+	return mark.Ahead(lastWriter, found.Ends)
 }
 
 // CheckTimeline compares the settings with the log, which alone decides whether it is simulated.

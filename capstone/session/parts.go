@@ -78,6 +78,15 @@ type Auditor struct {
 	archived func(ctx context.Context, name string) (contract.Checkpoint, error)
 }
 
+// Lost returns the size of the last checkpoint that was published from this folder, if the archive
+// has only smaller ones: last is its last one. Otherwise nothing is lost, and the size is 0.
+func (a *Auditor) Lost(last contract.Checkpoint) int64 {
+	if last.Size < a.Kept.Size {
+		return a.Kept.Size
+	}
+	return 0
+}
+
 // Auditor opens the archive as it is, with the public key alone: key, or the folder's if that is
 // nil. It creates neither a bucket nor a key: a query must not leave the traces of a first seal.
 func (s *Session) Auditor(ctx context.Context, key note.Verifier) (*Auditor, error) {

@@ -152,10 +152,6 @@ func (a *app) examine(
 	if err != nil {
 		return err
 	}
-	reached, err := dir.Reached()
-	if err != nil {
-		return err
-	}
 	if st.Drift, err = s.Drift(ctx); err != nil {
 		return err
 	}
@@ -204,7 +200,9 @@ func (a *app) examine(
 	for _, t := range tails {
 		st.Lag = append(st.Lag, t.lag(end, now))
 	}
-	st.compare(end, reached)
+	if err := st.checkEnd(dir.CheckEnd(ctx, s.Log)); err != nil {
+		return err
+	}
 	if err := st.checkIndex(ctx, s); err != nil {
 		return err
 	}
@@ -262,13 +260,11 @@ func lastCheckpoint(ctx context.Context, s *session.Session) (contract.Cursor, *
 		return nil, nil, err
 	}
 	last, err := auditor.Published(ctx, 0)
-	if err != nil || last.Size == 0 && auditor.Kept.Size == 0 {
+	lost := auditor.Lost(last)
+	if err != nil || last.Size == 0 && lost == 0 {
 		return nil, nil, err
 	}
-	sealed := &lastSealed{Origin: last.Origin, Size: last.Size}
-	if last.Size < auditor.Kept.Size {
-		sealed.Lost = auditor.Kept.Size
-	}
+	sealed := &lastSealed{Origin: last.Origin, Size: last.Size, Lost: lost}
 	for p, err := range s.Published(ctx, auditor) {
 		if err != nil {
 			return nil, nil, err

@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
-	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/labs/kit/contract"
 )
 
@@ -110,13 +110,17 @@ func (l *logStatus) count(
 	return nil
 }
 
-// compare finds events that the log has lost: those that a reader has, and those up to the reached
-// mark.
-func (s *status) compare(end, reached contract.Cursor) {
-	if err := reached.Ahead(logdir.Writer, end); err != nil {
+// checkEnd takes the answer of logdir.Dir.CheckEnd. It also looks for a reader that is ahead: that
+// reader has events that the log has lost. Other errors are returned.
+func (s *status) checkEnd(err error) error {
+	var lost *contract.AheadError
+	switch {
+	case errors.As(err, &lost):
 		s.Well, s.Problem, s.hint = false, err.Error(), aheadHint
-	}
-	if slices.ContainsFunc(s.Lag, func(l lag) bool { return l.Ahead != "" }) {
+	case err != nil:
+		return err
+	case slices.ContainsFunc(s.Lag, func(l lag) bool { return l.Ahead != "" }):
 		s.Well, s.hint = false, aheadHint
 	}
+	return nil
 }
