@@ -163,9 +163,13 @@ var takingOver = []spec{{
 				"found"),
 				got, what)
 			t.same(what, inWords(want), inWords(*got))
-			require.Nil(t.Hint("the heads that are left in found belong to no stream: write "+
-				"o.tombstone(stream) for each that is not deleted yet"),
-				t.headOf("trade/NONE"), "the head of a stream that does not exist")
+			orphan := ""
+			if h := t.headOf("trade/NONE"); h != nil {
+				orphan = inWords(*h)
+			}
+			t.hint("the heads that are left in found belong to no stream: write "+
+				"o.tombstone(stream) for each that is not deleted yet").
+				same("the head of trade/NONE, which does not exist", "", orphan)
 		}
 	},
 }}
