@@ -1,10 +1,10 @@
-// Package store is Lab 2: an append-only log on Kafka. README.md is the guide.
+// Package store is Lab 2: an append-only log on Kafka. README.md and 2b.md are the guides.
 //
 //	<prefix>.events   every event, for ever: delete policy, no retention;
 //	                  key = stream, headers = attributes, value = data
 //	<prefix>.heads    the head of each stream: compacted; key = stream
 //
-// You write decide.go, takeover.go, transact.go, heads.go, append.go, end.go, frontier.go and
+// You write decide.go, transact.go, takeover.go, heads.go, end.go, append.go, frontier.go and
 // offload.go, in this order. The other files are provided, and are copied from the solution by
 // make generate:
 //

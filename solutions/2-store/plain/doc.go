@@ -1,4 +1,4 @@
-// Package store is Lab 2: an append-only log on Kafka. labs/2-store/README.md is its guide.
+// Package store is Lab 2: an append-only log on Kafka. labs/2-store has its guides.
 //
 //	<prefix>.events   every event, for ever: delete policy, no retention;
 //	                  key = stream, headers = attributes, value = data

@@ -43,6 +43,7 @@ func TestGuideListsEveryCheckAndInvariant(t *testing.T) {
 	for _, file := range []string{"store.go", "blobs.go", "audit.go"} {
 		stated += page(t, "../../../labs/kit/contract/"+file)
 	}
+	n := 0
 	for _, s := range kafkatest.Suites(kafkatest.Fixture{}) {
 		file := "../../../" + s.Guide
 		const head = "| check | points | |\n|---|---|---|\n"
@@ -51,6 +52,8 @@ func TestGuideListsEveryCheckAndInvariant(t *testing.T) {
 		_, after, _ = strings.Cut("\n"+after, "\n\n")
 		table := ""
 		for _, c := range s.Checks {
+			n++
+			require.Equal(t, fmt.Sprintf("L2.%d", n), c.ID, "checks are in the order of learning")
 			points := fmt.Sprint(c.Points)
 			if c.Bonus {
 				points += " bonus"
@@ -181,7 +184,8 @@ func answers(t *testing.T, conn *pgx.Conn, sql string) []string {
 	return lines
 }
 
-// The picture of a partition in the guide is that of a real partition.
+// The picture in the guide shows a real partition. To draw it again: go test
+// ./solutions/2-store/plain -run Guide -update
 func TestGuideShowsARealPartition(t *testing.T) {
 	t.Parallel()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
@@ -224,20 +228,66 @@ func TestGuideShowsARealPartition(t *testing.T) {
 
 	all, seen := records(t, cluster, kgo.ReadUncommitted()), records(t, cluster,
 		kgo.ReadCommitted())
-	picture := "offset  record               read committed shows it\n"
-	for offset := range int64(11) {
-		shown := ""
-		switch {
-		case strings.Contains("commit abort", all[offset]):
-		case seen[offset] != "":
-			shown = "yes"
-		default:
-			shown = "no"
-		}
-		picture += strings.TrimRight(fmt.Sprintf("%-7d %-20s %s", offset, all[offset], shown),
-			" ") + "\n"
+	want := picture(all, seen)
+	if *store.Update {
+		require.NoError(t, os.WriteFile(lab+"partition.svg", []byte(want), 0o644))
 	}
-	require.Contains(t, page(t, first), "```\n"+picture+"```\n", picture)
+	require.Equal(t, want, page(t, lab+"partition.svg"))
+	require.Contains(t, page(t, first), "](partition.svg)")
+}
+
+// picture draws each offset of the partition as a box: shown to readers of committed records, not
+// shown, or a control record.
+func picture(all, seen map[int64]string) string {
+	var b strings.Builder
+	b.WriteString(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 170" role="img"
+  font-family="ui-monospace, monospace" font-size="12">
+<title>A partition with two owners, offset by offset</title>
+<style>
+  text { fill: #1f2328 } .dim { fill: #656d76 } rect { stroke: #8c959f }
+  .shown { fill: #ddf4ff } .hidden { fill: #ffebe9; stroke-dasharray: 4 3 }
+  .control { fill: none } .line { stroke: #8c959f; fill: none }
+  @media (prefers-color-scheme: dark) {
+    text { fill: #e6edf3 } .dim { fill: #9198a1 } rect, .line { stroke: #6e7681 }
+    .shown { fill: #0c2d6b } .hidden { fill: #5d1a1d }
+  }
+</style>
+`)
+	const width = 68
+	for offset := range int64(len(all)) {
+		class := "hidden"
+		switch {
+		case all[offset] == "commit" || all[offset] == "abort":
+			class = "control"
+		case seen[offset] != "":
+			class = "shown"
+		}
+		x := 6 + width*offset
+		fmt.Fprintf(&b, `<text class="dim" x="%d" y="52">%d</text>`+"\n", x, offset)
+		fmt.Fprintf(&b, `<rect class="%s" x="%d" y="58" width="62" height="42" rx="3"/>`+"\n",
+			class, x)
+		what, version, _ := strings.Cut(all[offset], ", ")
+		fmt.Fprintf(&b, `<text x="%d" y="76">%s</text>`, x+5, what)
+		fmt.Fprintf(&b, `<text x="%d" y="92" font-size="11">%s</text>`+"\n", x+5,
+			strings.Replace(version, "version ", "v", 1))
+	}
+	for _, part := range []struct {
+		from, to int
+		name     string
+	}{{0, 4, "the first owner"}, {5, 5, "crashed"}, {6, 10, "its successor: fence, mark, " +
+		"serve"}} {
+		x := 6 + width*part.from
+		fmt.Fprintf(&b, `<text x="%d" y="20">%s</text>`, x, part.name)
+		fmt.Fprintf(&b, `<path class="line" d="M%d 30H%d"/>`+"\n", x, width*part.to+width)
+	}
+	for i, class := range []string{"shown", "hidden", "control"} {
+		x := 6 + 240*i
+		fmt.Fprintf(&b, `<rect class="%s" x="%d" y="126" width="20" height="16" rx="3"/>`, class, x)
+		fmt.Fprintf(&b, `<text class="dim" x="%d" y="139">%s</text>`+"\n", x+28, []string{
+			"read committed shows it", "it never shows it", "control record"}[i])
+	}
+	b.WriteString("</svg>\n")
+	return b.String()
 }
 
 // records describes the record at each offset of the only partition.
