@@ -16,6 +16,7 @@ import (
 	"example.com/blotter/labs/1-schemas/codectest"
 	"example.com/blotter/labs/2-store/kafkatest"
 	"example.com/blotter/labs/3-projections/projectiontest"
+	"example.com/blotter/labs/4-replay/replaytest"
 	"example.com/blotter/labs/5-audit/audittest"
 	"example.com/blotter/labs/kit/check"
 )
@@ -46,6 +47,8 @@ func parts() []part {
 			[]string{"compatible.go", "producer.go", "consumer.go"}},
 		{projectiontest.Lab(projectiontest.Answer{}), "3-projections", "3-projections/plain",
 			[]string{"fold.go", "apply.go", "refold.go", "rebuild.go"}},
+		{replaytest.Lab(replaytest.Answer{}), "4-replay", "4-replay/plain",
+			[]string{"compare.go", "replay.go", "archive.go", "chain.go", "asof.go"}},
 		{audittest.Lab(audittest.Answer{}), "5-audit", "5-audit/plain",
 			[]string{"tree.go", "seal.go", "verify.go", "witness.go", "trace.go"}},
 		{stores[0], "2-store", "2-store/plain",

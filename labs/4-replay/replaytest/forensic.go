@@ -9,7 +9,6 @@ import (
 	"iter"
 	"math/bits"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -67,13 +66,10 @@ func byTime(a, b contract.Recorded) int {
 		cmp.Compare(a.Version, b.Version))
 }
 
-// eventTexts lists events for people.
-func eventTexts(events []contract.Recorded) string {
-	var all []string
-	for _, r := range events {
-		all = append(all, fmt.Sprintf("%s version %d", r.Stream, r.Version))
-	}
-	return strings.Join(all, "\n")
+// named names an event for people.
+func named(r contract.Recorded) string {
+	return fmt.Sprintf("%s version %d, recorded at %s", r.Stream, r.Version,
+		r.RecordedAt.Format("15:04:05.000000"))
 }
 
 // simultaneous returns a history in which each three events have one time, where they are of
@@ -96,14 +92,25 @@ func chainOrder(t *trial) {
 	log := simultaneous(46, 90, 3)
 	want := slices.SortedFunc(slices.Values(log.Events), byTime)
 	events, digests := t.chain(log, endOf(log))
-	require.Equal(t, eventTexts(want), eventTexts(events), "the events of the chain")
+	require.Len(t, events, len(want), "the events of the chain")
+	for i := range want {
+		require.Equal(t, named(want[i]), named(events[i]), "event %d of the chain", i+1)
+	}
 	for _, partitions := range []int{1, 5} {
 		spread := log.Spread(partitions)
 		_, same := t.chain(spread, endOf(spread))
-		require.Equal(t, digests, same, "the chain of the same events in %d partitions", partitions)
+		requireChain(t, digests, same, fmt.Sprintf("the same events in %d partitions", partitions))
 	}
 	_, again := t.chain(log, endOf(log))
-	require.Equal(t, digests, again, "the chain of the same log again")
+	requireChain(t, digests, again, "the same log again")
+}
+
+// requireChain requires a chain of some log.
+func requireChain(t check.T, want, got [][sha256.Size]byte, log string) {
+	require.Len(t, got, len(want), "the chain of %s", log)
+	for i := range want {
+		require.True(t, want[i] == got[i], "the chain of %s differs from event %d on", log, i+1)
+	}
 }
 
 func chainsPart(t *trial) {
@@ -121,8 +128,8 @@ func chainsPart(t *trial) {
 		r.Data, r.Reason = append(slices.Clone(r.Data), ' '), "another reason"
 	}
 	_, same := t.chain(&reworded, endOf(log))
-	require.Equal(t.Hint("hash the effect of an event, and not its bytes: other bytes may have "+
-		"the same meaning"), chain, same, "the chain of a log whose payloads have a space more")
+	requireChain(t.Hint("hash the effect of an event, and not its bytes: other bytes may have "+
+		"the same meaning"), chain, same, "a log whose payloads have a space more")
 }
 
 // requireParted requires that two chains are equal before place k, and differ from it on.
@@ -190,8 +197,8 @@ func requireFound(t *trial, log, other contract.Reader, k int) {
 		return chain[place] == parted[place], nil
 	})
 	require.NoError(t, err)
-	require.Less(t, found, len(events), "two logs that differ at %s", eventTexts(events[k:k+1]))
-	require.Equal(t, eventTexts(events[k:k+1]), eventTexts(events[found:found+1]),
+	require.Less(t, found, len(events), "two logs that differ at %s", named(events[k]))
+	require.Equal(t, named(events[k]), named(events[found]),
 		"the first event at which two logs part")
 }
 
@@ -224,8 +231,8 @@ func twoTimes(t *trial) {
 			at := trade.AsOf{Known: known, Effective: effective}
 			got, err := t.asOf(log, at)
 			require.NoError(t, err)
-			require.Equal(t, string(stateOf(log.Events, at).Canonical()), string(got.Canonical()),
-				"as known at %s and effective at %s", known, effective)
+			requireState(t, stateOf(log.Events, at), got,
+				fmt.Sprintf("the state as known at %s and effective at %s", known, effective))
 		}
 	}
 }
@@ -269,7 +276,6 @@ func frontier(t *trial) {
 		got, err := t.asOf(g, trade.AsOf{})
 		require.NoError(t, err)
 		want := stateOf(log.Events, trade.AsOf{Known: g.at})
-		require.Equal(t, string(want.Canonical()), string(got.Canonical()),
-			"as known at the frontier, while the log grows")
+		requireState(t, want, got, "the state as known at the frontier, while the log grows")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/stretchr/testify/require"
 
@@ -136,6 +137,18 @@ func stateOf(events []contract.Recorded, at trade.AsOf) trade.State {
 	return trade.StateOf(streams, at)
 }
 
+// requireState requires a state. It shows the first line that differs.
+func requireState(t check.T, want, got trade.State, name string) {
+	expected := strings.Split(string(want.Canonical()), "\n")
+	actual := strings.Split(string(got.Canonical()), "\n")
+	for i := range expected {
+		if i < len(actual) && i < len(expected)-1 {
+			require.Equal(t, expected[i], actual[i], "line %d of %s", i+1, name)
+		}
+	}
+	require.Len(t, actual, len(expected), "lines of %s", name)
+}
+
 // endOf returns the end of a log in memory.
 func endOf(log contract.Reader) contract.Cursor {
 	end, err := log.End(context.Background())
@@ -147,22 +160,25 @@ func endOf(log contract.Reader) contract.Cursor {
 
 func everyCursor(t *trial) {
 	log := projectiontest.History(41, 80, 3)
-	var to contract.Cursor
-	for n := 0; n <= len(log.Events); n++ {
-		if n > 0 {
-			to = to.After(log.Events[n-1].Position)
+	end := endOf(log)
+	for n := range int64(8) {
+		// A cursor stands at any place of each partition.
+		for _, to := range []contract.Cursor{
+			end.Min(contract.Cursor{5 * n, 4 * n, 6 * n}),
+			end.Min(contract.Cursor{30 - 4*n, 9, 5 * n}),
+		} {
+			before := slices.DeleteFunc(slices.Clone(log.Events), func(r contract.Recorded) bool {
+				return !to.Covers(r.Position)
+			})
+			state, events, err := t.replay(log, to)
+			require.NoError(t, err, "replay of the events before %s", to)
+			want := stateOf(before, trade.AsOf{})
+			requireState(t, want, state, fmt.Sprintf("the state of the %d events before %s",
+				len(before), to))
+			require.EqualValues(t.Hint("every event before the cursor counts: those of refusals "+
+				"and of snapshots, too, although they change no state"), len(before), events,
+				"number of the events before %s", to)
 		}
-		if n%5 != 0 {
-			continue
-		}
-		state, events, err := t.replay(log, to)
-		require.NoError(t, err, "replay of the events before %s", to)
-		want := stateOf(log.Events[:n], trade.AsOf{})
-		require.Equal(t, string(want.Canonical()), string(state.Canonical()),
-			"the state of the %d events before %s", n, to)
-		require.EqualValues(t.Hint("every event before the cursor counts: those of refusals and "+
-			"of snapshots, too, although they change no state"), n, events,
-			"number of the events before %s", to)
 	}
 }
 

@@ -30,6 +30,7 @@ func TestLabsRunTheCapstone(t *testing.T) {
 	}{
 		{"lab2", "2-store", "2b.md", lab2Files, state},
 		{"lab3", "3-projections", "README.md", lab3Files, state},
+		{"lab4", "4-replay", "README.md", lab4Files, state},
 		{"lab5", "5-audit", "README.md", lab5Files, regexp.MustCompile(`audit .*root \w{12}`)},
 	}
 	overlay := map[string]map[string]string{"Replace": {}}

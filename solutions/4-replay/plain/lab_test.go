@@ -31,21 +31,26 @@ func TestLab4(t *testing.T) {
 				Tamper:  func(_ check.T, key string, content []byte) { m.Tamper(key, content) },
 			}
 		},
-		S3: func(ct check.T) replaytest.Storage {
-			endpoint, options := stacktest.S3(t)
-			client, err := minio.New(endpoint, options)
-			require.NoError(ct, err)
-			o := &replay.S3{
-				Client: client, Bucket: stacktest.Bucket(t), Mode: minio.Governance,
-				Retention: time.Hour, Clock: time.Now,
-			}
-			require.NoError(ct, o.CreateBucket(ct.Context()))
-			return replaytest.Storage{Objects: o, Tamper: func(ct check.T, key string,
-				content []byte) {
-				tamper(ct, o, key, content)
-			}}
-		},
+		S3: inBucket(t),
 	}))
+}
+
+// inBucket returns a function that makes a bucket, whose locks the checks may bypass.
+func inBucket(t *testing.T) func(check.T) replaytest.Storage {
+	return func(ct check.T) replaytest.Storage {
+		endpoint, options := stacktest.S3(t)
+		client, err := minio.New(endpoint, options)
+		require.NoError(ct, err)
+		o := &replay.S3{
+			Client: client, Bucket: stacktest.Bucket(t), Mode: minio.Governance,
+			Retention: time.Hour, Clock: time.Now,
+		}
+		require.NoError(ct, o.CreateBucket(ct.Context()))
+		return replaytest.Storage{Objects: o, Tamper: func(ct check.T, key string,
+			content []byte) {
+			tamper(ct, o, key, content)
+		}}
+	}
 }
 
 // tamper replaces an object as a person does who may bypass its lock. Nil removes it.
