@@ -42,11 +42,12 @@ type ChangedField struct {
 }
 
 func (f ChangedField) String() string {
-	text := fmt.Sprintf("%s: before %s, here %s", f.Name, orNothing(f.Before), orNothing(f.Here))
-	if f.There != f.Here {
-		text += ", there " + orNothing(f.There)
+	before, here := orNothing(f.Before), orNothing(f.Here)
+	if f.There == f.Here {
+		return fmt.Sprintf("%s: before %s, after %s", f.Name, before, here)
 	}
-	return text
+	return fmt.Sprintf("%s: before %s, here %s, there %s", f.Name, before, here,
+		orNothing(f.There))
 }
 
 func orNothing(value string) string { return cmp.Or(value, "nothing") }

@@ -31,8 +31,8 @@ func TestPartingNamesTheFields(t *testing.T) {
 	}, capstone.Parting(here, there))
 	alone := capstone.Parting(there, there)
 	require.Len(t, alone, 6)
-	require.Equal(t, `open: before "5", here "0"`, alone[4].String())
-	require.Equal(t, `stream: before nothing, here "trade/A"`, alone[3].String())
+	require.Equal(t, `open: before "5", after "0"`, alone[4].String())
+	require.Equal(t, `stream: before nothing, after "trade/A"`, alone[3].String())
 }
 
 // A line of a program that writes no canonical lines is named as it is.

@@ -1,8 +1,10 @@
 package capstone_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -467,4 +469,58 @@ func TestTimesToACursor(t *testing.T) {
 	require.Equal(t, capstone.Times{
 		AsOf: trade.AsOf{Known: last.Event.RecordedAt}, Cursor: to, Later: 1,
 	}, used)
+}
+
+// A replay of a part folds the events of one contract, or compares the lines of one book. It does
+// not see a difference elsewhere.
+func TestReplayOfAPart(t *testing.T) {
+	t.Parallel()
+	s, archive := withSnapshots(t)
+	r, err := s.ReplayPart(t.Context(), "s2", capstone.Part{UTI: "S1"})
+	require.NoError(t, err)
+	require.Nil(t, r.Difference)
+	require.EqualValues(t, 1, r.Events)
+	r, err = s.ReplayPart(t.Context(), "s2", capstone.Part{Book: "CRUDE"})
+	require.NoError(t, err)
+	require.Nil(t, r.Difference)
+	for _, none := range []capstone.Part{{UTI: "S2"}, {Book: "GAS"}} {
+		_, err = s.ReplayPart(t.Context(), "s1", none)
+		require.ErrorIs(t, err, capstone.ErrNoPart, "%s", none)
+	}
+
+	wrong, err := archive.Get(t.Context(), "s2")
+	require.NoError(t, err)
+	wrong.State = bytes.Replace(wrong.State, []byte(`"S2","status":"LIVE"`),
+		[]byte(`"S2","status":"SETTLED"`), 1)
+	archive.other["s2"] = wrong
+	for part, differs := range map[capstone.Part]bool{
+		{}: true, {UTI: "S1"}: false, {UTI: "S2"}: true, {Book: "CRUDE"}: true,
+	} {
+		r, err = s.ReplayPart(t.Context(), "s2", part)
+		require.NoError(t, err)
+		require.Equal(t, differs, r.Difference != nil, "%s", part)
+	}
+}
+
+// A replay against all snapshots goes on after one that is lost, or has another format.
+func TestReplayAgainstAllSnapshots(t *testing.T) {
+	t.Parallel()
+	s, archive := withSnapshots(t)
+	old, err := archive.Get(t.Context(), "s2")
+	require.NoError(t, err)
+	old.Name, old.Format = "s3", "blotter/state/v0"
+	require.NoError(t, archive.Put(t.Context(), old))
+	record(t, s, old)
+	archive.lost = []string{"s1"}
+	var got []string
+	for r, err := range s.ReplayAll(t.Context()) {
+		require.Nil(t, r.Difference)
+		got = append(got, fmt.Sprintf("%s %d %v", r.Snapshot.Name, r.Events, err))
+	}
+	require.Equal(t, []string{
+		"s1 0 snapshot s1 is on record, but not in the archive",
+		"s2 3 <nil>",
+		`s3 0 snapshot s3 has a state of format "blotter/state/v0", ` +
+			`and this program writes "` + trade.StateFormat + `"`,
+	}, got)
 }

@@ -1,9 +1,12 @@
 package capstone
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +20,9 @@ const SnapshotActor = "process/snapshots"
 
 // ErrNothingRecorded is the error of a snapshot of a log without events.
 var ErrNothingRecorded = errors.New("there is no state to archive: the log has no events")
+
+// ErrNoPart is the error of a replay of a contract or a book that does not exist.
+var ErrNoPart = errors.New("neither the snapshot nor the log has it")
 
 // An Archived snapshot is in the archive and on record.
 type Archived struct {
@@ -157,7 +163,7 @@ func (s *System) checkUnrecorded(ctx context.Context, archived, now contract.Sna
 	if err != nil {
 		return err
 	}
-	r, err := s.replay(ctx, archived)
+	r, err := s.replay(ctx, archived, Part{})
 	if err != nil {
 		return err
 	}
@@ -351,6 +357,7 @@ func (e *FormatError) Hint() string {
 // Replayed is the result of a replay against a snapshot.
 type Replayed struct {
 	Snapshot   contract.Snapshot
+	Part       Part                 // of the state
 	Events     int64                // the number of events folded
 	Difference *contract.Difference // nil: the two states are equal, byte for byte
 	Faults     error                // the *SnapshotFaults of other snapshots; nil without any
@@ -360,7 +367,12 @@ type Replayed struct {
 // Without a name it takes the last one on record. A difference is a finding, not an error. So is a
 // fault of another snapshot; a fault of this one is an error. A missing snapshot therefore never
 // makes Replay take an earlier one. It reads no other state: CheckSnapshots does.
-func (s *System) Replay(ctx context.Context, name string) (r Replayed, err error) {
+func (s *System) Replay(ctx context.Context, name string) (Replayed, error) {
+	return s.ReplayPart(ctx, name, Part{})
+}
+
+// ReplayPart is Replay of a part of the state.
+func (s *System) ReplayPart(ctx context.Context, name string, p Part) (r Replayed, err error) {
 	all, err := s.ListSnapshots(ctx)
 	if err != nil {
 		return r, err
@@ -374,19 +386,45 @@ func (s *System) Replay(ctx context.Context, name string) (r Replayed, err error
 	if chosen == nil {
 		return r, errors.Join(faults(all), contract.ErrNoSnapshot)
 	}
-	if chosen.Fault != nil {
-		return r, faults(all)
+	r, err = s.replayListed(ctx, *chosen, p)
+	if errors.As(err, &chosen.Fault) {
+		return r, faults(all) // also those of other snapshots
 	}
-	snapshot, err := s.archivedAs(ctx, chosen.Snapshot)
-	if errors.As(err, &chosen.Fault) { // its state is damaged
-		err = faults(all)
+	r.Faults = faults(all)
+	return r, err
+}
+
+// replayListed replays against one listed snapshot. It returns the fault of that as an error.
+func (s *System) replayListed(
+	ctx context.Context, l ListedSnapshot, p Part,
+) (r Replayed, err error) {
+	if l.Fault != nil {
+		return r, l.Fault
 	}
+	snapshot, err := s.archivedAs(ctx, l.Snapshot)
 	if err != nil {
 		return r, err
 	}
-	r, err = s.replay(ctx, snapshot)
-	r.Faults = faults(all)
-	return r, err
+	return s.replay(ctx, snapshot, p)
+}
+
+// ReplayAll yields the replay against each snapshot on record, in the order of the log. An error
+// that concerns one snapshot is a *SnapshotFault or a *FormatError, and the next one follows.
+func (s *System) ReplayAll(ctx context.Context) iter.Seq2[Replayed, error] {
+	return func(yield func(Replayed, error) bool) {
+		all, err := s.ListSnapshots(ctx)
+		if err != nil {
+			yield(Replayed{}, err)
+			return
+		}
+		for _, l := range all {
+			r, err := s.replayListed(ctx, l, Part{})
+			r.Snapshot.Name = l.Name
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
 }
 
 // faults joins the faults of snapshots; nil without any.
@@ -400,19 +438,94 @@ func faults(all []ListedSnapshot) error {
 	return errors.Join(errs...)
 }
 
-// replay compares a snapshot with a fold of the log up to its cursor.
-func (s *System) replay(ctx context.Context, snapshot contract.Snapshot) (r Replayed, err error) {
-	r.Snapshot = snapshot
+// replay compares a part of a snapshot with a fold of the log up to its cursor.
+func (s *System) replay(
+	ctx context.Context, snapshot contract.Snapshot, p Part,
+) (r Replayed, err error) {
+	r.Snapshot, r.Part = snapshot, p
 	if snapshot.Format != trade.StateFormat {
 		return r, &FormatError{snapshot.Name, snapshot.Format}
 	}
 	var state trade.State
-	if state, r.Events, err = s.Replayer.Replay(ctx, s.Log, snapshot.Cursor); err != nil {
+	log := p.log(s.Log)
+	if state, r.Events, err = s.Replayer.Replay(ctx, log, snapshot.Cursor); err != nil {
 		return r, err
 	}
-	err = s.Replayer.Compare(snapshot.State, state.Canonical())
+	archived, replayed := p.lines(snapshot.State), p.lines(state.Canonical())
+	if p != (Part{}) && len(archived)+len(replayed) == 0 {
+		return r, fmt.Errorf("%s at snapshot %s: %w", p, snapshot.Name, ErrNoPart)
+	}
+	err = s.Replayer.Compare(archived, replayed)
 	if errors.As(err, &r.Difference) {
 		err = nil
 	}
 	return r, err
+}
+
+// A Part is one contract, with the parked stream of it, or the contracts and positions of one book.
+// The zero Part is the whole state.
+type Part struct{ UTI, Book string }
+
+func (p Part) String() string {
+	if p.UTI != "" {
+		return "contract " + p.UTI
+	}
+	return "book " + p.Book
+}
+
+// log returns a log with the events that the part is folded from. The positions of a book depend on
+// all contracts: each may have been in the book before.
+func (p Part) log(log contract.Store) contract.Reader {
+	if p.UTI == "" {
+		return log
+	}
+	return oneStream{log, trade.TradeStream(p.UTI)}
+}
+
+// lines returns the lines of a canonical state that belong to the part.
+func (p Part) lines(state []byte) []byte {
+	if p == (Part{}) {
+		return state
+	}
+	var some []byte
+	for line := range bytes.Lines(state) {
+		if p.has(line) {
+			some = append(some, line...)
+		}
+	}
+	return some
+}
+
+func (p Part) has(line []byte) bool {
+	var l struct {
+		Trade, Position struct{ UTI, Book string }
+		Parked          struct{ Stream string }
+	}
+	_ = json.Unmarshal(line, &l) // a line of no canonical state belongs to no part
+	if p.UTI != "" {
+		return l.Trade.UTI == p.UTI || l.Parked.Stream == trade.TradeStream(p.UTI)
+	}
+	return l.Trade.Book == p.Book || l.Position.Book == p.Book
+}
+
+// oneStream is a log that has only the events of one stream.
+type oneStream struct {
+	contract.Store
+	stream string
+}
+
+// Read implements contract.Reader. The stream is read from its beginning.
+func (l oneStream) Read(
+	ctx context.Context, _, to contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
+	return func(yield func(contract.Recorded, error) bool) {
+		for r, err := range l.Stream(ctx, l.stream) {
+			if err == nil && r.Position.Offset >= to.At(r.Position.Partition) {
+				return
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
 }

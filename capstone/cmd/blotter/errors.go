@@ -152,7 +152,7 @@ func isFinding(err error) bool {
 var findings = []error{
 	audit.ErrArchive, audit.ErrCheckpoint, audit.ErrCut, audit.ErrForked, audit.ErrProof,
 	audit.ErrRolledBack, audit.ErrUnanchored, audit.ErrUnlocked, capstone.ErrReserved,
-	capstone.ErrNothingRecorded,
+	capstone.ErrNoPart, capstone.ErrNothingRecorded,
 	contract.ErrInvalid, contract.ErrMagic, contract.ErrMalformed, contract.ErrNoBlob,
 	contract.ErrNoSnapshot, contract.ErrNotFound, contract.ErrOversize, contract.ErrPartial,
 	contract.ErrSnapshotDamaged, contract.ErrSnapshotTaken, contract.ErrTrailing,

@@ -69,6 +69,7 @@ func TestRegressions(t *testing.T) {
 		all = all[:2]
 	}
 	h, file := sampleHistory(t)
+	differenceShowsItsEvent(t, h)
 	if !testing.Short() {
 		same, err := h.compare(t.Context(), refold(t, file, regression{}))
 		require.NoError(t, err)
@@ -94,6 +95,22 @@ func TestRegressions(t *testing.T) {
 			require.NotEqual(t, h.stateAfter(t, part.here.N), stateAfter(t, other, part.here.N))
 		})
 	}
+}
+
+// A difference shows the first event that the archived state does not have, with the fields that it
+// changed. Without such an event there is nothing to show.
+func differenceShowsItsEvent(t *testing.T, h history) {
+	t.Helper()
+	const stream = "trade/SIM2025T0000013"
+	effect := func(version int64) string {
+		text, err := effectOf(h.streams, stream, version)
+		require.NoError(t, err)
+		return text
+	}
+	require.Contains(t, effect(5), "\n  event 737: version 5 of stream "+stream+", id ")
+	require.Contains(t, effect(5), "\n    quantity: before \"-3300\", after \"-2541\"")
+	require.Empty(t, effect(0))
+	require.Empty(t, effect(1000))
 }
 
 // refold builds the program with a regression.

@@ -11,10 +11,14 @@ import (
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
 )
 
 type replayCmd struct {
 	Name    string `arg:"" optional:"" help:"The snapshot; by default the last one."`
+	All     bool   `help:"Replay against every snapshot on record." xor:"mode"`
+	UTI     string `help:"Replay and compare one contract." name:"uti" xor:"mode"`
+	Book    string `help:"Compare the contracts and positions of one book." xor:"mode"`
 	Chain   bool   `help:"${replay_chain}" xor:"mode"`
 	Step    *int64 `help:"${replay_step}" placeholder:"N" xor:"mode"`
 	Against string `help:"${replay_against}" placeholder:"PROGRAM" xor:"mode"`
@@ -23,6 +27,8 @@ type replayCmd struct {
 func (c *replayCmd) Run(ctx context.Context, a *app) error {
 	byEvent := c.Chain || c.Step != nil || c.Against != ""
 	switch {
+	case c.All && c.Name != "":
+		return &usageError{"--all takes no name", "leave out --all or " + c.Name}
 	case byEvent && c.Name != "":
 		return &usageError{"a snapshot has one state, and no chain of its events",
 			"leave out " + c.Name}
@@ -41,7 +47,18 @@ func (c *replayCmd) Run(ctx context.Context, a *app) error {
 	if system.Snapshots, err = s.Snapshots(ctx, false); err != nil {
 		return err
 	}
-	r, err := system.Replay(ctx, c.Name)
+	if c.All {
+		return a.replayAll(ctx, s, system)
+	}
+	return c.replay(ctx, a, s, system)
+}
+
+// replay compares with one snapshot.
+func (c *replayCmd) replay(
+	ctx context.Context, a *app, s *session.Session, system *capstone.System,
+) error {
+	part := capstone.Part{UTI: c.UTI, Book: c.Book}
+	r, err := system.ReplayPart(ctx, c.Name, part)
 	if errors.Is(err, contract.ErrNoSnapshot) {
 		return noSnapshot(ctx, system, c.Name, err)
 	}
@@ -57,11 +74,58 @@ func (c *replayCmd) Run(ctx context.Context, a *app) error {
 	}
 	name := r.Snapshot.Name
 	answer := map[string]any{"snapshot": name, "events": r.Events, "equal": true}
+	against := name
+	if part != (capstone.Part{}) {
+		answer["part"], against = part.String(), fmt.Sprintf("%s of %s", part, name)
+	}
 	answered := a.answer(of(s).with(used), answer, func(w io.Writer) {
-		fmt.Fprintf(w, "replayed %s from the log: equal to %s, byte for byte\n",
-			plural(r.Events, "event"), name)
+		printLine(w, "replayed %s from the log: equal to %s, byte for byte",
+			plural(r.Events, "event"), against)
 	})
 	return firstOf(answered, r.Faults)
+}
+
+// A replayedSnapshot is the result of a replay against one of all snapshots.
+type replayedSnapshot struct {
+	Name   string `json:"snapshot"`
+	Events int64  `json:"events"`
+	Equal  bool   `json:"equal"`
+	Why    string `json:"why,omitempty"` // of a snapshot that is not equal
+}
+
+// replayAll replays against every snapshot. One that differs, or cannot be compared, does not stop
+// it.
+func (a *app) replayAll(ctx context.Context, s *session.Session, system *capstone.System) error {
+	list, faults := []replayedSnapshot{}, []error{} // never nil: nothing is an empty list
+	for r, err := range system.ReplayAll(ctx) {
+		var fault *capstone.SnapshotFault
+		var format *capstone.FormatError
+		switch {
+		case errors.As(err, &fault), errors.As(err, &format):
+		case err != nil:
+			return err
+		case r.Difference != nil:
+			err = &failure{fmt.Sprintf("the log no longer leads to %s: %v", r.Snapshot.Name,
+				r.Difference), "find the event: blotter replay " + r.Snapshot.Name}
+		}
+		l := replayedSnapshot{r.Snapshot.Name, r.Events, err == nil, ""}
+		if err != nil {
+			l.Why, faults = err.Error(), append(faults, err)
+		}
+		list = append(list, l)
+	}
+	if len(list) == 0 {
+		return noSnapshot(ctx, system, "", contract.ErrNoSnapshot)
+	}
+	answered := a.answer(of(s), list, func(w io.Writer) {
+		for _, l := range list {
+			if l.Equal {
+				printLine(w, "replayed %s from the log: equal to %s, byte for byte",
+					plural(l.Events, "event"), l.Name)
+			}
+		}
+	})
+	return firstOf(answered, errors.Join(faults...))
 }
 
 // noSnapshot is the failure of a replay against a snapshot that does not exist. It names the latest
@@ -95,6 +159,14 @@ func (a *app) different(
 	if err != nil {
 		return err
 	}
+	streams, err := system.Streams(ctx, r.Snapshot.Cursor)
+	if err != nil {
+		return err
+	}
+	effect, err := effectOf(streams, finding.Stream, finding.Version)
+	if err != nil {
+		return err
+	}
 	d := r.Difference
 	found := map[string]any{
 		"snapshot": r.Snapshot.Name, "events": r.Events, "equal": false,
@@ -103,10 +175,31 @@ func (a *app) different(
 			"stream": finding.Stream, "version": finding.Version, "what": finding.String(),
 		},
 	}
+	state := "the state"
+	if r.Part != (capstone.Part{}) {
+		state = r.Part.String()
+	}
 	return a.refuted(c, found, &failure{
-		fmt.Sprintf("the log no longer leads to %s: line %d of the state, %v",
-			r.Snapshot.Name, d.Line, finding),
+		fmt.Sprintf("the log no longer leads to %s: line %d of %s, %v%s",
+			r.Snapshot.Name, d.Line, state, finding, effect),
 		"run blotter verify: if the log is unchanged, the read model was wrong, " +
 			"and blotter rebuild makes it again",
 	})
+}
+
+// effectOf shows an event and all that it changed, for a version of 1 or more.
+func effectOf(streams map[string][]trade.Event, stream string, version int64) (string, error) {
+	if version < 1 {
+		return "", nil
+	}
+	for step, err := range trade.Steps(streams) {
+		if err != nil {
+			return "", err
+		}
+		if step.Stream == stream && step.Version == version {
+			fields := fieldLines(capstone.Parting(step, step))
+			return fmt.Sprintf("\n  %s\n%s", placeOf(step), strings.TrimSuffix(fields, "\n")), nil
+		}
+	}
+	return "", nil
 }
