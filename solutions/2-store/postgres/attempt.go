@@ -57,13 +57,21 @@ func (s *Store) attempt(group []*appendCall, thorough bool) ([]outcome, error) {
 	if len(rows) == 0 {
 		return outcomes, nil
 	}
-	var batch pgx.Batch
-	batch.Queue(insertEvents, arrays(rows)...)
-	batch.Queue("commit")
-	if err := conn.SendBatch(s.ctx, &batch).Close(); err != nil {
+	if err := s.insert(conn, rows); err != nil {
 		return nil, fmt.Errorf("insert %d events: %w", len(rows), err)
 	}
 	return outcomes, nil
+}
+
+// insert writes rows and commits, in one round trip.
+func (s *Store) insert(conn *pgxpool.Conn, rows []row) error {
+	if len(rows) > fewRows {
+		return copyRows(s.ctx, conn.Conn().PgConn(), rows)
+	}
+	var batch pgx.Batch
+	batch.Queue(insertEvents, arrays(rows)...)
+	batch.Queue("commit")
+	return conn.SendBatch(s.ctx, &batch).Close()
 }
 
 // begin opens the transaction, announces it to Frontier, and reads the heads and ids.

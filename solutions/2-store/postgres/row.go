@@ -31,16 +31,20 @@ select * from unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::integ
 	$19::bytea[], $20::bytea[], $21::timestamptz[], $22::text[], $23::bigint[], $24::text[],
 	$25::timestamptz[], $26::uuid[])`
 
-// arrays returns the parameters of insertEvents. It sorts the rows by the primary key: two
-// transactions that write the same streams then lock them in the same order, so that one waits for
-// the other and they do not deadlock.
-func arrays(rows []row) []any {
+// sortRows sorts rows by the primary key: two transactions that write the same streams then lock
+// them in the same order, so that one waits for the other and they do not deadlock.
+func sortRows(rows []row) {
 	slices.SortStableFunc(rows, func(a, b row) int {
 		if c := strings.Compare(a.Stream, b.Stream); c != 0 {
 			return c
 		}
 		return int(a.Version - b.Version)
 	})
+}
+
+// arrays sorts rows, and returns the parameters of insertEvents.
+func arrays(rows []row) []any {
+	sortRows(rows)
 	return []any{
 		column(rows, func(r *row) string { return r.Stream }),
 		column(rows, func(r *row) int64 { return r.Version }),
