@@ -62,7 +62,7 @@ func (e *ReusedCommandError) Error() string {
 
 // ErrReserved is a command with an id that is reserved (trade.IsReserved).
 var ErrReserved = errors.New(
-	"command ids that begin with follow-up/ or snapshot/ are reserved for follow-ups and snapshots")
+	"command ids that begin with follow-up/, snapshot/ or skip/ are reserved for the program")
 
 // A request is a command with the ids that make its event traceable.
 type request struct {
@@ -257,16 +257,17 @@ func (d *Desk) firstMarks(ctx context.Context, stream string) (history, int64, e
 		return first.(history), contract.Any, nil
 	}
 	past, err := d.history(ctx, stream, math.MaxInt64)
-	if _, parked := trade.Legal(stream, past.events); parked != nil || err != nil {
+	legal, parked := trade.Legal(stream, past.events)
+	if parked != nil || err != nil {
 		return past, int64(len(past.events)), err // a mark of a parked curve is refused
 	}
 	marks := 0
-	for i, e := range past.events {
+	for i, e := range legal {
 		if e.Corrects == uuid.Nil {
 			marks++
 		}
 		if marks == 2 {
-			first := history{events: slices.Clone(past.events[:i+1])}
+			first := history{events: slices.Clone(legal[:i+1])}
 			d.curves.Store(stream, first)
 			return first, contract.Any, nil
 		}

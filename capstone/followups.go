@@ -49,11 +49,18 @@ func begins(e contract.Recorded) bool {
 }
 
 // changes reports whether an event may change a contract that began from its own before: the event
-// takes an earlier slot or an earlier time, or voids the contract.
+// takes an earlier slot or an earlier time, voids the contract, or lets events count that waited.
 func changes(e contract.Recorded) bool {
 	kind, _ := trade.KindOfType(e.Type)
 	return strings.HasPrefix(e.Stream, trade.TradeStream("")) &&
-		(e.Corrects != uuid.Nil || kind.ChangesTerms() || e.Ends)
+		(e.Corrects != uuid.Nil || kind.ChangesTerms() || e.Ends || skips(e))
+}
+
+// skips reports whether an event skips another one.
+func skips(e contract.Recorded) bool {
+	kind, _ := trade.KindOfType(e.Type)
+	_, ok := kind.Zero.(trade.EventSkipped)
+	return ok
 }
 
 // Issue has the desk record the follow-ups of an outcome's event, then the follow-ups of each of
@@ -109,7 +116,7 @@ func (f *FollowUps) due(ctx context.Context, out Outcome) ([]followUp, error) {
 	}
 	var all []followUp
 	for _, earlier := range past.recorded {
-		if begins(earlier) || len(all) > 0 && changes(earlier) {
+		if begins(earlier) || skips(earlier) || len(all) > 0 && changes(earlier) {
 			all = append(all, past.followUps(earlier)...)
 		}
 	}
@@ -133,11 +140,26 @@ func (f *FollowUps) upTo(
 	return past, err
 }
 
-// followUps returns the follow-ups of one event of h.
-func (h history) followUps(cause contract.Recorded) []followUp {
+// followUps returns the follow-ups of one event of h. Those of an event that skips another one are
+// the follow-ups of the events between the two.
+func (h history) followUps(cause contract.Recorded) (all []followUp) {
+	skip, ok := h.events[cause.Version-1].Body.(trade.EventSkipped)
+	if !ok {
+		return h.followUpsOf(cause, cause.Version)
+	}
+	for _, waited := range h.recorded[:cause.Version-1] {
+		if waited.Version > skip.Version {
+			all = append(all, h.followUpsOf(waited, cause.Version)...)
+		}
+	}
+	return all
+}
+
+// followUpsOf returns the follow-ups of an event, given the history up to a version.
+func (h history) followUpsOf(cause contract.Recorded, upTo int64) []followUp {
 	uti := strings.TrimPrefix(cause.Stream, trade.TradeStream(""))
 	var all []followUp
-	for _, cmd := range trade.FollowUps(uti, h.events[:cause.Version], h.events[cause.Version-1]) {
+	for _, cmd := range trade.FollowUps(uti, h.events[:upTo], h.events[cause.Version-1]) {
 		r := request{Command: cmd, correlation: cause.Correlation, causation: cause.ID}
 		all = append(all, followUp{r, cause})
 	}

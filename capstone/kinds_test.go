@@ -381,6 +381,10 @@ func bodies(t *testing.T, k trade.Kind) (all []trade.Body) {
 		return []trade.Body{trade.CommandRefused{CommandID: "c-1", Rule: "quantity.exceeds-open"}}
 	case trade.SnapshotTaken:
 		return []trade.Body{trade.SnapshotTaken{Name: "month-end", Cursor: []int64{7, 0}}}
+	case trade.EventSkipped:
+		return []trade.Body{trade.EventSkipped{
+			Version: 3, Event: trade.EventID("c-1", 0), Rule: "quantity.exceeds-open",
+		}}
 	}
 	for _, cmd := range examples(t, k) {
 		if j, err := take(t, cmd); err == nil {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
@@ -55,7 +56,7 @@ func (s *System) version(
 type Retried struct {
 	Stream  string        `json:"stream"`
 	Applied int           `json:"applied"` // events that the read model had kept out
-	Waiting int           `json:"waiting"` // events that do not count, the illegal one included
+	Waiting int           `json:"waiting"` // events from the illegal one on
 	Parked  *trade.Parked `json:"parked,omitempty"`
 }
 
@@ -76,7 +77,7 @@ func (s *System) Retry(
 		return r, err
 	}
 	legal, parked := trade.Legal(stream, h.events)
-	r.Parked, r.Waiting = parked, len(h.events)-len(legal)
+	r = retried(stream, h.events, len(legal))
 	state, err := s.State(ctx)
 	if err != nil {
 		return r, err
@@ -93,4 +94,137 @@ func (s *System) Retry(
 		return r, rebuild(ctx)
 	}
 	return r, nil
+}
+
+// A Skip asks to leave out the event that parks a stream.
+type Skip struct {
+	Stream                  string
+	Version                 int64
+	Actor, Approver, Reason string
+}
+
+// A SkipError is a Skip that was refused.
+type SkipError struct{ What, Todo string }
+
+func (e *SkipError) Error() string { return e.What }
+
+// Hint implements the hint of a command.
+func (e *SkipError) Hint() string { return e.Todo }
+
+// A SkippedEvent is the result of a Skip. The stream may be parked again, by a later event.
+type SkippedEvent struct {
+	Retried
+	Event    contract.Recorded // the trade.EventSkipped
+	Orphaned []OrphanedFollowUp
+}
+
+// Skip records that the event which parks a stream is left out. The events that waited count from
+// then on, as far as they are legal, and Skip issues their follow-ups. A Skip that is on record is
+// not recorded again.
+//
+// A crash after the record leaves the follow-ups undone, and the next sweep issues them.
+func (s *System) Skip(ctx context.Context, k Skip) (done SkippedEvent, err error) {
+	if err := k.check(); err != nil {
+		return done, err
+	}
+	for {
+		done, err = s.skip(ctx, k)
+		if !overtaken(err) {
+			break
+		}
+	}
+	if err != nil {
+		return done, err
+	}
+	done.Orphaned, err = s.FollowUps.Issue(ctx, Outcome{Event: done.Event, read: histories{}})
+	return done, err
+}
+
+func (k Skip) check() error {
+	unprintable := func(r rune) bool { return !trade.IsPrintable(r) }
+	switch {
+	case !trade.Principals.Has(k.Actor) || !trade.Principals.Has(k.Approver):
+		return &SkipError{fmt.Sprintf("actor %q or approver %q is no principal",
+			k.Actor, k.Approver), "a principal has " + trade.Principals.Want}
+	case k.Actor == k.Approver:
+		return &SkipError{fmt.Sprintf("%s cannot approve an own skip", k.Actor),
+			"name another principal with --approver"}
+	case k.Reason == "" || strings.ContainsFunc(k.Reason, unprintable):
+		return &SkipError{fmt.Sprintf("the reason %q is no printable text", k.Reason),
+			"state with --reason why the event is left out"}
+	}
+	return nil
+}
+
+func (s *System) skip(ctx context.Context, k Skip) (done SkippedEvent, err error) {
+	h, err := s.Desk.history(ctx, k.Stream, math.MaxInt64)
+	if err != nil {
+		return done, err
+	}
+	legal, parked := trade.Legal(k.Stream, h.events)
+	for _, earlier := range trade.Skips(k.Stream, h.events) {
+		if earlier.Version == k.Version {
+			done.Event, err = s.Log.Find(ctx, earlier.By)
+			done.Retried = retried(k.Stream, h.events, len(legal))
+			return done, err
+		}
+	}
+	if parked == nil || parked.Version != k.Version {
+		return done, notSkippable(k, parked)
+	}
+	if h.recorded[len(h.recorded)-1].Ends {
+		return done, &SkipError{"stream " + k.Stream + " has ended: no event can follow its void",
+			"keep the stream as it is: the events before the illegal one count"}
+	}
+	if done.Event, err = s.recordSkip(ctx, k, *parked, int64(len(h.events))); err != nil {
+		return done, err
+	}
+	if h, err = s.Desk.extend(ctx, h, done.Event); err == nil {
+		done.Retried = retried(k.Stream, h.events, len(legal))
+	}
+	return done, err
+}
+
+func notSkippable(k Skip, parked *trade.Parked) error {
+	if parked == nil {
+		return &SkipError{fmt.Sprintf("stream %s is not parked", k.Stream),
+			"list the parked streams: blotter parked list"}
+	}
+	return &SkipError{fmt.Sprintf("version %d of %s is not the event that parks it: version %d is",
+		k.Version, k.Stream, parked.Version), "look at it: blotter parked show " + k.Stream}
+}
+
+// recordSkip appends the event of a Skip, at the time that is now for a question.
+func (s *System) recordSkip(
+	ctx context.Context, k Skip, parked trade.Parked, expected int64,
+) (contract.Recorded, error) {
+	now, err := s.times(ctx, trade.AsOf{})
+	if err != nil {
+		return contract.Recorded{}, err
+	}
+	body := trade.EventSkipped{
+		Version: parked.Version, Event: parked.Event, Rule: string(parked.Rule),
+	}
+	cmd := trade.Command{
+		ID: trade.SkipID(parked.Event), EnteredAt: now.Known, Actor: k.Actor,
+		Approver: k.Approver, Reason: k.Reason, Body: body,
+	}
+	r := request{
+		Command: cmd, correlation: trade.EventID(cmd.ID, 0), causation: cmd.ContentID(),
+	}
+	return s.Desk.append(contract.At(ctx, now.Known), r, k.Stream, expected,
+		trade.Decision{EffectiveAt: now.Known, Body: body})
+}
+
+// retried folds a history of which counted events counted before.
+func retried(stream string, history []trade.Event, counted int) Retried {
+	legal, parked := trade.Legal(stream, history)
+	r := Retried{Stream: stream, Applied: len(legal) - counted, Parked: parked}
+	for _, e := range history {
+		_, skips := e.Body.(trade.EventSkipped)
+		if parked != nil && e.Version >= parked.Version && !skips {
+			r.Waiting++
+		}
+	}
+	return r
 }

@@ -179,6 +179,117 @@ func TestRetryAppliesTheEventsThatWaited(t *testing.T) {
 	require.ErrorIs(t, err, contract.ErrNotFound)
 }
 
+// ops/1 skips the event that parks a stream, with the approval of ops/2. The events that waited
+// count, and their follow-ups are issued. The read model equals a fold, a replay equals a snapshot
+// from before and one from after, and as known before the skip the stream is parked.
+func TestSkipLeavesTheIllegalEventOut(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	s.Snapshots, s.Replayer = snapshots.New(), replay.New(s.Desk.Codec)
+	do(t, s, oil("c-1", "A"))
+	force(t, s, settle("i-1", "A", 5000))
+	force(t, s, novate("i-2", "A", "B"))
+	force(t, s, settle("i-3", "A", 601)) // one more than is left after i-2
+	force(t, s, settle("i-4", "A", 100))
+	_, err := s.Snapshot(t.Context(), "before")
+	require.NoError(t, err)
+	skip := func(version int64) (capstone.SkippedEvent, error) {
+		return s.Skip(t.Context(), capstone.Skip{
+			Stream: "trade/A", Version: version, Actor: "ops/1", Approver: "ops/2",
+			Reason: "the sender withdrew it",
+		})
+	}
+
+	done, err := skip(2)
+	require.NoError(t, err)
+	require.Equal(t, 1, done.Applied)
+	require.Equal(t, 2, done.Waiting)
+	require.EqualValues(t, 4, done.Parked.Version)
+	again, err := skip(2)
+	require.NoError(t, err)
+	require.Equal(t, done.Event.ID, again.Event.ID, "it is recorded once")
+	done, err = skip(4)
+	require.NoError(t, err)
+	require.Equal(t, capstone.Retried{Stream: "trade/A", Applied: 1}, done.Retried)
+	require.Empty(t, done.Orphaned)
+	require.Equal(t, "ops/2", done.Event.Approver)
+	require.Equal(t, "the sender withdrew it", done.Event.Reason)
+
+	state, err := s.State(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, state.Parked)
+	require.Len(t, state.Skipped, 2)
+	require.Equal(t, []string{"500", "400"}, []string{
+		state.Trades[0].Open.String(), state.Trades[1].Open.String(),
+	})
+	require.Empty(t, mismatches(t, s))
+	orphaned, err := s.FollowUps.Orphaned(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, orphaned)
+	require.Nil(t, do(t, s, settle("c-5", "A", 1)).Refusal)
+	for _, name := range []string{"before", "after"} {
+		_, err = s.Snapshot(t.Context(), "after")
+		require.NoError(t, err)
+		replayed, err := s.Replay(t.Context(), name)
+		require.NoError(t, err)
+		require.Nil(t, replayed.Difference, name)
+	}
+}
+
+// A skip is refused without a second principal, without a reason, for another event than the one
+// that parks the stream, and in a stream that is not parked or has ended. Nothing is recorded.
+func TestSkipIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	do(t, s, oil("c-1", "A"))
+	force(t, s, settle("i-1", "A", 5000))
+	do(t, s, oil("c-2", "B"))
+	force(t, s, command("i-2", "C", trade.Cancel{Kind: trade.Void}))
+	for name, k := range map[string]capstone.Skip{
+		"cannot approve":      {"trade/A", 2, "ops/1", "ops/1", "r"},
+		"is no principal":     {"trade/A", 2, "ops/1", "", "r"},
+		"no printable text":   {"trade/A", 2, "ops/1", "ops/2", ""},
+		"version 2 is":        {"trade/A", 1, "ops/1", "ops/2", "r"},
+		"B is not parked":     {"trade/B", 1, "ops/1", "ops/2", "r"},
+		"NONE is not parked":  {"trade/NONE", 1, "ops/1", "ops/2", "r"},
+		"trade/C has ended: ": {"trade/C", 1, "ops/1", "ops/2", "r"},
+	} {
+		before, err := s.Log.End(t.Context())
+		require.NoError(t, err)
+		_, err = s.Skip(t.Context(), k)
+		var refused *capstone.SkipError
+		require.ErrorAs(t, err, &refused, name)
+		require.ErrorContains(t, err, name)
+		require.NotEmpty(t, refused.Hint())
+		after, err := s.Log.End(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, before, after, name)
+	}
+}
+
+// force appends the event of a command past the desk.
+func force(t *testing.T, s *capstone.System, cmd trade.Command) {
+	t.Helper()
+	payload, err := s.Desk.Codec.Encode(t.Context(), cmd.Body)
+	require.NoError(t, err)
+	cancel, _ := cmd.Body.(trade.Cancel)
+	_, err = s.Log.Append(contract.At(t.Context(), cmd.EnteredAt), cmd.Stream(), contract.Any,
+		contract.Event{
+			ID: trade.EventID(cmd.ID, 0), Stream: cmd.Stream(), Type: payload.Type,
+			Schema: payload.Schema, Fingerprint: payload.Fingerprint, EffectiveAt: cmd.EnteredAt,
+			EnteredAt: cmd.EnteredAt, Actor: "intruder", Reason: cmd.Reason, CommandID: cmd.ID,
+			Source: "elsewhere", Ends: cancel.Kind == trade.Void, Data: payload.Data,
+		})
+	require.NoError(t, err)
+}
+
+func mismatches(t *testing.T, s *capstone.System) []trade.Mismatch {
+	t.Helper()
+	_, basis, err := s.StateAsOf(t.Context(), trade.AsOf{})
+	require.NoError(t, err)
+	return basis.Mismatches
+}
+
 // outdated is a codec that does not know settlements while it is old.
 type outdated struct {
 	contract.Codec

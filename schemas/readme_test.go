@@ -45,6 +45,8 @@ func roles(t *testing.T) (all []role) {
 			"the desk, when the command comes again; audit"},
 		role{"snapshot.taken", "`snapshots`", "`blotter snapshot`, once the state is archived",
 			"`blotter replay`, `snapshots` and `status`; audit"},
+		role{"event.skipped", "the stream of the event that it skips", "`blotter parked skip`",
+			readers},
 		role{"store.head", "none: a record of the store, keyed by stream",
 			"the Kafka store, with every append",
 			"the Kafka store, when it takes over a partition"})

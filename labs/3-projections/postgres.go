@@ -351,9 +351,9 @@ func (t *pgTx) putCurves(ctx context.Context, curves []curveRow) error {
 			" ON CONFLICT (model, name) DO UPDATE SET curve = excluded.curve", array(curves))
 }
 
-func (t *pgTx) putParked(ctx context.Context, parked []trade.Parked) error {
+func (t *pgTx) putParked(ctx context.Context, parked []parkedRow) error {
 	return t.exec(ctx, "put parked streams",
-		"INSERT INTO parked SELECT $1, p->>'stream', p FROM jsonb_array_elements($2) p"+
+		"INSERT INTO parked SELECT $1, p->>'Stream', p FROM jsonb_array_elements($2) p"+
 			" ON CONFLICT (model, stream) DO UPDATE SET parked = excluded.parked", array(parked))
 }
 

@@ -46,7 +46,7 @@ type tx interface {
 	// putTrades replaces the rows of contracts, with all their legs.
 	putTrades(ctx context.Context, trades []tradeRow) error
 	putCurves(ctx context.Context, curves []curveRow) error
-	putParked(ctx context.Context, parked []trade.Parked) error
+	putParked(ctx context.Context, parked []parkedRow) error
 	// replaceSaved replaces the saved states of a pool that have more than after legs.
 	replaceSaved(ctx context.Context, pool trade.PoolKey, after int64,
 		states []contract.SavedPool) error
@@ -65,7 +65,7 @@ type rows struct {
 	Trades []tradeRow          // by UTI
 	Curves []curveRow          // by name
 	Pools  []poolRow           // by key
-	Parked []trade.Parked      // by stream
+	Parked []parkedRow         // by stream
 }
 
 // A tradeRow is a contract. The JSON of trade.Trade has neither terms nor legs.
@@ -73,6 +73,14 @@ type tradeRow struct {
 	Trade trade.Trade
 	Terms trade.New
 	Legs  []trade.Leg
+}
+
+// A parkedRow has the illegal events of a stream: the event that parks it, unless that is nil, and
+// those that other events skip.
+type parkedRow struct {
+	Stream  string
+	Parked  *trade.Parked
+	Skipped []trade.Skipped
 }
 
 // A curveRow is a price curve.

@@ -82,6 +82,13 @@ var kinds = []*rapid.Generator[trade.Body]{
 		return b
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
+		id := digest(t)
+		return trade.EventSkipped{
+			Version: rapid.Int64().Draw(t, "version"), Event: uuid.UUID(id[:16]),
+			Rule: text(t),
+		}
+	}),
+	rapid.Custom(func(t *rapid.T) trade.Body {
 		b := trade.PriceMarked{Curve: curve(t), Currency: "EUR", Entered: entered(t)}
 		for range rapid.IntRange(0, 5).Draw(t, "points") {
 			b.Points = append(b.Points, trade.Point{Delivery: period(t), Price: perUnit(t)})

@@ -36,6 +36,7 @@ var currentFormats = []format{
 	bodyFormat("trade.exercised", 1, walkExercise),
 	bodyFormat("command.refused", 1, walkRefused),
 	bodyFormat("snapshot.taken", 1, walkTaken),
+	bodyFormat("event.skipped", 1, walkSkipped),
 	valueFormat("price.marked", 2, walkMarked, markedOf, marked.body),
 	bodyFormat(headType, 1, walkHead),
 }

@@ -65,6 +65,10 @@ func treeOf(body trade.Body) (string, tree) {
 			"name": b.Name, "digest": b.Digest, "format": b.Format, "cursor": cursor,
 			"recorded_through": b.RecordedThrough,
 		}
+	case trade.EventSkipped:
+		return "event.skipped", tree{
+			"version": b.Version, "event_id": b.Event.String(), "rule": b.Rule,
+		}
 	case trade.PriceMarked:
 		points := []any{}
 		for _, p := range b.Points {
@@ -187,6 +191,11 @@ func bodyOf(typ string, t tree) trade.Body {
 			b.Cursor = append(b.Cursor, get[int64](item.(tree), "offset"))
 		}
 		return b
+	case "event.skipped":
+		return trade.EventSkipped{
+			Version: get[int64](t, "version"), Event: uuid.MustParse(t.text("event_id")),
+			Rule: t.text("rule"),
+		}
 	case "price.marked":
 		return markedOf(t)
 	}

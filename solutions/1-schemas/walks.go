@@ -127,6 +127,13 @@ func walkTaken(f fields, b *trade.SnapshotTaken) {
 	f.instant("recorded_through", &b.RecordedThrough)
 }
 
+// walkSkipped visits event.skipped, version 1.
+func walkSkipped(f fields, b *trade.EventSkipped) {
+	f.number("version", &b.Version)
+	f.id("event_id", &b.Event)
+	f.text("rule", &b.Rule)
+}
+
 const headType = "store.head"
 
 // walkHead visits store.head, version 1.

@@ -104,7 +104,7 @@ func firstDifference(uti string, events []trade.Event, archived line) int64 {
 
 // A line is a line of a canonical state. The zero line is a missing line.
 type line struct {
-	kind   string // trade, position, mark or parked
+	kind   string // trade, position, mark, parked or skipped
 	values map[string]json.RawMessage
 }
 
@@ -138,6 +138,8 @@ func (l line) key() []string {
 		return []string{l.text("curve"), l.text("delivery")}
 	case "parked":
 		return []string{l.text("stream")}
+	case "skipped":
+		return []string{l.text("stream"), fmt.Sprintf("%20s", l.values["version"])}
 	}
 	return []string{l.text("book"), l.text("instrument"), l.text("currency")}
 }
@@ -151,10 +153,10 @@ func (l line) orElse(o line) line {
 	return l
 }
 
-// compare orders lines as in a state: trades, positions, marks, parked streams. A missing line
-// comes last.
+// compare orders lines as in a state: trades, positions, marks, parked streams, skipped
+// events. A missing line comes last.
 func (l line) compare(o line) int {
-	rank := map[string]int{"trade": 0, "position": 1, "mark": 2, "parked": 3, "": 4}
+	rank := map[string]int{"trade": 0, "position": 1, "mark": 2, "parked": 3, "skipped": 4, "": 5}
 	if c := rank[l.kind] - rank[o.kind]; c != 0 {
 		return c
 	}

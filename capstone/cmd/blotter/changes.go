@@ -102,13 +102,14 @@ type changeLog struct {
 type streamChanges struct {
 	events []trade.Event
 	bodies map[uuid.UUID]fields
-	parked *trade.Parked // nil if all events are legal
+	legal  []trade.Event    // those that count
+	notes  map[int64]change // about illegal events, by version
 }
 
 // of returns the changes of one event. A correction changes fields of the event that it replaces; a
 // price mark changes points of its curve; any other event states its own fields. The changes of a
-// contract's terms and quantities follow. They are left out from an event that is not legal, which
-// names the broken rule instead if it parks its stream.
+// contract's terms and quantities follow. They are left out from an event that does not count.
+// An event that parks its stream, or that is skipped, names the broken rule instead.
 func (l *changeLog) of(ctx context.Context, r contract.Recorded) ([]change, error) {
 	s, err := l.stream(ctx, r.Stream)
 	if err != nil {
@@ -130,17 +131,15 @@ func (l *changeLog) of(ctx context.Context, r contract.Recorded) ([]change, erro
 		before = s.marked(n)
 	}
 	own := s.bodies[r.ID].since(before)
-	if p := s.parked; p != nil && r.Version >= p.Version {
-		if r.Version == p.Version {
-			own = append(own, change{"parked", "", string(p.Rule) + ": " + p.Detail})
-		}
-		return own, nil
+	if note, ok := s.notes[r.Version]; ok {
+		own = append(own, note)
 	}
+	counts := func(e trade.Event) bool { return e.Version == r.Version }
 	uti, isTrade := strings.CutPrefix(r.Stream, trade.TradeStream(""))
-	if !isTrade {
+	if !isTrade || !slices.ContainsFunc(s.legal, counts) {
 		return own, nil
 	}
-	effect := s.effect(uti, n)
+	effect := s.effect(uti, r.Version)
 	switch s.events[n].Body.(type) {
 	case trade.New, trade.Amend: // its fields are the terms, except for the values as entered
 		if len(effect) > 0 {
@@ -165,10 +164,14 @@ func (s *streamChanges) marked(n int) fields {
 	return known
 }
 
-// effect returns the changes of a contract by its legal event n.
-func (s *streamChanges) effect(uti string, n int) (all []change) {
-	before, wrong := contractFields(uti, s.events[:n])
-	after, alsoWrong := contractFields(uti, s.events[:n+1])
+// effect returns the changes of a contract by its legal event with a version.
+func (s *streamChanges) effect(uti string, version int64) (all []change) {
+	n := 0
+	for s.legal[n].Version < version {
+		n++
+	}
+	before, wrong := contractFields(uti, s.legal[:n])
+	after, alsoWrong := contractFields(uti, s.legal[:n+1])
 	if wrong != nil || alsoWrong != nil {
 		return nil
 	}
@@ -184,7 +187,7 @@ func (l *changeLog) stream(ctx context.Context, name string) (*streamChanges, er
 	if s := l.streams[name]; s != nil {
 		return s, nil
 	}
-	s := &streamChanges{bodies: map[uuid.UUID]fields{}}
+	s := &streamChanges{bodies: map[uuid.UUID]fields{}, notes: map[int64]change{}}
 	for r, err := range l.log.Stream(ctx, name) {
 		if err != nil {
 			return nil, err
@@ -202,7 +205,13 @@ func (l *changeLog) stream(ctx context.Context, name string) (*streamChanges, er
 		}
 		s.events = append(s.events, e)
 	}
-	_, s.parked = trade.Legal(name, s.events)
+	var parked *trade.Parked
+	if s.legal, parked = trade.Legal(name, s.events); parked != nil {
+		s.notes[parked.Version] = change{"parked", "", string(parked.Rule) + ": " + parked.Detail}
+	}
+	for _, k := range trade.Skips(name, s.events) {
+		s.notes[k.Version] = change{"skipped", "", string(k.Rule) + ", by event " + k.By.String()}
+	}
 	l.streams[name] = s
 	return s, nil
 }

@@ -134,12 +134,13 @@ func isFinding(err error) bool {
 		frontier *contract.BeyondFrontierError
 		reused   *capstone.ReusedCommandError
 		snapshot *capstone.SnapshotFault
+		skip     *capstone.SkipError
 		segment  *stack.DamagedSegmentError
 		state    *stack.DamagedStateError
 		key      *audit.KeyError
 	)
 	for _, target := range []any{
-		&folder, &key, &ahead, &damaged, &offload, &frontier, &reused, &snapshot, &segment,
+		&folder, &key, &ahead, &damaged, &offload, &frontier, &reused, &snapshot, &skip, &segment,
 		&state,
 	} {
 		if errors.As(err, target) {
@@ -184,7 +185,8 @@ const strayHint = "keep a copy as evidence, find who could write to the table of
 	"checkpoint contains it"
 
 const parkedHint = "another program appended the illegal events, or older rules accepted them: " +
-	"find that program; the events before them count, and commands to these streams are refused"
+	"find that program; the events before them count, and commands to these streams are refused; " +
+	"leave an illegal event out: blotter parked skip"
 
 // Hints for a published checkpoint that is lost. Sending the commands again does not bring it back:
 // see audit.ErrRolledBack.

@@ -26,6 +26,7 @@ var examples = map[string]string{
 	"curves":         "curves power/CET/base",
 	"parked list":    "parked list",
 	"parked show":    "parked show trade/PWR-70",
+	"parked skip":    "parked skip trade/PWR-70 3 --actor ops/1 --approver ops/2 --reason stray",
 	"parked retry":   "parked retry trade/PWR-70",
 	"snapshot":       "snapshot month-end",
 	"snapshots":      "snapshots",

@@ -17,6 +17,7 @@ import (
 type parkedCmd struct {
 	List  parkedListCmd  `cmd:"" help:"List the parked streams."`
 	Show  parkedShowCmd  `cmd:"" help:"Show the illegal event of a parked stream."`
+	Skip  parkedSkipCmd  `cmd:"" help:"Leave the illegal event of a parked stream out."`
 	Retry parkedRetryCmd `cmd:"" help:"Apply the events that wait, if they are legal now."`
 }
 
@@ -140,13 +141,55 @@ func (c *parkedRetryCmd) Run(ctx context.Context, a *app) error {
 			plural(int64(r.Applied), "event"), waits(r.Waiting), r.Parked), parkedHint})
 	}
 	return a.answer(of(s), r, func(w io.Writer) {
-		printLine(w, "%s: %s applied, and none waits", r.Stream, plural(int64(r.Applied), "event"))
+		printLine(w, "%s: %s applied, %s", r.Stream, plural(int64(r.Applied), "event"), waits(0))
 	})
 }
 
 func waits(n int) string {
-	if n == 1 {
+	switch n {
+	case 0:
+		return "none waits"
+	case 1:
 		return "1 waits"
 	}
 	return fmt.Sprintf("%d wait", n)
+}
+
+type parkedSkipCmd struct {
+	Stream   string `arg:"" help:"The stream, such as trade/PWR-70 or curve/power/CET/base."`
+	Version  int64  `arg:"" help:"The version of the illegal event, which parks the stream."`
+	Actor    string `required:"" help:"The person who skips it."`
+	Approver string `required:"" help:"The second person, who approves."`
+	Reason   string `required:"" help:"The reason why it is left out."`
+}
+
+// A skippedAnswer is the event that skips another one, and its effect.
+type skippedAnswer struct {
+	capstone.Retried
+	Version int64  `json:"version"` // of the skipped event
+	Event   string `json:"event"`   // the id of the event that skips it
+}
+
+// Run exits with 0 if the event is left out, even if a later event parks the stream again.
+func (c *parkedSkipCmd) Run(ctx context.Context, a *app) error {
+	s, err := a.open(ctx, session.Write)
+	if err != nil {
+		return err
+	}
+	done, err := s.System().Skip(ctx, capstone.Skip{
+		Stream: c.Stream, Version: c.Version, Actor: c.Actor, Approver: c.Approver,
+		Reason: c.Reason,
+	})
+	if err != nil {
+		return err
+	}
+	answer := skippedAnswer{done.Retried, c.Version, done.Event.ID.String()}
+	err = a.answer(of(s), answer, func(w io.Writer) {
+		printLine(w, "skipped version %d of %s: %s applied, %s", c.Version, c.Stream,
+			plural(int64(done.Applied), "event"), waits(done.Waiting))
+		if done.Parked != nil {
+			printLine(w, "%s", parkedLine(*done.Parked))
+		}
+	})
+	return firstOf(err, checkOrphans(done.Orphaned))
 }

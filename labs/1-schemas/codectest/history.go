@@ -109,6 +109,13 @@ var history = []fact{
 			Cursor:          []int64{3120, 0, 7},
 			RecordedThrough: time.Date(2025, 3, 31, 21, 59, 59, 999_999_000, time.UTC),
 		}},
+	{"event.skipped", 1,
+		"064830313030303030302d303030302d383030302d383030302d3030303030303030303066662a" +
+			"7175616e746974792e657863656564732d6f70656e",
+		trade.EventSkipped{
+			Version: 3, Event: uuid.UUID{0: 1, 6: 0x80, 8: 0x80, 15: 0xff},
+			Rule: "quantity.exceeds-open",
+		}},
 	{"price.marked", 1, "1c706f7765722f4345542f626173650645555202e8ba02a6bb020805058d9000",
 		trade.PriceMarked{
 			Curve: "power/CET/base", Currency: "EUR",

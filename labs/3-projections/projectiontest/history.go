@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
@@ -26,11 +28,14 @@ func History(seed uint64, n, partitions int) *Log {
 		streams: map[string][]trade.Event{}, utis: 12 + n/10,
 	}
 	for len(h.log.Events) < n {
-		if len(h.log.Events)%100 == 60 {
+		switch len(h.log.Events) % 100 {
+		case 60:
 			h.takeSnapshot()
-			continue
+		case 80:
+			h.skipEvent()
+		default:
+			h.decide(h.next())
 		}
-		h.decide(h.next())
 	}
 	return h.log
 }
@@ -46,6 +51,30 @@ func (h *historian) takeSnapshot() {
 		Body: body,
 	}
 	h.record(trade.SnapshotStream, cmd, trade.Decision{EffectiveAt: h.now(), Body: body})
+}
+
+// skipEvent records an illegal event in the stream of a contract, and then an event that skips it.
+func (h *historian) skipEvent() {
+	cmd := trade.Command{
+		ID: fmt.Sprintf("I-%d", len(h.log.Events)), EnteredAt: h.now(), Actor: "intruder-9",
+		Body: trade.Amend{Kind: trade.Update},
+	}
+	stream := trade.TradeStream(h.begun[0])
+	unknown := trade.Decision{EffectiveAt: h.now(), Corrects: uuid.UUID{1}, Body: cmd.Body}
+	illegal := h.record(stream, cmd, unknown)
+	h.skip(stream, illegal)
+}
+
+// skip records an event that skips another one.
+func (h *historian) skip(stream string, illegal trade.Event) {
+	cmd := trade.Command{
+		ID: trade.SkipID(illegal.ID), EnteredAt: h.now(), Actor: "desk-7", Approver: "control-1",
+		Reason: "made up",
+		Body: trade.EventSkipped{
+			Version: illegal.Version, Event: illegal.ID, Rule: string(trade.UnknownEvent),
+		},
+	}
+	h.record(stream, cmd, trade.Decision{EffectiveAt: h.now(), Body: cmd.Body})
 }
 
 type historian struct {
@@ -106,7 +135,8 @@ func (h *historian) changeContract(cmd trade.Command) trade.Command {
 			cmd.EffectiveAt = time.Time{} // the time of the NEW
 		}
 	default:
-		wrong := history[h.IntN(len(history))]
+		legal, _ := trade.Legal(cmd.Stream(), history)
+		wrong := legal[h.IntN(len(legal))]
 		cmd.Corrects, cmd.Body = wrong.ID, h.restate(wrong.Body)
 		if h.IntN(2) == 0 || wrong.Version == 1 {
 			cmd.EffectiveAt = time.Time{} // the time of the event that it corrects

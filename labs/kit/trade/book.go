@@ -18,11 +18,11 @@ type Book struct {
 	pools   map[PoolKey]*ledger
 }
 
-// A bookStream is the stream of a trade or a curve. It takes no event after an illegal one, and
-// counts those that come.
+// A bookStream is the stream of a trade or a curve.
 type bookStream struct {
 	legality
 	version int64     // of the last event that came
+	events  []Event   // all that came
 	curve   Curve     // of a curve
 	latest  time.Time // the effective time of the curve's last slot
 }
@@ -51,9 +51,14 @@ func (b *Book) Apply(stream string, e Event) error {
 	}
 	b.streams[stream] = s
 	s.version++
+	s.events = append(s.events, e)
 	before := s.now.Legs
+	_, skips := e.Body.(EventSkipped)
+	if skips {
+		s.legality = *legalityOf(stream, s.events, AsOf{})
+	}
 	switch {
-	case !s.take(e):
+	case !skips && !s.take(e):
 	case s.trade:
 		b.moveLegs(stream, before, s.now.Legs)
 	default:
@@ -62,15 +67,19 @@ func (b *Book) Apply(stream string, e Event) error {
 	return nil
 }
 
-// mark sets the points of a mark that comes in order. For any other mark it folds the curve again.
+// mark sets the points of a mark that comes in order. For any other event it folds the curve again.
 func (s *bookStream) mark(e Event) {
-	if e.Corrects == uuid.Nil && !e.EffectiveAt.Before(s.latest) {
-		s.curve.set(e.Body.(PriceMarked), e.EffectiveAt, e.Version)
+	m, isMark := e.Body.(PriceMarked)
+	if isMark && e.Corrects == uuid.Nil && !e.EffectiveAt.Before(s.latest) {
+		s.curve.set(m, e.EffectiveAt, e.Version)
 		s.latest = e.EffectiveAt
 		return
 	}
 	slots := effective(s.line.slots, time.Time{})
-	s.curve, s.latest = curveOf(slots), slots[len(slots)-1].Event.EffectiveAt
+	s.curve, s.latest = curveOf(slots), time.Time{}
+	if n := len(slots); n > 0 {
+		s.latest = slots[n-1].Event.EffectiveAt
+	}
 }
 
 // moveLegs carries a change of one contract's legs into the pools that it touches.
@@ -110,16 +119,15 @@ func (b *Book) State() State {
 	return s
 }
 
-// addStream adds the contract or the curve of a stream, and the stream if it is parked.
+// addStream adds the contract or the curve of a stream, the stream if it is parked, and its skipped
+// events.
 func (s *State) addStream(stream string, of *bookStream) {
 	if name, isCurve := strings.CutPrefix(stream, curveStreams); isCurve {
 		s.Curves[name] = Curve{maps.Clone(of.curve.Points)}
 	} else if of.now.Status != "" {
 		s.Trades = append(s.Trades, of.now)
 	}
-	if of.parked != nil {
-		s.Parked = append(s.Parked, *of.parked)
-	}
+	s.setAside(&of.legality)
 }
 
 // A ledger holds the legs of one pool in order, and the pool that they make. It also keeps the

@@ -130,7 +130,7 @@ func TestChainNeverChanges(t *testing.T) {
 	d := newDesk()
 	d.do(t, golden()...)
 	c := chainOf(t, d.streams)
-	require.Equal(t, "87c8abfac8d3f1130824e5c949cab21c3050e7cb108a38246f55d78cddc5621f",
+	require.Equal(t, "c54911a109f9026afbe614490452f49466847ded36f0c1040f1705d6f3cac6ca",
 		hex.EncodeToString(c[len(c)-1][:]))
 }
 

@@ -141,8 +141,9 @@
 // # Limits
 //
 // Of a history with an illegal event only the longest legal prefix counts, for the desk, the
-// follow-ups and every fold. The state lists the stream as parked. Nothing takes a stream up again
-// after an illegal event.
+// follow-ups and every fold. The state lists the stream as parked. EventSkipped leaves the illegal
+// event out, and the events after it count again. No event can skip another one in a stream that a
+// void has ended.
 //
 // A settlement may name the period that it pays for, and only MW are counted over it. A valuation
 // takes it that the earliest hours are settled first.

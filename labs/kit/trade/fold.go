@@ -78,6 +78,17 @@ func (l *timeline) take(e Event) *Refusal {
 	return nil
 }
 
+// undo takes the last event out again. standing is the event that it has replaced in its slot.
+func (l *timeline) undo(last, standing Event) {
+	i := l.place[last.ID]
+	delete(l.place, last.ID)
+	if last.Corrects == uuid.Nil {
+		l.slots = l.slots[:i]
+		return
+	}
+	l.slots[i].Event = standing
+}
+
 // without returns all slots except s.
 func (l timeline) without(s Slot) []Slot {
 	same := func(o Slot) bool { return o.Version == s.Version }
@@ -107,7 +118,7 @@ func Later(stream string, events []Event, at AsOf) int {
 
 // Fold returns the state of the contract uti, as known and as effective at the given times. The
 // events may come in any order. A contract that has not begun by then has no status. Of a parked
-// stream, the longest legal prefix of the known events counts.
+// stream, the longest legal prefix of the known events counts, without those that are skipped.
 func Fold(uti string, events []Event, at AsOf) (Trade, *Parked) {
 	l := legalityOf(TradeStream(uti), events, at)
 	return l.until(at.Effective), l.parked

@@ -29,19 +29,17 @@ const (
 // It depends only on the history up to cause and including it. The ids and times of the commands
 // depend on cause, and not on its recorded time, so the same commands are derived again. Without a
 // contract that began from this one there are no follow-ups, and the check costs one look at each
-// event. An event outside the longest legal prefix has no follow-ups either.
+// event. An event that does not count (see Legal) has no follow-ups either. Where a later event of
+// the history skips an illegal one, those between them count, and have theirs.
 func FollowUps(uti string, history []Event, cause Event) []Command {
 	if !slices.ContainsFunc(history, func(e Event) bool { return Begun(e.Body) != "" }) {
 		return nil
 	}
-	history, parked := Legal(TradeStream(uti), history)
-	if parked != nil && cause.Version >= parked.Version {
-		return nil
-	}
+	history, _ = Legal(TradeStream(uti), history)
 	line := upTo(history, cause.Version)
-	own, ok := line.place[cause.ID]
-	if !ok {
-		panic(fmt.Sprintf("trade: the history of %s lacks event %s", uti, cause.ID))
+	own, counts := line.place[cause.ID]
+	if !counts {
+		return nil
 	}
 	before, after := upTo(history, cause.Version-1).successors(uti), line.successors(uti)
 	var all []Command
@@ -103,10 +101,16 @@ const snapshotPrefix = "snapshot/"
 // SnapshotID returns the command id of the event that records a snapshot. A name is recorded once.
 func SnapshotID(name string) string { return snapshotPrefix + name }
 
-// IsReserved reports whether an id is reserved for a follow-up or a snapshot. The desk refuses
-// other commands with it.
+const skipPrefix = "skip/"
+
+// SkipID returns the command id of the event that skips another one. An event is skipped once.
+func SkipID(skipped uuid.UUID) string { return skipPrefix + skipped.String() }
+
+// IsReserved reports whether an id is reserved for a follow-up, a snapshot or a skip. The desk
+// refuses other commands with it.
 func IsReserved(commandID string) bool {
-	return IsFollowUp(commandID) || strings.HasPrefix(commandID, snapshotPrefix)
+	return IsFollowUp(commandID) || strings.HasPrefix(commandID, snapshotPrefix) ||
+		strings.HasPrefix(commandID, skipPrefix)
 }
 
 // upTo returns the slots of a legal history by its events up to a version.

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // A Body holds the facts of an event. The envelope around it has the contract, the times, the
@@ -20,7 +22,7 @@ type Body interface{ body() }
 type Kind struct {
 	Operation string // the name in import lines and for people, such as NOVATE
 	Type      string // the stable name on record, such as trade.novated
-	Stream    string // the prefix of the names of the streams that hold it
+	Stream    string // the prefix of the names of the streams that hold it; empty for any stream
 	Zero      Body   // the zero value of its body
 }
 
@@ -36,6 +38,7 @@ var kinds = []Kind{
 	{"MARK", "price.marked", curveStreams, PriceMarked{}},
 	{"REFUSED", "command.refused", refusedStreams, CommandRefused{}},
 	{"SNAPSHOT", "snapshot.taken", SnapshotStream, SnapshotTaken{}},
+	{"SKIP", "event.skipped", "", EventSkipped{}},
 }
 
 // Kinds returns every kind, in the order of the table.
@@ -75,9 +78,9 @@ func findKind(match func(Kind) bool) (Kind, bool) {
 	return Kind{}, false
 }
 
-// IsCommand reports whether a command can ask for this kind. No command asks for a refusal, and a
-// snapshot is no command of a desk.
-func (k Kind) IsCommand() bool { return k.Stream != refusedStreams && k.Stream != SnapshotStream }
+// IsCommand reports whether a command can ask for this kind. No command asks for a refusal, and
+// neither a snapshot nor a skip is a command of a desk.
+func (k Kind) IsCommand() bool { return k.Stream == tradeStreams || k.Stream == curveStreams }
 
 // Begins reports whether another contract may begin from an event of this kind.
 func (k Kind) Begins() bool {
@@ -662,6 +665,17 @@ type SnapshotTaken struct {
 }
 
 func (SnapshotTaken) body() {}
+
+// EventSkipped records that an earlier event of its stream is left out, because that event parks
+// the stream. The envelope has the actor, the approver and the reason. As known before it, the
+// stream is parked.
+type EventSkipped struct {
+	Version int64     // of the skipped event
+	Event   uuid.UUID // its id
+	Rule    string    // Parked.Rule
+}
+
+func (EventSkipped) body() {}
 
 // Unreadable stands for the body of an event that this program cannot decode. It is no kind: nobody
 // records it, and it is illegal in every stream. A program that can decode the event folds it.

@@ -10,9 +10,10 @@ import (
 )
 
 // A stream with an illegal event is parked: its longest legal prefix by version counts, and the
-// desk adds nothing to it. The desk records no illegal event, so another writer appended it, or
-// another version of the program did, whose rules or schemas are others. All other streams go on.
-// Desk, folds and read models all go by a legality, so they agree about the prefix.
+// desk adds nothing to it, except an EventSkipped. The desk records no illegal event, so another
+// writer appended it, or another version of the program did, whose rules or schemas are others. All
+// other streams go on. Desk, folds and read models all go by a legality, so they agree about the
+// prefix.
 
 // Parked names a parked stream, and its first illegal event.
 type Parked struct {
@@ -30,13 +31,54 @@ func (p *Parked) String() string {
 		p.Stream, p.Version, p.Actor, p.Event, p.Rule, p.Detail)
 }
 
-// Legal returns the longest prefix of a history in which every event is legal after those before
-// it, in version order. If that is not all of the history, the stream is parked. A later event does
-// not mend an illegal one. In a stream of neither a trade nor a curve only an Unreadable event is
+// Skipped names an event that a later event of its stream leaves out.
+type Skipped struct {
+	Stream  string    `json:"stream"`
+	Version int64     `json:"version"` // of the event that is left out
+	Event   uuid.UUID `json:"event"`
+	Actor   string    `json:"actor"`
+	Rule    Rule      `json:"rule"`       // the rule that it broke when it was skipped
+	By      uuid.UUID `json:"skipped_by"` // the EventSkipped
+}
+
+// Legal returns the events of a history that count, in version order: the longest prefix in which
+// every event is legal after those before it, without the skipped ones. If an event waits, the
+// stream is parked. A later event does not mend an illegal one; EventSkipped leaves it out. An
+// EventSkipped is not among the events that count.
+//
+// In a stream of neither a trade nor a curve only an Unreadable event, and a skip of no event, are
 // illegal, and the state does not list that stream.
 func Legal(stream string, history []Event) ([]Event, *Parked) {
 	l := legalityOf(stream, history, AsOf{})
-	return inOrder(history)[:l.taken], l.parked
+	return slices.DeleteFunc(slices.Clone(inOrder(history)), func(e Event) bool {
+		_, skips := e.Body.(EventSkipped)
+		return skips || l.leavesOut(e.ID) || l.parked != nil && e.Version >= l.parked.Version
+	}), l.parked
+}
+
+// Skips returns the skipped events of a history, in version order. The desk skips an event only
+// while it parks its stream. A fold does not ask why: a later program may find the event legal, and
+// the decision stands. An EventSkipped that is skipped itself leaves nothing out.
+func Skips(stream string, history []Event) []Skipped {
+	isSkip := func(e Event) bool { _, ok := e.Body.(EventSkipped); return ok }
+	if !slices.ContainsFunc(history, isSkip) {
+		return nil
+	}
+	var all []Skipped
+	skips := map[uuid.UUID]Event{} // the first event that skips another one, by the id of that one
+	for _, e := range slices.Backward(inOrder(history)) {
+		by, skipped := skips[e.ID]
+		body, isSkip := e.Body.(EventSkipped)
+		switch {
+		case skipped:
+			rule := Rule(by.Body.(EventSkipped).Rule)
+			all = append(all, Skipped{stream, e.Version, e.ID, e.Actor, rule, by.ID})
+		case isSkip:
+			skips[body.Event] = e
+		}
+	}
+	slices.Reverse(all)
+	return all
 }
 
 // A legality is a history that was legal so far. It keeps the contract after the slots in their
@@ -45,11 +87,11 @@ type legality struct {
 	stream  string
 	trade   bool
 	isCurve bool // in a stream that is neither, only an Unreadable event is illegal
-	taken   int  // the number of legal events
 	line    timeline
-	now     Trade   // after the legal events
-	last    Slot    // in the order of Slot.Compare
-	parked  *Parked // nil as long as every event was legal
+	now     Trade     // after the legal events
+	last    Slot      // in the order of Slot.Compare
+	parked  *Parked   // nil as long as every event was legal
+	skipped []Skipped // in version order
 }
 
 func newLegality(stream string, size int) *legality {
@@ -68,9 +110,9 @@ func newLegality(stream string, size int) *legality {
 func legalityOf(stream string, events []Event, at AsOf) *legality {
 	history := inOrder(at.known(events))
 	l := newLegality(stream, len(history))
+	l.skipped = Skips(stream, history)
 	for _, e := range history {
 		if !l.take(e) {
-			l.line = timelineOf(history[:l.taken])
 			break
 		}
 	}
@@ -78,24 +120,37 @@ func legalityOf(stream string, events []Event, at AsOf) *legality {
 }
 
 // take adds the next event, if it is legal and the stream is not parked. It reports whether it did.
-// An illegal event parks the stream and leaves now as it was.
+// An illegal event parks the stream and leaves the slots and now as they were.
 func (l *legality) take(e Event) bool {
 	if l.parked != nil {
 		return false
+	}
+	if l.leavesOut(e.ID) {
+		return true
 	}
 	if r := l.check(e); r != nil {
 		l.parked = &Parked{l.stream, e.Version, e.ID, e.Actor, r.Rule, r.Detail, l.now.Book}
 		return false
 	}
-	l.taken++
 	return true
 }
 
+// leavesOut reports whether an event is skipped.
+func (l *legality) leavesOut(id uuid.UUID) bool {
+	return slices.ContainsFunc(l.skipped, func(s Skipped) bool { return s.Event == id })
+}
+
 // check puts the next event into its slot, and the contract after it into now. It refuses an
-// illegal event.
+// illegal event, and then leaves both as they were.
 func (l *legality) check(e Event) *Refusal {
-	if b, ok := e.Body.(Unreadable); ok {
+	switch b := e.Body.(type) {
+	case Unreadable:
 		return refuse(IsUnreadable, "%s", b.Cause)
+	case EventSkipped:
+		if !l.leavesOut(b.Event) {
+			return refuse(UnknownEvent, "no event %s before version %d", b.Event, e.Version)
+		}
+		return nil
 	}
 	if !l.trade && !l.isCurve {
 		return nil
@@ -103,9 +158,23 @@ func (l *legality) check(e Event) *Refusal {
 	if !hasFourDigitYear(e.EffectiveAt) || !hasFourDigitYear(e.EnteredAt) {
 		return refuse(BadTerms, "its times are not within the years 1 to 9999")
 	}
+	var standing Event
+	if i, ok := l.line.place[e.Corrects]; ok {
+		standing = l.line.slots[i].Event
+	}
 	if r := l.line.take(e); r != nil {
 		return r
 	}
+	r := l.checkSlot(e)
+	if r != nil {
+		l.line.undo(e, standing)
+	}
+	return r
+}
+
+// checkSlot refuses an event that is illegal in its slot. Otherwise it puts the contract after it
+// into now.
+func (l *legality) checkSlot(e Event) *Refusal {
 	slot := l.line.slots[l.line.place[e.ID]]
 	if !l.trade {
 		return l.line.checkMark(l.stream, slot)

@@ -157,6 +157,112 @@ func TestIllegalEventsParkOnlyTheirStreams(t *testing.T) {
 	require.Positive(t, parked)
 }
 
+// skip appends an event that skips the event which parks a stream.
+func (d *desk) skip(p trade.Parked, when time.Time) trade.Event {
+	history := d.streams[p.Stream]
+	e := trade.Event{
+		ID:      trade.EventID(trade.SkipID(p.Event), 0),
+		Version: int64(len(history)) + 1, EffectiveAt: when, EnteredAt: when, RecordedAt: when,
+		Actor: "ops/1",
+		Body:  trade.EventSkipped{Version: p.Version, Event: p.Event, Rule: string(p.Rule)},
+	}
+	d.streams[p.Stream] = append(history, e)
+	return e
+}
+
+// A skip leaves exactly one illegal event out, and the events after it count as far as they are
+// legal: the state equals that of the events that count, to the byte, apart from the lists of
+// parked streams and skipped events. By steps and from scratch it is the same. As known before the
+// skips, it is the state of before.
+func TestSkipsLeaveOnlyIllegalEventsOut(t *testing.T) {
+	t.Parallel()
+	skipped, whole := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		d := histories().Draw(t, "history")
+		d.ruin(t)
+		before, when := trade.StateOf(d.streams, trade.AsOf{}), d.now
+		for _, parked := range before.Parked {
+			for p := &parked; p != nil && rapid.IntRange(0, 4).Draw(t, "stop") > 0; {
+				when = when.Add(time.Second)
+				d.skip(*p, when)
+				_, p = trade.Legal(parked.Stream, d.streams[parked.Stream])
+			}
+		}
+		legal := map[string][]trade.Event{}
+		for stream, history := range d.streams {
+			legal[stream], _ = trade.Legal(stream, history)
+		}
+		got := trade.StateOf(d.streams, trade.AsOf{})
+		require.Equal(t, string(got.Canonical()),
+			string(bookOf(t, d.arrivals(t)).State().Canonical()))
+		then := trade.StateOf(d.streams, trade.AsOf{Known: d.now})
+		require.Equal(t, string(before.Canonical()), string(then.Canonical()))
+		skipped += len(got.Skipped)
+		if len(got.Parked) == 0 && len(got.Skipped) > 1 {
+			whole++
+		}
+		got.Parked, got.Skipped = nil, nil
+		alone := trade.StateOf(legal, trade.AsOf{})
+		require.Equal(t, string(alone.Canonical()), string(got.Canonical()))
+		trade.Mismatches(d.streams, time.Time{})
+	})
+	require.Positive(t, skipped)
+	require.Positive(t, whole)
+}
+
+// The state names a skipped event, and the desk takes commands again.
+func TestSkippedEventIsInTheState(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought)
+	illegal := d.force(on("02-21", trade.Settle{Quantity: mwh("500"), Price: dec("55")}))
+	d.force(on("02-22", settlePart.Body))
+	stream, when := trade.TradeStream(T), at("2025-02-23T09:00:00Z")
+	_, parked := trade.Legal(stream, d.streams[stream])
+	by := d.skip(*parked, when)
+	state := trade.StateOf(d.streams, trade.AsOf{})
+	require.Empty(t, state.Parked)
+	require.Equal(t, []trade.Skipped{{
+		Stream: stream, Version: 2, Event: illegal.ID, Actor: "trader/1", Rule: trade.Exceeds,
+		By: by.ID,
+	}}, state.Skipped)
+	require.Contains(t, string(state.Canonical()),
+		`{"skipped":{"stream":"trade/T1","version":2,"event":"`+illegal.ID.String()+`",`)
+	require.Equal(t, "70", state.Trades[0].Open.String())
+	d.do(t, on("03-01", settleAll.Body))
+
+	// The skip of an event that is not there parks the stream, until it is skipped itself.
+	stray := d.skip(trade.Parked{Stream: stream, Event: uuid.Max}, when)
+	_, again := trade.Legal(stream, d.streams[stream])
+	require.Equal(t, trade.UnknownEvent, again.Rule)
+	require.Equal(t, stray.ID, again.Event)
+	d.skip(*again, when)
+	legal, again := trade.Legal(stream, d.streams[stream])
+	require.Nil(t, again)
+	require.Len(t, legal, 3)
+}
+
+// A later program may decode an event that was skipped because no program could. The event stays
+// out, and the state is the same.
+func TestSkippedEventStaysOut(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought)
+	late := d.force(on("02-21", settlePart.Body))
+	stream := trade.TradeStream(T)
+	unread := late
+	unread.Body = trade.Unreadable{Cause: "no schema under this id"}
+	d.streams[stream][1] = unread
+	_, parked := trade.Legal(stream, d.streams[stream])
+	d.skip(*parked, at("2025-02-23T09:00:00Z"))
+	before := trade.StateOf(d.streams, trade.AsOf{})
+	d.streams[stream][1] = late
+	after := trade.StateOf(d.streams, trade.AsOf{})
+	require.Equal(t, string(before.Canonical()), string(after.Canonical()))
+	require.Empty(t, after.Parked)
+	require.Equal(t, "100", after.Trades[0].Open.String())
+}
+
 // An illegal event counts from the time at which it is known. The state names it.
 func TestParkedStreamIsInTheState(t *testing.T) {
 	t.Parallel()

@@ -18,6 +18,7 @@ type State struct {
 	Positions []Position       // sorted by book, instrument, currency
 	Curves    map[string]Curve // by name
 	Parked    []Parked         // sorted by stream
+	Skipped   []Skipped        // sorted by stream and version
 }
 
 // A Position is the quantity and the cost of a pool.
@@ -59,22 +60,29 @@ func (k PoolKey) instrument() Instrument {
 func StateOf(streams map[string][]Event, at AsOf) State {
 	s, legs := State{Curves: map[string]Curve{}}, map[PoolKey][]Leg{}
 	for _, stream := range slices.Sorted(maps.Keys(streams)) {
-		var parked *Parked
+		if !Folds(stream) {
+			continue
+		}
+		l := legalityOf(stream, streams[stream], at)
 		if name, ok := strings.CutPrefix(stream, curveStreams); ok {
-			s.Curves[name], parked = FoldCurve(name, streams[stream], at)
-		} else if uti, ok := strings.CutPrefix(stream, tradeStreams); ok {
-			var t Trade
-			t, parked = Fold(uti, streams[stream], at)
-			s.add(t, legs)
+			s.Curves[name] = curveOf(effective(l.line.slots, at.Effective))
+		} else {
+			s.add(l.until(at.Effective), legs)
 		}
-		if parked != nil {
-			s.Parked = append(s.Parked, *parked)
-		}
+		s.setAside(l)
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(legs), PoolKey.Compare) {
 		s.Positions = append(s.Positions, PositionOf(key, net(legs[key])))
 	}
 	return s
+}
+
+// setAside appends the stream if it is parked, and its skipped events.
+func (s *State) setAside(l *legality) {
+	if l.parked != nil {
+		s.Parked = append(s.Parked, *l.parked)
+	}
+	s.Skipped = append(s.Skipped, l.skipped...)
 }
 
 // add appends a contract and its legs, unless it has not begun by then. Streams come sorted, so the
@@ -101,19 +109,21 @@ func net(legs []Leg) Pool {
 
 // StateFormat names the format of Canonical. It changes whenever one history would give other
 // bytes: by another layout, or by another rule of the fold.
-const StateFormat = "blotter/state/v3"
+const StateFormat = "blotter/state/v4"
 
 // Canonical returns s as bytes. They are the same for the same history, wherever and whenever it
 // was folded. The format is JSON Lines: a line for each trade, sorted by UTI, then a line for each
 // position, sorted by book, instrument and currency, then a line for each mark that counts, sorted
 // by curve and delivery, then a line for each parked stream, sorted by stream and without its
-// detail. Fields are in the order of their structs, decimals are strings without trailing zeros, no
-// value was chosen by a store, and none is text for people:
+// detail, then a line for each skipped event, sorted by stream and version. Fields are in the order
+// of their structs, decimals are strings without trailing zeros, no value was chosen by a store,
+// and none is text for people:
 //
 //	{"trade":{"uti":"T1","status":"LIVE",…,"price":"80","contracted":"7430",…}}
 //	{"position":{"book":"power","instrument":"power/CET/base@2025-03","currency":"EUR",…}}
 //	{"mark":{"curve":"power/CET/base","delivery":"2025-03","currency":"EUR","price":"85",…}}
 //	{"parked":{"stream":"trade/T2","version":3,"event":"…","actor":"trader/1",…}}
+//	{"skipped":{"stream":"trade/T3","version":2,"event":"…","actor":"…",…,"skipped_by":"…"}}
 func (s State) Canonical() []byte {
 	var b bytes.Buffer
 	lines := json.NewEncoder(&b)
@@ -143,6 +153,11 @@ func (s State) Canonical() []byte {
 		write(struct {
 			Parked Parked `json:"parked"`
 		}{p})
+	}
+	for _, k := range s.Skipped {
+		write(struct {
+			Skipped Skipped `json:"skipped"`
+		}{k})
 	}
 	return b.Bytes()
 }

@@ -8,6 +8,7 @@ import (
 	"example.com/blotter/labs/3-projections/projectiontest"
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
+	projection "example.com/blotter/solutions/3-projections"
 	"example.com/blotter/solutions/3-projections/memory"
 )
 
@@ -29,4 +30,19 @@ func TestAnyWayGivesTheSameBytes(t *testing.T) {
 		p := memory.New(projectiontest.Codec{})
 		require.NoError(t, projectiontest.Wander(t.Context(), p, seed))
 	}
+}
+
+// With one bad event among 10,000 of 100 streams, 99 streams are up to date. A later program that
+// applies the events again, and a skip, give the bytes of a fold.
+func TestOneBadEventStopsOneStream(t *testing.T) {
+	t.Parallel()
+	program := &projectiontest.Program{}
+	p := memory.New(program)
+	rebuild := func(log *projectiontest.Log) (contract.Projection, error) {
+		end, err := log.End(t.Context())
+		require.NoError(t, err)
+		p := memory.New(program)
+		return p, projection.Project(t.Context(), log, p, end, 2000)
+	}
+	require.NoError(t, projectiontest.OneBadEvent(t.Context(), p, program, rebuild))
 }

@@ -44,13 +44,13 @@ type memoryRows struct {
 	trades map[string]tradeRow
 	curves map[string]curveRow
 	pools  map[trade.PoolKey][]contract.SavedPool
-	parked map[string]trade.Parked
+	parked map[string]parkedRow
 }
 
 func newMemoryRows() *memoryRows {
 	return &memoryRows{
 		nil, map[string][]contract.Recorded{}, map[string]tradeRow{}, map[string]curveRow{},
-		map[trade.PoolKey][]contract.SavedPool{}, map[string]trade.Parked{},
+		map[trade.PoolKey][]contract.SavedPool{}, map[string]parkedRow{},
 	}
 }
 
@@ -284,7 +284,7 @@ func (t *memoryTx) putCurves(ctx context.Context, curves []curveRow) error {
 	})
 }
 
-func (t *memoryTx) putParked(ctx context.Context, parked []trade.Parked) error {
+func (t *memoryTx) putParked(ctx context.Context, parked []parkedRow) error {
 	return t.write(ctx, "put parked streams", func(r *memoryRows) error {
 		for _, row := range parked {
 			r.parked[row.Stream] = row

@@ -195,7 +195,7 @@ func curveRows(curves map[string]trade.Curve) []curveRow {
 }
 
 // parkedRows returns the streams of a batch that have an illegal event.
-func parkedRows(taken map[string]contract.Taken, batch []contract.StreamEvent) []trade.Parked {
+func parkedRows(taken map[string]contract.Taken, batch []contract.StreamEvent) []parkedRow {
 	streams := map[string][]trade.Event{}
 	for stream, s := range taken {
 		streams[stream] = s.Events[:len(s.Events):len(s.Events)]
@@ -203,7 +203,15 @@ func parkedRows(taken map[string]contract.Taken, batch []contract.StreamEvent) [
 	for _, e := range batch {
 		streams[e.Stream] = append(streams[e.Stream], e.Event)
 	}
-	return trade.StateOf(streams, trade.AsOf{}).Parked
+	var all []parkedRow
+	for _, stream := range slices.Sorted(maps.Keys(streams)) {
+		_, parked := trade.Legal(stream, streams[stream])
+		skipped := trade.Skips(stream, streams[stream])
+		if trade.Folds(stream) && (parked != nil || skipped != nil) {
+			all = append(all, parkedRow{stream, parked, skipped})
+		}
+	}
+	return all
 }
 
 // Cursor returns the model's progress.
@@ -217,7 +225,13 @@ func (m *Model) State(ctx context.Context) (trade.State, error) {
 	if err != nil {
 		return trade.State{}, err
 	}
-	s := trade.State{Positions: all.positions(), Parked: all.Parked}
+	s := trade.State{Positions: all.positions()}
+	for _, row := range all.Parked {
+		if row.Parked != nil {
+			s.Parked = append(s.Parked, *row.Parked)
+		}
+		s.Skipped = append(s.Skipped, row.Skipped...)
+	}
 	for _, row := range all.Trades {
 		s.Trades = append(s.Trades, row.trade())
 	}
@@ -328,7 +342,7 @@ type snapshot struct {
 }
 
 // snapshotFormat changes whenever the rows or the rules of the fold do.
-const snapshotFormat = "blotter/lab3/v1 " + trade.StateFormat
+const snapshotFormat = "blotter/lab3/v2 " + trade.StateFormat
 
 // encode returns a snapshot as bytes.
 func (s snapshot) encode() ([]byte, error) { return json.Marshal(s) }

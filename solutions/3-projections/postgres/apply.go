@@ -42,7 +42,7 @@ func (p *Projection) apply(ctx context.Context, tx pgx.Tx, fresh []contract.Reco
 	if err != nil {
 		return fmt.Errorf("refold curves: %w", err)
 	}
-	if err := park(ctx, tx, append(trades, curves...)); err != nil {
+	if err := park(ctx, tx, streams, append(trades, curves...)); err != nil {
 		return err
 	}
 	if err := refoldPools(ctx, tx, changed); err != nil {

@@ -25,10 +25,10 @@ type pointRow struct {
 	Version     int64          `json:"version"`
 }
 
-// continuedCurves returns the curves to which fresh events only add. Such events correct no mark,
-// none is effective before a mark of the model, and the stream is not parked. They replace points
-// and leave the others as they are, so the earlier marks need not be read. Each curve has a history
-// without events, which skips all before the last one.
+// continuedCurves returns the curves to which fresh events only add. Such events are marks that
+// correct no other, none is effective before a mark of the model, and the stream has no illegal
+// event. They replace points and leave the others as they are, so the earlier marks need not be
+// read. Each curve has a history without events, which skips all before the last one.
 func continuedCurves(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) (
 	map[string]readmodel.History, error) {
 	const query = `
@@ -56,7 +56,8 @@ WHERE s.stream NOT IN (SELECT stream FROM parked)`
 	var latest time.Time
 	_, err = pgx.ForEachRow(rows, []any{&stream, &earlier.Skipped, &latest}, func() error {
 		late := func(r contract.Recorded) bool {
-			return r.Corrects != uuid.Nil || r.EffectiveAt.Before(latest)
+			return r.Corrects != uuid.Nil || r.EffectiveAt.Before(latest) ||
+				r.Type != "price.marked"
 		}
 		if !slices.ContainsFunc(marks[stream], late) {
 			continued[stream] = earlier

@@ -25,8 +25,7 @@ func (p *Projection) State(ctx context.Context) (s trade.State, err error) {
 		if s.Curves, err = readCurves(ctx, tx); err != nil {
 			return fmt.Errorf("read curves: %w", err)
 		}
-		s.Parked, err = readParked(ctx, tx)
-		return err
+		return readParked(ctx, tx, &s)
 	})
 	return s, err
 }

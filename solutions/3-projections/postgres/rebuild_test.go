@@ -166,3 +166,18 @@ func TestRebuildsOfOneModelTakeTurns(t *testing.T) {
 	all.Wait()
 	requireState(t, p, log, end(t, log))
 }
+
+// With one bad event among 10,000 of 100 streams, 99 streams are up to date. A later program that
+// rebuilds the model, and a skip, give the bytes of a fold.
+func TestOneBadEventStopsOneStream(t *testing.T) {
+	t.Parallel()
+	program := &projectiontest.Program{}
+	dsn, schema := stacktest.Schema(t)
+	p, err := Open(t.Context(), dsn, schema, program)
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	rebuild := func(log *projectiontest.Log) (contract.Projection, error) {
+		return p, p.Rebuild(t.Context(), log, 2000)
+	}
+	require.NoError(t, projectiontest.OneBadEvent(t.Context(), p, program, rebuild))
+}

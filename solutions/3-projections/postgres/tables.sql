@@ -85,14 +85,16 @@ CREATE TABLE curves (
     PRIMARY KEY (curve, delivery)
 );
 
--- The parked streams: the version and the id of the first illegal event, and the rule that it
--- breaks. The other tables have only the events before it.
+-- The illegal events, and the rule that each breaks. It parks its stream, of which the other tables
+-- have only the events before it, unless a later event of the stream skips it.
 CREATE TABLE parked (
-    stream  text COLLATE "C" PRIMARY KEY,
-    version bigint NOT NULL,
-    event   uuid NOT NULL,
-    actor   text NOT NULL,
-    rule    text NOT NULL,
-    detail  text NOT NULL,
-    book    text NOT NULL -- of the contract; empty for a curve, and if none has begun
+    stream     text COLLATE "C" NOT NULL,
+    version    bigint NOT NULL,
+    event      uuid NOT NULL,
+    actor      text NOT NULL,
+    rule       text NOT NULL,
+    detail     text NOT NULL,
+    book       text NOT NULL, -- of the contract; empty for a curve, and if none has begun
+    skipped_by uuid,          -- the event that skips it; NULL while it parks its stream
+    PRIMARY KEY (stream, version)
 );
