@@ -37,6 +37,8 @@ type entry struct {
 	Source      string          `json:"source"`
 	SourceLine  int64           `json:"source_line,omitempty"`
 	SubmittedBy string          `json:"submitted_by,omitempty"`
+	SourceTime  *time.Time      `json:"source_recorded_at,omitempty"`
+	AppendGroup string          `json:"append_group,omitempty"`
 	Actor       string          `json:"actor"`
 	Approver    string          `json:"approver,omitempty"`
 	Reason      string          `json:"reason"`
@@ -129,6 +131,12 @@ func entryOf(ctx context.Context, c contract.Codec, r contract.Recorded) (entry,
 	if r.Corrects != uuid.Nil {
 		e.Corrects = r.Corrects.String()
 	}
+	if !r.SourceRecordedAt.IsZero() {
+		e.SourceTime = &r.SourceRecordedAt
+	}
+	if r.AppendGroup != uuid.Nil {
+		e.AppendGroup = r.AppendGroup.String()
+	}
 	return e, err
 }
 
@@ -161,11 +169,18 @@ func printHistory(w io.Writer, entries []entry) {
 			fmt.Sprintf("by\t%s: %s", e.Actor, e.Reason),
 			"correlation\t" + e.Correlation,
 		}
-		if e.Approver != "" {
-			rows = append(rows, "approved by\t"+e.Approver)
+		source := ""
+		if e.SourceTime != nil {
+			source = e.SourceTime.Format(time.RFC3339Nano)
 		}
-		if e.Corrects != "" {
-			rows = append(rows, "corrects\t"+e.Corrects)
+		for _, optional := range [][2]string{
+			{"approved by", e.Approver}, {"submitted by", e.SubmittedBy},
+			{"recorded at its source", source}, {"append group", e.AppendGroup},
+			{"corrects", e.Corrects},
+		} {
+			if optional[1] != "" {
+				rows = append(rows, optional[0]+"\t"+optional[1])
+			}
 		}
 		for _, change := range e.Changes {
 			rows = append(rows, change.Field+"\t"+change.String())
