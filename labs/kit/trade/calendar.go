@@ -61,6 +61,38 @@ func hoursFrom(from, start, end time.Time) int64 {
 	return max(0, int64(end.Sub(start)/time.Hour))
 }
 
+// A Span is a part of a delivery without a break: its hours begin at or after Begins, and before
+// Ends.
+type Span struct {
+	Month        int // an index of Period.Months
+	Begins, Ends time.Time
+}
+
+// Spans returns the spans of i's delivery. Hours counts their hours. Oil has none. Spans fails
+// where Hours does, except for oil.
+func (i Instrument) Spans() (all []Span, err error) {
+	if i.Commodity == Oil {
+		return nil, nil
+	}
+	if _, err := Hours(i, time.Time{}); err != nil {
+		return nil, err
+	}
+	p := points[i.Zone]
+	for n, month := range i.Delivery.Months() {
+		if i.Profile == "base" {
+			all = append(all,
+				Span{n, p.at(month.Start, p.DayBegins), p.at(month.End, p.DayBegins)})
+			continue
+		}
+		for d := month.Start; d < month.End; d++ {
+			if isWeekday(d) {
+				all = append(all, Span{n, p.at(d, p.PeakFrom), p.at(d, p.PeakFrom+12)})
+			}
+		}
+	}
+	return all, nil
+}
+
 // begins returns the start of the first hour of i's delivery. Oil has no hours: its delivery begins
 // with the first day, on the clocks of the delivery point. The terms of i were checked.
 func (i Instrument) begins() time.Time {

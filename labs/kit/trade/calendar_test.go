@@ -173,3 +173,43 @@ func TestPeriodsAndCurvesRoundTrip(t *testing.T) {
 		require.ErrorContains(t, err, fmt.Sprintf("curve %q: %s", name, says))
 	}
 }
+
+// The spans of a delivery have its hours, in each month and from any time on.
+func TestSpansHaveTheHours(t *testing.T) {
+	t.Parallel()
+	const step = 83*time.Hour + 17*time.Minute
+	for _, id := range []string{
+		"power/CET/base@2025", "power/CET/peak@2025-Q4", "power/GB/peak@2025-03-20/2025-04-09",
+		"gas/TTF/base@2025-03", "gas/NBP/base@2025-Q4",
+	} {
+		i, err := trade.ParseInstrumentID(id)
+		require.NoError(t, err)
+		spans, err := i.Spans()
+		require.NoError(t, err)
+		for at := spans[0].Begins.Add(-7 * time.Hour); ; at = at.Add(step) {
+			got := map[int]int64{}
+			for _, s := range spans {
+				from := s.Begins
+				if at.After(from) {
+					from = at
+				}
+				got[s.Month] += max(0, int64(s.Ends.Sub(from)/time.Hour))
+			}
+			for n, month := range i.Delivery.Months() {
+				part := i
+				part.Delivery = month
+				want, err := trade.Hours(part, at)
+				require.NoError(t, err)
+				require.Equal(t, want, got[n], "%s in %s from %s", id, month, at)
+			}
+			if at.After(spans[len(spans)-1].Ends) {
+				break
+			}
+		}
+	}
+	oil, err := trade.ParseInstrumentID("oil/BRENT@2025-06")
+	require.NoError(t, err)
+	spans, err := oil.Spans()
+	require.NoError(t, err)
+	require.Empty(t, spans)
+}

@@ -13,7 +13,7 @@ type delivery struct {
 // hoursOf returns the hours of i in each month that begin at or after from.
 func hoursOf(i Instrument, from time.Time) []int64 {
 	var all []int64
-	for _, month := range i.Delivery.months() {
+	for _, month := range i.Delivery.Months() {
 		part := i
 		part.Delivery = month
 		h, err := Hours(part, from)
@@ -42,7 +42,7 @@ func (i Instrument) deliveringAt(at time.Time) bool {
 
 // deliveryOf adds up the contracts of one pool.
 func deliveryOf(i Instrument, contracts []Trade, at time.Time) delivery {
-	d := delivery{months: i.Delivery.months(), left: hoursOf(i, at)}
+	d := delivery{months: i.Delivery.Months(), left: hoursOf(i, at)}
 	d.delivered = make([]Decimal, len(d.months))
 	for _, t := range contracts {
 		d.add(i, t, at)
@@ -76,7 +76,7 @@ func (t Trade) deliveredBy(i Instrument, at time.Time) (undelivered Decimal, byM
 	if len(t.Flows) == 0 {
 		panic("trade: " + t.UTI + " was read without its flows, and has no value")
 	}
-	byMonth = make([]Decimal, len(i.Delivery.months()))
+	byMonth = make([]Decimal, len(i.Delivery.Months()))
 	for _, f := range t.Flows {
 		from := f.At
 		if from.Before(at) {

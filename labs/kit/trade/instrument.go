@@ -85,8 +85,8 @@ func ParsePeriod(s string) (Period, error) {
 	return Period{start, end}, nil
 }
 
-// months cuts p at the ends of months. The first and the last part may be less than a month.
-func (p Period) months() []Period {
+// Months cuts p at the ends of months. The first and the last part may be less than a month.
+func (p Period) Months() []Period {
 	var all []Period
 	for start := p.Start; start < p.End; {
 		end := min(month(start).End, p.End)

@@ -132,7 +132,7 @@ func (v *Valuation) valueWhole(i Instrument, c Curve) {
 		v.worth(v.Currency.Amount(m.Price, v.Quantity))
 		return
 	}
-	months := i.Delivery.months()
+	months := i.Delivery.Months()
 	hours := []int64{1} // oil is delivered by the month
 	if i.Commodity != Oil {
 		hours = hoursOf(i, time.Time{})

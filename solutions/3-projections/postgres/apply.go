@@ -48,6 +48,9 @@ func (p *Projection) apply(ctx context.Context, tx pgx.Tx, fresh []contract.Reco
 	if err := refoldPools(ctx, tx, changed); err != nil {
 		return fmt.Errorf("refold pools: %w", err)
 	}
+	if err := insertInstruments(ctx, tx, changed); err != nil {
+		return fmt.Errorf("insert instruments: %w", err)
+	}
 	return nil
 }
 

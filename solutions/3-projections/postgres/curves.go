@@ -19,6 +19,8 @@ import (
 type pointRow struct {
 	Curve       string         `json:"curve"`
 	Delivery    string         `json:"delivery"`
+	Starts      string         `json:"starts"`
+	Ends        string         `json:"ends"`
 	Price       trade.Decimal  `json:"price"`
 	Currency    trade.Currency `json:"currency"`
 	EffectiveAt time.Time      `json:"effective_at"`
@@ -72,10 +74,10 @@ WHERE s.stream NOT IN (SELECT stream FROM parked)`
 func refoldCurves(ctx context.Context, tx pgx.Tx, streams map[string]readmodel.History) (
 	[]trade.Parked, error) {
 	const insert = `
-INSERT INTO curves (curve, delivery, price, currency, effective_at, version)
-SELECT curve, delivery, price, currency, effective_at, version
-FROM jsonb_to_recordset($1::jsonb) AS c(curve text, delivery text, price numeric, currency text,
-                                        effective_at timestamptz, version bigint)
+INSERT INTO curves (curve, delivery, starts, ends, price, currency, effective_at, version)
+SELECT curve, delivery, starts, ends, price, currency, effective_at, version
+FROM jsonb_to_recordset($1::jsonb) AS c(curve text, delivery text, starts date, ends date,
+     price numeric, currency text, effective_at timestamptz, version bigint)
 ON CONFLICT (curve, delivery) DO UPDATE SET price = excluded.price, currency = excluded.currency,
     effective_at = excluded.effective_at, version = excluded.version`
 	var (
@@ -100,8 +102,8 @@ ON CONFLICT (curve, delivery) DO UPDATE SET price = excluded.price, currency = e
 			if h.Skipped > 0 && mark.Version == h.Skipped+1 {
 				continue // an earlier mark: a late one, which does not count here, may be the last
 			}
-			points = append(points, pointRow{name, delivery.String(), mark.Price, mark.Currency,
-				mark.EffectiveAt, mark.Version})
+			points = append(points, pointRow{name, delivery.String(), delivery.Start.String(),
+				delivery.End.String(), mark.Price, mark.Currency, mark.EffectiveAt, mark.Version})
 		}
 	}
 	if _, err := tx.Exec(ctx, "DELETE FROM curves WHERE curve = ANY($1)", whole); err != nil {

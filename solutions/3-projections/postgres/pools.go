@@ -181,12 +181,14 @@ type positionRow struct {
 	AverageRealised trade.Decimal `json:"average_realised"`
 	FIFOCost        trade.Decimal `json:"fifo_cost"`
 	FIFORealised    trade.Decimal `json:"fifo_realised"`
+	Places          int32         `json:"places"`
 }
 
 func positionOf(key trade.PoolKey, pool trade.Pool) positionRow {
 	average, fifo := pool.Average, pool.FIFO
 	return positionRow{
 		key, average.Quantity, average.Cost, average.Realised, fifo.Cost(), fifo.Realised,
+		key.Currency.Places(),
 	}
 }
 
@@ -200,7 +202,8 @@ WHERE (p.book, p.instrument, p.currency) = (c.book, c.instrument, c.currency)`
 INSERT INTO positions
 SELECT *
 FROM jsonb_to_recordset($1::jsonb) AS p(book text, instrument text, currency text, quantity numeric,
-     average_cost numeric, average_realised numeric, fifo_cost numeric, fifo_realised numeric)`
+     average_cost numeric, average_realised numeric, fifo_cost numeric, fifo_realised numeric,
+     places int)`
 	if _, err := tx.Exec(ctx, remove, starts); err != nil {
 		return fmt.Errorf("remove positions: %w", err)
 	}

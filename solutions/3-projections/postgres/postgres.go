@@ -11,7 +11,12 @@
 //	checkpoint  the cursor                     ◀─ moved in the same transaction
 //
 // A trade is read from trades and legs. No table has a market value: it depends on the time of
-// valuation, which a question gives. Package readmodel has the tables events and checkpoint, and
+// valuation, which a question gives. For questions in SQL there is a function of that time, which
+// valuation.sql describes:
+//
+//	SELECT * FROM blotter_model.valuation('2025-02-01')
+//
+// Package readmodel has the tables events and checkpoint, and
 // the rebuild.
 package postgres
 
@@ -58,6 +63,9 @@ func open(ctx context.Context, app, owner *pgxpool.Config, schema string, codec 
 //go:embed tables.sql
 var tables string
 
+//go:embed valuation.sql
+var valuation string
+
 func (p *Projection) kind() readmodel.Kind {
-	return readmodel.Kind{Tables: tables, Apply: p.apply}
+	return readmodel.Kind{Tables: tables + valuation, Apply: p.apply}
 }

@@ -16,7 +16,8 @@ CREATE TABLE refusals (
 CREATE TABLE trades (
     uti   text COLLATE "C" PRIMARY KEY,
     state jsonb NOT NULL, -- the trade as in the canonical state
-    terms jsonb NOT NULL  -- the current terms
+    terms jsonb NOT NULL, -- the current terms
+    flows jsonb NOT NULL  -- trade.Flow: what changed the quantity to deliver
 );
 
 -- The legs of a pool are in order of (effective_at, entered_at, stream, version, n), with the time
@@ -71,6 +72,7 @@ CREATE TABLE positions (
     average_realised numeric NOT NULL,
     fifo_cost        numeric NOT NULL, -- of all open lots together
     fifo_realised    numeric NOT NULL,
+    places           int NOT NULL,     -- of the currency's minor unit
     PRIMARY KEY (book, instrument, currency)
 );
 
@@ -78,6 +80,8 @@ CREATE TABLE positions (
 CREATE TABLE curves (
     curve        text COLLATE "C" NOT NULL,
     delivery     text COLLATE "C" NOT NULL, -- the period as text
+    starts       date NOT NULL,
+    ends         date NOT NULL, -- the day after the last one
     price        numeric NOT NULL,
     currency     text NOT NULL,
     effective_at timestamptz NOT NULL,
@@ -97,4 +101,30 @@ CREATE TABLE parked (
     book       text NOT NULL, -- of the contract; empty for a curve, and if none has begun
     skipped_by uuid,          -- the event that skips it; NULL while it parks its stream
     PRIMARY KEY (stream, version)
+);
+
+-- The instruments of all pools. They never change.
+CREATE TABLE instruments (
+    instrument text COLLATE "C" PRIMARY KEY,
+    curve      text COLLATE "C" NOT NULL,
+    delivery   text COLLATE "C" NOT NULL,
+    expires    timestamptz,     -- the end of an option's day of expiry; null for a forward
+    hourly     boolean NOT NULL -- a forward that is delivered by the hour
+);
+
+-- The months of an instrument's delivery, from 0, and the spans of hours in which it is delivered.
+-- Oil has a span of one hour, as its weight.
+CREATE TABLE delivery_months (
+    instrument text COLLATE "C" NOT NULL,
+    n          int NOT NULL,
+    starts     date NOT NULL,
+    ends       date NOT NULL, -- the day after the last one
+    PRIMARY KEY (instrument, n)
+);
+CREATE TABLE delivery_spans (
+    instrument text COLLATE "C" NOT NULL,
+    n          int NOT NULL,
+    begins     timestamptz NOT NULL,
+    ends       timestamptz NOT NULL,
+    PRIMARY KEY (instrument, begins)
 );

@@ -18,6 +18,8 @@ type tradeRow struct {
 	UTI   string      `json:"uti"`
 	State trade.Trade `json:"state"`
 	Terms trade.New   `json:"terms"`
+
+	Flows []trade.Flow `json:"flows"`
 }
 
 // refoldTrades folds each trade among streams from its first event. It replaces the trade's row,
@@ -46,7 +48,7 @@ func refoldTrades(ctx context.Context, tx pgx.Tx, streams map[string]readmodel.H
 			parked = append(parked, *illegal)
 		}
 		if t.Status != "" {
-			rows = append(rows, tradeRow{uti, t, t.Terms})
+			rows = append(rows, tradeRow{uti, t, t.Terms, notNull(t.Flows)})
 		}
 		if moved := trade.Changed(before[stream], t.Legs); len(moved) > 0 {
 			renewed, legs = append(renewed, stream), append(legs, legRows(t.Legs)...)
@@ -61,10 +63,11 @@ func refoldTrades(ctx context.Context, tx pgx.Tx, streams map[string]readmodel.H
 
 func upsertTrades(ctx context.Context, tx pgx.Tx, rows []tradeRow) error {
 	const upsert = `
-INSERT INTO trades (uti, state, terms)
-SELECT uti, state, terms
-FROM jsonb_to_recordset($1::jsonb) AS t(uti text, state jsonb, terms jsonb)
-ON CONFLICT (uti) DO UPDATE SET state = excluded.state, terms = excluded.terms`
+INSERT INTO trades (uti, state, terms, flows)
+SELECT uti, state, terms, flows
+FROM jsonb_to_recordset($1::jsonb) AS t(uti text, state jsonb, terms jsonb, flows jsonb)
+ON CONFLICT (uti) DO UPDATE SET state = excluded.state, terms = excluded.terms,
+    flows = excluded.flows`
 	_, err := tx.Exec(ctx, upsert, notNull(rows))
 	return err
 }
