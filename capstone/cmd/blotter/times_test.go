@@ -49,6 +49,7 @@ func timesScript(store string) string {
 		{"curves", 1, []string{now, at}},
 		{"position", 1, []string{now, at}},
 		{"pnl", 1, []string{now, at}},
+		{"exposure", 1, []string{now, at}},
 	} {
 		line := `^\(as known at .*2025-01-10T09:00:00Z, effective at [^;]*\)$`
 		if tc.later == 1 {
