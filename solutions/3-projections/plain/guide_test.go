@@ -127,7 +127,7 @@ func TestGuideShowsALateLeg(t *testing.T) {
 
 func picture() string {
 	var b strings.Builder
-	b.WriteString(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 250" role="img"
+	b.WriteString(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 250" role="img"
   font-family="ui-monospace, monospace" font-size="13">
 <title>Legs of a pool before and after a late leg</title>
 <style>
