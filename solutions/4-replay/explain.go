@@ -76,13 +76,13 @@ func (r Replayer) Explain(ctx context.Context, log contract.Reader, to contract.
 	if uti == "" {
 		return f, nil
 	}
-	streams, _, err := r.streams(ctx, log, to)
+	f.Stream = trade.TradeStream(uti)
+	events, err := r.stream(ctx, log, to, f.Stream)
 	if err != nil {
 		return Finding{}, err
 	}
-	f.Stream = trade.TradeStream(uti)
-	f.Gone = len(streams[f.Stream]) == 0
-	f.Version = firstDifference(uti, streams[f.Stream], archived)
+	f.Gone = len(events) == 0
+	f.Version = firstDifference(uti, events, archived)
 	return f, nil
 }
 

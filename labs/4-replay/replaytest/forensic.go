@@ -114,9 +114,9 @@ func requireChain(t check.T, want, got [][sha256.Size]byte, log string) {
 }
 
 func chainsPart(t *trial) {
-	log := projectiontest.History(47, 120, 2)
+	log := projectiontest.History(47, 90, 2)
 	_, chain := t.chain(log, endOf(log))
-	for _, after := range []int{0, 40, 80} {
+	for _, after := range []int{0, 30, 60} {
 		other, k := altered(log, after)
 		_, parted := t.chain(other, endOf(other))
 		requireParted(t, chain, parted, k)
@@ -170,7 +170,7 @@ func bisected(t *trial) {
 // passing returns a history, and the same one with another NEW of a contract that is voided later.
 // The states are equal in the end.
 func passing() (log, other *projectiontest.Log, k int) {
-	log = projectiontest.History(48, 200, 1)
+	log = projectiontest.History(48, 120, 1)
 	end := stateOf(log.Events, trade.AsOf{}).Canonical()
 	for after := range log.Events[:len(log.Events)-20] {
 		other, k = altered(log, after)
@@ -182,8 +182,8 @@ func passing() (log, other *projectiontest.Log, k int) {
 }
 
 func alteredFound(t *trial) {
-	log := projectiontest.History(49, 200, 3)
-	other, k := altered(log, 70)
+	log := projectiontest.History(49, 120, 3)
+	other, k := altered(log, 50)
 	requireFound(t, log, other, k)
 	log, other, k = passing()
 	requireFound(t, log, other, k)
