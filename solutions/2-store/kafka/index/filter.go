@@ -2,7 +2,8 @@ package index
 
 import (
 	"encoding/binary"
-	"math/bits"
+	"math/rand/v2"
+	"slices"
 
 	"github.com/google/uuid"
 )
@@ -10,7 +11,7 @@ import (
 // A filter remembers ids in 48 bits each. It answers that an id is new, or that it is known. It is
 // filled from the entries that were checked, so a known id that the files do not have was removed
 // from them. Once in some ten billion new ids the filter is wrong; then an index is rebuilt in
-// vain.
+// vain. The filter of the rebuilt index has other seeds, so it is right about that id.
 //
 // It is a Bloom filter (B. H. Bloom, "Space/time trade-offs in hash coding with allowable errors",
 // 1970) in layers. Each layer is twice the size of the one before, so the filter grows without
@@ -18,8 +19,9 @@ import (
 type filter []layer
 
 type layer struct {
-	words []uint64
-	room  int // for so many more ids
+	bits []uint64
+	room int // for so many more ids
+	seed uint64
 }
 
 const (
@@ -33,33 +35,30 @@ func (f *filter) add(id uuid.UUID) {
 	if last < 0 || (*f)[last].room == 0 {
 		last++
 		ids := firstLayer << last
-		*f = append(*f, layer{make([]uint64, ids*bitsPerID/64), ids})
+		*f = append(*f, layer{
+			make([]uint64, ids*bitsPerID/64), ids, rand.Uint64(),
+		})
 	}
 	l := &(*f)[last]
 	l.room--
-	a, b := hashes(id)
+	a, b := l.hashes(id)
 	for range probes {
-		bit := l.bit(a)
-		l.words[bit/64] |= 1 << (bit % 64)
+		bit := a % uint64(64*len(l.bits))
+		l.bits[bit/64] |= 1 << (bit % 64)
 		a += b
 	}
 }
 
 // has reports whether an id was added. It is never wrong about an id that was added.
 func (f filter) has(id uuid.UUID) bool {
-	a, b := hashes(id)
-	for _, l := range f {
-		if l.has(a, b) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(f, func(l layer) bool { return l.has(id) })
 }
 
-func (l layer) has(a, b uint64) bool {
+func (l layer) has(id uuid.UUID) bool {
+	a, b := l.hashes(id)
 	for range probes {
-		bit := l.bit(a)
-		if l.words[bit/64]&(1<<(bit%64)) == 0 {
+		bit := a % uint64(64*len(l.bits))
+		if l.bits[bit/64]&(1<<(bit%64)) == 0 {
 			return false
 		}
 		a += b
@@ -67,15 +66,11 @@ func (l layer) has(a, b uint64) bool {
 	return true
 }
 
-// bit returns the bit of a hash: its share of the layer, by the hash's high bits.
-func (l layer) bit(hash uint64) uint64 {
-	bit, _ := bits.Mul64(hash, uint64(64*len(l.words)))
-	return bit
-}
-
 // hashes returns two hashes of an id. Its two halves are no hashes: some ids begin with the time.
-func hashes(id uuid.UUID) (a, b uint64) {
-	a, b = binary.LittleEndian.Uint64(id[:8]), binary.LittleEndian.Uint64(id[8:])
+// The second is odd, and the number of bits is a multiple of a large power of two. So the probes are
+// different bits.
+func (l layer) hashes(id uuid.UUID) (a, b uint64) {
+	a, b = binary.LittleEndian.Uint64(id[:8])^l.seed, binary.LittleEndian.Uint64(id[8:])
 	return mix(a ^ mix(b)), mix(b+a) | 1
 }
 
