@@ -49,15 +49,12 @@ func (h history) chain() (chainAnswer, error) {
 
 // step returns event n of the chain.
 func (h history) step(n int64) (trade.Step, error) {
-	var last int64
-	for s, err := range trade.Steps(h.streams) {
-		if s.N == n || err != nil {
-			return s, err
-		}
-		last = s.N
+	step, ok, err := trade.StepAt(h.streams, n)
+	if !ok && err == nil {
+		err = &failure{fmt.Sprintf("there is no event %d in the chain", n),
+			"its events have the numbers that this prints: blotter replay --chain"}
 	}
-	return trade.Step{}, &failure{fmt.Sprintf("there is no event %d in the chain", n),
-		fmt.Sprintf("it has %s: blotter replay --chain", plural(last, "event"))}
+	return step, err
 }
 
 // printChain prints the number and the digest of each event.

@@ -55,6 +55,10 @@ func TestStepsAddUpToTheState(t *testing.T) {
 			if i%7 != 0 && i+1 != len(steps) {
 				continue
 			}
+			alone, ok, err := trade.StepAt(streams, s.N)
+			require.True(t, ok)
+			require.NoError(t, err)
+			require.Equal(t, s, alone)
 			want := trade.StateOf(prefix(streams, steps[:i+1]), trade.AsOf{}).Canonical()
 			require.ElementsMatch(t, slices.Collect(strings.Lines(string(want))),
 				slices.Collect(maps.Keys(state)))
@@ -141,4 +145,12 @@ func TestChainNeedsEveryVersion(t *testing.T) {
 	d.streams["trade/T1"] = slices.Delete(d.streams["trade/T1"], 1, 2)
 	_, err := trade.ChainOf(d.streams)
 	require.EqualError(t, err, "stream trade/T1: version 3 comes after 1")
+	_, ok, err := trade.StepAt(d.streams, 5)
+	require.False(t, ok)
+	require.EqualError(t, err, "stream trade/T1: version 3 comes after 1")
+	for _, n := range []int64{-1, 0, 1000} {
+		_, ok, err = trade.StepAt(d.streams, n)
+		require.False(t, ok)
+		require.NoError(t, err)
+	}
 }

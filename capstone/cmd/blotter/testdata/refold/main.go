@@ -29,14 +29,14 @@ func main() {
 			"format": trade.StateFormat, "cursor": contract.Cursor{1}, "chain": chain,
 		}
 	case "--step":
-		answer = at(streams, query[1])
-	case "--state": // the digest of the state after an event, by the plain definition
-		some := map[string][]trade.Event{}
-		n, err := strconv.Atoi(query[1])
+		step, _, err := trade.StepAt(streams, number(query[1]))
 		must(err)
+		answer = step
+	case "--state": // the digest of the state after an event, by the plain definition
+		some, n := map[string][]trade.Event{}, number(query[1])
 		for s, err := range trade.Steps(streams) {
 			must(err)
-			if s.N <= int64(n) {
+			if s.N <= n {
 				some[s.Stream] = streams[s.Stream][:s.Version]
 			}
 		}
@@ -45,14 +45,10 @@ func main() {
 	must(json.NewEncoder(os.Stdout).Encode(map[string]any{"answer": answer}))
 }
 
-func at(streams map[string][]trade.Event, n string) trade.Step {
-	for s, err := range trade.Steps(streams) {
-		must(err)
-		if fmt.Sprint(s.N) == n {
-			return s
-		}
-	}
-	panic("there is no event " + n)
+func number(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	must(err)
+	return n
 }
 
 // read decodes the log in a file.
