@@ -27,7 +27,7 @@ import (
 //
 //	{"name":"month-end","taken":"2025-03-31T21:59:59.999999Z","cursor":[3120],
 //	 "sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-//	 "format":"blotter/state/v3","recorded_through":"2025-03-31T21:58:12.000004Z"}
+//	 "format":"blotter/state/v4","recorded_through":"2025-03-31T21:58:12.000004Z"}
 //
 // It is safe for use by many goroutines and processes, if Objects is.
 type Snapshots struct{ Objects contract.Objects }
