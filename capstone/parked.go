@@ -61,8 +61,8 @@ type Retried struct {
 }
 
 // Retry folds a stream of the log with the present rules and schemas. If the read model kept out
-// events that count now, rebuild replaces the model: it was folded by another program, or without a
-// schema that the registry has now. A stream that is not on record is contract.ErrNotFound.
+// events that count now, rebuild replaces the models: another program folded them, or the registry
+// lacked a schema that it has now. A stream that is not on record is contract.ErrNotFound.
 //
 // A crash before the model is replaced leaves the old one, and Retry does the same again.
 func (s *System) Retry(

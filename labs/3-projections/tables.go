@@ -43,7 +43,8 @@ type tx interface {
 
 	// insertEvents fails if an event is there already.
 	insertEvents(ctx context.Context, events []contract.Recorded) error
-	// putTrades replaces the rows of contracts, with all their legs.
+	// putTrades replaces the rows of contracts, with all their legs. A contract without a status
+	// has not begun, since its first event is illegal or skipped: it has no row.
 	putTrades(ctx context.Context, trades []tradeRow) error
 	putCurves(ctx context.Context, curves []curveRow) error
 	putParked(ctx context.Context, parked []parkedRow) error

@@ -123,13 +123,12 @@ func (c *parkedRetryCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	system := s.System()
-	model, err := s.ReadModel(ctx)
-	if err != nil {
+	if system.Projection, err = s.ReadModel(ctx); err != nil {
 		return err
 	}
-	system.Projection = model
 	r, err := system.Retry(ctx, c.Stream, func(ctx context.Context) error {
-		return model.Rebuild(ctx, s.Log, capstone.Batch)
+		_, err := s.RebuildReadModels(ctx, capstone.Batch)
+		return err
 	})
 	switch {
 	case errors.Is(err, contract.ErrNotFound):

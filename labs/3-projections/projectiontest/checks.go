@@ -182,8 +182,8 @@ func illegal(t *trial) {
 }
 
 // ruined makes some events of trades and of curves illegal: it lets them correct an unknown event,
-// states a mark in another currency, cuts their data short, or replaces their body by one of
-// another stream. The events after them stay.
+// states a mark in another currency, cuts their data short, lets them skip the first event
+// of their stream, or replaces their body by one of another stream. The events after them stay.
 func ruined(events []contract.Recorded, random *rand.Rand) []contract.Recorded {
 	events = slices.Clone(events)
 	for i, e := range events {
@@ -195,7 +195,10 @@ func ruined(events []contract.Recorded, random *rand.Rand) []contract.Recorded {
 			events[i].EffectiveAt = e.EffectiveAt.AddDate(1, 0, 0) // so it only adds to the curve
 			continue
 		}
-		switch random.IntN(3) {
+		switch random.IntN(4) {
+		case 3:
+			skipFirst(events, i)
+			continue
 		case 0:
 			events[i].Corrects = uuid.UUID{1} // no event has this id
 			continue
@@ -207,6 +210,21 @@ func ruined(events []contract.Recorded, random *rand.Rand) []contract.Recorded {
 		events[i].Type, events[i].Data = other.Type, other.Data
 	}
 	return events
+}
+
+// skipFirst lets an event skip the first one of its stream, whether that is legal or not.
+func skipFirst(events []contract.Recorded, i int) {
+	for _, e := range events[:i] {
+		if e.Stream == events[i].Stream && e.Version == 1 {
+			payload, err := Codec{}.Encode(context.Background(), trade.EventSkipped{
+				Version: 1, Event: e.ID, Rule: string(trade.IsUnreadable),
+			})
+			if err != nil {
+				panic(err) // every body is plain data
+			}
+			events[i].Type, events[i].Data = payload.Type, payload.Data
+		}
+	}
 }
 
 func inAnotherCurrency(e contract.Recorded) []byte {

@@ -270,6 +270,9 @@ func (t *memoryTx) putTrades(ctx context.Context, trades []tradeRow) error {
 	return t.write(ctx, "put trades", func(r *memoryRows) error {
 		for _, row := range trades {
 			r.trades[row.Trade.UTI] = row
+			if row.Trade.Status == "" {
+				delete(r.trades, row.Trade.UTI)
+			}
 		}
 		return nil
 	})

@@ -55,9 +55,7 @@ func (m *Model) store(ctx context.Context, t tx, fresh []contract.Recorded) erro
 	}
 	var trades []tradeRow
 	for _, c := range changes.Trades {
-		if c.Status != "" { // otherwise its first event is illegal: no contract has begun
-			trades = append(trades, tradeRow{c, c.Terms, c.Legs})
-		}
+		trades = append(trades, tradeRow{c, c.Terms, c.Legs})
 	}
 	for _, write := range []func() error{
 		func() error { return t.insertEvents(ctx, fresh) },

@@ -334,7 +334,10 @@ func (t *pgTx) putTrades(ctx context.Context, trades []tradeRow) error {
 		return err
 	}
 	return t.exec(ctx, "put trades",
-		"INSERT INTO trades SELECT $1, t->'Trade'->>'uti', t FROM jsonb_array_elements($2) t"+
+		"WITH gone AS (DELETE FROM trades WHERE model = $1 AND uti IN (SELECT t->'Trade'->>'uti'"+
+			" FROM jsonb_array_elements($2) t WHERE t->'Trade'->>'status' = ''))"+
+			" INSERT INTO trades SELECT $1, t->'Trade'->>'uti', t FROM jsonb_array_elements($2) t"+
+			" WHERE t->'Trade'->>'status' <> ''"+
 			" ON CONFLICT (model, uti) DO UPDATE SET trade = excluded.trade", array(trades))
 }
 

@@ -34,6 +34,7 @@ func refoldTrades(ctx context.Context, tx pgx.Tx, streams map[string]readmodel.H
 	changed := firstLegs{}
 	var (
 		rows    []tradeRow
+		gone    []string // contracts that have not begun: their first event is illegal or skipped
 		renewed []string // streams whose legs changed
 		legs    []legRow
 		parked  []trade.Parked
@@ -49,11 +50,16 @@ func refoldTrades(ctx context.Context, tx pgx.Tx, streams map[string]readmodel.H
 		}
 		if t.Status != "" {
 			rows = append(rows, tradeRow{uti, t, t.Terms, notNull(t.Flows)})
+		} else {
+			gone = append(gone, uti)
 		}
 		if moved := trade.Changed(before[stream], t.Legs); len(moved) > 0 {
 			renewed, legs = append(renewed, stream), append(legs, legRows(t.Legs)...)
 			changed.add(moved)
 		}
+	}
+	if _, err := tx.Exec(ctx, "DELETE FROM trades WHERE uti = ANY($1)", gone); err != nil {
+		return nil, nil, err
 	}
 	if err := upsertTrades(ctx, tx, rows); err != nil {
 		return nil, nil, err

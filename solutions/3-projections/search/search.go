@@ -75,13 +75,18 @@ func putContracts(ctx context.Context, tx pgx.Tx, streams map[string]readmodel.H
 INSERT INTO contracts (uti, attributes)
 SELECT c->>'uti', c FROM jsonb_array_elements($1::jsonb) c
 ON CONFLICT (uti) DO UPDATE SET attributes = excluded.attributes`
-	all := []Contract{}
+	all, gone := []Contract{}, []string{}
 	for _, stream := range slices.Sorted(maps.Keys(streams)) {
 		uti := strings.TrimPrefix(stream, trade.TradeStream(""))
 		t, _ := trade.Fold(uti, streams[stream].Events, trade.AsOf{})
-		if t.Status != "" { // otherwise its first event is illegal: no contract has begun
+		if t.Status != "" {
 			all = append(all, ContractOf(t))
+		} else { // no contract has begun: its first event is illegal or skipped
+			gone = append(gone, uti)
 		}
+	}
+	if _, err := tx.Exec(ctx, "DELETE FROM contracts WHERE uti = ANY($1)", gone); err != nil {
+		return err
 	}
 	_, err := tx.Exec(ctx, put, all)
 	return err
