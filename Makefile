@@ -80,7 +80,7 @@ scale: setup ## import EVENTS=1000000 beside other work; show peak memory and an
 		go test ./capstone/cmd/blotter -run '^TestScale$$' -count=1 -v -timeout 6h
 
 bench: setup ## measure each store beside its server, and a long log beside a short one
-	@$(LAB) test -- -run '^$$' -bench 'GroupCommit|Batches|Single' -benchtime $(BENCHTIME) \
+	@$(LAB) test -- -run '^$$' -bench 'GroupCommit|Batches|Single|HotStream' -benchtime $(BENCHTIME) \
 		./solutions/2-store/kafka ./solutions/2-store/postgres
 	@BLOTTER_SCALE=$(EVENTS) \
 		go test -run '^TestALongLogAnswersAsFastAsAShortOne$$' -count=1 -v -timeout 1h \

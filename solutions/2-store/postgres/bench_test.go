@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,9 +65,19 @@ func (l limit) append(ctx context.Context, stream string, events []contract.Even
 }
 
 func (l limit) insert(ctx context.Context, _ string, events []contract.Event) error {
+	return l.insertAt(ctx, 1, events)
+}
+
+func (l limit) insertAt(ctx context.Context, version int64, events []contract.Event) error {
 	statement := strings.Replace(insertEvents, "into events", "into bare", 1)
-	_, err := l.bare.Exec(ctx, statement, arrays(rowsAt(1, events...))...)
+	_, err := l.bare.Exec(ctx, statement, arrays(rowsAt(version, events...))...)
 	return err
+}
+
+func (l limit) version(ctx context.Context, stream string) (version int64, err error) {
+	err = l.bare.QueryRow(ctx,
+		"select max(version) from bare where stream = $1", stream).Scan(&version)
+	return version, err
 }
 
 // compare measures rounds of concurrent writers that append batches. It reports both rates and
@@ -125,3 +137,68 @@ func Benchmark8BatchesOf100(b *testing.B)  { newLimit(b).compare(b, 8, 12, 100) 
 func BenchmarkBatchesOf100(b *testing.B)   { newLimit(b).compare(b, 1, 100, 100) }
 func BenchmarkBatchesOf1000(b *testing.B)  { newLimit(b).compare(b, 1, 10, 1000) }
 func Benchmark32SingleEvents(b *testing.B) { newLimit(b).compare(b, writers, 100, 1) }
+
+// BenchmarkHotStream has 8 writers append single events to one stream. Each expects the version
+// that it was told last. A bare writer that is refused asks for the version.
+func BenchmarkHotStream(b *testing.B) {
+	l := newLimit(b)
+	const writers, each = 8, 40
+	var attempts, bareAttempts atomic.Int64
+	var ours, bare time.Duration
+	for round := 0; b.Loop(); round++ {
+		stream := fmt.Sprintf("trade/%d", round)
+		ours += contend(writers, each, &attempts, func(version int64) (int64, bool) {
+			_, err := l.Append(b.Context(), stream, version, benchEvents(stream, 1)...)
+			if conflict := new(contract.ConflictError); errors.As(err, &conflict) {
+				return conflict.Actual, false
+			}
+			if err != nil {
+				b.Error(err)
+			}
+			return version + 1, true
+		})
+		bare += contend(writers, each, &bareAttempts, func(version int64) (int64, bool) {
+			err := l.insertAt(b.Context(), version+1, benchEvents(stream, 1))
+			if isUnique(err) {
+				version, err = l.version(b.Context(), stream)
+				if err != nil {
+					b.Error(err)
+				}
+				return version, false
+			}
+			if err != nil {
+				b.Error(err)
+			}
+			return version + 1, true
+		})
+	}
+	events := float64(b.N * writers * each)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(events/ours.Seconds(), "append/s")
+	b.ReportMetric(events/bare.Seconds(), "bare/s")
+	b.ReportMetric(100*bare.Seconds()/ours.Seconds(), "%")
+	b.ReportMetric(float64(attempts.Load())/events, "attempts")
+	b.ReportMetric(float64(bareAttempts.Load())/events, "bare-attempts")
+}
+
+// contend has each writer succeed so often with do. do gets a version, returns the next one, and
+// reports whether it has appended.
+func contend(
+	writers, each int, attempts *atomic.Int64, do func(version int64) (int64, bool),
+) time.Duration {
+	start := time.Now()
+	var all sync.WaitGroup
+	for range writers {
+		all.Go(func() {
+			var version int64
+			for done := 0; done < each; attempts.Add(1) {
+				var appended bool
+				if version, appended = do(version); appended {
+					done++
+				}
+			}
+		})
+	}
+	all.Wait()
+	return time.Since(start)
+}
