@@ -271,6 +271,7 @@ func TestCommandsReportAHoleInAHistory(t *testing.T) {
 		},
 		"postgres": {
 			"history":  damaged + "{first}: its event is missing",
+			"state":    "stream {stream}: the log is damaged: version 2 follows 0",
 			"position": damaged + "{first}: its event is missing",
 		},
 	} {
@@ -291,7 +292,9 @@ func TestCommandsReportAHoleInAHistory(t *testing.T) {
 				args := map[string][]string{
 					"history":  {"history", strings.TrimPrefix(first.stream, "trade/")},
 					"position": {"position"},
-					"import":   {"import", "--simulate", "../books/first.jsonl"},
+					"state": {"state", strings.TrimPrefix(first.stream, "trade/"),
+						"--known-at", "2025-03-01", "--effective-at", "2025-03-01"},
+					"import": {"import", "--simulate", "../books/first.jsonl"},
 				}[command]
 				r := s.run(args...)
 				require.Contains(t, r.complaint(), named.Replace(want), command)
