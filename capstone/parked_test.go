@@ -156,7 +156,8 @@ func TestRetryAppliesTheEventsThatWaited(t *testing.T) {
 		require.NoError(t, err)
 		return r
 	}
-	later := over(s.Log)
+	later := capstone.New(s.Log, &outdated{Codec: codec.Offline()}, "test")
+	later.Projection, later.Project = readmodel.New(later.Desk.Codec), projection.Project
 	for _, cmd := range []trade.Command{
 		oil("c-1", "A"), settle("c-2", "A", 100), settle("c-3", "A", 200), oil("c-4", "B"),
 	} {
@@ -290,10 +291,18 @@ func mismatches(t *testing.T, s *capstone.System) []trade.Mismatch {
 	return basis.Mismatches
 }
 
-// outdated is a codec that does not know settlements while it is old.
+// outdated is a codec that gives settlements a later schema, and does not know it while it is old.
 type outdated struct {
 	contract.Codec
 	old bool
+}
+
+func (o *outdated) Encode(ctx context.Context, body trade.Body) (contract.Payload, error) {
+	p, err := o.Codec.Encode(ctx, body)
+	if p.Type == "trade.settled" {
+		p.Schema = 99
+	}
+	return p, err
 }
 
 func (o *outdated) Decode(ctx context.Context, typ string, data []byte) (trade.Body, error) {

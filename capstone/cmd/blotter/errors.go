@@ -228,6 +228,8 @@ func advice(err error) string {
 	case errors.Is(err, postgres.ErrNoLog), errors.Is(err, readmodel.ErrNoModel):
 		return "let the role that owns the schemas run: blotter migrate, with the same --name, " +
 			"and its connection string in BLOTTER_POSTGRES_MIGRATION_DSN"
+	case errors.Is(err, contract.ErrUnknownSchema):
+		return "restore the schemas of the registry from a backup: events on record name their ids"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
 		return "allow writing to this folder, or name another folder with --data"
 	}

@@ -147,6 +147,7 @@ func force(ts *testscript.TestScript, _ bool, args []string) {
 		case "cuts":
 			payload.Data = payload.Data[:len(payload.Data)-1]
 		case "unknown schema":
+			payload.Schema = 99
 			binary.BigEndian.PutUint32(payload.Data[1:], 1<<30)
 		case "unknown type":
 			payload.Type = "trade.blessed"

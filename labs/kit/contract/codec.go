@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/schemas"
 )
 
 // Codec turns bodies into an event's type, schema and data, and back (Lab 1).
@@ -101,14 +102,19 @@ type Payload struct {
 
 // Decoded returns the domain's view of r. Data that no attempt can decode becomes the body
 // trade.Unreadable, which parks its stream. If the body does not decode for another reason, such as
-// a registry that does not answer, the error names the event's place in the log. The reader of a
-// history must stop there: without that event it would tell a different history.
+// a registry that does not answer, or that has lost a schema of this program's catalog, the error
+// names the event's place in the log. The reader of a history must stop there: without that event
+// it would tell a different history.
 func Decoded(ctx context.Context, codec Codec, r Recorded) (trade.Event, error) {
 	if r.Offloaded() {
 		return trade.Event{}, fmt.Errorf("event %s of stream %s: %w", r.ID, r.Stream, ErrOffloaded)
 	}
 	body, err := codec.Decode(ctx, r.Type, r.Data)
-	if IsUndecodable(err) {
+	switch {
+	case errors.Is(err, ErrUnknownSchema) && inCatalog(r):
+		err = fmt.Errorf("the registry lacks schema %s version %d, which this program has: %w",
+			r.Type, r.Schema, err)
+	case IsUndecodable(err):
 		body, err = trade.Unreadable{Cause: err.Error()}, nil
 	}
 	if err != nil {
@@ -127,6 +133,12 @@ func Decoded(ctx context.Context, codec Codec, r Recorded) (trade.Event, error) 
 	}, nil
 }
 
+// inCatalog reports whether this program has the schema that r names by its fingerprint.
+func inCatalog(r Recorded) bool {
+	s, ok := schemas.Find(r.Type, r.Schema)
+	return ok && s.Fingerprint == r.Fingerprint
+}
+
 // Errors of a Codec. Each is wrapped with the offending data.
 var (
 	ErrUnencodable   = errors.New("value does not fit its schema")
@@ -141,8 +153,9 @@ var (
 )
 
 // IsUndecodable reports whether an error of Decode is the same however often the data is read. An
-// unknown schema counts: another version of the program may know it. The error of a registry that
-// does not answer does not count.
+// unknown schema counts, since only another version of the program may know it; Decoded excludes
+// the schemas of this program's catalog. The error of a registry that does not answer does not
+// count.
 func IsUndecodable(err error) bool {
 	return slices.ContainsFunc([]error{
 		ErrMagic, ErrTruncated, ErrTrailing, ErrOversize, ErrMalformed, ErrUnknownSchema,
