@@ -67,8 +67,8 @@ func (l layer) has(id uuid.UUID) bool {
 }
 
 // hashes returns two hashes of an id. Its two halves are no hashes: some ids begin with the time.
-// The second is odd, and the number of bits is a multiple of a large power of two. So the probes are
-// different bits.
+// The second is odd, and the number of bits is a multiple of a large power of two. So the probes
+// are different bits.
 func (l layer) hashes(id uuid.UUID) (a, b uint64) {
 	a, b = binary.LittleEndian.Uint64(id[:8])^l.seed, binary.LittleEndian.Uint64(id[8:])
 	return mix(a ^ mix(b)), mix(b+a) | 1
