@@ -18,12 +18,13 @@ type Exposure struct {
 	Delta trade.Decimal `json:"delta"` // bought is positive, sold is negative
 }
 
-// Exposures adds up positions that were valued at a time, by curve and month of delivery. A quantity
-// is spread over the hours of its delivery that are left, and its share of a month is rounded to six
-// decimals; the last month takes the rest. A delivered quantity has a price, and no exposure.
+// Exposures adds up positions that were valued at a time, by curve and month of delivery. A
+// quantity is spread over the hours of its delivery that are left, and its share of a month is
+// rounded to six decimals; the last month takes the rest. A delivered quantity has a price, and no
+// exposure.
 //
-// An option is exposed to its own curve, the price of its premium. Its delta to the underlying would
-// need a model of volatility.
+// An option is exposed to its own curve, the price of its premium. Its delta to the underlying
+// would need a model of volatility.
 func Exposures(positions []trade.Valuation, at time.Time) ([]Exposure, error) {
 	type key struct{ curve, month string }
 	all := map[key]*Exposure{}
