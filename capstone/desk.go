@@ -120,7 +120,8 @@ func overtaken(err error) bool {
 		errors.Is(err, contract.ErrFenced)
 }
 
-// again returns the outcome that is on record for r.
+// again returns the outcome that is on record for r. The type of the event tells an accepted command
+// from a refused one, also if this program cannot decode the event: only the rule is then unknown.
 func (d *Desk) again(ctx context.Context, r request, recorded contract.Recorded) (Outcome, error) {
 	out := Outcome{Event: recorded, Again: true}
 	e, err := contract.Decoded(ctx, d.Codec, recorded)
@@ -131,7 +132,10 @@ func (d *Desk) again(ctx context.Context, r request, recorded contract.Recorded)
 	case trade.CommandRefused:
 		out.Refusal = &trade.Refusal{Rule: trade.Rule(body.Rule), Detail: body.Detail}
 	case trade.Unreadable:
-		out.Refusal = &trade.Refusal{Rule: trade.IsUnreadable, Detail: body.Cause}
+		kind, _ := trade.KindOfType(recorded.Type)
+		if _, refused := kind.Zero.(trade.CommandRefused); refused {
+			out.Refusal = &trade.Refusal{Rule: trade.IsUnreadable, Detail: body.Cause}
+		}
 	}
 	if recorded.Causation != r.causation {
 		reused := &ReusedCommandError{CommandID: r.ID}

@@ -180,6 +180,38 @@ func TestRetryAppliesTheEventsThatWaited(t *testing.T) {
 	require.ErrorIs(t, err, contract.ErrNotFound)
 }
 
+// A program finds commands on record that a later program decided, and cannot decode their events.
+// An accepted command stays accepted, so nobody sends it again with a new id. A refused one stays
+// refused, for a rule that it cannot read. A follow-up on record is not orphaned.
+func TestUnreadableOutcomeStays(t *testing.T) {
+	t.Parallel()
+	older := &outdated{Codec: codec.Offline(), old: true}
+	later := capstone.New(memory.New(contract.SimulatedClock), &outdated{Codec: older.Codec}, "test")
+	s := capstone.New(later.Log, older, "test")
+	accepted, refused := settle("s-2", "S", 100), settle("s-3", "S", 5000)
+	do(t, later, oil("s-1", "S"))
+	require.Nil(t, do(t, later, accepted).Refusal)
+	require.Equal(t, trade.Exceeds, do(t, later, refused).Refusal.Rule)
+	do(t, later, oil("c-1", "A"))
+	do(t, later, novate("c-2", "A", "B"))
+	require.Empty(t, do(t, later, restated("c-3", 0)).Orphaned) // and B is voided
+
+	require.Empty(t, do(t, s, restated("c-3", 0)).Orphaned)
+	again := do(t, s, accepted)
+	require.True(t, again.Again)
+	require.Nil(t, again.Refusal)
+	require.Equal(t, trade.IsUnreadable, do(t, s, refused).Refusal.Rule)
+	n, err := s.Import(t.Context(), each([]lines.Line{
+		{Number: 1, Command: accepted}, {Number: 2, Command: refused},
+	}), func(capstone.Result) {})
+	require.NoError(t, err)
+	require.Equal(t, []int{2, 1, 1}, []int{n.Again, n.Accepted, n.Refused})
+	var reused *capstone.ReusedCommandError
+	_, err = s.Do(t.Context(), settle("s-2", "S", 101))
+	require.ErrorAs(t, err, &reused)
+	require.Empty(t, reused.Refused)
+}
+
 // ops/1 skips the event that parks a stream, with the approval of ops/2. The events that waited
 // count, and their follow-ups are issued. The read model equals a fold, a replay equals a snapshot
 // from before and one from after, and as known before the skip the stream is parked.
@@ -291,22 +323,24 @@ func mismatches(t *testing.T, s *capstone.System) []trade.Mismatch {
 	return basis.Mismatches
 }
 
-// outdated is a codec that gives settlements a later schema, and does not know it while it is old.
+// outdated is a codec that gives some types a later schema, and does not know it while it is old.
 type outdated struct {
 	contract.Codec
 	old bool
 }
 
+var changedTypes = []string{"trade.settled", "trade.cancelled", "command.refused"}
+
 func (o *outdated) Encode(ctx context.Context, body trade.Body) (contract.Payload, error) {
 	p, err := o.Codec.Encode(ctx, body)
-	if p.Type == "trade.settled" {
+	if slices.Contains(changedTypes, p.Type) {
 		p.Schema = 99
 	}
 	return p, err
 }
 
 func (o *outdated) Decode(ctx context.Context, typ string, data []byte) (trade.Body, error) {
-	if o.old && typ == "trade.settled" {
+	if o.old && slices.Contains(changedTypes, typ) {
 		return nil, contract.ErrUnknownSchema
 	}
 	return o.Codec.Decode(ctx, typ, data)
