@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/solutions/3-projections/readmodel"
 	"example.com/blotter/solutions/3-projections/search"
 )
 
@@ -54,17 +56,24 @@ func (s *Session) SearchModel(ctx context.Context) (*search.Model, error) {
 }
 
 func openModel[M model](ctx context.Context, s *Session, row modelRow[M]) (M, error) {
-	m, err := openUnchecked(ctx, s, row)
+	m, err := openUnchecked(ctx, s, row, true)
 	if err != nil {
 		return m, err
 	}
 	return m, s.checkModel(ctx, row.schema(s.Settings().Name))
 }
 
-func openUnchecked[M model](ctx context.Context, s *Session, row modelRow[M]) (m M, err error) {
+// openUnchecked opens a read model of any log. As its owner it makes the model of another version
+// again. Otherwise that is readmodel.ErrNoModel.
+func openUnchecked[M model](
+	ctx context.Context, s *Session, row modelRow[M], owns bool,
+) (m M, err error) {
 	at, err := s.stack.Postgres(ctx)
 	if err != nil {
 		return m, err
+	}
+	if !owns {
+		at.MigrationDSN = ""
 	}
 	m, err = row.open(ctx, at.DSN, at.MigrationDSN, row.schema(s.Settings().Name), s.Codec)
 	if err != nil {
@@ -87,7 +96,7 @@ func (s *Session) RebuildReadModels(ctx context.Context, batch int) (*readModel,
 		if !found && row.name != positionsModel.name {
 			continue
 		}
-		m, err := openUnchecked(ctx, s, row)
+		m, err := openUnchecked(ctx, s, row, true)
 		if err != nil {
 			return nil, err
 		}
@@ -105,10 +114,11 @@ func (s *Session) RebuildReadModels(ctx context.Context, batch int) (*readModel,
 type ModelCursor struct {
 	Name   string
 	Cursor contract.Cursor // nil for the model of positions, if it was never used
+	Other  bool            // it is a model of another version, whose progress is not read
 }
 
-// ReadModelCursors returns the progress of each read model. It creates no read model, and leaves
-// out those that were never used, except that of positions.
+// ReadModelCursors returns the progress of each read model. It creates no read model, drops none of
+// another version, and leaves out those that were never used, except that of positions.
 func (s *Session) ReadModelCursors(ctx context.Context) (all []ModelCursor, err error) {
 	for _, row := range models {
 		found, err := s.hasModel(ctx, row)
@@ -117,11 +127,8 @@ func (s *Session) ReadModelCursors(ctx context.Context) (all []ModelCursor, err 
 		}
 		c := ModelCursor{Name: row.name}
 		if found {
-			m, err := openModel(ctx, s, row)
-			if err != nil {
-				return nil, err
-			}
-			if c.Cursor, err = m.Cursor(ctx); err != nil {
+			c.Cursor, err = s.cursorOf(ctx, row)
+			if c.Other = errors.Is(err, readmodel.ErrNoModel); err != nil && !c.Other {
 				return nil, err
 			}
 		}
@@ -130,6 +137,17 @@ func (s *Session) ReadModelCursors(ctx context.Context) (all []ModelCursor, err 
 		}
 	}
 	return all, nil
+}
+
+func (s *Session) cursorOf(ctx context.Context, row modelRow[model]) (contract.Cursor, error) {
+	if err := s.checkModel(ctx, row.schema(s.Settings().Name)); err != nil {
+		return nil, err
+	}
+	m, err := openUnchecked(ctx, s, row, false)
+	if err != nil {
+		return nil, err
+	}
+	return m.Cursor(ctx)
 }
 
 // hasModel reports whether a read model exists.

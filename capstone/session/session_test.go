@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/capstone"
@@ -116,6 +117,33 @@ func TestQueryBesideWriter(t *testing.T) {
 	config.Services, config.Choices = nil, map[string]string{"partitions": "3"}
 	_, err = Open(t.Context(), config, Query)
 	require.ErrorContains(t, err, "was created with --partitions 2, not 3")
+}
+
+// The progress of read models of another version is not read, and they stay. The session that uses
+// one makes it again.
+func TestCursorsKeepOtherVersions(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), newLog(t, "kafka"), Write)
+	require.NoError(t, err)
+	defer s.Close()
+	model, err := s.ReadModel(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, model.Apply(t.Context(), nil, contract.Cursor{7, 7}))
+	table := pgx.Identifier{modelSchema(s.Settings().Name), "checkpoint"}.Sanitize()
+	require.NoError(t, s.asOwner(t.Context(), "COMMENT ON TABLE "+table+" IS 'another'"))
+
+	all, err := s.ReadModelCursors(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []ModelCursor{{Name: "positions", Other: true}}, all)
+	kept, err := model.Cursor(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, contract.Cursor{7, 7}, kept)
+
+	_, err = s.ReadModel(t.Context())
+	require.NoError(t, err)
+	all, err = s.ReadModelCursors(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []ModelCursor{{Name: "positions"}}, all)
 }
 
 // A log that lost its end is refused, and opened by a session that accepts the loss.

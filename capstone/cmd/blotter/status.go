@@ -186,7 +186,9 @@ func (a *app) examine(
 	}
 	var tails []*tail
 	for _, m := range models {
-		tails = append(tails, newTail(m.Name, "the read model of "+m.Name, m.Cursor, end))
+		model := newTail(m.Name, "the read model of "+m.Name, m.Cursor, end)
+		model.other = m.Other
+		tails = append(tails, model)
 	}
 	audit := newTail("audit", "the last checkpoint", sealed, end)
 	tails = append(tails, audit)

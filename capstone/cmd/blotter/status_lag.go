@@ -15,6 +15,7 @@ type lag struct {
 	Of string `json:"of"`
 	behind
 	Ahead      string         `json:"ahead,omitempty"`
+	Other      bool           `json:"other_version,omitempty"` // no event counts as read
 	Partitions []partitionLag `json:"partitions"`
 }
 
@@ -35,6 +36,7 @@ type tail struct {
 	name       string // the reader, for programs
 	of         string // the reader, for people
 	from       contract.Cursor
+	other      bool // the reader is a read model of another version
 	all        unread
 	partitions []unread
 }
@@ -66,7 +68,7 @@ func (t *tail) see(e contract.Recorded) {
 
 // lag returns the distance of the reader from the end. A zero now gives no age.
 func (t *tail) lag(end contract.Cursor, now time.Time) lag {
-	l := lag{Of: t.name, behind: t.all.behind(now), Partitions: []partitionLag{}}
+	l := lag{Of: t.name, behind: t.all.behind(now), Other: t.other, Partitions: []partitionLag{}}
 	if err := t.from.Ahead(t.of, end); err != nil {
 		l.Ahead = err.Error()
 	}

@@ -81,6 +81,9 @@ func (l lag) line() string {
 	if l.Ahead != "" {
 		return l.Ahead
 	}
+	if l.Other {
+		return "of another version of blotter; the next command that uses it makes it again"
+	}
 	return l.behind.line()
 }
 

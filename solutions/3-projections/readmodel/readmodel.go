@@ -9,9 +9,10 @@
 // The search_path of the connections selects the schema of all statements. The statements are
 // therefore constants, and a rebuilt model replaces the live one by taking the name of its schema.
 //
-// A model follows from the log, so none of its rows need to be kept. If the tables of its kind
-// change, Open drops the schema and creates it again, and the next update folds the log from its
-// beginning. The version of a schema is the digest of the SQL that created it.
+// A model follows from the log, so none of its rows need to be kept. If the tables of its kind or
+// the rules of the fold change, Open drops the schema and creates it again, and the next update
+// folds the log from its beginning. The version of a schema is trade.StateFormat and the digest of
+// the SQL that created it.
 package readmodel
 
 import (
@@ -25,6 +26,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
 	projection "example.com/blotter/solutions/3-projections"
 )
 
@@ -40,8 +42,12 @@ type Kind struct {
 	Apply func(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error
 }
 
-// version is the version of the kind's schema.
-func (k Kind) version() string { return fmt.Sprintf("%x", sha256.Sum256([]byte(tables+k.Tables))) }
+// version is the version of the kind's schema. Rows follow from the rules of the fold, too, and
+// trade.StateFormat names those.
+func (k Kind) version() string {
+	return fmt.Sprintf("%s, tables %x", trade.StateFormat,
+		sha256.Sum256([]byte(tables+k.Tables)))
+}
 
 // A Model is a read model in Postgres. It keeps nothing in memory. Several processes may use one
 // model; those that apply events take turns.
@@ -120,7 +126,7 @@ func (m *Model) checkVersion(ctx context.Context) error {
 	case !found:
 		return fmt.Errorf("%w in schema %s", ErrNoModel, m.schema)
 	case version != m.kind.version():
-		return fmt.Errorf("%w in schema %s: its tables have version %.8s, this program needs %.8s",
+		return fmt.Errorf("%w in schema %s: it has version %q, this program needs %q",
 			ErrNoModel, m.schema, version, m.kind.version())
 	}
 	return nil
@@ -153,7 +159,9 @@ func (m *Model) create(ctx context.Context) error {
 		}
 		var steps []string
 		if found && version != m.kind.version() {
-			steps = append(steps, "DROP SCHEMA "+quoted(m.schema)+" CASCADE")
+			// A reader locks checkpoint first, so the drop does, too: no two wait for each other.
+			steps = append(steps, "LOCK TABLE checkpoint IN ACCESS EXCLUSIVE MODE",
+				"DROP SCHEMA "+quoted(m.schema)+" CASCADE")
 		}
 		if version != m.kind.version() {
 			steps = append(steps, "CREATE SCHEMA IF NOT EXISTS "+quoted(m.schema), tables,

@@ -126,3 +126,72 @@ func TestOtherTablesEmptyTheModel(t *testing.T) {
 	require.NoError(t, projection.Project(t.Context(), log, m, end, 30))
 	require.NotEmpty(t, statusesOf(t, m))
 }
+
+// A change of the rules of the fold empties the model, too: rows of streams without a new event
+// would stay those of the old rules.
+func TestOtherFoldEmptiesTheModel(t *testing.T) {
+	t.Parallel()
+	dsn, schema := stacktest.Schema(t)
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	open := func() contract.Cursor {
+		m, err := readmodel.OpenAs(t.Context(), dsn, dsn, schema, statuses)
+		require.NoError(t, err)
+		defer m.Close()
+		before, err := m.Cursor(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, m.Apply(t.Context(), nil, contract.Cursor{1}))
+		return before
+	}
+	require.Empty(t, open())
+	require.NotEmpty(t, open())
+	const version = "SELECT obj_description('checkpoint'::regclass, 'pg_class')"
+	var now string
+	require.NoError(t, conn.QueryRow(t.Context(), version).Scan(&now))
+	earlier := strings.Replace(now, trade.StateFormat, "blotter/state/v1", 1)
+	require.NotEqual(t, now, earlier)
+	_, err = conn.Exec(t.Context(), "COMMENT ON TABLE checkpoint IS '"+earlier+"'")
+	require.NoError(t, err)
+	require.Empty(t, open())
+}
+
+// A drop waits for a reader before it locks any other table. Otherwise the reader, which wants
+// those tables, would wait for the drop.
+func TestDropWaitsForReaders(t *testing.T) {
+	t.Parallel()
+	dsn, schema := stacktest.Schema(t)
+	m, err := readmodel.OpenAs(t.Context(), dsn, dsn, schema, statuses)
+	require.NoError(t, err)
+	t.Cleanup(m.Close)
+	_, away := stacktest.Schema(t)
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	// DROP SCHEMA locks the tables in the order of their entries in pg_depend: checkpoint is last.
+	_, err = conn.Exec(t.Context(), "ALTER TABLE checkpoint SET SCHEMA "+away+
+		"; ALTER TABLE "+away+".checkpoint SET SCHEMA "+schema)
+	require.NoError(t, err)
+	changed := statuses
+	changed.Tables += "; CREATE INDEX ON statuses (status)"
+	dropped := make(chan error, 1)
+	require.NoError(t, m.Read(t.Context(), func(tx pgx.Tx) error {
+		go func() {
+			other, err := readmodel.OpenAs(t.Context(), dsn, dsn, schema, changed)
+			if err == nil {
+				other.Close()
+			}
+			dropped <- err
+		}()
+		const waiting = `
+SELECT count(*) > 0 FROM pg_locks WHERE relation = 'checkpoint'::regclass AND NOT granted`
+		for waits := false; !waits; {
+			if err := tx.QueryRow(t.Context(), waiting).Scan(&waits); err != nil {
+				return err
+			}
+		}
+		var n int
+		return tx.QueryRow(t.Context(), "SELECT count(*) FROM statuses").Scan(&n)
+	}))
+	require.NoError(t, <-dropped)
+}
