@@ -120,8 +120,9 @@ func overtaken(err error) bool {
 		errors.Is(err, contract.ErrFenced)
 }
 
-// again returns the outcome that is on record for r. The type of the event tells an accepted command
-// from a refused one, also if this program cannot decode the event: only the rule is then unknown.
+// again returns the outcome that is on record for r. The type of the event tells an accepted
+// command from a refused one, also if this program cannot decode the event: only the rule is then
+// unknown.
 func (d *Desk) again(ctx context.Context, r request, recorded contract.Recorded) (Outcome, error) {
 	out := Outcome{Event: recorded, Again: true}
 	e, err := contract.Decoded(ctx, d.Codec, recorded)

@@ -186,8 +186,9 @@ func TestRetryAppliesTheEventsThatWaited(t *testing.T) {
 func TestUnreadableOutcomeStays(t *testing.T) {
 	t.Parallel()
 	older := &outdated{Codec: codec.Offline(), old: true}
-	later := capstone.New(memory.New(contract.SimulatedClock), &outdated{Codec: older.Codec}, "test")
-	s := capstone.New(later.Log, older, "test")
+	log := memory.New(contract.SimulatedClock)
+	later := capstone.New(log, &outdated{Codec: older.Codec}, "test")
+	s := capstone.New(log, older, "test")
 	accepted, refused := settle("s-2", "S", 100), settle("s-3", "S", 5000)
 	do(t, later, oil("s-1", "S"))
 	require.Nil(t, do(t, later, accepted).Refusal)

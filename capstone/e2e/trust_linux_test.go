@@ -199,7 +199,7 @@ func (s *site) resign(path, was, is string) (undo func()) {
 			s.read(filepath.Join(s.data, "keys", "signer"))))
 		require.NoError(s.t, err)
 		signed, err := note.Sign(&note.Note{Text: fmt.Sprintf(
-			"blotter extract manifest v2\n%s\nbytes %d\nsha256 %s\n",
+			"blotter extract manifest v3\n%s\nbytes %d\nsha256 %s\n",
 			m.Origin, len(manifest), sum(manifest))}, signer)
 		require.NoError(s.t, err)
 		require.NoError(s.t, os.WriteFile(filepath.Join(dir, "manifest.note"), signed, 0o600))

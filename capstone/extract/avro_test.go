@@ -141,7 +141,7 @@ func TestUnknownSchemasAreNotVouchedFor(t *testing.T) {
 	m := Manifest{Schemas: []SchemaOf{s.SchemaOf}}
 	c, err := openCatalog(bundle, m)
 	require.NoError(t, err)
-	proven, not := m.claims(c)
+	proven, not := m.claims(c, 0)
 	require.Empty(t, proven)
 	require.Len(t, not, 1)
 	require.Contains(t, not[0], "in data of trade.hedged version 1")

@@ -19,7 +19,7 @@ type schema struct {
 	SchemaOf
 	text    string
 	root    *node
-	used    bool
+	used    bool // an event names it by its fingerprint
 	unknown bool // this program does not have it
 }
 
@@ -39,15 +39,15 @@ const prefix = 5
 // decode reads the data of r with the schema that r names.
 func (c catalog) decode(r contract.Recorded) (value, error) {
 	s := c[schemaKey{r.Type, r.Schema}]
-	if s != nil {
-		s.used = true
-	}
 	switch {
 	case s == nil:
 		return value{}, fmt.Errorf("the bundle has no schema %s version %d", r.Type, r.Schema)
 	case s.Fingerprint != hex.EncodeToString(r.Fingerprint[:]):
 		return value{}, fmt.Errorf(
 			"the fingerprint of the event is not that of schema %s version %d", r.Type, r.Schema)
+	}
+	s.used = true
+	switch {
 	case len(r.Data) < prefix || r.Data[0] != 0:
 		return value{}, errors.New("raw is not in the Confluent wire format")
 	}
@@ -59,10 +59,16 @@ func (c catalog) decode(r contract.Recorded) (value, error) {
 	return v, nil
 }
 
+// published returns the schema of r, if this program has it.
+func published(r contract.Recorded) (schemas.Schema, bool) {
+	known, ok := schemas.Find(r.Type, r.Schema)
+	return known, ok && known.Fingerprint == r.Fingerprint
+}
+
 // need adds the schema of r to c, if this program has it.
 func (c catalog) need(r contract.Recorded) error {
 	key := schemaKey{r.Type, r.Schema}
-	known, ok := schemas.Find(r.Type, r.Schema)
+	known, ok := published(r)
 	if c[key] != nil || !ok {
 		return nil
 	}

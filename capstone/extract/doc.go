@@ -25,13 +25,13 @@
 // zero, and a refusal. The other leaves are another trade's event (leaf 1) and the headers of two
 // batches (leaves 3 and 5). Its lines, cut where there is an ellipsis:
 //
-//	manifest.json >   "format": "blotter/extract/v2",
+//	manifest.json >   "format": "blotter/extract/v3",
 //	manifest.json >       "T-1"
-//	manifest.note > blotter extract manifest v2
+//	manifest.note > blotter extract manifest v3
 //	manifest.note > example.com/blotter/test
 //	manifest.note > bytes 2832
-//	manifest.note > sha256 03866c98cb904d10801e201985ae0419414d103980f8d331a6fde88058ae6d9c
-//	manifest.note > — example.com/blotter/test nzsXP4G3JD19+zDWC196…
+//	manifest.note > sha256 e1632382026b992947fcd1a3d3f0aa1ebc8c5dbc90243ddee6a80d631929a047
+//	manifest.note > — example.com/blotter/test nzsXP+hRBU+Zta9quSVT…
 //	events.jsonl > {"leaf":2,"stream":"trade/T-1","version":2,"id":"6e8d2012-…"
 //	events.jsonl > "data":{"quantity":{"value":"30","unit":"bbl"},"price":"-37.63"},…
 //	events.jsonl > "raw":"AAAAAAkIAcnDgAII/cHP0A=="}
@@ -82,6 +82,8 @@
 // not bind the scale of a decimal, or that a number is a time. Therefore Verify compares the
 // schemas of the bundle with the published ones that it has. A schema that it does not have is one
 // more claim that is not proven: only the signature of the manifest vouches for the readable data.
+// The bundle must have every schema of its events that Verify has. Data that is null is one more
+// claim that is not proven, too.
 //
 // # Bundles from strangers
 //

@@ -183,6 +183,37 @@ func TestManifestNamesASimulatedLog(t *testing.T) {
 	require.True(t, v.Manifest.Simulated)
 }
 
+// Data that is cut short, data of a schema that this program lacks, and data with another
+// fingerprint are null. The bundle verifies, and does not claim that all data is readable. Nobody
+// can say whether a trade is in a book if its first event has such a schema.
+func TestNullDataIsNotVouchedFor(t *testing.T) {
+	t.Parallel()
+	d := newLog(t)
+	d.record("trade/T-1", oil("CRUDE", "70"))
+	d.record("trade/T-1", trade.Settle{Quantity: barrels("30"), Price: trade.Dec("70")},
+		func(e *contract.Event) { e.Data = e.Data[:len(e.Data)-1] })
+	d.record("refused/T-1", trade.CommandRefused{CommandID: "c", Rule: "r"},
+		func(e *contract.Event) { e.Fingerprint = [32]byte{1} })
+	d.seal()
+	verified, err := extract.Verify(d.make(extract.Query{Book: "CRUDE"}, 0), d.options.Verifier)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, verified.Manifest.Counts.Events)
+
+	d.record("trade/T-2", oil("CRUDE", "10"), func(e *contract.Event) { e.Schema = 99 })
+	d.seal()
+	bundle := d.make(extract.Query{}, 0)
+	verified, err = extract.Verify(bundle, d.options.Verifier)
+	require.NoError(t, err)
+	require.NotContains(t, strings.Join(verified.Proven, "\n"), "readable")
+	require.Contains(t, verified.NotProven,
+		"the meaning of raw where data is null: number of such events: 3")
+	require.Nil(t, events(t, bundle)[1]["data"])
+	_, err = extract.Make(t.Context(), t.TempDir()+"/out", ask(extract.Query{Book: "CRUDE"}),
+		d.options)
+	require.ErrorContains(t, err, "the book of stream trade/T-2 is not known: "+
+		"this program does not have schema trade.new version 99")
+}
+
 // A crash leaves a half-made bundle with another name. The next Make replaces it.
 func TestHalfMadeBundleIsReplaced(t *testing.T) {
 	t.Parallel()

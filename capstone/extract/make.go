@@ -207,7 +207,8 @@ func (m *maker) show(index int64, r contract.Recorded) (event, error) {
 }
 
 // selection looks up the trades of a book. Only their data names the book, so it reads every event
-// that begins a trade, as recorded and as corrected.
+// that begins a trade, as recorded and as corrected. An event that begins a trade of an unknown
+// book is an error, if another program may know its schema. Damaged data is of no book.
 func (m *maker) selection(ctx context.Context) (selection, error) {
 	switch {
 	case m.query.Book == "" && len(m.query.UTIs) == 0:
@@ -221,7 +222,12 @@ func (m *maker) selection(ctx context.Context) (selection, error) {
 		if !ok || r.Type != begins {
 			return nil
 		}
-		if err := known.need(r); err != nil {
+		err := known.need(r)
+		if _, ok := published(r); !ok {
+			err = fmt.Errorf("the book of stream %s is not known: "+
+				"this program does not have schema %s version %d", r.Stream, r.Type, r.Schema)
+		}
+		if err != nil {
 			return fmt.Errorf("position %s: %w", r.Position, err)
 		}
 		data, err := known.decode(r)

@@ -20,7 +20,7 @@ const (
 // Format and Tool are the same in every bundle of this version, because the same query must give
 // the same bytes.
 const (
-	Format = "blotter/extract/v2"
+	Format = "blotter/extract/v3"
 	Tool   = "blotter extract 2"
 )
 

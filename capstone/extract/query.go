@@ -107,13 +107,18 @@ func (q Query) claims() (proven, not []string) {
 		[]string{noTruth, noClock, noOther, noLater}
 }
 
-// claimReadable is proven if this program has every schema of the bundle.
+// claimReadable is proven if this program has every schema of the bundle, and all data is readable.
 const claimReadable = "the readable data is the raw data, read by the published schemas"
 
-// claims returns the claims of the manifest, and those about the schemas of a bundle.
-func (m Manifest) claims(c catalog) (proven, not []string) {
+// claims returns the claims of the manifest, and those about the schemas and the data of a bundle,
+// of which a number of events is unread.
+func (m Manifest) claims(c catalog, unread int64) (proven, not []string) {
 	proven, not = slices.Clone(m.Proven), slices.Clone(m.NotProven)
-	readable := true
+	readable := unread == 0
+	if !readable {
+		not = append(not, fmt.Sprintf("the meaning of raw where data is null: number of such "+
+			"events: %d", unread))
+	}
 	for _, s := range c.sorted() {
 		if s.unknown {
 			readable = false

@@ -23,7 +23,7 @@ import (
 // The first line of a signed text states its purpose, so no signature serves for another purpose. A
 // checkpoint begins with its origin, and no origin has a space.
 const (
-	manifestDomain = "blotter extract manifest v2"
+	manifestDomain = "blotter extract manifest v3"
 	requestDomain  = "blotter extract request v1"
 )
 

@@ -232,9 +232,9 @@ var liesInManifest = []lie{
 		inManifest(func(m *extract.Manifest) { m.Checkpoint.Root = strings.Repeat("00", 32) }),
 		"checkpoint: it is signed, but it is not the checkpoint that the manifest names"},
 	{"a later format", everything,
-		inManifest(func(m *extract.Manifest) { m.Format = "blotter/extract/v3" }),
-		`manifest.json: its format is "blotter/extract/v3", ` +
-			`and this program reads "blotter/extract/v2"`},
+		inManifest(func(m *extract.Manifest) { m.Format = "blotter/extract/v4" }),
+		`manifest.json: its format is "blotter/extract/v4", ` +
+			`and this program reads "blotter/extract/v3"`},
 	{"trades and a book", trades("T-1"),
 		inManifest(func(m *extract.Manifest) { m.Query.Book = "CRUDE" }),
 		"manifest.json: the query is bad: ask for trades or for a book, not for both"},
@@ -280,7 +280,25 @@ var liesInFiles = []lie{
 	}, settled + ": it differs from the published schema trade.settled version 2"},
 	{"instructions", everything,
 		replacing("README.txt", "Take it from the owner of the log, never", "Take it"),
-		"README.txt: it is not the text of an extract of format blotter/extract/v2"},
+		"README.txt: it is not the text of an extract of format blotter/extract/v3"},
+	{"schema left out", everything, func(f forgery) {
+		var all []string
+		for _, line := range f.lines("events.jsonl") {
+			if strings.Contains(line, `"type":"trade.settled"`) {
+				data, raw := strings.Index(line, `"data":`), strings.Index(line, `,"raw":`)
+				line = line[:data] + `"data":null` + line[raw:]
+			}
+			all = append(all, line)
+		}
+		f.put("events.jsonl", strings.Join(all, ""))
+		delete(f.bundle, settled)
+		f.manifest(func(m *extract.Manifest) {
+			m.Schemas = slices.DeleteFunc(m.Schemas,
+				func(s extract.SchemaOf) bool { return s.File == settled })
+			m.Files = slices.DeleteFunc(m.Files,
+				func(f extract.File) bool { return f.Path == settled })
+		})
+	}, "events.jsonl, line 3: the bundle has no schema trade.settled version 2"},
 	{"no schema", everything, func(f forgery) { f.put(settled, "{") },
 		settled + ": not an avro schema"},
 }
@@ -361,7 +379,7 @@ func (f forgery) sign() {
 		}
 	})
 	manifest := []byte(f.text("manifest.json"))
-	text := fmt.Sprintf("blotter extract manifest v2\n%s\nbytes %d\nsha256 %x\n",
+	text := fmt.Sprintf("blotter extract manifest v3\n%s\nbytes %d\nsha256 %x\n",
 		m.Origin, len(manifest), sha256.Sum256(manifest))
 	signed, err := note.Sign(&note.Note{Text: text}, f.log.options.Signer)
 	require.NoError(f, err)

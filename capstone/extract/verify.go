@@ -153,7 +153,8 @@ func (v *verifier) content() error {
 	if err != nil {
 		return err
 	}
-	if err := v.events(c, root); err != nil {
+	unread, err := v.events(c, root)
+	if err != nil {
 		return err
 	}
 	for _, s := range c.sorted() {
@@ -161,7 +162,7 @@ func (v *verifier) content() error {
 			return fault(s.File, 0, "no event of the bundle has this schema")
 		}
 	}
-	v.found.Proven, v.found.NotProven = v.found.Manifest.claims(c)
+	v.found.Proven, v.found.NotProven = v.found.Manifest.claims(c, unread)
 	return v.csv(c)
 }
 
@@ -196,45 +197,49 @@ func (v *verifier) checkpoint() (tlog.Hash, error) {
 	return root, nil
 }
 
-// events reads proofs and events side by side.
-func (v *verifier) events(c catalog, root tlog.Hash) error {
+// events reads proofs and events side by side. It returns the number of events without readable
+// data.
+func (v *verifier) events(c catalog, root tlog.Hash) (unread int64, err error) {
 	t, err := newTally(v.found.Manifest, root)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	next, stop := iter.Pull2(rows(v.bundle, c))
 	defer stop()
 	for l, err := range linesOf(v.bundle, proofsFile) {
 		if err != nil {
-			return err
+			return 0, err
 		}
 		p, err := parseProof(l)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if p.Header != nil {
 			if err := t.header(p); err != nil {
-				return fault(proofsFile, l.number, "%v", err)
+				return 0, fault(proofsFile, l.number, "%v", err)
 			}
 			continue
 		}
 		e, err, ok := next()
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if !ok {
-			return fault(proofsFile, l.number, "there is no event for this proof")
+			return 0, fault(proofsFile, l.number, "there is no event for this proof")
+		}
+		if e.data.kind == null {
+			unread++
 		}
 		if err := t.event(p, e); err != nil {
-			return v.blame(e.line, l.number, err)
+			return 0, v.blame(e.line, l.number, err)
 		}
 	}
 	if e, err, ok := next(); err != nil {
-		return err
+		return 0, err
 	} else if ok {
-		return fault(eventsFile, e.line, "there is no proof for this event")
+		return 0, fault(eventsFile, e.line, "there is no proof for this event")
 	}
-	return t.end()
+	return unread, t.end()
 }
 
 // blame names the line of the event where event and proof do not match, or the line of the proof if
