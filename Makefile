@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lab1 lab2 lab3 lab4 lab5 hint long race lint generate cross build install \
-	up down chaos scale bench clean
+.PHONY: help setup demo test lab1 lab2 lab3 lab4 lab5 hint long race lint generate cross build \
+	install up down chaos scale bench fuzz clean
 
 BLOTTER := go run ./capstone/cmd/blotter
 LAB := go run ./labs/cmd/lab

@@ -217,28 +217,29 @@ func (t *trial) refused(
 		once.Do(func() { close(noticed) })
 		return nil, nil, false
 	})
-	type answer struct {
-		receipts []contract.Receipt
-		err      error
-	}
-	answers := make(chan answer, 1)
-	go func() {
-		receipts, err := t.append(expected, events...)
-		answers <- answer{receipts, err}
-		once.Do(func() { close(noticed) })
-	}()
+	var receipts []contract.Receipt
+	var err error
+	returned := false
+	answered := check.Go(t, func() {
+		receipts, err = t.append(expected, events...)
+		returned = true
+	})
 	select {
 	case <-noticed:
+	case <-answered:
 	case <-t.Context().Done():
 	}
 	return func() []contract.Receipt {
 		t.configure(topic, "max.message.bytes", "2097152")
-		first := <-answers
-		if first.err == nil {
-			return first.receipts
+		<-answered
+		if !returned {
+			t.FailNow() // it panicked, which Go has reported
+		}
+		if err == nil {
+			return receipts
 		}
 		require.False(t.Hint("return ErrFenced only if isFenced(cause); return any other error "+
-			"unchanged"), errors.Is(first.err, contract.ErrFenced),
+			"unchanged"), errors.Is(err, contract.ErrFenced),
 			"the append returned ErrFenced; the broker refused a record, and no other owner exists")
 		return t.appended(expected, events...)
 	}

@@ -135,11 +135,7 @@ var feed = []spec{{
 	},
 	try: func(t *trial) {
 		const writers, each = 8, 25
-		written := make(chan struct{})
-		go func() {
-			defer close(written)
-			t.write(writers, each)
-		}()
+		written := check.Go(t, func() { t.write(writers, each) })
 		var from contract.Cursor
 		var got []contract.Recorded
 		for done := false; !done; {
@@ -160,7 +156,7 @@ var feed = []spec{{
 // follow collects n events in the background, or fewer if the follower ends earlier.
 func (t *trial) follow(from contract.Cursor, n int) <-chan []contract.Recorded {
 	seen := make(chan []contract.Recorded, 1)
-	go func() {
+	check.Go(t, func() {
 		var got []contract.Recorded
 		defer func() { seen <- got }()
 		for e, err := range t.store.Follow(t.Context(), from) {
@@ -174,7 +170,7 @@ func (t *trial) follow(from contract.Cursor, n int) <-chan []contract.Recorded {
 		}
 		t.Hint("a follower goes on after the end of the log, until its context ends").
 			Errorf("the follower ended after %d of %d events", len(got), n)
-	}()
+	})
 	return seen
 }
 
