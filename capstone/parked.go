@@ -40,6 +40,58 @@ func (s *System) Parked(ctx context.Context, end contract.Cursor) ([]ParkedStrea
 	return all, nil
 }
 
+// A StaleError names a parked stream as the read model has it. A fold of the log parks it at
+// another event or by another rule, or not at all: another program made the row, or the registry
+// lacked a schema that it has now. A read model folds a stream again only when it gets an event.
+type StaleError struct{ trade.Parked }
+
+func (e *StaleError) Error() string {
+	return fmt.Sprintf("the read model is out of date: it parks stream %s at version %d by %s, "+
+		"and a fold of the log does not", e.Stream, e.Version, e.Rule)
+}
+
+// Hint implements the hint of a command.
+func (e *StaleError) Hint() string {
+	return "fold the stream again: blotter parked retry " + e.Stream
+}
+
+// Stale returns the stale rows of parked streams in the read model, without bringing it up to date.
+func (s *System) Stale(ctx context.Context) ([]*StaleError, error) {
+	state, cursor, err := s.stateAtCursor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.staleIn(ctx, state, cursor)
+}
+
+// staleIn compares the parked streams of a state with a fold of the log before its cursor.
+func (s *System) staleIn(
+	ctx context.Context, state trade.State, cursor contract.Cursor,
+) (stale []*StaleError, err error) {
+	for _, kept := range state.Parked {
+		h, err := s.Desk.history(ctx, kept.Stream, math.MaxInt64)
+		if err != nil {
+			return nil, err
+		}
+		later := func(r contract.Recorded) bool { return !cursor.Covers(r.Position) }
+		if n := slices.IndexFunc(h.recorded, later); n >= 0 {
+			h.events = h.events[:n]
+		}
+		_, parked := trade.Legal(kept.Stream, h.events)
+		if parked == nil || !sameParked(*parked, kept) {
+			stale = append(stale, &StaleError{kept})
+		}
+	}
+	return stale, nil
+}
+
+// sameParked reports whether two parked streams are the same in the canonical state, which leaves
+// out the detail.
+func sameParked(a, b trade.Parked) bool {
+	a.Detail, b.Detail = "", ""
+	return a == b
+}
+
 // version returns one event of a stream, as recorded.
 func (s *System) version(
 	ctx context.Context, stream string, n int64,
@@ -60,9 +112,8 @@ type Retried struct {
 	Parked  *trade.Parked `json:"parked,omitempty"`
 }
 
-// Retry folds a stream of the log with the present rules and schemas. If the read model kept out
-// events that count now, rebuild replaces the models: another program folded them, or the registry
-// lacked a schema that it has now. A stream that is not on record is contract.ErrNotFound.
+// Retry folds a stream of the log with the present rules and schemas. If the read model has a stale
+// row of it, rebuild replaces the models. A stream that is not on record is contract.ErrNotFound.
 //
 // A crash before the model is replaced leaves the old one, and Retry does the same again.
 func (s *System) Retry(
@@ -76,14 +127,17 @@ func (s *System) Retry(
 	if err != nil {
 		return r, err
 	}
-	legal, parked := trade.Legal(stream, h.events)
+	legal, _ := trade.Legal(stream, h.events)
 	r = retried(stream, h.events, len(legal))
-	state, err := s.State(ctx)
+	if err := s.catchUp(ctx); err != nil {
+		return r, err
+	}
+	stale, err := s.Stale(ctx)
 	if err != nil {
 		return r, err
 	}
-	for _, kept := range state.Parked {
-		if kept.Stream != stream || parked != nil && parked.Version == kept.Version {
+	for _, kept := range stale {
+		if kept.Stream != stream {
 			continue
 		}
 		for _, e := range legal {

@@ -213,6 +213,49 @@ func TestUnreadableOutcomeStays(t *testing.T) {
 	require.Empty(t, reused.Refused)
 }
 
+// A later program reads the event that parks a stream, and the model still has the rows of an
+// older one. No snapshot archives them, even if the stream stays parked by another rule. Retry
+// replaces the model, and then a replay equals a snapshot.
+func TestStaleParkedRowIsRefused(t *testing.T) {
+	t.Parallel()
+	for quantity, left := range map[int64]trade.Rule{100: "", 5000: trade.Exceeds} {
+		registry := &outdated{Codec: codec.Offline(), old: true}
+		s := capstone.New(memory.New(contract.SimulatedClock), registry, "test")
+		s.Projection, s.Project = readmodel.New(registry), projection.Project
+		s.Snapshots, s.Replayer = snapshots.New(), replay.New(registry)
+		do(t, s, oil("c-1", "A"))
+		force(t, s, settle("i-1", "A", quantity))
+		_, err := s.Snapshot(t.Context(), "cut")
+		require.NoError(t, err, "the older program reads no more than that")
+
+		registry.old = false
+		_, err = s.Snapshot(t.Context(), "stale")
+		var stale *capstone.StaleError
+		require.ErrorAs(t, err, &stale)
+		require.Equal(t, trade.IsUnreadable, stale.Rule)
+		require.Contains(t, stale.Hint(), "blotter parked retry trade/A")
+		rows, err := s.Stale(t.Context())
+		require.NoError(t, err)
+		require.Len(t, rows, 1)
+
+		r, err := s.Retry(t.Context(), "trade/A", func(context.Context) error {
+			s.Projection = readmodel.New(registry)
+			return nil
+		})
+		require.NoError(t, err)
+		if r.Parked != nil {
+			require.Equal(t, left, r.Parked.Rule)
+		} else {
+			require.Empty(t, left)
+		}
+		_, err = s.Snapshot(t.Context(), "mended")
+		require.NoError(t, err)
+		replayed, err := s.Replay(t.Context(), "mended")
+		require.NoError(t, err)
+		require.Nil(t, replayed.Difference)
+	}
+}
+
 // ops/1 skips the event that parks a stream, with the approval of ops/2. The events that waited
 // count, and their follow-ups are issued. The read model equals a fold, a replay equals a snapshot
 // from before and one from after, and as known before the skip the stream is parked.

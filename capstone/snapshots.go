@@ -84,7 +84,8 @@ func (s *System) archive(
 	return archived, s.catchUp(ctx)
 }
 
-// takeSnapshot returns the state at the end of the log, with its times: see contract.Snapshot.
+// takeSnapshot returns the state at the end of the log, with its times: see contract.Snapshot. It
+// refuses a state with a stale row of a parked stream.
 func (s *System) takeSnapshot(
 	ctx context.Context, name string,
 ) (n contract.Snapshot, used Times, err error) {
@@ -94,6 +95,14 @@ func (s *System) takeSnapshot(
 	state, cursor, err := s.stateAtCursor(ctx)
 	if err != nil {
 		return n, used, err
+	}
+	// No rebuild mends an archived snapshot, so its state is checked before.
+	stale, err := s.staleIn(ctx, state, cursor)
+	if err != nil {
+		return n, used, err
+	}
+	if len(stale) > 0 {
+		return n, used, stale[0]
 	}
 	used, err = s.TimesTo(ctx, cursor)
 	through := used.Known

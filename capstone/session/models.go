@@ -50,6 +50,20 @@ func (s *Session) ReadModel(ctx context.Context) (*readModel, error) {
 	return openModel(ctx, s, positionsModel)
 }
 
+// KeptModel opens the read model of positions as it is. It returns nil if there is none, or one of
+// another version.
+func (s *Session) KeptModel(ctx context.Context) (*readModel, error) {
+	found, err := s.hasModel(ctx, rowOf(positionsModel))
+	if err != nil || !found {
+		return nil, err
+	}
+	m, err := openUnchecked(ctx, s, positionsModel, false)
+	if errors.Is(err, readmodel.ErrNoModel) {
+		return nil, nil
+	}
+	return m, err
+}
+
 // SearchModel opens the read model for searches. It refuses the model of another log.
 func (s *Session) SearchModel(ctx context.Context) (*search.Model, error) {
 	return openModel(ctx, s, searchModel)

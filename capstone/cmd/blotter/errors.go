@@ -135,13 +135,14 @@ func isFinding(err error) bool {
 		reused   *capstone.ReusedCommandError
 		snapshot *capstone.SnapshotFault
 		skip     *capstone.SkipError
+		stale    *capstone.StaleError
 		segment  *stack.DamagedSegmentError
 		state    *stack.DamagedStateError
 		key      *audit.KeyError
 	)
 	for _, target := range []any{
-		&folder, &key, &ahead, &damaged, &offload, &frontier, &reused, &snapshot, &skip, &segment,
-		&state,
+		&folder, &key, &ahead, &damaged, &offload, &frontier, &reused, &snapshot, &skip, &stale,
+		&segment, &state,
 	} {
 		if errors.As(err, target) {
 			return true

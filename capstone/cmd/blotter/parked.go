@@ -72,10 +72,24 @@ func printParked(w io.Writer, all []parkedStream) {
 	table(w, "stream\tversion\tposition\tactor\tsource\trule\tdetail", rows...)
 }
 
-// findParked lists the parked streams.
-func (s *status) findParked(
-	ctx context.Context, system *capstone.System, end contract.Cursor,
-) error {
+// findParked lists the parked streams, and their stale rows in the read model.
+func (s *status) findParked(ctx context.Context, of *session.Session, end contract.Cursor) error {
+	system := of.System()
+	model, err := of.KeptModel(ctx)
+	if err != nil {
+		return err
+	}
+	if model != nil {
+		system.Projection = model
+		stale, err := system.Stale(ctx)
+		if err != nil {
+			return err
+		}
+		for _, row := range stale {
+			s.Stale = append(s.Stale, row.Error())
+			s.Well, s.hint = false, cmp.Or(s.hint, row.Hint())
+		}
+	}
 	found, err := system.Parked(ctx, end)
 	if len(found) > 0 {
 		s.Parked = parkedStreams(found)

@@ -27,6 +27,7 @@ type status struct {
 	Index      *indexStatus   `json:"index,omitempty"`
 	FollowUps  *followUpCount `json:"follow_ups,omitempty"`
 	Parked     []parkedStream `json:"parked,omitempty"`
+	Stale      []string       `json:"stale,omitempty"`           // rows of parked streams
 	Drift      []string       `json:"drift,omitempty"`           // of the log's protection
 	Strays     []string       `json:"strays,omitempty"`          // events that no append wrote
 	Faults     []string       `json:"snapshot_faults,omitempty"` // log and archive disagree
@@ -208,7 +209,7 @@ func (a *app) examine(
 	if err := st.checkIndex(ctx, s); err != nil {
 		return err
 	}
-	if err := st.findParked(ctx, s.System(), end); err != nil {
+	if err := st.findParked(ctx, s, end); err != nil {
 		return err
 	}
 	if checkpoint != nil {

@@ -12,7 +12,7 @@ func printStatus(w io.Writer, s status, now time.Time) {
 	if s.Log != nil {
 		printLog(w, s, now)
 	}
-	for _, finding := range slices.Concat(s.Faults, s.Drift, s.Strays) {
+	for _, finding := range slices.Concat(s.Faults, s.Drift, s.Strays, s.Stale) {
 		fmt.Fprintln(w, indented(finding))
 	}
 	if s.Problem != "" {
