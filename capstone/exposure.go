@@ -11,22 +11,27 @@ import (
 // An Exposure is the delta of positions to one price: the change of their market value if the price
 // of a curve for one month moves by one. It is the quantity that is not delivered yet.
 type Exposure struct {
-	Point string        `json:"point"` // the delivery point
-	Curve string        `json:"curve"`
-	Month string        `json:"month"` // of the delivery, such as 2025-03
-	Unit  trade.Unit    `json:"unit"`
-	Delta trade.Decimal `json:"delta"` // bought is positive, sold is negative
+	Point    string         `json:"point"` // the delivery point
+	Curve    string         `json:"curve"`
+	Month    string         `json:"month"`    // of the delivery, such as 2025-03
+	Currency trade.Currency `json:"currency"` // of the price
+	Unit     trade.Unit     `json:"unit"`
+	Delta    trade.Decimal  `json:"delta"` // bought is positive, sold is negative
 }
 
-// Exposures adds up positions that were valued at a time, by curve and month of delivery. A
-// quantity is spread over the hours of its delivery that are left, and its share of a month is
-// rounded to six decimals; the last month takes the rest. A delivered quantity has a price, and no
-// exposure.
+// Exposures adds up positions that were valued at a time, by curve, month of delivery and currency.
+// A mark values only the positions in its currency, so deltas in two currencies do not offset each
+// other. A quantity is spread over the hours of its delivery that are left, and its share of a
+// month is rounded to six decimals; the last month takes the rest. A delivered quantity has a
+// price, and no exposure.
 //
 // An option is exposed to its own curve, the price of its premium. Its delta to the underlying
 // would need a model of volatility.
 func Exposures(positions []trade.Valuation, at time.Time) ([]Exposure, error) {
-	type key struct{ curve, month string }
+	type key struct {
+		curve, month string
+		currency     trade.Currency
+	}
 	all := map[key]*Exposure{}
 	for _, p := range positions {
 		i, err := trade.ParseInstrumentID(p.Instrument)
@@ -39,9 +44,10 @@ func Exposures(positions []trade.Valuation, at time.Time) ([]Exposure, error) {
 			return nil, err
 		}
 		for n, q := range shares {
-			k := key{i.Curve(), months[n].Start.UTC().Format("2006-01")}
+			k := key{i.Curve(), months[n].Start.UTC().Format("2006-01"), p.Currency}
 			if all[k] == nil {
-				all[k] = &Exposure{Point: i.Zone, Curve: k.curve, Month: k.month, Unit: p.Unit}
+				all[k] = &Exposure{Point: i.Zone, Curve: k.curve, Month: k.month,
+					Currency: k.currency, Unit: p.Unit}
 			}
 			all[k].Delta = all[k].Delta.Add(q)
 		}
@@ -55,7 +61,7 @@ func Exposures(positions []trade.Valuation, at time.Time) ([]Exposure, error) {
 	}
 	slices.SortFunc(list, func(a, b Exposure) int {
 		return cmp.Or(cmp.Compare(a.Point, b.Point), cmp.Compare(a.Curve, b.Curve),
-			cmp.Compare(a.Month, b.Month))
+			cmp.Compare(a.Month, b.Month), cmp.Compare(a.Currency, b.Currency))
 	})
 	return list, nil
 }

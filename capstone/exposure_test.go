@@ -28,11 +28,11 @@ func TestExposuresByMonth(t *testing.T) {
 		position("oil/BRENT/call/70/2025-05-15@2025-06", "10"),
 	}
 	before := []capstone.Exposure{
-		{"BRENT", "oil/BRENT", "2025-06", "MWh", trade.Dec("-70.5")},
-		{"BRENT", "oil/BRENT/call/70/2025-05-15", "2025-06", "MWh", trade.Dec("10")},
-		{"CET", "power/CET/base", "2025-01", "MWh", trade.Dec("744")},
-		{"CET", "power/CET/base", "2025-02", "MWh", trade.Dec("672")},
-		{"CET", "power/CET/base", "2025-03", "MWh", trade.Dec("700")},
+		{"BRENT", "oil/BRENT", "2025-06", "EUR", "MWh", trade.Dec("-70.5")},
+		{"BRENT", "oil/BRENT/call/70/2025-05-15", "2025-06", "EUR", "MWh", trade.Dec("10")},
+		{"CET", "power/CET/base", "2025-01", "EUR", "MWh", trade.Dec("744")},
+		{"CET", "power/CET/base", "2025-02", "EUR", "MWh", trade.Dec("672")},
+		{"CET", "power/CET/base", "2025-03", "EUR", "MWh", trade.Dec("700")},
 	}
 	got, err := capstone.Exposures(positions, time.Date(2024, 12, 1, 0, 0, 0, 0, time.UTC))
 	require.NoError(t, err)
@@ -47,6 +47,19 @@ func TestExposuresByMonth(t *testing.T) {
 	unknown := []trade.Valuation{position("power/MARS/base@2025", "1")}
 	_, err = capstone.Exposures(unknown, time.Time{})
 	require.ErrorContains(t, err, "power/MARS/base")
+}
+
+// A mark in EUR does not value a position in USD, so the two do not offset each other.
+func TestExposuresOfEachCurrency(t *testing.T) {
+	t.Parallel()
+	bought, sold := position("oil/BRENT@2025-06", "100"), position("oil/BRENT@2025-06", "-100")
+	sold.Currency = "USD"
+	got, err := capstone.Exposures([]trade.Valuation{sold, bought}, time.Time{})
+	require.NoError(t, err)
+	require.Equal(t, []capstone.Exposure{
+		{"BRENT", "oil/BRENT", "2025-06", "EUR", "MWh", trade.Dec("100")},
+		{"BRENT", "oil/BRENT", "2025-06", "USD", "MWh", trade.Dec("-100")},
+	}, got)
 }
 
 // Shares are rounded to six decimals, and their sum is the quantity.

@@ -26,9 +26,9 @@ func (c *exposureCmd) Run(ctx context.Context, a *app) error {
 	return a.answer(caveat, all, func(w io.Writer) {
 		var rows []string
 		for _, e := range all {
-			rows = append(rows,
-				fmt.Sprintf("%s\t%s\t%s\t%s\t%s", e.Point, e.Curve, e.Month, e.Delta, e.Unit))
+			rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s",
+				e.Point, e.Curve, e.Month, e.Currency, e.Delta, e.Unit))
 		}
-		table(w, "point\tcurve\tmonth\tdelta\tunit", rows...)
+		table(w, "point\tcurve\tmonth\tcurrency\tdelta\tunit", rows...)
 	})
 }

@@ -85,7 +85,7 @@ var longHelp = kong.Vars{
 	"status":         "Show the stack, the log and the lag of its readers; exit 1 if not well.",
 	"import":         "Send the commands in files to the desk. Importing again changes nothing.",
 	"pnl":            "Show profit and loss by book, by average cost and by FIFO.",
-	"exposure":       "Show the delta of the positions by delivery point, curve and month.",
+	"exposure":       "Show the delta of the positions by curve, month and currency.",
 	"history":        "Show the events of a trade, a curve or a command: who, what, when, why.",
 	"search":         "Find trades by any attribute, and by words in the reasons of events.",
 	"replay":         "Fold the log again and compare the result with an archived state.",
