@@ -123,11 +123,13 @@ var putting = []spec{
 	}, on: stored},
 	{Check: check.Check{
 		ID: "L4.12", Points: 1, Invariant: "L4.I1", Operation: put,
-		Title:         "a snapshot whose digest does not match its state is not archived",
-		Hint:          "check the digest before anything is written, and do not repair it",
-		More:          "if sha256.Sum256(s.State) != s.Digest { return an error } comes first",
+		Title: "a snapshot with a wrong digest, or with a name that is no part of a key, is not " +
+			"archived",
+		Hint: "check the digest before anything is written, and do not repair it",
+		More: "CheckName(s.Name), and if sha256.Sum256(s.State) != s.Digest { return an error }, " +
+			"come first",
 		Misconception: "that the digest belongs to the archive, and not to the writer",
-	}, on: wrongDigest},
+	}, on: refused},
 	{Check: check.Check{
 		ID: "L4.13", Points: 2, Invariant: "L4.I2", Operation: put,
 		Title: "another state under a name that is taken is refused, and the first state stays",
@@ -190,14 +192,28 @@ func stored(t *trial) {
 	}
 }
 
-func wrongDigest(t *trial) {
-	s := snapshot("month-end", "first\n")
-	s.Digest[0]++
-	err := t.archive(t.storage).Put(t.Context(), s)
-	require.Error(t, err, "put a snapshot with a wrong digest")
+func refused(t *trial) {
+	a := t.archive(t.storage)
+	t.put(a, snapshot("right", "first\n"))
+	before := t.keys()
+	wrong := snapshot("month-end", "first\n")
+	wrong.Digest[0]++
+	require.Error(t, a.Put(t.Context(), wrong), "put a snapshot with a wrong digest")
+	require.Equal(t, before, t.keys(), "the objects after it")
+	hinted := t.Hint("return the error of CheckName (manifest.go) before anything is written: " +
+		"List leaves out the keys of other names")
+	for _, name := range []string{"q1/month-end", ".hidden"} {
+		err := a.Put(t.Context(), snapshot(name, "first\n"))
+		require.Error(hinted, err, "put a snapshot with the name %s", name)
+		require.Equal(hinted, before, t.keys(), "the objects after it")
+	}
+}
+
+// keys returns the keys of all objects.
+func (t *trial) keys() []string {
 	keys, err := t.storage.List(t.Context(), "")
 	require.NoError(t, err)
-	require.Empty(t, keys, "objects that were stored")
+	return keys
 }
 
 func takenName(t *trial) {

@@ -109,6 +109,9 @@ func asksTwice(a *answer) {
 		if sha256.Sum256(s.State) != s.Digest {
 			return errors.New("the digest is not that of the state")
 		}
+		if err := CheckName(s.Name); err != nil {
+			return err
+		}
 		if err := winner(); !errors.Is(err, contract.ErrNoSnapshot) {
 			return err
 		}

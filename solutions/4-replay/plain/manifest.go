@@ -49,17 +49,17 @@ func CheckName(name string) error {
 
 // List returns the snapshots without their states, sorted by their times, then by name. It reads
 // the manifests. A snapshot whose manifest is damaged comes first, with its name alone: Get names
-// the damage, and it must not hide the others.
+// the damage, and it must not hide the others. Other objects do not hide a snapshot, either.
 func (a *Snapshots) List(ctx context.Context) (all []contract.Snapshot, err error) {
 	keys, err := a.Objects.List(ctx, "snapshots/")
 	if err != nil {
 		return nil, fmt.Errorf("list snapshots: %w", err)
 	}
 	for _, key := range keys {
-		if path.Base(key) != "manifest.json" {
+		name := path.Base(path.Dir(key))
+		if key != manifestKey(name) || CheckName(name) != nil {
 			continue
 		}
-		name := path.Base(path.Dir(key))
 		m, err := a.manifest(ctx, name)
 		if errors.Is(err, contract.ErrSnapshotDamaged) {
 			m, err = manifest{Name: name}, nil

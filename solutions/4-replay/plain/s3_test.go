@@ -127,6 +127,27 @@ func TestADamagedSnapshotIsNotReturned(t *testing.T) {
 	}
 }
 
+// An object that belongs to no snapshot does not stop List, and is no snapshot.
+func TestStrayObjectsHideNoSnapshot(t *testing.T) {
+	t.Parallel()
+	m := &replay.Memory{}
+	a := &replay.Snapshots{Objects: m}
+	require.NoError(t, a.Put(t.Context(), snapshot("month-end", "{}\n")))
+	content, err := m.Get(t.Context(), manifest)
+	require.NoError(t, err)
+	for _, key := range []string{
+		"snapshots/q1/month-end/manifest.json", "snapshots/q1/other/manifest.json",
+		"snapshots/.x/manifest.json", "snapshots//manifest.json", "snapshots/manifest.json",
+		"snapshots/manifest.json/manifest.json/", "snapshots/notes.txt",
+	} {
+		require.NoError(t, m.Put(t.Context(), key, content))
+	}
+	all, err := a.List(t.Context())
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	require.Equal(t, "month-end", all[0].Name)
+}
+
 // A locked snapshot can neither be removed nor get another cursor.
 func TestALockedSnapshotCannotBeChanged(t *testing.T) {
 	t.Parallel()

@@ -373,6 +373,18 @@ var wrongArchives = []wrongAnswer{
 		change: putAs(func(s *contract.Snapshot) { s.Digest = sha256.Sum256(s.State) }),
 	},
 	{
+		name: "puts a snapshot of any name", finds: "L4.12",
+		hint: "return the error of CheckName",
+		change: func(a *answer) {
+			a.put = func(ctx context.Context, a *Snapshots, s contract.Snapshot) error {
+				if CheckName(s.Name) == nil {
+					return a.Put(ctx, s)
+				}
+				return putObjects(ctx, a, s, state, description)
+			}
+		},
+	},
+	{
 		name: "takes an object that exists for its own", finds: "L4.13 L4.15",
 		hint: "compare its digest with yours",
 		change: putWith(func(ctx context.Context, a *Snapshots, s contract.Snapshot) error {
@@ -444,12 +456,12 @@ func putAs(change func(*contract.Snapshot)) func(*answer) {
 	}
 }
 
-// putWith puts a snapshot whose digest is right.
+// putWith puts a snapshot whose name and digest are right.
 func putWith(put func(context.Context, *Snapshots, contract.Snapshot) error) func(*answer) {
 	return func(a *answer) {
 		a.put = func(ctx context.Context, a *Snapshots, s contract.Snapshot) error {
-			if sha256.Sum256(s.State) != s.Digest {
-				return errors.New("wrong digest")
+			if CheckName(s.Name) != nil || sha256.Sum256(s.State) != s.Digest {
+				return errors.New("wrong name or digest")
 			}
 			return put(ctx, a, s)
 		}
