@@ -8,7 +8,8 @@ import (
 )
 
 // Verify implements contract.Auditor. A difference between log and archive is no error: it is the
-// Fault of the result. Fill Checkpoint, Batches, Sealed, Unanchored and Fault.
+// Fault of the result. Fill Checkpoint, Batches, Sealed, Unanchored and Fault. With a Fault, the
+// other fields need not be set.
 //
 // Exercise 4. difference and archiveFault (auditor.go) make the faults.
 func (a *Auditor) Verify(ctx context.Context) (v contract.Verification, err error) {

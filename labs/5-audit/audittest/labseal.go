@@ -62,10 +62,11 @@ var publishing = []labSpec{
 		ID: "L5.10", Points: 2, Invariant: "L5.I4", Operation: seal,
 		Title: "nothing is signed over an archive that holds another history",
 		Hint: "before you sign, compare the first c.Size leaves of the archive with the root of " +
-			"the last checkpoint, and each batch after it with the log",
+			"the last checkpoint, and each batch after it with the log and with the batch before",
 		More: "if b.First >= c.Size, read b's range of the log: difference(b, events) must be " +
-			"nil. After the loop len(leaves) >= c.Size and Root(leaves[:c.Size]) == c.Root, if " +
-			"there is a checkpoint. Wrap ErrForked",
+			"nil, and b.Header must have the next Number, Previous, From and Events. After the " +
+			"loop len(leaves) >= c.Size and Root(leaves[:c.Size]) == c.Root, if there is a " +
+			"checkpoint. Wrap ErrForked",
 		Misconception: "that the archive is as it was left",
 	}, try: refusesToSign},
 }
@@ -236,6 +237,20 @@ func refusesToSign(t *labTrial) {
 	gone := shelf.after(crash{})
 	delete(gone.objects, gone.names(batchNames)[0])
 	refuses(t, log, gone, "a batch under the last checkpoint is gone from the archive")
+
+	for _, breaks := range []func(h *contract.BatchHeader){
+		func(h *contract.BatchHeader) { h.Number++ },
+		func(h *contract.BatchHeader) { h.Previous[0] ^= 1 },
+		func(h *contract.BatchHeader) { h.Events++ },
+	} {
+		broken := left.after(crash{})
+		b := broken.batches()[1]
+		breaks(&b.Header)
+		broken.putBatch(b)
+		to := &labTrial{t.Hint("no signature covers the header of a batch that a crash left: " +
+			"Number, Previous, From and Events must follow from the batch before it"), t.answer}
+		refuses(to, log, broken, "the header of the batch that a crash left was changed")
+	}
 }
 
 // refuses requires that Seal fails and writes nothing.

@@ -144,6 +144,19 @@ func traces(t *labTrial) {
 			requireRow(t, shelf, last, row)
 		}
 	}
+	left := killedBeforeCheckpoint(log, shelf)
+	for n := range 5 {
+		uti := fmt.Sprintf("UTI-%d", n)
+		rows, under, err := t.trace(log, left, uti)
+		require.NoError(t, err, "the trace of %s after a crash", uti)
+		require.Equal(t, string(last.Note), string(under.Note), "the checkpoint after a crash")
+		t := &labTrial{t.Hint("no checkpoint covers a batch that a crash left: its leaves are " +
+			"in no proof, and its events have index -1; take only the batches that Verify " +
+			"counts"), t.answer}
+		for _, row := range rows {
+			requireRow(t, shelf, last, row)
+		}
+	}
 }
 
 // requireRow requires that a row has the proof of its event under a checkpoint, if it covers it.

@@ -142,6 +142,10 @@ func refusesProofs(t *labTrial) {
 					"anything", func(p *inclusionProof) {
 					p.proof = append(p.proof[:len(p.proof):len(p.proof)], contract.Hash{})
 				}},
+				{"a hash too many before the first", "at the leaf, no hash may be left over",
+					func(p *inclusionProof) {
+						p.proof = append([]contract.Hash{{}}, p.proof...)
+					}},
 			} {
 				p := right
 				tc.change(&p)
@@ -222,6 +226,10 @@ func refusesForks(t *labTrial) {
 				{"a hash too many", "every hash of the proof must be used, also between equal " +
 					"sizes", func(p *consistencyProof) {
 					p.proof = append(p.proof[:len(p.proof):len(p.proof)], contract.Hash{})
+				}},
+				{"a hash too many before the first", "where the way down ends, no hash may be " +
+					"left over", func(p *consistencyProof) {
+					p.proof = append([]contract.Hash{{}}, p.proof...)
 				}},
 				{"the sizes exchanged", "a log never shrinks: refuse an old size above size",
 					func(p *consistencyProof) {

@@ -124,11 +124,18 @@ func (s *Shelf) sign() contract.Checkpoint {
 	return c
 }
 
-func untouched(t *labTrial) {
-	log, shelf := sealedTwice()
+// killedBeforeCheckpoint returns an archive with one more batch, which no checkpoint covers.
+func killedBeforeCheckpoint(log *Log, shelf *Shelf) *Shelf {
 	left := shelf.after(crash{})
 	sealByHand(log, left)
-	delete(left.objects, left.names(checkpointNames)[2])
+	names := left.names(checkpointNames)
+	delete(left.objects, names[len(names)-1])
+	return left
+}
+
+func untouched(t *labTrial) {
+	log, shelf := sealedTwice()
+	left := killedBeforeCheckpoint(log, shelf)
 	for _, tc := range []struct {
 		when string
 		from *Shelf
@@ -197,6 +204,12 @@ func tamperedArchive(t *labTrial) {
 		},
 		"a batch was removed": func(_ *Log, s *Shelf) {
 			delete(s.objects, s.names(batchNames)[1])
+		},
+		"the first checkpoint signs another root": func(_ *Log, s *Shelf) {
+			key, _ := Keys()
+			size := int64(len(s.batches()[0].Leaves()))
+			name := s.names(checkpointNames)[0]
+			s.objects[name] = signed(Origin, size, contract.Hash{}, key)
 		},
 	}) {
 		changed, from := log.Clone(), shelf.after(crash{})

@@ -93,9 +93,9 @@ func (o Offender) String() string {
 // A Verification is the result of Verify.
 type Verification struct {
 	Checkpoint Checkpoint // the last one
-	Batches    int
-	Sealed     int64 // events that the checkpoint covers
-	Unanchored int64 // events past the checkpoint, which no signature covers yet
+	Batches    int        // that the checkpoint covers
+	Sealed     int64      // events that the checkpoint covers
+	Unanchored int64      // events past the checkpoint, which no signature covers yet
 	Offenders  []Offender
 	Fault      *Fault
 }

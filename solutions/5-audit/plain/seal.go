@@ -28,6 +28,11 @@ func (a *Auditor) Seal(ctx context.Context) (c contract.Checkpoint, err error) {
 			if at := difference(b, events); at != nil {
 				return c, fmt.Errorf("%w: %w", ErrForked, at)
 			}
+			h := b.Header
+			if h.Number != next.Number || h.Previous != next.Previous ||
+				!h.From.Equal(last.To) || h.Events != int64(len(b.Events)) {
+				return c, fmt.Errorf("%w: batch %d breaks the chain", ErrForked, h.Number)
+			}
 		}
 		leaves, last = append(leaves, b.Leaves()...), b.Header
 		next = contract.BatchHeader{Number: last.Number + 1, Previous: hash(0, last.Leaf())}

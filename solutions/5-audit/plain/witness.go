@@ -23,15 +23,11 @@ func NewWitness(origin string, key note.Verifier) *Witness {
 // consistency proof from the last checkpoint that it cosigned; empty for the first.
 func (w *Witness) Cosign(signed []byte, proof []contract.Hash) error {
 	next, err := openCheckpoint(signed, w.origin, w.key)
-	if err != nil {
-		return err
+	if err == nil && w.last.Size > 0 {
+		err = CheckConsistency(next.Size, next.Root, w.last.Size, w.last.Root, proof)
 	}
-	if w.last.Size > 0 {
-		err := CheckConsistency(next.Size, next.Root, w.last.Size, w.last.Root, proof)
-		if err != nil {
-			return err
-		}
+	if err == nil {
+		w.last = next
 	}
-	w.last = next
-	return nil
+	return err
 }

@@ -206,6 +206,7 @@ func sealWith(f sealFaults) func(*answer) {
 // faults of verifyWith.
 type faults struct {
 	trustLog, trustArchive, blameLog, countLeft, trustHeaders, lastDifference bool
+	lastCheckpoint                                                            bool
 }
 
 func verifying(f faults) func(*answer) {
@@ -227,6 +228,9 @@ func verifyWith(ctx context.Context, a *Auditor, f faults) (v contract.Verificat
 		checkpoints = append(checkpoints, contract.Checkpoint{
 			Size: last.First + int64(len(last.Leaves())), Root: Root(allLeaves(batches)),
 		})
+	}
+	if f.lastCheckpoint && len(checkpoints) > 0 {
+		checkpoints = checkpoints[len(checkpoints)-1:]
 	}
 	var leaves [][]byte
 	var last contract.BatchHeader
@@ -390,6 +394,22 @@ var wrongs = []wrongAnswer{
 		},
 	},
 	{
+		name: "ignores hashes before the first", finds: "L5.4",
+		hint: "at the leaf, no hash may be left over",
+		change: func(a *answer) {
+			a.inclusion = func(root contract.Hash, size, index int64, leaf []byte,
+				proof []contract.Hash) error {
+				err := CheckInclusion(root, size, index, leaf, proof)
+				for n := range proof {
+					if CheckInclusion(root, size, index, leaf, proof[n+1:]) == nil {
+						return nil
+					}
+				}
+				return err
+			}
+		},
+	},
+	{
 		name: "takes an index past the end", finds: "L5.4",
 		hint: "an index outside of the tree has no leaf",
 		change: func(a *answer) {
@@ -442,6 +462,11 @@ var wrongs = []wrongAnswer{
 		hint: "each batch after it with the log", change: sealWith(sealFaults{adoptAny: true}),
 	},
 	{
+		name: "signs any header that a crash left", finds: "L5.10",
+		hint:   "no signature covers the header of a batch that a crash left",
+		change: sealWith(sealFaults{}),
+	},
+	{
 		name: "signs on top of any archive", finds: "L5.10",
 		hint:   "compare the first c.Size leaves of the archive with the root",
 		change: sealWith(sealFaults{trustArchive: true}),
@@ -478,6 +503,20 @@ var wrongs = []wrongAnswer{
 		},
 	},
 	{
+		name: "ignores hashes before the first of two trees", finds: "L5.12",
+		hint: "where the way down ends, no hash may be left over",
+		change: func(a *answer) {
+			a.consistency = func(size int64, root contract.Hash, old int64,
+				oldRoot contract.Hash, proof []contract.Hash) error {
+				err := CheckConsistency(size, root, old, oldRoot, proof)
+				if err != nil && old < size && len(proof) > 0 {
+					return CheckConsistency(size, root, old, oldRoot, proof[1:])
+				}
+				return err
+			}
+		},
+	},
+	{
 		name: "finds a shorter log consistent", finds: "L5.12",
 		hint: "a log never shrinks",
 		change: func(a *answer) {
@@ -506,6 +545,11 @@ var wrongs = []wrongAnswer{
 	{
 		name: "believes an archive that equals the log", finds: "L5.15 L5.22",
 		hint: "the signature decides", change: verifying(faults{trustArchive: true}),
+	},
+	{
+		name: "looks at the last checkpoint only", finds: "L5.15",
+		hint:   "at each checkpoint",
+		change: verifying(faults{lastCheckpoint: true}),
 	},
 	{
 		name: "blames the log at once", finds: "L5.15",
@@ -571,6 +615,30 @@ var wrongs = []wrongAnswer{
 		change: traceWith(true, func(rows []contract.TraceRow) []contract.TraceRow {
 			return slices.DeleteFunc(rows, func(r contract.TraceRow) bool { return r.Index < 0 })
 		}),
+	},
+	{
+		name: "proves events that no checkpoint covers", finds: "L5.19",
+		hint: "no checkpoint covers a batch that a crash left",
+		change: func(to *answer) {
+			to.trace = func(ctx context.Context, a *Auditor, uti string) (
+				[]contract.TraceRow, contract.Checkpoint, error) {
+				rows, under, err := a.Trace(ctx, uti)
+				if err != nil {
+					return rows, under, err
+				}
+				batches, _, err := a.archived(ctx)
+				leaves := allLeaves(batches)
+				for i, row := range rows {
+					at := slices.IndexFunc(leaves, func(l []byte) bool {
+						return string(l) == string(row.Leaf())
+					})
+					if at >= 0 {
+						rows[i].Index, rows[i].Proof = int64(at), Prove(leaves, int64(at))
+					}
+				}
+				return rows, under, err
+			}
+		},
 	},
 	{
 		name: "proves the rows that are left", finds: "L5.20",
