@@ -64,7 +64,8 @@ func Histories(ctx context.Context, tx pgx.Tx, codec contract.Codec, fresh []con
 func Events(ctx context.Context, tx pgx.Tx, codec contract.Codec, where string, args ...any) (
 	events iter.Seq2[contract.StreamEvent, error]) {
 	const query = `
-SELECT stream, version, id, corrects, effective_at, entered_at, recorded_at, actor, type, data
+SELECT stream, version, id, corrects, effective_at, entered_at, recorded_at, actor,
+       type, schema, fingerprint, data
 FROM events `
 	return func(yield func(contract.StreamEvent, error) bool) {
 		rows, err := tx.Query(ctx, query+where+" ORDER BY stream, version", args...)
@@ -88,8 +89,10 @@ FROM events `
 func scanEvent(ctx context.Context, codec contract.Codec, row pgx.Row) (
 	contract.StreamEvent, error) {
 	var r contract.Recorded
+	var fingerprint []byte
 	err := row.Scan(&r.Stream, &r.Version, &r.ID, &r.Corrects, &r.EffectiveAt, &r.EnteredAt,
-		&r.RecordedAt, &r.Actor, &r.Type, &r.Data)
+		&r.RecordedAt, &r.Actor, &r.Type, &r.Schema, &fingerprint, &r.Data)
+	copy(r.Fingerprint[:], fingerprint)
 	if err != nil {
 		return contract.StreamEvent{}, fmt.Errorf("read events: %w", err)
 	}
@@ -100,13 +103,13 @@ func scanEvent(ctx context.Context, codec contract.Codec, row pgx.Row) (
 func insertEvents(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error {
 	columns := []string{
 		"stream", "version", "id", "corrects", "effective_at", "entered_at", "recorded_at",
-		"actor", "type", "data",
+		"actor", "type", "schema", "fingerprint", "data",
 	}
 	rows := pgx.CopyFromSlice(len(fresh), func(i int) ([]any, error) {
 		r := fresh[i]
 		return []any{
 			r.Stream, r.Version, r.ID, r.Corrects, r.EffectiveAt, r.EnteredAt, r.RecordedAt,
-			r.Actor, r.Type, r.Data,
+			r.Actor, r.Type, r.Schema, r.Fingerprint[:], r.Data,
 		}, nil
 	})
 	if _, err := tx.CopyFrom(ctx, pgx.Identifier{"events"}, columns, rows); err != nil {

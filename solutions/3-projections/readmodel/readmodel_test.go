@@ -12,6 +12,7 @@ import (
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack/stacktest"
 	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/schemas"
 	projection "example.com/blotter/solutions/3-projections"
 	"example.com/blotter/solutions/3-projections/readmodel"
 )
@@ -89,6 +90,40 @@ func statusesOf(t *testing.T, m *readmodel.Model) map[string]string {
 		return err
 	}))
 	return found
+}
+
+// lost is a codec whose registry has lost every schema.
+type lost struct{ projectiontest.Codec }
+
+func (lost) Decode(context.Context, string, []byte) (trade.Body, error) {
+	return nil, contract.ErrUnknownSchema
+}
+
+// The model keeps the schemas of its events. While the registry has lost one of the catalog, a
+// reader of earlier events stops, and none of them is unreadable.
+func TestEarlierEventsNameTheirSchemas(t *testing.T) {
+	t.Parallel()
+	dsn, schema := stacktest.Schema(t)
+	m, err := readmodel.OpenAs(t.Context(), dsn, dsn, schema, statuses)
+	require.NoError(t, err)
+	t.Cleanup(m.Close)
+	log := projectiontest.History(7, 20, 1)
+	for i, e := range log.Events {
+		if known, ok := schemas.Latest(e.Type); ok {
+			log.Events[i].Schema, log.Events[i].Fingerprint = known.Version, known.Fingerprint
+		}
+	}
+	end, err := log.End(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, projection.Project(t.Context(), log, m, end, 30))
+	require.ErrorIs(t, m.Read(t.Context(), func(tx pgx.Tx) error {
+		for _, err := range readmodel.Events(t.Context(), tx, lost{}, "") {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}), contract.ErrUnknownSchema)
 }
 
 // A model of other tables is dropped, and folded again from the log. A model of the same tables

@@ -21,6 +21,8 @@ CREATE TABLE events (
     recorded_at  timestamptz NOT NULL,
     actor        text NOT NULL,
     type         text NOT NULL,
+    schema       int NOT NULL,
+    fingerprint  bytea NOT NULL,
     data         bytea NOT NULL,
     PRIMARY KEY (stream, version)
 );
