@@ -194,7 +194,9 @@ func stored(t *trial) {
 
 func refused(t *trial) {
 	a := t.archive(t.storage)
-	t.put(a, snapshot("right", "first\n"))
+	right := snapshot("right", "first\n")
+	require.NoError(t.Hint("a snapshot whose name and digest are right is archived: L4.11 comes "+
+		"before this check"), a.Put(t.Context(), right), "put a right snapshot")
 	before := t.keys()
 	wrong := snapshot("month-end", "first\n")
 	wrong.Digest[0]++
@@ -298,6 +300,7 @@ func crashes(t *trial) {
 			err := t.archive(c.on(storage)).Put(t.Context(), s)
 			if c.calls < at {
 				require.NoError(t, err)
+				requireStored(t, storage, s)
 				return
 			}
 			if strings.HasPrefix(c.place, "put") {
@@ -305,9 +308,20 @@ func crashes(t *trial) {
 					"contract.ErrObjectExists: the caller puts the snapshot again"), err,
 					"Put of a writer that crashed at %s", c)
 			}
+			if err == nil {
+				requireStored(t, storage, s)
+			}
 			requireWhole(t, storage, s, c)
 		}
 	}
+}
+
+// requireStored requires that a snapshot is there.
+func requireStored(t *trial, storage Storage, s contract.Snapshot) {
+	got, err := t.archive(storage).Get(t.Context(), s.Name)
+	require.NoError(t.Hint("a Put that returns nil has stored both objects"), err,
+		"get the snapshot after a Put that returned nil")
+	requireSnapshot(t, s, got)
 }
 
 // requireWhole requires that the snapshot is whole or absent after a crash, and that the next Put

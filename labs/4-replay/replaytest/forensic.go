@@ -116,6 +116,8 @@ func requireChain(t check.T, want, got [][sha256.Size]byte, log string) {
 func chainsPart(t *trial) {
 	log := projectiontest.History(47, 90, 2)
 	_, chain := t.chain(log, endOf(log))
+	require.Len(t.Hint("a chain has a digest for each event of the log"), chain, len(log.Events),
+		"the chain of a log")
 	for _, after := range []int{0, 30, 60} {
 		other, k := altered(log, after)
 		_, parted := t.chain(other, endOf(other))
@@ -134,6 +136,7 @@ func chainsPart(t *trial) {
 
 // requireParted requires that two chains are equal before place k, and differ from it on.
 func requireParted(t *trial, a, b [][sha256.Size]byte, k int) {
+	require.Len(t, b, len(a), "the chain of a log in which event %d was altered", k+1)
 	for i := range a {
 		require.Equal(t, i < k, a[i] == b[i], "event %d was altered; the digests at event %d are "+
 			"equal", k+1, i+1)

@@ -48,6 +48,8 @@ var comparing = []spec{
 }
 
 func equalStates(t *trial) {
+	require.Error(t.Hint("two states that are not equal give a *contract.Difference"),
+		t.compare([]byte("a\n"), []byte("b\n")), "Compare of two states that differ")
 	for _, state := range []string{"", "a\n", "a\nb\n"} {
 		err := t.compare([]byte(state), []byte(state))
 		require.True(t, err == nil, "Compare of %q with itself returned a %T, not nil", state, err)

@@ -140,6 +140,13 @@ var wrongReplays = []wrongAnswer{
 		},
 	},
 	{
+		name: "finds no difference", finds: "L4.1 L4.2 L4.3",
+		hint: "two states that are not equal",
+		change: func(a *answer) {
+			a.compare = func(_, _ []byte) error { return nil }
+		},
+	},
+	{
 		name: "reports the last line that differs", finds: "L4.2 L4.8",
 		hint: "cut one line from each state",
 		change: func(a *answer) {
@@ -373,6 +380,22 @@ var wrongArchives = []wrongAnswer{
 		change: putAs(func(s *contract.Snapshot) { s.Digest = sha256.Sum256(s.State) }),
 	},
 	{
+		name: "refuses every snapshot", finds: "L4.12",
+		hint: "a snapshot whose name and digest are right",
+		change: func(a *answer) {
+			a.put = func(context.Context, *Snapshots, contract.Snapshot) error {
+				return errors.New("refused")
+			}
+		},
+	},
+	{
+		name: "puts nothing", finds: "L4.16",
+		hint: "a Put that returns nil has stored both objects",
+		change: func(a *answer) {
+			a.put = func(context.Context, *Snapshots, contract.Snapshot) error { return nil }
+		},
+	},
+	{
 		name: "puts a snapshot of any name", finds: "L4.12",
 		hint: "return the error of CheckName",
 		change: func(a *answer) {
@@ -508,6 +531,16 @@ var wrongChains = []wrongAnswer{
 		change: chainWith(func(a, b contract.Recorded) int {
 			return a.RecordedAt.Compare(b.RecordedAt)
 		}, linked, fresh),
+	},
+	{
+		name: "returns an empty chain", finds: "L4.18",
+		hint: "each event of the log",
+		change: func(a *answer) {
+			a.chain = func(context.Context, Replayer, contract.Reader, contract.Cursor) (
+				[]contract.Recorded, [][sha256.Size]byte, error) {
+				return nil, nil, nil
+			}
+		},
 	},
 	{
 		name: "digests each effect alone", finds: "L4.18 L4.20",
@@ -706,32 +739,74 @@ func golden(t *testing.T, name, got string) {
 		"to rewrite it: go test ./solutions/4-replay/plain -run Wrong -update")
 }
 
+// constants make the function of one operation constant.
+var constants = map[string]func(*answer, error){
+	"L4.compare": func(a *answer, err error) {
+		a.compare = func(_, _ []byte) error { return err }
+	},
+	"L4.replay": func(a *answer, err error) {
+		a.replay = func(context.Context, Replayer, contract.Reader, contract.Cursor) (
+			trade.State, int64, error) {
+			return trade.State{}, 0, err
+		}
+	},
+	"L4.get": func(a *answer, err error) {
+		a.get = func(context.Context, *Snapshots, string) (contract.Snapshot, error) {
+			return contract.Snapshot{}, err
+		}
+	},
+	"L4.put": func(a *answer, err error) {
+		a.put = func(context.Context, *Snapshots, contract.Snapshot) error { return err }
+	},
+	"L4.chain": func(a *answer, err error) {
+		a.chain = func(context.Context, Replayer, contract.Reader, contract.Cursor) (
+			[]contract.Recorded, [][sha256.Size]byte, error) {
+			return nil, nil, err
+		}
+	},
+	"L4.bisect": func(a *answer, err error) {
+		a.bisect = func(int, func(int) (bool, error)) (int, error) { return 0, err }
+	},
+	"L4.asof": func(a *answer, err error) {
+		a.asOf = func(context.Context, Replayer, contract.Reader, trade.AsOf) (
+			trade.State, error) {
+			return trade.State{}, err
+		}
+	},
+}
+
 // A stub is to do, or blocked by another one, in every check.
 func TestStubsAreToDo(t *testing.T) {
 	t.Parallel()
-	todo := func(name string) error { return check.TODO("L4." + name) }
 	s := suiteOf(func(a *answer) {
-		a.compare = func(_, _ []byte) error { return todo("compare") }
-		a.bisect = func(int, func(int) (bool, error)) (int, error) { return 0, todo("bisect") }
-		a.replay = func(context.Context, Replayer, contract.Reader, contract.Cursor) (
-			trade.State, int64, error) {
-			return trade.State{}, 0, todo("replay")
+		for operation, set := range constants {
+			set(a, check.TODO(operation))
 		}
-		a.chain = func(context.Context, Replayer, contract.Reader, contract.Cursor) (
-			[]contract.Recorded, [][sha256.Size]byte, error) {
-			return nil, nil, todo("chain")
-		}
-		a.asOf = func(context.Context, Replayer, contract.Reader, trade.AsOf) (
-			trade.State, error) {
-			return trade.State{}, todo("asof")
-		}
-		a.get = func(context.Context, *Snapshots, string) (contract.Snapshot, error) {
-			return contract.Snapshot{}, todo("get")
-		}
-		a.put = func(context.Context, *Snapshots, contract.Snapshot) error { return todo("put") }
 	})
 	for _, v := range check.JudgeAll(t.Context(), s) {
 		require.Contains(t, []check.Outcome{check.Todo, check.Blocked}, v.Outcome,
 			"%s: %s", v.Check.ID, v.Text)
+	}
+}
+
+// A constant answer earns no points, also if all other operations are right: neither zero values,
+// nor the same error each time.
+func TestConstantAnswersEarnNothing(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{"nothing": nil, "an error": errors.New("refused")} {
+		all := suiteOf(func(a *answer) {
+			for _, set := range constants {
+				set(a, err)
+			}
+		})
+		for _, c := range all.Checks {
+			require.Contains(t, constants, c.Operation)
+			one := suiteOf(func(a *answer) { constants[c.Operation](a, err) })
+			for _, s := range []check.Suite{all, one} {
+				i := slices.IndexFunc(s.Checks, func(x check.Check) bool { return x.ID == c.ID })
+				v := check.Judge(t.Context(), s, s.Checks[i])
+				require.Equal(t, check.Failed, v.Outcome, "%s: the answer %s", c.ID, name)
+			}
+		}
 	}
 }
