@@ -68,6 +68,7 @@ type Auditor struct {
 	contract.Auditor
 	contract.SinceVerifier
 	contract.SealedLog
+	contract.Prover
 	Keys logdir.Keys
 	Kept contract.Checkpoint // the last one that was published from this folder; zero without one
 
@@ -141,7 +142,7 @@ func (s *Session) auditor(
 		return audit.OpenCheckpoint(signed, origin, keys.Verifier)
 	})
 	a.Known = kept.Note
-	return &Auditor{a, a, a, keys, kept, foreign, a.Archived}, err
+	return &Auditor{a, a, a, a, keys, kept, foreign, a.Archived}, err
 }
 
 // archive opens the archive of checkpoints. If the log has no archive, it creates the archive if

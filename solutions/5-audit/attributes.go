@@ -14,7 +14,10 @@ import (
 
 // An Attribute is one field of a leaf in readable form. The payload has two attributes, both in
 // hexadecimal: wire is the prefix before the Avro body, and payload is the digest of the body.
-type Attribute struct{ Name, Value string }
+type Attribute struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
 
 // ErrLeaf is wrapped by the error for bytes that are not an event's leaf.
 var ErrLeaf = errors.New("not the leaf of an event")

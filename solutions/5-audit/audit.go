@@ -49,6 +49,7 @@ var (
 	_ contract.Auditor       = (*Auditor)(nil)
 	_ contract.SinceVerifier = (*Auditor)(nil)
 	_ contract.SealedLog     = (*Auditor)(nil)
+	_ contract.Prover        = (*Auditor)(nil)
 )
 
 // Open checks the options. It reads and writes nothing.

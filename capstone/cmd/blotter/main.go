@@ -56,6 +56,8 @@ type cli struct {
 	Seal     sealCmd          `cmd:"" help:"${seal}"`
 	Sealed   checkpointsCmd   `cmd:"" name:"checkpoints" help:"List the published checkpoints."`
 	Verify   verifyCmd        `cmd:"" help:"${verify}"`
+	Prove    proveCmd         `cmd:"" help:"${prove}"`
+	Proof    checkProofCmd    `cmd:"" name:"check-proof" help:"${check_proof}"`
 	Extract  extractCmd       `cmd:"" help:"${extract}"`
 	Bundle   verifyExtractCmd `cmd:"" name:"verify-extract" help:"${verify_extract}"`
 	Simulate simulateCmd      `cmd:"" help:"Write a book of any size, made by the simulator."`
@@ -92,6 +94,8 @@ var longHelp = kong.Vars{
 	"rebuild":        "Make the read models again from the log, and accept the log as it is.",
 	"seal":           "Add new events to the Merkle tree and publish a signed checkpoint.",
 	"verify":         "Compare the log with its checkpoints; exit 1 names the first difference.",
+	"prove":          "Write a proof that the last checkpoint covers an event.",
+	"check_proof":    "Check a proof offline, with the public key alone.",
 	"extract":        "Make a certified bundle of events: data, proofs and signature.",
 	"verify_extract": "Check a bundle with only the log's public key; exit 1 names file and line.",
 	"completion":     "Print a script that completes command lines: for bash, zsh or fish.",

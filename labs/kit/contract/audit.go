@@ -42,6 +42,12 @@ type Auditor interface {
 	Verify(ctx context.Context) (Verification, error)
 }
 
+// A Prover is an Auditor that proves single events to people who have no access to the log.
+type Prover interface {
+	// Prove returns a proof that the last checkpoint covers r, in the format C2SP tlog-proof.
+	Prove(ctx context.Context, r Recorded) ([]byte, error)
+}
+
 // SinceVerifier is an Auditor that can also check the archive against a checkpoint that was kept
 // outside of it.
 type SinceVerifier interface {
