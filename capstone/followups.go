@@ -194,6 +194,13 @@ func (f *FollowUps) Sweep(ctx context.Context) error {
 	return f.SweptTo.Save(end)
 }
 
+// SweepAll is Sweep without the saved cursor. An event before the cursor may count only now: it
+// waited in a parked stream when a sweep passed it.
+func (f *FollowUps) SweepAll(ctx context.Context) error {
+	all := FollowUps{Desk: f.Desk}
+	return all.Sweep(ctx)
+}
+
 // Orphaned lists the orphaned follow-ups of the whole log.
 func (f *FollowUps) Orphaned(ctx context.Context) ([]OrphanedFollowUp, error) {
 	var all []OrphanedFollowUp

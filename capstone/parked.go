@@ -113,9 +113,11 @@ type Retried struct {
 }
 
 // Retry folds a stream of the log with the present rules and schemas. If the read model has a stale
-// row of it, rebuild replaces the models. A stream that is not on record is contract.ErrNotFound.
+// row of it, rebuild replaces the models. If the stream is not parked, Retry issues the follow-ups
+// of events that waited. A stream that is not on record is contract.ErrNotFound.
 //
-// A crash before the model is replaced leaves the old one, and Retry does the same again.
+// A crash before the models are replaced leaves the old ones. A crash after that leaves follow-ups
+// undone. Retry does the same again.
 func (s *System) Retry(
 	ctx context.Context, stream string, rebuild func(context.Context) error,
 ) (Retried, error) {
@@ -136,18 +138,21 @@ func (s *System) Retry(
 	if err != nil {
 		return r, err
 	}
-	for _, kept := range stale {
-		if kept.Stream != stream {
-			continue
-		}
+	i := slices.IndexFunc(stale, func(kept *StaleError) bool { return kept.Stream == stream })
+	if i >= 0 {
 		for _, e := range legal {
-			if e.Version >= kept.Version {
+			if e.Version >= stale[i].Version {
 				r.Applied++
 			}
 		}
-		return r, rebuild(ctx)
+		if err := rebuild(ctx); err != nil {
+			return r, err
+		}
 	}
-	return r, nil
+	if r.Parked != nil {
+		return r, nil
+	}
+	return r, s.FollowUps.SweepAll(ctx)
 }
 
 // A Skip asks to leave out the event that parks a stream.

@@ -213,6 +213,42 @@ func TestUnreadableOutcomeStays(t *testing.T) {
 	require.Empty(t, reused.Refused)
 }
 
+// A novation waits after an event that an older program cannot decode, and sweeps pass both. Retry
+// with a later program issues its follow-up, once.
+func TestRetryIssuesFollowUps(t *testing.T) {
+	t.Parallel()
+	registry := &outdated{Codec: codec.Offline(), old: true}
+	s := capstone.New(memory.New(contract.SimulatedClock), registry, "test")
+	s.Projection, s.Project = readmodel.New(registry), projection.Project
+	s.FollowUps.SweptTo = &savedCursor{}
+	do(t, s, oil("c-1", "A"))
+	force(t, s, settle("i-1", "A", 100))
+	force(t, s, novate("i-2", "A", "B"))
+	require.NoError(t, s.FollowUps.Sweep(t.Context()))
+	registry.old = false
+	require.NoError(t, s.FollowUps.Sweep(t.Context()))
+	missing, err := s.FollowUps.Orphaned(t.Context())
+	require.NoError(t, err)
+	require.Len(t, missing, 1)
+
+	for range 2 {
+		_, err := s.Retry(t.Context(), "trade/A", func(context.Context) error {
+			s.Projection = readmodel.New(registry)
+			return nil
+		})
+		require.NoError(t, err)
+		missing, err = s.FollowUps.Orphaned(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, missing)
+	}
+	state, err := s.State(t.Context())
+	require.NoError(t, err)
+	require.Len(t, state.Trades, 2)
+	end, err := s.Log.End(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, contract.Cursor{4}, end)
+}
+
 // A later program reads the event that parks a stream, and the model still has the rows of an
 // older one. No snapshot archives them, even if the stream stays parked by another rule. Retry
 // replaces the model, and then a replay equals a snapshot.

@@ -232,9 +232,10 @@ func (c *importCmd) checkComplete(n capstone.Imported) error {
 }
 
 // orphanHint mends orphaned follow-ups.
-const orphanHint = "any blotter import issues the follow-ups that are missing; to mend a refused " +
-	"one, correct the cause to quantity 0, or correct the contract that stands in the way and " +
-	"then correct the cause again, which restates the contract"
+const orphanHint = "any blotter import issues the follow-ups that are missing; if their cause " +
+	"waited in a parked stream, blotter parked retry does; to mend a refused one, correct the " +
+	"cause to quantity 0, or correct the contract that stands in the way and then correct the " +
+	"cause again, which restates the contract"
 
 // checkOrphans fails an import that leaves two contracts that do not match.
 func checkOrphans(all []capstone.OrphanedFollowUp) error {

@@ -132,7 +132,7 @@ type parkedRetryCmd struct {
 
 // Run exits with 1 if the stream is still parked.
 func (c *parkedRetryCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.open(ctx, session.Query)
+	s, err := a.open(ctx, session.Write)
 	if err != nil {
 		return err
 	}
