@@ -14,8 +14,8 @@ var publishing = []labSpec{
 	{Check: check.Check{
 		ID: "L5.5", Points: 2, Invariant: "L5.I1", Operation: seal,
 		Title: "a checkpoint covers every event of the log, and the header of its batch",
-		Hint: "one batch of all events in a.read(ctx, last.To, end), with sealedEvents; the tree " +
-			"has b.Leaves(), which end with the header",
+		Hint: "one batch of all events in a.read(ctx, next.From, end), with sealedEvents; the " +
+			"tree has b.Leaves(), which end with the header",
 		More: "b := contract.SealedBatch{First: …, Header: …, Events: sealedEvents(events)}; " +
 			"a.putBatch(ctx, b); leaves = append(leaves, b.Leaves()...); a.publish(ctx, " +
 			"int64(len(leaves)), Root(leaves))",
@@ -26,9 +26,9 @@ var publishing = []labSpec{
 		Title: "each header names the one before, and its range begins where that one ended",
 		Hint: "Number counts from 1, Previous is hash(0, …) of the leaf of the last header, and " +
 			"From is the To of the last header; a restart takes all of these from the archive",
-		More: "for _, b := range batches: last = b.Header. Then contract.BatchHeader{Number: " +
-			"last.Number + 1, Previous: hash(0, last.Leaf()), From: last.To, To: end, Events: " +
-			"…}; in the first batch Previous is zero",
+		More: "for _, b := range batches: h := b.Header; next = contract.BatchHeader{Number: " +
+			"h.Number + 1, Previous: hash(0, h.Leaf()), From: h.To}; in the first batch Previous " +
+			"is zero. Then To and Events",
 		Misconception: "that a process remembers where it stopped",
 	}, try: chains},
 	{Check: check.Check{
@@ -54,7 +54,7 @@ var publishing = []labSpec{
 		Title: "the Seal after a crash continues after a batch that the crash left",
 		Hint: "begin with all batches of the archive, and not only with those that the last " +
 			"checkpoint covers: the name of the left one is taken",
-		More: "leaves and last come from every batch of a.archived; without new events, publish " +
+		More: "leaves and next come from every batch of a.archived; without new events, publish " +
 			"these leaves if there are more than c.Size",
 		Misconception: "that an object without a checkpoint can be written again",
 	}, try: sealsAfterCrash},
@@ -63,10 +63,10 @@ var publishing = []labSpec{
 		Title: "nothing is signed over an archive that holds another history",
 		Hint: "before you sign, compare the first c.Size leaves of the archive with the root of " +
 			"the last checkpoint, and each batch after it with the log and with the batch before",
-		More: "if b.First >= c.Size, read b's range of the log: difference(b, events) must be " +
-			"nil, and b.Header must have the next Number, Previous, From and Events. After the " +
-			"loop len(leaves) >= c.Size and Root(leaves[:c.Size]) == c.Root, if there is a " +
-			"checkpoint. Wrap ErrForked",
+		More: "follows(b, int64(len(leaves)), next) for each batch, and end.Reaches(next.From) " +
+			"after the last; if b.First >= c.Size, read b's range of the log: difference(b, " +
+			"events) must be nil. After the loop len(leaves) >= c.Size and " +
+			"Root(leaves[:c.Size]) == c.Root, if there is a checkpoint. Wrap ErrForked",
 		Misconception: "that the archive is as it was left",
 	}, try: refusesToSign},
 }
@@ -227,9 +227,32 @@ func refusesToSign(t *labTrial) {
 		other.FlipBit(b.Events[0].Position)
 	}
 	refuses(t, other, left, "a crash left a batch of events that the log does not have")
+	linked := &labTrial{t.Hint("no signature covers the header of a batch that a crash left, " +
+		"and difference reads only its own range: require follows(b, int64(len(leaves)), next)"),
+		t.answer}
+	for name, breaks := range sortedByName(brokenBatches) {
+		broken := left.after(crash{})
+		b := broken.batches()[1]
+		breaks(&b)
+		broken.putBatch(b)
+		refuses(linked, log, broken, "a crash left batch 2, and somebody edited it: "+name)
+	}
+	negative := shelf.after(crash{})
+	b := negative.batches()[0]
+	clear(negative.objects)
+	b.First, b.Events = -5, b.Events[:4]
+	negative.putBatch(b)
+	refuses(linked, log, negative, "an archive without a checkpoint has a batch at leaf -5")
+	ahead := left.after(crash{})
+	b = ahead.batches()[1]
+	b.Header.To[0]++
+	ahead.putBatch(b)
+	refuses(&labTrial{t.Hint("the end of the log must reach the To of each batch: later events " +
+		"in its range would be left out"), t.answer}, log, ahead,
+		"a crash left batch 2, and somebody moved its To past the end of the log")
 
 	changed := shelf.after(crash{})
-	b := changed.batches()[0]
+	b = changed.batches()[0]
 	b.Events[3].Leaf = events[4].Leaf()
 	changed.putBatch(b)
 	refuses(t, log, changed, "a leaf under the last checkpoint was changed in the archive")
@@ -237,20 +260,6 @@ func refusesToSign(t *labTrial) {
 	gone := shelf.after(crash{})
 	delete(gone.objects, gone.names(batchNames)[0])
 	refuses(t, log, gone, "a batch under the last checkpoint is gone from the archive")
-
-	for _, breaks := range []func(h *contract.BatchHeader){
-		func(h *contract.BatchHeader) { h.Number++ },
-		func(h *contract.BatchHeader) { h.Previous[0] ^= 1 },
-		func(h *contract.BatchHeader) { h.Events++ },
-	} {
-		broken := left.after(crash{})
-		b := broken.batches()[1]
-		breaks(&b.Header)
-		broken.putBatch(b)
-		to := &labTrial{t.Hint("no signature covers the header of a batch that a crash left: " +
-			"Number, Previous, From and Events must follow from the batch before it"), t.answer}
-		refuses(to, log, broken, "the header of the batch that a crash left was changed")
-	}
 }
 
 // refuses requires that Seal fails and writes nothing.

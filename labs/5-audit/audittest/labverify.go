@@ -18,7 +18,7 @@ var verifying = []labSpec{
 	{Check: check.Check{
 		ID: "L5.13", Points: 2, Invariant: "L5.I5", Operation: verify,
 		Title: "an untouched log has no fault; events past the last checkpoint are unanchored",
-		Hint: "walk from checkpoint to checkpoint; the events in a.read(ctx, last.To, end), " +
+		Hint: "walk from checkpoint to checkpoint; the events in a.read(ctx, next.From, end), " +
 			"after the last batch that a checkpoint covers, are unanchored",
 		More: "for _, c := range checkpoints { for int64(len(leaves)) < c.Size { … next batch … " +
 			"} }: a batch that a crash left is then never reached",
@@ -47,9 +47,9 @@ var verifying = []labSpec{
 		ID: "L5.16", Points: 3, Invariant: "L5.I2", Operation: verify,
 		Title: "a broken link between two headers is a fault, although the signature holds",
 		Hint: "the sealer itself may leave events out: compare Number, Previous, From and " +
-			"Events of each header with the batch before it",
-		More: "h.Number == last.Number+1, h.Previous == hash(0, last.Leaf()) (zero at first), " +
-			"h.From.Equal(last.To), h.Events == len(b.Events); otherwise archiveFault",
+			"Events of each header with the batch before it (follows)",
+		More: "if !follows(b, int64(len(leaves)), next), archiveFault; next = contract." +
+			"BatchHeader{Number: h.Number + 1, Previous: hash(0, h.Leaf()), From: h.To}",
 		Misconception: "that a signature says that the signed is complete",
 	}, try: brokenLinks},
 }
@@ -234,19 +234,22 @@ func rewrite(log *Log, s *Shelf) {
 	s.putBatch(b)
 }
 
+// brokenBatches break the link of a batch to the batch before it.
+var brokenBatches = map[string]func(b *contract.SealedBatch){
+	"Previous is the hash of another header": func(b *contract.SealedBatch) {
+		b.Header.Previous[0] ^= 1
+	},
+	"Number skips one": func(b *contract.SealedBatch) { b.Header.Number++ },
+	"From leaves an event out": func(b *contract.SealedBatch) {
+		b.Header.From = b.Header.From.After(b.Events[0].Position)
+		b.Events = b.Events[1:]
+		b.Header.Events--
+	},
+	"Events counts one too few": func(b *contract.SealedBatch) { b.Header.Events-- },
+}
+
 func brokenLinks(t *labTrial) {
-	for name, breaks := range sortedByName(map[string]func(b *contract.SealedBatch){
-		"Previous is the hash of another header": func(b *contract.SealedBatch) {
-			b.Header.Previous[0] ^= 1
-		},
-		"Number skips one": func(b *contract.SealedBatch) { b.Header.Number++ },
-		"From leaves an event out": func(b *contract.SealedBatch) {
-			b.Header.From = b.Header.From.After(b.Events[0].Position)
-			b.Events = b.Events[1:]
-			b.Header.Events--
-		},
-		"Events counts one too few": func(b *contract.SealedBatch) { b.Header.Events-- },
-	}) {
+	for name, breaks := range sortedByName(brokenBatches) {
 		log, shelf := NewLog(1), new(Shelf)
 		log.Add(6)
 		sealByHand(log, shelf)

@@ -178,7 +178,7 @@ func twoPasses(a *answer) {
 	a.trace = traceByLeaf
 }
 
-// A cutLog ends where its last batch ends.
+// A cutLog ends where its last batch ends, or before.
 type cutLog struct {
 	contract.Reader
 	end contract.Cursor
@@ -189,8 +189,8 @@ func cut(ctx context.Context, log contract.Reader, batches []contract.SealedBatc
 	if len(batches) == 0 {
 		return cutLog{log, nil}, nil
 	}
-	_, err := log.End(ctx)
-	return cutLog{log, batches[len(batches)-1].Header.To}, err
+	end, err := log.End(ctx)
+	return cutLog{log, end.Min(batches[len(batches)-1].Header.To)}, err
 }
 
 func (l cutLog) End(context.Context) (contract.Cursor, error) { return l.end, nil }

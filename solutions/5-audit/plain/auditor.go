@@ -127,6 +127,14 @@ func sealedEvents(events []contract.Recorded) []contract.SealedEvent {
 	return all
 }
 
+// follows reports whether b continues the archive after first leaves (L5.I2). next has the Number,
+// the Previous and the From that its header must have.
+func follows(b contract.SealedBatch, first int64, next contract.BatchHeader) bool {
+	h := b.Header
+	return b.First == first && h.Number == next.Number && h.Previous == next.Previous &&
+		h.From.Equal(next.From) && h.To.Reaches(h.From) && h.Events == int64(len(b.Events))
+}
+
 // difference returns the first place where a batch and the events of its range differ, or nil. It
 // cannot tell whether the log or the archive was changed.
 func difference(b contract.SealedBatch, events []contract.Recorded) *contract.Fault {

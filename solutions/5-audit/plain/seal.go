@@ -17,25 +17,24 @@ func (a *Auditor) Seal(ctx context.Context) (c contract.Checkpoint, err error) {
 		c = checkpoints[len(checkpoints)-1]
 	}
 	var leaves [][]byte
-	var last contract.BatchHeader
 	next := contract.BatchHeader{Number: 1}
 	for _, b := range batches {
+		h := b.Header
+		if !follows(b, int64(len(leaves)), next) {
+			return c, fmt.Errorf("%w: no batch %d follows at leaf %d",
+				ErrForked, next.Number, len(leaves))
+		}
 		if b.First >= c.Size { // a crash left it; nothing was signed yet
-			events, err := a.read(ctx, b.Header.From, b.Header.To)
+			events, err := a.read(ctx, h.From, h.To)
 			if err != nil {
 				return c, err
 			}
 			if at := difference(b, events); at != nil {
 				return c, fmt.Errorf("%w: %w", ErrForked, at)
 			}
-			h := b.Header
-			if h.Number != next.Number || h.Previous != next.Previous ||
-				!h.From.Equal(last.To) || h.Events != int64(len(b.Events)) {
-				return c, fmt.Errorf("%w: batch %d breaks the chain", ErrForked, h.Number)
-			}
 		}
-		leaves, last = append(leaves, b.Leaves()...), b.Header
-		next = contract.BatchHeader{Number: last.Number + 1, Previous: hash(0, last.Leaf())}
+		leaves = append(leaves, b.Leaves()...)
+		next = contract.BatchHeader{Number: h.Number + 1, Previous: hash(0, h.Leaf()), From: h.To}
 	}
 	if len(checkpoints) > 0 && (int64(len(leaves)) < c.Size || Root(leaves[:c.Size]) != c.Root) {
 		return c, fmt.Errorf("%w: its batches do not give the root of checkpoint %d",
@@ -45,12 +44,15 @@ func (a *Auditor) Seal(ctx context.Context) (c contract.Checkpoint, err error) {
 	if err != nil {
 		return c, err
 	}
-	events, err := a.read(ctx, last.To, end)
+	if !end.Reaches(next.From) {
+		return c, fmt.Errorf("%w: the log ends at %s, its batches at %s", ErrForked, end, next.From)
+	}
+	events, err := a.read(ctx, next.From, end)
 	if err != nil {
 		return c, err
 	}
 	if len(events) > 0 {
-		next.From, next.To, next.Events = last.To, end, int64(len(events))
+		next.To, next.Events = end, int64(len(events))
 		b := contract.SealedBatch{
 			First: int64(len(leaves)), Header: next, Events: sealedEvents(events),
 		}

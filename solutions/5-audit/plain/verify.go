@@ -17,13 +17,12 @@ func (a *Auditor) Verify(ctx context.Context) (v contract.Verification, err erro
 		return v, err
 	}
 	var leaves [][]byte
-	var last contract.BatchHeader
-	var previous contract.Hash
+	next := contract.BatchHeader{Number: 1}
 	var differs *contract.Fault // log and archive; the next checkpoint shows which was changed
 	for _, c := range checkpoints {
-		for int64(len(leaves)) < c.Size {
-			if v.Batches == len(batches) || batches[v.Batches].First != int64(len(leaves)) {
-				v.Fault = archiveFault(differs, "the batch at leaf %d is missing", len(leaves))
+		for size := int64(len(leaves)); size < c.Size; size = int64(len(leaves)) {
+			if v.Batches == len(batches) || !follows(batches[v.Batches], size, next) {
+				v.Fault = archiveFault(differs, "no batch %d follows at leaf %d", next.Number, size)
 				return v, nil
 			}
 			b := batches[v.Batches]
@@ -35,13 +34,8 @@ func (a *Auditor) Verify(ctx context.Context) (v contract.Verification, err erro
 				}
 				differs = difference(b, events)
 			}
-			if h.Number != last.Number+1 || h.Previous != previous || !h.From.Equal(last.To) ||
-				h.Events != int64(len(b.Events)) {
-				v.Fault = archiveFault(differs, "batch %d does not follow batch %d",
-					h.Number, last.Number)
-				return v, nil
-			}
-			leaves, last, previous = append(leaves, b.Leaves()...), h, hash(0, h.Leaf())
+			leaves = append(leaves, b.Leaves()...)
+			next.Number, next.Previous, next.From = h.Number+1, hash(0, h.Leaf()), h.To
 			v.Batches, v.Sealed = v.Batches+1, v.Sealed+h.Events
 		}
 		if int64(len(leaves)) != c.Size || Root(leaves) != c.Root {
@@ -55,8 +49,8 @@ func (a *Auditor) Verify(ctx context.Context) (v contract.Verification, err erro
 			return v, nil
 		}
 	}
-	v.Checkpoint.End = last.To
-	events, err := a.read(ctx, last.To, end)
+	v.Checkpoint.End = next.From
+	events, err := a.read(ctx, next.From, end)
 	v.Unanchored = int64(len(events))
 	return v, err
 }

@@ -127,6 +127,7 @@ func treeWith(leaves [][]byte, leaf, node []byte, split func(int64) int64) contr
 // sealing faults, for sealWith.
 type sealFaults struct {
 	publishFirst, noHeader, noPrevious, emptyBatches, forgetLeft, adoptAny, trustArchive bool
+	trustHeaders, trustEnd, ignoreError                                                  bool
 }
 
 // sealWith is Seal with faults.
@@ -146,6 +147,10 @@ func sealWith(f sealFaults) func(*answer) {
 				if b.First >= c.Size && f.forgetLeft {
 					break
 				}
+				trusts := f.trustHeaders || f.noPrevious || f.noHeader
+				if !trusts && !follows(b, int64(len(leaves)), next) {
+					return c, ErrForked
+				}
 				if b.First >= c.Size && !f.adoptAny {
 					events, err := a.read(ctx, b.Header.From, b.Header.To)
 					if at := difference(b, events); err != nil || at != nil {
@@ -164,6 +169,9 @@ func sealWith(f sealFaults) func(*answer) {
 			}
 			if next.To, err = a.Log.End(ctx); err != nil {
 				return c, err
+			}
+			if !next.To.Reaches(next.From) && !f.trustEnd {
+				return c, ErrForked
 			}
 			events, err := a.read(ctx, next.From, next.To)
 			if err != nil {
@@ -195,7 +203,7 @@ func sealWith(f sealFaults) func(*answer) {
 				}
 				return c, first()
 			}
-			if err := first(); err != nil {
+			if err := first(); err != nil && !f.ignoreError {
 				return c, err
 			}
 			return a.publish(ctx, int64(len(leaves)), Root(leaves))
@@ -233,8 +241,7 @@ func verifyWith(ctx context.Context, a *Auditor, f faults) (v contract.Verificat
 		checkpoints = checkpoints[len(checkpoints)-1:]
 	}
 	var leaves [][]byte
-	var last contract.BatchHeader
-	var previous contract.Hash
+	next := contract.BatchHeader{Number: 1}
 	var differs *contract.Fault
 	for _, c := range checkpoints {
 		for int64(len(leaves)) < c.Size {
@@ -253,13 +260,14 @@ func verifyWith(ctx context.Context, a *Auditor, f faults) (v contract.Verificat
 					differs = at
 				}
 			}
-			linked := h.Number == last.Number+1 && h.Previous == previous &&
-				h.From.Equal(last.To) && h.Events == int64(len(b.Events))
-			if !linked && !f.trustHeaders {
+			if !follows(b, int64(len(leaves)), next) && !f.trustHeaders {
 				v.Fault = archiveFault(nil, "a batch does not follow the one before")
 				return v, nil
 			}
-			leaves, last, previous = append(leaves, b.Leaves()...), h, hash(0, h.Leaf())
+			leaves = append(leaves, b.Leaves()...)
+			next = contract.BatchHeader{
+				Number: h.Number + 1, Previous: hash(0, h.Leaf()), From: h.To,
+			}
 			v.Batches, v.Sealed = v.Batches+1, v.Sealed+h.Events
 		}
 		right := int64(len(leaves)) == c.Size && Root(leaves) == c.Root
@@ -279,7 +287,7 @@ func verifyWith(ctx context.Context, a *Auditor, f faults) (v contract.Verificat
 	if err != nil {
 		return v, err
 	}
-	events, err := a.read(ctx, last.To, end)
+	events, err := a.read(ctx, next.From, end)
 	v.Unanchored = int64(len(events))
 	return v, err
 }
@@ -464,12 +472,17 @@ var wrongs = []wrongAnswer{
 	{
 		name: "signs any header that a crash left", finds: "L5.10",
 		hint:   "no signature covers the header of a batch that a crash left",
-		change: sealWith(sealFaults{}),
+		change: sealWith(sealFaults{trustHeaders: true}),
 	},
 	{
 		name: "signs on top of any archive", finds: "L5.10",
 		hint:   "compare the first c.Size leaves of the archive with the root",
 		change: sealWith(sealFaults{trustArchive: true}),
+	},
+	{
+		name: "signs a batch past the end of the log", finds: "L5.10",
+		hint:   "the end of the log must reach the To of each batch",
+		change: sealWith(sealFaults{trustEnd: true}),
 	},
 	{
 		name: "begins with the old root", finds: "L5.11",
