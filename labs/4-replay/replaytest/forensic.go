@@ -132,6 +132,10 @@ func chainsPart(t *trial) {
 	_, same := t.chain(&reworded, endOf(log))
 	requireChain(t.Hint("hash the effect of an event, and not its bytes: other bytes may have "+
 		"the same meaning"), chain, same, "a log whose payloads have a space more")
+	_, _, err := t.tryChain(broken{log, 12}, endOf(log))
+	require.ErrorIs(t.Hint("each step of the feed has an error, as in L4.5: return it, because "+
+		"the chain of a part of the log shows no difference after that part"), err, errBroken,
+		"chain of a log that fails after 12 events")
 }
 
 // requireParted requires that two chains are equal before place k, and differ from it on.
@@ -281,4 +285,37 @@ func frontier(t *trial) {
 		want := stateOf(log.Events, trade.AsOf{Known: g.at})
 		requireState(t, want, got, "the state as known at the frontier, while the log grows")
 	}
+	hinted := t.Hint("return each error of the log: of Frontier, of End, and of each step of the " +
+		"feed; a part of the log has another state")
+	for _, tc := range []struct {
+		fails string
+		log   contract.Reader
+	}{
+		{"Frontier", deaf{Reader: log, frontier: errBroken}},
+		{"End", deaf{Reader: log, end: errBroken}},
+		{"Read", broken{log, 12}},
+	} {
+		_, err := t.asOf(tc.log, trade.AsOf{})
+		require.ErrorIs(hinted, err, errBroken, "the state of a log whose %s fails", tc.fails)
+	}
+}
+
+// A deaf log answers a question with an error, where one is given.
+type deaf struct {
+	contract.Reader
+	end, frontier error
+}
+
+func (d deaf) End(ctx context.Context) (contract.Cursor, error) {
+	if d.end != nil {
+		return nil, d.end
+	}
+	return d.Reader.End(ctx)
+}
+
+func (d deaf) Frontier(ctx context.Context) (time.Time, error) {
+	if d.frontier != nil {
+		return time.Time{}, d.frontier
+	}
+	return d.Reader.Frontier(ctx)
 }

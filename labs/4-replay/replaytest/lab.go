@@ -126,11 +126,17 @@ func (t *trial) replay(log contract.Reader, to contract.Cursor) (trade.State, in
 // chain must succeed.
 func (t *trial) chain(log contract.Reader, to contract.Cursor) (
 	[]contract.Recorded, [][sha256.Size]byte) {
-	events, digests, err := t.answer.Replayer(codec).Chain(t.Context(), log, to)
-	t.Answered("Chain", err)
+	events, digests, err := t.tryChain(log, to)
 	require.NoError(t, err, "chain of the events before %s", to)
 	require.Len(t, digests, len(events), "digests, for as many events")
 	return events, digests
+}
+
+func (t *trial) tryChain(log contract.Reader, to contract.Cursor) (
+	[]contract.Recorded, [][sha256.Size]byte, error) {
+	events, digests, err := t.answer.Replayer(codec).Chain(t.Context(), log, to)
+	t.Answered("Chain", err)
+	return events, digests, err
 }
 
 func (t *trial) bisect(n int, same func(int) (bool, error)) (int, error) {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -233,9 +234,7 @@ var wrongReplays = []wrongAnswer{
 		name: "takes the end of the feed for the end of the log", finds: "L4.5",
 		hint: "look at it before the event",
 		change: replayOf(func(log contract.Reader, _ contract.Cursor) contract.Reader {
-			return feed{log, func(_ contract.Recorded, err error) (bool, bool) {
-				return err == nil, err == nil
-			}, false}
+			return feed{log, untilError, false}
 		}),
 	},
 	{
@@ -313,6 +312,8 @@ func (f feed) Read(ctx context.Context, from, to contract.Cursor) (
 		}
 	}
 }
+
+func untilError(_ contract.Recorded, err error) (keep, more bool) { return err == nil, err == nil }
 
 // replayOf replays another view of the log.
 func replayOf(view func(contract.Reader, contract.Cursor) contract.Reader) func(*answer) {
@@ -559,6 +560,16 @@ var wrongChains = []wrongAnswer{
 		}, fresh),
 	},
 	{
+		name: "chains a log up to its error", finds: "L4.18",
+		hint: "each step of the feed has an error",
+		change: func(a *answer) {
+			a.chain = func(ctx context.Context, r Replayer, log contract.Reader,
+				to contract.Cursor) ([]contract.Recorded, [][sha256.Size]byte, error) {
+				return r.Chain(ctx, feed{log, untilError, false}, to)
+			}
+		},
+	},
+	{
 		name: "begins a chain at the end of another", finds: "L4.20 L4.17",
 		hint: "does Chain begin with 32 zero bytes",
 		change: func(a *answer) {
@@ -626,6 +637,59 @@ var wrongChains = []wrongAnswer{
 			return nil
 		}),
 	},
+	{
+		name: "takes a log without a frontier for an empty one", finds: "L4.22",
+		hint: "return each error of the log",
+		change: asOfView(func(log contract.Reader) contract.Reader {
+			return hushed{Reader: log, frontier: true}
+		}),
+	},
+	{
+		name: "takes a log without an end for an empty one", finds: "L4.22",
+		hint: "return each error of the log",
+		change: asOfView(func(log contract.Reader) contract.Reader {
+			return hushed{Reader: log, end: true}
+		}),
+	},
+	{
+		name: "answers from the log up to its error", finds: "L4.22",
+		hint: "return each error of the log",
+		change: asOfView(func(log contract.Reader) contract.Reader {
+			return feed{log, untilError, false}
+		}),
+	},
+}
+
+// A hushed log hides the errors of a question.
+type hushed struct {
+	contract.Reader
+	end, frontier bool
+}
+
+func (h hushed) End(ctx context.Context) (contract.Cursor, error) {
+	end, err := h.Reader.End(ctx)
+	if h.end {
+		err = nil
+	}
+	return end, err
+}
+
+func (h hushed) Frontier(ctx context.Context) (time.Time, error) {
+	frontier, err := h.Reader.Frontier(ctx)
+	if h.frontier {
+		err = nil
+	}
+	return frontier, err
+}
+
+// asOfView answers from another view of the log.
+func asOfView(view func(contract.Reader) contract.Reader) func(*answer) {
+	return func(a *answer) {
+		a.asOf = func(ctx context.Context, r Replayer, log contract.Reader, at trade.AsOf) (
+			trade.State, error) {
+			return r.AsOf(ctx, view(log), at)
+		}
+	}
 }
 
 // asOfWith asks for the end before the frontier.
@@ -672,7 +736,10 @@ func chainWith(order func(a, b contract.Recorded) int, link linkFunc,
 	return func(a *answer) {
 		a.chain = func(ctx context.Context, r Replayer, log contract.Reader, to contract.Cursor) (
 			events []contract.Recorded, chain [][sha256.Size]byte, err error) {
-			for e := range log.Read(ctx, nil, to) {
+			for e, err := range log.Read(ctx, nil, to) {
+				if err != nil {
+					return nil, nil, err
+				}
 				events = append(events, e)
 			}
 			slices.SortStableFunc(events, order)
