@@ -421,6 +421,40 @@ func TestForeignSnapshotEventIsNamed(t *testing.T) {
 	require.Contains(t, all[4].Fault.Hint(), "find the program that appended it")
 }
 
+// An event of the stream of snapshots that cannot be decoded is a fault until it is skipped.
+func TestSkippedSnapshotEventIsNoFault(t *testing.T) {
+	t.Parallel()
+	s, _ := withSnapshots(t)
+	var cut contract.Event
+	for r, err := range s.Log.Stream(t.Context(), trade.SnapshotStream) {
+		require.NoError(t, err)
+		cut = r.Event
+	}
+	cut.ID, cut.CommandID, cut.Data = uuid.UUID{0xff}, "cut", cut.Data[:len(cut.Data)-1]
+	_, err := s.Log.Append(t.Context(), cut.Stream, contract.Any, cut)
+	require.NoError(t, err)
+	r, err := s.Replay(t.Context(), "s1")
+	require.NoError(t, err)
+	require.ErrorContains(t, r.Faults, "foreign event")
+
+	found, err := s.Parked(t.Context(), end(t, s.Log))
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	_, err = s.Skip(t.Context(), capstone.Skip{Stream: cut.Stream, Version: found[0].Version,
+		Actor: "ops/1", Approver: "ops/2", Reason: "a stray"})
+	require.NoError(t, err)
+	for _, name := range []string{"", "s1"} {
+		r, err := s.Replay(t.Context(), name)
+		require.NoError(t, err)
+		require.NoError(t, r.Faults)
+	}
+	found, err = s.Parked(t.Context(), end(t, s.Log))
+	require.NoError(t, err)
+	require.Empty(t, found)
+	_, err = s.Snapshot(t.Context(), "s3")
+	require.NoError(t, err)
+}
+
 // A snapshot of a simulated log is taken at the log's last time. The machine's time would move the
 // clock of the log, and all later events with it.
 func TestSnapshotOfASimulatedLog(t *testing.T) {

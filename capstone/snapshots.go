@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
@@ -186,19 +189,24 @@ func (s *System) checkUnrecorded(ctx context.Context, archived, now contract.Sna
 }
 
 // recordedSnapshots returns the snapshots on record, in the order of the log, without their states.
-// It also returns the faults of the stream: the events in it that Snapshot did not append.
+// It also returns the faults of the stream: the events in it that neither Snapshot nor Skip
+// appended, and that are not skipped.
 func (s *System) recordedSnapshots(
 	ctx context.Context,
 ) (all []contract.Snapshot, foreign []*SnapshotFault, err error) {
-	for r, err := range s.Log.Stream(ctx, trade.SnapshotStream) {
-		if err != nil {
-			return nil, nil, err
+	h, err := s.Desk.history(ctx, trade.SnapshotStream, math.MaxInt64)
+	if err != nil {
+		return nil, nil, err
+	}
+	skipped := map[uuid.UUID]bool{}
+	for _, skip := range trade.Skips(trade.SnapshotStream, h.events) {
+		skipped[skip.Event], skipped[skip.By] = true, true
+	}
+	for i, r := range h.recorded {
+		if skipped[r.ID] {
+			continue
 		}
-		e, err := contract.Decoded(ctx, s.Desk.Codec, r)
-		if err != nil {
-			return nil, nil, err
-		}
-		taken, ok := e.Body.(trade.SnapshotTaken)
+		taken, ok := h.events[i].Body.(trade.SnapshotTaken)
 		if !ok || r.ID != trade.EventID(trade.SnapshotID(taken.Name), 0) {
 			foreign = append(foreign, &SnapshotFault{What: fmt.Sprintf(
 				"stream %s has a foreign event at position %s", r.Stream, r.Position)})

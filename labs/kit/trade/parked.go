@@ -86,7 +86,7 @@ func Skips(stream string, history []Event) []Skipped {
 type legality struct {
 	stream  string
 	trade   bool
-	isCurve bool // in a stream that is neither, only an Unreadable event is illegal
+	isCurve bool // a stream that is neither: see Legal
 	line    timeline
 	now     Trade     // after the legal events
 	last    Slot      // in the order of Slot.Compare
