@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"go/ast"
 	"go/token"
 	"go/types"
@@ -22,7 +23,8 @@ import (
 //   - the environment: packages that read the machine or the process
 //   - a range over a map whose order reaches a result: the order is unspecified (the Go
 //     specification, "For range"). A list that is sorted after the loop is allowed, as are writes
-//     to a map, sums and constants
+//     to a map or under the range's own key, sums and constants. A call reaches a result if it
+//     yields a value, or may keep one in a variable that outlives the loop
 //   - a map, or a pointer's address, among the arguments of a print
 //
 // A comment //determinism:unordered REASON on the line of a range, or on the line above, says that
@@ -73,7 +75,7 @@ func unordered(pass *analysis.Pass, f *ast.File) map[int]bool {
 // forbidden names the functions, methods and variables that a pure package may not use, by their
 // full names, and packages by their paths.
 var forbidden = map[string]string{
-	"math/rand": random, "math/rand/v2": random, "crypto/rand": random,
+	"math/rand": random, "math/rand/v2": random, "crypto/rand": random, "hash/maphash": random,
 	"github.com/google/uuid.New": random, "github.com/google/uuid.NewString": random,
 	"github.com/google/uuid.NewRandom": random, "github.com/google/uuid.NewUUID": random,
 	"github.com/google/uuid.NewV6": random, "github.com/google/uuid.NewV7": random,
@@ -170,10 +172,11 @@ func (c *checker) inUTC(user ast.Node) bool {
 	return ok && (s.Sel.Name == "UTC" || s.Sel.Name == "In")
 }
 
-// print checks the arguments of a variadic call, which are printed.
+// print checks the arguments of a variadic call, which are printed, except by a query of pgx.
 func (c *checker) print(call *ast.CallExpr) {
 	signature, ok := types.Unalias(c.TypesInfo.TypeOf(call.Fun)).(*types.Signature)
-	if !ok || !signature.Variadic() || call.Ellipsis.IsValid() {
+	if !ok || !signature.Variadic() || call.Ellipsis.IsValid() ||
+		strings.HasPrefix(c.callee(call), "(github.com/jackc/pgx/") {
 		return
 	}
 	last := signature.Params().Len() - 1
@@ -317,8 +320,10 @@ func (l *loop) effect(n ast.Node, inside []ast.Node) string {
 				return why
 			}
 		}
+	case *ast.ExprStmt:
+		return l.statementCall(n.X)
 	case *ast.CallExpr:
-		return l.write(n)
+		return cmp.Or(l.write(n), l.yield(n))
 	}
 	return ""
 }
@@ -333,10 +338,17 @@ func (l *loop) varies(e ast.Expr) bool {
 func (l *loop) assignment(a *ast.AssignStmt, i int, left ast.Expr) string {
 	root, id := rooted(left)
 	if root == nil || !l.outlives(root) {
-		return "" // an element of a map or slice, or a variable of one round
+		return "" // a variable of one round
 	}
 	value := a.Rhs[min(i, len(a.Rhs)-1)]
-	switch {
+	switch element, own := l.element(left); {
+	case own || element == "map" && !isAppend(value):
+		return "" // a round's own element, or a set of elements
+	case element == "list" && a.Tok == token.ASSIGN && l.varies(value):
+		if l.sortedLater(l.TypesInfo.ObjectOf(id)) {
+			return ""
+		}
+		return "a list is written"
 	case !l.varies(value):
 		return "" // the same constant in every round
 	case a.Tok == token.ASSIGN && isAppend(value):
@@ -344,7 +356,7 @@ func (l *loop) assignment(a *ast.AssignStmt, i int, left ast.Expr) string {
 			return ""
 		}
 		return "a list is appended to"
-	case a.Tok != token.ASSIGN && l.isInteger(id):
+	case a.Tok != token.ASSIGN && l.isInteger(left):
 		return "" // a sum
 	case a.Tok != token.ASSIGN:
 		return "a text grows"
@@ -352,11 +364,48 @@ func (l *loop) assignment(a *ast.AssignStmt, i int, left ast.Expr) string {
 	return "a value is kept"
 }
 
-// rooted returns the variable of an expression like a.b.c, and its last name.
+// element returns the kind of the container of an expression like a[i]: a "map", a "list", or "".
+// own reports whether i, or an index further left, is the key of the range, so that each round has
+// its own element.
+func (l *loop) element(e ast.Expr) (of string, own bool) {
+	switch e := e.(type) {
+	case *ast.ParenExpr:
+		return l.element(e.X)
+	case *ast.StarExpr:
+		_, own = l.element(e.X)
+	case *ast.SelectorExpr:
+		_, own = l.element(e.X)
+	case *ast.IndexExpr:
+		return l.indexed(e)
+	}
+	return "", own
+}
+
+func (l *loop) indexed(index *ast.IndexExpr) (of string, own bool) {
+	of = "list"
+	if _, ok := l.TypesInfo.TypeOf(index.X).Underlying().(*types.Map); ok {
+		of = "map"
+	}
+	i, isName := ast.Unparen(index.Index).(*ast.Ident)
+	key, hasKey := l.statement.Key.(*ast.Ident)
+	if isName && hasKey && l.TypesInfo.ObjectOf(i) == l.TypesInfo.ObjectOf(key) {
+		return of, true
+	}
+	_, own = l.element(index.X)
+	return of, own
+}
+
+// rooted returns the variable of an expression like a.b.c, *a or a[i], and its last name.
 func rooted(e ast.Expr) (root, last *ast.Ident) {
 	switch e := e.(type) {
 	case *ast.Ident:
 		return e, e
+	case *ast.ParenExpr:
+		return rooted(e.X)
+	case *ast.StarExpr:
+		return rooted(e.X)
+	case *ast.IndexExpr:
+		return rooted(e.X)
 	case *ast.SelectorExpr:
 		root, _ = rooted(e.X)
 		return root, e.Sel
@@ -364,8 +413,66 @@ func rooted(e ast.Expr) (root, last *ast.Ident) {
 	return nil, nil
 }
 
-func (l *loop) isInteger(id *ast.Ident) bool {
-	basic, ok := l.TypesInfo.TypeOf(id).Underlying().(*types.Basic)
+// yield reports a call of a function in a variable that outlives the loop, with a value of a round.
+func (l *loop) yield(call *ast.CallExpr) string {
+	_, last := rooted(call.Fun)
+	if last == nil || !slices.ContainsFunc(call.Args, l.varies) {
+		return ""
+	}
+	if _, ok := l.TypesInfo.ObjectOf(last).(*types.Var); ok && l.reaches(call.Fun) {
+		return "a value is yielded"
+	}
+	return ""
+}
+
+// statementCall reports a call without a result that may keep a value in a variable that outlives
+// the loop. A built-in function, such as delete, keeps none.
+func (l *loop) statementCall(e ast.Expr) string {
+	call, ok := ast.Unparen(e).(*ast.CallExpr)
+	if !ok || !slices.ContainsFunc(call.Args, l.varies) || l.write(call)+l.yield(call) != "" {
+		return "" // a write or a yield is reported already
+	}
+	f, ok := typeutil.Callee(l.TypesInfo, call).(*types.Func)
+	if !ok {
+		return ""
+	}
+	if slices.ContainsFunc(call.Args, l.keeps) {
+		return "a value may be kept"
+	}
+	s, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok || f.Signature().Recv() == nil {
+		return ""
+	}
+	if _, ok := f.Signature().Recv().Type().(*types.Pointer); l.keeps(s.X) || ok && l.reaches(s.X) {
+		return "a value may be kept"
+	}
+	return ""
+}
+
+// keeps reports whether a called function may keep a value in an argument that outlives the loop.
+func (l *loop) keeps(e ast.Expr) bool {
+	switch l.TypesInfo.TypeOf(e).Underlying().(type) {
+	case *types.Pointer, *types.Map, *types.Slice, *types.Interface, *types.Chan:
+		return l.reaches(e)
+	}
+	return false
+}
+
+// reaches reports whether an expression is a variable that outlives the loop, or a part of one.
+func (l *loop) reaches(e ast.Expr) bool {
+	if u, ok := e.(*ast.UnaryExpr); ok {
+		e = u.X // &v
+	}
+	root, _ := rooted(e)
+	if root == nil {
+		return false
+	}
+	_, ok := l.TypesInfo.ObjectOf(root).(*types.Var)
+	return ok && l.outlives(root)
+}
+
+func (l *loop) isInteger(e ast.Expr) bool {
+	basic, ok := l.TypesInfo.TypeOf(e).Underlying().(*types.Basic)
 	return ok && basic.Info()&types.IsInteger != 0
 }
 

@@ -98,6 +98,7 @@ ON CONFLICT (curve, delivery) DO UPDATE SET price = excluded.price, currency = e
 		if illegal != nil {
 			parked = append(parked, *illegal)
 		}
+		//determinism:unordered each point becomes a row of its own
 		for delivery, mark := range curve.Points {
 			if h.Skipped > 0 && mark.Version == h.Skipped+1 {
 				continue // an earlier mark: a late one, which does not count here, may be the last

@@ -3,6 +3,7 @@ package fold
 
 import (
 	"fmt"
+	"hash/maphash"
 	"io"
 	"maps"
 	"math/rand/v2"
@@ -39,6 +40,7 @@ func random() {
 	_ = rand.Int() // want `rand/v2.Int draws a random number`
 	_ = uuid.New() // want `uuid.New draws a random number`
 	_ = uuid.NewSHA1(nil)
+	_ = maphash.MakeSeed() // want `maphash.MakeSeed draws a random number`
 }
 
 func floats(x int) time.Duration {
@@ -166,4 +168,63 @@ func iterators(m map[string]int) []string {
 	_ = maps.Collect(maps.All(m))
 	_ = slices.SortedFunc(maps.Keys(m), strings.Compare)
 	return slices.Sorted(maps.Keys(m))
+}
+
+func elements(m map[string]int, byKey map[int]string, groups map[int][]string) {
+	keys, sorted, sums := make([]string, len(m)), make([]string, len(m)), [2]int{}
+	lists := map[string][]int{}
+	i := 0
+	for k, n := range m {
+		keys[i] = k // want `a list is written in the order of a map`
+		sorted[i] = k
+		i++
+		sums[n%2] += n
+		groups[n] = append(groups[n], k) // want `a list is appended to in the order of a map`
+		lists[k] = append(lists[k], n)
+	}
+	slices.Sort(sorted)
+	states, last := map[int]*state{}, []state{{}}
+	for i, k := range byKey {
+		keys[i] = k
+		states[i].keys[0] = k
+		last[0].keys = []string{k} // want `a value is kept in the order of a map`
+	}
+}
+
+func pointers(m map[string]int, best *string) {
+	for k := range m {
+		*best = k // want `a value is kept in the order of a map`
+	}
+}
+
+type visitor struct{ visit func(string) }
+
+func yields(m map[string]int, yield func(string) bool, v visitor) {
+	for k := range m {
+		v.visit(k)     // want `a value is yielded in the order of a map`
+		if !yield(k) { // want `a value is yielded in the order of a map`
+			return
+		}
+		once := func(string) {}
+		once(k)
+		yield("")
+	}
+}
+
+func (s *state) add(k string) { s.keys = append(s.keys, k) }
+
+func keep(s *state, k string) { s.add(k) }
+
+func calls(m map[string]int, groups map[string][]string, all *state) {
+	var one state
+	for k := range m {
+		all.add(k)    // want `a value may be kept in the order of a map`
+		keep(&one, k) // want `a value may be kept in the order of a map`
+		var own state
+		own.add(k)
+		delete(m, k)
+	}
+	for _, g := range groups {
+		slices.Sort(g)
+	}
 }
