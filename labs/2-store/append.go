@@ -13,7 +13,7 @@ import (
 // Exercise 6. A loop, which ends when the context does:
 //   - take over if there is no producer;
 //   - decide;
-//   - give the events versions and times (contract.Stamp, after o.last);
+//   - give the events versions and times (contract.Stamp of o.s.opts.Clock, after o.last);
 //   - write the events (o.records) and the head of the last event in one transaction;
 //   - add the events, with their positions, to the index (o.indexEvent).
 //

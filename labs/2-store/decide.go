@@ -13,8 +13,9 @@ import (
 //   - an error: there is nothing to write;
 //   - neither: the caller writes the events after the last event of the stream.
 //
-// Decide is pure. find returns the recorded event with an id, if there is one. last is the stream's
-// last event, the zero value for an unknown stream.
+// Decide is pure. find returns the recorded event with an id, if there is one. It is the same event
+// if it has the same ContentDigest. last is the stream's last event, the zero value for an unknown
+// stream.
 //
 // Exercise 1. The order of the questions matters.
 func Decide(

@@ -41,7 +41,8 @@ var deciding = []spec{{
 			conflict := new(contract.ConflictError)
 			require.ErrorAs(t, err, &conflict, "at version %d, expected %d", version, tc.expected)
 			want := contract.ConflictError{Stream: stream, Expected: tc.expected, Actual: version}
-			require.Equal(t, want, *conflict)
+			require.Equal(t.Hint("name the stream of the events in *ConflictError: last is the "+
+				"zero value for an unknown stream"), want, *conflict)
 		}
 	},
 }, {
@@ -94,7 +95,9 @@ var deciding = []spec{{
 			receipts, err := t.decide(history, contract.Any, events...)
 			reused := new(contract.ReusedError)
 			require.ErrorAs(t, err, &reused)
-			require.Equal(t, contract.ReusedError{ID: other.ID, Stream: stream}, *reused)
+			require.Equal(t.Hint("name the stream of the recorded event in *ReusedError: find "+
+				"returns that event"),
+				contract.ReusedError{ID: other.ID, Stream: stream}, *reused)
 			require.Empty(t, receipts, "receipts beside an error")
 		}
 	},

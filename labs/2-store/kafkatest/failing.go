@@ -241,7 +241,9 @@ func (t *trial) refused(
 		require.False(t.Hint("return ErrFenced only if isFenced(cause); return any other error "+
 			"unchanged"), errors.Is(err, contract.ErrFenced),
 			"the append returned ErrFenced; the broker refused a record, and no other owner exists")
-		return t.appended(expected, events...)
+		return t.hint("resolve begins with o.leave(), whatever the cause: a producer that failed "+
+			"cannot be used again, and without one the next append takes over first").
+			appended(expected, events...)
 	}
 }
 

@@ -98,10 +98,10 @@ var idempotency = []spec{{
 	Check: check.Check{
 		ID: "L2.37", Points: 3, Invariant: "L2.I4",
 		Title: "of concurrent retries one is recorded, and all get the same receipt",
-		Misconception: "that a unique index answers the caller: it only reports that another " +
-			"writer was first",
-		Hint: "after a violation of a unique index, read the recorded event and return " +
-			"its receipt",
+		Misconception: "that the other writer's success is an error for this one: both appended " +
+			"the same event, and it is recorded",
+		Hint: "if another writer was first (its event is in the index, or a unique index is " +
+			"violated), read the recorded event and return its receipt",
 	},
 	try: func(t *trial) {
 		const writers = 8

@@ -36,7 +36,8 @@ var reading = []spec{{
 			require.ErrorIs(t, err, contract.ErrNotFound)
 		},
 	}, {
-		hint: "fill in the position in Find and in Stream, too",
+		hint: "set the position of each event before you index it; Find and Stream return it, " +
+			"too",
 		try: func(t *trial) {
 			t.append(stream, 0, t.events.batch(stream, 5)...)
 			recorded := t.stream(stream)

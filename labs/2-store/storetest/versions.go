@@ -75,8 +75,8 @@ var versions = []spec{{
 		Title: "of writers that expect the same version, exactly one succeeds",
 		Misconception: "that a writer may read the version, compare it and then write: another " +
 			"writer may do the same in between",
-		Hint: "make the comparison and the write one atomic step; SELECT, compare, then " +
-			"INSERT lets two writers through",
+		Hint: "make the comparison and the write one atomic step: hold one lock over both, or " +
+			"have the database compare; SELECT, compare, then INSERT lets two writers through",
 	},
 	try: func(t *trial) {
 		const writers, rounds = 8, 10

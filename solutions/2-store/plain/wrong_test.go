@@ -54,6 +54,17 @@ var kafkaWrongs = []wrongAnswer{
 		}),
 	},
 	{
+		name: "names the stream of the last event", finds: "L2.1",
+		hint: "last is the zero value for an unknown stream",
+		change: decideWith(func(d decision) ([]contract.Receipt, error) {
+			receipts, err := d.right()
+			if conflict := new(contract.ConflictError); errors.As(err, &conflict) {
+				conflict.Stream = d.last.Stream
+			}
+			return receipts, err
+		}),
+	},
+	{
 		name: "compares versions before ids", finds: "L2.2", also: "L2.5",
 		hint: "look the ids up BEFORE you compare versions",
 		change: decideWith(func(d decision) ([]contract.Receipt, error) {
@@ -69,6 +80,17 @@ var kafkaWrongs = []wrongAnswer{
 		change: decideWith(func(d decision) ([]contract.Receipt, error) {
 			d.find = sameContent(d)
 			return d.right()
+		}),
+	},
+	{
+		name: "names the stream of the new event", finds: "L2.3",
+		hint: "name the stream of the recorded event",
+		change: decideWith(func(d decision) ([]contract.Receipt, error) {
+			receipts, err := d.right()
+			if reused := new(contract.ReusedError); errors.As(err, &reused) {
+				reused.Stream = d.events[len(d.events)-1].Stream
+			}
+			return receipts, err
 		}),
 	},
 	{
@@ -416,6 +438,28 @@ var kafkaWrongs = []wrongAnswer{
 				}
 			}
 			return nil
+		}}),
+	},
+	{
+		name: "keeps the producer of a refused append", finds: "L2.24",
+		hint: "resolve begins with o.leave()",
+		change: storeWith(wrongStore{resolve: func(f failedWrite) (landed bool, err error) {
+			if errors.Is(f.cause, errUnconfirmed) || isFenced(f.cause) {
+				return false, f.right()
+			}
+			return false, f.cause // the fault: without leave, the next append has this producer
+		}}),
+	},
+	{
+		name: "indexes events without their positions", finds: "L2.19",
+		also: "L2.24 L2.25 L2.26 L2.27 L2.28 L2.29 L2.30",
+		hint: "set the position of each event before you index it",
+		change: storeWith(wrongStore{write: func(c writeCall) error {
+			err := c.right()
+			for i := range c.recorded {
+				c.recorded[i].Position = contract.Position{}
+			}
+			return err
 		}}),
 	},
 	{

@@ -186,7 +186,7 @@ var anyStoreWrongs = []struct {
 	},
 	{
 		wrongAnswer{name: "Find gives no position", finds: "L2.19", also: "L2.34",
-			hint: "fill in the position in Find"},
+			hint: "Find and Stream return it"},
 		wrapWith(wrapper{found: func(e contract.Recorded) contract.Recorded {
 			e.Position = contract.Position{}
 			return e

@@ -32,7 +32,7 @@ var offloadWrongs = []struct {
 	store wrongOffloading
 }{
 	{
-		wrongAnswer{name: "offloads at the limit", finds: "L2.33", also: "L2.32",
+		wrongAnswer{name: "offloads at the limit", finds: "L2.32 L2.33",
 			hint: "one of exactly the limit stays in the log"},
 		wrongOffloading{offloadAs: func(
 			ctx context.Context, c *OffloadingStore, e contract.Event,
