@@ -160,8 +160,8 @@ var putting = []spec{
 	}, on: oneWinner},
 	{Check: check.Check{
 		ID: "L4.16", Points: 3, Invariant: "L4.I3", Operation: put,
-		Title: "a crash between any two calls of the storage leaves the whole snapshot or none, " +
-			"and the next Put succeeds",
+		Title: "a crash between any two calls of the storage, or an error of a call, leaves the " +
+			"whole snapshot or none, and the next Put succeeds",
 		Hint: "the manifest makes the snapshot exist: put the state BEFORE it",
 		More: "state, then manifest; the next Put finds the state of the crash under the same " +
 			"key, and contract.ErrObjectExists is no error then",
@@ -293,48 +293,54 @@ func requireOneWinner(t *trial, s Storage, views []contract.Objects,
 }
 
 func crashes(t *trial) {
-	for at := 1; ; at++ {
-		for _, landed := range []bool{false, true} {
-			s, storage := snapshot("month-end", "state\n"), t.answer.Memory(t)
-			c := &crash{at: at, landed: landed}
-			err := t.archive(c.on(storage)).Put(t.Context(), s)
-			if c.calls < at {
-				require.NoError(t, err)
-				requireStored(t, storage, s)
-				return
-			}
-			if strings.HasPrefix(c.place, "put") {
-				require.Error(t.Hint("return an error of the storage that is not "+
-					"contract.ErrObjectExists: the caller puts the snapshot again"), err,
-					"Put of a writer that crashed at %s", c)
-			}
-			if err == nil {
-				requireStored(t, storage, s)
-			}
-			requireWhole(t, storage, s, c)
+	for at, reached := 1, true; reached; at++ {
+		for _, c := range []crash{
+			{at: at}, {at: at, landed: true}, {at: at, once: true},
+			{at: at, once: true, landed: true},
+		} {
+			reached = t.crash(&c)
 		}
 	}
 }
 
-// requireStored requires that a snapshot is there.
-func requireStored(t *trial, storage Storage, s contract.Snapshot) {
-	got, err := t.archive(storage).Get(t.Context(), s.Name)
-	require.NoError(t.Hint("a Put that returns nil has stored both objects"), err,
-		"get the snapshot after a Put that returned nil")
-	requireSnapshot(t, s, got)
+// crash reports whether a Put reached the call of a crash. A Put that returns nil has stored the
+// whole snapshot.
+func (t *trial) crash(c *crash) (reached bool) {
+	s, storage := snapshot("month-end", "state\n"), t.answer.Memory(t)
+	err := t.archive(c.on(storage)).Put(t.Context(), s)
+	reached = c.calls >= c.at
+	switch {
+	case !reached:
+		require.NoError(t, err, "Put without a crash")
+	case !c.once && strings.HasPrefix(c.place, "put"):
+		require.Error(t.Hint("return an error of the storage that is not contract."+
+			"ErrObjectExists: the caller puts the snapshot again"), err, "Put with %s", c)
+	}
+	if err == nil {
+		got, err := t.archive(storage).Get(t.Context(), s.Name)
+		require.NoError(t.Hint("a Put that returns nil has stored both objects"), err,
+			"get the snapshot after a Put that returned nil")
+		requireSnapshot(t, s, got)
+	}
+	requireWhole(t, storage, s, c)
+	return reached
 }
 
 // requireWhole requires that the snapshot is whole or absent after a crash, and that the next Put
 // succeeds.
 func requireWhole(t *trial, storage Storage, s contract.Snapshot, c *crash) {
-	a := t.archive(storage)
+	a, hinted := t.archive(storage), t.T
+	if c.once {
+		hinted = t.Hint("return an error of the put of the state at once: a manifest after it " +
+			"would name a state that is not there")
+	}
 	got, err := a.Get(t.Context(), s.Name)
 	if !errors.Is(err, contract.ErrNoSnapshot) {
-		require.NoError(t, err, "get the snapshot after a crash at %s", c)
+		require.NoError(hinted, err, "get the snapshot after %s", c)
 		requireSnapshot(t, s, got)
 	}
-	require.NoError(t, a.Put(t.Context(), s), "the next Put after a crash at %s", c)
+	require.NoError(t, a.Put(t.Context(), s), "the next Put after %s", c)
 	got, err = a.Get(t.Context(), s.Name)
-	require.NoError(t, err, "get the snapshot after the next Put, after a crash at %s", c)
+	require.NoError(t, err, "get the snapshot after the next Put, after %s", c)
 	requireSnapshot(t, s, got)
 }

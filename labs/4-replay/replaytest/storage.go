@@ -58,9 +58,11 @@ func place(call, key string) string {
 }
 
 // A crash ends a process at one of its calls of the storage: before the call, or after it landed.
+// With once, the process lives, and that call alone gives an error.
 type crash struct {
 	at     int // the number of the call, from 1
 	landed bool
+	once   bool
 	calls  int
 	place  string
 }
@@ -68,11 +70,14 @@ type crash struct {
 var errCrashed = errors.New("the process has crashed")
 
 func (c *crash) String() string {
-	when := "before it"
+	what, when := "a crash", "before it"
+	if c.once {
+		what = "an error"
+	}
 	if c.landed {
 		when = "after it landed"
 	}
-	return fmt.Sprintf("call %d of the storage (%s), %s", c.at, c.place, when)
+	return fmt.Sprintf("%s at call %d of the storage (%s), %s", what, c.at, c.place, when)
 }
 
 // on returns the storage as the process sees it.
@@ -82,16 +87,22 @@ func (c *crash) on(o contract.Objects) contract.Objects {
 		if c.calls == c.at {
 			c.place = place(call, key)
 		}
-		if c.calls > c.at || c.calls == c.at && !c.landed {
-			return errCrashed
+		if c.calls == c.at && c.landed {
+			return nil
 		}
-		return nil
-	}, func(string, string) error {
-		if c.calls >= c.at {
-			return errCrashed
-		}
-		return nil
-	}}
+		return c.err()
+	}, func(string, string) error { return c.err() }}
+}
+
+// err returns the error of the call that is made now.
+func (c *crash) err() error {
+	switch {
+	case c.once && c.calls == c.at:
+		return errBroken
+	case !c.once && c.calls >= c.at:
+		return errCrashed
+	}
+	return nil
 }
 
 // turns lets two writers call the storage one at a time: bit k of order is the writer of call k. A

@@ -99,25 +99,18 @@ func bySteps(a *answer) {
 // Its search is that of package sort.
 func asksTwice(a *answer) {
 	a.put = func(ctx context.Context, a *Snapshots, s contract.Snapshot) error {
-		winner := func() error {
-			was, err := a.Get(ctx, s.Name)
-			if err == nil && was.Digest != s.Digest {
-				return contract.ErrSnapshotTaken
-			}
-			return err
-		}
 		if sha256.Sum256(s.State) != s.Digest {
 			return errors.New("the digest is not that of the state")
 		}
 		if err := CheckName(s.Name); err != nil {
 			return err
 		}
-		if err := winner(); !errors.Is(err, contract.ErrNoSnapshot) {
+		if err := winner(ctx, a, s); !errors.Is(err, contract.ErrNoSnapshot) {
 			return err
 		}
 		err := putObjects(ctx, a, s, state, description)
 		if errors.Is(err, contract.ErrObjectExists) {
-			return winner()
+			return winner(ctx, a, s)
 		}
 		return err
 	}

@@ -449,11 +449,19 @@ var wrongArchives = []wrongAnswer{
 			if err = ignoring(err, contract.ErrObjectExists); err != nil {
 				return err
 			}
-			was, err := a.Get(ctx, s.Name)
-			if err == nil && was.Digest != s.Digest {
-				err = contract.ErrSnapshotTaken
+			return winner(ctx, a, s)
+		}),
+	},
+	{
+		name: "ignores an error of the first write", finds: "L4.16",
+		hint: "return an error of the put of the state at once",
+		change: putWith(func(ctx context.Context, a *Snapshots, s contract.Snapshot) error {
+			_ = putObjects(ctx, a, s, state)
+			err := ignoring(putObjects(ctx, a, s, description), contract.ErrObjectExists)
+			if err != nil {
+				return err
 			}
-			return err
+			return winner(ctx, a, s)
 		}),
 	},
 	{
@@ -509,6 +517,15 @@ func putObjects(ctx context.Context, a *Snapshots, s contract.Snapshot, all ...o
 		if ignoring(err, contract.ErrObjectExists) != nil {
 			return err
 		}
+	}
+	return err
+}
+
+// winner returns contract.ErrSnapshotTaken if another state has the name of s.
+func winner(ctx context.Context, a *Snapshots, s contract.Snapshot) error {
+	was, err := a.Get(ctx, s.Name)
+	if err == nil && was.Digest != s.Digest {
+		err = contract.ErrSnapshotTaken
 	}
 	return err
 }
