@@ -87,6 +87,12 @@ func refusesToCosign(t *labTrial) {
 			}},
 		{"an older checkpoint", "a log never shrinks: an older checkpoint hides events",
 			func(s stage) error { return s.cosign(tree, 5, 0, Origin, key) }},
+		{"an older checkpoint, with the proof that the last one extends it", "a log never shrinks: " +
+			"the proof must lead from the last checkpoint to the next, and not back",
+			func(s stage) error {
+				older := signed(Origin, 5, tree.root(5), key)
+				return s.offer(older, tree.consistency(7, 5).proof)
+			}},
 		{"the same size with another root", "two roots of one size are two histories",
 			func(s stage) error { return s.cosign(fork, 7, 7, Origin, key) }},
 		{"a larger checkpoint of a fork, with the fork's proof", "the proof must begin at the " +

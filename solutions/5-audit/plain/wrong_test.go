@@ -600,6 +600,21 @@ var wrongs = []wrongAnswer{
 		},
 	},
 	{
+		name: "cosigns an older checkpoint with a proof", finds: "L5.18",
+		hint: "the proof must lead from the last checkpoint to the next, and not back",
+		change: func(a *answer) {
+			a.cosign = func(w *Witness, signed []byte, proof []contract.Hash) error {
+				c, err := openCheckpoint(signed, w.origin, w.key)
+				if err == nil && c.Size < w.last.Size && CheckConsistency(w.last.Size, w.last.Root,
+					c.Size, c.Root, proof) == nil {
+					w.last = c
+					return nil
+				}
+				return w.Cosign(signed, proof)
+			}
+		},
+	},
+	{
 		name: "remembers a checkpoint before it checks it", finds: "L5.18",
 		hint: "a refused checkpoint must not take the place of the last one",
 		change: func(a *answer) {
