@@ -87,8 +87,8 @@ func refusesToCosign(t *labTrial) {
 			}},
 		{"an older checkpoint", "a log never shrinks: an older checkpoint hides events",
 			func(s stage) error { return s.cosign(tree, 5, 0, Origin, key) }},
-		{"an older checkpoint, with the proof that the last one extends it", "a log never shrinks: " +
-			"the proof must lead from the last checkpoint to the next, and not back",
+		{"an older checkpoint, with the proof that the last one extends it", "a log never " +
+			"shrinks: the proof must lead from the last checkpoint to the next, and not back",
 			func(s stage) error {
 				older := signed(Origin, 5, tree.root(5), key)
 				return s.offer(older, tree.consistency(7, 5).proof)

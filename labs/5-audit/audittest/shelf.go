@@ -16,41 +16,50 @@ const (
 	checkpointNames = "checkpoints/"
 )
 
-// A Shelf is an archive in memory that a process can lose in the middle of its work. Its zero value
-// is empty and ready to use.
+// A Shelf is an archive in memory of which a write can fail. Its zero value is empty and ready to
+// use.
 type Shelf struct {
 	mu      sync.Mutex
 	objects map[string][]byte
 	puts    int
 	crash   crash
-	died    string // the object of the crash; empty before
+	failed  string // the object of the write that failed; empty before
 }
 
 // A crash kills the process at a write. landed means that the object was written, and only the
-// answer was lost.
+// answer was lost. survived means that the process lives on, and only this write fails.
 type crash struct {
-	at     int // the number of the write; 0 for never
-	landed bool
+	at               int // the number of the write; 0 for never
+	landed, survived bool
 }
 
 var _ Bucket = (*Shelf)(nil)
 
-var errKilled = errors.New("the process was killed here")
+var (
+	errKilled = errors.New("the process was killed here")
+	errFailed = errors.New("the connection broke: the object may have been written or not")
+)
+
+// dead reports whether the process was killed.
+func (s *Shelf) dead() bool { return s.failed != "" && !s.crash.survived }
 
 // Put implements Bucket.
 func (s *Shelf) Put(_ context.Context, name string, data []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.died != "" {
+	if s.dead() {
 		return errKilled
 	}
 	s.puts++
-	killed := s.puts == s.crash.at
-	if killed {
-		s.died = name
+	var failure error
+	if s.puts == s.crash.at {
+		s.failed = name
+		if failure = errKilled; s.crash.survived {
+			failure = errFailed
+		}
 	}
-	if killed && !s.crash.landed {
-		return errKilled
+	if failure != nil && !s.crash.landed {
+		return failure
 	}
 	if _, taken := s.objects[name]; taken {
 		return fmt.Errorf("the name %s is taken", name)
@@ -59,10 +68,7 @@ func (s *Shelf) Put(_ context.Context, name string, data []byte) error {
 		s.objects = map[string][]byte{}
 	}
 	s.objects[name] = slices.Clone(data)
-	if killed {
-		return errKilled
-	}
-	return nil
+	return failure
 }
 
 // Get implements Bucket.
@@ -71,7 +77,7 @@ func (s *Shelf) Get(_ context.Context, name string) ([]byte, error) {
 	defer s.mu.Unlock()
 	data, ok := s.objects[name]
 	switch {
-	case s.died != "":
+	case s.dead():
 		return nil, errKilled
 	case !ok:
 		return nil, fmt.Errorf("there is no object %s", name)
@@ -83,7 +89,7 @@ func (s *Shelf) Get(_ context.Context, name string) ([]byte, error) {
 func (s *Shelf) List(_ context.Context, prefix string) ([]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.died != "" {
+	if s.dead() {
 		return nil, errKilled
 	}
 	return s.names(prefix), nil

@@ -461,6 +461,11 @@ var wrongs = []wrongAnswer{
 		hint: "publish is the last write", change: sealWith(sealFaults{publishFirst: true}),
 	},
 	{
+		name: "ignores an error of the first write", finds: "L5.8",
+		hint:   "after an error of a write the object may be missing",
+		change: sealWith(sealFaults{ignoreError: true}),
+	},
+	{
 		name: "begins at the last checkpoint", finds: "L5.9",
 		hint:   "begin with all batches of the archive",
 		change: sealWith(sealFaults{forgetLeft: true}),
