@@ -9,7 +9,8 @@ import (
 )
 
 // Chain returns the events before to, by recorded_at, stream and version, and a digest for each:
-// D(k) = SHA-256(D(k-1) ‖ the effect of event k), where D(0) is 32 zero bytes (L4.I6).
+// D(k) = SHA-256(D(k-1) ‖ the effect of event k), where D(0) is 32 zero bytes (L4.I6). It ends with
+// the errors of Replay.
 //
 // Exercise 5. effect (replayer.go) returns everything that a state has of one stream. Give it the
 // events of the stream so far, with event k as the last one.

@@ -237,6 +237,10 @@ func sameAgain(t *trial) {
 	got, err := a.Get(t.Context(), "month-end")
 	require.NoError(t, err)
 	requireSnapshot(t, first, got)
+	t.storage.Tamper(t, stateKey(first), []byte("changed\n"))
+	require.ErrorIs(t.Hint("an object that exists need not have your bytes: Get compares them "+
+		"with the digest"), a.Put(t.Context(), first), contract.ErrSnapshotDamaged,
+		"put a state again that somebody has changed in the archive")
 }
 
 // oneWinner lets two writers take turns in every order of 8 storage calls, in memory. Then several

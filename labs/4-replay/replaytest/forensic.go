@@ -136,6 +136,12 @@ func chainsPart(t *trial) {
 	require.ErrorIs(t.Hint("each step of the feed has an error, as in L4.5: return it, because "+
 		"the chain of a part of the log shows no difference after that part"), err, errBroken,
 		"chain of a log that fails after 12 events")
+	hinted := t.Hint("as Replay, return each error of contract.Decoded and of take: " +
+		"a chain that lacks an event names a wrong place")
+	requireErrors(hinted, "the chain", func(log contract.Reader, to contract.Cursor) error {
+		_, _, err := t.tryChain(log, to)
+		return err
+	})
 }
 
 // requireParted requires that two chains are equal before place k, and differ from it on.
@@ -298,6 +304,12 @@ func frontier(t *trial) {
 		_, err := t.asOf(tc.log, trade.AsOf{})
 		require.ErrorIs(hinted, err, errBroken, "the state of a log whose %s fails", tc.fails)
 	}
+	hinted = t.Hint("as Replay, return each error of contract.Decoded and of take: " +
+		"an answer must have every event recorded by its time")
+	requireErrors(hinted, "the state", func(log contract.Reader, _ contract.Cursor) error {
+		_, err := t.asOf(log, trade.AsOf{})
+		return err
+	})
 }
 
 // A deaf log answers a question with an error, where one is given.

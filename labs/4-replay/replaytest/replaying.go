@@ -217,22 +217,49 @@ func brokenFeed(t *trial) {
 	}
 }
 
-func noRegistry(t *trial) {
+// unknownSchema returns a log with one event whose schema only the registry knows.
+func unknownSchema() *projectiontest.Log {
 	log := projectiontest.History(43, 20, 2)
-	log.Events[12].Data = []byte{0, 0, 0, 0, 2} // only the registry knows this schema
+	log.Events[12].Data = []byte{0, 0, 0, 0, 2}
+	return log
+}
+
+func noRegistry(t *trial) {
+	log := unknownSchema()
 	_, _, err := t.replay(log, endOf(log))
 	require.ErrorContains(t, err, "the registry does not answer", "replay of an event whose "+
 		"schema only the registry knows")
 	require.ErrorContains(t, err, log.Events[12].Stream, "the error names the stream")
 }
 
-func missingVersion(t *trial) {
-	log := projectiontest.History(44, 60, 2)
+// withoutFirst returns a log without the first event of a stream.
+func withoutFirst() (log *projectiontest.Log, stream string) {
+	log = projectiontest.History(44, 60, 2)
 	at := slices.IndexFunc(log.Events, func(r contract.Recorded) bool { return r.Version == 2 })
-	stream := log.Events[at].Stream
+	stream = log.Events[at].Stream
 	log.Events = slices.DeleteFunc(log.Events, func(r contract.Recorded) bool {
 		return r.Version == 1 && r.Stream == stream
 	})
+	return log, stream
+}
+
+// requireErrors requires an error of a fold of each log that has an event which a fold cannot take.
+func requireErrors(t check.T, name string,
+	fold func(log contract.Reader, to contract.Cursor) error) {
+	hole, _ := withoutFirst()
+	for _, tc := range []struct {
+		name string
+		log  *projectiontest.Log
+	}{
+		{"a log with an event whose schema only the registry knows", unknownSchema()},
+		{"a log without the first event of a stream", hole},
+	} {
+		require.Error(t, fold(tc.log, endOf(tc.log)), "%s of %s", name, tc.name)
+	}
+}
+
+func missingVersion(t *trial) {
+	log, stream := withoutFirst()
 	_, _, err := t.replay(log, endOf(log))
 	damage := new(contract.DamagedError)
 	require.ErrorAs(t, err, &damage, "replay without the first event of %s", stream)

@@ -427,6 +427,17 @@ var wrongArchives = []wrongAnswer{
 		}),
 	},
 	{
+		name: "believes a state that is there", finds: "L4.14",
+		hint: "an object that exists need not have your bytes",
+		change: putWith(func(ctx context.Context, a *Snapshots, s contract.Snapshot) error {
+			err := a.Put(ctx, s)
+			if errors.Is(err, contract.ErrSnapshotDamaged) {
+				return nil
+			}
+			return err
+		}),
+	},
+	{
 		name: "looks and then writes", finds: "L4.15",
 		hint: "between your look and your write",
 		change: putWith(func(ctx context.Context, a *Snapshots, s contract.Snapshot) error {
@@ -561,6 +572,11 @@ var wrongChains = []wrongAnswer{
 		},
 	},
 	{
+		name: "chains without a look at the version", finds: "L4.18",
+		hint:   "as Replay, return each error of contract.Decoded",
+		change: chainWith(byTime, linked, fresh),
+	},
+	{
 		name: "digests each effect alone", finds: "L4.18 L4.20",
 		hint: "each digest covers the one before it",
 		change: chainWith(byTime, func(_ [sha256.Size]byte, r contract.Recorded,
@@ -643,6 +659,20 @@ var wrongChains = []wrongAnswer{
 		name: "answers for any time", finds: "L4.22",
 		hint:   "compare at.Known with log.Frontier",
 		change: asOfWith(func(trade.AsOf, trade.AsOf) error { return nil }),
+	},
+	{
+		name: "answers without an event that it cannot take", finds: "L4.22",
+		hint: "an answer must have every event",
+		change: func(a *answer) {
+			a.asOf = func(ctx context.Context, r Replayer, log contract.Reader, at trade.AsOf) (
+				trade.State, error) {
+				s, err := r.AsOf(ctx, log, at)
+				if damage := new(contract.DamagedError); errors.As(err, &damage) {
+					return s, nil
+				}
+				return s, err
+			}
+		},
 	},
 	{
 		name: "asks for the end before the frontier", finds: "L4.22",
