@@ -291,6 +291,9 @@ func (t *memoryTx) putParked(ctx context.Context, parked []parkedRow) error {
 	return t.write(ctx, "put parked streams", func(r *memoryRows) error {
 		for _, row := range parked {
 			r.parked[row.Stream] = row
+			if row.Parked == nil && len(row.Skipped) == 0 {
+				delete(r.parked, row.Stream)
+			}
 		}
 		return nil
 	})

@@ -192,7 +192,7 @@ func curveRows(curves map[string]trade.Curve) []curveRow {
 	return all
 }
 
-// parkedRows returns the streams of a batch that have an illegal event.
+// parkedRows returns the rows of the streams of a batch, also of those without an illegal event.
 func parkedRows(taken map[string]contract.Taken, batch []contract.StreamEvent) []parkedRow {
 	streams := map[string][]trade.Event{}
 	for stream, s := range taken {
@@ -203,9 +203,9 @@ func parkedRows(taken map[string]contract.Taken, batch []contract.StreamEvent) [
 	}
 	var all []parkedRow
 	for _, stream := range slices.Sorted(maps.Keys(streams)) {
-		_, parked := trade.Legal(stream, streams[stream])
-		skipped := trade.Skips(stream, streams[stream])
-		if trade.Folds(stream) && (parked != nil || skipped != nil) {
+		if trade.Folds(stream) {
+			_, parked := trade.Legal(stream, streams[stream])
+			skipped := trade.Skips(stream, streams[stream])
 			all = append(all, parkedRow{stream, parked, skipped})
 		}
 	}

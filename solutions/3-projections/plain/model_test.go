@@ -2,6 +2,7 @@ package projection_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack/stacktest"
+	"example.com/blotter/labs/kit/trade"
 	projection "example.com/blotter/solutions/3-projections/plain"
 )
 
@@ -69,4 +71,63 @@ func TestRebuildsDoNotBlockEachOther(t *testing.T) {
 	got, err := m.Cursor(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, want, got)
+}
+
+// An older program parks a stream at an event that it cannot decode. A later program takes the next
+// event of the stream, and the stream is not parked any more.
+func TestLaterProgramUnparksAStream(t *testing.T) {
+	t.Parallel()
+	log := projectiontest.History(35, 200, 1)
+	stream, n := settledEarlier(log.Events)
+	require.NotEmpty(t, stream)
+	dsn, schema := stacktest.Schema(t)
+	o := projection.Options{App: dsn, Owner: dsn, Schema: schema}
+	db := projection.NewDatabase()
+	for name, open := range map[string]func(contract.Codec) (*projection.Model, error){
+		"memory": func(codec contract.Codec) (*projection.Model, error) {
+			return projection.InMemory(db, codec, nil), nil
+		},
+		"postgres": func(codec contract.Codec) (*projection.Model, error) {
+			return projection.Open(t.Context(), o, codec)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			parked := func(codec contract.Codec, events []contract.Recorded, next int) bool {
+				m, err := open(codec)
+				require.NoError(t, err)
+				defer m.Close()
+				err = m.Apply(t.Context(), events, contract.Cursor{int64(next)})
+				require.NoError(t, err)
+				state, err := m.State(t.Context())
+				require.NoError(t, err)
+				return slices.ContainsFunc(state.Parked, func(p trade.Parked) bool {
+					return p.Stream == stream
+				})
+			}
+			require.True(t, parked(outdated{}, log.Events[:n], n))
+			require.False(t, parked(projectiontest.Codec{}, log.Events[n:n+1], n+1))
+		})
+	}
+}
+
+// settledEarlier finds the first event of a contract that was settled before, and its index.
+func settledEarlier(events []contract.Recorded) (stream string, n int) {
+	settled := map[string]bool{}
+	for i, r := range events {
+		if settled[r.Stream] {
+			return r.Stream, i
+		}
+		settled[r.Stream] = r.Type == "trade.settled"
+	}
+	return "", 0
+}
+
+// outdated is a codec that does not know settlements.
+type outdated struct{ projectiontest.Codec }
+
+func (o outdated) Decode(ctx context.Context, typ string, data []byte) (trade.Body, error) {
+	if typ == "trade.settled" {
+		return nil, contract.ErrUnknownSchema
+	}
+	return o.Codec.Decode(ctx, typ, data)
 }

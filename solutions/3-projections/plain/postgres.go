@@ -354,7 +354,11 @@ func (t *pgTx) putCurves(ctx context.Context, curves []curveRow) error {
 
 func (t *pgTx) putParked(ctx context.Context, parked []parkedRow) error {
 	return t.exec(ctx, "put parked streams",
-		"INSERT INTO parked SELECT $1, p->>'Stream', p FROM jsonb_array_elements($2) p"+
+		"WITH gone AS (DELETE FROM parked WHERE model = $1 AND stream IN (SELECT p->>'Stream'"+
+			" FROM jsonb_array_elements($2) p"+
+			" WHERE p->'Parked' = 'null' AND p->'Skipped' = 'null'))"+
+			" INSERT INTO parked SELECT $1, p->>'Stream', p FROM jsonb_array_elements($2) p"+
+			" WHERE p->'Parked' <> 'null' OR p->'Skipped' <> 'null'"+
 			" ON CONFLICT (model, stream) DO UPDATE SET parked = excluded.parked", array(parked))
 }
 

@@ -45,6 +45,8 @@ type tx interface {
 	// has not begun, since its first event is illegal or skipped: it has no row.
 	putTrades(ctx context.Context, trades []tradeRow) error
 	putCurves(ctx context.Context, curves []curveRow) error
+	// putParked replaces the rows of streams. A stream without an illegal event has none: an event
+	// that parked it may be legal for this program.
 	putParked(ctx context.Context, parked []parkedRow) error
 	// replaceSaved replaces the saved states of a pool that have more than after legs.
 	replaceSaved(ctx context.Context, pool trade.PoolKey, after int64,
