@@ -1,5 +1,5 @@
 // Package replay is Lab 4: replays, an archive of snapshots, and the search for the first event at
-// which two histories part. README.md is the guide.
+// which two histories differ. README.md is the guide.
 //
 // You write compare.go, replay.go, archive.go, chain.go and asof.go, in this order. The other files
 // are provided, and are copied from the solution by make generate:

@@ -25,6 +25,9 @@
 //		quantity(f, "quantity", &b.Quantity)
 //		f.decimal("price", &b.Price, unitScale)
 //		optionalText(f, "price_source", &b.PriceSource)
+//		optionalInstant(f, "from", &b.From)
+//		optionalInstant(f, "to", &b.To)
+//		entered(f, &b.Entered)
 //	}
 //
 // Three walkers implement fields. The writer encodes each field, the reader fills it in, and the

@@ -61,9 +61,8 @@
 //	batches/000000000004      junk
 //	batches/000000000004.1    the batch that begins with leaf 4
 //
-// Nobody needs to read an object in order to know that it is foreign if the server does not hand it
-// out because of the storage class or the encryption key that its writer chose: a sealer chooses
-// neither.
+// An object is foreign, too, if the server does not hand it out because of its storage class or its
+// encryption key: a sealer chooses neither.
 //
 // # Guarantees
 //

@@ -47,7 +47,7 @@ type cli struct {
 	Search   searchCmd        `cmd:"" help:"${search}"`
 	Books    booksCmd         `cmd:"" help:"List the books, with the number of their trades."`
 	Curves   curvesCmd        `cmd:"" help:"List the latest price marks of the curves."`
-	Parked   parkedCmd        `cmd:"" help:"Find streams with an illegal event."`
+	Parked   parkedCmd        `cmd:"" help:"List, show, retry or skip streams with an illegal event."`
 	Snapshot snapshotCmd      `cmd:"" help:"Archive the state."`
 	States   snapshotsCmd     `cmd:"" name:"snapshots" help:"List the archived states."`
 	Replay   replayCmd        `cmd:"" help:"${replay}"`
@@ -84,7 +84,7 @@ var longHelp = kong.Vars{
 	"migrate": "Create or migrate the Postgres schemas of a log, as their owner.",
 
 	"up":             "Start a stack and keep it running. Commands with the same --data use it.",
-	"status":         "Show the stack, the log and the lag of its readers; exit 1 if not well.",
+	"status":         "Show the stack, the log and the lag of its readers; exit 1 names the trouble.",
 	"import":         "Send the commands in files to the desk. Importing again changes nothing.",
 	"pnl":            "Show profit and loss by book, by average cost and by FIFO.",
 	"exposure":       "Show the delta of the positions by curve, month and currency.",
@@ -102,13 +102,13 @@ var longHelp = kong.Vars{
 	"chaos":          "Kill processes that write a new log; exit 1 names the broken rule.",
 
 	"search_words": "Words of a reason, as in a web search: two words, \"a phrase\", or, -not.",
-	"search_where": "Value of an attribute, such as book=power-prop; again for another.",
+	"search_where": "Value of an attribute, such as book=power-prop. Repeat for more.",
 
 	"replay_chain": "Print a digest for each event. Where those of two versions of blotter " +
 		"first differ, their states do.",
 	"replay_step": "Show event N of the chain: the fields of the state before and after it.",
-	"replay_against": "Replay with this program, too, and name the first event after which " +
-		"the states differ. It only reads the log.",
+	"replay_against": "Replay with another blotter, too, and name the first event after which " +
+		"the states differ.",
 
 	"import_files":    "Files of commands as JSON Lines, plain or gzip; - is standard input.",
 	"import_rejects":  "Write the refused and the bad lines to this new file, to be mended.",
@@ -192,7 +192,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 // actAsOwner gives up root in a data folder of another user BEFORE anything is written.
 func (a *app) actAsOwner(command string) error {
-	if slices.Contains([]string{"help", "completion", "simulate", "verify-extract"}, command) {
+	without := []string{"help", "completion", "simulate", "verify-extract", "check-proof"}
+	if slices.Contains(without, command) {
 		return nil // they use no data folder
 	}
 	remark, err := actAsOwner(a.cli.Data)

@@ -51,7 +51,8 @@ func (c *searchCmd) query() (q search.Query, err error) {
 	q = search.Query{Where: c.Where, Words: strings.Join(c.Words, " ")}
 	known := search.Attributes()
 	if len(q.Where) == 0 && strings.TrimSpace(q.Words) == "" {
-		return q, &usageError{"a search needs words or --where", "see: blotter search --help"}
+		return q, &usageError{"a search needs words or --where",
+			"the attributes of --where are " + strings.Join(known, ", ")}
 	}
 	for name := range q.Where {
 		if !slices.Contains(known, name) {

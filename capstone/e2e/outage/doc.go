@@ -13,6 +13,6 @@
 //	                         acknowledged event, and shows no half of a transaction
 //	two processes            that share the partitions record each command once
 //
-// Check L2.I9 of the store's suite shows on every stack that a zombie owner is fenced, with
+// Check L2.27 of the store's suite shows on every stack that a zombie owner is fenced, with
 // contract.ErrFenced. There is nothing to import.
 package outage

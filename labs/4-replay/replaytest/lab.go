@@ -1,5 +1,5 @@
 // Package replaytest holds the checks of Lab 4: replays, an archive of snapshots, and the search
-// for the first event at which two histories part.
+// for the first event at which two histories differ.
 //
 //	check.Run(t, replaytest.Lab(replaytest.Answer{
 //		Compare: replay.Compare, Bisect: replay.Bisect,

@@ -5,7 +5,7 @@
 // A suite never takes a *testing.T. It takes a T, which testify's require accepts as well:
 //
 //	var appends = check.Check{
-//		ID: "L2.1", Points: 2, Invariant: "L2.I1",
+//		ID: "L2.16", Points: 3, Invariant: "L2.I1",
 //		Title: "versions of a stream run 1, 2, 3, … without a hole",
 //		Hint:  "take the version from the log, not from a counter of your own",
 //		Func:  func(t check.T) { … require.Equal(t, …) },

@@ -1,5 +1,5 @@
-// Package contract declares the interfaces that the labs implement: one file per lab, each with its
-// numbered invariants. The suites test these invariants, and the guides explain them. The capstone
+// Package contract declares the interfaces that the labs implement, and the numbered invariants of
+// each. The suites test these invariants, and the guides explain them. The capstone
 // relies on nothing else.
 //
 //	event.go       the event as every part sees it, and its content digest
@@ -10,4 +10,5 @@
 //	projection.go  Lab 3: read models with their checkpoint
 //	replay.go      Lab 4: snapshots, and proof that history still leads to them
 //	audit.go       Lab 5: seal the log, verify it
+//	sealed.go      Lab 5: batches, their headers, proofs
 package contract

@@ -45,7 +45,7 @@ func (d *ChainDigest) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// FirstDifference returns the number of the first event at which two histories part, from 1; it is
+// FirstDifference returns the number of the first event at which two histories differ, from 1; it is
 // 0 if they do not. If one history continues the other, they part at the first event that only one
 // of them has. It makes O(log n) comparisons.
 func (c Chain) FirstDifference(o Chain) int64 {

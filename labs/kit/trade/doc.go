@@ -73,7 +73,8 @@
 //	B buys 100 at 60     200 held, cost 11000         and one of 100, cost 6000
 //	B is terminated      100 held, cost 5000          a lot of 100, cost 5000
 //
-// Average cost gives up the own cost, and FIFO the lots of the contract, then the oldest others.
+// By average cost, the pool gives up the contract's own cost. By FIFO, it gives up the contract's
+// own lots first, then the oldest others.
 // The amount of the leg, which is the contract price and the fee, less that cost is realised: here
 // nothing. What the pool no longer holds opens the other side at its share of the amount. A pool
 // that becomes flat realises all the cost that is left. The methods agree on the total, as ever.
@@ -114,11 +115,13 @@
 //	state.go       the business state from scratch, and its canonical bytes
 //	value.go       the worth of a position at a time
 //	delivery.go    the quantities that are delivered, unsettled or left at a time
-//	book.go        the same by steps: a late event costs as much as it is late
-//	chain.go       a digest for each prefix of a history: the first event at which two part
+//	book.go        the state by steps: brought up to date event by event
+//	chain.go       a digest for each prefix of a history: the first event at which two differ
 //	instrument.go  commodities, delivery periods, options, and the names of instruments
 //	points.go      the table of delivery points
 //	calendar.go    hours of delivery, the desk's day
+//	moment.go      times, and the days of questions
+//	names.go       the alphabets of identifiers and of text for people
 //	decimal.go     exact numbers
 //	unit.go        units, quantities, and values that are entered in another unit
 //	currency.go    the currencies of ISO 4217
@@ -146,7 +149,7 @@
 // void has ended.
 //
 // A settlement may name the period that it pays for, and only MW are counted over it. A valuation
-// takes it that the earliest hours are settled first.
+// assumes that the earliest hours are settled first.
 //
 // Pools net options of one kind, strike and day of expiry, with any windows of exercise, and
 // one mark values them all. A long American call and a short European one come to a flat position,
