@@ -1,6 +1,6 @@
 // Package capstone wires the parts into one system: System.Run takes commands through the desk, the
-// log, the follow-ups, the read model, a snapshot, a replay and the seal. It knows each part only by
-// its contract.
+// log, the follow-ups, the read model, a snapshot, a replay and the seal. It knows each part only
+// by its contract.
 package capstone
 
 import (

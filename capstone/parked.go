@@ -41,13 +41,20 @@ func (s *System) Parked(ctx context.Context, end contract.Cursor) ([]ParkedStrea
 }
 
 // A StaleError names a parked stream as the read model has it. A fold of the log parks it at
-// another event or by another rule, or not at all: another program made the row, or the registry
-// lacked a schema that it has now. A read model folds a stream again only when it gets an event.
-type StaleError struct{ trade.Parked }
+// another event or by another rule, or not at all: another program made the row. A read model folds
+// a stream again only when it gets an event.
+type StaleError struct {
+	trade.Parked
+	Now *trade.Parked // by a fold of the log; nil if the stream is not parked
+}
 
 func (e *StaleError) Error() string {
-	return fmt.Sprintf("the read model is out of date: it parks stream %s at version %d by %s, "+
-		"and a fold of the log does not", e.Stream, e.Version, e.Rule)
+	now := "does not park it"
+	if e.Now != nil {
+		now = fmt.Sprintf("parks it at version %d by %s", e.Now.Version, e.Now.Rule)
+	}
+	return fmt.Sprintf("the read model is out of date: it parks stream %s at version %d by %s; "+
+		"a fold of the log %s", e.Stream, e.Version, e.Rule, now)
 }
 
 // Hint implements the hint of a command.
@@ -79,7 +86,7 @@ func (s *System) staleIn(
 		}
 		_, parked := trade.Legal(kept.Stream, h.events)
 		if parked == nil || !sameParked(*parked, kept) {
-			stale = append(stale, &StaleError{kept})
+			stale = append(stale, &StaleError{kept, parked})
 		}
 	}
 	return stale, nil
@@ -110,14 +117,15 @@ type Retried struct {
 	Applied int           `json:"applied"` // events that the read model had kept out
 	Waiting int           `json:"waiting"` // events from the illegal one on
 	Parked  *trade.Parked `json:"parked,omitempty"`
+
+	Orphaned []OrphanedFollowUp `json:"-"` // of events that waited
 }
 
-// Retry folds a stream of the log with the present rules and schemas. If the read model has a stale
-// row of it, rebuild replaces the models. If the stream is not parked, Retry issues the follow-ups
-// of events that waited. A stream that is not on record is contract.ErrNotFound.
+// Retry folds a stream of the log with the present rules and schemas, and has rebuild replace the
+// read models: each may have an old row of the stream. If the stream is not parked, Retry issues
+// the follow-ups of events that waited. A stream that is not on record is contract.ErrNotFound.
 //
-// A crash before the models are replaced leaves the old ones. A crash after that leaves follow-ups
-// undone. Retry does the same again.
+// A crash leaves old models, or follow-ups undone. Retry does all of it again.
 func (s *System) Retry(
 	ctx context.Context, stream string, rebuild func(context.Context) error,
 ) (Retried, error) {
@@ -145,14 +153,18 @@ func (s *System) Retry(
 				r.Applied++
 			}
 		}
-		if err := rebuild(ctx); err != nil {
-			return r, err
-		}
 	}
-	if r.Parked != nil {
-		return r, nil
+	if err := rebuild(ctx); err != nil || r.Parked != nil {
+		return r, err
 	}
-	return r, s.FollowUps.SweepAll(ctx)
+	if err := s.FollowUps.SweepAll(ctx); err != nil {
+		return r, err
+	}
+	all, err := s.FollowUps.Orphaned(ctx)
+	r.Orphaned = slices.DeleteFunc(all, func(o OrphanedFollowUp) bool {
+		return o.Cause.Stream != stream
+	})
+	return r, err
 }
 
 // A Skip asks to leave out the event that parks a stream.
@@ -173,8 +185,7 @@ func (e *SkipError) Hint() string { return e.Todo }
 // A SkippedEvent is the result of a Skip. The stream may be parked again, by a later event.
 type SkippedEvent struct {
 	Retried
-	Event    contract.Recorded // the trade.EventSkipped
-	Orphaned []OrphanedFollowUp
+	Event contract.Recorded // the trade.EventSkipped
 }
 
 // Skip records that the event which parks a stream is left out. The events that waited count from

@@ -82,8 +82,8 @@
 // not bind the scale of a decimal, or that a number is a time. Therefore Verify compares the
 // schemas of the bundle with the published ones that it has. A schema that it does not have is one
 // more claim that is not proven: only the signature of the manifest vouches for the readable data.
-// The bundle must have every schema of its events that Verify has. Data that is null is one more
-// claim that is not proven, too.
+// Data that is null is one more claim that is not proven, too: the program that made the bundle did
+// not have the schema, or the data could not be decoded.
 //
 // # Bundles from strangers
 //

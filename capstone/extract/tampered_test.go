@@ -281,24 +281,6 @@ var liesInFiles = []lie{
 	{"instructions", everything,
 		replacing("README.txt", "Take it from the owner of the log, never", "Take it"),
 		"README.txt: it is not the text of an extract of format blotter/extract/v3"},
-	{"schema left out", everything, func(f forgery) {
-		var all []string
-		for _, line := range f.lines("events.jsonl") {
-			if strings.Contains(line, `"type":"trade.settled"`) {
-				data, raw := strings.Index(line, `"data":`), strings.Index(line, `,"raw":`)
-				line = line[:data] + `"data":null` + line[raw:]
-			}
-			all = append(all, line)
-		}
-		f.put("events.jsonl", strings.Join(all, ""))
-		delete(f.bundle, settled)
-		f.manifest(func(m *extract.Manifest) {
-			m.Schemas = slices.DeleteFunc(m.Schemas,
-				func(s extract.SchemaOf) bool { return s.File == settled })
-			m.Files = slices.DeleteFunc(m.Files,
-				func(f extract.File) bool { return f.Path == settled })
-		})
-	}, "events.jsonl, line 3: the bundle has no schema trade.settled version 2"},
 	{"no schema", everything, func(f forgery) { f.put(settled, "{") },
 		settled + ": not an avro schema"},
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -100,9 +101,9 @@ func openUnchecked[M model](
 // RebuildReadModels makes the read models again from the log, each beside the one in use, in
 // transactions of at most batch events. Then each replaces the one in use, even the model of
 // another log. A crash before that leaves the old model. A model that was never used is left out,
-// except that of positions, which is returned.
+// except that of positions, which is returned. It comes last: if it is new, all are.
 func (s *Session) RebuildReadModels(ctx context.Context, batch int) (*readModel, error) {
-	for _, row := range models {
+	for _, row := range slices.Backward(models) {
 		found, err := s.hasModel(ctx, row)
 		if err != nil {
 			return nil, err

@@ -5,8 +5,8 @@
 //	<prefix>.heads    the head of each stream: compacted; key = stream
 //
 // You write decide.go, transact.go, takeover.go, heads.go and end.go for part 2a, append.go,
-// frontier.go and offload.go for part 2b, in this order. The other files are provided, and are copied from the solution by
-// make generate:
+// frontier.go and offload.go for part 2b, in this order. The other files are provided, and are
+// copied from the solution by make generate:
 //
 //	store.go       the API: Open, Append, Find, Stream; one lock, one owner for each partition,
 //	               one index

@@ -47,7 +47,7 @@ type cli struct {
 	Search   searchCmd        `cmd:"" help:"${search}"`
 	Books    booksCmd         `cmd:"" help:"List the books, with the number of their trades."`
 	Curves   curvesCmd        `cmd:"" help:"List the latest price marks of the curves."`
-	Parked   parkedCmd        `cmd:"" help:"List, show, retry or skip streams with an illegal event."`
+	Parked   parkedCmd        `cmd:"" help:"List, show, retry or skip parked streams."`
 	Snapshot snapshotCmd      `cmd:"" help:"Archive the state."`
 	States   snapshotsCmd     `cmd:"" name:"snapshots" help:"List the archived states."`
 	Replay   replayCmd        `cmd:"" help:"${replay}"`
@@ -84,7 +84,7 @@ var longHelp = kong.Vars{
 	"migrate": "Create or migrate the Postgres schemas of a log, as their owner.",
 
 	"up":             "Start a stack and keep it running. Commands with the same --data use it.",
-	"status":         "Show the stack, the log and the lag of its readers; exit 1 names the trouble.",
+	"status":         "Show the stack, the log and its readers' lag; exit 1 names the trouble.",
 	"import":         "Send the commands in files to the desk. Importing again changes nothing.",
 	"pnl":            "Show profit and loss by book, by average cost and by FIFO.",
 	"exposure":       "Show the delta of the positions by curve, month and currency.",

@@ -130,7 +130,8 @@ type parkedRetryCmd struct {
 	Stream string `arg:"" help:"The stream, such as trade/PWR-70 or curve/power/CET/base."`
 }
 
-// Run exits with 1 if the stream is still parked.
+// Run exits with 1 if the stream is still parked, or if a follow-up of an event that waited is
+// refused.
 func (c *parkedRetryCmd) Run(ctx context.Context, a *app) error {
 	s, err := a.open(ctx, session.Write)
 	if err != nil {
@@ -153,9 +154,10 @@ func (c *parkedRetryCmd) Run(ctx context.Context, a *app) error {
 		return a.refuted(of(s), r, &failure{fmt.Sprintf("%s applied, %s; %v",
 			plural(int64(r.Applied), "event"), waits(r.Waiting), r.Parked), parkedHint})
 	}
-	return a.answer(of(s), r, func(w io.Writer) {
+	err = a.answer(of(s), r, func(w io.Writer) {
 		printLine(w, "%s: %s applied, %s", r.Stream, plural(int64(r.Applied), "event"), waits(0))
 	})
+	return firstOf(err, checkOrphans(r.Orphaned))
 }
 
 func waits(n int) string {

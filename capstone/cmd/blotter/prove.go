@@ -81,7 +81,10 @@ func createFile(path string, content []byte) error {
 		return err
 	}
 	_, err = f.Write(content)
-	return errors.Join(err, f.Sync(), f.Close())
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		err = errors.Join(err, os.Remove(path)) // or it would be in the way of another try
+	}
+	return err
 }
 
 type checkProofCmd struct {
@@ -102,7 +105,7 @@ func (c *checkProofCmd) Run(_ context.Context, a *app) error {
 	p, err := audit.CheckProof(text, key.Name(), key) // a key has the name of its log
 	if err != nil {
 		return &failure{c.File + ": " + err.Error(),
-			"request the proof again, and keep this one: it is evidence now"}
+			"if blotter prove made it, request it again, and keep this one: it is evidence now"}
 	}
 	found, err := statementOf(p)
 	if err != nil {
@@ -122,6 +125,9 @@ func (c *checkProofCmd) Run(_ context.Context, a *app) error {
 // readProof reads a file that may be anything.
 func readProof(path string) ([]byte, error) {
 	info, err := os.Stat(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
 	if err != nil || !info.Mode().IsRegular() {
 		return nil, &usageError{"there is no file " + path,
 			"name a file that blotter prove created"}

@@ -342,7 +342,7 @@ func (l *loop) assignment(a *ast.AssignStmt, i int, left ast.Expr) string {
 	}
 	value := a.Rhs[min(i, len(a.Rhs)-1)]
 	switch element, own := l.element(left); {
-	case own || element == "map" && !isAppend(value):
+	case own || element == "map" && a.Tok == token.ASSIGN && !isAppend(value):
 		return "" // a round's own element, or a set of elements
 	case element == "list" && a.Tok == token.ASSIGN && l.varies(value):
 		if l.sortedLater(l.TypesInfo.ObjectOf(id)) {

@@ -45,9 +45,9 @@ func (d *ChainDigest) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// FirstDifference returns the number of the first event at which two histories differ, from 1; it is
-// 0 if they do not. If one history continues the other, they part at the first event that only one
-// of them has. It makes O(log n) comparisons.
+// FirstDifference returns the number of the first event at which two histories differ, from 1; it
+// is 0 if they do not. If one history continues the other, they differ at the first event that only
+// one of them has. It makes O(log n) comparisons.
 func (c Chain) FirstDifference(o Chain) int64 {
 	shorter := min(len(c), len(o))
 	n := sort.Search(shorter, func(i int) bool { return c[i] != o[i] })

@@ -172,7 +172,7 @@ func iterators(m map[string]int) []string {
 
 func elements(m map[string]int, byKey map[int]string, groups map[int][]string) {
 	keys, sorted, sums := make([]string, len(m)), make([]string, len(m)), [2]int{}
-	lists := map[string][]int{}
+	lists, joined, counted := map[string][]int{}, map[int]string{}, map[int]int{}
 	i := 0
 	for k, n := range m {
 		keys[i] = k // want `a list is written in the order of a map`
@@ -180,6 +180,8 @@ func elements(m map[string]int, byKey map[int]string, groups map[int][]string) {
 		i++
 		sums[n%2] += n
 		groups[n] = append(groups[n], k) // want `a list is appended to in the order of a map`
+		joined[n] += k                   // want `a text grows in the order of a map`
+		counted[n]++
 		lists[k] = append(lists[k], n)
 	}
 	slices.Sort(sorted)
