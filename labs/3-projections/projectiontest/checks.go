@@ -149,6 +149,12 @@ func appliedAgain(t *trial) {
 	m.requireFold(log.Events[:100])
 	m.apply(log.Events[40:], after(nil, log.Events))
 	m.requireFold(log.Events)
+	end := m.cursor()
+	hole := end.After(contract.Position{Partition: 2, Offset: end.At(2) + 10})
+	m.apply(log.Events[40:], hole)
+	require.Equal(t.Hint("move the cursor even if no event of the batch is new: next may lie past "+
+		"a hole"), hole.String(), m.cursor().String(),
+		"the cursor after an old batch whose next is past a hole")
 }
 
 func noRegistry(t *trial) {

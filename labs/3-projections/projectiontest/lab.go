@@ -52,8 +52,8 @@ func Lab(a Answer) check.Suite {
 	for _, c := range []assigned{
 		{"L3.6", "that a change of one contract changes only its own row: it moves the pool " +
 			"of every contract with the same instrument",
-			"if L3.1 to L3.3 pass, look at Apply: it must give m.store all fresh events of " +
-				"the batch at once"},
+			"if L3.13 or L3.14 fails, too, mend Refold first; else, if L3.1 to L3.3 pass, look " +
+				"at Apply: it must give m.store all fresh events of the batch at once"},
 		{"L3.7", "that events arrive in the order in which they happened",
 			"nothing in Apply may depend on the order of partitions: give m.store the fresh" +
 				" events as they came"},
@@ -62,10 +62,10 @@ func Lab(a Answer) check.Suite {
 				"variable of the package may hold events or a cursor"},
 		{"L3.9", "that a feed delivers each event once",
 			"fresh, to, err := Advance(cursor, batch, next) with the cursor of lockCursor; " +
-				"store fresh, and move the cursor to to"},
+				"store fresh, and move the cursor to to, even if fresh is empty"},
 		{"L3.10", "that a model without the bad event is better than no model",
 			"return the error of m.store, and let the deferred rollback undo the statements" +
-				" before it"},
+				" before it: without a rollback the next lockCursor waits for ever"},
 	} {
 		s.Checks = append(s.Checks, c.bind(a, apply))
 	}
@@ -73,8 +73,8 @@ func Lab(a Answer) check.Suite {
 		s.Checks = append(s.Checks, c.bind(a))
 	}
 	late := assigned{"L3.15", "that a late leg changes only the result of its own contract",
-		"if L3.13 and L3.14 pass, nothing is left to write: does Refold change the " +
-			"slice saved, which the model compares with the result?"}
+		"if L3.13 or L3.14 fails, too, mend that first; else nothing is left to write in " +
+			"Refold: does Fold return the first leg of each pool (L3.3)?"}
 	s.Checks = append(s.Checks, late.bind(a, refold))
 	for _, c := range slices.Concat(replacing, sharing) {
 		s.Checks = append(s.Checks, c.bind(a))

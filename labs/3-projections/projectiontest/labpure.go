@@ -341,29 +341,36 @@ func refoldStart(t *labTrial) {
 
 func savedStates(t *labTrial) {
 	legs := legsOfPool(longSeed, 400)
-	none, err := t.refold(statesOf(legs[:3]), legs[0].Key, nil)
-	require.NoError(t, err)
-	require.Empty(t, none, "states of a pool whose legs are gone")
+	t.requireRefold(legs[:3], legs[0], nil, "all 3 legs are gone")
 	for _, n := range []int{1, 3, contract.Spacing, contract.Spacing + 1, 3*contract.Spacing - 1} {
 		for _, added := range []int{1, 2, contract.Spacing} {
-			got, err := t.refold(statesOf(legs[:n]), legs[n].Key, legs[:n+added])
-			require.NoError(t, err)
 			when := fmt.Sprintf("%d more came after %d legs", added, n)
-			requireStates(t, legs[:n+added], got, when)
+			t.requireRefold(legs[:n], legs[n], legs[:n+added], when)
 		}
-		got, err := t.refold(statesOf(legs[:n+2]), legs[n].Key, legs[:n])
-		require.NoError(t, err)
-		requireStates(t, legs[:n], got, fmt.Sprintf("the last two of %d legs are gone", n+2))
+		when := fmt.Sprintf("the last two of %d legs are gone", n+2)
+		t.requireRefold(legs[:n+2], legs[n], legs[:n], when)
 		late := slices.Delete(slices.Clone(legs[:n+9]), n/2, n/2+1)
-		got, err = t.refold(statesOf(late), legs[n/2].Key, legs[:n+9])
-		require.NoError(t, err)
-		requireStates(t, legs[:n+9], got, fmt.Sprintf("leg %d of %d came late", n/2+1, n+9))
+		when = fmt.Sprintf("leg %d of %d came late", n/2+1, n+9)
+		t.requireRefold(late, legs[n/2], legs[:n+9], when)
 	}
+}
+
+// requireRefold requires the states of a pool whose legs changed from first on, and that the states
+// before the change, which belong to the caller, stay as they were.
+func (t *labTrial) requireRefold(before []trade.Leg, first trade.Leg, now []trade.Leg,
+	when string) {
+	saved := statesOf(before)
+	got, err := t.refold(saved, first.Key, now)
+	require.NoError(t, err)
+	requireStates(t, now, got, when)
+	requireStates(t.Hint("saved belongs to the caller: append to a slice of your own, and clone "+
+		"the pool of the start before you apply legs to it"), before, saved,
+		"Refold wrote into saved ("+when+")")
 }
 
 // requireStates requires the states of legs: after the same numbers of legs, with the same last
 // legs and pools.
-func requireStates(t *labTrial, legs []trade.Leg, got []contract.SavedPool, when string) {
+func requireStates(t check.T, legs []trade.Leg, got []contract.SavedPool, when string) {
 	want := statesOf(legs)
 	require.Equal(t, legCounts(want), legCounts(got),
 		"%s: the numbers of legs after which states are saved", when)

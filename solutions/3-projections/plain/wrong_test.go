@@ -267,6 +267,25 @@ var wrongs = []wrongAnswer{
 		},
 	},
 	{
+		name: "moves the cursor only with new events", finds: "L3.9",
+		hint: "even if no event of the batch is new",
+		change: func(a *answer) {
+			a.apply = func(ctx context.Context, m *Model, batch []contract.Recorded,
+				next contract.Cursor) error {
+				return inTx(ctx, m, func(t tx, cursor contract.Cursor) error {
+					fresh, to, _ := Advance(cursor, batch, next)
+					if len(fresh) == 0 {
+						return nil
+					}
+					if err := m.store(ctx, t, fresh); err != nil {
+						return err
+					}
+					return t.moveCursor(ctx, to)
+				})
+			}
+		},
+	},
+	{
 		name: "skips events that do not decode", finds: "L3.10",
 		hint: "never skip the event",
 		change: func(a *answer) {
@@ -341,8 +360,40 @@ var wrongs = []wrongAnswer{
 	},
 	{
 		name: "shares the lots of saved states", finds: "L3.14",
-		hint:   "save pool.Clone()",
-		change: func(a *answer) { a.refold = refoldShared },
+		hint: "save pool.Clone()",
+		change: func(a *answer) {
+			a.refold = func(saved []contract.SavedPool, first trade.LegKey,
+				after func(contract.SavedPool) ([]trade.Leg, error)) ([]contract.SavedPool, error) {
+				own := slices.Clone(saved)
+				for i := range own {
+					own[i].Pool = own[i].Pool.Clone()
+				}
+				return refoldShared(own, first, after)
+			}
+		},
+	},
+	{
+		name: "builds its answer in the array of saved", finds: "L3.14",
+		hint: "append to a slice of your own",
+		change: func(a *answer) {
+			a.refold = func(saved []contract.SavedPool, first trade.LegKey,
+				after func(contract.SavedPool) ([]trade.Leg, error)) ([]contract.SavedPool, error) {
+				states, err := Refold(saved, first, after)
+				return append(saved[:0], states...), err
+			}
+		},
+	},
+	{
+		name: "applies legs to the pool of the start", finds: "L3.14",
+		hint: "clone the pool of the start",
+		change: func(a *answer) {
+			a.refold = func(saved []contract.SavedPool, first trade.LegKey,
+				after func(contract.SavedPool) ([]trade.Leg, error)) ([]contract.SavedPool, error) {
+				states, err := Refold(saved, first, after)
+				_, _ = refoldShared(saved, first, after)
+				return states, err
+			}
+		},
 	},
 	{
 		name: "keeps a state that was the last", finds: "L3.14",
