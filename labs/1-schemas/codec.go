@@ -34,8 +34,8 @@ func New(ctx context.Context, registry Registry, name string) (*Codec, error) {
 // call it with the type of the body.
 //
 // Exercise 4. latest (formats.go) returns the format of a type. Its fromBody turns the body into a
-// value, and its write appends the value's Avro body to a prefix. schemas.Latest has the version
-// and the fingerprint.
+// value, and its write appends the value's Avro body to a prefix. schemas.Latest has the version,
+// which is Payload.Schema, and the fingerprint.
 func (c *Codec) encode(typ string, body any) (contract.Payload, error) {
 	return contract.Payload{}, check.TODO("L1.encode")
 }

@@ -33,9 +33,9 @@ func sameMeaning(reader, writer avro.Schema) error {
 // logicalType returns the logical type of a schema as a text, with the precision and the scale of a
 // decimal. It is empty for a schema that has none.
 //
-// Exercise 1. A schema with a logical type is an avro.LogicalTypeSchema, and a decimal's Logical()
-// is an *avro.DecimalLogicalSchema. recentType (resolve.go) knows the types that the library does
-// not know.
+// Exercise 1. A schema that can have a logical type is an avro.LogicalTypeSchema. Its Logical() is
+// nil if it has none, or one that the library does not know: recentType (resolve.go) knows these.
+// The Logical() of a decimal is an *avro.DecimalLogicalSchema.
 func logicalType(s avro.Schema) string {
 	panic(check.TODO("L1.readable"))
 }

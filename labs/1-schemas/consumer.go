@@ -35,8 +35,9 @@ func NewConsumer(client *kgo.Client, parked string, codec contract.Codec) *Consu
 // Run hands over events, one at a time, until ctx ends (L1.I8, L1.I10, L1.I11).
 //
 // Exercise 4. In each turn: poll, handleAll, commit, AllowRebalance. handleAll and commit are in
-// consuming.go. After an error the client has fetched more records than were handled: nobody calls
-// Run again on it, and the program continues with a new client.
+// consuming.go, and so is unlessEnded, for an error after the end of ctx. After another error the
+// client has fetched more records than were handled: nobody calls Run again on it, and the program
+// continues with a new client.
 func (c *Consumer) Run(ctx context.Context, handle handler) error {
 	return check.TODO("L1.consume")
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/hamba/avro/v2"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -348,14 +349,10 @@ func withReadable(fault func(reader, writer string) (bool, error)) func(*codecte
 
 // readableByAvro has no rule for logical types.
 func readableByAvro(reader, writer string) error {
-	parse := func(text string) avro.Schema {
-		s, err := avro.ParseWithCache(text, "", &avro.SchemaCache{})
-		if err != nil {
-			panic(err)
-		}
-		return s
-	}
-	if avro.NewSchemaCompatibility().Compatible(parse(reader), parse(writer)) != nil {
+	r, readerErr := avro.ParseWithCache(reader, "", &avro.SchemaCache{})
+	w, writerErr := avro.ParseWithCache(writer, "", &avro.SchemaCache{})
+	if readerErr != nil || writerErr != nil ||
+		avro.NewSchemaCompatibility().Compatible(r, w) != nil {
 		return contract.ErrIncompatible
 	}
 	return nil
@@ -428,6 +425,7 @@ type faultyConsumer struct {
 	reversed             bool
 	parallel             bool // handles each partition in a goroutine of its own
 	ignoresContext       bool
+	failsAtEnd           bool // of its context, with the handler's error
 	ignoresFetchErrors   bool
 	commitsFirst         bool
 	commitsAtEnd         bool
@@ -441,6 +439,7 @@ type faultyConsumer struct {
 	errorHeaderOnly      bool
 	longErrors           bool
 	emptyForNull         bool
+	keepsTime            bool // of the record
 	commitsBeforeParking bool
 	ignoresParkErrors    bool
 }
@@ -485,13 +484,13 @@ func (c *faultyConsumer) Run(ctx context.Context, handle handler) error {
 		}
 		if c.parallel {
 			if err := c.handleInParallel(ctx, fetches, handle); err != nil {
-				return err
+				return c.unlessEnded(ctx, err)
 			}
 			records = nil
 		}
 		for _, r := range records {
 			if err := c.handleRecord(ctx, r, handle); err != nil {
-				return err
+				return c.unlessEnded(ctx, err)
 			}
 			if done = append(done, r); !c.commitsFirst && !c.commitsAtEnd && !c.reversed {
 				_ = c.client.CommitRecords(context.WithoutCancel(ctx), r)
@@ -507,6 +506,13 @@ func (c *faultyConsumer) Run(ctx context.Context, handle handler) error {
 			c.client.AllowRebalance()
 		}
 	}
+}
+
+func (c *faultyConsumer) unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil && !c.failsAtEnd {
+		return nil
+	}
+	return err
 }
 
 func (c *faultyConsumer) handleInParallel(
@@ -559,9 +565,13 @@ func (c *faultyConsumer) park(ctx context.Context, r *kgo.Record, reason error) 
 	header := func(key, format string, value any) kgo.RecordHeader {
 		return kgo.RecordHeader{Key: key, Value: fmt.Appendf(nil, format, value)}
 	}
+	at, truncated := time.Time{}, "%.65536s"
+	if c.keepsTime {
+		at, truncated = r.Timestamp, "%.200s"
+	}
 	produce := func(headers ...kgo.RecordHeader) error {
 		return c.client.ProduceSync(ctx, &kgo.Record{
-			Topic: c.parked, Key: r.Key, Value: r.Value,
+			Topic: c.parked, Timestamp: at, Key: r.Key, Value: r.Value,
 			Headers: append(slices.Clone(r.Headers), headers...),
 		}).FirstErr()
 	}
@@ -572,11 +582,11 @@ func (c *faultyConsumer) park(ctx context.Context, r *kgo.Record, reason error) 
 	case c.errorHeaderOnly:
 		quoted := fmt.Sprintf("%v: %q", reason, r.Value)
 		return produce(header(contract.ParkedError, "%s", quoted))
-	case c.longErrors:
+	case c.longErrors, c.keepsTime:
 		return produce(header(contract.ParkedTopic, "%s", r.Topic),
 			header(contract.ParkedPartition, "%d", r.Partition),
 			header(contract.ParkedOffset, "%d", r.Offset),
-			header(contract.ParkedError, "%.65536s", reason))
+			header(contract.ParkedError, truncated, reason))
 	case c.emptyForNull:
 		filled := *r
 		filled.Value = append([]byte{}, r.Value...)

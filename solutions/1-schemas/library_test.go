@@ -181,8 +181,10 @@ func compatibleByLibrary(mode contract.Mode, next string, published ...string) e
 }
 
 func readableByLibrary(reader, writer string) error {
-	r, w := avro.MustParse(reader), avro.MustParse(writer)
-	if avro.CheckCompatibility(w, r) != nil || !sameMeaning(*r.Root(), *w.Root()) {
+	r, readerErr := avro.Parse(reader)
+	w, writerErr := avro.Parse(writer)
+	if readerErr != nil || writerErr != nil || avro.CheckCompatibility(w, r) != nil ||
+		!sameMeaning(*r.Root(), *w.Root()) {
 		return contract.ErrIncompatible
 	}
 	return nil

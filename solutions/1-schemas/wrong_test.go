@@ -75,6 +75,19 @@ var wrongs = []wrong{
 		}, nil)},
 	{"cuts times to microseconds", "L1.3", "", "refuses a nanosecond",
 		encodesSettled(func(s *trade.Settle) { s.From = s.From.Truncate(time.Microsecond) }, nil)},
+	{"rounds quantities", "L1.3", "", "for the quantity, too",
+		encodesSettled(func(s *trade.Settle) {
+			s.Quantity.Value = s.Quantity.Value.Round(6)
+		}, nil)},
+	{"cuts the end to microseconds", "L1.3", "", "for to, too",
+		encodesSettled(func(s *trade.Settle) { s.To = s.To.Truncate(time.Microsecond) }, nil)},
+	{"repairs entered fields", "L1.3", "", "writeEntered refuses",
+		encodesSettled(func(s *trade.Settle) {
+			s.Entered = slices.Clone(s.Entered)
+			for i := range s.Entered {
+				s.Entered[i].Field = strings.ToValidUTF8(s.Entered[i].Field, "?")
+			}
+		}, nil)},
 	{"reads times in a local zone", "L1.4", "", "a time is in UTC",
 		decodesSettled(func(s *trade.Settle, err error) error {
 			if !s.From.IsZero() {
@@ -248,6 +261,14 @@ var wrongs = []wrong{
 		withReadable(func(reader, _ string) (bool, error) {
 			return strings.Contains(reader, `"In"`), nil
 		})},
+	{"has no typed error for a text that is no schema", "L1.22", "", "error of parseSchema",
+		withReadable(func(reader, writer string) (bool, error) {
+			return reader == "{" || writer == "{", errors.New("unexpected end of JSON input")
+		})},
+	{"knows only the logical types of the library", "L1.23", "", "ask recentType",
+		withReadable(func(reader, writer string) (bool, error) {
+			return strings.Contains(reader, "nanos"), nil
+		})},
 	{"applies only the rules of Avro", "L1.23", "", "precision and its scale",
 		func(f *codectest.Fixture) { f.Readable = readableByAvro }},
 	{"ignores scales in nested records", "L1.23", "", "goes into records",
@@ -308,7 +329,8 @@ var wrongs = []wrong{
 		withProducer(func(p contract.Producer) contract.Producer { return ignoresInvalid{p} })},
 
 	// the consumer
-	{"hands over in reverse order", "L1.29", "L1.33 L1.34 L1.35 L1.36", "in the order of the fetch",
+	{"hands over in reverse order", "L1.29", "L1.31 L1.33 L1.34 L1.35 L1.36",
+		"in the order of the fetch",
 		withConsumer(func(c *faultyConsumer) { c.reversed = true })},
 	{"handles partitions in parallel", "L1.30", "", "in the goroutine of Run",
 		withConsumer(func(c *faultyConsumer) { c.parallel = true })},
@@ -318,6 +340,8 @@ var wrongs = []wrong{
 			withConsumer(func(c *faultyConsumer) { c.ignoresContext = true })(f)
 			f.Patience = time.Second // Run never returns
 		}},
+	{"fails when the handler is interrupted", "L1.31", "", "unlessEnded",
+		withConsumer(func(c *faultyConsumer) { c.failsAtEnd = true })},
 	{"never allows a rebalance", "L1.32", "", "only then AllowRebalance",
 		withConsumer(func(c *faultyConsumer) { c.neverAllows = true })},
 	{"allows a rebalance before committing", "L1.32", "", "only then AllowRebalance",
@@ -334,6 +358,8 @@ var wrongs = []wrong{
 		withConsumer(func(c *faultyConsumer) { c.errorHeaderOnly = true })},
 	{"parks null as an empty value", "L1.33", "", "a null stays null",
 		withConsumer(func(c *faultyConsumer) { c.emptyForNull = true })},
+	{"parks with the time of the record", "L1.33", "", "timestamp to the client",
+		withConsumer(func(c *faultyConsumer) { c.keepsTime = true })},
 	{"parks only some kinds of poison", "L1.34", "", "the record itself causes",
 		withConsumer(func(c *faultyConsumer) { c.narrow = true })},
 	{"parks errors of any length", "L1.34", "", "truncate the error",
@@ -348,7 +374,7 @@ var wrongs = []wrong{
 		withConsumer(func(c *faultyConsumer) { c.parksAll = true })},
 	{"parks after typed errors of the handler", "L1.36", "", "return the error from Run",
 		withConsumer(func(c *faultyConsumer) { c.blamesRecord = true })},
-	{"commits before handling", "L1.36", "L1.35", "not the record itself",
+	{"commits before handling", "L1.36", "L1.31 L1.35", "not the record itself",
 		withConsumer(func(c *faultyConsumer) { c.commitsFirst = true })},
 	{"ignores fetch errors", "L1.37", "", "AFTER its records are handled",
 		withConsumer(func(c *faultyConsumer) { c.ignoresFetchErrors = true })},

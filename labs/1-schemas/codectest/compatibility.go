@@ -24,6 +24,9 @@ var compatibility = []spec{{
 			t.reads(c.backward, c.what+": the new schema reads old data", c.to, c.from)
 			t.reads(c.forward, c.what+": the old schema reads new data", c.from, c.to)
 		}
+		parsed := t.hint("wrap ErrIncompatible around the error of parseSchema, too")
+		parsed.reads(false, "a reader's schema that is no schema", "{", record(a))
+		parsed.reads(false, "a writer's schema that is no schema", record(a), "{")
 	},
 }, {
 	Check: check.Check{ID: "L1.23", Points: 3, Operation: readable, Invariant: "L1.I7",
@@ -144,6 +147,7 @@ var (
 	price6    = field("p", scale6, "")
 	precision = strings.Replace(scale6, "28", "30", 1)
 	millis    = strings.Replace(micros, "micros", "millis", 1)
+	nanos     = strings.Replace(micros, "micros", "nanos", 1)
 )
 
 func record(fields ...string) string {
@@ -189,6 +193,8 @@ var meaningChanges = []struct{ what, from, to, hint string }{
 	{"bytes that become a decimal", field("p", `"bytes"`, ""), price4, noneHint},
 	{"milliseconds that become microseconds", field("t", millis, ""), field("t", micros, ""),
 		"the logical types of both are a long: compare their names, too"},
+	{"a long that becomes nanoseconds", field("t", `"long"`, ""), field("t", nanos, ""),
+		recentHint},
 	{"another scale in an array", field("p", array(scale4), ""), field("p", array(scale6), ""),
 		visitHint},
 	{"another scale in a union", field("p", nullOr(scale4), ""), field("p", nullOr(scale6), ""),
@@ -198,8 +204,10 @@ var meaningChanges = []struct{ what, from, to, hint string }{
 }
 
 const (
-	scaleHint = "a decimal is its name, its precision and its scale: compare all three"
-	noneHint  = "a schema without a logical type differs from one that has it"
+	scaleHint  = "a decimal is its name, its precision and its scale: compare all three"
+	noneHint   = "a schema without a logical type differs from one that has it"
+	recentHint = "the library does not know the types of Avro 1.12: where Logical() is nil, ask " +
+		"recentType (resolve.go)"
 	visitHint = "call visit with the two whole schemas: it goes into records, items and branches"
 )
 

@@ -59,9 +59,8 @@ var decoding = []spec{{
 			"person has to know which it was",
 		Hint: "judge the prefix first, in the order of the table of exercise 5, and then compare " +
 			"the type of the schema with the requested type",
-		More: "len(data) > MaxData, data[0] != 0, len(data) < prefixSize, s.Type != typ; the " +
-			"errors " +
-			"of f.read are the contract's already",
+		More: "len(data) > MaxData, len(data) > 0 && data[0] != 0, len(data) < prefixSize, " +
+			"s.Type != typ; the errors of f.read are the contract's already",
 		Read: "exercise 5"},
 	try: func(t *trial) {
 		c := t.codec()

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -35,6 +36,7 @@ var parking = []spec{{
 			poison(good, nil), // no value at all, which differs from an empty one
 		}
 		for _, r := range bad {
+			r.Timestamp = time.Now().Add(-time.Hour)
 			k.produce(t, k.topic, r)
 		}
 		last := t.publish(k, c, event(2), settlement)
@@ -46,6 +48,9 @@ var parking = []spec{{
 		m.stop()
 		for i, r := range k.all(t, k.parked, len(bad)) {
 			requireParked(t, i+1, bad[i], r)
+			require.True(t.Hint("the copy is a new fact: leave its timestamp to the client"),
+				r.Timestamp.After(bad[i].Timestamp),
+				"parked record %d has the time of the record, not the time of parking", i+1)
 			added := values(r.Headers[len(bad[i].Headers):])
 			position := t.Hint("a person has to find the record: add its topic, partition and " +
 				"offset")

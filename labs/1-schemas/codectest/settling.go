@@ -141,7 +141,7 @@ var byteHints = func() []string {
 		{4, "83.1 at scale 6 is 83100000"},
 		{4, "an absent field is branch 0 of its union: one zero byte for each of price_source, " +
 			"from, to and entered"},
-		{1, "nothing comes after the last field"},
+		{1, "nothing comes after the last field, and no value after the branch 0 of an absent one"},
 	} {
 		for range part.bytes {
 			hints = append(hints, part.hint)
@@ -167,6 +167,8 @@ var settlementMisfits = []struct {
 }{
 	{"a price with 7 places", settle("1.9990001"),
 		"unscaled refuses more places than the scale: return its error, wrapped"},
+	{"a quantity with 7 places", trade.Settle{Quantity: mwh("1.9990001")},
+		"unscaled judges both numbers: return its error for the quantity, too"},
 	{"a quantity in " +
 		"MW", trade.Settle{Quantity: trade.Quantity{Value: trade.Dec("1"), Unit: trade.MW}},
 		"a unit that is not in units has no index: power is not a quantity that can be settled"},
@@ -175,6 +177,12 @@ var settlementMisfits = []struct {
 	{"a time finer than a microsecond",
 		trade.Settle{Quantity: mwh("1"), From: time.Date(2025, 3, 1, 0, 0, 0, 1, time.UTC)},
 		"micros refuses a nanosecond: return its error, wrapped"},
+	{"an end that is finer than a microsecond",
+		trade.Settle{Quantity: mwh("1"), To: time.Date(2025, 3, 1, 0, 0, 0, 1, time.UTC)},
+		"micros judges both times: return its error for to, too"},
+	{"an entered field that is not UTF-8",
+		trade.Settle{Quantity: mwh("1"), Entered: []trade.Entered{{Field: "\xff"}}},
+		"writeEntered refuses a value that does not fit: return its error"},
 }
 
 func (t *trial) encodeSettled(id int, s trade.Settle) ([]byte, error) {

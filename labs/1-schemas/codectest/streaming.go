@@ -1,6 +1,7 @@
 package codectest
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -121,13 +122,35 @@ var streaming = []spec{{
 		m := t.consume(k, c)
 		m.take(1)
 		m.stop()
-		m = t.consume(k, c)
 		last := t.publish(k, c, event(2), settlement)
+		t.hint("after its context has ended, Run returns nil, whatever the handler returns: see "+
+			"unlessEnded (consuming.go)").interrupt(k, c)
+		t.publish(k, c, event(4), settlement) // comes first if the interrupted event was committed
+		m = t.consume(k, c)
 		check.Events(t, "the events for the next member of the group",
 			[]contract.Event{last}, m.take(1))
 		m.stop()
 	},
 }}
+
+// interrupt ends the context of a run while the handler has an event.
+func (t *trial) interrupt(k *kafka, c Codec) {
+	inside, ended := newSignal(), newSignal()
+	m := t.run(k, c, func(contract.Event) error {
+		inside.fire()
+		<-ended.c
+		return context.Canceled
+	})
+	select {
+	case <-inside.c:
+	case <-m.done:
+	case <-t.Context().Done():
+	}
+	m.cancel()
+	ended.fire()
+	m.stop()
+	require.True(t, inside.fired(), "no event was handed over to the next member of the group")
+}
 
 // values maps the names of headers to their values.
 func values(headers []kgo.RecordHeader) map[string]string {
