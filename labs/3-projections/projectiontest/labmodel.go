@@ -118,7 +118,8 @@ var replacing = []labSpec{
 		Hint: "the live model may have grown while the new one was built: lock its cursor, catch " +
 			"up once more, and only then replace it and commit",
 		More: "between lockCursor and replace: catchUp(ctx, log, next, size) again. The " +
-			"transaction locks the live model, and not next, so next takes events",
+			"transaction locks the live model, and not next, so next takes events. If L3.21 " +
+			"fails, too, mend Apply first: it must wait for the lock that Rebuild holds",
 		Misconception: "that the log stands still during a rebuild",
 	}, on: readWhileRebuilding},
 	{Check: check.Check{
@@ -135,7 +136,8 @@ var replacing = []labSpec{
 		Title: "a snapshot has the rows and the cursor of one moment",
 		Hint: "m.tables.read returns both from one transaction; a cursor that is read by another " +
 			"call may be of another moment",
-		More:          "return what m.tables.read reads: snapshot{snapshotFormat, all}.encode()",
+		More: "return what m.tables.read reads: snapshot{snapshotFormat, all}.encode(). If " +
+			"Snapshot does that, look at Restore: the check calls it, too",
 		Misconception: "that two reads in a row see the same model",
 	}, on: snapshotOfOneMoment},
 	{Check: check.Check{
