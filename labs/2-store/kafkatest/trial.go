@@ -170,6 +170,7 @@ func (t *trial) committed(topic string) []*kgo.Record {
 	offsets, err := kadm.NewClient(client).ListCommittedOffsets(t.Context(), topic)
 	require.NoError(t, err)
 	stable, _ := offsets.Lookup(topic, 0)
+	require.NoError(t, stable.Err)
 	var all []*kgo.Record
 	for next := int64(0); next < stable.Offset; {
 		fetches := client.PollFetches(t.Context())

