@@ -338,7 +338,7 @@ var wrongs = []wrong{
 		"the context",
 		func(f *codectest.Fixture) {
 			withConsumer(func(c *faultyConsumer) { c.ignoresContext = true })(f)
-			f.Patience = time.Second // Run never returns
+			f.Patience = time.Second / 4 // Run never returns
 		}},
 	{"fails when the handler is interrupted", "L1.31", "", "unlessEnded",
 		withConsumer(func(c *faultyConsumer) { c.failsAtEnd = true })},
