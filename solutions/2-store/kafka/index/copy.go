@@ -127,9 +127,10 @@ func (c *Copy) open(log Log) error {
 }
 
 // copyQuietFile copies the index file between two writes of the owner. It gives up when a seal that
-// does not fit stays the same for a while: then the owner is not writing.
+// does not fit stays the same for a while: then the owner is not writing. On a busy machine a write
+// may take a tenth of a second.
 func copyQuietFile(o Options) (*file, error) {
-	const tries, pause = 5, 10 * time.Millisecond
+	const tries, pause = 20, 10 * time.Millisecond
 	seal := readSeal(o)
 	for n := 1; ; n++ {
 		f, err := copyFile(o)
