@@ -28,6 +28,11 @@ func (c *Codec) Encode(_ context.Context, body trade.Body) (contract.Payload, er
 // Decode is the inverse of Encode (see contract.Codec).
 func (c *Codec) Decode(ctx context.Context, typ string, data []byte) (trade.Body, error) {
 	value, err := c.decode(ctx, typ, data)
+	return bodyOf(typ, value, err)
+}
+
+// bodyOf returns the value of data of an event type as a body.
+func bodyOf(typ string, value any, err error) (trade.Body, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decode %s: %w", typ, err)
 	}

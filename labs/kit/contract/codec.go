@@ -38,6 +38,14 @@ type Codec interface {
 	Decode(ctx context.Context, typ string, data []byte) (trade.Body, error)
 }
 
+// A SchemaDecoder is a Codec that can decode data under a given schema of the catalog. It asks no
+// registry, and ignores the id in the data. So a registry that was lost, or restored with other
+// ids, changes no history.
+type SchemaDecoder interface {
+	// DecodeAs returns the body of data, with the errors of Codec.Decode.
+	DecodeAs(s schemas.Schema, data []byte) (trade.Body, error)
+}
+
 // Registry gives schemas their ids. Confluent's and Apicurio's registries fit it, through their
 // REST interface.
 type Registry interface {
@@ -100,18 +108,26 @@ type Payload struct {
 	Data        []byte
 }
 
-// Decoded returns the domain's view of r. Data that no attempt can decode becomes the body
-// trade.Unreadable, which parks its stream. If the body does not decode for another reason, such as
-// a registry that does not answer, or that has lost a schema of this program's catalog, the error
-// names the event's place in the log. The reader of a history must stop there: without that event
-// it would tell a different history.
+// Decoded returns the domain's view of r. If the codec is a SchemaDecoder, and r names a schema of
+// this program's catalog by type, version and fingerprint, no registry is asked. Data that no
+// attempt can decode becomes the body trade.Unreadable, which parks its stream. If the body does
+// not decode for another reason, such as a registry that does not answer, or that has lost a schema
+// of the catalog, the error names the event's place in the log. The reader of a history must stop
+// there: without that event it would tell a different history.
 func Decoded(ctx context.Context, codec Codec, r Recorded) (trade.Event, error) {
 	if r.Offloaded() {
 		return trade.Event{}, fmt.Errorf("event %s of stream %s: %w", r.ID, r.Stream, ErrOffloaded)
 	}
-	body, err := codec.Decode(ctx, r.Type, r.Data)
+	s, known := inCatalog(r)
+	var body trade.Body
+	var err error
+	if direct, ok := codec.(SchemaDecoder); ok && known {
+		body, err = direct.DecodeAs(s, r.Data)
+	} else {
+		body, err = codec.Decode(ctx, r.Type, r.Data)
+	}
 	switch {
-	case errors.Is(err, ErrUnknownSchema) && inCatalog(r):
+	case errors.Is(err, ErrUnknownSchema) && known:
 		err = fmt.Errorf("the registry lacks schema %s version %d, which this program has: %w",
 			r.Type, r.Schema, err)
 	case IsUndecodable(err):
@@ -133,10 +149,10 @@ func Decoded(ctx context.Context, codec Codec, r Recorded) (trade.Event, error) 
 	}, nil
 }
 
-// inCatalog reports whether this program has the schema that r names by its fingerprint.
-func inCatalog(r Recorded) bool {
+// inCatalog returns the schema that r names, and reports whether this program's catalog has it.
+func inCatalog(r Recorded) (schemas.Schema, bool) {
 	s, ok := schemas.Find(r.Type, r.Schema)
-	return ok && s.Fingerprint == r.Fingerprint
+	return s, ok && s.Fingerprint == r.Fingerprint
 }
 
 // Errors of a Codec. Each is wrapped with the offending data.
