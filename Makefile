@@ -69,13 +69,18 @@ up: ## start Kafka, Postgres, MinIO and a registry in containers: see compose.ya
 down: ## stop these containers; their data stays
 	@$(COMPOSE) down
 
-chaos: setup ## kill processes that write a log 500 times, on each store, and judge the history
+chaos: setup ## kill processes that write 500 times, on each store; project 1000 histories
 	@$(BLOTTER) --store kafka chaos --kills 500
 	@$(BLOTTER) --store postgres chaos --kills 500
+	@BLOTTER_SEEDS=1000 go test -run '^TestAnyWayGivesTheSameBytes$$' -count=1 -timeout 2h \
+		./solutions/3-projections/postgres
 
 scale: setup ## import EVENTS=1000000 beside other work; show peak memory and answer times
 	@BLOTTER_SCALE=$(EVENTS) \
 		go test ./capstone/cmd/blotter -run '^TestScale$$' -count=1 -v -timeout 6h
+	@BLOTTER_SCALE=$(EVENTS) \
+		go test -run '^(TestRebuildWhileAppendsGoOn|TestLongModelAnswersAsFastAsShort)$$' \
+		-count=1 -v -timeout 2h ./solutions/3-projections/postgres
 
 bench: setup ## measure each store beside its server, and a long log beside a short one
 	@$(LAB) test -- -run '^$$' -bench 'GroupCommit|Batches|Single|HotStream' -benchtime $(BENCHTIME) \

@@ -125,14 +125,14 @@ func TestAPoolReturnsToASavedState(t *testing.T) {
 }
 
 // L3.I3: interleavings of partitions, sizes of batches, places where the catch-up ends, and batches
-// that come again give the same bytes.
+// that come again give the same bytes. BLOTTER_SEEDS is the number of histories.
 func TestAnyWayGivesTheSameBytes(t *testing.T) {
 	t.Parallel()
-	seeds := uint64(40)
+	seeds := 40
 	if testing.Short() {
 		seeds = 10
 	}
-	for seed := range seeds {
+	for seed := range uint64(fromEnv(t, "BLOTTER_SEEDS", seeds)) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { // which closes its connections
 			require.NoError(t, projectiontest.Wander(t.Context(), openTest(t), seed))
 		})

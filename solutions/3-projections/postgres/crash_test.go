@@ -15,6 +15,19 @@ import (
 	projection "example.com/blotter/solutions/3-projections"
 )
 
+// The faults of a projector, and the tests that cause them:
+//
+//	a crash between any two statements of Apply    TestACrashInApplyLeavesAPrefix
+//	a crash between any two statements of Rebuild  TestACrashInRebuildLeavesAModel
+//	two projectors                                 TestTwoProjectorsCountOnce
+//	a rebalance of the log's owners under load     TestARebalanceUnderLoadCountsOnce
+//	a swap while others read                       TestRebuildWithConcurrentReaders
+//	a swap while others read and append            TestRebuildWhileAppendsGoOn
+//	batches that come again, of any size           TestAnyWayGivesTheSameBytes
+//	an event that is illegal or not readable       TestOneBadEventStopsOneStream
+//
+// In each the model ends as a fold in memory.
+
 // Each statement of Apply, the commit included, fails once. The model is then that of the batches
 // before, the list of parked streams included, and applying the same batch again succeeds.
 func TestACrashInApplyLeavesAPrefix(t *testing.T) {
@@ -48,6 +61,36 @@ func TestACrashInApplyLeavesAPrefix(t *testing.T) {
 		cursor = next
 	}
 	require.Greater(t, crashes, 4*8, "every statement of each batch failed once")
+}
+
+// A statement of Rebuild fails: each of them in turn, or each seventh one. The model is then whole:
+// the old one or the new one. A rebuild without a crash gives the new one.
+func TestACrashInRebuildLeavesAModel(t *testing.T) {
+	t.Parallel()
+	p, crasher := openTraced(t)
+	log := projectiontest.History(23, 120, 2)
+	early := after(nil, log.Events[:60])
+	require.NoError(t, projection.Project(t.Context(), log, p, early, 60))
+	was, will := fold(t, log, early), fold(t, log, end(t, log))
+	step := 1
+	if testing.Short() {
+		step = 7
+	}
+	for statement := 1; ; statement += step {
+		crasher.arm(statement)
+		err := p.Rebuild(t.Context(), log, 60)
+		crasher.disarm()
+		if err == nil {
+			require.Greater(t, statement, 40, "crashes")
+			break
+		}
+		require.ErrorIs(t, err, context.Canceled, "crash at statement %d", statement)
+		found, err := p.State(t.Context())
+		require.NoError(t, err)
+		require.Contains(t, []string{was, will}, string(found.Canonical()),
+			"after a crash at statement %d", statement)
+	}
+	requireState(t, p, log, end(t, log))
 }
 
 // Apply sends as many statements for 1000 events as for 50: the number of round trips is constant.
