@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"example.com/blotter/labs/kit/contract"
-	"example.com/blotter/labs/kit/trade"
 	"example.com/blotter/schemas"
 )
 
@@ -59,8 +58,15 @@ func (c *Codec) encode(typ string, body any) (contract.Payload, error) {
 // decode reads data under the schema that its prefix names, and converts the value to the latest
 // version. Decode and DecodeHead (events.go) call it.
 func (c *Codec) decode(ctx context.Context, typ string, data []byte) (any, error) {
-	if err := checkPrefix(data); err != nil {
-		return nil, err
+	switch {
+	case len(data) > contract.MaxData:
+		return nil, fmt.Errorf("%w: %d bytes, at most %d",
+			contract.ErrOversize, len(data), contract.MaxData)
+	case len(data) > 0 && data[0] != 0:
+		return nil, fmt.Errorf("%w: %#02x", contract.ErrMagic, data[0])
+	case len(data) < prefixSize:
+		return nil, fmt.Errorf("%w: in the prefix, after %d bytes",
+			contract.ErrTruncated, len(data))
 	}
 	id := int(binary.BigEndian.Uint32(data[1:]))
 	s, ok := c.own[id]
@@ -73,37 +79,6 @@ func (c *Codec) decode(ctx context.Context, typ string, data []byte) (any, error
 	if s.Type != typ {
 		return nil, fmt.Errorf("%w: %s", contract.ErrWrongType, s.Type)
 	}
-	return decodeAs(s, data)
-}
-
-// DecodeAs implements contract.SchemaDecoder.
-func (c *Codec) DecodeAs(s schemas.Schema, data []byte) (trade.Body, error) {
-	err := checkPrefix(data)
-	var value any
-	if err == nil {
-		value, err = decodeAs(s, data)
-	}
-	return bodyOf(s.Type, value, err)
-}
-
-// checkPrefix returns an error unless data has at most MaxData bytes and begins with a prefix.
-func checkPrefix(data []byte) error {
-	switch {
-	case len(data) > contract.MaxData:
-		return fmt.Errorf("%w: %d bytes, at most %d",
-			contract.ErrOversize, len(data), contract.MaxData)
-	case len(data) > 0 && data[0] != 0:
-		return fmt.Errorf("%w: %#02x", contract.ErrMagic, data[0])
-	case len(data) < prefixSize:
-		return fmt.Errorf("%w: in the prefix, after %d bytes",
-			contract.ErrTruncated, len(data))
-	}
-	return nil
-}
-
-// decodeAs reads what follows the prefix of data under s, and converts the value to the latest
-// version.
-func decodeAs(s schemas.Schema, data []byte) (any, error) {
 	f := formatOf(s)
 	value, err := f.read(data[prefixSize:])
 	if err != nil {
@@ -135,7 +110,6 @@ func (c *Codec) lookUp(ctx context.Context, id int) (schemas.Schema, error) {
 }
 
 var (
-	_ contract.Codec         = (*Codec)(nil)
-	_ contract.SchemaDecoder = (*Codec)(nil)
-	_ contract.HeadCodec     = (*Codec)(nil)
+	_ contract.Codec     = (*Codec)(nil)
+	_ contract.HeadCodec = (*Codec)(nil)
 )

@@ -7,6 +7,7 @@ import (
 
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/schemas"
 )
 
 // prefixSize is the size of the zero byte and the schema id, which precede the Avro body.
@@ -41,6 +42,24 @@ func bodyOf(typ string, value any, err error) (trade.Body, error) {
 		return nil, fmt.Errorf("decode %s: %w: it is no event", typ, contract.ErrWrongType)
 	}
 	return body, nil
+}
+
+var _ contract.SchemaDecoder = (*Codec)(nil)
+
+// DecodeAs implements contract.SchemaDecoder. Of data without a right prefix Decode says what is
+// wrong, before it looks for the id.
+func (c *Codec) DecodeAs(
+	ctx context.Context, s schemas.Schema, data []byte,
+) (trade.Body, error) {
+	if len(data) < prefixSize || len(data) > contract.MaxData || data[0] != 0 {
+		return c.Decode(ctx, s.Type, data)
+	}
+	f := formatOf(s)
+	value, err := f.read(data[prefixSize:])
+	if err != nil {
+		return nil, fmt.Errorf("decode %s version %d: %w", s.Type, s.Version, err)
+	}
+	return bodyOf(s.Type, f.upcast(value), nil)
 }
 
 // EncodeHead returns a head in the wire format. The store of Lab 2 keeps the head of each stream as

@@ -43,7 +43,7 @@ type Codec interface {
 // ids, changes no history.
 type SchemaDecoder interface {
 	// DecodeAs returns the body of data, with the errors of Codec.Decode.
-	DecodeAs(s schemas.Schema, data []byte) (trade.Body, error)
+	DecodeAs(ctx context.Context, s schemas.Schema, data []byte) (trade.Body, error)
 }
 
 // Registry gives schemas their ids. Confluent's and Apicurio's registries fit it, through their
@@ -122,7 +122,7 @@ func Decoded(ctx context.Context, codec Codec, r Recorded) (trade.Event, error) 
 	var body trade.Body
 	var err error
 	if direct, ok := codec.(SchemaDecoder); ok && known {
-		body, err = direct.DecodeAs(s, r.Data)
+		body, err = direct.DecodeAs(ctx, s, r.Data)
 	} else {
 		body, err = codec.Decode(ctx, r.Type, r.Data)
 	}
