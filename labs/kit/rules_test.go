@@ -58,7 +58,7 @@ var rules = []rule{
 }
 
 // rooms are the packages of the capstone below session, which alone wires them up.
-const rooms = `capstone(/(books|chaos|extract|lines|logdir|simulate)(/.*)?)?`
+const rooms = `capstone(/(books|chaos|explain|extract|lines|logdir|simulate)(/.*)?)?`
 
 // solution returns the packages that a solution may import. It may not import another solution.
 func solution(folder string) string {

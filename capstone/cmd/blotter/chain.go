@@ -24,8 +24,10 @@ type history struct {
 }
 
 // history reads the log.
-func (a *app) history(ctx context.Context) (h history, s *session.Session, err error) {
-	if s, err = a.open(ctx, session.Query); err != nil {
+func (a *app) history(
+	ctx context.Context, access session.Access,
+) (h history, s *session.Session, err error) {
+	if s, err = a.open(ctx, access); err != nil {
 		return h, nil, err
 	}
 	if h.to, err = s.Log.End(ctx); err != nil {
@@ -59,7 +61,7 @@ func (h history) step(n int64) (trade.Step, error) {
 
 // printChain prints the number and the digest of each event.
 func (a *app) printChain(ctx context.Context) error {
-	h, s, err := a.history(ctx)
+	h, s, err := a.history(ctx, session.Query)
 	if err != nil {
 		return err
 	}
@@ -76,7 +78,7 @@ func (a *app) printChain(ctx context.Context) error {
 
 // printStep shows one event of the chain.
 func (a *app) printStep(ctx context.Context, n int64) error {
-	h, s, err := a.history(ctx)
+	h, s, err := a.history(ctx, session.Query)
 	if err != nil {
 		return err
 	}
@@ -137,7 +139,7 @@ func (p program) ask(ctx context.Context, answer any, query ...string) error {
 // opens the log as any query does. It runs after this one has closed the log, because an embedded
 // stack serves one process at a time.
 func (a *app) against(ctx context.Context, path string) error {
-	h, s, err := a.history(ctx)
+	h, s, err := a.history(ctx, session.Query)
 	if err != nil {
 		return err
 	}

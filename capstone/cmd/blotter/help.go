@@ -20,6 +20,7 @@ var examples = map[string]string{
 	"position":       "position --book power-prop --effective-at yesterday",
 	"pnl":            "pnl --format csv",
 	"exposure":       "exposure --book power-prop --effective-at 2025-01-16",
+	"explain":        "explain --from 2025-01-15 --to 2025-01-16",
 	"history":        "history PWR-70",
 	"trades":         "trades --book power-prop --status LIVE",
 	"search":         "search 'client order' --where book=power-prop --where status=LIVE",

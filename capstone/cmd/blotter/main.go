@@ -42,6 +42,7 @@ type cli struct {
 	Position positionCmd      `cmd:"" help:"Show the open positions and their value."`
 	Pnl      pnlCmd           `cmd:"" help:"${pnl}"`
 	Exposure exposureCmd      `cmd:"" help:"${exposure}"`
+	Explain  explainCmd       `cmd:"" help:"${explain}"`
 	History  historyCmd       `cmd:"" help:"${history}"`
 	Trades   tradesCmd        `cmd:"" help:"List trades: by book, trader, status and more."`
 	Search   searchCmd        `cmd:"" help:"${search}"`
@@ -88,6 +89,7 @@ var longHelp = kong.Vars{
 	"import":         "Send the commands in files to the desk. Importing again changes nothing.",
 	"pnl":            "Show profit and loss by book, by average cost and by FIFO.",
 	"exposure":       "Show the delta of the positions by curve, month and currency.",
+	"explain":        "Attribute a change of P&L to events, marks and time, to the cent.",
 	"history":        "Show the events of a trade, a curve or a command: who, what, when, why.",
 	"search":         "Find trades by any attribute, and by words in the reasons of events.",
 	"replay":         "Fold the log again and compare the result with an archived state.",
@@ -117,6 +119,13 @@ var longHelp = kong.Vars{
 	"known_at": "Answer as known at a time (2025-01-16T13:10:00Z) or at the end of a day: " +
 		"a date, today, yesterday or -2d. now and today mean all that is certain now.",
 	"effective_at": "Answer as effective at a time, at the end of a day, or now.",
+
+	"explain_from": "The first day: its P&L at its end, as known then.",
+	"explain_to": "Explain the P&L of this day, as known then. " +
+		"Without it, the first day is explained from then to now.",
+	"explain_known_at": "Two times at which the days are known, instead of their ends.",
+	"explain_top":      "Number of parts in the table of each book, largest first; 0 is all.",
+
 	"seal_keep":    "Also write the signed checkpoint to a file, for verify --since.",
 	"verify_since": "Also compare the archive with a checkpoint that was kept: see seal --keep.",
 

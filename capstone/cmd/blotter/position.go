@@ -42,27 +42,38 @@ func (a *app) positions(
 		return nil, q.caveat, err
 	}
 	q.caveat.times = &used.Times
-	for _, m := range used.Mismatches {
-		if book == "" || slices.Contains(m.Books, book) {
-			q.caveat.mismatches = append(q.caveat.mismatches, m)
-		}
-	}
-	for _, p := range used.Parked {
-		if book == "" || p.Book == "" || p.Book == book {
-			q.caveat.parked = append(q.caveat.parked, p)
-		}
-	}
+	q.caveat.about(book, used.Mismatches, used.Parked)
 	var chosen []trade.Valuation
 	for _, p := range all {
 		if book == "" || p.Book == book {
 			chosen = append(chosen, p)
 		}
 	}
-	if book != "" && len(chosen) == 0 {
-		err = &failure{fmt.Sprintf("there is no position in a book %q", book),
-			"list the books: blotter books"}
+	return chosen, q.caveat, checkBook(book, len(chosen))
+}
+
+// about adds the mismatches and the parked streams that affect a book, or all of them if it is
+// empty.
+func (c *caveat) about(book string, mismatches []trade.Mismatch, parked []trade.Parked) {
+	for _, m := range mismatches {
+		if book == "" || slices.Contains(m.Books, book) {
+			c.mismatches = append(c.mismatches, m)
+		}
 	}
-	return chosen, q.caveat, err
+	for _, p := range parked {
+		if book == "" || p.Book == "" || p.Book == book {
+			c.parked = append(c.parked, p)
+		}
+	}
+}
+
+// checkBook fails if a question about one book found nothing.
+func checkBook(book string, found int) error {
+	if book == "" || found > 0 {
+		return nil
+	}
+	return &failure{fmt.Sprintf("there is no position in a book %q", book),
+		"list the books: blotter books"}
 }
 
 // A gain is a trade.Gain as an answer: its amounts have all digits of the currency's minor unit.

@@ -50,6 +50,7 @@ func timesScript(store string) string {
 		{"position", 1, []string{now, at}},
 		{"pnl", 1, []string{now, at}},
 		{"exposure", 1, []string{now, at}},
+		{"explain --from 2025-01-09T00:00:00Z --to 2025-01-10T09:00:00Z", 1, []string{now, at}},
 	} {
 		line := `^\(as known at .*2025-01-10T09:00:00Z, effective at [^;]*\)$`
 		if tc.later == 1 {

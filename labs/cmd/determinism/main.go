@@ -33,6 +33,7 @@ var pure = map[string][]string{
 	"solutions/3-projections/readmodel": nil,
 	"solutions/3-projections/search":    nil,
 	"solutions/4-replay":                nil,
+	"capstone/explain":                  nil,
 	"capstone/lines":                    nil,
 }
 

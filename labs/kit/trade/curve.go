@@ -2,6 +2,7 @@ package trade
 
 import (
 	"cmp"
+	"maps"
 	"time"
 )
 
@@ -32,6 +33,13 @@ func curveOf(slots []Slot) Curve {
 		c.set(s.Event.Body.(PriceMarked), s.Event.EffectiveAt, s.Version)
 	}
 	return c
+}
+
+// With returns the curve after another mark: a slot of the curve that comes after those of c.
+func (c Curve) With(s Slot) Curve {
+	next := Curve{maps.Clone(c.Points)}
+	next.set(s.Event.Body.(PriceMarked), s.Event.EffectiveAt, s.Version)
+	return next
 }
 
 func (c Curve) set(m PriceMarked, effective time.Time, slot int64) {

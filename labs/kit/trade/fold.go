@@ -105,6 +105,13 @@ func effective(slots []Slot, until time.Time) []Slot {
 	return slots
 }
 
+// Slots returns the slots of a stream that count, in the order of Slot.Compare, as known and as
+// effective at the given times. Of a parked stream, the longest legal prefix of the known events
+// counts. Evolve folds the slots of a trade one by one, up to a void.
+func Slots(stream string, events []Event, at AsOf) []Slot {
+	return effective(legalityOf(stream, events, at).line.slots, at.Effective)
+}
+
 // Later returns the number of slots of a stream that are known and take effect after at.Effective,
 // so that they do not count.
 func Later(stream string, events []Event, at AsOf) int {

@@ -97,6 +97,16 @@ func (k Kind) ChangesTerms() bool {
 	return k.Stream == tradeStreams && !begins && !reduces
 }
 
+// Exits reports whether an event of this kind takes a quantity out of its contract other than by a
+// trade with the market: see Leg.Exit. An AMEND may do so, too.
+func (k Kind) Exits() bool {
+	switch k.Zero.(type) {
+	case Cancel, Novate:
+		return true
+	}
+	return false
+}
+
 // Measured reports whether a body of this kind has quantities or prices, which entry converts.
 func (k Kind) Measured() bool {
 	_, ok := k.Zero.(measured)
