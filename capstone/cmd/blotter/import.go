@@ -98,7 +98,7 @@ func (c *importCmd) importAll(
 			add(1, in.read.Load())
 			last = r.Line
 			m := remarkOn(file.name, r)
-			file.done(r.Line, m != nil && m.Result != "repeated")
+			file.done(r.Line, m != nil && (m.Result == "bad" || m.Result == "refused"))
 			if m != nil && !(c.Quiet && m.Result != "bad") {
 				a.remark(m)
 			}
