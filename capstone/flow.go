@@ -25,6 +25,10 @@ type System struct {
 	AsOf      func(ctx context.Context, p contract.ModelEvents, at trade.AsOf) (trade.State, error)
 	Snapshots contract.Snapshots
 	Replayer  contract.Replayer
+	// Window returns the canonical state of the events before to, and the number of events that it
+	// decoded, from an archived state at an earlier cursor.
+	Window func(ctx context.Context, log contract.Reader, from contract.Snapshot,
+		to contract.Cursor) ([]byte, int64, error)
 	Auditor   contract.Auditor
 	Clock     func() time.Time // stamps snapshots, and is the now of a question
 	Simulated bool             // the log's times are invented, and its last one is now

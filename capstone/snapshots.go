@@ -27,6 +27,9 @@ var ErrNothingRecorded = errors.New("there is no state to archive: the log has n
 // ErrNoPart is the error of a replay of a contract or a book that does not exist.
 var ErrNoPart = errors.New("neither the snapshot nor the log has it")
 
+// ErrNoWindow is the error of a window that ends before it begins.
+var ErrNoWindow = errors.New("the second snapshot has fewer events than the first")
+
 // An Archived snapshot is in the archive and on record.
 type Archived struct {
 	contract.Snapshot
@@ -378,6 +381,8 @@ type Replayed struct {
 	Events     int64                // the number of events folded
 	Difference *contract.Difference // nil: the two states are equal, byte for byte
 	Faults     error                // the *SnapshotFaults of other snapshots; nil without any
+	From       string               // the snapshot that the window began from; empty: the whole log
+	Refused    error                // the reason why the wanted window did not begin there
 }
 
 // Replay folds the log up to the cursor of a snapshot on record and compares the two states.
@@ -394,12 +399,7 @@ func (s *System) ReplayPart(ctx context.Context, name string, p Part) (r Replaye
 	if err != nil {
 		return r, err
 	}
-	var chosen *ListedSnapshot
-	for i, l := range all {
-		if l.Recorded && name == "" || l.Name != "" && name == l.Name {
-			chosen = &all[i]
-		}
-	}
+	chosen := listedAs(all, name)
 	if chosen == nil {
 		return r, errors.Join(faults(all), contract.ErrNoSnapshot)
 	}
@@ -411,14 +411,88 @@ func (s *System) ReplayPart(ctx context.Context, name string, p Part) (r Replaye
 	return r, err
 }
 
+// listedAs returns the snapshot with a name, or without a name the last one on record. It returns
+// nil if there is none.
+func listedAs(all []ListedSnapshot, name string) (chosen *ListedSnapshot) {
+	for i, l := range all {
+		if l.Recorded && name == "" || l.Name != "" && name == l.Name {
+			chosen = &all[i]
+		}
+	}
+	return chosen
+}
+
+// ReplayFrom is Replay of the window after another snapshot: see Window. A damaged, replaced or
+// unrecorded snapshot, or one of another format, begins no window. Then the whole log is replayed,
+// and Refused has the reason.
+func (s *System) ReplayFrom(ctx context.Context, from, name string) (r Replayed, err error) {
+	all, err := s.ListSnapshots(ctx)
+	if err != nil {
+		return r, err
+	}
+	first, last := listedAs(all, from), listedAs(all, name)
+	if first == nil || last == nil {
+		return r, errors.Join(faults(all), contract.ErrNoSnapshot)
+	}
+	r, err = s.window(ctx, *first, *last)
+	if refused := err; isRefusal(refused) {
+		if r, err = s.replayListed(ctx, *last, Part{}); err == nil {
+			r.Refused, first.Fault = refused, nil // one finding is reported once
+		}
+	}
+	r.Faults = faults(all)
+	return r, err
+}
+
+// window compares a snapshot with the fold of the window after an earlier one.
+func (s *System) window(ctx context.Context, first, last ListedSnapshot) (r Replayed, err error) {
+	from, err := s.usable(ctx, first)
+	if err != nil {
+		return r, err
+	}
+	to, err := s.usable(ctx, last)
+	if err != nil {
+		return r, err
+	}
+	if !to.Cursor.Reaches(from.Cursor) {
+		return r, fmt.Errorf("from %s to %s: %w", from.Name, to.Name, ErrNoWindow)
+	}
+	r.Snapshot, r.From = to, from.Name
+	state, events, err := s.Window(ctx, s.Log, from, to.Cursor)
+	if err != nil {
+		return r, err
+	}
+	r.Events = events
+	err = s.Replayer.Compare(to.State, state)
+	if errors.As(err, &r.Difference) {
+		err = nil
+	}
+	return r, err
+}
+
+// usable returns a listed snapshot with its state, if that can be compared with a fold.
+func (s *System) usable(ctx context.Context, l ListedSnapshot) (contract.Snapshot, error) {
+	if l.Fault != nil {
+		return l.Snapshot, l.Fault
+	}
+	archived, err := s.archivedAs(ctx, l.Snapshot)
+	if err == nil && archived.Format != trade.StateFormat {
+		err = &FormatError{archived.Name, archived.Format}
+	}
+	return archived, err
+}
+
+// isRefusal reports whether an error says that a snapshot begins no window.
+func isRefusal(err error) bool {
+	return errors.As(err, new(*SnapshotFault)) || errors.As(err, new(*FormatError)) ||
+		errors.Is(err, contract.ErrSnapshotDamaged)
+}
+
 // replayListed replays against one listed snapshot. It returns the fault of that as an error.
 func (s *System) replayListed(
 	ctx context.Context, l ListedSnapshot, p Part,
 ) (r Replayed, err error) {
-	if l.Fault != nil {
-		return r, l.Fault
-	}
-	snapshot, err := s.archivedAs(ctx, l.Snapshot)
+	snapshot, err := s.usable(ctx, l)
 	if err != nil {
 		return r, err
 	}

@@ -216,7 +216,7 @@ func (s *Session) System() *capstone.System {
 	}
 	system.Project = projection.Project
 	system.AsOf = projection.AsOf
-	system.Replayer = newReplayer(s.Codec)
+	system.Replayer, system.Window = newReplayer(s.Codec), replay.New(s.Codec).Window
 	system.Simulated = s.Settings().Simulated
 	switch {
 	case !system.Simulated:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type replayCmd struct {
 	Chain   bool   `help:"${replay_chain}" xor:"mode"`
 	Step    *int64 `help:"${replay_step}" placeholder:"N" xor:"mode"`
 	Against string `help:"${replay_against}" placeholder:"PROGRAM" xor:"mode"`
+	From    string `help:"${replay_from}" placeholder:"SNAPSHOT" xor:"mode"`
 }
 
 func (c *replayCmd) Run(ctx context.Context, a *app) error {
@@ -58,9 +60,12 @@ func (c *replayCmd) replay(
 	ctx context.Context, a *app, s *session.Session, system *capstone.System,
 ) error {
 	part := capstone.Part{UTI: c.UTI, Book: c.Book}
-	r, err := system.ReplayPart(ctx, c.Name, part)
+	r, err := c.compare(ctx, system, part)
 	if errors.Is(err, contract.ErrNoSnapshot) {
-		return noSnapshot(ctx, system, c.Name, err)
+		return noSnapshot(ctx, system, cmp.Or(c.From, c.Name), err)
+	}
+	if errors.Is(err, capstone.ErrNoWindow) {
+		return &usageError{err.Error(), "name the earlier snapshot after --from"}
 	}
 	if err != nil {
 		return err
@@ -78,11 +83,25 @@ func (c *replayCmd) replay(
 	if part != (capstone.Part{}) {
 		answer["part"], against = part.String(), fmt.Sprintf("%s of %s", part, name)
 	}
+	where := "the log"
+	if r.From != "" {
+		answer["from"], where = r.From, r.From+" on"
+	}
 	answered := a.answer(of(s).with(used), answer, func(w io.Writer) {
-		printLine(w, "replayed %s from the log: equal to %s, byte for byte",
-			plural(r.Events, "event"), against)
+		printLine(w, "replayed %s from %s: equal to %s, byte for byte",
+			plural(r.Events, "event"), where, against)
 	})
-	return firstOf(answered, r.Faults)
+	return firstOf(answered, errors.Join(r.Refused, r.Faults))
+}
+
+// compare replays the log, a part of the state, or a window.
+func (c *replayCmd) compare(
+	ctx context.Context, system *capstone.System, part capstone.Part,
+) (capstone.Replayed, error) {
+	if c.From != "" {
+		return system.ReplayFrom(ctx, c.From, c.Name)
+	}
+	return system.ReplayPart(ctx, c.Name, part)
 }
 
 // A replayedSnapshot is the result of a replay against one of all snapshots.
