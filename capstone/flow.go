@@ -29,7 +29,11 @@ type System struct {
 	// decoded, from an archived state at an earlier cursor.
 	Window func(ctx context.Context, log contract.Reader, from contract.Snapshot,
 		to contract.Cursor) ([]byte, int64, error)
-	Auditor   contract.Auditor
+	Auditor contract.Auditor
+
+	// Provenance returns that of a snapshot which is taken now; nil gives snapshots none.
+	Provenance func() (*contract.Provenance, error)
+
 	Clock     func() time.Time // stamps snapshots, and is the now of a question
 	Simulated bool             // the log's times are invented, and its last one is now
 

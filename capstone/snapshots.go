@@ -128,6 +128,9 @@ func (s *System) takeSnapshot(
 	if name == "" {
 		n.Name = fmt.Sprintf("state-%x", n.Digest[:6])
 	}
+	if err == nil && s.Provenance != nil {
+		n.Provenance, err = s.Provenance()
+	}
 	return n, used, err
 }
 

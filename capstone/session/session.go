@@ -217,6 +217,7 @@ func (s *Session) System() *capstone.System {
 	system.Project = projection.Project
 	system.AsOf = projection.AsOf
 	system.Replayer, system.Window = newReplayer(s.Codec), replay.New(s.Codec).Window
+	system.Provenance = s.provenance
 	system.Simulated = s.Settings().Simulated
 	switch {
 	case !system.Simulated:

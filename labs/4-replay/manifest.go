@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,7 +22,7 @@ import (
 //	snapshots/<name>/<SHA-256 of the state>.jsonl   the canonical state
 //	snapshots/<name>/manifest.json                  its name, time, cursor, digest and format
 //
-// A snapshot exists once its manifest exists. A manifest:
+// A snapshot exists once its manifest exists. A manifest, to which one may add its provenance:
 //
 //	{"name":"month-end","taken":"2025-03-31T21:59:59.999999Z","cursor":[3120],
 //	 "sha256":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
@@ -100,38 +99,27 @@ func (a *Snapshots) manifest(ctx context.Context, name string) (manifest, error)
 
 // A manifest is a snapshot without its state.
 type manifest struct {
-	Name   string          `json:"name"`
-	Taken  time.Time       `json:"taken"`
-	Cursor contract.Cursor `json:"cursor"`
-	Digest digest          `json:"sha256"`
-	Format string          `json:"format"` // of the state
+	Name   string           `json:"name"`
+	Taken  time.Time        `json:"taken"`
+	Cursor contract.Cursor  `json:"cursor"`
+	Digest contract.HexHash `json:"sha256"`
+	Format string           `json:"format"` // of the state
 
-	RecordedThrough time.Time `json:"recorded_through"`
-}
-
-// A digest is hexadecimal in JSON.
-type digest [sha256.Size]byte
-
-func (d digest) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(d[:])), nil }
-
-func (d *digest) UnmarshalText(text []byte) error {
-	if len(text) != hex.EncodedLen(len(d)) {
-		return fmt.Errorf("a digest has %d hex digits, not %d", hex.EncodedLen(len(d)), len(text))
-	}
-	_, err := hex.Decode(d[:], text)
-	return err
+	RecordedThrough time.Time            `json:"recorded_through"`
+	Provenance      *contract.Provenance `json:"provenance,omitempty"`
 }
 
 func manifestOf(s contract.Snapshot) manifest {
 	return manifest{
-		s.Name, s.Taken.UTC(), s.Cursor, digest(s.Digest), s.Format, s.RecordedThrough.UTC(),
+		s.Name, s.Taken.UTC(), s.Cursor, s.Digest, s.Format, s.RecordedThrough.UTC(),
+		s.Provenance,
 	}
 }
 
 func (m manifest) snapshot() contract.Snapshot {
 	return contract.Snapshot{
 		Name: m.Name, Taken: m.Taken, Cursor: m.Cursor, Digest: m.Digest, Format: m.Format,
-		RecordedThrough: m.RecordedThrough,
+		RecordedThrough: m.RecordedThrough, Provenance: m.Provenance,
 	}
 }
 
@@ -155,4 +143,17 @@ func decodeManifest(name string, text []byte) (manifest, error) {
 			name, contract.ErrSnapshotDamaged, m.Name)
 	}
 	return m, nil
+}
+
+// Manifest returns a snapshot without its state, as text on one line.
+func Manifest(s contract.Snapshot) []byte { return manifestOf(s).encode() }
+
+// ParseManifest reads the output of Manifest for a snapshot of any name.
+func ParseManifest(text []byte) (contract.Snapshot, error) {
+	var m manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return contract.Snapshot{}, fmt.Errorf("the manifest: %w", err)
+	}
+	m, err := decodeManifest(m.Name, text)
+	return m.snapshot(), err
 }

@@ -23,9 +23,12 @@ import (
 //
 //   - The lines of a trade or a curve depend on the events of its stream alone. So a stream with an
 //     event in the window is folded from its first event, and the others keep their lines.
-//   - A position depends on the legs of the contracts in its pool alone, and a contract's line names
-//     its pool: only a correction of its first event changes that. So all contracts of a pool that
-//     the window touches are folded again, and the other pools keep their lines.
+//   - A position depends on the legs of the contracts in its pool alone, and the line of a contract
+//     names its pool: only a correction of its first event changes that. So all contracts of a pool
+//     that the window touches are folded again, and the other pools keep their lines.
+//
+// A window vouches for the streams that it folds. Only a full replay shows that today's program
+// gives the other lines, too.
 //
 // A snapshot thus needs nothing besides its state, whose digest is on record. The price is a pass
 // over the log, in which the events of the other streams are not decoded. A state whose lines are
@@ -45,7 +48,9 @@ func (r Replayer) Window(ctx context.Context, log contract.Reader, from contract
 		if err != nil {
 			return nil, 0, fmt.Errorf("read the log from %s up to %s: %w", from.Cursor, to, err)
 		}
-		w.again[recorded.Stream] = true
+		if trade.Folds(recorded.Stream) {
+			w.again[recorded.Stream] = true
+		}
 	}
 	w.widen()
 	for {
@@ -98,7 +103,11 @@ func (w window) widen() (more bool) {
 func (w window) join(again trade.State) ([]byte, error) {
 	lines, err := placedLines(again.Canonical())
 	for _, l := range w.lines {
-		if l.kind == positionLine && !w.pools[l.pool] || l.kind != positionLine && !w.again[l.stream] {
+		stays := !w.again[l.stream]
+		if l.kind == positionLine {
+			stays = !w.pools[l.pool]
+		}
+		if stays {
 			lines = append(lines, l)
 		}
 	}

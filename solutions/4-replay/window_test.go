@@ -51,7 +51,8 @@ func TestEveryWindowEqualsTheFullReplay(t *testing.T) {
 				for _, to := range all[i:] {
 					state, _, err := r.Window(t.Context(), log, from, to.Cursor)
 					require.NoError(t, err)
-					require.NoError(t, r.Compare(to.State, state), "from %s to %s", from.Name, to.Name)
+					require.NoError(t, r.Compare(to.State, state),
+						"from %s to %s", from.Name, to.Name)
 				}
 			}
 		})
@@ -116,7 +117,8 @@ func TestAsOfEqualsANaiveFold(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		first, last := log.Events[0].RecordedAt, log.Events[len(log.Events)-1].RecordedAt
 		between := func(from, to time.Time) time.Time {
-			return from.Add(time.Duration(random.Int64N(int64(to.Sub(from))))).Truncate(time.Microsecond)
+			later := from.Add(time.Duration(random.Int64N(int64(to.Sub(from)))))
+			return later.Truncate(time.Microsecond)
 		}
 		for range perHistory {
 			at := trade.AsOf{Known: between(first, last)}
@@ -125,7 +127,8 @@ func TestAsOfEqualsANaiveFold(t *testing.T) {
 			}
 			state, err := replay.New(projectiontest.Codec{}).AsOf(t.Context(), log, at)
 			require.NoError(t, err)
-			require.Equal(t, naive(t, log, at), string(state.Canonical()), "history %d, %+v", seed, at)
+			require.Equal(t, naive(t, log, at), string(state.Canonical()),
+				"history %d, %+v", seed, at)
 		}
 	}
 }

@@ -39,6 +39,8 @@ var examples = map[string]string{
 	"verify":         "verify",
 	"prove":          "prove 0197b1c2-7a10-8000-9000-5d6f8a3c2e41 event.tlog-proof",
 	"check-proof":    "check-proof event.tlog-proof --key .blotter/keys/verifier",
+	"certify":        "certify month-end month-end.certified",
+	"check-snapshot": "check-snapshot month-end.certified --key .blotter/keys/verifier",
 	"extract":        "extract bundle --uti PWR-70 --actor audit/1 --reason 'yearly review'",
 	"verify-extract": "verify-extract bundle --key .blotter/keys/verifier",
 	"simulate":       "simulate --trades 1000 --seed 7",

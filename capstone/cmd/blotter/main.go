@@ -59,6 +59,8 @@ type cli struct {
 	Verify   verifyCmd        `cmd:"" help:"${verify}"`
 	Prove    proveCmd         `cmd:"" help:"${prove}"`
 	Proof    checkProofCmd    `cmd:"" name:"check-proof" help:"${check_proof}"`
+	Certify  certifyCmd       `cmd:"" help:"${certify}"`
+	Checked  checkSnapshotCmd `cmd:"" name:"check-snapshot" help:"${check_snapshot}"`
 	Extract  extractCmd       `cmd:"" help:"${extract}"`
 	Bundle   verifyExtractCmd `cmd:"" name:"verify-extract" help:"${verify_extract}"`
 	Simulate simulateCmd      `cmd:"" help:"Write a book of any size, made by the simulator."`
@@ -98,6 +100,8 @@ var longHelp = kong.Vars{
 	"verify":         "Compare the log with its checkpoints; exit 1 names the first difference.",
 	"prove":          "Write a proof that the last checkpoint covers an event.",
 	"check_proof":    "Check a proof offline, with the public key alone.",
+	"certify":        "Write a snapshot as one signed file, for a person who has only the key.",
+	"check_snapshot": "Check a certified snapshot offline, with the public key alone.",
 	"extract":        "Make a certified bundle of events: data, proofs and signature.",
 	"verify_extract": "Check a bundle with only the log's public key; exit 1 names file and line.",
 	"completion":     "Print a script that completes command lines: for bash, zsh or fish.",
@@ -203,7 +207,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 // actAsOwner gives up root in a data folder of another user BEFORE anything is written.
 func (a *app) actAsOwner(command string) error {
-	without := []string{"help", "completion", "simulate", "verify-extract", "check-proof"}
+	without := []string{
+		"help", "completion", "simulate", "verify-extract", "check-proof", "check-snapshot",
+	}
 	if slices.Contains(without, command) {
 		return nil // they use no data folder
 	}

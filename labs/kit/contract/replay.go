@@ -2,6 +2,7 @@ package contract
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -27,6 +28,35 @@ type Snapshot struct {
 	Format string    // trade.StateFormat of the program that took it
 
 	RecordedThrough time.Time // the largest recorded_at of the events before Cursor
+
+	Provenance *Provenance // nil if it is not known
+}
+
+// Provenance says by which program and model a state was made. It is for the person who compares
+// the state years later: a replay needs none of it.
+type Provenance struct {
+	Projection string   `json:"projection"` // the read model that the state was read from
+	Revision   string   `json:"revision"`   // of the program's source, as its version control says
+	Schemas    []string `json:"schemas"`    // that the program writes, such as trade.settled.v2
+	// Sealed and Root are the leaves and the root of the last checkpoint that was published before;
+	// 0 and zero if there was none.
+	Sealed int64   `json:"sealed"`
+	Root   HexHash `json:"root"`
+}
+
+// A HexHash is a SHA-256 hash, in hexadecimal in a text.
+type HexHash [32]byte
+
+// MarshalText implements encoding.TextMarshaler.
+func (h HexHash) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(h[:])), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *HexHash) UnmarshalText(text []byte) error {
+	if len(text) != hex.EncodedLen(len(h)) {
+		return fmt.Errorf("a digest has %d hex digits, not %d", hex.EncodedLen(len(h)), len(text))
+	}
+	_, err := hex.Decode(h[:], text)
+	return err
 }
 
 // Snapshots archives states (Lab 4). It never overwrites a snapshot.

@@ -24,6 +24,10 @@ func (a *Snapshots) Get(ctx context.Context, name string) (contract.Snapshot, er
 			name, contract.ErrSnapshotDamaged)
 	case err != nil:
 		return contract.Snapshot{}, fmt.Errorf("read the state of snapshot %s: %w", name, err)
+	case sha256.Sum256(s.State) != s.Digest && len(s.State) > 0 && s.State[len(s.State)-1] != '\n':
+		return contract.Snapshot{}, fmt.Errorf("snapshot %s: %w: "+
+			"its state ends after %d bytes, in the middle of a line",
+			name, contract.ErrSnapshotDamaged, len(s.State))
 	case sha256.Sum256(s.State) != s.Digest:
 		return contract.Snapshot{}, fmt.Errorf("snapshot %s: %w: "+
 			"SHA-256 of the state is %x, and the manifest has %x",
