@@ -37,7 +37,8 @@ func withOldEvents(t *testing.T, first bool) *capstone.System {
 	terms.Instrument = trade.Instrument{
 		Commodity: trade.Power, Zone: "CET", Profile: "base", Delivery: period("2025-03"),
 	}
-	terms.Quantity, terms.Currency = trade.Quantity{Value: trade.Int(7430), Unit: trade.MWh}, "EUR"
+	terms.Quantity = trade.Quantity{Value: trade.Int(7430), Unit: trade.MWh}
+	terms.Currency = "EUR"
 	cmd.Body = terms
 	require.Nil(t, do(t, s, cmd).Refusal)
 	for stream, typ := range map[string]string{

@@ -41,7 +41,8 @@ func (r Replayer) Window(ctx context.Context, log contract.Reader, from contract
 	}
 	lines, err := placedLines(from.State)
 	if err != nil {
-		return nil, 0, fmt.Errorf("snapshot %s: %w: %v", from.Name, contract.ErrSnapshotDamaged, err)
+		return nil, 0, fmt.Errorf("snapshot %s: %w: %v",
+			from.Name, contract.ErrSnapshotDamaged, err)
 	}
 	w := window{lines, map[string]bool{}, map[trade.PoolKey]bool{}}
 	for recorded, err := range log.Read(ctx, from.Cursor, to) {
