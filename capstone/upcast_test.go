@@ -42,7 +42,8 @@ func withOldEvents(t *testing.T, first bool) *capstone.System {
 	cmd.Body = terms
 	require.Nil(t, do(t, s, cmd).Refusal)
 	for stream, typ := range map[string]string{
-		trade.TradeStream("A"): "trade.settled", trade.CurveStream("power/CET/base"): "price.marked",
+		trade.TradeStream("A"):              "trade.settled",
+		trade.CurveStream("power/CET/base"): "price.marked",
 	} {
 		p := contract.Payload{Type: typ, Schema: 1, Data: oldData(t, typ)}
 		if !first {
