@@ -208,7 +208,9 @@ func (d *Desk) linked(
 			return nil, err
 		}
 		all[stream] = h.events
-		due = append(due, trade.Successors(h.events)...)
+		if _, confirms := r.Body.(trade.Confirm); !confirms { // it reaches no other contract
+			due = append(due, trade.Successors(h.events)...)
+		}
 	}
 	return all, nil
 }

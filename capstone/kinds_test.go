@@ -335,14 +335,18 @@ func take(t *testing.T, cmd trade.Command) (j journey, err error) {
 	kind := trade.KindOf(cmd.Body)
 	begin := trade.KindOf(trade.New{})
 	bases := []trade.Command{{}}
-	if onTrades(kind) && !same(kind, begin) {
+	confirm, confirms := cmd.Body.(trade.Confirm)
+	if confirms || onTrades(kind) && !same(kind, begin) {
 		bases = examples(t, begin)
 	}
 	for _, base := range bases {
 		j.system = newSystem()
 		if base.ID != "" {
 			base.ID, base.UTI, base.EnteredAt = "base", cmd.UTI, nine
-			do(t, j.system, base)
+			out := do(t, j.system, base)
+			if confirms {
+				confirm.Event, cmd.Body = out.Event.ID, confirm
+			}
 		}
 		out := do(t, j.system, cmd)
 		if out.Refusal != nil {
@@ -422,7 +426,8 @@ func TestListOfFilesForAKind(t *testing.T) {
 // the type of its body, or the name of its schema.
 func names(text string, k trade.Kind) bool {
 	body := reflect.TypeOf(k.Zero).Name()
-	schema := strings.ToUpper(k.Type[6:7]) + k.Type[7:]
+	_, schema, _ := strings.Cut(k.Type, ".")
+	schema = strings.ToUpper(schema[:1]) + schema[1:]
 	return regexp.MustCompile(fmt.Sprintf(`\b%s\b|"%s"|\btrade\.%s\b|"name": "%s"`,
 		k.Operation, regexp.QuoteMeta(k.Type), body, schema)).MatchString(text)
 }

@@ -242,8 +242,9 @@ func (m modelCopy) streams() map[string][]trade.Event {
 	return streams
 }
 
-// History yields every event about a trade or a price curve, refusals included, in the order of
-// their recorded times. The name of a curve has a slash, such as power/CET/base; a UTI has none.
+// History yields every event about a trade or a price curve, refusals and confirmations included,
+// in the order of their recorded times. The name of a curve has a slash, such as power/CET/base; a
+// UTI has none.
 func (s *System) History(ctx context.Context, name string) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
 		subject := trade.Command{UTI: name}
@@ -251,7 +252,9 @@ func (s *System) History(ctx context.Context, name string) iter.Seq2[contract.Re
 			subject = trade.Command{Body: trade.PriceMarked{Curve: name}}
 		}
 		var all []contract.Recorded
-		for _, stream := range []string{subject.Stream(), subject.RefusedStream()} {
+		for _, stream := range []string{
+			subject.Stream(), subject.RefusedStream(), trade.ConfirmationStream(name),
+		} {
 			for recorded, err := range s.Log.Stream(ctx, stream) {
 				if err != nil {
 					yield(recorded, err)

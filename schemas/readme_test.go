@@ -34,6 +34,8 @@ func roles(t *testing.T) (all []role) {
 		switch op.event {
 		case "trade.new":
 			r.writer += "; the follow-up process, after a novation or an exercise"
+		case "confirmation.reported":
+			r.stream, r.readers = "`confirmation/<UTI>`", "`blotter confirmations`; audit"
 		case "price.marked":
 			r.stream, r.readers = "`curve/<name>`", "the desk, projections, replay, audit"
 		}

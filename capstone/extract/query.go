@@ -58,6 +58,7 @@ func (q Query) of(utis []string) selection {
 	for _, uti := range utis {
 		s.streams[trade.TradeStream(uti)] = true
 		s.streams[trade.Command{UTI: uti}.RefusedStream()] = true
+		s.streams[trade.ConfirmationStream(uti)] = true
 	}
 	return s
 }

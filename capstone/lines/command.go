@@ -49,19 +49,7 @@ const correction = "correction"
 
 // correction reads the corrected event, and the body that restates it.
 func (o *object) correction(c *trade.Command) {
-	command, event := o.ask("corrects"), o.ask("corrects_event")
-	switch {
-	case command != nil && event != nil:
-		o.fail(o.path+"corrects_event", Conflict,
-			"corrects also names the corrected event: give one of the two")
-	case command != nil:
-		c.Corrects = trade.EventID(o.name(command, trade.CommandIDs), 0)
-	case event != nil:
-		c.Corrects = o.eventID(event)
-	default:
-		o.fail(o.path+"corrects", Missing,
-			"a correction names a command (corrects) or an event (corrects_event)")
-	}
+	c.Corrects = o.eventOf("corrects")
 	m := o.need("restated")
 	if m == nil {
 		return
@@ -72,9 +60,31 @@ func (o *object) correction(c *trade.Command) {
 	restated.done(op)
 }
 
+// eventOf reads the id of an event, which a field names by its command, or the same field with the
+// suffix _event by its id.
+func (o *object) eventOf(field string) uuid.UUID {
+	command, event := o.ask(field), o.ask(field+"_event")
+	switch {
+	case command != nil && event != nil:
+		o.fail(o.path+field+"_event", Conflict,
+			"%s also names the event: give one of the two", field)
+	case command != nil:
+		return trade.EventID(o.name(command, trade.CommandIDs), 0)
+	case event != nil:
+		return o.eventID(event)
+	default:
+		o.fail(o.path+field, Missing,
+			"give a command (%s) or an event (%s_event)", field, field)
+	}
+	return uuid.Nil
+}
+
 // names returns Line.Names, each once.
 func names(c trade.Command) []string {
 	list := []string{c.Stream(), "command/" + c.ID}
+	if _, confirms := c.Body.(trade.Confirm); confirms {
+		list = append(list, trade.TradeStream(c.UTI))
+	}
 	if uti := trade.LinkedUTI(c.Body); uti != "" && trade.TradeStream(uti) != list[0] {
 		list = append(list, trade.TradeStream(uti))
 	}
@@ -93,6 +103,7 @@ type flat struct {
 	Kind          string `json:"kind,omitempty"`
 	UTI           string `json:"uti,omitempty"`
 	CorrectsEvent string `json:"corrects_event,omitempty"`
+	ConfirmsEvent string `json:"confirms_event,omitempty"`
 	Restated      *flat  `json:"restated,omitempty"`
 
 	Book            string      `json:"book,omitempty"`
@@ -122,6 +133,10 @@ type flat struct {
 	PriorUTI        string      `json:"prior_uti,omitempty"`
 	CarriedIn       string      `json:"carried_in,omitempty"`
 	Points          []flatPoint `json:"points,omitempty"`
+	Reference       string      `json:"reference,omitempty"`
+	Method          string      `json:"method,omitempty"`
+
+	Differences []trade.Difference `json:"differences,omitempty"`
 }
 
 type flatOption struct {

@@ -22,6 +22,7 @@ var operations = []operation{
 	of(readSettle, writeSettle),
 	of(readExercise, writeExercise),
 	of(readMark, writeMark),
+	of(readConfirm, writeConfirm),
 }
 
 func of[B trade.Body](read func(*object) B, write func(*flat, B)) operation {
@@ -235,4 +236,30 @@ func writeMark(f *flat, m trade.PriceMarked) {
 	for _, p := range m.Points {
 		f.Points = append(f.Points, flatPoint{p.Delivery.String(), p.Price})
 	}
+}
+
+func readConfirm(o *object) trade.Confirm {
+	c := trade.Confirm{
+		Kind:      oneOf(o, o.need("kind"), trade.Sent, trade.Matched, trade.Disputed),
+		Event:     o.eventOf("confirms"),
+		Reference: o.reference(o.need("reference")),
+	}
+	switch c.Kind {
+	case trade.Sent:
+		c.Method = o.reference(o.need("method"))
+	case trade.Disputed:
+		for _, d := range o.list(o.need("differences")) {
+			c.Differences = append(c.Differences, trade.Difference{
+				Term:   oneOf(d, d.need("term"), trade.ConfirmedTerms()...),
+				Theirs: d.str(d.need("theirs")),
+			})
+			d.done("a difference")
+		}
+	}
+	return c
+}
+
+func writeConfirm(f *flat, c trade.Confirm) {
+	f.Kind, f.ConfirmsEvent = c.Kind, c.Event.String()
+	f.Reference, f.Method, f.Differences = c.Reference, c.Method, c.Differences
 }

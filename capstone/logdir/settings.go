@@ -137,6 +137,9 @@ func (n Name) ModelSchema() string { return n.schema() + "_model" }
 // SearchSchema returns the database schema of the read model for searches.
 func (n Name) SearchSchema() string { return n.schema() + "_search" }
 
+// ConfirmationsSchema returns the database schema of the read model of confirmations.
+func (n Name) ConfirmationsSchema() string { return n.schema() + "_confirmations" }
+
 // SnapshotBucket returns the bucket of archived states.
 func (n Name) SnapshotBucket() string { return string(n) + "-replay" }
 

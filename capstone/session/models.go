@@ -11,6 +11,7 @@ import (
 
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/solutions/3-projections/confirmations"
 	"example.com/blotter/solutions/3-projections/readmodel"
 	"example.com/blotter/solutions/3-projections/search"
 )
@@ -33,10 +34,15 @@ type modelRow[M model] struct {
 var (
 	positionsModel = modelRow[*readModel]{"positions", modelSchema, openReadModel}
 	searchModel    = modelRow[*search.Model]{"search", logdir.Name.SearchSchema, search.OpenAs}
+
+	confirmationsModel = modelRow[*confirmations.Model]{
+		"confirmations", logdir.Name.ConfirmationsSchema, confirmations.OpenAs,
+	}
 )
 
 // models are the read models of a log.
-var models = []modelRow[model]{rowOf(positionsModel), rowOf(searchModel)}
+var models = []modelRow[model]{rowOf(positionsModel), rowOf(searchModel),
+	rowOf(confirmationsModel)}
 
 // rowOf returns a row as one of the list.
 func rowOf[M model](row modelRow[M]) modelRow[model] {
@@ -68,6 +74,11 @@ func (s *Session) KeptModel(ctx context.Context) (*readModel, error) {
 // SearchModel opens the read model for searches. It refuses the model of another log.
 func (s *Session) SearchModel(ctx context.Context) (*search.Model, error) {
 	return openModel(ctx, s, searchModel)
+}
+
+// ConfirmationsModel opens the read model of confirmations. It refuses the model of another log.
+func (s *Session) ConfirmationsModel(ctx context.Context) (*confirmations.Model, error) {
+	return openModel(ctx, s, confirmationsModel)
 }
 
 func openModel[M model](ctx context.Context, s *Session, row modelRow[M]) (M, error) {

@@ -68,6 +68,18 @@ var kinds = []*rapid.Generator[trade.Body]{
 		}
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
+		id := digest(t)
+		b := trade.Confirm{
+			Kind:  pick(t, trade.Sent, trade.Matched, trade.Disputed),
+			Event: uuid.UUID(id[:16]), Version: rapid.Int64().Draw(t, "version"),
+			Reference: text(t), Method: text(t),
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "differences") {
+			b.Differences = append(b.Differences, trade.Difference{Term: text(t), Theirs: text(t)})
+		}
+		return b
+	}),
+	rapid.Custom(func(t *rapid.T) trade.Body {
 		return trade.CommandRefused{
 			CommandID: text(t), Digest: digest(t), Rule: text(t), Detail: text(t), Line: text(t),
 		}

@@ -34,6 +34,7 @@ var currentFormats = []format{
 	bodyFormat("trade.novated", 1, walkNovate),
 	bodyFormat("trade.settled", 2, walkSettle),
 	bodyFormat("trade.exercised", 1, walkExercise),
+	bodyFormat("confirmation.reported", 1, walkConfirm),
 	bodyFormat("command.refused", 1, walkRefused),
 	bodyFormat("snapshot.taken", 1, walkTaken),
 	bodyFormat("event.skipped", 1, walkSkipped),

@@ -51,6 +51,15 @@ func treeOf(body trade.Body) (string, tree) {
 			"settlement": b.Settlement, "new_uti": orNull(b.NewUTI),
 			"entered": enteredTree(b.Entered),
 		}
+	case trade.Confirm:
+		differences := []any{}
+		for _, d := range b.Differences {
+			differences = append(differences, tree{"term": d.Term, "theirs": d.Theirs})
+		}
+		return "confirmation.reported", tree{
+			"kind": b.Kind, "event_id": b.Event.String(), "version": b.Version,
+			"reference": b.Reference, "method": orNull(b.Method), "differences": differences,
+		}
 	case trade.CommandRefused:
 		return "command.refused", tree{
 			"command_id": b.CommandID, "digest": b.Digest, "rule": b.Rule, "detail": b.Detail,
@@ -177,6 +186,18 @@ func bodyOf(typ string, t tree) trade.Body {
 			Quantity: t.quantity("quantity"), UnderlyingPrice: t.decimal("underlying_price"),
 			Settlement: t.text("settlement"), NewUTI: t.text("new_uti"), Entered: t.entered(),
 		}
+	case "confirmation.reported":
+		b := trade.Confirm{
+			Kind: t.text("kind"), Event: uuid.MustParse(t.text("event_id")),
+			Version: get[int64](t, "version"), Reference: t.text("reference"),
+			Method: t.text("method"),
+		}
+		for _, item := range get[[]any](t, "differences") {
+			d := item.(tree)
+			b.Differences = append(b.Differences,
+				trade.Difference{Term: d.text("term"), Theirs: d.text("theirs")})
+		}
+		return b
 	case "command.refused":
 		return trade.CommandRefused{
 			CommandID: t.text("command_id"), Digest: get[[32]byte](t, "digest"),

@@ -107,6 +107,20 @@ func walkExercise(f fields, b *trade.Exercise) {
 	entered(f, &b.Entered)
 }
 
+// walkConfirm visits confirmation.reported, version 1.
+func walkConfirm(f fields, b *trade.Confirm) {
+	enum(f, "kind", &b.Kind, trade.Sent, trade.Matched, trade.Disputed)
+	f.id("event_id", &b.Event)
+	f.number("version", &b.Version)
+	f.text("reference", &b.Reference)
+	optionalText(f, "method", &b.Method)
+	grow := func() { b.Differences = append(b.Differences, trade.Difference{}) }
+	f.list("differences", len(b.Differences), grow, func(i int) {
+		f.text("term", &b.Differences[i].Term)
+		f.text("theirs", &b.Differences[i].Theirs)
+	})
+}
+
 // walkRefused visits command.refused, version 1. The rule is a text and not an enum, because rules
 // are added more often than schemas.
 func walkRefused(f fields, b *trade.CommandRefused) {

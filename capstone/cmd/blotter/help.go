@@ -24,6 +24,7 @@ var examples = map[string]string{
 	"history":        "history PWR-70",
 	"trades":         "trades --book power-prop --status LIVE",
 	"search":         "search 'client order' --where book=power-prop --where status=LIVE",
+	"confirmations":  "confirmations --status late --book power-prop --days 1",
 	"books":          "books",
 	"curves":         "curves power/CET/base",
 	"parked list":    "parked list",

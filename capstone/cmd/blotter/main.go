@@ -46,6 +46,7 @@ type cli struct {
 	History  historyCmd       `cmd:"" help:"${history}"`
 	Trades   tradesCmd        `cmd:"" help:"List trades: by book, trader, status and more."`
 	Search   searchCmd        `cmd:"" help:"${search}"`
+	Confirms confirmationsCmd `cmd:"" name:"confirmations" help:"${confirmations}"`
 	Books    booksCmd         `cmd:"" help:"List the books, with the number of their trades."`
 	Curves   curvesCmd        `cmd:"" help:"List the latest price marks of the curves."`
 	Parked   parkedCmd        `cmd:"" help:"List, show, retry or skip parked streams."`
@@ -92,6 +93,7 @@ var longHelp = kong.Vars{
 	"pnl":            "Show profit and loss by book, by average cost and by FIFO.",
 	"exposure":       "Show the delta of the positions by curve, month and currency.",
 	"explain":        "Attribute a change of P&L to events, marks and time, to the cent.",
+	"confirmations":  "List the confirmations of trades: due, sent, matched, disputed or late.",
 	"history":        "Show the events of a trade, a curve or a command: who, what, when, why.",
 	"search":         "Find trades by any attribute, and by words in the reasons of events.",
 	"replay":         "Fold the log again and compare the result with an archived state.",
@@ -106,6 +108,11 @@ var longHelp = kong.Vars{
 	"verify_extract": "Check a bundle with only the log's public key; exit 1 names file and line.",
 	"completion":     "Print a script that completes command lines: for bash, zsh or fish.",
 	"chaos":          "Kill processes that write a new log; exit 1 names the broken rule.",
+
+	"confirm_statuses": ",due,sent,matched,disputed,late",
+	"confirm_status":   "Only these: due, sent, matched, disputed, or late (not matched in time).",
+	"confirm_days":     "Business days, Monday to Friday, after which a confirmation is late.",
+	"confirm_holiday":  "A day that is no business day. Repeat for more.",
 
 	"search_words": "Words of a reason, as in a web search: two words, \"a phrase\", or, -not.",
 	"search_where": "Value of an attribute, such as book=power-prop. Repeat for more.",
@@ -135,7 +142,8 @@ var longHelp = kong.Vars{
 	"seal_keep":    "Also write the signed checkpoint to a file, for verify --since.",
 	"verify_since": "Also compare the archive with a checkpoint that was kept: see seal --keep.",
 
-	"extract_uti":        "Only this trade, with its refused commands. Repeat for more trades.",
+	"extract_uti": "Only this trade, with its refused commands and its confirmation. " +
+		"Repeat for more trades.",
 	"extract_from":       "Only events recorded at or after: a day (its beginning) or a time.",
 	"extract_to":         "Only events recorded at or before: a day (its end) or a time.",
 	"extract_checkpoint": "As of the checkpoint with this many leaves; by default the last one.",

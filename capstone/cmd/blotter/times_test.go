@@ -49,6 +49,7 @@ func timesScript(store string) string {
 		{"curves", 1, []string{now, at}},
 		{"position", 1, []string{now, at}},
 		{"pnl", 1, []string{now, at}},
+		{"confirmations", 0, []string{now, at}},
 		{"exposure", 1, []string{now, at}},
 		{"explain --from 2025-01-09T00:00:00Z --to 2025-01-10T09:00:00Z", 1, []string{now, at}},
 	} {

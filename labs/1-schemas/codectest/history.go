@@ -93,6 +93,21 @@ var history = []fact{
 		trade.Exercise{
 			Quantity: bbl("6000"), UnderlyingPrice: trade.Dec("76.25"), Settlement: trade.Cash,
 		}},
+	{"confirmation.reported", 1,
+		"0048" + "30313030303030302d303030302d383030302d383030302d303030303030303030306666" +
+			"060c434f4e462d31020a737769667400",
+		trade.Confirm{
+			Kind: trade.Sent, Event: uuid.UUID{0: 1, 6: 0x80, 8: 0x80, 15: 0xff}, Version: 3,
+			Reference: "CONF-1", Method: "swift",
+		}},
+	{"confirmation.reported", 1,
+		"044830313030303030302d303030302d383030302d383030302d3030303030303030303066660a0c43" +
+			"4f4e462d310002" + "0a7072696365" + "0a38302e3530" + "00",
+		trade.Confirm{
+			Kind: trade.Disputed, Event: uuid.UUID{0: 1, 6: 0x80, 8: 0x80, 15: 0xff}, Version: 5,
+			Reference:   "CONF-1",
+			Differences: []trade.Difference{{Term: "price", Theirs: "80.50"}},
+		}},
 	{"command.refused", 1,
 		"06632d3901000000000000000000000000000000000000000000000000000000000000ff2a717561" +
 			"6e746974792e657863656564732d6f70656e3a3530204d5768206f66203430204d57682c20e2809c" +

@@ -222,3 +222,22 @@ func (h *historian) restateTerms(n trade.New) trade.New {
 	}
 	return n
 }
+
+// report returns the n-th report about the confirmation of a contract. Every fifth one is about its
+// first terms.
+func report(history []trade.Event, n int) trade.Confirm {
+	c := trade.Confirm{Event: history[0].ID, Reference: fmt.Sprintf("CONF-%d", n)}
+	if n%5 > 0 {
+		c.Event = history[len(history)-1].ID
+	}
+	switch n % 4 {
+	case 0:
+		c.Kind, c.Method = trade.Sent, "swift"
+	case 1:
+		c.Kind = trade.Disputed
+		c.Differences = []trade.Difference{{Term: "price", Theirs: "80.50"}}
+	default:
+		c.Kind = trade.Matched
+	}
+	return c
+}

@@ -20,19 +20,22 @@ var opening = time.Date(2025, 3, 3, 8, 0, 0, 0, time.UTC)
 
 // History generates n events of many contracts and a few curves, in one or more partitions. It
 // draws random commands, and records the results of trade.Decide. Follow-ups in other contracts
-// come a little later. A few of the refusals are recorded, and snapshots are. The same arguments
-// give the same history.
+// come a little later. A few of the refusals are recorded, and snapshots are. From event 150 on,
+// steps of confirmations are reported. The same arguments give the same history.
 func History(seed uint64, n, partitions int) *Log {
 	h := &historian{
 		Rand: rand.New(rand.NewPCG(seed, 1)), log: newLog(partitions),
 		streams: map[string][]trade.Event{}, utis: 12 + n/10,
 	}
 	for len(h.log.Events) < n {
-		switch len(h.log.Events) % 100 {
-		case 60:
+		switch at := len(h.log.Events); {
+		case at%100 == 60:
 			h.takeSnapshot()
-		case 80:
+		case at%100 == 80:
 			h.skipEvent()
+		case at > 150 && at%10 == 5 && h.confirmed < at:
+			h.confirmed = at
+			h.confirm(at / 10)
 		default:
 			h.decide(h.next())
 		}
@@ -51,6 +54,21 @@ func (h *historian) takeSnapshot() {
 		Body: body,
 	}
 	h.record(trade.SnapshotStream, cmd, trade.Decision{EffectiveAt: h.now(), Body: body})
+}
+
+// confirm records the n-th report about the confirmation of one of the last contracts. It changes
+// no contract. Some reports restate an earlier one.
+func (h *historian) confirm(n int) {
+	cmd := trade.Command{
+		ID: fmt.Sprintf("F-%d", n), UTI: h.begun[max(0, len(h.begun)-1-n%2)], EnteredAt: h.now(),
+		Actor: "desk-7", Reason: "made up",
+	}
+	reports := h.streams[trade.ConfirmationStream(cmd.UTI)]
+	if len(reports) > 1 {
+		cmd.Corrects = reports[0].ID
+	}
+	cmd.Body = report(h.streams[trade.TradeStream(cmd.UTI)], n)
+	h.decide(cmd)
 }
 
 // skipEvent records an illegal event in the stream of a contract, and then an event that skips it.
@@ -85,6 +103,8 @@ type historian struct {
 	begun    []string        // UTIs of contracts, successors included
 	due      []trade.Command // follow-ups that are not decided yet
 	commands int             // number of commands drawn
+
+	confirmed int // number of events before the last report about a confirmation
 }
 
 func (h *historian) now() time.Time {

@@ -30,8 +30,11 @@ type Decision struct {
 // the follow-ups are decided in the same way; see checkFollowUps.
 func Decide(streams map[string][]Event, cmd Command) (Decision, error) {
 	decide := decideTrade
-	if _, ok := cmd.Body.(PriceMarked); ok {
+	switch cmd.Body.(type) {
+	case PriceMarked:
 		decide = decideMark
+	case Confirm:
+		decide = decideConfirm
 	}
 	if r := cmd.checkNames(); r != nil {
 		return Decision{}, r

@@ -75,7 +75,7 @@ func (d *desk) do(t require.TestingT, cmds ...trade.Command) {
 	for _, cmd := range cmds {
 		e, err := d.try(cmd)
 		require.NoError(t, err, "command %s", cmd.ID)
-		if cmd.UTI != "" {
+		if cmd.Stream() == trade.TradeStream(cmd.UTI) {
 			d.do(t, trade.FollowUps(cmd.UTI, d.streams[cmd.Stream()], e)...)
 		}
 	}

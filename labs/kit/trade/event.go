@@ -90,15 +90,17 @@ func (c Command) CheckEntry(now time.Time) *Refusal {
 
 // Prefixes of the names of streams.
 const (
-	tradeStreams   = "trade/"
-	curveStreams   = "curve/"
-	refusedStreams = "refused/"
+	tradeStreams        = "trade/"
+	curveStreams        = "curve/"
+	confirmationStreams = "confirmation/"
+	refusedStreams      = "refused/"
 )
 
 // SnapshotStream is the name of the stream of snapshots.
 const SnapshotStream = "snapshots"
 
-// Folds reports whether the events of a stream make the state. A refusal and a snapshot do not.
+// Folds reports whether the events of a stream make the state. A refusal, a snapshot and a
+// confirmation do not.
 func Folds(stream string) bool {
 	return strings.HasPrefix(stream, tradeStreams) || strings.HasPrefix(stream, curveStreams)
 }
@@ -109,10 +111,16 @@ func TradeStream(uti string) string { return tradeStreams + uti }
 // CurveStream returns the name of the stream of a price curve.
 func CurveStream(curve string) string { return curveStreams + curve }
 
-// Stream returns the stream that c writes to: trade/<UTI> or curve/<name>.
+// ConfirmationStream returns the name of the stream of the confirmation of a trade.
+func ConfirmationStream(uti string) string { return confirmationStreams + uti }
+
+// Stream returns the stream that c writes to: trade/<UTI>, confirmation/<UTI> or curve/<name>.
 func (c Command) Stream() string {
-	if m, ok := c.Body.(PriceMarked); ok {
-		return CurveStream(m.Curve)
+	switch b := c.Body.(type) {
+	case PriceMarked:
+		return CurveStream(b.Curve)
+	case Confirm:
+		return ConfirmationStream(c.UTI)
 	}
 	return TradeStream(c.UTI)
 }
@@ -126,10 +134,13 @@ func (c Command) RefusedStream() string {
 	return refusedStreams + c.UTI
 }
 
-// Subject returns the stream of the trade or curve that a stream is about. For refused/<UTI> that
-// is trade/<UTI>, for refused/curve/<name> it is curve/<name>, and every other stream is about
-// itself. A command writes to one of two streams with the same subject.
+// Subject returns the stream of the trade or curve that a stream is about. For refused/<UTI> and
+// confirmation/<UTI> that is trade/<UTI>, for refused/curve/<name> it is curve/<name>, and every
+// other stream is about itself. A command writes to one of two streams with the same subject.
 func Subject(stream string) string {
+	if uti, confirms := strings.CutPrefix(stream, confirmationStreams); confirms {
+		return TradeStream(uti)
+	}
 	about, refused := strings.CutPrefix(stream, refusedStreams)
 	switch {
 	case !refused:

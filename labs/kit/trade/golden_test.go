@@ -39,6 +39,9 @@ func TestStreams(t *testing.T) {
 	require.Equal(t, "refused/T1", of.RefusedStream())
 	require.Equal(t, "curve/power/CET/base", marked.Stream())
 	require.Equal(t, "refused/curve/power/CET/base", marked.RefusedStream())
+	confirms := trade.Command{UTI: "T1", Body: trade.Confirm{}}
+	require.Equal(t, "confirmation/T1", confirms.Stream())
+	require.Equal(t, "refused/T1", confirms.RefusedStream())
 }
 
 func TestSubjectIsTheStreamOfTheAccepted(t *testing.T) {
@@ -48,6 +51,7 @@ func TestSubjectIsTheStreamOfTheAccepted(t *testing.T) {
 		require.Equal(t, c.Stream(), trade.Subject(c.Stream()))
 		require.Equal(t, c.Stream(), trade.Subject(c.RefusedStream()))
 	}
+	require.Equal(t, "trade/UTI-1", trade.Subject("confirmation/UTI-1"))
 	require.Equal(t, "elsewhere/refused/x", trade.Subject("elsewhere/refused/x"))
 }
 

@@ -73,6 +73,10 @@ func history(t *rapid.T, cast []string, least, most int) *desk {
 	for i := range rapid.IntRange(least, most).Draw(t, "commands") {
 		d.send(anyCommand(t, d, cast, i))
 	}
+	if all := utis(d); len(all) > 0 {
+		d.send(aboutConfirmation(t, d, trade.Command{ID: "report", UTI: all[0],
+			EnteredAt: first.AddDate(0, 1, 0), Actor: "a", Reason: "r"}))
+	}
 	return d
 }
 
@@ -89,7 +93,7 @@ func (d *desk) send(cmd trade.Command) {
 			d.orphaned = append(d.orphaned, cmd.UTI)
 		}
 	}
-	if err != nil || cmd.UTI == "" {
+	if err != nil || cmd.Stream() != trade.TradeStream(cmd.UTI) {
 		return
 	}
 	for _, follow := range trade.FollowUps(cmd.UTI, d.streams[cmd.Stream()], e) {

@@ -36,6 +36,7 @@ var kinds = []Kind{
 	{"SETTLE", "trade.settled", tradeStreams, Settle{}},
 	{"EXERCISE", "trade.exercised", tradeStreams, Exercise{}},
 	{"MARK", "price.marked", curveStreams, PriceMarked{}},
+	{"CONFIRM", "confirmation.reported", confirmationStreams, Confirm{}},
 	{"REFUSED", "command.refused", refusedStreams, CommandRefused{}},
 	{"SNAPSHOT", "snapshot.taken", SnapshotStream, SnapshotTaken{}},
 	{"SKIP", "event.skipped", "", EventSkipped{}},
@@ -80,7 +81,9 @@ func findKind(match func(Kind) bool) (Kind, bool) {
 
 // IsCommand reports whether a command can ask for this kind. No command asks for a refusal, and
 // neither a snapshot nor a skip is a command of a desk.
-func (k Kind) IsCommand() bool { return k.Stream == tradeStreams || k.Stream == curveStreams }
+func (k Kind) IsCommand() bool {
+	return slices.Contains([]string{tradeStreams, curveStreams, confirmationStreams}, k.Stream)
+}
 
 // Begins reports whether another contract may begin from an event of this kind.
 func (k Kind) Begins() bool {

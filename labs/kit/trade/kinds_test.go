@@ -69,6 +69,22 @@ func anyBody(t *rapid.T, now trade.Trade, i int) trade.Body {
 	return trade.Settle{Quantity: q, Price: price}
 }
 
+// anyConfirm draws a report about the terms after any event of a contract.
+func anyConfirm(t *rapid.T, history []trade.Event) trade.Body {
+	c := trade.Confirm{
+		Kind: rapid.SampledFrom([]string{trade.Sent, trade.Matched, trade.Disputed}).Draw(t,
+			"report"),
+		Event: rapid.SampledFrom(history).Draw(t, "confirmed").ID, Reference: "CONF-1",
+	}
+	switch c.Kind {
+	case trade.Sent:
+		c.Method = "swift"
+	case trade.Disputed:
+		c.Differences = []trade.Difference{{Term: "price", Theirs: "80.50"}}
+	}
+	return c
+}
+
 func anyMark(t *rapid.T, now trade.Trade) trade.Body {
 	p := products[now.UTI[0]]
 	m := trade.PriceMarked{Curve: now.Terms.Instrument.Curve(),

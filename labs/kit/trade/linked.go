@@ -14,9 +14,13 @@ import (
 // command can reach.
 
 // Linked returns the streams of the contracts that cmd may begin, change or void by its follow-ups,
-// given the history of its own stream. In each of them, the streams of Successors come next.
+// given the history of its own stream. In each of them, the streams of Successors come next. The
+// contract that a Confirm is about is linked, too.
 func Linked(history []Event, cmd Command) []string {
 	var all []string
+	if _, ok := cmd.Body.(Confirm); ok {
+		return []string{TradeStream(cmd.UTI)}
+	}
 	if uti := Begun(cmd.Body); uti != "" {
 		all = append(all, TradeStream(uti))
 	}

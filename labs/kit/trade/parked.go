@@ -46,8 +46,8 @@ type Skipped struct {
 // stream is parked. A later event does not mend an illegal one; EventSkipped leaves it out. An
 // EventSkipped is not among the events that count.
 //
-// In a stream of neither a trade nor a curve only an Unreadable event, and a skip of no event, are
-// illegal, and the state does not list that stream.
+// In a stream of neither a trade, a curve nor a confirmation only an Unreadable event, and a skip
+// of no event, are illegal. The state lists streams of trades and curves.
 func Legal(stream string, history []Event) ([]Event, *Parked) {
 	l := legalityOf(stream, history, AsOf{})
 	return slices.DeleteFunc(slices.Clone(inOrder(history)), func(e Event) bool {
@@ -84,9 +84,11 @@ func Skips(stream string, history []Event) []Skipped {
 // A legality is a history that was legal so far. It keeps the contract after the slots in their
 // order, so that an event which comes in order costs only itself.
 type legality struct {
-	stream  string
-	trade   bool
-	isCurve bool // a stream that is neither: see Legal
+	stream string
+	trade  bool
+	// allows refuses an event of a curve or a confirmation in its slot. It is nil for a trade, and
+	// for any other stream: see Legal.
+	allows  func(timeline, Slot) *Refusal
 	line    timeline
 	now     Trade     // after the legal events
 	last    Slot      // in the order of Slot.Compare
@@ -97,9 +99,13 @@ type legality struct {
 func newLegality(stream string, size int) *legality {
 	uti, isTrade := strings.CutPrefix(stream, tradeStreams)
 	l := &legality{stream: stream, trade: isTrade}
-	l.isCurve = strings.HasPrefix(stream, curveStreams)
-	if isTrade {
+	switch {
+	case isTrade:
 		l.now.UTI = uti
+	case strings.HasPrefix(stream, curveStreams):
+		l.allows = func(l timeline, s Slot) *Refusal { return l.checkMark(stream, s) }
+	case strings.HasPrefix(stream, confirmationStreams):
+		l.allows = checkConfirm
 	}
 	l.line.place = make(map[uuid.UUID]int, size)
 	return l
@@ -152,7 +158,7 @@ func (l *legality) check(e Event) *Refusal {
 		}
 		return nil
 	}
-	if !l.trade && !l.isCurve {
+	if !l.trade && l.allows == nil {
 		return nil
 	}
 	if !hasFourDigitYear(e.EffectiveAt) || !hasFourDigitYear(e.EnteredAt) {
@@ -177,7 +183,7 @@ func (l *legality) check(e Event) *Refusal {
 func (l *legality) checkSlot(e Event) *Refusal {
 	slot := l.line.slots[l.line.place[e.ID]]
 	if !l.trade {
-		return l.line.checkMark(l.stream, slot)
+		return l.allows(l.line, slot)
 	}
 	comesLast := e.Corrects == uuid.Nil && l.now.Status != Voided &&
 		(len(l.line.slots) == 1 || slot.Compare(l.last) > 0)

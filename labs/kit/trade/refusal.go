@@ -33,6 +33,7 @@ const (
 	UnknownEvent     Rule = "correction.unknown-event"    // corrects no event of this stream
 	WrongKind        Rule = "correction.wrong-kind"       // this body may not take that slot
 	NeedsApprover    Rule = "lifecycle.needs-approver"    // changes the past, no second principal
+	UnknownTerms     Rule = "confirmation.unknown-terms"  // of an event that the contract lacks
 	BreaksLater      Rule = "order.breaks-later-event"    // a later event would become illegal
 	EnteredInFuture  Rule = "entry.in-future"             // entered later than the clock shows
 )

@@ -202,8 +202,11 @@ func TestDefaultUnitIsTheSameCommand(t *testing.T) {
 	require.False(t, same(settle, per(trade.MWh, settle)), "the contract may be in MMBtu")
 }
 
-// enteredIn returns the list of a body.
+// enteredIn returns the list of a body, if it has figures.
 func enteredIn(b trade.Body) []trade.Entered {
+	if !trade.KindOf(b).Measured() {
+		return nil
+	}
 	all, _ := reflect.ValueOf(b).FieldByName("Entered").Interface().([]trade.Entered)
 	return all
 }

@@ -1,0 +1,7 @@
+-- The terms to confirm of each contract, and the reports about them: trade.ToConfirm and
+-- trade.Reported. Each is folded from its own stream, and is null before that stream begins.
+CREATE TABLE confirmations (
+    uti      text COLLATE "C" PRIMARY KEY,
+    terms    jsonb,
+    reported jsonb
+);
