@@ -332,10 +332,10 @@ var breaches = []breach{
 	// Whoever may write to the archive's bucket puts an object there.
 	{"junk for a checkpoint", "", planting("checkpoints/000000000999"), "verify", 0,
 		`^  checkpoints/000000000999: not a checkpoint of this log: malformed note$`},
-	{"junk for the next batch", "", planting("batches/000000000005"), "verify", 0,
-		`^  batches/000000000005: not a batch of this log: malformed note$`},
+	{"junk for the next batch", "", planting("batches/000000000002"), "verify", 0,
+		`^  batches/000000000002: not a batch of this log: malformed note$`},
 	{"junk beside", "", planting("tiles/0", "keys/verifier"), "verify", 0,
-		`^  tiles/0: no batch and no checkpoint has this name$`},
+		`^  tiles/0: no object of an archive has this name$`},
 	{"sealing beside junk", "", func(s *site) func() {
 		s.run("import", s.path("more.jsonl"))
 		return nothing

@@ -113,7 +113,8 @@ var errHeader = errors.New("the leaf is not the header of a batch")
 
 // parseHeader reads a header: a tag, the number of the batch, the hash of the previous header, the
 // range of the log, the number of events, whether the log is simulated, the sealing time, the
-// frontier and the offenders. Before each field is its length, in four bytes big-endian.
+// frontier, the offenders and the positions. Before each field is its length, in four bytes
+// big-endian.
 func parseHeader(leaf []byte) (h batchHeader, err error) {
 	var fields [][]byte
 	for rest := leaf; len(rest) > 0; {
@@ -123,7 +124,7 @@ func parseHeader(leaf []byte) (h batchHeader, err error) {
 		n := 4 + binary.BigEndian.Uint32(rest)
 		fields, rest = append(fields, rest[4:n]), rest[n:]
 	}
-	if len(fields) != 10 || string(fields[0]) != "blotter/batch/v3" || len(fields[3])%8 != 0 ||
+	if len(fields) != 11 || string(fields[0]) != "blotter/batch/v4" || len(fields[3])%8 != 0 ||
 		len(fields[4])%8 != 0 || len(fields[5]) != 8 || len(fields[6]) != 1 {
 		return h, errHeader
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +19,12 @@ type Archive interface {
 	Get(ctx context.Context, name string) ([]byte, error)
 	// List returns the names that begin with prefix, sorted.
 	List(ctx context.Context, prefix string) ([]string, error)
+	// ListAfter is List without the names up to after. Its cost is that of the names it returns.
+	ListAfter(ctx context.Context, prefix, after string) ([]string, error)
+	// Replace writes an object that changes. Nobody may trust such an object.
+	Replace(ctx context.Context, name string, data []byte) error
+	// Current returns an object as it was last written, or ErrAbsent.
+	Current(ctx context.Context, name string) ([]byte, error)
 }
 
 // Errors of an Archive.
@@ -32,6 +37,7 @@ var (
 type Memory struct {
 	mu      sync.Mutex
 	objects map[string][]byte
+	current map[string][]byte // of replaced objects
 }
 
 var _ Archive = (*Memory)(nil)
@@ -62,10 +68,45 @@ func (m *Memory) Get(_ context.Context, name string) ([]byte, error) {
 }
 
 // List implements Archive.
-func (m *Memory) List(_ context.Context, prefix string) ([]string, error) {
+func (m *Memory) List(ctx context.Context, prefix string) ([]string, error) {
+	return m.ListAfter(ctx, prefix, "")
+}
+
+// ListAfter implements Archive.
+func (m *Memory) ListAfter(_ context.Context, prefix, after string) ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	names := slices.Sorted(maps.Keys(m.objects))
-	other := func(name string) bool { return !strings.HasPrefix(name, prefix) }
-	return slices.DeleteFunc(names, other), nil
+	var names []string
+	for name := range m.objects {
+		if strings.HasPrefix(name, prefix) && name > after {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Replace implements Archive.
+func (m *Memory) Replace(ctx context.Context, name string, data []byte) error {
+	if err := m.Put(ctx, name, data); err != nil && !errors.Is(err, ErrExists) {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.current == nil {
+		m.current = map[string][]byte{}
+	}
+	m.current[name] = slices.Clone(data)
+	return nil
+}
+
+// Current implements Archive.
+func (m *Memory) Current(ctx context.Context, name string) ([]byte, error) {
+	m.mu.Lock()
+	data, ok := m.current[name]
+	m.mu.Unlock()
+	if !ok {
+		return m.Get(ctx, name)
+	}
+	return slices.Clone(data), nil
 }

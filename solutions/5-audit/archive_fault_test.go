@@ -33,10 +33,21 @@ func (e edited) Get(ctx context.Context, name string) ([]byte, error) {
 	return data, nil
 }
 
+func (e edited) Current(ctx context.Context, name string) ([]byte, error) {
+	if _, ok := e.over[name]; ok {
+		return e.Get(ctx, name)
+	}
+	return e.Archive.Current(ctx, name)
+}
+
 func (e edited) List(ctx context.Context, prefix string) ([]string, error) {
-	names, err := e.Archive.List(ctx, prefix)
+	return e.ListAfter(ctx, prefix, "")
+}
+
+func (e edited) ListAfter(ctx context.Context, prefix, after string) ([]string, error) {
+	names, err := e.Archive.ListAfter(ctx, prefix, after)
 	for name := range e.over {
-		if strings.HasPrefix(name, prefix) {
+		if strings.HasPrefix(name, prefix) && name > after {
 			names = append(names, name)
 		}
 	}
@@ -45,14 +56,18 @@ func (e edited) List(ctx context.Context, prefix string) ([]string, error) {
 	return slices.DeleteFunc(slices.Compact(names), removed), err
 }
 
-// The objects of the archive that sealedTwice returns.
+// Objects of the archive that sealedTwice returns.
 const (
-	batch0       = "batches/000000000000"
+	batch1       = "batches/000000000001"
+	batch2       = "batches/000000000002"
+	batch3       = "batches/000000000003"
 	batch4       = "batches/000000000004"
-	batch6       = "batches/000000000006"
-	batch10      = "batches/000000000010"
+	bundle4      = "tile/entries/000.p/4"
+	bundle12     = "tile/entries/000.p/12"
+	tile12       = "tile/0/000.p/12"
 	checkpoint6  = "checkpoints/000000000006"
 	checkpoint12 = "checkpoints/000000000012"
+	copied       = "checkpoint"
 )
 
 // sealedTwice returns a log of one partition that was sealed twice.
@@ -67,7 +82,12 @@ func sealedTwice(t *testing.T) (*audittest.Log, *audit.Memory, []contract.Checkp
 	}
 	names, err := archive.List(t.Context(), "")
 	require.NoError(t, err)
-	require.Equal(t, []string{batch0, batch4, batch6, batch10, checkpoint6, checkpoint12}, names)
+	want := []string{batch1, batch2, batch3, batch4, copied, checkpoint6, checkpoint12}
+	for _, size := range []string{"10", "12", "4", "6"} {
+		want = append(want, "tile/0/000.p/"+size, "tile/entries/000.p/"+size)
+	}
+	slices.Sort(want)
+	require.Equal(t, want, names)
 	return log, archive, signed
 }
 
@@ -106,21 +126,22 @@ func TestArchiveFaultsAreNotBlamedOnTheLog(t *testing.T) {
 	changed.FlipBit(at(0, 1))
 	changed.FlipBit(at(0, 4))
 	forged := resealed(t, changed, ours, public)
-	lines := func(archive audit.Archive, name string) [][]byte {
+	text := func(archive audit.Archive, name string) []byte {
 		text, _, _ := bytes.Cut(object(t, archive, name), []byte("\n\n"))
-		return bytes.SplitAfter(append(text, '\n'), []byte("\n"))
+		return append(text, '\n')
 	}
 	// An intruder with the signer key edits a batch and signs it again.
-	signed := func(lines ...[]byte) []byte {
-		data, err := note.Sign(&note.Note{Text: string(bytes.Join(lines, nil))}, ours)
+	signed := func(text []byte) []byte {
+		data, err := note.Sign(&note.Note{Text: string(text)}, ours)
 		require.NoError(t, err)
 		return data
 	}
-	second, third := lines(archive, batch4), lines(archive, batch6)
-	forgedSecond := signed(slices.Concat(second[:1], lines(forged, batch4)[1:])...)
 	edit := func(old, new string) []byte {
-		return signed(replaced(bytes.Join(third, nil), old, new))
+		edited := replaced(text(archive, batch3), old, new)
+		require.NotEqual(t, text(archive, batch3), edited)
+		return signed(edited)
 	}
+	_, edge, _ := bytes.Cut(text(archive, batch3), []byte(`"edge":["`))
 
 	for _, tc := range []struct {
 		name   string
@@ -128,36 +149,43 @@ func TestArchiveFaultsAreNotBlamedOnTheLog(t *testing.T) {
 		data   []byte
 		want   string
 	}{
-		{"a changed leaf", batch0, object(t, forged, batch0),
-			"position 0/1 (leaf 1): the archive was changed: " +
-				"the batch at leaf 4 does not continue the tree of the batches before it; " +
-				"archive and log first differ at this position"},
-		{"a changed leaf before a checkpoint", batch4, forgedSecond,
-			"position 0/4 (leaf 4): the archive was changed: " +
-				"its batches 1 to 2 do not match the signed checkpoint 6; " +
-				"archive and log first differ at this position"},
-		{"a missing batch", batch4, nil,
-			"batch 2 is missing from the archive: " + batch4 + ": no such object in the archive"},
-		{"garbage for a batch", batch4, []byte("garbage"),
-			"the archive was changed: " + batch4 + ": not a batch of this log: malformed note"},
-		{"a signed note that is no batch", batch4, signed([]byte("garbage\n")),
-			"the archive was changed: " + batch4 + ": not a batch: line 1: "},
-		{"a changed batch", batch4,
-			replaced(object(t, archive, batch4), `"number":2`, `"number":3`),
-			"the archive was changed: " + batch4 +
+		{"another history's batch", batch1, object(t, forged, batch1),
+			"batch 1: tile/0/000.p/4: not a tile of the tree that the log's key signed"},
+		{"a missing batch", batch2, nil,
+			"batch 2 is missing from the archive: " + batch2 + ": no such object in the archive"},
+		{"garbage for a batch", batch2, []byte("garbage"),
+			"the archive was changed: " + batch2 + ": not a batch of this log: malformed note"},
+		{"a signed note that is no batch", batch2, signed([]byte("garbage\n")),
+			"the archive was changed: " + batch2 + ": not a batch: "},
+		{"a changed batch", batch2,
+			replaced(object(t, archive, batch2), `"number":2`, `"number":3`),
+			"the archive was changed: " + batch2 +
 				": not a batch of this log: invalid signature for key " + origin},
-		{"another batch", batch4, object(t, archive, batch6), "the archive was changed: " +
-			batch4 + ": not a batch of this name: it begins with leaf 6"},
-		{"a batch without its end", batch6, signed(third[:2]...),
-			"not a batch: it has 1 events, and its header says 3"},
-		{"a changed edge", batch6, edit(`"first":6`, `"first":7`),
-			"an edge of 2 hashes does not fit a tree of 7 leaves"},
-		{"a changed range", batch6, edit(`"from":[5]`, `"from":[6]`),
-			"the archive was changed: batch 3 begins at [6], and batch 2 ended at [5]"},
-		{"a changed batch number", batch6, edit(`"number":3`, `"number":4`),
-			"the batch at leaf 6 has number 4, want 3"},
-		{"a changed order", batch6, signed(third[0], third[2], third[1], third[3]),
-			"batch 3 has the event at 0/5 out of order"},
+		{"another batch", batch2, object(t, archive, batch3), "the archive was changed: " +
+			batch2 + ": not a batch of this name: its number is 3"},
+		{"a changed size", batch3, edit(`"size":10`, `"size":9`),
+			"batch 3 begins with leaf 5, and batch 2 ends with leaf 5"},
+		{"a size that does not fit", batch3, edit(`"size":10`, `"size":7`),
+			"3 events and an edge of 2 hashes do not fit 7 leaves"},
+		{"a changed edge", batch3, edit(string(edge[:8]), "AAAAAAAA"), "the archive was changed: " +
+			"batch 3: tile/0/000.p/10: not a tile of the tree that the log's key signed"},
+		{"a changed range", batch3, edit(`"from":[5]`, `"from":[4]`),
+			"the archive was changed: batch 3 begins at [4], and batch 2 ended at [5]"},
+		{"a changed event count", batch3, edit(`"events":3`, `"events":2`),
+			"it has no such events"},
+		{"a changed position", batch3, edit(`"runs":[[0,5,2]`, `"runs":[[0,5,1]`),
+			"it has 2 positions for 3 events"},
+		{"a missing bundle", bundle12, nil,
+			"the archive was changed: " + bundle12 + ": no such object in the archive"},
+		{"a changed leaf", bundle12, replaced(object(t, archive, bundle12), "reason 3", "reason 4"),
+			"the archive was changed: " + bundle12 +
+				": not a tile of the tree that the log's key signed"},
+		{"a bundle of an earlier checkpoint", bundle4, object(t, archive, "tile/entries/000.p/6"),
+			"the archive was changed: " + bundle4 +
+				": not a tile of the tree that the log's key signed"},
+		{"a changed hash", tile12, append([]byte{1}, object(t, archive, tile12)[1:]...),
+			"the archive was changed: " + tile12 +
+				": not a tile of the tree that the log's key signed"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -179,7 +207,14 @@ func TestTheSameChangeOfLogAndArchiveIsFound(t *testing.T) {
 	}
 	signer, verifier := keys(t)
 	forged := resealed(t, changed, signer, verifier)
-	over := map[string][]byte{batch0: object(t, forged, batch0), batch4: object(t, forged, batch4)}
+	over := map[string][]byte{}
+	names, err := forged.List(t.Context(), "")
+	require.NoError(t, err)
+	for _, name := range names {
+		if name != checkpoint6 && name != copied {
+			over[name] = object(t, forged, name)
+		}
+	}
 	require.Equal(t, "the archive was changed: "+
 		"its batches 1 to 2 do not match the signed checkpoint 6",
 		faultText(t, open(t, log, edited{archive, over})))
@@ -189,12 +224,15 @@ func TestADamagedArchiveIsNotSealed(t *testing.T) {
 	t.Parallel()
 	log, archive, _ := sealedTwice(t)
 	log.Add(1)
-	last := object(t, archive, batch10)
+	last := object(t, archive, batch4)
 	edit := func(old, new string) []byte { return replaced(last, old, new) }
 	for name, over := range map[string]map[string][]byte{
-		"last batch missing": {batch10: nil},
-		"last batch changed": {batch10: edit(`"events":1`, `"events":2`)},
-		"last range changed": {batch10: edit(`"to":[10]`, `"to":[11]`)},
+		"last batch missing":  {batch4: nil},
+		"last batch changed":  {batch4: edit(`"events":1`, `"events":2`)},
+		"last range changed":  {batch4: edit(`"to":[10]`, `"to":[11]`)},
+		"last bundle missing": {bundle12: nil},
+		"last leaf changed":   {bundle12: replaced(object(t, archive, bundle12), "reason 8", "?")},
+		"last tile missing":   {tile12: nil},
 	} {
 		_, err := open(t, log, edited{archive, over}).Seal(t.Context())
 		require.ErrorIs(t, err, audit.ErrArchive, name)
@@ -205,7 +243,7 @@ func TestADamagedArchiveIsNotSealed(t *testing.T) {
 func TestAKeptCheckpointShowsARollback(t *testing.T) {
 	t.Parallel()
 	log, archive, signed := sealedTwice(t)
-	rolledBack := edited{archive, map[string][]byte{checkpoint12: nil}}
+	rolledBack := edited{archive, map[string][]byte{checkpoint12: nil, copied: nil}}
 	v, err := open(t, log, rolledBack).Verify(t.Context())
 	require.NoError(t, err)
 	require.Nil(t, v.Fault, "it looks like a crash before the checkpoint")
@@ -231,7 +269,7 @@ func TestARolledBackArchiveIsNotSealed(t *testing.T) {
 	t.Parallel()
 	log, archive, signed := sealedTwice(t)
 	for name, lost := range map[string]audit.Archive{
-		"the last checkpoint": edited{archive, map[string][]byte{checkpoint12: nil}},
+		"the last checkpoint": edited{archive, map[string][]byte{checkpoint12: nil, copied: nil}},
 		"all objects":         new(audit.Memory),
 	} {
 		a := open(t, log, lost)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -43,7 +44,10 @@ const DefaultBatch = 8192
 
 // An Auditor seals one log into one archive, and verifies it. Several Auditors may run at once, in
 // several processes: the archive decides which one was first.
-type Auditor struct{ Options }
+type Auditor struct {
+	Options
+	telling sync.Mutex // for Foreign, which objects that are read at once may call
+}
 
 var (
 	_ contract.Auditor       = (*Auditor)(nil)
@@ -72,7 +76,7 @@ func Open(o Options) (*Auditor, error) {
 	if o.Batch == 0 {
 		o.Batch = DefaultBatch
 	}
-	return &Auditor{o}, nil
+	return &Auditor{Options: o}, nil
 }
 
 // ErrArchive is wrapped by the error for an archive that contradicts itself or its checkpoint.
@@ -87,74 +91,95 @@ func (a *Auditor) Published(ctx context.Context, size int64) (contract.Checkpoin
 		last, _, err := a.latest(ctx)
 		return last, err
 	}
-	return find(ctx, a.Archive, slot{checkpointNames, size}, a.Archived)
+	return find(ctx, a.Archive, checkpointSlot(size), a.Archived)
 }
 
-// Leaves calls each with every archived leaf below size, in order. For an event, at is its position
-// in the log; for the header that closes a batch, at is nil. Leaves does not compare the leaves
-// with a root: the caller does.
-func (a *Auditor) Leaves(ctx context.Context, size int64,
-	each func(index int64, at *contract.Position, leaf []byte) error) error {
-	for index := int64(0); index < size; {
-		b, err := a.batch(ctx, index)
-		if err != nil {
-			return err
-		}
-		for i := range b.events {
-			if err := each(index, &b.events[i].Position, b.events[i].Leaf); err != nil {
-				return err
-			}
-			index++
-		}
-		if err := each(index, nil, b.header.leaf()); err != nil {
-			return err
-		}
-		index++
-	}
-	return nil
-}
-
-// latest returns the last checkpoint and the tip that it signs. It reads only that checkpoint and
-// the last batch that it covers. That is enough: the batch carries the edge of the tree before it,
-// and only the right edge and the right leaves give the signed root.
-func (a *Auditor) latest(ctx context.Context) (contract.Checkpoint, tip, error) {
+// latest returns the last checkpoint and the batch under it, nil before the first. Its cost does
+// not depend on the length of the log.
+func (a *Auditor) latest(ctx context.Context) (contract.Checkpoint, *batch, error) {
 	c, err := a.last(ctx)
 	if err != nil || c.Size == 0 {
-		return c, tip{}, err
+		return c, nil, err
 	}
-	damaged := func(err error) (contract.Checkpoint, tip, error) {
-		return contract.Checkpoint{}, tip{}, fmt.Errorf("%w: under checkpoint %d: %w",
+	b, err := a.under(ctx, c)
+	if err != nil {
+		return contract.Checkpoint{}, nil, fmt.Errorf("%w: under checkpoint %d: %w",
 			ErrArchive, c.Size, err)
 	}
-	b, err := a.lastBatch(ctx, c.Size)
-	if err != nil {
-		return damaged(err)
-	}
-	end := b.end()
-	if end.size != c.Size || end.root() != tlog.Hash(c.Root) {
-		return damaged(fmt.Errorf("batch %d does not give the signed root", b.Number))
-	}
-	c.End, end.events = b.To, b.honest()
-	return c, end, nil
+	c.End = b.To
+	return c, b, nil
 }
 
-// last returns the last checkpoint that the log's key signed; without one the empty tree's. A
-// KeyError means that other keys signed all checkpoints of this log: nothing may be signed on top.
-// Before the first seal, too, because nobody can tell such an archive from one whose key was lost.
+// under returns the batch that ends with the tree of a checkpoint. The last leaf of the tree names
+// it. Nobody has to trust that leaf: the batch is signed, and its edge has the signed root.
+func (a *Auditor) under(ctx context.Context, c contract.Checkpoint) (*batch, error) {
+	tile := tileAt(entryLevel, (c.Size-1)/tileWidth, c.Size)
+	return find(ctx, a.Archive, tileSlot(tile), func(_ context.Context, name string) (
+		*batch, error) {
+		data, err := a.Archive.Get(ctx, name)
+		if err != nil {
+			return nil, a.opened(name, err)
+		}
+		var number int64
+		leaves, err := splitBundle(data)
+		if err == nil && len(leaves) == tile.W {
+			number, _ = numberOf(leaves[tile.W-1])
+		}
+		b, err := a.batch(ctx, number)
+		if isForeign(err) || errors.Is(err, ErrAbsent) {
+			err = fmt.Errorf("%w: its last leaf names no batch: %v", errTile, err)
+		}
+		if err == nil && (b.edge.size != c.Size || b.edge.root() != tlog.Hash(c.Root)) {
+			err = fmt.Errorf("%w: batch %d does not give the signed root", errTile, number)
+		}
+		return b, a.opened(name, err)
+	})
+}
+
+// last returns the last checkpoint that the log's key signed; without one the empty tree's. It
+// looks from the copy of the last checkpoint on, and everywhere if that finds nothing. A KeyError
+// means that other keys signed all checkpoints of this log: nothing may be signed on top. Before
+// the first seal, too, because nobody can tell such an archive from one whose key was lost.
 func (a *Auditor) last(ctx context.Context) (contract.Checkpoint, error) {
-	names, err := a.Archive.List(ctx, checkpointNames)
-	if err != nil {
-		return contract.Checkpoint{}, err
+	if from, ok := a.copied(ctx); ok {
+		c, _, err := a.lastAfter(ctx, string(checkpointSlot(from.Size-1)))
+		if err != nil || c.Size > 0 {
+			return c, err
+		}
 	}
-	var foreign []error
+	c, foreign, err := a.lastAfter(ctx, "")
+	if err != nil || c.Size > 0 {
+		return c, err
+	}
+	return a.emptyCheckpoint(), otherKey(foreign)
+}
+
+// lastAfter returns the last checkpoint among the objects after a name, and the errors of foreign
+// ones.
+func (a *Auditor) lastAfter(ctx context.Context, after string) (
+	c contract.Checkpoint, foreign []error, err error) {
+	names, err := a.Archive.ListAfter(ctx, checkpointNames, after)
+	if err != nil {
+		return c, nil, err
+	}
 	for _, name := range slices.Backward(names) {
 		c, err := a.Archived(ctx, name)
 		if !isForeign(err) {
-			return c, err
+			return c, foreign, err
 		}
 		foreign = append(foreign, err)
 	}
-	return a.emptyCheckpoint(), otherKey(foreign)
+	return c, foreign, nil
+}
+
+// copied returns the copy of the last checkpoint; false without a copy that the log's key signed.
+func (a *Auditor) copied(ctx context.Context) (contract.Checkpoint, bool) {
+	data, err := a.Archive.Current(ctx, lastCheckpoint)
+	if err != nil {
+		return contract.Checkpoint{}, false
+	}
+	c, err := OpenCheckpoint(data, a.Origin, a.Verifier)
+	return c, err == nil && c.Size > 0
 }
 
 // CheckKey returns a KeyError if the archive has checkpoints of this log, and the log's key signed
@@ -175,7 +200,7 @@ func Signed(ctx context.Context, archive Archive, origin string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	a := &Auditor{Options{Archive: archive, Origin: origin, Verifier: key}}
+	a := &Auditor{Options: Options{Archive: archive, Origin: origin, Verifier: key}}
 	err = a.CheckKey(ctx)
 	if other := new(KeyError); errors.As(err, &other) {
 		return true, nil
@@ -205,28 +230,24 @@ func (a *Auditor) Archived(ctx context.Context, name string) (c contract.Checkpo
 	if err == nil {
 		c, err = OpenCheckpoint(signed, a.Origin, a.Verifier)
 	}
-	if s, _, ok := slotOf(name); err == nil && (!ok || s.number != c.Size) {
+	if s, _, _ := slotOf(name); err == nil && s != checkpointSlot(c.Size) {
 		err = fmt.Errorf("%w: its size is %d", ErrCheckpoint, c.Size)
 	}
 	return c, a.opened(name, err)
 }
 
-// batch reads the batch whose first leaf has an index.
-func (a *Auditor) batch(ctx context.Context, first int64) (*batch, error) {
-	return find(ctx, a.Archive, slot{batchNames, first}, a.openBatch)
+// batch reads the batch with a number.
+func (a *Auditor) batch(ctx context.Context, number int64) (*batch, error) {
+	return find(ctx, a.Archive, batchSlot(number), a.openBatch)
 }
 
 func (a *Auditor) openBatch(ctx context.Context, name string) (b *batch, err error) {
-	s, _, ok := slotOf(name)
-	if !ok || s.kind != batchNames {
-		return nil, a.opened(name, errName)
-	}
 	data, err := a.Archive.Get(ctx, name)
 	if err == nil {
 		b, err = openBatch(data, a.Verifier)
 	}
-	if err == nil && b.first.size != s.number {
-		err = fmt.Errorf("%w of this name: it begins with leaf %d", errBatch, b.first.size)
+	if s, _, _ := slotOf(name); err == nil && s != batchSlot(b.Number) {
+		err = fmt.Errorf("%w of this name: its number is %d", errBatch, b.Number)
 	}
 	if err != nil {
 		return nil, a.opened(name, err)
@@ -242,24 +263,9 @@ func (a *Auditor) opened(name string, err error) error {
 		return nil
 	}
 	if isForeign(err) && a.Foreign != nil {
+		a.telling.Lock()
+		defer a.telling.Unlock()
 		a.Foreign(name, err)
 	}
 	return fmt.Errorf("%s: %w", name, err)
-}
-
-// lastBatch returns the last batch of a tree of size leaves: the last one that begins inside it.
-func (a *Auditor) lastBatch(ctx context.Context, size int64) (*batch, error) {
-	names, err := a.Archive.List(ctx, batchNames)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range slices.Backward(names) {
-		if s, _, ok := slotOf(name); ok && s.number < size {
-			b, err := a.batch(ctx, s.number)
-			if !isForeign(err) {
-				return b, err
-			}
-		}
-	}
-	return nil, fmt.Errorf("no batch before leaf %d: %w", size, ErrAbsent)
 }

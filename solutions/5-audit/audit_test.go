@@ -109,8 +109,10 @@ func TestArchivedBytesMatchTheGoldenFiles(t *testing.T) {
 	require.NoError(t, err)
 
 	for object, file := range map[string]string{
-		"batches/000000000000":     "batch-1.txt",
-		"batches/000000000004":     "batch-2.txt",
+		"batches/000000000001":     "batch-1.txt",
+		"batches/000000000002":     "batch-2.txt",
+		"tile/0/000.p/7":           "tile-0-7",
+		"tile/entries/000.p/7":     "tile-entries-7",
 		"checkpoints/000000000004": "checkpoint-4.txt",
 		"checkpoints/000000000007": "checkpoint-7.txt",
 	} {

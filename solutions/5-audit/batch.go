@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"slices"
 	"time"
 
@@ -40,11 +40,79 @@ type header struct {
 	// on record in the log BEFORE the end of the range was asked for.
 	Frontier  time.Time  `json:"frontier,omitzero"`
 	Offenders []offender `json:"offenders,omitempty"` // so far as the sealer knew
+
+	// Runs has the positions of the events, in the order of leaves. A leaf has no position.
+	Runs []run `json:"runs"`
 }
+
+// A run is events at successive offsets: the partition, the first offset and the number of events.
+type run [3]int64
+
+// runsOf returns the positions of events as runs.
+func runsOf(events []entry) []run {
+	runs := []run{}
+	for _, ev := range events {
+		if n := len(runs); n > 0 && runs[n-1][0] == int64(ev.Partition) &&
+			runs[n-1][1]+runs[n-1][2] == ev.Offset {
+			runs[n-1][2]++
+			continue
+		}
+		runs = append(runs, run{int64(ev.Partition), ev.Offset, 1})
+	}
+	return runs
+}
+
+// index returns the index of the event at a position in the batch, or -1.
+func (h header) index(at contract.Position) int64 {
+	var before int64
+	for _, r := range h.Runs {
+		if r[0] == int64(at.Partition) && r[1] <= at.Offset && at.Offset < r[1]+r[2] {
+			return before + at.Offset - r[1]
+		}
+		before += r[2]
+	}
+	return -1
+}
+
+// positions returns the position of each event.
+func (h header) positions() []contract.Position {
+	all := make([]contract.Position, 0, h.Events)
+	for _, r := range h.Runs {
+		for i := range r[2] {
+			all = append(all, contract.Position{Partition: int32(r[0]), Offset: r[1] + i})
+		}
+	}
+	return all
+}
+
+// checkRuns refuses runs that are not those of the events of the range, in order.
+func (h header) checkRuns() error {
+	last, events := contract.Position{Partition: -1}, int64(0)
+	for _, r := range h.Runs {
+		first := contract.Position{Partition: int32(r[0]), Offset: r[1]}
+		if r[0] < 0 || r[0] > math.MaxInt32 || r[2] < 1 || r[2] > h.Events-events ||
+			first == (contract.Position{Partition: last.Partition, Offset: last.Offset + 1}) {
+			return fmt.Errorf("it has no such events: %d", r)
+		}
+		end := contract.Position{Partition: int32(r[0]), Offset: r[1] + r[2] - 1}
+		if order(last, first) >= 0 || h.From.Covers(first) || !h.To.Covers(end) {
+			return fmt.Errorf("it has the event at %s out of order", first)
+		}
+		last, events = end, events+r[2]
+	}
+	if events != h.Events {
+		return fmt.Errorf("it has %d positions for %d events", events, h.Events)
+	}
+	return nil
+}
+
+// headerTag is the first field of a header's leaf. Change it with the format.
+const headerTag = "blotter/batch/v4"
 
 // leaf returns the canonical bytes of h: a tag, then each field, each with its length before it in
 // four bytes big-endian. Numbers are eight bytes big-endian; a cursor is one number for each
-// partition.
+// partition. Of each run it has three numbers as unsigned varints: partition, first offset after
+// the beginning of the range, and events.
 func (h header) leaf() []byte {
 	var b []byte
 	field := func(f []byte) {
@@ -58,7 +126,7 @@ func (h header) leaf() []byte {
 		}
 		field(f)
 	}
-	field([]byte("blotter/batch/v3"))
+	field([]byte(headerTag))
 	numbers(h.Number)
 	field(h.Previous[:])
 	numbers(h.From...)
@@ -77,26 +145,65 @@ func (h header) leaf() []byte {
 		offenders = append(offenders, byte(slices.Index(rules, o.Rule)))
 	}
 	field(offenders)
+	var runs []byte // short: a batch may have a run for each two offsets
+	for _, r := range h.Runs {
+		runs = binary.AppendUvarint(runs, uint64(r[0]))
+		runs = binary.AppendUvarint(runs, uint64(r[1]-h.From.At(int32(r[0]))))
+		runs = binary.AppendUvarint(runs, uint64(r[2]))
+	}
+	field(runs)
 	return b
+}
+
+// numberOf returns the number in the leaf of a header; false for other leaves.
+func numberOf(leaf []byte) (int64, bool) {
+	fields, err := split(leaf)
+	if err != nil || len(fields) != 11 || string(fields[0]) != headerTag || len(fields[1]) != 8 {
+		return 0, false
+	}
+	return int64(binary.BigEndian.Uint64(fields[1])), true
 }
 
 // An entry is one sealed event. The tree covers Leaf. Verify looks for the event at the position.
 type entry struct {
 	contract.Position
-	Leaf []byte `json:"leaf"`
+	Leaf []byte
 }
 
-// A batch is one archived object: events in (partition, offset) order, and their header. It begins
-// with the edge of the tree before it. The batch and a checkpoint at its end therefore prove each
-// other without any earlier batch: no other edge and leaves give the signed root.
+// A batch is the statement of a sealer that it continues the tree with the events of a range of the
+// log, and that the tree then has an edge. It is archived BEFORE the leaves. They follow from it
+// and from the log, so that every sealer writes the same tiles.
 type batch struct {
 	header
-	object string // name in the archive; empty until it is read from there
-	first  edge   // the tree before this batch; first.size is the index of the batch's first leaf
-	events []entry
+	object string  // name in the archive; empty until it is read from there
+	edge   edge    // of the tree after this batch
+	events []entry // only where they were read
 }
 
-// honest returns the events of b that its header does not list as offenders.
+// first is the index of the batch's first leaf.
+func (b *batch) first() int64 { return b.edge.size - b.Events - 1 }
+
+// grow adds the leaves of b, whose events were read, to a tree, and returns the new tiles.
+func (b *batch) grow(t *tiler) []object {
+	before := t.size
+	for i, hash := range hashesOf(b.events) {
+		t.add(b.events[i].Leaf, hash)
+	}
+	leaf := b.header.leaf()
+	t.add(leaf, tlog.RecordHash(leaf))
+	return t.take(before)
+}
+
+// hashesOf returns the leaf hashes of events.
+func hashesOf(events []entry) []tlog.Hash {
+	hashes := make([]tlog.Hash, len(events))
+	for i, ev := range events {
+		hashes[i] = tlog.RecordHash(ev.Leaf)
+	}
+	return hashes
+}
+
+// honest returns the events of b, which were read, that its header does not list as offenders.
 func (b *batch) honest() []entry {
 	honest, next := []entry(nil), b.Offenders
 	for i, ev := range b.events {
@@ -118,57 +225,43 @@ type tip struct {
 
 	simulated        bool // of an empty tree: false
 	sealed, frontier time.Time
-	events           []entry // of the batch, without offenders; only after Auditor.latest
 }
 
 // end returns the tip after the batch.
 func (b *batch) end() tip {
-	e := b.first.clone()
-	for _, ev := range b.events {
-		e.add(tlog.RecordHash(ev.Leaf))
-	}
-	last := tlog.RecordHash(b.header.leaf())
-	e.add(last)
 	return tip{
-		edge: e, number: b.Number, previous: last, to: b.To,
+		edge: b.edge, number: b.Number, previous: tlog.RecordHash(b.header.leaf()), to: b.To,
 		simulated: b.Simulated, sealed: b.Sealed, frontier: b.Frontier,
 	}
 }
 
-// extend returns the tip after b, which must continue exactly where t ends (L5.I2). It does not
-// read the log.
-func (t tip) extend(b *batch) (tip, error) {
+// continuedBy fails unless b continues exactly where t ends (L5.I2). It reads neither the log nor
+// the leaves.
+func (t tip) continuedBy(b *batch) error {
 	switch {
-	case !t.edge.equal(b.first):
-		return tip{}, fmt.Errorf("the batch at leaf %d does not continue the tree "+
-			"of the batches before it", t.size)
+	case b.first() != t.size:
+		return fmt.Errorf("batch %d begins with leaf %d, and batch %d ends with leaf %d",
+			b.Number, b.first(), t.number, t.size-1)
 	case b.Number != t.number+1:
-		return tip{}, fmt.Errorf("the batch at leaf %d has number %d, want %d",
+		return fmt.Errorf("the batch at leaf %d has number %d, want %d",
 			t.size, b.Number, t.number+1)
 	case b.Previous != t.previous:
-		return tip{}, fmt.Errorf("batch %d does not name the header of batch %d as its predecessor",
+		return fmt.Errorf("batch %d does not name the header of batch %d as its predecessor",
 			b.Number, t.number)
 	case !b.From.Equal(t.to):
-		return tip{}, fmt.Errorf("batch %d begins at %s, and batch %d ended at %s",
+		return fmt.Errorf("batch %d begins at %s, and batch %d ended at %s",
 			b.Number, b.From, t.number, t.to)
 	case t.number > 0 && b.Simulated != t.simulated:
-		return tip{}, fmt.Errorf("batch %d says that the log is %s, and batch %d that it is %s",
+		return fmt.Errorf("batch %d says that the log is %s, and batch %d that it is %s",
 			b.Number, timesOf(b.Simulated), t.number, timesOf(t.simulated))
 	case b.Sealed.Before(t.sealed) || b.Frontier.Before(t.frontier):
-		return tip{}, fmt.Errorf("batch %d was sealed at %s up to the frontier %s, "+
+		return fmt.Errorf("batch %d was sealed at %s up to the frontier %s, "+
 			"and batch %d at %s up to %s", b.Number, b.Sealed, b.Frontier,
 			t.number, t.sealed, t.frontier)
 	case !b.To.Reaches(b.From):
-		return tip{}, fmt.Errorf("batch %d ends at %s, before its begin %s", b.Number, b.To, b.From)
+		return fmt.Errorf("batch %d ends at %s, before its begin %s", b.Number, b.To, b.From)
 	}
-	for i, ev := range b.events {
-		ordered := i == 0 || order(b.events[i-1].Position, ev.Position) < 0
-		if b.From.Covers(ev.Position) || !b.To.Covers(ev.Position) || !ordered {
-			return tip{}, fmt.Errorf("batch %d has the event at %s out of order",
-				b.Number, ev.Position)
-		}
-	}
-	return b.end(), nil
+	return nil
 }
 
 // timesOf says in words where the times of a log come from.
@@ -179,33 +272,24 @@ func timesOf(simulated bool) string {
 	return "kept in real time"
 }
 
-// batchLine is the first line of an archived batch. A line for each event follows.
-type batchLine struct {
-	First int64       `json:"first"`
-	Edge  []tlog.Hash `json:"edge"`
+// batchText is the text of an archived batch, as one line of JSON.
+type batchText struct {
+	Size int64       `json:"size"` // of the tree after the batch
+	Edge []tlog.Hash `json:"edge"`
 	header
 }
 
-// encode returns the batch as JSON Lines. Equal batches give equal bytes.
+// encode returns the text of the batch. Equal batches give equal bytes.
 func (b *batch) encode() []byte {
-	var out bytes.Buffer
-	lines := json.NewEncoder(&out)
-	write := func(v any) {
-		if err := lines.Encode(v); err != nil {
-			panic(fmt.Sprintf("audit: encode a batch: %v", err)) // every field is plain data
-		}
+	text, err := json.Marshal(batchText{b.edge.size, b.edge.roots, b.header})
+	if err != nil {
+		panic(fmt.Sprintf("audit: encode a batch: %v", err)) // every field is plain data
 	}
-	edge := append([]tlog.Hash{}, b.first.roots...) // [] rather than null
-	write(batchLine{b.first.size, edge, b.header})
-	for _, ev := range b.events {
-		write(ev)
-	}
-	return out.Bytes()
+	return append(text, '\n')
 }
 
-// sign returns b as a signed note (C2SP signed-note). The root of a checkpoint shows whether the
-// leaves are the sealed ones. But a batch that no checkpoint covers yet has only its signature to
-// tell it from a foreign object. A checkpoint of the same key does not begin with a brace.
+// sign returns b as a signed note (C2SP signed-note). A checkpoint of the same key does not begin
+// with a brace.
 func (b *batch) sign(key note.Signer) ([]byte, error) {
 	return note.Sign(&note.Note{Text: string(b.encode())}, key)
 }
@@ -224,31 +308,20 @@ var errBatch = errors.New("not a batch")
 
 // decodeBatch reads the output of encode and refuses everything else.
 func decodeBatch(data []byte) (*batch, error) {
-	lines := json.NewDecoder(bytes.NewReader(data))
-	lines.DisallowUnknownFields()
-	var top batchLine
-	if err := lines.Decode(&top); err != nil {
-		return nil, fmt.Errorf("%w: line 1: %v", errBatch, err)
+	text := json.NewDecoder(bytes.NewReader(data))
+	text.DisallowUnknownFields()
+	var top batchText
+	if err := text.Decode(&top); err != nil {
+		return nil, fmt.Errorf("%w: %v", errBatch, err)
 	}
-	b := &batch{header: top.header, first: edge{top.First, top.Edge}}
-	if !b.first.wellFormed() {
-		return nil, fmt.Errorf("%w: an edge of %d hashes does not fit a tree of %d leaves",
-			errBatch, len(top.Edge), top.First)
+	b := &batch{header: top.header, edge: edge{top.Size, top.Edge}}
+	if !b.edge.wellFormed() || b.first() < 0 ||
+		b.Events < 0 || b.Events > DefaultBatch {
+		return nil, fmt.Errorf("%w: %d events and an edge of %d hashes do not fit %d leaves",
+			errBatch, b.Events, len(top.Edge), top.Size)
 	}
-	for {
-		var ev entry
-		err := lines.Decode(&ev)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%w: line %d: %v", errBatch, len(b.events)+2, err)
-		}
-		b.events = append(b.events, ev)
-	}
-	if int64(len(b.events)) != b.Events {
-		return nil, fmt.Errorf("%w: it has %d events, and its header says %d",
-			errBatch, len(b.events), b.Events)
+	if err := b.checkRuns(); err != nil {
+		return nil, fmt.Errorf("%w: %v", errBatch, err)
 	}
 	if !bytes.Equal(b.encode(), data) {
 		return nil, fmt.Errorf("%w: it is not written as a seal writes it", errBatch)

@@ -19,28 +19,38 @@
 // Ranges abut, and the first begins at the beginning of the log. Therefore an event that is in the
 // log and not in the tree shows, and an event that is in the tree and not in the log shows too.
 //
-// The header's leaf is "blotter/batch/v3", the batch's number, the leaf hash of the header before
+// The header's leaf is "blotter/batch/v4", the batch's number, the leaf hash of the header before
 // it (zeros for the first), the two cursors, the number of events, one byte (1 if the
-// log is simulated, else 0), the sealing time, the frontier, and for each offender its index in the
-// batch (four bytes) and the broken rule (one byte). Times are microseconds since 1970; no time is
+// log is simulated, else 0), the sealing time, the frontier, for each offender its index in the
+// batch (four bytes) and the broken rule (one byte), and the positions of the events: for each run
+// of successive offsets the partition, the first offset after the beginning of the range, and the
+// number of events, as unsigned varints. Times are microseconds since 1970; no time is
 // the smallest number. Each field has its length
 // before it, in four bytes big-endian. Numbers are eight bytes big-endian. A cursor is one number
 // for each partition.
 //
 // # The archive
 //
-//	batches/000000000000      the batch that begins with leaf 0
-//	batches/000000000004      the batch that begins with leaf 4
+// The tree is archived as C2SP tlog-tiles has it, so that any client of such logs can read it:
+//
+//	checkpoint                a copy of the last checkpoint, which nobody must trust
 //	checkpoints/000000000007  the tree of 7 leaves, signed
+//	batches/000000000002      batch 2, signed
+//	tile/entries/000.p/7      leaves 0 to 6, each with its length before it (two bytes)
+//	tile/0/000.p/7            the hashes of leaves 0 to 6
+//	tile/1/000.p/3            the roots of the first three full tiles of level 0
 //
-// Each object is a signed note (C2SP signed-note). The text of a batch is JSON Lines: first its
-// header with the right edge of the tree before it, then a line for each event.
+// A tile has up to 256 hashes, a bundle (tile/entries) up to 256 leaves. Each batch adds the tiles
+// that it fills, and its partial tiles: those named .p/ and their width. Every object but the copy
+// is put once, and locked.
 //
-//	{"first":4,"edge":["9x…="],"number":2,"previous":"Wd…=","from":[3,1],"to":[4,2],"events":2,
-//	 "simulated":false,"sealed_at":"2025-03-31T12:00:00Z",
-//	 "frontier":"2025-03-30T12:00:00.000005Z"}
-//	{"partition":0,"offset":3,"leaf":"AAAAD2Js…"}
-//	{"partition":1,"offset":1,"leaf":"AAAAD2Js…"}
+// A batch and a checkpoint are signed notes (C2SP signed-note). The text of a batch is one line of
+// JSON (here on three): its header, and the edge of the tree after it, which commits the sealer to
+// the leaves.
+//
+//	{"size":7,"edge":["Fg…=","gl…=","wD…="],"number":2,"previous":"Jq…=","from":[3,1],"to":[4,2],
+//	 "events":2,"simulated":false,"sealed_at":"2025-03-31T12:00:00Z",
+//	 "frontier":"2025-03-30T12:00:00.000005Z","runs":[[0,3,1],[1,1,1]]}
 //
 //	— example.com/desk/blotter Az3grhs5…
 //
@@ -48,28 +58,41 @@
 //
 //	example.com/desk/blotter
 //	7
-//	qINS1GRFhWHwdkUeqLEoP4yEMkTBBzxBkGwGQlVlVcs=
+//	EJiN9uFX8xu4Jewhd6TTPt3Alvyu+o0+AZqYflXsL5w=
 //
 //	— example.com/desk/blotter Az3grlgtzPICa5OS8npVmf1My…
 //
 // The files in testdata show complete examples.
 //
+// # Foreign objects
+//
 // An object that the log's key did not sign is foreign. It counts for nothing, and is passed over
 // and named (Options.Foreign). It may take a name before the sealer needs it, and be locked. The
 // sealer then takes the next name:
 //
-//	batches/000000000004      junk
-//	batches/000000000004.1    the batch that begins with leaf 4
+//	batches/000000000002      junk
+//	batches/000000000002.1    batch 2
+//
+// Tiles have no signature. A tile is foreign if its hashes do not lead to the signed edge of a
+// batch. A client that reads the bucket as it is finds junk in place of that tile, and Handler
+// serves the right one.
 //
 // An object is foreign, too, if the server does not hand it out because of its storage class or its
 // encryption key: a sealer chooses neither.
 //
 // # Guarantees
 //
-// Batches are archived BEFORE the checkpoint that covers them. An object is put only if no object
-// has its name. Of several sealers one is therefore first; the others read its object and continue
-// after it. A crash can leave a batch that no checkpoint covers. The next Seal reads the batch's
-// range of the log again, and adopts the batch if it would have written the same bytes.
+// A batch is archived BEFORE its tiles, and its tiles BEFORE the checkpoint that covers them. An
+// object is put only if no object has its name. Batches have successive numbers, so of several
+// sealers one is first; the others read its batch and continue after it. The tiles follow from the
+// batch and the log: every sealer writes the same bytes. A crash can leave a batch that no
+// checkpoint covers, with some of its tiles. The next Seal reads the batch's range of the log
+// again, adopts the batch if it has the same edge, and writes the missing tiles.
+//
+// The cost of a Seal is that of its events and of the last batch before them. It lists only the
+// checkpoints since the copied one. VerifySince costs as much as the events since a checkpoint that
+// was verified before, and Prove the logarithm of the log's length. Verify reads the log and each
+// object once: it makes the batches and tiles again, and compares.
 //
 // # Times
 //

@@ -49,7 +49,7 @@ func damagedFault(damaged *contract.DamagedError, b *batch) *contract.Fault {
 	at := damaged.Position
 	for i, sealed := range b.events {
 		if sealed.Position == at {
-			return faultAt(at, b.first.size+int64(i), "damaged log: %s", damaged.What)
+			return faultAt(at, b.first()+int64(i), "damaged log: %s", damaged.What)
 		}
 	}
 	return faultAt(at, -1, "position %s: damaged log: %s", at, damaged.What)
@@ -62,10 +62,11 @@ func (v *verifier) unanchoredFault(at contract.Position, what string) {
 	}
 }
 
-// wrongVersion returns a fault if the version of ev is not the next one of its stream.
+// wrongVersion returns a fault if the version of ev is not the next one of its stream. The first
+// version after a kept checkpoint may be any.
 func (v *verifier) wrongVersion(ev event, leaf int64) *contract.Fault {
-	last := v.versions[ev.stream]
-	if ev.version != last+1 {
+	last, seen := v.versions[ev.stream]
+	if ev.version != last+1 && (seen || v.since == 0) {
 		return faultAt(ev.Position, leaf, "wrong version: "+
 			"stream %s has version %d after version %d", ev.stream, ev.version, last)
 	}

@@ -54,9 +54,12 @@ func TestForeignObjectsArePassedOver(t *testing.T) {
 		"checkpoints/000000000013":   object(t, theirs, "checkpoints/000000000011"),
 		"checkpoints/latest":         []byte("junk"),
 		"batches/000000000007":       []byte("junk"),
-		"batches/000000000004.1":     object(t, theirs, batch4),
-		"batches/000000000099":       object(t, archive, batch4),
-		"batches/4":                  object(t, archive, batch4),
+		"batches/000000000002.1":     object(t, theirs, batch2),
+		"batches/000000000099":       object(t, archive, batch2),
+		"batches/4":                  object(t, archive, batch2),
+		"tile/entries/000.p/3":       []byte("junk"),
+		"tile/entries/000.p/4.1":     []byte("junk"),
+		"tile/entries/000":           []byte("junk"), // past the end of the tree: nobody can tell
 		"tiles/000":                  []byte("junk"),
 		"keys/verifier":              []byte("junk"),
 		"checkpoints/000000000006.1": {},
@@ -70,12 +73,14 @@ func TestForeignObjectsArePassedOver(t *testing.T) {
 			keyID(strangers) + ", and not by " + keyID(open(t, log, archive).Verifier),
 		"checkpoints/latest":   "not a checkpoint of this log: malformed note",
 		"batches/000000000007": "not a batch of this log: malformed note",
-		"batches/000000000004.1": "not a batch of this log: " +
+		"batches/000000000002.1": "not a batch of this log: " +
 			"note has no verifiable signatures",
-		"batches/000000000099":       "not a batch of this name: it begins with leaf 4",
-		"batches/4":                  "no batch and no checkpoint has this name",
-		"tiles/000":                  "no batch and no checkpoint has this name",
-		"keys/verifier":              "no batch and no checkpoint has this name",
+		"batches/000000000099":       "not a batch of this name: its number is 2",
+		"batches/4":                  "no object of an archive has this name",
+		"tile/entries/000.p/3":       "not a tile of the tree that the log's key signed",
+		"tile/entries/000.p/4.1":     "not a tile of the tree that the log's key signed",
+		"tiles/000":                  "no object of an archive has this name",
+		"keys/verifier":              "no object of an archive has this name",
 		"checkpoints/000000000006.1": "not a checkpoint of this log: malformed note",
 	}
 	a, passed := passing(t, log, archive)
@@ -108,18 +113,19 @@ func TestTakenNamesStopNoSeal(t *testing.T) {
 	require.NoError(t, err)
 	names, err := undisturbed.List(t.Context(), "")
 	require.NoError(t, err)
-	require.Len(t, names, 4, "three batches and a checkpoint")
+	require.Len(t, names, 11, "three batches with two tiles each, a checkpoint and its copy")
 	stranger, strangers := newKeys(t)
 	theirs := resealed(t, log, stranger, strangers)
 
 	for what, data := range map[string]func(name string) []byte{
 		"junk":            func(string) []byte { return []byte("junk") },
 		"of another key":  func(name string) []byte { return object(t, theirs, name) },
-		"of another name": func(string) []byte { return object(t, undisturbed, names[1]) },
+		"of another name": func(string) []byte { return object(t, undisturbed, batch2) },
 	} {
 		for _, name := range names {
-			if name == names[1] && what == "of another name" ||
-				name == names[3] && what == "of another key" { // see TestOtherKeyIsNamed
+			if name == batch2 && what == "of another name" || name == copied ||
+				// see TestOtherKeyIsNamed; tiles do not depend on the key
+				!strings.HasPrefix(name, "batches/") && what == "of another key" {
 				continue
 			}
 			t.Run(what+" as "+name, func(t *testing.T) {
@@ -267,8 +273,8 @@ var refusals = map[string]refusing{
 func TestRefusedObjectsArePassedOver(t *testing.T) {
 	t.Parallel()
 	for what, answer := range refusals {
-		for _, name := range []string{"batches/000000000000", "checkpoints/000000000004",
-			"checkpoints/000000000999", "batches/000000000999"} {
+		for _, name := range []string{batch1, "checkpoints/000000000004",
+			bundle4, "checkpoints/000000000999", "batches/000000000999"} {
 			t.Run(what+" as "+name, func(t *testing.T) {
 				t.Parallel()
 				log, archive := audittest.NewLog(1), bucket(t)
@@ -321,10 +327,10 @@ func TestOwnObjectsAreNotPassedOver(t *testing.T) {
 			log.Add(3)
 			answer.between(t, archive, "batches/*")
 			_, err := open(t, log, archive).Seal(t.Context())
-			require.ErrorContains(t, err, "reading back batches/000000000000: the server does not")
+			require.ErrorContains(t, err, "reading back batches/000000000001: the server does not")
 			names, err := archive.List(t.Context(), "")
 			require.NoError(t, err)
-			require.Equal(t, []string{"batches/000000000000"}, names)
+			require.Equal(t, []string{batch1}, names)
 
 			archive = bucket(t)
 			sealed, err := open(t, log, archive).Seal(t.Context())

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/contract"
 )
 
 // A batch is refused as errBatch, or it is written in one way only, and can be put on a tree.
@@ -24,10 +26,21 @@ func FuzzDecodeBatch(f *testing.F) {
 			return
 		}
 		require.Equal(t, string(data), string(b.encode()))
-		end := b.end()
-		require.True(t, end.wellFormed())
-		if next, err := (tip{}).extend(b); err == nil {
-			require.Equal(t, b.Events+1, next.size)
+		require.True(t, b.edge.wellFormed())
+		require.Equal(t, b.Runs, runsOf(atPositions(b.positions())))
+		for i, at := range b.positions() {
+			require.Equal(t, int64(i), b.index(at))
+		}
+		if err := (tip{}).continuedBy(b); err == nil {
+			require.Equal(t, b.Events+1, b.end().size)
 		}
 	})
+}
+
+func atPositions(all []contract.Position) []entry {
+	events := make([]entry, len(all))
+	for i, at := range all {
+		events[i].Position = at
+	}
+	return events
 }

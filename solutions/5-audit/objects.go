@@ -7,83 +7,114 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
 )
 
 const (
 	batchNames      = "batches/"
 	checkpointNames = "checkpoints/"
+	// lastCheckpoint is a copy of the last checkpoint. It is the one object that changes, so nobody
+	// trusts it: it only tells where to look for the truth.
+	lastCheckpoint = "checkpoint"
 )
 
-// A slot is the place of a batch or a checkpoint in the archive. Anybody who may write to a bucket
-// can take the name of a slot before the sealer, and lock the object. So a slot has many names:
-// NAME, NAME.1, NAME.2, … Its object is the first one that the log's key signed. All others are
-// foreign: they count for nothing.
-type slot struct {
-	kind   string
-	number int64 // of a batch: the index of its first leaf; of a checkpoint: its size
-}
+// A slot is the place of an object in the archive. Anybody who may write to a bucket can take the
+// name of a slot before the sealer, and lock the object. So a slot has many names: NAME, NAME.1,
+// NAME.2, … Its object is the first one that the log's key signed, or that is a tile of a tree
+// which the key signed. All others are foreign: they count for nothing.
+type slot string
 
-// name returns a name of the slot; try counts from 0. Numbers have twelve digits, so names sort by
-// number.
+// batchSlot is the slot of a batch, by its number. Numbers are dense, so a batch has one possible
+// successor, and of several sealers one writes it.
+func batchSlot(number int64) slot { return slot(fmt.Sprintf("%s%012d", batchNames, number)) }
+
+// checkpointSlot is the slot of the checkpoint of size leaves. Names have twelve digits, so they
+// sort by size.
+func checkpointSlot(size int64) slot { return slot(fmt.Sprintf("%s%012d", checkpointNames, size)) }
+
+func tileSlot(t tlog.Tile) slot { return slot(tilePath(t)) }
+
+// name returns a name of the slot; try counts from 0.
 func (s slot) name(try int) string {
 	if try == 0 {
-		return s.String()
+		return string(s)
 	}
 	return fmt.Sprintf("%s.%d", s, try)
 }
 
-func (s slot) String() string { return fmt.Sprintf("%s%012d", s.kind, s.number) }
-
 // slotOf returns the slot of a name. ok is false for a name that no sealer gives.
 func slotOf(name string) (s slot, try int, ok bool) {
-	for _, s.kind = range []string{batchNames, checkpointNames} {
-		rest, found := strings.CutPrefix(name, s.kind)
-		if !found {
-			continue
+	s = slot(name)
+	if dot := strings.LastIndex(name, "."); dot >= 0 {
+		if n, err := strconv.Atoi(name[dot+1:]); err == nil && n > 0 {
+			s, try = slot(name[:dot]), n
 		}
-		number, suffix, _ := strings.Cut(rest, ".")
-		s.number, _ = strconv.ParseInt(number, 10, 64)
-		try, _ = strconv.Atoi(suffix)
-		return s, try, s.number >= 0 && try >= 0 && name == s.name(try)
 	}
-	return s, 0, false
+	return s, try, s.valid() && name == s.name(try)
 }
 
-// errName is the errForeign of an object with a name that no sealer gives.
-var errName = errors.New("no batch and no checkpoint has this name")
+func (s slot) valid() bool {
+	if _, ok := parseTile(string(s)); ok {
+		return true
+	}
+	kind, digits, _ := strings.Cut(string(s), "/")
+	number, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || number < 0 {
+		return false
+	}
+	return kind+"/" == batchNames && s == batchSlot(number) ||
+		kind+"/" == checkpointNames && s == checkpointSlot(number)
+}
+
+// Errors of foreign objects.
+var (
+	errName = errors.New("no object of an archive has this name")
+	errTile = errors.New("not a tile of the tree that the log's key signed")
+)
 
 // isForeign reports whether an object was refused because the log's key did not sign it, or because
 // no sealer puts an object of that kind.
 func isForeign(err error) bool {
-	return errors.Is(err, ErrCheckpoint) || errors.Is(err, errBatch) ||
-		errors.Is(err, errName) || errors.Is(err, errSize) || errors.Is(err, errRefused)
+	for _, foreign := range []error{
+		ErrCheckpoint, errBatch, errName, errTile, errSize, errRefused,
+	} {
+		if errors.Is(err, foreign) {
+			return true
+		}
+	}
+	return false
 }
 
-// An opener reads an object and checks its signature. Its error is foreign if the log's key did not
-// sign the object.
+// An opener reads an object and checks it. Its error is foreign if no sealer of the log put it.
 type opener[T any] func(ctx context.Context, name string) (T, error)
 
 // find returns the object of a slot. If every object there is foreign, the error is that of the
 // first one. If there is none, the error is ErrAbsent.
-func find[T any](ctx context.Context, a Archive, s slot, open opener[T]) (found T, err error) {
-	names, err := a.List(ctx, s.String())
+func find[T any](ctx context.Context, a Archive, s slot, open opener[T]) (T, error) {
+	found, first := open(ctx, s.name(0))
+	if !isForeign(first) && !errors.Is(first, ErrAbsent) {
+		return found, first
+	}
+	names, err := a.List(ctx, s.name(0)+".")
 	if err != nil {
 		return found, err
 	}
 	try := func(name string) int { _, try, _ := slotOf(name); return try }
-	names = slices.DeleteFunc(names, func(name string) bool { return name != s.name(try(name)) })
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return try(name) == 0 || name != s.name(try(name))
+	})
 	slices.SortFunc(names, func(a, b string) int { return try(a) - try(b) })
-	refusal := fmt.Errorf("%s: %w", s, ErrAbsent)
-	for i, name := range names {
+	for _, name := range names {
 		object, err := open(ctx, name)
 		if !isForeign(err) {
 			return object, err
 		}
-		if i == 0 {
-			refusal = err
+		if errors.Is(first, ErrAbsent) {
+			first = err
 		}
 	}
-	return found, refusal
+	return found, first
 }
 
 // put writes the object of a slot under the first name that no foreign object has. It returns
@@ -100,4 +131,33 @@ func put[T any](ctx context.Context, a Archive, s slot, data []byte, open opener
 			return refusal
 		}
 	}
+}
+
+// inParallel calls f for each of n objects, several at once, and returns the error of the first
+// object with an error.
+func inParallel(n int, f func(i int) error) error {
+	const workers = 8 // most of the time of a call is a server's
+	errs, next := make([]error, n), make(chan int)
+	done := make(chan struct{})
+	for range min(workers, n) {
+		go func() {
+			for i := range next {
+				errs[i] = f(i)
+			}
+			done <- struct{}{}
+		}()
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	for range min(workers, n) {
+		<-done
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -22,28 +22,31 @@ var ErrUnanchored = errors.New("no checkpoint covers this event as it is in the 
 var ErrProof = errors.New("the proof does not hold")
 
 // Prove returns a proof that the last checkpoint covers r: a C2SP tlog-proof whose extra data is
-// the event's leaf. It reads the whole archive and holds the hashes of the tree, 64 bytes for each
-// leaf.
+// the event's leaf. Its cost grows with the logarithm of the log's length.
 func (a *Auditor) Prove(ctx context.Context, r contract.Recorded) ([]byte, error) {
-	last, _, err := a.latest(ctx)
+	last, under, err := a.latest(ctx)
 	if err != nil {
 		return nil, err
 	}
-	leaf, index := r.Leaf(), int64(-1)
-	var stored tree
-	err = a.Leaves(ctx, last.Size, func(i int64, at *contract.Position, archived []byte) error {
-		if at != nil && bytes.Equal(leaf, archived) {
-			index = i
-		}
-		return stored.add(i, tlog.RecordHash(archived))
-	})
-	if err != nil {
-		return nil, err
-	}
-	if index < 0 {
+	if under == nil || !under.To.Covers(r.Position) {
 		return nil, fmt.Errorf("position %s: %w", r.Position, ErrUnanchored)
 	}
-	hashes, err := tlog.ProveRecord(last.Size, index, stored)
+	b, err := a.locate(ctx, under, r.Position)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrArchive, err)
+	}
+	tree, leaf, index := a.tree(under), r.Leaf(), b.index(r.Position)
+	var sealed []byte
+	if index >= 0 {
+		index += b.first()
+		if sealed, err = tree.leaf(ctx, index); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrArchive, err)
+		}
+	}
+	if !bytes.Equal(leaf, sealed) {
+		return nil, fmt.Errorf("position %s: %w", r.Position, ErrUnanchored)
+	}
+	hashes, err := tlog.ProveRecord(last.Size, index, tree.hashes(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("proving leaf %d: %w", index, err)
 	}
@@ -52,7 +55,7 @@ func (a *Auditor) Prove(ctx context.Context, r contract.Recorded) ([]byte, error
 		text.Hashes = append(text.Hashes, h)
 	}
 	made := text.Marshal()
-	// If the archive was changed anywhere, these hashes do not give the signed root.
+	// A proof that does not hold is worse than none.
 	if _, err := CheckProof(made, a.Origin, a.Verifier); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrArchive, err)
 	}

@@ -122,7 +122,7 @@ func (s *S3) Get(ctx context.Context, name string) ([]byte, error) {
 
 // first returns the first version of an object, or ErrAbsent.
 func (s *S3) first(ctx context.Context, name string) (first minio.ObjectInfo, err error) {
-	err = s.versions(ctx, name, func(v minio.ObjectInfo) {
+	err = s.versions(ctx, name, "", func(v minio.ObjectInfo) {
 		if v.Key == s.Prefix+name {
 			first = v // versions come newest first: the last one is the oldest
 		}
@@ -153,6 +153,32 @@ func (s *S3) read(ctx context.Context, name string, version minio.ObjectInfo) ([
 	return data, nil
 }
 
+// Replace implements Archive. The object is not locked.
+func (s *S3) Replace(ctx context.Context, name string, data []byte) error {
+	opts := minio.PutObjectOptions{
+		ContentType: "text/plain; charset=utf-8", CacheControl: "no-cache",
+		SendContentMd5: true, DisableMultipart: true,
+	}
+	body := bytes.NewReader(data)
+	_, err := s.Client.PutObject(ctx, s.Bucket, s.Prefix+name, body, int64(len(data)), opts)
+	if err != nil {
+		return fmt.Errorf("replacing %s: %w", name, err)
+	}
+	return nil
+}
+
+// Current implements Archive.
+func (s *S3) Current(ctx context.Context, name string) ([]byte, error) {
+	info, err := s.Client.StatObject(ctx, s.Bucket, s.Prefix+name, minio.StatObjectOptions{})
+	if minio.ToErrorResponse(err).StatusCode == http.StatusNotFound {
+		return nil, fmt.Errorf("%s: %w", name, ErrAbsent)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return s.read(ctx, name, info)
+}
+
 // Errors of foreign objects that are not read.
 var (
 	errSize    = errors.New("no object of an archive is as large")
@@ -173,19 +199,19 @@ func refused(err error) bool {
 		strings.Contains(strings.ToLower(answer.Message), "server side encryption")
 }
 
-// largest returns a size in bytes that no object of a sealer exceeds. A batch of DefaultBatch
-// leaves of contract.MaxLeaf bytes, in base64, is smaller.
+// largest returns a size in bytes that no object of a sealer exceeds. A bundle of 256 leaves of
+// contract.MaxLeaf bytes is smaller, and so is the header of DefaultBatch events.
 func largest(name string) int64 {
-	if strings.HasPrefix(name, checkpointNames) {
+	if strings.HasPrefix(name, lastCheckpoint) {
 		return 64 << 10
 	}
-	return 1 << 30
+	return 32 << 20
 }
 
 // Times returns when the objects whose names begin with prefix were put, by the server's clock.
 func (s *S3) Times(ctx context.Context, prefix string) (map[string]time.Time, error) {
 	times := map[string]time.Time{}
-	err := s.versions(ctx, prefix, func(v minio.ObjectInfo) {
+	err := s.versions(ctx, prefix, "", func(v minio.ObjectInfo) {
 		times[strings.TrimPrefix(v.Key, s.Prefix)] = v.LastModified // the last one is the oldest
 	})
 	return times, err
@@ -193,19 +219,29 @@ func (s *S3) Times(ctx context.Context, prefix string) (map[string]time.Time, er
 
 // List implements Archive.
 func (s *S3) List(ctx context.Context, prefix string) ([]string, error) {
+	return s.ListAfter(ctx, prefix, "")
+}
+
+// ListAfter implements Archive.
+func (s *S3) ListAfter(ctx context.Context, prefix, after string) ([]string, error) {
 	var names []string
-	err := s.versions(ctx, prefix, func(v minio.ObjectInfo) {
+	err := s.versions(ctx, prefix, after, func(v minio.ObjectInfo) {
 		names = append(names, strings.TrimPrefix(v.Key, s.Prefix))
 	})
 	slices.Sort(names)
 	return slices.Compact(names), err
 }
 
-// versions calls f with every version of the objects whose names begin with prefix. It includes
-// hidden objects and leaves out delete markers. Versions of one object come newest first (S3 API,
-// ListObjectVersions).
-func (s *S3) versions(ctx context.Context, prefix string, f func(minio.ObjectInfo)) error {
+// versions calls f with every version of the objects whose names begin with prefix and come after
+// another name. It includes hidden objects and leaves out delete markers. Versions of one object
+// come newest first (S3 API, ListObjectVersions).
+func (s *S3) versions(
+	ctx context.Context, prefix, after string, f func(minio.ObjectInfo),
+) error {
 	opts := minio.ListObjectsOptions{Prefix: s.Prefix + prefix, Recursive: true, WithVersions: true}
+	if after != "" {
+		opts.StartAfter = s.Prefix + after
+	}
 	for v := range s.Client.ListObjectsIter(ctx, s.Bucket, opts) {
 		if v.Err != nil {
 			return fmt.Errorf("listing %s in bucket %s: %w", prefix, s.Bucket, v.Err)

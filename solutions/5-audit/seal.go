@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"example.com/blotter/labs/kit/contract"
@@ -27,27 +28,25 @@ var ErrRolledBack = fmt.Errorf("%w: it was rolled back", ErrArchive)
 // Seal implements contract.Auditor. If nothing was ever sealed and the log has no event, it returns
 // the checkpoint of the empty tree, without a signature.
 //
-// Order: first the log's frontier, then the end of the log (L5.I6), then the batches, each durable
-// BEFORE the next, then the checkpoint (L5.I3). A reader that reads only batches under a checkpoint
-// never sees a partial seal.
+// Order: first the log's frontier, then the end of the log (L5.I6), then each batch and AFTER it
+// its tiles, then the checkpoint (L5.I3), then the copy of the last checkpoint. A reader that reads
+// only under a checkpoint never sees a partial seal.
 func (a *Auditor) Seal(ctx context.Context) (contract.Checkpoint, error) {
 	if a.Signer == nil {
 		return contract.Checkpoint{}, ErrNoSigner
 	}
-	last, at, err := a.latest(ctx)
+	last, under, err := a.latest(ctx)
 	if err != nil {
 		return contract.Checkpoint{}, err
 	}
 	if err := a.checkKnown(ctx); err != nil {
 		return contract.Checkpoint{}, err
 	}
-	timeline, err := a.timeline(ctx, at)
+	s, err := a.sealer(ctx, under)
 	if err != nil {
 		return contract.Checkpoint{}, err
 	}
-	s := &sealer{Auditor: a, at: at, judge: newJudge(timeline)}
-	s.judge.advance(at.events, time.Time{}, time.Time{})
-	if err := s.prepare(ctx); err != nil {
+	if err := s.prepare(ctx, under); err != nil {
 		return contract.Checkpoint{}, err
 	}
 	for {
@@ -70,29 +69,76 @@ func (a *Auditor) Seal(ctx context.Context) (contract.Checkpoint, error) {
 		}
 	}
 	last.Offenders = s.offenders
-	return last, a.keep(last)
+	return last, errors.Join(a.keep(last), a.copyLast(ctx, last))
+}
+
+// copyLast makes the copy of the last checkpoint, for readers that know nothing else of an archive
+// (C2SP tlog-tiles). A crash before it leaves the copy of an earlier one, which is enough to find
+// the last.
+func (a *Auditor) copyLast(ctx context.Context, last contract.Checkpoint) error {
+	if copied, ok := a.copied(ctx); last.Size == 0 || ok && copied.Size >= last.Size {
+		return nil
+	}
+	return a.Archive.Replace(ctx, lastCheckpoint, last.Note)
 }
 
 // A sealer is one run of Seal.
 type sealer struct {
 	*Auditor
 	at        tip
+	tiles     *tiler // of the tree up to at
 	judge     *judge
 	frontier  time.Time       // on record in the log
 	end       contract.Cursor // of the log, asked for AFTER the frontier
 	offenders []contract.Offender
 }
 
-// prepare has the log commit its frontier, unless there is no new event: a log that is only sealed
-// does not grow. Each end is asked for AFTER reading the archive: it is then past every sealed
-// event, unless the log lost its end.
-func (s *sealer) prepare(ctx context.Context) (err error) {
+// sealer returns a sealer that continues after a batch, nil for none.
+func (a *Auditor) sealer(ctx context.Context, last *batch) (*sealer, error) {
+	s := &sealer{Auditor: a, tiles: new(tiler)}
+	if last != nil {
+		s.at = last.end()
+	}
+	timeline, err := a.timeline(ctx, s.at)
+	if err != nil {
+		return nil, err
+	}
+	s.judge = newJudge(timeline)
+	return s, nil
+}
+
+// resume returns the tree after a batch as it can grow, and shows the batch to a judge.
+func (a *Auditor) resume(ctx context.Context, last *batch, j *judge) (*tiler, error) {
+	tree := a.tree(last)
+	events, err := tree.entries(ctx, last)
+	var tiles *tiler
+	if err == nil {
+		tiles, err = tree.tiler(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: under checkpoint %d: %w", ErrArchive, last.edge.size, err)
+	}
+	read := *last
+	read.events = events
+	j.advance(read.honest(), time.Time{}, time.Time{})
+	return tiles, nil
+}
+
+// prepare reads the end of the tree and has the log commit its frontier, unless there is no new
+// event: a log that is only sealed does not grow. Each end is asked for AFTER reading the archive:
+// it is then past every sealed event, unless the log lost its end.
+func (s *sealer) prepare(ctx context.Context, last *batch) (err error) {
 	if s.end, err = s.logEnd(ctx, s.at); err != nil {
 		return err
 	}
 	isNew, err := s.hasEvent(ctx, s.at.to, s.end)
 	if err != nil || !isNew {
 		return err
+	}
+	if last != nil {
+		if s.tiles, err = s.resume(ctx, last, s.judge); err != nil {
+			return err
+		}
 	}
 	if s.frontier, err = s.Log.CommitFrontier(ctx); err != nil {
 		return fmt.Errorf("committing the frontier of the log: %w", err)
@@ -214,7 +260,8 @@ func entries(events []event) ([]entry, error) {
 	return all, nil
 }
 
-// newBatch returns a batch of events, which are all events of the log from at to to.
+// newBatch returns a batch of events, which are all events of the log from at to to. Its edge is
+// missing.
 func newBatch(
 	at tip, to contract.Cursor, events []entry, times stamp, offenders []offender,
 ) *batch {
@@ -224,74 +271,103 @@ func newBatch(
 			Number: at.number + 1, Previous: at.previous,
 			From: from, To: to, Events: int64(len(events)), Simulated: times.simulated,
 			Sealed: times.sealed, Frontier: times.frontier, Offenders: offenders,
+			Runs: runsOf(events),
 		},
-		first: at.edge.clone(), events: events,
+		events: events,
 	}
 }
 
-// archive makes b durable, and continues after it. If another sealer was first, it continues after
-// that sealer's batch.
+// archive makes b and its tiles durable, and continues after it. If another sealer was first, it
+// continues after that sealer's batch.
 func (s *sealer) archive(ctx context.Context, b *batch) error {
+	if size := len(b.header.leaf()); size > contract.MaxLeaf {
+		return fmt.Errorf("the header of batch %d: %w: %d bytes", b.Number, ErrTooLarge, size)
+	}
+	tiles := s.tiles.clone()
+	made := b.grow(tiles)
+	b.edge = tiles.edge.clone()
 	signed, err := b.sign(s.Signer)
 	if err != nil {
 		return fmt.Errorf("signing batch %d: %w", b.Number, err)
 	}
-	err = put(ctx, s.Archive, slot{batchNames, s.at.size}, signed, s.openBatch)
+	err = put(ctx, s.Archive, batchSlot(b.Number), signed, s.openBatch)
 	switch {
 	case errors.Is(err, ErrExists):
 		// Another sealer was first, or an earlier one crashed before its checkpoint.
-		if b, err = s.adopt(ctx); err != nil {
+		tiles = s.tiles.clone()
+		if b, made, err = s.adopt(ctx, tiles); err != nil {
 			return err
 		}
 	case err != nil:
 		// The batch may be archived in spite of the error. The next Seal finds out.
 		return err
 	}
-	next, err := s.at.extend(b)
-	if err != nil { // newBatch and adopt exclude it
-		panic(fmt.Sprintf("audit: the sealed batch does not continue the tree: %v", err))
+	// A crash here leaves a batch without its tiles. The sealer that adopts it writes them.
+	if err := s.putTiles(ctx, made); err != nil {
+		return err
 	}
 	s.offenders = append(s.offenders,
 		s.judge.named(b.Offenders, b.events, s.at.size, s.at.frontier, b.Sealed)...)
 	s.judge.advance(b.events, s.at.frontier, b.Sealed)
-	s.at = next
+	s.at, s.tiles = b.end(), tiles
 	return nil
 }
 
-// adopt returns the batch that is archived next. The log is append-only: reading the batch's range
-// again gives the same leaves. If the leaves differ, the archive has another history, and nothing
-// may be signed on top of it. The times and offenders are those of the sealer that was first.
-func (s *sealer) adopt(ctx context.Context) (*batch, error) {
-	b, err := s.batch(ctx, s.at.size)
-	if err != nil {
-		return nil, err
+// putTiles writes tiles that are not there yet. Every sealer of a batch writes the same.
+func (s *sealer) putTiles(ctx context.Context, made []object) error {
+	return inParallel(len(made), func(i int) error {
+		err := put(ctx, s.Archive, tileSlot(made[i].tile), made[i].data, s.same(made[i].data))
+		if errors.Is(err, ErrExists) {
+			return nil
+		}
+		return err
+	})
+}
+
+// same returns an opener that accepts only an object with these bytes. It returns the name.
+func (a *Auditor) same(want []byte) opener[string] {
+	return func(ctx context.Context, name string) (string, error) {
+		data, err := a.Archive.Get(ctx, name)
+		if err == nil && !bytes.Equal(data, want) {
+			err = errTile
+		}
+		return name, a.opened(name, err)
 	}
-	if _, err := s.at.extend(b); err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrForked, err)
+}
+
+// adopt returns the batch that is archived next, and its tiles. The log is append-only: reading the
+// batch's range again gives the same leaves. If the edge differs, the batch is of another history,
+// and nothing may be signed on top of it. The times and offenders are those of the sealer that was
+// first.
+func (s *sealer) adopt(ctx context.Context, tiles *tiler) (*batch, []object, error) {
+	b, err := s.batch(ctx, s.at.number+1)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.at.continuedBy(b); err != nil {
+		return nil, nil, fmt.Errorf("%w: %v", ErrForked, err)
 	}
 	end, err := s.logEnd(ctx, s.at)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !end.Reaches(b.To) {
-		return nil, fmt.Errorf("%w: batch %d ends at %s, and the log at %s",
+		return nil, nil, fmt.Errorf("%w: batch %d ends at %s, and the log at %s",
 			ErrForked, b.Number, b.To, end)
 	}
 	found, err := read(ctx, s.Log, b.From, b.To)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	events, err := entries(found)
-	if err != nil {
-		return nil, err
+	if b.events, err = entries(found); err != nil {
+		return nil, nil, err
 	}
-	times := stamp{s.judge.Simulated, b.Sealed, b.Frontier}
-	ours := newBatch(s.at, b.To, events, times, b.Offenders)
-	if !bytes.Equal(ours.encode(), b.encode()) {
-		return nil, fmt.Errorf("%w: they differ in batch %d, from %s to %s",
+	made := b.grow(tiles)
+	if !slices.Equal(runsOf(b.events), b.Runs) || !tiles.edge.equal(b.edge) {
+		return nil, nil, fmt.Errorf("%w: they differ in batch %d, from %s to %s",
 			ErrForked, b.Number, b.From, b.To)
 	}
-	return b, nil
+	return b, made, nil
 }
 
 // publish signs the tree that ends at a tip, and archives the checkpoint.
@@ -306,7 +382,7 @@ func (a *Auditor) publish(ctx context.Context, at tip) (c contract.Checkpoint, e
 	if err != nil {
 		return c, fmt.Errorf("the new checkpoint does not verify: %w", err)
 	}
-	err = put(ctx, a.Archive, slot{checkpointNames, at.size}, signed, a.Archived)
+	err = put(ctx, a.Archive, checkpointSlot(at.size), signed, a.Archived)
 	// A crash here is the same as success if the object is there, and so is an error: the next Seal
 	// starts from this checkpoint.
 	if errors.Is(err, ErrExists) {

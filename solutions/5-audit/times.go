@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -41,16 +42,22 @@ const tolerance = time.Minute
 // in the moment between that frontier and the seal.
 type judge struct {
 	contract.Timeline
-	last map[string]time.Time
+	last map[sequence]time.Time
 }
 
-func newJudge(t contract.Timeline) *judge { return &judge{t, map[string]time.Time{}} }
+// A sequence is a partition or a stream, in which times must increase.
+type sequence struct {
+	partition int32
+	stream    string
+}
 
-func (j *judge) key(ev entry, stream string) string {
+func newJudge(t contract.Timeline) *judge { return &judge{t, map[sequence]time.Time{}} }
+
+func (j *judge) key(ev entry, stream []byte) sequence {
 	if j.PerStream {
-		return stream
+		return sequence{stream: string(stream)}
 	}
-	return fmt.Sprint(ev.Partition)
+	return sequence{partition: ev.Partition}
 }
 
 // offenders returns the offenders among events, which follow on what the judge has seen. frontier
@@ -69,8 +76,8 @@ func (j *judge) advance(events []entry, frontier, sealed time.Time) {
 }
 
 func (j *judge) see(events []entry, frontier, sealed time.Time) (
-	last map[string]time.Time, found []offender) {
-	last = map[string]time.Time{}
+	last map[sequence]time.Time, found []offender) {
+	last = map[sequence]time.Time{}
 	for i, ev := range events {
 		stream, at := recordedAt(ev.Leaf)
 		key := j.key(ev, stream)
@@ -138,21 +145,38 @@ func (j *judge) scope() string {
 }
 
 // recordedAt returns two attributes of a leaf; zero for bytes that are no leaf, which is never
-// after a frontier.
-func recordedAt(leaf []byte) (stream string, at time.Time) {
-	fields, err := split(leaf)
-	if err != nil || len(fields) != len(layout)+1 {
-		return "", at
-	}
-	for i, f := range layout {
-		switch f.name {
-		case "stream":
-			stream = string(fields[i+1])
-		case "recorded_at":
-			at = micros(fields[i+1])
+// after a frontier. It does not keep the other fields: it runs several times for each event.
+func recordedAt(leaf []byte) (stream []byte, at time.Time) {
+	for i, rest := 0, leaf; ; i++ {
+		if len(rest) < 4 || uint64(len(rest)-4) < uint64(binary.BigEndian.Uint32(rest)) {
+			return nil, time.Time{}
+		}
+		n := 4 + int(binary.BigEndian.Uint32(rest))
+		field := rest[4:n]
+		switch rest = rest[n:]; i {
+		case streamField:
+			stream = field
+		case recordedField:
+			at = micros(field)
+		case len(layout):
+			if len(rest) == 0 {
+				return stream, at
+			}
+			return nil, time.Time{}
 		}
 	}
-	return stream, at
+}
+
+// Fields of a leaf: the tag has the index 0.
+var streamField, recordedField = fieldOf("stream"), fieldOf("recorded_at")
+
+func fieldOf(name string) int {
+	for i, f := range layout {
+		if f.name == name {
+			return i + 1
+		}
+	}
+	panic("audit: a leaf has no " + name)
 }
 
 // stamp is what a header states of times.

@@ -13,10 +13,27 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
+// stored is a tree as package tlog stores it.
+type stored []tlog.Hash
+
+func (s *stored) add(t require.TestingT, index int64, leaf []byte) {
+	hashes, err := tlog.StoredHashes(index, leaf, *s)
+	require.NoError(t, err)
+	*s = append(*s, hashes...)
+}
+
+func (s stored) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	hashes := make([]tlog.Hash, len(indexes))
+	for i, at := range indexes {
+		hashes[i] = s[at]
+	}
+	return hashes, nil
+}
+
 func TestEdgeHasTheRootOfItsRFC6962Tree(t *testing.T) {
 	t.Parallel()
 	var e edge
-	var whole tree
+	var whole stored
 	other := (&compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}).NewEmptyRange(0)
 	for n := range int64(300) {
 		if n > 0 {
@@ -31,9 +48,69 @@ func TestEdgeHasTheRootOfItsRFC6962Tree(t *testing.T) {
 		}
 		require.True(t, e.wellFormed())
 		leaf := fmt.Appendf(nil, "leaf %d", n)
-		e.add(tlog.RecordHash(leaf))
-		require.NoError(t, whole.add(n, tlog.RecordHash(leaf)))
+		e.add(tlog.RecordHash(leaf), func(int, tlog.Hash) {})
+		whole.add(t, n, leaf)
 		require.NoError(t, other.Append(rfc6962.DefaultHasher.HashLeaf(leaf), nil))
+	}
+}
+
+// The tiles of a tree that grows in steps are those of package tlog: the same coordinates and the
+// same bytes. A bundle has the leaves of its tile.
+func TestTilesAreThoseOfTlog(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var tiles tiler
+		var whole stored
+		for _, step := range rapid.SliceOfN(rapid.Int64Range(1, 700), 1, 4).Draw(t, "steps") {
+			before := tiles.size
+			for range step {
+				leaf := fmt.Appendf(nil, "leaf %d", tiles.size)
+				whole.add(t, tiles.size, leaf)
+				tiles.add(leaf, tlog.RecordHash(leaf))
+			}
+			made := map[tlog.Tile][]byte{}
+			for _, o := range tiles.take(before) {
+				made[o.tile] = o.data
+				parsed, ok := parseTile(tilePath(o.tile))
+				require.True(t, ok)
+				require.Equal(t, o.tile, parsed)
+			}
+			for _, tile := range tlog.NewTiles(tileHeight, before, tiles.size) {
+				want, err := tlog.ReadTileData(tile, whole)
+				require.NoError(t, err)
+				require.Equal(t, want, made[tile], "%s", tilePath(tile))
+				if delete(made, tile); tile.L == 0 {
+					tile.L = entryLevel
+					require.Equal(t, want, leafHashes(made[tile]), "%s", tilePath(tile))
+					delete(made, tile)
+				}
+			}
+			require.Empty(t, made)
+		}
+	})
+}
+
+// The paths are those of the examples in C2SP tlog-tiles.
+func TestTilePathsAreThoseOfC2SP(t *testing.T) {
+	t.Parallel()
+	for path, tile := range map[string]tlog.Tile{
+		"tile/0/000":                 {H: 8, L: 0, N: 0, W: 256},
+		"tile/1/x001/x234/067":       {H: 8, L: 1, N: 1234067, W: 256},
+		"tile/0/273.p/112":           {H: 8, L: 0, N: 273, W: 112},
+		"tile/entries/x001/000.p/17": {H: 8, L: entryLevel, N: 1000, W: 17},
+	} {
+		require.Equal(t, path, tilePath(tile))
+		parsed, ok := parseTile(path)
+		require.True(t, ok)
+		require.Equal(t, tile, parsed)
+	}
+	for _, bad := range []string{
+		"", "tile/", "tile/0", "tile/0/1", "tile/0/000.p/256", "tile/0/000.p/0", "tile/00/000",
+		"tile/-1/000", "tile/data/000", "tile/64/000", "tile/0/x000/000", "tile/0/../000",
+		"tile/8/0/000", "tile/0/000.1", "/tile/0/000",
+	} {
+		_, ok := parseTile(bad)
+		require.False(t, ok, bad)
 	}
 }
 

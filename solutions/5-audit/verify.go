@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -17,151 +18,216 @@ import (
 // Verify implements contract.Auditor. An error means that the log or the archive could not be read.
 // A difference between them is no error: it is the Verification's Fault.
 func (a *Auditor) Verify(ctx context.Context) (contract.Verification, error) {
-	return a.VerifySince(ctx, nil)
+	return a.verify(ctx, nil)
 }
 
-// VerifySince is Verify with a signed checkpoint that was kept outside the archive. It also finds
-// an archive that was rolled back to before that checkpoint, and one that was rewritten with the
-// signer key. Verify alone cannot find these. Options.Known counts as a kept checkpoint as well.
+// VerifySince verifies only the batches after a signed checkpoint that was kept outside the
+// archive: its cost is that of the events sealed since then, and of those past the last checkpoint.
+// It finds an archive that was rolled back to before that checkpoint, and one that was rewritten
+// with the signer key. Verify alone cannot find these, unless the checkpoint is Options.Known.
+// VerifySince does not read the log before the checkpoint.
 func (a *Auditor) VerifySince(ctx context.Context, kept []byte) (contract.Verification, error) {
-	read := map[string]bool{}
-	v, err := a.verify(ctx, kept, read)
+	return a.verify(ctx, kept)
+}
+
+func (a *Auditor) verify(ctx context.Context, since []byte) (contract.Verification, error) {
+	v := &verifier{
+		Auditor: a, tiles: new(tiler), versions: map[string]int64{}, ours: map[string]bool{},
+	}
+	from, checkpoints, err := v.checkpoints(ctx, since)
 	if err != nil {
 		return contract.Verification{}, err
 	}
-	if v.Fault != nil { // an error of openRest would hide it
-		return v, nil
+	// Ask for the end AFTER reading the archive: see Seal.
+	if v.end, err = a.Log.End(ctx); err != nil {
+		return contract.Verification{}, fmt.Errorf("asking for the end of the log: %w", err)
 	}
-	return v, a.openRest(ctx, read)
+	if v.timeline, err = a.Log.Timeline(ctx); err != nil {
+		return contract.Verification{}, fmt.Errorf("asking for the log's timeline: %w", err)
+	}
+	v.judge = newJudge(v.timeline)
+	v.result.Checkpoint = a.emptyCheckpoint()
+	if len(checkpoints) > 0 {
+		v.result.Checkpoint = checkpoints[len(checkpoints)-1]
+	}
+	for _, step := range []func() error{
+		func() error { return v.startAt(ctx, from) },
+		func() error { return v.sealedPart(ctx, checkpoints) },
+		func() error { return v.unanchoredPart(ctx) },
+		func() error { return v.nameForeign(ctx) }, // after a fault, its error would hide that
+	} {
+		if err := step(); err != nil {
+			return contract.Verification{}, err
+		}
+		if v.result.Fault != nil {
+			break
+		}
+	}
+	return v.result, nil
 }
 
-// openRest opens the objects of the archive that were not read, so that Options.Foreign is told of
-// all foreign ones. All checkpoints were read.
-func (a *Auditor) openRest(ctx context.Context, read map[string]bool) error {
-	names, err := a.Archive.List(ctx, "")
+// startAt begins with the tree of a checkpoint that was verified before.
+func (v *verifier) startAt(ctx context.Context, from contract.Checkpoint) error {
+	if v.since = from.Size; from.Size == 0 || v.result.Fault != nil {
+		return nil
+	}
+	b, err := v.under(ctx, from)
+	if err == nil {
+		v.at = b.end()
+		v.tiles, err = v.resume(ctx, b, v.judge)
+	}
+	if isForeign(err) || errors.Is(err, ErrAbsent) {
+		v.result.Fault = generalFault("two histories were signed, or the archive was changed: "+
+			"it does not have the tree of the signed checkpoint %d: %v", from.Size, err)
+		return nil
+	}
+	v.result.Since = from.Size
+	return err
+}
+
+// nameForeign tells Options.Foreign of all objects of the archive that are not the log's. Those
+// that a crashed sealer left after the last checkpoint are not foreign.
+func (v *verifier) nameForeign(ctx context.Context) error {
+	if v.Foreign == nil || v.since > 0 {
+		return nil
+	}
+	names, err := v.Archive.List(ctx, "")
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if read[name] || strings.HasPrefix(name, checkpointNames) {
+		if v.ours[name] {
 			continue
 		}
-		if _, err := a.openBatch(ctx, name); err != nil && !isForeign(err) {
-			return err
+		s, _, ok := slotOf(name)
+		tile, isTile := parseTile(string(s))
+		switch {
+		case name == lastCheckpoint || strings.HasPrefix(name, checkpointNames):
+			// all checkpoints were read, and nobody trusts the copy
+		case ok && isTile:
+			if tileAt(tile.L, tile.N, v.at.size).W < tile.W {
+				continue
+			}
+			_, err := v.Archive.Get(ctx, name)
+			if err == nil {
+				err = errTile
+			}
+			if err := v.opened(name, err); !isForeign(err) {
+				return err
+			}
+		case ok:
+			if _, err := v.openBatch(ctx, name); err != nil && !isForeign(err) {
+				return err
+			}
+		default:
+			_ = v.opened(name, errName) // tells of it
 		}
 	}
 	return nil
 }
 
-// verify notes in read which batches of the archive it read.
-func (a *Auditor) verify(
-	ctx context.Context, kept []byte, read map[string]bool,
-) (contract.Verification, error) {
-	checkpoints, fault, err := a.checkpoints(ctx, kept)
-	if err != nil {
-		return contract.Verification{}, err
+// checkpoints returns the signed checkpoints by size: those of the archive and the kept ones. since
+// is nil, or the checkpoint from which to begin: it is opened and returned, and smaller ones are
+// left out. A rolled back archive is the result's fault.
+func (v *verifier) checkpoints(ctx context.Context, since []byte) (
+	from contract.Checkpoint, all []contract.Checkpoint, err error) {
+	after := ""
+	if since != nil {
+		if from, err = OpenCheckpoint(since, v.Origin, v.Verifier); err != nil {
+			return from, nil, fmt.Errorf("the kept checkpoint: %w", err)
+		}
+		after = string(checkpointSlot(from.Size - 1))
 	}
-	// Ask for the end AFTER reading the archive: see Seal.
-	end, err := a.Log.End(ctx)
-	if err != nil {
-		return contract.Verification{}, fmt.Errorf("asking for the end of the log: %w", err)
+	if all, err = v.archived(ctx, after); err != nil {
+		return from, nil, err
 	}
-	timeline, err := a.Log.Timeline(ctx)
-	if err != nil {
-		return contract.Verification{}, fmt.Errorf("asking for the log's timeline: %w", err)
-	}
-	v := &verifier{
-		Auditor: a, end: end, timeline: timeline, judge: newJudge(timeline),
-		versions: map[string]int64{}, read: read,
-	}
-	v.result.Checkpoint = a.emptyCheckpoint()
-	if len(checkpoints) > 0 {
-		v.result.Checkpoint = checkpoints[len(checkpoints)-1]
-	}
-	if v.result.Fault = fault; fault != nil {
-		return v.result, nil
-	}
-	if err := v.sealedPart(ctx, checkpoints); err != nil {
-		return contract.Verification{}, err
-	}
-	if v.result.Fault != nil {
-		return v.result, nil
-	}
-	return v.result, v.unanchoredPart(ctx)
-}
-
-// checkpoints returns all signed checkpoints by size: those of the archive and the kept ones.
-func (a *Auditor) checkpoints(ctx context.Context, kept []byte) (
-	[]contract.Checkpoint, *contract.Fault, error) {
-	names, err := a.Archive.List(ctx, checkpointNames)
-	if err != nil {
-		return nil, nil, err
-	}
-	var all []contract.Checkpoint
-	var foreign []error
-	for _, name := range names {
-		c, err := a.Archived(ctx, name)
-		switch {
-		case isForeign(err):
-			foreign = append(foreign, err)
-		case err != nil:
-			return nil, nil, err
-		default:
-			all = append(all, c)
+	if len(all) == 0 && since != nil { // it was rolled back: how far?
+		last, err := v.last(ctx)
+		if all = []contract.Checkpoint{last}; err != nil {
+			return from, nil, err
 		}
 	}
-	if err := otherKey(foreign); len(all) == 0 && err != nil {
-		return nil, nil, err
-	}
-	for _, signed := range [][]byte{a.Known, kept} {
+	for _, signed := range [][]byte{v.Known, since} {
 		if signed == nil {
 			continue
 		}
-		var fault *contract.Fault
-		if all, fault, err = a.insertKept(all, signed); err != nil || fault != nil {
-			return all, fault, err
+		kept, err := OpenCheckpoint(signed, v.Origin, v.Verifier)
+		if err != nil {
+			return from, nil, fmt.Errorf("the kept checkpoint: %w", err)
+		}
+		if all = v.insertKept(all, kept); v.result.Fault != nil {
+			return from, all, nil
 		}
 	}
-	return all, nil, nil
+	all = slices.DeleteFunc(all, func(c contract.Checkpoint) bool { return c.Size < from.Size })
+	return from, all, nil
+}
+
+// archived returns the log's checkpoints in the archive after a name, by size.
+func (v *verifier) archived(ctx context.Context, after string) (
+	[]contract.Checkpoint, error) {
+	names, err := v.Archive.ListAfter(ctx, checkpointNames, after)
+	if err != nil {
+		return nil, err
+	}
+	all, foreign := make([]contract.Checkpoint, len(names)), make([]error, len(names))
+	err = inParallel(len(names), func(i int) (err error) {
+		if all[i], err = v.Archived(ctx, names[i]); isForeign(err) {
+			all[i], foreign[i], err = contract.Checkpoint{}, err, nil
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(c contract.Checkpoint) bool { return c.Size == 0 })
+	if len(all) == 0 {
+		return nil, otherKey(foreign)
+	}
+	return all, nil
 }
 
 // insertKept adds a kept checkpoint to those of the archive. A kept checkpoint that is larger than
 // all of them is a fault: the archive has lost it.
-func (a *Auditor) insertKept(all []contract.Checkpoint, signed []byte) (
-	[]contract.Checkpoint, *contract.Fault, error) {
-	kept, err := OpenCheckpoint(signed, a.Origin, a.Verifier)
-	if err != nil {
-		return nil, nil, fmt.Errorf("the kept checkpoint: %w", err)
-	}
+func (v *verifier) insertKept(
+	all []contract.Checkpoint, kept contract.Checkpoint,
+) []contract.Checkpoint {
 	var last int64
 	if len(all) > 0 {
 		last = all[len(all)-1].Size
 	}
 	if kept.Size > last {
-		return all, generalFault("the archive was rolled back: its last checkpoint has size %d, "+
-			"and a checkpoint of size %d was published", last, kept.Size), nil
+		v.result.Fault = generalFault("the archive was rolled back: its last checkpoint has size "+
+			"%d, and a checkpoint of size %d was published", last, kept.Size)
+		return all
 	}
 	// The kept checkpoint comes after the archive's own checkpoint of the same size, so that the
 	// archive is compared with its own checkpoint first.
 	at, _ := slices.BinarySearchFunc(all, kept.Size+1, func(c contract.Checkpoint, size int64) int {
 		return cmp.Compare(c.Size, size)
 	})
-	return slices.Insert(all, at, kept), nil, nil
+	return slices.Insert(all, at, kept)
 }
 
-// A verifier reads the archive and the log once, side by side.
+// A verifier does again what the sealers did, from the log, and compares: each batch with its edge,
+// each tile with the object in the archive, each root with its checkpoint. It reads the log and the
+// archive once. Only if log and edge differ does it read the archived leaves on their own.
 type verifier struct {
 	*Auditor
+	since    int64
 	end      contract.Cursor   // of the log
 	timeline contract.Timeline // according to the log
 	judge    *judge
 	at       tip
+	tiles    *tiler           // of the tree up to at
 	versions map[string]int64 // the last version seen of each stream
-	read     map[string]bool  // names of the batches that were read
 	result   contract.Verification
 	// differs is the first difference between log and archive. The next checkpoint shows which of
 	// the two was changed.
 	differs *contract.Fault
+
+	mu   sync.Mutex
+	ours map[string]bool // names of the log's batches and tiles
 }
 
 // sealedPart compares the archive with its checkpoints, and the log with the archive.
@@ -201,36 +267,114 @@ func (v *verifier) sealedPart(ctx context.Context, checkpoints []contract.Checkp
 
 // nextBatch checks the next batch of the archive, and compares the log with it.
 func (v *verifier) nextBatch(ctx context.Context) error {
-	b, err := v.batch(ctx, v.at.size)
+	b, err := v.batch(ctx, v.at.number+1)
 	switch {
 	case errors.Is(err, ErrAbsent):
 		v.result.Fault = v.archiveFault("batch %d is missing from the archive: %v",
 			v.at.number+1, err)
 		return nil
-	case errors.Is(err, errBatch):
+	case isForeign(err):
 		v.result.Fault = v.archiveFault("the archive was changed: %v", err)
 		return nil
 	case err != nil:
 		return err
 	}
-	next, err := v.at.extend(b)
-	if err != nil {
+	if err := v.at.continuedBy(b); err != nil {
 		v.result.Fault = v.archiveFault("the archive was changed: %v", err)
 		return nil
 	}
+	v.ours[b.object] = true
 	if v.differs == nil && b.Simulated != v.timeline.Simulated {
 		v.differs = generalFault("changed timeline: the log was sealed as %s, "+
 			"and says now that it is %s", timesOf(b.Simulated), timesOf(v.timeline.Simulated))
 	}
-	if v.differs == nil {
-		if err := v.compare(ctx, b); err != nil {
-			return err
+	if err := v.compare(ctx, b); err != nil || v.result.Fault != nil {
+		return err
+	}
+	v.note(b.events, v.at.size, b.Sealed)
+	v.at = b.end()
+	v.result.Batches++
+	return nil
+}
+
+// compare reads a batch's range of the log again, and compares it with the batch. Log and batch
+// agree if the leaves of the log, and the header, give the edge of the batch; then the tiles in the
+// archive must be those of these leaves. compare leaves the sealed events in b.
+func (v *verifier) compare(ctx context.Context, b *batch) error {
+	before := v.tiles.clone()
+	var found []event
+	var damaged *contract.DamagedError
+	var err error
+	if v.differs == nil { // do not read past the end of a log that was cut
+		found, damaged, err = readable(ctx, v.Log, b.From.Min(v.end), b.To.Min(v.end))
+	}
+	if err != nil {
+		return err
+	}
+	b.events = make([]entry, len(found))
+	for i, ev := range found {
+		b.events[i] = ev.entry
+	}
+	if slices.Equal(runsOf(b.events), b.Runs) {
+		made := b.grow(v.tiles)
+		if v.tiles.edge.equal(b.edge) {
+			v.take(found, b)
+			return v.compareTiles(ctx, made)
 		}
 	}
-	v.read[b.object] = true
-	v.note(b.events, v.at.size, b.Sealed)
-	v.at = next
-	v.result.Batches++
+	v.tiles = before
+	if err := v.sealedEvents(ctx, b); err != nil || v.result.Fault != nil || v.differs != nil {
+		return err
+	}
+	return v.differ(ctx, b, found, damaged)
+}
+
+// take counts events of the log that agree with the batch, and checks their versions.
+func (v *verifier) take(found []event, b *batch) {
+	for i, ev := range found {
+		if v.differs = v.wrongVersion(ev, b.first()+int64(i)); v.differs != nil {
+			return
+		}
+		v.result.Sealed++
+	}
+}
+
+// compareTiles compares tiles with those in the archive. They are the tiles of a batch that agrees
+// with the log, so a difference is a fault of the archive.
+func (v *verifier) compareTiles(ctx context.Context, made []object) error {
+	err := inParallel(len(made), func(i int) error {
+		s := tileSlot(made[i].tile)
+		name, err := find(ctx, v.Archive, s, v.same(made[i].data))
+		if isForeign(err) || errors.Is(err, ErrAbsent) {
+			return generalFault("the archive was changed: %v", err)
+		}
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.ours[name] = true
+		return err
+	})
+	if fault := new(contract.Fault); errors.As(err, &fault) {
+		v.result.Fault = fault
+		return nil
+	}
+	return err
+}
+
+// sealedEvents reads the events of b in the archive, where they must continue the tree.
+func (v *verifier) sealedEvents(ctx context.Context, b *batch) (err error) {
+	b.events, err = v.tree(b).entries(ctx, b)
+	if isForeign(err) || errors.Is(err, ErrAbsent) {
+		v.result.Fault = v.archiveFault("the archive was changed: batch %d: %v", b.Number, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	b.grow(v.tiles)
+	if !v.tiles.edge.equal(b.edge) {
+		v.result.Fault = v.archiveFault("the archive was changed: "+
+			"batch %d does not continue the tree of the batches before it", b.Number)
+	}
 	return nil
 }
 
@@ -246,14 +390,10 @@ func (v *verifier) note(events []entry, first int64, sealed time.Time) {
 	v.judge.advance(events, v.at.frontier, sealed)
 }
 
-// compare reads a batch's range of the log again and compares it with the archived leaves, one by
-// one.
-func (v *verifier) compare(ctx context.Context, b *batch) error {
-	// Do not read past the end of a log that was cut.
-	events, damaged, err := readable(ctx, v.Log, b.From.Min(v.end), b.To.Min(v.end))
-	if err != nil {
-		return err
-	}
+// differ finds the first difference between a batch and the events of the log.
+func (v *verifier) differ(
+	ctx context.Context, b *batch, events []event, damaged *contract.DamagedError,
+) (err error) {
 	for i := range max(len(b.events), len(events)) {
 		var sealed *entry
 		var found *event
@@ -266,7 +406,7 @@ func (v *verifier) compare(ctx context.Context, b *batch) error {
 		if found == nil && damaged != nil && order(damaged.Position, sealed.Position) <= 0 {
 			break
 		}
-		leaf := b.first.size + int64(i)
+		leaf := b.first() + int64(i)
 		v.differs, err = v.difference(ctx, leaf, sealed, found)
 		if err != nil || v.differs != nil {
 			return err
@@ -278,7 +418,10 @@ func (v *verifier) compare(ctx context.Context, b *batch) error {
 	}
 	if damaged != nil {
 		v.differs = damagedFault(damaged, b)
+		return nil
 	}
+	v.result.Fault = v.archiveFault("the archive was changed: "+
+		"batch %d does not give the signed edge", b.Number)
 	return nil
 }
 

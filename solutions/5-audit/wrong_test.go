@@ -77,11 +77,24 @@ func (o *overwriting) List(ctx context.Context, prefix string) ([]string, error)
 	return slices.Compact(names), err
 }
 
+func (o *overwriting) ListAfter(ctx context.Context, prefix, after string) ([]string, error) {
+	names, err := o.List(ctx, prefix)
+	return slices.DeleteFunc(names, func(name string) bool { return name <= after }), err
+}
+
+func (o *overwriting) Replace(ctx context.Context, name string, data []byte) error {
+	return o.Put(ctx, name, data)
+}
+
+func (o *overwriting) Current(ctx context.Context, name string) ([]byte, error) {
+	return o.Get(ctx, name)
+}
+
 // oneName is an archive without a second name for an object.
 type oneName struct{ audit.Archive }
 
 func (o oneName) Put(ctx context.Context, name string, data []byte) error {
-	if strings.Contains(name, ".") {
+	if strings.Contains(name, ".") && !strings.Contains(name, ".p/") {
 		return audit.ErrExists
 	}
 	return o.Archive.Put(ctx, name, data)

@@ -140,7 +140,7 @@ var longHelp = kong.Vars{
 	"explain_top":      "Number of parts in the table of each book, largest first; 0 is all.",
 
 	"seal_keep":    "Also write the signed checkpoint to a file, for verify --since.",
-	"verify_since": "Also compare the archive with a checkpoint that was kept: see seal --keep.",
+	"verify_since": "Verify only the events after a checkpoint that was kept: see seal --keep.",
 
 	"extract_uti": "Only this trade, with its refused commands and its confirmation. " +
 		"Repeat for more trades.",

@@ -113,7 +113,7 @@ func (a *app) verified(c caveat, v contract.Verification, foreign map[string]err
 	found := map[string]any{
 		"holds":      v.Fault == nil && len(v.Offenders) == 0,
 		"checkpoint": checkpointJSON(v.Checkpoint), "offenders": offendersJSON(v.Offenders),
-		"batches": v.Batches, "sealed": v.Sealed, "unanchored": v.Unanchored,
+		"since": v.Since, "batches": v.Batches, "sealed": v.Sealed, "unanchored": v.Unanchored,
 		"foreign": foreignJSON(foreign),
 	}
 	if v.Fault == nil {
@@ -189,6 +189,10 @@ func printVerification(w io.Writer, v contract.Verification) {
 		batches = fmt.Sprintf("%d batches", v.Batches)
 	}
 	fmt.Fprintf(w, "verified to checkpoint %s\n", nameOf(v.Checkpoint))
+	if v.Since > 0 {
+		fmt.Fprintf(w, "  from checkpoint %s/%d on: what it covers was not read again\n",
+			v.Checkpoint.Origin, v.Since)
+	}
 	fmt.Fprintf(w, "  %s in %s under it; %d past it, unanchored\n", plural(v.Sealed, "event"),
 		batches, v.Unanchored)
 }

@@ -48,10 +48,11 @@ type Prover interface {
 	Prove(ctx context.Context, r Recorded) ([]byte, error)
 }
 
-// SinceVerifier is an Auditor that can also check the archive against a checkpoint that was kept
-// outside of it.
+// SinceVerifier is an Auditor that can also begin with a checkpoint that was verified before, and
+// was kept outside of the archive.
 type SinceVerifier interface {
-	// VerifySince is Verify, and fails if the archive does not contain the signed checkpoint kept.
+	// VerifySince verifies the events after the signed checkpoint kept. An archive that does not
+	// contain that checkpoint is a Fault.
 	VerifySince(ctx context.Context, kept []byte) (Verification, error)
 }
 
@@ -99,8 +100,9 @@ func (o Offender) String() string {
 // A Verification is the result of Verify.
 type Verification struct {
 	Checkpoint Checkpoint // the last one
-	Batches    int        // that the checkpoint covers
-	Sealed     int64      // events that the checkpoint covers
+	Since      int64      // size of the kept checkpoint before which nothing was read; or 0
+	Batches    int        // after Since, up to the checkpoint
+	Sealed     int64      // events in these batches
 	Unanchored int64      // events past the checkpoint, which no signature covers yet
 	Offenders  []Offender
 	Fault      *Fault
