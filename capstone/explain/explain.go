@@ -24,10 +24,14 @@
 // or the settlement that closes it. If a pool has no value at an end of the path, its book has no
 // difference. No amount is ever zero because a mark is missing.
 //
+// WhatIf compares two histories, or two sets of rules, after each event. With and Without make the
+// second history.
+//
 // The package is pure: it reads no clock and no log, and writes nothing.
 package explain
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"time"
@@ -112,7 +116,8 @@ type Difference struct {
 	Book     string
 	Currency trade.Currency
 	From, To Value
-	Unmarked int // the positions without a mark at one of the ends
+	Change   Value // from From to To
+	Unmarked int   // the positions whose change is unknown, because a mark is missing
 	Parts    []Part
 }
 
@@ -141,7 +146,11 @@ func Between(streams map[string][]trade.Event, from, to trade.AsOf) []Difference
 	for _, key := range sorted(w.pools) {
 		w.pass(key, to.Effective)
 	}
-	return w.report(before, w.values(to.Effective, Rules{}))
+	after, changes := w.values(to.Effective, Rules{}), map[trade.PoolKey]Value{}
+	for _, key := range sorted(after) { // no pool of before leaves the world
+		changes[key] = after[key].Minus(valueIn(before, key))
+	}
+	return w.report(before, after, changes)
 }
 
 // A walk leads a world along the path of Between.
@@ -238,11 +247,14 @@ func recorded(streams map[string][]trade.Event) (all []placed) {
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b placed) int {
-		return cmp.Or(a.RecordedAt.Compare(b.RecordedAt), cmp.Compare(a.stream, b.stream),
-			cmp.Compare(a.Version, b.Version))
-	})
+	slices.SortFunc(all, placed.compare)
 	return all
+}
+
+// compare orders events by recorded_at, stream, version and id.
+func (e placed) compare(o placed) int {
+	return cmp.Or(e.RecordedAt.Compare(o.RecordedAt), cmp.Compare(e.stream, o.stream),
+		cmp.Compare(e.Version, o.Version), bytes.Compare(e.ID[:], o.ID[:]))
 }
 
 // A placedSlot is a slot of a stream.

@@ -2,7 +2,6 @@ package explain
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	"example.com/blotter/labs/kit/trade"
@@ -59,24 +58,20 @@ func (p Part) isMark() bool {
 	return ok
 }
 
-// report groups the parts by book and currency, between the values at the two ends.
-func (p *path) report(from, to map[trade.PoolKey]Value) (all []Difference) {
+// report groups the parts by book and currency, between the values at the two ends. changes has all
+// pools.
+func (p *path) report(from, to, changes map[trade.PoolKey]Value) (all []Difference) {
 	books := map[[2]string]*Difference{}
-	of := func(key trade.PoolKey) *Difference {
+	for _, key := range sorted(changes) {
 		k := [2]string{key.Book, string(key.Currency)}
 		if books[k] == nil {
-			books[k] = &Difference{
-				Book: key.Book, Currency: key.Currency, From: nothing(), To: nothing(),
-			}
+			books[k] = &Difference{Book: key.Book, Currency: key.Currency,
+				From: nothing(), To: nothing(), Change: nothing()}
 		}
-		return books[k]
-	}
-	ends := maps.Clone(from)
-	maps.Copy(ends, to)
-	for _, key := range sorted(ends) {
-		d, before, after := of(key), valueIn(from, key), valueIn(to, key)
-		d.From, d.To = d.From.Plus(before), d.To.Plus(after)
-		if before.Unrealised == nil || after.Unrealised == nil {
+		d := books[k]
+		d.From, d.To = d.From.Plus(valueIn(from, key)), d.To.Plus(valueIn(to, key))
+		d.Change = d.Change.Plus(changes[key])
+		if changes[key].Unrealised == nil {
 			d.Unmarked++
 		}
 	}
@@ -86,9 +81,10 @@ func (p *path) report(from, to map[trade.PoolKey]Value) (all []Difference) {
 		}
 	}
 	for _, part := range p.parts {
-		d := of(part.PoolKey)
+		d := books[[2]string{part.Book, string(part.Currency)}]
 		d.Parts = append(d.Parts, part)
 	}
+	//determinism:unordered the differences are sorted
 	for _, d := range books {
 		all = append(all, *d)
 	}

@@ -177,36 +177,26 @@ func commandOf(c *explain.Cause) string {
 // an operation, a UTI, and fields of an import line. Its id is c and its number.
 func story(t *testing.T, text string) map[string][]trade.Event {
 	t.Helper()
-	streams := map[string][]trade.Event{}
+	var all []trade.Command
 	commands := strings.Split(strings.ReplaceAll(text, "\n\t\t", ""), "\n\t")
 	for i, command := range commands[1:] {
-		f := strings.SplitN(strings.TrimSpace(command), " ", 4)
-		uti := `"uti":"` + f[2] + `",`
-		if f[2] == "-" {
-			uti = ""
-		}
-		line, err := lines.Parse(i+1, fmt.Appendf(nil, `{"command_id":"c%d","entered_at":"%s:00Z",`+
-			`"actor":"ops/2","approver":"ops/1","reason":"story","op":"%s",%s%s}`,
-			i+1, f[0], f[1], uti, f[3]))
-		require.NoError(t, err)
-		send(t, streams, line.Command)
+		all = append(all, commandIn(t, fmt.Sprint("c", i+1), command))
 	}
+	streams, err := explain.With(nil, all...)
+	require.NoError(t, err)
 	return streams
 }
 
-// send records a command and its follow-ups.
-func send(t *testing.T, streams map[string][]trade.Event, c trade.Command) {
+func commandIn(t *testing.T, id, text string) trade.Command {
 	t.Helper()
-	d, err := trade.Decide(streams, c)
-	require.NoError(t, err, c.ID)
-	stream := c.Stream()
-	e := trade.Event{
-		ID: trade.EventID(c.ID, 0), Version: int64(len(streams[stream])) + 1, Corrects: d.Corrects,
-		EffectiveAt: d.EffectiveAt, EnteredAt: c.EnteredAt, RecordedAt: c.EnteredAt, Actor: c.Actor,
-		Body: d.Body,
+	f := strings.SplitN(strings.TrimSpace(text), " ", 4)
+	uti := `"uti":"` + f[2] + `",`
+	if f[2] == "-" {
+		uti = ""
 	}
-	streams[stream] = append(streams[stream], e)
-	for _, next := range trade.FollowUps(c.UTI, streams[stream], e) {
-		send(t, streams, next)
-	}
+	line, err := lines.Parse(1, fmt.Appendf(nil, `{"command_id":"%s","entered_at":"%s:00Z",`+
+		`"actor":"ops/2","approver":"ops/1","reason":"story","op":"%s",%s%s}`,
+		id, f[0], f[1], uti, f[3]))
+	require.NoError(t, err)
+	return line.Command
 }

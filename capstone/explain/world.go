@@ -110,6 +110,17 @@ func (w *world) value(key trade.PoolKey, at time.Time, r Rules) Value {
 	return Value{gain.Realised, gain.Unrealised}
 }
 
+// atCost returns the P&L of a pool as if its position were worth nothing.
+func (w *world) atCost(key trade.PoolKey, r Rules) Value {
+	p := trade.PositionOf(key, w.pools[key].netted)
+	result := p.AverageCost
+	if r.FIFO {
+		result = p.FIFO
+	}
+	minus := result.Cost.Neg()
+	return Value{result.Realised, &minus}
+}
+
 // on returns the pools that a curve values, in their order.
 func (w *world) on(curve string, r Rules) []trade.PoolKey {
 	all := sorted(w.pools)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,16 +16,26 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// The chaos commands of the capstone's page run, and find no violation.
+// The chaos commands of the capstone's page run, and find no violation. Every other command of the
+// page is in a script.
 func TestReadmeChaosCommands(t *testing.T) {
 	t.Parallel()
-	commands := shellLines(t, "../../README.md", "./blotter ")
-	require.NotEmpty(t, commands)
-	var script strings.Builder
-	for _, command := range commands {
-		require.Contains(t, command, " chaos ")
+	var script, scripts strings.Builder
+	files, err := filepath.Glob("testdata/script/*.txtar")
+	require.NoError(t, err)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		scripts.Write(text)
+	}
+	for _, command := range shellLines(t, "../../README.md", "./blotter ") {
+		if !strings.Contains(command, " chaos ") {
+			require.Contains(t, scripts.String(), "\nexec blotter "+command+"\n")
+			continue
+		}
 		fmt.Fprintf(&script, "exec blotter %s\nstdout 'verdict +linearizable'\n", command)
 	}
+	require.NotEmpty(t, script.String())
 	runScript(t, script.String())
 }
 

@@ -21,6 +21,7 @@ var examples = map[string]string{
 	"pnl":            "pnl --format csv",
 	"exposure":       "exposure --book power-prop --effective-at 2025-01-16",
 	"explain":        "explain --from 2025-01-15 --to 2025-01-16",
+	"what-if":        "what-if --method fifo --book power-prop",
 	"history":        "history PWR-70",
 	"trades":         "trades --book power-prop --status LIVE",
 	"search":         "search 'client order' --where book=power-prop --where status=LIVE",

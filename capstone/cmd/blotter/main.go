@@ -43,6 +43,7 @@ type cli struct {
 	Pnl      pnlCmd           `cmd:"" help:"${pnl}"`
 	Exposure exposureCmd      `cmd:"" help:"${exposure}"`
 	Explain  explainCmd       `cmd:"" help:"${explain}"`
+	WhatIf   whatIfCmd        `cmd:"" name:"what-if" help:"${what_if}"`
 	History  historyCmd       `cmd:"" help:"${history}"`
 	Trades   tradesCmd        `cmd:"" help:"List trades: by book, trader, status and more."`
 	Search   searchCmd        `cmd:"" help:"${search}"`
@@ -94,6 +95,7 @@ var longHelp = kong.Vars{
 	"exposure":       "Show the delta of the positions by curve, month and currency.",
 	"explain":        "Attribute a change of P&L to events, marks and time, to the cent.",
 	"confirmations":  "List the confirmations of trades: due, sent, matched, disputed or late.",
+	"what_if":        "Show the P&L of the log under other rules or events; write nothing.",
 	"history":        "Show the events of a trade, a curve or a command: who, what, when, why.",
 	"search":         "Find trades by any attribute, and by words in the reasons of events.",
 	"replay":         "Fold the log again and compare the result with an archived state.",
@@ -132,6 +134,11 @@ var longHelp = kong.Vars{
 	"known_at": "Answer as known at a time (2025-01-16T13:10:00Z) or at the end of a day: " +
 		"a date, today, yesterday or -2d. now and today mean all that is certain now.",
 	"effective_at": "Answer as effective at a time, at the end of a day, or now.",
+
+	"what_if_method":   "Method of the cost: average, as in every answer, or fifo.",
+	"what_if_marks":    "Value the positions of one curve by another. Repeat for more.",
+	"what_if_without":  "Leave out an event and its consequences. Repeat for more.",
+	"what_if_scenario": "Import lines to decide after the log, and lines {\"without\":\"EVENT\"}.",
 
 	"explain_from": "The first day: its P&L at its end, as known then.",
 	"explain_to": "Explain the P&L of this day, as known then. " +

@@ -26,7 +26,7 @@ type report struct {
 type reportRow struct {
 	Book       string         `json:"book"`
 	Currency   trade.Currency `json:"currency"`
-	Part       string         `json:"part"` // the name of an end, or a class
+	Part       string         `json:"part"` // an end, a class or the difference
 	Realised   string         `json:"realised"`
 	Unrealised *string        `json:"unrealised"` // null where a mark is missing
 	Total      *string        `json:"total"`
@@ -74,6 +74,7 @@ func (r report) rows() []reportRow {
 			}
 		}
 		end(1, d.To)
+		row("difference", d.Change)
 	}
 	return rows
 }
@@ -94,6 +95,7 @@ func (r report) print(w io.Writer) {
 			}
 		}
 		row(r.ends[1], d.To)
+		row("difference", d.Change)
 		parts = append(parts, r.parts(d)...)
 	}
 	table(w, "book\tcurrency\tpart\trealised\tunrealised\ttotal", sums...)

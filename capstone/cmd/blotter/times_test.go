@@ -51,6 +51,7 @@ func timesScript(store string) string {
 		{"pnl", 1, []string{now, at}},
 		{"confirmations", 0, []string{now, at}},
 		{"exposure", 1, []string{now, at}},
+		{"what-if --method fifo", 1, []string{now, at}},
 		{"explain --from 2025-01-09T00:00:00Z --to 2025-01-10T09:00:00Z", 1, []string{now, at}},
 	} {
 		line := `^\(as known at .*2025-01-10T09:00:00Z, effective at [^;]*\)$`

@@ -1,0 +1,190 @@
+package explain_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone/explain"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// The parts of what-if add up to the difference exactly, for random histories, changes and times.
+// The P&L at both ends is that of the plain fold. The history itself is unchanged.
+func TestWhatIfAddsUp(t *testing.T) {
+	t.Parallel()
+	pools, changed := 0, map[string]int{}
+	for seed := range histories() {
+		streams, r := history(t, seed, 50), rand.New(rand.NewPCG(seed, 3))
+		if seed%3 > 0 {
+			mark(r, streams)
+		}
+		before := trade.StateOf(streams, trade.AsOf{}).Digest()
+		_, to := twoQuestions(r, streams)
+		is := explain.History{Streams: streams}
+		would, what := changeOf(t, r, is)
+		all := explain.WhatIf(is, would, to.Effective)
+		at := trade.AsOf{Effective: to.Effective}
+		was, now := values(streams, at, is.Rules), values(would.Streams, at, would.Rules)
+		requireEnds(t, was, now, all)
+		if n := requireParts(t, was, now, all); n > 0 {
+			pools, changed[what] = pools+n, changed[what]+1
+		}
+		require.Equal(t, before, trade.StateOf(streams, trade.AsOf{}).Digest())
+	}
+	require.Greater(t, pools, int(histories())/4)
+	for _, what := range []string{"method", "curves", "without", "with"} {
+		require.Positive(t, changed[what], what)
+	}
+}
+
+// changeOf draws a change of a history or of its rules.
+func changeOf(
+	t *testing.T, r *rand.Rand, h explain.History,
+) (changed explain.History, what string) {
+	t.Helper()
+	switch r.IntN(4) {
+	case 0:
+		h.Rules.FIFO = true
+		return h, "method"
+	case 1:
+		curves := slices.Sorted(maps.Keys(trade.StateOf(h.Streams, trade.AsOf{}).Curves))
+		h.Rules.Curves = map[string]string{}
+		for _, curve := range curves {
+			h.Rules.Curves[curve] = curves[r.IntN(len(curves))]
+		}
+		return h, "curves"
+	case 2:
+		var ids []uuid.UUID
+		for _, stream := range slices.Sorted(maps.Keys(h.Streams)) {
+			for _, e := range h.Streams[stream] {
+				if trade.Folds(stream) && r.IntN(30) == 0 {
+					ids = append(ids, e.ID)
+				}
+			}
+		}
+		var err error
+		h.Streams, err = explain.Without(h.Streams, ids...)
+		require.NoError(t, err)
+		return h, "without"
+	}
+	return withAmendments(r, h), "with"
+}
+
+// withAmendments changes the prices of live contracts, and enters some of the changes late.
+func withAmendments(r *rand.Rand, h explain.History) explain.History {
+	for i, c := range trade.StateOf(h.Streams, trade.AsOf{}).Trades {
+		price := trade.Int(r.Int64N(100))
+		entered := at("2025-03-04T00:00").Add(time.Duration(r.IntN(900)) * time.Hour)
+		command := trade.Command{
+			ID: fmt.Sprint("w", i), UTI: c.UTI, EnteredAt: entered, Actor: "ops/2",
+			Approver: "ops/1", Reason: "what if",
+			EffectiveAt: entered.Add(-time.Duration(r.IntN(900)) * time.Hour),
+			Body:        trade.Amend{Kind: trade.Amendment, Price: &price},
+		}
+		if next, err := explain.With(h.Streams, command); err == nil {
+			h.Streams = next
+		}
+	}
+	return h
+}
+
+// Without the correction to 25, 50 are open at 75 and not 45: 25 more. As the correction was
+// recorded the mark was 72, so it took 2 for each of 5. The mark then added 3 for each.
+func TestWhatIfWithoutACorrection(t *testing.T) {
+	t.Parallel()
+	is := explain.History{Streams: story(t, novated)}
+	would, err := explain.Without(is.Streams, trade.EventID("c4", 0))
+	require.NoError(t, err)
+	all := explain.WhatIf(is, explain.History{Streams: would}, at("2025-01-16T23:59"))
+	require.Equal(t, []string{
+		"CRUDE USD from -10 and 225 to -10 and 250",
+		"price moves: MARK c5 by ops/2: 0 and 15",
+		"novations and fees: NOVATE c4 by ops/2: 0 and 10",
+	}, told(all))
+}
+
+// 100 at 50 and 100 at 60 cost 55 by average. Of them, 100 are sold at 58. That realises 3 each by
+// average cost, and 8 each by FIFO. The rest is worth 58 by both, so the total is the same.
+func TestWhatIfByFIFO(t *testing.T) {
+	t.Parallel()
+	const deal = `"book":"B","counterparty":"ACME","trader":"trader/1","commodity":"oil",` +
+		`"zone":"BRENT","delivery":"2025-06","quantity":"100","unit":"bbl","currency":"USD",`
+	is := explain.History{Streams: story(t, `
+	2025-01-10T09:00 MARK - "curve":"oil/BRENT","currency":"USD",
+		"points":[{"delivery":"2025-06","price":"58"}]
+	2025-01-10T10:00 NEW A `+deal+`"side":"buy","price":"50"
+	2025-01-10T11:00 NEW B `+deal+`"side":"buy","price":"60"
+	2025-01-10T12:00 NEW C `+deal+`"side":"sell","price":"58"`)}
+	would := is
+	would.Rules.FIFO = true
+	require.Equal(t, []string{
+		"B USD from 300 and 300 to 800 and -200",
+		"new trades: NEW c4 by ops/2: 500 and -500",
+	}, told(explain.WhatIf(is, would, at("2025-01-11T00:00"))))
+}
+
+// A sale of 45 at 77 closes the position at its cost of 70 each: 7 each, and not 5.
+func TestWhatIfWithASale(t *testing.T) {
+	t.Parallel()
+	is := explain.History{Streams: story(t, novated)}
+	sale := commandIn(t, "w1", `2025-01-16T18:00 NEW W "book":"CRUDE","counterparty":"ACME",`+
+		`"trader":"trader/1","side":"sell","commodity":"oil","zone":"BRENT","delivery":"2025-06",`+
+		`"quantity":"45","unit":"bbl","price":"77","currency":"USD"`)
+	would, err := explain.With(is.Streams, sale)
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"CRUDE USD from -10 and 225 to 305 and 0",
+		"new trades: NEW a follow-up by ops/2: 315 and -225",
+	}, told(explain.WhatIf(is, explain.History{Streams: would}, at("2025-01-16T23:59"))))
+	_, err = explain.With(would, sale)
+	require.ErrorContains(t, err, "command w1: its event ")
+	sale.ID, sale.UTI = "w2", "T70"
+	_, err = explain.With(is.Streams, sale)
+	require.ErrorContains(t, err, string(trade.AlreadyBegun))
+}
+
+// An event goes with its corrections, and with the contract that began from it.
+func TestWithoutTakesConsequences(t *testing.T) {
+	t.Parallel()
+	const deal = `"book":"B","counterparty":"ACME","trader":"trader/1","commodity":"oil",` +
+		`"zone":"BRENT","delivery":"2025-06","quantity":"100","unit":"bbl","currency":"USD",`
+	streams := story(t, `
+	2025-01-10T10:00 NEW A `+deal+`"side":"buy","price":"50"
+	2025-01-10T11:00 NOVATE A "role":"remaining","quantity":"60","unit":"bbl","new_uti":"N",
+		"incoming":"NEWCO"
+	2025-01-10T12:00 AMEND A "kind":"correction","corrects":"c2","restated":{"op":"NOVATE",
+		"role":"remaining","quantity":"40","unit":"bbl","new_uti":"N","incoming":"NEWCO"}
+	2025-01-10T13:00 SETTLE N "quantity":"10","unit":"bbl","price":"51"`)
+	require.Len(t, streams["trade/N"], 3)
+	rest, err := explain.Without(streams, trade.EventID("c2", 0))
+	require.NoError(t, err)
+	require.Len(t, rest["trade/A"], 1)
+	require.Empty(t, rest["trade/N"])
+	rest, err = explain.Without(streams, trade.EventID("c3", 0))
+	require.NoError(t, err)
+	require.Len(t, rest["trade/A"], 2)
+	require.Len(t, rest["trade/N"], 2, "the restatement goes, and the contract remains")
+	_, err = explain.Without(streams, uuid.UUID{1})
+	require.ErrorContains(t, err, "no event 01000000-")
+}
+
+// An unmarked position that a change leaves as it is has no value, and the change is zero.
+func TestWhatIfOfAnUnmarkedPosition(t *testing.T) {
+	t.Parallel()
+	is := explain.History{Streams: story(t, novated)}
+	would := is
+	would.Rules.FIFO = true
+	all := explain.WhatIf(is, would, at("2025-01-14T00:00"))
+	require.Equal(t, []string{"CRUDE USD from 0 and - to 0 and -"}, told(all))
+	require.True(t, all[0].Change.IsZero())
+	would.Rules.Curves = map[string]string{"oil/BRENT": "oil/WTI"}
+	all = explain.WhatIf(is, would, at("2025-01-16T23:59"))
+	require.Equal(t, "CRUDE USD from -10 and 225 to -10 and -, 1 without a mark", told(all)[0])
+}
