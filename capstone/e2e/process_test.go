@@ -31,6 +31,7 @@ var built struct {
 }
 
 func TestMain(m *testing.M) {
+	stacktest.UseTemplates()
 	code := m.Run()
 	if built.dir != "" {
 		if err := os.RemoveAll(built.dir); err != nil {
@@ -47,8 +48,9 @@ func program(t testing.TB) string {
 		if built.dir, built.err = os.MkdirTemp("", "blotter-e2e-"); built.err != nil {
 			return
 		}
-		build := exec.Command("go", "build", "-o", filepath.Join(built.dir, "blotter"),
-			"example.com/blotter/capstone/cmd/blotter")
+		args := append([]string{"build", "-o", filepath.Join(built.dir, "blotter")},
+			stacktest.BuildFlags()...)
+		build := exec.Command("go", append(args, "example.com/blotter/capstone/cmd/blotter")...)
 		if out, err := build.CombinedOutput(); err != nil {
 			built.err = fmt.Errorf("%w:\n%s", err, out)
 		}

@@ -20,6 +20,8 @@ import (
 	memorystore "example.com/blotter/solutions/2-store/memory"
 )
 
+func TestMain(m *testing.M) { stacktest.Main(m) }
+
 const command = `{"command_id":"c-1","entered_at":"2026-01-09T09:00:00Z","actor":"trader/1",` +
 	`"reason":"client order","op":"NEW","uti":"A","book":"CRUDE","counterparty":"ACME",` +
 	`"trader":"trader/1","side":"buy","commodity":"oil","zone":"BRENT","delivery":"2026-06",` +

@@ -18,10 +18,12 @@ import (
 
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/capstone/lines/linestest"
+	"example.com/blotter/labs/kit/stack/stacktest"
 )
 
 // The scripts run this program as a process, on embedded stacks of their own.
 func TestMain(m *testing.M) {
+	stacktest.UseTemplates()
 	testscript.Main(m, map[string]func(){"blotter": main, "blotter-lossy": lossy})
 }
 
@@ -75,6 +77,7 @@ func runScripts(t *testing.T, files ...string) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("BLOTTER_S3_GATEWAY", gateway)
 			env.Setenv("BOOKS", books)
+			env.Setenv("BLOTTER_TEMPLATES", stacktest.UseTemplates())
 			env.Defer(func() { downAll(env.WorkDir) })
 			return nil
 		},

@@ -6,4 +6,4 @@ import (
 	"example.com/blotter/labs/kit/stack/stacktest"
 )
 
-func TestMain(m *testing.M) { stacktest.Main(m) }
+func TestMain(m *testing.M) { stacktest.MainAsShipped(m) }

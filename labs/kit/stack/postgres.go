@@ -51,11 +51,11 @@ func startPostgres(ctx context.Context, root string, opt EmbeddedOptions) (*post
 	files := postgresFiles{dir, filepath.Join(dir, "password"),
 		filepath.Join(dir, "application"), filepath.Join(dir, "data"),
 		filepath.Join(dir, "data.new"), filepath.Join(dir, "log")}
-	password, err := files.prepare(as)
-	if err != nil {
+	if err := files.initialise(bin, as, opt.Log); err != nil {
 		return nil, err
 	}
-	if err := files.initialise(bin, as, opt.Log); err != nil {
+	password, err := secret(files.password)
+	if err != nil {
 		return nil, err
 	}
 	removeStalePID(files.data)
@@ -105,19 +105,14 @@ func AddLogin(ctx context.Context, owner, role, password string) (string, error)
 	return u.String(), nil
 }
 
-func (f postgresFiles) prepare(as *account) (password string, err error) {
-	if _, err := privateDir(f.dir); err != nil {
-		return "", err
-	}
-	password, err = secret(f.password)
-	if err != nil {
-		return "", err
-	}
-	return password, as.own(f.dir, f.password)
-}
-
 // initialise creates the cluster if there is none.
 func (f postgresFiles) initialise(bin string, as *account, log func(string)) error {
+	if _, err := privateDir(f.dir); err != nil {
+		return err
+	}
+	if err := as.own(f.dir); err != nil {
+		return err
+	}
 	if _, err := os.Stat(f.data); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -125,13 +120,37 @@ func (f postgresFiles) initialise(bin string, as *account, log func(string)) err
 	if err := os.RemoveAll(f.newData); err != nil {
 		return err
 	}
+	create := f.create
+	if templates != "" {
+		create = f.createFast
+	}
+	if err := create(bin, as, log); err != nil {
+		return err
+	}
+	if err := os.Rename(f.newData, f.data); err != nil {
+		return err
+	}
+	// BEFORE the first row is written: a crash must not undo the renaming of a cluster in use.
+	return syncDir(f.dir)
+}
+
+// initdbArgs are the settings of a cluster.
+var initdbArgs = []string{"-U", "blotter", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"}
+
+// create makes the password and the new cluster.
+func (f postgresFiles) create(bin string, as *account, log func(string)) error {
+	if _, err := secret(f.password); err != nil {
+		return err
+	}
+	if err := as.own(f.password); err != nil {
+		return err
+	}
 	log("postgres: creating a cluster")
 	c, err := program{
 		name: "initdb",
 		path: filepath.Join(bin, "initdb"),
-		args: []string{"-D", f.newData, "-U", "blotter", "--pwfile", f.password,
-			"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"},
-		env: baseEnv(), dir: f.dir, log: f.log, account: as, deathSignal: syscall.SIGKILL,
+		args: append([]string{"-D", f.newData, "--pwfile", f.password}, initdbArgs...),
+		env:  baseEnv(), dir: f.dir, log: f.log, account: as, deathSignal: syscall.SIGKILL,
 	}.start()
 	if err != nil {
 		return err
@@ -140,11 +159,7 @@ func (f postgresFiles) initialise(bin string, as *account, log func(string)) err
 	if c.err != nil {
 		return c.exited()
 	}
-	if err := os.Rename(f.newData, f.data); err != nil {
-		return err
-	}
-	// BEFORE the first row is written: a crash must not undo the renaming of a cluster in use.
-	return syncDir(f.dir)
+	return nil
 }
 
 func (f postgresFiles) serve(ctx context.Context, bin string, as *account, password string,
@@ -158,7 +173,7 @@ func (f postgresFiles) serve(ctx context.Context, bin string, as *account, passw
 			path: filepath.Join(bin, "postgres"),
 			args: []string{"-D", f.data, "-p", strconv.Itoa(port),
 				"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
-				"-c", "fsync=on", "-c", "timezone=UTC", "-c", "log_timezone=UTC"},
+				"-c", "fsync=" + fsync(), "-c", "timezone=UTC", "-c", "log_timezone=UTC"},
 			env: baseEnv(), dir: f.dir, log: f.log, account: as,
 			// Not SIGKILL: on SIGQUIT the server ends its own children, and the next start
 			// recovers.

@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	stacktest.Main(m)
+	stacktest.MainAsShipped(m)
 }
 
 // report is an owner's message that all its writes were acknowledged.

@@ -57,13 +57,42 @@ func Main(m *testing.M) { MainWith(m, stack.EmbeddedOptions{}) }
 // MainWith is Main for tests that need options of the embedded stack, such as the compatibility
 // check of its registry. This package always chooses the directory.
 func MainWith(m *testing.M, options stack.EmbeddedOptions) {
+	UseTemplates()
 	shared.options = options
+	MainAsShipped(m)
+}
+
+// MainAsShipped is Main for the tests of the stack itself: every stack starts as it does for users.
+func MainAsShipped(m *testing.M) {
 	code := m.Run()
 	if err := closeShared(); err != nil {
 		fmt.Fprintln(os.Stderr, "stacktest:", err)
 		code = max(code, 1)
 	}
 	os.Exit(code)
+}
+
+// UseTemplates makes the stacks of this process fast: see stack.UseTemplates. It returns the
+// directory, which all tests of a user share. The variable BLOTTER_TEMPLATES hands it to child
+// processes, which may have another home.
+func UseTemplates() string {
+	dir := os.Getenv("BLOTTER_TEMPLATES")
+	if dir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return "" // every stack creates its own cluster
+		}
+		dir = filepath.Join(cache, "blotter-test")
+		os.Setenv("BLOTTER_TEMPLATES", dir)
+	}
+	stack.UseTemplates(dir)
+	return dir
+}
+
+// BuildFlags are arguments of go build, for a program whose stacks use the templates.
+func BuildFlags() []string {
+	const variable = "example.com/blotter/labs/kit/stack.templates"
+	return []string{"-ldflags", "-X '" + variable + "=" + UseTemplates() + "'"}
 }
 
 func closeShared() error {

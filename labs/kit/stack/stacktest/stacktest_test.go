@@ -1,11 +1,14 @@
 package stacktest_test
 
 import (
+	"net/url"
+	"path/filepath"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"example.com/blotter/labs/kit/stack"
 	"example.com/blotter/labs/kit/stack/stacktest"
 )
 
@@ -20,6 +23,34 @@ func TestSchemaIsTheSearchPath(t *testing.T) {
 	var current string
 	require.NoError(t, conn.QueryRow(t.Context(), "SELECT current_schema()").Scan(&current))
 	require.Equal(t, name, current)
+}
+
+// Two stacks that copy the same cluster are two clusters. Each has an application's password of its
+// own, and neither changes the template.
+func TestStacksFromATemplateAreApart(t *testing.T) {
+	t.Parallel()
+	dsns := map[string]bool{}
+	for range 2 {
+		s := stack.Embedded(stack.EmbeddedOptions{Dir: stacktest.Dir(t)})
+		defer func() { require.NoError(t, s.Close()) }()
+		at, err := s.Postgres(t.Context())
+		require.NoError(t, err)
+		conn, err := pgx.Connect(t.Context(), at.MigrationDSN)
+		require.NoError(t, err)
+		defer conn.Close(t.Context())
+		_, err = conn.Exec(t.Context(), "CREATE TABLE once (n int)")
+		require.NoError(t, err)
+		var fsync string
+		require.NoError(t, conn.QueryRow(t.Context(), "SHOW fsync").Scan(&fsync))
+		require.Equal(t, "off", fsync)
+		password, err := url.Parse(at.DSN)
+		require.NoError(t, err)
+		dsns[password.User.String()] = true
+	}
+	require.Len(t, dsns, 2)
+	left, err := filepath.Glob(filepath.Join(stacktest.UseTemplates(), "*", "data", "postmaster.*"))
+	require.NoError(t, err)
+	require.Empty(t, left, "files of a running server")
 }
 
 func TestNamesDiffer(t *testing.T) {
