@@ -7,7 +7,7 @@ import "embed"
 // The books in FS.
 const (
 	First  = "first.jsonl"  // a short story, written by hand; its figures can be checked on paper
-	Sample = "sample.jsonl" // a desk's year, from the simulator
+	Sample = "sample.jsonl" // a desk's year, mostly from the simulator
 	Broken = "broken.jsonl" // every fault that an import line can have, among correct lines
 )
 

@@ -30,6 +30,8 @@ func TestSampleBookIsUpToDate(t *testing.T) {
 	for step := range simulate.Book(sample) {
 		made.Write(append(lines.Format(step.Command), '\n'))
 	}
+	end, _ := handwritten(t)
+	made.Write(end)
 	if *update {
 		require.NoError(t, os.WriteFile(books.Sample, made.Bytes(), 0o644))
 		return // the embedded book is still the old one
@@ -38,7 +40,7 @@ func TestSampleBookIsUpToDate(t *testing.T) {
 		"run the test with -update, and check the changes")
 }
 
-// The refusals of the book are those that the simulator planned.
+// The refusals of the book are those that were planned.
 func TestSampleBookRefusals(t *testing.T) {
 	t.Parallel()
 	want := map[string]string{}
@@ -46,6 +48,10 @@ func TestSampleBookRefusals(t *testing.T) {
 		if step.WantRule != "" {
 			want[step.Command.ID] = string(step.WantRule)
 		}
+	}
+	_, refused := handwritten(t)
+	for id, rule := range refused {
+		want[id] = string(rule)
 	}
 	require.Equal(t, want, imported(t, open(t, books.Sample)).refused)
 }

@@ -1,6 +1,7 @@
 package trade_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -292,21 +293,20 @@ func TestHistoriesHaveEveryCase(t *testing.T) {
 	}
 }
 
-// countAnswers adds the cases that the oracle saw, now and at other times.
+// countAnswers adds the cases that the oracle saw, now and at other times. The state is held to the
+// oracle at each of them: a case that is counted is compared, too.
 func countAnswers(t *testing.T, seen map[string]int, d *desk, seed int) {
 	times := rapid.Custom(func(t *rapid.T) trade.AsOf { return anyTimes(t, d) })
-	answers := []*oracle{naive(d.streams, trade.AsOf{})}
-	answers[0].pools()
-	answers[0].checkBirths(t, d)
+	questions := []trade.AsOf{{}}
 	for n := range 3 {
-		at := times.Example(3*seed + n)
-		then := naive(d.streams, at)
-		for name, p := range then.pools() {
-			then.value(name, p.quantity, at.Effective)
-		}
-		answers = append(answers, then)
+		questions = append(questions, times.Example(3*seed+n))
 	}
-	for _, o := range answers {
+	for i, at := range questions {
+		o := naive(d.streams, at)
+		holdToOracle(t, trade.StateOf(d.streams, at), o, cmp.Or(at.Effective, early))
+		if i == 0 {
+			o.checkBirths(t, d)
+		}
 		for what, n := range o.seen {
 			seen[what] += n
 		}

@@ -366,9 +366,13 @@ func TestPeriodOfOilMayEndLater(t *testing.T) {
 	t.Parallel()
 	oil := option("100", "70")
 	oil.Instrument = brentJune
-	for _, n := range []trade.New{oil, option("100", "2")} {
+	powerOption := option("100", "2")
+	powerOption.Instrument.Commodity, powerOption.Instrument.Zone = trade.Power, "CET"
+	powerOption.Instrument.Profile, powerOption.Quantity.Unit = "base", trade.MWh
+	powerOption.Currency = "EUR"
+	for _, n := range []trade.New{oil, option("100", "2"), powerOption} {
 		d := newDesk()
-		d.do(t, on("02-03", n), on("04-02", settledOver(bbl("100"),
+		d.do(t, on("02-03", n), on("04-02", settledOver(n.Quantity,
 			"2025-06-01T00:00:00Z", "2025-07-01T00:00:00Z")))
 		require.Equal(t, trade.Settled, d.trade(t, T, trade.AsOf{}).Status)
 	}

@@ -77,6 +77,20 @@ func TestRefusalComesThroughTheChain(t *testing.T) {
 	require.Equal(t, trade.BreaksLater, d.refusedAs(t, moved).Rule)
 }
 
+// The first follow-up is legal, and the one that follows from it is not: the last contract has
+// settled days of March, and the first one is corrected to April.
+func TestRefusalComesFromTheEndOfTheChain(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought, remain20, of("T2", on("02-21", onto("20", "T3"))), of("T3", on("04-02",
+		settledOver(mwh("5"), "2025-03-01T00:00:00Z", "2025-03-16T00:00:00Z"))))
+	april := power("100", "50")
+	april.Instrument.Delivery = period("2025-04")
+	r := d.refusedAs(t, corrects(bought, on("04-03", april)))
+	require.Equal(t, trade.BreaksLater, r.Rule)
+	require.Contains(t, r.Detail, "the follow-up on T2 would be refused: the follow-up on T3 ")
+}
+
 // A follow-up that a stopped process did not issue is decided before those of the command.
 func TestUnissuedFollowUpComesFirst(t *testing.T) {
 	t.Parallel()

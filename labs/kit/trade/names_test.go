@@ -70,6 +70,7 @@ func TestNamesThatLookLikeOthers(t *testing.T) {
 			"no reason":          func(c *trade.Command) { c.Reason = "" },
 			"reason in pieces":   func(c *trade.Command) { c.Reason = "cafe\u0301" },
 			"hidden reason":      func(c *trade.Command) { c.Reason = "a\u202eb" },
+			"a filler in it":     func(c *trade.Command) { c.Reason = "a\u3164b" }, // a letter
 			"reason with U+0000": func(c *trade.Command) { c.Reason = "a\x00" },
 		} {
 			wrong := cmd

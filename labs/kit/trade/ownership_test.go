@@ -58,6 +58,29 @@ func TestHandChangesSurviveTheCause(t *testing.T) {
 		[]string{got.Trader, got.Book, got.Counterparty})
 }
 
+// So it is with each field that may be changed by hand: a changed cause leaves it alone.
+func TestEachHandChangeSurvives(t *testing.T) {
+	t.Parallel()
+	other := power("100", "55")
+	other.Book, other.Trader = "clients", "trader/3"
+	restated := trade.Novate{Role: trade.Remaining, Quantity: mwh("20"), NewUTI: "T2",
+		Incoming: "cpty/9"}
+	for _, change := range []func(*trade.New){
+		func(n *trade.New) { n.Trader = "trader/9" }, func(n *trade.New) { n.Book = "other" },
+		func(n *trade.New) { n.Counterparty = "cpty/1" }, func(n *trade.New) { n.Fee = dec("-5") },
+	} {
+		d := newDesk()
+		d.do(t, bought, remain20)
+		d.do(t, successorNew("02-22", d, change))
+		d.do(t, corrects(bought, on("02-23", other)), corrects(remain20, on("02-24", restated)))
+		want := power("20", "55")
+		want.PriorUTI, want.Book, want.Trader, want.Counterparty = T, "clients", "trader/3",
+			"cpty/9"
+		change(&want)
+		require.Equal(t, digest(want), digest(d.trade(t, "T2", trade.AsOf{}).Terms))
+	}
+}
+
 // A prior UTI that was entered by hand is a reference: the contract is nobody's successor.
 func TestPriorUTIByHandHasNoEffect(t *testing.T) {
 	t.Parallel()

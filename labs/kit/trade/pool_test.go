@@ -219,3 +219,13 @@ func TestLegsOfOneTimeGoByEntry(t *testing.T) {
 		require.Equal(t, "1000 5100", p.FIFO.Realised.String()+" "+p.FIFO.Cost.String(), name)
 	}
 }
+
+// Contracts of one time that were entered at one time go by the names of their streams, whichever
+// was recorded first.
+func TestLegsOfOneEntryGoByStream(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, of("B", on("02-04", power("100", "60"))), of("A", on("02-04", power("100", "50"))),
+		of("C", on("02-06", sell(power("100", "70")))))
+	equal(t, "2000", d.position(t, "power/CET/base@2025-03").FIFO.Realised)
+}

@@ -45,6 +45,9 @@ func refusals() []refusalCase {
 	physical := exercises("05-06", trade.Exercise{Quantity: bbl("10"), Settlement: trade.Physical,
 		NewUTI: "T2"})
 	update := on("02-10", trade.Amend{Kind: trade.Update, Trader: "trader/2"})
+	renamed := power("100", "50")
+	renamed.Trader = "trader/2"
+	free := on("02-20", trade.Settle{Quantity: mwh("30")}) // at a price of zero
 	euro, dollar := mark("02-03", "power/CET/base", "EUR", "2025-03", "50"), mark("02-04",
 		"power/CET/base", "USD", "2025-03", "51")
 	amendMW := on("03-02", trade.Amend{Kind: trade.Amendment, Quantity: mw("1")})
@@ -234,6 +237,11 @@ func refusals() []refusalCase {
 			on("02-22", remain20.Body)), trade.WrongKind},
 		{"a correction of a closed one without approver", []trade.Command{bought, settleAll},
 			unapproved(corrects(settleAll, on("02-21", settlePart.Body))), trade.NeedsApprover},
+		{"a name on a closed one corrected without approver", []trade.Command{bought, settleAll},
+			unapproved(corrects(bought, on("02-21", renamed))), trade.NeedsApprover},
+		{"a settled quantity corrected without approver", []trade.Command{bought, free},
+			unapproved(corrects(free, on("02-21", trade.Settle{Quantity: mwh("20")}))),
+			trade.NeedsApprover},
 		{"a correction of a closed one approved by its actor", []trade.Command{bought, settleAll},
 			approvedBy("trader/1", corrects(settleAll, on("02-21", settlePart.Body))),
 			trade.NeedsApprover},
@@ -343,6 +351,7 @@ func badTerms() []refusalCase {
 		term("no counterparty", func(n *trade.New) { n.Counterparty = "" }),
 		term("a trader that is not UTF-8", func(n *trade.New) { n.Trader = "\xff" }),
 		term("a book with U+0000", func(n *trade.New) { n.Book = "a\x00b" }),
+		term("a counterparty with a blank", func(n *trade.New) { n.Counterparty = "cpty/7 " }),
 		term("a prior contract that is a curve",
 			func(n *trade.New) { n.PriorUTI = "curve/power/CET/base" }),
 		term("no side", func(n *trade.New) { n.Side = "" }),

@@ -131,6 +131,8 @@ func TestSmallestMarkedPeriodCounts(t *testing.T) {
 	require.Equal(t, "41", worth("2025-05-05/2025-05-12"))
 	d.do(t, mark("02-06", powerCurve, "EUR", "2025-05", "42", "2025-05-02/2025-06-02", "43"))
 	require.Equal(t, "42", worth("2025-05-05/2025-05-12"))
+	d.do(t, effective("02-06", mark("02-07", powerCurve, "EUR", "2025-05-02/2025-06-02", "44")))
+	require.Equal(t, "44", worth("2025-05-05/2025-05-12"), "of one time, the later version")
 }
 
 // Without a value there are no used marks, although some of the months are marked.
