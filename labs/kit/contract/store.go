@@ -107,6 +107,23 @@ func SimulatedClock(ctx context.Context) time.Time {
 	return t
 }
 
+type queued struct{}
+
+// OnQueued returns a context under which a store calls f once it has queued an append: an append to
+// the same partition that the store is given after that is recorded later. So a caller that waits
+// for f before the next append has many in flight, and knows their order. f is not called for every
+// append: a store may answer without it.
+func OnQueued(ctx context.Context, f func()) context.Context {
+	return context.WithValue(ctx, queued{}, f)
+}
+
+// Queued calls the function of OnQueued, if there is one.
+func Queued(ctx context.Context) {
+	if f, ok := ctx.Value(queued{}).(func()); ok {
+		f()
+	}
+}
+
 // Stamp returns the time to record: max(clock, last + 1 µs), UTC, whole microseconds (L2.I8).
 func Stamp(clock, last time.Time) time.Time {
 	now := clock.UTC().Truncate(time.Microsecond)

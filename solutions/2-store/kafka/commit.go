@@ -120,14 +120,16 @@ func (c *committer) decide(d *draft) {
 			c.reply(r, nil, r.failed(err)) // its caller is gone
 			continue
 		}
+		var taken error
+		if !r.reserved { // it is reserved if this is its second decision
+			taken = c.all.Reserve(r.events)
+			r.reserved = taken == nil
+		}
+		// AFTER the reservation: another partition releases an id after its index has the event.
 		r.receipts, r.err = store.Decide(d, r.stream, r.expected, r.events)
 		isNew := r.receipts == nil && r.err == nil
-		if isNew && !r.reserved { // it is reserved if this is its second decision
-			r.err = c.all.Reserve(r.events)
-			r.reserved = r.err == nil
-		}
-		if errors.Is(r.err, index.ErrCannotTell) {
-			d.err = r.err
+		if isNew {
+			r.err = taken
 		}
 		if d.err != nil {
 			waiting = append(waiting, c.group[i:]...)

@@ -18,8 +18,8 @@ type owner struct {
 	committer
 	cancel   context.CancelFunc // of ctx
 	lost     func()             // tells the group that this owner was fenced
-	queue    chan *request      // unbuffered: a request that was not taken is not ours to answer
-	promises chan *promise      // unbuffered, too
+	queue    chan *request      // in the order in which they are decided
+	promises chan *promise      // unbuffered: one that was not taken is not ours to answer
 	serving  chan struct{}      // closed after the partition was taken over
 	failed   chan error         // the error of the first take-over that failed
 	done     chan struct{}      // closed after the owner has ended
@@ -28,7 +28,7 @@ type owner struct {
 
 func newOwner(l *log, all *index.Index, partition int32, lost func()) *owner {
 	o := &owner{
-		lost: lost, queue: make(chan *request), promises: make(chan *promise),
+		lost: lost, queue: make(chan *request, maxGroup), promises: make(chan *promise),
 		serving: make(chan struct{}), failed: make(chan error, 1), done: make(chan struct{}),
 	}
 	o.log, o.logger, o.partition = l, l.logger.With("partition", partition), partition
@@ -43,10 +43,12 @@ func (o *owner) Stop() { o.cancel() }
 // Done implements membership.Owner.
 func (o *owner) Done() <-chan struct{} { return o.done }
 
-// submit hands r to the owner, and waits until the owner answers or the caller gives up.
+// submit queues r, and waits until the owner answers or the caller gives up. A request that is still
+// in the queue when the owner has ended was not sent.
 func (o *owner) submit(r *request) ([]contract.Receipt, error) {
 	select {
 	case o.queue <- r:
+		contract.Queued(r.ctx)
 	case <-r.ctx.Done():
 		return nil, r.failed(r.ctx.Err())
 	case <-o.done:
@@ -57,6 +59,13 @@ func (o *owner) submit(r *request) ([]contract.Receipt, error) {
 		return a.receipts, a.err
 	case <-r.ctx.Done():
 		return nil, r.failed(r.ctx.Err())
+	case <-o.done:
+	}
+	select {
+	case a := <-r.answer: // it came BEFORE the end
+		return a.receipts, a.err
+	default:
+		return nil, r.failed(o.log.closedOr(contract.ErrFenced))
 	}
 }
 

@@ -134,7 +134,7 @@ func (p *producer) stable(ctx context.Context, last map[string]int64) (bool, err
 			Topic: topic, Partitions: []kmsg.ListOffsetsRequestTopicPartition{partition},
 		})
 	}
-	answer, err := ask.RequestWith(ctx, p.client)
+	answer, err := p.ask(ctx, ask)
 	if err != nil {
 		return false, err
 	}
@@ -149,6 +149,40 @@ func (p *producer) stable(ctx context.Context, last map[string]int64) (bool, err
 		}
 	}
 	return true, nil
+}
+
+// ask asks the broker that has just taken the records, if it leads all topics of the question. The
+// client would look up the leaders, and often ask for them, before each question. If that broker
+// has no answer, the client looks up the leaders.
+func (p *producer) ask(
+	ctx context.Context, ask *kmsg.ListOffsetsRequest,
+) (*kmsg.ListOffsetsResponse, error) {
+	leaders := map[int32]bool{}
+	for _, topic := range ask.Topics {
+		leader, _, _ := p.client.PartitionLeader(topic.Topic, p.partition)
+		leaders[leader] = true
+	}
+	for leader := range leaders {
+		if len(leaders) > 1 || leader < 0 {
+			break
+		}
+		answer, err := ask.RequestWith(ctx, p.client.Broker(int(leader)))
+		if err == nil && answered(answer) {
+			return answer, nil
+		}
+	}
+	return ask.RequestWith(ctx, p.client)
+}
+
+func answered(answer *kmsg.ListOffsetsResponse) bool {
+	for _, topic := range answer.Topics {
+		for _, at := range topic.Partitions {
+			if at.ErrorCode != 0 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (p *producer) produce(ctx context.Context, records []*kgo.Record) error {

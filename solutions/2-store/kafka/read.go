@@ -96,7 +96,7 @@ func (s *Store) Stream(ctx context.Context, stream string) eventSeq {
 }
 
 func (s *Store) stream(ctx context.Context, stream string) ([]contract.Recorded, error) {
-	partition := s.opts.Place.partition(stream, s.partitions)
+	partition := s.PartitionOf(stream)
 	_, served, err := s.ready(ctx)
 	if err != nil {
 		return nil, err
@@ -310,14 +310,20 @@ func (s *Store) checkIndex(ctx context.Context, partition int32, end int64) erro
 
 // ready waits until each partition of this process is served or lost. It returns the owners by
 // partition, and whether each is served here.
-func (s *Store) ready(ctx context.Context) (owners []*owner, served []bool, err error) {
-	owners, served = make([]*owner, s.partitions), make([]bool, s.partitions)
-	if s.group == nil {
-		return owners, served, nil
+func (s *Store) ready(ctx context.Context) (owners []*owner, ours []bool, err error) {
+	owners = make([]*owner, s.partitions)
+	if s.group != nil {
+		if owners, err = s.group.Owners(ctx); err != nil {
+			return nil, nil, err
+		}
 	}
-	if owners, err = s.group.Owners(ctx); err != nil {
-		return nil, nil, err
-	}
+	ours, err = served(ctx, owners)
+	return owners, ours, err
+}
+
+// served waits until each owner serves its partition or has lost it, and reports which ones serve.
+func served(ctx context.Context, owners []*owner) ([]bool, error) {
+	served := make([]bool, len(owners))
 	for p, o := range owners {
 		if o == nil {
 			continue
@@ -327,10 +333,10 @@ func (s *Store) ready(ctx context.Context) (owners []*owner, served []bool, err 
 			served[p] = true
 		case <-o.done:
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
-	return owners, served, nil
+	return served, nil
 }
 
 // Frontier returns the earliest frontier of the partitions. A partition of this process knows the

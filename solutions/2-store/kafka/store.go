@@ -118,11 +118,17 @@ func (s *Store) Append(
 	if err := store.Validate(stream, events); err != nil {
 		return nil, err
 	}
-	o, err := s.owner(ctx, s.opts.Place.partition(stream, s.partitions))
+	o, err := s.owner(ctx, s.PartitionOf(stream))
 	if err != nil {
 		return nil, fmt.Errorf("append to %s: %w", stream, err)
 	}
 	return o.submit(newRequest(ctx, stream, expected, events))
+}
+
+// PartitionOf returns the partition of a stream. recorded_at rises within it, in the order in which
+// its appends are queued (contract.OnQueued).
+func (s *Store) PartitionOf(stream string) int32 {
+	return s.opts.Place.partition(stream, s.partitions)
 }
 
 // owner returns our owner of a partition. The error is *contract.NotOwnerError if the partition is
@@ -131,7 +137,7 @@ func (s *Store) owner(ctx context.Context, partition int32) (*owner, error) {
 	owners, err := s.writers(ctx)
 	if err == nil && !slices.Contains(owners, nil) {
 		// If all partitions are ours, an id is new only if all of their indexes say so.
-		_, _, err = s.ready(ctx)
+		_, err = served(ctx, owners)
 	}
 	if err != nil {
 		return nil, err

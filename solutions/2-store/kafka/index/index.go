@@ -123,19 +123,13 @@ func (ix *Index) Find(id uuid.UUID) (e contract.Recorded, ok bool, err error) {
 }
 
 // Reserve keeps the ids of events for one append, so that no other partition writes one of them at
-// the same time. The error of an id that is taken is *contract.ReusedError. Appends to one
-// partition are decided one after the other, so the id was taken for another stream.
+// the same time. It does not look for the ids: call Find AFTER it. The error of an id that is taken
+// is *contract.ReusedError.
 func (ix *Index) Reserve(events []contract.Event) error {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	for _, e := range events {
-		recorded, ok, err := ix.Find(e.ID)
-		switch stream, taken := ix.reserved[e.ID]; {
-		case ok:
-			return &contract.ReusedError{ID: e.ID, Stream: recorded.Stream}
-		case err != nil:
-			return err
-		case taken:
+		if stream, taken := ix.reserved[e.ID]; taken {
 			return &contract.ReusedError{ID: e.ID, Stream: stream}
 		}
 	}
