@@ -70,6 +70,9 @@ type request struct {
 	correlation uuid.UUID
 	// causation also tells a command that is sent again from another one with the same id.
 	causation uuid.UUID
+	// causes means that the stream has an event from which another contract may have begun: the
+	// event of the command may have follow-ups.
+	causes bool
 	// read holds the histories that were read for the cause of a follow-up. The follow-ups of one
 	// command share it. If another writer has appended since, the desk reads again.
 	read histories
@@ -173,6 +176,9 @@ func (d *Desk) decide(ctx context.Context, r request) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	r.causes = slices.ContainsFunc(past.recorded, func(e contract.Recorded) bool {
+		return begins(e) || skips(e)
+	})
 	event, err := d.append(ctx, r, r.Stream(), expected, decision)
 	return Outcome{Event: event, past: past, read: r.read}, err
 }
@@ -309,6 +315,10 @@ func (d *Desk) append(
 		SourceLine:  r.SourceLine,
 		Ends:        ends(decision.Body),
 		Data:        payload.Data,
+	}
+	goesOn := r.causes || trade.IsFollowUp(r.ID) || begins(contract.Recorded{Event: event})
+	if ctx, err = inTurn(ctx, !goesOn); err != nil {
+		return contract.Recorded{}, err
 	}
 	receipts, err := d.Log.Append(ctx, stream, expected, event)
 	if err != nil {

@@ -37,9 +37,10 @@ type System struct {
 	Clock     func() time.Time // stamps snapshots, and is the now of a question
 	Simulated bool             // the log's times are invented, and its last one is now
 
-	// Width is the number of lines that an import has in flight at once. It is 1 for a simulated
-	// log whose times rise over many streams: its clock follows the lines.
+	// Width is the number of lines that an import has in flight at once, and Lane keeps their order,
+	// as Importer.Lane does. Width is 1 for a simulated log whose partitions are not known.
 	Width int
+	Lane  func(stream string) int32
 	// Source is the file or client that the lines of an import come from. It is an attribute of
 	// their events, beside the line.
 	Source string
@@ -165,7 +166,7 @@ func (s *System) Import(
 	}
 	orphaned := false
 	importer := Importer{
-		Do: s.Do, Width: s.Width, Source: s.Source, Linked: s.Desk.Successors,
+		Do: s.Do, Width: s.Width, Lane: s.Lane, Source: s.Source, Linked: s.Desk.Successors,
 	}
 	for r, err := range importer.Import(ctx, input) {
 		if err != nil {

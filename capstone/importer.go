@@ -20,6 +20,11 @@ type Importer struct {
 	Width  int    // the most lines in flight at once
 	Source string // the file or client that the lines come from
 
+	// Lane returns the partition of a stream. The events of each partition are then appended in the
+	// order of the lines. A simulated log needs it: the times of its events follow the lines. nil:
+	// only the order within a stream matters.
+	Lane func(stream string) int32
+
 	// Linked returns the streams of other contracts on record that a command may change by its
 	// follow-ups. Desk.Successors is one. nil: no contracts are linked on record.
 	Linked func(context.Context, trade.Command) ([]string, error)
@@ -93,6 +98,7 @@ type task struct {
 	result Result
 	err    error
 	done   chan struct{}
+	turn   *turn // nil: the order of the lines does not matter
 }
 
 // start launches a task for each line. Import receives from inFlight until start closes it, so no
@@ -102,6 +108,7 @@ func (i Importer) start(ctx context.Context, input <-chan inputLine, inFlight ch
 	q := queue{
 		width: cap(inFlight) + 1, source: i.Source, onRecord: i.Linked,
 		last: map[string]*task{}, linked: map[string]string{},
+		lane: i.Lane, lanes: map[string][]int32{}, turns: map[int32]*turn{},
 	}
 	number := 0
 	for ctx.Err() == nil {
@@ -126,6 +133,10 @@ func (i Importer) start(ctx context.Context, input <-chan inputLine, inFlight ch
 // run waits for the tasks before t, then does t.
 func (i Importer) run(ctx context.Context, t *task, before []*task) {
 	defer close(t.done)
+	if t.turn != nil {
+		defer func() { t.turn.end(ctx, t.err) }()
+		ctx = context.WithValue(ctx, turnOf{}, t.turn)
+	}
 	if t.result.Problem != nil || t.err != nil {
 		return
 	}
@@ -151,6 +162,10 @@ type queue struct {
 	source string
 	last   map[string]*task  // the last task of each name; linked contracts share one name
 	linked map[string]string // from the stream of a contract to that of a linked one
+
+	lane  func(string) int32 // Importer.Lane
+	lanes map[string][]int32 // of linked contracts, by the name that they share
+	turns map[int32]*turn    // the last turn of each lane
 
 	onRecord func(context.Context, trade.Command) ([]string, error) // Importer.Linked
 }
@@ -183,6 +198,7 @@ func (q *queue) join(ctx context.Context, line inputLine) (t *task, before []*ta
 		}
 	}
 	q.link(names)
+	t.turn = q.turn(names)
 	for _, name := range names {
 		q.last[q.shared(name)] = t
 	}
@@ -190,9 +206,12 @@ func (q *queue) join(ctx context.Context, line inputLine) (t *task, before []*ta
 	return t, before
 }
 
+// ownNames is the number of names of a line without a linked contract: its stream and its command.
+const ownNames = 2
+
 // link links the contracts that one line names.
 func (q *queue) link(names []string) {
-	if len(names) < 3 { // only its own stream and its command
+	if len(names) <= ownNames {
 		return
 	}
 	name := q.shared(names[0])
@@ -200,6 +219,7 @@ func (q *queue) link(names []string) {
 		other = q.shared(other)
 		if other != name && strings.HasPrefix(other, trade.TradeStream("")) {
 			q.linked[other] = name
+			q.lanes[name] = union(q.lanes[name], q.lanes[other])
 		}
 	}
 }

@@ -204,13 +204,23 @@ type perStream struct {
 	mu             sync.Mutex
 	streams        map[string]contract.Store
 	ids            map[uuid.UUID]contract.Store
+
+	partition func(stream string) string          // nil: each stream is one
+	slowly    func(contract.Store) contract.Store // nil: yielding
 }
 
 func (p *perStream) of(stream string) contract.Store {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.partition != nil {
+		stream = p.partition(stream)
+	}
 	if p.streams[stream] == nil {
-		p.streams[stream] = yielding{memory.New(contract.SimulatedClock)}
+		log := memory.New(contract.SimulatedClock)
+		p.streams[stream] = yielding{log}
+		if p.slowly != nil {
+			p.streams[stream] = p.slowly(log)
+		}
 	}
 	return p.streams[stream]
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -79,9 +80,14 @@ func (o *object) eventOf(field string) uuid.UUID {
 	return uuid.Nil
 }
 
+const commandName = "command/"
+
+// IsCommand reports whether a name of a line is that of its command, and not that of a stream.
+func IsCommand(name string) bool { return strings.HasPrefix(name, commandName) }
+
 // names returns Line.Names, each once.
 func names(c trade.Command) []string {
-	list := []string{c.Stream(), "command/" + c.ID}
+	list := []string{c.Stream(), commandName + c.ID}
 	if _, confirms := c.Body.(trade.Confirm); confirms {
 		list = append(list, trade.TradeStream(c.UTI))
 	}

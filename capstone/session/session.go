@@ -83,7 +83,8 @@ type Session struct {
 	stack    *Stack
 	guarded  guarded // the log; nil if it has no database
 	timeline contract.Timeline
-	closers  []func() error // the last one runs first
+	lane     func(stream string) int32 // the partition of a stream; nil if the store has none
+	closers  []func() error            // the last one runs first
 }
 
 // Open opens the log in a data folder. It refuses a log that contradicts the folder: see logdir.
@@ -134,6 +135,9 @@ func (s *Session) openLog(ctx context.Context) error {
 		return err
 	}
 	s.index, _ = log.(indexed)
+	if parted, ok := log.(interface{ PartitionOf(string) int32 }); ok {
+		s.lane = parted.PartitionOf
+	}
 	s.Log = offload.Wrap(log, &offload.Lazy{Open: s.blobs}, s.config.OffloadOver)
 	if !s.acceptsLoss() {
 		if err := s.dir.CheckEnd(ctx, s.Log); err != nil {
@@ -224,6 +228,8 @@ func (s *Session) System() *capstone.System {
 		system.Width, system.Desk.Now = width, system.Clock
 	case s.timeline.PerStream: // the lines about a stream are taken in their order anyway
 		system.Width = width
+	case s.lane != nil:
+		system.Width, system.Lane = width, s.lane
 	}
 	return system
 }
