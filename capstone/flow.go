@@ -37,8 +37,8 @@ type System struct {
 	Clock     func() time.Time // stamps snapshots, and is the now of a question
 	Simulated bool             // the log's times are invented, and its last one is now
 
-	// Width is the number of lines that an import has in flight at once, and Lane keeps their order,
-	// as Importer.Lane does. Width is 1 for a simulated log whose partitions are not known.
+	// Width is the number of lines that an import has in flight at once. Lane keeps their order, as
+	// Importer.Lane does. Width is 1 for a simulated log whose partitions are not known.
 	Width int
 	Lane  func(stream string) int32
 	// Source is the file or client that the lines of an import come from. It is an attribute of

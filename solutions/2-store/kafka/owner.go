@@ -43,8 +43,8 @@ func (o *owner) Stop() { o.cancel() }
 // Done implements membership.Owner.
 func (o *owner) Done() <-chan struct{} { return o.done }
 
-// submit queues r, and waits until the owner answers or the caller gives up. A request that is still
-// in the queue when the owner has ended was not sent.
+// submit queues r, and waits until the owner answers or the caller gives up. A request that is in
+// the queue when the owner has ended was not sent.
 func (o *owner) submit(r *request) ([]contract.Receipt, error) {
 	select {
 	case o.queue <- r:
