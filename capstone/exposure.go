@@ -2,6 +2,8 @@ package capstone
 
 import (
 	"cmp"
+	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -100,4 +102,130 @@ func spread(q trade.Decimal, i trade.Instrument, at time.Time) ([]trade.Decimal,
 		rest, all = rest.Sub(shares[n]), all-hours
 	}
 	return shares, nil
+}
+
+// A Move is the P&L of a historical price move: the marks of one day, and of another day, applied
+// to a delta of today.
+type Move struct {
+	Book string `json:"book"`
+	Exposure
+	From *trade.UsedMark `json:"from"` // nil where the mark is missing
+	To   *trade.UsedMark `json:"to"`
+	PnL  *trade.Decimal  `json:"pnl"` // delta times the change; nil where a mark is missing
+}
+
+// A MoveTotal adds up the moves of a book in one currency.
+type MoveTotal struct {
+	Book     string         `json:"book"`
+	Currency trade.Currency `json:"currency"`
+	PnL      *trade.Decimal `json:"pnl"`     // nil where a mark is missing
+	Missing  int            `json:"missing"` // the moves without a P&L
+	Moves    []Move         `json:"moves"`
+}
+
+// Moves applies the change between two sets of curves to positions that were valued at a time. A
+// position has the deltas of Exposures, and each takes the mark that would value it: see
+// trade.Curve.MarkOf. A P&L is rounded to the currency's minor unit, for each book, month and pair
+// of marks. Without a mark there is no P&L, and no total.
+func Moves(positions []trade.Valuation, from, to map[string]trade.Curve, at time.Time) (
+	[]MoveTotal, error) {
+	type key struct{ book, curve, month, currency, from, to string }
+	all := map[key]*Move{}
+	for _, p := range positions {
+		i, err := trade.ParseInstrumentID(p.Instrument)
+		if err != nil {
+			return nil, err
+		}
+		shares, err := spread(p.Undelivered, i, at)
+		if err != nil {
+			return nil, err
+		}
+		for n, month := range i.Delivery.Months() {
+			before, was := from[i.Curve()].MarkOf(i, month, p.Currency, at)
+			after, is := to[i.Curve()].MarkOf(i, month, p.Currency, at)
+			name := month.Start.UTC().Format("2006-01")
+			k := key{p.Book, i.Curve(), name, string(p.Currency), before.Delivery, after.Delivery}
+			if all[k] == nil {
+				e := Exposure{i.Zone, i.Curve(), name, p.Currency, p.Unit, trade.Decimal{}}
+				all[k] = &Move{Book: p.Book, Exposure: e, From: &before, To: &after}
+			}
+			m := all[k]
+			m.Delta = m.Delta.Add(shares[n])
+			if !was {
+				m.From = nil
+			}
+			if !is {
+				m.To = nil
+			}
+		}
+	}
+	var moves []Move
+	//determinism:unordered the list is sorted
+	for _, m := range all {
+		if !m.Delta.IsZero() {
+			moves = append(moves, m.priced())
+		}
+	}
+	slices.SortFunc(moves, Move.compare)
+	return totalsOf(moves), nil
+}
+
+// priced returns m with its P&L.
+func (m Move) priced() Move {
+	if m.From != nil && m.To != nil {
+		pnl := m.Currency.Amount(m.To.Price.Sub(m.From.Price), m.Delta)
+		m.PnL = &pnl
+	}
+	return m
+}
+
+func (m Move) compare(o Move) int {
+	marked := func(u *trade.UsedMark) string {
+		if u == nil {
+			return ""
+		}
+		return u.Delivery
+	}
+	return cmp.Or(cmp.Compare(m.Book, o.Book), cmp.Compare(m.Currency, o.Currency),
+		cmp.Compare(m.Curve, o.Curve), cmp.Compare(m.Month, o.Month),
+		cmp.Compare(marked(m.From), marked(o.From)), cmp.Compare(marked(m.To), marked(o.To)))
+}
+
+// totalsOf adds up moves, which are sorted by book and currency.
+func totalsOf(moves []Move) (all []MoveTotal) {
+	for _, m := range moves {
+		n := len(all) - 1
+		if n < 0 || all[n].Book != m.Book || all[n].Currency != m.Currency {
+			all, n = append(all, MoveTotal{m.Book, m.Currency, &trade.Decimal{}, 0, nil}), n+1
+		}
+		t := &all[n]
+		t.Moves = append(t.Moves, m)
+		switch {
+		case m.PnL == nil:
+			t.PnL, t.Missing = nil, t.Missing+1
+		case t.PnL != nil:
+			sum := t.PnL.Add(*m.PnL)
+			t.PnL = &sum
+		}
+	}
+	return all
+}
+
+// CurvesAt returns the curves of positions, as known and as effective at the given times.
+func (s *System) CurvesAt(
+	ctx context.Context, positions []trade.Valuation, at trade.AsOf,
+) (map[string]trade.Curve, error) {
+	curves := map[string]trade.Curve{}
+	for _, p := range positions {
+		name := p.Curve()
+		if _, done := curves[name]; done {
+			continue
+		}
+		h, err := s.Desk.history(ctx, trade.CurveStream(name), math.MaxInt64)
+		if err != nil {
+			return nil, err
+		}
+		curves[name], _ = trade.FoldCurve(name, h.events, at) // the answer names a parked curve
+	}
+	return curves, nil
 }

@@ -92,7 +92,7 @@ var longHelp = kong.Vars{
 	"status":         "Show the stack, the log and its readers' lag; exit 1 names the trouble.",
 	"import":         "Send the commands in files to the desk. Importing again changes nothing.",
 	"pnl":            "Show profit and loss by book, by average cost and by FIFO.",
-	"exposure":       "Show the delta of the positions by curve, month and currency.",
+	"exposure":       "Show the delta of positions by curve and month, or the P&L of a price move.",
 	"explain":        "Attribute a change of P&L to events, marks and time, to the cent.",
 	"confirmations":  "List the confirmations of trades: due, sent, matched, disputed or late.",
 	"what_if":        "Show the P&L of the log under other rules or events; write nothing.",
@@ -110,6 +110,9 @@ var longHelp = kong.Vars{
 	"verify_extract": "Check a bundle with only the log's public key; exit 1 names file and line.",
 	"completion":     "Print a script that completes command lines: for bash, zsh or fish.",
 	"chaos":          "Kill processes that write a new log; exit 1 names the broken rule.",
+
+	"exposure_move": "Show the P&L of the price move between two days, such as " +
+		"2025-01-15..yesterday, on the delta of today.",
 
 	"confirm_statuses": ",due,sent,matched,disputed,late",
 	"confirm_status":   "Only these: due, sent, matched, disputed, or late (not matched in time).",

@@ -29,27 +29,33 @@ func (c *positionCmd) Run(ctx context.Context, a *app) error {
 func (a *app) positions(
 	ctx context.Context, book string, times asOf,
 ) ([]trade.Valuation, caveat, error) {
-	q, err := a.question(ctx, times)
-	if err != nil {
-		return nil, q.caveat, err
+	q, chosen, err := a.askPositions(ctx, book, times)
+	return chosen, q.caveat, err
+}
+
+// askPositions is positions with the question, for an answer that reads more of the log.
+func (a *app) askPositions(
+	ctx context.Context, book string, times asOf,
+) (q question, chosen []trade.Valuation, err error) {
+	if q, err = a.question(ctx, times); err != nil {
+		return q, nil, err
 	}
 	system := q.System()
 	if system.Projection, err = q.ReadModel(ctx); err != nil {
-		return nil, q.caveat, err
+		return q, nil, err
 	}
 	all, used, err := system.Positions(ctx, q.at)
 	if err != nil {
-		return nil, q.caveat, err
+		return q, nil, err
 	}
 	q.caveat.times = &used.Times
 	q.caveat.about(book, used.Mismatches, used.Parked)
-	var chosen []trade.Valuation
 	for _, p := range all {
 		if book == "" || p.Book == book {
 			chosen = append(chosen, p)
 		}
 	}
-	return chosen, q.caveat, checkBook(book, len(chosen))
+	return q, chosen, checkBook(book, len(chosen))
 }
 
 // about adds the mismatches and the parked streams that affect a book, or all of them if it is

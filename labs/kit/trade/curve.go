@@ -73,6 +73,16 @@ func (c Curve) covering(p Period, currency Currency) (UsedMark, bool) {
 	return c.used(best), found
 }
 
+// MarkOf returns the mark that values one month of an instrument at a time, by the rules of
+// State.ValuedAt. ok is false where the mark is missing.
+func (c Curve) MarkOf(i Instrument, month Period, in Currency, at time.Time) (UsedMark, bool) {
+	m, exact := c.Points[i.Delivery]
+	if exact && m.Currency == in && !i.deliveringAt(at) {
+		return c.used(i.Delivery), true
+	}
+	return c.covering(month, in)
+}
+
 func (c Curve) used(p Period) UsedMark {
 	m := c.Points[p]
 	return UsedMark{p.String(), m.Price, m.EffectiveAt}
