@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"maps"
@@ -19,7 +20,8 @@ import (
 	audit "example.com/blotter/solutions/5-audit"
 )
 
-// Retention is how long an archived object cannot be removed: a snapshot, a batch, a checkpoint.
+// Retention is how long an archived object cannot be removed: a batch, a checkpoint, and a snapshot
+// unless Config.Keep says otherwise.
 // MiFID II, article 16(7), requires five years, and seven if the authority asks; a course needs a
 // day.
 const Retention = 24 * time.Hour
@@ -59,7 +61,8 @@ func (s *Session) Snapshots(ctx context.Context, create bool) (contract.Snapshot
 	if err != nil || !found && !create {
 		return memory.New(), err
 	}
-	o := &replay.S3{Client: client, Bucket: name, Retention: Retention, Clock: time.Now}
+	keep := cmp.Or(s.config.Keep, Retention)
+	o := &replay.S3{Client: client, Bucket: name, Retention: keep, Clock: time.Now}
 	return openSnapshots(o), o.CreateBucket(ctx) // checks the lock of an existing bucket
 }
 

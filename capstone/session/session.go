@@ -45,10 +45,11 @@ type Config struct {
 	// AcceptLoss opens a log that ends before the reached mark.
 	AcceptLoss bool
 
-	Source      string    // of appended events; "blotter/import" if empty
-	OffloadOver int       // payloads of more bytes go to object storage
-	Temporary   bool      // containers remove their volumes when they are closed
-	Progress    io.Writer // takes progress and warnings; nil discards them
+	Source      string        // of appended events; "blotter/import" if empty
+	Keep        time.Duration // of archived snapshots; Retention if it is zero
+	OffloadOver int           // payloads of more bytes go to object storage
+	Temporary   bool          // containers remove their volumes when they are closed
+	Progress    io.Writer     // takes progress and warnings; nil discards them
 
 	Services  *Stack      // an open stack, which the session does not close; nil opens one
 	StackLost func(error) // is called when a part of the embedded stack ends

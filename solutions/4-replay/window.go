@@ -46,11 +46,12 @@ func (r Replayer) Window(ctx context.Context, log contract.Reader, from contract
 	}
 	w := window{lines, map[string]bool{}, map[trade.PoolKey]bool{}}
 	for recorded, err := range log.Read(ctx, from.Cursor, to) {
+		if err == nil && trade.Folds(recorded.Stream) {
+			w.again[recorded.Stream] = true
+			err = r.begins(ctx, w, recorded)
+		}
 		if err != nil {
 			return nil, 0, fmt.Errorf("read the log from %s up to %s: %w", from.Cursor, to, err)
-		}
-		if trade.Folds(recorded.Stream) {
-			w.again[recorded.Stream] = true
 		}
 	}
 	w.widen()
@@ -74,8 +75,22 @@ type window struct {
 	pools map[trade.PoolKey]bool
 }
 
-// touch adds the pools of contracts. A correction of the first event may have put a contract into
-// another pool.
+// begins adds the pool in which an event begins a contract, so that mostly one pass over the log is
+// enough.
+func (r Replayer) begins(ctx context.Context, w window, recorded contract.Recorded) error {
+	if kind, _ := trade.FindKind(trade.New{}); recorded.Type != kind.Type {
+		return nil
+	}
+	e, err := contract.Decoded(ctx, r.codec, recorded)
+	if n, ok := e.Body.(trade.New); ok {
+		pool := trade.PoolKey{Book: n.Book, Instrument: n.Instrument.ID(), Currency: n.Currency}
+		w.pools[pool] = true
+	}
+	return err
+}
+
+// touch adds the pools of contracts, of which some may be new: a skipped event can bring an earlier
+// one of its stream into effect.
 func (w window) touch(trades []trade.Trade) {
 	for _, t := range trades {
 		for _, leg := range t.Legs {

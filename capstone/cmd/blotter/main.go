@@ -122,6 +122,10 @@ var longHelp = kong.Vars{
 	"search_words": "Words of a reason, as in a web search: two words, \"a phrase\", or, -not.",
 	"search_where": "Value of an attribute, such as book=power-prop. Repeat for more.",
 
+	"snapshot_policy": "Only if it is due: every=EVENTS or age=DURATION after the last one. " +
+		"keep=DURATION locks it. Run it from a timer.",
+	"snapshot_measure": "Archive nothing. Show the storage and the rebuild time of a snapshot " +
+		"after every so many events, such as 1000,10000.",
 	"replay_chain": "Print a digest for each event. Where those of two versions of blotter " +
 		"first differ, their states do.",
 	"replay_from": "Begin from this archived state, and fold the events after it. One that is " +

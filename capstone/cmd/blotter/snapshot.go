@@ -13,20 +13,39 @@ import (
 )
 
 type snapshotCmd struct {
-	Name string `arg:"" optional:"" help:"Its name; by default derived from the digest."`
+	Name    string  `arg:"" optional:"" help:"Its name; by default derived from the digest."`
+	Policy  string  `help:"${snapshot_policy}" placeholder:"POLICY" xor:"mode"`
+	Measure []int64 `help:"${snapshot_measure}" placeholder:"EVENTS" xor:"mode"`
 }
 
 func (c *snapshotCmd) Run(ctx context.Context, a *app) error {
+	if len(c.Measure) > 0 {
+		return a.measurePolicies(ctx, c.Measure)
+	}
+	config, policy := a.config(), capstone.Policy{}
+	if c.Policy != "" {
+		var err error
+		if policy, err = capstone.ParsePolicy(c.Policy); err != nil {
+			return &usageError{err.Error(), "such as --policy every=10000,age=24h,keep=43800h"}
+		}
+		config.Keep = policy.Keep
+	}
 	if c.Name != "" {
 		if err := replay.CheckName(c.Name); err != nil { // BEFORE the state is computed
 			return &usageError{err.Error(), "choose a name like month-end, or omit it"}
 		}
 	}
-	s, err := a.open(ctx, session.Write)
+	s, err := a.openAs(ctx, config, session.Write)
 	if err != nil {
 		return err
 	}
 	system := s.System()
+	if c.Policy != "" {
+		lag, err := system.SnapshotLag(ctx)
+		if err != nil || !policy.Due(lag) {
+			return firstOf(err, a.notDue(s, lag))
+		}
+	}
 	if system.Projection, err = s.ReadModel(ctx); err != nil {
 		return err
 	}
