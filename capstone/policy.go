@@ -15,8 +15,8 @@ import (
 // A Policy says when the next snapshot is due, and how long the archive keeps it. Its text is
 // every=10000,age=24h,keep=43800h; each part may be missing.
 type Policy struct {
-	Every int64         // events after the last snapshot; 0: their number makes none due
-	Age   time.Duration // of the last snapshot, if there are events after it; 0: no age makes one due
+	Every int64         // events after the last snapshot; 0: no number makes one due
+	Age   time.Duration // of the last snapshot, with events after it; 0: no age makes one due
 	Keep  time.Duration // nobody can remove the snapshot for that long; 0: as every snapshot
 }
 

@@ -14,7 +14,8 @@ import (
 // notDue is the answer of a policy that takes no snapshot.
 func (a *app) notDue(s *session.Session, lag capstone.Lag) error {
 	found := map[string]any{
-		"due": false, "last": lag.Last, "events": lag.Events, "age_seconds": int64(lag.Age.Seconds()),
+		"due": false, "last": lag.Last, "events": lag.Events,
+		"age_seconds": int64(lag.Age.Seconds()),
 	}
 	return a.answer(of(s), found, func(w io.Writer) {
 		after := "and no snapshot"
