@@ -5,6 +5,7 @@ import (
 	"context"
 	"iter"
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 
@@ -74,6 +75,9 @@ type Auditor struct {
 	contract.Prover
 	Keys logdir.Keys
 	Kept contract.Checkpoint // the last one that was published from this folder; zero without one
+
+	// Tiles serves the sealed log (C2SP tlog-tiles). It reads only.
+	Tiles http.Handler
 
 	// Foreign has the objects of the archive that were passed over because the log's key did not
 	// sign them, and the reasons. Verify fills it completely.
@@ -145,7 +149,7 @@ func (s *Session) auditor(
 		return audit.OpenCheckpoint(signed, origin, keys.Verifier)
 	})
 	a.Known = kept.Note
-	return &Auditor{a, a, a, a, keys, kept, foreign, a.Archived}, err
+	return &Auditor{a, a, a, a, keys, kept, a.Handler(), foreign, a.Archived}, err
 }
 
 // archive opens the archive of checkpoints. If the log has no archive, it creates the archive if

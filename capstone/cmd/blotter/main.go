@@ -59,6 +59,7 @@ type cli struct {
 	Seal     sealCmd          `cmd:"" help:"${seal}"`
 	Sealed   checkpointsCmd   `cmd:"" name:"checkpoints" help:"List the published checkpoints."`
 	Verify   verifyCmd        `cmd:"" help:"${verify}"`
+	ServeLog serveLogCmd      `cmd:"" name:"serve-log" help:"${serve_log}"`
 	Prove    proveCmd         `cmd:"" help:"${prove}"`
 	Proof    checkProofCmd    `cmd:"" name:"check-proof" help:"${check_proof}"`
 	Certify  certifyCmd       `cmd:"" help:"${certify}"`
@@ -102,6 +103,7 @@ var longHelp = kong.Vars{
 	"rebuild":        "Make the read models again from the log, and accept the log as it is.",
 	"seal":           "Add new events to the Merkle tree and publish a signed checkpoint.",
 	"verify":         "Compare the log with its checkpoints; exit 1 names the first difference.",
+	"serve_log":      "Serve the sealed log to any client of C2SP tlog-tiles, read-only.",
 	"prove":          "Write a proof that the last checkpoint covers an event.",
 	"check_proof":    "Check a proof offline, with the public key alone.",
 	"certify":        "Write a snapshot as one signed file, for a person who has only the key.",
@@ -153,8 +155,10 @@ var longHelp = kong.Vars{
 	"explain_known_at": "Two times at which the days are known, instead of their ends.",
 	"explain_top":      "Number of parts in the table of each book, largest first; 0 is all.",
 
+	"serve_log_address": "Address to listen at. Others than loopback show the log to others.",
+
 	"seal_keep":    "Also write the signed checkpoint to a file, for verify --since.",
-	"verify_since": "Verify only the events after a checkpoint that was kept: see seal --keep.",
+	"verify_since": "Verify only the events after a checkpoint kept elsewhere: see seal --keep.",
 
 	"extract_uti": "Only this trade, with its refused commands and its confirmation. " +
 		"Repeat for more trades.",
