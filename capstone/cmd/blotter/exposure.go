@@ -61,8 +61,7 @@ func (c *exposureCmd) move(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	all := append([]capstone.MoveTotal{}, found...) // never nil: nothing is an empty list
-	return a.answer(q.caveat, all, func(w io.Writer) { printMoves(w, all) })
+	return a.answer(q.caveat, movesJSON(found), func(w io.Writer) { printMoves(w, found) })
 }
 
 // days returns the two times of the move.
@@ -76,6 +75,31 @@ func (c *exposureCmd) days(zone string, now time.Time) (from, to time.Time, err 
 	}
 	to, err = moment(second).parse("--move", zone, now, trade.ParseMoment)
 	return from, to, err
+}
+
+// A moveAnswer is a capstone.Move as an answer: its amount has all digits of the currency's minor
+// unit. So has that of a moveTotal.
+type moveAnswer struct {
+	capstone.Move
+	PnL *string `json:"pnl"` // null where a mark is missing
+}
+
+type moveTotal struct {
+	capstone.MoveTotal
+	PnL   *string      `json:"pnl"`
+	Moves []moveAnswer `json:"moves"`
+}
+
+func movesJSON(found []capstone.MoveTotal) []moveTotal {
+	all := []moveTotal{} // never nil: nothing is an empty list
+	for _, t := range found {
+		answer := moveTotal{t, amount(t.Currency, t.PnL), nil}
+		for _, m := range t.Moves {
+			answer.Moves = append(answer.Moves, moveAnswer{m, amount(m.Currency, m.PnL)})
+		}
+		all = append(all, answer)
+	}
+	return all
 }
 
 func printMoves(w io.Writer, all []capstone.MoveTotal) {

@@ -100,6 +100,34 @@ func TestConfirmationAsKnown(t *testing.T) {
 	require.False(t, confirmationOf(never, T, time.Time{}).Needed(), "nobody heard of it")
 }
 
+// An illegal event of the contract or of the confirmation parks that stream: the events before it
+// count, and the answer says so.
+func TestParkedConfirmation(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []trade.Body{trade.Unreadable{Cause: "damaged"}, settlePart.Body,
+		trade.Confirm{Kind: trade.Sent}} {
+		d := newDesk()
+		d.do(t, bought, on("02-04", sent(bought)))
+		stream := trade.ConfirmationStream(T)
+		d.streams[stream] = append(d.streams[stream], trade.Event{ID: uuid.UUID{1}, Version: 2,
+			EffectiveAt: at("2025-02-05T12:00:00Z"), EnteredAt: at("2025-02-05T12:00:00Z"),
+			Body: bad})
+		c := confirmationOf(d, T, time.Time{})
+		status, _ := c.Standing()
+		require.Equal(t, trade.Sent, status)
+		require.True(t, c.Waiting)
+		require.False(t, c.Parked)
+		require.Equal(t, trade.IsParked, d.refusedAs(t, on("02-06", sent(bought))).Rule)
+	}
+	d := newDesk()
+	d.do(t, bought)
+	d.streams[trade.TradeStream(T)] = append(d.streams[trade.TradeStream(T)], trade.Event{
+		ID: uuid.UUID{1}, Version: 2, Body: trade.Unreadable{Cause: "damaged"}})
+	c := confirmationOf(d, T, time.Time{})
+	require.True(t, c.Parked)
+	require.Equal(t, int64(1), c.Version)
+}
+
 // An agreement is due from its entry or its effect on, whichever comes first.
 func TestConfirmationIsDueFromTheAgreement(t *testing.T) {
 	t.Parallel()
