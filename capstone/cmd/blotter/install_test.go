@@ -1,24 +1,55 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// install installs the program in a folder bin, which every user can reach.
+// installed is a folder with the installed program, which is built once for all tests. Its name is
+// in installDir, so that the end of the tests removes it.
+var installed = sync.OnceValues(func() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "blotter-install-"); err != nil {
+		return "", err
+	}
+	installDir = dir
+	install := exec.Command("make", "-C", "../../..", "install")
+	install.Env = append(os.Environ(), "GOBIN="+dir)
+	if out, err := install.CombinedOutput(); err != nil {
+		return dir, fmt.Errorf("make install: %w: %s", err, out)
+	}
+	return dir, nil
+})
+
+var installDir string
+
+// install returns a folder bin of the test's own with the installed program. Every user can reach
+// it.
 func install(t *testing.T) (bin string) {
+	dir, err := installed()
+	require.NoError(t, err)
 	bin = filepath.Join(passableDir(t), "bin")
 	require.NoError(t, os.Mkdir(bin, 0o755))
-	install := exec.CommandContext(t.Context(), "make", "-C", "../../..", "install")
-	install.Env = append(os.Environ(), "GOBIN="+bin)
-	out, err := install.CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	for _, name := range []string{"blotter", "versitygw"} {
+		require.NoError(t, os.Link(filepath.Join(dir, name), filepath.Join(bin, name)))
+	}
 	return bin
+}
+
+// removeInstalled runs the tests, and removes the installed program after them.
+type removeInstalled struct{ *testing.M }
+
+// Run implements testscript.TestingM.
+func (m removeInstalled) Run() int {
+	code := m.M.Run()
+	os.RemoveAll(installDir)
+	return code
 }
 
 // The installed program runs in any folder and any environment: it finds the S3 gateway beside

@@ -24,7 +24,7 @@ import (
 // The scripts run this program as a process, on embedded stacks of their own.
 func TestMain(m *testing.M) {
 	stacktest.UseTemplates()
-	testscript.Main(m, map[string]func(){"blotter": main, "blotter-lossy": lossy})
+	testscript.Main(removeInstalled{m}, map[string]func(){"blotter": main, "blotter-lossy": lossy})
 }
 
 // Each script tells one story. The comment at its head names it.
