@@ -15,7 +15,8 @@ type tally struct {
 	out     io.Writer
 	output  map[string][]string // by package and test, until the test has passed
 	running map[string][]string // by package: the tests that have begun and not ended
-	count   map[string]int      // tests by outcome
+	count   map[string]int      // tests by outcome; a test with subtests is not one more
+	parents map[string]string   // tests with subtests; "fail" once a subtest has failed
 	labs    progress
 	failed  map[string]bool // packages with a failure
 	lost    []string        // failed packages and tests, in their order
@@ -24,7 +25,7 @@ type tally struct {
 func newTally(out io.Writer) *tally {
 	return &tally{
 		out: out, output: map[string][]string{}, running: map[string][]string{},
-		count: map[string]int{}, failed: map[string]bool{},
+		count: map[string]int{}, failed: map[string]bool{}, parents: map[string]string{},
 		labs: newProgress(),
 	}
 }
@@ -60,6 +61,7 @@ func (t *tally) take(e testEvent) {
 		t.running[e.Package] = nil
 	case "run":
 		t.running[e.Package] = append(t.running[e.Package], e.Test)
+		t.note(key, "run")
 	case "output":
 		t.output[key] = append(t.output[key], e.Output)
 		if strings.HasPrefix(e.Test, "Benchmark") && !strings.HasPrefix(e.Output, "=") {
@@ -76,15 +78,39 @@ func (t *tally) take(e testEvent) {
 	}
 }
 
+// note keeps that a subtest has begun or failed for the tests that it belongs to.
+func (t *tally) note(key, outcome string) {
+	for i := range key {
+		if key[i] == '/' && t.parents[key[:i]] != "fail" {
+			t.parents[key[:i]] = outcome
+		}
+	}
+}
+
+// counts reports whether the end of a test is one more outcome. A test with subtests is none, unless
+// it fails by itself.
+func (t *tally) counts(e testEvent, key string) bool {
+	subtests, parent := t.parents[key]
+	return !parent || e.Action == "fail" && subtests != "fail"
+}
+
 func (t *tally) endTest(e testEvent, key string) {
-	t.count[e.Action]++
+	counts := t.counts(e, key)
+	if counts {
+		t.count[e.Action]++
+	}
+	if e.Action == "fail" {
+		t.note(key, "fail")
+	}
 	t.running[e.Package] = slices.DeleteFunc(t.running[e.Package],
 		func(test string) bool { return test == e.Test })
 	kept := e.Action != "pass" && t.labs.keep(key, t.output[key])
 	if e.Action == "fail" {
 		t.failed[e.Package] = true
 		if !kept {
-			t.lost = append(t.lost, key)
+			if counts {
+				t.lost = append(t.lost, key)
+			}
 			t.show(key)
 		}
 	}

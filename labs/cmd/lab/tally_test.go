@@ -37,6 +37,31 @@ func TestTallyCounts(t *testing.T) {
 	require.NotContains(t, out.String(), "quiet")
 }
 
+// A test with subtests is not counted beside them, unless it fails by itself.
+func TestTallyCountsSubtestsOnce(t *testing.T) {
+	t.Parallel()
+	tally := newTally(io.Discard)
+	require.NoError(t, tally.read(strings.NewReader(`
+{"Action":"run","Package":"example.com/a","Test":"TestGood"}
+{"Action":"run","Package":"example.com/a","Test":"TestGood/one"}
+{"Action":"run","Package":"example.com/a","Test":"TestGood/one/deep"}
+{"Action":"pass","Package":"example.com/a","Test":"TestGood/one/deep"}
+{"Action":"pass","Package":"example.com/a","Test":"TestGood/one"}
+{"Action":"pass","Package":"example.com/a","Test":"TestGood"}
+{"Action":"run","Package":"example.com/a","Test":"TestBad"}
+{"Action":"run","Package":"example.com/a","Test":"TestBad/one"}
+{"Action":"fail","Package":"example.com/a","Test":"TestBad/one"}
+{"Action":"fail","Package":"example.com/a","Test":"TestBad"}
+{"Action":"run","Package":"example.com/a","Test":"TestAfter"}
+{"Action":"run","Package":"example.com/a","Test":"TestAfter/one"}
+{"Action":"skip","Package":"example.com/a","Test":"TestAfter/one"}
+{"Action":"fail","Package":"example.com/a","Test":"TestAfter"}
+{"Action":"fail","Package":"example.com/a"}
+`[1:])))
+	require.Equal(t, map[string]int{"pass": 1, "skip": 1, "fail": 2}, tally.count)
+	require.Equal(t, []string{"example.com/a TestBad/one", "example.com/a TestAfter"}, tally.lost)
+}
+
 // If a process ends before its tests do, their output until then is shown, whatever the exit code.
 func TestTallyShowsOutputAfterExit(t *testing.T) {
 	t.Parallel()
