@@ -30,10 +30,10 @@ hint: ## explain a check: make hint CHECK=L1.4; with MORE=1 the second hint, too
 	@$(LAB) hint $(CHECK) $(if $(MORE),--more)
 
 long: setup ## run every test at full length
-	@$(LAB) test
+	@$(LAB) test -- -vet=off
 
 race: setup ## run every test under the race detector, the longest ones shortened
-	@$(LAB) test -- -race -short
+	@$(LAB) test -- -race -short -vet=off
 
 lint: ## gofmt, go vet, staticcheck, determinism of the domain and the folds
 	@./.tools/setup lint
