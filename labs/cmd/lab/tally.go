@@ -87,8 +87,8 @@ func (t *tally) note(key, outcome string) {
 	}
 }
 
-// counts reports whether the end of a test is one more outcome. A test with subtests is none, unless
-// it fails by itself.
+// counts reports whether the end of a test is one more outcome. A test with subtests is none,
+// unless it fails by itself.
 func (t *tally) counts(e testEvent, key string) bool {
 	subtests, parent := t.parents[key]
 	return !parent || e.Action == "fail" && subtests != "fail"

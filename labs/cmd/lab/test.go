@@ -22,8 +22,8 @@ type testCmd struct {
 
 // Run calls go test and condenses its output: one line for each package that passes, and the whole
 // output of each test that fails. A table then shows the progress of the labs and the next step.
-// The last line counts the tests and subtests that have no subtests of their own: N passed, N failed,
-// N skipped.
+// The last line counts the tests and subtests that have no subtests of their own: N passed, N
+// failed, N skipped.
 func (t *testCmd) Run(ctx context.Context, to *streams) (err error) {
 	args := t.Args
 	if len(args) > 0 && args[0] == "--" {
