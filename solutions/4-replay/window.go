@@ -56,7 +56,7 @@ func (r Replayer) Window(ctx context.Context, log contract.Reader, from contract
 	}
 	w.widen()
 	for {
-		state, events, err := r.Replay(ctx, chosen{log, w.again}, to)
+		state, events, err := r.Replayer.Replay(ctx, chosen{log, w.again}, to)
 		if err != nil {
 			return nil, 0, err
 		}

@@ -1,0 +1,159 @@
+package replay
+
+import (
+	"context"
+	"hash/crc32"
+	"iter"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// A Plan says how a log is replayed. Each share of it has whole streams and is folded alone. So the
+// shares may run on several cores, and only those that run are in memory as events.
+type Plan struct {
+	Cores int   // shares that are folded at a time
+	Share int64 // the wanted number of offsets in a share
+}
+
+// Replay implements contract.Replayer, on all cores. A short log is one share.
+func (r Replayer) Replay(ctx context.Context, log contract.Reader, to contract.Cursor) (
+	trade.State, int64, error) {
+	const short, share = 20_000, 100_000
+	if contract.Cursor(nil).Distance(to) <= short {
+		return r.Replayer.Replay(ctx, log, to)
+	}
+	return r.ReplayBy(ctx, Plan{runtime.GOMAXPROCS(0), share}, log, to)
+}
+
+// ReplayBy is Replay by a plan. Every plan gives the same state: see merged.
+func (r Replayer) ReplayBy(ctx context.Context, p Plan, log contract.Reader, to contract.Cursor) (
+	trade.State, int64, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	shares := p.shares(to)
+	states, events := make([]trade.State, len(shares)), make([]int64, len(shares))
+	var folding sync.WaitGroup
+	free := make(chan struct{}, max(1, p.Cores))
+	for i, s := range shares {
+		free <- struct{}{}
+		folding.Go(func() {
+			defer func() { <-free }()
+			var err error
+			states[i], events[i], err = r.Replayer.Replay(ctx, shared{log, s}, to)
+			if err != nil {
+				cancel(err) // the others stop, and the first error counts
+			}
+		})
+	}
+	folding.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return trade.State{}, 0, err
+	}
+	all := int64(0)
+	for _, n := range events {
+		all += n
+	}
+	return merged(states), all, nil
+}
+
+// A share is the events of some partitions. Of those it has the streams whose hash is part, modulo
+// of.
+type share struct {
+	partitions map[int32]bool
+	part, of   uint32
+}
+
+// shares divides the events before a cursor. A share has whole partitions, which are then read once
+// in all. A partition that is too large, and a log of too few partitions for the cores, are divided
+// by streams, and read once for each share.
+func (p Plan) shares(to contract.Cursor) (all []share) {
+	var groups []share
+	size, sizes := int64(0), []int64{}
+	for partition, end := range to {
+		if len(groups) == 0 || size+end > p.Share {
+			groups, sizes, size = append(groups, share{partitions: map[int32]bool{}}),
+				append(sizes, 0), 0
+		}
+		size += end
+		groups[len(groups)-1].partitions[int32(partition)] = true
+		sizes[len(sizes)-1] = size
+	}
+	for i, g := range groups {
+		g.of = uint32(max(1, (sizes[i]+p.Share-1)/p.Share))
+		if len(groups) < p.Cores {
+			g.of = max(g.of, uint32(p.Cores))
+		}
+		for g.part = range g.of {
+			all = append(all, g)
+		}
+	}
+	return all
+}
+
+func (s share) has(stream string) bool {
+	return s.of == 1 || crc32.ChecksumIEEE([]byte(stream))%s.of == s.part
+}
+
+// shared is the share of a log.
+type shared struct {
+	contract.Reader
+	share
+}
+
+// Read implements contract.Reader. It does not read other partitions.
+func (l shared) Read(ctx context.Context, _, to contract.Cursor) iter.Seq2[contract.Recorded,
+	error] {
+	from := slices.Clone(to)
+	for partition := range l.partitions {
+		from[partition] = 0
+	}
+	return func(yield func(contract.Recorded, error) bool) {
+		for r, err := range l.Reader.Read(ctx, from, to) {
+			if err == nil {
+				err = context.Cause(ctx)
+			}
+			if (err != nil || l.has(r.Stream)) && !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// merged returns the state of streams whose shares were folded apart. Everything but a position
+// depends on one stream, and a position follows from the legs of all contracts in its pool.
+func merged(states []trade.State) trade.State {
+	all, legs := trade.State{Curves: map[string]trade.Curve{}}, map[trade.PoolKey][]trade.Leg{}
+	for _, s := range states {
+		all.Trades = append(all.Trades, s.Trades...)
+		all.Parked = append(all.Parked, s.Parked...)
+		all.Skipped = append(all.Skipped, s.Skipped...)
+		maps.Copy(all.Curves, s.Curves)
+		for _, t := range s.Trades {
+			for _, l := range t.Legs {
+				legs[l.Pool] = append(legs[l.Pool], l)
+			}
+		}
+	}
+	slices.SortFunc(all.Trades, func(a, b trade.Trade) int { return strings.Compare(a.UTI, b.UTI) })
+	slices.SortFunc(all.Parked, func(a, b trade.Parked) int {
+		return strings.Compare(a.Stream, b.Stream)
+	})
+	slices.SortStableFunc(all.Skipped, func(a, b trade.Skipped) int {
+		return strings.Compare(a.Stream, b.Stream)
+	})
+	for _, key := range slices.SortedFunc(maps.Keys(legs), trade.PoolKey.Compare) {
+		slices.SortFunc(legs[key], func(a, b trade.Leg) int { return a.Key.Compare(b.Key) })
+		var pool trade.Pool
+		for _, l := range legs[key] {
+			pool.Apply(l)
+		}
+		all.Positions = append(all.Positions, trade.PositionOf(key, pool))
+	}
+	return all
+}
