@@ -123,8 +123,9 @@ type Difference struct {
 
 // Rules are the rules of a valuation.
 type Rules struct {
-	FIFO   bool              // realised P&L by FIFO, and not by average cost
-	Curves map[string]string // from a curve to the curve that values its positions instead
+	FIFO     bool              // realised P&L by FIFO, and not by average cost
+	Rounding trade.Rounding    // of the cost that leaves a pool
+	Curves   map[string]string // from a curve to the curve that values its positions instead
 }
 
 // curve returns the name of the curve that values a pool.
@@ -135,8 +136,8 @@ func (r Rules) curve(key trade.PoolKey) string { return cmp.Or(r.Curves[key.Curv
 // that have a position at one of the ends, sorted by book and currency. The parts of a book are in
 // the order of the path, and those of time come last.
 func Between(streams map[string][]trade.Event, from, to trade.AsOf) []Difference {
-	w := &walk{worldOf(streams, from), newPath(), map[trade.PoolKey]time.Time{}}
-	before := w.values(from.Effective, Rules{})
+	w := &walk{worldOf(History{Streams: streams}, from), newPath(), map[trade.PoolKey]time.Time{}}
+	before := w.values(from.Effective)
 	for _, key := range sorted(before) {
 		w.begin(key, before[key])
 		w.now[key] = from.Effective
@@ -146,7 +147,7 @@ func Between(streams map[string][]trade.Event, from, to trade.AsOf) []Difference
 	for _, key := range sorted(w.pools) {
 		w.pass(key, to.Effective)
 	}
-	after, changes := w.values(to.Effective, Rules{}), map[trade.PoolKey]Value{}
+	after, changes := w.values(to.Effective), map[trade.PoolKey]Value{}
 	for _, key := range sorted(after) { // no pool of before leaves the world
 		changes[key] = after[key].Minus(valueIn(before, key))
 	}
@@ -207,26 +208,26 @@ func (w *walk) trade(stream string, next trade.Trade, at time.Time, part Part) {
 	}
 	w.set(stream, next)
 	for _, key := range touched {
-		w.step(key, w.value(key, at, Rules{}), part)
+		w.step(key, w.value(key, at), part)
 	}
 }
 
 // mark replaces a curve at a time.
 func (w *walk) mark(curve string, next trade.Curve, at time.Time, part Part) {
-	valued := w.on(curve, Rules{})
+	valued := w.on(curve)
 	for _, key := range valued {
 		w.pass(key, at)
 	}
 	w.curves[curve] = next
 	for _, key := range valued {
-		w.step(key, w.value(key, at, Rules{}), part)
+		w.step(key, w.value(key, at), part)
 	}
 }
 
 // pass lets time pass for a pool.
 func (w *walk) pass(key trade.PoolKey, at time.Time) {
 	if now, ok := w.now[key]; ok && at.After(now) {
-		w.step(key, w.value(key, at, Rules{}), Part{Class: Time})
+		w.step(key, w.value(key, at), Part{Class: Time})
 	}
 	w.now[key] = at
 }

@@ -36,7 +36,7 @@ func WhatIf(is, would History, at time.Time) []Difference {
 			c.step(key, c.change(key), part)
 		}
 	}
-	from, to := c.is.values(at, is.Rules), c.would.values(at, would.Rules)
+	from, to := c.is.values(at), c.would.values(at)
 	changes := maps.Clone(from)
 	maps.Copy(changes, to)
 	for _, key := range sorted(changes) {
@@ -64,7 +64,7 @@ type side struct {
 }
 
 func newSide(h History) *side {
-	s := &side{worldOf(nil, trade.AsOf{}), h, map[uuid.UUID]bool{}}
+	s := &side{worldOf(History{Rules: h.Rules}, trade.AsOf{}), h, map[uuid.UUID]bool{}}
 	for _, e := range recorded(h.Streams) {
 		s.has[e.ID] = true
 	}
@@ -79,7 +79,7 @@ func (s *side) take(e placed, effective time.Time) []trade.PoolKey {
 	at := trade.AsOf{Known: e.RecordedAt, Effective: effective}
 	if curve, ok := curveIn(e.stream); ok {
 		s.curves[curve], _ = trade.FoldCurve(curve, s.Streams[e.stream], at)
-		return s.on(curve, s.Rules)
+		return s.on(curve)
 	}
 	next := foldTrade(e.stream, s.Streams[e.stream], at)
 	touched := s.touched(e.stream, next)
@@ -90,9 +90,9 @@ func (s *side) take(e placed, effective time.Time) []trade.PoolKey {
 // change returns the P&L of a pool in the world would, less that in the world is. The worth of an
 // unmarked position is the same in both if they have the same legs and the same marks.
 func (c *comparison) change(key trade.PoolKey) Value {
-	is, would := c.is.value(key, c.at, c.is.Rules), c.would.value(key, c.at, c.would.Rules)
+	is, would := c.is.value(key, c.at), c.would.value(key, c.at)
 	if is.Unrealised == nil && would.Unrealised == nil && c.sameWorth(key) {
-		is, would = c.is.atCost(key, c.is.Rules), c.would.atCost(key, c.would.Rules)
+		is, would = c.is.atCost(key), c.would.atCost(key)
 	}
 	return would.Minus(is)
 }
@@ -100,8 +100,8 @@ func (c *comparison) change(key trade.PoolKey) Value {
 // sameWorth reports whether a pool has the same contracts and the same marks in both worlds.
 func (c *comparison) sameWorth(key trade.PoolKey) bool {
 	a, b := c.is.pools[key].contracts, c.would.pools[key].contracts
-	curve := c.is.Rules.curve(key)
-	return curve == c.would.Rules.curve(key) &&
+	curve := c.is.rules.curve(key)
+	return curve == c.would.rules.curve(key) &&
 		maps.EqualFunc(c.is.curves[curve].Points, c.would.curves[curve].Points, sameMark) &&
 		maps.EqualFunc(a, b, func(a, b trade.Trade) bool {
 			return len(trade.Changed(a.Legs, b.Legs)) == 0

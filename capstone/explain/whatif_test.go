@@ -39,7 +39,7 @@ func TestWhatIfAddsUp(t *testing.T) {
 		require.Equal(t, before, trade.StateOf(streams, trade.AsOf{}).Digest())
 	}
 	require.Greater(t, pools, int(histories())/4)
-	for _, what := range []string{"method", "curves", "without", "with"} {
+	for _, what := range []string{"method", "rounding", "curves", "without", "with"} {
 		require.Positive(t, changed[what], what)
 	}
 }
@@ -49,7 +49,10 @@ func changeOf(
 	t *testing.T, r *rand.Rand, h explain.History,
 ) (changed explain.History, what string) {
 	t.Helper()
-	switch r.IntN(4) {
+	switch r.IntN(5) {
+	case 3:
+		h.Rules.Rounding = trade.Down
+		return h, "rounding"
 	case 0:
 		h.Rules.FIFO = true
 		return h, "method"
@@ -127,6 +130,22 @@ func TestWhatIfByFIFO(t *testing.T) {
 	require.Equal(t, []string{
 		"B USD from 300 and 300 to 800 and -200",
 		"new trades: NEW c4 by ops/2: 500 and -500",
+	}, told(explain.WhatIf(is, would, at("2025-01-11T00:00"))))
+}
+
+// Of 2 for 0.05 in all, one is sold for 1. Its cost of 0.025 is 0.02, or 0.03 with the half up.
+func TestWhatIfByRounding(t *testing.T) {
+	t.Parallel()
+	const deal = `"book":"B","counterparty":"ACME","trader":"trader/1","commodity":"oil",` +
+		`"zone":"BRENT","delivery":"2025-06","unit":"bbl","currency":"USD",`
+	is := explain.History{Streams: story(t, `
+	2025-01-10T10:00 NEW A `+deal+`"side":"buy","price":"0.025","quantity":"2"
+	2025-01-10T11:00 NEW B `+deal+`"side":"sell","price":"1","quantity":"1"`)}
+	would := is
+	would.Rules.Rounding = trade.HalfUp
+	require.Equal(t, []string{
+		"B USD from 0.98 and - to 0.97 and -",
+		"new trades: NEW c2 by ops/2: -0.01 and 0.01",
 	}, told(explain.WhatIf(is, would, at("2025-01-11T00:00"))))
 }
 

@@ -11,6 +11,7 @@ import (
 
 // A world is the contracts and the curves at some place of a history, netted into pools.
 type world struct {
+	rules     Rules
 	contracts map[string]trade.Trade // by stream
 	curves    map[string]trade.Curve // by name
 	pools     map[trade.PoolKey]*pool
@@ -24,12 +25,12 @@ type pool struct {
 }
 
 // worldOf folds the streams of trades and curves, as known and as effective at the given times.
-func worldOf(streams map[string][]trade.Event, at trade.AsOf) *world {
+func worldOf(h History, at trade.AsOf) *world {
 	w := &world{
-		map[string]trade.Trade{}, map[string]trade.Curve{}, map[trade.PoolKey]*pool{},
+		h.Rules, map[string]trade.Trade{}, map[string]trade.Curve{}, map[trade.PoolKey]*pool{},
 	}
-	for _, stream := range slices.Sorted(maps.Keys(streams)) {
-		events := streams[stream]
+	for _, stream := range slices.Sorted(maps.Keys(h.Streams)) {
+		events := h.Streams[stream]
 		if curve, ok := curveIn(stream); ok {
 			w.curves[curve], _ = trade.FoldCurve(curve, events, at)
 		} else if trade.Folds(stream) {
@@ -61,6 +62,7 @@ func (w *world) set(stream string, next trade.Trade) {
 		p := w.pools[key]
 		if p == nil {
 			p = &pool{contracts: map[string]trade.Trade{}}
+			p.netted.Rounding = w.rules.Rounding
 			w.pools[key] = p
 		}
 		delete(p.contracts, stream)
@@ -75,7 +77,8 @@ func (w *world) set(stream string, next trade.Trade) {
 // net nets the legs from a key on, which are those of one contract unless some are netted already.
 func (p *pool) net(from trade.LegKey, legs []trade.Leg) {
 	if from.Compare(p.last) <= 0 {
-		p.netted, p.last, legs = trade.Pool{}, trade.LegKey{}, nil
+		p.netted = trade.Pool{Rounding: p.netted.Rounding}
+		p.last, legs = trade.LegKey{}, nil
 		for _, t := range p.contracts {
 			legs = append(legs, t.Legs...)
 		}
@@ -90,31 +93,31 @@ func (p *pool) net(from trade.LegKey, legs []trade.Leg) {
 }
 
 // value returns the P&L of a pool at a time.
-func (w *world) value(key trade.PoolKey, at time.Time, r Rules) Value {
+func (w *world) value(key trade.PoolKey, at time.Time) Value {
 	p := w.pools[key]
 	if p == nil || len(p.contracts) == 0 {
 		return nothing()
 	}
 	s := trade.State{
 		Positions: []trade.Position{trade.PositionOf(key, p.netted)},
-		Curves:    map[string]trade.Curve{key.Curve(): w.curves[r.curve(key)]},
+		Curves:    map[string]trade.Curve{key.Curve(): w.curves[w.rules.curve(key)]},
 	}
 	for _, stream := range slices.Sorted(maps.Keys(p.contracts)) {
 		s.Trades = append(s.Trades, p.contracts[stream])
 	}
 	v := s.ValuedAt(at)[0]
 	gain := v.AverageCost
-	if r.FIFO {
+	if w.rules.FIFO {
 		gain = v.FIFO
 	}
 	return Value{gain.Realised, gain.Unrealised}
 }
 
 // atCost returns the P&L of a pool as if its position were worth nothing.
-func (w *world) atCost(key trade.PoolKey, r Rules) Value {
+func (w *world) atCost(key trade.PoolKey) Value {
 	p := trade.PositionOf(key, w.pools[key].netted)
 	result := p.AverageCost
-	if r.FIFO {
+	if w.rules.FIFO {
 		result = p.FIFO
 	}
 	minus := result.Cost.Neg()
@@ -122,16 +125,16 @@ func (w *world) atCost(key trade.PoolKey, r Rules) Value {
 }
 
 // on returns the pools that a curve values, in their order.
-func (w *world) on(curve string, r Rules) []trade.PoolKey {
-	all := sorted(w.pools)
-	return slices.DeleteFunc(all, func(key trade.PoolKey) bool { return r.curve(key) != curve })
+func (w *world) on(curve string) []trade.PoolKey {
+	other := func(key trade.PoolKey) bool { return w.rules.curve(key) != curve }
+	return slices.DeleteFunc(sorted(w.pools), other)
 }
 
 // values returns the P&L of every pool at a time.
-func (w *world) values(at time.Time, r Rules) map[trade.PoolKey]Value {
+func (w *world) values(at time.Time) map[trade.PoolKey]Value {
 	all := map[trade.PoolKey]Value{}
 	for key := range w.pools {
-		all[key] = w.value(key, at, r)
+		all[key] = w.value(key, at)
 	}
 	return all
 }

@@ -79,6 +79,8 @@ var longHelp = kong.Vars{
 	"stores": strings.Join(session.StoreNames(), ","),
 	"stacks": "embedded,containers,external",
 
+	"roundings": "half-even,half-up,up,down",
+
 	"format":       "Format of the answer: table, json or csv.",
 	"data":         "Folder of the log and its stack.",
 	"stack":        "Kind of Kafka, Postgres, S3 and registry: embedded, containers or external.",
@@ -145,6 +147,7 @@ var longHelp = kong.Vars{
 	"effective_at": "Answer as effective at a time, at the end of a day, or now.",
 
 	"what_if_method":   "Method of the cost: average, as in every answer, or fifo.",
+	"what_if_rounding": "Rounding of the cost that leaves a pool: half-even, half-up, up or down.",
 	"what_if_marks":    "Value the positions of one curve by another. Repeat for more.",
 	"what_if_without":  "Leave out an event and its consequences. Repeat for more.",
 	"what_if_scenario": "Import lines to decide after the log, and lines {\"without\":\"EVENT\"}.",

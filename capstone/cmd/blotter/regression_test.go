@@ -40,14 +40,14 @@ var regressions = []regression{
 	{"dropped correction", "labs/kit/trade/fold.go", "l.slots[i].Event = e", "_ = i", "",
 		func(e trade.Event) bool { return e.Corrects != uuid.Nil }},
 	{"rounding mode", "labs/kit/trade/decimal.go",
-		"twice > 0 || twice == 0 && odd {", "twice >= 0 || odd && twice > 0 {", "", isTrade},
+		"return half > 0 || half == 0 && odd", "return half >= 0 || odd && half > 0", "", isTrade},
 	{"schema default", "solutions/1-schemas/upcast.go",
 		"m.commodity, m.market = splitCurve(b.curve)", "m.market = &b.curve", "", isMark},
 	{"tie order", "labs/kit/trade/pool.go",
 		"k.EnteredAt.Compare(o.EnteredAt),", "o.EnteredAt.Compare(k.EnteredAt),", "", isTrade},
 	{"float", "labs/kit/trade/pool.go",
-		"return MulDiv(cost, part.Abs(), quantity.Abs(), c.Places())",
-		"f, _ := strconv.ParseFloat(MulDiv(cost, part.Abs(), quantity.Abs(), 9).String(), 64); " +
+		"return r.mulDiv(cost, part.Abs(), quantity.Abs(), c.Places())",
+		"f, _ := strconv.ParseFloat(r.mulDiv(cost, part.Abs(), quantity.Abs(), 9).String(), 64); " +
 			"return Dec(strconv.FormatFloat(f, 'f', int(c.Places()), 64))", `"strconv"`, isTrade},
 	// The order of a map is random. With six marks it is that of the keys at times.
 	{"map order", "labs/kit/trade/state.go", "strings.Compare(a.Delivery, b.Delivery)", "0", "",

@@ -19,6 +19,7 @@ import (
 type whatIfCmd struct {
 	Book     string            `help:"Only this book."`
 	Method   string            `enum:"average,fifo" default:"average" help:"${what_if_method}"`
+	Rounding string            `enum:"${roundings}" default:"half-even" help:"${what_if_rounding}"`
 	Marks    map[string]string `help:"${what_if_marks}" placeholder:"CURVE=CURVE"`
 	Without  []string          `help:"${what_if_without}" placeholder:"EVENT"`
 	Scenario string            `help:"${what_if_scenario}" placeholder:"FILE"`
@@ -31,9 +32,14 @@ func (c *whatIfCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if c.Method == "average" && len(c.Marks)+len(change.without)+len(change.commands) == 0 {
+	rules := explain.Rules{FIFO: c.Method == "fifo", Curves: c.Marks}
+	if c.Rounding != "half-even" {
+		rules.Rounding = trade.Rounding(c.Rounding)
+	}
+	events := len(change.without) + len(change.commands)
+	if !rules.FIFO && rules.Rounding == trade.HalfEven && len(rules.Curves)+events == 0 {
 		return &usageError{"nothing is changed",
-			"give --method fifo, --marks, --without or --scenario"}
+			"give --method fifo, --rounding, --marks, --without or --scenario"}
 	}
 	q, err := a.question(ctx, c.asOf)
 	if err != nil {
@@ -50,7 +56,6 @@ func (c *whatIfCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	rules := explain.Rules{FIFO: c.Method == "fifo", Curves: c.Marks}
 	all := ofBook(explain.WhatIf(explain.History{Streams: is},
 		explain.History{Streams: would, Rules: rules}, at.Effective), c.Book)
 	caveat := history{streams: would}.caveat(q.Session, trade.AsOf{Effective: at.Effective}, c.Book)

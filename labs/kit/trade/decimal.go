@@ -120,10 +120,37 @@ func (a Decimal) with(op func(d, x, y *apd.Decimal) (apd.Condition, error), b De
 	return reduced(&r)
 }
 
-// MulDiv returns a·b/c, rounded half to even at the given places after the point. It is the only
-// division: each use is one of the named places at which this package rounds. A c of zero is a
-// broken invariant and panics.
-func MulDiv(a, b, c Decimal, places int32) Decimal {
+// MulDiv returns a·b/c, rounded half to even at the given places after the point. Each use is one
+// of the named places at which this package rounds. A c of zero is a broken invariant and panics.
+func MulDiv(a, b, c Decimal, places int32) Decimal { return HalfEven.mulDiv(a, b, c, places) }
+
+// A Rounding is a rule for the digits that a result has no place for. Every answer rounds half to
+// even. The other rules show the effect of that choice: see Pool.Rounding.
+type Rounding string
+
+const (
+	HalfEven Rounding = ""        // to the nearest, and from the middle to the even digit
+	HalfUp   Rounding = "half-up" // to the nearest, and from the middle away from zero
+	Up       Rounding = "up"      // away from zero
+	Down     Rounding = "down"    // towards zero
+)
+
+// isUp reports whether a magnitude is rounded up. half compares its rest with half a unit, and odd
+// is that of its last digit.
+func (r Rounding) isUp(exact bool, half int, odd bool) bool {
+	switch r {
+	case HalfUp:
+		return half >= 0
+	case Up:
+		return !exact
+	case Down:
+		return false
+	}
+	return half > 0 || half == 0 && odd
+}
+
+// mulDiv is the only division.
+func (r Rounding) mulDiv(a, b, c Decimal, places int32) Decimal {
 	if c.IsZero() {
 		panic("trade: MulDiv by zero")
 	}
@@ -137,13 +164,14 @@ func MulDiv(a, b, c Decimal, places int32) Decimal {
 		den.Mul(den, pow10(-shift))
 	}
 	quo, rem := new(apd.BigInt).QuoRem(num, den, new(apd.BigInt))
-	twice := rem.Mul(rem, apd.NewBigInt(2)).Cmp(den)
-	if odd := quo.Bit(0) == 1; twice > 0 || twice == 0 && odd {
+	exact := rem.Sign() == 0
+	half := rem.Mul(rem, apd.NewBigInt(2)).Cmp(den)
+	if r.isUp(exact, half, quo.Bit(0) == 1) {
 		quo.Add(quo, apd.NewBigInt(1))
 	}
-	r := apd.NewWithBigInt(quo, -places)
-	r.Negative = (a.d.Negative != b.d.Negative) != c.d.Negative
-	return reduced(r)
+	d := apd.NewWithBigInt(quo, -places)
+	d.Negative = (a.d.Negative != b.d.Negative) != c.d.Negative
+	return reduced(d)
 }
 
 // Round returns a, rounded half to even at the given places after the point.

@@ -99,7 +99,7 @@ func (t Trade) withLeg(s Slot, leg Leg) Trade {
 	}
 	out := leg.Amount
 	if leg.Quantity.Sign() < 0 {
-		out = share(t.booked, leg.Quantity, t.Open, t.Currency)
+		out = share(t.booked, leg.Quantity, t.Open, t.Currency, HalfEven)
 	}
 	if leg.Exit {
 		leg.OwnCost = out

@@ -116,6 +116,10 @@ func Changed(before, after []Leg) map[PoolKey]LegKey {
 type Pool struct {
 	Average Average `json:"average"`
 	FIFO    FIFO    `json:"fifo"`
+
+	// Rounding is the rule for the cost that leaves the pool. It moves cents between the realised
+	// P&L and the cost. All answers but those of what-if leave it empty.
+	Rounding Rounding `json:"-"`
 }
 
 // Apply takes the next leg, in the order of leg keys.
@@ -126,9 +130,9 @@ func (p *Pool) Apply(l Leg) {
 		return
 	}
 	held := p.Average.Quantity // the same by both methods
-	for _, part := range split(l, held) {
-		p.Average.apply(part)
-		p.FIFO.apply(part)
+	for _, part := range split(l, held, p.Rounding) {
+		p.Average.apply(part, p.Rounding)
+		p.FIFO.apply(part, p.Rounding)
 	}
 }
 
@@ -142,13 +146,14 @@ func (p *Pool) Clone() Pool {
 // split cuts a leg that crosses zero. One part closes the held quantity, the other opens the other
 // side. The amount of the closing part is rounded, and the opening part gets the rest. This is one
 // of the named places at which this package rounds.
-func split(l Leg, held Decimal) []Leg {
+func split(l Leg, held Decimal, r Rounding) []Leg {
 	if !opposite(l.Quantity, held) || l.Quantity.Abs().Cmp(held.Abs()) <= 0 {
 		return []Leg{l}
 	}
 	closing, opening := l, l
 	closing.Quantity = held.Neg()
-	closing.Amount = MulDiv(l.Amount, held.Abs(), l.Quantity.Abs(), l.Pool.Currency.Places())
+	closing.Amount = r.mulDiv(
+		l.Amount, held.Abs(), l.Quantity.Abs(), l.Pool.Currency.Places())
 	opening.Quantity = l.Quantity.Sub(closing.Quantity)
 	opening.Amount = l.Amount.Sub(closing.Amount)
 	return []Leg{closing, opening}
@@ -158,8 +163,8 @@ func opposite(a, b Decimal) bool { return a.Sign()*b.Sign() < 0 }
 
 // share returns the cost of a part of a quantity, rounded to the currency's minor unit. The last
 // part takes all that is left. This is one of the named places at which this package rounds.
-func share(cost, part, quantity Decimal, c Currency) Decimal {
-	return MulDiv(cost, part.Abs(), quantity.Abs(), c.Places())
+func share(cost, part, quantity Decimal, c Currency, r Rounding) Decimal {
+	return r.mulDiv(cost, part.Abs(), quantity.Abs(), c.Places())
 }
 
 // Average is a pool by average cost: one quantity with one cost. The cost of a long position is
@@ -171,12 +176,12 @@ type Average struct {
 }
 
 // apply takes a leg that does not cross zero.
-func (a *Average) apply(l Leg) {
+func (a *Average) apply(l Leg, r Rounding) {
 	if !opposite(l.Quantity, a.Quantity) {
 		a.Quantity, a.Cost = a.Quantity.Add(l.Quantity), a.Cost.Sub(l.Amount)
 		return
 	}
-	out := share(a.Cost, l.Quantity, a.Quantity, l.Pool.Currency)
+	out := share(a.Cost, l.Quantity, a.Quantity, l.Pool.Currency, r)
 	a.Quantity = a.Quantity.Add(l.Quantity)
 	if l.Exit && !a.Quantity.IsZero() { // a flat pool keeps no cost
 		out = l.OwnCost
@@ -220,14 +225,14 @@ func (f FIFO) Cost() Decimal {
 }
 
 // apply takes a leg that does not cross zero.
-func (f *FIFO) apply(l Leg) {
+func (f *FIFO) apply(l Leg, r Rounding) {
 	if len(f.Lots) == 0 || !opposite(l.Quantity, f.Lots[0].Quantity) {
 		f.Lots = append(f.Lots, Lot{l.Key.Stream, l.Quantity, l.Amount.Neg()})
 		return
 	}
 	f.Realised = f.Realised.Add(l.Amount)
 	for left := l.Quantity.Abs(); !left.IsZero(); {
-		left = left.Sub(f.takeOut(f.next(l), left, l.Pool.Currency))
+		left = left.Sub(f.takeOut(f.next(l), left, l.Pool.Currency, r))
 	}
 }
 
@@ -241,7 +246,7 @@ func (f *FIFO) next(l Leg) int {
 }
 
 // takeOut closes up to q of the lot at i, and returns the quantity that it closed.
-func (f *FIFO) takeOut(i int, q Decimal, c Currency) Decimal {
+func (f *FIFO) takeOut(i int, q Decimal, c Currency, r Rounding) Decimal {
 	lot := &f.Lots[i]
 	if size := lot.Quantity.Abs(); q.Cmp(size) >= 0 {
 		f.Realised = f.Realised.Sub(lot.Cost)
@@ -249,7 +254,7 @@ func (f *FIFO) takeOut(i int, q Decimal, c Currency) Decimal {
 		f.Lots = f.Lots[1:]
 		return size
 	}
-	out := share(lot.Cost, q, lot.Quantity, c)
+	out := share(lot.Cost, q, lot.Quantity, c, r)
 	f.Realised, lot.Cost = f.Realised.Sub(out), lot.Cost.Sub(out)
 	if lot.Quantity.Sign() > 0 {
 		lot.Quantity = lot.Quantity.Sub(q)

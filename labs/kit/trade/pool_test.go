@@ -229,3 +229,33 @@ func TestLegsOfOneEntryGoByStream(t *testing.T) {
 		of("C", on("02-06", sell(power("100", "70")))))
 	equal(t, "2000", d.position(t, "power/CET/base@2025-03").FIFO.Realised)
 }
+
+// A rule of rounding moves cents between the realised P&L and the cost, and makes none.
+func TestPoolsByRounding(t *testing.T) {
+	t.Parallel()
+	rules := []trade.Rounding{trade.HalfEven, trade.HalfUp, trade.Up, trade.Down}
+	for _, c := range []struct {
+		legs     []trade.Leg
+		realised [4]string // by rule
+	}{
+		{legs("2", "-0.05", "-1", "1"), [4]string{"0.98", "0.97", "0.97", "0.98"}},
+		{legs("2", "-0.15", "-1", "1"), [4]string{"0.92", "0.92", "0.92", "0.93"}},
+		{legs("3", "-0.04", "-1", "1"), [4]string{"0.99", "0.99", "0.98", "0.99"}},
+		{legs("3", "-0.05", "-1", "1"), [4]string{"0.98", "0.98", "0.98", "0.99"}},
+		{legs("2", "-0.04", "-1", "1"), [4]string{"0.98", "0.98", "0.98", "0.98"}},
+		{legs("-2", "0.05", "1", "-1"), [4]string{"-0.98", "-0.97", "-0.97", "-0.98"}},
+		{legs("1", "-0.02", "-2", "0.05"), [4]string{"0", "0.01", "0.01", "0"}},
+	} {
+		for i, rule := range rules {
+			p, cash := trade.Pool{Rounding: rule}, trade.Decimal{}
+			for _, leg := range c.legs {
+				p.Apply(leg)
+				cash = cash.Add(leg.Amount)
+			}
+			require.Equal(t, c.realised[i], p.Average.Realised.String(), "%q %v", rule, c.legs)
+			require.Equal(t, c.realised[i], p.FIFO.Realised.String(), "%q %v", rule, c.legs)
+			require.Equal(t, cash.String(), p.Average.Realised.Sub(p.Average.Cost).String())
+			require.Equal(t, cash.String(), p.FIFO.Realised.Sub(p.FIFO.Cost()).String())
+		}
+	}
+}
