@@ -82,9 +82,11 @@ scale: setup ## import EVENTS=1000000 beside other work; show peak memory and an
 		go test -run '^(TestRebuildWhileAppendsGoOn|TestLongModelAnswersAsFastAsShort)$$' \
 		-count=1 -v -timeout 2h ./solutions/3-projections/postgres
 
-bench: setup ## measure each store beside its server, and a long log beside a short one
+bench: setup ## measure stores and projections beside bare clients, and long logs
 	@$(LAB) test -- -run '^$$' -bench 'GroupCommit|Batches|Single|HotStream' -benchtime $(BENCHTIME) \
 		./solutions/2-store/kafka ./solutions/2-store/postgres
+	@$(LAB) test -- -run '^$$' -bench CatchUp -benchtime 3x -timeout 1h \
+		./solutions/3-projections/postgres
 	@BLOTTER_SCALE=$(EVENTS) \
 		go test -run '^TestALongLogAnswersAsFastAsAShortOne$$' -count=1 -v -timeout 1h \
 		./solutions/2-store/kafka ./solutions/2-store/postgres

@@ -45,13 +45,17 @@ func Project(ctx context.Context, log contract.Reader, p contract.Applier, to co
 		return err
 	}
 	batches := (begin.Distance(to) + int64(size) - 1) / int64(size)
-	from := begin
+	cursors := []contract.Cursor{begin}
 	for n := range batches {
-		next := begin.Share(to, n+1, batches)
-		if err := applyRange(ctx, log, p, from, next); err != nil {
+		cursors = append(cursors, begin.Share(to, n+1, batches))
+	}
+	for b, err := range readAhead(ctx, log, cursors, max(1, atOnce/size)) {
+		if err != nil {
 			return err
 		}
-		from = next
+		if err := p.Apply(ctx, b.events, b.next); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -70,17 +74,31 @@ func checkNotAhead(ctx context.Context, log contract.Reader, cursor, to contract
 	return cursor.Ahead("the read model", end)
 }
 
-// applyRange applies the events in [from, to) as one batch.
-func applyRange(ctx context.Context, log contract.Reader, p contract.Applier,
-	from, to contract.Cursor) error {
-	var batch []contract.Recorded
+// A batch is the events before a cursor and after that of the batch before.
+type batch struct {
+	events []contract.Recorded
+	next   contract.Cursor
+}
+
+// atOnce is the number of events that are read together, once the first batches have succeeded. To
+// begin to read costs a log as much as hundreds of events.
+const atOnce = 10_000
+
+// read reads the batches between cursors, which ascend.
+func read(ctx context.Context, log contract.Reader, cursors []contract.Cursor) ([]batch, error) {
+	from, to := cursors[0], cursors[len(cursors)-1]
+	var batches []batch
+	for _, next := range cursors[1:] {
+		batches = append(batches, batch{next: next})
+	}
 	for r, err := range log.Read(ctx, from, to) {
 		if err != nil {
-			return fmt.Errorf("read the log from %s: %w", from, err)
+			return nil, fmt.Errorf("read the log from %s: %w", from, err)
 		}
-		batch = append(batch, r)
+		i := slices.IndexFunc(batches, func(b batch) bool { return b.next.Covers(r.Position) })
+		batches[i].events = append(batches[i].events, r)
 	}
-	return p.Apply(ctx, batch, to)
+	return batches, nil
 }
 
 // Fresh returns the events that a model at cursor has not taken yet (L3.I2).

@@ -26,7 +26,7 @@ var pure = map[string][]string{
 		"avro.go", "events.go", "fields.go", "formats.go", "printer.go", "reader.go", "resolve.go",
 		"settled.go", "upcast.go", "walks.go", "writer.go",
 	},
-	"solutions/3-projections":               nil,
+	"solutions/3-projections":               {"projection.go"},
 	"solutions/3-projections/plain":         {"fold.go", "model.go", "refold.go"},
 	"solutions/3-projections/memory":        nil,
 	"solutions/3-projections/postgres":      nil,

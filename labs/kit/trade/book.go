@@ -14,73 +14,107 @@ import (
 // that it belongs to, and the pools that change with it, from the earliest changed leg. The events
 // of different streams may come in any order: the state is always that of StateOf.
 type Book struct {
-	streams map[string]*bookStream
+	streams map[string]*Stream
 	pools   map[PoolKey]*ledger
-}
-
-// A bookStream is the stream of a trade or a curve.
-type bookStream struct {
-	legality
-	version int64     // of the last event that came
-	events  []Event   // all that came
-	curve   Curve     // of a curve
-	latest  time.Time // the effective time of the curve's last slot
 }
 
 // NewBook returns an empty book.
 func NewBook() *Book {
-	return &Book{map[string]*bookStream{}, map[PoolKey]*ledger{}}
+	return &Book{map[string]*Stream{}, map[PoolKey]*ledger{}}
 }
 
 // Apply takes the next event of a stream. It ignores an event that it took before, and events of
 // streams that belong to neither a trade nor a curve. An event that is illegal in its stream parks
 // the stream. An error, which is that a version is missing, leaves the book as it was.
 func (b *Book) Apply(stream string, e Event) error {
-	if !strings.HasPrefix(stream, tradeStreams) && !strings.HasPrefix(stream, curveStreams) {
+	if !Folds(stream) {
 		return nil
 	}
 	s := b.streams[stream]
 	if s == nil {
-		s = &bookStream{legality: *newLegality(stream, 1), curve: curveOf(nil)}
+		s = NewStream(stream)
 	}
-	switch {
-	case e.Version <= s.version:
+	if e.Version <= s.version {
 		return nil
-	case e.Version != s.version+1:
-		return fmt.Errorf("stream %s: version %d comes after %d", stream, e.Version, s.version)
+	}
+	before := s.now.Legs
+	if err := s.Take(e); err != nil {
+		return err
 	}
 	b.streams[stream] = s
+	b.moveLegs(stream, before, s.now.Legs)
+	return nil
+}
+
+// A Stream is the fold of one stream, which takes one event at a time: what Fold and FoldCurve
+// return for its events.
+type Stream struct {
+	legality
+	version int64     // of the last event that came
+	events  []Event   // all that came
+	curve   Curve     // of a curve, unless it is stale
+	latest  time.Time // the effective time of the curve's last slot
+	stale   bool      // a mark came that may be earlier than another one
+}
+
+// NewStream returns the fold of a stream without events.
+func NewStream(name string) *Stream {
+	return &Stream{legality: *newLegality(name, 1), curve: curveOf(nil)}
+}
+
+// Take takes the next event. An illegal event parks the stream. An error, which is that a version
+// is missing, leaves the stream as it was.
+func (s *Stream) Take(e Event) error {
+	if e.Version != s.version+1 {
+		return fmt.Errorf("stream %s: version %d comes after %d", s.stream, e.Version, s.version)
+	}
 	s.version++
 	s.events = append(s.events, e)
-	before := s.now.Legs
 	_, skips := e.Body.(EventSkipped)
 	if skips {
-		s.legality = *legalityOf(stream, s.events, AsOf{})
+		s.legality = *legalityOf(s.stream, s.events, AsOf{})
 	}
-	switch {
-	case !skips && !s.take(e):
-	case s.trade:
-		b.moveLegs(stream, before, s.now.Legs)
-	default:
+	if (skips || s.take(e)) && strings.HasPrefix(s.stream, curveStreams) {
 		s.mark(e)
 	}
 	return nil
 }
 
-// mark sets the points of a mark that comes in order. For any other event it folds the curve again.
-func (s *bookStream) mark(e Event) {
+// mark sets the points of a mark that comes in order. After any other event the curve is stale.
+func (s *Stream) mark(e Event) {
 	m, isMark := e.Body.(PriceMarked)
-	if isMark && e.Corrects == uuid.Nil && !e.EffectiveAt.Before(s.latest) {
+	if !isMark || e.Corrects != uuid.Nil || e.EffectiveAt.Before(s.latest) {
+		s.stale = true
+	}
+	if !s.stale {
 		s.curve.set(m, e.EffectiveAt, e.Version)
 		s.latest = e.EffectiveAt
-		return
-	}
-	slots := effective(s.line.slots, time.Time{})
-	s.curve, s.latest = curveOf(slots), time.Time{}
-	if n := len(slots); n > 0 {
-		s.latest = slots[n-1].Event.EffectiveAt
 	}
 }
+
+// Version returns the version of the last event.
+func (s *Stream) Version() int64 { return s.version }
+
+// Trade returns the contract of the stream. It has no status before it has begun.
+func (s *Stream) Trade() Trade { return s.now }
+
+// Curve returns the curve of the stream, which the next event changes.
+func (s *Stream) Curve() Curve {
+	if s.stale {
+		slots := effective(s.line.slots, time.Time{})
+		s.curve, s.latest, s.stale = curveOf(slots), time.Time{}, false
+		if n := len(slots); n > 0 {
+			s.latest = slots[n-1].Event.EffectiveAt
+		}
+	}
+	return s.curve
+}
+
+// Parked returns the event that parks the stream, or nil.
+func (s *Stream) Parked() *Parked { return s.parked }
+
+// Skipped returns the events of the stream that are left out, in version order.
+func (s *Stream) Skipped() []Skipped { return s.skipped }
 
 // moveLegs carries a change of one contract's legs into the pools that it touches.
 func (b *Book) moveLegs(stream string, before, after []Leg) {
@@ -121,9 +155,9 @@ func (b *Book) State() State {
 
 // addStream adds the contract or the curve of a stream, the stream if it is parked, and its skipped
 // events.
-func (s *State) addStream(stream string, of *bookStream) {
+func (s *State) addStream(stream string, of *Stream) {
 	if name, isCurve := strings.CutPrefix(stream, curveStreams); isCurve {
-		s.Curves[name] = Curve{maps.Clone(of.curve.Points)}
+		s.Curves[name] = Curve{maps.Clone(of.Curve().Points)}
 	} else if of.now.Status != "" {
 		s.Trades = append(s.Trades, of.now)
 	}

@@ -37,17 +37,18 @@ func OpenAs(ctx context.Context, app, owner, schema string, codec contract.Codec
 	kind := readmodel.Kind{
 		Tables: tables,
 		Takes:  func(stream string) bool { return isTrade(stream) || isConfirmation(stream) },
-		Apply: func(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error {
-			streams, err := readmodel.Histories(ctx, tx, codec, fresh, nil)
-			if err != nil {
-				return err
-			}
-			if err := put(ctx, tx, streams); err != nil {
-				return fmt.Errorf("put confirmations: %w", err)
-			}
-			return nil
-		},
 	}
+	kind.Fold = readmodel.Stateless(func(ctx context.Context, tx pgx.Tx,
+		fresh []contract.Recorded) error {
+		streams, err := readmodel.Histories(ctx, tx, codec, fresh, nil)
+		if err != nil {
+			return err
+		}
+		if err := put(ctx, tx, streams); err != nil {
+			return fmt.Errorf("put confirmations: %w", err)
+		}
+		return nil
+	})
 	m, err := readmodel.OpenAs(ctx, app, owner, schema, kind)
 	return &Model{m, codec}, err
 }

@@ -3,82 +3,146 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
+	projection "example.com/blotter/solutions/3-projections"
 	"example.com/blotter/solutions/3-projections/readmodel"
 )
 
-// firstLegs holds the first changed leg of each pool.
-type firstLegs map[trade.PoolKey]trade.LegKey
-
-// add keeps the earlier leg of each pool.
-func (f firstLegs) add(changed map[trade.PoolKey]trade.LegKey) {
-	for pool, leg := range changed {
-		if first, ok := f[pool]; !ok || leg.Compare(first) < 0 {
-			f[pool] = leg
-		}
-	}
+// A folding folds new events into the rows. It keeps the streams and pools that it has folded, as
+// they are in the tables, and reads those that it lacks. So an event costs little more than its
+// rows.
+type folding struct {
+	codec       contract.Codec
+	streams     map[string]*stream
+	pools       map[trade.PoolKey]*ledger
+	instruments map[string]bool // in the table
+	kept        int             // events and legs, about
 }
 
-// apply refolds the rows that depend on new events. Pools come last, because a late leg refolds all
-// legs after it. The number of statements is the same for one event and for thousands.
-func (p *Projection) apply(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error {
-	streams, err := p.histories(ctx, tx, fresh)
+// mostKept bounds the memory of a folding, which forgets all streams and pools when it has more.
+const mostKept = 100_000
+
+func newFold(codec contract.Codec) *folding {
+	f := &folding{codec: codec, instruments: map[string]bool{}}
+	f.forget()
+	return f
+}
+
+func (f *folding) forget() {
+	f.streams, f.pools, f.kept = map[string]*stream{}, map[trade.PoolKey]*ledger{}, 0
+}
+
+// A stream is a folded stream, and what the tables have of it.
+type stream struct {
+	*trade.Stream
+	legs     []trade.Leg // of its contract
+	listed   bool        // trades may have a row
+	setAside bool        // parked may have rows
+}
+
+// Apply reads all that it needs, folds, and then writes. Pools come last, because a late leg
+// refolds all legs after it. The number of statements does not grow with the events.
+func (f *folding) Apply(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error {
+	continued, err := f.read(ctx, tx, fresh)
 	if err != nil {
 		return err
 	}
-	if err := insertRefusals(ctx, tx, fresh, streams); err != nil {
-		return fmt.Errorf("insert refusals: %w", err)
-	}
-	changed, trades, err := refoldTrades(ctx, tx, streams)
-	if err != nil {
-		return fmt.Errorf("refold trades: %w", err)
-	}
-	curves, err := refoldCurves(ctx, tx, streams)
-	if err != nil {
-		return fmt.Errorf("refold curves: %w", err)
-	}
-	if err := park(ctx, tx, streams, append(trades, curves...)); err != nil {
+	rows := newChanges()
+	if err := f.take(ctx, rows, fresh, continued); err != nil {
 		return err
 	}
-	if err := refoldPools(ctx, tx, changed); err != nil {
+	if err := rows.addTrades(f.streams); err != nil {
+		return err
+	}
+	rows.addCurves(f.streams, continued)
+	if err := f.refoldPools(ctx, tx, rows); err != nil {
 		return fmt.Errorf("refold pools: %w", err)
 	}
-	if err := insertInstruments(ctx, tx, changed); err != nil {
+	if err := rows.write(ctx, tx); err != nil {
+		return err
+	}
+	if err := f.insertInstruments(ctx, tx, rows.pools); err != nil {
 		return fmt.Errorf("insert instruments: %w", err)
+	}
+	if f.kept > mostKept {
+		f.forget()
 	}
 	return nil
 }
 
-// histories returns the streams of fresh events. Of a continued curve only the last earlier event
-// is read, which states the currency of all.
-func (p *Projection) histories(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) (
+// read reads the streams of fresh events that f lacks. Of a continued curve only the last earlier
+// event is read, which states the currency of all: it is returned, and not kept.
+func (f *folding) read(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) (
 	map[string]readmodel.History, error) {
-	continued, err := continuedCurves(ctx, tx, fresh)
+	lacking := map[string][]contract.Recorded{}
+	for _, r := range fresh {
+		if f.streams[r.Stream] == nil {
+			lacking[r.Stream] = append(lacking[r.Stream], r)
+		}
+	}
+	if len(lacking) == 0 {
+		return nil, nil
+	}
+	continued, err := continuedCurves(ctx, tx, lacking)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.readLast(ctx, tx, continued); err != nil {
+	if err := f.readLast(ctx, tx, continued); err != nil {
 		return nil, err
 	}
-	return readmodel.Histories(ctx, tx, p.codec, fresh, continued)
+	maps.DeleteFunc(lacking, func(name string, _ []contract.Recorded) bool {
+		_, ok := continued[name]
+		return ok
+	})
+	return continued, f.readStreams(ctx, tx, sortedKeys(lacking))
+}
+
+func (f *folding) readStreams(ctx context.Context, tx pgx.Tx, names []string) error {
+	for _, name := range names {
+		f.streams[name] = &stream{Stream: trade.NewStream(name)}
+	}
+	for e, err := range readmodel.Events(ctx, tx, f.codec, "WHERE stream = ANY($1)", names) {
+		if err != nil {
+			return err
+		}
+		s := f.streams[e.Stream]
+		if err := s.Take(e.Event); err != nil {
+			return err
+		}
+		s.listed, s.setAside = true, true
+		f.kept++
+	}
+	// A program that reads more than the one before has more legs than the tables: compare those.
+	legs, err := legsOf(ctx, tx, slices.DeleteFunc(names, func(name string) bool {
+		return f.streams[name].Version() == 0
+	}))
+	for name, of := range legs {
+		f.streams[name].legs = of
+	}
+	return err
 }
 
 // readLast adds the last event of the model to histories that skip the events before it. The event
 // stands in its slot, since no later one corrects it. So it may stand alone, as an own mark.
-func (p *Projection) readLast(ctx context.Context, tx pgx.Tx,
+func (f *folding) readLast(ctx context.Context, tx pgx.Tx,
 	streams map[string]readmodel.History) error {
+	if len(streams) == 0 {
+		return nil
+	}
 	names := sortedKeys(streams)
 	var versions []int64
 	for _, name := range names {
 		versions = append(versions, streams[name].Next())
 	}
 	const last = "WHERE (stream, version) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))"
-	for e, err := range readmodel.Events(ctx, tx, p.codec, last, names, versions) {
+	for e, err := range readmodel.Events(ctx, tx, f.codec, last, names, versions) {
 		if err != nil {
 			return err
 		}
@@ -88,21 +152,36 @@ func (p *Projection) readLast(ctx context.Context, tx pgx.Tx,
 	return nil
 }
 
-// insertRefusals inserts the refusals among fresh events, whose bodies are in streams.
-func insertRefusals(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded,
-	streams map[string]readmodel.History) error {
-	var rows [][]any
+// take adds fresh events to their streams, and the refusals among them to rows.
+func (f *folding) take(ctx context.Context, rows *changes, fresh []contract.Recorded,
+	continued map[string]readmodel.History) error {
 	for _, r := range fresh {
-		h := streams[r.Stream]
-		e := h.Events[r.Version-h.Skipped-1]
+		earlier, isContinued := continued[r.Stream]
+		next := earlier.Next()
+		if !isContinued {
+			next = f.streams[r.Stream].Version() + 1
+		}
+		if err := projection.CheckVersion(r, next); err != nil {
+			return err
+		}
+		e, err := contract.Decoded(ctx, f.codec, r)
+		if err != nil {
+			return err
+		}
 		if refused, ok := e.Body.(trade.CommandRefused); ok {
-			rows = append(rows, []any{
-				r.Stream, r.Version, refused.CommandID, string(refused.Rule), refused.Detail,
-				r.RecordedAt,
-			})
+			rows.refusals.Add(r.Stream, r.Version, refused.CommandID, string(refused.Rule),
+				refused.Detail, r.RecordedAt)
+		}
+		rows.streams[r.Stream] = true
+		f.kept++
+		if isContinued {
+			continued[r.Stream] = earlier.With(e)
+		} else if err := f.streams[r.Stream].Take(e); err != nil {
+			return err
 		}
 	}
-	columns := []string{"stream", "version", "command_id", "rule", "detail", "recorded_at"}
-	_, err := tx.CopyFrom(ctx, pgx.Identifier{"refusals"}, columns, pgx.CopyFromRows(rows))
-	return err
+	return nil
 }
+
+// sortedKeys makes a batch run the same statements each time.
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

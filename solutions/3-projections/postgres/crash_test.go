@@ -2,10 +2,12 @@ package postgres
 
 import (
 	"context"
+	"errors"
+	"net"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
@@ -28,11 +30,12 @@ import (
 //
 // In each the model ends as a fold in memory.
 
-// Each statement of Apply, the commit included, fails once. The model is then that of the batches
-// before, the list of parked streams included, and applying the same batch again succeeds.
+// The connection breaks at each message of Apply, the commit included: before the message is sent,
+// or after that. The model is then that of the batches before, the list of parked streams included,
+// unless the commit was sent. Applying the same batch again succeeds.
 func TestACrashInApplyLeavesAPrefix(t *testing.T) {
 	t.Parallel()
-	p, crasher := openTraced(t)
+	p, crasher := openCrashing(t)
 	log := projectiontest.History(21, 400, 2)
 	for i := 10; i < len(log.Events); i += 40 {
 		log.Events[i].Corrects = uuid.Max // illegal: no event has this id
@@ -42,32 +45,36 @@ func TestACrashInApplyLeavesAPrefix(t *testing.T) {
 	crashes := 0
 	for from := 0; from < len(log.Events); from += 100 {
 		batch, next := log.Events[from:from+100], after(cursor, log.Events[from:from+100])
-		before := fold(t, log, cursor)
-		for statement := 1; ; statement++ {
-			crasher.arm(statement)
+		before, then := fold(t, log, cursor), fold(t, log, next)
+		for message := 1; ; message++ {
+			crasher.arm(message, from%200 > 0)
 			err := p.Apply(t.Context(), batch, next)
-			crasher.disarm()
-			if err == nil {
+			if crashed := crasher.disarm(); !crashed {
+				require.NoError(t, err)
 				break
 			}
-			require.ErrorIs(t, err, context.Canceled, "crash at statement %d", statement)
+			require.Error(t, err, "crash at message %d", message)
 			crashes++
 			found, err := p.State(t.Context())
 			require.NoError(t, err)
+			if from%200 > 0 && string(found.Canonical()) == then {
+				break // the commit was sent
+			}
 			require.Equal(t, before, string(found.Canonical()),
-				"after a crash at statement %d", statement)
+				"after a crash at message %d", message)
 		}
+		require.NoError(t, p.Apply(t.Context(), batch, next))
 		requireState(t, p, log, next)
 		cursor = next
 	}
-	require.Greater(t, crashes, 4*8, "every statement of each batch failed once")
+	require.Greater(t, crashes, 4*8, "every message of each batch was lost once")
 }
 
-// A statement of Rebuild fails: each of them in turn, or each seventh one. The model is then whole:
-// the old one or the new one. A rebuild without a crash gives the new one.
+// The connection breaks at a message of Rebuild: at each one, or each seventh. The model is then
+// whole: the old one or the new one. A rebuild without a crash gives the new one.
 func TestACrashInRebuildLeavesAModel(t *testing.T) {
 	t.Parallel()
-	p, crasher := openTraced(t)
+	p, crasher := openCrashing(t)
 	log := projectiontest.History(23, 120, 2)
 	early := after(nil, log.Events[:60])
 	require.NoError(t, projection.Project(t.Context(), log, p, early, 60))
@@ -76,52 +83,38 @@ func TestACrashInRebuildLeavesAModel(t *testing.T) {
 	if testing.Short() {
 		step = 7
 	}
-	for statement := 1; ; statement += step {
-		crasher.arm(statement)
+	for message := 1; ; message += step {
+		crasher.arm(message, false)
 		err := p.Rebuild(t.Context(), log, 60)
-		crasher.disarm()
-		if err == nil {
-			require.Greater(t, statement, 40, "crashes")
+		if crashed := crasher.disarm(); !crashed {
+			require.NoError(t, err)
+			require.Greater(t, message, 40, "crashes")
 			break
 		}
-		require.ErrorIs(t, err, context.Canceled, "crash at statement %d", statement)
 		found, err := p.State(t.Context())
 		require.NoError(t, err)
 		require.Contains(t, []string{was, will}, string(found.Canonical()),
-			"after a crash at statement %d", statement)
+			"after a crash at message %d", message)
 	}
 	requireState(t, p, log, end(t, log))
 }
 
-// Apply sends as many statements for 1000 events as for 50: the number of round trips is constant.
-func TestStatementsOfApplyDoNotGrow(t *testing.T) {
+// Apply sends as many messages for 1000 events as for 50, except for longer rows.
+func TestMessagesOfApplyDoNotGrow(t *testing.T) {
 	t.Parallel()
 	const most = 1 << 20
-	p, tracer := openTraced(t)
+	p, crasher := openCrashing(t)
 	log := projectiontest.History(22, 1100, 2)
 	var sent []int
 	for _, to := range []int{50, 100, 1100} {
-		tracer.arm(most)
+		crasher.arm(most, false)
 		next := after(nil, log.Events[:to])
 		require.NoError(t, projection.Project(t.Context(), log, p, next, 2000))
-		sent = append(sent, most-tracer.left)
+		sent = append(sent, most-crasher.left)
 	}
 	requireState(t, p, log, after(nil, log.Events))
-	require.Equal(t, sent[1], sent[2], "statements for 50 events (first) and for 1000")
-	require.Less(t, sent[2], 40)
-}
-
-func openTraced(t *testing.T) (*Projection, *crasher) {
-	t.Helper()
-	dsn, schema := stacktest.Schema(t)
-	config, err := pgxpool.ParseConfig(dsn)
-	require.NoError(t, err)
-	tracer := &crasher{}
-	config.ConnConfig.Tracer = tracer
-	p, err := open(t.Context(), config, config, schema, projectiontest.Codec{})
-	require.NoError(t, err)
-	t.Cleanup(p.Close)
-	return p, tracer
+	require.Less(t, sent[2], sent[1]+20, "messages for 50 events, and for 1000: %v", sent)
+	require.Less(t, sent[2], 80)
 }
 
 // after returns the cursor after the last of events.
@@ -132,33 +125,73 @@ func after(cursor contract.Cursor, events []contract.Recorded) contract.Cursor {
 	return cursor
 }
 
-// A crasher ends the context of the n-th statement after arm, before the statement is sent. pgx
-// then closes the connection, as a crash of the process would.
-type crasher struct{ left int }
+// openCrashing opens a model whose connections the crasher breaks.
+func openCrashing(t *testing.T) (*Projection, *crasher) {
+	t.Helper()
+	dsn, schema := stacktest.Schema(t)
+	config, err := pgxpool.ParseConfig(dsn)
+	require.NoError(t, err)
+	c, dial := &crasher{}, config.ConnConfig.DialFunc
+	config.ConnConfig.DialFunc = func(ctx context.Context, network, to string) (net.Conn, error) {
+		conn, err := dial(ctx, network, to)
+		return &breaking{conn, c}, err
+	}
+	// A ping would be the message at which the connection breaks.
+	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
+	p, err := open(t.Context(), config, config, schema, projectiontest.Codec{})
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	return p, c
+}
 
-func (c *crasher) arm(n int) { c.left = n }
-func (c *crasher) disarm()   { c.left = 0 }
+// A crasher breaks the connection of the n-th message after arm, as a crash of the process would.
+type crasher struct {
+	sync.Mutex
+	left    int
+	isSent  bool
+	crashed bool
+}
 
-func (c *crasher) count(ctx context.Context) context.Context {
+func (c *crasher) arm(n int, isSent bool) {
+	c.Lock()
+	defer c.Unlock()
+	c.left, c.isSent, c.crashed = n, isSent, false
+}
+
+// disarm reports whether a connection broke.
+func (c *crasher) disarm() bool {
+	c.Lock()
+	defer c.Unlock()
+	c.left = 0
+	return c.crashed
+}
+
+// breaks reports whether the next message breaks its connection, and whether it is sent before.
+func (c *crasher) breaks() (now, isSent bool) {
+	c.Lock()
+	defer c.Unlock()
 	if c.left == 0 {
-		return ctx
+		return false, false
 	}
-	if c.left--; c.left > 0 {
-		return ctx
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	cancel()
-	return ctx
+	c.left--
+	now = c.left == 0
+	c.crashed = c.crashed || now
+	return now, c.isSent
 }
 
-func (c *crasher) TraceQueryStart(ctx context.Context, _ *pgx.Conn,
-	_ pgx.TraceQueryStartData) context.Context {
-	return c.count(ctx)
+// A breaking is a connection that a crasher breaks.
+type breaking struct {
+	net.Conn
+	*crasher
 }
-func (c *crasher) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-func (c *crasher) TraceCopyFromStart(ctx context.Context, _ *pgx.Conn,
-	_ pgx.TraceCopyFromStartData) context.Context {
-	return c.count(ctx)
+func (b *breaking) Write(message []byte) (n int, err error) {
+	now, isSent := b.breaks()
+	if !now {
+		return b.Conn.Write(message)
+	}
+	if isSent {
+		_, _ = b.Conn.Write(message)
+	}
+	return 0, errors.Join(errors.New("the connection is broken"), b.Close())
 }
-func (c *crasher) TraceCopyFromEnd(context.Context, *pgx.Conn, pgx.TraceCopyFromEndData) {}

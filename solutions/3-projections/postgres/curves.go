@@ -31,7 +31,7 @@ type pointRow struct {
 // correct no other, none is effective before a mark of the model, and the stream has no illegal
 // event. They replace points and leave the others as they are, so the earlier marks need not be
 // read. Each curve has a history without events, which skips all before the last one.
-func continuedCurves(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) (
+func continuedCurves(ctx context.Context, tx pgx.Tx, fresh map[string][]contract.Recorded) (
 	map[string]readmodel.History, error) {
 	const query = `
 SELECT s.stream, last.version - 1, latest.effective_at
@@ -42,14 +42,14 @@ CROSS JOIN LATERAL (SELECT effective_at FROM events e
                     WHERE e.stream = s.stream AND e.type = 'price.marked'
                     ORDER BY effective_at DESC LIMIT 1) latest
 WHERE s.stream NOT IN (SELECT stream FROM parked)`
-	marks := map[string][]contract.Recorded{}
-	for _, r := range fresh {
-		if strings.HasPrefix(r.Stream, trade.CurveStream("")) {
-			marks[r.Stream] = append(marks[r.Stream], r)
-		}
-	}
+	names := slices.DeleteFunc(sortedKeys(fresh), func(name string) bool {
+		return !strings.HasPrefix(name, trade.CurveStream(""))
+	})
 	continued := map[string]readmodel.History{}
-	rows, err := tx.Query(ctx, query, sortedKeys(marks))
+	if len(names) == 0 {
+		return continued, nil
+	}
+	rows, err := tx.Query(ctx, query, names)
 	if err != nil {
 		return nil, fmt.Errorf("find the last marks of curves: %w", err)
 	}
@@ -61,7 +61,7 @@ WHERE s.stream NOT IN (SELECT stream FROM parked)`
 			return r.Corrects != uuid.Nil || r.EffectiveAt.Before(latest) ||
 				r.Type != "price.marked"
 		}
-		if !slices.ContainsFunc(marks[stream], late) {
+		if !slices.ContainsFunc(fresh[stream], late) {
 			continued[stream] = earlier
 		}
 		return nil
@@ -69,49 +69,64 @@ WHERE s.stream NOT IN (SELECT stream FROM parked)`
 	return continued, err
 }
 
-// refoldCurves folds each curve among streams and stores its points. For a curve that is folded
-// from its first mark, the points replace all earlier points. It returns the parked streams.
-func refoldCurves(ctx context.Context, tx pgx.Tx, streams map[string]readmodel.History) (
-	[]trade.Parked, error) {
-	const insert = `
+// addCurves adds the points of the curves with fresh events. Those of a kept curve replace all its
+// earlier points.
+func (c *changes) addCurves(streams map[string]*stream,
+	continued map[string]readmodel.History) {
+	for _, stream := range sortedKeys(c.streams) {
+		name, ok := strings.CutPrefix(stream, trade.CurveStream(""))
+		if !ok {
+			continue
+		}
+		if h, ok := continued[stream]; ok {
+			c.continueCurve(name, h)
+			continue
+		}
+		c.refolded = append(c.refolded, name)
+		//determinism:unordered each point becomes a row of its own
+		for delivery, mark := range streams[stream].Curve().Points {
+			p := pointOf(name, delivery, mark)
+			c.curves.Add(p.Curve, p.Delivery, p.Starts, p.Ends, p.Price, string(p.Currency),
+				p.EffectiveAt, p.Version)
+		}
+	}
+}
+
+func pointOf(curve string, delivery trade.Period, mark trade.Mark) pointRow {
+	return pointRow{curve, delivery.String(), delivery.Start.String(), delivery.End.String(),
+		mark.Price, mark.Currency, mark.EffectiveAt, mark.Version}
+}
+
+// continueCurve adds the points of fresh marks.
+func (c *changes) continueCurve(name string, h readmodel.History) {
+	curve, illegal := trade.FoldCurve(name, h.Events, trade.AsOf{})
+	if illegal != nil {
+		c.park(*illegal)
+	}
+	//determinism:unordered each point becomes a row of its own
+	for delivery, mark := range curve.Points {
+		if mark.Version > h.Skipped+1 { // an earlier mark may be late, and is in the table
+			c.points = append(c.points, pointOf(name, delivery, mark))
+		}
+	}
+}
+
+// setPoints writes the points of continued curves, which replace points.
+func (c *changes) setPoints(ctx context.Context, tx pgx.Tx) error {
+	const upsert = `
 INSERT INTO curves (curve, delivery, starts, ends, price, currency, effective_at, version)
 SELECT curve, delivery, starts, ends, price, currency, effective_at, version
 FROM jsonb_to_recordset($1::jsonb) AS c(curve text, delivery text, starts date, ends date,
      price numeric, currency text, effective_at timestamptz, version bigint)
 ON CONFLICT (curve, delivery) DO UPDATE SET price = excluded.price, currency = excluded.currency,
     effective_at = excluded.effective_at, version = excluded.version`
-	var (
-		whole  []string
-		points []pointRow
-		parked []trade.Parked
-	)
-	for _, stream := range sortedKeys(streams) {
-		name, ok := strings.CutPrefix(stream, trade.CurveStream(""))
-		if !ok {
-			continue
-		}
-		h := streams[stream]
-		if h.Skipped == 0 {
-			whole = append(whole, name)
-		}
-		curve, illegal := trade.FoldCurve(name, h.Events, trade.AsOf{})
-		if illegal != nil {
-			parked = append(parked, *illegal)
-		}
-		//determinism:unordered each point becomes a row of its own
-		for delivery, mark := range curve.Points {
-			if h.Skipped > 0 && mark.Version == h.Skipped+1 {
-				continue // an earlier mark: a late one, which does not count here, may be the last
-			}
-			points = append(points, pointRow{name, delivery.String(), delivery.Start.String(),
-				delivery.End.String(), mark.Price, mark.Currency, mark.EffectiveAt, mark.Version})
-		}
+	if len(c.points) == 0 {
+		return nil
 	}
-	if _, err := tx.Exec(ctx, "DELETE FROM curves WHERE curve = ANY($1)", whole); err != nil {
-		return nil, err
+	if _, err := tx.Exec(ctx, upsert, c.points); err != nil {
+		return fmt.Errorf("set the points of curves: %w", err)
 	}
-	_, err := tx.Exec(ctx, insert, notNull(points))
-	return parked, err
+	return nil
 }
 
 // readCurves returns all curves, by name.

@@ -14,9 +14,10 @@ import (
 
 // insertInstruments inserts the instruments of pools that are new to the model, for the function
 // valuation. The calendar stays in Go: the tables have its months and hours.
-func insertInstruments(ctx context.Context, tx pgx.Tx, pools firstLegs) error {
-	added, err := newInstruments(ctx, tx, pools)
-	if err != nil {
+func (f *folding) insertInstruments(ctx context.Context, tx pgx.Tx,
+	pools map[trade.PoolKey]*poolChange) error {
+	added, err := f.newInstruments(ctx, tx, pools)
+	if err != nil || len(added) == 0 {
 		return err
 	}
 	var instruments, months, spans [][]any
@@ -47,17 +48,24 @@ func insertInstruments(ctx context.Context, tx pgx.Tx, pools firstLegs) error {
 }
 
 // newInstruments returns the instruments of pools that the model does not have.
-func newInstruments(ctx context.Context, tx pgx.Tx, pools firstLegs) ([]string, error) {
+func (f *folding) newInstruments(ctx context.Context, tx pgx.Tx,
+	pools map[trade.PoolKey]*poolChange) ([]string, error) {
 	const unknown = `
 SELECT id FROM unnest($1::text[]) id WHERE id NOT IN (SELECT instrument FROM instruments)`
 	ids := map[string]bool{}
 	for pool := range pools {
-		ids[pool.Instrument] = true
+		if !f.instruments[pool.Instrument] {
+			ids[pool.Instrument] = true
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
 	}
 	rows, err := tx.Query(ctx, unknown, slices.Sorted(maps.Keys(ids)))
 	if err != nil {
 		return nil, err
 	}
+	maps.Copy(f.instruments, ids)
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 

@@ -8,36 +8,25 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/blotter/labs/kit/trade"
-	"example.com/blotter/solutions/3-projections/readmodel"
 )
 
-// park replaces the illegal events of streams: those that park them, and those that are skipped.
-func park(ctx context.Context, tx pgx.Tx, streams map[string]readmodel.History,
-	parked []trade.Parked) error {
-	var rows []any
-	for _, p := range parked {
-		rows = append(rows, p)
+// setEventsAside replaces the illegal events of a stream: the one that parks it, and those that are
+// skipped.
+func (c *changes) setEventsAside(name string, s *stream) {
+	if s.setAside {
+		c.setAside = append(c.setAside, name)
 	}
-	for _, stream := range sortedKeys(streams) {
-		if trade.Folds(stream) {
-			for _, s := range trade.Skips(stream, streams[stream].Events) {
-				rows = append(rows, s)
-			}
-		}
+	p, skipped := s.Parked(), s.Skipped()
+	if s.setAside = p != nil || len(skipped) > 0; p != nil {
+		c.park(*p)
 	}
-	const remove = "DELETE FROM parked WHERE stream = ANY($1)"
-	if _, err := tx.Exec(ctx, remove, sortedKeys(streams)); err != nil {
-		return fmt.Errorf("park streams: %w", err)
+	for _, e := range skipped {
+		c.parked.Add(e.Stream, e.Version, e.Event, e.Actor, string(e.Rule), "", "", e.By)
 	}
-	const insert = `
-INSERT INTO parked (stream, version, event, actor, rule, detail, book, skipped_by)
-SELECT stream, version, event, actor, rule, coalesce(detail, ''), coalesce(book, ''), skipped_by
-FROM jsonb_to_recordset($1::jsonb) AS p(stream text, version bigint, event uuid, actor text,
-                                        rule text, detail text, book text, skipped_by uuid)`
-	if _, err := tx.Exec(ctx, insert, notNull(rows)); err != nil {
-		return fmt.Errorf("park streams: %w", err)
-	}
-	return nil
+}
+
+func (c *changes) park(p trade.Parked) {
+	c.parked.Add(p.Stream, p.Version, p.Event, p.Actor, string(p.Rule), p.Detail, p.Book, nil)
 }
 
 // readParked reads the parked streams and the skipped events into s, sorted.

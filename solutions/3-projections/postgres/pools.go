@@ -10,94 +10,210 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/solutions/3-projections/readmodel"
 )
 
-// spacing is the number of legs between two saved states of a pool. A late leg folds at most this
-// many legs before it again, and all legs after it.
-const spacing = 64
+// spacing is the least number of legs between two saved states of a pool. A state has every open
+// lot, so a pool of more lots has as many legs between two states: the states together are not
+// larger than the legs. A late leg folds at most as many legs before it again, and all after it.
+const spacing = 256
 
-// A poolRow is the state of a pool after its first Legs legs. LegKey is the last of these legs. As
-// a start of a refold, a poolRow has only its two keys.
+// A legID names a leg. LegKey, which also orders it, has times.
+type legID struct {
+	stream  string
+	version int64
+	n       int
+}
+
+func idOf(l trade.Leg) legID { return legID{l.Key.Stream, l.Key.Version, l.Key.N} }
+
+// A poolChange is the legs of a pool that go and come.
+type poolChange struct {
+	first trade.LegKey // the earliest of them
+	gone  map[legID]bool
+	added []trade.Leg
+}
+
+// A savedPool is the state of a pool after its first legs. last is the last of them.
+type savedPool struct {
+	legs int64
+	last trade.LegKey
+	pool trade.Pool
+}
+
+// A ledger is a pool from a saved state on.
+type ledger struct {
+	base   savedPool
+	legs   []trade.Leg // after base, in order
+	saved  []savedPool // after base, in order
+	pool   trade.Pool  // after the last leg, if it is folded
+	folded bool
+}
+
+func (g *ledger) empty() bool { return g.base.legs == 0 && len(g.legs) == 0 }
+
+// has reports whether the ledger has all legs from a key on.
+func (g *ledger) has(first trade.LegKey) bool {
+	return g.base.legs == 0 || g.base.last.Compare(first) < 0
+}
+
+// change folds the legs from c.first on again. It returns the states that it saved, and reports
+// whether it dropped some.
+func (g *ledger) change(c *poolChange) (saved []savedPool, dropped bool) {
+	slices.SortFunc(c.added, func(a, b trade.Leg) int { return a.Key.Compare(b.Key) })
+	if n := len(g.legs); g.folded && n > 0 && g.legs[n-1].Key.Compare(c.first) < 0 {
+		return g.extend(c.added), false
+	}
+	keep := slices.IndexFunc(g.saved, func(s savedPool) bool {
+		return s.last.Compare(c.first) >= 0
+	})
+	if dropped = keep >= 0; dropped {
+		g.saved = g.saved[:keep]
+	}
+	from := g.lastSaved()
+	at := int(from.legs - g.base.legs)
+	tail := slices.DeleteFunc(slices.Clone(g.legs[at:]), func(l trade.Leg) bool {
+		return c.gone[idOf(l)]
+	})
+	g.legs, g.pool, g.folded = g.legs[:at], from.pool.Clone(), true
+	return g.extend(merged(tail, c.added)), dropped
+}
+
+func (g *ledger) lastSaved() savedPool {
+	if n := len(g.saved); n > 0 {
+		return g.saved[n-1]
+	}
+	return g.base
+}
+
+// extend takes legs that come after all others, and returns the states that it saved.
+func (g *ledger) extend(legs []trade.Leg) []savedPool {
+	before := len(g.saved)
+	last := g.lastSaved().legs
+	for _, l := range legs {
+		g.legs = append(g.legs, l)
+		g.pool.Apply(l)
+		n := g.base.legs + int64(len(g.legs))
+		if n-last >= int64(max(spacing, len(g.pool.FIFO.Lots))) {
+			g.saved = append(g.saved, savedPool{n, l.Key, g.pool.Clone()})
+			last = n
+		}
+	}
+	return g.saved[before:]
+}
+
+// merged merges two ordered lists of legs.
+func merged(a, b []trade.Leg) []trade.Leg {
+	all := make([]trade.Leg, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		from := &a
+		if b[0].Key.Compare(a[0].Key) < 0 {
+			from = &b
+		}
+		all = append(all, (*from)[0])
+		*from = (*from)[1:]
+	}
+	return append(append(all, a...), b...)
+}
+
+// A poolRow is a saved state as a row. As a start of a refold, it has only its two keys.
 type poolRow struct {
 	trade.PoolKey
 	trade.LegKey
-	Legs  int64           `json:"legs"`
-	State json.RawMessage `json:"state"` // of trade.Pool
+	Legs  int64      `json:"legs"`
+	State trade.Pool `json:"-"`
 }
-
-var emptyPool = json.RawMessage("{}")
 
 // poolsAtOnce bounds the legs that are held in memory.
 const poolsAtOnce = 500
 
-// refoldPools folds the legs of each pool again, from the last saved state before its first changed
-// leg.
-func refoldPools(ctx context.Context, tx pgx.Tx, changed firstLegs) error {
-	var starts []poolRow
-	for _, pool := range slices.SortedFunc(maps.Keys(changed), trade.PoolKey.Compare) {
-		starts = append(starts, poolRow{PoolKey: pool, LegKey: changed[pool], State: emptyPool})
-	}
-	for some := range slices.Chunk(starts, poolsAtOnce) {
-		if err := refoldFrom(ctx, tx, some); err != nil {
+// refoldPools changes the pools of c, and reads those that f lacks from the last saved state before
+// their first changed leg. The legs in the table are still those of before.
+func (f *folding) refoldPools(ctx context.Context, tx pgx.Tx, c *changes) error {
+	keys := slices.SortedFunc(maps.Keys(c.pools), trade.PoolKey.Compare)
+	for some := range slices.Chunk(keys, poolsAtOnce) {
+		read, err := f.readPools(ctx, tx, some, c.pools)
+		if err != nil {
 			return err
+		}
+		if err := f.changePools(ctx, tx, some, c.pools, read); err != nil {
+			return err
+		}
+		if f.kept > mostKept {
+			f.pools = map[trade.PoolKey]*ledger{}
 		}
 	}
 	return nil
 }
 
-func refoldFrom(ctx context.Context, tx pgx.Tx, starts []poolRow) error {
+// readPools reads the pools that f lacks. It returns the places from which on they change.
+func (f *folding) readPools(ctx context.Context, tx pgx.Tx, keys []trade.PoolKey,
+	changed map[trade.PoolKey]*poolChange) ([]poolRow, error) {
+	var starts []poolRow
+	for _, key := range keys {
+		if g := f.pools[key]; g == nil || !g.has(changed[key].first) {
+			starts = append(starts, poolRow{PoolKey: key, LegKey: changed[key].first})
+		}
+	}
+	if len(starts) == 0 {
+		return nil, nil
+	}
 	saved, err := savedBefore(ctx, tx, starts)
 	if err != nil {
-		return fmt.Errorf("read saved states: %w", err)
+		return nil, fmt.Errorf("read saved states: %w", err)
 	}
 	legs, err := legsAfter(ctx, tx, saved)
 	if err != nil {
-		return fmt.Errorf("read legs: %w", err)
+		return nil, fmt.Errorf("read legs: %w", err)
 	}
-	var rows []poolRow
-	var positions []positionRow
 	for _, from := range saved {
-		states, pool, err := refold(from, legs[from.PoolKey])
-		if err != nil {
-			return err
-		}
-		rows = append(rows, states...)
-		if len(states) > 0 {
-			positions = append(positions, positionOf(from.PoolKey, pool))
-		}
+		base := savedPool{from.Legs, from.LegKey, from.State}
+		f.pools[from.PoolKey] = &ledger{base: base, legs: legs[from.PoolKey]}
+		f.kept += len(legs[from.PoolKey])
 	}
-	if err := replacePools(ctx, tx, starts, rows); err != nil {
-		return err
-	}
-	return replacePositions(ctx, tx, starts, positions)
+	return starts, nil
 }
 
-// refold returns the states to save from a state on: one every spacing legs, and one after the last
-// leg. It also returns the pool after the last leg. A pool without legs has no state to save, and
-// is no position any more.
-func refold(from poolRow, legs []trade.Leg) (states []poolRow, pool trade.Pool, err error) {
-	if err := json.Unmarshal(from.State, &pool); err != nil {
-		return nil, pool, fmt.Errorf("state of pool %v after %d legs: %w",
-			from.PoolKey, from.Legs, err)
-	}
-	at := from
-	for i, l := range legs {
-		pool.Apply(l)
-		at.LegKey, at.Legs = l.Key, at.Legs+1
-		if last := i == len(legs)-1; !last && at.Legs%spacing != 0 {
-			continue
+// changePools changes pools, and replaces their saved states and their positions. The states of the
+// pools in read are in the table only.
+func (f *folding) changePools(ctx context.Context, tx pgx.Tx, keys []trade.PoolKey,
+	changed map[trade.PoolKey]*poolChange, read []poolRow) error {
+	stale, states := read, readmodel.NewRows("pools (book, instrument, currency, legs, "+
+		"effective_at, entered_at, stream, version, n, state)")
+	var positions []positionRow
+	for _, key := range keys {
+		g, c := f.pools[key], changed[key]
+		f.kept += len(c.added)
+		saved, dropped := g.change(c)
+		if dropped {
+			stale = append(stale, poolRow{PoolKey: key, LegKey: c.first})
 		}
-		state, err := json.Marshal(pool)
-		if err != nil {
-			return nil, pool, err
+		for _, s := range saved {
+			if err := addState(states, key, s); err != nil {
+				return err
+			}
 		}
-		at.State = state
-		states = append(states, at)
+		if !g.empty() {
+			positions = append(positions, positionOf(key, g.pool))
+		}
 	}
-	if len(legs) == 0 && from.Legs > 0 {
-		states = append(states, from) // the saved state is the one after the last leg now
+	if err := removeStates(ctx, tx, stale); err != nil {
+		return err
 	}
-	return states, pool, nil
+	if err := states.Copy(ctx, tx); err != nil {
+		return err
+	}
+	return replacePositions(ctx, tx, keys, positions)
+}
+
+func addState(rows *readmodel.Rows, key trade.PoolKey, s savedPool) error {
+	state, err := json.Marshal(s.pool)
+	if err != nil {
+		return fmt.Errorf("state of pool %v after %d legs: %w", key, s.legs, err)
+	}
+	rows.Add(key.Book, key.Instrument, string(key.Currency), s.legs, s.last.EffectiveAt,
+		s.last.EnteredAt, s.last.Stream, s.last.Version, s.last.N, readmodel.JSON(state))
+	return nil
 }
 
 // savedBefore returns for each start the last saved state before it, or the empty pool if there is
@@ -130,7 +246,7 @@ CROSS JOIN LATERAL (
 	}
 	saved := make([]poolRow, len(starts))
 	for i, start := range starts {
-		saved[i] = poolRow{PoolKey: start.PoolKey, State: emptyPool}
+		saved[i] = poolRow{PoolKey: start.PoolKey}
 		if row, ok := byPool[start.PoolKey]; ok {
 			saved[i] = row
 		}
@@ -145,30 +261,20 @@ func scanPool(row pgx.CollectableRow) (p poolRow, err error) {
 	return p, err
 }
 
-// replacePools deletes the saved states at the starts and after them, and those that were saved
-// only as the last state of their pool. It inserts rows.
-func replacePools(ctx context.Context, tx pgx.Tx, starts, rows []poolRow) error {
+// removeStates deletes the saved states at the starts and after them.
+func removeStates(ctx context.Context, tx pgx.Tx, starts []poolRow) error {
 	const remove = `
 DELETE FROM pools p
 USING jsonb_to_recordset($1::jsonb) AS c(book text, instrument text, currency text,
       effective_at timestamptz, entered_at timestamptz, stream text, version bigint, n int)
 WHERE (p.book, p.instrument, p.currency) = (c.book, c.instrument, c.currency)
-  AND ((p.effective_at, p.entered_at, p.stream, p.version, p.n)
-           >= (c.effective_at, c.entered_at, c.stream, c.version, c.n)
-       OR p.legs % $2 <> 0)`
-	const insert = `
-INSERT INTO pools (book, instrument, currency, legs,
-                   effective_at, entered_at, stream, version, n, state)
-SELECT book, instrument, currency, legs, effective_at, entered_at, stream, version, n, state
-FROM jsonb_to_recordset($1::jsonb) AS p(book text, instrument text, currency text, legs bigint,
-     effective_at timestamptz, entered_at timestamptz, stream text, version bigint, n int,
-     state jsonb)
-ON CONFLICT DO NOTHING`
-	if _, err := tx.Exec(ctx, remove, starts, spacing); err != nil {
-		return fmt.Errorf("remove states: %w", err)
+  AND (p.effective_at, p.entered_at, p.stream, p.version, p.n)
+      >= (c.effective_at, c.entered_at, c.stream, c.version, c.n)`
+	if len(starts) == 0 {
+		return nil
 	}
-	if _, err := tx.Exec(ctx, insert, notNull(rows)); err != nil {
-		return fmt.Errorf("insert states: %w", err)
+	if _, err := tx.Exec(ctx, remove, starts); err != nil {
+		return fmt.Errorf("remove saved states: %w", err)
 	}
 	return nil
 }
@@ -192,8 +298,9 @@ func positionOf(key trade.PoolKey, pool trade.Pool) positionRow {
 	}
 }
 
-// replacePositions replaces the positions of the pools of starts.
-func replacePositions(ctx context.Context, tx pgx.Tx, starts []poolRow, rows []positionRow) error {
+// replacePositions replaces the positions of pools.
+func replacePositions(ctx context.Context, tx pgx.Tx, keys []trade.PoolKey,
+	rows []positionRow) error {
 	const remove = `
 DELETE FROM positions p
 USING jsonb_to_recordset($1::jsonb) AS c(book text, instrument text, currency text)
@@ -204,10 +311,10 @@ SELECT *
 FROM jsonb_to_recordset($1::jsonb) AS p(book text, instrument text, currency text, quantity numeric,
      average_cost numeric, average_realised numeric, fifo_cost numeric, fifo_realised numeric,
      places int)`
-	if _, err := tx.Exec(ctx, remove, starts); err != nil {
+	if _, err := tx.Exec(ctx, remove, keys); err != nil {
 		return fmt.Errorf("remove positions: %w", err)
 	}
-	if _, err := tx.Exec(ctx, insert, notNull(rows)); err != nil {
+	if _, err := tx.Exec(ctx, insert, append([]positionRow{}, rows...)); err != nil {
 		return fmt.Errorf("insert positions: %w", err)
 	}
 	return nil

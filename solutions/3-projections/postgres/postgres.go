@@ -2,8 +2,8 @@
 //
 //	events      the events of the model, as recorded
 //	refusals    refused commands, and rules    ◀─ for reports in SQL; not a part of the state
-//	trades      a row for each contract        ◀─ refolded for each event of the contract
-//	legs        effects of contracts on pools  ◀─ replaced for a trade whose legs changed
+//	trades      a row for each contract        ◀─ replaced for each contract with new events
+//	legs        effects of contracts on pools  ◀─ replaced if they changed
 //	pools       saved states of pools          ◀─ refolded from the one before a changed leg
 //	positions   the result of each pool        ◀─ replaced for each pool that was refolded
 //	curves      prices as marked
@@ -30,8 +30,9 @@ import (
 	"example.com/blotter/solutions/3-projections/readmodel"
 )
 
-// Projection is contract.Rebuilder in Postgres. It keeps nothing in memory. Several processes may
-// use one model; those that apply events take turns.
+// Projection is contract.Rebuilder in Postgres. Several processes may use one model; those that
+// apply events take turns. Between two batches a process keeps the streams and pools that it folded
+// last, until another process applies events (readmodel.Fold).
 type Projection struct {
 	*readmodel.Model
 	codec contract.Codec
@@ -67,5 +68,8 @@ var tables string
 var valuation string
 
 func (p *Projection) kind() readmodel.Kind {
-	return readmodel.Kind{Tables: tables + valuation, Apply: p.apply}
+	return readmodel.Kind{
+		Tables: tables + valuation,
+		Fold:   func() readmodel.Fold { return newFold(p.codec) },
+	}
 }

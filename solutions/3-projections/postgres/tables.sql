@@ -43,8 +43,7 @@ CREATE INDEX legs_in_order ON legs
     (book, instrument, currency, effective_at, entered_at, stream, version, n);
 
 -- The saved states of a pool, each after its first legs. The row has the key of the last of them.
--- One state is saved after the last leg of the pool: the position. Others are saved at regular
--- intervals: a refold for a late leg begins there.
+-- A refold for a late leg begins there.
 CREATE TABLE pools (
     book         text COLLATE "C" NOT NULL,
     instrument   text COLLATE "C" NOT NULL,
@@ -61,8 +60,8 @@ CREATE TABLE pools (
 CREATE INDEX pools_in_order ON pools
     (book, instrument, currency, effective_at, entered_at, stream, version, n);
 
--- The result of each pool after its last leg, for questions about positions. The saved states in
--- pools are larger: they hold every open lot.
+-- The result of each pool after its last leg. The saved states in pools are larger: they hold every
+-- open lot.
 CREATE TABLE positions (
     book             text COLLATE "C" NOT NULL,
     instrument       text COLLATE "C" NOT NULL,

@@ -21,6 +21,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -37,9 +38,27 @@ type Kind struct {
 	// Takes reports whether the model depends on the events of a stream. If it is nil, the model
 	// depends on all streams.
 	Takes func(stream string) bool
-	// Apply changes the rows for events that are new to the model. The table events does not have
-	// them yet: see Histories.
-	Apply func(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error
+	// Fold returns a fold that knows nothing of the model.
+	Fold func() Fold
+}
+
+// A Fold changes the rows of a model for events that are new to it. The table events does not have
+// them yet: see Histories. A fold may keep in memory the rows that it read and wrote. It is used
+// again only if the model is exactly as its last transaction left it, so these rows are the
+// model's. After an error it is not used again.
+type Fold interface {
+	Apply(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error
+}
+
+// Stateless returns the folds of a kind that keep nothing.
+func Stateless(apply func(context.Context, pgx.Tx, []contract.Recorded) error) func() Fold {
+	return func() Fold { return stateless(apply) }
+}
+
+type stateless func(context.Context, pgx.Tx, []contract.Recorded) error
+
+func (f stateless) Apply(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error {
+	return f(ctx, tx, fresh)
 }
 
 // version is the version of the kind's schema. Rows follow from the rules of the fold, too, and
@@ -49,14 +68,22 @@ func (k Kind) version() string {
 		sha256.Sum256([]byte(tables+k.Tables)))
 }
 
-// A Model is a read model in Postgres. It keeps nothing in memory. Several processes may use one
-// model; those that apply events take turns.
+// A Model is a read model in Postgres. Several processes may use one model; those that apply events
+// take turns. A model keeps nothing in memory but its last fold, with the transaction after which
+// that fold may continue.
 type Model struct {
 	kind   Kind
 	config *pgxpool.Config // of the application: it reads the model and applies events
 	owner  *pgxpool.Config // creates and rebuilds the model; nil if somebody else does
 	schema string
 	pool   *pgxpool.Pool // with config
+	kept   atomic.Pointer[keptFold]
+}
+
+// A keptFold is a fold and the transaction that committed its last rows.
+type keptFold struct {
+	Fold
+	transaction string
 }
 
 var _ contract.Applier = (*Model)(nil)
@@ -194,20 +221,28 @@ func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }
 // Apply adds the events that are new to the model, and moves its cursor, in one transaction.
 func (m *Model) Apply(ctx context.Context, events []contract.Recorded,
 	next contract.Cursor) error {
+	var kept *keptFold
 	err := pgx.BeginFunc(ctx, m.pool, func(tx pgx.Tx) error {
 		// The lock lasts until the transaction ends: processes that apply events take turns.
-		const lock = "SELECT cursor FROM checkpoint FOR UPDATE"
-		cursor, err := scanCursor(tx.QueryRow(ctx, lock))
+		const lock = "SELECT cursor, " + lastWriter + " FROM checkpoint FOR UPDATE"
+		var text, before, after string
+		if err := tx.QueryRow(ctx, lock).Scan(&text, &before); err != nil {
+			return fmt.Errorf("read the cursor: %w", err)
+		}
+		cursor, err := contract.ParseCursor(text)
 		if err != nil {
 			return err
 		}
-		if err := m.applyFresh(ctx, tx, projection.Fresh(events, cursor)); err != nil {
+		fold := m.foldAfter(before)
+		if err := m.applyFresh(ctx, tx, fold, projection.Fresh(events, cursor)); err != nil {
 			return err
 		}
-		const move = "UPDATE checkpoint SET cursor = $1"
-		if _, err := tx.Exec(ctx, move, cursor.Max(next).String()); err != nil {
+		const move = "UPDATE checkpoint SET cursor = $1 RETURNING " + lastWriter
+		err = tx.QueryRow(ctx, move, cursor.Max(next).String()).Scan(&after)
+		if err != nil {
 			return fmt.Errorf("move the cursor: %w", err)
 		}
+		kept = &keptFold{fold, after}
 		return nil
 	})
 	// A crash before the commit leaves no trace of the batch and the cursor before it: the batch is
@@ -216,10 +251,25 @@ func (m *Model) Apply(ctx context.Context, events []contract.Recorded,
 	if err != nil {
 		return fmt.Errorf("project %d events up to %s: %w", len(events), next, err)
 	}
+	m.kept.Store(kept)
 	return nil
 }
 
-func (m *Model) applyFresh(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error {
+// lastWriter names the last transaction of a model. Every transaction of Apply writes the row of
+// checkpoint, and so gives it another xmin. The table of a rebuilt model is another one.
+const lastWriter = "tableoid || ' ' || xmin::text"
+
+// foldAfter returns the kept fold if a transaction was its own, and otherwise a new fold. While the
+// fold is in use nothing is kept, so a fold that fails is lost.
+func (m *Model) foldAfter(transaction string) Fold {
+	if kept := m.kept.Swap(nil); kept != nil && kept.transaction == transaction {
+		return kept.Fold
+	}
+	return m.kind.Fold()
+}
+
+func (m *Model) applyFresh(ctx context.Context, tx pgx.Tx, fold Fold,
+	fresh []contract.Recorded) error {
 	var taken []contract.Recorded
 	for _, r := range fresh {
 		if m.kind.Takes == nil || m.kind.Takes(r.Stream) {
@@ -229,7 +279,7 @@ func (m *Model) applyFresh(ctx context.Context, tx pgx.Tx, fresh []contract.Reco
 	if len(taken) == 0 {
 		return nil
 	}
-	if err := m.kind.Apply(ctx, tx, taken); err != nil {
+	if err := fold.Apply(ctx, tx, taken); err != nil {
 		return err
 	}
 	return insertEvents(ctx, tx, taken)

@@ -2,6 +2,7 @@ package readmodel_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -23,7 +24,8 @@ func TestMain(m *testing.M) { stacktest.Main(m) }
 var statuses = readmodel.Kind{
 	Tables: `CREATE TABLE statuses (stream text PRIMARY KEY, status text NOT NULL)`,
 	Takes:  func(stream string) bool { return strings.HasPrefix(stream, trade.TradeStream("")) },
-	Apply: func(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error {
+	Fold: readmodel.Stateless(func(ctx context.Context, tx pgx.Tx,
+		fresh []contract.Recorded) error {
 		streams, err := readmodel.Histories(ctx, tx, projectiontest.Codec{}, fresh, nil)
 		if err != nil {
 			return err
@@ -37,7 +39,7 @@ INSERT INTO statuses VALUES ($1, $2) ON CONFLICT (stream) DO UPDATE SET status =
 			}
 		}
 		return nil
-	},
+	}),
 }
 
 // A model needs its tables and a fold. Histories brings late events of earlier batches into place,
@@ -230,3 +232,72 @@ SELECT count(*) > 0 FROM pg_locks WHERE relation = 'checkpoint'::regclass AND NO
 	}))
 	require.NoError(t, <-dropped)
 }
+
+// A counting keeps the number of events that it took. It fails once if it is told to.
+type counting struct {
+	taken int
+	fail  *error
+}
+
+func (c *counting) Apply(_ context.Context, _ pgx.Tx, fresh []contract.Recorded) error {
+	c.taken += len(fresh)
+	err := *c.fail
+	*c.fail = nil
+	return err
+}
+
+// A fold continues only after its own last transaction. After an error, another process's events or
+// a swap there is a new fold.
+func TestFoldContinuesAfterItself(t *testing.T) {
+	t.Parallel()
+	dsn, schema := stacktest.Schema(t)
+	log := projectiontest.History(9, 100, 1)
+	var fail error
+	var last *counting
+	kind := readmodel.Kind{Fold: func() readmodel.Fold {
+		last = &counting{fail: &fail}
+		return last
+	}}
+	var models [2]*readmodel.Model
+	for i := range models {
+		m, err := readmodel.OpenAs(t.Context(), dsn, dsn, schema, kind)
+		require.NoError(t, err)
+		t.Cleanup(m.Close)
+		models[i] = m
+	}
+	from := 0
+	apply := func(m *readmodel.Model) error {
+		next := contract.Cursor(nil).After(log.Events[from+9].Position)
+		return m.Apply(t.Context(), log.Events[from:from+10], next)
+	}
+	broken := errors.New("broken")
+	for n, step := range []struct {
+		model int
+		fail  error
+		taken int // by the fold, with all events that it took before
+	}{
+		{0, nil, 10}, {0, nil, 20}, // continues
+		{1, nil, 10}, // of another process
+		{0, nil, 10}, // after that process
+		{0, broken, 20}, {0, nil, 10}, {0, nil, 20},
+	} {
+		fail = step.fail
+		require.ErrorIs(t, apply(models[step.model]), step.fail, "step %d", n)
+		require.Equal(t, step.taken, last.taken, "step %d", n)
+		if step.fail == nil {
+			from += 10
+		}
+	}
+	end := contract.Cursor(nil).After(log.Events[from-1].Position)
+	require.NoError(t, models[1].Rebuild(t.Context(), cut{log, end}, 50))
+	require.NoError(t, apply(models[0]))
+	require.Equal(t, 10, last.taken, "after a swap")
+}
+
+// cut is a log without its end.
+type cut struct {
+	*projectiontest.Log
+	end contract.Cursor
+}
+
+func (c cut) End(context.Context) (contract.Cursor, error) { return c.end, nil }

@@ -39,17 +39,18 @@ func OpenAs(ctx context.Context, app, owner, schema string, codec contract.Codec
 		Takes: func(stream string) bool {
 			return strings.HasPrefix(stream, trade.TradeStream(""))
 		},
-		Apply: func(ctx context.Context, tx pgx.Tx, fresh []contract.Recorded) error {
-			streams, err := readmodel.Histories(ctx, tx, codec, fresh, nil)
-			if err != nil {
-				return err
-			}
-			if err := putContracts(ctx, tx, streams); err != nil {
-				return fmt.Errorf("put contracts: %w", err)
-			}
-			return insertReasons(ctx, tx, fresh)
-		},
 	}
+	kind.Fold = readmodel.Stateless(func(ctx context.Context, tx pgx.Tx,
+		fresh []contract.Recorded) error {
+		streams, err := readmodel.Histories(ctx, tx, codec, fresh, nil)
+		if err != nil {
+			return err
+		}
+		if err := putContracts(ctx, tx, streams); err != nil {
+			return fmt.Errorf("put contracts: %w", err)
+		}
+		return insertReasons(ctx, tx, fresh)
+	})
 	m, err := readmodel.OpenAs(ctx, app, owner, schema, kind)
 	return &Model{m}, err
 }
