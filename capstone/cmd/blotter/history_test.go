@@ -24,8 +24,8 @@ func TestHistoryShowsTheOrigin(t *testing.T) {
 	r := contract.Recorded{Event: contract.Event{
 		Stream: "refused/A", Type: payload.Type, Schema: payload.Schema, Data: payload.Data,
 		Fingerprint: payload.Fingerprint, SourceRecordedAt: time.Unix(1_700_000_000, 0).UTC(),
-		SubmittedBy: "gateway/1", AppendGroup: uuid.Max,
-	}}
+		SubmittedBy: "gateway/1", AppendGroup: uuid.Max, EnteredAt: time.Unix(1_600_000_000, 0).UTC(),
+	}, RecordedAt: time.Unix(1_800_000_000, 0).UTC()}
 	shown := func() (object, text string) {
 		e, err := entryOf(t.Context(), offline, r)
 		require.NoError(t, err)
@@ -36,6 +36,8 @@ func TestHistoryShowsTheOrigin(t *testing.T) {
 		return string(encoded), table.String()
 	}
 	object, text := shown()
+	require.Contains(t, object, `"recorded_at":"2027-01-15T08:00:00Z","entered_at":"2020-09-13T`)
+	require.Regexp(t, "recorded +2027-01-15T08:00:00Z, .*\n +entered +2020-09-13T12:26:40Z", text)
 	require.Contains(t, object, `"submitted_by":"gateway/1",`+
 		`"source_recorded_at":"2023-11-14T22:13:20Z",`+
 		`"append_group":"ffffffff-ffff-ffff-ffff-ffffffffffff"`)

@@ -120,6 +120,23 @@ func TestDeliveryPointsDoNotNet(t *testing.T) {
 	}
 }
 
+// currenciesByPlaces counts the currencies by the places of their minor units.
+func currenciesByPlaces() map[int32]int {
+	n := map[int32]int{}
+	letters := "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	for _, a := range letters {
+		for _, b := range letters {
+			for _, c := range letters {
+				if known, err := trade.ParseCurrency(string([]rune{a, b, c})); err == nil {
+					n[known.Places()]++
+				}
+			}
+		}
+	}
+	return n
+}
+
+// List one of ISO 4217 has as many codes with each minor unit.
 func TestCurrenciesOfISO4217(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]string{ // 3 units at a price of 0.12345
@@ -130,6 +147,7 @@ func TestCurrenciesOfISO4217(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, c.Show(c.Amount(trade.Dec("0.12345"), trade.Int(3))), code)
 	}
+	require.Equal(t, map[int32]int{0: 17, 2: 139, 3: 7, 4: 2}, currenciesByPlaces())
 	for _, code := range []string{"", "eur", "GBX", "XAU", "XXX", "DEM", "HRK"} {
 		_, err := trade.ParseCurrency(code)
 		require.ErrorContains(t, err, "ISO 4217", code)
