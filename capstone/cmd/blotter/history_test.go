@@ -24,7 +24,8 @@ func TestHistoryShowsTheOrigin(t *testing.T) {
 	r := contract.Recorded{Event: contract.Event{
 		Stream: "refused/A", Type: payload.Type, Schema: payload.Schema, Data: payload.Data,
 		Fingerprint: payload.Fingerprint, SourceRecordedAt: time.Unix(1_700_000_000, 0).UTC(),
-		SubmittedBy: "gateway/1", AppendGroup: uuid.Max, EnteredAt: time.Unix(1_600_000_000, 0).UTC(),
+		SubmittedBy: "gateway/1", AppendGroup: uuid.Max,
+		EnteredAt: time.Unix(1_600_000_000, 0).UTC(),
 	}, RecordedAt: time.Unix(1_800_000_000, 0).UTC()}
 	shown := func() (object, text string) {
 		e, err := entryOf(t.Context(), offline, r)
