@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -168,6 +169,14 @@ func numberOf(leaf []byte) (int64, bool) {
 type entry struct {
 	contract.Position
 	Leaf []byte
+
+	stream   []byte // in the leaf
+	recorded time.Time
+}
+
+func newEntry(at contract.Position, leaf []byte) entry {
+	stream, recorded := recordedAt(leaf)
+	return entry{at, leaf, stream, recorded}
 }
 
 // A batch is the statement of a sealer that it continues the tree with the events of a range of the
@@ -197,8 +206,11 @@ func (b *batch) grow(t *tiler) []object {
 // hashesOf returns the leaf hashes of events.
 func hashesOf(events []entry) []tlog.Hash {
 	hashes := make([]tlog.Hash, len(events))
+	var prefixed []byte
 	for i, ev := range events {
-		hashes[i] = tlog.RecordHash(ev.Leaf)
+		// tlog.RecordHash, without a new hash.Hash for each leaf (RFC 6962, section 2.1)
+		prefixed = append(append(prefixed[:0], 0), ev.Leaf...)
+		hashes[i] = sha256.Sum256(prefixed)
 	}
 	return hashes
 }

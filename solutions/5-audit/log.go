@@ -32,7 +32,11 @@ func read(ctx context.Context, log contract.Reader, from, to contract.Cursor) ([
 	if from.Equal(to) {
 		return nil, nil
 	}
-	var events []event
+	var most int64 // offsets in the range; many may have no event
+	for p := range to {
+		most += to[p] - from.At(int32(p))
+	}
+	events := make([]event, 0, min(most, DefaultBatch))
 	var failed error
 	for r, err := range log.Read(ctx, from, to) {
 		if err == nil && (from.Covers(r.Position) || !to.Covers(r.Position)) {
@@ -42,7 +46,7 @@ func read(ctx context.Context, log contract.Reader, from, to contract.Cursor) ([
 			failed = fmt.Errorf("reading the log from %s to %s: %w", from, to, err)
 			break
 		}
-		events = append(events, event{entry{r.Position, r.Leaf()}, r.ID, r.Stream, r.Version})
+		events = append(events, event{newEntry(r.Position, r.Leaf()), r.ID, r.Stream, r.Version})
 	}
 	slices.SortStableFunc(events, func(a, b event) int { return order(a.Position, b.Position) })
 	return events, failed

@@ -114,7 +114,7 @@ func (t *sealedTree) entries(ctx context.Context, b *batch) ([]entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, entry{at, leaf})
+		all = append(all, newEntry(at, leaf))
 	}
 	return all, nil
 }
@@ -186,18 +186,24 @@ func (a *Auditor) Leaves(ctx context.Context, size int64,
 }
 
 // locate returns the batch that has a position in its range. The range of the last batch, or of an
-// earlier one, has the position. It reads as many batches as their number has binary digits.
+// earlier one, has the position. Most batches have about the same size: it looks where the batch
+// then is, and in the middle of the rest at every second step, so that it reads at most twice as
+// many batches as their number has binary digits.
 func (a *Auditor) locate(ctx context.Context, last *batch, at contract.Position) (*batch, error) {
-	low, found := int64(1), last // every batch before low ends before the position
-	for low < found.Number {
-		b, err := a.batch(ctx, low+(found.Number-low)/2)
+	low, found, begin := int64(1), last, int64(0)
+	for step := 0; low < found.Number && found.From.Covers(at); step++ {
+		next := low + (found.Number-low)/2
+		if end := found.From.At(at.Partition); step%2 == 0 {
+			next = low + (found.Number-low)*(at.Offset-begin)/max(end-begin, 1)
+		}
+		b, err := a.batch(ctx, min(max(next, low), found.Number-1))
 		if err != nil {
 			return nil, err
 		}
 		if b.To.Covers(at) {
 			found = b
 		} else {
-			low = b.Number + 1
+			low, begin = b.Number+1, b.To.At(at.Partition)
 		}
 	}
 	return found, nil

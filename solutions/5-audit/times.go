@@ -53,9 +53,9 @@ type sequence struct {
 
 func newJudge(t contract.Timeline) *judge { return &judge{t, map[sequence]time.Time{}} }
 
-func (j *judge) key(ev entry, stream []byte) sequence {
+func (j *judge) key(ev entry) sequence {
 	if j.PerStream {
-		return sequence{stream: string(stream)}
+		return sequence{stream: string(ev.stream)}
 	}
 	return sequence{partition: ev.Partition}
 }
@@ -79,8 +79,7 @@ func (j *judge) see(events []entry, frontier, sealed time.Time) (
 	last map[sequence]time.Time, found []offender) {
 	last = map[sequence]time.Time{}
 	for i, ev := range events {
-		stream, at := recordedAt(ev.Leaf)
-		key := j.key(ev, stream)
+		at, key := ev.recorded, j.key(ev)
 		before, ok := last[key]
 		if !ok {
 			before = j.last[key]
@@ -115,7 +114,7 @@ func (j *judge) named(
 ) []contract.Offender {
 	var out []contract.Offender
 	for _, o := range all {
-		_, at := recordedAt(events[o.Event].Leaf)
+		at := events[o.Event].recorded
 		text := "recorded_at " + at.Format(time.RFC3339Nano) + " "
 		switch o.Rule {
 		case backdated:
@@ -145,7 +144,7 @@ func (j *judge) scope() string {
 }
 
 // recordedAt returns two attributes of a leaf; zero for bytes that are no leaf, which is never
-// after a frontier. It does not keep the other fields: it runs several times for each event.
+// after a frontier. It does not keep the other fields: it runs for each event.
 func recordedAt(leaf []byte) (stream []byte, at time.Time) {
 	for i, rest := 0, leaf; ; i++ {
 		if len(rest) < 4 || uint64(len(rest)-4) < uint64(binary.BigEndian.Uint32(rest)) {
@@ -199,9 +198,8 @@ func stampOf(
 	}
 	limit := sealed.Add(tolerance)
 	for _, ev := range events {
-		_, recorded := recordedAt(ev.Leaf)
-		if recorded.After(sealed) && (timeline.Simulated || !recorded.After(limit)) {
-			sealed = recorded
+		if ev.recorded.After(sealed) && (timeline.Simulated || !ev.recorded.After(limit)) {
+			sealed = ev.recorded
 		}
 	}
 	if frontier.After(sealed) {
