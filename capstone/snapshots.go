@@ -473,6 +473,39 @@ func (s *System) window(ctx context.Context, first, last ListedSnapshot) (r Repl
 	return r, err
 }
 
+// ReplayAsOf folds the log as known and as effective at two times, and compares the state with that
+// of the read model. It names no snapshot: an archived state is known at a cursor.
+func (s *System) ReplayAsOf(
+	ctx context.Context, asked trade.AsOf,
+) (r Replayed, digest [32]byte, used Basis, err error) {
+	model, used, err := s.StateAsOf(ctx, asked)
+	if err != nil {
+		return r, digest, used, err
+	}
+	end, err := s.Projection.Cursor(ctx)
+	if err != nil {
+		return r, digest, used, err
+	}
+	streams, err := s.Streams(ctx, end)
+	if err != nil {
+		return r, digest, used, err
+	}
+	at := trade.AsOf{Known: asked.Known, Effective: used.Effective}
+	for _, events := range streams {
+		for _, e := range events {
+			if at.Known.IsZero() || !e.RecordedAt.After(at.Known) {
+				r.Events++
+			}
+		}
+	}
+	state := trade.StateOf(streams, at)
+	err = s.Replayer.Compare(model.Canonical(), state.Canonical())
+	if errors.As(err, &r.Difference) {
+		err = nil
+	}
+	return r, state.Digest(), used, err
+}
+
 // usable returns a listed snapshot with its state, if that can be compared with a fold.
 func (s *System) usable(ctx context.Context, l ListedSnapshot) (contract.Snapshot, error) {
 	if l.Fault != nil {

@@ -48,6 +48,28 @@ func TestWindowBetweenSnapshots(t *testing.T) {
 	require.ErrorIs(t, err, contract.ErrNoSnapshot)
 }
 
+// As of two times, a replay of the log equals the read model, and counts the known events.
+func TestReplayAsOfTwoTimes(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	imported(t, s, sample(t)[:600], 1)
+	s.Simulated, s.Replayer = true, replay.New(s.Desk.Codec)
+	all, _, used, err := s.ReplayAsOf(t.Context(), trade.AsOf{})
+	require.NoError(t, err)
+	require.Nil(t, all.Difference)
+	some, digest, _, err := s.ReplayAsOf(t.Context(), trade.AsOf{
+		Known: used.Known.AddDate(0, 0, -3), Effective: used.Known.AddDate(0, 0, -5),
+	})
+	require.NoError(t, err)
+	require.Nil(t, some.Difference)
+	require.Less(t, some.Events, all.Events)
+	state, _, err := s.StateAsOf(t.Context(), trade.AsOf{
+		Known: used.Known.AddDate(0, 0, -3), Effective: used.Known.AddDate(0, 0, -5),
+	})
+	require.NoError(t, err)
+	require.Equal(t, state.Digest(), digest)
+}
+
 // Must show 2 of Lab 4's reference: a corrupt, truncated, old-format, foreign or forged snapshot
 // begins no window. Each is refused with its own error, and then the whole log is replayed.
 func TestRefusedSnapshotBeginsNoWindow(t *testing.T) {

@@ -24,10 +24,14 @@ type replayCmd struct {
 	Step    *int64 `help:"${replay_step}" placeholder:"N" xor:"mode"`
 	Against string `help:"${replay_against}" placeholder:"PROGRAM" xor:"mode"`
 	From    string `help:"${replay_from}" placeholder:"SNAPSHOT" xor:"mode"`
+	asOf
 }
 
 func (c *replayCmd) Run(ctx context.Context, a *app) error {
 	byEvent := c.Chain || c.Step != nil || c.Against != ""
+	if c.asOf != (asOf{}) {
+		return c.replayAsOf(ctx, a)
+	}
 	switch {
 	case c.All && c.Name != "":
 		return &usageError{"--all takes no name", "leave out --all or " + c.Name}
@@ -92,6 +96,39 @@ func (c *replayCmd) replay(
 			plural(r.Events, "event"), where, against)
 	})
 	return firstOf(answered, errors.Join(r.Refused, r.Faults))
+}
+
+// replayAsOf compares the log with the read model as of two times.
+func (c *replayCmd) replayAsOf(ctx context.Context, a *app) error {
+	if alone := (replayCmd{asOf: c.asOf}); *c != alone {
+		return &usageError{"--known-at and --effective-at compare with the read model",
+			"leave out the snapshot and the other flags"}
+	}
+	q, err := a.question(ctx, c.asOf)
+	if err != nil {
+		return err
+	}
+	system := q.System()
+	if system.Projection, err = q.ReadModel(ctx); err != nil {
+		return err
+	}
+	r, digest, used, err := system.ReplayAsOf(ctx, q.at)
+	if err != nil {
+		return err
+	}
+	q.caveat.times = &used.Times
+	found := map[string]any{
+		"events": r.Events, "equal": r.Difference == nil, "digest": fmt.Sprintf("%x", digest),
+	}
+	if d := r.Difference; d != nil {
+		return a.refuted(q.caveat, found, &failure{
+			fmt.Sprintf("the log leads to another state than the read model: %v", d),
+			"make the read model again: blotter rebuild"})
+	}
+	return a.answer(q.caveat, found, func(w io.Writer) {
+		printLine(w, "replayed %s from the log: equal to the read model, byte for byte, "+
+			"digest sha256:%x", plural(r.Events, "event"), digest)
+	})
 }
 
 // compare replays the log, a part of the state, or a window.
