@@ -61,8 +61,8 @@ func (e *ReusedCommandError) Error() string {
 }
 
 // ErrReserved is a command with an id that is reserved (trade.IsReserved).
-var ErrReserved = errors.New(
-	"command ids that begin with follow-up/, snapshot/ or skip/ are reserved for the program")
+var ErrReserved = fmt.Errorf("the program keeps command ids for itself that begin with %s",
+	trade.ReservedPrefixes())
 
 // A request is a command with the ids that make its event traceable.
 type request struct {
@@ -310,11 +310,13 @@ func (d *Desk) append(
 		Correlation: r.correlation,
 		Causation:   r.causation,
 		EnteredAt:   r.EnteredAt.UTC().Truncate(time.Microsecond),
-		CommandID:   r.ID,
-		Source:      cmp.Or(r.Source, d.Source),
-		SourceLine:  r.SourceLine,
-		Ends:        ends(decision.Body),
-		Data:        payload.Data,
+
+		SourceRecordedAt: r.SourceRecordedAt,
+		CommandID:        r.ID,
+		Source:           cmp.Or(r.Source, d.Source),
+		SourceLine:       r.SourceLine,
+		Ends:             ends(decision.Body),
+		Data:             payload.Data,
 	}
 	goesOn := r.causes || trade.IsFollowUp(r.ID) || begins(contract.Recorded{Event: event})
 	if ctx, err = inTurn(ctx, !goesOn); err != nil {

@@ -36,6 +36,7 @@ type System struct {
 
 	Clock     func() time.Time // stamps snapshots, and is the now of a question
 	Simulated bool             // the log's times are invented, and its last one is now
+	BySource  bool             // a question takes an adopted event as known since SourceRecordedAt
 
 	// Width is the number of lines that an import has in flight at once. Lane keeps their order, as
 	// Importer.Lane does. Width is 1 for a simulated log whose partitions are not known.

@@ -385,6 +385,8 @@ func bodies(t *testing.T, k trade.Kind) (all []trade.Body) {
 		return []trade.Body{trade.CommandRefused{CommandID: "c-1", Rule: "quantity.exceeds-open"}}
 	case trade.SnapshotTaken:
 		return []trade.Body{trade.SnapshotTaken{Name: "month-end", Cursor: []int64{7, 0}}}
+	case trade.BackfillAdopted:
+		return []trade.Body{trade.BackfillAdopted{File: "old.jsonl", Streams: 2, Events: 5}}
 	case trade.EventSkipped:
 		return []trade.Body{trade.EventSkipped{
 			Version: 3, Event: trade.EventID("c-1", 0), Rule: "quantity.exceeds-open",

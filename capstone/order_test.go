@@ -183,6 +183,12 @@ func outcomes(t *testing.T, width int, imports ...[]lines.Line) map[string]strin
 func digest(t *testing.T, s *capstone.System, book []lines.Line, width int) [32]byte {
 	t.Helper()
 	imported(t, s, book, width)
+	return recordedDigest(t, s)
+}
+
+// recordedDigest returns the state digest of the recorded events.
+func recordedDigest(t *testing.T, s *capstone.System) [32]byte {
+	t.Helper()
 	streams := map[string][]trade.Event{}
 	for r, err := range s.Log.Read(t.Context(), nil, end(t, s.Log)) {
 		require.NoError(t, err)

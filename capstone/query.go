@@ -44,6 +44,8 @@ type Times struct {
 	trade.AsOf
 	Cursor contract.Cursor // the answer is known at it: Known is the last recorded time before it
 	Later  int             // the known events that take effect after Effective, or else after Known
+
+	BySource bool // an adopted event is known since the record of its source: see System.BySource
 }
 
 // Now returns the times of an answer that leaves out no event on record. Call it before the log is
@@ -156,6 +158,7 @@ func (s *System) recordedThrough(
 func (s *System) Trade(
 	ctx context.Context, uti string, asked trade.AsOf,
 ) (t trade.Trade, used Basis, err error) {
+	used.BySource = s.BySource
 	if used.AsOf, err = s.times(ctx, asked); err != nil {
 		return t, used, err
 	}
@@ -163,6 +166,7 @@ func (s *System) Trade(
 	if err != nil {
 		return t, used, err
 	}
+	s.atSource(h)
 	at := trade.AsOf{Known: asked.Known, Effective: used.Effective}
 	used.Later = trade.Later(trade.TradeStream(uti), h.events, at)
 	t, parked := trade.Fold(uti, h.events, at)
@@ -185,17 +189,15 @@ func (s *System) Positions(
 func (s *System) StateAsOf(
 	ctx context.Context, asked trade.AsOf,
 ) (state trade.State, used Basis, err error) {
+	used.BySource = s.BySource
 	if used.AsOf, err = s.times(ctx, asked); err != nil {
 		return state, used, err
 	}
-	if err := s.catchUp(ctx); err != nil {
-		return state, used, err
-	}
-	at := trade.AsOf{Known: asked.Known, Effective: used.Effective}
-	events, err := readModel(ctx, s.Projection)
+	events, err := s.modelEvents(ctx)
 	if err != nil {
 		return state, used, err
 	}
+	at := trade.AsOf{Known: asked.Known, Effective: used.Effective}
 	if state, err = s.AsOf(ctx, events, at); err != nil {
 		return state, used, err
 	}
@@ -205,6 +207,45 @@ func (s *System) StateAsOf(
 	}
 	used.Mismatches, used.Parked = trade.Mismatches(streams, at.Known), state.Parked
 	return state, used, nil
+}
+
+// modelEvents returns the events of the read model at the end of the log. By source it returns
+// those of the log: the read model does not have the times of another system's record.
+func (s *System) modelEvents(ctx context.Context) (all modelCopy, err error) {
+	if !s.BySource {
+		if err := s.catchUp(ctx); err != nil {
+			return nil, err
+		}
+		return readModel(ctx, s.Projection)
+	}
+	end, err := s.Log.End(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for r, err := range s.Log.Read(ctx, nil, end) {
+		if err != nil {
+			return nil, err
+		}
+		if !trade.Folds(r.Stream) {
+			continue
+		}
+		h, err := s.Desk.extend(ctx, history{}, r)
+		if err != nil {
+			return nil, err
+		}
+		s.atSource(h)
+		all = append(all, contract.StreamEvent{Stream: r.Stream, Event: h.events[0]})
+	}
+	return all, nil
+}
+
+// atSource dates the record of each adopted event of h as its source does, if s answers by source.
+func (s *System) atSource(h history) {
+	for i, r := range h.recorded {
+		if s.BySource && !r.SourceRecordedAt.IsZero() {
+			h.events[i].RecordedAt = r.SourceRecordedAt.UTC()
+		}
+	}
 }
 
 // A modelCopy holds the events of a read model.

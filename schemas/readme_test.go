@@ -49,6 +49,7 @@ func roles(t *testing.T) (all []role) {
 			"`blotter replay`, `snapshots` and `status`; audit"},
 		role{"event.skipped", "the stream of the event that it skips", "`blotter parked skip`",
 			readers},
+		role{"backfill.adopted", "`backfills`", "`blotter backfill --adopt`", "audit"},
 		role{"store.head", "none: a record of the store, keyed by stream",
 			"the Kafka store, with every append",
 			"the Kafka store, when it takes over a partition"})

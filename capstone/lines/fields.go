@@ -73,7 +73,7 @@ func (o *object) commandID(m *member) string {
 	s := o.name(m, trade.CommandIDs)
 	if trade.IsReserved(s) {
 		o.fail(o.path+m.name, Reserved,
-			"%q begins with follow-up/, snapshot/ or skip/, which are kept for the program", s)
+			"%q begins with %s, which the program keeps for itself", s, trade.ReservedPrefixes())
 	}
 	return s
 }

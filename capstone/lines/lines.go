@@ -44,7 +44,9 @@ var byteOrderMark = []byte("\ufeff")
 
 // Read returns the lines of r in order. A bad line comes as its number and an *Error, and reading
 // goes on. Blank lines are skipped. Any other error is an error of r, and the last value.
-func Read(r io.Reader) iter.Seq2[Line, error] {
+func Read(r io.Reader) iter.Seq2[Line, error] { return read(r, Parse) }
+
+func read(r io.Reader, parse func(int, []byte) (Line, error)) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
 		in := bufio.NewReaderSize(r, MaxLine+2) // room for CR LF
 		for number := 1; ; number++ {
@@ -55,7 +57,7 @@ func Read(r io.Reader) iter.Seq2[Line, error] {
 				return
 			}
 			blank := len(bytes.TrimSpace(text)) == 0
-			if (!blank || tooLong) && !yield(Parse(number, text)) || ended {
+			if (!blank || tooLong) && !yield(parse(number, text)) || ended {
 				return
 			}
 		}
@@ -81,6 +83,12 @@ func next(in *bufio.Reader) ([]byte, error) {
 
 // Parse reads one line. Its error is an *Error.
 func Parse(number int, text []byte) (Line, error) {
+	return parse(number, text, (*parser).command)
+}
+
+func parse(
+	number int, text []byte, command func(*parser, []byte) (trade.Command, []string),
+) (Line, error) {
 	line := Line{Number: number}
 	fail := func(rule Rule, format string, args ...any) (Line, error) {
 		return line, &Error{Line: number, Rule: rule, Detail: fmt.Sprintf(format, args...)}
@@ -94,7 +102,7 @@ func Parse(number int, text []byte) (Line, error) {
 		return fail(BadUTF8, "has bytes that are not UTF-8")
 	}
 	p := &parser{line: number}
-	line.Command, line.Names = p.command(text)
+	line.Command, line.Names = command(p, text)
 	if p.err != nil {
 		return Line{Number: number}, p.err
 	}

@@ -235,6 +235,17 @@ func (s *Session) System() *capstone.System {
 	return system
 }
 
+// Staging returns the flow over a draft of the log: its appends do not change the log.
+func (s *Session) Staging(ctx context.Context) (*capstone.System, error) {
+	draft, err := memory.Over(ctx, s.Log, s.clock())
+	if err != nil {
+		return nil, err
+	}
+	over := *s
+	over.Log, over.access = draft, Draft
+	return over.System(), nil
+}
+
 // An unchanged cursor is read and never saved.
 type unchanged struct{ capstone.SavedCursor }
 

@@ -150,6 +150,15 @@ func walkSkipped(f fields, b *trade.EventSkipped) {
 	f.text("rule", &b.Rule)
 }
 
+// walkAdopted visits backfill.adopted, version 1.
+func walkAdopted(f fields, b *trade.BackfillAdopted) {
+	f.text("file", &b.File)
+	f.digest("digest", &b.Digest)
+	f.number("streams", &b.Streams)
+	f.number("events", &b.Events)
+	f.number("breaks", &b.Breaks)
+}
+
 const headType = "store.head"
 
 // walkHead visits store.head, version 1.

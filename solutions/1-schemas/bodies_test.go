@@ -101,6 +101,12 @@ var kinds = []*rapid.Generator[trade.Body]{
 		}
 	}),
 	rapid.Custom(func(t *rapid.T) trade.Body {
+		return trade.BackfillAdopted{
+			File: text(t), Digest: digest(t), Streams: rapid.Int64().Draw(t, "streams"),
+			Events: rapid.Int64().Draw(t, "events"), Breaks: rapid.Int64().Draw(t, "breaks"),
+		}
+	}),
+	rapid.Custom(func(t *rapid.T) trade.Body {
 		b := trade.PriceMarked{Curve: curve(t), Currency: "EUR", Entered: entered(t)}
 		for range rapid.IntRange(0, 5).Draw(t, "points") {
 			b.Points = append(b.Points, trade.Point{Delivery: period(t), Price: perUnit(t)})

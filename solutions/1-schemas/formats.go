@@ -38,6 +38,7 @@ var currentFormats = []format{
 	bodyFormat("command.refused", 1, walkRefused),
 	bodyFormat("snapshot.taken", 1, walkTaken),
 	bodyFormat("event.skipped", 1, walkSkipped),
+	bodyFormat("backfill.adopted", 1, walkAdopted),
 	valueFormat("price.marked", 2, walkMarked, markedOf, marked.body),
 	bodyFormat(headType, 1, walkHead),
 }

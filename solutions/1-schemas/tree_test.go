@@ -78,6 +78,11 @@ func treeOf(body trade.Body) (string, tree) {
 		return "event.skipped", tree{
 			"version": b.Version, "event_id": b.Event.String(), "rule": b.Rule,
 		}
+	case trade.BackfillAdopted:
+		return "backfill.adopted", tree{
+			"file": b.File, "digest": b.Digest, "streams": b.Streams, "events": b.Events,
+			"breaks": b.Breaks,
+		}
 	case trade.PriceMarked:
 		points := []any{}
 		for _, p := range b.Points {
@@ -216,6 +221,12 @@ func bodyOf(typ string, t tree) trade.Body {
 		return trade.EventSkipped{
 			Version: get[int64](t, "version"), Event: uuid.MustParse(t.text("event_id")),
 			Rule: t.text("rule"),
+		}
+	case "backfill.adopted":
+		return trade.BackfillAdopted{
+			File: t.text("file"), Digest: get[[32]byte](t, "digest"),
+			Streams: get[int64](t, "streams"), Events: get[int64](t, "events"),
+			Breaks: get[int64](t, "breaks"),
 		}
 	case "price.marked":
 		return markedOf(t)

@@ -163,6 +163,9 @@ func timesLine(t capstone.Times) string {
 	} else {
 		line += t.Effective.Format(time.RFC3339Nano)
 	}
+	if t.BySource {
+		line += "; events of another system by its own record"
+	}
 	switch t.Later {
 	case 0:
 		return line + ")"
@@ -246,10 +249,14 @@ type times struct {
 	Through     *time.Time      `json:"recorded_through,omitempty"` // the last time before Cursor
 	EffectiveAt any             `json:"effective_at,omitempty"`     // a time, or "all"
 	Later       *int            `json:"effective_later,omitempty"`  // events
+	Basis       string          `json:"basis,omitempty"`            // "source"
 }
 
 func timesJSON(t capstone.Times) times {
 	out := times{KnownAt: &t.Known, EffectiveAt: t.Effective, Later: &t.Later}
+	if t.BySource {
+		out.Basis = "source"
+	}
 	if t.Cursor != nil {
 		out.KnownAt, out.Cursor, out.Through = nil, t.Cursor, &t.Known
 	}

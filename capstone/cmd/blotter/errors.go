@@ -136,13 +136,14 @@ func isFinding(err error) bool {
 		snapshot *capstone.SnapshotFault
 		skip     *capstone.SkipError
 		stale    *capstone.StaleError
+		adoption *capstone.AdoptionError
 		segment  *stack.DamagedSegmentError
 		state    *stack.DamagedStateError
 		key      *audit.KeyError
 	)
 	for _, target := range []any{
 		&folder, &key, &ahead, &damaged, &offload, &frontier, &reused, &snapshot, &skip, &stale,
-		&segment, &state,
+		&segment, &state, &adoption,
 	} {
 		if errors.As(err, target) {
 			return true

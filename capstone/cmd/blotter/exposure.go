@@ -14,14 +14,14 @@ import (
 type exposureCmd struct {
 	Book string `help:"Only this book."`
 	Move string `help:"${exposure_move}" placeholder:"FROM..TO"`
-	asOf
+	basedOn
 }
 
 func (c *exposureCmd) Run(ctx context.Context, a *app) error {
 	if c.Move != "" {
 		return c.move(ctx, a)
 	}
-	positions, caveat, err := a.positions(ctx, c.Book, c.asOf)
+	positions, caveat, err := a.positions(ctx, c.Book, c.basedOn)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (c *exposureCmd) move(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	q, positions, err := a.askPositions(ctx, c.Book, c.asOf)
+	q, positions, err := a.askPositions(ctx, c.Book, c.basedOn)
 	if err != nil {
 		return err
 	}

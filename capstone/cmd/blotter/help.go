@@ -28,6 +28,7 @@ var examples = map[string]string{
 	"confirmations":  "confirmations --status late --book power-prop --days 1",
 	"books":          "books",
 	"curves":         "curves power/CET/base",
+	"backfill":       "backfill old.jsonl --figures theirs.csv",
 	"parked list":    "parked list",
 	"parked show":    "parked show trade/PWR-70",
 	"parked skip":    "parked skip trade/PWR-70 3 --actor ops/1 --approver ops/2 --reason stray",

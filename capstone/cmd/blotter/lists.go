@@ -20,11 +20,11 @@ type tradesCmd struct {
 	Trader       string `help:"Only trades of this trader."`
 	Status       string `help:"Only trades with this status, such as LIVE."`
 	Instrument   string `help:"Only trades on this instrument, such as power/CET/base@2025-02."`
-	asOf
+	basedOn
 }
 
 func (c *tradesCmd) Run(ctx context.Context, a *app) error {
-	state, caveat, err := a.state(ctx, c.asOf)
+	state, caveat, err := a.state(ctx, c.basedOn)
 	if err != nil {
 		return err
 	}
@@ -59,12 +59,12 @@ func (c *tradesCmd) selects(t trade.Trade) bool {
 }
 
 // state folds the business state as of two times.
-func (a *app) state(ctx context.Context, times asOf) (trade.State, caveat, error) {
-	q, err := a.question(ctx, times)
+func (a *app) state(ctx context.Context, times basedOn) (trade.State, caveat, error) {
+	q, err := a.question(ctx, times.asOf)
 	if err != nil {
 		return trade.State{}, q.caveat, err
 	}
-	system := q.System()
+	system := times.system(q)
 	if system.Projection, err = q.ReadModel(ctx); err != nil {
 		return trade.State{}, q.caveat, err
 	}
@@ -75,7 +75,7 @@ func (a *app) state(ctx context.Context, times asOf) (trade.State, caveat, error
 
 type curvesCmd struct {
 	Name string `arg:"" optional:"" help:"Only this curve, such as power/CET/base."`
-	asOf
+	basedOn
 }
 
 // A curvePoint is the latest mark of one delivery.
@@ -88,7 +88,7 @@ type curvePoint struct {
 }
 
 func (c *curvesCmd) Run(ctx context.Context, a *app) error {
-	state, caveat, err := a.state(ctx, c.asOf)
+	state, caveat, err := a.state(ctx, c.basedOn)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (c *curvesCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
-type booksCmd struct{ asOf }
+type booksCmd struct{ basedOn }
 
 // A bookCount counts the content of a book.
 type bookCount struct {
@@ -130,7 +130,7 @@ type bookCount struct {
 }
 
 func (c *booksCmd) Run(ctx context.Context, a *app) error {
-	state, caveat, err := a.state(ctx, c.asOf)
+	state, caveat, err := a.state(ctx, c.basedOn)
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,7 @@ type cli struct {
 	Status   statusCmd        `cmd:"" help:"${status}"`
 	Demo     demoCmd          `cmd:"" help:"Run the whole flow on the sample book."`
 	Import   importCmd        `cmd:"" help:"${import}"`
+	Backfill backfillCmd      `cmd:"" help:"${backfill}"`
 	State    stateCmd         `cmd:"" help:"Show a trade."`
 	Position positionCmd      `cmd:"" help:"Show the open positions and their value."`
 	Pnl      pnlCmd           `cmd:"" help:"${pnl}"`
@@ -94,6 +95,7 @@ var longHelp = kong.Vars{
 	"up":             "Start a stack and keep it running. Commands with the same --data use it.",
 	"status":         "Show the stack, the log and its readers' lag; exit 1 names the trouble.",
 	"import":         "Send the commands in files to the desk. Importing again changes nothing.",
+	"backfill":       "Compare the history of another system, and take it into the log.",
 	"pnl":            "Show profit and loss by book, by average cost and by FIFO.",
 	"exposure":       "Show the delta of positions by curve and month, or the P&L of a price move.",
 	"explain":        "Attribute a change of P&L to events, marks and time, to the cent.",
@@ -122,6 +124,10 @@ var longHelp = kong.Vars{
 	"confirm_status":   "Only these: due, sent, matched, disputed, or late (not matched in time).",
 	"confirm_days":     "Business days, Monday to Friday, after which a confirmation is late.",
 	"confirm_holiday":  "A day that is no business day. Repeat for more.",
+	"backfill_file": "Lines of another system, each with the time at which it recorded them; " +
+		"- is standard input.",
+	"backfill_ours":    "Write the figures of this program to a new file, as CSV.",
+	"backfill_figures": "Compare with the figures of the other system, a CSV file.",
 
 	"search_words": "Words of a reason, as in a web search: two words, \"a phrase\", or, -not.",
 	"search_where": "Value of an attribute, such as book=power-prop. Repeat for more.",
@@ -142,6 +148,8 @@ var longHelp = kong.Vars{
 	"import_rejects":  "Write the refused and the bad lines to this new file, to be mended.",
 	"import_dry_run":  "Decide every line as an import would, and record nothing.",
 	"import_simulate": "Let recorded_at follow entered_at. Only for a new or a simulated log.",
+	"basis": "Events of another system are known from its own record (source), or from the " +
+		"adoption of its history (record).",
 	"known_at": "Answer as known at a time (2025-01-16T13:10:00Z) or at the end of a day: " +
 		"a date, today, yesterday or -2d. now and today mean all that is certain now.",
 	"effective_at": "Answer as effective at a time, at the end of a day, or now.",

@@ -11,11 +11,11 @@ import (
 
 type pnlCmd struct {
 	Book string `help:"Only this book."`
-	asOf
+	basedOn
 }
 
 func (c *pnlCmd) Run(ctx context.Context, a *app) error {
-	positions, caveat, err := a.positions(ctx, c.Book, c.asOf)
+	positions, caveat, err := a.positions(ctx, c.Book, c.basedOn)
 	if err != nil {
 		return err
 	}

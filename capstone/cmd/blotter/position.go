@@ -12,11 +12,11 @@ import (
 
 type positionCmd struct {
 	Book string `help:"Only this book."`
-	asOf
+	basedOn
 }
 
 func (c *positionCmd) Run(ctx context.Context, a *app) error {
-	positions, caveat, err := a.positions(ctx, c.Book, c.asOf)
+	positions, caveat, err := a.positions(ctx, c.Book, c.basedOn)
 	if err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func (c *positionCmd) Run(ctx context.Context, a *app) error {
 
 // positions returns the positions of one book, or of all books if it is empty.
 func (a *app) positions(
-	ctx context.Context, book string, times asOf,
+	ctx context.Context, book string, times basedOn,
 ) ([]trade.Valuation, caveat, error) {
 	q, chosen, err := a.askPositions(ctx, book, times)
 	return chosen, q.caveat, err
@@ -35,12 +35,12 @@ func (a *app) positions(
 
 // askPositions is positions with the question, for an answer that reads more of the log.
 func (a *app) askPositions(
-	ctx context.Context, book string, times asOf,
+	ctx context.Context, book string, times basedOn,
 ) (q question, chosen []trade.Valuation, err error) {
-	if q, err = a.question(ctx, times); err != nil {
+	if q, err = a.question(ctx, times.asOf); err != nil {
 		return q, nil, err
 	}
-	system := q.System()
+	system := times.system(q)
 	if system.Projection, err = q.ReadModel(ctx); err != nil {
 		return q, nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/trade"
 )
@@ -17,6 +18,19 @@ import (
 type asOf struct {
 	KnownAt     moment `help:"${known_at}" placeholder:"TIME"`
 	EffectiveAt moment `help:"${effective_at}" placeholder:"TIME"`
+}
+
+// basedOn are the flags of a question that also chooses whose record makes an event known.
+type basedOn struct {
+	asOf
+	Basis string `help:"${basis}" enum:"record,source" default:"record"`
+}
+
+// system returns the flow over the log of q, which answers on the chosen basis.
+func (b basedOn) system(q question) *capstone.System {
+	s := q.System()
+	s.BySource = b.Basis == "source"
+	return s
 }
 
 // parse returns the two times, asked at now.

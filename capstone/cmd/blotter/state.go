@@ -12,7 +12,7 @@ import (
 
 type stateCmd struct {
 	UTI string `arg:"" help:"The trade."`
-	asOf
+	basedOn
 }
 
 func (c *stateCmd) Run(ctx context.Context, a *app) error {
@@ -20,7 +20,7 @@ func (c *stateCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	system := q.System()
+	system := c.system(q)
 	t, used, err := system.Trade(ctx, c.UTI, q.at)
 	if err != nil {
 		return err

@@ -31,6 +31,8 @@ func History(seed uint64, n, partitions int) *Log {
 		switch at := len(h.log.Events); {
 		case at%100 == 60:
 			h.takeSnapshot()
+		case at%200 == 170:
+			h.adopt()
 		case at%100 == 80:
 			h.skipEvent()
 		case at > 150 && at%10 == 5 && h.confirmed < at:
@@ -69,6 +71,19 @@ func (h *historian) confirm(n int) {
 	}
 	cmd.Body = report(h.streams[trade.TradeStream(cmd.UTI)], n)
 	h.decide(cmd)
+}
+
+// adopt records that a history was adopted, which changes no model.
+func (h *historian) adopt() {
+	n := len(h.log.Events)
+	body := trade.BackfillAdopted{
+		File: "made-up.jsonl", Digest: [32]byte{byte(n), byte(n >> 8), byte(n >> 16)},
+	}
+	cmd := trade.Command{
+		ID: trade.BackfillID(body.Digest), EnteredAt: h.now(), Actor: "desk-7",
+		Approver: "control-1", Reason: "made up", Body: body,
+	}
+	h.record(trade.BackfillStream, cmd, trade.Decision{EffectiveAt: h.now(), Body: body})
 }
 
 // skipEvent records an illegal event in the stream of a contract, and then an event that skips it.

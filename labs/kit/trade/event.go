@@ -56,6 +56,10 @@ type Command struct {
 	Source     string `json:"-"` // a file or a client
 	SourceLine int64  `json:"-"` // 1-based line in Source; zero if it has no lines
 
+	// SourceRecordedAt is the time at which another system recorded the command, if it is taken
+	// from the history of that system. It is no part of the digest.
+	SourceRecordedAt time.Time `json:"-"`
+
 	// Voids is set in a follow-up that voids: the event that began the contract. The event may be
 	// on another stream, if the contract that was to begin there was refused.
 	Voids uuid.UUID `json:",omitzero"`
@@ -99,8 +103,11 @@ const (
 // SnapshotStream is the name of the stream of snapshots.
 const SnapshotStream = "snapshots"
 
-// Folds reports whether the events of a stream make the state. A refusal, a snapshot and a
-// confirmation do not.
+// BackfillStream is the name of the stream of adopted histories of other systems.
+const BackfillStream = "backfills"
+
+// Folds reports whether the events of a stream make the state. A refusal, a snapshot, a backfill
+// and a confirmation do not.
 func Folds(stream string) bool {
 	return strings.HasPrefix(stream, tradeStreams) || strings.HasPrefix(stream, curveStreams)
 }

@@ -1,6 +1,7 @@
 package trade
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -106,11 +107,26 @@ const skipPrefix = "skip/"
 // SkipID returns the command id of the event that skips another one. An event is skipped once.
 func SkipID(skipped uuid.UUID) string { return skipPrefix + skipped.String() }
 
-// IsReserved reports whether an id is reserved for a follow-up, a snapshot or a skip. The desk
-// refuses other commands with it.
+const backfillPrefix = "backfill/"
+
+// BackfillID returns the command id of the event that records the adoption of a file, by the digest
+// of its content. A file is adopted once.
+func BackfillID(file [sha256.Size]byte) string { return fmt.Sprintf("%s%x", backfillPrefix, file) }
+
+var reservedPrefixes = []string{followUpPrefix, snapshotPrefix, skipPrefix, backfillPrefix}
+
+// ReservedPrefixes names the prefixes of reserved ids, for people.
+func ReservedPrefixes() string {
+	last := len(reservedPrefixes) - 1
+	return strings.Join(reservedPrefixes[:last], ", ") + " or " + reservedPrefixes[last]
+}
+
+// IsReserved reports whether an id is reserved for a follow-up, a snapshot, a skip or a backfill.
+// The desk refuses other commands with it.
 func IsReserved(commandID string) bool {
-	return IsFollowUp(commandID) || strings.HasPrefix(commandID, snapshotPrefix) ||
-		strings.HasPrefix(commandID, skipPrefix)
+	return slices.ContainsFunc(reservedPrefixes, func(prefix string) bool {
+		return strings.HasPrefix(commandID, prefix)
+	})
 }
 
 // upTo returns the slots of a legal history by its events up to a version.

@@ -40,6 +40,7 @@ var kinds = []Kind{
 	{"REFUSED", "command.refused", refusedStreams, CommandRefused{}},
 	{"SNAPSHOT", "snapshot.taken", SnapshotStream, SnapshotTaken{}},
 	{"SKIP", "event.skipped", "", EventSkipped{}},
+	{"BACKFILL", "backfill.adopted", BackfillStream, BackfillAdopted{}},
 }
 
 // Kinds returns every kind, in the order of the table.
@@ -80,7 +81,7 @@ func findKind(match func(Kind) bool) (Kind, bool) {
 }
 
 // IsCommand reports whether a command can ask for this kind. No command asks for a refusal, and
-// neither a snapshot nor a skip is a command of a desk.
+// neither a snapshot nor a skip nor a backfill is a command of a desk.
 func (k Kind) IsCommand() bool {
 	return slices.Contains([]string{tradeStreams, curveStreams, confirmationStreams}, k.Stream)
 }
@@ -689,6 +690,18 @@ type EventSkipped struct {
 }
 
 func (EventSkipped) body() {}
+
+// BackfillAdopted records that the history of another system was taken into the log. The envelope
+// has the actor, the approver and the reason. It is recorded before the first event of the history.
+type BackfillAdopted struct {
+	File    string            // the name of the file
+	Digest  [sha256.Size]byte // of the content of the file
+	Streams int64             // that the file begins
+	Events  int64             // in these streams, with those of follow-ups
+	Breaks  int64             // differences that the approver accepted
+}
+
+func (BackfillAdopted) body() {}
 
 // Unreadable stands for the body of an event that this program cannot decode. It is no kind: nobody
 // records it, and it is illegal in every stream. A program that can decode the event folds it.
