@@ -28,7 +28,7 @@ func TestRefutedCheckIsAnsweredInJSON(t *testing.T) {
 				Difference: &contract.Difference{Line: 3, Archived: "a", Replay: "b"},
 			})
 		},
-		`{"holds":false,"batches":2,"sealed":0,"unanchored":0,"offenders":[],
+		`{"holds":false,"batches":2,"sealed":0,"since":0,"unanchored":0,"offenders":[],
 			"foreign":[{"name":"junk","what":"malformed"}],
 			"checkpoint":{"origin":"desk.example","size":9,"note":"",
 				"root":"` + strings.Repeat("00", 32) + `"},
