@@ -11,7 +11,7 @@ import (
 // A turn is the place of one line in an import that keeps the order of its lines (Importer.Lane).
 // In each of its lanes, the events of the line get their places in the log after those of all
 // earlier lines and before those of all later ones. So the store gives them the same recorded times
-// as if the lines came one by one, and still commits many of them at once.
+// as if the lines came one by one, and the partitions still commit side by side.
 type turn struct {
 	before []*turn       // the turns right before it, in each of its lanes
 	taken  chan struct{} // closed when the line has its places

@@ -63,7 +63,7 @@ func (g *grouping) commit() {
 
 // A simulated log has the same events at the same positions, with the same times, however many
 // lines are in flight and wherever the contracts that are linked have their partitions. The lines
-// share commits.
+// share commits, if the store groups them.
 func TestLinesKeepTheirTimesInTheLog(t *testing.T) {
 	t.Parallel()
 	begin, change := linkedBook(6)

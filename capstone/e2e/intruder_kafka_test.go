@@ -66,7 +66,8 @@ func (b *burglar) remove(at contract.Position) {
 	})
 }
 
-// closeUp removes the whole transaction: the batch and the broker's control record after it.
+// closeUp removes the whole transaction: the batch and the broker's control record after it. In a
+// simulated log the batch has one event, however many lines were in flight.
 func (b *burglar) closeUp(at contract.Position) {
 	p := b.place(b.t, at)
 	require.Len(b.t, p.batch.records, 1, "events of this transaction")

@@ -252,8 +252,8 @@ type unchanged struct{ capstone.SavedCursor }
 func (unchanged) Save(contract.Cursor) error { return nil }
 
 // width is the number of lines that an import has in flight. All lines that wait for a partition
-// are appended in one transaction: a wide import makes few and large ones. The broker keeps a note
-// of each transaction in memory.
+// are appended in one transaction, unless the log is simulated: a wide import makes few and large
+// ones. The broker keeps a note of each transaction in memory.
 const width = 512
 
 // Explain finds where a replay differs from the archived state, and the event that made the

@@ -83,7 +83,8 @@ func runScripts(t *testing.T, files ...string) {
 		},
 		Condition: func(name string) (bool, error) { return name == "mount" && canMount(), nil },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"samedigest": sameDigest, "external": external, "killkeeper": killKeeper,
+			"samedigest": sameDigest, "sameroot": sameRoot,
+			"external": external, "killkeeper": killKeeper,
 			"hold": hold, "disk": disk, "fill": fill, "sql": sql, "shuffle": shuffle,
 			"exits": exits, "race": race, "force": force,
 			"tamper": tamper, "await": await, "cut": cut, "marked": marked, "lost": lost,
@@ -134,19 +135,35 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// A demoAnswer is the part of an answer of demo --json that sameDigest and sameRoot compare.
+type demoAnswer struct {
+	Digest     string
+	Checkpoint struct{ Root string }
+}
+
 // sameDigest compares the state digests in files that demo --json wrote.
 func sameDigest(ts *testscript.TestScript, neg bool, files []string) {
-	digests := map[string]bool{}
+	same(ts, neg, files, func(a demoAnswer) string { return a.Digest })
+}
+
+// sameRoot compares the roots in files that demo --json wrote.
+func sameRoot(ts *testscript.TestScript, neg bool, files []string) {
+	same(ts, neg, files, func(a demoAnswer) string { return a.Checkpoint.Root })
+}
+
+func same(ts *testscript.TestScript, neg bool, files []string, hash func(demoAnswer) string) {
+	hashes := map[string]bool{}
 	for _, file := range files {
-		var out struct{ Answer struct{ Digest string } }
+		var out struct{ Answer demoAnswer }
 		ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &out))
-		if len(out.Answer.Digest) != 64 {
-			ts.Fatalf("%s: digest is %q", file, out.Answer.Digest)
+		h := hash(out.Answer)
+		if len(h) != 64 {
+			ts.Fatalf("%s: the hash is %q", file, h)
 		}
-		digests[out.Answer.Digest] = true
+		hashes[h] = true
 	}
-	if same := len(digests) == 1; same == neg {
-		ts.Fatalf("%d digests in %d files", len(digests), len(files))
+	if same := len(hashes) == 1; same == neg {
+		ts.Fatalf("%d hashes in %d files", len(hashes), len(files))
 	}
 }
 

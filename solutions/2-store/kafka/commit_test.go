@@ -211,6 +211,32 @@ func TestRefusedAppendStopsNoOther(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// In a simulated log each append has a transaction of its own, however many wait. So the positions
+// follow from the order of the appends: each takes an offset, and the end of its transaction one.
+func TestSimulatedAppendsShareNoCommit(t *testing.T) {
+	t.Parallel()
+	opts := options(broker(t), "log")
+	opts.Simulated = true
+	s := open(t, opts)
+	var appends sync.WaitGroup
+	for n := range 64 {
+		queued := make(chan struct{})
+		ctx := contract.OnQueued(t.Context(), func() { close(queued) })
+		appends.Go(func() {
+			_, err := s.Append(ctx, name(n), 0, event(name(n), n))
+			assert.NoError(t, err)
+		})
+		<-queued
+	}
+	appends.Wait()
+	events := all(t, s)
+	require.Len(t, events, 64)
+	for n, e := range events {
+		require.Equal(t, name(n), e.Stream)
+		require.Equal(t, events[0].Position.Offset+2*int64(n), e.Position.Offset)
+	}
+}
+
 // limit sets the largest size of a record in a topic.
 func limit(t *testing.T, brokers []kgo.Opt, topic, bytes string) {
 	t.Helper()

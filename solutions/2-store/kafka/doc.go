@@ -55,7 +55,8 @@
 //
 // # Committing
 //
-// The owner of a partition takes all appends that wait into one transaction (a group). If the
+// The owner of a partition takes all appends that wait into one transaction (a group). In a
+// simulated log each append has its own, so that the same lines have the same positions. If the
 // outcome of a commit is unknown, the owner takes over from itself: fence, mark, read. Then the log
 // tells whether the group landed, and its appends are decided again, by the rule that answers any
 // retry.
