@@ -137,6 +137,7 @@ func (s *Session) auditor(
 		Log: s.Log, Archive: archive, Origin: origin, Signer: keys.Signer, Verifier: keys.Verifier,
 		Keep: s.dir.KeepCheckpoint, Clock: time.Now,
 		Foreign: func(name string, why error) { foreign[name] = why },
+		Warn:    func(err error) { s.config.logger().Warn(err.Error()) },
 	})
 	if err != nil {
 		return nil, err

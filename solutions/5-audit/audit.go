@@ -36,6 +36,9 @@ type Options struct {
 	// Foreign is told of each object in the archive that is passed over because no sealer of the
 	// log put it, and of the reason; it may be nil. It may be told of an object several times.
 	Foreign func(name string, why error)
+	// Warn is told that a Seal published its checkpoint, and failed to write the copy of the last
+	// checkpoint; it may be nil. The next Seal writes that copy.
+	Warn func(error)
 }
 
 // DefaultBatch is the number of events that a Seal or Verify holds in memory at a time. A header

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -79,7 +80,12 @@ func TestACrashAtAnyPutKeepsTheRoot(t *testing.T) {
 				crashes := 0
 				seal := func() (c [32]byte) {
 					for {
-						got, err := open(t, log, archive).Seal(t.Context())
+						a := open(t, log, archive)
+						a.Warn = func(err error) { // only the copy of the checkpoint failed
+							require.ErrorIs(t, err, errCrash)
+							crashes++
+						}
+						got, err := a.Seal(t.Context())
 						if err == nil {
 							return got.Root
 						}
@@ -200,4 +206,36 @@ func TestTwoSealersWriteOneHistory(t *testing.T) {
 			require.Equal(t, int64(14), v.Sealed)
 		})
 	}
+}
+
+// uncopied is an archive that refuses to replace an object.
+type uncopied struct{ audit.Archive }
+
+func (uncopied) Replace(context.Context, string, []byte) error { return errCrash }
+
+// A failed copy of the last checkpoint fails no seal. The seal returns its checkpoint with the
+// offenders, keeps it, and gives a warning. The next seal writes the copy, without a new event.
+func TestFailedCopyFailsNoSeal(t *testing.T) {
+	t.Parallel()
+	log, archive := audittest.NewLog(1), new(audit.Memory)
+	log.Add(3)
+	log.AddAt("trade/late", time.Time{}.AddDate(2000, 0, 0))
+	a := open(t, log, uncopied{archive})
+	var kept []byte
+	a.Keep = func(signed []byte) error { kept = signed; return nil }
+	var warned error
+	a.Warn = func(err error) { warned = err }
+	c, err := a.Seal(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, c.Note, kept)
+	require.NotEmpty(t, c.Offenders)
+	require.ErrorIs(t, warned, errCrash)
+	_, err = archive.Current(t.Context(), copied)
+	require.ErrorIs(t, err, audit.ErrAbsent)
+
+	_, err = open(t, log, archive).Seal(t.Context())
+	require.NoError(t, err)
+	last, err := archive.Current(t.Context(), copied)
+	require.NoError(t, err)
+	require.Equal(t, c.Note, last)
 }

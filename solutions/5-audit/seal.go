@@ -30,7 +30,8 @@ var ErrRolledBack = fmt.Errorf("%w: it was rolled back", ErrArchive)
 //
 // Order: first the log's frontier, then the end of the log (L5.I6), then each batch and AFTER it
 // its tiles, then the checkpoint (L5.I3), then the copy of the last checkpoint. A reader that reads
-// only under a checkpoint never sees a partial seal.
+// only under a checkpoint never sees a partial seal. If only Options.Keep fails, Seal returns the
+// published checkpoint with the error.
 func (a *Auditor) Seal(ctx context.Context) (contract.Checkpoint, error) {
 	if a.Signer == nil {
 		return contract.Checkpoint{}, ErrNoSigner
@@ -69,17 +70,21 @@ func (a *Auditor) Seal(ctx context.Context) (contract.Checkpoint, error) {
 		}
 	}
 	last.Offenders = s.offenders
-	return last, errors.Join(a.keep(last), a.copyLast(ctx, last))
+	a.copyLast(ctx, last)
+	return last, a.keep(last)
 }
 
 // copyLast makes the copy of the last checkpoint, for readers that know nothing else of an archive
 // (C2SP tlog-tiles). A crash before it leaves the copy of an earlier one, which is enough to find
-// the last.
-func (a *Auditor) copyLast(ctx context.Context, last contract.Checkpoint) error {
+// the last. A failure is therefore no failure of the seal: the next one repeats the copy.
+func (a *Auditor) copyLast(ctx context.Context, last contract.Checkpoint) {
 	if copied, ok := a.copied(ctx); last.Size == 0 || ok && copied.Size >= last.Size {
-		return nil
+		return
 	}
-	return a.Archive.Replace(ctx, lastCheckpoint, last.Note)
+	if err := a.Archive.Replace(ctx, lastCheckpoint, last.Note); err != nil && a.Warn != nil {
+		a.Warn(fmt.Errorf("the checkpoint of size %d is published, but copying it to %s failed: %w",
+			last.Size, lastCheckpoint, err))
+	}
 }
 
 // A sealer is one run of Seal.

@@ -32,8 +32,8 @@ func (c *sealCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	checkpoint, err := seal(ctx)
-	if err != nil {
-		return err
+	if err != nil { // a published checkpoint may have offenders all the same
+		return errors.Join(err, checkOffenders(checkpoint.Offenders))
 	}
 	answered := a.answer(of(s), sealedJSON(checkpoint, auditor.Foreign), func(w io.Writer) {
 		defer printForeign(w, auditor.Foreign)
@@ -98,7 +98,8 @@ func nameOf(c contract.Checkpoint) string {
 
 // sealAndKeep seals, and writes the signed note of the checkpoint to a file. The file is created
 // BEFORE anything is sealed: if that is impossible, nothing has happened. A crash after it leaves
-// an empty file, which is no checkpoint.
+// an empty file, which is no checkpoint. A published checkpoint is written, whatever failed after
+// it.
 func sealAndKeep(
 	ctx context.Context, a contract.Auditor, path string,
 ) (contract.Checkpoint, error) {
@@ -111,14 +112,12 @@ func sealAndKeep(
 		err = &failure{"nothing is sealed yet: there is no checkpoint to keep",
 			"import something first"}
 	}
-	if err == nil {
-		_, err = file.Write(c.Note)
-		err = errors.Join(err, file.Sync())
+	_, failed := file.Write(c.Note)
+	failed = errors.Join(failed, file.Sync(), file.Close())
+	if failed != nil || len(c.Note) == 0 {
+		failed = errors.Join(failed, os.Remove(path))
 	}
-	if err := errors.Join(err, file.Close()); err != nil {
-		return c, errors.Join(err, os.Remove(path))
-	}
-	return c, nil
+	return c, errors.Join(err, failed)
 }
 
 // reserve creates the file. It never overwrites a checkpoint: if the archive was changed between

@@ -59,3 +59,17 @@ func TestKeptFileIsCompleteOrGone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "note", string(kept))
 }
+
+// A checkpoint that is published is kept in the file, whatever failed after it.
+func TestPublishedCheckpointIsKept(t *testing.T) {
+	t.Parallel()
+	path, failed := filepath.Join(t.TempDir(), "kept"), errors.New("keeping a copy failed")
+	want := contract.Checkpoint{Note: []byte("note"), Offenders: []contract.Offender{{Leaf: 3}}}
+	auditor := sealing{seal: func() (contract.Checkpoint, error) { return want, failed }}
+	c, err := sealAndKeep(t.Context(), auditor, path)
+	require.ErrorIs(t, err, failed)
+	require.Equal(t, want, c, "the command names the offenders")
+	kept, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "note", string(kept))
+}
