@@ -109,7 +109,9 @@ func TestModelEqualsAFoldInMemory(t *testing.T) {
 // interrupted is a reader whose caller ends in the middle of a batch.
 type interrupted struct {
 	*confirmations.Model
-	after int // Apply succeeds so often
+	after  int             // Apply succeeds so often
+	landed bool            // the batch of the crash is committed
+	next   contract.Cursor // of that batch
 }
 
 var errCrash = errors.New("crash")
@@ -120,41 +122,48 @@ func (i *interrupted) Apply(ctx context.Context, events []contract.Recorded,
 	if i.after--; i.after >= 0 {
 		return i.Model.Apply(ctx, events, next)
 	}
-	if i.after%2 == 0 {
-		_ = i.Model.Apply(ctx, events, next)
-		return errCrash
+	if i.next = next; i.landed {
+		return errors.Join(errCrash, i.Model.Apply(ctx, events, next))
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	cancel()
 	return errors.Join(errCrash, i.Model.Apply(ctx, events, next))
 }
 
-// After a crash before or after each commit, a model that goes on equals a fold in memory, and so
-// does one to which each batch comes again.
+// After a crash before or after a commit, a model that goes on equals a fold in memory, and so does
+// a model to which each batch comes again.
 func TestModelSurvivesCrashes(t *testing.T) {
 	t.Parallel()
 	log := projectiontest.History(11, 240, 2)
 	m := opened(t)
+	for after := range 6 {
+		for _, landed := range []bool{false, true} {
+			crashAndCompare(t, log, interrupted{Model: m, after: after, landed: landed})
+		}
+	}
 	end, err := log.End(t.Context())
 	require.NoError(t, err)
-	for after := range 6 {
-		err := projection.Project(t.Context(), log, &interrupted{m, after}, end, 24)
-		if err != nil {
-			require.ErrorIs(t, err, errCrash)
-		}
-		got, err := m.Confirmations(t.Context(), confirmations.Query{})
-		require.NoError(t, err)
-		before := &projectiontest.Log{}
-		for _, r := range log.Events {
-			if got.Cursor.Covers(r.Position) {
-				before.Events = append(before.Events, r)
-			}
-		}
-		require.Equal(t, folded(t, before, confirmations.Query{}),
-			append([]trade.Confirmation{}, got.Found...))
-	}
 	caughtUp(t, m, log, 20)
 	require.NoError(t, m.Apply(t.Context(), log.Events, end))
 	requireFolded(t, m, log, confirmations.Query{})
 	requireFolded(t, m, log, confirmations.Query{Known: time.Now()})
+}
+
+// crashAndCompare goes on until a crash, and compares the model with the events up to its cursor.
+func crashAndCompare(t *testing.T, log *projectiontest.Log, crash interrupted) {
+	t.Helper()
+	end, err := log.End(t.Context())
+	require.NoError(t, err)
+	require.ErrorIs(t, projection.Project(t.Context(), log, &crash, end, 6), errCrash)
+	got, err := crash.Confirmations(t.Context(), confirmations.Query{})
+	require.NoError(t, err)
+	require.Equal(t, crash.landed, got.Cursor.Reaches(crash.next))
+	covered := &projectiontest.Log{}
+	for _, r := range log.Events {
+		if got.Cursor.Covers(r.Position) {
+			covered.Events = append(covered.Events, r)
+		}
+	}
+	require.Equal(t, folded(t, covered, confirmations.Query{}),
+		append([]trade.Confirmation{}, got.Found...))
 }
