@@ -256,8 +256,10 @@ func (m *Model) Apply(ctx context.Context, events []contract.Recorded,
 }
 
 // lastWriter names the last transaction of a model. Every transaction of Apply writes the row of
-// checkpoint, and so gives it another xmin. The table of a rebuilt model is another one.
-const lastWriter = "tableoid || ' ' || xmin::text"
+// checkpoint, and so gives it another xmin. The table of a rebuilt model is another one. A server
+// that was restored from a backup, or took over from another, may give the number of a lost
+// transaction again: the cursor tells such a transaction from the lost one.
+const lastWriter = "tableoid || ' ' || xmin::text || ' ' || cursor"
 
 // foldAfter returns the kept fold if a transaction was its own, and otherwise a new fold. While the
 // fold is in use nothing is kept, so a fold that fails is lost.
