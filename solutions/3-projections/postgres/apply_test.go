@@ -43,10 +43,49 @@ func TestALateEventRefoldsOnlyItsPools(t *testing.T) {
 	require.Greater(t, len(after), len(rewritten))
 }
 
+// A mark of one point writes one row of its curve, also after a mark of the same process.
+func TestAMarkWritesOnlyItsPoints(t *testing.T) {
+	t.Parallel()
+	p, log := openTest(t), &projectiontest.Log{}
+	for n, months := range [][]int{{1, 2, 3}, {2}, {1}} {
+		body := trade.PriceMarked{Curve: "power/CET/base", Currency: "EUR"}
+		for _, month := range months {
+			delivery, err := trade.ParsePeriod(fmt.Sprintf("2025-%02d", month))
+			require.NoError(t, err)
+			price := trade.Int(int64(10*n + month))
+			body.Points = append(body.Points, trade.Point{Delivery: delivery, Price: price})
+		}
+		payload, err := projectiontest.Codec{}.Encode(t.Context(), body)
+		require.NoError(t, err)
+		at := time.Date(2025, 1, 1, 0, n, 0, 0, time.UTC)
+		log.Events = append(log.Events, contract.Recorded{
+			Event: contract.Event{
+				ID: uuid.UUID{byte(n), 1}, Stream: trade.CurveStream(body.Curve),
+				Type: payload.Type, Data: payload.Data,
+				EffectiveAt: at, EnteredAt: at, CommandID: "c-1",
+			},
+			Version: int64(n + 1), RecordedAt: at, Position: contract.Position{Offset: int64(n)},
+		})
+		before := p.writersOf(t, "SELECT delivery, xmin::text FROM curves")
+		require.NoError(t, p.Apply(t.Context(), log.Events, after(nil, log.Events)))
+		requireState(t, p, log, after(nil, log.Events))
+		written := 0
+		for point, xmin := range p.writersOf(t, "SELECT delivery, xmin::text FROM curves") {
+			if before[point] != xmin {
+				written++
+			}
+		}
+		require.Equal(t, len(months), written, "mark %d", n)
+	}
+}
+
 // writers returns the transactions that wrote the positions, by pool.
 func (p *Projection) writers(t *testing.T) map[string]string {
-	const query = `
-SELECT book || instrument || currency, xmin::text FROM positions`
+	return p.writersOf(t, "SELECT book || instrument || currency, xmin::text FROM positions")
+}
+
+// writersOf returns the transactions that wrote rows, by their keys.
+func (p *Projection) writersOf(t *testing.T, query string) map[string]string {
 	found := map[string]string{}
 	require.NoError(t, p.Read(t.Context(), func(tx pgx.Tx) error {
 		rows, err := tx.Query(t.Context(), query)

@@ -69,8 +69,9 @@ WHERE s.stream NOT IN (SELECT stream FROM parked)`
 	return continued, err
 }
 
-// addCurves adds the points of the curves with fresh events. Those of a kept curve replace all its
-// earlier points.
+// addCurves adds the points of the curves with fresh events. Those of a refolded curve replace all
+// its earlier points. No curve is kept: with its points it may be far larger than the bound of kept
+// events, and the next batch continues it with the fresh points alone.
 func (c *changes) addCurves(streams map[string]*stream,
 	continued map[string]readmodel.History) {
 	for _, stream := range sortedKeys(c.streams) {
@@ -89,6 +90,7 @@ func (c *changes) addCurves(streams map[string]*stream,
 			c.curves.Add(p.Curve, p.Delivery, p.Starts, p.Ends, p.Price, string(p.Currency),
 				p.EffectiveAt, p.Version)
 		}
+		delete(streams, stream)
 	}
 }
 
