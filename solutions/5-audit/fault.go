@@ -186,7 +186,7 @@ func (v *verifier) findSealed(ctx context.Context, match matcher) (*contract.Pos
 		}
 		return nil
 	})
-	if errors.Is(err, errStop) || errors.Is(err, ErrAbsent) || errors.Is(err, errBatch) {
+	if errors.Is(err, errStop) || errors.Is(err, ErrAbsent) || isForeign(err) {
 		err = nil // nextBatch reports a damaged archive; here it only ends the search
 	}
 	return found, err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"path"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"example.com/blotter/labs/5-audit/audittest"
 	"example.com/blotter/labs/kit/stack/stacktest"
@@ -145,6 +147,68 @@ func TestTakenNamesStopNoSeal(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, got.Note, again.Note, "a second seal finds the first")
 				require.Equal(t, "<nil>", faultText(t, open(t, log, archive)))
+			})
+		}
+	}
+}
+
+// halved returns the hashes of the nodes over each two hashes of a tile.
+func halved(tile []byte) (nodes []byte) {
+	for pair := range slices.Chunk(tile, 2*tlog.HashSize) {
+		node := tlog.NodeHash(tlog.Hash(pair[:tlog.HashSize]), tlog.Hash(pair[tlog.HashSize:]))
+		nodes = append(nodes, node[:]...)
+	}
+	return nodes
+}
+
+// Hashes of another level than a tile's lead to the same root. Under the name of the tile they are
+// foreign all the same: each tile has the width that the tree gives it.
+func TestTilesOfAnotherWidthAreForeign(t *testing.T) {
+	t.Parallel()
+	sealTwice := func(t *testing.T, archive audit.Archive) (*audit.Auditor, []byte) {
+		a := open(t, generatedLog(600), archive)
+		a.Batch = 100
+		first, err := a.Seal(t.Context())
+		require.NoError(t, err)
+		a.Log = generatedLog(800)
+		_, err = a.Seal(t.Context())
+		require.NoError(t, err)
+		return a, first.Note
+	}
+	undisturbed := new(audit.Memory)
+	sealTwice(t, undisturbed)
+	tiles, err := undisturbed.List(t.Context(), "tile/")
+	require.NoError(t, err)
+	planted := map[string][][]byte{"tile/1/000.p/2": {slices.Concat(
+		object(t, undisturbed, "tile/0/000"), object(t, undisturbed, "tile/0/001"))}}
+	for _, name := range []string{"tile/0/000", "tile/0/002.p/94", "tile/1/000.p/2"} {
+		data := object(t, undisturbed, name)
+		for len(data)%(2*tlog.HashSize) == 0 {
+			data = halved(data)
+			planted[name] = append(planted[name], data)
+		}
+	}
+	for name, all := range planted {
+		for _, data := range all {
+			hashes := len(data) / tlog.HashSize
+			t.Run(fmt.Sprintf("%s of %d hashes", name, hashes), func(t *testing.T) {
+				t.Parallel()
+				archive := new(audit.Memory)
+				plant(t, archive, name, data)
+				a, kept := sealTwice(t, archive)
+				require.Equal(t, "<nil>", faultText(t, a))
+				v, err := a.VerifySince(t.Context(), kept)
+				require.NoError(t, err)
+				require.Nil(t, v.Fault)
+				for r := range a.Log.Read(t.Context(), nil, []int64{1}) {
+					_, err = a.Prove(t.Context(), r)
+					require.NoError(t, err)
+				}
+				for _, tile := range tiles {
+					answer := httptest.NewRecorder()
+					a.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/"+tile, nil))
+					require.Equal(t, object(t, undisturbed, tile), answer.Body.Bytes(), tile)
+				}
 			})
 		}
 	}

@@ -12,7 +12,8 @@ import (
 
 // A sealedTree reads the tiles of a tree whose edge the log's key signed. It believes no tile: the
 // hashes of a full one must give the hash in its parent, and those of a partial one must give the
-// edge. Of a bundle, the leaves must have the hashes of their tile.
+// edge. They must be as many as the tile is wide: hashes of another level give the same. Of a
+// bundle, the leaves must have the hashes of their tile.
 type sealedTree struct {
 	*Auditor
 	edge
@@ -30,7 +31,7 @@ func (t *sealedTree) tile(ctx context.Context, level int, n int64) ([]byte, erro
 	if data, ok := t.read[at]; ok {
 		return data, nil
 	}
-	want, hash := t.edge.level(max(level, 0)), tops
+	want, hash := t.edge.level(max(level, 0)), func(tile []byte) []byte { return tops(tile, at.W) }
 	var err error
 	switch {
 	case at.W == 0:
@@ -73,7 +74,7 @@ func (t *sealedTree) leaf(ctx context.Context, index int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for range index % tileWidth { // the hashes have shown that the bundle is whole
+	for range index % tileWidth { // its tile has shown that the bundle is whole
 		bundle = bundle[2+int(bundle[0])<<8+int(bundle[1]):]
 	}
 	return bundle[2:][:int(bundle[0])<<8+int(bundle[1])], nil

@@ -90,9 +90,12 @@ const (
 
 // tileAt returns the tile n of a level, as wide as a tree of size leaves makes it.
 func tileAt(level int, n, size int64) tlog.Tile {
-	hashes := uint64(size) >> (tileHeight * max(level, 0))
-	width := min(int64(hashes)-n*tileWidth, tileWidth)
-	return tlog.Tile{H: tileHeight, L: level, N: n, W: int(max(width, 0))}
+	hashes := int64(uint64(size) >> (tileHeight * max(level, 0)))
+	width := int64(0)
+	if n <= hashes/tileWidth { // else n*tileWidth may overflow
+		width = min(hashes-n*tileWidth, tileWidth)
+	}
+	return tlog.Tile{H: tileHeight, L: level, N: n, W: int(width)}
 }
 
 // tilePath returns the path of a tile in C2SP tlog-tiles. The paths of package tlog also name the
@@ -205,9 +208,9 @@ func splitBundle(data []byte) ([][]byte, error) {
 }
 
 // tops returns the roots of the perfect subtrees over the hashes of a tile, one after another. They
-// are the hashes that a tree signs of it.
-func tops(tile []byte) []byte {
-	if len(tile)%tlog.HashSize != 0 {
+// are the hashes that a tree signs of it. A tile of another width than the tree's has none.
+func tops(tile []byte, width int) []byte {
+	if len(tile) != width*tlog.HashSize {
 		return nil
 	}
 	var e edge

@@ -114,6 +114,17 @@ func TestTilePathsAreThoseOfC2SP(t *testing.T) {
 	}
 }
 
+// A tile past the end of a tree has no hash of it, however large its number is.
+func TestNoTileIsPastTheTree(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int64{3, 1 << 40, 1 << 55, 1 << 56, 1<<56 + 1, 1 << 62, 1<<63 - 1} {
+		for _, level := range []int{entryLevel, 0, 1, 63} {
+			require.Zero(t, tileAt(level, n, 600).W, "level %d, tile %d", level, n)
+		}
+	}
+	require.Equal(t, 88, tileAt(0, 2, 600).W)
+}
+
 func hashBytes(h tlog.Hash) []byte { return h[:] }
 
 func TestStepsTileARange(t *testing.T) {
