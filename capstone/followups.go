@@ -186,7 +186,7 @@ func (f *FollowUps) Sweep(ctx context.Context) error {
 		from = nil
 	}
 	err = f.each(ctx, from, end, func(next followUp) error {
-		_, err := f.issue(contract.At(ctx, next.cause.RecordedAt), next)
+		_, err := f.issue(contract.At(ctx, next.EnteredAt), next) // as System.Do does
 		return err
 	})
 	if err != nil || f.SweptTo == nil {

@@ -21,8 +21,9 @@ type Importer struct {
 	Source string // the file or client that the lines come from
 
 	// Lane returns the partition of a stream. The events of each partition are then appended in the
-	// order of the lines. A simulated log needs it: the times of its events follow the lines. nil:
-	// only the order within a stream matters.
+	// order of the lines. A simulated log needs it: the times of its events follow the lines. All
+	// streams of one contract or curve, as that of its refusals, must have one partition: place
+	// them by trade.Subject. nil: only the order within a stream matters.
 	Lane func(stream string) int32
 
 	// Linked returns the streams of other contracts on record that a command may change by its
