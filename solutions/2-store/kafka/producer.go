@@ -157,15 +157,12 @@ func (p *producer) stable(ctx context.Context, last map[string]int64) (bool, err
 func (p *producer) ask(
 	ctx context.Context, ask *kmsg.ListOffsetsRequest,
 ) (*kmsg.ListOffsetsResponse, error) {
-	leaders := map[int32]bool{}
-	for _, topic := range ask.Topics {
-		leader, _, _ := p.client.PartitionLeader(topic.Topic, p.partition)
-		leaders[leader] = true
+	leader, _, _ := p.client.PartitionLeader(ask.Topics[0].Topic, p.partition)
+	elsewhere := func(topic kmsg.ListOffsetsRequestTopic) bool {
+		other, _, _ := p.client.PartitionLeader(topic.Topic, p.partition)
+		return other != leader
 	}
-	for leader := range leaders {
-		if len(leaders) > 1 || leader < 0 {
-			break
-		}
+	if leader >= 0 && !slices.ContainsFunc(ask.Topics, elsewhere) {
 		answer, err := ask.RequestWith(ctx, p.client.Broker(int(leader)))
 		if err == nil && answered(answer) {
 			return answer, nil
