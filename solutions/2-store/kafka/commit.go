@@ -135,6 +135,10 @@ func (c *committer) decide(d *draft) {
 			waiting = append(waiting, c.group[i:]...)
 			break
 		}
+		if r.reserved && !isNew { // it writes nothing, so another append may have its ids at once
+			c.all.Release(r.events)
+			r.reserved = false
+		}
 		waits := d.touches(r)
 		if isNew && r.err == nil {
 			r.receipts = d.stage(r, func() time.Time {

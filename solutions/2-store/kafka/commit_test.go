@@ -330,3 +330,103 @@ func usurp(t tester, opts kafka.Options, partition int32) {
 	_, _, err := rival.ProducerID(t.Context())
 	require.NoError(t, err)
 }
+
+// The events of a partition have the order in which their appends were queued (contract.OnQueued),
+// however many are committed at once, and also if the broker refuses one record and the rest of its
+// group is committed append by append.
+func TestEventsKeepTheOrderOfTheQueue(t *testing.T) {
+	t.Parallel()
+	const appends, streams = 500, 50
+	for _, large := range []int{-1, appends / 2} {
+		t.Run(fmt.Sprintf("large=%d", large), func(t *testing.T) {
+			t.Parallel()
+			opts := options(broker(t), "log")
+			s := open(t, opts)
+			limit(t, opts.Brokers, "log.events", "500000")
+			var want []contract.Event
+			var answers sync.WaitGroup
+			for n := range appends {
+				e := event(name(n%streams), n)
+				if n == large {
+					e.Data = append(e.Data, make([]byte, 600_000)...)
+				} else {
+					want = append(want, e)
+				}
+				queued := make(chan struct{})
+				ctx := contract.OnQueued(t.Context(), func() { close(queued) })
+				answers.Go(func() {
+					_, err := s.Append(ctx, e.Stream, contract.Any, e)
+					if n == large {
+						assert.ErrorIs(t, err, kerr.MessageTooLarge)
+					} else {
+						assert.NoError(t, err)
+					}
+				})
+				<-queued
+			}
+			answers.Wait()
+			var got []contract.Event
+			for _, e := range all(t, s) {
+				got = append(got, e.Event)
+			}
+			require.Equal(t, want, got)
+		})
+	}
+}
+
+// An append that is refused, and waits for the outcome of its group, writes nothing. Another
+// partition can record its events meanwhile.
+func TestRefusedAppendHoldsNoIds(t *testing.T) {
+	t.Parallel()
+	var holding atomic.Bool
+	requested, gate := make(chan struct{}), make(chan struct{})
+	held := &network{
+		request: func(c *conn, key kmsg.Key, _ []byte) error {
+			if holding.Load() {
+				c.flag.Store(key == kmsg.EndTxn)
+				if key == kmsg.EndTxn {
+					requested <- struct{}{}
+				}
+			}
+			return nil
+		},
+		answer: func() error { <-gate; return nil },
+	}
+	opts := options(broker(t), "log")
+	opts.Partitions, opts.Timeout = 2, 2*time.Minute
+	s := open(t, held.over(opts))
+	release := sync.OnceFunc(func() { holding.Store(false); close(gate) })
+	t.Cleanup(release) // registered AFTER open: it runs before Close, which waits for the answer
+	other := ""
+	for i := 2; s.PartitionOf(other) == s.PartitionOf(stream); i++ {
+		other = name(i)
+	}
+	appended := func(expected int64, n int) <-chan error {
+		queued, answer := make(chan struct{}), make(chan error, 1)
+		ctx := contract.OnQueued(t.Context(), func() { close(queued) })
+		go func() {
+			_, err := s.Append(ctx, stream, expected, event(stream, n))
+			answer <- err
+		}()
+		<-queued
+		return answer
+	}
+	holding.Store(true)
+	first := appended(0, 1)
+	<-requested
+	second, refused := appended(1, 2), appended(1, 3) // the next group
+	gate <- struct{}{}
+	<-requested
+	holding.Store(false)
+
+	moved := event(stream, 3)
+	moved.Stream = other
+	_, err := s.Append(t.Context(), other, 0, moved)
+	require.NoError(t, err)
+	require.Empty(t, second, "the group is in flight")
+	release()
+	require.NoError(t, <-first)
+	require.NoError(t, <-second)
+	var conflict *contract.ConflictError
+	require.ErrorAs(t, <-refused, &conflict)
+}
