@@ -169,7 +169,7 @@ func TestAnswersBySource(t *testing.T) {
 		require.NoError(t, err)
 	}
 	ours := over(log)
-	first := book[0].Command
+	first, marks := book[0].Command, 0
 	for i := 0; i < len(book); i += len(book) / 7 {
 		at := trade.AsOf{Known: book[i].Command.SourceRecordedAt, Effective: now}
 		want, _, err := theirs.StateAsOf(t.Context(), at)
@@ -181,11 +181,28 @@ func TestAnswersBySource(t *testing.T) {
 		one, _, err := ours.Trade(t.Context(), first.UTI, at)
 		require.NoError(t, err)
 		require.Equal(t, tradeAt(t, theirs, first.UTI, at), one)
+		positions := got.ValuedAt(now)
+		curves := curvesAt(t, theirs, positions, at)
+		require.Equal(t, curves, curvesAt(t, ours, positions, at))
 		ours.BySource = false
+		for name, c := range curvesAt(t, ours, positions, at) {
+			require.Empty(t, c.Points, name)
+			marks += len(curves[name].Points)
+		}
 		got, _, err = ours.StateAsOf(t.Context(), at)
 		require.NoError(t, err)
 		require.Empty(t, got.Trades)
 	}
+	require.NotZero(t, marks)
+}
+
+func curvesAt(
+	t *testing.T, s *capstone.System, positions []trade.Valuation, at trade.AsOf,
+) map[string]trade.Curve {
+	t.Helper()
+	got, err := s.CurvesAt(t.Context(), positions, at)
+	require.NoError(t, err)
+	return got
 }
 
 func tradeAt(t *testing.T, s *capstone.System, uti string, at trade.AsOf) trade.Trade {

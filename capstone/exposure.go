@@ -225,6 +225,7 @@ func (s *System) CurvesAt(
 		if err != nil {
 			return nil, err
 		}
+		s.atSource(h)
 		curves[name], _ = trade.FoldCurve(name, h.events, at) // the answer names a parked curve
 	}
 	return curves, nil

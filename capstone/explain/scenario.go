@@ -13,9 +13,9 @@ import (
 )
 
 // Without returns a history without some events. An event goes with its consequences: its
-// corrections, the events of its follow-ups and, if it begins a contract, all events of that
-// contract. An event that is illegal without them parks its stream. An error names an event that is
-// not in the history.
+// corrections, its skip, the events of its follow-ups and, if it begins a contract, all events of
+// that contract. An event that is illegal without them parks its stream. An error names an event
+// that is not in the history.
 func Without(
 	streams map[string][]trade.Event, events ...uuid.UUID,
 ) (map[string][]trade.Event, error) {
@@ -56,7 +56,8 @@ func consequences(e placed, history []trade.Event) (ids []uuid.UUID) {
 		return o.Version > e.Version
 	})
 	for _, o := range history {
-		if o.Corrects == e.ID || begins && e.Corrects == uuid.Nil {
+		skip, _ := o.Body.(trade.EventSkipped)
+		if o.Corrects == e.ID || skip.Event == e.ID || begins && e.Corrects == uuid.Nil {
 			ids = append(ids, o.ID)
 		}
 	}

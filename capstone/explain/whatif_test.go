@@ -194,6 +194,29 @@ func TestWithoutTakesConsequences(t *testing.T) {
 	require.ErrorContains(t, err, "no event 01000000-")
 }
 
+// A skipped event counts for nothing. Without the event, its skip goes too, and the difference is
+// empty.
+func TestWithoutTakesTheSkip(t *testing.T) {
+	t.Parallel()
+	is := explain.History{Streams: story(t, novated)}
+	stream, later := "trade/T70", at("2025-01-16T20:00")
+	stray := trade.Event{ID: uuid.UUID{7}, Version: 4, EffectiveAt: later, RecordedAt: later,
+		Body: trade.Settle{Quantity: trade.Quantity{Value: trade.Int(900), Unit: "bbl"},
+			Price: trade.Int(1)}}
+	skip := trade.Event{ID: uuid.UUID{8}, Version: 5, EffectiveAt: later, RecordedAt: later,
+		Body: trade.EventSkipped{Version: 4, Event: stray.ID, Rule: string(trade.Exceeds)}}
+	clean := is.Streams[stream]
+	is.Streams[stream] = append(slices.Clone(clean), stray)
+	_, parked := trade.Legal(stream, is.Streams[stream])
+	require.NotNil(t, parked)
+	is.Streams[stream] = append(is.Streams[stream], skip)
+	would, err := explain.Without(is.Streams, stray.ID)
+	require.NoError(t, err)
+	require.Equal(t, clean, would[stream])
+	all := explain.WhatIf(is, explain.History{Streams: would}, at("2025-01-16T23:59"))
+	require.Equal(t, []string{"CRUDE USD from -10 and 225 to -10 and 225"}, told(all))
+}
+
 // An unmarked position that a change leaves as it is has no value, and the change is zero.
 func TestWhatIfOfAnUnmarkedPosition(t *testing.T) {
 	t.Parallel()

@@ -18,18 +18,15 @@ type certifyCmd struct {
 	Out  string `arg:"" help:"The file to create."`
 }
 
-// Run replays a snapshot, and signs it under the last checkpoint. It never overwrites a file. A
-// crash while it writes leaves a file that does not hold: delete it and certify again.
+// Run replays a snapshot, verifies the log under the last checkpoint, and signs the snapshot under
+// it. It never overwrites a file. A crash while it writes leaves a file that does not hold: delete
+// it and certify again.
 func (c *certifyCmd) Run(ctx context.Context, a *app) error {
 	s, err := a.open(ctx, session.Query)
 	if err != nil {
 		return err
 	}
 	auditor, err := s.Certifier(ctx)
-	if err != nil {
-		return err
-	}
-	last, err := auditor.Published(ctx, 0)
 	if err != nil {
 		return err
 	}
@@ -47,9 +44,9 @@ func (c *certifyCmd) Run(ctx context.Context, a *app) error {
 	if r.Difference != nil { // what does not follow from the log is not certified
 		return a.different(ctx, of(s), system, r)
 	}
-	if last.Size == 0 || !last.End.Reaches(r.Snapshot.Cursor) {
-		return &failure{fmt.Sprintf("no checkpoint covers snapshot %s", c.Name),
-			"seal its events first: blotter seal"}
+	last, err := sealed(ctx, auditor, r.Snapshot)
+	if err != nil {
+		return err
 	}
 	file, err := replay.Certify(r.Snapshot, last, auditor.Keys.Signer)
 	if err != nil {
@@ -63,6 +60,28 @@ func (c *certifyCmd) Run(ctx context.Context, a *app) error {
 		r.Faults)
 }
 
+// sealed returns the last checkpoint, if it covers a snapshot and the log verifies under it. A log
+// that was changed after its seal leads to a state, too, which the checkpoint does not state.
+func sealed(
+	ctx context.Context, auditor contract.Auditor, s contract.Snapshot,
+) (last contract.Checkpoint, err error) {
+	v, err := auditor.Verify(ctx)
+	if err != nil {
+		return last, err
+	}
+	if v.Fault != nil {
+		return last, unverifiedLog(v.Fault)
+	}
+	if err := checkOffenders(v.Offenders); err != nil {
+		return last, err
+	}
+	if last = v.Checkpoint; last.Size == 0 || !last.End.Reaches(s.Cursor) {
+		return last, &failure{fmt.Sprintf("no checkpoint covers snapshot %s", s.Name),
+			"seal its events first: blotter seal"}
+	}
+	return last, nil
+}
+
 // A certifiedSnapshot is the statement of a certificate that holds.
 type certifiedSnapshot struct {
 	snapshotAnswer
@@ -71,7 +90,7 @@ type certifiedSnapshot struct {
 	Origin     string               `json:"origin"`
 	Size       int64                `json:"size"` // of the tree, in leaves
 	Root       contract.HexHash     `json:"root"`
-	Provenance *contract.Provenance `json:"provenance"`
+	Provenance *contract.Provenance `json:"provenance"` // the program's own statement
 }
 
 func certifiedJSON(s contract.Snapshot, c contract.Checkpoint) certifiedSnapshot {

@@ -53,7 +53,7 @@ func (c *exposureCmd) move(ctx context.Context, a *app) error {
 	var marked [2]map[string]trade.Curve
 	for n, day := range []time.Time{from, to} {
 		at := trade.AsOf{Known: q.at.Known, Effective: day}
-		if marked[n], err = q.System().CurvesAt(ctx, positions, at); err != nil {
+		if marked[n], err = c.system(q).CurvesAt(ctx, positions, at); err != nil {
 			return err
 		}
 	}

@@ -124,8 +124,12 @@ func (a *app) verified(c caveat, v contract.Verification, foreign map[string]err
 		return firstOf(answered, checkOffenders(v.Offenders))
 	}
 	found["fault"] = faultJSON(v.Fault)
-	return a.refuted(c, found, &failure{fmt.Sprintf("the log does not verify: %v", v.Fault),
-		"keep log and archive as they are: both are evidence now; " + noBackupVerifies})
+	return a.refuted(c, found, unverifiedLog(v.Fault))
+}
+
+func unverifiedLog(f *contract.Fault) *failure {
+	return &failure{fmt.Sprintf("the log does not verify: %v", f),
+		"keep log and archive as they are: both are evidence now; " + noBackupVerifies}
 }
 
 // A foreignObject is an object in the archive that the log's key did not sign.
