@@ -3,6 +3,7 @@
 package replay
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -141,6 +142,10 @@ func decodeManifest(name string, text []byte) (manifest, error) {
 	if m.Name != name {
 		return m, fmt.Errorf("snapshot %s: %w: the manifest is that of %q",
 			name, contract.ErrSnapshotDamaged, m.Name)
+	}
+	if !bytes.Equal(text, m.encode()) {
+		return m, fmt.Errorf("snapshot %s: %w: the manifest has other fields or another layout",
+			name, contract.ErrSnapshotDamaged)
 	}
 	return m, nil
 }

@@ -75,7 +75,7 @@ func OpenCertificate(file []byte, key note.Verifier) (
 	if c, err = checkpointOf(lines, key.Name()); err != nil {
 		return bad("%v", err)
 	}
-	if s, err = replay.ParseManifest([]byte(lines[3][len(extension):])); err != nil {
+	if s, err = replay.ParseManifest([]byte(lines[3][len(extension):] + "\n")); err != nil {
 		return bad("%v", err)
 	}
 	if sum := sha256.Sum256(state); sum != s.Digest {

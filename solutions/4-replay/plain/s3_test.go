@@ -127,6 +127,29 @@ func TestADamagedSnapshotIsNotReturned(t *testing.T) {
 	}
 }
 
+// A manifest is read only as it was written: another text with the same content is damage.
+func TestAManifestHasOneText(t *testing.T) {
+	t.Parallel()
+	whole := replay.Manifest(snapshot("month-end", "{}\n"))
+	_, err := replay.ParseManifest(whole)
+	require.NoError(t, err)
+	text := string(whole)
+	for name, changed := range map[string]string{
+		"a field more":     `{"note":"x",` + text[1:],
+		"a field twice":    `{"name":"month-end",` + text[1:],
+		"a field less":     strings.Replace(text, `,"format":"example/v1"`, "", 1),
+		"a space":          strings.Replace(text, ":", ": ", 1),
+		"a capital letter": strings.Replace(text, `"name"`, `"Name"`, 1),
+		"another offset":   strings.Replace(text, `Z"`, `+00:00"`, 1),
+		"no end of line":   strings.TrimSuffix(text, "\n"),
+		"two lines":        text + "\n",
+	} {
+		require.NotEqual(t, text, changed, name)
+		_, err := replay.ParseManifest([]byte(changed))
+		require.ErrorIs(t, err, contract.ErrSnapshotDamaged, name)
+	}
+}
+
 // An object that belongs to no snapshot does not stop List, and is no snapshot.
 func TestStrayObjectsHideNoSnapshot(t *testing.T) {
 	t.Parallel()
