@@ -20,14 +20,13 @@
 // log and not in the tree shows, and an event that is in the tree and not in the log shows too.
 //
 // The header's leaf is "blotter/batch/v4", the batch's number, the leaf hash of the header before
-// it (zeros for the first), the two cursors, the number of events, one byte (1 if the
-// log is simulated, else 0), the sealing time, the frontier, for each offender its index in the
-// batch (four bytes) and the broken rule (one byte), and the positions of the events: for each run
-// of successive offsets the partition, the first offset after the beginning of the range, and the
-// number of events, as unsigned varints. Times are microseconds since 1970; no time is
-// the smallest number. Each field has its length
-// before it, in four bytes big-endian. Numbers are eight bytes big-endian. A cursor is one number
-// for each partition.
+// it (zeros for the first), the two cursors, the number of events, one byte (1 if the log is
+// simulated, else 0), the sealing time, the frontier, for each offender its index in the batch
+// (four bytes) and the broken rule (one byte), and the positions of the events: for each run of
+// successive offsets the partition, the first offset after the beginning of the range, and the
+// number of events, as unsigned varints. Times are microseconds since 1970; no time is the smallest
+// number. Each field has its length before it, in four bytes big-endian. Numbers are eight bytes
+// big-endian. A cursor is one number for each partition.
 //
 // # The archive
 //

@@ -25,14 +25,15 @@ func (a *Auditor) Verify(ctx context.Context) (contract.Verification, error) {
 // archive: its cost is that of the events sealed since then, and of those past the last checkpoint.
 // It finds an archive that was rolled back to before that checkpoint, and one that was rewritten
 // with the signer key. Verify alone cannot find these, unless the checkpoint is Options.Known.
-// VerifySince does not read the log before the checkpoint.
+// VerifySince does not read the log or the archive before the checkpoint, it looks for no foreign
+// objects, and the first later version of each stream may be any. Verify checks these.
 func (a *Auditor) VerifySince(ctx context.Context, kept []byte) (contract.Verification, error) {
 	return a.verify(ctx, kept)
 }
 
 func (a *Auditor) verify(ctx context.Context, since []byte) (contract.Verification, error) {
 	v := &verifier{
-		Auditor: a, tiles: new(tiler), versions: map[string]int64{}, ours: map[string]bool{},
+		Auditor: a, tiles: new(tiler), versions: map[string]int64{}, seen: map[string]bool{},
 	}
 	from, checkpoints, err := v.checkpoints(ctx, since)
 	if err != nil {
@@ -96,7 +97,7 @@ func (v *verifier) nameForeign(ctx context.Context) error {
 		return err
 	}
 	for _, name := range names {
-		if v.ours[name] {
+		if v.seen[name] {
 			continue
 		}
 		s, _, ok := slotOf(name)
@@ -105,15 +106,8 @@ func (v *verifier) nameForeign(ctx context.Context) error {
 		case name == lastCheckpoint || strings.HasPrefix(name, checkpointNames):
 			// all checkpoints were read, and nobody trusts the copy
 		case ok && isTile:
-			if tileAt(tile.L, tile.N, v.at.size).W < tile.W {
-				continue
-			}
-			_, err := v.Archive.Get(ctx, name)
-			if err == nil {
-				err = errTile
-			}
-			if err := v.opened(name, err); !isForeign(err) {
-				return err
+			if tileAt(tile.L, tile.N, v.at.size).W >= tile.W {
+				_ = v.opened(name, errTile) // compareTiles opened all others
 			}
 		case ok:
 			if _, err := v.openBatch(ctx, name); err != nil && !isForeign(err) {
@@ -227,7 +221,7 @@ type verifier struct {
 	differs *contract.Fault
 
 	mu   sync.Mutex
-	ours map[string]bool // names of the log's batches and tiles
+	seen map[string]bool // the log's batches, and the tiles and foreign tiles that were opened
 }
 
 // sealedPart compares the archive with its checkpoints, and the log with the archive.
@@ -283,7 +277,7 @@ func (v *verifier) nextBatch(ctx context.Context) error {
 		v.result.Fault = v.archiveFault("the archive was changed: %v", err)
 		return nil
 	}
-	v.ours[b.object] = true
+	v.seen[b.object] = true
 	if v.differs == nil && b.Simulated != v.timeline.Simulated {
 		v.differs = generalFault("changed timeline: the log was sealed as %s, "+
 			"and says now that it is %s", timesOf(b.Simulated), timesOf(v.timeline.Simulated))
@@ -344,13 +338,16 @@ func (v *verifier) take(found []event, b *batch) {
 func (v *verifier) compareTiles(ctx context.Context, made []object) error {
 	err := inParallel(len(made), func(i int) error {
 		s := tileSlot(made[i].tile)
-		name, err := find(ctx, v.Archive, s, v.same(made[i].data))
+		same := v.same(made[i].data)
+		_, err := find(ctx, v.Archive, s, func(ctx context.Context, name string) (string, error) {
+			v.mu.Lock()
+			v.seen[name] = true
+			v.mu.Unlock()
+			return same(ctx, name)
+		})
 		if isForeign(err) || errors.Is(err, ErrAbsent) {
 			return generalFault("the archive was changed: %v", err)
 		}
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		v.ours[name] = true
 		return err
 	})
 	if fault := new(contract.Fault); errors.As(err, &fault) {

@@ -116,6 +116,9 @@ func (a *app) verified(c caveat, v contract.Verification, foreign map[string]err
 		"since": v.Since, "batches": v.Batches, "sealed": v.Sealed, "unanchored": v.Unanchored,
 		"foreign": foreignJSON(foreign),
 	}
+	if len(foreign) == 0 && (v.Since > 0 || v.Fault != nil) {
+		found["foreign"] = nil // nobody looked for them
+	}
 	if v.Fault == nil {
 		answered := a.answer(c, found, func(w io.Writer) {
 			printVerification(w, v)
@@ -194,8 +197,13 @@ func printVerification(w io.Writer, v contract.Verification) {
 	}
 	fmt.Fprintf(w, "verified to checkpoint %s\n", nameOf(v.Checkpoint))
 	if v.Since > 0 {
-		fmt.Fprintf(w, "  from checkpoint %s/%d on: what it covers was not read again\n",
-			v.Checkpoint.Origin, v.Since)
+		kept := fmt.Sprintf("%s/%d", v.Checkpoint.Origin, v.Since)
+		fmt.Fprintf(w, "  %s in %s after checkpoint %s; %d past %s/%d, unanchored\n",
+			plural(v.Sealed, "event"), batches, kept,
+			v.Unanchored, v.Checkpoint.Origin, v.Checkpoint.Size)
+		fmt.Fprintf(w, "  not checked: events and objects before checkpoint %s, and the version "+
+			"of the first later event of each stream\n", kept)
+		return
 	}
 	fmt.Fprintf(w, "  %s in %s under it; %d past it, unanchored\n", plural(v.Sealed, "event"),
 		batches, v.Unanchored)
