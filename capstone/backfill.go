@@ -28,7 +28,10 @@ type Backfill struct {
 	Figures []Figure          `json:"-"`
 	Breaks  []Break           `json:"breaks"`
 
-	pending []staged // the streams with events that are not in the log, in the order of the file
+	pending  []staged         // the streams with events that are not in the log yet
+	refused  []contract.Event // the refusals that are not in the log yet
+	compared bool             // with the figures of the other system
+	last     time.Time        // SourceRecordedAt of the last line
 }
 
 // staged is the rest of a stream, which begins after a version of the log.
@@ -43,7 +46,7 @@ type staged struct {
 // is bad, or refused, is a break, and so is a stream that the log has from elsewhere.
 //
 // Stage may be repeated, also after a part of the history was adopted: the adopted lines have their
-// outcomes, and the others are decided as they would have been.
+// outcomes, and so have the refused ones, because Adopt records the refusals first.
 func (s *System) Stage(
 	ctx context.Context, history iter.Seq2[lines.Line, error], theirs []Figure,
 	zone *time.Location,
@@ -53,11 +56,13 @@ func (s *System) Stage(
 	if err != nil {
 		return b, err
 	}
-	n, err := s.Import(ctx, history, func(r Result) { b.take(r, named) })
+	now := s.Clock()
+	n, err := s.Import(ctx, history, func(r Result) { b.take(r, named, now) })
 	if err != nil {
 		return b, err
 	}
-	b.Lines = n.Lines
+	b.Lines, b.compared = n.Lines, theirs != nil
+	b.takeOrphaned(n.Orphaned, named)
 	end, err := s.Log.End(ctx)
 	if err != nil {
 		return b, err
@@ -76,8 +81,9 @@ func (s *System) Stage(
 	return b, nil
 }
 
-// take notes the result of a line.
-func (b *Backfill) take(r Result, named map[string]bool) {
+// take notes the result of a line, which the other system recorded before now.
+func (b *Backfill) take(r Result, named map[string]bool, now time.Time) {
+	b.checkTime(r, now)
 	var bad *lines.Error
 	refusal := r.Outcome.Refusal
 	if r.Problem == nil {
@@ -97,13 +103,40 @@ func (b *Backfill) take(r Result, named map[string]bool) {
 	case refusal != nil:
 		found.Rule, found.Detail = string(refusal.Rule), refusal.Detail
 	default:
-		for _, o := range r.Outcome.Orphaned {
-			b.Breaks = append(b.Breaks, Break{Line: r.Line, Rule: orphanRule(o),
-				Detail: "its follow-up on " + o.Command.Stream() + " is refused"})
-		}
 		return
 	}
 	b.Breaks = append(b.Breaks, found)
+}
+
+// checkTime checks that the times of the other system's record rise from line to line, and lie in
+// the past. By them, nothing may be known without that which comes before it.
+func (b *Backfill) checkTime(r Result, now time.Time) {
+	at := r.Command.SourceRecordedAt
+	found := Break{Line: r.Line, Rule: "source-time.order"}
+	switch {
+	case at.IsZero(): // a bad line
+		return
+	case at.After(now):
+		found.Detail = fmt.Sprintf("source_recorded_at %s lies in the future",
+			at.Format(time.RFC3339Nano))
+	case at.Before(b.last):
+		found.Detail = fmt.Sprintf("source_recorded_at %s is before that of an earlier line, %s",
+			at.Format(time.RFC3339Nano), b.last.Format(time.RFC3339Nano))
+	default:
+		b.last = at
+		return
+	}
+	b.Breaks = append(b.Breaks, found)
+}
+
+// takeOrphaned notes the refused follow-ups of the history.
+func (b *Backfill) takeOrphaned(all []OrphanedFollowUp, named map[string]bool) {
+	for _, o := range all {
+		if named[o.Cause.Stream] {
+			b.Breaks = append(b.Breaks, Break{Line: int(o.Cause.SourceLine), Rule: orphanRule(o),
+				Detail: "its follow-up on " + o.Command.Stream() + " is refused"})
+		}
+	}
 }
 
 func orphanRule(o OrphanedFollowUp) string {
@@ -113,7 +146,8 @@ func orphanRule(o OrphanedFollowUp) string {
 	return string(o.Refusal.Rule)
 }
 
-// collect gathers the drafted events by stream, without refusals.
+// collect gathers the drafted events of the history by stream, and its refusals. Events without
+// SourceRecordedAt are follow-ups that another command of the log still lacks.
 func (b *Backfill) collect(
 	drafted iter.Seq2[contract.Recorded, error], named map[string]bool,
 ) error {
@@ -122,7 +156,11 @@ func (b *Backfill) collect(
 		if err != nil {
 			return err
 		}
+		if r.SourceRecordedAt.IsZero() {
+			continue
+		}
 		if kind, _ := trade.KindOfType(r.Type); !kind.IsCommand() {
+			b.refused = append(b.refused, r.Event)
 			continue
 		}
 		i, ok := place[r.Stream]
@@ -136,8 +174,9 @@ func (b *Backfill) collect(
 	return nil
 }
 
-// adopted reads the streams of the file, and counts the events that are in the log already. An
-// event that no backfill adopted makes its stream another one than that of the file.
+// adopted reads the streams of the file, and counts the events that are in the log already. A
+// stream is another one than that of the file if no backfill began it, or if other events follow
+// its adopted ones and the file has more. Later events of a whole stream are those of the desk.
 func (s *System) adopted(
 	ctx context.Context, named map[string]bool, b *Backfill,
 ) (map[string][]trade.Event, error) {
@@ -146,7 +185,10 @@ func (s *System) adopted(
 		pending[p.stream] = len(p.events)
 	}
 	streams := map[string][]trade.Event{}
-	for _, stream := range slices.Sorted(maps.Keys(named)) {
+	due := slices.Sorted(maps.Keys(named))
+	for len(due) > 0 {
+		stream := due[0]
+		due = due[1:]
 		h, err := s.Desk.history(ctx, stream, maxVersion)
 		if err != nil {
 			return nil, err
@@ -154,19 +196,30 @@ func (s *System) adopted(
 		if len(h.events) == 0 { // its lines were refused
 			continue
 		}
-		streams[stream] = h.events
 		b.Streams++
-		b.Events += len(h.events)
-		b.Adopted += len(h.events) - pending[stream]
 		i := slices.IndexFunc(h.recorded, func(r contract.Recorded) bool {
 			return r.SourceRecordedAt.IsZero()
 		})
-		if i >= 0 {
+		for n, r := range h.recorded {
+			if !r.SourceRecordedAt.IsZero() {
+				streams[stream] = append(streams[stream], h.events[n])
+			}
+		}
+		for _, next := range trade.Successors(streams[stream]) {
+			if !named[next] { // its follow-up is in the log already
+				named[next] = true
+				due = append(due, next)
+			}
+		}
+		b.Events += len(streams[stream])
+		b.Adopted -= pending[stream]
+		if i == 0 || i > 0 && pending[stream] > 0 {
 			b.Breaks = append(b.Breaks, Break{Stream: stream, Rule: "stream.exists",
 				Detail: fmt.Sprintf("the log has version %d of it from %s", i+1,
 					cmp.Or(h.recorded[i].Source, "elsewhere"))})
 		}
 	}
+	b.Adopted += b.Events
 	return streams, nil
 }
 
@@ -189,12 +242,13 @@ func (e *AdoptionError) Error() string { return e.What }
 // Hint implements the hint of a command.
 func (e *AdoptionError) Hint() string { return e.Todo }
 
-// Adopt records the adoption of a staged history, then appends its streams, one after another. each
-// is called with the number of events of each stream. A stream keeps the times of the file, and its
-// recorded_at is now.
+// Adopt records the adoption of a staged history and its refusals, then appends its streams, one
+// after another. each is called with the number of events of each append. The events keep the times
+// of the file, and their recorded_at is now.
 //
-// A crash after the record, or after any stream, leaves a part of the streams whole. Stage and
-// Adopt of the same file continue: an event that is on record is not recorded again.
+// A crash after the record, a refusal or an append leaves a part of the history. Stage and Adopt of
+// the same file continue: an event that is on record is not recorded again. The refusals come
+// first: a refused command that is decided again, after other streams are whole, may be legal.
 func (s *System) Adopt(ctx context.Context, b Backfill, a Adoption, each func(int)) error {
 	if err := b.check(a); err != nil {
 		return err
@@ -202,10 +256,16 @@ func (s *System) Adopt(ctx context.Context, b Backfill, a Adoption, each func(in
 	if err := s.recordAdoption(ctx, b, a); err != nil {
 		return err
 	}
+	for _, e := range b.refused {
+		ctx := contract.At(ctx, e.SourceRecordedAt) // only a simulated log's clock reads it
+		if _, err := s.Log.Append(ctx, e.Stream, contract.Any, e); err != nil {
+			return fmt.Errorf("stream %s: %w", e.Stream, err)
+		}
+	}
 	for _, p := range b.pending {
 		for events := range slices.Chunk(p.events, adoptedAtOnce) {
 			last := events[len(events)-1]
-			ctx := contract.At(ctx, last.SourceRecordedAt) // only a simulated log's clock reads it
+			ctx := contract.At(ctx, last.SourceRecordedAt)
 			if _, err := s.Log.Append(ctx, p.stream, p.after, events...); err != nil {
 				return fmt.Errorf("stream %s after version %d: %w", p.stream, p.after, err)
 			}
@@ -232,6 +292,9 @@ func (b *Backfill) check(a Adoption) error {
 	case a.Reason == "" || strings.ContainsFunc(a.Reason, unprintable):
 		return &AdoptionError{fmt.Sprintf("the reason %q is no printable text", a.Reason),
 			"state with --reason why the history is taken in"}
+	case !b.compared:
+		return &AdoptionError{"the history was not compared with the figures of its system",
+			"name a file with them: --figures"}
 	case exists:
 		return &AdoptionError{"the log has streams of the file from elsewhere",
 			"leave the lines of these streams out of the file"}

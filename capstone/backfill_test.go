@@ -56,6 +56,20 @@ func staged(
 	return b
 }
 
+// compared is staged with figures that agree.
+func compared(t *testing.T, log contract.Store, book []lines.Line) capstone.Backfill {
+	t.Helper()
+	return staged(t, log, book, append([]capstone.Figure{}, staged(t, log, book, nil).Figures...))
+}
+
+// theirLine is a line of another system, which recorded it after an hour.
+func theirLine(number int, cmd trade.Command) lines.Line {
+	cmd.SourceRecordedAt = cmd.EnteredAt.Add(time.Hour)
+	return lines.Line{
+		Number: number, Command: cmd, Names: []string{cmd.Stream(), "command/" + cmd.ID},
+	}
+}
+
 var agreed = capstone.Adoption{Actor: "ops/1", Approver: "control/1", Reason: "the desk moves"}
 
 // Figures that differ are found, all of them and no others: a changed value, a figure that one side
@@ -104,9 +118,9 @@ func TestBackfillSurvivesCrashes(t *testing.T) {
 	book := foreign(t)
 	want := digest(t, newSystem(), book, 1)
 	log := live()
-	deaths := 0
+	deaths, figures := 0, staged(t, log, book, nil).Figures
 	for appends := 0; ; appends += 8 {
-		b := staged(t, log, book, nil)
+		b := staged(t, log, book, slices.Clone(figures))
 		require.Empty(t, b.Breaks)
 		err := over(&dying{log, appends}).Adopt(t.Context(), b, agreed, func(int) {})
 		if err == nil {
@@ -119,7 +133,7 @@ func TestBackfillSurvivesCrashes(t *testing.T) {
 	require.Equal(t, want, recordedDigest(t, over(log)))
 
 	before := end(t, log)
-	b := staged(t, log, book, nil)
+	b := staged(t, log, book, figures)
 	require.Equal(t, b.Events, b.Adopted)
 	require.NoError(t, over(log).Adopt(t.Context(), b, agreed, func(int) {}))
 	require.NoError(t, over(log).FollowUps.SweepAll(t.Context()))
@@ -131,7 +145,7 @@ func TestBackfillSurvivesCrashes(t *testing.T) {
 func TestBackfillKeepsForeignTimes(t *testing.T) {
 	t.Parallel()
 	log := live()
-	require.NoError(t, over(log).Adopt(t.Context(), staged(t, log, foreign(t), nil), agreed,
+	require.NoError(t, over(log).Adopt(t.Context(), compared(t, log, foreign(t)), agreed,
 		func(int) {}))
 	i, follow := 0, 0
 	for r, err := range log.Read(t.Context(), nil, end(t, log)) {
@@ -157,7 +171,7 @@ func TestAnswersBySource(t *testing.T) {
 	t.Parallel()
 	book := foreign(t)
 	log := live()
-	require.NoError(t, over(log).Adopt(t.Context(), staged(t, log, book, nil), agreed,
+	require.NoError(t, over(log).Adopt(t.Context(), compared(t, log, book), agreed,
 		func(int) {}))
 	theirs := newSystem()
 	for _, line := range book {
@@ -212,19 +226,65 @@ func tradeAt(t *testing.T, s *capstone.System, uti string, at trade.AsOf) trade.
 	return got
 }
 
+// A refused line of the history stays refused when the adoption continues, although the log then
+// has the whole stream, and would take it. A later event of the desk stops no continuation.
+func TestContinuedBackfillKeepsRefusals(t *testing.T) {
+	t.Parallel()
+	corrected := settle("c-4", "A", 500)
+	corrected.Corrects, corrected.Approver = trade.EventID("c-2", 0), "control/1"
+	book := []lines.Line{
+		theirLine(1, oil("c-1", "A")), theirLine(2, settle("c-2", "A", 800)),
+		theirLine(3, settle("c-3", "A", 300)), theirLine(4, corrected),
+		theirLine(5, oil("c-5", "B")),
+	}
+	for i := range book { // all were entered at one time: they rise
+		book[i].Command.SourceRecordedAt = nine.Add(time.Duration(10+i) * time.Hour)
+	}
+	log, a := live(), agreed
+	a.Breaks = 1
+	died := 0
+	for appends := 1; ; appends++ {
+		b := compared(t, log, book)
+		require.Len(t, b.Breaks, 1)
+		require.Equal(t, 3, b.Breaks[0].Line)
+		if err := over(&dying{log, appends}).Adopt(t.Context(), b, a, func(int) {}); err == nil {
+			break
+		}
+		died++
+	}
+	require.GreaterOrEqual(t, died, 2)
+	require.Equal(t, trade.Int(500), tradeOf(t, over(log), "A").Settled)
+
+	do(t, over(log), settle("live", "A", 100))
+	again := compared(t, log, book)
+	require.Equal(t, again.Events, again.Adopted)
+	require.Len(t, again.Breaks, 1)
+	require.NoError(t, over(log).Adopt(t.Context(), again, a, func(int) {}))
+}
+
+// The record of another system has an order. A line that it recorded before an earlier line, or in
+// the future, is a break.
+func TestSourceTimesRise(t *testing.T) {
+	t.Parallel()
+	book := []lines.Line{
+		theirLine(1, oil("c-1", "A")), theirLine(2, oil("c-2", "B")), theirLine(3, oil("c-3", "C")),
+	}
+	book[1].Command.SourceRecordedAt = nine
+	book[2].Command.SourceRecordedAt = time.Date(2152, 1, 1, 0, 0, 0, 0, time.UTC)
+	b := staged(t, live(), book, nil)
+	require.Len(t, b.Breaks, 2)
+	for i, k := range b.Breaks {
+		require.Equal(t, i+2, k.Line)
+		require.Equal(t, "source-time.order", k.Rule)
+	}
+}
+
 // A stream that the log has from elsewhere is refused whatever is accepted. So are unaccepted
 // breaks, and an approver who is the actor. Nothing is recorded then.
 func TestBackfillIsRefused(t *testing.T) {
 	t.Parallel()
-	first := oil("c-1", "A")
-	first.SourceRecordedAt = nine.Add(time.Second)
-	refused := settle("c-2", "A", 5000)
-	refused.SourceRecordedAt = nine.Add(time.Hour)
-	book := []lines.Line{
-		{Number: 1, Command: first, Names: []string{"trade/A"}},
-		{Number: 2, Command: refused, Names: []string{"trade/A"}},
-	}
-	b := staged(t, live(), book, nil)
+	book := []lines.Line{theirLine(1, oil("c-1", "A")), theirLine(2, settle("c-2", "A", 5000))}
+	b := compared(t, live(), book)
 	require.Len(t, b.Breaks, 1)
 	require.Equal(t, 2, b.Breaks[0].Line)
 	require.Equal(t, string(trade.Exceeds), b.Breaks[0].Rule)
@@ -245,7 +305,7 @@ func TestBackfillIsRefused(t *testing.T) {
 	}
 	log := live()
 	do(t, over(log), oil("other", "A"))
-	taken := staged(t, log, book, nil)
+	taken := compared(t, log, book)
 	last := taken.Breaks[len(taken.Breaks)-1]
 	require.Equal(t, "stream.exists", last.Rule)
 	accepted.Breaks = len(taken.Breaks)
@@ -255,8 +315,10 @@ func TestBackfillIsRefused(t *testing.T) {
 	log, accepted.Breaks = live(), 1
 	require.NoError(t, over(log).Adopt(t.Context(), b, accepted, func(int) {}))
 	accepted.Approver = "control/2"
-	require.ErrorContains(t, over(log).Adopt(t.Context(), staged(t, log, book, nil), accepted,
+	require.ErrorContains(t, over(log).Adopt(t.Context(), compared(t, log, book), accepted,
 		func(int) {}), "adopted by ops/1, approved by control/1")
+	require.ErrorContains(t, over(live()).Adopt(t.Context(), staged(t, live(), book, nil), agreed,
+		func(int) {}), "not compared")
 }
 
 // Figures in a file are CSV with a header; a fault names its line.

@@ -99,7 +99,7 @@ type Break struct {
 	Line   int    `json:"line,omitempty"`   // of the file; zero for a stream or a figure
 	Stream string `json:"stream,omitempty"` // that exists
 	*Figure
-	Rule   string `json:"rule"` // of a line, or stream.exists, figure.differs, figure.missing, …
+	Rule   string `json:"rule"` // of a line, or stream.exists, source-time.order, figure.differs, …
 	Detail string `json:"detail"`
 }
 
@@ -116,12 +116,15 @@ func (b Break) Place() string {
 	return fmt.Sprintf("line %d", b.Line)
 }
 
-// Compare returns a break for each figure that one side lacks, or that differs. Both lists are
-// sorted by it. A figure twice is a break, too.
+// Compare returns a break for each figure that differs, or that one side lacks, unless it is zero.
+// Both lists are sorted by it. A figure twice is a break, too.
 func Compare(theirs, ours []Figure) (breaks []Break) {
 	slices.SortStableFunc(theirs, Figure.compare)
 	slices.SortStableFunc(ours, Figure.compare)
 	found := func(f Figure, rule, format string, args ...any) {
+		if rule != "figure.differs" && trade.Dec(f.Value).IsZero() {
+			return
+		}
 		breaks = append(breaks, Break{Figure: &f, Rule: rule, Detail: fmt.Sprintf(format, args...)})
 	}
 	for len(theirs) > 0 || len(ours) > 0 {
