@@ -43,8 +43,7 @@ func TestContributingNamesExistingFiles(t *testing.T) {
 func TestReadModelRowsExist(t *testing.T) {
 	t.Parallel()
 	for file, use := range map[string]string{
-		"capstone/session/models.go": "var models = []modelRow[model]{rowOf(positionsModel), " +
-			"rowOf(searchModel)}",
+		"capstone/session/models.go":      "var models = []modelRow[model]{rowOf(positionsModel), ",
 		"capstone/session/migrate.go":     "range models",
 		"capstone/cmd/blotter/rebuild.go": "RebuildReadModels(",
 		"capstone/cmd/blotter/status.go":  "ReadModelCursors(",
