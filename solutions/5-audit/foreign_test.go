@@ -475,3 +475,31 @@ func TestKeysMustBeAPair(t *testing.T) {
 	_, err := audit.Open(o)
 	require.ErrorContains(t, err, "no pair")
 }
+
+// A name below that of a slot cannot be an object's. On a server that keeps objects as files it
+// takes the slot's name all the same.
+func TestNamesBelowStopNoSeal(t *testing.T) {
+	t.Parallel()
+	log, archive := audittest.NewLog(1), bucket(t)
+	log.Add(4)
+	planted := []string{
+		batch1 + "/x", batch1 + ".1/x", checkpoint6 + "/x", "tile/0/000.p/6/x", bundle4 + "/x",
+		copied + "/x",
+	}
+	for _, name := range planted {
+		plant(t, archive, name, []byte("junk"))
+	}
+	for range 2 {
+		_, err := open(t, log, archive).Seal(t.Context())
+		require.NoError(t, err)
+		log.Add(4)
+	}
+	a, passed := passing(t, log, archive)
+	v, err := a.Verify(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, v.Fault)
+	require.Equal(t, int64(8), v.Sealed)
+	for _, name := range planted {
+		require.Contains(t, passed, name)
+	}
+}

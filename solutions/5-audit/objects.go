@@ -73,6 +73,10 @@ var (
 	errTile = errors.New("not a tile of the tree that the log's key signed")
 )
 
+// errFolder is the error of Archive.Put for a name that no object can have, because foreign objects
+// have names below it.
+var errFolder = errors.New("foreign objects have names below this one")
+
 // isForeign reports whether an object was refused because the log's key did not sign it, or because
 // no sealer puts an object of that kind.
 func isForeign(err error) bool {
@@ -117,11 +121,14 @@ func find[T any](ctx context.Context, a Archive, s slot, open opener[T]) (T, err
 	return found, first
 }
 
-// put writes the object of a slot under the first name that no foreign object has. It returns
+// put writes the object of a slot under the first name that foreign objects leave free. It returns
 // ErrExists if the slot has its object.
 func put[T any](ctx context.Context, a Archive, s slot, data []byte, open opener[T]) error {
 	for try := 0; ; try++ {
 		err := a.Put(ctx, s.name(try), data)
+		if errors.Is(err, errFolder) {
+			continue
+		}
 		if !errors.Is(err, ErrExists) {
 			return err
 		}

@@ -82,6 +82,11 @@ func (s *S3) Put(ctx context.Context, name string, data []byte) error {
 		// compare the archived object with their own.
 		return fmt.Errorf("%s: %w", name, ErrExists)
 	}
+	// A server that keeps objects as files refuses a name that is the folder of other objects. This
+	// is versitygw's code.
+	if err != nil && minio.ToErrorResponse(err).Code == "ExistingObjectIsDirectory" {
+		return fmt.Errorf("%s: %w", name, errFolder)
+	}
 	if err != nil {
 		return fmt.Errorf("archiving %s: %w", name, err)
 	}
