@@ -37,7 +37,8 @@ type Options struct {
 	// log put it, and of the reason; it may be nil. It may be told of an object several times.
 	Foreign func(name string, why error)
 	// Warn is told that a Seal published its checkpoint, and failed to write the copy of the last
-	// checkpoint; it may be nil. The next Seal writes that copy.
+	// checkpoint; the next Seal writes that copy. It is also told of each error that Handler does
+	// not show to its client, several at once. It may be nil.
 	Warn func(error)
 }
 

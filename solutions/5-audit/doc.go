@@ -76,8 +76,8 @@
 // batch. A client that reads the bucket as it is finds junk in place of that tile, and Handler
 // serves the right one.
 //
-// An object is foreign, too, if the server does not hand it out because of its storage class or its
-// encryption key: a sealer chooses neither.
+// An object is foreign, too, if the server does not hand it out because of its storage class or
+// because its writer gave an encryption key (SSE-C): a sealer does neither.
 //
 // # Guarantees
 //
@@ -121,4 +121,8 @@
 // of the sealer would become unreadable, and be passed over as foreign ones. A sealer that has kept
 // the last checkpoint (Options.Known) then refuses to sign. A verifier that has kept it reports
 // that the archive was rolled back, and names the objects that were passed over.
+//
+// The policy of the bucket must deny writing with a key of a key service (SSE-KMS, aws:kms) that
+// the sealer may not use. If such a key encrypts an object under the name of the next batch, nobody
+// can tell it from an object of the sealer that is unreadable for a while, and sealing stops.
 package audit

@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -117,15 +118,68 @@ func skip(bundle []byte, index int64) ([]byte, int64) {
 	return bundle[2+binary.BigEndian.Uint16(bundle):], index + 1
 }
 
-// A changed archive is an error of the server. It serves no tile that was not sealed.
+// A changed archive is an error of the server. It serves no tile that was not sealed. The client
+// does not learn the error's text, which may name servers.
 func TestChangedTilesAreNotServed(t *testing.T) {
 	t.Parallel()
 	log, archive, _ := sealedTwice(t)
 	bad := append([]byte{1}, object(t, archive, tile12)[1:]...)
 	over := edited{archive, map[string][]byte{tile12: bad}}
-	server := httptest.NewServer(open(t, log, over).Handler())
+	a := open(t, log, over)
+	var warned error
+	a.Warn = func(err error) { warned = err }
+	server := httptest.NewServer(a.Handler())
 	t.Cleanup(server.Close)
 	r, body := get(t, server.URL+"/tile/entries/000.p/5")
 	require.Equal(t, http.StatusInternalServerError, r.StatusCode)
-	require.Contains(t, string(body), tile12+": not a tile of the tree that the log's key signed")
+	require.Equal(t, "the archive of the log does not hold the tree that the log's key signed\n",
+		string(body))
+	require.ErrorContains(t, warned,
+		tile12+": not a tile of the tree that the log's key signed")
+}
+
+// halting is an archive in which one object is read only after release is closed.
+type halting struct {
+	audit.Archive
+	name             string
+	reached, release chan struct{}
+}
+
+func (h *halting) Get(ctx context.Context, name string) ([]byte, error) {
+	if name == h.name {
+		close(h.reached)
+		<-h.release
+	}
+	return h.Archive.Get(ctx, name)
+}
+
+// A request that waits for the archive holds no other request up.
+func TestSlowTileHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	log, archive := generatedLog(300), new(audit.Memory)
+	_, err := open(t, log, archive).Seal(t.Context())
+	require.NoError(t, err)
+	slow := &halting{archive, "tile/entries/000", make(chan struct{}), make(chan struct{})}
+	server := httptest.NewServer(open(t, log, slow).Handler())
+	t.Cleanup(server.Close)
+	first := make(chan int)
+	go func() {
+		r, err := http.Get(server.URL + "/tile/entries/000")
+		if err != nil {
+			first <- 0
+			return
+		}
+		r.Body.Close()
+		first <- r.StatusCode
+	}()
+	<-slow.reached
+	for path, code := range map[string]int{
+		"/tile/0/000": http.StatusOK, "/tile/1/000.p/1": http.StatusOK,
+		"/checkpoint": http.StatusOK, "/tile/0/099": http.StatusNotFound,
+	} {
+		r, _ := get(t, server.URL+path)
+		require.Equal(t, code, r.StatusCode, path)
+	}
+	close(slow.release)
+	require.Equal(t, http.StatusOK, <-first)
 }

@@ -81,9 +81,16 @@ func (a *Auditor) copyLast(ctx context.Context, last contract.Checkpoint) {
 	if copied, ok := a.copied(ctx); last.Size == 0 || ok && copied.Size >= last.Size {
 		return
 	}
-	if err := a.Archive.Replace(ctx, lastCheckpoint, last.Note); err != nil && a.Warn != nil {
-		a.Warn(fmt.Errorf("the checkpoint of size %d is published, but copying it to %s failed: %w",
+	if err := a.Archive.Replace(ctx, lastCheckpoint, last.Note); err != nil {
+		a.warn(fmt.Errorf("the checkpoint of size %d is published, but copying it to %s failed: %w",
 			last.Size, lastCheckpoint, err))
+	}
+}
+
+// warn gives an error to Options.Warn.
+func (a *Auditor) warn(err error) {
+	if a.Warn != nil {
+		a.Warn(err)
 	}
 }
 

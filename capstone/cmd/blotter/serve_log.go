@@ -49,7 +49,9 @@ func (c *serveLogCmd) Run(ctx context.Context, a *app) error {
 // serveUntil serves until ctx ends, and then answers the requests that have begun.
 func serveUntil(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute,
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second,
+		WriteTimeout: time.Minute, // with the reads of the archive; a bundle has up to 16 MiB
+		IdleTimeout:  time.Minute,
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
