@@ -17,6 +17,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -56,8 +57,12 @@ func Main(m *testing.M) { MainWith(m, stack.EmbeddedOptions{}) }
 
 // MainWith is Main for tests that need options of the embedded stack, such as the compatibility
 // check of its registry. This package always chooses the directory.
+// A benchmark measures a stack as users have it, which syncs its files.
 func MainWith(m *testing.M, options stack.EmbeddedOptions) {
-	UseTemplates()
+	flag.Parse()
+	if flag.Lookup("test.bench").Value.String() == "" {
+		UseTemplates()
+	}
 	shared.options = options
 	MainAsShipped(m)
 }
