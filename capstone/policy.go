@@ -50,7 +50,7 @@ func ParsePolicy(text string) (p Policy, err error) {
 
 // A Lag is the part of the log that the last snapshot does not have.
 type Lag struct {
-	Last   string        // the last snapshot on record; empty without one
+	Last   string        // the snapshot on record of the latest state; empty without one
 	Events int64         // of trades and curves
 	Age    time.Duration // of the last snapshot; of the first event without one
 }
@@ -60,16 +60,18 @@ func (p Policy) Due(lag Lag) bool {
 	return lag.Events > 0 && (p.Every > 0 && lag.Events >= p.Every || p.Age > 0 && lag.Age >= p.Age)
 }
 
-// SnapshotLag returns the lag behind the last snapshot on record. The present of a simulated log is
-// its last recorded time.
+// SnapshotLag returns the lag after the snapshot on record that has the furthest cursor. The present
+// of a simulated log is its last recorded time.
 func (s *System) SnapshotLag(ctx context.Context) (lag Lag, err error) {
 	recorded, _, err := s.recordedSnapshots(ctx)
 	if err != nil {
 		return lag, err
 	}
 	var last contract.Snapshot
-	if n := len(recorded); n > 0 {
-		last = recorded[n-1]
+	for _, r := range recorded { // an interrupted snapshot may be recorded after a later state
+		if r.Cursor.Reaches(last.Cursor) {
+			last = r
+		}
 	}
 	end, err := s.Log.End(ctx)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
 	replay "example.com/blotter/solutions/4-replay"
 )
 
@@ -70,6 +71,42 @@ func TestSnapshotLag(t *testing.T) {
 	lag, err = empty.SnapshotLag(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, capstone.Lag{}, lag)
+}
+
+// A snapshot that is recorded late has an earlier state, and does not count as the last one.
+func TestLagAfterTheFurthestCursor(t *testing.T) {
+	t.Parallel()
+	s, archive := withSnapshots(t)
+	late, err := archive.Get(t.Context(), "s1")
+	require.NoError(t, err)
+	late.Name = "late"
+	record(t, s, late)
+	lag, err := s.SnapshotLag(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "s2", lag.Last)
+	require.Zero(t, lag.Events)
+}
+
+// A price that returns gives a state that is on record already. Its snapshot says so.
+func TestSnapshotOfAnUnchangedState(t *testing.T) {
+	t.Parallel()
+	s, _ := withSnapshots(t)
+	mark := func(id, price string) {
+		m := oil(id, "S1").Body.(trade.New).Instrument
+		require.Nil(t, do(t, s, command(id, "", trade.PriceMarked{Curve: m.Curve(), Currency: "USD",
+			Points: []trade.Point{{Delivery: m.Delivery, Price: trade.Dec(price)}}})).Refusal)
+	}
+	mark("m-1", "80")
+	first, err := s.Snapshot(t.Context(), "")
+	require.NoError(t, err)
+	require.False(t, first.Unchanged)
+	mark("m-2", "81")
+	mark("m-3", "80")
+	again, err := s.Snapshot(t.Context(), "")
+	require.NoError(t, err)
+	require.Equal(t, first.Name, again.Name)
+	require.True(t, again.Unchanged)
+	require.False(t, again.Earlier)
 }
 
 // The measured costs are those of the snapshots that the policy would have taken.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -29,11 +30,22 @@ type shared struct {
 
 func (s *shared) State(ctx context.Context) (trade.State, error) {
 	state, err := s.Projection.State(ctx)
+	s.advance()
+	return state, err
+}
+
+func (s *shared) Events(ctx context.Context) iter.Seq2[contract.StreamEvent, error] {
+	return func(yield func(contract.StreamEvent, error) bool) {
+		s.Projection.Events(ctx)(yield)
+		s.advance()
+	}
+}
+
+func (s *shared) advance() {
 	if other := s.other; other != nil {
 		s.other = nil
 		other()
 	}
-	return state, err
 }
 
 // The cursor of a snapshot must belong to its state. Otherwise the archive would hold a state that
@@ -181,6 +193,8 @@ func TestSnapshotIsOnRecord(t *testing.T) {
 
 	again, err := s.Snapshot(t.Context(), "s3")
 	require.NoError(t, err, "the same state under the same name")
+	require.True(t, again.Unchanged)
+	again.Unchanged = false
 	require.Equal(t, taken, again)
 	after, err := s.State(t.Context())
 	require.NoError(t, err)

@@ -33,8 +33,9 @@ var ErrNoWindow = errors.New("the second snapshot has fewer events than the firs
 // An Archived snapshot is in the archive and on record.
 type Archived struct {
 	contract.Snapshot
-	Times   Times // of its state
-	Earlier bool  // it was archived before, and has another state than the end of the log
+	Times     Times // of its state
+	Earlier   bool  // it was archived before, and has another state than the end of the log
+	Unchanged bool  // it was on record before, and has the state of the end of the log
 }
 
 // Snapshot archives the state at the end of the log, and then records that in the log. The default
@@ -47,30 +48,31 @@ func (s *System) Snapshot(ctx context.Context, name string) (Archived, error) {
 	if err != nil {
 		return Archived{}, err
 	}
-	archived, err := s.archive(ctx, now)
+	archived, onRecord, err := s.archive(ctx, now)
 	if err == nil && !slices.Equal(archived.Cursor, now.Cursor) {
 		used, err = s.TimesTo(ctx, archived.Cursor)
 	}
-	return Archived{archived, used, archived.Digest != now.Digest}, err
+	return Archived{archived, used, archived.Digest != now.Digest, onRecord}, err
 }
 
-// archive archives the snapshot now and records it, or finishes an earlier one of its name.
+// archive archives the snapshot now and records it, or finishes an earlier one of its name. It also
+// reports whether a snapshot of the name was on record.
 func (s *System) archive(
 	ctx context.Context, now contract.Snapshot,
-) (contract.Snapshot, error) {
+) (_ contract.Snapshot, onRecord bool, _ error) {
 	recorded, _, err := s.recordedSnapshots(ctx)
 	if err != nil {
-		return now, err
+		return now, false, err
 	}
 	if i := indexOf(recorded, now.Name); i >= 0 {
 		archived, err := s.archivedAs(ctx, recorded[i])
 		if err == nil && archived.Digest != now.Digest {
 			err = fmt.Errorf("snapshot %s: %w", now.Name, contract.ErrSnapshotTaken)
 		}
-		return archived, err
+		return archived, true, err
 	}
 	if err := s.Snapshots.Put(ctx, now); err != nil && !errors.Is(err, contract.ErrSnapshotTaken) {
-		return now, err
+		return now, false, err
 	}
 	// A crash here leaves an archived snapshot that is not on record, and Replay names it. Snapshot
 	// under the same name finds it and records it. The log may have more events by then, so it is
@@ -80,14 +82,14 @@ func (s *System) archive(
 		err = s.checkUnrecorded(ctx, archived, now)
 	}
 	if err != nil {
-		return now, err
+		return now, false, err
 	}
 	if err := s.recordSnapshot(ctx, archived); err != nil {
-		return now, err
+		return now, false, err
 	}
 	// A crash here leaves a complete snapshot. Snapshot finds it on record. The read model is an
 	// event behind, as after any append.
-	return archived, s.catchUp(ctx)
+	return archived, false, s.catchUp(ctx)
 }
 
 // takeSnapshot returns the state at the end of the log, with its times: see contract.Snapshot. It
@@ -478,11 +480,7 @@ func (s *System) window(ctx context.Context, first, last ListedSnapshot) (r Repl
 func (s *System) ReplayAsOf(
 	ctx context.Context, asked trade.AsOf,
 ) (r Replayed, digest [32]byte, used Basis, err error) {
-	model, used, err := s.StateAsOf(ctx, asked)
-	if err != nil {
-		return r, digest, used, err
-	}
-	end, err := s.Projection.Cursor(ctx)
+	model, end, used, err := s.stateAsOfAtCursor(ctx, asked)
 	if err != nil {
 		return r, digest, used, err
 	}
@@ -504,6 +502,26 @@ func (s *System) ReplayAsOf(
 		err = nil
 	}
 	return r, state.Digest(), used, err
+}
+
+// stateAsOfAtCursor is stateAtCursor as of two times.
+func (s *System) stateAsOfAtCursor(
+	ctx context.Context, asked trade.AsOf,
+) (trade.State, contract.Cursor, Basis, error) {
+	for {
+		before, err := s.Projection.Cursor(ctx)
+		if err != nil {
+			return trade.State{}, nil, Basis{}, err
+		}
+		state, used, err := s.StateAsOf(ctx, asked)
+		if err != nil {
+			return trade.State{}, nil, used, err
+		}
+		after, err := s.Projection.Cursor(ctx)
+		if err != nil || slices.Equal(before, after) {
+			return state, after, used, err
+		}
+	}
 }
 
 // usable returns a listed snapshot with its state, if that can be compared with a fold.

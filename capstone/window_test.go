@@ -13,6 +13,7 @@ import (
 	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
+	projection "example.com/blotter/solutions/3-projections"
 	replay "example.com/blotter/solutions/4-replay"
 	archive "example.com/blotter/solutions/4-replay/plain"
 )
@@ -68,6 +69,24 @@ func TestReplayAsOfTwoTimes(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, state.Digest(), digest)
+}
+
+// Another process advances the read model right after its events were read: the log is compared up
+// to the cursor of those events.
+func TestReplayAsOfASharedReadModel(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	s.Replayer = replay.New(s.Desk.Codec)
+	model := s.Projection
+	do(t, s, oil("c-1", "A"))
+	s.Projection = &shared{model, func() {
+		do(t, s, oil("c-2", "B"))
+		require.NoError(t, projection.Project(t.Context(), s.Log, model, end(t, s.Log), 10))
+	}}
+	r, _, _, err := s.ReplayAsOf(t.Context(), trade.AsOf{})
+	require.NoError(t, err)
+	require.Nil(t, r.Difference)
+	require.EqualValues(t, 2, r.Events)
 }
 
 // Must show 2 of Lab 4's reference: a corrupt, truncated, old-format, foreign or forged snapshot

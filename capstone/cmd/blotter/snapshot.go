@@ -22,6 +22,10 @@ func (c *snapshotCmd) Run(ctx context.Context, a *app) error {
 	if len(c.Measure) > 0 {
 		return a.measurePolicies(ctx, c.Measure)
 	}
+	if c.Policy != "" && c.Name != "" {
+		return &usageError{"a snapshot of a policy takes no name",
+			"omit it: a name is taken once, and the policy may be due again"}
+	}
 	config, policy := a.config(), capstone.Policy{}
 	if c.Policy != "" {
 		var err error
@@ -81,15 +85,20 @@ func snapshotJSON(s contract.Snapshot) snapshotAnswer {
 func takenJSON(s capstone.Archived) any {
 	return struct {
 		snapshotAnswer
-		Bytes   int  `json:"bytes"`
-		Earlier bool `json:"earlier,omitempty"` // the present state is not archived
-	}{snapshotJSON(s.Snapshot), len(s.State), s.Earlier}
+		Bytes     int  `json:"bytes"`
+		Earlier   bool `json:"earlier,omitempty"`   // the present state is not archived
+		Unchanged bool `json:"unchanged,omitempty"` // it was on record already
+	}{snapshotJSON(s.Snapshot), len(s.State), s.Earlier, s.Unchanged}
 }
 
 func printSnapshot(w io.Writer, s capstone.Archived) {
 	if s.Earlier {
 		printLine(w, "recorded %s, which was archived before; the present state is not archived",
 			s.Name)
+		return
+	}
+	if s.Unchanged {
+		printLine(w, "the state is still that of %s, digest sha256:%x", s.Name, s.Digest)
 		return
 	}
 	printLine(w, "archived %s: %s, digest sha256:%x", s.Name,
