@@ -60,8 +60,8 @@ func (p Policy) Due(lag Lag) bool {
 	return lag.Events > 0 && (p.Every > 0 && lag.Events >= p.Every || p.Age > 0 && lag.Age >= p.Age)
 }
 
-// SnapshotLag returns the lag after the snapshot on record that has the furthest cursor. The present
-// of a simulated log is its last recorded time.
+// SnapshotLag returns the lag after the snapshot on record that has the furthest cursor. The
+// present of a simulated log is its last recorded time.
 func (s *System) SnapshotLag(ctx context.Context) (lag Lag, err error) {
 	recorded, _, err := s.recordedSnapshots(ctx)
 	if err != nil {
