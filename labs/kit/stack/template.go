@@ -48,11 +48,16 @@ func (f postgresFiles) createFast(bin string, as *account, log func(string)) err
 	}
 	password := filepath.Join(from, "password")
 	if _, missing := os.Stat(password); missing != nil {
-		err := f.create(bin, as, log)
-		if err == nil && errors.Is(missing, fs.ErrNotExist) {
-			return f.keepTemplate(from)
+		if err := f.create(bin, as, log); err != nil {
+			return err
 		}
-		return err // another user's templates are out of reach
+		if !errors.Is(missing, fs.ErrNotExist) {
+			return nil // another user's templates are out of reach
+		}
+		if err := f.keepTemplate(from); err != nil { // such as a folder that cannot be written
+			log("postgres: no template is kept: " + err.Error())
+		}
+		return nil
 	}
 	// A crash may have left a password without a cluster.
 	if err := os.RemoveAll(f.password); err != nil {
