@@ -14,8 +14,8 @@ import (
 )
 
 // A Draft is a store over a log that does not change: the Draft keeps its own appends in memory. It
-// answers from the log and from these. So a program can learn the outcome of its appends without
-// making them.
+// answers from the log as it was and from these. So a program can learn the outcome of its appends
+// without making them.
 //
 // The feed has the events that the log had when the Draft was made, then those of the Draft, as
 // another partition. Of a stream to which the Draft has appended, later events of other writers are
@@ -25,17 +25,30 @@ type Draft struct {
 	end            contract.Cursor
 	own            *Store
 
+	// The streams and the ids that the log had. What it had not is never looked for in it: a store
+	// without an index reads the whole log for each look.
+	streams map[string]bool
+	ids     map[uuid.UUID]bool
+
 	mu sync.Mutex // held during Append
 }
 
 var _ contract.Store = (*Draft)(nil)
 
-// Over returns a Draft over a log. The draft stamps its own events with clock.
+// Over returns a Draft over a log, which it reads once. The draft stamps its own events with clock.
 func Over(ctx context.Context, log contract.Store, clock contract.Clock) (*Draft, error) {
-	d := &Draft{Store: log, own: New(clock)}
+	d := &Draft{
+		Store: log, own: New(clock), streams: map[string]bool{}, ids: map[uuid.UUID]bool{},
+	}
 	var err error
 	if d.end, err = log.End(ctx); err != nil {
 		return nil, err
+	}
+	for r, err := range log.Read(ctx, nil, d.end) {
+		if err != nil {
+			return nil, err
+		}
+		d.streams[r.Stream], d.ids[r.ID] = true, true
 	}
 	d.own.timeline, err = log.Timeline(ctx)
 	return d, err
@@ -69,7 +82,7 @@ func (d *Draft) learnStream(ctx context.Context, stream string) error {
 		return nil
 	}
 	var last contract.Recorded
-	for r, err := range d.Store.Stream(ctx, stream) {
+	for r, err := range d.below(ctx, stream) {
 		if err != nil {
 			return err
 		}
@@ -84,7 +97,20 @@ func (d *Draft) learnStream(ctx context.Context, stream string) error {
 	return nil
 }
 
+// below yields the events of a stream in the log.
+func (d *Draft) below(
+	ctx context.Context, stream string,
+) iter.Seq2[contract.Recorded, error] {
+	if !d.streams[stream] {
+		return func(func(contract.Recorded, error) bool) {}
+	}
+	return d.Store.Stream(ctx, stream)
+}
+
 func (d *Draft) learnID(ctx context.Context, id uuid.UUID) error {
+	if !d.ids[id] {
+		return nil
+	}
 	r, err := d.Store.Find(ctx, id)
 	if errors.Is(err, contract.ErrNotFound) {
 		return nil
@@ -101,7 +127,7 @@ func (d *Draft) learnID(ctx context.Context, id uuid.UUID) error {
 // Find returns the event with this id.
 func (d *Draft) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
 	r, err := d.own.Find(ctx, id)
-	if errors.Is(err, contract.ErrNotFound) {
+	if errors.Is(err, contract.ErrNotFound) && d.ids[id] {
 		return d.Store.Find(ctx, id)
 	}
 	return d.placed(r), err
@@ -117,7 +143,7 @@ func (d *Draft) placed(r contract.Recorded) contract.Recorded {
 func (d *Draft) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
 		before := d.own.began(stream)
-		for r, err := range d.Store.Stream(ctx, stream) {
+		for r, err := range d.below(ctx, stream) {
 			if before != nil && err == nil && r.Version > before.Version {
 				break
 			}

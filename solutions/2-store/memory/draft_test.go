@@ -92,3 +92,43 @@ func collect(t *testing.T, events iter.Seq2[contract.Recorded, error]) (all []co
 	}
 	return all
 }
+
+// A looked is a log that counts the looks at its streams and ids.
+type looked struct {
+	contract.Store
+	looks int
+}
+
+func (l *looked) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
+	l.looks++
+	return l.Store.Find(ctx, id)
+}
+
+func (l *looked) Stream(
+	ctx context.Context, stream string,
+) iter.Seq2[contract.Recorded, error] {
+	l.looks++
+	return l.Store.Stream(ctx, stream)
+}
+
+// A draft looks in the log for nothing that the log does not have.
+func TestDraftLooksOnlyForWhatThereIs(t *testing.T) {
+	t.Parallel()
+	log := &looked{Store: memory.New(contract.SimulatedClock)}
+	_, err := log.Append(t.Context(), "old", 0, event("old", 1))
+	require.NoError(t, err)
+	d, err := memory.Over(t.Context(), log, contract.SimulatedClock)
+	require.NoError(t, err)
+	for i := range 100 {
+		stream := fmt.Sprint("new-", i)
+		e := event(stream, 100+i)
+		_, err := d.Find(t.Context(), e.ID)
+		require.ErrorIs(t, err, contract.ErrNotFound)
+		require.Empty(t, collect(t, d.Stream(t.Context(), stream)))
+		_, err = d.Append(t.Context(), stream, 0, e)
+		require.NoError(t, err)
+	}
+	require.Zero(t, log.looks)
+	require.Len(t, collect(t, d.Stream(t.Context(), "old")), 1)
+	require.Equal(t, 1, log.looks)
+}
