@@ -131,6 +131,12 @@ var history = []fact{
 			Version: 3, Event: uuid.UUID{0: 1, 6: 0x80, 8: 0x80, 15: 0xff},
 			Rule: "quantity.exceeds-open",
 		}},
+	{"backfill.adopted", 1,
+		"126f6c642e6a736f6e6c010000000000000000000000000000000000000000000000000000000000" +
+			"00ff166806",
+		trade.BackfillAdopted{
+			File: "old.jsonl", Digest: [32]byte{0: 1, 31: 255}, Streams: 11, Events: 52, Breaks: 3,
+		}},
 	{"price.marked", 1, "1c706f7765722f4345542f626173650645555202e8ba02a6bb020805058d9000",
 		trade.PriceMarked{
 			Curve: "power/CET/base", Currency: "EUR",

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"net"
 	"sync"
@@ -186,6 +187,9 @@ type breaking struct {
 }
 
 func (b *breaking) Write(message []byte) (n int, err error) {
+	if isFarewell(message) {
+		return b.Conn.Write(message)
+	}
 	now, isSent := b.breaks()
 	if !now {
 		return b.Conn.Write(message)
@@ -194,4 +198,13 @@ func (b *breaking) Write(message []byte) (n int, err error) {
 		_, _ = b.Conn.Write(message)
 	}
 	return 0, errors.Join(errors.New("the connection is broken"), b.Close())
+}
+
+// isFarewell reports whether a message is a Terminate or a CancelRequest (PostgreSQL documentation,
+// "Message Formats"). The pool sends them in the background, after a connection broke: they are no
+// messages of Apply.
+func isFarewell(message []byte) bool {
+	const cancelRequest = 80877102
+	return len(message) == 5 && message[0] == 'X' ||
+		len(message) >= 8 && binary.BigEndian.Uint32(message[4:]) == cancelRequest
 }
