@@ -110,7 +110,7 @@
 // it was sealed. After the locks of the last checkpoints expire, a person who may delete objects
 // can remove those checkpoints, and the rest of the archive is still consistent. A person who also
 // has the signer key can sign another history. Against both, keep a checkpoint outside the archive
-// and give it to VerifySince.
+// and give it to VerifySince. VerifySince does not read what that checkpoint covers: Verify does.
 //
 // A verification is as good as its public key. A person who replaces the key and rewrites the log
 // can sign that log with a key of their own, under names that are free. The checkpoints of the
