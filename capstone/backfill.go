@@ -9,7 +9,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"example.com/blotter/capstone/lines"
@@ -281,17 +280,10 @@ const adoptedAtOnce = 1000
 
 func (b *Backfill) check(a Adoption) error {
 	exists := slices.ContainsFunc(b.Breaks, func(k Break) bool { return k.Stream != "" })
-	unprintable := func(r rune) bool { return !trade.IsPrintable(r) }
+	what, todo := unapproved("backfill", a.Actor, a.Approver, a.Reason)
 	switch {
-	case !trade.Principals.Has(a.Actor) || !trade.Principals.Has(a.Approver):
-		return &AdoptionError{fmt.Sprintf("actor %q or approver %q is no principal",
-			a.Actor, a.Approver), "a principal has " + trade.Principals.Want}
-	case a.Actor == a.Approver:
-		return &AdoptionError{fmt.Sprintf("%s cannot approve an own backfill", a.Actor),
-			"name another principal with --approver"}
-	case a.Reason == "" || strings.ContainsFunc(a.Reason, unprintable):
-		return &AdoptionError{fmt.Sprintf("the reason %q is no printable text", a.Reason),
-			"state with --reason why the history is taken in"}
+	case what != "":
+		return &AdoptionError{what, todo}
 	case !b.compared:
 		return &AdoptionError{"the history was not compared with the figures of its system",
 			"name a file with them: --figures"}

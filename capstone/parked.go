@@ -211,19 +211,29 @@ func (s *System) Skip(ctx context.Context, k Skip) (done SkippedEvent, err error
 }
 
 func (k Skip) check() error {
-	unprintable := func(r rune) bool { return !trade.IsPrintable(r) }
-	switch {
-	case !trade.Principals.Has(k.Actor) || !trade.Principals.Has(k.Approver):
-		return &SkipError{fmt.Sprintf("actor %q or approver %q is no principal",
-			k.Actor, k.Approver), "a principal has " + trade.Principals.Want}
-	case k.Actor == k.Approver:
-		return &SkipError{fmt.Sprintf("%s cannot approve an own skip", k.Actor),
-			"name another principal with --approver"}
-	case k.Reason == "" || strings.ContainsFunc(k.Reason, unprintable):
-		return &SkipError{fmt.Sprintf("the reason %q is no printable text", k.Reason),
-			"state with --reason why the event is left out"}
+	what, todo := unapproved("skip", k.Actor, k.Approver, k.Reason)
+	if what != "" {
+		return &SkipError{what, todo}
 	}
 	return nil
+}
+
+// unapproved returns the fault of an act that needs two principals and a reason, and the hint for
+// it. Both are empty for an act without fault.
+func unapproved(act, actor, approver, reason string) (what, todo string) {
+	unprintable := func(r rune) bool { return !trade.IsPrintable(r) }
+	switch {
+	case !trade.Principals.Has(actor) || !trade.Principals.Has(approver):
+		return fmt.Sprintf("actor %q or approver %q is no principal", actor, approver),
+			"a principal has " + trade.Principals.Want
+	case actor == approver:
+		return fmt.Sprintf("%s cannot approve an own %s", actor, act),
+			"name another principal with --approver"
+	case reason == "" || strings.ContainsFunc(reason, unprintable):
+		return fmt.Sprintf("the reason %q is no printable text", reason),
+			"state with --reason the cause of the " + act
+	}
+	return "", ""
 }
 
 func (s *System) skip(ctx context.Context, k Skip) (done SkippedEvent, err error) {

@@ -46,8 +46,8 @@ func bodyOf(typ string, value any, err error) (trade.Body, error) {
 
 var _ contract.SchemaDecoder = (*Codec)(nil)
 
-// DecodeAs implements contract.SchemaDecoder. Of data without a right prefix Decode says what is
-// wrong, before it looks for the id.
+// DecodeAs implements contract.SchemaDecoder. If the prefix of data is wrong, the error is that of
+// Decode, which asks no registry then.
 func (c *Codec) DecodeAs(
 	ctx context.Context, s schemas.Schema, data []byte,
 ) (trade.Body, error) {

@@ -21,8 +21,8 @@ var ErrCertificate = errors.New("not a certified snapshot of this log")
 // extension begins the line of a certificate that no plain checkpoint has.
 const extension = "blotter/snapshot/v1 "
 
-// Certify returns a snapshot as one file, for a person who has nothing besides the log's public
-// key. The file is a signed note (C2SP signed-note), an empty line, and the canonical state.
+// Certify returns a snapshot as one file, which a person can check with the log's public key
+// alone. The file is a signed note (C2SP signed-note), an empty line, and the canonical state.
 // The text of the note is the checkpoint c with an extension line (C2SP tlog-checkpoint). That line
 // has the manifest of the snapshot, and so the digest of the state:
 //

@@ -116,7 +116,7 @@
 //	value.go       the worth of a position at a time
 //	delivery.go    the quantities that are delivered, unsettled or left at a time
 //	book.go        the state by steps: brought up to date event by event
-//	confirm.go     reports about confirmations, and what is due or late
+//	confirm.go     reports about confirmations, and the due and late ones
 //	chain.go       a digest for each prefix of a history: the first event at which two differ
 //	instrument.go  commodities, delivery periods, options, and the names of instruments
 //	points.go      the table of delivery points

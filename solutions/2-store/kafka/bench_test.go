@@ -30,8 +30,8 @@ const (
 
 // BenchmarkGroupCommit compares the store with its limit, in turns on the broker of the tests'
 // stack. Many writers append single events of 200 bytes at once, each to a stream of its own. A
-// bare client then writes the same records, events and heads, in the same transactions. The events
-// are made, and the heads written as bytes, outside of what is compared: the store does neither.
+// bare client then writes the same records, events and heads, in the same transactions. The time
+// to make the events and to encode the heads is not measured, because the store does neither.
 //
 // The processor time (cpu-µs for each event, and cpu-%) is that of the whole process, so with the
 // embedded broker it has the broker's part. It depends less than the rate on other work of the

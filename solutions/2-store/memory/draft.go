@@ -25,8 +25,8 @@ type Draft struct {
 	end            contract.Cursor
 	own            *Store
 
-	// The streams and the ids that the log had. What it had not is never looked for in it: a store
-	// without an index reads the whole log for each look.
+	// The streams and the ids that the log had. A Draft looks in the log for no others, because a
+	// store without an index reads the whole log for each of them.
 	streams map[string]bool
 	ids     map[uuid.UUID]bool
 
