@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
@@ -132,10 +133,12 @@ func openCrashing(t *testing.T) (*Projection, *crasher) {
 	dsn, schema := stacktest.Schema(t)
 	config, err := pgxpool.ParseConfig(dsn)
 	require.NoError(t, err)
-	c, dial := &crasher{}, config.ConnConfig.DialFunc
-	config.ConnConfig.DialFunc = func(ctx context.Context, network, to string) (net.Conn, error) {
-		conn, err := dial(ctx, network, to)
-		return &breaking{conn, c}, err
+	c := &crasher{}
+	// After the TLS handshake, a write is a message.
+	config.ConnConfig.AfterNetConnect = func(
+		_ context.Context, _ *pgconn.Config, conn net.Conn,
+	) (net.Conn, error) {
+		return &breaking{conn, c}, nil
 	}
 	// A ping would be the message at which the connection breaks.
 	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
