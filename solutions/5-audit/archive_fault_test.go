@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -83,6 +84,9 @@ func sealedTwice(t *testing.T) (*audittest.Log, *audit.Memory, []contract.Checkp
 	names, err := archive.List(t.Context(), "")
 	require.NoError(t, err)
 	want := []string{batch1, batch2, batch3, batch4, copied, checkpoint6, checkpoint12}
+	for n := range 4 {
+		want = append(want, fmt.Sprintf("records/%012d", n+1))
+	}
 	for _, size := range []string{"10", "12", "4", "6"} {
 		want = append(want, "tile/0/000.p/"+size, "tile/entries/000.p/"+size)
 	}

@@ -111,6 +111,7 @@ func TestArchivedBytesMatchTheGoldenFiles(t *testing.T) {
 	for object, file := range map[string]string{
 		"batches/000000000001":     "batch-1.txt",
 		"batches/000000000002":     "batch-2.txt",
+		"records/000000000001":     "records-1",
 		"tile/0/000.p/7":           "tile-0-7",
 		"tile/entries/000.p/7":     "tile-entries-7",
 		"checkpoints/000000000004": "checkpoint-4.txt",

@@ -170,13 +170,15 @@ type entry struct {
 	contract.Position
 	Leaf []byte
 
-	stream   []byte // in the leaf
+	body     []byte     // of the payload; only where the whole event was read
+	schema   schemaName // only there, too
+	stream   []byte     // in the leaf
 	recorded time.Time
 }
 
 func newEntry(at contract.Position, leaf []byte) entry {
 	stream, recorded := recordedAt(leaf)
-	return entry{at, leaf, stream, recorded}
+	return entry{Position: at, Leaf: leaf, stream: stream, recorded: recorded}
 }
 
 // A batch is the statement of a sealer that it continues the tree with the events of a range of the

@@ -35,6 +35,7 @@
 //	checkpoint                a copy of the last checkpoint, which nobody must trust
 //	checkpoints/000000000007  the tree of 7 leaves, signed
 //	batches/000000000002      batch 2, signed
+//	records/000000000002      its payloads, and their schemas, signed
 //	tile/entries/000.p/7      leaves 0 to 6, each with its length before it (two bytes)
 //	tile/0/000.p/7            the hashes of leaves 0 to 6
 //	tile/1/000.p/3            the roots of the first three full tiles of level 0
@@ -52,6 +53,13 @@
 //	 "frontier":"2025-03-30T12:00:00.000005Z","runs":[[0,3,1],[1,1,1]]}
 //
 //	— example.com/desk/blotter Az3grhs5…
+//
+// Records are a signed note whose text names the schemas of the batch's events, in one line of
+// JSON. After the signature come the Avro bodies in the order of leaves, each with its length
+// before it in four bytes big-endian, whether the log keeps them or object storage does. With the
+// leaves, which have every attribute and the digests of the bodies, they are the events, byte for
+// byte (Auditor.Records): the log can be made again from the archive alone. A schema that the
+// sealer's catalog lacks is not in it.
 //
 // A checkpoint is a C2SP tlog-checkpoint without extension lines:
 //
@@ -81,12 +89,12 @@
 //
 // # Guarantees
 //
-// A batch is archived BEFORE its tiles, and its tiles BEFORE the checkpoint that covers them. An
-// object is put only if no object has its name. Batches have successive numbers, so of several
-// sealers one is first; the others read its batch and continue after it. The tiles follow from the
-// batch and the log: every sealer writes the same bytes. A crash can leave a batch that no
-// checkpoint covers, with some of its tiles. The next Seal reads the batch's range of the log
-// again, adopts the batch if it has the same edge, and writes the missing tiles.
+// A batch is archived BEFORE its records and tiles, and these BEFORE the checkpoint that covers
+// them. An object is put only if no object has its name. Batches have successive numbers, so of
+// several sealers one is first; the others read its batch and continue after it. The tiles follow
+// from the batch and the log: every sealer writes the same bytes. A crash can leave a batch that no
+// checkpoint covers, with some of its tiles, or without its records. The next Seal reads the
+// batch's range of the log again, adopts the batch if it has the same edge, and writes the rest.
 //
 // The cost of a Seal is that of its events and of the last batch before them. It lists only the
 // checkpoints since the copied one. VerifySince costs as much as the events since a checkpoint that

@@ -115,7 +115,8 @@ func TestTakenNamesStopNoSeal(t *testing.T) {
 	require.NoError(t, err)
 	names, err := undisturbed.List(t.Context(), "")
 	require.NoError(t, err)
-	require.Len(t, names, 11, "three batches with two tiles each, a checkpoint and its copy")
+	require.Len(t, names, 14,
+		"three batches with records and two tiles each, a checkpoint and its copy")
 	stranger, strangers := newKeys(t)
 	theirs := resealed(t, log, stranger, strangers)
 

@@ -17,8 +17,8 @@ func order(a, b contract.Position) int {
 	return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
 }
 
-// An event is the part of a recorded event that the audit needs. It has no payload: the leaf holds
-// the payload's digest.
+// An event is the part of a recorded event that the audit needs. A sealer archives its body, too:
+// the leaf holds the body's digest.
 type event struct {
 	entry
 	id      uuid.UUID
@@ -26,9 +26,40 @@ type event struct {
 	version int64
 }
 
-// read returns the events of the log in [from, to), in the order of leaves. It holds them in
-// memory: the caller bounds the range. With an error it returns the events that it read before.
+// errBodies is the error of readWhole for a range whose bodies are too large to be held at once.
+var errBodies = errors.New("the payloads of this range are too large for one batch")
+
+// read returns the events of the log in [from, to), in the order of leaves, without their bodies.
+// It holds them in memory: the caller bounds the range. With an error it returns the events that it
+// read before.
 func read(ctx context.Context, log contract.Reader, from, to contract.Cursor) ([]event, error) {
+	return readEvents(ctx, log, from, to, func(*event, contract.Recorded) error {
+		return nil
+	})
+}
+
+// readWhole is read with the bodies. A range of one event is never errBodies.
+func readWhole(
+	ctx context.Context, log contract.Reader, from, to contract.Cursor,
+) ([]event, error) {
+	events, size := 0, 0
+	return readEvents(ctx, log, from, to, func(ev *event, r contract.Recorded) error {
+		ev.body = r.Data[min(len(r.Data), wirePrefix):]
+		ev.schema = schemaName{r.Type, r.Schema, r.Fingerprint}
+		if events, size = events+1, size+len(ev.body); events > 1 && size > maxBodies {
+			return errBodies
+		}
+		return nil
+	})
+}
+
+// wirePrefix is the number of bytes in an event's data before the Avro body.
+const wirePrefix = 5
+
+func readEvents(
+	ctx context.Context, log contract.Reader, from, to contract.Cursor,
+	take func(*event, contract.Recorded) error,
+) ([]event, error) {
 	if from.Equal(to) {
 		return nil, nil
 	}
@@ -47,6 +78,9 @@ func read(ctx context.Context, log contract.Reader, from, to contract.Cursor) ([
 			break
 		}
 		events = append(events, event{newEntry(r.Position, r.Leaf()), r.ID, r.Stream, r.Version})
+		if failed = take(&events[len(events)-1], r); failed != nil {
+			break
+		}
 	}
 	slices.SortStableFunc(events, func(a, b event) int { return order(a.Position, b.Position) })
 	return events, failed

@@ -64,6 +64,7 @@ func (s slot) valid() bool {
 		return false
 	}
 	return kind+"/" == batchNames && s == batchSlot(number) ||
+		kind+"/" == recordNames && s == recordsSlot(number) ||
 		kind+"/" == checkpointNames && s == checkpointSlot(number)
 }
 
@@ -81,7 +82,7 @@ var errFolder = errors.New("foreign objects have names below this one")
 // no sealer puts an object of that kind.
 func isForeign(err error) bool {
 	for _, foreign := range []error{
-		ErrCheckpoint, errBatch, errName, errTile, errSize, errRefused,
+		ErrCheckpoint, errBatch, errName, errTile, errRecords, errSize, errRefused,
 	} {
 		if errors.Is(err, foreign) {
 			return true

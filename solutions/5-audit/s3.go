@@ -207,8 +207,11 @@ func refused(err error) bool {
 // largest returns a size in bytes that no object of a sealer exceeds. A bundle of 256 leaves of
 // contract.MaxLeaf bytes is smaller, and so is the header of DefaultBatch events.
 func largest(name string) int64 {
-	if strings.HasPrefix(name, lastCheckpoint) {
+	switch {
+	case strings.HasPrefix(name, lastCheckpoint):
 		return 64 << 10
+	case strings.HasPrefix(name, recordNames):
+		return maxBodies + 32<<20 // for the schemas and lengths
 	}
 	return 32 << 20
 }

@@ -29,9 +29,9 @@ var ErrRolledBack = fmt.Errorf("%w: it was rolled back", ErrArchive)
 // the checkpoint of the empty tree, without a signature.
 //
 // Order: first the log's frontier, then the end of the log (L5.I6), then each batch and AFTER it
-// its tiles, then the checkpoint (L5.I3), then the copy of the last checkpoint. A reader that reads
-// only under a checkpoint never sees a partial seal. If only Options.Keep fails, Seal returns the
-// published checkpoint with the error.
+// its records and tiles, then the checkpoint (L5.I3), then the copy of the last one. A reader that
+// reads only under a checkpoint never sees a partial seal. If only Options.Keep fails, Seal returns
+// the published checkpoint with the error.
 func (a *Auditor) Seal(ctx context.Context) (contract.Checkpoint, error) {
 	if a.Signer == nil {
 		return contract.Checkpoint{}, ErrNoSigner
@@ -231,8 +231,7 @@ func (a *Auditor) logEnd(ctx context.Context, at tip) (contract.Cursor, error) {
 // batch, which states the frontier. A log without new events gets no batch.
 func (s *sealer) nextBatch(ctx context.Context) (*batch, error) {
 	for from := s.at.to; !from.Reaches(s.end); {
-		to := from.Step(s.end, s.Batch)
-		read, err := read(ctx, s.Log, from, to)
+		read, to, err := s.readNext(ctx, from)
 		if err != nil {
 			return nil, err
 		}
@@ -257,6 +256,19 @@ func (s *sealer) nextBatch(ctx context.Context) (*batch, error) {
 		return newBatch(s.at, to, events, times, offenders), nil
 	}
 	return nil, nil
+}
+
+// readNext reads the events of the next batch, and returns the end of its range. Large payloads
+// make the range shorter.
+func (s *sealer) readNext(ctx context.Context, from contract.Cursor) ([]event, contract.Cursor,
+	error) {
+	for offsets := s.Batch; ; offsets = max(offsets/8, 1) {
+		to := from.Step(s.end, offsets)
+		events, err := readWhole(ctx, s.Log, from, to)
+		if !errors.Is(err, errBodies) {
+			return events, to, err
+		}
+	}
 }
 
 // entries returns the events as they are sealed.
@@ -289,8 +301,8 @@ func newBatch(
 	}
 }
 
-// archive makes b and its tiles durable, and continues after it. If another sealer was first, it
-// continues after that sealer's batch.
+// archive makes b, its records and its tiles durable, and continues after it. If another sealer was
+// first, it continues after that sealer's batch.
 func (s *sealer) archive(ctx context.Context, b *batch) error {
 	if size := len(b.header.leaf()); size > contract.MaxLeaf {
 		return fmt.Errorf("the header of batch %d: %w: %d bytes", b.Number, ErrTooLarge, size)
@@ -314,8 +326,9 @@ func (s *sealer) archive(ctx context.Context, b *batch) error {
 		// The batch may be archived in spite of the error. The next Seal finds out.
 		return err
 	}
-	// A crash here leaves a batch without its tiles. The sealer that adopts it writes them.
-	if err := s.putTiles(ctx, made); err != nil {
+	// A crash here leaves a batch without its records and tiles. The sealer that adopts it writes
+	// them.
+	if err := errors.Join(s.putRecords(ctx, b), s.putTiles(ctx, made)); err != nil {
 		return err
 	}
 	s.offenders = append(s.offenders,
@@ -367,7 +380,7 @@ func (s *sealer) adopt(ctx context.Context, tiles *tiler) (*batch, []object, err
 		return nil, nil, fmt.Errorf("%w: batch %d ends at %s, and the log at %s",
 			ErrForked, b.Number, b.To, end)
 	}
-	found, err := read(ctx, s.Log, b.From, b.To)
+	found, err := readWhole(ctx, s.Log, b.From, b.To)
 	if err != nil {
 		return nil, nil, err
 	}

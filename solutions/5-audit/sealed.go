@@ -150,6 +150,21 @@ func (t *sealedTree) partial(ctx context.Context, level int) ([]byte, error) {
 // are those that the checkpoint signs.
 func (a *Auditor) Leaves(ctx context.Context, size int64,
 	each func(index int64, at *contract.Position, leaf []byte) error) error {
+	index := int64(0)
+	return a.batches(ctx, size, func(b *batch) error {
+		for _, ev := range b.events {
+			if err := each(index, &ev.Position, ev.Leaf); err != nil {
+				return err
+			}
+			index++
+		}
+		index++
+		return each(index-1, nil, b.header.leaf())
+	})
+}
+
+// batches calls each with every batch under the checkpoint of size leaves, with its leaves.
+func (a *Auditor) batches(ctx context.Context, size int64, each func(*batch) error) error {
 	c, err := a.Published(ctx, size)
 	if err != nil || c.Size == 0 {
 		return err
@@ -168,20 +183,13 @@ func (a *Auditor) Leaves(ctx context.Context, size int64,
 		if err != nil {
 			return err
 		}
-		events, err := tree.entries(ctx, b)
-		if err != nil {
+		if b.events, err = tree.entries(ctx, b); err != nil {
 			return err
 		}
-		for _, ev := range events {
-			if err := each(index, &ev.Position, ev.Leaf); err != nil {
-				return err
-			}
-			index++
-		}
-		if err := each(index, nil, b.header.leaf()); err != nil {
+		if err := each(b); err != nil {
 			return err
 		}
-		index++
+		index = b.edge.size
 	}
 	return nil
 }

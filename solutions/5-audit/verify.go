@@ -109,6 +109,10 @@ func (v *verifier) nameForeign(ctx context.Context) error {
 			if tileAt(tile.L, tile.N, v.at.size).W >= tile.W {
 				_ = v.opened(name, errTile) // compareTiles opened all others
 			}
+		case ok && strings.HasPrefix(name, recordNames):
+			if s <= recordsSlot(v.at.number) {
+				_ = v.opened(name, errRecords) // compareRecords opened all others
+			}
 		case ok:
 			if _, err := v.openBatch(ctx, name); err != nil && !isForeign(err) {
 				return err
@@ -313,6 +317,9 @@ func (v *verifier) compare(ctx context.Context, b *batch) error {
 		made := b.grow(v.tiles)
 		if v.tiles.edge.equal(b.edge) {
 			v.take(found, b)
+			if err := v.compareRecords(ctx, b); err != nil || v.result.Fault != nil {
+				return err
+			}
 			return v.compareTiles(ctx, made)
 		}
 	}
@@ -331,6 +338,16 @@ func (v *verifier) take(found []event, b *batch) {
 		}
 		v.result.Sealed++
 	}
+}
+
+// compareRecords checks that the archive has the records of a batch that agrees with the log.
+func (v *verifier) compareRecords(ctx context.Context, b *batch) error {
+	_, err := v.records(ctx, b, func(name string) { v.seen[name] = true })
+	if isForeign(err) || errors.Is(err, ErrAbsent) {
+		v.result.Fault = generalFault("the archive was changed: %v", err)
+		return nil
+	}
+	return err
 }
 
 // compareTiles compares tiles with those in the archive. They are the tiles of a batch that agrees
