@@ -12,10 +12,16 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// decimals draws any decimal that ParseDecimal takes.
+// decimals draws any decimal that ParseDecimal takes: small ones, large ones, and some at the limit
+// between the two.
 func decimals() *rapid.Generator[trade.Decimal] {
 	return rapid.Custom(func(t *rapid.T) trade.Decimal {
-		return dec(rapid.StringMatching(`-?[0-9]{1,12}(\.[0-9]{1,8})?`).Draw(t, "decimal"))
+		return dec(rapid.OneOf(
+			rapid.StringMatching(`-?[0-9]{1,12}(\.[0-9]{1,8})?`),
+			rapid.StringMatching(`-?[0-9]{1,18}(\.[0-9]{1,10})?`),
+			rapid.StringMatching(`-?(9{7,10}|10{7,9})(\.[09]{8,10})?`),
+			rapid.StringMatching(`-?0\.0{5,9}[0-9]`),
+		).Draw(t, "decimal"))
 	})
 }
 
@@ -47,6 +53,26 @@ func TestArithmeticIsExact(t *testing.T) {
 		require.Zero(t, rat(a.Sub(b)).Cmp(new(big.Rat).Sub(rat(a), rat(b))))
 		require.Zero(t, rat(a.Mul(b)).Cmp(new(big.Rat).Mul(rat(a), rat(b))))
 		require.Equal(t, rat(a).Cmp(rat(b)), a.Cmp(b))
+		require.Equal(t, rat(a).Sign(), a.Sign())
+		require.Zero(t, rat(a.Neg()).Cmp(new(big.Rat).Neg(rat(a))))
+		require.Zero(t, rat(a.Abs()).Cmp(new(big.Rat).Abs(rat(a))))
+	})
+}
+
+// A number has one representation, however it came about: == and reflect.DeepEqual of structs that
+// contain it, and its text, agree with Equal.
+func TestDecimalHasOneForm(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := decimals().Draw(t, "a"), decimals().Draw(t, "b")
+		large := dec("1234567890123456789012345678")
+		for _, again := range []trade.Decimal{a.Add(b).Sub(b), a.Neg().Neg(),
+			a.Mul(large).Sub(a.Mul(large.Sub(trade.Int(1)))), trade.MulDiv(a, large, large, 10),
+			trade.MulDiv(a, trade.Int(3), trade.Int(3), 10)} {
+			require.Equal(t, a, again)
+			require.Equal(t, a.String(), again.String())
+			require.Equal(t, a.Places(), again.Places())
+		}
 	})
 }
 

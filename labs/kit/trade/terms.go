@@ -13,7 +13,10 @@ const (
 
 // tooLarge bounds quantities, prices and fees, so that an amount, which is a product of two of
 // them, stays within MaxDigits.
-var tooLarge = Dec("1000000000000")
+var (
+	tooLarge       = Dec("1000000000000")
+	tooLargeAmount = tooLarge.Mul(tooLarge)
+)
 
 // maxDays is the longest delivery: thirty years.
 const maxDays = 30*365 + 8
@@ -43,8 +46,7 @@ func (n New) check(uti string) *Refusal {
 	if !n.CarriedIn.IsZero() && n.PriorUTI == "" {
 		return refuse(BadTerms, "an amount is carried in, but no prior contract is named")
 	}
-	largest := tooLarge.Mul(tooLarge)
-	if n.CarriedIn.Places() > n.Currency.Places() || n.CarriedIn.Abs().Cmp(largest) >= 0 {
+	if n.CarriedIn.Places() > n.Currency.Places() || n.CarriedIn.Abs().Cmp(tooLargeAmount) >= 0 {
 		return refuse(BadTerms, "carried in %s is finer than the minor unit of %s, or too large",
 			n.CarriedIn, n.Currency)
 	}
