@@ -1,14 +1,19 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lab1 lab2 lab3 lab4 lab5 hint long race lint generate cross build \
-	install up down chaos scale bench fuzz clean
+.PHONY: help setup demo test long race lint cross build install up down chaos scale bench clean
 
 BLOTTER := go run ./capstone/cmd/blotter
+# fork: omit
+.PHONY: lab1 lab2 lab3 lab4 lab5 hint generate fuzz fork handout
 LAB := go run ./labs/cmd/lab
+FUZZTIME ?= 60s
+TEST := $(LAB) test --
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || \
 	echo .ci/compose/compose)
+# fork: keep
+#fork> TEST := go test -timeout 30m
+#fork> COMPOSE := docker compose
 EVENTS ?= 1000000
 BENCHTIME ?= 20x
-FUZZTIME ?= 60s
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9 ]+:.*## / \
@@ -20,32 +25,44 @@ setup: ## build or install what the embedded stack needs
 demo: setup ## run the whole flow on the sample book
 	@$(BLOTTER) demo
 
+# fork: omit
 test: setup ## run every test, the longest ones shortened; the last line counts them
-	@$(LAB) test -- -short
+# fork: keep
+#fork> test: setup ## run every test, the longest ones shortened
+	@$(TEST) -short ./...
 
+# fork: omit
 lab1 lab2 lab3 lab4 lab5: setup ## run the checks of one lab
 	@$(LAB) test ./labs/$(@:lab%=%)-*
 
 hint: ## explain a check: make hint CHECK=L1.4; with MORE=1 the second hint, too
 	@$(LAB) hint $(CHECK) $(if $(MORE),--more)
+# fork: keep
 
 long: setup ## run every test at full length
-	@$(LAB) test -- -vet=off
+	@$(TEST) -vet=off ./...
 
 race: setup ## run every test under the race detector, the longest ones shortened
-	@$(LAB) test -- -race -short -vet=off
+	@$(TEST) -race -short -vet=off ./...
 
 lint: ## gofmt, go vet, staticcheck, determinism of the domain and the folds
 	@./.tools/setup lint
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); \
 	test -z "$$bad" || { echo "$$bad"; echo "error: gofmt would change these files"; exit 1; }
 	go vet ./...
+# fork: omit
 	go vet -tags lab1,lab2,lab3,lab4,lab5 ./capstone/...
+# fork: keep
 	.tools/bin/staticcheck ./...
 	go run ./labs/cmd/determinism
 
+# fork: omit
 generate: ## copy the code that the labs provide from the solutions
 	@go test ./labs/kit -run '^TestGeneratedFiles$$' -count=1 -update
+
+fork: ## a product without the course: make fork MODULE=example.org/acme/trades NAME=acme [DIR=]
+	@go run ./labs/cmd/fork -module '$(MODULE)' -name '$(NAME)' -dir '$(DIR)'
+# fork: keep
 
 cross: ## build and vet for linux, darwin and windows
 	@for os in linux darwin windows; do \
@@ -83,16 +100,18 @@ scale: setup ## import EVENTS=1000000 beside other work; show peak memory and an
 		-count=1 -v -timeout 2h ./solutions/3-projections/postgres
 
 bench: setup ## measure stores and projections beside bare clients, and long logs
-	@$(LAB) test -- -run '^$$' -bench 'GroupCommit|Batches|Single|HotStream' -benchtime $(BENCHTIME) \
+	@$(TEST) -run '^$$' -bench 'GroupCommit|Batches|Single|HotStream' -benchtime $(BENCHTIME) \
 		./solutions/2-store/kafka ./solutions/2-store/postgres
-	@$(LAB) test -- -run '^$$' -bench CatchUp -benchtime 3x -timeout 1h \
+	@$(TEST) -run '^$$' -bench CatchUp -benchtime 3x -timeout 1h \
 		./solutions/3-projections/postgres
 	@BLOTTER_SCALE=$(EVENTS) \
 		go test -run '^TestALongLogAnswersAsFastAsAShortOne$$' -count=1 -v -timeout 1h \
 		./solutions/2-store/kafka ./solutions/2-store/postgres
 
+# fork: omit
 fuzz: ## give every parser of text from outside random input, for FUZZTIME=60s each
 	@.ci/fuzz $(FUZZTIME)
+# fork: keep
 
 clean: ## remove the built programs
 	rm -rf blotter .tools/bin

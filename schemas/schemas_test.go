@@ -101,6 +101,9 @@ func TestIdentifySeesScaleAndIgnoresLayout(t *testing.T) {
 	require.False(t, ok)
 }
 
+// namespace is the beginning of the namespace of each schema.
+const namespace = "blotter"
+
 // TestSchemasFollowTheRules checks the rules of README.md that a program can check.
 func TestSchemasFollowTheRules(t *testing.T) {
 	t.Parallel()
@@ -110,7 +113,7 @@ func TestSchemasFollowTheRules(t *testing.T) {
 			'.')+1:]
 		form, err := schemas.Canonical(s.Text)
 		require.NoError(t, err)
-		name := "blotter." + head + "." + strings.ToUpper(tail[:1]) + tail[1:]
+		name := namespace + "." + head + "." + strings.ToUpper(tail[:1]) + tail[1:]
 		require.True(t, strings.HasPrefix(form, `{"name":"`+name+`"`), s.Type)
 		follow(t, s.Type, *root)
 	}

@@ -4,7 +4,7 @@ package session
 
 import codec "example.com/blotter/solutions/1-schemas"
 
-// The reference codec. Build with -tags lab1 for the one in labs/1-schemas.
+// The reference codec.
 var (
 	openRegistry = codec.Confluent
 	newCodec     = codec.New

@@ -4,5 +4,5 @@ package session
 
 import kafkastore "example.com/blotter/solutions/2-store/kafka"
 
-// openKafka opens the reference store. Build with -tags lab2 for the one in labs/2-store.
+// openKafka opens the reference store.
 var openKafka = kafkastore.Open

@@ -9,8 +9,7 @@ import (
 
 type readModel = readmodel.Projection
 
-// openReadModel opens the reference read model. Build with -tags lab3 for the one in
-// labs/3-projections.
+// openReadModel opens the reference read model.
 var openReadModel = readmodel.OpenAs
 
 func modelSchema(name logdir.Name) string { return name.ModelSchema() }

@@ -23,8 +23,7 @@ import (
 
 // Retention is how long an archived object cannot be removed: a batch, a checkpoint, and a snapshot
 // unless Config.Keep says otherwise.
-// MiFID II, article 16(7), requires five years, and seven if the authority asks; a course needs a
-// day.
+// MiFID II, article 16(7), requires five years, and seven if the authority asks.
 const Retention = 24 * time.Hour
 
 // A Codec encodes events and the records of heads.

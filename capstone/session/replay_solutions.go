@@ -8,7 +8,7 @@ import (
 	archive "example.com/blotter/solutions/4-replay/plain"
 )
 
-// The reference replay and archive. Build with -tags lab4 for those in labs/4-replay.
+// The reference replay and archive.
 func newReplayer(codec contract.Codec) contract.Replayer { return reference.New(codec) }
 
 func openSnapshots(o contract.Objects) contract.Snapshots { return &archive.Snapshots{Objects: o} }

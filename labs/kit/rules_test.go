@@ -37,7 +37,7 @@ var rules = []rule{
 	{`labs/kit/contract`, `schemas|labs/kit/trade`, false},
 	{`labs/kit/check`, `labs/kit/contract`, false},
 	{`labs/kit/stack(/.*)?`, `labs/kit/stack(/.*)?|labs/kit/contract`, false},
-	{`labs/cmd/determinism`, `-`, false},
+	{`labs/cmd/(determinism|fork)`, `-`, false},
 	{`labs/cmd/lab(/.*)?`, `(labs|solutions|schemas)(/.*)?`, false},
 	// A suite may use another suite.
 	{`labs/\d-\w+/\w+test`, `labs/kit/.*|schemas|labs/\d-\w+/\w+test`, false},

@@ -102,13 +102,6 @@ func TestGuideShowsCodecOutput(t *testing.T) {
 	require.Equal(t, data, all)
 }
 
-// exampleData encodes a body, and replaces the id of its schema by 11.
-func exampleData(t *testing.T, body trade.Body) []byte {
-	p, err := codec.Offline().Encode(t.Context(), body)
-	require.NoError(t, err)
-	return append([]byte{0, 0, 0, 0, 11}, p.Data[prefixSize:]...)
-}
-
 func TestGuideAnswersAreTrue(t *testing.T) {
 	t.Parallel()
 	text := guide(t, first)

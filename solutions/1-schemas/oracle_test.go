@@ -146,6 +146,13 @@ func TestHeadBytesMatchSchema(t *testing.T) {
 	})
 }
 
+// exampleData encodes a body, and replaces the id of its schema by 11.
+func exampleData(t *testing.T, body trade.Body) []byte {
+	p, err := codec.Offline().Encode(t.Context(), body)
+	require.NoError(t, err)
+	return append([]byte{0, 0, 0, 0, 11}, p.Data[prefixSize:]...)
+}
+
 // The package documentation has this example.
 func TestWorkedExample(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,7 @@
 // Package codectest is the suite of Lab 1. Its checks try a codec, the compatibility rules, and a
 // producer and a consumer on Kafka.
 //
-// history.go is useful beyond the course. It holds, for each version of each event type, the bytes
+// history.go is useful beyond the suite. It holds, for each version of each event type, the bytes
 // that a producer wrote and the body that a consumer reads from them. A change of a schema or of a
 // codec that breaks either fails here, before it reaches a topic.
 package codectest

@@ -33,6 +33,6 @@ func TestIsPure(t *testing.T) {
 	require.True(t, isPure(trade, "fold.go"))
 	require.True(t, isPure(trade+" ["+trade+".test]", "fold.go"))
 	require.False(t, isPure(trade, "fold_test.go"))
-	require.False(t, isPure("example.com/blotter/solutions/3-projections/plain", "postgres.go"))
+	require.False(t, isPure("example.com/blotter/solutions/1-schemas", "registry.go"))
 	require.False(t, isPure("example.com/blotter/capstone", "flow.go"))
 }

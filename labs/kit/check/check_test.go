@@ -15,7 +15,7 @@ import (
 )
 
 var suite = check.Suite{
-	Name: "0-sample", Guide: "labs/0-sample/README.md",
+	Name: "0-sample", Guide: "guide.md",
 	Checks: []check.Check{{Operation: "L0.add"}, {Operation: "L0.count"}},
 }
 
@@ -87,7 +87,7 @@ func TestOrderOfAFailureText(t *testing.T) {
 expected 4, got 5
 note: in base ten
 hint: count on your fingers
-read: labs/0-sample/README.md, L0.I1
+read: guide.md, L0.I1
 `, v.Text)
 }
 
@@ -110,7 +110,7 @@ func TestReadNamesASection(t *testing.T) {
 	t.Parallel()
 	c := check.Check{Invariant: "L0.I1", Read: "section 2", Func: func(t check.T) { t.FailNow() }}
 	v := check.Judge(t.Context(), suite, c)
-	require.Contains(t, v.Text, "\nread: labs/0-sample/README.md, section 2 (L0.I1)\n")
+	require.Contains(t, v.Text, "\nread: guide.md, section 2 (L0.I1)\n")
 }
 
 // A hang names the calls of the implementation that have not returned, in each of its goroutines,

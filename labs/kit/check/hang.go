@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"runtime/pprof"
+	"slices"
 	"strings"
 )
 
@@ -75,6 +76,6 @@ func implementation(function string) bool {
 	name, _, _ := strings.Cut(path.Base(function), ".")
 	test := strings.HasSuffix(name, "_test") // the tests of this package have implementations
 	suite := strings.HasSuffix(name, "test") && !test
-	kit := strings.HasPrefix(function, "example.com/blotter/labs/kit/") && !test
+	kit := slices.Contains([]string{"check", "containers", "contract", "stack", "trade"}, name)
 	return strings.HasPrefix(function, "example.com/blotter/") && !suite && !kit
 }

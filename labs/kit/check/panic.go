@@ -69,6 +69,6 @@ func frames() string {
 
 func machinery(function string) bool {
 	return strings.HasPrefix(function, "runtime.") || strings.HasPrefix(function, "runtime/") ||
-		strings.Contains(function, "/kit/check.") ||
+		strings.Contains(function, "/check.") ||
 		strings.Contains(function, "github.com/stretchr/testify/")
 }

@@ -31,8 +31,8 @@ type DeliveryPoint struct {
 // instruments and curves, which are on record: names never change. They have letters, digits and
 // hyphens only.
 //
-// CET is no bidding zone. It is the sample zone of the course and stands for the Continent as a
-// whole. Contracts of a real zone have that zone's name.
+// CET is no bidding zone. It stands for the Continent as a whole, in samples. Contracts of a real
+// zone have that zone's name.
 //
 //   - The European gas day begins at 06:00 on the Continent (Regulation (EU) 2017/459, article 3,
 //     "gas day": 05:00 UTC in winter, 04:00 in summer), and at 05:00 in Great Britain (Uniform
