@@ -32,6 +32,20 @@ func keys(t require.TestingT) (note.Signer, note.Verifier) {
 	return keysFrom(t, bytes.NewReader(seed[:]))
 }
 
+// secretKey returns the signer key of keys as text, and publicKey the verifier key.
+func secretKey(t require.TestingT) string {
+	seed := sha256.Sum256([]byte(origin))
+	secret, _, err := audit.GenerateKey(bytes.NewReader(seed[:]), origin)
+	require.NoError(t, err)
+	return secret
+}
+
+func publicKey(t require.TestingT) string {
+	public, err := audit.VerifierKey(secretKey(t))
+	require.NoError(t, err)
+	return public
+}
+
 func newKeys(t require.TestingT) (note.Signer, note.Verifier) { return keysFrom(t, rand.Reader) }
 
 func keysFrom(t require.TestingT, random io.Reader) (note.Signer, note.Verifier) {

@@ -36,6 +36,8 @@
 //	checkpoints/000000000007  the tree of 7 leaves, signed
 //	batches/000000000002      batch 2, signed
 //	records/000000000002      its payloads, and their schemas, signed
+//	cosignatures/000000000007/1a2b3c4d
+//	                          checkpoint 7, cosigned by the witness whose key has this hash
 //	tile/entries/000.p/7      leaves 0 to 6, each with its length before it (two bytes)
 //	tile/0/000.p/7            the hashes of leaves 0 to 6
 //	tile/1/000.p/3            the roots of the first three full tiles of level 0
@@ -70,6 +72,26 @@
 //	— example.com/desk/blotter Az3grlgtzPICa5OS8npVmf1My…
 //
 // The files in testdata show complete examples.
+//
+// # Witnesses
+//
+// A witness (C2SP tlog-witness) is a computer of somebody else. It cosigns a checkpoint (C2SP
+// tlog-cosignature) only if every leaf of the last one that it cosigned is still there. Seal asks
+// the witnesses of a policy (C2SP tlog-policy) AFTER it has published the checkpoint, so that a
+// witness that is away stops no seal. A later Seal or Cosign gets the missing cosignatures of the
+// last checkpoint.
+//
+// The object of a checkpoint is put once and locked, so it cannot get a cosignature later. And the
+// copy of the last checkpoint is neither locked nor of an earlier one. So each cosignature is
+// an object of its own, put once and locked: a complete cosigned checkpoint, which needs nothing
+// else of the archive to be evidence. The copy of the last checkpoint, a proof, and Handler's
+// answer have all cosignatures in one note.
+//
+// A witness that refuses has seen another history (RefusedError): two roots of one size, a log that
+// shrank, or a tree that does not continue its own. With the cosigned checkpoint that somebody
+// kept, the refused one convicts the log: the same key signed both (Fault.Notes). A witness that
+// lost its key gets another one; whether the checkpoints still have a quorum without it, the policy
+// says. A cosignature of an earlier policy is no foreign object.
 //
 // # Foreign objects
 //

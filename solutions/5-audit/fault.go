@@ -36,11 +36,33 @@ func (v *verifier) archiveFault(format string, args ...any) *contract.Fault {
 // from is the number of the first batch after the checkpoint before.
 func (v *verifier) wrongRoot(c contract.Checkpoint, from int64) *contract.Fault {
 	if from > v.at.number {
-		return v.archiveFault("two histories were signed: "+
-			"the archive does not match the signed checkpoint %d", c.Size)
+		return v.withNotes(c, v.archiveFault("two histories were signed: "+
+			"the archive does not match the signed checkpoint %d", c.Size))
 	}
-	return v.archiveFault("the archive was changed: "+
-		"its batches %d to %d do not match the signed checkpoint %d", from, v.at.number, c.Size)
+	return v.withNotes(c, v.archiveFault("the archive was changed: its batches %d to %d do not "+
+		"match the signed checkpoint %d", from, v.at.number, c.Size))
+}
+
+// withNotes adds the evidence to a fault: signed checkpoint c, and the one of the archive that
+// contradicts it. That is one of the same size with another root. If the archive does not have c,
+// it is otherwise the archive's last one.
+func (v *verifier) withNotes(c contract.Checkpoint, fault *contract.Fault) *contract.Fault {
+	lost := !slices.ContainsFunc(v.signed, func(own contract.Checkpoint) bool {
+		return own.Size == c.Size && own.Root == c.Root
+	})
+	if lost {
+		fault.Notes = [][]byte{c.Note}
+	}
+	for _, own := range v.signed {
+		fork := own.Size == c.Size && own.Root != c.Root
+		if fork || lost && own.Size > 0 {
+			fault.Notes = [][]byte{own.Note, c.Note}
+		}
+		if fork {
+			break
+		}
+	}
+	return fault
 }
 
 // damagedFault is the fault of a position at which the log cannot be read. Its leaf is the one that

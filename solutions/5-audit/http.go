@@ -13,7 +13,7 @@ import (
 
 // Handler serves the tree under the last checkpoint to any client of C2SP tlog-tiles:
 //
-//	/checkpoint                    the last checkpoint
+//	/checkpoint                    the last checkpoint, with its cosignatures
 //	/tile/<level>/<n>[.p/<width>]  a tile of hashes
 //	/tile/entries/<n>[.p/<width>]  a bundle of leaves
 //
@@ -25,6 +25,9 @@ func (a *Auditor) Handler() http.Handler {
 		c, err := a.last(r.Context())
 		if err == nil && c.Size == 0 {
 			err = ErrAbsent
+		}
+		if err == nil {
+			c, err = a.Cosigned(r.Context(), c)
 		}
 		w.Header().Set("Cache-Control", "no-cache")
 		a.answer(w, "text/plain; charset=utf-8", c.Note, err)

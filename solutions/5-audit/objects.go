@@ -59,9 +59,14 @@ func (s slot) valid() bool {
 		return true
 	}
 	kind, digits, _ := strings.Cut(string(s), "/")
+	digits, key, cosigned := strings.Cut(digits, "/")
 	number, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || number < 0 {
 		return false
+	}
+	if cosigned {
+		hash, err := strconv.ParseUint(key, 16, 32)
+		return err == nil && s == cosignatureSlot(number, uint32(hash))
 	}
 	return kind+"/" == batchNames && s == batchSlot(number) ||
 		kind+"/" == recordNames && s == recordsSlot(number) ||

@@ -21,8 +21,9 @@ var ErrUnanchored = errors.New("no checkpoint covers this event as it is in the 
 // ErrProof is wrapped by every error of CheckProof.
 var ErrProof = errors.New("the proof does not hold")
 
-// Prove returns a proof that the last checkpoint covers r: a C2SP tlog-proof whose extra data is
-// the event's leaf. Its cost grows with the logarithm of the log's length.
+// Prove returns a proof that the last checkpoint covers r: a C2SP tlog-proof with the cosigned
+// checkpoint, whose extra data is the event's leaf. Its cost grows with the logarithm of the
+// log's length.
 func (a *Auditor) Prove(ctx context.Context, r contract.Recorded) ([]byte, error) {
 	last, under, err := a.latest(ctx)
 	if err != nil {
@@ -50,6 +51,9 @@ func (a *Auditor) Prove(ctx context.Context, r contract.Recorded) ([]byte, error
 	if err != nil {
 		return nil, fmt.Errorf("proving leaf %d: %w", index, err)
 	}
+	if last, err = a.Cosigned(ctx, last); err != nil {
+		return nil, err
+	}
 	text := proof.TLogProof{Index: uint64(index), Checkpoint: last.Note, ExtraData: leaf}
 	for _, h := range hashes {
 		text.Hashes = append(text.Hashes, h)
@@ -69,7 +73,8 @@ type Proven struct {
 	Checkpoint contract.Checkpoint // without its End, which a proof does not have
 }
 
-// CheckProof checks a proof of Prove. It needs only the log's name and its public key.
+// CheckProof checks a proof of Prove. It needs only the log's name and its public key. Policy.Check
+// checks the cosignatures of its checkpoint.
 func CheckProof(text []byte, origin string, key note.Verifier) (Proven, error) {
 	var p proof.TLogProof
 	if err := p.Unmarshal(text); err != nil {

@@ -3,11 +3,17 @@ package audit_test
 import (
 	"bytes"
 	"crypto/rand"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/transparency-dev/formats/proof"
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"example.com/blotter/labs/5-audit/audittest"
+	"example.com/blotter/labs/kit/contract"
 	audit "example.com/blotter/solutions/5-audit"
 )
 
@@ -102,4 +108,127 @@ func TestVerifierKeyOfASignerKey(t *testing.T) {
 		_, _, err = audit.GenerateKey(rand.Reader, bad)
 		require.Error(t, err, "%q", bad)
 	}
+}
+
+// A proof that C2SP tlog-proof or signed-note forbids does not hold. A signature by a key that the
+// reader does not know is ignored, as signed-note says.
+func TestProofsHoldAsSpecified(t *testing.T) {
+	t.Parallel()
+	log, archive := audittest.NewLog(1), new(audit.Memory)
+	log.Add(7)
+	_, err := open(t, log, archive).Seal(t.Context())
+	require.NoError(t, err)
+	signer, verifier := keys(t)
+	made, err := open(t, log, archive).Prove(t.Context(), log.Events()[5])
+	require.NoError(t, err)
+	text := string(made) // leaf 6 of 9: format, leaf, index, four hashes, "", and the checkpoint
+	lines := strings.Split(text, "\n")
+	hash, own := lines[3], lines[len(lines)-2]
+	replaced := func(old, by string) string {
+		require.Contains(t, text, old)
+		return strings.Replace(text, old, by, 1)
+	}
+	// odd sets bits after the last byte of a base64 text.
+	odd := func(s string) string {
+		i := strings.TrimRight(s, "=")
+		last := i[len(i)-1]
+		return i[:len(i)-1] + string(last+1) + s[len(i):]
+	}
+	stranger, _ := newKeys(t)
+	sign := func(text string, by ...note.Signer) string {
+		signed, err := note.Sign(&note.Note{Text: text}, by...)
+		require.NoError(t, err)
+		return string(signed)
+	}
+	checkpoint := text[strings.Index(text, "\n\n")+2:]
+	root := strings.Split(checkpoint, "\n")[2]
+	body := checkpoint[:strings.Index(checkpoint, "\n\n")+1]
+	for name, bad := range map[string]string{
+		"another index":          replaced("\nindex 6\n", "\nindex 5\n"),
+		"an index past the tree": replaced("\nindex 6\n", "\nindex 9\n"),
+		"an index with a zero":   replaced("\nindex 6\n", "\nindex 06\n"),
+		"an index with a sign":   replaced("\nindex 6\n", "\nindex +6\n"),
+		"no index":               replaced("\nindex 6\n", "\n"),
+		"another format":         replaced("tlog-proof@v1", "tlog-proof@v2"),
+		"another origin":         replaced(checkpoint, sign("x"+body, signer)),
+		"an extension line":      replaced(checkpoint, sign(body+"more\n", signer)),
+		"a stranger's signature": replaced(checkpoint, sign(body, stranger)),
+		"no signature":           replaced(own+"\n", ""),
+		"odd base64 of a hash":   replaced(hash, odd(hash)),
+		"odd base64 of the leaf": replaced(lines[1], odd(lines[1])+"="),
+		"odd base64 of the root": replaced(checkpoint, sign(origin+"\n9\n"+odd(root)+"\n", signer)),
+		"odd base64 of its own":  replaced(own, odd(own)),
+		"base64 for URLs":        replaced(hash, "-"+hash[1:]),
+		"no padding":             replaced(hash, strings.TrimRight(hash, "=")),
+		"a blank in a hash":      replaced(hash, hash+" "),
+		"carriage returns":       strings.ReplaceAll(text, "\n", "\r\n"),
+		"swapped hashes":         replaced(lines[3]+"\n"+lines[4], lines[4]+"\n"+lines[3]),
+		"one hash more":          replaced(hash, hash+"\n"+hash),
+		"one hash less":          replaced(hash+"\n", ""),
+	} {
+		_, err := audit.CheckProof([]byte(bad), origin, verifier)
+		require.ErrorIs(t, err, audit.ErrProof, name)
+	}
+	for name, good := range map[string]string{
+		"a stranger's signature after": replaced(checkpoint, sign(body, signer, stranger)),
+		"a stranger's before":          replaced(checkpoint, sign(body, stranger, signer)),
+		"unknown kinds of signatures":  text + "— witness.example AAAAAAAAAAAA\n— x AQEBAQEBAQE=\n",
+	} {
+		p, err := audit.CheckProof([]byte(good), origin, verifier)
+		require.NoError(t, err, name)
+		require.Equal(t, int64(6), p.Index)
+	}
+}
+
+// A node of the tree is no leaf, although the path from it leads to the root: its hash begins with
+// another byte (RFC 6962, section 2.1), and it is not the text of an event.
+func TestNodeIsNoLeaf(t *testing.T) {
+	t.Parallel()
+	log, archive := audittest.NewLog(1), new(audit.Memory)
+	log.Add(7)
+	_, err := open(t, log, archive).Seal(t.Context())
+	require.NoError(t, err)
+	_, verifier := keys(t)
+	made, err := open(t, log, archive).Prove(t.Context(), log.Events()[0])
+	require.NoError(t, err)
+	var p proof.TLogProof
+	require.NoError(t, p.Unmarshal(made))
+	leaf := tlog.RecordHash(p.ExtraData)
+	p.ExtraData = append(leaf[:], p.Hashes[0][:]...) // the node over leaves 0 and 1
+	for _, hashes := range [][][32]byte{p.Hashes, p.Hashes[1:]} {
+		p.Hashes = hashes
+		_, err = audit.CheckProof(p.Marshal(), origin, verifier)
+		require.ErrorIs(t, err, audit.ErrProof)
+	}
+}
+
+// No two events have the same leaf: not if the border between two texts moves, and not if a text is
+// composed (NFC) in one and decomposed (NFD) in the other.
+func TestDifferentEventsHaveDifferentLeaves(t *testing.T) {
+	t.Parallel()
+	var seen []string
+	texts := []func(*contract.Recorded) *string{
+		func(r *contract.Recorded) *string { return &r.Stream },
+		func(r *contract.Recorded) *string { return &r.Type },
+		func(r *contract.Recorded) *string { return &r.CommandID },
+		func(r *contract.Recorded) *string { return &r.Actor },
+		func(r *contract.Recorded) *string { return &r.Approver },
+		func(r *contract.Recorded) *string { return &r.Reason },
+		func(r *contract.Recorded) *string { return &r.Source },
+		func(r *contract.Recorded) *string { return &r.SubmittedBy },
+		func(r *contract.Recorded) *string { return &r.Traceparent },
+	}
+	for i := range texts {
+		for _, pair := range [][2]string{
+			{"a|b", "c"}, {"a", "b|c"}, {"a|b|c", ""}, {"", "a|b|c"},
+			{"caf\u00e9", "x"}, {"cafe\u0301", "x"},
+		} {
+			var r contract.Recorded
+			*texts[i](&r), *texts[(i+1)%len(texts)](&r) = pair[0], pair[1]
+			seen = append(seen, string(r.Leaf()))
+		}
+	}
+	slices.Sort(seen)
+	// (a|b|c, "") of two texts is ("", a|b|c) of the two before them: these nine are equal events.
+	require.Len(t, slices.Compact(seen), 6*len(texts)-len(texts))
 }

@@ -29,9 +29,10 @@ var ErrRolledBack = fmt.Errorf("%w: it was rolled back", ErrArchive)
 // the checkpoint of the empty tree, without a signature.
 //
 // Order: first the log's frontier, then the end of the log (L5.I6), then each batch and AFTER it
-// its records and tiles, then the checkpoint (L5.I3), then the copy of the last one. A reader that
-// reads only under a checkpoint never sees a partial seal. If only Options.Keep fails, Seal returns
-// the published checkpoint with the error.
+// its records and tiles, then the checkpoint (L5.I3), then the copy of the last checkpoint, then
+// the cosignatures. A reader that reads only under a checkpoint never sees a partial seal. If only
+// Options.Keep fails, or a witness refuses to cosign, Seal returns the published checkpoint with
+// the error.
 func (a *Auditor) Seal(ctx context.Context) (contract.Checkpoint, error) {
 	if a.Signer == nil {
 		return contract.Checkpoint{}, ErrNoSigner
@@ -71,14 +72,19 @@ func (a *Auditor) Seal(ctx context.Context) (contract.Checkpoint, error) {
 	}
 	last.Offenders = s.offenders
 	a.copyLast(ctx, last)
-	return last, a.keep(last)
+	if err := a.keep(last); err != nil || a.Policy == nil || last.Size == 0 {
+		return last, err
+	}
+	// A crash here leaves a checkpoint without cosignatures. The next Seal or Cosign gets them.
+	return a.witnessed(ctx, last)
 }
 
 // copyLast makes the copy of the last checkpoint, for readers that know nothing else of an archive
 // (C2SP tlog-tiles). A crash before it leaves the copy of an earlier one, which is enough to find
 // the last. A failure is therefore no failure of the seal: the next one repeats the copy.
 func (a *Auditor) copyLast(ctx context.Context, last contract.Checkpoint) {
-	if copied, ok := a.copied(ctx); last.Size == 0 || ok && copied.Size >= last.Size {
+	if copied, ok := a.copied(ctx); last.Size == 0 || ok && (copied.Size > last.Size ||
+		copied.Size == last.Size && len(copied.Note) >= len(last.Note)) {
 		return
 	}
 	if err := a.Archive.Replace(ctx, lastCheckpoint, last.Note); err != nil {

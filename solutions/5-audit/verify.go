@@ -78,8 +78,9 @@ func (v *verifier) startAt(ctx context.Context, from contract.Checkpoint) error 
 		v.tiles, err = v.resume(ctx, b, v.judge)
 	}
 	if isForeign(err) || errors.Is(err, ErrAbsent) {
-		v.result.Fault = generalFault("two histories were signed, or the archive was changed: "+
-			"it does not have the tree of the signed checkpoint %d: %v", from.Size, err)
+		v.result.Fault = v.withNotes(from, generalFault("two histories were signed, or the "+
+			"archive was changed: it does not have the tree of the signed checkpoint %d: %v",
+			from.Size, err))
 		return nil
 	}
 	v.result.Since = from.Size
@@ -105,6 +106,10 @@ func (v *verifier) nameForeign(ctx context.Context) error {
 		switch {
 		case name == lastCheckpoint || strings.HasPrefix(name, checkpointNames):
 			// all checkpoints were read, and nobody trusts the copy
+		case ok && strings.HasPrefix(name, cosignatureNames):
+			if err := v.checkCosigned(ctx, name, s); err != nil {
+				return err
+			}
 		case ok && isTile:
 			if tileAt(tile.L, tile.N, v.at.size).W >= tile.W {
 				_ = v.opened(name, errTile) // compareTiles opened all others
@@ -145,6 +150,7 @@ func (v *verifier) checkpoints(ctx context.Context, since []byte) (
 			return from, nil, err
 		}
 	}
+	v.signed = slices.Clone(all)
 	for _, signed := range [][]byte{v.Known, since} {
 		if signed == nil {
 			continue
@@ -195,8 +201,8 @@ func (v *verifier) insertKept(
 		last = all[len(all)-1].Size
 	}
 	if kept.Size > last {
-		v.result.Fault = generalFault("the archive was rolled back: its last checkpoint has size "+
-			"%d, and a checkpoint of size %d was published", last, kept.Size)
+		v.result.Fault = v.withNotes(kept, generalFault("the archive was rolled back: its last "+
+			"checkpoint has size %d, and a checkpoint of size %d was published", last, kept.Size))
 		return all
 	}
 	// The kept checkpoint comes after the archive's own checkpoint of the same size, so that the
@@ -217,8 +223,9 @@ type verifier struct {
 	timeline contract.Timeline // according to the log
 	judge    *judge
 	at       tip
-	tiles    *tiler           // of the tree up to at
-	versions map[string]int64 // the last version seen of each stream
+	tiles    *tiler                // of the tree up to at
+	signed   []contract.Checkpoint // of the archive, those that were read
+	versions map[string]int64      // the last version seen of each stream
 	result   contract.Verification
 	// differs is the first difference between log and archive. The next checkpoint shows which of
 	// the two was changed.
@@ -249,6 +256,10 @@ func (v *verifier) sealedPart(ctx context.Context, checkpoints []contract.Checkp
 		if v.differs != nil {
 			v.result.Fault = v.differs
 			return nil
+		}
+		if fault, err := v.sealedLater(ctx, c); err != nil || fault != nil {
+			v.result.Fault = fault
+			return err
 		}
 	}
 	if len(checkpoints) > 0 {

@@ -113,6 +113,7 @@ type Fault struct {
 	Position Position // of the event, if the fault concerns one
 	Leaf     int64    // index of the leaf in the tree; -1 if there is none
 	What     string   // the fault, for people
+	Notes    [][]byte // signed checkpoints of which no log has both; empty for other faults
 }
 
 func (f *Fault) Error() string {

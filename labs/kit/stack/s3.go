@@ -107,7 +107,7 @@ func findGateway(program string) (string, error) {
 		return "", err
 	}
 	for _, dir := range []string{working, beside} {
-		if path, ok := builtGateway(dir); ok {
+		if path, ok := builtTool(dir, "versitygw"); ok {
 			return path, nil
 		}
 	}
@@ -132,10 +132,10 @@ func programDir() string {
 	return filepath.Dir(path)
 }
 
-// builtGateway looks for the program of the tools module in dir and its parents.
-func builtGateway(dir string) (string, bool) {
+// builtTool looks for a program that .tools/setup built, in dir and its parents.
+func builtTool(dir, name string) (string, bool) {
 	for {
-		path, err := exec.LookPath(filepath.Join(dir, ".tools", "bin", "versitygw"))
+		path, err := exec.LookPath(filepath.Join(dir, ".tools", "bin", name))
 		if err == nil {
 			return path, true
 		}

@@ -1,0 +1,384 @@
+package audit_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	cosignature "github.com/transparency-dev/formats/note"
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"example.com/blotter/labs/5-audit/audittest"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack"
+	audit "example.com/blotter/solutions/5-audit"
+)
+
+// A witness is a witness of C2SP tlog-witness in memory, as the page says it, for one log.
+type witness struct {
+	log    note.Verifier
+	signer note.Signer
+	mu     sync.Mutex
+	size   int64
+	root   tlog.Hash
+	away   bool
+}
+
+func (w *witness) ServeHTTP(to http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	body, err := io.ReadAll(r.Body)
+	if err != nil || w.away || r.URL.Path != "/add-checkpoint" {
+		to.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	request, signed, _ := strings.Cut(string(body), "\n\n")
+	lines := strings.Split(request, "\n")
+	var old int64
+	if n, err := fmt.Sscanf(lines[0], "old %d", &old); n != 1 || err != nil {
+		to.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	c, err := audit.OpenCheckpoint([]byte(signed), w.log.Name(), w.log)
+	switch {
+	case err != nil:
+		to.WriteHeader(http.StatusForbidden)
+		return
+	case old > c.Size:
+		to.WriteHeader(http.StatusBadRequest)
+		return
+	case old != w.size, old == c.Size && old > 0 && c.Root != w.root:
+		to.Header().Set("Content-Type", "text/x.tlog.size")
+		to.WriteHeader(http.StatusConflict)
+		fmt.Fprintf(to, "%d\n", w.size)
+		return
+	}
+	var proof tlog.TreeProof
+	for _, line := range lines[1:] {
+		hash, err := tlog.ParseHash(line)
+		if err != nil {
+			to.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		proof = append(proof, hash)
+	}
+	if old > 0 && tlog.CheckTree(proof, c.Size, c.Root, old, w.root) != nil {
+		to.WriteHeader(http.StatusUnprocessableEntity)
+		return
+	}
+	w.size, w.root = c.Size, c.Root
+	text, _, _ := strings.Cut(signed, "\n\n")
+	cosigned, err := note.Sign(&note.Note{Text: text + "\n"}, w.signer)
+	if err != nil {
+		to.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	to.Write(cosigned[len(text)+2:])
+}
+
+// A running witness: its line of a policy, and the switch that takes it away.
+type running struct {
+	line string
+	away func(bool)
+}
+
+// inMemory starts a witness in memory.
+func inMemory(t *testing.T, name string) running {
+	secret, public, err := note.GenerateKey(rand.Reader, name+".example")
+	require.NoError(t, err)
+	signer, err := cosignature.NewSignerForCosignatureV1(secret)
+	require.NoError(t, err)
+	public, err = cosignature.VKeyToCosignatureV1(public)
+	require.NoError(t, err)
+	_, log := keys(t)
+	w := &witness{log: log, signer: signer}
+	server := httptest.NewServer(w)
+	t.Cleanup(server.Close)
+	return running{
+		fmt.Sprintf("witness %s %s %s\n", name, public, server.URL),
+		func(away bool) { w.mu.Lock(); defer w.mu.Unlock(); w.away = away },
+	}
+}
+
+// real starts litewitness, which is of another project. CI builds it.
+func real(t *testing.T, dir, name string) running {
+	w, err := stack.StartWitness(t.Context(), dir, name+".example", publicKey(t))
+	if errors.Is(err, stack.ErrNoWitness) && os.Getenv("BLOTTER_CI") == "" {
+		t.Skip("the witness is not built: .tools/setup witness")
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { w.Close() })
+	return running{fmt.Sprintf("witness %s %s %s\n", name, w.Key, w.URL), nil}
+}
+
+// under returns the auditor of a log and an archive with a policy.
+func under(
+	t *testing.T, log contract.SealableLog, archive audit.Archive, policy string,
+) *audit.Auditor {
+	t.Helper()
+	a := open(t, log, archive)
+	var err error
+	a.Policy, err = audit.ParsePolicy([]byte(policy))
+	require.NoError(t, err)
+	return a
+}
+
+// cosigners checks that the last checkpoint has the cosignatures of these witnesses.
+func cosigners(t *testing.T, a *audit.Auditor, want ...string) contract.Checkpoint {
+	t.Helper()
+	last, err := a.Published(t.Context(), 0)
+	require.NoError(t, err)
+	last, err = a.Cosigned(t.Context(), last)
+	require.NoError(t, err)
+	_, key := keys(t)
+	all, err := a.Policy.Check(last.Note, key)
+	if !errors.Is(err, audit.ErrUnwitnessed) {
+		require.NoError(t, err)
+	}
+	var names []string
+	for _, c := range all {
+		require.WithinDuration(t, time.Now(), c.At, time.Minute)
+		names = append(names, c.Witness)
+	}
+	require.Equal(t, want, names)
+	return last
+}
+
+// Sealing publishes always, with the cosignatures that it gets. Others are added later: by Cosign,
+// or by the next Seal.
+func TestCosignaturesAreAddedLater(t *testing.T) {
+	t.Parallel()
+	one, two := inMemory(t, "one"), inMemory(t, "two")
+	log, archive := audittest.NewLog(2), new(audit.Memory)
+	a := under(t, log, archive, one.line+two.line+"group both all one two\nquorum both\n")
+	_, key := keys(t)
+	var kept [][]byte
+	a.Keep = func(signed []byte) error { kept = append(kept, signed); return nil }
+	var warned []error
+	a.Warn = func(err error) { warned = append(warned, err) }
+
+	log.Add(5)
+	two.away(true)
+	c, err := a.Seal(t.Context())
+	require.NoError(t, err)
+	require.Len(t, warned, 1)
+	require.ErrorContains(t, warned[0], "checkpoint 7 is published: witness two: it answers 503")
+	cosigners(t, a, "one")
+	_, err = a.Policy.Check(c.Note, key)
+	require.ErrorIs(t, err, audit.ErrUnwitnessed)
+	require.ErrorContains(t, err, "it has the cosignatures of 1 of the witnesses one, two")
+
+	two.away(false)
+	c, asked, err := a.Cosign(t.Context())
+	require.NoError(t, err)
+	require.Len(t, asked, 2)
+	last := cosigners(t, a, "one", "two")
+	require.Equal(t, last.Note, c.Note)
+	require.Equal(t, c.Note, kept[len(kept)-1], "the kept copy is the cosigned one")
+	copied, err := archive.Current(t.Context(), "checkpoint")
+	require.NoError(t, err)
+	require.Equal(t, c.Note, copied)
+
+	two.away(true)
+	log.Add(400)
+	_, err = a.Seal(t.Context())
+	require.NoError(t, err)
+	two.away(false)
+	_, err = a.Seal(t.Context()) // without new events
+	require.NoError(t, err)
+	cosigners(t, a, "one", "two")
+	v, err := a.Verify(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, v.Fault)
+}
+
+// A proof, and the view for clients, carry the cosigned checkpoint.
+func TestProofHasTheCosignatures(t *testing.T) {
+	t.Parallel()
+	one := inMemory(t, "one")
+	log, archive := audittest.NewLog(1), new(audit.Memory)
+	log.Add(5)
+	a := under(t, log, archive, one.line+"quorum one\n")
+	_, err := a.Seal(t.Context())
+	require.NoError(t, err)
+	text, err := a.Prove(t.Context(), log.Events()[2])
+	require.NoError(t, err)
+	_, key := keys(t)
+	p, err := audit.CheckProof(text, origin, key)
+	require.NoError(t, err)
+	all, err := a.Policy.Check(p.Checkpoint.Note, key)
+	require.NoError(t, err)
+	require.Len(t, all, 1)
+	server := httptest.NewServer(a.Handler())
+	defer server.Close()
+	answer, err := http.Get(server.URL + "/checkpoint")
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	served, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	require.Equal(t, string(p.Checkpoint.Note), string(served))
+
+	_, stranger := newKeys(t)
+	logs := "log " + publicKey(t) + "\n"
+	policy, err := audit.ParsePolicy([]byte(logs + one.line + "quorum one\n"))
+	require.NoError(t, err)
+	_, err = policy.Check(p.Checkpoint.Note, key)
+	require.NoError(t, err)
+	_, err = policy.Check(p.Checkpoint.Note, stranger)
+	require.ErrorIs(t, err, audit.ErrCheckpoint)
+}
+
+// A fork is the history of the same log, with the same key, from another first event on.
+func fork(t *testing.T, events int, policy string) *audit.Auditor {
+	t.Helper()
+	log := audittest.NewLog(1)
+	log.Add(events)
+	log.FlipBit(at(0, 0))
+	return under(t, log, new(audit.Memory), policy)
+}
+
+// A witness refuses two roots of one size, and a log that shrank. Both notes are kept as evidence.
+func TestWitnessRefusesForks(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func(*testing.T) running{
+		"in memory":   func(t *testing.T) running { return inMemory(t, "one") },
+		"litewitness": func(t *testing.T) running { return real(t, t.TempDir(), "one") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			policy := start(t).line + "quorum one\n"
+			log := audittest.NewLog(1)
+			log.Add(6)
+			ours := under(t, log, new(audit.Memory), policy)
+			first, err := ours.Seal(t.Context())
+			require.NoError(t, err)
+			cosigned := cosigners(t, ours, "one")
+
+			for events, says := range map[int]string{
+				6: "another tree of 8 leaves, which this one of 8 leaves does not continue",
+				9: "another tree of 8 leaves, which this one of 12 leaves does not continue",
+				3: "a tree of 8 leaves, and the log has 4",
+			} {
+				theirs := fork(t, events, policy)
+				published, err := theirs.Seal(t.Context())
+				var refused *audit.RefusedError
+				require.ErrorAs(t, err, &refused)
+				require.ErrorContains(t, err,
+					"witness one: it refuses to cosign: it has seen "+says)
+				require.Equal(t, int64(8), refused.Size)
+				require.Equal(t, published.Note, refused.Notes[0])
+				cosigners(t, theirs)
+				theirs.Known = cosigned.Note // a holder of the cosigned note convicts the log
+				_, asked, err := theirs.Cosign(t.Context())
+				require.NoError(t, err)
+				require.ErrorAs(t, asked[0].Err, &refused)
+				require.Equal(t, [][]byte{published.Note, cosigned.Note}, refused.Notes)
+				v, err := theirs.VerifySince(t.Context(), cosigned.Note)
+				require.NoError(t, err)
+				require.NotNil(t, v.Fault)
+				require.Equal(t, [][]byte{published.Note, cosigned.Note}, v.Fault.Notes)
+			}
+			log.Add(300) // the witness goes on with the history that it knows
+			next, err := ours.Seal(t.Context())
+			require.NoError(t, err)
+			require.Greater(t, next.Size, first.Size)
+			cosigners(t, ours, "one")
+		})
+	}
+}
+
+// After the key of a witness is lost, the policy says what happens: one of two is still a quorum,
+// and both are none until another policy names the new key.
+func TestPolicyDecidesAfterALostKey(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	lost, other := real(t, dir, "lost"), inMemory(t, "other")
+	log, archive := audittest.NewLog(1), new(audit.Memory)
+	log.Add(5)
+	_, err := under(t, log, archive, lost.line+"quorum lost\n").Seal(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(filepath.Join(dir, "key")))
+	replaced := real(t, dir, "lost") // the same name and memory, another key
+	require.NotEqual(t, lost.line, replaced.line)
+	url := replaced.line[strings.LastIndex(replaced.line, " "):]
+	old := strings.TrimSuffix(lost.line, lost.line[strings.LastIndex(lost.line, " "):]) + url
+
+	log.Add(5)
+	_, key := keys(t)
+	any := under(t, log, archive, old+other.line+"group g any lost other\nquorum g\n")
+	var warned error
+	any.Warn = func(err error) { warned = err }
+	c, err := any.Seal(t.Context())
+	require.NoError(t, err)
+	require.ErrorContains(t, warned, "its answer has no cosignature by the key lost.example+")
+	_, err = any.Policy.Check(c.Note, key)
+	require.NoError(t, err)
+	all := under(t, log, archive, old+other.line+"group g all lost other\nquorum g\n")
+	c, _, err = all.Cosign(t.Context())
+	require.NoError(t, err)
+	_, err = all.Policy.Check(c.Note, key)
+	require.ErrorIs(t, err, audit.ErrUnwitnessed)
+	next := under(t, log, archive, replaced.line+other.line+"group g all lost other\nquorum g\n")
+	c, _, err = next.Cosign(t.Context())
+	require.NoError(t, err)
+	_, err = next.Policy.Check(c.Note, key)
+	require.NoError(t, err)
+	v, err := next.Verify(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, v.Fault, "cosignatures of an earlier policy are no foreign objects")
+}
+
+// An object in place of a cosignature counts for nothing, and the right one gets the next name.
+func TestForeignCosignature(t *testing.T) {
+	t.Parallel()
+	one := inMemory(t, "one")
+	log, archive := audittest.NewLog(1), new(audit.Memory)
+	log.Add(5)
+	a := under(t, log, archive, one.line+"quorum one\n")
+	one.away(true)
+	c, err := a.Seal(t.Context())
+	require.NoError(t, err)
+	name := fmt.Sprintf("cosignatures/%012d/%08x", c.Size, a.Policy.Witnesses[0].Key.KeyHash())
+	require.NoError(t, archive.Put(t.Context(), name, []byte("junk\n")))
+	one.away(false)
+	_, _, err = a.Cosign(t.Context())
+	require.NoError(t, err)
+	cosigners(t, a, "one")
+	cosigned, err := archive.Get(t.Context(), name+".1")
+	require.NoError(t, err)
+	require.True(t, bytes.HasPrefix(cosigned, c.Note))
+	foreign := map[string]bool{}
+	a.Foreign = func(name string, _ error) { foreign[name] = true }
+	_, err = a.Verify(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, map[string]bool{name: true}, foreign)
+}
+
+// A batch cannot have been sealed after a witness saw its checkpoint.
+func TestSealedAfterItWasWitnessed(t *testing.T) {
+	t.Parallel()
+	one := inMemory(t, "one")
+	log := audittest.NewLog(1)
+	log.Add(5)
+	a := under(t, log, new(audit.Memory), one.line+"quorum one\n")
+	a.Clock = func() time.Time { return time.Now().Add(time.Hour) }
+	_, err := a.Seal(context.Background())
+	require.NoError(t, err)
+	v, err := a.Verify(t.Context())
+	require.NoError(t, err)
+	require.ErrorContains(t, v.Fault, "wrong sealing time: batch 2 states that it was sealed at ")
+	require.ErrorContains(t, v.Fault, ", and witness one cosigned its checkpoint 7 at ")
+}
