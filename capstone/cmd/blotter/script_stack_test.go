@@ -187,7 +187,7 @@ func tamper(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	to, err := hex.DecodeString(args[2])
 	ts.Check(err)
-	files, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "index", "*.events"))
+	files, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "index", "*.index"))
 	ts.Check(err)
 	changed := 0
 	for _, path := range files {

@@ -80,8 +80,7 @@ func (w *writer) read(ctx context.Context, to int64) error {
 	return apply()
 }
 
-// flush begins to write the index to its files if it is time, and reports the failure of the write
-// before.
+// flush writes the index to its file if it is time, and reports a failure.
 func (w *writer) flush() {
 	if err := w.index.FlushIfFull(); err != nil {
 		w.logger.Warn("index file falls behind the log", "err", err)

@@ -64,6 +64,8 @@ type committer struct {
 	stamps stamps
 	group  []*request // taken from the queue and not answered
 	apart  []*request // the rest of a group that was refused; each becomes a group of its own
+
+	buffers buffers // of the group's records
 }
 
 // commit decides the group and writes its new events in one transaction. After an error the group
@@ -86,6 +88,9 @@ func (c *committer) commit() error {
 	}
 	c.index.BeginCommit(d.ids, d.ends)
 	err = c.producer.transact(c.ctx, records)
+	if err != nil {
+		c.buffers = buffers{} // the client may still be sending
+	}
 	if err != nil && !errors.Is(err, errUnconfirmed) {
 		c.index.EndCommit() // nothing of it will ever land
 		return c.notWritten(err)
@@ -215,8 +220,9 @@ func (c *committer) recorded(r *request) ([]contract.Receipt, error) {
 func (c *committer) records(d *draft) ([]*kgo.Record, error) {
 	records := make([]*kgo.Record, 0, len(d.entries)+len(d.ends))
 	digests := make(map[string]index.Digest, len(d.ends))
+	c.buffers.reuse()
 	for _, e := range d.entries {
-		record := encode(e.Recorded)
+		record := c.buffers.encode(e.Recorded)
 		record.Topic = c.log.events
 		records = append(records, record)
 		previous, ok := digests[e.Stream]
@@ -227,7 +233,9 @@ func (c *committer) records(d *draft) ([]*kgo.Record, error) {
 			}
 			previous = end.Digest
 		}
-		e.Follow(previous, func(dst []byte) []byte { return appendRecord(dst, record) })
+		c.buffers.entries = e.Follow(previous, c.buffers.entries, func(dst []byte) []byte {
+			return appendRecord(dst, record)
+		})
 		digests[e.Stream] = e.Digest
 	}
 	for _, e := range d.ends {

@@ -76,8 +76,8 @@
 //
 // An owner answers from its index (package index). It finds ids and streams there, so that neither
 // a retry nor the load of a stream scans the log. A process that does not own a partition, such as
-// a reader, uses a copy of the owner's index file if it has access to it, and reads the later part
-// of the log.
+// a reader, uses the owner's index file if it has access to it, and reads the later part of the
+// log.
 //
 // Files can be changed by anyone who may write them, and their checksums with them. So each head
 // has a rolling digest of all events of its stream. Owners and readers read all heads of a

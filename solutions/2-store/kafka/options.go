@@ -28,7 +28,7 @@ type Options struct {
 	Alone      bool               // with ReadOnly: the caller ensures that there are no owners
 	Timeout    time.Duration      // for the broker to answer a transaction; 0 means 15 s
 	Dir        string             // of the index files; empty keeps the index in memory
-	Unwritten  int                // see index.Options; 0 means 2048
+	Unwritten  int                // see index.Options; 0 means 256
 	Log        *slog.Logger       // nil discards
 
 	// For tests: the silence after which the group drops a member, and the way to reach brokers.
@@ -41,7 +41,7 @@ func (o *Options) setDefaults() {
 		o.Timeout = 15 * time.Second
 	}
 	if o.Unwritten == 0 {
-		o.Unwritten = 2048
+		o.Unwritten = 256
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -1,13 +1,13 @@
 package kafka
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -55,19 +55,39 @@ const (
 	timeFormat  = "2006-01-02T15:04:05.000000Z" // RFC 3339, always UTC and with microseconds
 )
 
-// encode returns the record of r, without its position, which the broker gives. The values of its
-// headers share one buffer.
+// buffers hold the bytes of many records. An owner uses them again for its next group, after the
+// broker has the records of the last one.
+type buffers struct {
+	entries []byte // for the index
+	values  []byte // of headers
+	headers []kgo.RecordHeader
+}
+
+// reuse forgets the records. It keeps no more memory than most groups need.
+func (b *buffers) reuse() {
+	const most = 1 << 20
+	if cap(b.entries) > most || cap(b.values) > most {
+		*b = buffers{}
+	}
+	b.entries, b.values, b.headers = b.entries[:0], b.values[:0], b.headers[:0]
+}
+
+// encode returns the record of r, without its position, which the broker gives.
 func encode(r contract.Recorded) *kgo.Record {
 	const count, size = 24, 512 // of the headers of most events
-	record := &kgo.Record{
-		Key: []byte(r.Stream), Value: r.Data, Headers: make([]kgo.RecordHeader, 0, count),
-	}
-	values, from := make([]byte, 0, size), 0
+	b := buffers{values: make([]byte, 0, size), headers: make([]kgo.RecordHeader, 0, count)}
+	return b.encode(r)
+}
+
+// encode returns the record of r. Its headers and their values are in b.
+func (b *buffers) encode(r contract.Recorded) *kgo.Record {
+	values, from := b.values, len(b.values)
+	headers, first := b.headers, len(b.headers)
 	// header adds a header with the bytes that came to values since the last header, if any.
 	header := func(name string) {
 		if from < len(values) {
 			value := values[from:len(values):len(values)]
-			record.Headers = append(record.Headers, kgo.RecordHeader{Key: name, Value: value})
+			headers = append(headers, kgo.RecordHeader{Key: name, Value: value})
 			from = len(values)
 		}
 	}
@@ -122,7 +142,10 @@ func encode(r contract.Recorded) *kgo.Record {
 		header("ce_dataref")
 	}
 	text("content-type", dataType)
-	return record
+	b.values, b.headers = values, headers
+	return &kgo.Record{
+		Key: []byte(r.Stream), Value: r.Data, Headers: headers[first:len(headers):len(headers)],
+	}
 }
 
 // offloadScheme precedes the hexadecimal digest of an offloaded payload. Its readers know the
@@ -144,11 +167,8 @@ func appendID(dst []byte, id uuid.UUID) []byte {
 // decode is the inverse of encode. isEvent is false for the marks of owners. The error of a record
 // that is neither is *contract.DamagedError.
 func decode(record *kgo.Record) (r contract.Recorded, isEvent bool, err error) {
-	h := make(headers, len(record.Headers))
-	for _, header := range record.Headers {
-		h[header.Key] = string(header.Value)
-	}
-	if kind := h["ce_type"]; kind == markType || kind == frontierType {
+	h := headers{all: record.Headers}
+	if kind := h.text("ce_type"); kind == markType || kind == frontierType {
 		return r, false, nil
 	}
 	at := contract.Position{Partition: record.Partition, Offset: record.Offset}
@@ -162,68 +182,86 @@ func decode(record *kgo.Record) (r contract.Recorded, isEvent bool, err error) {
 	return r, true, nil
 }
 
-type headers map[string]string
+// headers are those of a record. They are looked for in the order of encode, so the next one is
+// usually the one that is wanted.
+type headers struct {
+	all  []kgo.RecordHeader
+	next int
+}
+
+// value returns the value of a header, nil if there is none.
+func (h *headers) value(name string) []byte {
+	for range h.all {
+		candidate := h.all[h.next]
+		h.next = (h.next + 1) % len(h.all)
+		if candidate.Key == name {
+			return candidate.Value
+		}
+	}
+	return nil
+}
+
+func (h *headers) text(name string) string { return string(h.value(name)) }
 
 // event parses every attribute, and returns the first error.
-func (h headers) event() (r contract.Recorded, err error) {
+func (h *headers) event() (r contract.Recorded, err error) {
 	bad := func(name string, cause error) {
 		if err == nil && cause != nil {
-			err = fmt.Errorf("header %s %q: %w", name, h[name], cause)
+			err = fmt.Errorf("header %s %q: %w", name, h.value(name), cause)
 		}
 	}
 	id := func(name string) (id uuid.UUID) {
-		if h[name] != "" {
-			cause := id.UnmarshalText([]byte(h[name]))
-			bad(name, cause)
+		if text := h.value(name); len(text) > 0 {
+			bad(name, id.UnmarshalText(text))
 		}
 		return id
 	}
 	at := func(name string) time.Time {
-		t, cause := time.Parse(timeFormat, h[name])
+		t, cause := time.Parse(timeFormat, h.text(name))
 		bad(name, cause)
 		return t
 	}
 	number := func(name string) int64 {
-		n, cause := strconv.ParseInt(h[name], 10, 64)
+		n, cause := strconv.ParseInt(h.text(name), 10, 64)
 		bad(name, cause)
 		return n
 	}
-	if h["ce_specversion"] != specVersion {
+	if h.text("ce_specversion") != specVersion {
 		bad("ce_specversion", fmt.Errorf("want %s", specVersion))
 	}
-	r.Event = contract.Event{
-		ID: id("ce_id"), Type: h["ce_type"], Schema: int(number("ce_schema")),
-		EffectiveAt: at("ce_effectiveat"), Corrects: id("ce_corrects"),
-		Actor: h["ce_actor"], Approver: h["ce_approver"], Reason: h["ce_reason"],
-		Source: h["ce_source"], Traceparent: h["ce_traceparent"],
-		EnteredAt: at("ce_enteredat"), CommandID: h["ce_commandid"],
-		SubmittedBy: h["ce_submittedby"],
-		AppendGroup: id("ce_appendgroup"),
-		Correlation: id("ce_correlationid"), Causation: id("ce_causationid"),
-	}
-	r.Version, r.RecordedAt = number("ce_version"), at("ce_time")
-	if h["ce_sourceline"] != "" {
+	r.ID, r.Source = id("ce_id"), h.text("ce_source")
+	if len(h.value("ce_sourceline")) > 0 {
 		r.SourceLine = number("ce_sourceline")
 	}
-	if h["ce_sourcerecordedat"] != "" {
+	r.Type, r.RecordedAt = h.text("ce_type"), at("ce_time")
+	r.Version, r.Schema = number("ce_version"), int(number("ce_schema"))
+	bad("ce_fingerprint", digest(&r.Fingerprint, h.value("ce_fingerprint")))
+	r.EffectiveAt, r.EnteredAt = at("ce_effectiveat"), at("ce_enteredat")
+	r.CommandID, r.SubmittedBy = h.text("ce_commandid"), h.text("ce_submittedby")
+	if len(h.value("ce_sourcerecordedat")) > 0 {
 		r.SourceRecordedAt = at("ce_sourcerecordedat")
 	}
-	bad("ce_fingerprint", digest(&r.Fingerprint, h["ce_fingerprint"]))
-	if ref := h["ce_dataref"]; ref != "" {
-		text, ok := strings.CutPrefix(ref, offloadScheme)
+	r.AppendGroup, r.Corrects = id("ce_appendgroup"), id("ce_corrects")
+	r.Actor, r.Approver, r.Reason = h.text("ce_actor"), h.text("ce_approver"), h.text("ce_reason")
+	r.Correlation, r.Causation = id("ce_correlationid"), id("ce_causationid")
+	r.Traceparent = h.text("ce_traceparent")
+	if ends := h.text("ce_ends"); ends != "" {
+		if r.Ends = ends == isTrue; !r.Ends {
+			bad("ce_ends", fmt.Errorf("want %s or no such header", isTrue))
+		}
+	}
+	if ref := h.value("ce_dataref"); len(ref) > 0 {
+		text, ok := bytes.CutPrefix(ref, []byte(offloadScheme))
 		if cause := digest(&r.BodyDigest, text); cause != nil || !ok {
 			bad("ce_dataref", fmt.Errorf("want %s and 64 hexadecimal digits", offloadScheme))
 		}
 	}
-	if r.Ends = h["ce_ends"] == isTrue; h["ce_ends"] != "" && !r.Ends {
-		bad("ce_ends", fmt.Errorf("want %s or no such header", isTrue))
-	}
 	return r, err
 }
 
-func digest(to *[32]byte, text string) error {
+func digest(to *[32]byte, text []byte) error {
 	if hex.DecodedLen(len(text)) == len(to) {
-		if _, err := hex.Decode(to[:], []byte(text)); err == nil {
+		if _, err := hex.Decode(to[:], text); err == nil {
 			return nil
 		}
 	}

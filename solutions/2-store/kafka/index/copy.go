@@ -1,32 +1,28 @@
 package index
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"iter"
 	"os"
-	"time"
-
-	"go.etcd.io/bbolt"
 
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A Copy is the index of a partition that another process owns: a copy of the owner's files and,
-// in memory, the events that came later. The owner keeps its files locked, and does not know of
-// the copy. A Copy is not safe for concurrent use.
+// A Copy is the index of a partition that another process owns: the owner's file as far as it was
+// written when the copy was opened and, in memory, the events that came later. The owner does not
+// know of the copy. A Copy is not safe for concurrent use.
 type Copy struct {
 	opts      Options
 	partition *Partition     // nil: there is no copy
 	end       int64          // the copy has all events before this offset
 	heads     map[string]End // that the copy has still to be compared with; nil after that
-	failed    error          // the reason why the files with this seal are not used
-	seal      []byte
+	failed    error          // the reason why the file is not used as it was
+	was       os.FileInfo    // of that file; nil if it was missing
 }
 
-// maxLag is the number of offsets between the copied files and the log at which the files are
-// copied again. It bounds the events in memory.
+// maxLag is the number of offsets between the copy and the log at which the file is read again. It
+// bounds the events in memory.
 const maxLag = 10_000
 
 // NewCopy returns an empty copy.
@@ -34,13 +30,10 @@ func NewCopy(o Options) *Copy { return &Copy{opts: o} }
 
 // Drop removes the copy.
 func (c *Copy) Drop() {
-	if c.partition == nil {
-		return
+	if c.partition != nil {
+		c.partition.file.close()
+		c.partition = nil
 	}
-	path := c.partition.file.db.Path()
-	c.partition.clear()
-	os.Remove(path) // an open file may be one that could not be removed
-	c.partition = nil
 }
 
 // A Log is the log of a copy's partition.
@@ -51,25 +44,38 @@ type Log struct {
 	Heads func() (map[string]End, error)
 }
 
-// Fail removes the copy because of err. If the files are at fault, Refresh returns err until the
-// owner has written them again.
+// Fail removes the copy because of err. If the file is at fault, Refresh returns err until the
+// owner has written it again.
 func (c *Copy) Fail(err error) {
 	c.Drop()
 	if errors.Is(err, ErrUnusable) || errors.Is(err, ErrBehind) {
-		c.failed, c.seal = err, readSeal(c.opts)
+		c.failed, c.was = err, stat(c.opts)
 	}
 }
 
-// readSeal returns the seal of the files; nil if there is none, or if it cannot be read.
-func readSeal(o Options) []byte {
-	seal, _ := os.ReadFile(o.base() + ".seal") // it is only compared: copyFile reports the error
-	return seal
+// stat returns nil if the file cannot be reached: readFile reports the error.
+func stat(o Options) os.FileInfo {
+	info, err := os.Stat(o.path())
+	if err != nil {
+		return nil
+	}
+	return info
+}
+
+// isAsItWas reports whether the file has not been written since Fail.
+func (c *Copy) isAsItWas() bool {
+	now := stat(c.opts)
+	if now == nil || c.was == nil {
+		return now == nil && c.was == nil
+	}
+	return os.SameFile(now, c.was) && now.Size() == c.was.Size() &&
+		now.ModTime().Equal(c.was.ModTime())
 }
 
 // Refresh returns an index that has all events before the offset end. ErrBehind means that the log
 // has grown meanwhile: there are heads of later events.
 func (c *Copy) Refresh(end int64, log Log) (*Partition, error) {
-	if c.failed != nil && bytes.Equal(c.seal, readSeal(c.opts)) {
+	if c.failed != nil && c.isAsItWas() {
 		return nil, c.failed
 	}
 	c.failed = nil
@@ -85,7 +91,7 @@ func (c *Copy) Refresh(end int64, log Log) (*Partition, error) {
 		return nil, fmt.Errorf("%w: it is %d offsets behind the log", ErrUnusable, end-c.end)
 	}
 	if end > c.end {
-		for e, err := range log.After(c.partition.last) {
+		for e, err := range log.After(c.partition.Last()) {
 			if err == nil {
 				err = c.partition.Apply([]contract.Recorded{e})
 			}
@@ -104,10 +110,10 @@ func (c *Copy) Refresh(end int64, log Log) (*Partition, error) {
 	return c.partition, nil
 }
 
-// open copies the files of the owner, and reads the heads AFTER that: they have every event that
-// the files have.
+// open reads the file of the owner, and the heads AFTER that: they have every event that the file
+// has.
 func (c *Copy) open(log Log) error {
-	f, err := copyQuietFile(c.opts)
+	f, err := readFile(c.opts)
 	if err != nil && !errors.Is(err, ErrUnusable) {
 		err = fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
@@ -115,49 +121,11 @@ func (c *Copy) open(log Log) error {
 		return err
 	}
 	p := newPartition(c.opts)
-	if err := p.use(f); err != nil {
-		return err
-	}
+	p.use(f)
 	p.served = true
-	c.partition, c.end = p, p.next
+	c.partition, c.end = p, p.next()
 	if c.heads, err = log.Heads(); err != nil {
 		c.Drop() // it was not compared
 	}
 	return err
-}
-
-// copyQuietFile copies the index file between two writes of the owner. It gives up when a seal that
-// does not fit stays the same for a while: then the owner is not writing. On a busy machine a write
-// may take a tenth of a second.
-func copyQuietFile(o Options) (*file, error) {
-	const tries, pause = 20, 10 * time.Millisecond
-	seal := readSeal(o)
-	for n := 1; ; n++ {
-		f, err := copyFile(o)
-		if err == nil || errors.Is(err, os.ErrNotExist) || n == tries {
-			return f, err
-		}
-		time.Sleep(pause)
-		if now := readSeal(o); !bytes.Equal(now, seal) {
-			n, seal = 0, now
-		}
-	}
-}
-
-// copyFile copies the index file and opens the copy. The owner may write the file meanwhile; then
-// the copy does not fit the seal.
-func copyFile(o Options) (*file, error) {
-	to, err := os.CreateTemp("", "blotter-index-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(to.Name())
-	if err := errors.Join(checkSeal(o.base(), to), to.Close()); err != nil {
-		return nil, err
-	}
-	f, err := mapFile(o, to.Name(), &bbolt.Options{ReadOnly: true})
-	if err != nil {
-		return nil, err
-	}
-	return f, f.load()
 }

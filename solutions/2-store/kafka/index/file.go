@@ -1,33 +1,33 @@
 package index
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
+	"hash/maphash"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
-	"go.etcd.io/bbolt"
-	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A file is the index of one partition on disk: the three files that the package comment lists.
+// A file is the index of one partition: the bytes of the index file (frame.go), the latest of them
+// in memory, and the place of each id and of the end of each stream.
 type file struct {
-	base     string // the path of the three files without the last part of their names
-	opts     Options
-	db       *bbolt.DB
-	events   *os.File
-	progress progress
-	ends     map[string]fileEnd // of all streams in the files
+	opts    Options
+	disk    *os.File // nil: all bytes are in memory
+	written int64    // bytes on the disk
+	tail    []byte   // the bytes after them
+	events  int      // in the tail
+	writeAt int      // number of events in the tail at which it is written
+	ends    map[string]fileEnd
+	ids     ids
+	last    *contract.Recorded // the latest event; nil before the first
 }
 
 // An End is the end of a stream: its version, whether it has ended, and its rolling digest. The
@@ -38,263 +38,265 @@ type End struct {
 	Digest  Digest
 }
 
-// A fileEnd is the end of a stream in the files, with the pointer to its last event.
+// A fileEnd is the end of a stream, with the position of its last frame.
 type fileEnd struct {
 	End
-	last pointer
+	last int64
 }
 
-// A progress states which part of the log is in the files. It is written in one transaction with
-// the entries that it counts.
-type progress struct {
-	Format int     `json:"format"`
-	Log    string  `json:"log"`  // id of the topic, and the partition
-	Last   pointer `json:"last"` // to the latest event
-	Size   int64   `json:"size"` // of the file of events; bytes after that were never committed
+// ids are the positions of frames, by a hash of their events' ids. Two ids have one hash about once
+// in 10^19 pairs. The frame then has another id, and the index is rebuilt with another seed.
+type ids struct {
+	seed maphash.Seed
+	at   map[uint64]int64
 }
 
-const indexFormat = 3
+func (ids ids) hash(id uuid.UUID) uint64 { return maphash.Bytes(ids.seed, id[:]) }
 
-var (
-	idsBucket      = []byte("ids")   // id -> pointer
-	progressBucket = []byte("place") // "place" -> progress, as JSON
-)
+// newFile returns an index without events, in memory.
+func newFile(o Options) *file {
+	f := &file{opts: o}
+	f.clear()
+	return f
+}
 
-// lockTimeout is the time that another owner in this folder has to unlock the files.
+// clear removes all events from memory.
+func (f *file) clear() {
+	f.written, f.tail, f.events, f.writeAt = 0, header(f.opts.Log), 0, f.opts.Unwritten
+	f.ends, f.ids = map[string]fileEnd{}, ids{maphash.MakeSeed(), map[uint64]int64{}}
+	f.last = nil
+}
+
+// path returns the path of the index file.
+func (o Options) path() string {
+	return filepath.Join(o.Dir, fmt.Sprintf("%s.%d.index", o.Prefix, o.Partition))
+}
+
+// lockTimeout is the time that another owner in this folder has to unlock the file.
 const lockTimeout = 2 * time.Second
 
-func (o Options) base() string {
-	return filepath.Join(o.Dir, fmt.Sprintf("%s.%d", o.Prefix, o.Partition))
-}
-
-func writable() *bbolt.Options {
-	return &bbolt.Options{Timeout: lockTimeout, NoSync: true, NoGrowSync: true}
-}
-
-// openFile opens the files of a partition. ErrUnusable means that files are missing or cannot be
-// trusted.
+// openFile opens and locks the index file of a partition, and creates it if it is missing. It reads
+// nothing.
 func openFile(o Options) (*file, error) {
-	// BEFORE bbolt maps the file: bbolt would follow a damaged page anywhere.
-	if err := checkSeal(o.base(), io.Discard); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnusable, err)
-	}
-	f, err := mapFile(o, o.base()+".index", writable())
-	if err != nil {
-		return nil, err
-	}
-	return f, f.load()
-}
-
-// createFile removes the files of a partition and creates empty ones.
-func createFile(o Options) (*file, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	// A crash from here on leaves an index without a seal, which is unusable.
-	for _, name := range []string{".seal", ".index", ".events"} {
-		if err := os.Remove(o.base() + name); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, err
-		}
-	}
-	f, err := mapFile(o, o.base()+".index", writable())
+	disk, err := os.OpenFile(o.path(), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	f.progress = progress{Format: indexFormat, Log: o.Log}
-	return f, f.db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{idsBucket, progressBucket} {
-			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return err
-			}
+	for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		err := tryLock(disk)
+		if err == nil {
+			break
 		}
-		return putProgress(tx, f.progress)
-	})
+		if !errors.Is(err, errInUse) || time.Since(began) > lockTimeout {
+			disk.Close()
+			return nil, fmt.Errorf("lock %s: %w", o.path(), err)
+		}
+	}
+	f := newFile(o)
+	f.disk = disk
+	return f, nil
 }
 
-// mapFile opens the two files of an index without a look at the content.
-func mapFile(o Options, index string, opts *bbolt.Options) (*file, error) {
-	flag := os.O_RDWR | os.O_CREATE
-	if opts.ReadOnly {
-		flag = os.O_RDONLY
-	}
-	events, err := os.OpenFile(o.base()+".events", flag, 0o600)
+// readFile reads the index file of a partition of another owner, who may be writing it.
+func readFile(o Options) (*file, error) {
+	disk, err := os.Open(o.path())
 	if err != nil {
 		return nil, err
 	}
-	db, err := bbolt.Open(index, 0o600, opts)
-	if err != nil {
-		events.Close()
-		if errors.Is(err, bbolterrors.ErrTimeout) {
-			err = errInUse
-		}
-		return nil, fmt.Errorf("open %s: %w", index, err)
+	f := newFile(o)
+	f.disk = disk
+	if err := f.load(); err != nil {
+		disk.Close()
+		return nil, err
 	}
-	return &file{
-		base: o.base(), opts: o, db: db, events: events, ends: map[string]fileEnd{},
-	}, nil
+	return f, nil
 }
 
-// load reads the progress. It closes the files if they are of another log or format.
+// load reads the whole file. If the file ends within a frame, which a crash or a write in progress
+// leaves, the frames before it count. ErrUnusable means that the file cannot be trusted.
 func (f *file) load() error {
-	err := f.db.View(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(progressBucket)
-		if b == nil {
-			return errors.New("it does not state its progress")
-		}
-		return json.Unmarshal(b.Get(progressBucket), &f.progress)
-	})
-	switch {
-	case err != nil:
-	case f.progress.Format != indexFormat:
-		err = fmt.Errorf("it has the format %d", f.progress.Format)
-	case f.progress.Log != f.opts.Log:
-		err = fmt.Errorf("it belongs to the log %s", f.progress.Log)
-	default:
-		return nil
+	r := bufio.NewReaderSize(f.disk, 1<<18)
+	b, err := readChecked(r, nil)
+	if err == nil {
+		err = checkHeader(b, f.opts.Log)
 	}
-	f.close()
-	return fmt.Errorf("%w: %w", ErrUnusable, err)
-}
-
-func putProgress(tx *bbolt.Tx, p progress) error {
-	text, err := json.Marshal(p)
+	if errors.Is(err, io.EOF) {
+		err = errors.New("it has no header")
+	}
 	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnusable, err)
+	}
+	at, last := int64(len(b)), int64(0)
+	for {
+		b, err = readChecked(r, b)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		var found frame
+		if err == nil {
+			found, err = parseFrame(b)
+		}
+		if err != nil {
+			return damaged(at, err)
+		}
+		end := f.ends[found.stream]
+		if found.previous != end.last {
+			return fmt.Errorf("%w: %w: the events of %s are not linked", ErrUnusable, ErrDiffers,
+				found.stream)
+		}
+		end.Version++
+		end.Ended, end.Digest, end.last = found.ends, roll(end.Digest, found.entry), at
+		f.ends[found.stream], f.ids.at[f.ids.hash(found.id)] = end, at
+		at, last = at+int64(len(b)), at
+	}
+	f.written, f.tail = at, nil
+	if last > 0 {
+		var e contract.Recorded
+		e, err = f.event(last)
+		f.last = &e
 		return err
-	}
-	return tx.Bucket(progressBucket).Put(progressBucket, text)
-}
-
-// add writes the entries that follow the index's progress. It returns the new ends of their
-// streams, or nil if nothing was written. Ends together with an error mean that the entries are in
-// the files, and that the seal does not fit: the next add writes a seal that does.
-func (f *file) add(entries []*Entry) (map[string]fileEnd, error) {
-	to, ends := f.progress, map[string]fileEnd{}
-	err := f.db.Update(func(tx *bbolt.Tx) error {
-		size := 0
-		for _, e := range entries {
-			size += frameHeader + len(e.data)
-		}
-		frames, pointers := make([]byte, 0, size), make([]pointer, len(entries))
-		for i, e := range entries {
-			previous, ok := ends[e.Stream]
-			if !ok {
-				previous = f.ends[e.Stream]
-			}
-			begin := len(frames)
-			frames = appendFrame(frames, e, previous.last)
-			to.Last = pointer{At: to.Size + int64(begin), Size: int32(len(frames) - begin)}
-			pointers[i] = to.Last
-			ends[e.Stream] = fileEnd{End{e.Version, e.Ends, e.Digest}, to.Last}
-		}
-		if err := putIDs(tx.Bucket(idsBucket), entries, pointers); err != nil {
-			return err
-		}
-		// The events are written BEFORE the commit that points to them. A crash here leaves bytes
-		// without a pointer, and the next events are written over them.
-		if _, err := f.events.WriteAt(frames, to.Size); err != nil {
-			return err
-		}
-		to.Size += int64(len(frames))
-		return putProgress(tx, to)
-	})
-	if err != nil {
-		return nil, err
-	}
-	f.progress = to
-	return ends, f.writeSeal()
-}
-
-// putIDs puts the pointers of entries under their ids. In the order of ids, each page is sought
-// once.
-func putIDs(ids *bbolt.Bucket, entries []*Entry, pointers []pointer) error {
-	order := make([]int, len(entries))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		return bytes.Compare(entries[a].ID[:], entries[b].ID[:])
-	})
-	values := make([]byte, 0, len(entries)*pointerSize) // bbolt keeps them until the commit
-	for _, i := range order {
-		begin := len(values)
-		values = pointers[i].append(values)
-		if err := ids.Put(entries[i].ID[:], values[begin:]); err != nil {
-			return err
-		}
 	}
 	return nil
 }
 
-// writeSeal writes the seal of the index file. A crash before that, or an error, leaves an index
-// that will be rebuilt.
-func (f *file) writeSeal() error {
-	seal, err := sealOf(f.base, io.Discard)
-	if err != nil {
+// cut removes the bytes after the last frame, which a crash may have left. The next frame would
+// not cover all of them.
+func (f *file) cut() error { return f.disk.Truncate(f.written) }
+
+// reset removes all events from memory and from the disk. A crash here leaves a file that is behind
+// the log.
+func (f *file) reset() error {
+	f.clear()
+	if f.disk == nil {
+		return nil
+	}
+	if err := f.disk.Truncate(0); err != nil {
 		return err
 	}
-	return os.WriteFile(f.base+".seal", seal, 0o600)
+	return f.write()
 }
 
-// readEnds computes the end of every stream from the file of events, and calls visit with the id of
-// every event.
-func (f *file) readEnds(visit func(uuid.UUID)) error {
-	return f.scan(func(at pointer, found frame) error {
-		end := f.ends[found.stream]
-		end.Version++
-		end.Ended, end.Digest, end.last = found.ends, roll(end.Digest, found.entry), at
-		f.ends[found.stream] = end
-		visit(found.id)
-		return nil
-	})
+// add adds entries in memory.
+func (f *file) add(entries []*Entry) {
+	for _, e := range entries {
+		at := f.written + int64(len(f.tail))
+		f.tail = appendFrame(f.tail, e, f.ends[e.Stream].last)
+		f.ends[e.Stream], f.ids.at[f.ids.hash(e.ID)] = fileEnd{e.end(), at}, at
+		f.last = &e.Recorded
+	}
+	f.events += len(entries)
 }
 
-// find returns the event with an id, which the files have.
-func (f *file) find(id uuid.UUID) (contract.Recorded, error) {
-	var at pointer
-	f.view(func(tx *bbolt.Tx) {
-		if value := tx.Bucket(idsBucket).Get(id[:]); len(value) == pointerSize {
-			at = pointerOf(value)
-		}
-	})
-	if at.Size == 0 {
-		return contract.Recorded{}, fmt.Errorf("%w: %w: the id %s is missing", ErrUnusable,
-			ErrDiffers, id)
+// maxTail is the number of bytes in memory at which they are written, however few events they are.
+const maxTail = 1 << 20
+
+// isFull reports whether it is time to write.
+func (f *file) isFull() bool {
+	failed := f.writeAt > f.opts.Unwritten
+	return f.disk != nil && (f.events >= f.writeAt || len(f.tail) > maxTail && !failed)
+}
+
+// write writes the bytes in memory to the disk. After an error they stay in memory, and the next
+// time to write comes after as many events again: a full disk costs memory, not the log.
+//
+// All events were committed before, so the file is never ahead of the log. A crash leaves a file
+// that is behind the log, and may end within a frame.
+func (f *file) write() error {
+	if _, err := f.disk.WriteAt(f.tail, f.written); err != nil {
+		f.writeAt = f.events + f.opts.Unwritten
+		return fmt.Errorf("write index %s: %w", f.opts.path(), err)
+	}
+	f.written += int64(len(f.tail))
+	if f.tail = f.tail[:0]; cap(f.tail) > 2*maxTail {
+		f.tail = nil
+	}
+	f.events, f.writeAt = 0, f.opts.Unwritten
+	return nil
+}
+
+// frameAt returns the frame at a position. The error of a damaged frame is ErrUnusable.
+func (f *file) frameAt(at int64) (frame, error) {
+	b, err := f.read(at)
+	var found frame
+	if err == nil {
+		found, err = parseFrame(b)
+	}
+	if err != nil {
+		return frame{}, damaged(at, err)
+	}
+	found.at = at
+	return found, nil
+}
+
+// read returns the bytes of the frame at a position.
+func (f *file) read(at int64) ([]byte, error) {
+	const most = 1 << 10 // of the frames are not longer
+	b := make([]byte, most)
+	n, err := f.ReadAt(b, at)
+	if n < checked {
+		return nil, err
+	}
+	size := int(binary.BigEndian.Uint32(b[4:]))
+	switch {
+	case size < checked || size > maxFrame:
+		return nil, fmt.Errorf("it has %d bytes", size)
+	case size <= n:
+		return b[:size], nil
+	}
+	b = make([]byte, size)
+	_, err = f.ReadAt(b, at)
+	return b, err
+}
+
+// ReadAt implements io.ReaderAt for the bytes on the disk and in memory. A frame is in one of them.
+func (f *file) ReadAt(b []byte, at int64) (int, error) {
+	if at < f.written {
+		return f.disk.ReadAt(b, at)
+	}
+	if at-f.written >= int64(len(f.tail)) {
+		return 0, io.EOF
+	}
+	n := copy(b, f.tail[at-f.written:])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func damaged(at int64, why error) error {
+	return fmt.Errorf("%w: event at byte %d of its file: %v", ErrUnusable, at, why)
+}
+
+// decode returns the event of a frame.
+func (f *file) decode(found frame) (contract.Recorded, error) {
+	at := contract.Position{Partition: f.opts.Partition, Offset: found.offset}
+	e, err := f.opts.Codec.ParseEvent(found.body, at)
+	if err != nil {
+		return e, fmt.Errorf("%w: event of offset %d: %v", ErrUnusable, found.offset, err)
+	}
+	return e, nil
+}
+
+// find returns the event with an id. ok is false if no event has it.
+func (f *file) find(id uuid.UUID) (e contract.Recorded, ok bool, err error) {
+	at, ok := f.ids.at[f.ids.hash(id)]
+	if !ok {
+		return e, false, nil
 	}
 	found, err := f.frameAt(at)
-	if err != nil {
-		return contract.Recorded{}, err
+	if err == nil && found.id != id {
+		err = fmt.Errorf("%w: %w: it has %s in place of %s", ErrUnusable, ErrDiffers, found.id, id)
 	}
-	var e contract.Recorded
-	frames, err := f.frames(found.stream)
-	for i := range frames {
-		if err == nil && frames[i].id == id {
-			e, err = f.decode(frames[i])
-		}
+	if err == nil && at < f.written { // only bytes on the disk can have been changed
+		_, err = f.frames(found.stream)
 	}
-	if err == nil && e.ID != id {
-		err = fmt.Errorf("%w: it has %s under the id %s", ErrUnusable, e.ID, id)
+	if err == nil {
+		e, err = f.decode(found)
 	}
-	return e, err
-}
-
-// checkIDs returns an error unless the ids in the files are those of the events.
-func (f *file) checkIDs() error {
-	events := 0
-	return f.db.View(func(tx *bbolt.Tx) error {
-		ids := tx.Bucket(idsBucket)
-		err := f.scan(func(at pointer, found frame) error {
-			events++
-			if value := ids.Get(found.id[:]); len(value) != pointerSize || pointerOf(value) != at {
-				return fmt.Errorf("%w: %w: the id %s is missing", ErrUnusable, ErrDiffers, found.id)
-			}
-			return nil
-		})
-		if n := ids.Stats().KeyN; err == nil && n != events {
-			err = fmt.Errorf("%w: %w: it has %d ids of %d events", ErrUnusable, ErrDiffers, n,
-				events)
-		}
-		return err
-	})
+	return e, err == nil, err
 }
 
 // frames returns the frames of a stream in version order. It finds them from the last to the first.
@@ -320,6 +322,25 @@ func (f *file) frames(stream string) ([]frame, error) {
 	return frames, nil
 }
 
+// had reports whether a stream has the given end, or had it after its frames on the disk were
+// written. onDisk is the version up to which the frames are there.
+func (f *file) had(stream string, end End) (had bool, onDisk int64, err error) {
+	frames, err := f.frames(stream)
+	if err != nil {
+		return false, 0, err
+	}
+	var digest Digest
+	for i, found := range frames {
+		digest = roll(digest, found.entry)
+		version := int64(i + 1)
+		if found.at < f.written {
+			onDisk = version
+		}
+		had = had || End{version, found.ends, digest} == end
+	}
+	return had && end.Version >= onDisk, onDisk, nil
+}
+
 // stream returns the events of a stream in version order.
 func (f *file) stream(name string) ([]contract.Recorded, error) {
 	frames, err := f.frames(name)
@@ -335,16 +356,8 @@ func (f *file) stream(name string) ([]contract.Recorded, error) {
 	return events, nil
 }
 
-// last returns the latest event, or nil before the first.
-func (f *file) last() (*contract.Recorded, error) {
-	if f.progress.Last.Size == 0 {
-		return nil, nil
-	}
-	e, err := f.event(f.progress.Last)
-	return &e, err
-}
-
-func (f *file) event(at pointer) (e contract.Recorded, err error) {
+// event returns the event of the frame at a position.
+func (f *file) event(at int64) (e contract.Recorded, err error) {
 	found, err := f.frameAt(at)
 	if err == nil {
 		e, err = f.decode(found)
@@ -352,46 +365,9 @@ func (f *file) event(at pointer) (e contract.Recorded, err error) {
 	return e, err
 }
 
-// view calls read with a transaction. That cannot fail: the file is mapped, and was checked.
-func (f *file) view(read func(*bbolt.Tx)) {
-	if err := f.db.View(func(tx *bbolt.Tx) error { read(tx); return nil }); err != nil {
-		panic(fmt.Sprintf("index %s is used after it was closed: %v", f.base, err))
-	}
-}
-
 func (f *file) close() error {
-	return errors.Join(f.db.Close(), f.events.Close())
-}
-
-// sealOf returns the seal of an index file: its size and its CRC-32C. It also writes the bytes to
-// copy. The seal is a file of its own, written after each change of the index. If they do not fit,
-// the index was damaged, or a crash interrupted a change; in both cases it is not used.
-func sealOf(base string, copy io.Writer) ([]byte, error) {
-	index, err := os.Open(base + ".index")
-	if err != nil {
-		return nil, err
+	if f.disk == nil {
+		return nil
 	}
-	defer index.Close()
-	sum := crc32.New(castagnoli)
-	buffer := make([]byte, 1<<18) // which io.CopyBuffer uses if the source cannot copy itself
-	size, err := io.CopyBuffer(io.MultiWriter(sum, copy), struct{ io.Reader }{index}, buffer)
-	if err != nil {
-		return nil, err
-	}
-	seal := binary.BigEndian.AppendUint64(nil, uint64(size))
-	return binary.BigEndian.AppendUint32(seal, sum.Sum32()), nil
-}
-
-// checkSeal returns an error unless the index file fits its seal. It also writes the index file to
-// copy.
-func checkSeal(base string, copy io.Writer) error {
-	want, err := os.ReadFile(base + ".seal")
-	if err != nil {
-		return err
-	}
-	got, err := sealOf(base, copy)
-	if err == nil && !bytes.Equal(got, want) {
-		err = errors.New("its checksum is wrong")
-	}
-	return err
+	return f.disk.Close()
 }

@@ -8,19 +8,25 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A frame is one event in the file of events. The pointer to a frame has the frame's length.
-// Numbers are big-endian.
+// An index file is a header, and a frame for each event. Numbers are big-endian. Positions count
+// from the beginning of the file.
 //
-//	4 bytes   CRC-32C (RFC 3720, appendix B.4) of the rest
+//	4 bytes   CRC-32C (RFC 3720, appendix B.4) of the rest of the header
+//	4         length of the header
+//	          "blotter index 4\n", and the log (Options.Log)
+//
+//	4 bytes   CRC-32C of the rest of the frame
 //	4         length of the frame
 //	8         the event's offset in the log
-//	12        pointer to the frame of the stream's previous event; zero for the first
+//	8         position of the frame of the stream's previous event; zero for the first
 //	          entry:
 //	16        id
 //	1         1 if the event ends its stream, else 0
@@ -33,8 +39,9 @@ import (
 // computed without decoding its events. The offset is not in the digest: the broker gives it after
 // the head of the stream is written.
 type frame struct {
+	at       int64 // its position
 	offset   int64
-	previous pointer
+	previous int64
 	entry    []byte
 	id       uuid.UUID
 	ends     bool
@@ -43,7 +50,9 @@ type frame struct {
 }
 
 const (
-	frameHeader = 4 + 4 + 8 + pointerSize
+	format      = "blotter index 4\n"
+	checked     = 4 + 4 // checksum and length
+	frameHeader = checked + 8 + 8
 	entryHeader = 16 + 1 + 2
 	maxFrame    = contract.MaxData + 64*contract.MaxAttribute
 )
@@ -70,19 +79,25 @@ type Entry struct {
 // NewEntry returns the entry of the event that follows previous in its stream.
 func NewEntry(previous Digest, e contract.Recorded, codec Codec) *Entry {
 	entry := &Entry{Recorded: e}
-	entry.Follow(previous, func(dst []byte) []byte { return codec.AppendEvent(dst, e) })
+	entry.Follow(previous, nil, func(dst []byte) []byte { return codec.AppendEvent(dst, e) })
 	return entry
 }
 
 // Follow makes e the entry after previous in its stream. body appends the event as the Codec writes
-// it.
-func (e *Entry) Follow(previous Digest, body func(dst []byte) []byte) {
-	data := make([]byte, 0, entryHeader+len(e.Stream))
-	data = append(append(data, e.ID[:]...), flag(e.Ends))
-	data = binary.BigEndian.AppendUint16(data, uint16(len(e.Stream)))
-	e.data = body(append(data, e.Stream...))
-	e.Digest = roll(previous, e.data)
+// it. Follow appends to buffer, and returns it: it must not change before the entry is added to an
+// index.
+func (e *Entry) Follow(previous Digest, buffer []byte, body func(dst []byte) []byte) []byte {
+	begin := len(buffer)
+	buffer = append(buffer, previous[:]...) // so that the digest is that of one slice
+	buffer = append(append(buffer, e.ID[:]...), flag(e.Ends))
+	buffer = binary.BigEndian.AppendUint16(buffer, uint16(len(e.Stream)))
+	buffer = body(append(buffer, e.Stream...))
+	e.data = buffer[begin+len(previous) : len(buffer) : len(buffer)]
+	e.Digest = sha256.Sum256(buffer[begin:])
+	return buffer
 }
+
+func (e *Entry) end() End { return End{e.Version, e.Ends, e.Digest} }
 
 func flag(b bool) byte {
 	if b {
@@ -91,48 +106,69 @@ func flag(b bool) byte {
 	return 0
 }
 
-// A pointer locates a frame in the file of events. The zero pointer points to nothing.
-type pointer struct {
-	At   int64 `json:"at"`
-	Size int32 `json:"size"`
-}
-
-const pointerSize = 12
-
-func (p pointer) append(dst []byte) []byte {
-	dst = binary.BigEndian.AppendUint64(dst, uint64(p.At))
-	return binary.BigEndian.AppendUint32(dst, uint32(p.Size))
-}
-
-func pointerOf(b []byte) pointer {
-	return pointer{
-		At: int64(binary.BigEndian.Uint64(b)), Size: int32(binary.BigEndian.Uint32(b[8:])),
-	}
-}
-
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// appendFrame appends the frame of e. The stream's previous event is at previous.
-func appendFrame(dst []byte, e *Entry, previous pointer) []byte {
+// appendFrame appends the frame of e. The frame of the stream's previous event is at previous.
+func appendFrame(dst []byte, e *Entry, previous int64) []byte {
 	begin := len(dst)
-	dst = binary.BigEndian.AppendUint32(dst, 0)
-	dst = binary.BigEndian.AppendUint32(dst, uint32(frameHeader+len(e.data)))
+	dst = append(dst, make([]byte, checked)...)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(e.Position.Offset))
-	dst = append(previous.append(dst), e.data...)
-	binary.BigEndian.PutUint32(dst[begin:], crc32.Checksum(dst[begin+4:], castagnoli))
+	dst = binary.BigEndian.AppendUint64(dst, uint64(previous))
+	dst = append(dst, e.data...)
+	check(dst[begin:])
 	return dst
+}
+
+// header returns the header of the index of a log.
+func header(log string) []byte {
+	b := append(make([]byte, checked), format+log...)
+	check(b)
+	return b
+}
+
+// check sets the length and the checksum at the beginning of b.
+func check(b []byte) {
+	binary.BigEndian.PutUint32(b[4:], uint32(len(b)))
+	binary.BigEndian.PutUint32(b, crc32.Checksum(b[4:], castagnoli))
+}
+
+// isChecked returns an error unless b has its length and its checksum.
+func isChecked(b []byte) error {
+	if len(b) < checked || int64(binary.BigEndian.Uint32(b[4:])) != int64(len(b)) {
+		return errors.New("its length is wrong")
+	}
+	if crc32.Checksum(b[4:], castagnoli) != binary.BigEndian.Uint32(b) {
+		return errors.New("its checksum is wrong")
+	}
+	return nil
+}
+
+// checkHeader returns an error unless b is the header of the index of a log.
+func checkHeader(b []byte, log string) error {
+	if err := isChecked(b); err != nil {
+		return err
+	}
+	found, ok := strings.CutPrefix(string(b[checked:]), format)
+	switch {
+	case !ok:
+		return errors.New("it has another format")
+	case found != log:
+		return fmt.Errorf("it belongs to the log %s", found)
+	}
+	return nil
 }
 
 // parseFrame returns the frame in b, which it uses.
 func parseFrame(b []byte) (f frame, err error) {
-	if len(b) < frameHeader+entryHeader || int(binary.BigEndian.Uint32(b[4:])) != len(b) {
-		return f, errors.New("its length is wrong")
+	if err := isChecked(b); err != nil {
+		return f, err
 	}
-	if crc32.Checksum(b[4:], castagnoli) != binary.BigEndian.Uint32(b) {
-		return f, errors.New("its checksum is wrong")
+	if len(b) < frameHeader+entryHeader {
+		return f, errors.New("it is too short")
 	}
-	f.offset = int64(binary.BigEndian.Uint64(b[8:]))
-	f.previous, f.entry = pointerOf(b[16:]), b[frameHeader:]
+	f.offset = int64(binary.BigEndian.Uint64(b[checked:]))
+	f.previous = int64(binary.BigEndian.Uint64(b[checked+8:]))
+	f.entry = b[frameHeader:]
 	f.id, f.ends = uuid.UUID(f.entry[:16]), f.entry[16] == 1
 	name := int(binary.BigEndian.Uint16(f.entry[17:]))
 	if entryHeader+name > len(f.entry) {
@@ -143,62 +179,23 @@ func parseFrame(b []byte) (f frame, err error) {
 	return f, nil
 }
 
-// frameAt returns the frame at p. The error of a damaged frame is ErrUnusable.
-func (f *file) frameAt(p pointer) (frame, error) {
-	if p.Size < frameHeader || p.Size > maxFrame {
-		return frame{}, damaged(p.At, fmt.Errorf("it has %d bytes", p.Size))
-	}
-	b := make([]byte, p.Size)
-	if _, err := f.events.ReadAt(b, p.At); err != nil {
-		return frame{}, damaged(p.At, err)
-	}
-	found, err := parseFrame(b)
+// readChecked reads the next bytes that begin with their checksum and length, into buffer. The
+// error is io.EOF if the file ends before they do.
+func readChecked(r *bufio.Reader, buffer []byte) ([]byte, error) {
+	begin, err := r.Peek(checked)
 	if err != nil {
-		return frame{}, damaged(p.At, err)
+		return nil, err
 	}
-	return found, nil
-}
-
-func damaged(at int64, why error) error {
-	return fmt.Errorf("%w: event at byte %d of its file: %v", ErrUnusable, at, why)
-}
-
-// decode returns the event of a frame.
-func (f *file) decode(found frame) (contract.Recorded, error) {
-	at := contract.Position{Partition: f.opts.Partition, Offset: found.offset}
-	e, err := f.opts.Codec.ParseEvent(found.body, at)
-	if err != nil {
-		return e, fmt.Errorf("%w: event of offset %d: %v", ErrUnusable, found.offset, err)
+	size := binary.BigEndian.Uint32(begin[4:])
+	if size < checked || size > maxFrame {
+		return nil, fmt.Errorf("it has %d bytes", size)
 	}
-	return e, nil
-}
-
-// scan calls visit with every frame, in the order of the file. A frame is valid until visit
-// returns.
-func (f *file) scan(visit func(pointer, frame) error) error {
-	r := bufio.NewReaderSize(io.NewSectionReader(f.events, 0, f.progress.Size), 1<<18)
-	var buffer []byte
-	for at := int64(0); at < f.progress.Size; {
-		begin, err := r.Peek(8)
-		if err != nil {
-			return damaged(at, err)
+	buffer = slices.Grow(buffer[:0], int(size))[:size]
+	if _, err := io.ReadFull(r, buffer); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			err = io.EOF
 		}
-		size := binary.BigEndian.Uint32(begin[4:])
-		if size < frameHeader || size > maxFrame {
-			return damaged(at, fmt.Errorf("it has %d bytes", size))
-		}
-		buffer = append(buffer[:0], make([]byte, size)...)
-		if _, err := io.ReadFull(r, buffer); err != nil {
-			return damaged(at, err)
-		}
-		found, err := parseFrame(buffer)
-		if err != nil {
-			return damaged(at, err)
-		}
-		if err := visit(pointer{at, int32(size)}, found); err != nil {
-			return err
-		}
-		at += int64(size)
+		return nil, err
 	}
-	return nil
+	return buffer, nil
 }

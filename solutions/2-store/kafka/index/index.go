@@ -1,54 +1,48 @@
 // Package index finds the events of a log by id and by stream without asking a broker.
 //
 // An index is derived from the committed events of the log, so it can always be rebuilt. The owner
-// of a partition keeps the index of that partition up to date: in memory, and in three files.
+// of a partition keeps the index of that partition up to date: in memory the place of each id and
+// the end of each stream, and the events in a file that only grows (frame.go).
 //
-//	<prefix>.<partition>.index   where each id's event is, and where each stream ends (bbolt)
-//	<prefix>.<partition>.events  the events, see frame.go
-//	<prefix>.<partition>.seal    size and checksum of the first file
+//	<prefix>.<partition>.index
 //
 // A retry of a command and the load of a stream would otherwise scan the log. The file holds the
 // events, because fetching them one by one from a broker takes some 0.2 ms each, which would be
 // most of the cost of a command. So the disk holds each event twice, in the log and in the index.
+// In memory an event costs 24 to 38 bytes, and a stream some 150.
 //
-// Events are written many at a time, together with the offset that the index has reached. Newer
-// events are in memory. A take-over reads only the part of the log after that offset.
+// The latest events are in memory, and are written many at a time. A take-over reads the file from
+// its beginning, and the part of the log after its last event.
 //
 // Nothing here is synced, and nothing needs to be: the log has everything that a crash loses, and
 // checksums find every other damage before the damaged bytes are used.
 //
-//	state of the files              consequence
-//	behind the log                  the rest is read from the log
-//	missing, or half written        rebuilt from the log; the owner logs a warning
-//	damaged                         the same: the checksum of the index or of an event is wrong
+//	state of the file               consequence
+//	behind the log, or ends within  the rest is read from the log
+//	  an event
+//	missing                         rebuilt from the log; the owner logs a warning
+//	damaged                         the same: the checksum of an event is wrong
 //	of another log                  the same: the id of the topic differs
 //	ahead of the log, or of a log   the same: the latest event is not at its offset in the log
 //	  that was cut
 //	of an older format              the same
 //	open in another process         that process may be suspended: the index is kept in memory,
-//	                                rebuilt from the whole log, and the files are left alone
+//	                                rebuilt from the whole log, and the file is left alone
 //
-// # Trust in the files
+// # Trust in the file
 //
-// A user who can write the files can also mend their checksums. So an owner uses no part of them
-// that the heads of the log do not confirm. Each head has the rolling digest of its stream
-// (frame.go). Load reads the file of events and computes the digest of every stream, and Check
-// compares them with all heads. From then on the digests are in memory, with a filter of all ids:
-//
-//	read of a stream     its frames must have its digest
-//	an id that is known  the stream of its event must have its digest
-//	an id that is new    the filter does not have it; the files are not asked
+// A user who can write the file can also mend its checksums. So an owner uses no part of it that
+// the heads of the log do not confirm. Each head has the rolling digest of its stream (frame.go).
+// Load computes the digest of every stream, and Check compares them with all heads. From then on
+// the digests and the places of all ids are in memory, and a read of a stream, or of an event by
+// its id, checks the digest of the whole stream.
 //
 // The offsets of events are not confirmed. No decision depends on them.
-//
-// Limit: the seal is computed by reading the whole index file after each write. That costs some
-// 2 ms per 100,000 events of a partition. Use more partitions for many millions of events.
 package index
 
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/google/uuid"
@@ -75,15 +69,15 @@ var (
 
 // Options describe the index of one partition.
 type Options struct {
-	Dir       string // folder of the files; empty keeps the index in memory
-	Prefix    string // the name of the log, which begins the names of the files
+	Dir       string // folder of the file; empty keeps the index in memory
+	Prefix    string // the name of the log, which begins the name of the file
 	Partition int32
-	Log       string // identifies the partition; files with another value are unusable
-	Unwritten int    // events that are written at a time; the files may lack twice as many
-	Codec     Codec  // for the events in the files
+	Log       string // identifies the partition; a file with another value is unusable
+	Unwritten int    // events that are written at a time; the file may lack as many
+	Codec     Codec  // for the events in the file
 }
 
-// A Codec writes events to the files and reads them back.
+// A Codec writes events to the file and reads them back.
 type Codec interface {
 	AppendEvent(dst []byte, e contract.Recorded) []byte
 	ParseEvent(data []byte, at contract.Position) (contract.Recorded, error)
@@ -160,10 +154,4 @@ func CheckNext(e contract.Recorded, version int64, ended bool) error {
 		return nil
 	}
 	return &contract.DamagedError{Position: e.Position, What: what}
-}
-
-// clone returns a copy of e that shares no bytes with it, so that callers cannot change the index.
-func clone(e contract.Recorded) contract.Recorded {
-	e.Data = slices.Clone(e.Data)
-	return e
 }

@@ -3,7 +3,6 @@ package index
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -19,7 +18,7 @@ import (
 // A reader that runs beside Apply sees whole batches only (L2.I2).
 func TestStreamSeesWholeBatches(t *testing.T) {
 	t.Parallel()
-	const batches, size, name = 300, 200, "trade/UTI-1"
+	const batches, size, name = 60, 50, "trade/UTI-1"
 	p := newPartition(Options{Codec: idCodec{}})
 	p.Serve()
 	var over atomic.Bool
@@ -51,9 +50,9 @@ func TestStreamSeesWholeBatches(t *testing.T) {
 	require.NoError(t, <-torn)
 }
 
-// Events that come while others are written to the files are kept, and are written later. All of
-// them can be found at any time, and after the files are opened again.
-func TestEventsArriveDuringAWrite(t *testing.T) {
+// Every event can be found at any time, whether it is in memory or in the file, and after the file
+// is opened again.
+func TestEventsAreFoundInMemoryAndInTheFile(t *testing.T) {
 	t.Parallel()
 	const events, name = 150, "trade/UTI-1"
 	o := Options{Dir: t.TempDir(), Prefix: "log", Log: "log", Unwritten: 3, Codec: idCodec{}}
@@ -61,7 +60,6 @@ func TestEventsArriveDuringAWrite(t *testing.T) {
 	_, err := p.Load()
 	require.NoError(t, err)
 	p.Serve()
-	overlaps := 0
 	var ids []uuid.UUID
 	for i := range events {
 		e := contract.Recorded{
@@ -71,18 +69,13 @@ func TestEventsArriveDuringAWrite(t *testing.T) {
 		require.NoError(t, p.Apply([]contract.Recorded{e}))
 		ids = append(ids, e.ID)
 		require.NoError(t, p.FlushIfFull())
-		p.mu.RLock()
-		if p.writing > 0 && len(p.fresh) > p.writing {
-			overlaps++
-		}
-		p.mu.RUnlock()
+		require.Equal(t, (i+1)%3, p.file.events, "events in memory")
 		for _, id := range ids[max(0, i-20):] {
 			_, ok, err := p.Find(id)
 			require.NoError(t, err)
 			require.True(t, ok, "event %d of %d", slices.Index(ids, id), i)
 		}
 	}
-	require.Positive(t, overlaps, "events that came during a write")
 	stream, err := p.Stream(name)
 	require.NoError(t, err)
 	require.Len(t, stream, events)
@@ -96,6 +89,9 @@ func TestEventsArriveDuringAWrite(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, ok)
 	}
+	_, ok, err := p.Find(uuid.New())
+	require.NoError(t, err)
+	require.False(t, ok)
 	require.NoError(t, p.Close())
 }
 
@@ -107,19 +103,19 @@ func TestFailedWriteKeepsItsEvents(t *testing.T) {
 	_, err := p.Load()
 	require.NoError(t, err)
 	p.Serve()
-	whole, err := os.Open(p.file.events.Name()) // not for writing
+	whole, err := os.Open(o.path()) // not for writing
 	require.NoError(t, err)
-	whole, p.file.events = p.file.events, whole
+	whole, p.file.disk = p.file.disk, whole
 	var failures []int
 	for i := range 12 {
 		if i == 7 {
-			whole, p.file.events = p.file.events, whole
+			whole, p.file.disk = p.file.disk, whole
 		}
 		require.NoError(t, p.Apply([]contract.Recorded{{
 			Event:   contract.Event{ID: uuid.UUID{byte(i)}, Stream: "trade/UTI-1"},
 			Version: int64(i + 1), Position: contract.Position{Offset: int64(i)},
 		}}))
-		if errors.Join(p.FlushIfFull(), p.awaitFlush()) != nil {
+		if p.FlushIfFull() != nil {
 			failures = append(failures, i+1)
 		}
 	}
@@ -146,36 +142,7 @@ func (idCodec) ParseEvent(data []byte, at contract.Position) (contract.Recorded,
 	return contract.Recorded{Event: contract.Event{ID: uuid.UUID(data)}, Position: at}, nil
 }
 
-// A filter reports every id that was added. It reports no id that was not added.
-func TestFilter(t *testing.T) {
-	t.Parallel()
-	rng := rand.New(rand.NewPCG(1, 0))
-	id := func(i int) (id uuid.UUID) { // like a UUIDv7: the time, and few other bits
-		id[4], id[5], id[6] = byte(i>>16), byte(i>>8), 0x70|byte(i&15)
-		id[8], id[9] = 0x80, byte(rng.Uint32())
-		return id
-	}
-	var f filter
-	require.False(t, f.has(id(0)))
-	const n = 50_000
-	for i := range n {
-		added := id(i)
-		f.add(added)
-		require.True(t, f.has(added))
-	}
-	wrong := 0
-	for i := range n {
-		other := id(i)
-		other[0] = 1
-		if f.has(other) {
-			wrong++
-		}
-	}
-	require.Zero(t, wrong)
-	require.Less(t, len(f), 6)
-}
-
-// loaded returns a partition with files, which is served. It writes events two at a time.
+// loaded returns a partition with a file, which is served. It writes events two at a time.
 func loaded(t *testing.T) *Partition {
 	o := Options{Dir: t.TempDir(), Prefix: "log", Log: "log", Unwritten: 2, Codec: idCodec{}}
 	p := newPartition(o)
@@ -195,67 +162,88 @@ func apply(t *testing.T, p *Partition, low, high int) {
 	}
 }
 
-// A seal that cannot be written leaves every event in the files once. The next write mends it, and
-// the index then agrees with the heads.
-func TestFailedSealIsMended(t *testing.T) {
+// A crash may leave any beginning of the file. The whole events of it count, and the file goes on
+// after them: it has each event once.
+func TestFileThatEndsEarlyIsContinued(t *testing.T) {
 	t.Parallel()
 	p := loaded(t)
-	seal := p.opts.base() + ".seal"
-	require.NoError(t, os.Mkdir(seal, 0o700)) // no file can be written there
-	apply(t, p, 1, 2)
-	require.ErrorContains(t, errors.Join(p.FlushIfFull(), p.awaitFlush()), ".seal")
-	require.Empty(t, p.fresh, "events that are to be written again")
-	stream, err := p.Stream("trade/UTI-1")
-	require.NoError(t, err)
-	require.Len(t, stream, 2)
-
-	require.NoError(t, os.Remove(seal))
-	apply(t, p, 3, 4)
+	apply(t, p, 1, 5)
 	heads := p.Ends()
 	require.NoError(t, p.Close())
-	why, err := p.Load()
-	require.NoError(t, errors.Join(why, err))
-	require.NoError(t, p.Check(heads))
-	require.NoError(t, p.CheckIDs())
-	require.NoError(t, p.Close())
-}
-
-// The owner does not wait for a write that it has just begun, however late the write starts.
-func TestOwnerGoesOnDuringAWrite(t *testing.T) {
-	t.Parallel()
-	p := loaded(t)
-	tx, err := p.file.db.Begin(true) // a write has to wait for it
+	whole, err := os.ReadFile(p.opts.path())
 	require.NoError(t, err)
-	apply(t, p, 1, 2)
+	for size := len(header(p.opts.Log)); size < len(whole); size += 5 {
+		require.NoError(t, os.Remove(p.opts.path()))
+		require.NoError(t, os.WriteFile(p.opts.path(), whole[:size], 0o600))
+		why, err := p.Load()
+		require.NoError(t, errors.Join(why, err))
+		require.ErrorIs(t, p.Check(heads), ErrBehind)
+		p.Serve()
+		apply(t, p, int(p.file.ends["trade/UTI-1"].Version)+1, 5)
+		require.NoError(t, p.Check(heads))
+		require.NoError(t, p.Close())
+		mended, err := os.ReadFile(p.opts.path())
+		require.NoError(t, err)
+		require.Equal(t, whole, mended)
+	}
+}
+
+// A reader may read the file while its owner writes it.
+func TestReaderSeesWholeEvents(t *testing.T) {
+	t.Parallel()
+	p := loaded(t)
+	apply(t, p, 1, 4)
 	require.NoError(t, p.FlushIfFull())
-	require.False(t, p.isFull())
-	apply(t, p, 3, 3)
-	require.NoError(t, p.FlushIfFull())
-	require.NoError(t, tx.Rollback())
+	apply(t, p, 5, 5)
+	f, err := readFile(p.opts)
+	require.NoError(t, err)
+	require.EqualValues(t, 4, f.ends["trade/UTI-1"].Version)
+	require.NoError(t, f.close())
 	require.NoError(t, p.Close())
 }
 
-// The error of a write is reported, also if the partition is taken over during the write.
-func TestTakeOverKeepsTheErrorOfAWrite(t *testing.T) {
+// A frame with another id in the place of an id means that the file was changed, or that two ids
+// have one hash. The index is rebuilt, and has another seed.
+func TestPlaceOfAnotherIDIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	p := loaded(t)
-	require.NoError(t, os.Mkdir(p.opts.base()+".seal", 0o700))
 	apply(t, p, 1, 2)
-	require.NoError(t, p.FlushIfFull())
+	seed, other := p.file.ids.seed, uuid.UUID{77}
+	p.file.ids.at[p.file.ids.hash(other)] = p.file.ends["trade/UTI-1"].last
+	_, _, err := p.Find(other)
+	require.ErrorIs(t, err, ErrDiffers)
 	why, err := p.Load()
-	require.NoError(t, errors.Join(why, err))
-	apply(t, p, 3, 4)
-	require.ErrorContains(t, p.FlushIfFull(), ".seal")
-	require.Error(t, p.Close())
+	require.ErrorIs(t, why, ErrUnusable)
+	require.NoError(t, err)
+	require.NotEqual(t, seed, p.file.ids.seed)
+	require.NoError(t, p.Close())
 }
 
-// Events for unusable files wait until these are rebuilt.
-func TestUnusableFilesAreNotWritten(t *testing.T) {
+// The owner of a file has it locked. Another process in the folder keeps its index in memory.
+func TestLockedFileIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	p := loaded(t)
+	other := newPartition(p.opts)
+	why, err := other.Load()
+	require.NoError(t, err)
+	require.ErrorIs(t, why, errInUse)
+	apply(t, other, 1, 5)
+	require.NoError(t, other.FlushIfFull())
+	require.NoError(t, other.Close())
+	require.NoError(t, p.Close())
+	f, err := readFile(p.opts)
+	require.NoError(t, err)
+	require.Empty(t, f.ends)
+	require.NoError(t, f.close())
+}
+
+// Events for an unusable file wait until it is rebuilt.
+func TestUnusableFileIsNotWritten(t *testing.T) {
 	t.Parallel()
 	p := loaded(t)
 	apply(t, p, 1, 2)
 	require.ErrorIs(t, p.condemn(ErrUnusable), ErrUnusable)
 	require.NoError(t, p.FlushIfFull())
-	require.Nil(t, p.flushed, "the write in progress")
+	require.Equal(t, 2, p.file.events, "events in memory")
 	require.NoError(t, p.Close())
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
 
 	"github.com/google/uuid"
@@ -13,148 +11,87 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// A Partition is the index of one partition: the files and, in memory, the events that came since
-// the last write. Events are written many at a time, because changing the files costs about the
-// same for one event as for a thousand. They are written while the owner goes on.
+// A Partition is the index of one partition. Only the owner of the partition changes it; any number
+// of goroutines read it.
 type Partition struct {
-	opts    Options
-	broken  chan struct{} // has room for one: the index was found to be unusable
-	flushed chan error    // receives the result of the write in progress; nil if there is none
+	opts   Options
+	broken chan struct{} // has room for one: the index was found to be unusable
 
 	mu         sync.RWMutex
-	file       *file    // nil: everything is in memory
-	onFile     filter   // the ids in the files
-	unusable   error    // why the index has to be rebuilt
-	served     bool     // once it had all events of the log
-	rebuilding bool     // it was served, and lacks events again
-	fresh      []*Entry // in memory only, with their ids and streams
-	ids        map[uuid.UUID]*Entry
-	streams    map[string][]*Entry
-	next       int64              // the first offset that is not in the index
-	reached    int64              // the offset after the last event that the log is known to have
-	last       *contract.Recorded // the latest event; nil before the first
-	inFlight   *commit            // nil if no group is being committed
-	writing    int                // number of fresh events that are being written
-	writeAt    int                // number of the other fresh events at which they are written
+	file       *file   // not nil
+	unusable   error   // why the index has to be rebuilt
+	served     bool    // once it had all events of the log
+	rebuilding bool    // it was served, and lacks events again
+	reached    int64   // the offset after the last event that the log is known to have
+	inFlight   *commit // nil if no group is being committed
 }
 
 func newPartition(o Options) *Partition {
-	p := &Partition{opts: o, broken: make(chan struct{}, 1)}
-	p.clearFresh()
-	return p
+	return &Partition{opts: o, broken: make(chan struct{}, 1), file: newFile(o)}
 }
 
-// Load prepares the index to take events. It continues from the files. If these are unusable it
-// starts with no events, and says why.
+// Load prepares the index to take events. It continues from the file. If that is unusable it starts
+// with no events, and says why.
 func (p *Partition) Load() (why, err error) {
-	if p.opts.Dir == "" || p.isUsable() {
-		return nil, nil // a write in progress goes on, and FlushIfFull returns its error
-	}
-	p.awaitFlush() // an error no longer matters: the files are rebuilt
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	why = p.unusable
-	if why == nil {
-		why = p.open()
-	}
-	switch {
-	case errors.Is(why, ErrUnusable):
+	if why = p.unusable; why != nil {
 		return why, p.reset()
-	case errors.Is(why, errInUse):
-		p.clear()
-		p.rebuilding = p.served
-		return fmt.Errorf("%w; it is kept in memory", why), nil
-	default:
-		return nil, why
 	}
-}
-
-// isUsable reports whether the files are open and have not been found to be unusable.
-func (p *Partition) isUsable() bool {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.file != nil && p.unusable == nil
-}
-
-// open continues from the files. The lock is held.
-func (p *Partition) open() error {
+	if p.opts.Dir == "" || p.file.disk != nil {
+		return nil, nil
+	}
 	f, err := openFile(p.opts)
-	if err != nil {
-		return err
-	}
-	return p.use(f)
-}
-
-// use continues from the files f. The lock is held.
-func (p *Partition) use(f *file) error {
-	var ids filter
-	err := f.readEnds(ids.add)
-	var last *contract.Recorded
-	if err == nil {
-		last, err = f.last()
+	if errors.Is(err, errInUse) {
+		p.use(newFile(p.opts))
+		p.rebuilding = p.served
+		return fmt.Errorf("%w; it is kept in memory", err), nil
 	}
 	if err != nil {
-		f.close()
-		return err
+		return nil, err
 	}
-	p.clear()
-	p.file, p.onFile, p.last = f, ids, last
-	if last != nil {
-		p.next = last.Position.Offset + 1
+	p.use(f)
+	if why = f.load(); why != nil {
+		return why, p.reset()
 	}
-	return nil
+	if err = f.cut(); err != nil {
+		p.use(newFile(p.opts))
+	}
+	return nil, err
 }
 
-// reset removes all events from memory and from the files. The lock is held.
-func (p *Partition) reset() (err error) {
-	p.clear()
-	p.rebuilding = p.served
-	if p.opts.Dir != "" {
-		p.file, err = createFile(p.opts)
+// use continues from the file f. The lock is held.
+func (p *Partition) use(f *file) {
+	p.file.close()
+	p.file, p.unusable = f, nil
+}
+
+// reset removes all events. The lock is held.
+func (p *Partition) reset() error {
+	p.unusable, p.rebuilding = nil, p.served
+	err := p.file.reset()
+	if err != nil {
+		p.unusable = fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
 	return err
 }
 
-// clear closes the files and forgets all events. The lock is held.
-func (p *Partition) clear() {
-	if p.file != nil {
-		p.file.close()
-	}
-	p.file, p.onFile, p.unusable, p.next, p.last = nil, nil, nil, 0, nil
-	p.clearFresh()
-}
-
-// clearFresh forgets the events in memory. The lock is held.
-func (p *Partition) clearFresh() {
-	p.fresh, p.writing, p.writeAt = nil, 0, p.opts.Unwritten
-	p.ids, p.streams = map[uuid.UUID]*Entry{}, map[string][]*Entry{}
-}
-
-// keep adds an event to those in memory. The lock is held.
-func (p *Partition) keep(e *Entry) {
-	p.fresh = append(p.fresh, e)
-	p.ids[e.ID] = e
-	p.streams[e.Stream] = append(p.streams[e.Stream], e)
-}
-
 // Reset removes all events, because they come from another log.
 func (p *Partition) Reset() error {
-	p.awaitFlush() // an error no longer matters
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.reset()
 }
 
-// Close writes the events in memory to the files, and forgets all events. An unusable index is not
+// Close writes the events in memory to the file, and forgets all events. An unusable index is not
 // written.
-func (p *Partition) Close() error {
-	err := p.awaitFlush()
-	if f, fresh := p.beginFlush(); len(fresh) > 0 { // also those of a write that failed
-		err = p.write(f, fresh)
-	}
+func (p *Partition) Close() (err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.clear()
+	if p.file.disk != nil && p.unusable == nil {
+		err = p.file.write()
+	}
+	p.use(newFile(p.opts))
 	p.served, p.rebuilding = false, false
 	p.endCommit()
 	return err
@@ -165,8 +102,16 @@ func (p *Partition) Serve() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.served, p.rebuilding = true, false
-	p.reached = max(p.reached, p.next)
+	p.reached = max(p.reached, p.next())
 	p.endCommit()
+}
+
+// next returns the first offset that is not in the index. The lock is held.
+func (p *Partition) next() int64 {
+	if p.file.last == nil {
+		return 0
+	}
+	return p.file.last.Position.Offset + 1
 }
 
 // Apply takes events that were read from the log, in the order of their offsets. Events that the
@@ -176,9 +121,10 @@ func (p *Partition) Serve() {
 func (p *Partition) Apply(events []contract.Recorded) error {
 	ends := map[string]End{}
 	next := make([]*Entry, 0, len(events))
+	last := p.Last()
 	var err error
 	for _, e := range events {
-		if e.Position.Offset < p.next { // without the lock: only the caller of Apply changes next
+		if last != nil && e.Position.Offset <= last.Position.Offset {
 			continue
 		}
 		end, known := ends[e.Stream]
@@ -192,7 +138,7 @@ func (p *Partition) Apply(events []contract.Recorded) error {
 			break
 		}
 		entry := NewEntry(end.Digest, e, p.opts.Codec)
-		ends[e.Stream] = End{e.Version, e.Ends, entry.Digest}
+		ends[e.Stream] = entry.end()
 		next = append(next, entry)
 	}
 	p.Add(next)
@@ -203,14 +149,8 @@ func (p *Partition) Apply(events []contract.Recorded) error {
 func (p *Partition) Add(entries []*Entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, e := range entries {
-		if p.file == nil {
-			e.data = nil
-		}
-		p.keep(e)
-		p.next, p.last = e.Position.Offset+1, &e.Recorded
-		p.reached = max(p.reached, p.next)
-	}
+	p.file.add(entries)
+	p.reached = max(p.reached, p.next())
 }
 
 // Reached returns the offset after the last event that this process has seen in the log. It never
@@ -222,157 +162,69 @@ func (p *Partition) Reached() int64 {
 }
 
 // Check compares the index with the heads of all streams of the log, BEFORE the index is believed.
-// The error of an index that has other events is ErrUnusable and ErrDiffers. ErrBehind means that
-// heads are later than the index: if more events can be read, Check has to be asked again.
-func (p *Partition) Check(heads map[string]End) error {
+// The error of an index file that has other events is ErrUnusable and ErrDiffers. ErrBehind means
+// that heads are later than the index: if more events can be read, Check has to be asked again.
+func (p *Partition) Check(heads map[string]End) (behind error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	if p.file == nil {
+	if p.file.disk == nil {
 		return nil // all events were read from the log
 	}
 	for stream, end := range p.file.ends {
-		if head, ok := heads[stream]; !ok || !p.had(stream, head) && head.Version <= end.Version {
+		head, known := heads[stream]
+		if known && head == end.End {
+			continue
+		}
+		had, onDisk, err := p.file.had(stream, head)
+		switch {
+		case err != nil:
+			return err
+		case onDisk > 0 && (!known || !had && head.Version <= onDisk):
 			return fmt.Errorf("%w: %w: the head of %s is another one", ErrUnusable, ErrDiffers,
 				stream)
+		case known && !had:
+			behind = fmt.Errorf("%w: %s has version %d", ErrBehind, stream, head.Version)
 		}
 	}
 	for stream, head := range heads {
-		if !p.had(stream, head) {
+		if _, known := p.file.ends[stream]; !known {
 			return fmt.Errorf("%w: %s has version %d", ErrBehind, stream, head.Version)
 		}
 	}
-	return nil
+	return behind
 }
 
-// CheckIDs returns an error unless the ids in the files are those of the events.
-func (p *Partition) CheckIDs() error {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	if p.file == nil {
-		return nil
-	}
-	return p.file.checkIDs()
-}
-
-// had reports whether a stream has, or had after the files were written, the given end. The lock is
-// held.
-func (p *Partition) had(stream string, end End) bool {
-	if p.file.ends[stream].End == end {
-		return true
-	}
-	return slices.ContainsFunc(p.streams[stream], func(e *Entry) bool { return e.end() == end })
-}
-
-// FlushIfFull begins to write the events in memory to the files if there are enough of them. If
-// the write before has not ended, it waits for it: the memory for events is bounded. It returns the
-// error of that write. After an error the next try comes after as many events again: a full disk
-// then costs memory, not the log. Only the owner calls it.
+// FlushIfFull writes the events in memory to the file if there are enough of them. After an error
+// the next try comes after as many events again: a full disk then costs memory, not the log. Only
+// the owner calls it.
 func (p *Partition) FlushIfFull() error {
-	if !p.isFull() {
-		return nil
-	}
-	err := p.awaitFlush()
-	if !p.isFull() { // after an error
-		return err
-	}
-	f, fresh := p.beginFlush() // BEFORE the goroutine starts: the index is not full from now on
-	flushed := make(chan error, 1)
-	p.flushed = flushed
-	go func() { flushed <- p.write(f, fresh) }()
-	return err
-}
-
-func (p *Partition) isFull() bool {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.file != nil && p.unusable == nil && len(p.fresh)-p.writing >= p.writeAt
-}
-
-// awaitFlush returns the result of the write in progress after it has ended. Until then the files
-// stay open.
-func (p *Partition) awaitFlush() (err error) {
-	if p.flushed != nil {
-		err, p.flushed = <-p.flushed, nil
-	}
-	return err
-}
-
-// beginFlush returns the files, and the events that are to be written to them. It returns no events
-// if there is nothing to write.
-func (p *Partition) beginFlush() (*file, []*Entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.file == nil || p.unusable != nil {
-		return nil, nil
-	}
-	p.writing = len(p.fresh)
-	return p.file, p.fresh
-}
-
-// write writes the events of beginFlush. Readers and the owner go on meanwhile. They find an event
-// in memory, in the files, or in both. Events that come meanwhile stay in memory.
-//
-// All events were committed before, so the files are never ahead of the log. A crash leaves files
-// that are behind the log, or files that will be rebuilt.
-func (p *Partition) write(f *file, fresh []*Entry) error {
-	if len(fresh) == 0 {
+	if p.unusable != nil || !p.file.isFull() {
 		return nil
 	}
-	ends, err := f.add(fresh)
-	if err != nil {
-		err = fmt.Errorf("write index %s: %w", f.base, err)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if ends == nil {
-		p.writing, p.writeAt = 0, len(p.fresh)+p.opts.Unwritten
-		return err
-	}
-	maps.Copy(f.ends, ends)
-	for _, e := range fresh {
-		p.onFile.add(e.ID)
-	}
-	later := p.fresh[len(fresh):]
-	p.clearFresh()
-	for _, e := range later {
-		p.keep(e)
-	}
-	return err
+	return p.file.write()
 }
 
 // Last returns the latest event, or nil before the first.
 func (p *Partition) Last() *contract.Recorded {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return p.last
+	return p.file.last
 }
 
 // End returns the end of a stream.
 func (p *Partition) End(stream string) (End, error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return p.end(stream), p.unusable
+	return p.file.ends[stream].End, p.unusable
 }
-
-func (p *Partition) end(stream string) End {
-	if fresh := p.streams[stream]; len(fresh) > 0 {
-		return fresh[len(fresh)-1].end()
-	}
-	if p.file == nil {
-		return End{}
-	}
-	return p.file.ends[stream].End
-}
-
-func (e *Entry) end() End { return End{e.Version, e.Ends, e.Digest} }
 
 // Stream returns the events of a stream in version order.
-func (p *Partition) Stream(name string) ([]contract.Recorded, error) {
+func (p *Partition) Stream(name string) (events []contract.Recorded, err error) {
 	p.mu.RLock()
-	f, fresh, err := p.file, p.streams[name], p.cannotAnswer()
-	var events []contract.Recorded
-	if err == nil && f != nil {
-		events, err = f.stream(name)
+	if err = p.cannotAnswer(); err == nil {
+		events, err = p.file.stream(name)
 	}
 	if err == nil && !p.served {
 		err = errNotServed
@@ -381,27 +233,15 @@ func (p *Partition) Stream(name string) ([]contract.Recorded, error) {
 	if err != nil {
 		return nil, p.condemn(err)
 	}
-	for _, e := range fresh {
-		if e.Version > int64(len(events)) { // the others are in the files, too
-			events = append(events, clone(e.Recorded))
-		}
-	}
 	return events, nil
 }
 
 // Find returns the event with an id. It may find an event before the partition is served. It
 // reports that no event has the id only after the partition is served.
-func (p *Partition) Find(id uuid.UUID) (contract.Recorded, bool, error) {
+func (p *Partition) Find(id uuid.UUID) (found contract.Recorded, ok bool, err error) {
 	p.mu.RLock()
-	e, ok := p.ids[id]
-	f, err := p.file, p.cannotAnswer()
-	var found contract.Recorded
-	switch {
-	case ok:
-		found = clone(e.Recorded)
-	case err == nil && f != nil && p.onFile.has(id):
-		found, err = f.find(id)
-		ok = err == nil
+	if err = p.cannotAnswer(); err == nil {
+		found, ok, err = p.file.find(id)
 	}
 	if err == nil && !ok && !p.served {
 		err = errNotServed
@@ -417,14 +257,9 @@ func (p *Partition) Find(id uuid.UUID) (contract.Recorded, bool, error) {
 func (p *Partition) Ends() map[string]End {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	ends := map[string]End{}
-	if p.file != nil {
-		for stream, end := range p.file.ends {
-			ends[stream] = end.End
-		}
-	}
-	for stream := range p.streams {
-		ends[stream] = p.end(stream)
+	ends := make(map[string]End, len(p.file.ends))
+	for stream, end := range p.file.ends {
+		ends[stream] = end.End
 	}
 	return ends
 }
@@ -433,9 +268,6 @@ func (p *Partition) Ends() map[string]End {
 func (p *Partition) LastOf(stream string) (contract.Recorded, error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	if fresh := p.streams[stream]; len(fresh) > 0 {
-		return fresh[len(fresh)-1].Recorded, nil
-	}
 	return p.file.event(p.file.ends[stream].last)
 }
 
