@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"fmt"
 	"hash/crc32"
 	"iter"
 	"maps"
@@ -45,7 +46,7 @@ func (r Replayer) ReplayBy(ctx context.Context, p Plan, log contract.Reader, to 
 		folding.Go(func() {
 			defer func() { <-free }()
 			var err error
-			states[i], events[i], err = r.Replayer.Replay(ctx, shared{log, s}, to)
+			states[i], events[i], err = r.fold(ctx, shared{log, s}, to)
 			if err != nil {
 				cancel(err) // the others stop, and the first error counts
 			}
@@ -60,6 +61,29 @@ func (r Replayer) ReplayBy(ctx context.Context, p Plan, log contract.Reader, to 
 		all += n
 	}
 	return merged(states), all, nil
+}
+
+// fold returns the state of a share without its positions, and the number of its events.
+func (r Replayer) fold(ctx context.Context, log shared, to contract.Cursor) (
+	s trade.State, events int64, err error) {
+	streams := map[string][]trade.Event{}
+	for recorded, err := range log.Read(ctx, nil, to) {
+		if err != nil {
+			return s, 0, fmt.Errorf("read the log up to %s: %w", to, err)
+		}
+		e, err := contract.Decoded(ctx, r.codec, recorded)
+		if err != nil {
+			return s, 0, err
+		}
+		history := streams[recorded.Stream]
+		if want := int64(len(history)) + 1; e.Version != want {
+			what := fmt.Sprintf("%s has version %d here, want %d", recorded.Stream, e.Version, want)
+			return s, 0, &contract.DamagedError{Position: recorded.Position, What: what}
+		}
+		streams[recorded.Stream] = append(history, e)
+		events++
+	}
+	return trade.Unnetted(streams, trade.AsOf{}), events, nil
 }
 
 // A share is the events of some partitions. Of those it has the streams whose hash is part, modulo
@@ -128,32 +152,26 @@ func (l shared) Read(ctx context.Context, _, to contract.Cursor) iter.Seq2[contr
 // merged returns the state of streams whose shares were folded apart. Everything but a position
 // depends on one stream, and a position follows from the legs of all contracts in its pool.
 func merged(states []trade.State) trade.State {
-	all, legs := trade.State{Curves: map[string]trade.Curve{}}, map[trade.PoolKey][]trade.Leg{}
+	all, trades := trade.State{Curves: map[string]trade.Curve{}}, []*trade.Trade{}
 	for _, s := range states {
-		all.Trades = append(all.Trades, s.Trades...)
 		all.Parked = append(all.Parked, s.Parked...)
 		all.Skipped = append(all.Skipped, s.Skipped...)
 		maps.Copy(all.Curves, s.Curves)
-		for _, t := range s.Trades {
-			for _, l := range t.Legs {
-				legs[l.Pool] = append(legs[l.Pool], l)
-			}
+		for i := range s.Trades {
+			trades = append(trades, &s.Trades[i])
 		}
 	}
-	slices.SortFunc(all.Trades, func(a, b trade.Trade) int { return strings.Compare(a.UTI, b.UTI) })
+	slices.SortFunc(trades, func(a, b *trade.Trade) int { return strings.Compare(a.UTI, b.UTI) })
+	all.Trades = make([]trade.Trade, len(trades))
+	for i, t := range trades {
+		all.Trades[i] = *t
+	}
 	slices.SortFunc(all.Parked, func(a, b trade.Parked) int {
 		return strings.Compare(a.Stream, b.Stream)
 	})
 	slices.SortStableFunc(all.Skipped, func(a, b trade.Skipped) int {
 		return strings.Compare(a.Stream, b.Stream)
 	})
-	for _, key := range slices.SortedFunc(maps.Keys(legs), trade.PoolKey.Compare) {
-		slices.SortFunc(legs[key], func(a, b trade.Leg) int { return a.Key.Compare(b.Key) })
-		var pool trade.Pool
-		for _, l := range legs[key] {
-			pool.Apply(l)
-		}
-		all.Positions = append(all.Positions, trade.PositionOf(key, pool))
-	}
+	all.Positions = trade.Positions(all.Trades)
 	return all
 }

@@ -109,7 +109,7 @@ func (l timeline) propose(version int64, cmd Command) (Slot, *Refusal) {
 	slot := Slot{Version: e.Version, Root: e.ID, By: e.Actor, EnteredAt: cmd.EnteredAt}
 	usual := cmd.EnteredAt
 	if cmd.Corrects != uuid.Nil {
-		i, ok := l.place[cmd.Corrects]
+		i, ok := l.find(cmd.Corrects)
 		if !ok {
 			return slot, refuse(UnknownEvent, "no event %s in this stream", cmd.Corrects)
 		}
@@ -181,7 +181,7 @@ func (l timeline) admit(now Trade, cmd Command) *Refusal {
 	if now.Status == Voided {
 		return refuse(IsVoided, "%s is voided, and nothing follows a void", now.UTI)
 	}
-	if _, ok := l.place[cmd.Voids]; !ok && cmd.Voids != uuid.Nil {
+	if _, ok := l.find(cmd.Voids); !ok && cmd.Voids != uuid.Nil {
 		return refuse(UnknownEvent, "%s did not begin with event %s: no contract to void",
 			now.UTI, cmd.Voids)
 	}
@@ -225,7 +225,8 @@ func (l timeline) admitNew(now Trade, cmd Command) *Refusal {
 //   - Such a slot, once annulled, stays annulled: the contract that it began is voided by then, and
 //     nothing follows a void.
 func (l timeline) admitCorrection(now Trade, cmd Command) *Refusal {
-	standing := l.slots[l.place[cmd.Corrects]].Event
+	i, _ := l.find(cmd.Corrects)
+	standing := l.slots[i].Event
 	_, wasNew := standing.Body.(New)
 	_, isNew := cmd.Body.(New)
 	oldUTI, _ := successorOf(standing.Body)
@@ -253,9 +254,10 @@ func (l timeline) admitCorrection(now Trade, cmd Command) *Refusal {
 // passed on to them; see FollowUps.
 func (l timeline) admitSuccessor(cmd Command) *Refusal {
 	c, _ := cmd.Body.(Cancel)
+	corrected, corrects := l.find(cmd.Corrects)
 	for i, s := range l.slots {
 		next := Begun(s.Event.Body)
-		if next == "" || cmd.Corrects != uuid.Nil && l.place[cmd.Corrects] == i {
+		if next == "" || corrects && corrected == i {
 			continue
 		}
 		if c.Kind == Void && cmd.Voids == uuid.Nil && !annuls(s.Event) {

@@ -46,14 +46,16 @@ func (e *slotError) String() string { return fmt.Sprintf("version %d: %v", e.Ver
 // A timeline holds the slots of a stream, in version order.
 type timeline struct {
 	slots []Slot
-	place map[uuid.UUID]int // the index of each event's slot
+	// place is the index of each event's slot. It is nil until an event is looked up: without
+	// corrections the slots alone have all ids.
+	place map[uuid.UUID]int
 }
 
 // timelineOf puts the events of a legal history into their slots. They may come in any order.
 func timelineOf(legal []Event) timeline {
-	l := timeline{place: make(map[uuid.UUID]int, len(legal))}
+	l := timeline{slots: make([]Slot, 0, len(legal))}
 	for _, e := range inOrder(legal) {
-		if r := l.take(e); r != nil {
+		if _, r := l.take(e); r != nil {
 			panic(fmt.Sprintf("trade: a legal history is illegal: version %d: %v", e.Version, r))
 		}
 	}
@@ -62,26 +64,41 @@ func timelineOf(legal []Event) timeline {
 
 func byVersion(a, b Event) int { return cmp.Compare(a.Version, b.Version) }
 
-// take puts the next event into its slot.
-func (l *timeline) take(e Event) *Refusal {
-	i, known := l.place[e.Corrects]
-	switch {
-	case e.Corrects == uuid.Nil:
-		i = len(l.slots)
-		l.slots = append(l.slots, Slot{e.Version, e.ID, e.Actor, e.EnteredAt, e})
-	case known:
-		l.slots[i].Event = e
-	default:
-		return refuse(UnknownEvent, "no event %s before version %d", e.Corrects, e.Version)
+// find returns the index of the slot of an event.
+func (l *timeline) find(id uuid.UUID) (i int, ok bool) {
+	if l.place == nil {
+		l.place = make(map[uuid.UUID]int, len(l.slots))
+		for i, s := range l.slots { // no event corrects another one yet
+			l.place[s.Root] = i
+		}
 	}
-	l.place[e.ID] = i
-	return nil
+	i, ok = l.place[id]
+	return i, ok
+}
+
+// take puts the next event into its slot, and returns the index of that.
+func (l *timeline) take(e Event) (int, *Refusal) {
+	i := len(l.slots)
+	if e.Corrects == uuid.Nil {
+		l.slots = append(l.slots, Slot{e.Version, e.ID, e.Actor, e.EnteredAt, e})
+	} else {
+		var known bool
+		if i, known = l.find(e.Corrects); !known {
+			return 0, refuse(UnknownEvent, "no event %s before version %d", e.Corrects, e.Version)
+		}
+		l.slots[i].Event = e
+	}
+	if l.place != nil {
+		l.place[e.ID] = i
+	}
+	return i, nil
 }
 
 // undo takes the last event out again. standing is the event that it has replaced in its slot.
-func (l *timeline) undo(last, standing Event) {
-	i := l.place[last.ID]
-	delete(l.place, last.ID)
+func (l *timeline) undo(i int, last, standing Event) {
+	if l.place != nil {
+		delete(l.place, last.ID)
+	}
 	if last.Corrects == uuid.Nil {
 		l.slots = l.slots[:i]
 		return

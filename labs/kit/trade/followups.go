@@ -38,7 +38,7 @@ func FollowUps(uti string, history []Event, cause Event) []Command {
 	}
 	history, _ = Legal(TradeStream(uti), history)
 	line := upTo(history, cause.Version)
-	own, counts := line.place[cause.ID]
+	own, counts := line.find(cause.ID)
 	if !counts {
 		return nil
 	}

@@ -25,7 +25,7 @@ func (l timeline) admitTerms(cmd Command) *Refusal {
 	if !isNew || IsFollowUp(cmd.ID) {
 		return nil
 	}
-	if i, corrects := l.place[cmd.Corrects]; corrects && l.owned() {
+	if i, corrects := l.find(cmd.Corrects); corrects && l.owned() {
 		standing := l.slots[i].Event
 		was := standing.Body.(New)
 		moved := !cmd.EffectiveAt.IsZero() &&

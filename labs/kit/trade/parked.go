@@ -107,7 +107,7 @@ func newLegality(stream string, size int) *legality {
 	case strings.HasPrefix(stream, confirmationStreams):
 		l.allows = checkConfirm
 	}
-	l.line.place = make(map[uuid.UUID]int, size)
+	l.line.slots = make([]Slot, 0, size)
 	return l
 }
 
@@ -165,27 +165,28 @@ func (l *legality) check(e Event) *Refusal {
 		return refuse(BadTerms, "its times are not within the years 1 to 9999")
 	}
 	var standing Event
-	if i, ok := l.line.place[e.Corrects]; ok {
-		standing = l.line.slots[i].Event
+	if e.Corrects != uuid.Nil {
+		if i, ok := l.line.find(e.Corrects); ok {
+			standing = l.line.slots[i].Event
+		}
 	}
-	if r := l.line.take(e); r != nil {
+	i, r := l.line.take(e)
+	if r != nil {
 		return r
 	}
-	r := l.checkSlot(e)
-	if r != nil {
-		l.line.undo(e, standing)
+	if r = l.checkSlot(l.line.slots[i]); r != nil {
+		l.line.undo(i, e, standing)
 	}
 	return r
 }
 
 // checkSlot refuses an event that is illegal in its slot. Otherwise it puts the contract after it
 // into now.
-func (l *legality) checkSlot(e Event) *Refusal {
-	slot := l.line.slots[l.line.place[e.ID]]
+func (l *legality) checkSlot(slot Slot) *Refusal {
 	if !l.trade {
 		return l.allows(l.line, slot)
 	}
-	comesLast := e.Corrects == uuid.Nil && l.now.Status != Voided &&
+	comesLast := slot.Event.Corrects == uuid.Nil && l.now.Status != Voided &&
 		(len(l.line.slots) == 1 || slot.Compare(l.last) > 0)
 	if !comesLast {
 		return l.refold()

@@ -130,10 +130,18 @@ func (p *Pool) Apply(l Leg) {
 		return
 	}
 	held := p.Average.Quantity // the same by both methods
-	for _, part := range split(l, held, p.Rounding) {
-		p.Average.apply(part, p.Rounding)
-		p.FIFO.apply(part, p.Rounding)
+	if opposite(l.Quantity, held) && l.Quantity.Abs().Cmp(held.Abs()) > 0 {
+		closing, opening := split(l, held, p.Rounding)
+		p.apply(closing)
+		l = opening
 	}
+	p.apply(l)
+}
+
+// apply takes a leg that does not cross zero.
+func (p *Pool) apply(l Leg) {
+	p.Average.apply(l, p.Rounding)
+	p.FIFO.apply(l, p.Rounding)
 }
 
 // Clone returns a copy that shares nothing with p.
@@ -146,17 +154,14 @@ func (p *Pool) Clone() Pool {
 // split cuts a leg that crosses zero. One part closes the held quantity, the other opens the other
 // side. The amount of the closing part is rounded, and the opening part gets the rest. This is one
 // of the named places at which this package rounds.
-func split(l Leg, held Decimal, r Rounding) []Leg {
-	if !opposite(l.Quantity, held) || l.Quantity.Abs().Cmp(held.Abs()) <= 0 {
-		return []Leg{l}
-	}
-	closing, opening := l, l
+func split(l Leg, held Decimal, r Rounding) (closing, opening Leg) {
+	closing, opening = l, l
 	closing.Quantity = held.Neg()
 	closing.Amount = r.mulDiv(
 		l.Amount, held.Abs(), l.Quantity.Abs(), l.Pool.Currency.Places())
 	opening.Quantity = l.Quantity.Sub(closing.Quantity)
 	opening.Amount = l.Amount.Sub(closing.Amount)
-	return []Leg{closing, opening}
+	return closing, opening
 }
 
 func opposite(a, b Decimal) bool { return a.Sign()*b.Sign() < 0 }

@@ -58,7 +58,14 @@ func (k PoolKey) instrument() Instrument {
 // as effective at the given times. It leaves out other streams. It is the plain definition of the
 // state, which Book computes by steps.
 func StateOf(streams map[string][]Event, at AsOf) State {
-	s, legs := State{Curves: map[string]Curve{}}, map[PoolKey][]Leg{}
+	s := Unnetted(streams, at)
+	s.Positions = Positions(s.Trades)
+	return s
+}
+
+// Unnetted returns StateOf without positions. Everything but a position depends on one stream.
+func Unnetted(streams map[string][]Event, at AsOf) State {
+	s := State{Curves: map[string]Curve{}}
 	for _, stream := range slices.Sorted(maps.Keys(streams)) {
 		if !Folds(stream) {
 			continue
@@ -66,15 +73,28 @@ func StateOf(streams map[string][]Event, at AsOf) State {
 		l := legalityOf(stream, streams[stream], at)
 		if name, ok := strings.CutPrefix(stream, curveStreams); ok {
 			s.Curves[name] = curveOf(effective(l.line.slots, at.Effective))
-		} else {
-			s.add(l.until(at.Effective), legs)
+		} else if t := l.until(at.Effective); t.Status != "" { // it has begun by then
+			s.Trades = append(s.Trades, t)
 		}
 		s.setAside(l)
 	}
-	for _, key := range slices.SortedFunc(maps.Keys(legs), PoolKey.Compare) {
-		s.Positions = append(s.Positions, PositionOf(key, net(legs[key])))
-	}
 	return s
+}
+
+// Positions returns the positions that the legs of all trades make, sorted by book, instrument and
+// currency.
+func Positions(trades []Trade) (all []Position) {
+	pools := map[PoolKey][]*Leg{}
+	for i := range trades {
+		legs := trades[i].Legs
+		for n := range legs {
+			pools[legs[n].Pool] = append(pools[legs[n].Pool], &legs[n])
+		}
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(pools), PoolKey.Compare) {
+		all = append(all, PositionOf(key, net(pools[key])))
+	}
+	return all
 }
 
 // setAside appends the stream if it is parked, and its skipped events.
@@ -85,24 +105,12 @@ func (s *State) setAside(l *legality) {
 	s.Skipped = append(s.Skipped, l.skipped...)
 }
 
-// add appends a contract and its legs, unless it has not begun by then. Streams come sorted, so the
-// contracts do.
-func (s *State) add(t Trade, legs map[PoolKey][]Leg) {
-	if t.Status == "" {
-		return
-	}
-	s.Trades = append(s.Trades, t)
-	for _, l := range t.Legs {
-		legs[l.Pool] = append(legs[l.Pool], l)
-	}
-}
-
 // net folds the legs of one pool.
-func net(legs []Leg) Pool {
-	slices.SortFunc(legs, func(a, b Leg) int { return a.Key.Compare(b.Key) })
+func net(legs []*Leg) Pool {
+	slices.SortFunc(legs, func(a, b *Leg) int { return a.Key.Compare(b.Key) })
 	var p Pool
 	for _, l := range legs {
-		p.Apply(l)
+		p.Apply(*l)
 	}
 	return p
 }
