@@ -118,6 +118,15 @@ func (i Instrument) ends() time.Time {
 	return p.at(last, p.PeakFrom+12)
 }
 
+func (p Period) hasWeekday() bool {
+	for d := p.Start; d < p.End; d++ {
+		if isWeekday(d) {
+			return true
+		}
+	}
+	return false
+}
+
 func isWeekday(d Day) bool {
 	w := d.UTC().Weekday()
 	return w != time.Saturday && w != time.Sunday

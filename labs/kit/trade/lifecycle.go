@@ -2,6 +2,7 @@ package trade
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -105,14 +106,18 @@ func (t Trade) withLeg(s Slot, leg Leg) Trade {
 		leg.OwnCost = out
 	}
 	t.booked = t.booked.Sub(out)
-	n := 0
-	if last := len(t.Legs) - 1; last >= 0 && t.Legs[last].Key.Version == s.Version {
-		n = t.Legs[last].Key.N + 1
+	leg.Key = LegKey{EffectiveAt: s.Event.EffectiveAt.UTC(), EnteredAt: t.entered,
+		Version: s.Version}
+	if n := len(t.Legs); n == 0 {
+		leg.Key.Stream = TradeStream(t.UTI)
+	} else if last := t.Legs[n-1].Key; last.Version == s.Version {
+		leg.Key.Stream, leg.Key.N = last.Stream, last.N+1
+	} else {
+		leg.Key.Stream = last.Stream
 	}
-	leg.Key = LegKey{s.Event.EffectiveAt.UTC(), t.entered, TradeStream(t.UTI), s.Version, n}
 	leg.Pool = PoolKey{Book: t.Book, Instrument: t.Instrument, Currency: t.Currency}
 	leg.Side, leg.Quantity = t.Side, t.Side.Sign().Mul(leg.Quantity)
-	t.Legs = append(t.Legs[:len(t.Legs):len(t.Legs)], leg) // another Trade may share the array
+	t.Legs = slices.Concat(t.Legs, []Leg{leg}) // another Trade may share the array
 	return t
 }
 

@@ -65,7 +65,7 @@ func StateOf(streams map[string][]Event, at AsOf) State {
 
 // Unnetted returns StateOf without positions. Everything but a position depends on one stream.
 func Unnetted(streams map[string][]Event, at AsOf) State {
-	s := State{Curves: map[string]Curve{}}
+	s := State{Curves: map[string]Curve{}, Trades: make([]Trade, 0, len(streams))}
 	for _, stream := range slices.Sorted(maps.Keys(streams)) {
 		if !Folds(stream) {
 			continue

@@ -57,8 +57,13 @@ func (n New) check(uti string) *Refusal {
 // began from another one continues its delivery: a novation may transfer a quantity that is
 // delivered and not settled.
 func (n New) checkDelivery(s Slot) *Refusal {
+	// No clock is a day from UTC, so a delivery is not over a day before it begins.
+	dayBefore := (n.Instrument.Delivery.Start - 1).UTC()
+	if s.By == FollowUpActor || s.Event.EffectiveAt.Before(dayBefore) {
+		return nil
+	}
 	end := n.Instrument.ends()
-	if s.By == FollowUpActor || s.Event.EffectiveAt.Before(end) {
+	if s.Event.EffectiveAt.Before(end) {
 		return nil
 	}
 	return refuse(DeliveryOver, "the contract takes effect %s, but the delivery of %s ended %s",
@@ -112,10 +117,8 @@ func (i Instrument) check() *Refusal {
 	if i.Commodity == Oil && !i.Delivery.isMonth() {
 		return refuse(BadTerms, "oil is delivered over one month, not over %s", i.Delivery)
 	}
-	if i.Commodity != Oil {
-		if n, err := Hours(i, time.Time{}); err != nil || n == 0 {
-			return refuse(BadTerms, "%s has no hour of delivery", i.ID())
-		}
+	if i.Profile == "peak" && !i.Delivery.hasWeekday() {
+		return refuse(BadTerms, "%s has no hour of delivery", i.ID())
 	}
 	if i.Option != nil {
 		return i.checkOption()
