@@ -59,7 +59,7 @@ type Stream struct {
 
 // NewStream returns the fold of a stream without events.
 func NewStream(name string) *Stream {
-	return &Stream{legality: *newLegality(name, 1), curve: curveOf(nil)}
+	return &Stream{legality: *newLegality(name, nil), curve: curveOf(nil)}
 }
 
 // Take takes the next event. An illegal event parks the stream. An error, which is that a version

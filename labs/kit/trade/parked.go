@@ -96,7 +96,8 @@ type legality struct {
 	skipped []Skipped // in version order
 }
 
-func newLegality(stream string, size int) *legality {
+// newLegality returns the legality of no events. The array of slots is for its slots.
+func newLegality(stream string, slots []Slot) *legality {
 	uti, isTrade := strings.CutPrefix(stream, tradeStreams)
 	l := &legality{stream: stream, trade: isTrade}
 	switch {
@@ -107,15 +108,20 @@ func newLegality(stream string, size int) *legality {
 	case strings.HasPrefix(stream, confirmationStreams):
 		l.allows = checkConfirm
 	}
-	l.line.slots = make([]Slot, 0, size)
+	l.line.slots = slots[:0]
 	return l
 }
 
 // legalityOf takes the events known at a time, which may come in any order. Its slots are those of
 // the legal events.
 func legalityOf(stream string, events []Event, at AsOf) *legality {
+	return legalityIn(make([]Slot, 0, len(events)), stream, events, at)
+}
+
+// legalityIn is legalityOf with an array for the slots. A fold of many streams uses one array.
+func legalityIn(slots []Slot, stream string, events []Event, at AsOf) *legality {
 	history := inOrder(at.known(events))
-	l := newLegality(stream, len(history))
+	l := newLegality(stream, slots)
 	l.skipped = Skips(stream, history)
 	for _, e := range history {
 		if !l.take(e) {

@@ -66,11 +66,13 @@ func StateOf(streams map[string][]Event, at AsOf) State {
 // Unnetted returns StateOf without positions. Everything but a position depends on one stream.
 func Unnetted(streams map[string][]Event, at AsOf) State {
 	s := State{Curves: map[string]Curve{}, Trades: make([]Trade, 0, len(streams))}
+	var slots []Slot
 	for _, stream := range slices.Sorted(maps.Keys(streams)) {
 		if !Folds(stream) {
 			continue
 		}
-		l := legalityOf(stream, streams[stream], at)
+		l := legalityIn(slots, stream, streams[stream], at)
+		slots = l.line.slots
 		if name, ok := strings.CutPrefix(stream, curveStreams); ok {
 			s.Curves[name] = curveOf(effective(l.line.slots, at.Effective))
 		} else if t := l.until(at.Effective); t.Status != "" { // it has begun by then
