@@ -8,6 +8,8 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,33 +32,40 @@ const (
 	maxRequired  = 20
 )
 
-// A part is a lab, or a part of one: its files in the lab, and the same files in the solution.
-type part struct {
-	suite         check.Suite
-	lab, solution string
-	files         []string
+// labSuites returns the labs, or the parts of each.
+func labSuites() []check.Suite {
+	all := append(codectest.Suites(codectest.Fixture{}),
+		kafkatest.Suites(kafkatest.Fixture{})...)
+	return append(all, projectiontest.Lab(projectiontest.Answer{}),
+		replaytest.Lab(replaytest.Answer{}), audittest.Lab(audittest.Answer{}))
 }
 
-func parts() []part {
-	schemas := codectest.Suites(codectest.Fixture{})
-	stores := kafkatest.Suites(kafkatest.Fixture{})
-	return []part{
-		{schemas[0], "1-schemas", "1-schemas",
-			[]string{"settled.go", "codec.go", "upcast.go"}},
-		{schemas[1], "1-schemas", "1-schemas",
-			[]string{"compatible.go", "producer.go", "consumer.go"}},
-		{projectiontest.Lab(projectiontest.Answer{}), "3-projections", "3-projections/plain",
-			[]string{"fold.go", "apply.go", "refold.go", "rebuild.go"}},
-		{replaytest.Lab(replaytest.Answer{}), "4-replay", "4-replay/plain",
-			[]string{"compare.go", "replay.go", "archive.go", "chain.go", "asof.go"}},
-		{audittest.Lab(audittest.Answer{}), "5-audit", "5-audit/plain",
-			[]string{"tree.go", "seal.go", "verify.go", "witness.go", "trace.go"}},
-		{stores[0], "2-store", "2-store/plain",
-			[]string{"decide.go", "transact.go", "takeover.go", "heads.go", "end.go"}},
-		{stores[1], "2-store", "2-store/plain",
-			[]string{"append.go", "frontier.go", "offload.go"}},
+// Each suite lists the files that a student edits. The lab's doc.go names them, too, in the same
+// order, and they are the files that make generate does not copy.
+func TestFilesToEdit(t *testing.T) {
+	t.Parallel()
+	named, edited := map[string]string{}, map[string][]string{}
+	for _, s := range labSuites() {
+		doc, err := os.ReadFile(filepath.Join("..", s.Name, "doc.go"))
+		require.NoError(t, err)
+		named[s.Name], edited[s.Name] = string(doc), append(edited[s.Name], s.Files...)
+	}
+	for lab, files := range edited {
+		require.Equal(t, files, goFile.FindAllString(named[lab], len(files)), "%s/doc.go", lab)
+		all, err := filepath.Glob(filepath.Join("..", lab, "*.go"))
+		require.NoError(t, err)
+		for _, path := range all {
+			text, err := os.ReadFile(path)
+			require.NoError(t, err)
+			name := filepath.Base(path)
+			given := strings.HasPrefix(string(text), "// Code generated from ") ||
+				name == "doc.go" || strings.HasSuffix(name, "_test.go")
+			require.NotEqual(t, given, slices.Contains(files, name), path)
+		}
 	}
 }
+
+var goFile = regexp.MustCompile(`\w+\.go\b`)
 
 // TestLabBudgets prints the size of each lab's work and fails over the budget. The work is the
 // functions of the solution that the lab does not provide in the same form. The words of a guide
@@ -64,30 +73,31 @@ func parts() []part {
 func TestLabBudgets(t *testing.T) {
 	t.Parallel()
 	t.Logf("%-13s %9s %5s %8s %5s", "part", "functions", "lines", "required", "words")
-	for _, p := range parts() {
-		functions, lines := p.work(t)
-		words := guideWords(t, p.suite.Guide)
+	for _, s := range labSuites() {
+		functions, lines := work(t, s)
+		words := guideWords(t, s.Guide)
 		required := 0
-		for _, c := range p.suite.Checks {
+		for _, c := range s.Checks {
 			if !c.Bonus {
 				required++
 			}
 		}
-		name := cmp.Or(p.suite.Part, p.suite.Name)
+		name := cmp.Or(s.Part, s.Name)
 		t.Logf("%-13s %9d %5d %8d %5d", name, functions, lines, required, words)
 		require.LessOrEqual(t, functions, maxFunctions, "functions of %s", name)
 		require.LessOrEqual(t, lines, maxLines, "lines of %s", name)
-		require.LessOrEqual(t, words, maxWords, "words of %s", p.suite.Guide)
+		require.LessOrEqual(t, words, maxWords, "words of %s", s.Guide)
 		require.GreaterOrEqual(t, required, minRequired, "required checks of %s", name)
 		require.LessOrEqual(t, required, maxRequired, "required checks of %s", name)
 	}
 }
 
 // work returns the number of functions that a student writes, and their lines without comments.
-func (p part) work(t *testing.T) (functions, lines int) {
-	for _, file := range p.files {
-		given := functionsOf(t, filepath.Join("..", p.lab, file))
-		for name, text := range functionsOf(t, filepath.Join("../../solutions", p.solution, file)) {
+func work(t *testing.T, s check.Suite) (functions, lines int) {
+	for _, file := range s.Files {
+		given := functionsOf(t, filepath.Join("..", s.Name, file))
+		solution := filepath.Join("../../solutions", solutionOf(s.Name), file)
+		for name, text := range functionsOf(t, solution) {
 			if given[name] != text {
 				functions++
 				lines += strings.Count(text, "\n") + 1

@@ -74,8 +74,10 @@ type Fixture struct {
 // them. Part 2b has checks of storetest, too. Given returns the others of storetest.
 func Suites(f Fixture) []check.Suite {
 	a := check.Suite{Name: "2-store", Part: "2a", Guide: "labs/2-store/README.md",
+		Files:  []string{"decide.go", "transact.go", "takeover.go", "heads.go", "end.go"},
 		Checks: bound(f, deciding, transacting, takingOver, ending)}
 	b := check.Suite{Name: "2-store", Part: "2b", Guide: "labs/2-store/2b.md",
+		Files:  []string{"append.go", "frontier.go", "offload.go"},
 		Needs:  []string{decide, transact, takeover, heads, end},
 		Checks: bound(f, heading, failing, returning)}
 	every := everyStore(f)

@@ -95,6 +95,9 @@ func (c spec) bind(f Fixture) check.Check {
 }
 
 func newTrial(t check.T, f Fixture, seed string) *trial {
+	if t.Seed() != 0 {
+		seed += fmt.Sprint("/", t.Seed())
+	}
 	tr := &trial{T: t, events: generator{seed: seed}}
 	tr.log = f.Open(t, tr.clock.now)
 	tr.store = watched{tr.log.Store, t}

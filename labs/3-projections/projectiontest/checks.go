@@ -53,7 +53,7 @@ func newModel(t *trial) {
 func everyBatch(t *trial) {
 	for seed := range uint64(3) {
 		m, cursor, taken := t.open(), contract.Cursor(nil), 0
-		log := History(seed, 200, 1+2*int(seed))
+		log := History(seed+t.Seed(), 200, 1+2*int(seed))
 		for _, batch := range batches(log.Events, rand.New(rand.NewPCG(seed, 2)).IntN) {
 			cursor, taken = after(cursor, batch), taken+len(batch)
 			m.apply(batch, cursor)
@@ -63,7 +63,7 @@ func everyBatch(t *trial) {
 }
 
 func otherArrival(t *trial) {
-	log := History(7, 200, 1)
+	log := History(7+t.Seed(), 200, 1)
 	for _, partitions := range []int{1, 2, 12} {
 		m, other := t.open(), log.Spread(partitions)
 		m.apply(other.Events[:100], after(nil, other.Events[:100]))
@@ -73,7 +73,7 @@ func otherArrival(t *trial) {
 }
 
 func oneByOne(t *trial) {
-	m, log := t.open(), History(11, 120, 3)
+	m, log := t.open(), History(11+t.Seed(), 120, 3)
 	for i, r := range log.Events {
 		m.apply([]contract.Recorded{r}, after(nil, log.Events[:i+1]))
 	}
@@ -130,7 +130,7 @@ var moving = []spec{
 }
 
 func givenCursor(t *trial) {
-	m, log := t.open(), History(1, 100, 3)
+	m, log := t.open(), History(1+t.Seed(), 100, 3)
 	end, err := log.End(t.Context())
 	require.NoError(t, err)
 	m.apply(log.Events, end)
@@ -142,7 +142,7 @@ func givenCursor(t *trial) {
 }
 
 func appliedAgain(t *trial) {
-	m, log := t.open(), History(2, 150, 3)
+	m, log := t.open(), History(2+t.Seed(), 150, 3)
 	m.apply(log.Events[:100], after(nil, log.Events[:100]))
 	m.apply(log.Events[:50], after(nil, log.Events[:50]))
 	require.Equal(t, after(nil, log.Events[:100]), m.cursor(), "the cursor after an old batch")
@@ -158,7 +158,7 @@ func appliedAgain(t *trial) {
 }
 
 func noRegistry(t *trial) {
-	m, log := t.open(), History(3, 120, 3)
+	m, log := t.open(), History(3+t.Seed(), 120, 3)
 	m.apply(log.Events[:60], after(nil, log.Events[:60]))
 	wrong := slices.Clone(log.Events[60:])
 	unknown := &wrong[30]
@@ -174,7 +174,7 @@ func noRegistry(t *trial) {
 func illegal(t *trial) {
 	for seed := range uint64(4) {
 		random := rand.New(rand.NewPCG(seed, 3))
-		log := &Log{Events: ruined(History(20+seed, 200, 3).Events, random)}
+		log := &Log{Events: ruined(History(20+seed+t.Seed(), 200, 3).Events, random)}
 		for _, arrival := range []*Log{log, log.Spread(1 + 4*int(seed))} {
 			m, cursor, taken := t.open(), contract.Cursor(nil), 0
 			for _, batch := range batches(arrival.Events, random.IntN) {
@@ -245,7 +245,7 @@ func inAnotherCurrency(e contract.Recorded) []byte {
 }
 
 func wrongVersion(t *trial) {
-	m, log := t.open(), History(12, 240, 3)
+	m, log := t.open(), History(12+t.Seed(), 240, 3)
 	taken, rest := log.Events[:60], log.Events[60:]
 	m.apply(taken, after(nil, taken))
 	refused := trade.Command{}.RefusedStream()
@@ -282,7 +282,7 @@ var reading = []spec{
 }
 
 func tradeAndPositions(t *trial) {
-	m, log := t.open(), History(4, 200, 2)
+	m, log := t.open(), History(4+t.Seed(), 200, 2)
 	m.apply(log.Events, after(nil, log.Events))
 	want := fold(log.Events)
 	positions, err := m.Positions(t.Context())
@@ -304,7 +304,7 @@ func tradeAndPositions(t *trial) {
 }
 
 func allEvents(t *trial) {
-	m, log := t.open(), History(5, 150, 2)
+	m, log := t.open(), History(5+t.Seed(), 150, 2)
 	m.apply(log.Events, after(nil, log.Events))
 	m.requireEvents(log.Events)
 }
@@ -318,7 +318,7 @@ var durability = []spec{
 }
 
 func reopened(t *trial) {
-	m, log := t.open(), History(6, 150, 2)
+	m, log := t.open(), History(6+t.Seed(), 150, 2)
 	m.apply(log.Events[:90], after(nil, log.Events[:90]))
 	m = t.reopen()
 	m.requireFold(log.Events[:90])

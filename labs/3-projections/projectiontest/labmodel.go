@@ -62,7 +62,7 @@ var crashing = []labSpec{
 }
 
 func killedBetweenStatements(t *labTrial) {
-	log := History(25, 40, 2)
+	log := History(25+t.Seed(), 40, 2)
 	reading := t.open(nil)
 	for from := 0; from < len(log.Events); from += 20 {
 		batch, next := log.Events[from:from+20], after(nil, log.Events[:from+20])
@@ -89,7 +89,7 @@ func killedBetweenStatements(t *labTrial) {
 }
 
 func killedAfterCommit(t *labTrial) {
-	log := History(26, 90, 2)
+	log := History(26+t.Seed(), 90, 2)
 	next := after(nil, log.Events[:45])
 	c := &crash{at: "committed"}
 	require.Error(t, t.open(c.hook).Apply(t.Context(), log.Events[:45], next),
@@ -152,9 +152,9 @@ var replacing = []labSpec{
 }
 
 func rebuilt(t *labTrial) {
-	log := History(27, 120, 2)
+	log := History(27+t.Seed(), 120, 2)
 	m := t.open(nil)
-	wrong := History(28, 60, 2)
+	wrong := History(28+t.Seed(), 60, 2)
 	m.apply(wrong.Events, after(nil, wrong.Events)) // a model of another log
 	require.NoError(t, m.rebuild(log, 50))
 	require.Equal(t, log.end, m.requirePrefix(log, "after the rebuild"))
@@ -183,7 +183,7 @@ const waitForLock = 200 * time.Millisecond
 // Before the new model replaces the live one, another process tries to apply the next events. While
 // the rebuild holds the lock it cannot. Without the lock it can, and its events would be lost.
 func readWhileRebuilding(t *labTrial) {
-	log := History(29, 60, 2)
+	log := History(29+t.Seed(), 60, 2)
 	m := t.open(nil)
 	seen, statements := after(nil, log.Events[:50]), 0
 	growing := &growingLog{log, after(nil, log.Events[:30]), seen}
@@ -231,7 +231,7 @@ func (m *labModel) requireSeen(log *Log, seen contract.Cursor) error {
 }
 
 func killedWhileRebuilding(t *labTrial) {
-	log := History(30, 30, 2)
+	log := History(30+t.Seed(), 30, 2)
 	m := t.open(nil)
 	seen := after(nil, log.Events[:20])
 	m.apply(log.Events[:20], seen)
@@ -259,7 +259,7 @@ func killedWhileRebuilding(t *labTrial) {
 }
 
 func snapshotOfOneMoment(t *labTrial) {
-	log := History(31, 60, 2)
+	log := History(31+t.Seed(), 60, 2)
 	m := t.open(nil)
 	empty := m.snapshot()
 	for n := 0; n <= 60; n += 20 {
@@ -287,7 +287,7 @@ func snapshotOfOneMoment(t *labTrial) {
 }
 
 func restored(t *labTrial) {
-	log := History(32, 120, 2)
+	log := History(32+t.Seed(), 120, 2)
 	m := t.open(nil)
 	m.apply(log.Events[:60], after(nil, log.Events[:60]))
 	data := m.snapshot()
@@ -352,7 +352,7 @@ var sharing = []labSpec{
 }
 
 func twoProcesses(t *labTrial) {
-	log := History(33, 120, 2)
+	log := History(33+t.Seed(), 120, 2)
 	var ends []<-chan struct{}
 	for _, size := range []int{7, 11} {
 		m := t.open(nil)

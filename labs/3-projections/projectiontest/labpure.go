@@ -84,7 +84,7 @@ func decoded(events []contract.Recorded) []contract.StreamEvent {
 
 func firstBatch(t *labTrial) {
 	for _, n := range []int{1, 20, 80} {
-		events := History(21, n, 1).Events
+		events := History(21+t.Seed(), n, 1).Events
 		got, err := t.fold(takenFor(events, nil), decoded(events))
 		require.NoError(t, err, "fold the first %d events", n)
 		requireRows(t, events, events, got)
@@ -92,7 +92,7 @@ func firstBatch(t *labTrial) {
 }
 
 func laterBatches(t *labTrial) {
-	events := History(22, 200, 1).Events
+	events := History(22+t.Seed(), 200, 1).Events
 	n := 0
 	for _, batch := range batches(events, rand.New(rand.NewPCG(22, 2)).IntN) {
 		taken := takenFor(batch, events[:n])
@@ -172,7 +172,7 @@ func keyText(key trade.LegKey, changed bool) string {
 
 func firstChangedLegs(t *labTrial) {
 	for seed := range uint64(5) {
-		events := History(seed, 240, 1).Events
+		events := History(seed+t.Seed(), 240, 1).Events
 		for n := 60; n < len(events); n += 60 {
 			batch := events[n : n+60]
 			taken := takenFor(batch, events[:n])
@@ -217,7 +217,7 @@ var advancing = []labSpec{
 }
 
 func freshEvents(t *labTrial) {
-	log := History(23, 20, 3)
+	log := History(23+t.Seed(), 20, 3)
 	for _, n := range []int{0, 6, 12, 20} {
 		cursor := after(nil, log.Events[:n])
 		for _, from := range []int{0, 4, 12} {
@@ -248,7 +248,7 @@ func positions(events []contract.Recorded) string {
 }
 
 func nextCursor(t *labTrial) {
-	log := History(24, 60, 3)
+	log := History(24+t.Seed(), 60, 3)
 	for _, tc := range []struct{ name, cursor, next, want string }{
 		{"a hole after the last event", "[3,4,0]", "[9,8,7]", "[9,8,7]"},
 		{"an old batch", "[9,8,7]", "[3,4,0]", "[9,8,7]"},

@@ -237,7 +237,7 @@ var asking = []spec{
 }
 
 func twoTimes(t *trial) {
-	log := projectiontest.History(50, 90, 2)
+	log := projectiontest.History(50+t.Seed(), 90, 2)
 	for n := 9; n < 90; n += 20 {
 		known := log.Events[n].RecordedAt
 		for _, effective := range []time.Time{{}, known, known.AddDate(0, -1, 0)} {
@@ -278,7 +278,7 @@ func (g *growing) Read(ctx context.Context, from, to contract.Cursor) (
 }
 
 func frontier(t *trial) {
-	log := projectiontest.History(51, 60, 2)
+	log := projectiontest.History(51+t.Seed(), 60, 2)
 	last := log.Events[len(log.Events)-1].RecordedAt
 	_, err := t.asOf(log, trade.AsOf{Known: last.Add(time.Second)})
 	beyond := new(contract.BeyondFrontierError)

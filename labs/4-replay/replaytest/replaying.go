@@ -161,7 +161,7 @@ func endOf(log contract.Reader) contract.Cursor {
 }
 
 func everyCursor(t *trial) {
-	log := projectiontest.History(41, 80, 3)
+	log := projectiontest.History(41+t.Seed(), 80, 3)
 	end := endOf(log)
 	for n := range int64(8) {
 		// A cursor stands at any place of each partition.
@@ -210,7 +210,7 @@ func (b broken) Read(ctx context.Context, from, to contract.Cursor) (
 }
 
 func brokenFeed(t *trial) {
-	log := projectiontest.History(42, 20, 1)
+	log := projectiontest.History(42+t.Seed(), 20, 1)
 	for _, n := range []int{0, 12} {
 		_, _, err := t.replay(broken{log, n}, endOf(log))
 		require.ErrorIs(t, err, errBroken, "replay of a log that fails after %d events", n)

@@ -72,7 +72,7 @@ var publishing = []labSpec{
 }
 
 func covers(t *labTrial) {
-	log, shelf := NewLog(3), new(Shelf)
+	log, shelf := t.newLog(3), new(Shelf)
 	log.Add(20)
 	for _, more := range []int{0, 13} {
 		log.Add(more)
@@ -108,7 +108,7 @@ func requireSealed(t *labTrial, log *Log, shelf *Shelf, c contract.Checkpoint) {
 }
 
 func chains(t *labTrial) {
-	log, shelf := NewLog(3), new(Shelf)
+	log, shelf := t.newLog(3), new(Shelf)
 	for n := range 3 {
 		log.Add(5 + 3*n)
 		log.AddMarkers()
@@ -151,7 +151,7 @@ func requireChain(t *labTrial, log *Log, shelf *Shelf) {
 }
 
 func sealsNothing(t *labTrial) {
-	log, shelf := NewLog(3), new(Shelf)
+	log, shelf := t.newLog(3), new(Shelf)
 	log.Add(9)
 	want := t.seal(log, shelf)
 	requireSealed(t, log, shelf, want)
@@ -177,7 +177,7 @@ type failedSeal struct {
 // the last ten events the log is sealed. survived is that of crash.
 func failures(t *labTrial, survived bool, each func(failedSeal)) {
 	words := map[bool]string{false: "after a crash", true: "after an error"}[survived]
-	log, before := NewLog(3), new(Shelf)
+	log, before := t.newLog(3), new(Shelf)
 	for range 2 {
 		log.Add(10)
 		for at, more := 1, true; more; at++ {
@@ -235,7 +235,7 @@ func sealsAfterCrash(t *labTrial) {
 }
 
 func refusesToSign(t *labTrial) {
-	log, shelf := NewLog(3), new(Shelf)
+	log, shelf := t.newLog(3), new(Shelf)
 	log.Add(10)
 	t.seal(log, shelf)
 	log.Add(10)

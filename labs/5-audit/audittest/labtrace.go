@@ -57,7 +57,7 @@ func (s stage) offer(signed []byte, proof []contract.Hash) error {
 }
 
 func cosigns(t *labTrial) {
-	tree, s := grown(40, 40, ""), t.stage()
+	tree, s := t.grown(40, 40, ""), t.stage()
 	key, _ := Keys()
 	last := int64(0)
 	for _, size := range []int64{7, 8, 8, 13, 40} {
@@ -65,13 +65,13 @@ func cosigns(t *labTrial) {
 		require.NoError(t, err, "the checkpoint of size %d, after one of size %d", size, last)
 		last = size
 	}
-	err := s.cosign(grown(41, 9, "a fork"), 41, last, Origin, key)
+	err := s.cosign(t.grown(41, 9, "a fork"), 41, last, Origin, key)
 	require.Error(t.Hint("CheckConsistency says whether a checkpoint extends the last one"), err,
 		"after one of size 40, the checkpoint of size 41 of a fork")
 }
 
 func refusesToCosign(t *labTrial) {
-	tree, fork := grown(20, 20, ""), grown(20, 6, "a fork")
+	tree, fork := t.grown(20, 20, ""), t.grown(20, 6, "a fork")
 	key, _ := Keys()
 	stranger, _ := keysOf(Origin, "a stranger")
 	neighbour, _ := keysOf("example.com/neighbour", "a neighbour")
@@ -136,7 +136,7 @@ var tracing = []labSpec{
 }
 
 func traces(t *labTrial) {
-	log, shelf := sealedTwice()
+	log, shelf := sealedTwice(t)
 	last := shelf.after(crash{}).sign()
 	for _, uti := range []string{"UTI-0", "UTI-3", "UTI-unknown"} {
 		rows, under, err := t.trace(log, shelf, uti)
@@ -201,7 +201,7 @@ func versionsOfRows(rows []contract.TraceRow) string {
 }
 
 func refusesToTrace(t *labTrial) {
-	log, shelf := sealedTwice()
+	log, shelf := sealedTwice(t)
 	sealed := slices.DeleteFunc(log.Events(), func(r contract.Recorded) bool {
 		return r.Stream != "trade/UTI-2" || r.Version > 6
 	})

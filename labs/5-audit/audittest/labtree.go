@@ -70,7 +70,7 @@ func powerOfTwo(n int) int {
 }
 
 func roots(t *labTrial) {
-	tree := grown(70, 70, "")
+	tree := t.grown(70, 70, "")
 	for _, n := range []int64{7, 1, 2, 3, 4, 5, 6, 8, 9, 16, 33, 64, 65, 70, 0} {
 		leaves := tree.leaves[:n]
 		want, got := tree.root(n), t.root(leaves)
@@ -91,7 +91,7 @@ func roots(t *labTrial) {
 }
 
 func proofs(t *labTrial) {
-	tree := grown(20, 20, "")
+	tree := t.grown(20, 20, "")
 	for _, size := range []int64{7, 1, 2, 3, 4, 5, 8, 13, 20} {
 		for index := range size {
 			want := tree.inclusion(size, index).proof
@@ -102,7 +102,7 @@ func proofs(t *labTrial) {
 }
 
 func acceptsProofs(t *labTrial) {
-	tree := grown(40, 40, "")
+	tree := t.grown(40, 40, "")
 	for _, size := range []int64{7, 1, 2, 3, 4, 5, 8, 13, 33, 40} {
 		for index := range size {
 			require.NoError(t, t.checkInclusion(tree.inclusion(size, index)),
@@ -116,7 +116,7 @@ func acceptsProofs(t *labTrial) {
 }
 
 func refusesProofs(t *labTrial) {
-	tree := grown(13, 13, "")
+	tree := t.grown(13, 13, "")
 	require.NoError(t, t.checkInclusion(tree.inclusion(13, 5)), "the proof of leaf 5 of 13")
 	for size := int64(2); size <= 13; size++ {
 		for index := range size {
@@ -187,7 +187,7 @@ var extending = []labSpec{
 }
 
 func acceptsGrowth(t *labTrial) {
-	tree := grown(34, 34, "")
+	tree := t.grown(34, 34, "")
 	for size := int64(1); size <= 34; size++ {
 		for old := int64(1); old <= size; old++ {
 			require.NoError(t, t.checkConsistency(tree.consistency(size, old)),
@@ -201,13 +201,13 @@ func acceptsGrowth(t *labTrial) {
 }
 
 func refusesForks(t *labTrial) {
-	tree := grown(13, 13, "")
+	tree := t.grown(13, 13, "")
 	require.NoError(t, t.checkConsistency(tree.consistency(13, 5)),
 		"the proof from 5 to 13 leaves")
 	for size := int64(1); size <= 13; size++ {
 		for old := int64(1); old <= size; old++ {
 			right := tree.consistency(size, old)
-			fork := grown(13, int(old-1), "a fork")
+			fork := t.grown(13, int(old-1), "a fork")
 			for _, tc := range []struct {
 				name, hint string
 				change     func(p *consistencyProof)

@@ -75,8 +75,8 @@ var duelling = []labSpec{
 
 // sealedTwice returns a log with 33 sealed events in two batches and 4 later events, and its
 // archive.
-func sealedTwice() (*Log, *Shelf) {
-	log, shelf := NewLog(3), new(Shelf)
+func sealedTwice(t *labTrial) (*Log, *Shelf) {
+	log, shelf := t.newLog(3), new(Shelf)
 	for _, n := range []int{20, 13} {
 		log.Add(n)
 		sealByHand(log, shelf)
@@ -134,7 +134,7 @@ func killedBeforeCheckpoint(log *Log, shelf *Shelf) *Shelf {
 }
 
 func untouched(t *labTrial) {
-	log, shelf := sealedTwice()
+	log, shelf := sealedTwice(t)
 	left := killedBeforeCheckpoint(log, shelf)
 	for _, tc := range []struct {
 		when string
@@ -162,7 +162,7 @@ func requireClean(t *labTrial, log *Log, shelf *Shelf) {
 }
 
 func tamperedLog(t *labTrial) {
-	log, shelf := sealedTwice()
+	log, shelf := sealedTwice(t)
 	requireClean(t, log, shelf)
 	for name, tamper := range sortedByName(tamperings(log)) {
 		changed := log.Clone()
@@ -187,7 +187,7 @@ func sortedByName[V any](m map[string]V) func(yield func(string, V) bool) {
 }
 
 func tamperedArchive(t *labTrial) {
-	log, shelf := sealedTwice()
+	log, shelf := sealedTwice(t)
 	requireClean(t, log, shelf)
 	for name, change := range sortedByName(map[string]func(log *Log, s *Shelf){
 		"an event was changed in the log and in its batch": rewrite,
@@ -250,7 +250,7 @@ var brokenBatches = map[string]func(b *contract.SealedBatch){
 
 func brokenLinks(t *labTrial) {
 	for name, breaks := range sortedByName(brokenBatches) {
-		log, shelf := NewLog(1), new(Shelf)
+		log, shelf := t.newLog(1), new(Shelf)
 		log.Add(6)
 		sealByHand(log, shelf)
 		log.Add(5)
@@ -269,7 +269,7 @@ func brokenLinks(t *labTrial) {
 }
 
 func firstOfSeveral(t *labTrial) {
-	log, shelf := sealedTwice()
+	log, shelf := sealedTwice(t)
 	requireClean(t, log, shelf)
 	delete(shelf.objects, shelf.names(checkpointNames)[0]) // one checkpoint covers both batches
 	batches := shelf.batches()
@@ -291,7 +291,7 @@ func firstOfSeveral(t *labTrial) {
 }
 
 func duel(t *labTrial) {
-	log, shelf := sealedTwice()
+	log, shelf := sealedTwice(t)
 	requireClean(t, log, shelf)
 	random := rand.New(rand.NewPCG(5, 22))
 	var sealed []contract.Position

@@ -26,7 +26,8 @@ type Log struct {
 	last     map[string]int64    // version of each stream
 	end      contract.Cursor
 	timeline contract.Timeline
-	added    int // number of events ever added; it determines the next one
+	added    int // number of events ever added; with the seed it determines the next one
+	seed     uint64
 }
 
 var _ contract.SealableLog = (*Log)(nil)
@@ -49,7 +50,7 @@ func (l *Log) add(stream string) {
 	l.added++
 	l.last[stream]++
 	r := contract.Recorded{
-		Event: event(stream, l.added), Version: l.last[stream],
+		Event: event(stream, l.added, l.seed), Version: l.last[stream],
 		RecordedAt: Noon.Add(time.Duration(l.added) * time.Microsecond),
 	}
 	p := int32(stream[len(stream)-1]-'0') % int32(len(l.end))
@@ -62,9 +63,10 @@ func (l *Log) add(stream string) {
 }
 
 // event returns a valid event. It differs from all others in every attribute that may differ.
-func event(stream string, n int) contract.Event {
+func event(stream string, n int, seed uint64) contract.Event {
 	name := func(attribute string) uuid.UUID {
-		return uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d", attribute, n))
+		what := fmt.Appendf(nil, "%s/%d", attribute, seed+uint64(n))
+		return uuid.NewSHA1(uuid.NameSpaceOID, what)
 	}
 	return contract.Event{
 		ID: name("id"), Stream: stream, Type: "trade.amended", Schema: 1, Fingerprint: [32]byte{7},
@@ -231,7 +233,8 @@ func (l *Log) Insert(at contract.Position) {
 	defer l.mu.Unlock()
 	l.added++
 	l.events = append(l.events, contract.Recorded{
-		Event: event("trade/UTI-inserted", l.added), Version: 1, RecordedAt: Noon, Position: at,
+		Event:   event("trade/UTI-inserted", l.added, l.seed),
+		Version: 1, RecordedAt: Noon, Position: at,
 	})
 }
 

@@ -32,6 +32,16 @@ func labSuites() []check.Suite {
 	)
 }
 
+// filesOf returns the files of a lab's folder that a student edits.
+func filesOf(lab string) (files []string) {
+	for _, s := range labSuites() {
+		if s.Name == lab {
+			files = append(files, s.Files...)
+		}
+	}
+	return files
+}
+
 // findCheck looks a check up by its ID, in upper or lower case, with or without its L.
 func findCheck(id string) (check.Suite, check.Check, bool) {
 	id = "L" + strings.TrimPrefix(strings.ToUpper(id), "L")

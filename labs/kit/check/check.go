@@ -52,6 +52,9 @@ type Suite struct {
 	Guide  string // the page that explains the invariants, from the root of the repository
 	Checks []Check
 	Needs  []string // operations of earlier parts that the checks also call
+	// Files are the files of the lab's folder that a student edits for these checks, in the order
+	// in which they are written. A grader takes no other file from a student.
+	Files []string
 }
 
 // T receives the results of a check. It satisfies testify's require.TestingT. Its methods are safe
@@ -74,6 +77,9 @@ type T interface {
 	Context() context.Context
 	// Name returns the check's ID.
 	Name() string
+	// Seed is the seed of generated data. It is 0, and public, except in a graded run: there it is
+	// drawn for that run and secret, so that no answer can know the data in advance.
+	Seed() uint64
 	// Answered records an answer of one operation of the implementation. A suite's proxy calls it
 	// for each result. The check then learns of every TODO, even if its Func ignores the error.
 	Answered(operation string, err error)

@@ -238,3 +238,21 @@ func TestATODOOfAnotherOperationBlocks(t *testing.T) {
 		require.Zero(t, v.Points())
 	}
 }
+
+// A goroutine of the implementation that outlives its check would run beside the next ones.
+func TestLeakFails(t *testing.T) {
+	t.Parallel()
+	stop := make(chan struct{})
+	defer close(stop)
+	leaks := judge(t, func(t check.T) {
+		t.Answered("add", nil)
+		go func() { <-stop }()
+	})
+	require.Equal(t, check.Failed, leaks.Outcome)
+	require.Contains(t, leaks.Text, "LEAK: the check has ended; these calls have not returned:")
+	slow := judge(t, func(t check.T) {
+		t.Answered("add", nil)
+		go func() { time.Sleep(50 * time.Millisecond) }()
+	})
+	require.Equal(t, check.Passed, slow.Outcome, slow.Text)
+}

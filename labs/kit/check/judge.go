@@ -25,15 +25,17 @@ const maxGrace = 5 * time.Second
 //
 // A check that still runs after its limit and a grace period is abandoned: its goroutine runs on,
 // and its later reports are ignored. Cleanups call the implementation too, so they have the same
-// limits.
-func Judge(ctx context.Context, s Suite, c Check) Verdict {
+// limits. A goroutine that the implementation started must end soon after the check.
+func Judge(ctx context.Context, s Suite, c Check) Verdict { return judge(ctx, s, c, 0) }
+
+func judge(ctx context.Context, s Suite, c Check, seed uint64) Verdict {
 	limit := cmp.Or(c.Limit, Limit)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	end := func() { cancel(nil) }
 	r := &recorder{
 		name: c.ID, run: fmt.Sprintf("%s-%d", c.ID, runs.Add(1)),
-		ctx: ctx, end: end, answers: answers{known: operations(s)},
+		ctx: ctx, end: end, answers: answers{known: operations(s)}, seed: seed,
 	}
 	stopTimer := time.AfterFunc(limit, func() {
 		calls := hangingCalls(r) // BEFORE the context ends: many calls return then
@@ -56,7 +58,25 @@ func Judge(ctx context.Context, s Suite, c Check) Verdict {
 	}
 	v := r.verdict(s, c)
 	v.Hung = !inTime || !cleaned
+	if v.Outcome == Passed {
+		if calls := r.leaked(); calls != "" {
+			r.Errorf("LEAK: the check has ended%s", calls)
+			v = r.verdict(s, c)
+		}
+	}
 	return v
+}
+
+// leaked lists the calls of the implementation that still run a while after the check. They would
+// run on beside the next checks.
+func (r *recorder) leaked() (calls string) {
+	for wait := time.Millisecond; wait < maxGrace/2; wait *= 2 {
+		if calls = hangingCalls(r); calls == "" {
+			return ""
+		}
+		time.Sleep(wait)
+	}
+	return calls
 }
 
 // runs counts the checks that were judged in this process.
@@ -88,6 +108,7 @@ type recorder struct {
 	run  string // the name and a number
 	ctx  context.Context
 	end  func()
+	seed uint64
 
 	mu       sync.Mutex
 	failures []failure
@@ -103,6 +124,7 @@ func (r *recorder) Name() string             { return r.name }
 func (r *recorder) Context() context.Context { return r.ctx }
 func (r *recorder) FailNow()                 { r.fail(failure{}); runtime.Goexit() }
 func (r *recorder) Hint(text string) T       { return hinted{r, text} }
+func (r *recorder) Seed() uint64             { return r.seed }
 func (r *recorder) identity() string         { return r.run }
 
 // A hinted is a recorder whose failures have a hint of their own.

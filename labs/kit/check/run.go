@@ -1,7 +1,6 @@
 package check
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -18,7 +17,12 @@ const Attribute = "check"
 // Todo or Blocked, and bonus checks that fail. After one check has hung, it gives the others less
 // time, and after several it tries no more.
 func Run(t *testing.T, parts ...Suite) {
-	var l limiter
+	report, err := newReporter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { fatal(t, report.end()) })
+	l := limiter{report: report}
 	for _, s := range parts {
 		for _, c := range s.Checks {
 			run(t, &l, s, c)
@@ -26,10 +30,18 @@ func Run(t *testing.T, parts ...Suite) {
 	}
 }
 
+func fatal(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func run(t *testing.T, l *limiter, s Suite, c Check) {
 	t.Run(c.ID+" "+c.Title, func(t *testing.T) {
 		t.Parallel()
 		v := l.judge(t.Context(), s, c)
+		fatal(t, l.report.verdict(v))
 		t.Attr(Attribute, fmt.Sprintf("%s %d %s", c.ID, c.Points, v.Outcome))
 		switch v.Outcome {
 		case Failed:
@@ -56,7 +68,10 @@ func JudgeAll(ctx context.Context, s Suite) []Verdict {
 // would delay the report by half an hour. After a hang the others have a quarter of their limit,
 // and at least shortestLimit, which is still more than a right answer needs on a slow machine.
 // After three hangs no further check is tried.
-type limiter struct{ hung atomic.Int32 }
+type limiter struct {
+	hung   atomic.Int32
+	report *reporter
+}
 
 const (
 	hangsAllowed  = 3
@@ -69,7 +84,7 @@ func (l *limiter) judge(ctx context.Context, s Suite, c Check) Verdict {
 			"STOPPED: %d checks did not end; make them end first", hangsAllowed)}
 	}
 	c.Limit = l.limit(c)
-	v := Judge(ctx, s, c)
+	v := judge(ctx, s, c, l.report.seed())
 	if v.Hung {
 		l.hung.Add(1)
 	}
@@ -77,7 +92,7 @@ func (l *limiter) judge(ctx context.Context, s Suite, c Check) Verdict {
 }
 
 func (l *limiter) limit(c Check) time.Duration {
-	limit := cmp.Or(c.Limit, Limit)
+	limit := l.report.limit(c)
 	if l.hung.Load() == 0 {
 		return limit
 	}
