@@ -11,12 +11,16 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"example.com/blotter/labs/cmd/lab/grade"
 )
 
 // cli is the command line. The fields of a command are its flags; its Run does the work.
 type cli struct {
 	Test testCmd `cmd:"" help:"Run the tests, count them, and show the progress of the labs."`
 	Hint hintCmd `cmd:"" help:"Explain a check: its rule, the usual misconception, a hint."`
+
+	Grade gradeCmd `cmd:"" help:"Grade the labs of a student, or of a class."`
 }
 
 // Exit codes.
@@ -26,7 +30,12 @@ const (
 	misuse = 2 // wrong usage
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	if grade.Confined() {
+		os.Exit(grade.Confine())
+	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"example.com/blotter/labs/cmd/lab/grade"
+)
+
+type gradeCmd struct {
+	Submission string   `required:"" placeholder:"DIR" help:"One checkout, or a folder of many."`
+	Output     string   `placeholder:"DIR" help:"Write the reports and class.csv to this folder."`
+	Lab        []string `placeholder:"LAB" help:"Grade these labs alone, such as 5-audit."`
+	Jobs       int      `placeholder:"N" help:"Submissions at once; by default half of the CPUs."`
+}
+
+// Help is shown after the usage.
+func (gradeCmd) Help() string {
+	return `Example: lab grade --submission class/ --output grades/
+
+A submission is the kit of this checkout and, from the student, only the files that a lab lets one
+edit. See labs/INSTRUCTOR.md, "Grading".`
+}
+
+// Run grades each submission, prints a table of each, and writes the reports.
+func (c *gradeCmd) Run(ctx context.Context, to *streams) error {
+	for _, lab := range c.Lab {
+		if len(checksOf(lab)) == 0 {
+			return &hintedError{misuse, fmt.Sprintf("there is no lab %q", lab),
+				"name its folder: --lab 5-audit"}
+		}
+	}
+	dirs, err := grade.Find(c.Submission)
+	if err != nil {
+		return &hintedError{misuse, err.Error(), "name the folder that has the folder labs"}
+	}
+	kit, err := kitRoot(ctx)
+	if err != nil {
+		return err
+	}
+	grader, err := grade.New(grade.Options{Kit: kit, Suites: labSuites(), Labs: c.Lab})
+	if err != nil {
+		return err
+	}
+	for _, limit := range grader.Limits() {
+		fmt.Fprintln(to.stderr, limit)
+	}
+	reports, err := c.gradeAll(ctx, grader, dirs, to)
+	if err = errors.Join(err, grader.Close()); err != nil || c.Output == "" {
+		return err
+	}
+	class, err := os.Create(filepath.Join(c.Output, "class.csv"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(grade.CSV(class, reports), class.Close())
+}
+
+// kitRoot returns the root of the module in the working directory.
+func kitRoot(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", fmt.Errorf("run go env GOMOD: %w", err)
+	}
+	root := filepath.Dir(strings.TrimSpace(string(out)))
+	if _, err := os.Stat(filepath.Join(root, "labs", "kit")); err != nil {
+		return "", &hintedError{misuse, "the working directory is not in a checkout of the kit",
+			"run: go run ./labs/cmd/lab grade … in the checkout"}
+	}
+	return root, nil
+}
+
+// gradeAll grades the submissions, several at once. Reports come in the order of dirs. A submission
+// that could not be graded is an error, and costs no other its report.
+func (c *gradeCmd) gradeAll(ctx context.Context, g *grade.Grader, dirs []string, to *streams) (
+	reports []grade.Report, err error) {
+	jobs := c.Jobs
+	if jobs < 1 {
+		jobs = max(1, runtime.NumCPU()/2)
+	}
+	bar := &bar{out: to.stderr, total: len(dirs)}
+	bar.draw("")
+	found, failures := make([]*grade.Report, len(dirs)), make([]error, len(dirs))
+	var all sync.WaitGroup
+	free := make(chan struct{}, jobs)
+	for i, dir := range dirs {
+		free <- struct{}{}
+		all.Go(func() {
+			defer func() { <-free }()
+			r, err := g.Grade(ctx, dir)
+			if err == nil && c.Output != "" {
+				err = r.Write(filepath.Join(c.Output, r.Student))
+			}
+			if failures[i] = err; err == nil {
+				found[i] = &r
+			}
+			bar.step(r.Student)
+		})
+	}
+	all.Wait()
+	bar.end()
+	for _, r := range found {
+		if r != nil {
+			r.Table(to.stdout)
+			reports = append(reports, *r)
+		}
+	}
+	return reports, errors.Join(failures...)
+}
+
+// A bar shows on a terminal how many submissions are graded. In a pipe it is silent.
+type bar struct {
+	out   io.Writer
+	mu    sync.Mutex
+	done  int
+	total int
+	began time.Time
+}
+
+func (b *bar) step(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.done++
+	b.draw(name)
+}
+
+func (b *bar) draw(name string) {
+	if b.began.IsZero() {
+		b.began = time.Now()
+	}
+	const width = 30
+	full := width * b.done / max(1, b.total)
+	b.print(fmt.Sprintf("\r\033[K[%s%s] %d/%d %.0f s %s", strings.Repeat("#", full),
+		strings.Repeat(".", width-full), b.done, b.total, time.Since(b.began).Seconds(), name))
+}
+
+func (b *bar) end() { b.print("\n") }
+
+func (b *bar) print(text string) {
+	if f, ok := b.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		fmt.Fprint(b.out, text)
+	}
+}

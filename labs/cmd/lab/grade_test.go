@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/cmd/lab/grade"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden file of the class")
+
+func TestMain(m *testing.M) {
+	if grade.Confined() {
+		os.Exit(grade.Confine())
+	}
+	m.Run()
+}
+
+// The time that one submission of five labs may take, on two CPUs. Ten must take half an hour.
+const (
+	oneSubmission  = 4 * time.Minute
+	tenSubmissions = 30 * time.Minute
+)
+
+// A class of submissions has exact scores: untouched 0, the reference full marks, one in which the
+// first half of each lab's files is written, and one of which a lab does not compile: that costs
+// this lab alone. Each submission gets its reports. The test prints the times.
+func TestGradeClass(t *testing.T) {
+	onlyInCI(t)
+	if testing.Short() {
+		t.Skip("grades four submissions")
+	}
+	class, out := t.TempDir(), t.TempDir()
+	write := func(student, lab string, from, to int) {
+		for _, file := range filesOf(lab)[from:to] {
+			folder := map[bool]string{true: lab, false: lab + "/plain"}[lab == "1-schemas"]
+			text, err := os.ReadFile(filepath.Join("../../../solutions", folder, file))
+			require.NoError(t, err)
+			path := filepath.Join(class, student, "labs", lab, file)
+			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+			require.NoError(t, os.WriteFile(path, text, 0o644))
+		}
+	}
+	require.NoError(t, os.MkdirAll(filepath.Join(class, "untouched", "labs"), 0o755))
+	labs := []string{"1-schemas", "2-store", "3-projections", "4-replay", "5-audit"}
+	for _, lab := range labs {
+		n := len(filesOf(lab))
+		write("reference", lab, 0, n)
+		write("half", lab, 0, n/2)
+	}
+	write("broken", "5-audit", 0, 5)
+	path := filepath.Join(class, "broken", "labs", "4-replay", "replay.go")
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(t, os.WriteFile(path, []byte("package replay\n\nfunc"), 0o644))
+
+	began := time.Now()
+	var table bytes.Buffer
+	cmd := &gradeCmd{Submission: class, Output: out, Jobs: 2}
+	require.NoError(t, cmd.Run(t.Context(), &streams{&table, io.Discard}))
+	took := time.Since(began)
+	t.Logf("graded in %s:\n%s", took, table.String())
+	require.Less(t, took, 2*oneSubmission, "four submissions, two at once")
+	require.Less(t, 10*took/4, tenSubmissions, "ten submissions, two at once")
+
+	got, err := os.ReadFile(filepath.Join(out, "class.csv"))
+	require.NoError(t, err)
+	golden := filepath.Join("testdata", "class.csv")
+	if *update {
+		require.NoError(t, os.WriteFile(golden, got, 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got))
+	for _, name := range []string{"results.json", "junit.xml", "ctrf.json", "report.md"} {
+		require.FileExists(t, filepath.Join(out, "half", name))
+	}
+}
+
+// A folder without submissions, and a lab that does not exist, are wrong usage.
+func TestGradeUsage(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		"grade --submission testdata":                    "testdata has no folder labs",
+		"grade --submission ../../.. --lab 9-none":       `there is no lab "9-none"`,
+		"grade --submission " + t.TempDir() + "/nothing": "no such file",
+	} {
+		var stdout, stderr strings.Builder
+		require.Equal(t, misuse, run(strings.Fields(args), &stdout, &stderr), args)
+		require.Contains(t, stderr.String(), want)
+	}
+}
