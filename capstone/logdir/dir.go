@@ -33,6 +33,7 @@ import (
 	"syscall"
 	"time"
 
+	"example.com/blotter/capstone/product"
 	"example.com/blotter/labs/kit/stack"
 )
 
@@ -91,7 +92,8 @@ func (d *Dir) Create() error {
 
 // CheckPath refuses a path that cannot be a data folder.
 func CheckPath(path string) error {
-	const hint = "name the folder of a log and its stack with --data; the default is .blotter"
+	hint := "name the folder of a log and its stack with --data; the default is " +
+		product.Defaults.Data
 	if path == "" {
 		return &UsageError{"--data is empty", hint}
 	}

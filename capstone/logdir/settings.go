@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"example.com/blotter/capstone/product"
 )
 
 // Settings are the choices that a log is created with. They never change. log.json holds them.
@@ -120,7 +122,7 @@ func (s Settings) match(want Expected, path string) error {
 type Name string
 
 // DefaultName is the name of a log for which nobody chose one.
-const DefaultName Name = "blotter"
+var DefaultName = Name(product.Defaults.Name)
 
 // Topics returns the prefix of the log's topics and schema subjects.
 func (n Name) Topics() string { return string(n) }
@@ -141,16 +143,24 @@ func (n Name) SearchSchema() string { return n.schema() + "_search" }
 func (n Name) ConfirmationsSchema() string { return n.schema() + "_confirmations" }
 
 // SnapshotBucket returns the bucket of archived states.
-func (n Name) SnapshotBucket() string { return string(n) + "-replay" }
+func (n Name) SnapshotBucket() string {
+	return product.Of(product.Defaults.SnapshotBucket, string(n))
+}
 
 // OffloadBucket returns the bucket of offloaded payloads.
-func (n Name) OffloadBucket() string { return string(n) + "-offloads" }
+func (n Name) OffloadBucket() string {
+	return product.Of(product.Defaults.OffloadBucket, string(n))
+}
 
 // AuditBucket returns the bucket of batches and checkpoints.
-func (n Name) AuditBucket() string { return string(n) + "-audit" }
+func (n Name) AuditBucket() string {
+	return product.Of(product.Defaults.AuditBucket, string(n))
+}
 
 // Origin returns the origin line of the log's checkpoints.
-func (n Name) Origin() string { return string(n) + ".example" }
+func (n Name) Origin() string {
+	return product.Of(product.Defaults.Origin, string(n))
+}
 
 func (n Name) schema() string { return strings.ReplaceAll(string(n), "-", "_") }
 

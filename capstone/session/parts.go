@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/product"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
 	"example.com/blotter/solutions/2-store/offload"
@@ -20,11 +21,6 @@ import (
 	replay "example.com/blotter/solutions/4-replay/plain"
 	audit "example.com/blotter/solutions/5-audit"
 )
-
-// Retention is how long an archived object cannot be removed: a batch, a checkpoint, and a snapshot
-// unless Config.Keep says otherwise.
-// MiFID II, article 16(7), requires five years, and seven if the authority asks.
-const Retention = 24 * time.Hour
 
 // A Codec encodes events and the records of heads.
 type Codec interface {
@@ -53,6 +49,14 @@ func (s *Session) openCodec(ctx context.Context) (Codec, error) {
 	return OpenCodec(ctx, at, s.Settings().Name)
 }
 
+func (c Config) retention() time.Duration {
+	return cmp.Or(c.Retention, product.Defaults.Retention)
+}
+
+func (c Config) lock() minio.RetentionMode {
+	return minio.RetentionMode(cmp.Or(c.Lock, product.Defaults.Lock))
+}
+
 // Snapshots opens the archive of states. If the log has no archive, it creates the archive if
 // create is true, and otherwise returns an empty archive in memory.
 func (s *Session) Snapshots(ctx context.Context, create bool) (contract.Snapshots, error) {
@@ -61,8 +65,10 @@ func (s *Session) Snapshots(ctx context.Context, create bool) (contract.Snapshot
 	if err != nil || !found && !create {
 		return memory.New(), err
 	}
-	keep := cmp.Or(s.config.Keep, Retention)
-	o := &replay.S3{Client: client, Bucket: name, Retention: keep, Clock: time.Now}
+	o := &replay.S3{
+		Client: client, Bucket: name, Mode: s.config.lock(), Clock: time.Now,
+		Retention: cmp.Or(s.config.Keep, s.config.retention()),
+	}
 	return openSnapshots(o), o.CreateBucket(ctx) // checks the lock of an existing bucket
 }
 
@@ -160,7 +166,10 @@ func (s *Session) archive(ctx context.Context, create bool) (audit.Archive, erro
 	if err != nil || !found && !create {
 		return new(audit.Memory), err
 	}
-	archive := &audit.S3{Client: client, Bucket: name, Retention: Retention, Clock: time.Now}
+	archive := &audit.S3{
+		Client: client, Bucket: name, Mode: s.config.lock(), Retention: s.config.retention(),
+		Clock: time.Now,
+	}
 	if create {
 		return archive, archive.CreateBucket(ctx)
 	}

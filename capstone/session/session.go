@@ -12,6 +12,7 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/product"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/solutions/2-store/memory"
 	"example.com/blotter/solutions/2-store/offload"
@@ -45,7 +46,11 @@ type Config struct {
 	// AcceptLoss opens a log that ends before the reached mark.
 	AcceptLoss bool
 
-	Source      string        // of appended events; "blotter/import" if empty
+	// The settings of product.env take the place of empty ones.
+	Source    string        // of appended events
+	Retention time.Duration // of archived objects
+	Lock      string        // of archived objects: COMPLIANCE or GOVERNANCE
+
 	Keep        time.Duration // of archived snapshots; Retention if it is zero
 	OffloadOver int           // payloads of more bytes go to object storage
 	Temporary   bool          // containers remove their volumes when they are closed
@@ -214,7 +219,7 @@ func (s *Session) Settings() logdir.Settings { return s.dir.Settings() }
 // System returns the flow over the log. Its read model, snapshots and auditor are left to the
 // caller.
 func (s *Session) System() *capstone.System {
-	system := capstone.New(s.Log, s.Codec, cmp.Or(s.config.Source, "blotter/import"))
+	system := capstone.New(s.Log, s.Codec, cmp.Or(s.config.Source, product.Defaults.Source))
 	system.FollowUps.SweptTo = s.dir.FollowUps()
 	if s.access == Draft {
 		system.FollowUps.SweptTo = unchanged{s.dir.FollowUps()}

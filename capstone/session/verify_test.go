@@ -232,6 +232,31 @@ func TestPinnedKeyNamesAnotherKey(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
+// The retention and the mode of the archive's locks are settings.
+func TestArchiveLocksAsSettingsSay(t *testing.T) {
+	t.Parallel()
+	config, services := sealedLog(t, "postgres")
+	config.Retention, config.Lock = 2*time.Hour, string(minio.Governance)
+	config.Services = services
+	s, err := Open(t.Context(), config, Seal)
+	require.NoError(t, err)
+	archive, err := s.archive(t.Context(), true)
+	require.NoError(t, err)
+	began := time.Now()
+	require.NoError(t, archive.Put(t.Context(), "checkpoints/000000000999", []byte("note")))
+	client, err := s.s3(t.Context())
+	require.NoError(t, err)
+	object, err := client.StatObject(t.Context(), s.Settings().Name.AuditBucket(),
+		"checkpoints/000000000999", minio.StatObjectOptions{})
+	require.NoError(t, err)
+	require.Equal(t, config.Lock, object.Metadata.Get("X-Amz-Object-Lock-Mode"))
+	until, err := time.Parse(time.RFC3339,
+		object.Metadata.Get("X-Amz-Object-Lock-Retain-Until-Date"))
+	require.NoError(t, err)
+	require.WithinDuration(t, began.Add(config.Retention), until, time.Minute)
+	require.NoError(t, s.Close())
+}
+
 // Whoever may write to the archive copies a checkpoint to another name. It has the time of its
 // publication, not that of the copy.
 func TestCopyOfCheckpointIsNoPublication(t *testing.T) {

@@ -50,7 +50,7 @@ var rules = []rule{
 	{`solutions/3-projections(/.*)?`, solution(`3-projections`), true},
 	{`solutions/4-replay(/.*)?`, solution(`4-replay`), true},
 	{`solutions/5-audit(/.*)?`, solution(`5-audit`), true},
-	{`capstone/logdir`, `labs/kit/(contract|stack)`, true},
+	{`capstone/logdir`, `labs/kit/(contract|stack)|capstone/product`, true},
 	{`capstone/session`, `.*`, false},
 	{`capstone/cmd/blotter`, `.*`, false},
 	{`runbooks`, `labs/kit/stack/stacktest`, false},
@@ -58,7 +58,7 @@ var rules = []rule{
 }
 
 // rooms are the packages of the capstone below session, which alone wires them up.
-const rooms = `capstone(/(books|chaos|explain|extract|lines|logdir|simulate)(/.*)?)?`
+const rooms = `capstone(/(books|chaos|explain|extract|lines|logdir|product|simulate)(/.*)?)?`
 
 // solution returns the packages that a solution may import. It may not import another solution.
 func solution(folder string) string {

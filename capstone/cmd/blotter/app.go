@@ -58,6 +58,7 @@ func (a *app) onClose(f func() error) { a.closers = append(a.closers, f) }
 func (a *app) config() session.Config {
 	return session.Config{
 		Data: a.cli.Data, Stack: a.cli.Stack, Choices: a.choices, OffloadOver: a.cli.OffloadOver,
+		Retention: a.cli.Retention, Lock: a.cli.Lock, Source: a.cli.EventSource,
 		Progress: a.stderr, StackLost: func(err error) { a.cancel(&stackLost{err}) },
 	}
 }

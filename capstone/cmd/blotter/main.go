@@ -13,23 +13,27 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
+	"example.com/blotter/capstone/product"
 	"example.com/blotter/capstone/session"
 )
 
 // cli is the command line. The fields of a command are its flags; its Run does the work.
 type cli struct {
-	Data        string `help:"${data}" default:".blotter" env:"BLOTTER_DATA" placeholder:"DIR"`
+	Data        string `help:"${data}" default:"${folder}" env:"BLOTTER_DATA" placeholder:"DIR"`
 	Stack       string `help:"${stack}" default:"embedded" enum:"${stacks}" env:"STACK"`
 	Store       string `help:"${store}" default:"kafka" enum:"${stores}"`
 	Partitions  int32  `help:"Partitions of a new log, on Kafka: 1 to 500." default:"12"`
 	Zone        string `help:"${zone}" default:"CET"`
-	Name        string `help:"${name}" default:"blotter"`
+	Name        string `help:"${name}" default:"${log_name}"`
 	OffloadOver int    `help:"${offload_over}" default:"65536" placeholder:"BYTES"`
 	Format      string `help:"${format}" default:"table" enum:"table,json,csv"`
 	JSON        bool   `help:"The same as --format json." name:"json" xor:"format"`
+
+	settings `embed:""`
 
 	Version kong.VersionFlag `help:"Show the version of the program and of Go."`
 
@@ -75,10 +79,25 @@ type cli struct {
 	Writer   chaosWriterCmd   `cmd:"" name:"chaos-writer" hidden:""`
 }
 
+// settings are the settings of product.env that a run can have its own of.
+type settings struct {
+	Retention   time.Duration `default:"${retention}" env:"BLOTTER_RETENTION" hidden:""`
+	Lock        string        `default:"${lock}" enum:"${locks}" env:"BLOTTER_LOCK" hidden:""`
+	EventSource string        `default:"${event_source}" env:"BLOTTER_SOURCE" hidden:""`
+}
+
 // longHelp has the help texts that do not fit beside a field.
 var longHelp = kong.Vars{
 	"stores": strings.Join(session.StoreNames(), ","),
 	"stacks": "embedded,containers,external",
+
+	// The settings of product.env.
+	"folder":       product.Defaults.Data,
+	"log_name":     product.Defaults.Name,
+	"retention":    product.Defaults.Retention.String(),
+	"lock":         product.Defaults.Lock,
+	"locks":        "COMPLIANCE,GOVERNANCE",
+	"event_source": product.Defaults.Source,
 
 	"roundings": "half-even,half-up,up,down",
 
@@ -345,6 +364,10 @@ func checkEmpty(args []string, c *cli) error {
 	}
 	if blank(c.Data) {
 		return &usageError{"BLOTTER_DATA is empty", hint}
+	}
+	if c.Retention <= 0 {
+		return &usageError{fmt.Sprintf("BLOTTER_RETENTION is %s", c.Retention),
+			"give it a duration, such as 43800h"}
 	}
 	return nil
 }
