@@ -71,6 +71,12 @@ func (s *System) archive(
 		}
 		return archived, true, err
 	}
+	if _, err := s.Log.Find(ctx, trade.EventID(trade.SnapshotID(now.Name), 0)); err == nil {
+		return now, false, fmt.Errorf("snapshot %s: %w: it is on record from before a restore",
+			now.Name, contract.ErrSnapshotTaken)
+	} else if !errors.Is(err, contract.ErrNotFound) {
+		return now, false, err
+	}
 	if err := s.Snapshots.Put(ctx, now); err != nil && !errors.Is(err, contract.ErrSnapshotTaken) {
 		return now, false, err
 	}
@@ -127,13 +133,24 @@ func (s *System) takeSnapshot(
 	if s.Simulated || n.Taken.Before(through) {
 		n.Taken = through
 	}
-	if name == "" {
-		n.Name = fmt.Sprintf("state-%x", n.Digest[:6])
+	if name == "" && err == nil {
+		n.Name, err = s.stateName(ctx, n.Digest)
 	}
 	if err == nil && s.Provenance != nil {
 		n.Provenance, err = s.Provenance()
 	}
 	return n, used, err
+}
+
+// stateName returns the default name of a snapshot. A name is recorded once: that of a restored log
+// may be on record from the lost one.
+func (s *System) stateName(ctx context.Context, digest [32]byte) (string, error) {
+	name := fmt.Sprintf("state-%x", digest[:6])
+	restores, _, err := s.restores(ctx)
+	if restores > 0 {
+		name += fmt.Sprintf("-r%d", restores)
+	}
+	return name, err
 }
 
 // stateAtCursor returns a state of the read model and the cursor that belongs to it. These are two
@@ -206,12 +223,17 @@ func (s *System) recordedSnapshots(
 	if err != nil {
 		return nil, nil, err
 	}
+	// The cursors of snapshots before a restore are those of the lost log.
+	_, restored, err := s.restores(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	skipped := map[uuid.UUID]bool{}
 	for _, skip := range trade.Skips(trade.SnapshotStream, h.events) {
 		skipped[skip.Event], skipped[skip.By] = true, true
 	}
 	for i, r := range h.recorded {
-		if skipped[r.ID] {
+		if skipped[r.ID] || r.RecordedAt.Before(restored) {
 			continue
 		}
 		taken, ok := h.events[i].Body.(trade.SnapshotTaken)

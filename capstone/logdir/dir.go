@@ -10,6 +10,7 @@
 //	reached          the end of the log after the last command that wrote it
 //	swept            the cursor of the process that issues follow-ups
 //	writer           the lock of the only process that may append
+//	restoring        the archive from which the log is being made again; no other command opens it
 //	index/           the owner's index files (see the store)
 //	stack/           the embedded stack
 //	containers/      the secrets and the registry of the stack in containers
@@ -17,6 +18,7 @@
 // A crash between two of these files leaves a folder that can be opened:
 //
 //	before log.json        there is no log; empty topics or tables wait for the next attempt
+//	before restoring goes  the log may lack events; the same restore continues
 //	before keys/verifier   the next seal derives it from keys/signer
 //	before keys/checkpoint the older checkpoint is valid, too; the next seal keeps the last one
 //	before reached         the older mark is valid, too, but it notices fewer losses
@@ -28,8 +30,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -50,6 +54,7 @@ type Expected struct {
 	Stack     string            // the stack that the caller uses
 	Choices   map[string]string // by flag: store, partitions, name; only those that were chosen
 	Simulated bool              // simulated commands are about to be written
+	Restoring string            // the archive from which the log is made again; empty for none
 }
 
 // Open opens the folder of an existing log. If the folder has no log, the error is *NoLogError.
@@ -61,8 +66,38 @@ func Open(path string, want Expected) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{path: path, settings: s}, s.match(want, path)
+	d := &Dir{path: path, settings: s}
+	if err := s.match(want, path); err != nil {
+		return nil, err
+	}
+	return d, d.checkRestore(want.Restoring)
 }
+
+// checkRestore refuses a log that is being made again, unless the caller continues that. It also
+// refuses to make a complete log again.
+func (d *Dir) checkRestore(from string) error {
+	found, err := os.ReadFile(d.restoring())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	switch was := strings.TrimSpace(string(found)); {
+	case was == from:
+		return nil
+	case was == "":
+		return &UsageError{"there is a log in " + d.path, "name an empty folder with --data"}
+	default:
+		return &UsageError{fmt.Sprintf("the log in %s is incomplete: it is being restored from %s",
+			d.path, was), "finish that with the same command: blotter restore-from-archive"}
+	}
+}
+
+// BeginRestore keeps all other commands out of the log until EndRestore. Call it BEFORE Create.
+func (d *Dir) BeginRestore(from string) error { return replace(d.restoring(), []byte(from+"\n")) }
+
+// EndRestore opens the log to all commands.
+func (d *Dir) EndRestore() error { return CursorFile(d.restoring()).remove() }
+
+func (d *Dir) restoring() string { return filepath.Join(d.path, "restoring") }
 
 // New prepares the folder of a new log. The stack may be unreachable, so nothing is fixed yet: call
 // Create once stack and store have answered.

@@ -78,6 +78,7 @@ type Auditor struct {
 	contract.SinceVerifier
 	contract.SealedLog
 	contract.Prover
+	contract.RecordArchive
 	Keys logdir.Keys
 	Kept contract.Checkpoint // the last one that was published from this folder; zero without one
 
@@ -155,7 +156,7 @@ func (s *Session) auditor(
 		return audit.OpenCheckpoint(signed, origin, keys.Verifier)
 	})
 	a.Known = kept.Note
-	return &Auditor{a, a, a, a, keys, kept, a.Handler(), foreign, a.Archived}, err
+	return &Auditor{a, a, a, a, a, keys, kept, a.Handler(), foreign, a.Archived}, err
 }
 
 // archive opens the archive of checkpoints. If the log has no archive, it creates the archive if

@@ -43,6 +43,10 @@ type Config struct {
 	// New has the settings of the log that is created if the folder has none; nil creates none.
 	New *logdir.Settings
 
+	// Restoring names the archive from which an empty log is made again. Only then the log takes
+	// the times of contract.At. Call Restored in the end.
+	Restoring string
+
 	// AcceptLoss opens a log that ends before the reached mark.
 	AcceptLoss bool
 
@@ -64,7 +68,7 @@ type Config struct {
 func (c Config) Folder() (*logdir.Dir, error) {
 	want := logdir.Expected{
 		Stack: c.stackKind(), Stores: StoreNames(), Choices: c.Choices,
-		Simulated: c.New != nil && c.New.Simulated,
+		Simulated: c.New != nil && c.New.Simulated, Restoring: c.Restoring,
 	}
 	d, err := logdir.Open(c.Data, want)
 	if none := new(logdir.NoLogError); c.New != nil && errors.As(err, &none) {
@@ -159,6 +163,9 @@ func (s *Session) openLog(ctx context.Context) error {
 	}
 	if !s.dir.IsNew() {
 		return nil
+	}
+	if err := s.beginRestore(ctx); err != nil {
+		return err
 	}
 	if err := s.dir.Create(); err != nil {
 		return err

@@ -225,7 +225,7 @@ func (s *Session) takeRole(ctx context.Context) (role, error) {
 }
 
 func (s *Session) clock() contract.Clock {
-	if s.Settings().Simulated {
+	if s.Settings().Simulated || s.config.Restoring != "" {
 		return contract.SimulatedClock
 	}
 	return func(context.Context) time.Time { return time.Now() }

@@ -61,6 +61,7 @@ var (
 	_ contract.SinceVerifier = (*Auditor)(nil)
 	_ contract.SealedLog     = (*Auditor)(nil)
 	_ contract.Prover        = (*Auditor)(nil)
+	_ contract.RecordArchive = (*Auditor)(nil)
 )
 
 // Open checks the options. It reads and writes nothing.

@@ -171,23 +171,18 @@ func (s *sealer) putRecords(ctx context.Context, b *batch) error {
 	return err
 }
 
-// SealedRecords are the events of one batch, whole.
-type SealedRecords struct {
-	Number  int64               // of the batch
-	First   int64               // the leaf of the first event
-	Schemas []schemas.Schema    // of these events, as the sealer's catalog had them
-	Events  []contract.Recorded // in the order of leaves, at their sealed positions
-}
-
-// Records calls each with the events of every batch under the last checkpoint. Each event is the
-// one that the checkpoint signs, byte for byte. It does not read the log.
-func (a *Auditor) Records(ctx context.Context, each func(SealedRecords) error) error {
+// Records implements contract.RecordArchive. Each event is the one that the last checkpoint signs,
+// byte for byte.
+func (a *Auditor) Records(ctx context.Context, each func(contract.SealedRecords) error) error {
 	return a.batches(ctx, 0, func(b *batch) error {
 		texts, err := a.records(ctx, b, nil)
+		if isForeign(err) || errors.Is(err, ErrAbsent) {
+			err = fmt.Errorf("%w: %w", ErrArchive, err)
+		}
 		if err != nil {
 			return err
 		}
-		out := SealedRecords{Number: b.Number, First: b.first()}
+		out := contract.SealedRecords{Number: b.Number, First: b.first()}
 		for _, s := range texts {
 			fingerprint, err := schemas.Fingerprint(s.Text)
 			if err != nil {

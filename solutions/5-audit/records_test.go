@@ -18,7 +18,7 @@ import (
 func recordedIn(t *testing.T, a *audit.Auditor) (all []contract.Recorded, texts []string) {
 	t.Helper()
 	index := int64(0)
-	require.NoError(t, a.Records(t.Context(), func(b audit.SealedRecords) error {
+	require.NoError(t, a.Records(t.Context(), func(b contract.SealedRecords) error {
 		require.Equal(t, index, b.First)
 		index += int64(len(b.Events)) + 1 // the header's leaf
 		all = append(all, b.Events...)
@@ -96,7 +96,7 @@ func TestChangedRecordsAreAFault(t *testing.T) {
 			require.Contains(t, fault, "the archive was changed: "+first+": ")
 			require.Contains(t, fault, tc.want)
 			err := open(t, log, tampered).Records(t.Context(),
-				func(audit.SealedRecords) error { return nil })
+				func(contract.SealedRecords) error { return nil })
 			require.ErrorContains(t, err, tc.want)
 		})
 	}

@@ -137,13 +137,14 @@ func isFinding(err error) bool {
 		skip     *capstone.SkipError
 		stale    *capstone.StaleError
 		adoption *capstone.AdoptionError
+		restore  *capstone.RestoreError
 		segment  *stack.DamagedSegmentError
 		state    *stack.DamagedStateError
 		key      *audit.KeyError
 	)
 	for _, target := range []any{
 		&folder, &key, &ahead, &damaged, &offload, &frontier, &reused, &snapshot, &skip, &stale,
-		&segment, &state, &adoption,
+		&segment, &state, &adoption, &restore,
 	} {
 		if errors.As(err, target) {
 			return true

@@ -51,6 +51,9 @@ var examples = map[string]string{
 	"chaos":          "--store postgres chaos --kills 10",
 	"help":           "help import",
 	"completion":     "completion bash",
+
+	"restore-from-archive": "--data new restore-from-archive .blotter --actor ops/1 " +
+		"--approver ops/2 --reason outage",
 }
 
 // printHelp prints the help of one command with its own flags and an example, or the list of all

@@ -64,6 +64,7 @@ type cli struct {
 	Seal     sealCmd          `cmd:"" help:"${seal}"`
 	Sealed   checkpointsCmd   `cmd:"" name:"checkpoints" help:"List the published checkpoints."`
 	Verify   verifyCmd        `cmd:"" help:"${verify}"`
+	Restore  restoreCmd       `cmd:"" name:"restore-from-archive" help:"${restore}"`
 	ServeLog serveLogCmd      `cmd:"" name:"serve-log" help:"${serve_log}"`
 	Prove    proveCmd         `cmd:"" help:"${prove}"`
 	Proof    checkProofCmd    `cmd:"" name:"check-proof" help:"${check_proof}"`
@@ -126,6 +127,7 @@ var longHelp = kong.Vars{
 	"rebuild":        "Make the read models again from the log, and accept the log as it is.",
 	"seal":           "Add new events to the Merkle tree and publish a signed checkpoint.",
 	"verify":         "Compare the log with its checkpoints; exit 1 names the first difference.",
+	"restore":        "Make a lost log again from its sealed archive, in an empty folder.",
 	"serve_log":      "Serve the sealed log to any client of C2SP tlog-tiles, read-only.",
 	"prove":          "Write a proof that the last checkpoint covers an event.",
 	"check_proof":    "Check a proof offline, with the public key alone.",
@@ -147,6 +149,8 @@ var longHelp = kong.Vars{
 		"- is standard input.",
 	"backfill_ours":    "Write the figures of this program to a new file, as CSV.",
 	"backfill_figures": "Compare with the figures of the other system, a CSV file.",
+
+	"restore_from": "Data folder of the lost log: its log.json, its public key, its archive.",
 
 	"search_words": "Words of a reason, as in a web search: two words, \"a phrase\", or, -not.",
 	"search_where": "Value of an attribute, such as book=power-prop. Repeat for more.",

@@ -1,5 +1,11 @@
 package contract
 
+import (
+	"context"
+
+	"example.com/blotter/schemas"
+)
+
 // A Hash is the hash of a leaf or of a node of the tree (RFC 6962, section 2.1).
 type Hash = [32]byte
 
@@ -44,6 +50,22 @@ func (b SealedBatch) Leaves() [][]byte {
 		leaves = append(leaves, e.Leaf)
 	}
 	return append(leaves, b.Header.Leaf())
+}
+
+// A RecordArchive is an archive that holds the sealed events whole, so that the log can be made
+// again.
+type RecordArchive interface {
+	// Records calls each with every batch under the last checkpoint, in order. It does not read the
+	// log.
+	Records(ctx context.Context, each func(SealedRecords) error) error
+}
+
+// SealedRecords are the events of one batch, whole.
+type SealedRecords struct {
+	Number  int64            // of the batch
+	First   int64            // the leaf of the first event
+	Schemas []schemas.Schema // of these events, as the sealer's catalog had them
+	Events  []Recorded       // in the order of leaves, at their sealed positions
 }
 
 // A TraceRow is one event of a contract, with the evidence that it was sealed. The event says who

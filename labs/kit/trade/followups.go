@@ -113,7 +113,15 @@ const backfillPrefix = "backfill/"
 // of its content. A file is adopted once.
 func BackfillID(file [sha256.Size]byte) string { return fmt.Sprintf("%s%x", backfillPrefix, file) }
 
-var reservedPrefixes = []string{followUpPrefix, snapshotPrefix, skipPrefix, backfillPrefix}
+const restorePrefix = "restore/"
+
+// RestoreID returns the command id of the event that records that the log was made again from its
+// archive, by the signed root of the archive.
+func RestoreID(root [sha256.Size]byte) string { return fmt.Sprintf("%s%x", restorePrefix, root) }
+
+var reservedPrefixes = []string{
+	followUpPrefix, snapshotPrefix, skipPrefix, backfillPrefix, restorePrefix,
+}
 
 // ReservedPrefixes names the prefixes of reserved ids, for people.
 func ReservedPrefixes() string {
@@ -121,8 +129,8 @@ func ReservedPrefixes() string {
 	return strings.Join(reservedPrefixes[:last], ", ") + " or " + reservedPrefixes[last]
 }
 
-// IsReserved reports whether an id is reserved for a follow-up, a snapshot, a skip or a backfill.
-// The desk refuses other commands with it.
+// IsReserved reports whether an id is reserved for a follow-up, a snapshot, a skip, a backfill or a
+// restore. The desk refuses other commands with it.
 func IsReserved(commandID string) bool {
 	return slices.ContainsFunc(reservedPrefixes, func(prefix string) bool {
 		return strings.HasPrefix(commandID, prefix)
