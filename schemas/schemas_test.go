@@ -128,6 +128,9 @@ func TestPublishedFilesAreNeverEdited(t *testing.T) {
 	var now strings.Builder
 	for _, s := range schemas.All() {
 		fmt.Fprintf(&now, "%s %d %x\n", s.Type, s.Version, sha256.Sum256([]byte(s.Text)))
+		if s.HasJSON() {
+			fmt.Fprintf(&now, "%s %d json %x\n", s.Type, s.Version, sha256.Sum256([]byte(s.JSON())))
+		}
 	}
 	if *update {
 		require.NoError(t, os.WriteFile("testdata/published.golden", []byte(now.String()), 0o644))

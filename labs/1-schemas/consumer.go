@@ -15,6 +15,7 @@ type Consumer struct {
 	client *kgo.Client
 	parked string
 	codec  contract.Codec
+	json   contract.JSONCodec // see ReadJSON (consuming.go)
 }
 
 var _ contract.Consumer = (*Consumer)(nil)
@@ -29,7 +30,7 @@ type handler = func(context.Context, contract.Event, trade.Body) error
 // Records that are no events go to the topic parked. The client and that topic accept records that
 // are somewhat larger than those that are read.
 func NewConsumer(client *kgo.Client, parked string, codec contract.Codec) *Consumer {
-	return &Consumer{client, parked, codec}
+	return &Consumer{client: client, parked: parked, codec: codec}
 }
 
 // Run hands over events, one at a time, until ctx ends (L1.I8, L1.I10, L1.I11).
@@ -45,8 +46,8 @@ func (c *Consumer) Run(ctx context.Context, handle handler) error {
 // handleRecord hands over the event of a record, or parks the record (L1.I9, L1.I10). handleAll
 // (consuming.go) calls it.
 //
-// Exercise 4. eventOf (envelope.go) reads the headers, and the codec the body. Send every error of
-// these two to c.park for now.
+// Exercise 4. eventOf (envelope.go) reads the headers, and c.decode (consuming.go) the body. Send
+// every error of these two to c.park for now. Hand over the event that c.decode returns.
 //
 // Exercise 5. Decide for each error of the codec whether the record is its cause: would the same
 // record give the same error tomorrow?
@@ -67,5 +68,16 @@ func (c *Consumer) park(ctx context.Context, r *kgo.Record, reason error) error 
 	return check.TODO("L1.park")
 }
 
+// Avro returns an event in the JSON form as the event that a producer of Avro sends under the same
+// version of the schema (L1.I12). c.decode (consuming.go) calls it. Its errors are those of Decode.
+//
+// Exercise 6. j.schemaOf (jsonform.go) has the schema that the data names, and the id of that
+// schema in Avro. The format of the schema (formatOf) reads the text with readJSON, and writes the
+// value in Avro with write. If write fails, which program is at fault?
+func (j *JSONForm) Avro(ctx context.Context, e contract.Event) (contract.Event, error) {
+	return contract.Event{}, check.TODO("L1.json")
+}
+
 // Provided and not used yet: remove this line when you use them.
-var _, _, _, _, _ = eventOf, poison, truncate, (*Consumer).park, (*Consumer).handleAll
+var _, _, _, _ = eventOf, poison, truncate, (*JSONForm).schemaOf
+var _, _, _, _ = (*Consumer).park, (*Consumer).handleAll, (*Consumer).decode, format.readJSON

@@ -3,6 +3,6 @@
 //
 // Write settled.go, codec.go and upcast.go for part 1a, compatible.go, producer.go and consumer.go
 // for part 1b, in this order. The other files are provided: the walks over the fields of each event
-// type and three walkers, Avro's primitives, the registry's client, the envelope, and the visit of
-// two schemas side by side.
+// type and four walkers, Avro's primitives, the registry's client, the envelope, the JSON form, and
+// the visit of two schemas side by side.
 package codec

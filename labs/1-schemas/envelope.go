@@ -5,6 +5,7 @@ package codec
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ type envelope map[string]string
 const (
 	specVersion   = "1.0"
 	dataType      = "application/vnd.confluent.avro"
+	jsonDataType  = "application/vnd.confluent.json"
 	timeFormat    = "2006-01-02T15:04:05.000000Z" // RFC 3339, always UTC and with microseconds
 	isTrue        = "true"
 	offloadScheme = "sha256:" // of ce_dataref (CloudEvents extension "Dataref")
@@ -38,10 +40,30 @@ var names = []string{
 	"ce_correlationid", "ce_causationid", "ce_traceparent", "ce_ends", "ce_dataref", "content-type",
 }
 
+// recordOf returns e as a record of the producer's topic. Its content type is that of the
+// producer's codec.
+func (p *Producer) recordOf(e contract.Event) *kgo.Record {
+	form := dataType
+	if _, isJSON := p.codec.(contract.JSONCodec); isJSON {
+		form = jsonDataType
+	}
+	r := recordOf(e, form)
+	r.Topic = p.topic
+	return r
+}
+
+// isJSON reports whether the data of a record is in the JSON form. Only the content type says so:
+// an id says which schema, and costs a request to the registry.
+func isJSON(r *kgo.Record) bool {
+	return slices.ContainsFunc(r.Headers, func(h kgo.RecordHeader) bool {
+		return h.Key == "content-type" && string(h.Value) == jsonDataType
+	})
+}
+
 // recordOf returns e as a record without a topic.
-func recordOf(e contract.Event) *kgo.Record {
+func recordOf(e contract.Event, form string) *kgo.Record {
 	values := envelope{
-		"ce_specversion": specVersion, "content-type": dataType,
+		"ce_specversion": specVersion, "content-type": form,
 		"ce_id": e.ID.String(), "ce_source": e.Source, "ce_type": e.Type,
 		"ce_schema":      strconv.Itoa(e.Schema),
 		"ce_fingerprint": hex.EncodeToString(e.Fingerprint[:]),

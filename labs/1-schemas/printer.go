@@ -17,15 +17,15 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// JSON renders a body for people, as one object on one line. It has the fields of the schema in
-// their order, without those that are null. Decimals are strings, times are in UTC, a delivery has
-// its short form, and a digest is hexadecimal. The same body gives the same text.
+// JSON renders a body as one object on one line. It has the fields of the schema in their order,
+// without those that are null. Decimals are strings, times are in UTC, a delivery has its short
+// form, and a digest is hexadecimal. The same body gives the same text.
 //
 //	{"quantity":{"value":"2160","unit":"MWh"},"price":"83.1"}
 //
 // JSON fails with ErrUnencodable for a text that is not UTF-8, a decimal with more places than its
-// schema has, and a symbol that its schema does not have, because these cannot be recorded. There
-// is no inverse: data is kept as Avro only.
+// schema has, and a symbol that its schema does not have, because these cannot be recorded. The
+// inverse is format.readJSON. Logs keep data as Avro only.
 func JSON(body trade.Body) ([]byte, error) {
 	typ := typeOf(body)
 	if typ == "" {
@@ -117,6 +117,8 @@ func (p *printer) period(name string, v *trade.Period) { p.string(name, v.String
 func (p *printer) id(name string, v *uuid.UUID)        { p.string(name, v.String()) }
 func (p *printer) digest(name string, v *[32]byte)     { p.string(name, hex.EncodeToString(v[:])) }
 func (p *printer) present(_ string, has bool) bool     { return has }
+
+func (p *printer) spelled(_, text string) string { return text }
 
 func (p *printer) symbol(name, text string, i, _ int) int {
 	if i < 0 {

@@ -19,7 +19,8 @@ type Producer struct {
 
 var _ contract.Producer = (*Producer)(nil)
 
-// NewProducer writes through client, which stays the caller's.
+// NewProducer writes through client, which stays the caller's. A producer whose codec is a
+// contract.JSONCodec writes the JSON form.
 func NewProducer(client *kgo.Client, topic string, codec contract.Codec) *Producer {
 	return &Producer{client, topic, codec}
 }
@@ -28,9 +29,9 @@ func NewProducer(client *kgo.Client, topic string, codec contract.Codec) *Produc
 // valid (contract.Event.Validate).
 //
 // Exercise 3. Encode the body, fill Type, Schema, Fingerprint and Data of the event, and judge it.
-// recordOf (envelope.go) makes the record.
+// p.recordOf (envelope.go) makes the record.
 func (p *Producer) Publish(ctx context.Context, e contract.Event, body trade.Body) error {
 	return check.TODO("L1.publish")
 }
 
-var _ = recordOf // provided and not used yet: remove this line when you use it
+var _ = (*Producer).recordOf // provided and not used yet: remove this line when you use it

@@ -33,6 +33,11 @@ func (r confluent) Register(ctx context.Context, subject, text string) (int, err
 	return r.client.RegisterSchema(ctx, subject, schema, -1, -1)
 }
 
+func (r confluent) RegisterJSON(ctx context.Context, subject, text string) (int, error) {
+	schema := sr.Schema{Schema: text, Type: sr.TypeJSON}
+	return r.client.RegisterSchema(ctx, subject, schema, -1, -1)
+}
+
 // notFound is the registry's error code for an id that it does not have.
 const notFound = 40403
 
@@ -64,6 +69,10 @@ func (r *inMemory) Register(_ context.Context, _, text string) (int, error) {
 	}
 	r.texts = append(r.texts, text)
 	return len(r.texts), nil
+}
+
+func (r *inMemory) RegisterJSON(ctx context.Context, subject, text string) (int, error) {
+	return r.Register(ctx, subject, text)
 }
 
 func (r *inMemory) Text(_ context.Context, id int) (string, error) {

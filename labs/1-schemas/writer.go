@@ -87,6 +87,8 @@ func (w *writer) digest(_ string, v *[32]byte)  { w.out.raw(v[:]) }
 func (w *writer) record(_ string, walk func())  { walk() }
 func (w *writer) present(_ string, p bool) bool { w.out.long(branch(p)); return p }
 
+func (w *writer) spelled(_, text string) string { return text }
+
 func (w *writer) symbol(name, text string, i, _ int) int {
 	if i < 0 {
 		w.reject(name, "%q is not one of its symbols", text)

@@ -48,23 +48,6 @@ func sameMeaning(reader, writer avro.Schema) error {
 		cmp.Or(was, string(writer.Type())), cmp.Or(is, string(reader.Type())))
 }
 
-// logicalType returns the logical type of a schema with its attributes. An unknown logical type, or
-// one on a type that cannot have it, is ignored ("Logical Types").
-func logicalType(s avro.Schema) string {
-	l, ok := s.(avro.LogicalTypeSchema)
-	if !ok {
-		return ""
-	}
-	switch logical := l.Logical().(type) {
-	case nil:
-		return recentType(s)
-	case *avro.DecimalLogicalSchema:
-		return fmt.Sprintf("decimal(%d,%d)", logical.Precision(), logical.Scale())
-	default:
-		return string(logical.Type())
-	}
-}
-
 // Compatible returns an error if next may not follow the published versions (oldest first) in a
 // mode (Confluent, "Schema Evolution and Compatibility"). The plain modes look at the last
 // published version, the transitive ones at every version.

@@ -25,6 +25,7 @@ type Consumer struct {
 	client *kgo.Client
 	parked string
 	codec  contract.Codec
+	json   contract.JSONCodec // see ReadJSON
 }
 
 var _ contract.Consumer = (*Consumer)(nil)
@@ -47,7 +48,7 @@ type handler = func(context.Context, contract.Event, trade.Body) error
 // the client's kgo.ProducerBatchMaxBytes, whose default is too low. Otherwise a record of almost
 // the maximum size stops its partition.
 func NewConsumer(client *kgo.Client, parked string, codec contract.Codec) *Consumer {
-	return &Consumer{client, parked, codec}
+	return &Consumer{client: client, parked: parked, codec: codec}
 }
 
 // Run hands over events, one at a time (see contract.Consumer). It commits an offset after the
@@ -81,7 +82,7 @@ func (c *Consumer) handleRecord(ctx context.Context, r *kgo.Record, handle handl
 	if err != nil {
 		return c.park(ctx, r, err)
 	}
-	body, err := c.codec.Decode(ctx, e.Type, e.Data)
+	e, body, err := c.decode(ctx, r, e)
 	isCause := func(p error) bool { return errors.Is(err, p) }
 	switch {
 	case slices.ContainsFunc(poison, isCause):
@@ -98,6 +99,31 @@ func (c *Consumer) handleRecord(ctx context.Context, r *kgo.Record, handle handl
 var poison = []error{
 	contract.ErrMagic, contract.ErrTruncated, contract.ErrTrailing, contract.ErrOversize,
 	contract.ErrMalformed, contract.ErrUnknownSchema, contract.ErrWrongType,
+}
+
+// Avro returns an event in the JSON form as the event in Avro that it is (see contract.JSONCodec).
+// The text is read under the version that its id names, and written in Avro under the same version:
+// it becomes today's body only later, as all data does. The schema is that of the id, and not that
+// of the headers, which the digest would believe.
+func (j *JSONForm) Avro(ctx context.Context, e contract.Event) (contract.Event, error) {
+	s, avroID, err := j.schemaOf(ctx, e.Data)
+	switch {
+	case err != nil:
+		return contract.Event{}, err
+	case s.Type != e.Type:
+		return contract.Event{}, fmt.Errorf("%w: %s", contract.ErrWrongType, s.Type)
+	}
+	f := formatOf(s)
+	value, err := f.readJSON(e.Data[prefixSize:])
+	if err != nil {
+		return contract.Event{}, err
+	}
+	data, err := f.write(prefixOf(avroID), value)
+	if err != nil { // %v, not %w: the data is at fault, and not a caller that encodes
+		return contract.Event{}, fmt.Errorf("%w: %v", contract.ErrMalformed, err)
+	}
+	e.Schema, e.Fingerprint, e.Data = s.Version, s.Fingerprint, data
+	return e, nil
 }
 
 // park copies r to the parked topic BEFORE its offset is committed.

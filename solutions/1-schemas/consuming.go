@@ -7,7 +7,32 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
 )
+
+// ReadJSON makes c read the JSON form beside Avro, and returns c. Without it an event in the JSON
+// form has an unknown schema.
+func (c *Consumer) ReadJSON(json contract.JSONCodec) *Consumer {
+	c.json = json
+	return c
+}
+
+// decode returns the event e of a record, and its body. An event in the JSON form becomes the event
+// in Avro first, so that nobody else sees the difference.
+func (c *Consumer) decode(
+	ctx context.Context, r *kgo.Record, e contract.Event,
+) (contract.Event, trade.Body, error) {
+	if c.json != nil && isJSON(r) {
+		var err error
+		if e, err = c.json.Avro(ctx, e); err != nil {
+			return e, nil, err
+		}
+	}
+	body, err := c.codec.Decode(ctx, e.Type, e.Data)
+	return e, body, err
+}
 
 // handleAll handles records until one fails, and returns those before it.
 func (c *Consumer) handleAll(

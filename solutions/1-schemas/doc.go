@@ -30,9 +30,15 @@
 //		entered(f, &b.Entered)
 //	}
 //
-// Three walkers implement fields. The writer encodes each field, the reader fills it in, and the
-// printer renders it for people. Each field is named in one place, and reading cannot drift away
-// from writing.
+// Four walkers implement fields. The writer encodes each field and the reader fills it in; the
+// printer and the scanner do the same as JSON. Each field is named in one place, and reading cannot
+// drift away from writing.
+//
+// # The JSON form
+//
+// An event may travel as JSON (jsonform.go, scanner.go): the same prefix with the id of a JSON
+// Schema, and one object. It is one event in both forms, because a consumer writes the value again
+// in Avro, under the same version of the schema, before anything else sees it.
 //
 // # Versions
 //

@@ -391,6 +391,31 @@ func withProducer(fault func(contract.Producer) contract.Producer) func(*codecte
 	}
 }
 
+// withJSON changes the answers of Avro: fault gets the event in the JSON form, and the right
+// answer.
+func withJSON(
+	fault func(j *codec.JSONForm, e, right contract.Event, err error) (contract.Event, error),
+) func(*codectest.Fixture) {
+	return func(f *codectest.Fixture) {
+		f.NewJSON = func(
+			ctx context.Context, r contract.Registry, name string, avro contract.Codec,
+		) (contract.JSONCodec, error) {
+			j, err := codec.NewJSON(ctx, r, name, avro)
+			return faultyJSON{j, fault}, err
+		}
+	}
+}
+
+type faultyJSON struct {
+	*codec.JSONForm
+	fault func(j *codec.JSONForm, e, right contract.Event, err error) (contract.Event, error)
+}
+
+func (j faultyJSON) Avro(ctx context.Context, e contract.Event) (contract.Event, error) {
+	right, err := j.JSONForm.Avro(ctx, e)
+	return j.fault(j.JSONForm, e, right, err)
+}
+
 type keyWithID struct{ contract.Producer }
 
 func (p keyWithID) Publish(ctx context.Context, e contract.Event, body trade.Body) error {

@@ -22,6 +22,9 @@ type fields interface {
 	id(name string, v *uuid.UUID)
 	digest(name string, v *[32]byte)
 
+	// spelled returns the text of an enum: the text that a reader of texts found; every other
+	// walker returns text.
+	spelled(name, text string) string
 	// symbol visits an enum of n symbols. i is the index of text, or -1 if text is none of them.
 	// A reader returns the index that it read; every other walker returns i.
 	symbol(name, text string, i, n int) int
@@ -44,7 +47,8 @@ const (
 
 // enum visits a field that has one of the given values.
 func enum[T ~string](f fields, name string, v *T, values ...T) {
-	i := f.symbol(name, string(*v), slices.Index(values, *v), len(values))
+	text := f.spelled(name, string(*v))
+	i := f.symbol(name, text, slices.Index(values, T(text)), len(values))
 	// Only a reader finds another value. Other walkers must not write here: the body belongs to the
 	// caller of Encode, which may share it.
 	if i >= 0 && *v != values[i] {

@@ -6,22 +6,29 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
 
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 	"example.com/blotter/schemas"
 )
 
 // The wrong answers share these with the reference.
 var (
-	RecordOf = recordOf
-	EventOf  = eventOf
-	Park     = (*Consumer).park
+	EventOf = eventOf
+	Park    = (*Consumer).park
 )
+
+// RecordOf returns an event in Avro as a record.
+func RecordOf(e contract.Event) *kgo.Record { return recordOf(e, dataType) }
 
 // IsPoison reports whether the reference parks a record for an error.
 func IsPoison(err error) bool {
 	return slices.ContainsFunc(poison, func(p error) bool { return errors.Is(err, p) })
 }
+
+// Data returns a text in the frame of a type's JSON Schema.
+func (j *JSONForm) Data(typ, text string) []byte { return append(prefixOf(j.ids[typ]), text...) }
 
 // The formats match the catalog. Every published schema can be walked, the latest version of each
 // type has a body, and each older version has a step to the next.

@@ -42,6 +42,16 @@ func answer(t testing.TB) codectest.Fixture {
 		Consumer: func(client *kgo.Client, parked string, c contract.Codec) contract.Consumer {
 			return codec.NewConsumer(client, parked, c)
 		},
+		NewJSON: func(
+			ctx context.Context, registry contract.Registry, name string, avro contract.Codec,
+		) (contract.JSONCodec, error) {
+			return codec.NewJSON(ctx, registry, name, avro)
+		},
+		BothForms: func(
+			client *kgo.Client, parked string, c contract.Codec, json contract.JSONCodec,
+		) contract.Consumer {
+			return codec.NewConsumer(client, parked, c).ReadJSON(json)
+		},
 		Brokers: stacktest.Kafka(t),
 		Prefix:  stacktest.Prefix(t),
 	}

@@ -19,7 +19,8 @@ type Producer struct {
 
 var _ contract.Producer = (*Producer)(nil)
 
-// NewProducer writes through client, which stays the caller's. Leave the client's defaults for
+// NewProducer writes through client, which stays the caller's. A producer whose codec is a
+// contract.JSONCodec writes the JSON form. Leave the client's defaults for
 // producing: it is idempotent and waits for every replica in sync, and its retries neither
 // duplicate nor reorder records.
 func NewProducer(client *kgo.Client, topic string, codec contract.Codec) *Producer {
@@ -38,10 +39,8 @@ func (p *Producer) Publish(ctx context.Context, e contract.Event, body trade.Bod
 	if err := e.Validate(); err != nil {
 		return err
 	}
-	r := recordOf(e)
-	r.Topic = p.topic
 	// A crash here means that nothing is written, and the caller has no answer.
-	if err := p.client.ProduceSync(ctx, r).FirstErr(); err != nil {
+	if err := p.client.ProduceSync(ctx, p.recordOf(e)).FirstErr(); err != nil {
 		return fmt.Errorf("publish %s to %s: %w", e.ID, p.topic, err)
 	}
 	// A crash here means that the event is written and the caller does not know. The caller

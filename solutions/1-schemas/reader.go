@@ -75,6 +75,8 @@ func (r *reader) id(name string, v *uuid.UUID) {
 func (r *reader) digest(_ string, v *[32]byte) { copy(v[:], r.in.raw(int64(len(v)))) }
 func (r *reader) record(_ string, walk func()) { walk() }
 
+func (r *reader) spelled(_, text string) string { return text }
+
 func (r *reader) symbol(name, _ string, _, n int) int {
 	i := r.in.long()
 	if i < 0 || i >= int64(n) {

@@ -160,6 +160,23 @@ var promotions = map[avro.Type][]avro.Type{
 	avro.Bytes:  {avro.String},
 }
 
+// logicalType returns the logical type of a schema with its attributes. An unknown logical type, or
+// one on a type that cannot have it, is ignored ("Logical Types").
+func logicalType(s avro.Schema) string {
+	l, ok := s.(avro.LogicalTypeSchema)
+	if !ok {
+		return ""
+	}
+	switch logical := l.Logical().(type) {
+	case nil:
+		return recentType(s)
+	case *avro.DecimalLogicalSchema:
+		return fmt.Sprintf("decimal(%d,%d)", logical.Precision(), logical.Scale())
+	default:
+		return string(logical.Type())
+	}
+}
+
 // recentType returns a logical type that came with Avro 1.12.0. The library does not know these.
 func recentType(s avro.Schema) string {
 	on := string(s.Type())

@@ -112,9 +112,10 @@ var wrongs = []wrong{
 	// publishing
 	{"publishes only the latest versions", "L1.7", "", "publish old versions",
 		withRegistry(func(r contract.Registry) contract.Registry { return latestOnly{r} })},
-	{"compacts the schema text", "L1.7", "L1.9 L1.10 L1.16 L1.17 L1.19", "another layout",
+	{"compacts the schema text", "L1.7", "L1.9 L1.10 L1.16 L1.17 L1.19 L1.38 L1.39",
+		"another layout",
 		withRegistry(func(r contract.Registry) contract.Registry { return compacting{r} })},
-	{"ignores the name of the log", "L1.7", "", "name, a dash and the type",
+	{"ignores the name of the log", "L1.7", "L1.38 L1.39", "name, a dash and the type",
 		func(f *codectest.Fixture) {
 			right := f.New
 			f.New = func(
@@ -128,7 +129,7 @@ var wrongs = []wrong{
 
 	// encoding
 	{"ids are little-endian", "L1.9", "L1.10 L1.12 L1.14 L1.15 L1.16 L1.17 L1.18 L1.19 L1.21 " +
-		"L1.36", "prefixOf",
+		"L1.36 L1.38 L1.39", "prefixOf",
 		withCodec(func(c *faultyCodec) {
 			c.afterEncode = func(p contract.Payload) contract.Payload {
 				slices.Reverse(p.Data[1:prefixSize])
@@ -141,7 +142,7 @@ var wrongs = []wrong{
 				return data
 			}
 		})},
-	{"wrong schema version and fingerprint", "L1.10", "", "the fingerprint of the type",
+	{"wrong schema version and fingerprint", "L1.10", "L1.38", "the fingerprint of the type",
 		withCodec(func(c *faultyCodec) {
 			c.afterEncode = func(p contract.Payload) contract.Payload {
 				if p.Type != "trade.settled" {
@@ -150,7 +151,7 @@ var wrongs = []wrong{
 				return p
 			}
 		})},
-	{"one event type for every change", "L1.10", "L1.13", "take the format",
+	{"one event type for every change", "L1.10", "L1.13 L1.38", "take the format",
 		withCodec(func(c *faultyCodec) {
 			changes := []string{
 				"trade.amended", "trade.cancelled", "trade.novated", "trade.exercised",
@@ -240,7 +241,7 @@ var wrongs = []wrong{
 		})},
 	{"gives every curve a market", "L1.18", "", "the two parts of the curve",
 		withTree(func(c *treeCodec) { c.alwaysMarket = true })},
-	{"takes an empty market for none", "L1.19", "", "tell no market from an empty market",
+	{"takes an empty market for none", "L1.19", "L1.38", "tell no market from an empty market",
 		withCodec(func(c *faultyCodec) {
 			c.beforeEncode = changing(func(m *trade.PriceMarked) {
 				m.Curve = strings.TrimSuffix(m.Curve, "/")
@@ -265,7 +266,7 @@ var wrongs = []wrong{
 		withReadable(func(reader, writer string) (bool, error) {
 			return reader == "{" || writer == "{", errors.New("unexpected end of JSON input")
 		})},
-	{"knows only the logical types of the library", "L1.23", "", "ask recentType",
+	{"knows only the logical types of the library", "L1.23", "", "logicalType (resolve.go) does",
 		withReadable(func(reader, writer string) (bool, error) {
 			return strings.Contains(reader, "nanos"), nil
 		})},
@@ -320,8 +321,8 @@ var wrongs = []wrong{
 		})},
 
 	// the producer
-	{"the key contains the event id", "L1.27", "L1.29 L1.31 L1.33 L1.35 L1.36", "the stream is " +
-		"the key",
+	{"the key contains the event id", "L1.27", "L1.29 L1.31 L1.33 L1.35 L1.36 L1.39",
+		"the stream is the key",
 		withProducer(func(p contract.Producer) contract.Producer { return keyWithID{p} })},
 	{"does not wait for the brokers", "L1.28", "", "wait for the result",
 		withProducer(func(p contract.Producer) contract.Producer { return doesNotWait{p} })},
@@ -378,6 +379,49 @@ var wrongs = []wrong{
 		withConsumer(func(c *faultyConsumer) { c.commitsFirst = true })},
 	{"ignores fetch errors", "L1.37", "", "AFTER its records are handled",
 		withConsumer(func(c *faultyConsumer) { c.ignoresFetchErrors = true })},
+
+	// the JSON form
+	{"hands over JSON as it came", "L1.38", "L1.39", "Data is of Avro",
+		withJSON(func(_ *codec.JSONForm, e, _ contract.Event, err error) (contract.Event, error) {
+			return e, err
+		})},
+	{"keeps the id of the JSON Schema", "L1.38", "L1.39", "prefixOf the id of the schema in Avro",
+		withJSON(func(_ *codec.JSONForm, e, got contract.Event, err error) (contract.Event, error) {
+			if err == nil {
+				got.Data = append(slices.Clone(e.Data[:prefixSize]), got.Data[prefixSize:]...)
+			}
+			return got, err
+		})},
+	{"believes the headers of JSON", "L1.38", "", "whatever the headers claim",
+		withJSON(func(_ *codec.JSONForm, e, got contract.Event, err error) (contract.Event, error) {
+			got.Schema, got.Fingerprint = e.Schema, e.Fingerprint
+			return got, err
+		})},
+	{"takes bad JSON for its own failure", "L1.39", "", "the data is at fault",
+		withJSON(func(_ *codec.JSONForm, _, got contract.Event, err error) (contract.Event, error) {
+			if err != nil && strings.Contains(err.Error(), contract.ErrUnencodable.Error()) {
+				err = contract.ErrUnencodable
+			}
+			return got, err
+		})},
+	{"reads JSON of another type", "L1.39", "", "compare the type of the id's schema",
+		withJSON(func(
+			j *codec.JSONForm, e, got contract.Event, err error,
+		) (contract.Event, error) {
+			if errors.Is(err, contract.ErrWrongType) {
+				e.Type = "trade.settled"
+				return j.Avro(context.Background(), e)
+			}
+			return got, err
+		})},
+	{"decodes every record as Avro", "L1.39", "", "decodes with c.decode",
+		func(f *codectest.Fixture) {
+			f.BothForms = func(
+				client *kgo.Client, parked string, c contract.Codec, _ contract.JSONCodec,
+			) contract.Consumer {
+				return codec.NewConsumer(client, parked, c)
+			}
+		}},
 }
 
 // Each wrong answer fails the check that is meant to find it and the listed others, and no further

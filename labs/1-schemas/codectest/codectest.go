@@ -44,6 +44,15 @@ type Fixture struct {
 	Producer   func(client *kgo.Client, topic string, codec contract.Codec) contract.Producer
 	Consumer   func(client *kgo.Client, parked string, codec contract.Codec) contract.Consumer
 
+	// NewJSON publishes the JSON Schemas of the catalog. BothForms is a Consumer that also reads
+	// the JSON form.
+	NewJSON func(
+		ctx context.Context, registry contract.Registry, name string, avro contract.Codec,
+	) (contract.JSONCodec, error)
+	BothForms func(
+		client *kgo.Client, parked string, codec contract.Codec, json contract.JSONCodec,
+	) contract.Consumer
+
 	// Brokers reach and sign in to a Kafka, which others may share. Each check uses topics and a
 	// group of its own, and their names begin with Prefix.
 	Brokers []kgo.Opt
@@ -66,7 +75,7 @@ func Suites(f Fixture) []check.Suite {
 	b := check.Suite{Name: "1-schemas", Part: "1b", Guide: "labs/1-schemas/1b.md",
 		Files: []string{"compatible.go", "producer.go", "consumer.go"},
 		Needs: []string{register, encode, decode, lookup, split}}
-	for _, c := range slices.Concat(compatibility, streaming, joining, parking, failing) {
+	for _, c := range slices.Concat(compatibility, streaming, joining, parking, failing, forms) {
 		b.Checks = append(b.Checks, c.bind(f))
 	}
 	return []check.Suite{a, b}
@@ -90,6 +99,7 @@ const (
 	publish    = "L1.publish"
 	consume    = "L1.consume"
 	park       = "L1.park"
+	inJSON     = "L1.json"
 )
 
 // A spec is a check without its fixture.
@@ -113,7 +123,8 @@ type trial struct {
 	check.T
 	answer   Fixture
 	registry *registry
-	name     string // of the log, in the codec's subjects
+	name     string             // of the log, in the codec's subjects
+	json     contract.JSONCodec // nil for a consumer that reads Avro only
 }
 
 // fail ends the check.

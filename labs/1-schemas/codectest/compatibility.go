@@ -36,9 +36,8 @@ var compatibility = []spec{{
 		Hint: "visit (resolve.go) finds the places where the two schemas meet; compare the " +
 			"logical " +
 			"types there, with precision and scale",
-		More: "logicalType returns a text such as decimal(28,6), from s.(avro.LogicalTypeSchema)." +
-			"Logical(); two texts that differ are an error; recentType has the types that the " +
-			"library does not know",
+		More: "logicalType (resolve.go) returns a text such as decimal(28,6), also for types " +
+			"that the library does not know; two texts that differ are an error",
 		Read: "section 1 and exercise 1"},
 	try: func(t *trial) {
 		t.reads(true, "an unchanged decimal", record(price4), record(price4))
@@ -206,9 +205,8 @@ var meaningChanges = []struct{ what, from, to, hint string }{
 const (
 	scaleHint  = "a decimal is its name, its precision and its scale: compare all three"
 	noneHint   = "a schema without a logical type differs from one that has it"
-	recentHint = "the library does not know the types of Avro 1.12: where Logical() is nil, ask " +
-		"recentType (resolve.go)"
-	visitHint = "call visit with the two whole schemas: it goes into records, items and branches"
+	recentHint = "the library does not know the types of Avro 1.12: logicalType (resolve.go) does"
+	visitHint  = "call visit with the two whole schemas: it goes into records, items and branches"
 )
 
 // changes are changes of a schema, with the readers that can still read.

@@ -24,7 +24,7 @@ var failing = []spec{{
 			"would then park a minute of trades",
 		Hint: "return the error from Run; commit the records before this one, and not the record " +
 			"itself",
-		More: "park only for errors of eventOf and Decode that are in poison; return the error " +
+		More: "park only for errors of eventOf and c.decode that are in poison; return the error " +
 			"of " +
 			"handle as it is, even if it wraps ErrTruncated",
 		Read: "section 3 and exercise 5"},

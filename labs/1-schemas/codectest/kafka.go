@@ -187,7 +187,7 @@ func (t *trial) run(
 	client := k.member(t, append(options, kgo.WithContext(life))...)
 	ctx, cancel := context.WithCancel(t.Context())
 	m := &member{t: t, k: k, events: make(chan contract.Event, 100), cancel: cancel}
-	consumer := t.answer.Consumer(client, k.parked, c)
+	consumer := t.consumer(client, k, c)
 	m.done = check.Go(t, func() {
 		defer client.CloseAllowingRebalance() // leaves the group, for the next member
 		m.err = consumer.Run(ctx, func(_ context.Context, e contract.Event, body trade.Body) error {

@@ -23,9 +23,9 @@ var streaming = []spec{{
 			"headers, its data is the value",
 		Misconception: "that a key only spreads the load; in fact records with one key are in " +
 			"one partition, and only a partition has an order",
-		Hint: "fill the event's Type, Schema, Fingerprint and Data from the payload; recordOf " +
+		Hint: "fill the event's Type, Schema, Fingerprint and Data from the payload; p.recordOf " +
 			"(envelope.go) makes the record",
-		More: "r := recordOf(e); r.Topic = p.topic; p.client.ProduceSync(ctx, r).FirstErr()",
+		More: "p.client.ProduceSync(ctx, p.recordOf(e)).FirstErr()",
 		Read: "section 2 and exercise 3"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)
@@ -82,7 +82,7 @@ var streaming = []spec{{
 		Hint: "handle one record after the other, in the order of the fetch; eventOf " +
 			"(envelope.go) reads the headers",
 		More: "for: fetches := c.client.PollFetches(ctx); c.handleAll(ctx, fetches.Records(), " +
-			"handle); handleRecord is eventOf, Decode, handle",
+			"handle); handleRecord is eventOf, c.decode, handle",
 		Read: "section 2 and exercise 4"},
 	try: func(t *trial) {
 		c, k := t.codec(), newKafka(t)

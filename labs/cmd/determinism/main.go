@@ -23,8 +23,8 @@ var pure = map[string][]string{
 	"labs/kit/trade":    nil,
 	"labs/kit/contract": nil,
 	"solutions/1-schemas": {
-		"avro.go", "events.go", "fields.go", "formats.go", "printer.go", "reader.go", "resolve.go",
-		"settled.go", "upcast.go", "walks.go", "writer.go",
+		"avro.go", "events.go", "fields.go", "formats.go", "jsonform.go", "printer.go", "reader.go",
+		"resolve.go", "scanner.go", "settled.go", "upcast.go", "walks.go", "writer.go",
 	},
 	"solutions/3-projections":               {"projection.go"},
 	"solutions/3-projections/memory":        nil,

@@ -31,6 +31,8 @@ import (
 //	L1.I10 a failure that the record did not cause parks nothing, and the offset does not move
 //	L1.I11 a consumer that joins the group is admitted, and receives nothing that another consumer
 //	       has handled or is handling
+//	L1.I12 an event in the JSON form is handed over as the event in Avro that it is: same body,
+//	       same content digest
 type Codec interface {
 	// Encode returns an event's Type, Schema, Fingerprint and Data.
 	Encode(ctx context.Context, body trade.Body) (Payload, error)
@@ -46,12 +48,26 @@ type SchemaDecoder interface {
 	DecodeAs(ctx context.Context, s schemas.Schema, data []byte) (trade.Body, error)
 }
 
+// A JSONCodec is a Codec of the JSON form: data is 0x00, the registry's id of a JSON Schema in 4
+// bytes big-endian, and one JSON object (schemas.Schema.JSON). Decimals are strings, and times are
+// in RFC 3339. Layout, the order of fields, trailing zeros and the zone of a time are free, so one
+// event has many texts. Therefore an event's content digest, and every log, has Avro only.
+type JSONCodec interface {
+	Codec
+	// Avro returns an event whose data is in the JSON form as the event that a producer of Avro
+	// sends under the same version of the schema: the Schema, Fingerprint and Data are of Avro. It
+	// has the errors of Codec.Decode.
+	Avro(ctx context.Context, e Event) (Event, error)
+}
+
 // Registry gives schemas their ids. Confluent's and Apicurio's registries fit it, through their
 // REST interface.
 type Registry interface {
 	// Register publishes a schema under a subject and returns its id. A schema that is published
 	// there already keeps its id.
 	Register(ctx context.Context, subject, text string) (id int, err error)
+	// RegisterJSON is the same for a JSON Schema.
+	RegisterJSON(ctx context.Context, subject, text string) (id int, err error)
 	// Text returns the schema with an id, or ErrUnknownSchema. An id never changes its text. Any
 	// other error means that the registry did not answer.
 	Text(ctx context.Context, id int) (string, error)

@@ -117,6 +117,9 @@ func (r *registry) routes() http.Handler {
 	mux.HandleFunc("POST /compatibility/subjects/{subject}/versions", r.judge)
 	mux.HandleFunc("POST /compatibility/subjects/{subject}/versions/{version}", r.judge)
 	mux.HandleFunc("POST /subjects/{subject}", r.read) // looks a schema up
+	mux.HandleFunc("GET /schemas/types", func(w http.ResponseWriter, _ *http.Request) {
+		answer{http.StatusOK, `["JSON","AVRO"]`}.write(w)
+	})
 	mux.HandleFunc("GET /", r.read)
 	mux.HandleFunc("/", r.change)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -235,13 +238,18 @@ const modeNone = "NONE"
 // check judges a schema against the published versions of its subject, or against the given
 // version only. The second error says that the schema itself cannot be accepted in any mode.
 func (r *registry) check(subject, version string, schema sr.Schema) (incompatible, err error) {
+	compatible := r.compatible
 	switch {
+	case schema.Type == sr.TypeJSON:
+		compatible = jsonCompatible
 	case schema.Type != sr.TypeAvro:
-		return nil, fmt.Errorf("the embedded registry accepts only Avro, not %s", schema.Type)
-	case len(schema.References) > 0:
+		const format = "the embedded registry accepts only Avro and JSON Schema, not %s"
+		return nil, fmt.Errorf(format, schema.Type)
+	}
+	if len(schema.References) > 0 {
 		return nil, errors.New("the embedded registry accepts no references to other subjects")
 	}
-	if err := r.compatible(modeNone, schema.Schema); err != nil {
+	if err := compatible(modeNone, schema.Schema); err != nil {
 		return nil, err
 	}
 	published, err := r.published(subject, version)
@@ -254,12 +262,19 @@ func (r *registry) check(subject, version string, schema sr.Schema) (incompatibl
 	if err := r.get("/config/"+url.PathEscape(subject), &config); err != nil {
 		return nil, err
 	}
-	return r.compatible(config.Mode, schema.Schema, published...), nil
+	texts := make([]string, len(published))
+	for i, p := range published {
+		if p.Type != schema.Type && config.Mode != modeNone {
+			return fmt.Errorf("%s follows %s in one subject", schema.Type, p.Type), nil
+		}
+		texts[i] = p.Schema
+	}
+	return compatible(config.Mode, schema.Schema, texts...), nil
 }
 
 // published returns the schemas of a subject, the oldest first, or only the given version. It
 // returns none for a subject that does not exist.
-func (r *registry) published(subject, version string) ([]string, error) {
+func (r *registry) published(subject, version string) ([]sr.Schema, error) {
 	base := "/subjects/" + url.PathEscape(subject) + "/versions"
 	var numbers []int
 	if err := r.get(base, &numbers); err != nil {
@@ -272,13 +287,13 @@ func (r *registry) published(subject, version string) ([]string, error) {
 	if version != "" {
 		paths = []string{version}
 	}
-	schemas := make([]string, len(paths))
+	schemas := make([]sr.Schema, len(paths))
 	for i, p := range paths {
 		var s sr.SubjectSchema
 		if err := r.get(base+"/"+p, &s); err != nil {
 			return nil, fmt.Errorf("version %s: %w", p, err)
 		}
-		schemas[i] = s.Schema.Schema
+		schemas[i] = s.Schema
 	}
 	return schemas, nil
 }

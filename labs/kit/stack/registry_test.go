@@ -160,7 +160,7 @@ func TestRegistryRefusesGarbage(t *testing.T) {
 	setLevel(t, c, "one", sr.CompatNone)
 	requireStatus(t, http.StatusUnprocessableEntity, create(t, c, "one", "garbage"))
 	for want, schema := range map[string]sr.Schema{
-		"only Avro": {Schema: `syntax = "proto3";`, Type: sr.TypeProtobuf},
+		"only Avro and JSON Schema": {Schema: `syntax = "proto3";`, Type: sr.TypeProtobuf},
 		"no references": {
 			Schema:     `"id"`,
 			References: []sr.SchemaReference{{Name: "id", Subject: "id", Version: 1}},
@@ -277,4 +277,55 @@ func TestRegistryFindsIDsForAnySubject(t *testing.T) {
 	require.Equal(t, http.StatusOK, status(id+"/schema?subject=blotter.events-value"))
 	require.Equal(t, http.StatusOK, status(id+"?subject=trade.new&fetchMaxId=false"))
 	require.Equal(t, http.StatusNotFound, status("/schemas/ids/999?subject=trade.new"))
+}
+
+// A JSON Schema has a subject beside Avro's. The answers state its type, as Confluent's do, which
+// leave Avro's out. One subject does not mix the two, and a restart keeps the type.
+func TestRegistryKeepsJSONSchemas(t *testing.T) {
+	t.Parallel()
+	dir := stacktest.Dir(t)
+	open := func() (stack.Stack, *sr.Client) {
+		options := stack.EmbeddedOptions{Dir: dir, Compatible: new(checker).check}
+		s := stack.Embedded(options)
+		return s, registryClient(t, s)
+	}
+	s, c := open()
+	types, err := c.SupportedTypes(t.Context())
+	require.NoError(t, err)
+	require.ElementsMatch(t, []sr.SchemaType{sr.TypeAvro, sr.TypeJSON}, types)
+	first := sr.Schema{Type: sr.TypeJSON, Schema: `{"type":"object","additionalProperties":false,` +
+		`"properties":{"a":{"type":"string"}}}`}
+	one, err := c.CreateSchema(t.Context(), "json", first)
+	require.NoError(t, err)
+	require.Equal(t, sr.TypeJSON, one.Type)
+	next := first
+	next.Schema = strings.Replace(first.Schema, `"a":`, `"b":{"type":"string"},"a":`, 1)
+	two, err := c.CreateSchema(t.Context(), "json", next)
+	require.NoError(t, err, "an optional property of a closed object")
+	require.Greater(t, two.ID, one.ID)
+
+	for text, status := range map[string]int{
+		`{"type":"text"}`: http.StatusUnprocessableEntity, `{"type":"string"}`: http.StatusConflict,
+	} {
+		_, err = c.CreateSchema(t.Context(), "json", sr.Schema{Type: sr.TypeJSON, Schema: text})
+		requireStatus(t, status, err)
+	}
+	err = create(t, c, "json", `"string"`)
+	requireStatus(t, http.StatusConflict, err)
+	require.ErrorContains(t, err, "AVRO follows JSON in one subject")
+	require.NoError(t, create(t, c, "avro", `"string"`))
+	verdict, err := c.CheckCompatibility(t.Context(), "json", 1, first)
+	require.NoError(t, err)
+	require.True(t, verdict.Is)
+	require.NoError(t, s.Close())
+
+	s, c = open()
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	kept, err := c.SchemaByID(t.Context(), one.ID)
+	require.NoError(t, err)
+	require.Equal(t, first, kept)
+	again, err := c.LookupSchema(t.Context(), "json", next)
+	require.NoError(t, err)
+	require.Equal(t, two.ID, again.ID)
+	require.Equal(t, sr.TypeJSON, again.Type)
 }
