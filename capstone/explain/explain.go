@@ -124,7 +124,7 @@ type Difference struct {
 // Rules are the rules of a valuation.
 type Rules struct {
 	FIFO     bool              // realised P&L by FIFO, and not by average cost
-	Rounding trade.Rounding    // of the cost that leaves a pool
+	Rounding trade.Rounding    // wherever the fold and the valuation round
 	Curves   map[string]string // from a curve to the curve that values its positions instead
 }
 
@@ -163,17 +163,20 @@ type walk struct {
 
 // learn takes the events that are recorded after from, up to a time.
 func (w *walk) learn(streams map[string][]trade.Event, from trade.AsOf, known time.Time) {
+	folds := folds{w.rules, from.Effective, map[string]*trade.Stream{}}
 	for _, e := range recorded(streams) {
-		if from.Knows(e.RecordedAt) || e.RecordedAt.After(known) {
+		if e.RecordedAt.After(known) {
+			return
+		}
+		fold := folds.take(e)
+		if from.Knows(e.RecordedAt) {
 			continue
 		}
-		at := trade.AsOf{Known: e.RecordedAt, Effective: from.Effective}
 		part := Part{Class: Restated, Cause: causeOf(e.stream, e.Event)}
 		if curve, ok := curveIn(e.stream); ok {
-			next, _ := trade.FoldCurve(curve, streams[e.stream], at)
-			w.mark(curve, next, from.Effective, part)
+			w.mark(curve, fold.Curve(), from.Effective, part)
 		} else {
-			w.trade(e.stream, foldTrade(e.stream, streams[e.stream], at), from.Effective, part)
+			w.trade(e.stream, fold.Trade(), from.Effective, part)
 		}
 	}
 }

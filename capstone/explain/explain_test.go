@@ -193,13 +193,10 @@ func twoQuestions(r *rand.Rand, streams map[string][]trade.Event) (from, to trad
 func values(
 	streams map[string][]trade.Event, at trade.AsOf, r explain.Rules,
 ) map[trade.PoolKey]explain.Value {
-	all, state := map[trade.PoolKey]explain.Value{}, trade.StateOf(streams, at)
+	all, state := map[trade.PoolKey]explain.Value{}, r.Rounding.StateOf(streams, at)
 	curves := maps.Clone(state.Curves)
 	for curve, by := range r.Curves {
 		state.Curves[curve] = curves[by]
-	}
-	for i, p := range state.Positions {
-		state.Positions[i] = trade.PositionOf(p.PoolKey, netted(state, p.PoolKey, r.Rounding))
 	}
 	for _, v := range state.ValuedAt(at.Effective) {
 		gain := v.AverageCost
@@ -209,24 +206,6 @@ func values(
 		all[v.PoolKey] = explain.Value{Realised: gain.Realised, Unrealised: gain.Unrealised}
 	}
 	return all
-}
-
-// netted nets the legs of a pool from scratch, by a rule of rounding.
-func netted(s trade.State, key trade.PoolKey, r trade.Rounding) trade.Pool {
-	var legs []trade.Leg
-	for _, c := range s.Trades {
-		for _, leg := range c.Legs {
-			if leg.Pool == key {
-				legs = append(legs, leg)
-			}
-		}
-	}
-	slices.SortFunc(legs, func(a, b trade.Leg) int { return a.Key.Compare(b.Key) })
-	p := trade.Pool{Rounding: r}
-	for _, leg := range legs {
-		p.Apply(leg)
-	}
-	return p
 }
 
 func show(v explain.Value) string {

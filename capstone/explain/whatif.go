@@ -20,17 +20,20 @@ type History struct {
 // time. It takes the events of both in the order of recorded_at. The part of an event is the
 // difference after it, less the difference before it. The parts of a book come largest first.
 func WhatIf(is, would History, at time.Time) []Difference {
-	c := &comparison{newSide(is), newSide(would), newPath(), at}
+	c := &comparison{
+		newSide(is, at), newSide(would, at), newPath(), at, map[trade.PoolKey]map[string]bool{},
+	}
 	events := slices.Concat(recorded(is.Streams), recorded(would.Streams))
 	slices.SortStableFunc(events, placed.compare)
 	same := func(a, b placed) bool { return a.stream == b.stream && a.ID == b.ID }
 	for _, e := range slices.CompactFunc(events, same) {
 		touched := map[trade.PoolKey]bool{}
 		for _, s := range []*side{c.is, c.would} {
-			for _, key := range s.take(e, at) {
+			for _, key := range s.take(e) {
 				touched[key] = true
 			}
 		}
+		c.compare(e.stream, touched)
 		part := Part{Class: ClassOf(e.Body), Cause: causeOf(e.stream, e.Event)}
 		for _, key := range sorted(touched) {
 			c.step(key, c.change(key), part)
@@ -53,18 +56,22 @@ func WhatIf(is, would History, at time.Time) []Difference {
 type comparison struct {
 	is, would *side
 	*path
-	at time.Time
+	at    time.Time
+	apart map[trade.PoolKey]map[string]bool // the streams whose legs in the pool differ
 }
 
 // A side is a history and the world that its events made so far.
 type side struct {
 	*world
-	History
-	has map[uuid.UUID]bool
+	folds folds
+	has   map[uuid.UUID]bool
 }
 
-func newSide(h History) *side {
-	s := &side{worldOf(History{Rules: h.Rules}, trade.AsOf{}), h, map[uuid.UUID]bool{}}
+func newSide(h History, effective time.Time) *side {
+	s := &side{
+		worldOf(History{Rules: h.Rules}, trade.AsOf{}),
+		folds{h.Rules, effective, map[string]*trade.Stream{}}, map[uuid.UUID]bool{},
+	}
 	for _, e := range recorded(h.Streams) {
 		s.has[e.ID] = true
 	}
@@ -72,16 +79,16 @@ func newSide(h History) *side {
 }
 
 // take takes an event, if the history has it, and returns the pools that may change with it.
-func (s *side) take(e placed, effective time.Time) []trade.PoolKey {
+func (s *side) take(e placed) []trade.PoolKey {
 	if !s.has[e.ID] {
 		return nil
 	}
-	at := trade.AsOf{Known: e.RecordedAt, Effective: effective}
+	fold := s.folds.take(e)
 	if curve, ok := curveIn(e.stream); ok {
-		s.curves[curve], _ = trade.FoldCurve(curve, s.Streams[e.stream], at)
+		s.curves[curve] = fold.Curve()
 		return s.on(curve)
 	}
-	next := foldTrade(e.stream, s.Streams[e.stream], at)
+	next := fold.Trade()
 	touched := s.touched(e.stream, next)
 	s.set(e.stream, next)
 	return touched
@@ -97,15 +104,27 @@ func (c *comparison) change(key trade.PoolKey) Value {
 	return would.Minus(is)
 }
 
-// sameWorth reports whether a pool has the same contracts and the same marks in both worlds.
+// compare notes in which pools the legs of a stream differ.
+func (c *comparison) compare(stream string, touched map[trade.PoolKey]bool) {
+	differ := trade.Changed(c.is.contracts[stream].Legs, c.would.contracts[stream].Legs)
+	//determinism:unordered each pool is noted for itself
+	for key := range touched {
+		if c.apart[key] == nil {
+			c.apart[key] = map[string]bool{}
+		}
+		if _, is := differ[key]; is {
+			c.apart[key][stream] = true
+		} else {
+			delete(c.apart[key], stream)
+		}
+	}
+}
+
+// sameWorth reports whether a pool has the same legs and the same marks in both worlds.
 func (c *comparison) sameWorth(key trade.PoolKey) bool {
-	a, b := c.is.pools[key].contracts, c.would.pools[key].contracts
 	curve := c.is.rules.curve(key)
-	return curve == c.would.rules.curve(key) &&
-		maps.EqualFunc(c.is.curves[curve].Points, c.would.curves[curve].Points, sameMark) &&
-		maps.EqualFunc(a, b, func(a, b trade.Trade) bool {
-			return len(trade.Changed(a.Legs, b.Legs)) == 0
-		})
+	return curve == c.would.rules.curve(key) && len(c.apart[key]) == 0 &&
+		maps.EqualFunc(c.is.curves[curve].Points, c.would.curves[curve].Points, sameMark)
 }
 
 func sameMark(a, b trade.Mark) bool {

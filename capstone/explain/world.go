@@ -15,19 +15,20 @@ type world struct {
 	contracts map[string]trade.Trade // by stream
 	curves    map[string]trade.Curve // by name
 	pools     map[trade.PoolKey]*pool
+	marked    map[string]map[trade.PoolKey]bool // the pools that a curve values
 }
 
-// A pool is netted again only where a leg changes that is not the last one.
+// A pool is the legs of its contracts. A change of one contract costs as much as it is late.
 type pool struct {
-	contracts map[string]trade.Trade // by stream: those with legs in it
-	netted    trade.Pool
-	last      trade.LegKey // of the netted legs
+	*trade.Ledger
+	open map[string]trade.Trade // the contracts of which a quantity is open, by stream
 }
 
 // worldOf folds the streams of trades and curves, as known and as effective at the given times.
 func worldOf(h History, at trade.AsOf) *world {
 	w := &world{
 		h.Rules, map[string]trade.Trade{}, map[string]trade.Curve{}, map[trade.PoolKey]*pool{},
+		map[string]map[trade.PoolKey]bool{},
 	}
 	for _, stream := range slices.Sorted(maps.Keys(h.Streams)) {
 		events := h.Streams[stream]
@@ -45,6 +46,24 @@ func curveIn(stream string) (name string, ok bool) {
 	return strings.CutPrefix(stream, trade.CurveStream(""))
 }
 
+// folds takes the events of many streams, each of which it folds by steps.
+type folds struct {
+	rules     Rules
+	effective time.Time
+	streams   map[string]*trade.Stream
+}
+
+// take takes the next event of its stream.
+func (f *folds) take(e placed) *trade.Stream {
+	s := f.streams[e.stream]
+	if s == nil {
+		s = f.rules.Rounding.Stream(e.stream, f.effective)
+		f.streams[e.stream] = s
+	}
+	s.Follow(e.Event)
+	return s
+}
+
 func foldTrade(stream string, events []trade.Event, at trade.AsOf) trade.Trade {
 	t, _ := trade.Fold(strings.TrimPrefix(stream, trade.TradeStream("")), events, at)
 	return t
@@ -59,53 +78,39 @@ func (w *world) touched(stream string, next trade.Trade) []trade.PoolKey {
 // set replaces a contract.
 func (w *world) set(stream string, next trade.Trade) {
 	for key, from := range trade.Changed(w.contracts[stream].Legs, next.Legs) {
-		p := w.pools[key]
-		if p == nil {
-			p = &pool{contracts: map[string]trade.Trade{}}
-			p.netted.Rounding = w.rules.Rounding
-			w.pools[key] = p
+		p := w.pool(key)
+		p.Replace(stream, key, from, next.Legs)
+		delete(p.open, stream)
+		// All legs of a contract share a pool.
+		if len(next.Legs) > 0 && next.Legs[0].Pool == key && !next.Open.IsZero() {
+			p.open[stream] = next
 		}
-		delete(p.contracts, stream)
-		if len(next.Legs) > 0 && next.Legs[0].Pool == key { // all legs of a contract share a pool
-			p.contracts[stream] = next
-		}
-		p.net(from, p.contracts[stream].Legs)
 	}
 	w.contracts[stream] = next
 }
 
-// net nets the legs from a key on, which are those of one contract unless some are netted already.
-func (p *pool) net(from trade.LegKey, legs []trade.Leg) {
-	if from.Compare(p.last) <= 0 {
-		p.netted = trade.Pool{Rounding: p.netted.Rounding}
-		p.last, legs = trade.LegKey{}, nil
-		for _, t := range p.contracts {
-			legs = append(legs, t.Legs...)
+func (w *world) pool(key trade.PoolKey) *pool {
+	p := w.pools[key]
+	if p == nil {
+		p = &pool{trade.NewLedger(w.rules.Rounding), map[string]trade.Trade{}}
+		w.pools[key] = p
+		curve := w.rules.curve(key)
+		if w.marked[curve] == nil {
+			w.marked[curve] = map[trade.PoolKey]bool{}
 		}
-		slices.SortFunc(legs, func(a, b trade.Leg) int { return a.Key.Compare(b.Key) })
+		w.marked[curve][key] = true
 	}
-	for _, leg := range legs {
-		if leg.Key.Compare(p.last) > 0 {
-			p.netted.Apply(leg)
-			p.last = leg.Key
-		}
-	}
+	return p
 }
 
 // value returns the P&L of a pool at a time.
 func (w *world) value(key trade.PoolKey, at time.Time) Value {
 	p := w.pools[key]
-	if p == nil || len(p.contracts) == 0 {
+	if p == nil || p.IsEmpty() {
 		return nothing()
 	}
-	s := trade.State{
-		Positions: []trade.Position{trade.PositionOf(key, p.netted)},
-		Curves:    map[string]trade.Curve{key.Curve(): w.curves[w.rules.curve(key)]},
-	}
-	for _, stream := range slices.Sorted(maps.Keys(p.contracts)) {
-		s.Trades = append(s.Trades, p.contracts[stream])
-	}
-	v := s.ValuedAt(at)[0]
+	v := trade.PositionOf(key, p.Pool()).ValuedAt(at, maps.Values(p.open),
+		w.curves[w.rules.curve(key)], w.rules.Rounding)
 	gain := v.AverageCost
 	if w.rules.FIFO {
 		gain = v.FIFO
@@ -115,7 +120,7 @@ func (w *world) value(key trade.PoolKey, at time.Time) Value {
 
 // atCost returns the P&L of a pool as if its position were worth nothing.
 func (w *world) atCost(key trade.PoolKey) Value {
-	p := trade.PositionOf(key, w.pools[key].netted)
+	p := trade.PositionOf(key, w.pools[key].Pool())
 	result := p.AverageCost
 	if w.rules.FIFO {
 		result = p.FIFO
@@ -125,10 +130,7 @@ func (w *world) atCost(key trade.PoolKey) Value {
 }
 
 // on returns the pools that a curve values, in their order.
-func (w *world) on(curve string) []trade.PoolKey {
-	other := func(key trade.PoolKey) bool { return w.rules.curve(key) != curve }
-	return slices.DeleteFunc(sorted(w.pools), other)
-}
+func (w *world) on(curve string) []trade.PoolKey { return sorted(w.marked[curve]) }
 
 // values returns the P&L of every pool at a time.
 func (w *world) values(at time.Time) map[trade.PoolKey]Value {

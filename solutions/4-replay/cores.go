@@ -172,6 +172,6 @@ func merged(states []trade.State) trade.State {
 	slices.SortStableFunc(all.Skipped, func(a, b trade.Skipped) int {
 		return strings.Compare(a.Stream, b.Stream)
 	})
-	all.Positions = trade.Positions(all.Trades)
+	all.Net()
 	return all
 }

@@ -15,12 +15,12 @@ import (
 // of different streams may come in any order: the state is always that of StateOf.
 type Book struct {
 	streams map[string]*Stream
-	pools   map[PoolKey]*ledger
+	pools   map[PoolKey]*Ledger
 }
 
 // NewBook returns an empty book.
 func NewBook() *Book {
-	return &Book{map[string]*Stream{}, map[PoolKey]*ledger{}}
+	return &Book{map[string]*Stream{}, map[PoolKey]*Ledger{}}
 }
 
 // Apply takes the next event of a stream. It ignores an event that it took before, and events of
@@ -50,6 +50,7 @@ func (b *Book) Apply(stream string, e Event) error {
 // return for its events.
 type Stream struct {
 	legality
+	limit   time.Time // the fold is as effective at this time; zero does not limit
 	version int64     // of the last event that came
 	events  []Event   // all that came
 	curve   Curve     // of a curve, unless it is stale
@@ -58,8 +59,14 @@ type Stream struct {
 }
 
 // NewStream returns the fold of a stream without events.
-func NewStream(name string) *Stream {
-	return &Stream{legality: *newLegality(name, nil), curve: curveOf(nil)}
+func NewStream(name string) *Stream { return HalfEven.Stream(name, time.Time{}) }
+
+// Stream is NewStream by another rule of rounding, and as effective at a time. The zero time does
+// not limit.
+func (r Rounding) Stream(name string, effective time.Time) *Stream {
+	s := &Stream{legality: *newLegality(name, nil), limit: effective, curve: curveOf(nil)}
+	s.now.rounding = r
+	return s
 }
 
 // Take takes the next event. An illegal event parks the stream. An error, which is that a version
@@ -68,21 +75,34 @@ func (s *Stream) Take(e Event) error {
 	if e.Version != s.version+1 {
 		return fmt.Errorf("stream %s: version %d comes after %d", s.stream, e.Version, s.version)
 	}
-	s.version++
+	s.Follow(e)
+	return nil
+}
+
+// Follow is Take for a history with gaps: the versions between the last event and this one have no
+// events.
+func (s *Stream) Follow(e Event) {
+	s.version = e.Version
 	s.events = append(s.events, e)
 	_, skips := e.Body.(EventSkipped)
 	if skips {
-		s.legality = *legalityOf(s.stream, s.events, AsOf{})
+		again := newLegality(s.stream, nil)
+		again.now.rounding = s.now.rounding
+		again.takeAll(s.events, AsOf{})
+		s.legality = *again
 	}
 	if (skips || s.take(e)) && strings.HasPrefix(s.stream, curveStreams) {
 		s.mark(e)
 	}
-	return nil
 }
 
 // mark sets the points of a mark that comes in order. After any other event the curve is stale.
 func (s *Stream) mark(e Event) {
 	m, isMark := e.Body.(PriceMarked)
+	at := AsOf{Effective: s.limit}
+	if isMark && e.Corrects == uuid.Nil && !at.Counts(e.EffectiveAt) {
+		return
+	}
 	if !isMark || e.Corrects != uuid.Nil || e.EffectiveAt.Before(s.latest) {
 		s.stale = true
 	}
@@ -96,12 +116,17 @@ func (s *Stream) mark(e Event) {
 func (s *Stream) Version() int64 { return s.version }
 
 // Trade returns the contract of the stream. It has no status before it has begun.
-func (s *Stream) Trade() Trade { return s.now }
+func (s *Stream) Trade() Trade {
+	if s.limit.IsZero() {
+		return s.now
+	}
+	return s.until(s.limit)
+}
 
 // Curve returns the curve of the stream, which the next event changes.
 func (s *Stream) Curve() Curve {
 	if s.stale {
-		slots := effective(s.line.slots, time.Time{})
+		slots := effective(s.line.slots, s.limit)
 		s.curve, s.latest, s.stale = curveOf(slots), time.Time{}, false
 		if n := len(slots); n > 0 {
 			s.latest = slots[n-1].Event.EffectiveAt
@@ -121,13 +146,11 @@ func (b *Book) moveLegs(stream string, before, after []Leg) {
 	for key, from := range Changed(before, after) {
 		g := b.pools[key]
 		if g == nil {
-			g = &ledger{}
+			g = &Ledger{}
 			b.pools[key] = g
 		}
-		g.replace(stream, from, slices.DeleteFunc(slices.Clone(after), func(l Leg) bool {
-			return l.Pool != key || l.Key.Compare(from) < 0
-		}))
-		if len(g.legs) == 0 {
+		g.Replace(stream, key, from, after)
+		if g.IsEmpty() {
 			delete(b.pools, key)
 		}
 	}
@@ -164,10 +187,10 @@ func (s *State) addStream(stream string, of *Stream) {
 	s.setAside(&of.legality)
 }
 
-// A ledger holds the legs of one pool in order, and the pool that they make. It also keeps the
+// A Ledger holds the legs of one pool in order, and the pool that they make. It also keeps the
 // pool at some earlier places, its checkpoints. So a late leg costs as much as it is late, and a
 // leg that comes in order costs only itself.
-type ledger struct {
+type Ledger struct {
 	legs        []Leg
 	pool        Pool         // of all legs
 	checkpoints []checkpoint // in the order of n
@@ -181,8 +204,21 @@ type checkpoint struct {
 // minSpacing is the least number of legs between two checkpoints.
 const minSpacing = 64
 
-// replace removes the legs that a stream has at or after a key, and adds others in their place.
-func (g *ledger) replace(stream string, from LegKey, legs []Leg) {
+// NewLedger returns a ledger without legs, for a rule of rounding.
+func NewLedger(r Rounding) *Ledger { return &Ledger{pool: Pool{Rounding: r}} }
+
+// Pool returns the pool of all legs. The next leg may change its lots.
+func (g *Ledger) Pool() Pool { return g.pool }
+
+// IsEmpty reports whether the ledger has no legs.
+func (g *Ledger) IsEmpty() bool { return len(g.legs) == 0 }
+
+// Replace removes the legs that a stream has at or after a key. In their place it adds the legs of
+// a contract that are in the pool, at or after that key.
+func (g *Ledger) Replace(stream string, pool PoolKey, from LegKey, contract []Leg) {
+	legs := slices.DeleteFunc(slices.Clone(contract), func(l Leg) bool {
+		return l.Pool != pool || l.Key.Compare(from) < 0
+	})
 	byKey := func(l Leg, k LegKey) int { return l.Key.Compare(k) }
 	at, _ := slices.BinarySearchFunc(g.legs, from, byKey)
 	if at == len(g.legs) {
@@ -197,7 +233,7 @@ func (g *ledger) replace(stream string, from LegKey, legs []Leg) {
 }
 
 // rewind goes back to the last checkpoint at or before n, and returns the legs between the two.
-func (g *ledger) rewind(n int) []Leg {
+func (g *Ledger) rewind(n int) []Leg {
 	for len(g.checkpoints) > 0 && g.checkpoints[len(g.checkpoints)-1].n > n {
 		g.checkpoints = g.checkpoints[:len(g.checkpoints)-1]
 	}
@@ -208,7 +244,7 @@ func (g *ledger) rewind(n int) []Leg {
 }
 
 // extend takes legs that come after all others.
-func (g *ledger) extend(legs []Leg) {
+func (g *Ledger) extend(legs []Leg) {
 	for _, l := range legs {
 		g.legs = append(g.legs, l)
 		g.pool.Apply(l)
@@ -219,16 +255,16 @@ func (g *ledger) extend(legs []Leg) {
 	}
 }
 
-func (g *ledger) lastCheckpoint() checkpoint {
+func (g *Ledger) lastCheckpoint() checkpoint {
 	if len(g.checkpoints) == 0 {
-		return checkpoint{}
+		return checkpoint{pool: Pool{Rounding: g.pool.Rounding}}
 	}
 	return g.checkpoints[len(g.checkpoints)-1]
 }
 
 // thinned drops checkpoints that are closer together than half their distance from the end. About
 // log n are left, and going back costs in proportion to the distance.
-func (g *ledger) thinned() []checkpoint {
+func (g *Ledger) thinned() []checkpoint {
 	var kept []checkpoint
 	for i, c := range g.checkpoints {
 		before, after := 0, len(g.legs)

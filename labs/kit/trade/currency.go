@@ -49,7 +49,12 @@ func (c Currency) Places() int32 { return minorUnits[c] }
 // Amount returns price times quantity, rounded half to even to the currency's minor unit. This is
 // the first of the named places at which this package rounds.
 func (c Currency) Amount(price, quantity Decimal) Decimal {
-	return MulDiv(price, quantity, Int(1), c.Places())
+	return HalfEven.amount(c, price, quantity)
+}
+
+// amount is Currency.Amount by another rule.
+func (r Rounding) amount(c Currency, price, quantity Decimal) Decimal {
+	return r.mulDiv(price, quantity, Int(1), c.Places())
 }
 
 // Show returns an amount for people, with all digits of the minor unit.

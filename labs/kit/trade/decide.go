@@ -75,7 +75,7 @@ func decideAlone(uti string, history []Event, cmd Command) (Decision, *Refusal) 
 	cmd.Body = keepHandChanges(history, cmd)
 	others := effective(line.without(slot), time.Time{})
 	at, _ := slices.BinarySearchFunc(others, slot, Slot.Compare)
-	before, bad := foldSlots(uti, others[:at])
+	before, bad := foldSlots(Trade{UTI: uti}, others[:at])
 	if bad != nil { // these slots depend on the one that the correction moves
 		return Decision{}, breaksLater(line, bad)
 	}
@@ -90,7 +90,7 @@ func decideAlone(uti string, history []Event, cmd Command) (Decision, *Refusal) 
 		return Decision{}, r
 	}
 	changed := slices.Insert(others, at, slot)
-	if _, bad := foldSlots(uti, changed); bad != nil {
+	if _, bad := foldSlots(Trade{UTI: uti}, changed); bad != nil {
 		return Decision{}, breaksLater(line, bad)
 	}
 	if r := checkApproval(now, standing, changed, cmd); r != nil {

@@ -222,7 +222,9 @@ func (a Decimal) with(op func(d, x, y *apd.Decimal) (apd.Condition, error), b De
 func MulDiv(a, b, c Decimal, places int32) Decimal { return HalfEven.mulDiv(a, b, c, places) }
 
 // A Rounding is a rule for the digits that a result has no place for. Every answer rounds half to
-// even. The other rules show the effect of that choice: see Pool.Rounding.
+// even. The other rules show the effect of that choice: a fold and a valuation by another rule use
+// it wherever they round. A value on record stays as it is, also if it was rounded when the event
+// was decided: a value in another unit, and the amount that an exercise carries in.
 type Rounding string
 
 const (

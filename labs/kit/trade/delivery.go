@@ -1,6 +1,9 @@
 package trade
 
-import "time"
+import (
+	"iter"
+	"time"
+)
 
 // A delivery is the state of a pool under delivery: bought is positive, sold is negative.
 type delivery struct {
@@ -41,10 +44,10 @@ func (i Instrument) deliveringAt(at time.Time) bool {
 }
 
 // deliveryOf adds up the contracts of one pool.
-func deliveryOf(i Instrument, contracts []Trade, at time.Time) delivery {
+func deliveryOf(i Instrument, contracts iter.Seq[Trade], at time.Time) delivery {
 	d := delivery{months: i.Delivery.Months(), left: hoursOf(i, at)}
 	d.delivered = make([]Decimal, len(d.months))
-	for _, t := range contracts {
+	for t := range contracts {
 		d.add(i, t, at)
 	}
 	return d
@@ -87,7 +90,7 @@ func (t Trade) deliveredBy(i Instrument, at time.Time) (undelivered Decimal, byM
 		if hours.IsZero() {
 			continue // nothing was left to deliver
 		}
-		share := func(h int64) Decimal { return MulDiv(f.Quantity, Int(h), hours, 6) }
+		share := func(h int64) Decimal { return t.rounding.mulDiv(f.Quantity, Int(h), hours, 6) }
 		undelivered = undelivered.Add(share(total(now)))
 		for n := range byMonth {
 			byMonth[n] = byMonth[n].Add(share(then[n] - now[n]))

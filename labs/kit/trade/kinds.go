@@ -259,8 +259,9 @@ func (n New) evolve(t Trade, s Slot) (Trade, *Refusal) {
 		Side: n.Side, Instrument: n.Instrument.ID(), Unit: n.Quantity.Unit, Currency: n.Currency,
 		Price: n.Price, PriorUTI: n.PriorUTI,
 		Contracted: n.Quantity.Value, Open: n.Quantity.Value, Terms: n, entered: s.EnteredAt.UTC(),
+		rounding: t.rounding,
 	}
-	paid := n.Side.Sign().Mul(n.Currency.Amount(n.Price, n.Quantity.Value))
+	paid := n.Side.Sign().Mul(t.amount(n.Price, n.Quantity.Value))
 	cash := paid.Neg().Add(n.Fee).Add(n.CarriedIn)
 	return t.withLeg(s, Leg{Quantity: t.Open, Amount: cash}).withFlow(s, t.Open), nil
 }
@@ -516,7 +517,7 @@ func (s Settle) evolve(t Trade, slot Slot) (Trade, *Refusal) {
 	if r != nil {
 		return t, r
 	}
-	t.SettledAmount = t.SettledAmount.Add(t.Currency.Amount(t.Price, s.Quantity.Value))
+	t.SettledAmount = t.SettledAmount.Add(t.amount(t.Price, s.Quantity.Value))
 	return t, nil
 }
 

@@ -51,6 +51,14 @@ type Trade struct {
 	entered   time.Time // of version 1
 	booked    Decimal   // the cost of the open quantity, fees included; signed as Average.Cost
 	reducedBy Status    // the status with which the last reduction would have closed the contract
+	rounding  Rounding
+}
+
+// unbegun returns the contract before its first event.
+func (t Trade) unbegun() Trade { return Trade{UTI: t.UTI, rounding: t.rounding} }
+
+func (t Trade) amount(price, quantity Decimal) Decimal {
+	return t.rounding.amount(t.Currency, price, quantity)
 }
 
 // Evolve returns the contract after the event in a slot, or the rule that forbids it there:
@@ -100,7 +108,7 @@ func (t Trade) withLeg(s Slot, leg Leg) Trade {
 	}
 	out := leg.Amount
 	if leg.Quantity.Sign() < 0 {
-		out = share(t.booked, leg.Quantity, t.Open, t.Currency, HalfEven)
+		out = share(t.booked, leg.Quantity, t.Open, t.Currency, t.rounding)
 	}
 	if leg.Exit {
 		leg.OwnCost = out
@@ -128,9 +136,9 @@ func (t Trade) withLeg(s Slot, leg Leg) Trade {
 // An amendment down to the quantity that is already taken out leaves nothing open. It closes the
 // contract as the last reduction would have.
 func (t Trade) withTerms(s Slot, price, contracted, open Decimal) Trade {
-	before := t.Currency.Amount(t.Price, t.Open)
-	repriced := t.Currency.Amount(price, t.Open)
-	after := t.Currency.Amount(price, open)
+	before := t.amount(t.Price, t.Open)
+	repriced := t.amount(price, t.Open)
+	after := t.amount(price, open)
 	paid := t.Side.Sign().Neg()
 	t = t.withLeg(s, Leg{Amount: paid.Mul(repriced.Sub(before))})
 	more := open.Sub(t.Open)
@@ -167,7 +175,7 @@ func (t Trade) reduce(s Slot, b Reducer, price, fee Decimal, as Status) (Trade, 
 	if q.Value.Cmp(t.Open) > 0 {
 		return t, refuse(Exceeds, "%s asked for, %s %s is open", q, t.Open, t.Unit)
 	}
-	received := t.Side.Sign().Mul(t.Currency.Amount(price, q.Value))
+	received := t.Side.Sign().Mul(t.amount(price, q.Value))
 	t = t.withLeg(s, Leg{Quantity: q.Value.Neg(), Amount: received.Add(fee),
 		Exit: as == Novated || as == Terminated})
 	if as != Settled { // a settlement pays for what is delivered, and changes no delivery

@@ -115,20 +115,20 @@ func newLegality(stream string, slots []Slot) *legality {
 // legalityOf takes the events known at a time, which may come in any order. Its slots are those of
 // the legal events.
 func legalityOf(stream string, events []Event, at AsOf) *legality {
-	return legalityIn(make([]Slot, 0, len(events)), stream, events, at)
+	l := newLegality(stream, make([]Slot, 0, len(events)))
+	l.takeAll(events, at)
+	return l
 }
 
-// legalityIn is legalityOf with an array for the slots. A fold of many streams uses one array.
-func legalityIn(slots []Slot, stream string, events []Event, at AsOf) *legality {
+// takeAll takes the first events of a stream: those known at a time.
+func (l *legality) takeAll(events []Event, at AsOf) {
 	history := inOrder(at.known(events))
-	l := newLegality(stream, slots)
-	l.skipped = Skips(stream, history)
+	l.skipped = Skips(l.stream, history)
 	for _, e := range history {
 		if !l.take(e) {
 			break
 		}
 	}
-	return l
 }
 
 // take adds the next event, if it is legal and the stream is not parked. It reports whether it did.
@@ -230,7 +230,7 @@ func (l timeline) checkMark(stream string, slot Slot) *Refusal {
 // refold folds all slots again.
 func (l *legality) refold() *Refusal {
 	slots := effective(l.line.slots, time.Time{})
-	now, bad := foldSlots(l.now.UTI, slots)
+	now, bad := foldSlots(l.now.unbegun(), slots)
 	if bad != nil {
 		return refuse(bad.Refusal.Rule, "version %d: %s", bad.Version, bad.Refusal.Detail)
 	}
@@ -244,7 +244,7 @@ func (l *legality) until(effectiveAt time.Time) Trade {
 	if len(slots) == len(l.line.slots) {
 		return l.now
 	}
-	t, bad := foldSlots(l.now.UTI, slots)
+	t, bad := foldSlots(l.now.unbegun(), slots)
 	if bad != nil { // the first slots of a legal fold
 		panic(fmt.Sprintf("trade: the legal prefix of %s is illegal: %v", l.stream, bad))
 	}

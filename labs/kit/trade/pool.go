@@ -118,7 +118,7 @@ type Pool struct {
 	FIFO    FIFO    `json:"fifo"`
 
 	// Rounding is the rule for the cost that leaves the pool. It moves cents between the realised
-	// P&L and the cost. All answers but those of what-if leave it empty.
+	// P&L and the cost.
 	Rounding Rounding `json:"-"`
 }
 

@@ -19,6 +19,7 @@ type State struct {
 	Curves    map[string]Curve // by name
 	Parked    []Parked         // sorted by stream
 	Skipped   []Skipped        // sorted by stream and version
+	Rounding  Rounding         // by which it was folded
 }
 
 // A Position is the quantity and the cost of a pool.
@@ -57,22 +58,31 @@ func (k PoolKey) instrument() Instrument {
 // StateOf folds everything from scratch: the streams of trades and curves, by name, as known and
 // as effective at the given times. It leaves out other streams. It is the plain definition of the
 // state, which Book computes by steps.
-func StateOf(streams map[string][]Event, at AsOf) State {
-	s := Unnetted(streams, at)
-	s.Positions = Positions(s.Trades)
+func StateOf(streams map[string][]Event, at AsOf) State { return HalfEven.StateOf(streams, at) }
+
+// StateOf is the function StateOf by another rule of rounding.
+func (r Rounding) StateOf(streams map[string][]Event, at AsOf) State {
+	s := r.unnetted(streams, at)
+	s.Net()
 	return s
 }
 
 // Unnetted returns StateOf without positions. Everything but a position depends on one stream.
-func Unnetted(streams map[string][]Event, at AsOf) State {
-	s := State{Curves: map[string]Curve{}, Trades: make([]Trade, 0, len(streams))}
+func Unnetted(streams map[string][]Event, at AsOf) State { return HalfEven.unnetted(streams, at) }
+
+func (r Rounding) unnetted(streams map[string][]Event, at AsOf) State {
+	s := State{
+		Curves: map[string]Curve{}, Trades: make([]Trade, 0, len(streams)), Rounding: r,
+	}
 	var slots []Slot
 	for _, stream := range slices.Sorted(maps.Keys(streams)) {
 		if !Folds(stream) {
 			continue
 		}
-		l := legalityIn(slots, stream, streams[stream], at)
-		slots = l.line.slots
+		l := newLegality(stream, slots)
+		l.now.rounding = r
+		l.takeAll(streams[stream], at)
+		slots = l.line.slots // one array serves all streams
 		if name, ok := strings.CutPrefix(stream, curveStreams); ok {
 			s.Curves[name] = curveOf(effective(l.line.slots, at.Effective))
 		} else if t := l.until(at.Effective); t.Status != "" { // it has begun by then
@@ -83,20 +93,19 @@ func Unnetted(streams map[string][]Event, at AsOf) State {
 	return s
 }
 
-// Positions returns the positions that the legs of all trades make, sorted by book, instrument and
-// currency.
-func Positions(trades []Trade) (all []Position) {
+// Net sets the positions that the legs of all trades make.
+func (s *State) Net() {
+	s.Positions = nil
 	pools := map[PoolKey][]*Leg{}
-	for i := range trades {
-		legs := trades[i].Legs
+	for i := range s.Trades {
+		legs := s.Trades[i].Legs
 		for n := range legs {
 			pools[legs[n].Pool] = append(pools[legs[n].Pool], &legs[n])
 		}
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(pools), PoolKey.Compare) {
-		all = append(all, PositionOf(key, net(pools[key])))
+		s.Positions = append(s.Positions, PositionOf(key, net(pools[key], s.Rounding)))
 	}
-	return all
 }
 
 // setAside appends the stream if it is parked, and its skipped events.
@@ -108,9 +117,9 @@ func (s *State) setAside(l *legality) {
 }
 
 // net folds the legs of one pool.
-func net(legs []*Leg) Pool {
+func net(legs []*Leg, r Rounding) Pool {
 	slices.SortFunc(legs, func(a, b *Leg) int { return a.Key.Compare(b.Key) })
-	var p Pool
+	p := Pool{Rounding: r}
 	for _, l := range legs {
 		p.Apply(*l)
 	}

@@ -1,6 +1,7 @@
 package trade
 
 import (
+	"iter"
 	"slices"
 	"time"
 )
@@ -22,6 +23,8 @@ type Valuation struct {
 	AverageCost Gain       `json:"average_cost"`
 	FIFO        Gain       `json:"fifo"`
 	Marks       []UsedMark `json:"marks"` // that the market value comes from
+
+	rounding Rounding
 }
 
 // A Gain is a Result and the gain so far by the open quantity.
@@ -70,19 +73,21 @@ func (s State) ValuedAt(at time.Time) []Valuation {
 	}
 	var all []Valuation
 	for _, p := range s.Positions {
-		all = append(all, p.valuedAt(at, open[p.PoolKey], s.Curves[p.Curve()]))
+		contracts := slices.Values(open[p.PoolKey])
+		all = append(all, p.ValuedAt(at, contracts, s.Curves[p.Curve()], s.Rounding))
 	}
 	return all
 }
 
-// valuedAt values a position of open contracts. A position of closed contracts is flat.
-func (p Position) valuedAt(at time.Time, contracts []Trade, c Curve) Valuation {
+// ValuedAt values a position of open contracts, in any order, by the rules of State.ValuedAt. It
+// reads all of them only while they are delivered. A position of closed contracts is flat.
+func (p Position) ValuedAt(at time.Time, open iter.Seq[Trade], c Curve, r Rounding) Valuation {
 	v := Valuation{
 		PoolKey: p.PoolKey, Unit: p.Unit, Quantity: p.Quantity, Undelivered: p.Quantity,
 		AverageCost: Gain{Result: p.AverageCost}, FIFO: Gain{Result: p.FIFO},
-		Marks: []UsedMark{},
+		Marks: []UsedMark{}, rounding: r,
 	}
-	if p.Quantity.IsZero() && len(contracts) == 0 { // most pools of an old book
+	if p.Quantity.IsZero() && isEmpty(open) { // most pools of an old book
 		v.worth(Decimal{})
 		return v
 	}
@@ -92,7 +97,7 @@ func (p Position) valuedAt(at time.Time, contracts []Trade, c Curve) Valuation {
 		v.Undelivered = Decimal{}
 		v.worth(Decimal{})
 	case i.deliveringAt(at):
-		v.valueParts(deliveryOf(i, contracts, at), c)
+		v.valueParts(deliveryOf(i, open, at), c)
 	default:
 		v.valueWhole(i, c)
 	}
@@ -100,6 +105,13 @@ func (p Position) valuedAt(at time.Time, contracts []Trade, c Curve) Valuation {
 		v.Marks = []UsedMark{}
 	}
 	return v
+}
+
+func isEmpty(contracts iter.Seq[Trade]) bool {
+	for range contracts {
+		return false
+	}
+	return true
 }
 
 // worth sets the market value and the unrealised P&L.
@@ -129,7 +141,7 @@ func (v *Valuation) valueWhole(i Instrument, c Curve) {
 	}
 	if m, ok := c.Points[i.Delivery]; ok && m.Currency == v.Currency {
 		v.use(c.used(i.Delivery))
-		v.worth(v.Currency.Amount(m.Price, v.Quantity))
+		v.worth(v.rounding.amount(v.Currency, m.Price, v.Quantity))
 		return
 	}
 	months := i.Delivery.Months()
@@ -160,7 +172,7 @@ func (v *Valuation) mean(months []Period, hours []int64, q Decimal, c Curve) (De
 	if all.IsZero() {
 		return Decimal{}, false
 	}
-	return MulDiv(q, weighted, all, v.Currency.Places()), true
+	return v.rounding.mulDiv(q, weighted, all, v.Currency.Places()), true
 }
 
 // valueParts values a position whose delivery has begun.
@@ -187,5 +199,5 @@ func (v *Valuation) valueParts(d delivery, c Curve) {
 		v.use(m)
 		delivered = delivered.Add(m.Price.Mul(q))
 	}
-	v.worth(value.Add(delivered.Round(v.Currency.Places())))
+	v.worth(value.Add(v.rounding.amount(v.Currency, delivered, Int(1))))
 }
