@@ -230,3 +230,98 @@ func TestWhatIfOfAnUnmarkedPosition(t *testing.T) {
 	all = explain.WhatIf(is, would, at("2025-01-16T23:59"))
 	require.Equal(t, "CRUDE USD from -10 and 225 to -10 and -, 1 without a mark", told(all)[0])
 }
+
+// A rule of rounding holds at every place where the fold or the valuation rounds. In each example a
+// half is rounded: to the even cent, or up.
+func TestWhatIfRoundsAtEveryPlace(t *testing.T) {
+	t.Parallel()
+	const (
+		oil = `"book":"B","counterparty":"ACME","trader":"trader/1","commodity":"oil",` +
+			`"zone":"BRENT","delivery":"2025-06","unit":"bbl","currency":"USD",`
+		mark = `
+	2025-01-10T09:00 MARK - "curve":"oil/BRENT","currency":"USD",
+		"points":[{"delivery":"2025-06","price":"`
+	)
+	for place, c := range map[string]struct{ story, want string }{
+		"Currency.Amount": {mark + `1"}]
+	2025-01-10T10:00 NEW A ` + oil + `"side":"buy","price":"0.335","quantity":"3"`,
+			"B USD from 0 and 2 to 0 and 1.99"},
+		"State.ValuedAt": {mark + `0.335"}]
+	2025-01-10T10:00 NEW A ` + oil + `"side":"buy","price":"1","quantity":"3"`,
+			"B USD from 0 and -2 to 0 and -1.99"},
+		"the split of a leg": {`
+	2025-01-10T10:00 NEW A ` + oil + `"side":"buy","price":"0","quantity":"1"
+	2025-01-10T11:00 NEW B ` + oil + `"side":"sell","price":"0.025","quantity":"2"`,
+			"B USD from 0.02 and - to 0.03 and -"},
+		"a share of the pool's cost": {`
+	2025-01-10T10:00 NEW A ` + oil + `"side":"buy","price":"0.025","quantity":"2"
+	2025-01-10T11:00 NEW B ` + oil + `"side":"sell","price":"1","quantity":"1"`,
+			"B USD from 0.98 and - to 0.97 and -"},
+		"a share of the booked cost": {mark + `1"}]
+	2025-01-10T10:00 NEW A ` + oil + `"side":"buy","price":"1","quantity":"2","fee":"-0.05"
+	2025-01-10T11:00 CANCEL A "kind":"terminate","quantity":"1","unit":"bbl"`,
+			"B USD from -0.02 and -0.03 to -0.03 and -0.02"},
+		"the share of some hours": {`
+	2025-01-10T09:00 MARK - "curve":"power/CET/base","currency":"EUR",
+		"points":[{"delivery":"2025-07","price":"0"},{"delivery":"2025-08","price":"10000"}]
+	2025-01-10T10:00 NEW A "book":"B","counterparty":"ACME","trader":"trader/1",
+		"commodity":"power","zone":"CET","profile":"base","delivery":"2025-07-01/2025-09-01",
+		"unit":"MWh","currency":"EUR","side":"buy","price":"0","quantity":"0.000005"`,
+			"B EUR from 0 and 0.02 to 0 and 0.03"},
+	} {
+		is := explain.History{Streams: story(t, c.story)}
+		would := is
+		would.Rules.Rounding = trade.HalfUp
+		all := explain.WhatIf(is, would, at("2025-07-31T22:00")) // half of July and August
+		require.Equal(t, c.want, told(all)[0], place)
+	}
+}
+
+// The work of explain and what-if is in proportion to the events: to marks, to contracts of one
+// pool, and to both. Allocations stand for the work, because they do not depend on the machine.
+func TestWorkGrowsWithTheEvents(t *testing.T) {
+	const few, factor = 60, 4
+	allocations := func(marks, contracts int) (explained, compared float64) {
+		streams := desk(marks, contracts)
+		from, to := trade.AsOf{Known: at("2025-01-01T00:00"), Effective: at("2025-01-01T00:00")},
+			trade.AsOf{Known: at("2025-12-01T00:00"), Effective: at("2025-12-01T00:00")}
+		is := explain.History{Streams: streams}
+		would := explain.History{Streams: streams, Rules: explain.Rules{Rounding: trade.HalfUp}}
+		return testing.AllocsPerRun(1, func() { explain.Between(streams, from, to) }),
+			testing.AllocsPerRun(1, func() { explain.WhatIf(is, would, to.Effective) })
+	}
+	for _, grown := range [][2]int{{factor, 1}, {1, factor}, {factor, factor}} {
+		explained, compared := allocations(few, few)
+		explained4, compared4 := allocations(few*grown[0], few*grown[1])
+		require.Less(t, explained4/explained, 1.3*factor, "explain %v", grown)
+		require.Less(t, compared4/compared, 1.3*factor, "what-if %v", grown)
+	}
+}
+
+// desk returns a curve with marks, and contracts of one pool that begin at the same time as they.
+func desk(marks, contracts int) map[string][]trade.Event {
+	streams := map[string][]trade.Event{}
+	add := func(stream string, n int, b trade.Body) {
+		when := at("2025-02-01T00:00").Add(time.Duration(n) * time.Hour)
+		streams[stream] = append(streams[stream], trade.Event{
+			ID: trade.EventID(stream, uint32(n)), Version: int64(len(streams[stream]) + 1),
+			EffectiveAt: when, EnteredAt: when, RecordedAt: when, Actor: "ops/1", Body: b,
+		})
+	}
+	june, err := trade.ParsePeriod("2025-06")
+	if err != nil {
+		panic(err)
+	}
+	for n := range marks {
+		add(trade.CurveStream("oil/BRENT"), n, trade.PriceMarked{Curve: "oil/BRENT",
+			Currency: "USD", Points: []trade.Point{{Delivery: june, Price: trade.Int(int64(n))}}})
+	}
+	for n := range contracts {
+		add(trade.TradeStream(fmt.Sprint("T", n)), n, trade.New{
+			Book: "B", Counterparty: "ACME", Trader: "trader/1", Side: trade.Buy, Currency: "USD",
+			Instrument: trade.Instrument{Commodity: trade.Oil, Zone: "BRENT", Delivery: june},
+			Quantity:   trade.Quantity{Value: trade.Int(1), Unit: trade.BBL}, Price: trade.Int(70),
+		})
+	}
+	return streams
+}

@@ -77,6 +77,7 @@ func (w *world) touched(stream string, next trade.Trade) []trade.PoolKey {
 
 // set replaces a contract.
 func (w *world) set(stream string, next trade.Trade) {
+	//determinism:unordered each pool changes for itself
 	for key, from := range trade.Changed(w.contracts[stream].Legs, next.Legs) {
 		p := w.pool(key)
 		p.Replace(stream, key, from, next.Legs)
@@ -109,7 +110,15 @@ func (w *world) value(key trade.PoolKey, at time.Time) Value {
 	if p == nil || p.IsEmpty() {
 		return nothing()
 	}
-	v := trade.PositionOf(key, p.Pool()).ValuedAt(at, maps.Values(p.open),
+	open := func(yield func(trade.Trade) bool) {
+		//determinism:unordered a valuation adds the contracts up
+		for _, t := range p.open {
+			if !yield(t) {
+				return
+			}
+		}
+	}
+	v := trade.PositionOf(key, p.Pool()).ValuedAt(at, open,
 		w.curves[w.rules.curve(key)], w.rules.Rounding)
 	gain := v.AverageCost
 	if w.rules.FIFO {

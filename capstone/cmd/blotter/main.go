@@ -178,7 +178,7 @@ var longHelp = kong.Vars{
 	"effective_at": "Answer as effective at a time, at the end of a day, or now.",
 
 	"what_if_method":   "Method of the cost: average, as in every answer, or fifo.",
-	"what_if_rounding": "Rounding of the cost that leaves a pool: half-even, half-up, up or down.",
+	"what_if_rounding": "Rounding of amounts, costs and worths: half-even, half-up, up or down.",
 	"what_if_marks":    "Value the positions of one curve by another. Repeat for more.",
 	"what_if_without":  "Leave out an event and its consequences. Repeat for more.",
 	"what_if_scenario": "Import lines to decide after the log, and lines {\"without\":\"EVENT\"}.",

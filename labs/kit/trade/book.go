@@ -143,6 +143,7 @@ func (s *Stream) Skipped() []Skipped { return s.skipped }
 
 // moveLegs carries a change of one contract's legs into the pools that it touches.
 func (b *Book) moveLegs(stream string, before, after []Leg) {
+	//determinism:unordered each pool changes for itself
 	for key, from := range Changed(before, after) {
 		g := b.pools[key]
 		if g == nil {

@@ -148,8 +148,9 @@ func Fold(uti string, events []Event, at AsOf) (Trade, *Parked) {
 	return l.until(at.Effective), l.parked
 }
 
-// foldSlots folds ordered slots into a contract that has not begun. It stops at a void: slots that are effective later are moot, and
-// not illegal, because otherwise a contract with such a slot could never be voided.
+// foldSlots folds ordered slots into a contract that has not begun. It stops at a void: slots that
+// are effective later are moot, and not illegal, because otherwise a contract with such a slot
+// could never be voided.
 func foldSlots(t Trade, slots []Slot) (Trade, *slotError) {
 	for _, s := range slots {
 		next, r := Evolve(t, s)
