@@ -31,8 +31,12 @@ func Validate(stream string, events []contract.Event) error {
 	if len(events) == 0 {
 		return fmt.Errorf("%w: empty batch for stream %q", contract.ErrInvalid, stream)
 	}
-	seen := make(map[uuid.UUID]bool, len(events))
-	for i, e := range events {
+	var seen map[uuid.UUID]bool
+	if len(events) > 1 {
+		seen = make(map[uuid.UUID]bool, len(events))
+	}
+	for i := range events {
+		e := &events[i]
 		if err := e.Validate(); err != nil {
 			return err
 		}
@@ -47,7 +51,9 @@ func Validate(stream string, events []contract.Event) error {
 			return fmt.Errorf("%w %s: it ends stream %s, but another event follows",
 				contract.ErrInvalid, e.ID, stream)
 		}
-		seen[e.ID] = true
+		if seen != nil {
+			seen[e.ID] = true
+		}
 	}
 	return nil
 }

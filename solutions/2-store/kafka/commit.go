@@ -21,9 +21,12 @@ type request struct {
 	ctx      context.Context
 	stream   string
 	expected int64
-	events   []contract.Event
 	size     int         // in bytes, about
 	answer   chan answer // has room for one: the caller may be gone
+
+	mu     sync.Mutex       // protects the next two until the request is taken
+	events []contract.Event // the caller's, then a copy
+	gone   bool             // the caller has given up
 
 	receipts []contract.Receipt // the answer, once the group has landed
 	err      error              // or this
@@ -40,17 +43,42 @@ type answer struct {
 // headersSize is the approximate size of the attributes of an event.
 const headersSize = 512
 
-// newRequest returns the request of an append. It shares no bytes with the caller's events.
+// newRequest returns the request of an append. In the queue it shares the caller's events, so that
+// many requests that wait need no memory of their own.
 func newRequest(
 	ctx context.Context, stream string, expected int64, events []contract.Event,
 ) *request {
-	r := &request{ctx: ctx, stream: stream, expected: expected, answer: make(chan answer, 1)}
-	for _, e := range events {
-		e.Data = slices.Clone(e.Data)
-		r.events = append(r.events, e)
-		r.size += len(e.Data) + headersSize
+	r := &request{
+		ctx: ctx, stream: stream, expected: expected, events: events,
+		answer: make(chan answer, 1),
+	}
+	for i := range events {
+		r.size += len(events[i].Data) + headersSize
 	}
 	return r
+}
+
+// take copies the events, and reports whether the caller still waits for them. The bytes that
+// owners hold are those of their groups.
+func (r *request) take() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.gone {
+		return false
+	}
+	r.events = slices.Clone(r.events)
+	for i := range r.events {
+		r.events[i].Data = slices.Clone(r.events[i].Data)
+	}
+	return true
+}
+
+// giveUp returns the error of a caller that gives up. From then on it may change its events.
+func (r *request) giveUp(err error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gone = true
+	return r.failed(err)
 }
 
 // failed wraps the error of the append.
@@ -73,7 +101,9 @@ type committer struct {
 // again; the index then knows whether they landed.
 func (c *committer) commit() error {
 	c.stamps.begin() // until the outcome is known; after an error, until the next take-over
+	c.buffers.reuse()
 	d := newDraft(c.all, c.index)
+	d.prepare(c.group, &c.buffers, c.log.events)
 	c.decide(d)
 	if d.err != nil {
 		return d.err
@@ -215,29 +245,9 @@ func (c *committer) recorded(r *request) ([]contract.Receipt, error) {
 	return receipts, errors.Join(err, d.err)
 }
 
-// records returns a record for each event of the group, in order, then the head of each stream. The
-// entries of the draft get their digests.
+// records returns a record for each event of the group, in order, then the head of each stream.
 func (c *committer) records(d *draft) ([]*kgo.Record, error) {
-	records := make([]*kgo.Record, 0, len(d.entries)+len(d.ends))
-	digests := make(map[string]index.Digest, len(d.ends))
-	c.buffers.reuse()
-	for _, e := range d.entries {
-		record := c.buffers.encode(e.Recorded)
-		record.Topic = c.log.events
-		records = append(records, record)
-		previous, ok := digests[e.Stream]
-		if !ok {
-			end, err := c.index.End(e.Stream)
-			if err != nil {
-				return nil, err
-			}
-			previous = end.Digest
-		}
-		c.buffers.entries = e.Follow(previous, c.buffers.entries, func(dst []byte) []byte {
-			return appendRecord(dst, record)
-		})
-		digests[e.Stream] = e.Digest
-	}
+	records := d.records
 	for _, e := range d.ends {
 		record, err := c.log.headRecord(c.ctx, headOf(e.Recorded, e.Digest))
 		if err != nil {
@@ -251,8 +261,13 @@ func (c *committer) records(d *draft) ([]*kgo.Record, error) {
 // A draft is a group before it is committed: the index, and the events that the group adds.
 type draft struct {
 	all     *index.Index
-	index   *index.Partition        // of the group
-	entries []*index.Entry          // the events
+	index   *index.Partition // of the group
+	found   index.End        // of the stream that the index was asked for last
+	entries []*index.Entry   // the events
+	room    []index.Entry    // for them
+	records []*kgo.Record    // of the events
+	buffers *buffers         // of the records
+	topic   string
 	ends    map[string]*index.Entry // the last event of each stream of the group
 	ids     map[uuid.UUID]*index.Entry
 	err     error // the index could not answer
@@ -267,6 +282,20 @@ func newDraft(all *index.Index, partition *index.Partition) *draft {
 	}
 }
 
+// prepare makes room for the events of a group.
+func (d *draft) prepare(group []*request, b *buffers, topic string) {
+	events := 0
+	for _, r := range group {
+		events += len(r.events)
+	}
+	d.buffers, d.topic = b, topic
+	d.ids = make(map[uuid.UUID]*index.Entry, events)
+	d.ends = make(map[string]*index.Entry, len(group))
+	d.room = make([]index.Entry, events)
+	d.entries = make([]*index.Entry, 0, events)
+	d.records = make([]*kgo.Record, 0, 2*events) // with the heads
+}
+
 // Version returns the version of a stream after the earlier appends of the group.
 func (d *draft) Version(stream string) (int64, bool) {
 	if last, ok := d.ends[stream]; ok {
@@ -276,6 +305,7 @@ func (d *draft) Version(stream string) (int64, bool) {
 	if err != nil {
 		d.err = err
 	}
+	d.found = end
 	return end.Version, end.Ended
 }
 
@@ -312,15 +342,22 @@ func (d *draft) touches(r *request) bool {
 // stage adds an append to the group, and returns the receipts that it gets if the group lands.
 func (d *draft) stage(r *request, stamp func() time.Time) []contract.Receipt {
 	receipts := make([]contract.Receipt, 0, len(r.events))
-	version, _ := d.Version(r.stream)
-	for _, e := range r.events {
-		version++
-		e.EffectiveAt = e.EffectiveAt.UTC()
-		entry := &index.Entry{Recorded: contract.Recorded{
-			Event: e, Version: version, RecordedAt: stamp(),
-		}}
-		d.entries = append(d.entries, entry)
-		d.ids[e.ID], d.ends[r.stream] = entry, entry
+	end := d.found // Decide has just asked for the version
+	if last, ok := d.ends[r.stream]; ok {
+		end = last.End()
+	}
+	for i := range r.events {
+		entry := &d.room[0]
+		d.room = d.room[1:]
+		entry.Event, entry.Version, entry.RecordedAt = r.events[i], end.Version+1, stamp()
+		entry.EffectiveAt = entry.EffectiveAt.UTC()
+		record := d.buffers.encode(&entry.Recorded)
+		record.Topic = d.topic
+		d.buffers.entries = entry.Follow(end.Digest, d.buffers.entries,
+			func(dst []byte) []byte { return appendRecord(dst, record) })
+		end = entry.End()
+		d.records, d.entries = append(d.records, record), append(d.entries, entry)
+		d.ids[entry.ID], d.ends[r.stream] = entry, entry
 		receipts = append(receipts, receipt(entry.Recorded))
 	}
 	return receipts

@@ -58,14 +58,14 @@ func (o *owner) submit(r *request) ([]contract.Receipt, error) {
 	case a := <-r.answer:
 		return a.receipts, a.err
 	case <-r.ctx.Done():
-		return nil, r.failed(r.ctx.Err())
+		return nil, r.giveUp(r.ctx.Err())
 	case <-o.done:
 	}
 	select {
 	case a := <-r.answer: // it came BEFORE the end
 		return a.receipts, a.err
 	default:
-		return nil, r.failed(o.log.closedOr(contract.ErrFenced))
+		return nil, r.giveUp(o.log.closedOr(contract.ErrFenced))
 	}
 }
 
@@ -158,6 +158,9 @@ func (o *owner) serve() error {
 		if len(o.group) == 0 {
 			select {
 			case r := <-o.queue:
+				if !r.take() {
+					continue
+				}
 				o.group = append(o.group, r)
 			case r := <-o.promises:
 				if err := o.promise(r); err != nil {
@@ -256,7 +259,9 @@ func (o *owner) gather() {
 	for len(o.group) < maxGroup && size < maxGroupBytes {
 		select {
 		case r := <-o.queue:
-			o.group, size = append(o.group, r), size+r.size
+			if r.take() {
+				o.group, size = append(o.group, r), size+r.size
+			}
 		default:
 			return
 		}

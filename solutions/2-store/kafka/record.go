@@ -76,11 +76,11 @@ func (b *buffers) reuse() {
 func encode(r contract.Recorded) *kgo.Record {
 	const count, size = 24, 512 // of the headers of most events
 	b := buffers{values: make([]byte, 0, size), headers: make([]kgo.RecordHeader, 0, count)}
-	return b.encode(r)
+	return b.encode(&r)
 }
 
 // encode returns the record of r. Its headers and their values are in b.
-func (b *buffers) encode(r contract.Recorded) *kgo.Record {
+func (b *buffers) encode(r *contract.Recorded) *kgo.Record {
 	values, from := b.values, len(b.values)
 	headers, first := b.headers, len(b.headers)
 	// header adds a header with the bytes that came to values since the last header, if any.
@@ -104,7 +104,7 @@ func (b *buffers) encode(r contract.Recorded) *kgo.Record {
 		header(name)
 	}
 	at := func(name string, t time.Time) {
-		values = t.UTC().AppendFormat(values, timeFormat)
+		values = appendTime(values, t)
 		header(name)
 	}
 	text("ce_specversion", specVersion)
@@ -151,6 +151,25 @@ func (b *buffers) encode(r contract.Recorded) *kgo.Record {
 // offloadScheme precedes the hexadecimal digest of an offloaded payload. Its readers know the
 // object storage.
 const offloadScheme = "sha256:"
+
+// appendTime appends t in timeFormat. With its own formats the time package is several times as
+// fast.
+func appendTime(dst []byte, t time.Time) []byte {
+	const million = 1_000_000 // has one more digit than the fraction
+	dst = t.UTC().AppendFormat(dst, time.RFC3339)
+	at := len(dst) - 1 // of the Z
+	dst = strconv.AppendInt(dst[:at], int64(million+t.Nanosecond()/1000), 10)
+	dst[at] = '.'
+	return append(dst, 'Z')
+}
+
+// parseTime returns a time in timeFormat.
+func parseTime(text string) (time.Time, error) {
+	if len(text) != len(timeFormat) || text[len(text)-1] != 'Z' || text[len(text)-8] != '.' {
+		return time.Parse(timeFormat, text)
+	}
+	return time.Parse(time.RFC3339, text)
+}
 
 // appendID appends the text of an id (RFC 9562, section 4), and nothing for the zero id.
 func appendID(dst []byte, id uuid.UUID) []byte {
@@ -217,7 +236,7 @@ func (h *headers) event() (r contract.Recorded, err error) {
 		return id
 	}
 	at := func(name string) time.Time {
-		t, cause := time.Parse(timeFormat, h.text(name))
+		t, cause := parseTime(h.text(name))
 		bad(name, cause)
 		return t
 	}

@@ -3,6 +3,7 @@ package kafka
 import (
 	"crypto/sha256"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -148,5 +149,29 @@ func TestPartitionOfMatchesKafka(t *testing.T) {
 		stream := fmt.Sprintf("trade/UTI-%d", i)
 		want := theirs.Partition(&kgo.Record{Key: []byte(stream)}, 12)
 		require.EqualValues(t, want, partitionOf(stream, 12))
+	}
+}
+
+// Times are written and read in one format, whatever their zone and fraction.
+func TestTimesHaveOneFormat(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(3, 0))
+	zone := time.FixedZone("somewhere", 5*3600)
+	for range 2000 {
+		year := 1 + rng.IntN(9998)
+		at := time.Date(year, 1, 1, 6, 0, 0, 0, zone).
+			Add(time.Duration(rng.Int64N(365*24*3600*1e6)) * time.Microsecond)
+		text := string(appendTime(nil, at))
+		require.Equal(t, at.UTC().Format(timeFormat), text)
+		parsed, err := parseTime(text)
+		require.NoError(t, err)
+		require.True(t, at.Equal(parsed), text)
+	}
+	for _, text := range []string{
+		"", "2025-03-01T00:00:00Z", "2025-03-01T00:00:00.000Z", "2025-03-01T00:00:00.00000xZ",
+		"2025-03-01T00:00:00.000000+", "2025-03-01T00:00+01:00.0000Z",
+	} {
+		_, err := parseTime(text)
+		require.Error(t, err, text)
 	}
 }

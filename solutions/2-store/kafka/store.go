@@ -135,12 +135,16 @@ func (s *Store) PartitionOf(stream string) int32 {
 // not ours, and ErrReplaced if no partition will ever be again.
 func (s *Store) owner(ctx context.Context, partition int32) (*owner, error) {
 	owners, err := s.writers(ctx)
-	if err == nil && !slices.Contains(owners, nil) {
-		// If all partitions are ours, an id is new only if all of their indexes say so.
-		_, err = served(ctx, owners)
-	}
 	if err != nil {
 		return nil, err
+	}
+	if !slices.Contains(owners, nil) {
+		// If all partitions are ours, an id is new only if all of their indexes say so.
+		for _, o := range owners {
+			if _, err := o.awaitServing(ctx); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if o := owners[partition]; o != nil {
 		return o, nil

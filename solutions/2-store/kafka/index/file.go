@@ -184,7 +184,7 @@ func (f *file) add(entries []*Entry) {
 	for _, e := range entries {
 		at := f.written + int64(len(f.tail))
 		f.tail = appendFrame(f.tail, e, f.ends[e.Stream].last)
-		f.ends[e.Stream], f.ids.at[f.ids.hash(e.ID)] = fileEnd{e.end(), at}, at
+		f.ends[e.Stream], f.ids.at[f.ids.hash(e.ID)] = fileEnd{e.End(), at}, at
 		f.last = &e.Recorded
 	}
 	f.events += len(entries)
@@ -278,6 +278,11 @@ func (f *file) decode(found frame) (contract.Recorded, error) {
 		return e, fmt.Errorf("%w: event of offset %d: %v", ErrUnusable, found.offset, err)
 	}
 	return e, nil
+}
+
+func (f *file) has(id uuid.UUID) bool {
+	_, ok := f.ids.at[f.ids.hash(id)]
+	return ok
 }
 
 // find returns the event with an id. ok is false if no event has it.

@@ -97,7 +97,8 @@ func (e *Entry) Follow(previous Digest, buffer []byte, body func(dst []byte) []b
 	return buffer
 }
 
-func (e *Entry) end() End { return End{e.Version, e.Ends, e.Digest} }
+// End returns the end of the stream up to e.
+func (e *Entry) End() End { return End{e.Version, e.Ends, e.Digest} }
 
 func flag(b bool) byte {
 	if b {

@@ -105,6 +105,9 @@ func New(partitions int32, options func(partition int32) Options) *Index {
 // that the id was not found and that the index of some partition is unusable.
 func (ix *Index) Find(id uuid.UUID) (e contract.Recorded, ok bool, err error) {
 	for _, p := range ix.Partitions {
+		if p.lacks(id) {
+			continue
+		}
 		e, ok, unfit := p.Find(id)
 		if ok {
 			return e, true, nil

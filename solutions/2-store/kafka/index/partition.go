@@ -138,7 +138,7 @@ func (p *Partition) Apply(events []contract.Recorded) error {
 			break
 		}
 		entry := NewEntry(end.Digest, e, p.opts.Codec)
-		ends[e.Stream] = entry.end()
+		ends[e.Stream] = entry.End()
 		next = append(next, entry)
 	}
 	p.Add(next)
@@ -251,6 +251,14 @@ func (p *Partition) Find(id uuid.UUID) (found contract.Recorded, ok bool, err er
 		return found, false, p.condemn(err)
 	}
 	return found, ok, nil
+}
+
+// lacks reports whether the index can tell that no event has the id. Of an append each partition is
+// asked, and most lack its ids.
+func (p *Partition) lacks(id uuid.UUID) bool {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.served && p.cannotAnswer() == nil && !p.file.has(id)
 }
 
 // Ends returns the end of every stream.

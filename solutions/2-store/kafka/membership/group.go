@@ -290,6 +290,7 @@ func (g *Group[O]) assign(st *stay, partitions []int32) {
 	if st != g.stay || st.ctx.Err() != nil {
 		return
 	}
+	g.owners = slices.Clone(g.owners) // callers of Owners read the old ones
 	for _, p := range partitions {
 		o := g.Own(p, func() { g.fenced(st) })
 		g.owners[p], g.latest[p] = o, o
@@ -325,6 +326,7 @@ func (g *Group[O]) stop(st *stay, partitions []int32) (ending []O) {
 		return nil
 	}
 	var none O
+	g.owners = slices.Clone(g.owners)
 	for _, p := range partitions {
 		if o := g.latest[p]; o != none {
 			o.Stop()
@@ -350,11 +352,11 @@ func (g *Group[O]) notify() {
 }
 
 // Owners returns the owners by partition, zero where this process is not the owner. It waits until
-// the group has assigned the partitions.
+// the group has assigned the partitions. The slice is shared and never changes.
 func (g *Group[O]) Owners(ctx context.Context) ([]O, error) {
 	for {
 		g.mu.Lock()
-		owners, assigned, changed := slices.Clone(g.owners), g.assigned, g.changed
+		owners, assigned, changed := g.owners, g.assigned, g.changed
 		g.mu.Unlock()
 		if assigned {
 			return owners, nil
