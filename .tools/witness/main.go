@@ -71,7 +71,7 @@ func run(ctx context.Context, dir, address, name string, logs []string) error {
 		return err
 	}
 	public := cosigner.Verifier().String() + "\n"
-	if err := os.WriteFile("verifier", []byte(public), 0o644); err != nil {
+	if err := os.WriteFile("verifier", []byte(public), 0o600); err != nil {
 		return err
 	}
 	socket := fmt.Sprintf("agent-%d.sock", os.Getpid())

@@ -7,6 +7,8 @@
 //	keys/signer      the key that signs checkpoints; keep it where administrators cannot read it
 //	keys/verifier    the public key that checks them
 //	keys/checkpoint  the last checkpoint that was published with these keys
+//	policy           the witnesses that cosign checkpoints; there may be none
+//	evidence/        signed checkpoints that contradict each other
 //	reached          the end of the log after the last command that wrote it
 //	swept            the cursor of the process that issues follow-ups
 //	writer           the lock of the only process that may append

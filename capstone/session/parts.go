@@ -89,6 +89,10 @@ type Auditor struct {
 	// sign them, and the reasons. Verify fills it completely.
 	Foreign map[string]error
 
+	// Reference is the auditor itself, for its cosignatures. Its Policy is that of the data folder;
+	// nil without one.
+	Reference *audit.Auditor
+
 	archived func(ctx context.Context, name string) (contract.Checkpoint, error)
 }
 
@@ -120,7 +124,11 @@ func (s *Session) Certifier(ctx context.Context) (*Auditor, error) {
 // Sealer is Certifier for a session that seals. Before the first seal it creates the bucket and the
 // keys.
 func (s *Session) Sealer(ctx context.Context) (*Auditor, error) {
-	return s.auditor(ctx, true, s.dir.Keys)
+	a, err := s.auditor(ctx, true, s.dir.Keys)
+	if err == nil {
+		s.reachWitness(ctx, a.Reference.Policy)
+	}
+	return a, err
 }
 
 func (s *Session) auditor(
@@ -138,10 +146,14 @@ func (s *Session) auditor(
 	if err != nil {
 		return nil, err
 	}
+	policy, err := s.policy()
+	if err != nil {
+		return nil, err
+	}
 	foreign := map[string]error{}
 	a, err := audit.Open(audit.Options{
 		Log: s.Log, Archive: archive, Origin: origin, Signer: keys.Signer, Verifier: keys.Verifier,
-		Keep: s.dir.KeepCheckpoint, Clock: time.Now,
+		Keep: s.dir.KeepCheckpoint, Clock: time.Now, Policy: policy,
 		Foreign: func(name string, why error) { foreign[name] = why },
 		Warn:    func(err error) { s.config.logger().Warn(err.Error()) },
 	})
@@ -156,7 +168,7 @@ func (s *Session) auditor(
 		return audit.OpenCheckpoint(signed, origin, keys.Verifier)
 	})
 	a.Known = kept.Note
-	return &Auditor{a, a, a, a, a, keys, kept, a.Handler(), foreign, a.Archived}, err
+	return &Auditor{a, a, a, a, a, keys, kept, a.Handler(), foreign, a, a.Archived}, err
 }
 
 // archive opens the archive of checkpoints. If the log has no archive, it creates the archive if

@@ -134,6 +134,49 @@
 // sealing of all others. The header lists the offenders that the sealer found; Verify looks for
 // itself, over the whole log.
 //
+// # Proofs and attackers
+//
+// A proof shows that an event was in the log, with these attributes and this payload, at this place
+// among all others, when the checkpoint was signed; with cosignatures, at the latest at the times
+// that they state. It shows neither that the event is true, nor that it still counts (a later one
+// may correct it), nor that no other event is missing. Only a verification of the whole log shows
+// that none was removed. An event that was never recorded leaves no trace.
+//
+//	who controls            can change                  found by
+//
+//	the application (a      what it records from now    the events themselves, which name it
+//	client of the desk)     on, under its own name      (SubmittedBy); the desk refuses
+//	                                                    illegal ones
+//	the database (its       any row, any recorded_at,   Verify: changed, missing, moved, extra
+//	administrator)          the order, the tail         events, a tail that was cut, offenders
+//	                                                    whose time cannot be true. Not past
+//	                                                    the last checkpoint
+//	the broker (its         any record, a whole topic,  the same; a topic that was made again
+//	administrator)          the frontier, the tail      has another id (log.json)
+//	the archive (its        nothing that is locked;     Verify: missing objects, a rollback by
+//	administrator)          afterwards all; junk under  Known, a kept checkpoint or a witness.
+//	                        any name                    Junk is foreign, and is named
+//	the signer key          what is signed from now     a witness, which refuses it; a kept or
+//	                        on; with log and archive    cosigned checkpoint, which convicts
+//	                        also the past: a whole new  the log (Fault.Notes). Without these:
+//	                        tree                        nothing
+//	the data folder         keys, marks, policy and     a reader who has the public key and
+//	                        the embedded stack: all of  the policy from elsewhere (--key,
+//	                        the above                   --policy), and a witness elsewhere
+//	an extract or a proof   nothing: it is signed       verify-extract and CheckProof, which
+//	(its receiver)                                      name file and line
+//	a witness               nothing of the log; it may  the policy, if other witnesses make up
+//	                        refuse, be away, or cosign  the quorum; two notes that it cosigned
+//	                        a fork                      convict it, too
+//
+// A witness bounds a time from above: a checkpoint that it cosigned existed then, with everything
+// under it. The frontier of an earlier batch bounds it from below: the store had promised to
+// record nothing up to it. Between the two lies the moment at which an event came into the log. So
+// an event that claims a time before the frontier is backdated, and one that claims a time after
+// its sealing is premature. A batch that states a sealing time after its cosignature is a fault. A
+// holder of the signer key can state a frontier that is too early; then the distance between it
+// and the cosignature shows how long nobody was watching.
+//
 // # Limits
 //
 // The tree does not show that an event was true, nor that an event was kept out of the log before

@@ -139,7 +139,7 @@ func (p *policyText) line(kind string, items []string) error {
 		return p.setQuorum(items[0])
 	}
 	return fmt.Errorf("want log KEY [URL], witness NAME KEY [URL], "+
-		"group NAME all|any|NUMBER NAME..., or quorum NAME, and got %s", kind)
+		"group NAME all|any|NUMBER NAME..., or quorum NAME, and got %.40q", kind)
 }
 
 func (p *policyText) log(text string) error {

@@ -141,10 +141,11 @@ func isFinding(err error) bool {
 		segment  *stack.DamagedSegmentError
 		state    *stack.DamagedStateError
 		key      *audit.KeyError
+		refused  *audit.RefusedError
 	)
 	for _, target := range []any{
-		&folder, &key, &ahead, &damaged, &offload, &frontier, &reused, &snapshot, &skip, &stale,
-		&segment, &state, &adoption, &restore,
+		&folder, &key, &refused, &ahead, &damaged, &offload, &frontier, &reused, &snapshot, &skip,
+		&stale, &segment, &state, &adoption, &restore,
 	} {
 		if errors.As(err, target) {
 			return true
@@ -155,8 +156,8 @@ func isFinding(err error) bool {
 
 var findings = []error{
 	audit.ErrArchive, audit.ErrCheckpoint, audit.ErrCut, audit.ErrForked, audit.ErrProof,
-	audit.ErrRolledBack, audit.ErrUnanchored, audit.ErrUnlocked, capstone.ErrReserved,
-	capstone.ErrNoPart, capstone.ErrNothingRecorded,
+	audit.ErrRolledBack, audit.ErrUnanchored, audit.ErrUnwitnessed, audit.ErrUnlocked,
+	capstone.ErrReserved, capstone.ErrNoPart, capstone.ErrNothingRecorded,
 	contract.ErrInvalid, contract.ErrMagic, contract.ErrMalformed, contract.ErrNoBlob,
 	contract.ErrNoSnapshot, contract.ErrNotFound, contract.ErrOversize, contract.ErrPartial,
 	contract.ErrSnapshotDamaged, contract.ErrSnapshotTaken, contract.ErrTrailing,
@@ -191,6 +192,9 @@ const parkedHint = "another program appended the illegal events, or older rules 
 	"find that program; the events before them count, and commands to these streams are refused; " +
 	"leave an illegal event out: blotter parked skip"
 
+const unwitnessedHint = "ask the witnesses that are missing: blotter cosign; " +
+	"if one of them is gone for ever, decide who takes its place, and put that in the policy"
+
 // Hints for a published checkpoint that is lost. Sending the commands again does not bring it back:
 // see audit.ErrRolledBack.
 const (
@@ -209,6 +213,8 @@ func advice(err error) string {
 	case errors.As(err, &key):
 		return "nothing was signed; the keys of the data folder, or --key, are not those that " +
 			"sealed this archive: restore them from a backup, or find out who sealed it"
+	case errors.Is(err, audit.ErrUnwitnessed):
+		return unwitnessedHint
 	case errors.Is(err, audit.ErrUnlocked):
 		return "find out who replaced the bucket; restore it with object lock from a backup"
 	case errors.As(err, &ahead):

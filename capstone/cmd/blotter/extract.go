@@ -43,6 +43,16 @@ func (c *extractCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return withHint(err)
 	}
+	cosigned, err := auditor.Reference.Published(ctx, m.Checkpoint.Size)
+	if err == nil {
+		cosigned, err = auditor.Reference.Cosigned(ctx, cosigned)
+	}
+	if err == nil {
+		err = createFile(cosignedFile(c.Out), cosigned.Note)
+	}
+	if err != nil {
+		return err
+	}
 	return a.answer(of(s), m, func(w io.Writer) {
 		printManifest(w, "certified", m, m.Proven, m.NotProven)
 		printLine(w, "who asked and why: %s", extract.RequestFile(c.Out))

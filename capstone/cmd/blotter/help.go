@@ -38,6 +38,7 @@ var examples = map[string]string{
 	"replay":         "replay month-end",
 	"rebuild":        "rebuild",
 	"seal":           "seal --keep checkpoint.note",
+	"cosign":         "cosign",
 	"checkpoints":    "checkpoints",
 	"verify":         "verify",
 	"serve-log":      "serve-log --address 127.0.0.1:8462",

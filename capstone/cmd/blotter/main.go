@@ -62,6 +62,7 @@ type cli struct {
 	Rebuild  rebuildCmd       `cmd:"" help:"${rebuild}"`
 	Migrate  migrateCmd       `cmd:"" help:"${migrate}"`
 	Seal     sealCmd          `cmd:"" help:"${seal}"`
+	Cosign   cosignCmd        `cmd:"" help:"${cosign}"`
 	Sealed   checkpointsCmd   `cmd:"" name:"checkpoints" help:"List the published checkpoints."`
 	Verify   verifyCmd        `cmd:"" help:"${verify}"`
 	Restore  restoreCmd       `cmd:"" name:"restore-from-archive" help:"${restore}"`
@@ -126,6 +127,7 @@ var longHelp = kong.Vars{
 	"replay":         "Fold the log again and compare the result with an archived state.",
 	"rebuild":        "Make the read models again from the log, and accept the log as it is.",
 	"seal":           "Add new events to the Merkle tree and publish a signed checkpoint.",
+	"cosign":         "Ask the witnesses of the log to cosign its last checkpoint.",
 	"verify":         "Compare the log with its checkpoints; exit 1 names the first difference.",
 	"restore":        "Make a lost log again from its sealed archive, in an empty folder.",
 	"serve_log":      "Serve the sealed log to any client of C2SP tlog-tiles, read-only.",
@@ -191,8 +193,11 @@ var longHelp = kong.Vars{
 
 	"serve_log_address": "Address to listen at. Others than loopback show the log to others.",
 
-	"seal_keep":    "Also write the signed checkpoint to a file, for verify --since.",
-	"verify_since": "Verify only the events after a checkpoint kept elsewhere: see seal --keep.",
+	"cosign_embedded": "Let the witness of the embedded stack be the first.",
+	"policy":          "Also ask for the cosignatures of this policy (c2sp.org/tlog-policy).",
+	"verify_policy":   "Ask for the cosignatures of this policy, not of that in the data folder.",
+	"seal_keep":       "Also write the signed checkpoint to a file, for verify --since.",
+	"verify_since":    "Verify only the events after a checkpoint kept elsewhere: see seal --keep.",
 
 	"extract_uti": "Only this trade, with its refused commands and its confirmation. " +
 		"Repeat for more trades.",

@@ -90,6 +90,8 @@ func createFile(path string, content []byte) error {
 type checkProofCmd struct {
 	File string `arg:"" help:"The file that blotter prove created."`
 	Key  string `required:"" help:"${verifier_key}"`
+
+	Policy string `help:"${policy}" placeholder:"FILE" type:"existingfile"`
 }
 
 // Run opens no log and no stack. It reads only the file and the key.
@@ -107,10 +109,15 @@ func (c *checkProofCmd) Run(_ context.Context, a *app) error {
 		return &failure{c.File + ": " + err.Error(),
 			"if blotter prove made it, request it again, and keep this one: it is evidence now"}
 	}
+	witnesses, err := checkPolicy(c.Policy, p.Checkpoint.Note, key)
+	if err != nil {
+		return err
+	}
 	found, err := statementOf(p)
 	if err != nil {
 		return err
 	}
+	found.Witnesses = witnesses
 	switch a.cli.Format {
 	case "json":
 		return printJSON(a.stdout, found)
@@ -147,18 +154,22 @@ type provenEvent struct {
 	Size       int64             `json:"size"` // of the tree, in leaves
 	Root       string            `json:"root"`
 	Attributes []audit.Attribute `json:"attributes"`
+
+	// Witnesses has the cosignatures, if a policy was given. The event was on record then.
+	Witnesses []audit.Cosignature `json:"witnesses,omitempty"`
 }
 
 func statementOf(p audit.Proven) (provenEvent, error) {
 	attributes, err := audit.Attributes(p.Leaf)
 	return provenEvent{p.Checkpoint.Origin, p.Index, p.Checkpoint.Size,
-		hex.EncodeToString(p.Checkpoint.Root[:]), attributes}, err
+		hex.EncodeToString(p.Checkpoint.Root[:]), attributes, nil}, err
 }
 
 // print writes the attributes that have a value.
 func (e provenEvent) print(w io.Writer, word string) {
 	printLine(w, "%s leaf %d under checkpoint %s/%d, root %s",
 		word, e.Leaf, e.Origin, e.Size, e.Root)
+	printWitnesses(w, e.Witnesses, nil)
 	for _, at := range e.Attributes {
 		if at.Value != "" && at.Value != uuid.Nil.String() {
 			printLine(w, "  %-18s %s", at.Name, at.Value)

@@ -68,6 +68,9 @@ func runScripts(t *testing.T, files ...string) {
 		t.Skip("the scripts start embedded stacks of their own: they show nothing of " + stack)
 	}
 	gateway := builtGateway(t)
+	witness, err := filepath.Abs("../../../.tools/bin/witness")
+	require.NoError(t, err)
+	_, missing := os.Stat(witness)
 	books, err := filepath.Abs("../../books")
 	require.NoError(t, err)
 	testscript.Run(t, testscript.Params{
@@ -76,12 +79,16 @@ func runScripts(t *testing.T, files ...string) {
 		WorkdirRoot:   passableDir(t),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("BLOTTER_S3_GATEWAY", gateway)
+			env.Setenv("BLOTTER_WITNESS", witness)
 			env.Setenv("BOOKS", books)
 			env.Setenv("BLOTTER_TEMPLATES", stacktest.UseTemplates())
 			env.Defer(func() { downAll(env.WorkDir) })
 			return nil
 		},
-		Condition: func(name string) (bool, error) { return name == "mount" && canMount(), nil },
+		Condition: func(name string) (bool, error) {
+			return name == "mount" && canMount() ||
+				name == "witness" && (missing == nil || os.Getenv("BLOTTER_CI") != ""), nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"samedigest": sameDigest, "sameroot": sameRoot,
 			"external": external, "killkeeper": killKeeper,

@@ -10,6 +10,7 @@ import (
 
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/contract"
+	audit "example.com/blotter/solutions/5-audit"
 )
 
 type sealCmd struct {
@@ -33,22 +34,42 @@ func (c *sealCmd) Run(ctx context.Context, a *app) error {
 	}
 	checkpoint, err := seal(ctx)
 	if err != nil { // a published checkpoint may have offenders all the same
+		err = firstOf(withEvidence(s, err), err)
 		return errors.Join(err, checkOffenders(checkpoint.Offenders))
 	}
-	answered := a.answer(of(s), sealedJSON(checkpoint, auditor.Foreign), func(w io.Writer) {
+	witnesses, err := auditor.Witnessed(ctx, checkpoint)
+	if err != nil && !errors.Is(err, audit.ErrUnwitnessed) { // it is published
+		return err
+	}
+	found := sealedJSON(checkpoint, auditor.Foreign, witnesses)
+	answered := a.answer(of(s), found, func(w io.Writer) {
 		defer printForeign(w, auditor.Foreign)
 		if checkpoint.Size == 0 {
 			fmt.Fprintln(w, "nothing to seal: the log has no event yet")
 			return
 		}
 		fmt.Fprintf(w, "sealed to checkpoint %s\n", nameOf(checkpoint))
+		printWitnesses(w, witnesses, err)
 	})
 	return firstOf(answered, checkOffenders(checkpoint.Offenders))
 }
 
-func sealedJSON(c contract.Checkpoint, foreign map[string]error) any {
+// printWitnesses prints the cosignatures of a checkpoint; nothing without a policy.
+func printWitnesses(w io.Writer, all []audit.Cosignature, unwitnessed error) {
+	if len(all) > 0 {
+		printLine(w, "  %s", witnessLine(all))
+	}
+	if unwitnessed != nil {
+		printLine(w, "  %v", unwitnessed)
+	}
+}
+
+func sealedJSON(
+	c contract.Checkpoint, foreign map[string]error, witnesses []audit.Cosignature,
+) any {
 	answer := checkpointJSON(c)
 	answer["foreign"] = foreignJSON(foreign)
+	answer["witnesses"] = append([]audit.Cosignature{}, witnesses...)
 	answer["offenders"] = offendersJSON(c.Offenders)
 	return answer
 }

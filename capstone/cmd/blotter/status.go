@@ -12,6 +12,7 @@ import (
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
+	audit "example.com/blotter/solutions/5-audit"
 )
 
 type statusCmd struct{}
@@ -70,7 +71,11 @@ type lastSealed struct {
 	Size       int64      `json:"size"`
 	Published  *time.Time `json:"published_at,omitempty"` // by the archive's clock
 	Unanchored int64      `json:"unanchored"`
-	Lost       int64      `json:"lost,omitempty"` // size of a later one that the archive lost
+
+	Witnesses   []audit.Cosignature `json:"witnesses,omitempty"`
+	Unwitnessed string              `json:"unwitnessed,omitempty"` // why they are no quorum
+
+	Lost int64 `json:"lost,omitempty"` // size of a later one that the archive lost
 
 	// Foreign has the objects at the end of the archive that the log's key did not sign.
 	Foreign []foreignObject `json:"foreign,omitempty"`
@@ -214,7 +219,10 @@ func (a *app) examine(
 	}
 	if checkpoint != nil {
 		checkpoint.Unanchored = audit.all.events
-		st.Well = st.Well && checkpoint.Lost == 0
+		st.Well = st.Well && checkpoint.Lost == 0 && checkpoint.Unwitnessed == ""
+		if checkpoint.Unwitnessed != "" {
+			st.hint = cmp.Or(st.hint, unwitnessedHint)
+		}
 		st.Checkpoint = checkpoint
 	}
 	return countFollowUps(ctx, s.System(), st)
@@ -276,5 +284,12 @@ func lastCheckpoint(ctx context.Context, s *session.Session) (contract.Cursor, *
 		break // it is the last one
 	}
 	sealed.Foreign = foreignJSON(auditor.Foreign)
+	sealed.Witnesses, err = auditor.Witnessed(ctx, last)
+	if errors.Is(err, audit.ErrUnwitnessed) {
+		sealed.Unwitnessed, err = err.Error(), nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
 	return last.End, sealed, nil
 }

@@ -143,6 +143,12 @@ func checkpointLine(c *lastSealed, now time.Time) string {
 	if c.Published != nil {
 		line += fmt.Sprintf(", published %s ago", span(now.Sub(*c.Published).Seconds()))
 	}
+	if len(c.Witnesses) > 0 {
+		line += ", " + witnessLine(c.Witnesses)
+	}
+	if c.Unwitnessed != "" {
+		line += "; " + c.Unwitnessed
+	}
 	line += fmt.Sprintf("; %s past it, unanchored", plural(c.Unanchored, "event"))
 	if n := int64(len(c.Foreign)); n > 0 {
 		line += fmt.Sprintf("; %s in the archive not signed: blotter verify", plural(n, "object"))

@@ -20,6 +20,8 @@ import (
 type verifyCmd struct {
 	Key   string `help:"${verify_key}" placeholder:"KEY"`
 	Since string `help:"${verify_since}" placeholder:"FILE" type:"existingfile"`
+
+	Policy string `help:"${verify_policy}" placeholder:"FILE" type:"existingfile"`
 }
 
 func (c *verifyCmd) Run(ctx context.Context, a *app) error {
@@ -27,11 +29,24 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if c.Policy != "" {
+		if auditor.Reference.Policy, err = readPolicy(c.Policy); err != nil {
+			return err
+		}
+	}
 	v, err := c.verify(ctx, auditor)
 	if err != nil {
 		return err
 	}
-	if err := a.verified(of(s), v, auditor.Foreign); err != nil {
+	witnesses, unwitnessed := auditor.Witnessed(ctx, v.Checkpoint)
+	if unwitnessed != nil && !errors.Is(unwitnessed, audit.ErrUnwitnessed) {
+		return unwitnessed
+	}
+	err = a.verified(of(s), v, auditor.Foreign, witnessing{witnesses, unwitnessed})
+	if v.Fault != nil && len(v.Fault.Notes) > 0 {
+		return kept(s, err.Error(), v.Fault.Notes, hintOf(err))
+	}
+	if err != nil {
 		return err
 	}
 	if err := verifyTables(ctx, s); err != nil {
@@ -107,11 +122,21 @@ func (c *verifyCmd) verify(
 	return v, err
 }
 
-// verified prints a verification. A fault is a failure, and so is an offender. A foreign object is
-// not, because it counts for nothing.
-func (a *app) verified(c caveat, v contract.Verification, foreign map[string]error) error {
+// A witnessing is the result of asking for the cosignatures of a checkpoint.
+type witnessing struct {
+	all         []audit.Cosignature
+	unwitnessed error
+}
+
+// verified prints a verification. A fault is a failure, and so is an offender, and a checkpoint
+// with fewer cosignatures than the policy asks for. A foreign object is not, because it counts for
+// nothing.
+func (a *app) verified(
+	c caveat, v contract.Verification, foreign map[string]error, by witnessing,
+) error {
 	found := map[string]any{
-		"holds":      v.Fault == nil && len(v.Offenders) == 0,
+		"holds":      v.Fault == nil && len(v.Offenders) == 0 && by.unwitnessed == nil,
+		"witnesses":  append([]audit.Cosignature{}, by.all...),
 		"checkpoint": checkpointJSON(v.Checkpoint), "offenders": offendersJSON(v.Offenders),
 		"since": v.Since, "batches": v.Batches, "sealed": v.Sealed, "unanchored": v.Unanchored,
 		"foreign": foreignJSON(foreign),
@@ -122,9 +147,10 @@ func (a *app) verified(c caveat, v contract.Verification, foreign map[string]err
 	if v.Fault == nil {
 		answered := a.answer(c, found, func(w io.Writer) {
 			printVerification(w, v)
+			printWitnesses(w, by.all, nil)
 			printForeign(w, foreign)
 		})
-		return firstOf(answered, checkOffenders(v.Offenders))
+		return firstOf(answered, firstOf(checkOffenders(v.Offenders), by.unwitnessed))
 	}
 	found["fault"] = faultJSON(v.Fault)
 	return a.refuted(c, found, unverifiedLog(v.Fault))
@@ -180,10 +206,18 @@ func printPassedOver(w io.Writer, all map[string]error, noun, what string) {
 }
 
 func faultJSON(f *contract.Fault) any {
-	if f.Leaf < 0 {
-		return map[string]any{"what": f.What}
+	found := map[string]any{"what": f.What}
+	if f.Leaf >= 0 {
+		found["leaf"], found["position"] = f.Leaf, f.Position
 	}
-	return map[string]any{"what": f.What, "leaf": f.Leaf, "position": f.Position}
+	var notes []string
+	for _, signed := range f.Notes {
+		notes = append(notes, string(signed))
+	}
+	if notes != nil {
+		found["notes"] = notes
+	}
+	return found
 }
 
 func printVerification(w io.Writer, v contract.Verification) {

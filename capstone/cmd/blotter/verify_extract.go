@@ -7,17 +7,21 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
 	"example.com/blotter/capstone/extract"
+	audit "example.com/blotter/solutions/5-audit"
 )
 
 type verifyExtractCmd struct {
 	Out string `arg:"" help:"The folder of the bundle."`
 	Key string `required:"" help:"${verifier_key}"`
+
+	Policy string `help:"${policy}" placeholder:"FILE" type:"existingfile"`
 }
 
 // A verifiedExtract is the result of checking a bundle.
@@ -28,6 +32,8 @@ type verifiedExtract struct {
 	Proven    []string          `json:"proven,omitempty"`
 	NotProven []string          `json:"not_proven,omitempty"`
 	Request   *asker            `json:"request,omitempty"` // nil without the file
+
+	Witnesses []audit.Cosignature `json:"witnesses,omitempty"` // if a policy was given
 }
 
 type asker struct {
@@ -57,12 +63,46 @@ func (c *verifyExtractCmd) Run(_ context.Context, a *app) error {
 		return firstOf(err, &failure{"the extract does not verify: " + found.Fault.Error(),
 			"request it again, and keep this one: it is evidence now"})
 	}
+	if found.Witnesses, err = c.witnesses(*found.Manifest, key); err != nil {
+		return err
+	}
 	return a.answer(caveat{simulated: found.Manifest.Simulated}, found, func(w io.Writer) {
 		printManifest(w, "verified", *found.Manifest, found.Proven, found.NotProven)
+		printWitnesses(w, found.Witnesses, nil)
 		if r := found.Request; r != nil {
 			printLine(w, "asked for by %s at %s: %s", r.Actor, r.At.Format(time.RFC3339), r.Reason)
 		}
 	})
+}
+
+// cosignedFile returns the file with the cosigned checkpoint of a bundle. It is beside the bundle,
+// not in it: cosignatures are added later, and the same query must give the same bundle.
+func cosignedFile(dir string) string { return filepath.Clean(dir) + ".checkpoint" }
+
+// witnesses checks the cosignatures of the bundle's checkpoint; nil without a policy.
+func (c *verifyExtractCmd) witnesses(
+	m extract.Manifest, key note.Verifier,
+) ([]audit.Cosignature, error) {
+	if c.Policy == "" {
+		return nil, nil
+	}
+	path := cosignedFile(c.Out)
+	signed, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: the file %s is missing", audit.ErrUnwitnessed, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	at, err := audit.OpenCheckpoint(signed, key.Name(), key)
+	if err == nil && (at.Size != m.Checkpoint.Size ||
+		fmt.Sprintf("%x", at.Root) != m.Checkpoint.Root) {
+		err = fmt.Errorf("%w: it is not that of the extract", audit.ErrCheckpoint)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return checkPolicy(c.Policy, signed, key)
 }
 
 // verifyExtract checks a bundle, and the request file beside it. A bundle that was sent without its

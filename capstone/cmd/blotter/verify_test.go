@@ -29,7 +29,7 @@ func TestRefutedCheckIsAnsweredInJSON(t *testing.T) {
 			})
 		},
 		`{"holds":false,"batches":2,"sealed":0,"since":0,"unanchored":0,"offenders":[],
-			"foreign":[{"name":"junk","what":"malformed"}],
+			"witnesses":[],"foreign":[{"name":"junk","what":"malformed"}],
 			"checkpoint":{"origin":"desk.example","size":9,"note":"",
 				"root":"` + strings.Repeat("00", 32) + `"},
 			"fault":{"what":"it was changed","leaf":4,
@@ -40,7 +40,7 @@ func TestRefutedCheckIsAnsweredInJSON(t *testing.T) {
 					Position: contract.Position{Partition: 1,
 						Offset: 5}, Leaf: 4, What: "it was changed",
 				},
-			}, map[string]error{"junk": errors.New("malformed")})
+			}, map[string]error{"junk": errors.New("malformed")}, witnessing{})
 		},
 	} {
 		var out strings.Builder

@@ -93,8 +93,11 @@ func (w *Witness) Close() error {
 	return w.process.end(syscall.SIGTERM, syscall.SIGKILL, 5*time.Second)
 }
 
-// findWitness returns the program that .tools/setup witness built.
+// findWitness returns the program of BLOTTER_WITNESS, or the one that .tools/setup witness built.
 func findWitness() (string, error) {
+	if path := os.Getenv("BLOTTER_WITNESS"); path != "" {
+		return path, nil
+	}
 	working, err := os.Getwd()
 	if err != nil {
 		return "", err
