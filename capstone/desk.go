@@ -315,6 +315,7 @@ func (d *Desk) append(
 		CommandID:        r.ID,
 		Source:           cmp.Or(r.Source, d.Source),
 		SourceLine:       r.SourceLine,
+		SubmittedBy:      r.SubmittedBy,
 		Ends:             ends(decision.Body),
 		Data:             payload.Data,
 	}

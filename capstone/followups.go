@@ -160,7 +160,7 @@ func (h history) followUpsOf(cause contract.Recorded, upTo int64) []followUp {
 	uti := strings.TrimPrefix(cause.Stream, trade.TradeStream(""))
 	var all []followUp
 	for _, cmd := range trade.FollowUps(uti, h.events[:upTo], h.events[cause.Version-1]) {
-		cmd.SourceRecordedAt = cause.SourceRecordedAt
+		cmd.SourceRecordedAt, cmd.SubmittedBy = cause.SourceRecordedAt, cause.SubmittedBy
 		r := request{Command: cmd, correlation: cause.Correlation, causation: cause.ID}
 		all = append(all, followUp{r, cause})
 	}

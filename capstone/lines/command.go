@@ -22,7 +22,7 @@ func (p *parser) command(text []byte) (trade.Command, []string) {
 		ID:          o.commandID(o.need("command_id")),
 		EnteredAt:   o.enteredAt(o.need("entered_at")),
 		EffectiveAt: o.time(o.ask("effective_at")),
-		Actor:       o.principal(o.need("actor")),
+		Actor:       o.actor(),
 		Approver:    o.principal(o.ask("approver")),
 		Reason:      o.str(o.need("reason")),
 	}

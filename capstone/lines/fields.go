@@ -66,6 +66,15 @@ func (o *object) name(m *member, of trade.Alphabet) string {
 
 func (o *object) uti(m *member) string       { return o.name(m, trade.UTIs) }
 func (o *object) principal(m *member) string { return o.name(m, trade.Principals) }
+
+// actor reads the actor of a command, which is its sender if the line names none.
+func (o *object) actor() string {
+	if m := o.ask("actor"); m != nil || o.sender == "" {
+		return o.principal(o.need("actor"))
+	}
+	return o.sender
+}
+
 func (o *object) reference(m *member) string { return o.name(m, trade.References) }
 
 // commandID reads the id of a command that the desk may have sent.

@@ -46,6 +46,13 @@ var byteOrderMark = []byte("\ufeff")
 // goes on. Blank lines are skipped. Any other error is an error of r, and the last value.
 func Read(r io.Reader) iter.Seq2[Line, error] { return read(r, Parse) }
 
+// ReadAs is Read of lines that a known principal sends: see ParseAs.
+func ReadAs(sender string, r io.Reader) iter.Seq2[Line, error] {
+	return read(r, func(number int, text []byte) (Line, error) {
+		return ParseAs(sender, number, text)
+	})
+}
+
 func read(r io.Reader, parse func(int, []byte) (Line, error)) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
 		in := bufio.NewReaderSize(r, MaxLine+2) // room for CR LF
@@ -84,6 +91,15 @@ func next(in *bufio.Reader) ([]byte, error) {
 // Parse reads one line. Its error is an *Error.
 func Parse(number int, text []byte) (Line, error) {
 	return parse(number, text, (*parser).command)
+}
+
+// ParseAs is Parse of a line that a known principal sends: the sender is the actor if the line
+// names none. A line may name another actor; the caller decides whether the sender may say so.
+func ParseAs(sender string, number int, text []byte) (Line, error) {
+	return parse(number, text, func(p *parser, text []byte) (trade.Command, []string) {
+		p.sender = sender
+		return p.command(text)
+	})
 }
 
 func parse(

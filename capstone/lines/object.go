@@ -17,6 +17,7 @@ import (
 // command is a list of its fields, without an error branch at each.
 type parser struct {
 	line      int
+	sender    string // the actor of a line that names none; empty: it must name one
 	err       *Error
 	priceUnit trade.Unit // that the prices of the line are per, if it says so
 }

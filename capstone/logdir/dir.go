@@ -13,6 +13,10 @@
 //	swept            the cursor of the process that issues follow-ups
 //	writer           the lock of the only process that may append
 //	restoring        the archive from which the log is being made again; no other command opens it
+//	service          the address and the token of a running service
+//	service.lock     the lock of that service
+//	principals       the people and programs that may sign in to it, with their roles
+//	refused          the requests that it refused
 //	index/           the owner's index files (see the store)
 //	stack/           the embedded stack
 //	containers/      the secrets and the registry of the stack in containers

@@ -52,6 +52,24 @@ func rowOf[M model](row modelRow[M]) modelRow[model] {
 	}}
 }
 
+// A NamedModel is a read model of the log.
+type NamedModel struct {
+	Name string
+	contract.Applier
+}
+
+// Models opens every read model. It refuses the models of another log.
+func (s *Session) Models(ctx context.Context) (all []NamedModel, err error) {
+	for _, row := range models {
+		m, err := openModel(ctx, s, row)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, NamedModel{row.name, m})
+	}
+	return all, nil
+}
+
 // ReadModel opens the read model of positions. It refuses the model of another log.
 func (s *Session) ReadModel(ctx context.Context) (*readModel, error) {
 	return openModel(ctx, s, positionsModel)

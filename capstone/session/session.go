@@ -116,6 +116,20 @@ func Open(ctx context.Context, c Config, access Access) (_ *Session, err error) 
 	return s, nil
 }
 
+// View returns the same open log for one of many requests. What the request opens is closed with
+// the view, and the log stays open.
+func (s *Session) View() *Session {
+	view := *s
+	view.closers = nil
+	return &view
+}
+
+// Stack returns the stack of the log, which the session closes if it opened it.
+func (s *Session) Stack() *Stack { return s.stack }
+
+// Dir returns the data folder.
+func (s *Session) Dir() *logdir.Dir { return s.dir }
+
 // An indexed store has an index in files, which it derives from the log.
 type indexed interface {
 	CheckIndex(context.Context) error

@@ -53,6 +53,7 @@ var rules = []rule{
 	{`capstone/logdir`, `labs/kit/(contract|stack)|capstone/product`, true},
 	{`capstone/session`, `.*`, false},
 	{`capstone/cmd/blotter`, `.*`, false},
+	{`capstone/serve`, `labs/kit/.*|schemas|capstone|` + rooms, true},
 	{`runbooks`, `labs/kit/stack/stacktest`, false},
 	{`capstone(/.*)?`, `labs/kit/.*|schemas|` + rooms, true},
 }

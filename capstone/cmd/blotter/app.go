@@ -26,6 +26,7 @@ type app struct {
 	stdout, stderr io.Writer
 	progress       *progress
 	cancel         context.CancelCauseFunc // ends the command
+	shared         *session.Session        // of a service that runs the command; nil opens one
 	closers        []func() error          // the last one runs first
 }
 
@@ -79,6 +80,11 @@ func (a *app) open(ctx context.Context, access session.Access) (*session.Session
 func (a *app) openAs(
 	ctx context.Context, c session.Config, access session.Access,
 ) (*session.Session, error) {
+	if a.shared != nil {
+		view := a.shared.View()
+		a.onClose(view.Close)
+		return view, nil
+	}
 	s, err := session.Open(ctx, c, access)
 	if err != nil {
 		return nil, err
@@ -88,6 +94,18 @@ func (a *app) openAs(
 		s.Log = watchedLog{s.Log, a.progress}
 	}
 	return s, nil
+}
+
+// services returns the stack of the data folder, until the command ends.
+func (a *app) services(c session.Config) (*session.Stack, error) {
+	if a.shared != nil {
+		return a.shared.Stack(), nil
+	}
+	services, err := session.OpenStack(c)
+	if err == nil {
+		a.onClose(services.Close)
+	}
+	return services, err
 }
 
 // temporaryFolder creates a data folder, and removes it when the command ends.
@@ -116,10 +134,19 @@ func (a *app) finish(ctx context.Context, err error) error {
 	return a.busy(firstOf(err, errors.Join(errs...)))
 }
 
-// busy explains how two commands can share an embedded stack that another process has.
+// busy explains how two commands can share an embedded stack or a log that another process has.
 func (a *app) busy(err error) error {
 	var taken *stack.InUseError
-	if !errors.As(err, &taken) {
+	var writes *logdir.BusyError
+	if !errors.As(err, &taken) && !errors.As(err, &writes) {
+		return err
+	}
+	if s, _ := a.service(); s != nil {
+		return &outage{fmt.Sprintf("a service owns the log in %s: process %d at %s", a.cli.Data,
+			s.PID, s.URL), "it answers queries, and takes commands by import; " +
+			"stop it for this command"}
+	}
+	if taken == nil {
 		return err
 	}
 	by := "another process"

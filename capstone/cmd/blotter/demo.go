@@ -15,6 +15,7 @@ import (
 	"example.com/blotter/capstone/books"
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/serve"
 	"example.com/blotter/capstone/session"
 )
 
@@ -151,7 +152,7 @@ func printSummary(w io.Writer, sum capstone.Summary) {
 	if len(sum.Orphaned) == 0 {
 		fmt.Fprintln(w, "  every follow-up is on record")
 	}
-	printOrphans(w, orphansOf(sum.Orphaned))
+	printOrphans(w, serve.OrphansOf(sum.Orphaned))
 	positions := sum.Positions
 	fmt.Fprintf(w, "\nthe largest open positions\n")
 	printPositions(w, largest(positions, shown))

@@ -41,6 +41,8 @@ var examples = map[string]string{
 	"cosign":         "cosign",
 	"checkpoints":    "checkpoints",
 	"verify":         "verify",
+	"serve":          "serve --seal-every 5m",
+	"principal":      "principal trader/1 --role reader --role trader",
 	"serve-log":      "serve-log --address 127.0.0.1:8462",
 	"prove":          "prove 0197b1c2-7a10-8000-9000-5d6f8a3c2e41 event.tlog-proof",
 	"check-proof":    "check-proof event.tlog-proof --key .blotter/keys/verifier",

@@ -13,6 +13,7 @@ import (
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/serve"
 	"example.com/blotter/capstone/session"
 )
 
@@ -38,31 +39,66 @@ func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
 		a.onClose(rejects.Close)
 		in.keep(rejects)
 	}
-	s, err := c.open(ctx, a)
+	run, simulated, err := c.importer(ctx, a)
 	if err != nil {
 		return err
 	}
-	n, last, err := c.importAll(ctx, a, s.System(), in)
+	n, orphaned, last, err := c.importAll(ctx, a, run, in)
 	switch {
 	case ctx.Err() != nil && err != nil:
 		err = interrupted(last)
 	case err != nil:
 		return err
 	default:
-		err = firstOf(c.checkComplete(n), checkOrphans(n.Orphaned))
+		err = firstOf(c.checkComplete(n), checkOrphans(len(orphaned)))
 	}
 	answer := struct {
 		capstone.Imported
-		Orphans []orphan `json:"orphaned,omitempty"`
-		DryRun  bool     `json:"dry_run,omitempty"`
-	}{n, orphansOf(n.Orphaned), c.DryRun}
-	return errors.Join(a.answer(of(s), answer, func(w io.Writer) {
+		Orphans []serve.Orphan `json:"orphaned,omitempty"`
+		DryRun  bool           `json:"dry_run,omitempty"`
+	}{n, orphaned, c.DryRun}
+	return errors.Join(a.answer(caveat{simulated: simulated}, answer, func(w io.Writer) {
 		printImported(w, n)
 		printOrphans(w, answer.Orphans)
 		if c.DryRun {
 			fmt.Fprintln(w, "(a dry run: nothing was recorded)")
 		}
 	}), err)
+}
+
+// A fileImporter imports one file.
+type fileImporter func(ctx context.Context, source string, file io.Reader,
+	each func(serve.LineResult)) (capstone.Imported, []serve.Orphan, error)
+
+// importer returns the importer of the service that owns the log, or else of a log that it opens,
+// and whether the log is simulated.
+func (c *importCmd) importer(ctx context.Context, a *app) (fileImporter, bool, error) {
+	remote, err := a.service()
+	if err != nil {
+		return nil, false, err
+	}
+	if remote != nil && !c.DryRun {
+		config := a.config()
+		config.New = a.newLog(c.Simulate)
+		dir, err := config.Folder()
+		if err != nil {
+			return nil, false, err
+		}
+		return remote.importFile, dir.Settings().Simulated, nil
+	}
+	s, err := c.open(ctx, a)
+	if err != nil {
+		return nil, false, err
+	}
+	system := s.System()
+	return func(ctx context.Context, source string, file io.Reader,
+		each func(serve.LineResult)) (capstone.Imported, []serve.Orphan, error) {
+		system.Source = source
+		n, err := system.Import(ctx, lines.Read(file), func(r capstone.Result) {
+			each(serve.ResultOf(r))
+		})
+		return n, serve.OrphansOf(n.Orphaned), err
+	}, s.Settings().Simulated, nil
 }
 
 // open opens the log to write, or to draft in a dry run. Where there is no log, a dry run imports
@@ -85,34 +121,35 @@ func (c *importCmd) open(ctx context.Context, a *app) (*session.Session, error) 
 }
 
 // importAll imports one file after the other. It also returns the last line that was counted, in
-// the file of that line.
+// the file of that line. The last file that has orphaned follow-ups has the present ones.
 func (c *importCmd) importAll(
-	ctx context.Context, a *app, system *capstone.System, in *inputs,
-) (sum capstone.Imported, last int, err error) {
+	ctx context.Context, a *app, run fileImporter, in *inputs,
+) (sum capstone.Imported, orphaned []serve.Orphan, last int, err error) {
 	add, done := a.progress.counting("lines", 0, in.size)
 	defer done()
 	for _, file := range in.files {
 		last = 0
-		system.Source = sourceOf(file.name)
-		n, err := system.Import(ctx, lines.Read(file), func(r capstone.Result) {
+		n, orphans, err := run(ctx, sourceOf(file.name), file, func(r serve.LineResult) {
 			add(1, in.read.Load())
 			last = r.Line
-			m := remarkOn(file.name, r)
-			file.done(r.Line, m != nil && (m.Result == "bad" || m.Result == "refused"))
-			if m != nil && !(c.Quiet && m.Result != "bad") {
-				a.remark(m)
+			file.done(r.Line, r.Result == "bad" || r.Result == "refused")
+			if r.Result != "accepted" && !(c.Quiet && r.Result != "bad") {
+				a.remark(remark{file.name, r})
 			}
 		})
 		sum = sum.And(n)
+		if orphans != nil {
+			orphaned = orphans
+		}
 		if err := firstOf(err, file.failed); err != nil {
-			return sum, last, err
+			return sum, orphaned, last, err
 		}
 	}
-	return sum, last, nil
+	return sum, orphaned, last, nil
 }
 
 // remark lists a line on standard error: for a program as an object of its own.
-func (a *app) remark(m *remark) {
+func (a *app) remark(m remark) {
 	if a.inJSON() {
 		printObject(a.stderr, m)
 		return
@@ -138,53 +175,16 @@ func interrupted(last int) error {
 	return &outage{after, "import the file again: recorded commands are not repeated"}
 }
 
-// A remark is the result of a line that was not simply accepted.
+// A remark is the result of a line of a file that was not simply accepted.
 type remark struct {
-	File      string `json:"file"`
-	Line      int    `json:"line"`
-	CommandID string `json:"command_id,omitempty"`
-	Result    string `json:"result"` // bad, refused, repeated or warned
-	Field     string `json:"field,omitempty"`
-	Rule      string `json:"rule"`
-	Detail    string `json:"detail,omitempty"`
-	SameAs    int    `json:"same_as,omitempty"` // the first line with the same command
-
-	accepted bool // with the line that it repeats
+	File string `json:"file"`
+	serve.LineResult
 }
 
-// remarkOn returns the remark on a line; nil for a line that was accepted without a warning.
-func remarkOn(file string, r capstone.Result) *remark {
-	m := &remark{File: file, Line: r.Line, CommandID: r.Command.ID, Result: "bad", SameAs: r.SameAs}
-	refusal := r.Outcome.Refusal
-	if refusal != nil {
-		m.Rule, m.Detail = string(refusal.Rule), refusal.Detail
-	}
-	var bad *lines.Error
-	switch {
-	case errors.As(r.Problem, &bad):
-		m.Field, m.Rule, m.Detail = bad.Field, string(bad.Rule), bad.Detail
-	case r.Problem != nil:
-		m.Rule, m.Detail = string(lines.Reused), r.Problem.Error()
-	case r.SameAs > 0:
-		m.Result, m.accepted = "repeated", refusal == nil
-		if m.accepted {
-			m.Rule = string(lines.Repeated)
-		}
-	case refusal != nil:
-		m.Result = "refused"
-	case len(r.Outcome.Warnings) > 0:
-		m.Result, m.Rule = "warned", "warning"
-		m.Detail = strings.Join(r.Outcome.Warnings, "; ")
-	default:
-		return nil
-	}
-	return m
-}
-
-func (m *remark) String() string {
+func (m remark) String() string {
 	at := fmt.Sprintf("%s: line %d", m.File, m.Line)
 	switch {
-	case m.Result == "repeated" && m.accepted:
+	case m.Result == "repeated" && m.Accepted:
 		return fmt.Sprintf("%s: %s: the same as line %d, and recorded once",
 			at, lines.Repeated, m.SameAs)
 	case m.Result == "repeated":
@@ -238,13 +238,13 @@ const orphanHint = "any blotter import issues the follow-ups that are missing; i
 	"cause again, which restates the contract"
 
 // checkOrphans fails an import that leaves two contracts that do not match.
-func checkOrphans(all []capstone.OrphanedFollowUp) error {
-	if len(all) == 0 {
+func checkOrphans(n int) error {
+	if n == 0 {
 		return nil
 	}
 	text := "1 contract no longer matches the event that created it"
-	if len(all) > 1 {
-		text = fmt.Sprintf("%d contracts no longer match the events that created them", len(all))
+	if n > 1 {
+		text = fmt.Sprintf("%d contracts no longer match the events that created them", n)
 	}
 	return &failure{text, orphanHint}
 }

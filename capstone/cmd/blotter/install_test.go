@@ -168,7 +168,7 @@ func TestShellsComplete(t *testing.T) {
 func TestCompletions(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"se":                 "search\nseal\nserve-log\n",
+		"se":                 "search\nseal\nserve\nserve-log\n",
 		"--data pos":         "", // the value of a flag is free text
 		"--stack=c":          "--stack=containers\n",
 		"--stack = c":        "containers\n", // as bash cuts it

@@ -66,6 +66,8 @@ type cli struct {
 	Sealed   checkpointsCmd   `cmd:"" name:"checkpoints" help:"List the published checkpoints."`
 	Verify   verifyCmd        `cmd:"" help:"${verify}"`
 	Restore  restoreCmd       `cmd:"" name:"restore-from-archive" help:"${restore}"`
+	Serve    serveCmd         `cmd:"" help:"${serve}"`
+	Sign     principalCmd     `cmd:"" name:"principal" help:"${principal}"`
 	ServeLog serveLogCmd      `cmd:"" name:"serve-log" help:"${serve_log}"`
 	Prove    proveCmd         `cmd:"" help:"${prove}"`
 	Proof    checkProofCmd    `cmd:"" name:"check-proof" help:"${check_proof}"`
@@ -130,6 +132,8 @@ var longHelp = kong.Vars{
 	"cosign":         "Ask the witnesses of the log to cosign its last checkpoint.",
 	"verify":         "Compare the log with its checkpoints; exit 1 names the first difference.",
 	"restore":        "Make a lost log again from its sealed archive, in an empty folder.",
+	"serve":          "Own the log, and serve commands, queries and the feed by HTTP.",
+	"principal":      "Let a person or a program sign in to a service; reads its password.",
 	"serve_log":      "Serve the sealed log to any client of C2SP tlog-tiles, read-only.",
 	"prove":          "Write a proof that the last checkpoint covers an event.",
 	"check_proof":    "Check a proof offline, with the public key alone.",
@@ -191,6 +195,10 @@ var longHelp = kong.Vars{
 	"explain_known_at": "Two times at which the days are known, instead of their ends.",
 	"explain_top":      "Number of parts in the table of each book, largest first; 0 is all.",
 
+	"principal_role":    "What it may do: reader, trader, approver or importer. Repeat for more.",
+	"serve_address":     "Loopback address to listen at.",
+	"serve_seal_every":  "Seal new events after this time; 0 does not.",
+	"serve_seal_events": "Seal after this many new events; 0 does not.",
 	"serve_log_address": "Address to listen at. Others than loopback show the log to others.",
 
 	"cosign_embedded": "Let the witness of the embedded stack be the first.",
@@ -267,6 +275,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	progress.show(chosen.Selected().Name)
 	ctx, a.cancel = context.WithCancelCause(ctx)
 	chosen.BindTo(ctx, (*context.Context)(nil))
+	if asked, err := a.askService(ctx, chosen, args); asked || err != nil {
+		return complain(stderr, inJSON, a.finish(ctx, err))
+	}
 	return complain(stderr, inJSON, a.finish(ctx, chosen.Run(a)))
 }
 

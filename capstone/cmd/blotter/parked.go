@@ -157,7 +157,7 @@ func (c *parkedRetryCmd) Run(ctx context.Context, a *app) error {
 	err = a.answer(of(s), r, func(w io.Writer) {
 		printLine(w, "%s: %s applied, %s", r.Stream, plural(int64(r.Applied), "event"), waits(0))
 	})
-	return firstOf(err, checkOrphans(r.Orphaned))
+	return firstOf(err, checkOrphans(len(r.Orphaned)))
 }
 
 func waits(n int) string {
@@ -206,5 +206,5 @@ func (c *parkedSkipCmd) Run(ctx context.Context, a *app) error {
 			printLine(w, "%s", parkedLine(*done.Parked))
 		}
 	})
-	return firstOf(err, checkOrphans(done.Orphaned))
+	return firstOf(err, checkOrphans(len(done.Orphaned)))
 }

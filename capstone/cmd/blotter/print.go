@@ -9,9 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/uuid"
-
-	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/serve"
 )
 
 // printJSON writes v for programs: indented, with a line end.
@@ -52,33 +50,7 @@ func plural(n int64, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// An orphan is an orphaned follow-up: a cause in one contract, and the change of another contract
-// that was refused or is not on record.
-type orphan struct {
-	Cause uuid.UUID `json:"cause"`
-	UTI   string    `json:"uti"`
-	Owed  string    `json:"owed"`
-	Why   string    `json:"why"`
-}
-
-func orphansOf(followUps []capstone.OrphanedFollowUp) (all []orphan) {
-	for _, f := range followUps {
-		o := orphan{f.Cause.ID, f.Command.UTI, "to begin", "not issued"}
-		switch {
-		case f.Command.Voids != uuid.Nil:
-			o.Owed = "to be voided"
-		case f.Command.Corrects != uuid.Nil:
-			o.Owed = "to be restated"
-		}
-		if f.Refusal != nil {
-			o.Why = f.Refusal.Error()
-		}
-		all = append(all, o)
-	}
-	return all
-}
-
-func printOrphans(w io.Writer, all []orphan) {
+func printOrphans(w io.Writer, all []serve.Orphan) {
 	if len(all) == 0 {
 		return
 	}

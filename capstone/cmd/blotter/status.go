@@ -96,11 +96,10 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	if none := new(logdir.NoLogError); opening != nil && !errors.As(opening, &none) {
 		return opening
 	}
-	services, err := session.OpenStack(config)
+	services, err := a.services(config)
 	if err != nil {
 		return err
 	}
-	a.onClose(services.Close)
 	config.Services, config.AcceptLoss = services, true
 	s := status{Stack: a.stackStatus(ctx, services)}
 	s.Well, s.away = s.Stack.well(), !s.Stack.well()

@@ -8,15 +8,16 @@ import (
 	"time"
 
 	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/serve"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
 
 // followUpCount counts and names the orphaned follow-ups.
 type followUpCount struct {
-	NotIssued int      `json:"not_issued"`
-	Refused   int      `json:"refused"`
-	Orphans   []orphan `json:"orphaned,omitempty"`
+	NotIssued int            `json:"not_issued"`
+	Refused   int            `json:"refused"`
+	Orphans   []serve.Orphan `json:"orphaned,omitempty"`
 }
 
 // issuing is how long a follow-up may be missing while it is issued. A working desk issues it right
@@ -43,7 +44,7 @@ func countFollowUps(ctx context.Context, system *capstone.System, s *status) err
 	}
 	unissued, err = stillMissing(ctx, system.Log, unissued, issuing)
 	s.FollowUps = &followUpCount{len(unissued), len(refused),
-		orphansOf(append(refused, unissued...))}
+		serve.OrphansOf(append(refused, unissued...))}
 	if len(s.FollowUps.Orphans) > 0 {
 		s.Well, s.hint = false, cmp.Or(s.hint, orphanHint)
 	}

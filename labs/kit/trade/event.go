@@ -56,6 +56,10 @@ type Command struct {
 	Source     string `json:"-"` // a file or a client
 	SourceLine int64  `json:"-"` // 1-based line in Source; zero if it has no lines
 
+	// SubmittedBy is the principal that signed in to send the command. It is no part of the digest:
+	// the same command may be sent again by another one.
+	SubmittedBy string `json:"-"`
+
 	// SourceRecordedAt is the time at which another system recorded the command, if it is taken
 	// from the history of that system. It is no part of the digest.
 	SourceRecordedAt time.Time `json:"-"`

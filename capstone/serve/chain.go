@@ -1,0 +1,144 @@
+package serve
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Problem is an answer of RFC 9457.
+type Problem struct {
+	Type   string `json:"type,omitempty"` // absent: about:blank, which the status describes
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
+
+	Rule    string   `json:"rule,omitempty"`    // the broken rule; its text is stable
+	Field   string   `json:"field,omitempty"`   // of a line that is no command
+	Hint    string   `json:"hint,omitempty"`    // the way past the problem
+	Outcome *Outcome `json:"outcome,omitempty"` // that is on record
+	Answer  any      `json:"answer,omitempty"`  // the findings of a query whose answer is no
+
+	header http.Header
+}
+
+func (p *Problem) Error() string { return p.Detail }
+
+// GetStatus and ContentType make a problem the answer of an operation.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType returns that of problems for JSON.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+func (p *Problem) titled() *Problem {
+	p.Title = http.StatusText(p.Status)
+	return p
+}
+
+func writeProblem(w http.ResponseWriter, p Problem) {
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p.titled()) // a client that is gone
+}
+
+// chain puts the checks of every request around the pages, the first one outside.
+func (s *Server) chain(pages http.Handler) http.Handler {
+	cross := http.NewCrossOriginProtection()
+	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.refuse(w, r, http.StatusForbidden, CrossOrigin, r.Header.Get("Origin"))
+	}))
+	return s.recovered(s.counted(s.plain(cross.Handler(s.signIn(pages)))))
+}
+
+// recovered answers 500 in place of a page that panics.
+func (s *Server) recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			switch p := recover(); p {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(p)
+			default:
+				s.Log.Error("a page panicked", "panic", p, "stack", string(debug.Stack()))
+				writeProblem(w, Problem{Status: http.StatusInternalServerError})
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// plain refuses a path that leaves the service, and a line break or a zero byte in a value, which
+// could end in a header or a line of a file.
+func (s *Server) plain(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Referrer-Policy", "same-origin")
+		switch {
+		case leaves(r.URL.Path):
+			s.refuse(w, r, http.StatusBadRequest, BadPath, "")
+		case breaks(r):
+			s.refuse(w, r, http.StatusBadRequest, BadHeader, "")
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// leaves reports whether a decoded path has a part that no page has.
+func leaves(path string) bool {
+	parts := strings.Split(strings.ReplaceAll(path, `\`, "/"), "/")
+	return !strings.HasPrefix(path, "/") || slices.Contains(parts, "..") ||
+		slices.Contains(parts, ".") || strings.Contains(path, "//")
+}
+
+// breaks reports whether a path, a query or a header has a line break or a zero byte.
+func breaks(r *http.Request) bool {
+	broken := func(s string) bool { return strings.ContainsAny(s, "\r\n\x00") }
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil || broken(r.URL.Path) {
+		return true
+	}
+	for _, values := range []map[string][]string{query, r.Header} {
+		for name, all := range values {
+			if broken(name) || slices.ContainsFunc(all, broken) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// counted counts the requests, by operation and status.
+func (s *Server) counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began, status := time.Now(), &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		_, pattern := s.mux.Handler(r)
+		next.ServeHTTP(status, r)
+		if pattern == "" {
+			pattern = "none"
+		}
+		s.metrics.requests.WithLabelValues(pattern, strconv.Itoa(status.status)).Inc()
+		s.metrics.took.WithLabelValues(pattern).Observe(time.Since(began).Seconds())
+	})
+}
+
+// A statusWriter keeps the status of an answer.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController find the writer of the connection.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,210 @@
+package serve
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A Rule names the reason why access was refused. Its text is stable: people search for it.
+type Rule string
+
+// The rules of access.
+const (
+	NoCredential  Rule = "access.no-credential"  // no token, password or certificate
+	BadCredential Rule = "access.bad-credential" // one that nobody here issued
+	Expired       Rule = "access.expired"        // a token whose time is over
+	OtherAudience Rule = "access.audience"       // a token for another service
+	BadAlgorithm  Rule = "access.algorithm"      // a token with alg=none, or another weak one
+	RoleTooLow    Rule = "access.role"           // the principal has not the role
+	CrossOrigin   Rule = "access.cross-origin"   // a browser sends the request of another site
+	ActorClaimed  Rule = "access.actor-claimed"  // a body names another actor, or an approver
+	OwnCommand    Rule = "access.own-command"    // an approver approves a command of its own
+	BadPath       Rule = "access.path"           // a path that leaves the service
+	BadHeader     Rule = "access.header"         // a line break inside a value or a header
+)
+
+// Refusals is the record of refused requests: a file of JSON Lines in the data folder. It is not
+// the log, which keeps everything for years and may not be filled by strangers. It has a limit: a
+// flood of requests costs one line with the number of refusals that were not written, and a file
+// that is full replaces the one before.
+type Refusals struct {
+	path string
+	now  func() time.Time
+
+	mu      sync.Mutex
+	file    *os.File
+	size    int64
+	allowed float64 // lines that may be written now
+	last    time.Time
+	omitted map[Rule]int
+}
+
+const (
+	refusalsPerSecond = 20
+	refusalsAtOnce    = 200
+	refusalsSize      = 16 << 20 // bytes of a file
+)
+
+// OpenRefusals opens the record in a file. Only this user may read it.
+func OpenRefusals(path string, now func() time.Time) (*Refusals, error) {
+	l := &Refusals{path: path, now: now, allowed: refusalsAtOnce, last: now()}
+	return l, l.open()
+}
+
+func (l *Refusals) open() error {
+	f, err := os.OpenFile(l.path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	l.file, l.size = f, info.Size()
+	return nil
+}
+
+// Close writes the number of refusals that were not written, and closes the file.
+func (l *Refusals) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return errors.Join(l.writeOmitted(), l.file.Close())
+}
+
+// A refusal is one line of the record.
+type refusal struct {
+	At        time.Time    `json:"at"`
+	Rule      Rule         `json:"rule,omitempty"`
+	Detail    string       `json:"detail,omitempty"`
+	Status    int          `json:"status,omitempty"`
+	Principal string       `json:"principal,omitempty"`
+	Remote    string       `json:"remote,omitempty"`
+	Method    string       `json:"method,omitempty"`
+	Path      string       `json:"path,omitempty"`
+	Omitted   map[Rule]int `json:"omitted,omitempty"` // refusals without a line of their own
+}
+
+// add records a refusal. A crash after it leaves the line; a crash before it, a request that had no
+// answer.
+func (l *Refusals) add(line refusal) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	line.At = l.now().UTC()
+	since := line.At.Sub(l.last).Seconds()
+	l.allowed = min(refusalsAtOnce, l.allowed+since*refusalsPerSecond)
+	l.last = line.At
+	if l.allowed < 1 {
+		if l.omitted == nil {
+			l.omitted = map[Rule]int{}
+		}
+		l.omitted[line.Rule]++
+		return nil
+	}
+	l.allowed--
+	return errors.Join(l.writeOmitted(), l.write(line))
+}
+
+func (l *Refusals) writeOmitted() error {
+	if len(l.omitted) == 0 {
+		return nil
+	}
+	err := l.write(refusal{At: l.now().UTC(), Omitted: l.omitted})
+	l.omitted = nil
+	return err
+}
+
+func (l *Refusals) write(line refusal) error {
+	if l.size > refusalsSize {
+		if err := l.rotate(); err != nil {
+			return err
+		}
+	}
+	var text bytes.Buffer
+	if err := json.NewEncoder(&text).Encode(line); err != nil { // escapes every line break
+		return err
+	}
+	n, err := l.file.Write(text.Bytes())
+	l.size += int64(n)
+	return errors.Join(err, l.file.Sync())
+}
+
+// rotate keeps the full file as the one before, and begins another.
+func (l *Refusals) rotate() error {
+	if err := l.file.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(l.path, l.path+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return l.open()
+}
+
+// refuse answers a request that is not permitted, and records it.
+func (s *Server) refuse(
+	w http.ResponseWriter, r *http.Request, status int, rule Rule, detail string,
+) {
+	s.record(r, status, rule, detail)
+	p := Problem{Status: status, Rule: string(rule)}
+	if rule == RoleTooLow || rule == ActorClaimed || rule == OwnCommand {
+		p.Detail = detail // the others would help a guess
+	}
+	writeProblem(w, p)
+}
+
+// record records a refusal, and counts it.
+func (s *Server) record(r *http.Request, status int, rule Rule, detail string) {
+	line := refusal{Rule: rule, Detail: cut(detail), Status: status, Remote: r.RemoteAddr,
+		Method: cut(r.Method), Path: cut(r.URL.EscapedPath())}
+	if p := PrincipalOf(r.Context()); p != nil {
+		line.Principal = p.Name
+	}
+	s.recordLine(line)
+}
+
+func (s *Server) recordLine(line refusal) {
+	s.metrics.refused.WithLabelValues(string(line.Rule)).Inc()
+	if err := s.Refusals.add(line); err != nil {
+		s.Log.Error("record a refused request", "error", err)
+	}
+}
+
+// cut returns the beginning of a text from outside.
+func cut(s string) string { return strings.ToValidUTF8(s[:min(len(s), 300)], "�") }
+
+// A watched listener records the requests that net/http refuses before a handler sees them: those
+// with a malformed header, such as one with a line break inside.
+type watched struct {
+	net.Listener
+	server *Server
+}
+
+func (l *watched) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &watchedConn{c, l.server}, nil
+}
+
+type watchedConn struct {
+	net.Conn
+	server *Server
+}
+
+// Write implements net.Conn. net/http writes its own refusal in one piece, without a date.
+func (c *watchedConn) Write(p []byte) (int, error) {
+	if bytes.HasPrefix(p, []byte("HTTP/1.1 4")) && !bytes.Contains(p, []byte("\r\nDate: ")) {
+		_, body, _ := bytes.Cut(p, []byte("\r\n\r\n"))
+		c.server.recordLine(refusal{Rule: BadHeader, Detail: cut(string(body)),
+			Remote: c.RemoteAddr().String()})
+	}
+	return c.Conn.Write(p)
+}

@@ -1,0 +1,171 @@
+// Package serve is a long-lived process over one log: commands come in by HTTP, answers and the
+// feed go out, and the read models, the follow-ups and the seals keep up with the log.
+//
+//	POST /v1/commands       one command: an import line whose actor is the signed-in principal
+//	POST /v1/batches        many commands, as JSON Lines
+//	GET  /v1/<query>        a query of the command line, such as /v1/position?book=power-prop
+//	GET  /v1/events         a page of the log, from a cursor on
+//	GET  /v1/feed           the log as it grows: server-sent events
+//	GET  /v1/proofs/{event} a proof that the last checkpoint covers an event
+//	GET  /openapi.json      the description of all these (OpenAPI 3.1)
+//	GET  /livez, /readyz    whether the process answers, and whether each part does
+//	GET  /metrics           counts for Prometheus
+//
+// # Failures
+//
+//	the client is gone before the answer    the command may be on record: send it again, same id
+//	a kill before the append                nothing is on record: the same command is decided
+//	a kill after the append                 the same command gets the recorded outcome
+//	a kill before the follow-ups            the sweep issues them when the process starts
+//	a kill before a read model follows      it continues at its cursor
+//	a kill before a checkpoint is signed    the next seal adopts the batch, or makes it again
+//	SIGTERM                                 commands in flight finish, and the marks are written
+package serve
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"example.com/blotter/capstone"
+	"example.com/blotter/labs/kit/contract"
+)
+
+// Config has the parts of a service. System, SignIn and Refusals are required.
+type Config struct {
+	System  *capstone.System // with a Projection, if pages read positions
+	Queries []Query
+	// CommandLine runs a query of the command line, and returns its text. nil: there is none.
+	CommandLine func(ctx context.Context, args []string) Printed
+	Models      []Model // are kept at the end of the log
+
+	// Event returns an event of the log as an answer: see the queries of the command line.
+	Event func(context.Context, contract.Recorded) (any, error)
+	Prove func(ctx context.Context, event string) ([]byte, error) // nil: there are no proofs
+	// Check examines the stack; nil examines none.
+	Check func(context.Context) []Part
+
+	Seal            func(context.Context) (contract.Checkpoint, error) // nil: nothing is sealed
+	SealEvery       time.Duration                                      // after the last seal
+	SealEveryEvents int64                                              // since the last seal
+
+	SignIn   []Authenticator // the first one that knows the credential decides
+	Refusals *Refusals
+	Log      *slog.Logger // nil discards
+}
+
+// A Model is a read model with its name.
+type Model struct {
+	Name string
+	contract.Applier
+}
+
+// A Server serves one log.
+type Server struct {
+	Config
+	handler http.Handler
+	mux     *http.ServeMux
+	api     huma.API
+	metrics *metrics
+
+	ending context.Context // ends when the server stops taking requests: feeds and batches end
+	end    context.CancelFunc
+	feeds  chan struct{} // a place for each open feed
+
+	mu    sync.Mutex
+	parts map[string]Part // of the work in the background
+}
+
+// maxFeeds is the most open feeds.
+const maxFeeds = 64
+
+// New returns a server. Run serves with it, and Handler tests it.
+func New(c Config) *Server {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{Config: c, mux: http.NewServeMux(), metrics: newMetrics(),
+		feeds: make(chan struct{}, maxFeeds),
+		parts: map[string]Part{}}
+	s.ending, s.end = context.WithCancel(context.Background())
+	config := huma.DefaultConfig("Blotter", "1")
+	config.DocsPath, config.SchemasPath = "", ""
+	config.CreateHooks = nil // no $schema in answers
+	config.RejectUnknownQueryParameters = true
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"basic":  {Type: "http", Scheme: "basic"},
+		"bearer": {Type: "http", Scheme: "bearer"},
+	}
+	config.Security = []map[string][]string{{"basic": {}}, {"bearer": {}}}
+	s.api = humago.New(s.mux, config)
+	s.api.UseMiddleware(s.checkRole)
+	s.routeCommands()
+	s.routeQueries()
+	s.routeFeed()
+	s.routeHealth()
+	s.handler = s.chain(s.mux)
+	return s
+}
+
+// Handler returns the whole service.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Handle adds a page for principals with a role. Call it BEFORE the server runs.
+func (s *Server) Handle(pattern string, role Role, page http.Handler) {
+	s.mux.Handle(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p := PrincipalOf(r.Context()); !p.Has(role) {
+			s.refuse(w, r, http.StatusForbidden, RoleTooLow, "the role "+string(role)+" is needed")
+			return
+		}
+		page.ServeHTTP(w, r)
+	}))
+}
+
+// Limits of a connection. A batch and a feed move their own deadlines.
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 15 * time.Second
+	writeTimeout  = 2 * time.Minute // with the work of the answer
+	idleTimeout   = 2 * time.Minute
+	grace         = 30 * time.Second // for the requests in flight when the server stops
+	maxHeader     = 32 << 10         // bytes
+)
+
+// Run serves until ctx ends or the listener fails. Then it finishes the requests in flight, and
+// stops the work in the background. The caller closes the log AFTER that, which writes its marks.
+func (s *Server) Run(ctx context.Context, listener net.Listener) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	worked := make(chan struct{})
+	go func() { defer close(worked); s.work(work) }()
+	server := &http.Server{
+		Handler: s.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
+		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(&watched{listener, s}) }()
+	var err error
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		s.end()
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		err = server.Shutdown(limit)
+		cancel()
+		if err != nil { // a request outlasts the grace: its outcome is on record, or is not decided
+			err = errors.Join(err, server.Close())
+		}
+	}
+	s.end()
+	stop()
+	<-worked
+	return err
+}

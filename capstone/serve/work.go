@@ -1,0 +1,210 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+// Intervals of the work in the background.
+const (
+	lookEvery  = 250 * time.Millisecond // at the end of the log
+	sweepEvery = time.Minute            // for follow-ups that a crash left undone
+	maxBehind  = 30 * time.Second       // of a read model, before the service is not ready
+)
+
+// work keeps the read models, the follow-ups and the seals up with the log until ctx ends. What
+// fails is tried again at the next turn, and /readyz says why.
+func (s *Server) work(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, m := range s.Models {
+		f := follower{model: m, since: time.Now()}
+		all.Go(func() { repeat(ctx, lookEvery, func() { s.note(f.step(ctx, s)) }) })
+	}
+	all.Go(func() {
+		repeat(ctx, sweepEvery, func() {
+			s.note(partOf("follow-ups", "", s.System.FollowUps.Sweep(ctx)))
+		})
+	})
+	if s.Seal != nil {
+		seal := sealer{last: time.Now()}
+		all.Go(func() { repeat(ctx, lookEvery, func() { seal.step(ctx, s) }) })
+	}
+	all.Wait()
+}
+
+// repeat calls do now, and after each interval. Work that takes long pauses twice as long, so that
+// it leaves room for commands: a read model folds a batch of late events in one go later.
+func repeat(ctx context.Context, every time.Duration, do func()) {
+	for ctx.Err() == nil {
+		began := time.Now()
+		do()
+		pause := time.NewTimer(max(every, 2*time.Since(began)))
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+		}
+		pause.Stop()
+	}
+}
+
+// A follower keeps one read model at the end of the log.
+type follower struct {
+	model Model
+	since time.Time // it was at the end of the log
+}
+
+func (f *follower) step(ctx context.Context, s *Server) Part {
+	name := "read model " + f.model.Name
+	end, err := s.System.Log.End(ctx)
+	if err == nil {
+		err = s.System.Project(ctx, s.System.Log, f.model, end, batch)
+	}
+	at, reading := f.model.Cursor(ctx)
+	if err = errors.Join(err, reading); err == nil {
+		f.since = time.Now()
+	}
+	behind := at.Distance(end)
+	s.metrics.behind.WithLabelValues(f.model.Name).Set(float64(behind))
+	part := partOf(name, fmt.Sprintf("%d events behind", behind), err)
+	part.Away = err != nil && time.Since(f.since) > maxBehind
+	return part
+}
+
+// batch is the number of events that a read model applies in one transaction. A smaller one than
+// that of a query lets readers in between.
+const batch = 5_000
+
+// A sealer seals when enough events or enough time have passed since its last seal.
+type sealer struct {
+	last time.Time
+	end  contract.Cursor // of the log when it sealed last; nil: it has not sealed yet
+}
+
+func (f *sealer) step(ctx context.Context, s *Server) {
+	end, err := s.System.Log.End(ctx)
+	if err != nil {
+		s.note(partOf("seal", "", err))
+		return
+	}
+	grown := f.end.Distance(end)
+	due := s.SealEveryEvents > 0 && grown >= s.SealEveryEvents ||
+		s.SealEvery > 0 && time.Since(f.last) >= s.SealEvery
+	if grown == 0 || !due {
+		return
+	}
+	checkpoint, err := s.Seal(ctx)
+	f.last = time.Now()
+	if err == nil {
+		f.end = end
+		s.metrics.sealed.Set(float64(checkpoint.Size))
+		s.metrics.sealedAt.SetToCurrentTime()
+	}
+	said := fmt.Sprintf("checkpoint with %d leaves", checkpoint.Size)
+	if n := len(checkpoint.Offenders); n > 0 {
+		err = errors.Join(err, fmt.Errorf("%d events have a recorded_at that cannot be true", n))
+	}
+	s.note(partOf("seal", said, err))
+}
+
+// A Part is the state of one part of the service.
+type Part struct {
+	Name   string `json:"name"`
+	Well   bool   `json:"well"`
+	Reason string `json:"reason,omitempty"`
+
+	Away bool `json:"-"` // the service is not ready without it
+}
+
+// partOf returns the state of a part after its last work.
+func partOf(name, said string, err error) Part {
+	if err != nil {
+		return Part{Name: name, Reason: cut(err.Error())}
+	}
+	return Part{Name: name, Well: true, Reason: said}
+}
+
+// note keeps the state of a part. A part that is stopped with the service says nothing.
+func (s *Server) note(p Part) {
+	if s.ending.Err() != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if was, ok := s.parts[p.Name]; !p.Well && (!ok || was.Well) {
+		s.Log.Warn(p.Name, "reason", p.Reason)
+	}
+	s.parts[p.Name] = p
+}
+
+// Parts returns the state of every part: of the stack, of the log, and of the work.
+func (s *Server) Parts(ctx context.Context) []Part {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	var all []Part
+	if s.Check != nil {
+		all = s.Check(ctx)
+	}
+	end, err := s.System.Log.End(ctx)
+	log := partOf("log", fmt.Sprintf("%d events", contract.Cursor{}.Distance(end)), err)
+	log.Away = err != nil
+	all = append(all, log)
+	if s.ending.Err() != nil {
+		all = append(all, Part{Name: "service", Reason: "it stops", Away: true})
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append(all, slices.SortedFunc(maps.Values(s.parts),
+		func(a, b Part) int { return strings.Compare(a.Name, b.Name) })...)
+}
+
+// health is the answer of /livez and /readyz.
+type health struct {
+	Status int
+	Body   struct {
+		Ready bool   `json:"ready"`
+		Parts []Part `json:"parts"`
+	}
+}
+
+func (s *Server) routeHealth() {
+	public := []map[string][]string{} // no credential is needed
+	huma.Register(s.api, huma.Operation{OperationID: "livez", Method: http.MethodGet,
+		Path: "/livez", Summary: "Whether the process answers", Security: public,
+	}, func(context.Context, *struct{}) (*health, error) {
+		h := &health{Status: http.StatusOK}
+		h.Body.Ready, h.Body.Parts = true, []Part{}
+		return h, nil
+	})
+	huma.Register(s.api, huma.Operation{OperationID: "readyz", Method: http.MethodGet,
+		Path: "/readyz", Summary: "Whether each part does its work, with its reason",
+		Security: public,
+	}, s.ready)
+	s.route(&huma.Operation{OperationID: "metrics", Method: http.MethodGet, Path: "/metrics",
+		Summary: "Counts for Prometheus", Metadata: needs(Reader),
+		Responses: map[string]*huma.Response{"200": {Description: "Text of Prometheus.",
+			Content: map[string]*huma.MediaType{"text/plain": {}}}}},
+		s.metrics.handler().ServeHTTP)
+}
+
+// ready answers 503 while a part is away without which no command can be decided or no answer is
+// up to date.
+func (s *Server) ready(ctx context.Context, _ *struct{}) (*health, error) {
+	h := &health{Status: http.StatusOK}
+	h.Body.Parts = s.Parts(ctx)
+	h.Body.Ready = !slices.ContainsFunc(h.Body.Parts, func(p Part) bool { return p.Away })
+	if !h.Body.Ready {
+		h.Status = http.StatusServiceUnavailable
+	}
+	return h, nil
+}
