@@ -66,6 +66,31 @@ func replaceGolden(t *testing.T, dir string) {
 	require.NoError(t, os.RemoveAll(golden))
 	require.NoError(t, os.CopyFS(golden, os.DirFS(dir)))
 	require.NoError(t, os.WriteFile(extract.RequestFile(golden), signed, 0o644))
+	quoteManifest(t)
+}
+
+// quoteManifest writes the lines of the golden manifest.note to the worked example of the package
+// doc. A signature is cut there.
+func quoteManifest(t *testing.T) {
+	const mark, shown = "//\tmanifest.note > ", 47
+	note, err := os.ReadFile(filepath.Join(golden, "manifest.note"))
+	require.NoError(t, err)
+	lines := slices.DeleteFunc(strings.Split(string(note), "\n"),
+		func(line string) bool { return line == "" })
+	source, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	var doc strings.Builder
+	for line := range strings.Lines(string(source)) {
+		if strings.HasPrefix(line, mark) {
+			line = mark + lines[0] + "\n"
+			if cut := []rune(lines[0]); cut[0] == '—' {
+				line = mark + string(cut[:shown]) + "…\n"
+			}
+			lines = lines[1:]
+		}
+		doc.WriteString(line)
+	}
+	require.NoError(t, os.WriteFile("doc.go", []byte(doc.String()), 0o644))
 }
 
 // The worked example of the package doc has lines of the golden bundle.

@@ -40,7 +40,22 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "error: %v\n", err)
 		return 1
 	}
+	if err := remake(*dir); err != nil {
+		fmt.Fprintf(stderr, "error: %v\n", err)
+		return 1
+	}
+	fmt.Fprintf(stdout, "next: cd %s && make demo && make test\n", *dir)
 	return 0
+}
+
+// remake writes the golden files again that have the name of the program under a signature.
+func remake(dir string) error {
+	test := exec.Command("go", "test", "./flow/extract", "-run", "^TestGoldenBundle$", "-update")
+	test.Dir = dir
+	if out, err := test.CombinedOutput(); err != nil {
+		return fmt.Errorf("cannot make golden files again: %w: %s", err, out)
+	}
+	return nil
 }
 
 // fork writes the files that git knows to dir. It rewrites all of them BEFORE it writes the first,
@@ -77,7 +92,6 @@ func fork(n names, dir string, stdout io.Writer) error {
 	fmt.Fprintf(stdout, "%s: %d files of module %s; %d files of the course are left out\n",
 		dir, len(written), n.module, len(files)-len(written))
 	w.printKept(stdout)
-	fmt.Fprintf(stdout, "next: cd %s && make demo && make test\n", dir)
 	return nil
 }
 
