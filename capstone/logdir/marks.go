@@ -57,6 +57,32 @@ func (f CursorFile) remove() error {
 	return nil
 }
 
+// ReplayProgress returns the folder for the progress of a replay.
+func (d *Dir) ReplayProgress() Progress { return Progress(filepath.Join(d.path, "replay")) }
+
+// Progress is a folder of files that may be lost.
+type Progress string
+
+// Load returns the content of a file; nil without the file.
+func (p Progress) Load(name string) ([]byte, error) {
+	content, err := os.ReadFile(filepath.Join(string(p), name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return content, err
+}
+
+// Save writes a file. A crash leaves all of it or none.
+func (p Progress) Save(name string, content []byte) error {
+	if err := os.MkdirAll(string(p), 0o700); err != nil {
+		return err
+	}
+	return replace(filepath.Join(string(p), name), content)
+}
+
+// Clear removes the folder.
+func (p Progress) Clear() error { return os.RemoveAll(string(p)) }
+
 // FollowUps returns the cursor of the process that issues follow-ups.
 func (d *Dir) FollowUps() CursorFile { return CursorFile(filepath.Join(d.path, "swept")) }
 

@@ -5,9 +5,13 @@ package session
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"runtime"
 	"time"
 
 	"example.com/blotter/capstone"
@@ -236,6 +240,24 @@ func (s *Session) AcceptEnd(ctx context.Context) error { return s.markReached(ct
 
 // Settings returns the choices that the log was created with.
 func (s *Session) Settings() logdir.Settings { return s.dir.Settings() }
+
+// Resuming returns a replayer that keeps its progress in the data folder.
+func (s *Session) Resuming() (contract.Replayer, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	program, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	const share = 20_000 // that a crash costs, for each core
+	return replay.Resumer{
+		Replayer: replay.New(s.Codec), Progress: s.dir.ReplayProgress(),
+		Plan:    replay.Plan{Cores: runtime.GOMAXPROCS(0), Share: share},
+		Program: fmt.Sprintf("%x", sha256.Sum256(program)),
+	}, nil
+}
 
 // System returns the flow over the log. Its read model, snapshots and auditor are left to the
 // caller.

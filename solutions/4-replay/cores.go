@@ -35,6 +35,14 @@ func (r Replayer) Replay(ctx context.Context, log contract.Reader, to contract.C
 // ReplayBy is Replay by a plan. Every plan gives the same state: see merged.
 func (r Replayer) ReplayBy(ctx context.Context, p Plan, log contract.Reader, to contract.Cursor) (
 	trade.State, int64, error) {
+	return r.byShares(ctx, p, to, func(ctx context.Context, s share) (trade.State, int64, error) {
+		return r.fold(ctx, shared{log, s}, to)
+	})
+}
+
+// byShares merges the states of all shares, of which it folds several at a time.
+func (Replayer) byShares(ctx context.Context, p Plan, to contract.Cursor,
+	fold func(context.Context, share) (trade.State, int64, error)) (trade.State, int64, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	shares := p.shares(to)
@@ -46,7 +54,7 @@ func (r Replayer) ReplayBy(ctx context.Context, p Plan, log contract.Reader, to 
 		folding.Go(func() {
 			defer func() { <-free }()
 			var err error
-			states[i], events[i], err = r.fold(ctx, shared{log, s}, to)
+			states[i], events[i], err = fold(ctx, s)
 			if err != nil {
 				cancel(err) // the others stop, and the first error counts
 			}

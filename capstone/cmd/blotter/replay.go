@@ -24,6 +24,7 @@ type replayCmd struct {
 	Step    *int64 `help:"${replay_step}" placeholder:"N" xor:"mode"`
 	Against string `help:"${replay_against}" placeholder:"PROGRAM" xor:"mode"`
 	From    string `help:"${replay_from}" placeholder:"SNAPSHOT" xor:"mode"`
+	Resume  bool   `help:"${replay_resume}" xor:"mode"`
 	asOf
 }
 
@@ -52,6 +53,11 @@ func (c *replayCmd) Run(ctx context.Context, a *app) error {
 	system := s.System()
 	if system.Snapshots, err = s.Snapshots(ctx, false); err != nil {
 		return err
+	}
+	if c.Resume {
+		if system.Replayer, err = s.Resuming(); err != nil {
+			return err
+		}
 	}
 	if c.All {
 		return a.replayAll(ctx, s, system)
