@@ -382,3 +382,43 @@ func TestSealedAfterItWasWitnessed(t *testing.T) {
 	require.ErrorContains(t, v.Fault, "wrong sealing time: batch 2 states that it was sealed at ")
 	require.ErrorContains(t, v.Fault, ", and witness one cosigned its checkpoint 7 at ")
 }
+
+// An event that claims a time before a witnessed checkpoint is found, also if the holder of the
+// signer key wrote it. Appended and sealed, it is backdated. Put among the earlier events, it makes
+// another tree: the witness refuses that, and both notes convict the log.
+func TestBackdatedUnderAWitness(t *testing.T) {
+	t.Parallel()
+	one := inMemory(t, "one")
+	policy := one.line + "quorum one\n"
+	log := audittest.NewLog(1)
+	log.Add(5)
+	a := under(t, log, new(audit.Memory), policy)
+	_, err := a.Seal(t.Context())
+	require.NoError(t, err)
+	cosigned := cosigners(t, a, "one")
+	early := log.Events()[0].RecordedAt.Add(-time.Hour)
+
+	rewritten := audittest.NewLog(1)
+	rewritten.AddAt("trade/late", early)
+	rewritten.Add(5)
+	b := under(t, rewritten, new(audit.Memory), policy)
+	published, err := b.Seal(t.Context())
+	require.ErrorAs(t, err, new(*audit.RefusedError))
+	v, err := b.Verify(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, v.Fault, "alone, log and archive agree")
+	v, err = b.VerifySince(t.Context(), cosigned.Note)
+	require.NoError(t, err)
+	require.NotNil(t, v.Fault)
+	require.Equal(t, [][]byte{published.Note, cosigned.Note}, v.Fault.Notes)
+
+	log.AddAt("trade/late", early)
+	c, err := a.Seal(t.Context())
+	require.NoError(t, err)
+	require.Len(t, c.Offenders, 1)
+	cosigners(t, a, "one")
+	v, err = a.Verify(t.Context())
+	require.NoError(t, err)
+	require.Len(t, v.Offenders, 1)
+	require.Contains(t, v.Offenders[0].What, "is not after the frontier of an earlier batch, ")
+}

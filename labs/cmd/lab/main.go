@@ -20,6 +20,8 @@ type cli struct {
 	Test testCmd `cmd:"" help:"Run the tests, count them, and show the progress of the labs."`
 	Hint hintCmd `cmd:"" help:"Explain a check: its rule, the usual misconception, a hint."`
 
+	Neighbours neighboursCmd `cmd:"" help:"Let the logs of a class cosign one another."`
+
 	Grade gradeCmd `cmd:"" help:"Grade the labs of a student, or of a class."`
 }
 
