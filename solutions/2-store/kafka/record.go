@@ -326,6 +326,7 @@ func (indexCodec) ParseEvent(data []byte, at contract.Position) (contract.Record
 	}
 	record := &kgo.Record{
 		Key: wire.Key, Value: wire.Value, Partition: at.Partition, Offset: at.Offset,
+		Headers: make([]kgo.RecordHeader, 0, len(wire.Headers)),
 	}
 	for _, h := range wire.Headers {
 		record.Headers = append(record.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})

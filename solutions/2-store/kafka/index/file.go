@@ -317,6 +317,9 @@ func (f *file) frames(stream string) ([]frame, error) {
 		}
 		at = frames[i].previous
 	}
+	if len(frames) == 0 || frames[0].at >= f.written {
+		return frames, nil // all are in memory, and cannot have been changed
+	}
 	var digest Digest
 	for _, found := range frames {
 		digest = roll(digest, found.entry)
