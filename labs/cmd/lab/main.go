@@ -23,6 +23,7 @@ type cli struct {
 	Neighbours neighboursCmd `cmd:"" help:"Let the logs of a class cosign one another."`
 
 	Grade gradeCmd `cmd:"" help:"Grade the labs of a student, or of a class."`
+	Demo  demoCmd  `cmd:"" help:"Run the capstone on one's own parts, and compare its digest."`
 }
 
 // Exit codes.
