@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -73,6 +74,36 @@ func (b *burglar) closeUp(at contract.Position) {
 	require.Len(b.t, p.batch.records, 1, "events of this transaction")
 	b.splice(at.Offset, 2, true)
 	b.removeClosing(b.t)
+}
+
+// insert copies the whole transaction.
+func (b *burglar) insert(at contract.Position) {
+	for i, first := range b.batches {
+		if first.FirstOffset != at.Offset {
+			continue
+		}
+		require.Len(b.t, first.records, 1, "events of this transaction")
+		copies := make([]*batch, 2)
+		for n, from := range b.batches[i : i+2] {
+			record := *from.records[0]
+			copies[n] = &batch{RecordBatch: from.RecordBatch, records: []*kmsg.Record{&record}}
+		}
+		headers := slices.Clone(copies[0].records[0].Headers)
+		for n, h := range headers {
+			if h.Key == "ce_id" {
+				headers[n].Value = []byte(uuid.NewString())
+			}
+		}
+		copies[0].records[0].Headers = headers
+		b.batches = slices.Insert(b.batches, i+2, copies...)
+		b.index = slices.Insert(b.index, i+2, b.index[i], b.index[i+1])
+		for _, later := range b.batches[i+2:] {
+			later.FirstOffset += 2
+		}
+		b.removeClosing(b.t)
+		return
+	}
+	require.Fail(b.t, "no event", "at %s", at)
 }
 
 func (b *burglar) swap(a, c contract.Position) {

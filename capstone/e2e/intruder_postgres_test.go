@@ -93,6 +93,19 @@ func (u *superuser) closeUp(at contract.Position) {
 	u.exec("update counter set next = next - 1")
 }
 
+func (u *superuser) insert(at contract.Position) {
+	u.exec("update feed set position = -position where position > $1", at.Offset)
+	u.exec("update feed set position = -position + 1 where position < 0")
+	u.exec(`create temporary table copied as
+		select e.* from events e join feed f using (stream, version) where f.position = $1`,
+		at.Offset)
+	u.exec("update copied set id = gen_random_uuid(), version = 999")
+	u.exec("insert into events table copied")
+	u.exec("insert into feed select $1 + 1, stream, version from copied", at.Offset)
+	u.exec("drop table copied")
+	u.exec("update counter set next = next + 1")
+}
+
 func (u *superuser) swap(a, b contract.Position) {
 	u.exec("update feed set position = -1 where position = $1", a.Offset)
 	u.exec("update feed set position = $1 where position = $2", a.Offset, b.Offset)

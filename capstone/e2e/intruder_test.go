@@ -26,6 +26,8 @@ type intruder interface {
 	remove(at contract.Position)
 	// closeUp removes an event, and moves the later ones up.
 	closeUp(at contract.Position)
+	// insert puts a copy of an event, with another id, after it, and moves the later ones down.
+	insert(at contract.Position)
 	// swap exchanges the places of two events, with all their attributes.
 	swap(a, b contract.Position)
 	// exchange gives two events each other's payload.

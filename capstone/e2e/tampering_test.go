@@ -99,11 +99,20 @@ func (s *scene) targets() targets {
 	return targets{at(first), at(first + 1), at(first + 2 + other), at(len(s.sealed) - 4)}
 }
 
+// later is the position of the event of next after an insertion, which moves it as far as next is
+// from a.
+func (w targets) later() contract.Position {
+	moved := w.next
+	moved.Offset += w.next.Offset - w.a.Offset
+	return moved
+}
+
 // named replaces the names of positions in a text by the positions.
 func (w targets) named(text string) string {
 	return strings.NewReplacer(
 		"{a}", w.a.String(), "{next}", w.next.String(), "{b}", w.b.String(),
 		"{last}", w.last.String(), "{end}", fmt.Sprint(w.last.Offset),
+		"{later}", w.later().String(),
 	).Replace(text)
 }
 
@@ -117,6 +126,9 @@ func (w targets) offsets(text string) string {
 
 // leaf matches the number of a leaf, which these tests do not predict.
 var leaf = regexp.MustCompile(`\(leaf [0-9]+\)`)
+
+// inserted matches the id of an event that an intruder made.
+var inserted = regexp.MustCompile(`event [-0-9a-f]{36} here`)
 
 // says is the end of the line that verify prints, by store; under "" for both stores.
 type says map[string]string
@@ -144,6 +156,10 @@ var tamperings = []tampering{
 	}},
 	{"event removed, gap closed", func(in intruder, w targets) { in.closeUp(w.a) }, says{
 		"": missing + "; the event sealed at {next} is in its place",
+	}},
+	{"event inserted", func(in intruder, w targets) { in.insert(w.a) }, says{
+		"": "position {next} (leaf N): extra event: the log has event ID here, " +
+			"which was never sealed; the event sealed here is at {later}",
 	}},
 	{"events swapped", func(in intruder, w targets) { in.swap(w.a, w.b) }, says{
 		"": "position {a} (leaf N): swapped events: " +
@@ -175,7 +191,8 @@ func TestVerifyNamesTheFirstBadPosition(t *testing.T) {
 				t.Run(tc.name, func(t *testing.T) {
 					r := s.after(t, func(in intruder) { tc.change(in, w) }, "verify")
 					want := "the log does not verify: " + w.named(tc.says[""]+tc.says[store])
-					require.Equal(t, want, leaf.ReplaceAllString(r.complaint(), "(leaf N)"))
+					got := leaf.ReplaceAllString(r.complaint(), "(leaf N)")
+					require.Equal(t, want, inserted.ReplaceAllString(got, "event ID here"))
 					require.Equal(t, 1, r.code)
 					require.Empty(t, r.stdout)
 				})

@@ -181,7 +181,7 @@ var tampers = []tamper{
 	{"delete", func(w *world) { w.log.Delete(w.sealed[2]) }, "missing event: ",
 		func([]byte, []byte) []byte { return nil }, []string{onStores, onFiles, onLies}},
 	{"insert", func(w *world) { w.log.Insert(w.holes[0]) }, "extra event: ",
-		nil, []string{onFiles, onLies}},
+		nil, []string{onStores, onFiles, onLies}},
 	{"swap", func(w *world) { w.log.Swap(w.sealed[0], w.sealed[1]) }, "swapped events: ",
 		func(_, other []byte) []byte { return other }, []string{onStores, onLies}},
 	{"duplicate", func(w *world) { w.duplicate(w.sealed[1], w.holes[0]) }, "extra event: ",
