@@ -324,6 +324,15 @@ type Search struct {
 	CommandID   string    // the command that they record
 	Correlation uuid.UUID // the business transaction that they belong to
 	Source      string    // the file or client that they came from
+	Claimed     bool      // only those whose actor did not sign in: see Claimed
+}
+
+// Claimed reports whether the actor of an event did not sign in: its command was in a file that
+// another principal sent, or nobody signed in. The events that this program makes itself have
+// reserved ids, and are not meant.
+func Claimed(r contract.Recorded) bool {
+	own := trade.IsReserved(r.CommandID) && strings.HasPrefix(r.Actor, "process/")
+	return r.SubmittedBy != r.Actor && !own
 }
 
 // Search yields the selected events of the whole log, in the order of the log. It reads the log
@@ -332,7 +341,7 @@ func (s *System) Search(ctx context.Context, q Search) iter.Seq2[contract.Record
 	selected := func(r contract.Recorded) bool {
 		return (q.CommandID == "" || r.CommandID == q.CommandID) &&
 			(q.Correlation == uuid.Nil || r.Correlation == q.Correlation) &&
-			(q.Source == "" || r.Source == q.Source)
+			(q.Source == "" || r.Source == q.Source) && (!q.Claimed || Claimed(r))
 	}
 	return func(yield func(contract.Recorded, error) bool) {
 		if q.CommandID != "" {

@@ -1,7 +1,11 @@
 package serve
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -9,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"example.com/blotter/capstone/lines"
 )
 
 // A Problem is an answer of RFC 9457.
@@ -54,7 +60,7 @@ func (s *Server) chain(pages http.Handler) http.Handler {
 	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, http.StatusForbidden, CrossOrigin, r.Header.Get("Origin"))
 	}))
-	return s.recovered(s.counted(s.plain(cross.Handler(s.signIn(pages)))))
+	return s.recovered(s.counted(s.plain(cross.Handler(s.signIn(read(pages))))))
 }
 
 // recovered answers 500 in place of a page that panics.
@@ -113,6 +119,29 @@ func breaks(r *http.Request) bool {
 		}
 	}
 	return false
+}
+
+// read reads the body of a request, which is one line at most. A batch is read as it is decided.
+func read(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == batches {
+			next.ServeHTTP(w, r)
+			return
+		}
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, lines.MaxLine))
+		var large *http.MaxBytesError
+		switch {
+		case errors.As(err, &large):
+			writeProblem(w, Problem{Status: http.StatusRequestEntityTooLarge,
+				Detail: fmt.Sprintf("a body has at most %d bytes", large.Limit)})
+		case err != nil: // cut, slow or malformed
+			writeProblem(w, Problem{Status: http.StatusBadRequest,
+				Detail: "the body cannot be read"})
+		default:
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			next.ServeHTTP(w, r)
+		}
+	})
 }
 
 // counted counts the requests, by operation and status.

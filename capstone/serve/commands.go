@@ -23,7 +23,7 @@ import (
 // An Outcome is the recorded outcome of a command.
 type Outcome struct {
 	CommandID   string    `json:"command_id"`
-	Result      string    `json:"result" enum:"accepted,refused"`
+	Result      string    `json:"result" enum:"accepted,refused,pending"`
 	Again       bool      `json:"again" doc:"It was on record already."`
 	Rule        string    `json:"rule,omitempty" doc:"The rule that refused it."`
 	Detail      string    `json:"detail,omitempty"`
@@ -37,6 +37,8 @@ type Outcome struct {
 	Actor       string    `json:"actor"`
 	Approver    string    `json:"approver,omitempty"`
 	SubmittedBy string    `json:"submitted_by,omitempty" doc:"The principal that signed in."`
+
+	Expires *time.Time `json:"expires_at,omitempty" doc:"A pending command waits until then."`
 }
 
 func outcomeOf(out capstone.Outcome) Outcome {
@@ -67,13 +69,14 @@ func (s *Server) routeCommands() {
 		Summary: "Decide one command and record its outcome",
 		Description: "The body is an import line (see capstone/lines). Its actor is the " +
 			"signed-in principal and may be left out. The same command again gets the recorded " +
-			"outcome: 201 the first time, 200 later. A refusal is an outcome: 422.",
+			"outcome: 201 the first time, 200 later. A refusal is an outcome: 422. One that " +
+			"needs an approver is pending: 202, until another principal approves it.",
 		DefaultStatus: http.StatusCreated, MaxBodyBytes: lines.MaxLine,
 		SkipValidateBody: true, // the desk's own format is stricter
 		Errors:           []int{400, 401, 403, 409, 413, 422, 503}, Metadata: needs(Trader),
 	}, s.command)
 	batch := &huma.Operation{
-		OperationID: "batch", Method: http.MethodPost, Path: "/v1/batches",
+		OperationID: "batch", Method: http.MethodPost, Path: batches,
 		Summary: "Decide many commands, a JSON line each",
 		Description: "Answers with a JSON line for each line, and then one with the counts. " +
 			"An importer's lines name their actors; each event also has the importing principal.",
@@ -86,6 +89,8 @@ func (s *Server) routeCommands() {
 	}
 	s.route(batch, s.batch)
 }
+
+const batches = "/v1/batches"
 
 const jsonLines = "application/x-ndjson"
 
@@ -118,21 +123,42 @@ func (s *Server) command(ctx context.Context, in *commandInput) (*commandOutput,
 		return nil, err
 	}
 	line.Command.Source, line.Command.SubmittedBy = "serve/commands", p.Name
-	out, err := s.System.Do(ctx, line.Command)
+	return s.take(ctx, line.Command)
+}
+
+// take has a command decided, and returns its recorded outcome.
+func (s *Server) take(ctx context.Context, cmd trade.Command) (*commandOutput, error) {
+	out, err := s.System.Do(ctx, cmd)
 	if err != nil {
-		return nil, s.undecided(ctx, line.Command, err)
+		return nil, s.undecided(ctx, cmd, err)
 	}
 	outcome := outcomeOf(out)
 	s.metrics.commands.WithLabelValues(outcome.Result).Inc()
 	switch {
+	case out.Refusal != nil && out.Refusal.Rule == trade.NeedsApprover:
+		waits, err := s.answerPending(ctx, out)
+		if p := new(Problem); errors.As(err, &p) {
+			return nil, p
+		} else if err != nil {
+			return nil, s.failed(err)
+		}
+		if waits != nil {
+			return waits, nil
+		}
 	case out.Refusal != nil:
-		p := &Problem{Status: http.StatusUnprocessableEntity, Rule: outcome.Rule,
-			Detail: outcome.Detail, Outcome: &outcome}
-		return nil, p.titled()
 	case out.Again:
 		return &commandOutput{http.StatusOK, outcome}, nil
+	default:
+		return &commandOutput{http.StatusCreated, outcome}, nil
 	}
-	return &commandOutput{http.StatusCreated, outcome}, nil
+	return nil, outcome.refused()
+}
+
+// refused returns the problem of a refused command.
+func (o Outcome) refused() error {
+	p := &Problem{Status: http.StatusUnprocessableEntity, Rule: o.Rule, Detail: o.Detail,
+		Outcome: &o}
+	return p.titled()
 }
 
 // badLine returns the problem of a line that is no command.

@@ -101,11 +101,21 @@ func ReadLocal(path string) (map[string]Local, error) {
 }
 
 func (l Local) check(name string) error {
-	if err := CheckPrincipal(name, l.Roles); err != nil {
+	if err := CheckLocal(name, l.Roles); err != nil {
 		return err
 	}
 	_, err := bcrypt.Cost([]byte(l.Hash))
 	return err
+}
+
+// CheckLocal is CheckPrincipal for a local principal. It also refuses the names of others.
+func CheckLocal(name string, roles []Role) error {
+	for _, prefix := range []string{oidcNames, certNames, tokenNames} {
+		if strings.HasPrefix(name, prefix) {
+			return fmt.Errorf("principal %q: no local name begins with %s", name, prefix)
+		}
+	}
+	return CheckPrincipal(name, roles)
 }
 
 // CheckPrincipal refuses a name that no event can have as its actor, and an unknown role.

@@ -179,6 +179,15 @@ func (s *Server) recordLine(line refusal) {
 // cut returns the beginning of a text from outside.
 func cut(s string) string { return strings.ToValidUTF8(s[:min(len(s), 300)], "�") }
 
+// watch returns the listener with its connections watched. With TLS, only the connection below sees
+// the bytes that net/http writes; there a malformed header is refused without a record.
+func (s *Server) watch(l net.Listener) net.Listener {
+	if _, plain := l.(*net.TCPListener); plain {
+		return &watched{l, s}
+	}
+	return l
+}
+
 // A watched listener records the requests that net/http refuses before a handler sees them: those
 // with a malformed header, such as one with a line break inside.
 type watched struct {

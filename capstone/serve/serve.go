@@ -2,6 +2,8 @@
 // feed go out, and the read models, the follow-ups and the seals keep up with the log.
 //
 //	POST /v1/commands       one command: an import line whose actor is the signed-in principal
+//	POST /v1/approvals      approve a pending command of another principal
+//	GET  /v1/pending        the commands that wait for an approval
 //	POST /v1/batches        many commands, as JSON Lines
 //	GET  /v1/<query>        a query of the command line, such as /v1/position?book=power-prop
 //	GET  /v1/events         a page of the log, from a cursor on
@@ -23,6 +25,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -55,6 +58,9 @@ type Config struct {
 	Seal            func(context.Context) (contract.Checkpoint, error) // nil: nothing is sealed
 	SealEvery       time.Duration                                      // after the last seal
 	SealEveryEvents int64                                              // since the last seal
+
+	// Patience is how long a client may take to send a request; 0 is 15 seconds.
+	Patience time.Duration
 
 	SignIn   []Authenticator // the first one that knows the credential decides
 	Refusals *Refusals
@@ -107,6 +113,7 @@ func New(c Config) *Server {
 	s.api = humago.New(s.mux, config)
 	s.api.UseMiddleware(s.checkRole)
 	s.routeCommands()
+	s.routeApprovals()
 	s.routeQueries()
 	s.routeFeed()
 	s.routeHealth()
@@ -130,28 +137,29 @@ func (s *Server) Handle(pattern string, role Role, page http.Handler) {
 
 // Limits of a connection. A batch and a feed move their own deadlines.
 const (
-	headerTimeout = 5 * time.Second
-	readTimeout   = 15 * time.Second
-	writeTimeout  = 2 * time.Minute // with the work of the answer
-	idleTimeout   = 2 * time.Minute
-	grace         = 30 * time.Second // for the requests in flight when the server stops
-	maxHeader     = 32 << 10         // bytes
+	readTimeout  = 15 * time.Second
+	writeTimeout = 2 * time.Minute // with the work of the answer
+	idleTimeout  = 2 * time.Minute
+	grace        = 30 * time.Second // for the requests in flight when the server stops
+	maxHeader    = 32 << 10         // bytes
 )
 
-// Run serves until ctx ends or the listener fails. Then it finishes the requests in flight, and
+// Run serves until ctx ends or a listener fails. Then it finishes the requests in flight, and
 // stops the work in the background. The caller closes the log AFTER that, which writes its marks.
-func (s *Server) Run(ctx context.Context, listener net.Listener) error {
+func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	worked := make(chan struct{})
 	go func() { defer close(worked); s.work(work) }()
 	server := &http.Server{
-		Handler: s.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout,
+		Handler: s.handler, ReadTimeout: cmp.Or(s.Patience, readTimeout),
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(&watched{listener, s}) }()
+	served := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { served <- server.Serve(s.watch(l)) }()
+	}
 	var err error
 	select {
 	case err = <-served:

@@ -21,6 +21,7 @@ type historyCmd struct {
 	Command     string    `help:"The event that records this command." placeholder:"ID"`
 	Correlation uuid.UUID `help:"Every event of this transaction." placeholder:"UUID"`
 	Source      string    `help:"Every event from this file or client." placeholder:"NAME"`
+	Claimed     bool      `help:"Every event whose actor did not sign in to a service."`
 }
 
 // An entry is one event of a history.
@@ -51,7 +52,7 @@ type entry struct {
 func (c *historyCmd) Run(ctx context.Context, a *app) error {
 	if (c.Name != "") == (c.search() != capstone.Search{}) {
 		return &usageError{"history needs a trade, a curve or a search",
-			"name one, or use --command, --correlation or --source"}
+			"name one, or use --command, --correlation, --source or --claimed"}
 	}
 	s, err := a.open(ctx, session.Query)
 	if err != nil {
@@ -89,7 +90,8 @@ func (c *historyCmd) Run(ctx context.Context, a *app) error {
 }
 
 func (c *historyCmd) search() capstone.Search {
-	return capstone.Search{CommandID: c.Command, Correlation: c.Correlation, Source: c.Source}
+	return capstone.Search{CommandID: c.Command, Correlation: c.Correlation, Source: c.Source,
+		Claimed: c.Claimed}
 }
 
 func (c *historyCmd) events(
@@ -110,6 +112,9 @@ func (c *historyCmd) subject() string {
 		return "for the command " + c.Command
 	case c.Correlation != uuid.Nil:
 		return "for the correlation " + c.Correlation.String()
+	}
+	if c.Claimed {
+		return "for an actor that did not sign in"
 	}
 	return "from " + c.Source
 }

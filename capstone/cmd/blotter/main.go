@@ -196,8 +196,14 @@ var longHelp = kong.Vars{
 	"explain_known_at": "Two times at which the days are known, instead of their ends.",
 	"explain_top":      "Number of parts in the table of each book, largest first; 0 is all.",
 
-	"principal_role":    "What it may do: reader, trader, approver or importer. Repeat for more.",
-	"serve_address":     "Loopback address to listen at.",
+	"principal_role": "What it may do: reader, trader, approver or importer. Repeat for more.",
+	"serve_address":  "Address to listen at: on loopback, or with a TLS certificate.",
+	"serve_tls_cert": "Certificate of the service, in PEM.",
+	"serve_tls_key":  "Private key of the certificate, in PEM.",
+	"serve_client_ca": "Authority whose client certificates sign in as cert/NAME; their " +
+		"organizational units are roles.",
+	"serve_issuer":      "OpenID issuer whose tokens, with a claim roles, sign in as oidc/SUBJECT.",
+	"serve_audience":    "Audience that a token must be for.",
 	"serve_seal_every":  "Seal new events after this time; 0 does not.",
 	"serve_seal_events": "Seal after this many new events; 0 does not.",
 	"serve_log_address": "Address to listen at. Others than loopback show the log to others.",

@@ -64,7 +64,7 @@ func (c *principalCmd) local() (serve.Local, error) {
 	if len(c.Role) == 0 {
 		return serve.Local{}, &usageError{"a principal needs a role", hint}
 	}
-	if err := serve.CheckPrincipal(c.Name, c.Role); err != nil {
+	if err := serve.CheckLocal(c.Name, c.Role); err != nil {
 		return serve.Local{}, &usageError{err.Error(), hint}
 	}
 	password, err := bufio.NewReader(os.Stdin).ReadString('\n')

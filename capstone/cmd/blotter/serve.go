@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +27,12 @@ type serveCmd struct {
 	SealEvery       time.Duration `help:"${serve_seal_every}" default:"1m"`
 	SealEveryEvents int64         `help:"${serve_seal_events}" default:"1000"`
 	Simulate        bool          `help:"${import_simulate}"`
+
+	TLSCert      string `name:"tls-cert" help:"${serve_tls_cert}" type:"existingfile" and:"tls"`
+	TLSKey       string `name:"tls-key" help:"${serve_tls_key}" type:"existingfile" and:"tls"`
+	ClientCA     string `name:"client-ca" help:"${serve_client_ca}" type:"existingfile"`
+	OIDCIssuer   string `name:"oidc-issuer" help:"${serve_issuer}" placeholder:"URL" and:"oidc"`
+	OIDCAudience string `name:"oidc-audience" help:"${serve_audience}" and:"oidc"`
 }
 
 // Run serves the log until the command is told to end. The commands in flight then finish, and the
@@ -34,19 +42,28 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		return &usageError{"the interval of the seals is negative",
 			"give a duration like 1m and a number of events; 0 leaves one of them out"}
 	}
-	listener, err := listen(ctx, c.Address)
+	listeners, err := c.listen(ctx)
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
+	defer func() {
+		for _, l := range listeners {
+			l.Close()
+		}
+	}()
 	config := a.config()
 	config.New, config.Source = a.newLog(c.Simulate), "serve"
 	s, err := a.openAs(ctx, config, session.Write)
 	if err != nil {
 		return err
 	}
-	local := logdir.Service{URL: "http://" + listener.Addr().String(), Token: rand.Text(),
+	own := listeners[len(listeners)-1] // that of the commands in this data folder
+	local := logdir.Service{URL: "http://" + own.Addr().String(), Token: rand.Text(),
 		PID: os.Getpid()}
+	url := local.URL
+	if len(listeners) > 1 {
+		url = "https://" + listeners[0].Addr().String()
+	}
 	server, err := c.server(ctx, a, s, local.Token)
 	if err != nil {
 		return err
@@ -56,21 +73,67 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	a.onClose(withdraw) // BEFORE the session closes: commands wait for the lock of the writer
-	err = a.answer(of(s), map[string]any{"url": local.URL}, func(w io.Writer) {
-		printLine(w, "serving the log %s at %s", s.Settings().Name, local.URL)
+	err = a.answer(of(s), map[string]any{"url": url}, func(w io.Writer) {
+		printLine(w, "serving the log %s at %s", s.Settings().Name, url)
 		printLine(w, "  commands with the same --data ask it; an interrupt ends it")
 	})
 	if err != nil {
 		return err
 	}
-	return server.Run(ctx, listener)
+	return server.Run(ctx, listeners...)
 }
 
-// listen listens at a loopback address: passwords and tokens travel in the clear.
-func listen(ctx context.Context, address string) (net.Listener, error) {
+// listen listens at the address. With TLS the commands of the data folder get a second address, in
+// the clear and on loopback.
+func (c *serveCmd) listen(ctx context.Context) ([]net.Listener, error) {
+	if c.TLSCert == "" {
+		if c.ClientCA != "" {
+			return nil, &usageError{"--client-ca needs --tls-cert and --tls-key",
+				"a certificate of a client comes with TLS only"}
+		}
+		l, err := listen(ctx, c.Address, true)
+		return []net.Listener{l}, err
+	}
+	config, err := c.tls()
+	if err != nil {
+		return nil, &usageError{err.Error(), "name a certificate and its key, in PEM"}
+	}
+	public, err := listen(ctx, c.Address, false)
+	if err != nil {
+		return nil, err
+	}
+	own, err := listen(ctx, "127.0.0.1:0", true)
+	if err != nil {
+		return nil, errors.Join(err, public.Close())
+	}
+	return []net.Listener{tls.NewListener(public, config), own}, nil
+}
+
+// tls returns the configuration of TLS 1.2 and later. A client may come without a certificate, and
+// sign in otherwise.
+func (c *serveCmd) tls() (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+	if err != nil || c.ClientCA == "" {
+		return &tls.Config{Certificates: []tls.Certificate{pair}}, err
+	}
+	text, err := os.ReadFile(c.ClientCA)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s has no certificate in PEM", c.ClientCA)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: pool,
+		ClientAuth: tls.VerifyClientCertIfGiven}, nil
+}
+
+// listen listens at an address. In the clear, that must be a loopback address: passwords and tokens
+// travel over it.
+func listen(ctx context.Context, address string, clear bool) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(address)
 	ip := net.ParseIP(host)
-	if err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if err == nil && clear && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		err = errors.New("it is not a loopback address, and the service has no TLS certificate")
 	}
 	var listener net.Listener
@@ -116,10 +179,19 @@ func (c *serveCmd) server(
 		Seal:     sealer(s),
 		Refusals: refusals, Log: slog.New(slog.NewTextHandler(a.stderr, nil)),
 		SignIn: []serve.Authenticator{
-			serve.Token{Secret: token, Principal: localPrincipal()},
-			passwords, serve.UnknownTokens{},
+			serve.Token{Secret: token, Principal: localPrincipal()}, serve.Certificates{},
+			passwords,
 		},
 	}
+	if c.OIDCIssuer != "" {
+		issuer, err := serve.NewOIDC(ctx, c.OIDCIssuer, c.OIDCAudience)
+		if err != nil {
+			return nil, &outage{fmt.Sprintf("the issuer %s: %v", c.OIDCIssuer, err),
+				"name the URL that its tokens have as iss, and see that it answers"}
+		}
+		config.SignIn = append(config.SignIn, issuer)
+	}
+	config.SignIn = append(config.SignIn, serve.UnknownTokens{})
 	for _, m := range models {
 		config.Models = append(config.Models, serve.Model(m))
 	}

@@ -25,7 +25,7 @@ var asked = []struct{ name, params string }{
 	{"exposure", "book move known-at effective-at basis"},
 	{"explain", "book from to known-at top"},
 	{"what-if", "book method rounding marks without top known-at effective-at"},
-	{"history", "name command correlation source"},
+	{"history", "name command correlation source claimed"},
 	{"trades", "book counterparty trader status instrument known-at effective-at basis"},
 	{"search", "words where"},
 	{"confirmations", "status book counterparty days holiday known-at effective-at"},

@@ -55,6 +55,7 @@ type logStatus struct {
 	Store      string          `json:"store"`
 	Partitions int             `json:"partitions"`
 	Events     int64           `json:"events"`
+	Claimed    int64           `json:"claimed"` // events whose actor did not sign in
 	Last       *time.Time      `json:"last_recorded_at,omitempty"`
 	Ends       contract.Cursor `json:"ends"`
 	Writer     int             `json:"process,omitempty"` // the process that writes it now

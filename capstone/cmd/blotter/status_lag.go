@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
 )
 
@@ -99,6 +100,9 @@ func (l *logStatus) count(
 			return err
 		}
 		l.Events++
+		if capstone.Claimed(e) {
+			l.Claimed++
+		}
 		if e.RecordedAt.After(last) {
 			last = e.RecordedAt
 		}

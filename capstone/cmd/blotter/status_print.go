@@ -48,6 +48,10 @@ func printLog(w io.Writer, s status, now time.Time) {
 	if l.Last != nil {
 		rows = append(rows, fmt.Sprintf("last recorded\t%s", l.Last.Format(time.RFC3339Nano)))
 	}
+	if l.Claimed > 0 {
+		rows = append(rows, fmt.Sprintf("actors\t%s by an actor that did not sign in: "+
+			"see blotter history --claimed", plural(l.Claimed, "event")))
+	}
 	if l.Writer != 0 {
 		rows = append(rows, fmt.Sprintf("written by\tprocess %d", l.Writer))
 	}

@@ -1,0 +1,209 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/lines"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// approvalsWithin is how long a command waits for its approval.
+const approvalsWithin = 24 * time.Hour
+
+// A pending command is one that its actor sent here and that the desk refused for want of an
+// approver. The refusal on record has the whole command, and is the pending event. An approval
+// sends the same command again with the approver, under an id that names the refusal; the desk
+// decides it against the log of that moment, and not before.
+type pending struct {
+	trade.Command
+	recorded contract.Recorded
+	detail   string
+}
+
+// Pending is a pending command for an approver.
+type Pending struct {
+	CommandID string    `json:"command_id"`
+	Actor     string    `json:"actor"`
+	Detail    string    `json:"detail" doc:"Why it needs an approver."`
+	Line      string    `json:"line" doc:"The command as it was sent."`
+	KnownAt   time.Time `json:"known_at"`
+	Effective time.Time `json:"effective_at"`
+	Expires   time.Time `json:"expires_at"`
+}
+
+// expires returns the time after which the command is not approved any more.
+func (p pending) expires() time.Time { return p.recorded.RecordedAt.Add(approvalsWithin) }
+
+// approved returns the command with its approver.
+func (p pending) approved(by string) trade.Command {
+	cmd := p.Command
+	cmd.ID, cmd.Approver = "approved/"+p.recorded.ID.String(), by
+	cmd.Source, cmd.SubmittedBy = "serve/approvals", p.recorded.SubmittedBy
+	return cmd
+}
+
+// pendingOf returns the pending command of an event; ok is false for any other event. Lines of
+// files name their approvers themselves, and are not pending.
+func (s *Server) pendingOf(
+	ctx context.Context, r contract.Recorded,
+) (p pending, ok bool, err error) {
+	if kind, _ := trade.KindOfType(r.Type); r.SubmittedBy != r.Actor || kind.Zero == nil {
+		return p, false, nil
+	} else if _, refused := kind.Zero.(trade.CommandRefused); !refused {
+		return p, false, nil
+	}
+	e, err := contract.Decoded(ctx, s.System.Desk.Codec, r)
+	if err != nil {
+		return p, false, err
+	}
+	body, refused := e.Body.(trade.CommandRefused)
+	if !refused || body.Rule != string(trade.NeedsApprover) {
+		return p, false, nil
+	}
+	line, err := lines.Parse(1, []byte(body.Line))
+	return pending{line.Command, r, body.Detail}, err == nil, err
+}
+
+// decided returns the outcome of a pending command that was approved. A command under the same id
+// that nobody approved is no such outcome.
+func (s *Server) decided(ctx context.Context, p pending) (out Outcome, ok bool, err error) {
+	id := p.approved("").ID
+	r, err := s.System.Log.Find(ctx, trade.EventID(id, 0))
+	if errors.Is(err, contract.ErrNotFound) {
+		return out, false, nil
+	}
+	if err != nil || r.Causation != p.approved(r.Approver).ContentID() {
+		return out, false, err
+	}
+	out, err = s.outcome(ctx, id)
+	return out, err == nil, err
+}
+
+func (s *Server) routeApprovals() {
+	huma.Register(s.api, huma.Operation{OperationID: "approve", Method: http.MethodPost,
+		Path: "/v1/approvals", Summary: "Approve a pending command of another principal",
+		Description:   "The desk decides it now, with the signed-in principal as its approver.",
+		DefaultStatus: http.StatusCreated, MaxBodyBytes: 4 << 10,
+		Errors: []int{400, 401, 403, 404, 409, 410, 422, 503}, Metadata: needs(Approver),
+	}, s.approve)
+	huma.Register(s.api, huma.Operation{OperationID: "pending", Method: http.MethodGet,
+		Path: "/v1/pending", Summary: "List the commands that wait for an approval",
+		Metadata: needs(Reader)}, s.listPending)
+}
+
+type approveInput struct {
+	Body struct {
+		CommandID string `json:"command_id" maxLength:"128"`
+	}
+}
+
+// approve decides a pending command. A crash after the append leaves an outcome that the same
+// approval again gets.
+func (s *Server) approve(ctx context.Context, in *approveInput) (*commandOutput, error) {
+	by, id := PrincipalOf(ctx).Name, in.Body.CommandID
+	problem := func(status int, format string, args ...any) error {
+		return (&Problem{Status: status, Detail: fmt.Sprintf(format, args...)}).titled()
+	}
+	r, err := s.System.Log.Find(ctx, trade.EventID(id, 0))
+	if errors.Is(err, contract.ErrNotFound) {
+		return nil, problem(http.StatusNotFound, "no command %q is on record", cut(id))
+	}
+	p, waits := pending{}, false
+	if err == nil {
+		p, waits, err = s.pendingOf(ctx, r)
+	}
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	if !waits {
+		return nil, problem(http.StatusConflict, "command %q does not wait for an approval", id)
+	}
+	if by == p.Actor {
+		detail := fmt.Sprintf("%s sent the command, and cannot approve it", by)
+		s.record(requestOf(ctx), http.StatusForbidden, OwnCommand, detail)
+		return nil, problem(http.StatusForbidden, "%s", detail)
+	}
+	_, done, err := s.decided(ctx, p)
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	now, err := s.System.Now(ctx)
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	if !done && now.Known.After(p.expires()) {
+		return nil, problem(http.StatusGone, "the time for an approval ended at %s",
+			p.expires().Format(time.RFC3339))
+	}
+	return s.take(ctx, p.approved(by))
+}
+
+// answerPending answers a command that waits for an approval, or was approved since.
+func (s *Server) answerPending(ctx context.Context, out capstone.Outcome) (*commandOutput, error) {
+	p, waits, err := s.pendingOf(ctx, out.Event)
+	if err != nil || !waits {
+		return nil, err
+	}
+	outcome, done, err := s.decided(ctx, p)
+	now, failed := s.System.Now(ctx)
+	switch err = errors.Join(err, failed); {
+	case err != nil:
+		return nil, err
+	case done && outcome.Result == "accepted":
+		return &commandOutput{http.StatusOK, outcome}, nil
+	case done:
+		return nil, outcome.refused()
+	case now.Known.After(p.expires()):
+		return nil, nil
+	}
+	outcome, expires := outcomeOf(out), p.expires()
+	outcome.Result, outcome.Expires = "pending", &expires
+	return &commandOutput{http.StatusAccepted, outcome}, nil
+}
+
+type pendingOutput struct {
+	Body struct {
+		KnownAt     time.Time `json:"known_at"`
+		EffectiveAt string    `json:"effective_at"`
+		Answer      []Pending `json:"answer"`
+	}
+}
+
+// listPending reads the log for commands that wait.
+func (s *Server) listPending(ctx context.Context, _ *struct{}) (*pendingOutput, error) {
+	out := new(pendingOutput)
+	now, err := s.System.Now(ctx)
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	out.Body.KnownAt, out.Body.EffectiveAt, out.Body.Answer = now.Known, "all", []Pending{}
+	end, err := s.System.Log.End(ctx)
+	if err != nil {
+		return nil, s.failed(err)
+	}
+	for r, err := range s.System.Log.Read(ctx, nil, end) {
+		if err != nil {
+			return nil, s.failed(err)
+		}
+		p, waits, err := s.pendingOf(ctx, r)
+		if err == nil && waits && !now.Known.After(p.expires()) {
+			var done bool
+			if _, done, err = s.decided(ctx, p); !done {
+				out.Body.Answer = append(out.Body.Answer, Pending{p.ID, p.Actor, p.detail,
+					string(lines.Format(p.Command)), r.RecordedAt, r.EffectiveAt, p.expires()})
+			}
+		}
+		if err != nil {
+			return nil, s.failed(err)
+		}
+	}
+	return out, nil
+}

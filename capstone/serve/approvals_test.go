@@ -1,0 +1,98 @@
+package serve_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone/serve"
+)
+
+// settled sends the commands of a contract that is settled in full.
+func (s *service) settled() {
+	for _, line := range []string{
+		`{"command_id":"n-1","entered_at":"2025-01-06T09:00:00Z","reason":"order","op":"NEW",` +
+			`"uti":"A","book":"oil","counterparty":"ACME","trader":"trader/1","side":"buy",` +
+			`"commodity":"oil","zone":"BRENT","delivery":"2025-06","quantity":"10","unit":"bbl",` +
+			`"price":"70","currency":"USD"}`,
+		`{"command_id":"n-2","entered_at":"2025-01-06T10:00:00Z","reason":"delivered",` +
+			`"op":"SETTLE","uti":"A","quantity":"10","unit":"bbl","price":"71"}`,
+	} {
+		code, a := s.command("trader/1", line)
+		require.Equal(s.t, http.StatusCreated, code, a)
+	}
+}
+
+// void is the line of a command that changes the past, and needs a second principal.
+const void = `{"command_id":"v-1","entered_at":"2025-01-06T11:00:00Z","reason":"never agreed",` +
+	`"op":"CANCEL","kind":"void","uti":"A"}`
+
+func (s *service) approve(as, id string) (int, string) {
+	w := s.do(as, "POST", "/v1/approvals", fmt.Sprintf(`{"command_id":%q}`, id),
+		"Content-Type", "application/json")
+	return w.Code, w.Body.String()
+}
+
+// A command that needs an approver waits until another principal signs in and approves it. It is
+// decided then, and not before; neither its actor nor a principal without the role can approve it.
+func TestPendingCommandIsDecidedOnApproval(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.settled()
+	for range 2 {
+		code, waits := s.command("trader/1", void)
+		require.Equal(t, http.StatusAccepted, code)
+		require.Equal(t, "pending", waits.Result)
+		require.Equal(t, waits.KnownAt.AddDate(0, 0, 1), *waits.Expires)
+	}
+	require.Contains(t, s.do("approver/1", "GET", "/v1/pending", "").Body.String(),
+		`"command_id":"v-1"`)
+	code, _ := s.approve("trader/2", "v-1")
+	require.Equal(t, http.StatusForbidden, code, "trader/2 is no approver")
+	code, _ = s.approve("approver/1", "n-1")
+	require.Equal(t, http.StatusConflict, code, "n-1 does not wait")
+	code, _ = s.approve("approver/1", "v-9")
+	require.Equal(t, http.StatusNotFound, code)
+	code, text := s.approve("approver/1", "v-1")
+	require.Equal(t, http.StatusCreated, code, text)
+	require.Contains(t, text, `"actor":"trader/1","approver":"approver/1",`+
+		`"submitted_by":"trader/1"`)
+	code, _ = s.approve("approver/1", "v-1")
+	require.Equal(t, http.StatusOK, code, "the same approval again")
+	code, done := s.command("trader/1", void)
+	require.Equal(t, http.StatusOK, code, "the sender gets the outcome of the approval")
+	require.Equal(t, "approver/1", done.Approver)
+	require.NotContains(t, s.do("approver/1", "GET", "/v1/pending", "").Body.String(), "v-1")
+}
+
+// An approver who sends a command cannot approve it.
+func TestNobodyApprovesTheirOwnCommand(t *testing.T) {
+	t.Parallel()
+	s := newService(t, func(c *serve.Config) {
+		c.SignIn = append([]serve.Authenticator{serve.Token{Secret: "both",
+			Principal: serve.Principal{Name: "trader/1", Roles: serve.Roles()}}}, c.SignIn...)
+	})
+	s.settled()
+	s.command("trader/1", void)
+	w := s.do("", "POST", "/v1/approvals", `{"command_id":"v-1"}`, "Authorization", "Bearer both",
+		"Content-Type", "application/json")
+	require.Equal(t, http.StatusForbidden, w.Code)
+	require.Equal(t, []string{string(serve.OwnCommand)}, s.rules())
+}
+
+// A pending command that is not approved in time is refused for good.
+func TestPendingCommandExpires(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.settled()
+	s.command("trader/1", void)
+	s.command("trader/1", strings.Replace(mark("m-1", "70"), "2025-01-13", "2025-01-08", 1))
+	code, text := s.approve("approver/1", "v-1")
+	require.Equal(t, http.StatusGone, code, text)
+	code, refused := s.command("trader/1", void)
+	require.Equal(t, http.StatusUnprocessableEntity, code)
+	require.Equal(t, "lifecycle.needs-approver", refused.Rule)
+}
