@@ -236,9 +236,9 @@ type LineResult struct {
 	Field     string   `json:"field,omitempty"`
 	Rule      string   `json:"rule,omitempty"`
 	Detail    string   `json:"detail,omitempty"`
-	SameAs    int      `json:"same_as,omitempty"` // the first line with the same command
-	Accepted  bool     `json:"accepted"`          // this line, or the line that it repeats
-	Again     bool     `json:"again,omitempty"`   // it was on record already
+	SameAs    int      `json:"same_as,omitempty"`  // the first line with the same command
+	Accepted  bool     `json:"accepted,omitempty"` // this line, or the line that it repeats
+	Again     bool     `json:"again,omitempty"`    // it was on record already
 	Totals    *Totals  `json:"totals,omitempty"`
 	Orphaned  []Orphan `json:"orphaned,omitempty"`
 }

@@ -87,6 +87,10 @@ type Server struct {
 
 	mu    sync.Mutex
 	parts map[string]Part // of the work in the background
+
+	checking  sync.Mutex // of the stack
+	checked   []Part
+	checkedAt time.Time
 }
 
 // maxFeeds is the most open feeds.

@@ -151,10 +151,7 @@ func (s *Server) note(p Part) {
 func (s *Server) Parts(ctx context.Context) []Part {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	var all []Part
-	if s.Check != nil {
-		all = s.Check(ctx)
-	}
+	all := s.stackParts(ctx)
 	end, err := s.System.Log.End(ctx)
 	log := partOf("log", fmt.Sprintf("%d events", contract.Cursor{}.Distance(end)), err)
 	log.Away = err != nil
@@ -166,6 +163,19 @@ func (s *Server) Parts(ctx context.Context) []Part {
 	defer s.mu.Unlock()
 	return append(all, slices.SortedFunc(maps.Values(s.parts),
 		func(a, b Part) int { return strings.Compare(a.Name, b.Name) })...)
+}
+
+// stackParts examines the stack at most once a second: anybody may ask.
+func (s *Server) stackParts(ctx context.Context) []Part {
+	if s.Check == nil {
+		return nil
+	}
+	s.checking.Lock()
+	defer s.checking.Unlock()
+	if time.Since(s.checkedAt) > time.Second {
+		s.checked, s.checkedAt = s.Check(ctx), time.Now()
+	}
+	return slices.Clone(s.checked)
 }
 
 // health is the answer of /livez and /readyz.
