@@ -62,6 +62,9 @@ generate: ## copy the code that the labs provide from the solutions
 
 fork: ## a product without the course: make fork MODULE=example.org/acme/trades NAME=acme [DIR=]
 	@go run ./labs/cmd/fork -module '$(MODULE)' -name '$(NAME)' -dir '$(DIR)'
+
+handout: ## a template for students, without solutions: make handout [DIR=../labs]
+	@go run ./labs/cmd/fork -handout -dir '$(DIR)'
 # fork: keep
 
 cross: ## build and vet for linux, darwin and windows

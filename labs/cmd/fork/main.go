@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"io"
@@ -25,8 +26,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&n.module, "module", "", "module path, such as example.org/acme/trades")
 	flags.StringVar(&n.name, "name", "", "name of its program: lower-case letters and digits")
 	dir := flags.String("dir", "", "new folder of the fork; beside this clone by default")
+	template := flags.Bool("handout", false, "write a template for students, without solutions")
 	if flags.Parse(args) != nil {
 		return 2
+	}
+	if *template {
+		if err := handout(cmp.Or(*dir, filepath.Join("..", "labs")), stdout); err != nil {
+			fmt.Fprintf(stderr, "error: %v\n", err)
+			return 1
+		}
+		return 0
 	}
 	if err := n.check(); err != nil {
 		fmt.Fprintf(stderr, "error: %v\n"+
