@@ -84,6 +84,9 @@ func (r Replayer) fold(ctx context.Context, log shared, to contract.Cursor) (
 			return s, 0, err
 		}
 		history := streams[recorded.Stream]
+		if history == nil {
+			history = make([]trade.Event, 0, 4) // most streams have a few
+		}
 		if want := int64(len(history)) + 1; e.Version != want {
 			what := fmt.Sprintf("%s has version %d here, want %d", recorded.Stream, e.Version, want)
 			return s, 0, &contract.DamagedError{Position: recorded.Position, What: what}

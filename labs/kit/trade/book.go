@@ -64,7 +64,7 @@ func NewStream(name string) *Stream { return HalfEven.Stream(name, time.Time{}) 
 // Stream is NewStream by another rule of rounding, and as effective at a time. The zero time does
 // not limit.
 func (r Rounding) Stream(name string, effective time.Time) *Stream {
-	s := &Stream{legality: *newLegality(name, nil), limit: effective, curve: curveOf(nil)}
+	s := &Stream{legality: *newLegality(name), limit: effective, curve: curveOf(nil)}
 	s.now.rounding = r
 	return s
 }
@@ -86,7 +86,7 @@ func (s *Stream) Follow(e Event) {
 	s.events = append(s.events, e)
 	_, skips := e.Body.(EventSkipped)
 	if skips {
-		again := newLegality(s.stream, nil)
+		again := newLegality(s.stream)
 		again.now.rounding = s.now.rounding
 		again.takeAll(s.events, AsOf{})
 		s.legality = *again

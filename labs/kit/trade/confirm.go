@@ -160,7 +160,7 @@ type Report struct {
 func ToConfirmOf(uti string, events []Event, known time.Time) ToConfirm {
 	c, terms := ToConfirm{UTI: uti}, []string(nil)
 	history := inOrder(AsOf{Known: known}.known(events))
-	l := newLegality(TradeStream(uti), nil)
+	l := newLegality(TradeStream(uti))
 	l.skipped = Skips(l.stream, history)
 	for _, e := range history {
 		if !l.take(e) {

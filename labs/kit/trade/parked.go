@@ -96,10 +96,18 @@ type legality struct {
 	skipped []Skipped // in version order
 }
 
-// newLegality returns the legality of no events. The array of slots is for its slots.
-func newLegality(stream string, slots []Slot) *legality {
+// newLegality returns the legality of no events.
+func newLegality(stream string) *legality {
+	l := &legality{}
+	l.begin(stream)
+	return l
+}
+
+// begin makes l the legality of no events of a stream. A fold of many streams begins it again, with
+// the same array of slots.
+func (l *legality) begin(stream string) {
 	uti, isTrade := strings.CutPrefix(stream, tradeStreams)
-	l := &legality{stream: stream, trade: isTrade}
+	*l = legality{stream: stream, trade: isTrade, line: timeline{slots: l.line.slots[:0]}}
 	switch {
 	case isTrade:
 		l.now.UTI = uti
@@ -108,14 +116,12 @@ func newLegality(stream string, slots []Slot) *legality {
 	case strings.HasPrefix(stream, confirmationStreams):
 		l.allows = checkConfirm
 	}
-	l.line.slots = slots[:0]
-	return l
 }
 
 // legalityOf takes the events known at a time, which may come in any order. Its slots are those of
 // the legal events.
 func legalityOf(stream string, events []Event, at AsOf) *legality {
-	l := newLegality(stream, make([]Slot, 0, len(events)))
+	l := newLegality(stream)
 	l.takeAll(events, at)
 	return l
 }
@@ -124,6 +130,7 @@ func legalityOf(stream string, events []Event, at AsOf) *legality {
 func (l *legality) takeAll(events []Event, at AsOf) {
 	history := inOrder(at.known(events))
 	l.skipped = Skips(l.stream, history)
+	l.line.slots = slices.Grow(l.line.slots, len(history))
 	for _, e := range history {
 		if !l.take(e) {
 			break

@@ -74,21 +74,20 @@ func (r Rounding) unnetted(streams map[string][]Event, at AsOf) State {
 	s := State{
 		Curves: map[string]Curve{}, Trades: make([]Trade, 0, len(streams)), Rounding: r,
 	}
-	var slots []Slot
+	var l legality
 	for _, stream := range slices.Sorted(maps.Keys(streams)) {
 		if !Folds(stream) {
 			continue
 		}
-		l := newLegality(stream, slots)
+		l.begin(stream)
 		l.now.rounding = r
 		l.takeAll(streams[stream], at)
-		slots = l.line.slots // one array serves all streams
 		if name, ok := strings.CutPrefix(stream, curveStreams); ok {
 			s.Curves[name] = curveOf(effective(l.line.slots, at.Effective))
 		} else if t := l.until(at.Effective); t.Status != "" { // it has begun by then
 			s.Trades = append(s.Trades, t)
 		}
-		s.setAside(l)
+		s.setAside(&l)
 	}
 	return s
 }

@@ -43,7 +43,10 @@ func (n New) check(uti string) *Refusal {
 	if r := checkFee(n.Fee, n.Currency); r != nil {
 		return r
 	}
-	if !n.CarriedIn.IsZero() && n.PriorUTI == "" {
+	if n.CarriedIn.IsZero() {
+		return nil
+	}
+	if n.PriorUTI == "" {
 		return refuse(BadTerms, "an amount is carried in, but no prior contract is named")
 	}
 	if n.CarriedIn.Places() > n.Currency.Places() || n.CarriedIn.Abs().Cmp(tooLargeAmount) >= 0 {
