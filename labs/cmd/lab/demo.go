@@ -89,6 +89,10 @@ func (c *capstone) prove(ctx context.Context, m mix, to io.Writer) (outcome, err
 		names = append(names, fmt.Sprintf("part %d (%s)", i+1, labNames[i]))
 		labs = append(labs, fmt.Sprintf("make lab%d", i+1))
 	}
-	return outcome{}, &hintedError{failed, fmt.Sprintf("%s is wrong in the capstone: %s",
-		strings.Join(names, " and "), found), "run: " + strings.Join(labs, " and ")}
+	verb := "is"
+	if len(parts) > 1 {
+		verb = "are"
+	}
+	return outcome{}, &hintedError{failed, fmt.Sprintf("%s %s wrong in the capstone: %s",
+		strings.Join(names, " and "), verb, found), "run: " + strings.Join(labs, " and ")}
 }

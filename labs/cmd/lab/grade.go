@@ -19,10 +19,12 @@ import (
 )
 
 type gradeCmd struct {
-	Submission string   `required:"" placeholder:"DIR" help:"One checkout, or a folder of many."`
+	Submission string   `xor:"work" required:"" placeholder:"DIR" help:"One checkout, or many."`
 	Output     string   `placeholder:"DIR" help:"Write the reports and class.csv to this folder."`
 	Lab        []string `placeholder:"LAB" help:"Grade these labs alone, such as 5-audit."`
 	Jobs       int      `placeholder:"N" help:"Submissions at once; by default half of the CPUs."`
+	Check      string   `xor:"work" required:"" placeholder:"FILE" help:"Verify a certificate."`
+	PublicKey  string   `placeholder:"FILE" help:"The grader's public key, for --check."`
 }
 
 // Help is shown after the usage.
@@ -35,6 +37,9 @@ edit. See labs/INSTRUCTOR.md, "Grading".`
 
 // Run grades each submission, prints a table of each, and writes the reports.
 func (c *gradeCmd) Run(ctx context.Context, to *streams) error {
+	if c.Check != "" {
+		return c.check(to)
+	}
 	for _, lab := range c.Lab {
 		if len(checksOf(lab)) == 0 {
 			return &hintedError{misuse, fmt.Sprintf("there is no lab %q", lab),

@@ -24,6 +24,8 @@ type cli struct {
 
 	Grade gradeCmd `cmd:"" help:"Grade the labs of a student, or of a class."`
 	Demo  demoCmd  `cmd:"" help:"Run the capstone on one's own parts, and compare its digest."`
+
+	Certificate certificateCmd `cmd:"" help:"Certify points and capstone, signed by the grader."`
 }
 
 // Exit codes.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -83,18 +84,70 @@ func TestCoveringMixesCover(t *testing.T) {
 	}
 }
 
+// A wrong part is named, whatever the flow shows of it: an error, a digest, a summary, a root. Two
+// wrong parts are both named, and parts that are wrong only together.
+func TestWrongPartsAreNamed(t *testing.T) {
+	t.Parallel()
+	right := outcome{summary: "sum\n", state: "sha256:1", root: strings.Repeat("a", 64)}
+	for _, c := range []struct {
+		what   string
+		wrong  func(m mix) bool
+		spoil  func(*outcome)
+		prints string
+	}{
+		{"an error of part 2", func(m mix) bool { return m.has(1) },
+			func(o *outcome) { *o = outcome{err: "no such stream"} },
+			"part 2 (2-store) is wrong in the capstone: no such stream"},
+		{"another digest of part 1", func(m mix) bool { return m.has(0) },
+			func(o *outcome) { o.state = "sha256:2" },
+			"part 1 (1-schemas) is wrong in the capstone: its state has the digest sha256:2"},
+		{"another summary of part 3", func(m mix) bool { return m.has(2) },
+			func(o *outcome) { o.summary = "sun\n" }, "expected  sum\n  actual    sun"},
+		{"another root of part 4", func(m mix) bool { return m.has(3) },
+			func(o *outcome) { o.root = strings.Repeat("b", 64) }, "part 4 (4-replay) is wrong"},
+		{"parts 1 and 4", func(m mix) bool { return m.has(0) || m.has(3) },
+			func(o *outcome) { o.state = "" },
+			"part 1 (1-schemas) and part 4 (4-replay) are wrong"},
+		{"parts 2 and 3 together", func(m mix) bool { return m.has(1) && m.has(2) },
+			func(o *outcome) { o.state = "" }, "part 2 (2-store) and part 3 (3-projections) are"},
+	} {
+		fake := &capstone{outcome: map[mix]outcome{}}
+		for m := range mix(1 << 4) { // without part 5, whose root is that of its guide
+			o := right
+			if c.wrong(m) {
+				c.spoil(&o)
+			}
+			fake.outcome[m] = o
+		}
+		_, err := fake.prove(t.Context(), 0b1111, io.Discard)
+		require.ErrorContains(t, err, c.prints, c.what)
+		_, err = fake.prove(t.Context(), 0, io.Discard)
+		require.NoError(t, err)
+	}
+}
+
+// faults has one fault for each part.
+var faults = map[string][2]string{
+	"1-schemas/upcast.go":   {`Cut(curve, "/")`, `Cut(curve, "#")`},
+	"2-store/decide.go":     {"expected != last.Version", "expected == last.Version"},
+	"3-projections/fold.go": {"(uti, streams[stream],", "(uti, streams[stream][:1],"},
+	"4-replay/replay.go":    {"events++", "events += 2"},
+	"5-audit/tree.go":       {"hash(0, leaves[0])", "hash(1, leaves[0])"},
+}
+
 // Every mix of the reference's parts and one's own has the digest of the reference, if one's own
-// are the reference's in disguise. BLOTTER_MIXES=all runs all 32 mixes instead of those that cover
-// each pair of parts.
+// are the reference's in disguise. A part with a fault is caught by the flow, and named.
+// BLOTTER_MIXES=all runs all 32 mixes and all faults, instead of the mixes that cover each pair of
+// parts and two faults.
 func TestMixesHaveOneDigest(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds the capstone for each mix")
 	}
-	c := posing(t, nil)
-	mixes := append([]mix{allMine}, covering...)
+	c, wrong := posing(t, nil), posing(t, faults)
+	mixes, wrongParts := covering, []int{2, 4}
 	if os.Getenv("BLOTTER_MIXES") == "all" {
-		mixes = nil
+		mixes, wrongParts = nil, []int{0, 1, 2, 3, 4}
 		for m := range allMine + 1 {
 			mixes = append(mixes, m)
 		}
@@ -107,4 +160,10 @@ func TestMixesHaveOneDigest(t *testing.T) {
 		t.Logf("%s %s", m, o.state)
 	}
 	require.Len(t, states, 1)
+	wrong.outcome[0] = c.outcome[0]
+	for _, part := range wrongParts {
+		_, err := wrong.prove(t.Context(), 1<<part, io.Discard)
+		require.ErrorContains(t, err, fmt.Sprintf("part %d (%s) is wrong", part+1, labNames[part]))
+		t.Log(err)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/3-projections/projectiontest"
+	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
@@ -20,54 +21,25 @@ const (
 	guideFile = lab + "README.md"
 )
 
-func readFile(t *testing.T, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(name)
-	require.NoError(t, err)
-	return string(text)
-}
-
 // The guide lists every check and every invariant that a check tests. To rewrite its table of
 // checks: go test ./solutions/3-projections/plain -run Guide -update
 func TestGuideListsEveryCheck(t *testing.T) {
 	t.Parallel()
-	text := readFile(t, guideFile)
-	const head = "| check | points | |\n|---|---|---|\n"
-	before, _, found := strings.Cut(text, head)
-	require.True(t, found)
-	table := ""
-	for _, c := range projectiontest.Lab(projectiontest.Answer{}).Checks {
-		points := fmt.Sprint(c.Points)
-		if c.Bonus {
-			points += " bonus"
-		}
-		table += fmt.Sprintf("| %s (%s) | %s | %s |\n", c.ID, c.Invariant, points, c.Title)
-		require.Contains(t, before, "| "+c.Invariant+" | ")
-		require.NotEmpty(t, c.Misconception, c.ID)
-		require.NotEmpty(t, c.Operation, c.ID)
-		section, _, _ := strings.Cut(c.Read, ",")
-		require.Contains(t, before, "## "+strings.TrimPrefix(section, "section ")+". ", c.ID)
-	}
-	want := before + head + table
-	if *Update {
-		require.NoError(t, os.WriteFile(guideFile, []byte(want), 0o644))
-	}
-	require.Equal(t, want, readFile(t, guideFile))
-	require.LessOrEqual(t, len(strings.Fields(before)), 2500, "words of the guide")
+	check.RequireGuide(t, projectiontest.Lab(projectiontest.Answer{}), "../../..", *Update)
 }
 
 // The rules, checks, files, commands and links that the guide names exist.
 func TestGuideNamesExistingThings(t *testing.T) {
 	t.Parallel()
-	text := readFile(t, guideFile)
-	stated := readFile(t, "../../../labs/kit/contract/projection.go")
+	text := check.ReadText(t, guideFile)
+	stated := check.ReadText(t, "../../../labs/kit/contract/projection.go")
 	flat := strings.Join(strings.Fields(strings.ReplaceAll(stated, "//", "")), " ")
 	rules := regexp.MustCompile(`\| (L3\.I\d) \| ([^|]+) \|`)
 	for _, m := range rules.FindAllStringSubmatch(text, -1) {
 		rule, _, _ := strings.Cut(m[2], ", byte for byte")
 		require.Contains(t, flat, m[1]+" "+rule)
 	}
-	makefile := readFile(t, "../../../Makefile")
+	makefile := check.ReadText(t, "../../../Makefile")
 	for _, m := range regexp.MustCompile(`(?m)^make (\w+)`).FindAllStringSubmatch(text, -1) {
 		require.Regexp(t, `(?m)^(\w+ )*`+m[1]+`( \w+)*:`, makefile)
 	}
@@ -92,7 +64,7 @@ func TestGuideNamesExistingThings(t *testing.T) {
 // The guide's figures of the saved states follow from Spacing.
 func TestGuideKnowsTheSpacing(t *testing.T) {
 	t.Parallel()
-	require.Contains(t, readFile(t, guideFile), "States are saved after legs 16, 32 and 40")
+	require.Contains(t, check.ReadText(t, guideFile), "States are saved after legs 16, 32 and 40")
 	legs := make([]trade.Leg, 40)
 	for i := range legs {
 		legs[i].Key.Version = int64(i + 1)
@@ -122,7 +94,7 @@ func TestGuideShowsALateLeg(t *testing.T) {
 	if *Update {
 		require.NoError(t, os.WriteFile(lab+"late-leg.svg", []byte(want), 0o644))
 	}
-	require.Equal(t, want, readFile(t, lab+"late-leg.svg"))
+	require.Equal(t, want, check.ReadText(t, lab+"late-leg.svg"))
 }
 
 func picture() string {

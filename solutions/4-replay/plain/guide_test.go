@@ -15,6 +15,7 @@ import (
 
 	"example.com/blotter/labs/3-projections/projectiontest"
 	"example.com/blotter/labs/4-replay/replaytest"
+	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
@@ -24,53 +25,25 @@ const (
 	guideFile = lab + "README.md"
 )
 
-func readFile(t *testing.T, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(name)
-	require.NoError(t, err)
-	return string(text)
-}
-
 // The guide lists every check and every invariant that a check tests. To rewrite its table of
 // checks: go test ./solutions/4-replay/plain -run Guide -update
 func TestGuideListsEveryCheck(t *testing.T) {
 	t.Parallel()
-	text := readFile(t, guideFile)
-	const head = "| check | points | |\n|---|---|---|\n"
-	before, _, found := strings.Cut(text, head)
-	require.True(t, found)
-	table := ""
-	for _, c := range replaytest.Lab(replaytest.Answer{}).Checks {
-		points := fmt.Sprint(c.Points)
-		if c.Bonus {
-			points += " bonus"
-		}
-		table += fmt.Sprintf("| %s (%s) | %s | %s |\n", c.ID, c.Invariant, points, c.Title)
-		require.Contains(t, before, "| "+c.Invariant+" | ")
-		require.NotEmpty(t, c.Misconception, c.ID)
-		require.NotEmpty(t, c.More, c.ID)
-		section, _, _ := strings.Cut(c.Read, ",")
-		require.Contains(t, before, "## "+strings.TrimPrefix(section, "section ")+". ", c.ID)
-	}
-	want := before + head + table
-	if *Update {
-		require.NoError(t, os.WriteFile(guideFile, []byte(want), 0o644))
-	}
-	require.Equal(t, want, readFile(t, guideFile))
+	check.RequireGuide(t, replaytest.Lab(replaytest.Answer{}), "../../..", *Update)
 }
 
 // The rules, checks, files, commands and links that the guide names exist, and the example prints
 // the lines that the guide shows.
 func TestGuideNamesExistingThings(t *testing.T) {
 	t.Parallel()
-	text := readFile(t, guideFile)
-	stated := readFile(t, "../../../labs/kit/contract/replay.go")
+	text := check.ReadText(t, guideFile)
+	stated := check.ReadText(t, "../../../labs/kit/contract/replay.go")
 	flat := strings.Join(strings.Fields(strings.ReplaceAll(stated, "//", "")), " ")
 	rules := regexp.MustCompile(`\| (L4\.I\d) \| ([^|]+) \|`)
 	for _, m := range rules.FindAllStringSubmatch(text, -1) {
 		require.Contains(t, flat, m[1]+" "+m[2])
 	}
-	makefile := readFile(t, "../../../Makefile")
+	makefile := check.ReadText(t, "../../../Makefile")
 	for _, m := range regexp.MustCompile(`(?m)^make (\w+)`).FindAllStringSubmatch(text, -1) {
 		require.Regexp(t, `(?m)^(\w+ )*`+m[1]+`( \w+)*:`, makefile)
 	}
@@ -90,7 +63,7 @@ func TestGuideNamesExistingThings(t *testing.T) {
 		ids = slices.DeleteFunc(ids, func(id string) bool { return id == c.ID })
 	}
 	require.Empty(t, ids, "checks that do not exist")
-	_, output, found := strings.Cut(readFile(t, lab+"race_test.go"), "// Output:\n")
+	_, output, found := strings.Cut(check.ReadText(t, lab+"race_test.go"), "// Output:\n")
 	require.True(t, found)
 	output = strings.ReplaceAll(strings.TrimSuffix(output, "}\n"), "\t// ", "")
 	require.Contains(t, text, "```\n"+output+"```\n")
@@ -173,7 +146,7 @@ func TestGuideShowsTwoChains(t *testing.T) {
 	if *Update {
 		require.NoError(t, os.WriteFile(lab+"chain.svg", []byte(want), 0o644))
 	}
-	require.Equal(t, want, readFile(t, lab+"chain.svg"))
+	require.Equal(t, want, check.ReadText(t, lab+"chain.svg"))
 }
 
 func picture(t *testing.T) string {

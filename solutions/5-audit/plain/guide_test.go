@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/5-audit/audittest"
+	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
 )
 
@@ -19,53 +20,24 @@ const (
 	guideFile = lab + "README.md"
 )
 
-func readFile(t *testing.T, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(name)
-	require.NoError(t, err)
-	return string(text)
-}
-
 // The guide lists every check and every invariant that a check tests. To rewrite its table of
 // checks: go test ./solutions/5-audit/plain -run Guide -update
 func TestGuideListsEveryCheck(t *testing.T) {
 	t.Parallel()
-	text := readFile(t, guideFile)
-	const head = "| check | points | |\n|---|---|---|\n"
-	before, _, found := strings.Cut(text, head)
-	require.True(t, found)
-	table := ""
-	for _, c := range audittest.Lab(audittest.Answer{}).Checks {
-		points := fmt.Sprint(c.Points)
-		if c.Bonus {
-			points += " bonus"
-		}
-		table += fmt.Sprintf("| %s (%s) | %s | %s |\n", c.ID, c.Invariant, points, c.Title)
-		require.Contains(t, before, "| "+c.Invariant+" | ")
-		require.NotEmpty(t, c.Misconception, c.ID)
-		require.NotEmpty(t, c.More, c.ID)
-		require.NotEmpty(t, c.Operation, c.ID)
-		section, _, _ := strings.Cut(c.Read, ",")
-		require.Contains(t, before, "## "+strings.TrimPrefix(section, "section ")+". ", c.ID)
-	}
-	want := before + head + table
-	if *Update {
-		require.NoError(t, os.WriteFile(guideFile, []byte(want), 0o644))
-	}
-	require.Equal(t, want, readFile(t, guideFile))
+	check.RequireGuide(t, audittest.Lab(audittest.Answer{}), "../../..", *Update)
 }
 
 // The rules, checks, files, commands and links that the guide names exist.
 func TestGuideNamesExistingThings(t *testing.T) {
 	t.Parallel()
-	text := readFile(t, guideFile)
-	stated := readFile(t, "../../../labs/kit/contract/audit.go")
+	text := check.ReadText(t, guideFile)
+	stated := check.ReadText(t, "../../../labs/kit/contract/audit.go")
 	flat := strings.Join(strings.Fields(strings.ReplaceAll(stated, "//", "")), " ")
 	rules := regexp.MustCompile(`\| (L5\.I\d+) \| ([^|]+) \|`)
 	for _, m := range rules.FindAllStringSubmatch(text, -1) {
 		require.Contains(t, flat, m[1]+" "+m[2])
 	}
-	makefile := readFile(t, "../../../Makefile")
+	makefile := check.ReadText(t, "../../../Makefile")
 	for _, m := range regexp.MustCompile(`(?m)^make (\w+)`).FindAllStringSubmatch(text, -1) {
 		require.Regexp(t, `(?m)^(\w+ )*`+m[1]+`( \w+)*:`, makefile)
 	}
@@ -105,7 +77,7 @@ func TestGuideKnowsTheProofs(t *testing.T) {
 	require.Equal(t, []contract.Hash{over(4, 4), over(6, 6), over(0, 3)}, Prove(sevenLeaves(), 5))
 	grew := []contract.Hash{over(2, 2), over(3, 3), over(0, 1), over(4, 6)}
 	require.NoError(t, CheckConsistency(7, over(0, 6), 3, over(0, 2), grew))
-	text := readFile(t, guideFile)
+	text := check.ReadText(t, guideFile)
 	for _, answer := range []string{
 		"the hash of leaf 4, the hash of\n> leaf 6, and the node over leaves 0 to 3",
 		"the hash of leaf 2, the hash of leaf 3, the node over leaves 0 and 1, and the node over" +
@@ -133,7 +105,7 @@ func TestGuideKnowsTheBatches(t *testing.T) {
 	batches, _, err := a.archived(t.Context())
 	require.NoError(t, err)
 	first := []int64{batches[0].First, batches[1].First, batches[2].First}
-	text := readFile(t, guideFile)
+	text := check.ReadText(t, guideFile)
 	require.Contains(t, text, fmt.Sprintf("The first leaves are %d and %d", first[1], first[2]))
 	require.Contains(t, text,
 		fmt.Sprintf("The sizes are %d, %d and %d", sizes[0], sizes[1], sizes[2]))
@@ -147,7 +119,7 @@ func TestGuideShowsAProof(t *testing.T) {
 	if *Update {
 		require.NoError(t, os.WriteFile(lab+"proof.svg", []byte(want), 0o644))
 	}
-	require.Equal(t, want, readFile(t, lab+"proof.svg"))
+	require.Equal(t, want, check.ReadText(t, lab+"proof.svg"))
 }
 
 // picture draws the tree of seven leaves. Nodes on the way from a leaf have another colour than
