@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"example.com/blotter/labs/kit/check"
 )
@@ -125,7 +126,11 @@ func (c *capstone) run(ctx context.Context, m mix) (outcome, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return outcome{}, fmt.Errorf("build the capstone with %s: %w\n%s", m, err, out)
 	}
-	demo := c.command(ctx, program, "--stack", "embedded", "demo")
+	limited, cancel := context.WithTimeout(ctx, demoLimit)
+	defer cancel()
+	demo := c.command(limited, program, "--stack", "embedded", "demo")
+	demo.Cancel = func() error { return demo.Process.Signal(os.Interrupt) } // it stops its stack
+	demo.WaitDelay = 10 * time.Second
 	var stderr bytes.Buffer
 	demo.Stderr = &stderr
 	stdout, err := demo.Output()
@@ -133,7 +138,10 @@ func (c *capstone) run(ctx context.Context, m mix) (outcome, error) {
 		return outcome{}, ctx.Err()
 	}
 	o := readOutcome(string(stdout))
-	if err != nil {
+	switch {
+	case limited.Err() != nil:
+		o.err = fmt.Sprintf("the demo did not end within %s", demoLimit)
+	case err != nil:
 		_, o.err, _ = strings.Cut(stderr.String(), "error: ")
 		o.err = strings.TrimSpace(o.err)
 		if o.err == "" {
@@ -143,6 +151,10 @@ func (c *capstone) run(ctx context.Context, m mix) (outcome, error) {
 	c.outcome[m] = o
 	return o, nil
 }
+
+// demoLimit is the time of a demo. The reference takes ten seconds; with a wrong part a demo may
+// wait for ever.
+const demoLimit = 3 * time.Minute
 
 var (
 	stateLine = regexp.MustCompile(`(?m)^state .*digest (sha256:\w{64})$`)
