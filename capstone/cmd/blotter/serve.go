@@ -195,7 +195,9 @@ func (c *serveCmd) server(
 	for _, m := range models {
 		config.Models = append(config.Models, serve.Model(m))
 	}
-	return serve.New(config), nil
+	server := serve.New(config)
+	addConsole(server, config)
+	return server, nil
 }
 
 // localPrincipal is the user of the process, who alone may read the data folder.

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone/serve"
+	"example.com/blotter/capstone/session"
+)
+
+// A visitor reads the pages of a service over a log with one trade: its reason is markup, and its
+// novation of 20 was corrected to 25.
+type visitor struct {
+	*serve.Server
+	t *testing.T
+}
+
+func newVisitor(t *testing.T) *visitor {
+	a := newApp(&cli{Data: filepath.Join(passableDir(t), "data"), Stack: "embedded",
+		Store: "kafka", Partitions: 2, Name: "blotter"}, io.Discard, io.Discard)
+	load := newApp(a.cli, io.Discard, io.Discard)
+	imports := importCmd{Files: []string{"testdata/console.jsonl"}, Simulate: true}
+	require.NoError(t, load.finish(t.Context(), imports.Run(t.Context(), load)))
+	t.Cleanup(func() { require.NoError(t, a.finish(context.Background(), nil)) })
+	s, err := a.openAs(t.Context(), a.config(), session.Write)
+	require.NoError(t, err)
+	server, err := new(serveCmd).server(t.Context(), a, s, "secret")
+	require.NoError(t, err)
+	return &visitor{server, t}
+}
+
+// get asks for a page with parameters.
+func (v *visitor) get(path string, params ...string) *httptest.ResponseRecorder {
+	values := url.Values{}
+	for i := 0; i < len(params); i += 2 {
+		values.Set(params[i], params[i+1])
+	}
+	r := httptest.NewRequestWithContext(v.t.Context(), "GET", path+"?"+values.Encode(), nil)
+	r.Header.Set("Authorization", "Bearer secret")
+	w := httptest.NewRecorder()
+	v.Handler().ServeHTTP(w, r)
+	return w
+}
+
+// page returns a page, which states both times, and has no script or style of its own.
+func (v *visitor) page(path string, params ...string) string {
+	w := v.get(path, params...)
+	require.Equal(v.t, http.StatusOK, w.Code, w.Body.String())
+	require.Contains(v.t, w.Header().Get("Content-Security-Policy"), "default-src 'none'")
+	require.NotRegexp(v.t, `<script>|<style|style=|onclick|javascript:`, w.Body.String())
+	require.Regexp(v.t, `Known at <strong>.+</strong>,\neffective at <strong>.`, w.Body.String())
+	return w.Body.String()
+}
+
+// The pages of the console show the figures of both times, escape all texts, and only read.
+func TestConsole(t *testing.T) {
+	t.Parallel()
+	v := newVisitor(t)
+	const before, after = "2025-01-16T13:10:00Z", "2025-01-16T13:20:00Z"
+	at := func(known, effective string) string {
+		return v.page("/console/trade", "uti", "T70", "known-at", known, "effective-at", effective)
+	}
+	require.Contains(t, at(after, "2025-01-15"), `class="figure">70 bbl`)
+	require.Contains(t, at(before, "2025-01-16"), `class="figure">50 bbl`)
+	require.Contains(t, at(before, "2025-01-16"), "1 later events were not known yet")
+	last := at(after, "2025-01-16")
+	require.Contains(t, last, `class="figure">45 bbl`)
+	require.Contains(t, last, "open: <del>50</del> → <ins>45</ins>")
+	require.Contains(t, last, "ops/1, approved by ops/2")
+	require.Contains(t, last, "corrected by a later event")
+	require.Contains(t, last, "&lt;script&gt;alert(1)&lt;/script&gt;")
+	require.Contains(t, last, "known-at="+url.QueryEscape(after)) // in the links to other pages
+
+	require.Contains(t, last, "not proven")
+	_, err := v.Seal(t.Context())
+	require.NoError(t, err)
+	require.Regexp(t, "included as leaf \\d+ in the checkpoint of \\d+ leaves of blotter", v.page(
+		"/console/trade", "uti", "T70"))
+
+	require.Contains(t, v.page("/console/", "q", "book=crude STATUS=live"), "1 trades")
+	require.Contains(t, v.page("/console/", "q", "book=nowhere"), "0 trades")
+	require.Contains(t, v.page("/console/", "q", "confirmation"), "uti=T70")
+	require.Contains(t, v.page("/console/", "known-at", "2025-01-09"), "0 trades")
+	require.Equal(t, http.StatusBadRequest, v.get("/console/", "q", "no=attribute").Code)
+	require.Equal(t, http.StatusBadRequest, v.get("/console/", "known-at", "never").Code)
+	require.Equal(t, http.StatusNotFound, v.get("/console/trade", "uti", `"><script>`).Code)
+	require.NotContains(t, v.get("/console/trade", "uti", `"><script>`).Body.String(), `"><script>`)
+	require.Contains(t, v.page("/console/positions"), "90.00")
+	require.Contains(t, v.page("/console/health"), "it covers the log")
+	for _, path := range []string{"assets/console.css", "assets/console.js"} {
+		require.Equal(t, http.StatusOK, v.get("/console/"+path).Code)
+	}
+	require.Equal(t, http.StatusSeeOther, v.get("/").Code)
+	r := httptest.NewRequestWithContext(t.Context(), "GET", "/console/", nil)
+	w := httptest.NewRecorder()
+	v.Handler().ServeHTTP(w, r)
+	require.Equal(t, http.StatusUnauthorized, w.Code)
+}
