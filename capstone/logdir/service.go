@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"example.com/blotter/labs/kit/stack"
 )
@@ -44,8 +45,8 @@ func (d *Dir) Announce(s Service) (withdraw func() error, err error) {
 // only while a process has the lock.
 func FindService(path string) (*Service, error) {
 	text, err := os.ReadFile(filepath.Join(path, "service"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil // the command itself refuses a path that is no folder
 	}
 	if err != nil {
 		return nil, err
