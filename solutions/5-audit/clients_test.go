@@ -37,11 +37,12 @@ func clients(t *testing.T, url string) (string, error) {
 	return string(out[:min(len(out), 1000)]), err // fsck prints whole tiles
 }
 
-// Tessera's fsck and client, and torchwood's client, read the whole log and check it.
+// Tessera's fsck and client, and torchwood's client, read the whole log and check it. Its
+// checkpoint is cosigned.
 func TestOtherSoftwareReadsTheLog(t *testing.T) {
 	t.Parallel()
 	archive := new(audit.Memory)
-	a := open(t, generatedLog(0), archive)
+	a := under(t, generatedLog(0), archive, inMemory(t, "one").line+"quorum one\n")
 	for _, size := range []int{1, 300, 70_000} { // the last tree has tiles of three levels
 		a.Log, a.Batch = generatedLog(size), audit.DefaultBatch
 		_, err := a.Seal(t.Context())

@@ -25,7 +25,12 @@ const cosignatureNames = "cosignatures/"
 // cosignatureSlot is the slot of the cosignature of the checkpoint of size leaves, by the witness
 // whose key has a hash.
 func cosignatureSlot(size int64, hash uint32) slot {
-	return slot(fmt.Sprintf("%s%012d/%08x", cosignatureNames, size, hash))
+	return slot(fmt.Sprintf("%s%08x", cosignatureFolder(size), hash))
+}
+
+// cosignatureFolder is the prefix of the cosignatures of the checkpoint of size leaves.
+func cosignatureFolder(size int64) string {
+	return fmt.Sprintf("%s%012d/", cosignatureNames, size)
 }
 
 func (w Witness) slot(size int64) slot { return cosignatureSlot(size, w.Key.KeyHash()) }
@@ -38,6 +43,9 @@ func (a *Auditor) Cosigned(ctx context.Context, c contract.Checkpoint) (
 		return c, nil
 	}
 	for _, w := range a.Policy.Witnesses {
+		if !w.at(c.Note).IsZero() { // c was kept with its cosignatures
+			continue
+		}
 		cosigned, err := find(ctx, a.Archive, w.slot(c.Size), a.openCosigned(c, w))
 		if err != nil && !isForeign(err) && !errors.Is(err, ErrAbsent) {
 			return c, err
@@ -278,6 +286,19 @@ func (v *verifier) sealedLater(ctx context.Context, c contract.Checkpoint) (
 	if v.Policy == nil || v.at.simulated {
 		return nil, nil
 	}
+	if v.cosigned == nil {
+		names, err := v.Archive.ListAfter(ctx, cosignatureNames, cosignatureFolder(v.since))
+		if err != nil {
+			return nil, err
+		}
+		v.cosigned = map[string]bool{}
+		for _, name := range names {
+			v.cosigned[name[:strings.LastIndex(name, "/")+1]] = true
+		}
+	}
+	if !v.cosigned[cosignatureFolder(c.Size)] {
+		return nil, nil
+	}
 	cosigned, err := v.Cosigned(ctx, c)
 	if err != nil {
 		return nil, err
@@ -301,8 +322,7 @@ func (v *verifier) checkCosigned(ctx context.Context, name string, s slot) error
 	if err == nil {
 		c, err = OpenCheckpoint(data, v.Origin, v.Verifier)
 	}
-	folder := fmt.Sprintf("%s%012d/", cosignatureNames, c.Size)
-	if err == nil && !strings.HasPrefix(string(s), folder) {
+	if err == nil && !strings.HasPrefix(string(s), cosignatureFolder(c.Size)) {
 		err = fmt.Errorf("%w: its size is %d", ErrCheckpoint, c.Size)
 	}
 	if err := v.opened(name, err); err != nil && !isForeign(err) {

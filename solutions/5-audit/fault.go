@@ -45,14 +45,11 @@ func (v *verifier) wrongRoot(c contract.Checkpoint, from int64) *contract.Fault 
 
 // withNotes adds the evidence to a fault: signed checkpoint c, and the one of the archive that
 // contradicts it. That is one of the same size with another root. If the archive does not have c,
-// it is otherwise the archive's last one.
+// it is otherwise the archive's last one. An empty archive contradicts nothing.
 func (v *verifier) withNotes(c contract.Checkpoint, fault *contract.Fault) *contract.Fault {
 	lost := !slices.ContainsFunc(v.signed, func(own contract.Checkpoint) bool {
 		return own.Size == c.Size && own.Root == c.Root
 	})
-	if lost {
-		fault.Notes = [][]byte{c.Note}
-	}
 	for _, own := range v.signed {
 		fork := own.Size == c.Size && own.Root != c.Root
 		if fork || lost && own.Size > 0 {

@@ -225,6 +225,7 @@ type verifier struct {
 	at       tip
 	tiles    *tiler                // of the tree up to at
 	signed   []contract.Checkpoint // of the archive, those that were read
+	cosigned map[string]bool       // folders of cosignatures; nil before they were listed
 	versions map[string]int64      // the last version seen of each stream
 	result   contract.Verification
 	// differs is the first difference between log and archive. The next checkpoint shows which of

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"time"
 
 	"example.com/blotter/capstone/extract"
@@ -43,20 +44,31 @@ func (c *extractCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return withHint(err)
 	}
-	cosigned, err := auditor.Reference.Published(ctx, m.Checkpoint.Size)
-	if err == nil {
-		cosigned, err = auditor.Reference.Cosigned(ctx, cosigned)
-	}
-	if err == nil {
-		err = createFile(cosignedFile(c.Out), cosigned.Note)
-	}
-	if err != nil {
+	if err := writeCosigned(ctx, auditor.Reference, m, cosignedFile(c.Out)); err != nil {
 		return err
 	}
 	return a.answer(of(s), m, func(w io.Writer) {
 		printManifest(w, "certified", m, m.Proven, m.NotProven)
 		printLine(w, "who asked and why: %s", extract.RequestFile(c.Out))
 	})
+}
+
+// writeCosigned writes the cosigned checkpoint of a bundle, if the log has a policy of witnesses.
+// An extract made before may have left one.
+func writeCosigned(
+	ctx context.Context, auditor *audit.Auditor, m extract.Manifest, path string,
+) error {
+	if auditor.Policy == nil {
+		return nil
+	}
+	cosigned, err := auditor.Published(ctx, m.Checkpoint.Size)
+	if err == nil {
+		cosigned, err = auditor.Cosigned(ctx, cosigned)
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, cosigned.Note, 0o600)
 }
 
 // ask parses the question. Its time is now.
