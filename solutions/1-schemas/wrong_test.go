@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/labs/1-schemas/codectest"
+	"example.com/blotter/labs/cmd/lab/grade/gradetest"
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
@@ -482,6 +483,17 @@ func requireGolden(t *testing.T, name, got string) {
 	want, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Equal(t, string(want), got, "go test ./solutions/1-schemas -run WrongAnswers -update")
+}
+
+// The lists of each wrong answer are exact (above), so its score is, too.
+func TestScoresOfWrongAnswers(t *testing.T) {
+	t.Parallel()
+	var scores gradetest.Scores
+	for _, w := range wrongs {
+		suites := codectest.Suites(codectest.Fixture{})
+		scores.Add(w.name, suites, strings.Fields(w.finds+" "+w.also))
+	}
+	scores.Compare(t, *update)
 }
 
 // A check that finds no wrong answer proves nothing.

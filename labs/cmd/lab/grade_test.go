@@ -6,10 +6,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/cmd/lab/grade"
@@ -82,6 +84,30 @@ func TestGradeClass(t *testing.T) {
 	for _, name := range []string{"results.json", "junit.xml", "ctrf.json", "report.md"} {
 		require.FileExists(t, filepath.Join(out, "half", name))
 	}
+}
+
+// Every lab grade command of the guides is one that the command line takes.
+func TestGuideCommandsParse(t *testing.T) {
+	t.Parallel()
+	const run, container = "go run ./labs/cmd/lab (grade [^`\n]+)", "blotter-grade (--sub[^`\n]+)"
+	command := regexp.MustCompile(run + "|" + container)
+	n := 0
+	for _, guide := range []string{"../../INSTRUCTOR.md", "../../README.md"} {
+		text, err := os.ReadFile(guide)
+		require.NoError(t, err)
+		for _, m := range command.FindAllStringSubmatch(string(text), -1) {
+			args := m[1]
+			if m[2] != "" { // after the name of the image, whose program is lab grade
+				args = "grade " + m[2]
+			}
+			parser, err := kong.New(&cli{})
+			require.NoError(t, err)
+			_, err = parser.Parse(strings.Fields(args))
+			require.NoError(t, err, args)
+			n++
+		}
+	}
+	require.GreaterOrEqual(t, n, 4)
 }
 
 // A folder without submissions, and a lab that does not exist, are wrong usage.

@@ -5,11 +5,14 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
 
+	"example.com/blotter/labs/2-store/kafkatest"
 	"example.com/blotter/labs/2-store/storetest"
+	"example.com/blotter/labs/cmd/lab/grade/gradetest"
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/solutions/2-store/memory"
@@ -231,6 +234,10 @@ func TestSuiteFindsWrongOffload(t *testing.T) {
 // A check that never fails proves nothing.
 func TestEveryCheckFindsAWrongAnswer(t *testing.T) {
 	t.Parallel()
+	requireFinders(t, allWrongs())
+}
+
+func allWrongs() []wrongAnswer {
 	all := slices.Clone(kafkaWrongs)
 	for _, w := range anyStoreWrongs {
 		all = append(all, w.wrongAnswer)
@@ -238,5 +245,16 @@ func TestEveryCheckFindsAWrongAnswer(t *testing.T) {
 	for _, w := range offloadWrongs {
 		all = append(all, w.wrongAnswer)
 	}
-	requireFinders(t, all)
+	return all
+}
+
+// The lists of each wrong answer are exact, so its score is, too.
+func TestScoresOfWrongAnswers(t *testing.T) {
+	t.Parallel()
+	var scores gradetest.Scores
+	for _, w := range allWrongs() {
+		scores.Add(w.name, kafkatest.Suites(kafkatest.Fixture{}),
+			strings.Fields(w.finds+" "+w.also))
+	}
+	scores.Compare(t, *Update)
 }

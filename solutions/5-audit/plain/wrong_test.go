@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/5-audit/audittest"
+	"example.com/blotter/labs/cmd/lab/grade/gradetest"
 	"example.com/blotter/labs/kit/check"
 	"example.com/blotter/labs/kit/contract"
 )
@@ -695,6 +696,10 @@ func plainHash(parts ...[]byte) contract.Hash {
 // first.
 func TestSuiteFindsWrongAnswers(t *testing.T) {
 	t.Parallel()
+	var scores gradetest.Scores
+	if !testing.Short() {
+		t.Cleanup(func() { scores.Compare(t, *Update) }) // after the parallel subtests
+	}
 	found := map[string]bool{}
 	for _, w := range wrongs {
 		for _, id := range strings.Fields(w.finds) {
@@ -702,7 +707,7 @@ func TestSuiteFindsWrongAnswers(t *testing.T) {
 		}
 		t.Run(w.name, func(t *testing.T) {
 			t.Parallel()
-			requireFound(t, w)
+			requireFound(t, w, &scores)
 		})
 	}
 	for _, c := range suiteOf(func(*answer) {}).Checks {
@@ -710,9 +715,12 @@ func TestSuiteFindsWrongAnswers(t *testing.T) {
 	}
 }
 
-func requireFound(t *testing.T, w wrongAnswer) {
+// requireFound requires that the listed checks fail. The long run also tries the others, and takes
+// down the score.
+func requireFound(t *testing.T, w wrongAnswer, scores *gradetest.Scores) {
 	expected := strings.Fields(w.finds)
 	s := suiteOf(w.change)
+	scores.Add(w.name, []check.Suite{s}, append(othersLost(t, w), expected...))
 	for _, c := range s.Checks {
 		if !slices.Contains(expected, c.ID) {
 			continue
@@ -724,6 +732,21 @@ func requireFound(t *testing.T, w wrongAnswer) {
 			golden(t, w.name, v.Text)
 		}
 	}
+}
+
+// othersLost returns the checks that fail, too, in a long run.
+func othersLost(t *testing.T, w wrongAnswer) (lost []string) {
+	if testing.Short() {
+		return nil
+	}
+	s := suiteOf(w.change)
+	for _, c := range s.Checks {
+		if !slices.Contains(strings.Fields(w.finds), c.ID) &&
+			check.Judge(t.Context(), s, c).Outcome != check.Passed {
+			lost = append(lost, c.ID)
+		}
+	}
+	return lost
 }
 
 func golden(t *testing.T, name, got string) {

@@ -162,7 +162,14 @@ func (g *Grader) lab(ctx context.Context, s submission, name string) (Lab, error
 		return Lab{}, err
 	}
 	program := filepath.Join(dir, "lab.test")
-	if complaint, err := g.build(ctx, s, name, program); complaint != "" || err != nil {
+	complaint, err := g.build(ctx, s, name, program)
+	if err == nil && complaint != "" {
+		var own string // a kit that does not compile is not the student's fault
+		if own, err = g.build(ctx, submission{}, name, program); own != "" {
+			err = fmt.Errorf("the kit does not compile: %s", own)
+		}
+	}
+	if err != nil || complaint != "" {
 		return Lab{name, all(suites, NotBuilt), complaint}, err
 	}
 	first, err := g.run(ctx, program, suites)

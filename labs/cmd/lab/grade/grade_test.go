@@ -265,6 +265,19 @@ func TestOtherFilesAreIgnored(t *testing.T) {
 	}
 }
 
+// A kit that cannot be built is an error of the grader, and costs no student a point.
+func TestBrokenKitIsAnError(t *testing.T) {
+	t.Parallel()
+	g, err := shared()
+	require.NoError(t, err)
+	broken := *g
+	broken.o.Kit = t.TempDir()
+	files := lab5(t, nil)
+	require.NoError(t, os.CopyFS(broken.o.Kit, os.DirFS(submit(t, files))))
+	_, err = broken.Grade(t.Context(), submit(t, files))
+	require.ErrorContains(t, err, "the kit does not compile")
+}
+
 // A line without the nonce is forged, and costs the lab. A line that was cut off by a crash is not.
 // A check without a record ended its process. Two runs that differ are FLAKY.
 func TestScore(t *testing.T) {

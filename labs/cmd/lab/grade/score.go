@@ -2,6 +2,7 @@ package grade
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"example.com/blotter/labs/kit/check"
@@ -135,6 +136,17 @@ func score(suites []check.Suite, a, b run) (results []Result) {
 		}
 	}
 	return results
+}
+
+// Without returns the score of an answer that fails the checks with the given IDs, and no other.
+func Without(suites []check.Suite, lost []string) Score {
+	l := Lab{Results: all(suites, Pass)}
+	for i, r := range l.Results {
+		if slices.Contains(lost, r.Check.ID) {
+			l.Results[i].State = Fail
+		}
+	}
+	return l.Score()
 }
 
 // all returns the results of a lab whose checks have one state.
