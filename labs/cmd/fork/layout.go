@@ -56,6 +56,7 @@ var layout = map[string]string{
 	"labs/1-schemas": drop, "labs/2-store": drop, "labs/3-projections": drop,
 	"labs/4-replay": drop, "labs/5-audit": drop,
 	"labs/cmd/lab": drop, "labs/cmd/fork": drop,
+	"capstone/RUBRIC.md": drop, "capstone/cmd/blotter/rubric_test.go": drop,
 	"labs/kit/budget_test.go": drop, "labs/kit/contributing_test.go": drop,
 	"labs/kit/generate_test.go": drop, "labs/kit/measure_test.go": drop,
 	"labs/kit/rules_test.go": drop, "labs/kit/scripts_test.go": drop,
