@@ -1,22 +1,27 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/lines"
 	"example.com/blotter/capstone/serve"
 	"example.com/blotter/capstone/session"
+	"example.com/blotter/labs/kit/trade"
 )
 
-// A visitor reads the pages of a service over a log with one trade: its reason is markup, and its
-// novation of 20 was corrected to 25.
+// A visitor reads the pages of a service. The reason of the trade T70 is markup, and its novation
+// of 20 was corrected to 25. The exercise of OIL-CALL-1 began OIL-FWD-1.
 type visitor struct {
 	*serve.Server
 	t *testing.T
@@ -25,11 +30,15 @@ type visitor struct {
 func newVisitor(t *testing.T) *visitor {
 	a := newApp(&cli{Data: filepath.Join(passableDir(t), "data"), Stack: "embedded",
 		Store: "kafka", Partitions: 2, Name: "blotter"}, io.Discard, io.Discard)
-	load := newApp(a.cli, io.Discard, io.Discard)
-	imports := importCmd{Files: []string{"testdata/console.jsonl"}, Simulate: true}
-	require.NoError(t, load.finish(t.Context(), imports.Run(t.Context(), load)))
 	t.Cleanup(func() { require.NoError(t, a.finish(context.Background(), nil)) })
-	s, err := a.openAs(t.Context(), a.config(), session.Write)
+	config := a.config()
+	config.New = a.newLog(true)
+	s, err := a.openAs(t.Context(), config, session.Write)
+	require.NoError(t, err)
+	text, err := os.ReadFile("testdata/console.jsonl")
+	require.NoError(t, err)
+	_, err = s.System().Import(t.Context(), lines.Read(bytes.NewReader(text)),
+		func(r capstone.Result) { require.NoError(t, r.Problem) })
 	require.NoError(t, err)
 	server, err := new(serveCmd).server(t.Context(), a, s, "secret")
 	require.NoError(t, err)
@@ -83,6 +92,13 @@ func TestConsole(t *testing.T) {
 	require.NoError(t, err)
 	require.Regexp(t, "included as leaf \\d+ in the checkpoint of \\d+ leaves of blotter", v.page(
 		"/console/trade", "uti", "T70"))
+
+	// the event that began the other contract links to its cause
+	cause := trade.EventID("f-045", 0).String()
+	require.Contains(t, v.page("/console/trade", "uti", "OIL-FWD-1"),
+		`<a href="/console/transaction?id=`+cause+"#e-"+cause+`">event `)
+	require.Regexp(t, `id="e-`+cause+`"(?s:.*)trade/OIL-FWD-1 version 1`,
+		v.page("/console/transaction", "id", cause))
 
 	require.Contains(t, v.page("/console/", "q", "book=crude STATUS=live"), "1 trades")
 	require.Contains(t, v.page("/console/", "q", "book=nowhere"), "0 trades")
