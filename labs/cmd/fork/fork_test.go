@@ -63,6 +63,7 @@ func TestRewriteText(t *testing.T) {
 		"a path from a deeper folder": {"capstone/cmd/blotter/x.txt",
 			`"../../../README.md"`, `"../../README.md"`},
 		"the root":     {"capstone/cmd/blotter/x.txt", `Dir: "../../.."`, `Dir: "../.."`},
+		"two dots":     {"capstone/cmd/blotter/x.txt", `Cut(s, "..")`, `Cut(s, "..")`},
 		"all packages": {"Makefile", "go vet ./capstone/...", "go vet ./flow/..."},
 		"a name": {"README.md",
 			"Blotter: ./blotter, BLOTTER_DATA", "Acme: ./acme, ACME_DATA"},
