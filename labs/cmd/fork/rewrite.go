@@ -71,8 +71,9 @@ var kept = [...]struct{ reason, text string }{
 	{"namespace of a published schema: another one changes its fingerprint",
 		`blotter\.(?:backfill|command|confirmation|event|price|snapshot|store|trade)\b` +
 			`(?:\.[A-Z])?|blotter\.(?:P|Digest)\b|namespace(?:": ?| = )"blotter"`},
-	{"origin that signed a golden file, or that a key of a test names", `example\.com/blotter/test\b|` +
-		`blotter\.example\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{40,}`},
+	{"origin that signed a golden file, or that a key of a test names",
+		`example\.com/blotter/test\b|` +
+			`blotter\.example\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{40,}`},
 }
 
 // anyKept has one group for each row of kept.
