@@ -24,7 +24,8 @@ type writer struct {
 // catchUp reads into the index all events before the offset to, and makes the heads before the
 // offset heads agree with the index. It does not read again the events that the index has, except
 // the latest. The index is not believed, and everything is read, if the log has another event
-// there, or none, or if a stream of the index does not have the digest in its head.
+// there, or none, if a later event of the log does not follow the index, or if a stream of the
+// index does not have the digest in its head.
 func (w *writer) catchUp(ctx context.Context, to, heads int64) error {
 	why, err := w.index.Load()
 	if err != nil {
@@ -38,7 +39,9 @@ func (w *writer) catchUp(ctx context.Context, to, heads int64) error {
 	if err == nil {
 		err = w.index.Check(endsOf(found))
 	}
-	if errors.Is(err, index.ErrUnusable) || errors.Is(err, index.ErrBehind) {
+	// An index that lacks an event makes the log look damaged. If the log is, it is again below.
+	if errors.Is(err, index.ErrUnusable) || errors.Is(err, index.ErrBehind) ||
+		errors.As(err, new(*contract.DamagedError)) {
 		why = err
 		if err = w.index.Reset(); err == nil {
 			err = w.read(ctx, to)

@@ -11,12 +11,14 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/solutions/2-store/kafka"
+	"example.com/blotter/solutions/2-store/kafka/index"
 )
 
 // Somebody changes the index files and mends every checksum. Nothing is decided or answered from
@@ -46,6 +48,12 @@ func TestNothingIsDecidedFromAChangedIndex(t *testing.T) {
 				}
 				return frame
 			})
+		},
+		"a forged event names another stream": func(t *testing.T, dir string) {
+			forge(t, dir, "trade/UTI-2")
+		},
+		"a forged event names a missing stream": func(t *testing.T, dir string) {
+			forge(t, dir, "trade/UTI-X")
 		},
 		"the id of an event was changed": func(t *testing.T, dir string) {
 			editEvents(t, dir, func(frame []byte) []byte {
@@ -87,6 +95,67 @@ func TestNothingIsDecidedFromAChangedIndex(t *testing.T) {
 			})
 		}
 	}
+}
+
+// forge changes the event of which the test sends a retry: its body, and in its frame the name of
+// its stream.
+func forge(t *testing.T, dir, name string) {
+	id := event(stream, 1).ID
+	editEvents(t, dir, func(frame []byte) []byte {
+		if !bytes.Contains(frame, id[:]) {
+			return frame
+		}
+		frame = bytes.Replace(frame, []byte(stream), []byte(name), 1)
+		return bytes.ReplaceAll(frame, []byte("body 1"), []byte("body 9"))
+	})
+}
+
+// A file that lacks an event in the middle of a stream makes the next event of the log look like
+// damage of the log. The index is not believed: the log is read again, and the owner serves.
+func TestFileWithoutAMiddleEventIsRebuilt(t *testing.T) {
+	t.Parallel()
+	opts := fileOptions(t, broker(t))
+	fill(t, opts, 3, 3)
+	elsewhere := opts
+	elsewhere.Dir = ""
+	fill(t, elsewhere, 3, 4) // a retry of three events, and a fourth
+	dropEvent(t, opts.Dir, event(stream, 1).ID)
+	require.ErrorIs(t, checkedIndex(t, opts), index.ErrUnusable)
+	logged := logTo(&opts)
+	s := open(t, opts)
+	require.Contains(t, logged.String(), rebuilt)
+	require.NotContains(t, logged.String(), headsWrong)
+	requireConsistent(t, s)
+	_, err := s.Append(t.Context(), stream, 4, event(stream, 4))
+	require.NoError(t, err)
+}
+
+// dropEvent removes the frame of an event from the index file, links the others, and mends the
+// checksums. The position of the previous frame is 16 bytes after the beginning of a frame, and the
+// name of the stream is after 43, with its length before it.
+func dropEvent(t *testing.T, dir string, id uuid.UUID) {
+	t.Helper()
+	path := filepath.Join(dir, "log.0.index")
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	var left []byte
+	last := map[string]int{}
+	for len(data) > 0 {
+		size := int(binary.BigEndian.Uint32(data[4:]))
+		frame := data[:size]
+		data = data[size:]
+		if left != nil && uuid.UUID(frame[24:40]) == id {
+			continue
+		}
+		if left != nil { // after the header
+			name := string(frame[43:][:binary.BigEndian.Uint16(frame[41:])])
+			binary.BigEndian.PutUint64(frame[16:], uint64(last[name]))
+			last[name] = len(left)
+			binary.BigEndian.PutUint32(frame, crc32.Checksum(frame[4:], castagnoli))
+		}
+		left = append(left, frame...)
+	}
+	require.NoError(t, os.WriteFile(path, left, 0o600))
 }
 
 // checkedIndex returns the answer of CheckIndex of a reader.

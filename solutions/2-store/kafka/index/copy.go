@@ -94,6 +94,9 @@ func (c *Copy) Refresh(end int64, log Log) (*Partition, error) {
 		for e, err := range log.After(c.partition.Last()) {
 			if err == nil {
 				err = c.partition.Apply([]contract.Recorded{e})
+				if errors.As(err, new(*contract.DamagedError)) { // or the file lacks an event
+					err = fmt.Errorf("%w: %w", ErrUnusable, err)
+				}
 			}
 			if err != nil {
 				return nil, err

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -296,7 +297,7 @@ func (f *file) find(id uuid.UUID) (e contract.Recorded, ok bool, err error) {
 		err = fmt.Errorf("%w: %w: it has %s in place of %s", ErrUnusable, ErrDiffers, found.id, id)
 	}
 	if err == nil && at < f.written { // only bytes on the disk can have been changed
-		_, err = f.frames(found.stream)
+		found, err = f.verified(found)
 	}
 	if err == nil {
 		e, err = f.decode(found)
@@ -304,7 +305,23 @@ func (f *file) find(id uuid.UUID) (e contract.Recorded, ok bool, err error) {
 	return e, err == nil, err
 }
 
-// frames returns the frames of a stream in version order. It finds them from the last to the first.
+// verified reads a frame again as a part of its stream. The error of a frame that is no part of the
+// stream that it names, or has another id there, is ErrUnusable.
+func (f *file) verified(found frame) (frame, error) {
+	frames, err := f.frames(found.stream)
+	if err != nil {
+		return frame{}, err
+	}
+	i := slices.IndexFunc(frames, func(of frame) bool { return of.at == found.at })
+	if i < 0 || frames[i].id != found.id {
+		return frame{}, fmt.Errorf("%w: %w: %s does not have %s", ErrUnusable, ErrDiffers,
+			found.stream, found.id)
+	}
+	return frames[i], nil
+}
+
+// frames returns the frames of a stream in version order. It finds them from the last to the first,
+// each before the one that it was found by: after a frame on the disk there is none in memory.
 // The error of a stream that does not have the digest of its end is ErrUnusable.
 func (f *file) frames(stream string) ([]frame, error) {
 	end := f.ends[stream]
@@ -314,6 +331,10 @@ func (f *file) frames(stream string) ([]frame, error) {
 		var err error
 		if frames[i], err = f.frameAt(at); err != nil {
 			return nil, err
+		}
+		if frames[i].stream != stream || frames[i].previous >= at {
+			return nil, fmt.Errorf("%w: %w: the events of %s are not linked", ErrUnusable,
+				ErrDiffers, stream)
 		}
 		at = frames[i].previous
 	}
@@ -364,7 +385,16 @@ func (f *file) stream(name string) ([]contract.Recorded, error) {
 	return events, nil
 }
 
-// event returns the event of the frame at a position.
+// lastOf returns the last event of a stream that exists.
+func (f *file) lastOf(stream string) (e contract.Recorded, err error) {
+	frames, err := f.frames(stream)
+	if err != nil {
+		return e, err
+	}
+	return f.decode(frames[len(frames)-1])
+}
+
+// event returns the event of the frame at a position, which nothing but its checksum confirms.
 func (f *file) event(at int64) (e contract.Recorded, err error) {
 	found, err := f.frameAt(at)
 	if err == nil {

@@ -25,6 +25,7 @@
 //	of another log                  the same: the id of the topic differs
 //	ahead of the log, or of a log   the same: the latest event is not at its offset in the log
 //	  that was cut
+//	without an earlier event        the same: the next event of the log does not follow it
 //	of an older format              the same
 //	open in another process         that process may be suspended: the index is kept in memory,
 //	                                rebuilt from the whole log, and the file is left alone
@@ -35,7 +36,8 @@
 // the heads of the log do not confirm. Each head has the rolling digest of its stream (frame.go).
 // Load computes the digest of every stream, and Check compares them with all heads. From then on
 // the digests and the places of all ids are in memory, and a read of a stream, or of an event by
-// its id, checks the digest of the whole stream.
+// its id, checks the digest of the whole stream. The same holds for the last events of streams, of
+// which heads are made.
 //
 // The offsets of events are not confirmed. No decision depends on them.
 package index

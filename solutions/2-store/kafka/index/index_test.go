@@ -1,6 +1,7 @@
 package index
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -245,5 +246,55 @@ func TestUnusableFileIsNotWritten(t *testing.T) {
 	require.ErrorIs(t, p.condemn(ErrUnusable), ErrUnusable)
 	require.NoError(t, p.FlushIfFull())
 	require.Equal(t, 2, p.file.events, "events in memory")
+	require.NoError(t, p.Close())
+}
+
+// edit changes the frame at a position of the disk, and mends its checksum.
+func edit(t *testing.T, p *Partition, at int64, change func(frame []byte)) {
+	b, err := p.file.read(at)
+	require.NoError(t, err)
+	change(b)
+	check(b)
+	_, err = p.file.disk.WriteAt(b, at)
+	require.NoError(t, err)
+}
+
+// A frame on the disk that names a later frame as its previous one would end the way back through
+// its stream in memory, where nothing is checked. The way back only goes back.
+func TestWayBackNeverGoesForward(t *testing.T) {
+	t.Parallel()
+	p := loaded(t)
+	apply(t, p, 1, 2)
+	second := p.file.ends["trade/UTI-1"].last
+	require.NoError(t, p.FlushIfFull())
+	apply(t, p, 3, 3)
+	edit(t, p, second, func(frame []byte) {
+		frame[len(frame)-1] ^= 1
+		binary.BigEndian.PutUint64(frame[checked+8:], uint64(p.file.written))
+	})
+	for _, read := range []func() error{
+		func() error { _, err := p.file.stream("trade/UTI-1"); return err },
+		func() error { _, _, err := p.file.find(uuid.UUID{2}); return err },
+	} {
+		err := read()
+		require.ErrorIs(t, err, ErrUnusable)
+		require.ErrorIs(t, err, ErrDiffers)
+	}
+	require.NoError(t, p.Close())
+}
+
+// A head is made from the last event of its stream, and from no event that was changed in the file.
+func TestLastOfAChangedStreamIsRefused(t *testing.T) {
+	t.Parallel()
+	p := loaded(t)
+	apply(t, p, 1, 2)
+	require.NoError(t, p.FlushIfFull())
+	last, err := p.LastOf("trade/UTI-1")
+	require.NoError(t, err)
+	require.Equal(t, uuid.UUID{2}, last.ID)
+	edit(t, p, p.file.ends["trade/UTI-1"].last, func(frame []byte) { frame[len(frame)-1] ^= 1 })
+	_, err = p.LastOf("trade/UTI-1")
+	require.ErrorIs(t, err, ErrDiffers)
+	require.ErrorIs(t, p.Err(), ErrDiffers, "the index has to be rebuilt")
 	require.NoError(t, p.Close())
 }

@@ -275,8 +275,12 @@ func (p *Partition) Ends() map[string]End {
 // LastOf returns the last event of a stream that exists.
 func (p *Partition) LastOf(stream string) (contract.Recorded, error) {
 	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.file.event(p.file.ends[stream].last)
+	last, err := p.file.lastOf(stream)
+	p.mu.RUnlock()
+	if err != nil {
+		return last, p.condemn(err)
+	}
+	return last, nil
 }
 
 // cannotAnswer returns the reason why the index cannot answer, or nil. The lock is held.
