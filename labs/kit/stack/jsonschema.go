@@ -21,7 +21,9 @@ import (
 //
 //	object  the reader requires no more. It has each property of the writer, or is open. A
 //	        property that only the reader has is safe if the writer's object is closed
-//	        (additionalProperties: false): data of an open object may have any value there
+//	        (additionalProperties: false, and no patternProperties): data of an open object may
+//	        have any value there. No property may go from an object that has
+//	        unevaluatedProperties
 //	enum    the reader has each value of the writer
 func jsonCompatible(mode, next string, published ...string) error {
 	reader, err := parseJSONSchema(next)
@@ -120,6 +122,8 @@ func acceptsObject(at string, r, w map[string]any) error {
 	written, _ := w["properties"].(map[string]any)
 	rOpen, rKnown := isOpen(r)
 	wOpen, wKnown := isOpen(w)
+	_, byPattern := w["patternProperties"]
+	_, unevaluated := r["unevaluatedProperties"]
 	if !rKnown || !wKnown || wOpen && !rOpen {
 		return fmt.Errorf("%s: additionalProperties differ, or are a schema", at)
 	}
@@ -127,8 +131,8 @@ func acceptsObject(at string, r, w map[string]any) error {
 		in := at + "/properties/" + name
 		old, both := written[name]
 		switch {
-		case !both && wOpen:
-			return fmt.Errorf("%s: data of an open object may have any value there", in)
+		case !both && (wOpen || byPattern):
+			return fmt.Errorf("%s: data of the writer may have another value there", in)
 		case both:
 			if err := accepts(in, read[name], old); err != nil {
 				return err
@@ -136,7 +140,7 @@ func acceptsObject(at string, r, w map[string]any) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(written)) {
-		if _, both := read[name]; !both && !rOpen {
+		if _, both := read[name]; !both && (!rOpen || unevaluated) {
 			return fmt.Errorf("%s/properties/%s: the reader's object is closed", at, name)
 		}
 	}

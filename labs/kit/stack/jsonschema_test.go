@@ -21,6 +21,18 @@ func open(properties string) string {
 	return fmt.Sprintf(`{"type":"object","properties":{%s}}`, properties)
 }
 
+// withPattern returns a closed object that has properties by a pattern, too.
+func withPattern(properties string) string {
+	return fmt.Sprintf(`{"type":"object","additionalProperties":false,"properties":{%s},`+
+		`"patternProperties":{"^b":{"type":"integer"}}}`, properties)
+}
+
+// unevaluated returns an object that is closed by another keyword.
+func unevaluated(properties string) string {
+	return fmt.Sprintf(`{"type":"object","properties":{%s},"unevaluatedProperties":false}`,
+		properties)
+}
+
 const (
 	textA    = `"a":{"type":"string"}`
 	textB    = `"b":{"type":"string"}`
@@ -46,6 +58,10 @@ func TestJSONSchemaCompatibility(t *testing.T) {
 		{"a property that is no longer required", closed(textA, `"a"`), closed(textA, ``),
 			true, false},
 		{"a property of an open object", open(textA), open(textA + "," + textB), false, true},
+		{"a property that a pattern of a closed object names", withPattern(textA),
+			withPattern(textA + "," + textB), false, false},
+		{"a property less, where the others are unevaluated",
+			unevaluated(textA + "," + textB), unevaluated(textA), false, false},
 		{"a closed object that opens", closed(textA, ``), open(textA), true, false},
 		{"another type", closed(textA, ``), closed(numberA, ``), false, false},
 		{"a pattern", closed(textA, ``), closed(patternA, ``), false, false},

@@ -235,8 +235,8 @@ func (r *registry) judge(w http.ResponseWriter, req *http.Request) {
 // modeNone accepts every valid schema.
 const modeNone = "NONE"
 
-// check judges a schema against the published versions of its subject, or against the given
-// version only. The second error says that the schema itself cannot be accepted in any mode.
+// check judges a schema against the published versions of its subject, in a mode that is not
+// transitive against the last of them, or against the given version only. The second error says that the schema itself cannot be accepted in any mode.
 func (r *registry) check(subject, version string, schema sr.Schema) (incompatible, err error) {
 	compatible := r.compatible
 	switch {
@@ -262,6 +262,9 @@ func (r *registry) check(subject, version string, schema sr.Schema) (incompatibl
 	if err := r.get("/config/"+url.PathEscape(subject), &config); err != nil {
 		return nil, err
 	}
+	if !strings.HasSuffix(config.Mode, "_TRANSITIVE") {
+		published = published[max(0, len(published)-1):]
+	}
 	texts := make([]string, len(published))
 	for i, p := range published {
 		if p.Type != schema.Type && config.Mode != modeNone {
@@ -277,8 +280,10 @@ func (r *registry) check(subject, version string, schema sr.Schema) (incompatibl
 func (r *registry) published(subject, version string) ([]sr.Schema, error) {
 	base := "/subjects/" + url.PathEscape(subject) + "/versions"
 	var numbers []int
-	if err := r.get(base, &numbers); err != nil {
+	if err := r.get(base, &numbers); errors.Is(err, errNotFound) {
 		return nil, nil
+	} else if err != nil {
+		return nil, err
 	}
 	var paths []string
 	for _, n := range numbers {
@@ -298,9 +303,14 @@ func (r *registry) published(subject, version string) ([]sr.Schema, error) {
 	return schemas, nil
 }
 
-// get reads a resource of the registry itself.
+var errNotFound = errors.New("the registry does not have it")
+
+// get reads a resource of the registry itself. The error of a missing one is errNotFound.
 func (r *registry) get(uri string, into any) error {
 	a := r.serve(question{Method: http.MethodGet, URI: uri})
+	if a.Status == http.StatusNotFound {
+		return fmt.Errorf("%s: %w: %s", uri, errNotFound, a.Body)
+	}
 	if a.Status != http.StatusOK {
 		return fmt.Errorf("%s: status %d: %s", uri, a.Status, a.Body)
 	}

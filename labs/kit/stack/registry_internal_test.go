@@ -45,3 +45,18 @@ func TestRegistryWithoutJournal(t *testing.T) {
 	require.Equal(t, http.StatusOK, send(r, http.MethodPost, versions, schema))
 	require.NoError(t, r.journal.close())
 }
+
+// A subject that does not exist has no versions. Any other refusal to list them is an error: a
+// schema that was judged against none would be accepted.
+func TestVersionsThatCannotBeListed(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(nil)
+	none, err := r.published("one", "")
+	require.NoError(t, err)
+	require.Empty(t, none)
+	r.inner = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
+	})
+	_, err = r.published("one", "")
+	require.ErrorContains(t, err, "status 500")
+}

@@ -329,3 +329,24 @@ func TestRegistryKeepsJSONSchemas(t *testing.T) {
 	require.Equal(t, two.ID, again.ID)
 	require.Equal(t, sr.TypeJSON, again.Type)
 }
+
+// A mode that is not transitive looks at the last version only: its type counts, and not the types
+// of earlier versions.
+func TestRegistryJudgesTheLastVersion(t *testing.T) {
+	t.Parallel()
+	c := startRegistry(t, new(checker).check)
+	setLevel(t, c, "one", sr.CompatNone)
+	require.NoError(t, create(t, c, "one", `"string"`))
+	second := sr.Schema{Type: sr.TypeJSON, Schema: `{"type":"object"}`}
+	_, err := c.CreateSchema(t.Context(), "one", second)
+	require.NoError(t, err)
+	third := second
+	third.Schema = `{"type":"object","title":"the same"}`
+	setLevel(t, c, "one", sr.CompatBackwardTransitive)
+	_, err = c.CreateSchema(t.Context(), "one", third)
+	requireStatus(t, http.StatusConflict, err)
+	setLevel(t, c, "one", sr.CompatBackward)
+	_, err = c.CreateSchema(t.Context(), "one", third)
+	require.NoError(t, err)
+	requireStatus(t, http.StatusConflict, create(t, c, "one", `"bytes"`))
+}
