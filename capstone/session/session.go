@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"example.com/blotter/capstone"
@@ -242,20 +243,20 @@ func (s *Session) AcceptEnd(ctx context.Context) error { return s.markReached(ct
 func (s *Session) Settings() logdir.Settings { return s.dir.Settings() }
 
 // Resuming returns a replayer that keeps its progress in the data folder.
-func (s *Session) Resuming() (contract.Replayer, error) {
+func (s *Session) Resuming() (r replay.Resumer, err error) {
 	path, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return r, err
 	}
 	program, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
 	const share = 20_000 // that a crash costs, for each core
 	return replay.Resumer{
 		Replayer: replay.New(s.Codec), Progress: s.dir.ReplayProgress(),
 		Plan:    replay.Plan{Cores: runtime.GOMAXPROCS(0), Share: share},
-		Program: fmt.Sprintf("%x", sha256.Sum256(program)),
+		Program: fmt.Sprintf("%x", sha256.Sum256(program)), Earlier: new(atomic.Int64),
 	}, nil
 }
 

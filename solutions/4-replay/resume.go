@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
@@ -34,6 +35,9 @@ type Resumer struct {
 	Plan     Plan
 	Progress Progress
 	Program  string // the digest of the program: two programs may fold a share in two ways
+
+	// Earlier counts the events of saved shares, which are not read again. It may be nil.
+	Earlier *atomic.Int64
 }
 
 var _ contract.Replayer = Resumer{}
@@ -49,6 +53,9 @@ func (r Resumer) Replay(ctx context.Context, log contract.Reader, to contract.Cu
 				return trade.State{}, 0, err
 			}
 			if f, ok := parseFolded(kept); ok {
+				if r.Earlier != nil {
+					r.Earlier.Add(f.Events)
+				}
 				return f.state(), f.Events, nil
 			}
 			state, events, err := r.fold(ctx, shared{log, s}, to)

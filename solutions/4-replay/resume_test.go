@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -81,7 +82,8 @@ func resumable(t *testing.T, f *folder) (replay.Resumer, contract.Reader, contra
 	require.NoError(t, err)
 	return replay.Resumer{
 		Replayer: replay.New(projectiontest.Codec{}), Progress: f, Program: "this test",
-		Plan: replay.Plan{Cores: 2, Share: 15},
+		Earlier: new(atomic.Int64),
+		Plan:    replay.Plan{Cores: 2, Share: 15},
 	}, log, end
 }
 
@@ -116,6 +118,8 @@ func TestAKilledReplayResumes(t *testing.T) {
 		require.Equal(t, events, n)
 		require.Equal(t, whole.Digest(), state.Digest(), "killed at %d", ends)
 		require.Equal(t, ends/2, f.found)
+		require.Equal(t, ends/2 > 0, r.Earlier.Load() > 0, "events that are not read again")
+		require.Less(t, r.Earlier.Load(), n)
 		require.NoDirExists(t, f.path, "the replay is over")
 	}
 }
@@ -133,7 +137,7 @@ func TestOnlyWholeAndOwnSharesCount(t *testing.T) {
 	t.Parallel()
 	r, log, end := resumable(t, nil)
 	r.Plan.Cores = 1
-	whole, _, err := r.ReplayBy(t.Context(), r.Plan, log, end)
+	whole, events, err := r.ReplayBy(t.Context(), r.Plan, log, end)
 	require.NoError(t, err)
 	saved := memoryOf{}
 	r.Progress = saved
@@ -145,8 +149,10 @@ func TestOnlyWholeAndOwnSharesCount(t *testing.T) {
 	}
 	_, shares := resume(r, end)
 	require.Greater(t, shares, 3)
+	require.Zero(t, r.Earlier.Load())
 	state, more := resume(r, end)
 	require.Zero(t, more)
+	require.Equal(t, events, r.Earlier.Load(), "no event is read again")
 	require.Equal(t, whole.Digest(), state.Digest())
 
 	other := r

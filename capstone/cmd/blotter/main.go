@@ -169,8 +169,9 @@ var longHelp = kong.Vars{
 		"first differ, their states do.",
 	"replay_from": "Begin from this archived state, and fold the events after it. One that is " +
 		"damaged or not on record is refused, and the whole log is replayed.",
-	"replay_resume": "Keep the progress in the data folder. After a crash, continue from it.",
-	"replay_step":   "Show event N of the chain: the fields of the state before and after it.",
+	"replay_resume": "Keep the progress in the data folder. After a crash, continue from it: the " +
+		"events that were folded earlier are not read again.",
+	"replay_step": "Show event N of the chain: the fields of the state before and after it.",
 	"replay_against": "Replay with another blotter, too, and name the first event after which " +
 		"the states differ.",
 

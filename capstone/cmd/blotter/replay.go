@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/session"
@@ -54,20 +55,24 @@ func (c *replayCmd) Run(ctx context.Context, a *app) error {
 	if system.Snapshots, err = s.Snapshots(ctx, false); err != nil {
 		return err
 	}
-	if c.Resume {
-		if system.Replayer, err = s.Resuming(); err != nil {
-			return err
-		}
-	}
 	if c.All {
 		return a.replayAll(ctx, s, system)
 	}
-	return c.replay(ctx, a, s, system)
+	earlier := new(atomic.Int64)
+	if c.Resume {
+		resuming, err := s.Resuming()
+		if err != nil {
+			return err
+		}
+		system.Replayer, earlier = resuming, resuming.Earlier
+	}
+	return c.replay(ctx, a, s, system, earlier)
 }
 
-// replay compares with one snapshot.
+// replay compares with one snapshot. The replay adds to earlier the events that it does not read.
 func (c *replayCmd) replay(
 	ctx context.Context, a *app, s *session.Session, system *capstone.System,
+	earlier *atomic.Int64,
 ) error {
 	part := capstone.Part{UTI: c.UTI, Book: c.Book}
 	r, err := c.compare(ctx, system, part)
@@ -93,15 +98,29 @@ func (c *replayCmd) replay(
 	if part != (capstone.Part{}) {
 		answer["part"], against = part.String(), fmt.Sprintf("%s of %s", part, name)
 	}
-	where := "the log"
 	if r.From != "" {
-		answer["from"], where = r.From, r.From+" on"
+		answer["from"] = r.From
+	}
+	if c.Resume {
+		answer["folded_earlier"] = earlier.Load()
 	}
 	answered := a.answer(of(s).with(used), answer, func(w io.Writer) {
-		printLine(w, "replayed %s from %s: equal to %s, byte for byte",
-			plural(r.Events, "event"), where, against)
+		printLine(w, "%s", equalTo(r, earlier.Load(), against))
 	})
 	return firstOf(answered, errors.Join(r.Refused, r.Faults))
+}
+
+// equalTo says that a replay led to a state, and which of its events it read.
+func equalTo(r capstone.Replayed, earlier int64, against string) string {
+	read := " from the log"
+	switch {
+	case r.From != "":
+		read = fmt.Sprintf(" from %s on", r.From)
+	case earlier > 0:
+		read = fmt.Sprintf(", of which %d were folded earlier and not read again", earlier)
+	}
+	return fmt.Sprintf("replayed %s%s: equal to %s, byte for byte",
+		plural(r.Events, "event"), read, against)
 }
 
 // replayAsOf compares the log with the read model as of two times.

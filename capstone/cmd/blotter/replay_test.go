@@ -15,6 +15,23 @@ import (
 	snapshots "example.com/blotter/solutions/4-replay/memory"
 )
 
+// A resumed replay states the events that it did not read again.
+func TestResumedReplayNamesEarlierEvents(t *testing.T) {
+	t.Parallel()
+	for earlier, want := range map[int64]string{
+		0: "replayed 30 events from the log: equal to s2, byte for byte",
+		20: "replayed 30 events, of which 20 were folded earlier and not read again: " +
+			"equal to s2, byte for byte",
+		30: "replayed 30 events, of which 30 were folded earlier and not read again: " +
+			"equal to s2, byte for byte",
+	} {
+		r := capstone.Replayed{Events: 30}
+		require.Equal(t, want, equalTo(r, earlier, "s2"))
+	}
+	require.Equal(t, "replayed 1 event from s1 on: equal to s2, byte for byte",
+		equalTo(capstone.Replayed{Events: 1, From: "s1"}, 0, "s2"))
+}
+
 func TestMissingSnapshotNamesTheLatest(t *testing.T) {
 	t.Parallel()
 	s := capstone.New(logs.New(contract.SimulatedClock), codec.Offline(), "test")
