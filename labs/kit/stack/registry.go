@@ -236,7 +236,8 @@ func (r *registry) judge(w http.ResponseWriter, req *http.Request) {
 const modeNone = "NONE"
 
 // check judges a schema against the published versions of its subject, in a mode that is not
-// transitive against the last of them, or against the given version only. The second error says that the schema itself cannot be accepted in any mode.
+// transitive against the last of them, or against the given version only. The second error says
+// that the schema itself cannot be accepted in any mode.
 func (r *registry) check(subject, version string, schema sr.Schema) (incompatible, err error) {
 	compatible := r.compatible
 	switch {
