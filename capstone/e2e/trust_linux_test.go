@@ -121,7 +121,7 @@ func (s *site) index(was, is string) (undo func()) {
 	require.NoError(s.t, exec.Command("cp", "-a", folder, kept).Run())
 	from, _ := hex.DecodeString(was)
 	to, _ := hex.DecodeString(is)
-	files, err := filepath.Glob(filepath.Join(folder, "*.events"))
+	files, err := filepath.Glob(filepath.Join(folder, "*.index"))
 	require.NoError(s.t, err)
 	changed := 0
 	for _, path := range files {
