@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -147,6 +148,29 @@ func TestWhatIfByRounding(t *testing.T) {
 		"B USD from 0.98 and - to 0.97 and -",
 		"new trades: NEW c2 by ops/2: -0.01 and 0.01",
 	}, told(explain.WhatIf(is, would, at("2025-01-11T00:00"))))
+}
+
+// A world folds its contracts by its own rounding, and by the same as the whole fold.
+func TestWorldFoldsByItsRounding(t *testing.T) {
+	t.Parallel()
+	differ := 0
+	for seed := range histories() {
+		streams := history(t, seed, 50)
+		from, _ := twoQuestions(rand.New(rand.NewPCG(seed, 5)), streams)
+		rules := explain.Rules{Rounding: trade.Up}
+		contracts := explain.Contracts(explain.History{Streams: streams, Rules: rules}, from)
+		for _, want := range rules.Rounding.StateOf(streams, from).Trades {
+			got := contracts[trade.TradeStream(want.UTI)]
+			require.Equal(t, want.Flows, got.Flows)
+			require.Equal(t, want.Legs, got.Legs)
+			require.Equal(t, want.Open, got.Open)
+			even, _ := trade.Fold(want.UTI, streams[trade.TradeStream(want.UTI)], from)
+			if !reflect.DeepEqual(even.Legs, got.Legs) {
+				differ++
+			}
+		}
+	}
+	require.Positive(t, differ, "contracts on which the rounding tells")
 }
 
 // A sale of 45 at 77 closes the position at its cost of 70 each: 7 each, and not 5.

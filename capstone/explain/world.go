@@ -24,18 +24,24 @@ type pool struct {
 	open map[string]trade.Trade // the contracts of which a quantity is open, by stream
 }
 
-// worldOf folds the streams of trades and curves, as known and as effective at the given times.
+// worldOf folds the streams of trades and curves by the rules of a history, as known and as
+// effective at the given times.
 func worldOf(h History, at trade.AsOf) *world {
 	w := &world{
 		h.Rules, map[string]trade.Trade{}, map[string]trade.Curve{}, map[trade.PoolKey]*pool{},
 		map[string]map[trade.PoolKey]bool{},
 	}
-	for _, stream := range slices.Sorted(maps.Keys(h.Streams)) {
-		events := h.Streams[stream]
+	folds := folds{h.Rules, at.Effective, map[string]*trade.Stream{}}
+	for _, e := range recorded(h.Streams) {
+		if at.Knows(e.RecordedAt) {
+			folds.take(e)
+		}
+	}
+	for _, stream := range slices.Sorted(maps.Keys(folds.streams)) {
 		if curve, ok := curveIn(stream); ok {
-			w.curves[curve], _ = trade.FoldCurve(curve, events, at)
-		} else if trade.Folds(stream) {
-			w.set(stream, foldTrade(stream, events, at))
+			w.curves[curve] = folds.streams[stream].Curve()
+		} else {
+			w.set(stream, folds.streams[stream].Trade())
 		}
 	}
 	return w
@@ -62,11 +68,6 @@ func (f *folds) take(e placed) *trade.Stream {
 	}
 	s.Follow(e.Event)
 	return s
-}
-
-func foldTrade(stream string, events []trade.Event, at trade.AsOf) trade.Trade {
-	t, _ := trade.Fold(strings.TrimPrefix(stream, trade.TradeStream("")), events, at)
-	return t
 }
 
 // touched returns the pools that change when a contract does, in their order. The value of a pool
