@@ -2,11 +2,13 @@ package audit
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -209,14 +211,13 @@ func (a *Auditor) submit(
 			return nil, err
 		case status == http.StatusOK:
 			return body, nil
-		case status == http.StatusUnprocessableEntity && old > 0,
-			status == http.StatusConflict && isSize && known == old:
-			return nil, a.refused(ctx, c, old, fmt.Sprintf("it has seen another tree of %d "+
+		case old > 0 && (status == http.StatusUnprocessableEntity ||
+			status == http.StatusConflict && isSize && known == old):
+			return nil, a.refused(ctx, w, c, old, fmt.Sprintf("it has seen another tree of %d "+
 				"leaves, which this one of %d leaves does not continue", old, c.Size))
 		case status == http.StatusConflict && isSize && known > c.Size:
-			return nil, a.refused(ctx, c, known, fmt.Sprintf(
-				"it has seen a tree of %d leaves, and the log has %d", known, c.Size))
-		case status != http.StatusConflict || !isSize:
+			return nil, a.overtaken(ctx, w, c, known)
+		case status != http.StatusConflict || !isSize || known == old:
 			return nil, fmt.Errorf("it answers %d %s: %.200q",
 				status, http.StatusText(status), body)
 		}
@@ -254,22 +255,56 @@ func (a *Auditor) post(
 	return answer.StatusCode, body, err
 }
 
-// refused returns the refusal of a witness that has cosigned a tree of size leaves, as evidence.
+// overtaken returns the error of a witness that has cosigned a larger tree than that of c. It is
+// no refusal if the archive has grown that far: then another sealer published and submitted the
+// larger tree after this one read the archive.
+func (a *Auditor) overtaken(
+	ctx context.Context, w Witness, c contract.Checkpoint, size int64,
+) error {
+	now, err := a.last(ctx)
+	if err != nil {
+		return err
+	}
+	if now.Size >= size {
+		return fmt.Errorf("another sealer was faster: it has published checkpoint %d, "+
+			"and the witness has cosigned a tree of %d leaves", now.Size, size)
+	}
+	return a.refused(ctx, w, c, size, fmt.Sprintf(
+		"it has seen a tree of %d leaves, and the log has %d", size, c.Size))
+}
+
+// refused returns the refusal of a witness that has cosigned a tree of size leaves. The checkpoint
+// of that tree is evidence if the witness's cosignature is on it: another one of that size may be
+// one that the witness never saw.
 func (a *Auditor) refused(
-	ctx context.Context, c contract.Checkpoint, size int64, what string,
+	ctx context.Context, w Witness, c contract.Checkpoint, size int64, what string,
 ) error {
 	e := &RefusedError{size, [][]byte{c.Note}, what}
-	kept, err := OpenCheckpoint(a.Known, a.Origin, a.Verifier)
-	if err != nil || kept.Size != size {
-		kept, err = a.Published(ctx, size)
+	kept, err := a.openSeen(a.Known, w, size)
+	if err != nil {
+		kept, err = find(ctx, a.Archive, w.slot(size), func(ctx context.Context, name string) (
+			[]byte, error) {
+			data, err := a.Archive.Get(ctx, name)
+			if err == nil {
+				data, err = a.openSeen(data, w, size)
+			}
+			return data, a.opened(name, err)
+		})
 	}
 	if err == nil {
-		kept, err = a.Cosigned(ctx, kept)
-	}
-	if err == nil && !bytes.Equal(kept.Note, c.Note) {
-		e.Notes = append(e.Notes, kept.Note)
+		e.Notes = append(e.Notes, kept)
 	}
 	return e
+}
+
+// openSeen checks that data is a checkpoint of size leaves, whatever its root, which w cosigned.
+func (a *Auditor) openSeen(data []byte, w Witness, size int64) ([]byte, error) {
+	c, err := OpenCheckpoint(data, a.Origin, a.Verifier)
+	if err == nil && (c.Size != size || w.at(data).IsZero()) {
+		err = fmt.Errorf("%w: it is not a checkpoint %d with a cosignature of witness %s",
+			ErrCheckpoint, size, w.Name)
+	}
+	return data, err
 }
 
 // sizeIn reads the size in the answer of a witness.
@@ -285,16 +320,6 @@ func (v *verifier) sealedLater(ctx context.Context, c contract.Checkpoint) (
 	*contract.Fault, error) {
 	if v.Policy == nil || v.at.simulated {
 		return nil, nil
-	}
-	if v.cosigned == nil {
-		names, err := v.Archive.ListAfter(ctx, cosignatureNames, cosignatureFolder(v.since))
-		if err != nil {
-			return nil, err
-		}
-		v.cosigned = map[string]bool{}
-		for _, name := range names {
-			v.cosigned[name[:strings.LastIndex(name, "/")+1]] = true
-		}
 	}
 	if !v.cosigned[cosignatureFolder(c.Size)] {
 		return nil, nil
@@ -315,18 +340,63 @@ func (v *verifier) sealedLater(ctx context.Context, c contract.Checkpoint) (
 }
 
 // checkCosigned tells Options.Foreign of an object that is named like a cosignature, and is none of
-// a checkpoint of this log. The witness may be one of an earlier policy.
-func (v *verifier) checkCosigned(ctx context.Context, name string, s slot) error {
-	data, err := v.Archive.Get(ctx, name)
-	var c contract.Checkpoint
-	if err == nil {
-		c, err = OpenCheckpoint(data, v.Origin, v.Verifier)
-	}
-	if err == nil && !strings.HasPrefix(string(s), cosignatureFolder(c.Size)) {
-		err = fmt.Errorf("%w: its size is %d", ErrCheckpoint, c.Size)
-	}
+// a checkpoint of this log.
+func (v *verifier) checkCosigned(ctx context.Context, name string) error {
+	_, err := v.openAnyCosigned(ctx, name)
 	if err := v.opened(name, err); err != nil && !isForeign(err) {
 		return err
 	}
 	return nil
 }
+
+// openAnyCosigned opens a checkpoint of this log that a witness cosigned, perhaps one of an earlier
+// policy, whose key nobody has. The log's own signature is enough for a proof against the log.
+func (v *verifier) openAnyCosigned(ctx context.Context, name string) (contract.Checkpoint, error) {
+	data, err := v.Archive.Get(ctx, name)
+	if err != nil {
+		return contract.Checkpoint{}, err
+	}
+	c, err := OpenCheckpoint(data, v.Origin, v.Verifier)
+	signatures := bytes.Count(data, []byte("\n— "))
+	switch {
+	case err != nil:
+	case !strings.HasPrefix(name, cosignatureFolder(c.Size)):
+		err = fmt.Errorf("%w: its size is %d", ErrCheckpoint, c.Size)
+	case signatures != 2:
+		plural := "s"
+		if signatures == 1 {
+			plural = ""
+		}
+		err = fmt.Errorf("%w: it has %d signature%s, not the log's and a witness's",
+			ErrCheckpoint, signatures, plural)
+	}
+	return c, err
+}
+
+// cosignedFrom returns the checkpoints of at least size leaves that lie in the archive with a
+// cosignature, by size, each tree once.
+func (v *verifier) cosignedFrom(ctx context.Context, size int64) ([]contract.Checkpoint, error) {
+	names, err := v.Archive.ListAfter(ctx, cosignatureNames, cosignatureFolder(size))
+	if err != nil {
+		return nil, err
+	}
+	all := make([]contract.Checkpoint, len(names))
+	err = inParallel(len(names), func(i int) (err error) {
+		if all[i], err = v.openAnyCosigned(ctx, names[i]); isForeign(err) {
+			all[i], err = contract.Checkpoint{}, nil // nameForeign tells of it
+		}
+		return err
+	})
+	v.cosigned = map[string]bool{}
+	for _, name := range names {
+		v.cosigned[name[:strings.LastIndex(name, "/")+1]] = true
+	}
+	all = slices.DeleteFunc(all, func(c contract.Checkpoint) bool { return c.Size == 0 })
+	slices.SortFunc(all, func(a, b contract.Checkpoint) int {
+		return cmp.Or(cmp.Compare(a.Size, b.Size), bytes.Compare(a.Root[:], b.Root[:]))
+	})
+	return slices.CompactFunc(all, sameTree), err
+}
+
+// sameTree reports whether two checkpoints sign the same tree.
+func sameTree(a, b contract.Checkpoint) bool { return a.Size == b.Size && a.Root == b.Root }

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -421,4 +423,161 @@ func TestBackdatedUnderAWitness(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, v.Offenders, 1)
 	require.Contains(t, v.Offenders[0].What, "is not after the frontier of an earlier batch, ")
+}
+
+// before starts a server in front of a witness. It calls f before it passes on the first request.
+func before(t *testing.T, w running, f func()) running {
+	t.Helper()
+	name, address, _ := strings.Cut(strings.TrimSpace(w.line), " http")
+	target, err := url.Parse("http" + address)
+	require.NoError(t, err)
+	pass, once := httputil.NewSingleHostReverseProxy(target), sync.Once{}
+	server := httptest.NewServer(http.HandlerFunc(
+		func(to http.ResponseWriter, r *http.Request) {
+			once.Do(f)
+			pass.ServeHTTP(to, r)
+		}))
+	t.Cleanup(server.Close)
+	return running{name + " " + server.URL + "\n", nil}
+}
+
+// A sealer that another one overtakes accuses nobody of a fork: the archive has what the witness
+// has seen.
+func TestOvertakenSealerAccusesNobody(t *testing.T) {
+	t.Parallel()
+	one := inMemory(t, "one")
+	log, archive := audittest.NewLog(1), new(audit.Memory)
+	log.Add(5)
+	faster := under(t, log, archive, one.line+"quorum one\n")
+	slow := before(t, one, func() {
+		log.Add(2)
+		if _, err := faster.Seal(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	a := under(t, log, archive, slow.line+"quorum one\n")
+	var warned error
+	a.Warn = func(err error) { warned = err }
+	_, err := a.Seal(t.Context())
+	require.NoError(t, err)
+	require.ErrorContains(t, warned, "another sealer was faster")
+	v, err := a.Verify(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, v.Fault)
+}
+
+// A witness that says that it has seen nothing refuses no history.
+func TestWitnessOfNothingRefusesNothing(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(
+		func(to http.ResponseWriter, _ *http.Request) {
+			to.WriteHeader(http.StatusConflict)
+			fmt.Fprintln(to, 0)
+		}))
+	t.Cleanup(server.Close)
+	line := inMemory(t, "one").line
+	line = line[:strings.LastIndex(line, " ")+1] + server.URL + "\n"
+	log := audittest.NewLog(1)
+	log.Add(5)
+	a := under(t, log, new(audit.Memory), line+"quorum one\n")
+	var warned error
+	a.Warn = func(err error) { warned = err }
+	_, err := a.Seal(t.Context())
+	require.NoError(t, err)
+	require.ErrorContains(t, warned, `it answers 409 Conflict: "0`)
+}
+
+// A cosigned checkpoint convicts an archive that lost it elsewhere: it has the log's signature.
+func TestCosignaturesProveARollback(t *testing.T) {
+	t.Parallel()
+	log, archive := audittest.NewLog(1), new(audit.Memory)
+	a := under(t, log, archive, inMemory(t, "one").line+"quorum one\n")
+	log.Add(5)
+	first, err := a.Seal(t.Context())
+	require.NoError(t, err)
+	log.Add(5)
+	second, err := a.Seal(t.Context())
+	require.NoError(t, err)
+	name := fmt.Sprintf("checkpoints/%012d", second.Size)
+	rolled := edited{archive, map[string][]byte{name: nil, "checkpoint": nil}}
+	for _, since := range [][]byte{nil, first.Note} {
+		b := open(t, log, rolled)
+		v, err := b.Verify(t.Context())
+		if since != nil {
+			v, err = b.VerifySince(t.Context(), since)
+		}
+		require.NoError(t, err)
+		require.ErrorContains(t, v.Fault, fmt.Sprintf("the archive was rolled back: its last "+
+			"checkpoint has size %d, and a checkpoint of size %d was published",
+			first.Size, second.Size))
+		require.Len(t, v.Fault.Notes, 2)
+		require.Equal(t, second.Note, v.Fault.Notes[1])
+	}
+}
+
+// A cosigned checkpoint convicts an archive with another tree of its size.
+func TestCosignaturesProveAFork(t *testing.T) {
+	t.Parallel()
+	log, archive := audittest.NewLog(1), new(audit.Memory)
+	log.Add(5)
+	ours, err := open(t, log, archive).Seal(t.Context())
+	require.NoError(t, err)
+	b := fork(t, 5, inMemory(t, "two").line+"quorum two\n")
+	theirs, err := b.Seal(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, archive.Put(t.Context(), fmt.Sprintf("cosignatures/%012d/%08x",
+		theirs.Size, b.Policy.Witnesses[0].Key.KeyHash()), theirs.Note))
+	v, err := open(t, log, archive).Verify(t.Context())
+	require.NoError(t, err)
+	require.ErrorContains(t, v.Fault, "two histories were signed: "+
+		"the archive does not match the signed checkpoint 7")
+	require.Equal(t, [][]byte{ours.Note, theirs.Note}, v.Fault.Notes)
+}
+
+// A checkpoint without a cosignature is none, and a copy of it is no object of an archive.
+func TestBareNoteIsNoCosignature(t *testing.T) {
+	t.Parallel()
+	log, archive := audittest.NewLog(1), new(audit.Memory)
+	log.Add(5)
+	a := open(t, log, archive)
+	c, err := a.Seal(t.Context())
+	require.NoError(t, err)
+	name := fmt.Sprintf("cosignatures/%012d/%08x", c.Size, 1)
+	require.NoError(t, archive.Put(t.Context(), name, c.Note))
+	foreign := map[string]error{}
+	a.Foreign = func(name string, why error) { foreign[name] = why }
+	v, err := a.Verify(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, v.Fault)
+	require.ErrorContains(t, foreign[name], "it has 1 signature, not the log's and a witness's")
+}
+
+// The checkpoint that a witness cosigned is evidence, in whatever archive it lies. A checkpoint of
+// that size without its cosignature is none: nobody knows that the witness saw it.
+func TestEvidenceIsWhatTheWitnessSigned(t *testing.T) {
+	t.Parallel()
+	policy := inMemory(t, "one").line + "quorum one\n"
+	log := audittest.NewLog(1)
+	log.Add(6)
+	ours := under(t, log, new(audit.Memory), policy)
+	cosigned, err := ours.Seal(t.Context())
+	require.NoError(t, err)
+
+	theirs := fork(t, 6, "quorum none\n")
+	_, err = theirs.Seal(t.Context()) // a checkpoint of the size that the witness has seen
+	require.NoError(t, err)
+	log = theirs.Log.(*audittest.Log)
+	log.Add(3)
+	theirs.Policy = ours.Policy
+	published, err := theirs.Seal(t.Context())
+	var refused *audit.RefusedError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, [][]byte{published.Note}, refused.Notes)
+
+	require.NoError(t, theirs.Archive.Put(t.Context(), fmt.Sprintf("cosignatures/%012d/%08x",
+		cosigned.Size, ours.Policy.Witnesses[0].Key.KeyHash()), cosigned.Note))
+	_, asked, err := theirs.Cosign(t.Context())
+	require.NoError(t, err)
+	require.ErrorAs(t, asked[0].Err, &refused)
+	require.Equal(t, [][]byte{published.Note, cosigned.Note}, refused.Notes)
 }

@@ -48,7 +48,7 @@ func (v *verifier) wrongRoot(c contract.Checkpoint, from int64) *contract.Fault 
 // it is otherwise the archive's last one. An empty archive contradicts nothing.
 func (v *verifier) withNotes(c contract.Checkpoint, fault *contract.Fault) *contract.Fault {
 	lost := !slices.ContainsFunc(v.signed, func(own contract.Checkpoint) bool {
-		return own.Size == c.Size && own.Root == c.Root
+		return sameTree(own, c)
 	})
 	for _, own := range v.signed {
 		fork := own.Size == c.Size && own.Root != c.Root

@@ -41,6 +41,14 @@ type recordsText struct {
 	Schemas []schemaText `json:"schemas"`
 }
 
+func (t recordsText) encode() string {
+	text, err := json.Marshal(t)
+	if err != nil {
+		panic(fmt.Sprintf("audit: encode records: %v", err)) // every field is plain data
+	}
+	return string(text) + "\n"
+}
+
 // A schemaText is a schema of the writer's catalog. The fingerprint in a leaf names it.
 type schemaText struct {
 	Type    string `json:"type"`
@@ -71,11 +79,7 @@ func (b *batch) signRecords(key note.Signer) ([]byte, error) {
 			all.Schemas = append(all.Schemas, schemaText{s.Type, s.Version, s.Text})
 		}
 	}
-	text, err := json.Marshal(all)
-	if err != nil {
-		panic(fmt.Sprintf("audit: encode records: %v", err)) // every field is plain data
-	}
-	signed, err := note.Sign(&note.Note{Text: string(text) + "\n"}, key)
+	signed, err := note.Sign(&note.Note{Text: all.encode()}, key)
 	data := append(make([]byte, 0, len(signed)+size), signed...)
 	for _, ev := range b.events {
 		data = binary.BigEndian.AppendUint32(data, uint32(len(ev.body)))
@@ -92,7 +96,9 @@ func (b *batch) openRecords(data []byte, key note.Verifier) ([]schemaText, error
 		return nil, fmt.Errorf("%w: %v", errRecords, err)
 	}
 	var top recordsText
-	if err := json.Unmarshal([]byte(n.Text), &top); err != nil || top.Number != b.Number {
+	err = json.Unmarshal([]byte(n.Text), &top)
+	if err != nil || top.Number != b.Number || top.Schemas == nil || n.Text != top.encode() {
+		// The key also signs batches and checkpoints. Only the canonical text is that of records.
 		return nil, fmt.Errorf("%w: its text is not that of batch %d", errRecords, b.Number)
 	}
 	for i := range b.events {

@@ -70,6 +70,7 @@ func TestChangedRecordsAreAFault(t *testing.T) {
 	stranger, _ := newKeys(t)
 	forged, err := note.Sign(&note.Note{Text: string(head) + "\n"}, stranger)
 	require.NoError(t, err)
+	batch := object(t, archive, "batches/000000000001") // signed, and its number is the same
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 	whole := join(head, []byte("\n\n"), signature)
 	for name, tc := range map[string]struct {
@@ -78,6 +79,7 @@ func TestChangedRecordsAreAFault(t *testing.T) {
 	}{
 		"missing":            {nil, "no such object in the archive"},
 		"of another batch":   {object(t, archive, second), "its text is not that of batch 1"},
+		"a batch's note":     {join(batch, bodies), "its text is not that of batch 1"},
 		"cut":                {data[:len(data)-1], "it ends inside the body of event 2"},
 		"longer":             {join(data, []byte{0}), "it goes on after the last body"},
 		"without its bodies": {whole, "it ends inside the body of event 0"},

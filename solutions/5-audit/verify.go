@@ -107,7 +107,7 @@ func (v *verifier) nameForeign(ctx context.Context) error {
 		case name == lastCheckpoint || strings.HasPrefix(name, checkpointNames):
 			// all checkpoints were read, and nobody trusts the copy
 		case ok && strings.HasPrefix(name, cosignatureNames):
-			if err := v.checkCosigned(ctx, name, s); err != nil {
+			if err := v.checkCosigned(ctx, name); err != nil {
 				return err
 			}
 		case ok && isTile:
@@ -129,7 +129,8 @@ func (v *verifier) nameForeign(ctx context.Context) error {
 	return nil
 }
 
-// checkpoints returns the signed checkpoints by size: those of the archive and the kept ones. since
+// checkpoints returns the signed checkpoints by size: those of the archive and the kept ones. One
+// that lies in the archive with a cosignature is a kept one, too: it was published before. since
 // is nil, or the checkpoint from which to begin: it is opened and returned, and smaller ones are
 // left out. A rolled back archive is the result's fault.
 func (v *verifier) checkpoints(ctx context.Context, since []byte) (
@@ -141,6 +142,11 @@ func (v *verifier) checkpoints(ctx context.Context, since []byte) (
 		}
 		after = string(checkpointSlot(from.Size - 1))
 	}
+	// Read these BEFORE the checkpoints: a sealer publishes a checkpoint before it is cosigned.
+	cosigned, err := v.cosignedFrom(ctx, from.Size)
+	if err != nil {
+		return from, nil, err
+	}
 	if all, err = v.archived(ctx, after); err != nil {
 		return from, nil, err
 	}
@@ -151,7 +157,14 @@ func (v *verifier) checkpoints(ctx context.Context, since []byte) (
 		}
 	}
 	v.signed = slices.Clone(all)
-	for _, signed := range [][]byte{v.Known, since} {
+	keptNotes := [][]byte{v.Known, since}
+	for _, c := range cosigned {
+		isC := func(own contract.Checkpoint) bool { return sameTree(own, c) }
+		if !slices.ContainsFunc(all, isC) {
+			keptNotes = append(keptNotes, c.Note)
+		}
+	}
+	for _, signed := range keptNotes {
 		if signed == nil {
 			continue
 		}
@@ -225,7 +238,7 @@ type verifier struct {
 	at       tip
 	tiles    *tiler                // of the tree up to at
 	signed   []contract.Checkpoint // of the archive, those that were read
-	cosigned map[string]bool       // folders of cosignatures; nil before they were listed
+	cosigned map[string]bool       // folders of cosignatures
 	versions map[string]int64      // the last version seen of each stream
 	result   contract.Verification
 	// differs is the first difference between log and archive. The next checkpoint shows which of

@@ -113,7 +113,9 @@ type Fault struct {
 	Position Position // of the event, if the fault concerns one
 	Leaf     int64    // index of the leaf in the tree; -1 if there is none
 	What     string   // the fault, for people
-	Notes    [][]byte // signed checkpoints of which no log has both; empty for other faults
+	// Notes are signed checkpoints: two that fork, or the archive's last one and the one that the
+	// archive lost. They are empty for other faults.
+	Notes [][]byte
 }
 
 func (f *Fault) Error() string {
