@@ -91,12 +91,21 @@ func (s *System) Restore(
 
 // knowsSchemas refuses events that only a later version of this program can decode.
 func knowsSchemas(b contract.SealedRecords) error {
-	for _, archived := range b.Schemas {
+	unknown := func(typ string, version int) error {
+		return &RestoreError{fmt.Sprintf("batch %d of the archive has the schema "+
+			"%s version %d, which is not in the catalog of this program", b.Number,
+			typ, version), "use the version that sealed the log"}
+	}
+	for _, ev := range b.Events { // a sealer leaves out a schema that its own catalog lacks
+		ours, ok := schemas.Find(ev.Type, ev.Schema)
+		if !ok || ours.Fingerprint != ev.Fingerprint {
+			return unknown(ev.Type, ev.Schema)
+		}
+	}
+	for _, archived := range b.Schemas { // a fingerprint covers no logical types
 		ours, ok := schemas.Find(archived.Type, archived.Version)
 		if !ok || ours.Text != archived.Text {
-			return &RestoreError{fmt.Sprintf("batch %d of the archive has the schema "+
-				"%s version %d, which is not in the catalog of this program", b.Number,
-				archived.Type, archived.Version), "use the version that sealed the log"}
+			return unknown(archived.Type, archived.Version)
 		}
 	}
 	return nil

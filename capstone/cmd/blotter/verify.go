@@ -38,21 +38,19 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	witnesses, unwitnessed := auditor.Witnessed(ctx, v.Checkpoint)
-	if unwitnessed != nil && !errors.Is(unwitnessed, audit.ErrUnwitnessed) {
-		return unwitnessed
-	}
-	err = a.verified(of(s), v, auditor.Foreign, witnessing{witnesses, unwitnessed})
-	if v.Fault != nil && len(v.Fault.Notes) > 0 {
-		return kept(s, err.Error(), v.Fault.Notes, hintOf(err))
-	}
-	if err != nil {
+	if v.Fault != nil { // nothing else that fails may hide it
+		err = a.verified(of(s), v, auditor.Foreign, besides{})
+		if len(v.Fault.Notes) > 0 {
+			return kept(s, err.Error(), v.Fault.Notes, hintOf(err))
+		}
 		return err
 	}
-	if err := verifyTables(ctx, s); err != nil {
-		return err
+	var more besides
+	more.witnesses, more.unwitnessed = auditor.Witnessed(ctx, v.Checkpoint)
+	if more.stray = verifyTables(ctx, s); more.stray == nil {
+		more.stray = verifyIndex(ctx, s, v.Unanchored)
 	}
-	return verifyIndex(ctx, s, v.Unanchored)
+	return a.verified(of(s), v, auditor.Foreign, more)
 }
 
 // auditor opens the log and its archive for checking, with the public key alone: the given one, or
@@ -122,21 +120,24 @@ func (c *verifyCmd) verify(
 	return v, err
 }
 
-// A witnessing is the result of asking for the cosignatures of a checkpoint.
-type witnessing struct {
-	all         []audit.Cosignature
-	unwitnessed error
+// The checks besides that of log and archive: for the cosignatures of the checkpoint, and for
+// strays in the database and the index.
+type besides struct {
+	witnesses   []audit.Cosignature
+	unwitnessed error // the policy asks for more, or it could not be checked
+	stray       error // of verifyTables or verifyIndex
 }
 
-// verified prints a verification. A fault is a failure, and so is an offender, and a checkpoint
-// with fewer cosignatures than the policy asks for. A foreign object is not, because it counts for
-// nothing.
+func (b besides) failed() error { return firstOf(b.unwitnessed, b.stray) }
+
+// verified prints a verification. A fault is a failure, and so is an offender, and a failure
+// besides. A foreign object is not, because it counts for nothing.
 func (a *app) verified(
-	c caveat, v contract.Verification, foreign map[string]error, by witnessing,
+	c caveat, v contract.Verification, foreign map[string]error, more besides,
 ) error {
 	found := map[string]any{
-		"holds":      v.Fault == nil && len(v.Offenders) == 0 && by.unwitnessed == nil,
-		"witnesses":  append([]audit.Cosignature{}, by.all...),
+		"holds":      v.Fault == nil && len(v.Offenders) == 0 && more.failed() == nil,
+		"witnesses":  append([]audit.Cosignature{}, more.witnesses...),
 		"checkpoint": checkpointJSON(v.Checkpoint), "offenders": offendersJSON(v.Offenders),
 		"since": v.Since, "batches": v.Batches, "sealed": v.Sealed, "unanchored": v.Unanchored,
 		"foreign": foreignJSON(foreign),
@@ -147,10 +148,10 @@ func (a *app) verified(
 	if v.Fault == nil {
 		answered := a.answer(c, found, func(w io.Writer) {
 			printVerification(w, v)
-			printWitnesses(w, by.all, nil)
+			printWitnesses(w, more.witnesses, nil)
 			printForeign(w, foreign)
 		})
-		return firstOf(answered, firstOf(checkOffenders(v.Offenders), by.unwitnessed))
+		return firstOf(answered, firstOf(checkOffenders(v.Offenders), more.failed()))
 	}
 	found["fault"] = faultJSON(v.Fault)
 	return a.refuted(c, found, unverifiedLog(v.Fault))

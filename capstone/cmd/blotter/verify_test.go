@@ -40,7 +40,7 @@ func TestRefutedCheckIsAnsweredInJSON(t *testing.T) {
 					Position: contract.Position{Partition: 1,
 						Offset: 5}, Leaf: 4, What: "it was changed",
 				},
-			}, map[string]error{"junk": errors.New("malformed")}, witnessing{})
+			}, map[string]error{"junk": errors.New("malformed")}, besides{})
 		},
 	} {
 		var out strings.Builder
@@ -53,5 +53,21 @@ func TestRefutedCheckIsAnsweredInJSON(t *testing.T) {
 		out.Reset()
 		require.ErrorAs(t, refute(newApp(&cli{}, &out, io.Discard)), &failed)
 		require.Empty(t, out.String(), "people read the error")
+	}
+}
+
+// A log does not hold if its database or its index has more, or if its cosignatures could not be
+// checked. The verification is printed before the failure.
+func TestHoldsCoversEveryCheck(t *testing.T) {
+	t.Parallel()
+	failed := errors.New("it failed")
+	for _, more := range []besides{{unwitnessed: failed}, {stray: failed}, {}} {
+		var out strings.Builder
+		err := newApp(&cli{Format: "json"}, &out, io.Discard).verified(caveat{},
+			contract.Verification{Checkpoint: contract.Checkpoint{Size: 9}}, nil, more)
+		require.Equal(t, more.failed(), err)
+		var printed struct{ Answer struct{ Holds bool } }
+		require.NoError(t, json.Unmarshal([]byte(out.String()), &printed))
+		require.Equal(t, err == nil, printed.Answer.Holds)
 	}
 }
