@@ -128,8 +128,9 @@ func (a *Auditor) Cosign(ctx context.Context) (contract.Checkpoint, []Asked, err
 	for i, w := range a.Policy.Witnesses {
 		all[i].At = w.at(cosigned.Note)
 	}
-	if !bytes.Equal(cosigned.Note, before.Note) {
-		// A crash here leaves cosignatures that no copy has. A later Cosign copies them.
+	if !bytes.Equal(cosigned.Note, last.Note) {
+		// Seal has kept last, perhaps in place of this one. A crash here leaves cosignatures that
+		// no copy has. A later Cosign copies them.
 		err = a.keep(cosigned)
 	}
 	a.copyLast(ctx, cosigned)

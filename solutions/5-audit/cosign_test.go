@@ -581,3 +581,19 @@ func TestEvidenceIsWhatTheWitnessSigned(t *testing.T) {
 	require.ErrorAs(t, asked[0].Err, &refused)
 	require.Equal(t, [][]byte{published.Note, cosigned.Note}, refused.Notes)
 }
+
+// A seal without new events keeps the cosigned checkpoint, not the bare one in its place.
+func TestIdleSealKeepsTheCosignedNote(t *testing.T) {
+	t.Parallel()
+	log := audittest.NewLog(1)
+	log.Add(5)
+	a := under(t, log, new(audit.Memory), inMemory(t, "one").line+"quorum one\n")
+	var kept []byte
+	a.Keep = func(signed []byte) error { kept = signed; return nil }
+	for range 2 {
+		c, err := a.Seal(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, cosigners(t, a, "one").Note, kept)
+		require.Equal(t, kept, c.Note)
+	}
+}
