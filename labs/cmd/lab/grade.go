@@ -62,10 +62,19 @@ func (c *gradeCmd) Run(ctx context.Context, to *streams) error {
 		fmt.Fprintln(to.stderr, limit)
 	}
 	reports, err := c.gradeAll(ctx, grader, dirs, to)
-	if err = errors.Join(err, grader.Close()); err != nil || c.Output == "" {
+	err = errors.Join(err, grader.Close())
+	if c.Output == "" {
 		return err
 	}
-	class, err := os.Create(filepath.Join(c.Output, "class.csv"))
+	return errors.Join(err, writeClass(filepath.Join(c.Output, "class.csv"), reports))
+}
+
+// writeClass writes the list of the reports that exist.
+func writeClass(path string, reports []grade.Report) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	class, err := os.Create(path)
 	if err != nil {
 		return err
 	}

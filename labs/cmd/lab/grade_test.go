@@ -86,6 +86,26 @@ func TestGradeClass(t *testing.T) {
 	}
 }
 
+// A submission whose report cannot be written is an error, and costs no other its row in class.csv.
+func TestGradeClassDespiteError(t *testing.T) {
+	t.Parallel()
+	class, out := t.TempDir(), t.TempDir()
+	for _, student := range []string{"ann", "ben"} {
+		lab := filepath.Join(class, student, "labs", "5-audit")
+		require.NoError(t, os.MkdirAll(lab, 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(lab, "tree.go"),
+			[]byte("package audit\n\nimport \"os\"\n"), 0o644)) // FORBIDDEN, so nothing is built
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(out, "ann"), nil, 0o644)) // no folder
+	cmd := &gradeCmd{Submission: class, Output: out, Lab: []string{"5-audit"}}
+	err := cmd.Run(t.Context(), &streams{io.Discard, io.Discard})
+	require.ErrorContains(t, err, "ann")
+	list, err := os.ReadFile(filepath.Join(out, "class.csv"))
+	require.NoError(t, err)
+	require.Contains(t, string(list), "\nben,")
+	require.NotContains(t, string(list), "ann")
+}
+
 // Every lab grade command of the guides is one that the command line takes.
 func TestGuideCommandsParse(t *testing.T) {
 	t.Parallel()

@@ -23,8 +23,9 @@ const (
 	confineWord  = "run-confined"
 )
 
-// confineFailed begins the output of a process that could not get its limits.
-const confineFailed = "cannot confine: "
+// confineFailed is the exit code of a process that could not get its limits. A test program of Go
+// ends with 0, 1 or 2.
+const confineFailed = 125
 
 // A confinement is the limits that a process gives itself, before it becomes the student's program.
 // The grader starts its own program again for that (Confine).
@@ -122,7 +123,7 @@ func (c confinement) command(ctx context.Context, home, report, program string, 
 func Confined() bool { return len(os.Args) == 3 && os.Args[1] == confineWord }
 
 // Confine limits this process and becomes the student's program. It returns only after an error,
-// which it prints.
+// which it prints, and then returns the exit code.
 func Confine() int {
 	runtime.LockOSThread() // Landlock and capabilities belong to a thread
 	var c confinement
@@ -133,8 +134,8 @@ func Confine() int {
 	if err == nil {
 		err = syscall.Exec(c.Program, c.Args, os.Environ())
 	}
-	fmt.Fprintf(os.Stderr, "%s%v\n", confineFailed, err)
-	return 1
+	fmt.Fprintf(os.Stderr, "cannot confine: %v\n", err)
+	return confineFailed
 }
 
 func (c confinement) apply() error {

@@ -29,7 +29,7 @@ func TestConfinement(t *testing.T) {
 		require.NoError(t, err)
 		cmd.Dir = home
 		out, err := cmd.CombinedOutput()
-		require.NotContains(t, string(out), confineFailed)
+		require.NotEqual(t, confineFailed, exitCode(err), string(out))
 		return err
 	}
 	require.NoError(t, sh("echo 1 > own && cat own && echo 1 >> "+report))
@@ -43,4 +43,19 @@ func TestConfinement(t *testing.T) {
 	if g.confined.Network {
 		require.NoError(t, sh("grep -q lo: /proc/net/dev && ! grep -q eth /proc/net/dev"))
 	}
+}
+
+// A process that cannot get its limits is an error of the grader: its exit code says so, not its
+// output, which a student may write.
+func TestConfineFailure(t *testing.T) {
+	t.Parallel()
+	g, err := shared()
+	require.NoError(t, err)
+	program := filepath.Join(t.TempDir(), "missing")
+	cmd, err := g.confined.command(t.Context(), t.TempDir(), os.DevNull, program)
+	require.NoError(t, err)
+	out, err := cmd.CombinedOutput()
+	require.Equal(t, confineFailed, exitCode(err), string(out))
+	_, err = g.run(t.Context(), program, suites())
+	require.ErrorContains(t, err, "start a process with limits")
 }

@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/printer"
 	"go/token"
+	"go/types"
 	"path"
 	"regexp"
 	"slices"
@@ -29,14 +30,29 @@ var mayImport = strings.Fields(`
 	` + module + `labs/kit/check ` + module + `labs/kit/contract ` + module + `labs/kit/trade
 	` + module + `schemas`)
 
+// mayNotUse lists the names of these packages that change a state which the suite shares, or hand it
+// out.
+var mayNotUse = strings.Fields(`
+	hash/crc32.IEEETable math/rand.Seed
+	unicode.CaseRanges unicode.Categories unicode.CategoryAliases unicode.FoldCategory
+	unicode.FoldScript unicode.Properties unicode.Scripts
+	github.com/google/uuid.DisableRandPool github.com/google/uuid.EnableRandPool
+	github.com/google/uuid.SetClockSequence github.com/google/uuid.SetNodeID
+	github.com/google/uuid.SetNodeInterface github.com/google/uuid.SetRand
+	github.com/hamba/avro/v2.DefaultConfig github.com/hamba/avro/v2.DefaultSchemaCache
+	github.com/hamba/avro/v2.ParseFiles github.com/hamba/avro/v2.Register
+	github.com/hamba/avro/v2.RegisterTypeConverters
+	github.com/hamba/avro/v2.SkipNameValidation`)
+
 // gate returns the constructs of a student's file that could reach the suite, the results or the
-// machine, each with its place. It looks at the syntax alone. A file that cannot be parsed passes:
-// it does not compile either. kit is the same file of the kit, whose initialisers are permitted.
-func gate(name string, text, kit []byte) []string {
+// machine, each with its place. It looks at the syntax alone. A file that the parser refuses is an
+// error: the compiler may accept it. kit is the same file of the kit, whose initialisers are
+// permitted.
+func gate(name string, text, kit []byte) (found []string, err error) {
 	set := token.NewFileSet()
 	f, err := parser.ParseFile(set, name, text, parser.ParseComments)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	g := &gatekeeper{set: set, imports: map[string]string{}, given: initialisers(kit)}
 	for _, spec := range f.Imports {
@@ -53,7 +69,7 @@ func gate(name string, text, kit []byte) []string {
 		g.declared(d)
 	}
 	ast.Inspect(f, g.visit)
-	return g.found
+	return g.found, nil
 }
 
 // initialisers returns the text of each initialiser of a variable of a package.
@@ -121,12 +137,15 @@ func (g *gatekeeper) imported(spec *ast.ImportSpec) {
 
 var major = regexp.MustCompile(`^v\d+$`)
 
-// declared looks at functions that run or mean something without a call, and at initialisers of
-// variables: they run before the suite.
+// declared looks at functions that run or mean something without a call, at initialisers of
+// variables, which run before the suite, and at names that replace those of the language.
 func (g *gatekeeper) declared(d ast.Decl) {
 	switch d := d.(type) {
 	case *ast.FuncDecl:
 		name := d.Name.Name
+		if d.Recv == nil {
+			g.named(d.Name)
+		}
 		switch {
 		case d.Body == nil:
 			g.forbid(d, "the function %s has no body", name)
@@ -136,10 +155,28 @@ func (g *gatekeeper) declared(d ast.Decl) {
 			g.forbid(d, "the method %s, by which an error passes for another", name)
 		}
 	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			switch spec := spec.(type) {
+			case *ast.TypeSpec:
+				g.named(spec.Name)
+			case *ast.ValueSpec:
+				g.named(spec.Names...)
+			}
+		}
 		for _, value := range valuesOf(d) {
 			if !slices.Contains(g.given, source(value)) {
 				ast.Inspect(value, g.initialiser)
 			}
+		}
+	}
+}
+
+// named forbids a package to declare a name of the language, such as rune: in the other files of the
+// package, the syntax does not show it.
+func (g *gatekeeper) named(names ...*ast.Ident) {
+	for _, name := range names {
+		if types.Universe.Lookup(name.Name) != nil {
+			g.forbid(name, "a declaration of %s, which is a name of the language", name.Name)
 		}
 	}
 }
@@ -154,8 +191,12 @@ func (g *gatekeeper) initialiser(n ast.Node) bool {
 		return true
 	}
 	switch f := ast.Unparen(call.Fun).(type) {
-	case *ast.StarExpr, *ast.ArrayType, *ast.MapType: // a conversion
+	case *ast.ArrayType, *ast.MapType: // a conversion
 		return true
+	case *ast.StarExpr: // a conversion, or the call of a function by its pointer
+		if x, ok := f.X.(*ast.Ident); ok && x.Obj != nil && x.Obj.Kind == ast.Typ {
+			return true
+		}
 	case *ast.Ident:
 		if f.Obj == nil && slices.Contains(harmless, f.Name) {
 			return true
@@ -176,9 +217,7 @@ var harmless = strings.Fields(`errors.New regexp.MustCompile make new len string
 func (g *gatekeeper) visit(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.SelectorExpr:
-		if from, name := g.qualified(n); from == module+"labs/kit/check" && name != "TODO" {
-			g.forbid(n, "check.%s; only check.TODO is for answers", name)
-		}
+		g.used(n)
 	case *ast.AssignStmt:
 		g.changed(n.Lhs...)
 	case *ast.IncDecStmt:
@@ -189,9 +228,36 @@ func (g *gatekeeper) visit(n ast.Node) bool {
 		if n.Op == token.AND {
 			g.changed(n.X)
 		}
+	case *ast.SliceExpr: // it shares the memory of an array
+		if s, ok := ast.Unparen(n.X).(*ast.SelectorExpr); ok {
+			if from, _ := g.qualified(s); from == "github.com/google/uuid" {
+				g.changed(s)
+			}
+		}
+	case *ast.CallExpr:
+		f, ok := ast.Unparen(n.Fun).(*ast.Ident)
+		if ok && slices.Contains([]string{"clear", "copy", "delete"}, f.Name) && len(n.Args) > 0 {
+			g.changed(n.Args[0])
+		}
 	}
 	return true
 }
+
+// used looks at a use of a name of another package, or of a method of a variable of it.
+func (g *gatekeeper) used(s *ast.SelectorExpr) {
+	from, name := g.qualified(s)
+	switch {
+	case from == module+"labs/kit/check" && name != "TODO":
+		g.forbid(s, "check.%s; only check.TODO is for answers", name)
+	case slices.Contains(mayNotUse, from+"."+name):
+		g.forbid(s, "a use of %s.%s", from, name)
+	case from == "" && setter.MatchString(s.Sel.Name):
+		g.changed(s.X)
+	}
+}
+
+// setter matches the methods that replace the value of their receiver.
+var setter = regexp.MustCompile(`^(GobDecode|Scan|Unmarshal)`)
 
 // changed forbids to write a variable of another package, or a part of it.
 func (g *gatekeeper) changed(targets ...ast.Expr) {
@@ -204,6 +270,8 @@ func (g *gatekeeper) changed(targets ...ast.Expr) {
 				}
 				e = x.X
 			case *ast.IndexExpr:
+				e = x.X
+			case *ast.SliceExpr:
 				e = x.X
 			case *ast.StarExpr:
 				e = x.X

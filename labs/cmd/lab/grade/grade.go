@@ -136,6 +136,7 @@ func (g *Grader) labs() (names []string) {
 func (g *Grader) lab(ctx context.Context, s submission, name string) (Lab, error) {
 	var suites []check.Suite
 	var found []string
+	var unreadable error
 	for _, suite := range g.o.Suites {
 		if suite.Name != name {
 			continue
@@ -147,11 +148,17 @@ func (g *Grader) lab(ctx context.Context, s submission, name string) (Lab, error
 			if err != nil {
 				return Lab{}, err
 			}
-			found = append(found, gate(file, s.files[path], original)...)
+			if text, has := s.files[path]; has {
+				forbidden, err := gate(file, text, original)
+				found, unreadable = append(found, forbidden...), errors.Join(unreadable, err)
+			}
 		}
 	}
 	if len(found) > 0 {
 		return Lab{name, all(suites, Forbidden), strings.Join(found, "\n")}, nil
+	}
+	if unreadable != nil { // the gate has not seen the file, even if the compiler takes it
+		return Lab{name, all(suites, NotBuilt), unreadable.Error()}, nil
 	}
 	dir, err := os.MkdirTemp(g.dir, "lab-")
 	if err != nil {
@@ -299,12 +306,13 @@ func (g *Grader) process(ctx context.Context, program, id string, order check.Or
 	if err := cmd.Start(); err != nil {
 		return false, err
 	}
-	_ = cmd.Wait() // the exit code means nothing
+	// No other exit code means anything. A student's program cannot choose its own: see mayImport.
+	unconfined := exitCode(cmd.Wait()) == confineFailed
 	switch {
 	case ctx.Err() != nil:
 		return false, ctx.Err()
-	case strings.HasPrefix(output.String(), confineFailed):
-		return false, errors.New(output.String())
+	case unconfined:
+		return false, fmt.Errorf("start a process with limits: %s", output)
 	case id != "" && limited.Err() == nil:
 		r.ended[id], r.text[id] = Crash, "the process ended during this check:\n"+output.String()
 	}
