@@ -30,8 +30,8 @@ var mayImport = strings.Fields(`
 	` + module + `labs/kit/check ` + module + `labs/kit/contract ` + module + `labs/kit/trade
 	` + module + `schemas`)
 
-// mayNotUse lists the names of these packages that change a state which the suite shares, or hand it
-// out.
+// mayNotUse lists the names of these packages that change a state which the suite shares, or hand
+// it out.
 var mayNotUse = strings.Fields(`
 	hash/crc32.IEEETable math/rand.Seed
 	unicode.CaseRanges unicode.Categories unicode.CategoryAliases unicode.FoldCategory
@@ -171,8 +171,8 @@ func (g *gatekeeper) declared(d ast.Decl) {
 	}
 }
 
-// named forbids a package to declare a name of the language, such as rune: in the other files of the
-// package, the syntax does not show it.
+// named forbids a package to declare a name of the language, such as rune: in the other files of
+// the package, the syntax does not show it.
 func (g *gatekeeper) named(names ...*ast.Ident) {
 	for _, name := range names {
 		if types.Universe.Lookup(name.Name) != nil {
