@@ -84,6 +84,19 @@ func (d *Desk) Do(ctx context.Context, cmd trade.Command) (Outcome, error) {
 	if trade.IsReserved(cmd.ID) {
 		return Outcome{}, fmt.Errorf("command %q: %w", cmd.ID, ErrReserved)
 	}
+	return d.send(ctx, cmd)
+}
+
+// Approve is Do for a refused command that is sent again under the id of its approval
+// (trade.ApprovalID). No other command may have one: it would block the approval for good.
+func (d *Desk) Approve(ctx context.Context, cmd trade.Command) (Outcome, error) {
+	if !trade.IsApproval(cmd.ID) {
+		return Outcome{}, fmt.Errorf("command %q: want the id of an approval", cmd.ID)
+	}
+	return d.send(ctx, cmd)
+}
+
+func (d *Desk) send(ctx context.Context, cmd trade.Command) (Outcome, error) {
 	out, err := d.do(ctx, request{
 		Command: cmd, correlation: trade.EventID(cmd.ID, 0), causation: cmd.ContentID(),
 	})

@@ -189,8 +189,20 @@ func (s *System) Import(
 // the follow-ups of the recorded event are issued in the same way. A command that is sent again
 // gets the recorded outcome.
 func (s *System) Do(ctx context.Context, cmd trade.Command) (Outcome, error) {
+	return s.do(ctx, cmd, s.Desk.Do)
+}
+
+// Approve is Do for an approved command: see Desk.Approve.
+func (s *System) Approve(ctx context.Context, cmd trade.Command) (Outcome, error) {
+	return s.do(ctx, cmd, s.Desk.Approve)
+}
+
+func (s *System) do(
+	ctx context.Context, cmd trade.Command,
+	decide func(context.Context, trade.Command) (Outcome, error),
+) (Outcome, error) {
 	ctx = contract.At(ctx, cmd.EnteredAt) // only the clock of a simulated log reads it
-	out, err := s.Desk.Do(ctx, cmd)
+	out, err := decide(ctx, cmd)
 	if err != nil {
 		return Outcome{}, err
 	}

@@ -42,9 +42,9 @@ func (d *Dir) Announce(s Service) (withdraw func() error, err error) {
 }
 
 // FindService returns the running service of a data folder; nil without one. It believes the file
-// only while a process has the lock.
+// only while the process that it names has the lock: another command holds it for an instant too.
 func FindService(path string) (*Service, error) {
-	text, err := os.ReadFile(filepath.Join(path, "service"))
+	_, err := os.Stat(filepath.Join(path, "service"))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, nil // the command itself refuses a path that is no folder
 	}
@@ -55,12 +55,23 @@ func FindService(path string) (*Service, error) {
 	if err == nil {
 		return nil, release()
 	}
-	if locked := new(stack.LockedError); !errors.As(err, &locked) {
+	locked := new(stack.LockedError)
+	if !errors.As(err, &locked) {
+		return nil, err
+	}
+	text, err := os.ReadFile(filepath.Join(path, "service")) // that of the holder, if it has one
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	s := new(Service)
 	if err := json.Unmarshal(text, s); err != nil {
 		return nil, fmt.Errorf("the file of the service in %s: %w", path, err)
+	}
+	if s.PID != locked.PID {
+		return nil, nil
 	}
 	return s, nil
 }

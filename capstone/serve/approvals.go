@@ -15,6 +15,9 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
+// approvals is the source of approved commands.
+const approvals = ownSources + "approvals"
+
 // approvalsWithin is how long a command waits for its approval.
 const approvalsWithin = 24 * time.Hour
 
@@ -45,13 +48,14 @@ func (p pending) expires() time.Time { return p.recorded.RecordedAt.Add(approval
 // approved returns the command with its approver.
 func (p pending) approved(by string) trade.Command {
 	cmd := p.Command
-	cmd.ID, cmd.Approver = "approved/"+p.recorded.ID.String(), by
-	cmd.Source, cmd.SubmittedBy = "serve/approvals", p.recorded.SubmittedBy
+	cmd.ID, cmd.Approver = trade.ApprovalID(p.recorded.ID), by
+	cmd.Source, cmd.SubmittedBy = approvals, p.recorded.SubmittedBy
 	return cmd
 }
 
 // pendingOf returns the pending command of an event; ok is false for any other event. Lines of
-// files name their approvers themselves, and are not pending.
+// files name their approvers themselves, and are not pending. Neither is a line that this program
+// cannot read any more: nobody can send it again.
 func (s *Server) pendingOf(
 	ctx context.Context, r contract.Recorded,
 ) (p pending, ok bool, err error) {
@@ -69,7 +73,7 @@ func (s *Server) pendingOf(
 		return p, false, nil
 	}
 	line, err := lines.Parse(1, []byte(body.Line))
-	return pending{line.Command, r, body.Detail}, err == nil, err
+	return pending{line.Command, r, body.Detail}, err == nil, nil
 }
 
 // decided returns the outcome of a pending command that was approved. A command under the same id
@@ -80,7 +84,7 @@ func (s *Server) decided(ctx context.Context, p pending) (out Outcome, ok bool, 
 	if errors.Is(err, contract.ErrNotFound) {
 		return out, false, nil
 	}
-	if err != nil || r.Causation != p.approved(r.Approver).ContentID() {
+	if err != nil || r.Source != approvals || r.Causation != p.approved(r.Approver).ContentID() {
 		return out, false, err
 	}
 	out, err = s.outcome(ctx, id)
@@ -143,7 +147,7 @@ func (s *Server) approve(ctx context.Context, in *approveInput) (*commandOutput,
 		return nil, problem(http.StatusGone, "the time for an approval ended at %s",
 			p.expires().Format(time.RFC3339))
 	}
-	return s.take(ctx, p.approved(by))
+	return s.take(ctx, p.approved(by), s.System.Approve)
 }
 
 // answerPending answers a command that waits for an approval, or was approved since.
@@ -193,8 +197,11 @@ func (s *Server) listPending(ctx context.Context, _ *struct{}) (*pendingOutput, 
 		if err != nil {
 			return nil, s.failed(err)
 		}
+		if now.Known.After((pending{recorded: r}).expires()) {
+			continue
+		}
 		p, waits, err := s.pendingOf(ctx, r)
-		if err == nil && waits && !now.Known.After(p.expires()) {
+		if err == nil && waits {
 			var done bool
 			if _, done, err = s.decided(ctx, p); !done {
 				out.Body.Answer = append(out.Body.Answer, Pending{p.ID, p.Actor, p.detail,

@@ -138,6 +138,8 @@ func read(next http.Handler) http.Handler {
 			writeProblem(w, Problem{Status: http.StatusBadRequest,
 				Detail: "the body cannot be read"})
 		default:
+			// The deadline of the request would end its answer: net/http goes on reading.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 			r.Body = io.NopCloser(bytes.NewReader(body))
 			next.ServeHTTP(w, r)
 		}

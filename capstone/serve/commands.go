@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -92,6 +93,9 @@ func (s *Server) routeCommands() {
 
 const batches = "/v1/batches"
 
+// ownSources begins the sources of the commands that name no file.
+const ownSources = "serve/"
+
 const jsonLines = "application/x-ndjson"
 
 // text returns the schema of a text.
@@ -122,13 +126,16 @@ func (s *Server) command(ctx context.Context, in *commandInput) (*commandOutput,
 	if err := s.claims(ctx, p, line.Command); err != nil {
 		return nil, err
 	}
-	line.Command.Source, line.Command.SubmittedBy = "serve/commands", p.Name
-	return s.take(ctx, line.Command)
+	line.Command.Source, line.Command.SubmittedBy = ownSources+"commands", p.Name
+	return s.take(ctx, line.Command, s.System.Do)
 }
 
 // take has a command decided, and returns its recorded outcome.
-func (s *Server) take(ctx context.Context, cmd trade.Command) (*commandOutput, error) {
-	out, err := s.System.Do(ctx, cmd)
+func (s *Server) take(
+	ctx context.Context, cmd trade.Command,
+	do func(context.Context, trade.Command) (capstone.Outcome, error),
+) (*commandOutput, error) {
+	out, err := do(ctx, cmd)
 	if err != nil {
 		return nil, s.undecided(ctx, cmd, err)
 	}
@@ -314,6 +321,11 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 			Detail: "source: want a printable text of at most 1024 bytes"})
 		return
 	}
+	if strings.HasPrefix(source, ownSources) {
+		writeProblem(w, Problem{Status: http.StatusBadRequest,
+			Detail: "source: the service keeps names for itself that begin with " + ownSources})
+		return
+	}
 	control := http.NewResponseController(w)
 	_ = control.EnableFullDuplex() // HTTP/2 always is
 	w.Header().Set("Content-Type", jsonLines)
@@ -323,7 +335,7 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 	system := *s.System // its source is that of this batch
 	system.Source = source
 	if source == "" {
-		system.Source = "serve/batches"
+		system.Source = ownSources + "batches"
 	}
 	out := json.NewEncoder(&paced{w: w, control: control})
 	n, err := system.Import(ctx, s.lines(ctx, p, &paced{r: r.Body, control: control}),
@@ -371,7 +383,8 @@ func (s *Server) lines(
 // pace is the longest pause of a batch or a feed, in either direction. A slower client is cut.
 const pace = 30 * time.Second
 
-// A paced connection moves its deadlines with each read and write.
+// A paced connection moves its deadlines with each read and write. The end of the body has none:
+// the rest of the answer may take longer.
 type paced struct {
 	r       io.Reader
 	w       io.Writer
@@ -380,7 +393,11 @@ type paced struct {
 
 func (p *paced) Read(b []byte) (int, error) {
 	_ = p.control.SetReadDeadline(time.Now().Add(pace)) // a test's recorder has none
-	return p.r.Read(b)
+	n, err := p.r.Read(b)
+	if errors.Is(err, io.EOF) {
+		_ = p.control.SetReadDeadline(time.Time{})
+	}
+	return n, err
 }
 
 func (p *paced) Write(b []byte) (int, error) {

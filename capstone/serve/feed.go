@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -99,7 +100,8 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		s.writeError(w, err)
 		return
 	}
-	writeAnswer(w, r, p, `W/"`+p.Next.String()+`"`)
+	// If-None-Match separates its tags by commas.
+	writeAnswer(w, r, p, `W/"`+strings.ReplaceAll(p.Next.String(), ",", ".")+`"`)
 }
 
 // An eventPage is a page of the log.

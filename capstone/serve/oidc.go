@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 )
@@ -34,8 +35,16 @@ type OIDC struct {
 	audience string
 }
 
+// issuerPatience is how long an issuer may take to answer.
+const issuerPatience = 10 * time.Second
+
+// noKeys begins the errors of the verifier that say nothing of the token: the issuer did not give
+// its keys. The verifier has no type for them.
+const noKeys = "failed to verify signature: fetching keys "
+
 // NewOIDC asks the issuer for its keys.
 func NewOIDC(ctx context.Context, issuer, audience string) (*OIDC, error) {
+	ctx = oidc.ClientContext(ctx, &http.Client{Timeout: issuerPatience})
 	provider, err := oidc.NewProvider(ctx, issuer)
 	if err != nil {
 		return nil, err
@@ -59,6 +68,8 @@ func (o *OIDC) SignIn(r *http.Request) (*Principal, error) {
 	switch {
 	case errors.As(err, &expired):
 		return nil, &SignInError{Expired, err.Error()}
+	case err != nil && strings.HasPrefix(err.Error(), noKeys):
+		return nil, err
 	case err != nil:
 		return nil, &SignInError{BadCredential, err.Error()}
 	case !slices.Contains(token.Audience, o.audience):
@@ -70,7 +81,7 @@ func (o *OIDC) SignIn(r *http.Request) (*Principal, error) {
 		return nil, &SignInError{BadCredential, err.Error()}
 	}
 	_ = json.Unmarshal(claims[rolesClaim], &names) // a token without roles has none
-	return principal(oidcNames+token.Subject, names)
+	return principal(oidcNames, token.Subject, names)
 }
 
 // algorithmOf returns the algorithm that the header of a token claims.
@@ -83,15 +94,18 @@ func algorithmOf(token string) string {
 }
 
 // principal returns a principal with those of the names that are roles. Others belong to other
-// services.
-func principal(name string, names []string) (*Principal, error) {
-	p := &Principal{Name: name}
+// services. Credentials without a name would share one principal, and are refused.
+func principal(prefix, name string, names []string) (*Principal, error) {
+	if name == "" {
+		return nil, &SignInError{BadCredential, "the credential has no name"}
+	}
+	p := &Principal{Name: prefix + name}
 	for _, n := range names {
 		if slices.Contains(Roles(), Role(n)) {
 			p.Roles = append(p.Roles, Role(n))
 		}
 	}
-	if err := CheckPrincipal(name, p.Roles); err != nil {
+	if err := CheckPrincipal(p.Name, p.Roles); err != nil {
 		return nil, &SignInError{BadCredential, err.Error()}
 	}
 	return p, nil
@@ -107,5 +121,5 @@ func (Certificates) SignIn(r *http.Request) (*Principal, error) {
 		return nil, nil
 	}
 	subject := r.TLS.VerifiedChains[0][0].Subject
-	return principal(certNames+subject.CommonName, subject.OrganizationalUnit)
+	return principal(certNames, subject.CommonName, subject.OrganizationalUnit)
 }

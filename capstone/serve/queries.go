@@ -177,7 +177,7 @@ func stateTimes(envelope map[string]json.RawMessage, known time.Time) {
 // etag returns the weak tag (RFC 9110, section 8.8.3) of an answer.
 func etag(envelope map[string]json.RawMessage) string {
 	h := sha256.New()
-	for _, part := range []string{"answer", "mismatches", "parked", "next"} {
+	for _, part := range []string{"answer", "mismatches", "parked", "next", "problem"} {
 		fmt.Fprintf(h, "%s %d\n", part, len(envelope[part]))
 		h.Write(envelope[part])
 	}

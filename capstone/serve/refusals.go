@@ -117,15 +117,16 @@ func (l *Refusals) writeOmitted() error {
 		return nil
 	}
 	err := l.write(refusal{At: l.now().UTC(), Omitted: l.omitted})
-	l.omitted = nil
+	if err == nil {
+		l.omitted = nil
+	}
 	return err
 }
 
 func (l *Refusals) write(line refusal) error {
+	var full error
 	if l.size > refusalsSize {
-		if err := l.rotate(); err != nil {
-			return err
-		}
+		full = l.rotate()
 	}
 	var text bytes.Buffer
 	if err := json.NewEncoder(&text).Encode(line); err != nil { // escapes every line break
@@ -133,18 +134,20 @@ func (l *Refusals) write(line refusal) error {
 	}
 	n, err := l.file.Write(text.Bytes())
 	l.size += int64(n)
-	return errors.Join(err, l.file.Sync())
+	return errors.Join(full, err, l.file.Sync())
 }
 
-// rotate keeps the full file as the one before, and begins another.
+// rotate keeps the full file as the one before, and begins another. If it cannot, the full file
+// takes the lines, and the next line tries again.
 func (l *Refusals) rotate() error {
-	if err := l.file.Close(); err != nil {
+	if err := l.file.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
 		return err
 	}
-	if err := os.Rename(l.path, l.path+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	err := os.Rename(l.path, l.path+".1")
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
 	}
-	return l.open()
+	return errors.Join(err, l.open())
 }
 
 // refuse answers a request that is not permitted, and records it.

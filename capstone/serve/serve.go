@@ -168,15 +168,14 @@ func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
 	select {
 	case err = <-served:
 	case <-ctx.Done():
-		s.end()
-		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-		err = server.Shutdown(limit)
-		cancel()
-		if err != nil { // a request outlasts the grace: its outcome is on record, or is not decided
-			err = errors.Join(err, server.Close())
-		}
 	}
 	s.end()
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if late := server.Shutdown(limit); late != nil {
+		// A request outlasts the grace: its outcome is on record, or is not decided.
+		err = errors.Join(err, late, server.Close())
+	}
 	stop()
 	<-worked
 	return err

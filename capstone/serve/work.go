@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ func (s *Server) work(ctx context.Context) {
 		})
 	})
 	if s.Seal != nil {
-		seal := sealer{last: time.Now()}
+		seal := sealer{last: time.Now(), part: partOf("seal", "it has not sealed yet", nil)}
 		all.Go(func() { repeat(ctx, lookEvery, func() { seal.step(ctx, s) }) })
 	}
 	all.Wait()
@@ -89,23 +90,36 @@ const batch = 5_000
 type sealer struct {
 	last time.Time
 	end  contract.Cursor // of the log when it sealed last; nil: it has not sealed yet
+	part Part            // its state after its last seal
+	away bool            // the log was, at the last look
+	next time.Time       // it does not seal before, after a seal that failed
 }
+
+// sealAgain is the longest wait after a seal that failed.
+const sealAgain = 10 * time.Second
 
 func (f *sealer) step(ctx context.Context, s *Server) {
 	end, err := s.System.Log.End(ctx)
 	if err != nil {
 		s.note(partOf("seal", "", err))
+		f.away = true
 		return
+	}
+	if f.away {
+		s.note(f.part)
+		f.away = false
 	}
 	grown := f.end.Distance(end)
 	due := s.SealEveryEvents > 0 && grown >= s.SealEveryEvents ||
 		s.SealEvery > 0 && time.Since(f.last) >= s.SealEvery
-	if grown == 0 || !due {
+	if grown == 0 || !due || time.Now().Before(f.next) {
 		return
 	}
 	checkpoint, err := s.Seal(ctx)
 	f.last = time.Now()
-	if err == nil {
+	if err != nil {
+		f.next = f.last.Add(min(cmp.Or(s.SealEvery, sealAgain), sealAgain))
+	} else {
 		f.end = end
 		s.metrics.sealed.Set(float64(checkpoint.Size))
 		s.metrics.sealedAt.SetToCurrentTime()
@@ -114,7 +128,8 @@ func (f *sealer) step(ctx context.Context, s *Server) {
 	if n := len(checkpoint.Offenders); n > 0 {
 		err = errors.Join(err, fmt.Errorf("%d events have a recorded_at that cannot be true", n))
 	}
-	s.note(partOf("seal", said, err))
+	f.part = partOf("seal", said, err)
+	s.note(f.part)
 }
 
 // A Part is the state of one part of the service.
@@ -147,9 +162,10 @@ func (s *Server) note(p Part) {
 	s.parts[p.Name] = p
 }
 
-// Parts returns the state of every part: of the stack, of the log, and of the work.
+// Parts returns the state of every part: of the stack, of the log, and of the work. A client that
+// hangs up ends no check, whose result others get.
 func (s *Server) Parts(ctx context.Context) []Part {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	all := s.stackParts(ctx)
 	end, err := s.System.Log.End(ctx)

@@ -119,8 +119,17 @@ const restorePrefix = "restore/"
 // archive, by the signed root of the archive.
 func RestoreID(root [sha256.Size]byte) string { return fmt.Sprintf("%s%x", restorePrefix, root) }
 
+const approvalPrefix = "approved/"
+
+// ApprovalID returns the command id under which a refused command is sent again with its approver,
+// by the event of the refusal. A refusal is approved once.
+func ApprovalID(refused uuid.UUID) string { return approvalPrefix + refused.String() }
+
+// IsApproval reports whether a command id is one of those of ApprovalID.
+func IsApproval(commandID string) bool { return strings.HasPrefix(commandID, approvalPrefix) }
+
 var reservedPrefixes = []string{
-	followUpPrefix, snapshotPrefix, skipPrefix, backfillPrefix, restorePrefix,
+	followUpPrefix, snapshotPrefix, skipPrefix, backfillPrefix, restorePrefix, approvalPrefix,
 }
 
 // ReservedPrefixes names the prefixes of reserved ids, for people.
@@ -129,8 +138,8 @@ func ReservedPrefixes() string {
 	return strings.Join(reservedPrefixes[:last], ", ") + " or " + reservedPrefixes[last]
 }
 
-// IsReserved reports whether an id is reserved for a follow-up, a snapshot, a skip, a backfill or a
-// restore. The desk refuses other commands with it.
+// IsReserved reports whether an id is reserved for a follow-up, a snapshot, a skip, a backfill, a
+// restore or an approval. The desk refuses other commands with it.
 func IsReserved(commandID string) bool {
 	return slices.ContainsFunc(reservedPrefixes, func(prefix string) bool {
 		return strings.HasPrefix(commandID, prefix)
