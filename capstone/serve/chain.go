@@ -29,8 +29,6 @@ type Problem struct {
 	Hint    string   `json:"hint,omitempty"`    // the way past the problem
 	Outcome *Outcome `json:"outcome,omitempty"` // that is on record
 	Answer  any      `json:"answer,omitempty"`  // the findings of a query whose answer is no
-
-	header http.Header
 }
 
 func (p *Problem) Error() string { return p.Detail }
