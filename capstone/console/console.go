@@ -123,7 +123,7 @@ func New(c Config) http.Handler {
 	for name, of := range pages {
 		file := name
 		if name == "" {
-			file, name = "blotter", "{$}"
+			file, name = "trades", "{$}"
 		}
 		t := template.Must(template.ParseFS(files, "pages/layout.html", "pages/events.html",
 			"pages/"+file+".html"))

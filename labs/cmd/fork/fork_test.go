@@ -31,7 +31,9 @@ func TestForkLeavesNoTrace(t *testing.T) {
 		require.NotRegexp(t, `(?i)blotter|capstone|\blabs?\b`, path)
 		text, err := os.ReadFile(filepath.Join(dir, path))
 		left := strings.ToLower(anyKept.ReplaceAllString(string(text), ""))
-		for _, word := range []string{"blotter", "capstone", "solutions/", "fork: ", "fork> "} {
+		for _, word := range []string{
+			"blotter", "capstone", "solutions/", "fork: omit", "fork: keep", "fork> ",
+		} {
 			require.False(t, strings.Contains(left, word), "%q in %s", word, path)
 		}
 		return err
