@@ -16,6 +16,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,7 +28,8 @@ import (
 // An issuer is an OpenID provider on loopback.
 type issuer struct {
 	*httptest.Server
-	key *rsa.PrivateKey
+	key  *rsa.PrivateKey
+	away atomic.Bool // it gives no keys
 }
 
 func newIssuer(t *testing.T) *issuer {
@@ -44,6 +46,10 @@ func newIssuer(t *testing.T) *issuer {
 					"RS256", "none", "HS256"}})
 		})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
+		if i.away.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
 		_ = json.NewEncoder(w).Encode(map[string]any{"keys": []any{map[string]any{
 			"kty": "RSA", "kid": "1", "alg": "RS256", "use": "sig", "e": "AQAB",
 			"n": base64.RawURLEncoding.EncodeToString(key.N.Bytes())}}})
@@ -99,6 +105,7 @@ func TestTokensOfAnIssuer(t *testing.T) {
 			serve.BadCredential},
 		{"name with a break", i.token(t, "RS256", i.key, map[string]any{"sub": "a\nb"}),
 			serve.BadCredential},
+		{"no name", i.token(t, "RS256", i.key, map[string]any{"sub": ""}), serve.BadCredential},
 		{"no roles", i.token(t, "RS256", i.key, map[string]any{"roles": "x"}), serve.RoleTooLow},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -119,6 +126,27 @@ func TestTokensOfAnIssuer(t *testing.T) {
 			require.Equal(t, []string{string(c.rule)}, s.rules())
 		})
 	}
+}
+
+// A token is not bad because its issuer does not give its keys. Nothing is refused, and the same
+// token signs in when the issuer is back.
+func TestIssuerThatIsAway(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	s := newService(t, func(config *serve.Config) {
+		o, err := serve.NewOIDC(t.Context(), i.URL, "blotter")
+		require.NoError(t, err)
+		config.SignIn = []serve.Authenticator{o, serve.UnknownTokens{}}
+	})
+	send := func() int {
+		return s.do("", "POST", "/v1/commands", mark("m-1", "70"),
+			"Authorization", "Bearer "+i.token(t, "RS256", i.key, nil)).Code
+	}
+	i.away.Store(true)
+	require.Equal(t, http.StatusServiceUnavailable, send())
+	require.Empty(t, s.rules())
+	i.away.Store(false)
+	require.Equal(t, http.StatusCreated, send())
 }
 
 // A client certificate of the given authority signs in by its common name; its organizational
