@@ -251,7 +251,7 @@ func TestLab2InOrder(t *testing.T) {
 }
 
 // An answer that ends a check, a goroutine or the process early earns no points, is red, and hides
-// no output.
+// no output. A process may end before its first verdict, or after it.
 func TestCheatsAreFound(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -262,9 +262,9 @@ func TestCheatsAreFound(t *testing.T) {
 	for cheat, want := range map[string][]string{
 		"goexit": {`1a-schemas +\d+ +[1-9]\d* +0 +0 +\d+/\d+ `,
 			`EXIT: the implementation ended the goroutine`, `next: mend L1\.7:`},
-		"panic-elsewhere": {`panic: mine\n`, `1a-schemas .*did not run`, `next: `},
-		"log-fatal":       {`no more\n`, `1a-schemas .*did not run`, `next: `},
-		"exit":            {`the process ended before its tests`, `1a-schemas .* did not run`},
+		"panic-elsewhere": {`panic: mine\n`, `1a?-schemas .*did not run`, `next: `},
+		"log-fatal":       {`no more\n`, `1a?-schemas .*did not run`, `next: `},
+		"exit":            {`the process ended before its tests`, `1a?-schemas .*did not run`},
 		"exit-first":      {`1-schemas +its tests did not run`},
 		"mute":            {`1-schemas +its tests did not run`},
 		"unknown-todo": {`returned TODO for L1\.later, which is not an operation of this lab`,
