@@ -144,8 +144,8 @@
 //
 //	who controls            can change                  found by
 //
-//	the application (a      what it records from now    the events themselves, which name it
-//	client of the desk)     on, under its own name      (SubmittedBy); the desk refuses
+//	the application (a      the events that it sends    the events themselves, which name it
+//	client of the desk)     from now on                 (SubmittedBy); the desk refuses
 //	                                                    illegal ones
 //	the database (its       any row, any recorded_at,   Verify: changed, missing, moved, extra
 //	administrator)          the order, the tail         events, a tail that was cut, offenders
@@ -156,9 +156,9 @@
 //	the archive (its        nothing that is locked;     Verify: missing objects, a rollback by
 //	administrator)          afterwards all; junk under  Known, a kept checkpoint or a witness.
 //	                        any name                    Junk is foreign, and is named
-//	the signer key          what is signed from now     a witness, which refuses it; a kept or
-//	                        on; with log and archive    cosigned checkpoint, which convicts
-//	                        also the past: a whole new  the log (Fault.Notes). Without these:
+//	the signer key          each later signature; with  a witness, which refuses it; a kept or
+//	                        log and archive also the    cosigned checkpoint, which convicts
+//	                        past: a whole new           the log (Fault.Notes). Without these:
 //	                        tree                        nothing
 //	the data folder         keys, marks, policy and     a reader who has the public key and
 //	                        the embedded stack: all of  the policy from elsewhere (--key,

@@ -172,9 +172,9 @@ func readOutcome(stdout string) (o outcome) {
 	return o
 }
 
-// wrong says what is wrong with the outcome of a mix, or nothing. The state, the positions, the
-// profit and loss and the replay are those of the reference. The root is that of the guide of Lab 5
-// if its auditor is the student's, whose batches differ from the reference's.
+// wrong describes the first fault in the outcome of a mix; it is empty if there is none. The state,
+// the positions, the profit and loss and the replay are those of the reference. The root is that of
+// the guide of Lab 5 if its auditor is the student's, whose batches differ from the reference's.
 func (c *capstone) wrong(ctx context.Context, m mix) (string, error) {
 	want, err := c.run(ctx, 0)
 	if err != nil {

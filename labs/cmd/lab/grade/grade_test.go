@@ -131,8 +131,7 @@ func resultOf(t *testing.T, r Report, id string) (Result, string) {
 	return Result{}, ""
 }
 
-// A cheat scores 0 on what it cheats, and the report says why. The gate finds these cheats, which
-// costs the whole lab.
+// The gate finds each of these cheats. The lab then scores 0, and the report gives the reason.
 func TestGateFindsCheats(t *testing.T) {
 	t.Parallel()
 	inRoot := func(path, statements string) func(string) string {
@@ -176,7 +175,8 @@ func replaced(old, with string) func(string) string {
 	return func(text string) string { return strings.Replace(text, old, with, 1) }
 }
 
-// These cheats run, and lose what they cheat on. The other checks keep their points.
+// The gate lets these cheats run. The checks on which they cheat score 0, and the others keep their
+// points.
 func TestRunFindsCheats(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and runs Lab 5 for each cheat")
@@ -236,7 +236,8 @@ func publicAnswers(text string) string {
 }
 
 // The kit's suite and tests count, whatever the submission has in their place. Neither a link nor
-// an additional file is used. All are named. What is not written is TODO, and earns nothing.
+// an additional file is used. The report names each. A function that is not written is TODO, and
+// earns no points.
 func TestOtherFilesAreIgnored(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and runs Lab 5")
