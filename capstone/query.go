@@ -285,7 +285,7 @@ func (m modelCopy) streams() map[string][]trade.Event {
 
 // History yields every event about a trade or a price curve, refusals and confirmations included,
 // in the order of their recorded times. The name of a curve has a slash, such as power/CET/base; a
-// UTI has none.
+// UTI has none. A stream of any other domain goes by its own name, such as access/carol.
 func (s *System) History(ctx context.Context, name string) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
 		subject := trade.Command{UTI: name}
@@ -293,9 +293,13 @@ func (s *System) History(ctx context.Context, name string) iter.Seq2[contract.Re
 			subject = trade.Command{Body: trade.PriceMarked{Curve: name}}
 		}
 		var all []contract.Recorded
-		for _, stream := range []string{
+		streams := []string{
 			subject.Stream(), subject.RefusedStream(), trade.ConfirmationStream(name),
-		} {
+		}
+		if strings.Contains(name, "/") {
+			streams = append(streams, name)
+		}
+		for _, stream := range streams {
 			for recorded, err := range s.Log.Stream(ctx, stream) {
 				if err != nil {
 					yield(recorded, err)

@@ -53,7 +53,7 @@ func IdentifyJSON(text string) (Schema, bool) {
 		return Schema{}, false
 	}
 	sorted, err := json.Marshal(form)
-	return first(func(s Schema) bool {
+	return first(catalog().trading, func(s Schema) bool {
 		return err == nil && s.HasJSON() && s.JSON() == string(sorted)
 	})
 }

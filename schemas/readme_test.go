@@ -85,6 +85,7 @@ func TestReadmeIsGeneratedFromTheFiles(t *testing.T) {
 	for _, r := range roles(t) {
 		listVersions(t, &want, r.typ)
 	}
+	listDomain(t, &want)
 	if *update {
 		require.NoError(t, os.WriteFile("README.md", []byte(prose+generated+want.String()), 0o644))
 		return
@@ -107,6 +108,17 @@ func listTypes(t *testing.T, w *strings.Builder) {
 	}
 	fmt.Fprintf(w, "\n## Fields\n\nA type with an upper-case name is a nested record; its "+
 		"fields follow. The default of an optional field is null.\n")
+}
+
+// listDomain lists the types of the domains beside trading, in order of their names.
+func listDomain(t *testing.T, w *strings.Builder) {
+	fmt.Fprintf(w, "\n## Domains beside trading\n\nThese types are in the folder `domain`. "+
+		"`capstone/domain` encodes them.\n")
+	for _, s := range schemas.Domain() {
+		if s.Version == 1 {
+			listVersions(t, w, s.Type)
+		}
+	}
 }
 
 // listVersions lists the fields of each version, and the changes since the one before.

@@ -76,7 +76,7 @@ func TestDatesAndTimesAreWrittenOut(t *testing.T) {
 // Any data must give a value or an error: it comes from strangers.
 func TestDecoderSurvivesAnyData(t *testing.T) {
 	t.Parallel()
-	all := schemas.All()
+	all := append(schemas.All(), schemas.Domain()...)
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.SampledFrom(all).Draw(t, "schema")
 		root, err := parseSchema(s.Text)

@@ -3,6 +3,7 @@ package extract
 import (
 	"cmp"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -63,6 +64,17 @@ func (c catalog) decode(r contract.Recorded) (value, error) {
 func published(r contract.Recorded) (schemas.Schema, bool) {
 	known, ok := schemas.Find(r.Type, r.Schema)
 	return known, ok && known.Fingerprint == r.Fingerprint
+}
+
+// Data returns the facts of an event as JSON on one line, as an extract shows them: the fields in
+// the order of its schema. The schema must be in this program's catalog.
+func Data(r contract.Recorded) (json.RawMessage, error) {
+	c := catalog{}
+	if err := c.need(r); err != nil {
+		return nil, err
+	}
+	v, err := c.decode(r)
+	return v.json(), err
 }
 
 // need adds the schema of r to c, if this program has it.

@@ -12,6 +12,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"golang.org/x/mod/sumdb/note"
 
+	"example.com/blotter/capstone/domain"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/product"
 	"example.com/blotter/labs/kit/contract"
@@ -47,6 +48,21 @@ func (s *Session) openCodec(ctx context.Context) (Codec, error) {
 		return nil, err
 	}
 	return OpenCodec(ctx, at, s.Settings().Name)
+}
+
+// Domain opens the codec of the domains beside trading. It publishes a schema when its first event
+// is encoded.
+func (s *Session) Domain(ctx context.Context) (*domain.Codec, error) {
+	at, err := s.stack.Registry(ctx)
+	if err != nil {
+		return nil, err
+	}
+	options, err := at.Options()
+	if err != nil {
+		return nil, err
+	}
+	registry, err := openRegistry(options...)
+	return domain.New(registry, s.Settings().Name.Topics()), err
 }
 
 func (c Config) retention() time.Duration {

@@ -59,7 +59,8 @@ var rules = []rule{
 }
 
 // rooms are the packages of the capstone below session, which alone wires them up.
-const rooms = `capstone(/(books|chaos|explain|extract|lines|logdir|product|simulate)(/.*)?)?`
+const rooms = `capstone(/(access|books|chaos|domain|explain|extract|forensics|governance|ledger|` +
+	`lines|logdir|product|reconcile|report|simulate|vault)(/.*)?)?`
 
 // solution returns the packages that a solution may import. It may not import another solution.
 func solution(folder string) string {

@@ -196,7 +196,7 @@ func (l *changeLog) stream(ctx context.Context, name string) (*streamChanges, er
 		if err != nil {
 			return nil, err
 		}
-		text, err := dataOf(e.Body)
+		text, err := dataOf(r, e.Body)
 		if err != nil {
 			return nil, fmt.Errorf("stream %s, version %d: %w", name, r.Version, err)
 		}

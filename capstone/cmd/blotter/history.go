@@ -11,13 +11,14 @@ import (
 	"github.com/google/uuid"
 
 	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/extract"
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
 
 type historyCmd struct {
-	Name        string    `arg:"" optional:"" help:"A trade, or a curve such as power/CET/base."`
+	Name        string    `arg:"" optional:"" help:"A trade, a curve or a stream (access/carol)."`
 	Command     string    `help:"The event that records this command." placeholder:"ID"`
 	Correlation uuid.UUID `help:"Every event of this transaction." placeholder:"UUID"`
 	Source      string    `help:"Every event from this file or client." placeholder:"NAME"`
@@ -124,7 +125,7 @@ func entryOf(ctx context.Context, c contract.Codec, r contract.Recorded) (entry,
 	if err != nil {
 		return entry{}, err
 	}
-	data, err := dataOf(decoded.Body)
+	data, err := dataOf(r, decoded.Body)
 	e := entry{
 		Version: r.Version, Stream: r.Stream, Type: r.Type, ID: r.ID.String(),
 		RecordedAt: r.RecordedAt, EnteredAt: r.EnteredAt, EffectiveAt: r.EffectiveAt,
@@ -145,12 +146,15 @@ func entryOf(ctx context.Context, c contract.Codec, r contract.Recorded) (entry,
 	return e, err
 }
 
-// dataOf returns the facts of a body, or else the reason why it has none.
-func dataOf(b trade.Body) (json.RawMessage, error) {
-	if u, ok := b.(trade.Unreadable); ok {
+// dataOf returns the facts of the body of r, or else the reason why it has none.
+func dataOf(r contract.Recorded, b trade.Body) (json.RawMessage, error) {
+	switch b := b.(type) {
+	case trade.Unreadable:
 		return json.Marshal(struct {
 			Unreadable string `json:"unreadable"`
-		}{u.Cause})
+		}{b.Cause})
+	case trade.Foreign:
+		return extract.Data(r)
 	}
 	return session.JSON(b)
 }

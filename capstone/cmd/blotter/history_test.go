@@ -9,9 +9,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/domain"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 	codec "example.com/blotter/solutions/1-schemas"
+	store "example.com/blotter/solutions/2-store/memory"
 )
 
 // A history shows every attribute that an event has of its origin. An event without them has none
@@ -48,4 +51,35 @@ func TestHistoryShowsTheOrigin(t *testing.T) {
 	r.SubmittedBy, r.SourceRecordedAt, r.AppendGroup = "", time.Time{}, uuid.Nil
 	object, text = shown()
 	require.NotRegexp(t, "submitted|source_recorded|append", object+text)
+}
+
+type denied struct {
+	Principal string  `avro:"principal"`
+	Action    string  `avro:"action"`
+	Resource  string  `avro:"resource"`
+	Policy    *string `avro:"policy"`
+}
+
+func (denied) EventType() string { return "access.denied" }
+
+// A history shows the events of a domain beside trading, under the name of their stream.
+func TestHistoryShowsOtherDomains(t *testing.T) {
+	t.Parallel()
+	e, err := domain.Offline().Event(t.Context(), "access/carol", 0, domain.Entry{
+		CommandID: "c-1", Actor: "carol", Reason: "r", Source: "s", EnteredAt: time.Unix(1, 0),
+	}, denied{Principal: "carol", Action: "command.send", Resource: "trade/T-1"})
+	require.NoError(t, err)
+	log := store.NewSimulated()
+	_, err = log.Append(t.Context(), e.Stream, 0, e)
+	require.NoError(t, err)
+	system := &capstone.System{Log: log}
+	for r, err := range system.History(t.Context(), "access/carol") {
+		require.NoError(t, err)
+		shown, err := entryOf(t.Context(), codec.Offline(), r)
+		require.NoError(t, err)
+		require.JSONEq(t, `{"principal": "carol", "action": "command.send",
+			"resource": "trade/T-1"}`, string(shown.Data))
+		return
+	}
+	require.Fail(t, "no event")
 }

@@ -126,22 +126,17 @@ type Payload struct {
 
 // Decoded returns the domain's view of r. If the codec is a SchemaDecoder, and r names a schema of
 // this program's catalog by type, version and fingerprint, no registry is asked. Data that no
-// attempt can decode becomes the body trade.Unreadable, which parks its stream. If the body does
-// not decode for another reason, such as a registry that does not answer, or that has lost a schema
-// of the catalog, the error names the event's place in the log. The reader of a history must stop
-// there: without that event it would tell a different history.
+// attempt can decode becomes the body trade.Unreadable, which parks its stream. An event of a
+// domain beside trading becomes trade.Foreign. If the body does not decode for another reason, such
+// as a registry that does not answer, or that has lost a schema of the catalog, the error names the
+// event's place in the log. The reader of a history must stop there: without that event it would
+// tell a different history.
 func Decoded(ctx context.Context, codec Codec, r Recorded) (trade.Event, error) {
 	if r.Offloaded() {
 		return trade.Event{}, fmt.Errorf("event %s of stream %s: %w", r.ID, r.Stream, ErrOffloaded)
 	}
-	s, known := inCatalog(r)
-	var body trade.Body
-	var err error
-	if direct, ok := codec.(SchemaDecoder); ok && known {
-		body, err = direct.DecodeAs(ctx, s, r.Data)
-	} else {
-		body, err = codec.Decode(ctx, r.Type, r.Data)
-	}
+	_, known := inCatalog(r)
+	body, err := decode(ctx, codec, r)
 	switch {
 	case errors.Is(err, ErrUnknownSchema) && known:
 		err = fmt.Errorf("the registry lacks schema %s version %d, which this program has: %w",
@@ -163,6 +158,18 @@ func Decoded(ctx context.Context, codec Codec, r Recorded) (trade.Event, error) 
 		Actor:       r.Actor,
 		Body:        body,
 	}, nil
+}
+
+func decode(ctx context.Context, codec Codec, r Recorded) (trade.Body, error) {
+	s, known := inCatalog(r)
+	direct, ok := codec.(SchemaDecoder)
+	switch {
+	case known && s.Domain:
+		return trade.Foreign{Type: r.Type}, nil
+	case known && ok:
+		return direct.DecodeAs(ctx, s, r.Data)
+	}
+	return codec.Decode(ctx, r.Type, r.Data)
 }
 
 // inCatalog returns the schema that r names, and reports whether this program's catalog has it.

@@ -709,3 +709,10 @@ func (BackfillAdopted) body() {}
 type Unreadable struct{ Cause string } // the error of the codec, for people
 
 func (Unreadable) body() {}
+
+// Foreign stands for the body of an event of a domain beside trading, such as the ledger, which
+// capstone/domain decodes. It is no kind: no fold of trades reads the streams of other domains. In
+// the stream of a trade, a curve or a confirmation it is illegal.
+type Foreign struct{ Type string } // of the event
+
+func (Foreign) body() {}
