@@ -1,0 +1,224 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"example.com/blotter/labs/kit/trade"
+)
+
+// The kinds of subjects that reference data describes.
+const (
+	Book     = "book"     // our side: the legal entity of a book; key: the name of the book
+	Party    = "party"    // key: the name of the counterparty in trades
+	Trader   = "trader"   // key: the principal
+	Product  = "product"  // key: the name of an instrument, or its class; see ClassOf
+	Calendar = "calendar" // key: such as TARGET; its attributes are dates with the value "holiday"
+	Role     = "role"     // key: regime/book/counterparty; see the attribute reporting_side
+)
+
+// owner returns the team that owns the data of a kind of subject.
+func owner(kind string) string {
+	switch kind {
+	case Product, Calendar:
+		return "product-control"
+	case Trader:
+		return "desk-heads"
+	}
+	return "client-data"
+}
+
+// Stated is the body of an event on the stream reference/<kind>/<key>: attributes of one subject,
+// from the effective time of the event on. An attribute that it does not name stays as it is. An
+// empty value withdraws the attribute.
+type Stated struct {
+	Kind       string      `avro:"kind"`
+	Key        string      `avro:"key"`
+	Attributes []Attribute `avro:"attributes"`
+}
+
+// An Attribute is one stated fact. Attributes has the known names.
+type Attribute struct {
+	Name  string `avro:"name"`
+	Value string `avro:"value"`
+}
+
+// EventType returns the stable name of the event.
+func (Stated) EventType() string { return "reference.stated" }
+
+// Stream returns the name of the stream that holds s.
+func (s Stated) Stream() string { return ReferenceStreams + s.Kind + "/" + s.Key }
+
+// ReferenceStreams begins the names of the streams of reference data.
+const ReferenceStreams = "reference/"
+
+// A Definition is the form of one attribute.
+type Definition struct {
+	Name    string
+	Kinds   []string // of the subjects that have it
+	Meaning string
+	Check   func(string) error
+}
+
+// Attributes is the one table of attributes of reference data. Its order is that of the
+// documentation.
+var Attributes = []Definition{
+	{"lei", []string{Book, Party}, "legal entity identifier, ISO 17442", CheckLEI},
+	{"eic", []string{Book, Party, Product}, "energy identification code", CheckEIC},
+	{"acer", []string{Book, Party}, "ACER code", matching(`[A-Za-z0-9_]{9}\.[A-Z]{2}`)},
+	{"natural_person", []string{Party}, "true for a natural person", oneOf("true", "false")},
+	{"financial_entity", []string{Book, Party}, "CEA 2(h)(7)(C)", oneOf("true", "false")},
+	{"federal_entity", []string{Book, Party}, "US federal entity", oneOf("true", "false")},
+	{"investment_firm", []string{Book}, "MiFID II investment firm", oneOf("true", "false")},
+	{"acer_trader_id", []string{Trader}, "trader's id at the market participant",
+		matching(`[ -~]{1,100}`)},
+	{"national_id", []string{Trader}, "national client identifier, RTS 22 Annex II",
+		matching(`[A-Z]{2}[A-Z0-9]{1,33}`)},
+	{"swap", []string{Product}, "CFTC: the product is a swap", oneOf("true", "false")},
+	{"settlement", []string{Product}, "physical or cash", oneOf("physical", "cash")},
+	{"cfi", []string{Product}, "classification, ISO 10962", matching(`[A-Z]{6}`)},
+	{"isin", []string{Product}, "ISO 6166", CheckISIN},
+	{"underlying_isin", []string{Product}, "ISIN of the underlying", CheckISIN},
+	{"venue", []string{Product}, "segment MIC, ISO 10383, or XOFF, XXXX, BILT", CheckMIC},
+	{"unit", []string{Product}, "unit code of the repository", matching(`[A-Z]{1,4}`)},
+	{"full_name", []string{Product}, "name of the instrument", matching(`[ -~]{1,350}`)},
+	{"mifir", []string{Product}, "in or out of MiFIR Article 26(2)", oneOf("in", "out")},
+	{"remit", []string{Product}, "standard, non-standard or out", oneOf("standard",
+		"non-standard", "out")},
+	{"reporting_side", []string{Role}, "the side that reports", oneOf("we", "they", "both")},
+}
+
+func matching(pattern string) func(string) error {
+	whole := regexp.MustCompile("^(?:" + pattern + ")$")
+	return func(s string) error {
+		if !whole.MatchString(s) {
+			return fmt.Errorf("%q does not match %s", s, pattern)
+		}
+		return nil
+	}
+}
+
+func oneOf(values ...string) func(string) error {
+	return func(s string) error {
+		if !slices.Contains(values, s) {
+			return fmt.Errorf("%q is none of %s", s, strings.Join(values, ", "))
+		}
+		return nil
+	}
+}
+
+// Check reports a kind that is unknown, an attribute that the kind lacks, or a value whose form or
+// check digit is wrong.
+func (s Stated) Check() error {
+	if !slices.Contains([]string{Book, Party, Trader, Product, Calendar, Role}, s.Kind) {
+		return fmt.Errorf("kind %q of reference data: "+
+			"want book, party, trader, product, calendar or role", s.Kind)
+	}
+	if s.Key == "" || len(s.Attributes) == 0 {
+		return fmt.Errorf("reference data of %s %q states nothing", s.Kind, s.Key)
+	}
+	for _, a := range s.Attributes {
+		if err := a.check(s.Kind); err != nil {
+			return fmt.Errorf("%s of %s %s: %w", a.Name, s.Kind, s.Key, err)
+		}
+	}
+	return nil
+}
+
+func (a Attribute) check(kind string) error {
+	if kind == Calendar {
+		_, err := trade.ParseDay(a.Name)
+		return cmp.Or(err, oneOf("", "holiday")(a.Value))
+	}
+	for _, d := range Attributes {
+		if d.Name == a.Name && slices.Contains(d.Kinds, kind) {
+			if a.Value == "" {
+				return nil
+			}
+			return d.Check(a.Value)
+		}
+	}
+	return fmt.Errorf("a %s has no such attribute", kind)
+}
+
+// A Fact is a Stated event on record.
+type Fact struct {
+	ID, Corrects            uuid.UUID
+	Version                 int64
+	EffectiveAt, RecordedAt time.Time
+	Stated
+}
+
+// Reference is the reference data as known at one time. The zero value has none.
+type Reference struct{ values map[attributeKey][]dated }
+
+type attributeKey struct{ kind, key, name string }
+
+// dated is a value from a time on.
+type dated struct {
+	from    time.Time
+	version int64
+	value   string
+}
+
+// FoldReference returns the reference data that is known at a time; the zero time knows all. A
+// correction takes the slot of the event that it names, as in the stream of a trade. Within an
+// attribute, the slots count by effective time, then by version. The facts of one stream come in
+// version order; the order of streams does not matter.
+func FoldReference(facts iter.Seq[Fact], known time.Time) Reference {
+	slots := map[string][]Fact{}
+	root := map[uuid.UUID]int{} // the index of an event's slot
+	for f := range facts {
+		if !(trade.AsOf{Known: known}).Knows(f.RecordedAt) {
+			continue
+		}
+		of := slots[f.Stream()]
+		i, corrects := root[f.Corrects]
+		if f.Corrects == uuid.Nil || !corrects {
+			i, of = len(of), append(of, f)
+		} else {
+			f.Version = of[i].Version
+			of[i] = f
+		}
+		root[f.ID], slots[f.Stream()] = i, of
+	}
+	return reference(slots)
+}
+
+func reference(slots map[string][]Fact) Reference {
+	r := Reference{map[attributeKey][]dated{}}
+	//determinism:unordered each stream has its own keys
+	for _, of := range slots {
+		for _, f := range of {
+			for _, a := range f.Attributes {
+				k := attributeKey{f.Kind, f.Key, a.Name}
+				r.values[k] = append(r.values[k], dated{f.EffectiveAt, f.Version, a.Value})
+			}
+		}
+	}
+	//determinism:unordered each key is sorted by itself
+	for _, all := range r.values {
+		slices.SortFunc(all, func(a, b dated) int {
+			return cmp.Or(a.from.Compare(b.from), cmp.Compare(a.version, b.version))
+		})
+	}
+	return r
+}
+
+// Get returns the value of an attribute that is effective at a time. ok is false where nobody has
+// stated one, or where it was withdrawn.
+func (r Reference) Get(kind, key, attribute string, at time.Time) (value string, ok bool) {
+	for _, d := range slices.Backward(r.values[attributeKey{kind, key, attribute}]) {
+		if !d.from.After(at) {
+			return d.value, d.value != ""
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,284 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"example.com/blotter/labs/kit/trade"
+)
+
+// A Field is one row of a regime's table of fields.
+type Field struct {
+	Number string // in the regime's table, such as 103 or D2
+	Name   string // as the regime spells it; the header of a CSV column
+	Format string // such as Num(25,5) or Char(20)
+	// Element is the path below the record in an XML report, such as contractInfo/contract. It is
+	// empty in a regime that reports CSV.
+	Element string
+	Source  string // the passage that states the rule
+	// Unverified marks a rule whose passage could not be read in an official text. It is not
+	// claimed to be right.
+	Unverified bool
+	Rule       func(Input) Value
+}
+
+// An Input is all that a rule may read. It has no clock.
+type Input struct {
+	Message Message
+	// Reference is the reference data as known at Known. Rules read it as of the effective time of
+	// the message.
+	Reference Reference
+	Known     time.Time // as of which the report is made
+	// Event has the attributes of the message's event that trade.Event lacks.
+	Event Entry
+}
+
+// An Entry is the part of an event's envelope that the domain does not read.
+type Entry struct {
+	CommandID, Approver, Reason, Source string
+	SourceLine                          int64
+}
+
+// Look returns an attribute of reference data as of the effective time of the message, or a gap
+// that names it.
+func (in Input) Look(kind, key, attribute string) Value {
+	if text, ok := in.Reference.Get(kind, key, attribute, in.Message.At()); ok {
+		return Value{Text: text}
+	}
+	return Value{Gap: &Gap{kind, key, attribute}}
+}
+
+// LookOr returns an attribute of reference data, or other if nobody has stated it.
+func (in Input) LookOr(kind, key, attribute, other string) string {
+	if v := in.Look(kind, key, attribute); v.Gap == nil {
+		return v.Text
+	}
+	return other
+}
+
+// Book returns an attribute of our own side: of the book of the contract.
+func (in Input) Book(attribute string) Value {
+	return in.Look(Book, in.Message.State.Book, attribute)
+}
+
+// Party returns an attribute of the counterparty.
+func (in Input) Party(attribute string) Value {
+	return in.Look(Party, in.Message.State.Counterparty, attribute)
+}
+
+// Trader returns an attribute of the trader.
+func (in Input) Trader(attribute string) Value {
+	return in.Look(Trader, in.Message.State.Trader, attribute)
+}
+
+// Product returns an attribute of the instrument: of its own name if it is stated there, else of
+// its class. The class of a forward is its curve, such as power/DE-LU/base, and that of an option
+// is the curve of the underlying with /option. The gap names the class.
+func (in Input) Product(attribute string) Value {
+	i := in.Message.State.Terms.Instrument
+	if v := in.Look(Product, i.ID(), attribute); v.Gap == nil {
+		return v
+	}
+	return in.Look(Product, ClassOf(i), attribute)
+}
+
+// ClassOf returns the key of an instrument's class in the reference data; see Input.Product.
+func ClassOf(i trade.Instrument) string {
+	if i.Option != nil {
+		return i.Underlying().Curve() + "/option"
+	}
+	return i.Curve()
+}
+
+// A Value is the text of one field. A field that stays blank by its rule has no text and no gap.
+type Value struct {
+	Text string
+	Gap  *Gap // the missing data; Text is empty then
+}
+
+// Text returns a value without a gap.
+func Text(s string) Value { return Value{Text: s} }
+
+// A Gap is an attribute of reference data that a rule needs, and that nobody has stated.
+type Gap struct{ Kind, Key, Attribute string }
+
+func (g Gap) String() string { return fmt.Sprintf("%s %s has no %s", g.Kind, g.Key, g.Attribute) }
+
+// A Message is one record that a regime wants for an action.
+type Message struct {
+	Action Action
+	N      int    // 1-based among the messages of the action
+	Type   string // the regime's word for the action, such as NEWT, N or CANC
+	Event  string // the regime's word for its event, such as TRAD; empty if it has none
+	// State is the contract as the message shows it. It is Action.After, unless the regime wants
+	// the wrong record again, as a cancellation does.
+	State trade.Trade
+	// Value is the worth of the contract in a valuation; nil in every other message. It has no
+	// event on record: its action is the last one before the valuation.
+	Value *Worth
+	// Extra is for the rules of one regime.
+	Extra any
+}
+
+// A Worth is the value of a contract at a time. Without marks there is no amount.
+type Worth struct {
+	At     time.Time
+	Amount *trade.Decimal // to us
+	Marks  []trade.UsedMark
+}
+
+// At returns the time of the message in the business: the effective time of its event, or the time
+// of the valuation.
+func (m Message) At() time.Time {
+	if m.Value != nil {
+		return m.Value.At
+	}
+	return m.Action.Event.EffectiveAt.UTC()
+}
+
+// DueFrom returns the time from which the deadline of the message runs. A late entry is late: the
+// time is that of the business, unless the event corrects or voids, which is known with its entry.
+func (m Message) DueFrom() time.Time {
+	if m.Value == nil && (m.Action.Kind == Correction || m.Action.Kind == Void) {
+		return m.Action.Event.EnteredAt.UTC()
+	}
+	return m.At()
+}
+
+// ID names the message within its rule set. It is the same whenever the message is derived: its
+// contract, the version of its event, and its number.
+//
+//	UTI-1/3/1            the first message of the event with version 3
+//	UTI-1/valuation/2025-03-31
+func (m Message) ID() string {
+	if m.Value != nil {
+		return fmt.Sprintf("%s/valuation/%s", m.Action.UTI, trade.DayOf(m.Value.At.UTC()))
+	}
+	return fmt.Sprintf("%s/%d/%d", m.Action.UTI, m.Action.Event.Version, m.N)
+}
+
+// A RuleSet is one version of the rules of one regime.
+type RuleSet struct {
+	Name   string    // such as cftc-v3.2; on record, so it never changes
+	Regime string    // such as CFTC; all versions share it
+	Source string    // of the rules as a whole
+	From   trade.Day // the first day on which this version holds
+	Fields []Field
+	// File is the extension of a report's file, csv or xml, and Write begins such a file.
+	File  string
+	Write func(io.Writer, Header) Writer
+	// Messages returns the messages of all actions of one contract, in the order of actions.
+	Messages func([]Action) []Message
+	// Scope returns "" for a message that is to be reported, or the reason why it is not. Without
+	// the data to decide it returns a gap.
+	Scope func(Input) Value
+	// Deadline is the number of business days after Message.DueFrom by whose end the message is
+	// due, and Calendar the key of the calendar in the reference data.
+	Deadline func(Input) (days int, calendar string)
+}
+
+// A Header is what the file of a report says about all of its rows.
+type Header struct {
+	Reference Reference
+	Known     time.Time // as of which the report is made
+}
+
+// A Writer writes the file of a report, row by row. No byte of the file depends on anything else
+// than the header and the rows.
+type Writer interface {
+	Row(Row) error
+	Close() error // writes the end of the file; the caller closes the file itself
+}
+
+// InForce returns the rule set of a regime that holds on a day: the latest that began by then.
+func InForce(sets []RuleSet, regime string, day trade.Day) (RuleSet, bool) {
+	var best RuleSet
+	found := false
+	for _, s := range sets {
+		if s.Regime == regime && s.From <= day && (!found || s.From > best.From) {
+			best, found = s, true
+		}
+	}
+	return best, found
+}
+
+// A Row is a message with the texts of its fields, in the order of RuleSet.Fields.
+type Row struct {
+	Message Message
+	Texts   []string
+}
+
+// Text returns the text of the field with a number. It panics for a number that the set lacks.
+func (s RuleSet) Text(r Row, number string) string {
+	i := slices.IndexFunc(s.Fields, func(f Field) bool { return f.Number == number })
+	if i < 0 {
+		panic("report: " + s.Name + " has no field " + number)
+	}
+	return r.Texts[i]
+}
+
+// An Exception is a field that cannot be filled. The row is not reported until the data is there.
+type Exception struct {
+	Message string    `json:"message"` // Message.ID
+	UTI     string    `json:"uti"`
+	Field   string    `json:"field"` // its number; empty if the scope is not known
+	Name    string    `json:"name"`
+	Missing string    `json:"missing"`
+	Owner   string    `json:"owner"`
+	Due     time.Time `json:"due"`
+}
+
+// Row fills the fields of a message. ok is false where data is missing; the exceptions name all of
+// it, in the order of fields.
+func (s RuleSet) Row(in Input) (r Row, missing []Exception, ok bool) {
+	r = Row{Message: in.Message, Texts: make([]string, len(s.Fields))}
+	for i, f := range s.Fields {
+		v := f.Rule(in)
+		if r.Texts[i] = v.Text; v.Gap != nil {
+			missing = append(missing, s.exception(in, f, *v.Gap))
+		}
+	}
+	return r, missing, len(missing) == 0
+}
+
+func (s RuleSet) exception(in Input, f Field, g Gap) Exception {
+	return Exception{
+		Message: in.Message.ID(), UTI: in.Message.Action.UTI, Field: f.Number, Name: f.Name,
+		Missing: g.String(), Owner: owner(g.Kind), Due: s.Due(in),
+	}
+}
+
+// InScope reports whether a message is to be reported. If not, why has the reason. Where the data
+// to decide is missing, the message counts as in scope, and missing is the exception.
+func (s RuleSet) InScope(in Input) (yes bool, why string, missing *Exception) {
+	v := s.Scope(in)
+	if v.Gap != nil {
+		e := s.exception(in, Field{Name: "scope"}, *v.Gap)
+		return true, "", &e
+	}
+	return v.Text == "", v.Text, nil
+}
+
+// Due returns the last instant at which the message is in time: the end of the last business day
+// of its deadline, in UTC.
+func (s RuleSet) Due(in Input) time.Time {
+	days, calendar := s.Deadline(in)
+	holiday := func(d trade.Day) bool {
+		return in.LookOr(Calendar, calendar, d.String(), "") == "holiday"
+	}
+	day := BusinessDay(trade.DayOf(in.Message.DueFrom()), days, holiday)
+	return (day + 1).UTC().Add(-time.Microsecond)
+}
+
+// BusinessDay returns the n-th business day after a day. Saturdays, Sundays and holidays are none.
+func BusinessDay(d trade.Day, n int, holiday func(trade.Day) bool) trade.Day {
+	for n > 0 {
+		d++
+		if w := d.UTC().Weekday(); w != time.Saturday && w != time.Sunday && !holiday(d) {
+			n--
+		}
+	}
+	return d
+}
