@@ -24,6 +24,7 @@ type Outcome struct {
 	Stream  string
 	Digest  [32]byte // Event.ContentDigest
 	Receipt contract.Receipt
+	Group   uuid.UUID // Event.AppendGroup
 }
 
 // Validate returns an error for a batch that every store refuses. It wraps contract.ErrInvalid.
@@ -72,37 +73,57 @@ func Decide(
 	if err != nil || receipts != nil {
 		return receipts, err
 	}
+	return nil, fits(known, stream, expected)
+}
+
+// fits returns the error of an append of new events that the stream cannot take.
+func fits(known Known, stream string, expected int64) error {
 	actual, ended := known.Version(stream)
 	switch {
 	case ended:
-		return nil, &contract.EndedError{Stream: stream, Version: actual}
+		return &contract.EndedError{Stream: stream, Version: actual}
 	case expected != contract.Any && expected != actual:
-		return nil, &contract.ConflictError{Stream: stream, Expected: expected, Actual: actual}
+		return &contract.ConflictError{Stream: stream, Expected: expected, Actual: actual}
 	}
-	return nil, nil
+	return nil
 }
 
 // recorded returns the receipts of a batch that is recorded whole, and nil for a batch of new
 // events.
 func recorded(known Known, events []contract.Event) ([]contract.Receipt, error) {
 	var receipts []contract.Receipt
-	for _, e := range events {
-		was, ok := known.Outcome(e.ID)
-		if !ok {
-			continue
+	for i := range events {
+		was, ok, err := lookUp(known, &events[i])
+		if err != nil {
+			return nil, err
 		}
-		if was.Digest != e.ContentDigest() {
-			return nil, &contract.ReusedError{ID: e.ID, Stream: was.Stream}
+		if ok {
+			receipts = append(receipts, was.Receipt)
 		}
-		receipts = append(receipts, was.Receipt)
 	}
-	if len(receipts) > 0 && len(receipts) < len(events) {
-		return nil, fmt.Errorf(
-			"%w: %d of %d events",
-			contract.ErrPartial,
-			len(receipts),
-			len(events),
-		)
+	if len(receipts) == 0 {
+		return nil, nil
+	}
+	if err := partial(len(receipts), len(events)); err != nil {
+		return nil, err
 	}
 	return receipts, nil
+}
+
+// lookUp returns the outcome of an event's id, and reports whether it is recorded. The error of an
+// id that other content has taken is *contract.ReusedError.
+func lookUp(known Known, e *contract.Event) (was Outcome, ok bool, err error) {
+	was, ok = known.Outcome(e.ID)
+	if ok && was.Digest != e.ContentDigest() {
+		return was, true, &contract.ReusedError{ID: e.ID, Stream: was.Stream}
+	}
+	return was, ok, nil
+}
+
+// partial returns contract.ErrPartial unless all events are recorded.
+func partial(found, events int) error {
+	if found == events {
+		return nil
+	}
+	return fmt.Errorf("%w: %d of %d events", contract.ErrPartial, found, events)
 }

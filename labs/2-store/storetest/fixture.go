@@ -36,6 +36,8 @@ type Fixture struct {
 	// Offload means that the store offloads large payloads, so it refuses events that are offloaded
 	// already (L2.I13).
 	Offload bool
+	// Atomic means that the store is contract.Atomic (L2.I14 to L2.I19).
+	Atomic bool
 }
 
 // A Log is one log and the operations on it that are no part of contract.Store.
@@ -62,6 +64,12 @@ func Suite(f Fixture) check.Suite {
 	}
 	if f.Owned {
 		groups = append(groups, ownership)
+	}
+	if f.Atomic {
+		groups = append(groups, atomicAppends)
+	}
+	if f.Atomic && !f.Volatile {
+		groups = append(groups, atomicDurability)
 	}
 	for _, c := range slices.Concat(groups...) {
 		s.Checks = append(s.Checks, c.bind(f))

@@ -6,6 +6,7 @@
 //	cursor.go      positions in the feed, and the progress of a reader
 //	codec.go       Lab 1: bodies to bytes and back, across schema versions
 //	store.go       Lab 2: append, find, read, follow
+//	atomic.go      Lab 2: append to several streams at once (optional)
 //	blobs.go       Lab 2: payloads that are too large for the log
 //	projection.go  Lab 3: read models with their checkpoint
 //	replay.go      Lab 4: snapshots, and proof that history still leads to them

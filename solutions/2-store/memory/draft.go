@@ -33,7 +33,7 @@ type Draft struct {
 	mu sync.Mutex // held during Append
 }
 
-var _ contract.Store = (*Draft)(nil)
+var _ contract.Atomic = (*Draft)(nil)
 
 // Over returns a Draft over a log, which it reads once. The draft stamps its own events with clock.
 func Over(ctx context.Context, log contract.Store, clock contract.Clock) (*Draft, error) {
@@ -76,6 +76,34 @@ func (d *Draft) Append(
 	}
 	return d.own.Append(ctx, stream, expected, events...)
 }
+
+// AppendAll does the same for several streams. A log that is not contract.Atomic has such a Draft,
+// too.
+func (d *Draft) AppendAll(
+	ctx context.Context, appends []contract.StreamAppend, guards ...contract.Guard,
+) ([][]contract.Receipt, error) {
+	if err := store.ValidateAll(appends, guards); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, stream := range store.StreamsOf(appends, guards) {
+		if err := d.learnStream(ctx, stream); err != nil {
+			return nil, err
+		}
+	}
+	for _, a := range appends {
+		for _, e := range a.Events {
+			if err := d.learnID(ctx, e.ID); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return d.own.AppendAll(ctx, appends, guards...)
+}
+
+// Together implements contract.Atomic.
+func (d *Draft) Together(streams ...string) bool { return d.own.Together(streams...) }
 
 func (d *Draft) learnStream(ctx context.Context, stream string) error {
 	if d.own.began(stream) != nil {

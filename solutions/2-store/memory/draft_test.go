@@ -20,7 +20,7 @@ import (
 func TestDraftIsAStore(t *testing.T) {
 	t.Parallel()
 	check.Run(t, storetest.Suite(storetest.Fixture{
-		Volatile: true,
+		Volatile: true, Atomic: true,
 		Open: func(t check.T, clock contract.Clock) storetest.Log {
 			d, err := memory.Over(context.Background(), memory.New(clock), clock)
 			require.NoError(t, err)

@@ -34,7 +34,7 @@ type Store struct {
 	earlier map[uuid.UUID]store.Outcome
 }
 
-var _ contract.Store = (*Store)(nil)
+var _ contract.Atomic = (*Store)(nil)
 
 // New returns an empty store that stamps with clock.
 func New(clock contract.Clock) *Store {
@@ -81,21 +81,63 @@ func (s *Store) Append(
 		return receipts, err
 	}
 	for _, e := range events {
-		receipts = append(receipts, s.record(ctx, e))
+		receipts = append(receipts, s.record(e, s.stamp(ctx)))
 	}
-	close(s.grown)
-	s.grown = make(chan struct{})
+	s.wake()
 	return receipts, nil
 }
 
-func (s *Store) record(ctx context.Context, e contract.Event) contract.Receipt {
+// AppendAll implements contract.Atomic, under the same lock.
+func (s *Store) AppendAll(
+	ctx context.Context, appends []contract.StreamAppend, guards ...contract.Guard,
+) ([][]contract.Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("append to several streams: %w", err)
+	}
+	if err := store.ValidateAll(appends, guards); err != nil {
+		return nil, err
+	}
+	appends = store.Grouped(appends)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all, err := store.DecideAll(known{s}, appends, guards)
+	if all != nil || err != nil {
+		return all, err
+	}
+	at := s.stamp(ctx)
+	for _, a := range appends {
+		var receipts []contract.Receipt
+		for _, e := range a.Events {
+			receipts = append(receipts, s.record(e, at))
+		}
+		all = append(all, receipts)
+	}
+	s.wake()
+	return all, nil
+}
+
+// Together implements contract.Atomic.
+func (s *Store) Together(streams ...string) bool { return contract.Apart(streams...) == nil }
+
+// stamp returns the time of the next append. The lock is held.
+func (s *Store) stamp(ctx context.Context) time.Time {
+	s.last = contract.Stamp(s.clock(ctx), s.last)
+	return s.last
+}
+
+// wake wakes the followers. The lock is held.
+func (s *Store) wake() {
+	close(s.grown)
+	s.grown = make(chan struct{})
+}
+
+func (s *Store) record(e contract.Event, at time.Time) contract.Receipt {
 	offset := len(s.log)
 	version, _ := known{s}.Version(e.Stream)
-	s.last = contract.Stamp(s.clock(ctx), s.last)
 	r := contract.Recorded{
 		Event:      e,
 		Version:    version + 1,
-		RecordedAt: s.last,
+		RecordedAt: at,
 		Position:   contract.Position{Offset: int64(offset)},
 	}
 	s.log = append(s.log, clone(r))
@@ -139,7 +181,9 @@ func (k known) Outcome(id uuid.UUID) (store.Outcome, bool) {
 }
 
 func outcome(r contract.Recorded) store.Outcome {
-	return store.Outcome{Stream: r.Stream, Digest: r.ContentDigest(), Receipt: receipt(r)}
+	return store.Outcome{
+		Stream: r.Stream, Digest: r.ContentDigest(), Receipt: receipt(r), Group: r.AppendGroup,
+	}
 }
 
 // clone returns a copy of r that shares no bytes with it, so that callers cannot change the log.

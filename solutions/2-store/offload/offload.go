@@ -31,6 +31,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -46,7 +47,7 @@ type Store struct {
 	limit          int
 }
 
-var _ contract.Store = (*Store)(nil)
+var _ contract.Atomic = (*Store)(nil)
 
 // prefix is the number of bytes of Data before the Avro body.
 const prefix = 5
@@ -62,6 +63,56 @@ func Wrap(log contract.Store, blobs contract.Blobs, limit int) *Store {
 func (s *Store) Append(
 	ctx context.Context, stream string, expected int64, events ...contract.Event,
 ) ([]contract.Receipt, error) {
+	offloaded, err := s.offloadAll(events)
+	if err == nil {
+		err = store.Validate(stream, offloaded)
+	}
+	if err == nil {
+		err = s.putAll(ctx, offloaded, events)
+	}
+	if err != nil {
+		return nil, err
+	}
+	// Each payload is durable. A crash here leaves objects that no event refers to.
+	return s.Store.Append(ctx, stream, expected, offloaded...)
+}
+
+// AppendAll does the same for several streams. If the log is not contract.Atomic, the error is
+// errors.ErrUnsupported.
+func (s *Store) AppendAll(
+	ctx context.Context, appends []contract.StreamAppend, guards ...contract.Guard,
+) ([][]contract.Receipt, error) {
+	log, ok := s.Store.(contract.Atomic)
+	if !ok {
+		return nil, fmt.Errorf("append to several streams at once: %w", errors.ErrUnsupported)
+	}
+	offloaded := slices.Clone(appends)
+	for i, a := range appends {
+		var err error
+		if offloaded[i].Events, err = s.offloadAll(a.Events); err != nil {
+			return nil, err
+		}
+	}
+	if err := store.ValidateAll(offloaded, guards); err != nil {
+		return nil, err
+	}
+	for i, a := range appends {
+		if err := s.putAll(ctx, offloaded[i].Events, a.Events); err != nil {
+			return nil, err
+		}
+	}
+	// Each payload is durable. A crash here leaves objects that no event refers to.
+	return log.AppendAll(ctx, offloaded, guards...)
+}
+
+// Together implements contract.Atomic.
+func (s *Store) Together(streams ...string) bool {
+	log, ok := s.Store.(contract.Atomic)
+	return ok && log.Together(streams...)
+}
+
+// offloadAll returns events in the form that the log records, before any payload is stored.
+func (s *Store) offloadAll(events []contract.Event) ([]contract.Event, error) {
 	offloaded := make([]contract.Event, len(events))
 	for i, e := range events {
 		if e.Offloaded() {
@@ -75,19 +126,20 @@ func (s *Store) Append(
 		}
 		offloaded[i] = s.offload(e)
 	}
-	if err := store.Validate(stream, offloaded); err != nil {
-		return nil, err
-	}
+	return offloaded, nil
+}
+
+// putAll stores the payloads of offloaded events.
+func (s *Store) putAll(ctx context.Context, offloaded, events []contract.Event) error {
 	for i, e := range offloaded {
 		if !e.Offloaded() {
 			continue
 		}
 		if err := s.put(ctx, e.BodyDigest, events[i].Data[prefix:]); err != nil {
-			return nil, fmt.Errorf("store the payload of event %s: %w", e.ID, err)
+			return fmt.Errorf("store the payload of event %s: %w", e.ID, err)
 		}
 	}
-	// Each payload is durable. A crash here leaves objects that no event refers to.
-	return s.Store.Append(ctx, stream, expected, offloaded...)
+	return nil
 }
 
 // offload returns e in the form that the log records: without its body if that is over the limit.

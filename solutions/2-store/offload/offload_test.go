@@ -39,7 +39,9 @@ func TestOffloadingStorePassesStoreSuite(t *testing.T) {
 	open := func(_ check.T, clock contract.Clock) storetest.Log {
 		return storetest.Log{Store: offload.Wrap(memory.New(clock), new(offload.Memory), 1)}
 	}
-	check.Run(t, storetest.Suite(storetest.Fixture{Volatile: true, Offload: true, Open: open}))
+	check.Run(t, storetest.Suite(storetest.Fixture{
+		Volatile: true, Offload: true, Atomic: true, Open: open,
+	}))
 }
 
 // The audit leaf covers the data that is in the log. If an offloaded event has other data there
