@@ -172,18 +172,9 @@ func (h history) followUpsOf(cause contract.Recorded, upTo int64) []followUp {
 // log, so the sweep begins at the beginning. The new cursor is saved AFTER all follow-ups before it
 // were issued. A crash in between only repeats the sweep, and no follow-up is recorded twice.
 func (f *FollowUps) Sweep(ctx context.Context) error {
-	end, err := f.Desk.Log.End(ctx)
+	from, end, err := f.unswept(ctx)
 	if err != nil {
 		return err
-	}
-	var from contract.Cursor
-	if f.SweptTo != nil {
-		if from, err = f.SweptTo.Load(); err != nil {
-			return err
-		}
-	}
-	if !end.Reaches(from) {
-		from = nil
 	}
 	err = f.each(ctx, from, end, func(next followUp) error {
 		_, err := f.issue(contract.At(ctx, next.EnteredAt), next) // as System.Do does
@@ -193,6 +184,39 @@ func (f *FollowUps) Sweep(ctx context.Context) error {
 		return err
 	}
 	return f.SweptTo.Save(end)
+}
+
+// unswept returns the range of the log that the next sweep reads.
+func (f *FollowUps) unswept(ctx context.Context) (from, end contract.Cursor, err error) {
+	if end, err = f.Desk.Log.End(ctx); err != nil {
+		return nil, nil, err
+	}
+	if f.SweptTo != nil {
+		if from, err = f.SweptTo.Load(); err != nil {
+			return nil, nil, err
+		}
+	}
+	if !end.Reaches(from) {
+		from = nil
+	}
+	return from, end, nil
+}
+
+// Missing returns the number of follow-ups that the next sweep would issue. One that a desk is
+// about to issue counts, too.
+func (f *FollowUps) Missing(ctx context.Context) (n int, err error) {
+	from, end, err := f.unswept(ctx)
+	if err != nil {
+		return 0, err
+	}
+	err = f.each(ctx, from, end, func(next followUp) error {
+		_, err := f.Desk.Log.Find(ctx, trade.EventID(next.ID, 0))
+		if errors.Is(err, contract.ErrNotFound) {
+			n, err = n+1, nil
+		}
+		return err
+	})
+	return n, err
 }
 
 // SweepAll is Sweep without the saved cursor. An event before the cursor may count only now: it

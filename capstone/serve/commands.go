@@ -140,7 +140,8 @@ func (s *Server) take(
 		return nil, s.undecided(ctx, cmd, err)
 	}
 	outcome := outcomeOf(out)
-	s.metrics.commands.WithLabelValues(outcome.Result).Inc()
+	s.metrics.commands.WithLabelValues(outcome.Result, outcome.Rule).Inc()
+	s.metrics.orphaned.Add(float64(outcome.Orphaned))
 	switch {
 	case out.Refusal != nil && out.Refusal.Rule == trade.NeedsApprover:
 		waits, err := s.answerPending(ctx, out)
@@ -341,7 +342,8 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 	n, err := system.Import(ctx, s.lines(ctx, p, &paced{r: r.Body, control: control}),
 		func(result capstone.Result) {
 			one := ResultOf(result)
-			s.metrics.commands.WithLabelValues(one.Result).Inc()
+			s.metrics.commands.WithLabelValues(one.Result, one.Rule).Inc()
+			s.metrics.orphaned.Add(float64(len(result.Outcome.Orphaned)))
 			_ = out.Encode(one) // a client that is gone ends the context
 		})
 	last := LineResult{Result: "done", Totals: &n, Orphaned: OrphansOf(n.Orphaned)}

@@ -31,11 +31,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
@@ -55,9 +57,22 @@ type Config struct {
 	// Check examines the stack; nil examines none.
 	Check func(context.Context) []Part
 
-	Seal            func(context.Context) (contract.Checkpoint, error) // nil: nothing is sealed
-	SealEvery       time.Duration                                      // after the last seal
-	SealEveryEvents int64                                              // since the last seal
+	Seal func(context.Context) (contract.Checkpoint, error) // nil: nothing is sealed
+	// Sealed returns the last checkpoint that was published before this process began, and its
+	// time; a zero time if there is none. nil: the metrics begin with the first seal.
+	Sealed          func(context.Context) (contract.Checkpoint, time.Time, error)
+	SealEvery       time.Duration // after the last seal
+	SealEveryEvents int64         // since the last seal
+
+	// Recheck compares the log with its archives, and returns the verdicts. It also tells them to
+	// Server.Verdict. nil, or an interval of 0: nothing is compared.
+	Recheck      func(context.Context) []Part
+	RecheckEvery time.Duration
+
+	Store  string               // the kind of log, for the metrics; see session.Stores
+	Groups prometheus.Histogram // takes the sizes of the log's groups; nil: it has none
+	// LateReports returns the number of reports past their deadline; nil: nobody reports.
+	LateReports func(context.Context) (int64, error)
 
 	// Patience is how long a client may take to send a request; 0 is 15 seconds.
 	Patience time.Duration
@@ -80,6 +95,7 @@ type Server struct {
 	mux     *http.ServeMux
 	api     huma.API
 	metrics *metrics
+	gauger  *gauger
 
 	ending context.Context // ends when the server stops taking requests: feeds and batches end
 	end    context.CancelFunc
@@ -101,9 +117,10 @@ func New(c Config) *Server {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{Config: c, mux: http.NewServeMux(), metrics: newMetrics(),
+	s := &Server{Config: c, mux: http.NewServeMux(), metrics: newMetrics(c.Groups),
 		feeds: make(chan struct{}, maxFeeds),
 		parts: map[string]Part{}}
+	s.observe()
 	s.ending, s.end = context.WithCancel(context.Background())
 	config := huma.DefaultConfig("Blotter", "1")
 	config.DocsPath, config.SchemasPath = "", ""
@@ -123,6 +140,16 @@ func New(c Config) *Server {
 	s.routeHealth()
 	s.handler = s.chain(s.mux)
 	return s
+}
+
+// observe measures the appends of the desk and the work of the read models.
+func (s *Server) observe() {
+	s.System.Desk.Log = &observedLog{s.System.Desk.Log, s.metrics, s.Store}
+	s.Models = slices.Clone(s.Models)
+	for i, m := range s.Models {
+		s.Models[i].Applier = observedModel{m, s.metrics, s.Store}
+	}
+	s.gauger = newGauger(s)
 }
 
 // Handler returns the whole service.

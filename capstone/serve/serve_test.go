@@ -445,7 +445,7 @@ func TestWorkKeepsUp(t *testing.T) {
 			strings.Contains(body, `"seal"`) && strings.Contains(body, "follow-ups")
 	}, 10*time.Second, 10*time.Millisecond)
 	metrics := s.do("reader/1", "GET", "/metrics", "").Body.String()
-	require.Contains(t, metrics, `blotter_commands_total{result="accepted"} 2`)
+	require.Contains(t, metrics, `blotter_commands_total{outcome="accepted",rule=""} 2`)
 	require.NoError(t, stop())
 	require.Equal(t, 503, s.do("", "GET", "/readyz", "").Code, "it stops")
 	require.Equal(t, 200, s.do("", "GET", "/livez", "").Code)

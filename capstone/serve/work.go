@@ -37,6 +37,15 @@ func (s *Server) work(ctx context.Context) {
 			s.note(partOf("follow-ups", "", s.System.FollowUps.Sweep(ctx)))
 		})
 	})
+	if s.Recheck != nil && s.RecheckEvery > 0 {
+		all.Go(func() {
+			repeat(ctx, s.RecheckEvery, func() {
+				for _, p := range s.Recheck(ctx) {
+					s.note(p)
+				}
+			})
+		})
+	}
 	if s.Seal != nil {
 		seal := sealer{last: time.Now(), part: partOf("seal", "it has not sealed yet", nil)}
 		all.Go(func() { repeat(ctx, lookEvery, func() { seal.step(ctx, s) }) })
@@ -75,9 +84,7 @@ func (f *follower) step(ctx context.Context, s *Server) Part {
 	if err = errors.Join(err, reading); err == nil {
 		f.since = time.Now()
 	}
-	behind := at.Distance(end)
-	s.metrics.behind.WithLabelValues(f.model.Name).Set(float64(behind))
-	part := partOf(name, fmt.Sprintf("%d events behind", behind), err)
+	part := partOf(name, fmt.Sprintf("%d events behind", at.Distance(end)), err)
 	part.Away = err != nil && time.Since(f.since) > maxBehind
 	return part
 }
@@ -89,6 +96,7 @@ const batch = 5_000
 // A sealer seals when enough events or enough time have passed since its last seal.
 type sealer struct {
 	last time.Time
+	told bool            // of the checkpoint of an earlier process
 	end  contract.Cursor // of the log when it sealed last; nil: it has not sealed yet
 	part Part            // its state after its last seal
 	away bool            // the log was, at the last look
@@ -105,6 +113,7 @@ func (f *sealer) step(ctx context.Context, s *Server) {
 		f.away = true
 		return
 	}
+	f.recall(ctx, s)
 	if f.away {
 		s.note(f.part)
 		f.away = false
@@ -121,8 +130,7 @@ func (f *sealer) step(ctx context.Context, s *Server) {
 		f.next = f.last.Add(min(cmp.Or(s.SealEvery, sealAgain), sealAgain))
 	} else {
 		f.end = end
-		s.metrics.sealed.Set(float64(checkpoint.Size))
-		s.metrics.sealedAt.SetToCurrentTime()
+		s.gauger.sealedTo(checkpoint, f.last)
 	}
 	said := fmt.Sprintf("checkpoint with %d leaves", checkpoint.Size)
 	if n := len(checkpoint.Offenders); n > 0 {
@@ -130,6 +138,18 @@ func (f *sealer) step(ctx context.Context, s *Server) {
 	}
 	f.part = partOf("seal", said, err)
 	s.note(f.part)
+}
+
+// recall tells the metrics of the last checkpoint of an earlier process, once.
+func (f *sealer) recall(ctx context.Context, s *Server) {
+	if f.told || s.Sealed == nil {
+		return
+	}
+	c, at, err := s.Sealed(ctx)
+	if s.measured("last checkpoint", err) {
+		f.told = true
+		s.gauger.sealedTo(c, at)
+	}
 }
 
 // A Part is the state of one part of the service.
@@ -220,7 +240,7 @@ func (s *Server) routeHealth() {
 		Summary: "Counts for Prometheus", Metadata: needs(Reader),
 		Responses: map[string]*huma.Response{"200": {Description: "Text of Prometheus.",
 			Content: map[string]*huma.MediaType{"text/plain": {}}}}},
-		s.metrics.handler().ServeHTTP)
+		s.metricsPage)
 }
 
 // ready answers 503 while a part is away without which no command can be decided or no answer is

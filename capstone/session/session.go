@@ -65,6 +65,8 @@ type Config struct {
 	Temporary   bool          // containers remove their volumes when they are closed
 	Progress    io.Writer     // takes progress and warnings; nil discards them
 
+	Grouped func(events int) // is told the size of each group of appends; nil: nobody is
+
 	Services  *Stack      // an open stack, which the session does not close; nil opens one
 	StackLost func(error) // is called when a part of the embedded stack ends
 }

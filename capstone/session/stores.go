@@ -65,6 +65,7 @@ type LogOptions struct {
 	Timeout    time.Duration // for a commit; 0 means the store's default
 	Unwritten  int           // see kafka.Options; 0 means its default
 	Log        *slog.Logger
+	Grouped    func(events int) // see kafka.Options
 }
 
 // A Log is an open store.
@@ -152,6 +153,7 @@ func (s *Session) openStore(ctx context.Context, heads contract.HeadCodec) (Log,
 		// A query leaves the schema as it is, so that status sees it as somebody else left it.
 		Existing: s.access != Write && !s.dir.IsNew(),
 		Log:      s.config.logger(),
+		Grouped:  s.config.Grouped,
 	})
 	if err != nil {
 		return nil, err
@@ -255,6 +257,7 @@ func openKafkaLog(ctx context.Context, at Endpoint, o LogOptions) (Log, error) {
 		Clock: o.Clock, Simulated: o.Simulated,
 		Heads: o.Heads, Address: o.Address, ReadOnly: o.ReadOnly, Alone: o.Alone,
 		Timeout: o.Timeout, Dir: o.Dir, Unwritten: o.Unwritten, Log: o.Log,
+		Grouped: o.Grouped,
 	})
 	if err != nil {
 		return nil, err // not a Log that holds a nil store
@@ -312,7 +315,7 @@ func openPostgresLog(ctx context.Context, at Endpoint, o LogOptions) (Log, error
 	store, err := postgresstore.Open(ctx, postgresstore.Options{
 		DSN: at.Postgres.MigrationDSN, AppDSN: at.Postgres.DSN,
 		Schema: o.Name.LogSchema(), Clock: o.Clock, Simulated: o.Simulated,
-		ReadOnly: o.ReadOnly, Log: o.Log,
+		ReadOnly: o.ReadOnly, Log: o.Log, Grouped: o.Grouped,
 	})
 	if err != nil {
 		return nil, err

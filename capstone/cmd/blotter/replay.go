@@ -220,17 +220,23 @@ func noSnapshot(ctx context.Context, system *capstone.System, name string, err e
 		return err
 	}
 	if len(all) == 0 {
-		return &failure{"there is no snapshot to replay against", "take one: blotter snapshot"}
+		return noVerdict{&failure{"there is no snapshot to replay against",
+			"take one: blotter snapshot"}}
 	}
 	const few = 10
 	var latest []string
 	for _, s := range slices.Backward(all[max(0, len(all)-few):]) {
 		latest = append(latest, s.Name)
 	}
-	return &failure{fmt.Sprintf("there is no snapshot %.40q", name),
+	return noVerdict{&failure{fmt.Sprintf("there is no snapshot %.40q", name),
 		fmt.Sprintf("the latest of %s: %s",
-			plural(int64(len(all)), "snapshot"), strings.Join(latest, ", "))}
+			plural(int64(len(all)), "snapshot"), strings.Join(latest, ", "))}}
 }
+
+// A noVerdict is the failure of a replay that compared nothing.
+type noVerdict struct{ *failure }
+
+func (e noVerdict) Unwrap() error { return e.failure }
 
 // different is the answer and the failure of a replay that differs from the archived state.
 func (a *app) different(

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/serve"
@@ -26,6 +27,7 @@ type serveCmd struct {
 	Address         string        `help:"${serve_address}" default:"127.0.0.1:8463"`
 	SealEvery       time.Duration `help:"${serve_seal_every}" default:"1m"`
 	SealEveryEvents int64         `help:"${serve_seal_events}" default:"1000"`
+	CheckEvery      time.Duration `help:"${serve_check_every}" default:"0s"`
 	Simulate        bool          `help:"${import_simulate}"`
 
 	TLSCert      string `name:"tls-cert" help:"${serve_tls_cert}" type:"existingfile" and:"tls"`
@@ -38,8 +40,8 @@ type serveCmd struct {
 // Run serves the log until the command is told to end. The commands in flight then finish, and the
 // session writes its marks.
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
-	if c.SealEvery < 0 || c.SealEveryEvents < 0 {
-		return &usageError{"the interval of the seals is negative",
+	if c.SealEvery < 0 || c.SealEveryEvents < 0 || c.CheckEvery < 0 {
+		return &usageError{"an interval is negative",
 			"give a duration like 1m and a number of events; 0 leaves one of them out"}
 	}
 	listeners, err := c.listen(ctx)
@@ -53,6 +55,8 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	}()
 	config := a.config()
 	config.New, config.Source = a.newLog(c.Simulate), "serve"
+	groups := serve.NewGroups()
+	config.Grouped = func(events int) { groups.Observe(float64(events)) }
 	s, err := a.openAs(ctx, config, session.Write)
 	if err != nil {
 		return err
@@ -64,7 +68,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if len(listeners) > 1 {
 		url = "https://" + listeners[0].Addr().String()
 	}
-	server, err := c.server(ctx, a, s, local.Token)
+	server, err := c.server(ctx, a, s, local.Token, groups)
 	if err != nil {
 		return err
 	}
@@ -149,7 +153,7 @@ func listen(ctx context.Context, address string, clear bool) (net.Listener, erro
 
 // server wires the service over an open session.
 func (c *serveCmd) server(
-	ctx context.Context, a *app, s *session.Session, token string,
+	ctx context.Context, a *app, s *session.Session, token string, groups prometheus.Histogram,
 ) (*serve.Server, error) {
 	system := s.System()
 	var err error
@@ -176,7 +180,8 @@ func (c *serveCmd) server(
 		},
 		Prove: prover(s), Check: checker(s),
 		SealEvery: c.SealEvery, SealEveryEvents: c.SealEveryEvents,
-		Seal:     sealer(s),
+		Seal: sealer(s), Sealed: publishedBefore(s), Store: s.Settings().Store, Groups: groups,
+		Recheck: a.recheck(s), RecheckEvery: c.CheckEvery,
 		Refusals: refusals, Log: slog.New(slog.NewTextHandler(a.stderr, nil)),
 		SignIn: []serve.Authenticator{
 			serve.Token{Secret: token, Principal: localPrincipal()}, serve.Certificates{},
@@ -196,6 +201,7 @@ func (c *serveCmd) server(
 		config.Models = append(config.Models, serve.Model(m))
 	}
 	server := serve.New(config)
+	a.verdict = server.Verdict
 	addConsole(server, config)
 	return server, nil
 }
@@ -229,6 +235,38 @@ func sealer(s *session.Session) func(context.Context) (contract.Checkpoint, erro
 			return contract.Checkpoint{}, err
 		}
 		return auditor.Seal(ctx)
+	}
+}
+
+// publishedBefore returns the last checkpoint in the archive, and the time of its publication.
+func publishedBefore(
+	s *session.Session,
+) func(context.Context) (contract.Checkpoint, time.Time, error) {
+	return func(ctx context.Context) (c contract.Checkpoint, at time.Time, err error) {
+		view := s.View()
+		defer view.Close()
+		end, last, err := lastCheckpoint(ctx, view)
+		if err == nil && last != nil {
+			c.End, c.Size = end, last.Size
+		}
+		if err == nil && last != nil && last.Published != nil {
+			at = *last.Published
+		}
+		return c, at, err
+	}
+}
+
+// recheck replays the last snapshot and verifies the log.
+func (a *app) recheck(s *session.Session) func(context.Context) []serve.Part {
+	return func(ctx context.Context) (all []serve.Part) {
+		for _, name := range []string{"replay", "verify"} {
+			p := serve.Part{Name: name, Well: true}
+			if _, _, err := a.ask(ctx, s, []string{name}); err != nil {
+				p.Well, p.Reason = false, err.Error()
+			}
+			all = append(all, p)
+		}
+		return all
 	}
 }
 

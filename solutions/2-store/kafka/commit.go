@@ -137,6 +137,7 @@ func (c *committer) commit() error {
 	c.index.Add(d.entries)
 	c.index.EndCommit()
 	c.stamps.end()
+	c.log.opts.Grouped(len(d.entries))
 	for _, r := range c.group {
 		c.reply(r, r.receipts, r.err)
 	}

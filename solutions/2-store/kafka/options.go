@@ -30,6 +30,7 @@ type Options struct {
 	Dir        string             // of the index files; empty keeps the index in memory
 	Unwritten  int                // see index.Options; 0 means 256
 	Log        *slog.Logger       // nil discards
+	Grouped    func(events int)   // is told the size of each committed group; nil: nobody is
 
 	// For tests: the silence after which the group drops a member, and the way to reach brokers.
 	session time.Duration
@@ -45,6 +46,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Grouped == nil {
+		o.Grouped = func(int) {}
 	}
 }
 

@@ -60,6 +60,7 @@ func (s *Store) attempt(group []*appendCall, thorough bool) ([]outcome, error) {
 	if err := s.insert(conn, rows); err != nil {
 		return nil, fmt.Errorf("insert %d events: %w", len(rows), err)
 	}
+	s.grouped(len(rows))
 	return outcomes, nil
 }
 

@@ -87,6 +87,8 @@ type Options struct {
 	RetryFor time.Duration
 	// Log logs background work; nil logs nothing.
 	Log *slog.Logger
+	// Grouped is told the size of each committed group, in events; nil: nobody is.
+	Grouped func(events int)
 
 	// For tests that break connections: it sees the bytes before TLS encrypts them.
 	connected func(context.Context, *pgconn.Config, net.Conn) (net.Conn, error)
@@ -102,6 +104,7 @@ type Store struct {
 	promised promise
 	readOnly bool
 	retryFor time.Duration
+	grouped  func(events int)
 	waiting  atomic.Bool // a call waits for the database, and has logged it
 	log      *slog.Logger
 	pool     *pgxpool.Pool // with the application role
@@ -139,6 +142,9 @@ const (
 func Open(ctx context.Context, opt Options) (*Store, error) {
 	if opt.Schema == "" {
 		opt.Schema = "blotter"
+	}
+	if opt.Grouped == nil {
+		opt.Grouped = func(int) {}
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
@@ -186,7 +192,7 @@ func newStore(ctx context.Context, opt Options) (*Store, error) {
 	}
 	s := &Store{
 		schema: opt.Schema, clock: opt.Clock, skew: opt.Skew, readOnly: opt.ReadOnly,
-		retryFor: opt.RetryFor, log: opt.Log, pool: pool,
+		retryFor: opt.RetryFor, grouped: opt.Grouped, log: opt.Log, pool: pool,
 		singleSlots: make(slots, maxSingles),
 		appended:    make(chan struct{}, 1), groupsDone: make(chan struct{}),
 		closing: make(chan struct{}),

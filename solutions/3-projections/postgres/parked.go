@@ -29,6 +29,15 @@ func (c *changes) park(p trade.Parked) {
 	c.parked.Add(p.Stream, p.Version, p.Event, p.Actor, string(p.Rule), p.Detail, p.Book, nil)
 }
 
+// CountParked returns the number of parked streams.
+func (p *Projection) CountParked(ctx context.Context) (n int64, err error) {
+	err = p.Read(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx,
+			"SELECT count(DISTINCT stream) FROM parked WHERE skipped_by IS NULL").Scan(&n)
+	})
+	return n, err
+}
+
 // readParked reads the parked streams and the skipped events into s, sorted.
 func readParked(ctx context.Context, tx pgx.Tx, s *trade.State) error {
 	const query = `

@@ -1,0 +1,141 @@
+package serve_test
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/serve"
+	"example.com/blotter/labs/kit/contract"
+	codec "example.com/blotter/solutions/1-schemas"
+	"example.com/blotter/solutions/2-store/memory"
+	projection "example.com/blotter/solutions/3-projections"
+	readmodel "example.com/blotter/solutions/3-projections/memory"
+)
+
+// realTime gives a service a log whose times are those of the clock, and a model of positions.
+func realTime(c *serve.Config) {
+	log := memory.New(func(context.Context) time.Time { return time.Now() })
+	c.System = capstone.New(log, codec.Offline(), "test")
+	c.System.Projection, c.System.Project = readmodel.New(codec.Offline()), projection.Project
+	c.System.FollowUps.SweptTo = new(cursor)
+	c.Models = []serve.Model{{Name: "positions", Applier: c.System.Projection}}
+	c.Store = "kafka"
+}
+
+// A cursor is a saved cursor in memory.
+type cursor struct{ contract.Cursor }
+
+func (c *cursor) Load() (contract.Cursor, error)  { return c.Cursor, nil }
+func (c *cursor) Save(next contract.Cursor) error { c.Cursor = next; return nil }
+
+// metric returns the value of a series; -1 if the page has none.
+func (s *service) metric(series string) float64 {
+	s.t.Helper()
+	w := s.do("reader/1", "GET", "/metrics", "")
+	require.Equal(s.t, 200, w.Code)
+	for line := range strings.Lines(w.Body.String()) {
+		if value, ok := strings.CutPrefix(line, series+" "); ok {
+			n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			require.NoError(s.t, err)
+			return n
+		}
+	}
+	return -1
+}
+
+// halted is a read model whose work stops, as that of a projector that was killed.
+type halted struct {
+	contract.Applier
+	stopped atomic.Bool
+}
+
+func (h *halted) Apply(
+	ctx context.Context, events []contract.Recorded, next contract.Cursor,
+) error {
+	if h.stopped.Load() {
+		return fmt.Errorf("the projector is stopped")
+	}
+	return h.Applier.Apply(ctx, events, next)
+}
+
+// The lag rises while the projector is stopped, in events and in seconds, and is 0 after.
+func TestLagRisesAndFalls(t *testing.T) {
+	t.Parallel()
+	model := new(halted)
+	s := newService(t, realTime, func(c *serve.Config) {
+		model.Applier = c.Models[0].Applier
+		c.Models[0].Applier = model
+	})
+	model.stopped.Store(true)
+	_, stop := s.start()
+	labels := `{messaging_consumer_group_name="positions",messaging_destination_partition_id="0"}`
+	events, age := "blotter_consumer_lag_events"+labels, "blotter_consumer_lag_seconds"+labels
+	s.command("trader/1", mark("m-1", "70"))
+	require.InDelta(t, 1, s.metric(events), 0)
+	s.command("trader/1", mark("m-2", "71"))
+	require.InDelta(t, 2, s.metric(events), 0)
+	before := s.metric(age)
+	require.Greater(t, before, 0.0)
+	require.Greater(t, s.metric(age), before)
+	model.stopped.Store(false)
+	require.Eventually(t, func() bool { return s.metric(events) == 0 && s.metric(age) == 0 },
+		10*time.Second, 10*time.Millisecond)
+	require.InDelta(t, 2, s.metric("blotter_consumer_offset"+labels), 0)
+	require.InDelta(t, 2, s.metric("messaging_client_consumed_messages_total"+
+		`{messaging_consumer_group_name="positions",messaging_system="kafka"}`), 0)
+	require.NoError(t, stop())
+}
+
+// Each count of the page follows from the commands, the seals and the verdicts.
+func TestMetricsCount(t *testing.T) {
+	t.Parallel()
+	s := newService(t, realTime, func(c *serve.Config) {
+		c.SealEveryEvents = 100
+		c.Seal = func(context.Context) (contract.Checkpoint, error) {
+			return contract.Checkpoint{}, nil
+		}
+		c.Sealed = func(context.Context) (contract.Checkpoint, time.Time, error) {
+			at := time.Now().Add(-time.Minute)
+			return contract.Checkpoint{Size: 3, End: contract.Cursor{1}}, at, nil
+		}
+		c.LateReports = func(context.Context) (int64, error) { return 4, nil }
+	})
+	s.command("trader/1", mark("m-1", "70"))
+	s.command("trader/1", mark("m-2", "71"))
+	s.command("trader/1", settleNothing)
+	s.Verdict("replay", 0)
+	s.Verdict("verify", 1)
+	s.Verdict("status", 1)
+	_, stop := s.start()
+	require.Eventually(t, func() bool { return s.metric("blotter_checkpoint_leaves") == 3 },
+		10*time.Second, 10*time.Millisecond)
+	for series, want := range map[string]float64{
+		`blotter_commands_total{outcome="accepted",rule=""}`:                   2,
+		`blotter_commands_total{outcome="refused",rule="lifecycle.not-begun"}`: 1,
+		`blotter_verdicts_total{check="replay",verdict="holds"}`:               1,
+		`blotter_verdicts_total{check="replay",verdict="differs"}`:             0,
+		`blotter_verdicts_total{check="verify",verdict="differs"}`:             1,
+		`blotter_unsealed_events`:                                              2,
+		`blotter_followups_missing`:                                            0,
+		`blotter_reports_late`:                                                 4,
+		`blotter_log_end_offset{messaging_destination_partition_id="0"}`:       3,
+		`messaging_client_operation_duration_seconds_count{error_type="",` +
+			`messaging_operation_name="append",messaging_system="kafka"}`: 3,
+		`messaging_client_sent_messages_total{error_type="",` +
+			`messaging_operation_name="append",messaging_system="kafka"}`: 3,
+	} {
+		require.InDelta(t, want, s.metric(series), 0, series)
+	}
+	require.InDelta(t, 60, s.metric("blotter_checkpoint_age_seconds"), 30)
+	require.Greater(t, s.metric("blotter_unsealed_age_seconds"), 0.0)
+	require.InDelta(t, -1, s.metric("blotter_snapshot_age_seconds"), 0, "there is none")
+	require.NoError(t, stop())
+}
