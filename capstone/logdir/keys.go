@@ -124,6 +124,28 @@ func (d *Dir) firstKey(path string, from KeySource) ([]byte, error) {
 	return os.ReadFile(path) // of several first seals at once, all sign with the first one's key
 }
 
+// MasterKey returns the text of the key that wraps the keys of parties. If the folder has none, it
+// keeps the one that create returns.
+func (d *Dir) MasterKey(create func() (string, error)) (string, error) {
+	path := d.keyFile("master")
+	text, err := os.ReadFile(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return string(text), err
+	}
+	fresh, err := create()
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", err
+	}
+	if err := writeNew(path, []byte(fresh)); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	text, err = os.ReadFile(path) // of several processes at once, the first one's key counts
+	return string(text), err
+}
+
 func (d *Dir) keyFile(name string) string { return filepath.Join(d.path, "keys", name) }
 
 // Checkpoint returns the last checkpoint that was published from this folder, or the zero value.

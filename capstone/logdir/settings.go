@@ -142,6 +142,9 @@ func (n Name) SearchSchema() string { return n.schema() + "_search" }
 // ConfirmationsSchema returns the database schema of the read model of confirmations.
 func (n Name) ConfirmationsSchema() string { return n.schema() + "_confirmations" }
 
+// VaultSchema returns the database schema of the keys of parties.
+func (n Name) VaultSchema() string { return n.schema() + "_vault" }
+
 // SnapshotBucket returns the bucket of archived states.
 func (n Name) SnapshotBucket() string {
 	return product.Of(product.Defaults.SnapshotBucket, string(n))

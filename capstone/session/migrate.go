@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/vault"
 )
 
 // Migrate creates or migrates the Postgres schemas of a log, as their owner, and gives the
@@ -41,6 +42,10 @@ func Migrate(ctx context.Context, c Config) (schemas []string, err error) {
 		}
 		schemas = append(schemas, name.LogSchema())
 	}
+	if err := vault.Migrate(ctx, at.DSN, at.MigrationDSN, name.VaultSchema()); err != nil {
+		return schemas, err
+	}
+	schemas = append(schemas, name.VaultSchema())
 	for _, row := range models {
 		m, err := row.open(ctx, at.DSN, at.MigrationDSN, row.schema(name), nil)
 		if err != nil {

@@ -60,6 +60,8 @@ type Config struct {
 	Retention time.Duration // of archived objects
 	Lock      string        // of archived objects: COMPLIANCE or GOVERNANCE
 
+	MasterKey string // of the vault, as hexadecimal text; the data folder's if it is empty
+
 	Keep        time.Duration // of archived snapshots; Retention if it is zero
 	OffloadOver int           // payloads of more bytes go to object storage
 	Temporary   bool          // containers remove their volumes when they are closed

@@ -14,6 +14,7 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/vault"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
 	"example.com/blotter/solutions/2-store/kafka"
@@ -109,7 +110,9 @@ func isMisuse(err error) bool {
 	var usage *usageError
 	var request *logdir.UsageError
 	var noLog *logdir.NoLogError
-	return errors.As(err, &usage) || errors.As(err, &request) || errors.As(err, &noLog)
+	var text *vault.TextError
+	return errors.As(err, &usage) || errors.As(err, &request) || errors.As(err, &noLog) ||
+		errors.As(err, &text)
 }
 
 // isOutage recognises the causes that hide an answer, whatever error they are wrapped in.
@@ -142,10 +145,12 @@ func isFinding(err error) bool {
 		state    *stack.DamagedStateError
 		key      *audit.KeyError
 		refused  *audit.RefusedError
+		kept     *vault.KeptError
+		master   *vault.MasterError
 	)
 	for _, target := range []any{
 		&folder, &key, &refused, &ahead, &damaged, &offload, &frontier, &reused, &snapshot, &skip,
-		&stale, &segment, &state, &adoption, &restore,
+		&stale, &segment, &state, &adoption, &restore, &kept, &master,
 	} {
 		if errors.As(err, target) {
 			return true
@@ -163,6 +168,7 @@ var findings = []error{
 	contract.ErrSnapshotDamaged, contract.ErrSnapshotTaken, contract.ErrTrailing,
 	contract.ErrTruncated, contract.ErrUnknownSchema, contract.ErrWrongType,
 	index.ErrUnusable, kafka.ErrUnfit, postgres.ErrDamaged,
+	vault.ErrErased, vault.ErrNoKey, vault.ErrNoParty, vault.ErrSealed,
 }
 
 // hintOf returns the hint of an error; empty without one.

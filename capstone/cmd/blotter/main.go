@@ -61,6 +61,7 @@ type cli struct {
 	Replay   replayCmd        `cmd:"" help:"${replay}"`
 	Rebuild  rebuildCmd       `cmd:"" help:"${rebuild}"`
 	Migrate  migrateCmd       `cmd:"" help:"${migrate}"`
+	Party    partyCmd         `cmd:"" help:"${party}"`
 	Seal     sealCmd          `cmd:"" help:"${seal}"`
 	Cosign   cosignCmd        `cmd:"" help:"${cosign}"`
 	Sealed   checkpointsCmd   `cmd:"" name:"checkpoints" help:"List the published checkpoints."`
@@ -87,6 +88,7 @@ type cli struct {
 type settings struct {
 	Retention   time.Duration `default:"${retention}" env:"BLOTTER_RETENTION" hidden:""`
 	Lock        string        `default:"${lock}" enum:"${locks}" env:"BLOTTER_LOCK" hidden:""`
+	MasterKey   string        `env:"BLOTTER_MASTER_KEY" hidden:""`
 	EventSource string        `default:"${event_source}" env:"BLOTTER_SOURCE" hidden:""`
 }
 
@@ -129,6 +131,7 @@ var longHelp = kong.Vars{
 	"replay":         "Fold the log again and compare the result with an archived state.",
 	"rebuild":        "Make the read models again from the log, and accept the log as it is.",
 	"seal":           "Add new events to the Merkle tree and publish a signed checkpoint.",
+	"party":          "Keep personal data: recorded encrypted, shown masked, read on record.",
 	"cosign":         "Ask the witnesses of the log to cosign its last checkpoint.",
 	"verify":         "Compare the log with its checkpoints; exit 1 names the first difference.",
 	"restore":        "Make a lost log again from its sealed archive, in an empty folder.",
@@ -197,6 +200,8 @@ var longHelp = kong.Vars{
 	"explain_known_at": "Two times at which the days are known, instead of their ends.",
 	"explain_top":      "Number of parts in the table of each book, largest first; 0 is all.",
 
+	"party_rotate_to": "A file with the new master key: openssl rand -hex 64. " +
+		"It wraps the keys from now on.",
 	"principal_role": "What it may do: reader, trader, approver or importer. Repeat for more.",
 	"serve_address":  "Address to listen at: on loopback, or with a TLS certificate.",
 	"serve_tls_cert": "Certificate of the service, in PEM.",
