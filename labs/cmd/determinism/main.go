@@ -36,6 +36,8 @@ var pure = map[string][]string{
 	"capstone/explain":                      nil,
 	"capstone/lines":                        nil,
 	"capstone/report":                       nil,
+	"capstone/report/form":                  nil,
+	"capstone/report/remit":                 nil,
 	// fork: omit
 	"solutions/3-projections/plain": {"fold.go", "model.go", "refold.go"},
 	// fork: keep

@@ -1,0 +1,171 @@
+// Package remit reports contracts for electricity and gas under REMIT: Table 1 of Implementing
+// Regulation (EU) No 1348/2014, as records of ACER's schema REMITTable1 V3.
+//
+//	event                                       records
+//	NEW, also by a novation or an exercise      N
+//	AMEND amendment, update                     M
+//	CANCEL terminate, NOVATE, in part           M with the quantity that is left
+//	CANCEL terminate, NOVATE, in full           C
+//	SETTLE, EXERCISE                            none; the contract that results is its own N
+//	AMEND correction                            E for each record that is wrong, then it again
+//	CANCEL void                                 E for each record
+//
+// A record shows the contract after one change. So a correction makes wrong the record of its own
+// event and those of all later ones. They are withdrawn from the last to the first, and sent again
+// in order. So the repository never has a record after one that is withdrawn.
+//
+// TRUM 4.7 asks for another UTI on a record that replaces an error. Both parties must send the same
+// UTI, and only one of them makes the error. The rule set keeps the UTI: agree another one with the
+// counterparty and the reporting mechanism, and enter it as a contract of its own.
+//
+// Implementing Regulation (EU) 2026/256 has repealed 1348/2014, with a time of transition. Its
+// annex could not be read. Its rule set, remit-2026, will be another element of RuleSets, with the
+// day from which it holds.
+package remit
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"example.com/blotter/capstone/report"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// RuleSets returns the versions of the rules, oldest first.
+func RuleSets() []report.RuleSet { return []report.RuleSet{Table1()} }
+
+// Table1 is the rule set in force since contracts of organised market places became reportable.
+func Table1() report.RuleSet {
+	return report.RuleSet{
+		Name: "remit-2014", Regime: "REMIT", Fields: Fields, File: "xml", Write: write,
+		Source:   "Implementing Regulation (EU) No 1348/2014, Annex, Table 1; " + schema,
+		From:     firstDay,
+		Messages: messages, Scope: scope, Deadline: deadline,
+	}
+}
+
+// firstDay is 7 October 2015 (1348/2014, article 12).
+var firstDay = trade.DayOf(time.Date(2015, time.October, 7, 0, 0, 0, 0, time.UTC))
+
+// A record is one change of a contract, as the repository knows it.
+type record struct {
+	Type  string // N, M or C
+	Step  report.Step
+	State trade.Trade // as the record shows the contract
+}
+
+// withdrawn is the type of a message that withdraws a record. All its other fields are those of the
+// record.
+const withdrawn = "E"
+
+func messages(actions []report.Action) (all []report.Message) {
+	var line report.Timeline
+	var sent []record
+	for _, a := range actions {
+		want := recordsOf(line.Take(a))
+		same := shared(sent, want)
+		n := 0
+		send := func(typ string, r record) {
+			n++
+			all = append(all, report.Message{Action: a, N: n, Type: typ, State: r.State, Extra: r})
+		}
+		for _, r := range slices.Backward(sent[same:]) {
+			send(withdrawn, r)
+		}
+		for _, r := range want[same:] {
+			send(r.Type, r)
+		}
+		sent = want
+	}
+	return all
+}
+
+// recordsOf returns the records that a contract with these steps has. A void leaves none.
+func recordsOf(steps []report.Step) (all []record) {
+	for _, s := range steps {
+		if s.After.Status == trade.Voided {
+			return nil
+		}
+		if r := (record{typeOf(s), s, s.After}); r.Type != "" {
+			if r.Type == "C" { // it ends the contract as it was
+				r.State = s.Before
+			}
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// typeOf returns the type of a step's record, or "" for a step that is not reported.
+func typeOf(s report.Step) string {
+	switch b := s.Slot.Event.Body.(type) {
+	case trade.New:
+		return "N"
+	case trade.Amend:
+		if agreed(s.After).IsZero() {
+			return "C"
+		}
+		return "M"
+	case trade.Cancel, trade.Novate:
+		switch q, _ := trade.Reduction(b); {
+		case q.Value.IsZero(): // a correction says that it did not happen
+			return ""
+		case s.After.Open.IsZero():
+			return "C"
+		}
+		return "M"
+	}
+	return ""
+}
+
+// agreed returns the quantity of a contract that the parties still want or have had: neither a
+// delivery nor an exercise lowers it.
+func agreed(t trade.Trade) trade.Decimal { return t.Contracted.Sub(t.Terminated).Sub(t.Novated) }
+
+// shared returns the number of records that two lists have in common from the beginning.
+func shared(a, b []record) (n int) {
+	for n < len(a) && n < len(b) && a[n].content() == b[n].content() {
+		n++
+	}
+	return n
+}
+
+// content names all that the fields of a record are computed from.
+func (r record) content() string {
+	t := r.State
+	return fmt.Sprint(r.Type, r.Step.Slot.Root, r.Step.Slot.Event.EffectiveAt.UnixMicro(), t.Book,
+		" ", t.Counterparty, " ", t.Trader, " ", t.Side, t.Instrument, t.Currency, t.Unit, t.Price,
+		" ", agreed(t), t.Terms.Capacity, option(t))
+}
+
+// option returns the window of an option, which the name of an instrument lacks.
+func option(t trade.Trade) string {
+	if o := t.Terms.Instrument.Option; o != nil {
+		return fmt.Sprint(o.From.UnixMicro(), o.Until.UnixMicro())
+	}
+	return ""
+}
+
+// scope keeps out contracts for other goods than electricity and gas, and those for which the
+// reference data says so: for delivery outside the Union, or reported under EMIR already.
+func scope(in report.Input) report.Value {
+	if in.Message.State.Terms.Instrument.Commodity == trade.Oil {
+		return report.Text("oil is no wholesale energy product (REMIT, article 2(4))")
+	}
+	v := in.Product("remit")
+	if v.Gap != nil || v.Text == "out" {
+		return v
+	}
+	return report.Value{}
+}
+
+// deadline returns one business day for a standard contract, and a month for any other one
+// (1348/2014, article 7). A month has at least 20 business days; a holiday gives less time here
+// than the rule does.
+func deadline(in report.Input) (days int, calendar string) {
+	if in.Product("remit").Text == "non-standard" {
+		return 20, "TARGET"
+	}
+	return 1, "TARGET"
+}

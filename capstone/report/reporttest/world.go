@@ -1,0 +1,80 @@
+package reporttest
+
+import (
+	"fmt"
+	"math/big"
+	"strings"
+
+	"example.com/blotter/capstone/report"
+)
+
+// LEI returns a legal entity identifier that begins with a text of capital letters and digits.
+func LEI(begin string) string {
+	body := (begin + strings.Repeat("0", 18))[:18]
+	n, ok := new(big.Int).SetString(spelled(body+"00"), 10)
+	if !ok {
+		panic("reporttest: no LEI begins with " + begin)
+	}
+	return body + fmt.Sprintf("%02d", 98-n.Mod(n, big.NewInt(97)).Int64())
+}
+
+// ISIN returns a securities identifier that begins with a text of capital letters and digits.
+func ISIN(begin string) string {
+	body := (begin + strings.Repeat("0", 11))[:11]
+	for check := range 10 {
+		if code := body + fmt.Sprint(check); report.CheckISIN(code) == nil {
+			return code
+		}
+	}
+	panic("reporttest: no ISIN begins with " + begin)
+}
+
+func spelled(s string) string {
+	var b strings.Builder
+	for _, c := range s {
+		if c >= 'A' {
+			fmt.Fprint(&b, c-'A'+10)
+		} else {
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
+}
+
+// World returns a desk with the reference data of a small market: the books POWER and GAS, the
+// counterparties ACME, BETA and GAMMA (of which ACME-OLD is an earlier name of ACME), the traders
+// anna and ben, and power for DE-LU, gas at TTF, and oil.
+func World() *Desk {
+	d := New()
+	const day = "2024-12-01"
+	for _, book := range []string{"POWER", "GAS"} {
+		d.State(day, report.Book, book, "lei", LEI("OURFIRM"), "investment_firm", "true")
+	}
+	for _, p := range []string{"ACME", "BETA", "GAMMA"} {
+		d.State(day, report.Party, p, "lei", LEI(p))
+	}
+	d.State(day, report.Party, "ACME-OLD", "lei", LEI("ACME"))
+	for _, t := range []string{"anna", "ben"} {
+		d.State(day, report.Trader, t, "acer_trader_id", t+"-1",
+			"national_id", "DE"+strings.ToUpper(t)+"123456789")
+	}
+	for _, c := range [][2]string{
+		{"power/DE-LU/base", "10Y1001A1001A82H"}, {"power/DE-LU/peak", "10Y1001A1001A82H"},
+		{"gas/TTF/base", "21YNL----TTF---1"},
+	} {
+		class, eic := c[0], c[1]
+		for _, key := range []string{class, class + "/option"} {
+			d.State(day, report.Product, key, "eic", eic, "remit", "standard", "mifir", "in",
+				"venue", "XXXX", "full_name", "FORWARD "+strings.ToUpper(key), "cfi", cfi(key),
+				"underlying_isin", ISIN("DE000A1"), "settlement", "physical")
+		}
+	}
+	return d
+}
+
+func cfi(class string) string {
+	if strings.HasSuffix(class, "/option") {
+		return "HTAVPC"
+	}
+	return "JTTXFP"
+}
