@@ -13,6 +13,9 @@
 //	proofs.jsonl    for each event, its path to the root (RFC 6962, section 2.1.1)
 //	schemas/        the Avro schemas of the data
 //	README.txt      instructions for a reader
+//	index.html      optional: a page that shows the events and checks the other files, which it
+//	                holds, in a browser without a network. The manifest does not list it; Verify
+//	                compares it with the page of the bundle.
 //
 // The bundle is a folder of plain files: each can be read, compared and sent with any tool, and no
 // byte depends on an archiver. The same query at the same checkpoint gives the same bytes.
@@ -30,8 +33,8 @@
 //	manifest.note > blotter extract manifest v3
 //	manifest.note > example.com/blotter/test
 //	manifest.note > bytes 2832
-//	manifest.note > sha256 3752ab60af2eb9f1e24cec5a0b62cdbc354edaa94cd0cc81a856229d1d3fa958
-//	manifest.note > — example.com/blotter/test nzsXP4NqKn39gP1EiX+H…
+//	manifest.note > sha256 2597f26f0ca4a7221dd8dab18e2f9fe9336b820d107a303021f070db4ae19253
+//	manifest.note > — example.com/blotter/test nzsXP/+2Dp5olXUKr6gx…
 //	events.jsonl > {"leaf":2,"stream":"trade/T-1","version":2,"id":"6e8d2012-…"
 //	events.jsonl > "data":{"quantity":{"value":"30","unit":"bbl"},"price":"-37.63"},…
 //	events.jsonl > "raw":"AAAAAAkIAcnDgAII/cHP0A=="}

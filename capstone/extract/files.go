@@ -151,7 +151,7 @@ func (v *verifier) files() error {
 // strangers looks for files that the manifest does not list. It reads a few more names than the
 // manifest lists, however many there are.
 func (v *verifier) strangers() error {
-	listed := map[string]bool{manifestFile: true, signatureFile: true}
+	listed := map[string]bool{manifestFile: true, signatureFile: true, pageFile: true}
 	for _, f := range v.found.Manifest.Files {
 		listed[f.Path] = true
 	}

@@ -26,6 +26,7 @@ type Options struct {
 	Sealed   contract.SealedLog // the archive of Log
 	Signer   note.Signer        // the log's own
 	Verifier note.Verifier
+	Page     bool // the bundle gets a page that shows it and checks it in a browser: see Page
 }
 
 // An Ask is a request for one bundle.
@@ -286,7 +287,14 @@ func (m *maker) sign(bundle fs.FS) error {
 	if err := m.write(manifestFile, bytesOf(text)); err != nil {
 		return err
 	}
-	return m.write(signatureFile, bytesOf(signed))
+	if err := m.write(signatureFile, bytesOf(signed)); err != nil || !m.Page {
+		return err
+	}
+	page, err := Page(bundle, manifest)
+	if err != nil {
+		return err
+	}
+	return m.write(pageFile, bytesOf(page))
 }
 
 func (m *maker) write(path string, content func(io.Writer) error) error {

@@ -48,9 +48,9 @@ func fault(file string, line int, format string, args ...any) *Fault {
 // at fault, the line. Any other error means that the bundle could not be read.
 //
 // It checks the signature of the manifest; then that every file is there and has its digest, and
-// that there is no other file; then the signature of the checkpoint; then the claims about the
-// content. An honest maker would not need the last check, but a signature does not show that the
-// maker is honest.
+// that there is no other file but the page; then the signature of the checkpoint; then the claims
+// about the content. An honest maker would not need the last check, but a signature does not show
+// that the maker is honest. The page, if there is one, must be that of the bundle.
 //
 // Until the signature is checked, Verify reads at most 16 KiB of one file. The signature states the
 // size of the manifest, and the manifest the sizes of all other files. Verify opens no pipe, no
@@ -64,6 +64,9 @@ func Verify(bundle fs.FS, key note.Verifier) (Verified, error) {
 		return Verified{}, err
 	}
 	if err := v.content(); err != nil {
+		return Verified{}, err
+	}
+	if err := v.page(); err != nil {
 		return Verified{}, err
 	}
 	return v.found, nil

@@ -23,6 +23,7 @@ type extractCmd struct {
 	From       moment   `help:"${extract_from}" placeholder:"TIME"`
 	To         moment   `help:"${extract_to}" placeholder:"TIME"`
 	Checkpoint int64    `help:"${extract_checkpoint}" placeholder:"SIZE"`
+	Page       bool     `help:"${extract_page}"`
 }
 
 func (c *extractCmd) Run(ctx context.Context, a *app) error {
@@ -40,6 +41,7 @@ func (c *extractCmd) Run(ctx context.Context, a *app) error {
 	}
 	m, err := extract.Make(ctx, c.Out, ask, extract.Options{
 		Log: s.Log, Sealed: auditor, Signer: auditor.Keys.Signer, Verifier: auditor.Keys.Verifier,
+		Page: c.Page,
 	})
 	if err != nil {
 		return withHint(err)

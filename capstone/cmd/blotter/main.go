@@ -225,6 +225,7 @@ var longHelp = kong.Vars{
 		"Repeat for more trades.",
 	"extract_from":       "Only events recorded at or after: a day (its beginning) or a time.",
 	"extract_to":         "Only events recorded at or before: a day (its end) or a time.",
+	"extract_page":       "Add index.html, which checks the extract in a browser.",
 	"extract_checkpoint": "As of the checkpoint with this many leaves; by default the last one.",
 	"verify_key": "Only believe checkpoints of this public key, given as text or as a file; " +
 		"by default that of DATA/keys/verifier.",
