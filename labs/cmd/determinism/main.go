@@ -34,6 +34,7 @@ var pure = map[string][]string{
 	"solutions/3-projections/confirmations": nil,
 	"solutions/4-replay":                    {"explain.go", "replay.go", "window.go"},
 	"capstone/explain":                      nil,
+	"capstone/ledger":                       {"decide.go", "events.go", "export.go", "folds.go", "names.go", "state.go"},
 	"capstone/lines":                        nil,
 	"capstone/report":                       nil,
 	"capstone/report/form":                  nil,
