@@ -84,7 +84,8 @@ func (b *Books) Take(f Fact) {
 	}
 }
 
-// move adds the event of an account, and takes off the line of an entry. What is left differs.
+// move adds the event of an account, and takes off the line of an entry. The rest is
+// the difference.
 func (b *Books) move(m move, amount trade.Decimal) {
 	if b.moves[m] = b.moves[m].Add(amount); b.moves[m].IsZero() {
 		delete(b.moves, m)
