@@ -45,6 +45,11 @@ type System struct {
 	// Source is the file or client that the lines of an import come from. It is an attribute of
 	// their events, beside the line.
 	Source string
+
+	// Observe is told of each command before it is decided. The context that it returns is that of
+	// the decision, and done is called with the outcome. nil observes nothing.
+	Observe func(ctx context.Context, cmd trade.Command) (
+		_ context.Context, done func(Outcome, error))
 }
 
 // New returns a system that takes commands and answers questions about single trades. The caller
@@ -200,10 +205,14 @@ func (s *System) Approve(ctx context.Context, cmd trade.Command) (Outcome, error
 func (s *System) do(
 	ctx context.Context, cmd trade.Command,
 	decide func(context.Context, trade.Command) (Outcome, error),
-) (Outcome, error) {
+) (out Outcome, err error) {
+	if s.Observe != nil {
+		var done func(Outcome, error)
+		ctx, done = s.Observe(ctx, cmd)
+		defer func() { done(out, err) }()
+	}
 	ctx = contract.At(ctx, cmd.EnteredAt) // only the clock of a simulated log reads it
-	out, err := decide(ctx, cmd)
-	if err != nil {
+	if out, err = decide(ctx, cmd); err != nil {
 		return Outcome{}, err
 	}
 	// A crash here leaves an event without its follow-ups. The same command, sent again, comes

@@ -125,7 +125,7 @@ func (s *Server) approve(ctx context.Context, in *approveInput) (*commandOutput,
 		p, waits, err = s.pendingOf(ctx, r)
 	}
 	if err != nil {
-		return nil, s.failed(err)
+		return nil, s.failed(ctx, err)
 	}
 	if !waits {
 		return nil, problem(http.StatusConflict, "command %q does not wait for an approval", id)
@@ -137,11 +137,11 @@ func (s *Server) approve(ctx context.Context, in *approveInput) (*commandOutput,
 	}
 	_, done, err := s.decided(ctx, p)
 	if err != nil {
-		return nil, s.failed(err)
+		return nil, s.failed(ctx, err)
 	}
 	now, err := s.System.Now(ctx)
 	if err != nil {
-		return nil, s.failed(err)
+		return nil, s.failed(ctx, err)
 	}
 	if !done && now.Known.After(p.expires()) {
 		return nil, problem(http.StatusGone, "the time for an approval ended at %s",
@@ -186,16 +186,16 @@ func (s *Server) listPending(ctx context.Context, _ *struct{}) (*pendingOutput, 
 	out := new(pendingOutput)
 	now, err := s.System.Now(ctx)
 	if err != nil {
-		return nil, s.failed(err)
+		return nil, s.failed(ctx, err)
 	}
 	out.Body.KnownAt, out.Body.EffectiveAt, out.Body.Answer = now.Known, "all", []Pending{}
 	end, err := s.System.Log.End(ctx)
 	if err != nil {
-		return nil, s.failed(err)
+		return nil, s.failed(ctx, err)
 	}
 	for r, err := range s.System.Log.Read(ctx, nil, end) {
 		if err != nil {
-			return nil, s.failed(err)
+			return nil, s.failed(ctx, err)
 		}
 		if now.Known.After((pending{recorded: r}).expires()) {
 			continue
@@ -209,7 +209,7 @@ func (s *Server) listPending(ctx context.Context, _ *struct{}) (*pendingOutput, 
 			}
 		}
 		if err != nil {
-			return nil, s.failed(err)
+			return nil, s.failed(ctx, err)
 		}
 	}
 	return out, nil

@@ -148,7 +148,7 @@ func (s *Server) take(
 		if p := new(Problem); errors.As(err, &p) {
 			return nil, p
 		} else if err != nil {
-			return nil, s.failed(err)
+			return nil, s.failed(ctx, err)
 		}
 		if waits != nil {
 			return waits, nil
@@ -199,13 +199,13 @@ func (s *Server) claims(ctx context.Context, p *Principal, cmd trade.Command) er
 func (s *Server) undecided(ctx context.Context, cmd trade.Command, err error) error {
 	var reused *capstone.ReusedCommandError
 	if !errors.As(err, &reused) {
-		return s.failed(err)
+		return s.failed(ctx, err)
 	}
 	p := &Problem{Status: http.StatusConflict, Rule: string(lines.Reused), Detail: err.Error(),
 		Hint: "send the command with a new id"}
 	recorded, err := s.outcome(ctx, cmd.ID)
 	if err != nil {
-		return s.failed(err)
+		return s.failed(ctx, err)
 	}
 	p.Outcome = &recorded
 	return p.titled()
@@ -226,8 +226,8 @@ func (s *Server) outcome(ctx context.Context, id string) (Outcome, error) {
 }
 
 // failed returns the problem of a request that could not be answered.
-func (s *Server) failed(err error) error {
-	s.Log.Warn("a request failed", "error", err)
+func (s *Server) failed(ctx context.Context, err error) error {
+	s.Log.WarnContext(ctx, "a request failed", "error", err)
 	p := &Problem{Status: http.StatusServiceUnavailable, Detail: "a part of the system is away",
 		Hint: "see /readyz, and send the same request again: no command is recorded twice"}
 	if errors.Is(err, contract.ErrInvalid) || errors.Is(err, contract.ErrOversize) {
@@ -348,7 +348,7 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 		})
 	last := LineResult{Result: "done", Totals: &n, Orphaned: OrphansOf(n.Orphaned)}
 	if err != nil {
-		s.Log.Warn("a batch ended early", "error", err)
+		s.Log.WarnContext(ctx, "a batch ended early", "error", err)
 		last.Result, last.Detail = "failed", "the batch ended early: send it again"
 		if s.ending.Err() != nil {
 			last.Detail = "the service stops: send the batch again when it is back"

@@ -66,12 +66,12 @@ func (s *Server) from(ctx context.Context, text string) (from, end contract.Curs
 }
 
 // writeFault answers with a problem of the request, or of the system.
-func (s *Server) writeFault(w http.ResponseWriter, err error) {
+func (s *Server) writeFault(w http.ResponseWriter, r *http.Request, err error) {
 	if p := new(Problem); errors.As(err, &p) {
 		writeProblem(w, *p)
 		return
 	}
-	s.writeError(w, err)
+	s.writeError(w, r, err)
 }
 
 // events answers with a page of the log.
@@ -92,12 +92,12 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 	from, end, err := s.from(r.Context(), values.Get("from"))
 	if err != nil {
-		s.writeFault(w, err)
+		s.writeFault(w, r, err)
 		return
 	}
 	p, err := s.readPage(r.Context(), from, end, limit)
 	if err != nil {
-		s.writeError(w, err)
+		s.writeError(w, r, err)
 		return
 	}
 	// If-None-Match separates its tags by commas.
@@ -151,7 +151,7 @@ func (s *Server) feed(w http.ResponseWriter, r *http.Request) {
 	}
 	from, _, err := s.from(r.Context(), at)
 	if err != nil {
-		s.writeFault(w, err)
+		s.writeFault(w, r, err)
 		return
 	}
 	ctx, cancel := context.WithCancel(r.Context())

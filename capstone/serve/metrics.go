@@ -9,7 +9,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/trace"
 
+	"example.com/blotter/capstone/tracing"
 	"example.com/blotter/labs/kit/contract"
 )
 
@@ -181,13 +183,16 @@ type observedLog struct {
 	contract.Store
 	metrics *metrics
 	system  string
+	tracer  trace.Tracer
 }
 
 func (l *observedLog) Append(
 	ctx context.Context, stream string, expected int64, events ...contract.Event,
 ) ([]contract.Receipt, error) {
 	began := time.Now()
-	receipts, err := l.Store.Append(ctx, stream, expected, events...)
+	ctx, span := l.begin(ctx, len(events))
+	receipts, err := l.Store.Append(ctx, stream, expected, inTrace(ctx, events)...)
+	tracing.End(span, err)
 	kind := typeOf(err)
 	l.metrics.appends.WithLabelValues(l.system, "append", kind).Observe(since(began))
 	l.metrics.sent.WithLabelValues(l.system, "append", kind).Add(float64(len(events)))
@@ -225,6 +230,7 @@ type observedModel struct {
 	Model
 	metrics *metrics
 	system  string // of the log
+	tracer  trace.Tracer
 }
 
 // Cursor asks the read model for its progress.
@@ -240,7 +246,9 @@ func (m observedModel) Apply(
 	ctx context.Context, events []contract.Recorded, next contract.Cursor,
 ) error {
 	began := time.Now()
+	ctx, span := m.begin(ctx, events)
 	err := m.Model.Apply(ctx, events, next)
+	tracing.End(span, err)
 	m.called("apply", began, err)
 	m.metrics.processed.WithLabelValues(m.system, m.Name, typeOf(err)).Observe(since(began))
 	if err == nil {

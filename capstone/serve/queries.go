@@ -131,14 +131,14 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request, q Query) {
 	}
 	asked, err := s.System.Now(r.Context())
 	if err != nil {
-		s.writeError(w, err)
+		s.writeError(w, r, err)
 		return
 	}
 	a := q.Ask(r.Context(), values)
 	var envelope map[string]json.RawMessage
 	if len(a.JSON) > 0 {
 		if err := json.Unmarshal(a.JSON, &envelope); err != nil {
-			s.writeError(w, fmt.Errorf("query %s: %w", q.Name, err))
+			s.writeError(w, r, fmt.Errorf("query %s: %w", q.Name, err))
 			return
 		}
 	}
@@ -206,8 +206,8 @@ func tags(r *http.Request) (all []string) {
 }
 
 // writeError answers a question that could not be answered.
-func (s *Server) writeError(w http.ResponseWriter, err error) {
-	writeProblem(w, *s.failed(err).(*Problem))
+func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
+	writeProblem(w, *s.failed(r.Context(), err).(*Problem))
 }
 
 // A page is a part of a list.

@@ -38,6 +38,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
@@ -79,7 +81,10 @@ type Config struct {
 
 	SignIn   []Authenticator // the first one that knows the credential decides
 	Refusals *Refusals
-	Log      *slog.Logger // nil discards
+	Log      *slog.Logger // nil discards; its lines also name the trace and the command
+	// Traces takes the spans of requests, commands, appends, read models and seals. nil: there are
+	// none, and the events keep the trace of a client that sends one.
+	Traces trace.TracerProvider
 }
 
 // A Model is a read model with its name.
@@ -95,6 +100,7 @@ type Server struct {
 	mux     *http.ServeMux
 	api     huma.API
 	metrics *metrics
+	tracer  trace.Tracer
 	gauger  *gauger
 
 	ending context.Context // ends when the server stops taking requests: feeds and batches end
@@ -117,9 +123,15 @@ func New(c Config) *Server {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	c.Log = slog.New(tracedLines{c.Log.Handler()})
+	traces := c.Traces
+	if traces == nil {
+		traces = noop.NewTracerProvider()
+	}
 	s := &Server{Config: c, mux: http.NewServeMux(), metrics: newMetrics(c.Groups),
-		feeds: make(chan struct{}, maxFeeds),
-		parts: map[string]Part{}}
+		tracer: traces.Tracer("example.com/blotter/capstone/serve"),
+		feeds:  make(chan struct{}, maxFeeds),
+		parts:  map[string]Part{}}
 	s.observe()
 	s.ending, s.end = context.WithCancel(context.Background())
 	config := huma.DefaultConfig("Blotter", "1")
@@ -138,16 +150,17 @@ func New(c Config) *Server {
 	s.routeQueries()
 	s.routeFeed()
 	s.routeHealth()
-	s.handler = s.chain(s.mux)
+	s.handler = s.traced(traces, s.chain(s.mux))
 	return s
 }
 
 // observe measures the appends of the desk and the work of the read models.
 func (s *Server) observe() {
-	s.System.Desk.Log = &observedLog{s.System.Desk.Log, s.metrics, s.Store}
+	s.System.Desk.Log = &observedLog{s.System.Desk.Log, s.metrics, s.Store, s.tracer}
+	s.System.Observe = s.observeCommand
 	s.Models = slices.Clone(s.Models)
 	for i, m := range s.Models {
-		s.Models[i].Applier = observedModel{m, s.metrics, s.Store}
+		s.Models[i].Applier = observedModel{m, s.metrics, s.Store, s.tracer}
 	}
 	s.gauger = newGauger(s)
 }

@@ -124,7 +124,7 @@ func (f *sealer) step(ctx context.Context, s *Server) {
 	if grown == 0 || !due || time.Now().Before(f.next) {
 		return
 	}
-	checkpoint, err := s.Seal(ctx)
+	checkpoint, err := s.seal(ctx, f.end, end)
 	f.last = time.Now()
 	if err != nil {
 		f.next = f.last.Add(min(cmp.Or(s.SealEvery, sealAgain), sealAgain))
@@ -149,6 +149,7 @@ func (f *sealer) recall(ctx context.Context, s *Server) {
 	if s.measured("last checkpoint", err) {
 		f.told = true
 		s.gauger.sealedTo(c, at)
+		f.end = c.End
 	}
 }
 

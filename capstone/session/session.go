@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/product"
@@ -67,6 +69,8 @@ type Config struct {
 	Temporary   bool          // containers remove their volumes when they are closed
 	Progress    io.Writer     // takes progress and warnings; nil discards them
 
+	// Traces takes the spans of the log's servers; nil: there are none.
+	Traces  trace.TracerProvider
 	Grouped func(events int) // is told the size of each group of appends; nil: nobody is
 
 	Services  *Stack      // an open stack, which the session does not close; nil opens one

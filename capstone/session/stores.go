@@ -7,11 +7,15 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/exaring/otelpgx"
+	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/trace"
 
 	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/tracing"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
 	"example.com/blotter/labs/kit/trade"
@@ -65,7 +69,8 @@ type LogOptions struct {
 	Timeout    time.Duration // for a commit; 0 means the store's default
 	Unwritten  int           // see kafka.Options; 0 means its default
 	Log        *slog.Logger
-	Grouped    func(events int) // see kafka.Options
+	Grouped    func(events int)     // see kafka.Options
+	Traces     trace.TracerProvider // nil: there are no spans
 }
 
 // A Log is an open store.
@@ -153,7 +158,7 @@ func (s *Session) openStore(ctx context.Context, heads contract.HeadCodec) (Log,
 		// A query leaves the schema as it is, so that status sees it as somebody else left it.
 		Existing: s.access != Write && !s.dir.IsNew(),
 		Log:      s.config.logger(),
-		Grouped:  s.config.Grouped,
+		Grouped:  s.config.Grouped, Traces: s.config.Traces,
 	})
 	if err != nil {
 		return nil, err
@@ -250,6 +255,9 @@ func openKafkaLog(ctx context.Context, at Endpoint, o LogOptions) (Log, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Traces != nil {
+		brokers = append(brokers, kgo.WithHooks(tracing.Kafka(o.Traces)))
+	}
 	store, err := openKafka(ctx, kafkastore.Options{
 		Brokers: brokers, Prefix: o.Name.Topics(), Partitions: o.Partitions,
 		Place: kafkastore.Placement{Name: "subject",
@@ -312,8 +320,12 @@ func openPostgresLog(ctx context.Context, at Endpoint, o LogOptions) (Log, error
 	if o.Existing {
 		at.Postgres.MigrationDSN = ""
 	}
+	var tracer pgx.QueryTracer
+	if o.Traces != nil {
+		tracer = otelpgx.NewTracer(otelpgx.WithTracerProvider(o.Traces))
+	}
 	store, err := postgresstore.Open(ctx, postgresstore.Options{
-		DSN: at.Postgres.MigrationDSN, AppDSN: at.Postgres.DSN,
+		Tracer: tracer, DSN: at.Postgres.MigrationDSN, AppDSN: at.Postgres.DSN,
 		Schema: o.Name.LogSchema(), Clock: o.Clock, Simulated: o.Simulated,
 		ReadOnly: o.ReadOnly, Log: o.Log, Grouped: o.Grouped,
 	})

@@ -211,6 +211,8 @@ var longHelp = kong.Vars{
 	"serve_issuer":      "OpenID issuer whose tokens, with a claim roles, sign in as oidc/SUBJECT.",
 	"serve_audience":    "Audience that a token must be for.",
 	"serve_check_every": "Replay and verify after this time; 0 does not.",
+	"serve_log_format":  "Lines of the service's own log: text or json.",
+	"serve_log_level":   "debug has a line for each command; or info, warn, error.",
 	"serve_seal_every":  "Seal new events after this time; 0 does not.",
 	"serve_seal_events": "Seal after this many new events; 0 does not.",
 	"serve_log_address": "Address to listen at. Others than loopback show the log to others.",

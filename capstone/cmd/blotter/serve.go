@@ -15,6 +15,12 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/serve"
@@ -28,6 +34,8 @@ type serveCmd struct {
 	SealEvery       time.Duration `help:"${serve_seal_every}" default:"1m"`
 	SealEveryEvents int64         `help:"${serve_seal_events}" default:"1000"`
 	CheckEvery      time.Duration `help:"${serve_check_every}" default:"0s"`
+	LogFormat       string        `help:"${serve_log_format}" enum:"text,json" default:"text"`
+	LogLevel        slog.Level    `help:"${serve_log_level}" default:"info"`
 	Simulate        bool          `help:"${import_simulate}"`
 
 	TLSCert      string `name:"tls-cert" help:"${serve_tls_cert}" type:"existingfile" and:"tls"`
@@ -55,6 +63,9 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	}()
 	config := a.config()
 	config.New, config.Source = a.newLog(c.Simulate), "serve"
+	if config.Traces, err = a.traces(ctx); err != nil {
+		return err
+	}
 	groups := serve.NewGroups()
 	config.Grouped = func(events int) { groups.Observe(float64(events)) }
 	s, err := a.openAs(ctx, config, session.Write)
@@ -68,7 +79,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if len(listeners) > 1 {
 		url = "https://" + listeners[0].Addr().String()
 	}
-	server, err := c.server(ctx, a, s, local.Token, groups)
+	server, err := c.server(ctx, a, s, local.Token, observed{groups, config.Traces})
 	if err != nil {
 		return err
 	}
@@ -153,7 +164,7 @@ func listen(ctx context.Context, address string, clear bool) (net.Listener, erro
 
 // server wires the service over an open session.
 func (c *serveCmd) server(
-	ctx context.Context, a *app, s *session.Session, token string, groups prometheus.Histogram,
+	ctx context.Context, a *app, s *session.Session, token string, to observed,
 ) (*serve.Server, error) {
 	system := s.System()
 	var err error
@@ -180,9 +191,9 @@ func (c *serveCmd) server(
 		},
 		Prove: prover(s), Check: checker(s),
 		SealEvery: c.SealEvery, SealEveryEvents: c.SealEveryEvents,
-		Seal: sealer(s), Sealed: publishedBefore(s), Store: s.Settings().Store, Groups: groups,
+		Seal: sealer(s), Sealed: publishedBefore(s), Store: s.Settings().Store, Groups: to.groups,
 		Recheck: a.recheck(s), RecheckEvery: c.CheckEvery,
-		Refusals: refusals, Log: slog.New(slog.NewTextHandler(a.stderr, nil)),
+		Refusals: refusals, Log: c.log(a.stderr), Traces: to.traces,
 		SignIn: []serve.Authenticator{
 			serve.Token{Secret: token, Principal: localPrincipal()}, serve.Certificates{},
 			passwords,
@@ -204,6 +215,51 @@ func (c *serveCmd) server(
 	a.verdict = server.Verdict
 	addConsole(server, config)
 	return server, nil
+}
+
+// observed takes the measurements and the spans of a service; the zero value takes none.
+type observed struct {
+	groups prometheus.Histogram
+	traces trace.TracerProvider
+}
+
+// log returns the log of the service.
+func (c *serveCmd) log(w io.Writer) *slog.Logger {
+	o := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// traces returns a provider that exports spans by OTLP over HTTP, as the environment variables of
+// OpenTelemetry say. Without an endpoint there it returns nil: nothing is traced.
+func (a *app) traces(ctx context.Context) (trace.TracerProvider, error) {
+	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" &&
+		os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" {
+		return nil, nil
+	}
+	exporter, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return nil, &usageError{fmt.Sprintf("the export of traces: %v", err),
+			"see the variables OTEL_EXPORTER_OTLP_* of OpenTelemetry"}
+	}
+	name := resource.NewSchemaless(attribute.String("service.name", "blotter"))
+	of, err := resource.Merge(name, resource.Environment()) // OTEL_SERVICE_NAME wins
+	if err != nil {
+		return nil, err
+	}
+	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter),
+		sdktrace.WithResource(of))
+	otel.SetTracerProvider(provider) // of the queries of read models
+	a.onClose(func() error {
+		// The last spans may be lost: a collector that is away must not keep a service from ending.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		_ = provider.Shutdown(ctx)
+		return nil
+	})
+	return provider, nil
 }
 
 // localPrincipal is the user of the process, who alone may read the data folder.

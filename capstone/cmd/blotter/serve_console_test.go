@@ -40,7 +40,7 @@ func newVisitor(t *testing.T) *visitor {
 	_, err = s.System().Import(t.Context(), lines.Read(bytes.NewReader(text)),
 		func(r capstone.Result) { require.NoError(t, r.Problem) })
 	require.NoError(t, err)
-	server, err := new(serveCmd).server(t.Context(), a, s, "secret", nil)
+	server, err := new(serveCmd).server(t.Context(), a, s, "secret", observed{})
 	require.NoError(t, err)
 	return &visitor{server, t}
 }

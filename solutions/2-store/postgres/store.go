@@ -49,6 +49,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -87,6 +88,8 @@ type Options struct {
 	RetryFor time.Duration
 	// Log logs background work; nil logs nothing.
 	Log *slog.Logger
+	// Tracer is told of each query; nil: nobody is.
+	Tracer pgx.QueryTracer
 	// Grouped is told the size of each committed group, in events; nil: nobody is.
 	Grouped func(events int)
 
@@ -239,6 +242,7 @@ func (opt Options) pool() (*pgxpool.Config, error) {
 	}
 	config.MaxConns = max(config.MaxConns, minConns)
 	config.ConnConfig.AfterNetConnect = opt.connected
+	config.ConnConfig.Tracer = opt.Tracer
 	settings := config.ConnConfig.RuntimeParams
 	settings["role"] = roleOf(opt.Schema)
 	settings["search_path"] = quoted(opt.Schema) + ", pg_temp"

@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -112,6 +113,8 @@ func Open(ctx context.Context, app, owner *pgxpool.Config, schema string, kind K
 	*Model, error) {
 	m := &Model{kind: kind, config: app.Copy(), schema: schema}
 	m.config.ConnConfig.RuntimeParams["search_path"] = quoted(schema)
+	// The queries within a span have spans, if the program has set a provider: see package otel.
+	m.config.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableAcquireTracer())
 	if owner != nil {
 		m.owner = owner.Copy()
 		m.owner.ConnConfig.RuntimeParams["search_path"] = quoted(schema)
