@@ -81,6 +81,8 @@ var Attributes = []Definition{
 		matching(`[ -~]{1,100}`)},
 	{"national_id", []string{Trader}, "national client identifier, RTS 22 Annex II",
 		matching(`[A-Z]{2}[A-Z0-9]{1,33}`)},
+	{"branch_country", []string{Trader}, "country of the branch that supervises the trader",
+		matching(`[A-Z]{2}`)},
 	{"swap", []string{Product}, "CFTC: the product is a swap", oneOf("true", "false")},
 	{"settlement", []string{Product}, "physical or cash", oneOf("physical", "cash")},
 	{"cfi", []string{Product}, "classification, ISO 10962", matching(`[A-Z]{6}`)},

@@ -56,7 +56,8 @@ func World() *Desk {
 	d.State(day, report.Party, "ACME-OLD", "lei", LEI("ACME"))
 	for _, t := range []string{"anna", "ben"} {
 		d.State(day, report.Trader, t, "acer_trader_id", t+"-1",
-			"national_id", "DE"+strings.ToUpper(t)+"123456789")
+			"national_id", "DE"+strings.ToUpper(t)+"123456789",
+			"branch_country", "DE")
 	}
 	for _, c := range [][2]string{
 		{"power/DE-LU/base", "10Y1001A1001A82H"}, {"power/DE-LU/peak", "10Y1001A1001A82H"},

@@ -41,6 +41,7 @@ var pure = map[string][]string{
 	"capstone/lines":        nil,
 	"capstone/report":       nil,
 	"capstone/report/form":  nil,
+	"capstone/report/mifir": nil,
 	"capstone/report/remit": nil,
 	// fork: omit
 	"solutions/3-projections/plain": {"fold.go", "model.go", "refold.go"},
