@@ -88,6 +88,11 @@ func (a Action) Reopens() bool {
 	return a.Before.Status != "" && a.Before.Status != trade.Live && a.Open()
 }
 
+// OnlySettles reports whether the action is a settlement, or corrects one into another one.
+func (a Action) OnlySettles() bool {
+	return a.Of == Settlement && (a.Replaced == nil || Of(a.Replaced.Body) == Settlement)
+}
+
 // Open reports whether the contract is open after the action.
 func (a Action) Open() bool { return a.After.Status == trade.Live }
 

@@ -24,6 +24,12 @@ const (
 	Role     = "role"     // key: regime/book/counterparty; see the attribute reporting_side
 )
 
+// Kinds of subjects of a Gap that no reference data describes.
+const (
+	Trade = "trade" // key: the UTI; the record itself lacks the data, or has it in another form
+	Curve = "curve" // key: the curve; it lacks a mark
+)
+
 // owner returns the team that owns the data of a kind of subject.
 func owner(kind string) string {
 	switch kind {
@@ -31,6 +37,10 @@ func owner(kind string) string {
 		return "product-control"
 	case Trader:
 		return "desk-heads"
+	case Trade:
+		return "middle-office"
+	case Curve:
+		return "market-data"
 	}
 	return "client-data"
 }
@@ -76,6 +86,12 @@ var Attributes = []Definition{
 	{"natural_person", []string{Party}, "true for a natural person", oneOf("true", "false")},
 	{"financial_entity", []string{Book, Party}, "CEA 2(h)(7)(C)", oneOf("true", "false")},
 	{"federal_entity", []string{Book, Party}, "US federal entity", oneOf("true", "false")},
+	{"swap_dealer", []string{Book}, "swap dealer or major swap participant",
+		oneOf("true", "false")},
+	{"initial_margin_portfolio", []string{Party}, "code of the portfolio, TRANSACTIONLEVEL or " +
+		"NOTAPPLICABLE", matching(`[A-Za-z0-9]{1,52}`)},
+	{"variation_margin_portfolio", []string{Party}, "the same, for variation margin",
+		matching(`[A-Za-z0-9]{1,52}`)},
 	{"investment_firm", []string{Book}, "MiFID II investment firm", oneOf("true", "false")},
 	{"acer_trader_id", []string{Trader}, "trader's id at the market participant",
 		matching(`[ -~]{1,100}`)},
@@ -85,6 +101,12 @@ var Attributes = []Definition{
 		matching(`[A-Z]{2}`)},
 	{"swap", []string{Product}, "CFTC: the product is a swap", oneOf("true", "false")},
 	{"settlement", []string{Product}, "physical or cash", oneOf("physical", "cash")},
+	{"settlement_days", []string{Product}, "days from the end of delivery to the last payment",
+		matching(`[0-9]{1,3}`)},
+	{"premium_days", []string{Product}, "days from the trade to the payment of the premium",
+		matching(`[0-9]{1,3}`)},
+	{"delta", []string{Product}, "delta of an option to its underlying",
+		matching(`-?[01](\.[0-9]{1,5})?`)},
 	{"cfi", []string{Product}, "classification, ISO 10962", matching(`[A-Z]{6}`)},
 	{"isin", []string{Product}, "ISO 6166", CheckISIN},
 	{"underlying_isin", []string{Product}, "ISIN of the underlying", CheckISIN},
@@ -159,7 +181,10 @@ type Fact struct {
 }
 
 // Reference is the reference data as known at one time. The zero value has none.
-type Reference struct{ values map[attributeKey][]dated }
+type Reference struct {
+	values    map[attributeKey][]dated
+	calendars map[string]trade.Calendar
+}
 
 type attributeKey struct{ kind, key, name string }
 
@@ -195,7 +220,7 @@ func FoldReference(facts iter.Seq[Fact], known time.Time) Reference {
 }
 
 func reference(slots map[string][]Fact) Reference {
-	r := Reference{map[attributeKey][]dated{}}
+	r := Reference{map[attributeKey][]dated{}, map[string]trade.Calendar{}}
 	//determinism:unordered each stream has its own keys
 	for _, of := range slots {
 		for _, f := range of {
@@ -211,7 +236,26 @@ func reference(slots map[string][]Fact) Reference {
 			return cmp.Or(a.from.Compare(b.from), cmp.Compare(a.version, b.version))
 		})
 	}
+	//determinism:unordered each day of a calendar is set by itself
+	for k, all := range r.values {
+		day, err := trade.ParseDay(k.name)
+		if k.kind != Calendar || err != nil {
+			continue
+		}
+		c := r.Calendar(k.key)
+		c.Holidays[day] = all[len(all)-1].value == "holiday"
+		r.calendars[k.key] = c
+	}
 	return r
+}
+
+// Calendar returns the business days of a calendar, in UTC. A calendar that nobody has stated has
+// no holidays.
+func (r Reference) Calendar(key string) trade.Calendar {
+	if c, ok := r.calendars[key]; ok {
+		return c
+	}
+	return trade.Calendar{Zone: time.UTC, Holidays: map[trade.Day]bool{}}
 }
 
 // Get returns the value of an attribute that is effective at a time. ok is false where nobody has

@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"flag"
 	"slices"
 	"testing"
 	"time"
@@ -9,7 +10,6 @@ import (
 
 	"example.com/blotter/capstone/report"
 	"example.com/blotter/capstone/report/reporttest"
-	"example.com/blotter/labs/kit/trade"
 )
 
 // Reference data has both times: a value counts from its effective time, as known at the time of
@@ -70,9 +70,14 @@ func stated(kind, key, name, value string) report.Stated {
 		Attributes: []report.Attribute{{Name: name, Value: value}}}
 }
 
-func TestBusinessDay(t *testing.T) {
+// A deadline counts the business days of a calendar, whose holidays are reference data.
+func TestCalendarHasTheStatedHolidays(t *testing.T) {
 	t.Parallel()
-	holiday := func(d trade.Day) bool { return d.String() == "2025-05-01" }
+	d := reporttest.New()
+	d.State("2025-01-01", report.Calendar, "TARGET", "2025-05-01", "holiday",
+		"2025-05-08", "holiday")
+	d.State("2025-02-01", report.Calendar, "TARGET", "2025-05-08", "")
+	in := report.FoldReference(slices.Values(d.Facts), time.Time{}).Calendar("TARGET")
 	for _, c := range []struct {
 		from string
 		n    int
@@ -82,10 +87,16 @@ func TestBusinessDay(t *testing.T) {
 		{"2025-05-02", 1, "2025-05-05"}, // a weekend
 		{"2025-05-03", 1, "2025-05-05"}, // a trade on Saturday
 		{"2025-04-30", 2, "2025-05-05"},
-		{"2025-04-30", 0, "2025-04-30"},
+		{"2025-05-07", 1, "2025-05-08"}, // withdrawn
 	} {
-		from, err := trade.ParseDay(c.from)
-		require.NoError(t, err)
-		require.Equal(t, c.want, report.BusinessDay(from, c.n, holiday).String())
+		require.Equal(t, c.want+"T23:59:59.999999Z",
+			in.After(reporttest.At(c.from), c.n).Format(time.RFC3339Nano))
 	}
+}
+
+var update = flag.Bool("update", false, "write the tables of README.md")
+
+func TestReadmeHasTheAttributes(t *testing.T) {
+	t.Parallel()
+	reporttest.HoldBlock(t, "README.md", "attributes", report.AttributeTable(), *update)
 }

@@ -47,7 +47,7 @@ func (in Input) Look(kind, key, attribute string) Value {
 	if text, ok := in.Reference.Get(kind, key, attribute, in.Message.At()); ok {
 		return Value{Text: text}
 	}
-	return Value{Gap: &Gap{kind, key, attribute}}
+	return Lacks(kind, key, attribute)
 }
 
 // LookOr returns an attribute of reference data, or other if nobody has stated it.
@@ -105,6 +105,9 @@ func Text(s string) Value { return Value{Text: s} }
 type Gap struct{ Kind, Key, Attribute string }
 
 func (g Gap) String() string { return fmt.Sprintf("%s %s has no %s", g.Kind, g.Key, g.Attribute) }
+
+// Lacks returns a value with a gap.
+func Lacks(kind, key, attribute string) Value { return Value{Gap: &Gap{kind, key, attribute}} }
 
 // A Message is one record that a regime wants for an action.
 type Message struct {
@@ -261,24 +264,9 @@ func (s RuleSet) InScope(in Input) (yes bool, why string, missing *Exception) {
 	return v.Text == "", v.Text, nil
 }
 
-// Due returns the last instant at which the message is in time: the end of the last business day
-// of its deadline, in UTC.
+// Due returns the last instant at which the message is in time: the end, in UTC, of the last
+// business day of its deadline.
 func (s RuleSet) Due(in Input) time.Time {
 	days, calendar := s.Deadline(in)
-	holiday := func(d trade.Day) bool {
-		return in.LookOr(Calendar, calendar, d.String(), "") == "holiday"
-	}
-	day := BusinessDay(trade.DayOf(in.Message.DueFrom()), days, holiday)
-	return (day + 1).UTC().Add(-time.Microsecond)
-}
-
-// BusinessDay returns the n-th business day after a day. Saturdays, Sundays and holidays are none.
-func BusinessDay(d trade.Day, n int, holiday func(trade.Day) bool) trade.Day {
-	for n > 0 {
-		d++
-		if w := d.UTC().Weekday(); w != time.Saturday && w != time.Sunday && !holiday(d) {
-			n--
-		}
-	}
-	return d
+	return in.Reference.Calendar(calendar).After(in.Message.DueFrom(), days)
 }

@@ -40,6 +40,7 @@ var pure = map[string][]string{
 	},
 	"capstone/lines":        nil,
 	"capstone/report":       nil,
+	"capstone/report/cftc":  nil,
 	"capstone/report/form":  nil,
 	"capstone/report/mifir": nil,
 	"capstone/report/remit": nil,

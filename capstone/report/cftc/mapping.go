@@ -1,0 +1,117 @@
+// Package cftc reports swaps under Parts 43 and 45 of the CFTC's regulations (17 CFR), in the form
+// of the CFTC Technical Specification, Parts 43 and 45, version 3.2 of 1 March 2023.
+package cftc
+
+import (
+	"example.com/blotter/capstone/report"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// Action types of field 26, and event types of field 27, that this record leads to.
+const (
+	New, Modify, Correct, Err, Terminate, Revive, Value = "NEWT", "MODI", "CORR", "EROR", "TERM",
+		"REVI", "VALU"
+
+	Trade, Novation, EarlyTermination, Exercise = "TRAD", "NOVA", "ETRM", "EXER"
+)
+
+// detail is Message.Extra: field 28.
+type detail struct{ amendment string }
+
+// Messages maps the actions of one contract (appendix F, "Events: valid action type and event type
+// combinations"):
+//
+//	NEW                              NEWT-TRAD
+//	  that continues a novated one   NEWT-NOVA, with the prior UTI
+//	  that continues an option       NEWT-EXER, with the prior UTI
+//	AMEND amendment                  MODI-TRAD, amendment indicator True
+//	AMEND update                     MODI-TRAD, amendment indicator False
+//	CANCEL terminate, in part        MODI-TRAD, amendment indicator True
+//	CANCEL terminate, in full        TERM-ETRM
+//	NOVATE, in part / in full        MODI-NOVA, True / TERM-NOVA
+//	EXERCISE, in part / in full      MODI-EXER, False / TERM-EXER
+//	SETTLE, and its correction       nothing: a contract that is fulfilled matures
+//	CANCEL void                      EROR
+//	a correction                     CORR
+//
+// An event that ends the contract is a TERM, whatever its kind: a repository closes a swap by
+// nothing else. An event after which an ended contract is open again is a REVI, followed by the
+// MODI of an amendment that belongs before the end.
+func Messages(actions []report.Action) (all []report.Message) {
+	for _, a := range actions {
+		n := 0
+		add := func(typ, event, amendment string, state trade.Trade) {
+			n++
+			all = append(all, report.Message{Action: a, N: n, Type: typ, Event: event,
+				State: state, Extra: detail{amendment}})
+		}
+		switch before, after := ended(a.Before), ended(a.After); {
+		case a.Kind == report.Begin:
+			add(New, began(a), "", a.After)
+		case a.Kind == report.Void:
+			add(Err, "", "", a.Before)
+		case !before && after:
+			add(Terminate, ending(a.After.Status), "", a.Before)
+		case before && !after:
+			add(Revive, "", "", a.After)
+			if a.Kind == report.Amendment {
+				add(Modify, Trade, "True", a.After)
+			}
+		case a.Kind == report.Correction && !a.OnlySettles():
+			add(Correct, "", "", a.After)
+		default:
+			if event, amendment, ok := modification(a.Kind); ok {
+				add(Modify, event, amendment, a.After)
+			}
+		}
+	}
+	return all
+}
+
+// ended reports whether a repository holds the contract as terminated. A settled contract matured.
+func ended(t trade.Trade) bool {
+	return t.Status == trade.Terminated || t.Status == trade.Novated || t.Status == trade.Exercised
+}
+
+func began(a report.Action) string {
+	switch a.Cause {
+	case report.Novation:
+		return Novation
+	case report.Exercise:
+		return Exercise
+	}
+	return Trade
+}
+
+func ending(s trade.Status) string {
+	switch s {
+	case trade.Novated:
+		return Novation
+	case trade.Exercised:
+		return Exercise
+	}
+	return EarlyTermination
+}
+
+// modification returns the event type and the amendment indicator of an event that leaves the
+// contract open. ok is false for a settlement.
+func modification(k report.Kind) (event, amendment string, ok bool) {
+	switch k {
+	case report.Amendment, report.Termination:
+		return Trade, "True", true
+	case report.Update:
+		return Trade, "False", true
+	case report.Novation:
+		return Novation, "True", true
+	case report.Exercise:
+		return Exercise, "False", true
+	}
+	return "", "", false
+}
+
+// Disseminated reports whether Part 43 wants the message, too: a modification without newly agreed
+// terms, an exercise in part and a valuation are for Part 45 only (appendix F, table 7).
+func Disseminated(m report.Message) bool {
+	d, _ := m.Extra.(detail)
+	return m.Type != Value && (m.Type != Modify || d.amendment == "True" && m.Event != Exercise)
+}
