@@ -69,6 +69,17 @@ func StreamsOf(appends []contract.StreamAppend, guards []contract.Guard) []strin
 	return streams
 }
 
+// Named names an append for people.
+func Named(appends []contract.StreamAppend) string {
+	if len(appends) == 0 {
+		return "no stream"
+	}
+	if len(appends) == 1 {
+		return appends[0].Stream
+	}
+	return fmt.Sprintf("%s and %d more", appends[0].Stream, len(appends)-1)
+}
+
 // Grouped returns a deep enough copy of an atomic append whose events have their append group: the
 // caller's events stay as they are.
 func Grouped(appends []contract.StreamAppend) []contract.StreamAppend {

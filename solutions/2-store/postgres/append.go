@@ -15,13 +15,13 @@ import (
 	store "example.com/blotter/solutions/2-store"
 )
 
-// An appendCall is one call of Append that waits for its outcome.
+// An appendCall is one call of Append or AppendAll that waits for its outcome.
 type appendCall struct {
-	ctx       context.Context // the caller's; a simulated clock reads its time there
-	stream    string
-	expected  int64
-	events    []contract.Event
-	digests   [][sha256.Size]byte // of the events; see prepare
+	ctx       context.Context         // the caller's; a simulated clock reads its time there
+	parts     []contract.StreamAppend // one for Append
+	guards    []contract.Guard
+	atomic    bool                // a call of AppendAll
+	digests   [][sha256.Size]byte // of the events of all parts; see prepare
 	announced time.Time           // by the latest attempt; see frontier.go
 	done      chan outcome        // has room for the outcome
 }
@@ -29,13 +29,23 @@ type appendCall struct {
 // prepare computes the digests of the events. The first attempt calls it while it waits for the
 // server.
 func (a *appendCall) prepare() {
-	for _, e := range a.events[len(a.digests):] {
-		a.digests = append(a.digests, e.ContentDigest())
+	if a.digests != nil {
+		return
+	}
+	for _, part := range a.parts {
+		for _, e := range part.Events {
+			a.digests = append(a.digests, e.ContentDigest())
+		}
 	}
 }
 
+// failed wraps the error of the append.
+func (a *appendCall) failed(format string, args ...any) error {
+	return fmt.Errorf("append to "+store.Named(a.parts)+format, args...)
+}
+
 type outcome struct {
-	receipts []contract.Receipt
+	receipts [][]contract.Receipt // of each part
 	err      error
 }
 
@@ -51,25 +61,52 @@ func (s *Store) Append(
 	if err := store.Validate(stream, events); err != nil {
 		return nil, err
 	}
-	a := &appendCall{
-		ctx:      ctx,
-		stream:   stream,
-		expected: expected,
-		events:   cloneAll(events),
-		done:     make(chan outcome, 1),
+	part := contract.StreamAppend{Stream: stream, Expected: expected, Events: cloneAll(events)}
+	receipts, err := s.submit(&appendCall{ctx: ctx, parts: []contract.StreamAppend{part}})
+	if err != nil {
+		return nil, err
 	}
+	return receipts[0], nil
+}
+
+// AppendAll implements contract.Atomic: all events are rows of one transaction, which holds the
+// place of the streams.
+func (s *Store) AppendAll(
+	ctx context.Context, appends []contract.StreamAppend, guards ...contract.Guard,
+) ([][]contract.Receipt, error) {
+	if s.readOnly {
+		return nil, fmt.Errorf("append to %s: %w", store.Named(appends), ErrReadOnly)
+	}
+	if err := store.ValidateAll(appends, guards); err != nil {
+		return nil, err
+	}
+	parts := store.Grouped(appends)
+	for i := range parts {
+		parts[i].Events = cloneAll(parts[i].Events)
+	}
+	return s.submit(&appendCall{
+		ctx: ctx, parts: parts, guards: slices.Clone(guards), atomic: true,
+	})
+}
+
+// Together implements contract.Atomic.
+func (s *Store) Together(streams ...string) bool { return contract.Apart(streams...) == nil }
+
+// submit queues a, and waits for its outcome.
+func (s *Store) submit(a *appendCall) ([][]contract.Receipt, error) {
+	a.done = make(chan outcome, 1)
 	select {
 	case s.queueOf(a) <- a:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("append to %s: %w", stream, ctx.Err())
+	case <-a.ctx.Done():
+		return nil, a.failed(": %w", a.ctx.Err())
 	case <-s.closing:
-		return nil, fmt.Errorf("append to %s: %w", stream, ErrClosed)
+		return nil, a.failed(": %w", ErrClosed)
 	}
 	select {
 	case o := <-a.done:
 		return o.receipts, o.err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("append to %s, outcome unknown: %w", stream, ctx.Err())
+	case <-a.ctx.Done():
+		return nil, a.failed(", outcome unknown: %w", a.ctx.Err())
 	}
 }
 
@@ -88,8 +125,9 @@ func cloneAll(events []contract.Event) []contract.Event {
 //
 // Batches are shared out by stream among several committers, because the server works on one
 // transaction with one processor. Single events gain more from large groups: all of them go to the
-// first committer. If two committers compete for a version or an id, the unique constraints decide,
-// as between two processes.
+// first committer. All appends to a place (contract.PlaceOf) go to one committer, so that the two
+// do not wait for each other. If two committers compete for a version or an id, the unique
+// constraints decide, as between two processes.
 
 const (
 	// committers is the number of groups in flight.
@@ -108,10 +146,11 @@ const (
 var streamSeed = maphash.MakeSeed()
 
 func (s *Store) queueOf(a *appendCall) chan *appendCall {
-	if len(a.events) == 1 {
+	first := a.parts[0]
+	if !contract.Grouped(first.Stream) && len(first.Events) == 1 {
 		return s.queues[0]
 	}
-	return s.queues[maphash.String(streamSeed, a.stream)%committers]
+	return s.queues[maphash.String(streamSeed, contract.PlaceOf(first.Stream))%committers]
 }
 
 // runCommitters returns after the last append in flight has its outcome.
@@ -152,8 +191,10 @@ func gather(queue <-chan *appendCall, first *appendCall) []*appendCall {
 
 func (a *appendCall) size() int {
 	size := 0
-	for _, e := range a.events {
-		size += perEvent + len(e.Data)
+	for _, part := range a.parts {
+		for i := range part.Events {
+			size += perEvent + len(part.Events[i].Data)
+		}
 	}
 	return size
 }
@@ -194,28 +235,21 @@ func (s *Store) commitSingle(a *appendCall) outcome {
 			waiter.answered()
 			return o
 		case a.ctx.Err() != nil:
-			return outcome{
-				err: fmt.Errorf("append to %s, outcome unknown: %w", a.stream, a.ctx.Err()),
-			}
+			return outcome{err: a.failed(", outcome unknown: %w", a.ctx.Err())}
 		case s.isClosing():
-			return outcome{
-				err: fmt.Errorf("append to %s, outcome unknown: %w", a.stream, ErrClosed),
-			}
+			return outcome{err: a.failed(", outcome unknown: %w", ErrClosed)}
 		case invalidValue(err):
-			return outcome{
-				err: fmt.Errorf("append to %s: %w: %w", a.stream, contract.ErrInvalid, err),
-			}
+			return outcome{err: a.failed(": %w: %w", contract.ErrInvalid, err)}
 		case afterStray(err):
-			return outcome{err: fmt.Errorf("append to %s: %w: %w", a.stream, ErrDamaged, err)}
+			return outcome{err: a.failed(": %w: %w", ErrDamaged, err)}
 		case overtaken(err):
-			continue // another writer was first, or still holds the stream
-		case noAnswer(err) && waiter.wait("append to "+a.stream, err):
+			continue // another writer was first, or still holds the stream or its place
+		case noAnswer(err) && waiter.wait("append to "+store.Named(a.parts), err):
 			continue
 		case noAnswer(err):
-			return outcome{err: fmt.Errorf("append to %s, outcome unknown, append again to learn "+
-				"it: %w", a.stream, err)}
+			return outcome{err: a.failed(", outcome unknown, append again to learn it: %w", err)}
 		default:
-			return outcome{err: fmt.Errorf("append to %s: %w", a.stream, err)}
+			return outcome{err: a.failed(": %w", err)}
 		}
 	}
 }

@@ -3,10 +3,12 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/blotter/labs/kit/contract"
@@ -20,8 +22,10 @@ const (
 		from unnest($1::text[]) as s (stream) cross join lateral (
 			select version, recorded_at, ends from events where events.stream = s.stream
 			order by version desc limit 1) as e`
-	selectIDs = `select id, stream, version, recorded_at, digest
+	selectIDs = `select id, stream, version, recorded_at, digest, append_group
 		from events where id = any($1::uuid[])`
+	holdPlaces = `select held_place, held_latest from hold_places($1)`
+	notePlaces = `select note_places($1, $2)`
 )
 
 // attempt writes a group in one transaction of two round trips: read and decide, insert and commit.
@@ -30,7 +34,10 @@ const (
 //
 // An attempt reads only:
 //   - the head of a stream, unless its caller expects a new stream;
-//   - the ids of appends at any version, and of appends whose expected version is not the stream's.
+//   - the ids of appends at any version, and of appends whose expected version or guard is not that
+//     of the stream.
+//
+// Of streams that share a place, it first locks the place until the end of the transaction.
 //
 // The unique constraints check the rest. An attempt that violates one must be made again with
 // thorough set: then it reads all heads and ids.
@@ -57,19 +64,29 @@ func (s *Store) attempt(group []*appendCall, thorough bool) ([]outcome, error) {
 	if len(rows) == 0 {
 		return outcomes, nil
 	}
-	if err := s.insert(conn, rows); err != nil {
+	if err := s.insert(conn, log, rows); err != nil {
 		return nil, fmt.Errorf("insert %d events: %w", len(rows), err)
 	}
 	s.grouped(len(rows))
 	return outcomes, nil
 }
 
-// insert writes rows and commits, in one round trip.
-func (s *Store) insert(conn *pgxpool.Conn, rows []row) error {
+// insert writes rows and commits, in one round trip. A COPY of streams that share a place takes
+// another one.
+func (s *Store) insert(conn *pgxpool.Conn, log *known, rows []row) error {
+	places, times := log.noted()
 	if len(rows) > fewRows {
+		if len(places) > 0 {
+			if _, err := conn.Exec(s.ctx, notePlaces, places, times); err != nil {
+				return err
+			}
+		}
 		return copyRows(s.ctx, conn.Conn().PgConn(), rows)
 	}
 	var batch pgx.Batch
+	if len(places) > 0 {
+		batch.Queue(notePlaces, places, times)
+	}
 	batch.Queue(insertEvents, arrays(rows)...)
 	batch.Queue("commit")
 	return conn.SendBatch(s.ctx, &batch).Close()
@@ -77,20 +94,23 @@ func (s *Store) insert(conn *pgxpool.Conn, rows []row) error {
 
 // begin opens the transaction, announces it to Frontier, and reads the heads and ids.
 func (s *Store) begin(conn *pgxpool.Conn, group []*appendCall, thorough bool) (*known, error) {
-	log := &known{heads: map[string]head{}, ids: map[uuid.UUID]store.Outcome{}}
+	log := &known{
+		heads: map[string]head{}, ids: map[uuid.UUID]store.Outcome{},
+		places: map[string]time.Time{},
+	}
 	var batch pgx.Batch
 	batch.Queue("begin")
 	batch.Queue(announce, s.schema, s.earliest(group))
-	// AFTER the announcement, and with a snapshot of its own: see frontier.go.
+	if places := placesOf(group); len(places) > 0 {
+		batch.Queue(holdPlaces, places).Query(log.readPlaces)
+	}
+	// AFTER the announcement and the locks, and with a snapshot of its own: see frontier.go.
 	batch.Queue(selectFrontier).QueryRow(func(row pgx.Row) error { return row.Scan(&log.until) })
 	if streams := streamsOf(group, thorough); len(streams) > 0 {
 		batch.Queue(selectHeads, streams).Query(log.readHeads)
 	}
-	if ids := idsWhere(group, func(
-		a *appendCall,
-	) bool {
-		return thorough || a.expected == contract.Any
-	}); len(ids) > 0 {
+	asked := func(a *appendCall) bool { return thorough || a.anyVersion() }
+	if ids := idsWhere(group, asked); len(ids) > 0 {
 		batch.Queue(selectIDs, ids).Query(log.readIDs)
 	}
 	answers := conn.SendBatch(s.ctx, &batch)
@@ -100,9 +120,7 @@ func (s *Store) begin(conn *pgxpool.Conn, group []*appendCall, thorough bool) (*
 	if err := answers.Close(); err != nil || thorough {
 		return log, err
 	}
-	ids := idsWhere(group, func(a *appendCall) bool {
-		return a.expected != contract.Any && a.expected != log.heads[a.stream].Version
-	})
+	ids := idsWhere(group, func(a *appendCall) bool { return !asked(a) && !log.fits(a) })
 	if len(ids) == 0 {
 		return log, nil
 	}
@@ -113,11 +131,51 @@ func (s *Store) begin(conn *pgxpool.Conn, group []*appendCall, thorough bool) (*
 	return log, log.readIDs(rows)
 }
 
+// anyVersion reports whether a part of the append has no condition.
+func (a *appendCall) anyVersion() bool {
+	return slices.ContainsFunc(a.parts, func(part contract.StreamAppend) bool {
+		return part.Expected == contract.Any
+	})
+}
+
+// fits reports whether all streams have the versions that the append names.
+func (k *known) fits(a *appendCall) bool {
+	for _, part := range a.parts {
+		if part.Expected != k.heads[part.Stream].Version {
+			return false
+		}
+	}
+	for _, g := range a.guards {
+		if g.Version != k.heads[g.Stream].Version {
+			return false
+		}
+	}
+	return true
+}
+
+// placesOf returns the places that the streams of a group share with others, each once.
+func placesOf(group []*appendCall) []string {
+	var places []string
+	for _, a := range group {
+		if first := a.parts[0].Stream; contract.Grouped(first) {
+			if place := contract.PlaceOf(first); !slices.Contains(places, place) {
+				places = append(places, place)
+			}
+		}
+	}
+	return places
+}
+
 func streamsOf(group []*appendCall, thorough bool) []string {
 	var streams []string
 	for _, a := range group {
-		if thorough || a.expected != 0 {
-			streams = append(streams, a.stream)
+		for _, part := range a.parts {
+			if thorough || part.Expected != 0 {
+				streams = append(streams, part.Stream)
+			}
+		}
+		for _, g := range a.guards {
+			streams = append(streams, g.Stream)
 		}
 	}
 	return streams
@@ -126,9 +184,12 @@ func streamsOf(group []*appendCall, thorough bool) []string {
 func idsWhere(group []*appendCall, include func(*appendCall) bool) []uuid.UUID {
 	var ids []uuid.UUID
 	for _, a := range group {
-		if include(a) {
-			for _, e := range a.events {
-				ids = append(ids, e.ID)
+		if !include(a) {
+			continue
+		}
+		for _, part := range a.parts {
+			for i := range part.Events {
+				ids = append(ids, part.Events[i].ID)
 			}
 		}
 	}
@@ -150,14 +211,26 @@ func (k *known) readHeads(rows pgx.Rows) error {
 	return err
 }
 
+func (k *known) readPlaces(rows pgx.Rows) error {
+	var place string
+	var latest *time.Time
+	_, err := pgx.ForEachRow(rows, []any{&place, &latest}, func() error {
+		k.places[place] = value(latest)
+		return nil
+	})
+	return err
+}
+
 func (k *known) readIDs(rows pgx.Rows) error {
 	var id uuid.UUID
+	var group pgtype.UUID
 	var o store.Outcome
 	var digest []byte
 	_, err := pgx.ForEachRow(
 		rows,
-		[]any{&id, &o.Stream, &o.Receipt.Version, &o.Receipt.RecordedAt, &digest},
+		[]any{&id, &o.Stream, &o.Receipt.Version, &o.Receipt.RecordedAt, &digest, &group},
 		func() error {
+			o.Group = group.Bytes
 			o.Receipt.RecordedAt = o.Receipt.RecordedAt.UTC()
 			copy(o.Digest[:], digest)
 			k.ids[id] = o
@@ -183,9 +256,10 @@ func (s *Store) release(conn *pgxpool.Conn) {
 // needs no more, so it needs no database. If the log has changed since, the unique constraints
 // refuse the insert.
 type known struct {
-	heads map[string]head // of each known stream
-	ids   map[uuid.UUID]store.Outcome
-	until *time.Time // the frontier on record
+	heads  map[string]head // of each known stream
+	ids    map[uuid.UUID]store.Outcome
+	places map[string]time.Time // the latest time of each place that is locked
+	until  *time.Time           // the frontier on record
 }
 
 // past returns the clock's time, or the first time after the frontier on record if that is later.
@@ -217,24 +291,69 @@ func (k *known) Outcome(id uuid.UUID) (store.Outcome, bool) {
 // content that is recorded already. It adds the new events to k, because the next append of the
 // group is written in the same transaction.
 func (k *known) decide(a *appendCall, clock time.Time) (outcome, []row) {
-	receipts, err := store.Decide(k, a.stream, a.expected, a.events)
+	receipts, err := k.answer(a)
 	if err != nil || receipts != nil {
 		return outcome{receipts, err}, nil
 	}
-	rows := make([]row, len(a.events))
-	last := k.heads[a.stream]
-	for i, e := range a.events {
-		last = head{
-			contract.Receipt{
-				Version:    last.Version + 1,
-				RecordedAt: contract.Stamp(clock, last.RecordedAt),
-			},
-			e.Ends,
+	rows, digests := make([]row, 0, len(a.digests)), a.digests
+	at := contract.Stamp(clock, k.last(a))
+	for _, part := range a.parts {
+		var got []contract.Receipt
+		for _, e := range part.Events {
+			if !a.atomic && len(got) > 0 {
+				at = contract.Stamp(clock, at)
+			}
+			r := k.record(e, digests[0], at)
+			rows, got, digests = append(rows, r), append(got, r.Receipt), digests[1:]
 		}
-		receipts = append(receipts, last.Receipt)
-		rows[i] = row{Event: e, Receipt: last.Receipt, digest: a.digests[i]}
-		k.ids[e.ID] = store.Outcome{Stream: a.stream, Digest: rows[i].digest, Receipt: last.Receipt}
+		receipts = append(receipts, got)
 	}
-	k.heads[a.stream] = last
 	return outcome{receipts: receipts}, rows
+}
+
+// answer decides an append.
+func (k *known) answer(a *appendCall) ([][]contract.Receipt, error) {
+	if a.atomic {
+		return store.DecideAll(k, a.parts, a.guards)
+	}
+	part := a.parts[0]
+	receipts, err := store.Decide(k, part.Stream, part.Expected, part.Events)
+	if err != nil || receipts == nil {
+		return nil, err
+	}
+	return [][]contract.Receipt{receipts}, nil
+}
+
+// last returns the latest time of the streams and guards of an append, and of their place.
+func (k *known) last(a *appendCall) time.Time {
+	last := k.places[contract.PlaceOf(a.parts[0].Stream)]
+	for _, stream := range store.StreamsOf(a.parts, a.guards) {
+		if at := k.heads[stream].RecordedAt; at.After(last) {
+			last = at
+		}
+	}
+	return last
+}
+
+// record adds a new event to k, and returns its row.
+func (k *known) record(e contract.Event, digest [32]byte, at time.Time) row {
+	receipt := contract.Receipt{Version: k.heads[e.Stream].Version + 1, RecordedAt: at}
+	k.heads[e.Stream] = head{receipt, e.Ends}
+	k.ids[e.ID] = store.Outcome{
+		Stream: e.Stream, Digest: digest, Receipt: receipt, Group: e.AppendGroup,
+	}
+	if contract.Grouped(e.Stream) {
+		k.places[contract.PlaceOf(e.Stream)] = at
+	}
+	return row{Event: e, Receipt: receipt, digest: digest}
+}
+
+// noted returns the places of the new events and their latest times.
+func (k *known) noted() (places []string, times []time.Time) {
+	for place, at := range k.places {
+		if !at.IsZero() {
+			places, times = append(places, place), append(times, at)
+		}
+	}
+	return places, times
 }

@@ -54,7 +54,8 @@ var driftQueries = []string{
 	      left join pg_roles r on r.oid = a.grantee
 	 where n.nspname = $1::text and a.grantee <> p.proowner
 	   and not (coalesce(r.rolname, '') = $2::text
-	            and p.proname in ('sequence_pending', 'commit_frontier'))
+	            and p.proname in ('sequence_pending', 'commit_frontier', 'hold_places',
+	                              'note_places'))
 	 order by 1`,
 	`select coalesce(r.rolname, 'everyone') || ' has the privilege ' || a.privilege_type ||
 	        ' on schema ' || $1::text

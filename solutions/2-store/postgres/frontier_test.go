@@ -105,7 +105,7 @@ func TestClockSetBackDuringAnAppend(t *testing.T) {
 	go func() {
 		ctx := context.WithValue(t.Context(), appending{}, true)
 		receipts, err := s.Append(ctx, "trade/A", 0, event("trade/A", 1))
-		done <- outcome{receipts, err}
+		done <- outcome{[][]contract.Receipt{receipts}, err}
 	}()
 	<-stamping
 	frontier, err := s.Frontier(t.Context())
@@ -113,7 +113,7 @@ func TestClockSetBackDuringAnAppend(t *testing.T) {
 	require.NoError(t, other.Rollback(t.Context()))
 	appended := <-done
 	require.NoError(t, appended.err)
-	at := appended.receipts[0].RecordedAt
+	at := appended.receipts[0][0].RecordedAt
 	require.True(t, at.After(frontier), "recorded at %s, but the frontier was %s", at, frontier)
 	require.Equal(t, announced, at)
 }

@@ -21,7 +21,7 @@ import (
 var migrations embed.FS
 
 // schemaVersion is the version of the last file in migrations.
-const schemaVersion = 5
+const schemaVersion = 6
 
 // Migrate creates or updates a log as its owner, and opens nothing. It needs DSN. Afterwards AppDSN
 // alone is enough to open the log.
@@ -127,6 +127,8 @@ func grant(ctx context.Context, owner *pgx.Conn, schema, login string) error {
 		"grant insert on " + in + ".events to " + role,
 		"grant execute on function " + in + ".sequence_pending() to " + role,
 		"grant execute on function " + in + ".commit_frontier(timestamptz) to " + role,
+		"grant execute on function " + in + ".hold_places(text[]) to " + role,
+		"grant execute on function " + in + ".note_places(text[], timestamptz[]) to " + role,
 	}
 	if login != owner.Config().User {
 		statements = append(statements, "grant "+role+" to "+quoted(login))

@@ -1,6 +1,6 @@
 // Package postgres is the store on Postgres.
 //
-// A log is one schema with six tables (migrations). Their owner is a role that no process works
+// A log is one schema with seven tables (migrations). Their owner is a role that no process works
 // as:
 //
 //	events   the recorded events, insert-only. Unique (stream, version) and unique id decide every
@@ -11,6 +11,8 @@
 //	counter  one row: the next position. The sequencer holds its lock
 //	timeline one row, written before the first event: whether recorded_at is simulated
 //	frontier one row: the time at or before which nothing more is recorded
+//	places   one row for each place that streams share (contract.PlaceOf): the latest time there.
+//	         An append to such streams holds its lock
 //
 // Two words have one meaning here. An event is appended when it is committed in events and pending,
 // and acknowledged. It is sequenced (or placed) when it is moved from pending to feed, which one
@@ -34,8 +36,9 @@
 //	sequencing, landed         the positions are final; no caller waits for an answer
 //
 // The application works as a role that owns nothing. It may SELECT from all tables, INSERT into
-// events, and call two functions: the one that sequences, which takes no arguments, and the one
-// that moves the frontier on. The database refuses everything else.
+// events, and call four functions: the one that sequences, which takes no arguments, the one that
+// moves the frontier on, and those that lock places and note their times. The database refuses
+// everything else.
 package postgres
 
 import (
@@ -130,7 +133,7 @@ type Store struct {
 	running sync.WaitGroup
 }
 
-var _ contract.Store = (*Store)(nil)
+var _ contract.Atomic = (*Store)(nil)
 
 // However many appends wait for an open transaction, the pool has connections left for readers: the
 // singles hold at most maxSingles, the committers one each, and the sequencer one.

@@ -31,7 +31,9 @@ func TestOffload(t *testing.T) {
 }
 
 func fixture(t *testing.T) storetest.Fixture {
-	return storetest.Fixture{Open: func(c check.T, clock contract.Clock) storetest.Log {
+	return storetest.Fixture{Atomic: true, Open: func(
+		c check.T, clock contract.Clock,
+	) storetest.Log {
 		dsn, schema := stacktest.Schema(t)
 		open := func(c check.T) contract.Store {
 			s, err := Open(c.Context(), Options{DSN: dsn, Schema: schema, Clock: clock})
