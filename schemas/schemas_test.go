@@ -112,11 +112,13 @@ func TestSchemasFollowTheRules(t *testing.T) {
 	t.Parallel()
 	for _, s := range everySchema() {
 		root := avro.MustParse(s.Text).Root()
-		head, tail := s.Type[:strings.IndexByte(s.Type, '.')], s.Type[strings.IndexByte(s.Type,
-			'.')+1:]
+		head, tail, _ := strings.Cut(s.Type, ".")
 		form, err := schemas.Canonical(s.Text)
 		require.NoError(t, err)
-		name := namespace + "." + head + "." + strings.ToUpper(tail[:1]) + tail[1:]
+		name := namespace + "." + head + "."
+		for word := range strings.SplitSeq(tail, "-") { // account-opened is AccountOpened
+			name += strings.ToUpper(word[:1]) + word[1:]
+		}
 		require.True(t, strings.HasPrefix(form, `{"name":"`+name+`"`), s.Type)
 		follow(t, s.Type, *root)
 	}

@@ -200,8 +200,9 @@ func (c Command) Subject() string {
 }
 
 // ContentID distinguishes the same command, sent again, from another command that reuses its id.
+// The time of entry is no part of it: a command may be sent again later.
 func (c Command) ContentID() uuid.UUID {
-	c.EnteredAt, c.EffectiveAt = c.EnteredAt.UTC(), c.at().UTC()
+	c.EnteredAt, c.EffectiveAt = time.Time{}, c.EffectiveAt.UTC()
 	text, err := json.Marshal(struct {
 		Kind string
 		Command

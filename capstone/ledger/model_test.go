@@ -44,7 +44,7 @@ func naive(facts []ledger.Fact, at trade.AsOf) map[string]*big.Rat {
 // balance comes to zero in each currency.
 func TestBalancesAtAnyTwoTimes(t *testing.T) {
 	t.Parallel()
-	d := random(t, 7, 1500)
+	d := random(t, 7, 1000)
 	require.Empty(t, d.books.Check())
 	r := rand.New(rand.NewPCG(8, 1))
 	for range 1000 {

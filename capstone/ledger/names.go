@@ -88,8 +88,8 @@ var (
 	// the name of a stream.
 	ids = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,79}$`)
 	// accounts are the names of accounts: parts from the general to the particular, as in
-	// assets:cash:EUR.
-	accounts = regexp.MustCompile(`^[A-Za-z0-9._-]+(:[A-Za-z0-9._-]+)*$`)
+	// assets:cash:power/DE:EUR.
+	accounts = regexp.MustCompile(`^[A-Za-z0-9._/-]+(:[A-Za-z0-9._/-]+)*$`)
 	texts    = regexp.MustCompile(`^[^\pC\n|;]*$`)
 )
 

@@ -1,0 +1,339 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"example.com/blotter/capstone/domain"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// A Desk decides commands against a log and records each outcome, also a refusal. It is safe for
+// concurrent use, and desks of several processes may share a log: the log refuses a decision that
+// another one has overtaken.
+type Desk struct {
+	Log    contract.Atomic
+	Codec  *domain.Codec
+	Zone   *time.Location
+	Source string // of the events: the file or client that their commands came from
+
+	// known has the Account or Period of a stream, up to the last version that this desk saw.
+	// Another process may have appended since: then the append conflicts, and the desk reads again.
+	known sync.Map
+	locks sync.Map // *sync.Mutex by stream
+}
+
+// An Outcome is the recorded outcome of a command.
+type Outcome struct {
+	Refusal *trade.Refusal // nil if the command was accepted
+	Again   bool           // it was on record already, and nothing was written
+}
+
+// Do decides cmd and records the outcome. A command that is sent again gets the recorded outcome.
+// The refusal ReusedCommand, of an id that has other content, is the only one that is not recorded.
+func (d *Desk) Do(ctx context.Context, cmd Command) (Outcome, error) {
+	ctx = contract.At(ctx, cmd.EnteredAt) // only the clock of a simulated log reads it
+	for {
+		out, err := d.try(ctx, cmd)
+		var conflict *contract.ConflictError
+		if !errors.As(err, &conflict) {
+			return out, err
+		}
+		d.known.Delete(conflict.Stream)
+		// The other append may be this command, sent twice.
+		if out, found, err := d.recorded(ctx, cmd); found || err != nil {
+			return out, err
+		}
+	}
+}
+
+// try decides once. It holds the locks of all accounts, so that the postings of one process do not
+// conflict with each other.
+func (d *Desk) try(ctx context.Context, cmd Command) (Outcome, error) {
+	s, unlock, err := d.load(ctx, cmd)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer unlock()
+	decision, refusal := Decide(s, cmd)
+	if refusal != nil {
+		if out, found, err := d.recorded(ctx, cmd); found || err != nil {
+			return out, err
+		}
+		return Outcome{Refusal: refusal}, d.refuse(ctx, cmd, refusal)
+	}
+	return d.append(ctx, s, cmd, decision)
+}
+
+// load returns the state of all streams that the decision reads, whose accounts are locked.
+func (d *Desk) load(ctx context.Context, cmd Command) (_ *State, unlock func(), err error) {
+	var streams []string
+	for {
+		unlock = d.lock(streams)
+		s := NewState(cmd.Ledger, d.Zone)
+		for _, stream := range streams {
+			if err := d.loadStream(ctx, s, stream); err != nil {
+				unlock()
+				return nil, nil, err
+			}
+		}
+		all := Reads(s, cmd)
+		slices.Sort(all)
+		if all = slices.Compact(all); slices.Equal(all, streams) {
+			return s, unlock, nil
+		}
+		unlock() // an entry named more accounts: all are locked again, in order
+		streams = all
+	}
+}
+
+// lock locks streams in their order, so that two commands never wait for each other. The streams of
+// periods are not locked: every posting reads one.
+func (d *Desk) lock(sorted []string) (unlock func()) {
+	var held []*sync.Mutex
+	for _, stream := range sorted {
+		if _, ok := strings.CutPrefix(stream, periodStreams); ok {
+			continue
+		}
+		m, _ := d.locks.LoadOrStore(stream, new(sync.Mutex))
+		m.(*sync.Mutex).Lock()
+		held = append(held, m.(*sync.Mutex))
+	}
+	return func() {
+		for _, m := range held {
+			m.Unlock()
+		}
+	}
+}
+
+// loadStream sets the state of one stream, from memory if it is known.
+func (d *Desk) loadStream(ctx context.Context, s *State, stream string) error {
+	_, name, _ := Of(stream)
+	known, ok := d.known.Load(stream)
+	switch known := known.(type) {
+	case Account:
+		s.Accounts[name] = known
+	case Period:
+		s.Periods[name] = known
+	}
+	if ok {
+		return nil
+	}
+	for r, err := range d.Log.Stream(ctx, stream) {
+		if err != nil {
+			return err
+		}
+		f, _, err := FactOf(r)
+		if err != nil {
+			return err
+		}
+		s.Evolve(f)
+	}
+	d.keep(s, stream)
+	return nil
+}
+
+// keep remembers the state of an account or a period. Entries are many, and seldom read again.
+func (d *Desk) keep(s *State, stream string) {
+	_, name, _ := Of(stream)
+	if _, ok := strings.CutPrefix(stream, accountStreams); ok {
+		d.known.Store(stream, s.Accounts[name])
+	}
+	if _, ok := strings.CutPrefix(stream, periodStreams); ok {
+		d.known.Store(stream, s.Periods[name])
+	}
+}
+
+// append records a decision whole or not at all. A crash before the append leaves nothing. A crash
+// after it leaves an outcome that the caller does not know: the same command, sent again, finds it.
+func (d *Desk) append(
+	ctx context.Context, s *State, cmd Command, decision Decision,
+) (Outcome, error) {
+	var appends []contract.StreamAppend
+	place := map[string]int{}
+	for i, draft := range decision.Events {
+		e, err := d.Codec.Event(ctx, draft.Stream, uint32(i), d.entry(cmd), draft.Body)
+		if err != nil {
+			return Outcome{}, err
+		}
+		n, ok := place[draft.Stream]
+		if !ok {
+			n, place[draft.Stream] = len(appends), len(appends)
+			appends = append(appends, contract.StreamAppend{Stream: draft.Stream,
+				Expected: s.version(draft.Stream)})
+		}
+		appends[n].Events = append(appends[n].Events, e)
+	}
+	var guards []contract.Guard
+	for stream, version := range decision.Guards {
+		guards = append(guards, contract.Guard{Stream: stream, Version: version})
+	}
+	receipts, err := d.Log.AppendAll(ctx, appends, guards...)
+	var reused *contract.ReusedError
+	switch {
+	case errors.As(err, &reused) || errors.Is(err, contract.ErrPartial):
+		out, found, again := d.recorded(ctx, cmd)
+		if !found && again == nil {
+			return Outcome{}, err
+		}
+		return out, again
+	case err != nil: // the append may be on record: nothing that it concerns is known any more
+		for _, a := range appends {
+			d.known.Delete(a.Stream)
+		}
+		return Outcome{}, err
+	}
+	return d.took(s, cmd, decision, appends, receipts), nil
+}
+
+// took brings the known states up to date with a recorded append.
+func (d *Desk) took(s *State, cmd Command, decision Decision, appends []contract.StreamAppend,
+	receipts [][]contract.Receipt,
+) Outcome {
+	again := receipts[0][0].Version != appends[0].Expected+1
+	versions := map[string]int64{}
+	for i, a := range appends {
+		versions[a.Stream] = receipts[i][0].Version
+	}
+	for _, draft := range decision.Events {
+		if again {
+			d.known.Delete(draft.Stream)
+			continue
+		}
+		s.Evolve(Fact{Stream: draft.Stream, Version: versions[draft.Stream],
+			EffectiveAt: cmd.at(), Body: draft.Body})
+		versions[draft.Stream]++
+	}
+	for _, a := range appends {
+		if !again {
+			d.keep(s, a.Stream)
+		}
+	}
+	return Outcome{Again: again}
+}
+
+// version returns the version of a stream.
+func (s *State) version(stream string) int64 {
+	_, name, _ := Of(stream)
+	if _, ok := strings.CutPrefix(stream, accountStreams); ok {
+		return s.Accounts[name].Version
+	}
+	if _, ok := strings.CutPrefix(stream, periodStreams); ok {
+		return s.Periods[name].Version
+	}
+	return s.Entries[name].Version
+}
+
+func (d *Desk) entry(cmd Command) domain.Entry {
+	causation := cmd.Cause
+	if causation == uuid.Nil {
+		causation = cmd.ContentID()
+	}
+	return domain.Entry{
+		CommandID: cmd.ID, Actor: cmd.Actor, Approver: cmd.Approver, Reason: cmd.Reason,
+		Source: d.Source, EnteredAt: cmd.EnteredAt, EffectiveAt: cmd.EffectiveAt,
+		Correlation: cmd.Correlation, Causation: causation,
+	}
+}
+
+// refuse records a refusal.
+func (d *Desk) refuse(ctx context.Context, cmd Command, r *trade.Refusal) error {
+	stream := RefusalStream(cmd.Ledger)
+	entry := d.entry(cmd)
+	if !ids.MatchString(cmd.Ledger) || entry.Reason == "" || !trade.CommandIDs.Has(cmd.ID) ||
+		!trade.Principals.Has(cmd.Actor) {
+		return nil // nobody could find it: the envelope itself is malformed
+	}
+	e, err := d.Codec.Event(ctx, stream, 0, entry, CommandRefused{
+		Command: cmd.Kind(), Subject: cmd.Subject(), Rule: string(r.Rule), Detail: r.Detail,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = d.Log.Append(ctx, stream, contract.Any, e)
+	return err
+}
+
+// recorded returns the outcome of a command that is on record.
+func (d *Desk) recorded(ctx context.Context, cmd Command) (out Outcome, found bool, err error) {
+	r, err := d.Log.Find(ctx, trade.EventID(cmd.ID, 0))
+	if errors.Is(err, contract.ErrNotFound) {
+		return out, false, nil
+	}
+	if err != nil {
+		return out, false, err
+	}
+	if r.Causation != d.entry(cmd).Causation {
+		return Outcome{Refusal: &trade.Refusal{Rule: ReusedCommand, Detail: fmt.Sprintf(
+			"command %q is on record with other content: use a new id", cmd.ID)}}, true, nil
+	}
+	f, _, err := FactOf(r)
+	if refused, ok := f.Body.(CommandRefused); ok {
+		out.Refusal = &trade.Refusal{Rule: trade.Rule(refused.Rule), Detail: refused.Detail}
+	}
+	out.Again = true
+	return out, err == nil, err
+}
+
+// FactOf decodes an event of a ledger. ok is false for an event of another domain.
+func FactOf(r contract.Recorded) (f Fact, ok bool, err error) {
+	decode, ok := decoders[r.Type]
+	if !ok {
+		return f, false, nil
+	}
+	body, err := decode(r)
+	return Fact{
+		Stream: r.Stream, Version: r.Version, ID: r.ID, EffectiveAt: r.EffectiveAt,
+		EnteredAt: r.EnteredAt, RecordedAt: r.RecordedAt, Actor: r.Actor, Causation: r.Causation,
+		Body: body,
+	}, true, err
+}
+
+// decoders has every type of event.
+var decoders = map[string]func(contract.Recorded) (Body, error){
+	AccountOpened{}.EventType():        decode[AccountOpened],
+	AccountRenamed{}.EventType():       decode[AccountRenamed],
+	AccountBlocked{}.EventType():       decode[AccountBlocked],
+	AccountUnblocked{}.EventType():     decode[AccountUnblocked],
+	AccountClosed{}.EventType():        decode[AccountClosed],
+	AccountDebited{}.EventType():       decode[AccountDebited],
+	AccountCredited{}.EventType():      decode[AccountCredited],
+	JournalCreated{}.EventType():       decode[JournalCreated],
+	JournalEntryPosted{}.EventType():   decode[JournalEntryPosted],
+	JournalEntryReversed{}.EventType(): decode[JournalEntryReversed],
+	PeriodOpened{}.EventType():         decode[PeriodOpened],
+	PeriodClosed{}.EventType():         decode[PeriodClosed],
+	PeriodReopened{}.EventType():       decode[PeriodReopened],
+	CommandRefused{}.EventType():       decode[CommandRefused],
+}
+
+func decode[B Body](r contract.Recorded) (Body, error) { return domain.Decode[B](r) }
+
+// Facts yields the facts of one ledger, or of all if it is "", from a part of the log.
+func Facts(events iter.Seq2[contract.Recorded, error], ledger string) iter.Seq2[Fact, error] {
+	return func(yield func(Fact, error) bool) {
+		for r, err := range events {
+			if err != nil {
+				yield(Fact{}, err)
+				return
+			}
+			of, _, ok := Of(r.Stream)
+			if !ok || ledger != "" && of != ledger {
+				continue
+			}
+			f, ok, err := FactOf(r)
+			if (ok || err != nil) && (!yield(f, err) || err != nil) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,295 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// A Poster is the process that turns the trades of a log into entries of a ledger. For each event
+// of a trade it posts the difference between the balances that the trades call for by then
+// (Targets), and the balances that it has posted. So a correction posts a difference, too, and the
+// sums tie out after any crash: a crash between two events leaves a difference that the next run
+// posts. The ids of entries and commands follow from the event, so nothing is posted twice.
+//
+// It opens the accounts and the periods that it needs. An event of a closed period is posted at the
+// beginning of the next open one, with its original date. A Poster is for one goroutine.
+type Poster struct {
+	Desk   *Desk
+	Trades contract.Codec
+	Ledger string
+	// Begin is the version of the posting rules of a ledger without entries; empty for "1".
+	Begin string
+
+	books   *Books
+	posted  Sums
+	causes  map[string]bool // the entries of single events that this fold has yet to meet
+	entries map[string]bool
+	version string // of the adopted rules
+	targets *Targets
+	cursor  contract.Cursor
+	last    contract.Recorded // the last event of a trade
+}
+
+// processActor is the principal of entries that the process posts.
+const processActor = "process/ledger"
+
+// ErrNothingToAdopt is an adoption of toPost rules under which no balance differs.
+var ErrNothingToAdopt = errors.New("no balance differs under these posting rules")
+
+// A PostingError is an entry that the ledger refused. The process stops there: a later entry would
+// hide the difference.
+type PostingError struct {
+	Entry   string
+	Refusal *trade.Refusal
+}
+
+func (e *PostingError) Error() string {
+	return fmt.Sprintf("entry %s of the trades cannot be posted: %v", e.Entry, e.Refusal)
+}
+
+// CatchUp posts the events up to the end of the log. It returns the number of entries.
+func (p *Poster) CatchUp(ctx context.Context) (n int, err error) {
+	to, err := p.Desk.Log.End(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := p.takeFacts(ctx, to); err != nil {
+		return 0, err
+	}
+	var late []contract.Recorded // without an entry, but before events that have one
+	behind := map[string]bool{}  // their streams
+	for r, err := range p.Desk.Log.Read(ctx, p.cursor, to) {
+		if err != nil {
+			return n, err
+		}
+		if !strings.HasPrefix(r.Stream, trade.TradeStream("")) {
+			continue
+		}
+		if behind[r.Stream] || len(p.causes) > 0 && !p.entries[entryOf(r)] {
+			late, behind[r.Stream] = append(late, r), true
+			continue
+		}
+		if n, err = p.take(ctx, r, n); err != nil {
+			return n, err
+		}
+	}
+	for _, r := range late {
+		if n, err = p.take(ctx, r, n); err != nil {
+			return n, err
+		}
+	}
+	p.cursor = to
+	return p.postRest(ctx, n)
+}
+
+// takeFacts folds the events of the ledger before the events of trades: what is posted already
+// decides what is missing.
+func (p *Poster) takeFacts(ctx context.Context, to contract.Cursor) error {
+	if p.books == nil {
+		p.books, p.posted = NewBooks(p.Ledger, p.Desk.Zone), Sums{}
+		p.causes, p.entries = map[string]bool{}, map[string]bool{}
+		if p.version = p.Begin; p.version == "" {
+			p.version = "1"
+		}
+	}
+	for f, err := range Facts(p.Desk.Log.Read(ctx, p.cursor, to), p.Ledger) {
+		if err != nil {
+			return err
+		}
+		p.books.Take(f)
+		if posted, ok := f.Body.(JournalEntryPosted); ok {
+			p.took(posted)
+		}
+	}
+	if p.targets != nil {
+		return nil
+	}
+	rules, err := Rules(p.version)
+	p.targets = NewTargets(rules)
+	return err
+}
+
+// took counts an entry of the process, once.
+func (p *Poster) took(e JournalEntryPosted) {
+	if e.Rules == "" || p.entries[e.Entry] {
+		return
+	}
+	p.entries[e.Entry], p.version = true, e.Rules
+	if strings.HasPrefix(e.Entry, singleEvent) {
+		p.causes[e.Entry] = true
+	}
+	for _, l := range e.Lines {
+		p.posted.add(l.Account, l.Currency, l.signed())
+	}
+}
+
+// Prefixes of the names of the entries that the process posts.
+const (
+	singleEvent = "T-"     // of one event
+	restEvents  = "REST-"  // of the difference that events leave which were met in another order
+	adoption    = "RULES-" // of another version of the posting rules
+)
+
+// entryOf returns the name of the entry of an event.
+func entryOf(r contract.Recorded) string { return singleEvent + r.ID.String() }
+
+// take folds one event of a trade, and posts the difference in the accounts that it touches.
+func (p *Poster) take(ctx context.Context, r contract.Recorded, n int) (int, error) {
+	e, err := contract.Decoded(ctx, p.Trades, r)
+	if err != nil {
+		return n, err
+	}
+	changed := p.targets.Take(r.Stream, e)
+	p.last = r
+	name := entryOf(r)
+	if delete(p.causes, name); p.entries[name] {
+		return n, nil
+	}
+	difference := Sums{}
+	for k := range changed {
+		difference.add(k.account, k.currency, p.targets.Sums[k].Sub(p.posted[k]))
+	}
+	text := fmt.Sprintf("%s %s, version %d", r.Type, r.Stream, r.Version)
+	return p.post(ctx, toPost{name, text, r, r.EffectiveAt, difference, ""}, n)
+}
+
+// postRest posts the difference that is left at the end. There is none, unless another run met the
+// events of several partitions in another order.
+func (p *Poster) postRest(ctx context.Context, n int) (int, error) {
+	difference := maps.Clone(p.targets.Sums)
+	difference.plus(p.posted, -1)
+	name := restEvents + p.last.ID.String()
+	for p.entries[name] {
+		name += "+"
+	}
+	return p.post(ctx, toPost{name, "rest of the trades", p.last, p.last.EffectiveAt,
+		difference, ""}, n)
+}
+
+// Adopt posts the entry that brings the balances to another version of the posting rules, at a
+// time. From then on the process posts by that version.
+func (p *Poster) Adopt(ctx context.Context, version string, at time.Time, approver string) error {
+	rules, err := Rules(version)
+	if err != nil {
+		return err
+	}
+	if _, err := p.CatchUp(ctx); err != nil {
+		return err
+	}
+	targets := NewTargets(rules)
+	for _, stream := range slices.Sorted(maps.Keys(p.targets.trades)) {
+		for _, e := range p.targets.trades[stream].events {
+			targets.Take(stream, e)
+		}
+	}
+	difference := maps.Clone(targets.Sums)
+	difference.plus(p.posted, -1)
+	if len(difference) == 0 {
+		return ErrNothingToAdopt
+	}
+	p.targets, p.version = targets, version
+	_, err = p.post(ctx, toPost{fmt.Sprintf("%s%s-%s", adoption, version, p.last.ID),
+		"posting rules " + version, p.last, at, difference, approver}, 0)
+	return err
+}
+
+// A toPost is an entry that the process makes.
+type toPost struct {
+	entry, description string
+	cause              contract.Recorded
+	at                 time.Time
+	sums               Sums
+	approver           string
+}
+
+// post posts an entry, unless it moves nothing. A crash here leaves accounts or a period without an
+// entry, and the next run posts it.
+func (p *Poster) post(ctx context.Context, of toPost, n int) (int, error) {
+	if len(of.sums) == 0 {
+		return n, nil
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(of.sums), key.compare) {
+		if err := p.openAccount(ctx, of, k); err != nil {
+			return n, err
+		}
+	}
+	effective, err := p.openPeriod(ctx, of)
+	if err != nil {
+		return n, err
+	}
+	entry := PostEntry{Entry: of.entry, Description: of.description, Lines: of.sums.lines(),
+		Rules: p.version}
+	if !effective.Equal(of.at) {
+		entry.OriginalAt = of.at
+	}
+	if err := p.do(ctx, of, "", effective, entry); err != nil {
+		return n, err
+	}
+	p.took(JournalEntryPosted{Entry: of.entry, Lines: entry.Lines, Rules: p.version})
+	delete(p.causes, of.entry)
+	return n + 1, nil
+}
+
+func (p *Poster) openAccount(ctx context.Context, of toPost, k key) error {
+	if _, ok := p.books.Accounts[k.account]; ok {
+		return nil
+	}
+	t, _ := typeOf(k.account)
+	opened := OpenAccount{Account: k.account, Name: k.account, Type: t, Currency: k.currency}
+	p.books.Accounts[k.account] = AccountOpened{Account: k.account, Type: t}
+	return p.do(ctx, of, "/account/"+k.account, of.cause.RecordedAt, opened)
+}
+
+// openPeriod returns the time at which an event is posted: its own, or the beginning of the next
+// open period. It opens a period that nobody has opened yet.
+func (p *Poster) openPeriod(ctx context.Context, of toPost) (time.Time, error) {
+	at := of.at
+	for {
+		name := PeriodOf(at, p.Desk.Zone)
+		switch p.books.Periods[name] {
+		case Open:
+			return at, nil
+		case "":
+			p.books.Periods[name] = Open
+			return at, p.do(ctx, of, "/period/"+name, of.cause.RecordedAt, OpenPeriod{name})
+		}
+		first, err := parsePeriod(name, p.Desk.Zone)
+		if err != nil {
+			return at, err
+		}
+		at = first.AddDate(0, 1, 0).UTC()
+	}
+}
+
+// do sends a command whose id follows from the entry.
+func (p *Poster) do(
+	ctx context.Context, of toPost, what string, effective time.Time, r Request,
+) error {
+	id := "ledger/" + p.Ledger + "/" + of.entry + what
+	if what != "" {
+		// The first event that needs an account or a period opens it.
+		id = "ledger/" + p.Ledger + "/" + trade.EventID(what, 0).String()
+	}
+	cmd := Command{
+		ID: id, Ledger: p.Ledger, EnteredAt: of.cause.RecordedAt, EffectiveAt: effective,
+		Actor: processActor, Approver: of.approver, Reason: "posting rules " + p.version,
+		Correlation: of.cause.Correlation, Cause: of.cause.ID, Do: r,
+	}
+	out, err := p.Desk.Do(ctx, cmd)
+	if err != nil || out.Refusal == nil {
+		return err
+	}
+	first := []trade.Rule{AccountExists, PeriodExists, ReusedCommand}
+	if what != "" && slices.Contains(first, out.Refusal.Rule) {
+		return nil // another process was first
+	}
+	return &PostingError{of.entry, out.Refusal}
+}

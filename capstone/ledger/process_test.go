@@ -1,0 +1,265 @@
+package ledger_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/ledger"
+	"example.com/blotter/capstone/simulate"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+	codec "example.com/blotter/solutions/1-schemas"
+	"example.com/blotter/solutions/2-store/memory"
+)
+
+// trading is a trading desk and a ledger on one log.
+type trading struct {
+	*book
+	system *capstone.System
+	poster *ledger.Poster
+}
+
+func newTrading() *trading {
+	log := memory.New(contract.SimulatedClock)
+	b := over(log)
+	return &trading{b, capstone.New(log, codec.Offline(), "test"),
+		&ledger.Poster{Desk: b.Desk, Trades: codec.Offline(), Ledger: "main"}}
+}
+
+// enter sends the commands of a simulated desk, and posts after each n of them.
+func (d *trading) enter(t *testing.T, cfg simulate.Config, n int) {
+	t.Helper()
+	sent := 0
+	for step := range simulate.Book(cfg) {
+		_, err := d.system.Do(t.Context(), step.Command)
+		require.NoError(t, err)
+		if sent++; sent%n == 0 {
+			_, err := d.poster.CatchUp(t.Context())
+			require.NoError(t, err)
+		}
+	}
+	_, err := d.poster.CatchUp(t.Context())
+	require.NoError(t, err)
+}
+
+// state folds all trades from scratch.
+func (d *trading) state(t *testing.T) trade.State {
+	end, err := d.Log.End(t.Context())
+	require.NoError(t, err)
+	streams := map[string][]trade.Event{}
+	for r, err := range d.Log.Read(t.Context(), nil, end) {
+		require.NoError(t, err)
+		if !trade.Folds(r.Stream) {
+			continue
+		}
+		e, err := contract.Decoded(t.Context(), codec.Offline(), r)
+		require.NoError(t, err)
+		streams[r.Stream] = append(streams[r.Stream], e)
+	}
+	return trade.StateOf(streams, trade.AsOf{})
+}
+
+// ties returns all ties, and fails if none has an amount.
+func (d *trading) ties(t *testing.T, version string) (all []ledger.Tie) {
+	rules, err := ledger.Rules(version)
+	require.NoError(t, err)
+	all = ledger.Ties(d.state(t), d.books(t).Balances(trade.AsOf{}), rules)
+	require.NotEmpty(t, all)
+	return all
+}
+
+func requireTied(t *testing.T, ties []ledger.Tie) {
+	t.Helper()
+	figures := map[string]bool{}
+	for _, tie := range ties {
+		require.Zero(t, tie.Difference.Sign(), "%+v", tie)
+		figures[tie.Figure] = figures[tie.Figure] || !tie.Trades.IsZero()
+	}
+	require.Len(t, figures, 4)
+	for figure, has := range figures {
+		require.True(t, has, "%s is zero everywhere", figure)
+	}
+}
+
+var demo = simulate.Config{Seed: 3, Trades: 60, Days: 90, From: start}
+
+// The ledger ties out with the trades to the cent, per book and currency, after corrections,
+// novations, exercises and voids. Another process that starts from nothing posts nothing more.
+func TestLedgerTiesOutWithTrades(t *testing.T) {
+	t.Parallel()
+	d := newTrading()
+	d.enter(t, demo, 7)
+	requireTied(t, d.ties(t, "1"))
+	require.NoError(t, d.books(t).Trial(trade.AsOf{}).Balanced())
+	restarted := &ledger.Poster{Desk: over(d.Log).Desk, Trades: codec.Offline(), Ledger: "main"}
+	n, err := restarted.CatchUp(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, n)
+}
+
+// The books of a year of the simulated desk add up in hledger as they do here.
+func TestHledgerAgreesOnTrades(t *testing.T) {
+	t.Parallel()
+	d := newTrading()
+	cfg := demo
+	if cfg.Days = 365; testing.Short() {
+		cfg.Days = 60
+	}
+	d.enter(t, cfg, 1000)
+	compareWithHledger(t, d.books(t), trade.AsOf{})
+}
+
+// A difference of 0.01 between the ledger and the trades is found, and named by book, currency,
+// figure and account.
+func TestSeededDifferenceIsNamed(t *testing.T) {
+	t.Parallel()
+	d := newTrading()
+	d.enter(t, demo, 1000)
+	var realised ledger.Tie
+	for _, tie := range d.ties(t, "1") {
+		if tie.Figure == ledger.Realised && !tie.Trades.IsZero() {
+			realised = tie
+		}
+	}
+	c := realised.Currency
+	wrong := open("expenses:wrong", ledger.Expense, c)
+	month := ledger.PeriodOf(d.last(t), d.Zone)
+	out, err := d.Do(t.Context(), d.command(d.last(t), ledger.OpenPeriod{Period: month}))
+	require.NoError(t, err)
+	require.True(t, out.Refusal == nil || out.Refusal.Rule == ledger.PeriodExists)
+	d.must(t, d.last(t), wrong, post("wrong", "expenses:wrong", realised.Accounts[0], "0.01", c))
+	var found []ledger.Tie
+	for _, tie := range d.ties(t, "1") {
+		if !tie.Difference.IsZero() {
+			found = append(found, tie)
+		}
+	}
+	require.Len(t, found, 1)
+	require.Equal(t, []string{realised.Book, string(c), "realised", "0.01"}, []string{found[0].Book,
+		string(found[0].Currency), found[0].Figure, found[0].Difference.String()})
+}
+
+func (d *trading) last(t *testing.T) time.Time {
+	at, err := d.Log.Frontier(t.Context())
+	require.NoError(t, err)
+	return at
+}
+
+// An event of a closed period is posted into the next open one, with its original date, and the
+// sums tie out as before.
+func TestLateTradeGoesToOpenPeriod(t *testing.T) {
+	t.Parallel()
+	d := newTrading()
+	d.enter(t, demo, 1000)
+	for name := range d.books(t).Periods {
+		d.must(t, d.last(t), ledger.ClosePeriod{Period: name})
+	}
+	more := demo
+	more.Seed, more.From = 4, start.AddDate(0, 0, 40)
+	var utis int
+	for step := range simulate.Book(more) {
+		step.Command.ID += "-more"
+		if _, err := d.system.Do(t.Context(), step.Command); err == nil {
+			utis++
+		}
+	}
+	require.Positive(t, utis)
+	n, err := d.poster.CatchUp(t.Context())
+	require.NoError(t, err)
+	require.Positive(t, n)
+	requireTied(t, d.ties(t, "1"))
+	late := 0
+	for _, p := range d.books(t).Entries(trade.AsOf{}) {
+		if p.OriginalAt != "" {
+			late++
+		}
+	}
+	require.Positive(t, late)
+}
+
+// What-if names the accounts whose balances differ under other posting rules, with the events that
+// make them differ. Adoption posts one entry from a date on, and everything ties out under the
+// other rules, later events too.
+func TestAdoptOtherPostingRules(t *testing.T) {
+	t.Parallel()
+	d := newTrading()
+	d.enter(t, demo, 1000)
+	one, err := ledger.Rules("1")
+	require.NoError(t, err)
+	two, err := ledger.Rules("2")
+	require.NoError(t, err)
+	what := ledger.NewWhatIf(one, two)
+	end, err := d.Log.End(t.Context())
+	require.NoError(t, err)
+	for r, err := range d.Log.Read(t.Context(), nil, end) {
+		require.NoError(t, err)
+		if trade.Folds(r.Stream) {
+			e, err := contract.Decoded(t.Context(), codec.Offline(), r)
+			require.NoError(t, err)
+			what.Take(r.Stream, e)
+		}
+	}
+	before := d.books(t)
+	changes := what.Changes()
+	require.NotEmpty(t, changes)
+	for _, c := range changes {
+		sum := trade.Decimal{}
+		for _, e := range c.Events {
+			sum = sum.Add(e.Other).Sub(e.Current)
+		}
+		require.True(t, sum.Equal(c.Other.Sub(c.Current)), c.Account)
+	}
+	adopted := d.last(t).Add(-24 * time.Hour)
+	require.NoError(t, d.poster.Adopt(t.Context(), "2", adopted, "chief/1"))
+	after := d.books(t)
+	for _, c := range changes {
+		require.Equal(t, c.Other.String(), of(after, c.Account).String(), c.Account)
+		require.Equal(t, c.Current.String(), of(before, c.Account).String(), c.Account)
+	}
+	require.ErrorIs(t, d.poster.Adopt(t.Context(), "2", adopted, "chief/1"),
+		ledger.ErrNothingToAdopt)
+	more := demo
+	more.Seed = 5
+	for step := range simulate.Book(more) {
+		step.Command.ID += "-more"
+		_, _ = d.system.Do(t.Context(), step.Command)
+	}
+	restarted := &ledger.Poster{Desk: over(d.Log).Desk, Trades: codec.Offline(), Ledger: "main"}
+	_, err = restarted.CatchUp(t.Context())
+	require.NoError(t, err)
+	requireTied(t, d.ties(t, "2"))
+}
+
+func of(b *ledger.Books, account string) trade.Decimal {
+	for _, s := range b.Balances(trade.AsOf{}) {
+		if s.Account == account {
+			return s.Balance
+		}
+	}
+	return trade.Decimal{}
+}
+
+// A blocked account stops the process by name, and does not let a later event hide the difference.
+func TestRefusedPostingStopsTheProcess(t *testing.T) {
+	t.Parallel()
+	d := newTrading()
+	d.enter(t, demo, 1000)
+	for name := range d.books(t).Accounts {
+		d.must(t, d.last(t), ledger.BlockAccount{Account: name})
+	}
+	more := demo
+	more.Seed = 6
+	for step := range simulate.Book(more) {
+		step.Command.ID += "-more"
+		_, _ = d.system.Do(t.Context(), step.Command)
+	}
+	_, err := d.poster.CatchUp(t.Context())
+	var refused *ledger.PostingError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, ledger.NotOpen, refused.Refusal.Rule)
+	require.Contains(t, err.Error(), fmt.Sprint(refused.Entry))
+}
