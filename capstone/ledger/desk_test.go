@@ -8,12 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hamba/avro/v2"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/capstone/domain"
 	"example.com/blotter/capstone/ledger"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/schemas"
 	"example.com/blotter/solutions/2-store/memory"
 )
 
@@ -216,4 +218,22 @@ func TestRecordOfPostingAndRefusal(t *testing.T) {
 		return
 	}
 	t.Fatal("no refusal is on record")
+}
+
+// An entry from before version 2 of its schema is read in today's form.
+func TestPostedVersionOneIsRead(t *testing.T) {
+	t.Parallel()
+	one, ok := schemas.Find("ledger.journal-entry-posted", 1)
+	require.True(t, ok)
+	schema, err := avro.ParseWithCache(one.Text, "", &avro.SchemaCache{})
+	require.NoError(t, err)
+	body, err := avro.Marshal(schema, ledger.JournalEntryPosted{Entry: "E", Description: "old",
+		Lines: lines("cash", "sales", "10.5", "EUR"), Rules: "not in version 1"})
+	require.NoError(t, err)
+	f, ok, err := ledger.FactOf(contract.Recorded{Event: contract.Event{Type: one.Type, Schema: 1,
+		Fingerprint: one.Fingerprint, Data: append(make([]byte, 5), body...)}})
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Equal(t, ledger.JournalEntryPosted{Entry: "E", Description: "old",
+		Lines: lines("cash", "sales", "10.5", "EUR")}, f.Body)
 }

@@ -72,8 +72,8 @@ func ParseRules(text []byte) ([]PostingRules, error) {
 		for _, r := range version.Rules {
 			for _, account := range []string{r.Debit, r.Credit} {
 				if _, ok := typeOf(account); !ok || !strings.Contains(account, "{currency}") {
-					return nil, fmt.Errorf("posting rules %s: account %q: want one that begins with "+
-						"assets, liabilities, equity, income or expenses, and has {currency}",
+					return nil, fmt.Errorf("posting rules %s: account %q: want one that begins "+
+						"with assets, liabilities, equity, income or expenses, and has {currency}",
 						version.Version, account)
 				}
 			}
@@ -130,6 +130,7 @@ func (s Sums) add(account string, c trade.Currency, amount trade.Decimal) {
 
 // plus adds all amounts of o, times a sign.
 func (s Sums) plus(o Sums, sign int64) {
+	//determinism:unordered each sum changes for itself
 	for k, amount := range o {
 		s.add(k.account, k.currency, amount.Mul(trade.Int(sign)))
 	}
@@ -200,6 +201,7 @@ func (t *Targets) Take(stream string, e trade.Event) Sums {
 	of.events = append(of.events, e)
 	of.sums, of.legs = t.sumsOf(uti, of.events)
 	changed.plus(of.sums, 1)
+	//determinism:unordered each pool changes for itself, and sums are exact
 	for pool, from := range trade.Changed(before, of.legs) {
 		t.realise(changed, pool, func(g *trade.Ledger) { g.Replace(stream, pool, from, of.legs) })
 	}
@@ -228,6 +230,7 @@ func (t *Targets) sumsOf(uti string, events []trade.Event) (Sums, []trade.Leg) {
 		if refusal != nil || next.Status == trade.Voided {
 			return Sums{}, nil // a legal history is refused by no slot before its void
 		}
+		//determinism:unordered sums are exact
 		for item, amount := range items(now, next, slot.Event.Body) {
 			t.Rules.post(sums, item, amount)
 		}

@@ -60,8 +60,8 @@ func compareItems(a, b Item) int {
 		strings.Compare(string(a.Currency), string(b.Currency)), strings.Compare(a.Leg, b.Leg))
 }
 
-// figuresOf returns the figures of the trades. Realised P&L less cost is the sum of all amounts, and
-// cash is that without the open items.
+// figuresOf returns the figures of the trades. Realised P&L less cost is the sum of all amounts.
+// Without the open items, that sum is cash.
 func figuresOf(s trade.State) figures {
 	all := figures{}
 	add := func(book string, c trade.Currency, figure string, amount trade.Decimal) {
