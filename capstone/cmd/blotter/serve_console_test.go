@@ -24,12 +24,13 @@ import (
 // of 20 was corrected to 25. The exercise of OIL-CALL-1 began OIL-FWD-1.
 type visitor struct {
 	*serve.Server
-	t *testing.T
+	t       *testing.T
+	session *session.Session
 }
 
-func newVisitor(t *testing.T) *visitor {
+func newVisitor(t *testing.T, store string) *visitor {
 	a := newApp(&cli{Data: filepath.Join(passableDir(t), "data"), Stack: "embedded",
-		Store: "kafka", Partitions: 2, Name: "blotter"}, io.Discard, io.Discard)
+		Store: store, Partitions: 2, Name: "blotter"}, io.Discard, io.Discard)
 	t.Cleanup(func() { require.NoError(t, a.finish(context.Background(), nil)) })
 	config := a.config()
 	config.New = a.newLog(true)
@@ -42,7 +43,7 @@ func newVisitor(t *testing.T) *visitor {
 	require.NoError(t, err)
 	server, err := new(serveCmd).server(t.Context(), a, s, "secret", observed{})
 	require.NoError(t, err)
-	return &visitor{server, t}
+	return &visitor{server, t, s}
 }
 
 // get asks for a page with parameters.
@@ -71,7 +72,7 @@ func (v *visitor) page(path string, params ...string) string {
 // The pages of the console show the figures of both times, escape all texts, and only read.
 func TestConsole(t *testing.T) {
 	t.Parallel()
-	v := newVisitor(t)
+	v := newVisitor(t, "kafka")
 	const before, after = "2025-01-16T13:10:00Z", "2025-01-16T13:20:00Z"
 	at := func(known, effective string) string {
 		return v.page("/console/trade", "uti", "T70", "known-at", known, "effective-at", effective)

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone/browsertest"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// A reader looks at the console in a browser.
+type reader struct {
+	t   *testing.T
+	tab context.Context
+	url string
+}
+
+// newReader starts a browser that signs in to the service of v.
+func newReader(t *testing.T, v *visitor) *reader {
+	signedIn := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Set("Authorization", "Bearer secret")
+		v.Handler().ServeHTTP(w, r)
+	})
+	server := httptest.NewServer(signedIn)
+	t.Cleanup(server.Close)
+	return &reader{t, browsertest.New(t), server.URL}
+}
+
+// goes does steps that lead to another page, and waits for that page.
+func (r *reader) goes(steps ...chromedp.Action[chromedp.Void]) {
+	r.t.Helper()
+	answer, err := chromedp.RunResponse(r.tab, steps...)
+	require.NoError(r.t, err)
+	require.EqualValues(r.t, http.StatusOK, answer.Status, answer.URL)
+}
+
+func (r *reader) open(path string) { r.t.Helper(); r.goes(chromedp.Navigate(r.url + path)) }
+
+// text returns the text of the first element of a selector.
+func (r *reader) text(selector string) string {
+	r.t.Helper()
+	text, err := chromedp.Run(r.tab, chromedp.TextContent(chromedp.CSS(selector)))
+	require.NoError(r.t, err)
+	return text
+}
+
+// slide presses an arrow key on the range of a time.
+func (r *reader) slide(param, key string) {
+	r.t.Helper()
+	r.goes(chromedp.SendKeys(chromedp.CSS(`input[type=range][data-for="`+param+`"]`), key))
+}
+
+// figure returns the open quantity on the page of a trade.
+func (r *reader) figure() string { return r.text(".figure") }
+
+// TestConsoleInBrowser reads the console as a person does: search, open a trade, move both times by
+// the keys of their ranges, follow an event to its cause, and see which event somebody with the
+// rights of the database's owner has changed.
+func TestConsoleInBrowser(t *testing.T) {
+	t.Parallel()
+	v := newVisitor(t, "postgres")
+	_, err := v.Seal(t.Context())
+	require.NoError(t, err)
+	r := newReader(t, v)
+
+	r.open("/console/")
+	require.Equal(t, "3 trades", r.text("caption"))
+	r.goes(chromedp.SendKeys(chromedp.ID("q"), "book=crude status=live\r"))
+	require.Equal(t, "1 trades", r.text("caption"))
+	r.goes(chromedp.Click(chromedp.CSS("tbody a")))
+	require.Equal(t, "Trade T70", r.text("h1"))
+	require.Equal(t, "45 bbl", r.figure())
+
+	// known at each of the three events, from the last one back, and forward again
+	for _, step := range []struct{ key, open string }{
+		{kb.ArrowLeft, "45 bbl"}, {kb.ArrowLeft, "50 bbl"}, {kb.ArrowLeft, "70 bbl"},
+		{kb.ArrowRight, "50 bbl"}, {kb.ArrowRight, "45 bbl"},
+	} {
+		r.slide("known-at", step.key)
+		require.Equal(t, step.open, r.figure())
+	}
+	// effective before the novation, whatever is known of it
+	r.slide("effective-at", kb.ArrowLeft)
+	require.Equal(t, "45 bbl", r.figure())
+	r.slide("effective-at", kb.ArrowLeft)
+	require.Equal(t, "70 bbl", r.figure())
+
+	r.open("/console/trade?uti=OIL-FWD-1")
+	cause := trade.EventID("f-045", 0).String()
+	r.goes(chromedp.Click(chromedp.CSS(`a[href$="#e-` + cause + `"]`)))
+	require.Equal(t, "Transaction", r.text("h1"))
+	require.Contains(t, r.text("#e-"+cause), "trade.exercised")
+
+	r.open("/console/trade?uti=T70")
+	changed := "#e-" + trade.EventID("t-2", 0).String()
+	require.Contains(t, r.text(changed+" .good"), "included as leaf")
+	v.tamper("t-2")
+	r.open("/console/trade?uti=T70")
+	require.Contains(t, r.text(changed+" .bad"), "not proven")
+	red, err := chromedp.Run(r.tab, chromedp.Evaluate[int](
+		`document.querySelectorAll(".events .bad").length`))
+	require.NoError(t, err)
+	require.Equal(t, 1, red, "the other events still have their proofs")
+	if testing.Short() {
+		return // the pages are inspected at full length
+	}
+	r.inspect(map[string]string{
+		"trades": "/console/", "trade": "/console/trade?uti=T70",
+		"transaction": "/console/transaction?id=" + cause, "positions": "/console/positions",
+		"health": "/console/health",
+	})
+}
+
+// tamper changes the reason of a command's event in the database, as its owner can.
+func (v *visitor) tamper(command string) {
+	v.t.Helper()
+	at, err := v.session.Stack().Postgres(v.t.Context())
+	require.NoError(v.t, err)
+	owner, err := pgx.Connect(v.t.Context(), at.MigrationDSN)
+	require.NoError(v.t, err)
+	defer owner.Close(v.t.Context())
+	events := pgx.Identifier{v.session.Settings().Name.LogSchema(), "events"}.Sanitize()
+	for _, statement := range []string{
+		"ALTER TABLE " + events + " DISABLE TRIGGER ALL",
+		"UPDATE " + events + " SET reason = 'client stays' WHERE command_id = '" + command + "'",
+	} {
+		_, err := owner.Exec(v.t.Context(), statement)
+		require.NoError(v.t, err)
+	}
+}
+
+// inspect opens each page in both themes, on a wide and on a narrow screen, and looks for faults of
+// accessibility (axe-core, WCAG 2.1 A and AA). It saves pictures to the folder BLOTTER_SCREENSHOTS.
+func (r *reader) inspect(pages map[string]string) {
+	axe, err := os.ReadFile("../../console/testdata/axe/node_modules/axe-core/axe.min.js")
+	if err != nil && os.Getenv("BLOTTER_CI") == "" {
+		r.t.Log("axe-core is not installed: npm ci --prefix capstone/console/testdata/axe")
+		return
+	}
+	require.NoError(r.t, err)
+	folder := os.Getenv("BLOTTER_SCREENSHOTS")
+	for _, theme := range []string{"light", "dark"} {
+		for width, height := range map[int64]int64{1200: 900, 400: 800} {
+			require.NoError(r.t, chromedp.Do(r.tab, themed(theme),
+				chromedp.EmulateViewport(width, height)))
+			for name, path := range pages {
+				r.open(path)
+				r.accessible(string(axe), fmt.Sprintf("%s, %s, %d", name, theme, width))
+				r.fits(name, width)
+				if folder != "" {
+					r.save(filepath.Join(folder, fmt.Sprintf("%s-%s-%d.png", name, theme, width)))
+				}
+			}
+		}
+	}
+}
+
+func themed(theme string) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}},
+		})
+		return chromedp.Void{}, err
+	}
+}
+
+// accessible fails for a fault that axe-core calls serious or critical.
+func (r *reader) accessible(axe, page string) {
+	r.t.Helper()
+	found, err := chromedp.Run(r.tab, chromedp.Evaluate[json.RawMessage](axe+`;
+		axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}).then(r => r.violations
+			.filter(v => v.impact === "serious" || v.impact === "critical")
+			.map(v => ({id: v.id, help: v.help, at: v.nodes.map(n => n.html)})))`,
+		browsertest.Awaited))
+	require.NoError(r.t, err, page)
+	require.Equal(r.t, "[]", string(found), page)
+}
+
+// fits fails for a page that is wider than its screen: tables scroll within the page.
+func (r *reader) fits(page string, width int64) {
+	r.t.Helper()
+	wide, err := chromedp.Run(r.tab,
+		chromedp.Evaluate[int64](`document.documentElement.scrollWidth`))
+	require.NoError(r.t, err)
+	require.LessOrEqual(r.t, wide, width, page)
+}
+
+func (r *reader) save(file string) {
+	r.t.Helper()
+	require.NoError(r.t, os.MkdirAll(filepath.Dir(file), 0o755))
+	picture, err := chromedp.Run(r.tab, chromedp.FullScreenshot(100))
+	require.NoError(r.t, err)
+	require.NoError(r.t, os.WriteFile(file, picture, 0o644))
+}
