@@ -18,6 +18,9 @@ func StreamOf(id string) string { return streams + id }
 // IsBreak reports whether a stream is that of a break.
 func IsBreak(stream string) bool { return strings.HasPrefix(stream, streams) }
 
+// A Body is the facts of an event: Opened, Assigned or Resolved.
+type Body interface{ EventType() string }
+
 // Opened is the event that a run found a difference.
 type Opened struct {
 	Job    string `avro:"job"`
@@ -83,7 +86,7 @@ type Entry struct {
 	At      time.Time // recorded
 	Actor   string
 	Reason  string
-	Body    any // Opened, Assigned or Resolved
+	Body    Body
 }
 
 // Breaks is the fold of the streams of all breaks.
@@ -131,7 +134,7 @@ func (s *Breaks) List(keep func(Break) bool) []Break {
 type Step struct {
 	ID      string
 	Version int64
-	Body    any
+	Body    Body
 }
 
 // A Rule names the reason of a refusal.
@@ -155,8 +158,8 @@ func (r *Refusal) Error() string { return fmt.Sprintf("%s: %s", r.Rule, r.Detail
 // Hint says what to do.
 func (r *Refusal) Hint() string { return "list the breaks: blotter reconcile list --all" }
 
-// Run decides the steps after a run of a job: it opens each difference that is not open or accepted,
-// and resolves each open break of the job that it did not find.
+// Run decides the steps after a run of a job. It opens each difference that is not open or
+// accepted, and resolves each open break of the job that was not found.
 func (s *Breaks) Run(job string, found []Difference) (steps []Step) {
 	seen := map[string]bool{}
 	for _, d := range found {

@@ -208,7 +208,8 @@ func TestReadFileNamesTheLine(t *testing.T) {
 		_, _, err := reconcile.ReadFile(strings.NewReader(text), false)
 		require.ErrorContains(t, err, want, "%q", text)
 	}
-	fields, rows, err := reconcile.ReadFile(strings.NewReader("price,uti,side\n70.50,T1,BUY\n"), true)
+	file := strings.NewReader("price,uti,side\n70.50,T1,BUY\n")
+	fields, rows, err := reconcile.ReadFile(file, true)
 	require.NoError(t, err)
 	require.Equal(t, []string{"price", "side"}, fields)
 	require.Equal(t, []reconcile.Row{{Key: "T1", Fields: []reconcile.Field{
@@ -223,7 +224,8 @@ func TestStateRowsShowTheField(t *testing.T) {
 		return trade.State{
 			Trades: []trade.Trade{{UTI: "T1", Status: trade.Live, Open: trade.Dec(open)}},
 			Positions: []trade.Position{{
-				PoolKey:     trade.PoolKey{Book: "B", Instrument: "oil/BRENT@2025-06", Currency: "USD"},
+				PoolKey: trade.PoolKey{Book: "B", Instrument: "oil/BRENT@2025-06",
+					Currency: "USD"},
 				AverageCost: trade.Result{Cost: trade.Dec(open)}}},
 			Curves: map[string]trade.Curve{"oil/BRENT": {Points: map[trade.Period]trade.Mark{
 				{}: {Price: trade.Dec("71"), Currency: "USD", EffectiveAt: at}}}},

@@ -189,28 +189,43 @@ func (s *Server) listPending(ctx context.Context, _ *struct{}) (*pendingOutput, 
 		return nil, s.failed(ctx, err)
 	}
 	out.Body.KnownAt, out.Body.EffectiveAt, out.Body.Answer = now.Known, "all", []Pending{}
-	end, err := s.System.Log.End(ctx)
+	waiting, err := s.waiting(ctx)
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
+	for _, p := range waiting {
+		if !now.Known.After(p.Expires) {
+			out.Body.Answer = append(out.Body.Answer, p)
+		}
+	}
+	return out, nil
+}
+
+// Waiting reads the log for commands that nobody approved, also if the time for that has ended.
+func Waiting(ctx context.Context, system *capstone.System) ([]Pending, error) {
+	return (&Server{Config: Config{System: system}}).waiting(ctx)
+}
+
+func (s *Server) waiting(ctx context.Context) (all []Pending, err error) {
+	end, err := s.System.Log.End(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for r, err := range s.System.Log.Read(ctx, nil, end) {
 		if err != nil {
-			return nil, s.failed(ctx, err)
-		}
-		if now.Known.After((pending{recorded: r}).expires()) {
-			continue
+			return nil, err
 		}
 		p, waits, err := s.pendingOf(ctx, r)
 		if err == nil && waits {
 			var done bool
 			if _, done, err = s.decided(ctx, p); !done {
-				out.Body.Answer = append(out.Body.Answer, Pending{p.ID, p.Actor, p.detail,
+				all = append(all, Pending{p.ID, p.Actor, p.detail,
 					string(lines.Format(p.Command)), r.RecordedAt, r.EffectiveAt, p.expires()})
 			}
 		}
 		if err != nil {
-			return nil, s.failed(ctx, err)
+			return nil, err
 		}
 	}
-	return out, nil
+	return all, nil
 }

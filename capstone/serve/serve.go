@@ -76,6 +76,10 @@ type Config struct {
 	// LateReports returns the number of reports past their deadline; nil: nobody reports.
 	LateReports func(context.Context) (int64, error)
 
+	// Reconcile runs the reconciliations, and returns the number of open breaks.
+	Reconcile      func(context.Context) (open int, err error)
+	ReconcileEvery time.Duration // 0: never
+
 	// Patience is how long a client may take to send a request; 0 is 15 seconds.
 	Patience time.Duration
 

@@ -426,6 +426,8 @@ func TestWorkKeepsUp(t *testing.T) {
 	s := newService(t, func(c *serve.Config) {
 		c.Models = []serve.Model{{Name: "positions", Applier: c.System.Projection}}
 		c.SealEveryEvents = 2
+		c.ReconcileEvery = time.Hour
+		c.Reconcile = func(context.Context) (int, error) { return 2, nil }
 		c.Seal = func(context.Context) (contract.Checkpoint, error) {
 			sealed <- struct{}{}
 			return contract.Checkpoint{Size: 2}, nil
@@ -442,7 +444,8 @@ func TestWorkKeepsUp(t *testing.T) {
 		require.NoError(t, err)
 		body := s.do("", "GET", "/readyz", "").Body.String()
 		return at.Equal(end) && strings.Contains(body, "read model positions") &&
-			strings.Contains(body, `"seal"`) && strings.Contains(body, "follow-ups")
+			strings.Contains(body, `"seal"`) && strings.Contains(body, "follow-ups") &&
+			strings.Contains(body, "2 breaks are open")
 	}, 10*time.Second, 10*time.Millisecond)
 	metrics := s.do("reader/1", "GET", "/metrics", "").Body.String()
 	require.Contains(t, metrics, `blotter_commands_total{outcome="accepted",rule=""} 2`)

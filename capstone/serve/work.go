@@ -50,7 +50,21 @@ func (s *Server) work(ctx context.Context) {
 		seal := sealer{last: time.Now(), part: partOf("seal", "it has not sealed yet", nil)}
 		all.Go(func() { repeat(ctx, lookEvery, func() { seal.step(ctx, s) }) })
 	}
+	if s.Reconcile != nil && s.ReconcileEvery > 0 {
+		all.Go(func() { repeat(ctx, s.ReconcileEvery, func() { s.reconcile(ctx) }) })
+	}
 	all.Wait()
+}
+
+// reconcile runs the reconciliations. The part is not well while a break is open.
+func (s *Server) reconcile(ctx context.Context) {
+	open, err := s.Reconcile(ctx)
+	part := partOf("reconcile", "no break is open", err)
+	if open > 0 {
+		part.Well = false
+		part.Reason = cut(fmt.Sprintf("%d breaks are open; %s", open, part.Reason))
+	}
+	s.note(part)
 }
 
 // repeat calls do now, and after each interval. Work that takes long pauses twice as long, so that

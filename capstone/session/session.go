@@ -21,6 +21,7 @@ import (
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/product"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/solutions/2-store/kafka/index"
 	"example.com/blotter/solutions/2-store/memory"
 	"example.com/blotter/solutions/2-store/offload"
 	projection "example.com/blotter/solutions/3-projections"
@@ -101,6 +102,7 @@ type Session struct {
 	config   Config
 	access   Access
 	index    indexed // nil if the store has no index
+	headed   headed  // nil if the store has no heads
 	owns     bool    // the partitions of the log
 	dir      *logdir.Dir
 	stack    *Stack
@@ -158,6 +160,23 @@ func (s *Session) CheckIndex(ctx context.Context) (known bool, err error) {
 	return true, s.index.CheckIndex(ctx)
 }
 
+// A headed store keeps the head of each stream beside the log.
+type headed interface {
+	Heads(context.Context) (heads, events map[string]index.End, err error)
+}
+
+// Heads returns the ends of all streams, as their heads state them and as the events give them.
+// known is false if the store has no heads.
+func (s *Session) Heads(
+	ctx context.Context,
+) (heads, events map[string]index.End, known bool, err error) {
+	if s.headed == nil {
+		return nil, nil, false, nil
+	}
+	heads, events, err = s.headed.Heads(ctx)
+	return heads, events, true, err
+}
+
 func (s *Session) openLog(ctx context.Context) error {
 	var heads contract.HeadCodec
 	if s.access != Inspect {
@@ -172,6 +191,7 @@ func (s *Session) openLog(ctx context.Context) error {
 		return err
 	}
 	s.index, _ = log.(indexed)
+	s.headed, _ = log.(headed)
 	if parted, ok := log.(interface{ PartitionOf(string) int32 }); ok {
 		s.lane = parted.PartitionOf
 	}

@@ -14,6 +14,7 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/reconcile"
 	"example.com/blotter/capstone/vault"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
@@ -147,10 +148,11 @@ func isFinding(err error) bool {
 		refused  *audit.RefusedError
 		kept     *vault.KeptError
 		master   *vault.MasterError
+		step     *reconcile.Refusal
 	)
 	for _, target := range []any{
 		&folder, &key, &refused, &ahead, &damaged, &offload, &frontier, &reused, &snapshot, &skip,
-		&stale, &segment, &state, &adoption, &restore, &kept, &master,
+		&stale, &segment, &state, &adoption, &restore, &kept, &master, &step,
 	} {
 		if errors.As(err, target) {
 			return true

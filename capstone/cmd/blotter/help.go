@@ -52,12 +52,18 @@ var examples = map[string]string{
 	"check-proof":    "check-proof event.tlog-proof --key .blotter/keys/verifier",
 	"certify":        "certify month-end month-end.certified",
 	"check-snapshot": "check-snapshot month-end.certified --key .blotter/keys/verifier",
+	"reconcile run":  "reconcile run heads model",
+	"reconcile list": "reconcile list --job model",
 	"extract":        "extract bundle --uti PWR-70 --actor audit/1 --reason 'yearly review'",
 	"verify-extract": "verify-extract bundle --key .blotter/keys/verifier",
 	"simulate":       "simulate --trades 1000 --seed 7",
 	"chaos":          "--store postgres chaos --kills 10",
 	"help":           "help import",
 	"completion":     "completion bash",
+
+	"reconcile file":   "reconcile file ACME confirmations.csv --mirrored",
+	"reconcile assign": "reconcile assign 5a1c0e9b7d3f2468 --to ops/1 --actor head/1",
+	"reconcile accept": "reconcile accept 5a1c0e9b7d3f2468 --actor ops/1 --reason agreed",
 
 	"restore-from-archive": "--data new restore-from-archive .blotter --actor ops/1 " +
 		"--approver ops/2 --reason outage",

@@ -18,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"example.com/blotter/capstone/product"
+	"example.com/blotter/capstone/reconcile"
 	"example.com/blotter/capstone/session"
 )
 
@@ -74,6 +75,7 @@ type cli struct {
 	Proof    checkProofCmd    `cmd:"" name:"check-proof" help:"${check_proof}"`
 	Certify  certifyCmd       `cmd:"" help:"${certify}"`
 	Checked  checkSnapshotCmd `cmd:"" name:"check-snapshot" help:"${check_snapshot}"`
+	Breaks   reconcileCmd     `cmd:"" name:"reconcile" help:"${reconcile}"`
 	Extract  extractCmd       `cmd:"" help:"${extract}"`
 	Bundle   verifyExtractCmd `cmd:"" name:"verify-extract" help:"${verify_extract}"`
 	Simulate simulateCmd      `cmd:"" help:"Write a book of any size, made by the simulator."`
@@ -216,6 +218,12 @@ var longHelp = kong.Vars{
 	"serve_seal_every":  "Seal new events after this time; 0 does not.",
 	"serve_seal_events": "Seal after this many new events; 0 does not.",
 	"serve_log_address": "Address to listen at. Others than loopback show the log to others.",
+	"reconcile":         "Compare the log with all that is derived from it, and with files.",
+	"reconcile_jobs":    "Jobs: " + strings.Join(jobNames(), ", ") + ". All by default.",
+	"reconcile_enum":    strings.Join(jobNames(), ","),
+	"reconcile_file": "CSV with the column uti and some of " +
+		strings.Join(reconcile.Columns(), ", ") + "; these are compared.",
+	"serve_reconcile_every": "Run all jobs of reconcile at this interval; 0 runs none.",
 
 	"cosign_embedded": "Let the witness of the embedded stack be the first.",
 	"policy":          "Also ask for the cosignatures of this policy (c2sp.org/tlog-policy).",

@@ -36,6 +36,7 @@ type serveCmd struct {
 	CheckEvery      time.Duration `help:"${serve_check_every}" default:"0s"`
 	LogFormat       string        `help:"${serve_log_format}" enum:"text,json" default:"text"`
 	LogLevel        slog.Level    `help:"${serve_log_level}" default:"info"`
+	ReconcileEvery  time.Duration `help:"${serve_reconcile_every}" default:"0"`
 	Simulate        bool          `help:"${import_simulate}"`
 
 	TLSCert      string `name:"tls-cert" help:"${serve_tls_cert}" type:"existingfile" and:"tls"`
@@ -48,7 +49,7 @@ type serveCmd struct {
 // Run serves the log until the command is told to end. The commands in flight then finish, and the
 // session writes its marks.
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
-	if c.SealEvery < 0 || c.SealEveryEvents < 0 || c.CheckEvery < 0 {
+	if min(c.SealEvery, c.CheckEvery, c.ReconcileEvery) < 0 || c.SealEveryEvents < 0 {
 		return &usageError{"an interval is negative",
 			"give a duration like 1m and a number of events; 0 leaves one of them out"}
 	}
@@ -194,6 +195,7 @@ func (c *serveCmd) server(
 		Seal: sealer(s), Sealed: publishedBefore(s), Store: s.Settings().Store, Groups: to.groups,
 		Recheck: a.recheck(s), RecheckEvery: c.CheckEvery,
 		Refusals: refusals, Log: c.log(a.stderr), Traces: to.traces,
+		ReconcileEvery: c.ReconcileEvery, Reconcile: a.reconcileAll(s),
 		SignIn: []serve.Authenticator{
 			serve.Token{Secret: token, Principal: localPrincipal()}, serve.Certificates{},
 			passwords,

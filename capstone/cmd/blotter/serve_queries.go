@@ -38,6 +38,7 @@ var asked = []struct{ name, params string }{
 	{"replay", "name all uti book chain step from known-at effective-at"},
 	{"checkpoints", ""},
 	{"verify", ""},
+	{"reconcile list", "job all"},
 }
 
 // paramsOf returns the parameters of a query; ok is false for another command.

@@ -44,6 +44,7 @@ var pure = map[string][]string{
 	"capstone/report/form":  nil,
 	"capstone/report/mifir": nil,
 	"capstone/report/remit": nil,
+	"capstone/reconcile":    nil,
 	// fork: omit
 	"solutions/3-projections/plain": {"fold.go", "model.go", "refold.go"},
 	// fork: keep

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -227,6 +228,38 @@ func (s *Store) headsNow(ctx context.Context, partition int32) (map[string]index
 	end, _ := stable.Lookup(s.heads, partition)
 	found, err := s.readHeads(ctx, partition, end.Offset)
 	return endsOf(found), err
+}
+
+// Heads returns the ends of all streams twice: as their heads state them, and as a reading of the
+// log gives them. It needs a codec of heads. A log that grows meanwhile is read again.
+func (s *Store) Heads(ctx context.Context) (heads, events map[string]index.End, err error) {
+	const patience = 10
+	for range patience {
+		before, err := s.End(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		heads, events = map[string]index.End{}, map[string]index.End{}
+		for p := range s.partitions {
+			stated, err := s.headsNow(ctx, p)
+			if err != nil {
+				return nil, nil, err
+			}
+			read, err := s.endsNow(ctx, p)
+			if err != nil {
+				return nil, nil, err
+			}
+			maps.Copy(heads, stated)
+			maps.Copy(events, read)
+		}
+		after, err := s.End(ctx)
+		if err != nil || slices.Equal(before, after) {
+			return heads, events, err
+		}
+		s.pause()
+	}
+	return nil, nil, fmt.Errorf("compare the heads: the log grew during each of %d readings",
+		patience)
 }
 
 // endsNow returns the ends of all streams of a partition. It reads the whole partition.

@@ -70,8 +70,20 @@ func TestTakeOverMendsHeads(t *testing.T) {
 	writeHeads(t, opts, map[string][]byte{
 		name(0): nil, name(1): data, name(2): []byte("?"), "trade/NONE": data,
 	})
-	open(t, opts)
+	reader := opts
+	reader.ReadOnly = true
+	stated, read, err := open(t, reader).Heads(t.Context())
+	require.NoError(t, err)
+	require.Len(t, read, 3)
+	require.Len(t, stated, 3, "one is null, and one is of no stream")
+	for stream, end := range read {
+		require.NotEqual(t, end, stated[stream], "%s", stream)
+	}
+	s = open(t, opts)
 	require.Equal(t, want, heads(t, opts))
+	stated, read, err = s.Heads(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, read, stated, "the owner mended them")
 }
 
 // writeHeads writes heads by key without the store.
