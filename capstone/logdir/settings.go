@@ -145,6 +145,9 @@ func (n Name) ConfirmationsSchema() string { return n.schema() + "_confirmations
 // VaultSchema returns the database schema of the keys of parties.
 func (n Name) VaultSchema() string { return n.schema() + "_vault" }
 
+// ForensicsSchema returns the database schema of the read model of forensics.
+func (n Name) ForensicsSchema() string { return n.schema() + "_forensics" }
+
 // SnapshotBucket returns the bucket of archived states.
 func (n Name) SnapshotBucket() string {
 	return product.Of(product.Defaults.SnapshotBucket, string(n))

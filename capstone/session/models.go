@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	forensics "example.com/blotter/capstone/forensics/postgres"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/solutions/3-projections/confirmations"
@@ -38,11 +39,14 @@ var (
 	confirmationsModel = modelRow[*confirmations.Model]{
 		"confirmations", logdir.Name.ConfirmationsSchema, confirmations.OpenAs,
 	}
+	forensicsModel = modelRow[*forensics.Model]{
+		"forensics", logdir.Name.ForensicsSchema, forensics.OpenAs,
+	}
 )
 
 // models are the read models of a log.
 var models = []modelRow[model]{rowOf(positionsModel), rowOf(searchModel),
-	rowOf(confirmationsModel)}
+	rowOf(confirmationsModel), rowOf(forensicsModel)}
 
 // rowOf returns a row as one of the list.
 func rowOf[M model](row modelRow[M]) modelRow[model] {
@@ -97,6 +101,11 @@ func (s *Session) SearchModel(ctx context.Context) (*search.Model, error) {
 // ConfirmationsModel opens the read model of confirmations. It refuses the model of another log.
 func (s *Session) ConfirmationsModel(ctx context.Context) (*confirmations.Model, error) {
 	return openModel(ctx, s, confirmationsModel)
+}
+
+// ForensicsModel opens the read model of forensics. It refuses the model of another log.
+func (s *Session) ForensicsModel(ctx context.Context) (*forensics.Model, error) {
+	return openModel(ctx, s, forensicsModel)
 }
 
 func openModel[M model](ctx context.Context, s *Session, row modelRow[M]) (M, error) {

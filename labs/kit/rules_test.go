@@ -50,6 +50,10 @@ var rules = []rule{
 	{`solutions/3-projections(/.*)?`, solution(`3-projections`), true},
 	{`solutions/4-replay(/.*)?`, solution(`4-replay`), true},
 	{`solutions/5-audit(/.*)?`, solution(`5-audit`), true},
+	{
+		`capstone/forensics/postgres`,
+		`labs/kit/.*|schemas|capstone/forensics|solutions/3-projections/readmodel`, true,
+	},
 	{`capstone/logdir`, `labs/kit/(contract|stack)|capstone/product`, true},
 	{`capstone/session`, `.*`, false},
 	{`capstone/cmd/blotter`, `.*`, false},

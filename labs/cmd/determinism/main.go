@@ -34,6 +34,8 @@ var pure = map[string][]string{
 	"solutions/3-projections/confirmations": nil,
 	"solutions/4-replay":                    {"explain.go", "replay.go", "window.go"},
 	"capstone/explain":                      nil,
+	"capstone/forensics":                    nil,
+	"capstone/forensics/postgres":           nil,
 	"capstone/ledger": {
 		"decide.go", "events.go", "export.go", "folds.go", "names.go", "postings.go",
 		"reconcile.go", "state.go",

@@ -1,5 +1,7 @@
 package trade
 
+import "time"
+
 // checkApproval requires a second principal for a command that changes the past of a contract: the
 // contract is closed, or one of its existing reductions would have another quantity, price or
 // amount. now is the contract before the command; before and after are its ordered slots.
@@ -29,6 +31,22 @@ func checkApproval(now Trade, before, after []Slot, cmd Command) *Refusal {
 		}
 	}
 	return nil
+}
+
+// NeedsApproval reports whether an event needed a second principal when it was recorded, after the
+// earlier events of its contract. An event that was illegal then needed none: it counts for
+// nothing. Decide requires the approver, so an event without one came from elsewhere.
+func NeedsApproval(uti string, earlier []Event, e Event) bool {
+	l := legalityOf(TradeStream(uti), earlier, AsOf{})
+	if l.parked != nil || l.now.Status == "" {
+		return false
+	}
+	now, before := l.now, effective(l.line.slots, time.Time{})
+	if _, skips := e.Body.(EventSkipped); skips || !l.take(e) {
+		return false
+	}
+	after := effective(l.line.slots, time.Time{})
+	return checkApproval(now, before, after, Command{Actor: e.Actor}) != nil
 }
 
 // A reduction is the quantity that one slot took out of a contract, at the contract's price, and
