@@ -48,6 +48,9 @@ type Times struct {
 	BySource bool // an adopted event is known since the record of its source: see System.BySource
 }
 
+// NotCounted is the Later of an answer that counts no events of its future.
+const NotCounted = -1
+
 // Now returns the times of an answer that leaves out no event on record. Call it before the log is
 // read.
 func (s *System) Now(ctx context.Context) (Times, error) {

@@ -9,6 +9,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/capstone/extract"
@@ -52,6 +53,10 @@ func TestBundleHasTheEventsOfTheQuery(t *testing.T) {
 			[]float64{4, 10}, 2},
 		{"a book, named before the period", extract.Query{Book: "CRUDE", From: at(8)}, 0,
 			[]float64{10}, 1},
+		{"events by their ids", extract.Query{Events: []uuid.UUID{
+			trade.EventID("trade/T-3", 6), trade.EventID("trade/T-1", 3),
+			trade.EventID("trade/T-3", 6),
+		}}, 0, []float64{2, 7}, 2},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			bundle := d.make(tc.query, tc.size)
@@ -125,6 +130,8 @@ func TestMakeRefuses(t *testing.T) {
 		{"no such book", ask(extract.Query{Book: "GAS"}), none},
 		{"trades and a book", ask(extract.Query{UTIs: []string{"T-1"}, Book: "GAS"}),
 			"not for both"},
+		{"events and a period", ask(extract.Query{Events: []uuid.UUID{{1}}, From: noon}),
+			"ask for events alone"},
 		{"end before begin", ask(extract.Query{From: noon, Until: noon.Add(-time.Second)}),
 			"before it begins"},
 		{"no such checkpoint", with(func(a *extract.Ask) { a.Checkpoint = 5 }), "no such object"},

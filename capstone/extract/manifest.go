@@ -3,6 +3,8 @@ package extract
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/google/uuid"
 )
 
 // Names of the files in a bundle, and of the folder of schemas.
@@ -49,6 +51,7 @@ type Point struct {
 type Asked struct {
 	UTIs          []string `json:"utis,omitempty"`
 	Book          string   `json:"book,omitempty"`
+	Events        []string `json:"events,omitempty"` // ids
 	RecordedFrom  string   `json:"recorded_from,omitempty"`
 	RecordedUntil string   `json:"recorded_until,omitempty"` // included
 }
@@ -77,6 +80,9 @@ type File struct {
 
 func (q Query) asked() Asked {
 	a := Asked{UTIs: q.UTIs, Book: q.Book}
+	for _, id := range q.Events {
+		a.Events = append(a.Events, id.String())
+	}
 	if !q.From.IsZero() {
 		a.RecordedFrom = q.From.Format(micros)
 	}
@@ -88,6 +94,13 @@ func (q Query) asked() Asked {
 
 func (a Asked) query() (q Query, err error) {
 	q.UTIs, q.Book = a.UTIs, a.Book
+	for _, text := range a.Events {
+		id, err := uuid.Parse(text)
+		if err != nil || id.String() != text {
+			return q, fmt.Errorf("%q is not the id of an event", text)
+		}
+		q.Events = append(q.Events, id)
+	}
 	if a.RecordedFrom != "" {
 		if q.From, err = parseMicros(a.RecordedFrom); err != nil {
 			return q, err

@@ -1,11 +1,14 @@
 package extract
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
@@ -16,21 +19,30 @@ import (
 // The refusals of a trade belong to the trade. The period is one of recorded_at, which the store
 // set and the tree covers; effective_at is only the producer's claim.
 type Query struct {
-	UTIs  []string // the trades
-	Book  string   // all trades that were ever in this book, also before a correction
-	From  time.Time
-	Until time.Time // recorded from From until Until, both included; zero is no limit
+	UTIs []string // the trades
+	// Events are the ids of the events, such as those of an answer of forensics.
+	Events []uuid.UUID
+	Book   string // all trades that were ever in this book, also before a correction
+	From   time.Time
+	Until  time.Time // recorded from From until Until, both included; zero is no limit
 }
 
 // Whole reports whether q selects everything.
-func (q Query) Whole() bool { return len(q.UTIs) == 0 && q.Book == "" && !q.period() }
+func (q Query) Whole() bool {
+	return len(q.UTIs) == 0 && q.Book == "" && len(q.Events) == 0 && !q.period()
+}
 
 func (q Query) period() bool { return !q.From.IsZero() || !q.Until.IsZero() }
+
+// dense reports whether the answer has every version of each of its streams, up to some version.
+func (q Query) dense() bool { return !q.period() && len(q.Events) == 0 }
 
 func (q Query) check() error {
 	switch {
 	case len(q.UTIs) > 0 && q.Book != "":
 		return errors.New("ask for trades or for a book, not for both")
+	case len(q.Events) > 0 && (len(q.UTIs) > 0 || q.Book != "" || q.period()):
+		return errors.New("ask for events alone, without trades, a book or a period")
 	case slices.Contains(q.UTIs, ""):
 		return errors.New("a UTI is empty")
 	case !q.Until.IsZero() && q.Until.Before(q.From):
@@ -42,10 +54,14 @@ func (q Query) check() error {
 // normal returns the one form of q, so that equal queries give equal bytes.
 func (q Query) normal() Query {
 	q.UTIs = slices.Compact(slices.Sorted(slices.Values(q.UTIs)))
+	q.Events = slices.CompactFunc(slices.SortedFunc(slices.Values(q.Events), compareIDs), sameID)
 	q.From = q.From.UTC().Truncate(time.Microsecond)
 	q.Until = q.Until.UTC().Truncate(time.Microsecond)
 	return q
 }
+
+func compareIDs(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }
+func sameID(a, b uuid.UUID) bool    { return a == b }
 
 // A selection is a query with the streams of its trades.
 type selection struct {
@@ -64,7 +80,8 @@ func (q Query) of(utis []string) selection {
 }
 
 func (s selection) takes(r contract.Recorded) bool {
-	return (s.streams == nil || s.streams[r.Stream]) && s.during(r.RecordedAt)
+	return (s.streams == nil || s.streams[r.Stream]) && s.during(r.RecordedAt) &&
+		(len(s.Events) == 0 || slices.Contains(s.Events, r.ID))
 }
 
 func (q Query) during(t time.Time) bool {
@@ -92,6 +109,7 @@ const (
 	noOther = "that no other event under the checkpoint answers the query"
 	noHoles = "that a stream has no event outside the period"
 	noLater = "that a stream in the bundle has no later version"
+	noAlone = "that a stream in the bundle has no version outside the bundle"
 )
 
 // claims returns the claims of a query. They depend on nothing else.
@@ -99,6 +117,8 @@ func (q Query) claims() (proven, not []string) {
 	switch {
 	case q.Whole():
 		return []string{claimIncluded, claimDense, claimComplete}, []string{noTruth, noClock}
+	case len(q.Events) > 0:
+		return []string{claimIncluded, claimAnswers}, []string{noTruth, noClock, noOther, noAlone}
 	case q.period() && q.Book != "":
 		return []string{claimIncluded}, []string{noTruth, noClock, noBook, noOther, noHoles}
 	case q.period():
@@ -143,6 +163,10 @@ func (a Asked) String() string {
 		words = "trades " + strings.Join(a.UTIs, ", ")
 	case a.Book != "":
 		words = "book " + a.Book
+	case len(a.Events) == 1:
+		words = "1 event by its id"
+	case len(a.Events) > 1:
+		words = fmt.Sprintf("%d events by their ids", len(a.Events))
 	}
 	if a.RecordedFrom != "" {
 		words += ", recorded from " + a.RecordedFrom

@@ -83,7 +83,7 @@ func (t *tally) event(p proof, e event) error {
 	if !t.takes.takes(r) {
 		return errors.New("the event does not answer the query")
 	}
-	if last := t.versions[r.Stream]; !t.takes.period() && r.Version != last+1 {
+	if last := t.versions[r.Stream]; t.takes.dense() && r.Version != last+1 {
 		return fmt.Errorf("versions are not dense: stream %s goes from %d to %d",
 			r.Stream, last, r.Version)
 	}

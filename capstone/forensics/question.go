@@ -145,6 +145,8 @@ type Index interface {
 	Effects(ctx context.Context, ids []uuid.UUID) ([]Fact, error)
 	// Links returns the links from and to some contracts.
 	Links(ctx context.Context, utis []string) ([]Link, error)
+	// Book returns the streams of the contracts that were ever in a book, and of all curves.
+	Book(ctx context.Context, book string) (map[string][]trade.Event, error)
 	// History returns the events of a stream in version order.
 	History(ctx context.Context, stream string) ([]Fact, []trade.Event, error)
 }

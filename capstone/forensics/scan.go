@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -181,6 +182,18 @@ func (l *Log) Links(_ context.Context, utis []string) (all []Link, err error) {
 		}
 	}
 	return all, nil
+}
+
+// Book implements Index.
+func (l *Log) Book(_ context.Context, book string) (map[string][]trade.Event, error) {
+	streams := map[string][]trade.Event{}
+	for _, r := range l.rows {
+		if slices.Contains(r.Changes, Change{"book", book}) ||
+			strings.HasPrefix(r.Stream, trade.CurveStream("")) {
+			streams[r.Stream] = l.streams[r.Stream]
+		}
+	}
+	return streams, nil
 }
 
 // History implements Index.

@@ -66,6 +66,30 @@ func (a *Auditor) Prove(ctx context.Context, r contract.Recorded) ([]byte, error
 	return made, nil
 }
 
+// ProveGrowth returns a proof that the tree of one checkpoint is the beginning of that of a later
+// one (RFC 6962, section 2.1.2): every leaf of the first is still there, in its place. Otherwise
+// the error wraps ErrProof. tlog.CheckTree checks the proof with the two roots alone.
+func (a *Auditor) ProveGrowth(ctx context.Context, from, to contract.Checkpoint) (
+	tlog.TreeProof, error) {
+	if from.Size < 1 || from.Size > to.Size {
+		return nil, fmt.Errorf("%w: the checkpoints have %d and %d leaves", ErrProof,
+			from.Size, to.Size)
+	}
+	under, err := a.under(ctx, to)
+	if err != nil {
+		return nil, fmt.Errorf("%w: under checkpoint %d: %w", ErrArchive, to.Size, err)
+	}
+	made, err := tlog.ProveTree(to.Size, from.Size, a.tree(under).hashes(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("proving the growth from %d leaves: %w", from.Size, err)
+	}
+	if err := tlog.CheckTree(made, to.Size, to.Root, from.Size, from.Root); err != nil {
+		return nil, fmt.Errorf("%w: the tree of %d leaves does not begin with that of %d: %w",
+			ErrProof, to.Size, from.Size, err)
+	}
+	return made, nil
+}
+
 // A Proven is the statement of a proof that holds: the leaf has the index under the checkpoint.
 type Proven struct {
 	Leaf       []byte // compare it with contract.Recorded.Leaf, or read it with Attributes

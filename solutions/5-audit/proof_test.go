@@ -43,6 +43,35 @@ func TestEveryEventHasAProof(t *testing.T) {
 	}
 }
 
+// Every checkpoint is proved to be the beginning of each later one, and a checkpoint of another log
+// of none.
+func TestGrowthIsProved(t *testing.T) {
+	t.Parallel()
+	log, archive := audittest.NewLog(3), new(audit.Memory)
+	var all []contract.Checkpoint
+	for range 4 {
+		log.Add(7)
+		c, err := open(t, log, archive).Seal(t.Context())
+		require.NoError(t, err)
+		all = append(all, c)
+	}
+	other := audittest.NewLog(3)
+	other.Add(6)
+	foreign, err := open(t, other, new(audit.Memory)).Seal(t.Context())
+	require.NoError(t, err)
+	for i, to := range all {
+		for _, from := range all[:i+1] {
+			made, err := open(t, log, archive).ProveGrowth(t.Context(), from, to)
+			require.NoError(t, err)
+			require.NoError(t, tlog.CheckTree(made, to.Size, to.Root, from.Size, from.Root))
+		}
+		for _, from := range append(all[i+1:], foreign, contract.Checkpoint{}) {
+			_, err := open(t, log, archive).ProveGrowth(t.Context(), from, to)
+			require.ErrorIs(t, err, audit.ErrProof)
+		}
+	}
+}
+
 func TestAChangedProofDoesNotHold(t *testing.T) {
 	t.Parallel()
 	log, archive := audittest.NewLog(1), new(audit.Memory)

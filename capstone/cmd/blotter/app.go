@@ -197,7 +197,7 @@ func timesLine(t capstone.Times) string {
 		line += "; events of another system by its own record"
 	}
 	switch t.Later {
-	case 0:
+	case 0, capstone.NotCounted:
 		return line + ")"
 	case 1:
 		return line + "; 1 event is effective later)"
@@ -284,6 +284,9 @@ type times struct {
 
 func timesJSON(t capstone.Times) times {
 	out := times{KnownAt: &t.Known, EffectiveAt: t.Effective, Later: &t.Later}
+	if t.Later == capstone.NotCounted {
+		out.Later = nil
+	}
 	if t.BySource {
 		out.Basis = "source"
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/google/uuid"
+
 	"example.com/blotter/capstone/extract"
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/trade"
@@ -24,35 +26,48 @@ type extractCmd struct {
 	To         moment   `help:"${extract_to}" placeholder:"TIME"`
 	Checkpoint int64    `help:"${extract_checkpoint}" placeholder:"SIZE"`
 	Page       bool     `help:"${extract_page}"`
+
+	events []uuid.UUID // of an answer of forensics
 }
 
 func (c *extractCmd) Run(ctx context.Context, a *app) error {
-	ask, err := c.ask(a.cli.Zone)
-	if err != nil {
+	if _, err := c.ask(a.cli.Zone); err != nil {
 		return err
 	}
 	s, err := a.open(ctx, session.Inspect)
 	if err != nil {
 		return err
 	}
-	auditor, err := s.Certifier(ctx)
+	m, err := c.make(ctx, s, a.cli.Zone)
 	if err != nil {
-		return err
-	}
-	m, err := extract.Make(ctx, c.Out, ask, extract.Options{
-		Log: s.Log, Sealed: auditor, Signer: auditor.Keys.Signer, Verifier: auditor.Keys.Verifier,
-		Page: c.Page,
-	})
-	if err != nil {
-		return withHint(err)
-	}
-	if err := writeCosigned(ctx, auditor.Reference, m, cosignedFile(c.Out)); err != nil {
 		return err
 	}
 	return a.answer(of(s), m, func(w io.Writer) {
 		printManifest(w, "certified", m, m.Proven, m.NotProven)
 		printLine(w, "who asked and why: %s", extract.RequestFile(c.Out))
 	})
+}
+
+// make makes the bundle, with its request and its cosigned checkpoint beside it.
+func (c *extractCmd) make(
+	ctx context.Context, s *session.Session, zone string,
+) (m extract.Manifest, err error) {
+	ask, err := c.ask(zone)
+	if err != nil {
+		return m, err
+	}
+	auditor, err := s.Certifier(ctx)
+	if err != nil {
+		return m, err
+	}
+	m, err = extract.Make(ctx, c.Out, ask, extract.Options{
+		Log: s.Log, Sealed: auditor, Signer: auditor.Keys.Signer, Verifier: auditor.Keys.Verifier,
+		Page: c.Page,
+	})
+	if err != nil {
+		return m, withHint(err)
+	}
+	return m, writeCosigned(ctx, auditor.Reference, m, cosignedFile(c.Out))
 }
 
 // writeCosigned writes the cosigned checkpoint of a bundle, if the log has a policy of witnesses.
@@ -77,7 +92,7 @@ func writeCosigned(
 func (c *extractCmd) ask(zone string) (extract.Ask, error) {
 	now := time.Now()
 	ask := extract.Ask{
-		Query:      extract.Query{UTIs: c.UTI, Book: c.Book},
+		Query:      extract.Query{UTIs: c.UTI, Book: c.Book, Events: c.events},
 		Checkpoint: c.Checkpoint, Actor: c.Actor, Reason: c.Reason, At: now,
 	}
 	var err error

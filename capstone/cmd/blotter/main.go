@@ -56,6 +56,7 @@ type cli struct {
 	Confirms confirmationsCmd `cmd:"" name:"confirmations" help:"${confirmations}"`
 	Books    booksCmd         `cmd:"" help:"List the books, with the number of their trades."`
 	Curves   curvesCmd        `cmd:"" help:"List the latest price marks of the curves."`
+	Audit    auditCmd         `cmd:"" help:"${audit}"`
 	Parked   parkedCmd        `cmd:"" help:"List, show, retry or skip parked streams."`
 	Snapshot snapshotCmd      `cmd:"" help:"Archive the state."`
 	States   snapshotsCmd     `cmd:"" name:"snapshots" help:"List the archived states."`
@@ -126,6 +127,7 @@ var longHelp = kong.Vars{
 	"pnl":            "Show profit and loss by book, by average cost and by FIFO.",
 	"exposure":       "Show the delta of positions by curve and month, or the P&L of a price move.",
 	"explain":        "Attribute a change of P&L to events, marks and time, to the cent.",
+	"audit":          "Ask who changed, backdated or undid what; each answer has its proofs.",
 	"confirmations":  "List the confirmations of trades: due, sent, matched, disputed or late.",
 	"what_if":        "Show the P&L of the log under other rules or events; write nothing.",
 	"history":        "Show the events of a trade, a curve or a command: who, what, when, why.",
@@ -151,6 +153,27 @@ var longHelp = kong.Vars{
 
 	"exposure_move": "Show the P&L of the price move between two days, such as " +
 		"2025-01-15..yesterday, on the delta of today.",
+
+	"audit_hours":       "List the events entered out of hours, on the clocks of --zone.",
+	"audit_four_eyes":   "List the events that lack a second pair of eyes; refused attempts, too.",
+	"audit_after_close": "List the events of trades that were closed before.",
+	"audit_rebook":      "List the trades booked again after the like was cancelled.",
+	"audit_lineage":     "Show the trades before and after a trade; exit 1 if quantity is lost.",
+	"audit_restatement": "Attribute the change of a day's P&L by later knowledge to events.",
+	"audit_deleted":     "Prove that nothing was deleted or changed between two checkpoints.",
+	"audit_certify":     "Also make a certified extract of the events in this new folder.",
+	"audit_from":        "Only events from a day (its beginning) or a time on.",
+	"audit_to":          "Only events up to a day (its end) or a time.",
+	"audit_top":         "The largest number of events; 0 is all.",
+	"audit_field":       "A field, such as price, open or book; of a curve, a delivery.",
+	"audit_over":        "The shortest delay from the effect of an event to its record.",
+	"audit_entry":       "Measure the delay from the entry of an event, not from its effect.",
+	"audit_within":      "The longest time from the cancellation to the booking, up to 168h.",
+	"audit_tolerance":   "The largest difference of quantity and price, in percent, up to 10.",
+	"audit_on":          "The day whose P&L is restated, at its end.",
+	"audit_old":         "Size of the earlier checkpoint; blotter checkpoints lists them.",
+	"audit_new":         "Size of the later one; by default the last.",
+	"audit_kept":        "Take the earlier checkpoint from this file, which seal --keep wrote.",
 
 	"confirm_statuses": ",due,sent,matched,disputed,late",
 	"confirm_status":   "Only these: due, sent, matched, disputed, or late (not matched in time).",

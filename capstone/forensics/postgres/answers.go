@@ -292,6 +292,22 @@ func (in index) Links(ctx context.Context, utis []string) ([]forensics.Link, err
 	})
 }
 
+// Book implements forensics.Index.
+func (in index) Book(ctx context.Context, book string) (map[string][]trade.Event, error) {
+	const where = `
+WHERE stream = ANY(ARRAY(SELECT stream FROM changes WHERE field = 'book' AND value = $1))
+   OR stream >= 'curve/' AND stream < 'curve0'`
+	streams := map[string][]trade.Event{}
+	events := readmodel.Events(ctx, in.tx, in.codec, where, book)
+	for e, err := range events {
+		if err != nil {
+			return nil, err
+		}
+		streams[e.Stream] = append(streams[e.Stream], e.Event)
+	}
+	return streams, nil
+}
+
 // History implements forensics.Index.
 func (in index) History(ctx context.Context, stream string) (
 	[]forensics.Fact, []trade.Event, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"example.com/blotter/capstone/explain"
 	"example.com/blotter/capstone/forensics"
 	"example.com/blotter/capstone/forensics/postgres"
 	"example.com/blotter/labs/3-projections/projectiontest"
@@ -148,7 +149,7 @@ func TestWalksAreTheSame(t *testing.T) {
 	log := bent(5, 600)
 	scan, r := scanned(t, log), rand.New(rand.NewPCG(5, 4))
 	m := opened(t, log, 100)
-	chains, links := 0, 0
+	chains, links, parts := 0, 0, 0
 	require.NoError(t, m.In(t.Context(), func(in forensics.Index) error {
 		for range 60 {
 			e := log.Events[r.IntN(len(log.Events))]
@@ -171,6 +172,17 @@ func TestWalksAreTheSame(t *testing.T) {
 				return l, err
 			})
 			compare(func(in forensics.Index) (any, error) {
+				streams, err := in.Book(t.Context(), "north")
+				later := trade.AsOf{Known: log.Events[len(log.Events)-1].RecordedAt,
+					Effective: at.Known}
+				all := explain.Between(streams, trade.AsOf{Known: at.Known,
+					Effective: at.Known}, later)
+				for _, d := range all {
+					parts += len(d.Parts)
+				}
+				return all, err
+			})
+			compare(func(in forensics.Index) (any, error) {
 				s, _, err := forensics.StateOf(t.Context(), in, uti, at)
 				return s, err
 			})
@@ -179,6 +191,7 @@ func TestWalksAreTheSame(t *testing.T) {
 	}))
 	require.Greater(t, chains, 150)
 	require.Greater(t, links, 30)
+	require.Greater(t, parts, 30)
 }
 
 // A rebuilt model answers the same, and states the time through which it knows the log.

@@ -63,6 +63,8 @@ CREATE TABLE changes (
     PRIMARY KEY (stream, field, version)
 );
 
+CREATE INDEX changes_book ON changes (value) WHERE field = 'book';
+
 -- The links between contracts.
 CREATE TABLE links (
     id       uuid NOT NULL,
