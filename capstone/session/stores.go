@@ -18,7 +18,6 @@ import (
 	"example.com/blotter/capstone/tracing"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
-	"example.com/blotter/labs/kit/trade"
 	kafkastore "example.com/blotter/solutions/2-store/kafka"
 	postgresstore "example.com/blotter/solutions/2-store/postgres"
 )
@@ -260,8 +259,7 @@ func openKafkaLog(ctx context.Context, at Endpoint, o LogOptions) (Log, error) {
 	}
 	store, err := openKafka(ctx, kafkastore.Options{
 		Brokers: brokers, Prefix: o.Name.Topics(), Partitions: o.Partitions,
-		Place: kafkastore.Placement{Name: "subject",
-			Key: trade.Subject}, // a refusal beside its trade
+		Place: kafkastore.ByPlace, // a refusal beside its trade, an entry beside its accounts
 		Clock: o.Clock, Simulated: o.Simulated,
 		Heads: o.Heads, Address: o.Address, ReadOnly: o.ReadOnly, Alone: o.Alone,
 		Timeout: o.Timeout, Dir: o.Dir, Unwritten: o.Unwritten, Log: o.Log,

@@ -33,7 +33,7 @@ func TestTwoSystemsRecordEachCommandOnce(t *testing.T) {
 		store, err := kafka.Open(t.Context(), kafka.Options{
 			Brokers: brokers, Prefix: name, Partitions: 3, Clock: contract.SimulatedClock, Heads: c,
 			Dir: dir, Address: fmt.Sprintf("127.0.0.1:%d", 7000+i),
-			Place: kafka.Placement{Name: "subject", Key: trade.Subject},
+			Place: kafka.ByPlace,
 		})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, store.Close()) })

@@ -18,14 +18,15 @@ import (
 
 // A request is one append on its way through an owner.
 type request struct {
-	ctx      context.Context
-	stream   string
-	expected int64
-	size     int         // in bytes, about
-	answer   chan answer // has room for one: the caller may be gone
+	ctx    context.Context
+	parts  []part // one for Append
+	guards []contract.Guard
+	atomic bool        // a call of AppendAll
+	size   int         // in bytes, about
+	answer chan answer // has room for one: the caller may be gone
 
 	mu     sync.Mutex       // protects the next two until the request is taken
-	events []contract.Event // the caller's, then a copy
+	events []contract.Event // of all parts; the caller's, then a copy
 	gone   bool             // the caller has given up
 
 	receipts []contract.Receipt // the answer, once the group has landed
@@ -33,6 +34,13 @@ type request struct {
 	reserved bool               // its ids are reserved
 	sent     bool               // the commit of a transaction with it was requested
 	offset   int64              // of its group's last event, after it was sent
+}
+
+// A part is the part of a request that concerns one stream.
+type part struct {
+	stream   string
+	expected int64
+	events   int // their number
 }
 
 type answer struct {
@@ -49,13 +57,50 @@ func newRequest(
 	ctx context.Context, stream string, expected int64, events []contract.Event,
 ) *request {
 	r := &request{
-		ctx: ctx, stream: stream, expected: expected, events: events,
+		ctx: ctx, parts: []part{{stream, expected, len(events)}}, events: events,
 		answer: make(chan answer, 1),
 	}
-	for i := range events {
-		r.size += len(events[i].Data) + headersSize
+	return r.measured()
+}
+
+// newAtomicRequest returns the request of an append to several streams.
+func newAtomicRequest(
+	ctx context.Context, appends []contract.StreamAppend, guards []contract.Guard,
+) *request {
+	r := &request{ctx: ctx, guards: guards, atomic: true, answer: make(chan answer, 1)}
+	for _, a := range appends {
+		r.parts = append(r.parts, part{a.Stream, a.Expected, len(a.Events)})
+		r.events = append(r.events, a.Events...)
+	}
+	return r.measured()
+}
+
+func (r *request) measured() *request {
+	for i := range r.events {
+		r.size += len(r.events[i].Data) + headersSize
 	}
 	return r
+}
+
+// appends returns the parts of r with their events.
+func (r *request) appends() []contract.StreamAppend {
+	appends, rest := make([]contract.StreamAppend, len(r.parts)), r.events
+	for i, p := range r.parts {
+		appends[i] = contract.StreamAppend{
+			Stream: p.stream, Expected: p.expected, Events: rest[:p.events],
+		}
+		rest = rest[p.events:]
+	}
+	return appends
+}
+
+// decide decides r: see store.Decide. The receipts are those of all parts.
+func (r *request) decide(known store.Known) ([]contract.Receipt, error) {
+	if !r.atomic {
+		return store.Decide(known, r.parts[0].stream, r.parts[0].expected, r.events)
+	}
+	receipts, err := store.DecideAll(known, r.appends(), r.guards)
+	return slices.Concat(receipts...), err
 }
 
 // take copies the events, and reports whether the caller still waits for them. The bytes that
@@ -82,7 +127,9 @@ func (r *request) giveUp(err error) error {
 }
 
 // failed wraps the error of the append.
-func (r *request) failed(err error) error { return fmt.Errorf("append to %s: %w", r.stream, err) }
+func (r *request) failed(err error) error {
+	return fmt.Errorf("append to %s: %w", store.Named(r.appends()), err)
+}
 
 // A committer commits the appends of one partition in groups.
 type committer struct {
@@ -162,7 +209,7 @@ func (c *committer) decide(d *draft) {
 			r.reserved = taken == nil
 		}
 		// AFTER the reservation: another partition releases an id after its index has the event.
-		r.receipts, r.err = store.Decide(d, r.stream, r.expected, r.events)
+		r.receipts, r.err = r.decide(d)
 		isNew := r.receipts == nil && r.err == nil
 		if isNew {
 			r.err = taken
@@ -242,7 +289,7 @@ func (c *committer) refuse(err error) error {
 // recorded returns the receipts of r if the log has it.
 func (c *committer) recorded(r *request) ([]contract.Receipt, error) {
 	d := newDraft(c.all, c.index)
-	receipts, err := store.Decide(d, r.stream, contract.Any, r.events)
+	receipts, err := r.decide(d)
 	return receipts, errors.Join(err, d.err)
 }
 
@@ -262,12 +309,12 @@ func (c *committer) records(d *draft) ([]*kgo.Record, error) {
 // A draft is a group before it is committed: the index, and the events that the group adds.
 type draft struct {
 	all     *index.Index
-	index   *index.Partition // of the group
-	found   index.End        // of the stream that the index was asked for last
-	entries []*index.Entry   // the events
-	room    []index.Entry    // for them
-	records []*kgo.Record    // of the events
-	buffers *buffers         // of the records
+	index   *index.Partition     // of the group
+	found   map[string]index.End // of the streams of the append that was decided last
+	entries []*index.Entry       // the events
+	room    []index.Entry        // for them
+	records []*kgo.Record        // of the events
+	buffers *buffers             // of the records
 	topic   string
 	ends    map[string]*index.Entry // the last event of each stream of the group
 	ids     map[uuid.UUID]*index.Entry
@@ -278,7 +325,7 @@ var _ store.Known = (*draft)(nil)
 
 func newDraft(all *index.Index, partition *index.Partition) *draft {
 	return &draft{
-		all: all, index: partition,
+		all: all, index: partition, found: map[string]index.End{},
 		ends: map[string]*index.Entry{}, ids: map[uuid.UUID]*index.Entry{},
 	}
 }
@@ -306,7 +353,7 @@ func (d *draft) Version(stream string) (int64, bool) {
 	if err != nil {
 		d.err = err
 	}
-	d.found = end
+	d.found[stream] = end
 	return end.Version, end.Ended
 }
 
@@ -326,13 +373,22 @@ func (d *draft) Outcome(id uuid.UUID) (store.Outcome, bool) {
 }
 
 func outcome(e contract.Recorded) store.Outcome {
-	return store.Outcome{Stream: e.Stream, Digest: e.ContentDigest(), Receipt: receipt(e)}
+	return store.Outcome{
+		Stream: e.Stream, Digest: e.ContentDigest(), Receipt: receipt(e), Group: e.AppendGroup,
+	}
 }
 
 // touches reports whether the decision on r depends on an earlier append of the group.
 func (d *draft) touches(r *request) bool {
-	if _, ok := d.ends[r.stream]; ok {
-		return true
+	for _, p := range r.parts {
+		if _, ok := d.ends[p.stream]; ok {
+			return true
+		}
+	}
+	for _, g := range r.guards {
+		if _, ok := d.ends[g.Stream]; ok {
+			return true
+		}
 	}
 	return slices.ContainsFunc(r.events, func(e contract.Event) bool {
 		_, ok := d.ids[e.ID]
@@ -340,28 +396,37 @@ func (d *draft) touches(r *request) bool {
 	})
 }
 
-// stage adds an append to the group, and returns the receipts that it gets if the group lands.
+// stage adds an append to the group, and returns the receipts that it gets if the group lands. All
+// events of an atomic append get one time.
 func (d *draft) stage(r *request, stamp func() time.Time) []contract.Receipt {
 	receipts := make([]contract.Receipt, 0, len(r.events))
-	end := d.found // Decide has just asked for the version
-	if last, ok := d.ends[r.stream]; ok {
-		end = last.End()
-	}
+	var at time.Time
 	for i := range r.events {
-		entry := &d.room[0]
-		d.room = d.room[1:]
-		entry.Event, entry.Version, entry.RecordedAt = r.events[i], end.Version+1, stamp()
-		entry.EffectiveAt = entry.EffectiveAt.UTC()
-		record := d.buffers.encode(&entry.Recorded)
-		record.Topic = d.topic
-		d.buffers.entries = entry.Follow(end.Digest, d.buffers.entries,
-			func(dst []byte) []byte { return appendRecord(dst, record) })
-		end = entry.End()
-		d.records, d.entries = append(d.records, record), append(d.entries, entry)
-		d.ids[entry.ID], d.ends[r.stream] = entry, entry
-		receipts = append(receipts, receipt(entry.Recorded))
+		if !r.atomic || i == 0 {
+			at = stamp()
+		}
+		receipts = append(receipts, d.add(r.events[i], at))
 	}
 	return receipts
+}
+
+// add adds an event to the group.
+func (d *draft) add(e contract.Event, at time.Time) contract.Receipt {
+	end := d.found[e.Stream] // the decision has just asked for the version
+	if last, ok := d.ends[e.Stream]; ok {
+		end = last.End()
+	}
+	entry := &d.room[0]
+	d.room = d.room[1:]
+	entry.Event, entry.Version, entry.RecordedAt = e, end.Version+1, at
+	entry.EffectiveAt = entry.EffectiveAt.UTC()
+	record := d.buffers.encode(&entry.Recorded)
+	record.Topic = d.topic
+	d.buffers.entries = entry.Follow(end.Digest, d.buffers.entries,
+		func(dst []byte) []byte { return appendRecord(dst, record) })
+	d.records, d.entries = append(d.records, record), append(d.entries, entry)
+	d.ids[entry.ID], d.ends[e.Stream] = entry, entry
+	return receipt(entry.Recorded)
 }
 
 // place sets the positions of the events from the offsets of their records.

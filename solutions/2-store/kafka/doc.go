@@ -55,6 +55,10 @@
 //
 // # Committing
 //
+// An append to several streams (contract.Atomic) needs a Placement that has them in one partition:
+// ByPlace. It is one append of a group, so its events and the heads of its streams are in one
+// transaction, and its guards are compared by the owner, which decides one append after the other.
+//
 // The owner of a partition takes all appends that wait into one transaction (a group). In a
 // simulated log each append has its own, so that the same lines have the same positions. If the
 // outcome of a commit is unknown, the owner takes over from itself: fence, mark, read. Then the log

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"example.com/blotter/labs/kit/contract"
 )
 
 // A Placement assigns streams to partitions: streams with the same key share a partition. One
@@ -19,6 +21,9 @@ type Placement struct {
 	Name string // is written into a new log, which then takes no other Placement
 	Key  func(stream string) string
 }
+
+// ByPlace is the Placement by contract.PlaceOf. An append to several streams needs it.
+var ByPlace = Placement{Name: "place", Key: contract.PlaceOf}
 
 func (p Placement) partition(stream string, partitions int32) int32 {
 	if p.Key != nil {

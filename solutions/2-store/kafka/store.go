@@ -23,7 +23,7 @@ type Store struct {
 	retired sync.Once
 }
 
-var _ contract.Store = (*Store)(nil)
+var _ contract.Atomic = (*Store)(nil)
 
 // Open opens a log. It creates the topics if they are missing, and takes over the partitions that
 // the group assigns to this process. It returns after all of them are served. ErrUnfit means that
@@ -123,6 +123,51 @@ func (s *Store) Append(
 		return nil, fmt.Errorf("append to %s: %w", stream, err)
 	}
 	return o.submit(newRequest(ctx, stream, expected, events))
+}
+
+// AppendAll adds events to the ends of several streams, through the owner of their partition. Its
+// transaction has all events and the heads of all streams. The errors are those of Append.
+func (s *Store) AppendAll(
+	ctx context.Context, appends []contract.StreamAppend, guards ...contract.Guard,
+) ([][]contract.Receipt, error) {
+	if s.opts.ReadOnly {
+		return nil, ErrReadOnly
+	}
+	if err := store.ValidateAll(appends, guards); err != nil {
+		return nil, err
+	}
+	if err := s.apart(store.StreamsOf(appends, guards)); err != nil {
+		return nil, err
+	}
+	o, err := s.owner(ctx, s.PartitionOf(appends[0].Stream))
+	if err != nil {
+		return nil, fmt.Errorf("append to %s: %w", store.Named(appends), err)
+	}
+	receipts, err := o.submit(newAtomicRequest(ctx, store.Grouped(appends), slices.Clone(guards)))
+	if err != nil {
+		return nil, err
+	}
+	all := make([][]contract.Receipt, len(appends))
+	for i, a := range appends {
+		all[i], receipts = receipts[:len(a.Events):len(a.Events)], receipts[len(a.Events):]
+	}
+	return all, nil
+}
+
+// Together implements contract.Atomic.
+func (s *Store) Together(streams ...string) bool {
+	return contract.Apart(streams...) == nil && s.apart(streams) == nil
+}
+
+// apart returns an *contract.ApartError if the Placement of the log puts streams into different
+// partitions. Under ByPlace it never does so with the streams of one group.
+func (s *Store) apart(streams []string) error {
+	for _, other := range streams[min(1, len(streams)):] {
+		if s.PartitionOf(other) != s.PartitionOf(streams[0]) {
+			return &contract.ApartError{Stream: streams[0], Other: other}
+		}
+	}
+	return nil
 }
 
 // PartitionOf returns the partition of a stream. recorded_at rises within it, in the order in which

@@ -80,8 +80,9 @@ func offloads(s contract.Store, blobs contract.Blobs, limit int) contract.Store 
 // fixture opens a new log with opts for each check.
 func fixture(opts kafka.Options) storetest.Fixture {
 	var logs atomic.Int32
+	opts.Place = kafka.ByPlace
 	return storetest.Fixture{
-		Owned: true,
+		Owned: true, Atomic: true,
 		Open: func(t check.T, clock contract.Clock) storetest.Log {
 			opts := opts
 			opts.Prefix, opts.Clock = fmt.Sprintf("%s%d", opts.Prefix, logs.Add(1)), clock
