@@ -58,9 +58,8 @@ var Fields = []report.Field{
 			return t.Quantity.Round(17).String()
 		})},
 	{Number: "32", Name: "Derivative notional increase/decrease", Format: "INCR or DECR",
-		Element: "Tx/DerivNtnlChng", Source: annex, Rule: of(func(t transaction) string {
-			return t.Change
-		})},
+		Element: "Tx/DerivNtnlChng", Source: annex, Unverified: true,
+		Rule: of(func(t transaction) string { return t.Change })},
 	{Number: "33", Name: "Price", Format: "DECIMAL-18/13 per unit of field 30",
 		Element: money + "Amt", Source: annex, Rule: of(func(t transaction) string {
 			return t.Price.Abs().Round(13).String()

@@ -310,9 +310,10 @@ func TestStory(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Each field has a source and a rule.
+// Each field has a source, a form and a rule, and a row in the documentation.
 func TestFields(t *testing.T) {
 	t.Parallel()
+	reporttest.HoldTable(t, "../README.md", mifir.RTS22(), *update)
 	for _, f := range mifir.Fields {
 		require.NotEmpty(t, f.Source, f.Name)
 		require.NotEmpty(t, f.Format, f.Name)

@@ -105,19 +105,23 @@ var Fields = []report.Field{
 			return r.State.Terms.Instrument.Delivery.Start.String()
 		})},
 	{Number: "50", Name: "Delivery end date", Format: "date of the last day of delivery",
-		Element: info + "deliveryEndDate", Source: trum46, Rule: of(func(r record) string {
+		Element: info + "deliveryEndDate", Source: trum46, Unverified: true,
+		Rule: of(func(r record) string {
 			return (r.State.Terms.Instrument.Delivery.End - 1).String()
 		})},
 	{Number: "51", Name: "Duration", Format: "D W M Q S Y O", Element: info + "duration",
-		Source: trum46, Rule: of(func(r record) string {
+		Source: trum46, Unverified: true,
+		Rule: of(func(r record) string {
 			return duration(r.State.Terms.Instrument.Delivery)
 		})},
 	{Number: "52", Name: "Load type", Format: "BL, PL, or GD for gas", Element: info + "loadType",
-		Source: trum46, Rule: of(func(r record) string {
+		Source: trum46, Unverified: true,
+		Rule: of(func(r record) string {
 			return loadType(r.State.Terms.Instrument)
 		})},
 	{Number: "53", Name: "Days of the week", Format: "MOtoFR for peak",
-		Element: profile + "daysOfTheWeek", Source: trum46, Rule: of(func(r record) string {
+		Element: profile + "daysOfTheWeek", Source: trum46, Unverified: true,
+		Rule: of(func(r record) string {
 			return choose(r.State.Terms.Instrument.Profile == "peak", "MOtoFR", "")
 		})},
 	{Number: "54", Name: "Load delivery intervals, from", Format: "local time, hh:mm:ss",
@@ -150,7 +154,7 @@ var Fields = []report.Field{
 		Element: "priceDetails/priceCurrency", Rule: of(currency)},
 	{Number: "38", Name: "Notional amount", Format: "price (strike of an option) x field 41",
 		Element: notional + "notionalAmount", Source: schema, Unverified: true,
-		Rule: of(func(r record) string { return number(notionalAmount(r.State)) })},
+		Rule: of(func(r record) string { return number(notionalAmount(r)) })},
 	{Number: "39", Name: "Notional currency", Format: "currency",
 		Element: notional + "notionalCurrency", Source: schema, Rule: of(currency)},
 	{Number: "40", Name: "Quantity", Format: "mean capacity: field 41 over its hours or gas days",
@@ -162,7 +166,7 @@ var Fields = []report.Field{
 		})},
 	{Number: "41", Name: "Total notional contract quantity", Format: "number", Source: schema,
 		Element: total + "value",
-		Rule:    of(func(r record) string { return number(agreed(r.State)) })},
+		Rule:    of(func(r record) string { return number(r.Quantity) })},
 	{Number: "42", Name: "Quantity unit of field 41", Format: "MWh or MMBtu", Source: schema,
 		Element: total + "unit", Rule: of(func(r record) string { return string(r.State.Unit) })},
 	{Number: "43", Name: "Termination date", Format: "date-time of C", Element: "terminationDate",
@@ -266,16 +270,15 @@ func currency(r record) string {
 	return choose(strings.Contains(" "+currencies+" ", " "+code+" "), code, "OTH")
 }
 
-func notionalAmount(t trade.Trade) trade.Decimal {
-	price := t.Price
-	if o := t.Terms.Instrument.Option; o != nil {
+func notionalAmount(r record) trade.Decimal {
+	price := r.State.Price
+	if o := r.State.Terms.Instrument.Option; o != nil {
 		price = o.Strike
 	}
-	return price.Mul(agreed(t))
+	return price.Mul(r.Quantity)
 }
 
-// capacity returns the agreed capacity, or the quantity over the hours of delivery. That of gas is
-// a quantity per gas day.
+// capacity returns the quantity over the hours of delivery, or for gas over the gas days.
 func capacity(r record) string {
 	i := r.State.Terms.Instrument
 	parts := int64(i.Delivery.End - i.Delivery.Start)
@@ -286,7 +289,7 @@ func capacity(r record) string {
 		}
 		parts = n
 	}
-	return trade.MulDiv(agreed(r.State), trade.Int(1), trade.Int(parts), 5).String()
+	return trade.MulDiv(r.Quantity, trade.Int(1), trade.Int(parts), 5).String()
 }
 
 // style returns E for an option with one day of exercise, else A.

@@ -50,9 +50,10 @@ var firstDay = trade.DayOf(time.Date(2015, time.October, 7, 0, 0, 0, 0, time.UTC
 
 // A record is one change of a contract, as the repository knows it.
 type record struct {
-	Type  string // N, M or C
-	Step  report.Step
-	State trade.Trade // as the record shows the contract
+	Type     string // N, M or C
+	Step     report.Step
+	State    trade.Trade   // as the record shows the contract
+	Quantity trade.Decimal // agreed; that of C is the quantity before the end
 }
 
 // withdrawn is the type of a message that withdraws a record. All its other fields are those of the
@@ -87,36 +88,35 @@ func recordsOf(steps []report.Step) (all []record) {
 		if s.After.Status == trade.Voided {
 			return nil
 		}
-		if r := (record{typeOf(s), s, s.After}); r.Type != "" {
-			if r.Type == "C" { // it ends the contract as it was
-				r.State = s.Before
-			}
+		switch r := (record{typeOf(s), s, s.After, agreed(s.After)}); r.Type {
+		case "C":
+			r.Quantity = agreed(s.Before)
+			all = append(all, r)
+		case "N", "M":
 			all = append(all, r)
 		}
 	}
 	return all
 }
 
-// typeOf returns the type of a step's record, or "" for a step that is not reported.
+// typeOf returns the type of a step's record, or "" for a step that is not reported. An amendment
+// to the quantity that was taken out already ends the contract, too.
 func typeOf(s report.Step) string {
 	switch b := s.Slot.Event.Body.(type) {
 	case trade.New:
 		return "N"
-	case trade.Amend:
-		if agreed(s.After).IsZero() {
-			return "C"
-		}
-		return "M"
 	case trade.Cancel, trade.Novate:
-		switch q, _ := trade.Reduction(b); {
-		case q.Value.IsZero(): // a correction says that it did not happen
+		if q, _ := trade.Reduction(b); q.Value.IsZero() { // a correction says: it did not happen
 			return ""
-		case s.After.Open.IsZero():
-			return "C"
 		}
-		return "M"
+	case trade.Amend:
+	default:
+		return ""
 	}
-	return ""
+	if s.After.Status == trade.Terminated || s.After.Status == trade.Novated {
+		return "C"
+	}
+	return "M"
 }
 
 // agreed returns the quantity of a contract that the parties still want or have had: neither a
@@ -136,7 +136,7 @@ func (r record) content() string {
 	t := r.State
 	return fmt.Sprint(r.Type, r.Step.Slot.Root, r.Step.Slot.Event.EffectiveAt.UnixMicro(), t.Book,
 		" ", t.Counterparty, " ", t.Trader, " ", t.Side, t.Instrument, t.Currency, t.Unit, t.Price,
-		" ", agreed(t), t.Terms.Capacity, option(t))
+		" ", r.Quantity, " ", option(t))
 }
 
 // option returns the window of an option, which the name of an instrument lacks.

@@ -19,7 +19,8 @@ type Step struct {
 func (d *Desk) Play(story []Step, after func(step int)) error {
 	var events []trade.Event
 	for i, s := range story {
-		cmd := trade.Command{UTI: s.UTI, EnteredAt: At(s.At), Body: s.Body}
+		cmd := trade.Command{ID: fmt.Sprintf("step-%d", i+1), UTI: s.UTI, EnteredAt: At(s.At),
+			Body: s.Body}
 		if s.From != "" {
 			cmd.EffectiveAt = At(s.From)
 		}

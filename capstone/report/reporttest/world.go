@@ -48,12 +48,18 @@ func World() *Desk {
 	d := New()
 	const day = "2024-12-01"
 	for _, book := range []string{"POWER", "GAS"} {
-		d.State(day, report.Book, book, "lei", LEI("OURFIRM"), "investment_firm", "true")
+		d.State(day, report.Book, book, "lei", LEI("OURFIRM"), "investment_firm", "true",
+			"financial_entity", "true", "federal_entity", "false", "swap_dealer", "false")
 	}
-	for _, p := range []string{"ACME", "BETA", "GAMMA"} {
-		d.State(day, report.Party, p, "lei", LEI(p))
+	for _, p := range []string{"ACME", "BETA", "GAMMA", "ACME-OLD"} {
+		d.State(day, report.Party, p, "lei", LEI(strings.TrimSuffix(p, "-OLD")),
+			"financial_entity", "false", "federal_entity", "false",
+			"initial_margin_portfolio", "NOTAPPLICABLE",
+			"variation_margin_portfolio", "NOTAPPLICABLE")
+		for _, book := range []string{"POWER", "GAS"} {
+			d.State(day, report.Role, "CFTC/"+book+"/"+p, "reporting_side", "we")
+		}
 	}
-	d.State(day, report.Party, "ACME-OLD", "lei", LEI("ACME"))
 	for _, t := range []string{"anna", "ben"} {
 		d.State(day, report.Trader, t, "acer_trader_id", t+"-1",
 			"national_id", "DE"+strings.ToUpper(t)+"123456789",
@@ -67,7 +73,8 @@ func World() *Desk {
 		for _, key := range []string{class, class + "/option"} {
 			d.State(day, report.Product, key, "eic", eic, "remit", "standard", "mifir", "in",
 				"venue", "XXXX", "full_name", "FORWARD "+strings.ToUpper(key), "cfi", cfi(key),
-				"underlying_isin", ISIN("DE000A1"), "settlement", "physical")
+				"underlying_isin", ISIN("DE000A1"), "settlement", "physical", "swap", "true",
+				"unit", "MWHO", "settlement_days", "14", "premium_days", "2", "delta", "0.5")
 		}
 	}
 	return d
