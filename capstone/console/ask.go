@@ -293,6 +293,64 @@ func positions(c *Config, r *http.Request, p *page) error {
 	return c.ask(r.Context(), p, "position", p.Keep, &all.Positions)
 }
 
+// A part is one row of an explained change: an end, a cause or the difference.
+type part struct {
+	Book, Currency, Part, Realised, Unrealised, Total string
+
+	Instrument, Stream, Event, Operation, Actor string // of a cause
+}
+
+// Subject returns the trade or the curve of a cause.
+func (p part) Subject() string { return nameOf(p.Stream) }
+
+// explained shows the causes of a change of the P&L between the ends of two days. Without a day it
+// shows only the form.
+func explained(c *Config, r *http.Request, p *page) error {
+	var body struct {
+		From, To string
+		Rows     []part
+	}
+	p.Body = &body
+	if body.From, body.To = p.Own.Get("from"), p.Own.Get("to"); body.From == "" {
+		return nil
+	}
+	values := url.Values{"from": {body.From}}
+	if body.To != "" {
+		values.Set("to", body.To)
+	}
+	return c.ask(r.Context(), p, "explain", values, &body.Rows)
+}
+
+// A snapshot is an archived state as the API lists it.
+type snapshot struct {
+	Name, Digest, Fault string
+	Taken               string `json:"taken_at"`
+	Through             string `json:"recorded_through"`
+}
+
+// snapshots lists the archived states. It replays the log against one of them, if that is asked:
+// then a difference is the problem of the page.
+func snapshots(c *Config, r *http.Request, p *page) error {
+	var body struct {
+		Snapshots []snapshot
+		Replay    *struct {
+			Snapshot string
+			Events   int64
+			Equal    bool
+		}
+	}
+	p.Body = &body
+	var fault *Problem
+	err := c.ask(r.Context(), p, "snapshots", nil, &body.Snapshots)
+	if name := p.Own.Get("replay"); err == nil && name != "" {
+		err = c.ask(r.Context(), p, "replay", url.Values{"name": {name}}, &body.Replay)
+	}
+	if errors.As(err, &fault) && len(body.Snapshots) > 0 {
+		p.Problem, err = fault, nil
+	}
+	return err
+}
+
 type healthBody struct {
 	Well  bool
 	Stack struct {

@@ -6,6 +6,9 @@
 //	GET /console/trade        ?uti=…: a trade as of two times, with its events and their proofs
 //	GET /console/transaction  ?id=…: the events of one business transaction
 //	GET /console/positions    positions and P&L as of two times
+//	GET /console/explain      ?from=…&to=…: the change of the P&L between two days, by its causes
+//	GET /console/curves       the price curves as of two times, drawn
+//	GET /console/snapshots    the archived states; ?replay=… compares one with the log
 //	GET /console/health       lag, parked streams, follow-ups, the last checkpoint
 //
 // The parameters known-at and effective-at have the form of the command line's flags, and go from
@@ -108,6 +111,9 @@ var pages = map[string]struct {
 	"trade":       {"Trade", oneTrade},
 	"transaction": {"Transaction", transaction},
 	"positions":   {"Positions and P&L", positions},
+	"explain":     {"Explain P&L", explained},
+	"curves":      {"Price curves", curves},
+	"snapshots":   {"Snapshots and replays", snapshots},
 	"health":      {"Health", health},
 }
 

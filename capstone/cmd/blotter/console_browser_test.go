@@ -74,6 +74,7 @@ func TestConsoleInBrowser(t *testing.T) {
 	v := newVisitor(t, "postgres")
 	_, err := v.Seal(t.Context())
 	require.NoError(t, err)
+	v.snapshot("month-end")
 	r := newReader(t, v)
 
 	r.open("/console/")
@@ -120,6 +121,8 @@ func TestConsoleInBrowser(t *testing.T) {
 	r.inspect(map[string]string{
 		"trades": "/console/", "trade": "/console/trade?uti=T70",
 		"transaction": "/console/transaction?id=" + cause, "positions": "/console/positions",
+		"explain": "/console/explain?from=2025-01-15&to=2025-01-31",
+		"curves":  "/console/curves", "snapshots": "/console/snapshots",
 		"health": "/console/health",
 	})
 }

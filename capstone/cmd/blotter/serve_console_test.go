@@ -46,6 +46,18 @@ func newVisitor(t *testing.T, store string) *visitor {
 	return &visitor{server, t, s}
 }
 
+// snapshot archives the state of the log.
+func (v *visitor) snapshot(name string) {
+	system := v.session.System()
+	var err error
+	system.Projection, err = v.session.ReadModel(v.t.Context())
+	require.NoError(v.t, err)
+	system.Snapshots, err = v.session.Snapshots(v.t.Context(), true)
+	require.NoError(v.t, err)
+	_, err = system.Snapshot(v.t.Context(), name)
+	require.NoError(v.t, err)
+}
+
 // get asks for a page with parameters.
 func (v *visitor) get(path string, params ...string) *httptest.ResponseRecorder {
 	values := url.Values{}
@@ -111,6 +123,16 @@ func TestConsole(t *testing.T) {
 	require.NotContains(t, v.get("/console/trade", "uti", `"><script>`).Body.String(), `"><script>`)
 	require.Contains(t, v.page("/console/positions"), "90.00")
 	require.Contains(t, v.page("/console/health"), "it covers the log")
+	require.Contains(t, v.page("/console/curves"), `<polyline points="`)
+	require.Contains(t, v.get("/console/explain").Body.String(), `name="from"`)
+	require.Regexp(t, `NOVATE T70</a>(?s:.*)difference`,
+		v.page("/console/explain", "from", "2025-01-15", "to", "2025-01-31"))
+	require.Equal(t, http.StatusBadRequest, v.get("/console/explain", "from", "never").Code)
+	v.snapshot("month-end")
+	require.Contains(t, v.page("/console/snapshots"), ">Replay month-end</a>")
+	require.Contains(t, v.page("/console/snapshots", "replay", "month-end"),
+		"equal to month-end, byte for byte")
+	require.Contains(t, v.get("/console/snapshots", "replay", "year-end").Body.String(), "year-end")
 	for _, path := range []string{"assets/console.css", "assets/console.js"} {
 		require.Equal(t, http.StatusOK, v.get("/console/"+path).Code)
 	}
