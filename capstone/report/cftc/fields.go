@@ -1,7 +1,6 @@
 package cftc
 
 import (
-	"encoding/csv"
 	"io"
 	"strings"
 	"time"
@@ -406,32 +405,4 @@ func number(d trade.Decimal, places int) report.Value {
 	return report.Text(cut.String())
 }
 
-// write begins a CSV file (RFC 4180) with the names of the data elements as its header.
-func write(w io.Writer, _ report.Header) report.Writer {
-	c := csv.NewWriter(w)
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = f.Name
-	}
-	return &writer{c, c.Write(names)}
-}
-
-type writer struct {
-	csv *csv.Writer
-	err error
-}
-
-func (w *writer) Row(r report.Row) error {
-	if w.err == nil {
-		w.err = w.csv.Write(r.Texts)
-	}
-	return w.err
-}
-
-func (w *writer) Close() error {
-	w.csv.Flush()
-	if w.err != nil {
-		return w.err
-	}
-	return w.csv.Error()
-}
+func write(w io.Writer, _ report.Header) report.Writer { return report.CSV(w, fields) }
