@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -114,8 +115,9 @@ func knowsSchemas(b contract.SealedRecords) error {
 // restoredAtOnce is the number of appends in flight.
 const restoredAtOnce = 512
 
-// appendRecords appends events, in their order within each partition, or within each stream if
-// times rise only there. Each must get the version and the recorded_at that it had.
+// appendRecords appends events, in their order within each partition, or within each stream (with
+// all streams of its place) if times rise only there. Each must get the version and the recorded_at
+// that it had.
 func appendRecords(
 	ctx context.Context, log contract.Store, events []contract.Recorded, perStream bool,
 ) error {
@@ -123,10 +125,12 @@ func appendRecords(
 	defer cancel(nil)
 	slots, before := make(chan struct{}, restoredAtOnce), map[string]chan struct{}{}
 	var all sync.WaitGroup
-	for _, ev := range events {
+	for _, unit := range unitsOf(events) {
 		lane := ""
-		if perStream {
-			lane = ev.Stream
+		if stream := unit[0].Stream; perStream && contract.Grouped(stream) {
+			lane = contract.PlaceOf(stream)
+		} else if perStream {
+			lane = stream
 		}
 		earlier, placed := before[lane], make(chan struct{})
 		before[lane] = placed
@@ -142,7 +146,7 @@ func appendRecords(
 			if earlier != nil {
 				<-earlier
 			}
-			if err := appendRecord(contract.OnQueued(ctx, pass), log, ev); err != nil {
+			if err := appendUnit(contract.OnQueued(ctx, pass), log, unit); err != nil {
 				cancel(err) // BEFORE pass: no later event takes its place
 			}
 		})
@@ -151,20 +155,95 @@ func appendRecords(
 	return context.Cause(ctx)
 }
 
-func appendRecord(ctx context.Context, log contract.Store, ev contract.Recorded) error {
+// unitsOf splits events into appends: the events of one atomic append, and every other event alone.
+func unitsOf(events []contract.Recorded) (units [][]contract.Recorded) {
+	for len(events) > 0 {
+		n := 1
+		for group := events[0].AppendGroup; group != uuid.Nil && n < len(events) &&
+			events[n].AppendGroup == group; {
+			n++
+		}
+		units, events = append(units, events[:n:n]), events[n:]
+	}
+	return units
+}
+
+// appendUnit appends the events of one append.
+func appendUnit(ctx context.Context, log contract.Store, unit []contract.Recorded) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	got, err := log.Append(contract.At(ctx, ev.RecordedAt), ev.Stream, ev.Version-1, ev.Event)
+	first := unit[0]
+	ctx = contract.At(ctx, first.RecordedAt)
+	parts := partsOf(unit)
+	if first.AppendGroup == uuid.Nil || contract.GroupOf(parts...) != first.AppendGroup {
+		for _, ev := range unit { // no atomic append made them
+			got, err := log.Append(contract.At(ctx, ev.RecordedAt), ev.Stream, ev.Version-1,
+				ev.Event)
+			if err == nil {
+				err = compareReceipts([]contract.Recorded{ev}, got)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	atomic, ok := log.(contract.Atomic)
+	if !ok {
+		return &RestoreError{fmt.Sprintf("event %s was appended to several streams at once, and "+
+			"the store of the new log cannot do that", first.ID), inEmptyFolder +
+			" with the store of the old one"}
+	}
+	got, err := atomic.AppendAll(ctx, parts)
 	if err != nil {
 		return err
 	}
-	want := contract.Receipt{Version: ev.Version, RecordedAt: ev.RecordedAt}
-	if got[0].Version != want.Version || !got[0].RecordedAt.Equal(want.RecordedAt) {
+	return compareReceipts(sortedBy(parts, unit), slices.Concat(got...))
+}
+
+// partsOf returns the events of an append by stream, in their order.
+func partsOf(unit []contract.Recorded) (parts []contract.StreamAppend) {
+	at := map[string]int{}
+	for _, ev := range unit {
+		i, ok := at[ev.Stream]
+		if !ok {
+			i = len(parts)
+			at[ev.Stream] = i
+			parts = append(parts, contract.StreamAppend{
+				Stream: ev.Stream, Expected: ev.Version - 1,
+			})
+		}
+		parts[i].Events = append(parts[i].Events, ev.Event)
+	}
+	return parts
+}
+
+// sortedBy returns the events of an append in the order of its parts.
+func sortedBy(parts []contract.StreamAppend, unit []contract.Recorded) []contract.Recorded {
+	byID := map[uuid.UUID]contract.Recorded{}
+	for _, ev := range unit {
+		byID[ev.ID] = ev
+	}
+	sorted := make([]contract.Recorded, 0, len(unit))
+	for _, part := range parts {
+		for _, ev := range part.Events {
+			sorted = append(sorted, byID[ev.ID])
+		}
+	}
+	return sorted
+}
+
+// compareReceipts refuses a log that gives events other versions or times than they had.
+func compareReceipts(unit []contract.Recorded, got []contract.Receipt) error {
+	for i, ev := range unit {
+		if got[i].Version == ev.Version && got[i].RecordedAt.Equal(ev.RecordedAt) {
+			continue
+		}
 		return &RestoreError{fmt.Sprintf("event %s of stream %s was recorded at %s as version %d, "+
 			"and the new log gives it %s and version %d", ev.ID, ev.Stream,
-			want.RecordedAt.Format(time.RFC3339Nano), want.Version,
-			got[0].RecordedAt.Format(time.RFC3339Nano), got[0].Version),
+			ev.RecordedAt.Format(time.RFC3339Nano), ev.Version,
+			got[i].RecordedAt.Format(time.RFC3339Nano), got[i].Version),
 			"the order of its times does not fit the new log: " + inEmptyFolder +
 				" with the store and the partitions of the old one"}
 	}

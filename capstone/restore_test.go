@@ -2,10 +2,12 @@ package capstone_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/capstone"
@@ -102,6 +104,46 @@ func TestRestoredLogsAreTheSame(t *testing.T) {
 	}
 	out := do(t, s, oil("after", "UTI-AFTER"))
 	require.Nil(t, out.Refusal)
+}
+
+// The events of an append to several streams are appended together again: each has the time of the
+// others, and a part of them would be another append.
+func TestRestoresKeepAppendsTogether(t *testing.T) {
+	t.Parallel()
+	_, r := archived(t, 20)
+	log, model := empty(), r.Archive.(records)[0].Event
+	for n := range 10 {
+		var appends []contract.StreamAppend
+		for i, stream := range []string{"journal/main/1", "account/main/1", "account/main/2"} {
+			e := model
+			e.Stream, e.AppendGroup = stream, uuid.Nil
+			e.ID = uuid.NewSHA1(model.ID, []byte(fmt.Sprint(n, stream)))
+			other := e
+			other.ID = uuid.NewSHA1(e.ID, nil)
+			appends = append(appends, contract.StreamAppend{
+				Stream: stream, Expected: int64(n * (1 + i%2)),
+				Events: []contract.Event{e, other}[:1+i%2],
+			})
+		}
+		at := contract.At(t.Context(), nine.Add(time.Duration(n)*time.Second))
+		_, err := log.AppendAll(at, appends)
+		require.NoError(t, err)
+	}
+	var all records
+	for ev, err := range log.Read(t.Context(), nil, end(t, log)) {
+		require.NoError(t, err)
+		all = append(all, ev)
+	}
+	require.Len(t, all, 40)
+	r.Archive = all // its batches of 20 events hold whole appends
+	restored := empty()
+	for range 2 {
+		_, err := restoring(restored).Restore(t.Context(), r, noProgress)
+		require.NoError(t, err)
+		require.Equal(t, leavesOf(t, log), leavesOf(t, restored))
+	}
+	_, err := restoring(struct{ contract.Store }{empty()}).Restore(t.Context(), r, noProgress)
+	require.ErrorContains(t, err, "the store of the new log cannot do that")
 }
 
 // The table of crashes: after each number of appends the process dies, and the next one continues.

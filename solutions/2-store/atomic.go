@@ -17,7 +17,7 @@ func ValidateAll(appends []contract.StreamAppend, guards []contract.Guard) error
 	if len(appends) == 0 {
 		return invalid("an atomic append has no stream")
 	}
-	events, group := 0, contract.GroupOf(appends...)
+	events, bytes, group := 0, 0, contract.GroupOf(appends...)
 	ids := map[uuid.UUID]bool{}
 	for _, a := range appends {
 		if err := Validate(a.Stream, a.Events); err != nil {
@@ -34,12 +34,13 @@ func ValidateAll(appends []contract.StreamAppend, guards []contract.Guard) error
 					contract.ErrInvalid, e.ID, e.AppendGroup, group)
 			}
 			ids[e.ID] = true
+			bytes += len(e.Data)
 		}
 		events += len(a.Events)
 	}
-	if events > contract.MaxAppend {
-		return invalid("an atomic append has %d events, at most %d go in", events,
-			contract.MaxAppend)
+	if events > contract.MaxAppend || bytes > contract.MaxData {
+		return invalid("an atomic append has %d events with %d bytes of data, at most %d with %d "+
+			"go in", events, bytes, contract.MaxAppend, contract.MaxData)
 	}
 	streams := StreamsOf(appends, guards)
 	seen := map[string]bool{}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -172,13 +173,14 @@ type entry struct {
 
 	body     []byte     // of the payload; only where the whole event was read
 	schema   schemaName // only there, too
-	stream   []byte     // in the leaf
+	stream   []byte     // in the leaf, as the next two
+	group    uuid.UUID
 	recorded time.Time
 }
 
 func newEntry(at contract.Position, leaf []byte) entry {
-	stream, recorded := recordedAt(leaf)
-	return entry{Position: at, Leaf: leaf, stream: stream, recorded: recorded}
+	stream, group, recorded := times(leaf)
+	return entry{Position: at, Leaf: leaf, stream: stream, group: group, recorded: recorded}
 }
 
 // A batch is the statement of a sealer that it continues the tree with the events of a range of the

@@ -5,8 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"math"
 	"slices"
 	"time"
+
+	"github.com/google/uuid"
 
 	"example.com/blotter/labs/kit/contract"
 )
@@ -265,14 +269,45 @@ func (s *sealer) nextBatch(ctx context.Context) (*batch, error) {
 }
 
 // readNext reads the events of the next batch, and returns the end of its range. Large payloads
-// make the range shorter.
+// make the range shorter, and an append that it cuts moves its end back: an append to several
+// streams is in one batch (L2.I17). A batch of fewer offsets than the append has gets longer.
 func (s *sealer) readNext(ctx context.Context, from contract.Cursor) ([]event, contract.Cursor,
 	error) {
-	for offsets := s.Batch; ; offsets = max(offsets/8, 1) {
+	// Ranges of up to short offsets have no whole append, those from long on have large payloads.
+	short, long := int64(0), int64(math.MaxInt64)
+	for offsets := s.Batch; ; {
 		to := from.Step(s.end, offsets)
 		events, err := readWhole(ctx, s.Log, from, to)
-		if !errors.Is(err, errBodies) {
-			return events, to, err
+		if errors.Is(err, errBodies) {
+			long = offsets
+			offsets = short + max((offsets-short)/8, min(1, long-short-1))
+			continue
+		}
+		if err != nil {
+			return nil, to, err
+		}
+		whole, err := contract.Whole(ctx, s.Log, to, s.end, groupsOf(events))
+		switch {
+		case err != nil:
+			return nil, to, err
+		case !whole.Equal(from):
+			return slices.DeleteFunc(events, func(ev event) bool {
+				return !whole.Covers(ev.Position)
+			}), whole, nil
+		case long-offsets <= 1: // no store takes such an append
+			return events, to, nil
+		}
+		short, offsets = offsets, min(2*offsets, offsets+(long-offsets)/2)
+	}
+}
+
+// groupsOf yields the positions and append groups of events.
+func groupsOf(events []event) iter.Seq2[contract.Position, uuid.UUID] {
+	return func(yield func(contract.Position, uuid.UUID) bool) {
+		for i := range events {
+			if !yield(events[i].Position, events[i].group) {
+				return
+			}
 		}
 	}
 }

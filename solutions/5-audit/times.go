@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"example.com/blotter/labs/kit/contract"
 )
 
@@ -42,7 +44,13 @@ const tolerance = time.Minute
 // in the moment between that frontier and the seal.
 type judge struct {
 	contract.Timeline
-	last map[sequence]time.Time
+	last map[sequence]latest
+}
+
+// A latest is the last time of a sequence. The events of one atomic append have one time.
+type latest struct {
+	at    time.Time
+	group uuid.UUID // the append group; zero for none
 }
 
 // A sequence is a partition or a stream, in which times must increase.
@@ -51,7 +59,7 @@ type sequence struct {
 	stream    string
 }
 
-func newJudge(t contract.Timeline) *judge { return &judge{t, map[sequence]time.Time{}} }
+func newJudge(t contract.Timeline) *judge { return &judge{t, map[sequence]latest{}} }
 
 func (j *judge) key(ev entry) sequence {
 	if j.PerStream {
@@ -76,17 +84,17 @@ func (j *judge) advance(events []entry, frontier, sealed time.Time) {
 }
 
 func (j *judge) see(events []entry, frontier, sealed time.Time) (
-	last map[sequence]time.Time, found []offender) {
-	last = map[sequence]time.Time{}
+	last map[sequence]latest, found []offender) {
+	last = map[sequence]latest{}
 	for i, ev := range events {
-		at, key := ev.recorded, j.key(ev)
+		now, key := latest{ev.recorded, ev.group}, j.key(ev)
 		before, ok := last[key]
 		if !ok {
 			before = j.last[key]
 		}
-		broken := j.broken(at, before, frontier, sealed)
+		broken := now.broken(before, frontier, sealed)
 		if broken == "" {
-			last[key] = at
+			last[key] = now
 			continue
 		}
 		found = append(found, offender{int64(i), broken})
@@ -95,13 +103,14 @@ func (j *judge) see(events []entry, frontier, sealed time.Time) (
 }
 
 // broken returns the rule that a time breaks; empty for none.
-func (j *judge) broken(at, before, frontier, sealed time.Time) rule {
+func (l latest) broken(before latest, frontier, sealed time.Time) rule {
+	together := l.group != uuid.Nil && l == before
 	switch {
-	case !frontier.IsZero() && !at.After(frontier):
+	case !frontier.IsZero() && !l.at.After(frontier):
 		return backdated
-	case !before.IsZero() && !at.After(before):
+	case !before.at.IsZero() && !l.at.After(before.at) && !together:
 		return backwards
-	case !sealed.IsZero() && at.After(sealed):
+	case !sealed.IsZero() && l.at.After(sealed):
 		return premature
 	}
 	return ""
@@ -143,31 +152,37 @@ func (j *judge) scope() string {
 	return "partition"
 }
 
-// recordedAt returns two attributes of a leaf; zero for bytes that are no leaf, which is never
+// times returns three attributes of a leaf; zero for bytes that are no leaf: such a time is never
 // after a frontier. It does not keep the other fields: it runs for each event.
-func recordedAt(leaf []byte) (stream []byte, at time.Time) {
+func times(leaf []byte) (stream []byte, group uuid.UUID, at time.Time) {
 	for i, rest := 0, leaf; ; i++ {
 		if len(rest) < 4 || uint64(len(rest)-4) < uint64(binary.BigEndian.Uint32(rest)) {
-			return nil, time.Time{}
+			return nil, uuid.Nil, time.Time{}
 		}
 		n := 4 + int(binary.BigEndian.Uint32(rest))
 		field := rest[4:n]
 		switch rest = rest[n:]; i {
 		case streamField:
 			stream = field
+		case groupField:
+			copy(group[:], field)
 		case recordedField:
 			at = micros(field)
 		case len(layout):
 			if len(rest) == 0 {
-				return stream, at
+				return stream, group, at
 			}
-			return nil, time.Time{}
+			return nil, uuid.Nil, time.Time{}
 		}
 	}
 }
 
 // Fields of a leaf: the tag has the index 0.
-var streamField, recordedField = fieldOf("stream"), fieldOf("recorded_at")
+var (
+	streamField   = fieldOf("stream")
+	groupField    = fieldOf("append_group")
+	recordedField = fieldOf("recorded_at")
+)
 
 func fieldOf(name string) int {
 	for i, f := range layout {

@@ -414,6 +414,11 @@ func (t *trial) refusesInvalid() {
 			a[1].Events[0].AppendGroup = uuid.NameSpaceURL
 			return a
 		},
+		"too much data": func(a appends) appends {
+			a[0].Events[0].Data = append(a[0].Events[0].Data, make([]byte, contract.MaxData/2)...)
+			a[1].Events[0].Data = append(a[1].Events[0].Data, make([]byte, contract.MaxData/2)...)
+			return a
+		},
 		"too many events": func(appends) appends {
 			return t.posting(slices.Repeat([]string{cash}, contract.MaxAppend+1)...)
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -25,7 +26,8 @@ import (
 //	       max(clock, last + 1 µs), where last is over all of its streams and guards. Times of one
 //	       place rise from append to append
 //	L2.I17 the events of an atomic append have places next to each other in the feed, and become
-//	       visible at once: End never lies between them
+//	       visible at once: End never lies between them. A reader that keeps another cursor than
+//	       an End moves it back by Whole
 //	L2.I18 an atomic append of the same content again returns the receipts of the first time,
 //	       whatever its expected versions and guards are, and writes nothing. Events of which some
 //	       are recorded, or which were recorded by another append, are ErrPartial
@@ -54,8 +56,8 @@ type Guard struct {
 	Version int64
 }
 
-// MaxAppend is the number of events that an atomic append has at most. So a reader that takes
-// appends whole needs memory for so many.
+// MaxAppend is the number of events that an atomic append has at most. Together they have at most
+// MaxData bytes of Data. So a reader that takes appends whole needs no more memory for that.
 const MaxAppend = 1000
 
 // GroupOf returns the append group of an atomic append: a UUIDv8 (RFC 9562, section 5.8) of SHA-256
@@ -77,6 +79,53 @@ func GroupOf(appends ...StreamAppend) uuid.UUID {
 	group[6] = group[6]&0x0f | 0x80
 	group[8] = group[8]&0x3f | 0x80
 	return group
+}
+
+// Whole returns c, moved back in each partition before the append that c cuts. events are those
+// before c, in the order of their offsets in each partition, and the first of each partition begins
+// an append. Where the last of them has an append group, Whole reads the next event, before end.
+func Whole(
+	ctx context.Context, log Reader, c, end Cursor, events iter.Seq2[Position, uuid.UUID],
+) (Cursor, error) {
+	type run struct {
+		group uuid.UUID
+		first int64
+	}
+	last := map[int32]run{}
+	for at, group := range events {
+		if r, ok := last[at.Partition]; !ok || r.group != group {
+			last[at.Partition] = run{group, at.Offset}
+		}
+	}
+	whole := slices.Clone(c)
+	for p, r := range last {
+		if r.group == uuid.Nil || c.At(p) >= end.At(p) {
+			continue
+		}
+		from := end.Max(c)
+		from[p] = c[p]
+		for next, err := range log.Read(ctx, from, end) {
+			if err != nil {
+				return nil, err
+			}
+			if next.AppendGroup == r.group {
+				whole[p] = r.first
+			}
+			break
+		}
+	}
+	return whole, nil
+}
+
+// Groups yields the position and the append group of each event, for Whole.
+func Groups(events []Recorded) iter.Seq2[Position, uuid.UUID] {
+	return func(yield func(Position, uuid.UUID) bool) {
+		for i := range events {
+			if !yield(events[i].Position, events[i].AppendGroup) {
+				return
+			}
+		}
+	}
 }
 
 // PlaceOf returns the key that determines the partition of a stream. A stream named

@@ -24,7 +24,8 @@ import (
 //	L5.I6  each batch states its sealing time and the frontier up to which it is complete, which
 //	       the log had on record before. An event recorded at or before the frontier of an earlier
 //	       batch, at or before an earlier event of its partition or stream (Timeline), or after
-//	       the sealing time is an Offender: Seal seals it and names it, and so does Verify
+//	       the sealing time is an Offender: Seal seals it and names it, and so does Verify. Events
+//	       next to each other with one append group (L2.I16) may have one time
 //	L5.I7  an object in the archive that the log's key did not sign counts for nothing, whatever
 //	       its name: Seal and Verify pass over it
 //	L5.I8  root, inclusion proofs and consistency proofs are those of RFC 6962, section 2.1;

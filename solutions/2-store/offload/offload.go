@@ -93,7 +93,7 @@ func (s *Store) AppendAll(
 			return nil, err
 		}
 	}
-	if err := store.ValidateAll(offloaded, guards); err != nil {
+	if err := store.ValidateAll(appends, guards); err != nil { // with the size of the payloads
 		return nil, err
 	}
 	for i, a := range appends {
