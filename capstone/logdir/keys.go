@@ -124,6 +124,15 @@ func (d *Dir) firstKey(path string, from KeySource) ([]byte, error) {
 	return os.ReadFile(path) // of several first seals at once, all sign with the first one's key
 }
 
+// RetentionPolicy returns the text of the file retention.json; nil without one.
+func (d *Dir) RetentionPolicy() ([]byte, error) {
+	text, err := os.ReadFile(filepath.Join(d.path, "retention.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return text, err
+}
+
 // MasterKey returns the text of the key that wraps the keys of parties. If the folder has none, it
 // keeps the one that create returns.
 func (d *Dir) MasterKey(create func() (string, error)) (string, error) {

@@ -170,8 +170,9 @@ func (s *Session) auditor(
 	a, err := audit.Open(audit.Options{
 		Log: s.Log, Archive: archive, Origin: origin, Signer: keys.Signer, Verifier: keys.Verifier,
 		Keep: s.dir.KeepCheckpoint, Clock: time.Now, Policy: policy,
-		Foreign: func(name string, why error) { foreign[name] = why },
-		Warn:    func(err error) { s.config.logger().Warn(err.Error()) },
+		Foreign:  func(name string, why error) { foreign[name] = why },
+		Disposed: s.disposed,
+		Warn:     func(err error) { s.config.logger().Warn(err.Error()) },
 	})
 	if err != nil {
 		return nil, err

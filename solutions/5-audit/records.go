@@ -211,6 +211,33 @@ func (a *Auditor) Records(ctx context.Context, each func(contract.SealedRecords)
 	})
 }
 
+// A RecordsObject is the object of the archive that has the records of a batch.
+type RecordsObject struct {
+	Number int64
+	Name   string              // empty if no object has the records
+	Events []contract.Position // in the order of leaves
+}
+
+// RecordsObjects calls each with the object of every batch under the last checkpoint, in order. It
+// reads each object, so that a foreign one under its name is passed over.
+func (a *Auditor) RecordsObjects(ctx context.Context, each func(RecordsObject) error) error {
+	return a.batches(ctx, 0, func(b *batch) error {
+		o := RecordsObject{Number: b.Number}
+		for _, ev := range b.events {
+			o.Events = append(o.Events, ev.Position)
+		}
+		// The last object that is opened is the right one.
+		_, err := a.records(ctx, b, func(name string) { o.Name = name })
+		if errors.Is(err, ErrAbsent) || isForeign(err) {
+			o.Name, err = "", nil
+		}
+		if err != nil {
+			return err
+		}
+		return each(o)
+	})
+}
+
 // recordedOf is the inverse of contract.Recorded.Leaf, with the body that the leaf commits to. The
 // position is not in a leaf.
 func recordedOf(leaf, body []byte) (r contract.Recorded, err error) {

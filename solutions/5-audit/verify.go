@@ -367,7 +367,13 @@ func (v *verifier) take(found []event, b *batch) {
 
 // compareRecords checks that the archive has the records of a batch that agrees with the log.
 func (v *verifier) compareRecords(ctx context.Context, b *batch) error {
-	_, err := v.records(ctx, b, func(name string) { v.seen[name] = true })
+	last := ""
+	_, err := v.records(ctx, b, func(name string) { v.seen[name], last = true, name })
+	if v.Disposed != nil && (isForeign(err) || errors.Is(err, ErrAbsent)) {
+		if gone, err := v.Disposed(ctx, last); gone || err != nil {
+			return err
+		}
+	}
 	if isForeign(err) || errors.Is(err, ErrAbsent) {
 		v.result.Fault = generalFault("the archive was changed: %v", err)
 		return nil

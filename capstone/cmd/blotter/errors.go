@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/governance"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/reconcile"
 	"example.com/blotter/capstone/vault"
@@ -130,6 +131,9 @@ func isOutage(err error) bool {
 // isFinding recognises what the parts of the system report about the log, the archive and the
 // folder: damage, a contradiction, or nothing under a name.
 func isFinding(err error) bool {
+	if governed := new(governance.Refusal); errors.As(err, &governed) {
+		return true
+	}
 	var (
 		folder   *logdir.IntegrityError
 		ahead    *contract.AheadError

@@ -79,6 +79,14 @@ var examples = map[string]string{
 	"reconcile assign": "reconcile assign 5a1c0e9b7d3f2468 --to ops/1 --actor head/1",
 	"reconcile accept": "reconcile accept 5a1c0e9b7d3f2468 --actor ops/1 --reason agreed",
 
+	"hold place":        "hold place case-17 --book gas-prop --actor legal/1 --reason litigation",
+	"hold list":         "hold list",
+	"hold lift":         "hold lift case-17 --actor legal/1 --approver legal/2 --reason settled",
+	"retention plan":    "retention plan",
+	"retention apply":   "retention apply",
+	"retention dispose": "retention dispose --actor ops/1 --approver ops/2 --reason yearly",
+	"erase":             "erase trader/1 --actor dpo/1 --approver dpo/2 --reason request-18",
+
 	"restore-from-archive": "--data new restore-from-archive .blotter --actor ops/1 " +
 		"--approver ops/2 --reason outage",
 }

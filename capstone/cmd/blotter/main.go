@@ -64,6 +64,9 @@ type cli struct {
 	Rebuild  rebuildCmd       `cmd:"" help:"${rebuild}"`
 	Migrate  migrateCmd       `cmd:"" help:"${migrate}"`
 	Party    partyCmd         `cmd:"" help:"${party}"`
+	Hold     holdCmd          `cmd:"" help:"${hold}"`
+	Retain   retentionCmd     `cmd:"" name:"retention" help:"${retain}"`
+	Erase    eraseCmd         `cmd:"" help:"${erase}"`
 	Seal     sealCmd          `cmd:"" help:"${seal}"`
 	Cosign   cosignCmd        `cmd:"" help:"${cosign}"`
 	Sealed   checkpointsCmd   `cmd:"" name:"checkpoints" help:"List the published checkpoints."`
@@ -136,6 +139,9 @@ var longHelp = kong.Vars{
 	"rebuild":        "Make the read models again from the log, and accept the log as it is.",
 	"seal":           "Add new events to the Merkle tree and publish a signed checkpoint.",
 	"party":          "Keep personal data: recorded encrypted, shown masked, read on record.",
+	"erase":          "Destroy the key of a person, if retention and holds allow it.",
+	"hold":           "Keep records of a trade, book, person, counterparty or time: legal holds.",
+	"retain":         "Keep archived records for as long as the policy says, then dispose of them.",
 	"cosign":         "Ask the witnesses of the log to cosign its last checkpoint.",
 	"verify":         "Compare the log with its checkpoints; exit 1 names the first difference.",
 	"restore":        "Make a lost log again from its sealed archive, in an empty folder.",

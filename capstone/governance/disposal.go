@@ -1,0 +1,104 @@
+package governance
+
+import (
+	"iter"
+	"slices"
+	"time"
+
+	"example.com/blotter/capstone/domain"
+	"example.com/blotter/labs/kit/contract"
+)
+
+// DisposalStream has the certificates of destruction.
+const DisposalStream = "disposals"
+
+// Ordered is the body of disposal.ordered: the certificate of destruction. It is on record BEFORE
+// anything is removed, and the next checkpoint seals it.
+type Ordered struct {
+	Policy  string      `avro:"policy"` // the digest of the policy that was applied
+	Objects []Destroyed `avro:"objects"`
+	// Log says what becomes of the same events in the log: LogKeeps.
+	Log string `avro:"log"`
+}
+
+// LogKeeps says what a disposal does not do.
+const LogKeeps = "the log keeps its events; their personal data is unreadable where a party was " +
+	"erased, since its key is destroyed"
+
+// Destroyed is an archived object that a disposal removes.
+type Destroyed struct {
+	Object  string    `avro:"object"`
+	Version string    `avro:"version"`
+	SHA256  string    `avro:"sha256"`
+	Size    int64     `avro:"size"`
+	Batch   int64     `avro:"batch"`
+	Events  int64     `avro:"events"`
+	Rule    string    `avro:"rule"`
+	Due     time.Time `avro:"due"`
+}
+
+// Completed is the body of disposal.completed.
+type Completed struct {
+	Order   string    `avro:"order"` // the id of disposal.ordered
+	Deleted []string  `avro:"deleted"`
+	Kept    []NotGone `avro:"kept"`
+}
+
+// NotGone is an object that a disposal left, and the reason.
+type NotGone struct {
+	Object string `avro:"object" json:"object"`
+	Why    string `avro:"why" json:"why"`
+}
+
+// EventType implements domain.Body.
+func (Ordered) EventType() string { return "disposal.ordered" }
+
+// EventType implements domain.Body.
+func (Completed) EventType() string { return "disposal.completed" }
+
+// Disposals are the certificates of a log.
+type Disposals struct {
+	Version int64
+	Orders  []Order
+}
+
+// An Order is a certificate. It is Done once each object is gone, or stays for a reason on record.
+type Order struct {
+	Ordered
+	ID   string
+	Done bool
+}
+
+// FoldDisposals returns the certificates of their stream.
+func FoldDisposals(events iter.Seq2[contract.Recorded, error]) (d Disposals, err error) {
+	for r, err := range events {
+		if err != nil {
+			return d, err
+		}
+		if err := d.apply(r); err != nil {
+			return d, err
+		}
+	}
+	return d, nil
+}
+
+func (d *Disposals) apply(r contract.Recorded) error {
+	d.Version = r.Version
+	if r.Type == (Ordered{}).EventType() {
+		body, err := domain.Decode[Ordered](r)
+		d.Orders = append(d.Orders, Order{Ordered: body, ID: r.ID.String()})
+		return err
+	}
+	body, err := domain.Decode[Completed](r)
+	for i := range d.Orders {
+		d.Orders[i].Done = d.Orders[i].Done || d.Orders[i].ID == body.Order
+	}
+	return err
+}
+
+// Has reports whether a certificate names an object.
+func (d Disposals) Has(object string) bool {
+	return slices.ContainsFunc(d.Orders, func(o Order) bool {
+		return slices.ContainsFunc(o.Objects, func(x Destroyed) bool { return x.Object == object })
+	})
+}

@@ -1,0 +1,216 @@
+package governance
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"example.com/blotter/capstone/domain"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// A Governor applies the policy and the holds of a log to its archive.
+type Governor struct {
+	Log     contract.Store
+	Trades  contract.Codec
+	Codec   *domain.Codec
+	Policy  Policy
+	Locks   Locks
+	Batches func(ctx context.Context) ([]Batch, error) // of the sealed log, without their locks
+	Clock   func() time.Time
+	// HoldFor is how long an object on hold is locked beyond now, each time that Apply finds less
+	// than half of it left. Some servers, such as the embedded gateway, ignore the legal-hold flag
+	// of an object whose lock has ended.
+	HoldFor time.Duration
+}
+
+// now returns the earlier of our time and the server's: a clock that jumps ahead removes nothing,
+// and locks nothing for a century.
+func (g *Governor) now(ctx context.Context, batches []Batch) (time.Time, error) {
+	now := g.Clock()
+	for _, b := range batches {
+		if b.Version == "" {
+			continue
+		}
+		at, err := g.Locks.Now(ctx, b.Object)
+		if err == nil && at.Before(now) {
+			now = at
+		}
+		return now, err
+	}
+	return now, nil
+}
+
+// Plan returns an item for each sealed batch, as the log and the archive are now.
+func (g *Governor) Plan(ctx context.Context) ([]Item, error) {
+	batches, err := g.Batches(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i, b := range batches {
+		if b.Name == "" {
+			continue
+		}
+		found, err := g.Locks.Find(ctx, b.Name)
+		if err != nil {
+			return nil, err
+		}
+		batches[i].Object = found
+	}
+	// AFTER the batches: each sealed event is then in the log.
+	facts, err := Read(ctx, g.Log, g.Trades)
+	if err != nil {
+		return nil, err
+	}
+	holds, err := FoldHolds(g.Log.Stream(ctx, HoldStream))
+	if err != nil {
+		return nil, err
+	}
+	now, err := g.now(ctx, batches)
+	return Plan(g.Policy, facts, holds, batches, now), err
+}
+
+// Apply makes the locks and the flags of the archive those of the policy and the holds on record.
+// It returns the plan as it is then.
+func (g *Governor) Apply(ctx context.Context) ([]Item, error) {
+	items, err := g.Plan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, item := range items {
+		if item.State == StateGone {
+			continue
+		}
+		// The flag first: a hold may be placed a moment before the lock ends.
+		if on := len(item.Holds) > 0; on != item.Held {
+			if err := g.Locks.Flag(ctx, item.Object, on); err != nil {
+				return nil, err
+			}
+		}
+		if err := g.Locks.Extend(ctx, item.Object, item.lock(g.HoldFor)); err != nil {
+			return nil, err
+		}
+	}
+	return g.Plan(ctx)
+}
+
+// Place puts a hold on record, and AFTER that sets the flags.
+func (g *Governor) Place(ctx context.Context, entry domain.Entry, p Placed) ([]Item, error) {
+	holds, err := FoldHolds(g.Log.Stream(ctx, HoldStream))
+	if err == nil {
+		err = holds.Place(p)
+	}
+	if err == nil {
+		err = g.append(ctx, HoldStream, holds.Version, entry, p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	// A crash here leaves objects without their flags. The next Apply sets them.
+	return g.Apply(ctx)
+}
+
+// Lift puts it on record that a hold is lifted, and AFTER that clears the flags of the objects that
+// no other hold covers.
+func (g *Governor) Lift(ctx context.Context, entry domain.Entry, id string) ([]Item, error) {
+	holds, err := FoldHolds(g.Log.Stream(ctx, HoldStream))
+	if err == nil {
+		err = holds.Lift(id, entry.Actor, entry.Approver)
+	}
+	if err == nil {
+		err = g.append(ctx, HoldStream, holds.Version, entry, Lifted{id})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return g.Apply(ctx)
+}
+
+func (g *Governor) append(
+	ctx context.Context, stream string, at int64, entry domain.Entry, body domain.Body,
+) error {
+	e, err := g.Codec.Event(ctx, stream, 0, entry, body)
+	if err != nil {
+		return err
+	}
+	_, err = g.Log.Append(ctx, stream, at, e)
+	return err
+}
+
+// mostObjects is the most objects of one certificate, which must fit an event.
+const mostObjects = 1000
+
+// Dispose removes the objects that are due. It continues a disposal that was cut off. The
+// certificate is on record BEFORE an object goes, and its outcome after that. It needs two people.
+func (g *Governor) Dispose(ctx context.Context, entry domain.Entry) (done Completed, err error) {
+	if err := fourEyes("destroy records", entry.Actor, entry.Approver); err != nil {
+		return done, err
+	}
+	items, err := g.Apply(ctx)
+	if err != nil {
+		return done, err
+	}
+	all, err := FoldDisposals(g.Log.Stream(ctx, DisposalStream))
+	if err != nil {
+		return done, err
+	}
+	for _, order := range all.Orders {
+		if !order.Done {
+			return g.carryOut(ctx, entry, order, all.Version, items)
+		}
+	}
+	order := Ordered{Policy: g.Policy.Digest(), Log: LogKeeps}
+	for _, item := range items {
+		if item.State != StateDue || len(order.Objects) == mostObjects {
+			continue
+		}
+		sum, err := g.Locks.Digest(ctx, item.Object)
+		if err != nil {
+			return done, err
+		}
+		order.Objects = append(order.Objects, Destroyed{item.Name, item.Version, sum, item.Size,
+			item.Batch, int64(item.Events), item.Rule, item.Due.At})
+	}
+	if len(order.Objects) == 0 {
+		return done, nil
+	}
+	if err := g.append(ctx, DisposalStream, all.Version, entry, order); err != nil {
+		return done, err
+	}
+	// A crash from here on leaves an order that is not done. The next disposal carries it out.
+	id := trade.EventID(entry.CommandID, 0)
+	return g.carryOut(ctx, entry, Order{Ordered: order, ID: id.String()}, all.Version+1, items)
+}
+
+// carryOut removes the objects of a certificate. A hold that was placed since keeps its objects.
+func (g *Governor) carryOut(
+	ctx context.Context, entry domain.Entry, order Order, version int64, items []Item,
+) (done Completed, err error) {
+	now := map[string]Item{}
+	for _, item := range items {
+		now[item.Name] = item
+	}
+	done = Completed{Order: order.ID, Deleted: []string{}, Kept: []NotGone{}}
+	for _, o := range order.Objects {
+		item, found := now[o.Object]
+		var err error
+		if found && item.State != StateDue {
+			err = fmt.Errorf("it is %s since the certificate", item.State)
+		} else {
+			err = g.Locks.Delete(ctx, o.Object, o.Version)
+		}
+		if ctx.Err() != nil {
+			return done, ctx.Err()
+		}
+		if err != nil {
+			done.Kept = append(done.Kept, NotGone{o.Object, err.Error()})
+			continue
+		}
+		done.Deleted = append(done.Deleted, o.Object)
+	}
+	entry.CommandID += "/" + uuid.NewString()
+	return done, g.append(ctx, DisposalStream, version, entry, done)
+}

@@ -1,0 +1,312 @@
+package governance_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/note"
+
+	"example.com/blotter/capstone/domain"
+	"example.com/blotter/capstone/governance"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack/stacktest"
+	"example.com/blotter/labs/kit/trade"
+	codec "example.com/blotter/solutions/1-schemas"
+	"example.com/blotter/solutions/2-store/memory"
+	audit "example.com/blotter/solutions/5-audit"
+)
+
+func TestMain(m *testing.M) { stacktest.Main(m) }
+
+// atOnce is a policy by which everything may go as soon as its lock ends.
+const atOnce = `{"classes":[{"class":"all","types":[""],"years":0,"from":"record","rule":"none"}],
+"persons":{"years":0,"rule":"none"}}`
+
+// A place is a log with two contracts, each in a sealed batch of its own.
+type place struct {
+	*governance.Governor
+	archive *audit.S3
+	auditor *audit.Auditor
+	now     time.Time
+}
+
+func newPlace(t *testing.T, policy string, lock time.Duration) *place {
+	t.Helper()
+	endpoint, options := stacktest.S3(t)
+	client, err := minio.New(endpoint, options)
+	require.NoError(t, err)
+	p := &place{now: time.Now()}
+	p.archive = &audit.S3{Client: client, Bucket: stacktest.Bucket(t), Mode: minio.Governance,
+		Retention: lock, Clock: time.Now}
+	require.NoError(t, p.archive.CreateBucket(t.Context()))
+	log := memory.New(func(context.Context) time.Time { return time.Now() })
+	rules := governance.Default()
+	if policy != "" {
+		rules, err = governance.ParsePolicy([]byte(policy))
+		require.NoError(t, err)
+	}
+	p.Governor = &governance.Governor{HoldFor: time.Hour, Log: log, Trades: codec.Offline(),
+		Codec: domain.Offline(), Policy: rules, Clock: func() time.Time { return p.now },
+		Locks: governance.Locks{Client: client, Bucket: p.archive.Bucket, Mode: minio.Governance}}
+	private, public, err := note.GenerateKey(nil, "test.example/log")
+	require.NoError(t, err)
+	signer, err := note.NewSigner(private)
+	require.NoError(t, err)
+	verifier, err := note.NewVerifier(public)
+	require.NoError(t, err)
+	p.auditor, err = audit.Open(audit.Options{Log: log, Archive: p.archive,
+		Origin: "test.example/log", Signer: signer, Verifier: verifier, Clock: time.Now,
+		Disposed: func(ctx context.Context, name string) (bool, error) {
+			all, err := governance.FoldDisposals(log.Stream(ctx, governance.DisposalStream))
+			return all.Has(name), err
+		}})
+	require.NoError(t, err)
+	p.Batches = func(ctx context.Context) (all []governance.Batch, err error) {
+		err = p.auditor.RecordsObjects(ctx, func(o audit.RecordsObject) error {
+			all = append(all, governance.Batch{Object: governance.Object{Name: o.Name},
+				Number: o.Number, Events: o.Events})
+			return nil
+		})
+		return all, err
+	}
+	for n := range 2 {
+		p.book(t, fmt.Sprintf("T%d", n+1), fmt.Sprintf("trader/%d", n+1))
+		_, err := p.auditor.Seal(t.Context())
+		require.NoError(t, err)
+	}
+	return p
+}
+
+// book appends a contract and its end.
+func (p *place) book(t *testing.T, uti, trader string) {
+	t.Helper()
+	june, err := trade.ParsePeriod("2025-06")
+	require.NoError(t, err)
+	for version, body := range []trade.Body{
+		trade.New{Book: "book-" + uti, Counterparty: "TULIP", Trader: trader, Side: trade.Buy,
+			Instrument: trade.Instrument{Commodity: trade.Oil, Zone: "BRENT",
+				Delivery: june}, Currency: "USD", Price: trade.Dec("71"),
+			Quantity: trade.Quantity{Value: trade.Dec("5"), Unit: trade.BBL}},
+		trade.Cancel{Kind: trade.Void},
+	} {
+		payload, err := codec.Offline().Encode(t.Context(), body)
+		require.NoError(t, err)
+		e := entry(fmt.Sprintf("%s-%d", uti, version))
+		event, err := domain.Offline().Event(t.Context(), trade.TradeStream(uti), 0, e,
+			governance.Lifted{})
+		require.NoError(t, err)
+		event.Type, event.Schema = payload.Type, payload.Schema
+		event.Fingerprint, event.Data = payload.Fingerprint, payload.Data
+		_, err = p.Log.Append(t.Context(), event.Stream, int64(version), event)
+		require.NoError(t, err)
+	}
+}
+
+func entry(id string) domain.Entry {
+	return domain.Entry{CommandID: id, Actor: "legal/1", Approver: "legal/2", Reason: "case 17",
+		Source: "test", EnteredAt: time.Date(2025, 3, 1, 9, 0, 0, 0, time.UTC)}
+}
+
+// object returns the archived records of a batch.
+func (p *place) object(t *testing.T, batch int) governance.Item {
+	t.Helper()
+	items, err := p.Plan(t.Context())
+	require.NoError(t, err)
+	return items[batch-1]
+}
+
+func (p *place) remove(ctx context.Context, i governance.Item, bypass bool) error {
+	return p.archive.Client.RemoveObject(ctx, p.archive.Bucket, i.Name,
+		minio.RemoveObjectOptions{VersionID: i.Version, GovernanceBypass: bypass})
+}
+
+// unlock ends the lock of an object in two seconds, as only a test may.
+func (p *place) unlock(t *testing.T, i governance.Item) {
+	t.Helper()
+	mode, until := minio.Governance, time.Now().Add(2*time.Second).UTC()
+	require.NoError(t, p.archive.Client.PutObjectRetention(t.Context(), p.archive.Bucket, i.Name,
+		minio.PutObjectRetentionOptions{VersionID: i.Version, Mode: &mode,
+			RetainUntilDate: &until, GovernanceBypass: true}))
+}
+
+// expired returns once the locks of before have ended: an object that was locked after them can be
+// removed.
+func (p *place) expired(t *testing.T) {
+	t.Helper()
+	require.NoError(t, p.archive.Put(t.Context(), "control", []byte("control")))
+	control, err := p.Locks.Find(t.Context(), "control")
+	require.NoError(t, err)
+	require.Error(t, p.Locks.Delete(t.Context(), "control", control.Version), "it is locked")
+	require.Eventually(t, func() bool {
+		at, err := p.Locks.Now(t.Context(), control) // whole seconds
+		return err == nil && at.After(control.Until)
+	}, 20*time.Second, 50*time.Millisecond)
+	require.NoError(t, p.Locks.Delete(t.Context(), "control", control.Version))
+	p.now = time.Now()
+}
+
+// A legal hold that is placed a moment before the lock ends keeps the object: against the removal
+// of its version, a bypass of governance, a clock that jumps, and the lifting of another hold.
+func TestHeldObjectStays(t *testing.T) {
+	t.Parallel()
+	ctx, p := t.Context(), newPlace(t, atOnce, 2*time.Second)
+	_, err := p.Place(ctx, entry("c-1"), governance.Placed{Hold: "h1", Trade: "T1"})
+	require.NoError(t, err)
+	_, err = p.Place(ctx, entry("c-2"), governance.Placed{Hold: "h2", Book: "book-T1"})
+	require.NoError(t, err)
+	p.expired(t)
+
+	held := p.object(t, 1)
+	require.Equal(t, []string{"h1", "h2"}, held.Holds)
+	require.True(t, held.Held)
+	stays := func() {
+		t.Helper()
+		require.Error(t, p.remove(ctx, held, false))
+		require.Error(t, p.remove(ctx, held, true), "a bypass of governance")
+		_, err := p.archive.Get(ctx, held.Name)
+		require.NoError(t, err)
+	}
+	stays()
+	p.now = p.now.AddDate(100, 0, 0)
+	done, err := p.Dispose(ctx, entry("c-3"))
+	require.NoError(t, err)
+	require.Len(t, done.Deleted, 1, "the other object is due")
+	require.NotContains(t, done.Deleted, held.Name)
+	require.WithinDuration(t, time.Now(), p.object(t, 1).Until, 2*time.Hour, "not for a century")
+	stays()
+	_, err = p.Lift(ctx, entry("c-4"), "h1")
+	require.NoError(t, err)
+	stays()
+
+	_, err = p.Lift(ctx, entry("c-5"), "h2")
+	require.NoError(t, err)
+	require.False(t, p.object(t, 1).Held)
+	p.unlock(t, held)
+	p.expired(t)
+	done, err = p.Dispose(ctx, entry("c-6"))
+	require.NoError(t, err)
+	require.Equal(t, []string{held.Name}, done.Deleted)
+	_, err = p.archive.Get(ctx, held.Name)
+	require.ErrorIs(t, err, audit.ErrAbsent)
+}
+
+// A disposal touches no proof. The certificate excuses its objects alone: an object that somebody
+// removed without one is missed.
+func TestDisposalTouchesNoProof(t *testing.T) {
+	t.Parallel()
+	ctx, p := t.Context(), newPlace(t, atOnce, 2*time.Second)
+	event, err := p.Log.Find(ctx, trade.EventID("T1-0", 0))
+	require.NoError(t, err)
+	proof, err := p.auditor.Prove(ctx, event)
+	require.NoError(t, err)
+	before, err := p.archive.List(ctx, "")
+	require.NoError(t, err)
+	_, err = p.Place(ctx, entry("c-1"), governance.Placed{Hold: "h1", Trade: "T2"})
+	require.NoError(t, err)
+	p.expired(t)
+	done, err := p.Dispose(ctx, entry("c-2"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"records/000000000001"}, done.Deleted)
+	require.Empty(t, done.Kept)
+
+	after, err := p.archive.List(ctx, "")
+	require.NoError(t, err)
+	require.ElementsMatch(t, before, append(after, done.Deleted...))
+	again, err := p.auditor.Prove(ctx, event)
+	require.NoError(t, err)
+	require.Equal(t, proof, again)
+	_, err = p.auditor.Seal(ctx) // the certificate, too
+	require.NoError(t, err)
+	v, err := p.auditor.Verify(ctx)
+	require.NoError(t, err)
+	require.Nil(t, v.Fault)
+
+	_, err = p.Lift(ctx, entry("c-3"), "h1")
+	require.NoError(t, err)
+	require.NoError(t, p.remove(ctx, p.object(t, 2), true))
+	v, err = p.auditor.Verify(ctx)
+	require.NoError(t, err)
+	require.ErrorContains(t, v.Fault, "records/000000000002")
+}
+
+// A clock that jumps ahead removes nothing: the earlier of two clocks counts, ours and the
+// server's, and the lock is that of the policy. A lock is extended and never shortened.
+func TestClockJumpRemovesNothing(t *testing.T) {
+	t.Parallel()
+	ctx, p := t.Context(), newPlace(t, "", 2*time.Second)
+	items, err := p.Apply(ctx)
+	require.NoError(t, err)
+	require.Equal(t, governance.StateKept, items[0].State)
+	until := items[0].Until
+	require.WithinDuration(t, p.now.AddDate(7, 0, 0), until, 24*time.Hour)
+
+	p.Policy, err = governance.ParsePolicy([]byte(atOnce))
+	require.NoError(t, err)
+	items, err = p.Apply(ctx)
+	require.NoError(t, err)
+	require.Equal(t, until, items[0].Until, "never shortened")
+
+	p.Policy, p.now = governance.Default(), p.now.AddDate(80, 0, 0)
+	done, err := p.Dispose(ctx, entry("c-1"))
+	require.NoError(t, err)
+	require.Empty(t, done.Order)
+	require.Equal(t, until, p.object(t, 1).Until)
+	require.Error(t, p.Locks.Delete(ctx, items[0].Name, items[0].Version))
+	_, err = p.archive.Get(ctx, items[0].Name)
+	require.NoError(t, err)
+}
+
+// broken fails from the n-th append on.
+type broken struct {
+	contract.Store
+	left int
+}
+
+var errBroken = errors.New("the process dies")
+
+func (b *broken) Append(ctx context.Context, stream string, at int64, e ...contract.Event) (
+	[]contract.Receipt, error) {
+	if b.left--; b.left < 0 {
+		return nil, errBroken
+	}
+	return b.Store.Append(ctx, stream, at, e...)
+}
+
+// A disposal that dies after an object is gone is continued, and a hold that was placed in between
+// counts. Nobody destroys alone.
+func TestDisposalContinues(t *testing.T) {
+	t.Parallel()
+	ctx, p := t.Context(), newPlace(t, atOnce, 2*time.Second)
+	alone := entry("c-0")
+	alone.Approver = alone.Actor
+	refused := new(governance.Refusal)
+	_, err := p.Dispose(ctx, alone)
+	require.ErrorAs(t, err, &refused)
+	p.expired(t)
+	log := p.Log
+	p.Log = &broken{log, 1}
+	_, err = p.Dispose(ctx, entry("c-1"))
+	require.ErrorIs(t, err, errBroken)
+
+	p.Log = log
+	done, err := p.Dispose(ctx, entry("c-2"))
+	require.NoError(t, err)
+	require.Len(t, done.Deleted, 2)
+	require.Equal(t, trade.EventID("c-1", 0).String(), done.Order)
+	done, err = p.Dispose(ctx, entry("c-3"))
+	require.NoError(t, err)
+	require.Empty(t, done.Order, "nothing is due")
+
+	all, err := governance.FoldDisposals(log.Stream(ctx, governance.DisposalStream))
+	require.NoError(t, err)
+	require.Len(t, all.Orders, 1)
+	require.True(t, all.Orders[0].Done)
+	require.Len(t, all.Orders[0].Objects[0].SHA256, 64)
+	require.True(t, strings.HasPrefix(all.Orders[0].Objects[0].Object, "records/"))
+}

@@ -1,0 +1,169 @@
+package governance
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"example.com/blotter/capstone/domain"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// HoldStream has the events of all holds.
+const HoldStream = "holds"
+
+// Placed is the body of hold.placed. A record is on hold if it fits every field that is not empty.
+type Placed struct {
+	Hold         string `avro:"hold" json:"hold"`
+	Trade        string `avro:"trade" json:"trade,omitempty"`
+	Book         string `avro:"book" json:"book,omitempty"`
+	Principal    string `avro:"principal" json:"principal,omitempty"`
+	Counterparty string `avro:"counterparty" json:"counterparty,omitempty"`
+	// Records from From on, before To. A zero time is no limit.
+	From time.Time `avro:"from" json:"from,omitzero"`
+	To   time.Time `avro:"to" json:"to,omitzero"`
+}
+
+// Lifted is the body of hold.lifted.
+type Lifted struct {
+	Hold string `avro:"hold"`
+}
+
+// EventType implements domain.Body.
+func (Placed) EventType() string { return "hold.placed" }
+
+// EventType implements domain.Body.
+func (Lifted) EventType() string { return "hold.lifted" }
+
+// A Hold is a legal hold: what it covers stays, however old it is.
+type Hold struct {
+	Placed
+	By Act `json:"placed_by"`
+	// Lifted is nil while the hold is in force.
+	Lifted *Act `json:"lifted_by,omitempty"`
+}
+
+// An Act says who did something, and why.
+type Act struct {
+	Actor    string    `json:"actor"`
+	Approver string    `json:"approver,omitempty"`
+	Reason   string    `json:"reason"`
+	At       time.Time `json:"recorded_at"`
+	Event    string    `json:"event"`
+}
+
+// Holds are all holds of a log, in the order in which they were placed.
+type Holds struct {
+	Version int64 // of the stream
+	All     []Hold
+}
+
+// FoldHolds returns the holds of their stream.
+func FoldHolds(events iter.Seq2[contract.Recorded, error]) (h Holds, err error) {
+	for r, err := range events {
+		if err != nil {
+			return h, err
+		}
+		if err := h.apply(r); err != nil {
+			return h, err
+		}
+	}
+	return h, nil
+}
+
+func (h *Holds) apply(r contract.Recorded) error {
+	h.Version = r.Version
+	act := Act{r.Actor, r.Approver, r.Reason, r.RecordedAt, r.ID.String()}
+	if r.Type == (Placed{}).EventType() {
+		body, err := domain.Decode[Placed](r)
+		h.All = append(h.All, Hold{Placed: body, By: act})
+		return err
+	}
+	body, err := domain.Decode[Lifted](r)
+	if hold := h.find(body.Hold); hold != nil {
+		hold.Lifted = &act
+	}
+	return err
+}
+
+func (h *Holds) find(id string) *Hold {
+	i := slices.IndexFunc(h.All, func(hold Hold) bool { return hold.Hold == id })
+	if i < 0 {
+		return nil
+	}
+	return &h.All[i]
+}
+
+// A Refusal is a command that a rule of governance forbids.
+type Refusal struct{ Rule, What string }
+
+func (r *Refusal) Error() string { return r.What + " (" + r.Rule + ")" }
+
+func refuse(rule, format string, args ...any) error {
+	return &Refusal{rule, fmt.Sprintf(format, args...)}
+}
+
+// Place decides whether a hold may be placed. One person is enough: a hold destroys nothing.
+func (h *Holds) Place(p Placed) error {
+	scope := p
+	scope.Hold = ""
+	switch {
+	case !trade.Principals.Has(p.Hold):
+		return refuse("hold.bad-name", "hold %q: want %s", p.Hold, trade.Principals.Want)
+	case h.find(p.Hold) != nil:
+		return refuse("hold.exists", "hold %s was placed before", p.Hold)
+	case scope == Placed{}:
+		return refuse("hold.no-scope", "hold %s covers nothing: name a trade, book, principal, "+
+			"counterparty or time", p.Hold)
+	case !p.To.IsZero() && !p.From.Before(p.To):
+		return refuse("hold.no-time", "hold %s ends before it begins", p.Hold)
+	}
+	return nil
+}
+
+// Lift decides whether a hold may be lifted, which needs two people.
+func (h *Holds) Lift(id, actor, approver string) error {
+	hold := h.find(id)
+	switch {
+	case hold == nil:
+		return refuse("hold.unknown", "there is no hold %s", id)
+	case hold.Lifted != nil:
+		return refuse("hold.lifted", "hold %s was lifted before", id)
+	}
+	return fourEyes("lift a hold", actor, approver)
+}
+
+func fourEyes(act, actor, approver string) error {
+	if approver == "" || approver == actor {
+		return refuse("approval.four-eyes", "to %s, %s needs the approval of a second person",
+			act, actor)
+	}
+	return nil
+}
+
+// covers reports whether a hold in force keeps a record.
+func (h Hold) covers(r Record, f *Facts) bool {
+	c := f.contracts[r.Contract]
+	if c == nil {
+		c = &contractFacts{}
+	}
+	fits := func(want string, all ...string) bool {
+		return want == "" || slices.Contains(all, want)
+	}
+	return h.Lifted == nil && fits(h.Trade, r.Contract) && fits(h.Book, c.books...) &&
+		fits(h.Counterparty, c.counterparties...) &&
+		(h.Principal == "" || f.names(r, h.Principal)) &&
+		!r.At.Before(h.From) && (h.To.IsZero() || r.At.Before(h.To))
+}
+
+// over returns the holds in force that keep a record.
+func (h Holds) over(r Record, f *Facts) (ids []string) {
+	for _, hold := range h.All {
+		if hold.covers(r, f) {
+			ids = append(ids, hold.Hold)
+		}
+	}
+	return ids
+}

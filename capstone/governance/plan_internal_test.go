@@ -1,0 +1,216 @@
+package governance
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/contract"
+)
+
+var start = time.Date(2020, 2, 29, 12, 0, 0, 0, time.UTC)
+
+// drawn is a random log of 40 records about 4 contracts, its batches, and 3 holds.
+func drawn(r *rand.Rand) (f *Facts, h Holds, batches []Batch) {
+	pick := func(kind string) string { return fmt.Sprintf("%s%d", kind, r.IntN(3)) }
+	f = &Facts{contracts: map[string]*contractFacts{}}
+	for n := range 4 {
+		c := &contractFacts{books: []string{pick("book")}, traders: []string{pick("p")},
+			counterparties: []string{pick("cp"), "cp9"}}
+		if r.IntN(2) == 0 {
+			c.ended = start.AddDate(0, r.IntN(120), 0)
+		}
+		f.contracts[fmt.Sprintf("T%d", n)] = c
+	}
+	types := []string{"trade.new", "trade.settled", "command.refused", "price.marked",
+		"snapshot.taken"}
+	for i := range 40 {
+		at := contract.Position{Partition: int32(i % 2), Offset: int64(i / 2)}
+		record := Record{Type: types[r.IntN(len(types))], At: start.AddDate(0, i, 0), Position: at,
+			Principals: []string{pick("p")}}
+		if r.IntN(3) > 0 {
+			record.Contract = fmt.Sprintf("T%d", r.IntN(4))
+		}
+		f.Records = append(f.Records, record)
+		if i%5 == 0 {
+			batches = append(batches, Batch{Number: int64(len(batches) + 1),
+				Object: Object{Version: "v1"}})
+		}
+		b := &batches[len(batches)-1]
+		b.Events = append(b.Events, at)
+	}
+	for n := range 3 {
+		p := Placed{Hold: fmt.Sprintf("h%d", n)}
+		for _, field := range []struct {
+			to   *string
+			kind string
+		}{{&p.Trade, "T"}, {&p.Book, "book"}, {&p.Principal, "p"}, {&p.Counterparty, "cp"}} {
+			if r.IntN(3) == 0 {
+				*field.to = pick(field.kind)
+			}
+		}
+		if r.IntN(2) == 0 {
+			p.From = start.AddDate(0, r.IntN(40), 0)
+			p.To = p.From.AddDate(0, r.IntN(20), 1)
+		}
+		hold := Hold{Placed: p}
+		if r.IntN(4) == 0 {
+			hold.Lifted = &Act{}
+		}
+		h.All = append(h.All, hold)
+	}
+	return f, h, batches
+}
+
+// naiveMayGo says whether a record may go, one rule after another, without the code of the plan.
+func naiveMayGo(r Record, f *Facts, h Holds, now time.Time) bool {
+	years, fromEnd := 5, 0
+	switch r.Type {
+	case "trade.new", "trade.settled":
+		years, fromEnd = 7, 5
+	case "command.refused":
+		years = 7
+	}
+	if now.Before(time.Date(r.At.Year()+years, r.At.Month(), r.At.Day(), r.At.Hour(), 0, 0, 0,
+		time.UTC)) {
+		return false
+	}
+	c, known := f.contracts[r.Contract]
+	if known && fromEnd > 0 {
+		if c.ended.IsZero() || now.Before(c.ended.AddDate(fromEnd, 0, 0)) {
+			return false
+		}
+	}
+	for _, hold := range h.All {
+		in := func(want string, of func(*contractFacts) []string) bool {
+			return want == "" || known && slices.Contains(of(c), want)
+		}
+		misses := hold.Lifted != nil || hold.Trade != "" && hold.Trade != r.Contract ||
+			!in(hold.Book, func(c *contractFacts) []string { return c.books }) ||
+			!in(hold.Counterparty, func(c *contractFacts) []string { return c.counterparties })
+		acted := slices.Contains(r.Principals, hold.Principal) ||
+			known && slices.Contains(c.traders, hold.Principal)
+		misses = misses || hold.Principal != "" && !acted
+		if !hold.From.IsZero() {
+			misses = misses || r.At.Before(hold.From) || !r.At.Before(hold.To)
+		}
+		if !misses {
+			return false
+		}
+	}
+	return true
+}
+
+// An object is due exactly if each of its records may go by every class and every hold, and the
+// reason that an item states is one of its records'.
+func TestPlanKeepsWhatARuleKeeps(t *testing.T) {
+	t.Parallel()
+	counts := map[string]int{}
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		f, h, batches := drawn(r)
+		now := start.AddDate(5, r.IntN(130), 0)
+		for i, item := range Plan(Default(), f, h, batches, now) {
+			may := true
+			for _, record := range f.Records[5*i : 5*i+5] {
+				may = may && naiveMayGo(record, f, h, now)
+			}
+			require.Equal(t, may, item.State == StateDue, "seed %d: %+v", seed, item)
+			require.NotEmpty(t, item.Rule)
+			counts[item.State]++
+		}
+	}
+	for _, state := range []string{StateOpen, StateHeld, StateKept, StateDue} {
+		require.Greater(t, counts[state], 30, state)
+	}
+}
+
+// The lock of an object counts as well: it may be longer than the policy.
+func TestLockOutlastsThePolicy(t *testing.T) {
+	t.Parallel()
+	f := &Facts{Records: []Record{{Type: "price.marked", At: start}}}
+	b := []Batch{{Object: Object{Version: "v1"}, Number: 1, Events: []contract.Position{{}}}}
+	now := start.AddDate(5, 0, 0)
+	require.Equal(t, StateDue, Plan(Default(), f, Holds{}, b, now)[0].State)
+	require.Equal(t, StateKept, Plan(Default(), f, Holds{}, b, now.Add(-1))[0].State)
+	b[0].Until = now.AddDate(0, 0, 1)
+	require.Equal(t, StateKept, Plan(Default(), f, Holds{}, b, now)[0].State)
+}
+
+// The data of a person stays while a contract that names the person is open, for five years after
+// the last record, and under a hold of the person or of any record that names the person.
+func TestErasureWaitsForEveryRecord(t *testing.T) {
+	t.Parallel()
+	p, now := Default(), start.AddDate(5, 0, 0)
+	f := &Facts{contracts: map[string]*contractFacts{"T1": {traders: []string{"p1"}}},
+		Records: []Record{{Type: "trade.new", At: start, Contract: "T1"},
+			{Type: "price.marked", At: start, Principals: []string{"p2"}}}}
+	allowed := func(who string, h Holds, now time.Time) bool {
+		return ErasureOf(who, p, f, h, now).Allowed
+	}
+	none := Holds{}
+	require.False(t, allowed("p1", none, now.AddDate(90, 0, 0)), "T1 is open")
+	f.contracts["T1"].ended = start
+	require.True(t, allowed("p1", none, now))
+	require.False(t, allowed("p2", none, now.Add(-1)))
+	require.Equal(t, now, ErasureOf("p2", p, f, none, now.Add(-1)).Until)
+	require.True(t, allowed("p3", none, start), "no record names p3")
+
+	for _, scope := range []Placed{{Principal: "p1"}, {Trade: "T1"}, {To: start.Add(1)}} {
+		h := Holds{All: []Hold{{Placed: scope}}}
+		require.False(t, allowed("p1", h, now), "%+v", scope)
+		h.All[0].Lifted = &Act{}
+		require.True(t, allowed("p1", h, now), "%+v", scope)
+	}
+	require.False(t, allowed("p3", Holds{All: []Hold{{Placed: Placed{Principal: "p3"}}}}, now))
+}
+
+// Two people lift a hold, and one may place it. A hold without a scope would keep everything.
+func TestHoldRules(t *testing.T) {
+	t.Parallel()
+	h := Holds{All: []Hold{{Placed: Placed{Hold: "h1", Trade: "T"}},
+		{Placed: Placed{Hold: "h2", Trade: "T"}, Lifted: &Act{}}}}
+	rule := func(err error) string {
+		if err == nil {
+			return ""
+		}
+		return err.(*Refusal).Rule
+	}
+	require.Equal(t, "", rule(h.Place(Placed{Hold: "h3", Book: "b"})))
+	require.Equal(t, "hold.bad-name", rule(h.Place(Placed{Hold: "H 3", Book: "b"})))
+	require.Equal(t, "hold.exists", rule(h.Place(Placed{Hold: "h2", Book: "b"})))
+	require.Equal(t, "hold.no-scope", rule(h.Place(Placed{Hold: "h3"})))
+	require.Equal(t, "hold.no-time", rule(h.Place(Placed{Hold: "h3", From: start, To: start})))
+	require.Equal(t, "", rule(h.Lift("h1", "a", "b")))
+	require.Equal(t, "approval.four-eyes", rule(h.Lift("h1", "a", "a")))
+	require.Equal(t, "approval.four-eyes", rule(h.Lift("h1", "a", "")))
+	require.Equal(t, "hold.lifted", rule(h.Lift("h2", "a", "b")))
+	require.Equal(t, "hold.unknown", rule(h.Lift("h3", "a", "b")))
+}
+
+// A policy that leaves a record without a class, or a term without a rule, is refused.
+func TestPolicyIsComplete(t *testing.T) {
+	t.Parallel()
+	const persons = `"persons":{"years":5,"rule":"r"}}`
+	class := func(fields string) string { return `{"classes":[{"class":"a",` + fields + `}],` }
+	for _, text := range []string{
+		`{`, `{"classes":[],` + persons,
+		class(`"types":["trade."],"years":5,"from":"record","rule":"r"`) + persons,
+		class(`"types":[""],"years":5,"from":"end","rule":"r"`) + persons,
+		class(`"types":[""],"years":-1,"from":"record","rule":"r"`) + persons,
+		class(`"types":[""],"years":5,"from":"record","rule":""`) + persons,
+		class(`"types":[""],"years":5,"from":"record","rule":"r","x":1`) + persons,
+		class(`"types":[""],"years":5,"from":"record","rule":"r"`) + `"persons":{}}`,
+	} {
+		_, err := ParsePolicy([]byte(text))
+		require.ErrorContains(t, err, "the retention policy: ", text)
+	}
+	_, err := ParsePolicy([]byte(class(`"types":[""],"years":0,"from":"record","rule":"r"`) +
+		persons))
+	require.NoError(t, err)
+	require.Len(t, Default().Digest(), 64)
+}

@@ -1,0 +1,84 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"example.com/blotter/capstone/governance"
+	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/vault"
+	audit "example.com/blotter/solutions/5-audit"
+)
+
+// RetentionPolicy returns the policy in retention.json of the data folder, or the program's.
+func (s *Session) RetentionPolicy() (governance.Policy, error) {
+	text, err := s.dir.RetentionPolicy()
+	if err != nil || text == nil {
+		return governance.Default(), err
+	}
+	p, err := governance.ParsePolicy(text)
+	if err != nil {
+		err = &logdir.UsageError{What: err.Error(), Remedy: "mend retention.json in the data " +
+			"folder, or remove it for the policy of the program"}
+	}
+	return p, err
+}
+
+// Holds returns the legal holds of the log.
+func (s *Session) Holds(ctx context.Context) (governance.Holds, error) {
+	return governance.FoldHolds(s.Log.Stream(ctx, governance.HoldStream))
+}
+
+// ErasureOf says whether the data of a person may be destroyed now.
+func (s *Session) ErasureOf(ctx context.Context, person string) (vault.Verdict, error) {
+	policy, err := s.RetentionPolicy()
+	if err != nil {
+		return vault.Verdict{}, err
+	}
+	facts, err := governance.Read(ctx, s.Log, s.Codec)
+	if err != nil {
+		return vault.Verdict{}, err
+	}
+	holds, err := s.Holds(ctx)
+	return governance.ErasureOf(person, policy, facts, holds, s.System().Clock()), err
+}
+
+// Governor applies the retention policy and the legal holds to the sealed archive.
+func (s *Session) Governor(ctx context.Context) (*governance.Governor, error) {
+	policy, err := s.RetentionPolicy()
+	if err != nil {
+		return nil, err
+	}
+	codec, err := s.Domain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bucket := s.Settings().Name.AuditBucket()
+	client, _, err := s.bucket(ctx, bucket)
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.Auditor(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &governance.Governor{
+		Log: s.Log, Trades: s.Codec, Codec: codec, Policy: policy, Clock: s.System().Clock,
+		HoldFor: 90 * 24 * time.Hour,
+		Locks:   governance.Locks{Client: client, Bucket: bucket, Mode: s.config.lock()},
+		Batches: func(ctx context.Context) (all []governance.Batch, err error) {
+			err = a.Reference.RecordsObjects(ctx, func(o audit.RecordsObject) error {
+				all = append(all, governance.Batch{Object: governance.Object{Name: o.Name},
+					Number: o.Number, Events: o.Events})
+				return nil
+			})
+			return all, err
+		},
+	}, nil
+}
+
+// disposed reports whether a certificate of destruction names an object of the archive.
+func (s *Session) disposed(ctx context.Context, object string) (bool, error) {
+	all, err := governance.FoldDisposals(s.Log.Stream(ctx, governance.DisposalStream))
+	return all.Has(object), err
+}
