@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,11 +22,7 @@ var fence = regexp.MustCompile("(?ms)^```(sh|text)([^\n]*)\n(.*?)^```$")
 
 func TestRunbooks(t *testing.T) {
 	t.Parallel()
-	program := filepath.Join(t.TempDir(), "blotter")
-	args := append([]string{"build", "-o", program}, stacktest.BuildFlags()...)
-	build := exec.Command("go", append(args, "example.com/blotter/capstone/cmd/blotter")...)
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	bin := filepath.Dir(program(t))
 	pages, err := filepath.Glob("*-*.md")
 	require.NoError(t, err)
 	require.NotEmpty(t, pages)
@@ -34,9 +31,39 @@ func TestRunbooks(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(page)
 			require.NoError(t, err)
-			run(t, workplace(t, filepath.Dir(program)), string(text))
+			run(t, workplace(t, bin), string(text))
 		})
 	}
+}
+
+// build builds the program once for all tests.
+var build = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "runbooks")
+	if err != nil {
+		return "", err
+	}
+	args := append([]string{"build", "-o", dir}, stacktest.BuildFlags()...)
+	out, err := exec.Command("go",
+		append(args, "example.com/blotter/capstone/cmd/blotter")...).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, out)
+	}
+	return filepath.Join(dir, "blotter"), err
+})
+
+func program(t *testing.T) string {
+	t.Helper()
+	path, err := build()
+	require.NoError(t, err)
+	return path
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if path, err := build(); err == nil {
+		os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
 }
 
 // workplace returns a shell in a folder with the files that the pages use.
