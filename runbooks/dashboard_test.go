@@ -46,8 +46,10 @@ func monitor(t *testing.T) *monitored {
 	shell := workplace(t, filepath.Dir(program(t)))
 	out, err := shell("blotter import morning.jsonl && blotter snapshot").CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	serve := shell("exec blotter serve --address 127.0.0.1:0 --seal-every-events 1 " +
-		"--seal-every 0 --check-every 200ms --log-format json --log-level debug")
+	// The command of compose.yaml, with another port and shorter intervals: a later flag wins.
+	command := containers(t)[ours].Command.([]any)[0].(string)
+	serve := shell(command + " --address 127.0.0.1:0 --seal-every-events 1 " +
+		"--seal-every 0 --check-every 200ms --log-level debug")
 	serve.Env = append(serve.Env, "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL,
 		"OTEL_BSP_SCHEDULE_DELAY=50")
 	serve.Stderr = &m.log
@@ -120,6 +122,13 @@ func TestProgramFeedsMonitoring(t *testing.T) {
 	queries := append(dashboard(t), goals(t)...)
 	promtool(t, "test", "rules", queryTest(t, page, queries))
 	m.traced(trace)
+	r, err := http.NewRequestWithContext(t.Context(), "GET", m.URL+"/metrics", nil)
+	require.NoError(t, err)
+	r.SetBasicAuth("prometheus/1", "prometheus-development") // as Prometheus signs in
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Equal(t, http.StatusOK, answer.StatusCode)
 	require.Regexp(t, `"trace_id":"`+trace+`".*"command_id":"`, m.log.String())
 }
 

@@ -44,6 +44,7 @@ var layout = map[string]string{
 	"labs/4-replay/replaytest":          "replay/replaytest",
 	"labs/5-audit/audittest":            "audit/audittest",
 
+	"Dockerfile": "Dockerfile", ".dockerignore": ".dockerignore",
 	".tools": ".tools", ".gitattributes": ".gitattributes", ".gitignore": ".gitignore",
 	".compose.env": ".compose.env", "compose.yaml": "compose.yaml", "LICENSE": "LICENSE",
 	"Makefile": "Makefile", "README.md": "README.md", "go.mod": "go.mod", "go.sum": "go.sum",
