@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"slices"
 
 	"example.com/blotter/labs/kit/trade"
@@ -71,4 +72,15 @@ func (l *Timeline) upToVoid() []Step {
 		return l.steps
 	}
 	return l.steps[:i+1]
+}
+
+// Identity names the terms of a contract that are not numbers: the parties, the side, and the
+// instrument with the window of an option, which the name of an instrument lacks.
+func Identity(t trade.Trade) string {
+	text := fmt.Sprintf("%s %s %s %s %s %s %s", t.Book, t.Counterparty, t.Trader, t.Side,
+		t.Instrument, t.Currency, t.Unit)
+	if o := t.Terms.Instrument.Option; o != nil {
+		text += fmt.Sprintf(" %d %d", o.From.UnixMicro(), o.Until.UnixMicro())
+	}
+	return text
 }

@@ -65,6 +65,7 @@ type transaction struct {
 	Change   string // field 32: INCR, DECR or empty
 	// Reference is field 2, the transaction reference number. Each report has its own.
 	Reference string
+	content   string // all that the other fields are computed from
 }
 
 func messages(actions []report.Action) (all []report.Message) {
@@ -105,22 +106,13 @@ func reference(slot uuid.UUID, n int) string {
 // in returns the index of the same transaction in a list, or -1. Its reference number is not
 // compared.
 func (t transaction) in(all []transaction) int {
-	return slices.IndexFunc(all, func(o transaction) bool { return o.content() == t.content() })
+	return slices.IndexFunc(all, func(o transaction) bool { return o.content == t.content })
 }
 
-// content names all that the fields of a report are computed from.
-func (t transaction) content() string {
-	s := t.State
-	return fmt.Sprint(t.slot, t.At.UnixMicro(), t.Quantity, " ", t.Price, t.Change, s.Book, " ",
-		s.Counterparty, " ", s.Trader, " ", s.Side, s.Instrument, s.Currency, window(s))
-}
-
-// window returns the window of an option, which the name of an instrument lacks.
-func window(t trade.Trade) string {
-	if o := t.Terms.Instrument.Option; o != nil {
-		return fmt.Sprint(o.From.UnixMicro(), o.Until.UnixMicro())
-	}
-	return ""
+// describe returns the content of a transaction.
+func (t transaction) describe() string {
+	return fmt.Sprint(t.slot, t.At.UnixMicro(), " ", t.Quantity, " ", t.Price, t.Change,
+		report.Identity(t.State))
 }
 
 // transactionsOf returns the transactions of a contract with these steps. A void leaves none. A
@@ -146,6 +138,9 @@ func transactionsOf(steps []report.Step, cause report.Kind) (all []transaction) 
 		if !t.Quantity.IsZero() {
 			all = append(all, t)
 		}
+	}
+	for i, t := range all {
+		all[i].content = t.describe()
 	}
 	return all
 }

@@ -294,6 +294,8 @@ func TestGolden(t *testing.T) {
 	root, err := mifir.Read(got)
 	require.NoError(t, err)
 	require.Len(t, root.Children[0].Children, 4)
+	reporttest.HoldStructure(t, "urn:iso:std:iso:20022:tech:xsd:auth.016.001.01", got, mifir.Read,
+		map[string]bool{"FullNm": true}, map[string]bool{"Tx": true, "AcctOwnr": true})
 }
 
 // The reports of a story of 49 steps. The file of all reports has the structure of the message.

@@ -5,7 +5,7 @@
 //	NEW, also by a novation or an exercise      N
 //	AMEND amendment, update                     M
 //	CANCEL terminate, NOVATE, in part           M with the quantity that is left
-//	CANCEL terminate, NOVATE, in full           C
+//	CANCEL terminate, NOVATE, in full           C; so is an AMEND that leaves nothing to do
 //	SETTLE, EXERCISE                            none; the contract that results is its own N
 //	AMEND correction                            E for each record that is wrong, then it again
 //	CANCEL void                                 E for each record
@@ -133,18 +133,8 @@ func shared(a, b []record) (n int) {
 
 // content names all that the fields of a record are computed from.
 func (r record) content() string {
-	t := r.State
-	return fmt.Sprint(r.Type, r.Step.Slot.Root, r.Step.Slot.Event.EffectiveAt.UnixMicro(), t.Book,
-		" ", t.Counterparty, " ", t.Trader, " ", t.Side, t.Instrument, t.Currency, t.Unit, t.Price,
-		" ", r.Quantity, " ", option(t))
-}
-
-// option returns the window of an option, which the name of an instrument lacks.
-func option(t trade.Trade) string {
-	if o := t.Terms.Instrument.Option; o != nil {
-		return fmt.Sprint(o.From.UnixMicro(), o.Until.UnixMicro())
-	}
-	return ""
+	return fmt.Sprint(r.Type, r.Step.Slot.Root, r.Step.Slot.Event.EffectiveAt.UnixMicro(), " ",
+		r.State.Price, " ", r.Quantity, " ", report.Identity(r.State))
 }
 
 // scope keeps out contracts for other goods than electricity and gas, and those for which the

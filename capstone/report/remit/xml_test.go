@@ -59,6 +59,10 @@ func TestGolden(t *testing.T) {
 	root, err := remit.Read(got)
 	require.NoError(t, err)
 	require.Len(t, root.Children[1].Children, 4)
+	reporttest.HoldStructure(t, "http://www.acer.europa.eu/REMIT/REMITTable1_V3.xsd", got,
+		remit.Read, map[string]bool{"contractName": true}, map[string]bool{"TradeReport": true,
+			"contractTradingHours": true, "deliveryPointOrZone": true, "deliveryProfile": true,
+			"daysOfTheWeek": true, "optionExerciseDate": true, "energyCommodity": true})
 	require.Equal(t, got, written(t, rows(t, d)), "the same rows give the same bytes")
 }
 
