@@ -58,7 +58,7 @@ var rules = []rule{
 	{`capstone/session`, `.*`, false},
 	{`capstone/cmd/blotter`, `.*`, false},
 	{`capstone/serve`, `labs/kit/.*|schemas|capstone|` + rooms, true},
-	{`runbooks`, `labs/kit/stack/stacktest`, false},
+	{`runbooks`, `labs/kit/.*|capstone/(lines|session)`, false},
 	{`capstone(/.*)?`, `labs/kit/.*|schemas|` + rooms, true},
 }
 

@@ -66,6 +66,7 @@ var examples = map[string]string{
 	"check-proof":    "check-proof event.tlog-proof --key .blotter/keys/verifier",
 	"certify":        "certify month-end month-end.certified",
 	"check-snapshot": "check-snapshot month-end.certified --key .blotter/keys/verifier",
+	"incident":       "incident --from 2025-01-15T09:00:00Z --alerts alerts.json --logs serve.log",
 	"reconcile run":  "reconcile run heads model",
 	"reconcile list": "reconcile list --job model",
 	"extract":        "extract bundle --uti PWR-70 --actor audit/1 --reason 'yearly review'",

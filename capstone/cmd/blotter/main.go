@@ -79,6 +79,7 @@ type cli struct {
 	Proof    checkProofCmd    `cmd:"" name:"check-proof" help:"${check_proof}"`
 	Certify  certifyCmd       `cmd:"" help:"${certify}"`
 	Checked  checkSnapshotCmd `cmd:"" name:"check-snapshot" help:"${check_snapshot}"`
+	Incident incidentCmd      `cmd:"" help:"${incident}"`
 	Breaks   reconcileCmd     `cmd:"" name:"reconcile" help:"${reconcile}"`
 	Extract  extractCmd       `cmd:"" help:"${extract}"`
 	Bundle   verifyExtractCmd `cmd:"" name:"verify-extract" help:"${verify_extract}"`
@@ -248,6 +249,11 @@ var longHelp = kong.Vars{
 	"serve_seal_events": "Seal after this many new events; 0 does not.",
 	"serve_log_address": "Address to listen at. Others than loopback show the log to others.",
 	"reconcile":         "Compare the log with all that is derived from it, and with files.",
+	"incident":          "Write the timeline of an incident: events, alerts and log lines.",
+	"incident_from":     "Beginning of the incident: a day (its beginning) or a time.",
+	"incident_to":       "End of the incident: a day (its end) or a time.",
+	"incident_alerts":   "Alerts as JSON, as /api/v1/alerts of Prometheus answers. Repeat for more.",
+	"incident_logs":     "Log lines as JSON, such as those of serve --log-format json. Repeat for more.",
 	"reconcile_jobs":    "Jobs: " + strings.Join(jobNames(), ", ") + ". All by default.",
 	"reconcile_enum":    strings.Join(jobNames(), ","),
 	"reconcile_file": "CSV with the column uti and some of " +
