@@ -1,5 +1,5 @@
-// Package incident puts the events of a log, the alerts of Prometheus and the log lines of a program
-// into one timeline.
+// Package incident puts the events of a log, the alerts of Prometheus and the log lines of a
+// program into one timeline.
 //
 // Alerts are JSON: the answer of Prometheus to /api/v1/alerts, or that of the Alertmanager to
 // /api/v2/alerts, which also has alerts that ended. Log lines are JSON Lines as slog.JSONHandler
@@ -76,7 +76,7 @@ func ReadAlerts(r io.Reader) (entries []Entry, err error) {
 			begun = a.StartsAt
 		}
 		if name == "" || begun.IsZero() {
-			return nil, fmt.Errorf("alert %d has no alertname, or neither activeAt nor startsAt", i+1)
+			return nil, fmt.Errorf("alert %d lacks its alertname or its time", i+1)
 		}
 		delete(a.Labels, "alertname")
 		detail := strings.TrimSpace(pairs(a.Labels) + pairs(a.Annotations))

@@ -68,7 +68,7 @@ func readAll(
 		file.Close()
 		if err != nil {
 			return nil, &usageError{fmt.Sprintf("%s: %v", path, err),
-				"give alerts as Prometheus or the Alertmanager answers them, and logs as JSON Lines"}
+				"give alerts as Prometheus or the Alertmanager answers them, and logs in JSON"}
 		}
 		all = append(all, some...)
 	}

@@ -252,8 +252,8 @@ var longHelp = kong.Vars{
 	"incident":          "Write the timeline of an incident: events, alerts and log lines.",
 	"incident_from":     "Beginning of the incident: a day (its beginning) or a time.",
 	"incident_to":       "End of the incident: a day (its end) or a time.",
-	"incident_alerts":   "Alerts as JSON, as /api/v1/alerts of Prometheus answers. Repeat for more.",
-	"incident_logs":     "Log lines as JSON, such as those of serve --log-format json. Repeat for more.",
+	"incident_alerts":   "Alerts as JSON: /api/v1/alerts of Prometheus. Repeat for more.",
+	"incident_logs":     "Log lines as JSON: serve --log-format json. Repeat for more.",
 	"reconcile_jobs":    "Jobs: " + strings.Join(jobNames(), ", ") + ". All by default.",
 	"reconcile_enum":    strings.Join(jobNames(), ","),
 	"reconcile_file": "CSV with the column uti and some of " +
