@@ -112,24 +112,47 @@ type eventPage struct {
 	Next        contract.Cursor `json:"next"` // the cursor of the next page
 }
 
+// readPage reads limit events. It ends before an append to several streams that it would cut, and a
+// page that would have no event then is longer.
 func (s *Server) readPage(
 	ctx context.Context, from, end contract.Cursor, limit int,
 ) (eventPage, error) {
-	p := eventPage{end, "all", []any{}, from}
+	var events []contract.Recorded
+	next := from.Max(nil)
 	for e, err := range s.System.Log.Read(ctx, from, end) {
 		if err != nil {
-			return p, err
+			return eventPage{}, err
 		}
-		if len(p.Answer) == limit {
-			return p, nil
+		if len(events) == limit {
+			whole, err := contract.Whole(ctx, s.System.Log, next, end, contract.Groups(events))
+			if err != nil {
+				return eventPage{}, err
+			}
+			if !whole.Equal(from) {
+				return s.page(ctx, events, whole, end)
+			}
+			limit *= 2
+		}
+		events, next = append(events, e), next.After(e.Position)
+	}
+	return s.page(ctx, events, next.Max(end), end)
+}
+
+// page returns the page of the events before next.
+func (s *Server) page(
+	ctx context.Context, events []contract.Recorded, next, end contract.Cursor,
+) (eventPage, error) {
+	p := eventPage{end, "all", []any{}, next}
+	for _, e := range events {
+		if !next.Covers(e.Position) {
+			continue
 		}
 		shown, err := s.Event(ctx, e)
 		if err != nil {
 			return p, err
 		}
-		p.Answer, p.Next = append(p.Answer, shown), p.Next.After(e.Position)
+		p.Answer = append(p.Answer, shown)
 	}
-	p.Next = p.Next.Max(end)
 	return p, nil
 }
 

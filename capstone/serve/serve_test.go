@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/bcrypt"
 
@@ -367,6 +368,44 @@ func TestPagesOfTheLog(t *testing.T) {
 		next = page.Next.String()
 	}
 	require.Len(t, seen, 5)
+}
+
+// L2.I17: no page ends within an append to several streams, also one that is longer than a page.
+func TestPagesHoldWholeAppends(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.command("trader/1", mark("m-1", "70"))
+	log := s.System.Log.(contract.Atomic)
+	var model contract.Event
+	for r, err := range log.Read(t.Context(), nil, contract.Cursor{1}) {
+		require.NoError(t, err)
+		model = r.Event
+	}
+	for n, size := range []int{2, 3, 1, 5} {
+		var appends []contract.StreamAppend
+		for i := range size {
+			e := model
+			e.Stream = fmt.Sprint("account/main/", i)
+			e.ID = uuid.NewSHA1(model.ID, fmt.Append(nil, n, i))
+			appends = append(appends, contract.StreamAppend{
+				Stream: e.Stream, Expected: contract.Any, Events: []contract.Event{e},
+			})
+		}
+		_, err := log.AppendAll(t.Context(), appends)
+		require.NoError(t, err)
+	}
+	var sizes []int
+	for next := ""; next != "[12]"; {
+		w := s.do("reader/1", "GET", "/v1/events?limit=3&from="+url.QueryEscape(next), "")
+		require.Equal(t, 200, w.Code, w.Body.String())
+		var page struct {
+			Answer []any
+			Next   contract.Cursor
+		}
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &page))
+		sizes, next = append(sizes, len(page.Answer)), page.Next.String()
+	}
+	require.Equal(t, []int{3, 3, 1, 5}, sizes)
 }
 
 // listOf returns a query that answers with the rows.

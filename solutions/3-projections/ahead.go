@@ -10,8 +10,10 @@ import (
 // readAhead yields the batches between cursors, which ascend. It reads the next ones while the
 // caller works on these: one, then two, and so on up to most together. So the first batches of a
 // log that fails later are projected.
-func readAhead(ctx context.Context, log contract.Reader, cursors []contract.Cursor, most int) (
-	feed iter.Seq2[batch, error]) {
+func readAhead(
+	ctx context.Context, log contract.Reader, cursors []contract.Cursor, end contract.Cursor,
+	most int,
+) (feed iter.Seq2[batch, error]) {
 	type answer struct {
 		batches []batch
 		err     error
@@ -23,8 +25,10 @@ func readAhead(ctx context.Context, log contract.Reader, cursors []contract.Curs
 			defer close(answers)
 			for some := 1; len(cursors) > 1; some = min(2*some, most) {
 				some = min(some, len(cursors)-1)
-				batches, err := read(ctx, log, cursors[:some+1])
-				cursors = cursors[some:]
+				batches, err := read(ctx, log, cursors[:some+1], end)
+				if cursors = cursors[some:]; err == nil {
+					cursors[0] = batches[len(batches)-1].next
+				}
 				select {
 				case answers <- answer{batches, err}:
 				case <-ctx.Done():

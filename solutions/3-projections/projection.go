@@ -18,6 +18,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
@@ -26,7 +28,9 @@ import (
 // nil, the model has every event before to, and its cursor is to. The position of the last event is
 // not enough for that, because offsets may have holes. Without new events nothing is written.
 //
-// A batch takes an equal share of every partition, so that the batches follow the order of time.
+// A batch ends before an append to several streams that it would cut, so that no model has a part
+// of one (L2.I17). It takes an equal share of every partition, so that the batches follow the order
+// of time.
 // Taking one partition after the other would bring legs from all of history with each partition,
 // and every batch would fold the pools again from near their beginning.
 //
@@ -49,7 +53,7 @@ func Project(ctx context.Context, log contract.Reader, p contract.Applier, to co
 	for n := range batches {
 		cursors = append(cursors, begin.Share(to, n+1, batches))
 	}
-	for b, err := range readAhead(ctx, log, cursors, max(1, atOnce/size)) {
+	for b, err := range readAhead(ctx, log, cursors, to, max(1, atOnce/size)) {
 		if err != nil {
 			return err
 		}
@@ -84,21 +88,65 @@ type batch struct {
 // begin to read costs a log as much as hundreds of events.
 const atOnce = 10_000
 
-// read reads the batches between cursors, which ascend.
-func read(ctx context.Context, log contract.Reader, cursors []contract.Cursor) ([]batch, error) {
+// read reads the batches between cursors, which ascend. It moves a cursor back that cuts an append;
+// none at end does.
+func read(
+	ctx context.Context, log contract.Reader, cursors []contract.Cursor, end contract.Cursor,
+) ([]batch, error) {
 	from, to := cursors[0], cursors[len(cursors)-1]
-	var batches []batch
-	for _, next := range cursors[1:] {
-		batches = append(batches, batch{next: next})
-	}
+	var events []contract.Recorded
 	for r, err := range log.Read(ctx, from, to) {
 		if err != nil {
 			return nil, fmt.Errorf("read the log from %s: %w", from, err)
 		}
+		events = append(events, r)
+	}
+	last, err := contract.Whole(ctx, log, to, end, contract.Groups(events))
+	if err != nil {
+		return nil, fmt.Errorf("read the log from %s: %w", to, err)
+	}
+	var batches []batch
+	cut := cutter(events)
+	for _, c := range cursors[1 : len(cursors)-1] {
+		batches = append(batches, batch{next: cut(c).Min(last)})
+	}
+	batches = append(batches, batch{next: last})
+	for _, r := range events {
 		i := slices.IndexFunc(batches, func(b batch) bool { return b.next.Covers(r.Position) })
-		batches[i].events = append(batches[i].events, r)
+		if i >= 0 { // else it is the beginning of an append that to cuts
+			batches[i].events = append(batches[i].events, r)
+		}
 	}
 	return batches, nil
+}
+
+// cutter returns a function that moves a cursor back before an append of events that it cuts.
+func cutter(events []contract.Recorded) func(contract.Cursor) contract.Cursor {
+	type run struct {
+		group       uuid.UUID
+		first, last int64
+	}
+	runs := map[int32][]run{} // of events with one append group
+	for _, r := range events {
+		all := runs[r.Position.Partition]
+		if n := len(all); n > 0 && all[n-1].group == r.AppendGroup {
+			all[n-1].last = r.Position.Offset
+		} else if r.AppendGroup != uuid.Nil {
+			all = append(all, run{r.AppendGroup, r.Position.Offset, r.Position.Offset})
+		}
+		runs[r.Position.Partition] = all
+	}
+	return func(c contract.Cursor) contract.Cursor {
+		whole := slices.Clone(c)
+		for p, all := range runs {
+			for _, r := range all {
+				if r.first < c.At(p) && c.At(p) <= r.last {
+					whole[p] = r.first
+				}
+			}
+		}
+		return whole
+	}
 }
 
 // Fresh returns the events that a model at cursor has not taken yet (L3.I2).

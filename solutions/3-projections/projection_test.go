@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/3-projections/projectiontest"
@@ -35,6 +37,82 @@ func TestProjectEndsAtTheGivenCursor(t *testing.T) {
 			want = string(state.Canonical())
 		}
 		require.Equal(t, want, string(state.Canonical()), "in batches of %d", size)
+	}
+}
+
+// appends is a log of two partitions in which append n, of n%6 events, is in partition n%2. Every
+// fourth append is one of single events. Each event has its own offset, and holes follow appends.
+type appends struct {
+	contract.Reader
+	events []contract.Recorded
+	end    contract.Cursor
+}
+
+func newAppends(n int) *appends {
+	log := &appends{end: contract.Cursor{0, 0}}
+	for a := range n {
+		p := int32(a % 2)
+		for range a % 6 {
+			r := contract.Recorded{Position: contract.Position{Partition: p, Offset: log.end[p]}}
+			if a%4 != 3 {
+				r.AppendGroup = uuid.NewSHA1(uuid.NameSpaceOID, []byte{byte(a)})
+			}
+			log.events = append(log.events, r)
+			log.end[p]++
+		}
+		log.end[p] += int64(a % 3)
+	}
+	return log
+}
+
+func (l *appends) End(context.Context) (contract.Cursor, error) { return l.end, nil }
+
+func (l *appends) Read(_ context.Context, from, to contract.Cursor) (
+	feed iter.Seq2[contract.Recorded, error]) {
+	return func(yield func(contract.Recorded, error) bool) {
+		for _, r := range l.events {
+			in := !from.Covers(r.Position) && to.Covers(r.Position)
+			if in && !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+// wholes is a model that counts its events, and the events of each append between two cursors.
+type wholes struct {
+	t      *testing.T
+	cursor contract.Cursor
+	events int
+	seen   map[uuid.UUID]bool
+}
+
+func (m *wholes) Cursor(context.Context) (contract.Cursor, error) { return m.cursor, nil }
+
+func (m *wholes) Apply(
+	_ context.Context, events []contract.Recorded, next contract.Cursor,
+) error {
+	require.True(m.t, next.Reaches(m.cursor))
+	groups := map[uuid.UUID]bool{}
+	for _, r := range events {
+		require.True(m.t, next.Covers(r.Position) && !m.cursor.Covers(r.Position))
+		require.False(m.t, m.seen[r.AppendGroup], "a part of an append is in an earlier batch")
+		groups[r.AppendGroup] = r.AppendGroup != uuid.Nil
+	}
+	maps.Copy(m.seen, groups)
+	m.cursor, m.events = next, m.events+len(events)
+	return nil
+}
+
+// L2.I17: no model has a part of an append to several streams, whatever the size of a batch is.
+func TestBatchesHoldWholeAppends(t *testing.T) {
+	t.Parallel()
+	log := newAppends(60)
+	for _, size := range []int{1, 2, 3, 7, 50, 1000} {
+		m := &wholes{t: t, seen: map[uuid.UUID]bool{}}
+		require.NoError(t, projection.Project(t.Context(), log, m, log.end, size))
+		require.Equal(t, log.end, m.cursor, "in batches of %d", size)
+		require.Equal(t, len(log.events), m.events, "in batches of %d", size)
 	}
 }
 
