@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test long race lint cross build install up down chaos scale bench clean
+.PHONY: help setup demo test long race lint cross build install up down chaos scale costs bench clean
 
 BLOTTER := go run ./capstone/cmd/blotter
 # fork: omit
@@ -101,6 +101,10 @@ scale: setup ## import EVENTS=1000000 beside other work; show peak memory and an
 	@BLOTTER_SCALE=$(EVENTS) \
 		go test -run '^(TestRebuildWhileAppendsGoOn|TestLongModelAnswersAsFastAsShort)$$' \
 		-count=1 -v -timeout 2h ./solutions/3-projections/postgres
+
+costs: setup ## measure bytes and CPU of an event in each part
+	@BLOTTER_COSTS=$(EVENTS) \
+		go test ./capstone/cmd/blotter -run '^TestCosts$$' -count=1 -v -timeout 2h
 
 bench: setup ## measure stores and projections beside bare clients, and long logs
 	@$(TEST) -run '^$$' -bench 'GroupCommit|Batches|Single|HotStream' -benchtime $(BENCHTIME) \

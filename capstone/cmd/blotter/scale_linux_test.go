@@ -141,6 +141,7 @@ type scaleLog struct {
 	data   string
 	uti    string // of a trade in the middle of the book
 	keeper int
+	used   []time.Duration // CPU of the commands that TestCosts ran
 }
 
 // log writes a book of about the given number of events, and starts a stack for it.
