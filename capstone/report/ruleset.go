@@ -174,6 +174,9 @@ type RuleSet struct {
 	Write func(io.Writer, Header) Writer
 	// Messages returns the messages of all actions of one contract, in the order of actions.
 	Messages func([]Action) []Message
+	// Valuation is the type of the daily valuation of each live contract; empty for a regime that
+	// wants none.
+	Valuation string
 	// Scope returns "" for a message that is to be reported, or the reason why it is not. Without
 	// the data to decide it returns a gap.
 	Scope func(Input) Value
@@ -210,6 +213,7 @@ func InForce(sets []RuleSet, regime string, day trade.Day) (RuleSet, bool) {
 // A Row is a message with the texts of its fields, in the order of RuleSet.Fields.
 type Row struct {
 	Message Message
+	Entry   Entry // the envelope of the message's event
 	Texts   []string
 }
 
@@ -236,7 +240,7 @@ type Exception struct {
 // Row fills the fields of a message. ok is false where data is missing; the exceptions name all of
 // it, in the order of fields.
 func (s RuleSet) Row(in Input) (r Row, missing []Exception, ok bool) {
-	r = Row{Message: in.Message, Texts: make([]string, len(s.Fields))}
+	r = Row{Message: in.Message, Entry: in.Event, Texts: make([]string, len(s.Fields))}
 	for i, f := range s.Fields {
 		v := f.Rule(in)
 		if r.Texts[i] = v.Text; v.Gap != nil {

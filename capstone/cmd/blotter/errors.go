@@ -16,6 +16,8 @@ import (
 	"example.com/blotter/capstone/governance"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/reconcile"
+	"example.com/blotter/capstone/report/filing"
+	"example.com/blotter/capstone/report/repository"
 	"example.com/blotter/capstone/vault"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
@@ -174,6 +176,7 @@ var findings = []error{
 	contract.ErrSnapshotDamaged, contract.ErrSnapshotTaken, contract.ErrTrailing,
 	contract.ErrTruncated, contract.ErrUnknownSchema, contract.ErrWrongType,
 	index.ErrUnusable, kafka.ErrUnfit, postgres.ErrDamaged,
+	filing.ErrOvertaken, repository.ErrTaken,
 	vault.ErrErased, vault.ErrNoKey, vault.ErrNoParty, vault.ErrSealed,
 }
 

@@ -76,6 +76,16 @@ var examples = map[string]string{
 	"help":           "help import",
 	"completion":     "completion bash",
 
+	"report reference": "report reference party ACME lei=213800WSGIIZCXF1P572 --actor ops/1 " +
+		"--reason onboarding",
+	"report make":      "report make monday --actor ops/1 --reason daily",
+	"report list":      "report list",
+	"report late":      "report late",
+	"report submit":    "report submit monday --repository sdr --actor ops/1 --reason daily",
+	"report reconcile": "report reconcile --repository sdr",
+	"report compare":   "report compare monday tuesday",
+	"report check":     "report check monday --key .blotter/keys/verifier",
+
 	"reconcile file":   "reconcile file ACME confirmations.csv --mirrored",
 	"reconcile assign": "reconcile assign 5a1c0e9b7d3f2468 --to ops/1 --actor head/1",
 	"reconcile accept": "reconcile accept 5a1c0e9b7d3f2468 --actor ops/1 --reason agreed",

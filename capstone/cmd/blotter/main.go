@@ -64,6 +64,7 @@ type cli struct {
 	Rebuild  rebuildCmd       `cmd:"" help:"${rebuild}"`
 	Migrate  migrateCmd       `cmd:"" help:"${migrate}"`
 	Party    partyCmd         `cmd:"" help:"${party}"`
+	Report   reportCmd        `cmd:"" help:"Make, submit and reconcile regulatory reports."`
 	Hold     holdCmd          `cmd:"" help:"${hold}"`
 	Retain   retentionCmd     `cmd:"" name:"retention" help:"${retain}"`
 	Erase    eraseCmd         `cmd:"" help:"${erase}"`
@@ -123,6 +124,23 @@ var longHelp = kong.Vars{
 	"offload_over": "Keep payloads of more bytes in object storage, and their digests in the log.",
 
 	"migrate": "Create or migrate the Postgres schemas of a log, as their owner.",
+
+	"report_make": "Make the report of everything that no report has yet, and of all that was " +
+		"rejected or incomplete.",
+	"report_list":      "List the reports on record: made, sent, acknowledged or rejected.",
+	"report_late":      "List the messages that are past their deadline.",
+	"report_submit":    "Hand a report to the simulated repository, and record its answer.",
+	"report_reconcile": "Compare the record with the state of the repository, field by field.",
+	"report_compare": "Compare two reports message by message: of two rule sets, or of two " +
+		"times.",
+	"report_check": "Verify a certified report with only the public key: its events, and that " +
+		"it follows from them.",
+	"report_rules": "The rule set.",
+	"report_known": "The time as of which the log is known. A report of the past is not put on " +
+		"record.",
+	"report_back":       "Also report this contract from its beginning; repeat for more.",
+	"report_certify":    "Add the extract of everything that is sealed, and sign the report.",
+	"report_repository": "The folder of the simulated repository.",
 
 	"up":             "Start a stack and keep it running. Commands with the same --data use it.",
 	"status":         "Show the stack, the log and its readers' lag; exit 1 names the trouble.",

@@ -1,0 +1,493 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/blotter/capstone/domain"
+	"example.com/blotter/capstone/extract"
+	reporting "example.com/blotter/capstone/report"
+	"example.com/blotter/capstone/report/cftc"
+	"example.com/blotter/capstone/report/filing"
+	"example.com/blotter/capstone/report/mifir"
+	"example.com/blotter/capstone/report/remit"
+	"example.com/blotter/capstone/report/repository"
+	"example.com/blotter/capstone/session"
+	"example.com/blotter/labs/kit/trade"
+	codec "example.com/blotter/solutions/1-schemas"
+)
+
+// reportCmd has the commands about regulatory reports.
+type reportCmd struct {
+	Reference reportReferenceCmd `cmd:"" help:"State reference data, such as an LEI."`
+	Make      reportMakeCmd      `cmd:"" help:"${report_make}"`
+	List      reportListCmd      `cmd:"" help:"${report_list}"`
+	Late      reportLateCmd      `cmd:"" help:"${report_late}"`
+	Submit    reportSubmitCmd    `cmd:"" help:"${report_submit}"`
+	Reconcile reportReconcileCmd `cmd:"" help:"${report_reconcile}"`
+	Compare   reportCompareCmd   `cmd:"" help:"${report_compare}"`
+	Check     reportCheckCmd     `cmd:"" help:"${report_check}"`
+}
+
+// ruleSets returns all versions of the rules of all regimes.
+func ruleSets() []reporting.RuleSet {
+	return slices.Concat([]reporting.RuleSet{cftc.V32}, remit.RuleSets(), mifir.RuleSets())
+}
+
+type reportReferenceCmd struct {
+	Kind  string   `arg:"" help:"book, party, trader, product, calendar or role."`
+	Key   string   `arg:"" help:"The subject, such as ACME or power/DE-LU/base."`
+	Facts []string `arg:"" help:"Attributes as name=value. An empty value withdraws one."`
+	From  moment   `help:"The time from which it holds; now by default." placeholder:"TIME"`
+	said
+}
+
+func (c *reportReferenceCmd) Run(ctx context.Context, a *app) error {
+	body := reporting.Stated{Kind: c.Kind, Key: c.Key}
+	for _, f := range c.Facts {
+		name, value, ok := strings.Cut(f, "=")
+		if !ok {
+			return &usageError{fmt.Sprintf("%q is not name=value", f), "give one such as lei=5067…"}
+		}
+		body.Attributes = append(body.Attributes, reporting.Attribute{Name: name, Value: value})
+	}
+	if err := body.Check(); err != nil {
+		return &usageError{err.Error(), "capstone/report/README.md lists the attributes"}
+	}
+	entry := c.entry("report-reference", "")
+	var err error
+	if entry.EffectiveAt, err = c.From.parse("--from", a.cli.Zone, entry.EnteredAt,
+		trade.ParseBeginning); err != nil {
+		return err
+	}
+	s, err := a.open(ctx, session.Write)
+	if err != nil {
+		return err
+	}
+	codec, err := s.Domain(ctx)
+	if err == nil {
+		err = filing.State(ctx, s.Log, codec, entry, body)
+	}
+	if err != nil {
+		return err
+	}
+	return a.answer(of(s), body, func(w io.Writer) {
+		printLine(w, "stated %s of %s %s", plural(int64(len(body.Attributes)), "attribute"),
+			c.Kind, c.Key)
+	})
+}
+
+// ruled is the flag for a rule set.
+type ruled struct {
+	Rules string `help:"${report_rules}" default:"cftc-v3.2"`
+}
+
+func (r ruled) set() (reporting.RuleSet, error) {
+	s, err := filing.Find(ruleSets(), r.Rules)
+	if err != nil {
+		var names []string
+		for _, s := range ruleSets() {
+			names = append(names, s.Name)
+		}
+		err = &usageError{err.Error(), "name one of " + strings.Join(names, ", ")}
+	}
+	return s, err
+}
+
+// world opens the log for a rule set, as known at a time, or at present.
+func (a *app) world(
+	ctx context.Context, r ruled, known moment, access session.Access,
+) (q question, set reporting.RuleSet, w *filing.World, err error) {
+	if set, err = r.set(); err != nil {
+		return q, set, nil, err
+	}
+	at, err := asOf{KnownAt: known}.parse(a.cli.Zone, time.Now())
+	if err != nil {
+		return q, set, nil, err
+	}
+	if q.Session, err = a.open(ctx, access); err != nil {
+		return q, set, nil, err
+	}
+	q.caveat = of(q.Session)
+	if err = q.System().CheckKnown(ctx, at.Known); err == nil && at.Known.IsZero() {
+		at.Known, err = present(ctx, q, access)
+	}
+	if err == nil {
+		w, err = filing.Open(ctx, filing.Of(q.Log, q.Codec, at.Known), set.Name)
+	}
+	return q, set, w, err
+}
+
+// present returns the time as of which a new report is made: nothing more is recorded up to it. The
+// recorded times of a simulated log lie in the past of its clock, so it is the last of them. A
+// query takes everything on record.
+func present(ctx context.Context, q question, access session.Access) (time.Time, error) {
+	if access == session.Write && !q.caveat.simulated {
+		return q.System().Frontier(ctx)
+	}
+	now, err := q.System().Now(ctx)
+	return now.Known, err
+}
+
+type reportMakeCmd struct {
+	Out string `arg:"" help:"The folder to create."`
+	ruled
+	AsKnownAt moment   `help:"${report_known}" placeholder:"TIME"`
+	Back      []string `help:"${report_back}" placeholder:"UTI" sep:"none"`
+	Certify   bool     `help:"${report_certify}"`
+	said
+}
+
+// Run makes the report, and then puts it on record, unless it is one of the past. A crash between
+// the two leaves a folder of a report that is not on record: the next one has its rows.
+func (c *reportMakeCmd) Run(ctx context.Context, a *app) error {
+	access := session.Write
+	if c.AsKnownAt != "" {
+		access = session.AsOfQuery
+	}
+	q, set, w, err := a.world(ctx, c.ruled, c.AsKnownAt, access)
+	if err != nil {
+		return err
+	}
+	st, lacks, err := filing.Make(ctx, c.Out, w, w.Run(set, c.Back))
+	if errors.Is(err, fs.ErrExist) {
+		return &usageError{c.Out + " exists", "a report is never overwritten: name another folder"}
+	}
+	if err != nil {
+		return err
+	}
+	if c.Certify {
+		if err := c.certify(ctx, q.Session); err != nil {
+			return err
+		}
+	}
+	if c.AsKnownAt == "" {
+		made := reporting.Made{Name: st.Name, Known: st.Known, Rows: st.Rows, Due: st.Due.UTC(),
+			Digest: st.Digests[filing.ReportFile(set)], Back: c.Back, Exceptions: lacks}
+		entry := c.entry("report-make", "")
+		if err := record(ctx, q.Session, set, w.Version, entry, made); err != nil {
+			return err
+		}
+	}
+	return a.answer(q.caveat, st, func(w io.Writer) { printStatement(w, "made", st) })
+}
+
+func record(ctx context.Context, s *session.Session, set reporting.RuleSet, at int64,
+	entry domain.Entry, body domain.Body,
+) error {
+	codec, err := s.Domain(ctx)
+	if err != nil {
+		return err
+	}
+	return filing.Record(ctx, s.Log, codec, set.Name, at, entry, body)
+}
+
+func (c *reportMakeCmd) certify(ctx context.Context, s *session.Session) error {
+	auditor, err := s.Certifier(ctx)
+	if err != nil {
+		return err
+	}
+	ask := extract.Ask{Actor: c.Actor, Reason: c.Reason, At: time.Now()}
+	_, err = filing.Certify(ctx, c.Out, ask,
+		extract.Options{Log: s.Log, Sealed: auditor, Signer: auditor.Keys.Signer,
+			Verifier: auditor.Keys.Verifier},
+		filing.Again{Rules: ruleSets(), Codec: codec.Offline()})
+	if errors.Is(err, filing.ErrNotFollows) {
+		return &failure{err.Error(), "seal the log, and make the report as known at that time"}
+	}
+	return withHint(err)
+}
+
+func printStatement(w io.Writer, word string, st filing.Statement) {
+	printLine(w, "%s report %s of %s: %s, %s", word, st.Name, st.Rules, plural(st.Rows, "row"),
+		plural(st.Exceptions, "exception"))
+	for _, name := range []string{"report.csv", "report.xml"} {
+		if st.Digests[name] != "" {
+			printLine(w, "  %s sha256:%s", name, st.Digests[name])
+		}
+	}
+}
+
+type reportListCmd struct {
+	ruled
+	AsKnownAt moment `help:"${report_known}" placeholder:"TIME"`
+}
+
+// A filedAnswer is a report on record.
+type filedAnswer struct {
+	Name       string               `json:"name"`
+	Status     string               `json:"status"`
+	Rows       int64                `json:"rows"`
+	Due        time.Time            `json:"due_at"`
+	Late       bool                 `json:"late"`
+	Digest     string               `json:"digest"`
+	Exceptions []reporting.Lack     `json:"exceptions"`
+	Rejected   []reporting.Rejected `json:"rejected"`
+}
+
+func (c *reportListCmd) Run(ctx context.Context, a *app) error {
+	q, _, w, err := a.world(ctx, c.ruled, c.AsKnownAt, session.Query)
+	if err != nil {
+		return err
+	}
+	all := []filedAnswer{} // never nil: none is an empty list
+	for _, f := range w.Filings.Reports {
+		answer := filedAnswer{Name: f.Name, Status: f.Status(), Rows: f.Rows, Due: f.Due,
+			Late: f.Late(w.Source.Known), Digest: f.Digest, Exceptions: f.Exceptions}
+		if f.Answered != nil {
+			answer.Rejected = f.Answered.Rejected
+		}
+		all = append(all, answer)
+	}
+	return a.answer(q.caveat, all, func(w io.Writer) {
+		var rows []string
+		for _, f := range all {
+			rows = append(rows, fmt.Sprintf("%s\t%s\t%d\t%d\t%d\t%s", f.Name, f.Status, f.Rows,
+				len(f.Exceptions), len(f.Rejected), f.Due.Format(time.RFC3339)))
+		}
+		table(w, "report\tstatus\trows\texceptions\trejected\tdue", rows...)
+	})
+}
+
+type reportLateCmd struct {
+	ruled
+	AsKnownAt moment `help:"${report_known}" placeholder:"TIME"`
+}
+
+// Run exits with 1 if a message is past its deadline.
+func (c *reportLateCmd) Run(ctx context.Context, a *app) error {
+	q, set, w, err := a.world(ctx, c.ruled, c.AsKnownAt, session.Query)
+	if err != nil {
+		return err
+	}
+	due, err := w.Due(ctx, w.Run(set, nil))
+	if err != nil {
+		return err
+	}
+	late := []reporting.Exception{} // never nil: none is an empty list
+	for _, f := range w.Filings.Reports {
+		if f.Late(w.Source.Known) {
+			late = append(late, reporting.Exception{Message: f.Name, Missing: "the report is " +
+				f.Status() + ", and not acknowledged", Owner: "reporting", Due: f.Due})
+		}
+	}
+	for _, e := range due {
+		if w.Source.Known.After(e.Due) {
+			late = append(late, e)
+		}
+	}
+	err = a.answer(q.caveat, late, func(w io.Writer) { printExceptions(w, late) })
+	if err == nil && len(late) > 0 {
+		err = &failure{plural(int64(len(late)), "report") + " late",
+			"state the missing data: blotter report reference; then blotter report make"}
+	}
+	return err
+}
+
+func printExceptions(w io.Writer, all []reporting.Exception) {
+	var rows []string
+	for _, e := range all {
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s", e.Message, cmp.Or(e.Field, "-"),
+			e.Missing, e.Owner, e.Due.Format(time.RFC3339)))
+	}
+	table(w, "message\tfield\tmissing\towner\tdue", rows...)
+}
+
+type reportSubmitCmd struct {
+	Out        string `arg:"" help:"The folder of the report."`
+	Repository string `required:"" help:"${report_repository}" placeholder:"DIR"`
+	said
+}
+
+// Run hands the report over. It records that BEFORE it does so: a crash leaves a report that is
+// sent and not answered, and the same command asks for the answer again. It exits with 1 if the
+// repository rejects a message.
+func (c *reportSubmitCmd) Run(ctx context.Context, a *app) error {
+	st, err := filing.Read(c.Out)
+	if err != nil {
+		return err
+	}
+	q, set, w, err := a.world(ctx, ruled{st.Rules}, "", session.Write)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(w.Filings.Reports, func(f reporting.Filed) bool {
+		return f.Name == st.Name && f.Digest == st.Digests[filing.ReportFile(set)]
+	})
+	if i < 0 || set.File != "csv" {
+		return &failure{"report " + st.Name + " of " + st.Rules + " is not on record, or the " +
+			"simulated repository does not take it", "blotter report list shows the reports; " +
+			"one that was made as known at an earlier time is not on record"}
+	}
+	filed, at := w.Filings.Reports[i], w.Version
+	if filed.Sent == nil {
+		sent := reporting.Sent{Name: st.Name, To: filepath.Base(c.Repository)}
+		if err := record(ctx, q.Session, set, at, c.entry("report-send", ""), sent); err != nil {
+			return err
+		}
+		at++
+	}
+	answered, err := c.submit(st)
+	if err == nil && filed.Answered == nil {
+		err = record(ctx, q.Session, set, at, c.entry("report-answer", ""), answered)
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.answer(q.caveat, answered, func(w io.Writer) {
+		printLine(w, "accepted %s, rejected %d", plural(answered.Accepted, "message"),
+			len(answered.Rejected))
+		for _, r := range answered.Rejected {
+			printLine(w, "  %s: %s: %s", r.Message, r.Code, r.Text)
+		}
+	}); err != nil || len(answered.Rejected) == 0 {
+		return err
+	}
+	return &failure{"the repository rejected " + plural(int64(len(answered.Rejected)), "message"),
+		"correct the data; the next report has the message again"}
+}
+
+// submit returns the answer, with the messages that its rows are.
+func (c *reportSubmitCmd) submit(st filing.Statement) (out reporting.Answered, err error) {
+	messages, err := messagesOf(c.Out)
+	if err != nil {
+		return out, err
+	}
+	file, err := os.ReadFile(filepath.Join(c.Out, "report.csv"))
+	if err != nil {
+		return out, err
+	}
+	r, err := repository.Open(c.Repository)
+	if err != nil {
+		return out, err
+	}
+	text, answers, err := r.Submit(st.Name, file)
+	if err != nil {
+		return out, err
+	}
+	out = reporting.Answered{Name: st.Name, Digest: fmt.Sprintf("%x", sha256.Sum256(text)),
+		Rejected: []reporting.Rejected{}}
+	for _, answer := range answers {
+		if answer.Code == "" {
+			out.Accepted++
+		} else if answer.Row < len(messages) {
+			out.Rejected = append(out.Rejected, reporting.Rejected{
+				Message: messages[answer.Row][1], Code: answer.Code, Text: answer.Text})
+		}
+	}
+	return out, nil
+}
+
+// messagesOf returns the lines of rows.csv; that of the header is first.
+func messagesOf(dir string) ([][]string, error) {
+	f, err := os.Open(filepath.Join(dir, filing.RowsFile))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return csv.NewReader(f).ReadAll()
+}
+
+type reportReconcileCmd struct {
+	Repository string `required:"" help:"${report_repository}" placeholder:"DIR"`
+	ruled
+	AsKnownAt moment `help:"${report_known}" placeholder:"TIME"`
+}
+
+// Run exits with 1 if the repository has a contract otherwise than the record.
+func (c *reportReconcileCmd) Run(ctx context.Context, a *app) error {
+	r, err := repository.Open(c.Repository)
+	if err != nil {
+		return err
+	}
+	q, set, w, err := a.world(ctx, c.ruled, c.AsKnownAt, session.Query)
+	if err != nil {
+		return err
+	}
+	held := map[string]map[string]string{}
+	for uti, h := range r.Swaps {
+		held[uti] = h.Record
+	}
+	found, err := filing.Reconcile(ctx, w, w.Run(set, nil), held)
+	if err != nil {
+		return err
+	}
+	all := append([]filing.Difference{}, found...) // never nil: none is an empty list
+	if err := a.answer(q.caveat, all, func(w io.Writer) {
+		var rows []string
+		for _, d := range all {
+			rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", d.UTI, d.Kind,
+				cmp.Or(d.Field, "-"), cmp.Or(d.Ours, "-"), cmp.Or(d.Held, "-"), d.Why,
+				strings.Join(d.Events, " ")))
+		}
+		table(w, "uti\tkind\tfield\trecord\trepository\twhy\tevents", rows...)
+	}); err != nil || len(all) == 0 {
+		return err
+	}
+	return &failure{plural(int64(len(all)), "difference") +
+		" between the record and the repository",
+		"blotter report make has what is due; --back UTI reports a contract from its beginning"}
+}
+
+type reportCompareCmd struct {
+	Here  string `arg:"" help:"The folder of a report."`
+	There string `arg:"" help:"The folder of another one."`
+}
+
+// Run exits with 1 if the reports differ. It opens no log.
+func (c *reportCompareCmd) Run(_ context.Context, a *app) error {
+	found, err := filing.Compare(c.Here, c.There)
+	if err != nil {
+		return err
+	}
+	all := append([]filing.Change{}, found...) // never nil: none is an empty list
+	if err := a.answer(caveat{}, all, func(w io.Writer) {
+		var rows []string
+		for _, d := range all {
+			rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s", d.Message, cmp.Or(d.Field, "-"),
+				cmp.Or(d.Here, "-"), cmp.Or(d.There, "-"), d.Event))
+		}
+		table(w, "message\tfield\there\tthere\tevent", rows...)
+	}); err != nil || len(all) == 0 {
+		return err
+	}
+	return &failure{"the reports differ: " + plural(int64(len(all)), "difference"),
+		"blotter history shows the events of a contract, which explain them"}
+}
+
+type reportCheckCmd struct {
+	Out string `arg:"" help:"The folder of a certified report."`
+	Key string `required:"" help:"${verifier_key}"`
+}
+
+// Run opens no log and no stack. It makes the report again from the evidence in its folder.
+func (c *reportCheckCmd) Run(ctx context.Context, a *app) error {
+	key, err := verifierKey(c.Key)
+	if err != nil {
+		return err
+	}
+	again := filing.Again{Rules: ruleSets(), Codec: codec.Offline()}
+	st, err := filing.Check(ctx, c.Out, key, again)
+	if fault := new(extract.Fault); errors.As(err, &fault) || errors.Is(err, filing.ErrNotFollows) {
+		return &failure{"the report does not verify: " + err.Error(),
+			"request it again, and keep this one: it is evidence now"}
+	}
+	if err != nil {
+		return err
+	}
+	return a.answer(caveat{}, st, func(w io.Writer) {
+		printStatement(w, "verified", st)
+		printLine(w, "  made again from the sealed events: the same bytes")
+	})
+}
