@@ -102,13 +102,14 @@ func (s *statement) String() string {
 	return text + " ORDER BY " + s.order
 }
 
-// during adds the conditions of a question on times.
-func (s *statement) during(q forensics.Question, at string) {
+// during adds the conditions of a question on times. recorded and at are the columns of the known
+// time and of the window.
+func (s *statement) during(q forensics.Question, recorded, at string) {
 	for _, limit := range []struct {
 		condition string
 		at        time.Time
 	}{
-		{"f.recorded_at <= ?", q.Known}, {"f.effective_at <= ?", q.Effective},
+		{recorded + " <= ?", q.Known}, {"f.effective_at <= ?", q.Effective},
 		{at + " >= ?", q.From}, {at + " <= ?", q.Until},
 	} {
 		if !limit.at.IsZero() {
@@ -128,7 +129,7 @@ func statementOf(q forensics.Question) statement {
 		s.columns, s.from = ", t.roles", "touches t JOIN facts f USING (id)"
 		s.order = "t.recorded_at, t.stream, t.version"
 		s.and("t.principal = ?", q.Principal)
-		s.during(q, "t.recorded_at")
+		s.during(q, "t.recorded_at", "t.recorded_at")
 	case forensics.OutOfHours:
 		zone, _ := trade.Zone(q.Zone)
 		s.from, s.order = "odd_hours o JOIN facts f USING (id)",
@@ -137,13 +138,13 @@ func statementOf(q forensics.Question) statement {
 		if q.Principal != "" {
 			s.and("o.actor = ?", q.Principal)
 		}
-		s.during(q, "o.entered_at")
+		s.during(q, "o.recorded_at", "o.entered_at")
 	case forensics.FourEyes:
 		s.columns, s.where = ", f.breach", []string{"f.breach <> ''"}
-		s.during(q, "f.recorded_at")
+		s.during(q, "f.recorded_at", "f.recorded_at")
 	case forensics.AfterClose:
 		s.columns, s.where = ", f.closed", []string{"f.closed <> ''"}
-		s.during(q, "f.recorded_at")
+		s.during(q, "f.recorded_at", "f.recorded_at")
 	case forensics.Late:
 		column := "f.backdating"
 		if q.Entry {
@@ -151,7 +152,7 @@ func statementOf(q forensics.Question) statement {
 		}
 		s.columns, s.order = ", "+column, column+" DESC, f.stream, f.version"
 		s.and(column+" >= ?", q.Over.Microseconds())
-		s.during(q, "f.recorded_at")
+		s.during(q, "f.recorded_at", "f.recorded_at")
 	}
 	return s
 }
@@ -215,7 +216,7 @@ func (in index) field(ctx context.Context, q forensics.Question) ([]forensics.Fi
 SELECT stream, version, value, coalesce(lag(value) OVER (ORDER BY version), '') AS old
 FROM changes WHERE stream = $1 AND field = $2) c JOIN facts f USING (stream, version)`,
 		args: []any{q.Stream, q.Field}, where: []string{"c.old <> c.value"}}
-	s.during(q, "f.recorded_at")
+	s.during(q, "f.recorded_at", "f.recorded_at")
 	return in.findings(ctx, &s, q.Limit, func(f *forensics.Finding, _ *int64) []any {
 		return []any{&f.Old, &f.New}
 	})
@@ -229,9 +230,8 @@ func (in index) rebooked(ctx context.Context, q forensics.Question) ([]forensics
 		from: `rebooks p JOIN facts f ON f.id = p.booked JOIN deals b ON b.id = p.booked
  JOIN deals c ON c.id = p.replaced JOIN facts d ON d.id = p.replaced`}
 	s.and("p.gap <= ?", q.Within.Microseconds())
-	s.and(`abs(b.quantity - c.quantity) * 1000000 <= ?::bigint * abs(c.quantity)`, q.Tolerance)
-	s.and(`abs(b.price - c.price) * 1000000 <= ?::bigint * abs(c.price)`, q.Tolerance)
-	s.during(q, "p.recorded_at")
+	s.and("p.apart <= ?", q.Tolerance)
+	s.during(q, "p.recorded_at", "p.recorded_at")
 	return in.findings(ctx, &s, q.Limit, func(f *forensics.Finding, _ *int64) []any {
 		f.Booked, f.Replaced = &forensics.Deal{}, &forensics.Deal{}
 		return append(intoDeal(f.Booked), intoDeal(f.Replaced)...)

@@ -95,7 +95,7 @@ func newWriter() *writer {
 		touches: readmodel.NewRows(
 			"touches (principal, recorded_at, stream, version, id, roles)"),
 		hours: readmodel.NewRows(
-			"odd_hours (city, entered_at, stream, version, actor, id)"),
+			"odd_hours (city, entered_at, stream, version, actor, recorded_at, id)"),
 		changes: readmodel.NewRows("changes (stream, field, version, value)"),
 		links:   readmodel.NewRows("links (id, from_uti, to_uti)"),
 		deals: readmodel.NewRows("deals (id, cancelled, recorded_at, uti, book, instrument, " +
@@ -114,7 +114,7 @@ func (w *writer) add(r forensics.Row) {
 	}
 	for _, c := range cities {
 		if forensics.IsOutOfHours(r.EnteredAt, c.location) {
-			w.hours.Add(c.name, r.EnteredAt, r.Stream, r.Version, r.Actor, r.ID)
+			w.hours.Add(c.name, r.EnteredAt, r.Stream, r.Version, r.Actor, r.RecordedAt, r.ID)
 		}
 	}
 	for _, c := range r.Changes {
@@ -141,11 +141,19 @@ func (w *writer) addDeal(r forensics.Row, d *forensics.Deal, cancelled bool) {
 }
 
 // insertPairs pairs the deals of which one is new. Events of several partitions do not come in the
-// order of their times, so either may be the later one of the feed.
+// order of their times, so either may be the later one of the feed. Differences are rounded up:
+// div and mod are exact.
 const insertPairs = `
-INSERT INTO rebooks (recorded_at, booked, replaced, gap)
+INSERT INTO rebooks (recorded_at, booked, replaced, gap, apart)
 SELECT b.recorded_at, b.id, c.id,
-       (extract(epoch FROM b.recorded_at - c.recorded_at) * 1000000)::bigint
+       (extract(epoch FROM b.recorded_at - c.recorded_at) * 1000000)::bigint,
+       greatest(
+           CASE c.quantity WHEN 0 THEN 0 ELSE
+               div(abs(b.quantity - c.quantity) * 1000000, abs(c.quantity)) +
+               (mod(abs(b.quantity - c.quantity) * 1000000, abs(c.quantity)) > 0)::int END,
+           CASE c.price WHEN 0 THEN 0 ELSE
+               div(abs(b.price - c.price) * 1000000, abs(c.price)) +
+               (mod(abs(b.price - c.price) * 1000000, abs(c.price)) > 0)::int END)
 FROM deals %s JOIN deals %s USING (book, instrument, side)
 WHERE c.cancelled AND NOT b.cancelled AND %s.id = ANY($1) AND b.uti <> c.uti
   AND b.recorded_at BETWEEN c.recorded_at AND c.recorded_at + $2::interval

@@ -44,12 +44,13 @@ CREATE TABLE touches (
 
 -- The events that were entered out of hours, for the clocks of each city.
 CREATE TABLE odd_hours (
-    city       text COLLATE "C" NOT NULL,
-    entered_at timestamptz NOT NULL,
-    stream     text COLLATE "C" NOT NULL,
-    version    bigint NOT NULL,
-    actor      text COLLATE "C" NOT NULL,
-    id         uuid NOT NULL,
+    city        text COLLATE "C" NOT NULL,
+    entered_at  timestamptz NOT NULL,
+    stream      text COLLATE "C" NOT NULL,
+    version     bigint NOT NULL,
+    actor       text COLLATE "C" NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    id          uuid NOT NULL,
     PRIMARY KEY (city, entered_at, stream, version)
 );
 CREATE INDEX odd_hours_actor ON odd_hours (city, actor, entered_at, stream, version);
@@ -95,5 +96,6 @@ CREATE TABLE rebooks (
     booked      uuid NOT NULL,
     replaced    uuid NOT NULL,
     gap         bigint NOT NULL, -- microseconds from the CANCEL to the NEW
+    apart       bigint NOT NULL, -- the larger difference, in parts per million
     PRIMARY KEY (recorded_at, booked, replaced)
 );
