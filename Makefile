@@ -101,6 +101,9 @@ scale: setup ## import EVENTS=1000000 beside other work; show peak memory and an
 	@BLOTTER_SCALE=$(EVENTS) \
 		go test -run '^(TestRebuildWhileAppendsGoOn|TestLongModelAnswersAsFastAsShort)$$' \
 		-count=1 -v -timeout 2h ./solutions/3-projections/postgres
+	@BLOTTER_SCALE=$(EVENTS) \
+		go test -run '^TestLongLogAnswersAsFastAsShort$$' -count=1 -v -timeout 2h \
+		./capstone/forensics/postgres
 
 costs: setup ## measure bytes and CPU of an event in each part
 	@BLOTTER_COSTS=$(EVENTS) \

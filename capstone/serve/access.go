@@ -3,17 +3,21 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"example.com/blotter/capstone/access"
 )
 
-// A Role allows a kind of request.
+// A Role is a name that policies permit actions to: see access.Roles.
 type Role string
 
-// The roles of principals. A role does not include another one.
+// Roles for programs, and for single rights beside the role of a department.
 const (
 	Reader   Role = "reader"   // asks
 	Trader   Role = "trader"   // sends commands as itself
@@ -22,16 +26,18 @@ const (
 )
 
 // Roles lists all roles.
-func Roles() []Role { return []Role{Reader, Trader, Approver, Importer} }
+func Roles() (all []Role) {
+	for _, role := range access.Roles() {
+		all = append(all, Role(role))
+	}
+	return all
+}
 
 // A Principal is a person or a program that signed in.
 type Principal struct {
 	Name  string // as the events have it: see trade.Principals
 	Roles []Role
 }
-
-// Has reports whether p has a role. Nobody has none.
-func (p *Principal) Has(role Role) bool { return p != nil && slices.Contains(p.Roles, role) }
 
 // An Authenticator finds the principal of a request.
 type Authenticator interface {
@@ -112,19 +118,71 @@ func (s *Server) challenge(w http.ResponseWriter, r *http.Request, rule Rule, de
 	s.refuse(w, r, http.StatusUnauthorized, rule, detail)
 }
 
-// roleOf is the key of an operation's role in its metadata.
-const roleOf = "role"
+// actionsOf is the key of an operation's actions in its metadata.
+const actionsOf = "actions"
 
-// needs returns the metadata of an operation for a role.
-func needs(role Role) map[string]any { return map[string]any{roleOf: role} }
+// needs returns the metadata of an operation that does some actions. All must be permitted.
+func needs(actions ...access.Action) map[string]any { return map[string]any{actionsOf: actions} }
 
-// checkRole refuses an operation to a principal without its role.
-func (s *Server) checkRole(ctx huma.Context, next func(huma.Context)) {
-	role, limited := ctx.Operation().Metadata[roleOf].(Role)
-	if limited && !PrincipalOf(ctx.Context()).Has(role) {
-		r, w := humago.Unwrap(ctx)
-		s.refuse(w, r, http.StatusForbidden, RoleTooLow, "the role "+string(role)+" is needed")
-		return
+// checkActions refuses an operation to a principal to whom the policies do not permit its actions.
+func (s *Server) checkActions(ctx huma.Context, next func(huma.Context)) {
+	actions, _ := ctx.Operation().Metadata[actionsOf].([]access.Action)
+	r, w := humago.Unwrap(ctx)
+	for _, action := range actions {
+		denied := s.decide(r.Context(), action, access.Request{Resource: pathOf(r)})
+		if denied != nil {
+			s.deny(w, r, RoleTooLow, *denied)
+			return
+		}
 	}
 	next(ctx)
+}
+
+// pathOf returns the path of a request as a resource of policies.
+func pathOf(r *http.Request) string { return cut(strings.TrimPrefix(r.URL.Path, "/")) }
+
+// decide asks the policies whether the principal of a request may do an action. It returns nil for
+// a permitted action.
+func (s *Server) decide(
+	ctx context.Context, action access.Action, r access.Request,
+) *access.Denied {
+	if p := PrincipalOf(ctx); p != nil {
+		r.Principal = p.Name
+		for _, role := range p.Roles {
+			r.Roles = append(r.Roles, string(role))
+		}
+	}
+	r.Action = action
+	return s.Policies.Decide(r)
+}
+
+// permits reports whether the policies permit an action. It records no denial.
+func (s *Server) permits(ctx context.Context, action access.Action) bool {
+	return s.decide(ctx, action, access.Request{}) == nil
+}
+
+// deny refuses a request that the policies deny, and records the denial.
+func (s *Server) deny(w http.ResponseWriter, r *http.Request, rule Rule, denied access.Denied) {
+	s.recordDenial(r, rule, denied)
+	writeRefusal(w, http.StatusForbidden, rule, whyDenied(denied))
+}
+
+// recordDenial puts a denial on record BEFORE the answer: in the file of refusals, then in the log.
+// A crash between the two leaves the line of the file alone. One of too many at once is not in the
+// log: a principal may not fill it. A log that takes no event now does not permit the request.
+func (s *Server) recordDenial(r *http.Request, rule Rule, denied access.Denied) {
+	written := s.record(r, http.StatusForbidden, rule, whyDenied(denied))
+	if !written || s.Deny == nil {
+		return
+	}
+	if err := s.Deny(context.WithoutCancel(r.Context()), denied); err != nil {
+		s.Log.Error("record a denial in the log", "error", err)
+	}
+}
+
+func whyDenied(d access.Denied) string {
+	if d.Policy != nil {
+		return fmt.Sprintf("the policy %s forbids %s", *d.Policy, d.Action)
+	}
+	return fmt.Sprintf("no policy permits %s to you", d.Action)
 }

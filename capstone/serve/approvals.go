@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/access"
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
@@ -96,11 +97,11 @@ func (s *Server) routeApprovals() {
 		Path: "/v1/approvals", Summary: "Approve a pending command of another principal",
 		Description:   "The desk decides it now, with the signed-in principal as its approver.",
 		DefaultStatus: http.StatusCreated, MaxBodyBytes: 4 << 10,
-		Errors: []int{400, 401, 403, 404, 409, 410, 422, 503}, Metadata: needs(Approver),
+		Errors: []int{400, 401, 403, 404, 409, 410, 422, 503}, Metadata: needs(),
 	}, s.approve)
 	huma.Register(s.api, huma.Operation{OperationID: "pending", Method: http.MethodGet,
 		Path: "/v1/pending", Summary: "List the commands that wait for an approval",
-		Metadata: needs(Reader)}, s.listPending)
+		Metadata: needs(access.Read)}, s.listPending)
 }
 
 type approveInput struct {
@@ -113,6 +114,10 @@ type approveInput struct {
 // approval again gets.
 func (s *Server) approve(ctx context.Context, in *approveInput) (*commandOutput, error) {
 	by, id := PrincipalOf(ctx).Name, in.Body.CommandID
+	ask := access.Request{Resource: "command/" + cut(id)}
+	if denied := s.decide(ctx, access.Approve, ask); denied != nil {
+		return nil, s.denied(ctx, RoleTooLow, *denied)
+	}
 	problem := func(status int, format string, args ...any) error {
 		return (&Problem{Status: status, Detail: fmt.Sprintf(format, args...)}).titled()
 	}
@@ -130,10 +135,14 @@ func (s *Server) approve(ctx context.Context, in *approveInput) (*commandOutput,
 	if !waits {
 		return nil, problem(http.StatusConflict, "command %q does not wait for an approval", id)
 	}
-	if by == p.Actor {
-		detail := fmt.Sprintf("%s sent the command, and cannot approve it", by)
-		s.record(requestOf(ctx), http.StatusForbidden, OwnCommand, detail)
-		return nil, problem(http.StatusForbidden, "%s", detail)
+	ask.Actor, ask.SubmittedBy = p.Actor, p.recorded.SubmittedBy
+	denied := s.decide(ctx, access.Approve, ask)
+	if by == p.Actor && denied == nil { // whatever the policies say
+		denied = &access.Denied{Principal: by, Action: string(access.Approve),
+			Resource: ask.Resource}
+	}
+	if denied != nil {
+		return nil, s.denied(ctx, OwnCommand, *denied)
 	}
 	_, done, err := s.decided(ctx, p)
 	if err != nil {
@@ -148,6 +157,13 @@ func (s *Server) approve(ctx context.Context, in *approveInput) (*commandOutput,
 			p.expires().Format(time.RFC3339))
 	}
 	return s.take(ctx, p.approved(by), s.System.Approve)
+}
+
+// denied records a denial, and returns it as the error of an operation.
+func (s *Server) denied(ctx context.Context, rule Rule, d access.Denied) error {
+	s.recordDenial(requestOf(ctx), rule, d)
+	return (&Problem{Status: http.StatusForbidden, Rule: string(rule),
+		Detail: whyDenied(d)}).titled()
 }
 
 // answerPending answers a command that waits for an approval, or was approved since.

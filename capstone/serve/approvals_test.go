@@ -73,7 +73,8 @@ func TestNobodyApprovesTheirOwnCommand(t *testing.T) {
 	t.Parallel()
 	s := newService(t, func(c *serve.Config) {
 		c.SignIn = append([]serve.Authenticator{serve.Token{Secret: "both",
-			Principal: serve.Principal{Name: "trader/1", Roles: serve.Roles()}}}, c.SignIn...)
+			Principal: serve.Principal{Name: "trader/1", Roles: []serve.Role{
+				serve.Reader, serve.Trader, serve.Approver}}}}, c.SignIn...)
 	})
 	s.settled()
 	s.command("trader/1", void)

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/access"
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
@@ -74,7 +75,7 @@ func (s *Server) routeCommands() {
 			"needs an approver is pending: 202, until another principal approves it.",
 		DefaultStatus: http.StatusCreated, MaxBodyBytes: lines.MaxLine,
 		SkipValidateBody: true, // the desk's own format is stricter
-		Errors:           []int{400, 401, 403, 409, 413, 422, 503}, Metadata: needs(Trader),
+		Errors:           []int{400, 401, 403, 409, 413, 422, 503}, Metadata: needs(access.Send),
 	}, s.command)
 	batch := &huma.Operation{
 		OperationID: "batch", Method: http.MethodPost, Path: batches,
@@ -311,9 +312,9 @@ func ResultOf(r capstone.Result) LineResult {
 // batch takes many commands through an import, and answers while it reads.
 func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 	p := PrincipalOf(r.Context())
-	if !p.Has(Trader) && !p.Has(Importer) {
-		s.refuse(w, r, http.StatusForbidden, RoleTooLow,
-			"the role "+string(Trader)+" or "+string(Importer)+" is needed")
+	denied := s.decide(r.Context(), access.Send, access.Request{Resource: pathOf(r)})
+	if denied != nil && !s.permits(r.Context(), access.Import) {
+		s.deny(w, r, RoleTooLow, *denied)
 		return
 	}
 	source := r.URL.Query().Get("source")
@@ -361,14 +362,14 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 func (s *Server) lines(
 	ctx context.Context, p *Principal, body io.Reader,
 ) iter.Seq2[lines.Line, error] {
-	read := lines.Read(body)
-	if !p.Has(Importer) {
+	read, imports := lines.Read(body), s.permits(ctx, access.Import)
+	if !imports {
 		read = lines.ReadAs(p.Name, body)
 	}
 	return func(yield func(lines.Line, error) bool) {
 		for line, err := range read {
 			line.Command.SubmittedBy = p.Name
-			if err == nil && !p.Has(Importer) {
+			if err == nil && !imports {
 				if refused := s.claims(ctx, p, line.Command); refused != nil {
 					err = &lines.Error{Line: line.Number, Field: "actor",
 						Rule: lines.Rule(ActorClaimed), Detail: refused.Error()}

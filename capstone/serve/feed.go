@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"example.com/blotter/capstone/access"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
@@ -29,9 +30,9 @@ func (s *Server) routeFeed() {
 	s.route(&huma.Operation{OperationID: "events", Method: http.MethodGet, Path: "/v1/events",
 		Summary: "Read the log in pages", Parameters: []*huma.Param{cursor, limit},
 		Description: "The events of several partitions come in no common order.",
-		Responses:   answers(), Metadata: needs(Reader)}, s.events)
+		Responses:   answers(), Metadata: needs(access.Read)}, s.events)
 	s.route(&huma.Operation{OperationID: "feed", Method: http.MethodGet, Path: "/v1/feed",
-		Summary: "Follow the log as server-sent events", Metadata: needs(Reader),
+		Summary: "Follow the log as server-sent events", Metadata: needs(access.Read),
 		Parameters: []*huma.Param{cursor, resume},
 		Responses: map[string]*huma.Response{"200": {Description: "An event for each event.",
 			Content: map[string]*huma.MediaType{"text/event-stream": {}}}}}, s.feed)
@@ -43,7 +44,7 @@ func (s *Server) routeFeed() {
 		Responses: map[string]*huma.Response{"200": {Description: "The proof.",
 			Content: map[string]*huma.MediaType{"text/plain": {}}},
 			"404": {Description: "No checkpoint covers an event with this id."}},
-		Metadata: needs(Reader)}, s.proof)
+		Metadata: needs(access.Read)}, s.proof)
 }
 
 // from reads the cursor of a request, which must lie in the log.

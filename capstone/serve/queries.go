@@ -17,6 +17,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"example.com/blotter/capstone/access"
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -52,11 +53,22 @@ var paging = []Param{
 	{Name: "cursor", Help: "The field next of the page before."},
 }
 
+// action returns the action that a query does, by its name.
+func (q Query) action() access.Action {
+	switch {
+	case strings.HasPrefix(q.Name, "audit-"):
+		return access.Investigate
+	case slices.Contains([]string{"status", "checkpoints", "verify"}, q.Name):
+		return access.Watch
+	}
+	return access.Read
+}
+
 func (s *Server) routeQueries() {
 	for _, q := range s.Queries {
 		op := &huma.Operation{
 			OperationID: q.Name, Method: http.MethodGet, Path: "/v1/" + q.Name, Summary: q.Summary,
-			Responses: answers(), Metadata: needs(Reader),
+			Responses: answers(), Metadata: needs(q.action()),
 		}
 		for _, p := range slices.Concat(q.Params, paging) {
 			schema := text("")
@@ -71,7 +83,8 @@ func (s *Server) routeQueries() {
 	if s.CommandLine != nil {
 		huma.Register(s.api, huma.Operation{OperationID: "command-line", Method: http.MethodPost,
 			Path: "/v1/command-line", Summary: "Run a query as the command line gives it",
-			DefaultStatus: http.StatusOK, MaxBodyBytes: 64 << 10, Metadata: needs(Reader),
+			DefaultStatus: http.StatusOK, MaxBodyBytes: 64 << 10,
+			Metadata: needs(access.Read, access.Investigate, access.Watch),
 		}, s.commandLine)
 	}
 }

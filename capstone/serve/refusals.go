@@ -93,8 +93,8 @@ type refusal struct {
 }
 
 // add records a refusal. A crash after it leaves the line; a crash before it, a request that had no
-// answer.
-func (l *Refusals) add(line refusal) error {
+// answer. written is false for one of too many at once, which is only counted.
+func (l *Refusals) add(line refusal) (written bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	line.At = l.now().UTC()
@@ -106,10 +106,10 @@ func (l *Refusals) add(line refusal) error {
 			l.omitted = map[Rule]int{}
 		}
 		l.omitted[line.Rule]++
-		return nil
+		return false, nil
 	}
 	l.allowed--
-	return errors.Join(l.writeOmitted(), l.write(line))
+	return true, errors.Join(l.writeOmitted(), l.write(line))
 }
 
 func (l *Refusals) writeOmitted() error {
@@ -155,6 +155,10 @@ func (s *Server) refuse(
 	w http.ResponseWriter, r *http.Request, status int, rule Rule, detail string,
 ) {
 	s.record(r, status, rule, detail)
+	writeRefusal(w, status, rule, detail)
+}
+
+func writeRefusal(w http.ResponseWriter, status int, rule Rule, detail string) {
 	p := Problem{Status: status, Rule: string(rule)}
 	if rule == RoleTooLow || rule == ActorClaimed || rule == OwnCommand {
 		p.Detail = detail // the others would help a guess
@@ -162,21 +166,23 @@ func (s *Server) refuse(
 	writeProblem(w, p)
 }
 
-// record records a refusal, and counts it.
-func (s *Server) record(r *http.Request, status int, rule Rule, detail string) {
+// record records a refusal, and counts it. It reports whether the refusal has a line of its own.
+func (s *Server) record(r *http.Request, status int, rule Rule, detail string) bool {
 	line := refusal{Rule: rule, Detail: cut(detail), Status: status, Remote: r.RemoteAddr,
 		Method: cut(r.Method), Path: cut(r.URL.EscapedPath())}
 	if p := PrincipalOf(r.Context()); p != nil {
 		line.Principal = p.Name
 	}
-	s.recordLine(line)
+	return s.recordLine(line)
 }
 
-func (s *Server) recordLine(line refusal) {
+func (s *Server) recordLine(line refusal) bool {
 	s.metrics.refused.WithLabelValues(string(line.Rule)).Inc()
-	if err := s.Refusals.add(line); err != nil {
+	written, err := s.Refusals.add(line)
+	if err != nil {
 		s.Log.Error("record a refused request", "error", err)
 	}
+	return written
 }
 
 // cut returns the beginning of a text from outside.

@@ -42,6 +42,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/access"
 	"example.com/blotter/labs/kit/contract"
 )
 
@@ -82,6 +83,11 @@ type Config struct {
 
 	// Patience is how long a client may take to send a request; 0 is 15 seconds.
 	Patience time.Duration
+
+	// Policies decide what a principal may do; nil are those of access.Default.
+	Policies *access.Policies
+	// Deny records a denial in the log. nil: only the file of refusals has it.
+	Deny func(context.Context, access.Denied) error
 
 	SignIn   []Authenticator // the first one that knows the credential decides
 	Refusals *Refusals
@@ -132,6 +138,9 @@ func New(c Config) *Server {
 	if traces == nil {
 		traces = noop.NewTracerProvider()
 	}
+	if c.Policies == nil {
+		c.Policies = access.Default()
+	}
 	s := &Server{Config: c, mux: http.NewServeMux(), metrics: newMetrics(c.Groups),
 		tracer: traces.Tracer("example.com/blotter/capstone/serve"),
 		feeds:  make(chan struct{}, maxFeeds),
@@ -148,7 +157,7 @@ func New(c Config) *Server {
 	}
 	config.Security = []map[string][]string{{"basic": {}}, {"bearer": {}}}
 	s.api = humago.New(s.mux, config)
-	s.api.UseMiddleware(s.checkRole)
+	s.api.UseMiddleware(s.checkActions)
 	s.routeCommands()
 	s.routeApprovals()
 	s.routeQueries()
@@ -172,11 +181,12 @@ func (s *Server) observe() {
 // Handler returns the whole service.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// Handle adds a page for principals with a role. Call it BEFORE the server runs.
-func (s *Server) Handle(pattern string, role Role, page http.Handler) {
+// Handle adds a page that does an action. Call it BEFORE the server runs.
+func (s *Server) Handle(pattern string, action access.Action, page http.Handler) {
 	s.mux.Handle(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := PrincipalOf(r.Context()); !p.Has(role) {
-			s.refuse(w, r, http.StatusForbidden, RoleTooLow, "the role "+string(role)+" is needed")
+		denied := s.decide(r.Context(), action, access.Request{Resource: pathOf(r)})
+		if denied != nil {
+			s.deny(w, r, RoleTooLow, *denied)
 			return
 		}
 		page.ServeHTTP(w, r)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"example.com/blotter/capstone/access"
 	"example.com/blotter/labs/kit/contract"
 )
 
@@ -252,7 +253,7 @@ func (s *Server) routeHealth() {
 		Security: public,
 	}, s.ready)
 	s.route(&huma.Operation{OperationID: "metrics", Method: http.MethodGet, Path: "/metrics",
-		Summary: "Counts for Prometheus", Metadata: needs(Reader),
+		Summary: "Counts for Prometheus", Metadata: needs(access.Watch),
 		Responses: map[string]*huma.Response{"200": {Description: "Text of Prometheus.",
 			Content: map[string]*huma.MediaType{"text/plain": {}}}}},
 		s.metricsPage)

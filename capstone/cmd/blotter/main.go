@@ -17,6 +17,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"example.com/blotter/capstone/access"
 	"example.com/blotter/capstone/product"
 	"example.com/blotter/capstone/reconcile"
 	"example.com/blotter/capstone/session"
@@ -104,6 +105,7 @@ type settings struct {
 var longHelp = kong.Vars{
 	"stores": strings.Join(session.StoreNames(), ","),
 	"stacks": "embedded,containers,external",
+	"roles":  strings.Join(access.Roles(), ","),
 
 	// The settings of product.env.
 	"folder":       product.Defaults.Data,
@@ -252,7 +254,9 @@ var longHelp = kong.Vars{
 
 	"party_rotate_to": "A file with the new master key: openssl rand -hex 64. " +
 		"It wraps the keys from now on.",
-	"principal_role": "What it may do: reader, trader, approver or importer. Repeat for more.",
+	"principal_role": "Its role: trader, operations, risk, compliance, auditor, administrator, " +
+		"reader, approver or importer. Repeat for more.",
+	"serve_policies": "Policies in Cedar, in place of those of the program.",
 	"serve_address":  "Address to listen at: on loopback, or with a TLS certificate.",
 	"serve_tls_cert": "Certificate of the service, in PEM.",
 	"serve_tls_key":  "Private key of the certificate, in PEM.",

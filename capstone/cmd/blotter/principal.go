@@ -18,7 +18,7 @@ import (
 
 type principalCmd struct {
 	Name   string       `arg:"" help:"The name that events have as their actor, such as trader/1."`
-	Role   []serve.Role `help:"${principal_role}" enum:"reader,trader,approver,importer"`
+	Role   []serve.Role `help:"${principal_role}" enum:"${roles}"`
 	Remove bool         `help:"Remove the principal." xor:"change"`
 }
 

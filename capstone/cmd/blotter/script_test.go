@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,9 +96,25 @@ func runScripts(t *testing.T, files ...string) {
 			"hold": hold, "disk": disk, "fill": fill, "sql": sql, "shuffle": shuffle,
 			"exits": exits, "race": race, "force": force,
 			"tamper": tamper, "await": await, "cut": cut, "marked": marked, "lost": lost,
-			"private": private,
+			"private": private, "denied": isDenied,
 		},
 	})
+}
+
+// isDenied sends a request to the service as a principal, whom the policies must deny it.
+func isDenied(ts *testscript.TestScript, _ bool, args []string) {
+	var service struct{ URL string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(".blotter/service")), &service))
+	r, err := http.NewRequest(http.MethodPost, service.URL+args[1], strings.NewReader("{}"))
+	ts.Check(err)
+	r.SetBasicAuth(args[0], "correct horse")
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(r)
+	ts.Check(err)
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusForbidden {
+		ts.Fatalf("status %s", answer.Status)
+	}
 }
 
 // private fails for a file or folder that another user may reach. As root the group of the

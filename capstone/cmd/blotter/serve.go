@@ -22,6 +22,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"example.com/blotter/capstone/access"
+	"example.com/blotter/capstone/domain"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/serve"
 	"example.com/blotter/capstone/session"
@@ -38,6 +40,8 @@ type serveCmd struct {
 	LogLevel        slog.Level    `help:"${serve_log_level}" default:"info"`
 	ReconcileEvery  time.Duration `help:"${serve_reconcile_every}" default:"0"`
 	Simulate        bool          `help:"${import_simulate}"`
+
+	Policies string `help:"${serve_policies}" placeholder:"FILE" type:"existingfile"`
 
 	TLSCert      string `name:"tls-cert" help:"${serve_tls_cert}" type:"existingfile" and:"tls"`
 	TLSKey       string `name:"tls-key" help:"${serve_tls_key}" type:"existingfile" and:"tls"`
@@ -194,12 +198,17 @@ func (c *serveCmd) server(
 		SealEvery: c.SealEvery, SealEveryEvents: c.SealEveryEvents,
 		Seal: sealer(s), Sealed: publishedBefore(s), Store: s.Settings().Store, Groups: to.groups,
 		Recheck: a.recheck(s), RecheckEvery: c.CheckEvery,
-		Refusals: refusals, Log: c.log(a.stderr), Traces: to.traces,
+		Deny: denials(s), Refusals: refusals, Log: c.log(a.stderr), Traces: to.traces,
 		ReconcileEvery: c.ReconcileEvery, Reconcile: a.reconcileAll(s),
 		SignIn: []serve.Authenticator{
 			serve.Token{Secret: token, Principal: localPrincipal()}, serve.Certificates{},
 			passwords,
 		},
+	}
+	if c.Policies != "" {
+		if config.Policies, err = readPolicies(c.Policies); err != nil {
+			return nil, err
+		}
 	}
 	if c.OIDCIssuer != "" {
 		issuer, err := serve.NewOIDC(ctx, c.OIDCIssuer, c.OIDCAudience)
@@ -266,7 +275,47 @@ func (a *app) traces(ctx context.Context) (trace.TracerProvider, error) {
 
 // localPrincipal is the user of the process, who alone may read the data folder.
 func localPrincipal() serve.Principal {
-	return serve.Principal{Name: fmt.Sprintf("local/%d", max(0, os.Getuid())), Roles: serve.Roles()}
+	return serve.Principal{Name: fmt.Sprintf("local/%d", max(0, os.Getuid())),
+		Roles: []serve.Role{serve.Reader, serve.Trader, serve.Approver, serve.Importer}}
+}
+
+// readPolicies reads the policies of a service.
+func readPolicies(file string) (*access.Policies, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	p, err := access.Parse(file, text)
+	if err != nil {
+		err = &usageError{err.Error(),
+			"mend the file; capstone/access/policies.cedar is the default"}
+	}
+	return p, err
+}
+
+// denials records denials in the log, each on the stream of its principal. A denial is entered when
+// it is recorded; a simulated log has no clock, and gets the time of its last event.
+func denials(s *session.Session) func(context.Context, access.Denied) error {
+	return func(ctx context.Context, d access.Denied) error {
+		codec, err := s.Domain(ctx)
+		if err != nil {
+			return err
+		}
+		now, err := s.System().Now(ctx)
+		if err != nil {
+			return err
+		}
+		stream := access.Stream(d.Principal)
+		e, err := codec.Event(ctx, stream, 0, domain.Entry{
+			CommandID: "access-" + uuid.NewString(), Actor: d.Principal, SubmittedBy: d.Principal,
+			Reason: "the request was denied", Source: "serve", EnteredAt: now.Known,
+		}, d)
+		if err != nil {
+			return err
+		}
+		_, err = s.Log.Append(contract.At(ctx, now.Known), stream, contract.Any, e)
+		return err
+	}
 }
 
 // prover proves events with the checkpoints of the session's log.

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"example.com/blotter/capstone/access"
 	"example.com/blotter/capstone/console"
 	"example.com/blotter/capstone/serve"
 )
@@ -35,6 +36,6 @@ func addConsole(server *serve.Server, config serve.Config) {
 			return a.JSON, &console.Problem{Status: a.Status, Detail: a.Detail, Hint: a.Hint}
 		},
 	})
-	server.Handle("GET /console/", serve.Reader, pages)
-	server.Handle("GET /{$}", serve.Reader, http.RedirectHandler("/console/", http.StatusSeeOther))
+	server.Handle("GET /console/", access.Read, pages)
+	server.Handle("GET /{$}", access.Read, http.RedirectHandler("/console/", http.StatusSeeOther))
 }
