@@ -14,6 +14,7 @@ import (
 	"example.com/blotter/capstone/report"
 	"example.com/blotter/capstone/report/records"
 	"example.com/blotter/capstone/report/reporttest"
+	"example.com/blotter/labs/kit/trade"
 )
 
 var update = flag.Bool("update", false, "write the tables of README.md")
@@ -81,6 +82,11 @@ func TestStory(t *testing.T) {
 		"15 void 01-02T09:00 07-07: void",
 	}, got)
 	require.Equal(t, file(t, d, "A"), file(t, d, "A"), "the same events give the same bytes")
+	for _, uti := range d.UTIs() {
+		all, err := csv.NewReader(bytes.NewReader(file(t, d, uti))).ReadAll()
+		require.NoError(t, err)
+		require.Len(t, all[1:], len(d.Streams[trade.TradeStream(uti)]), uti)
+	}
 }
 
 // cutTime cuts the effective time off a replaced content.

@@ -5,7 +5,7 @@
 //	NEW, also by a novation or an exercise      N
 //	AMEND amendment, update                     M
 //	CANCEL terminate, NOVATE, in part           M with the quantity that is left
-//	CANCEL terminate, NOVATE, in full           C; so is an AMEND that leaves nothing to do
+//	CANCEL terminate, NOVATE, in full           C; so is an AMEND that leaves nothing open
 //	SETTLE, EXERCISE                            none; the contract that results is its own N
 //	AMEND correction                            E for each record that is wrong, then it again
 //	CANCEL void                                 E for each record
@@ -17,6 +17,9 @@
 // TRUM 4.7 asks for another UTI on a record that replaces an error. Both parties must send the same
 // UTI, and only one of them makes the error. The rule set keeps the UTI: agree another one with the
 // counterparty and the reporting mechanism, and enter it as a contract of its own.
+//
+// A record is withdrawn with the reference data of the day. If an LEI was corrected after the
+// record was sent, its E has the new LEI.
 //
 // Implementing Regulation (EU) 2026/256 has repealed 1348/2014, with a time of transition. Its
 // annex could not be read. Its rule set, remit-2026, will be another element of RuleSets, with the

@@ -213,3 +213,24 @@ func TestCounterparty(t *testing.T) {
 	require.Equal(t, "client-data", missing[0].Owner)
 	require.Equal(t, reporttest.At("2025-01-07").Add(-time.Microsecond), missing[0].Due)
 }
+
+// A later version of the rules holds from its day on, and the same log can be reported under both.
+func TestInForce(t *testing.T) {
+	t.Parallel()
+	later := remit.Table1()
+	later.Name, later.From = "remit-2026", trade.DayOf(reporttest.At("2026-04-29"))
+	sets := append(remit.RuleSets(), later)
+	for day, want := range map[string]string{"2015-10-06": "", "2015-10-07": "remit-2014",
+		"2026-04-28": "remit-2014", "2026-04-29": "remit-2026"} {
+		got, _ := report.InForce(sets, "REMIT", trade.DayOf(reporttest.At(day)))
+		require.Equal(t, want, got.Name, day)
+	}
+	d := reporttest.World()
+	_, err := d.Do("2025-01-02", "A", forward("100", "80"))
+	require.NoError(t, err)
+	for _, set := range []report.RuleSet{remit.Table1(), later} {
+		r, missing, ok := set.Row(d.Inputs(set, "A", time.Time{})[0])
+		require.True(t, ok, "%v", missing)
+		require.Equal(t, "N", set.Text(r, "58"))
+	}
+}
