@@ -21,6 +21,7 @@ import (
 	"example.com/blotter/capstone/report/cftc"
 	"example.com/blotter/capstone/report/filing"
 	"example.com/blotter/capstone/report/mifir"
+	"example.com/blotter/capstone/report/records"
 	"example.com/blotter/capstone/report/remit"
 	"example.com/blotter/capstone/report/repository"
 	"example.com/blotter/capstone/session"
@@ -42,7 +43,8 @@ type reportCmd struct {
 
 // ruleSets returns all versions of the rules of all regimes.
 func ruleSets() []reporting.RuleSet {
-	return slices.Concat([]reporting.RuleSet{cftc.V32}, remit.RuleSets(), mifir.RuleSets())
+	return slices.Concat([]reporting.RuleSet{cftc.V32}, remit.RuleSets(), mifir.RuleSets(),
+		records.RuleSets())
 }
 
 type reportReferenceCmd struct {
