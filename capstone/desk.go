@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"example.com/blotter/capstone/canary"
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
@@ -305,7 +306,7 @@ func (d *Desk) firstMarks(ctx context.Context, stream string) (history, int64, e
 func (d *Desk) append(
 	ctx context.Context, r request, stream string, expected int64, decision trade.Decision,
 ) (contract.Recorded, error) {
-	payload, err := d.Codec.Encode(ctx, decision.Body)
+	payload, err := d.Codec.Encode(canary.OnStream(ctx, stream), decision.Body)
 	if err != nil {
 		return contract.Recorded{}, err
 	}

@@ -12,11 +12,13 @@ import (
 	"github.com/minio/minio-go/v7"
 	"golang.org/x/mod/sumdb/note"
 
+	"example.com/blotter/capstone/canary"
 	"example.com/blotter/capstone/domain"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/product"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
+	codec "example.com/blotter/solutions/1-schemas"
 	"example.com/blotter/solutions/2-store/offload"
 	"example.com/blotter/solutions/4-replay/memory"
 	replay "example.com/blotter/solutions/4-replay/plain"
@@ -50,9 +52,16 @@ func (s *Session) openCodec(ctx context.Context) (Codec, error) {
 	return OpenCodec(ctx, at, s.Settings().Name)
 }
 
-// Domain opens the codec of the domains beside trading. It publishes a schema when its first event
-// is encoded.
-func (s *Session) Domain(ctx context.Context) (*domain.Codec, error) {
+// withCanaries returns the codec of a log that is open, whose canaries choose the versions of new
+// events.
+func (s *Session) withCanaries(ctx context.Context, inner Codec) (Codec, error) {
+	registry, err := s.registry(ctx)
+	return &canary.Codec{Inner: inner, Registry: registry, Name: s.Settings().Name.Topics(),
+		Log: s.Log, Now: time.Now, Readable: codec.Readable}, err
+}
+
+// registry opens a client of the schema registry.
+func (s *Session) registry(ctx context.Context) (contract.Registry, error) {
 	at, err := s.stack.Registry(ctx)
 	if err != nil {
 		return nil, err
@@ -61,7 +70,13 @@ func (s *Session) Domain(ctx context.Context) (*domain.Codec, error) {
 	if err != nil {
 		return nil, err
 	}
-	registry, err := openRegistry(options...)
+	return openRegistry(options...)
+}
+
+// Domain opens the codec of the domains beside trading. It publishes a schema when its first event
+// is encoded.
+func (s *Session) Domain(ctx context.Context) (*domain.Codec, error) {
+	registry, err := s.registry(ctx)
 	return domain.New(registry, s.Settings().Name.Topics()), err
 }
 

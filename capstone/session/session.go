@@ -179,12 +179,13 @@ func (s *Session) Heads(
 
 func (s *Session) openLog(ctx context.Context) error {
 	var heads contract.HeadCodec
+	var inner Codec
 	if s.access != Inspect {
-		codec, err := s.openCodec(ctx)
-		if err != nil {
+		var err error
+		if inner, err = s.openCodec(ctx); err != nil {
 			return err
 		}
-		s.Codec, heads = codec, codec
+		heads = inner
 	}
 	log, err := s.openStore(ctx, heads)
 	if err != nil {
@@ -196,6 +197,11 @@ func (s *Session) openLog(ctx context.Context) error {
 		s.lane = parted.PartitionOf
 	}
 	s.Log = offload.Wrap(log, &offload.Lazy{Open: s.blobs}, s.config.OffloadOver)
+	if inner != nil {
+		if s.Codec, err = s.withCanaries(ctx, inner); err != nil {
+			return err
+		}
+	}
 	if !s.acceptsLoss() {
 		if err := s.dir.CheckEnd(ctx, s.Log); err != nil {
 			return err

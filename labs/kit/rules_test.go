@@ -63,8 +63,8 @@ var rules = []rule{
 }
 
 // rooms are the packages of the capstone below session, which alone wires them up.
-const rooms = `capstone(/(access|books|chaos|domain|explain|extract|forensics|governance|ledger|` +
-	`lines|logdir|product|reconcile|report|simulate|tracing|vault)(/.*)?)?`
+const rooms = `capstone(/(access|books|canary|chaos|domain|explain|extract|forensics|` +
+	`governance|ledger|lines|logdir|product|reconcile|report|simulate|tracing|vault)(/.*)?)?`
 
 // solution returns the packages that a solution may import. It may not import another solution.
 func solution(folder string) string {

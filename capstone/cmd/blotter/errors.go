@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/canary"
 	"example.com/blotter/capstone/governance"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/reconcile"
@@ -155,10 +156,11 @@ func isFinding(err error) bool {
 		kept     *vault.KeptError
 		master   *vault.MasterError
 		step     *reconcile.Refusal
+		version  *canary.Refusal
 	)
 	for _, target := range []any{
 		&folder, &key, &refused, &ahead, &damaged, &offload, &frontier, &reused, &snapshot, &skip,
-		&stale, &segment, &state, &adoption, &restore, &kept, &master, &step,
+		&stale, &segment, &state, &adoption, &restore, &kept, &master, &step, &version,
 	} {
 		if errors.As(err, target) {
 			return true

@@ -81,6 +81,7 @@ type cli struct {
 	Proof    checkProofCmd    `cmd:"" name:"check-proof" help:"${check_proof}"`
 	Certify  certifyCmd       `cmd:"" help:"${certify}"`
 	Checked  checkSnapshotCmd `cmd:"" name:"check-snapshot" help:"${check_snapshot}"`
+	Canary   canaryCmd        `cmd:"" help:"${canary}"`
 	Incident incidentCmd      `cmd:"" help:"${incident}"`
 	Breaks   reconcileCmd     `cmd:"" name:"reconcile" help:"${reconcile}"`
 	Extract  extractCmd       `cmd:"" help:"${extract}"`
@@ -272,6 +273,8 @@ var longHelp = kong.Vars{
 	"serve_log_address": "Address to listen at. Others than loopback show the log to others.",
 	"reconcile":         "Compare the log with all that is derived from it, and with files.",
 	"incident":          "Write the timeline of an incident: events, alerts and log lines.",
+	"canary":            "Write a new version of a schema to a share of the streams first.",
+	"canary_against":    "A program of the version before, which must fold the log as this one.",
 	"incident_from":     "Beginning of the incident: a day (its beginning) or a time.",
 	"incident_to":       "End of the incident: a day (its end) or a time.",
 	"incident_alerts":   "Alerts as JSON: /api/v1/alerts of Prometheus. Repeat for more.",

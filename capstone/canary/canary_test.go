@@ -1,0 +1,121 @@
+package canary_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone/canary"
+	"example.com/blotter/capstone/domain"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+	codec "example.com/blotter/solutions/1-schemas"
+	logs "example.com/blotter/solutions/2-store/memory"
+)
+
+type decision = func(canary.State) (domain.Body, error)
+
+// newLog returns a codec over an empty log, and a function that takes a step of the canary of a
+// type.
+func newLog(t *testing.T) (*canary.Codec, func(typ string, decide decision) error) {
+	t.Helper()
+	registry := codec.InMemory()
+	inner, err := codec.New(t.Context(), registry, "log")
+	require.NoError(t, err)
+	log := logs.New(contract.SimulatedClock)
+	now := time.Date(2025, 1, 15, 9, 0, 0, 0, time.UTC)
+	c := &canary.Codec{Inner: inner, Registry: registry, Name: "log", Log: log,
+		Now: func() time.Time { now = now.Add(time.Minute); return now }, Readable: codec.Readable}
+	return c, func(typ string, decide decision) error {
+		s, err := canary.Read(t.Context(), log, typ)
+		require.NoError(t, err)
+		body, err := decide(s)
+		if err == nil {
+			err = s.Record(t.Context(), log, domain.New(registry, "log"), domain.Entry{
+				Actor: "ops/1", Reason: "release", Source: "test", EnteredAt: now}, body)
+		}
+		return err
+	}
+}
+
+// The stream decides the version while a canary runs. Aborted, no stream has the new version, and
+// promoted, all have it. Every event is read as what was sent.
+func TestStreamDecidesTheVersion(t *testing.T) {
+	t.Parallel()
+	c, step := newLog(t)
+	body := trade.Settle{Quantity: trade.Quantity{Value: trade.Dec("10"), Unit: trade.MWh},
+		Price: trade.Dec("71.5")}
+	versions := func() map[int]int {
+		t.Helper()
+		n := map[int]int{}
+		for range 200 {
+			ctx := canary.OnStream(t.Context(), trade.TradeStream(uuid.NewString()))
+			p, err := c.Encode(ctx, body)
+			require.NoError(t, err)
+			again, err := c.Encode(ctx, body)
+			require.NoError(t, err)
+			require.Equal(t, p, again)
+			n[p.Schema]++
+			got, err := c.Decode(t.Context(), p.Type, p.Data)
+			require.NoError(t, err)
+			require.Equal(t, body, got)
+		}
+		return n
+	}
+	const typ = "trade.settled"
+	end := func(how string) {
+		t.Helper()
+		err := step(typ, func(s canary.State) (domain.Body, error) { return s.End(how) })
+		require.NoError(t, err)
+	}
+	start := func(s canary.State) (domain.Body, error) { return s.Start(30, codec.Readable) }
+	require.Equal(t, map[int]int{2: 200}, versions(), "without a canary")
+	require.NoError(t, step(typ, start))
+	running := versions()
+	require.InDelta(t, 60, running[2], 40)
+	require.Equal(t, 200, running[1]+running[2])
+	end(canary.Aborted)
+	require.Equal(t, map[int]int{1: 200}, versions())
+	require.NoError(t, step(typ, start), "again")
+	end(canary.Promoted)
+	require.Equal(t, map[int]int{2: 200}, versions())
+}
+
+// A body that the version before cannot hold is refused, and not changed.
+func TestNoValueIsDropped(t *testing.T) {
+	t.Parallel()
+	c, step := newLog(t)
+	require.NoError(t, step("trade.settled", func(s canary.State) (domain.Body, error) {
+		return s.Start(1, codec.Readable)
+	}))
+	body := trade.Settle{Quantity: trade.Quantity{Value: trade.Dec("10"), Unit: trade.MWh},
+		Price: trade.Dec("71.5"), PriceSource: "exchange"}
+	_, err := c.Encode(canary.OnStream(t.Context(), "trade/A"), body)
+	require.ErrorIs(t, err, contract.ErrUnencodable)
+	require.ErrorContains(t, err, "until the canary is promoted")
+	_, err = c.Encode(t.Context(), body)
+	require.NoError(t, err, "events without a stream have the latest version")
+}
+
+// A step that breaks a rule is refused by name: above all, the start of a version that the program
+// before it could not read.
+func TestStepsAreRefused(t *testing.T) {
+	t.Parallel()
+	_, step := newLog(t)
+	start := func(share int64) decision {
+		return func(s canary.State) (domain.Body, error) { return s.Start(share, codec.Readable) }
+	}
+	abort := func(s canary.State) (domain.Body, error) { return s.End(canary.Aborted) }
+	require.ErrorContains(t, step("price.marked", start(10)), "canary.unreadable: a program of "+
+		"version 1 of price.marked cannot read version 2")
+	require.ErrorContains(t, step("trade.new", start(10)), "canary.no-version")
+	require.ErrorContains(t, step("trade.blessed", start(10)), "canary.no-version")
+	require.ErrorContains(t, step("break.opened", start(10)), "canary.no-version")
+	require.ErrorContains(t, step("trade.settled", start(0)), "canary.share")
+	require.ErrorContains(t, step("trade.settled", start(101)), "canary.share")
+	require.ErrorContains(t, step("trade.settled", abort), "canary.not-running")
+	require.NoError(t, step("trade.settled", start(10)))
+	require.ErrorContains(t, step("trade.settled", start(10)), "canary.running")
+}
