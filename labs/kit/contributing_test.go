@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,9 +12,11 @@ import (
 
 	"example.com/blotter/labs/1-schemas/codectest"
 	"example.com/blotter/labs/2-store/kafkatest"
+	"example.com/blotter/labs/2-store/storetest"
 	"example.com/blotter/labs/3-projections/projectiontest"
 	"example.com/blotter/labs/4-replay/replaytest"
 	"example.com/blotter/labs/5-audit/audittest"
+	"example.com/blotter/labs/kit/check"
 )
 
 // quotedPath matches a path in backticks. A path with <, such as `<type>.avsc`, is a pattern.
@@ -54,6 +57,16 @@ func TestReadModelRowsExist(t *testing.T) {
 	}
 }
 
+// atomicChecks returns the checks that only a store has that is contract.Atomic.
+func atomicChecks() check.Suite {
+	suite := storetest.Suite(storetest.Fixture{Atomic: true})
+	all := storetest.Suite(storetest.Fixture{})
+	suite.Checks = slices.DeleteFunc(suite.Checks, func(c check.Check) bool {
+		return slices.ContainsFunc(all.Checks, func(o check.Check) bool { return o.ID == c.ID })
+	})
+	return suite
+}
+
 // TestEveryCheckIsComplete checks the fields of a check that CONTRIBUTING asks for.
 func TestEveryCheckIsComplete(t *testing.T) {
 	t.Parallel()
@@ -68,7 +81,7 @@ func TestEveryCheckIsComplete(t *testing.T) {
 	ids := map[string]bool{}
 	labs1and2 := append(codectest.Suites(codectest.Fixture{}),
 		kafkatest.Suites(kafkatest.Fixture{})...)
-	for _, suite := range append(labs1and2, kafkatest.Given(),
+	for _, suite := range append(labs1and2, kafkatest.Given(), atomicChecks(),
 		projectiontest.Lab(projectiontest.Answer{}), projectiontest.Given(),
 		replaytest.Lab(replaytest.Answer{}), audittest.Suite(audittest.Fixture{}),
 		audittest.Lab(audittest.Answer{}),

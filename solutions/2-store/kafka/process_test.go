@@ -10,11 +10,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -56,7 +58,7 @@ func (c ownerConfig) brokers() []kgo.Opt {
 // reader opens the log of the owners for reading.
 func (c ownerConfig) reader(t *testing.T) *kafka.Store {
 	opts := optionsAt(c.brokers(), c.Prefix)
-	opts.ReadOnly = true
+	opts.ReadOnly, opts.Place = true, kafka.ByPlace
 	return open(t, opts)
 }
 
@@ -84,7 +86,8 @@ func runOwner() int {
 		panic(err)
 	}
 	opts, suspend := withSuspend(kafka.Options{
-		Brokers: c.brokers(), Prefix: c.Prefix, Partitions: c.Partitions, Heads: jsonHeads{},
+		Brokers: c.brokers(), Prefix: c.Prefix, Partitions: c.Partitions, Place: kafka.ByPlace,
+		Heads:   jsonHeads{},
 		Address: c.Address, Dir: c.Dir, Unwritten: 16, Timeout: c.Timeout,
 		Clock: func(context.Context) time.Time { return time.Now() },
 	})
@@ -116,7 +119,7 @@ func runOwner() int {
 }
 
 func (q question) append(s *kafka.Store) reply {
-	receipts, err := s.Append(context.Background(), q.Stream, q.Expected, event(q.Stream, q.N))
+	receipts, err := q.record(s)
 	notOwner := new(contract.NotOwnerError)
 	switch {
 	case errors.As(err, &notOwner):
@@ -127,6 +130,23 @@ func (q question) append(s *kafka.Store) reply {
 		return reply{ID: q.ID, Error: err.Error()}
 	}
 	return reply{ID: q.ID, Version: receipts[0].Version}
+}
+
+// record appends the event; for the stream of a journal together with those of two accounts.
+func (q question) record(s *kafka.Store) ([]contract.Receipt, error) {
+	ctx, place := context.Background(), contract.PlaceOf(q.Stream)
+	if !contract.Grouped(q.Stream) {
+		return s.Append(ctx, q.Stream, q.Expected, event(q.Stream, q.N))
+	}
+	var appends []contract.StreamAppend
+	account := "account/" + place + "/"
+	for _, stream := range []string{q.Stream, account + "a", account + "b"} {
+		appends = append(appends, contract.StreamAppend{
+			Stream: stream, Expected: q.Expected, Events: []contract.Event{event(stream, q.N)},
+		})
+	}
+	receipts, err := s.AppendAll(ctx, appends, contract.Guard{Stream: "period/" + place + "/1"})
+	return slices.Concat(receipts...), err
 }
 
 // A process is an owner process, as its clients see it.
@@ -263,8 +283,17 @@ func (f *fleet) append(stream string, n int, random *rand.Rand) reply {
 	}
 }
 
-// Three processes come, go and die while clients append. A process that is not the owner names the
-// owner. Each event is recorded once, at its version.
+// streamNo is the stream of a writer. Every second one appends to a journal.
+func streamNo(writer int) string {
+	if writer%2 == 0 {
+		return name(writer)
+	}
+	return fmt.Sprintf("journal/%d/1", writer)
+}
+
+// Three processes come, go and die while clients append, some to several streams at once. A process
+// that is not the owner names the owner. Each event is recorded once, at its version, and the
+// events of an append are together.
 func TestPartitionsMoveUnderLoad(t *testing.T) {
 	t.Parallel()
 	const writers, each = 8, 60
@@ -296,20 +325,30 @@ func TestPartitionsMoveUnderLoad(t *testing.T) {
 	require.Empty(t, moves, "moves that did not happen")
 	f.awaitAgreement(writers, each)
 
-	seen := map[string]int{}
+	seen, appends := map[string]int{}, map[uuid.UUID][]contract.Recorded{}
 	for _, e := range all(t, f.config.reader(t)) {
 		seen[e.Stream]++
+		appends[e.AppendGroup] = append(appends[e.AppendGroup], e)
 		require.EqualValues(t, seen[e.Stream], e.Version)
 		require.Equal(t, event(e.Stream, seen[e.Stream]).ID, e.ID)
 	}
-	require.Len(t, seen, writers)
+	require.Len(t, seen, writers/2*(1+3))
 	for stream, n := range seen {
 		require.Equal(t, each, n, stream)
+	}
+	delete(appends, uuid.Nil)
+	require.Len(t, appends, writers/2*each)
+	for group, events := range appends {
+		require.Len(t, events, 3, "events of the append %s", group)
+		for i, e := range events {
+			require.Equal(t, events[0].RecordedAt, e.RecordedAt)
+			require.Equal(t, events[0].Position.Offset+int64(i), e.Position.Offset)
+		}
 	}
 	require.Positive(t, f.named.Load(), "replies with the address of the owner")
 }
 
-// write has each writer append events to a stream of its own. It calls progress with the total
+// write has each writer append events to streams of its own. It calls progress with the total
 // after each event, and closes the returned channel at the end.
 func (f *fleet) write(writers, each int, progress func(total int32)) <-chan struct{} {
 	var total atomic.Int32
@@ -318,9 +357,9 @@ func (f *fleet) write(writers, each int, progress func(total int32)) <-chan stru
 		writing.Go(func() {
 			random := rand.New(rand.NewPCG(6, uint64(w)))
 			for n := 1; n <= each; n++ {
-				r := f.append(name(w), n, random)
+				r := f.append(streamNo(w), n, random)
 				if r.Error != "" || r.Version != int64(n) {
-					f.t.Errorf("%s %d: %+v", name(w), n, r)
+					f.t.Errorf("%s %d: %+v", streamNo(w), n, r)
 					return
 				}
 				progress(total.Add(1))
@@ -337,7 +376,7 @@ func (f *fleet) write(writers, each int, progress func(total int32)) <-chan stru
 func (f *fleet) awaitAgreement(writers, each int) {
 	for w := range writers {
 		for agreed := false; !agreed && f.t.Context().Err() == nil; {
-			agreed = f.agree(name(w), each)
+			agreed = f.agree(streamNo(w), each)
 		}
 	}
 }

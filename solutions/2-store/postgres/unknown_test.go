@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
@@ -134,7 +135,8 @@ func TestPermanentErrorsAreNotRetried(t *testing.T) {
 	}
 }
 
-// TestTerminatedSessionsLoseNothing ends sessions continuously while writers append.
+// TestTerminatedSessionsLoseNothing ends sessions continuously while writers append. Every second
+// writer appends to several streams of one place, which all of these writers share.
 func TestTerminatedSessionsLoseNothing(t *testing.T) {
 	t.Parallel()
 	const writers, each = 8, 40
@@ -146,7 +148,12 @@ func TestTerminatedSessionsLoseNothing(t *testing.T) {
 		go func() {
 			stream := "trade/" + string(rune('A'+w))
 			for n := range each {
-				if _, err := s.Append(t.Context(), stream, int64(n), event(stream, n)); err != nil {
+				_, err := s.Append(t.Context(), stream, int64(n), event(stream, n))
+				if err == nil && w%2 == 1 {
+					_, err = s.AppendAll(t.Context(),
+						posting(w*each+n, fmt.Sprint("journal/main/", w), cash, fees))
+				}
+				if err != nil {
 					done <- err
 					return
 				}
@@ -174,5 +181,19 @@ func TestTerminatedSessionsLoseNothing(t *testing.T) {
 	reader := poller{Store: s}
 	require.Eventually(t, func() bool { _, err := s.End(t.Context()); return err == nil },
 		10*time.Second, 10*time.Millisecond)
-	require.Len(t, reader.next(t), writers*each)
+	require.Len(t, reader.next(t), writers*each+writers/2*each*3)
+	appends := map[uuid.UUID][]contract.Recorded{}
+	for _, r := range readRange(t, s, nil, reader.at) {
+		if r.AppendGroup != uuid.Nil {
+			appends[r.AppendGroup] = append(appends[r.AppendGroup], r)
+		}
+	}
+	require.Len(t, appends, writers/2*each)
+	for group, events := range appends {
+		require.Len(t, events, 3, "events of the append %s", group)
+		for i, r := range events {
+			require.Equal(t, events[0].RecordedAt, r.RecordedAt)
+			require.Equal(t, events[0].Position.Offset+int64(i), r.Position.Offset)
+		}
+	}
 }
