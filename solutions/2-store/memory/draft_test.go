@@ -75,6 +75,46 @@ func TestDraftLeavesTheLogAsItIs(t *testing.T) {
 	require.ErrorIs(t, err, contract.ErrNotFound)
 }
 
+// A draft decides an append to several streams as its log would: with its versions, guards and
+// append groups.
+func TestDraftAppendsToSeveralStreams(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	log := memory.New(contract.SimulatedClock)
+	posting := func(n int, expected int64) []contract.StreamAppend {
+		return []contract.StreamAppend{
+			{Stream: "account/main/a", Expected: expected,
+				Events: []contract.Event{event("account/main/a", n)}},
+			{Stream: "account/main/b", Expected: expected,
+				Events: []contract.Event{event("account/main/b", n)}},
+		}
+	}
+	first, err := log.AppendAll(ctx, posting(1, 0))
+	require.NoError(t, err)
+	_, err = log.Append(ctx, "period/main/1", 0, event("period/main/1", 1))
+	require.NoError(t, err)
+
+	d, err := memory.Over(ctx, log, contract.SimulatedClock)
+	require.NoError(t, err)
+	again, err := d.AppendAll(ctx, posting(1, 0))
+	require.NoError(t, err)
+	require.Equal(t, first, again, "it is on record already")
+	_, err = d.AppendAll(ctx, posting(1, 0)[:1])
+	require.ErrorIs(t, err, contract.ErrPartial)
+	conflict := new(contract.ConflictError)
+	_, err = d.AppendAll(ctx, posting(2, 1), contract.Guard{Stream: "period/main/1"})
+	require.ErrorAs(t, err, &conflict)
+	require.Equal(t, "period/main/1", conflict.Stream)
+	second, err := d.AppendAll(ctx, posting(2, 1), contract.Guard{
+		Stream: "period/main/1", Version: 1,
+	})
+	require.NoError(t, err)
+	require.EqualValues(t, 2, second[1][0].Version)
+	end, err := log.End(ctx)
+	require.NoError(t, err)
+	require.Equal(t, contract.Cursor{3}, end, "the log is as it was")
+}
+
 func event(stream string, n int) contract.Event {
 	at := time.Date(2025, 1, 10, 9, n, 0, 0, time.UTC)
 	return contract.Event{
