@@ -10,7 +10,7 @@ import (
 )
 
 // DisposalStream has the certificates of destruction.
-const DisposalStream = "disposals"
+const DisposalStream = "governance/disposals"
 
 // Ordered is the body of disposal.ordered: the certificate of destruction. It is on record BEFORE
 // anything is removed, and the next checkpoint seals it.

@@ -262,7 +262,8 @@ func TestClockJumpRemovesNothing(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// broken fails from the n-th append on.
+// broken is a log whose n-th append is its last one. That append lands, and its caller sees an
+// error.
 type broken struct {
 	contract.Store
 	left int
@@ -272,14 +273,15 @@ var errBroken = errors.New("the process dies")
 
 func (b *broken) Append(ctx context.Context, stream string, at int64, e ...contract.Event) (
 	[]contract.Receipt, error) {
-	if b.left--; b.left < 0 {
-		return nil, errBroken
+	got, err := b.Store.Append(ctx, stream, at, e...)
+	if b.left--; err == nil && b.left <= 0 {
+		err = errBroken
 	}
-	return b.Store.Append(ctx, stream, at, e...)
+	return got, err
 }
 
-// A disposal that dies after an object is gone is continued, and a hold that was placed in between
-// counts. Nobody destroys alone.
+// A disposal that dies after its certificate is continued, and a hold that was placed in between
+// keeps its object. After its outcome nothing is left to do. Nobody destroys alone.
 func TestDisposalContinues(t *testing.T) {
 	t.Parallel()
 	ctx, p := t.Context(), newPlace(t, atOnce, 2*time.Second)
@@ -295,18 +297,23 @@ func TestDisposalContinues(t *testing.T) {
 	require.ErrorIs(t, err, errBroken)
 
 	p.Log = log
-	done, err := p.Dispose(ctx, entry("c-2"))
+	_, err = p.Place(ctx, entry("c-2"), governance.Placed{Hold: "h1", Trade: "T2"})
 	require.NoError(t, err)
-	require.Len(t, done.Deleted, 2)
-	require.Equal(t, trade.EventID("c-1", 0).String(), done.Order)
-	done, err = p.Dispose(ctx, entry("c-3"))
+	p.Log = &broken{log, 1}
+	_, err = p.Dispose(ctx, entry("c-3"))
+	require.ErrorIs(t, err, errBroken)
+	p.Log = log
+	done, err := p.Dispose(ctx, entry("c-4"))
 	require.NoError(t, err)
-	require.Empty(t, done.Order, "nothing is due")
+	require.Empty(t, done.Order, "the outcome is on record, and nothing is due")
 
 	all, err := governance.FoldDisposals(log.Stream(ctx, governance.DisposalStream))
 	require.NoError(t, err)
 	require.Len(t, all.Orders, 1)
 	require.True(t, all.Orders[0].Done)
+	require.Len(t, all.Orders[0].Objects, 2)
 	require.Len(t, all.Orders[0].Objects[0].SHA256, 64)
 	require.True(t, strings.HasPrefix(all.Orders[0].Objects[0].Object, "records/"))
+	require.Equal(t, governance.StateGone, p.object(t, 1).State)
+	require.Equal(t, governance.StateHeld, p.object(t, 2).State)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // HoldStream has the events of all holds.
-const HoldStream = "holds"
+const HoldStream = "governance/holds"
 
 // Placed is the body of hold.placed. A record is on hold if it fits every field that is not empty.
 type Placed struct {
