@@ -111,7 +111,7 @@ costs: setup ## measure bytes and CPU of an event in each part
 
 bench: setup ## measure stores and projections beside bare clients, and long logs
 	@$(TEST) -run '^$$' -bench 'GroupCommit|Batches|Single|HotStream' -benchtime $(BENCHTIME) \
-		./solutions/2-store/kafka ./solutions/2-store/postgres
+		./solutions/2-store/kafka ./solutions/2-store/postgres ./capstone/ledger
 	@$(TEST) -run '^$$' -bench CatchUp -benchtime 3x -timeout 1h \
 		./solutions/3-projections/postgres
 	@BLOTTER_SCALE=$(EVENTS) \

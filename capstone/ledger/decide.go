@@ -67,6 +67,7 @@ type (
 		Lines              []Line
 		OriginalAt         time.Time // the date that a late entry belongs to; zero for none
 		Rules              string    // the version of the posting rules; empty by hand
+		Adopts             bool      // it adopts these rules, which needs an approver
 	}
 	// ReverseEntry posts the entry By, which takes Entry back.
 	ReverseEntry struct{ Entry, By string }
@@ -439,6 +440,9 @@ func (r PostEntry) decide(d *decision) {
 		}
 	} else {
 		d.fresh(r.Entry)
+	}
+	if r.Adopts {
+		d.needApprover("adopts posting rules")
 	}
 	posted := JournalEntryPosted{Entry: r.Entry, Description: r.Description,
 		Lines: r.linesOf(e), Rules: r.Rules}

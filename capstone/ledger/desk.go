@@ -42,8 +42,9 @@ type Outcome struct {
 // The refusal ReusedCommand, of an id that has other content, is the only one that is not recorded.
 func (d *Desk) Do(ctx context.Context, cmd Command) (Outcome, error) {
 	ctx = contract.At(ctx, cmd.EnteredAt) // only the clock of a simulated log reads it
-	for {
-		out, err := d.try(ctx, cmd)
+	// The stream of a new entry is taken for empty, and read only if the log says otherwise.
+	for isNew := cmd.isNew(); ; isNew = false {
+		out, err := d.try(ctx, cmd, isNew)
 		var conflict *contract.ConflictError
 		if !errors.As(err, &conflict) {
 			return out, err
@@ -56,10 +57,16 @@ func (d *Desk) Do(ctx context.Context, cmd Command) (Outcome, error) {
 	}
 }
 
+// isNew reports whether the command posts lines under a name that should be new.
+func (c Command) isNew() bool {
+	r, ok := c.Do.(PostEntry)
+	return ok && r.Lines != nil
+}
+
 // try decides once. It holds the locks of all accounts, so that the postings of one process do not
 // conflict with each other.
-func (d *Desk) try(ctx context.Context, cmd Command) (Outcome, error) {
-	s, unlock, err := d.load(ctx, cmd)
+func (d *Desk) try(ctx context.Context, cmd Command, isNew bool) (Outcome, error) {
+	s, unlock, err := d.load(ctx, cmd, isNew)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -75,12 +82,17 @@ func (d *Desk) try(ctx context.Context, cmd Command) (Outcome, error) {
 }
 
 // load returns the state of all streams that the decision reads, whose accounts are locked.
-func (d *Desk) load(ctx context.Context, cmd Command) (_ *State, unlock func(), err error) {
+func (d *Desk) load(ctx context.Context, cmd Command, isNew bool) (
+	_ *State, unlock func(), err error,
+) {
 	var streams []string
 	for {
 		unlock = d.lock(streams)
 		s := NewState(cmd.Ledger, d.Zone)
 		for _, stream := range streams {
+			if _, ok := strings.CutPrefix(stream, journalStreams); ok && isNew {
+				continue
+			}
 			if err := d.loadStream(ctx, s, stream); err != nil {
 				unlock()
 				return nil, nil, err
@@ -199,10 +211,10 @@ func (d *Desk) append(
 func (d *Desk) took(s *State, cmd Command, decision Decision, appends []contract.StreamAppend,
 	receipts [][]contract.Receipt,
 ) Outcome {
-	again := receipts[0][0].Version != appends[0].Expected+1
-	versions := map[string]int64{}
+	again, versions := false, map[string]int64{}
 	for i, a := range appends {
 		versions[a.Stream] = receipts[i][0].Version
+		again = again || versions[a.Stream] != a.Expected+1 // receipts of an earlier time
 	}
 	for _, draft := range decision.Events {
 		if again {

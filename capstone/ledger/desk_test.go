@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -74,7 +75,17 @@ func (b *book) open(t testing.TB) *book {
 // never below zero, and the totals are exact.
 func TestOverdraftRace(t *testing.T) {
 	t.Parallel()
-	log := memory.New(contract.SimulatedClock)
+	raceForOverdraft(t, memory.New(contract.SimulatedClock))
+}
+
+// On Postgres the desks conflict in the database.
+func TestOverdraftRaceOnPostgres(t *testing.T) {
+	t.Parallel()
+	log, _ := onPostgres(t)
+	raceForOverdraft(t, log)
+}
+
+func raceForOverdraft(t *testing.T, log contract.Atomic) {
 	over(log).open(t).must(t, day(1), post("in", "cash", "sales", "100", "EUR"))
 	var accepted, refused atomic.Int64
 	var clients sync.WaitGroup
@@ -170,8 +181,9 @@ func TestCommandSentAgain(t *testing.T) {
 	end, err := log.End(t.Context())
 	require.NoError(t, err)
 	for _, desk := range []*book{b, over(log)} {
-		for _, cmd := range []ledger.Command{accepted, refused, renamed} {
-			cmd.EnteredAt = cmd.EnteredAt.Add(time.Minute)
+		three := []ledger.Command{accepted, refused, renamed}
+		for i, cmd := range slices.Concat(three, three) { // at once, and a minute later
+			cmd.EnteredAt = cmd.EnteredAt.Add(time.Duration(i/3) * time.Minute)
 			out, err := desk.Do(t.Context(), cmd)
 			require.NoError(t, err)
 			require.True(t, out.Again, cmd.ID)

@@ -55,8 +55,16 @@ func (e *PostingError) Error() string {
 	return fmt.Sprintf("entry %s of the trades cannot be posted: %v", e.Entry, e.Refusal)
 }
 
-// CatchUp posts the events up to the end of the log. It returns the number of entries.
+// CatchUp posts the events up to the end of the log. It returns the number of entries. After an
+// error the next call begins again from the log.
 func (p *Poster) CatchUp(ctx context.Context) (n int, err error) {
+	if n, err = p.catchUp(ctx); err != nil {
+		*p = Poster{Desk: p.Desk, Trades: p.Trades, Ledger: p.Ledger, Begin: p.Begin}
+	}
+	return n, err
+}
+
+func (p *Poster) catchUp(ctx context.Context) (n int, err error) {
 	to, err := p.Desk.Log.End(ctx)
 	if err != nil {
 		return 0, err
@@ -158,7 +166,7 @@ func (p *Poster) take(ctx context.Context, r contract.Recorded, n int) (int, err
 		difference.add(k.account, k.currency, p.targets.Sums[k].Sub(p.posted[k]))
 	}
 	text := fmt.Sprintf("%s %s, version %d", r.Type, r.Stream, r.Version)
-	return p.post(ctx, toPost{name, text, r, r.EffectiveAt, difference, ""}, n)
+	return p.post(ctx, toPost{name, text, r, r.EffectiveAt, difference, Adoption{}}, n)
 }
 
 // postRest posts the difference that is left at the end. There is none, unless another run met the
@@ -171,12 +179,15 @@ func (p *Poster) postRest(ctx context.Context, n int) (int, error) {
 		name += "+"
 	}
 	return p.post(ctx, toPost{name, "rest of the trades", p.last, p.last.EffectiveAt,
-		difference, ""}, n)
+		difference, Adoption{}}, n)
 }
+
+// An Adoption names the two principals who adopt posting rules, and their reason.
+type Adoption struct{ Actor, Approver, Reason string }
 
 // Adopt posts the entry that brings the balances to another version of the posting rules, at a
 // time. From then on the process posts by that version.
-func (p *Poster) Adopt(ctx context.Context, version string, at time.Time, approver string) error {
+func (p *Poster) Adopt(ctx context.Context, version string, at time.Time, by Adoption) error {
 	rules, err := Rules(version)
 	if err != nil {
 		return err
@@ -197,7 +208,10 @@ func (p *Poster) Adopt(ctx context.Context, version string, at time.Time, approv
 	}
 	p.targets, p.version = targets, version
 	_, err = p.post(ctx, toPost{fmt.Sprintf("%s%s-%s", adoption, version, p.last.ID),
-		"posting rules " + version, p.last, at, difference, approver}, 0)
+		"posting rules " + version, p.last, at, difference, by}, 0)
+	if err != nil {
+		*p = Poster{Desk: p.Desk, Trades: p.Trades, Ledger: p.Ledger, Begin: p.Begin}
+	}
 	return err
 }
 
@@ -207,7 +221,7 @@ type toPost struct {
 	cause              contract.Recorded
 	at                 time.Time
 	sums               Sums
-	approver           string
+	by                 Adoption // zero for an entry of the process alone
 }
 
 // post posts an entry, unless it moves nothing. A crash here leaves accounts or a period without an
@@ -226,7 +240,7 @@ func (p *Poster) post(ctx context.Context, of toPost, n int) (int, error) {
 		return n, err
 	}
 	entry := PostEntry{Entry: of.entry, Description: of.description, Lines: of.sums.lines(),
-		Rules: p.version}
+		Rules: p.version, Adopts: of.by != Adoption{}}
 	if !effective.Equal(of.at) {
 		entry.OriginalAt = of.at
 	}
@@ -280,10 +294,17 @@ func (p *Poster) do(
 	}
 	cmd := Command{
 		ID: id, Ledger: p.Ledger, EnteredAt: of.cause.RecordedAt, EffectiveAt: effective,
-		Actor: processActor, Approver: of.approver, Reason: "posting rules " + p.version,
+		Actor: processActor, Reason: "posting rules " + p.version,
 		Correlation: of.cause.Correlation, Cause: of.cause.ID, Do: r,
 	}
+	if what == "" && of.by != (Adoption{}) {
+		cmd.Actor, cmd.Approver, cmd.Reason = of.by.Actor, of.by.Approver, of.by.Reason
+	}
 	out, err := p.Desk.Do(ctx, cmd)
+	for n := 2; err == nil && out.Refusal != nil && out.Again; n++ {
+		cmd.ID = fmt.Sprintf("%s/%d", id, n) // its reason may be gone since that refusal
+		out, err = p.Desk.Do(ctx, cmd)
+	}
 	if err != nil || out.Refusal == nil {
 		return err
 	}

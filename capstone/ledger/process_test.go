@@ -1,7 +1,10 @@
 package ledger_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -214,13 +217,18 @@ func TestAdoptOtherPostingRules(t *testing.T) {
 		require.True(t, sum.Equal(c.Other.Sub(c.Current)), c.Account)
 	}
 	adopted := d.last(t).Add(-24 * time.Hour)
-	require.NoError(t, d.poster.Adopt(t.Context(), "2", adopted, "chief/1"))
+	by := ledger.Adoption{Actor: "clerk/1", Approver: "clerk/1", Reason: "another broker"}
+	var refused *ledger.PostingError
+	require.ErrorAs(t, d.poster.Adopt(t.Context(), "2", adopted, by), &refused)
+	require.Equal(t, ledger.NeedsApprover, refused.Refusal.Rule)
+	by.Approver = "chief/1"
+	require.NoError(t, d.poster.Adopt(t.Context(), "2", adopted, by))
 	after := d.books(t)
 	for _, c := range changes {
 		require.Equal(t, c.Other.String(), of(after, c.Account).String(), c.Account)
 		require.Equal(t, c.Current.String(), of(before, c.Account).String(), c.Account)
 	}
-	require.ErrorIs(t, d.poster.Adopt(t.Context(), "2", adopted, "chief/1"),
+	require.ErrorIs(t, d.poster.Adopt(t.Context(), "2", adopted, by),
 		ledger.ErrNothingToAdopt)
 	more := demo
 	more.Seed = 5
@@ -244,6 +252,7 @@ func of(b *ledger.Books, account string) trade.Decimal {
 }
 
 // A blocked account stops the process by name, and does not let a later event hide the difference.
+// Once it is unblocked, the next run posts the rest.
 func TestRefusedPostingStopsTheProcess(t *testing.T) {
 	t.Parallel()
 	d := newTrading()
@@ -262,4 +271,70 @@ func TestRefusedPostingStopsTheProcess(t *testing.T) {
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, ledger.NotOpen, refused.Refusal.Rule)
 	require.Contains(t, err.Error(), fmt.Sprint(refused.Entry))
+	_, err = d.poster.CatchUp(t.Context())
+	require.ErrorAs(t, err, &refused, "it stops again")
+	for name := range d.books(t).Accounts {
+		out, err := d.Do(t.Context(), d.command(d.last(t), ledger.UnblockAccount{Account: name}))
+		require.NoError(t, err)
+		require.True(t, out.Refusal == nil || out.Refusal.Rule == ledger.NotBlocked)
+	}
+	restarted := &ledger.Poster{Desk: over(d.Log).Desk, Trades: codec.Offline(), Ledger: "main"}
+	_, err = restarted.CatchUp(t.Context())
+	require.NoError(t, err)
+	requireTied(t, d.ties(t, "1"))
+}
+
+// dying is a log whose process dies at an append: before it is recorded, or after it is recorded
+// and before the answer.
+type dying struct {
+	contract.Atomic
+	appends int // that still succeed
+	after   bool
+}
+
+var errDied = errors.New("died")
+
+func (d *dying) AppendAll(ctx context.Context, all []contract.StreamAppend,
+	guards ...contract.Guard,
+) ([][]contract.Receipt, error) {
+	if d.appends--; d.appends >= 0 {
+		return d.Atomic.AppendAll(ctx, all, guards...)
+	}
+	if d.after {
+		if _, err := d.Atomic.AppendAll(ctx, all, guards...); err != nil {
+			return nil, err
+		}
+	}
+	return nil, errDied
+}
+
+// The process of postings dies 100 times, at any append, recorded or not. Each entry is on record
+// whole or not at all, nothing is posted twice, and the next run posts the rest.
+func TestPosterDiesAtAnyAppend(t *testing.T) {
+	t.Parallel()
+	d := newTrading()
+	for step := range simulate.Book(demo) {
+		_, err := d.system.Do(t.Context(), step.Command)
+		require.NoError(t, err)
+	}
+	r := rand.New(rand.NewPCG(12, 1))
+	run := func(log contract.Atomic) error {
+		poster := &ledger.Poster{Desk: over(log).Desk, Trades: codec.Offline(), Ledger: "main"}
+		_, err := poster.CatchUp(t.Context())
+		return err
+	}
+	for deaths := range 100 {
+		require.ErrorIs(t, run(&dying{d.Log, r.IntN(3), r.IntN(2) == 0}), errDied, deaths)
+		if deaths%20 == 0 {
+			require.NoError(t, d.books(t).Trial(trade.AsOf{}).Balanced())
+		}
+	}
+	require.NoError(t, run(d.Log))
+	requireTied(t, d.ties(t, "1"))
+	entries := map[string]bool{}
+	for _, p := range d.books(t).Entries(trade.AsOf{}) {
+		require.False(t, entries[p.Entry], p.Entry)
+		entries[p.Entry] = true
+		require.NotContains(t, p.Entry, "REST-")
+	}
 }

@@ -13,7 +13,7 @@ import (
 type Tie struct {
 	Book       string         `json:"book"`
 	Currency   trade.Currency `json:"currency"`
-	Figure     string         `json:"figure"` // realised, cash, open items or cost
+	Figure     string         `json:"figure"` // realised, cash, open items, cost or no trades
 	Trades     trade.Decimal  `json:"trades"`
 	Ledger     trade.Decimal  `json:"ledger"`
 	Difference trade.Decimal  `json:"difference"` // ledger less trades
@@ -26,6 +26,7 @@ const (
 	Cash      = "cash"       // received less paid
 	OpenMoney = "open items" // the open quantities at their contract prices, as cash to come
 	Cost      = "cost"       // of the open positions
+	NoTrades  = "no trades"  // an account of the rules whose book has no trades in its currency
 )
 
 // figures of one book and currency, by name.
@@ -52,7 +53,37 @@ func Ties(s trade.State, balances []Balance, r PostingRules) []Tie {
 		tie.Difference = tie.Ledger.Sub(tie.Trades)
 		all = append(all, tie)
 	}
+	return append(all, r.strays(all, balances)...)
+}
+
+// strays returns the balances of accounts of the rules that no figure of the trades has: each is a
+// difference.
+func (r PostingRules) strays(ties []Tie, balances []Balance) (all []Tie) {
+	tied := map[string]bool{}
+	for _, t := range ties {
+		for _, account := range t.Accounts {
+			tied[account] = true
+		}
+	}
+	for _, b := range balances {
+		if !tied[b.Account] && !b.Balance.IsZero() && r.uses(b.Account) {
+			all = append(all, Tie{Currency: b.Currency, Figure: NoTrades, Ledger: b.Balance,
+				Difference: b.Balance, Accounts: []string{b.Account}})
+		}
+	}
 	return all
+}
+
+// uses reports whether an account has the form of one of the rules.
+func (r PostingRules) uses(account string) bool {
+	for _, rule := range r.Rules {
+		for _, form := range []string{rule.Debit, rule.Credit} {
+			if before, _, _ := strings.Cut(form, "{"); strings.HasPrefix(account, before) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func compareItems(a, b Item) int {

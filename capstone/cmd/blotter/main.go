@@ -69,6 +69,7 @@ type cli struct {
 	Hold     holdCmd          `cmd:"" help:"${hold}"`
 	Retain   retentionCmd     `cmd:"" name:"retention" help:"${retain}"`
 	Erase    eraseCmd         `cmd:"" help:"${erase}"`
+	Ledger   ledgerCmd        `cmd:"" help:"${ledger}"`
 	Seal     sealCmd          `cmd:"" help:"${seal}"`
 	Cosign   cosignCmd        `cmd:"" help:"${cosign}"`
 	Sealed   checkpointsCmd   `cmd:"" name:"checkpoints" help:"List the published checkpoints."`
@@ -164,6 +165,7 @@ var longHelp = kong.Vars{
 	"erase":          "Destroy the key of a person, if retention and holds allow it.",
 	"hold":           "Keep records of a trade, book, person, counterparty or time: legal holds.",
 	"retain":         "Keep archived records for as long as the policy says, then dispose of them.",
+	"ledger":         "Keep double-entry books: post trades and entries, report, reconcile.",
 	"cosign":         "Ask the witnesses of the log to cosign its last checkpoint.",
 	"verify":         "Compare the log with its checkpoints; exit 1 names the first difference.",
 	"restore":        "Make a lost log again from its sealed archive, in an empty folder.",
@@ -178,6 +180,9 @@ var longHelp = kong.Vars{
 	"verify_extract": "Check a bundle with only the log's public key; exit 1 names file and line.",
 	"completion":     "Print a script that completes command lines: for bash, zsh or fish.",
 	"chaos":          "Kill processes that write a new log; exit 1 names the broken rule.",
+
+	"ledger_reconcile": "Compare the ledger with the trades; exit 1 names the difference.",
+	"ledger_what_if":   "Show the balances that other posting rules change; write nothing.",
 
 	"exposure_move": "Show the P&L of the price move between two days, such as " +
 		"2025-01-15..yesterday, on the delta of today.",

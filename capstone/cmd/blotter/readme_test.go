@@ -89,3 +89,36 @@ func shellLines(t *testing.T, path, prefix string) (lines []string) {
 	}
 	return lines
 }
+
+var block = regexp.MustCompile("(?s)```(sh|text|jsonl)\n(.*?)```")
+
+// The commands of the ledger's guide run in order, with the results that the guide shows.
+func TestLedgerGuide(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../ledger/README.md")
+	require.NoError(t, err)
+	book, err := os.ReadFile("../../books/first.jsonl")
+	require.NoError(t, err)
+	script, commands, shown := "", 0, 0
+	files, names := "-- first.jsonl --\n"+string(book), []string{"opening.jsonl", "february.jsonl"}
+	for _, b := range block.FindAllStringSubmatch(string(text), -1) {
+		for line := range strings.Lines(b[2]) {
+			switch b[1] {
+			case "text": // the words of a row, with any blanks between
+				words := strings.Fields(regexp.QuoteMeta(line))
+				script += "stdout '" + strings.Join(words, " +") + "'\n"
+				shown++
+			case "sh":
+				command, fails := strings.CutSuffix(strings.TrimSpace(line), "# exits 1")
+				script += map[bool]string{true: "! "}[fails] + "exec " + command + "\n"
+				commands++
+			}
+		}
+		if b[1] == "jsonl" {
+			files, names = files+"-- "+names[0]+" --\n"+b[2], names[1:]
+		}
+	}
+	require.Greater(t, commands, 10)
+	require.Greater(t, shown, 10)
+	runScript(t, script+files)
+}

@@ -51,6 +51,12 @@ var asked = []struct{ name, params string }{
 	{"checkpoints", ""},
 	{"verify", ""},
 	{"reconcile list", "job all"},
+	{"ledger balances", "ledger known-at effective-at"},
+	{"ledger statement", "account ledger known-at effective-at"},
+	{"ledger general", "ledger known-at effective-at"},
+	{"ledger journal", "ledger known-at effective-at"},
+	{"ledger reconcile", "ledger rules"},
+	{"ledger what-if", "version rules"},
 }
 
 // paramsOf returns the parameters of a query; ok is false for another command.

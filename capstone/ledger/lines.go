@@ -1,0 +1,148 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"example.com/blotter/labs/kit/trade"
+)
+
+// A line is a command as one line of JSON. Each op uses the fields of its request.
+type line struct {
+	Op          string `json:"op"`
+	CommandID   string `json:"command_id"`
+	Ledger      string `json:"ledger"`
+	EnteredAt   string `json:"entered_at"`
+	EffectiveAt string `json:"effective_at"`
+	Actor       string `json:"actor"`
+	Approver    string `json:"approver"`
+	Reason      string `json:"reason"`
+
+	Account  string  `json:"account"`
+	Name     string  `json:"name"`
+	Type     string  `json:"type"`
+	Normal   string  `json:"normal"`
+	Currency string  `json:"currency"`
+	Floor    *string `json:"floor"`
+
+	Entry       string     `json:"entry"`
+	By          string     `json:"by"`
+	Replacement string     `json:"replacement"`
+	Description string     `json:"description"`
+	Lines       []lineLine `json:"lines"`
+	OriginalAt  string     `json:"original_at"`
+
+	Period string `json:"period"`
+}
+
+// A lineLine is a line of an entry: one of debit and credit has the amount.
+type lineLine struct {
+	Account  string `json:"account"`
+	Debit    string `json:"debit"`
+	Credit   string `json:"credit"`
+	Currency string `json:"currency"`
+}
+
+// ParseCommand reads a command from one line of JSON: see README.md.
+func ParseCommand(text []byte) (cmd Command, err error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	var l line
+	if err := d.Decode(&l); err != nil {
+		return cmd, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return cmd, errors.New("the line goes on after its object")
+	}
+	cmd = Command{ID: l.CommandID, Ledger: l.Ledger, Actor: l.Actor, Approver: l.Approver,
+		Reason: l.Reason}
+	if cmd.EnteredAt, err = trade.ParseTime(l.EnteredAt); err != nil {
+		return cmd, fmt.Errorf("entered_at: %w", err)
+	}
+	if cmd.EffectiveAt, err = optionalTime(l.EffectiveAt); err != nil {
+		return cmd, fmt.Errorf("effective_at: %w", err)
+	}
+	cmd.Do, err = l.request()
+	return cmd, err
+}
+
+func optionalTime(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	return trade.ParseTime(s)
+}
+
+// request returns the request of a line by its op.
+func (l line) request() (Request, error) {
+	switch l.Op {
+	case "open":
+		return l.open()
+	case "rename":
+		return RenameAccount{l.Account, l.Name}, nil
+	case "block":
+		return BlockAccount{l.Account}, nil
+	case "unblock":
+		return UnblockAccount{l.Account}, nil
+	case "close":
+		return CloseAccount{l.Account}, nil
+	case "reverse":
+		return ReverseEntry{l.Entry, l.By}, nil
+	case "open-period":
+		return OpenPeriod{l.Period}, nil
+	case "close-period":
+		return ClosePeriod{l.Period}, nil
+	case "reopen-period":
+		return ReopenPeriod{l.Period}, nil
+	}
+	lines, err := l.lines()
+	if err != nil {
+		return nil, err
+	}
+	switch l.Op {
+	case "create":
+		return CreateEntry{l.Entry, l.Description, lines}, nil
+	case "post":
+		at, err := optionalTime(l.OriginalAt)
+		return PostEntry{Entry: l.Entry, Description: l.Description, Lines: lines, OriginalAt: at},
+			err
+	case "correct":
+		return CorrectEntry{l.Entry, l.By, l.Replacement, l.Description, lines}, nil
+	}
+	return nil, fmt.Errorf("op %q: want open, rename, block, unblock, close, create, post, "+
+		"reverse, correct, open-period, close-period or reopen-period", l.Op)
+}
+
+func (l line) open() (Request, error) {
+	r := OpenAccount{Account: l.Account, Name: l.Name, Type: AccountType(l.Type),
+		Normal: Side(l.Normal), Currency: trade.Currency(l.Currency)}
+	if l.Floor != nil {
+		floor, err := trade.ParseDecimal(*l.Floor)
+		if err != nil {
+			return r, fmt.Errorf("floor: %w", err)
+		}
+		r.Floor = &floor
+	}
+	return r, nil
+}
+
+func (l line) lines() (all []Line, err error) {
+	for i, part := range l.Lines {
+		side, text := Debit, part.Debit
+		if text == "" {
+			side, text = Credit, part.Credit
+		} else if part.Credit != "" {
+			return nil, fmt.Errorf("lines[%d] has a debit and a credit", i)
+		}
+		amount, err := trade.ParseDecimal(text)
+		if err != nil {
+			return nil, fmt.Errorf("lines[%d]: %w", i, err)
+		}
+		all = append(all, Line{part.Account, side, amount, trade.Currency(part.Currency)})
+	}
+	return all, nil
+}
