@@ -27,7 +27,7 @@ func TestKilledPostingsAreWhole(t *testing.T) {
 	k.imported(lines(t, 0, pieces*pieceLines))
 	began := time.Now()
 	k.ok("position")
-	k.lasts["ledger"] = 2 * time.Since(began)
+	k.starts = time.Since(began) // about as long as a run of postings needs before the first one
 	file, entries, amid := filepath.Join(t.TempDir(), "books"), 0, 0
 	count := func() int {
 		r := k.run("ledger", "export", file)
@@ -41,9 +41,12 @@ func TestKilledPostingsAreWhole(t *testing.T) {
 		return all
 	}
 	for range n {
-		k.kill(0, "ledger", "post")
+		k.lasts["ledger"] = 2 * k.starts
+		delay := k.kill(k.starts*3/4, "ledger", "post")
 		if now := count(); now > entries {
-			entries, amid = now, amid+1
+			entries, amid, k.starts = now, amid+1, k.starts*9/10
+		} else {
+			k.starts = max(k.starts, delay) * 11 / 10
 		}
 	}
 	k.ok("ledger", "post")
