@@ -1,4 +1,4 @@
-// Package repository simulates a swap data repository, for the course: it takes a report of the
+// Package repository simulates a swap data repository: it takes a report of the
 // CFTC's Parts 43 and 45, answers every record with ACK or NACK, and keeps the last accepted record
 // of each swap. It shares no code with the rules that make reports.
 //
