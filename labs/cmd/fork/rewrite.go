@@ -69,7 +69,8 @@ var kept = [...]struct{ reason, text string }{
 	{"tag of a digest or a format: another tag changes every digest",
 		`blotter/(?:lab-)?[a-z]+(?:-id)?/v[0-9]+`},
 	{"namespace of a published schema: another one changes its fingerprint",
-		`blotter\.(?:backfill|command|confirmation|event|price|snapshot|store|trade)\b` +
+		`blotter\.(?:access|backfill|break|canary|command|confirmation|disposal|event|hold|` +
+			`ledger|party|price|reference|report|snapshot|store|trade)\b` +
 			`(?:\.[A-Z])?|blotter\.(?:P|Digest)\b|namespace(?:": ?| = )"blotter"`},
 	{"origin that signed a golden file, or that a key of a test names",
 		`example\.com/blotter/test\b|` +
