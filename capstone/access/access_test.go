@@ -10,7 +10,7 @@ import (
 	"example.com/blotter/capstone/domain"
 )
 
-// Must show 5: every cell of the matrix, role by action. x is permitted, - is denied.
+// Every cell of the matrix, role by action. x is permitted, - is denied.
 func TestMatrixOfRolesAndActions(t *testing.T) {
 	t.Parallel()
 	order := []access.Action{access.Read, access.Investigate, access.Watch, access.Send,

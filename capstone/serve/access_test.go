@@ -57,8 +57,8 @@ func newDepartments(t *testing.T) *service {
 	})
 }
 
-// Must show 5: the service enforces every cell of the matrix, role by action, and each denial is an
-// event on the stream of its principal.
+// The service enforces every cell of the matrix, role by action, and each denial is an event on the
+// stream of its principal.
 func TestServiceEnforcesTheMatrix(t *testing.T) {
 	t.Parallel()
 	s := newDepartments(t)

@@ -115,8 +115,8 @@ func asJSON(t *testing.T, v any, err error) string {
 	return string(text)
 }
 
-// Must show 4: 500 random questions have the same answers from the tables as from a scan of all
-// events, whatever the batches were.
+// 500 random questions have the same answers from the tables as from a scan of all events, whatever
+// the batches were.
 func TestIndexAnswersAsAScan(t *testing.T) {
 	t.Parallel()
 	found := map[forensics.Kind]int{}

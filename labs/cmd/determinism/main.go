@@ -37,6 +37,7 @@ var pure = map[string][]string{
 	"solutions/3-projections/search":        nil,
 	"solutions/3-projections/confirmations": nil,
 	"solutions/4-replay":                    {"explain.go", "replay.go", "window.go"},
+	"capstone/access":                       nil,
 	"capstone/explain":                      nil,
 	"capstone/forensics":                    nil,
 	"capstone/forensics/postgres":           nil,
