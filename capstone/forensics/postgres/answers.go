@@ -83,6 +83,7 @@ func inUTC(f *forensics.Fact) {
 // A statement is a query with its conditions and their arguments.
 type statement struct {
 	columns, from, order string
+	first                string // a table whose first rows are the answer: the others join them
 	where                []string
 	args                 []any
 }
@@ -94,22 +95,33 @@ func (s *statement) and(condition string, arg any) {
 		strings.ReplaceAll(condition, "?", fmt.Sprintf("$%d", len(s.args))))
 }
 
-func (s *statement) String() string {
-	text := "SELECT " + envelope + s.columns + " FROM " + s.from
+// text returns the query for the first rows; limit 0 is all of them. With a first table, the limit
+// comes BEFORE the join, so that no plan joins the rows after it.
+func (s *statement) text(limit int) string {
+	where, page := "", " ORDER BY "+s.order
 	if len(s.where) > 0 {
-		text += " WHERE " + strings.Join(s.where, " AND ")
+		where = " WHERE " + strings.Join(s.where, " AND ")
 	}
-	return text + " ORDER BY " + s.order
+	if limit > 0 {
+		page += fmt.Sprintf(" LIMIT %d", limit)
+	}
+	from := s.from + where
+	if s.first != "" {
+		alias := s.first[len(s.first)-1:]
+		from = "(SELECT * FROM " + s.first + where + page + ") " + alias +
+			" JOIN facts f USING (id)"
+	}
+	return "SELECT " + envelope + s.columns + " FROM " + from + page
 }
 
 // during adds the conditions of a question on times. recorded and at are the columns of the known
 // time and of the window.
-func (s *statement) during(q forensics.Question, recorded, at string) {
+func (s *statement) during(q forensics.Question, recorded, effective, at string) {
 	for _, limit := range []struct {
 		condition string
 		at        time.Time
 	}{
-		{recorded + " <= ?", q.Known}, {"f.effective_at <= ?", q.Effective},
+		{recorded + " <= ?", q.Known}, {effective + " <= ?", q.Effective},
 		{at + " >= ?", q.From}, {at + " <= ?", q.Until},
 	} {
 		if !limit.at.IsZero() {
@@ -126,25 +138,25 @@ func statementOf(q forensics.Question) statement {
 	s := statement{from: "facts f", order: byRecord}
 	switch q.Kind {
 	case forensics.Principal:
-		s.columns, s.from = ", t.roles", "touches t JOIN facts f USING (id)"
+		s.columns, s.first = ", t.roles", "touches t"
 		s.order = "t.recorded_at, t.stream, t.version"
 		s.and("t.principal = ?", q.Principal)
-		s.during(q, "t.recorded_at", "t.recorded_at")
+		s.during(q, "t.recorded_at", "t.effective_at", "t.recorded_at")
 	case forensics.OutOfHours:
 		zone, _ := trade.Zone(q.Zone)
-		s.from, s.order = "odd_hours o JOIN facts f USING (id)",
+		s.first, s.order = "odd_hours o",
 			"o.entered_at, o.stream, o.version"
 		s.and("o.city = ?", zone.String())
 		if q.Principal != "" {
 			s.and("o.actor = ?", q.Principal)
 		}
-		s.during(q, "o.recorded_at", "o.entered_at")
+		s.during(q, "o.recorded_at", "o.effective_at", "o.entered_at")
 	case forensics.FourEyes:
 		s.columns, s.where = ", f.breach", []string{"f.breach <> ''"}
-		s.during(q, "f.recorded_at", "f.recorded_at")
+		s.during(q, "f.recorded_at", "f.effective_at", "f.recorded_at")
 	case forensics.AfterClose:
 		s.columns, s.where = ", f.closed", []string{"f.closed <> ''"}
-		s.during(q, "f.recorded_at", "f.recorded_at")
+		s.during(q, "f.recorded_at", "f.effective_at", "f.recorded_at")
 	case forensics.Late:
 		column := "f.backdating"
 		if q.Entry {
@@ -152,7 +164,7 @@ func statementOf(q forensics.Question) statement {
 		}
 		s.columns, s.order = ", "+column, column+" DESC, f.stream, f.version"
 		s.and(column+" >= ?", q.Over.Microseconds())
-		s.during(q, "f.recorded_at", "f.recorded_at")
+		s.during(q, "f.recorded_at", "f.effective_at", "f.recorded_at")
 	}
 	return s
 }
@@ -184,11 +196,7 @@ func (in index) Find(ctx context.Context, q forensics.Question) ([]forensics.Fin
 // findings runs a query. rest returns the places of its columns after the envelope.
 func (in index) findings(ctx context.Context, s *statement, limit int,
 	rest func(f *forensics.Finding, micros *int64) []any) (all []forensics.Finding, err error) {
-	text := s.String()
-	if limit > 0 {
-		text += fmt.Sprintf(" LIMIT %d", limit)
-	}
-	rows, err := in.tx.Query(ctx, text, s.args...)
+	rows, err := in.tx.Query(ctx, s.text(limit), s.args...)
 	if err != nil {
 		return nil, fmt.Errorf("ask the index: %w", err)
 	}
@@ -216,7 +224,7 @@ func (in index) field(ctx context.Context, q forensics.Question) ([]forensics.Fi
 SELECT stream, version, value, coalesce(lag(value) OVER (ORDER BY version), '') AS old
 FROM changes WHERE stream = $1 AND field = $2) c JOIN facts f USING (stream, version)`,
 		args: []any{q.Stream, q.Field}, where: []string{"c.old <> c.value"}}
-	s.during(q, "f.recorded_at", "f.recorded_at")
+	s.during(q, "f.recorded_at", "f.effective_at", "f.recorded_at")
 	return in.findings(ctx, &s, q.Limit, func(f *forensics.Finding, _ *int64) []any {
 		return []any{&f.Old, &f.New}
 	})
@@ -231,7 +239,7 @@ func (in index) rebooked(ctx context.Context, q forensics.Question) ([]forensics
  JOIN deals c ON c.id = p.replaced JOIN facts d ON d.id = p.replaced`}
 	s.and("p.gap <= ?", q.Within.Microseconds())
 	s.and("p.apart <= ?", q.Tolerance)
-	s.during(q, "p.recorded_at", "p.recorded_at")
+	s.during(q, "p.recorded_at", "f.effective_at", "p.recorded_at")
 	return in.findings(ctx, &s, q.Limit, func(f *forensics.Finding, _ *int64) []any {
 		f.Booked, f.Replaced = &forensics.Deal{}, &forensics.Deal{}
 		return append(intoDeal(f.Booked), intoDeal(f.Replaced)...)

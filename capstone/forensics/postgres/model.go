@@ -93,9 +93,10 @@ func newWriter() *writer {
 			"recorded_at, actor, approver, submitted_by, reason, command_id, source, corrects, " +
 			"correlation, causation, backdating, delay, closed, breach)"),
 		touches: readmodel.NewRows(
-			"touches (principal, recorded_at, stream, version, id, roles)"),
+			"touches (principal, recorded_at, stream, version, id, effective_at, roles)"),
 		hours: readmodel.NewRows(
-			"odd_hours (city, entered_at, stream, version, actor, recorded_at, id)"),
+			"odd_hours (city, entered_at, stream, version, actor, recorded_at, " +
+				"effective_at, id)"),
 		changes: readmodel.NewRows("changes (stream, field, version, value)"),
 		links:   readmodel.NewRows("links (id, from_uti, to_uti)"),
 		deals: readmodel.NewRows("deals (id, cancelled, recorded_at, uti, book, instrument, " +
@@ -110,11 +111,13 @@ func (w *writer) add(r forensics.Row) {
 		string(r.Closed), string(r.Breach))
 	touches := r.Touches()
 	for _, principal := range slices.Sorted(maps.Keys(touches)) {
-		w.touches.Add(principal, r.RecordedAt, r.Stream, r.Version, r.ID, touches[principal])
+		w.touches.Add(principal, r.RecordedAt, r.Stream, r.Version, r.ID, r.EffectiveAt,
+			touches[principal])
 	}
 	for _, c := range cities {
 		if forensics.IsOutOfHours(r.EnteredAt, c.location) {
-			w.hours.Add(c.name, r.EnteredAt, r.Stream, r.Version, r.Actor, r.RecordedAt, r.ID)
+			w.hours.Add(c.name, r.EnteredAt, r.Stream, r.Version, r.Actor, r.RecordedAt,
+				r.EffectiveAt, r.ID)
 		}
 	}
 	for _, c := range r.Changes {

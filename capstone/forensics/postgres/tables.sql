@@ -33,24 +33,26 @@ CREATE INDEX facts_corrects ON facts (corrects)
 
 -- The principals of each event.
 CREATE TABLE touches (
-    principal   text COLLATE "C" NOT NULL,
-    recorded_at timestamptz NOT NULL,
-    stream      text COLLATE "C" NOT NULL,
-    version     bigint NOT NULL,
-    id          uuid NOT NULL,
-    roles       text NOT NULL,
+    principal    text COLLATE "C" NOT NULL,
+    recorded_at  timestamptz NOT NULL,
+    stream       text COLLATE "C" NOT NULL,
+    version      bigint NOT NULL,
+    id           uuid NOT NULL,
+    effective_at timestamptz NOT NULL,
+    roles        text NOT NULL,
     PRIMARY KEY (principal, recorded_at, stream, version)
 );
 
 -- The events that were entered out of hours, for the clocks of each city.
 CREATE TABLE odd_hours (
-    city        text COLLATE "C" NOT NULL,
-    entered_at  timestamptz NOT NULL,
-    stream      text COLLATE "C" NOT NULL,
-    version     bigint NOT NULL,
-    actor       text COLLATE "C" NOT NULL,
-    recorded_at timestamptz NOT NULL,
-    id          uuid NOT NULL,
+    city         text COLLATE "C" NOT NULL,
+    entered_at   timestamptz NOT NULL,
+    stream       text COLLATE "C" NOT NULL,
+    version      bigint NOT NULL,
+    actor        text COLLATE "C" NOT NULL,
+    recorded_at  timestamptz NOT NULL,
+    effective_at timestamptz NOT NULL,
+    id           uuid NOT NULL,
     PRIMARY KEY (city, entered_at, stream, version)
 );
 CREATE INDEX odd_hours_actor ON odd_hours (city, actor, entered_at, stream, version);
