@@ -143,7 +143,7 @@ func (p *Policies) Decide(r Request) *Denied {
 		resource: {UID: resource,
 			Attributes: record("actor", r.Actor, "submitted_by", r.SubmittedBy)},
 	}
-	decision, why := p.set.IsAuthorized(entities, cedar.Request{Principal: user,
+	decision, why := cedar.Authorize(p.set, entities, cedar.Request{Principal: user,
 		Action: cedar.NewEntityUID("Action", cedar.String(r.Action)), Resource: resource})
 	if decision == cedar.Allow && len(why.Errors) == 0 {
 		return nil

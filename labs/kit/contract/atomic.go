@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -98,7 +99,8 @@ func Whole(
 		}
 	}
 	whole := slices.Clone(c)
-	for p, r := range last {
+	for _, p := range slices.Sorted(maps.Keys(last)) {
+		r := last[p]
 		if r.group == uuid.Nil || c.At(p) >= end.At(p) {
 			continue
 		}
