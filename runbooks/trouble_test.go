@@ -204,7 +204,8 @@ func troubled(t *testing.T) (shell func(string) *exec.Cmd, env map[string]string
 	if os.Getenv("STACK") == "external" {
 		name := "rb" + strings.ToLower(rand.Text()[:8])
 		env["STACK"], env["MODEL"], env["RESTORED"] = "external", name+"_model", name+"r"
-		prelude += fmt.Sprintf("blotter() { command blotter --name %s \"$@\"; }\n", name)
+		prelude += fmt.Sprintf("blotter() { case \"$*\" in *restored*) command blotter \"$@\";; "+
+			"*) command blotter --name %s \"$@\";; esac; }\n", name)
 	}
 	return func(script string) *exec.Cmd {
 		cmd := plain(prelude + script)
