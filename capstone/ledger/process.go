@@ -14,10 +14,11 @@ import (
 )
 
 // A Poster is the process that turns the trades of a log into entries of a ledger. For each event
-// of a trade it posts the difference between the balances that the trades call for by then
-// (Targets), and the balances that it has posted. So a correction posts a difference, too, and the
-// sums tie out after any crash: a crash between two events leaves a difference that the next run
-// posts. The ids of entries and commands follow from the event, so nothing is posted twice.
+// of a trade it posts the change of the balances that the trades call for (Targets). So it posts a
+// difference for a correction. At the end it posts the rest: the difference between these balances
+// and the posted ones. So the sums tie out after any crash: a crash between two events leaves the
+// later one without an entry, which the next run posts. The ids of entries and commands follow from
+// the event, so nothing is posted twice.
 //
 // It opens the accounts and the periods that it needs. An event of a closed period is posted at the
 // beginning of the next open one, with its original date. A Poster is for one goroutine.
@@ -149,7 +150,8 @@ const (
 // entryOf returns the name of the entry of an event.
 func entryOf(r contract.Recorded) string { return singleEvent + r.ID.String() }
 
-// take folds one event of a trade, and posts the difference in the accounts that it touches.
+// take folds one event of a trade, and posts the changes that it makes. They balance, whatever an
+// earlier run has posted that met the events in another order.
 func (p *Poster) take(ctx context.Context, r contract.Recorded, n int) (int, error) {
 	e, err := contract.Decoded(ctx, p.Trades, r)
 	if err != nil {
@@ -161,12 +163,8 @@ func (p *Poster) take(ctx context.Context, r contract.Recorded, n int) (int, err
 	if delete(p.causes, name); p.entries[name] {
 		return n, nil
 	}
-	difference := Sums{}
-	for k := range changed {
-		difference.add(k.account, k.currency, p.targets.Sums[k].Sub(p.posted[k]))
-	}
 	text := fmt.Sprintf("%s %s, version %d", r.Type, r.Stream, r.Version)
-	return p.post(ctx, toPost{name, text, r, r.EffectiveAt, difference, Adoption{}}, n)
+	return p.post(ctx, toPost{name, text, r, r.EffectiveAt, changed, Adoption{}}, n)
 }
 
 // postRest posts the difference that is left at the end. There is none, unless another run met the

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"iter"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -337,4 +339,65 @@ func TestPosterDiesAtAnyAppend(t *testing.T) {
 		entries[p.Entry] = true
 		require.NotContains(t, p.Entry, "REST-")
 	}
+}
+
+// parted is a log in three partitions: each read meets them in another order.
+type parted struct {
+	contract.Atomic
+	*rand.Rand
+}
+
+func (p parted) Read(ctx context.Context, from, to contract.Cursor) iter.Seq2[contract.Recorded,
+	error,
+] {
+	return func(yield func(contract.Recorded, error) bool) {
+		var parts [3][]contract.Recorded
+		for r, err := range p.Atomic.Read(ctx, from, to) {
+			if err != nil {
+				yield(r, err)
+				return
+			}
+			n := crc32.ChecksumIEEE([]byte(r.Stream)) % 3
+			parts[n] = append(parts[n], r)
+		}
+		for len(parts[0])+len(parts[1])+len(parts[2]) > 0 {
+			n := p.IntN(3)
+			some := min(len(parts[n]), 1+p.IntN(9))
+			for _, r := range parts[n][:some] {
+				if !yield(r, nil) {
+					return
+				}
+			}
+			parts[n] = parts[n][some:]
+		}
+	}
+}
+
+// The process of postings dies again and again, and each run meets the partitions of the log in
+// another order. Every entry balances, and in the end the ledger ties out with the trades.
+func TestPosterMeetsAnyOrder(t *testing.T) {
+	t.Parallel()
+	d := newTrading()
+	for step := range simulate.Book(demo) {
+		_, err := d.system.Do(t.Context(), step.Command)
+		require.NoError(t, err)
+	}
+	r := rand.New(rand.NewPCG(13, 1))
+	run := func(log contract.Atomic) error {
+		poster := &ledger.Poster{Desk: over(parted{log, r}).Desk, Trades: codec.Offline(),
+			Ledger: "main"}
+		_, err := poster.CatchUp(t.Context())
+		return err
+	}
+	for deaths := range 30 {
+		require.ErrorIs(t, run(&dying{d.Log, r.IntN(9), r.IntN(2) == 0}), errDied, deaths)
+	}
+	require.NoError(t, run(d.Log))
+	requireTied(t, d.ties(t, "1"))
+	before, err := d.Log.End(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, run(d.Log))
+	after, err := d.Log.End(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, before, after, "another order of the same events posts nothing")
 }
