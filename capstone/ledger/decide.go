@@ -477,9 +477,11 @@ func (r CorrectEntry) decide(d *decision) {
 	}
 }
 
-// reverse marks an entry as taken back, and returns the lines that take it back.
+// reverse marks an entry as taken back, and returns the lines that take it back. A guard keeps the
+// period of the entry as it is until then: whether it is closed decides about the approver.
 func (d *decision) reverse(entry, by string) []Line {
 	e := d.Entries[entry]
+	of := PeriodOf(e.PostedAt, d.Zone)
 	switch {
 	case e.Version == 0:
 		d.refuse(NoEntry, "no entry %s is on record", entry)
@@ -492,9 +494,10 @@ func (d *decision) reverse(entry, by string) []Line {
 	case d.at().Before(e.PostedAt):
 		d.refuse(ReversedEarly, "entry %s takes effect %s, after its reversal at %s", entry,
 			e.PostedAt.UTC().Format(time.RFC3339Nano), d.at().UTC().Format(time.RFC3339Nano))
-	case d.Periods[PeriodOf(e.PostedAt, d.Zone)].Status == Closed:
+	case d.Periods[of].Status == Closed:
 		d.needApprover(approvedReversal)
 	}
+	d.Guards[PeriodStream(d.State.Ledger, of)] = d.Periods[of].Version
 	d.emit(JournalStream(d.State.Ledger, entry), JournalEntryReversed{entry, by})
 	return reversed(e.Posted.Lines)
 }

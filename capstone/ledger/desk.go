@@ -29,7 +29,8 @@ type Desk struct {
 	// known has the Account or Period of a stream, up to the last version that this desk saw.
 	// Another process may have appended since: then the append conflicts, and the desk reads again.
 	known sync.Map
-	locks sync.Map // *sync.Mutex by stream
+	newer sync.Mutex // of replacements in known
+	locks sync.Map   // *sync.Mutex by stream
 }
 
 // An Outcome is the recorded outcome of a command.
@@ -70,8 +71,18 @@ func (d *Desk) try(ctx context.Context, cmd Command, isNew bool) (Outcome, error
 	if err != nil {
 		return Outcome{}, err
 	}
-	defer unlock()
 	decision, refusal := Decide(s, cmd)
+	if refusal != nil && s.remembered { // another process may have removed its reason
+		unlock()
+		for _, stream := range Reads(s, cmd) {
+			d.known.Delete(stream)
+		}
+		if s, unlock, err = d.load(ctx, cmd, false); err != nil {
+			return Outcome{}, err
+		}
+		decision, refusal = Decide(s, cmd)
+	}
+	defer unlock()
 	if refusal != nil {
 		if out, found, err := d.recorded(ctx, cmd); found || err != nil {
 			return out, err
@@ -138,6 +149,7 @@ func (d *Desk) loadStream(ctx context.Context, s *State, stream string) error {
 		s.Periods[name] = known
 	}
 	if ok {
+		s.remembered = true
 		return nil
 	}
 	for r, err := range d.Log.Stream(ctx, stream) {
@@ -154,14 +166,22 @@ func (d *Desk) loadStream(ctx context.Context, s *State, stream string) error {
 	return nil
 }
 
-// keep remembers the state of an account or a period. Entries are many, and seldom read again.
+// keep remembers the state of an account or a period, unless a later one is known: a period is not
+// locked while it is read. Entries are many, and seldom read again.
 func (d *Desk) keep(s *State, stream string) {
+	d.newer.Lock()
+	defer d.newer.Unlock()
 	_, name, _ := Of(stream)
+	known, _ := d.known.Load(stream)
 	if _, ok := strings.CutPrefix(stream, accountStreams); ok {
-		d.known.Store(stream, s.Accounts[name])
+		if k, _ := known.(Account); k.Version <= s.Accounts[name].Version {
+			d.known.Store(stream, s.Accounts[name])
+		}
 	}
 	if _, ok := strings.CutPrefix(stream, periodStreams); ok {
-		d.known.Store(stream, s.Periods[name])
+		if k, _ := known.(Period); k.Version <= s.Periods[name].Version {
+			d.known.Store(stream, s.Periods[name])
+		}
 	}
 }
 

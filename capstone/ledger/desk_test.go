@@ -157,6 +157,56 @@ func TestClosingOvertakesPosting(t *testing.T) {
 	require.Equal(t, ledger.IsClosed, out.Refusal.Rule)
 }
 
+// A refusal is decided on what the log has, and not on what a desk remembers: another desk may have
+// removed the reason since. A refusal is final, so a wrong one would stay.
+func TestRefusalIsDecidedOnTheLog(t *testing.T) {
+	t.Parallel()
+	log := memory.New(contract.SimulatedClock)
+	a, b := over(log).open(t), over(log)
+	b.n.Store(100)
+	a.closes(t)
+	reopen := b.command(day(2), ledger.ReopenPeriod{Period: "2025-01"})
+	reopen.Approver = "chief/1"
+	out, err := b.Do(t.Context(), reopen)
+	require.NoError(t, err)
+	require.Nil(t, out.Refusal)
+	a.must(t, day(1), post("E1", "cash", "sales", "1", "EUR"))  // a remembers 1 on cash
+	b.must(t, day(1), post("E2", "cash", "sales", "10", "EUR")) // b deposits 10
+	a.must(t, day(1), post("E3", "fees", "cash", "11", "EUR"))
+}
+
+// An entry of a month that another desk has closed since is not taken back without an approver.
+func TestReversalGuardsTheOldPeriod(t *testing.T) {
+	t.Parallel()
+	for _, take := range []ledger.Request{
+		ledger.ReverseEntry{Entry: "E", By: "E-R"},
+		ledger.CorrectEntry{Entry: "E", Reversal: "E-R", Replacement: "E2",
+			Lines: lines("cash", "sales", "9", "EUR")},
+	} {
+		log := memory.New(contract.SimulatedClock)
+		slow := over(log).open(t)
+		slow.must(t, day(1), post("E", "cash", "sales", "10", "EUR")) // remembers an open January
+		over(log).closes(t)
+		out, err := slow.Do(t.Context(), slow.command(day(40), take))
+		require.NoError(t, err)
+		require.NotNil(t, out.Refusal, "%T", take)
+		require.Equal(t, ledger.NeedsApprover, out.Refusal.Rule)
+	}
+}
+
+// The refusals of a ledger lie in the place of the ledger, as its other streams do.
+func TestRefusalsLieWithTheLedger(t *testing.T) {
+	t.Parallel()
+	streams := []string{ledger.RefusalStream("main"), ledger.PeriodStream("main", "2025-01"),
+		ledger.AccountStream("main", "cash"), ledger.JournalStream("main", "E")}
+	require.NoError(t, contract.Apart(streams...))
+	for _, stream := range streams {
+		name, _, ok := ledger.Of(stream)
+		require.True(t, ok)
+		require.Equal(t, "main", name)
+	}
+}
+
 func (b *book) closes(t *testing.T) {
 	cmd := b.command(day(2), ledger.ClosePeriod{Period: "2025-01"})
 	cmd.ID = "close"
@@ -222,7 +272,7 @@ func TestRecordOfPostingAndRefusal(t *testing.T) {
 		require.Equal(t, group[0].RecordedAt, r.RecordedAt)
 		require.Equal(t, group[0].AppendGroup, r.AppendGroup)
 	}
-	for r, err := range log.Stream(t.Context(), "ledger-refusals/main") {
+	for r, err := range log.Stream(t.Context(), ledger.RefusalStream("main")) {
 		require.NoError(t, err)
 		f, _, err := ledger.FactOf(r)
 		require.NoError(t, err)

@@ -113,7 +113,7 @@ func AccountStream(ledger, account string) string { return accountStreams + ledg
 func PeriodStream(ledger, period string) string { return periodStreams + ledger + "/" + period }
 
 // RefusalStream returns the name of the stream of the refused commands of a ledger.
-func RefusalStream(ledger string) string { return refusalStreams + ledger }
+func RefusalStream(ledger string) string { return refusalStreams + ledger + "/commands" }
 
 // Of returns the ledger that a stream belongs to, and the name of the entry, account or period. ok
 // is false for the streams of other domains.

@@ -56,6 +56,8 @@ type State struct {
 	Accounts map[string]Account
 	Periods  map[string]Period
 	Entries  map[string]Entry
+
+	remembered bool // a part of it came from the memory of a desk, and may be old
 }
 
 // NewState returns the state of a ledger without events.
