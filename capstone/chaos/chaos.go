@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"example.com/blotter/labs/kit/contract"
 )
 
 // Options describe a run.
@@ -168,6 +170,11 @@ func (r *run) read(ctx context.Context) (events int64, err error) {
 			streams = append(streams, e.Stream)
 		}
 	}
+	for range r.Writers {
+		if err := r.fold(ctx, end); err != nil {
+			return events, err
+		}
+	}
 	last := server{store: log}
 	for _, stream := range streams {
 		q := Request{Kind: Read, Stream: stream}
@@ -180,4 +187,22 @@ func (r *run) read(ctx context.Context) (events int64, err error) {
 		}
 	}
 	return events, nil
+}
+
+// fold adds the digest of another reader, which reads up to the same end.
+func (r *run) fold(ctx context.Context, end contract.Cursor) error {
+	log, err := r.Read(ctx)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	d := digest{}
+	for e, err := range log.Read(ctx, nil, end) {
+		if err != nil {
+			return fmt.Errorf("read the log again: %w", err)
+		}
+		d.add(seen(e))
+	}
+	r.history.add(Entry{Folded: d.String()})
+	return nil
 }

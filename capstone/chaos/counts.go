@@ -3,6 +3,8 @@ package chaos
 import (
 	"fmt"
 	"io"
+	"math"
+	"slices"
 )
 
 // Counts counts the operations, outcomes and faults of a history.
@@ -28,12 +30,26 @@ type Counts struct {
 	Events    int `json:"events"`
 	Streams   int `json:"streams"`
 	Fed       int `json:"fed"`
+	// Moved counts the partitions that another process took over from a disturbed process. The
+	// times are seconds from the fault, or from the first append that waited since, to the first
+	// append that the other process acknowledged.
+	Moved       int     `json:"moved"`
+	MovedMedian float64 `json:"moved_median_s"`
+	MovedMost   float64 `json:"moved_most_s"`
+	Folded      int     `json:"folded"` // digests of readers
+	Digest      string  `json:"digest"` // of the log
 }
 
 func (e *evidence) counts() Counts {
 	c := Counts{
 		Appends: len(e.batches), Events: len(e.log), Streams: len(e.stream), Fed: len(e.fed),
-		Takeovers: e.takeovers(),
+		Folded: len(e.folded), Digest: digestOf(e.log),
+	}
+	takeovers, moves := e.takeovers()
+	c.Takeovers, c.Moved = takeovers, len(moves)
+	if n := len(moves); n > 0 {
+		slices.Sort(moves)
+		c.MovedMedian, c.MovedMost = seconds(moves[n/2]), seconds(moves[n-1])
 	}
 	for _, a := range e.attempts {
 		c.add(a)
@@ -87,30 +103,74 @@ func (c *Counts) add(a *attempt) {
 	}
 }
 
+func seconds(nanos int64) float64 { return math.Round(float64(nanos)/1e6) / 1e3 }
+
 // takeovers counts the changes of owner: it compares each event with the event before it in its
-// partition, and counts the pairs in which another process acknowledged the later event.
-func (e *evidence) takeovers() (n int) {
+// partition, and counts the pairs in which another process acknowledged the later event. It also
+// returns the nanoseconds of the changes that followed a fault.
+func (e *evidence) takeovers() (n int, moves []int64) {
 	if !e.run.Owned {
-		return 0
+		return 0, nil
 	}
-	last := map[int32]string{}
+	last, lost := map[int32]*attempt{}, e.partitions()
 	for _, s := range e.log {
 		x := e.batchOf[s.ID]
 		if x == nil {
 			continue
 		}
-		for _, a := range x.attempts {
-			if a.Outcome != OK {
-				continue
+		i := slices.IndexFunc(x.attempts, func(a *attempt) bool { return a.Outcome == OK })
+		if i < 0 {
+			continue
+		}
+		p, a := s.Position.Partition, x.attempts[i]
+		if was := last[p]; was != nil && was.Writer != a.Writer {
+			n++
+			if fault := e.faultAfter(was); fault < a.to {
+				moves = append(moves, a.to-waitedSince(fault, lost[p]))
 			}
-			if was := last[s.Position.Partition]; was != "" && was != a.Writer {
-				n++
-			}
-			last[s.Position.Partition] = a.Writer
-			break
+		}
+		last[p] = a
+	}
+	return n, moves
+}
+
+// partitions returns the attempts at appends, by the partition of their stream.
+func (e *evidence) partitions() map[int32][]*attempt {
+	of, attempts := map[string]int32{}, map[int32][]*attempt{}
+	for _, s := range e.log {
+		of[s.Stream] = s.Position.Partition
+	}
+	for _, a := range e.attempts {
+		if p, ok := of[a.Stream]; ok && a.Kind == Append {
+			attempts[p] = append(attempts[p], a)
 		}
 	}
-	return n
+	return attempts
+}
+
+// faultAfter returns the time of the first kill or stop of a writer after its attempt, or never.
+func (e *evidence) faultAfter(a *attempt) int64 {
+	first := int64(never)
+	for _, s := range e.stops[a.Writer] {
+		if s.from >= a.from {
+			first = min(first, s.from)
+		}
+	}
+	if killed, ok := e.killed[a.Writer]; ok && killed >= a.from {
+		first = min(first, killed)
+	}
+	return first
+}
+
+// waitedSince returns the time since which an append to a partition waited after a fault.
+func waitedSince(fault int64, attempts []*attempt) int64 {
+	first := int64(never)
+	for _, a := range attempts {
+		if a.to > fault {
+			first = min(first, max(fault, a.from))
+		}
+	}
+	return first
 }
 
 // Show prints the counts for people.
@@ -128,8 +188,11 @@ func (c Counts) Show(w io.Writer, run Run) {
 	if late := "%d appends waited for a stalled writer"; run.Owned {
 		row("takeovers", "%d; "+late+", %d of them were fenced or sent elsewhere",
 			c.Takeovers, c.Late, c.LateShut)
+		row("moved", "%d partitions to another process after a fault, "+
+			"in %.1f s (median), %.1f s (longest)", c.Moved, c.MovedMedian, c.MovedMost)
 	} else {
 		row("late", late+", which decided them when it woke", c.Late)
 	}
 	row("log", "%d events in %d streams; the feed gave %d", c.Events, c.Streams, c.Fed)
+	row("digest", "%s, of the log and of %d more readers", c.Digest, c.Folded)
 }

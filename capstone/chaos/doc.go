@@ -10,11 +10,13 @@
 //	         the stalled process meanwhile; then SIGCONT
 //	replace  SIGSTOP, a new process at the same address while the old process is stopped, then
 //	         SIGCONT: two processes that both act as the same writer
-//	away     the broker or the database is killed and started again, where the stack can do that
+//	away     the broker (one of several) or the database is killed and started again, where the
+//	         stack can do that
 //
-// This process adds every question and every answer to a History, so no part of the history is lost
-// when a writer is killed. A reader follows the feed during the whole run. At the end the whole log
-// is read. Judge then checks the history against the rules (see Rule).
+// This process adds every question and every answer to a History, so no part of the history is
+// lost when a writer is killed. A reader follows the feed during the whole run. At the end the
+// whole log is read, once by an owner and once by each of several readers. Judge then checks the
+// history against the rules (see Rule).
 //
 // # The seed
 //

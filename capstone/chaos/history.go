@@ -14,7 +14,7 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// An Entry is one line of a history. Exactly one of its pointers is set.
+// An Entry is one line of a history. Exactly one of its fields besides At is set.
 type Entry struct {
 	At     int64         `json:"at"` // nanoseconds since the run began
 	Run    *Run          `json:"run,omitempty"`
@@ -23,6 +23,7 @@ type Entry struct {
 	Fault  *AppliedFault `json:"fault,omitempty"`
 	Fed    *Seen         `json:"fed,omitempty"`
 	Logged *Seen         `json:"logged,omitempty"`
+	Folded string        `json:"folded,omitempty"` // the digest of a reader that read the whole log
 }
 
 // A Run describes a run. It is the first entry.

@@ -41,6 +41,8 @@ const (
 	// Fed: the live feed gave each event of the log once, those of a stream in the order of their
 	// versions, and no other event.
 	Fed Rule = "fed"
+	// Agreed: every reader of the whole log folds it to one digest.
+	Agreed Rule = "agreed"
 	// Shut: a batch is not in the log if every attempt was answered as certainly not recorded
 	// (fenced, owned elsewhere, in conflict).
 	Shut Rule = "fenced means not recorded"
@@ -81,7 +83,8 @@ func Judge(entries []Entry, limit time.Duration) Verdict {
 	e := collect(entries)
 	v := Verdict{Run: e.run, Counts: e.counts(), Violations: []Violation{}, Undecided: []string{}}
 	for _, check := range []func(*evidence) []Violation{
-		checkKept, checkWhole, checkLog, checkPrefix, checkFed, checkShut, checkAnswered,
+		checkKept, checkWhole, checkLog, checkPrefix, checkFed, checkAgreed, checkShut,
+		checkAnswered,
 	} {
 		v.Violations = append(v.Violations, check(e)...)
 	}
@@ -129,6 +132,7 @@ type evidence struct {
 	logged   map[uuid.UUID]Seen     // the first event of the log with an id
 	stream   map[string][]uuid.UUID // the ids of a stream, in the order of the log
 	fed      []Seen
+	folded   []string // digests
 	faults   []AppliedFault
 	stops    map[string][]span // by writer, in order
 	killed   map[string]int64  // by writer, the time of the kill
@@ -163,6 +167,8 @@ func collect(entries []Entry) *evidence {
 			streams[entry.Logged.Stream] = true
 		case entry.Fed != nil:
 			e.fed = append(e.fed, *entry.Fed)
+		case entry.Folded != "":
+			e.folded = append(e.folded, entry.Folded)
 		}
 	}
 	e.streams = slices.Sorted(maps.Keys(streams))

@@ -210,8 +210,37 @@ func TestGoodHistoryPasses(t *testing.T) {
 	require.Equal(t, chaos.Counts{
 		Attempts: 11, Appends: 6, Retries: 1, Acked: 3, Conflicts: 1, Unknown: 1, Landed: 1,
 		Fenced: 2, Reads: 2, Finds: 2, Kills: 1, Stalls: 1, Late: 1, LateShut: 1,
-		Events: 4, Streams: 1, Fed: 4, Takeovers: 1,
+		Events: 4, Streams: 1, Fed: 4, Takeovers: 1, Moved: 1,
+		Digest: "dd062f1d935f46608d03783d11867119dc5e4ccd6e5ec0f1e0092fb49f94ba14",
 	}, v.Counts)
+}
+
+// The time of a move begins with the first append that waited after the fault.
+func TestTimeOfAMove(t *testing.T) {
+	t.Parallel()
+	const second = int64(time.Second)
+	ask := func(op int, name, writer string) *chaos.Invoke {
+		r := chaos.Request{Op: op, Kind: chaos.Append, Stream: stream, IDs: ids(name)}
+		return &chaos.Invoke{Request: r, Writer: writer}
+	}
+	done := func(op int, version int64) *chaos.Return {
+		return &chaos.Return{Op: op, Outcome: chaos.OK, Receipts: receipts(version, version)}
+	}
+	first, next := seen("a", 1), seen("b", 2)
+	v := chaos.Judge([]chaos.Entry{
+		{Run: &chaos.Run{Owned: true}},
+		{At: 1 * second, Invoke: ask(1, "a", "writer-1#1")},
+		{At: 2 * second, Return: done(1, 1)},
+		{At: 3 * second, Fault: &chaos.AppliedFault{Blow: chaos.Kill, To: "writer-1#1"}},
+		{At: 4 * second, Invoke: ask(2, "b", "writer-2#1")},
+		{At: 4 * second, Return: &chaos.Return{Op: 2, Outcome: chaos.Unknown}},
+		{At: 6 * second, Invoke: ask(3, "b", "writer-2#1")},
+		{At: 9 * second, Return: done(3, 2)},
+		{Logged: &first}, {Logged: &next},
+	}, limit)
+	require.Equal(t, 1, v.Counts.Moved)
+	require.InDelta(t, 5, v.Counts.MovedMost, 0)
+	require.InDelta(t, 5, v.Counts.MovedMedian, 0)
 }
 
 // A flaw is a change of the good history, and the violation that the judge must find.
@@ -264,6 +293,8 @@ var flawsOfTheLog = map[string]flaw{
 }
 
 var flawsOfTheFeed = map[string]flaw{
+	"reader folds another log": {func(h *tape) { h.add(chaos.Entry{Folded: "ab"}) }, chaos.Agreed,
+		"reader 1 folds the log to ab, and not to dd06"},
 	"feed gives another time": {
 		func(h *tape) { h.lastFed().RecordedAt = recordedAt(9) }, chaos.Fed, "the log differs"},
 	"feed gives an event twice": {

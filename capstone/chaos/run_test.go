@@ -49,6 +49,7 @@ func TestSoundStorePasses(t *testing.T) {
 	require.Positive(t, v.Counts.Acked)
 	require.Positive(t, v.Counts.Conflicts, "streams are contended")
 	require.Equal(t, v.Counts.Events, v.Counts.Fed)
+	require.Equal(t, 3, v.Counts.Folded, "readers with the digest of the log")
 }
 
 func TestUnsoundStoresAreFound(t *testing.T) {

@@ -68,6 +68,7 @@ type Config struct {
 	Keep        time.Duration // of archived snapshots; Retention if it is zero
 	OffloadOver int           // payloads of more bytes go to object storage
 	Temporary   bool          // containers remove their volumes when they are closed
+	Brokers     int           // of Kafka in containers; 0 means 1
 	Progress    io.Writer     // takes progress and warnings; nil discards them
 
 	// Traces takes the spans of the log's servers; nil: there are none.

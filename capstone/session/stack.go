@@ -28,7 +28,7 @@ func OpenStack(c Config) (*Stack, error) {
 	if c.stackKind() == "containers" {
 		s.Stack = containers.New(containers.Options{
 			Dir: logdir.ContainerDir(c.Data), Temporary: c.Temporary, Compatible: compatible,
-			Log: c.say,
+			Brokers: c.Brokers, Log: c.say,
 		})
 		return s, nil
 	}

@@ -24,6 +24,7 @@ type chaosCmd struct {
 	Writers int           `help:"Number of processes that write." default:"3"`
 	Clients int           `help:"Number of clients, each with one operation at a time." default:"8"`
 	Hold    time.Duration `help:"${chaos_hold}" default:"11s"`
+	Brokers int           `help:"${chaos_brokers}" default:"1"`
 	History string        `help:"${chaos_history}" placeholder:"FILE"`
 	Judge   string        `help:"Run nothing: judge this history." placeholder:"FILE" xor:"judge"`
 	Limit   time.Duration `help:"${chaos_limit}" default:"1m"`
@@ -36,6 +37,10 @@ func (c *chaosCmd) Run(ctx context.Context, a *app) error {
 	}
 	if c.Kills < 0 || c.Writers < 1 || c.Clients < 1 {
 		return &usageError{"--writers and --clients must be at least 1, and --kills at least 0",
+			"see: blotter chaos --help"}
+	}
+	if c.Brokers < 1 || c.Brokers > 1 && (a.cli.Stack != "containers" || a.cli.Store != "kafka") {
+		return &usageError{"several brokers need --stack containers and --store kafka",
 			"see: blotter chaos --help"}
 	}
 	if c.Seed == 0 {
@@ -80,7 +85,7 @@ func (c *chaosCmd) prepare(ctx context.Context, a *app) (o chaos.Options, err er
 		a.cli.Name = "chaos-" + strings.ToLower(rand.Text()[:8]) // a log of its own
 	}
 	config := a.config()
-	config.New, config.Temporary = a.newLog(false), true
+	config.New, config.Temporary, config.Brokers = a.newLog(false), true, c.Brokers
 	dir, err := config.Folder()
 	if err != nil {
 		return o, err
@@ -108,23 +113,34 @@ func (c *chaosCmd) prepare(ctx context.Context, a *app) (o chaos.Options, err er
 			Clients: c.Clients, Kills: c.Kills, Owned: store.Owned,
 		},
 		Hold: c.Hold, Launch: crew.launch, Read: crew.reader, Last: crew.last,
-		Interrupt: interrupter(services, store),
+		Interrupt: c.interrupter(a, services, store, at),
 	}, err
 }
 
 // interrupter returns a function that kills the component of the stack that holds the log and
-// starts it again; nil where the stack cannot do that.
-func interrupter(services *session.Stack, store session.Store) func(context.Context) error {
+// starts it again; nil where the stack cannot do that. Of several brokers it kills one after the
+// other, and each stays away as long as a stalled writer.
+func (c *chaosCmd) interrupter(
+	a *app, services *session.Stack, store session.Store, at session.Endpoint,
+) func(context.Context) error {
 	s, ok := services.Stack.(*containers.Stack)
 	if !ok {
 		return nil
 	}
-	component := containers.Component(store.Component)
-	return func(ctx context.Context) error {
-		if err := s.Kill(ctx, component); err != nil {
-			return err
+	if c.Brokers == 1 {
+		component := containers.Component(store.Component)
+		return func(ctx context.Context) error {
+			if err := s.Kill(ctx, component); err != nil {
+				return err
+			}
+			return s.Start(ctx, component)
 		}
-		return s.Start(ctx, component)
+	}
+	victim := 0
+	return func(ctx context.Context) error {
+		name := s.Brokers()[victim]
+		victim = (victim + 1) % c.Brokers
+		return c.withoutBroker(ctx, a, s, at.Kafka, name)
 	}
 }
 
@@ -185,9 +201,13 @@ func (c *chaosCmd) failed(a *app, v chaos.Verdict, path, more string) error {
 
 // command returns the command line of the same run.
 func (c *chaosCmd) command(a *app) string {
-	return fmt.Sprintf("blotter --stack %s --store %s --partitions %d "+
+	command := fmt.Sprintf("blotter --stack %s --store %s --partitions %d "+
 		"chaos --seed %d --kills %d --writers %d --clients %d --hold %v",
 		a.cli.Stack, a.cli.Store, a.cli.Partitions, c.Seed, c.Kills, c.Writers, c.Clients, c.Hold)
+	if c.Brokers > 1 {
+		command += fmt.Sprintf(" --brokers %d", c.Brokers)
+	}
+	return command
 }
 
 // keep writes the history and returns its path.

@@ -313,6 +313,7 @@ var longHelp = kong.Vars{
 		"one is replaced while it is stalled and, where the stack allows it, " +
 		"the broker or the database is killed.",
 	"chaos_hold":    "Shortest stall of a writer. Its transactions time out after 10 s.",
+	"chaos_brokers": "Brokers of the containers stack. Of several, one at a time is killed.",
 	"chaos_history": "Write the history to this file, as JSON Lines, even if it breaks no rule.",
 	"chaos_limit":   "Time limit for ordering the operations of one stream.",
 }

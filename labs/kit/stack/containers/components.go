@@ -35,41 +35,55 @@ func (i image) name() string {
 	return i.public
 }
 
-// broker is one Kafka node that is its own controller. It has three listeners:
+// broker is the nth of some Kafka nodes, each of them a broker and a controller. It has three
+// listeners:
 //
 //   - CLIENTS, with the address that reaches it from this machine;
-//   - BROKER, for itself: a transaction coordinator writes the ends of transactions through the
-//     network, and inside the container the address of CLIENTS leads nowhere;
+//   - BROKER, for the nodes, itself included: a transaction coordinator writes the ends of
+//     transactions through the network, and inside the container the address of CLIENTS leads
+//     nowhere;
 //   - CONTROLLER, which rejects a second broker of the same number until the session has ended.
 //
 // Clients use TLS and sign in with SCRAM-SHA-512. Such a user is a record in the cluster:
 // pingBroker creates it after the first start, as the same user with PLAIN, whom the configuration
 // has.
-func broker(session time.Duration, secret string, id identity) spec {
+func broker(session time.Duration, nodes []Component, n int, secret string, id identity) spec {
+	voters := make([]string, len(nodes))
+	hosts := make([]string, len(nodes))
+	for i, node := range nodes {
+		hosts[i] = string(node)
+		if len(nodes) == 1 {
+			hosts[i] = "localhost"
+		}
+		voters[i] = fmt.Sprintf("%d@%s:9093", i+1, hosts[i])
+	}
+	host := hosts[n]
+	copies, enough := strconv.Itoa(len(nodes)), strconv.Itoa(max(1, len(nodes)-1))
 	return spec{
 		image: kafkaImage, port: "9092", data: "/var/lib/kafka/data", ping: pingBroker,
 		secret: secret, identity: id,
 		env: func(hostPort string) map[string]string {
 			env := map[string]string{
 				"CLUSTER_ID":                       "YmxvdHRlci1rYWZrYS0wMQ", // 16 bytes, base64url
-				"KAFKA_NODE_ID":                    "1",
+				"KAFKA_NODE_ID":                    strconv.Itoa(n + 1),
 				"KAFKA_PROCESS_ROLES":              "broker,controller",
-				"KAFKA_CONTROLLER_QUORUM_VOTERS":   "1@localhost:9093",
+				"KAFKA_CONTROLLER_QUORUM_VOTERS":   strings.Join(voters, ","),
 				"KAFKA_CONTROLLER_LISTENER_NAMES":  "CONTROLLER",
 				"KAFKA_INTER_BROKER_LISTENER_NAME": "BROKER",
-				"KAFKA_LISTENERS": "CLIENTS://:9092,BROKER://localhost:19092," +
-					"CONTROLLER://localhost:9093",
+				"KAFKA_LISTENERS": "CLIENTS://:9092,BROKER://" + host + ":19092," +
+					"CONTROLLER://" + host + ":9093",
 				"KAFKA_ADVERTISED_LISTENERS": "CLIENTS://127.0.0.1:" + hostPort + "," +
-					"BROKER://localhost:19092",
+					"BROKER://" + host + ":19092",
 				"KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CLIENTS:SASL_SSL,BROKER:PLAINTEXT," +
 					"CONTROLLER:PLAINTEXT",
 				"KAFKA_LOG_DIRS": "/var/lib/kafka/data",
 
-				// One node keeps one copy of everything, its internal topics included.
-				"KAFKA_DEFAULT_REPLICATION_FACTOR":               "1",
-				"KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR":         "1",
-				"KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
-				"KAFKA_TRANSACTION_STATE_LOG_MIN_ISR":            "1",
+				// Each node keeps a copy of everything, its internal topics included.
+				"KAFKA_DEFAULT_REPLICATION_FACTOR":               copies,
+				"KAFKA_MIN_INSYNC_REPLICAS":                      enough,
+				"KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR":         copies,
+				"KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": copies,
+				"KAFKA_TRANSACTION_STATE_LOG_MIN_ISR":            enough,
 				"KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS":             "8",
 				"KAFKA_TRANSACTION_STATE_LOG_NUM_PARTITIONS":     "8",
 

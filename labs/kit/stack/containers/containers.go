@@ -1,6 +1,6 @@
-// Package containers is the stack of the real components: Apache Kafka (KRaft, one node), Postgres
-// and MinIO in containers, and the in-process schema registry. It needs a container engine that
-// speaks Docker's API.
+// Package containers is the stack of the real components: Apache Kafka (KRaft, one node or
+// several), Postgres and MinIO in containers, and the in-process schema registry. It needs a
+// container engine that speaks Docker's API.
 //
 //	s := containers.New(containers.Options{Dir: ".blotter/stack"})
 //	defer s.Close()
@@ -69,6 +69,10 @@ type Options struct {
 	// broker waits that long when it is started again. 0 means 3 s; a shorter time suits only
 	// machines that are otherwise idle.
 	BrokerSession time.Duration
+	// Brokers is the number of Kafka brokers, on a network of their own; 0 means 1. Of three or
+	// more, one may fail: an append is acknowledged when all but one of them have it. The number
+	// must stay the same for a directory.
+	Brokers int
 	// Compatible judges schemas for the registry, see stack.EmbeddedOptions.
 	Compatible func(mode, next string, published ...string) error
 	// Log takes progress lines. Nil: no progress.
@@ -83,6 +87,7 @@ type Stack struct {
 	mu        sync.Mutex
 	engine    client.APIClient // nil before first use
 	identity  identity         // made with the engine
+	network   string           // of several brokers; empty if there is none
 	closed    bool
 	instances map[Component]*instance
 }
@@ -107,6 +112,7 @@ func New(opt Options) *Stack {
 	if opt.BrokerSession == 0 {
 		opt.BrokerSession = 3 * time.Second
 	}
+	opt.Brokers = max(1, opt.Brokers)
 	return &Stack{
 		opt: opt, instances: map[Component]*instance{},
 		registry: stack.Embedded(stack.EmbeddedOptions{
@@ -115,20 +121,38 @@ func New(opt Options) *Stack {
 	}
 }
 
-// Kafka returns the broker, at the address that it also advertises.
+// Brokers returns the components that are Kafka brokers.
+func (s *Stack) Brokers() []Component {
+	names := []Component{Kafka}
+	for n := 2; n <= s.opt.Brokers; n++ {
+		names = append(names, Component(fmt.Sprintf("%s-%d", Kafka, n)))
+	}
+	return names
+}
+
+// Kafka returns the brokers, at the addresses that they also advertise.
 func (s *Stack) Kafka(ctx context.Context) (stack.Kafka, error) {
-	i, err := s.get(ctx, Kafka, func(secret string, id identity) spec {
-		return broker(s.opt.BrokerSession, secret, id)
-	})
+	nodes := s.Brokers()
+	specify := make([]specifier, len(nodes))
+	for n := range nodes {
+		specify[n] = func(secret string, id identity) spec {
+			return broker(s.opt.BrokerSession, nodes, n, secret, id)
+		}
+	}
+	brokers, err := s.get(ctx, nodes, specify)
 	if err != nil {
 		return stack.Kafka{}, err
 	}
-	return i.kafka(), nil
+	at := brokers[0].kafka()
+	for _, i := range brokers[1:] {
+		at.Brokers = append(at.Brokers, i.address())
+	}
+	return at, nil
 }
 
 // Postgres returns the database with a superuser for migrations, and the role of the application.
 func (s *Stack) Postgres(ctx context.Context) (at stack.Postgres, err error) {
-	i, err := s.get(ctx, Postgres, database)
+	i, err := s.one(ctx, Postgres, database)
 	if err != nil {
 		return at, err
 	}
@@ -139,7 +163,7 @@ func (s *Stack) Postgres(ctx context.Context) (at stack.Postgres, err error) {
 
 // S3 returns MinIO's address, with the keys of its root user.
 func (s *Stack) S3(ctx context.Context) (stack.S3, error) {
-	i, err := s.get(ctx, MinIO, objectStore)
+	i, err := s.one(ctx, MinIO, objectStore)
 	if err != nil {
 		return stack.S3{}, err
 	}
@@ -154,57 +178,110 @@ func (s *Stack) Registry(ctx context.Context) (stack.Registry, error) {
 // A specifier describes the container of a component, which has the given password and identity.
 type specifier func(secret string, id identity) spec
 
-// get returns a running component, and starts it at the first call. A failed start leaves no
-// container, and the next call tries again.
-func (s *Stack) get(ctx context.Context, name Component, specify specifier) (*instance, error) {
+// one returns a running component, and starts it at the first call.
+func (s *Stack) one(ctx context.Context, name Component, specify specifier) (*instance, error) {
+	i, err := s.get(ctx, []Component{name}, []specifier{specify})
+	if err != nil {
+		return nil, err
+	}
+	return i[0], nil
+}
+
+// get returns running components, and starts them together at the first call. A failed start leaves
+// no container, and the next call tries again.
+func (s *Stack) get(
+	ctx context.Context, names []Component, specify []specifier,
+) ([]*instance, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, fmt.Errorf("%s: the stack is closed", name)
+		return nil, fmt.Errorf("%s: the stack is closed", names[0])
 	}
-	if i := s.instances[name]; i != nil {
-		return i, nil
+	if s.instances[names[0]] == nil {
+		if err := s.start(ctx, names, specify); err != nil {
+			return nil, err
+		}
 	}
-	i, err := s.start(ctx, name, specify)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	found := make([]*instance, len(names))
+	for n, name := range names {
+		found[n] = s.instances[name]
 	}
-	s.instances[name] = i
-	return i, nil
+	return found, nil
 }
 
-// start locks the directory BEFORE it creates a container or volume in its name. It sweeps once.
-func (s *Stack) start(ctx context.Context, name Component, specify specifier) (*instance, error) {
-	dir, err := filepath.Abs(s.opt.Dir)
+// start starts components at the same time: a broker answers only when most of the brokers run.
+func (s *Stack) start(ctx context.Context, names []Component, specify []specifier) error {
+	dir, secret, err := s.prepare(ctx)
+	if err == nil && len(names) > 1 {
+		err = s.connectNodes(ctx, dir, secret)
+	}
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("%s: %w", names[0], err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	started, errs := make([]*instance, len(names)), make([]error, len(names))
+	var wg sync.WaitGroup
+	for n, name := range names {
+		wg.Go(func() {
+			started[n], errs[n] = s.launch(ctx, dir, secret, name, specify[n])
+			if errs[n] != nil {
+				errs[n] = fmt.Errorf("%s: %w", name, errs[n])
+				cancel() // the others may wait for it
+			}
+		})
+	}
+	wg.Wait()
+	err = errors.Join(errs...)
+	for n, i := range started {
+		switch {
+		case err == nil:
+			s.instances[names[n]] = i
+		case i != nil:
+			err = errors.Join(err, i.remove(false))
+		}
+	}
+	if err != nil && len(names) > 1 {
+		err = errors.Join(err, s.disconnectNodes())
+	}
+	return err
+}
+
+// prepare locks the directory BEFORE a container, volume or network is created in its name. It
+// sweeps once.
+func (s *Stack) prepare(ctx context.Context) (dir, secretText string, err error) {
+	if dir, err = filepath.Abs(s.opt.Dir); err != nil {
+		return "", "", err
 	}
 	// The registry's start locks the directory.
 	if _, err := s.registry.Registry(ctx); err != nil {
-		return nil, err
+		return "", "", err
 	}
 	if s.engine == nil {
 		engine, err := connect(ctx)
 		if err != nil {
-			return nil, err
+			return "", "", err
 		}
 		if err := sweep(ctx, engine, dir); err != nil {
-			return nil, fmt.Errorf("remove the containers of a killed process: %w", err)
+			return "", "", fmt.Errorf("remove the containers of a killed process: %w", err)
 		}
 		if s.identity, err = newIdentity(); err != nil {
-			return nil, err
+			return "", "", err
 		}
 		if err := os.WriteFile(caFile(dir), []byte(s.identity.ca), 0o600); err != nil {
-			return nil, err
+			return "", "", err
 		}
 		s.engine = engine
 	}
-	secret, err := secret(dir)
-	if err != nil {
-		return nil, err
-	}
+	secretText, err = secret(dir)
+	return dir, secretText, err
+}
+
+func (s *Stack) launch(
+	ctx context.Context, dir, secret string, name Component, specify specifier,
+) (*instance, error) {
 	began, sp := time.Now(), specify(secret, s.identity)
-	sp.caFile = caFile(dir)
+	sp.caFile, sp.network = caFile(dir), s.network
 	sp.volume, sp.temporary = volumeName(dir, secret, name), s.opt.Temporary
 	i, err := run(ctx, s.engine, dir, name, sp, s.opt.Log)
 	if err == nil {
@@ -212,6 +289,30 @@ func (s *Stack) start(ctx context.Context, name Component, specify specifier) (*
 		s.opt.Log(fmt.Sprintf("%s answers at %s after %.1f s", name, i.address(), took))
 	}
 	return i, err
+}
+
+// connectNodes makes the network on which the brokers find each other by the names of their
+// components.
+func (s *Stack) connectNodes(ctx context.Context, dir, secret string) error {
+	name := volumeName(dir, secret, "network")
+	_, err := s.engine.NetworkCreate(ctx, name, client.NetworkCreateOptions{Labels: labels(dir)})
+	if err != nil {
+		return fmt.Errorf("create the brokers' network: %w", err)
+	}
+	s.network = name
+	return nil
+}
+
+// disconnectNodes removes the network, if there is one. Its containers are gone.
+func (s *Stack) disconnectNodes() error {
+	if s.network == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	_, err := s.engine.NetworkRemove(ctx, s.network, client.NetworkRemoveOptions{})
+	s.network = ""
+	return err
 }
 
 // caFile is the file with the CA of the running containers.
@@ -240,13 +341,13 @@ func (s *Stack) Close() error {
 	defer s.mu.Unlock()
 	s.closed = true
 	var errs []error
-	for _, name := range []Component{MinIO, Postgres, Kafka} {
+	for _, name := range append([]Component{MinIO, Postgres}, s.Brokers()...) {
 		if i := s.instances[name]; i != nil {
 			errs = append(errs, i.remove(s.opt.Temporary))
 			delete(s.instances, name)
 		}
 	}
-	return errors.Join(append(errs, s.registry.Close())...)
+	return errors.Join(append(errs, s.disconnectNodes(), s.registry.Close())...)
 }
 
 // Stop ends a running component in an orderly way. The component keeps its data and its address.

@@ -132,9 +132,9 @@ func volumeLabels(dir string, temporary bool) map[string]string {
 }
 
 // sweep removes the remains of killed processes of this machine: the containers whose directory no
-// process has locked, then their temporary volumes. It keeps every other volume, even if its
-// directory is missing: the directory may have been moved, or its disk may not be mounted. The
-// caller has locked own.
+// process has locked, then their temporary volumes and their networks. It keeps every other volume,
+// even if its directory is missing: the directory may have been moved, or its disk may not be
+// mounted. The caller has locked own.
 func sweep(ctx context.Context, engine client.APIClient, own string) error {
 	withLabel := func(label string) client.Filters {
 		return make(client.Filters).Add("label", hostLabel+"="+labels("")[hostLabel], label)
@@ -165,6 +165,20 @@ func sweep(ctx context.Context, engine client.APIClient, own string) error {
 	for _, v := range volumes.Items {
 		if isLeft(v.Labels) {
 			_, err := engine.VolumeRemove(ctx, v.Name, client.VolumeRemoveOptions{})
+			if err != nil && !isGone(err) {
+				return err
+			}
+		}
+	}
+	networks, err := engine.NetworkList(ctx, client.NetworkListOptions{
+		Filters: withLabel(dirLabel),
+	})
+	if err != nil {
+		return err
+	}
+	for _, n := range networks.Items {
+		if isLeft(n.Labels) {
+			_, err := engine.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
 			if err != nil && !isGone(err) {
 				return err
 			}

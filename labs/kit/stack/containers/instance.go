@@ -17,6 +17,7 @@ import (
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
+	nodes "github.com/testcontainers/testcontainers-go/network"
 )
 
 // A spec describes the container of a component.
@@ -32,6 +33,7 @@ type spec struct {
 	caFile   string // of the identity, on this machine
 	ping     func(ctx context.Context, i *instance) error
 
+	network   string // in which its name is its component; empty: the engine's default network
 	volume    string
 	temporary bool // Close removes the volume
 }
@@ -93,7 +95,12 @@ func (i *instance) create(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	inside := network.MustParsePort(i.port + "/tcp")
-	i.container, err = testcontainers.Run(ctx, i.image.name(),
+	onNetwork := testcontainers.CustomizeRequestOption(
+		func(*testcontainers.GenericContainerRequest) error { return nil })
+	if i.network != "" {
+		onNetwork = nodes.WithNetworkName([]string{string(i.name)}, i.network)
+	}
+	i.container, err = testcontainers.Run(ctx, i.image.name(), onNetwork,
 		testcontainers.WithExposedPorts(inside.String()),
 		testcontainers.WithEnv(i.env(i.hostPort)),
 		testcontainers.WithCmd(i.cmd...),
