@@ -13,8 +13,6 @@ import (
 	"example.com/blotter/solutions/2-store/kafka"
 )
 
-func TestMain(m *testing.M) { stacktest.Main(m) }
-
 // onKafka returns a log on the brokers of the tests' stack.
 func onKafka(t testing.TB) contract.Atomic {
 	log, err := kafka.Open(t.Context(), kafka.Options{
