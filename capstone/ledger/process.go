@@ -42,8 +42,11 @@ type Poster struct {
 // processActor is the principal of entries that the process posts.
 const processActor = "process/ledger"
 
-// ErrNothingToAdopt is an adoption of toPost rules under which no balance differs.
+// ErrNothingToAdopt is an adoption of posting rules under which no balance differs.
 var ErrNothingToAdopt = errors.New("no balance differs under these posting rules")
+
+// ErrOvertaken is an entry that another process has posted since this one folded the log.
+var ErrOvertaken = errors.New("another process posts into this ledger")
 
 // A PostingError is an entry that the ledger refused. The process stops there: a later entry would
 // hide the difference.
@@ -57,12 +60,24 @@ func (e *PostingError) Error() string {
 }
 
 // CatchUp posts the events up to the end of the log. It returns the number of entries. After an
-// error the next call begins again from the log.
+// error the next call begins again from the log, as it does itself if it is overtaken.
 func (p *Poster) CatchUp(ctx context.Context) (n int, err error) {
-	if n, err = p.catchUp(ctx); err != nil {
-		*p = Poster{Desk: p.Desk, Trades: p.Trades, Ledger: p.Ledger, Begin: p.Begin}
+	for {
+		more, err := p.catchUp(ctx)
+		n += more
+		if err == nil {
+			return n, nil
+		}
+		p.reset()
+		if !errors.Is(err, ErrOvertaken) {
+			return n, err
+		}
 	}
-	return n, err
+}
+
+// reset forgets what p has folded.
+func (p *Poster) reset() {
+	*p = Poster{Desk: p.Desk, Trades: p.Trades, Ledger: p.Ledger, Begin: p.Begin}
 }
 
 func (p *Poster) catchUp(ctx context.Context) (n int, err error) {
@@ -119,6 +134,9 @@ func (p *Poster) takeFacts(ctx context.Context, to contract.Cursor) error {
 		}
 	}
 	if p.targets != nil {
+		if p.version != p.targets.Rules.Version {
+			return ErrOvertaken // by an adoption: its entry is a difference to these targets
+		}
 		return nil
 	}
 	rules, err := Rules(p.version)
@@ -126,12 +144,16 @@ func (p *Poster) takeFacts(ctx context.Context, to contract.Cursor) error {
 	return err
 }
 
-// took counts an entry of the process, once.
+// took counts an entry of the process, once. The first one and the adoptions decide the version of
+// the rules: an entry by older rules may be on record after an adoption.
 func (p *Poster) took(e JournalEntryPosted) {
 	if e.Rules == "" || p.entries[e.Entry] {
 		return
 	}
-	p.entries[e.Entry], p.version = true, e.Rules
+	if adopts := strings.HasPrefix(e.Entry, adoption); adopts || len(p.entries) == 0 {
+		p.version = e.Rules
+	}
+	p.entries[e.Entry] = true
 	if strings.HasPrefix(e.Entry, singleEvent) {
 		p.causes[e.Entry] = true
 	}
@@ -144,7 +166,7 @@ func (p *Poster) took(e JournalEntryPosted) {
 const (
 	singleEvent = "T-"     // of one event
 	restEvents  = "REST-"  // of the difference that events leave which were met in another order
-	adoption    = "RULES-" // of another version of the posting rules
+	adoption    = "RULES-" // of another version of the posting rules, numbered from 1
 )
 
 // entryOf returns the name of the entry of an event.
@@ -173,8 +195,8 @@ func (p *Poster) postRest(ctx context.Context, n int) (int, error) {
 	difference := maps.Clone(p.targets.Sums)
 	difference.plus(p.posted, -1)
 	name := restEvents + p.last.ID.String()
-	for p.entries[name] {
-		name += "+"
+	for i := 2; p.entries[name]; i++ {
+		name = fmt.Sprintf("%s%s.%d", restEvents, p.last.ID, i)
 	}
 	return p.post(ctx, toPost{name, "rest of the trades", p.last, p.last.EffectiveAt,
 		difference, Adoption{}}, n)
@@ -204,11 +226,15 @@ func (p *Poster) Adopt(ctx context.Context, version string, at time.Time, by Ado
 	if len(difference) == 0 {
 		return ErrNothingToAdopt
 	}
+	n := 1
+	for p.entries[fmt.Sprint(adoption, n)] {
+		n++
+	}
 	p.targets, p.version = targets, version
-	_, err = p.post(ctx, toPost{fmt.Sprintf("%s%s-%s", adoption, version, p.last.ID),
-		"posting rules " + version, p.last, at, difference, by}, 0)
+	_, err = p.post(ctx, toPost{fmt.Sprint(adoption, n), "posting rules " + version, p.last, at,
+		difference, by}, 0)
 	if err != nil {
-		*p = Poster{Desk: p.Desk, Trades: p.Trades, Ledger: p.Ledger, Begin: p.Begin}
+		p.reset()
 	}
 	return err
 }
@@ -297,14 +323,21 @@ func (p *Poster) do(
 	}
 	if what == "" && of.by != (Adoption{}) {
 		cmd.Actor, cmd.Approver, cmd.Reason = of.by.Actor, of.by.Approver, of.by.Reason
+		id += "/" + of.cause.ID.String() // after other events it is another command
+		cmd.ID = id
 	}
 	out, err := p.Desk.Do(ctx, cmd)
 	for n := 2; err == nil && out.Refusal != nil && out.Again; n++ {
 		cmd.ID = fmt.Sprintf("%s/%d", id, n) // its reason may be gone since that refusal
 		out, err = p.Desk.Do(ctx, cmd)
 	}
-	if err != nil || out.Refusal == nil {
+	switch {
+	case err != nil:
 		return err
+	case what == "" && (out.Refusal == nil && out.Again || out.breaks(EntryExists)):
+		return fmt.Errorf("entry %s: %w", of.entry, ErrOvertaken) // its lines may be others
+	case out.Refusal == nil:
+		return nil
 	}
 	first := []trade.Rule{AccountExists, PeriodExists, ReusedCommand}
 	if what != "" && slices.Contains(first, out.Refusal.Rule) {
@@ -312,3 +345,5 @@ func (p *Poster) do(
 	}
 	return &PostingError{of.entry, out.Refusal}
 }
+
+func (o Outcome) breaks(rule trade.Rule) bool { return o.Refusal != nil && o.Refusal.Rule == rule }

@@ -244,6 +244,61 @@ func TestAdoptOtherPostingRules(t *testing.T) {
 	requireTied(t, d.ties(t, "2"))
 }
 
+// Rules are adopted again after others, without an event in between: each adoption has an entry of
+// its own.
+func TestAdoptRulesBackAndForth(t *testing.T) {
+	t.Parallel()
+	d := newTrading()
+	d.enter(t, demo, 1000)
+	for _, version := range []string{"2", "1", "2"} {
+		require.NoError(t, d.poster.Adopt(t.Context(), version, d.last(t), chief))
+		requireTied(t, d.ties(t, version))
+	}
+}
+
+var chief = ledger.Adoption{Actor: "clerk/1", Approver: "chief/1", Reason: "another broker"}
+
+// A process beside which another one adopts other rules goes on by these, again and again, also
+// without an event in between.
+func TestPosterFollowsAnAdoption(t *testing.T) {
+	t.Parallel()
+	d := newTrading()
+	d.enter(t, demo, 1000)
+	other := &ledger.Poster{Desk: over(d.Log).Desk, Trades: codec.Offline(), Ledger: "main"}
+	for _, version := range []string{"2", "1", "2", "1"} {
+		require.NoError(t, other.Adopt(t.Context(), version, d.last(t), chief))
+		n, err := d.poster.CatchUp(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, n)
+		requireTied(t, d.ties(t, version))
+	}
+}
+
+// Several entries of a rest after one event have names that the ledger takes: each follows a
+// posting by hand that looks like the process's own.
+func TestRestsOfOneEvent(t *testing.T) {
+	t.Parallel()
+	d := newTrading()
+	d.enter(t, demo, 1000)
+	for n := range 3 {
+		tie := d.ties(t, "1")[0]
+		cmd := d.command(d.last(t), ledger.PostEntry{Entry: fmt.Sprint("T-other-", n), Rules: "1",
+			Lines: lines(tie.Accounts[0], d.realised(tie), "0.01", tie.Currency)})
+		out, err := d.Do(t.Context(), cmd)
+		require.NoError(t, err)
+		require.Nil(t, out.Refusal)
+		posted, err := d.poster.CatchUp(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 1, posted)
+		requireTied(t, d.ties(t, "1"))
+	}
+}
+
+// realised returns the account of realised P&L beside a tie.
+func (d *trading) realised(t ledger.Tie) string {
+	return fmt.Sprintf("income:realised:%s:%s", t.Book, t.Currency)
+}
+
 func of(b *ledger.Books, account string) trade.Decimal {
 	for _, s := range b.Balances(trade.AsOf{}) {
 		if s.Account == account {

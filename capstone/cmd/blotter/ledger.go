@@ -171,6 +171,9 @@ func postingFailure(err error) error {
 	if errors.Is(err, ledger.ErrNothingToAdopt) {
 		return &failure{err.Error(), "blotter ledger what-if shows the balances that differ"}
 	}
+	if errors.Is(err, ledger.ErrOvertaken) {
+		return &failure{err.Error(), "send the command again when the other process has ended"}
+	}
 	return err
 }
 
