@@ -63,10 +63,12 @@ type Disposals struct {
 }
 
 // An Order is a certificate. It is Done once each object is gone, or stays for a reason on record.
+// Deleted are then the objects that are gone.
 type Order struct {
 	Ordered
-	ID   string
-	Done bool
+	ID      string
+	Done    bool
+	Deleted []string
 }
 
 // FoldDisposals returns the certificates of their stream.
@@ -91,14 +93,23 @@ func (d *Disposals) apply(r contract.Recorded) error {
 	}
 	body, err := domain.Decode[Completed](r)
 	for i := range d.Orders {
-		d.Orders[i].Done = d.Orders[i].Done || d.Orders[i].ID == body.Order
+		if o := &d.Orders[i]; o.ID == body.Order {
+			o.Done, o.Deleted = true, append(o.Deleted, body.Deleted...)
+		}
 	}
 	return err
 }
 
-// Has reports whether a certificate names an object.
-func (d Disposals) Has(object string) bool {
-	return slices.ContainsFunc(d.Orders, func(o Order) bool {
-		return slices.ContainsFunc(o.Objects, func(x Destroyed) bool { return x.Object == object })
-	})
+// Batches returns the numbers of the batches whose records a certificate removed. Those of an order
+// that is not done are among them: any of its objects may be gone.
+func (d Disposals) Batches() map[int64]bool {
+	all := map[int64]bool{}
+	for _, o := range d.Orders {
+		for _, x := range o.Objects {
+			if !o.Done || slices.Contains(o.Deleted, x.Object) {
+				all[x.Batch] = true
+			}
+		}
+	}
+	return all
 }

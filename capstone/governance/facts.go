@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"example.com/blotter/capstone/vault"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
@@ -20,6 +21,7 @@ type Record struct {
 	Position   contract.Position
 	Contract   string   // the UTI; empty for an event about no contract
 	Principals []string // who acted
+	Party      string   // the person whose fields it has; empty for every other event
 }
 
 // Facts are all records of a log, and the contracts that they are about.
@@ -71,6 +73,7 @@ func subject(stream string) string {
 func (f *Facts) add(r contract.Recorded, e trade.Event) {
 	record := Record{ID: r.ID, Type: r.Type, At: r.RecordedAt, Position: r.Position,
 		Contract: subject(r.Stream)}
+	record.Party, _ = vault.Of(r.Stream)
 	for _, who := range []string{r.Actor, r.Approver, r.SubmittedBy} {
 		record.Principals = with(record.Principals, who)
 	}

@@ -2,12 +2,13 @@ package governance
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
 
 	"example.com/blotter/capstone/domain"
+	"example.com/blotter/capstone/vault"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
@@ -25,23 +26,8 @@ type Governor struct {
 	// than half of it left. Some servers, such as the embedded gateway, ignore the legal-hold flag
 	// of an object whose lock has ended.
 	HoldFor time.Duration
-}
-
-// now returns the earlier of our time and the server's: a clock that jumps ahead removes nothing,
-// and locks nothing for a century.
-func (g *Governor) now(ctx context.Context, batches []Batch) (time.Time, error) {
-	now := g.Clock()
-	for _, b := range batches {
-		if b.Version == "" {
-			continue
-		}
-		at, err := g.Locks.Now(ctx, b.Object)
-		if err == nil && at.Before(now) {
-			now = at
-		}
-		return now, err
-	}
-	return now, nil
+	// Verify compares the log with its archive, BEFORE a disposal. A difference is an error.
+	Verify func(ctx context.Context) error
 }
 
 // Plan returns an item for each sealed batch, as the log and the archive are now.
@@ -69,32 +55,62 @@ func (g *Governor) Plan(ctx context.Context) ([]Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, err := g.now(ctx, batches)
-	return Plan(g.Policy, facts, holds, batches, now), err
+	now, err := g.Locks.Earlier(ctx, g.Clock())
+	if err != nil {
+		return nil, err
+	}
+	return Plan(g.Policy, facts, holds, batches, now)
+}
+
+// ErasureOf says whether the data of a person may be destroyed now. The earlier of two clocks
+// counts, as for a disposal.
+func (g *Governor) ErasureOf(ctx context.Context, person string) (v vault.Verdict, err error) {
+	facts, err := Read(ctx, g.Log, g.Trades)
+	if err != nil {
+		return v, err
+	}
+	holds, err := FoldHolds(g.Log.Stream(ctx, HoldStream))
+	if err != nil {
+		return v, err
+	}
+	now, err := g.Locks.Earlier(ctx, g.Clock())
+	return ErasureOf(person, g.Policy, facts, holds, now), err
 }
 
 // Apply makes the locks and the flags of the archive those of the policy and the holds on record.
-// It returns the plan as it is then.
+// It returns the plan as it is then. An error of an object does not keep it from the others.
 func (g *Governor) Apply(ctx context.Context) ([]Item, error) {
 	items, err := g.Plan(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, item := range items {
-		if item.State == StateGone {
-			continue
-		}
-		// The flag first: a hold may be placed a moment before the lock ends.
-		if on := len(item.Holds) > 0; on != item.Held {
-			if err := g.Locks.Flag(ctx, item.Object, on); err != nil {
-				return nil, err
-			}
-		}
-		if err := g.Locks.Extend(ctx, item.Object, item.lock(g.HoldFor)); err != nil {
-			return nil, err
+	var failed error
+	for i := range items {
+		failed = errors.Join(failed, g.apply(ctx, &items[i]))
+	}
+	return items, failed
+}
+
+func (g *Governor) apply(ctx context.Context, item *Item) error {
+	if item.State == StateGone {
+		return nil
+	}
+	// The flag first: a hold may be placed a moment before the lock ends.
+	if on := len(item.Holds) > 0; on != item.Held {
+		if err := g.Locks.Flag(ctx, item.Object, on); err != nil {
+			return err
 		}
 	}
-	return g.Plan(ctx)
+	if err := g.Locks.Extend(ctx, item.Object, item.lock(g.HoldFor)); err != nil {
+		return err
+	}
+	found, err := g.Locks.Find(ctx, item.Name)
+	if err != nil {
+		return err
+	}
+	item.Object = found
+	item.State = item.state()
+	return nil
 }
 
 // Place puts a hold on record, and AFTER that sets the flags.
@@ -143,10 +159,21 @@ func (g *Governor) append(
 // mostObjects is the most objects of one certificate, which must fit an event.
 const mostObjects = 1000
 
+// An Outcome is the end of a disposal. More is the number of objects that are due and were in no
+// certificate of it.
+type Outcome struct {
+	Completed
+	More int
+}
+
 // Dispose removes the objects that are due. It continues a disposal that was cut off. The
-// certificate is on record BEFORE an object goes, and its outcome after that. It needs two people.
-func (g *Governor) Dispose(ctx context.Context, entry domain.Entry) (done Completed, err error) {
+// certificate is on record BEFORE an object goes, and its outcome after that. It needs two people,
+// and a log that agrees with its archive.
+func (g *Governor) Dispose(ctx context.Context, entry domain.Entry) (done Outcome, err error) {
 	if err := fourEyes("destroy records", entry.Actor, entry.Approver); err != nil {
+		return done, err
+	}
+	if err := g.Verify(ctx); err != nil {
 		return done, err
 	}
 	items, err := g.Apply(ctx)
@@ -162,20 +189,9 @@ func (g *Governor) Dispose(ctx context.Context, entry domain.Entry) (done Comple
 			return g.carryOut(ctx, entry, order, all.Version, items)
 		}
 	}
-	order := Ordered{Policy: g.Policy.Digest(), Log: LogKeeps}
-	for _, item := range items {
-		if item.State != StateDue || len(order.Objects) == mostObjects {
-			continue
-		}
-		sum, err := g.Locks.Digest(ctx, item.Object)
-		if err != nil {
-			return done, err
-		}
-		order.Objects = append(order.Objects, Destroyed{item.Name, item.Version, sum, item.Size,
-			item.Batch, int64(item.Events), item.Rule, item.Due.At})
-	}
-	if len(order.Objects) == 0 {
-		return done, nil
+	order, err := g.order(ctx, items)
+	if err != nil || len(order.Objects) == 0 {
+		return done, err
 	}
 	if err := g.append(ctx, DisposalStream, all.Version, entry, order); err != nil {
 		return done, err
@@ -185,32 +201,56 @@ func (g *Governor) Dispose(ctx context.Context, entry domain.Entry) (done Comple
 	return g.carryOut(ctx, entry, Order{Ordered: order, ID: id.String()}, all.Version+1, items)
 }
 
-// carryOut removes the objects of a certificate. A hold that was placed since keeps its objects.
+// order returns the certificate of the objects that are due.
+func (g *Governor) order(ctx context.Context, items []Item) (Ordered, error) {
+	order := Ordered{Policy: g.Policy.Digest(), Log: LogKeeps}
+	for _, item := range items {
+		if item.State != StateDue || len(order.Objects) == mostObjects {
+			continue
+		}
+		sum, err := g.Locks.Digest(ctx, item.Object)
+		if err != nil {
+			return order, err
+		}
+		order.Objects = append(order.Objects, Destroyed{item.Name, item.Version, sum, item.Size,
+			item.Batch, int64(item.Events), item.Rule, item.Due.At})
+	}
+	return order, nil
+}
+
+// carryOut removes the objects of a certificate. A hold that was placed since keeps its objects,
+// and so does a server that refuses. After any other error an object may be gone: the order stays
+// open.
 func (g *Governor) carryOut(
 	ctx context.Context, entry domain.Entry, order Order, version int64, items []Item,
-) (done Completed, err error) {
+) (done Outcome, err error) {
 	now := map[string]Item{}
 	for _, item := range items {
 		now[item.Name] = item
+		if item.State == StateDue {
+			done.More++
+		}
 	}
-	done = Completed{Order: order.ID, Deleted: []string{}, Kept: []NotGone{}}
+	done.Completed = Completed{Order: order.ID, Deleted: []string{}, Kept: []NotGone{}}
 	for _, o := range order.Objects {
 		item, found := now[o.Object]
-		var err error
 		if found && item.State != StateDue {
-			err = fmt.Errorf("it is %s since the certificate", item.State)
-		} else {
-			err = g.Locks.Delete(ctx, o.Object, o.Version)
-		}
-		if ctx.Err() != nil {
-			return done, ctx.Err()
-		}
-		if err != nil {
-			done.Kept = append(done.Kept, NotGone{o.Object, err.Error()})
+			done.Kept = append(done.Kept, NotGone{o.Object, "it is " + item.State +
+				" since the certificate"})
 			continue
 		}
-		done.Deleted = append(done.Deleted, o.Object)
+		if found {
+			done.More--
+		}
+		switch err := g.Locks.Remove(ctx, o.Object); {
+		case refused(err):
+			done.Kept = append(done.Kept, NotGone{o.Object, err.Error()})
+		case err != nil:
+			return done, err
+		default:
+			done.Deleted = append(done.Deleted, o.Object)
+		}
 	}
 	entry.CommandID += "/" + uuid.NewString()
-	return done, g.append(ctx, DisposalStream, version, entry, done)
+	return done, g.append(ctx, DisposalStream, version, entry, done.Completed)
 }

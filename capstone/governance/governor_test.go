@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -62,18 +64,28 @@ func newPlace(t *testing.T, policy string, lock time.Duration) *place {
 	require.NoError(t, err)
 	p.auditor, err = audit.Open(audit.Options{Log: log, Archive: p.archive,
 		Origin: "test.example/log", Signer: signer, Verifier: verifier, Clock: time.Now,
-		Disposed: func(ctx context.Context, name string) (bool, error) {
+		Disposed: func(ctx context.Context) (map[int64]bool, error) {
 			all, err := governance.FoldDisposals(log.Stream(ctx, governance.DisposalStream))
-			return all.Has(name), err
+			return all.Batches(), err
 		}})
 	require.NoError(t, err)
 	p.Batches = func(ctx context.Context) (all []governance.Batch, err error) {
 		err = p.auditor.RecordsObjects(ctx, func(o audit.RecordsObject) error {
-			all = append(all, governance.Batch{Object: governance.Object{Name: o.Name},
-				Number: o.Number, Events: o.Events})
+			b := governance.Batch{Object: governance.Object{Name: o.Name}, Number: o.Number}
+			for _, e := range o.Events {
+				b.Events = append(b.Events, governance.Sealed(e))
+			}
+			all = append(all, b)
 			return nil
 		})
 		return all, err
+	}
+	p.Verify = func(ctx context.Context) error {
+		v, err := p.auditor.Verify(ctx)
+		if err == nil && v.Fault != nil {
+			err = v.Fault
+		}
+		return err
 	}
 	for n := range 2 {
 		p.book(t, fmt.Sprintf("T%d", n+1), fmt.Sprintf("trader/%d", n+1))
@@ -257,6 +269,10 @@ func TestClockJumpRemovesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, done.Order)
 	require.Equal(t, until, p.object(t, 1).Until)
+	says, err := p.ErasureOf(ctx, "trader/1")
+	require.NoError(t, err)
+	require.False(t, says.Allowed, "the person stays as well")
+	require.True(t, says.Until.After(time.Now()))
 	require.Error(t, p.Locks.Delete(ctx, items[0].Name, items[0].Version))
 	_, err = p.archive.Get(ctx, items[0].Name)
 	require.NoError(t, err)
@@ -316,4 +332,88 @@ func TestDisposalContinues(t *testing.T) {
 	require.True(t, strings.HasPrefix(all.Orders[0].Objects[0].Object, "records/"))
 	require.Equal(t, governance.StateGone, p.object(t, 1).State)
 	require.Equal(t, governance.StateHeld, p.object(t, 2).State)
+}
+
+// rude answers the next requests that remove an object with an error.
+type rude struct {
+	http.RoundTripper
+	removals int
+	answer   func(*http.Request) (*http.Response, error)
+}
+
+func (r *rude) RoundTrip(in *http.Request) (*http.Response, error) {
+	if in.Method == http.MethodDelete && r.removals > 0 {
+		r.removals--
+		return r.answer(in)
+	}
+	return r.RoundTripper.RoundTrip(in)
+}
+
+// An object is kept only if the server says so. After a lost answer the order stays open, and
+// excuses its objects. After the outcome, it excuses those alone that are gone.
+func TestCertificateExcusesTheGone(t *testing.T) {
+	t.Parallel()
+	ctx, p := t.Context(), newPlace(t, atOnce, 2*time.Second)
+	endpoint, options := stacktest.S3(t)
+	between := &rude{RoundTripper: options.Transport, removals: 1}
+	if between.RoundTripper == nil {
+		between.RoundTripper = http.DefaultTransport
+	}
+	options.Transport, options.MaxRetries = between, 1
+	client, err := minio.New(endpoint, options)
+	require.NoError(t, err)
+	p.expired(t)
+	p.Locks.Client = client
+	between.answer = func(in *http.Request) (*http.Response, error) {
+		answer, err := between.RoundTripper.RoundTrip(in) // it is removed, and nobody hears of it
+		if err == nil {
+			err = errors.Join(errBroken, answer.Body.Close())
+		}
+		return nil, err
+	}
+	_, err = p.Dispose(ctx, entry("c-1"))
+	require.ErrorIs(t, err, errBroken)
+	excused := func() map[int64]bool {
+		all, err := governance.FoldDisposals(p.Log.Stream(ctx, governance.DisposalStream))
+		require.NoError(t, err)
+		return all.Batches()
+	}
+	require.Equal(t, map[int64]bool{1: true, 2: true}, excused())
+	_, err = p.auditor.Seal(ctx)
+	require.NoError(t, err)
+
+	between.removals, between.answer = 1, func(in *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusForbidden, Request: in, Header: http.Header{},
+			Body: io.NopCloser(strings.NewReader("<Error><Code>AccessDenied</Code></Error>"))}, nil
+	}
+	done, err := p.Dispose(ctx, entry("c-2"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"records/000000000001"}, done.Deleted)
+	require.Len(t, done.Kept, 1)
+	require.Equal(t, map[int64]bool{1: true}, excused())
+	require.NoError(t, p.remove(ctx, p.object(t, 2), true))
+	fault := new(contract.Fault)
+	_, err = p.Dispose(ctx, entry("c-3"))
+	require.ErrorAs(t, err, &fault, "a disposal verifies first")
+	require.ErrorContains(t, err, "records/000000000002")
+}
+
+// A disposal removes each version of an object. One that is locked keeps all.
+func TestDisposalRemovesEveryVersion(t *testing.T) {
+	t.Parallel()
+	ctx, p := t.Context(), newPlace(t, atOnce, 2*time.Second)
+	for batch, lock := range []time.Duration{time.Hour, 2 * time.Second} {
+		text, mode := "another version", minio.Governance
+		_, err := p.archive.Client.PutObject(ctx, p.archive.Bucket, p.object(t, batch+1).Name,
+			strings.NewReader(text), int64(len(text)), minio.PutObjectOptions{Mode: mode,
+				RetainUntilDate: time.Now().Add(lock).UTC(), SendContentMd5: true})
+		require.NoError(t, err)
+	}
+	p.expired(t)
+	done, err := p.Dispose(ctx, entry("c-1"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"records/000000000002"}, done.Deleted)
+	require.Len(t, done.Kept, 1)
+	require.Equal(t, governance.StateGone, p.object(t, 2).State)
+	require.NoError(t, p.Verify(ctx), "the first version of the other object is there")
 }

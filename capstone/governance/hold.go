@@ -154,7 +154,7 @@ func (h Hold) covers(r Record, f *Facts) bool {
 	}
 	return h.Lifted == nil && fits(h.Trade, r.Contract) && fits(h.Book, c.books...) &&
 		fits(h.Counterparty, c.counterparties...) &&
-		(h.Principal == "" || f.names(r, h.Principal)) &&
+		(h.Principal == "" || r.Party == h.Principal || f.names(r, h.Principal)) &&
 		!r.At.Before(h.From) && (h.To.IsZero() || r.At.Before(h.To))
 }
 

@@ -66,6 +66,29 @@ func (l Locks) Extend(ctx context.Context, o Object, until time.Time) error {
 	return nil
 }
 
+// Earlier returns the earlier of our time and the server's: a clock that jumps ahead removes
+// nothing, and locks nothing for a century. A bucket without an object gives our time.
+func (l Locks) Earlier(ctx context.Context, ours time.Time) (time.Time, error) {
+	if l.Client == nil {
+		return ours, nil // nothing was ever sealed
+	}
+	opts := minio.ListObjectsOptions{Recursive: true, WithVersions: true}
+	for v := range l.Client.ListObjectsIter(ctx, l.Bucket, opts) {
+		if v.Err != nil {
+			return ours, fmt.Errorf("ask for the server's time: %w", v.Err)
+		}
+		if v.IsDeleteMarker {
+			continue
+		}
+		at, err := l.Now(ctx, Object{Name: v.Key, Version: v.VersionID})
+		if err != nil || at.Before(ours) {
+			return at, err
+		}
+		break
+	}
+	return ours, nil
+}
+
 // Now returns the time by the server's clock, from its answer to a read of an object (the header
 // Date, RFC 9110, section 6.6.1).
 func (l Locks) Now(ctx context.Context, o Object) (time.Time, error) {
@@ -108,6 +131,47 @@ func (l Locks) Digest(ctx context.Context, o Object) (string, error) {
 		return "", fmt.Errorf("read %s: %w", o.Name, err)
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// Remove removes every version of an object for ever. The first version is the last to go: while
+// the server refuses to remove a later one, an archive still reads the first.
+func (l Locks) Remove(ctx context.Context, name string) error {
+	versions, err := l.versions(ctx, name)
+	for _, version := range versions {
+		if err := l.Delete(ctx, name, version); err != nil {
+			return err
+		}
+	}
+	if err == nil && len(versions) > 0 {
+		versions, err = l.versions(ctx, name)
+		if err == nil && len(versions) > 0 {
+			err = fmt.Errorf("remove %s: it has version %s again", name, versions[0])
+		}
+	}
+	return err
+}
+
+// versions returns the versions of an object, the first one last.
+func (l Locks) versions(ctx context.Context, name string) (all []string, err error) {
+	opts := minio.ListObjectsOptions{Prefix: name, Recursive: true, WithVersions: true}
+	for v := range l.Client.ListObjectsIter(ctx, l.Bucket, opts) {
+		if v.Err != nil {
+			return nil, fmt.Errorf("list the versions of %s: %w", name, v.Err)
+		}
+		if v.Key == name && !v.IsDeleteMarker {
+			all = append(all, v.VersionID)
+		}
+	}
+	return all, nil
+}
+
+// refused reports whether the server refused a request for good: its version stays. After any other
+// error, such as a lost answer, the version may be gone.
+func refused(err error) bool {
+	var answer minio.ErrorResponse
+	return errors.As(err, &answer) && answer.StatusCode >= 400 && answer.StatusCode < 500 &&
+		answer.StatusCode != http.StatusRequestTimeout &&
+		answer.StatusCode != http.StatusTooManyRequests
 }
 
 // Delete removes one version for ever. It asks for no bypass of a lock.

@@ -17,8 +17,11 @@
 package governance
 
 import (
+	"fmt"
 	"slices"
 	"time"
+
+	"github.com/google/uuid"
 
 	"example.com/blotter/capstone/vault"
 	"example.com/blotter/labs/kit/contract"
@@ -37,7 +40,13 @@ type Object struct {
 type Batch struct {
 	Object
 	Number int64
-	Events []contract.Position
+	Events []Sealed
+}
+
+// A Sealed event is at a place in the log, under the id that its leaf has.
+type Sealed struct {
+	contract.Position
+	ID uuid.UUID
 }
 
 // States of an object.
@@ -64,20 +73,22 @@ type Item struct {
 }
 
 // lock returns the time until which the object must be locked; zero if its lock is right. Under a
-// hold, the lock is renewed for a time when half of that is left.
+// hold, and while a contract is open, the lock is renewed for a time when half of that is left.
 func (i Item) lock(holdFor time.Duration) (until time.Time) {
 	if i.Lock.After(i.now) {
 		until = i.Lock
 	}
-	if renewed := i.now.Add(holdFor); len(i.Holds) > 0 && renewed.After(until) &&
+	endless := len(i.Holds) > 0 || i.Open != ""
+	if renewed := i.now.Add(holdFor); endless && renewed.After(until) &&
 		i.Until.Before(i.now.Add(holdFor/2)) {
 		return renewed
 	}
 	return until
 }
 
-// Plan returns an item for each batch. An object stays as long as any of its records.
-func Plan(p Policy, f *Facts, h Holds, batches []Batch, now time.Time) []Item {
+// Plan returns an item for each batch. An object stays as long as any of its records. A sealed
+// event that the log lacks is a *contract.Fault.
+func Plan(p Policy, f *Facts, h Holds, batches []Batch, now time.Time) ([]Item, error) {
 	at := map[[2]int64]Record{}
 	for _, r := range f.Records {
 		at[[2]int64{int64(r.Position.Partition), r.Position.Offset}] = r
@@ -86,8 +97,13 @@ func Plan(p Policy, f *Facts, h Holds, batches []Batch, now time.Time) []Item {
 	for _, b := range batches {
 		item := Item{Object: b.Object, Batch: b.Number, Events: len(b.Events),
 			Holds: []string{}, now: now}
-		for _, position := range b.Events {
-			r := at[[2]int64{int64(position.Partition), position.Offset}]
+		for _, sealed := range b.Events {
+			r, found := at[[2]int64{int64(sealed.Partition), sealed.Offset}]
+			if !found || r.ID != sealed.ID {
+				return nil, &contract.Fault{Position: sealed.Position, Leaf: -1,
+					What: fmt.Sprintf("batch %d has the sealed event %s, which the log lacks at %s",
+						b.Number, sealed.ID, sealed.Position)}
+			}
 			for _, d := range p.due(r, f) {
 				if d.later(item.Due) {
 					item.Due = d
@@ -104,7 +120,7 @@ func Plan(p Policy, f *Facts, h Holds, batches []Batch, now time.Time) []Item {
 		item.State = item.state()
 		items = append(items, item)
 	}
-	return items
+	return items, nil
 }
 
 func (i Item) state() string {
@@ -129,35 +145,41 @@ func ErasureOf(person string, p Policy, f *Facts, h Holds, now time.Time) vault.
 			return held(no, hold.Hold)
 		}
 	}
-	var last time.Time
+	var last Due // of the records that name the person
+	var since time.Time
 	for _, r := range f.Records {
-		if !f.names(r, person) {
+		named := f.names(r, person)
+		if !named && r.Party != person {
 			continue
 		}
 		if ids := h.over(r, f); len(ids) > 0 {
 			return held(no, ids[0])
 		}
+		if !named {
+			continue // no law needs the person's own fields for a time
+		}
 		if c := f.contracts[r.Contract]; c != nil && c.ended.IsZero() {
 			no.Detail = "contract " + r.Contract + " names the person and has not ended"
 			return no
 		}
-		if r.At.After(last) {
-			last = r.At
+		for _, d := range p.duePerson(r, f) {
+			if d.later(last) {
+				last, since = d, r.At
+			}
 		}
 	}
-	until := p.Persons.after(last)
-	if last.IsZero() {
+	if since.IsZero() {
 		return vault.Verdict{Allowed: true, Rule: p.Persons.Rule,
 			Detail: "no record names the person", Policy: p.digest}
 	}
-	if until.After(now) {
-		no.Until = until
-		no.Detail = "a record of " + date(last) + " names the person, which is needed until " +
-			date(until)
+	if last.At.After(now) {
+		no.Rule, no.Until = last.Rule, last.At
+		no.Detail = "a record of " + date(since) + " names the person, which is needed until " +
+			date(last.At)
 		return no
 	}
-	return vault.Verdict{Allowed: true, Rule: p.Persons.Rule, Policy: p.digest,
-		Detail: "the last record that names the person was kept until " + date(until)}
+	return vault.Verdict{Allowed: true, Rule: last.Rule, Policy: p.digest,
+		Detail: "the last record that names the person was kept until " + date(last.At)}
 }
 
 func held(no vault.Verdict, hold string) vault.Verdict {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/kit/contract"
@@ -32,6 +33,9 @@ func drawn(r *rand.Rand) (f *Facts, h Holds, batches []Batch) {
 		at := contract.Position{Partition: int32(i % 2), Offset: int64(i / 2)}
 		record := Record{Type: types[r.IntN(len(types))], At: start.AddDate(0, i, 0), Position: at,
 			Principals: []string{pick("p")}}
+		if r.IntN(3) == 0 {
+			record.Party = pick("p")
+		}
 		if r.IntN(3) > 0 {
 			record.Contract = fmt.Sprintf("T%d", r.IntN(4))
 		}
@@ -41,7 +45,7 @@ func drawn(r *rand.Rand) (f *Facts, h Holds, batches []Batch) {
 				Object: Object{Version: "v1"}})
 		}
 		b := &batches[len(batches)-1]
-		b.Events = append(b.Events, at)
+		b.Events = append(b.Events, Sealed{Position: at})
 	}
 	for n := range 3 {
 		p := Placed{Hold: fmt.Sprintf("h%d", n)}
@@ -93,7 +97,7 @@ func naiveMayGo(r Record, f *Facts, h Holds, now time.Time) bool {
 			!in(hold.Book, func(c *contractFacts) []string { return c.books }) ||
 			!in(hold.Counterparty, func(c *contractFacts) []string { return c.counterparties })
 		acted := slices.Contains(r.Principals, hold.Principal) ||
-			known && slices.Contains(c.traders, hold.Principal)
+			known && slices.Contains(c.traders, hold.Principal) || r.Party == hold.Principal
 		misses = misses || hold.Principal != "" && !acted
 		if !hold.From.IsZero() {
 			misses = misses || r.At.Before(hold.From) || !r.At.Before(hold.To)
@@ -114,7 +118,9 @@ func TestPlanKeepsWhatARuleKeeps(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		f, h, batches := drawn(r)
 		now := start.AddDate(5, r.IntN(130), 0)
-		for i, item := range Plan(Default(), f, h, batches, now) {
+		items, err := Plan(Default(), f, h, batches, now)
+		require.NoError(t, err)
+		for i, item := range items {
 			may := true
 			for _, record := range f.Records[5*i : 5*i+5] {
 				may = may && naiveMayGo(record, f, h, now)
@@ -133,12 +139,76 @@ func TestPlanKeepsWhatARuleKeeps(t *testing.T) {
 func TestLockOutlastsThePolicy(t *testing.T) {
 	t.Parallel()
 	f := &Facts{Records: []Record{{Type: "price.marked", At: start}}}
-	b := []Batch{{Object: Object{Version: "v1"}, Number: 1, Events: []contract.Position{{}}}}
+	b := []Batch{{Object: Object{Version: "v1"}, Number: 1, Events: []Sealed{{}}}}
 	now := start.AddDate(5, 0, 0)
-	require.Equal(t, StateDue, Plan(Default(), f, Holds{}, b, now)[0].State)
-	require.Equal(t, StateKept, Plan(Default(), f, Holds{}, b, now.Add(-1))[0].State)
+	state := func(now time.Time) string {
+		items, err := Plan(Default(), f, Holds{}, b, now)
+		require.NoError(t, err)
+		return items[0].State
+	}
+	require.Equal(t, StateDue, state(now))
+	require.Equal(t, StateKept, state(now.Add(-1)))
 	b[0].Until = now.AddDate(0, 0, 1)
-	require.Equal(t, StateKept, Plan(Default(), f, Holds{}, b, now)[0].State)
+	require.Equal(t, StateKept, state(now))
+}
+
+// A sealed event that the log lacks, or has under another id, is no record that may go.
+func TestPlanMissesASealedEvent(t *testing.T) {
+	t.Parallel()
+	f := &Facts{Records: []Record{{Type: "price.marked", At: start}}}
+	for _, sealed := range []Sealed{{Position: contract.Position{Offset: 1}}, {ID: uuid.UUID{1}}} {
+		b := []Batch{{Object: Object{Version: "v1"}, Number: 7, Events: []Sealed{sealed}}}
+		_, err := Plan(Default(), f, Holds{}, b, start.AddDate(90, 0, 0))
+		fault := new(contract.Fault)
+		require.ErrorAs(t, err, &fault)
+		require.ErrorContains(t, err, "batch 7 has the sealed event")
+	}
+}
+
+// The lock of an object is renewed while it has no end: under a hold, or with an open contract.
+func TestLockOfEndlessIsRenewed(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for name, want := range map[string]Item{"held": {Holds: []string{"h1"}},
+		"open": {Due: Due{Open: "T1"}}} {
+		want.now, want.Until = start, start.Add(44*day)
+		require.Equal(t, start.Add(90*day), want.lock(90*day), name)
+		want.Until = start.Add(46 * day)
+		require.Zero(t, want.lock(90*day), name)
+	}
+	kept := Item{now: start}
+	require.Zero(t, kept.lock(90*day))
+}
+
+// A hold that covers the fields of a person keeps them: by time, by the person, and by the
+// principal who recorded them. The fields themselves keep nobody.
+func TestHoldCoversOwnFields(t *testing.T) {
+	t.Parallel()
+	f := &Facts{Records: []Record{{Type: "party.recorded", At: start, Party: "client/1",
+		Principals: []string{"hr/1"}}}}
+	require.True(t, ErasureOf("client/1", Default(), f, Holds{}, start).Allowed)
+	for _, scope := range []Placed{{To: start.Add(1)}, {Principal: "hr/1"},
+		{Principal: "client/1"}} {
+		h := Holds{All: []Hold{{Placed: scope}}}
+		says := ErasureOf("client/1", Default(), f, h, start.AddDate(90, 0, 0))
+		require.False(t, says.Allowed, "%+v", scope)
+		require.Len(t, h.over(f.Records[0], f), 1, "%+v", scope)
+	}
+	h := Holds{All: []Hold{{Placed: Placed{From: start.Add(1)}}, {Placed: Placed{Principal: "x"}}}}
+	require.True(t, ErasureOf("client/1", Default(), f, h, start).Allowed)
+}
+
+// A contract that ends long after its last record keeps its people for the years of its class.
+func TestErasureCountsFromTheEnd(t *testing.T) {
+	t.Parallel()
+	ended := start.AddDate(3, 0, 0)
+	f := &Facts{contracts: map[string]*contractFacts{"T1": {traders: []string{"p1"}, ended: ended}},
+		Records: []Record{{Type: "trade.new", At: start, Contract: "T1"}}}
+	says := ErasureOf("p1", Default(), f, Holds{}, ended.AddDate(5, 0, -1))
+	require.False(t, says.Allowed)
+	require.Equal(t, ended.AddDate(5, 0, 0), says.Until)
+	require.Contains(t, says.Rule, "CFTC")
+	require.True(t, ErasureOf("p1", Default(), f, Holds{}, says.Until).Allowed)
 }
 
 // The data of a person stays while a contract that names the person is open, for five years after
@@ -198,7 +268,7 @@ func TestPolicyIsComplete(t *testing.T) {
 	const persons = `"persons":{"years":5,"rule":"r"}}`
 	class := func(fields string) string { return `{"classes":[{"class":"a",` + fields + `}],` }
 	for _, text := range []string{
-		`{`, `{"classes":[],` + persons,
+		string(defaults) + `{}`, `{`, `{"classes":[],` + persons,
 		class(`"types":["trade."],"years":5,"from":"record","rule":"r"`) + persons,
 		class(`"types":[""],"years":5,"from":"end","rule":"r"`) + persons,
 		class(`"types":[""],"years":-1,"from":"record","rule":"r"`) + persons,

@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -54,6 +55,9 @@ func ParsePolicy(text []byte) (p Policy, err error) {
 	d.DisallowUnknownFields()
 	if err := d.Decode(&p); err != nil {
 		return p, fmt.Errorf("the retention policy: %w", err)
+	}
+	if d.More() {
+		return p, errors.New("the retention policy: there is text after its end")
 	}
 	sum, all := sha256.Sum256(text), false
 	p.digest = hex.EncodeToString(sum[:])
@@ -104,18 +108,33 @@ func (d Due) later(e Due) bool {
 // due returns the end of the retention of a record by each of its classes.
 func (p Policy) due(r Record, f *Facts) (all []Due) {
 	for _, c := range p.Classes {
-		if !c.has(r.Type) {
-			continue
+		if c.has(r.Type) {
+			all = append(all, c.due(r, f))
 		}
-		d := Due{Class: c.Class, Rule: c.Rule}
-		if c.From == "record" {
-			d.At = c.after(r.At)
-		} else if k := f.contracts[r.Contract]; k != nil && k.ended.IsZero() {
-			d.Open = r.Contract
-		} else if k != nil {
-			d.At = c.after(k.ended)
-		}
-		all = append(all, d)
 	}
 	return all
+}
+
+// duePerson returns the times until which a record needs the person that it names: the term of
+// persons, and the classes that count from the end of the record's contract.
+func (p Policy) duePerson(r Record, f *Facts) []Due {
+	all := []Due{{Rule: p.Persons.Rule, At: p.Persons.after(r.At)}}
+	for _, c := range p.Classes {
+		if c.From == "end" && c.has(r.Type) {
+			all = append(all, c.due(r, f))
+		}
+	}
+	return all
+}
+
+func (c Class) due(r Record, f *Facts) Due {
+	d := Due{Class: c.Class, Rule: c.Rule}
+	if c.From == "record" {
+		d.At = c.after(r.At)
+	} else if k := f.contracts[r.Contract]; k != nil && k.ended.IsZero() {
+		d.Open = r.Contract
+	} else if k != nil {
+		d.At = c.after(k.ended)
+	}
+	return d
 }

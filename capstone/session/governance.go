@@ -35,12 +35,16 @@ func (s *Session) ErasureOf(ctx context.Context, person string) (vault.Verdict, 
 	if err != nil {
 		return vault.Verdict{}, err
 	}
-	facts, err := governance.Read(ctx, s.Log, s.Codec)
+	g := &governance.Governor{Log: s.Log, Trades: s.Codec, Policy: policy, Clock: s.System().Clock}
+	bucket := s.Settings().Name.AuditBucket()
+	client, found, err := s.bucket(ctx, bucket)
 	if err != nil {
 		return vault.Verdict{}, err
 	}
-	holds, err := s.Holds(ctx)
-	return governance.ErasureOf(person, policy, facts, holds, s.System().Clock()), err
+	if found {
+		g.Locks = governance.Locks{Client: client, Bucket: bucket}
+	}
+	return g.ErasureOf(ctx, person)
 }
 
 // Governor applies the retention policy and the legal holds to the sealed archive.
@@ -68,17 +72,27 @@ func (s *Session) Governor(ctx context.Context) (*governance.Governor, error) {
 		Locks:   governance.Locks{Client: client, Bucket: bucket, Mode: s.config.lock()},
 		Batches: func(ctx context.Context) (all []governance.Batch, err error) {
 			err = a.Reference.RecordsObjects(ctx, func(o audit.RecordsObject) error {
-				all = append(all, governance.Batch{Object: governance.Object{Name: o.Name},
-					Number: o.Number, Events: o.Events})
+				b := governance.Batch{Object: governance.Object{Name: o.Name}, Number: o.Number}
+				for _, e := range o.Events {
+					b.Events = append(b.Events, governance.Sealed(e))
+				}
+				all = append(all, b)
 				return nil
 			})
 			return all, err
 		},
+		Verify: func(ctx context.Context) error {
+			v, err := a.Reference.Verify(ctx)
+			if err == nil && v.Fault != nil {
+				err = v.Fault
+			}
+			return err
+		},
 	}, nil
 }
 
-// disposed reports whether a certificate of destruction names an object of the archive.
-func (s *Session) disposed(ctx context.Context, object string) (bool, error) {
+// disposed returns the batches whose records a certificate of destruction removed.
+func (s *Session) disposed(ctx context.Context) (map[int64]bool, error) {
 	all, err := governance.FoldDisposals(s.Log.Stream(ctx, governance.DisposalStream))
-	return all.Has(object), err
+	return all.Batches(), err
 }

@@ -39,9 +39,9 @@ type Options struct {
 	// Foreign is told of each object in the archive that is passed over because no sealer of the
 	// log put it, and of the reason; it may be nil. It may be told of an object several times.
 	Foreign func(name string, why error)
-	// Disposed reports whether the records of a batch, under the name of their object, were removed
-	// when their retention ended. Verify then does not miss them. Nil misses all.
-	Disposed func(ctx context.Context, name string) (bool, error)
+	// Disposed returns the numbers of the batches whose records were removed when their retention
+	// ended, as on record now. Verify then does not miss them. Nil misses all.
+	Disposed func(ctx context.Context) (map[int64]bool, error)
 	// Warn is told that a Seal published its checkpoint, and failed to write the copy of the last
 	// checkpoint; the next Seal writes that copy. It is also told of each error that Handler does
 	// not show to its client, several at once. It may be nil.

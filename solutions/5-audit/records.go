@@ -214,8 +214,14 @@ func (a *Auditor) Records(ctx context.Context, each func(contract.SealedRecords)
 // A RecordsObject is the object of the archive that has the records of a batch.
 type RecordsObject struct {
 	Number int64
-	Name   string              // empty if no object has the records
-	Events []contract.Position // in the order of leaves
+	Name   string        // empty if no object has the records
+	Events []SealedEvent // in the order of leaves
+}
+
+// A SealedEvent is the place of an event, and the id that its leaf has.
+type SealedEvent struct {
+	contract.Position
+	ID uuid.UUID
 }
 
 // RecordsObjects calls each with the object of every batch under the last checkpoint, in order. It
@@ -224,7 +230,13 @@ func (a *Auditor) RecordsObjects(ctx context.Context, each func(RecordsObject) e
 	return a.batches(ctx, 0, func(b *batch) error {
 		o := RecordsObject{Number: b.Number}
 		for _, ev := range b.events {
-			o.Events = append(o.Events, ev.Position)
+			e := SealedEvent{Position: ev.Position}
+			fields, err := split(ev.Leaf)
+			if err != nil || len(fields) != len(layout)+1 {
+				return fmt.Errorf("%w: batch %d, position %s", ErrLeaf, b.Number, ev.Position)
+			}
+			copy(e.ID[:], fields[idField])
+			o.Events = append(o.Events, e)
 		}
 		// The last object that is opened is the right one.
 		_, err := a.records(ctx, b, func(name string) { o.Name = name })

@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"testing"
 
@@ -122,4 +123,28 @@ func TestLargePayloadsMakeSmallBatches(t *testing.T) {
 	names, err := archive.List(t.Context(), "records/")
 	require.NoError(t, err)
 	require.Len(t, names, 2)
+}
+
+// Verify excuses a batch whose records were disposed, under whatever name they lay, and no other
+// batch. It asks again only for a batch that the last answer lacks.
+func TestDisposedRecordsAreExcused(t *testing.T) {
+	t.Parallel()
+	log, archive, _ := sealedTwice(t)
+	const first, second = "records/000000000001", "records/000000000002"
+	tampered := edited{archive, map[string][]byte{first: []byte("junk"), second: nil}}
+	a, asked := open(t, log, tampered), 0
+	gone := map[int64]bool{1: true, 2: true}
+	a.Disposed = func(context.Context) (map[int64]bool, error) {
+		asked++
+		return gone, nil
+	}
+	v, err := a.Verify(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, v.Fault)
+	require.Equal(t, 1, asked)
+	gone = map[int64]bool{1: true}
+	v, err = a.Verify(t.Context())
+	require.NoError(t, err)
+	require.ErrorContains(t, v.Fault, second)
+	require.Equal(t, 3, asked)
 }

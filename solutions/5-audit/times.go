@@ -180,6 +180,7 @@ func times(leaf []byte) (stream []byte, group uuid.UUID, at time.Time) {
 // Fields of a leaf: the tag has the index 0.
 var (
 	streamField   = fieldOf("stream")
+	idField       = fieldOf("id")
 	groupField    = fieldOf("append_group")
 	recordedField = fieldOf("recorded_at")
 )

@@ -243,7 +243,8 @@ type verifier struct {
 	result   contract.Verification
 	// differs is the first difference between log and archive. The next checkpoint shows which of
 	// the two was changed.
-	differs *contract.Fault
+	differs  *contract.Fault
+	disposed map[int64]bool // batches without records, when Options.Disposed was last asked
 
 	mu   sync.Mutex
 	seen map[string]bool // the log's batches, and the tiles and foreign tiles that were opened
@@ -367,18 +368,26 @@ func (v *verifier) take(found []event, b *batch) {
 
 // compareRecords checks that the archive has the records of a batch that agrees with the log.
 func (v *verifier) compareRecords(ctx context.Context, b *batch) error {
-	last := ""
-	_, err := v.records(ctx, b, func(name string) { v.seen[name], last = true, name })
-	if v.Disposed != nil && (isForeign(err) || errors.Is(err, ErrAbsent)) {
-		if gone, err := v.Disposed(ctx, last); gone || err != nil {
-			return err
-		}
+	_, missing := v.records(ctx, b, func(name string) { v.seen[name] = true })
+	if !isForeign(missing) && !errors.Is(missing, ErrAbsent) {
+		return missing
 	}
-	if isForeign(err) || errors.Is(err, ErrAbsent) {
-		v.result.Fault = generalFault("the archive was changed: %v", err)
-		return nil
+	gone, err := v.isDisposed(ctx, b.Number)
+	if err == nil && !gone {
+		v.result.Fault = generalFault("the archive was changed: %v", missing)
 	}
 	return err
+}
+
+// isDisposed reports whether the records of a batch were removed when their retention ended. It
+// asks again where the last answer lacks the batch: a disposal may run at the same time.
+func (v *verifier) isDisposed(ctx context.Context, batch int64) (bool, error) {
+	if v.Disposed == nil || v.disposed[batch] {
+		return v.disposed[batch], nil
+	}
+	var err error
+	v.disposed, err = v.Disposed(ctx)
+	return v.disposed[batch], err
 }
 
 // compareTiles compares tiles with those in the archive. They are the tiles of a batch that agrees

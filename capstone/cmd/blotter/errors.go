@@ -157,10 +157,12 @@ func isFinding(err error) bool {
 		master   *vault.MasterError
 		step     *reconcile.Refusal
 		version  *canary.Refusal
+		fault    *contract.Fault
 	)
 	for _, target := range []any{
 		&folder, &key, &refused, &ahead, &damaged, &offload, &frontier, &reused, &snapshot, &skip,
 		&stale, &segment, &state, &adoption, &restore, &kept, &master, &step, &version,
+		&fault,
 	} {
 		if errors.As(err, target) {
 			return true

@@ -202,7 +202,7 @@ func printPlan(w io.Writer, items []governance.Item) {
 type retentionApplyCmd struct{}
 
 func (c *retentionApplyCmd) Run(ctx context.Context, a *app) error {
-	s, g, err := a.governor(ctx, session.Query)
+	s, g, err := a.governor(ctx, session.Write)
 	if err != nil {
 		return err
 	}
@@ -228,7 +228,8 @@ func (c *retentionDisposeCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	answer := map[string]any{"certificate": done.Order, "deleted": done.Deleted, "kept": done.Kept}
+	answer := map[string]any{"certificate": done.Order, "deleted": done.Deleted, "kept": done.Kept,
+		"more": done.More}
 	err = a.answer(of(s), answer, func(w io.Writer) {
 		if done.Order == "" {
 			printLine(w, "nothing is due: see blotter retention plan")
@@ -237,6 +238,9 @@ func (c *retentionDisposeCmd) Run(ctx context.Context, a *app) error {
 		printLine(w, "removed %s; the certificate is event %s", plural(int64(len(done.Deleted)),
 			"archived object"), done.Order)
 		printLine(w, "  seal it: blotter seal")
+		if done.More > 0 {
+			printLine(w, "  %s more may go: dispose again", plural(int64(done.More), "object"))
+		}
 	})
 	if err == nil && len(done.Kept) > 0 {
 		err = &failure{fmt.Sprintf("%s of the certificate stays: %s: %s", done.Kept[0].Object,
