@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -417,9 +418,16 @@ func (r CorrectEntry) reads(s *State, at time.Time) []string {
 	return append(posting(s, at, all, r.Entry, r.Reversal, r.Replacement), streams...)
 }
 
-// fresh refuses an entry whose name is on record.
+// fresh refuses an entry whose name is on record, or is reserved for the process of postings.
 func (d *decision) fresh(entry string) {
 	d.checkID("entry", entry)
+	p, _ := d.Do.(PostEntry)
+	for _, prefix := range []string{singleEvent, restEvents, adoption} {
+		if p.Rules == "" && strings.HasPrefix(entry, prefix) {
+			d.refuse(BadCommand, "entry %q: names that begin with %s are those of posting rules",
+				entry, prefix)
+		}
+	}
 	if e := d.Entries[entry]; e.Version > 0 {
 		d.refuse(EntryExists, "entry %s is on record", entry)
 	}

@@ -40,7 +40,8 @@ type Outcome struct {
 }
 
 // Do decides cmd and records the outcome. A command that is sent again gets the recorded outcome.
-// The refusal ReusedCommand, of an id that has other content, is the only one that is not recorded.
+// Two kinds of refusals are not recorded: ReusedCommand, of an id that has other content, and those
+// of a command whose id, ledger, actor or reason is malformed.
 func (d *Desk) Do(ctx context.Context, cmd Command) (Outcome, error) {
 	ctx = contract.At(ctx, cmd.EnteredAt) // only the clock of a simulated log reads it
 	// The stream of a new entry is taken for empty, and read only if the log says otherwise.
@@ -119,12 +120,12 @@ func (d *Desk) load(ctx context.Context, cmd Command, isNew bool) (
 	}
 }
 
-// lock locks streams in their order, so that two commands never wait for each other. The streams of
-// periods are not locked: every posting reads one.
+// lock locks the streams of accounts in their order, so that two commands never wait for each
+// other. Every posting reads a period, and entries are many: neither is locked.
 func (d *Desk) lock(sorted []string) (unlock func()) {
 	var held []*sync.Mutex
 	for _, stream := range sorted {
-		if _, ok := strings.CutPrefix(stream, periodStreams); ok {
+		if !strings.HasPrefix(stream, accountStreams) {
 			continue
 		}
 		m, _ := d.locks.LoadOrStore(stream, new(sync.Mutex))

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,6 +138,10 @@ func TestEachRuleRefuses(t *testing.T) {
 		{ledger.BadCommand, day(1), open("a", "asset?", "EUR")},
 		{ledger.BadCommand, day(1), post("E/3", "cash", "sales", "1", "EUR")},
 		{ledger.BadCommand, day(1), ledger.OpenPeriod{Period: "2025-1"}},
+		{ledger.BadCommand, day(1), post("T-1", "cash", "sales", "1", "EUR")},
+		{ledger.BadCommand, day(1), ledger.CreateEntry{Entry: "REST-1",
+			Lines: lines("cash", "sales", "1", "EUR")}},
+		{ledger.BadCommand, day(1), ledger.ReverseEntry{Entry: "E2", By: "RULES-1"}},
 		{ledger.NeedsApprover, day(1), ledger.ReopenPeriod{Period: "2024-12"}},
 		{ledger.AccountExists, day(1), open("cash", ledger.Asset, "EUR")},
 		{ledger.NoAccount, day(1), post("E3", "cash", "nowhere", "1", "EUR")},
@@ -230,6 +235,48 @@ func TestPostingGuardsItsPeriod(t *testing.T) {
 	require.Len(t, decision.Events, 3)
 	require.Equal(t, ledger.AccountCredited{Entry: "E1", Amount: trade.Int(10), Currency: "EUR"},
 		decision.Events[2].Body)
+}
+
+// An account of a posting rule has a name that a ledger takes, also for the longest name of a book.
+func TestLongestBookHasAccounts(t *testing.T) {
+	t.Parallel()
+	rules, err := ledger.Rules("2")
+	require.NoError(t, err)
+	in := strings.NewReplacer("{book}", strings.Repeat("B", trade.References.Longest),
+		"{currency}", "EUR")
+	d := newDesk()
+	for _, rule := range rules.Rules {
+		refusal := d.do(start, open(in.Replace(rule.Debit), ledger.Asset, "EUR"))
+		require.True(t, refusal == nil || refusal.Rule == ledger.AccountExists, "%v", refusal)
+	}
+}
+
+// A line has the fields of its op alone: one that is ignored would mislead. An empty list of lines
+// is no draft.
+func TestLineHasFieldsOfItsOp(t *testing.T) {
+	t.Parallel()
+	const all = `"command_id":"c","ledger":"main","entered_at":"2025-01-02T09:00:00Z",` +
+		`"actor":"clerk/1","reason":"test"`
+	for line, field := range map[string]string{
+		`"op":"close","account":"a","period":"2025-01"`:           "period",
+		`"op":"reverse","entry":"E","by":"R","lines":[]`:          "lines",
+		`"op":"correct","entry":"E","original_at":""`:             "original_at",
+		`"op":"create","entry":"E","original_at":"2025-01-02"`:    "original_at",
+		`"op":"open-period","period":"2025-01","currency":"EUR"`:  "currency",
+		`"op":"post","entry":"E","replacement":"F","lines":null`:  "replacement",
+		`"op":"rename","account":"a","name":"b","type":"expense"`: "type",
+	} {
+		_, err := ledger.ParseCommand([]byte("{" + all + "," + line + "}"))
+		require.ErrorContains(t, err, fmt.Sprintf("has no field %q", field), line)
+	}
+	d := opened(t)
+	d.must(t, day(1), ledger.CreateEntry{Entry: "E", Lines: lines("cash", "sales", "1", "EUR")})
+	cmd, err := ledger.ParseCommand([]byte("{" + all + `,"op":"post","entry":"E","lines":[]}`))
+	require.NoError(t, err)
+	require.NotNil(t, d.do(day(1), cmd.Do))
+	cmd, err = ledger.ParseCommand([]byte("{" + all + `,"op":"post","entry":"E"}`))
+	require.NoError(t, err)
+	require.Nil(t, d.do(day(1), cmd.Do))
 }
 
 func balance(d *desk, account string, at trade.AsOf) trade.Decimal {

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"example.com/blotter/labs/kit/trade"
 )
 
-// A line is a command as one line of JSON. Each op uses the fields of its request.
+// A line is a command as one line of JSON. Each op has the fields of its request.
 type line struct {
 	Op          string `json:"op"`
 	CommandID   string `json:"command_id"`
@@ -58,6 +60,9 @@ func ParseCommand(text []byte) (cmd Command, err error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return cmd, errors.New("the line goes on after its object")
 	}
+	if err := onlyFields(l.Op, text); err != nil {
+		return cmd, err
+	}
 	cmd = Command{ID: l.CommandID, Ledger: l.Ledger, Actor: l.Actor, Approver: l.Approver,
 		Reason: l.Reason}
 	if cmd.EnteredAt, err = trade.ParseTime(l.EnteredAt); err != nil {
@@ -68,6 +73,39 @@ func ParseCommand(text []byte) (cmd Command, err error) {
 	}
 	cmd.Do, err = l.request()
 	return cmd, err
+}
+
+// fieldsOf has the fields of each op beside those of all commands.
+var fieldsOf = map[string][]string{
+	"open":          {"account", "name", "type", "normal", "currency", "floor"},
+	"rename":        {"account", "name"},
+	"block":         {"account"},
+	"unblock":       {"account"},
+	"close":         {"account"},
+	"create":        {"entry", "description", "lines"},
+	"post":          {"entry", "description", "lines", "original_at"},
+	"reverse":       {"entry", "by"},
+	"correct":       {"entry", "by", "replacement", "description", "lines"},
+	"open-period":   {"period"},
+	"close-period":  {"period"},
+	"reopen-period": {"period"},
+}
+
+// onlyFields refuses a field of another op, which would have no effect.
+func onlyFields(op string, text []byte) error {
+	var set map[string]json.RawMessage
+	if err := json.Unmarshal(text, &set); err != nil {
+		return err
+	}
+	common := []string{"op", "command_id", "ledger", "entered_at", "effective_at", "actor",
+		"approver", "reason"}
+	own, known := fieldsOf[op]
+	for _, field := range slices.Sorted(maps.Keys(set)) {
+		if known && !slices.Contains(common, field) && !slices.Contains(own, field) {
+			return fmt.Errorf("op %q has no field %q", op, field)
+		}
+	}
+	return nil
 }
 
 func optionalTime(s string) (time.Time, error) {
@@ -130,7 +168,11 @@ func (l line) open() (Request, error) {
 	return r, nil
 }
 
+// lines returns nil only if the line has no list: an empty one posts no draft.
 func (l line) lines() (all []Line, err error) {
+	if l.Lines != nil {
+		all = []Line{}
+	}
 	for i, part := range l.Lines {
 		side, text := Debit, part.Debit
 		if text == "" {

@@ -93,7 +93,8 @@ var (
 	texts    = regexp.MustCompile(`^[^\pC\n|;]*$`)
 )
 
-const longestAccount = 128
+// longestAccount has room for the longest name of a book (trade.References) in a posting rule.
+const longestAccount = 160
 
 // Prefixes of the names of streams.
 const (

@@ -19,8 +19,8 @@ type PostingRules struct {
 }
 
 // A PostingRule debits one account and credits another with the amounts of one leg of one kind of
-// event. A negative amount swaps the sides. The names of the accounts may have {book}, and have
-// {currency}.
+// event. A negative amount swaps the sides. The names of the accounts may have {book}, which is the
+// book of the trade, and must have {currency}.
 //
 //	NEW, AMEND, NOVATE, CANCEL, SETTLE  open      the contracted value of the open quantity
 //	NEW, AMEND, NOVATE, CANCEL          premium   of an option; of a forward, cents from rounding

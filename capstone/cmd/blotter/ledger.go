@@ -236,12 +236,11 @@ func (a *app) books(ctx context.Context, c ledgerAsOf) (question, *ledger.Books,
 	if err != nil {
 		return q, nil, err
 	}
-	end, err := q.Log.End(ctx)
-	if err != nil {
+	if q.end, err = q.Log.End(ctx); err != nil {
 		return q, nil, err
 	}
 	books := ledger.NewBooks(c.Ledger, zone)
-	for f, err := range ledger.Facts(q.Log.Read(ctx, nil, end), c.Ledger) {
+	for f, err := range ledger.Facts(q.Log.Read(ctx, nil, q.end), c.Ledger) {
 		if err != nil {
 			return q, nil, err
 		}

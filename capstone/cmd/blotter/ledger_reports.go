@@ -248,11 +248,15 @@ func (q question) foldedState(ctx context.Context) (trade.State, error) {
 	return trade.StateOf(streams, trade.AsOf{}), err
 }
 
-// eachTrade calls f for each event of a trade, in the order of the feed.
+// eachTrade calls f for each event of a trade, in the order of the feed. It reads as far as books
+// has read, so that both see the same log.
 func (q question) eachTrade(ctx context.Context, f func(stream string, e trade.Event)) error {
-	end, err := q.Log.End(ctx)
-	if err != nil {
-		return err
+	end := q.end
+	if end == nil {
+		var err error
+		if end, err = q.Log.End(ctx); err != nil {
+			return err
+		}
 	}
 	for r, err := range q.Log.Read(ctx, nil, end) {
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/session"
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -84,6 +85,7 @@ type question struct {
 	*session.Session
 	at     trade.AsOf
 	caveat caveat
+	end    contract.Cursor // of the log that the answer has read; nil before
 }
 
 // question opens the log for a query. It refuses a time whose answer may still change.
