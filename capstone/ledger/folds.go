@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -90,6 +92,22 @@ func (b *Books) move(m move, amount trade.Decimal) {
 	if b.moves[m] = b.moves[m].Add(amount); b.moves[m].IsZero() {
 		delete(b.moves, m)
 	}
+}
+
+// Rules returns the version of the posting rules by which the ledger's process posts: that of the
+// last adoption, or else of its entries. It is empty without such an entry.
+func (b *Books) Rules() (version string) {
+	last := 0
+	for _, p := range b.entries {
+		n := 0
+		if number, ok := strings.CutPrefix(p.Entry, adoption); ok {
+			n, _ = strconv.Atoi(number)
+		}
+		if p.Rules != "" && n >= last {
+			last, version = n, p.Rules
+		}
+	}
+	return version
 }
 
 // Check returns a line for each account and entry whose events of the account differ from the entry

@@ -128,9 +128,12 @@ func (p *Poster) takeFacts(ctx context.Context, to contract.Cursor) error {
 		if err != nil {
 			return err
 		}
-		p.books.Take(f)
-		if posted, ok := f.Body.(JournalEntryPosted); ok {
-			p.took(posted)
+		switch body := f.Body.(type) {
+		case JournalEntryPosted:
+			p.took(body)
+		case AccountDebited, AccountCredited: // as many as lines, and p.posted has their sums
+		default:
+			p.books.Take(f)
 		}
 	}
 	if p.targets != nil {

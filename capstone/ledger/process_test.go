@@ -250,9 +250,11 @@ func TestAdoptRulesBackAndForth(t *testing.T) {
 	t.Parallel()
 	d := newTrading()
 	d.enter(t, demo, 1000)
+	require.Equal(t, "1", d.books(t).Rules())
 	for _, version := range []string{"2", "1", "2"} {
 		require.NoError(t, d.poster.Adopt(t.Context(), version, d.last(t), chief))
 		requireTied(t, d.ties(t, version))
+		require.Equal(t, version, d.books(t).Rules())
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -236,15 +237,9 @@ func (a *app) books(ctx context.Context, c ledgerAsOf) (question, *ledger.Books,
 	if err != nil {
 		return q, nil, err
 	}
-	if q.end, err = q.Log.End(ctx); err != nil {
+	books, err := q.fold(ctx, c.Ledger, zone)
+	if err != nil {
 		return q, nil, err
-	}
-	books := ledger.NewBooks(c.Ledger, zone)
-	for f, err := range ledger.Facts(q.Log.Read(ctx, nil, q.end), c.Ledger) {
-		if err != nil {
-			return q, nil, err
-		}
-		books.Take(f)
 	}
 	if found := books.Check(); len(found) > 0 {
 		return q, nil, &failure{found[0], "somebody wrote to the log directly: blotter verify"}
@@ -254,4 +249,30 @@ func (a *app) books(ctx context.Context, c ledgerAsOf) (question, *ledger.Books,
 			"blotter ledger post opens the accounts of the trades"}
 	}
 	return q, books, nil
+}
+
+// fold folds a ledger up to the end of the log, at which all of the answer is read.
+func (q *question) fold(ctx context.Context, name string, zone *time.Location) (
+	books *ledger.Books, err error,
+) {
+	if q.end, err = q.Log.End(ctx); err != nil {
+		return nil, err
+	}
+	books = ledger.NewBooks(name, zone)
+	for f, err := range ledger.Facts(q.Log.Read(ctx, nil, q.end), name) {
+		if err != nil {
+			return nil, err
+		}
+		books.Take(f)
+	}
+	return books, nil
+}
+
+// rulesOf returns the posting rules of a version, or else of those that a ledger uses.
+func rulesOf(version string, books *ledger.Books) (ledger.PostingRules, error) {
+	rules, err := ledger.Rules(cmp.Or(version, books.Rules(), "1"))
+	if err != nil {
+		return rules, &usageError{err.Error(), "the versions are 1 and 2"}
+	}
+	return rules, nil
 }

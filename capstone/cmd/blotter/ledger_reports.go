@@ -186,7 +186,7 @@ func (c *ledgerExportCmd) Run(ctx context.Context, a *app) error {
 
 type ledgerReconcileCmd struct {
 	ofLedger
-	Rules string `help:"Version of the posting rules." default:"1"`
+	Rules string `help:"Version of the posting rules (default: that of the ledger)."`
 }
 
 // A tieRow is a ledger.Tie with all digits of the minor unit.
@@ -202,11 +202,11 @@ type tieRow struct {
 
 // Run compares each figure of the trades with the ledger. A difference is the answer no.
 func (c *ledgerReconcileCmd) Run(ctx context.Context, a *app) error {
-	rules, err := ledger.Rules(c.Rules)
-	if err != nil {
-		return &usageError{err.Error(), "the versions are 1 and 2"}
-	}
 	q, books, err := a.books(ctx, ledgerAsOf{ofLedger: c.ofLedger})
+	if err != nil {
+		return err
+	}
+	rules, err := rulesOf(c.Rules, books)
 	if err != nil {
 		return err
 	}
@@ -276,7 +276,8 @@ func (q question) eachTrade(ctx context.Context, f func(stream string, e trade.E
 
 type ledgerWhatIfCmd struct {
 	Version string `arg:"" help:"Version of the posting rules."`
-	Rules   string `help:"Version to compare it with." default:"1"`
+	Rules   string `help:"Version to compare it with (default: that of the ledger)."`
+	ofLedger
 }
 
 // A changeRow is an event that moves an account otherwise under other rules.
@@ -290,13 +291,17 @@ type changeRow struct {
 
 // Run folds the trades under both versions. It writes nothing.
 func (c *ledgerWhatIfCmd) Run(ctx context.Context, a *app) error {
-	current, err := ledger.Rules(c.Rules)
-	other, otherErr := ledger.Rules(c.Version)
-	if err = firstOf(err, otherErr); err != nil {
-		return &usageError{err.Error(), "the versions are 1 and 2"}
-	}
 	q, err := a.question(ctx, asOf{})
 	if err != nil {
+		return err
+	}
+	books, err := q.fold(ctx, c.Ledger, time.UTC) // the zone decides about no version
+	if err != nil {
+		return err
+	}
+	current, err := rulesOf(c.Rules, books)
+	other, otherErr := rulesOf(c.Version, books)
+	if err = firstOf(err, otherErr); err != nil {
 		return err
 	}
 	compared := ledger.NewWhatIf(current, other)
@@ -320,6 +325,6 @@ func (c *ledgerWhatIfCmd) Run(ctx context.Context, a *app) error {
 			}
 			text = append(text, fmt.Sprintf("%s\t%s\t%s\t%s", r.Account, event, r.Current, r.Other))
 		}
-		table(w, "account\tevent\tversion "+c.Rules+"\tversion "+c.Version, text...)
+		table(w, "account\tevent\tversion "+current.Version+"\tversion "+other.Version, text...)
 	})
 }
