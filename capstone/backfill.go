@@ -96,7 +96,7 @@ func (b *Backfill) take(r Result, named map[string]bool, now time.Time) {
 			found.Detail = bad.Field + ": " + bad.Detail
 		}
 	case r.Problem != nil:
-		found.Rule, found.Detail = string(lines.Reused), r.Problem.Error()
+		found.Rule, found.Detail = string(r.Rule()), r.Problem.Error()
 	case r.SameAs > 0:
 		return // the first line counts
 	case refusal != nil:

@@ -61,6 +61,19 @@ func (e *ReusedCommandError) Error() string {
 		e.CommandID, was)
 }
 
+// An UnwritableError is a command whose event cannot be written as it is, such as one with a value
+// that the version of its schema lacks while a canary runs. Nothing was recorded.
+type UnwritableError struct {
+	CommandID string
+	Err       error // contract.ErrUnencodable
+}
+
+func (e *UnwritableError) Error() string {
+	return fmt.Sprintf("command_id %q: %v", e.CommandID, e.Err)
+}
+
+func (e *UnwritableError) Unwrap() error { return e.Err }
+
 // ErrReserved is a command with an id that is reserved (trade.IsReserved).
 var ErrReserved = fmt.Errorf("the program keeps command ids for itself that begin with %s",
 	trade.ReservedPrefixes())
@@ -307,6 +320,9 @@ func (d *Desk) append(
 	ctx context.Context, r request, stream string, expected int64, decision trade.Decision,
 ) (contract.Recorded, error) {
 	payload, err := d.Codec.Encode(canary.OnStream(ctx, stream), decision.Body)
+	if errors.Is(err, contract.ErrUnencodable) {
+		err = &UnwritableError{r.ID, err}
+	}
 	if err != nil {
 		return contract.Recorded{}, err
 	}

@@ -31,11 +31,12 @@ type Importer struct {
 	Linked func(context.Context, trade.Command) ([]string, error)
 }
 
-// A Result is the result of one line: a bad line, a command that reuses an id, or an outcome.
+// A Result is the result of one line: a bad line, a command that reuses an id or cannot be written,
+// or an outcome.
 type Result struct {
 	Line    int
 	Command trade.Command // zero for a bad line
-	Problem error         // *lines.Error or *ReusedCommandError; nil for an outcome
+	Problem error         // *lines.Error, *ReusedCommandError or *UnwritableError; nil: an outcome
 	SameAs  int           // the first line of this import that gave the same command; 0 for none
 	Outcome Outcome
 }
@@ -147,14 +148,30 @@ func (i Importer) run(ctx context.Context, t *task, before []*task) {
 			return
 		}
 	}
-	var reused *ReusedCommandError
 	t.result.Outcome, t.err = i.Do(ctx, t.result.Command)
-	if errors.As(t.err, &reused) && reused.CommandID == t.result.Command.ID {
-		t.result.Problem, t.err = reused, nil
+	if ofLine(t.err, t.result.Command.ID) {
+		t.result.Problem, t.err = t.err, nil
 	}
 	if t.err != nil {
 		t.err = fmt.Errorf("line %d: %w", t.result.Line, t.err)
 	}
+}
+
+// ofLine reports whether a failure belongs to a command itself, and not to one of its follow-ups:
+// the lines after it can go on.
+func ofLine(err error, id string) bool {
+	var reused *ReusedCommandError
+	var unwritable *UnwritableError
+	return errors.As(err, &reused) && reused.CommandID == id ||
+		errors.As(err, &unwritable) && unwritable.CommandID == id
+}
+
+// Rule returns the rule of a problem that is not of the line's own form.
+func (r Result) Rule() lines.Rule {
+	if unwritable := new(UnwritableError); errors.As(r.Problem, &unwritable) {
+		return lines.Unwritable
+	}
+	return lines.Reused
 }
 
 // A queue knows for which earlier lines a line has to wait.

@@ -65,21 +65,21 @@ func TestStreamDecidesTheVersion(t *testing.T) {
 		return n
 	}
 	const typ = "trade.settled"
-	end := func(how string) {
+	end := func(decide decision) {
 		t.Helper()
-		err := step(typ, func(s canary.State) (domain.Body, error) { return s.End(how) })
-		require.NoError(t, err)
+		require.NoError(t, step(typ, decide))
 	}
+	promote := func(s canary.State) (domain.Body, error) { return s.Promote(1) }
 	start := func(s canary.State) (domain.Body, error) { return s.Start(30, codec.Readable) }
 	require.Equal(t, map[int]int{2: 200}, versions(), "without a canary")
 	require.NoError(t, step(typ, start))
 	running := versions()
 	require.InDelta(t, 60, running[2], 40)
 	require.Equal(t, 200, running[1]+running[2])
-	end(canary.Aborted)
+	end(canary.State.Abort)
 	require.Equal(t, map[int]int{1: 200}, versions())
 	require.NoError(t, step(typ, start), "again")
-	end(canary.Promoted)
+	end(promote)
 	require.Equal(t, map[int]int{2: 200}, versions())
 }
 
@@ -107,7 +107,7 @@ func TestStepsAreRefused(t *testing.T) {
 	start := func(share int64) decision {
 		return func(s canary.State) (domain.Body, error) { return s.Start(share, codec.Readable) }
 	}
-	abort := func(s canary.State) (domain.Body, error) { return s.End(canary.Aborted) }
+	promote := func(s canary.State) (domain.Body, error) { return s.Promote(0) }
 	require.ErrorContains(t, step("price.marked", start(10)), "canary.unreadable: a program of "+
 		"version 1 of price.marked cannot read version 2")
 	require.ErrorContains(t, step("trade.new", start(10)), "canary.no-version")
@@ -115,7 +115,49 @@ func TestStepsAreRefused(t *testing.T) {
 	require.ErrorContains(t, step("break.opened", start(10)), "canary.no-version")
 	require.ErrorContains(t, step("trade.settled", start(0)), "canary.share")
 	require.ErrorContains(t, step("trade.settled", start(101)), "canary.share")
-	require.ErrorContains(t, step("trade.settled", abort), "canary.not-running")
+	require.ErrorContains(t, step("trade.settled", canary.State.Abort), "canary.not-running")
+	require.ErrorContains(t, step("trade.settled", promote), "canary.not-running")
 	require.NoError(t, step("trade.settled", start(10)))
 	require.ErrorContains(t, step("trade.settled", start(10)), "canary.running")
+	require.ErrorContains(t, step("trade.settled", promote), "canary.unused")
+}
+
+// Only events of the new version since the last start count: those of an earlier canary were
+// compared then, and perhaps caught.
+func TestWrittenSinceTheStart(t *testing.T) {
+	t.Parallel()
+	c, step := newLog(t)
+	start := func(s canary.State) (domain.Body, error) { return s.Start(100, codec.Readable) }
+	at, n := time.Date(2025, 1, 15, 9, 0, 0, 0, time.UTC), uint32(0)
+	write := func() {
+		t.Helper()
+		stream := trade.TradeStream(uuid.NewString())
+		p, err := c.Encode(canary.OnStream(t.Context(), stream), trade.Settle{
+			Price:    trade.Dec("71"),
+			Quantity: trade.Quantity{Value: trade.Dec("10"), Unit: trade.MWh}})
+		require.NoError(t, err)
+		n++
+		_, err = c.Log.Append(contract.At(t.Context(), at), stream, 0, contract.Event{
+			ID: trade.EventID("s", n), Stream: stream, Type: p.Type, Schema: p.Schema,
+			Fingerprint: p.Fingerprint, EnteredAt: at, EffectiveAt: at, Actor: "ops/1",
+			Reason: "delivered", Source: "test",
+			CommandID: "s", Data: p.Data})
+		require.NoError(t, err)
+	}
+	written := func() int64 {
+		t.Helper()
+		s, err := canary.Read(t.Context(), c.Log, "trade.settled")
+		require.NoError(t, err)
+		n, err := s.Written(t.Context(), c.Log)
+		require.NoError(t, err)
+		return n
+	}
+	write()
+	at = at.Add(time.Hour)
+	require.NoError(t, step("trade.settled", start))
+	require.Zero(t, written(), "the event came before the canary")
+	at = at.Add(time.Hour)
+	write()
+	write()
+	require.EqualValues(t, 2, written())
 }

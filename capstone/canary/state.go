@@ -29,6 +29,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+	"time"
 
 	"example.com/blotter/capstone/domain"
 	"example.com/blotter/labs/kit/contract"
@@ -76,6 +77,8 @@ type State struct {
 	Share   int64  `json:"share"`   // in percent
 	Status  string `json:"status"`
 	Events  int64  `json:"-"` // of the stream
+
+	Begun time.Time `json:"-"` // when the last start was recorded
 }
 
 // Evolve returns the state after an event of the canary's stream.
@@ -88,6 +91,7 @@ func (s State) Evolve(r contract.Recorded) (State, error) {
 	}
 	body, err := domain.Decode[Started](r)
 	s.Type, s.Version, s.Share, s.Status = body.Type, body.Version, body.Share, Running
+	s.Begun = r.RecordedAt
 	return s, err
 }
 
@@ -103,6 +107,23 @@ func Read(ctx context.Context, log contract.Store, typ string) (s State, err err
 		}
 	}
 	return s, nil
+}
+
+// Written counts the events of the canary's version since it began.
+func (s State) Written(ctx context.Context, log contract.Store) (n int64, err error) {
+	end, err := log.End(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for r, err := range log.Read(ctx, nil, end) {
+		if err != nil {
+			return 0, err
+		}
+		if r.Type == s.Type && int64(r.Schema) == s.Version && !r.RecordedAt.Before(s.Begun) {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // Writes returns the version under which an event of a stream is written, if latest is the latest
@@ -133,7 +154,8 @@ const (
 	BadShare   Rule = "canary.share"      // 1 to 100 percent
 	IsRunning  Rule = "canary.running"    // it has begun
 	NotRunning Rule = "canary.not-running"
-	Parts      Rule = "canary.parts" // the two programs fold the log to different states
+	Unused     Rule = "canary.unused" // no event has the new version: nothing was compared
+	SameCode   Rule = "canary.same-program"
 )
 
 // A Refusal is a command that breaks a rule.
@@ -173,8 +195,20 @@ func (s State) Start(share int64, check readable) (domain.Body, error) {
 	return Started{s.Type, int64(latest.Version), share}, nil
 }
 
-// End decides to end the running canary.
-func (s State) End(how string) (domain.Body, error) {
+// Abort decides that no stream has the new version any more.
+func (s State) Abort() (domain.Body, error) { return s.end(Aborted) }
+
+// Promote decides that all streams have the new version, of which so many events were written since
+// the canary began.
+func (s State) Promote(written int64) (domain.Body, error) {
+	if s.Status == Running && written == 0 {
+		return nil, refuse(Unused, "no event of %s has version %d since its canary began: a "+
+			"comparison of two programs says nothing about it", s.Type, s.Version)
+	}
+	return s.end(Promoted)
+}
+
+func (s State) end(how string) (domain.Body, error) {
 	if s.Status != Running {
 		return nil, refuse(NotRunning, "type %s has no running canary", s.Type)
 	}

@@ -3,7 +3,8 @@
 //
 // Alerts are JSON: the answer of Prometheus to /api/v1/alerts, or that of the Alertmanager to
 // /api/v2/alerts, which also has alerts that ended. Log lines are JSON Lines as slog.JSONHandler
-// writes them, with the fields time, level and msg.
+// writes them, with the fields time, level and msg. Other lines, as those of a crash, have the time
+// of the line before.
 package incident
 
 import (
@@ -104,12 +105,24 @@ func pairs[V any](all map[string]V) string {
 // longestLine is the longest line of a log, in bytes.
 const longestLine = 1 << 20
 
-// ReadLogs reads log lines. An error names the line.
+// ReadLogs reads log lines. A line that is not JSON has the time of the line before it, or that of
+// the first line with a time. An error names the line.
 func ReadLogs(r io.Reader) (entries []Entry, err error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, longestLine)
+	first := 0 // the number of entries before the first time
 	for n := 1; lines.Scan(); n++ {
 		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
+			continue
+		}
+		if !json.Valid(lines.Bytes()) {
+			e := Entry{Kind: "log", What: strings.TrimSpace(lines.Text())}
+			if first < len(entries) {
+				e.At = entries[len(entries)-1].At
+			} else {
+				first++
+			}
+			entries = append(entries, e)
 			continue
 		}
 		e, err := logEntry(lines.Bytes())
@@ -117,6 +130,12 @@ func ReadLogs(r io.Reader) (entries []Entry, err error) {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
 		entries = append(entries, e)
+	}
+	if first > 0 && first == len(entries) {
+		return nil, errors.New("no line is a JSON object with a time")
+	}
+	for i := range first {
+		entries[i].At = entries[first].At
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("a log line of more than %d bytes, or %w", longestLine, err)

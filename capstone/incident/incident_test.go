@@ -53,10 +53,23 @@ func TestBadFilesAreRefused(t *testing.T) {
 		require.ErrorContains(t, err, "alert", text)
 	}
 	for text, want := range map[string]string{
-		`{"time":"2025-01-15T09:02:00Z"}` + "\nseal away": "line 2: not a JSON object",
-		`{"time":"yesterday","msg":"seal"}`:               "line 1: no field time in RFC 3339",
+		"seal away\n":                       "no line is a JSON object with a time",
+		"seal away\n[1]":                    "line 2: not a JSON object",
+		`{"time":"yesterday","msg":"seal"}`: "line 1: no field time in RFC 3339",
 	} {
 		_, err := incident.ReadLogs(strings.NewReader(text))
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// The log of a service has lines of other writers: those of a crash, and of the start of a program.
+func TestTextAmongJSONIsKept(t *testing.T) {
+	t.Parallel()
+	logs, err := incident.ReadLogs(strings.NewReader("started\n\n" +
+		`{"time":"2025-01-15T09:02:00Z","level":"WARN","msg":"seal"}` +
+		"\npanic: away\n\tmain.go\n"))
+	require.NoError(t, err)
+	at := time.Date(2025, 1, 15, 9, 2, 0, 0, time.UTC)
+	require.Equal(t, []incident.Entry{{at, "log", "started", ""}, {at, "log", "WARN seal", ""},
+		{at, "log", "panic: away", ""}, {at, "log", "main.go", ""}}, logs)
 }

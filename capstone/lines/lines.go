@@ -157,8 +157,10 @@ const (
 
 // The rules of a line beside the lines and the commands before it, which Parse does not know.
 const (
-	Reused   Rule = "command.reused"    // the id of another command that is on record
-	Repeated Rule = "command.duplicate" // the same command as an earlier line of the file
+	Reused Rule = "command.reused" // the id of another command that is on record
+
+	Unwritable Rule = "command.unwritable" // its event does not fit the schema that is written now
+	Repeated   Rule = "command.duplicate"  // the same command as an earlier line of the file
 )
 
 // Error describes a line that is not a command.

@@ -159,8 +159,9 @@ func (r *Refusal) Error() string { return fmt.Sprintf("%s: %s", r.Rule, r.Detail
 func (r *Refusal) Hint() string { return "list the breaks: blotter reconcile list --all" }
 
 // Run decides the steps after a run of a job. It opens each difference that is not open or
-// accepted, and resolves each open break of the job that was not found.
-func (s *Breaks) Run(job string, found []Difference) (steps []Step) {
+// accepted, and resolves each open break of the job that it looked at and did not find. fields are
+// the fields that it compared; nil: all.
+func (s *Breaks) Run(job string, found []Difference, fields []string) (steps []Step) {
 	seen := map[string]bool{}
 	for _, d := range found {
 		id := d.ID()
@@ -170,11 +171,22 @@ func (s *Breaks) Run(job string, found []Difference) (steps []Step) {
 		seen[id] = true
 	}
 	for _, b := range s.List(func(b Break) bool { return b.Job == job && b.State == Open }) {
-		if !seen[b.ID] {
+		if !seen[b.ID] && looked(b.Difference, found, fields) {
 			steps = append(steps, Step{b.ID, b.Version, Resolved{Vanished}})
 		}
 	}
 	return steps
+}
+
+// looked reports whether a run that found these differences has looked at another one.
+func looked(at Difference, found []Difference, fields []string) bool {
+	ofRow := at.Field == Missing || at.Field == Twice
+	if fields != nil && !ofRow && !slices.Contains(fields, at.Field) {
+		return false
+	}
+	return !slices.ContainsFunc(found, func(d Difference) bool {
+		return d.Field == Fault || d.Field == Missing && d.Key == at.Key && !ofRow
+	})
 }
 
 // Assign decides that a principal shall look into a break.

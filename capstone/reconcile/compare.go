@@ -18,7 +18,9 @@
 //	break.assigned  somebody shall look into it
 //	break.resolved  a person accepted it (it is not opened again), or a run found that it vanished
 //
-// A break with other values is another break: the run closes the earlier one as vanished.
+// A break with other values is another break: the run closes the earlier one as vanished. A run
+// closes only a break that it looked at: not one of a field that its file lacks, of a row that one
+// side lacks, or any after a fault that ended the job.
 //
 // # A crash
 //
@@ -67,6 +69,7 @@ type Difference struct {
 const (
 	Missing = "row"   // only one side has the key
 	Twice   = "twice" // one side has the key again
+	Fault   = "fault" // the job ended here, and did not look at the rest
 )
 
 // ID returns the id of the break that the difference is: 16 hexadecimal digits of SHA-256 over its

@@ -162,6 +162,33 @@ func TestLifeOfABreak(t *testing.T) {
 	require.ErrorContains(t, err, "break.unknown")
 }
 
+// A run closes only the breaks that it looked at: not one of a field that it did not compare, nor
+// of a row that one side lacks now, nor any while a fault hides what comes after it.
+func TestOnlyLookedAtBreaksVanish(t *testing.T) {
+	t.Parallel()
+	of := func(key, field string) reconcile.Difference {
+		return reconcile.Difference{Job: "job", Key: key, Field: field, Ours: "70"}
+	}
+	l := &life{t: t, at: time.Date(2025, 1, 15, 9, 0, 0, 0, time.UTC)}
+	price, row := of("T1", "price"), of("T2", reconcile.Missing)
+	twice, other := of("T3", reconcile.Twice), of("T4", "price")
+	require.Equal(t, 4, l.run("job", price, row, twice, other))
+	closed := func(fields []string, found ...reconcile.Difference) (ids []string) {
+		for _, step := range l.breaks.Run("job", found, fields) {
+			if _, ends := step.Body.(reconcile.Resolved); ends {
+				ids = append(ids, step.ID)
+			}
+		}
+		return ids
+	}
+	require.Len(t, closed(nil), 4)
+	require.Len(t, closed([]string{"price"}), 4)
+	require.ElementsMatch(t, []string{row.ID(), twice.ID()}, closed([]string{"side"}))
+	require.ElementsMatch(t, []string{row.ID(), twice.ID(), other.ID()},
+		closed(nil, of("T1", reconcile.Missing)))
+	require.Empty(t, closed(nil, of("leaf 7", reconcile.Fault)))
+}
+
 // life evolves breaks by the steps that they decide.
 type life struct {
 	t      *testing.T
@@ -170,7 +197,7 @@ type life struct {
 }
 
 func (l *life) run(job string, found ...reconcile.Difference) int {
-	steps := l.breaks.Run(job, found)
+	steps := l.breaks.Run(job, found, nil)
 	for _, s := range steps {
 		l.take(s)
 	}

@@ -199,7 +199,15 @@ func (s *Server) claims(ctx context.Context, p *Principal, cmd trade.Command) er
 // undecided returns the problem of a command without an outcome of its own.
 func (s *Server) undecided(ctx context.Context, cmd trade.Command, err error) error {
 	var reused *capstone.ReusedCommandError
+	var unwritable *capstone.UnwritableError
+	if errors.As(err, &unwritable) && unwritable.CommandID == cmd.ID &&
+		!errors.Is(err, contract.ErrOversize) {
+		p := &Problem{Status: http.StatusUnprocessableEntity, Rule: string(lines.Unwritable),
+			Detail: unwritable.Error()}
+		return p.titled()
+	}
 	if !errors.As(err, &reused) {
+		s.failedCommand()
 		return s.failed(ctx, err)
 	}
 	p := &Problem{Status: http.StatusConflict, Rule: string(lines.Reused), Detail: err.Error(),
@@ -210,6 +218,14 @@ func (s *Server) undecided(ctx context.Context, cmd trade.Command, err error) er
 	}
 	p.Outcome = &recorded
 	return p.titled()
+}
+
+// failedCommand counts a command that got no outcome, or whose outcome could not be told. The end
+// of the service is no failure.
+func (s *Server) failedCommand() {
+	if s.ending.Err() == nil {
+		s.metrics.commands.WithLabelValues(failedOutcome, "").Inc()
+	}
 }
 
 // outcome returns the recorded outcome of a command.
@@ -296,7 +312,7 @@ func ResultOf(r capstone.Result) LineResult {
 	case errors.As(r.Problem, &bad):
 		out.Result, out.Field, out.Rule, out.Detail = "bad", bad.Field, string(bad.Rule), bad.Detail
 	case r.Problem != nil:
-		out.Result, out.Rule, out.Detail = "bad", string(lines.Reused), r.Problem.Error()
+		out.Result, out.Rule, out.Detail = "bad", string(r.Rule()), r.Problem.Error()
 	case r.SameAs > 0:
 		out.Result = "repeated"
 		if out.Accepted {
@@ -349,6 +365,7 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 		})
 	last := LineResult{Result: "done", Totals: &n, Orphaned: OrphansOf(n.Orphaned)}
 	if err != nil {
+		s.failedCommand() // the one at which it ended
 		s.Log.WarnContext(ctx, "a batch ended early", "error", err)
 		last.Result, last.Detail = "failed", "the batch ended early: send it again"
 		if s.ending.Err() != nil {

@@ -10,8 +10,29 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// measureLimit is the most time of one measurement. A scrape of Prometheus has 10 seconds.
-const measureLimit = 5 * time.Second
+// A scrape of Prometheus has 10 seconds. A measurement that takes too long is a failed one, and the
+// next ones still have their time.
+const (
+	measureLimit = 5 * time.Second // of all measurements
+	oneLimit     = time.Second
+)
+
+// sweepLimit is the most unswept events whose follow-ups are counted. Beyond it the lag of the
+// sweep tells more than the count, which would read all of them.
+const sweepLimit = 10_000
+
+// The names of measurements. Those of a reader have its name at the end.
+const (
+	endOfLog       = "end of the log"
+	snapshotsTaken = "snapshots"
+	missingOnes    = "follow-ups"
+	parkedStreams  = "parked streams"
+	lastCheckpoint = "last checkpoint"
+	cursorOf       = "cursor of "
+	firstUnreadOf  = "first unread event of "
+)
+
+var measurements = []string{endOfLog, snapshotsTaken, missingOnes, parkedStreams, lastCheckpoint}
 
 // A gauger measures what /metrics shows of the log and its readers. It measures when it is asked:
 // without a scrape it costs nothing, and a reader that stands still does not hide it.
@@ -19,6 +40,9 @@ type gauger struct {
 	mu        sync.Mutex
 	consumers []*reader
 	end       contract.Cursor // the last one that the log told
+
+	snapshotsTo contract.Cursor // the end of the log when the snapshots were read last
+	snapshot    time.Time       // the last one; zero: there is none
 
 	sealed   contract.Checkpoint // the last one that this process knows
 	sealedAt time.Time           // zero: no checkpoint is known
@@ -53,6 +77,8 @@ func newGauger(s *Server) *gauger {
 	add := func(name string, cursor func(context.Context) (contract.Cursor, error)) {
 		g.consumers = append(g.consumers, &reader{name: name, cursor: cursor,
 			first: map[int32]unread{}})
+		s.metrics.failures.WithLabelValues(cursorOf + name)
+		s.metrics.failures.WithLabelValues(firstUnreadOf + name)
 	}
 	for _, m := range s.Models {
 		add(m.Name, m.Cursor)
@@ -79,22 +105,33 @@ func (s *Server) measure(ctx context.Context) {
 	defer g.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, measureLimit)
 	defer cancel()
-	end, err := s.System.Log.End(ctx)
-	if s.measured("end of the log", err) {
+	one, done := context.WithTimeout(ctx, oneLimit)
+	end, err := s.System.Log.End(one)
+	done()
+	if s.measured(endOfLog, err) {
 		g.end = end
 	}
 	for p, at := range g.end {
 		s.metrics.end.WithLabelValues(fmt.Sprint(p)).Set(float64(at))
 	}
 	for _, r := range g.consumers {
-		oldest := s.measureReader(ctx, r, g.end)
-		if r.name == sealing {
-			s.measureSeal(g, oldest)
-		}
+		limited(ctx, func(ctx context.Context) {
+			oldest, ok := s.measureReader(ctx, r, g.end)
+			if r.name == sealing {
+				s.measureSeal(g, oldest, ok)
+			}
+		})
 	}
-	s.measureSnapshot(ctx)
-	s.measureFollowUps(ctx)
-	s.measureOthers(ctx)
+	limited(ctx, s.measureSnapshot)
+	limited(ctx, s.measureFollowUps)
+	limited(ctx, s.measureParked)
+}
+
+// limited does one measurement within its limit.
+func limited(ctx context.Context, do func(context.Context)) {
+	ctx, cancel := context.WithTimeout(ctx, oneLimit)
+	defer cancel()
+	do(ctx)
 }
 
 // measured counts a failed measurement, and reports whether there was none.
@@ -106,29 +143,32 @@ func (s *Server) measured(of string, err error) bool {
 }
 
 // measureReader measures the distance of a reader from the end, and returns the age of the first
-// event that it has not read. A read model whose database is away stands still: its distance goes
-// on growing.
+// event that it has not read; ok is false if one was not measured. A read model whose database is
+// away stands still: its distance goes on growing.
 func (s *Server) measureReader(
 	ctx context.Context, r *reader, end contract.Cursor,
-) (oldest float64) {
+) (oldest float64, ok bool) {
 	at, err := r.cursor(ctx)
-	if s.measured("cursor of "+r.name, err) {
+	if s.measured(cursorOf+r.name, err) {
 		r.at, r.known = at, true
 	}
 	if !r.known {
-		return 0
+		return 0, false
 	}
+	ok = end != nil
 	for p := range int32(len(end)) {
 		labels := []string{r.name, fmt.Sprint(p)}
 		s.metrics.offsets.WithLabelValues(labels...).Set(float64(r.at.At(p)))
 		s.metrics.lagEvents.WithLabelValues(labels...).Set(float64(max(0, end.At(p)-r.at.At(p))))
 		age, err := s.unreadAge(ctx, r, p, end)
-		if s.measured("first unread event of "+r.name, err) && !s.System.Simulated {
+		if !s.measured(firstUnreadOf+r.name, err) {
+			ok = false
+		} else if !s.System.Simulated {
 			s.metrics.lagSeconds.WithLabelValues(labels...).Set(age)
 			oldest = max(oldest, age)
 		}
 	}
-	return oldest
+	return oldest, ok
 }
 
 // unreadAge returns the age in seconds of the first event of a partition that a reader has not
@@ -168,57 +208,70 @@ func (s *Server) firstUnread(
 	return time.Time{}, nil
 }
 
-func (s *Server) measureSeal(g *gauger, oldest float64) {
-	s.metrics.unsealed.Set(float64(g.sealed.End.Distance(g.end)))
-	s.metrics.unsealedAge.Set(oldest)
+func (s *Server) measureSeal(g *gauger, oldest float64, ok bool) {
+	if g.end != nil {
+		s.metrics.unsealed.WithLabelValues().Set(float64(g.sealed.End.Distance(g.end)))
+	}
+	if ok {
+		s.metrics.unsealedAge.WithLabelValues().Set(oldest)
+	}
 	if !g.sealedAt.IsZero() {
-		s.metrics.leaves.Set(float64(g.sealed.Size))
+		s.metrics.leaves.WithLabelValues().Set(float64(g.sealed.Size))
 		s.metrics.sealAge.WithLabelValues().Set(since(g.sealedAt))
 	}
 }
 
-// measureSnapshot finds the last snapshot in the stream that records them.
+// measureSnapshot finds the last snapshot. It reads the stream that records them once, and then
+// only what the log has grown by, if that is not too much.
 func (s *Server) measureSnapshot(ctx context.Context) {
-	var last time.Time
-	for e, err := range s.System.Log.Stream(ctx, trade.SnapshotStream) {
-		if !s.measured("snapshots", err) {
+	g := s.gauger
+	all := s.System.Log.Stream(ctx, trade.SnapshotStream)
+	if g.snapshotsTo != nil && g.snapshotsTo.Distance(g.end) <= sweepLimit {
+		all = s.System.Log.Read(ctx, g.snapshotsTo, g.end)
+	}
+	for e, err := range all {
+		if !s.measured(snapshotsTaken, err) {
 			return
 		}
 		kind, _ := trade.KindOfType(e.Type)
 		if _, ok := kind.Zero.(trade.SnapshotTaken); ok {
-			last = e.RecordedAt
+			g.snapshot = e.RecordedAt
 		}
 	}
-	if !last.IsZero() && !s.System.Simulated {
-		s.metrics.snapshotAge.WithLabelValues().Set(since(last))
+	g.snapshotsTo = g.end
+	if !g.snapshot.IsZero() && !s.System.Simulated {
+		s.metrics.snapshotAge.WithLabelValues().Set(since(g.snapshot))
 	}
 }
 
-// measureFollowUps counts the follow-ups that the next sweep has to issue. Without a saved cursor
-// that would read the whole log.
+// measureFollowUps counts the follow-ups that the next sweep has to issue. Without a saved cursor,
+// or far behind, that would read too much of the log: there is no series then.
 func (s *Server) measureFollowUps(ctx context.Context) {
 	if s.System.FollowUps.SweptTo == nil {
 		return
 	}
-	missing, err := s.System.FollowUps.Missing(ctx)
-	if s.measured("follow-ups", err) {
-		s.metrics.missing.Set(float64(missing))
+	swept, err := s.System.FollowUps.SweptTo.Load()
+	if err == nil && (len(swept) == 0 || swept.Distance(s.gauger.end) > sweepLimit) {
+		s.metrics.missing.Reset()
+		return
+	}
+	missing := 0
+	if err == nil {
+		missing, err = s.System.FollowUps.Missing(ctx)
+	}
+	if s.measured(missingOnes, err) {
+		s.metrics.missing.WithLabelValues().Set(float64(missing))
 	}
 }
 
-// measureOthers counts the parked streams, if the read model can, and the late reports.
-func (s *Server) measureOthers(ctx context.Context) {
+// measureParked counts the parked streams, if the read model can.
+func (s *Server) measureParked(ctx context.Context) {
 	counter, ok := s.System.Projection.(interface {
 		CountParked(context.Context) (int64, error)
 	})
 	if ok {
-		if n, err := counter.CountParked(ctx); s.measured("parked streams", err) {
-			s.metrics.parked.Set(float64(n))
-		}
-	}
-	if s.LateReports != nil {
-		if n, err := s.LateReports(ctx); s.measured("late reports", err) {
-			s.metrics.late.WithLabelValues().Set(float64(n))
+		if n, err := counter.CountParked(ctx); s.measured(parkedStreams, err) {
+			s.metrics.parked.WithLabelValues().Set(float64(n))
 		}
 	}
 }

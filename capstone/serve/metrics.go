@@ -48,18 +48,20 @@ type metrics struct {
 	dbCalls   *prometheus.HistogramVec // seconds, by read model
 
 	// These are measured when they are asked for: see measure.
-	end         *prometheus.GaugeVec // by partition
-	offsets     *prometheus.GaugeVec // by consumer and partition, as the next two
-	lagEvents   *prometheus.GaugeVec
-	lagSeconds  *prometheus.GaugeVec
-	unsealed    prometheus.Gauge // events
-	unsealedAge prometheus.Gauge
-	leaves      prometheus.Gauge
-	sealAge     *prometheus.GaugeVec // without labels; no series before the first seal
-	snapshotAge *prometheus.GaugeVec // without labels; no series before the first snapshot
-	missing     prometheus.Gauge
-	parked      prometheus.Gauge
-	late        *prometheus.GaugeVec // without labels; no series without Config.LateReports
+	end        *prometheus.GaugeVec // by partition
+	offsets    *prometheus.GaugeVec // by consumer and partition, as the next two
+	lagEvents  *prometheus.GaugeVec
+	lagSeconds *prometheus.GaugeVec
+	// The next ones have no labels, and no series before their first measurement: a zero would say
+	// that all is well.
+	unsealed    *prometheus.GaugeVec // events
+	unsealedAge *prometheus.GaugeVec
+	leaves      *prometheus.GaugeVec
+	sealAge     *prometheus.GaugeVec
+	snapshotAge *prometheus.GaugeVec
+	missing     *prometheus.GaugeVec
+	parked      *prometheus.GaugeVec
+	breaks      *prometheus.GaugeVec
 	failures    *prometheus.CounterVec
 }
 
@@ -86,7 +88,13 @@ func newMetrics(groups prometheus.Histogram) *metrics {
 	m.addCounts()
 	m.addDurations()
 	m.addMeasured()
-	for _, check := range []string{"replay", "verify"} { // a rate needs the zero before the first
+	// A rate needs the zero before the first.
+	m.commands.WithLabelValues(accepted, "")
+	m.commands.WithLabelValues(failedOutcome, "")
+	for _, measurement := range measurements {
+		m.failures.WithLabelValues(measurement)
+	}
+	for _, check := range []string{"replay", "verify"} {
 		for _, verdict := range []string{holds, differs, unknown} {
 			m.verdicts.WithLabelValues(check, verdict)
 		}
@@ -129,15 +137,16 @@ func (m *metrics) addMeasured() {
 		"Kafka's commit markers have offsets, too.", consumer, partition)
 	m.lagSeconds = m.gauges("blotter_consumer_lag_seconds",
 		"Age of the first event that a reader has not read; 0 at the end.", consumer, partition)
-	m.unsealed = m.gauge("blotter_unsealed_events", "Offsets past the last checkpoint.")
-	m.unsealedAge = m.gauge("blotter_unsealed_age_seconds", "Age of the first unsealed event.")
-	m.leaves = m.gauge("blotter_checkpoint_leaves", "Leaves under the last checkpoint.")
+	m.unsealed = m.gauges("blotter_unsealed_events", "Offsets past the last checkpoint.")
+	m.unsealedAge = m.gauges("blotter_unsealed_age_seconds", "Age of the first unsealed event.")
+	m.leaves = m.gauges("blotter_checkpoint_leaves", "Leaves under the last checkpoint.")
 	m.sealAge = m.gauges("blotter_checkpoint_age_seconds", "Age of the last checkpoint.")
 	m.snapshotAge = m.gauges("blotter_snapshot_age_seconds", "Age of the last snapshot on record.")
-	m.missing = m.gauge("blotter_followups_missing",
+	m.missing = m.gauges("blotter_followups_missing",
 		"Follow-ups of swept events that are not on record yet.")
-	m.parked = m.gauge("blotter_parked_streams", "Streams with an event that cannot be processed.")
-	m.late = m.gauges("blotter_reports_late", "Reports past their deadline.")
+	m.parked = m.gauges("blotter_parked_streams",
+		"Streams with an event that cannot be processed.")
+	m.breaks = m.gauges("blotter_breaks_open", "Open breaks after the last reconciliation.")
 }
 
 func (m *metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
@@ -159,9 +168,11 @@ func (m *metrics) gauges(name, help string, labels ...string) *prometheus.GaugeV
 	return v
 }
 
-func (m *metrics) gauge(name, help string) prometheus.Gauge {
-	return m.gauges(name, help).WithLabelValues()
-}
+// Outcomes of a command that are counted from the start.
+const (
+	accepted      = "accepted"
+	failedOutcome = "failed" // none was told: a part was away
+)
 
 // Verdicts of a check.
 const (

@@ -14,6 +14,7 @@ import (
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/serve"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
 	codec "example.com/blotter/solutions/1-schemas"
 	"example.com/blotter/solutions/2-store/memory"
 	projection "example.com/blotter/solutions/3-projections"
@@ -106,7 +107,6 @@ func TestMetricsCount(t *testing.T) {
 			at := time.Now().Add(-time.Minute)
 			return contract.Checkpoint{Size: 3, End: contract.Cursor{1}}, at, nil
 		}
-		c.LateReports = func(context.Context) (int64, error) { return 4, nil }
 	})
 	s.command("trader/1", mark("m-1", "70"))
 	s.command("trader/1", mark("m-2", "71"))
@@ -115,9 +115,14 @@ func TestMetricsCount(t *testing.T) {
 	s.Verdict("verify", 1)
 	s.Verdict("status", 1)
 	_, stop := s.start()
-	require.Eventually(t, func() bool { return s.metric("blotter_checkpoint_leaves") == 3 },
+	require.Eventually(t, func() bool {
+		return s.metric("blotter_checkpoint_leaves") == 3 &&
+			s.metric("blotter_followups_missing") == 0
+	},
 		10*time.Second, 10*time.Millisecond)
 	for series, want := range map[string]float64{
+		`blotter_commands_total{outcome="failed",rule=""}`:                     0,
+		`blotter_measure_failures_total{measurement="end of the log"}`:         0,
 		`blotter_commands_total{outcome="accepted",rule=""}`:                   2,
 		`blotter_commands_total{outcome="refused",rule="lifecycle.not-begun"}`: 1,
 		`blotter_verdicts_total{check="replay",verdict="holds"}`:               1,
@@ -125,7 +130,6 @@ func TestMetricsCount(t *testing.T) {
 		`blotter_verdicts_total{check="verify",verdict="differs"}`:             1,
 		`blotter_unsealed_events`:                                              2,
 		`blotter_followups_missing`:                                            0,
-		`blotter_reports_late`:                                                 4,
 		`blotter_log_end_offset{messaging_destination_partition_id="0"}`:       3,
 		`messaging_client_operation_duration_seconds_count{error_type="",` +
 			`messaging_operation_name="append",messaging_system="kafka"}`: 3,
@@ -138,4 +142,49 @@ func TestMetricsCount(t *testing.T) {
 	require.Greater(t, s.metric("blotter_unsealed_age_seconds"), 0.0)
 	require.InDelta(t, -1, s.metric("blotter_snapshot_age_seconds"), 0, "there is none")
 	require.NoError(t, stop())
+}
+
+// A codec that refuses to write a settlement, as a canary does, and loses its registry at a mark.
+type narrow struct{ contract.Codec }
+
+func (c narrow) Encode(ctx context.Context, b trade.Body) (contract.Payload, error) {
+	if mark, is := b.(trade.PriceMarked); is && mark.Curve == "oil/WTI" {
+		return contract.Payload{}, fmt.Errorf("the registry is away")
+	} else if is {
+		return contract.Payload{}, fmt.Errorf("%w: it needs version 2", contract.ErrUnencodable)
+	}
+	return c.Codec.Encode(ctx, b)
+}
+
+// A command whose event does not fit its schema is told so, and the lines after it go on. It is no
+// outage. A command that a part away kept from its outcome is counted as failed.
+func TestUnwritableIsNoOutage(t *testing.T) {
+	t.Parallel()
+	s := newService(t, realTime, func(c *serve.Config) {
+		c.System.Desk.Codec = narrow{c.System.Desk.Codec}
+	})
+	const failed = `blotter_commands_total{outcome="failed",rule=""}`
+	w := s.do("trader/1", "POST", "/v1/commands", mark("m-1", "70"))
+	require.Equal(t, 422, w.Code, w.Body)
+	require.Contains(t, w.Body.String(), "it needs version 2")
+	require.Contains(t, w.Body.String(), `"command.unwritable"`)
+	require.InDelta(t, 0, s.metric(failed), 0)
+	away := strings.ReplaceAll(mark("m-2", "70"), "oil/BRENT", "oil/WTI")
+	require.Equal(t, 503, s.do("trader/1", "POST", "/v1/commands", away).Code)
+	require.InDelta(t, 1, s.metric(failed), 0)
+
+	w = s.do("trader/1", "POST", "/v1/batches", mark("m-3", "70")+"\n"+settleNothing+"\n")
+	require.Contains(t, w.Body.String(), `"rule":"command.unwritable"`)
+	require.Contains(t, w.Body.String(), `"result":"done"`)
+	require.Contains(t, w.Body.String(), "lifecycle.not-begun")
+}
+
+// Without a measurement there is no figure: a zero would say that nothing is unsealed or missing.
+func TestNothingMeasuredIsNoZero(t *testing.T) {
+	t.Parallel()
+	s := newService(t, realTime)
+	for _, name := range []string{"blotter_followups_missing", "blotter_unsealed_age_seconds",
+		"blotter_unsealed_events", "blotter_breaks_open", "blotter_checkpoint_leaves"} {
+		require.InDelta(t, -1, s.metric(name), 0, name)
+	}
 }

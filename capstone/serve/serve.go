@@ -74,8 +74,6 @@ type Config struct {
 
 	Store  string               // the kind of log, for the metrics; see session.Stores
 	Groups prometheus.Histogram // takes the sizes of the log's groups; nil: it has none
-	// LateReports returns the number of reports past their deadline; nil: nobody reports.
-	LateReports func(context.Context) (int64, error)
 
 	// Reconcile runs the reconciliations, and returns the number of open breaks.
 	Reconcile      func(context.Context) (open int, err error)

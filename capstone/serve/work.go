@@ -60,6 +60,9 @@ func (s *Server) work(ctx context.Context) {
 // reconcile runs the reconciliations. The part is not well while a break is open.
 func (s *Server) reconcile(ctx context.Context) {
 	open, err := s.Reconcile(ctx)
+	if err == nil || open > 0 {
+		s.metrics.breaks.WithLabelValues().Set(float64(open))
+	}
 	part := partOf("reconcile", "no break is open", err)
 	if open > 0 {
 		part.Well = false
@@ -161,7 +164,7 @@ func (f *sealer) recall(ctx context.Context, s *Server) {
 		return
 	}
 	c, at, err := s.Sealed(ctx)
-	if s.measured("last checkpoint", err) {
+	if s.measured(lastCheckpoint, err) {
 		f.told = true
 		s.gauger.sealedTo(c, at)
 		f.end = c.End

@@ -70,6 +70,7 @@ type Config struct {
 	Temporary   bool          // containers remove their volumes when they are closed
 	Brokers     int           // of Kafka in containers; 0 means 1
 	Progress    io.Writer     // takes progress and warnings; nil discards them
+	Logger      *slog.Logger  // takes them instead, if it is not nil
 
 	// Traces takes the spans of the log's servers; nil: there are none.
 	Traces  trace.TracerProvider
@@ -362,8 +363,11 @@ func (s *Session) Close() error {
 	})
 }
 
-// logger logs warnings to Progress.
+// logger logs warnings to Logger, or to Progress.
 func (c Config) logger() *slog.Logger {
+	if c.Logger != nil {
+		return c.Logger
+	}
 	if c.Progress == nil {
 		return slog.New(slog.DiscardHandler)
 	}

@@ -65,7 +65,9 @@ func (s *Stack) limit(close func() error) error {
 }
 
 func (c Config) say(line string) {
-	if c.Progress != nil {
+	if c.Logger != nil {
+		c.Logger.Info(line)
+	} else if c.Progress != nil {
 		fmt.Fprintln(c.Progress, line)
 	}
 }

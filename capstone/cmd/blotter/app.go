@@ -27,7 +27,7 @@ type app struct {
 	progress       *progress
 	cancel         context.CancelCauseFunc     // ends the command
 	shared         *session.Session            // of a service that runs the command; nil opens one
-	verdict        func(name string, code int) // is told of the queries of a service
+	verdict        func(name string, code int) // is told of the rechecks of a service
 	closers        []func() error              // the last one runs first
 }
 

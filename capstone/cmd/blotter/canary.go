@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
 
 	"example.com/blotter/capstone/canary"
 	"example.com/blotter/capstone/domain"
@@ -34,9 +37,10 @@ type canaryStartCmd struct {
 }
 
 func (c *canaryStartCmd) Run(ctx context.Context, a *app) error {
-	return a.canaryStep(ctx, c.Type, c.by, func(s canary.State) (domain.Body, error) {
-		return s.Start(c.Share, codec.Readable)
-	})
+	return a.canaryStep(ctx, c.Type, c.by,
+		func(s canary.State, _ contract.Store) (domain.Body, error) {
+			return s.Start(c.Share, codec.Readable)
+		})
 }
 
 type canaryAbortCmd struct {
@@ -45,9 +49,8 @@ type canaryAbortCmd struct {
 }
 
 func (c *canaryAbortCmd) Run(ctx context.Context, a *app) error {
-	return a.canaryStep(ctx, c.Type, c.by, func(s canary.State) (domain.Body, error) {
-		return s.End(canary.Aborted)
-	})
+	return a.canaryStep(ctx, c.Type, c.by,
+		func(s canary.State, _ contract.Store) (domain.Body, error) { return s.Abort() })
 }
 
 type canaryPromoteCmd struct {
@@ -58,17 +61,65 @@ type canaryPromoteCmd struct {
 
 // Run compares the two programs BEFORE it opens the log for writing.
 func (c *canaryPromoteCmd) Run(ctx context.Context, a *app) error {
-	if err := a.against(ctx, c.Against); err != nil {
+	if err := differsFromThis(c.Against); err != nil {
 		return err
 	}
-	return a.canaryStep(ctx, c.Type, c.by, func(s canary.State) (domain.Body, error) {
-		return s.End(canary.Promoted)
-	})
+	compared, s, err := a.comparison(ctx, c.Against)
+	if err != nil {
+		return err
+	}
+	if compared.parts != nil {
+		return a.refuted(of(s), compared, compared.parts)
+	}
+	return a.canaryStep(ctx, c.Type, c.by,
+		func(s canary.State, log contract.Store) (domain.Body, error) {
+			written, err := s.Written(ctx, log)
+			if err != nil {
+				return nil, err
+			}
+			return s.Promote(written)
+		})
+}
+
+// differsFromThis refuses a copy of this program: it folds every log as this one does.
+func differsFromThis(path string) error {
+	this, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	found, err := exec.LookPath(path)
+	if err != nil {
+		return &outage{fmt.Sprintf("the program %s: %v", path, err),
+			"name a program to compare with"}
+	}
+	here, err := digestOf(this)
+	if err != nil {
+		return err
+	}
+	there, err := digestOf(found)
+	if err == nil && here == there {
+		err = &canary.Refusal{Rule: canary.SameCode, Detail: path + " is this program, byte for " +
+			"byte: compare with the program that the writers had before"}
+	}
+	return err
+}
+
+// digestOf returns the SHA-256 digest of a file.
+func digestOf(path string) (digest [sha256.Size]byte, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return digest, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	return [sha256.Size]byte(h.Sum(nil)), err
 }
 
 // canaryStep decides and records a step of the canary of a type.
 func (a *app) canaryStep(
-	ctx context.Context, typ string, by by, decide func(canary.State) (domain.Body, error),
+	ctx context.Context, typ string, by by,
+	decide func(canary.State, contract.Store) (domain.Body, error),
 ) error {
 	if !trade.Principals.Has(by.Actor) {
 		return &usageError{fmt.Sprintf("actor %q is no principal", by.Actor),
@@ -86,7 +137,7 @@ func (a *app) canaryStep(
 	if err != nil {
 		return err
 	}
-	body, err := decide(state)
+	body, err := decide(state, s.Log)
 	if err != nil {
 		return err
 	}
@@ -119,8 +170,21 @@ type canaryStatus struct {
 	Before  int64 `json:"before"`  // events under earlier versions
 }
 
+// A comparedStatus has the canaries and the comparison of two programs.
+type comparedStatus struct {
+	Canaries []canaryStatus `json:"canaries"`
+	comparison
+}
+
 // Run exits with 1 if the two programs fold the log to different states.
 func (c *canaryStatusCmd) Run(ctx context.Context, a *app) error {
+	var compared comparison
+	if c.Against != "" {
+		var err error
+		if compared, _, err = a.comparison(ctx, c.Against); err != nil {
+			return err
+		}
+	}
 	s, err := a.open(ctx, session.Query)
 	if err != nil {
 		return err
@@ -129,21 +193,25 @@ func (c *canaryStatusCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	err = a.answer(of(s), all, func(w io.Writer) {
+	answer := any(all)
+	if c.Against != "" {
+		answer = comparedStatus{all, compared}
+	}
+	err = a.answer(of(s), answer, func(w io.Writer) {
 		var rows []string
 		for _, c := range all {
 			rows = append(rows, fmt.Sprintf("%s\t%d\t%d%%\t%s\t%d\t%d", c.Type, c.Version, c.Share,
 				c.Status, c.Written, c.Before))
 		}
 		table(w, "type\tversion\tshare\tstatus\tevents of it\tof earlier versions", rows...)
+		if compared.Equal {
+			compared.print(w)
+		}
 	})
-	if err != nil || c.Against == "" {
-		return err
+	if err == nil && compared.parts != nil {
+		err = compared.parts
 	}
-	if err := s.Close(); err != nil {
-		return err
-	}
-	return a.against(ctx, c.Against)
+	return err
 }
 
 // canaries reads the log for canaries and the events of their types.

@@ -135,37 +135,75 @@ func (p program) ask(ctx context.Context, answer any, query ...string) error {
 	return nil
 }
 
-// against compares the folds of this program and of another one, event by event. The other program
-// opens the log as any query does. It runs after this one has closed the log, because an embedded
-// stack serves one process at a time.
+// against compares the folds of this program and of another one, event by event, and prints the
+// result.
 func (a *app) against(ctx context.Context, path string) error {
-	h, s, err := a.history(ctx, session.Query)
+	c, s, err := a.comparison(ctx, path)
 	if err != nil {
 		return err
 	}
+	if c.parts != nil {
+		return a.refuted(of(s), c, c.parts)
+	}
+	return a.answer(of(s), c, c.print)
+}
+
+// A comparison is the result of a comparison of two programs.
+type comparison struct {
+	Against string                  `json:"against"`
+	Equal   bool                    `json:"equal"`
+	Here    *trade.Step             `json:"here,omitempty"`
+	There   *trade.Step             `json:"there,omitempty"`
+	Fields  []capstone.ChangedField `json:"fields,omitempty"`
+
+	parts *failure // where the two part; nil: they are equal
+}
+
+func (c comparison) print(w io.Writer) {
+	fmt.Fprintf(w, "%s folds the log as this program does, event by event\n", c.Against)
+}
+
+// comparison compares the folds of this program and of another one. The other program opens the log
+// as any query does. It runs after this one has closed the log, because an embedded stack serves
+// one process at a time.
+func (a *app) comparison(
+	ctx context.Context, path string,
+) (c comparison, s *session.Session, err error) {
+	if err := a.answersItself(); err != nil {
+		return c, nil, err
+	}
+	h, s, err := a.history(ctx, session.Query)
+	if err != nil {
+		return c, nil, err
+	}
 	if err := s.Close(); err != nil {
-		return err
+		return c, nil, err
 	}
 	log := []string{"--data", a.cli.Data, "--stack", a.cli.Stack, "--format", "json"}
 	part, err := h.compare(ctx, program{path, log})
-	if err != nil {
+	c.Against, c.Equal = path, part == nil
+	if part == nil || err != nil {
+		return c, s, err
+	}
+	c.Here, c.There = &part.here, &part.there
+	c.Fields = capstone.Parting(part.here, part.there)
+	c.parts = &failure{
+		fmt.Sprintf("this program (here) and %s (there) part at %s\n%s", path, placeOf(part.here),
+			differing(c.Fields)),
+		fmt.Sprintf("the states are equal after each earlier event; all that this one changes: "+
+			"blotter replay --step %d", part.here.N)}
+	return c, s, nil
+}
+
+// answersItself fails while a service has the log. Every program would ask that service, and its
+// answer says nothing about the program.
+func (a *app) answersItself() error {
+	s, err := a.service()
+	if s == nil || err != nil {
 		return err
 	}
-	if part == nil {
-		found := map[string]any{"against": path, "equal": true}
-		return a.answer(of(s), found, func(w io.Writer) {
-			fmt.Fprintf(w, "%s folds the log as this program does, event by event\n", path)
-		})
-	}
-	fields := capstone.Parting(part.here, part.there)
-	found := map[string]any{
-		"against": path, "equal": false, "here": part.here, "there": part.there, "fields": fields,
-	}
-	return a.refuted(of(s), found, &failure{
-		fmt.Sprintf("this program (here) and %s (there) part at %s\n%s", path, placeOf(part.here),
-			differing(fields)),
-		fmt.Sprintf("the states are equal after each earlier event; all that this one changes: "+
-			"blotter replay --step %d", part.here.N)})
+	return &outage{fmt.Sprintf("the service at %s (process %d) answers for every program", s.URL,
+		s.PID), "stop the service, then compare: each program has to fold the log itself"}
 }
 
 // differing lists the fields in which two programs part.

@@ -59,7 +59,7 @@ func (c *reconcileRunCmd) Run(ctx context.Context, a *app) error {
 	}
 	all := []reconciled{} // never nil: nothing is an empty list
 	for i, name := range names {
-		done, err := r.run(ctx, name, found[i])
+		done, err := r.run(ctx, name, found[i], nil)
 		if err != nil {
 			return fmt.Errorf("job %s: %w", name, err)
 		}
@@ -136,7 +136,7 @@ func (c *reconcileFileCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	done, err := r.run(ctx, job, found)
+	done, err := r.run(ctx, job, found, fields)
 	if err != nil {
 		return err
 	}
@@ -212,16 +212,17 @@ func (a *app) reconciler(
 	return r, err
 }
 
-// run records the breaks of a job. A crash between two appends leaves the rest to the next run.
+// run records the breaks of a job that compared fields; nil: all. A crash between two appends
+// leaves the rest to the next run.
 func (r reconciler) run(
-	ctx context.Context, job string, found []reconcile.Difference,
+	ctx context.Context, job string, found []reconcile.Difference, fields []string,
 ) (done reconciled, err error) {
 	breaks, err := breaksOf(ctx, r.system.Log)
 	if err != nil {
 		return done, err
 	}
 	done = reconciled{Job: job, Found: len(found)}
-	for _, step := range breaks.Run(job, found) {
+	for _, step := range breaks.Run(job, found, fields) {
 		if _, opens := step.Body.(reconcile.Opened); opens {
 			done.Opened++
 		} else {
@@ -415,7 +416,7 @@ func (a *app) reconcileAll(s *session.Session) func(context.Context) (int, error
 			found, err := findIn(ctx, view, name)
 			var done reconciled
 			if err == nil {
-				done, err = r.run(ctx, name, found)
+				done, err = r.run(ctx, name, found, nil)
 			}
 			failures = append(failures, err)
 			open += done.Open

@@ -36,7 +36,8 @@ func jobNames() (names []string) {
 	return names
 }
 
-// findInArchive verifies the log against its archive. The first fault hides later ones.
+// findInArchive verifies the log against its archive. The first fault hides later ones, and ends
+// the job: see reconcile.Fault.
 func findInArchive(
 	ctx context.Context, s *session.Session,
 ) (found []reconcile.Difference, err error) {
@@ -57,7 +58,7 @@ func findInArchive(
 		if f.Leaf >= 0 {
 			key = fmt.Sprintf("leaf %d", f.Leaf)
 		}
-		add(key, "fault", f.What)
+		add(key, reconcile.Fault, f.What)
 	}
 	for _, o := range v.Offenders {
 		add("event "+o.Position.String(), "recorded_at", o.What)
@@ -77,9 +78,9 @@ func findInHeads(
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.CheckIndex(ctx); errors.Is(err, session.ErrIndexDiffers) {
-		found = append(found, reconcile.Difference{Job: "heads", Key: "index", Field: "events",
-			Theirs: err.Error()})
+	_, err = s.CheckIndex(ctx)
+	if found, err = indexBreak(found, err); err != nil {
+		return nil, err
 	}
 	strays, err := s.Strays(ctx)
 	if err != nil {
@@ -90,6 +91,16 @@ func findInHeads(
 			Field: reconcile.Missing, Theirs: "present"})
 	}
 	return found, ctx.Err()
+}
+
+// indexBreak appends the break of an index that differs. Any other error is none: the job did not
+// look, and must close nothing.
+func indexBreak(found []reconcile.Difference, err error) ([]reconcile.Difference, error) {
+	if !errors.Is(err, session.ErrIndexDiffers) {
+		return found, err
+	}
+	return append(found, reconcile.Difference{Job: "heads", Key: "index", Field: "events",
+		Theirs: err.Error()}), nil
 }
 
 func endRows(ends map[string]index.End) (rows []reconcile.Row) {
@@ -114,19 +125,36 @@ func replayed(
 	return trade.StateOf(streams, trade.AsOf{}), end, err
 }
 
-// findInModel compares a replay of the log with the rows of the read model. A model that takes
-// events meanwhile is read again.
 func findInModel(ctx context.Context, s *session.Session) ([]reconcile.Difference, error) {
-	system, patience := s.System(), 10
 	model, err := s.ReadModel(ctx)
 	if err != nil {
 		return nil, err
 	}
+	return compareModel(ctx, s.System(), model)
+}
+
+// A stateModel is a read model whose rows can be read.
+type stateModel interface {
+	contract.Applier
+	State(context.Context) (trade.State, error)
+}
+
+// compareModel compares a replay of the log with the rows of the read model. A model that takes
+// events meanwhile is read again: its rows count only if it was at the end of the replay BEFORE and
+// after they were read.
+func compareModel(
+	ctx context.Context, system *capstone.System, model stateModel,
+) ([]reconcile.Difference, error) {
+	const patience = 10
 	for range patience {
 		if err := system.CatchUp(ctx, model); err != nil {
 			return nil, err
 		}
 		ours, end, err := replayed(ctx, system)
+		if err != nil {
+			return nil, err
+		}
+		before, err := model.Cursor(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -138,7 +166,7 @@ func findInModel(ctx context.Context, s *session.Session) ([]reconcile.Differenc
 		if err != nil {
 			return nil, err
 		}
-		if slices.Equal(at, end) {
+		if slices.Equal(before, end) && slices.Equal(at, end) {
 			return differences("model", reconcile.StateRows(ours), reconcile.StateRows(theirs))
 		}
 	}

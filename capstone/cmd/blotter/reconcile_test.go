@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -9,9 +11,13 @@ import (
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/capstone/reconcile"
+	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
 	codec "example.com/blotter/solutions/1-schemas"
 	logs "example.com/blotter/solutions/2-store/memory"
+	projection "example.com/blotter/solutions/3-projections"
+	readmodel "example.com/blotter/solutions/3-projections/memory"
 )
 
 // A command that waits longer than an hour for its approval is a break, also after the time for an
@@ -59,4 +65,65 @@ func TestALateApprovalIsABreak(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want.want, found, "after %s", want.now)
 	}
+}
+
+// An index that cannot be read is no index without a difference: the job fails, and closes nothing.
+func TestUnreadIndexIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	away := errors.New("the index is away")
+	_, err := indexBreak(nil, away)
+	require.ErrorIs(t, err, away)
+	found, err := indexBreak(nil, session.ErrIndexDiffers)
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	found, err = indexBreak(nil, nil)
+	require.NoError(t, err)
+	require.Empty(t, found)
+}
+
+// A slow model is one that lags, and that a service brings to the end right after its rows were
+// read. No step of the job itself moves it.
+type slowModel struct {
+	*readmodel.Projection
+	after func() // once, right after the first reading of the rows
+}
+
+func (m *slowModel) State(ctx context.Context) (trade.State, error) {
+	s, err := m.Projection.State(ctx)
+	if m.after != nil {
+		m.after()
+		m.after = nil
+	}
+	return s, err
+}
+
+// A model that takes an event between the reading of its rows and that of its cursor has no break.
+func TestModelThatMovesHasNoBreak(t *testing.T) {
+	t.Parallel()
+	s := capstone.New(logs.New(contract.SimulatedClock), codec.Offline(), "test")
+	s.Simulated = true
+	model := &slowModel{Projection: readmodel.New(codec.Offline())}
+	s.Project = func(ctx context.Context, log contract.Reader, to contract.Applier,
+		end contract.Cursor, batch int) error {
+		if model.after != nil {
+			return nil // another projector holds the model
+		}
+		return projection.Project(ctx, log, to, end, batch)
+	}
+	line, err := lines.Parse(1, []byte(`{"command_id":"n-1","entered_at":"2025-01-06T09:00:00Z",`+
+		`"actor":"trader/1","reason":"order","op":"NEW","uti":"A","book":"oil",`+
+		`"counterparty":"ACME","trader":"trader/1","side":"buy","commodity":"oil",`+
+		`"zone":"BRENT","delivery":"2025-06","quantity":"10","unit":"bbl","price":"70",`+
+		`"currency":"USD"}`))
+	require.NoError(t, err)
+	_, err = s.Do(t.Context(), line.Command)
+	require.NoError(t, err)
+	end, err := s.Log.End(t.Context())
+	require.NoError(t, err)
+	model.after = func() {
+		require.NoError(t, projection.Project(t.Context(), s.Log, model.Projection, end, 10))
+	}
+	found, err := compareModel(t.Context(), s, model)
+	require.NoError(t, err)
+	require.Empty(t, found)
 }

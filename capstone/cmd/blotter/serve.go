@@ -68,6 +68,10 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	}()
 	config := a.config()
 	config.New, config.Source = a.newLog(c.Simulate), "serve"
+	config.Logger = c.log(a.stderr)
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		config.Logger.Warn("traces", "error", err)
+	}))
 	if config.Traces, err = a.traces(ctx); err != nil {
 		return err
 	}
@@ -363,13 +367,18 @@ func publishedBefore(
 	}
 }
 
-// recheck replays the last snapshot and verifies the log.
+// recheck replays the last snapshot and verifies the log. Only its verdicts are counted: a query of
+// a reader may ask for a replay of anything, and its answer must page nobody.
 func (a *app) recheck(s *session.Session) func(context.Context) []serve.Part {
 	return func(ctx context.Context) (all []serve.Part) {
 		for _, name := range []string{"replay", "verify"} {
 			p := serve.Part{Name: name, Well: true}
-			if _, _, err := a.ask(ctx, s, []string{name}); err != nil {
+			_, _, err := a.ask(ctx, s, []string{name})
+			if err != nil {
 				p.Well, p.Reason = false, err.Error()
+			}
+			if !errors.As(err, new(noVerdict)) {
+				a.verdict(name, exitCode(err))
 			}
 			all = append(all, p)
 		}

@@ -81,6 +81,17 @@ func (v *visitor) page(path string, params ...string) string {
 	return w.Body.String()
 }
 
+// A reader's own replay or verification is no verdict: only those of the service are counted.
+func TestOnlyRechecksAreVerdicts(t *testing.T) {
+	t.Parallel()
+	v := newVisitor(t, "kafka")
+	const verified = "blotter_verdicts_total{check=\"verify\",verdict=\"holds\"} "
+	v.get("/v1/verify")
+	require.Contains(t, v.get("/metrics").Body.String(), verified+"0\n")
+	v.Recheck(t.Context())
+	require.Contains(t, v.get("/metrics").Body.String(), verified+"1\n")
+}
+
 // The pages of the console show the figures of both times, escape all texts, and only read.
 func TestConsole(t *testing.T) {
 	t.Parallel()

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -125,9 +124,6 @@ func (a *app) ask(
 	defer view.cancel(nil)
 	chosen.BindTo(ctx, (*context.Context)(nil))
 	err = view.finish(ctx, chosen.Run(view))
-	if a.verdict != nil && !errors.As(err, new(noVerdict)) {
-		a.verdict(commandName(chosen), exitCode(err))
-	}
 	return out.String(), errs.String(), err
 }
 

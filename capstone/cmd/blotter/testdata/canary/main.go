@@ -45,7 +45,12 @@ func main() {
 		record(ctx, system, registry, state, must(state.Start(number(os.Args[3]), codec.Readable)))
 	case "end":
 		state := must(canary.Read(ctx, system.Log, typ))
-		record(ctx, system, registry, state, must(state.End(os.Args[3])))
+		if os.Args[3] == canary.Aborted {
+			record(ctx, system, registry, state, must(state.Abort()))
+		} else {
+			written := must(state.Written(ctx, system.Log))
+			record(ctx, system, registry, state, must(state.Promote(written)))
+		}
 	case "write":
 		for n := number(os.Args[3]); n <= number(os.Args[4]); n++ {
 			mark(ctx, system, n)
