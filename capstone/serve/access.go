@@ -124,6 +124,22 @@ const actionsOf = "actions"
 // needs returns the metadata of an operation that does some actions. All must be permitted.
 func needs(actions ...access.Action) map[string]any { return map[string]any{actionsOf: actions} }
 
+// requireActions panics for an operation that states no actions and is no open page: it would be
+// open to everybody who signs in. An operation that decides for itself states none by needs().
+func requireActions(api *huma.OpenAPI) {
+	for path, item := range api.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Put, item.Post, item.Delete,
+			item.Options, item.Head, item.Patch, item.Trace} {
+			if op == nil || slices.Contains(open, path) {
+				continue
+			}
+			if _, stated := op.Metadata[actionsOf]; !stated {
+				panic("serve: " + op.Method + " " + path + " states no actions")
+			}
+		}
+	}
+}
+
 // checkActions refuses an operation to a principal to whom the policies do not permit its actions.
 func (s *Server) checkActions(ctx huma.Context, next func(huma.Context)) {
 	actions, _ := ctx.Operation().Metadata[actionsOf].([]access.Action)
@@ -163,15 +179,15 @@ func (s *Server) permits(ctx context.Context, action access.Action) bool {
 
 // deny refuses a request that the policies deny, and records the denial.
 func (s *Server) deny(w http.ResponseWriter, r *http.Request, rule Rule, denied access.Denied) {
-	s.recordDenial(r, rule, denied)
+	s.recordDenial(r, rule, whyDenied(denied), denied)
 	writeRefusal(w, http.StatusForbidden, rule, whyDenied(denied))
 }
 
 // recordDenial puts a denial on record BEFORE the answer: in the file of refusals, then in the log.
 // A crash between the two leaves the line of the file alone. One of too many at once is not in the
 // log: a principal may not fill it. A log that takes no event now does not permit the request.
-func (s *Server) recordDenial(r *http.Request, rule Rule, denied access.Denied) {
-	written := s.record(r, http.StatusForbidden, rule, whyDenied(denied))
+func (s *Server) recordDenial(r *http.Request, rule Rule, why string, denied access.Denied) {
+	written := s.record(r, http.StatusForbidden, rule, why)
 	if !written || s.Deny == nil {
 		return
 	}

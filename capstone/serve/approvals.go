@@ -116,7 +116,7 @@ func (s *Server) approve(ctx context.Context, in *approveInput) (*commandOutput,
 	by, id := PrincipalOf(ctx).Name, in.Body.CommandID
 	ask := access.Request{Resource: "command/" + cut(id)}
 	if denied := s.decide(ctx, access.Approve, ask); denied != nil {
-		return nil, s.denied(ctx, RoleTooLow, *denied)
+		return nil, s.denied(ctx, RoleTooLow, whyDenied(*denied), *denied)
 	}
 	problem := func(status int, format string, args ...any) error {
 		return (&Problem{Status: status, Detail: fmt.Sprintf(format, args...)}).titled()
@@ -137,12 +137,12 @@ func (s *Server) approve(ctx context.Context, in *approveInput) (*commandOutput,
 	}
 	ask.Actor, ask.SubmittedBy = p.Actor, p.recorded.SubmittedBy
 	denied := s.decide(ctx, access.Approve, ask)
-	if by == p.Actor && denied == nil { // whatever the policies say
-		denied = &access.Denied{Principal: by, Action: string(access.Approve),
-			Resource: ask.Resource}
-	}
 	if denied != nil {
-		return nil, s.denied(ctx, OwnCommand, *denied)
+		return nil, s.denied(ctx, OwnCommand, whyDenied(*denied), *denied)
+	}
+	if by == p.Actor { // whatever the policies say
+		return nil, s.denied(ctx, OwnCommand, "nobody approves an own command", access.Denied{
+			Principal: by, Action: string(access.Approve), Resource: ask.Resource})
 	}
 	_, done, err := s.decided(ctx, p)
 	if err != nil {
@@ -160,10 +160,9 @@ func (s *Server) approve(ctx context.Context, in *approveInput) (*commandOutput,
 }
 
 // denied records a denial, and returns it as the error of an operation.
-func (s *Server) denied(ctx context.Context, rule Rule, d access.Denied) error {
-	s.recordDenial(requestOf(ctx), rule, d)
-	return (&Problem{Status: http.StatusForbidden, Rule: string(rule),
-		Detail: whyDenied(d)}).titled()
+func (s *Server) denied(ctx context.Context, rule Rule, why string, d access.Denied) error {
+	s.recordDenial(requestOf(ctx), rule, why, d)
+	return (&Problem{Status: http.StatusForbidden, Rule: string(rule), Detail: why}).titled()
 }
 
 // answerPending answers a command that waits for an approval, or was approved since.

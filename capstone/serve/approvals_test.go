@@ -82,6 +82,7 @@ func TestNobodyApprovesTheirOwnCommand(t *testing.T) {
 		"Content-Type", "application/json")
 	require.Equal(t, http.StatusForbidden, w.Code)
 	require.Equal(t, []string{string(serve.OwnCommand)}, s.rules())
+	require.NotContains(t, w.Body.String(), "no policy permits", "the policies are not the reason")
 }
 
 // A pending command that is not approved in time is refused for good.

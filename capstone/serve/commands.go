@@ -88,6 +88,7 @@ func (s *Server) routeCommands() {
 			jsonLines: {}}},
 		Responses: map[string]*huma.Response{"200": {Description: "The results.",
 			Content: map[string]*huma.MediaType{jsonLines: {}}}},
+		Metadata: needs(), // batch decides: one of two actions is enough
 	}
 	s.route(batch, s.batch)
 }
@@ -190,10 +191,8 @@ func (s *Server) claims(ctx context.Context, p *Principal, cmd trade.Command) er
 	default:
 		return nil
 	}
-	r := requestOf(ctx)
-	s.record(r, http.StatusForbidden, ActorClaimed, detail)
-	problem := &Problem{Status: http.StatusForbidden, Rule: string(ActorClaimed), Detail: detail}
-	return problem.titled()
+	return s.denied(ctx, ActorClaimed, detail, access.Denied{Principal: p.Name,
+		Action: string(access.Send), Resource: pathOf(requestOf(ctx))})
 }
 
 // undecided returns the problem of a command without an outcome of its own.

@@ -42,9 +42,14 @@ type Refusals struct {
 	mu      sync.Mutex
 	file    *os.File
 	size    int64
-	allowed float64 // lines that may be written now
-	last    time.Time
+	allowed map[string]*allowance // of each principal that signed in; of strangers under ""
 	omitted map[Rule]int
+}
+
+// An allowance is the number of lines that may be written now, as of a time.
+type allowance struct {
+	lines float64
+	at    time.Time
 }
 
 const (
@@ -55,7 +60,7 @@ const (
 
 // OpenRefusals opens the record in a file. Only this user may read it.
 func OpenRefusals(path string, now func() time.Time) (*Refusals, error) {
-	l := &Refusals{path: path, now: now, allowed: refusalsAtOnce, last: now()}
+	l := &Refusals{path: path, now: now, allowed: map[string]*allowance{}}
 	return l, l.open()
 }
 
@@ -98,18 +103,32 @@ func (l *Refusals) add(line refusal) (written bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	line.At = l.now().UTC()
-	since := line.At.Sub(l.last).Seconds()
-	l.allowed = min(refusalsAtOnce, l.allowed+since*refusalsPerSecond)
-	l.last = line.At
-	if l.allowed < 1 {
+	if !l.allows(line.Principal, line.At) {
 		if l.omitted == nil {
 			l.omitted = map[Rule]int{}
 		}
 		l.omitted[line.Rule]++
 		return false, nil
 	}
-	l.allowed--
 	return true, errors.Join(l.writeOmitted(), l.write(line))
+}
+
+// allows takes one line of the allowance of a principal. Strangers have one together, so that they
+// cannot hide the denials of a principal, and no principal those of another. Who signs in is in the
+// file of principals or has a token, so the map stays small.
+func (l *Refusals) allows(principal string, now time.Time) bool {
+	a := l.allowed[principal]
+	if a == nil {
+		a = &allowance{refusalsAtOnce, now}
+		l.allowed[principal] = a
+	}
+	since := now.Sub(a.at).Seconds()
+	a.lines, a.at = min(refusalsAtOnce, a.lines+since*refusalsPerSecond), now
+	if a.lines < 1 {
+		return false
+	}
+	a.lines--
+	return true
 }
 
 func (l *Refusals) writeOmitted() error {

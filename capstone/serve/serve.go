@@ -161,6 +161,7 @@ func New(c Config) *Server {
 	s.routeQueries()
 	s.routeFeed()
 	s.routeHealth()
+	requireActions(s.api.OpenAPI())
 	s.handler = s.traced(traces, s.chain(s.mux))
 	return s
 }

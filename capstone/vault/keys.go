@@ -24,7 +24,8 @@ var ErrNoKey = errors.New("there is no key")
 // Keys is the store of the wrapped keys, one for each party. It is neither in the log nor in the
 // archive.
 type Keys interface {
-	// Put keeps w unless the party has a key, and returns the key that the party has now.
+	// Put keeps w unless the party has a key, and returns the key that the party has now. It keeps
+	// no key beside those of another master key, which is a *MasterError: a rotation was faster.
 	Put(ctx context.Context, party string, w Wrapped) (Wrapped, error)
 	// Get returns the key of a party, or ErrNoKey.
 	Get(ctx context.Context, party string) (Wrapped, error)
@@ -51,10 +52,16 @@ func (m *Memory) Put(_ context.Context, party string, w Wrapped) (Wrapped, error
 	if m.keys == nil {
 		m.keys = map[string]Wrapped{}
 	}
-	if _, found := m.keys[party]; !found {
-		m.keys[party] = w
+	if has, found := m.keys[party]; found {
+		return has, nil
 	}
-	return m.keys[party], nil
+	for _, other := range m.keys {
+		if other.Master != w.Master {
+			return w, &MasterError{party, w.Master, other.Master}
+		}
+	}
+	m.keys[party] = w
+	return w, nil
 }
 
 // Get implements Keys.
@@ -155,8 +162,24 @@ func (p *Postgres) Close() { p.pool.Close() }
 
 // Put implements Keys.
 func (p *Postgres) Put(ctx context.Context, party string, w Wrapped) (Wrapped, error) {
-	_, err := p.pool.Exec(ctx, `INSERT INTO keys (party, master, wrapped) VALUES ($1, $2, $3)
+	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		// BEFORE the look at the other keys: a rotation (Rewrap) then waits, or is done.
+		if _, err := tx.Exec(ctx, "LOCK TABLE keys IN ROW EXCLUSIVE MODE"); err != nil {
+			return err
+		}
+		var other string
+		err := tx.QueryRow(ctx, "SELECT master FROM keys WHERE master <> $1 LIMIT 1", w.Master).
+			Scan(&other)
+		if err == nil {
+			return &MasterError{party, w.Master, other}
+		}
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO keys (party, master, wrapped) VALUES ($1, $2, $3)
 ON CONFLICT DO NOTHING`, party, w.Master, w.Key)
+		return err
+	})
 	if err != nil {
 		return w, fmt.Errorf("keep the key of %s: %w", party, err)
 	}

@@ -133,12 +133,11 @@ const longest = 1000
 // Check refuses a party and fields that the vault does not take.
 func Check(party string, fields map[string]string) error {
 	if !trade.Principals.Has(party) {
-		return &TextError{fmt.Sprintf("party %q is no identifier", party),
-			"want " + trade.Principals.Want}
+		return &TextError{"the party is no identifier", "want " + trade.Principals.Want}
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if name == "" || len(name) > 40 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-") != "" {
-			return &TextError{fmt.Sprintf("field %q is no name", name),
+			return &TextError{"a field has no name that the vault takes",
 				"a name has small letters and -, at most 40"}
 		}
 		text := fields[name]

@@ -76,7 +76,7 @@ func (v *Vault) Record(
 	if err != nil {
 		return err
 	}
-	key, err := v.key(ctx, id)
+	key, err := v.key(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -106,9 +106,30 @@ func (v *Vault) known(ctx context.Context, id string, new bool) (Party, error) {
 	return p, nil
 }
 
-// key returns the key of a party, which is made for a party without one.
-func (v *Vault) key(ctx context.Context, id string) ([]byte, error) {
+// A LostKeyError is a party on record whose key is in no store: nobody erased it.
+type LostKeyError struct{ Party string }
+
+func (e *LostKeyError) Error() string {
+	return fmt.Sprintf("the key of %s is lost: its fields are on record, and it is not erased",
+		e.Party)
+}
+
+// Is reports that a lost key is no key.
+func (e *LostKeyError) Is(target error) bool { return target == ErrNoKey }
+
+// Hint says what to do.
+func (e *LostKeyError) Hint() string {
+	return "restore the backup of the schema of keys"
+}
+
+// key returns the key of a party, which is made for a party without a field on record. A second key
+// would hide that the first one is lost.
+func (v *Vault) key(ctx context.Context, p Party) ([]byte, error) {
+	id := p.ID
 	w, err := v.keys.Get(ctx, id)
+	if errors.Is(err, ErrNoKey) && len(p.fields) > 0 {
+		return nil, &LostKeyError{id}
+	}
 	if errors.Is(err, ErrNoKey) {
 		fresh, wrapErr := v.master.Wrap(ctx, id, NewKey())
 		if wrapErr != nil {
@@ -176,11 +197,10 @@ func (v *Vault) Unmask(ctx context.Context, entry domain.Entry, id string) ([]Fi
 	if err != nil {
 		return nil, err
 	}
-	w, err := v.keys.Get(ctx, id)
-	if err != nil {
-		return nil, err
+	if len(p.fields) == 0 {
+		return nil, fmt.Errorf("party %s: %w", id, ErrNoParty)
 	}
-	key, err := v.unwrap(ctx, id, w)
+	key, err := v.key(ctx, p)
 	if err != nil {
 		return nil, err
 	}

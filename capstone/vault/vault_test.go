@@ -391,3 +391,53 @@ func TestOldMasterKeyOpensNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, ann, texts(fields))
 }
+
+// A key that is lost is no reason for another one: the fields on record would stay unreadable, and
+// nobody would notice.
+func TestLostKeyIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	log, keys := memory.NewSimulated(), new(vault.Memory)
+	v := open(t, log, keys, newMaster(t))
+	require.NoError(t, v.Record(t.Context(), entry("c-1"), "trader/1", ann))
+	require.NoError(t, keys.Delete(t.Context(), "trader/1"))
+	lost := new(vault.LostKeyError)
+	require.ErrorAs(t, v.Record(t.Context(), entry("c-2"), "trader/1", ann), &lost)
+	require.Contains(t, lost.Hint(), "backup")
+	_, err := v.Unmask(t.Context(), entry("c-3"), "trader/1")
+	require.ErrorAs(t, err, &lost)
+	require.ErrorIs(t, err, vault.ErrNoKey)
+	require.Equal(t, []string{"party.recorded"}, types(t, log, "trader/1"))
+	left, err := keys.Parties(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+// A process that has the master key of before a rotation adds no key under it.
+func TestOldMasterAddsNoKey(t *testing.T) {
+	t.Parallel()
+	for name, keys := range stores(t) {
+		log, old, next := memory.NewSimulated(), newMaster(t), newMaster(t)
+		v := open(t, log, keys, old)
+		require.NoError(t, v.Record(t.Context(), entry("c-1"), "trader/1", ann), name)
+		_, err := open(t, log, keys, old).Rotate(t.Context(), next)
+		require.NoError(t, err, name)
+		wrong := new(vault.MasterError)
+		require.ErrorAs(t, v.Record(t.Context(), entry("c-2"), "trader/2", ann), &wrong, name)
+		require.Equal(t, next.ID(), wrong.Want)
+		require.NoError(t, open(t, log, keys, next).Record(t.Context(), entry("c-3"), "trader/2",
+			ann), name)
+	}
+}
+
+// An error of the vault quotes nothing that was given to it: it may be a name in the wrong place.
+func TestErrorsQuoteNoText(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{
+		vault.Check("Ann Smith", map[string]string{"name": "x"}),
+		vault.Check("trader/1", map[string]string{"Ann Smith": "x"}),
+		vault.Check("trader/1", map[string]string{"name": "Ann Smith\n"}),
+	} {
+		require.Error(t, err)
+		require.NotContains(t, err.Error(), "Ann")
+	}
+}
