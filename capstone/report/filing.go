@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"example.com/blotter/labs/kit/trade"
@@ -70,9 +72,20 @@ type Filings struct {
 	// Until is the time as of which the last report was made. A message whose event was recorded
 	// later is due.
 	Until time.Time
-	// Open has the messages that are to be made again: exceptions of the last report, and messages
-	// that the repository rejected.
+	// Open has the messages that are to be made again: exceptions of the last report, with the
+	// value false, and messages that the repository rejected, with the value true.
 	Open map[string]bool
+
+	catchUps map[string]catchUp     // the open ones, by UTI
+	parked   map[string]int64       // by UTI: the first version that no report has
+	missed   map[string][]trade.Day // by UTI: the days of open valuations
+}
+
+// A catchUp names the actions that the messages of a catch-up stand for: those after the first held
+// ones, up to the version.
+type catchUp struct {
+	held    int
+	version int64
 }
 
 // A Filed is one report on record.
@@ -107,15 +120,44 @@ func (f *Filings) Take(recorded time.Time, body any) {
 	case Made:
 		f.Reports = append(f.Reports, Filed{Made: b, RecordedAt: recorded})
 		f.Until, f.Open = b.Known.UTC(), map[string]bool{}
+		f.catchUps, f.parked = map[string]catchUp{}, map[string]int64{}
+		f.missed = map[string][]trade.Day{}
 		for _, e := range b.Exceptions {
-			f.Open[e.Message] = true
+			f.open(e.Message, false)
 		}
 	case Sent:
 		f.find(b.Name, func(r *Filed) { r.Sent = &b })
 	case Answered:
 		f.find(b.Name, func(r *Filed) { r.Answered = &b })
 		for _, r := range b.Rejected {
-			f.Open[r.Message] = true
+			f.open(r.Message, true)
+		}
+	}
+}
+
+// open takes the id of a message that is to be made again; see Message.ID.
+func (f *Filings) open(id string, rejected bool) {
+	if _, open := f.Open[id]; open && !rejected {
+		return // another field of the same message
+	}
+	f.Open[id] = rejected
+	parts := strings.Split(id, "/")
+	n := len(parts)
+	if n < 3 {
+		return
+	}
+	switch uti := strings.Join(parts[:n-2], "/"); {
+	case parts[n-2] == "valuation":
+		if day, err := trade.ParseDay(parts[n-1]); err == nil {
+			f.missed[uti] = append(f.missed[uti], day)
+		}
+	case parts[n-1] == "parked":
+		f.parked[uti], _ = strconv.ParseInt(parts[n-2], 10, 64) // ours: it is a number
+	case strings.HasPrefix(parts[n-2], "after-"):
+		c := catchUp{}
+		if _, err := fmt.Sscanf(strings.Join(parts[n-3:n-1], "/"), "%d/after-%d", &c.version,
+			&c.held); err == nil {
+			f.catchUps[strings.Join(parts[:n-3], "/")] = c
 		}
 	}
 }
@@ -140,7 +182,8 @@ type Run struct {
 type Subject struct {
 	Contract
 	Entries func(trade.Event) Entry // the envelope of an event; nil has none
-	Curve   trade.Curve             // of its instrument, effective at Known; for valuations
+	// Curve returns that of its instrument, effective at a time; nil has none. For valuations.
+	Curve func(time.Time) trade.Curve
 }
 
 // A Result is the part of a report that is about one contract.
@@ -152,25 +195,191 @@ type Result struct {
 
 // Contract returns the rows of a contract that the report has, and the exceptions. A message waits
 // for an earlier one of its contract that cannot be made: a repository takes them in order.
+//
+// If an earlier message was rejected or cannot be made, and later events are there, the past is not
+// sent again where RuleSet.CatchUp tells the repository of the contract as it is now.
 func (r Run) Contract(s Subject) (out Result) {
 	actions, parked := Actions(s.Contract, r.Known)
 	if parked != nil {
-		out.Exceptions = append(out.Exceptions, r.exception(parked.Stream, s.UTI,
-			fmt.Sprintf("the stream is parked at version %d", parked.Version), r.Known))
+		out.Exceptions = append(out.Exceptions, r.parked(s, actions, *parked))
 	}
-	back, held := slices.Contains(r.Back, s.UTI), ""
-	for _, m := range r.messages(actions, s) {
-		in := Input{Message: m, Reference: r.Reference, Known: r.Known}
-		if s.Entries != nil {
-			in.Event = s.Entries(m.Action.Event)
-		}
-		fresh := m.Value != nil || m.Action.Event.RecordedAt.After(r.Filings.Until)
-		if !fresh && !back && !r.Filings.Open[m.ID()] {
-			continue
-		}
+	told := r.scoped(actions)
+	all := r.inputs(s, r.messages(told, s.UTI))
+	first := slices.IndexFunc(all, func(in Input) bool { return r.due(in.Message) })
+	held := ""
+	if first >= 0 {
+		held = r.tell(s, told, all[:first], all[first:], &out)
+	}
+	for _, in := range r.inputs(s, r.valuations(actions, s)) {
 		held = r.take(in, held, &out)
 	}
 	return out
+}
+
+// due reports whether no report has the message, or whether it is to be made again.
+func (r Run) due(m Message) bool {
+	if m.CatchUp == "" && m.Action.Event.RecordedAt.After(r.Filings.Until) ||
+		slices.Contains(r.Back, m.Action.UTI) {
+		return true
+	}
+	version, parked := r.Filings.parked[m.Action.UTI]
+	_, open := r.Filings.Open[m.ID()]
+	return open || parked && m.Action.Event.Version >= version
+}
+
+// tell makes the messages from the first one that is due. All later ones are made, too: a message
+// that is made again must not replace what a later one said.
+func (r Run) tell(s Subject, told []Action, before, due []Input, out *Result) (held string) {
+	var replay Result
+	held = r.replay(due, &replay)
+	if rejected := r.Filings.Open[due[0].Message.ID()]; rejected || held != "" {
+		var now Result
+		if all, ok := r.catchUp(s, told, before, due[0].Message); ok && r.replay(all, &now) == "" {
+			for i := range now.Due {
+				now.Due[i] = earliest(now.Due[i], append(replay.Due, dues(replay)...))
+			}
+			replay, held = now, ""
+		}
+	}
+	out.Rows, out.Due = append(out.Rows, replay.Rows...), append(out.Due, replay.Due...)
+	out.Exceptions = append(out.Exceptions, replay.Exceptions...)
+	return held
+}
+
+func (r Run) replay(all []Input, out *Result) (held string) {
+	for _, in := range all {
+		held = r.take(in, held, out)
+	}
+	return held
+}
+
+func dues(r Result) (all []time.Time) {
+	for _, e := range r.Exceptions {
+		all = append(all, e.Due)
+	}
+	return all
+}
+
+func earliest(t time.Time, all []time.Time) time.Time {
+	for _, o := range all {
+		if o.Before(t) {
+			t = o
+		}
+	}
+	return t
+}
+
+// catchUp returns the messages that stand for all actions from that of the first message that is
+// due. ok is false where the first message itself says the same, or where the repository holds a
+// part of its action.
+func (r Run) catchUp(s Subject, told []Action, before []Input, first Message) ([]Input, bool) {
+	at := slices.IndexFunc(told, func(a Action) bool {
+		return a.Event.Version == first.Action.Event.Version
+	})
+	if first.CatchUp != "" {
+		at = r.Filings.catchUps[s.UTI].held
+	}
+	if n := len(before); n > 0 && first.CatchUp == "" &&
+		before[n-1].Message.Action.Event.Version == first.Action.Event.Version ||
+		r.Rules.CatchUp == nil || len(told) < at+2 {
+		return nil, false
+	}
+	return r.inputs(s, r.named(told, at)), true
+}
+
+// named returns the messages of a catch-up after the first held actions, with their names.
+func (r Run) named(told []Action, held int) []Message {
+	all := r.Rules.CatchUp(told, held)
+	for i := range all {
+		all[i].CatchUp = fmt.Sprintf("%d/after-%d/%d", told[len(told)-1].Event.Version, held, i+1)
+	}
+	return all
+}
+
+// messages returns the messages of a contract as reports have made them: those of a catch-up that
+// is open are in the place of the messages for which they stand.
+func (r Run) messages(told []Action, uti string) []Message {
+	all := r.Rules.Messages(told)
+	c, open := r.Filings.catchUps[uti]
+	until := slices.IndexFunc(told, func(a Action) bool { return a.Event.Version == c.version }) + 1
+	if !open || until <= c.held || r.Rules.CatchUp == nil {
+		return all
+	}
+	of := func(version int64) int {
+		return slices.IndexFunc(told, func(a Action) bool { return a.Event.Version == version })
+	}
+	var merged []Message
+	named := r.named(told[:until], c.held)
+	for _, m := range all {
+		i := of(m.Action.Event.Version)
+		if i >= until {
+			merged, named = append(merged, named...), nil
+		}
+		if i < c.held || i >= until {
+			merged = append(merged, m)
+		}
+	}
+	return append(merged, named...)
+}
+
+// scoped returns the actions as a rule set with the field Crosses reads them: a state that is out
+// of scope is none.
+func (r Run) scoped(actions []Action) []Action {
+	if !r.Rules.Crosses {
+		return actions
+	}
+	told, was := slices.Clone(actions), false
+	for i, a := range told {
+		in, _, _ := r.Rules.InScope(Input{Message: Message{Action: a, State: a.After},
+			Reference: r.Reference, Known: r.Known})
+		if !was {
+			told[i].Before = trade.Trade{UTI: a.UTI}
+		}
+		if !in {
+			told[i].After = trade.Trade{UTI: a.UTI}
+		}
+		was = in
+	}
+	return told
+}
+
+// inputs returns the messages with all that their rules read.
+func (r Run) inputs(s Subject, messages []Message) []Input {
+	all := make([]Input, len(messages))
+	for i, m := range messages {
+		all[i] = Input{Message: m, Reference: r.Reference, Known: r.Known}
+		if s.Entries != nil {
+			all[i].Event = s.Entries(m.Action.Event)
+		}
+	}
+	return all
+}
+
+// Last returns the messages one of which a repository holds as the last record of a contract, if
+// it has taken all: the last one, or that of a catch-up. withdrawn reports whether it withdraws the
+// contract. There are none for a contract that is out of scope and never was in it.
+func (r Run) Last(s Subject) (last []Input, actions []Action, withdrawn bool) {
+	actions, _ = Actions(s.Contract, r.Known)
+	told := r.scoped(actions)
+	add := func(messages []Message) {
+		all := slices.DeleteFunc(r.inputs(s, messages), func(in Input) bool {
+			yes, _, _ := r.Rules.InScope(in)
+			return !yes
+		})
+		if len(all) > 0 {
+			last = append(last, all[len(all)-1])
+		}
+	}
+	if add(r.Rules.Messages(told)); len(last) == 0 {
+		return nil, actions, false
+	}
+	for held := range len(told) - 1 {
+		if r.Rules.CatchUp != nil {
+			add(r.Rules.CatchUp(told, held))
+		}
+	}
+	after := told[len(told)-1].After.Status
+	return last, actions, after == "" || after == trade.Voided
 }
 
 // take makes the row of one message. It returns the message for which later ones wait, if any.
@@ -184,8 +393,7 @@ func (r Run) take(in Input, held string, out *Result) string {
 	case unknown != nil:
 		missing, ok = []Exception{*unknown}, false
 	case held != "":
-		missing, ok = []Exception{r.exception(in.Message.ID(), in.Message.Action.UTI,
-			"it waits for "+held, r.Rules.Due(in))}, false
+		missing, ok = []Exception{r.exception(in, "it waits for "+held)}, false
 	}
 	if !ok {
 		out.Exceptions = append(out.Exceptions, missing...)
@@ -198,24 +406,53 @@ func (r Run) take(in Input, held string, out *Result) string {
 	return held
 }
 
-func (r Run) exception(message, uti, missing string, due time.Time) Exception {
-	return Exception{Message: message, UTI: uti, Missing: missing, Owner: owner(Trade), Due: due}
+func (r Run) exception(in Input, missing string) Exception {
+	return Exception{Message: in.Message.ID(), UTI: in.Message.Action.UTI, Missing: missing,
+		Owner: owner(Trade), Due: r.Rules.Due(in)}
 }
 
-// messages returns the messages of a contract, with today's valuation at the end.
-func (r Run) messages(actions []Action, s Subject) []Message {
-	all := r.Rules.Messages(actions)
+// parked returns the exception of a stream that is parked. It opens every version from there on,
+// and has the deadline of the first one.
+func (r Run) parked(s Subject, actions []Action, p trade.Parked) Exception {
+	a := Action{UTI: s.UTI}
+	if n := len(actions); n > 0 {
+		a.After = actions[n-1].After
+	}
+	for _, e := range s.History {
+		if e.Version == p.Version {
+			a.Event, a.Kind = e, Of(e.Body)
+		}
+	}
+	e := r.exception(Input{Message: Message{Action: a, State: a.After}, Reference: r.Reference,
+		Known: r.Known}, fmt.Sprintf("the stream is parked at version %d", p.Version))
+	e.Message = fmt.Sprintf("%s/%d/parked", s.UTI, p.Version)
+	return e
+}
+
+// valuations returns the valuations of the days that a report has missed, and today's.
+func (r Run) valuations(actions []Action, s Subject) (all []Message) {
 	if r.Rules.Valuation == "" || len(actions) == 0 {
-		return all
+		return nil
 	}
-	last := actions[len(actions)-1]
-	if !last.Open() {
-		return all
+	last, today := actions[len(actions)-1], trade.DayOf(r.Known.UTC())
+	var times []time.Time
+	for _, day := range r.Filings.missed[s.UTI] {
+		if day < today {
+			times = append(times, (day + 1).UTC().Add(-time.Microsecond))
+		}
 	}
-	at := trade.AsOf{Known: r.Known, Effective: r.Known}
-	whole, _ := trade.Fold(s.UTI, s.History, at)
-	if m, ok := Valuation(r.Rules.Valuation, last, whole, s.Curve, r.Known); ok {
-		all = append(all, m)
+	if last.Open() {
+		times = append(times, r.Known)
+	}
+	for _, at := range times {
+		whole, _ := trade.Fold(s.UTI, s.History, trade.AsOf{Known: r.Known, Effective: at})
+		var curve trade.Curve
+		if s.Curve != nil {
+			curve = s.Curve(at)
+		}
+		if m, ok := Valuation(r.Rules.Valuation, last, whole, curve, at); ok {
+			all = append(all, m)
+		}
 	}
 	return all
 }

@@ -41,10 +41,14 @@ type Entry struct {
 	SourceLine                          int64
 }
 
-// Look returns an attribute of reference data as of the effective time of the message, or a gap
-// that names it.
+// Look returns an attribute of reference data as of the time of the message, or a gap that names
+// it; see Message.As.
 func (in Input) Look(kind, key, attribute string) Value {
-	if text, ok := in.Reference.Get(kind, key, attribute, in.Message.At()); ok {
+	at := in.Message.As
+	if at.IsZero() {
+		at = in.Message.At()
+	}
+	if text, ok := in.Reference.Get(kind, key, attribute, at); ok {
 		return Value{Text: text}
 	}
 	return Lacks(kind, key, attribute)
@@ -123,6 +127,12 @@ type Message struct {
 	Value *Worth
 	// Extra is for the rules of one regime.
 	Extra any
+	// As is the time as of which the rules read reference data; At if it is zero. A message that
+	// withdraws a record reads it as the record did.
+	As time.Time
+	// CatchUp names a message of RuleSet.CatchUp, which stands for several actions: the version of
+	// the last one, the number of actions before the first one, and the number of the message.
+	CatchUp string
 }
 
 // A Worth is the value of a contract at a time. Without marks there is no amount.
@@ -143,9 +153,14 @@ func (m Message) At() time.Time {
 
 // DueFrom returns the time from which the deadline of the message runs. A late entry is late: the
 // time is that of the business, unless the event corrects or voids, which is known with its entry.
+// An event that is agreed before it takes effect is due from its entry.
 func (m Message) DueFrom() time.Time {
 	if m.Value == nil && (m.Action.Kind == Correction || m.Action.Kind == Void) {
 		return m.Action.Event.EnteredAt.UTC()
+	}
+	if entered := m.Action.Event.EnteredAt; m.Value == nil && !entered.IsZero() &&
+		entered.Before(m.At()) {
+		return entered.UTC()
 	}
 	return m.At()
 }
@@ -154,10 +169,14 @@ func (m Message) DueFrom() time.Time {
 // contract, the version of its event, and its number.
 //
 //	UTI-1/3/1            the first message of the event with version 3
+//	UTI-1/3/after-0/1        the first message of a catch-up; see CatchUp
 //	UTI-1/valuation/2025-03-31
 func (m Message) ID() string {
 	if m.Value != nil {
 		return fmt.Sprintf("%s/valuation/%s", m.Action.UTI, trade.DayOf(m.Value.At.UTC()))
+	}
+	if m.CatchUp != "" {
+		return m.Action.UTI + "/" + m.CatchUp
 	}
 	return fmt.Sprintf("%s/%d/%d", m.Action.UTI, m.Action.Event.Version, m.N)
 }
@@ -174,6 +193,13 @@ type RuleSet struct {
 	Write func(io.Writer, Header) Writer
 	// Messages returns the messages of all actions of one contract, in the order of actions.
 	Messages func([]Action) []Message
+	// CatchUp returns the messages that tell a repository, which holds the contract as it was after
+	// the first held actions, of the contract after the last action. A regime that wants a message
+	// for each event has none.
+	CatchUp func(actions []Action, held int) []Message
+	// Crosses says that Messages and CatchUp read a state without a status as out of scope: a
+	// change of scope is then a message.
+	Crosses bool
 	// Valuation is the type of the daily valuation of each live contract; empty for a regime that
 	// wants none.
 	Valuation string

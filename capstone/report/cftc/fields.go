@@ -14,7 +14,7 @@ var V32 = report.RuleSet{
 	Name: "cftc-v3.2", Regime: "CFTC",
 	Source: "CFTC Technical Specification, Parts 43 and 45, version 3.2 (1 March 2023)",
 	From:   day("2024-01-29"), Fields: fields, File: "csv", Write: write,
-	Messages: Messages, Valuation: Value, Scope: scope, Deadline: deadline,
+	Messages: Messages, CatchUp: catchUp, Crosses: true, Valuation: Value, Scope: scope, Deadline: deadline,
 }
 
 func day(s string) trade.Day {
@@ -258,6 +258,8 @@ func eventTime(in report.Input) report.Value {
 	a := in.Message.Action
 	at := a.Event.EffectiveAt
 	switch in.Message.Type {
+	case New:
+		at = a.ExecutedAt
 	case Correct, Err, Revive:
 		at = a.Event.EnteredAt
 	}

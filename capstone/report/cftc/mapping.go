@@ -3,6 +3,8 @@
 package cftc
 
 import (
+	"slices"
+
 	"example.com/blotter/capstone/report"
 	"example.com/blotter/labs/kit/trade"
 )
@@ -33,11 +35,13 @@ type detail struct{ amendment string }
 //	SETTLE, and its correction       nothing: a contract that is fulfilled matures
 //	CANCEL void                      EROR
 //	a correction                     CORR
+//	  out of scope / into it         EROR / NEWT, or REVI after an EROR
 //
 // An event that ends the contract is a TERM, whatever its kind: a repository closes a swap by
 // nothing else. An event after which an ended contract is open again is a REVI, followed by the
 // MODI of an amendment that belongs before the end.
 func Messages(actions []report.Action) (all []report.Message) {
+	errored := false
 	for _, a := range actions {
 		n := 0
 		add := func(typ, event, amendment string, state trade.Trade) {
@@ -46,10 +50,19 @@ func Messages(actions []report.Action) (all []report.Message) {
 				State: state, Extra: detail{amendment}})
 		}
 		switch before, after := ended(a.Before), ended(a.After); {
-		case a.Kind == report.Begin:
-			add(New, began(a), "", a.After)
-		case a.Kind == report.Void:
+		case !exists(a.Before) && !exists(a.After):
+		case !exists(a.Before):
+			if errored {
+				add(Revive, "", "", a.After)
+			} else {
+				add(New, began(a), "", a.After)
+			}
+			if after {
+				add(Terminate, ending(a.After.Status), "", a.After)
+			}
+		case !exists(a.After):
 			add(Err, "", "", a.Before)
+			errored = true
 		case !before && after:
 			add(Terminate, ending(a.After.Status), "", a.Before)
 		case before && !after:
@@ -67,6 +80,39 @@ func Messages(actions []report.Action) (all []report.Message) {
 	}
 	return all
 }
+
+// catchUp tells a repository of all that happened after the first held actions, as one correction.
+// The end of a contract remains a termination of the contract as it was before.
+func catchUp(actions []report.Action, held int) []report.Message {
+	begin := report.Action{UTI: actions[0].UTI}
+	if held > 0 {
+		begin = actions[held-1]
+	}
+	end := len(actions) // the index of the action that ended the contract
+	for end > held && ended(actions[end-1].After) {
+		end--
+	}
+	var steps []report.Action
+	step := func(to int) { // one correction from the last step to the state after an action
+		a := actions[to]
+		a.Kind, a.Of, a.Before = report.Correction, report.Correction, begin.After
+		steps, begin = append(steps, a), actions[to]
+	}
+	if end < len(actions) && !ended(begin.After) && end > 0 {
+		if end > held {
+			step(end - 1)
+		}
+		steps, begin = append(steps, actions[end]), actions[end]
+		end++
+	}
+	if end < len(actions) || len(steps) == 0 {
+		step(len(actions) - 1)
+	}
+	return Messages(append(slices.Clone(actions[:held]), steps...))[len(Messages(actions[:held])):]
+}
+
+// exists reports whether a repository is to hold the contract: it is in scope, and not voided.
+func exists(t trade.Trade) bool { return t.Status != "" && t.Status != trade.Voided }
 
 // ended reports whether a repository holds the contract as terminated. A settled contract matured.
 func ended(t trade.Trade) bool {

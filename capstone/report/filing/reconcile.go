@@ -35,7 +35,7 @@ func Reconcile(
 		if err != nil {
 			return nil, err
 		}
-		last, actions := lastOf(run, s)
+		last, actions, withdrawn := run.Last(s)
 		theirs, known := held[s.UTI]
 		delete(held, s.UTI)
 		events, why := explain(actions, run)
@@ -45,11 +45,12 @@ func Reconcile(
 			d.Kind, d.Held = "over-reported", "reported"
 			d.Why = "it is out of scope, as known now"
 			all = append(all, d)
+		case !known && withdrawn: // neither has it
 		case last != nil && !known:
 			d.Kind, d.Ours = "under-reported", "reportable"
 			all = append(all, d)
 		case last != nil:
-			all = append(all, d.fields(run, *last, theirs)...)
+			all = append(all, d.nearest(run, last, theirs)...)
 		}
 	}
 	for _, uti := range slices.Sorted(maps.Keys(held)) {
@@ -59,16 +60,21 @@ func Reconcile(
 	return all, nil
 }
 
-// lastOf returns the last message in scope, and the actions of the contract.
-func lastOf(run report.Run, s report.Subject) (last *report.Input, actions []report.Action) {
-	actions, _ = report.Actions(s.Contract, run.Known)
-	for _, m := range run.Rules.Messages(actions) {
-		in := report.Input{Message: m, Reference: run.Reference, Known: run.Known}
-		if yes, _, _ := run.Rules.InScope(in); yes {
-			last = &in
+// nearest returns no difference if the repository holds one of the messages, and else those to the
+// first one.
+func (d Difference) nearest(
+	run report.Run, last []report.Input, theirs map[string]string,
+) (best []Difference) {
+	for i, in := range last {
+		found := d.fields(run, in, theirs)
+		if len(found) == 0 {
+			return nil
+		}
+		if i == 0 {
+			best = found
 		}
 	}
-	return last, actions
+	return best
 }
 
 // explain names the events that no report has had.

@@ -77,13 +77,18 @@ type World struct {
 	events    map[string]int // of each contract, by UTI
 	began     map[string]trade.Event
 	curves    map[string][]trade.Event
-	folded    map[string]trade.Curve
+	folded    map[curveKey]trade.Curve
+}
+
+type curveKey struct {
+	name      string
+	effective time.Time
 }
 
 // Open reads the log for a rule set.
 func Open(ctx context.Context, s Source, rules string) (*World, error) {
 	w := &World{Source: s, events: map[string]int{}, began: map[string]trade.Event{},
-		curves: map[string][]trade.Event{}, folded: map[string]trade.Curve{}}
+		curves: map[string][]trade.Event{}, folded: map[curveKey]trade.Curve{}}
 	var facts []report.Fact
 	err := s.known(ctx, func(r contract.Recorded) (err error) {
 		switch prefix, rest, _ := strings.Cut(r.Stream, "/"); prefix + "/" {
@@ -214,24 +219,25 @@ func (w *World) read(ctx context.Context, batch []string) ([]report.Subject, err
 	return found, err
 }
 
-// complete adds the event from which a contract began, and the curve of its instrument.
+// complete adds the event from which a contract began, and the curves of its instrument.
 func (w *World) complete(s *report.Subject) {
 	if e, ok := w.began[s.UTI]; ok {
 		s.Prior = []trade.Event{e}
 	}
 	for _, e := range s.History {
 		if n, ok := e.Body.(trade.New); ok {
-			s.Curve = w.curve(n.Instrument.Curve())
+			s.Curve = func(at time.Time) trade.Curve { return w.curve(n.Instrument.Curve(), at) }
 		}
 	}
 }
 
-func (w *World) curve(name string) trade.Curve {
-	c, ok := w.folded[name]
+func (w *World) curve(name string, effective time.Time) trade.Curve {
+	key := curveKey{name, effective}
+	c, ok := w.folded[key]
 	if !ok {
-		at := trade.AsOf{Known: w.Source.Known, Effective: w.Source.Known}
+		at := trade.AsOf{Known: w.Source.Known, Effective: effective}
 		c, _ = trade.FoldCurve(name, w.curves[name], at)
-		w.folded[name] = c
+		w.folded[key] = c
 	}
 	return c
 }

@@ -42,7 +42,7 @@ func RTS22() report.RuleSet {
 		Name: "mifir-rts22", Regime: "MIFIR", Fields: Fields, File: "xml", Write: write,
 		Source:   "Delegated Regulation (EU) 2017/590, Annex I, Table 2; ISO 20022 auth.016.001.01",
 		From:     firstDay,
-		Messages: messages, Scope: scope, Deadline: deadline,
+		Messages: messages, CatchUp: catchUp, Scope: scope, Deadline: deadline,
 	}
 }
 
@@ -69,31 +69,70 @@ type transaction struct {
 }
 
 func messages(actions []report.Action) (all []report.Message) {
-	var line report.Timeline
-	var sent []transaction
-	times := map[uuid.UUID]int{} // how often the transaction of a slot was sent
+	var l ledger
 	for _, a := range actions {
-		n := 0
-		send := func(typ string, t transaction) {
-			n++
-			all = append(all, report.Message{Action: a, N: n, Type: typ, State: t.State, Extra: t})
+		sent := l.sent
+		l.take(a)
+		all = append(all, between(a, sent, l.sent)...)
+	}
+	return all
+}
+
+// catchUp returns the messages from the transactions after the first held actions to those after
+// the last one.
+func catchUp(actions []report.Action, held int) []report.Message {
+	var l ledger
+	var sent []transaction
+	for i, a := range actions {
+		if l.take(a); i == held-1 {
+			sent = l.sent
 		}
-		want := transactionsOf(line.Take(a), a.Cause)
-		for _, t := range sent {
-			if t.in(want) < 0 {
-				send(cancellation, t)
-			}
+	}
+	return between(actions[len(actions)-1], sent, l.sent)
+}
+
+// A ledger has the transactions of a contract after an action, with their reference numbers.
+type ledger struct {
+	line  report.Timeline
+	sent  []transaction
+	times map[uuid.UUID]int // how often the transaction of a slot was sent
+}
+
+func (l *ledger) take(a report.Action) {
+	if l.times == nil {
+		l.times = map[uuid.UUID]int{}
+	}
+	want := transactionsOf(l.line.Take(a), a.Cause)
+	for i, t := range want {
+		if j := t.in(l.sent); j >= 0 {
+			want[i] = l.sent[j]
+			continue
 		}
-		for i, t := range want {
-			if j := t.in(sent); j >= 0 {
-				want[i] = sent[j]
-				continue
-			}
-			times[t.slot]++
-			want[i].Reference = reference(t.slot, times[t.slot])
-			send(newTransaction, want[i])
+		l.times[t.slot]++
+		want[i].Reference = reference(t.slot, l.times[t.slot])
+	}
+	l.sent = want
+}
+
+// between returns the messages of an action that cancel transactions, and report others. A
+// transaction that returns has another reference number.
+func between(a report.Action, sent, want []transaction) (all []report.Message) {
+	send := func(typ string, t transaction) {
+		all = append(all, report.Message{Action: a, N: len(all) + 1, Type: typ, State: t.State,
+			Extra: t, As: t.At})
+	}
+	same := func(t transaction) func(transaction) bool {
+		return func(o transaction) bool { return o.Reference == t.Reference }
+	}
+	for _, t := range sent {
+		if !slices.ContainsFunc(want, same(t)) {
+			send(cancellation, t)
 		}
-		sent = want
+	}
+	for _, t := range want {
+		if !slices.ContainsFunc(sent, same(t)) {
+			send(newTransaction, t)
+		}
 	}
 	return all
 }

@@ -18,8 +18,8 @@
 // UTI, and only one of them makes the error. The rule set keeps the UTI: agree another one with the
 // counterparty and the reporting mechanism, and enter it as a contract of its own.
 //
-// A record is withdrawn with the reference data of the day. If an LEI was corrected after the
-// record was sent, its E has the new LEI.
+// A record is withdrawn with the reference data as of its own time. If an LEI as of then was
+// corrected after the record was sent, its E has the new LEI.
 //
 // Implementing Regulation (EU) 2026/256 has repealed 1348/2014, with a time of transition. Its
 // annex could not be read. Its rule set, remit-2026, will be another element of RuleSets, with the
@@ -44,7 +44,7 @@ func Table1() report.RuleSet {
 		Name: "remit-2014", Regime: "REMIT", Fields: Fields, File: "xml", Write: write,
 		Source:   "Implementing Regulation (EU) No 1348/2014, Annex, Table 1; " + schema,
 		From:     firstDay,
-		Messages: messages, Scope: scope, Deadline: deadline,
+		Messages: messages, CatchUp: catchUp, Scope: scope, Deadline: deadline,
 	}
 }
 
@@ -68,19 +68,37 @@ func messages(actions []report.Action) (all []report.Message) {
 	var sent []record
 	for _, a := range actions {
 		want := recordsOf(line.Take(a))
-		same := shared(sent, want)
-		n := 0
-		send := func(typ string, r record) {
-			n++
-			all = append(all, report.Message{Action: a, N: n, Type: typ, State: r.State, Extra: r})
-		}
-		for _, r := range slices.Backward(sent[same:]) {
-			send(withdrawn, r)
-		}
-		for _, r := range want[same:] {
-			send(r.Type, r)
-		}
+		all = append(all, between(a, sent, want)...)
 		sent = want
+	}
+	return all
+}
+
+// catchUp returns the messages from the records after the first held actions to those after the
+// last one.
+func catchUp(actions []report.Action, held int) []report.Message {
+	var line report.Timeline
+	var sent, want []record
+	for i, a := range actions {
+		if want = recordsOf(line.Take(a)); i == held-1 {
+			sent = want
+		}
+	}
+	return between(actions[len(actions)-1], sent, want)
+}
+
+// between returns the messages of an action that withdraw records, and send others.
+func between(a report.Action, sent, want []record) (all []report.Message) {
+	same := shared(sent, want)
+	send := func(typ string, r record) {
+		all = append(all, report.Message{Action: a, N: len(all) + 1, Type: typ, State: r.State,
+			Extra: r, As: r.Step.Slot.Event.EffectiveAt.UTC()})
+	}
+	for _, r := range slices.Backward(sent[same:]) {
+		send(withdrawn, r)
+	}
+	for _, r := range want[same:] {
+		send(r.Type, r)
 	}
 	return all
 }
