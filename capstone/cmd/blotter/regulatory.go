@@ -25,6 +25,7 @@ import (
 	"example.com/blotter/capstone/report/remit"
 	"example.com/blotter/capstone/report/repository"
 	"example.com/blotter/capstone/session"
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 	codec "example.com/blotter/solutions/1-schemas"
 )
@@ -78,8 +79,12 @@ func (c *reportReferenceCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	codec, err := s.Domain(ctx)
+	if err != nil {
+		return err
+	}
+	now, err := s.System().Now(ctx)
 	if err == nil {
-		err = filing.State(ctx, s.Log, codec, entry, body)
+		err = filing.State(contract.At(ctx, now.Known), s.Log, codec, entry, body)
 	}
 	if err != nil {
 		return err
@@ -192,7 +197,11 @@ func record(ctx context.Context, s *session.Session, set reporting.RuleSet, at i
 	if err != nil {
 		return err
 	}
-	return filing.Record(ctx, s.Log, codec, set.Name, at, entry, body)
+	now, err := s.System().Now(ctx)
+	if err != nil {
+		return err
+	}
+	return filing.Record(contract.At(ctx, now.Known), s.Log, codec, set.Name, at, entry, body)
 }
 
 func (c *reportMakeCmd) certify(ctx context.Context, s *session.Session) error {
@@ -320,6 +329,9 @@ func (c *reportSubmitCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := simulated(ruled{st.Rules}); err != nil {
+		return err
+	}
 	q, set, w, err := a.world(ctx, ruled{st.Rules}, "", session.Write)
 	if err != nil {
 		return err
@@ -327,10 +339,10 @@ func (c *reportSubmitCmd) Run(ctx context.Context, a *app) error {
 	i := slices.IndexFunc(w.Filings.Reports, func(f reporting.Filed) bool {
 		return f.Name == st.Name && f.Digest == st.Digests[filing.ReportFile(set)]
 	})
-	if i < 0 || set.File != "csv" {
-		return &failure{"report " + st.Name + " of " + st.Rules + " is not on record, or the " +
-			"simulated repository does not take it", "blotter report list shows the reports; " +
-			"one that was made as known at an earlier time is not on record"}
+	if i < 0 {
+		return &failure{"report " + st.Name + " of " + st.Rules + " is not on record",
+			"blotter report list shows the reports; " +
+				"one that was made as known at an earlier time is not on record"}
 	}
 	filed, at := w.Filings.Reports[i], w.Version
 	if filed.Sent == nil {
@@ -358,6 +370,16 @@ func (c *reportSubmitCmd) Run(ctx context.Context, a *app) error {
 	}
 	return &failure{"the repository rejected " + plural(int64(len(answered.Rejected)), "message"),
 		"correct the data; the next report has the message again"}
+}
+
+// simulated refuses a rule set whose reports the simulated repository does not take.
+func simulated(r ruled) error {
+	set, err := r.set()
+	if err == nil && set.Regime != cftc.V32.Regime {
+		err = &usageError{"the simulated repository does not take reports of " + set.Name,
+			"name a report of " + cftc.V32.Name}
+	}
+	return err
 }
 
 // submit returns the answer, with the messages that its rows are.
@@ -409,6 +431,9 @@ type reportReconcileCmd struct {
 
 // Run exits with 1 if the repository has a contract otherwise than the record.
 func (c *reportReconcileCmd) Run(ctx context.Context, a *app) error {
+	if err := simulated(c.ruled); err != nil {
+		return err
+	}
 	r, err := repository.Open(c.Repository)
 	if err != nil {
 		return err

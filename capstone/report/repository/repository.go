@@ -4,10 +4,13 @@
 //
 // A repository is a folder:
 //
-//	inbox/NAME.csv    the reports, as they were sent
-//	outbox/NAME.csv   the answers: row,uti,action,answer,code,text
-//	state.csv         one line for each swap: its state, and its last accepted record
-//	lapsed.txt        the LEIs that it does not accept, one a line; written by hand
+//	inbox/NAME.csv      the reports, as they were sent
+//	outbox/N-NAME.csv   the answers: row,uti,action,answer,code,text; N counts them, in 6 digits
+//	lapsed.txt          the LEIs that it does not accept, one a line; written by hand
+//
+// The state of a swap is what the accepted records say, in the order of the answers. There is no
+// other file of it: so no crash leaves a record that counts and has no answer. A file appears
+// whole, or not at all.
 //
 // Codes of a NACK:
 //
@@ -49,7 +52,6 @@ type Held struct {
 // A Repository is an open folder.
 type Repository struct {
 	dir    string
-	header []string
 	Swaps  map[string]Held // by UTI
 	lapsed []string
 }
@@ -67,26 +69,63 @@ func Open(dir string) (*Repository, error) {
 		return nil, err
 	}
 	r.lapsed = strings.Fields(string(text))
-	state, err := os.ReadFile(filepath.Join(dir, "state.csv"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return r, nil
+	answered, err := filepath.Glob(filepath.Join(dir, "outbox", "*.csv")) // sorted
+	for _, out := range answered {
+		if err == nil {
+			err = r.replay(filepath.Base(out))
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return r, r.load(state)
+	return r, err
 }
 
-func (r *Repository) load(state []byte) error {
-	records, err := csv.NewReader(bytes.NewReader(state)).ReadAll()
-	if err != nil || len(records) == 0 {
-		return fmt.Errorf("state.csv of the repository in %s is damaged: %v", r.dir, err)
+// replay takes the accepted records of an answered report.
+func (r *Repository) replay(name string) error {
+	_, sent, _ := strings.Cut(name, "-")
+	report, err1 := os.ReadFile(filepath.Join(r.dir, "inbox", sent))
+	file, err2 := os.ReadFile(filepath.Join(r.dir, "outbox", name))
+	if err := errors.Join(err1, err2); err != nil {
+		return err
 	}
-	r.header = records[0][2:]
-	for _, line := range records[1:] {
-		r.Swaps[line[0]] = Held{line[1], named(r.header, line[2:])}
+	records, err1 := recordsOf(report)
+	all, err2 := answers(file)
+	if err := errors.Join(err1, err2); err != nil {
+		return fmt.Errorf("report %s of the repository in %s is damaged: %w", name, r.dir, err)
+	}
+	if len(all) != len(records) {
+		return fmt.Errorf("report %s of the repository in %s has %d records and %d answers",
+			name, r.dir, len(records), len(all))
+	}
+	for i, a := range all {
+		if a.Code == "" {
+			r.keep(records[i])
+		}
 	}
 	return nil
+}
+
+// keep changes the state of a swap by an accepted record. A valuation changes none.
+func (r *Repository) keep(record map[string]string) {
+	if record[action] != "VALU" {
+		next := transitions[r.Swaps[record[uti]].State+" "+record[action]]
+		r.Swaps[record[uti]] = Held{next, record}
+	}
+}
+
+// recordsOf returns the records of a report, by the names of their elements.
+func recordsOf(report []byte) (all []map[string]string, err error) {
+	lines, err := csv.NewReader(bytes.NewReader(report)).ReadAll()
+	if err != nil || len(lines) == 0 {
+		return nil, fmt.Errorf("the report is no CSV file with a header: %v", err)
+	}
+	for _, name := range []string{action, event, uti, first, second, executed, reported} {
+		if !slices.Contains(lines[0], name) {
+			return nil, fmt.Errorf("the report has no column %q: it is of other rules", name)
+		}
+	}
+	for _, line := range lines[1:] {
+		all = append(all, named(lines[0], line))
+	}
+	return all, nil
 }
 
 func named(header, record []string) map[string]string {
@@ -101,10 +140,18 @@ func named(header, record []string) map[string]string {
 var ErrTaken = errors.New("the repository has a report of this name already")
 
 // Submit takes a report and answers it. A report that was answered gets the same answer again. A
-// crash before the answer is written leaves the report in the inbox, and it may be sent again.
+// crash before the answer is written leaves no accepted record, and the report may be sent again.
 func (r *Repository) Submit(name string, report []byte) (file []byte, all []Answer, err error) {
+	records, err := recordsOf(report)
+	if err != nil {
+		return nil, nil, err
+	}
 	name = strings.ReplaceAll(name, ":", "") + ".csv"
-	in, out := filepath.Join(r.dir, "inbox", name), filepath.Join(r.dir, "outbox", name)
+	in := filepath.Join(r.dir, "inbox", name)
+	out, err := r.answerOf(name)
+	if err != nil {
+		return nil, nil, err
+	}
 	if file, err := os.ReadFile(out); err == nil {
 		if before, err := os.ReadFile(in); err != nil || !bytes.Equal(before, report) {
 			return nil, nil, fmt.Errorf("%s: %w", name, ErrTaken)
@@ -112,17 +159,14 @@ func (r *Repository) Submit(name string, report []byte) (file []byte, all []Answ
 		all, err := answers(file)
 		return file, all, err
 	}
-	if err := os.WriteFile(in, report, 0o644); err != nil {
+	// A crash here leaves nothing.
+	if err := write(in, report); err != nil {
 		return nil, nil, err
 	}
-	records, err := csv.NewReader(bytes.NewReader(report)).ReadAll()
-	if err != nil || len(records) == 0 {
-		return nil, nil, fmt.Errorf("the report is no CSV file with a header: %v", err)
-	}
-	r.header = records[0]
+	// A crash here leaves a report without an answer: none of its records counts.
 	lines := [][]string{{"row", "uti", "action", "answer", "code", "text"}}
-	for i, line := range records[1:] {
-		a := r.take(named(r.header, line))
+	for i, record := range records {
+		a := r.take(record)
 		word := "ACK"
 		if a.Code != "" {
 			word = "NACK"
@@ -136,10 +180,32 @@ func (r *Repository) Submit(name string, report []byte) (file []byte, all []Answ
 	if all, err = answers(b.Bytes()); err != nil {
 		return nil, nil, err
 	}
-	if err := r.save(); err != nil {
-		return nil, nil, err
+	return b.Bytes(), all, write(out, b.Bytes())
+}
+
+// answerOf returns the path of the answer to a report: the one that is there, or the next one.
+func (r *Repository) answerOf(name string) (string, error) {
+	answered, err := filepath.Glob(filepath.Join(r.dir, "outbox", "*.csv"))
+	for _, path := range answered {
+		if _, of, _ := strings.Cut(filepath.Base(path), "-"); of == name {
+			return path, err
+		}
 	}
-	return b.Bytes(), all, os.WriteFile(out, b.Bytes(), 0o644)
+	next := fmt.Sprintf("%06d-%s", len(answered)+1, name)
+	return filepath.Join(r.dir, "outbox", next), err
+}
+
+// write writes a file that appears whole, or not at all.
+func write(path string, text []byte) error {
+	f, err := os.Create(path + ".new")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // answers reads a file of answers.
@@ -158,31 +224,6 @@ func answers(file []byte) (all []Answer, err error) {
 	return all, nil
 }
 
-func (r *Repository) save() error {
-	lines := [][]string{append([]string{"uti", "state"}, r.header...)}
-	utis := make([]string, 0, len(r.Swaps))
-	for uti := range r.Swaps {
-		utis = append(utis, uti)
-	}
-	slices.Sort(utis)
-	for _, uti := range utis {
-		line := []string{uti, r.Swaps[uti].State}
-		for _, name := range r.header {
-			line = append(line, r.Swaps[uti].Record[name])
-		}
-		lines = append(lines, line)
-	}
-	var b bytes.Buffer
-	if err := csv.NewWriter(&b).WriteAll(lines); err != nil {
-		return err
-	}
-	path := filepath.Join(r.dir, "state.csv")
-	if err := os.WriteFile(path+".new", b.Bytes(), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
-}
-
 // Names of elements that the repository reads.
 const (
 	action    = "Action type"
@@ -198,7 +239,7 @@ const (
 	valuation = "Valuation amount"
 )
 
-// take answers one record, and keeps it if it is accepted. A valuation changes no state.
+// take answers one record, and keeps it if it is accepted.
 func (r *Repository) take(record map[string]string) Answer {
 	a := Answer{UTI: record[uti], Action: record[action]}
 	held := r.Swaps[a.UTI]
@@ -223,9 +264,7 @@ func (r *Repository) take(record map[string]string) Answer {
 			return a
 		}
 	}
-	if a.Action != "VALU" {
-		r.Swaps[a.UTI] = Held{next, record}
-	}
+	r.keep(record)
 	return a
 }
 

@@ -97,3 +97,35 @@ func TestRepositoryKeepsItsState(t *testing.T) {
 	require.Equal(t, "open", r.Swaps[ours+"F1"].State)
 	require.Equal(t, "8050", r.Swaps[ours+"F1"].Record["Notional amount"])
 }
+
+// A crash between the report and its answer leaves no record that counts: the same report gets the
+// same answer later.
+func TestCrashBeforeTheAnswer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r, err := repository.Open(dir)
+	require.NoError(t, err)
+	newt := record("NEWT", "TRAD", "", "")
+	require.Equal(t, []string{"NEWT"}, codes(t, r, "one", newt))
+	answers, err := filepath.Glob(filepath.Join(dir, "outbox", "*"))
+	require.NoError(t, err)
+	require.Len(t, answers, 1)
+	require.NoError(t, os.Remove(answers[0])) // as if the process had ended before it
+	r, err = repository.Open(dir)
+	require.NoError(t, err)
+	require.Empty(t, r.Swaps)
+	require.Equal(t, []string{"NEWT"}, codes(t, r, "one", newt))
+}
+
+// A file of other rules is refused, and leaves nothing in the inbox.
+func TestFileOfOtherRulesIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r, err := repository.Open(dir)
+	require.NoError(t, err)
+	_, _, err = r.Submit("kept", []byte("Order of entry,UTI\n1,X\n"))
+	require.ErrorContains(t, err, `the report has no column "Action type"`)
+	left, err := filepath.Glob(filepath.Join(dir, "inbox", "*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
