@@ -14,7 +14,8 @@ var V32 = report.RuleSet{
 	Name: "cftc-v3.2", Regime: "CFTC",
 	Source: "CFTC Technical Specification, Parts 43 and 45, version 3.2 (1 March 2023)",
 	From:   day("2024-01-29"), Fields: fields, File: "csv", Write: write,
-	Messages: Messages, CatchUp: catchUp, Crosses: true, Valuation: Value, Scope: scope, Deadline: deadline,
+	Messages: Messages, CatchUp: catchUp, Crosses: true, Valuation: Value,
+	Scope: scope, Deadline: deadline,
 }
 
 func day(s string) trade.Day {
