@@ -205,7 +205,7 @@ func (r Run) Contract(s Subject) (out Result) {
 	}
 	told := r.scoped(actions)
 	all := r.inputs(s, r.messages(told, s.UTI))
-	first := slices.IndexFunc(all, func(in Input) bool { return r.due(in.Message) })
+	first := r.firstDue(all)
 	held := ""
 	if first >= 0 {
 		held = r.tell(s, told, all[:first], all[first:], &out)
@@ -214,6 +214,27 @@ func (r Run) Contract(s Subject) (out Result) {
 		held = r.take(in, held, &out)
 	}
 	return out
+}
+
+// firstDue returns the index of the first message that is due, or -1. If the repository has taken
+// the end of the contract, or its withdrawal, it takes no earlier message any more.
+func (r Run) firstDue(all []Input) int {
+	from := 0
+	for i, in := range all {
+		if r.Rules.Crosses && !in.Message.Action.Open() && !r.due(in.Message) && r.inScope(in) {
+			from = i + 1
+		}
+	}
+	i := slices.IndexFunc(all[from:], func(in Input) bool { return r.due(in.Message) })
+	if i < 0 {
+		return -1
+	}
+	return from + i
+}
+
+func (r Run) inScope(in Input) bool {
+	yes, _, _ := r.Rules.InScope(in)
+	return yes
 }
 
 // due reports whether no report has the message, or whether it is to be made again.
@@ -279,9 +300,14 @@ func (r Run) catchUp(s Subject, told []Action, before []Input, first Message) ([
 	if first.CatchUp != "" {
 		at = r.Filings.catchUps[s.UTI].held
 	}
-	if n := len(before); n > 0 && first.CatchUp == "" &&
-		before[n-1].Message.Action.Event.Version == first.Action.Event.Version ||
-		r.Rules.CatchUp == nil || len(told) < at+2 {
+	for _, in := range before {
+		m := in.Message
+		part := m.CatchUp != "" || m.Action.Event.Version == first.Action.Event.Version
+		if part && (m.CatchUp == "") == (first.CatchUp == "") && r.inScope(in) {
+			return nil, false
+		}
+	}
+	if r.Rules.CatchUp == nil || len(told) < at+2 {
 		return nil, false
 	}
 	return r.inputs(s, r.named(told, at)), true
@@ -330,7 +356,7 @@ func (r Run) scoped(actions []Action) []Action {
 	}
 	told, was := slices.Clone(actions), false
 	for i, a := range told {
-		in, _, _ := r.Rules.InScope(Input{Message: Message{Action: a, State: a.After},
+		in := r.inScope(Input{Message: Message{Action: a, State: a.After},
 			Reference: r.Reference, Known: r.Known})
 		if !was {
 			told[i].Before = trade.Trade{UTI: a.UTI}
@@ -363,8 +389,7 @@ func (r Run) Last(s Subject) (last []Input, actions []Action, withdrawn bool) {
 	told := r.scoped(actions)
 	add := func(messages []Message) {
 		all := slices.DeleteFunc(r.inputs(s, messages), func(in Input) bool {
-			yes, _, _ := r.Rules.InScope(in)
-			return !yes
+			return !r.inScope(in)
 		})
 		if len(all) > 0 {
 			last = append(last, all[len(all)-1])
