@@ -20,7 +20,7 @@ const (
 	Party    = "party"    // key: the name of the counterparty in trades
 	Trader   = "trader"   // key: the principal
 	Product  = "product"  // key: the name of an instrument, or its class; see ClassOf
-	Calendar = "calendar" // key: such as TARGET; its attributes are dates with the value "holiday"
+	Calendar = "calendar" // key: such as TARGET; attributes: zone, and dates that are a "holiday"
 	Role     = "role"     // key: regime/book/counterparty; see the attribute reporting_side
 )
 
@@ -157,6 +157,10 @@ func (s Stated) Check() error {
 }
 
 func (a Attribute) check(kind string) error {
+	if kind == Calendar && a.Name == "zone" {
+		_, err := time.LoadLocation(a.Value)
+		return err
+	}
 	if kind == Calendar {
 		_, err := trade.ParseDay(a.Name)
 		return cmp.Or(err, oneOf("", "holiday")(a.Value))
@@ -238,19 +242,25 @@ func reference(slots map[string][]Fact) Reference {
 	}
 	//determinism:unordered each day of a calendar is set by itself
 	for k, all := range r.values {
-		day, err := trade.ParseDay(k.name)
-		if k.kind != Calendar || err != nil {
-			continue
+		if k.kind == Calendar {
+			r.calendars[k.key] = withFact(r.Calendar(k.key), k.name, all[len(all)-1].value)
 		}
-		c := r.Calendar(k.key)
-		c.Holidays[day] = all[len(all)-1].value == "holiday"
-		r.calendars[k.key] = c
 	}
 	return r
 }
 
-// Calendar returns the business days of a calendar, in UTC. A calendar that nobody has stated has
-// no holidays.
+// withFact returns a calendar with one more attribute; Stated.Check has checked it.
+func withFact(c trade.Calendar, name, value string) trade.Calendar {
+	if zone, err := time.LoadLocation(value); name == "zone" && err == nil {
+		c.Zone = zone
+	} else if day, err := trade.ParseDay(name); err == nil {
+		c.Holidays[day] = value == "holiday"
+	}
+	return c
+}
+
+// Calendar returns the business days of a calendar, in its zone, or in UTC if none is stated. A
+// calendar that nobody has stated has no holidays.
 func (r Reference) Calendar(key string) trade.Calendar {
 	if c, ok := r.calendars[key]; ok {
 		return c

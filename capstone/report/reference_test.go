@@ -94,6 +94,29 @@ func TestCalendarHasTheStatedHolidays(t *testing.T) {
 	}
 }
 
+// A deadline ends with a day of the calendar's zone, a month ends with its last day at the latest,
+// and an event that is agreed before it takes effect is due from its entry.
+func TestDeadlines(t *testing.T) {
+	t.Parallel()
+	d := reporttest.New()
+	d.State("2025-01-01", report.Calendar, "TARGET", "zone", "Europe/Berlin")
+	in := report.Input{Reference: report.FoldReference(slices.Values(d.Facts), time.Time{})}
+	due := func(entered, effective string, deadline report.Deadline) string {
+		deadline.Calendar = "TARGET"
+		in.Message.Action.Event.EnteredAt = reporttest.At(entered)
+		in.Message.Action.Event.EffectiveAt = reporttest.At(effective)
+		set := report.RuleSet{Deadline: func(report.Input) report.Deadline { return deadline }}
+		return set.Due(in).Format(time.RFC3339)
+	}
+	day, month := report.Deadline{Days: 1}, report.Deadline{Months: 1}
+	require.Equal(t, "2025-03-04T22:59:59Z", due("2025-03-03", "2025-03-03", day))
+	require.Equal(t, "2025-03-05T22:59:59Z",
+		due("2025-03-03T23:30:00Z", "2025-03-03T23:30:00Z", day), "Tuesday in Berlin")
+	require.Equal(t, "2025-02-28T22:59:59Z", due("2025-01-31", "2025-01-31", month))
+	require.Equal(t, "2025-04-15T21:59:59Z", due("2025-03-15", "2025-03-15", month))
+	require.Equal(t, "2025-03-04T22:59:59Z", due("2025-03-03", "2025-06-02", day), "a future end")
+}
+
 var update = flag.Bool("update", false, "write the tables of README.md")
 
 func TestReadmeHasTheAttributes(t *testing.T) {

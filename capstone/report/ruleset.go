@@ -206,9 +206,28 @@ type RuleSet struct {
 	// Scope returns "" for a message that is to be reported, or the reason why it is not. Without
 	// the data to decide it returns a gap.
 	Scope func(Input) Value
-	// Deadline is the number of business days after Message.DueFrom by whose end the message is
-	// due, and Calendar the key of the calendar in the reference data.
-	Deadline func(Input) (days int, calendar string)
+	Deadline func(Input) Deadline
+}
+
+// A Deadline is a time after Message.DueFrom, by whose end a message is due: months by the date, or
+// business days of a calendar of the reference data.
+type Deadline struct {
+	Months, Days int
+	Calendar     string
+}
+
+// after returns the last microsecond of the deadline. The month after a day that it lacks ends with
+// its last day, as January 31 and February.
+func (d Deadline) after(t time.Time, c trade.Calendar) time.Time {
+	if d.Months > 0 {
+		t = t.In(c.Zone)
+		next := t.AddDate(0, d.Months, 0)
+		if next.Day() != t.Day() {
+			next = next.AddDate(0, 0, -next.Day())
+		}
+		t = next
+	}
+	return c.After(t, d.Days)
 }
 
 // A Header is what the file of a report says about all of its rows.
@@ -294,9 +313,9 @@ func (s RuleSet) InScope(in Input) (yes bool, why string, missing *Exception) {
 	return v.Text == "", v.Text, nil
 }
 
-// Due returns the last instant at which the message is in time: the end, in UTC, of the last
-// business day of its deadline.
+// Due returns the last instant at which the message is in time: the end of the last day of its
+// deadline, in the zone of the calendar.
 func (s RuleSet) Due(in Input) time.Time {
-	days, calendar := s.Deadline(in)
-	return in.Reference.Calendar(calendar).After(in.Message.DueFrom(), days)
+	d := s.Deadline(in)
+	return d.after(in.Message.DueFrom(), in.Reference.Calendar(d.Calendar))
 }

@@ -49,16 +49,16 @@ func scope(in report.Input) report.Value {
 
 // deadline returns the business days of 17 CFR 45.3 and 45.4: one for a swap dealer, else two; one
 // for a valuation, and seven for a correction (45.14).
-func deadline(in report.Input) (days int, calendar string) {
+func deadline(in report.Input) report.Deadline {
 	switch {
 	case in.Message.Value != nil:
-		return 1, "US"
+		return report.Deadline{Days: 1, Calendar: "US"}
 	case in.Message.Action.Kind == report.Correction || in.Message.Action.Kind == report.Void:
-		return 7, "US"
+		return report.Deadline{Days: 7, Calendar: "US"}
 	case in.LookOr(report.Book, in.Message.State.Book, "swap_dealer", "true") == "true":
-		return 1, "US"
+		return report.Deadline{Days: 1, Calendar: "US"}
 	}
-	return 2, "US"
+	return report.Deadline{Days: 2, Calendar: "US"}
 }
 
 const spec = "Tech. Spec. v3.2, section 2, #"
@@ -187,7 +187,8 @@ var fields = []report.Field{
 	transaction("79", "Option premium amount", "Num(25,5)", option(premium)),
 	transaction("80", "Option premium currency", "Char(3)", option(ifPremium(currency))),
 	transaction("81", "Option premium payment date", "YYYY-MM-DD", option(ifPremium(premiumDate))),
-	transaction("82", "First exercise date", "YYYY-MM-DD", option(firstExercise)),
+	unverified(transaction("82", "First exercise date", "YYYY-MM-DD", option(firstExercise)),
+		"a window that begins after the execution"),
 	transaction("88", "Final contractual settlement date", "YYYY-MM-DD", finalSettlement),
 	transaction("89", "Settlement currency", "Char(3)", settlementCurrency),
 	transaction("91", "Allocation indicator", "Char(4)", constant("UNAL")),

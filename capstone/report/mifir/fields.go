@@ -28,7 +28,8 @@ const (
 // 45, 48, 49, 54 and 61 to 63.
 var Fields = []report.Field{
 	{Number: "1", Name: "Report status", Format: "NEWT or CANC: New or Cxl", Source: annex,
-		Rule: func(in report.Input) report.Value { return report.Text(in.Message.Type) }},
+		Unverified: true,
+		Rule:       func(in report.Input) report.Value { return report.Text(in.Message.Type) }},
 	{Number: "2", Name: "Transaction reference number", Format: "ALPHANUM-52", Element: "TxId",
 		Source: annex, Rule: func(in report.Input) report.Value {
 			return report.Text(in.Message.Extra.(transaction).Reference)

@@ -226,4 +226,6 @@ func scope(in report.Input) report.Value {
 }
 
 // deadline is the end of the next working day (MiFIR, article 26(1)).
-func deadline(report.Input) (days int, calendar string) { return 1, "TARGET" }
+func deadline(report.Input) report.Deadline {
+	return report.Deadline{Days: 1, Calendar: "TARGET"}
+}

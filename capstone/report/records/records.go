@@ -29,7 +29,7 @@ func Kept() report.RuleSet {
 		Write:    func(w io.Writer, _ report.Header) report.Writer { return report.CSV(w, Fields) },
 		Messages: messages,
 		Scope:    func(report.Input) report.Value { return report.Value{} },
-		Deadline: func(report.Input) (days int, calendar string) { return 0, "TARGET" },
+		Deadline: func(report.Input) report.Deadline { return report.Deadline{Calendar: "TARGET"} },
 	}
 }
 

@@ -174,7 +174,8 @@ var Fields = []report.Field{
 			return choose(r.Type == "C", stamp(r.Step.Slot.Event.EffectiveAt), "")
 		})},
 	{Number: "58", Name: "Action type", Format: "N M E C", Element: "actionType", Source: trum47,
-		Rule: func(in report.Input) report.Value { return report.Text(in.Message.Type) }},
+		Unverified: true,
+		Rule:       func(in report.Input) report.Value { return report.Text(in.Message.Type) }},
 }
 
 func always(text string) func(report.Input) report.Value {

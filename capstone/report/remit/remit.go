@@ -172,11 +172,10 @@ func scope(in report.Input) report.Value {
 }
 
 // deadline returns one business day for a standard contract, and a month for any other one
-// (1348/2014, article 7). A month has at least 20 business days; a holiday gives less time here
-// than the rule does.
-func deadline(in report.Input) (days int, calendar string) {
+// (1348/2014, article 7).
+func deadline(in report.Input) report.Deadline {
 	if in.Product("remit").Text == "non-standard" {
-		return 20, "TARGET"
+		return report.Deadline{Months: 1, Calendar: "TARGET"}
 	}
-	return 1, "TARGET"
+	return report.Deadline{Days: 1, Calendar: "TARGET"}
 }
