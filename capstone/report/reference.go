@@ -158,7 +158,7 @@ func (s Stated) Check() error {
 
 func (a Attribute) check(kind string) error {
 	if kind == Calendar && a.Name == "zone" {
-		_, err := time.LoadLocation(a.Value)
+		_, err := zone(a.Value)
 		return err
 	}
 	if kind == Calendar {
@@ -251,12 +251,20 @@ func reference(slots map[string][]Fact) Reference {
 
 // withFact returns a calendar with one more attribute; Stated.Check has checked it.
 func withFact(c trade.Calendar, name, value string) trade.Calendar {
-	if zone, err := time.LoadLocation(value); name == "zone" && err == nil {
+	if zone, err := zone(value); name == "zone" && err == nil {
 		c.Zone = zone
 	} else if day, err := trade.ParseDay(name); err == nil {
 		c.Holidays[day] = value == "holiday"
 	}
 	return c
+}
+
+// zone returns the time zone of a delivery point; UTC for an empty name.
+func zone(point string) (*time.Location, error) {
+	if point == "" {
+		return time.UTC, nil
+	}
+	return trade.Zone(point)
 }
 
 // Calendar returns the business days of a calendar, in its zone, or in UTC if none is stated. A

@@ -99,7 +99,7 @@ func TestCalendarHasTheStatedHolidays(t *testing.T) {
 func TestDeadlines(t *testing.T) {
 	t.Parallel()
 	d := reporttest.New()
-	d.State("2025-01-01", report.Calendar, "TARGET", "zone", "Europe/Berlin")
+	d.State("2025-01-01", report.Calendar, "TARGET", "zone", "DE-LU")
 	in := report.Input{Reference: report.FoldReference(slices.Values(d.Facts), time.Time{})}
 	due := func(entered, effective string, deadline report.Deadline) string {
 		deadline.Calendar = "TARGET"

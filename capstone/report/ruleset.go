@@ -205,7 +205,7 @@ type RuleSet struct {
 	Valuation string
 	// Scope returns "" for a message that is to be reported, or the reason why it is not. Without
 	// the data to decide it returns a gap.
-	Scope func(Input) Value
+	Scope    func(Input) Value
 	Deadline func(Input) Deadline
 }
 
