@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -106,7 +107,7 @@ const (
 	AlreadyReversed  trade.Rule = "entry.already-reversed"     // at most once
 	ReversedEarly    trade.Rule = "entry.reversed-before"      // before it took effect
 	Unbalanced       trade.Rule = "entry.unbalanced"           // in one currency
-	TooFewLines      trade.Rule = "entry.too-few-lines"        // fewer than two
+	TooFewLines      trade.Rule = "entry.too-few-lines"        // fewer than two, or too many
 	BadAmount        trade.Rule = "entry.bad-amount"           // not positive, or finer than a cent
 	NotBegun         trade.Rule = "period.not-open"            // no posting was ever allowed
 	IsClosed         trade.Rule = "period.closed"              // no posting is allowed any more
@@ -148,6 +149,10 @@ func Decide(s *State, cmd Command) (Decision, *trade.Refusal) {
 	d.checkEnvelope()
 	if d.refusal == nil {
 		cmd.Do.decide(d)
+	}
+	if n := len(d.Events); n > contract.MaxAppend {
+		d.refuse(TooFewLines, "%d events for the lines, want at most %d: reverse the entry, and "+
+			"post the other one by a second command", n, contract.MaxAppend)
 	}
 	if d.refusal != nil {
 		return Decision{}, d.refusal

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/capstone/ledger"
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -277,6 +278,27 @@ func TestLineHasFieldsOfItsOp(t *testing.T) {
 	cmd, err = ledger.ParseCommand([]byte("{" + all + `,"op":"post","entry":"E"}`))
 	require.NoError(t, err)
 	require.Nil(t, d.do(day(1), cmd.Do))
+}
+
+// A correction of long entries is refused where its events would pass the limit of an append.
+func TestCorrectionFitsAnAppend(t *testing.T) {
+	t.Parallel()
+	long := func(pairs int) (all []ledger.Line) {
+		for range pairs {
+			all = append(all, lines("cash", "sales", "1", "EUR")...)
+		}
+		return all
+	}
+	d := opened(t)
+	d.must(t, day(1), ledger.PostEntry{Entry: "E", Lines: long(250)})
+	correct := ledger.CorrectEntry{Entry: "E", Reversal: "R", Replacement: "F", Lines: long(249)}
+	refusal := d.do(day(2), correct)
+	require.NotNil(t, refusal)
+	require.Equal(t, ledger.TooFewLines, refusal.Rule)
+	correct.Lines = long(248)
+	before := len(d.facts)
+	d.must(t, day(2), correct)
+	require.LessOrEqual(t, len(d.facts)-before, contract.MaxAppend)
 }
 
 func balance(d *desk, account string, at trade.AsOf) trade.Decimal {
