@@ -11,8 +11,10 @@
 package access
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -91,7 +93,11 @@ func Parse(file string, text []byte) (*Policies, error) {
 		return nil, fmt.Errorf("policies: %w", err)
 	}
 	p, seen := &Policies{set}, map[string]bool{}
-	for _, policy := range set.All() {
+	all := slices.Collect(maps.Values(maps.Collect(set.All())))
+	slices.SortFunc(all, func(a, b *cedar.Policy) int { // the set has no order
+		return cmp.Compare(a.Position().Offset, b.Position().Offset)
+	})
+	for _, policy := range all {
 		id := string(policy.Annotations()["id"])
 		line := policy.Position().Line
 		switch {
