@@ -8,10 +8,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/stack/stacktest"
 	store "example.com/blotter/solutions/2-store"
 )
 
@@ -116,6 +119,101 @@ func TestAppendsAreTogetherInTheFeed(t *testing.T) {
 	want = append(want, cash+"@4", cash+"@5", fees+"@4", cash+"@6", cash+"@7", fees+"@5")
 	got = slices.DeleteFunc(got, func(at string) bool { return at == "trade/A@1" })
 	require.Equal(t, want, got)
+}
+
+// L2.I15: one transaction writes an append that guards a stream between two versions of the stream.
+// In the feed, too, the append is between them. Without append groups the order is the same: times
+// of one place rise in the feed, so that the log can be restored.
+func TestFeedKeepsTheOrderOfAPlace(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	single := func(n int, stream string) *appendCall {
+		return &appendCall{ctx: t.Context(), parts: posting(n, stream)}
+	}
+	for _, group := range [][]*appendCall{{
+		single(1, period),
+		{ctx: t.Context(), parts: store.Grouped(posting(1, cash, fees)), atomic: true,
+			guards: []contract.Guard{{Stream: period, Version: 1}}},
+		single(2, period),
+	}, {
+		single(3, period), single(3, cash), single(3, fees), single(4, period), single(4, cash),
+	}} {
+		outcomes, err := s.attempt(group, false)
+		require.NoError(t, err)
+		for _, o := range outcomes {
+			require.NoError(t, o.err)
+		}
+		_, err = s.End(t.Context())
+		require.NoError(t, err)
+	}
+	require.Equal(t, []string{
+		period + "@1", cash + "@1", fees + "@1", period + "@2",
+		period + "@3", cash + "@2", fees + "@2", period + "@4", cash + "@3",
+	}, (&poller{Store: s}).next(t))
+}
+
+// A place has the time of its last event, whatever the application role asks for, after an INSERT
+// and after a COPY.
+func TestNobodyChoosesTheTimeOfAPlace(t *testing.T) {
+	t.Parallel()
+	s, dsn := open(t)
+	var many []string
+	for n := range fewRows + 1 {
+		many = append(many, fmt.Sprint("account/main/", n))
+	}
+	app := session(t, login(t, dsn, s.schema)+"&search_path="+s.schema)
+	for n, streams := range [][]string{{cash, fees}, many, {"journal/main/1"}} {
+		for _, statement := range []string{"select note_places('{main}', '{infinity}')",
+			"select note_places('{main,main}', '{9999-01-01,account/main/cash}')",
+			"select from hold_places('{main}')"} {
+			_, err := app.Exec(t.Context(), statement)
+			require.NoError(t, err, statement)
+		}
+		receipts, err := s.AppendAll(t.Context(), posting(n, streams...))
+		require.NoError(t, err)
+		want := noon.Add(time.Duration(n) * time.Microsecond)
+		require.Equal(t, want, receipts[0][0].RecordedAt)
+		var latest time.Time
+		require.NoError(t, app.QueryRow(t.Context(), "select latest from places").Scan(&latest))
+		require.Equal(t, want, latest.UTC())
+	}
+}
+
+// A migration waits for the appends in flight of a process that has not stopped.
+func TestPlacesMigrateWhileOthersWrite(t *testing.T) {
+	t.Parallel()
+	dsn, schema := stacktest.Schema(t)
+	config, err := pgx.ParseConfig(dsn)
+	require.NoError(t, err)
+	writer := session(t, dsn)
+	_, err = writer.Exec(t.Context(), fmt.Sprintf("create schema if not exists %s; "+
+		"set search_path to %[1]s, pg_temp", schema))
+	require.NoError(t, err)
+	steps, done, err := stepsOf(config, schema)
+	require.NoError(t, err)
+	defer done()
+	_, err = steps.UpTo(t.Context(), 5)
+	require.NoError(t, err)
+	_, err = writer.Exec(t.Context(), "begin")
+	require.NoError(t, err)
+	_, err = writer.Exec(t.Context(), insertEvents, arrays(rowsAt(1, event("trade/A", 1)))...)
+	require.NoError(t, err)
+
+	migrated := make(chan error, 1)
+	go func() {
+		_, err := steps.Up(t.Context())
+		migrated <- err
+	}()
+	waits := "select exists (select from pg_locks where not granted and relation = any (" +
+		"array['events', 'pending']::regclass[]::oid[]))"
+	require.Eventually(t, func() (waiting bool) {
+		return writer.QueryRow(t.Context(), waits).Scan(&waiting) == nil && waiting
+	}, time.Minute, 5*time.Millisecond)
+	_, err = writer.Exec(t.Context(), "commit")
+	require.NoError(t, err)
+	require.NoError(t, <-migrated)
+	s := openAt(t, Options{DSN: dsn, Schema: schema, Clock: stoppedAtNoon})
+	require.Equal(t, []string{"trade/A@1"}, (&poller{Store: s}).next(t))
 }
 
 // L2.I14 and L2.I18: the connection breaks at the commit, before and after it landed. A crash of

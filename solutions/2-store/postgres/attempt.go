@@ -64,7 +64,7 @@ func (s *Store) attempt(group []*appendCall, thorough bool) ([]outcome, error) {
 	if len(rows) == 0 {
 		return outcomes, nil
 	}
-	if err := s.insert(conn, log, rows); err != nil {
+	if err := s.insert(conn, rows); err != nil {
 		return nil, fmt.Errorf("insert %d events: %w", len(rows), err)
 	}
 	s.grouped(len(rows))
@@ -73,21 +73,22 @@ func (s *Store) attempt(group []*appendCall, thorough bool) ([]outcome, error) {
 
 // insert writes rows and commits, in one round trip. A COPY of streams that share a place takes
 // another one.
-func (s *Store) insert(conn *pgxpool.Conn, log *known, rows []row) error {
-	places, times := log.noted()
-	if len(rows) > fewRows {
-		if len(places) > 0 {
-			if _, err := conn.Exec(s.ctx, notePlaces, places, times); err != nil {
-				return err
-			}
-		}
-		return copyRows(s.ctx, conn.Conn().PgConn(), rows)
-	}
+func (s *Store) insert(conn *pgxpool.Conn, rows []row) error {
 	var batch pgx.Batch
-	if len(places) > 0 {
-		batch.Queue(notePlaces, places, times)
+	places, streams := noted(rows)
+	switch {
+	case len(rows) <= fewRows:
+		batch.Queue(insertEvents, arrays(rows)...)
+	case len(places) == 0:
+		return copyRows(s.ctx, conn.Conn().PgConn(), rows, copyAndCommit)
+	default:
+		if err := copyRows(s.ctx, conn.Conn().PgConn(), rows, copyEvents); err != nil {
+			return err
+		}
 	}
-	batch.Queue(insertEvents, arrays(rows)...)
+	if len(places) > 0 {
+		batch.Queue(notePlaces, places, streams)
+	}
 	batch.Queue("commit")
 	return conn.SendBatch(s.ctx, &batch).Close()
 }
@@ -348,12 +349,17 @@ func (k *known) record(e contract.Event, digest [32]byte, at time.Time) row {
 	return row{Event: e, Receipt: receipt, digest: digest}
 }
 
-// noted returns the places of the new events and their latest times.
-func (k *known) noted() (places []string, times []time.Time) {
-	for place, at := range k.places {
-		if !at.IsZero() {
-			places, times = append(places, place), append(times, at)
+// noted returns the places that streams of the rows share, and of each the stream of its latest
+// row: times of one place rise.
+func noted(rows []row) (places, streams []string) {
+	latest := map[string]string{}
+	for i := range rows {
+		if stream := rows[i].Stream; contract.Grouped(stream) {
+			latest[contract.PlaceOf(stream)] = stream
 		}
 	}
-	return places, times
+	for place, stream := range latest {
+		places, streams = append(places, place), append(streams, stream)
+	}
+	return places, streams
 }

@@ -10,20 +10,23 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// copyAndCommit inserts rows in the binary format of COPY (PostgreSQL documentation, COPY, "Binary
-// Format"), and commits. Both statements are one message, so they take one round trip. If COPY
-// fails, the server does not come to the commit.
-const copyAndCommit = `copy events (stream, version, id, type, schema, fingerprint, effective_at,
+// copyEvents inserts rows in the binary format of COPY (PostgreSQL documentation, COPY, "Binary
+// Format").
+const copyEvents = `copy events (stream, version, id, type, schema, fingerprint, effective_at,
 	recorded_at, corrects, actor, approver, reason, correlation, causation, traceparent, source,
 	ends, data, offload, digest, entered_at, command_id, source_line, submitted_by,
-	source_recorded_at, append_group) from stdin (format binary); commit`
+	source_recorded_at, append_group) from stdin (format binary)`
+
+// copyAndCommit also commits. Both statements are one message, so they take one round trip. If COPY
+// fails, the server does not come to the commit.
+const copyAndCommit = copyEvents + "; commit"
 
 // fewRows is the number of rows up to which a prepared INSERT takes less time than COPY, which is
 // parsed each time, and sent in three writes.
 const fewRows = 8
 
-// copyRows writes rows and commits the transaction.
-func copyRows(ctx context.Context, conn *pgconn.PgConn, rows []row) error {
+// copyRows writes rows by copyEvents or copyAndCommit.
+func copyRows(ctx context.Context, conn *pgconn.PgConn, rows []row, statement string) error {
 	sortRows(rows)
 	const size = 1024 // of most rows
 	data := make(copyData, 0, len(rows)*size)
@@ -32,7 +35,7 @@ func copyRows(ctx context.Context, conn *pgconn.PgConn, rows []row) error {
 		data = data.row(&rows[i])
 	}
 	data = data.int16(-1)
-	_, err := conn.CopyFrom(ctx, bytes.NewReader(data), copyAndCommit)
+	_, err := conn.CopyFrom(ctx, bytes.NewReader(data), statement)
 	return err
 }
 

@@ -43,7 +43,7 @@ func TestCopyWritesTheRowsOfInsert(t *testing.T) {
 	require.NoError(t, err)
 	_, err = conn.Exec(ctx, "begin")
 	require.NoError(t, err)
-	require.NoError(t, copyRows(ctx, conn.PgConn(), rows))
+	require.NoError(t, copyRows(ctx, conn.PgConn(), rows, copyAndCommit))
 	require.Equal(t, byte('I'), conn.PgConn().TxStatus(), "it has committed")
 
 	var same, copied int
@@ -63,7 +63,7 @@ func TestFailedCopyCommitsNothing(t *testing.T) {
 	_, err = conn.Exec(t.Context(), "begin")
 	require.NoError(t, err)
 	twice := append(rowsAt(1, event("trade/A", 1)), rowsAt(1, event("trade/A", 1))...)
-	require.True(t, isUnique(copyRows(t.Context(), conn.PgConn(), twice)))
+	require.True(t, isUnique(copyRows(t.Context(), conn.PgConn(), twice, copyAndCommit)))
 	require.Equal(t, byte('E'), conn.PgConn().TxStatus())
 	_, err = conn.Exec(t.Context(), "rollback")
 	require.NoError(t, err)

@@ -86,21 +86,31 @@ func migrate(
 }
 
 func runMigrations(ctx context.Context, config *pgx.ConnConfig, schema string) error {
-	files, err := fs.Sub(migrations, "migrations")
+	steps, done, err := stepsOf(config, schema)
 	if err != nil {
 		return err
+	}
+	defer done()
+	_, err = steps.Up(ctx)
+	return err
+}
+
+// stepsOf returns the migrations of a schema. After them the caller calls done.
+func stepsOf(config *pgx.ConnConfig, schema string) (steps *goose.Provider, done func(), err error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, nil, err
 	}
 	config = config.Copy()
 	config.RuntimeParams["search_path"] = quoted(schema) + ", pg_temp"
 	db := stdlib.OpenDB(*config)
-	defer db.Close()
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, files,
+	steps, err = goose.NewProvider(goose.DialectPostgres, db, files,
 		goose.WithDisableGlobalRegistry(true))
 	if err != nil {
-		return err
+		db.Close()
+		return nil, nil, err
 	}
-	_, err = provider.Up(ctx)
-	return err
+	return steps, func() { db.Close() }, nil
 }
 
 // roleOf returns the name of a log's application role.
@@ -128,7 +138,7 @@ func grant(ctx context.Context, owner *pgx.Conn, schema, login string) error {
 		"grant execute on function " + in + ".sequence_pending() to " + role,
 		"grant execute on function " + in + ".commit_frontier(timestamptz) to " + role,
 		"grant execute on function " + in + ".hold_places(text[]) to " + role,
-		"grant execute on function " + in + ".note_places(text[], timestamptz[]) to " + role,
+		"grant execute on function " + in + ".note_places(text[], text[]) to " + role,
 	}
 	if login != owner.Config().User {
 		statements = append(statements, "grant "+role+" to "+quoted(login))

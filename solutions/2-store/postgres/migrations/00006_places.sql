@@ -1,5 +1,10 @@
 -- +goose Up
 
+-- Wait for the transactions of other processes, and keep out the next ones until the commit.
+-- Otherwise one of them could add a row in between, for which the new columns have no value.
+lock table events in share row exclusive mode;
+lock table pending in access exclusive mode;
+
 -- Pending events of the earlier version get their positions now.
 select sequence_pending();
 
@@ -13,7 +18,9 @@ create table places (
 ) with (fillfactor = 50);
 
 -- The application role may only call these two functions. The first locks places, in the order of
--- their names, and returns their latest times. The second moves these times on.
+-- their names, and returns their latest times. The second moves these times on to that of the last
+-- event of a stream in each place. No caller chooses a time: a time that lies ahead would hold for
+-- all later appends.
 -- +goose StatementBegin
 create function hold_places(held text[]) returns table (held_place text, held_latest timestamptz)
     language plpgsql security definer set search_path from current as $$
@@ -28,14 +35,22 @@ end $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
-create function note_places(noted text[], times timestamptz[]) returns void language sql
+create function note_places(noted text[], streams text[]) returns void language sql
     security definer set search_path from current as $$
     update places set latest = greatest(places.latest, new.latest)
-    from unnest(noted, times) as new (place, latest) where places.place = new.place
+    from (select place, max(recorded_at) as latest
+          from unnest(noted, streams) as n (place, stream) cross join lateral (
+              select recorded_at from events where events.stream = n.stream
+              order by version desc limit 1) as last
+          group by place) as new
+    where places.place = new.place
 $$;
 -- +goose StatementEnd
 
--- A run is the successive versions of one stream that have the same append group; most have none.
+-- A run is the successive versions of one stream that have the same append group. A version without
+-- an append group is a run of its own if other streams of the statement may share its place: an
+-- append to one of them may come between it and the next version. (The name of a stream that has
+-- its place from a group has two slashes or more.)
 -- turn numbers the inserting statements. A statement that depends on another (the next version of
 -- a stream, the next append to a place) begins after the other has committed, so it has a later
 -- turn.
@@ -59,7 +74,7 @@ begin
                or (run.stream, run.low - 1) in (
                    select p.stream, p.high
                    from pending, unnest(streams, highs) as p (stream, high)))) as astray,
-           sum(grouped) as grouped,
+           sum(grouped) > 0 or bool_or(high > low and stream like '%/%/%') as apart,
            array_agg(stream) as streams, array_agg(low) as lows, array_agg(high) as highs,
            array_agg(at) as ats, array_agg(null::uuid) as groups,
            min(at) as earliest, max(last) as latest
@@ -85,7 +100,7 @@ begin
         raise exception 'the event before it has no place in the feed'
             using errcode = 'check_violation', constraint = 'events_placed', table = 'events';
     end if;
-    if runs.grouped > 0 then
+    if runs.apart then
         select array_agg(stream) as streams, array_agg(low) as lows, array_agg(high) as highs,
                array_agg(at) as ats, array_agg(append_group) as groups,
                min(at) as earliest, max(last) as latest,
@@ -97,7 +112,8 @@ begin
                     from (select *, version - row_number() over (
                               partition by stream, append_group order by version) as island
                           from added) as numbered
-                    group by stream, append_group, island) as run) as run;
+                    group by stream, append_group, island,
+                             case when append_group is null then version end) as run) as run;
         if runs.early > 0 then
             raise exception 'the times of a stream would not rise'
                 using errcode = 'check_violation', constraint = 'events_rising', table = 'events';
