@@ -75,6 +75,8 @@ func TestDatabaseRefusesTheApplicationRole(t *testing.T) {
 		"truncate timeline",
 		"alter table timeline disable trigger all",
 		"update frontier set until = 'infinity'",
+		"update places set latest = 'infinity'",
+		"delete from places",
 		"delete from frontier",
 		"create table mine (x int)",
 		"drop schema " + s.schema + " cascade",
