@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -158,7 +159,8 @@ func (s *Server) page(
 }
 
 // feed sends the events of the log, and then each one that is appended. The id of an event is the
-// cursor after it, from which the client goes on. The feed ends when the service stops.
+// cursor after it, from which the client goes on; within an append to several streams it is the
+// cursor before that append (see whole). The feed ends when the service stops.
 func (s *Server) feed(w http.ResponseWriter, r *http.Request) {
 	select {
 	case s.feeds <- struct{}{}:
@@ -210,6 +212,7 @@ func (s *Server) follow(ctx context.Context, w http.ResponseWriter, at contract.
 	}()
 	quiet := time.NewTicker(pace / 2)
 	defer quiet.Stop()
+	ids := whole{at: at, open: map[int32]appendStart{}}
 	_, err := fmt.Fprintf(out, ": the log from %s on\n\n", at)
 	for err == nil {
 		if err := control.Flush(); err != nil {
@@ -217,14 +220,44 @@ func (s *Server) follow(ctx context.Context, w http.ResponseWriter, at contract.
 		}
 		select {
 		case e := <-events:
-			at = at.After(e.Position)
-			err = s.send(ctx, out, e, at)
+			err = s.send(ctx, out, e, ids.after(e))
 		case <-quiet.C:
 			_, err = fmt.Fprint(out, ":\n\n")
 		case err = <-failed:
 		}
 	}
 	return err
+}
+
+// whole follows the events of a feed, and knows the cursor from which a client goes on so that it
+// gets each append to several streams whole. The end of an append shows only in the next event of
+// its partition. So a client that goes on gets the last append of a partition again, with the same
+// ids of its events.
+type whole struct {
+	at   contract.Cursor
+	open map[int32]appendStart // the last append of each partition, if it has a group
+}
+
+// An appendStart is the offset of the first event of an append.
+type appendStart struct {
+	group uuid.UUID
+	first int64
+}
+
+// after takes the next event, and returns the cursor after it that cuts no append.
+func (w *whole) after(e contract.Recorded) contract.Cursor {
+	p := e.Position.Partition
+	if e.AppendGroup == uuid.Nil {
+		delete(w.open, p)
+	} else if w.open[p].group != e.AppendGroup {
+		w.open[p] = appendStart{e.AppendGroup, e.Position.Offset}
+	}
+	w.at = w.at.After(e.Position)
+	cursor := slices.Clone(w.at)
+	for p, start := range w.open {
+		cursor[p] = start.first
+	}
+	return cursor
 }
 
 func (s *Server) send(

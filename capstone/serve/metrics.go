@@ -3,7 +3,9 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -197,17 +199,62 @@ type observedLog struct {
 	tracer  trace.Tracer
 }
 
+var _ contract.Atomic = (*observedLog)(nil)
+
+// Append implements contract.Store.
 func (l *observedLog) Append(
 	ctx context.Context, stream string, expected int64, events ...contract.Event,
 ) ([]contract.Receipt, error) {
+	var receipts []contract.Receipt
+	err := l.observe(ctx, len(events), func(ctx context.Context) (err error) {
+		receipts, err = l.Store.Append(ctx, stream, expected, inTrace(ctx, events)...)
+		return err
+	})
+	return receipts, err
+}
+
+// AppendAll implements contract.Atomic. If the log does not, the error is errors.ErrUnsupported.
+func (l *observedLog) AppendAll(
+	ctx context.Context, appends []contract.StreamAppend, guards ...contract.Guard,
+) ([][]contract.Receipt, error) {
+	log, ok := l.Store.(contract.Atomic)
+	if !ok {
+		return nil, fmt.Errorf("append to several streams at once: %w", errors.ErrUnsupported)
+	}
+	events := 0
+	for _, a := range appends {
+		events += len(a.Events)
+	}
+	var receipts [][]contract.Receipt
+	err := l.observe(ctx, events, func(ctx context.Context) (err error) {
+		traced := slices.Clone(appends)
+		for i, a := range appends {
+			traced[i].Events = inTrace(ctx, a.Events)
+		}
+		receipts, err = log.AppendAll(ctx, traced, guards...)
+		return err
+	})
+	return receipts, err
+}
+
+// Together implements contract.Atomic.
+func (l *observedLog) Together(streams ...string) bool {
+	log, ok := l.Store.(contract.Atomic)
+	return ok && log.Together(streams...)
+}
+
+// observe measures one append of a number of events, in a span of its own.
+func (l *observedLog) observe(
+	ctx context.Context, events int, do func(context.Context) error,
+) error {
 	began := time.Now()
-	ctx, span := l.begin(ctx, len(events))
-	receipts, err := l.Store.Append(ctx, stream, expected, inTrace(ctx, events)...)
+	ctx, span := l.begin(ctx, events)
+	err := do(ctx)
 	tracing.End(span, err)
 	kind := typeOf(err)
 	l.metrics.appends.WithLabelValues(l.system, "append", kind).Observe(since(began))
-	l.metrics.sent.WithLabelValues(l.system, "append", kind).Add(float64(len(events)))
-	return receipts, err
+	l.metrics.sent.WithLabelValues(l.system, "append", kind).Add(float64(events))
+	return err
 }
 
 func since(began time.Time) float64 { return time.Since(began).Seconds() }

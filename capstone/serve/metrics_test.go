@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/capstone"
@@ -186,5 +187,31 @@ func TestNothingMeasuredIsNoZero(t *testing.T) {
 	for _, name := range []string{"blotter_followups_missing", "blotter_unsealed_age_seconds",
 		"blotter_unsealed_events", "blotter_breaks_open", "blotter_checkpoint_leaves"} {
 		require.InDelta(t, -1, s.metric(name), 0, name)
+	}
+}
+
+// An append to several streams is measured as others are.
+func TestMetricsCountAtomicAppends(t *testing.T) {
+	t.Parallel()
+	s := newService(t, realTime)
+	s.command("trader/1", mark("m-1", "70"))
+	appends := atomicAppends(t, s, 1, 3)
+	log, ok := s.System.Desk.Log.(contract.Atomic)
+	require.True(t, ok)
+	require.True(t, log.Together("account/main/0", "account/main/1"))
+	_, err := log.AppendAll(t.Context(), appends)
+	require.NoError(t, err)
+	appends[0].Expected, appends[0].Events[0].ID = 7, uuid.New()
+	_, err = log.AppendAll(t.Context(), appends[:1])
+	require.Error(t, err)
+	for series, want := range map[string]float64{
+		`messaging_client_operation_duration_seconds_count{error_type="",` +
+			`messaging_operation_name="append",messaging_system="kafka"}`: 2,
+		`messaging_client_sent_messages_total{error_type="",` +
+			`messaging_operation_name="append",messaging_system="kafka"}`: 4,
+		`messaging_client_sent_messages_total{error_type="conflict",` +
+			`messaging_operation_name="append",messaging_system="kafka"}`: 1,
+	} {
+		require.InDelta(t, want, s.metric(series), 0, series)
 	}
 }

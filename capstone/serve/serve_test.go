@@ -319,29 +319,51 @@ func TestFeedResumes(t *testing.T) {
 		s.command("trader/1", mark(fmt.Sprintf("m-%d", i), "70"))
 	}
 	address, stop := s.start()
-	read := func(last string, n int) (ids []string) {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		r, err := http.NewRequestWithContext(ctx, "GET", "http://"+address+"/v1/feed", nil)
-		require.NoError(t, err)
-		r.SetBasicAuth("reader/1", password)
-		r.Header.Set("Last-Event-ID", last)
-		answer, err := http.DefaultClient.Do(r)
-		require.NoError(t, err)
-		defer answer.Body.Close()
-		for in := bufio.NewScanner(answer.Body); len(ids) < n && in.Scan(); {
-			if id, ok := strings.CutPrefix(in.Text(), "id: "); ok {
-				ids = append(ids, id)
-			}
-		}
-		return ids
-	}
-	all := read("", 3)
+	all := readFeed(t, address, "", 3)
 	require.Len(t, all, 3)
-	require.Equal(t, all[1:], read(all[0], 2))
+	require.Equal(t, all[1:], readFeed(t, address, all[0], 2))
 	s.command("trader/1", mark("m-3", "70"))
-	require.NotEqual(t, all[2], read(all[2], 1)[0])
+	require.NotEqual(t, all[2], readFeed(t, address, all[2], 1)[0])
 	require.Equal(t, 400, s.do("reader/1", "GET", "/v1/events?from=[99]", "").Code)
+	require.NoError(t, stop())
+}
+
+// readFeed returns the ids of the next n events after last.
+func readFeed(t *testing.T, address, last string, n int) (ids []string) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, "GET", "http://"+address+"/v1/feed", nil)
+	require.NoError(t, err)
+	r.SetBasicAuth("reader/1", password)
+	r.Header.Set("Last-Event-ID", last)
+	answer, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	for in := bufio.NewScanner(answer.Body); len(ids) < n && in.Scan(); {
+		if id, ok := strings.CutPrefix(in.Text(), "id: "); ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// L2.I17: a client that goes on after any event of an append to several streams gets the whole
+// append again, until it has seen the next event. The ids do not depend on where it began.
+func TestFeedResumesBeforeAnAppend(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.command("trader/1", mark("m-1", "70"))
+	log := s.System.Log.(contract.Atomic)
+	for n, size := range []int{3, 2} {
+		_, err := log.AppendAll(t.Context(), atomicAppends(t, s, n, size))
+		require.NoError(t, err)
+	}
+	s.command("trader/1", mark("m-2", "71"))
+	address, stop := s.start()
+	ids := []string{"[1]", "[1]", "[1]", "[1]", "[4]", "[4]", "[7]"}
+	require.Equal(t, ids, readFeed(t, address, "", 7))
+	require.Equal(t, ids[1:], readFeed(t, address, "[1]", 6))
+	require.Equal(t, ids[4:], readFeed(t, address, "[4]", 3))
 	require.NoError(t, stop())
 }
 
@@ -370,28 +392,33 @@ func TestPagesOfTheLog(t *testing.T) {
 	require.Len(t, seen, 5)
 }
 
+// atomicAppends returns an append of one event to each of size streams. Their bodies are those of
+// the first event in the log.
+func atomicAppends(t *testing.T, s *service, n, size int) (appends []contract.StreamAppend) {
+	var model contract.Event
+	for r, err := range s.System.Log.Read(t.Context(), nil, contract.Cursor{1}) {
+		require.NoError(t, err)
+		model = r.Event
+	}
+	for i := range size {
+		e := model
+		e.Stream = fmt.Sprint("account/main/", i)
+		e.ID = uuid.NewSHA1(model.ID, fmt.Append(nil, n, i))
+		appends = append(appends, contract.StreamAppend{
+			Stream: e.Stream, Expected: contract.Any, Events: []contract.Event{e},
+		})
+	}
+	return appends
+}
+
 // L2.I17: no page ends within an append to several streams, also one that is longer than a page.
 func TestPagesHoldWholeAppends(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.command("trader/1", mark("m-1", "70"))
 	log := s.System.Log.(contract.Atomic)
-	var model contract.Event
-	for r, err := range log.Read(t.Context(), nil, contract.Cursor{1}) {
-		require.NoError(t, err)
-		model = r.Event
-	}
 	for n, size := range []int{2, 3, 1, 5} {
-		var appends []contract.StreamAppend
-		for i := range size {
-			e := model
-			e.Stream = fmt.Sprint("account/main/", i)
-			e.ID = uuid.NewSHA1(model.ID, fmt.Append(nil, n, i))
-			appends = append(appends, contract.StreamAppend{
-				Stream: e.Stream, Expected: contract.Any, Events: []contract.Event{e},
-			})
-		}
-		_, err := log.AppendAll(t.Context(), appends)
+		_, err := log.AppendAll(t.Context(), atomicAppends(t, s, n, size))
 		require.NoError(t, err)
 	}
 	var sizes []int

@@ -29,8 +29,9 @@ import (
 // not enough for that, because offsets may have holes. Without new events nothing is written.
 //
 // A batch ends before an append to several streams that it would cut, so that no model has a part
-// of one (L2.I17). It takes an equal share of every partition, so that the batches follow the order
-// of time.
+// of one (L2.I17).
+//
+// A batch takes an equal share of every partition, so that the batches follow the order of time.
 // Taking one partition after the other would bring legs from all of history with each partition,
 // and every batch would fold the pools again from near their beginning.
 //

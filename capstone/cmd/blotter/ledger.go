@@ -37,11 +37,7 @@ type ofLedger struct {
 
 // book returns the desk of the ledgers of a log.
 func (a *app) book(ctx context.Context, s *session.Session, source string) (*ledger.Desk, error) {
-	log := s.Log
-	if watched, ok := log.(watchedLog); ok {
-		log = watched.Store
-	}
-	atomic, ok := log.(contract.Atomic)
+	atomic, ok := s.Log.(contract.Atomic)
 	if !ok {
 		return nil, fmt.Errorf("post an entry: %w", errors.ErrUnsupported)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -160,6 +161,25 @@ func (c count) line(now time.Time) string {
 type watchedLog struct {
 	contract.Store
 	progress *progress
+}
+
+var _ contract.Atomic = watchedLog{}
+
+// AppendAll implements contract.Atomic. If the log does not, the error is errors.ErrUnsupported.
+func (l watchedLog) AppendAll(
+	ctx context.Context, appends []contract.StreamAppend, guards ...contract.Guard,
+) ([][]contract.Receipt, error) {
+	log, ok := l.Store.(contract.Atomic)
+	if !ok {
+		return nil, fmt.Errorf("append to several streams at once: %w", errors.ErrUnsupported)
+	}
+	return log.AppendAll(ctx, appends, guards...)
+}
+
+// Together implements contract.Atomic.
+func (l watchedLog) Together(streams ...string) bool {
+	log, ok := l.Store.(contract.Atomic)
+	return ok && log.Together(streams...)
 }
 
 // Read implements contract.Reader.

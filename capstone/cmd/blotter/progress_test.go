@@ -2,14 +2,19 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"example.com/blotter/capstone"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/schemas"
+	codec "example.com/blotter/solutions/1-schemas"
 	inmemory "example.com/blotter/solutions/2-store/memory"
 )
 
@@ -89,4 +94,57 @@ func TestProgressCountsWhatIsRead(t *testing.T) {
 	require.Equal(t, 1, p.count.n)
 	done()
 	require.Nil(t, p.count)
+}
+
+// On a terminal, too, a log appends to several streams at once, and is restored with such appends.
+func TestWatchedLogsAppendToSeveralStreams(t *testing.T) {
+	t.Parallel()
+	ctx := contract.At(t.Context(), time.Unix(5, 0))
+	schema, ok := schemas.Find("command.refused", 1)
+	require.True(t, ok)
+	var appends []contract.StreamAppend
+	for n, stream := range []string{"account/main/cash", "journal/main/1"} {
+		appends = append(appends, contract.StreamAppend{Stream: stream, Events: []contract.Event{{
+			ID: trade.EventID("c", uint32(n)), Stream: stream, Type: schema.Type, Schema: 1,
+			Fingerprint: schema.Fingerprint, Data: []byte{0, 0, 0, 0, 7, 1},
+			EffectiveAt: time.Unix(1, 0), EnteredAt: time.Unix(1, 0), Actor: "a", Reason: "r",
+			Source: "s", CommandID: "c",
+		}}})
+	}
+	watched := watchedLog{inmemory.NewSimulated(), new(progress)}
+	require.True(t, watched.Together("account/main/cash", "journal/main/1"))
+	require.False(t, watched.Together("account/main/cash", "journal/other/1"))
+	_, err := watched.AppendAll(ctx, appends)
+	require.NoError(t, err)
+	conflict := new(contract.ConflictError)
+	appends[0].Events[0].ID = trade.EventID("c", 9)
+	_, err = watched.AppendAll(ctx, appends[:1],
+		contract.Guard{Stream: "journal/main/1", Version: 4})
+	require.ErrorAs(t, err, &conflict)
+
+	var lost oneBatch
+	for r, err := range watched.Read(ctx, nil, contract.Cursor{2}) {
+		require.NoError(t, err)
+		lost = append(lost, r)
+	}
+	again := inmemory.NewSimulated()
+	_, err = capstone.New(watchedLog{again, new(progress)}, codec.Offline(), "test").Restore(
+		t.Context(), capstone.Restore{Archive: lost, Actor: "a", Approver: "b", Reason: "r"},
+		func(int) {})
+	require.NoError(t, err)
+	for _, r := range lost {
+		found, err := again.Find(ctx, r.ID)
+		require.NoError(t, err)
+		require.Equal(t, r.AppendGroup, found.AppendGroup)
+	}
+
+	_, err = watchedLog{struct{ contract.Store }{again}, nil}.AppendAll(ctx, appends)
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+}
+
+// oneBatch is an archive with one batch.
+type oneBatch []contract.Recorded
+
+func (b oneBatch) Records(_ context.Context, each func(contract.SealedRecords) error) error {
+	return each(contract.SealedRecords{Number: 1, Events: b})
 }

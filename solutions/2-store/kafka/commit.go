@@ -310,7 +310,7 @@ func (c *committer) records(d *draft) ([]*kgo.Record, error) {
 type draft struct {
 	all     *index.Index
 	index   *index.Partition     // of the group
-	found   map[string]index.End // of the streams of the append that was decided last
+	found   map[string]index.End // of the streams that decisions have asked for
 	entries []*index.Entry       // the events
 	room    []index.Entry        // for them
 	records []*kgo.Record        // of the events
@@ -412,7 +412,7 @@ func (d *draft) stage(r *request, stamp func() time.Time) []contract.Receipt {
 
 // add adds an event to the group.
 func (d *draft) add(e contract.Event, at time.Time) contract.Receipt {
-	end := d.found[e.Stream] // the decision has just asked for the version
+	end := d.found[e.Stream] // the decision on this append has asked for the version
 	if last, ok := d.ends[e.Stream]; ok {
 		end = last.End()
 	}

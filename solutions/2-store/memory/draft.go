@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"sync"
 	"time"
@@ -77,17 +78,26 @@ func (d *Draft) Append(
 	return d.own.Append(ctx, stream, expected, events...)
 }
 
-// AppendAll does the same for several streams. A log that is not contract.Atomic has such a Draft,
-// too.
+// AppendAll does the same for several streams. What the log refuses whatever it has recorded, the
+// Draft refuses, too: streams that the log cannot have in one append are *contract.ApartError, and
+// if the log is not contract.Atomic, the error is errors.ErrUnsupported.
 func (d *Draft) AppendAll(
 	ctx context.Context, appends []contract.StreamAppend, guards ...contract.Guard,
 ) ([][]contract.Receipt, error) {
 	if err := store.ValidateAll(appends, guards); err != nil {
 		return nil, err
 	}
+	streams := store.StreamsOf(appends, guards)
+	log, ok := d.Store.(contract.Atomic)
+	if !ok {
+		return nil, fmt.Errorf("append to %s: %w", store.Named(appends), errors.ErrUnsupported)
+	}
+	if !log.Together(streams...) {
+		return nil, fmt.Errorf("append to %s: %w", store.Named(appends), apart(log, streams))
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, stream := range store.StreamsOf(appends, guards) {
+	for _, stream := range streams {
 		if err := d.learnStream(ctx, stream); err != nil {
 			return nil, err
 		}
@@ -102,8 +112,21 @@ func (d *Draft) AppendAll(
 	return d.own.AppendAll(ctx, appends, guards...)
 }
 
-// Together implements contract.Atomic.
-func (d *Draft) Together(streams ...string) bool { return d.own.Together(streams...) }
+// apart returns the error for streams that a log does not have together.
+func apart(log contract.Atomic, streams []string) error {
+	for _, stream := range streams {
+		if !log.Together(streams[0], stream) {
+			return &contract.ApartError{Stream: streams[0], Other: stream}
+		}
+	}
+	return errors.ErrUnsupported
+}
+
+// Together implements contract.Atomic, as the log does.
+func (d *Draft) Together(streams ...string) bool {
+	log, ok := d.Store.(contract.Atomic)
+	return ok && log.Together(streams...)
+}
 
 func (d *Draft) learnStream(ctx context.Context, stream string) error {
 	if d.own.began(stream) != nil {

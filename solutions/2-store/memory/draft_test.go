@@ -2,6 +2,7 @@ package memory_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"testing"
@@ -113,6 +114,66 @@ func TestDraftAppendsToSeveralStreams(t *testing.T) {
 	end, err := log.End(ctx)
 	require.NoError(t, err)
 	require.Equal(t, contract.Cursor{3}, end, "the log is as it was")
+}
+
+// A draft refuses the append to several streams that its log would refuse whatever it has recorded.
+func TestDraftRefusesWhatItsLogRefuses(t *testing.T) {
+	t.Parallel()
+	appends := func(streams ...string) (all []contract.StreamAppend) {
+		for n, s := range streams {
+			all = append(all, contract.StreamAppend{
+				Stream: s, Events: []contract.Event{event(s, n)},
+			})
+		}
+		return all
+	}
+	one, two, third := "account/main/a", "account/main/b", "account/main/c"
+	log := memory.New(contract.SimulatedClock)
+	draft := func(log contract.Store) *memory.Draft {
+		d, err := memory.Over(t.Context(), log, contract.SimulatedClock)
+		require.NoError(t, err)
+		return d
+	}
+	d := draft(struct{ contract.Store }{log})
+	require.False(t, d.Together(one, two))
+	_, err := d.AppendAll(t.Context(), appends(one, two))
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+
+	d = draft(parted{log, two})
+	require.False(t, d.Together(one, two))
+	require.True(t, d.Together(one, third))
+	want := contract.ApartError{Stream: one, Other: two}
+	for _, guards := range [][]contract.Guard{nil, {{Stream: two}}} {
+		parts := appends(one, third, two)
+		if guards != nil {
+			parts = parts[:2]
+		}
+		apart := new(contract.ApartError)
+		_, err = d.AppendAll(t.Context(), parts, guards...)
+		require.ErrorAs(t, err, &apart)
+		require.Equal(t, want, *apart)
+	}
+	end, err := d.End(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, contract.Cursor{0, 0}, end)
+	_, err = d.AppendAll(t.Context(), appends(one, third))
+	require.NoError(t, err)
+}
+
+// A parted log has one stream in another partition than all others.
+type parted struct {
+	contract.Atomic
+	other string
+}
+
+func (p parted) Together(streams ...string) bool {
+	n := 0
+	for _, s := range streams {
+		if s == p.other {
+			n++
+		}
+	}
+	return (n == 0 || n == len(streams)) && p.Atomic.Together(streams...)
 }
 
 func event(stream string, n int) contract.Event {

@@ -203,10 +203,19 @@ func (a *appendCall) size() int {
 // decided again with all recorded ids. If the group fails, its members are tried one by one, beside
 // the next groups. So the reason for the failure (another process was faster, a transaction holds
 // the stream, the table refuses a value) stops only the member that it concerns.
+//
+// If the group waited too long for a lock, a transaction may hold a place. Then the group is parted
+// by place first, so that the members without that place still share a transaction.
 func (s *Store) commit(group []*appendCall) {
 	outcomes, err := s.attempt(group, false)
 	if isUnique(err) {
 		outcomes, err = s.attempt(group, true)
+	}
+	if parts := byPlace(group); isLocked(err) && len(parts) > 1 {
+		for _, part := range parts {
+			s.singles.Go(func() { s.commit(part) })
+		}
+		return
 	}
 	if err != nil {
 		for _, a := range group {
@@ -218,6 +227,19 @@ func (s *Store) commit(group []*appendCall) {
 		a.done <- outcomes[i]
 	}
 	s.wakeSequencer()
+}
+
+// byPlace parts a group: the members of each place that streams share, and all the others together.
+func byPlace(group []*appendCall) map[string][]*appendCall {
+	parts := map[string][]*appendCall{}
+	for _, a := range group {
+		place := "" // no place that streams share has this name
+		if first := a.parts[0].Stream; contract.Grouped(first) {
+			place = contract.PlaceOf(first)
+		}
+		parts[place] = append(parts[place], a)
+	}
+	return parts
 }
 
 // commitSingle tries one append until its outcome is known.

@@ -179,6 +179,47 @@ func TestNobodyChoosesTheTimeOfAPlace(t *testing.T) {
 	}
 }
 
+// While a transaction holds a place, the appends without it get their outcomes, and those of a group
+// still share a transaction.
+func TestStuckPlaceStopsNoOthers(t *testing.T) {
+	t.Parallel()
+	sizes := make(chan int, 100)
+	s, dsn := open(t, func(o *Options) { o.Grouped = func(events int) { sizes <- events } })
+	_, err := s.AppendAll(t.Context(), posting(0, cash, fees))
+	require.NoError(t, err)
+	require.Equal(t, 2, <-sizes)
+	held, err := session(t, dsn).Begin(t.Context())
+	require.NoError(t, err)
+	_, err = held.Exec(t.Context(), "select from places where place = 'main' for update")
+	require.NoError(t, err)
+
+	var group, stuck, free []*appendCall
+	add := func(to *[]*appendCall, parts []contract.StreamAppend) {
+		a := &appendCall{ctx: t.Context(), parts: parts, done: make(chan outcome, 1)}
+		if a.atomic = len(parts) > 1; a.atomic {
+			a.parts = store.Grouped(parts)
+		}
+		group, *to = append(group, a), append(*to, a)
+	}
+	for n := range 3 {
+		add(&stuck, posting(n+1, cash, fees))
+		add(&free, posting(n, "account/other/cash", "account/other/fees"))
+		add(&free, posting(0, fmt.Sprint("trade/", n)))
+	}
+	s.commit(group)
+	for _, a := range free {
+		require.NoError(t, (<-a.done).err)
+	}
+	require.ElementsMatch(t, []int{6, 3}, []int{<-sizes, <-sizes})
+	for _, a := range stuck {
+		require.Empty(t, a.done)
+	}
+	require.NoError(t, held.Rollback(t.Context()))
+	for _, a := range stuck {
+		require.NoError(t, (<-a.done).err)
+	}
+}
+
 // A migration waits for the appends in flight of a process that has not stopped.
 func TestPlacesMigrateWhileOthersWrite(t *testing.T) {
 	t.Parallel()

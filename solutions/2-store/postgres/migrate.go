@@ -96,7 +96,9 @@ func runMigrations(ctx context.Context, config *pgx.ConnConfig, schema string) e
 }
 
 // stepsOf returns the migrations of a schema. After them the caller calls done.
-func stepsOf(config *pgx.ConnConfig, schema string) (steps *goose.Provider, done func(), err error) {
+func stepsOf(
+	config *pgx.ConnConfig, schema string,
+) (steps *goose.Provider, done func(), err error) {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, nil, err

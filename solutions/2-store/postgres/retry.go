@@ -32,8 +32,13 @@ func isUnique(err error) bool {
 // decision was based on no longer holds. Nothing was written.
 func overtaken(err error) bool {
 	var e *pgconn.PgError
-	return errors.As(err,
-		&e) && (isUnique(err) || e.Code == lockNotAvailable || e.Code == deadlockDetected)
+	return isUnique(err) || isLocked(err) || errors.As(err, &e) && e.Code == deadlockDetected
+}
+
+// isLocked reports whether another transaction still holds a stream or its place (lockLimit).
+func isLocked(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == lockNotAvailable
 }
 
 // afterStray reports whether the event before an append has no place in the feed: see Strays.
