@@ -179,8 +179,8 @@ func TestNobodyChoosesTheTimeOfAPlace(t *testing.T) {
 	}
 }
 
-// While a transaction holds a place, the appends without it get their outcomes, and those of a group
-// still share a transaction.
+// While a transaction holds a place, the appends without it get their outcomes, and those of one
+// group still share a transaction.
 func TestStuckPlaceStopsNoOthers(t *testing.T) {
 	t.Parallel()
 	sizes := make(chan int, 100)
