@@ -293,6 +293,26 @@ func positions(c *Config, r *http.Request, p *page) error {
 	return c.ask(r.Context(), p, "position", p.Keep, &all.Positions)
 }
 
+// balances shows the trial balance of a ledger as of the two times, and the statement of one of its
+// accounts.
+func balances(c *Config, r *http.Request, p *page) error {
+	var body struct {
+		Ledger, Account string
+		Balances, Rows  []row
+	}
+	body.Ledger, body.Account = cmp.Or(p.Own.Get("ledger"), "main"), p.Own.Get("account")
+	p.Title, p.Body = "Ledger "+body.Ledger, &body
+	values := with(p.Keep, "ledger", body.Ledger)
+	if err := c.ask(r.Context(), p, "ledger-balances", values, &body.Balances); err != nil {
+		return err
+	}
+	if body.Account == "" {
+		return nil
+	}
+	return c.ask(r.Context(), p, "ledger-statement", with(values, "account", body.Account),
+		&body.Rows)
+}
+
 // A part is one row of an explained change: an end, a cause or the difference.
 type part struct {
 	Book, Currency, Part, Realised, Unrealised, Total string

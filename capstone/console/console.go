@@ -8,6 +8,7 @@
 //	GET /console/positions    positions and P&L as of two times
 //	GET /console/explain      ?from=…&to=…: the change of the P&L between two days, by its causes
 //	GET /console/curves       the price curves as of two times, drawn
+//	GET /console/ledger       the balances of a ledger; ?account=… the statement of one account
 //	GET /console/snapshots    the archived states; ?replay=… compares one with the log
 //	GET /console/health       lag, parked streams, follow-ups, the last checkpoint
 //
@@ -113,6 +114,7 @@ var pages = map[string]struct {
 	"positions":   {"Positions and P&L", positions},
 	"explain":     {"Explain P&L", explained},
 	"curves":      {"Price curves", curves},
+	"ledger":      {"Ledger", balances},
 	"snapshots":   {"Snapshots and replays", snapshots},
 	"health":      {"Health", health},
 }

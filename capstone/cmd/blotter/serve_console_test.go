@@ -9,14 +9,17 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/ledger"
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/capstone/serve"
 	"example.com/blotter/capstone/session"
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -56,6 +59,31 @@ func (v *visitor) snapshot(name string) {
 	require.NoError(v.t, err)
 	_, err = system.Snapshot(v.t.Context(), name)
 	require.NoError(v.t, err)
+}
+
+// ledger posts the trades. Its page shows the balances, each with a link to the statement of its
+// account, as of the two times.
+func (v *visitor) ledger() {
+	require.Contains(v.t, v.get("/console/ledger").Body.String(), "ledger main has no account")
+	codec, err := v.session.Domain(v.t.Context())
+	require.NoError(v.t, err)
+	desk := &ledger.Desk{Log: v.session.Log.(contract.Atomic), Codec: codec,
+		Zone: trade.BookZone(), Source: "test"}
+	poster := &ledger.Poster{Desk: desk, Trades: v.session.Codec, Ledger: "main"}
+	_, err = poster.CatchUp(v.t.Context())
+	require.NoError(v.t, err)
+	all := v.page("/console/ledger")
+	require.Regexp(v.t, `Total</th><td><td>USD.*<td class="n">0.00</tr>`, all)
+	link := regexp.MustCompile(
+		`"/console/ledger\?account=(assets%3Acash%3A[^"]+)&amp;ledger=main"`)
+	found := link.FindStringSubmatch(all)
+	require.NotNil(v.t, found, all)
+	account, err := url.QueryUnescape(found[1])
+	require.NoError(v.t, err)
+	require.Regexp(v.t, "Statement of "+account+`(?s:.*)<th scope="row">T-`,
+		v.page("/console/ledger", "account", account))
+	require.NotContains(v.t, v.page("/console/ledger", "effective-at", "2024-01-01"), account)
+	require.NotEqual(v.t, http.StatusOK, v.get("/console/ledger", "account", "none").Code)
 }
 
 // get asks for a page with parameters.
@@ -144,6 +172,7 @@ func TestConsole(t *testing.T) {
 	require.Contains(t, v.page("/console/snapshots", "replay", "month-end"),
 		"equal to month-end, byte for byte")
 	require.Contains(t, v.get("/console/snapshots", "replay", "year-end").Body.String(), "year-end")
+	v.ledger()
 	for _, path := range []string{"assets/console.css", "assets/console.js"} {
 		require.Equal(t, http.StatusOK, v.get("/console/"+path).Code)
 	}
