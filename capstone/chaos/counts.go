@@ -31,8 +31,8 @@ type Counts struct {
 	Streams   int `json:"streams"`
 	Fed       int `json:"fed"`
 	// Moved counts the partitions that another process took over from a disturbed process. The
-	// times are seconds from the fault, or from the first append that waited since, to the first
-	// append that the other process acknowledged.
+	// times are seconds from the first append that was sent to the partition after the fault, to
+	// the first append that the other process acknowledged.
 	Moved       int     `json:"moved"`
 	MovedMedian float64 `json:"moved_median_s"`
 	MovedMost   float64 `json:"moved_most_s"`
@@ -112,7 +112,7 @@ func (e *evidence) takeovers() (n int, moves []int64) {
 	if !e.run.Owned {
 		return 0, nil
 	}
-	last, lost := map[int32]*attempt{}, e.partitions()
+	last, sent := map[int32]*attempt{}, e.partitions()
 	for _, s := range e.log {
 		x := e.batchOf[s.ID]
 		if x == nil {
@@ -126,7 +126,7 @@ func (e *evidence) takeovers() (n int, moves []int64) {
 		if was := last[p]; was != nil && was.Writer != a.Writer {
 			n++
 			if fault := e.faultAfter(was); fault < a.to {
-				moves = append(moves, a.to-waitedSince(fault, lost[p]))
+				moves = append(moves, a.to-min(a.from, waitedSince(fault, sent[p])))
 			}
 		}
 		last[p] = a
@@ -162,12 +162,12 @@ func (e *evidence) faultAfter(a *attempt) int64 {
 	return first
 }
 
-// waitedSince returns the time since which an append to a partition waited after a fault.
+// waitedSince returns the time of the first attempt after a fault, of the attempts at a partition.
 func waitedSince(fault int64, attempts []*attempt) int64 {
 	first := int64(never)
 	for _, a := range attempts {
-		if a.to > fault {
-			first = min(first, max(fault, a.from))
+		if a.from >= fault {
+			first = min(first, a.from)
 		}
 	}
 	return first

@@ -215,7 +215,7 @@ func TestGoodHistoryPasses(t *testing.T) {
 	}, v.Counts)
 }
 
-// The time of a move begins with the first append that waited after the fault.
+// The time of a move begins with the first append that was sent after the fault.
 func TestTimeOfAMove(t *testing.T) {
 	t.Parallel()
 	const second = int64(time.Second)
@@ -230,6 +230,7 @@ func TestTimeOfAMove(t *testing.T) {
 	v := chaos.Judge([]chaos.Entry{
 		{Run: &chaos.Run{Owned: true}},
 		{At: 1 * second, Invoke: ask(1, "a", "writer-1#1")},
+		{At: 2 * second, Invoke: ask(4, "c", "writer-1#1")}, // is never answered
 		{At: 2 * second, Return: done(1, 1)},
 		{At: 3 * second, Fault: &chaos.AppliedFault{Blow: chaos.Kill, To: "writer-1#1"}},
 		{At: 4 * second, Invoke: ask(2, "b", "writer-2#1")},
