@@ -123,6 +123,7 @@ func TestConsoleInBrowser(t *testing.T) {
 		"transaction": "/console/transaction?id=" + cause, "positions": "/console/positions",
 		"explain": "/console/explain?from=2025-01-15&to=2025-01-31",
 		"curves":  "/console/curves", "snapshots": "/console/snapshots",
+		"ledger": "/console/ledger",
 		"health": "/console/health",
 	})
 }
