@@ -130,7 +130,7 @@ func (u *superuser) cut(from contract.Position) {
 }
 
 // logTables are the tables of a log in the database.
-var logTables = []string{"events", "pending", "feed", "counter"}
+var logTables = []string{"events", "pending", "feed", "counter", "places"}
 
 // keep copies the tables, for restore.
 func (u *superuser) keep() {
@@ -147,7 +147,7 @@ func (u *superuser) restore() {
 	u.exec("alter table feed disable trigger all")
 	for _, table := range logTables {
 		u.exec("truncate " + table)
-		u.exec("insert into " + table + " table kept." + table)
+		u.exec("insert into " + table + " overriding system value table kept." + table)
 	}
 }
 
