@@ -75,6 +75,7 @@ func TestConsoleInBrowser(t *testing.T) {
 	_, err := v.Seal(t.Context())
 	require.NoError(t, err)
 	v.snapshot("month-end")
+	v.ledger()
 	r := newReader(t, v)
 
 	r.open("/console/")
