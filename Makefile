@@ -10,7 +10,7 @@ TEST := $(LAB) test --
 COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || \
 	echo .ci/compose/compose)
 # fork: keep
-#fork> TEST := go test -timeout 30m
+#fork> TEST := go test -timeout 45m
 #fork> COMPOSE := docker compose
 EVENTS ?= 1000000
 BENCHTIME ?= 20x

@@ -116,12 +116,12 @@ func TestAllPackagesByDefault(t *testing.T) {
 func TestTimeoutIsExtended(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"-short ./...":               "-timeout=30m -short ./...",
+		"-short ./...":               "-timeout=45m -short ./...",
 		"-timeout 5s ./...":          "-timeout 5s ./...",
 		"--test.timeout=5s ./...":    "--test.timeout=5s ./...",
-		"./... -args -timeout":       "-timeout=30m ./... -args -timeout",
-		"-run timeout ./labs/...":    "-timeout=30m -run timeout ./labs/...",
-		"-timeoutless ./labs/kit -v": "-timeout=30m -timeoutless ./labs/kit -v",
+		"./... -args -timeout":       "-timeout=45m ./... -args -timeout",
+		"-run timeout ./labs/...":    "-timeout=45m -run timeout ./labs/...",
+		"-timeoutless ./labs/kit -v": "-timeout=45m -timeoutless ./labs/kit -v",
 	} {
 		require.Equal(t, want, strings.Join(withTimeout(strings.Fields(args)), " "), args)
 	}

@@ -105,7 +105,7 @@ func withTimeout(args []string) []string {
 	if hasFlag(args, "timeout") {
 		return args
 	}
-	return slices.Insert(slices.Clone(args), 0, "-timeout=30m")
+	return slices.Insert(slices.Clone(args), 0, "-timeout=45m")
 }
 
 // hasFlag reports whether args set one of the flags, in any spelling.
