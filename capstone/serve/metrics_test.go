@@ -3,6 +3,7 @@ package serve_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -32,11 +33,23 @@ func realTime(c *serve.Config) {
 	c.Store = "kafka"
 }
 
-// A cursor is a saved cursor in memory.
-type cursor struct{ contract.Cursor }
+// A cursor is a saved cursor in memory. The sweep saves it while a scrape loads it.
+type cursor struct {
+	saved atomic.Pointer[contract.Cursor]
+}
 
-func (c *cursor) Load() (contract.Cursor, error)  { return c.Cursor, nil }
-func (c *cursor) Save(next contract.Cursor) error { c.Cursor = next; return nil }
+func (c *cursor) Load() (contract.Cursor, error) {
+	if saved := c.saved.Load(); saved != nil {
+		return *saved, nil
+	}
+	return nil, nil
+}
+
+func (c *cursor) Save(next contract.Cursor) error {
+	next = slices.Clone(next)
+	c.saved.Store(&next)
+	return nil
+}
 
 // metric returns the value of a series; -1 if the page has none.
 func (s *service) metric(series string) float64 {
