@@ -14,7 +14,6 @@ import (
 	"cmp"
 	_ "embed"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -93,7 +92,10 @@ func Parse(file string, text []byte) (*Policies, error) {
 		return nil, fmt.Errorf("policies: %w", err)
 	}
 	p, seen := &Policies{set}, map[string]bool{}
-	all := slices.Collect(maps.Values(maps.Collect(set.All())))
+	var all []*cedar.Policy
+	for _, policy := range set.All() {
+		all = append(all, policy)
+	}
 	slices.SortFunc(all, func(a, b *cedar.Policy) int { // the set has no order
 		return cmp.Compare(a.Position().Offset, b.Position().Offset)
 	})
