@@ -41,7 +41,7 @@ func newLog(t *testing.T) (*canary.Codec, func(typ string, decide decision) erro
 }
 
 // The stream decides the version while a canary runs. Aborted, no stream has the new version, and
-// promoted, all have it. Every event is read as what was sent.
+// promoted, all have it. Every event is read with the content that was sent.
 func TestStreamDecidesTheVersion(t *testing.T) {
 	t.Parallel()
 	c, step := newLog(t)

@@ -37,7 +37,7 @@ func (Placed) EventType() string { return "hold.placed" }
 // EventType implements domain.Body.
 func (Lifted) EventType() string { return "hold.lifted" }
 
-// A Hold is a legal hold: what it covers stays, however old it is.
+// A Hold is a legal hold: the records that it covers stay, whatever their age.
 type Hold struct {
 	Placed
 	By Act `json:"placed_by"`

@@ -1,7 +1,7 @@
 // Package governance says how long each record stays, and lets nothing go before.
 //
 // Retention is a policy: a class of record, a number of years, and the event from which they count.
-// A legal hold keeps what it covers for longer, until it is lifted by two people. Both are applied
+// A legal hold keeps the records that it covers for longer, until two people lift it. Both apply
 // to the objects of the archive that hold the sealed records: the policy as their lock, which is
 // extended and never shortened, and the holds as their legal-hold flag. The object store then
 // refuses to remove a version, whoever asks and whatever our clock says.

@@ -114,8 +114,8 @@ func (p *Poster) catchUp(ctx context.Context) (n int, err error) {
 	return p.postRest(ctx, n)
 }
 
-// takeFacts folds the events of the ledger before the events of trades: what is posted already
-// decides what is missing.
+// takeFacts folds the events of the ledger before the events of trades: the entries on record
+// determine the missing ones.
 func (p *Poster) takeFacts(ctx context.Context, to contract.Cursor) error {
 	if p.books == nil {
 		p.books, p.posted = NewBooks(p.Ledger, p.Desk.Zone), Sums{}

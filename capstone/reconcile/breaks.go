@@ -55,7 +55,7 @@ func (Assigned) EventType() string { return "break.assigned" }
 // EventType returns the type of the event.
 func (Resolved) EventType() string { return "break.resolved" }
 
-// A Break is a difference with what was done about it.
+// A Break is a difference, with the steps that were taken to resolve it.
 type Break struct {
 	ID string `json:"id"`
 	Difference
