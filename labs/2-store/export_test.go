@@ -33,3 +33,8 @@ func withProducer(ctx context.Context, opts Options, do func(*producer) error) e
 	}
 	return do(p)
 }
+
+// AwaitStored waits until the client has stored the partitions of the records.
+func AwaitStored(ctx context.Context, client *kgo.Client, records ...*kgo.Record) error {
+	return (&producer{client: client}).awaitStored(ctx, records)
+}

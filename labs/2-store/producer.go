@@ -61,9 +61,33 @@ func (p *producer) produce(ctx context.Context, records []*kgo.Record) error {
 		})
 	}
 	err := p.client.Flush(ctx)
+	if err == nil {
+		err = p.awaitStored(ctx, records)
+	}
 	mu.Lock()
 	defer mu.Unlock()
 	return errors.Join(failed, err)
+}
+
+// awaitStored waits until the client has stored the partitions of the records. franz-go v1.22.3
+// sends the first records of a topic BEFORE it stores the topic's partitions. A commit in between
+// starts a new epoch, whose sequence numbers begin at 0 (KIP-890), and resets those of the stored
+// partitions only. The broker would refuse the next transaction: OUT_OF_ORDER_SEQUENCE_NUMBER.
+func (p *producer) awaitStored(ctx context.Context, records []*kgo.Record) error {
+	for _, r := range records {
+		for {
+			leader, _, err := p.client.PartitionLeader(r.Topic, r.Partition)
+			if leader >= 0 || err != nil {
+				break
+			}
+			select {
+			case <-time.After(time.Millisecond):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	return nil
 }
 
 // awaitVisible waits until the last stable offset is after the records. A coordinator answers a

@@ -231,6 +231,11 @@ func (w bare) transact(ctx context.Context, client *kgo.Client, partition int32,
 	if err := client.Flush(ctx); err != nil {
 		return err
 	}
+	if err := kafka.AwaitStored(ctx, client,
+		&kgo.Record{Topic: w.topic + ".events", Partition: partition},
+		&kgo.Record{Topic: w.topic + ".heads", Partition: partition}); err != nil {
+		return err
+	}
 	return client.EndTransaction(ctx, kgo.TryCommit)
 }
 

@@ -430,3 +430,19 @@ func TestRefusedAppendHoldsNoIds(t *testing.T) {
 	var conflict *contract.ConflictError
 	require.ErrorAs(t, <-refused, &conflict)
 }
+
+// A commit waits until the client has stored the partitions of its records: awaitStored says why.
+func TestProduceAwaitsStoredPartitions(t *testing.T) {
+	t.Parallel()
+	cluster := broker(t, kfake.SeedTopics(1, "trades"))
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	record := &kgo.Record{Topic: "trades"}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	require.ErrorIs(t, kafka.AwaitStored(ended, client, record), context.Canceled)
+	require.NoError(t, client.ProduceSync(t.Context(), record).FirstErr())
+	require.NoError(t, kafka.AwaitStored(t.Context(), client, record))
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // WithDial returns options with which a store reaches its brokers by dial.
@@ -26,4 +28,9 @@ func IsAssigned(s *Store) bool {
 	cancel()
 	_, err := s.group.Owners(ctx)
 	return err == nil
+}
+
+// AwaitStored waits until the client has stored the partitions of the records.
+func AwaitStored(ctx context.Context, client *kgo.Client, records ...*kgo.Record) error {
+	return (&producer{client: client}).awaitStored(ctx, records)
 }
