@@ -103,8 +103,8 @@ type settings struct {
 	EventSource string        `default:"${event_source}" env:"BLOTTER_SOURCE" hidden:""`
 }
 
-// longHelp has the help texts that do not fit beside a field.
-var longHelp = kong.Vars{
+// longHelp has the help texts that do not fit beside a field, and settings of the product.
+var longHelp = map[string]string{
 	"stores": strings.Join(session.StoreNames(), ","),
 	"stacks": "embedded,containers,external",
 	"roles":  strings.Join(access.Roles(), ","),
@@ -399,9 +399,31 @@ func asksJSON(args []string) bool {
 	return false
 }
 
+// insertLongHelp replaces each tag of the form ${name} by the text in longHelp. The variables of
+// kong could do the same, but kong expands each of them again for each flag: 0.3 s for a command.
+func insertLongHelp(k *kong.Kong) error {
+	insert := func(tag *string) {
+		name := strings.TrimSuffix(strings.TrimPrefix(*tag, "${"), "}")
+		if text, ok := longHelp[name]; ok && *tag == "${"+name+"}" {
+			*tag = text
+		}
+	}
+	return kong.Visit(k.Model, func(node kong.Visitable, next kong.Next) error {
+		switch node := node.(type) {
+		case *kong.Node:
+			insert(&node.Help)
+		case *kong.Value:
+			insert(&node.Help)
+			insert(&node.Default)
+			insert(&node.Enum)
+		}
+		return next(nil)
+	})
+}
+
 func newParser(c *cli, stdout, stderr io.Writer) *kong.Kong {
 	parser, err := kong.New(c, kong.Name("blotter"), kong.Writers(stdout, stderr),
-		longHelp, kong.Vars{"version": version()},
+		kong.PostBuild(insertLongHelp), kong.Vars{"version": version()},
 		kong.Exit(func(int) { panic(helpPrinted{}) }), kong.Help(printHelp),
 		kong.Description("An event log that is the audit trail: "+
 			"commands in, positions, proofs and replays out."))
