@@ -32,10 +32,17 @@ const (
 	Send        Action = "command.send"      // commands as itself
 	Approve     Action = "command.approve"   // pending commands of others
 	Import      Action = "command.import"    // lines of files, which name other actors
+	Unmask      Action = "personal.unmask"   // personal data, with a reason
+	Erase       Action = "personal.erase"    // personal data, by two principals
+	LiftHold    Action = "hold.lift"         // by two principals
+	Dispose     Action = "records.dispose"   // of archived records that are due, by two principals
 )
 
 // Actions returns all actions.
-func Actions() []Action { return []Action{Read, Investigate, Watch, Send, Approve, Import} }
+func Actions() []Action {
+	return []Action{Read, Investigate, Watch, Send, Approve, Import, Unmask, Erase, LiftHold,
+		Dispose}
+}
 
 // Roles returns the roles that policies may name. Most principals have the role of their
 // department. The last three are for programs, and for single rights beside such a role.

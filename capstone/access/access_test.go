@@ -14,19 +14,20 @@ import (
 func TestMatrixOfRolesAndActions(t *testing.T) {
 	t.Parallel()
 	order := []access.Action{access.Read, access.Investigate, access.Watch, access.Send,
-		access.Approve, access.Import}
+		access.Approve, access.Import, access.Unmask, access.Erase, access.LiftHold,
+		access.Dispose}
 	require.ElementsMatch(t, order, access.Actions())
-	matrix := map[string]string{ // read, investigate, watch, send, approve, import
-		"trader":        "x-xx--",
-		"operations":    "x-xxx-",
-		"risk":          "x-x---",
-		"compliance":    "xxx---",
-		"auditor":       "xxx---",
-		"administrator": "--x---",
-		"reader":        "xxx---",
-		"approver":      "----x-",
-		"importer":      "-----x",
-		"nobody":        "------", // no policy names it
+	matrix := map[string]string{ // and unmask, erase, lift hold, dispose
+		"trader":        "x-xx------",
+		"operations":    "x-xxx-----",
+		"risk":          "x-x-------",
+		"compliance":    "xxx---xxxx",
+		"auditor":       "xxx-------",
+		"administrator": "--x------x",
+		"reader":        "xxx-------",
+		"approver":      "----x-----",
+		"importer":      "-----x----",
+		"nobody":        "----------", // no policy names it
 	}
 	require.Len(t, matrix, len(access.Roles())+1)
 	for _, role := range append(access.Roles(), "nobody") {

@@ -3,6 +3,7 @@ package serve_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -12,12 +13,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/bcrypt"
 
 	"example.com/blotter/capstone/access"
 	"example.com/blotter/capstone/domain"
+	"example.com/blotter/capstone/governance"
 	"example.com/blotter/capstone/serve"
+	"example.com/blotter/capstone/vault"
 	"example.com/blotter/labs/kit/contract"
 )
 
@@ -42,6 +46,7 @@ func newDepartments(t *testing.T) *service {
 			a serve.Answer) {
 			return serve.Answer{Status: http.StatusOK, JSON: []byte(`{"answer":[]}`)}
 		}}}
+		c.Records = inMemory(t, c.System.Log)
 		log, codec, n := c.System.Log, domain.Offline(), 0
 		c.Deny = func(ctx context.Context, d access.Denied) error {
 			n++
@@ -70,14 +75,19 @@ func TestServiceEnforcesTheMatrix(t *testing.T) {
 		access.Send:        {"POST", "/v1/commands", "{}"},
 		access.Approve:     {"POST", "/v1/approvals", `{"command_id":"c-1"}`},
 		access.Import:      {"POST", "/v1/batches", line},
+		access.Unmask:      {"POST", "/v1/parties/unmask", `{"subject":"client/1","reason":"r"}`},
+		access.Erase:       {"POST", "/v1/parties/erase", `{"subject":"client/1","reason":"r"}`},
+		access.LiftHold:    {"POST", "/v1/holds/lift", `{"subject":"case-17","reason":"r"}`},
+		access.Dispose:     {"POST", "/v1/disposals", `{"reason":"r"}`},
 	}
 	matrix := map[serve.Role][]access.Action{
-		"trader":        {access.Read, access.Watch, access.Send},
-		"operations":    {access.Read, access.Watch, access.Send, access.Approve},
-		"risk":          {access.Read, access.Watch},
-		"compliance":    {access.Read, access.Investigate, access.Watch},
+		"trader":     {access.Read, access.Watch, access.Send},
+		"operations": {access.Read, access.Watch, access.Send, access.Approve},
+		"risk":       {access.Read, access.Watch},
+		"compliance": {access.Read, access.Investigate, access.Watch, access.Unmask,
+			access.Erase, access.LiftHold, access.Dispose},
 		"auditor":       {access.Read, access.Investigate, access.Watch},
-		"administrator": {access.Watch},
+		"administrator": {access.Watch, access.Dispose},
 		"reader":        {access.Read, access.Investigate, access.Watch},
 		"approver":      {access.Approve},
 		"importer":      {access.Import},
@@ -117,4 +127,124 @@ func (s *service) ask(as string, request [3]string) (int, string) {
 	s.t.Helper()
 	w := s.do(as, request[0], request[1], request[2], "Content-Type", "application/json")
 	return w.Code, w.Body.String()
+}
+
+// inMemory returns the acts on the parties of a log in memory. client/1 is on record, and client/2
+// is erased. No hold is placed.
+func inMemory(t *testing.T, log contract.Store) *serve.Records {
+	master, err := vault.ParseMasterKey(vault.NewMasterKey())
+	require.NoError(t, err)
+	v, err := vault.Open(t.Context(), log, domain.Offline(), new(vault.Memory), master)
+	require.NoError(t, err)
+	entry := func(a serve.Act) domain.Entry {
+		return domain.Entry{CommandID: uuid.NewString(), Actor: a.Actor, Approver: a.Approver,
+			Reason: a.Reason, Source: "test", EnteredAt: time.Date(2030, 1, 1, 0, 0, 0, 0,
+				time.UTC)}
+	}
+	hr := serve.Act{Actor: "hr/1", Reason: "new client"}
+	ann := map[string]string{"name": "Ann Smith"}
+	require.NoError(t, v.Record(t.Context(), entry(hr), "client/1", ann))
+	require.NoError(t, v.Record(t.Context(), entry(hr), "client/2", ann))
+	allowed := vault.Verdict{Allowed: true, Rule: "r", Detail: "d", Policy: "p"}
+	require.NoError(t, v.Erase(t.Context(), entry(hr), "client/2", allowed))
+	return &serve.Records{
+		Unmask: func(ctx context.Context, a serve.Act) (any, error) {
+			return v.Unmask(ctx, entry(a), a.Subject)
+		},
+		Erase: func(ctx context.Context, a serve.Act) (any, error) {
+			return nil, v.Erase(ctx, entry(a), a.Subject, allowed)
+		},
+		Lift: func(_ context.Context, a serve.Act) (any, error) {
+			err := new(governance.Holds).Lift(a.Subject, a.Actor, a.Approver)
+			return nil, &serve.Problem{Status: http.StatusConflict, Detail: err.Error()}
+		},
+		Dispose: func(_ context.Context, a serve.Act) (any, error) {
+			return fmt.Sprintf("%s, %s: %s", a.Actor, a.Approver, a.Reason), nil
+		},
+	}
+}
+
+// denials returns the denials on record of a principal, each as an action and a resource.
+func (s *service) denials(principal string) []string {
+	all := []string{}
+	for r, err := range s.system.Log.Stream(s.t.Context(), access.Stream(principal)) {
+		require.NoError(s.t, err)
+		d, err := domain.Decode[access.Denied](r)
+		require.NoError(s.t, err)
+		all = append(all, d.Action+" of "+d.Resource)
+	}
+	return all
+}
+
+// Nobody reads personal data without the right: 32 attempts, by each role against a party of its
+// own name, one on record, one that is erased and one that is not there. Each is denied by name,
+// with an answer that does not say which of them is on record, and is an event.
+func TestPersonalDataNeedsTheRight(t *testing.T) {
+	t.Parallel()
+	s, attempts := newDepartments(t), 0
+	for _, role := range serve.Roles() {
+		who, want := string(role)+"/9", []string{}
+		if role == "compliance" {
+			continue
+		}
+		why := "no policy permits personal.unmask to you"
+		if role == "auditor" {
+			why = "the policy auditor-does-not-act forbids personal.unmask"
+		}
+		for _, party := range []string{who, "client/1", "client/2", "client/3"} {
+			code, text := s.ask(who, [3]string{"POST", "/v1/parties/unmask",
+				fmt.Sprintf(`{"subject":%q,"reason":"I am curious"}`, party)})
+			require.Equal(t, http.StatusForbidden, code, text)
+			require.Contains(t, text, why)
+			require.NotContains(t, text, "Ann")
+			want = append(want, "personal.unmask of party/"+party)
+			attempts++
+		}
+		require.Equal(t, want, s.denials(who))
+	}
+	require.Equal(t, 32, attempts)
+	code, text := s.ask("compliance/9", [3]string{"POST", "/v1/parties/unmask",
+		`{"subject":"client/1","reason":"a request of the person"}`})
+	require.Equal(t, http.StatusOK, code, text)
+	require.Contains(t, text, "Ann Smith")
+	got := []string{}
+	for r, err := range s.system.Log.Stream(t.Context(), vault.Stream("client/1")) {
+		require.NoError(t, err)
+		got = append(got, r.Type+" "+r.Actor+" "+r.Reason)
+	}
+	require.Equal(t, []string{"party.recorded hr/1 new client",
+		"party.unmasked compliance/9 a request of the person"}, got)
+}
+
+// An act that cannot be undone is done when a second principal sends the same request, and waits
+// until then. The second one needs the right as well.
+func TestActsNeedTwoPrincipals(t *testing.T) {
+	t.Parallel()
+	s := newDepartments(t)
+	const first, second = "compliance/9", "administrator/9"
+	post := func(who, path, body string) string {
+		code, text := s.ask(who, [3]string{"POST", "/v1/" + path, body})
+		return fmt.Sprint(code, " ", text)
+	}
+	const due, client = `{"reason":"due"}`, `{"subject":"client/1","reason":"r"}`
+	for range 2 { // the same principal is no second one
+		require.Contains(t, post(first, "disposals", due), `202 {"result":"waiting"`)
+		require.Contains(t, post(first, "parties/erase", client), `202 {"result":"waiting"`)
+	}
+	require.Contains(t, post(second, "disposals", `{"reason":"other"}`), "202 ", "another act")
+	require.Contains(t, post(second, "disposals", due),
+		`200 {"result":"done","answer":"compliance/9, administrator/9: due"}`)
+	require.Contains(t, post(second, "disposals", due), "202 ", "it begins again")
+	require.Contains(t, post(second, "parties/erase", client),
+		"no policy permits personal.erase to you")
+	for path, body := range map[string]string{"parties/unmask": due,
+		"disposals": client, "holds/lift": `{"subject":"a b","reason":"r"}`,
+		"parties/erase": `{"subject":"client/1","reason":" "}`} {
+		require.Contains(t, post(first, path, body), "400 ", path)
+	}
+	for i := range 97 { // three wait already
+		body := fmt.Sprintf(`{"subject":"case-%d","reason":"r"}`, i)
+		require.Contains(t, post(first, "holds/lift", body), "202 ")
+	}
+	require.Contains(t, post(first, "holds/lift", client), "429 ")
 }

@@ -4,6 +4,8 @@
 //	POST /v1/commands       one command: an import line whose actor is the signed-in principal
 //	POST /v1/approvals      approve a pending command of another principal
 //	GET  /v1/pending        the commands that wait for an approval
+//	POST /v1/parties/unmask show personal data; /v1/parties/erase destroys its key
+//	POST /v1/holds/lift     lift a legal hold; /v1/disposals destroys the records that are due
 //	POST /v1/batches        many commands, as JSON Lines
 //	GET  /v1/<query>        a query of the command line, such as /v1/position?book=power-prop
 //	GET  /v1/events         a page of the log, from a cursor on
@@ -82,6 +84,9 @@ type Config struct {
 	// Patience is how long a client may take to send a request; 0 is 15 seconds.
 	Patience time.Duration
 
+	// Records has the acts on personal data and kept records; nil: there are none.
+	Records *Records
+
 	// Policies decide what a principal may do; nil are those of access.Default.
 	Policies *access.Policies
 	// Deny records a denial in the log. nil: only the file of refusals has it.
@@ -110,6 +115,7 @@ type Server struct {
 	metrics *metrics
 	tracer  trace.Tracer
 	gauger  *gauger
+	second  secondAsks
 
 	ending context.Context // ends when the server stops taking requests: feeds and batches end
 	end    context.CancelFunc
@@ -158,6 +164,7 @@ func New(c Config) *Server {
 	s.api.UseMiddleware(s.checkActions)
 	s.routeCommands()
 	s.routeApprovals()
+	s.routeRecords()
 	s.routeQueries()
 	s.routeFeed()
 	s.routeHealth()

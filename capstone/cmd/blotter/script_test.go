@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -96,24 +97,27 @@ func runScripts(t *testing.T, files ...string) {
 			"hold": hold, "disk": disk, "fill": fill, "sql": sql, "shuffle": shuffle,
 			"exits": exits, "race": race, "force": force,
 			"tamper": tamper, "await": await, "cut": cut, "marked": marked, "lost": lost,
-			"private": private, "denied": isDenied,
+			"private": private, "answers": answers,
 		},
 	})
 }
 
-// isDenied sends a request to the service as a principal, whom the policies must deny it.
-func isDenied(ts *testscript.TestScript, _ bool, args []string) {
+// answers posts a body to the service as a principal, and compares the status of the answer and a
+// part of its text: answers audit/1 /v1/commands {} 403 'no policy'.
+func answers(ts *testscript.TestScript, _ bool, args []string) {
 	var service struct{ URL string }
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(".blotter/service")), &service))
-	r, err := http.NewRequest(http.MethodPost, service.URL+args[1], strings.NewReader("{}"))
+	r, err := http.NewRequest(http.MethodPost, service.URL+args[1], strings.NewReader(args[2]))
 	ts.Check(err)
 	r.SetBasicAuth(args[0], "correct horse")
 	r.Header.Set("Content-Type", "application/json")
 	answer, err := http.DefaultClient.Do(r)
 	ts.Check(err)
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusForbidden {
-		ts.Fatalf("status %s", answer.Status)
+	text, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	if !strings.HasPrefix(answer.Status, args[3]) || !strings.Contains(string(text), args[4]) {
+		ts.Fatalf("status %s: %s", answer.Status, text)
 	}
 }
 

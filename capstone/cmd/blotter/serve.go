@@ -202,7 +202,8 @@ func (c *serveCmd) server(
 		SealEvery: c.SealEvery, SealEveryEvents: c.SealEveryEvents,
 		Seal: sealer(s), Sealed: publishedBefore(s), Store: s.Settings().Store, Groups: to.groups,
 		Recheck: a.recheck(s), RecheckEvery: c.CheckEvery,
-		Deny: denials(s), Refusals: refusals, Log: c.log(a.stderr), Traces: to.traces,
+		Records: recordActs(s),
+		Deny:    denials(s), Refusals: refusals, Log: c.log(a.stderr), Traces: to.traces,
 		ReconcileEvery: c.ReconcileEvery, Reconcile: a.reconcileAll(s),
 		SignIn: []serve.Authenticator{
 			serve.Token{Secret: token, Principal: localPrincipal()}, serve.Certificates{},

@@ -1,0 +1,190 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"example.com/blotter/capstone/access"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// Records has the acts on personal data and on kept records. An act that the rules of its part
+// refuse returns a *Problem; any other error is an outage. Each act puts itself on record.
+type Records struct {
+	Unmask  func(context.Context, Act) (any, error) // shows the fields of the party Subject
+	Erase   func(context.Context, Act) (any, error) // destroys the key of the party Subject
+	Lift    func(context.Context, Act) (any, error) // lifts the hold Subject
+	Dispose func(context.Context, Act) (any, error) // destroys the records that are due
+}
+
+// An Act is the request of a principal. Approver is a second principal; to unmask needs none.
+type Act struct{ Subject, Actor, Approver, Reason string }
+
+// waitsWithin is how long an act waits for the second principal.
+const waitsWithin = time.Hour
+
+// mostWaiting is the most acts that wait.
+const mostWaiting = 100
+
+// A waiting act was asked for by one principal. It is in memory only: after a crash or a restart
+// nothing is on record, and the first principal asks again.
+type waiting struct {
+	actor string
+	until time.Time
+}
+
+// secondAsks are the acts that wait for a second principal. The key is the act, its subject and its
+// reason: both principals send the same.
+type secondAsks struct {
+	mu  sync.Mutex
+	all map[[3]string]waiting
+}
+
+// first returns the principal who asked for an act before, if it is another one. Otherwise the act
+// waits from now on; full is true if too many do.
+func (s *secondAsks) first(key [3]string, by string, now time.Time) (actor string, full bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all == nil {
+		s.all = map[[3]string]waiting{}
+	}
+	for k, w := range s.all {
+		if now.After(w.until) {
+			delete(s.all, k)
+		}
+	}
+	w, asked := s.all[key]
+	switch {
+	case asked && w.actor != by:
+		return w.actor, false
+	case !asked && len(s.all) >= mostWaiting:
+		return "", true
+	case !asked:
+		s.all[key] = waiting{by, now.Add(waitsWithin)}
+	}
+	return "", false
+}
+
+func (s *secondAsks) done(key [3]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, key)
+}
+
+// An actRoute is the route of one kind of act.
+type actRoute struct {
+	id, path, summary string
+	action            access.Action
+	resource          string // of policies; the subject is appended
+	two               bool   // principals are needed
+	do                func(context.Context, Act) (any, error)
+}
+
+func (s *Server) routeRecords() {
+	if s.Records == nil {
+		return
+	}
+	for _, route := range []actRoute{
+		{"unmask", "/v1/parties/unmask", "Show the personal data of a party",
+			access.Unmask, "party/", false, s.Records.Unmask},
+		{"erase", "/v1/parties/erase", "Destroy the key of a party",
+			access.Erase, "party/", true, s.Records.Erase},
+		{"lift", "/v1/holds/lift", "Lift a legal hold",
+			access.LiftHold, "hold/", true, s.Records.Lift},
+		{"dispose", "/v1/disposals", "Destroy the records that are due",
+			access.Dispose, "archive", true, s.Records.Dispose},
+	} {
+		description := "The reading is on record before the answer."
+		if route.two {
+			description = "The first principal gets 202. It is done when another one sends the " +
+				"same request within an hour."
+		}
+		huma.Register(s.api, huma.Operation{OperationID: route.id, Method: http.MethodPost,
+			Path: route.path, Summary: route.summary, Description: description,
+			DefaultStatus: http.StatusOK, MaxBodyBytes: 4 << 10, Metadata: needs(),
+			Errors: []int{400, 401, 403, 404, 409, 429, 503},
+		}, func(ctx context.Context, in *actInput) (*actOutput, error) {
+			return s.act(ctx, route, in)
+		})
+	}
+}
+
+type actInput struct {
+	Body struct {
+		Subject string `json:"subject,omitempty" maxLength:"128" doc:"The party or the hold."`
+		Reason  string `json:"reason" minLength:"1" maxLength:"500" doc:"It stays on record."`
+	}
+}
+
+type actOutput struct {
+	Status int
+	Cache  string `header:"Cache-Control"`
+	Body   struct {
+		Result string `json:"result" doc:"done, or waiting for the second principal"`
+		Answer any    `json:"answer,omitempty"`
+	}
+}
+
+// act asks the policies BEFORE it looks at the subject: a denial does not say whether a party is on
+// record.
+func (s *Server) act(ctx context.Context, route actRoute, in *actInput) (*actOutput, error) {
+	act := Act{Subject: in.Body.Subject, Actor: PrincipalOf(ctx).Name, Reason: in.Body.Reason}
+	resource := access.Request{Resource: cut(route.resource + act.Subject)}
+	if denied := s.decide(ctx, route.action, resource); denied != nil {
+		return nil, s.denied(ctx, RoleTooLow, whyDenied(*denied), *denied)
+	}
+	if err := route.check(act); err != nil {
+		return nil, err
+	}
+	out := &actOutput{Status: http.StatusOK, Cache: "no-store"}
+	key := [3]string{route.id, act.Subject, act.Reason}
+	if route.two {
+		first, full := s.second.first(key, act.Actor, time.Now())
+		if full {
+			return nil, (&Problem{Status: http.StatusTooManyRequests, Detail: fmt.Sprintf(
+				"%d acts wait for a second principal", mostWaiting)}).titled()
+		}
+		if first == "" {
+			out.Status, out.Body.Result = http.StatusAccepted, "waiting"
+			return out, nil
+		}
+		act.Actor, act.Approver = first, act.Actor
+	}
+	answer, err := route.do(ctx, act)
+	var refused *Problem
+	switch {
+	case errors.As(err, &refused):
+		s.second.done(key)
+		return nil, refused.titled()
+	case err != nil: // it still waits: the second principal sends the request again
+		return nil, s.failed(ctx, err)
+	}
+	s.second.done(key)
+	out.Body.Result, out.Body.Answer = "done", answer
+	return out, nil
+}
+
+// check refuses an act that names no subject, or one too many.
+func (route actRoute) check(act Act) error {
+	wanted := strings.HasSuffix(route.resource, "/")
+	detail := ""
+	switch {
+	case wanted && !trade.Principals.Has(act.Subject):
+		detail = "subject: want " + trade.Principals.Want
+	case !wanted && act.Subject != "":
+		detail = "subject: a disposal takes none; it removes everything that is due"
+	case !printable(act.Reason) || strings.TrimSpace(act.Reason) == "":
+		detail = "reason: want a printable text"
+	}
+	if detail == "" {
+		return nil
+	}
+	return (&Problem{Status: http.StatusBadRequest, Detail: detail}).titled()
+}
