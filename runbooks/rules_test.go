@@ -64,12 +64,7 @@ var urgencies = []urgency{
 var windows = []string{"5m", "30m", "1h", "2h", "6h", "1d", "3d"}
 
 var rules = template.Must(template.New("").Funcs(template.FuncMap{
-	"camel": func(name string) (camel string) {
-		for part := range strings.SplitSeq(name, "-") {
-			camel += strings.ToUpper(part[:1]) + part[1:]
-		}
-		return camel
-	},
+	"camel": camel,
 	"ratio": func(o objective, window string) string {
 		if o.Now != "" {
 			return fmt.Sprintf("avg_over_time(slo:bad:now{slo=%q}[%s])", o.Name, window)
@@ -110,6 +105,14 @@ groups:
 {{- end}}
 `))
 
+// camel returns the beginning of the names of an objective's alerts.
+func camel(name string) (camel string) {
+	for part := range strings.SplitSeq(name, "-") {
+		camel += strings.ToUpper(part[:1]) + part[1:]
+	}
+	return camel
+}
+
 // The rules of Prometheus are those that slo.yaml gives, and Prometheus accepts them.
 func TestRulesFollowObjectives(t *testing.T) {
 	t.Parallel()
@@ -137,16 +140,23 @@ func TestRulesFire(t *testing.T) {
 	}
 }
 
-// The runbook of each objective is a section of a page in this folder, and the section has commands
-// that TestRunbooks runs.
+// The runbook of each objective is a section of a page in this folder. The section has commands
+// that a test runs. The page names the alerts, and the table of pages leads from them to it.
 func TestAlertsHaveRunbooks(t *testing.T) {
 	t.Parallel()
+	table, err := os.ReadFile("README.md")
+	require.NoError(t, err)
 	for _, o := range objectives(t) {
 		page, section, found := strings.Cut(o.Runbook, "#")
 		require.True(t, found, o.Runbook)
 		text, err := os.ReadFile(page)
 		require.NoError(t, err, o.Name)
-		require.Contains(t, sections(string(text))[section], "```sh\n", o.Runbook)
+		require.Regexp(t, "(?m)^```sh( |$)", sections(string(text))[section], o.Runbook)
+		for _, u := range urgencies {
+			require.Contains(t, string(text), "`"+camel(o.Name)+u.Suffix+"`", o.Runbook)
+		}
+		row := regexp.MustCompile("`" + camel(o.Name) + "…`.*\\]\\(" + regexp.QuoteMeta(page))
+		require.Regexp(t, row, string(table))
 	}
 }
 

@@ -27,8 +27,8 @@ import (
 // onOneStack has the pages that share a log, in this order. They run on every stack.
 var onOneStack = []string{
 	"projection-behind.md", "projection-wrong.md", "replay-mismatch.md", "lost-index.md",
-	"unsealed-too-long.md", "poison-event.md", "fenced-owner.md", "incident-timeline.md",
-	"key-rotation.md", "restore-from-backup.md",
+	"unsealed-too-long.md", "poison-event.md", "service-gone-or-slow.md", "fenced-owner.md",
+	"incident-timeline.md", "key-rotation.md", "restore-from-backup.md",
 }
 
 // tamperAlarm runs last on the embedded stack: its log never verifies again. Other object stores
