@@ -186,8 +186,8 @@ func (s *Session) auditor(
 		Log: s.Log, Archive: archive, Origin: origin, Signer: keys.Signer, Verifier: keys.Verifier,
 		Keep: s.dir.KeepCheckpoint, Clock: time.Now, Policy: policy,
 		Foreign:  func(name string, why error) { foreign[name] = why },
-		Disposed: s.disposed,
-		Warn:     func(err error) { s.config.logger().Warn(err.Error()) },
+		Disposed: s.disposed, Committed: s.committed, Evidence: s.dir.EvidenceNotes(),
+		Warn: func(err error) { s.config.logger().Warn(err.Error()) },
 	})
 	if err != nil {
 		return nil, err

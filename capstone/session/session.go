@@ -111,7 +111,9 @@ type Session struct {
 	guarded  guarded // the log; nil if it has no database
 	timeline contract.Timeline
 	lane     func(stream string) int32 // the partition of a stream; nil if the store has none
-	closers  []func() error            // the last one runs first
+	// committed returns the frontier of the last seal; nil if the store does not know it
+	committed func(context.Context) (time.Time, error)
+	closers   []func() error // the last one runs first
 }
 
 // Open opens the log in a data folder. It refuses a log that contradicts the folder: see logdir.
@@ -195,6 +197,11 @@ func (s *Session) openLog(ctx context.Context) error {
 	}
 	s.index, _ = log.(indexed)
 	s.headed, _ = log.(headed)
+	if log, ok := log.(interface {
+		Committed(context.Context) (time.Time, error)
+	}); ok {
+		s.committed = log.Committed
+	}
 	if parted, ok := log.(interface{ PartitionOf(string) int32 }); ok {
 		s.lane = parted.PartitionOf
 	}

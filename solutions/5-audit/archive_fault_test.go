@@ -3,8 +3,10 @@ package audit_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -327,4 +329,37 @@ func TestAKeptCheckpointShowsANewHistory(t *testing.T) {
 	require.NoError(t, err)
 	require.NotNil(t, v.Fault)
 	require.Contains(t, v.Fault.Error(), "the signed checkpoint 6")
+}
+
+// A Seal signs nothing over an archive that lost its checkpoints, if a signature shows one: nobody
+// can forge the copy of the last checkpoint, a cosigned checkpoint or evidence.
+func TestSealsRefuseAnEmptiedArchive(t *testing.T) {
+	t.Parallel()
+	for name, empty := range map[string]func(*world){
+		"copy": func(w *world) { w.emptyBut(copied) },
+		"cosignature": func(w *world) {
+			w.empty()
+			by := base64.StdEncoding.EncodeToString(make([]byte, 68))
+			plant(t, w.archive, "cosignatures/"+path.Base(w.lastCheckpoint())+"/00000000",
+				fmt.Appendf(bytes.Clone(w.known), "— witness.example %s\n", by))
+			w.known = nil
+		},
+		"evidence": func(w *world) {
+			w.empty()
+			w.evidence, w.known = [][]byte{w.known}, nil
+		},
+	} {
+		w := newWorld(t, 1).copy(t)
+		empty(w)
+		require.Contains(t, w.named(), "the archive was rolled back: ", name)
+		_, err := w.auditor().Seal(t.Context())
+		require.ErrorIs(t, err, audit.ErrRolledBack, name)
+		_, err = w.auditor().Published(t.Context(), 0)
+		require.ErrorIs(t, err, audit.ErrRolledBack, name)
+	}
+	w := newWorld(t, 1)
+	require.NoError(t, w.auditor().CheckUnsealed(t.Context()), "a sealed log")
+	unsealed := open(t, audittest.NewLog(1), new(audit.Memory))
+	unsealed.Committed = audittest.NewLog(1).Committed
+	require.NoError(t, unsealed.CheckUnsealed(t.Context()), "a new log")
 }

@@ -29,6 +29,12 @@ type Options struct {
 	// that no longer has it was rolled back. Verify then reports a fault. Seal then refuses to
 	// sign, because the result could be a second tree of the same size.
 	Known []byte
+	// Evidence has signed checkpoints that were kept because they contradict others. They show that
+	// an archive without a checkpoint was emptied, and count for nothing else.
+	Evidence [][]byte
+	// Committed returns the frontier that Seal had the log commit, without committing one; zero if
+	// no Seal did. Nil does not know: see CheckUnsealed.
+	Committed func(ctx context.Context) (time.Time, error)
 	// Keep receives each signed checkpoint that Seal returns, AFTER it is in the archive; it may be
 	// nil. Every checkpoint that it receives was therefore published. A crash in between leaves its
 	// owner with an older checkpoint, which is a valid Known for the leaves that it covers.
@@ -106,9 +112,16 @@ func (a *Auditor) Published(ctx context.Context, size int64) (contract.Checkpoin
 }
 
 // latest returns the last checkpoint and the batch under it, nil before the first. Its cost does
-// not depend on the length of the log.
+// not depend on the length of the log. ErrRolledBack says that a later checkpoint is lost.
 func (a *Auditor) latest(ctx context.Context) (contract.Checkpoint, *batch, error) {
+	shown, err := a.shown(ctx)
+	if err != nil {
+		return contract.Checkpoint{}, nil, err
+	}
 	c, err := a.last(ctx)
+	if err == nil {
+		err = a.checkShown(ctx, shown, c)
+	}
 	if err != nil || c.Size == 0 {
 		return c, nil, err
 	}

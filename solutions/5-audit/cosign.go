@@ -352,12 +352,12 @@ func (v *verifier) checkCosigned(ctx context.Context, name string) error {
 
 // openAnyCosigned opens a checkpoint of this log that a witness cosigned, perhaps one of an earlier
 // policy, whose key nobody has. The log's own signature is enough for a proof against the log.
-func (v *verifier) openAnyCosigned(ctx context.Context, name string) (contract.Checkpoint, error) {
-	data, err := v.Archive.Get(ctx, name)
+func (a *Auditor) openAnyCosigned(ctx context.Context, name string) (contract.Checkpoint, error) {
+	data, err := a.Archive.Get(ctx, name)
 	if err != nil {
 		return contract.Checkpoint{}, err
 	}
-	c, err := OpenCheckpoint(data, v.Origin, v.Verifier)
+	c, err := OpenCheckpoint(data, a.Origin, a.Verifier)
 	signatures := bytes.Count(data, []byte("\n— "))
 	switch {
 	case err != nil:

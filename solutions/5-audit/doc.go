@@ -177,6 +177,15 @@
 // holder of the signer key can state a frontier that is too early; then the distance between it
 // and the cosignature shows how long nobody was watching.
 //
+// # An archive without a checkpoint
+//
+// An archive that was emptied must not look like a new one. A checkpoint that is signed, and lies
+// elsewhere than under its name, shows a rollback: the copy, a cosigned checkpoint, Options.Known
+// and Options.Evidence. Verify reports a fault, and Seal signs nothing. Other traces show only that
+// a seal began: an object of a seal, the frontier that it committed to the log, and the statement
+// of removed records. A first seal that was cut off leaves the same, and the next one continues it.
+// CheckUnsealed names these traces.
+//
 // # Limits
 //
 // The tree does not show that an event was true, nor that an event was kept out of the log before

@@ -22,15 +22,17 @@ import (
 
 // A world is a sealed log with its archive, and its last checkpoint in the data folder.
 type world struct {
-	t       *testing.T
-	log     *audittest.Log
-	archive *audit.Memory
-	first   map[string][]byte // the archive after the first seal
-	over    map[string][]byte // objects that were changed; nil for a removed one
-	known   []byte            // keys/checkpoint in the data folder
-	since   []byte            // a checkpoint that was kept elsewhere, from which to verify
-	sealed  []contract.Position
-	holes   []contract.Position // between the sealed events
+	t        *testing.T
+	log      *audittest.Log
+	archive  *audit.Memory
+	first    map[string][]byte // the archive after the first seal
+	over     map[string][]byte // objects that were changed; nil for a removed one
+	known    []byte            // keys/checkpoint in the data folder
+	evidence [][]byte          // checkpoints that were kept as evidence
+	disposed map[int64]bool    // batches whose records were removed
+	since    []byte            // a checkpoint that was kept elsewhere, from which to verify
+	sealed   []contract.Position
+	holes    []contract.Position // between the sealed events
 }
 
 // newWorld seals a log twice. One partition stands for the database, several for a broker.
@@ -80,6 +82,10 @@ func (w *world) copy(t *testing.T) *world {
 
 func (w *world) auditor() *audit.Auditor {
 	a := open(w.t, w.log, edited{w.archive, w.over})
+	a.Evidence, a.Committed = w.evidence, w.log.Committed
+	if w.disposed != nil {
+		a.Disposed = func(context.Context) (map[int64]bool, error) { return w.disposed, nil }
+	}
 	a.Known, a.Verifier = w.known, &remembering{Verifier: a.Verifier}
 	return a
 }
@@ -119,6 +125,8 @@ func (w *world) named() string {
 		return v.Fault.Error()
 	case len(v.Offenders) > 0:
 		return v.Offenders[0].String()
+	case v.Checkpoint.Size == 0 && a.CheckUnsealed(w.t.Context()) != nil:
+		return a.CheckUnsealed(w.t.Context()).Error()
 	case foreign != "":
 		return foreign
 	case v.Unanchored > 0:
@@ -228,7 +236,25 @@ var tampers = []tamper{
 	{"empty the archive", func(w *world) { w.empty() }, "the archive was rolled back: its last " +
 		"checkpoint has size 0", nil, []string{onEmptied}},
 	{"empty the archive, with keys/checkpoint gone", func(w *world) { w.empty(); w.known = nil },
-		"15 unanchored", nil, []string{onKept}},
+		"a seal began: the log has the frontier of a seal on record: ", nil, []string{onKept}},
+	{"empty the archive but for its copy, with keys/checkpoint gone", func(w *world) {
+		w.emptyBut(copied)
+	}, "the archive was rolled back: its last checkpoint has size 0", nil, nil},
+	{"empty the archive but for a tile, with keys/checkpoint gone", func(w *world) {
+		w.emptyBut(w.ofKind("tile/entries/")[0])
+	}, "the archive has an object of a seal, tile/entries/000.p/", nil, nil},
+	{"empty the archive but for junk of a checkpoint, with keys/checkpoint gone", func(w *world) {
+		w.emptyBut(w.lastCheckpoint())
+		w.over[w.lastCheckpoint()] = []byte("junk")
+	}, "the archive has an object of a seal, checkpoints/", nil, nil},
+	{"empty the archive, with evidence of a checkpoint", func(w *world) {
+		w.empty()
+		w.evidence, w.known = [][]byte{w.known}, nil
+	}, "the archive was rolled back: its last checkpoint has size 0", nil, nil},
+	{"empty the archive, after a batch's records were removed", func(w *world) {
+		w.empty()
+		w.known, w.disposed = nil, map[int64]bool{1: true}
+	}, "the log states that the records of sealed batches were removed: 1 batches", nil, nil},
 	{"empty the archive, with a checkpoint kept elsewhere", func(w *world) {
 		w.empty()
 		w.since, w.known = w.known, nil
@@ -267,6 +293,13 @@ func (w *world) empty() {
 	for name := range objectsOf(w.t, w.archive) {
 		w.over[name] = nil
 	}
+}
+
+// emptyBut empties the archive and the data folder, and leaves one object.
+func (w *world) emptyBut(name string) {
+	w.empty()
+	w.known = nil
+	delete(w.over, name)
 }
 
 // ofKind returns the names of the objects of a kind.

@@ -193,7 +193,12 @@ func (a *Auditor) checkKnown(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the kept checkpoint: %w", err)
 	}
-	err = a.sameTree(ctx, known)
+	return a.checkPublished(ctx, known)
+}
+
+// checkPublished fails if the archive does not have a checkpoint that was published.
+func (a *Auditor) checkPublished(ctx context.Context, known contract.Checkpoint) error {
+	err := a.sameTree(ctx, known)
 	if errors.Is(err, ErrAbsent) {
 		err = fmt.Errorf("%w: the published checkpoint of size %d is missing",
 			ErrRolledBack, known.Size)

@@ -142,7 +142,9 @@ func (v *verifier) checkpoints(ctx context.Context, since []byte) (
 		}
 		after = string(checkpointSlot(from.Size - 1))
 	}
-	// Read these BEFORE the checkpoints: a sealer publishes a checkpoint before it is cosigned.
+	// Read these BEFORE the checkpoints: a sealer publishes a checkpoint before it is copied or
+	// cosigned.
+	copied, isCopied := v.copied(ctx)
 	cosigned, err := v.cosignedFrom(ctx, from.Size)
 	if err != nil {
 		return from, nil, err
@@ -158,6 +160,12 @@ func (v *verifier) checkpoints(ctx context.Context, since []byte) (
 	}
 	v.signed = slices.Clone(all)
 	keptNotes := [][]byte{v.Known, since}
+	if last := v.evidence(); len(all) == 0 && last.Size > 0 {
+		keptNotes = append(keptNotes, last.Note)
+	}
+	if isCopied && copied.Size >= from.Size {
+		cosigned = append(cosigned, copied)
+	}
 	for _, c := range cosigned {
 		isC := func(own contract.Checkpoint) bool { return sameTree(own, c) }
 		if !slices.ContainsFunc(all, isC) {

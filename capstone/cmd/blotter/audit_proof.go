@@ -89,7 +89,7 @@ func (r *found) prove(ctx context.Context, s *session.Session) error {
 	r.Proofs = []eventProof{} // never nil: nothing is an empty list
 	if last.Size == 0 {
 		r.Unanchored = r.events
-		return nil
+		return unsealed(ctx, auditor, nil)
 	}
 	r.Checkpoint = pointOf(last)
 	for _, id := range r.events {
@@ -178,7 +178,7 @@ func (c *auditDeletedCmd) Run(ctx context.Context, a *app) error {
 	}
 	later, err := auditor.Published(ctx, c.New)
 	if err == nil && later.Size == 0 {
-		err = notSealed
+		err = unsealed(ctx, auditor, notSealed)
 	}
 	if err != nil {
 		return withHint(err)

@@ -52,7 +52,7 @@ func (c *cosignCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if last.Size == 0 {
-		return notSealed
+		return unsealed(ctx, auditor, notSealed)
 	}
 	all, refused := []cosigner{}, error(nil)
 	for _, w := range asked {
@@ -72,6 +72,12 @@ func (c *cosignCmd) Run(ctx context.Context, a *app) error {
 
 var notSealed = &failure{"nothing is sealed yet: there is no checkpoint to cosign",
 	"seal the log: blotter seal"}
+
+// unsealed returns the error for a log without a checkpoint: otherwise, unless something shows that
+// a seal began.
+func unsealed(ctx context.Context, a *session.Auditor, otherwise error) error {
+	return firstOf(a.Reference.CheckUnsealed(ctx), otherwise)
+}
 
 // addWitness writes a policy with the witness of the embedded stack. The witness has to know the
 // log's key, which the first seal makes.

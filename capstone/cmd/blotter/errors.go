@@ -172,7 +172,8 @@ func isFinding(err error) bool {
 }
 
 var findings = []error{
-	audit.ErrArchive, audit.ErrCheckpoint, audit.ErrCut, audit.ErrForked, audit.ErrProof,
+	audit.ErrArchive, audit.ErrBegun, audit.ErrCheckpoint, audit.ErrCut, audit.ErrForked,
+	audit.ErrProof,
 	audit.ErrRolledBack, audit.ErrUnanchored, audit.ErrUnwitnessed, audit.ErrUnlocked,
 	capstone.ErrReserved, capstone.ErrNoPart, capstone.ErrNothingRecorded,
 	contract.ErrInvalid, contract.ErrMagic, contract.ErrMalformed, contract.ErrNoBlob,
@@ -246,6 +247,9 @@ func advice(err error) string {
 		return "run blotter verify and blotter status for what is wrong, and keep the log as it is"
 	case errors.Is(err, audit.ErrRolledBack):
 		return "restore the archive from a backup that has the checkpoint; " + cannotContinue
+	case errors.Is(err, audit.ErrBegun):
+		return "if a seal was ever finished, restore the archive from a backup; " +
+			"if the first seal was cut off, blotter seal continues it"
 	case errors.Is(err, audit.ErrCut):
 		return "restore the complete log from a backup; " + cannotContinue
 	case errors.Is(err, audit.ErrArchive), errors.Is(err, audit.ErrForked):

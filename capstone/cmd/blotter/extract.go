@@ -65,6 +65,9 @@ func (c *extractCmd) make(
 		Page: c.Page,
 	})
 	if err != nil {
+		if errors.Is(err, extract.ErrUnsealed) {
+			err = unsealed(ctx, auditor, err)
+		}
 		return m, withHint(err)
 	}
 	return m, writeCosigned(ctx, auditor.Reference, m, cosignedFile(c.Out))

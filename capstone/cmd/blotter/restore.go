@@ -85,8 +85,8 @@ func (c *restoreCmd) archive(ctx context.Context, a *app) (
 			"size %d, and a checkpoint of size %d was published", c.From, last.Size, lost),
 			"restore the archive from a backup: its log would lack events"}
 	} else if last.Size == 0 {
-		err = &failure{fmt.Sprintf("nothing was sealed in %s: there is no archive", c.From),
-			"name the data folder of a sealed log"}
+		err = unsealed(ctx, auditor, &failure{fmt.Sprintf("nothing was sealed in %s: there is no "+
+			"archive", c.From), "name the data folder of a sealed log"})
 	}
 	return old, auditor, last, err
 }

@@ -26,6 +26,10 @@ func (c *sealCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	begun := unsealed(ctx, auditor, nil) // a first seal that was cut off is continued
+	if begun != nil && !errors.Is(begun, audit.ErrBegun) {
+		return begun
+	}
 	seal := auditor.Seal
 	if c.Keep != "" {
 		seal = func(ctx context.Context) (contract.Checkpoint, error) {
@@ -49,6 +53,10 @@ func (c *sealCmd) Run(ctx context.Context, a *app) error {
 			return
 		}
 		fmt.Fprintf(w, "sealed to checkpoint %s\n", nameOf(checkpoint))
+		if begun != nil {
+			printLine(w, "  before this seal: %v; if it was finished, its checkpoints are lost: "+
+				"look for a backup of the archive", begun)
+		}
 		printWitnesses(w, witnesses, err)
 	})
 	return firstOf(answered, checkOffenders(checkpoint.Offenders))

@@ -27,7 +27,8 @@ func (c *serveLogCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if last.Size == 0 {
-		return &failure{"nothing is sealed yet: there is no log to serve", "seal it: blotter seal"}
+		return unsealed(ctx, auditor,
+			&failure{"nothing is sealed yet: there is no log to serve", "seal it: blotter seal"})
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Address)
 	if err != nil {

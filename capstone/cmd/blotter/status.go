@@ -76,7 +76,8 @@ type lastSealed struct {
 	Witnesses   []audit.Cosignature `json:"witnesses,omitempty"`
 	Unwitnessed string              `json:"unwitnessed,omitempty"` // why they are no quorum
 
-	Lost int64 `json:"lost,omitempty"` // size of a later one that the archive lost
+	Lost  int64  `json:"lost,omitempty"`  // size of a later one that the archive lost
+	Begun string `json:"begun,omitempty"` // without a checkpoint: why a seal must have begun
 
 	// Foreign has the objects at the end of the archive that the log's key did not sign.
 	Foreign []foreignObject `json:"foreign,omitempty"`
@@ -219,7 +220,8 @@ func (a *app) examine(
 	}
 	if checkpoint != nil {
 		checkpoint.Unanchored = audit.all.events
-		st.Well = st.Well && checkpoint.Lost == 0 && checkpoint.Unwitnessed == ""
+		st.Well = st.Well && checkpoint.Lost == 0 && checkpoint.Begun == "" &&
+			checkpoint.Unwitnessed == ""
 		if checkpoint.Unwitnessed != "" {
 			st.hint = cmp.Or(st.hint, unwitnessedHint)
 		}
@@ -272,6 +274,12 @@ func lastCheckpoint(ctx context.Context, s *session.Session) (contract.Cursor, *
 	}
 	last, err := auditor.Published(ctx, 0)
 	lost := auditor.Lost(last)
+	if err == nil && last.Size == 0 && lost == 0 {
+		err = auditor.Reference.CheckUnsealed(ctx)
+		if errors.Is(err, audit.ErrBegun) {
+			return nil, &lastSealed{Origin: last.Origin, Begun: err.Error()}, nil
+		}
+	}
 	if err != nil || last.Size == 0 && lost == 0 {
 		return nil, nil, err
 	}

@@ -139,6 +139,9 @@ func checkpointLine(c *lastSealed, now time.Time) string {
 	if c == nil {
 		return "none yet"
 	}
+	if c.Begun != "" {
+		return c.Begun
+	}
 	if c.Lost > 0 {
 		return fmt.Sprintf("%s/%d; the archive has lost a later one, of size %d", c.Origin, c.Size,
 			c.Lost)

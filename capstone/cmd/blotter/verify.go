@@ -47,6 +47,9 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	}
 	var more besides
 	more.witnesses, more.unwitnessed = auditor.Witnessed(ctx, v.Checkpoint)
+	if v.Checkpoint.Size == 0 {
+		more.begun = unsealed(ctx, auditor, nil)
+	}
 	if more.stray = verifyTables(ctx, s); more.stray == nil {
 		more.stray = verifyIndex(ctx, s, v.Unanchored)
 	}
@@ -125,10 +128,11 @@ func (c *verifyCmd) verify(
 type besides struct {
 	witnesses   []audit.Cosignature
 	unwitnessed error // the policy asks for more, or it could not be checked
+	begun       error // no checkpoint is there, and something shows that a seal began
 	stray       error // of verifyTables or verifyIndex
 }
 
-func (b besides) failed() error { return firstOf(b.unwitnessed, b.stray) }
+func (b besides) failed() error { return firstOf(b.begun, firstOf(b.unwitnessed, b.stray)) }
 
 // verified prints a verification. A fault is a failure, and so is an offender, and a failure
 // besides. A foreign object is not, because it counts for nothing.
@@ -147,7 +151,11 @@ func (a *app) verified(
 	}
 	if v.Fault == nil {
 		answered := a.answer(c, found, func(w io.Writer) {
-			printVerification(w, v)
+			if more.begun != nil {
+				fmt.Fprintf(w, "no checkpoint; %s unanchored\n", plural(v.Unanchored, "event"))
+			} else {
+				printVerification(w, v)
+			}
 			printWitnesses(w, more.witnesses, nil)
 			printForeign(w, foreign)
 		})

@@ -26,8 +26,11 @@ type Log struct {
 	last     map[string]int64    // version of each stream
 	end      contract.Cursor
 	timeline contract.Timeline
-	added    int // number of events ever added; with the seed it determines the next one
-	seed     uint64
+
+	committed time.Time // the frontier of CommitFrontier
+
+	added int // number of events ever added; with the seed it determines the next one
+	seed  uint64
 }
 
 var _ contract.SealableLog = (*Log)(nil)
@@ -115,6 +118,7 @@ func (l *Log) Clone() *Log {
 	return &Log{
 		events: slices.Clone(l.events), last: maps.Clone(l.last),
 		end: slices.Clone(l.end), timeline: l.timeline, added: l.added,
+		committed: l.committed,
 	}
 }
 
@@ -170,7 +174,15 @@ func (l *Log) CommitFrontier(context.Context) (time.Time, error) {
 	if l.timeline.Simulated {
 		return time.Time{}, nil
 	}
-	return Noon.Add(time.Duration(l.added) * time.Microsecond), nil
+	l.committed = Noon.Add(time.Duration(l.added) * time.Microsecond)
+	return l.committed, nil
+}
+
+// Committed returns the last frontier that was committed; zero if none was.
+func (l *Log) Committed(context.Context) (time.Time, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.committed, nil
 }
 
 // AddAt appends an event to a stream that claims to be recorded at a time. No store does that.

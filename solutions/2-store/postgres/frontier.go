@@ -130,6 +130,13 @@ func (s *Store) CommitFrontier(ctx context.Context) (time.Time, error) {
 	return s.frontier(ctx, until.Add(time.Microsecond))
 }
 
+// Committed returns the frontier on record, without committing one; zero if none was committed.
+func (s *Store) Committed(ctx context.Context) (time.Time, error) {
+	var until *time.Time
+	err := s.pool.QueryRow(ctx, selectFrontier).Scan(&until)
+	return value(until), err
+}
+
 // value returns the time, or zero for none.
 func value(t *time.Time) time.Time {
 	if t == nil {
