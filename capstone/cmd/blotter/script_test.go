@@ -102,12 +102,29 @@ func runScripts(t *testing.T, files ...string) {
 	})
 }
 
+// The script audit asks each route of an investigation.
+func TestAuditRoutesAreAsked(t *testing.T) {
+	t.Parallel()
+	script, err := os.ReadFile("testdata/script/audit.txtar")
+	require.NoError(t, err)
+	for _, q := range asked {
+		if strings.HasPrefix(q.name, "audit ") {
+			route := "answers audit/1 '?/v1/" + strings.ReplaceAll(q.name, " ", "-") + "\\b"
+			require.Regexp(t, route, string(script), q.name)
+		}
+	}
+}
+
 // answers posts a body to the service as a principal, and compares the status of the answer and a
-// part of its text: answers audit/1 /v1/commands {} 403 'no policy'.
+// part of its text: answers audit/1 /v1/commands {} 403 'no policy'. An empty body is a GET.
 func answers(ts *testscript.TestScript, _ bool, args []string) {
 	var service struct{ URL string }
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(".blotter/service")), &service))
-	r, err := http.NewRequest(http.MethodPost, service.URL+args[1], strings.NewReader(args[2]))
+	method := http.MethodPost
+	if args[2] == "" {
+		method = http.MethodGet
+	}
+	r, err := http.NewRequest(method, service.URL+args[1], strings.NewReader(args[2]))
 	ts.Check(err)
 	r.SetBasicAuth(args[0], "correct horse")
 	r.Header.Set("Content-Type", "application/json")
