@@ -153,7 +153,8 @@ func (c *capstone) overlay(dir string) error {
 	for _, lab := range labNames {
 		for _, file := range filesOf(lab) {
 			theirs := filepath.Join(dir, "labs", lab, file)
-			if _, err := os.Stat(theirs); err == nil {
+			// The grader follows no link either: the gate has not seen the file of one.
+			if info, err := os.Lstat(theirs); err == nil && info.Mode().IsRegular() {
 				replace[filepath.Join(c.root, "labs", lab, file)] = theirs
 			}
 		}

@@ -22,6 +22,7 @@ type gradeCmd struct {
 	Submission string   `xor:"work" required:"" placeholder:"DIR" help:"One checkout, or many."`
 	Output     string   `placeholder:"DIR" help:"Write the reports and class.csv to this folder."`
 	Lab        []string `placeholder:"LAB" help:"Grade these labs alone, such as 5-audit."`
+	Capstone   string   `placeholder:"FILE" help:"Add the rubric, with the points of FILE."`
 	Jobs       int      `placeholder:"N" help:"Submissions at once; by default half of the CPUs."`
 	Check      string   `xor:"work" required:"" placeholder:"FILE" help:"Verify a certificate."`
 	PublicKey  string   `placeholder:"FILE" help:"The grader's public key, for --check."`
@@ -29,7 +30,7 @@ type gradeCmd struct {
 
 // Help is shown after the usage.
 func (gradeCmd) Help() string {
-	return `Example: lab grade --submission class/ --output grades/
+	return `Example: lab grade --submission class/ --output grades/ --capstone points.csv
 
 A submission is the kit of this checkout and, from the student, only the files that a lab lets one
 edit. See labs/INSTRUCTOR.md, "Grading".`
@@ -54,6 +55,10 @@ func (c *gradeCmd) Run(ctx context.Context, to *streams) error {
 	if err != nil {
 		return err
 	}
+	rubric, err := c.rubric(ctx, kit, dirs)
+	if err != nil {
+		return err
+	}
 	grader, err := grade.New(grade.Options{Kit: kit, Suites: labSuites(), Labs: c.Lab})
 	if err != nil {
 		return err
@@ -61,12 +66,28 @@ func (c *gradeCmd) Run(ctx context.Context, to *streams) error {
 	for _, limit := range grader.Limits() {
 		fmt.Fprintln(to.stderr, limit)
 	}
-	reports, err := c.gradeAll(ctx, grader, dirs, to)
+	reports, err := c.gradeAll(ctx, grader, rubric, dirs, to)
 	err = errors.Join(err, grader.Close())
 	if c.Output == "" {
 		return err
 	}
 	return errors.Join(err, writeClass(filepath.Join(c.Output, "class.csv"), reports))
+}
+
+// rubric returns the run of the rubric, or nil if the capstone is not graded. It reads all files
+// before anything is graded.
+func (c *gradeCmd) rubric(ctx context.Context, kit string, dirs []string) (*rubricRun, error) {
+	if c.Capstone == "" {
+		return nil, nil
+	}
+	if len(c.Lab) > 0 {
+		return nil, &hintedError{misuse, "the capstone needs all five labs", "leave out --lab"}
+	}
+	r, err := readRubric(kit, c.Capstone, dirs)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.prepare(ctx)
 }
 
 // writeClass writes the list of the reports that exist.
@@ -97,8 +118,8 @@ func kitRoot(ctx context.Context) (string, error) {
 
 // gradeAll grades the submissions, several at once. Reports come in the order of dirs. A submission
 // that could not be graded is an error, and costs no other its report.
-func (c *gradeCmd) gradeAll(ctx context.Context, g *grade.Grader, dirs []string, to *streams) (
-	reports []grade.Report, err error) {
+func (c *gradeCmd) gradeAll(ctx context.Context, g *grade.Grader, rubric *rubricRun,
+	dirs []string, to *streams) (reports []grade.Report, err error) {
 	jobs := c.Jobs
 	if jobs < 1 {
 		jobs = max(1, runtime.NumCPU()/2)
@@ -113,6 +134,9 @@ func (c *gradeCmd) gradeAll(ctx context.Context, g *grade.Grader, dirs []string,
 		all.Go(func() {
 			defer func() { <-free }()
 			r, err := g.Grade(ctx, dir)
+			if err == nil && rubric != nil {
+				err = rubric.score(ctx, dir, &r)
+			}
 			if err == nil && c.Output != "" {
 				err = r.Write(filepath.Join(c.Output, r.Student))
 			}

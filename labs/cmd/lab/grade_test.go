@@ -112,7 +112,9 @@ func TestGuideCommandsParse(t *testing.T) {
 	const run, container = "go run ./labs/cmd/lab (grade [^`\n]+)", "blotter-grade (--sub[^`\n]+)"
 	command := regexp.MustCompile(run + "|" + container)
 	n := 0
-	for _, guide := range []string{"../../INSTRUCTOR.md", "../../README.md"} {
+	for _, guide := range []string{
+		"../../INSTRUCTOR.md", "../../README.md", "../../../capstone/RUBRIC.md",
+	} {
 		text, err := os.ReadFile(guide)
 		require.NoError(t, err)
 		for _, m := range command.FindAllStringSubmatch(string(text), -1) {
@@ -127,7 +129,7 @@ func TestGuideCommandsParse(t *testing.T) {
 			n++
 		}
 	}
-	require.GreaterOrEqual(t, n, 4)
+	require.GreaterOrEqual(t, n, 6)
 }
 
 // A folder without submissions, and a lab that does not exist, are wrong usage.

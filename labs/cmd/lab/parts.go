@@ -94,6 +94,9 @@ type outcome struct {
 
 func newCapstone(root string, env []string) (*capstone, error) {
 	dir, err := os.MkdirTemp("", "lab-demo-")
+	if err == nil {
+		err = os.Chmod(dir, 0o711) // root runs Postgres as another user, who enters it
+	}
 	return &capstone{root, env, dir, map[mix]outcome{}}, err
 }
 
@@ -115,16 +118,25 @@ func (c *capstone) command(ctx context.Context, name string, args ...string) *ex
 	return cmd
 }
 
+// build builds the program with the parts of a mix, and returns its path.
+func (c *capstone) build(ctx context.Context, m mix) (string, error) {
+	program := filepath.Join(c.dir, "blotter")
+	args := []string{"build", "-tags", m.tags(), "-o", program, "./capstone/cmd/blotter"}
+	build := c.command(ctx, "go", args...)
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the capstone with %s: %w\n%s", m, err, out)
+	}
+	return program, nil
+}
+
 // run builds a mix and runs its demo, unless it did so before.
 func (c *capstone) run(ctx context.Context, m mix) (outcome, error) {
 	if o, known := c.outcome[m]; known {
 		return o, nil
 	}
-	program := filepath.Join(c.dir, "blotter")
-	args := []string{"build", "-tags", m.tags(), "-o", program, "./capstone/cmd/blotter"}
-	build := c.command(ctx, "go", args...)
-	if out, err := build.CombinedOutput(); err != nil {
-		return outcome{}, fmt.Errorf("build the capstone with %s: %w\n%s", m, err, out)
+	program, err := c.build(ctx, m)
+	if err != nil {
+		return outcome{}, err
 	}
 	limited, cancel := context.WithTimeout(ctx, demoLimit)
 	defer cancel()

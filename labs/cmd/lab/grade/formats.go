@@ -60,7 +60,7 @@ func (r Report) Gradescope(w io.Writer) error {
 		Status   string `json:"status"`
 		Output   string `json:"output,omitempty"`
 	}
-	s := r.Score()
+	s := r.Total()
 	out := struct {
 		Score  int    `json:"score"`
 		Time   int    `json:"execution_time"` // in seconds
@@ -77,6 +77,13 @@ func (r Report) Gradescope(w io.Writer) error {
 			}
 			out.Tests = append(out.Tests, t)
 		}
+	}
+	for _, row := range r.Rubric {
+		t := test{"capstone", row.Name, row.Earned, row.Of, "passed", row.Text}
+		if row.Earned < row.Of {
+			t.Status = "failed"
+		}
+		out.Tests = append(out.Tests, t)
 	}
 	return encode(w, out)
 }
@@ -198,6 +205,7 @@ func (r Report) Markdown(w io.Writer) error {
 	for _, l := range r.Labs {
 		l.markdown(&b)
 	}
+	r.rubricMarkdown(&b)
 	if len(r.Ignored) > 0 {
 		b.WriteString("\n## Files that were not used\n\n" +
 			"Only the files that a lab lets you edit are graded.\n\n")
@@ -271,7 +279,16 @@ func (r Report) Table(w io.Writer) {
 			fmt.Fprintln(w, quoted(l.Cause))
 		}
 	}
-	row("all", r.Score(), fmt.Sprintf("%.0f s", r.Duration.Seconds()))
+	if len(r.Rubric) > 0 {
+		row("capstone", r.Capstone(true), "by its commands")
+		row("instructor", r.Capstone(false), "by the rubric")
+	}
+	row("all", r.Total(), fmt.Sprintf("%.0f s", r.Duration.Seconds()))
+	for _, of := range r.Rubric {
+		if of.Text != "" {
+			fmt.Fprintf(w, "%s:\n%s\n", of.Name, quoted(of.Text))
+		}
+	}
 	for _, name := range r.Ignored {
 		fmt.Fprintf(w, "ignored: %s\n", name)
 	}
@@ -285,6 +302,9 @@ func CSV(w io.Writer, reports []Report) error {
 	if len(reports) > 0 {
 		for _, l := range reports[0].Labs {
 			head = append(head, l.Name)
+		}
+		if len(reports[0].Rubric) > 0 {
+			head = append(head, "capstone", "instructor")
 		}
 	}
 	_ = c.Write(append(head, "points", "of", "bonus", "remarks")) // Error reports the errors
@@ -302,7 +322,11 @@ func CSV(w io.Writer, reports []Report) error {
 				}
 			}
 		}
-		s := r.Score()
+		if len(r.Rubric) > 0 {
+			row = append(row, strconv.Itoa(r.Capstone(true).Earned),
+				strconv.Itoa(r.Capstone(false).Earned))
+		}
+		s := r.Total()
 		_ = c.Write(append(row, strconv.Itoa(s.Earned), strconv.Itoa(s.Of), strconv.Itoa(s.Bonus),
 			strings.Join(remarks, "; ")))
 	}

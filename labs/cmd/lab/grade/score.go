@@ -53,6 +53,7 @@ type Lab struct {
 type Report struct {
 	Student  string
 	Labs     []Lab
+	Rubric   []Row    // of the capstone, if it is graded, too
 	Ignored  []string // files of the submission that were not used
 	Limits   []string // the limits that held
 	Started  time.Time
