@@ -221,13 +221,14 @@ func (c *Config) known(ctx context.Context, p *page, list *eventList) error {
 	}
 	all, corrected := list.Events, map[string]string{}
 	list.Events = nil
+	prover := prover{c, map[string]Checked{}}
 	for _, e := range all {
 		if e.RecordedAt.After(known) {
 			list.NotYet++
 			continue
 		}
 		e.Later = e.EffectiveAt.After(effective)
-		e.Proof = c.proof(ctx, e.ID)
+		e.Proof = prover.proof(ctx, e.ID)
 		corrected[e.Corrects] = e.ID
 		list.Events = append(list.Events, e)
 	}
@@ -249,35 +250,6 @@ func (c *Config) asked(ctx context.Context, p *page) (known, effective time.Time
 	}
 	effective, err = time.Parse(time.RFC3339Nano, p.Times.Effective)
 	return known, effective, err
-}
-
-// A proof says whether the last checkpoint covers an event.
-type proof struct {
-	Origin, Size, Index string
-	Problem             string // the reason why it does not
-}
-
-// proof reads the proof of an event: the index of its leaf, and after an empty line the origin and
-// the size of the checkpoint (C2SP tlog-proof, tlog-checkpoint).
-func (c *Config) proof(ctx context.Context, id string) *proof {
-	if c.Prove == nil {
-		return nil
-	}
-	text, err := c.Prove(ctx, id)
-	if err != nil {
-		return &proof{Problem: err.Error()}
-	}
-	head, note, _ := strings.Cut(string(text), "\n\n")
-	p := new(proof)
-	for line := range strings.Lines(head) {
-		if index, ok := strings.CutPrefix(line, "index "); ok {
-			p.Index = strings.TrimSpace(index)
-		}
-	}
-	if lines := strings.SplitN(note, "\n", 3); len(lines) == 3 {
-		p.Origin, p.Size = lines[0], lines[1]
-	}
-	return p
 }
 
 // positions shows the positions and the P&L of each book as of the two times. A null is a figure

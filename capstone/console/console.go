@@ -5,6 +5,7 @@
 //	GET /console/             the trades, filtered by attributes and words
 //	GET /console/trade        ?uti=…: a trade as of two times, with its events and their proofs
 //	GET /console/transaction  ?id=…: the events of one business transaction
+//	GET /console/tamper       ?event=…&of=…&byte=…: a copy of a proof with one altered byte
 //	GET /console/positions    positions and P&L as of two times
 //	GET /console/explain      ?from=…&to=…: the change of the P&L between two days, by its causes
 //	GET /console/curves       the price curves as of two times, drawn
@@ -30,12 +31,15 @@ import (
 	"time"
 )
 
-// Config has the sources of the pages. All but Prove are required.
+// Config has the sources of the pages. All but Prove and Check are required.
 type Config struct {
 	// Ask answers a query of the API with its JSON. An answer may come with a Problem.
 	Ask func(ctx context.Context, query string, values url.Values) ([]byte, error)
 	// Prove returns the proof of an event by its id (C2SP tlog-proof); nil proves nothing.
 	Prove func(ctx context.Context, event string) ([]byte, error)
+	// Check checks a proof of any origin, and the cosignatures of its checkpoint. Its checks have
+	// the same order for every proof. It is required with Prove.
+	Check func(ctx context.Context, proof []byte) (Checked, error)
 	// Now returns the time that an answer is known at if no time is asked.
 	Now func(context.Context) (time.Time, error)
 }
@@ -111,6 +115,7 @@ var pages = map[string]struct {
 	"":            {"Blotter", blotter},
 	"trade":       {"Trade", oneTrade},
 	"transaction": {"Transaction", transaction},
+	"tamper":      {"Tamper and see", tamper},
 	"positions":   {"Positions and P&L", positions},
 	"explain":     {"Explain P&L", explained},
 	"curves":      {"Price curves", curves},

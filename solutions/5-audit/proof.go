@@ -97,23 +97,47 @@ type Proven struct {
 	Checkpoint contract.Checkpoint // without its End, which a proof does not have
 }
 
+// The checks of CheckProof.
+const (
+	ProofForm       = "form"       // the text is a C2SP tlog-proof
+	ProofCheckpoint = "checkpoint" // the log signed the checkpoint (C2SP tlog-checkpoint)
+	ProofIndex      = "index"      // the leaf is in the tree of the checkpoint
+	ProofLeaf       = "leaf"       // the leaf is that of an event
+	ProofInclusion  = "inclusion"  // the hashes lead from the leaf to the root (RFC 6962, 2.1.1)
+)
+
+// ProofChecks returns the checks of CheckProof in their order. It ends at the first that fails.
+func ProofChecks() []string {
+	return []string{ProofForm, ProofCheckpoint, ProofIndex, ProofLeaf, ProofInclusion}
+}
+
+// A ProofError names the check of a proof that failed. It wraps ErrProof.
+type ProofError struct {
+	Check string // one of ProofChecks
+	Err   error
+}
+
+func (e *ProofError) Error() string   { return fmt.Sprintf("%v: %v", ErrProof, e.Err) }
+func (e *ProofError) Unwrap() []error { return []error{ErrProof, e.Err} }
+
 // CheckProof checks a proof of Prove. It needs only the log's name and its public key. Policy.Check
-// checks the cosignatures of its checkpoint.
+// checks the cosignatures of its checkpoint. An error is a ProofError.
 func CheckProof(text []byte, origin string, key note.Verifier) (Proven, error) {
 	var p proof.TLogProof
 	if err := p.Unmarshal(text); err != nil {
-		return Proven{}, fmt.Errorf("%w: %w", ErrProof, err)
+		return Proven{}, &ProofError{ProofForm, err}
 	}
 	if !bytes.Equal(p.Marshal(), text) {
-		return Proven{}, fmt.Errorf("%w: it is not written as C2SP tlog-proof writes it", ErrProof)
+		return Proven{}, &ProofError{ProofForm,
+			errors.New("it is not written as C2SP tlog-proof writes it")}
 	}
 	c, err := OpenCheckpoint(p.Checkpoint, origin, key)
 	if err != nil {
-		return Proven{}, fmt.Errorf("%w: %w", ErrProof, err)
+		return Proven{}, &ProofError{ProofCheckpoint, err}
 	}
 	if p.Index > math.MaxInt64 || int64(p.Index) >= c.Size {
-		return Proven{}, fmt.Errorf("%w: it is about leaf %d of a tree of %d leaves",
-			ErrProof, p.Index, c.Size)
+		return Proven{}, &ProofError{ProofIndex, fmt.Errorf(
+			"it is about leaf %d of a tree of %d leaves", p.Index, c.Size)}
 	}
 	var hashes tlog.RecordProof
 	for _, h := range p.Hashes {
@@ -121,11 +145,11 @@ func CheckProof(text []byte, origin string, key note.Verifier) (Proven, error) {
 	}
 	// The tree also holds the headers of batches, which are no events.
 	if _, err := Attributes(p.ExtraData); err != nil {
-		return Proven{}, fmt.Errorf("%w: %w", ErrProof, err)
+		return Proven{}, &ProofError{ProofLeaf, err}
 	}
 	leaf := tlog.RecordHash(p.ExtraData)
 	if err := tlog.CheckRecord(hashes, c.Size, c.Root, int64(p.Index), leaf); err != nil {
-		return Proven{}, fmt.Errorf("%w: %w", ErrProof, err)
+		return Proven{}, &ProofError{ProofInclusion, err}
 	}
 	return Proven{p.ExtraData, int64(p.Index), c}, nil
 }

@@ -84,18 +84,25 @@ func TestAChangedProofDoesNotHold(t *testing.T) {
 	require.NoError(t, err)
 	want, err := audit.CheckProof(text, origin, verifier)
 	require.NoError(t, err)
+	failed := map[string]bool{}
 	for i := range text {
 		bad := bytes.Clone(text)
 		bad[i] ^= 1
 		got, err := audit.CheckProof(bad, origin, verifier)
 		if err != nil {
 			require.ErrorIs(t, err, audit.ErrProof)
+			var named *audit.ProofError
+			require.ErrorAs(t, err, &named)
+			failed[named.Check] = true
 			continue
 		}
 		// The name of an unknown signer may differ. The proven leaf, index and root may not.
 		require.Equal(t, want.Leaf, got.Leaf, "byte %d", i)
 		require.Equal(t, want.Index, got.Index, "byte %d", i)
 		require.Equal(t, want.Checkpoint.Root, got.Checkpoint.Root, "byte %d", i)
+	}
+	for _, check := range audit.ProofChecks() {
+		require.True(t, failed[check] || check == audit.ProofIndex, "no byte fails %s", check)
 	}
 	for n := range text[:len(text)-1] { // the last newline is optional
 		_, err := audit.CheckProof(text[:n], origin, verifier)

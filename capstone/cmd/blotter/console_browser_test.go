@@ -109,6 +109,10 @@ func TestConsoleInBrowser(t *testing.T) {
 	r.open("/console/trade?uti=T70")
 	changed := "#e-" + trade.EventID("t-2", 0).String()
 	require.Contains(t, r.text(changed+" .good"), "included as leaf")
+	r.goes(chromedp.Click(chromedp.CSS(changed + ` a[href*="/tamper?"]`)))
+	tamper := "/console/tamper?of=event&event=" + trade.EventID("t-2", 0).String()
+	r.goes(chromedp.SendKeys(chromedp.ID("byte"), "\r"))
+	require.Contains(t, r.text("p.bad"), "the check “inclusion” fails")
 	v.tamper("t-2")
 	r.open("/console/trade?uti=T70")
 	require.Contains(t, r.text(changed+" .bad"), "not proven")
@@ -124,7 +128,7 @@ func TestConsoleInBrowser(t *testing.T) {
 		"transaction": "/console/transaction?id=" + cause, "positions": "/console/positions",
 		"explain": "/console/explain?from=2025-01-15&to=2025-01-31",
 		"curves":  "/console/curves", "snapshots": "/console/snapshots",
-		"ledger": "/console/ledger",
+		"ledger": "/console/ledger", "tamper": tamper + "&byte=200",
 		"health": "/console/health",
 	})
 }
@@ -147,7 +151,7 @@ func (v *visitor) tamper(command string) {
 	}
 }
 
-// inspect opens each page in both themes, on a wide and on a narrow screen, and looks for faults of
+// inspect shows each page in both themes, on a wide and on a narrow screen, and looks for faults of
 // accessibility (axe-core, WCAG 2.1 A and AA). It saves pictures to the folder BLOTTER_SCREENSHOTS.
 func (r *reader) inspect(pages map[string]string) {
 	axe, err := os.ReadFile("../../console/testdata/axe/node_modules/axe-core/axe.min.js")
@@ -157,13 +161,15 @@ func (r *reader) inspect(pages map[string]string) {
 	}
 	require.NoError(r.t, err)
 	folder := os.Getenv("BLOTTER_SCREENSHOTS")
-	for _, theme := range []string{"light", "dark"} {
-		for width, height := range map[int64]int64{1200: 900, 400: 800} {
-			require.NoError(r.t, chromedp.Do(r.tab, themed(theme),
-				chromedp.EmulateViewport(width, height)))
-			for name, path := range pages {
-				r.open(path)
-				r.accessible(string(axe), fmt.Sprintf("%s, %s, %d", name, theme, width))
+	for name, path := range pages {
+		r.open(path)
+		_, err := chromedp.Run(r.tab, chromedp.Evaluate[string](string(axe)+`; axe.version`))
+		require.NoError(r.t, err)
+		for _, theme := range []string{"light", "dark"} {
+			for width, height := range map[int64]int64{1200: 900, 400: 800} {
+				require.NoError(r.t, chromedp.Do(r.tab, themed(theme),
+					chromedp.EmulateViewport(width, height)))
+				r.accessible(fmt.Sprintf("%s, %s, %d", name, theme, width))
 				r.fits(name, width)
 				if folder != "" {
 					r.save(filepath.Join(folder, fmt.Sprintf("%s-%s-%d.png", name, theme, width)))
@@ -183,9 +189,9 @@ func themed(theme string) chromedp.Action[chromedp.Void] {
 }
 
 // accessible fails for a fault that axe-core calls serious or critical.
-func (r *reader) accessible(axe, page string) {
+func (r *reader) accessible(page string) {
 	r.t.Helper()
-	found, err := chromedp.Run(r.tab, chromedp.Evaluate[json.RawMessage](axe+`;
+	found, err := chromedp.Run(r.tab, chromedp.Evaluate[json.RawMessage](`
 		axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}).then(r => r.violations
 			.filter(v => v.impact === "serious" || v.impact === "critical")
 			.map(v => ({id: v.id, help: v.help, at: v.nodes.map(n => n.html)})))`,

@@ -229,7 +229,7 @@ func (c *serveCmd) server(
 	}
 	server := serve.New(config)
 	a.verdict = server.Verdict
-	addConsole(server, config)
+	addConsole(server, config, s)
 	return server, nil
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -10,9 +12,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	cosignature "github.com/transparency-dev/formats/note"
+	"golang.org/x/mod/sumdb/note"
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/ledger"
@@ -140,10 +147,12 @@ func TestConsole(t *testing.T) {
 	require.Contains(t, last, "known-at="+url.QueryEscape(after)) // in the links to other pages
 
 	require.Contains(t, last, "not proven")
+	v.witnessed()
 	_, err := v.Seal(t.Context())
 	require.NoError(t, err)
-	require.Regexp(t, "included as leaf \\d+ in the checkpoint of \\d+ leaves of blotter", v.page(
-		"/console/trade", "uti", "T70"))
+	require.Regexp(t, "included as leaf \\d+ in the checkpoint of \\d+ leaves of blotter.*, "+
+		"cosigned by <strong>notary</strong> at 20", v.page("/console/trade", "uti", "T70"))
+	v.tampers(trade.EventID("t-2", 0).String())
 
 	// the event that began the other contract links to its cause
 	cause := trade.EventID("f-045", 0).String()
@@ -181,4 +190,63 @@ func TestConsole(t *testing.T) {
 	w := httptest.NewRecorder()
 	v.Handler().ServeHTTP(w, r)
 	require.Equal(t, http.StatusUnauthorized, w.Code)
+}
+
+// witnessed writes a policy with a witness, which cosigns every checkpoint that it gets (C2SP
+// tlog-witness, add-checkpoint).
+func (v *visitor) witnessed() {
+	secret, public, err := note.GenerateKey(rand.Reader, "notary.example")
+	require.NoError(v.t, err)
+	signer, err := cosignature.NewSignerForCosignatureV1(secret)
+	require.NoError(v.t, err)
+	public, err = cosignature.VKeyToCosignatureV1(public)
+	require.NoError(v.t, err)
+	witness := httptest.NewServer(http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			_, signed, _ := strings.Cut(string(body), "\n\n")
+			text, _, _ := strings.Cut(signed, "\n\n")
+			cosigned, _ := note.Sign(&note.Note{Text: text + "\n"}, signer)
+			_, _ = w.Write(cosigned[len(text)+2:])
+		}))
+	v.t.Cleanup(witness.Close)
+	require.NoError(v.t, v.session.Dir().CreatePolicy(fmt.Sprintf(
+		"witness notary %s %s\nquorum notary\n", public, witness.URL)))
+}
+
+// tampers alters copies of the proof of an event. The page names the check that fails, and the
+// proof of the record still holds.
+func (v *visitor) tampers(event string) {
+	leaf := v.get("/console/tamper", "event", event).Body.String()
+	require.NotContains(v.t, leaf, "Altered copy")
+	for _, c := range []struct{ of, byte, fails string }{
+		{"event", "200", "inclusion"}, {"event", "0", "leaf"}, {"path", "7", "inclusion"},
+		{"checkpoint", "1", "checkpoint"}, {"event", "", ""},
+	} {
+		w := v.get("/console/tamper", "event", event, "of", c.of, "byte", c.byte)
+		require.Equal(v.t, http.StatusOK, w.Code, w.Body.String())
+		failing := regexp.MustCompile(`the check “(.*)” fails`).FindStringSubmatch(w.Body.String())
+		require.Equal(v.t, c.fails != "", failing != nil, w.Body.String())
+		if failing != nil {
+			require.Equal(v.t, c.fails, failing[1])
+		}
+		require.NotRegexp(v.t, `</th><td><span class="bad">`, w.Body.String(), "the record")
+	}
+	size, err := strconv.Atoi(regexp.MustCompile(`signed checkpoint, (\d+) bytes`).
+		FindStringSubmatch(leaf)[1])
+	require.NoError(v.t, err)
+	var texts string // with other bytes in the cosignature, some of which are no base64
+	for n := size - 30; n < size-20; n++ {
+		texts += v.get("/console/tamper", "event", event, "of", "checkpoint", "byte",
+			strconv.Itoa(n)).Body.String()
+	}
+	require.Contains(v.t, texts, "the check “witnesses” fails")
+	for _, bad := range [][]string{{"byte", "-1"}, {"byte", "99999"}, {"of", "nothing"},
+		{"byte", "x"}} {
+		w := v.get("/console/tamper", append(bad, "event", event)...)
+		require.Equal(v.t, http.StatusBadRequest, w.Code, bad)
+	}
+	for _, none := range []string{"", "x", uuid.NewString()} {
+		require.Contains(v.t, []int{404, 409}, v.get("/console/tamper", "event", none).Code)
+	}
 }
