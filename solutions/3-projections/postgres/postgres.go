@@ -67,9 +67,13 @@ var tables string
 //go:embed valuation.sql
 var valuation string
 
+//go:embed readers.sql
+var readers string
+
 func (p *Projection) kind() readmodel.Kind {
 	return readmodel.Kind{
-		Tables: tables + valuation,
-		Fold:   func() readmodel.Fold { return newFold(p.codec) },
+		Tables:  tables + valuation + readers,
+		Readers: []string{"risk", "trader", "auditor"},
+		Fold:    func() readmodel.Fold { return newFold(p.codec) },
 	}
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -54,4 +55,90 @@ func TestApplicationOwnsNoModel(t *testing.T) {
 		require.ErrorAs(t, err, &refused, statement)
 		require.Equal(t, "42501", refused.Code, "%s: %s", statement, refused.Message)
 	}
+}
+
+// A SQL reader reads the views of its role: risk without people, a trader its own contracts, an
+// auditor everything but payloads. It reads nothing else and writes nothing, before a rebuild and
+// after it.
+func TestReadersReadTheirViews(t *testing.T) {
+	t.Parallel()
+	owner, schema := stacktest.Schema(t)
+	p, err := Open(t.Context(), owner, schema, projectiontest.Codec{})
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	log := projectiontest.History(5, 60, 2)
+	require.NoError(t, projection.Project(t.Context(), log, p, end(t, log), 60))
+	conn, err := pgx.Connect(t.Context(), owner)
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close(context.WithoutCancel(t.Context())) })
+	var trader string
+	var own, all int
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT state ->> 'trader', count(*), "+
+		"(SELECT count(*) FROM trades) FROM trades GROUP BY 1 ORDER BY 2 LIMIT 1").
+		Scan(&trader, &own, &all))
+	logins := map[string]*pgx.Conn{}
+	for _, role := range []string{"risk", "trader", "auditor"} {
+		logins[role] = signIn(t, conn, owner, schema, role, trader)
+	}
+	for range 2 {
+		for role, login := range logins {
+			for _, relation := range relations(t, conn, schema) {
+				_, err := login.Exec(t.Context(), "SELECT * FROM "+schema+"."+relation)
+				if strings.HasPrefix(relation, role+"_") {
+					require.NoError(t, err, "%s %s", role, relation)
+					_, err = login.Exec(t.Context(), "DELETE FROM "+schema+"."+relation)
+				}
+				var refused *pgconn.PgError
+				require.ErrorAs(t, err, &refused, "%s %s", role, relation)
+				require.Equal(t, "42501", refused.Code, "%s %s", role, relation)
+			}
+		}
+		count := func(role, sql string) (n int) {
+			sql = strings.ReplaceAll(sql, "$", schema+"."+role)
+			require.NoError(t, logins[role].QueryRow(t.Context(), sql).Scan(&n))
+			return n
+		}
+		require.Equal(t, all, count("risk", "SELECT count(*) FROM $_trades"))
+		require.Zero(t, count("risk", "SELECT count(*) FROM $_trades "+
+			"WHERE state ? 'trader' OR state ? 'counterparty'"))
+		require.Equal(t, own, count("trader", "SELECT count(*) FROM $_trades"))
+		require.Equal(t, all, count("auditor", "SELECT count(*) FROM $_trades "+
+			"WHERE state ? 'trader' AND state ? 'counterparty'"))
+		require.NoError(t, p.Rebuild(t.Context(), log, 60))
+	}
+}
+
+// signIn returns a connection of a new login with one role of readers. The trader's login has the
+// name of a trader.
+func signIn(t *testing.T, conn *pgx.Conn, owner, schema, role, trader string) *pgx.Conn {
+	name := schema + "_" + role + "_login"
+	if role == "trader" {
+		name = trader
+	}
+	as := pgx.Identifier{name}.Sanitize()
+	_, err := conn.Exec(t.Context(), "CREATE ROLE "+as+" LOGIN PASSWORD 'secret' IN ROLE "+
+		pgx.Identifier{schema + "_" + role}.Sanitize())
+	require.NoError(t, err)
+	t.Cleanup(func() { // roles are of the whole cluster
+		_, err := conn.Exec(context.WithoutCancel(t.Context()), "DROP ROLE "+as)
+		require.NoError(t, err)
+	})
+	config, err := pgx.ParseConfig(owner)
+	require.NoError(t, err)
+	config.User, config.Password = name, "secret"
+	login, err := pgx.ConnectConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(func() { login.Close(context.WithoutCancel(t.Context())) })
+	return login
+}
+
+// relations returns the names of all tables and views of a schema.
+func relations(t *testing.T, conn *pgx.Conn, schema string) []string {
+	rows, err := conn.Query(t.Context(), "SELECT relname FROM pg_class c JOIN pg_namespace n "+
+		"ON n.oid = relnamespace WHERE nspname = $1 AND relkind IN ('r', 'v')", schema)
+	require.NoError(t, err)
+	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.Greater(t, len(all), 15)
+	return all
 }

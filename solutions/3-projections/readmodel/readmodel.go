@@ -21,6 +21,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/exaring/otelpgx"
@@ -36,6 +37,10 @@ import (
 type Kind struct {
 	// Tables is the SQL that creates the tables of the model.
 	Tables string
+	// Readers are the roles of SQL readers, such as risk. Each may read the views of the model
+	// whose names begin with it and _, and no table. The role in the database has the model's
+	// schema before its name, and cannot sign in.
+	Readers []string
 	// Takes reports whether the model depends on the events of a stream. If it is nil, the model
 	// depends on all streams.
 	Takes func(stream string) bool
@@ -197,7 +202,8 @@ func (m *Model) create(ctx context.Context) error {
 			steps = append(steps, "CREATE SCHEMA IF NOT EXISTS "+quoted(m.schema), tables,
 				m.kind.Tables, "COMMENT ON TABLE checkpoint IS '"+m.kind.version()+"'")
 		}
-		for _, step := range append(steps, m.grants()...) {
+		steps = append(append(steps, m.grants()...), m.readers()...)
+		for _, step := range steps {
 			if _, err := tx.Exec(ctx, step); err != nil {
 				return fmt.Errorf("%.60s: %w", step, err)
 			}
@@ -217,6 +223,28 @@ func (m *Model) grants() []string {
 		"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA " + schema + " TO " +
 			quoted(app),
 	}
+}
+
+// readers are the statements that create the roles of SQL readers, and give them their views. A
+// rebuilt model has the roles of the live one, since the swap gives it that name.
+func (m *Model) readers() (all []string) {
+	live := strings.TrimSuffix(m.schema, nextSuffix)
+	for _, reader := range m.kind.Readers {
+		role := quoted(live + "_" + reader)
+		all = append(all,
+			// A role belongs to the whole cluster: another database may create it now.
+			"DO $$ BEGIN CREATE ROLE "+role+" NOLOGIN; EXCEPTION WHEN duplicate_object OR "+
+				"unique_violation THEN NULL; END $$",
+			"REVOKE ALL ON ALL TABLES IN SCHEMA "+quoted(m.schema)+" FROM "+role,
+			"GRANT USAGE ON SCHEMA "+quoted(m.schema)+" TO "+role,
+			`DO $$ DECLARE v regclass; BEGIN
+FOR v IN SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = '`+m.schema+`' AND c.relkind = 'v'
+           AND starts_with(c.relname, '`+reader+`_') LOOP
+    EXECUTE format('GRANT SELECT ON %s TO %I', v, '`+live+"_"+reader+`');
+END LOOP; END $$`)
+	}
+	return all
 }
 
 func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }

@@ -47,7 +47,10 @@ func (m *Model) Rebuild(ctx context.Context, log contract.Reader, size int) erro
 	return nil
 }
 
-func (m *Model) next() string     { return m.schema + "_next" }
+// nextSuffix is of the schema in which a rebuild makes the new model.
+const nextSuffix = "_next"
+
+func (m *Model) next() string     { return m.schema + nextSuffix }
 func (m *Model) replaced() string { return m.schema + "_gone" }
 
 // lockRebuild waits until no other process rebuilds this model. The lock belongs to a connection,
