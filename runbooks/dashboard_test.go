@@ -49,7 +49,8 @@ func monitor(t *testing.T) *monitored {
 	// The command of compose.yaml, with another port and shorter intervals: a later flag wins.
 	command := containers(t)[ours].Command.([]any)[0].(string)
 	serve := shell(command + " --address 127.0.0.1:0 --seal-every-events 1 " +
-		"--seal-every 0 --check-every 200ms --log-level debug")
+		"--seal-every 0 --check-every 200ms --log-level debug " +
+		"--report-rules cftc-v3.2")
 	serve.Env = append(serve.Env, "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL,
 		"OTEL_BSP_SCHEDULE_DELAY=50")
 	serve.Stderr = &m.log
@@ -113,7 +114,8 @@ func TestProgramFeedsMonitoring(t *testing.T) {
 	eighth := strings.Split(string(book), "\n")[7]
 	m.do("POST", "/v1/batches", eighth+"\n", "Content-Type", "application/x-ndjson",
 		"traceparent", "00-"+trace+"-"+strings.Repeat("cd", 8)+"-01")
-	page := m.settled(`blotter_unsealed_events 0`, `blotter_parked_streams 0`,
+	page := m.settled(`blotter_reports_late\{rules="cftc-v3.2"\} \d+`,
+		`blotter_unsealed_events 0`, `blotter_parked_streams 0`,
 		`blotter_followups_missing 0`, `blotter_snapshot_age_seconds \S+`,
 		`blotter_append_group_events_count [1-9]\d*`,
 		`blotter_consumer_lag_seconds\{messaging_consumer_group_name="positions",.*\} 0`,

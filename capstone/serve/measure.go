@@ -28,11 +28,13 @@ const (
 	missingOnes    = "follow-ups"
 	parkedStreams  = "parked streams"
 	lastCheckpoint = "last checkpoint"
+	lateReports    = "late reports"
 	cursorOf       = "cursor of "
 	firstUnreadOf  = "first unread event of "
 )
 
-var measurements = []string{endOfLog, snapshotsTaken, missingOnes, parkedStreams, lastCheckpoint}
+var measurements = []string{endOfLog, snapshotsTaken, missingOnes, parkedStreams, lastCheckpoint,
+	lateReports}
 
 // A gauger measures what /metrics shows of the log and its readers. It measures when it is asked:
 // without a scrape it costs nothing, and a reader that stands still does not hide it.

@@ -64,6 +64,7 @@ type metrics struct {
 	missing     *prometheus.GaugeVec
 	parked      *prometheus.GaugeVec
 	breaks      *prometheus.GaugeVec
+	late        *prometheus.GaugeVec // by rule set
 	failures    *prometheus.CounterVec
 }
 
@@ -149,6 +150,8 @@ func (m *metrics) addMeasured() {
 	m.parked = m.gauges("blotter_parked_streams",
 		"Streams with an event that cannot be processed.")
 	m.breaks = m.gauges("blotter_breaks_open", "Open breaks after the last reconciliation.")
+	m.late = m.gauges("blotter_reports_late",
+		"Regulatory messages and reports past their deadline, at the last check.", "rules")
 }
 
 func (m *metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {

@@ -74,6 +74,10 @@ type Config struct {
 	Recheck      func(context.Context) []Part
 	RecheckEvery time.Duration
 
+	// Late counts the regulatory reports that are past their deadline, by rule set, at the interval
+	// of Recheck. nil: nothing is reported.
+	Late func(context.Context) (map[string]int, error)
+
 	Store  string               // the kind of log, for the metrics; see session.Stores
 	Groups prometheus.Histogram // takes the sizes of the log's groups; nil: it has none
 

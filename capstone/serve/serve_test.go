@@ -494,6 +494,10 @@ func TestWorkKeepsUp(t *testing.T) {
 		c.SealEveryEvents = 2
 		c.ReconcileEvery = time.Hour
 		c.Reconcile = func(context.Context) (int, error) { return 2, nil }
+		c.RecheckEvery = time.Hour
+		c.Late = func(context.Context) (map[string]int, error) {
+			return map[string]int{"cftc-v3.2": 3, "remit-2014": 0}, nil
+		}
 		c.Seal = func(context.Context) (contract.Checkpoint, error) {
 			sealed <- struct{}{}
 			return contract.Checkpoint{Size: 2}, nil
@@ -511,10 +515,15 @@ func TestWorkKeepsUp(t *testing.T) {
 		body := s.do("", "GET", "/readyz", "").Body.String()
 		return at.Equal(end) && strings.Contains(body, "read model positions") &&
 			strings.Contains(body, `"seal"`) && strings.Contains(body, "follow-ups") &&
-			strings.Contains(body, "2 breaks are open")
+			strings.Contains(body, "2 breaks are open") &&
+			strings.Contains(body, "3 reports are late")
 	}, 10*time.Second, 10*time.Millisecond)
 	metrics := s.do("reader/1", "GET", "/metrics", "").Body.String()
-	require.Contains(t, metrics, `blotter_commands_total{outcome="accepted",rule=""} 2`)
+	for _, line := range []string{`blotter_commands_total{outcome="accepted",rule=""} 2`,
+		`blotter_breaks_open 2`, `blotter_reports_late{rules="cftc-v3.2"} 3`,
+		`blotter_reports_late{rules="remit-2014"} 0`} {
+		require.Contains(t, metrics, line+"\n")
+	}
 	require.NoError(t, stop())
 	require.Equal(t, 503, s.do("", "GET", "/readyz", "").Code, "it stops")
 	require.Equal(t, 200, s.do("", "GET", "/livez", "").Code)

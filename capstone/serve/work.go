@@ -47,6 +47,9 @@ func (s *Server) work(ctx context.Context) {
 			})
 		})
 	}
+	if s.Late != nil && s.RecheckEvery > 0 {
+		all.Go(func() { repeat(ctx, s.RecheckEvery, func() { s.countLate(ctx) }) })
+	}
 	if s.Seal != nil {
 		seal := sealer{last: time.Now(), part: partOf("seal", "it has not sealed yet", nil)}
 		all.Go(func() { repeat(ctx, lookEvery, func() { seal.step(ctx, s) }) })
@@ -67,6 +70,23 @@ func (s *Server) reconcile(ctx context.Context) {
 	if open > 0 {
 		part.Well = false
 		part.Reason = cut(fmt.Sprintf("%d breaks are open; %s", open, part.Reason))
+	}
+	s.note(part)
+}
+
+// countLate counts the late reports. The part is not well while there are some.
+func (s *Server) countLate(ctx context.Context) {
+	counts, err := s.Late(ctx)
+	all := 0
+	if s.measured(lateReports, err) {
+		for rules, n := range counts {
+			s.metrics.late.WithLabelValues(rules).Set(float64(n))
+			all += n
+		}
+	}
+	part := partOf("reports", "no report is late", err)
+	if all > 0 {
+		part.Well, part.Reason = false, fmt.Sprintf("%d reports are late: blotter report late", all)
 	}
 	s.note(part)
 }

@@ -288,6 +288,8 @@ var longHelp = map[string]string{
 	"reconcile_enum":    strings.Join(jobNames(), ","),
 	"reconcile_file": "CSV with the column uti and some of " +
 		strings.Join(reconcile.Columns(), ", ") + "; these are compared.",
+	"serve_report_rules": "Count the late reports of these rule sets, at --check-every.",
+
 	"serve_reconcile_every": "Run all jobs of reconcile at this interval; 0 runs none.",
 
 	"cosign_embedded": "Let the witness of the embedded stack be the first.",

@@ -282,21 +282,9 @@ func (c *reportLateCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	due, err := w.Due(ctx, w.Run(set, nil))
+	late, err := w.Late(ctx, set)
 	if err != nil {
 		return err
-	}
-	late := []reporting.Exception{} // never nil: none is an empty list
-	for _, f := range w.Filings.Reports {
-		if f.Late(w.Source.Known) {
-			late = append(late, reporting.Exception{Message: f.Name, Missing: "the report is " +
-				f.Status() + ", and not acknowledged", Owner: "reporting", Due: f.Due})
-		}
-	}
-	for _, e := range due {
-		if w.Source.Known.After(e.Due) {
-			late = append(late, e)
-		}
 	}
 	err = a.answer(q.caveat, late, func(w io.Writer) { printExceptions(w, late) })
 	if err == nil && len(late) > 0 {
@@ -304,6 +292,39 @@ func (c *reportLateCmd) Run(ctx context.Context, a *app) error {
 			"state the missing data: blotter report reference; then blotter report make"}
 	}
 	return err
+}
+
+// lateReports counts the late messages and reports of some rule sets, as report late does.
+func lateReports(
+	s *session.Session, names []string,
+) (func(context.Context) (map[string]int, error), error) {
+	var sets []reporting.RuleSet
+	for _, name := range names {
+		set, err := ruled{name}.set()
+		if err != nil {
+			return nil, err
+		}
+		sets = append(sets, set)
+	}
+	return func(ctx context.Context) (map[string]int, error) {
+		now, err := s.System().Now(ctx)
+		if err != nil {
+			return nil, err
+		}
+		counts := map[string]int{}
+		for _, set := range sets {
+			w, err := filing.Open(ctx, filing.Of(s.Log, s.Codec, now.Known), set.Name)
+			if err != nil {
+				return nil, err
+			}
+			late, err := w.Late(ctx, set)
+			if err != nil {
+				return nil, err
+			}
+			counts[set.Name] = len(late)
+		}
+		return counts, nil
+	}, nil
 }
 
 func printExceptions(w io.Writer, all []reporting.Exception) {

@@ -39,6 +39,7 @@ type serveCmd struct {
 	LogFormat       string        `help:"${serve_log_format}" enum:"text,json" default:"text"`
 	LogLevel        slog.Level    `help:"${serve_log_level}" default:"info"`
 	ReconcileEvery  time.Duration `help:"${serve_reconcile_every}" default:"0"`
+	ReportRules     []string      `help:"${serve_report_rules}" placeholder:"RULES"`
 	Simulate        bool          `help:"${import_simulate}"`
 
 	Policies string `help:"${serve_policies}" placeholder:"FILE" type:"existingfile"`
@@ -209,6 +210,11 @@ func (c *serveCmd) server(
 			serve.Token{Secret: token, Principal: localPrincipal()}, serve.Certificates{},
 			passwords,
 		},
+	}
+	if len(c.ReportRules) > 0 {
+		if config.Late, err = lateReports(s, c.ReportRules); err != nil {
+			return nil, err
+		}
 	}
 	if c.Policies != "" {
 		if config.Policies, err = readPolicies(c.Policies); err != nil {

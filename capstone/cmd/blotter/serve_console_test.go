@@ -51,7 +51,8 @@ func newVisitor(t *testing.T, store string) *visitor {
 	_, err = s.System().Import(t.Context(), lines.Read(bytes.NewReader(text)),
 		func(r capstone.Result) { require.NoError(t, r.Problem) })
 	require.NoError(t, err)
-	server, err := new(serveCmd).server(t.Context(), a, s, "secret", observed{})
+	command := &serveCmd{ReportRules: []string{"records-2018"}}
+	server, err := command.server(t.Context(), a, s, "secret", observed{})
 	require.NoError(t, err)
 	return &visitor{server, t, s}
 }
@@ -93,6 +94,21 @@ func (v *visitor) ledger() {
 	require.NotEqual(v.t, http.StatusOK, v.get("/console/ledger", "account", "none").Code)
 }
 
+// verdicts asks for a verification as a reader does, and has the service verify: only its own one
+// is counted. None of the trades of January was ever reported: the reports are late.
+func (v *visitor) verdicts() {
+	const verified = `blotter_verdicts_total{check="verify",verdict="holds"} `
+	require.Equal(v.t, http.StatusOK, v.get("/v1/verify").Code)
+	require.Contains(v.t, v.get("/metrics").Body.String(), verified+"0\n")
+	v.Recheck(v.t.Context())
+	require.Contains(v.t, v.get("/metrics").Body.String(), verified+"1\n")
+	late, err := v.Late(v.t.Context())
+	require.NoError(v.t, err)
+	require.Positive(v.t, late["records-2018"])
+	_, err = lateReports(v.session, []string{"cftc-v9"})
+	require.ErrorContains(v.t, err, "cftc-v9")
+}
+
 // get asks for a page with parameters.
 func (v *visitor) get(path string, params ...string) *httptest.ResponseRecorder {
 	values := url.Values{}
@@ -114,17 +130,6 @@ func (v *visitor) page(path string, params ...string) string {
 	require.NotRegexp(v.t, `<script>|<style|style=|onclick|javascript:`, w.Body.String())
 	require.Regexp(v.t, `Known at <strong>.+</strong>,\neffective at <strong>.`, w.Body.String())
 	return w.Body.String()
-}
-
-// A reader's own replay or verification is no verdict: only those of the service are counted.
-func TestOnlyRechecksAreVerdicts(t *testing.T) {
-	t.Parallel()
-	v := newVisitor(t, "kafka")
-	const verified = "blotter_verdicts_total{check=\"verify\",verdict=\"holds\"} "
-	v.get("/v1/verify")
-	require.Contains(t, v.get("/metrics").Body.String(), verified+"0\n")
-	v.Recheck(t.Context())
-	require.Contains(t, v.get("/metrics").Body.String(), verified+"1\n")
 }
 
 // The pages of the console show the figures of both times, escape all texts, and only read.
@@ -182,6 +187,7 @@ func TestConsole(t *testing.T) {
 		"equal to month-end, byte for byte")
 	require.Contains(t, v.get("/console/snapshots", "replay", "year-end").Body.String(), "year-end")
 	v.ledger()
+	v.verdicts()
 	for _, path := range []string{"assets/console.css", "assets/console.js"} {
 		require.Equal(t, http.StatusOK, v.get("/console/"+path).Code)
 	}

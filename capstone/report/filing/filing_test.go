@@ -213,6 +213,12 @@ func TestLate(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, first+"/1/1", due[0].Message)
 	require.Equal(t, reporttest.At("2025-03-05T23:59:59.999999Z"), due[0].Due)
+	late, err := w.Late(t.Context(), cftc.V32)
+	require.NoError(t, err)
+	require.Empty(t, late)
+	late, err = d.world("2025-03-06T00:00:01Z").Late(t.Context(), cftc.V32)
+	require.NoError(t, err)
+	require.Equal(t, first+"/1/1", late[0].Message)
 
 	d.make("2025-03-04T17:00:00Z")
 	filed := d.world("2025-03-05").Filings.Reports[0]
