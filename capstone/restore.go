@@ -1,10 +1,12 @@
 package capstone
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -65,7 +67,7 @@ func (s *System) Restore(
 		return done, err
 	}
 	done = Restored{Origin: r.Checkpoint.Origin, Size: r.Checkpoint.Size, Root: r.Checkpoint.Root}
-	leaves := map[uuid.UUID][sha256.Size]byte{}
+	leaves := map[uuid.UUID]sealedLeaf{}
 	err = r.Archive.Records(ctx, func(b contract.SealedRecords) error {
 		if err := knowsSchemas(b); err != nil {
 			return err
@@ -74,7 +76,7 @@ func (s *System) Restore(
 			return fmt.Errorf("batch %d of the archive: %w", b.Number, err)
 		}
 		for _, ev := range b.Events {
-			leaves[ev.ID] = sha256.Sum256(ev.Leaf())
+			leaves[ev.ID] = sealedLeaf{sha256.Sum256(ev.Leaf()), ev.Position}
 		}
 		done.Batches, done.Events = done.Batches+1, done.Events+len(b.Events)
 		each(len(b.Events))
@@ -88,6 +90,12 @@ func (s *System) Restore(
 		return done, err
 	}
 	return done, s.recordRestore(ctx, r, done, latest)
+}
+
+// A sealedLeaf is the digest of an event's leaf, and the position that the event had.
+type sealedLeaf struct {
+	digest [sha256.Size]byte
+	at     contract.Position
 }
 
 // knowsSchemas refuses events that only a later version of this program can decode.
@@ -253,7 +261,7 @@ func compareReceipts(unit []contract.Recorded, got []contract.Receipt) error {
 // compareLeaves compares the events of the log with the leaves of the archive, and returns the
 // latest recorded_at. One event may be more: the statement of this restore.
 func (s *System) compareLeaves(
-	ctx context.Context, leaves map[uuid.UUID][sha256.Size]byte, statement uuid.UUID,
+	ctx context.Context, leaves map[uuid.UUID]sealedLeaf, statement uuid.UUID,
 ) (latest time.Time, err error) {
 	end, err := s.Log.End(ctx)
 	if err != nil {
@@ -273,16 +281,27 @@ func (s *System) compareLeaves(
 		case !ok:
 			return latest, &RestoreError{fmt.Sprintf("the log has event %s at %s, "+
 				"which is not in the archive", ev.ID, ev.Position), inEmptyFolder}
-		case want != sha256.Sum256(ev.Leaf()):
+		case want.digest != sha256.Sum256(ev.Leaf()):
 			return latest, &RestoreError{fmt.Sprintf("the log has event %s at %s with another "+
-				"leaf than the archive", ev.ID, ev.Position), inEmptyFolder}
+				"leaf than the archive, which has it at %s", ev.ID, ev.Position, want.at),
+				inEmptyFolder}
 		}
 	}
-	if len(leaves) > 0 {
-		return latest, &RestoreError{fmt.Sprintf("the log lacks %d events of the archive",
-			len(leaves)), inEmptyFolder}
+	return latest, lacking(leaves)
+}
+
+// lacking returns an error that names the first of the leaves that a log lacks; nil for none.
+func lacking(leaves map[uuid.UUID]sealedLeaf) error {
+	if len(leaves) == 0 {
+		return nil
 	}
-	return latest, nil
+	first := slices.MinFunc(slices.Collect(maps.Keys(leaves)), func(a, b uuid.UUID) int {
+		x, y := leaves[a].at, leaves[b].at
+		return cmp.Or(cmp.Compare(x.Partition, y.Partition), cmp.Compare(x.Offset, y.Offset))
+	})
+	return &RestoreError{fmt.Sprintf("the log lacks %d of the archive's events; the first one is "+
+		"event %s, which the archive has at %s", len(leaves), first, leaves[first].at),
+		inEmptyFolder}
 }
 
 func (r Restore) eventID() uuid.UUID { return trade.EventID(trade.RestoreID(r.Checkpoint.Root), 0) }

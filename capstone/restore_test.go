@@ -3,6 +3,7 @@ package capstone_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"testing"
 	"time"
@@ -212,6 +213,56 @@ func TestRestoresRefuseAnotherLog(t *testing.T) {
 			_, err := restoring(log).Restore(t.Context(), r, noProgress)
 			require.ErrorContains(t, err, tc.want)
 		})
+	}
+}
+
+// An unfaithful store answers each append, and then lacks or changes an event.
+type unfaithful struct {
+	*memory.Store
+	bend func(*contract.Recorded) (kept bool)
+}
+
+func (u unfaithful) Read(
+	ctx context.Context, from, to contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
+	return func(yield func(contract.Recorded, error) bool) {
+		for r, err := range u.Store.Read(ctx, from, to) {
+			if (err != nil || u.bend(&r)) && !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// A store that loses or changes an event of a restore is found, and the error names the position
+// that the event had. The log gets no statement that it was restored.
+func TestRestoresNameLostEvents(t *testing.T) {
+	t.Parallel()
+	_, r := archived(t, 60)
+	all := r.Archive.(records)
+	for _, at := range []int{0, 7, len(all) - 3} {
+		lost := all[at]
+		for want, bend := range map[string]func(*contract.Recorded) bool{
+			"lacks 1 of the archive's events; the first one is ": func(ev *contract.Recorded) bool {
+				return ev.ID != lost.ID
+			},
+			"lacks 3 of the archive's events; the first one is ": func(ev *contract.Recorded) bool {
+				return ev.ID != lost.ID && ev.ID != all[at+1].ID && ev.ID != all[at+2].ID
+			},
+			"another leaf than the archive, ": func(ev *contract.Recorded) bool {
+				if ev.ID == lost.ID {
+					ev.Reason += "!"
+				}
+				return true
+			},
+		} {
+			log := unfaithful{empty(), bend}
+			_, err := restoring(log).Restore(t.Context(), r, noProgress)
+			require.ErrorContains(t, err, want)
+			require.ErrorContains(t, err, "event "+lost.ID.String())
+			require.Regexp(t, `archive(, which)? has( it)? at `+lost.Position.String()+"$", err.Error())
+			require.Equal(t, contract.Cursor{int64(len(all))}, end(t, log.Store), "no statement")
+		}
 	}
 }
 
