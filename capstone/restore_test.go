@@ -260,7 +260,8 @@ func TestRestoresNameLostEvents(t *testing.T) {
 			_, err := restoring(log).Restore(t.Context(), r, noProgress)
 			require.ErrorContains(t, err, want)
 			require.ErrorContains(t, err, "event "+lost.ID.String())
-			require.Regexp(t, `archive(, which)? has( it)? at `+lost.Position.String()+"$", err.Error())
+			require.Regexp(t, `archive(, which)? has( it)? at `+lost.Position.String()+"$",
+				err.Error())
 			require.Equal(t, contract.Cursor{int64(len(all))}, end(t, log.Store), "no statement")
 		}
 	}

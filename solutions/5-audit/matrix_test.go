@@ -31,6 +31,7 @@ type world struct {
 	evidence [][]byte          // checkpoints that were kept as evidence
 	disposed map[int64]bool    // batches whose records were removed
 	since    []byte            // a checkpoint that was kept elsewhere, from which to verify
+	places   []string          // that random changes touched
 	sealed   []contract.Position
 	holes    []contract.Position // between the sealed events
 }
@@ -166,6 +167,24 @@ type tamper struct {
 	object func(data, other []byte) []byte // the result is nil for a removed object
 
 	at []string // FILE TestName, or the file of a script
+}
+
+// objectFaults has the cause that an attack on an object must have in the fault, for each of kinds.
+var objectFaults = map[string][]string{
+	"flip a bit": {"invalid signature", "invalid signature",
+		"it differs from byte 128 on, and has 256 of 256 bytes",
+		"it differs from byte ", "not a checkpoint of this log: "},
+	"delete": {"no such object", "no such object", "no such object", "no such object",
+		"has size 11, and a checkpoint of size 21 was published"},
+	"swap": {"its number is 1", "its text is not that of batch 6",
+		"it goes on after its 256 bytes, and has 352",
+		"it goes on after its 2942 bytes, and has 3974",
+		"its size is "},
+	"duplicate": {"invalid signature", "it goes on after the last body",
+		"it goes on after its 256 bytes, and has 512",
+		"it goes on after its 2942 bytes, and has 5884", "not a checkpoint of this log: "},
+	"truncate the tail": {"malformed note", "it ends inside the body of event 0",
+		"it ends after 255 of 256 bytes", "it ends after ", "not a checkpoint of this log: "},
 }
 
 const (
@@ -325,7 +344,7 @@ func TestTamperMatrix(t *testing.T) {
 				require.Contains(t, w.named(), row.logSays)
 				t.Log(w.named())
 			})
-			for _, kind := range kinds {
+			for i, kind := range kinds {
 				if row.object == nil || partitions > 1 {
 					continue
 				}
@@ -335,11 +354,10 @@ func TestTamperMatrix(t *testing.T) {
 					names := w.ofKind(kind)
 					name := names[len(names)-1]
 					w.over[name] = row.object(bytes.Clone(w.get(name)), w.get(names[0]))
-					if kind == "checkpoints/" {
-						require.Contains(t, w.named(), "the archive was rolled back: ")
-					} else {
-						require.Regexp(t, `^(the archive was changed: |batch \d+ is missing )`,
-							w.named())
+					require.Contains(t, w.named(), objectFaults[row.name][i])
+					require.Regexp(t, `^the archive was (changed|rolled back): |^batch \d+ is mis`,
+						w.named())
+					if row.name != "delete" || kind != "checkpoints/" { // it has no name left
 						require.Contains(t, w.named(), name)
 					}
 					t.Log(w.named())
@@ -378,8 +396,9 @@ func TestOtherCellsExist(t *testing.T) {
 	}
 }
 
-// 10,000 random mutations of log and archive, one to three at once: none is missed. The same seeds
-// give the same mutations; the full length tries three times as many.
+// 10,000 random mutations of log and archive, one to three at once: none is missed, and the fault
+// names a position or an object that was changed; for a removed checkpoint, its size. The same
+// seeds give the same mutations; the full length tries three times as many.
 func TestRandomTamperingIsFound(t *testing.T) {
 	t.Parallel()
 	const shards = 10
@@ -403,7 +422,10 @@ func TestRandomTamperingIsFound(t *testing.T) {
 				for range 1 + random.IntN(3) {
 					did += w.mutate(random, names) + "; "
 				}
-				require.NotEmpty(t, w.named(), "seed %d, mutation %d was missed: %s", shard, n, did)
+				said := w.named()
+				names := func(place string) bool { return strings.Contains(said, place) }
+				require.True(t, slices.ContainsFunc(w.places, names),
+					"seed %d, mutation %d: %s: it said %q", shard, n, did, said)
 			}
 		})
 	}
@@ -441,6 +463,9 @@ func (w *world) mutate(random *rand.Rand, names []string) string {
 	}
 	attack := attacks[random.IntN(len(attacks))]
 	attack.do()
+	for _, p := range []contract.Position{a, b, hole} {
+		w.places = append(w.places, fmt.Sprintf("position %s:", p), fmt.Sprintf("position %s ", p))
+	}
 	return fmt.Sprintf("%s %s %s %s", attack.name, a, b, hole)
 }
 
@@ -484,5 +509,9 @@ func (w *world) mutateObject(random *rand.Rand, name string, names []string) str
 		data = append(data, 0)
 	}
 	w.over[name] = data
+	w.places = append(w.places, name)
+	if data == nil && strings.HasPrefix(name, "checkpoints/") {
+		w.places = append(w.places, "a checkpoint of size 21 was published")
+	}
 	return fmt.Sprintf("%s %s at %d", what, name, i)
 }

@@ -400,10 +400,26 @@ func (a *Auditor) same(want []byte) opener[string] {
 	return func(ctx context.Context, name string) (string, error) {
 		data, err := a.Archive.Get(ctx, name)
 		if err == nil && !bytes.Equal(data, want) {
-			err = errTile
+			err = fmt.Errorf("%w: %s", errTile, differenceOf(data, want))
 		}
 		return name, a.opened(name, err)
 	}
+}
+
+// differenceOf says where an object differs from the bytes that it should have.
+func differenceOf(data, want []byte) string {
+	at := 0
+	for at < min(len(data), len(want)) && data[at] == want[at] {
+		at++
+	}
+	switch at {
+	case len(data):
+		return fmt.Sprintf("it ends after %d of %d bytes", at, len(want))
+	case len(want):
+		return fmt.Sprintf("it goes on after its %d bytes, and has %d", at, len(data))
+	}
+	return fmt.Sprintf("it differs from byte %d on, and has %d of %d bytes", at, len(data),
+		len(want))
 }
 
 // adopt returns the batch that is archived next, and its tiles. The log is append-only: reading the

@@ -205,6 +205,12 @@ func (v *verifier) archived(ctx context.Context, after string) (
 	if err != nil {
 		return nil, err
 	}
+	v.passedOver = map[slot]error{}
+	for i, name := range names {
+		if s, _, _ := slotOf(name); foreign[i] != nil && v.passedOver[s] == nil {
+			v.passedOver[s] = foreign[i]
+		}
+	}
 	all = slices.DeleteFunc(all, func(c contract.Checkpoint) bool { return c.Size == 0 })
 	if len(all) == 0 {
 		return nil, otherKey(foreign)
@@ -222,8 +228,13 @@ func (v *verifier) insertKept(
 		last = all[len(all)-1].Size
 	}
 	if kept.Size > last {
+		why := ""
+		if err := v.passedOver[checkpointSlot(kept.Size)]; err != nil {
+			why = fmt.Sprintf(": %v", err)
+		}
 		v.result.Fault = v.withNotes(kept, generalFault("the archive was rolled back: its last "+
-			"checkpoint has size %d, and a checkpoint of size %d was published", last, kept.Size))
+			"checkpoint has size %d, and a checkpoint of size %d was published%s", last, kept.Size,
+			why))
 		return all
 	}
 	// The kept checkpoint comes after the archive's own checkpoint of the same size, so that the
@@ -246,8 +257,11 @@ type verifier struct {
 	at       tip
 	tiles    *tiler                // of the tree up to at
 	signed   []contract.Checkpoint // of the archive, those that were read
-	cosigned map[string]bool       // folders of cosignatures
-	versions map[string]int64      // the last version seen of each stream
+
+	passedOver map[slot]error // foreign checkpoints: the first of each slot
+
+	cosigned map[string]bool  // folders of cosignatures
+	versions map[string]int64 // the last version seen of each stream
 	result   contract.Verification
 	// differs is the first difference between log and archive. The next checkpoint shows which of
 	// the two was changed.
