@@ -22,6 +22,10 @@ type Record struct {
 	Contract   string   // the UTI; empty for an event about no contract
 	Principals []string // who acted
 	Party      string   // the person whose fields it has; empty for every other event
+	Causation  uuid.UUID
+	// Follows is the contract of the event that caused it, such as that of a journal. Holds reach
+	// the record by it; retention does not count from the end of that contract.
+	Follows string
 }
 
 // Facts are all records of a log, and the contracts that they are about.
@@ -72,7 +76,7 @@ func subject(stream string) string {
 
 func (f *Facts) add(r contract.Recorded, e trade.Event) {
 	record := Record{ID: r.ID, Type: r.Type, At: r.RecordedAt, Position: r.Position,
-		Contract: subject(r.Stream)}
+		Contract: subject(r.Stream), Causation: r.Causation}
 	record.Party, _ = vault.Of(r.Stream)
 	for _, who := range []string{r.Actor, r.Approver, r.SubmittedBy} {
 		record.Principals = with(record.Principals, who)
@@ -104,8 +108,20 @@ func with(all []string, one string) []string {
 	return append(all, one)
 }
 
-// finish finds the contracts that have ended. A parked one counts as open.
+// finish finds the contracts that records follow, and those that have ended. A parked one counts as
+// open.
 func (f *Facts) finish() {
+	of := map[uuid.UUID]string{}
+	for _, r := range f.Records {
+		if r.Contract != "" {
+			of[r.ID] = r.Contract
+		}
+	}
+	for i := range f.Records {
+		if r := &f.Records[i]; r.Contract == "" {
+			r.Follows = of[r.Causation]
+		}
+	}
 	for uti, events := range f.events {
 		t, parked := trade.Fold(uti, events, trade.AsOf{})
 		if parked != nil || t.Status == trade.Live {

@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"slices"
@@ -145,14 +146,15 @@ func fourEyes(act, actor, approver string) error {
 
 // covers reports whether a hold in force keeps a record.
 func (h Hold) covers(r Record, f *Facts) bool {
-	c := f.contracts[r.Contract]
+	uti := cmp.Or(r.Contract, r.Follows)
+	c := f.contracts[uti]
 	if c == nil {
 		c = &contractFacts{}
 	}
 	fits := func(want string, all ...string) bool {
 		return want == "" || slices.Contains(all, want)
 	}
-	return h.Lifted == nil && fits(h.Trade, r.Contract) && fits(h.Book, c.books...) &&
+	return h.Lifted == nil && fits(h.Trade, uti) && fits(h.Book, c.books...) &&
 		fits(h.Counterparty, c.counterparties...) &&
 		(h.Principal == "" || r.Party == h.Principal || f.names(r, h.Principal)) &&
 		!r.At.Before(h.From) && (h.To.IsZero() || r.At.Before(h.To))

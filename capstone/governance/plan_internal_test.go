@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
 )
 
 var start = time.Date(2020, 2, 29, 12, 0, 0, 0, time.UTC)
@@ -196,6 +197,28 @@ func TestHoldCoversOwnFields(t *testing.T) {
 	}
 	h := Holds{All: []Hold{{Placed: Placed{From: start.Add(1)}}, {Placed: Placed{Principal: "x"}}}}
 	require.True(t, ErasureOf("client/1", Default(), f, h, start).Allowed)
+}
+
+// A hold of a contract, its book or its counterparty reaches the journals that its events caused,
+// also those that are read before their cause. It does not reach other journals.
+func TestHoldReachesJournals(t *testing.T) {
+	t.Parallel()
+	cause := uuid.UUID{1}
+	f := &Facts{contracts: map[string]*contractFacts{}, events: map[string][]trade.Event{}}
+	journal := contract.Recorded{Event: contract.Event{ID: uuid.UUID{2}, Causation: cause,
+		Stream: "ledger/main/journal/j-1", Type: "journal.posted"}}
+	other := journal
+	other.ID, other.Causation = uuid.UUID{3}, uuid.UUID{9}
+	f.add(journal, trade.Event{})
+	f.add(other, trade.Event{})
+	f.add(contract.Recorded{Event: contract.Event{ID: cause, Stream: "trade/T1",
+		Type: "trade.new"}}, trade.Event{Body: trade.New{Book: "b1", Counterparty: "cp1"}})
+	f.finish()
+	for _, scope := range []Placed{{Trade: "T1"}, {Book: "b1"}, {Counterparty: "cp1"}} {
+		h := Holds{All: []Hold{{Placed: scope}}}
+		require.Len(t, h.over(f.Records[0], f), 1, "%+v", scope)
+		require.Empty(t, h.over(f.Records[1], f), "%+v", scope)
+	}
 }
 
 // A contract that ends long after its last record keeps its people for the years of its class.
