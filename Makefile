@@ -61,7 +61,7 @@ generate: ## copy the code that the labs provide from the solutions
 	@go test ./labs/kit -run '^TestGeneratedFiles$$' -count=1 -update
 
 fork: ## a product without the course: make fork MODULE=example.org/acme/trades NAME=acme [DIR=]
-	@go run ./labs/cmd/fork -module '$(MODULE)' -name '$(NAME)' -dir '$(DIR)'
+	@go run ./labs/cmd/fork -module '$(MODULE)' -name '$(NAME)' -prefix '$(PREFIX)' -dir '$(DIR)'
 
 handout: ## a template for students, without solutions: make handout [DIR=../labs]
 	@go run ./labs/cmd/fork -handout -dir '$(DIR)'

@@ -104,8 +104,27 @@ func TestRewriteRefuses(t *testing.T) {
 	_, err = w.rewrite("README.md", []byte("see labs/2-store/store.go of this course\n"))
 	require.NoError(t, err)
 	require.Len(t, w.left, 1)
-	require.Error(t, names{"example.org/x", "Acme"}.check())
-	require.Error(t, names{"example.org/x", "type"}.check())
-	require.Error(t, names{"../x", "acme"}.check())
+	require.Error(t, names{"example.org/x", "Acme", ""}.check())
+	require.Error(t, names{"example.org/x", "type", ""}.check())
+	require.Error(t, names{"../x", "acme", ""}.check())
 	require.NoError(t, acme.check())
+}
+
+// The prefix of environment variables is a choice of the fork. A word in capitals that is no
+// variable follows the name.
+func TestPrefixIsAChoice(t *testing.T) {
+	t.Parallel()
+	chosen := acme
+	chosen.prefix = "DESK_2"
+	require.NoError(t, chosen.check())
+	const text = "BLOTTER_DATA, ${BLOTTER_KAFKA_IMAGE:-x}, the prefix BLOTTER_, BLOTTERPWR"
+	require.Equal(t, "DESK_2_DATA, ${DESK_2_KAFKA_IMAGE:-x}, the prefix DESK_2_, ACMEPWR",
+		chosen.replacer().Replace(text))
+	require.Equal(t, "ACME_DATA, ${ACME_KAFKA_IMAGE:-x}, the prefix ACME_, ACMEPWR",
+		acme.replacer().Replace(text))
+	for _, prefix := range []string{"desk", "DESK_", "_DESK", "A__B", "2A", "A-B", "A B",
+		"MYBLOTTER"} {
+		chosen.prefix = prefix
+		require.ErrorContains(t, chosen.check(), "PREFIX", prefix)
+	}
 }

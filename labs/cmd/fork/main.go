@@ -25,6 +25,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var n names
 	flags.StringVar(&n.module, "module", "", "module path, such as example.org/acme/trades")
 	flags.StringVar(&n.name, "name", "", "name of its program: lower-case letters and digits")
+	flags.StringVar(&n.prefix, "prefix", "", "prefix of its environment variables, such as ACME")
 	dir := flags.String("dir", "", "new folder of the fork; beside this clone by default")
 	template := flags.Bool("handout", false, "write a template for students, without solutions")
 	if flags.Parse(args) != nil {

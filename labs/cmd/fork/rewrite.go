@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"go/format"
 	"go/parser"
@@ -22,10 +23,14 @@ const (
 	oldName   = "blotter"
 )
 
-// names are the choices of a fork.
-type names struct{ module, name string }
+// names are the choices of a fork. The prefix of its environment variables has no underscore at its
+// end; it is the name in capitals if it is empty.
+type names struct{ module, name, prefix string }
 
-var validName = regexp.MustCompile(`^[a-z][a-z0-9]{1,15}$`)
+var (
+	validName   = regexp.MustCompile(`^[a-z][a-z0-9]{1,15}$`)
+	validPrefix = regexp.MustCompile(`^(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*)?$`)
+)
 
 func (n names) check() error {
 	if err := module.CheckImportPath(n.module); err != nil {
@@ -35,8 +40,12 @@ func (n names) check() error {
 		return fmt.Errorf("NAME %q: want 2 to 16 lower-case letters and digits, and no word of Go",
 			n.name)
 	}
-	if strings.Contains(n.module+n.name, oldName) {
-		return fmt.Errorf("MODULE and NAME must not contain %q", oldName)
+	if !validPrefix.MatchString(n.prefix) {
+		return fmt.Errorf("PREFIX %q: want capitals, digits and single underscores between them",
+			n.prefix)
+	}
+	if strings.Contains(strings.ToLower(n.module+" "+n.name+" "+n.prefix), oldName) {
+		return fmt.Errorf("MODULE, NAME and PREFIX must not contain %q", oldName)
 	}
 	return nil
 }
@@ -50,6 +59,7 @@ func (n names) replacer() *strings.Replacer {
 	return strings.NewReplacer(oldModule, n.module,
 		"com.example.blotter", strings.Join(labels, ".")+"."+n.name, oldName, n.name,
 		"Blotter", strings.ToUpper(n.name[:1])+n.name[1:],
+		"BLOTTER_", cmp.Or(n.prefix, strings.ToUpper(n.name))+"_",
 		"BLOTTER", strings.ToUpper(n.name), "capstone", "flow", "Capstone", "Flow")
 }
 
