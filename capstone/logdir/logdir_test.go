@@ -270,3 +270,33 @@ func TestFileIsWrittenCompleteAndOnce(t *testing.T) {
 		}
 	}
 }
+
+// The file of a service counts only while the process that it names has the lock: a service that
+// crashed leaves its file, and another command may hold the lock for an instant.
+func TestServiceIsTheHolderOfTheLock(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	d, err := New(path, example)
+	require.NoError(t, err)
+	require.NoError(t, d.Create())
+	found := func() *Service {
+		s, err := FindService(path)
+		require.NoError(t, err)
+		return s
+	}
+	require.Nil(t, found())
+	own := Service{URL: "http://127.0.0.1:1", Token: "secret", PID: os.Getpid()}
+	withdraw, err := d.Announce(own)
+	require.NoError(t, err)
+	require.Equal(t, &own, found())
+	crashed, err := json.Marshal(Service{URL: own.URL, Token: own.Token, PID: own.PID + 1})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(path, "service"), crashed, 0o600))
+	require.Nil(t, found(), "another process has the lock")
+	require.NoError(t, os.WriteFile(filepath.Join(path, "service"), []byte("{"), 0o600))
+	_, err = FindService(path)
+	require.ErrorContains(t, err, "the file of the service in "+path)
+	require.NoError(t, withdraw())
+	require.NoError(t, os.WriteFile(filepath.Join(path, "service"), crashed, 0o600))
+	require.Nil(t, found(), "nobody has the lock")
+}

@@ -1,6 +1,9 @@
 package serve
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"net/http"
 	"path/filepath"
 	"testing"
@@ -8,6 +11,11 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone"
+	"example.com/blotter/labs/kit/contract"
+	codec "example.com/blotter/solutions/1-schemas"
+	"example.com/blotter/solutions/2-store/memory"
 )
 
 // An operation that states no actions would be open to everybody who signs in.
@@ -41,4 +49,33 @@ func TestAllowanceIsOfOnePrincipal(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, written, principal)
 	}
+}
+
+// A goneLog has no end while it is away.
+type goneLog struct {
+	contract.Store
+	away error
+}
+
+func (l *goneLog) End(ctx context.Context) (contract.Cursor, error) {
+	end, err := l.Store.End(ctx)
+	return end, cmp.Or(l.away, err)
+}
+
+// While the log is away the part says so. After that it has the state of its last seal again, which
+// may be a failure.
+func TestSealStateAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	log := &goneLog{Store: memory.New(contract.SimulatedClock)}
+	s := New(Config{System: capstone.New(log, codec.Offline(), "test")})
+	last := partOf("seal", "", errors.New("the archive is full"))
+	f := sealer{part: last}
+	for _, away := range []error{nil, errors.New("no broker"), nil} {
+		log.away = away
+		f.step(t.Context(), s)
+		if away != nil {
+			require.Equal(t, partOf("seal", "", away), s.parts["seal"])
+		}
+	}
+	require.Equal(t, last, s.parts["seal"])
 }

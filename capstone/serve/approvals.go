@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -196,7 +198,7 @@ type pendingOutput struct {
 	}
 }
 
-// listPending reads the log for commands that wait.
+// listPending lists the commands that wait.
 func (s *Server) listPending(ctx context.Context, _ *struct{}) (*pendingOutput, error) {
 	out := new(pendingOutput)
 	now, err := s.System.Now(ctx)
@@ -209,38 +211,67 @@ func (s *Server) listPending(ctx context.Context, _ *struct{}) (*pendingOutput, 
 		return nil, s.failed(ctx, err)
 	}
 	for _, p := range waiting {
-		if !now.Known.After(p.Expires) {
-			out.Body.Answer = append(out.Body.Answer, p)
+		if !now.Known.After(p.expires()) {
+			out.Body.Answer = append(out.Body.Answer, p.shown())
 		}
 	}
 	return out, nil
 }
 
 // Waiting reads the log for commands that nobody approved, also if the time for that has ended.
-func Waiting(ctx context.Context, system *capstone.System) ([]Pending, error) {
-	return (&Server{Config: Config{System: system}}).waiting(ctx)
+func Waiting(ctx context.Context, system *capstone.System) (all []Pending, err error) {
+	waiting, err := (&Server{Config: Config{System: system}}).waiting(ctx)
+	for _, p := range waiting {
+		all = append(all, p.shown())
+	}
+	return all, err
 }
 
-func (s *Server) waiting(ctx context.Context) (all []Pending, err error) {
+func (p pending) shown() Pending {
+	return Pending{p.ID, p.Actor, p.detail, string(lines.Format(p.Command)),
+		p.recorded.RecordedAt, p.recorded.EffectiveAt, p.expires()}
+}
+
+// A pendingIndex has the pending commands up to a cursor that nobody had approved at the last look.
+// The log is the truth: a new process reads it once.
+type pendingIndex struct {
+	mu      sync.Mutex
+	at      contract.Cursor
+	waiting []pending
+}
+
+// waiting returns the pending commands that nobody approved. It reads the log from the end of the
+// last look on. After an error the next look begins where this one did.
+func (s *Server) waiting(ctx context.Context) ([]pending, error) {
+	s.pending.mu.Lock()
+	defer s.pending.mu.Unlock()
 	end, err := s.System.Log.End(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for r, err := range s.System.Log.Read(ctx, nil, end) {
+	found := slices.Clone(s.pending.waiting)
+	for r, err := range s.System.Log.Read(ctx, s.pending.at, end) {
 		if err != nil {
 			return nil, err
 		}
 		p, waits, err := s.pendingOf(ctx, r)
-		if err == nil && waits {
-			var done bool
-			if _, done, err = s.decided(ctx, p); !done {
-				all = append(all, Pending{p.ID, p.Actor, p.detail,
-					string(lines.Format(p.Command)), r.RecordedAt, r.EffectiveAt, p.expires()})
-			}
-		}
 		if err != nil {
 			return nil, err
 		}
+		if waits {
+			found = append(found, p)
+		}
 	}
-	return all, nil
+	var left []pending
+	for _, p := range found {
+		_, done, err := s.decided(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		if !done {
+			left = append(left, p)
+		}
+	}
+	s.pending.at, s.pending.waiting = end, left
+	return slices.Clone(left), nil
 }

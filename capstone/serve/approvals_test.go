@@ -1,14 +1,20 @@
 package serve_test
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"iter"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/capstone/serve"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
 )
 
 // settled sends the commands of a contract that is settled in full.
@@ -97,4 +103,79 @@ func TestPendingCommandExpires(t *testing.T) {
 	code, refused := s.command("trader/1", void)
 	require.Equal(t, http.StatusUnprocessableEntity, code)
 	require.Equal(t, "lifecycle.needs-approver", refused.Rule)
+}
+
+// A readLog counts the events that are read from it.
+type readLog struct {
+	contract.Store
+	events int
+}
+
+func (l *readLog) Read(
+	ctx context.Context, from, to contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
+	return func(yield func(contract.Recorded, error) bool) {
+		for r, err := range l.Store.Read(ctx, from, to) {
+			l.events++
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// The pending commands are looked up again in the new events only. A command whose line no program
+// reads any more is not pending, and hides no other one.
+func TestPendingIsAnIndex(t *testing.T) {
+	t.Parallel()
+	log := new(readLog)
+	s := newService(t, func(c *serve.Config) {
+		log.Store = c.System.Log
+		c.System.Log, c.System.Desk.Log = log, log
+	})
+	s.settled()
+	s.unreadable()
+	listed := func() (ids []string, read int) {
+		before := log.events
+		w := s.do("approver/1", "GET", "/v1/pending", "")
+		require.Equal(t, http.StatusOK, w.Code, w.Body.String())
+		var list struct{ Answer []serve.Pending }
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &list))
+		for _, p := range list.Answer {
+			ids = append(ids, p.CommandID)
+		}
+		return ids, log.events - before
+	}
+	ids, read := listed()
+	require.Empty(t, ids)
+	require.Equal(t, 3+3, read, "the present of a simulated log takes a read of all its events")
+	s.command("trader/1", void)
+	for _, want := range []int{4 + 1, 4} {
+		ids, read = listed()
+		require.Equal(t, []string{"v-1"}, ids)
+		require.Equal(t, want, read)
+	}
+	waiting, err := serve.Waiting(t.Context(), s.system)
+	require.NoError(t, err)
+	require.Len(t, waiting, 1)
+	s.approve("approver/1", "v-1")
+	ids, read = listed()
+	require.Empty(t, ids)
+	require.Equal(t, 5+1, read)
+	code, text := s.approve("approver/1", "u-1")
+	require.Equal(t, http.StatusConflict, code, text)
+}
+
+// unreadable records the refusal of a command whose line has an operation that does not exist.
+func (s *service) unreadable() {
+	entered := time.Date(2025, 1, 6, 10, 0, 0, 0, time.UTC)
+	body, err := s.system.Desk.Codec.Encode(s.t.Context(), trade.CommandRefused{CommandID: "u-1",
+		Rule: string(trade.NeedsApprover), Detail: "needs an approver", Line: `{"op":"BARTER"}`})
+	require.NoError(s.t, err)
+	_, err = s.system.Log.Append(contract.At(s.t.Context(), entered), "trade/U", contract.Any,
+		contract.Event{ID: trade.EventID("u-1", 0), Stream: "trade/U", Type: body.Type,
+			Schema: body.Schema, Fingerprint: body.Fingerprint, Data: body.Data,
+			Actor: "trader/1", SubmittedBy: "trader/1", CommandID: "u-1", EnteredAt: entered,
+			EffectiveAt: entered, Reason: "x", Source: "test"})
+	require.NoError(s.t, err)
 }

@@ -119,6 +119,7 @@ type Server struct {
 	metrics *metrics
 	tracer  trace.Tracer
 	gauger  *gauger
+	pending pendingIndex
 	second  secondAsks
 
 	ending context.Context // ends when the server stops taking requests: feeds and batches end

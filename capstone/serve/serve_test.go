@@ -477,12 +477,47 @@ func TestAnswersHavePagesTimesAndTags(t *testing.T) {
 	require.Equal(t, []int{3}, second.Answer)
 	require.Empty(t, second.Next)
 	rows = append(rows, 4)
+	code, _, other := get("/v1/list", "If-None-Match", tag)
+	require.Equal(t, http.StatusOK, code)
+	require.NotEqual(t, tag, other)
 	code, _, _ = get("/v1/list?limit=2&cursor=" + first.Next)
 	require.Equal(t, http.StatusConflict, code)
 	for _, bad := range []string{"x=1", "limit=0", "cursor=abc&limit=1", "book=a&book=b"} {
 		code, _, _ := get("/v1/list?" + bad)
 		require.Equal(t, http.StatusBadRequest, code, bad)
 	}
+}
+
+// An answer that says no has its problem in its tag: a client that has the yes gets it. A question
+// without an answer is a problem of RFC 9457, with no tag.
+func TestProblemsOfAnswers(t *testing.T) {
+	t.Parallel()
+	answer := serve.Answer{Status: http.StatusOK, JSON: []byte(`{"answer":[1]}`)}
+	s := newService(t, func(c *serve.Config) {
+		c.Queries = []serve.Query{{Name: "list", Ask: func(context.Context, url.Values) serve.Answer {
+			return answer
+		}}}
+	})
+	yes := s.do("reader/1", "GET", "/v1/list", "").Header().Get("ETag")
+	require.NotEmpty(t, yes)
+	answer.Detail, answer.Hint = "two lines differ", "compare them"
+	no := s.do("reader/1", "GET", "/v1/list", "", "If-None-Match", yes)
+	require.Equal(t, http.StatusOK, no.Code)
+	require.NotEqual(t, yes, no.Header().Get("ETag"))
+	var said struct{ Problem struct{ Detail, Hint string } }
+	require.NoError(t, json.Unmarshal(no.Body.Bytes(), &said))
+	require.Equal(t, "two lines differ", said.Problem.Detail)
+	require.Equal(t, "compare them", said.Problem.Hint)
+	require.Equal(t, http.StatusNotModified, s.do("reader/1", "GET", "/v1/list", "",
+		"If-None-Match", "W/\"other\", "+no.Header().Get("ETag")).Code)
+
+	answer.Status = http.StatusConflict
+	w := s.do("reader/1", "GET", "/v1/list", "", "If-None-Match", yes)
+	require.Equal(t, http.StatusConflict, w.Code)
+	require.Empty(t, w.Header().Get("ETag"))
+	require.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
+	require.JSONEq(t, `{"title":"Conflict","status":409,"detail":"two lines differ",`+
+		`"hint":"compare them","answer":[1]}`, w.Body.String())
 }
 
 // The read models follow, the log is sealed after enough events, and /readyz names each part.
