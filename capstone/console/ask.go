@@ -357,7 +357,7 @@ type healthBody struct {
 	Lag []struct {
 		Of         string
 		Events     int64
-		Partitions []struct{ Partition, Events int64 }
+		Partitions []struct{ Partition, Offset, End, Events int64 }
 	}
 	Checkpoint *struct {
 		Origin     string

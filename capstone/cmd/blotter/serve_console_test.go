@@ -175,7 +175,8 @@ func TestConsole(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, v.get("/console/trade", "uti", `"><script>`).Code)
 	require.NotContains(t, v.get("/console/trade", "uti", `"><script>`).Body.String(), `"><script>`)
 	require.Contains(t, v.page("/console/positions"), "90.00")
-	require.Contains(t, v.page("/console/health"), "it covers the log")
+	require.Regexp(t, `it covers the log(?s:.*)>audit</th>.*<span>0: (\d+) of \d+</span> <span>1: `,
+		v.page("/console/health"))
 	require.Contains(t, v.page("/console/curves"), `<polyline points="`)
 	require.Contains(t, v.get("/console/explain").Body.String(), `name="from"`)
 	require.Regexp(t, `NOVATE T70</a>(?s:.*)difference`,

@@ -23,6 +23,8 @@ type lag struct {
 // A partitionLag is the distance of a reader from the end of one partition.
 type partitionLag struct {
 	Partition int32 `json:"partition"`
+	Offset    int64 `json:"offset"` // the first one that it has not read
+	End       int64 `json:"end"`    // of the partition
 	behind
 }
 
@@ -74,7 +76,8 @@ func (t *tail) lag(end contract.Cursor, now time.Time) lag {
 		l.Ahead = err.Error()
 	}
 	for n, u := range t.partitions {
-		l.Partitions = append(l.Partitions, partitionLag{int32(n), u.behind(now)})
+		l.Partitions = append(l.Partitions, partitionLag{int32(n), t.from.At(int32(n)),
+			end.At(int32(n)), u.behind(now)})
 	}
 	return l
 }

@@ -103,9 +103,9 @@ func TestLagOfEachPartition(t *testing.T) {
 	text, err := json.Marshal(got)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"of": "positions", "events": 3, "seconds": 99, "partitions": [
-		{"partition": 0, "events": 2, "seconds": 99},
-		{"partition": 1, "events": 0, "seconds": 0},
-		{"partition": 2, "events": 1, "seconds": 80}]}`, string(text))
+		{"partition": 0, "offset": 1, "end": 3, "events": 2, "seconds": 99},
+		{"partition": 1, "offset": 2, "end": 2, "events": 0, "seconds": 0},
+		{"partition": 2, "offset": 0, "end": 1, "events": 1, "seconds": 80}]}`, string(text))
 	require.Equal(t, "3 events behind, for 1m39s", got.line())
 	var table strings.Builder
 	printLags(&table, []lag{got, reader.lag(end, time.Time{})})
