@@ -494,9 +494,8 @@ func TestProblemsOfAnswers(t *testing.T) {
 	t.Parallel()
 	answer := serve.Answer{Status: http.StatusOK, JSON: []byte(`{"answer":[1]}`)}
 	s := newService(t, func(c *serve.Config) {
-		c.Queries = []serve.Query{{Name: "list", Ask: func(context.Context, url.Values) serve.Answer {
-			return answer
-		}}}
+		c.Queries = []serve.Query{{Name: "list",
+			Ask: func(context.Context, url.Values) serve.Answer { return answer }}}
 	})
 	yes := s.do("reader/1", "GET", "/v1/list", "").Header().Get("ETag")
 	require.NotEmpty(t, yes)
