@@ -11,7 +11,8 @@ import (
 )
 
 // FilingStreams begins the names of the streams of filings: report/<rule set>. Its events are Made,
-// Sent and Answered.
+// Sent and Answered. A long list of Made or Answered is spread over several events, which are
+// appended together; see Made.Parts.
 const FilingStreams = "report/"
 
 // Made is the body of the event that a report was made: all messages that were not made before, and
@@ -55,6 +56,59 @@ type Rejected struct {
 	Message string `avro:"message"`
 	Code    string `avro:"code"`
 	Text    string `avro:"text"`
+}
+
+// partBytes limits the text of the lists of one event, well below contract.MaxData.
+const partBytes = 512 << 10
+
+// Parts returns the bodies of the events that record m. Each has all single facts, and a part of
+// the lists; Filings.Take puts them together. A report with few exceptions has one part.
+func (m Made) Parts() (all []Made) {
+	whole := m
+	lacks := parts(m.Exceptions, func(l Lack) int {
+		return len(l.Message) + len(l.Field) + len(l.Missing) + len(l.Owner)
+	})
+	back := parts(m.Back, func(uti string) int { return len(uti) })
+	for i := range max(len(lacks), len(back)) {
+		m := whole
+		m.Exceptions, m.Back = part(lacks, i), part(back, i)
+		all = append(all, m)
+	}
+	return all
+}
+
+// Parts returns the bodies of the events that record a; see Made.Parts.
+func (a Answered) Parts() (all []Answered) {
+	whole := a
+	for _, rejected := range parts(a.Rejected, func(r Rejected) int {
+		return len(r.Message) + len(r.Code) + len(r.Text)
+	}) {
+		a := whole
+		a.Rejected = rejected
+		all = append(all, a)
+	}
+	return all
+}
+
+// parts cuts a list into parts of about partBytes. An empty list is one part.
+func parts[T any](list []T, size func(T) int) (all [][]T) {
+	from, bytes := 0, 0
+	for i, item := range list {
+		const lengths = 32 // of the fields, and a time
+		if next := size(item) + lengths; bytes > 0 && bytes+next > partBytes {
+			all, from, bytes = append(all, list[from:i]), i, next
+		} else {
+			bytes += next
+		}
+	}
+	return append(all, list[from:])
+}
+
+func part[T any](all [][]T, i int) []T {
+	if i < len(all) {
+		return all[i]
+	}
+	return nil
 }
 
 // EventType returns the stable name of the event.
@@ -118,21 +172,42 @@ func (f Filed) Late(at time.Time) bool {
 func (f *Filings) Take(recorded time.Time, body any) {
 	switch b := body.(type) {
 	case Made:
-		f.Reports = append(f.Reports, Filed{Made: b, RecordedAt: recorded})
-		f.Until, f.Open = b.Known.UTC(), map[string]bool{}
-		f.catchUps, f.parked = map[string]catchUp{}, map[string]int64{}
-		f.missed = map[string][]trade.Day{}
+		f.made(recorded, b)
 		for _, e := range b.Exceptions {
 			f.open(e.Message, false)
 		}
 	case Sent:
 		f.find(b.Name, func(r *Filed) { r.Sent = &b })
 	case Answered:
-		f.find(b.Name, func(r *Filed) { r.Answered = &b })
+		f.find(b.Name, func(r *Filed) { r.answered(b) })
 		for _, r := range b.Rejected {
 			f.open(r.Message, true)
 		}
 	}
+}
+
+// made begins a report, or adds the next part of the last one.
+func (f *Filings) made(recorded time.Time, m Made) {
+	if n := len(f.Reports); n > 0 {
+		last := &f.Reports[n-1]
+		if last.Name == m.Name && last.Digest == m.Digest {
+			last.Back = append(slices.Clip(last.Back), m.Back...)
+			last.Exceptions = append(slices.Clip(last.Exceptions), m.Exceptions...)
+			return
+		}
+	}
+	f.Reports = append(f.Reports, Filed{Made: m, RecordedAt: recorded})
+	f.Until, f.Open = m.Known.UTC(), map[string]bool{}
+	f.catchUps, f.parked = map[string]catchUp{}, map[string]int64{}
+	f.missed = map[string][]trade.Day{}
+}
+
+// answered takes an answer, or the next part of the same one.
+func (f *Filed) answered(a Answered) {
+	if f.Answered != nil && f.Answered.Digest == a.Digest {
+		a.Rejected = append(slices.Clip(f.Answered.Rejected), a.Rejected...)
+	}
+	f.Answered = &a
 }
 
 // open takes the id of a message that is to be made again; see Message.ID.

@@ -1,6 +1,7 @@
 package filing_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -223,4 +224,41 @@ func TestParkedStreamIsOpen(t *testing.T) {
 	run.Known = reporttest.At("2025-03-04T17:00:00Z")
 	out = run.Contract(report.Subject{Contract: c})
 	require.Equal(t, first+"/2/1", out.Rows[0].Message.ID())
+}
+
+// Lists that are longer than an event may be are spread over several. Nothing is lost, and the same
+// step again changes nothing.
+func TestLongLists(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	const known, n = "2025-03-03T17:00:00Z", 20_000
+	at := reporttest.At(known)
+	made := report.Made{Name: known, Known: at, Due: at, Digest: "made"}
+	answered := report.Answered{Name: known, Digest: "answer"}
+	for i := range n {
+		id := fmt.Sprintf("%sL%d/1/1", lei, i)
+		made.Exceptions = append(made.Exceptions, report.Lack{Message: id, Field: "14",
+			Missing: "party ACME has no lei", Owner: "client-data", Due: at})
+		made.Back = append(made.Back, fmt.Sprintf("%sB%048d", lei, i))
+		answered.Rejected = append(answered.Rejected, report.Rejected{
+			Message: fmt.Sprintf("%sR%d/1/1", lei, i), Code: "LAPSED",
+			Text: "the LEI of a counterparty has lapsed"})
+	}
+	for range 2 {
+		d.now = at
+		d.record(0, "made", made)
+	}
+	const later = "2025-03-04"
+	version := d.world(later).Version
+	require.Greater(t, version, int64(1), "several events")
+	d.record(version, "sent", report.Sent{Name: known, To: "sdr"})
+	d.record(version+1, "answered", answered)
+	got := d.world(later).Filings
+	require.Len(t, got.Reports, 1)
+	require.Equal(t, made.Back, got.Reports[0].Back)
+	require.Equal(t, answered.Rejected, got.Reports[0].Answered.Rejected)
+	require.Len(t, got.Reports[0].Exceptions, n)
+	require.Len(t, got.Open, 2*n)
+	require.False(t, got.Open[lei+"L19999/1/1"])
+	require.True(t, got.Open[lei+"R0/1/1"])
 }

@@ -14,21 +14,44 @@ import (
 // log was read.
 var ErrOvertaken = errors.New("another report was put on record meanwhile: look again")
 
-// Record appends the next event of the life cycle of a report. A life cycle has one order: at is
-// the number of events that were read. The same event again changes nothing.
+// Record appends the next step of the life cycle of a report. A life cycle has one order: at is the
+// number of events that were read. The same step again changes nothing. A step with long lists is
+// several events in one append: a crash leaves all of them on record, or none.
 func Record(
 	ctx context.Context, log contract.Store, codec *domain.Codec, rules string, at int64,
 	entry domain.Entry, body domain.Body,
 ) error {
-	e, err := codec.Event(ctx, report.FilingStreams+rules, 0, entry, body)
-	if err != nil {
-		return err
+	stream := report.FilingStreams + rules
+	var events []contract.Event
+	for i, b := range bodies(body) {
+		e, err := codec.Event(ctx, stream, uint32(i), entry, b)
+		if err != nil {
+			return err
+		}
+		events = append(events, e)
 	}
-	_, err = log.Append(ctx, e.Stream, at, e)
+	_, err := log.Append(ctx, stream, at, events...)
 	if conflict := new(contract.ConflictError); errors.As(err, &conflict) {
 		err = fmt.Errorf("%w: %w", ErrOvertaken, err)
 	}
 	return err
+}
+
+// bodies returns the bodies of the events of one step.
+func bodies(body domain.Body) (all []domain.Body) {
+	switch b := body.(type) {
+	case report.Made:
+		for _, part := range b.Parts() {
+			all = append(all, part)
+		}
+	case report.Answered:
+		for _, part := range b.Parts() {
+			all = append(all, part)
+		}
+	default:
+		all = append(all, body)
+	}
+	return all
 }
 
 // State appends reference data to the stream of its subject. Data with another form or a wrong
