@@ -168,6 +168,18 @@ func (f Filed) Late(at time.Time) bool {
 	return f.Rows > 0 && f.Answered == nil && at.After(f.Due)
 }
 
+// Late returns the reports that are past their deadline and not acknowledged. There are none of a
+// rule set that is kept, not sent.
+func (r Run) Late() (all []Exception) {
+	for _, f := range r.Filings.Reports {
+		if !r.Rules.Kept && f.Late(r.Known) {
+			all = append(all, Exception{Message: f.Name, Missing: "the report is " + f.Status() +
+				", and not acknowledged", Owner: "reporting", Due: f.Due})
+		}
+	}
+	return all
+}
+
 // Take adds the next event of the stream.
 func (f *Filings) Take(recorded time.Time, body any) {
 	switch b := body.(type) {

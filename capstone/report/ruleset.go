@@ -207,6 +207,10 @@ type RuleSet struct {
 	// the data to decide it returns a gap.
 	Scope    func(Input) Value
 	Deadline func(Input) Deadline
+	// ScopeSource and DeadlineSource name the regulation and the article of Scope and Deadline.
+	ScopeSource, DeadlineSource string
+	// Kept says that the firm keeps these reports and sends them to nobody, so no answer is missing.
+	Kept bool
 }
 
 // A Deadline is a time after Message.DueFrom, by whose end a message is due: months by the date, or
@@ -253,6 +257,17 @@ func InForce(sets []RuleSet, regime string, day trade.Day) (RuleSet, bool) {
 		}
 	}
 	return best, found
+}
+
+// Select returns the rule set with a name, such as cftc-v3.2, or the one of a regime, such as CFTC,
+// that holds on a day.
+func Select(sets []RuleSet, name string, day trade.Day) (RuleSet, bool) {
+	for _, s := range sets {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return InForce(sets, name, day)
 }
 
 // A Row is a message with the texts of its fields, in the order of RuleSet.Fields.

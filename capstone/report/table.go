@@ -5,12 +5,17 @@ import (
 	"strings"
 )
 
-// Table returns the fields of a rule set as a table in Markdown. A field whose rule is not verified
-// says so in the last column.
+// Table returns the rules of a rule set as a table in Markdown: its scope, its deadlines, and its
+// fields. A field whose rule is not verified says so in the last column.
 func Table(s RuleSet) string {
 	var b strings.Builder
 	b.WriteString("| no | name | format | element | source | verified |\n|-|-|-|-|-|-|\n")
-	for _, f := range s.Fields {
+	rules := []Field{{Number: "-", Name: "scope", Source: s.ScopeSource},
+		{Number: "-", Name: "deadline", Source: s.DeadlineSource}}
+	for i := range rules {
+		rules[i].Unverified = strings.Contains(rules[i].Source, "unverified")
+	}
+	for _, f := range append(rules, s.Fields...) {
 		verified := "yes"
 		if f.Unverified {
 			verified = "**unverified**"

@@ -82,10 +82,12 @@ var examples = map[string]string{
 
 	"report reference": "report reference party ACME lei=213800WSGIIZCXF1P572 --actor ops/1 " +
 		"--reason onboarding",
-	"report make":      "report make monday --actor ops/1 --reason daily",
-	"report list":      "report list",
-	"report late":      "report late",
-	"report submit":    "report submit monday --repository sdr --actor ops/1 --reason daily",
+	"report make":   "report make monday --actor ops/1 --reason daily",
+	"report list":   "report list",
+	"report late":   "report late",
+	"report submit": "report submit monday --repository sdr --actor ops/1 --reason daily",
+	"report answer": "report answer monday answer.csv --repository arm --actor ops/1 " +
+		"--reason daily",
 	"report reconcile": "report reconcile --repository sdr",
 	"report compare":   "report compare monday tuesday",
 	"report check":     "report check monday --key .blotter/keys/verifier",

@@ -131,15 +131,19 @@ var longHelp = map[string]string{
 
 	"report_make": "Make the report of everything that no report has yet, and of all that was " +
 		"rejected or incomplete.",
-	"report_list":      "List the reports on record: made, sent, acknowledged or rejected.",
-	"report_late":      "List the messages that are past their deadline.",
-	"report_submit":    "Hand a report to the simulated repository, and record its answer.",
+	"report_list":   "List the reports on record: made, sent, acknowledged or rejected.",
+	"report_late":   "List the messages that are past their deadline.",
+	"report_submit": "Hand a report to the simulated repository, and record its answer.",
+	"report_answer": "Record the answer of a repository to a report of any regime, from a file.",
+	"report_answer_file": "The answer as CSV: message,code,text, with each message of rows.csv " +
+		"once. An accepted message has no code.",
 	"report_reconcile": "Compare the record with the state of the repository, field by field.",
 	"report_compare": "Compare two reports message by message: of two rule sets, or of two " +
 		"times.",
 	"report_check": "Verify a certified report with only the public key: its events, and that " +
 		"it follows from them.",
-	"report_rules": "The rule set.",
+	"report_rules": "The rule set, such as cftc-v3.2, or a regime, such as CFTC: then the version " +
+		"that is in force at the known time.",
 	"report_known": "The time as of which the log is known. A report of the past is not put on " +
 		"record.",
 	"report_back":       "Also report this contract from its beginning; repeat for more.",

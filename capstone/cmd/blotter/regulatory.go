@@ -37,6 +37,7 @@ type reportCmd struct {
 	List      reportListCmd      `cmd:"" help:"${report_list}"`
 	Late      reportLateCmd      `cmd:"" help:"${report_late}"`
 	Submit    reportSubmitCmd    `cmd:"" help:"${report_submit}"`
+	Answer    reportAnswerCmd    `cmd:"" help:"${report_answer}"`
 	Reconcile reportReconcileCmd `cmd:"" help:"${report_reconcile}"`
 	Compare   reportCompareCmd   `cmd:"" help:"${report_compare}"`
 	Check     reportCheckCmd     `cmd:"" help:"${report_check}"`
@@ -97,31 +98,42 @@ func (c *reportReferenceCmd) Run(ctx context.Context, a *app) error {
 
 // ruled is the flag for a rule set.
 type ruled struct {
-	Rules string `help:"${report_rules}" default:"cftc-v3.2"`
+	Rules string `help:"${report_rules}" default:"CFTC"`
 }
 
-func (r ruled) set() (reporting.RuleSet, error) {
-	s, err := filing.Find(ruleSets(), r.Rules)
-	if err != nil {
-		var names []string
-		for _, s := range ruleSets() {
-			names = append(names, s.Name)
-		}
-		err = &usageError{err.Error(), "name one of " + strings.Join(names, ", ")}
+// set returns the rule set with the name, or that of the regime in force at a time.
+func (r ruled) set(at time.Time) (reporting.RuleSet, error) {
+	all := ruleSets()
+	s, ok := reporting.Select(all, r.Rules, trade.DayOf(at.UTC()))
+	if ok {
+		return s, nil
 	}
-	return s, err
+	var names []string
+	for _, s := range all {
+		if s.Regime == r.Rules {
+			return s, &usageError{fmt.Sprintf("no rules of %s are in force on %s", r.Rules,
+				trade.DayOf(at.UTC())), "name a rule set, such as " + s.Name}
+		}
+		names = append(names, s.Name)
+	}
+	return s, &usageError{fmt.Sprintf("rule set %q: %s", r.Rules, filing.ErrNoRules),
+		"name one of " + strings.Join(names, ", ") + ", or a regime, such as " + all[0].Regime}
 }
 
 // world opens the log for a rule set, as known at a time, or at present.
 func (a *app) world(
 	ctx context.Context, r ruled, known moment, access session.Access,
 ) (q question, set reporting.RuleSet, w *filing.World, err error) {
-	if set, err = r.set(); err != nil {
-		return q, set, nil, err
-	}
 	at, err := asOf{KnownAt: known}.parse(a.cli.Zone, time.Now())
 	if err != nil {
 		return q, set, nil, err
+	}
+	first := at.Known
+	if first.IsZero() {
+		first = time.Now()
+	}
+	if set, err = r.set(first); err != nil {
+		return q, set, nil, err // before a log is opened
 	}
 	if q.Session, err = a.open(ctx, access); err != nil {
 		return q, set, nil, err
@@ -129,6 +141,9 @@ func (a *app) world(
 	q.caveat = of(q.Session)
 	if err = q.System().CheckKnown(ctx, at.Known); err == nil && at.Known.IsZero() {
 		at.Known, err = present(ctx, q, access)
+	}
+	if err == nil {
+		set, err = r.set(at.Known)
 	}
 	if err == nil {
 		w, err = filing.Open(ctx, filing.Of(q.Log, q.Codec, at.Known), set.Name)
@@ -248,20 +263,21 @@ type filedAnswer struct {
 }
 
 func (c *reportListCmd) Run(ctx context.Context, a *app) error {
-	q, _, w, err := a.world(ctx, c.ruled, c.AsKnownAt, session.Query)
+	q, set, w, err := a.world(ctx, c.ruled, c.AsKnownAt, session.Query)
 	if err != nil {
 		return err
 	}
 	all := []filedAnswer{} // never nil: none is an empty list
 	for _, f := range w.Filings.Reports {
 		answer := filedAnswer{Name: f.Name, Status: f.Status(), Rows: f.Rows, Due: f.Due,
-			Late: f.Late(w.Source.Known), Digest: f.Digest, Exceptions: f.Exceptions}
+			Late: !set.Kept && f.Late(w.Source.Known), Digest: f.Digest, Exceptions: f.Exceptions}
 		if f.Answered != nil {
 			answer.Rejected = f.Answered.Rejected
 		}
 		all = append(all, answer)
 	}
 	return a.answer(q.caveat, all, func(w io.Writer) {
+		printLine(w, "rules %s", set.Name)
 		var rows []string
 		for _, f := range all {
 			rows = append(rows, fmt.Sprintf("%s\t%s\t%d\t%d\t%d\t%s", f.Name, f.Status, f.Rows,
@@ -286,7 +302,10 @@ func (c *reportLateCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	err = a.answer(q.caveat, late, func(w io.Writer) { printExceptions(w, late) })
+	err = a.answer(q.caveat, late, func(w io.Writer) {
+		printLine(w, "rules %s", set.Name)
+		printExceptions(w, late)
+	})
 	if err == nil && len(late) > 0 {
 		err = &failure{plural(int64(len(late)), "report") + " late",
 			"state the missing data: blotter report reference; then blotter report make"}
@@ -298,13 +317,10 @@ func (c *reportLateCmd) Run(ctx context.Context, a *app) error {
 func lateReports(
 	s *session.Session, names []string,
 ) (func(context.Context) (map[string]int, error), error) {
-	var sets []reporting.RuleSet
 	for _, name := range names {
-		set, err := ruled{name}.set()
-		if err != nil {
+		if _, err := (ruled{name}).set(time.Now()); err != nil {
 			return nil, err
 		}
-		sets = append(sets, set)
 	}
 	return func(ctx context.Context) (map[string]int, error) {
 		now, err := s.System().Now(ctx)
@@ -312,7 +328,11 @@ func lateReports(
 			return nil, err
 		}
 		counts := map[string]int{}
-		for _, set := range sets {
+		for _, name := range names {
+			set, err := ruled{name}.set(now.Known)
+			if err != nil {
+				return nil, err
+			}
 			w, err := filing.Open(ctx, filing.Of(s.Log, s.Codec, now.Known), set.Name)
 			if err != nil {
 				return nil, err
@@ -347,40 +367,94 @@ type reportSubmitCmd struct {
 // repository rejects a message.
 func (c *reportSubmitCmd) Run(ctx context.Context, a *app) error {
 	st, err := filing.Read(c.Out)
+	if err == nil {
+		err = simulated(ruled{st.Rules}, st.Known)
+	}
 	if err != nil {
 		return err
 	}
-	if err := simulated(ruled{st.Rules}); err != nil {
+	return a.answered(ctx, c.Out, filepath.Base(c.Repository), c.said,
+		func() (reporting.Answered, error) { return c.submit(st) })
+}
+
+type reportAnswerCmd struct {
+	Out        string `arg:"" help:"The folder of the report."`
+	File       string `arg:"" help:"${report_answer_file}"`
+	Repository string `required:"" help:"The name of the repository." placeholder:"NAME"`
+	said
+}
+
+// Run records that the report was sent, unless that is on record, and the answer. It exits with 1
+// if the repository rejects a message.
+func (c *reportAnswerCmd) Run(ctx context.Context, a *app) error {
+	file, err := os.ReadFile(c.File)
+	if err != nil {
+		return err
+	}
+	answered, err := filing.ReadAnswer(c.Out, file)
+	if err != nil {
+		return &usageError{c.File + ": " + err.Error(),
+			"give one line for each message of " + filing.RowsFile + ": message,code,text"}
+	}
+	return a.answered(ctx, c.Out, c.Repository, c.said,
+		func() (reporting.Answered, error) { return answered, nil })
+}
+
+// answered records that a report is sent, asks for the answer, and records it.
+func (a *app) answered(ctx context.Context, dir, to string, by said,
+	ask func() (reporting.Answered, error),
+) error {
+	st, err := filing.Read(dir)
+	if err != nil {
 		return err
 	}
 	q, set, w, err := a.world(ctx, ruled{st.Rules}, "", session.Write)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(w.Filings.Reports, func(f reporting.Filed) bool {
-		return f.Name == st.Name && f.Digest == st.Digests[filing.ReportFile(set)]
-	})
-	if i < 0 {
-		return &failure{"report " + st.Name + " of " + st.Rules + " is not on record",
-			"blotter report list shows the reports; " +
-				"one that was made as known at an earlier time is not on record"}
+	if set.Kept {
+		return &usageError{"a report of " + set.Name + " is kept, and sent to nobody",
+			"it needs no answer"}
 	}
-	filed, at := w.Filings.Reports[i], w.Version
+	filed, err := onRecord(w, st, set)
+	if err != nil {
+		return err
+	}
+	at := w.Version
 	if filed.Sent == nil {
-		sent := reporting.Sent{Name: st.Name, To: filepath.Base(c.Repository)}
-		if err := record(ctx, q.Session, set, at, c.entry("report-send", ""), sent); err != nil {
+		sent := reporting.Sent{Name: st.Name, To: to}
+		if err := record(ctx, q.Session, set, at, by.entry("report-send", ""), sent); err != nil {
 			return err
 		}
 		at++
 	}
-	answered, err := c.submit(st)
+	answered, err := ask()
 	if err == nil && filed.Answered == nil {
-		err = record(ctx, q.Session, set, at, c.entry("report-answer", ""), answered)
+		err = record(ctx, q.Session, set, at, by.entry("report-answer", ""), answered)
 	}
 	if err != nil {
 		return err
 	}
-	if err := a.answer(q.caveat, answered, func(w io.Writer) {
+	return a.printAnswered(q.caveat, answered)
+}
+
+// onRecord returns the report of a folder that is on record.
+func onRecord(
+	w *filing.World, st filing.Statement, set reporting.RuleSet,
+) (f reporting.Filed, err error) {
+	i := slices.IndexFunc(w.Filings.Reports, func(f reporting.Filed) bool {
+		return f.Name == st.Name && f.Digest == st.Digests[filing.ReportFile(set)]
+	})
+	if i < 0 {
+		return f, &failure{"report " + st.Name + " of " + st.Rules + " is not on record",
+			"blotter report list shows the reports; " +
+				"one that was made as known at an earlier time is not on record"}
+	}
+	return w.Filings.Reports[i], nil
+}
+
+func (a *app) printAnswered(c caveat, answered reporting.Answered) error {
+	if err := a.answer(c, answered, func(w io.Writer) {
 		printLine(w, "accepted %s, rejected %d", plural(answered.Accepted, "message"),
 			len(answered.Rejected))
 		for _, r := range answered.Rejected {
@@ -394,8 +468,8 @@ func (c *reportSubmitCmd) Run(ctx context.Context, a *app) error {
 }
 
 // simulated refuses a rule set whose reports the simulated repository does not take.
-func simulated(r ruled) error {
-	set, err := r.set()
+func simulated(r ruled, at time.Time) error {
+	set, err := r.set(at)
 	if err == nil && set.Regime != cftc.V32.Regime {
 		err = &usageError{"the simulated repository does not take reports of " + set.Name,
 			"name a report of " + cftc.V32.Name}
@@ -452,7 +526,7 @@ type reportReconcileCmd struct {
 
 // Run exits with 1 if the repository has a contract otherwise than the record.
 func (c *reportReconcileCmd) Run(ctx context.Context, a *app) error {
-	if err := simulated(c.ruled); err != nil {
+	if err := simulated(c.ruled, time.Now()); err != nil {
 		return err
 	}
 	r, err := repository.Open(c.Repository)

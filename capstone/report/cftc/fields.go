@@ -16,6 +16,9 @@ var V32 = report.RuleSet{
 	From:   day("2024-01-29"), Fields: fields, File: "csv", Write: write,
 	Messages: Messages, CatchUp: catchUp, Crosses: true, Valuation: Value,
 	Scope: scope, Deadline: deadline,
+	ScopeSource: "CEA section 1a(47)(B)(ii) and 17 CFR 45.8 (unverified)",
+	DeadlineSource: "17 CFR 45.3 and 45.4 for a dealer; others, and 17 CFR 45.14 for corrections, " +
+		"are unverified",
 }
 
 func day(s string) trade.Day {

@@ -16,6 +16,7 @@ import (
 	"example.com/blotter/capstone/report"
 	"example.com/blotter/capstone/report/cftc"
 	"example.com/blotter/capstone/report/filing"
+	"example.com/blotter/capstone/report/records"
 	"example.com/blotter/capstone/report/reporttest"
 	"example.com/blotter/capstone/report/repository"
 	"example.com/blotter/labs/kit/contract"
@@ -224,6 +225,39 @@ func TestLate(t *testing.T) {
 	filed := d.world("2025-03-05").Filings.Reports[0]
 	require.False(t, filed.Late(reporttest.At("2025-03-05T23:00:00Z")))
 	require.True(t, filed.Late(reporttest.At("2025-03-06T00:00:01Z")))
+
+	// A report that is kept, not sent, waits for no answer.
+	after := d.world("2025-03-07")
+	require.Len(t, after.Run(cftc.V32, nil).Late(), 1)
+	kept := records.Kept()
+	require.Empty(t, after.Run(kept, nil).Late())
+}
+
+// An answer names each message of a report once. It is refused by the place that is wrong.
+func TestReadAnswer(t *testing.T) {
+	t.Parallel()
+	d := market(newDesk(t))
+	d.do("2025-03-03T09:00:00Z", first, forward("ACME"))
+	d.do("2025-03-03T09:00:00Z", lei+"F2", forward("ACME"))
+	dir, st := d.make("2025-03-03T17:00:00Z")
+	const head = "message,code,text\n"
+	one, two := first+"/1/1", lei+"F2/1/1"
+	a, err := filing.ReadAnswer(dir, []byte(head+two+",CON-412,late\n"+one+",,\n"))
+	require.NoError(t, err)
+	require.Equal(t, st.Name, a.Name)
+	require.EqualValues(t, 1, a.Accepted)
+	require.Equal(t, []report.Rejected{{Message: two, Code: "CON-412", Text: "late"}}, a.Rejected)
+	for text, want := range map[string]string{
+		"":                                 "line 1: want the header",
+		"row,code,text\n":                  "line 1: want the header",
+		head + one + ",,\n":                "lacks 1 messages of the report, such as " + two,
+		head + one + ",,\n" + one + ",,\n": "record 2: the report has no message",
+		head + "X/1/1,,\n":                 "record 1: the report has no message",
+		head + one + "\n":                  "wrong number of fields",
+	} {
+		_, err := filing.ReadAnswer(dir, []byte(text))
+		require.ErrorContains(t, err, want)
+	}
 }
 
 // A report that is made again after a year of further events has the same bytes. The difference to

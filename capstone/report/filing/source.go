@@ -267,17 +267,12 @@ func (w *World) Due(ctx context.Context, run report.Run) (due []report.Exception
 // Late returns the reports and messages that are past their deadline at the known time: reports
 // that are not acknowledged, and then messages that no report has made.
 func (w *World) Late(ctx context.Context, rules report.RuleSet) ([]report.Exception, error) {
-	due, err := w.Due(ctx, w.Run(rules, nil))
+	run := w.Run(rules, nil)
+	due, err := w.Due(ctx, run)
 	if err != nil {
 		return nil, err
 	}
-	late := []report.Exception{} // never nil: none is an empty list
-	for _, f := range w.Filings.Reports {
-		if f.Late(w.Source.Known) {
-			late = append(late, report.Exception{Message: f.Name, Missing: "the report is " +
-				f.Status() + ", and not acknowledged", Owner: "reporting", Due: f.Due})
-		}
-	}
+	late := append([]report.Exception{}, run.Late()...) // never nil: none is an empty list
 	for _, e := range due {
 		if w.Source.Known.After(e.Due) {
 			late = append(late, e)

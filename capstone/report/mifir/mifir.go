@@ -43,6 +43,9 @@ func RTS22() report.RuleSet {
 		Source:   "Delegated Regulation (EU) 2017/590, Annex I, Table 2; ISO 20022 auth.016.001.01",
 		From:     firstDay,
 		Messages: messages, CatchUp: catchUp, Scope: scope, Deadline: deadline,
+		ScopeSource: "Regulation (EU) No 600/2014 (MiFIR), article 26(2); investment firms, " +
+			"article 26(1), are unverified",
+		DeadlineSource: "Regulation (EU) No 600/2014 (MiFIR), article 26(1) (unverified)",
 	}
 }
 

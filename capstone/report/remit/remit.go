@@ -45,6 +45,10 @@ func Table1() report.RuleSet {
 		Source:   "Implementing Regulation (EU) No 1348/2014, Annex, Table 1; " + schema,
 		From:     firstDay,
 		Messages: messages, CatchUp: catchUp, Scope: scope, Deadline: deadline,
+		ScopeSource: "Regulation (EU) No 1227/2011 (REMIT), article 2(4), and Implementing " +
+			"Regulation (EU) No 1348/2014, article 3 (unverified)",
+		DeadlineSource: "Implementing Regulation (EU) No 1348/2014, article 7 (second-hand); " +
+			"corrections are unverified",
 	}
 }
 

@@ -224,6 +224,10 @@ func TestInForce(t *testing.T) {
 		"2026-04-28": "remit-2014", "2026-04-29": "remit-2026"} {
 		got, _ := report.InForce(sets, "REMIT", trade.DayOf(reporttest.At(day)))
 		require.Equal(t, want, got.Name, day)
+		chosen, _ := report.Select(sets, "REMIT", trade.DayOf(reporttest.At(day)))
+		require.Equal(t, want, chosen.Name, day)
+		named, _ := report.Select(sets, "remit-2026", trade.DayOf(reporttest.At(day)))
+		require.Equal(t, "remit-2026", named.Name, "a name holds on every day")
 	}
 	d := reporttest.World()
 	_, err := d.Do("2025-01-02", "A", forward("100", "80"))

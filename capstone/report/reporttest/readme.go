@@ -10,9 +10,13 @@ import (
 	"example.com/blotter/capstone/report"
 )
 
-// HoldTable fails unless a README has the table of a rule set's fields between two comments. With
+// HoldTable fails unless a rule set names the sources of its scope and its deadlines, and a README has the table of a rule set's fields between two comments. With
 // update it writes the table there.
 func HoldTable(t require.TestingT, readme string, s report.RuleSet, update bool) {
+	for _, source := range []string{s.ScopeSource, s.DeadlineSource} {
+		require.Regexp(t, `(Regulation|CFR|CEA).*(article|section|CFR) ?\d`, source,
+			"%s: name the regulation and the article of the scope and the deadlines", s.Name)
+	}
 	HoldBlock(t, readme, "fields of "+s.Name, report.Table(s), update)
 }
 
