@@ -209,7 +209,7 @@ type RuleSet struct {
 	Deadline func(Input) Deadline
 	// ScopeSource and DeadlineSource name the regulation and the article of Scope and Deadline.
 	ScopeSource, DeadlineSource string
-	// Kept says that the firm keeps these reports and sends them to nobody, so no answer is missing.
+	// Kept says that the firm keeps these reports and sends them to nobody. No answer is missing.
 	Kept bool
 }
 

@@ -142,8 +142,8 @@ var longHelp = map[string]string{
 		"times.",
 	"report_check": "Verify a certified report with only the public key: its events, and that " +
 		"it follows from them.",
-	"report_rules": "The rule set, such as cftc-v3.2, or a regime, such as CFTC: then the version " +
-		"that is in force at the known time.",
+	"report_rules": "The rule set, such as cftc-v3.2, or a regime, such as CFTC: then the " +
+		"version that is in force at the known time.",
 	"report_known": "The time as of which the log is known. A report of the past is not put on " +
 		"record.",
 	"report_back":       "Also report this contract from its beginning; repeat for more.",

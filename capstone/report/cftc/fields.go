@@ -17,8 +17,8 @@ var V32 = report.RuleSet{
 	Messages: Messages, CatchUp: catchUp, Crosses: true, Valuation: Value,
 	Scope: scope, Deadline: deadline,
 	ScopeSource: "CEA section 1a(47)(B)(ii) and 17 CFR 45.8 (unverified)",
-	DeadlineSource: "17 CFR 45.3 and 45.4 for a dealer; others, and 17 CFR 45.14 for corrections, " +
-		"are unverified",
+	DeadlineSource: "17 CFR 45.3 and 45.4 for a dealer; others, and 17 CFR 45.14 for " +
+		"corrections, are unverified",
 }
 
 func day(s string) trade.Day {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -91,15 +90,16 @@ type writer struct {
 	lacks                   []report.Lack
 }
 
-// digested is a file with the digest of what was written.
+// digested is a file with the digest of everything written to it. Write is the only way to the
+// file: it has no WriteString, which io.WriteString would prefer.
 type digested struct {
-	*os.File
-	sum hash.Hash
+	file *os.File
+	sum  hash.Hash
 }
 
 func (d *digested) Write(b []byte) (int, error) {
 	d.sum.Write(b) // a hash returns no error
-	return d.File.Write(b)
+	return d.file.Write(b)
 }
 
 func begin(dir string, run report.Run) (*writer, error) {
@@ -184,8 +184,8 @@ func (w *writer) finish() (Statement, error) {
 		}
 	}
 	for _, f := range []*digested{w.report, w.rows, w.exception} {
-		w.statement.Digests[filepath.Base(f.Name())] = fmt.Sprintf("%x", f.sum.Sum(nil))
-		if err := f.Sync(); err != nil {
+		w.statement.Digests[filepath.Base(f.file.Name())] = fmt.Sprintf("%x", f.sum.Sum(nil))
+		if err := f.file.Sync(); err != nil {
 			return w.statement, w.fail(err)
 		}
 	}
@@ -194,8 +194,8 @@ func (w *writer) finish() (Statement, error) {
 
 // fail closes the files, and returns err or an error of closing.
 func (w *writer) fail(err error) error {
-	for _, f := range []io.Closer{w.report, w.rows, w.exception} {
-		if closing := f.Close(); err == nil {
+	for _, f := range []*digested{w.report, w.rows, w.exception} {
+		if closing := f.file.Close(); err == nil {
 			err = closing
 		}
 	}

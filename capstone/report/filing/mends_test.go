@@ -13,6 +13,7 @@ import (
 	"example.com/blotter/capstone/report"
 	"example.com/blotter/capstone/report/cftc"
 	"example.com/blotter/capstone/report/filing"
+	"example.com/blotter/capstone/report/remit"
 	"example.com/blotter/capstone/report/reporttest"
 	"example.com/blotter/capstone/report/repository"
 	"example.com/blotter/labs/kit/trade"
@@ -261,4 +262,24 @@ func TestLongLists(t *testing.T) {
 	require.Len(t, got.Open, 2*n)
 	require.False(t, got.Open[lei+"L19999/1/1"])
 	require.True(t, got.Open[lei+"R0/1/1"])
+}
+
+// The statement has the digest of the whole file, of an XML file, too.
+func TestDigestOfXML(t *testing.T) {
+	t.Parallel()
+	d := market(newDesk(t))
+	const day, known = "2024-01-01", "2025-03-03T17:00:00Z"
+	d.State(day, report.Product, "power/DE-LU/base", "remit", "standard", "eic",
+		"10Y1001A1001A82H")
+	d.State(day, report.Trader, "anna", "acer_trader_id", "T4")
+	d.do("2025-03-03T09:00:00Z", first, forward("ACME"))
+	d.flush(known)
+	dir, w := filepath.Join(t.TempDir(), "report"), d.world(known)
+	st, lacks, err := filing.Make(t.Context(), dir, w, w.Run(remit.Table1(), nil))
+	require.NoError(t, err)
+	require.Empty(t, lacks)
+	require.EqualValues(t, 1, st.Rows)
+	read, err := filing.Read(dir)
+	require.NoError(t, err)
+	require.Equal(t, st, read)
 }

@@ -24,12 +24,16 @@ func RuleSets() []report.RuleSet { return []report.RuleSet{Kept()} }
 func Kept() report.RuleSet {
 	return report.RuleSet{
 		Name: "records-2018", Regime: "RECORDS", Fields: Fields, File: "csv",
-		Source:      "Delegated Regulation (EU) 2017/565, article 72; 17 CFR 23.202 and 45.2",
-		From:        trade.DayOf(time.Date(2018, time.January, 3, 0, 0, 0, 0, time.UTC)),
-		Write:       func(w io.Writer, _ report.Header) report.Writer { return report.CSV(w, Fields) },
-		Messages:    messages,
-		Scope:       func(report.Input) report.Value { return report.Value{} },
-		Deadline:    func(report.Input) report.Deadline { return report.Deadline{Calendar: "TARGET"} },
+		Source: "Delegated Regulation (EU) 2017/565, article 72; 17 CFR 23.202 and 45.2",
+		From:   trade.DayOf(time.Date(2018, time.January, 3, 0, 0, 0, 0, time.UTC)),
+		Write: func(w io.Writer, _ report.Header) report.Writer {
+			return report.CSV(w, Fields)
+		},
+		Messages: messages,
+		Scope:    func(report.Input) report.Value { return report.Value{} },
+		Deadline: func(report.Input) report.Deadline {
+			return report.Deadline{Calendar: "TARGET"}
+		},
 		ScopeSource: "Delegated Regulation (EU) 2017/565, article 72(1)",
 		DeadlineSource: "Delegated Regulation (EU) 2017/565, article 72(1), has none: the end of " +
 			"the day is a rule of this project",

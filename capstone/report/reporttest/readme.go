@@ -10,8 +10,8 @@ import (
 	"example.com/blotter/capstone/report"
 )
 
-// HoldTable fails unless a rule set names the sources of its scope and its deadlines, and a README has the table of a rule set's fields between two comments. With
-// update it writes the table there.
+// HoldTable fails unless a rule set names the sources of its scope and its deadlines, and a README
+// has the table of its rules between two comments. With update it writes the table there.
 func HoldTable(t require.TestingT, readme string, s report.RuleSet, update bool) {
 	for _, source := range []string{s.ScopeSource, s.DeadlineSource} {
 		require.Regexp(t, `(Regulation|CFR|CEA).*(article|section|CFR) ?\d`, source,
