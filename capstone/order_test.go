@@ -46,6 +46,9 @@ func TestDigestDependsOnlyOnTheCommands(t *testing.T) {
 		{"shuffled in another way", day(3), 1, linestest.Shuffled(book, 2)},
 		{"shuffled, many lines in flight", day(4), 64, linestest.Shuffled(book, 3)},
 	}
+	if testing.Short() {
+		cases = cases[len(cases)-1:] // the one that has all causes at once
+	}
 	for _, c := range cases {
 		require.Equal(t, want, digest(t, over(memory.New(c.clock)), c.book, c.width), c.name)
 	}
@@ -279,7 +282,11 @@ func TestLinesKeepTheirTimesInTheirStream(t *testing.T) {
 		require.NotEmpty(t, events)
 		return events
 	}
-	for seed := range uint64(2) {
+	seeds := uint64(2)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
 		book := linestest.Shuffled(all, seed)
 		want := recorded(book, 1)
 		for _, width := range []int{4, 64} {

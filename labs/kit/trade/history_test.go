@@ -241,6 +241,9 @@ func anyNew(t *rapid.T, uti string) trade.Body {
 // A property is only tested on the histories that are drawn, so they must have every case.
 func TestHistoriesHaveEveryCase(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("compares 500 histories, each at four times")
+	}
 	seen := map[string]int{}
 	for seed := range 500 {
 		d := histories().Example(seed)
