@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"maps"
+	"math/big"
 	"slices"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 type Tie struct {
 	Book       string         `json:"book"`
 	Currency   trade.Currency `json:"currency"`
-	Figure     string         `json:"figure"` // realised, cash, open items, cost or no trades
+	Figure     string         `json:"figure"` // one of the constants below
 	Trades     trade.Decimal  `json:"trades"`
 	Ledger     trade.Decimal  `json:"ledger"`
 	Difference trade.Decimal  `json:"difference"` // ledger less trades
@@ -23,7 +24,9 @@ type Tie struct {
 // The figures of a tie.
 const (
 	Realised  = "realised"   // P&L, by average cost
-	Cash      = "cash"       // received less paid
+	Cash      = "cash"       // received less paid, without the figures that have accounts of their own
+	Fees      = "fees"       // if no account of them is one of cash
+	Exercised = "exercised"  // the value that exercises carry over; zero once both sides are booked
 	OpenMoney = "open items" // the open quantities at their contract prices, as cash to come
 	Cost      = "cost"       // of the open positions
 	NoTrades  = "no trades"  // an account of the rules whose book has no trades in its currency
@@ -32,10 +35,11 @@ const (
 // figures of one book and currency, by name.
 type figures map[Item]trade.Decimal
 
-// Ties compares the state of all trades with the balances of a ledger, per book and currency. The
-// figures come from positions and open contracts, and not from the amounts that were posted.
-func Ties(s trade.State, balances []Balance, r PostingRules) []Tie {
-	trades := figuresOf(s)
+// Ties compares the trades with the balances of a ledger, per book and currency. The figures come
+// from positions, open contracts and the terms of the events, and not from the amounts that were
+// posted. Each account belongs to one figure, so errors in two of them do not cancel.
+func Ties(streams map[string][]trade.Event, balances []Balance, r PostingRules) []Tie {
+	trades := r.figuresOf(streams)
 	booked := map[string]trade.Decimal{}
 	for _, b := range balances {
 		booked[b.Account] = booked[b.Account].Add(b.Balance)
@@ -92,9 +96,9 @@ func compareItems(a, b Item) int {
 }
 
 // figuresOf returns the figures of the trades. Realised P&L less cost is the sum of all amounts.
-// Without the open items, that sum is cash.
-func figuresOf(s trade.State) figures {
-	all := figures{}
+// Without the other figures, that sum is cash.
+func (r PostingRules) figuresOf(streams map[string][]trade.Event) figures {
+	all, s := figures{}, trade.StateOf(streams, trade.AsOf{})
 	add := func(book string, c trade.Currency, figure string, amount trade.Decimal) {
 		i := Item{Leg: figure, Book: book, Currency: c}
 		all[i] = all[i].Add(amount)
@@ -109,8 +113,118 @@ func figuresOf(s trade.State) figures {
 		if t.Status == trade.Voided {
 			continue
 		}
-		add(t.Book, t.Currency, OpenMoney, OpenItems(t))
-		add(t.Book, t.Currency, Cash, OpenItems(t).Neg())
+		stream := trade.TradeStream(t.UTI)
+		parts := termsOf(t.UTI, trade.Slots(stream, streams[stream], trade.AsOf{}))
+		parts[OpenMoney] = exactOpen(t)
+		for _, figure := range slices.Sorted(maps.Keys(parts)) {
+			add(t.Book, t.Currency, r.figure(figure), parts[figure])
+			add(t.Book, t.Currency, Cash, parts[figure].Neg())
+		}
+	}
+	return all
+}
+
+// termsOf returns the fees and the carried values of a contract, as its events state them.
+func termsOf(uti string, slots []trade.Slot) map[string]trade.Decimal {
+	all, now := map[string]trade.Decimal{}, trade.Trade{UTI: uti}
+	add := func(figure string, amount trade.Decimal) {
+		if !amount.IsZero() {
+			all[figure] = all[figure].Add(amount)
+		}
+	}
+	for _, slot := range slots {
+		next, refusal := trade.Evolve(now, slot)
+		if refusal != nil {
+			break
+		}
+		switch b := slot.Event.Body.(type) {
+		case trade.New:
+			add(Fees, b.Fee)
+			add(Exercised, b.CarriedIn)
+		case trade.Novate:
+			add(Fees, b.Fee)
+		case trade.Cancel:
+			add(Fees, b.Fee)
+		case trade.Exercise:
+			for _, l := range next.Legs[len(now.Legs):] {
+				if b.Settlement == trade.Physical {
+					add(Exercised, l.Amount)
+				}
+			}
+		}
+		now = next
+	}
+	return all
+}
+
+// exactOpen returns OpenItems by exact fractions, so that an error there shows. It rounds once,
+// half to even, to the minor unit of the currency.
+func exactOpen(t trade.Trade) trade.Decimal {
+	if t.Terms.Instrument.Option != nil {
+		return trade.Decimal{}
+	}
+	cents := rational(t.Price)
+	cents.Mul(cents, rational(t.Open)).Mul(cents, rational(t.Side.Sign().Neg()))
+	unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(t.Currency.Places())), nil)
+	cents.Mul(cents, new(big.Rat).SetInt(unit))
+	whole, rest := new(big.Int).DivMod(cents.Num(), cents.Denom(), new(big.Int))
+	half := rest.Lsh(rest, 1).Cmp(cents.Denom())
+	if half > 0 || half == 0 && whole.Bit(0) == 1 {
+		whole.Add(whole, big.NewInt(1))
+	}
+	return trade.Dec(new(big.Rat).SetFrac(whole, unit).FloatString(int(t.Currency.Places())))
+}
+
+func rational(d trade.Decimal) *big.Rat {
+	r, ok := new(big.Rat).SetString(d.String())
+	if !ok { // a decimal prints as digits
+		panic("ledger: decimal " + d.String())
+	}
+	return r
+}
+
+// figure returns the figure under which a part of the trades is compared: its own, unless the rules
+// post it to an account of another part.
+func (r PostingRules) figure(part string) string {
+	for _, other := range []string{Cash, Fees} {
+		if part != Fees && part != Exercised || part == other {
+			break
+		}
+		for _, form := range r.formsOf(part) {
+			if slices.Contains(r.formsOf(other), form) {
+				return r.figure(other)
+			}
+		}
+	}
+	return part
+}
+
+// partOf returns the part of the trades that a rule posts, and the form of the account that holds
+// it.
+func (rule PostingRule) partOf() (part, form string) {
+	switch rule.Leg {
+	case "open":
+		return OpenMoney, rule.Debit
+	case "fee":
+		return Fees, rule.Debit
+	case "carried":
+		return Exercised, rule.Debit
+	}
+	return Cash, rule.Debit
+}
+
+// formsOf returns the forms of the accounts to which the rules post a part of the trades.
+func (r PostingRules) formsOf(part string) (all []string) {
+	for _, rule := range r.Rules {
+		if rule.Event == "POOL" {
+			if part == Realised {
+				all = append(all, rule.Credit)
+			} else if part == Cost {
+				all = append(all, rule.Debit)
+			}
+		} else if of, form := rule.partOf(); of == part {
+			all = append(all, form)
+		}
 	}
 	return all
 }
@@ -119,16 +233,13 @@ func figuresOf(s trade.State) figures {
 func (r PostingRules) accountsOf(i Item) []string {
 	in := strings.NewReplacer("{book}", i.Book, "{currency}", string(i.Currency))
 	var all []string
-	for _, rule := range r.Rules {
-		account := rule.Debit
-		switch pool := rule.Event == "POOL"; {
-		case pool && i.Leg == Realised:
-			account = rule.Credit
-		case pool && i.Leg == Cost:
-		case pool, i.Leg == Realised, i.Leg == Cost, (rule.Leg == "open") != (i.Leg == OpenMoney):
+	for _, part := range []string{Realised, Cost, OpenMoney, Cash, Fees, Exercised} {
+		if r.figure(part) != i.Leg {
 			continue
 		}
-		all = append(all, in.Replace(account))
+		for _, form := range r.formsOf(part) {
+			all = append(all, in.Replace(form))
+		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

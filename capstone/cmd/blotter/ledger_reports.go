@@ -210,12 +210,12 @@ func (c *ledgerReconcileCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	state, err := q.foldedState(ctx)
+	streams, err := q.tradeStreams(ctx)
 	if err != nil {
 		return err
 	}
 	rows, wrong := []tieRow{}, 0
-	for _, t := range ledger.Ties(state, books.Balances(q.at), rules) {
+	for _, t := range ledger.Ties(streams, books.Balances(q.at), rules) {
 		show := t.Currency.Show
 		rows = append(rows, tieRow{t.Book, t.Currency, t.Figure, show(t.Trades), show(t.Ledger),
 			show(t.Difference), t.Accounts})
@@ -239,13 +239,13 @@ func (c *ledgerReconcileCmd) Run(ctx context.Context, a *app) error {
 	return err
 }
 
-// foldedState folds all trades on record from scratch.
-func (q question) foldedState(ctx context.Context) (trade.State, error) {
+// tradeStreams reads all trades on record.
+func (q question) tradeStreams(ctx context.Context) (map[string][]trade.Event, error) {
 	streams := map[string][]trade.Event{}
 	err := q.eachTrade(ctx, func(stream string, e trade.Event) {
 		streams[stream] = append(streams[stream], e)
 	})
-	return trade.StateOf(streams, trade.AsOf{}), err
+	return streams, err
 }
 
 // eachTrade calls f for each event of a trade, in the order of the feed. It reads as far as books
