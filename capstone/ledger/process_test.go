@@ -149,7 +149,7 @@ func TestSeededDifferenceIsNamed(t *testing.T) {
 		string(found[0].Currency), found[0].Figure, found[0].Difference.String()})
 }
 
-// Errors of 0.01 in two figures of one book do not cancel: both are named, for each pair of figures.
+// Errors of 0.01 in two figures of one book do not cancel: both are named, for each pair.
 func TestDifferencesOfTwoFiguresAreNamed(t *testing.T) {
 	t.Parallel()
 	d := newTrading()

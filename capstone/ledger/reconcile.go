@@ -24,7 +24,7 @@ type Tie struct {
 // The figures of a tie.
 const (
 	Realised  = "realised"   // P&L, by average cost
-	Cash      = "cash"       // received less paid, without the figures that have accounts of their own
+	Cash      = "cash"       // received less paid, without the figures of other accounts
 	Fees      = "fees"       // if no account of them is one of cash
 	Exercised = "exercised"  // the value that exercises carry over; zero once both sides are booked
 	OpenMoney = "open items" // the open quantities at their contract prices, as cash to come
