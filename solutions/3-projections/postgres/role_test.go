@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/3-projections/projectiontest"
@@ -106,6 +107,41 @@ func TestReadersReadTheirViews(t *testing.T) {
 			"WHERE state ? 'trader' AND state ? 'counterparty'"))
 		require.NoError(t, p.Rebuild(t.Context(), log, 60))
 	}
+}
+
+// An owner that may not create roles creates a model for roles that exist. Without them the error
+// says how to create them.
+func TestOwnerWithoutCreateRole(t *testing.T) {
+	t.Parallel()
+	admin, taken := stacktest.Schema(t)
+	conn, err := pgx.Connect(t.Context(), admin)
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close(context.WithoutCancel(t.Context())) })
+	schema, name := taken+"_m", taken+"_owner"
+	execute := func(sql string) {
+		_, err := conn.Exec(context.WithoutCancel(t.Context()),
+			strings.NewReplacer("$owner", name, "$schema", schema).Replace(sql))
+		require.NoError(t, err)
+	}
+	execute("CREATE ROLE $owner LOGIN PASSWORD 'secret'")
+	execute(`DO $$ BEGIN
+EXECUTE format('GRANT CREATE ON DATABASE %I TO $owner', current_database());
+END $$`)
+	t.Cleanup(func() {
+		execute("DROP OWNED BY $owner CASCADE")
+		execute("DROP ROLE IF EXISTS $owner, $schema_risk, $schema_trader, $schema_auditor")
+	})
+	owner, err := pgxpool.ParseConfig(admin)
+	require.NoError(t, err)
+	owner.ConnConfig.User, owner.ConnConfig.Password = name, "secret"
+	for _, role := range []string{"risk", "trader", "auditor"} {
+		_, err = open(t.Context(), owner, owner, schema, projectiontest.Codec{})
+		require.ErrorContains(t, err, `CREATE ROLE "`+schema+"_"+role+`" NOLOGIN`)
+		execute("CREATE ROLE $schema_" + role)
+	}
+	p, err := open(t.Context(), owner, owner, schema, projectiontest.Codec{})
+	require.NoError(t, err)
+	p.Close()
 }
 
 // signIn returns a connection of a new login with one role of readers. The trader's login has the

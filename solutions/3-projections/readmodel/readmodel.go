@@ -39,7 +39,7 @@ type Kind struct {
 	Tables string
 	// Readers are the roles of SQL readers, such as risk. Each may read the views of the model
 	// whose names begin with it and _, and no table. The role in the database has the model's
-	// schema before its name, and cannot sign in.
+	// schema before its name, and cannot sign in. Two databases of one cluster share it.
 	Readers []string
 	// Takes reports whether the model depends on the events of a stream. If it is nil, the model
 	// depends on all streams.
@@ -232,9 +232,17 @@ func (m *Model) readers() (all []string) {
 	for _, reader := range m.kind.Readers {
 		role := quoted(live + "_" + reader)
 		all = append(all,
-			// A role belongs to the whole cluster: another database may create it now.
-			"DO $$ BEGIN CREATE ROLE "+role+" NOLOGIN; EXCEPTION WHEN duplicate_object OR "+
-				"unique_violation THEN NULL; END $$",
+			// A role belongs to the whole cluster: another database may create it now. An owner
+			// that may not create roles uses those that somebody created beforehand.
+			`DO $$ BEGIN
+IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '`+live+"_"+reader+`'::name) THEN
+    CREATE ROLE `+role+` NOLOGIN;
+END IF;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+WHEN insufficient_privilege THEN RAISE insufficient_privilege
+    USING MESSAGE = 'the owner may not create the role of readers; create it: '
+        || 'CREATE ROLE `+role+` NOLOGIN';
+END $$`,
 			"REVOKE ALL ON ALL TABLES IN SCHEMA "+quoted(m.schema)+" FROM "+role,
 			"GRANT USAGE ON SCHEMA "+quoted(m.schema)+" TO "+role,
 			`DO $$ DECLARE v regclass; BEGIN
