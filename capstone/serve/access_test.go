@@ -3,6 +3,7 @@ package serve_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -159,6 +160,9 @@ func inMemory(t *testing.T, log contract.Store) *serve.Records {
 			return nil, &serve.Problem{Status: http.StatusConflict, Detail: err.Error()}
 		},
 		Dispose: func(_ context.Context, a serve.Act) (any, error) {
+			if a.Reason == "outage" {
+				return nil, errors.New("the archive is away")
+			}
 			return fmt.Sprintf("%s, %s: %s", a.Actor, a.Approver, a.Reason), nil
 		},
 	}
@@ -235,6 +239,11 @@ func TestActsNeedTwoPrincipals(t *testing.T) {
 	require.Contains(t, post(second, "disposals", due),
 		`200 {"result":"done","answer":"compliance/9, administrator/9: due"}`)
 	require.Contains(t, post(second, "disposals", due), "202 ", "it begins again")
+	const outage = `{"reason":"outage"}`
+	require.Contains(t, post(first, "disposals", outage), "202 ")
+	for range 2 { // it still waits
+		require.Contains(t, post(second, "disposals", outage), "503 ")
+	}
 	require.Contains(t, post(second, "parties/erase", client),
 		"no policy permits personal.erase to you")
 	for path, body := range map[string]string{"parties/unmask": due,
@@ -242,7 +251,7 @@ func TestActsNeedTwoPrincipals(t *testing.T) {
 		"parties/erase": `{"subject":"client/1","reason":" "}`} {
 		require.Contains(t, post(first, path, body), "400 ", path)
 	}
-	for i := range 97 { // three wait already
+	for i := range 96 { // four wait already
 		body := fmt.Sprintf(`{"subject":"case-%d","reason":"r"}`, i)
 		require.Contains(t, post(first, "holds/lift", body), "202 ")
 	}

@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,4 +81,31 @@ func TestSealStateAfterAnOutage(t *testing.T) {
 		}
 	}
 	require.Equal(t, last, s.parts["seal"])
+}
+
+// Several second principals at once do an act once. The act waits again if it was not done.
+func TestActIsTakenOnce(t *testing.T) {
+	t.Parallel()
+	var s secondAsks
+	var taken atomic.Int32
+	var all sync.WaitGroup
+	key, now := [3]string{"dispose", "", "due"}, time.Unix(0, 0)
+	first, full := s.take(key, "a/1", now)
+	require.Zero(t, first)
+	require.False(t, full)
+	for i := range 8 {
+		all.Go(func() {
+			if first, _ := s.take(key, fmt.Sprint("b/", i), now); first.actor == "a/1" {
+				taken.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	require.EqualValues(t, 1, taken.Load())
+	s.giveBack(key, waiting{"a/1", now.Add(waitsWithin)})
+	first, _ = s.take(key, "b/1", now.Add(waitsWithin))
+	require.Equal(t, "a/1", first.actor)
+	s.giveBack(key, first)
+	first, _ = s.take(key, "b/1", now.Add(waitsWithin+1))
+	require.Empty(t, first.actor, "it has expired")
 }

@@ -47,9 +47,10 @@ type secondAsks struct {
 	all map[[3]string]waiting
 }
 
-// first returns the principal who asked for an act before, if it is another one. Otherwise the act
-// waits from now on; full is true if too many do.
-func (s *secondAsks) first(key [3]string, by string, now time.Time) (actor string, full bool) {
+// take returns the request for an act that another principal made before. It waits no longer: two
+// second principals at once do the act once. Otherwise the act waits from now on; full is true if
+// too many do.
+func (s *secondAsks) take(key [3]string, by string, now time.Time) (first waiting, full bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.all == nil {
@@ -63,19 +64,21 @@ func (s *secondAsks) first(key [3]string, by string, now time.Time) (actor strin
 	w, asked := s.all[key]
 	switch {
 	case asked && w.actor != by:
-		return w.actor, false
+		delete(s.all, key)
+		return w, false
 	case !asked && len(s.all) >= mostWaiting:
-		return "", true
+		return first, true
 	case !asked:
 		s.all[key] = waiting{by, now.Add(waitsWithin)}
 	}
-	return "", false
+	return first, false
 }
 
-func (s *secondAsks) done(key [3]string) {
+// giveBack lets an act wait again that was taken and not done.
+func (s *secondAsks) giveBack(key [3]string, first waiting) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.all, key)
+	s.all[key] = first
 }
 
 // An actRoute is the route of one kind of act.
@@ -145,28 +148,31 @@ func (s *Server) act(ctx context.Context, route actRoute, in *actInput) (*actOut
 	}
 	out := &actOutput{Status: http.StatusOK, Cache: "no-store"}
 	key := [3]string{route.id, act.Subject, act.Reason}
+	var first waiting
 	if route.two {
-		first, full := s.second.first(key, act.Actor, time.Now())
+		var full bool
+		first, full = s.second.take(key, act.Actor, time.Now())
 		if full {
 			return nil, (&Problem{Status: http.StatusTooManyRequests, Detail: fmt.Sprintf(
 				"%d acts wait for a second principal", mostWaiting)}).titled()
 		}
-		if first == "" {
+		if first.actor == "" {
 			out.Status, out.Body.Result = http.StatusAccepted, "waiting"
 			return out, nil
 		}
-		act.Actor, act.Approver = first, act.Actor
+		act.Actor, act.Approver = first.actor, act.Actor
 	}
 	answer, err := route.do(ctx, act)
 	var refused *Problem
 	switch {
 	case errors.As(err, &refused):
-		s.second.done(key)
 		return nil, refused.titled()
-	case err != nil: // it still waits: the second principal sends the request again
+	case err != nil && route.two: // the second principal sends the request again
+		s.second.giveBack(key, first)
+		return nil, s.failed(ctx, err)
+	case err != nil:
 		return nil, s.failed(ctx, err)
 	}
-	s.second.done(key)
 	out.Body.Result, out.Body.Answer = "done", answer
 	return out, nil
 }
