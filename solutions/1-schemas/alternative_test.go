@@ -27,7 +27,9 @@ import (
 //	             (interpreter_test.go)
 func TestAlternativesHaveFullMarks(t *testing.T) {
 	t.Parallel()
-	for name, w := range map[string]wire{"library": library{}, "interpreter": interpreter{}} {
+	for name, w := range map[string]wire{
+		"library": library{new(sync.Map)}, "interpreter": interpreter{},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := answer(t)

@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -19,10 +20,19 @@ import (
 
 // library leaves the bytes to twmb/avro. It checks every value before and after, because the
 // library does not check all that the contract requires.
-type library struct{}
+type library struct{ parsed *sync.Map } // each schema by its text: it takes long to parse
 
-func (library) write(text string, t tree) ([]byte, error) {
+func (l library) schema(text string) *avro.Schema {
+	if s, ok := l.parsed.Load(text); ok {
+		return s.(*avro.Schema)
+	}
 	s := avro.MustParse(text)
+	l.parsed.Store(text, s)
+	return s
+}
+
+func (l library) write(text string, t tree) ([]byte, error) {
+	s := l.schema(text)
 	v, err := lower(*s.Root(), t)
 	if err != nil {
 		return nil, err
@@ -30,8 +40,8 @@ func (library) write(text string, t tree) ([]byte, error) {
 	return s.Encode(v)
 }
 
-func (library) read(text string, body []byte) (tree, error) {
-	s := avro.MustParse(text)
+func (l library) read(text string, body []byte) (tree, error) {
+	s := l.schema(text)
 	var v any
 	rest, err := s.Decode(body, &v)
 	var short *avro.ShortBufferError
