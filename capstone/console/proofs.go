@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/uuid"
 	tlogproof "github.com/transparency-dev/formats/proof"
+
+	audit "example.com/blotter/solutions/5-audit"
 )
 
 // Checked is the verdict on a proof.
@@ -58,7 +60,7 @@ func (c prover) proof(ctx context.Context, id string) *proof {
 	text, err := c.Prove(ctx, id)
 	var p tlogproof.TLogProof
 	if err == nil {
-		err = p.Unmarshal(text)
+		p, err = audit.ReadProof(text)
 	}
 	if err != nil {
 		return &proof{Problem: err.Error()}
@@ -141,8 +143,8 @@ func tamper(c *Config, r *http.Request, p *page) error {
 // alter returns a copy of a proof with another last bit in one byte of a part. Without a byte it
 // alters nothing, and proposes the one in the middle.
 func (t *tampering) alter(text []byte, at string) ([]byte, error) {
-	var p tlogproof.TLogProof
-	if err := p.Unmarshal(text); err != nil {
+	p, err := audit.ReadProof(text)
+	if err != nil {
 		return nil, err
 	}
 	t.Parts = []proofPart{{"event", "the event", p.ExtraData},

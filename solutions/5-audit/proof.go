@@ -3,9 +3,11 @@ package audit
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/transparency-dev/formats/proof"
 	"golang.org/x/mod/sumdb/note"
@@ -120,16 +122,36 @@ type ProofError struct {
 func (e *ProofError) Error() string   { return fmt.Sprintf("%v: %v", ErrProof, e.Err) }
 func (e *ProofError) Unwrap() []error { return []error{ErrProof, e.Err} }
 
+// ReadProof reads the text of a proof and checks only its form. The library reads no line of more
+// than 64 KiB, and the line of a large leaf is longer. So ReadProof decodes that line, and the
+// library the others.
+func ReadProof(text []byte) (p proof.TLogProof, err error) {
+	format, rest, _ := bytes.Cut(text, []byte("\n"))
+	line, after, _ := bytes.Cut(rest, []byte("\n"))
+	leaf, ok := bytes.CutPrefix(line, []byte("extra "))
+	if !ok {
+		after = rest
+	}
+	if err := p.Unmarshal(slices.Concat(format, []byte("\n"), after)); err != nil {
+		return p, err
+	}
+	if ok {
+		if p.ExtraData, err = base64.StdEncoding.DecodeString(string(leaf)); err != nil {
+			return p, fmt.Errorf("tlog proof extra data not base64 encoded: %w", err)
+		}
+	}
+	if !bytes.Equal(p.Marshal(), text) {
+		return p, errors.New("it is not written as C2SP tlog-proof writes it")
+	}
+	return p, nil
+}
+
 // CheckProof checks a proof of Prove. It needs only the log's name and its public key. Policy.Check
 // checks the cosignatures of its checkpoint. An error is a ProofError.
 func CheckProof(text []byte, origin string, key note.Verifier) (Proven, error) {
-	var p proof.TLogProof
-	if err := p.Unmarshal(text); err != nil {
+	p, err := ReadProof(text)
+	if err != nil {
 		return Proven{}, &ProofError{ProofForm, err}
-	}
-	if !bytes.Equal(p.Marshal(), text) {
-		return Proven{}, &ProofError{ProofForm,
-			errors.New("it is not written as C2SP tlog-proof writes it")}
 	}
 	c, err := OpenCheckpoint(p.Checkpoint, origin, key)
 	if err != nil {

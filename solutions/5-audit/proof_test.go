@@ -43,6 +43,30 @@ func TestEveryEventHasAProof(t *testing.T) {
 	}
 }
 
+// The proof of an event with the largest leaf holds. One line of it is longer than 64 KiB.
+func TestLargestLeafHasAProof(t *testing.T) {
+	t.Parallel()
+	log, archive := audittest.NewLog(1), new(audit.Memory)
+	log.Add(3)
+	log.Change(at(0, 1), func(r *contract.Recorded) {
+		r.Reason += strings.Repeat("x", contract.MaxLeaf-len(r.Leaf()))
+	})
+	r := log.Events()[1]
+	require.Len(t, r.Leaf(), contract.MaxLeaf)
+	_, err := open(t, log, archive).Seal(t.Context())
+	require.NoError(t, err)
+	_, verifier := keys(t)
+	text, err := open(t, log, archive).Prove(t.Context(), r)
+	require.NoError(t, err)
+	p, err := audit.CheckProof(text, origin, verifier)
+	require.NoError(t, err)
+	require.Equal(t, r.Leaf(), p.Leaf)
+	leaf := bytes.Split(text, []byte("\n"))[1]
+	twice := bytes.Replace(text, leaf, slices.Concat(leaf, []byte("\n"), leaf), 1)
+	_, err = audit.CheckProof(twice, origin, verifier)
+	require.ErrorIs(t, err, audit.ErrProof)
+}
+
 // Every checkpoint is proved to be the beginning of each later one, and a checkpoint of another log
 // of none.
 func TestGrowthIsProved(t *testing.T) {
