@@ -58,8 +58,9 @@ type Rejected struct {
 	Text    string `avro:"text"`
 }
 
-// partBytes limits the text of the lists of one event, well below contract.MaxData.
-const partBytes = 512 << 10
+// partBytes limits the text of each list of one event. Both lists of Made and its other facts are
+// well below contract.MaxData.
+const partBytes = 256 << 10
 
 // Parts returns the bodies of the events that record m. Each has all single facts, and a part of
 // the lists; Filings.Take puts them together. A report with few exceptions has one part.
@@ -133,6 +134,7 @@ type Filings struct {
 	catchUps map[string]catchUp     // the open ones, by UTI
 	parked   map[string]int64       // by UTI: the first version that no report has
 	missed   map[string][]trade.Day // by UTI: the days of open valuations
+	command  string                 // of the last event: it has the next part of the step, too
 }
 
 // A catchUp names the actions that the messages of a catch-up stand for: those after the first held
@@ -180,18 +182,20 @@ func (r Run) Late() (all []Exception) {
 	return all
 }
 
-// Take adds the next event of the stream.
-func (f *Filings) Take(recorded time.Time, body any) {
+// Take adds the next event of the stream. The events of one command are the parts of one step.
+func (f *Filings) Take(command string, recorded time.Time, body any) {
+	more := command == f.command && len(f.Reports) > 0
+	f.command = command
 	switch b := body.(type) {
 	case Made:
-		f.made(recorded, b)
+		f.made(recorded, b, more)
 		for _, e := range b.Exceptions {
 			f.open(e.Message, false)
 		}
 	case Sent:
 		f.find(b.Name, func(r *Filed) { r.Sent = &b })
 	case Answered:
-		f.find(b.Name, func(r *Filed) { r.answered(b) })
+		f.find(b.Name, func(r *Filed) { r.answered(b, more) })
 		for _, r := range b.Rejected {
 			f.open(r.Message, true)
 		}
@@ -199,14 +203,12 @@ func (f *Filings) Take(recorded time.Time, body any) {
 }
 
 // made begins a report, or adds the next part of the last one.
-func (f *Filings) made(recorded time.Time, m Made) {
-	if n := len(f.Reports); n > 0 {
-		last := &f.Reports[n-1]
-		if last.Name == m.Name && last.Digest == m.Digest {
-			last.Back = append(slices.Clip(last.Back), m.Back...)
-			last.Exceptions = append(slices.Clip(last.Exceptions), m.Exceptions...)
-			return
-		}
+func (f *Filings) made(recorded time.Time, m Made, more bool) {
+	if more {
+		last := &f.Reports[len(f.Reports)-1]
+		last.Back = append(slices.Clip(last.Back), m.Back...)
+		last.Exceptions = append(slices.Clip(last.Exceptions), m.Exceptions...)
+		return
 	}
 	f.Reports = append(f.Reports, Filed{Made: m, RecordedAt: recorded})
 	f.Until, f.Open = m.Known.UTC(), map[string]bool{}
@@ -214,9 +216,9 @@ func (f *Filings) made(recorded time.Time, m Made) {
 	f.missed = map[string][]trade.Day{}
 }
 
-// answered takes an answer, or the next part of the same one.
-func (f *Filed) answered(a Answered) {
-	if f.Answered != nil && f.Answered.Digest == a.Digest {
+// answered takes an answer, or the next part of the last one.
+func (f *Filed) answered(a Answered, more bool) {
+	if more && f.Answered != nil {
 		a.Rejected = append(slices.Clip(f.Answered.Rejected), a.Rejected...)
 	}
 	f.Answered = &a

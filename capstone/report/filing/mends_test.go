@@ -220,7 +220,7 @@ func TestParkedStreamIsOpen(t *testing.T) {
 	out := run.Contract(report.Subject{Contract: parked})
 	require.Equal(t, first+"/2/parked", out.Exceptions[0].Message)
 	require.Equal(t, reporttest.At("2025-03-05T23:59:59.999999Z"), out.Exceptions[0].Due)
-	run.Filings.Take(run.Known, report.Made{Known: run.Known, Exceptions: []report.Lack{
+	run.Filings.Take("made", run.Known, report.Made{Known: run.Known, Exceptions: []report.Lack{
 		{Message: out.Exceptions[0].Message}}})
 	run.Known = reporttest.At("2025-03-04T17:00:00Z")
 	out = run.Contract(report.Subject{Contract: c})
@@ -262,6 +262,51 @@ func TestLongLists(t *testing.T) {
 	require.Len(t, got.Open, 2*n)
 	require.False(t, got.Open[lei+"L19999/1/1"])
 	require.True(t, got.Open[lei+"R0/1/1"])
+
+	// The events of one append have rising times. A known time between them has the whole step.
+	var times []time.Time
+	for r, err := range filing.Of(d.log, d.trades, at).Read(t.Context()) {
+		require.NoError(t, err)
+		times = append(times, r.RecordedAt)
+	}
+	require.IsIncreasing(t, micros(times))
+	for i, known := range times {
+		w, err := filing.Open(t.Context(), filing.Of(d.log, d.trades, known), cftc.V32.Name)
+		require.NoError(t, err)
+		require.Equal(t, n, len(w.Filings.Reports[0].Exceptions), known)
+		require.Equal(t, n, len(w.Filings.Reports[0].Back), known)
+		if int64(i) < version {
+			require.Equal(t, version, w.Version)
+			continue
+		}
+		if a := w.Filings.Reports[0].Answered; a != nil {
+			require.Equal(t, n, len(a.Rejected), known)
+			require.Equal(t, int64(len(times)), w.Version)
+		}
+	}
+}
+
+func micros(times []time.Time) (all []int64) {
+	for _, at := range times {
+		all = append(all, at.UnixMicro())
+	}
+	return all
+}
+
+// Two steps are never taken for the parts of one, even with the same name and digest.
+func TestEqualReportsAreTwo(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	const known = "2025-03-03T17:00:00Z"
+	d.now = reporttest.At(known)
+	made := report.Made{Name: known, Known: d.now, Due: d.now, Digest: "made",
+		Exceptions: []report.Lack{{Message: first + "/1/1", Due: d.now}}}
+	d.record(0, "made", made)
+	d.record(1, "made", made)
+	reports := d.world("2025-03-04").Filings.Reports
+	require.Len(t, reports, 2)
+	require.Len(t, reports[0].Exceptions, 1)
+	require.Len(t, reports[1].Exceptions, 1)
 }
 
 // The statement has the digest of the whole file, of an XML file, too.

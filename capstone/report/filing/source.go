@@ -55,10 +55,17 @@ func Of(log contract.Reader, codec contract.Codec, known time.Time) Source {
 		}}
 }
 
-// known yields the events that are known, and stops at the first error.
+// known yields the events that are known, and stops at the first error. A step of a filing is known
+// from its first event on: its other events are of the same append, and a few microseconds later.
 func (s Source) known(ctx context.Context, each func(contract.Recorded) error) error {
+	steps := map[string]string{} // by stream of filings: the command of its last known event
 	for r, err := range s.Read(ctx) {
-		if err == nil && !r.RecordedAt.After(s.Known) {
+		filed := strings.HasPrefix(r.Stream, report.FilingStreams)
+		step, begun := steps[r.Stream]
+		if err == nil && (!r.RecordedAt.After(s.Known) || filed && begun && step == r.CommandID) {
+			if filed {
+				steps[r.Stream] = r.CommandID
+			}
 			err = each(r)
 		}
 		if err != nil {
@@ -149,7 +156,7 @@ func take(f *report.Filings, r contract.Recorded) error {
 		err = fmt.Errorf("stream %s has an event of type %s", r.Stream, r.Type)
 	}
 	if err == nil {
-		f.Take(r.RecordedAt.UTC(), body)
+		f.Take(r.CommandID, r.RecordedAt.UTC(), body)
 	}
 	return err
 }

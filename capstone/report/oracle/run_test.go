@@ -86,7 +86,7 @@ func (w *market) runs(
 		for _, id := range rejected {
 			answered.Rejected = append(answered.Rejected, report.Rejected{Message: id})
 		}
-		filings[i].Take(w.now, made)
-		filings[i].Take(w.now, answered)
+		filings[i].Take(w.now.String()+" made", w.now, made)
+		filings[i].Take(w.now.String()+" answered", w.now, answered)
 	}
 }
