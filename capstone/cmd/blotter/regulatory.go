@@ -400,7 +400,8 @@ func (c *reportAnswerCmd) Run(ctx context.Context, a *app) error {
 		func() (reporting.Answered, error) { return answered, nil })
 }
 
-// answered records that a report is sent, asks for the answer, and records it.
+// answered records that a report is sent, asks for the answer, and records it. The answer that is
+// on record changes nothing. Another answer is refused, and so is another repository.
 func (a *app) answered(ctx context.Context, dir, to string, by said,
 	ask func() (reporting.Answered, error),
 ) error {
@@ -427,10 +428,19 @@ func (a *app) answered(ctx context.Context, dir, to string, by said,
 			return err
 		}
 		at++
+	} else if filed.Sent.To != to {
+		return &usageError{fmt.Sprintf("report %s was sent to %s, not to %s", st.Name,
+			filed.Sent.To, to), "name the repository " + filed.Sent.To}
 	}
 	answered, err := ask()
-	if err == nil && filed.Answered == nil {
+	switch {
+	case err != nil:
+	case filed.Answered == nil:
 		err = record(ctx, q.Session, set, at, by.entry("report-answer", ""), answered)
+	case filed.Answered.Digest != answered.Digest:
+		err = &failure{"report " + st.Name + " has another answer on record, sha256:" +
+			filed.Answered.Digest, "a report has one answer: keep both files, " +
+			"and ask the repository which one holds"}
 	}
 	if err != nil {
 		return err
