@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,15 +17,18 @@ import (
 func TestRubricCommands(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "program")
+	syscall.ForkLock.RLock() // else a child of another test may hold the file open: ETXTBSY
 	digest := "sha256:" + strings.Repeat("a", 64)
-	require.NoError(t, os.WriteFile(program, []byte(`#!/bin/sh
+	err := os.WriteFile(program, []byte(`#!/bin/sh
 echo "$*" >>done
 case $1 in
 demo) test "$(cat book.jsonl)" = line && echo "state 1 trade, digest `+digest+`";;
 seal) cat done;;
 fail) echo sealed; echo "error: no key" >&2; exit 1;;
 esac
-`), 0o755))
+`), 0o755)
+	syscall.ForkLock.RUnlock()
+	require.NoError(t, err)
 	r := &rubricRun{root: t.TempDir(), book: []byte("line\n"), state: digest}
 	r.rubric.Commands = []grade.Command{
 		{Points: 1, Args: "demo --book book.jsonl", Prints: "state"},
