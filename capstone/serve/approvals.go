@@ -206,21 +206,19 @@ func (s *Server) listPending(ctx context.Context, _ *struct{}) (*pendingOutput, 
 		return nil, s.failed(ctx, err)
 	}
 	out.Body.KnownAt, out.Body.EffectiveAt, out.Body.Answer = now.Known, "all", []Pending{}
-	waiting, err := s.waiting(ctx)
+	waiting, err := s.waiting(ctx, now.Known)
 	if err != nil {
 		return nil, s.failed(ctx, err)
 	}
 	for _, p := range waiting {
-		if !now.Known.After(p.expires()) {
-			out.Body.Answer = append(out.Body.Answer, p.shown())
-		}
+		out.Body.Answer = append(out.Body.Answer, p.shown())
 	}
 	return out, nil
 }
 
 // Waiting reads the log for commands that nobody approved, also if the time for that has ended.
 func Waiting(ctx context.Context, system *capstone.System) (all []Pending, err error) {
-	waiting, err := (&Server{Config: Config{System: system}}).waiting(ctx)
+	waiting, err := (&Server{Config: Config{System: system}}).waiting(ctx, time.Time{})
 	for _, p := range waiting {
 		all = append(all, p.shown())
 	}
@@ -232,17 +230,18 @@ func (p pending) shown() Pending {
 		p.recorded.RecordedAt, p.recorded.EffectiveAt, p.expires()}
 }
 
-// A pendingIndex has the pending commands up to a cursor that nobody had approved at the last look.
-// The log is the truth: a new process reads it once.
+// A pendingIndex has the pending commands up to a cursor that nobody had approved at the last look,
+// without those that had expired. The log is the truth: a new process reads it once.
 type pendingIndex struct {
 	mu      sync.Mutex
 	at      contract.Cursor
 	waiting []pending
 }
 
-// waiting returns the pending commands that nobody approved. It reads the log from the end of the
-// last look on. After an error the next look begins where this one did.
-func (s *Server) waiting(ctx context.Context) ([]pending, error) {
+// waiting returns the pending commands that nobody approved and that have not expired at a time. It
+// reads the log from the end of the last look on. After an error the next look begins where this
+// one did.
+func (s *Server) waiting(ctx context.Context, at time.Time) ([]pending, error) {
 	s.pending.mu.Lock()
 	defer s.pending.mu.Unlock()
 	end, err := s.System.Log.End(ctx)
@@ -264,6 +263,9 @@ func (s *Server) waiting(ctx context.Context) ([]pending, error) {
 	}
 	var left []pending
 	for _, p := range found {
+		if at.After(p.expires()) {
+			continue
+		}
 		_, done, err := s.decided(ctx, p)
 		if err != nil {
 			return nil, err

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/capstone/serve"
@@ -94,21 +95,38 @@ func TestNobodyApprovesTheirOwnCommand(t *testing.T) {
 // A pending command that is not approved in time is refused for good.
 func TestPendingCommandExpires(t *testing.T) {
 	t.Parallel()
-	s := newService(t)
+	log := new(readLog)
+	s := newService(t, log.wrap)
 	s.settled()
 	s.command("trader/1", void)
+	require.Equal(t, []string{"v-1"}, s.pending())
 	s.command("trader/1", strings.Replace(mark("m-1", "70"), "2025-01-13", "2025-01-08", 1))
 	code, text := s.approve("approver/1", "v-1")
 	require.Equal(t, http.StatusGone, code, text)
 	code, refused := s.command("trader/1", void)
 	require.Equal(t, http.StatusUnprocessableEntity, code)
 	require.Equal(t, "lifecycle.needs-approver", refused.Rule)
+	for range 2 {
+		before := log.finds
+		require.Empty(t, s.pending())
+		require.Equal(t, before, log.finds, "the index forgets it")
+	}
 }
 
-// A readLog counts the events that are read from it.
+// A readLog counts the events that are read from it, and those that are looked for.
 type readLog struct {
 	contract.Store
-	events int
+	events, finds int
+}
+
+func (l *readLog) wrap(c *serve.Config) {
+	l.Store = c.System.Log
+	c.System.Log, c.System.Desk.Log = l, l
+}
+
+func (l *readLog) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, error) {
+	l.finds++
+	return l.Store.Find(ctx, id)
 }
 
 func (l *readLog) Read(
@@ -129,21 +147,12 @@ func (l *readLog) Read(
 func TestPendingIsAnIndex(t *testing.T) {
 	t.Parallel()
 	log := new(readLog)
-	s := newService(t, func(c *serve.Config) {
-		log.Store = c.System.Log
-		c.System.Log, c.System.Desk.Log = log, log
-	})
+	s := newService(t, log.wrap)
 	s.settled()
 	s.unreadable()
 	listed := func() (ids []string, read int) {
 		before := log.events
-		w := s.do("approver/1", "GET", "/v1/pending", "")
-		require.Equal(t, http.StatusOK, w.Code, w.Body.String())
-		var list struct{ Answer []serve.Pending }
-		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &list))
-		for _, p := range list.Answer {
-			ids = append(ids, p.CommandID)
-		}
+		ids = s.pending()
 		return ids, log.events - before
 	}
 	ids, read := listed()
@@ -164,6 +173,18 @@ func TestPendingIsAnIndex(t *testing.T) {
 	require.Equal(t, 5+1, read)
 	code, text := s.approve("approver/1", "u-1")
 	require.Equal(t, http.StatusConflict, code, text)
+}
+
+// pending returns the ids of the commands that wait.
+func (s *service) pending() (ids []string) {
+	w := s.do("approver/1", "GET", "/v1/pending", "")
+	require.Equal(s.t, http.StatusOK, w.Code, w.Body.String())
+	var list struct{ Answer []serve.Pending }
+	require.NoError(s.t, json.Unmarshal(w.Body.Bytes(), &list))
+	for _, p := range list.Answer {
+		ids = append(ids, p.CommandID)
+	}
+	return ids
 }
 
 // unreadable records the refusal of a command whose line has an operation that does not exist.
