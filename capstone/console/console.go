@@ -29,9 +29,11 @@ import (
 	"net/url"
 	"slices"
 	"time"
+
+	tlogproof "github.com/transparency-dev/formats/proof"
 )
 
-// Config has the sources of the pages. All but Prove and Check are required.
+// Config has the sources of the pages. All but Prove, Check and Read are required.
 type Config struct {
 	// Ask answers a query of the API with its JSON. An answer may come with a Problem.
 	Ask func(ctx context.Context, query string, values url.Values) ([]byte, error)
@@ -40,6 +42,8 @@ type Config struct {
 	// Check checks a proof of any origin, and the cosignatures of its checkpoint. Its checks have
 	// the same order for every proof. It is required with Prove.
 	Check func(ctx context.Context, proof []byte) (Checked, error)
+	// Read reads the text of a proof, whose lines may be long. It is required with Prove.
+	Read func(proof []byte) (tlogproof.TLogProof, error)
 	// Now returns the time that an answer is known at if no time is asked.
 	Now func(context.Context) (time.Time, error)
 }

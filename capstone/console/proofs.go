@@ -12,8 +12,6 @@ import (
 
 	"github.com/google/uuid"
 	tlogproof "github.com/transparency-dev/formats/proof"
-
-	audit "example.com/blotter/solutions/5-audit"
 )
 
 // Checked is the verdict on a proof.
@@ -60,7 +58,7 @@ func (c prover) proof(ctx context.Context, id string) *proof {
 	text, err := c.Prove(ctx, id)
 	var p tlogproof.TLogProof
 	if err == nil {
-		p, err = audit.ReadProof(text)
+		p, err = c.Read(text)
 	}
 	if err != nil {
 		return &proof{Problem: err.Error()}
@@ -119,7 +117,11 @@ func tamper(c *Config, r *http.Request, p *page) error {
 	}
 	body := &tampering{Event: id.String(), Of: cmp.Or(p.Own.Get("of"), "event")}
 	p.Body = body
-	altered, err := body.alter(text, p.Own.Get("byte"))
+	read, err := c.Read(text)
+	if err != nil {
+		return err
+	}
+	altered, err := body.alter(read, p.Own.Get("byte"))
 	if err != nil {
 		return err
 	}
@@ -142,11 +144,7 @@ func tamper(c *Config, r *http.Request, p *page) error {
 
 // alter returns a copy of a proof with another last bit in one byte of a part. Without a byte it
 // alters nothing, and proposes the one in the middle.
-func (t *tampering) alter(text []byte, at string) ([]byte, error) {
-	p, err := audit.ReadProof(text)
-	if err != nil {
-		return nil, err
-	}
+func (t *tampering) alter(p tlogproof.TLogProof, at string) ([]byte, error) {
 	t.Parts = []proofPart{{"event", "the event", p.ExtraData},
 		{"checkpoint", "the signed checkpoint", p.Checkpoint}}
 	if len(p.Hashes) > 0 { // a tree of one leaf has none
@@ -160,7 +158,7 @@ func (t *tampering) alter(text []byte, at string) ([]byte, error) {
 	of := t.Parts[i].bytes
 	t.Byte = len(of) / 2
 	if at == "" {
-		return text, nil
+		return p.Marshal(), nil
 	}
 	n, err := strconv.Atoi(at)
 	if err != nil || n < 0 || n >= len(of) {

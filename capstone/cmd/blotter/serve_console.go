@@ -22,7 +22,7 @@ func addConsole(server *serve.Server, config serve.Config, s *session.Session) {
 		queries[q.Name] = q
 	}
 	pages := console.New(console.Config{
-		Prove: config.Prove, Check: proofChecker(s),
+		Prove: config.Prove, Check: proofChecker(s), Read: audit.ReadProof,
 		Now: func(ctx context.Context) (time.Time, error) {
 			now, err := config.System.Now(ctx)
 			return now.Known, err
