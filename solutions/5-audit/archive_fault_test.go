@@ -363,3 +363,25 @@ func TestSealsRefuseAnEmptiedArchive(t *testing.T) {
 	unsealed.Committed = audittest.NewLog(1).Committed
 	require.NoError(t, unsealed.CheckUnsealed(t.Context()), "a new log")
 }
+
+// A mute archive does not answer for the copy of the last checkpoint.
+type mute struct{ audit.Archive }
+
+var errMute = errors.New("the archive does not answer")
+
+func (m mute) Current(context.Context, string) ([]byte, error) { return nil, errMute }
+
+// The copy of the last checkpoint may be the only trace of a rollback. While it cannot be read,
+// nothing is signed and nothing verifies.
+func TestUnreadableCopyIsAnError(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1).copy(t)
+	w.emptyBut(copied)
+	a := w.auditor()
+	a.Archive = mute{a.Archive}
+	_, err := a.Seal(t.Context())
+	require.ErrorIs(t, err, errMute)
+	_, err = a.Verify(t.Context())
+	require.ErrorIs(t, err, errMute)
+	require.ErrorIs(t, a.CheckUnsealed(t.Context()), errMute)
+}

@@ -165,7 +165,11 @@ func (a *Auditor) under(ctx context.Context, c contract.Checkpoint) (*batch, err
 // means that other keys signed all checkpoints of this log: nothing may be signed on top. Before
 // the first seal, too, because nobody can tell such an archive from one whose key was lost.
 func (a *Auditor) last(ctx context.Context) (contract.Checkpoint, error) {
-	if from, ok := a.copied(ctx); ok {
+	from, err := a.copied(ctx)
+	if err != nil {
+		return from, err
+	}
+	if from.Size > 0 {
 		c, _, err := a.lastAfter(ctx, string(checkpointSlot(from.Size-1)))
 		if err != nil || c.Size > 0 {
 			return c, err
@@ -196,14 +200,21 @@ func (a *Auditor) lastAfter(ctx context.Context, after string) (
 	return c, foreign, nil
 }
 
-// copied returns the copy of the last checkpoint; false without a copy that the log's key signed.
-func (a *Auditor) copied(ctx context.Context) (contract.Checkpoint, bool) {
+// copied returns the copy of the last checkpoint; the zero value without a copy that the log's key
+// signed. An archive that does not answer is an error: the copy may show a rollback.
+func (a *Auditor) copied(ctx context.Context) (contract.Checkpoint, error) {
 	data, err := a.Archive.Current(ctx, lastCheckpoint)
+	if isForeign(err) || errors.Is(err, ErrAbsent) {
+		return contract.Checkpoint{}, nil
+	}
 	if err != nil {
-		return contract.Checkpoint{}, false
+		return contract.Checkpoint{}, fmt.Errorf("read %s: %w", lastCheckpoint, err)
 	}
 	c, err := OpenCheckpoint(data, a.Origin, a.Verifier)
-	return c, err == nil && c.Size > 0
+	if err != nil {
+		return contract.Checkpoint{}, nil // anybody may write the copy
+	}
+	return c, nil
 }
 
 // CheckKey returns a KeyError if the archive has checkpoints of this log, and the log's key signed

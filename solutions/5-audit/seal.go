@@ -87,7 +87,8 @@ func (a *Auditor) Seal(ctx context.Context) (contract.Checkpoint, error) {
 // (C2SP tlog-tiles). A crash before it leaves the copy of an earlier one, which is enough to find
 // the last. A failure is therefore no failure of the seal: the next one repeats the copy.
 func (a *Auditor) copyLast(ctx context.Context, last contract.Checkpoint) {
-	if copied, ok := a.copied(ctx); last.Size == 0 || ok && (copied.Size > last.Size ||
+	copied, err := a.copied(ctx)
+	if last.Size == 0 || err == nil && (copied.Size > last.Size ||
 		copied.Size == last.Size && len(copied.Note) >= len(last.Note)) {
 		return
 	}

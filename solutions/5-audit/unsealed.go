@@ -86,7 +86,10 @@ func (a *Auditor) disposedBatches(ctx context.Context) (string, error) {
 // cosignatures show it; the zero value without one. Read it BEFORE the checkpoints: each was
 // published before it was copied or cosigned.
 func (a *Auditor) shown(ctx context.Context) (contract.Checkpoint, error) {
-	copied, _ := a.copied(ctx)
+	copied, err := a.copied(ctx)
+	if err != nil {
+		return copied, err
+	}
 	after := cosignatureFolder(copied.Size + 1)
 	names, err := a.Archive.ListAfter(ctx, cosignatureNames, after)
 	if err != nil {

@@ -144,7 +144,10 @@ func (v *verifier) checkpoints(ctx context.Context, since []byte) (
 	}
 	// Read these BEFORE the checkpoints: a sealer publishes a checkpoint before it is copied or
 	// cosigned.
-	copied, isCopied := v.copied(ctx)
+	copied, err := v.copied(ctx)
+	if err != nil {
+		return from, nil, err
+	}
 	cosigned, err := v.cosignedFrom(ctx, from.Size)
 	if err != nil {
 		return from, nil, err
@@ -163,7 +166,7 @@ func (v *verifier) checkpoints(ctx context.Context, since []byte) (
 	if last := v.evidence(); len(all) == 0 && last.Size > 0 {
 		keptNotes = append(keptNotes, last.Note)
 	}
-	if isCopied && copied.Size >= from.Size {
+	if copied.Size > 0 && copied.Size >= from.Size {
 		cosigned = append(cosigned, copied)
 	}
 	for _, c := range cosigned {
