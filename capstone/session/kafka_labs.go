@@ -16,6 +16,6 @@ func openKafka(ctx context.Context, o kafkastore.Options) (*labstore.Store, erro
 		Brokers: o.Brokers, Prefix: o.Prefix, Partitions: o.Partitions, Clock: o.Clock,
 		Simulated: o.Simulated,
 		Heads:     o.Heads, Address: o.Address, Place: labstore.Placement(o.Place),
-		ReadOnly: o.ReadOnly, Alone: o.Alone, Timeout: o.Timeout,
+		ReadOnly: o.ReadOnly, Alone: o.Alone, Shared: true, Timeout: o.Timeout,
 	})
 }

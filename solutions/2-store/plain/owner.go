@@ -52,6 +52,20 @@ func (o *owner) catchUp(ctx context.Context, to int64) error {
 	return errors.Join(err, bad)
 }
 
+// follow reads the events before a stable end of the partition into the index. It reads nothing if
+// the index lacks at most one record: that is the control record of a commit, because an event that
+// is visible has such a record after it.
+func (o *owner) follow(ctx context.Context, end int64) error {
+	if end <= o.next+1 {
+		return nil
+	}
+	if err := o.catchUp(ctx, end); err != nil {
+		return err
+	}
+	o.next = max(o.next, end)
+	return nil
+}
+
 func (o *owner) indexRecord(record *kgo.Record) error {
 	e, err := decode(record)
 	if err != nil {

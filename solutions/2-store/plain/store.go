@@ -28,6 +28,7 @@ type Options struct {
 	Place      Placement          // decides which streams share a partition
 	ReadOnly   bool               // take over nothing, create nothing; Append returns ErrReadOnly
 	Alone      bool               // with ReadOnly: the caller guarantees that no process writes
+	Shared     bool               // others may take over without notice: read before each answer
 	Timeout    time.Duration      // of a transaction; 0 means 15 s
 }
 
@@ -156,11 +157,29 @@ func (s *Store) Append(
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	receipts, err := s.owners[s.partitionOf(stream)].append(ctx, stream, expected, own)
+	receipts, err := s.append(ctx, stream, expected, own)
 	if err != nil {
 		return nil, fmt.Errorf("append to %s: %w", stream, err)
 	}
 	return receipts, nil
+}
+
+// append has the owner of the stream's partition append the events. A conflict may come from an old
+// index: another process may have taken over, and this one has no notice of it. So the owner reads
+// the newer events, and decides again. It then either writes, and is fenced, or the answer is true.
+func (s *Store) append(
+	ctx context.Context, stream string, expected int64, events []contract.Event,
+) ([]contract.Receipt, error) {
+	o := s.owners[s.partitionOf(stream)]
+	receipts, err := o.append(ctx, stream, expected, events)
+	var conflict *contract.ConflictError
+	if !s.opts.Shared || !errors.As(err, &conflict) {
+		return receipts, err
+	}
+	if err := s.refresh(ctx); err != nil {
+		return nil, err
+	}
+	return o.append(ctx, stream, expected, events)
 }
 
 // validate returns an error for a batch that every store refuses. It wraps contract.ErrInvalid.
@@ -232,9 +251,11 @@ func (s *Store) Timeline(ctx context.Context) (contract.Timeline, error) {
 	return contract.Timeline{Simulated: s.layout().Simulated}, nil
 }
 
-// refresh reads new events of other processes into the index of a read-only store.
+// refresh reads new events of other processes into the index of a read-only store. The owner of a
+// shared log needs that, too: it may have lost its partition without notice. An append answers
+// after its events are visible, so the index then has every event that was acknowledged before.
 func (s *Store) refresh(ctx context.Context) error {
-	if !s.opts.ReadOnly {
+	if !s.opts.ReadOnly && !s.opts.Shared {
 		return nil
 	}
 	end, err := s.End(ctx)
@@ -242,7 +263,7 @@ func (s *Store) refresh(ctx context.Context) error {
 		return err
 	}
 	for _, o := range s.owners {
-		if err := o.catchUp(ctx, end.At(o.partition)); err != nil {
+		if err := o.follow(ctx, end.At(o.partition)); err != nil {
 			return err
 		}
 	}
