@@ -221,7 +221,8 @@ var longHelp = map[string]string{
 	"backfill_ours":    "Write the figures of this program to a new file, as CSV.",
 	"backfill_figures": "Compare with the figures of the other system, a CSV file.",
 
-	"restore_from": "Data folder of the lost log: its log.json, its public key, its archive.",
+	"restore_from":  "Data folder of the lost log: its log.json, its public key, its archive.",
+	"restore_since": "Only if the archive has a checkpoint kept elsewhere: see seal --keep.",
 
 	"search_words": "Words of a reason, as in a web search: two words, \"a phrase\", or, -not.",
 	"search_where": "Value of an attribute, such as book=power-prop. Repeat for more.",

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -11,11 +13,13 @@ import (
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/contract"
+	audit "example.com/blotter/solutions/5-audit"
 )
 
 type restoreCmd struct {
 	From     string `arg:"" help:"${restore_from}" placeholder:"DIR"`
 	Key      string `help:"${verify_key}" placeholder:"KEY"`
+	Since    string `help:"${restore_since}" placeholder:"FILE" type:"existingfile"`
 	Actor    string `help:"The person who restores the log."`
 	Approver string `help:"The second person, who approves."`
 	Reason   string `help:"The reason why it is restored."`
@@ -87,8 +91,39 @@ func (c *restoreCmd) archive(ctx context.Context, a *app) (
 	} else if last.Size == 0 {
 		err = unsealed(ctx, auditor, &failure{fmt.Sprintf("nothing was sealed in %s: there is no "+
 			"archive", c.From), "name the data folder of a sealed log"})
+	} else if c.Since != "" {
+		err = c.checkSince(ctx, auditor)
 	}
 	return old, auditor, last, err
+}
+
+// checkSince refuses an archive without the kept checkpoint: it was rolled back, or it has another
+// history.
+func (c *restoreCmd) checkSince(ctx context.Context, auditor *session.Auditor) error {
+	signed, err := os.ReadFile(c.Since)
+	if err != nil {
+		return err
+	}
+	key := auditor.Keys.Verifier
+	kept, err := audit.OpenCheckpoint(signed, key.Name(), key)
+	if err != nil {
+		return &failure{fmt.Sprintf("%s: %v", c.Since, err),
+			"name a file that blotter seal --keep wrote for this log"}
+	}
+	if kept.Size == 0 {
+		return nil // every log begins with the empty tree
+	}
+	const hint = "restore the archive from a backup that has the kept checkpoint"
+	found, err := auditor.Published(ctx, kept.Size)
+	if errors.Is(err, audit.ErrAbsent) {
+		return &failure{fmt.Sprintf("the archive in %s lacks the kept checkpoint %s", c.From,
+			nameOf(kept)), hint}
+	}
+	if err == nil && found.Root != kept.Root {
+		err = &failure{fmt.Sprintf("the archive in %s has root %x at size %d, and the kept "+
+			"checkpoint has root %x", c.From, found.Root, kept.Size, kept.Root), hint}
+	}
+	return err
 }
 
 // settings returns the settings of the new log: those of the old one, unless a flag chose others.
