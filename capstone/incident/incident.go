@@ -110,8 +110,8 @@ const longestLine = 1 << 20
 func ReadLogs(r io.Reader) (entries []Entry, err error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, longestLine)
-	first := 0 // the number of entries before the first time
-	for n := 1; lines.Scan(); n++ {
+	first, n := 0, 1 // first is the number of entries before the first time
+	for ; lines.Scan(); n++ {
 		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
 			continue
 		}
@@ -131,14 +131,14 @@ func ReadLogs(r io.Reader) (entries []Entry, err error) {
 		}
 		entries = append(entries, e)
 	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("line %d: %w", n, err)
+	}
 	if first > 0 && first == len(entries) {
 		return nil, errors.New("no line is a JSON object with a time")
 	}
 	for i := range first {
 		entries[i].At = entries[first].At
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("a log line of more than %d bytes, or %w", longestLine, err)
 	}
 	return entries, nil
 }

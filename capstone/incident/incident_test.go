@@ -53,9 +53,10 @@ func TestBadFilesAreRefused(t *testing.T) {
 		require.ErrorContains(t, err, "alert", text)
 	}
 	for text, want := range map[string]string{
-		"seal away\n":                       "no line is a JSON object with a time",
-		"seal away\n[1]":                    "line 2: not a JSON object",
-		`{"time":"yesterday","msg":"seal"}`: "line 1: no field time in RFC 3339",
+		"seal away\n":                              "no line is a JSON object with a time",
+		"seal away\n[1]":                           "line 2: not a JSON object",
+		`{"time":"yesterday","msg":"seal"}`:        "line 1: no field time in RFC 3339",
+		"seal away\n" + strings.Repeat("x", 1<<20): "line 2: bufio.Scanner: token too long",
 	} {
 		_, err := incident.ReadLogs(strings.NewReader(text))
 		require.ErrorContains(t, err, want)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -55,4 +56,14 @@ func (w onWrite) Write(written []byte) (int, error) {
 		w.then()
 	}
 	return len(written), nil
+}
+
+// A line that is too long is named, wherever lines are read.
+func TestLongLinesAreNamed(t *testing.T) {
+	t.Parallel()
+	long := "name=Ann\n" + strings.Repeat("x", 1<<21)
+	_, err := readFields(strings.NewReader(long))
+	require.EqualError(t, err, "line 2 of standard input: bufio.Scanner: token too long")
+	_, _, err = applyLines(t.Context(), nil, strings.NewReader(long[len("name=Ann\n"):]))
+	require.EqualError(t, err, "line 1: bufio.Scanner: token too long")
 }

@@ -108,9 +108,9 @@ func applyLines(ctx context.Context, desk *ledger.Desk, file io.Reader) (
 	all []ledgerOutcome, refused int, err error,
 ) {
 	all = []ledgerOutcome{} // never nil: nothing is an empty list
-	in := bufio.NewScanner(file)
+	in, n := bufio.NewScanner(file), 1
 	in.Buffer(nil, 1<<20)
-	for n := 1; in.Scan(); n++ {
+	for ; in.Scan(); n++ {
 		cmd, err := ledger.ParseCommand(in.Bytes())
 		if err != nil {
 			return all, refused, &failure{fmt.Sprintf("line %d: %v", n, err),
@@ -127,7 +127,10 @@ func applyLines(ctx context.Context, desk *ledger.Desk, file io.Reader) (
 		}
 		all = append(all, o)
 	}
-	return all, refused, in.Err()
+	if err := in.Err(); err != nil {
+		return all, refused, fmt.Errorf("line %d: %w", n, err)
+	}
+	return all, refused, nil
 }
 
 type ledgerPostCmd struct{ ofLedger }

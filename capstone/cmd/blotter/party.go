@@ -66,8 +66,8 @@ func (c *partyRecordCmd) Run(ctx context.Context, a *app) error {
 
 // readFields reads lines like name=Ann Smith. No error quotes a text.
 func readFields(in io.Reader) (map[string]string, error) {
-	fields, lines := map[string]string{}, bufio.NewScanner(in)
-	for n := 1; lines.Scan(); n++ {
+	fields, lines, n := map[string]string{}, bufio.NewScanner(in), 1
+	for ; lines.Scan(); n++ {
 		name, text, ok := strings.Cut(lines.Text(), "=")
 		if _, twice := fields[name]; !ok || twice {
 			return nil, &usageError{fmt.Sprintf("line %d of standard input is no new field", n),
@@ -75,7 +75,10 @@ func readFields(in io.Reader) (map[string]string, error) {
 		}
 		fields[name] = text
 	}
-	return fields, lines.Err()
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("line %d of standard input: %w", n, err)
+	}
+	return fields, nil
 }
 
 // vault opens the log and its personal data, as the only writer.
