@@ -110,7 +110,6 @@ func TestConsoleInBrowser(t *testing.T) {
 	changed := "#e-" + trade.EventID("t-2", 0).String()
 	require.Contains(t, r.text(changed+" .good"), "included as leaf")
 	r.goes(chromedp.Click(chromedp.CSS(changed + ` a[href*="/tamper?"]`)))
-	tamper := "/console/tamper?of=event&event=" + trade.EventID("t-2", 0).String()
 	r.goes(chromedp.SendKeys(chromedp.ID("byte"), "\r"))
 	require.Contains(t, r.text("p.bad"), "the check “inclusion” fails")
 	v.tamper("t-2")
@@ -128,7 +127,8 @@ func TestConsoleInBrowser(t *testing.T) {
 		"transaction": "/console/transaction?id=" + cause, "positions": "/console/positions",
 		"explain": "/console/explain?from=2025-01-15&to=2025-01-31",
 		"curves":  "/console/curves", "snapshots": "/console/snapshots",
-		"ledger": "/console/ledger", "tamper": tamper + "&byte=200",
+		"ledger": "/console/ledger",
+		"tamper": "/console/tamper?of=event&event=" + cause + "&byte=200",
 		"health": "/console/health",
 	})
 }
