@@ -88,7 +88,8 @@ func readTables(b *testing.B, dsn string) map[string][][]byte {
 	defer conn.Close(b.Context())
 	rows, err := conn.Query(b.Context(), `
 SELECT table_name FROM information_schema.tables
-WHERE table_schema = current_schema() AND table_name <> 'checkpoint'`)
+WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'
+AND table_name <> 'checkpoint'`)
 	require.NoError(b, err)
 	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(b, err)
