@@ -51,19 +51,28 @@ func (c *cursor) Save(next contract.Cursor) error {
 	return nil
 }
 
-// metric returns the value of a series; -1 if the page has none.
+// metric returns the value of a series of a new page; -1 if the page has none.
 func (s *service) metric(series string) float64 {
+	s.t.Helper()
+	return s.page()(series)
+}
+
+// page measures once. It returns the values of the series of that page; -1 if it has none.
+func (s *service) page() func(series string) float64 {
 	s.t.Helper()
 	w := s.do("reader/1", "GET", "/metrics", "")
 	require.Equal(s.t, 200, w.Code)
-	for line := range strings.Lines(w.Body.String()) {
-		if value, ok := strings.CutPrefix(line, series+" "); ok {
-			n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			require.NoError(s.t, err)
-			return n
+	text := w.Body.String()
+	return func(series string) float64 {
+		for line := range strings.Lines(text) {
+			if value, ok := strings.CutPrefix(line, series+" "); ok {
+				n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+				require.NoError(s.t, err)
+				return n
+			}
 		}
+		return -1
 	}
-	return -1
 }
 
 // halted is a read model whose work stops, as that of a projector that was killed.
