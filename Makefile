@@ -14,6 +14,7 @@ COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose 
 #fork> COMPOSE := docker compose
 EVENTS ?= 1000000
 BENCHTIME ?= 20x
+PACKAGES ?= ./...
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9 ]+:.*## / \
@@ -40,7 +41,7 @@ hint: ## explain a check: make hint CHECK=L1.4; with MORE=1 the second hint, too
 # fork: keep
 
 long: setup ## run every test at full length
-	@$(TEST) -vet=off ./...
+	@$(TEST) -vet=off $(PACKAGES)
 
 race: setup ## run every test under the race detector, the longest ones shortened
 	@$(TEST) -race -short -vet=off ./...
