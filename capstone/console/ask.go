@@ -53,6 +53,7 @@ func blotter(c *Config, r *http.Request, p *page) error {
 	var found struct {
 		Search string
 		Trades []row
+		More   int // trades that the page leaves out
 	}
 	found.Search = p.Own.Get("q")
 	p.Body = &found
@@ -83,12 +84,22 @@ func blotter(c *Config, r *http.Request, p *page) error {
 		if err != nil {
 			return err
 		}
-		if has && (len(words) == 0 || named[t["uti"]]) {
+		switch {
+		case !has || len(words) > 0 && !named[t["uti"]]:
+		case len(found.Trades) == mostTrades:
+			found.More++
+		default:
 			found.Trades = append(found.Trades, t)
 		}
 	}
 	return nil
 }
+
+// The most rows of a page. A page leaves out the others, and says how to see them.
+const (
+	mostTrades = 1000
+	mostEvents = 100 // each with its proof
+)
 
 // has reports whether a trade has the given attributes. Letter case does not matter.
 func (t row) has(attributes row) (bool, error) {
@@ -154,8 +165,10 @@ func (e event) Entered() string { return stamp(e.EnteredAt) }
 
 // An eventList has the events that were known at the page's time.
 type eventList struct {
-	Trade   row // nil: a transaction, or it has not begun by the times asked
-	NotYet  int // events that were recorded later
+	Trade   row    // nil: a transaction, or it has not begun by the times asked
+	NotYet  int    // events that were recorded later
+	Earlier int    // events that the page leaves out
+	Before  string // the recorded time of the last one of them
 	Events  []event
 	Missing *Problem // the reason why there is no trade
 }
@@ -219,23 +232,37 @@ func (c *Config) known(ctx context.Context, p *page, list *eventList) error {
 	if err != nil {
 		return err
 	}
-	all, corrected := list.Events, map[string]string{}
-	list.Events = nil
+	list.limit(known)
+	corrected := map[string]string{}
 	prover := prover{c, map[string]Checked{}}
-	for _, e := range all {
-		if e.RecordedAt.After(known) {
-			list.NotYet++
-			continue
-		}
-		e.Later = e.EffectiveAt.After(effective)
-		e.Proof = prover.proof(ctx, e.ID)
+	for i, e := range list.Events {
+		list.Events[i].Later = e.EffectiveAt.After(effective)
+		list.Events[i].Proof = prover.proof(ctx, e.ID)
 		corrected[e.Corrects] = e.ID
-		list.Events = append(list.Events, e)
 	}
 	for i, e := range list.Events {
 		list.Events[i].CorrectedBy = corrected[e.ID]
 	}
 	return nil
+}
+
+// limit leaves the last ones of the events that were known at a time.
+func (l *eventList) limit(known time.Time) {
+	all := len(l.Events)
+	l.Events = slices.DeleteFunc(l.Events, func(e event) bool { return e.RecordedAt.After(known) })
+	l.NotYet = all - len(l.Events)
+	if len(l.Events) <= mostEvents {
+		return
+	}
+	byTime := slices.SortedFunc(slices.Values(l.Events), func(a, b event) int {
+		return a.RecordedAt.Compare(b.RecordedAt)
+	})
+	last := byTime[len(byTime)-mostEvents-1]
+	l.Before, l.Earlier = last.Recorded(), len(l.Events)
+	l.Events = slices.DeleteFunc(l.Events, func(e event) bool {
+		return !e.RecordedAt.After(last.RecordedAt)
+	})
+	l.Earlier -= len(l.Events)
 }
 
 // asked returns the two times of the page as the queries read them: a date means its last moment.

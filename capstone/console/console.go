@@ -39,8 +39,8 @@ type Config struct {
 	Ask func(ctx context.Context, query string, values url.Values) ([]byte, error)
 	// Prove returns the proof of an event by its id (C2SP tlog-proof); nil proves nothing.
 	Prove func(ctx context.Context, event string) ([]byte, error)
-	// Check checks a proof of any origin, and the cosignatures of its checkpoint. Its checks have
-	// the same order for every proof. It is required with Prove.
+	// Check checks a proof of any origin, and the cosignatures of its checkpoint. It is required
+	// with Prove.
 	Check func(ctx context.Context, proof []byte) (Checked, error)
 	// Read reads the text of a proof, whose lines may be long. It is required with Prove.
 	Read func(proof []byte) (tlogproof.TLogProof, error)

@@ -21,6 +21,15 @@ type Checked struct {
 	Unwitnessed string // why the cosignatures are no quorum; empty if they are, or none is asked
 }
 
+// check returns the check with a name. The zero Check was not made.
+func (c Checked) check(name string) Check {
+	i := slices.IndexFunc(c.Checks, func(o Check) bool { return o.Name == name })
+	if i < 0 {
+		return Check{}
+	}
+	return c.Checks[i]
+}
+
 // A Check is one check of a proof. It is not made after another one failed.
 type Check struct {
 	Name, Problem string
@@ -133,13 +142,24 @@ func tamper(c *Config, r *http.Request, p *page) error {
 	if err != nil {
 		return err
 	}
-	for i, check := range verdict.Checks {
-		body.Checks = append(body.Checks, tamperedCheck{check.Name, proven.Checks[i], check})
-		if check.Problem != "" && body.Fails == "" {
-			body.Fails = check.Name
+	body.compare(proven, verdict)
+	return nil
+}
+
+// compare pairs the checks of a proof with those of its altered copy, by name: the policy of
+// witnesses may change between the two.
+func (t *tampering) compare(proven, altered Checked) {
+	for _, check := range altered.Checks {
+		t.Checks = append(t.Checks, tamperedCheck{check.Name, proven.check(check.Name), check})
+		if check.Problem != "" && t.Fails == "" {
+			t.Fails = check.Name
 		}
 	}
-	return nil
+	for _, check := range proven.Checks {
+		if other := altered.check(check.Name); other.Name == "" {
+			t.Checks = append(t.Checks, tamperedCheck{check.Name, check, other})
+		}
+	}
 }
 
 // alter returns a copy of a proof with another last bit in one byte of a part. Without a byte it
