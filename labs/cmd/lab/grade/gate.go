@@ -236,12 +236,15 @@ func (g *gatekeeper) visit(n ast.Node) bool {
 		}
 	case *ast.CallExpr:
 		f, ok := ast.Unparen(n.Fun).(*ast.Ident)
-		if ok && slices.Contains([]string{"clear", "copy", "delete"}, f.Name) && len(n.Args) > 0 {
+		if ok && slices.Contains(writers, f.Name) && len(n.Args) > 0 {
 			g.changed(n.Args[0])
 		}
 	}
 	return true
 }
+
+// writers are the functions of the language that write into their first argument.
+var writers = []string{"clear", "copy", "delete"}
 
 // used looks at a use of a name of another package, or of a method of a variable of it.
 func (g *gatekeeper) used(s *ast.SelectorExpr) {
@@ -261,27 +264,32 @@ var setter = regexp.MustCompile(`^(GobDecode|Scan|Unmarshal)`)
 
 // changed forbids to write a variable of another package, or a part of it.
 func (g *gatekeeper) changed(targets ...ast.Expr) {
-	for _, e := range targets {
-		for e != nil {
-			switch x := e.(type) {
-			case *ast.SelectorExpr:
+	for _, target := range targets {
+		for e := target; e != nil; e = inside(e) {
+			if x, ok := e.(*ast.SelectorExpr); ok {
 				if from, name := g.qualified(x); from != "" {
 					g.forbid(x, "a change of %s.%s", path.Base(from), name)
 				}
-				e = x.X
-			case *ast.IndexExpr:
-				e = x.X
-			case *ast.SliceExpr:
-				e = x.X
-			case *ast.StarExpr:
-				e = x.X
-			case *ast.ParenExpr:
-				e = x.X
-			default:
-				e = nil
 			}
 		}
 	}
+}
+
+// inside returns the value of which e is a part, or nil.
+func inside(e ast.Expr) ast.Expr {
+	switch x := e.(type) {
+	case *ast.SelectorExpr:
+		return x.X
+	case *ast.IndexExpr:
+		return x.X
+	case *ast.SliceExpr:
+		return x.X
+	case *ast.StarExpr:
+		return x.X
+	case *ast.ParenExpr:
+		return x.X
+	}
+	return nil
 }
 
 // qualified returns the path of the package and the name, if s is a name of another package.

@@ -3,8 +3,8 @@
 //
 // For each lab of a submission:
 //
-//  1. The gate looks at the syntax of the student's files. A construct that could reach the suite,
-//     the results or the machine makes the lab FORBIDDEN.
+//  1. The gate looks at the syntax and the types of the student's files. A construct that could
+//     reach the suite, the results or the machine makes the lab FORBIDDEN.
 //  2. The lab and its suite are built as one program. A lab that does not compile is NOTBUILT.
 //  3. The program runs twice, in a process with limits, each time with another secret seed. It
 //     writes its verdicts to a file that it learns from its standard input (check.Order), BEFORE it
@@ -160,6 +160,13 @@ func (g *Grader) lab(ctx context.Context, s submission, name string) (Lab, error
 	if unreadable != nil { // the gate has not seen the file, even if the compiler takes it
 		return Lab{name, all(suites, NotBuilt), unreadable.Error()}, nil
 	}
+	forbidden, untyped, err := g.typeGate(ctx, s, name)
+	if err != nil {
+		return Lab{}, err
+	}
+	if len(forbidden) > 0 {
+		return Lab{name, all(suites, Forbidden), strings.Join(forbidden, "\n")}, nil
+	}
 	dir, err := os.MkdirTemp(g.dir, "lab-")
 	if err != nil {
 		return Lab{}, err
@@ -175,6 +182,9 @@ func (g *Grader) lab(ctx context.Context, s submission, name string) (Lab, error
 		if own, err = g.build(ctx, submission{}, name, program); own != "" {
 			err = fmt.Errorf("the kit does not compile: %s", own)
 		}
+	}
+	if complaint == "" && untyped != nil { // as above: the gate has not seen the types
+		complaint = untyped.Error()
 	}
 	if err != nil || complaint != "" {
 		return Lab{name, all(suites, NotBuilt), complaint}, err

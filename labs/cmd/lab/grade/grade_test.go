@@ -158,6 +158,10 @@ func TestGateFindsCheats(t *testing.T) {
 		"judges itself":                 {inRoot(module+"labs/kit/check", "check.Go()"), ".Go"},
 		"links to a name of the suite":  {replaced("// Root", "//go:linkname a\n//"), "linkname"},
 		"embeds a file":                 {replaced("// Root", "//go:embed x\n// Root"), "embed"},
+		"changes a shared value by an alias": {imports("time", func(s string) string {
+			return s + "\ntype place = time.Location\n" +
+				"func move(to *place, now time.Time) { *now.Location() = *to }\n"
+		}), "a change of a value that the suite shares"},
 		"has an error that is every one": {func(s string) string {
 			return s + "\ntype e struct{}\nfunc (e) Is(error) bool { return true }\n"
 		}, "the method Is"},
