@@ -268,8 +268,7 @@ func (c *capstone) culprits(ctx context.Context, m mix) (parts []int, err error)
 	return parts, nil
 }
 
-// passing returns the parts whose labs pass every required check, by one run of their tests. A note
-// says of each other part why it is the reference's.
+// passing returns the parts whose labs pass, by one run of their tests.
 func (c *capstone) passing(ctx context.Context, notes io.Writer) (m mix, err error) {
 	args := []string{"test", "-json", "-timeout=30m"}
 	for _, name := range labNames {
@@ -288,13 +287,19 @@ func (c *capstone) passing(ctx context.Context, notes io.Writer) (m mix, err err
 		return 0, errors.Join(err, cmd.Wait())
 	}
 	_ = cmd.Wait() // the verdicts say more than the exit code
+	return tally.labs.passing(notes), ctx.Err()
+}
+
+// passing returns the parts whose labs pass every required check. A note says of each other part
+// why it is the reference's.
+func (p progress) passing(notes io.Writer) (m mix) {
 	for i, name := range labNames {
 		missing := slices.DeleteFunc(checksOf(name), func(k check.Check) bool {
-			return k.Bonus || tally.labs.heard[name][k.ID] == check.Passed
+			return k.Bonus || p.heard[name][k.ID] == check.Passed
 		})
 		if len(missing) == 0 {
 			m |= 1 << i
-		} else if len(tally.labs.heard[name]) > 0 {
+		} else if len(p.heard[name]) > 0 {
 			fmt.Fprintf(notes, "part %d is the reference's: %s does not pass, such as %s\n",
 				i+1, name, missing[0].ID)
 		} else {
@@ -302,5 +307,5 @@ func (c *capstone) passing(ctx context.Context, notes io.Writer) (m mix, err err
 				i+1, name)
 		}
 	}
-	return m, ctx.Err()
+	return m
 }

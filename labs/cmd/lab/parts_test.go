@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/labs/kit/check"
 )
 
 // The text of a mix names each part, and parseMix is its inverse.
@@ -30,6 +33,38 @@ func TestMixesHaveTexts(t *testing.T) {
 		_, err := parseMix(text)
 		require.ErrorContains(t, err, "no part of the capstone", text)
 	}
+}
+
+// One's own part is taken if its lab passes every required check. A check that failed, was skipped
+// or did not run makes the part the reference's; a bonus check does not.
+func TestPassingLabsAreParts(t *testing.T) {
+	t.Parallel()
+	outcomes := func(lab string, change map[string]check.Outcome) (lines string) {
+		for _, c := range checksOf(lab) {
+			outcome := cmp.Or(change[c.ID], check.Passed)
+			if c.Bonus {
+				outcome = check.Failed
+			}
+			lines += fmt.Sprintf(`{"Action":"attr","Package":"m/labs/%s","Test":"Test/%s",`+
+				`"Key":%q,"Value":"%s 1 %s"}`+"\n", lab, c.ID, check.Attribute, c.ID, outcome)
+		}
+		return lines
+	}
+	stream := outcomes("1-schemas", nil) +
+		outcomes("2-store", map[string]check.Outcome{"L2.5": check.Failed}) +
+		outcomes("3-projections", map[string]check.Outcome{"L3.1": check.Todo}) +
+		`{"Action":"fail","Package":"m/labs/4-replay"}` + "\n" +
+		outcomes("5-audit", nil)
+	tally := newTally(io.Discard)
+	require.NoError(t, tally.read(strings.NewReader(stream)))
+	var notes strings.Builder
+	require.Equal(t, mix(0b10001), tally.labs.passing(&notes))
+	require.Equal(t, `part 2 is the reference's: 2-store does not pass, such as L2.5
+part 3 is the reference's: 3-projections does not pass, such as L3.1
+part 4 is the reference's: the tests of 4-replay did not run
+`, notes.String())
+	require.NoError(t, tally.read(strings.NewReader(outcomes("4-replay", nil))))
+	require.Equal(t, mix(0b11001), tally.labs.passing(io.Discard))
 }
 
 // posing returns a capstone in whose labs the reference poses as the student's parts. The faults

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,8 +24,9 @@ type rubricRun struct {
 	root   string // of the kit
 	rubric grade.Rubric
 	awards grade.Awards
+	source string // the command that writes the book
 	book   []byte
-	state  string     // the reference's digest of the book
+	facts  []string   // of the reference, by step
 	turn   sync.Mutex // one capstone runs at a time: its stack takes the machine
 }
 
@@ -60,7 +62,8 @@ func readRubric(root, points string, dirs []string) (*rubricRun, error) {
 	return r, nil
 }
 
-// prepare makes the book, and its state on the reference's parts.
+// prepare makes the book, and runs all commands on the reference's parts. No submission is graded if
+// the reference does not earn the points of every command.
 func (r *rubricRun) prepare(ctx context.Context) (err error) {
 	c, err := newCapstone(r.root, os.Environ())
 	if err != nil {
@@ -71,17 +74,53 @@ func (r *rubricRun) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	seed := strconv.FormatUint(rand.Uint64(), 10)
-	simulate := c.command(ctx, program, "simulate", "--trades", "60", "--seed", seed)
-	if r.book, err = simulate.Output(); err != nil {
-		return fmt.Errorf("write a book with blotter simulate: %w", err)
+	args := []string{"simulate", "--trades", "60", "--seed", strconv.FormatUint(rand.Uint64(), 10)}
+	r.source = "blotter " + strings.Join(args, " ")
+	if r.book, err = c.command(ctx, program, args...).Output(); err != nil {
+		return fmt.Errorf("write a book with %s: %w", r.source, err)
 	}
-	failure, stdout := r.command(ctx, c, program, r.rubric.Commands[0])
-	if failure != "" {
-		return fmt.Errorf("blotter %s on the reference: %s", r.rubric.Commands[0].Args, failure)
+	failures, facts := r.run(ctx, c, program)
+	for i, step := range r.steps() {
+		if failures[i] != "" && !step.mayFail() {
+			return fmt.Errorf("blotter %s on the reference, with the book of %s: %s", step.Args,
+				r.source, failures[i])
+		}
 	}
-	r.state = readOutcome(stdout).state
+	r.facts = facts
 	return ctx.Err()
+}
+
+// importing records the book. It has no points, and exits with 1 if it refuses a line.
+const importing = "import --simulate book.jsonl"
+
+// A step is a command of the rubric, or the import of the book.
+type step struct{ grade.Command }
+
+func (s step) mayFail() bool { return s.Args == importing }
+
+// steps returns the commands in their order. The import follows the first one.
+func (r *rubricRun) steps() (all []step) {
+	for i, command := range r.rubric.Commands {
+		if all = append(all, step{command}); i == 0 {
+			all = append(all, step{grade.Command{Args: importing}})
+		}
+	}
+	return all
+}
+
+// fact matches what a right system prints about a book: the outcomes of its lines, the digest of
+// the state.
+var fact = regexp.MustCompile(`(?m)^[0-9]+ lines?: .*|digest sha256:[0-9a-f]{64}$`)
+
+// run runs the steps, and returns why each failed, and the facts that it printed.
+func (r *rubricRun) run(ctx context.Context, c *capstone, program string) (
+	failures, facts []string) {
+	for _, s := range r.steps() {
+		failure, stdout := r.command(ctx, c, program, s.Command)
+		failures = append(failures, failure)
+		facts = append(facts, strings.Join(fact.FindAllString(stdout, -1), ", "))
+	}
+	return failures, facts
 }
 
 // score adds the rows of the rubric to the report of the submission in dir. The student's code runs
@@ -107,6 +146,7 @@ func (r *rubricRun) score(ctx context.Context, dir string, report *grade.Report)
 			failure = slices.Repeat([]string{err.Error()}, len(failure))
 		}
 	}
+	report.Book = r.source
 	report.Rubric = r.rubric.Rows(failure, r.awards[report.Student])
 	return ctx.Err()
 }
@@ -123,19 +163,23 @@ func unfit(report grade.Report) string {
 	return ""
 }
 
-// commands runs the commands of the rubric in their order, and returns why each failed.
+// commands runs the commands of the rubric in their order, and returns why each failed. Facts that
+// differ from the reference's are a failure. If those of the import differ, the log does not have
+// the book, and all later commands fail.
 func (r *rubricRun) commands(ctx context.Context, c *capstone, program string) (all []string) {
-	for i, command := range r.rubric.Commands {
-		failure, stdout := r.command(ctx, c, program, command)
-		if i == 0 {
-			if state := readOutcome(stdout).state; failure == "" && state != r.state {
-				failure = fmt.Sprintf("the state has the digest %s, the reference's %s", state,
-					r.state)
-			}
-			importing := grade.Command{Args: "import --simulate book.jsonl"}
-			_, _ = r.command(ctx, c, program, importing) // it may refuse lines
+	failures, facts := r.run(ctx, c, program)
+	unrecorded := ""
+	for i, s := range r.steps() {
+		differs := ""
+		if facts[i] != r.facts[i] {
+			differs = fmt.Sprintf("blotter %s prints %q, and on the reference %q", s.Args, facts[i],
+				r.facts[i])
 		}
-		all = append(all, failure)
+		if s.mayFail() {
+			unrecorded = differs
+		} else {
+			all = append(all, cmp.Or(unrecorded, failures[i], differs))
+		}
 	}
 	return all
 }

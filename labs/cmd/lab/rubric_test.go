@@ -12,24 +12,26 @@ import (
 	"example.com/blotter/labs/cmd/lab/grade"
 )
 
-// A command earns its points if it exits with 0 and prints its text. The first one needs the
-// digest of the reference, too. After it, the book is recorded.
+// A command earns its points if it exits with 0 and prints its text. The import of the book follows
+// the first one. Facts that differ from the reference's cost the points of the command, and those of
+// the import the points of all commands after it.
 func TestRubricCommands(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "program")
 	syscall.ForkLock.RLock() // else a child of another test may hold the file open: ETXTBSY
-	digest := "sha256:" + strings.Repeat("a", 64)
+	digest := "digest sha256:" + strings.Repeat("a", 64)
 	err := os.WriteFile(program, []byte(`#!/bin/sh
 echo "$*" >>done
 case $1 in
-demo) test "$(cat book.jsonl)" = line && echo "state 1 trade, digest `+digest+`";;
+demo) test "$(cat book.jsonl)" = line && echo "state 1 trade, `+digest+`";;
+import) echo "1 line: 0 accepted, 1 refused, 0 bad"; exit 1;;
 seal) cat done;;
 fail) echo sealed; echo "error: no key" >&2; exit 1;;
 esac
 `), 0o755)
 	syscall.ForkLock.RUnlock()
 	require.NoError(t, err)
-	r := &rubricRun{root: t.TempDir(), book: []byte("line\n"), state: digest}
+	r := &rubricRun{root: t.TempDir(), book: []byte("line\n")}
 	r.rubric.Commands = []grade.Command{
 		{Points: 1, Args: "demo --book book.jsonl", Prints: "state"},
 		{Points: 1, Args: "seal", Prints: "import --simulate book.jsonl\nseal"},
@@ -42,14 +44,58 @@ esac
 	info, err := os.Stat(c.dir)
 	require.NoError(t, err)
 	require.EqualValues(t, 0o711, info.Mode().Perm(), "Postgres enters it as another user")
-	got := r.commands(t.Context(), c, program)
+	_, r.facts = r.run(t.Context(), c, program)
+	imported := "1 line: 0 accepted, 1 refused, 0 bad"
+	require.Equal(t, []string{digest, imported, "", "", ""}, r.facts)
 	require.Equal(t, []string{"", "", "exit status 1\nerror: no key",
-		`the command does not print "verified"`}, got)
+		`the command does not print "verified"`}, r.commands(t.Context(), c, program))
 
-	r.state = "sha256:" + strings.Repeat("b", 64)
-	got = r.commands(t.Context(), c, program)
-	require.Contains(t, got[0], "the reference's sha256:bbbb")
+	r.facts[0] = "digest sha256:" + strings.Repeat("b", 64)
+	got := r.commands(t.Context(), c, program)
+	require.Contains(t, got[0], `and on the reference "digest sha256:bbbb`)
 	require.Empty(t, got[1])
+
+	r.facts[1] = "1 line: 1 accepted, 0 refused, 0 bad"
+	got = r.commands(t.Context(), c, program)
+	for _, failure := range got[1:] {
+		require.Equal(t, `blotter import --simulate book.jsonl prints "`+imported+
+			`", and on the reference "`+r.facts[1]+`"`, failure)
+	}
+}
+
+// The reference in the place of one's own parts earns all points of the commands.
+// BLOTTER_RUBRIC=reference runs this test, which takes a minute and does the work of
+// lab grade --capstone.
+func TestReferenceEarnsRubric(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("BLOTTER_RUBRIC") != "reference" {
+		t.Skip("BLOTTER_RUBRIC=reference runs the commands of the rubric twice")
+	}
+	root, err := filepath.Abs("../../..")
+	require.NoError(t, err)
+	student := filepath.Join(t.TempDir(), "reference")
+	for _, lab := range labNames {
+		for _, file := range filesOf(lab) {
+			write := filepath.Join(student, "labs", lab, file)
+			require.NoError(t, os.MkdirAll(filepath.Dir(write), 0o755))
+			folder := map[bool]string{true: lab, false: lab + "/plain"}[lab == "1-schemas"]
+			text, err := os.ReadFile(filepath.Join(root, "solutions", folder, file))
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(write, text, 0o644))
+		}
+	}
+	points := filepath.Join(t.TempDir(), "points.csv")
+	require.NoError(t, os.WriteFile(points, []byte("student,durable steps,a failure on purpose,"+
+		"names,two times,evidence,one's own addition\nreference,10,10,5,5,5,5\n"), 0o644))
+	r, err := readRubric(root, points, []string{student})
+	require.NoError(t, err)
+	require.NoError(t, r.prepare(t.Context()))
+	report := grade.Report{Student: "reference"}
+	require.NoError(t, r.score(t.Context(), student, &report))
+	var table strings.Builder
+	report.Table(&table)
+	t.Log("\n" + table.String())
+	require.Equal(t, grade.Score{Earned: 100, Of: 100}, report.Total(), table.String())
 }
 
 // A lab that the gate refuses is never built into the program, which has no limits.

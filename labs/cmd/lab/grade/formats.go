@@ -91,6 +91,9 @@ func (r Report) Gradescope(w io.Writer) error {
 // note lists what the reader of a score must know.
 func (r Report) note() string {
 	lines := append([]string(nil), r.Limits...)
+	if r.Book != "" {
+		lines = append(lines, "book of the capstone: "+r.Book)
+	}
 	for _, name := range r.Ignored {
 		lines = append(lines, "ignored: "+name)
 	}
@@ -288,6 +291,9 @@ func (r Report) Table(w io.Writer) {
 		if of.Text != "" {
 			fmt.Fprintf(w, "%s:\n%s\n", of.Name, quoted(of.Text))
 		}
+	}
+	if r.Book != "" {
+		fmt.Fprintf(w, "book of the capstone: %s\n", r.Book)
 	}
 	for _, name := range r.Ignored {
 		fmt.Fprintf(w, "ignored: %s\n", name)

@@ -228,6 +228,9 @@ func (r Report) rubricMarkdown(b *strings.Builder) {
 	for _, row := range r.Rubric {
 		fmt.Fprintf(b, "| %s | %d/%d |\n", row.Name, row.Earned, row.Of)
 	}
+	if r.Book != "" {
+		fmt.Fprintf(b, "\nThe commands ran on a book that `%s` writes again.\n", r.Book)
+	}
 	for _, row := range r.Rubric {
 		if row.Text != "" {
 			fmt.Fprintf(b, "\n### %s\n\n%s\n", row.Name, quoted(row.Text))

@@ -105,6 +105,7 @@ func TestScoreHasCapstone(t *testing.T) {
 	require.Equal(t, want, report.Total())
 	report.Rubric = r.Rows([]string{"the command does not print \"sealed\""}, award)
 	require.Equal(t, labs.Earned+35, report.Total().Earned)
+	report.Book = "blotter simulate --trades 60 --seed 7"
 
 	var table, class, markdown, gradescope strings.Builder
 	report.Table(&table)
@@ -119,4 +120,7 @@ func TestScoreHasCapstone(t *testing.T) {
 	require.Contains(t, markdown.String(), "With the capstone: 36 of 136 points.")
 	require.Contains(t, markdown.String(), `does not print "sealed"`)
 	require.Contains(t, gradescope.String(), `"score": 36,`)
+	for _, out := range []string{table.String(), markdown.String(), gradescope.String()} {
+		require.Contains(t, out, report.Book, "the book can be made again")
+	}
 }

@@ -54,6 +54,7 @@ type Report struct {
 	Student  string
 	Labs     []Lab
 	Rubric   []Row    // of the capstone, if it is graded, too
+	Book     string   // the command that writes the book of the rubric's commands again
 	Ignored  []string // files of the submission that were not used
 	Limits   []string // the limits that held
 	Started  time.Time
