@@ -14,8 +14,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// A fork compiles, its demo ends with the root that its README shows, and it takes a new kind of
-// event. The full make test of a fork takes as long as that of this repository.
+// A fork compiles, its demo ends with the root that its README shows, and it takes a new read model
+// and a new kind of event. The full make test of a fork takes as long as that of this repository.
 func TestForkIsWhole(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles every package again")
@@ -35,6 +35,10 @@ func TestForkIsWhole(t *testing.T) {
 	require.NoError(t, err)
 	root := regexp.MustCompile(`verified to checkpoint acme\.example/[0-9]+, root [0-9a-f]{32}`)
 	require.Contains(t, demo, root.FindString(string(readme)))
+
+	apply(t, dir, "flow/testdata/counterparties.txtar")
+	goes(t, dir, "vet", "./flow/session")
+	goes(t, dir, "test", "./projection/counterparties")
 
 	apply(t, dir, "flow/testdata/allocate.txtar")
 	goes(t, dir, "test", "./schemas", "-update")
@@ -63,6 +67,7 @@ func apply(t *testing.T, dir, example string) {
 		found := change.FindAllStringSubmatchIndex(edits, -1)
 		if len(found) == 0 {
 			require.NoFileExists(t, path)
+			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 			require.NoError(t, os.WriteFile(path, f.Data, 0o644))
 			continue
 		}

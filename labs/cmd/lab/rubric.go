@@ -62,8 +62,8 @@ func readRubric(root, points string, dirs []string) (*rubricRun, error) {
 	return r, nil
 }
 
-// prepare makes the book, and runs all commands on the reference's parts. No submission is graded if
-// the reference does not earn the points of every command.
+// prepare makes the book, and runs all commands on the reference's parts. No submission is graded
+// if the reference does not earn the points of every command.
 func (r *rubricRun) prepare(ctx context.Context) (err error) {
 	c, err := newCapstone(r.root, os.Environ())
 	if err != nil {

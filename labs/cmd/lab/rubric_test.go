@@ -13,8 +13,8 @@ import (
 )
 
 // A command earns its points if it exits with 0 and prints its text. The import of the book follows
-// the first one. Facts that differ from the reference's cost the points of the command, and those of
-// the import the points of all commands after it.
+// the first one. Facts that differ from the reference's cost the points of the command. Those of
+// the import cost the points of all commands after it.
 func TestRubricCommands(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "program")
