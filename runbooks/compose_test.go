@@ -16,6 +16,7 @@ import (
 type container struct {
 	Profiles []string
 	Image    string
+	Build    struct{ Target string }
 	Network  string `yaml:"network_mode"`
 	Command  any    // a text or a list
 	Env      any    `yaml:"environment"`
@@ -56,9 +57,14 @@ func TestImagesArePinned(t *testing.T) {
 	require.NoError(t, err)
 	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(string(module))[1]
 	from := regexp.MustCompile(`(?m)^FROM (\S+)`).FindAllStringSubmatch(string(text), -1)
-	require.Len(t, from, 2)
+	require.Len(t, from, 3)
 	require.Equal(t, "golang:"+version+"-alpine", from[0][1])
 	require.Regexp(t, tagged, from[1][1])
+	require.Contains(t, string(text), from[1][0]+" AS "+containers(t)[ours].Build.Target+"\n")
+	product := strings.Split(string(text), "FROM scratch\n")
+	require.Len(t, product, 2, "the image of the product has the program alone")
+	require.Contains(t, product[1], "\nUSER 10001:10001\n")
+	require.NotContains(t, product[1], "RUN ")
 	built := regexp.MustCompile(`\./\S+/blotter\b`).FindString(string(text))
 	require.FileExists(t, filepath.Join("..", built, "main.go"))
 }
