@@ -39,7 +39,7 @@ type Options struct {
 	// nil. Every checkpoint that it receives was therefore published. A crash in between leaves its
 	// owner with an older checkpoint, which is a valid Known for the leaves that it covers.
 	Keep func(signed []byte) error
-	// Policy names the witnesses that Seal asks to cosign each checkpoint, after it was published;
+	// Policy names the witnesses that Seal asks to cosign each checkpoint before it is published;
 	// nil asks none. Verify does not ask for a quorum: Policy.Check does.
 	Policy *Policy
 	// Foreign is told of each object in the archive that is passed over because no sealer of the

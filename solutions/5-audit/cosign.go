@@ -19,9 +19,10 @@ import (
 )
 
 // cosignatureNames is the prefix of the objects with cosignatures. Each is a checkpoint with the
-// signature of one witness after that of the log. A checkpoint is published BEFORE a witness is
-// asked, and its object is locked; so cosignatures have objects of their own, which can be added at
-// any time, and are locked, too: the earliest time that a witness states is evidence.
+// signature of one witness after that of the log. The object of a checkpoint is locked, so
+// cosignatures have objects of their own, which can be added at any time, and are locked, too: the
+// earliest time that a witness states is evidence. They are put AFTER the checkpoint is published:
+// each shows that it was.
 const cosignatureNames = "cosignatures/"
 
 // cosignatureSlot is the slot of the cosignature of the checkpoint of size leaves, by the witness
@@ -99,6 +100,8 @@ type Asked struct {
 	Witness
 	At  time.Time // the time that it states; zero without a cosignature
 	Err error     // the reason why it did not cosign: see RefusedError
+
+	cosigned []byte // the checkpoint with its new cosignature, which the archive does not have
 }
 
 // Cosign asks the witnesses of Options.Policy that have not cosigned the last checkpoint to do so,
@@ -106,45 +109,66 @@ type Asked struct {
 // signer key is needed.
 func (a *Auditor) Cosign(ctx context.Context) (contract.Checkpoint, []Asked, error) {
 	last, under, err := a.latest(ctx)
-	if err != nil || last.Size == 0 || a.Policy == nil {
+	if err != nil || under == nil || a.Policy == nil {
 		return last, nil, err
 	}
-	before, err := a.Cosigned(ctx, last)
+	asked, err := a.ask(ctx, last, under.end())
 	if err != nil {
 		return last, nil, err
+	}
+	cosigned, err := a.addCosignatures(ctx, last, asked)
+	if err == nil && !bytes.Equal(cosigned.Note, last.Note) {
+		// Seal may have kept last. A crash here leaves cosignatures that no copy has. A later
+		// Cosign copies them.
+		err = a.keep(cosigned)
+	}
+	return cosigned, asked, err
+}
+
+// ask asks the witnesses that have not cosigned the checkpoint at a tip, all at once. An error is
+// the archive's: that of a witness is in its answer.
+func (a *Auditor) ask(ctx context.Context, c contract.Checkpoint, at tip) ([]Asked, error) {
+	before, err := a.Cosigned(ctx, c)
+	if a.Policy == nil || c.Size == 0 || err != nil {
+		return nil, err
 	}
 	all := make([]Asked, len(a.Policy.Witnesses))
 	_ = inParallel(len(all), func(i int) error { // the failure of a witness stops no other
 		w := a.Policy.Witnesses[i]
 		if all[i].Witness = w; w.at(before.Note).IsZero() {
-			all[i].Err = a.askWitness(ctx, w, last, a.tree(under))
+			all[i].cosigned, all[i].Err = a.askWitness(ctx, w, c, at)
 		}
 		return nil
 	})
-	cosigned, err := a.Cosigned(ctx, last)
-	if err != nil {
-		return last, all, err
-	}
-	for i, w := range a.Policy.Witnesses {
-		all[i].At = w.at(cosigned.Note)
-	}
-	if !bytes.Equal(cosigned.Note, last.Note) {
-		// Seal has kept last, perhaps in place of this one. A crash here leaves cosignatures that
-		// no copy has. A later Cosign copies them.
-		err = a.keep(cosigned)
-	}
-	a.copyLast(ctx, cosigned)
-	return cosigned, all, err
+	return all, nil
 }
 
-// witnessed asks the witnesses about a published checkpoint. A witness that does not answer is no
-// failure of the seal. A witness that refuses is: it has seen another history.
-func (a *Auditor) witnessed(ctx context.Context, published contract.Checkpoint) (
-	contract.Checkpoint, error) {
-	cosigned, all, err := a.Cosign(ctx)
-	if cosigned.Size == published.Size { // or another sealer was faster
-		published.Note = cosigned.Note
+// addCosignatures archives the new cosignatures of a published checkpoint, and returns it with all
+// that it has.
+func (a *Auditor) addCosignatures(
+	ctx context.Context, c contract.Checkpoint, asked []Asked,
+) (contract.Checkpoint, error) {
+	for i := range asked {
+		w := &asked[i]
+		if w.cosigned == nil {
+			continue
+		}
+		err := put(ctx, a.Archive, w.slot(c.Size), w.cosigned, a.openCosigned(c, w.Witness))
+		if !errors.Is(err, ErrExists) { // else another process asked, too
+			w.Err = err
+		}
 	}
+	cosigned, err := a.Cosigned(ctx, c)
+	for i := range asked {
+		asked[i].At = asked[i].at(cosigned.Note)
+	}
+	a.copyLast(ctx, cosigned)
+	return cosigned, err
+}
+
+// refusals returns the refusals of the witnesses to cosign a published checkpoint: they have seen
+// another history. A witness that does not answer is no failure of a seal. Options.Warn is told.
+func (a *Auditor) refusals(published contract.Checkpoint, all []Asked) (err error) {
 	for _, asked := range all {
 		if asked.Err == nil {
 			continue
@@ -156,29 +180,23 @@ func (a *Auditor) witnessed(ctx context.Context, published contract.Checkpoint) 
 		}
 		a.warn(fmt.Errorf("checkpoint %d is published: %w", published.Size, failed))
 	}
-	return published, err
+	return err
 }
 
-// askWitness gets the cosignature of one witness, and archives it.
-func (a *Auditor) askWitness(
-	ctx context.Context, w Witness, c contract.Checkpoint, tree *sealedTree,
-) error {
-	lines, err := a.submit(ctx, w, c, tree)
+// askWitness returns the checkpoint at a tip with the cosignature of one witness.
+func (a *Auditor) askWitness(ctx context.Context, w Witness, c contract.Checkpoint, at tip) (
+	[]byte, error) {
+	lines, err := a.submit(ctx, w, c, at)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for line := range bytes.Lines(lines) { // one for each of its keys
 		cosigned := append(bytes.Clone(c.Note), line...)
-		if a.isCosigned(cosigned, c, w) != nil {
-			continue
+		if a.isCosigned(cosigned, c, w) == nil {
+			return cosigned, nil
 		}
-		err := put(ctx, a.Archive, w.slot(c.Size), cosigned, a.openCosigned(c, w))
-		if errors.Is(err, ErrExists) { // another process asked, too
-			return nil
-		}
-		return err
 	}
-	return fmt.Errorf("its answer has no cosignature by the key %s", keyID(w.Key))
+	return nil, fmt.Errorf("its answer has no cosignature by the key %s", keyID(w.Key))
 }
 
 // A RefusedError says that a witness has cosigned another history of the log: its checkpoint of
@@ -193,10 +211,10 @@ func (e *RefusedError) Error() string { return "it refuses to cosign: " + e.what
 
 // submit sends a checkpoint to a witness, with the proof that it continues the last one that the
 // witness cosigned. It first says that there is none, and the witness then names the size.
-func (a *Auditor) submit(
-	ctx context.Context, w Witness, c contract.Checkpoint, tree *sealedTree,
-) ([]byte, error) {
+func (a *Auditor) submit(ctx context.Context, w Witness, c contract.Checkpoint, at tip) (
+	[]byte, error) {
 	const tries = 4 // another process may submit, too
+	tree := a.tree(at.edge)
 	for old, try := int64(0), 0; try < tries; try++ {
 		var proof tlog.TreeProof
 		var err error
@@ -217,7 +235,7 @@ func (a *Auditor) submit(
 			return nil, a.refused(ctx, w, c, old, fmt.Sprintf("it has seen another tree of %d "+
 				"leaves, which this one of %d leaves does not continue", old, c.Size))
 		case status == http.StatusConflict && isSize && known > c.Size:
-			return nil, a.overtaken(ctx, w, c, known)
+			return nil, a.overtaken(ctx, w, c, at, known)
 		case status != http.StatusConflict || !isSize || known == old:
 			return nil, fmt.Errorf("it answers %d %s: %.200q",
 				status, http.StatusText(status), body)
@@ -256,22 +274,27 @@ func (a *Auditor) post(
 	return answer.StatusCode, body, err
 }
 
-// overtaken returns the error of a witness that has cosigned a larger tree than that of c. It is
-// no refusal if the archive has grown that far: then another sealer published and submitted the
-// larger tree after this one read the archive.
+// overtaken returns the error of a witness that has cosigned a larger tree than that of c, which
+// ends at a tip. It is no refusal if the archive has batches up to that size: another sealer, which
+// archived them BEFORE it submitted the larger tree, was faster or crashed.
 func (a *Auditor) overtaken(
-	ctx context.Context, w Witness, c contract.Checkpoint, size int64,
+	ctx context.Context, w Witness, c contract.Checkpoint, at tip, size int64,
 ) error {
-	now, err := a.last(ctx)
-	if err != nil {
-		return err
+	for at.size < size {
+		b, err := a.batch(ctx, at.number+1)
+		if err == nil {
+			err = at.continuedBy(b)
+		} else if !isForeign(err) && !errors.Is(err, ErrAbsent) {
+			return err
+		}
+		if err != nil {
+			return a.refused(ctx, w, c, size, fmt.Sprintf(
+				"it has seen a tree of %d leaves, and the log has %d", size, at.size))
+		}
+		at = b.end()
 	}
-	if now.Size >= size {
-		return fmt.Errorf("another sealer was faster: it has published checkpoint %d, "+
-			"and the witness has cosigned a tree of %d leaves", now.Size, size)
-	}
-	return a.refused(ctx, w, c, size, fmt.Sprintf(
-		"it has seen a tree of %d leaves, and the log has %d", size, c.Size))
+	return fmt.Errorf("another sealer was faster: the witness has cosigned a tree of %d leaves, "+
+		"and the archive has batches up to %d", size, at.size)
 }
 
 // refused returns the refusal of a witness that has cosigned a tree of size leaves. The checkpoint

@@ -425,16 +425,23 @@ func TestBackdatedUnderAWitness(t *testing.T) {
 	require.Contains(t, v.Offenders[0].What, "is not after the frontier of an earlier batch, ")
 }
 
-// before starts a server in front of a witness. It calls f before it passes on the first request.
+// before is every with a function for the first request alone.
 func before(t *testing.T, w running, f func()) running {
+	t.Helper()
+	var once sync.Once
+	return every(t, w, func() { once.Do(f) })
+}
+
+// every starts a server in front of a witness. It calls f before it passes on each request.
+func every(t *testing.T, w running, f func()) running {
 	t.Helper()
 	name, address, _ := strings.Cut(strings.TrimSpace(w.line), " http")
 	target, err := url.Parse("http" + address)
 	require.NoError(t, err)
-	pass, once := httputil.NewSingleHostReverseProxy(target), sync.Once{}
+	pass := httputil.NewSingleHostReverseProxy(target)
 	server := httptest.NewServer(http.HandlerFunc(
 		func(to http.ResponseWriter, r *http.Request) {
-			once.Do(f)
+			f()
 			pass.ServeHTTP(to, r)
 		}))
 	t.Cleanup(server.Close)
@@ -464,6 +471,106 @@ func TestOvertakenSealerAccusesNobody(t *testing.T) {
 	v, err := a.Verify(t.Context())
 	require.NoError(t, err)
 	require.Nil(t, v.Fault)
+}
+
+// asked is an archive that notes the order of its objects and of the requests to a witness.
+type asked struct {
+	audit.Archive
+	mu    sync.Mutex
+	order []string
+	fails string // Put of a name with this beginning fails
+}
+
+func (a *asked) note(what string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if last := len(a.order) - 1; last < 0 || a.order[last] != what {
+		a.order = append(a.order, what)
+	}
+}
+
+func (a *asked) Put(ctx context.Context, name string, data []byte) error {
+	kind, _, _ := strings.Cut(name, "/")
+	if a.note(kind); a.fails != "" && strings.HasPrefix(name, a.fails) {
+		return errCrash
+	}
+	return a.Archive.Put(ctx, name, data)
+}
+
+func (a *asked) Replace(ctx context.Context, name string, data []byte) error {
+	a.note(name)
+	return a.Archive.Replace(ctx, name, data)
+}
+
+// A witness is asked AFTER the batches are archived and BEFORE the checkpoint is published. A crash
+// between the two, or before the cosignature is archived, convicts nobody: the next seal, with more
+// events or as many, continues the checkpoint that the witness saw, and gets its cosignature.
+func TestCrashAfterAskingConvictsNobody(t *testing.T) {
+	t.Parallel()
+	for _, crash := range []string{"checkpoints/", "cosignatures/"} {
+		for _, more := range []int{0, 3} {
+			t.Run(fmt.Sprint(crash, more), func(t *testing.T) {
+				t.Parallel()
+				one := inMemory(t, "one")
+				log, archive := audittest.NewLog(1), &asked{Archive: new(audit.Memory)}
+				noted := every(t, one, func() { archive.note("witness") })
+				a := under(t, log, archive, noted.line+"quorum one\n")
+				log.Add(4)
+				_, err := a.Seal(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, []string{"witness", "checkpoints", "cosignatures", "checkpoint"},
+					archive.order[len(archive.order)-4:])
+
+				log.Add(5)
+				archive.fails = crash
+				var warned error
+				a.Warn = func(err error) { warned = err }
+				_, err = a.Seal(t.Context())
+				require.ErrorIs(t, errors.Join(err, warned), errCrash)
+				archive.fails = ""
+				v, err := a.Verify(t.Context())
+				require.NoError(t, err)
+				require.Nil(t, v.Fault)
+
+				log.Add(more)
+				_, err = a.Seal(t.Context())
+				require.NoError(t, err)
+				cosigners(t, a, "one")
+				v, err = a.Verify(t.Context())
+				require.NoError(t, err)
+				require.Nil(t, v.Fault)
+				require.Equal(t, int64(9+more), v.Sealed)
+			})
+		}
+	}
+}
+
+// A sealer that crashed before it published leaves a witness that has seen more than the last
+// checkpoint. The batches in the archive explain that. Without them the log shrank.
+func TestOnlyArchivedBatchesExplainAWitness(t *testing.T) {
+	t.Parallel()
+	one := inMemory(t, "one")
+	log, archive := audittest.NewLog(1), new(audit.Memory)
+	policy := one.line + "quorum one\n"
+	log.Add(4)
+	_, err := open(t, log, archive).Seal(t.Context())
+	require.NoError(t, err)
+	lost := new(audit.Memory)
+	for name, data := range objectsOf(t, archive) {
+		plant(t, lost, name, data)
+	}
+	log.Add(5)
+	_, err = under(t, log, &asked{Archive: archive, fails: "checkpoints/"}, policy).
+		Seal(t.Context())
+	require.ErrorIs(t, err, errCrash)
+	_, all, err := under(t, log, archive, policy).Cosign(t.Context())
+	require.NoError(t, err)
+	require.ErrorContains(t, all[0].Err, "another sealer was faster: the witness has cosigned a "+
+		"tree of 13 leaves, and the archive has batches up to 13")
+	_, all, err = under(t, log, lost, policy).Cosign(t.Context())
+	require.NoError(t, err)
+	require.ErrorAs(t, all[0].Err, new(*audit.RefusedError))
+	require.ErrorContains(t, all[0].Err, "it has seen a tree of 13 leaves, and the log has 6")
 }
 
 // A witness that says that it has seen nothing refuses no history.

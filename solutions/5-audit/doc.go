@@ -77,9 +77,14 @@
 //
 // A witness (C2SP tlog-witness) is a computer of somebody else. It cosigns a checkpoint (C2SP
 // tlog-cosignature) only if every leaf of the last one that it cosigned is still there. Seal asks
-// the witnesses of a policy (C2SP tlog-policy) AFTER it has published the checkpoint, so that a
-// witness that is away stops no seal. A later Seal or Cosign gets the missing cosignatures of the
-// last checkpoint.
+// the witnesses of a policy (C2SP tlog-policy), then publishes the checkpoint with the cosignatures
+// that it got: a witness that is away, or refuses, stops no seal. A later Seal or Cosign gets the
+// missing cosignatures of the last checkpoint.
+//
+// A sealer asks only when the batches under its checkpoint are in the archive. Batches have
+// successive numbers and are locked, so every checkpoint after a crash continues the one that the
+// witnesses saw, and they cosign it. A witness that has seen more than a sealer asks about accuses
+// nobody if the archive has batches up to there.
 //
 // The object of a checkpoint is put once and locked, so it cannot get a cosignature later. And the
 // copy of the last checkpoint is neither locked nor of an earlier one. So each cosignature is
@@ -112,11 +117,12 @@
 // # Guarantees
 //
 // A batch is archived BEFORE its records and tiles, and these BEFORE the checkpoint that covers
-// them. An object is put only if no object has its name. Batches have successive numbers, so of
-// several sealers one is first; the others read its batch and continue after it. The tiles follow
-// from the batch and the log: every sealer writes the same bytes. A crash can leave a batch that no
-// checkpoint covers, with some of its tiles, or without its records. The next Seal reads the
-// batch's range of the log again, adopts the batch if it has the same edge, and writes the rest.
+// them. The witnesses are asked between the two. An object is put only if no object has its name.
+// Batches have successive numbers, so of several sealers one is first; the others read its batch
+// and continue after it. The tiles follow from the batch and the log: every sealer writes the same
+// bytes. A crash can leave a batch that no checkpoint covers, with some of its tiles, or without
+// its records. The next Seal reads the batch's range of the log again, adopts the batch if it has
+// the same edge, and writes the rest.
 //
 // The cost of a Seal is that of its events and of the last batch before them. It lists only the
 // checkpoints since the copied one. VerifySince costs as much as the events since a checkpoint that

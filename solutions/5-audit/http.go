@@ -120,7 +120,7 @@ func (v *view) covering(ctx context.Context, tile tlog.Tile) (*sealedTree, error
 	}
 	if last != nil {
 		v.mu.Lock()
-		v.tree = v.Auditor.tree(last)
+		v.tree = v.Auditor.tree(last.edge)
 		v.mu.Unlock()
 	}
 	if tree := v.known(tile); tree != nil {

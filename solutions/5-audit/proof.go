@@ -38,7 +38,7 @@ func (a *Auditor) Prove(ctx context.Context, r contract.Recorded) ([]byte, error
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrArchive, err)
 	}
-	tree, leaf, index := a.tree(under), r.Leaf(), b.index(r.Position)
+	tree, leaf, index := a.tree(under.edge), r.Leaf(), b.index(r.Position)
 	var sealed []byte
 	if index >= 0 {
 		index += b.first()
@@ -81,7 +81,7 @@ func (a *Auditor) ProveGrowth(ctx context.Context, from, to contract.Checkpoint)
 	if err != nil {
 		return nil, fmt.Errorf("%w: under checkpoint %d: %w", ErrArchive, to.Size, err)
 	}
-	made, err := tlog.ProveTree(to.Size, from.Size, a.tree(under).hashes(ctx))
+	made, err := tlog.ProveTree(to.Size, from.Size, a.tree(under.edge).hashes(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("proving the growth from %d leaves: %w", from.Size, err)
 	}

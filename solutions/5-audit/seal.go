@@ -33,10 +33,10 @@ var ErrRolledBack = fmt.Errorf("%w: it was rolled back", ErrArchive)
 // the checkpoint of the empty tree, without a signature.
 //
 // Order: first the log's frontier, then the end of the log (L5.I6), then each batch and AFTER it
-// its records and tiles, then the checkpoint (L5.I3), then the copy of the last checkpoint, then
-// the cosignatures. A reader that reads only under a checkpoint never sees a partial seal. If only
-// Options.Keep fails, or a witness refuses to cosign, Seal returns the published checkpoint with
-// the error.
+// its records and tiles. Then the witnesses are asked, and whatever they answer, the checkpoint is
+// published (L5.I3), then the cosignatures, then the copy of the last checkpoint. A reader that
+// reads only under a checkpoint never sees a partial seal. If only Options.Keep fails, or a witness
+// refuses to cosign, Seal returns the published checkpoint with the error.
 func (a *Auditor) Seal(ctx context.Context) (contract.Checkpoint, error) {
 	if a.Signer == nil {
 		return contract.Checkpoint{}, ErrNoSigner
@@ -69,18 +69,35 @@ func (a *Auditor) Seal(ctx context.Context) (contract.Checkpoint, error) {
 		// A crash here leaves batches that no checkpoint covers. The next Seal builds the first of
 		// them again, finds that its name is taken, and adopts the archived batch.
 	}
+	next := last
 	if s.at.size > last.Size {
-		if last, err = a.publish(ctx, s.at); err != nil {
+		if next, err = a.signed(s.at); err != nil {
 			return contract.Checkpoint{}, err
 		}
 	}
-	last.Offenders = s.offenders
-	a.copyLast(ctx, last)
-	if err := a.keep(last); err != nil || a.Policy == nil || last.Size == 0 {
-		return last, err
+	next.Offenders = s.offenders
+	return a.release(ctx, next, s.at, s.at.size > last.Size)
+}
+
+// release asks the witnesses about the checkpoint at a tip, publishes it if it is new, and gives it
+// to Options.Keep.
+func (a *Auditor) release(ctx context.Context, c contract.Checkpoint, at tip, isNew bool) (
+	contract.Checkpoint, error) {
+	asked, err := a.ask(ctx, c, at)
+	// A crash here leaves witnesses that have cosigned a checkpoint which nobody published. Its
+	// batches are in the archive, so every later checkpoint continues it, and they cosign that one.
+	if err == nil && isNew {
+		err = a.publish(ctx, c)
 	}
-	// A crash here leaves a checkpoint without cosignatures. The next Seal or Cosign gets them.
-	return a.witnessed(ctx, last)
+	if err != nil && isNew {
+		return contract.Checkpoint{}, err
+	}
+	if err != nil {
+		return c, errors.Join(err, a.keep(c))
+	}
+	// A crash here leaves a checkpoint without cosignatures. The next Seal or Cosign asks for them.
+	c, err = a.addCosignatures(ctx, c, asked)
+	return c, errors.Join(err, a.keep(c), a.refusals(c, asked))
 }
 
 // copyLast makes the copy of the last checkpoint, for readers that know nothing else of an archive
@@ -132,7 +149,7 @@ func (a *Auditor) sealer(ctx context.Context, last *batch) (*sealer, error) {
 
 // resume returns the tree after a batch as it can grow, and shows the batch to a judge.
 func (a *Auditor) resume(ctx context.Context, last *batch, j *judge) (*tiler, error) {
-	tree := a.tree(last)
+	tree := a.tree(last.edge)
 	events, err := tree.entries(ctx, last)
 	var tiles *tiler
 	if err == nil {
@@ -458,8 +475,8 @@ func (s *sealer) adopt(ctx context.Context, tiles *tiler) (*batch, []object, err
 	return b, made, nil
 }
 
-// publish signs the tree that ends at a tip, and archives the checkpoint.
-func (a *Auditor) publish(ctx context.Context, at tip) (c contract.Checkpoint, err error) {
+// signed returns the signed checkpoint of the tree that ends at a tip.
+func (a *Auditor) signed(at tip) (c contract.Checkpoint, err error) {
 	signed, err := sign(a.Origin, at.size, at.root(), a.Signer)
 	if err != nil {
 		return c, fmt.Errorf("signing the checkpoint of size %d: %w", at.size, err)
@@ -470,14 +487,19 @@ func (a *Auditor) publish(ctx context.Context, at tip) (c contract.Checkpoint, e
 	if err != nil {
 		return c, fmt.Errorf("the new checkpoint does not verify: %w", err)
 	}
-	err = put(ctx, a.Archive, checkpointSlot(at.size), signed, a.Archived)
+	c.End = at.to
+	return c, nil
+}
+
+// publish archives a checkpoint.
+func (a *Auditor) publish(ctx context.Context, c contract.Checkpoint) error {
+	err := put(ctx, a.Archive, checkpointSlot(c.Size), c.Note, a.Archived)
 	// A crash here is the same as success if the object is there, and so is an error: the next Seal
 	// starts from this checkpoint.
 	if errors.Is(err, ErrExists) {
 		err = a.sameTree(ctx, c)
 	}
-	c.End = at.to
-	return c, err
+	return err
 }
 
 // sameTree fails if the archived checkpoint of our size has another root than ours.

@@ -20,9 +20,9 @@ type sealedTree struct {
 	read map[tlog.Tile][]byte // the last tiles, full or as wide as the tree makes them
 }
 
-// tree returns the tree after a batch.
-func (a *Auditor) tree(b *batch) *sealedTree {
-	return &sealedTree{a, b.edge, map[tlog.Tile][]byte{}}
+// tree returns the tree with a signed edge.
+func (a *Auditor) tree(e edge) *sealedTree {
+	return &sealedTree{a, e, map[tlog.Tile][]byte{}}
 }
 
 // tile returns a tile of the tree as wide as it is there. Level entryLevel asks for a bundle.
@@ -173,7 +173,7 @@ func (a *Auditor) batches(ctx context.Context, size int64, each func(*batch) err
 	if err != nil {
 		return fmt.Errorf("%w: under checkpoint %d: %w", ErrArchive, c.Size, err)
 	}
-	tree, index := a.tree(last), int64(0)
+	tree, index := a.tree(last.edge), int64(0)
 	for number := range last.Number {
 		b, err := a.batch(ctx, number+1)
 		if err == nil && b.first() != index {

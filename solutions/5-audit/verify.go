@@ -441,7 +441,7 @@ func (v *verifier) compareTiles(ctx context.Context, made []object) error {
 
 // sealedEvents reads the events of b in the archive, where they must continue the tree.
 func (v *verifier) sealedEvents(ctx context.Context, b *batch) (err error) {
-	b.events, err = v.tree(b).entries(ctx, b)
+	b.events, err = v.tree(b.edge).entries(ctx, b)
 	if isForeign(err) || errors.Is(err, ErrAbsent) {
 		v.result.Fault = v.archiveFault("the archive was changed: batch %d: %v", b.Number, err)
 		return nil
