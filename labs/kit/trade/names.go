@@ -1,7 +1,6 @@
 package trade
 
 import (
-	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -13,15 +12,29 @@ import (
 type Alphabet struct {
 	Longest int    // characters
 	Want    string // for people
-	chars   string // every character is one of these
-	first   string // so is the first of these, unless it is empty
+	chars   ascii  // every character is one of these
+	first   ascii  // the first character is one of these
 }
+
+// An ascii is a set of ASCII characters, as one bit for each.
+type ascii [2]uint64
+
+func asciiOf(chars string) (set ascii) {
+	for _, c := range []byte(chars) {
+		set[c/64] |= 1 << (c % 64)
+	}
+	return set
+}
+
+func (set ascii) has(c byte) bool { return c < 128 && set[c/64]>>(c%64)&1 == 1 }
 
 const (
 	numerals = "0123456789"
 	capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	smalls   = "abcdefghijklmnopqrstuvwxyz"
 	marks    = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+
+	printables = capitals + smalls + numerals + marks
 )
 
 // The alphabets of all identifiers.
@@ -30,21 +43,29 @@ var (
 	// length, and four marks that desks use. It has no slash, so that the streams of trades differ
 	// from those of curves; see Subject.
 	UTIs = Alphabet{52, "capital letters, digits and . _ : -, a letter or digit first",
-		capitals + numerals + "._:-", capitals + numerals}
+		asciiOf(capitals + numerals + "._:-"), asciiOf(capitals + numerals)}
 	// Principals are the people and programs that act: actors, approvers and traders.
 	Principals = Alphabet{64, "small letters, digits and . _ / @ | -, a letter or digit first",
-		smalls + numerals + "._/@|-", smalls + numerals}
+		asciiOf(smalls + numerals + "._/@|-"), asciiOf(smalls + numerals)}
 	CommandIDs = Alphabet{128, "printable ASCII without blanks",
-		capitals + smalls + numerals + marks, ""}
+		asciiOf(printables), asciiOf(printables)}
 	// References are books, curves, counterparties and delivery points.
 	References = Alphabet{128, "ASCII letters, digits and . _ - /",
-		capitals + smalls + numerals + "._-/", ""}
+		asciiOf(capitals + smalls + numerals + "._-/"),
+		asciiOf(capitals + smalls + numerals + "._-/")}
 )
 
 // Has reports whether s is an identifier of a.
 func (a Alphabet) Has(s string) bool {
-	return s != "" && len(s) <= a.Longest && strings.Trim(s, a.chars) == "" &&
-		(a.first == "" || strings.Contains(a.first, s[:1]))
+	if s == "" || len(s) > a.Longest || !a.first.has(s[0]) {
+		return false
+	}
+	for i := range len(s) {
+		if !a.chars.has(s[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // check refuses an identifier that is not of a.
