@@ -236,7 +236,10 @@ func (l timeline) checkMark(stream string, slot Slot) *Refusal {
 
 // refold folds all slots again.
 func (l *legality) refold() *Refusal {
-	slots := effective(l.line.slots, time.Time{})
+	slots := l.line.slots
+	if !slices.IsSortedFunc(slots, Slot.Compare) {
+		slots = effective(slots, time.Time{})
+	}
 	now, bad := foldSlots(l.now.unbegun(), slots)
 	if bad != nil {
 		return refuse(bad.Refusal.Rule, "version %d: %s", bad.Version, bad.Refusal.Detail)
@@ -247,6 +250,9 @@ func (l *legality) refold() *Refusal {
 
 // until returns the contract after the slots up to an effective time. The zero time does not limit.
 func (l *legality) until(effectiveAt time.Time) Trade {
+	if effectiveAt.IsZero() {
+		return l.now
+	}
 	slots := effective(l.line.slots, effectiveAt)
 	if len(slots) == len(l.line.slots) {
 		return l.now
