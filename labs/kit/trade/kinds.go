@@ -263,7 +263,9 @@ func (n New) evolve(t Trade, s Slot) (Trade, *Refusal) {
 	}
 	paid := n.Side.Sign().Mul(t.amount(n.Price, n.Quantity.Value))
 	cash := paid.Neg().Add(n.Fee).Add(n.CarriedIn)
-	return t.withLeg(s, Leg{Quantity: t.Open, Amount: cash}).withFlow(s, t.Open), nil
+	t.addLeg(&s, Leg{Quantity: t.Open, Amount: cash})
+	t.addFlow(&s, t.Open)
+	return t, nil
 }
 
 // The kinds of Amend on record. The third kind in import lines, the correction, has no body of its
@@ -350,7 +352,8 @@ func (a Amend) renegotiate(t Trade, s Slot) (Trade, *Refusal) {
 	if contracted.Cmp(taken) < 0 {
 		return t, refuse(BelowReduced, "%s in all, but %s is already taken out", contracted, taken)
 	}
-	return t.withTerms(s, price, contracted, contracted.Sub(taken)), nil
+	t.setTerms(&s, price, contracted, contracted.Sub(taken))
+	return t, nil
 }
 
 // The kinds of Cancel.
@@ -399,7 +402,8 @@ func (c Cancel) evolve(t Trade, s Slot) (Trade, *Refusal) {
 	if c.Kind == Void {
 		return t.void()
 	}
-	return t.reduce(s, c, t.exitPrice(), c.Fee, Terminated)
+	r := t.reduce(&s, c, t.exitPrice(), c.Fee, Terminated)
+	return t, r
 }
 
 // Our roles in a novation.
@@ -465,7 +469,8 @@ func (n Novate) evolve(t Trade, s Slot) (Trade, *Refusal) {
 	if n.Role == Remaining {
 		price = t.Price
 	}
-	return t.reduce(s, n, price, n.Fee, Novated)
+	r := t.reduce(&s, n, price, n.Fee, Novated)
+	return t, r
 }
 
 // Settle delivers the contract, or a part of it.
@@ -513,8 +518,7 @@ func (s Settle) evolve(t Trade, slot Slot) (Trade, *Refusal) {
 	if r := s.checkPeriod(t.Terms.Instrument, slot.Event); r != nil {
 		return t, r
 	}
-	t, r := t.reduce(slot, s, s.Price, Decimal{}, Settled)
-	if r != nil {
+	if r := t.reduce(&slot, s, s.Price, Decimal{}, Settled); r != nil {
 		return t, r
 	}
 	t.SettledAmount = t.SettledAmount.Add(t.amount(t.Price, s.Quantity.Value))
@@ -611,7 +615,8 @@ func (e Exercise) evolve(t Trade, s Slot) (Trade, *Refusal) {
 		return t, refuse(OutsideWindow, "%s, but the window is from %s to %s",
 			rfc3339(at), rfc3339(o.From), rfc3339(o.Until))
 	}
-	return t.reduce(s, e, o.intrinsic(e.UnderlyingPrice), Decimal{}, Exercised)
+	r := t.reduce(&s, e, o.intrinsic(e.UnderlyingPrice), Decimal{}, Exercised)
+	return t, r
 }
 
 func (e Exercise) check(t Trade) *Refusal {

@@ -57,7 +57,7 @@ type Trade struct {
 // unbegun returns the contract before its first event.
 func (t Trade) unbegun() Trade { return Trade{UTI: t.UTI, rounding: t.rounding} }
 
-func (t Trade) amount(price, quantity Decimal) Decimal {
+func (t *Trade) amount(price, quantity Decimal) Decimal {
 	return t.rounding.amount(t.Currency, price, quantity)
 }
 
@@ -88,7 +88,7 @@ func Evolve(t Trade, s Slot) (Trade, *Refusal) {
 }
 
 // live refuses an event that only a live contract takes.
-func (t Trade) live() *Refusal {
+func (t *Trade) live() *Refusal {
 	switch t.Status {
 	case Live:
 		return nil
@@ -98,13 +98,13 @@ func (t Trade) live() *Refusal {
 	return refuse(NotLive, "%s is %s", t.UTI, t.Status)
 }
 
-// withLeg adds a leg: the first of its slot, or the next. Its quantity counts in the contract's own
+// addLeg adds a leg: the first of its slot, or the next. Its quantity counts in the contract's own
 // direction: positive is more of it. Its amount is cash to us. A leg that takes no quantity out
 // lowers the booked cost by its amount. Any other leg takes its share of the booked cost out; the
 // share of an exit is its own cost.
-func (t Trade) withLeg(s Slot, leg Leg) Trade {
+func (t *Trade) addLeg(s *Slot, leg Leg) {
 	if leg.Quantity.IsZero() && leg.Amount.IsZero() {
-		return t
+		return
 	}
 	out := leg.Amount
 	if leg.Quantity.Sign() < 0 {
@@ -126,25 +126,24 @@ func (t Trade) withLeg(s Slot, leg Leg) Trade {
 	leg.Pool = PoolKey{Book: t.Book, Instrument: t.Instrument, Currency: t.Currency}
 	leg.Side, leg.Quantity = t.Side, t.Side.Sign().Mul(leg.Quantity)
 	t.Legs = slices.Concat(t.Legs, []Leg{leg}) // another Trade may share the array
-	return t
 }
 
-// withTerms sets new terms. The new price is a leg of its own, before the leg of the quantity:
+// setTerms sets new terms. The new price is a leg of its own, before the leg of the quantity:
 // first the open quantity is repriced, then a part is added or given back at the new price. In one
 // leg, a lower quantity at a higher price would look like a sale far below cost.
 //
 // An amendment down to the quantity that is already taken out leaves nothing open. It closes the
 // contract as the last reduction would have.
-func (t Trade) withTerms(s Slot, price, contracted, open Decimal) Trade {
+func (t *Trade) setTerms(s *Slot, price, contracted, open Decimal) {
 	before := t.amount(t.Price, t.Open)
 	repriced := t.amount(price, t.Open)
 	after := t.amount(price, open)
 	paid := t.Side.Sign().Neg()
-	t = t.withLeg(s, Leg{Amount: paid.Mul(repriced.Sub(before))})
+	t.addLeg(s, Leg{Amount: paid.Mul(repriced.Sub(before))})
 	more := open.Sub(t.Open)
-	t = t.withLeg(s, Leg{Quantity: more, Amount: paid.Mul(after.Sub(repriced)),
+	t.addLeg(s, Leg{Quantity: more, Amount: paid.Mul(after.Sub(repriced)),
 		Exit: more.Sign() < 0})
-	t = t.withFlow(s, more)
+	t.addFlow(s, more)
 	if !contracted.Equal(t.Contracted) {
 		t.Terms.Quantity.Value, t.Terms.Capacity = contracted, Decimal{}
 	}
@@ -152,7 +151,6 @@ func (t Trade) withTerms(s Slot, price, contracted, open Decimal) Trade {
 	if open.IsZero() {
 		t.Status = t.reducedBy
 	}
-	return t
 }
 
 // reduce takes the quantity of b out of the contract, at a price and with a fee. Every way out of
@@ -161,25 +159,25 @@ func (t Trade) withTerms(s Slot, price, contracted, open Decimal) Trade {
 //
 // A correction to the quantity zero says that the reduction did not happen. It leaves the contract
 // as it is, live or not.
-func (t Trade) reduce(s Slot, b Reducer, price, fee Decimal, as Status) (Trade, *Refusal) {
+func (t *Trade) reduce(s *Slot, b Reducer, price, fee Decimal, as Status) *Refusal {
 	q, _ := b.Reduction()
 	if annuls(s.Event) && q.Unit == t.Unit {
-		return t, nil
+		return nil
 	}
 	if r := t.live(); r != nil {
-		return t, r
+		return r
 	}
 	if r := checkQuantity(q, t.Unit); r != nil {
-		return t, r
+		return r
 	}
 	if q.Value.Cmp(t.Open) > 0 {
-		return t, refuse(Exceeds, "%s asked for, %s %s is open", q, t.Open, t.Unit)
+		return refuse(Exceeds, "%s asked for, %s %s is open", q, t.Open, t.Unit)
 	}
 	received := t.Side.Sign().Mul(t.amount(price, q.Value))
-	t = t.withLeg(s, Leg{Quantity: q.Value.Neg(), Amount: received.Add(fee),
+	t.addLeg(s, Leg{Quantity: q.Value.Neg(), Amount: received.Add(fee),
 		Exit: as == Novated || as == Terminated})
 	if as != Settled { // a settlement pays for what is delivered, and changes no delivery
-		t = t.withFlow(s, q.Value.Neg())
+		t.addFlow(s, q.Value.Neg())
 	}
 	t.Open, t.reducedBy = t.Open.Sub(q.Value), as
 	if t.Open.IsZero() {
@@ -187,12 +185,12 @@ func (t Trade) reduce(s Slot, b Reducer, price, fee Decimal, as Status) (Trade, 
 	}
 	taken := t.account(as)
 	*taken = taken.Add(q.Value)
-	return t, nil
+	return nil
 }
 
 // exitPrice returns the price at which a part leaves that no contract of ours takes over. The
 // premium of an option was paid in cash and does not come back.
-func (t Trade) exitPrice() Decimal {
+func (t *Trade) exitPrice() Decimal {
 	if t.Terms.Instrument.Option != nil {
 		return Decimal{}
 	}
@@ -233,7 +231,7 @@ func (t Trade) void() (Trade, *Refusal) {
 
 // mustConserve panics unless the quantities of the contract add up: the contracted quantity is open
 // or taken out, and none is negative.
-func (t Trade) mustConserve() {
+func (t *Trade) mustConserve() {
 	sum := Decimal{}
 	for _, q := range []Decimal{t.Open, t.Settled, t.Novated, t.Exercised, t.Terminated} {
 		if q.Sign() < 0 {

@@ -41,13 +41,13 @@ type Flow struct {
 	Quantity Decimal
 }
 
-func (t Trade) withFlow(s Slot, quantity Decimal) Trade {
+// addFlow adds the change of a slot to the quantity to deliver.
+func (t *Trade) addFlow(s *Slot, quantity Decimal) {
 	if quantity.IsZero() {
-		return t
+		return
 	}
 	f := Flow{s.Event.EffectiveAt.UTC(), quantity}
 	t.Flows = append(t.Flows[:len(t.Flows):len(t.Flows)], f) // another Trade may share the array
-	return t
 }
 
 // ValuedAt values the positions of s at a time, with the marks of s. It needs the whole trades, as
