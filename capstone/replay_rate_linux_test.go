@@ -95,6 +95,14 @@ func peak(t *testing.T, f func()) (heap uint64, used, took time.Duration) {
 	return <-stopped, used, took
 }
 
+// kept returns the heap that is in use, in MB.
+func kept() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc >> 20
+}
+
 // Every plan gives one state of many books. With a number of events in BLOTTER_REPLAY_EVENTS it
 // also measures: bare decoding, a replay on one core, and on two.
 //
@@ -131,8 +139,8 @@ func TestReplayRates(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, events, n)
 		t.Logf("replayed on %d cores: processor %v, which is decoding at %.0f %%; real %v; "+
-			"peak %d MB for %d contracts", cores, used, 100*decoding.Seconds()/used.Seconds(),
-			took, heap, len(state.Trades))
+			"peak %d MB, of which the state of %d contracts keeps %d MB", cores, used,
+			100*decoding.Seconds()/used.Seconds(), took, heap, len(state.Trades), kept())
 		if cores > 1 {
 			require.Equal(t, digest, state.Digest())
 		}
