@@ -3,7 +3,9 @@ package capstone_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,16 +14,25 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/lines"
+	"example.com/blotter/capstone/simulate"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 	"example.com/blotter/solutions/2-store/memory"
 )
 
-// foreign returns accepted lines of the sample book, as another system has recorded them.
+// foreign returns accepted lines of the sample book, as another system has recorded them. With a
+// number of lines in BLOTTER_BACKFILL, a larger book has as many or more:
+//
+//	BLOTTER_BACKFILL=50000 go test ./capstone -run TestBackfill -timeout 2h
 func foreign(t *testing.T) (book []lines.Line) {
 	t.Helper()
-	s := newSystem()
-	_, err := s.Import(t.Context(), each(sample(t)[:1200]), func(r capstone.Result) {
+	s, theirs := newSystem(), sample(t)[:1200]
+	if wanted := os.Getenv("BLOTTER_BACKFILL"); wanted != "" {
+		n, err := strconv.Atoi(wanted)
+		require.NoError(t, err)
+		theirs = simulated(t, n)
+	}
+	_, err := s.Import(t.Context(), each(theirs), func(r capstone.Result) {
 		if r.Outcome.Refusal == nil {
 			r.Command.SourceRecordedAt = r.Command.EnteredAt.Add(4 * time.Second)
 			line, err := lines.Parse(r.Line, lines.Format(r.Command))
@@ -32,6 +43,20 @@ func foreign(t *testing.T) (book []lines.Line) {
 	})
 	require.NoError(t, err)
 	return book
+}
+
+// simulated returns at least n lines of a simulated book.
+func simulated(t *testing.T, n int) (all []lines.Line) {
+	t.Helper()
+	for step := range simulate.Book(simulate.Config{
+		Seed: 2025, Trades: max(540, n/4), From: nine.AddDate(0, 0, -5), Days: 365,
+	}) {
+		line, err := lines.Parse(len(all)+1, lines.Format(step.Command))
+		require.NoError(t, err)
+		all = append(all, line)
+	}
+	require.GreaterOrEqual(t, len(all), n)
+	return all
 }
 
 // now is the clock of the live logs below. It is after the sample book.
@@ -119,7 +144,7 @@ func TestBackfillSurvivesCrashes(t *testing.T) {
 	want := digest(t, newSystem(), book, 1)
 	log := live()
 	deaths, figures := 0, staged(t, log, book, nil).Figures
-	for appends := 0; ; appends += 8 {
+	for appends := 0; ; appends += max(1, len(book)/200) {
 		b := staged(t, log, book, slices.Clone(figures))
 		require.Empty(t, b.Breaks)
 		err := over(&dying{log, appends}).Adopt(t.Context(), b, agreed, func(int) {})
@@ -129,7 +154,8 @@ func TestBackfillSurvivesCrashes(t *testing.T) {
 		require.ErrorIs(t, err, errDied)
 		deaths++
 	}
-	require.GreaterOrEqual(t, deaths, 5)
+	t.Logf("%d lines, %d deaths", len(book), deaths)
+	require.GreaterOrEqual(t, deaths, 10)
 	require.Equal(t, want, recordedDigest(t, over(log)))
 
 	before := end(t, log)
