@@ -129,3 +129,7 @@ func isFenced(err error) bool {
 	return errors.Is(err, kerr.InvalidProducerEpoch) ||
 		errors.Is(err, kerr.OperationNotAttempted) || errors.Is(err, kerr.ProducerFenced)
 }
+
+// isUsurped reports whether a take-over failed because another producer got the transactional id.
+// The broker may have aborted our transaction by then, and refuse its commit for that reason.
+func isUsurped(err error) bool { return isFenced(err) || errors.Is(err, kerr.InvalidTxnState) }

@@ -99,7 +99,8 @@ func (s *Store) start(ctx context.Context) error {
 		return nil
 	}
 	for _, o := range s.owners {
-		if err := o.takeOver(ctx); err != nil {
+		// Another owner may take the partition over during this. The next append takes it back.
+		if err := o.takeOver(ctx); err != nil && !isUsurped(err) {
 			return fmt.Errorf("take over partition %d: %w", o.partition, err)
 		}
 	}

@@ -2,13 +2,16 @@ package store_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"example.com/blotter/labs/kit/contract"
 	store "example.com/blotter/solutions/2-store/plain"
@@ -66,6 +69,41 @@ func TestUsurpedOwnerAnswersFromTheLog(t *testing.T) {
 		events++
 	}
 	require.Equal(t, 3, events)
+}
+
+// A log that is opened while another owner takes a partition over is open. Its next append takes
+// the partition back.
+func TestOpenWhileUsurped(t *testing.T) {
+	t.Parallel()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	require.NoError(t, err)
+	t.Cleanup(cluster.Close)
+	brokers := kgo.SeedBrokers(cluster.ListenAddrs()...)
+	var usurped atomic.Bool
+	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		if !usurped.Swap(true) { // the mark of the first take-over
+			cluster.SleepControl(func() {
+				rival, err := kgo.NewClient(brokers, kgo.TransactionalID("log.0"))
+				if assert.NoError(t, err) {
+					_, _, err = rival.ProducerID(t.Context())
+					assert.NoError(t, err)
+					rival.Close()
+				}
+			})
+		}
+		cluster.KeepControl()
+		return nil, nil, false
+	})
+	s, err := store.Open(t.Context(), store.Options{
+		Brokers: []kgo.Opt{brokers}, Prefix: "log", Heads: noHeads{},
+		Clock: func(context.Context) time.Time { return time.Unix(1, 0) },
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	require.True(t, usurped.Load())
+	e := numbered(1)
+	_, err = s.Append(t.Context(), e.Stream, 0, e)
+	require.NoError(t, err)
 }
 
 func numbered(n byte) contract.Event {
