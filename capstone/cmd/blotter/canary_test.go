@@ -81,7 +81,7 @@ func init() {
 // nextProgram builds testdata/canary with the next version of price.marked.
 func nextProgram(t *testing.T, meaning string) string {
 	t.Helper()
-	dir, root := t.TempDir(), filepath.Join("..", "..", "..")
+	dir, root := t.TempDir(), filepath.FromSlash("../../..")
 	replace := map[string]string{}
 	for path, change := range nextVersion {
 		original, err := filepath.Abs(filepath.Join(root, filepath.FromSlash(path)))

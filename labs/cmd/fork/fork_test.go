@@ -107,6 +107,10 @@ func TestRewriteRefuses(t *testing.T) {
 	_, err = w.rewrite("README.md", []byte("see labs/2-store/store.go of this course\n"))
 	require.NoError(t, err)
 	require.Len(t, w.left, 1)
+	_, err = w.rewrite("capstone/flow.go",
+		[]byte("package capstone\n\nvar root = filepath.Join(\"..\", \"..\")\n"))
+	require.NoError(t, err)
+	require.Len(t, w.left, 2, "a path in pieces cannot follow its file")
 	require.Error(t, names{"example.org/x", "Acme", ""}.check())
 	require.Error(t, names{"example.org/x", "type", ""}.check())
 	require.Error(t, names{"../x", "acme", ""}.check())

@@ -123,6 +123,7 @@ func (w *rewriter) rewrite(file string, text []byte) ([]byte, error) {
 	if !isGo {
 		return []byte(s), nil
 	}
+	w.findTraces(file, s, splitPath)
 	return format.Source([]byte(s))
 }
 
@@ -302,6 +303,9 @@ var (
 	coursePaths = regexp.MustCompile(`\b(?:labs|solutions)/|_(labs|solutions)\b`)
 	courseTexts = regexp.MustCompile(`(?i)\b(labs?|lab[1-5]|courses?|students?|instructors?)\b`)
 )
+
+// splitPath finds a relative path in pieces, which path does not rewrite. Write "../..".
+var splitPath = regexp.MustCompile(`"\.\.", *"\.\."`)
 
 func (w *rewriter) findTraces(file, text string, trace *regexp.Regexp) {
 	n := 0
