@@ -67,6 +67,22 @@ part 4 is the reference's: the tests of 4-replay did not run
 	require.Equal(t, mix(0b11001), tally.labs.passing(io.Discard))
 }
 
+// A part that does not compile is the reference's. The output says so, with the compiler's text.
+func TestPartThatDoesNotCompile(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("compiles two labs")
+	}
+	fault := [2]string{"package replay", "package replay\nx"}
+	c := posing(t, map[string][2]string{"4-replay/replay.go": fault})
+	var notes strings.Builder
+	m, err := (&demoCmd{Parts: "4=mine,5=mine"}).mix(t.Context(), c, &notes)
+	require.NoError(t, err)
+	require.Equal(t, mix(0b10000), m)
+	require.Contains(t, notes.String(), "part 4 is the reference's: 4-replay does not compile\n")
+	require.Contains(t, notes.String(), "replay.go:2:1: syntax error")
+}
+
 // posing returns a capstone in whose labs the reference poses as the student's parts. The faults
 // replace a text in a file of a lab.
 func posing(t *testing.T, faults map[string][2]string) *capstone {
