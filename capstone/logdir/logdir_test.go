@@ -300,3 +300,33 @@ func TestServiceIsTheHolderOfTheLock(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(path, "service"), crashed, 0o600))
 	require.Nil(t, found(), "nobody has the lock")
 }
+
+// Each file that is no evidence is named, and hides no other. So is a folder that cannot be read.
+func TestUnreadEvidenceIsNamed(t *testing.T) {
+	t.Parallel()
+	d, err := New(t.TempDir(), example)
+	require.NoError(t, err)
+	notes, unread := d.EvidenceNotes()
+	require.Empty(t, notes)
+	require.Empty(t, unread, "no evidence was ever kept")
+	kept, err := d.KeepEvidence("a fork", [][]byte{[]byte("one"), []byte("two")})
+	require.NoError(t, err)
+	folder := filepath.Dir(kept)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "0.json"), []byte("junk"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "1.json"), []byte("{}"), 0o600))
+	require.NoError(t, os.Mkdir(filepath.Join(folder, "z.json"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "note.txt"), nil, 0o600))
+	notes, unread = d.EvidenceNotes()
+	require.Equal(t, [][]byte{[]byte("one"), []byte("two")}, notes)
+	require.Len(t, unread, 3)
+	require.ErrorContains(t, unread[0], filepath.Join(folder, "0.json")+" is no evidence: ")
+	require.ErrorContains(t, unread[1],
+		filepath.Join(folder, "1.json")+" is no evidence: it has no signed checkpoint")
+	require.ErrorContains(t, unread[2], filepath.Join(folder, "z.json")+" is no evidence: ")
+
+	require.NoError(t, os.RemoveAll(folder))
+	require.NoError(t, os.WriteFile(folder, nil, 0o600))
+	_, unread = d.EvidenceNotes()
+	require.Len(t, unread, 1)
+	require.ErrorContains(t, unread[0], "the evidence is not read: ")
+}

@@ -67,17 +67,39 @@ func (d *Dir) KeepEvidence(what string, notes [][]byte) (string, error) {
 }
 
 // EvidenceNotes returns the signed checkpoints of all evidence. A file that is no evidence counts
-// for nothing.
-func (d *Dir) EvidenceNotes() (notes [][]byte) {
-	paths, _ := filepath.Glob(filepath.Join(d.path, "evidence", "*.json"))
-	for _, path := range paths {
-		var e Evidence
-		text, err := os.ReadFile(path)
-		if err == nil && json.Unmarshal(text, &e) == nil {
-			for _, note := range e.Notes {
-				notes = append(notes, []byte(note))
-			}
+// for nothing: unread has an error for each, which names it.
+func (d *Dir) EvidenceNotes() (notes [][]byte, unread []error) {
+	folder := filepath.Join(d.path, "evidence")
+	files, err := os.ReadDir(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, []error{fmt.Errorf("the evidence is not read: %w", err)}
+	}
+	for _, file := range files {
+		path := filepath.Join(folder, file.Name())
+		if filepath.Ext(path) != ".json" { // such as a file that is being written
+			continue
+		}
+		e, err := readEvidence(path)
+		if err != nil {
+			unread = append(unread, fmt.Errorf("%s is no evidence: %w", path, err))
+		}
+		for _, note := range e.Notes {
+			notes = append(notes, []byte(note))
 		}
 	}
-	return notes
+	return notes, unread
+}
+
+func readEvidence(path string) (e Evidence, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return e, err
+	}
+	if err := json.Unmarshal(text, &e); err != nil {
+		return Evidence{}, err
+	}
+	if len(e.Notes) == 0 {
+		err = errors.New("it has no signed checkpoint")
+	}
+	return e, err
 }

@@ -181,12 +181,16 @@ func (s *Session) auditor(
 	if err != nil {
 		return nil, err
 	}
+	evidence, unread := s.dir.EvidenceNotes()
+	for _, why := range unread {
+		s.config.logger().Warn(why.Error())
+	}
 	foreign := map[string]error{}
 	a, err := audit.Open(audit.Options{
 		Log: s.Log, Archive: archive, Origin: origin, Signer: keys.Signer, Verifier: keys.Verifier,
 		Keep: s.dir.KeepCheckpoint, Clock: time.Now, Policy: policy,
 		Foreign:  func(name string, why error) { foreign[name] = why },
-		Disposed: s.disposed, Committed: s.committed, Evidence: s.dir.EvidenceNotes(),
+		Disposed: s.disposed, Committed: s.committed, Evidence: evidence,
 		Warn: func(err error) { s.config.logger().Warn(err.Error()) },
 	})
 	if err != nil {
