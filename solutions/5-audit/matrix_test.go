@@ -396,9 +396,10 @@ func TestOtherCellsExist(t *testing.T) {
 	}
 }
 
-// 10,000 random mutations of log and archive, one to three at once: none is missed, and the fault
-// names a position or an object that was changed; for a removed checkpoint, its size. The same
-// seeds give the same mutations; the full length tries three times as many.
+// 10,000 random mutations of log and archive: none is missed, and the fault names the position or
+// the object of each; for a removed checkpoint, its size. After every third mutation, two or three
+// are made at once, and the fault names the place of one of them. The same seeds give the same
+// mutations; the full length tries three times as many.
 func TestRandomTamperingIsFound(t *testing.T) {
 	t.Parallel()
 	const shards = 10
@@ -417,15 +418,21 @@ func TestRandomTamperingIsFound(t *testing.T) {
 		t.Run(fmt.Sprint(shard), func(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(uint64(shard), 15))
-			for n := range mutations / shards {
+			check := func(n, together int) {
 				w, did := clean.copy(t), ""
-				for range 1 + random.IntN(3) {
+				for range together {
 					did += w.mutate(random, names) + "; "
 				}
 				said := w.named()
 				names := func(place string) bool { return strings.Contains(said, place) }
 				require.True(t, slices.ContainsFunc(w.places, names),
 					"seed %d, mutation %d: %s: it said %q", shard, n, did, said)
+			}
+			for n := range mutations / shards {
+				check(n, 1)
+				if n%3 == 0 {
+					check(n, 2+random.IntN(2))
+				}
 			}
 		})
 	}
@@ -447,23 +454,30 @@ func (w *world) mutate(random *rand.Rand, names []string) string {
 		b = pick(w.sealed)
 	}
 	w.holes = nil
+	type places = []contract.Position // that the attack changes
 	attacks := []struct {
 		name string
+		at   places
 		do   func()
 	}{
-		{"flip", func() { w.log.FlipBit(a) }}, {"delete", func() { w.log.Delete(a) }},
-		{"close up", func() { w.log.CloseUp(a) }}, {"insert", func() { w.log.Insert(hole) }},
-		{"swap", func() { w.log.Swap(a, b) }},
-		{"exchange", func() { w.log.ExchangePayloads(a, b) }}, {"cut", func() { w.log.Cut(a) }},
-		{"duplicate", func() { w.duplicate(a, hole) }},
-		{"move", func() {
+		{"flip", places{a}, func() { w.log.FlipBit(a) }},
+		{"delete", places{a}, func() { w.log.Delete(a) }},
+		{"close up", places{a}, func() { w.log.CloseUp(a) }},
+		{"insert", places{hole}, func() { w.log.Insert(hole) }},
+		{"swap", places{a, b}, func() { w.log.Swap(a, b) }},
+		{"exchange", places{a, b}, func() { w.log.ExchangePayloads(a, b) }},
+		{"cut", places{a}, func() { w.log.Cut(a) }},
+		{"duplicate", places{a, hole}, func() { w.duplicate(a, hole) }},
+		{"move", places{a, hole}, func() {
 			w.log.Change(a, func(r *contract.Recorded) { r.Position = hole })
 		}},
-		{"rewrite", func() { w.log.Change(a, func(r *contract.Recorded) { rewrite(random, r) }) }},
+		{"rewrite", places{a}, func() {
+			w.log.Change(a, func(r *contract.Recorded) { rewrite(random, r) })
+		}},
 	}
 	attack := attacks[random.IntN(len(attacks))]
 	attack.do()
-	for _, p := range []contract.Position{a, b, hole} {
+	for _, p := range attack.at {
 		w.places = append(w.places, fmt.Sprintf("position %s:", p), fmt.Sprintf("position %s ", p))
 	}
 	return fmt.Sprintf("%s %s %s %s", attack.name, a, b, hole)
