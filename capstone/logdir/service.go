@@ -18,6 +18,8 @@ type Service struct {
 	URL   string `json:"url"`
 	Token string `json:"token"`
 	PID   int    `json:"process"`
+
+	Public string `json:"public,omitempty"` // the URL for others; empty if it is URL
 }
 
 // Announce writes the file of a running service, which holds the lock until withdraw. A crash

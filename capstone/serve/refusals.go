@@ -2,6 +2,8 @@ package serve
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -207,17 +209,9 @@ func (s *Server) recordLine(line refusal) bool {
 // cut returns the beginning of a text from outside.
 func cut(s string) string { return strings.ToValidUTF8(s[:min(len(s), 300)], "�") }
 
-// watch returns the listener with its connections watched. With TLS, only the connection below sees
-// the bytes that net/http writes; there a malformed header is refused without a record.
-func (s *Server) watch(l net.Listener) net.Listener {
-	if _, plain := l.(*net.TCPListener); plain {
-		return &watched{l, s}
-	}
-	return l
-}
-
-// A watched listener records the requests that net/http refuses before a handler sees them: those
-// with a malformed header, such as one with a line break inside.
+// A watched listener records the requests that never reach a handler: those that net/http refuses
+// for a malformed header, such as one with a line break inside, and connections of a client whose
+// certificate no authority of the service signed.
 type watched struct {
 	net.Listener
 	server *Server
@@ -236,8 +230,50 @@ type watchedConn struct {
 	server *Server
 }
 
-// Write implements net.Conn. net/http writes its own refusal in one piece, without a date.
+// secure returns the TLS of the connection; nil without TLS.
+func (c *watchedConn) secure() *tls.Conn {
+	secure, _ := c.Conn.(*tls.Conn)
+	return secure
+}
+
+type secureKey struct{}
+
+// withTLS keeps the TLS of a connection, which net/http does not see below a watched one.
+func withTLS(ctx context.Context, c net.Conn) context.Context {
+	if w, ok := c.(*watchedConn); ok && w.secure() != nil {
+		return context.WithValue(ctx, secureKey{}, w.secure())
+	}
+	return ctx
+}
+
+// secured states the TLS of each request, as net/http does without a watched connection.
+func secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(secureKey{}).(*tls.Conn); ok {
+			state := c.ConnectionState() // its handshake is complete: a request was read
+			r.TLS = &state
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Read implements net.Conn. The first read does the handshake of TLS.
+func (c *watchedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	var unknown *tls.CertificateVerificationError
+	if errors.As(err, &unknown) {
+		c.server.recordLine(refusal{Rule: BadCredential, Detail: cut(err.Error()),
+			Remote: c.RemoteAddr().String()})
+	}
+	return n, err
+}
+
+// Write implements net.Conn. net/http writes its own refusal in one piece, without a date. It also
+// refuses a connection without a complete handshake so, which Read has recorded.
 func (c *watchedConn) Write(p []byte) (int, error) {
+	if secure := c.secure(); secure != nil && !secure.ConnectionState().HandshakeComplete {
+		return c.Conn.Write(p)
+	}
 	if bytes.HasPrefix(p, []byte("HTTP/1.1 4")) && !bytes.Contains(p, []byte("\r\nDate: ")) {
 		_, body, _ := bytes.Cut(p, []byte("\r\n\r\n"))
 		c.server.recordLine(refusal{Rule: BadHeader, Detail: cut(string(body)),

@@ -221,13 +221,13 @@ func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
 	worked := make(chan struct{})
 	go func() { defer close(worked); s.work(work) }()
 	server := &http.Server{
-		Handler: s.handler, ReadTimeout: cmp.Or(s.Patience, readTimeout),
+		Handler: secured(s.handler), ConnContext: withTLS, ReadTimeout: cmp.Or(s.Patience, readTimeout),
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, len(listeners))
 	for _, l := range listeners {
-		go func() { served <- server.Serve(s.watch(l)) }()
+		go func() { served <- server.Serve(&watched{l, s}) }()
 	}
 	var err error
 	select {

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,6 +28,7 @@ import (
 	"example.com/blotter/capstone/books"
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/capstone/serve"
+	"example.com/blotter/capstone/serve/servetest"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 	codec "example.com/blotter/solutions/1-schemas"
@@ -231,30 +234,63 @@ func TestEachRefusalIsOnRecord(t *testing.T) {
 }
 
 // start runs the service on loopback, and returns its address and the function that stops it.
-func (s *service) start() (address string, stop func() error) {
+func (s *service) start(over ...*tls.Config) (address string, stop func() error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(s.t, err)
+	for _, config := range over {
+		listener = tls.NewListener(listener, config)
+	}
 	ctx, cancel := context.WithCancel(s.t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx, listener) }()
 	return listener.Addr().String(), func() error { cancel(); return <-ended }
 }
 
-// A request with a line break inside a header never reaches a page, and is on record all the same.
+// A request with a line break inside a header never reaches a page, and is on record all the same,
+// in the clear and over TLS. So is the certificate of a stranger.
 func TestMalformedHeaderIsOnRecord(t *testing.T) {
 	t.Parallel()
-	s := newService(t)
-	address, stop := s.start()
-	c, err := net.Dial("tcp", address)
-	require.NoError(t, err)
-	defer c.Close()
-	_, err = io.WriteString(c, "GET /livez HTTP/1.1\r\nHost: x\r\nX-A: b\rSet-Cookie: a=b\r\n\r\n")
-	require.NoError(t, err)
-	answer, err := io.ReadAll(c)
-	require.NoError(t, err)
-	require.Contains(t, string(answer), "400 Bad Request")
-	require.NoError(t, stop())
-	require.Equal(t, []string{string(serve.BadHeader)}, s.rules())
+	authority := servetest.Certificate("authority", nil)
+	pool := x509.NewCertPool()
+	pool.AddCert(authority.Leaf)
+	secure := &tls.Config{Certificates: []tls.Certificate{servetest.Certificate("s", &authority)},
+		ClientCAs: pool, ClientAuth: tls.VerifyClientCertIfGiven}
+	bad := "GET /livez HTTP/1.1\r\nHost: x\r\nX-A: b\rSet-Cookie: a=b\r\n\r\n"
+	for name, config := range map[string]*tls.Config{"clear": nil, "tls": {RootCAs: pool},
+		"stranger": {RootCAs: pool, GetClientCertificate: func(*tls.CertificateRequestInfo) (
+			*tls.Certificate, error) {
+			c := servetest.Certificate("bob", nil)
+			return &c, nil
+		}}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newService(t)
+			dial, over := net.Dial, []*tls.Config(nil)
+			if config != nil {
+				over = append(over, secure)
+				dial = func(network, address string) (net.Conn, error) {
+					return tls.Dial(network, address, config)
+				}
+			}
+			address, stop := s.start(over...)
+			c, err := dial("tcp", address)
+			require.NoError(t, err)
+			defer c.Close()
+			_, err = io.WriteString(c, bad)
+			require.NoError(t, err)
+			answer, err := io.ReadAll(c)
+			rule := serve.BadHeader
+			if name == "stranger" {
+				require.Error(t, err)
+				rule = serve.BadCredential
+			} else {
+				require.NoError(t, err)
+				require.Contains(t, string(answer), "400 Bad Request")
+			}
+			require.NoError(t, stop())
+			require.Equal(t, []string{string(rule)}, s.rules())
+		})
+	}
 }
 
 // A flood of refused requests costs few lines, and the rest is counted.

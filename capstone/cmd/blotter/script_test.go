@@ -2,7 +2,10 @@ package main
 
 import (
 	"cmp"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"io"
 	"io/fs"
@@ -20,6 +23,7 @@ import (
 
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/capstone/lines/linestest"
+	"example.com/blotter/capstone/serve/servetest"
 	"example.com/blotter/labs/kit/stack/stacktest"
 )
 
@@ -97,7 +101,7 @@ func runScripts(t *testing.T, files ...string) {
 			"hold": hold, "disk": disk, "fill": fill, "sql": sql, "shuffle": shuffle,
 			"exits": exits, "race": race, "force": force,
 			"tamper": tamper, "await": await, "cut": cut, "marked": marked, "lost": lost,
-			"private": private, "answers": answers,
+			"private": private, "answers": answers, "identities": identities, "overtls": overTLS,
 		},
 	})
 }
@@ -129,6 +133,74 @@ func answers(ts *testscript.TestScript, _ bool, args []string) {
 	r.SetBasicAuth(args[0], "correct horse")
 	r.Header.Set("Content-Type", "application/json")
 	answer, err := http.DefaultClient.Do(r)
+	ts.Check(err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	if !strings.HasPrefix(answer.Status, args[3]) || !strings.Contains(string(text), args[4]) {
+		ts.Fatalf("status %s: %s", answer.Status, text)
+	}
+}
+
+// identities starts an issuer at $ISSUER, and writes certificates and tokens: for bob and the server
+// by an authority, for a stranger by nobody, and for alice by the issuer, good and bad.
+func identities(ts *testscript.TestScript, _ bool, _ []string) {
+	issuer := servetest.NewIssuer()
+	ts.Defer(issuer.Close)
+	ts.Setenv("ISSUER", issuer.URL)
+	write := func(file, kind string, text []byte) {
+		if kind != "" {
+			text = pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: text})
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(file), text, 0o600))
+	}
+	authority := servetest.Certificate("authority", nil)
+	write("authority.pem", "CERTIFICATE", authority.Certificate[0])
+	for name, by := range map[string]*tls.Certificate{"server": &authority, "bob": &authority,
+		"stranger": nil} {
+		c := servetest.Certificate(name, by)
+		key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+		ts.Check(err)
+		write(name+".pem", "CERTIFICATE", c.Certificate[0])
+		write(name+".key", "PRIVATE KEY", key)
+	}
+	for file, token := range map[string]string{
+		"alice.token":    issuer.Token("RS256", issuer.Key, nil),
+		"expired.token":  issuer.Token("RS256", issuer.Key, map[string]any{"exp": 1700000000}),
+		"audience.token": issuer.Token("RS256", issuer.Key, map[string]any{"aud": "x"}),
+		"none.token":     issuer.Token("none", nil, nil),
+		"reader.token":   issuer.Token("RS256", issuer.Key, map[string]any{"roles": []string{"reader"}}),
+	} {
+		write(file, "", []byte(token))
+	}
+}
+
+// overTLS is answers over TLS, with the certificate or the token of a file of identities:
+// overtls bob.pem /v1/commands {} 400 ”. The name - is nobody. A status - is no answer at all.
+func overTLS(ts *testscript.TestScript, _ bool, args []string) {
+	var service struct{ Public string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(".blotter/service")), &service))
+	config := &tls.Config{RootCAs: x509.NewCertPool()}
+	config.RootCAs.AppendCertsFromPEM([]byte(ts.ReadFile("authority.pem")))
+	r, err := http.NewRequest(http.MethodPost, service.Public+args[1], strings.NewReader(args[2]))
+	ts.Check(err)
+	r.Header.Set("Content-Type", "application/json")
+	switch name, kind, _ := strings.Cut(args[0], "."); kind {
+	case "pem":
+		c, err := tls.LoadX509KeyPair(ts.MkAbs(args[0]), ts.MkAbs(name+".key"))
+		ts.Check(err)
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return &c, nil // even to a server that does not ask for this authority
+		}
+	case "token":
+		r.Header.Set("Authorization", "Bearer "+ts.ReadFile(args[0]))
+	}
+	transport := &http.Transport{TLSClientConfig: config}
+	defer transport.CloseIdleConnections()
+	answer, err := (&http.Client{Transport: transport}).Do(r)
+	if args[3] == "-" && err != nil {
+		return
+	}
 	ts.Check(err)
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)

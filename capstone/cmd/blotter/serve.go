@@ -88,6 +88,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	url := local.URL
 	if len(listeners) > 1 {
 		url = "https://" + listeners[0].Addr().String()
+		local.Public = url
 	}
 	server, err := c.server(ctx, a, s, local.Token, observed{groups, config.Traces})
 	if err != nil {
