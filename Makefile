@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test long race lint cross build install up down chaos scale costs bench clean
+.PHONY: help setup demo test long race lint cross build install up down chaos scale costs load bench clean
 
 BLOTTER := go run ./capstone/cmd/blotter
 # fork: omit
@@ -14,6 +14,7 @@ COMPOSE = $(shell docker compose version >/dev/null 2>&1 && echo docker compose 
 #fork> COMPOSE := docker compose
 EVENTS ?= 1000000
 BENCHTIME ?= 20x
+LENGTH ?= 60s
 PACKAGES ?= ./...
 
 help: ## print this list
@@ -109,6 +110,10 @@ scale: setup ## import EVENTS=1000000 beside other work; show peak memory and an
 costs: setup ## measure bytes and CPU of an event in each part
 	@BLOTTER_COSTS=$(EVENTS) \
 		go test ./capstone/cmd/blotter -run '^TestCosts$$' -count=1 -v -timeout 2h
+
+load: setup ## send 200 commands a second to a service for LENGTH=60s, through kills and a stop
+	@BLOTTER_LOAD=$(LENGTH) go test ./capstone/cmd/blotter \
+		-run '^TestServiceLosesNoOutcome$$' -count=1 -v
 
 bench: setup ## measure stores and projections beside bare clients, and long logs
 	@$(TEST) -run '^$$' -bench 'GroupCommit|Batches|Single|HotStream' -benchtime $(BENCHTIME) \
