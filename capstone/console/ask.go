@@ -371,9 +371,11 @@ func snapshots(c *Config, r *http.Request, p *page) error {
 }
 
 type healthBody struct {
-	Well  bool
-	Stack struct {
-		Parts []struct{ Name, At, Problem string }
+	Well, Ready bool
+
+	Parts []struct { // as /readyz gives them
+		Name, Reason string
+		Well         bool
 	}
 	Log *struct {
 		Name, Store string

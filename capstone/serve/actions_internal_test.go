@@ -71,13 +71,13 @@ func TestSealStateAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	log := &goneLog{Store: memory.New(contract.SimulatedClock)}
 	s := New(Config{System: capstone.New(log, codec.Offline(), "test")})
-	last := partOf("seal", "", errors.New("the archive is full"))
+	last := PartOf("seal", "", errors.New("the archive is full"))
 	f := sealer{part: last}
 	for _, away := range []error{nil, errors.New("no broker"), nil} {
 		log.away = away
 		f.step(t.Context(), s)
 		if away != nil {
-			require.Equal(t, partOf("seal", "", away), s.parts["seal"])
+			require.Equal(t, PartOf("seal", "", away), s.parts["seal"])
 		}
 	}
 	require.Equal(t, last, s.parts["seal"])

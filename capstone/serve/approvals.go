@@ -231,7 +231,7 @@ func (p pending) shown() Pending {
 }
 
 // A pendingIndex has the pending commands up to a cursor that nobody had approved at the last look,
-// without those that had expired. The log is the truth: a new process reads it once.
+// without those that had expired. The log is the truth: a new process reads its last two days.
 type pendingIndex struct {
 	mu      sync.Mutex
 	at      contract.Cursor
@@ -239,8 +239,8 @@ type pendingIndex struct {
 }
 
 // waiting returns the pending commands that nobody approved and that have not expired at a time. It
-// reads the log from the end of the last look on. After an error the next look begins where this
-// one did.
+// reads the log from the end of the last look on; the first look begins before the oldest command
+// that can wait. After an error the next look begins where this one did.
 func (s *Server) waiting(ctx context.Context, at time.Time) ([]pending, error) {
 	s.pending.mu.Lock()
 	defer s.pending.mu.Unlock()
@@ -248,8 +248,16 @@ func (s *Server) waiting(ctx context.Context, at time.Time) ([]pending, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := slices.Clone(s.pending.waiting)
-	for r, err := range s.System.Log.Read(ctx, s.pending.at, end) {
+	found, from := slices.Clone(s.pending.waiting), s.pending.at
+	// The times of a simulated log may fall. Twice the time of an approval leaves room for writers
+	// whose clocks differ.
+	if from == nil && !at.IsZero() && !s.System.Simulated {
+		from, err = contract.Since(ctx, s.System.Log, end, at.Add(-2*approvalsWithin))
+		if err != nil {
+			return nil, err
+		}
+	}
+	for r, err := range s.System.Log.Read(ctx, from, end) {
 		if err != nil {
 			return nil, err
 		}

@@ -16,6 +16,7 @@ import (
 	"example.com/blotter/capstone/serve"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/solutions/2-store/memory"
 )
 
 // settled sends the commands of a contract that is settled in full.
@@ -173,6 +174,30 @@ func TestPendingIsAnIndex(t *testing.T) {
 	require.Equal(t, 5+1, read)
 	code, text := s.approve("approver/1", "u-1")
 	require.Equal(t, http.StatusConflict, code, text)
+}
+
+// The first look reads the events of the last two days, however long the log is, in each partition.
+func TestFirstLookIsBounded(t *testing.T) {
+	t.Parallel()
+	log, at := new(readLog), time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+	s := newService(t, func(c *serve.Config) {
+		store := memory.New(func(context.Context) time.Time { return at })
+		c.System.Simulated, c.System.Log = false, partitioned{store}
+		c.System.Clock = func() time.Time { return at }
+		log.wrap(c)
+	})
+	s.settled()
+	s.command("trader/1", void)
+	for i := range 300 {
+		s.command("trader/1", mark(fmt.Sprint("old-", i), fmt.Sprint(60+i)))
+	}
+	at = at.AddDate(0, 0, 5)
+	code, waits := s.command("trader/1", strings.Replace(void, "v-1", "v-2", 1))
+	require.Equal(t, http.StatusAccepted, code, waits)
+	s.command("trader/1", mark("new", "70"))
+	at = at.Add(time.Hour)
+	require.Equal(t, []string{"v-2"}, s.pending(), "v-1 has expired")
+	require.Less(t, log.events, 2+2*9, "2 new events, and a search by halves in 305")
 }
 
 // pending returns the ids of the commands that wait.

@@ -35,7 +35,7 @@ func (s *Server) work(ctx context.Context) {
 	}
 	all.Go(func() {
 		repeat(ctx, sweepEvery, func() {
-			s.note(partOf("follow-ups", "", s.System.FollowUps.Sweep(ctx)))
+			s.note(PartOf("follow-ups", "", s.System.FollowUps.Sweep(ctx)))
 		})
 	})
 	if s.Recheck != nil && s.RecheckEvery > 0 {
@@ -51,7 +51,7 @@ func (s *Server) work(ctx context.Context) {
 		all.Go(func() { repeat(ctx, s.RecheckEvery, func() { s.countLate(ctx) }) })
 	}
 	if s.Seal != nil {
-		seal := sealer{last: time.Now(), part: partOf("seal", "it has not sealed yet", nil)}
+		seal := sealer{last: time.Now(), part: PartOf("seal", "it has not sealed yet", nil)}
 		all.Go(func() { repeat(ctx, lookEvery, func() { seal.step(ctx, s) }) })
 	}
 	if s.Reconcile != nil && s.ReconcileEvery > 0 {
@@ -66,7 +66,7 @@ func (s *Server) reconcile(ctx context.Context) {
 	if err == nil || open > 0 {
 		s.metrics.breaks.WithLabelValues().Set(float64(open))
 	}
-	part := partOf("reconcile", "no break is open", err)
+	part := PartOf("reconcile", "no break is open", err)
 	if open > 0 {
 		part.Well = false
 		part.Reason = cut(fmt.Sprintf("%d breaks are open; %s", open, part.Reason))
@@ -84,7 +84,7 @@ func (s *Server) countLate(ctx context.Context) {
 			all += n
 		}
 	}
-	part := partOf("reports", "no report is late", err)
+	part := PartOf("reports", "no report is late", err)
 	if all > 0 {
 		part.Well, part.Reason = false, fmt.Sprintf("%d reports are late: blotter report late", all)
 	}
@@ -122,7 +122,7 @@ func (f *follower) step(ctx context.Context, s *Server) Part {
 	if err = errors.Join(err, reading); err == nil {
 		f.since = time.Now()
 	}
-	part := partOf(name, fmt.Sprintf("%d events behind", at.Distance(end)), err)
+	part := PartOf(name, fmt.Sprintf("%d offsets behind", at.Distance(end)), err)
 	part.Away = err != nil && time.Since(f.since) > maxBehind
 	return part
 }
@@ -147,7 +147,7 @@ const sealAgain = 10 * time.Second
 func (f *sealer) step(ctx context.Context, s *Server) {
 	end, err := s.System.Log.End(ctx)
 	if err != nil {
-		s.note(partOf("seal", "", err))
+		s.note(PartOf("seal", "", err))
 		f.away = true
 		return
 	}
@@ -174,7 +174,7 @@ func (f *sealer) step(ctx context.Context, s *Server) {
 	if n := len(checkpoint.Offenders); n > 0 {
 		err = errors.Join(err, fmt.Errorf("%d events have a recorded_at that cannot be true", n))
 	}
-	f.part = partOf("seal", said, err)
+	f.part = PartOf("seal", said, err)
 	s.note(f.part)
 }
 
@@ -200,8 +200,8 @@ type Part struct {
 	Away bool `json:"-"` // the service is not ready without it
 }
 
-// partOf returns the state of a part after its last work.
-func partOf(name, said string, err error) Part {
+// PartOf returns the state of a part after its last work.
+func PartOf(name, said string, err error) Part {
 	if err != nil {
 		return Part{Name: name, Reason: cut(err.Error())}
 	}
@@ -228,7 +228,7 @@ func (s *Server) Parts(ctx context.Context) []Part {
 	defer cancel()
 	all := s.stackParts(ctx)
 	end, err := s.System.Log.End(ctx)
-	log := partOf("log", fmt.Sprintf("%d events", contract.Cursor{}.Distance(end)), err)
+	log := PartOf("log", fmt.Sprintf("%d offsets", contract.Cursor{}.Distance(end)), err)
 	log.Away = err != nil
 	all = append(all, log)
 	if s.ending.Err() != nil {
@@ -253,13 +253,26 @@ func (s *Server) stackParts(ctx context.Context) []Part {
 	return slices.Clone(s.checked)
 }
 
+// A Health is the state of every part. It is not ready while a part is away without which no
+// command can be decided or no answer is up to date.
+type Health struct {
+	Ready bool   `json:"ready"`
+	Parts []Part `json:"parts"`
+}
+
+// Ready returns the health of a service that has these parts. /readyz and blotter status give it.
+func Ready(parts []Part) Health {
+	away := slices.ContainsFunc(parts, func(p Part) bool { return p.Away })
+	return Health{!away, append([]Part{}, parts...)}
+}
+
+// Health examines every part.
+func (s *Server) Health(ctx context.Context) Health { return Ready(s.Parts(ctx)) }
+
 // health is the answer of /livez and /readyz.
 type health struct {
 	Status int
-	Body   struct {
-		Ready bool   `json:"ready"`
-		Parts []Part `json:"parts"`
-	}
+	Body   Health
 }
 
 func (s *Server) routeHealth() {
@@ -267,9 +280,7 @@ func (s *Server) routeHealth() {
 	huma.Register(s.api, huma.Operation{OperationID: "livez", Method: http.MethodGet,
 		Path: "/livez", Summary: "Whether the process answers", Security: public,
 	}, func(context.Context, *struct{}) (*health, error) {
-		h := &health{Status: http.StatusOK}
-		h.Body.Ready, h.Body.Parts = true, []Part{}
-		return h, nil
+		return &health{http.StatusOK, Ready(nil)}, nil
 	})
 	huma.Register(s.api, huma.Operation{OperationID: "readyz", Method: http.MethodGet,
 		Path: "/readyz", Summary: "Whether each part does its work, with its reason",
@@ -282,12 +293,9 @@ func (s *Server) routeHealth() {
 		s.metricsPage)
 }
 
-// ready answers 503 while a part is away without which no command can be decided or no answer is
-// up to date.
+// ready answers 503 while the service is not ready.
 func (s *Server) ready(ctx context.Context, _ *struct{}) (*health, error) {
-	h := &health{Status: http.StatusOK}
-	h.Body.Parts = s.Parts(ctx)
-	h.Body.Ready = !slices.ContainsFunc(h.Body.Parts, func(p Part) bool { return p.Away })
+	h := &health{http.StatusOK, s.Health(ctx)}
 	if !h.Body.Ready {
 		h.Status = http.StatusServiceUnavailable
 	}

@@ -13,16 +13,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/capstone/lines"
 	"example.com/blotter/capstone/lines/linestest"
+	"example.com/blotter/capstone/serve"
 	"example.com/blotter/capstone/serve/servetest"
 	"example.com/blotter/labs/kit/stack/stacktest"
 )
@@ -102,6 +105,7 @@ func runScripts(t *testing.T, files ...string) {
 			"exits": exits, "race": race, "force": force,
 			"tamper": tamper, "await": await, "cut": cut, "marked": marked, "lost": lost,
 			"private": private, "answers": answers, "identities": identities, "overtls": overTLS,
+			"readiness": readiness,
 		},
 	})
 }
@@ -208,6 +212,35 @@ func overTLS(ts *testscript.TestScript, _ bool, args []string) {
 	if !strings.HasPrefix(answer.Status, args[3]) || !strings.Contains(string(text), args[4]) {
 		ts.Fatalf("status %s: %s", answer.Status, text)
 	}
+}
+
+// readiness compares the health that blotter status and /readyz give: readiness log seal. They are
+// equal between two turns of the work in the background. All named parts are there and well.
+func readiness(ts *testscript.TestScript, _ bool, names []string) {
+	var service struct{ URL string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(".blotter/service")), &service))
+	var seen, stated serve.Health
+	var failed error
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		seen = serve.Health{}
+		answer, err := http.Get(service.URL + "/readyz")
+		ts.Check(err)
+		err = json.NewDecoder(answer.Body).Decode(&seen)
+		ts.Check(errors.Join(err, answer.Body.Close()))
+		failed = ts.Exec("blotter", "status", "--format", "json")
+		var s struct{ Answer serve.Health }
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &s))
+		stated = s.Answer
+		missing := slices.ContainsFunc(names, func(name string) bool {
+			return !slices.ContainsFunc(seen.Parts, func(p serve.Part) bool {
+				return p.Name == name && p.Well
+			})
+		})
+		if failed == nil && seen.Ready && !missing && reflect.DeepEqual(seen, stated) {
+			return
+		}
+	}
+	ts.Fatalf("/readyz gives %v, blotter status %v: %v", seen, stated, failed)
 }
 
 // private fails for a file or folder that another user may reach. As root the group of the

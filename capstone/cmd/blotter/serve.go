@@ -235,7 +235,7 @@ func (c *serveCmd) server(
 		config.Models = append(config.Models, serve.Model(m))
 	}
 	server := serve.New(config)
-	a.verdict = server.Verdict
+	a.verdict, a.health = server.Verdict, server.Health
 	addConsole(server, config, s)
 	return server, nil
 }
@@ -398,12 +398,15 @@ func (a *app) recheck(s *session.Session) func(context.Context) []serve.Part {
 func checker(s *session.Session) func(context.Context) []serve.Part {
 	return func(ctx context.Context) (all []serve.Part) {
 		for _, h := range stack.Check(ctx, s.Stack()) {
-			p := serve.Part{Name: h.Component, Well: h.Err == nil}
-			if h.Err != nil {
-				p.Reason, p.Away = h.Err.Error(), true
-			}
-			all = append(all, p)
+			all = append(all, stackPart(h))
 		}
 		return all
 	}
+}
+
+// stackPart returns the state of a part of the stack. No command is decided without it.
+func stackPart(h stack.Health) serve.Part {
+	p := serve.PartOf(h.Component, "", h.Err)
+	p.Away = h.Err != nil
+	return p
 }

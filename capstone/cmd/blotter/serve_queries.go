@@ -119,7 +119,7 @@ func (a *app) ask(
 	}
 	c.Data, c.Stack, c.Name, c.Store = a.cli.Data, a.cli.Stack, a.cli.Name, a.cli.Store
 	view := newApp(&c, &visible{out: &out}, &visible{out: &errs})
-	view.shared = over
+	view.shared, view.health = over, a.health
 	ctx, view.cancel = context.WithCancelCause(ctx)
 	defer view.cancel(nil)
 	chosen.BindTo(ctx, (*context.Context)(nil))

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"time"
 
 	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/serve"
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
@@ -19,7 +21,8 @@ type statusCmd struct{}
 
 // A status is the state of a stack and its log. A part that was not examined is nil or left out.
 type status struct {
-	Well       bool           `json:"well"`
+	Well bool `json:"well"`
+	serve.Health
 	Stack      stackStatus    `json:"stack"`
 	Log        *logStatus     `json:"log,omitempty"`
 	Lag        []lag          `json:"lag,omitempty"`
@@ -33,6 +36,7 @@ type status struct {
 	Strays     []string       `json:"strays,omitempty"`          // events that no append wrote
 	Faults     []string       `json:"snapshot_faults,omitempty"` // log and archive disagree
 	Problem    string         `json:"problem,omitempty"`         // why the rest is missing
+	served     bool           // a service answers
 	hint       string         // the way past a problem; empty if unknown
 	away       bool           // the problem is an outage
 }
@@ -41,6 +45,7 @@ type stackStatus struct {
 	Kind  string       `json:"kind"`
 	Kept  int          `json:"process,omitempty"` // the process that keeps it running
 	Parts []partStatus `json:"parts"`
+	parts []serve.Part
 }
 
 type partStatus struct {
@@ -83,6 +88,9 @@ type lastSealed struct {
 	Foreign []foreignObject `json:"foreign,omitempty"`
 }
 
+// auditLag is the name of the reader that seals.
+const auditLag = "audit"
+
 // An indexStatus is the state of the index files. Files that are not used are no problem: the next
 // writer rebuilds them. Files that differ from the log were changed.
 type indexStatus struct {
@@ -114,6 +122,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 			s.away = exitCode(err) == unable
 		}
 	}
+	s.takeHealth(ctx, a.health)
 	caveat := caveat{simulated: opening == nil && dir.Settings().Simulated}
 	err = a.answer(caveat, s, func(w io.Writer) { printStatus(w, s, time.Now()) })
 	return firstOf(err, s.verdict())
@@ -142,9 +151,47 @@ func (a *app) stackStatus(ctx context.Context, services *session.Stack) stackSta
 		if h.Err != nil {
 			p.Problem = h.Err.Error()
 		}
-		s.Parts = append(s.Parts, p)
+		s.Parts, s.parts = append(s.Parts, p), append(s.parts, stackPart(h))
 	}
 	return s
+}
+
+// takeHealth takes the health that a service also gives at /readyz, with its work. Without a
+// service the parts are those that were examined. A part of a service that is not well is a fault.
+func (s *status) takeHealth(ctx context.Context, of func(context.Context) serve.Health) {
+	if of == nil {
+		s.Health = serve.Ready(append(s.Stack.parts, s.logParts()...))
+		return
+	}
+	s.served, s.Health = true, of(ctx)
+	if slices.ContainsFunc(s.Parts, func(p serve.Part) bool { return !p.Well }) {
+		s.Well, s.away = false, s.away || !s.Ready
+	}
+}
+
+// logParts returns the parts of a log that no service owns, by the names that a service has.
+func (s *status) logParts() []serve.Part {
+	if s.Log == nil {
+		return []serve.Part{{Name: "log", Well: s.Well, Away: s.away,
+			Reason: cmp.Or(s.Problem, "not examined: a part of the stack is away")}}
+	}
+	all := []serve.Part{{Name: "log", Well: true, Reason: plural(s.Log.Events, "event")}}
+	if s.FollowUps != nil {
+		all = append(all, serve.Part{Name: "follow-ups", Well: len(s.FollowUps.Orphans) == 0,
+			Reason: followUpLine(s.FollowUps)})
+	}
+	for _, l := range s.Lag {
+		if l.Of != auditLag {
+			all = append(all, serve.Part{Name: "read model " + l.Of, Well: l.Ahead == "",
+				Reason: l.line()})
+		}
+	}
+	seal := serve.Part{Name: "seal", Well: true, Reason: "it has not sealed yet"}
+	if c := s.Checkpoint; c != nil {
+		seal.Well = c.Lost == 0 && c.Begun == "" && c.Unwitnessed == ""
+		seal.Reason = cmp.Or(c.Begun, fmt.Sprintf("checkpoint with %d leaves", c.Size))
+	}
+	return append(all, seal)
 }
 
 func (s stackStatus) well() bool {
@@ -197,7 +244,7 @@ func (a *app) examine(
 		model.other = m.Other
 		tails = append(tails, model)
 	}
-	audit := newTail("audit", "the last checkpoint", sealed, end)
+	audit := newTail(auditLag, "the last checkpoint", sealed, end)
 	tails = append(tails, audit)
 	if err := st.Log.count(ctx, s.Log, end, tails...); err != nil {
 		return err

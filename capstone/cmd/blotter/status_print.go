@@ -1,14 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
 	"time"
+
+	"example.com/blotter/capstone/serve"
 )
 
 func printStatus(w io.Writer, s status, now time.Time) {
 	printStack(w, s.Stack)
+	if s.served {
+		printHealth(w, s.Health)
+	}
 	if s.Log != nil {
 		printLog(w, s, now)
 	}
@@ -39,6 +45,24 @@ func printStack(w io.Writer, s stackStatus) {
 		rows = append(rows, fmt.Sprintf("%s\t%s\tanswers in %.1f ms", p.Name, p.At, p.Millis))
 	}
 	table(w, "part\taddress\tstate", rows...)
+}
+
+// printHealth prints the health of a service.
+func printHealth(w io.Writer, h serve.Health) {
+	ready := "ready"
+	if !h.Ready {
+		ready = "not ready"
+	}
+	fmt.Fprintln(w, "service  "+ready)
+	var rows []string
+	for _, p := range h.Parts {
+		state := "well"
+		if !p.Well {
+			state = "not well"
+		}
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%s", p.Name, state, cmp.Or(p.Reason, "-")))
+	}
+	table(w, "part\tstate\treason", rows...)
 }
 
 func printLog(w io.Writer, s status, now time.Time) {

@@ -13,6 +13,7 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/lines"
+	"example.com/blotter/capstone/serve"
 	"example.com/blotter/labs/kit/contract"
 	codec "example.com/blotter/solutions/1-schemas"
 	memorystore "example.com/blotter/solutions/2-store/memory"
@@ -83,6 +84,41 @@ func TestUnissuedFollowUpIsMissing(t *testing.T) {
 	late, err := stillMissing(t.Context(), log, missing, time.Nanosecond)
 	require.NoError(t, err)
 	require.Equal(t, missing, late)
+}
+
+// The status of a service has the health that /readyz gives: the parts, their reasons and the
+// verdict. Without a service it has the parts that it examined, by the same names.
+func TestStatusHasTheHealthOfAService(t *testing.T) {
+	t.Parallel()
+	seal := serve.PartOf("seal", "", errors.New("no signer"))
+	gone := serve.Part{Name: "kafka", Reason: "no answer", Away: true}
+	for _, tc := range []struct {
+		part serve.Part
+		code int
+		line string
+	}{
+		{serve.PartOf("log", "3 events", nil), done, "log   well   3 events"},
+		{seal, failed, "seal  not well  no signer"},
+		{gone, unable, "kafka  not well  no answer"},
+	} {
+		s, health := status{Well: true}, serve.Ready([]serve.Part{tc.part})
+		s.takeHealth(t.Context(), func(context.Context) serve.Health { return health })
+		require.Equal(t, health, s.Health)
+		require.Equal(t, tc.code, exitCode(s.verdict()), tc.part.Name)
+		var text strings.Builder
+		printStatus(&text, s, time.Time{})
+		require.Contains(t, text.String(), tc.line)
+	}
+	s := status{Well: true, Log: &logStatus{Events: 3}, FollowUps: new(followUpCount),
+		Lag: []lag{{Of: "positions", behind: behind{Events: 2}}, {Of: auditLag}}}
+	s.takeHealth(t.Context(), nil)
+	require.Equal(t, serve.Ready([]serve.Part{{Name: "log", Well: true, Reason: "3 events"},
+		{Name: "follow-ups", Well: true, Reason: "all on record"},
+		{Name: "read model positions", Well: true, Reason: "2 events behind"},
+		{Name: "seal", Well: true, Reason: "it has not sealed yet"}}), s.Health)
+	away := status{away: true, Problem: "the database is away"}
+	away.takeHealth(t.Context(), nil)
+	require.False(t, away.Ready)
 }
 
 // Each reader has a lag in events and in seconds, for each partition and for all. The first event

@@ -1,9 +1,11 @@
 package contract
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // A Position is a place in the feed. To its readers it is opaque, except for equality.
@@ -117,6 +119,35 @@ func (c Cursor) Ahead(reader string, end Cursor) error {
 		}
 	}
 	return nil
+}
+
+// Since returns a cursor after which log has every event before end that was recorded at t or later.
+// It looks for t by halves in each partition, where recorded_at rises. Where it rises within each
+// stream only (Timeline.PerStream), give it a t that is earlier by the difference of the clocks.
+func Since(ctx context.Context, log Reader, end Cursor, t time.Time) (Cursor, error) {
+	since := make(Cursor, len(end))
+	for p, high := range end {
+		low := int64(0)
+		for low < high {
+			from, at := slices.Clone(end), low+(high-low)/2
+			from[p] = at
+			late := true // also if no event is left
+			for r, err := range log.Read(ctx, from, end) {
+				if err != nil {
+					return nil, err
+				}
+				late = !r.RecordedAt.Before(t)
+				break
+			}
+			if late {
+				high = at
+			} else {
+				low = at + 1
+			}
+		}
+		since[p] = low
+	}
+	return since, nil
 }
 
 // An AheadError is a log that ends before a reader's cursor. The log lost its end, or another log
