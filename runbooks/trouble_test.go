@@ -148,6 +148,60 @@ func TestFullDiskPage(t *testing.T) {
 	runPage(t, shell, env, diskFull)
 }
 
+// outagePage is also read on servers of one's own. TestRunbooks runs it on the embedded stack.
+const outagePage = "broker-or-database-down.md"
+
+// The page about an outage mends one of the real broker and the real database. Two commands of the
+// environment take them away and bring them back, as the operator's tools do.
+func TestOutagePageOnRealServers(t *testing.T) {
+	t.Parallel()
+	begin, end := os.Getenv("BLOTTER_OUTAGE_BEGIN"), os.Getenv("BLOTTER_OUTAGE_END")
+	if begin == "" || end == "" {
+		t.Skip("needs servers that it may kill: .ci/real")
+	}
+	shell, _ := troubled(t)
+	text, err := os.ReadFile(outagePage)
+	require.NoError(t, err)
+	run(t, shell, ownServers(t, string(text), begin, end))
+}
+
+// ownServers returns the page about an outage for servers of one's own, as its first paragraph
+// says: without up, down, kill and flock. While the servers are away, status exits 3.
+func ownServers(t *testing.T, page, begin, end string) string {
+	t.Helper()
+	for _, c := range [][2]string{
+		{"```sh\nblotter up\nblotter import", "```sh\nblotter import"}, {"is up: process\n7", "7"},
+		{`kill -9 "$(head -n 1 "$BLOTTER_DATA/stack/lock")"`, begin},
+		{`flock "$BLOTTER_DATA/stack/lock" true   # returns once the process is gone` + "\n", ""},
+		{"```sh\nblotter status\n```", "```sh exit=3\nblotter status\n```"},
+		{"stack  embedded, started for this command\nlog    blotter, in the kafka store: 8 events",
+			"stack  external\nkafka\ndoes not answer"},
+		{"```sh\nblotter up\nblotter status", "```sh\n" + end + "\nblotter status"},
+		{"is up: process\nkafka", "kafka"},
+		{"```sh\nblotter down\n```", ""}, {"```text\nis down\n```", ""},
+	} {
+		require.Equal(t, 1, strings.Count(page, c[0]), "%q", c[0])
+		page = strings.Replace(page, c[0], c[1], 1)
+	}
+	return page
+}
+
+// The page about an outage still has the lines that do not fit servers of one's own.
+func TestOutagePageFitsOwnServers(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(outagePage)
+	require.NoError(t, err)
+	page := ownServers(t, string(text), "BEGIN", "END")
+	var commands strings.Builder
+	for _, block := range fence.FindAllStringSubmatch(page, -1) {
+		if block[1] == "sh" {
+			commands.WriteString(block[3])
+		}
+	}
+	require.NotRegexp(t, "blotter (up|down)|kill|flock", commands.String())
+	require.Regexp(t, "(?s)BEGIN.*blotter status.*END.*blotter verify", commands.String())
+}
+
 // links matches the files that a page links to.
 var links = regexp.MustCompile(`\]\(([^)#]+)`)
 
