@@ -36,12 +36,13 @@ const (
 	Erase       Action = "personal.erase"    // personal data, by two principals
 	LiftHold    Action = "hold.lift"         // by two principals
 	Dispose     Action = "records.dispose"   // of archived records that are due, by two principals
+	Release     Action = "schema.release"    // a new version of a schema: steps of its canary
 )
 
 // Actions returns all actions.
 func Actions() []Action {
 	return []Action{Read, Investigate, Watch, Send, Approve, Import, Unmask, Erase, LiftHold,
-		Dispose}
+		Dispose, Release}
 }
 
 // Roles returns the roles that policies may name. Most principals have the role of their

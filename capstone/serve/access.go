@@ -25,6 +25,9 @@ const (
 	Importer Role = "importer" // sends lines of files, which name other actors
 )
 
+// Operations is the role of a department, which the user of the data folder has, too.
+const Operations Role = "operations"
+
 // Roles lists all roles.
 func Roles() (all []Role) {
 	for _, role := range access.Roles() {

@@ -48,6 +48,7 @@ func newDepartments(t *testing.T) *service {
 			return serve.Answer{Status: http.StatusOK, JSON: []byte(`{"answer":[]}`)}
 		}}}
 		c.Records = inMemory(t, c.System.Log)
+		c.Canary = func(context.Context, serve.CanaryStep) (any, error) { return nil, nil }
 		log, codec, n := c.System.Log, domain.Offline(), 0
 		c.Deny = func(ctx context.Context, d access.Denied) error {
 			n++
@@ -80,15 +81,17 @@ func TestServiceEnforcesTheMatrix(t *testing.T) {
 		access.Erase:       {"POST", "/v1/parties/erase", `{"subject":"client/1","reason":"r"}`},
 		access.LiftHold:    {"POST", "/v1/holds/lift", `{"subject":"case-17","reason":"r"}`},
 		access.Dispose:     {"POST", "/v1/disposals", `{"reason":"r"}`},
+		access.Release: {"POST", "/v1/canaries",
+			`{"step":"start","type":"trade.settled","share":5,"reason":"r"}`},
 	}
 	matrix := map[serve.Role][]access.Action{
 		"trader":     {access.Read, access.Watch, access.Send},
-		"operations": {access.Read, access.Watch, access.Send, access.Approve},
+		"operations": {access.Read, access.Watch, access.Send, access.Approve, access.Release},
 		"risk":       {access.Read, access.Watch},
 		"compliance": {access.Read, access.Investigate, access.Watch, access.Unmask,
 			access.Erase, access.LiftHold, access.Dispose},
 		"auditor":       {access.Read, access.Investigate, access.Watch},
-		"administrator": {access.Watch, access.Dispose},
+		"administrator": {access.Watch, access.Dispose, access.Release},
 		"reader":        {access.Read, access.Investigate, access.Watch},
 		"approver":      {access.Approve},
 		"importer":      {access.Import},
@@ -256,4 +259,45 @@ func TestActsNeedTwoPrincipals(t *testing.T) {
 		require.Contains(t, post(first, "holds/lift", body), "202 ")
 	}
 	require.Contains(t, post(first, "holds/lift", client), "429 ")
+}
+
+// The actor of a step is the principal that signed in, and who may not import names no other. A step that the rules refuse says so by its rule.
+func TestCanaryStepsHaveAnActor(t *testing.T) {
+	t.Parallel()
+	var taken []serve.CanaryStep
+	s := newService(t, func(c *serve.Config) {
+		c.Canary = func(_ context.Context, step serve.CanaryStep) (any, error) {
+			taken = append(taken, step)
+			if step.Step == "abort" {
+				return nil, &serve.Problem{Status: http.StatusConflict, Rule: "canary.not-running"}
+			}
+			return step.Type, nil
+		}
+	})
+	ask := func(as, step, actor, reason string) (int, string) {
+		return s.ask(as, [3]string{"POST", "/v1/canaries", fmt.Sprintf(
+			`{"step":%q,"type":"trade.settled","actor":%q,"reason":%q}`, step, actor, reason)})
+	}
+	for _, c := range []struct {
+		as, step, actor, reason string
+		status                  int
+		says                    string
+	}{
+		{"operations/1", "promote", "", "equal", 200, `{"answer":"trade.settled"}`},
+		{"operations/1", "abort", "operations/1", "differs", 409, "canary.not-running"},
+		{"operations/1", "start", "ops/7", "release", 403, "access.actor-claimed"},
+		{"operations/1", "stop", "", "release", 422, "step"},
+		{"operations/1", "start", "", " ", 400, "reason: want a printable text"},
+		{"importer/1", "start", "ops/7", "release", 403, "no policy permits"},
+		{"auditor/1", "start", "", "release", 403, "auditor-does-not-act"},
+	} {
+		status, text := ask(c.as, c.step, c.actor, c.reason)
+		require.Equal(t, c.status, status, "%v: %s", c, text)
+		require.Contains(t, text, c.says)
+	}
+	by := "operations/1"
+	require.Equal(t, []serve.CanaryStep{
+		{Step: "promote", Type: "trade.settled", Reason: "equal", Actor: by, SubmittedBy: by},
+		{Step: "abort", Type: "trade.settled", Reason: "differs", Actor: by, SubmittedBy: by},
+	}, taken)
 }

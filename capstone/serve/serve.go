@@ -6,6 +6,7 @@
 //	GET  /v1/pending        the commands that wait for an approval
 //	POST /v1/parties/unmask show personal data; /v1/parties/erase destroys its key
 //	POST /v1/holds/lift     lift a legal hold; /v1/disposals destroys the records that are due
+//	POST /v1/canaries       start, promote or abort the canary of a schema
 //	POST /v1/batches        many commands, as JSON Lines
 //	GET  /v1/<query>        a query of the command line, such as /v1/position?book=power-prop
 //	GET  /v1/events         a page of the log, from a cursor on
@@ -87,6 +88,10 @@ type Config struct {
 
 	// Patience is how long a client may take to send a request; 0 is 15 seconds.
 	Patience time.Duration
+
+	// Canary takes a step of a canary, and returns its state. A refusal is a *Problem; any other
+	// error is an outage. nil: the service takes no steps.
+	Canary func(context.Context, CanaryStep) (any, error)
 
 	// Records has the acts on personal data and kept records; nil: there are none.
 	Records *Records
@@ -170,6 +175,7 @@ func New(c Config) *Server {
 	s.routeCommands()
 	s.routeApprovals()
 	s.routeRecords()
+	s.routeCanaries()
 	s.routeQueries()
 	s.routeFeed()
 	s.routeHealth()

@@ -1,16 +1,22 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 
 	"example.com/blotter/capstone/canary"
 	"example.com/blotter/capstone/domain"
+	"example.com/blotter/capstone/serve"
 	"example.com/blotter/capstone/session"
+	"example.com/blotter/capstone/tracing"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 	codec "example.com/blotter/solutions/1-schemas"
@@ -37,10 +43,7 @@ type canaryStartCmd struct {
 }
 
 func (c *canaryStartCmd) Run(ctx context.Context, a *app) error {
-	return a.canaryStep(ctx, c.Type, c.by,
-		func(s canary.State, _ contract.Store) (domain.Body, error) {
-			return s.Start(c.Share, codec.Readable)
-		})
+	return a.canaryStep(ctx, serve.CanaryStep{Step: "start", Type: c.Type, Share: c.Share}, c.by)
 }
 
 type canaryAbortCmd struct {
@@ -49,8 +52,7 @@ type canaryAbortCmd struct {
 }
 
 func (c *canaryAbortCmd) Run(ctx context.Context, a *app) error {
-	return a.canaryStep(ctx, c.Type, c.by,
-		func(s canary.State, _ contract.Store) (domain.Body, error) { return s.Abort() })
+	return a.canaryStep(ctx, serve.CanaryStep{Step: "abort", Type: c.Type}, c.by)
 }
 
 type canaryPromoteCmd struct {
@@ -71,14 +73,7 @@ func (c *canaryPromoteCmd) Run(ctx context.Context, a *app) error {
 	if compared.parts != nil {
 		return a.refuted(of(s), compared, compared.parts)
 	}
-	return a.canaryStep(ctx, c.Type, c.by,
-		func(s canary.State, log contract.Store) (domain.Body, error) {
-			written, err := s.Written(ctx, log)
-			if err != nil {
-				return nil, err
-			}
-			return s.Promote(written)
-		})
+	return a.canaryStep(ctx, serve.CanaryStep{Step: "promote", Type: c.Type}, c.by)
 }
 
 // differsFromThis refuses a copy of this program: it folds every log as this one does.
@@ -116,47 +111,124 @@ func digestOf(path string) (digest [sha256.Size]byte, err error) {
 	return [sha256.Size]byte(h.Sum(nil)), err
 }
 
-// canaryStep decides and records a step of the canary of a type.
-func (a *app) canaryStep(
-	ctx context.Context, typ string, by by,
-	decide func(canary.State, contract.Store) (domain.Body, error),
-) error {
+// canaryStep has a step decided and recorded: by the service that owns the log, if there is one.
+func (a *app) canaryStep(ctx context.Context, step serve.CanaryStep, by by) error {
+	step.Actor, step.Reason = by.Actor, by.Reason
 	if !trade.Principals.Has(by.Actor) {
 		return &usageError{fmt.Sprintf("actor %q is no principal", by.Actor),
 			"a principal has " + trade.Principals.Want}
 	}
+	owner, err := a.service()
+	if err != nil {
+		return err
+	}
+	var state canary.State
+	from := caveat{}
+	if owner != nil {
+		state, err = owner.canaryStep(ctx, step)
+	} else {
+		state, from, err = a.ownStep(ctx, step)
+	}
+	if err != nil {
+		return err
+	}
+	return a.answer(from, state, func(w io.Writer) {
+		printLine(w, "version %d of %s is %s, on %d%% of the streams", state.Version, state.Type,
+			state.Status, state.Share)
+	})
+}
+
+// canaryStep asks the service for a step.
+func (s *service) canaryStep(
+	ctx context.Context, step serve.CanaryStep,
+) (state canary.State, err error) {
+	text, err := json.Marshal(step)
+	if err != nil {
+		return state, err
+	}
+	answer, err := s.post(ctx, "/v1/canaries", "application/json", bytes.NewReader(text))
+	if err != nil {
+		return state, err
+	}
+	defer answer.Body.Close()
+	err = json.NewDecoder(answer.Body).Decode(&struct{ Answer *canary.State }{&state})
+	if err != nil {
+		err = s.lost(err)
+	}
+	return state, err
+}
+
+// ownStep takes a step in a log that this command opens.
+func (a *app) ownStep(
+	ctx context.Context, step serve.CanaryStep,
+) (state canary.State, from caveat, err error) {
 	s, err := a.open(ctx, session.Write)
 	if err != nil {
-		return err
+		return state, from, err
 	}
+	state, err = takeStep(ctx, s, step)
+	return state, of(s), err
+}
+
+// canarySteps returns the steps of canaries that a service takes.
+func canarySteps(s *session.Session) func(context.Context, serve.CanaryStep) (any, error) {
+	return func(ctx context.Context, step serve.CanaryStep) (any, error) {
+		view := s.View()
+		defer view.Close()
+		state, err := takeStep(ctx, view, step)
+		var refused *canary.Refusal
+		if errors.As(err, &refused) {
+			err = &serve.Problem{Status: http.StatusConflict, Rule: string(refused.Rule),
+				Detail: refused.Detail}
+		}
+		return state, err
+	}
+}
+
+// takeStep decides and records a step. Two steps at once have the same expected version: one of
+// them is recorded, and the other one fails.
+func takeStep(
+	ctx context.Context, s *session.Session, step serve.CanaryStep,
+) (state canary.State, err error) {
 	events, err := s.Domain(ctx)
 	if err != nil {
-		return err
+		return state, err
 	}
-	state, err := canary.Read(ctx, s.Log, typ)
-	if err != nil {
-		return err
+	if state, err = canary.Read(ctx, s.Log, step.Type); err != nil {
+		return state, err
 	}
-	body, err := decide(state, s.Log)
+	body, err := decideStep(ctx, s.Log, state, step)
 	if err != nil {
-		return err
+		return state, err
 	}
 	now, err := s.System().Now(ctx)
 	if err != nil {
-		return err
+		return state, err
 	}
-	err = state.Record(ctx, s.Log, events, domain.Entry{Actor: by.Actor, Reason: by.Reason,
-		Source: "canary", EnteredAt: now.Known}, body)
+	err = state.Record(ctx, s.Log, events, domain.Entry{Actor: step.Actor, Reason: step.Reason,
+		SubmittedBy: step.SubmittedBy, Source: "canary", EnteredAt: now.Known,
+		Traceparent: tracing.Traceparent(ctx)}, body)
 	if err != nil {
-		return err
+		return state, err
 	}
-	if state, err = canary.Read(ctx, s.Log, typ); err != nil {
-		return err
+	// A crash here leaves the step on record: a repeated one is refused by name.
+	return canary.Read(ctx, s.Log, step.Type)
+}
+
+func decideStep(
+	ctx context.Context, log contract.Store, state canary.State, step serve.CanaryStep,
+) (domain.Body, error) {
+	switch step.Step {
+	case "start":
+		return state.Start(step.Share, codec.Readable)
+	case "promote":
+		written, err := state.Written(ctx, log)
+		if err != nil {
+			return nil, err
+		}
+		return state.Promote(written)
 	}
-	return a.answer(of(s), state, func(w io.Writer) {
-		printLine(w, "version %d of %s is %s, on %d%% of the streams", state.Version, typ,
-			state.Status, state.Share)
-	})
+	return state.Abort()
 }
 
 type canaryStatusCmd struct {

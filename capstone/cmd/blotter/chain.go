@@ -27,11 +27,20 @@ type history struct {
 func (a *app) history(
 	ctx context.Context, access session.Access,
 ) (h history, s *session.Session, err error) {
+	return a.historyTo(ctx, access, nil)
+}
+
+// historyTo reads the log up to a cursor; nil is its end.
+func (a *app) historyTo(
+	ctx context.Context, access session.Access, to contract.Cursor,
+) (h history, s *session.Session, err error) {
 	if s, err = a.open(ctx, access); err != nil {
 		return h, nil, err
 	}
-	if h.to, err = s.Log.End(ctx); err != nil {
-		return h, nil, err
+	if h.to = to; to == nil {
+		if h.to, err = s.Log.End(ctx); err != nil {
+			return h, nil, err
+		}
 	}
 	h.streams, err = s.System().Streams(ctx, h.to)
 	return h, s, err
@@ -163,24 +172,32 @@ func (c comparison) print(w io.Writer) {
 	fmt.Fprintf(w, "%s folds the log as this program does, event by event\n", c.Against)
 }
 
-// comparison compares the folds of this program and of another one. The other program opens the log
-// as any query does. It runs after this one has closed the log, because an embedded stack serves
-// one process at a time.
+// comparison compares the folds of this program and of another one. Both open the log as any query
+// does, one after the other, because an embedded stack serves one process at a time. The log may
+// grow meanwhile: this program reads it up to the end that the other one saw.
 func (a *app) comparison(
 	ctx context.Context, path string,
 ) (c comparison, s *session.Session, err error) {
-	if err := a.answersItself(); err != nil {
+	folder, err := a.config().Folder()
+	if err != nil {
 		return c, nil, err
 	}
-	h, s, err := a.history(ctx, session.Query)
+	// A service does not take --store: with it, the other program folds the log itself, also while
+	// a service has it.
+	other := program{path, []string{"--data", a.cli.Data, "--stack", a.cli.Stack,
+		"--store", folder.Settings().Store, "--format", "json"}}
+	there, err := other.chain(ctx)
+	if err != nil {
+		return c, nil, a.besideService(err)
+	}
+	h, s, err := a.historyTo(ctx, session.Query, there.Cursor)
 	if err != nil {
 		return c, nil, err
 	}
 	if err := s.Close(); err != nil {
 		return c, nil, err
 	}
-	log := []string{"--data", a.cli.Data, "--stack", a.cli.Stack, "--format", "json"}
-	part, err := h.compare(ctx, program{path, log})
+	part, err := h.compareTo(ctx, other, there)
 	c.Against, c.Equal = path, part == nil
 	if part == nil || err != nil {
 		return c, s, err
@@ -195,15 +212,14 @@ func (a *app) comparison(
 	return c, s, nil
 }
 
-// answersItself fails while a service has the log. Every program would ask that service, and its
-// answer says nothing about the program.
-func (a *app) answersItself() error {
-	s, err := a.service()
-	if s == nil || err != nil {
+// besideService explains the failure of another program while a service has the log.
+func (a *app) besideService(err error) error {
+	s, none := a.service()
+	if s == nil || none != nil {
 		return err
 	}
-	return &outage{fmt.Sprintf("the service at %s (process %d) answers for every program", s.URL,
-		s.PID), "stop the service, then compare: each program has to fold the log itself"}
+	return &outage{err.Error(), fmt.Sprintf("the service at %s (process %d) may have the stack for "+
+		"itself: stop it, or keep the stack with blotter up BEFORE it starts", s.URL, s.PID)}
 }
 
 // differing lists the fields in which two programs part.
@@ -219,14 +235,27 @@ func differing(fields []capstone.ChangedField) string {
 // A parting is the first event that two programs fold to different states.
 type parting struct{ here, there trade.Step }
 
+// chain asks the program for its chain.
+func (p program) chain(ctx context.Context) (chain chainAnswer, err error) {
+	err = p.ask(ctx, &chain, "replay", "--chain")
+	return chain, err
+}
+
 // compare returns the event at which another program parts from this one; nil without any.
 func (h history) compare(ctx context.Context, other program) (*parting, error) {
-	here, err := h.chain()
+	there, err := other.chain(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var there chainAnswer
-	if err := other.ask(ctx, &there, "replay", "--chain"); err != nil {
+	return h.compareTo(ctx, other, there)
+}
+
+// compareTo is compare with the chain of the other program.
+func (h history) compareTo(
+	ctx context.Context, other program, there chainAnswer,
+) (*parting, error) {
+	here, err := h.chain()
+	if err != nil {
 		return nil, err
 	}
 	n, err := here.firstDifference(other.path, there)
@@ -237,7 +266,18 @@ func (h history) compare(ctx context.Context, other program) (*parting, error) {
 	if p.here, err = h.step(n); err != nil {
 		return nil, err
 	}
-	return p, other.ask(ctx, &p.there, "replay", "--step", fmt.Sprint(n))
+	if err := other.ask(ctx, &p.there, "replay", "--step", fmt.Sprint(n)); err != nil {
+		return nil, err
+	}
+	if p.there.Event == p.here.Event {
+		return p, nil
+	}
+	// The number may be that of another event by now, if the log grew.
+	if there, err = other.chain(ctx); err != nil {
+		return nil, err
+	}
+	_, err = here.firstDifference(other.path, there)
+	return p, err
 }
 
 // firstDifference returns the number of the first event at which the chain of another program

@@ -124,7 +124,8 @@ func TestAuditRoutesAreAsked(t *testing.T) {
 }
 
 // answers posts a body to the service as a principal, and compares the status of the answer and a
-// part of its text: answers audit/1 /v1/commands {} 403 'no policy'. An empty body is a GET.
+// part of its text: answers audit/1 /v1/commands {} 403 'no policy'. An empty body is a GET. Every
+// request has the trace 4b4b….
 func answers(ts *testscript.TestScript, _ bool, args []string) {
 	var service struct{ URL string }
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(".blotter/service")), &service))
@@ -136,6 +137,7 @@ func answers(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	r.SetBasicAuth(args[0], "correct horse")
 	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("traceparent", "00-"+strings.Repeat("4b", 16)+"-"+strings.Repeat("cd", 8)+"-01")
 	answer, err := http.DefaultClient.Do(r)
 	ts.Check(err)
 	defer answer.Body.Close()

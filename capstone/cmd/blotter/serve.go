@@ -204,8 +204,8 @@ func (c *serveCmd) server(
 		SealEvery: c.SealEvery, SealEveryEvents: c.SealEveryEvents,
 		Seal: sealer(s), Sealed: publishedBefore(s), Store: s.Settings().Store, Groups: to.groups,
 		Recheck: a.recheck(s), RecheckEvery: c.CheckEvery,
-		Records: recordActs(s),
-		Deny:    denials(s), Refusals: refusals, Log: c.log(a.stderr), Traces: to.traces,
+		Records: recordActs(s), Canary: canarySteps(s),
+		Deny: denials(s), Refusals: refusals, Log: c.log(a.stderr), Traces: to.traces,
 		ReconcileEvery: c.ReconcileEvery, Reconcile: a.reconcileAll(s),
 		SignIn: []serve.Authenticator{
 			serve.Token{Secret: token, Principal: localPrincipal()}, serve.Certificates{},
@@ -288,7 +288,8 @@ func (a *app) traces(ctx context.Context) (trace.TracerProvider, error) {
 // localPrincipal is the user of the process, who alone may read the data folder.
 func localPrincipal() serve.Principal {
 	return serve.Principal{Name: fmt.Sprintf("local/%d", max(0, os.Getuid())),
-		Roles: []serve.Role{serve.Reader, serve.Trader, serve.Approver, serve.Importer}}
+		Roles: []serve.Role{serve.Reader, serve.Trader, serve.Approver, serve.Importer,
+			serve.Operations}}
 }
 
 // readPolicies reads the policies of a service.

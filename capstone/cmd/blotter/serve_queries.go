@@ -46,6 +46,7 @@ var asked = []struct{ name, params string }{
 	{"parked list", ""},
 	{"parked show", "stream"},
 	{"snapshots", ""},
+	{"canary status", ""},
 	{"replay", "name all uti book chain step from known-at effective-at"},
 	{"checkpoints", ""},
 	{"verify", ""},

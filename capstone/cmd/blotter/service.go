@@ -98,6 +98,9 @@ func (s *service) post(
 	defer answer.Body.Close()
 	p := serve.Problem{Detail: answer.Status}
 	_ = json.NewDecoder(io.LimitReader(answer.Body, 1<<20)).Decode(&p) // or the status says it
+	if p.Rule != "" && answer.StatusCode == http.StatusConflict {      // the answer is no
+		return nil, &failure{p.Rule + ": " + p.Detail, p.Hint}
+	}
 	return nil, &outage{fmt.Sprintf("the service at %s: %s", s.URL, p.Detail), p.Hint}
 }
 
