@@ -4,14 +4,20 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/lines"
 	"example.com/blotter/capstone/serve"
 	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+	codec "example.com/blotter/solutions/1-schemas"
+	"example.com/blotter/solutions/2-store/memory"
 )
 
 // A stuckLog answers no read before the time of the call is over, and no End without an end.
@@ -132,4 +138,56 @@ func TestFarSweepHasNoCount(t *testing.T) {
 			require.InDelta(t, most+1-step[0], figure(lag("follow-ups")), 0)
 		}
 	})
+}
+
+// A parking model counts parked streams, as that in the database does.
+type parking struct{ contract.Projection }
+
+func (parking) CountParked(context.Context) (int64, error) { return 2, nil }
+
+// Half of a novation: the desk stopped before it issued the follow-up.
+const halfNovated = `{"command_id":"c-1","entered_at":"2025-01-09T09:00:00Z","actor":"trader/1",` +
+	`"reason":"client order","op":"NEW","uti":"A","book":"CRUDE","counterparty":"ACME",` +
+	`"trader":"trader/1","side":"buy","commodity":"oil","zone":"BRENT","delivery":"2026-06",` +
+	`"quantity":"70","unit":"bbl","price":"70.00","currency":"USD"}` + "\n" +
+	`{"command_id":"c-2","entered_at":"2025-01-10T09:00:00Z","actor":"trader/1",` +
+	`"reason":"client leaves","op":"NOVATE","uti":"A","role":"remaining","quantity":"30",` +
+	`"unit":"bbl","new_uti":"B","incoming":"NEWCO"}`
+
+// The figures are those of the log: a follow-up that nobody issued, the parked streams of the read
+// model, and the age of the last snapshot on record.
+func TestMeasuredFiguresAreTrue(t *testing.T) {
+	t.Parallel()
+	log := memory.New(func(context.Context) time.Time { return time.Now().Add(-time.Hour) })
+	s := newService(t, realTime, func(c *serve.Config) {
+		parks := parking{c.System.Projection}
+		c.System = capstone.New(log, codec.Offline(), "test")
+		c.System.Projection, c.System.FollowUps.SweptTo = parks, new(cursor)
+		require.NoError(t, c.System.FollowUps.SweptTo.Save(contract.Cursor{0}))
+	})
+	figure := s.page()
+	require.InDelta(t, -1, figure("blotter_snapshot_age_seconds"), 0)
+	require.InDelta(t, 0, figure("blotter_followups_missing"), 0)
+	require.InDelta(t, 2, figure("blotter_parked_streams"), 0)
+	for line, err := range lines.Read(strings.NewReader(halfNovated)) {
+		require.NoError(t, err)
+		out, err := s.system.Desk.Do(t.Context(), line.Command)
+		require.NoError(t, err)
+		require.Nil(t, out.Refusal)
+	}
+	require.InDelta(t, 1, s.metric("blotter_followups_missing"), 0)
+	require.NoError(t, s.system.FollowUps.Sweep(t.Context()))
+	p, err := codec.Offline().Encode(t.Context(), trade.SnapshotTaken{Name: "state-1",
+		Format: trade.StateFormat, Cursor: []int64{3}})
+	require.NoError(t, err)
+	at := time.Date(2025, 1, 11, 9, 0, 0, 0, time.UTC)
+	_, err = log.Append(t.Context(), trade.SnapshotStream, 0, contract.Event{
+		ID: trade.EventID("snapshot", 0), Stream: trade.SnapshotStream, Type: p.Type,
+		Schema: p.Schema, Fingerprint: p.Fingerprint, EffectiveAt: at, EnteredAt: at,
+		Actor: capstone.SnapshotActor, Reason: "test", CommandID: "snapshot", Source: "test",
+		Data: p.Data})
+	require.NoError(t, err)
+	figure = s.page()
+	require.InDelta(t, 0, figure("blotter_followups_missing"), 0)
+	require.InDelta(t, 3600, figure("blotter_snapshot_age_seconds"), 300)
 }
