@@ -154,7 +154,7 @@ func TestEveryMetricHasAPanel(t *testing.T) {
 	made := regexp.MustCompile(`(?:m\.(?:counter|histogram|gauges)\(|Name:)\s*"(\w+)"`)
 	metrics := made.FindAllStringSubmatch(string(code), -1)
 	field := regexp.MustCompile(`(?m)^\t\w+ +\*?prometheus\.(Counter|Histogram|Gauge)`)
-	require.Len(t, metrics, 1+len(field.FindAllString(string(code), -1)), "the groups have no field")
+	require.Len(t, metrics, 1+len(field.FindAllString(string(code), -1)), "groups have none")
 	queries := strings.Join(dashboard(t), "\n")
 	for _, m := range metrics {
 		shown := regexp.MustCompile(`\b` + m[1] + `(_bucket|_sum|_count)?\b`).MatchString(queries)

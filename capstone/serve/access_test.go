@@ -261,7 +261,8 @@ func TestActsNeedTwoPrincipals(t *testing.T) {
 	require.Contains(t, post(first, "holds/lift", client), "429 ")
 }
 
-// The actor of a step is the principal that signed in, and who may not import names no other. A step that the rules refuse says so by its rule.
+// The actor of a step is the principal that signed in, and only an importer may name another one. A
+// step that the rules refuse says so by its rule.
 func TestCanaryStepsHaveAnActor(t *testing.T) {
 	t.Parallel()
 	var taken []serve.CanaryStep

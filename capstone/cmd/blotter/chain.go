@@ -218,8 +218,8 @@ func (a *app) besideService(err error) error {
 	if s == nil || none != nil {
 		return err
 	}
-	return &outage{err.Error(), fmt.Sprintf("the service at %s (process %d) may have the stack for "+
-		"itself: stop it, or keep the stack with blotter up BEFORE it starts", s.URL, s.PID)}
+	return &outage{err.Error(), fmt.Sprintf("the service at %s (process %d) may have the stack "+
+		"for itself: stop it, or keep the stack with blotter up BEFORE it starts", s.URL, s.PID)}
 }
 
 // differing lists the fields in which two programs part.
