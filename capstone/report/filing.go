@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,11 +18,11 @@ const FilingStreams = "report/"
 
 // Made is the body of the event that a report was made: all messages that were not made before, and
 // those that are open, as known at Known. It has no rows: the same function of the same log gives
-// the same bytes again, and Digest says which.
+// the same bytes again, and Digest says which: the statement has the digests of all files.
 type Made struct {
 	Name       string    `avro:"name"` // such as 2025-03-03T17:00:00Z, the name within the rule set
 	Known      time.Time `avro:"known_at"`
-	Digest     string    `avro:"digest"` // SHA-256 of the report's file, hexadecimal
+	Digest     string    `avro:"digest"` // SHA-256 of the report's statement, hexadecimal
 	Rows       int64     `avro:"rows"`
 	Due        time.Time `avro:"due_at"` // the earliest deadline of a row; Known without rows
 	Back       []string  `avro:"back"`   // contracts that are reported from their beginning
@@ -57,6 +58,9 @@ type Rejected struct {
 	Code    string `avro:"code"`
 	Text    string `avro:"text"`
 }
+
+// steps are the parts of a path after its first number; see Run.accepted.
+var steps = regexp.MustCompile(`[+-][0-9.]+`)
 
 // partBytes limits the text of each list of one event. Both lists of Made and its other facts are
 // well below contract.MaxData.
@@ -137,11 +141,11 @@ type Filings struct {
 	command  string                 // of the last event: it has the next part of the step, too
 }
 
-// A catchUp names the actions that the messages of a catch-up stand for: those after the first held
-// ones, up to the version.
+// A catchUp names the actions that the messages of a catch-up stand for: those that the repository
+// did not hold, up to the version. Run.accepted explains the path.
 type catchUp struct {
-	held    int
 	version int64
+	path    string
 }
 
 // A Filed is one report on record.
@@ -243,11 +247,9 @@ func (f *Filings) open(id string, rejected bool) {
 	case parts[n-1] == "parked":
 		f.parked[uti], _ = strconv.ParseInt(parts[n-2], 10, 64) // ours: it is a number
 	case strings.HasPrefix(parts[n-2], "after-"):
-		c := catchUp{}
-		if _, err := fmt.Sscanf(strings.Join(parts[n-3:n-1], "/"), "%d/after-%d", &c.version,
-			&c.held); err == nil {
-			f.catchUps[strings.Join(parts[:n-3], "/")] = c
-		}
+		version, _ := strconv.ParseInt(parts[n-3], 10, 64) // ours: it is a number
+		f.catchUps[strings.Join(parts[:n-3], "/")] = catchUp{version,
+			strings.TrimPrefix(parts[n-2], "after-")}
 	}
 }
 
@@ -297,7 +299,7 @@ func (r Run) Contract(s Subject) (out Result) {
 	first := r.firstDue(all)
 	held := ""
 	if first >= 0 {
-		held = r.tell(s, told, all[:first], all[first:], &out)
+		held = r.tell(s, told, all, first, &out)
 	}
 	for _, in := range r.inputs(s, r.valuations(actions, s)) {
 		held = r.take(in, held, &out)
@@ -338,17 +340,20 @@ func (r Run) due(m Message) bool {
 }
 
 // tell makes the messages from the first one that is due. All later ones are made, too: a message
-// that is made again must not replace what a later one said.
-func (r Run) tell(s Subject, told []Action, before, due []Input, out *Result) (held string) {
-	var replay Result
-	held = r.replay(due, &replay)
-	if rejected := r.Filings.Open[due[0].Message.ID()]; rejected || held != "" {
-		var now Result
-		if all, ok := r.catchUp(s, told, before, due[0].Message); ok && r.replay(all, &now) == "" {
+// that is made again must not replace what a later one said. A catch-up says less, and repeats
+// nothing that the repository has accepted.
+func (r Run) tell(s Subject, told []Action, all []Input, first int, out *Result) (held string) {
+	var replay, now Result
+	held = r.replay(all[first:], &replay)
+	path, apart := r.path(told, all, first)
+	rejected := r.Filings.Open[all[first].Message.ID()]
+	if r.Rules.CatchUp != nil && (apart || (rejected || held != "") && r.grown(told, all[first])) {
+		waits := r.replay(r.inputs(s, r.named(told, path)), &now)
+		if waits == "" || apart {
 			for i := range now.Due {
 				now.Due[i] = earliest(now.Due[i], append(replay.Due, dues(replay)...))
 			}
-			replay, held = now, ""
+			replay, held = now, waits
 		}
 	}
 	out.Rows, out.Due = append(out.Rows, replay.Rows...), append(out.Due, replay.Due...)
@@ -379,34 +384,91 @@ func earliest(t time.Time, all []time.Time) time.Time {
 	return t
 }
 
-// catchUp returns the messages that stand for all actions from that of the first message that is
-// due. ok is false where the first message itself says the same, or where the repository holds a
-// part of its action.
-func (r Run) catchUp(s Subject, told []Action, before []Input, first Message) ([]Input, bool) {
-	at := slices.IndexFunc(told, func(a Action) bool {
-		return a.Event.Version == first.Action.Event.Version
-	})
-	if first.CatchUp != "" {
-		at = r.Filings.catchUps[s.UTI].held
+// grown reports whether the contract has actions that come after those of the first message that is
+// due. Without them, a catch-up says the same as the message.
+func (r Run) grown(told []Action, first Input) bool {
+	version := first.Message.Action.Event.Version
+	if first.Message.CatchUp != "" {
+		version = r.Filings.catchUps[first.Message.Action.UTI].version
 	}
-	for _, in := range before {
-		m := in.Message
-		part := m.CatchUp != "" || m.Action.Event.Version == first.Action.Event.Version
-		if part && (m.CatchUp == "") == (first.CatchUp == "") && r.inScope(in) {
-			return nil, false
-		}
-	}
-	if r.Rules.CatchUp == nil || len(told) < at+2 {
-		return nil, false
-	}
-	return r.inputs(s, r.named(told, at)), true
+	return version < told[len(told)-1].Event.Version
 }
 
-// named returns the messages of a catch-up after the first held actions, with their names.
-func (r Run) named(told []Action, held int) []Message {
-	all := r.Rules.CatchUp(told, held)
+// path names the messages that the repository has accepted, for a catch-up; see accepted. apart
+// reports whether one of them comes after the first message that is due.
+func (r Run) path(told []Action, all []Input, first int) (path string, apart bool) {
+	m := all[first].Message
+	c := r.Filings.catchUps[m.Action.UTI]
+	from := m.Action.Event.Version
+	path = strconv.Itoa(indexOf(told, from))
+	before := "" // the catch-up of which the next message is a part
+	if m.CatchUp != "" {
+		path, from, before = c.path, c.version+1, fmt.Sprintf("-%d", c.version)
+	}
+	for i, in := range all {
+		o := in.Message
+		switch {
+		case r.due(o):
+			continue
+		case o.CatchUp != "" && m.CatchUp != "":
+			path += before + "+" + o.CatchUp[strings.LastIndex(o.CatchUp, "/")+1:]
+			before = ""
+		case o.CatchUp == "" && o.Action.Event.Version >= from:
+			path += fmt.Sprintf("+%d.%d", o.Action.Event.Version, o.N)
+		default:
+			continue
+		}
+		apart = apart || i > first
+	}
+	return path, apart
+}
+
+// accepted returns the messages that a path names, in their order:
+//
+//	2             all messages of the first two actions
+//	2+4.1         and the first message of the event with version 4
+//	2+4.1-5+1+3   and the first and third message of the catch-up to version 5, which had that path
+func (r Run) accepted(told []Action, path string) (all []Message) {
+	ordinary, held := r.Rules.Messages(told), heldOf(path)
+	for _, m := range ordinary {
+		if held >= len(told) || m.Action.Event.Version < told[held].Event.Version {
+			all = append(all, m)
+		}
+	}
+	var named []Message
+	for _, step := range steps.FindAllString(path, -1) {
+		var version int64
+		var n int
+		if _, err := fmt.Sscanf(step, "+%d.%d", &version, &n); err == nil {
+			i := slices.IndexFunc(ordinary, func(m Message) bool {
+				return m.Action.Event.Version == version && m.N == n
+			})
+			all = append(all, ordinary[max(i, 0):i+1]...)
+		} else if _, err := fmt.Sscanf(step, "-%d", &version); err == nil {
+			named = r.Rules.CatchUp(told[:indexOf(told, version)+1], held, all)
+		} else if _, err := fmt.Sscanf(step, "+%d", &n); err == nil && n <= len(named) {
+			all = append(all, named[n-1])
+		}
+	}
+	return all
+}
+
+// heldOf returns the number of actions with which a path begins.
+func heldOf(path string) (n int) {
+	_, _ = fmt.Sscanf(path, "%d", &n) // ours: it begins with a number
+	return n
+}
+
+// indexOf returns the index of the action with a version, or -1.
+func indexOf(told []Action, version int64) int {
+	return slices.IndexFunc(told, func(a Action) bool { return a.Event.Version == version })
+}
+
+// named returns the messages of a catch-up after the accepted ones of a path, with their names.
+func (r Run) named(told []Action, path string) []Message {
+	all := r.Rules.CatchUp(told, heldOf(path), r.accepted(told, path))
 	for i := range all {
-		all[i].CatchUp = fmt.Sprintf("%d/after-%d/%d", told[len(told)-1].Event.Version, held, i+1)
+		all[i].CatchUp = fmt.Sprintf("%d/after-%s/%d", told[len(told)-1].Event.Version, path, i+1)
 	}
 	return all
 }
@@ -416,21 +478,18 @@ func (r Run) named(told []Action, held int) []Message {
 func (r Run) messages(told []Action, uti string) []Message {
 	all := r.Rules.Messages(told)
 	c, open := r.Filings.catchUps[uti]
-	until := slices.IndexFunc(told, func(a Action) bool { return a.Event.Version == c.version }) + 1
-	if !open || until <= c.held || r.Rules.CatchUp == nil {
+	held, until := heldOf(c.path), indexOf(told, c.version)+1
+	if !open || until <= held || r.Rules.CatchUp == nil {
 		return all
 	}
-	of := func(version int64) int {
-		return slices.IndexFunc(told, func(a Action) bool { return a.Event.Version == version })
-	}
 	var merged []Message
-	named := r.named(told[:until], c.held)
+	named := r.named(told[:until], c.path)
 	for _, m := range all {
-		i := of(m.Action.Event.Version)
-		if i >= until {
+		version := m.Action.Event.Version
+		if version > c.version {
 			merged, named = append(merged, named...), nil
 		}
-		if i < c.held || i >= until {
+		if version < told[held].Event.Version || version > c.version {
 			merged = append(merged, m)
 		}
 	}
@@ -489,7 +548,7 @@ func (r Run) Last(s Subject) (last []Input, actions []Action, withdrawn bool) {
 	}
 	for held := range len(told) - 1 {
 		if r.Rules.CatchUp != nil {
-			add(r.Rules.CatchUp(told, held))
+			add(r.named(told, strconv.Itoa(held)))
 		}
 	}
 	after := told[len(told)-1].After.Status

@@ -20,7 +20,7 @@ const (
 	Party    = "party"    // key: the name of the counterparty in trades
 	Trader   = "trader"   // key: the principal
 	Product  = "product"  // key: the name of an instrument, or its class; see ClassOf
-	Calendar = "calendar" // key: such as TARGET; attributes: zone, and dates that are a "holiday"
+	Calendar = "calendar" // key: such as TARGET; attributes: zone, and dates: "holiday"
 	Role     = "role"     // key: regime/book/counterparty; see the attribute reporting_side
 )
 
@@ -259,9 +259,9 @@ func withFact(c trade.Calendar, name, value string) trade.Calendar {
 	return c
 }
 
-// zone returns the time zone of a delivery point; UTC for an empty name.
+// zone returns the time zone of a delivery point; UTC for that name and for an empty one.
 func zone(point string) (*time.Location, error) {
-	if point == "" {
+	if point == "" || point == "UTC" {
 		return time.UTC, nil
 	}
 	return trade.Zone(point)

@@ -131,7 +131,7 @@ type Message struct {
 	// withdraws a record reads it as the record did.
 	As time.Time
 	// CatchUp names a message of RuleSet.CatchUp, which stands for several actions: the version of
-	// the last one, the number of actions before the first one, and the number of the message.
+	// the last one, the accepted messages as a path, and the number of the message.
 	CatchUp string
 }
 
@@ -170,6 +170,7 @@ func (m Message) DueFrom() time.Time {
 //
 //	UTI-1/3/1            the first message of the event with version 3
 //	UTI-1/3/after-0/1        the first message of a catch-up; see CatchUp
+//	UTI-1/4/after-0-3+1/1    the same, after the first message of that catch-up was accepted
 //	UTI-1/valuation/2025-03-31
 func (m Message) ID() string {
 	if m.Value != nil {
@@ -191,12 +192,15 @@ type RuleSet struct {
 	// File is the extension of a report's file, csv or xml, and Write begins such a file.
 	File  string
 	Write func(io.Writer, Header) Writer
+	// Entity is the number of a field that has one value in a file: a report has a file for each of
+	// its values. It is empty in a regime whose file may have all rows.
+	Entity string
 	// Messages returns the messages of all actions of one contract, in the order of actions.
 	Messages func([]Action) []Message
-	// CatchUp returns the messages that tell a repository, which holds the contract as it was after
-	// the first held actions, of the contract after the last action. A regime that wants a message
-	// for each event has none.
-	CatchUp func(actions []Action, held int) []Message
+	// CatchUp returns the messages that tell a repository of the contract after the last action. It
+	// has accepted the given messages: all of the first held actions, and perhaps some of later
+	// ones. A regime that wants a message for each event has none.
+	CatchUp func(actions []Action, held int, accepted []Message) []Message
 	// Crosses says that Messages and CatchUp read a state without a status as out of scope: a
 	// change of scope is then a message.
 	Crosses bool
@@ -214,7 +218,7 @@ type RuleSet struct {
 }
 
 // A Deadline is a time after Message.DueFrom, by whose end a message is due: months by the date, or
-// business days of a calendar of the reference data.
+// business days of a calendar of the reference data. Without a calendar, it ends with a day in UTC.
 type Deadline struct {
 	Months, Days int
 	Calendar     string
@@ -298,13 +302,18 @@ type Exception struct {
 }
 
 // Row fills the fields of a message. ok is false where data is missing; the exceptions name all of
-// it, in the order of fields.
+// it, in the order of fields. The calendar of the deadline is last.
 func (s RuleSet) Row(in Input) (r Row, missing []Exception, ok bool) {
 	r = Row{Message: in.Message, Entry: in.Event, Texts: make([]string, len(s.Fields))}
 	for i, f := range s.Fields {
 		v := f.Rule(in)
 		if r.Texts[i] = v.Text; v.Gap != nil {
 			missing = append(missing, s.exception(in, f, *v.Gap))
+		}
+	}
+	if d := s.Deadline(in); d.Calendar != "" {
+		if v := in.Look(Calendar, d.Calendar, "zone"); v.Gap != nil {
+			missing = append(missing, s.exception(in, Field{Name: "deadline"}, *v.Gap))
 		}
 	}
 	return r, missing, len(missing) == 0
@@ -329,7 +338,7 @@ func (s RuleSet) InScope(in Input) (yes bool, why string, missing *Exception) {
 }
 
 // Due returns the last instant at which the message is in time: the end of the last day of its
-// deadline, in the zone of the calendar.
+// deadline, in the zone of the calendar. Row has an exception for a calendar that nobody has stated.
 func (s RuleSet) Due(in Input) time.Time {
 	d := s.Deadline(in)
 	return d.after(in.Message.DueFrom(), in.Reference.Calendar(d.Calendar))

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -195,8 +196,12 @@ func (c *reportMakeCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	if c.AsKnownAt == "" {
+		digest, err := st.Digest()
+		if err != nil {
+			return err
+		}
 		made := reporting.Made{Name: st.Name, Known: st.Known, Rows: st.Rows, Due: st.Due.UTC(),
-			Digest: st.Digests[filing.ReportFile(set)], Back: c.Back, Exceptions: lacks}
+			Digest: digest, Back: c.Back, Exceptions: lacks}
 		entry := c.entry("report-make", "")
 		if err := record(ctx, q.Session, set, w.Version, entry, made); err != nil {
 			return err
@@ -238,8 +243,8 @@ func (c *reportMakeCmd) certify(ctx context.Context, s *session.Session) error {
 func printStatement(w io.Writer, word string, st filing.Statement) {
 	printLine(w, "%s report %s of %s: %s, %s", word, st.Name, st.Rules, plural(st.Rows, "row"),
 		plural(st.Exceptions, "exception"))
-	for _, name := range []string{"report.csv", "report.xml"} {
-		if st.Digests[name] != "" {
+	for _, name := range slices.Sorted(maps.Keys(st.Digests)) {
+		if strings.HasPrefix(name, "report") {
 			printLine(w, "  %s sha256:%s", name, st.Digests[name])
 		}
 	}
@@ -417,7 +422,7 @@ func (a *app) answered(ctx context.Context, dir, to string, by said,
 		return &usageError{"a report of " + set.Name + " is kept, and sent to nobody",
 			"it needs no answer"}
 	}
-	filed, err := onRecord(w, st, set)
+	filed, err := onRecord(w, st)
 	if err != nil {
 		return err
 	}
@@ -449,11 +454,13 @@ func (a *app) answered(ctx context.Context, dir, to string, by said,
 }
 
 // onRecord returns the report of a folder that is on record.
-func onRecord(
-	w *filing.World, st filing.Statement, set reporting.RuleSet,
-) (f reporting.Filed, err error) {
+func onRecord(w *filing.World, st filing.Statement) (f reporting.Filed, err error) {
+	digest, err := st.Digest()
+	if err != nil {
+		return f, err
+	}
 	i := slices.IndexFunc(w.Filings.Reports, func(f reporting.Filed) bool {
-		return f.Name == st.Name && f.Digest == st.Digests[filing.ReportFile(set)]
+		return f.Name == st.Name && f.Digest == digest
 	})
 	if i < 0 {
 		return f, &failure{"report " + st.Name + " of " + st.Rules + " is not on record",

@@ -33,6 +33,7 @@ const (
 
 // market states the reference data that the rows need.
 func market(d *reporttest.Desk) *reporttest.Desk {
+	d.State("2024-01-01", report.Calendar, "US", "zone", "UTC")
 	d.State("2024-01-01", report.Book, "POWER", "lei", lei, "financial_entity", "true",
 		"federal_entity", "false", "swap_dealer", "false")
 	for name, id := range map[string]string{"ACME": acme, "BETA": beta} {
@@ -281,12 +282,14 @@ func TestScope(t *testing.T) {
 	}
 }
 
-// Missing data is an exception with its owner and its due time. Friday's trade of a party that is
+// Missing data is an exception with its owner and its due time, and so is the calendar of a deadline
+// that nobody has stated. Friday's trade of a party that is
 // no dealer is due at the end of Tuesday (17 CFR 45.3).
 func TestMissingDataIsAnException(t *testing.T) {
 	t.Parallel()
 	d := market(reporttest.New())
 	d.State("2024-02-01", report.Party, "ACME", "lei", "", "federal_entity", "")
+	d.State("2024-02-01", report.Calendar, "US", "zone", "")
 	send(t, d, "T-1", forward())
 	_, err := d.Do("2025-02-07", "T-2", forward())
 	require.NoError(t, err)
@@ -299,10 +302,12 @@ func TestMissingDataIsAnException(t *testing.T) {
 		require.Equal(t, due, e.Due)
 		require.Equal(t, "T-2/1/1", e.Message)
 	}
-	require.Equal(t, []string{"14", "19", "24", "103"}, fields)
+	require.Equal(t, []string{"14", "19", "24", "103", ""}, fields)
 	require.Equal(t, "party ACME has no lei", missing[0].Missing)
 	require.Equal(t, "client-data", missing[0].Owner)
 	require.Equal(t, "middle-office", missing[3].Owner)
+	require.Equal(t, "deadline: calendar US has no zone, product-control",
+		fmt.Sprintf("%s: %s, %s", missing[4].Name, missing[4].Missing, missing[4].Owner))
 }
 
 // The row of a NEW, field by field.

@@ -3,8 +3,6 @@
 package cftc
 
 import (
-	"slices"
-
 	"example.com/blotter/capstone/report"
 	"example.com/blotter/labs/kit/trade"
 )
@@ -40,8 +38,10 @@ type detail struct{ amendment string }
 // An event that ends the contract is a TERM, whatever its kind: a repository closes a swap by
 // nothing else. An event after which an ended contract is open again is a REVI, followed by the
 // MODI of an amendment that belongs before the end.
-func Messages(actions []report.Action) (all []report.Message) {
-	errored := false
+func Messages(actions []report.Action) []report.Message { return messages(actions, false) }
+
+// messages maps actions. errored says that a repository holds the swap as an error before them.
+func messages(actions []report.Action, errored bool) (all []report.Message) {
 	for _, a := range actions {
 		n := 0
 		add := func(typ, event, amendment string, state trade.Trade) {
@@ -81,34 +81,59 @@ func Messages(actions []report.Action) (all []report.Message) {
 	return all
 }
 
-// catchUp tells a repository of all that happened after the first held actions, as one correction.
-// The end of a contract remains a termination of the contract as it was before.
-func catchUp(actions []report.Action, held int) []report.Message {
-	begin := report.Action{UTI: actions[0].UTI}
-	if held > 0 {
-		begin = actions[held-1]
-	}
+// catchUp tells a repository of all that it has not accepted, as one correction. The end of a
+// contract remains a termination of the contract as it was before.
+func catchUp(actions []report.Action, held int, accepted []report.Message) []report.Message {
+	now, errored := position(actions[0].UTI, accepted)
 	end := len(actions) // the index of the action that ended the contract
 	for end > held && ended(actions[end-1].After) {
 		end--
 	}
 	var steps []report.Action
-	step := func(to int) { // one correction from the last step to the state after an action
-		a := actions[to]
-		a.Kind, a.Of, a.Before = report.Correction, report.Correction, begin.After
-		steps, begin = append(steps, a), actions[to]
+	step := func(a report.Action) {
+		a.Before = now
+		steps, now = append(steps, a), a.After
 	}
-	if end < len(actions) && !ended(begin.After) && end > 0 {
+	correct := func(to int) {
+		a := actions[to]
+		a.Kind, a.Of = report.Correction, report.Correction
+		step(a)
+	}
+	if end < len(actions) && !ended(now) && end > 0 {
 		if end > held {
-			step(end - 1)
+			correct(end - 1)
 		}
-		steps, begin = append(steps, actions[end]), actions[end]
+		step(actions[end])
 		end++
 	}
 	if end < len(actions) || len(steps) == 0 {
-		step(len(actions) - 1)
+		correct(len(actions) - 1)
 	}
-	return Messages(append(slices.Clone(actions[:held]), steps...))[len(Messages(actions[:held])):]
+	return messages(steps, errored)
+}
+
+// position returns the contract as a repository holds it after the messages that it has accepted,
+// and reports whether it has held the contract as an error.
+func position(uti string, accepted []report.Message) (t trade.Trade, errored bool) {
+	over := false
+	for _, m := range accepted {
+		switch t = m.State; m.Type {
+		case Err:
+			t, errored = trade.Trade{}, true
+		case Terminate:
+			over = true
+		case New, Revive:
+			over = false
+		}
+		switch {
+		case over && exists(t):
+			t.Status = trade.Terminated
+		case ended(t):
+			t.Status = trade.Live
+		}
+	}
+	t.UTI = uti
+	return t, errored
 }
 
 // exists reports whether a repository is to hold the contract: it is in scope, and not voided.

@@ -7,9 +7,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"example.com/blotter/capstone/extract"
 	"example.com/blotter/capstone/report"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
 )
 
 // answerHeader names the columns of an answer: the message of rows.csv, and the code and the reason
@@ -37,6 +41,9 @@ func ReadAnswer(dir string, file []byte) (report.Answered, error) {
 		return a, fmt.Errorf("the answer: line 1: want the header message,code,text")
 	}
 	for i, l := range lines[1:] {
+		if err := checkText(l[1:]); err != nil {
+			return a, fmt.Errorf("the answer: record %d: %w", i+1, err)
+		}
 		if !open[l[0]] {
 			return a, fmt.Errorf("the answer: record %d: the report has no message %q, "+
 				"or it was answered before", i+1, l[0])
@@ -49,6 +56,22 @@ func ReadAnswer(dir string, file []byte) (report.Answered, error) {
 		}
 	}
 	return a, missing(open)
+}
+
+// checkText refuses a code or a text that is too long to be on record, or that cannot be printed.
+func checkText(codeAndText []string) error {
+	for i, s := range codeAndText {
+		name := answerHeader[i+1]
+		switch {
+		case len(s) > contract.MaxAttribute:
+			return fmt.Errorf("its %s has %d bytes: at most %d are allowed", name, len(s),
+				contract.MaxAttribute)
+		case !utf8.ValidString(s) ||
+			strings.ContainsFunc(s, func(r rune) bool { return !trade.IsPrintable(r) }):
+			return fmt.Errorf("its %s has characters that cannot be printed", name)
+		}
+	}
+	return nil
 }
 
 // unanswered returns the messages of a report.

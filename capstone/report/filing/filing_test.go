@@ -76,7 +76,7 @@ func (d *desk) make(known string, back ...string) (dir string, st filing.Stateme
 	d.flush(known)
 	dir, w, st, lacks := d.look(known, back...)
 	made := report.Made{Name: st.Name, Known: st.Known, Rows: st.Rows, Due: st.Due, Back: back,
-		Digest: st.Digests["report.csv"], Exceptions: lacks}
+		Digest: "digest", Exceptions: lacks}
 	d.record(w.Version, "made", made)
 	return dir, st
 }
@@ -117,6 +117,9 @@ const (
 
 func market(d *desk) *desk {
 	const day = "2024-01-01"
+	for _, calendar := range []string{"TARGET", "US"} {
+		d.State(day, report.Calendar, calendar, "zone", "UTC")
+	}
 	d.State(day, report.Book, "POWER", "lei", lei, "financial_entity", "true",
 		"federal_entity", "false", "swap_dealer", "false")
 	d.State(day, report.Role, "CFTC/POWER/ACME", "reporting_side", "we")
@@ -254,6 +257,11 @@ func TestReadAnswer(t *testing.T) {
 		head + one + ",,\n" + one + ",,\n": "record 2: the report has no message",
 		head + "X/1/1,,\n":                 "record 1: the report has no message",
 		head + one + "\n":                  "wrong number of fields",
+		head + one + ",E1," + strings.Repeat("x", 1025) + "\n": "record 1: its text has 1025 bytes",
+		head + one + "," + strings.Repeat("x", 1025) + ",\n":   "record 1: its code has 1025 bytes",
+		head + one + ",E1,\"a\nb\"\n":                          "record 1: its text has characters that cannot be printed",
+		head + one + ",\x1b[2J,red\n":                          "record 1: its code has characters that cannot be printed",
+		head + one + ",E1,\xff\n":                              "record 1: its text has characters that cannot be printed",
 	} {
 		_, err := filing.ReadAnswer(dir, []byte(text))
 		require.ErrorContains(t, err, want)

@@ -1,10 +1,12 @@
 package filing_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -181,7 +183,7 @@ func TestResentMessageKeepsTheNewest(t *testing.T) {
 	d.record(w.Version, "answered", report.Answered{Name: w.Filings.Reports[1].Name,
 		Rejected: []report.Rejected{{Message: first + "/2/1", Code: "FORMAT"}}})
 	got := d.run("2025-03-05T17:00:00Z")
-	require.Equal(t, []string{"CORR F1/3/after-1/1"}, got)
+	require.Equal(t, []string{"CORR F1/3/after-1+3.1/1"}, got)
 	require.Equal(t, "82", d.sdr.Swaps[first].Record["Price"])
 	require.Empty(t, d.reconcile("2025-03-05T18:00:00Z"))
 }
@@ -309,22 +311,54 @@ func TestEqualReportsAreTwo(t *testing.T) {
 	require.Len(t, reports[1].Exceptions, 1)
 }
 
-// The statement has the digest of the whole file, of an XML file, too.
-func TestDigestOfXML(t *testing.T) {
+// A file of REMIT has one reporting entity: a report of two has two files, each with its own numbers
+// of records. The statement has the digests of both.
+func TestFileOfEachEntity(t *testing.T) {
 	t.Parallel()
 	d := market(newDesk(t))
 	const day, known = "2024-01-01", "2025-03-03T17:00:00Z"
 	d.State(day, report.Product, "power/DE-LU/base", "remit", "standard", "eic",
 		"10Y1001A1001A82H")
 	d.State(day, report.Trader, "anna", "acer_trader_id", "T4")
+	const other = "529900T8BM49AURSDO55"
+	d.State(day, report.Book, "SUPPLY", "lei", other)
+	theirs := forward("ACME")
+	theirs.Book = "SUPPLY"
+	d.do("2025-03-03T09:00:00Z", lei+"S1", theirs)
 	d.do("2025-03-03T09:00:00Z", first, forward("ACME"))
+	d.do("2025-03-03T10:00:00Z", lei+"S1", trade.Cancel{Kind: trade.Terminate})
 	d.flush(known)
 	dir, w := filepath.Join(t.TempDir(), "report"), d.world(known)
 	st, lacks, err := filing.Make(t.Context(), dir, w, w.Run(remit.Table1(), nil))
 	require.NoError(t, err)
 	require.Empty(t, lacks)
-	require.EqualValues(t, 1, st.Rows)
+	require.EqualValues(t, 3, st.Rows)
 	read, err := filing.Read(dir)
 	require.NoError(t, err)
 	require.Equal(t, st, read)
+	digest, err := st.Digest()
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(dir, filing.StatementFile))
+	require.NoError(t, err)
+	require.Equal(t, fmt.Sprintf("%x", sha256.Sum256(text)), digest)
+	require.Len(t, st.Digests, 4)
+	for id, want := range map[string][]string{lei: {"1 N F1"}, other: {"1 N S1", "2 C S1"}} {
+		file, err := os.ReadFile(filepath.Join(dir, "report-"+id+".xml"))
+		require.NoError(t, err)
+		root, err := remit.Read(file)
+		require.NoError(t, err)
+		entity, _ := root.Find("reportingEntityID/lei")
+		require.Equal(t, id, entity)
+		var records []string
+		for _, n := range root.Children[1].Children {
+			number, _ := n.Find("RecordSeqNumber")
+			action, _ := n.Find("actionType")
+			uti, _ := n.Find("uniqueTransactionIdentifier/uniqueTransactionIdentifier")
+			records = append(records, number+" "+action+" "+strings.TrimPrefix(uti, lei))
+		}
+		require.Equal(t, want, records)
+	}
+	rows, err := os.ReadFile(filepath.Join(dir, filing.RowsFile))
+	require.NoError(t, err)
+	require.Regexp(t, `\n2,`+lei+`S1/2/1,.*,report-`+other+`.xml\n`, string(rows))
 }

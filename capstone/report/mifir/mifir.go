@@ -81,15 +81,23 @@ func messages(actions []report.Action) (all []report.Message) {
 	return all
 }
 
-// catchUp returns the messages from the transactions after the first held actions to those after
-// the last one.
-func catchUp(actions []report.Action, held int) []report.Message {
+// catchUp returns the messages from the transactions that were accepted and not cancelled to those
+// after the last action.
+func catchUp(actions []report.Action, _ int, accepted []report.Message) []report.Message {
 	var l ledger
 	var sent []transaction
-	for i, a := range actions {
-		if l.take(a); i == held-1 {
-			sent = l.sent
+	for _, m := range accepted {
+		t := m.Extra.(transaction)
+		if m.Type == newTransaction {
+			sent = append(sent, t)
+			continue
 		}
+		sent = slices.DeleteFunc(sent, func(o transaction) bool {
+			return o.Reference == t.Reference
+		})
+	}
+	for _, a := range actions {
+		l.take(a)
 	}
 	return between(actions[len(actions)-1], sent, l.sent)
 }

@@ -2,6 +2,7 @@ package oracle_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -279,10 +280,7 @@ func (w *market) file(t *testing.T, set report.RuleSet) []byte {
 	}
 	slices.SortStableFunc(rows, func(a, b report.Row) int {
 		x, y := a.Message.Action, b.Message.Action
-		if c := x.Event.RecordedAt.Compare(y.Event.RecordedAt); c != 0 {
-			return c
-		}
-		return strings.Compare(x.UTI, y.UTI)
+		return cmp.Or(x.Event.RecordedAt.Compare(y.Event.RecordedAt), strings.Compare(x.UTI, y.UTI))
 	})
 	var b bytes.Buffer
 	writer := set.Write(&b, report.Header{Reference: w.reference})
@@ -318,7 +316,7 @@ func (w *market) agreeOnSwap(t *testing.T, now trade.Trade) {
 	t.Helper()
 	uti := now.UTI
 	swap, _ := w.repository.State("CFTC", uti)
-	require.Equal(t, statusOfSwap(now), swap.Status, "CFTC %s: %+v", uti, now)
+	require.Equal(t, statusOfSwap(now), known(swap), "CFTC %s: %+v", uti, now)
 	if swap.Status == oracle.Open {
 		require.Equal(t, now.Open.Add(now.Settled).String(), swap.Terms["44"], "CFTC %s", uti)
 		if now.Terms.Instrument.Option == nil {
@@ -332,8 +330,8 @@ func (w *market) agreeOnSupply(t *testing.T, now trade.Trade) {
 	uti := now.UTI
 	supply, _ := w.repository.State("REMIT", uti)
 	agreed := now.Open.Add(now.Settled).Add(now.Exercised)
-	require.Equal(t, statusOfSupply(now, agreed), supply.Status, "REMIT %s: %+v", uti, now)
-	if supply.Status != oracle.Withdrawn {
+	require.Equal(t, statusOfSupply(now, agreed), known(supply), "REMIT %s: %+v", uti, now)
+	if known(supply) != oracle.Withdrawn {
 		side := map[trade.Side]string{trade.Buy: "B", trade.Sell: "S"}[now.Side]
 		party := reporttest.LEI(strings.TrimSuffix(now.Counterparty, "-OLD"))
 		require.Equal(t, []string{party, now.Trader + "-1", side, now.Price.String(), "EUR"},
@@ -344,6 +342,10 @@ func (w *market) agreeOnSupply(t *testing.T, now trade.Trade) {
 		require.Equal(t, agreed.String(), supply.Terms["41"], "REMIT %s", uti)
 	}
 }
+
+// known returns the status of a contract at the repository. One that was voided before the repository
+// accepted it was never sent: it is as good as withdrawn.
+func known(s oracle.State) string { return cmp.Or(s.Status, oracle.Withdrawn) }
 
 func statusOfSwap(t trade.Trade) string {
 	switch t.Status {

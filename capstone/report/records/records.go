@@ -29,11 +29,9 @@ func Kept() report.RuleSet {
 		Write: func(w io.Writer, _ report.Header) report.Writer {
 			return report.CSV(w, Fields)
 		},
-		Messages: messages,
-		Scope:    func(report.Input) report.Value { return report.Value{} },
-		Deadline: func(report.Input) report.Deadline {
-			return report.Deadline{Calendar: "TARGET"}
-		},
+		Messages:    messages,
+		Scope:       func(report.Input) report.Value { return report.Value{} },
+		Deadline:    func(report.Input) report.Deadline { return report.Deadline{} },
 		ScopeSource: "Delegated Regulation (EU) 2017/565, article 72(1)",
 		DeadlineSource: "Delegated Regulation (EU) 2017/565, article 72(1), has none: the end of " +
 			"the day is a rule of this project",

@@ -42,6 +42,7 @@ func RuleSets() []report.RuleSet { return []report.RuleSet{Table1()} }
 func Table1() report.RuleSet {
 	return report.RuleSet{
 		Name: "remit-2014", Regime: "REMIT", Fields: Fields, File: "xml", Write: write,
+		Entity:   "6",
 		Source:   "Implementing Regulation (EU) No 1348/2014, Annex, Table 1; " + schema,
 		From:     firstDay,
 		Messages: messages, CatchUp: catchUp, Scope: scope, Deadline: deadline,
@@ -78,15 +79,20 @@ func messages(actions []report.Action) (all []report.Message) {
 	return all
 }
 
-// catchUp returns the messages from the records after the first held actions to those after the
-// last one.
-func catchUp(actions []report.Action, held int) []report.Message {
+// catchUp returns the messages from the records that were accepted and not withdrawn to those after
+// the last action.
+func catchUp(actions []report.Action, _ int, accepted []report.Message) []report.Message {
 	var line report.Timeline
 	var sent, want []record
-	for i, a := range actions {
-		if want = recordsOf(line.Take(a)); i == held-1 {
-			sent = want
+	for _, m := range accepted {
+		if m.Type != withdrawn {
+			sent = append(sent, m.Extra.(record))
+		} else if n := len(sent); n > 0 {
+			sent = sent[:n-1]
 		}
+	}
+	for _, a := range actions {
+		want = recordsOf(line.Take(a))
 	}
 	return between(actions[len(actions)-1], sent, want)
 }

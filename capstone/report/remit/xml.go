@@ -12,7 +12,8 @@ import (
 )
 
 // write returns a writer of one file of records. A file names its reporting entity once, before the
-// records, so all rows must have the same one.
+// records (REMITTable1_V3.xsd: reportingEntityID occurs once), so all rows must have the same one:
+// RuleSet.Entity makes a file for each.
 func write(w io.Writer, _ report.Header) report.Writer { return &writer{to: w} }
 
 type writer struct {
@@ -34,7 +35,7 @@ func (w *writer) Row(r report.Row) error {
 		switch text := r.Texts[i]; {
 		case f.Element == entity && text != w.entity:
 			return fmt.Errorf("remit: record %d is of the reporting entity %s, and the file of "+
-				"%s: make one report for each entity", w.n, text, w.entity)
+				"%s: make one file for each entity", w.n, text, w.entity)
 		case f.Element != "" && f.Element != entity && text != "":
 			trade.Set(f.Element, text)
 		}

@@ -178,7 +178,7 @@ func TestOneEntity(t *testing.T) {
 	w := remit.Table1().Write(&bytes.Buffer{}, report.Header{})
 	all := rows(t, d)
 	require.NoError(t, w.Row(all[0]))
-	require.ErrorContains(t, w.Row(all[1]), "make one report for each entity")
+	require.ErrorContains(t, w.Row(all[1]), "make one file for each entity")
 }
 
 // Each field has a source, a form and a rule, and a row in the documentation.

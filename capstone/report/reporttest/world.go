@@ -43,10 +43,14 @@ func spelled(s string) string {
 
 // World returns a desk with the reference data of a small market: the books POWER and GAS, the
 // counterparties ACME, BETA and GAMMA (of which ACME-OLD is an earlier name of ACME), the traders
-// anna and ben, and power for DE-LU, gas at TTF, and oil.
+// anna and ben, the calendars TARGET and US without holidays, and power for DE-LU, gas at TTF, and
+// oil.
 func World() *Desk {
 	d := New()
 	const day = "2024-12-01"
+	for _, calendar := range []string{"TARGET", "US"} {
+		d.State(day, report.Calendar, calendar, "zone", "UTC")
+	}
 	for _, book := range []string{"POWER", "GAS"} {
 		d.State(day, report.Book, book, "lei", LEI("OURFIRM"), "investment_firm", "true",
 			"financial_entity", "true", "federal_entity", "false", "swap_dealer", "false")
