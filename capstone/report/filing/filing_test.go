@@ -1,11 +1,9 @@
 package filing_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -381,42 +379,4 @@ func TestOvertakenReportIsNotRecorded(t *testing.T) {
 	err := filing.Record(t.Context(), d.log, d.domain, cftc.V32.Name, 0, entry,
 		report.Made{Name: "other", Known: entry.EnteredAt, Due: entry.EnteredAt})
 	require.ErrorIs(t, err, filing.ErrOvertaken)
-}
-
-// The budget is 100,000 reportable events in 20 s on two cores, with memory that does not grow with
-// the log: Make holds one batch at a time. The test has a quarter of
-// these events, under -short a fortieth. It measures the time alone.
-func TestManyEvents(t *testing.T) {
-	t.Parallel()
-	contracts, events := 250, 10
-	if !testing.Short() {
-		contracts = 2_500
-	}
-	d := market(newDesk(t))
-	price := trade.Dec("81")
-	for n := range contracts {
-		uti := fmt.Sprintf("%sM%d", lei, n)
-		d.do("2025-03-03T09:00:00Z", uti, forward("ACME"))
-		for i := range events - 1 {
-			price = price.Add(trade.Int(int64(i%3 - 1))).Add(trade.Dec("0.01"))
-			p := price
-			d.do(fmt.Sprintf("2025-03-03T09:%02d:00Z", i+1), uti,
-				trade.Amend{Kind: trade.Amendment, Price: &p})
-		}
-	}
-	d.flush("2025-03-03T12:00:00Z")
-	log := d.log
-	d.Streams, d.Desk = nil, nil
-	runtime.GC()
-	started := time.Now()
-	at := reporttest.At("2025-03-03T13:00:00Z")
-	w, err := filing.Open(context.Background(), filing.Of(log, d.trades, at), cftc.V32.Name)
-	require.NoError(t, err)
-	st, _, err := filing.Make(t.Context(), filepath.Join(t.TempDir(), "r"), w,
-		w.Run(cftc.V32, nil))
-	require.NoError(t, err)
-	require.EqualValues(t, contracts*events, st.Rows)
-	took := time.Since(started)
-	t.Logf("%d events in %s", st.Rows, took)
-	require.Less(t, took, 20*time.Second)
 }

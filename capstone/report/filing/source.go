@@ -25,8 +25,8 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// BatchEvents is the number of events of trades that Make holds at a time, but for the last
-// contract of a batch, which is whole.
+// BatchEvents is the number of events of trades that Make holds at a time by default, but for the
+// last contract of a batch, which is whole.
 const BatchEvents = 20_000
 
 // A Source is a log as known at a time. Every read gives the same events.
@@ -81,6 +81,7 @@ type World struct {
 	Reference report.Reference
 	Filings   report.Filings // of the rule set
 	Version   int64          // of the stream of the filings
+	Batch     int            // BatchEvents
 	events    map[string]int // of each contract, by UTI
 	began     map[string]trade.Event
 	curves    map[string][]trade.Event
@@ -94,7 +95,7 @@ type curveKey struct {
 
 // Open reads the log for a rule set.
 func Open(ctx context.Context, s Source, rules string) (*World, error) {
-	w := &World{Source: s, events: map[string]int{}, began: map[string]trade.Event{},
+	w := &World{Source: s, Batch: BatchEvents, events: map[string]int{}, began: map[string]trade.Event{},
 		curves: map[string][]trade.Event{}, folded: map[curveKey]trade.Curve{}}
 	var facts []report.Fact
 	err := s.known(ctx, func(r contract.Recorded) (err error) {
@@ -179,14 +180,14 @@ func (w *World) Subjects(ctx context.Context) iter.Seq2[report.Subject, error] {
 	}
 }
 
-// batches yields the contracts in parts of about BatchEvents events.
+// batches yields the contracts in parts of about Batch events.
 func (w *World) batches() iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
 		var batch []string
 		events := 0
 		for _, uti := range slices.Sorted(maps.Keys(w.events)) {
 			batch, events = append(batch, uti), events+w.events[uti]
-			if events >= BatchEvents {
+			if events >= w.Batch {
 				if !yield(batch) {
 					return
 				}
