@@ -22,10 +22,10 @@ type Record struct {
 	Contract   string   // the UTI; empty for an event about no contract
 	Principals []string // who acted
 	Party      string   // the person whose fields it has; empty for every other event
-	Causation  uuid.UUID
-	// Follows is the contract of the event that caused it, such as that of a journal. Holds reach
-	// the record by it; retention does not count from the end of that contract.
-	Follows string
+	// Follows are the contracts that a record about none leads to, such as that of a journal: see
+	// reach. Holds reach the record by them; retention does not count from the end of a contract.
+	Follows  []string
+	Accounts []string // of a ledger that it moves
 }
 
 // Facts are all records of a log, and the contracts that they are about.
@@ -33,6 +33,12 @@ type Facts struct {
 	Records   []Record
 	contracts map[string]*contractFacts
 	events    map[string][]trade.Event // of contracts, by UTI
+	reach     *reach
+}
+
+func newFacts() *Facts {
+	return &Facts{contracts: map[string]*contractFacts{}, events: map[string][]trade.Event{},
+		reach: newReach()}
 }
 
 // contractFacts are the values that a contract ever had.
@@ -47,7 +53,7 @@ func Read(ctx context.Context, log contract.Reader, codec contract.Codec) (*Fact
 	if err != nil {
 		return nil, err
 	}
-	f := &Facts{contracts: map[string]*contractFacts{}, events: map[string][]trade.Event{}}
+	f := newFacts()
 	for r, err := range log.Read(ctx, nil, end) {
 		if err != nil {
 			return nil, err
@@ -58,7 +64,9 @@ func Read(ctx context.Context, log contract.Reader, codec contract.Codec) (*Fact
 				return nil, err
 			}
 		}
-		f.add(r, e)
+		if err := f.add(r, e); err != nil {
+			return nil, err
+		}
 	}
 	f.finish()
 	return f, nil
@@ -74,16 +82,19 @@ func subject(stream string) string {
 	return ""
 }
 
-func (f *Facts) add(r contract.Recorded, e trade.Event) {
+func (f *Facts) add(r contract.Recorded, e trade.Event) (err error) {
 	record := Record{ID: r.ID, Type: r.Type, At: r.RecordedAt, Position: r.Position,
-		Contract: subject(r.Stream), Causation: r.Causation}
+		Contract: subject(r.Stream)}
 	record.Party, _ = vault.Of(r.Stream)
 	for _, who := range []string{r.Actor, r.Approver, r.SubmittedBy} {
 		record.Principals = with(record.Principals, who)
 	}
+	if record.Accounts, err = f.reach.add(r); err != nil {
+		return err
+	}
 	f.Records = append(f.Records, record)
 	if e.Body == nil {
-		return
+		return nil
 	}
 	c := f.contracts[record.Contract]
 	if c == nil {
@@ -99,6 +110,7 @@ func (f *Facts) add(r contract.Recorded, e trade.Event) {
 			with(c.counterparties, b.Counterparty)
 	}
 	f.events[record.Contract] = append(f.events[record.Contract], e)
+	return nil
 }
 
 func with(all []string, one string) []string {
@@ -111,15 +123,9 @@ func with(all []string, one string) []string {
 // finish finds the contracts that records follow, and those that have ended. A parked one counts as
 // open.
 func (f *Facts) finish() {
-	of := map[uuid.UUID]string{}
-	for _, r := range f.Records {
-		if r.Contract != "" {
-			of[r.ID] = r.Contract
-		}
-	}
 	for i := range f.Records {
 		if r := &f.Records[i]; r.Contract == "" {
-			r.Follows = of[r.Causation]
+			r.Follows = f.reach.contracts(r.ID)
 		}
 	}
 	for uti, events := range f.events {
@@ -135,7 +141,7 @@ func (f *Facts) finish() {
 			}
 		}
 	}
-	f.events = nil
+	f.events, f.reach = nil, nil
 }
 
 // names reports whether a record is about a person: who acted, or a trader of its contract.

@@ -1,10 +1,10 @@
 package governance
 
 import (
-	"cmp"
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"example.com/blotter/capstone/domain"
@@ -144,20 +144,38 @@ func fourEyes(act, actor, approver string) error {
 	return nil
 }
 
-// covers reports whether a hold in force keeps a record.
+// covers reports whether a hold in force keeps a record: by its contract, or by one of those that
+// it follows.
 func (h Hold) covers(r Record, f *Facts) bool {
-	uti := cmp.Or(r.Contract, r.Follows)
+	if h.Lifted != nil || r.At.Before(h.From) || !h.To.IsZero() && !r.At.Before(h.To) {
+		return false
+	}
+	all := r.Follows
+	if r.Contract != "" || len(all) == 0 {
+		all = []string{r.Contract}
+	}
+	return slices.ContainsFunc(all, func(uti string) bool { return h.fits(r, uti, f) })
+}
+
+func (h Hold) fits(r Record, uti string, f *Facts) bool {
 	c := f.contracts[uti]
 	if c == nil {
 		c = &contractFacts{}
 	}
-	fits := func(want string, all ...string) bool {
+	is := func(want string, all ...string) bool {
 		return want == "" || slices.Contains(all, want)
 	}
-	return h.Lifted == nil && fits(h.Trade, uti) && fits(h.Book, c.books...) &&
-		fits(h.Counterparty, c.counterparties...) &&
-		(h.Principal == "" || r.Party == h.Principal || f.names(r, h.Principal)) &&
-		!r.At.Before(h.From) && (h.To.IsZero() || r.At.Before(h.To))
+	return is(h.Trade, uti) && is(h.Counterparty, c.counterparties...) &&
+		(is(h.Book, c.books...) || r.moves(h.Book)) &&
+		(is(h.Principal, c.traders...) || is(h.Principal, r.Principals...) ||
+			r.Party == h.Principal)
+}
+
+// moves reports whether a record moves an account of a book, such as assets:cash:gas-prop:EUR.
+func (r Record) moves(book string) bool {
+	return slices.ContainsFunc(r.Accounts, func(account string) bool {
+		return strings.Contains(":"+account+":", ":"+book+":")
+	})
 }
 
 // over returns the holds in force that keep a record.

@@ -10,6 +10,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"example.com/blotter/capstone/domain"
+	"example.com/blotter/capstone/ledger"
+	"example.com/blotter/capstone/reconcile"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
@@ -199,25 +202,58 @@ func TestHoldCoversOwnFields(t *testing.T) {
 	require.True(t, ErasureOf("client/1", Default(), f, h, start).Allowed)
 }
 
-// A hold of a contract, its book or its counterparty reaches the journals that its events caused,
-// also those that are read before their cause. It does not reach other journals.
+// A hold of a contract, its book, its trader or its counterparty reaches the journals that its
+// events caused, also through other events, and those by hand that mend them. A hold of a book
+// reaches each journal that moves one of its accounts. The order of the events does not matter.
 func TestHoldReachesJournals(t *testing.T) {
 	t.Parallel()
-	cause := uuid.UUID{1}
-	f := &Facts{contracts: map[string]*contractFacts{}, events: map[string][]trade.Event{}}
-	journal := contract.Recorded{Event: contract.Event{ID: uuid.UUID{2}, Causation: cause,
-		Stream: "ledger/main/journal/j-1", Type: "journal.posted"}}
-	other := journal
-	other.ID, other.Causation = uuid.UUID{3}, uuid.UUID{9}
-	f.add(journal, trade.Event{})
-	f.add(other, trade.Event{})
-	f.add(contract.Recorded{Event: contract.Event{ID: cause, Stream: "trade/T1",
-		Type: "trade.new"}}, trade.Event{Body: trade.New{Book: "b1", Counterparty: "cp1"}})
+	codec, f := domain.Offline(), newFacts()
+	made := func(stream, command string, cause uuid.UUID, body domain.Body) contract.Recorded {
+		e, err := codec.Event(t.Context(), stream, 0,
+			domain.Entry{CommandID: command, Causation: cause}, body)
+		require.NoError(t, err)
+		return contract.Recorded{Event: e}
+	}
+	lines := []ledger.Line{{Account: "assets:cash:b2:EUR", Amount: trade.Int(1)}}
+	posted := func(entry, reverses string, cause uuid.UUID) contract.Recorded {
+		return made(ledger.JournalStream("main", entry), "post-"+entry, cause,
+			ledger.JournalEntryPosted{Entry: entry, Reverses: reverses, Lines: lines})
+	}
+	caused := posted("T-1", "", uuid.UUID{1})
+	debit := made(ledger.AccountStream("main", "assets:cash:b2:EUR"), "debit", uuid.UUID{8},
+		ledger.AccountDebited{Entry: "H-2", Amount: trade.Int(1)})
+	opened := made(reconcile.StreamOf("x"), "open", uuid.Nil, reconcile.Opened{Key: "T1"})
+	for _, r := range []contract.Recorded{
+		made(ledger.JournalStream("main", "T-1"), "mark", uuid.Nil,
+			ledger.JournalEntryReversed{Entry: "T-1", By: "H-1"}),
+		debit, posted("H-2", "H-1", uuid.UUID{9}), posted("H-1", "T-1", uuid.UUID{9}), caused,
+		made(ledger.PeriodStream("main", "2025-01"), "period", caused.ID,
+			ledger.PeriodOpened{Period: "2025-01"}),
+		opened, made(reconcile.StreamOf("x"), "assign", uuid.Nil, reconcile.Assigned{To: "ops/1"}),
+	} {
+		require.NoError(t, f.add(r, trade.Event{}))
+	}
+	hand := len(f.Records)
+	require.NoError(t, f.add(posted("H-9", "", uuid.UUID{9}), trade.Event{}))
+	deal := contract.Event{ID: uuid.UUID{1}, Stream: "trade/T1", Type: "trade.new"}
+	require.NoError(t, f.add(contract.Recorded{Event: deal},
+		trade.Event{Body: trade.New{Book: "b1", Counterparty: "cp1", Trader: "p1"}}))
 	f.finish()
-	for _, scope := range []Placed{{Trade: "T1"}, {Book: "b1"}, {Counterparty: "cp1"}} {
+	for _, scope := range []Placed{{Trade: "T1"}, {Book: "b1"}, {Counterparty: "cp1"},
+		{Principal: "p1"}, {Trade: "T1", Book: "b1", Counterparty: "cp1"}} {
 		h := Holds{All: []Hold{{Placed: scope}}}
-		require.Len(t, h.over(f.Records[0], f), 1, "%+v", scope)
-		require.Empty(t, h.over(f.Records[1], f), "%+v", scope)
+		for _, r := range f.Records[:hand] {
+			require.Len(t, h.over(r, f), 1, "%+v %s", scope, r.Type)
+		}
+		require.Empty(t, h.over(f.Records[hand], f), "%+v", scope)
+	}
+	for scope, want := range map[Placed]int{{Book: "b2"}: 5, {Book: "b"}: 0, {Book: "cash:b2"}: 5,
+		{Trade: "T2"}: 0, {Trade: "T1", Book: "b2"}: 4} {
+		n := 0
+		for _, r := range f.Records {
+			n += len(Holds{All: []Hold{{Placed: scope}}}.over(r, f))
+		}
+		require.Equal(t, want, n, "%+v", scope)
 	}
 }
 

@@ -254,11 +254,18 @@ func TestActsNeedTwoPrincipals(t *testing.T) {
 		"parties/erase": `{"subject":"client/1","reason":" "}`} {
 		require.Contains(t, post(first, path, body), "400 ", path)
 	}
-	for i := range 96 { // four wait already
-		body := fmt.Sprintf(`{"subject":"case-%d","reason":"r"}`, i)
-		require.Contains(t, post(first, "holds/lift", body), "202 ")
+	// disposals other, due and outage wait, and the erasure. A principal has 20 places of its own.
+	for i := range 20 {
+		body := fmt.Sprintf(`{"reason":"own %d"}`, i)
+		want := "202 "
+		if i >= 18 { // other and due are its own as well
+			want = "429 "
+		}
+		require.Contains(t, post(second, "disposals", body), want, i)
 	}
-	require.Contains(t, post(first, "holds/lift", client), "429 ")
+	require.Contains(t, post(second, "disposals", `{"reason":"more"}`),
+		"20 of your acts wait for a second principal")
+	require.Contains(t, post(first, "holds/lift", client), "202 ", "the others have theirs")
 }
 
 // The actor of a step is the principal that signed in, and only an importer may name another one. A

@@ -35,6 +35,24 @@ func TestOperationStatesItsActions(t *testing.T) {
 	requireActions(api("/livez", nil))
 }
 
+// All principals together have 100 places, and an act that waited too long frees its own.
+func TestWaitingActsAreBounded(t *testing.T) {
+	t.Parallel()
+	var acts secondAsks
+	begun := time.Date(2025, 3, 1, 9, 0, 0, 0, time.UTC)
+	take := func(n int, by string, at time.Time) int {
+		_, full := acts.take([3]string{"lift", fmt.Sprint("case-", n), "settled"}, by, at)
+		return full
+	}
+	for n := range mostWaiting {
+		require.Zero(t, take(n, fmt.Sprint("legal/", n/mostOfOne), begun.Add(time.Duration(n))))
+	}
+	require.Equal(t, mostOfOne, take(mostWaiting, "legal/0", begun))
+	require.Equal(t, mostWaiting, take(mostWaiting, "legal/9", begun))
+	require.Zero(t, take(mostWaiting, "legal/9", begun.Add(waitsWithin+1)))
+	require.Equal(t, mostWaiting, take(mostWaiting+1, "legal/9", begun.Add(waitsWithin+1)))
+}
+
 // Strangers and other principals use up no allowance of a principal: its denials stay on record.
 func TestAllowanceIsOfOnePrincipal(t *testing.T) {
 	t.Parallel()
@@ -92,7 +110,7 @@ func TestActIsTakenOnce(t *testing.T) {
 	key, now := [3]string{"dispose", "", "due"}, time.Unix(0, 0)
 	first, full := s.take(key, "a/1", now)
 	require.Zero(t, first)
-	require.False(t, full)
+	require.Zero(t, full)
 	for i := range 8 {
 		all.Go(func() {
 			if first, _ := s.take(key, fmt.Sprint("b/", i), now); first.actor == "a/1" {

@@ -30,8 +30,12 @@ type Act struct{ Subject, Actor, Approver, Reason string }
 // waitsWithin is how long an act waits for the second principal.
 const waitsWithin = time.Hour
 
-// mostWaiting is the most acts that wait.
-const mostWaiting = 100
+// mostWaiting is the most acts that wait, and mostOfOne the most that one principal asked for: none
+// takes the places of the others.
+const (
+	mostWaiting = 100
+	mostOfOne   = 20
+)
 
 // A waiting act was asked for by one principal. It is in memory only: after a crash or a restart
 // nothing is on record, and the first principal asks again.
@@ -48,30 +52,35 @@ type secondAsks struct {
 }
 
 // take returns the request for an act that another principal made before. It waits no longer: two
-// second principals at once do the act once. Otherwise the act waits from now on; full is true if
-// too many do.
-func (s *secondAsks) take(key [3]string, by string, now time.Time) (first waiting, full bool) {
+// second principals at once do the act once. Otherwise the act waits from now on. full is not zero
+// if as many acts, of everybody or of this principal, wait already.
+func (s *secondAsks) take(key [3]string, by string, now time.Time) (first waiting, full int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.all == nil {
 		s.all = map[[3]string]waiting{}
 	}
+	own := 0
 	for k, w := range s.all {
 		if now.After(w.until) {
 			delete(s.all, k)
+		} else if w.actor == by {
+			own++
 		}
 	}
 	w, asked := s.all[key]
 	switch {
 	case asked && w.actor != by:
 		delete(s.all, key)
-		return w, false
+		return w, 0
+	case !asked && own >= mostOfOne:
+		return first, mostOfOne
 	case !asked && len(s.all) >= mostWaiting:
-		return first, true
+		return first, mostWaiting
 	case !asked:
 		s.all[key] = waiting{by, now.Add(waitsWithin)}
 	}
-	return first, false
+	return first, 0
 }
 
 // giveBack lets an act wait again that was taken and not done.
@@ -150,11 +159,9 @@ func (s *Server) act(ctx context.Context, route actRoute, in *actInput) (*actOut
 	key := [3]string{route.id, act.Subject, act.Reason}
 	var first waiting
 	if route.two {
-		var full bool
-		first, full = s.second.take(key, act.Actor, time.Now())
-		if full {
-			return nil, (&Problem{Status: http.StatusTooManyRequests, Detail: fmt.Sprintf(
-				"%d acts wait for a second principal", mostWaiting)}).titled()
+		var full int
+		if first, full = s.second.take(key, act.Actor, time.Now()); full > 0 {
+			return nil, tooMany(full).titled()
 		}
 		if first.actor == "" {
 			out.Status, out.Body.Result = http.StatusAccepted, "waiting"
@@ -175,6 +182,14 @@ func (s *Server) act(ctx context.Context, route actRoute, in *actInput) (*actOut
 	}
 	out.Body.Result, out.Body.Answer = "done", answer
 	return out, nil
+}
+
+func tooMany(full int) *Problem {
+	detail := fmt.Sprintf("%d acts wait for a second principal", full)
+	if full == mostOfOne {
+		detail = fmt.Sprintf("%d of your acts wait for a second principal", full)
+	}
+	return &Problem{Status: http.StatusTooManyRequests, Detail: detail}
 }
 
 // check refuses an act that names no subject, or one too many.
