@@ -32,9 +32,15 @@ type Governor struct {
 
 // Plan returns an item for each sealed batch, as the log and the archive are now.
 func (g *Governor) Plan(ctx context.Context) ([]Item, error) {
+	items, _, err := g.plan(ctx)
+	return items, err
+}
+
+// plan also returns the holds that it applied.
+func (g *Governor) plan(ctx context.Context) (_ []Item, holds Holds, _ error) {
 	batches, err := g.Batches(ctx)
 	if err != nil {
-		return nil, err
+		return nil, holds, err
 	}
 	for i, b := range batches {
 		if b.Name == "" {
@@ -42,29 +48,42 @@ func (g *Governor) Plan(ctx context.Context) ([]Item, error) {
 		}
 		found, err := g.Locks.Find(ctx, b.Name)
 		if err != nil {
-			return nil, err
+			return nil, holds, err
 		}
 		batches[i].Object = found
 	}
 	// AFTER the batches: each sealed event is then in the log.
 	facts, err := Read(ctx, g.Log, g.Trades)
 	if err != nil {
-		return nil, err
+		return nil, holds, err
 	}
-	holds, err := FoldHolds(g.Log.Stream(ctx, HoldStream))
+	holds, err = FoldHolds(g.Log.Stream(ctx, HoldStream))
 	if err != nil {
-		return nil, err
+		return nil, holds, err
 	}
 	now, err := g.Locks.Earlier(ctx, g.Clock())
 	if err != nil {
-		return nil, err
+		return nil, holds, err
 	}
-	return Plan(g.Policy, facts, holds, batches, now)
+	items, err := Plan(g.Policy, facts, holds, batches, now)
+	return items, holds, err
 }
 
 // ErasureOf says whether the data of a person may be destroyed now. The earlier of two clocks
-// counts, as for a disposal.
-func (g *Governor) ErasureOf(ctx context.Context, person string) (v vault.Verdict, err error) {
+// counts, as for a disposal. A permission is on record BEFORE it is given: see Cleared.
+func (g *Governor) ErasureOf(
+	ctx context.Context, entry domain.Entry, person string,
+) (v vault.Verdict, err error) {
+	err = g.settled(func() (err error) {
+		v, err = g.erasureOf(ctx, entry, person)
+		return err
+	})
+	return v, err
+}
+
+func (g *Governor) erasureOf(
+	ctx context.Context, entry domain.Entry, person string,
+) (v vault.Verdict, err error) {
 	facts, err := Read(ctx, g.Log, g.Trades)
 	if err != nil {
 		return v, err
@@ -74,21 +93,52 @@ func (g *Governor) ErasureOf(ctx context.Context, person string) (v vault.Verdic
 		return v, err
 	}
 	now, err := g.Locks.Earlier(ctx, g.Clock())
-	return ErasureOf(person, g.Policy, facts, holds, now), err
+	if err != nil {
+		return v, err
+	}
+	if v = ErasureOf(person, g.Policy, facts, holds, now); v.Allowed {
+		err = g.clear(ctx, entry, holds, Cleared{ActErase, person})
+	}
+	return v, err
+}
+
+// settled decides again as long as a hold is placed or lifted while it decides.
+func (g *Governor) settled(decide func() error) error {
+	for {
+		err := decide()
+		var moved *contract.ConflictError
+		if !errors.As(err, &moved) || moved.Stream != HoldStream {
+			return err
+		}
+	}
+}
+
+// clear puts it on record that the holds allow an act. A crash after it leaves a permission that
+// nobody used: the next act asks for its own.
+func (g *Governor) clear(
+	ctx context.Context, entry domain.Entry, holds Holds, c Cleared,
+) error {
+	entry.CommandID += "/" + c.Act
+	return g.append(ctx, HoldStream, holds.Version, entry, c)
 }
 
 // Apply makes the locks and the flags of the archive those of the policy and the holds on record.
 // It returns the plan as it is then. An error of an object does not keep it from the others.
 func (g *Governor) Apply(ctx context.Context) ([]Item, error) {
-	items, err := g.Plan(ctx)
+	items, _, err := g.applyAll(ctx)
+	return items, err
+}
+
+func (g *Governor) applyAll(ctx context.Context) ([]Item, Holds, error) {
+	items, holds, err := g.plan(ctx)
 	if err != nil {
-		return nil, err
+		return nil, holds, err
 	}
 	var failed error
 	for i := range items {
 		failed = errors.Join(failed, g.apply(ctx, &items[i]))
 	}
-	return items, failed
+	return items, holds, failed
 }
 
 func (g *Governor) apply(ctx context.Context, item *Item) error {
@@ -176,7 +226,15 @@ func (g *Governor) Dispose(ctx context.Context, entry domain.Entry) (done Outcom
 	if err := g.Verify(ctx); err != nil {
 		return done, err
 	}
-	items, err := g.Apply(ctx)
+	err = g.settled(func() (err error) {
+		done, err = g.dispose(ctx, entry)
+		return err
+	})
+	return done, err
+}
+
+func (g *Governor) dispose(ctx context.Context, entry domain.Entry) (done Outcome, err error) {
+	items, holds, err := g.applyAll(ctx)
 	if err != nil {
 		return done, err
 	}
@@ -184,13 +242,20 @@ func (g *Governor) Dispose(ctx context.Context, entry domain.Entry) (done Outcom
 	if err != nil {
 		return done, err
 	}
+	cleared := Cleared{Act: ActDispose}
 	for _, order := range all.Orders {
 		if !order.Done {
+			if err := g.clear(ctx, entry, holds, cleared); err != nil {
+				return done, err
+			}
 			return g.carryOut(ctx, entry, order, all.Version, items)
 		}
 	}
 	order, err := g.order(ctx, items)
 	if err != nil || len(order.Objects) == 0 {
+		return done, err
+	}
+	if err := g.clear(ctx, entry, holds, cleared); err != nil {
 		return done, err
 	}
 	if err := g.append(ctx, DisposalStream, all.Version, entry, order); err != nil {

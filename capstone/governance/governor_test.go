@@ -222,7 +222,19 @@ func TestDisposalTouchesNoProof(t *testing.T) {
 	_, err = p.Place(ctx, entry("c-1"), governance.Placed{Hold: "h1", Trade: "T2"})
 	require.NoError(t, err)
 	p.expired(t)
-	done, err := p.Dispose(ctx, entry("c-2"))
+	other, log := *p.Governor, p.Log
+	p.Log = &racing{log, func() { // a hold that the plan did not see
+		_, err := other.Place(ctx, entry("c-7"), governance.Placed{Hold: "h2", Trade: "T1"})
+		require.NoError(t, err)
+	}}
+	done, err := p.Dispose(ctx, entry("c-8"))
+	require.NoError(t, err)
+	require.Empty(t, done.Order, "nothing is due")
+	_, err = p.Lift(ctx, entry("c-9"), "h2")
+	require.NoError(t, err)
+	p.unlock(t, p.object(t, 1))
+	p.expired(t)
+	done, err = p.Dispose(ctx, entry("c-2"))
 	require.NoError(t, err)
 	require.Equal(t, []string{"records/000000000001"}, done.Deleted)
 	require.Empty(t, done.Kept)
@@ -269,7 +281,7 @@ func TestClockJumpRemovesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, done.Order)
 	require.Equal(t, until, p.object(t, 1).Until)
-	says, err := p.ErasureOf(ctx, "trader/1")
+	says, err := p.ErasureOf(ctx, entry("c-2"), "trader/1")
 	require.NoError(t, err)
 	require.False(t, says.Allowed, "the person stays as well")
 	require.True(t, says.Until.After(time.Now()))
@@ -308,14 +320,16 @@ func TestDisposalContinues(t *testing.T) {
 	require.ErrorAs(t, err, &refused)
 	p.expired(t)
 	log := p.Log
-	p.Log = &broken{log, 1}
-	_, err = p.Dispose(ctx, entry("c-1"))
-	require.ErrorIs(t, err, errBroken)
+	for appends := range 2 { // after the permission, after the certificate
+		p.Log = &broken{log, appends + 1}
+		_, err = p.Dispose(ctx, entry(fmt.Sprint("c-1", appends)))
+		require.ErrorIs(t, err, errBroken)
+	}
 
 	p.Log = log
 	_, err = p.Place(ctx, entry("c-2"), governance.Placed{Hold: "h1", Trade: "T2"})
 	require.NoError(t, err)
-	p.Log = &broken{log, 1}
+	p.Log = &broken{log, 2}
 	_, err = p.Dispose(ctx, entry("c-3"))
 	require.ErrorIs(t, err, errBroken)
 	p.Log = log
@@ -416,4 +430,52 @@ func TestDisposalRemovesEveryVersion(t *testing.T) {
 	require.Len(t, done.Kept, 1)
 	require.Equal(t, governance.StateGone, p.object(t, 2).State)
 	require.NoError(t, p.Verify(ctx), "the first version of the other object is there")
+}
+
+// A racing log has a hold that another process places while an act is decided.
+type racing struct {
+	contract.Store
+	hold func() // nil once it is placed
+}
+
+func (l *racing) Append(ctx context.Context, stream string, at int64, events ...contract.Event) (
+	[]contract.Receipt, error) {
+	if l.hold != nil && events[0].Type == (governance.Cleared{}).EventType() {
+		hold := l.hold
+		l.hold = nil
+		hold()
+	}
+	return l.Store.Append(ctx, stream, at, events...)
+}
+
+// A hold that is placed while an erasure is decided refuses it. The permission of one without a
+// hold is on record among the holds.
+func TestHoldComesBeforeTheErasure(t *testing.T) {
+	t.Parallel()
+	inner := memory.NewSimulated()
+	g := &governance.Governor{Log: inner, Trades: codec.Offline(), Codec: domain.Offline(),
+		Policy: governance.Default(), Clock: time.Now,
+		Batches: func(context.Context) ([]governance.Batch, error) { return nil, nil }}
+	other := *g
+	g.Log = &racing{inner, func() {
+		_, err := other.Place(t.Context(), entry("c-1"),
+			governance.Placed{Hold: "h1", Principal: "client/1"})
+		require.NoError(t, err)
+	}}
+	says, err := g.ErasureOf(t.Context(), entry("c-2"), "client/1")
+	require.NoError(t, err)
+	require.False(t, says.Allowed)
+	require.Equal(t, "legal hold h1 covers it", says.Detail)
+	says, err = g.ErasureOf(t.Context(), entry("c-3"), "client/2")
+	require.NoError(t, err)
+	require.True(t, says.Allowed)
+	var types []string
+	for r, err := range inner.Stream(t.Context(), governance.HoldStream) {
+		require.NoError(t, err)
+		types = append(types, r.Type)
+	}
+	require.Equal(t, []string{"hold.placed", "hold.cleared"}, types)
+	holds, err := governance.FoldHolds(inner.Stream(t.Context(), governance.HoldStream))
+	require.NoError(t, err)
+	require.Len(t, holds.All, 1)
 }

@@ -32,6 +32,23 @@ type Lifted struct {
 	Hold string `avro:"hold"`
 }
 
+// Cleared is the body of hold.cleared: the holds before it allow an act that destroys something. It
+// has the place in the stream of holds at which the act happens. A hold before it that the act did
+// not see makes its append fail, and a hold after it came too late.
+type Cleared struct {
+	Act     string `avro:"act"` // ActErase or ActDispose
+	Subject string `avro:"subject"`
+}
+
+// The acts that destroy something.
+const (
+	ActErase   = "erase"
+	ActDispose = "dispose"
+)
+
+// EventType implements domain.Body.
+func (Cleared) EventType() string { return "hold.cleared" }
+
 // EventType implements domain.Body.
 func (Placed) EventType() string { return "hold.placed" }
 
@@ -81,6 +98,9 @@ func (h *Holds) apply(r contract.Recorded) error {
 		body, err := domain.Decode[Placed](r)
 		h.All = append(h.All, Hold{Placed: body, By: act})
 		return err
+	}
+	if r.Type == (Cleared{}).EventType() {
+		return nil
 	}
 	body, err := domain.Decode[Lifted](r)
 	if hold := h.find(body.Hold); hold != nil {

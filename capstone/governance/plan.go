@@ -12,6 +12,7 @@
 //
 //	the process dies                          then
 //	after a hold is on record, before a flag  the next command of governance sets the flag
+//	after hold.cleared, before the act        nothing happened; the next act asks again
 //	after a disposal is ordered               the next disposal continues it
 //	after a deletion, before disposal.completed  the same
 package governance

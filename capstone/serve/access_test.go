@@ -149,7 +149,9 @@ func inMemory(t *testing.T, log contract.Store) *serve.Records {
 	ann := map[string]string{"name": "Ann Smith"}
 	require.NoError(t, v.Record(t.Context(), entry(hr), "client/1", ann))
 	require.NoError(t, v.Record(t.Context(), entry(hr), "client/2", ann))
-	allowed := vault.Verdict{Allowed: true, Rule: "r", Detail: "d", Policy: "p"}
+	allowed := func(context.Context) (vault.Verdict, error) {
+		return vault.Verdict{Allowed: true, Rule: "r", Detail: "d", Policy: "p"}, nil
+	}
 	require.NoError(t, v.Erase(t.Context(), entry(hr), "client/2", allowed))
 	return &serve.Records{
 		Unmask: func(ctx context.Context, a serve.Act) (any, error) {

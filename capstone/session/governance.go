@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"example.com/blotter/capstone/domain"
 	"example.com/blotter/capstone/governance"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/vault"
@@ -29,13 +30,20 @@ func (s *Session) Holds(ctx context.Context) (governance.Holds, error) {
 	return governance.FoldHolds(s.Log.Stream(ctx, governance.HoldStream))
 }
 
-// ErasureOf says whether the data of a person may be destroyed now.
-func (s *Session) ErasureOf(ctx context.Context, person string) (vault.Verdict, error) {
+// ErasureOf says whether the data of a person may be destroyed now: see Governor.ErasureOf.
+func (s *Session) ErasureOf(
+	ctx context.Context, entry domain.Entry, person string,
+) (vault.Verdict, error) {
 	policy, err := s.RetentionPolicy()
 	if err != nil {
 		return vault.Verdict{}, err
 	}
-	g := &governance.Governor{Log: s.Log, Trades: s.Codec, Policy: policy, Clock: s.System().Clock}
+	codec, err := s.Domain(ctx)
+	if err != nil {
+		return vault.Verdict{}, err
+	}
+	g := &governance.Governor{Log: s.Log, Trades: s.Codec, Codec: codec, Policy: policy,
+		Clock: s.System().Clock}
 	bucket := s.Settings().Name.AuditBucket()
 	client, found, err := s.bucket(ctx, bucket)
 	if err != nil {
@@ -44,7 +52,7 @@ func (s *Session) ErasureOf(ctx context.Context, person string) (vault.Verdict, 
 	if found {
 		g.Locks = governance.Locks{Client: client, Bucket: bucket}
 	}
-	return g.ErasureOf(ctx, person)
+	return g.ErasureOf(ctx, entry, person)
 }
 
 // Governor applies the retention policy and the legal holds to the sealed archive.

@@ -219,10 +219,18 @@ func (v *Vault) Unmask(ctx context.Context, entry domain.Entry, id string) ([]Fi
 	return all, nil
 }
 
-// Erase puts the erasure of a party on record, and AFTER that destroys its key. A verdict against
-// it is on record as well, and is a *KeptError. Nothing is recorded for a party that is erased.
-func (v *Vault) Erase(ctx context.Context, entry domain.Entry, id string, says Verdict) error {
+// Erase puts the erasure of a party on record, and AFTER that destroys its key. It asks for the
+// verdict once the party is known. A verdict against the erasure is on record as well, and is a
+// *KeptError. Nothing is recorded for a party that is erased.
+func (v *Vault) Erase(
+	ctx context.Context, entry domain.Entry, id string,
+	ask func(context.Context) (Verdict, error),
+) error {
 	p, err := v.known(ctx, id, false)
+	if err != nil {
+		return err
+	}
+	says, err := ask(ctx)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,11 @@ import (
 	"example.com/blotter/solutions/2-store/memory"
 )
 
+// says returns the question that has this verdict.
+func says(v vault.Verdict) func(context.Context) (vault.Verdict, error) {
+	return func(context.Context) (vault.Verdict, error) { return v, nil }
+}
+
 func TestMain(m *testing.M) { stacktest.Main(m) }
 
 var day = time.Date(2025, 3, 1, 9, 0, 0, 0, time.UTC)
@@ -135,7 +140,7 @@ func TestErasureDestroysTheKey(t *testing.T) {
 	require.NoError(t, v.Record(t.Context(), entry("c-1"), "trader/1", ann))
 	before := leaves(t, log)
 	allowed := vault.Verdict{Allowed: true, Rule: "GDPR Art. 17(1)(a)", Detail: "it is over"}
-	require.NoError(t, v.Erase(t.Context(), entry("c-2"), "trader/1", allowed))
+	require.NoError(t, v.Erase(t.Context(), entry("c-2"), "trader/1", says(allowed)))
 
 	parties, err := keys.Parties(t.Context())
 	require.NoError(t, err)
@@ -143,7 +148,7 @@ func TestErasureDestroysTheKey(t *testing.T) {
 	_, err = v.Unmask(t.Context(), entry("c-3"), "trader/1")
 	require.ErrorIs(t, err, vault.ErrErased)
 	require.ErrorIs(t, v.Record(t.Context(), entry("c-4"), "trader/1", ann), vault.ErrErased)
-	require.ErrorIs(t, v.Erase(t.Context(), entry("c-5"), "trader/1", allowed), vault.ErrErased)
+	require.ErrorIs(t, v.Erase(t.Context(), entry("c-5"), "trader/1", says(allowed)), vault.ErrErased)
 	require.Equal(t, before, leaves(t, log)[:1])
 	require.Equal(t, []string{"party.recorded", "party.erased"}, types(t, log, "trader/1"))
 }
@@ -164,9 +169,9 @@ func TestRefusedErasureIsOnRecord(t *testing.T) {
 	v := open(t, log, new(vault.Memory), newMaster(t))
 	require.NoError(t, v.Record(t.Context(), entry("c-1"), "trader/1", ann))
 	kept := new(vault.KeptError)
-	err := v.Erase(t.Context(), entry("c-2"), "trader/1", vault.Verdict{
+	err := v.Erase(t.Context(), entry("c-2"), "trader/1", says(vault.Verdict{
 		Rule: "GDPR Art. 17(3)(b)", Detail: "the records are kept until 2030-03-01",
-		Until: day.AddDate(5, 0, 0)})
+		Until: day.AddDate(5, 0, 0)}))
 	require.ErrorAs(t, err, &kept)
 	require.EqualError(t, err, "the data of trader/1 stays: "+
 		"the records are kept until 2030-03-01 (GDPR Art. 17(3)(b))")
@@ -174,7 +179,7 @@ func TestRefusedErasureIsOnRecord(t *testing.T) {
 	fields, err := v.Unmask(t.Context(), entry("c-3"), "trader/1")
 	require.NoError(t, err)
 	require.Equal(t, ann, texts(fields))
-	require.ErrorIs(t, v.Erase(t.Context(), entry("c-4"), "trader/2", vault.Verdict{}),
+	require.ErrorIs(t, v.Erase(t.Context(), entry("c-4"), "trader/2", says(vault.Verdict{})),
 		vault.ErrNoParty)
 }
 
@@ -275,7 +280,8 @@ func replayHistory(t *testing.T, keys vault.Keys, seed uint64) {
 			require.NoError(t, err)
 			backup = copyOf(t, keys)
 		case 3:
-			err := v.Erase(t.Context(), e, id, vault.Verdict{Allowed: random.IntN(2) == 0})
+			err := v.Erase(t.Context(), e, id,
+				says(vault.Verdict{Allowed: random.IntN(2) == 0}))
 			if err == nil {
 				m.erased[id] = true
 			}
@@ -347,7 +353,7 @@ func TestOldKeysBringNobodyBack(t *testing.T) {
 			require.NoError(t, v.Record(t.Context(), entry("c-1"), "trader/1", ann))
 			backup := copyOf(t, keys)
 			require.NoError(t, v.Erase(t.Context(), entry("c-2"), "trader/1",
-				vault.Verdict{Allowed: true}))
+				says(vault.Verdict{Allowed: true})))
 
 			putBack(t, keys, backup) // while the vault is open
 			_, err := v.Unmask(t.Context(), entry("c-3"), "trader/1")

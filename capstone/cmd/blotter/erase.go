@@ -3,6 +3,10 @@ package main
 import (
 	"context"
 	"io"
+
+	"example.com/blotter/capstone/domain"
+	"example.com/blotter/capstone/session"
+	"example.com/blotter/capstone/vault"
 )
 
 type eraseCmd struct {
@@ -21,11 +25,8 @@ func (c *eraseCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	says, err := s.ErasureOf(ctx, c.Party)
+	says, err := erased(ctx, s, v, c.entry("erase", c.Approver), c.Party)
 	if err != nil {
-		return err
-	}
-	if err := v.Erase(ctx, c.entry("erase", c.Approver), c.Party, says); err != nil {
 		return err
 	}
 	answer := map[string]any{"party": c.Party, "rule": says.Rule, "detail": says.Detail}
@@ -35,4 +36,15 @@ func (c *eraseCmd) Run(ctx context.Context, a *app) error {
 		printLine(w, "  rotate the master key, so that no backup of the keys has it: "+
 			"blotter party rotate")
 	})
+}
+
+// erased erases a party if the retention policy and the legal holds allow it.
+func erased(
+	ctx context.Context, s *session.Session, v *vault.Vault, entry domain.Entry, party string,
+) (says vault.Verdict, err error) {
+	err = v.Erase(ctx, entry, party, func(ctx context.Context) (vault.Verdict, error) {
+		says, err = s.ErasureOf(ctx, entry, party)
+		return says, err
+	})
+	return says, err
 }

@@ -67,10 +67,7 @@ func erase(ctx context.Context, s *session.Session, e domain.Entry, party string
 	if err != nil {
 		return nil, err
 	}
-	says, err := s.ErasureOf(ctx, party)
-	if err == nil {
-		err = v.Erase(ctx, e, party, says)
-	}
+	says, err := erased(ctx, s, v, e, party)
 	return map[string]string{"party": party, "rule": says.Rule, "detail": says.Detail}, err
 }
 
