@@ -5,6 +5,7 @@
 //
 //	log.json         the settings, written once; a folder without it has no log
 //	keys/signer      the key that signs checkpoints; keep it where administrators cannot read it
+//	keys/signer.pem  or the public key of the command BLOTTER_SIGNER, which signs instead
 //	keys/verifier    the public key that checks them
 //	keys/checkpoint  the last checkpoint that was published with these keys
 //	policy           the witnesses that cosign checkpoints; there may be none

@@ -29,10 +29,15 @@ type KeySource struct {
 	Signed func() (bool, error)
 	// VerifierKey derives the public key.
 	VerifierKey func(signerKey string) (string, error)
+	// Command signs in the place of keys/signer; nil without one.
+	Command []string
 }
 
 // Keys returns the keys of the log.
 func (d *Dir) Keys(from KeySource) (k Keys, err error) {
+	if from.Command != nil {
+		return d.external(from)
+	}
 	path := d.keyFile("signer")
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -106,6 +111,10 @@ func (d *Dir) firstKey(path string, from KeySource) ([]byte, error) {
 	signed, err := from.Signed()
 	if err != nil {
 		return nil, err
+	}
+	if _, err := os.Lstat(d.keyFile("signer.pem")); err == nil {
+		return nil, &UsageError{"a command signs for this log: keys/signer.pem is its public key",
+			"name the command in BLOTTER_SIGNER"}
 	}
 	if _, err := os.Lstat(d.keyFile("checkpoint")); signed || err == nil {
 		return nil, &IntegrityError{"the log's signing key is missing: " + path,

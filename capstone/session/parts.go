@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -162,6 +163,14 @@ func (s *Session) Sealer(ctx context.Context) (*Auditor, error) {
 	return a, err
 }
 
+// signer returns the command that signs, cut at spaces; nil without one.
+func (c Config) signer() []string {
+	if words := strings.Fields(c.Signer); len(words) > 0 {
+		return words
+	}
+	return nil
+}
+
 func (s *Session) auditor(
 	ctx context.Context, create bool, open func(logdir.KeySource) (logdir.Keys, error),
 ) (*Auditor, error) {
@@ -171,7 +180,7 @@ func (s *Session) auditor(
 	}
 	origin := s.Settings().Name.Origin()
 	keys, err := open(logdir.KeySource{
-		Create: create, VerifierKey: audit.VerifierKey,
+		Create: create, VerifierKey: audit.VerifierKey, Command: s.config.signer(),
 		Signed: func() (bool, error) { return audit.Signed(ctx, archive, origin) },
 	})
 	if err != nil {

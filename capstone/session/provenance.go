@@ -21,8 +21,8 @@ func (s *Session) provenance() (*contract.Provenance, error) {
 	}
 	kept, err := s.dir.Checkpoint(func(signed []byte) (contract.Checkpoint, error) {
 		key, err := s.dir.Verifier(logdir.KeySource{
-			VerifierKey: audit.VerifierKey,
-			Signed:      func() (bool, error) { return true, nil }, // it is being opened
+			VerifierKey: audit.VerifierKey, Command: s.config.signer(),
+			Signed: func() (bool, error) { return true, nil }, // it is being opened
 		})
 		if err != nil {
 			return contract.Checkpoint{}, err

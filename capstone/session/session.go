@@ -64,6 +64,8 @@ type Config struct {
 	Lock      string        // of archived objects: COMPLIANCE or GOVERNANCE
 
 	MasterKey string // of the vault, as hexadecimal text; the data folder's if it is empty
+	// Signer is a command with its arguments that signs checkpoints; empty for keys/signer.
+	Signer string
 
 	Keep        time.Duration // of archived snapshots; Retention if it is zero
 	OffloadOver int           // payloads of more bytes go to object storage

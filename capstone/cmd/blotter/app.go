@@ -63,8 +63,8 @@ func (a *app) config() session.Config {
 	return session.Config{
 		Data: a.cli.Data, Stack: a.cli.Stack, Choices: a.choices, OffloadOver: a.cli.OffloadOver,
 		Retention: a.cli.Retention, Lock: a.cli.Lock, Source: a.cli.EventSource,
-		MasterKey: a.cli.MasterKey,
-		Progress:  a.stderr, StackLost: func(err error) { a.cancel(&stackLost{err}) },
+		MasterKey: a.cli.MasterKey, Signer: a.cli.Signer,
+		Progress: a.stderr, StackLost: func(err error) { a.cancel(&stackLost{err}) },
 	}
 }
 

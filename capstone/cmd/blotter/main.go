@@ -100,6 +100,7 @@ type settings struct {
 	Retention   time.Duration `default:"${retention}" env:"BLOTTER_RETENTION" hidden:""`
 	Lock        string        `default:"${lock}" enum:"${locks}" env:"BLOTTER_LOCK" hidden:""`
 	MasterKey   string        `env:"BLOTTER_MASTER_KEY" hidden:""`
+	Signer      string        `env:"BLOTTER_SIGNER" hidden:""`
 	EventSource string        `default:"${event_source}" env:"BLOTTER_SOURCE" hidden:""`
 }
 
