@@ -30,7 +30,7 @@ type Model struct {
 
 // OpenAs opens the model in a schema: see readmodel.OpenAs.
 func OpenAs(ctx context.Context, app, owner, schema string, codec contract.Codec) (*Model, error) {
-	kind := readmodel.Kind{Tables: tables}
+	kind := readmodel.Kind{Tables: tables, Readers: []string{"auditor", "compliance"}}
 	kind.Fold = readmodel.Stateless(func(ctx context.Context, tx pgx.Tx,
 		fresh []contract.Recorded) error {
 		return fold(ctx, tx, codec, fresh)

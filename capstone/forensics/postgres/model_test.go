@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/capstone/explain"
@@ -219,4 +221,30 @@ func TestRebuiltIndexAnswersTheSame(t *testing.T) {
 	end, err := log.End(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, end, cursor)
+}
+
+// A SQL reader reads the views of its role, and nothing else: also after a rebuild, and under a
+// schema whose name ends as that of a rebuild.
+func TestReadersReadTheirViews(t *testing.T) {
+	t.Parallel()
+	dsn, outer := stacktest.Schema(t)
+	schema, log := outer+"_next", bent(5, 60)
+	t.Cleanup(func() { drop(t, dsn, schema) })
+	m, err := postgres.OpenAs(t.Context(), dsn, dsn, schema, projectiontest.Codec{})
+	require.NoError(t, err)
+	t.Cleanup(m.Close)
+	require.Equal(t, 6, stacktest.RequireReader(t, dsn, schema, "auditor"))
+	require.NoError(t, m.Rebuild(t.Context(), log, 60))
+	require.Equal(t, 6, stacktest.RequireReader(t, dsn, schema, "compliance"))
+
+	_, err = postgres.OpenAs(t.Context(), dsn, dsn, schema+strings.Repeat("x", 30), nil)
+	require.ErrorContains(t, err, "take a shorter name for the schema")
+}
+
+func drop(t *testing.T, dsn, schema string) {
+	conn, err := pgx.Connect(context.Background(), dsn)
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(context.Background(), "DROP SCHEMA "+schema+" CASCADE")
+	require.NoError(t, err)
 }

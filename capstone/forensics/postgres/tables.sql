@@ -101,3 +101,17 @@ CREATE TABLE rebooks (
     apart       bigint NOT NULL, -- the larger difference, in parts per million
     PRIMARY KEY (recorded_at, booked, replaced)
 );
+
+-- SQL readers: see package readmodel. facts has the envelope of every event of the log.
+CREATE VIEW auditor_facts WITH (security_barrier) AS SELECT * FROM facts;
+CREATE VIEW auditor_touches WITH (security_barrier) AS SELECT * FROM touches;
+CREATE VIEW auditor_odd_hours WITH (security_barrier) AS SELECT * FROM odd_hours;
+CREATE VIEW auditor_changes WITH (security_barrier) AS SELECT * FROM changes;
+CREATE VIEW auditor_links WITH (security_barrier) AS SELECT * FROM links;
+CREATE VIEW auditor_rebooks WITH (security_barrier) AS SELECT * FROM rebooks;
+CREATE VIEW compliance_facts WITH (security_barrier) AS SELECT * FROM facts;
+CREATE VIEW compliance_touches WITH (security_barrier) AS SELECT * FROM touches;
+CREATE VIEW compliance_odd_hours WITH (security_barrier) AS SELECT * FROM odd_hours;
+CREATE VIEW compliance_changes WITH (security_barrier) AS SELECT * FROM changes;
+CREATE VIEW compliance_links WITH (security_barrier) AS SELECT * FROM links;
+CREATE VIEW compliance_rebooks WITH (security_barrier) AS SELECT * FROM rebooks;

@@ -35,8 +35,8 @@ type Model struct {
 // OpenAs opens the model in a schema: see readmodel.OpenAs.
 func OpenAs(ctx context.Context, app, owner, schema string, codec contract.Codec) (*Model, error) {
 	kind := readmodel.Kind{
-		Tables: tables,
-		Takes:  func(stream string) bool { return isTrade(stream) || isConfirmation(stream) },
+		Tables: tables, Readers: []string{"auditor"},
+		Takes: func(stream string) bool { return isTrade(stream) || isConfirmation(stream) },
 	}
 	kind.Fold = readmodel.Stateless(func(ctx context.Context, tx pgx.Tx,
 		fresh []contract.Recorded) error {

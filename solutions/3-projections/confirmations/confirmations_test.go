@@ -167,3 +167,13 @@ func crashAndCompare(t *testing.T, log *projectiontest.Log, crash interrupted) {
 	require.Equal(t, folded(t, covered, confirmations.Query{}),
 		append([]trade.Confirmation{}, got.Found...))
 }
+
+// A SQL reader reads the views of its role, and nothing else.
+func TestReadersReadTheirViews(t *testing.T) {
+	t.Parallel()
+	dsn, schema := stacktest.Schema(t)
+	m, err := confirmations.OpenAs(t.Context(), dsn, dsn, schema, projectiontest.Codec{})
+	require.NoError(t, err)
+	t.Cleanup(m.Close)
+	require.Equal(t, 1, stacktest.RequireReader(t, dsn, schema, "auditor"))
+}

@@ -5,3 +5,6 @@ CREATE TABLE confirmations (
     terms    jsonb,
     reported jsonb
 );
+
+-- SQL readers: see package readmodel.
+CREATE VIEW auditor_confirmations WITH (security_barrier) AS SELECT * FROM confirmations;

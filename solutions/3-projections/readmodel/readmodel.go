@@ -21,7 +21,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 
 	"github.com/exaring/otelpgx"
@@ -82,6 +81,7 @@ type Model struct {
 	config *pgxpool.Config // of the application: it reads the model and applies events
 	owner  *pgxpool.Config // creates and rebuilds the model; nil if somebody else does
 	schema string
+	live   string        // the schema's name after a swap, after which roles are named
 	pool   *pgxpool.Pool // with config
 	kept   atomic.Pointer[keptFold]
 }
@@ -116,11 +116,19 @@ func OpenAs(ctx context.Context, app, owner, schema string, kind Kind) (*Model, 
 // Open is OpenAs with parsed connection strings.
 func Open(ctx context.Context, app, owner *pgxpool.Config, schema string, kind Kind) (
 	*Model, error) {
-	m := &Model{kind: kind, config: app.Copy(), schema: schema}
+	return open(ctx, app, owner, schema, schema, kind)
+}
+
+func open(ctx context.Context, app, owner *pgxpool.Config, schema, live string, kind Kind) (
+	*Model, error) {
+	m := &Model{kind: kind, config: app.Copy(), schema: schema, live: live}
 	m.config.ConnConfig.RuntimeParams["search_path"] = quoted(schema)
 	// The queries within a span have spans, if the program has set a provider: see package otel.
 	m.config.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithDisableAcquireTracer())
 	if owner != nil {
+		if err := m.checkNames(); err != nil {
+			return nil, err
+		}
 		m.owner = owner.Copy()
 		m.owner.ConnConfig.RuntimeParams["search_path"] = quoted(schema)
 		if err := m.create(ctx); err != nil {
@@ -139,6 +147,21 @@ func Open(ctx context.Context, app, owner *pgxpool.Config, schema string, kind K
 		}
 	}
 	return m, nil
+}
+
+// longestName is the most bytes of a name in Postgres, which cuts a longer one: two models would
+// share a role.
+const longestName = 63
+
+func (m *Model) checkNames() error {
+	for _, reader := range m.kind.Readers {
+		if role := m.live + "_" + reader; len(role) > longestName {
+			return fmt.Errorf("the role %s of schema %s has %d bytes, and a name in Postgres at "+
+				"most %d: take a shorter name for the schema", role, m.schema, len(role),
+				longestName)
+		}
+	}
+	return nil
 }
 
 // ErrNoModel is wrapped by the error of OpenAs without an owner, if the schema holds no model of
@@ -228,7 +251,7 @@ func (m *Model) grants() []string {
 // readers are the statements that create the roles of SQL readers, and give them their views. A
 // rebuilt model has the roles of the live one, since the swap gives it that name.
 func (m *Model) readers() (all []string) {
-	live := strings.TrimSuffix(m.schema, nextSuffix)
+	live := m.live
 	for _, reader := range m.kind.Readers {
 		role := quoted(live + "_" + reader)
 		all = append(all,

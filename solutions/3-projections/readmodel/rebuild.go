@@ -33,7 +33,7 @@ func (m *Model) Rebuild(ctx context.Context, log contract.Reader, size int) erro
 	if _, err := owner.Exec(ctx, drop); err != nil {
 		return fmt.Errorf("drop the partial model of an earlier rebuild: %w", err)
 	}
-	next, err := Open(ctx, m.config, m.owner, m.next(), m.kind)
+	next, err := open(ctx, m.config, m.owner, m.next(), m.live, m.kind)
 	if err != nil {
 		return err
 	}

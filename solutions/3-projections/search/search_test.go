@@ -164,3 +164,15 @@ func TestConditionsHoldTogether(t *testing.T) {
 	require.NoError(t, m.Rebuild(t.Context(), log, 64))
 	require.Equal(t, want, foundUTIs(t, m, q))
 }
+
+// A SQL reader reads the views of its role, and nothing else.
+func TestReadersReadTheirViews(t *testing.T) {
+	t.Parallel()
+	dsn, schema := stacktest.Schema(t)
+	m, err := search.OpenAs(t.Context(), dsn, dsn, schema, projectiontest.Codec{})
+	require.NoError(t, err)
+	t.Cleanup(m.Close)
+	for _, role := range []string{"auditor", "compliance"} {
+		require.Equal(t, 2, stacktest.RequireReader(t, dsn, schema, role))
+	}
+}

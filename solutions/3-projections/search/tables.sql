@@ -17,3 +17,10 @@ CREATE TABLE reasons (
     PRIMARY KEY (uti, version)
 );
 CREATE INDEX reasons_words ON reasons USING gin (words);
+
+-- SQL readers: see package readmodel. A reason is free text.
+CREATE VIEW auditor_contracts WITH (security_barrier) AS SELECT * FROM contracts;
+CREATE VIEW auditor_reasons WITH (security_barrier) AS
+SELECT uti, version, type, actor, approver, recorded_at, reason FROM reasons;
+CREATE VIEW compliance_contracts WITH (security_barrier) AS SELECT * FROM contracts;
+CREATE VIEW compliance_reasons WITH (security_barrier) AS SELECT * FROM auditor_reasons;

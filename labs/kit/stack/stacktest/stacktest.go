@@ -255,12 +255,53 @@ func Schema(t T) (dsn, schema string) {
 	dsn = at.MigrationDSN
 	schema = name(t, 40, '_')
 	execute(t, dsn, "CREATE SCHEMA "+schema)
-	t.Cleanup(func() { execute(t, dsn, "DROP SCHEMA "+schema+" CASCADE") })
+	t.Cleanup(func() {
+		execute(t, dsn, "DROP SCHEMA "+schema+" CASCADE")
+		// Roles are of the whole cluster, and would stay. A model names its own after its schema.
+		execute(t, dsn, `DO $$ DECLARE r text; BEGIN
+FOR r IN SELECT rolname FROM pg_roles WHERE starts_with(rolname, '`+schema+`_') LOOP
+    EXECUTE format('DROP ROLE %I', r);
+END LOOP; END $$`)
+	})
 	separator := "&"
 	if !strings.Contains(dsn, "?") {
 		separator = "?"
 	}
 	return dsn + separator + "search_path=" + schema, schema
+}
+
+// RequireReader checks that a SQL reader of a model may read the views of its role, and may read
+// nothing else in the schema and write nothing. It returns the number of views.
+func RequireReader(t T, dsn, schema, role string) (views int) {
+	ctx := context.Background()
+	login := schema + "_" + role + "_login"
+	execute(t, dsn, "CREATE ROLE "+login+" LOGIN PASSWORD 'secret' IN ROLE "+schema+"_"+role)
+	config, err := pgx.ParseConfig(dsn)
+	require.NoError(t, err)
+	owner, err := pgx.ConnectConfig(ctx, config.Copy())
+	require.NoError(t, err)
+	defer owner.Close(ctx)
+	config.User, config.Password = login, "secret"
+	reader, err := pgx.ConnectConfig(ctx, config)
+	require.NoError(t, err)
+	defer reader.Close(ctx)
+	rows, err := owner.Query(ctx, "SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'v') "+
+		"AND relnamespace = $1::regnamespace", schema)
+	require.NoError(t, err)
+	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	for _, relation := range all {
+		for _, statement := range []string{"SELECT * FROM ", "DELETE FROM "} {
+			_, err := reader.Exec(ctx, statement+schema+"."+relation)
+			if statement[0] == 'S' && strings.HasPrefix(relation, role+"_") {
+				require.NoError(t, err, "%s reads %s", role, relation)
+				views++
+				continue
+			}
+			require.ErrorContains(t, err, "42501", "%s: %s%s", role, statement, relation)
+		}
+	}
+	return views
 }
 
 func execute(t T, dsn, sql string) {
