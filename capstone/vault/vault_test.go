@@ -148,7 +148,8 @@ func TestErasureDestroysTheKey(t *testing.T) {
 	_, err = v.Unmask(t.Context(), entry("c-3"), "trader/1")
 	require.ErrorIs(t, err, vault.ErrErased)
 	require.ErrorIs(t, v.Record(t.Context(), entry("c-4"), "trader/1", ann), vault.ErrErased)
-	require.ErrorIs(t, v.Erase(t.Context(), entry("c-5"), "trader/1", says(allowed)), vault.ErrErased)
+	require.ErrorIs(t, v.Erase(t.Context(), entry("c-5"), "trader/1", says(allowed)),
+		vault.ErrErased)
 	require.Equal(t, before, leaves(t, log)[:1])
 	require.Equal(t, []string{"party.recorded", "party.erased"}, types(t, log, "trader/1"))
 }
