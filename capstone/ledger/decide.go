@@ -54,6 +54,8 @@ type (
 	UnblockAccount struct{ Account string }
 	// CloseAccount ends an account whose balance is zero.
 	CloseAccount struct{ Account string }
+	// ReopenAccount allows postings to a closed account again. It needs an approver.
+	ReopenAccount struct{ Account string }
 )
 
 // The requests about entries.
@@ -98,6 +100,7 @@ const (
 	NoAccount        trade.Rule = "account.unknown"            // never opened
 	NotOpen          trade.Rule = "account.not-open"           // blocked or closed
 	NotBlocked       trade.Rule = "account.not-blocked"        // nothing to unblock
+	AccountIsNotShut trade.Rule = "account.not-closed"         // nothing to reopen
 	NotEmpty         trade.Rule = "account.not-empty"          // closing would lose a balance
 	OtherCurrency    trade.Rule = "account.other-currency"     // the account carries another one
 	BelowFloor       trade.Rule = "account.below-floor"        // at some effective time
@@ -187,6 +190,8 @@ func (c Command) Subject() string {
 	case UnblockAccount:
 		return r.Account
 	case CloseAccount:
+		return r.Account
+	case ReopenAccount:
 		return r.Account
 	case CreateEntry:
 		return r.Entry
@@ -281,6 +286,7 @@ func (r RenameAccount) reads(s *State, _ time.Time) []string  { return account(s
 func (r BlockAccount) reads(s *State, _ time.Time) []string   { return account(s, r.Account) }
 func (r UnblockAccount) reads(s *State, _ time.Time) []string { return account(s, r.Account) }
 func (r CloseAccount) reads(s *State, _ time.Time) []string   { return account(s, r.Account) }
+func (r ReopenAccount) reads(s *State, _ time.Time) []string  { return account(s, r.Account) }
 func (r OpenPeriod) reads(s *State, _ time.Time) []string     { return period(s, r.Period) }
 func (r ClosePeriod) reads(s *State, _ time.Time) []string    { return period(s, r.Period) }
 func (r ReopenPeriod) reads(s *State, _ time.Time) []string   { return period(s, r.Period) }
@@ -345,6 +351,11 @@ func (r CloseAccount) decide(d *decision) {
 		d.refuse(NotEmpty, "account %s has a balance of %s", r.Account, balance)
 	}
 	d.change(r.Account, AccountClosed(r), NotOpen, Open, Blocked)
+}
+
+func (r ReopenAccount) decide(d *decision) {
+	d.needApprover("changes closed books")
+	d.change(r.Account, AccountReopened(r), AccountIsNotShut, Closed)
 }
 
 // turn emits b for a period with a stage.

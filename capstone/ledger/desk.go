@@ -338,6 +338,7 @@ var decoders = map[string]func(contract.Recorded) (Body, error){
 	AccountBlocked{}.EventType():       decode[AccountBlocked],
 	AccountUnblocked{}.EventType():     decode[AccountUnblocked],
 	AccountClosed{}.EventType():        decode[AccountClosed],
+	AccountReopened{}.EventType():      decode[AccountReopened],
 	AccountDebited{}.EventType():       decode[AccountDebited],
 	AccountCredited{}.EventType():      decode[AccountCredited],
 	JournalCreated{}.EventType():       decode[JournalCreated],

@@ -6,7 +6,8 @@
 // next postings (a floor, a closed account), and Books.Check holds them against the entries.
 //
 //	journal/<ledger>/<entry>     created, posted, reversed
-//	account/<ledger>/<account>   opened, renamed, blocked, unblocked, debited, credited, closed
+//	account/<ledger>/<account>   opened, renamed, blocked, unblocked, debited, credited, closed,
+//	                             reopened
 //	period/<ledger>/<month>      opened, closed, reopened
 //
 // A decision is pure: Decide takes the state of the streams that Reads names, and a command. It

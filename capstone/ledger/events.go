@@ -42,6 +42,11 @@ type AccountClosed struct {
 	Account string `avro:"account"`
 }
 
+// AccountReopened allows postings to a closed account again.
+type AccountReopened struct {
+	Account string `avro:"account"`
+}
+
 // AccountDebited is a debit of an account by an entry.
 type AccountDebited struct {
 	Entry    string         `avro:"entry"`
@@ -112,6 +117,7 @@ func (AccountRenamed) EventType() string       { return "ledger.account-renamed"
 func (AccountBlocked) EventType() string       { return "ledger.account-blocked" }
 func (AccountUnblocked) EventType() string     { return "ledger.account-unblocked" }
 func (AccountClosed) EventType() string        { return "ledger.account-closed" }
+func (AccountReopened) EventType() string      { return "ledger.account-reopened" }
 func (AccountDebited) EventType() string       { return "ledger.account-debited" }
 func (AccountCredited) EventType() string      { return "ledger.account-credited" }
 func (JournalCreated) EventType() string       { return "ledger.journal-created" }

@@ -144,6 +144,9 @@ func TestEachRuleRefuses(t *testing.T) {
 			Lines: lines("cash", "sales", "1", "EUR")}},
 		{ledger.BadCommand, day(1), ledger.ReverseEntry{Entry: "E2", By: "RULES-1"}},
 		{ledger.NeedsApprover, day(1), ledger.ReopenPeriod{Period: "2024-12"}},
+		{ledger.NeedsApprover, day(1), ledger.ReopenAccount{Account: "old"}},
+		{ledger.AccountIsNotShut, day(1), ledger.ReopenAccount{Account: "held"}},
+		{ledger.NoAccount, day(1), ledger.ReopenAccount{Account: "nowhere"}},
 		{ledger.AccountExists, day(1), open("cash", ledger.Asset, "EUR")},
 		{ledger.NoAccount, day(1), post("E3", "cash", "nowhere", "1", "EUR")},
 		{ledger.NoAccount, day(1), ledger.BlockAccount{Account: "nowhere"}},
@@ -173,7 +176,8 @@ func TestEachRuleRefuses(t *testing.T) {
 	} {
 		before := len(d.facts)
 		cmd := ledger.Command{EffectiveAt: c.at, Actor: "clerk/1", Do: c.do}
-		if c.rule == ledger.PeriodIsNotShut {
+		if _, reopens := c.do.(ledger.ReopenAccount); c.rule == ledger.PeriodIsNotShut ||
+			reopens && c.rule != ledger.NeedsApprover {
 			cmd.Approver = "chief/1"
 		}
 		refusal := d.send(cmd)
@@ -222,6 +226,22 @@ func TestClosedPeriodNeedsApprover(t *testing.T) {
 	require.Nil(t, d.send(ledger.Command{EffectiveAt: february, Actor: "clerk/1",
 		Approver: "chief/1", Do: reopen}))
 	d.must(t, day(2), post("E2", "cash", "sales", "10", "EUR"))
+}
+
+// A closed account takes no entry until an approver reopens it. It keeps its movements.
+func TestReopenedAccountTakesEntries(t *testing.T) {
+	t.Parallel()
+	d := opened(t)
+	d.must(t, day(1), post("E1", "cash", "sales", "10", "EUR"))
+	d.must(t, day(2), post("E2", "fees", "cash", "10", "EUR"),
+		ledger.CloseAccount{Account: "cash"})
+	require.Equal(t, ledger.NotOpen, d.do(day(2), post("E3", "cash", "sales", "1", "EUR")).Rule)
+	require.Nil(t, d.send(ledger.Command{EffectiveAt: day(3), Actor: "clerk/1",
+		Approver: "chief/1", Do: ledger.ReopenAccount{Account: "cash"}}))
+	d.must(t, day(3), post("E3", "cash", "sales", "1", "EUR"))
+	require.Equal(t, ledger.BelowFloor, d.do(day(2), post("E4", "fees", "cash", "1", "EUR")).Rule,
+		"the movements before the close still count")
+	require.Equal(t, "1", balance(d, "cash", trade.AsOf{}).String())
 }
 
 // A posting guards its period, and an account's event has the amount of its line.

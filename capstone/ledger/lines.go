@@ -82,6 +82,7 @@ var fieldsOf = map[string][]string{
 	"block":         {"account"},
 	"unblock":       {"account"},
 	"close":         {"account"},
+	"reopen":        {"account"},
 	"create":        {"entry", "description", "lines"},
 	"post":          {"entry", "description", "lines", "original_at"},
 	"reverse":       {"entry", "by"},
@@ -128,6 +129,8 @@ func (l line) request() (Request, error) {
 		return UnblockAccount{l.Account}, nil
 	case "close":
 		return CloseAccount{l.Account}, nil
+	case "reopen":
+		return ReopenAccount{l.Account}, nil
 	case "reverse":
 		return ReverseEntry{l.Entry, l.By}, nil
 	case "open-period":
@@ -151,8 +154,8 @@ func (l line) request() (Request, error) {
 	case "correct":
 		return CorrectEntry{l.Entry, l.By, l.Replacement, l.Description, lines}, nil
 	}
-	return nil, fmt.Errorf("op %q: want open, rename, block, unblock, close, create, post, "+
-		"reverse, correct, open-period, close-period or reopen-period", l.Op)
+	return nil, fmt.Errorf("op %q: want open, rename, block, unblock, close, reopen, create, "+
+		"post, reverse, correct, open-period, close-period or reopen-period", l.Op)
 }
 
 func (l line) open() (Request, error) {

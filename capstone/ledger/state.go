@@ -106,7 +106,7 @@ func (a Account) evolve(f Fact) Account {
 		a.Name = b.Name
 	case AccountBlocked:
 		a.Status = Blocked
-	case AccountUnblocked:
+	case AccountUnblocked, AccountReopened:
 		a.Status = Open
 	case AccountClosed:
 		a.Status = Closed
