@@ -42,6 +42,20 @@ type Books struct {
 	Periods  map[string]Status
 	entries  []*Posted // in the order of Posted.Compare
 	moves    map[move]trade.Decimal
+	refused  map[string][]refused // by entry of the process, in the order of recording
+}
+
+// An Exception is an entry of the trades that the ledger refused. The process posts it once the
+// cause of the refusal is gone.
+type Exception struct {
+	Entry   string
+	Cause   uuid.UUID // the event of a trade
+	Refusal trade.Refusal
+}
+
+type refused struct {
+	Exception
+	at time.Time // recorded
 }
 
 // A move is the part of an account in an entry.
@@ -55,6 +69,7 @@ func NewBooks(ledger string, zone *time.Location) *Books {
 	return &Books{
 		Ledger: ledger, Zone: zone, Accounts: map[string]AccountOpened{},
 		Periods: map[string]Status{}, moves: map[move]trade.Decimal{},
+		refused: map[string][]refused{},
 	}
 }
 
@@ -79,6 +94,12 @@ func (b *Books) Take(f Fact) {
 		a := b.Accounts[name]
 		a.Name = body.Name
 		b.Accounts[name] = a
+	case CommandRefused:
+		if f.Actor == processActor && strings.HasPrefix(body.Subject, singleEvent) {
+			why := trade.Refusal{Rule: trade.Rule(body.Rule), Detail: body.Detail}
+			b.refused[body.Subject] = append(b.refused[body.Subject],
+				refused{Exception{body.Subject, f.Causation, why}, f.RecordedAt})
+		}
 	case PeriodOpened, PeriodReopened:
 		b.Periods[name] = Open
 	case PeriodClosed:
@@ -140,6 +161,27 @@ func (b *Books) Entries(at trade.AsOf) []*Posted {
 		}
 	}
 	return known
+}
+
+// Exceptions returns the entries of single events that were refused and are not posted, as known at
+// a time, with their last refusals.
+func (b *Books) Exceptions(at trade.AsOf) []Exception {
+	last := map[string]Exception{}
+	for _, all := range b.refused {
+		for _, r := range all {
+			if at.Knows(r.at) {
+				last[r.Entry] = r.Exception
+			}
+		}
+	}
+	for _, p := range b.Entries(trade.AsOf{Known: at.Known}) {
+		delete(last, p.Entry)
+	}
+	found := make([]Exception, 0, len(last))
+	for _, entry := range slices.Sorted(maps.Keys(last)) {
+		found = append(found, last[entry])
+	}
+	return found
 }
 
 // A Balance is the sums of an account.

@@ -21,7 +21,8 @@ import (
 // the event, so nothing is posted twice.
 //
 // It opens the accounts and the periods that it needs. An event of a closed period is posted at the
-// beginning of the next open one, with its original date. A Poster is for one goroutine.
+// beginning of the next open one, with its original date. An entry that the ledger refuses waits as
+// an exception, and the process goes on. A Poster is for one goroutine.
 type Poster struct {
 	Desk   *Desk
 	Trades contract.Codec
@@ -33,6 +34,8 @@ type Poster struct {
 	posted  Sums
 	causes  map[string]bool // the entries of single events that this fold has yet to meet
 	entries map[string]bool
+	waiting []waiting
+	mended  bool   // a command of somebody else may have removed the cause of an exception
 	version string // of the adopted rules
 	targets *Targets
 	cursor  contract.Cursor
@@ -48,8 +51,14 @@ var ErrNothingToAdopt = errors.New("no balance differs under these posting rules
 // ErrOvertaken is an entry that another process has posted since this one folded the log.
 var ErrOvertaken = errors.New("another process posts into this ledger")
 
-// A PostingError is an entry that the ledger refused. The process stops there: a later entry would
-// hide the difference.
+// waiting is an entry that the ledger refused. Its sums are left out of the rest, which would post
+// them elsewhere and hide the difference.
+type waiting struct {
+	toPost
+	refusal *trade.Refusal
+}
+
+// A PostingError is an entry that the ledger refused, and without which an adoption cannot be.
 type PostingError struct {
 	Entry   string
 	Refusal *trade.Refusal
@@ -60,7 +69,8 @@ func (e *PostingError) Error() string {
 }
 
 // CatchUp posts the events up to the end of the log. It returns the number of entries. After an
-// error the next call begins again from the log, as it does itself if it is overtaken.
+// error the next call begins again from the log, as it does itself if it is overtaken. Exceptions
+// are tried again after a command of somebody else in this ledger.
 func (p *Poster) CatchUp(ctx context.Context) (n int, err error) {
 	for {
 		more, err := p.catchUp(ctx)
@@ -90,6 +100,9 @@ func (p *Poster) catchUp(ctx context.Context) (n int, err error) {
 	}
 	var late []contract.Recorded // without an entry, but before events that have one
 	behind := map[string]bool{}  // their streams
+	if n, err = p.retry(ctx); err != nil {
+		return n, err
+	}
 	for r, err := range p.Desk.Log.Read(ctx, p.cursor, to) {
 		if err != nil {
 			return n, err
@@ -97,7 +110,7 @@ func (p *Poster) catchUp(ctx context.Context) (n int, err error) {
 		if !strings.HasPrefix(r.Stream, trade.TradeStream("")) {
 			continue
 		}
-		if behind[r.Stream] || len(p.causes) > 0 && !p.entries[entryOf(r)] {
+		if behind[r.Stream] || len(p.causes) > 0 && !p.met(entryOf(r)) {
 			late, behind[r.Stream] = append(late, r), true
 			continue
 		}
@@ -128,6 +141,8 @@ func (p *Poster) takeFacts(ctx context.Context, to contract.Cursor) error {
 		if err != nil {
 			return err
 		}
+		_, refused := f.Body.(CommandRefused)
+		p.mended = p.mended || f.Actor != processActor && !refused
 		switch body := f.Body.(type) {
 		case JournalEntryPosted:
 			p.took(body)
@@ -157,6 +172,7 @@ func (p *Poster) took(e JournalEntryPosted) {
 		p.version = e.Rules
 	}
 	p.entries[e.Entry] = true
+	p.waiting = slices.DeleteFunc(p.waiting, func(w waiting) bool { return w.entry == e.Entry })
 	if strings.HasPrefix(e.Entry, singleEvent) {
 		p.causes[e.Entry] = true
 	}
@@ -175,6 +191,46 @@ const (
 // entryOf returns the name of the entry of an event.
 func entryOf(r contract.Recorded) string { return singleEvent + r.ID.String() }
 
+// met reports whether the process has met the event of an entry before: it is on record, or refused.
+func (p *Poster) met(entry string) bool {
+	_, refused := p.books.refused[entry]
+	return refused || p.entries[entry]
+}
+
+// retry posts the exceptions again whose cause may be gone.
+func (p *Poster) retry(ctx context.Context) (n int, err error) {
+	if !p.mended {
+		return 0, nil
+	}
+	all := p.waiting
+	p.waiting, p.mended = nil, false
+	for _, w := range all {
+		if n, err = p.postOrWait(ctx, w.toPost, n); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// postOrWait posts an entry, or keeps it as an exception. The refusal is on record before that.
+func (p *Poster) postOrWait(ctx context.Context, of toPost, n int) (int, error) {
+	n, err := p.post(ctx, of, n)
+	if refused := (*PostingError)(nil); errors.As(err, &refused) {
+		p.waiting = append(p.waiting, waiting{of, refused.Refusal})
+		return n, nil
+	}
+	return n, err
+}
+
+// Exceptions returns the entries that the ledger refused at the last CatchUp.
+func (p *Poster) Exceptions() []Exception {
+	all := []Exception{} // never nil: nothing is an empty list
+	for _, w := range p.waiting {
+		all = append(all, Exception{w.entry, w.cause.ID, *w.refusal})
+	}
+	return all
+}
+
 // take folds one event of a trade, and posts the changes that it makes. They balance, whatever an
 // earlier run has posted that met the events in another order.
 func (p *Poster) take(ctx context.Context, r contract.Recorded, n int) (int, error) {
@@ -189,7 +245,7 @@ func (p *Poster) take(ctx context.Context, r contract.Recorded, n int) (int, err
 		return n, nil
 	}
 	text := fmt.Sprintf("%s %s, version %d", r.Type, r.Stream, r.Version)
-	return p.post(ctx, toPost{name, text, r, r.EffectiveAt, changed, Adoption{}}, n)
+	return p.postOrWait(ctx, toPost{name, text, r, r.EffectiveAt, changed, Adoption{}}, n)
 }
 
 // postRest posts the difference that is left at the end. There is none, unless another run met the
@@ -197,11 +253,14 @@ func (p *Poster) take(ctx context.Context, r contract.Recorded, n int) (int, err
 func (p *Poster) postRest(ctx context.Context, n int) (int, error) {
 	difference := maps.Clone(p.targets.Sums)
 	difference.plus(p.posted, -1)
+	for _, w := range p.waiting {
+		difference.plus(w.sums, -1)
+	}
 	name := restEvents + p.last.ID.String()
 	for i := 2; p.entries[name]; i++ {
 		name = fmt.Sprintf("%s%s.%d", restEvents, p.last.ID, i)
 	}
-	return p.post(ctx, toPost{name, "rest of the trades", p.last, p.last.EffectiveAt,
+	return p.postOrWait(ctx, toPost{name, "rest of the trades", p.last, p.last.EffectiveAt,
 		difference, Adoption{}}, n)
 }
 
@@ -217,6 +276,9 @@ func (p *Poster) Adopt(ctx context.Context, version string, at time.Time, by Ado
 	}
 	if _, err := p.CatchUp(ctx); err != nil {
 		return err
+	}
+	if len(p.waiting) > 0 {
+		return &PostingError{p.waiting[0].entry, p.waiting[0].refusal}
 	}
 	targets := NewTargets(rules)
 	for _, stream := range slices.Sorted(maps.Keys(p.targets.trades)) {

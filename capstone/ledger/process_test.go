@@ -351,37 +351,114 @@ func of(b *ledger.Books, account string) trade.Decimal {
 	return trade.Decimal{}
 }
 
-// A blocked account stops the process by name, and does not let a later event hide the difference.
-// Once it is unblocked, the next run posts the rest.
-func TestRefusedPostingStopsTheProcess(t *testing.T) {
+// few trades of the demo.
+var few = simulate.Config{Seed: 3, Trades: 15, Days: 90, From: start}
+
+// more records trades of another simulated book.
+func (d *trading) more(t *testing.T, seed uint64) {
+	cfg, before := few, d.last(t)
+	cfg.Seed = seed
+	for step := range simulate.Book(cfg) {
+		step.Command.ID += fmt.Sprint("-more-", seed)
+		_, _ = d.system.Do(t.Context(), step.Command) // some are refused
+	}
+	require.True(t, d.last(t).After(before))
+}
+
+// An entry that the ledger refuses is an exception: the process posts the entries after it, and no
+// rest hides the difference. It is listed, also from the log, and posted when its cause is gone, by
+// this process and by another one.
+func TestRefusedPostingIsAnException(t *testing.T) {
+	t.Parallel()
+	for _, restart := range []bool{false, true} {
+		d := newTrading()
+		d.enter(t, few, 1000)
+		shut := d.ties(t, "1")[0].Accounts[0]
+		d.must(t, d.last(t), ledger.BlockAccount{Account: shut})
+		before := of(d.books(t), shut)
+		d.more(t, 6)
+		next := func() (posted int) {
+			if restart {
+				d.poster = &ledger.Poster{Desk: over(d.Log).Desk, Trades: codec.Offline(),
+					Ledger: "main"}
+			}
+			posted, err := d.poster.CatchUp(t.Context())
+			require.NoError(t, err)
+			return posted
+		}
+		require.Positive(t, next(), "other accounts are open")
+		first := d.poster.Exceptions()
+		require.NotEmpty(t, first)
+		require.Equal(t, before.String(), of(d.books(t), shut).String())
+		for _, e := range first {
+			require.Equal(t, ledger.NotOpen, e.Refusal.Rule)
+			require.Contains(t, e.Refusal.Detail, shut)
+		}
+		require.ElementsMatch(t, first, d.books(t).Exceptions(trade.AsOf{}))
+		require.Zero(t, next(), "nothing is posted twice, and no rest is")
+		require.ElementsMatch(t, names(first), names(d.poster.Exceptions()))
+		d.must(t, d.last(t), ledger.UnblockAccount{Account: shut})
+		require.Equal(t, len(first), next())
+		require.Empty(t, d.poster.Exceptions())
+		require.Empty(t, d.books(t).Exceptions(trade.AsOf{}))
+		requireTied(t, d.ties(t, "1"))
+		for _, p := range d.books(t).Entries(trade.AsOf{}) {
+			require.NotContains(t, p.Entry, "REST-")
+		}
+	}
+}
+
+func names(all []ledger.Exception) (entries []string) {
+	for _, e := range all {
+		entries = append(entries, e.Entry)
+	}
+	return entries
+}
+
+// Each cause of an exception is mended by a command of its own: a closed account is reopened, and a
+// month that closed since the process read it makes way for the next one. An exception is tried
+// again only after such a command, and adoption waits for all of them.
+func TestExceptionIsTriedAgainAfterACommand(t *testing.T) {
 	t.Parallel()
 	d := newTrading()
-	d.enter(t, demo, 1000)
-	for name := range d.books(t).Accounts {
-		d.must(t, d.last(t), ledger.BlockAccount{Account: name})
+	d.enter(t, few, 1000)
+	d.must(t, d.last(t), open("equity:out", ledger.Equity, "EUR"))
+	var shut string
+	for _, b := range d.books(t).Balances(trade.AsOf{}) {
+		if b.Currency == "EUR" && b.Type == ledger.Asset {
+			shut = b.Account
+			d.must(t, d.last(t), ledger.PostEntry{Entry: "out", Lines: []ledger.Line{
+				ledger.LineOf(shut, b.Balance.Neg(), "EUR"),
+				ledger.LineOf("equity:out", b.Balance, "EUR")}},
+				ledger.CloseAccount{Account: shut})
+			break
+		}
 	}
-	more := demo
-	more.Seed = 6
-	for step := range simulate.Book(more) {
-		step.Command.ID += "-more"
-		_, _ = d.system.Do(t.Context(), step.Command)
-	}
-	_, err := d.poster.CatchUp(t.Context())
-	var refused *ledger.PostingError
-	require.ErrorAs(t, err, &refused)
-	require.Equal(t, ledger.NotOpen, refused.Refusal.Rule)
-	require.Contains(t, err.Error(), fmt.Sprint(refused.Entry))
-	_, err = d.poster.CatchUp(t.Context())
-	require.ErrorAs(t, err, &refused, "it stops again")
-	for name := range d.books(t).Accounts {
-		out, err := d.Do(t.Context(), d.command(d.last(t), ledger.UnblockAccount{Account: name}))
+	d.more(t, 6)
+	catchUp := func() []ledger.Exception {
+		_, err := d.poster.CatchUp(t.Context())
 		require.NoError(t, err)
-		require.True(t, out.Refusal == nil || out.Refusal.Rule == ledger.NotBlocked)
+		return d.poster.Exceptions()
 	}
-	restarted := &ledger.Poster{Desk: over(d.Log).Desk, Trades: codec.Offline(), Ledger: "main"}
-	_, err = restarted.CatchUp(t.Context())
+	first := catchUp()
+	require.NotEmpty(t, first)
+	end, err := d.Log.End(t.Context())
 	require.NoError(t, err)
-	requireTied(t, d.ties(t, "1"))
+	require.Equal(t, first, catchUp())
+	again, err := d.Log.End(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, end, again, "without a command it is not tried again")
+	var refused *ledger.PostingError
+	require.ErrorAs(t, d.poster.Adopt(t.Context(), "2", d.last(t), chief), &refused)
+	require.Equal(t, first[0].Entry, refused.Entry)
+	reopen := d.command(d.last(t), ledger.ReopenAccount{Account: shut})
+	reopen.Approver = "chief/1"
+	out, err := d.Do(t.Context(), reopen)
+	require.NoError(t, err)
+	require.Nil(t, out.Refusal)
+	require.Empty(t, catchUp())
+	require.Empty(t, d.books(t).Exceptions(trade.AsOf{}))
+	require.NoError(t, d.books(t).Trial(trade.AsOf{}).Balanced())
 }
 
 // dying is a log whose process dies at an append: before it is recorded, or after it is recorded

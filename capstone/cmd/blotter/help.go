@@ -108,13 +108,14 @@ var examples = map[string]string{
 	"ledger post":  "ledger post",
 	"ledger adopt": "ledger adopt 2 --from 2025-07-01 --actor clerk/1 --approver chief/1 " +
 		"--reason broker",
-	"ledger balances":  "ledger balances --effective-at 2025-03-31",
-	"ledger statement": "ledger statement assets:cash:power-prop:EUR",
-	"ledger general":   "ledger general --format csv",
-	"ledger journal":   "ledger journal --known-at 2025-04-02",
-	"ledger export":    "ledger export year.journal",
-	"ledger reconcile": "ledger reconcile",
-	"ledger what-if":   "ledger what-if 2",
+	"ledger balances":   "ledger balances --effective-at 2025-03-31",
+	"ledger statement":  "ledger statement assets:cash:power-prop:EUR",
+	"ledger general":    "ledger general --format csv",
+	"ledger journal":    "ledger journal --known-at 2025-04-02",
+	"ledger export":     "ledger export year.journal",
+	"ledger exceptions": "ledger exceptions",
+	"ledger reconcile":  "ledger reconcile",
+	"ledger what-if":    "ledger what-if 2",
 
 	"restore-from-archive": "--data new restore-from-archive .blotter --actor ops/1 " +
 		"--approver ops/2 --reason outage",

@@ -10,6 +10,15 @@ import (
 	"sync/atomic"
 )
 
+// openFile opens a file that a command line names. The hint says which file to name.
+func openFile(name, hint string) (*os.File, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, &usageError{err.Error(), hint}
+	}
+	return file, nil
+}
+
 // inputs are the files of an import, all open.
 type inputs struct {
 	files []*input

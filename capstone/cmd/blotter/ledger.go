@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"example.com/blotter/capstone/ledger"
@@ -18,16 +17,17 @@ import (
 
 // ledgerCmd has the commands about the books.
 type ledgerCmd struct {
-	Apply     ledgerApplyCmd     `cmd:"" help:"Send the commands in a file to their ledgers."`
-	Post      ledgerPostCmd      `cmd:"" help:"Post the trades of the log into a ledger."`
-	Adopt     ledgerAdoptCmd     `cmd:"" help:"Post by another version of the posting rules."`
-	Balances  ledgerBalancesCmd  `cmd:"" help:"Show the trial balance."`
-	Statement ledgerStatementCmd `cmd:"" help:"Show an account with its running balance."`
-	General   ledgerGeneralCmd   `cmd:"" help:"Show the statements of all accounts."`
-	Journal   ledgerJournalCmd   `cmd:"" help:"Show the entries."`
-	Export    ledgerExportCmd    `cmd:"" help:"Write the entries in the journal format of hledger."`
-	Reconcile ledgerReconcileCmd `cmd:"" help:"${ledger_reconcile}"`
-	WhatIf    ledgerWhatIfCmd    `cmd:"" name:"what-if" help:"${ledger_what_if}"`
+	Apply      ledgerApplyCmd      `cmd:"" help:"Send the commands in a file to their ledgers."`
+	Post       ledgerPostCmd       `cmd:"" help:"Post the trades of the log into a ledger."`
+	Adopt      ledgerAdoptCmd      `cmd:"" help:"Post by another version of the posting rules."`
+	Balances   ledgerBalancesCmd   `cmd:"" help:"Show the trial balance."`
+	Statement  ledgerStatementCmd  `cmd:"" help:"Show an account with its running balance."`
+	General    ledgerGeneralCmd    `cmd:"" help:"Show the statements of all accounts."`
+	Journal    ledgerJournalCmd    `cmd:"" help:"Show the entries."`
+	Export     ledgerExportCmd     `cmd:"" help:"Write the entries in the journal format of hledger."`
+	Exceptions ledgerExceptionsCmd `cmd:"" help:"${ledger_exceptions}"`
+	Reconcile  ledgerReconcileCmd  `cmd:"" help:"${ledger_reconcile}"`
+	WhatIf     ledgerWhatIfCmd     `cmd:"" name:"what-if" help:"${ledger_what_if}"`
 }
 
 // ofLedger names a ledger.
@@ -70,9 +70,9 @@ type ledgerOutcome struct {
 
 // Run stops at a line that is no command: the lines after it may depend on it.
 func (c *ledgerApplyCmd) Run(ctx context.Context, a *app) error {
-	file, err := os.Open(c.File)
+	file, err := openFile(c.File, "name a file with commands")
 	if err != nil {
-		return &usageError{err.Error(), "name a file with commands"}
+		return err
 	}
 	defer file.Close()
 	config := a.config()
@@ -135,7 +135,8 @@ func applyLines(ctx context.Context, desk *ledger.Desk, file io.Reader) (
 
 type ledgerPostCmd struct{ ofLedger }
 
-// Run posts the differences, and returns when the ledger holds all trades on record.
+// Run posts the differences, and returns when the ledger holds all trades on record. An exception
+// is the answer no.
 func (c *ledgerPostCmd) Run(ctx context.Context, a *app) error {
 	s, poster, err := a.poster(ctx, c.Ledger)
 	if err != nil {
@@ -146,11 +147,13 @@ func (c *ledgerPostCmd) Run(ctx context.Context, a *app) error {
 		return postingFailure(err)
 	}
 	answer := struct {
-		Posted int `json:"posted"`
-	}{n}
-	return a.answer(of(s), answer, func(w io.Writer) {
+		Posted     int            `json:"posted"`
+		Exceptions []exceptionRow `json:"exceptions"`
+	}{n, exceptionRows(poster.Exceptions())}
+	return errors.Join(a.answer(of(s), answer, func(w io.Writer) {
 		fmt.Fprintf(w, "posted %d entries into ledger %s\n", n, c.Ledger)
-	})
+		printRefusedEntries(w, answer.Exceptions)
+	}), exceptionsFailure(answer.Exceptions))
 }
 
 func (a *app) poster(ctx context.Context, name string) (*session.Session, *ledger.Poster, error) {

@@ -3,10 +3,13 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"time"
+
+	"github.com/google/uuid"
 
 	"example.com/blotter/capstone/ledger"
 	"example.com/blotter/labs/kit/contract"
@@ -182,6 +185,54 @@ func (c *ledgerExportCmd) Run(ctx context.Context, a *app) error {
 	return a.answer(q.caveat, answer, func(w io.Writer) {
 		fmt.Fprintf(w, "wrote %d entries to %s\n", entries, c.File)
 	})
+}
+
+type ledgerExceptionsCmd struct{ ledgerAsOf }
+
+// An exceptionRow is a ledger.Exception.
+type exceptionRow struct {
+	Entry  string     `json:"entry"`
+	Event  uuid.UUID  `json:"event"`
+	Rule   trade.Rule `json:"rule"`
+	Detail string     `json:"detail"`
+}
+
+// Run lists the entries of the trades that the ledger refused. One is the answer no.
+func (c *ledgerExceptionsCmd) Run(ctx context.Context, a *app) error {
+	q, books, err := a.books(ctx, c.ledgerAsOf)
+	if err != nil {
+		return err
+	}
+	rows := exceptionRows(books.Exceptions(q.at))
+	return errors.Join(a.answer(q.caveat, rows, func(w io.Writer) { printRefusedEntries(w, rows) }),
+		exceptionsFailure(rows))
+}
+
+func exceptionRows(all []ledger.Exception) []exceptionRow {
+	rows := []exceptionRow{} // never nil: nothing is an empty list
+	for _, e := range all {
+		rows = append(rows, exceptionRow{e.Entry, e.Cause, e.Refusal.Rule, e.Refusal.Detail})
+	}
+	return rows
+}
+
+func printRefusedEntries(w io.Writer, rows []exceptionRow) {
+	var text []string
+	for _, r := range rows {
+		text = append(text, fmt.Sprintf("%s\t%s\t%s\t%s", r.Entry, r.Event, r.Rule, r.Detail))
+	}
+	if len(text) > 0 {
+		table(w, "entry\tevent\trule\tdetail", text...)
+	}
+}
+
+// exceptionsFailure is the answer no while an entry waits.
+func exceptionsFailure(rows []exceptionRow) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	return &failure{fmt.Sprintf("the ledger refuses %d entries of the trades", len(rows)),
+		"remove the causes, such as a closed account, and then blotter ledger post"}
 }
 
 type ledgerReconcileCmd struct {

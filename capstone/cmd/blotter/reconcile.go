@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -108,9 +107,9 @@ type reconcileFileCmd struct {
 
 // Run exits with 1 if a break with the counterparty is open, an earlier one included.
 func (c *reconcileFileCmd) Run(ctx context.Context, a *app) error {
-	file, err := os.Open(c.File)
+	file, err := openFile(c.File, "name a file of confirmations")
 	if err != nil {
-		return &usageError{err.Error(), "name a file of confirmations"}
+		return err
 	}
 	defer file.Close()
 	fields, theirs, err := reconcile.ReadFile(file, c.Mirrored)

@@ -55,6 +55,7 @@ var asked = []struct{ name, params string }{
 	{"ledger statement", "account ledger known-at effective-at"},
 	{"ledger general", "ledger known-at effective-at"},
 	{"ledger journal", "ledger known-at effective-at"},
+	{"ledger exceptions", "ledger known-at effective-at"},
 	{"ledger reconcile", "ledger rules"},
 	{"ledger what-if", "version rules"},
 }
