@@ -30,6 +30,7 @@ const (
 	Investigate Action = "query.investigate" // the questions of an investigation
 	Watch       Action = "service.watch"     // the state of the service and of its checkpoints
 	Send        Action = "command.send"      // commands as itself
+	Book        Action = "ledger.send"       // commands about books as itself
 	Approve     Action = "command.approve"   // pending commands of others
 	Import      Action = "command.import"    // lines of files, which name other actors
 	Unmask      Action = "personal.unmask"   // personal data, with a reason
@@ -41,8 +42,8 @@ const (
 
 // Actions returns all actions.
 func Actions() []Action {
-	return []Action{Read, Investigate, Watch, Send, Approve, Import, Unmask, Erase, LiftHold,
-		Dispose, Release}
+	return []Action{Read, Investigate, Watch, Send, Book, Approve, Import, Unmask, Erase,
+		LiftHold, Dispose, Release}
 }
 
 // Roles returns the roles that policies may name. Most principals have the role of their

@@ -14,20 +14,20 @@ import (
 func TestMatrixOfRolesAndActions(t *testing.T) {
 	t.Parallel()
 	order := []access.Action{access.Read, access.Investigate, access.Watch, access.Send,
-		access.Approve, access.Import, access.Unmask, access.Erase, access.LiftHold,
-		access.Dispose, access.Release}
+		access.Book, access.Approve, access.Import, access.Unmask, access.Erase,
+		access.LiftHold, access.Dispose, access.Release}
 	require.ElementsMatch(t, order, access.Actions())
 	matrix := map[string]string{ // and unmask, erase, lift hold, dispose, release
-		"trader":        "x-xx-------",
-		"operations":    "x-xxx-----x",
-		"risk":          "x-x--------",
-		"compliance":    "xxx---xxxx-",
-		"auditor":       "xxx--------",
-		"administrator": "--x------xx",
-		"reader":        "xxx--------",
-		"approver":      "----x------",
-		"importer":      "-----x-----",
-		"nobody":        "-----------", // no policy names it
+		"trader":        "x-xx--------",
+		"operations":    "x-xxxx-----x",
+		"risk":          "x-x---------",
+		"compliance":    "xxx----xxxx-",
+		"auditor":       "xxx---------",
+		"administrator": "--x-------xx",
+		"reader":        "xxx---------",
+		"approver":      "-----x------",
+		"importer":      "------x-----",
+		"nobody":        "------------", // no policy names it
 	}
 	require.Len(t, matrix, len(access.Roles())+1)
 	for _, role := range append(access.Roles(), "nobody") {

@@ -95,6 +95,9 @@ func (p *Poster) catchUp(ctx context.Context) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	if p.books != nil && p.cursor.Equal(to) {
+		return 0, nil
+	}
 	if err := p.takeFacts(ctx, to); err != nil {
 		return 0, err
 	}

@@ -47,6 +47,7 @@ func newDepartments(t *testing.T) *service {
 			a serve.Answer) {
 			return serve.Answer{Status: http.StatusOK, JSON: []byte(`{"answer":[]}`)}
 		}}}
+		withLedgers(c)
 		c.Records = inMemory(t, c.System.Log)
 		c.Canary = func(context.Context, serve.CanaryStep) (any, error) { return nil, nil }
 		log, codec, n := c.System.Log, domain.Offline(), 0
@@ -75,6 +76,7 @@ func TestServiceEnforcesTheMatrix(t *testing.T) {
 		access.Investigate: {"GET", "/v1/audit-late", ""},
 		access.Watch:       {"GET", "/metrics", ""},
 		access.Send:        {"POST", "/v1/commands", "{}"},
+		access.Book:        {"POST", "/v1/ledger-commands", bookNothing},
 		access.Approve:     {"POST", "/v1/approvals", `{"command_id":"c-1"}`},
 		access.Import:      {"POST", "/v1/batches", line},
 		access.Unmask:      {"POST", "/v1/parties/unmask", `{"subject":"client/1","reason":"r"}`},
@@ -85,9 +87,10 @@ func TestServiceEnforcesTheMatrix(t *testing.T) {
 			`{"step":"start","type":"trade.settled","share":5,"reason":"r"}`},
 	}
 	matrix := map[serve.Role][]access.Action{
-		"trader":     {access.Read, access.Watch, access.Send},
-		"operations": {access.Read, access.Watch, access.Send, access.Approve, access.Release},
-		"risk":       {access.Read, access.Watch},
+		"trader": {access.Read, access.Watch, access.Send},
+		"operations": {access.Read, access.Watch, access.Send, access.Book, access.Approve,
+			access.Release},
+		"risk": {access.Read, access.Watch},
 		"compliance": {access.Read, access.Investigate, access.Watch, access.Unmask,
 			access.Erase, access.LiftHold, access.Dispose},
 		"auditor":       {access.Read, access.Investigate, access.Watch},

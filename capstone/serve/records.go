@@ -159,9 +159,9 @@ func (s *Server) act(ctx context.Context, route actRoute, in *actInput) (*actOut
 	key := [3]string{route.id, act.Subject, act.Reason}
 	var first waiting
 	if route.two {
-		var full int
-		if first, full = s.second.take(key, act.Actor, time.Now()); full > 0 {
-			return nil, tooMany(full).titled()
+		var err error
+		if first, err = s.awaitSecond(key, act.Actor); err != nil {
+			return nil, err
 		}
 		if first.actor == "" {
 			out.Status, out.Body.Result = http.StatusAccepted, "waiting"

@@ -7,6 +7,7 @@
 //	POST /v1/parties/unmask show personal data; /v1/parties/erase destroys its key
 //	POST /v1/holds/lift     lift a legal hold; /v1/disposals destroys the records that are due
 //	POST /v1/canaries       start, promote or abort the canary of a schema
+//	POST /v1/ledger-commands  one command about books, such as a line that posts an entry
 //	POST /v1/batches        many commands, as JSON Lines
 //	GET  /v1/<query>        a query of the command line, such as /v1/position?book=power-prop
 //	GET  /v1/events         a page of the log, from a cursor on
@@ -23,6 +24,7 @@
 //	a kill after the append                 the same command gets the recorded outcome
 //	a kill before the follow-ups            the sweep issues them when the process starts
 //	a kill before a read model follows      it continues at its cursor
+//	a kill before a trade is posted         the poster folds the log, and posts what is missing
 //	a kill before a checkpoint is signed    the next seal adopts the batch, or makes it again
 //	SIGTERM                                 commands in flight finish, and the marks are written
 package serve
@@ -92,6 +94,9 @@ type Config struct {
 	// Canary takes a step of a canary, and returns its state. A refusal is a *Problem; any other
 	// error is an outage. nil: the service takes no steps.
 	Canary func(context.Context, CanaryStep) (any, error)
+
+	// Ledgers decide the commands about books; nil: there are none.
+	Ledgers *Ledgers
 
 	// Records has the acts on personal data and kept records; nil: there are none.
 	Records *Records
@@ -176,6 +181,7 @@ func New(c Config) *Server {
 	s.routeApprovals()
 	s.routeRecords()
 	s.routeCanaries()
+	s.routeLedger()
 	s.routeQueries()
 	s.routeFeed()
 	s.routeHealth()

@@ -297,6 +297,8 @@ var longHelp = map[string]string{
 		strings.Join(reconcile.Columns(), ", ") + "; these are compared.",
 	"serve_report_rules": "Count the late reports of these rule sets, at --check-every.",
 
+	"serve_post_ledger": "Post the trades into this ledger as they come; none by default.",
+
 	"serve_reconcile_every": "Run all jobs of reconcile at this interval; 0 runs none.",
 
 	"cosign_embedded": "Let the witness of the embedded stack be the first.",

@@ -24,6 +24,7 @@ import (
 
 	"example.com/blotter/capstone/access"
 	"example.com/blotter/capstone/domain"
+	"example.com/blotter/capstone/ledger"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/serve"
 	"example.com/blotter/capstone/session"
@@ -40,6 +41,7 @@ type serveCmd struct {
 	LogLevel        slog.Level    `help:"${serve_log_level}" default:"info"`
 	ReconcileEvery  time.Duration `help:"${serve_reconcile_every}" default:"0"`
 	ReportRules     []string      `help:"${serve_report_rules}" placeholder:"RULES"`
+	PostLedger      string        `help:"${serve_post_ledger}" placeholder:"LEDGER"`
 	Simulate        bool          `help:"${import_simulate}"`
 
 	Policies string `help:"${serve_policies}" placeholder:"FILE" type:"existingfile"`
@@ -212,6 +214,9 @@ func (c *serveCmd) server(
 			passwords,
 		},
 	}
+	if config.Ledgers, err = c.ledgers(ctx, a, s); err != nil {
+		return nil, err
+	}
 	if len(c.ReportRules) > 0 {
 		if config.Late, err = lateReports(s, c.ReportRules); err != nil {
 			return nil, err
@@ -238,6 +243,22 @@ func (c *serveCmd) server(
 	a.verdict, a.health = server.Verdict, server.Health
 	addConsole(server, config, s)
 	return server, nil
+}
+
+// ledgers returns the desk of the service for books, and the poster of the chosen one. A log
+// without atomic appends has none.
+func (c *serveCmd) ledgers(
+	ctx context.Context, a *app, s *session.Session,
+) (*serve.Ledgers, error) {
+	desk, err := a.book(ctx, s, "serve/ledger")
+	if errors.Is(err, errors.ErrUnsupported) && c.PostLedger == "" {
+		return nil, nil
+	}
+	if err != nil || c.PostLedger == "" {
+		return &serve.Ledgers{Desk: desk}, err
+	}
+	poster := &ledger.Poster{Desk: desk, Trades: s.Codec, Ledger: c.PostLedger}
+	return &serve.Ledgers{Desk: desk, Poster: poster}, nil
 }
 
 // observed takes the measurements and the spans of a service; the zero value takes none.
