@@ -194,7 +194,8 @@ const (
 // entryOf returns the name of the entry of an event.
 func entryOf(r contract.Recorded) string { return singleEvent + r.ID.String() }
 
-// met reports whether the process has met the event of an entry before: it is on record, or refused.
+// met reports whether the process has met the event of an entry before: the entry is on record, or
+// its refusal is.
 func (p *Poster) met(entry string) bool {
 	_, refused := p.books.refused[entry]
 	return refused || p.entries[entry]

@@ -113,8 +113,8 @@ func TestLedgerCommandWithApprover(t *testing.T) {
 	require.Equal(t, []string{"operations/1", "approver/1"}, []string{r.Actor, r.Approver})
 }
 
-// The service posts a trade that comes while it runs. A refused entry is an exception: the part says
-// so until the account is unblocked, by the API too.
+// The service posts a trade that comes while it runs. A refused entry is an exception: the part
+// says so until the account is unblocked, by the API too.
 func TestLedgerFollowsTrades(t *testing.T) {
 	t.Parallel()
 	s := newService(t, withLedgers)

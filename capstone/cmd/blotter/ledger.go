@@ -24,7 +24,7 @@ type ledgerCmd struct {
 	Statement  ledgerStatementCmd  `cmd:"" help:"Show an account with its running balance."`
 	General    ledgerGeneralCmd    `cmd:"" help:"Show the statements of all accounts."`
 	Journal    ledgerJournalCmd    `cmd:"" help:"Show the entries."`
-	Export     ledgerExportCmd     `cmd:"" help:"Write the entries in the journal format of hledger."`
+	Export     ledgerExportCmd     `cmd:"" help:"Write the entries for hledger."`
 	Exceptions ledgerExceptionsCmd `cmd:"" help:"${ledger_exceptions}"`
 	Reconcile  ledgerReconcileCmd  `cmd:"" help:"${ledger_reconcile}"`
 	WhatIf     ledgerWhatIfCmd     `cmd:"" name:"what-if" help:"${ledger_what_if}"`
