@@ -29,7 +29,7 @@ var onOneStack = []string{
 	"projection-behind.md", "projection-wrong.md", "replay-mismatch.md", "lost-index.md",
 	"unsealed-too-long.md", "poison-event.md", "service-gone-or-slow.md", "fenced-owner.md",
 	"incident-timeline.md", "key-rotation.md", "suspected-insider.md", "audit-extract.md",
-	"subject-access.md", "restore-from-backup.md",
+	"subject-access.md", "restore-from-backup.md", "ledger-wrong.md",
 }
 
 // tamperAlarm runs last on the embedded stack: its log never verifies again. Other object stores
