@@ -72,6 +72,14 @@ type (
 		OriginalAt         time.Time // the date that a late entry belongs to; zero for none
 		Rules              string    // the version of the posting rules; empty by hand
 		Adopts             bool      // it adopts these rules, which needs an approver
+		// OtherHalf is the stream of the other half of a transfer; empty for none.
+		OtherHalf string `json:",omitempty"`
+	}
+	// TransferEntry posts Lines in the ledger of the command, and ToLines under the same name in
+	// the ledger To. Each half balances by itself, such as through an account for transfers.
+	TransferEntry struct {
+		Entry, Description, To string
+		Lines, ToLines         []Line
 	}
 	// ReverseEntry posts the entry By, which takes Entry back.
 	ReverseEntry struct{ Entry, By string }
@@ -196,6 +204,8 @@ func (c Command) Subject() string {
 	case CreateEntry:
 		return r.Entry
 	case PostEntry:
+		return r.Entry
+	case TransferEntry:
 		return r.Entry
 	case ReverseEntry:
 		return r.Entry
@@ -469,7 +479,7 @@ func (r PostEntry) decide(d *decision) {
 		d.needApprover("adopts posting rules")
 	}
 	posted := JournalEntryPosted{Entry: r.Entry, Description: r.Description,
-		Lines: r.linesOf(e), Rules: r.Rules}
+		Lines: r.linesOf(e), Rules: r.Rules, OtherHalf: r.OtherHalf}
 	if !r.OriginalAt.IsZero() {
 		posted.OriginalAt = r.OriginalAt.UTC().Format(time.RFC3339Nano)
 		if r.OriginalAt.After(d.at()) {

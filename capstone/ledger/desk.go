@@ -39,10 +39,20 @@ type Outcome struct {
 	Again   bool           // it was on record already, and nothing was written
 }
 
-// Do decides cmd and records the outcome. A command that is sent again gets the recorded outcome.
+// Do decides cmd and records the outcome. A transfer has a second half, which is a command of its
+// own: see transfer.go.
+func (d *Desk) Do(ctx context.Context, cmd Command) (Outcome, error) {
+	out, err := d.one(ctx, cmd)
+	if t, ok := cmd.Do.(TransferEntry); ok && err == nil && out.Refusal == nil {
+		return d.secondHalf(ctx, cmd, t, out)
+	}
+	return out, err
+}
+
+// one decides cmd and records the outcome. A command that is sent again gets the recorded outcome.
 // Two kinds of refusals are not recorded: ReusedCommand, of an id that has other content, and those
 // of a command whose id, ledger, actor or reason is malformed.
-func (d *Desk) Do(ctx context.Context, cmd Command) (Outcome, error) {
+func (d *Desk) one(ctx context.Context, cmd Command) (Outcome, error) {
 	ctx = contract.At(ctx, cmd.EnteredAt) // only the clock of a simulated log reads it
 	// The stream of a new entry is taken for empty, and read only if the log says otherwise.
 	for isNew := cmd.isNew(); ; isNew = false {

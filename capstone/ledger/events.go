@@ -80,6 +80,9 @@ type JournalEntryPosted struct {
 	// Rules is the version of the posting rules that made the entry; empty for an entry by hand.
 	// Since version 2.
 	Rules string `avro:"rules"`
+	// OtherHalf is the stream of the other half of a transfer between ledgers; empty for none.
+	// Since version 3.
+	OtherHalf string `avro:"other_half"`
 }
 
 // JournalEntryReversed is on the stream of an entry that another one has reversed.

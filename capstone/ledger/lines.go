@@ -37,6 +37,8 @@ type line struct {
 	Description string     `json:"description"`
 	Lines       []lineLine `json:"lines"`
 	OriginalAt  string     `json:"original_at"`
+	To          string     `json:"to"`
+	ToLines     []lineLine `json:"to_lines"`
 
 	Period string `json:"period"`
 }
@@ -85,6 +87,7 @@ var fieldsOf = map[string][]string{
 	"reopen":        {"account"},
 	"create":        {"entry", "description", "lines"},
 	"post":          {"entry", "description", "lines", "original_at"},
+	"transfer":      {"entry", "description", "lines", "to", "to_lines"},
 	"reverse":       {"entry", "by"},
 	"correct":       {"entry", "by", "replacement", "description", "lines"},
 	"open-period":   {"period"},
@@ -140,7 +143,7 @@ func (l line) request() (Request, error) {
 	case "reopen-period":
 		return ReopenPeriod{l.Period}, nil
 	}
-	lines, err := l.lines()
+	lines, err := linesOf("lines", l.Lines)
 	if err != nil {
 		return nil, err
 	}
@@ -151,11 +154,14 @@ func (l line) request() (Request, error) {
 		at, err := optionalTime(l.OriginalAt)
 		return PostEntry{Entry: l.Entry, Description: l.Description, Lines: lines, OriginalAt: at},
 			err
+	case "transfer":
+		to, err := linesOf("to_lines", l.ToLines)
+		return TransferEntry{l.Entry, l.Description, l.To, lines, to}, err
 	case "correct":
 		return CorrectEntry{l.Entry, l.By, l.Replacement, l.Description, lines}, nil
 	}
 	return nil, fmt.Errorf("op %q: want open, rename, block, unblock, close, reopen, create, "+
-		"post, reverse, correct, open-period, close-period or reopen-period", l.Op)
+		"post, transfer, reverse, correct, open-period, close-period or reopen-period", l.Op)
 }
 
 func (l line) open() (Request, error) {
@@ -171,21 +177,21 @@ func (l line) open() (Request, error) {
 	return r, nil
 }
 
-// lines returns nil only if the line has no list: an empty one posts no draft.
-func (l line) lines() (all []Line, err error) {
-	if l.Lines != nil {
+// linesOf returns nil only if the line has no list of that name: an empty one posts no draft.
+func linesOf(list string, parts []lineLine) (all []Line, err error) {
+	if parts != nil {
 		all = []Line{}
 	}
-	for i, part := range l.Lines {
+	for i, part := range parts {
 		side, text := Debit, part.Debit
 		if text == "" {
 			side, text = Credit, part.Credit
 		} else if part.Credit != "" {
-			return nil, fmt.Errorf("lines[%d] has a debit and a credit", i)
+			return nil, fmt.Errorf("%s[%d] has a debit and a credit", list, i)
 		}
 		amount, err := trade.ParseDecimal(text)
 		if err != nil {
-			return nil, fmt.Errorf("lines[%d]: %w", i, err)
+			return nil, fmt.Errorf("%s[%d]: %w", list, i, err)
 		}
 		all = append(all, Line{part.Account, side, amount, trade.Currency(part.Currency)})
 	}

@@ -114,6 +114,7 @@ var examples = map[string]string{
 	"ledger journal":    "ledger journal --known-at 2025-04-02",
 	"ledger export":     "ledger export year.journal",
 	"ledger exceptions": "ledger exceptions",
+	"ledger transfers":  "ledger transfers",
 	"ledger reconcile":  "ledger reconcile",
 	"ledger what-if":    "ledger what-if 2",
 

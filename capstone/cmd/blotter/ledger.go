@@ -26,6 +26,7 @@ type ledgerCmd struct {
 	Journal    ledgerJournalCmd    `cmd:"" help:"Show the entries."`
 	Export     ledgerExportCmd     `cmd:"" help:"Write the entries for hledger."`
 	Exceptions ledgerExceptionsCmd `cmd:"" help:"${ledger_exceptions}"`
+	Transfers  ledgerTransfersCmd  `cmd:"" help:"List the transfers that hang between two ledgers."`
 	Reconcile  ledgerReconcileCmd  `cmd:"" help:"${ledger_reconcile}"`
 	WhatIf     ledgerWhatIfCmd     `cmd:"" name:"what-if" help:"${ledger_what_if}"`
 }

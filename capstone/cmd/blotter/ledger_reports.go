@@ -235,6 +235,52 @@ func exceptionsFailure(rows []exceptionRow) error {
 		"remove the causes, such as a closed account, and then blotter ledger post"}
 }
 
+type ledgerTransfersCmd struct{}
+
+// A hangingRow is a ledger.Hanging.
+type hangingRow struct {
+	Half  string    `json:"half"`
+	Other string    `json:"other"`
+	Since time.Time `json:"since"`
+	Why   string    `json:"why"`
+}
+
+// Run lists the halves of transfers, in all ledgers, whose other half is missing. One is the answer
+// no.
+func (c *ledgerTransfersCmd) Run(ctx context.Context, a *app) error {
+	q, err := a.question(ctx, asOf{})
+	if err != nil {
+		return err
+	}
+	end, err := q.Log.End(ctx)
+	if err != nil {
+		return err
+	}
+	transfers, rows := ledger.NewTransfers(), []hangingRow{} // never nil: nothing is an empty list
+	for f, err := range ledger.Facts(q.Log.Read(ctx, nil, end), "") {
+		if err != nil {
+			return err
+		}
+		transfers.Take(f)
+	}
+	for _, h := range transfers.Hanging() {
+		rows = append(rows, hangingRow(h))
+	}
+	err = a.answer(q.caveat, rows, func(w io.Writer) {
+		var text []string
+		for _, r := range rows {
+			text = append(text, fmt.Sprintf("%s\t%s\t%s\t%s", r.Half, r.Other,
+				r.Since.Format(time.RFC3339Nano), r.Why))
+		}
+		table(w, "half\tother half\tsince\twhy", text...)
+	})
+	if err == nil && len(rows) > 0 {
+		err = &failure{fmt.Sprintf("%d transfers hang", len(rows)),
+			"the column why says how to end each"}
+	}
+	return err
+}
+
 type ledgerReconcileCmd struct {
 	ofLedger
 	Rules string `help:"Version of the posting rules (default: that of the ledger)."`

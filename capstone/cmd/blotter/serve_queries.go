@@ -56,6 +56,7 @@ var asked = []struct{ name, params string }{
 	{"ledger general", "ledger known-at effective-at"},
 	{"ledger journal", "ledger known-at effective-at"},
 	{"ledger exceptions", "ledger known-at effective-at"},
+	{"ledger transfers", ""},
 	{"ledger reconcile", "ledger rules"},
 	{"ledger what-if", "version rules"},
 }

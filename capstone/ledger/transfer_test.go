@@ -1,0 +1,123 @@
+package ledger_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone/ledger"
+	"example.com/blotter/labs/kit/contract"
+	"example.com/blotter/labs/kit/trade"
+	"example.com/blotter/solutions/2-store/memory"
+)
+
+// transfer moves 10 from the ledger main to the ledger to.
+func transfer(id, to, account string) ledger.Command {
+	return ledger.Command{ID: id, Ledger: "main", EnteredAt: day(2), Actor: "clerk/1",
+		Reason: "test", Do: ledger.TransferEntry{Entry: id, Description: "to " + to, To: to,
+			Lines:   lines("transit", "sales", "10", "EUR"),
+			ToLines: lines(account, "transit", "10", "EUR")}}
+}
+
+// twoLedgers opens the ledgers main and other, each with an account for transfers.
+func twoLedgers(t *testing.T) *book {
+	b := over(memory.New(contract.SimulatedClock)).open(t)
+	b.must(t, start, open("transit", ledger.Asset, "EUR"))
+	for _, r := range []ledger.Request{open("cash", ledger.Asset, "EUR"),
+		open("transit", ledger.Asset, "EUR"), ledger.OpenPeriod{Period: "2025-01"}} {
+		cmd := b.command(start, r)
+		cmd.Ledger = "other"
+		out, err := b.Do(t.Context(), cmd)
+		require.NoError(t, err)
+		require.Nil(t, out.Refusal)
+	}
+	return b
+}
+
+func (b *book) hanging(t *testing.T) []ledger.Hanging {
+	end, err := b.Log.End(t.Context())
+	require.NoError(t, err)
+	all := ledger.NewTransfers()
+	for f, err := range ledger.Facts(b.Log.Read(t.Context(), nil, end), "") {
+		require.NoError(t, err)
+		all.Take(f)
+	}
+	return all.Hanging()
+}
+
+// Both halves of a transfer name each other and their correlation. Sent again, it is on record. A
+// half that is reversed by hand leaves the other one hanging.
+func TestTransferHasTwoHalves(t *testing.T) {
+	t.Parallel()
+	b := twoLedgers(t)
+	for n := range 2 {
+		out, err := b.Do(t.Context(), transfer("X-1", "other", "cash"))
+		require.NoError(t, err)
+		require.Equal(t, ledger.Outcome{Again: n == 1}, out)
+	}
+	require.Empty(t, b.hanging(t))
+	first, err := b.Log.Find(t.Context(), trade.EventID("X-1", 0))
+	require.NoError(t, err)
+	second, err := b.Log.Find(t.Context(), trade.EventID("X-1/to", 0))
+	require.NoError(t, err)
+	require.Equal(t, first.Correlation, second.Correlation)
+	require.Equal(t, first.ID, second.Causation)
+	for half, other := range map[string]contract.Recorded{second.Stream: first,
+		first.Stream: second} {
+		f, _, err := ledger.FactOf(other)
+		require.NoError(t, err)
+		require.Equal(t, half, f.Body.(ledger.JournalEntryPosted).OtherHalf)
+	}
+	b.must(t, day(3), ledger.ReverseEntry{Entry: "X-1", By: "X-1-R"})
+	hangs := b.hanging(t)
+	require.Len(t, hangs, 1)
+	require.Equal(t, "journal/other/X-1", hangs[0].Half)
+	require.Contains(t, hangs[0].Why, "was reversed")
+}
+
+// If the other ledger refuses its half, the first half is taken back. A transfer to the same ledger
+// is refused before that.
+func TestRefusedTransferIsTakenBack(t *testing.T) {
+	t.Parallel()
+	b := twoLedgers(t)
+	for range 2 {
+		out, err := b.Do(t.Context(), transfer("X-1", "other", "nowhere"))
+		require.NoError(t, err)
+		require.Equal(t, ledger.NoAccount, out.Refusal.Rule)
+		require.Empty(t, b.hanging(t))
+		require.True(t, of(b.books(t), "transit").IsZero())
+	}
+	out, err := b.Do(t.Context(), transfer("X-2", "main", "cash"))
+	require.NoError(t, err)
+	require.Equal(t, ledger.BadCommand, out.Refusal.Rule)
+}
+
+// The process dies at each append of a transfer, recorded or not. A half that is alone hangs, and
+// the same command, sent again, brings the transfer to its end.
+func TestTransferDiesAtAnyAppend(t *testing.T) {
+	t.Parallel()
+	for _, account := range []string{"cash", "nowhere"} {
+		for appends := range 3 {
+			for _, after := range []bool{false, true} {
+				b := twoLedgers(t)
+				id := fmt.Sprintf("X-%s-%d-%v", account, appends, after)
+				dies := over(&dying{b.Log, appends, after})
+				_, err := dies.Do(t.Context(), transfer(id, "other", account))
+				hangs := len(b.hanging(t))
+				if err != nil {
+					require.ErrorIs(t, err, errDied)
+					appended := appends
+					if after {
+						appended++
+					}
+					require.Equal(t, appended == 1, hangs == 1, id)
+				}
+				out, err := over(b.Log).Do(t.Context(), transfer(id, "other", account))
+				require.NoError(t, err)
+				require.Equal(t, account == "nowhere", out.Refusal != nil)
+				require.Empty(t, b.hanging(t), id)
+			}
+		}
+	}
+}
