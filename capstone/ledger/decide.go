@@ -122,6 +122,7 @@ const (
 	BadAmount        trade.Rule = "entry.bad-amount"           // not positive, or finer than a cent
 	NotBegun         trade.Rule = "period.not-open"            // no posting was ever allowed
 	IsClosed         trade.Rule = "period.closed"              // no posting is allowed any more
+	OtherZone        trade.Rule = "period.other-zone"          // its month begins at another time
 	PeriodExists     trade.Rule = "period.exists"              // opened before
 	PeriodIsNotShut  trade.Rule = "period.not-closed"          // nothing to reopen
 	ReusedCommand    trade.Rule = "command.reused"             // the id has other content
@@ -386,7 +387,9 @@ func orNothing(s Status) Status {
 	return s
 }
 
-func (r OpenPeriod) decide(d *decision) { d.turn(r.Period, PeriodOpened(r), PeriodExists, "") }
+func (r OpenPeriod) decide(d *decision) {
+	d.turn(r.Period, PeriodOpened{r.Period, d.Zone.String()}, PeriodExists, "")
+}
 
 func (r ClosePeriod) decide(d *decision) { d.turn(r.Period, PeriodClosed(r), NotBegun, Open) }
 
@@ -573,10 +576,13 @@ func (l Line) event(entry string) Body {
 func (d *decision) guardPeriod() {
 	name := PeriodOf(d.at(), d.Zone)
 	p := d.Periods[name]
-	switch p.Status {
-	case "":
+	switch {
+	case p.Status == "":
 		d.refuse(NotBegun, "period %s is not begun", name)
-	case Closed:
+	case p.Zone != "" && p.Zone != d.Zone.String():
+		d.refuse(OtherZone, "period %s is a month in the zone %s, and the desk goes by %s", name,
+			p.Zone, d.Zone)
+	case p.Status == Closed:
 		d.refuse(IsClosed, "period %s is closed: post into an open one with the original date, or "+
 			"reopen it", name)
 	}

@@ -94,6 +94,8 @@ type JournalEntryReversed struct {
 // PeriodOpened allows postings into a period.
 type PeriodOpened struct {
 	Period string `avro:"period"`
+	// Zone is the time zone of the month, such as Europe/Berlin; empty before version 2.
+	Zone string `avro:"zone"`
 }
 
 // PeriodClosed ends postings into a period.

@@ -37,7 +37,7 @@ func (p Posted) Compare(o Posted) int {
 // entries may come in any order.
 type Books struct {
 	Ledger   string
-	Zone     *time.Location
+	Zone     *time.Location           // of its dates
 	Accounts map[string]AccountOpened // by name, with the present name for people
 	Periods  map[string]Status
 	entries  []*Posted // in the order of Posted.Compare
@@ -100,10 +100,24 @@ func (b *Books) Take(f Fact) {
 			b.refused[body.Subject] = append(b.refused[body.Subject],
 				refused{Exception{body.Subject, f.Causation, why}, f.RecordedAt})
 		}
-	case PeriodOpened, PeriodReopened:
+	case PeriodOpened:
+		b.Periods[name] = Open
+		b.keepZone(body.Zone)
+	case PeriodReopened:
 		b.Periods[name] = Open
 	case PeriodClosed:
 		b.Periods[name] = Closed
+	}
+}
+
+// keepZone takes the zone in which the ledger keeps its months, so that a report has the dates of
+// the ledger, whoever asks.
+func (b *Books) keepZone(name string) {
+	for _, point := range trade.DeliveryPoints() {
+		if zone, err := trade.Zone(point); err == nil && zone.String() == name {
+			b.Zone = zone
+			return
+		}
 	}
 }
 

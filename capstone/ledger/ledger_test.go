@@ -244,6 +244,28 @@ func TestReopenedAccountTakesEntries(t *testing.T) {
 	require.Equal(t, "1", balance(d, "cash", trade.AsOf{}).String())
 }
 
+// The zone of a month is on record: an entry of a desk in another zone, whose months begin at other
+// times, is refused, and the export has the dates of the ledger.
+func TestZoneIsOnRecord(t *testing.T) {
+	t.Parallel()
+	d := opened(t)
+	midnight := time.Date(2025, 1, 31, 23, 30, 0, 0, time.UTC) // February in the zone of the book
+	d.must(t, midnight, post("E1", "cash", "sales", "10", "EUR"))
+	elsewhere, err := trade.Zone("GB")
+	require.NoError(t, err)
+	d.state.Zone = elsewhere
+	refusal := d.do(day(40), post("E2", "cash", "sales", "10", "EUR"))
+	require.NotNil(t, refusal)
+	require.Equal(t, ledger.OtherZone, refusal.Rule)
+	books := ledger.NewBooks("main", elsewhere)
+	for _, f := range d.facts {
+		books.Take(f)
+	}
+	var export strings.Builder
+	require.NoError(t, books.WriteHledger(&export, trade.AsOf{}))
+	require.Contains(t, export.String(), "2025-02-01 (E1)")
+}
+
 // A posting guards its period, and an account's event has the amount of its line.
 func TestPostingGuardsItsPeriod(t *testing.T) {
 	t.Parallel()

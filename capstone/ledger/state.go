@@ -37,6 +37,7 @@ type movement struct {
 type Period struct {
 	Status  Status
 	Version int64
+	Zone    string // of its month; empty in an old one
 }
 
 // An Entry is the state of one entry.
@@ -71,13 +72,15 @@ func NewState(ledger string, zone *time.Location) *State {
 // Evolve takes the next event of a stream of the ledger.
 func (s *State) Evolve(f Fact) {
 	_, name, _ := Of(f.Stream)
-	switch f.Body.(type) {
+	switch body := f.Body.(type) {
 	case JournalCreated, JournalEntryPosted, JournalEntryReversed:
 		s.Entries[name] = s.Entries[name].evolve(f)
-	case PeriodOpened, PeriodReopened:
-		s.Periods[name] = Period{Open, f.Version}
+	case PeriodOpened:
+		s.Periods[name] = Period{Open, f.Version, body.Zone}
+	case PeriodReopened:
+		s.Periods[name] = Period{Open, f.Version, s.Periods[name].Zone}
 	case PeriodClosed:
-		s.Periods[name] = Period{Closed, f.Version}
+		s.Periods[name] = Period{Closed, f.Version, s.Periods[name].Zone}
 	case CommandRefused: // changes nothing
 	default:
 		s.Accounts[name] = s.Accounts[name].evolve(f)
