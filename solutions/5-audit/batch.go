@@ -173,7 +173,7 @@ type entry struct {
 
 	body     []byte     // of the payload; only where the whole event was read
 	schema   schemaName // only there, too
-	stream   []byte     // in the leaf, as the next two
+	stream   string     // in the leaf, as the next two
 	group    uuid.UUID
 	recorded time.Time
 }
@@ -199,24 +199,15 @@ func (b *batch) first() int64 { return b.edge.size - b.Events - 1 }
 // grow adds the leaves of b, whose events were read, to a tree, and returns the new tiles.
 func (b *batch) grow(t *tiler) []object {
 	before := t.size
-	for i, hash := range hashesOf(b.events) {
-		t.add(b.events[i].Leaf, hash)
+	var prefixed []byte
+	for _, ev := range b.events {
+		// tlog.RecordHash, without a new hash.Hash for each leaf (RFC 6962, section 2.1)
+		prefixed = append(append(prefixed[:0], 0), ev.Leaf...)
+		t.add(ev.Leaf, sha256.Sum256(prefixed))
 	}
 	leaf := b.header.leaf()
 	t.add(leaf, tlog.RecordHash(leaf))
 	return t.take(before)
-}
-
-// hashesOf returns the leaf hashes of events.
-func hashesOf(events []entry) []tlog.Hash {
-	hashes := make([]tlog.Hash, len(events))
-	var prefixed []byte
-	for i, ev := range events {
-		// tlog.RecordHash, without a new hash.Hash for each leaf (RFC 6962, section 2.1)
-		prefixed = append(append(prefixed[:0], 0), ev.Leaf...)
-		hashes[i] = sha256.Sum256(prefixed)
-	}
-	return hashes
 }
 
 // honest returns the events of b, which were read, that its header does not list as offenders.

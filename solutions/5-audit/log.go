@@ -22,7 +22,6 @@ func order(a, b contract.Position) int {
 type event struct {
 	entry
 	id      uuid.UUID
-	stream  string
 	version int64
 }
 
@@ -68,6 +67,7 @@ func readEvents(
 		most += to[p] - from.At(int32(p))
 	}
 	events := make([]event, 0, min(most, DefaultBatch))
+	var leaves leafBuffer
 	var failed error
 	for r, err := range log.Read(ctx, from, to) {
 		if err == nil && (from.Covers(r.Position) || !to.Covers(r.Position)) {
@@ -77,13 +77,32 @@ func readEvents(
 			failed = fmt.Errorf("reading the log from %s to %s: %w", from, to, err)
 			break
 		}
-		events = append(events, event{newEntry(r.Position, r.Leaf()), r.ID, r.Stream, r.Version})
+		events = append(events, event{entry{
+			Position: r.Position, Leaf: leaves.add(&r), stream: r.Stream, group: r.AppendGroup,
+			recorded: r.RecordedAt,
+		}, r.ID, r.Version})
 		if failed = take(&events[len(events)-1], r); failed != nil {
 			break
 		}
 	}
-	slices.SortStableFunc(events, func(a, b event) int { return order(a.Position, b.Position) })
+	inOrder := func(a, b event) int { return order(a.Position, b.Position) }
+	if !slices.IsSortedFunc(events, inOrder) { // sorting moves large values
+		slices.SortStableFunc(events, inOrder)
+	}
 	return events, failed
+}
+
+// A leafBuffer holds many leaves in each piece of memory.
+type leafBuffer struct{ piece []byte }
+
+func (l *leafBuffer) add(r *contract.Recorded) []byte {
+	const pieces = 64 << 10 // bytes
+	if cap(l.piece)-len(l.piece) < contract.LeafSize {
+		l.piece = make([]byte, 0, pieces)
+	}
+	begin := len(l.piece)
+	l.piece = r.AppendLeaf(l.piece) // a large leaf moves the piece; the leaves before stay
+	return l.piece[begin:len(l.piece):len(l.piece)]
 }
 
 // readable reads a log that may be damaged. It returns the events before the first damaged place,

@@ -68,9 +68,9 @@ type schemaName struct {
 func (b *batch) signRecords(key note.Signer) ([]byte, error) {
 	all, size := recordsText{b.Number, []schemaText{}}, 0
 	seen := map[schemaName]bool{}
-	for _, ev := range b.events {
+	for i, ev := range b.events {
 		size += 4 + len(ev.body)
-		if seen[ev.schema] {
+		if i > 0 && ev.schema == b.events[i-1].schema || seen[ev.schema] {
 			continue
 		}
 		seen[ev.schema] = true

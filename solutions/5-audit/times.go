@@ -61,9 +61,9 @@ type sequence struct {
 
 func newJudge(t contract.Timeline) *judge { return &judge{t, map[sequence]latest{}} }
 
-func (j *judge) key(ev entry) sequence {
+func (j *judge) key(ev *entry) sequence {
 	if j.PerStream {
-		return sequence{stream: string(ev.stream)}
+		return sequence{stream: ev.stream}
 	}
 	return sequence{partition: ev.Partition}
 }
@@ -86,18 +86,23 @@ func (j *judge) advance(events []entry, frontier, sealed time.Time) {
 func (j *judge) see(events []entry, frontier, sealed time.Time) (
 	last map[sequence]latest, found []offender) {
 	last = map[sequence]latest{}
-	for i, ev := range events {
-		now, key := latest{ev.recorded, ev.group}, j.key(ev)
-		before, ok := last[key]
-		if !ok {
-			before = j.last[key]
+	var key sequence
+	var before latest
+	for i := range events {
+		ev := &events[i]
+		if next := j.key(ev); i == 0 || next != key { // most events are in the same sequence
+			var ok bool
+			if before, ok = last[next]; !ok {
+				before = j.last[next]
+			}
+			key = next
 		}
-		broken := now.broken(before, frontier, sealed)
-		if broken == "" {
-			last[key] = now
+		now := latest{ev.recorded, ev.group}
+		if broken := now.broken(before, frontier, sealed); broken != "" {
+			found = append(found, offender{int64(i), broken})
 			continue
 		}
-		found = append(found, offender{int64(i), broken})
+		before, last[key] = now, now
 	}
 	return last, found
 }
@@ -154,16 +159,16 @@ func (j *judge) scope() string {
 
 // times returns three attributes of a leaf; zero for bytes that are no leaf: such a time is never
 // after a frontier. It does not keep the other fields: it runs for each event.
-func times(leaf []byte) (stream []byte, group uuid.UUID, at time.Time) {
+func times(leaf []byte) (stream string, group uuid.UUID, at time.Time) {
 	for i, rest := 0, leaf; ; i++ {
 		if len(rest) < 4 || uint64(len(rest)-4) < uint64(binary.BigEndian.Uint32(rest)) {
-			return nil, uuid.Nil, time.Time{}
+			return "", uuid.Nil, time.Time{}
 		}
 		n := 4 + int(binary.BigEndian.Uint32(rest))
 		field := rest[4:n]
 		switch rest = rest[n:]; i {
 		case streamField:
-			stream = field
+			stream = string(field)
 		case groupField:
 			copy(group[:], field)
 		case recordedField:
@@ -172,7 +177,7 @@ func times(leaf []byte) (stream []byte, group uuid.UUID, at time.Time) {
 			if len(rest) == 0 {
 				return stream, group, at
 			}
-			return nil, uuid.Nil, time.Time{}
+			return "", uuid.Nil, time.Time{}
 		}
 	}
 }

@@ -133,9 +133,14 @@ const MaxLeaf = 65535
 // length before it in four bytes big-endian, then the payload: the prefix of Data, and SHA-256 of
 // the Avro body. An event has the same leaf whether its body is in the log or offloaded. A leaf has
 // no partition and no offset, so a log that is copied to another cluster keeps its leaves.
-func (r Recorded) Leaf() []byte {
-	const size = 640 // of most leaves
-	b := prefixed(make([]byte, 0, size), "blotter/leaf/v3")
+func (r Recorded) Leaf() []byte { return r.AppendLeaf(make([]byte, 0, LeafSize)) }
+
+// LeafSize is the size of most leaves, or more.
+const LeafSize = 640
+
+// AppendLeaf appends the bytes of Leaf to b.
+func (r *Recorded) AppendLeaf(b []byte) []byte {
+	b = prefixed(b, "blotter/leaf/v3")
 	for _, text := range [...]string{
 		r.Stream, r.Type, r.CommandID, r.Actor, r.Approver, r.Reason, r.Source, r.SubmittedBy,
 		r.Traceparent,
