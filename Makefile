@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test long race lint cross build install up down chaos scale costs load bench clean
+.PHONY: help setup demo test long race lint cross build install up down chaos scale costs bench clean
+.PHONY: load
 
 BLOTTER := go run ./capstone/cmd/blotter
 # fork: omit

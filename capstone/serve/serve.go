@@ -233,7 +233,8 @@ func (s *Server) Run(ctx context.Context, listeners ...net.Listener) error {
 	worked := make(chan struct{})
 	go func() { defer close(worked); s.work(work) }()
 	server := &http.Server{
-		Handler: secured(s.handler), ConnContext: withTLS, ReadTimeout: cmp.Or(s.Patience, readTimeout),
+		Handler: secured(s.handler), ConnContext: withTLS,
+		ReadTimeout:  cmp.Or(s.Patience, readTimeout),
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
 	}

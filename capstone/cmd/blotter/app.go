@@ -26,11 +26,12 @@ type app struct {
 	choices        map[string]string // settings that a flag chose
 	stdout, stderr io.Writer
 	progress       *progress
-	cancel         context.CancelCauseFunc            // ends the command
-	shared         *session.Session                   // of a service that runs the command; nil opens one
-	verdict        func(name string, code int)        // is told of the rechecks of a service
-	health         func(context.Context) serve.Health // of a service that runs the command
-	closers        []func() error                     // the last one runs first
+	cancel         context.CancelCauseFunc     // ends the command
+	shared         *session.Session            // of a service that runs the command; nil opens one
+	verdict        func(name string, code int) // is told of the rechecks of a service
+	closers        []func() error              // the last one runs first
+
+	health func(context.Context) serve.Health // of a service that runs the command
 }
 
 func newApp(c *cli, stdout, stderr io.Writer) *app {

@@ -148,8 +148,8 @@ func answers(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// identities starts an issuer at $ISSUER, and writes certificates and tokens: for bob and the server
-// by an authority, for a stranger by nobody, and for alice by the issuer, good and bad.
+// identities starts an issuer at $ISSUER, and writes certificates and tokens: for bob and the
+// server by an authority, for a stranger by nobody, and for alice by the issuer, good and bad.
 func identities(ts *testscript.TestScript, _ bool, _ []string) {
 	issuer := servetest.NewIssuer()
 	ts.Defer(issuer.Close)
@@ -170,12 +170,13 @@ func identities(ts *testscript.TestScript, _ bool, _ []string) {
 		write(name+".pem", "CERTIFICATE", c.Certificate[0])
 		write(name+".key", "PRIVATE KEY", key)
 	}
+	reader := map[string]any{"roles": []string{"reader"}}
 	for file, token := range map[string]string{
 		"alice.token":    issuer.Token("RS256", issuer.Key, nil),
 		"expired.token":  issuer.Token("RS256", issuer.Key, map[string]any{"exp": 1700000000}),
 		"audience.token": issuer.Token("RS256", issuer.Key, map[string]any{"aud": "x"}),
 		"none.token":     issuer.Token("none", nil, nil),
-		"reader.token":   issuer.Token("RS256", issuer.Key, map[string]any{"roles": []string{"reader"}}),
+		"reader.token":   issuer.Token("RS256", issuer.Key, reader),
 	} {
 		write(file, "", []byte(token))
 	}

@@ -121,9 +121,10 @@ func (c Cursor) Ahead(reader string, end Cursor) error {
 	return nil
 }
 
-// Since returns a cursor after which log has every event before end that was recorded at t or later.
-// It looks for t by halves in each partition, where recorded_at rises. Where it rises within each
-// stream only (Timeline.PerStream), give it a t that is earlier by the difference of the clocks.
+// Since returns a cursor after which log has every event before end that was recorded at t or
+// later. It looks for t by halves in each partition, where recorded_at rises. Where that rises
+// within each stream only (Timeline.PerStream), give it a t that is earlier by the difference of
+// the clocks.
 func Since(ctx context.Context, log Reader, end Cursor, t time.Time) (Cursor, error) {
 	since := make(Cursor, len(end))
 	for p, high := range end {
