@@ -53,6 +53,23 @@ func TestWaitingActsAreBounded(t *testing.T) {
 	require.Equal(t, mostWaiting, take(mostWaiting+1, "legal/9", begun.Add(waitsWithin+1)))
 }
 
+// No operation sets a deadline on its connection: it would end an answer that takes longer.
+func TestOperationSetsNoDeadline(t *testing.T) {
+	t.Parallel()
+	s := New(Config{System: capstone.New(memory.NewSimulated(), codec.Offline(), "test"),
+		CommandLine: func(context.Context, []string) (p Printed) { return p }, Records: &Records{},
+		Ledgers: &Ledgers{},
+		Canary:  func(context.Context, CanaryStep) (any, error) { return nil, nil }})
+	operations := 0
+	for path, item := range s.api.OpenAPI().Paths {
+		if item.Post != nil {
+			operations++
+			require.LessOrEqual(t, item.Post.BodyReadTimeout, time.Duration(0), path)
+		}
+	}
+	require.Equal(t, 10, operations)
+}
+
 // Strangers and other principals use up no allowance of a principal: its denials stay on record.
 func TestAllowanceIsOfOnePrincipal(t *testing.T) {
 	t.Parallel()

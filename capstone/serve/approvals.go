@@ -95,13 +95,13 @@ func (s *Server) decided(ctx context.Context, p pending) (out Outcome, ok bool, 
 }
 
 func (s *Server) routeApprovals() {
-	huma.Register(s.api, huma.Operation{OperationID: "approve", Method: http.MethodPost,
+	register(s.api, huma.Operation{OperationID: "approve", Method: http.MethodPost,
 		Path: "/v1/approvals", Summary: "Approve a pending command of another principal",
 		Description:   "The desk decides it now, with the signed-in principal as its approver.",
 		DefaultStatus: http.StatusCreated, MaxBodyBytes: 4 << 10,
 		Errors: []int{400, 401, 403, 404, 409, 410, 422, 503}, Metadata: needs(),
 	}, s.approve)
-	huma.Register(s.api, huma.Operation{OperationID: "pending", Method: http.MethodGet,
+	register(s.api, huma.Operation{OperationID: "pending", Method: http.MethodGet,
 		Path: "/v1/pending", Summary: "List the commands that wait for an approval",
 		Metadata: needs(access.Read)}, s.listPending)
 }

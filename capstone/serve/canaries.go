@@ -36,7 +36,7 @@ func (s *Server) routeCanaries() {
 	if s.Canary == nil {
 		return
 	}
-	huma.Register(s.api, huma.Operation{OperationID: "canary", Method: http.MethodPost,
+	register(s.api, huma.Operation{OperationID: "canary", Method: http.MethodPost,
 		Path: "/v1/canaries", Summary: "Take a step of the canary of a schema",
 		Description:  "Before a promotion, compare two programs: blotter canary promote does.",
 		MaxBodyBytes: 4 << 10, Metadata: needs(access.Release), DefaultStatus: http.StatusOK,

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"example.com/blotter/capstone/lines"
 )
@@ -142,6 +145,15 @@ func read(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// register adds an operation. Its body was read before, within the time of the service: another
+// deadline on the connection would end an answer that takes longer.
+func register[I, O any](
+	api huma.API, op huma.Operation, do func(context.Context, *I) (*O, error),
+) {
+	op.BodyReadTimeout = -1
+	huma.Register(api, op, do)
 }
 
 // counted counts the requests, by operation and status.

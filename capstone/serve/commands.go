@@ -66,7 +66,7 @@ type commandOutput struct {
 }
 
 func (s *Server) routeCommands() {
-	huma.Register(s.api, huma.Operation{
+	register(s.api, huma.Operation{
 		OperationID: "command", Method: http.MethodPost, Path: "/v1/commands",
 		Summary: "Decide one command and record its outcome",
 		Description: "The body is an import line (see capstone/lines). Its actor is the " +

@@ -39,7 +39,7 @@ func (s *Server) routeLedger() {
 	if s.Ledgers == nil {
 		return
 	}
-	huma.Register(s.api, huma.Operation{
+	register(s.api, huma.Operation{
 		OperationID: "ledger-command", Method: http.MethodPost, Path: "/v1/ledger-commands",
 		Summary: "Decide one command about books and record its outcome",
 		Description: "The body is a line of blotter ledger apply: it opens an account or a " +

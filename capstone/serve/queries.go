@@ -81,7 +81,7 @@ func (s *Server) routeQueries() {
 		s.route(op, func(w http.ResponseWriter, r *http.Request) { s.query(w, r, q) })
 	}
 	if s.CommandLine != nil {
-		huma.Register(s.api, huma.Operation{OperationID: "command-line", Method: http.MethodPost,
+		register(s.api, huma.Operation{OperationID: "command-line", Method: http.MethodPost,
 			Path: "/v1/command-line", Summary: "Run a query as the command line gives it",
 			DefaultStatus: http.StatusOK, MaxBodyBytes: 64 << 10,
 			Metadata: needs(access.Read, access.Investigate, access.Watch),

@@ -118,7 +118,7 @@ func (s *Server) routeRecords() {
 			description = "The first principal gets 202. It is done when another one sends the " +
 				"same request within an hour."
 		}
-		huma.Register(s.api, huma.Operation{OperationID: route.id, Method: http.MethodPost,
+		register(s.api, huma.Operation{OperationID: route.id, Method: http.MethodPost,
 			Path: route.path, Summary: route.summary, Description: description,
 			DefaultStatus: http.StatusOK, MaxBodyBytes: 4 << 10, Metadata: needs(),
 			Errors: []int{400, 401, 403, 404, 409, 429, 503},

@@ -280,12 +280,12 @@ type health struct {
 
 func (s *Server) routeHealth() {
 	public := []map[string][]string{} // no credential is needed
-	huma.Register(s.api, huma.Operation{OperationID: "livez", Method: http.MethodGet,
+	register(s.api, huma.Operation{OperationID: "livez", Method: http.MethodGet,
 		Path: "/livez", Summary: "Whether the process answers", Security: public,
 	}, func(context.Context, *struct{}) (*health, error) {
 		return &health{http.StatusOK, Ready(nil)}, nil
 	})
-	huma.Register(s.api, huma.Operation{OperationID: "readyz", Method: http.MethodGet,
+	register(s.api, huma.Operation{OperationID: "readyz", Method: http.MethodGet,
 		Path: "/readyz", Summary: "Whether each part does its work, with its reason",
 		Security: public,
 	}, s.ready)
