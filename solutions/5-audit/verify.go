@@ -18,9 +18,9 @@ import (
 // Verify implements contract.Auditor. An error means that the log or the archive could not be read.
 // A difference between them is no error: it is the Verification's Fault.
 //
-// Its memory does not grow with the events: it holds one batch at a time. It grows with the streams,
-// by the last version of each, and with the archive, by the name of each object that it opened:
-// about one name for 128 leaves.
+// Its memory does not grow with the events: it holds one batch at a time. It grows with the
+// streams, by the last version of each, and with the archive, by the name of each object that it
+// opened: about one name for 128 leaves.
 func (a *Auditor) Verify(ctx context.Context) (contract.Verification, error) {
 	return a.verify(ctx, nil)
 }
