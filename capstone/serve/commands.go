@@ -205,6 +205,9 @@ func (s *Server) undecided(ctx context.Context, cmd trade.Command, err error) er
 			Detail: unwritable.Error()}
 		return p.titled()
 	}
+	if misdirected(err) {
+		return s.failed(ctx, err)
+	}
 	if !errors.As(err, &reused) {
 		s.failedCommand()
 		return s.failed(ctx, err)
@@ -225,6 +228,13 @@ func (s *Server) failedCommand() {
 	if s.ending.Err() == nil {
 		s.metrics.commands.WithLabelValues(failedOutcome, "").Inc()
 	}
+}
+
+// misdirected reports whether an append belongs to another process that owns the partition. It is
+// no outage: the client has to ask the service of that process. Without a known owner it is one.
+func misdirected(err error) bool {
+	var elsewhere *contract.NotOwnerError
+	return errors.As(err, &elsewhere) && elsewhere.Owner != ""
 }
 
 // outcome returns the recorded outcome of a command.
@@ -248,6 +258,10 @@ func (s *Server) failed(ctx context.Context, err error) error {
 		Hint: "see /readyz, and send the same request again: no command is recorded twice"}
 	if errors.Is(err, contract.ErrInvalid) || errors.Is(err, contract.ErrOversize) {
 		p.Status, p.Detail, p.Hint = http.StatusBadRequest, err.Error(), ""
+	}
+	if misdirected(err) {
+		p.Status, p.Detail = http.StatusMisdirectedRequest, err.Error()
+		p.Hint = "send the same request to the service of that process"
 	}
 	return p.titled()
 }
@@ -364,9 +378,13 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 		})
 	last := LineResult{Result: "done", Totals: &n, Orphaned: OrphansOf(n.Orphaned)}
 	if err != nil {
-		s.failedCommand() // the one at which it ended
 		s.Log.WarnContext(ctx, "a batch ended early", "error", err)
 		last.Result, last.Detail = "failed", "the batch ended early: send it again"
+		if misdirected(err) {
+			last.Detail = fmt.Sprintf("%v: send this line to the service of that process", err)
+		} else {
+			s.failedCommand() // the one at which it ended
+		}
 		if s.ending.Err() != nil {
 			last.Detail = "the service stops: send the batch again when it is back"
 		}

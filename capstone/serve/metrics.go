@@ -276,6 +276,8 @@ func typeOf(err error) string {
 		return "ended"
 	case errors.As(err, &reused):
 		return "reused"
+	case misdirected(err):
+		return "not_owner"
 	case errors.Is(err, contract.ErrFenced):
 		return "fenced"
 	case errors.Is(err, context.Canceled):
