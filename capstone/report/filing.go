@@ -427,7 +427,7 @@ func (r Run) path(told []Action, all []Input, first int) (path string, apart boo
 //
 //	2             all messages of the first two actions
 //	2+4.1         and the first message of the event with version 4
-//	2+4.1-5+1+3   and the first and third message of the catch-up to version 5, which had that path
+//	2+4.1-5+1+3   and the first and third message of the catch-up to version 5 with that path
 func (r Run) accepted(told []Action, path string) (all []Message) {
 	ordinary, held := r.Rules.Messages(told), heldOf(path)
 	for _, m := range ordinary {

@@ -338,7 +338,8 @@ func (s RuleSet) InScope(in Input) (yes bool, why string, missing *Exception) {
 }
 
 // Due returns the last instant at which the message is in time: the end of the last day of its
-// deadline, in the zone of the calendar. Row has an exception for a calendar that nobody has stated.
+// deadline, in the zone of the calendar. Row has an exception for a calendar that nobody has
+// stated.
 func (s RuleSet) Due(in Input) time.Time {
 	d := s.Deadline(in)
 	return d.after(in.Message.DueFrom(), in.Reference.Calendar(d.Calendar))

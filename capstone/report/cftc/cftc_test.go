@@ -282,9 +282,9 @@ func TestScope(t *testing.T) {
 	}
 }
 
-// Missing data is an exception with its owner and its due time, and so is the calendar of a deadline
-// that nobody has stated. Friday's trade of a party that is
-// no dealer is due at the end of Tuesday (17 CFR 45.3).
+// Missing data is an exception with its owner and its due time, and so is the calendar of a
+// deadline that nobody has stated. Friday's trade of a party that is no dealer is due at the end of
+// Tuesday (17 CFR 45.3).
 func TestMissingDataIsAnException(t *testing.T) {
 	t.Parallel()
 	d := market(reporttest.New())

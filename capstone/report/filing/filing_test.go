@@ -248,6 +248,7 @@ func TestReadAnswer(t *testing.T) {
 	require.Equal(t, st.Name, a.Name)
 	require.EqualValues(t, 1, a.Accepted)
 	require.Equal(t, []report.Rejected{{Message: two, Code: "CON-412", Text: "late"}}, a.Rejected)
+	long, unprintable := strings.Repeat("x", 1025), " has characters that cannot be printed"
 	for text, want := range map[string]string{
 		"":                                 "line 1: want the header",
 		"row,code,text\n":                  "line 1: want the header",
@@ -255,11 +256,11 @@ func TestReadAnswer(t *testing.T) {
 		head + one + ",,\n" + one + ",,\n": "record 2: the report has no message",
 		head + "X/1/1,,\n":                 "record 1: the report has no message",
 		head + one + "\n":                  "wrong number of fields",
-		head + one + ",E1," + strings.Repeat("x", 1025) + "\n": "record 1: its text has 1025 bytes",
-		head + one + "," + strings.Repeat("x", 1025) + ",\n":   "record 1: its code has 1025 bytes",
-		head + one + ",E1,\"a\nb\"\n":                          "record 1: its text has characters that cannot be printed",
-		head + one + ",\x1b[2J,red\n":                          "record 1: its code has characters that cannot be printed",
-		head + one + ",E1,\xff\n":                              "record 1: its text has characters that cannot be printed",
+		head + one + ",E1," + long + "\n":  "record 1: its text has 1025 bytes",
+		head + one + "," + long + ",\n":    "record 1: its code has 1025 bytes",
+		head + one + ",E1,\"a\nb\"\n":      "record 1: its text" + unprintable,
+		head + one + ",\x1b[2J,red\n":      "record 1: its code" + unprintable,
+		head + one + ",E1,\xff\n":          "record 1: its text" + unprintable,
 	} {
 		_, err := filing.ReadAnswer(dir, []byte(text))
 		require.ErrorContains(t, err, want)

@@ -179,9 +179,9 @@ func (w *writer) recordsOf(name string) (*records, error) {
 	return r, nil
 }
 
-// rowsHeader names the columns of rows.csv. row is the number of the record in its file. They are also what record keeping asks of an order: who
-// decided, who entered it and when, and who approved it and why (Delegated Regulation (EU)
-// 2017/565, article 72; 17 CFR 45.2).
+// rowsHeader names the columns of rows.csv. row is the number of the record in its file. They are
+// also what record keeping asks of an order: who decided, who entered it and when, and who approved
+// it and why (Delegated Regulation (EU) 2017/565, article 72; 17 CFR 45.2).
 var rowsHeader = []string{"row", "message", "uti", "action", "event", "id", "version",
 	"effective_at", "entered_at", "recorded_at", "trader", "actor", "approver", "reason",
 	"command_id", "source", "source_line", "due_at", "file"}

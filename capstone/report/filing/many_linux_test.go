@@ -26,8 +26,8 @@ import (
 // eventsOfEach is the number of events of each contract of a manyContracts.
 const eventsOfEach = 10
 
-// manyContracts is a log of contracts with a NEW and amendments, after some reference data. It makes
-// the events as they are read, and so takes no memory.
+// manyContracts is a log of contracts with a NEW and amendments, after some reference data. It
+// makes the events as they are read, and so takes no memory.
 type manyContracts struct {
 	before   []contract.Recorded
 	payloads [eventsOfEach]contract.Payload
@@ -82,8 +82,8 @@ func (l manyContracts) event(i int, at time.Time) contract.Recorded {
 		CommandID: fmt.Sprint(i), Actor: "anna", Reason: "as agreed", Source: "test"}}
 }
 
-// A sampled writer notes the heap that is in use at some rows, after a collection: then the histories
-// of a whole batch are held.
+// A sampled writer notes the heap that is in use at some rows, after a collection: then the
+// histories of a whole batch are held.
 type sampled struct {
 	report.Writer
 	rows, every int
@@ -135,8 +135,8 @@ func processor(t *testing.T) time.Duration {
 }
 
 // The budget is 100,000 reportable events in 20 s of one processor, and memory that does not grow
-// with the log: of 10,000 events, Make holds half a batch, and of ten times as many one batch. Under
-// -short, all numbers are a tenth. The test is not parallel: others would count in its heap.
+// with the log: of 10,000 events, Make holds half a batch, and of ten times as many one batch.
+// Under -short, all numbers are a tenth. The test is not parallel: others would count in its heap.
 func TestManyEvents(t *testing.T) {
 	contracts, batch := 1_000, filing.BatchEvents
 	if testing.Short() {

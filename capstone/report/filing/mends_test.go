@@ -311,8 +311,8 @@ func TestEqualReportsAreTwo(t *testing.T) {
 	require.Len(t, reports[1].Exceptions, 1)
 }
 
-// A file of REMIT has one reporting entity: a report of two has two files, each with its own numbers
-// of records. The statement has the digests of both.
+// A file of REMIT has one reporting entity: a report of two has two files, each with its own
+// numbers of records. The statement has the digests of both.
 func TestFileOfEachEntity(t *testing.T) {
 	t.Parallel()
 	d := market(newDesk(t))

@@ -95,7 +95,8 @@ type curveKey struct {
 
 // Open reads the log for a rule set.
 func Open(ctx context.Context, s Source, rules string) (*World, error) {
-	w := &World{Source: s, Batch: BatchEvents, events: map[string]int{}, began: map[string]trade.Event{},
+	w := &World{Source: s, Batch: BatchEvents, events: map[string]int{},
+		began:  map[string]trade.Event{},
 		curves: map[string][]trade.Event{}, folded: map[curveKey]trade.Curve{}}
 	var facts []report.Fact
 	err := s.known(ctx, func(r contract.Recorded) (err error) {

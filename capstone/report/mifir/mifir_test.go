@@ -1,7 +1,6 @@
 package mifir_test
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -22,64 +21,6 @@ var (
 	update = flag.Bool("update", false, "rewrite the golden files")
 	dec    = trade.Dec
 )
-
-func mwh(q string) trade.Quantity { return trade.Quantity{Value: dec(q), Unit: trade.MWh} }
-
-func period(s string) trade.Period {
-	p, err := trade.ParsePeriod(s)
-	if err != nil {
-		panic(err)
-	}
-	return p
-}
-
-func forward(q, price string) trade.New {
-	return trade.New{Book: "POWER", Counterparty: "ACME", Trader: "anna", Side: trade.Buy,
-		Instrument: trade.Instrument{Commodity: trade.Power, Zone: "DE-LU", Profile: "base",
-			Delivery: period("2025-06")},
-		Quantity: mwh(q), Price: dec(price), Currency: "EUR"}
-}
-
-func call(q, premium string) trade.New {
-	n := forward(q, premium)
-	n.Instrument.Option = &trade.Option{Kind: trade.Call, Strike: dec("70"),
-		From: reporttest.At("2025-03-01"), Until: reporttest.At("2025-05-15T12:00:00Z")}
-	return n
-}
-
-func amended(price, quantity string) trade.Amend {
-	a := trade.Amend{Kind: trade.Amendment}
-	if price != "" {
-		p := dec(price)
-		a.Price = &p
-	}
-	if quantity != "" {
-		a.Quantity = mwh(quantity)
-	}
-	return a
-}
-
-// rows returns the rows in scope, in the order of their events on record.
-func rows(t *testing.T, d *reporttest.Desk) (all []report.Row) {
-	t.Helper()
-	set := mifir.RTS22()
-	for _, uti := range d.UTIs() {
-		for _, in := range d.Inputs(set, uti, time.Time{}) {
-			reported, _, gap := set.InScope(in)
-			require.Nil(t, gap)
-			if !reported {
-				continue
-			}
-			r, missing, ok := set.Row(in)
-			require.True(t, ok, "%v", missing)
-			all = append(all, r)
-		}
-	}
-	slices.SortStableFunc(all, func(a, b report.Row) int {
-		return a.Message.Action.Event.RecordedAt.Compare(b.Message.Action.Event.RecordedAt)
-	})
-	return all
-}
 
 // shown prints a report: NEWT with the change, the quantity and the price; CANC with the number of
 // the report that it cancels, counted from the first one.
@@ -105,7 +46,7 @@ func played(t *testing.T, d *reporttest.Desk, story []reporttest.Step) (lines []
 	t.Helper()
 	known, references := 0, []string{}
 	require.NoError(t, d.Play(story, func(step int) {
-		all := rows(t, d)
+		all := d.Rows(t, mifir.RTS22())
 		var reports []string
 		for _, r := range all[known:] {
 			reports = append(reports, shown(r, &references))
@@ -118,52 +59,55 @@ func played(t *testing.T, d *reporttest.Desk, story []reporttest.Step) (lines []
 // Each row of the mapping of events to reports (RTS 22 Articles 2(5) and 15, fields 1, 30 and 32).
 func TestMapping(t *testing.T) {
 	t.Parallel()
-	begin := reporttest.Step{At: "2025-01-02", UTI: "A", Body: forward("100", "80")}
-	option := reporttest.Step{At: "2025-01-02", UTI: "A", Body: call("100", "2")}
+	begin := reporttest.Step{At: "2025-01-02", UTI: "A", Body: reporttest.Forward("100", "80")}
+	option := reporttest.Step{At: "2025-01-02", UTI: "A",
+		Body: reporttest.Call("100", "2", "2025-03-01")}
 	then := func(body trade.Body) reporttest.Step {
 		return reporttest.Step{At: "2025-03-03", UTI: "A", Body: body}
 	}
 	correct := func(step int, body trade.Body) reporttest.Step {
 		return reporttest.Step{At: "2025-03-04", UTI: "A", Body: body, Wrong: step}
 	}
-	novate := trade.Novate{Role: trade.Remaining, Quantity: mwh("40"), NewUTI: "B",
+	novate := trade.Novate{Role: trade.Remaining, Quantity: reporttest.MWh("40"), NewUTI: "B",
 		Incoming: "BETA"}
 	const first = "#1 NEWT 100@80"
 	for name, c := range map[string]struct {
 		story []reporttest.Step
 		wants []string
 	}{
-		"more notional is INCR": {[]reporttest.Step{begin, then(amended("", "130"))},
+		"more notional is INCR": {[]reporttest.Step{begin, then(reporttest.Amendment("", "130"))},
 			[]string{first, "#2 NEWT 30@80 INCR"}},
-		"less notional is DECR": {[]reporttest.Step{begin, then(amended("", "90"))},
+		"less notional is DECR": {[]reporttest.Step{begin, then(reporttest.Amendment("", "90"))},
 			[]string{first, "#2 NEWT 10@80 DECR"}},
-		"another price is CANC and NEWT": {[]reporttest.Step{begin, then(amended("81", ""))},
-			[]string{first, "CANC #1, #2 NEWT 100@81"}},
-		"both at once": {[]reporttest.Step{begin, then(amended("81", "130"))},
+		"another price is CANC and NEWT": {[]reporttest.Step{begin,
+			then(reporttest.Amendment("81", ""))}, []string{first, "CANC #1, #2 NEWT 100@81"}},
+		"both at once": {[]reporttest.Step{begin, then(reporttest.Amendment("81", "130"))},
 			[]string{first, "CANC #1, #2 NEWT 100@81, #3 NEWT 30@81 INCR"}},
 		"an update is nothing": {[]reporttest.Step{begin,
 			then(trade.Amend{Kind: trade.Update, Trader: "ben"})}, []string{first, ""}},
 		"correction is CANC and NEWT": {[]reporttest.Step{begin,
-			correct(1, forward("100", "82"))}, []string{first, "CANC #1, #2 NEWT 100@82"}},
+			correct(1, reporttest.Forward("100", "82"))},
+			[]string{first, "CANC #1, #2 NEWT 100@82"}},
 		"only the wrong report is cancelled": {[]reporttest.Step{begin,
-			then(amended("", "130")), correct(2, amended("", "120"))},
+			then(reporttest.Amendment("", "130")), correct(2, reporttest.Amendment("", "120"))},
 			[]string{first, "#2 NEWT 30@80 INCR", "CANC #2, #3 NEWT 20@80 INCR"}},
-		"void is CANC of each report": {[]reporttest.Step{begin, then(amended("", "130")),
+		"void is CANC of each report": {[]reporttest.Step{begin,
+			then(reporttest.Amendment("", "130")),
 			then(trade.Cancel{Kind: trade.Void})},
 			[]string{first, "#2 NEWT 30@80 INCR", "CANC #1, CANC #2"}},
 		"termination in full is DECR": {[]reporttest.Step{begin,
 			then(trade.Cancel{Kind: trade.Terminate})}, []string{first, "#2 NEWT 100@80 DECR"}},
 		"termination in part is DECR": {[]reporttest.Step{begin,
-			then(trade.Cancel{Kind: trade.Terminate, Quantity: mwh("30")})},
+			then(trade.Cancel{Kind: trade.Terminate, Quantity: reporttest.MWh("30")})},
 			[]string{first, "#2 NEWT 30@80 DECR"}},
 		"a termination keeps its price": {[]reporttest.Step{begin,
-			then(trade.Cancel{Kind: trade.Terminate, Quantity: mwh("30")}),
-			then(amended("85", ""))},
+			then(trade.Cancel{Kind: trade.Terminate, Quantity: reporttest.MWh("30")}),
+			then(reporttest.Amendment("85", ""))},
 			[]string{first, "#2 NEWT 30@80 DECR", "CANC #1, #3 NEWT 100@85"}},
 		"a novation is exempt, and its result": {[]reporttest.Step{begin, then(novate)},
 			[]string{first, ""}},
 		"the result may grow": {[]reporttest.Step{begin, then(novate),
-			{At: "2025-03-05", UTI: "B", Body: amended("", "50")}},
+			{At: "2025-03-05", UTI: "B", Body: reporttest.Amendment("", "50")}},
 			[]string{first, "", "#2 NEWT 10@80 INCR"}},
 		"an exercise is exempt, and its result": {[]reporttest.Step{option,
 			then(trade.Exercise{UnderlyingPrice: dec("90"), Settlement: trade.Physical,
@@ -172,7 +116,8 @@ func TestMapping(t *testing.T) {
 			then(trade.Exercise{UnderlyingPrice: dec("90"), Settlement: trade.Cash})},
 			[]string{"#1 NEWT 100@2", ""}},
 		"a settlement is exempt": {[]reporttest.Step{begin, {At: "2025-07-02", UTI: "A",
-			Body: trade.Settle{Quantity: mwh("100"), Price: dec("85")}}}, []string{first, ""}},
+			Body: trade.Settle{Quantity: reporttest.MWh("100"), Price: dec("85")}}},
+			[]string{first, ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -185,7 +130,7 @@ func TestMapping(t *testing.T) {
 // there is no report (RTS 22 Article 15).
 func TestScope(t *testing.T) {
 	t.Parallel()
-	out := forward("100", "80")
+	out := reporttest.Forward("100", "80")
 	out.Instrument.Zone = "FR"
 	world := func() *reporttest.Desk {
 		d := reporttest.World()
@@ -193,19 +138,19 @@ func TestScope(t *testing.T) {
 		return d
 	}
 	require.Equal(t, []string{"#1 NEWT 100@80", "CANC #1"}, played(t, world(), []reporttest.Step{
-		{At: "2025-01-02", UTI: "A", Body: forward("100", "80")},
+		{At: "2025-01-02", UTI: "A", Body: reporttest.Forward("100", "80")},
 		{At: "2025-01-03", UTI: "A", Body: out, Wrong: 1}}))
 	again := out
 	again.Price = dec("81")
 	require.Equal(t, []string{"", "", "#1 NEWT 100@80"}, played(t, world(), []reporttest.Step{
 		{At: "2025-01-02", UTI: "A", Body: out},
 		{At: "2025-01-03", UTI: "A", Body: again, Wrong: 1},
-		{At: "2025-01-04", UTI: "A", Body: forward("100", "80"), Wrong: 1}}))
+		{At: "2025-01-04", UTI: "A", Body: reporttest.Forward("100", "80"), Wrong: 1}}))
 
 	d, set := world(), mifir.RTS22()
 	d.State("2024-12-01", report.Book, "UTILITY", "lei", reporttest.LEI("UTILITY"),
 		"investment_firm", "false")
-	ours := forward("100", "80")
+	ours := reporttest.Forward("100", "80")
 	ours.Book = "UTILITY"
 	for uti, n := range map[string]trade.New{"A": out, "B": ours} {
 		_, err := d.Do("2025-01-02", uti, n)
@@ -223,7 +168,7 @@ func TestScope(t *testing.T) {
 func TestGaps(t *testing.T) {
 	t.Parallel()
 	d, set := reporttest.World(), mifir.RTS22()
-	n := forward("100", "80")
+	n := reporttest.Forward("100", "80")
 	n.Instrument.Zone, n.Counterparty, n.Trader = "FR", "NOBODY", "carl"
 	_, err := d.Do("2025-01-03", "A", n)
 	require.NoError(t, err)
@@ -250,17 +195,6 @@ func TestGaps(t *testing.T) {
 		"59 trader carl has no national_id desk-heads" + monday}, all)
 }
 
-func written(t *testing.T, rows []report.Row) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	w := mifir.RTS22().Write(&b, report.Header{})
-	for _, r := range rows {
-		require.NoError(t, w.Row(r))
-	}
-	require.NoError(t, w.Close())
-	return b.Bytes()
-}
-
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	if *update {
@@ -276,20 +210,20 @@ func golden(t *testing.T, name string, got []byte) {
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	d := reporttest.World()
-	sold := call("50", "4.25")
+	sold := reporttest.Call("50", "4.25", "2025-03-01")
 	sold.Side = trade.Sell
-	listed := forward("10", "80")
+	listed := reporttest.Forward("10", "80")
 	listed.Instrument.Profile = "peak"
 	d.State("2024-12-01", report.Product, "power/DE-LU/peak", "isin", reporttest.ISIN("DE000A2"),
 		"venue", "XOFF")
 	require.Equal(t, []string{"#1 NEWT 50@4.25", "#2 NEWT 10@5", "#3 NEWT 10@80", "CANC #3"},
 		played(t, d, []reporttest.Step{
 			{At: "2025-01-02T10:11:12.5Z", UTI: "A", Body: sold},
-			{At: "2025-01-03", UTI: "B", Body: forward("10", "-5")},
+			{At: "2025-01-03", UTI: "B", Body: reporttest.Forward("10", "-5")},
 			{At: "2025-01-04", UTI: "C", Body: listed},
 			{At: "2025-01-06", UTI: "C", Body: trade.Cancel{Kind: trade.Void}},
 		}))
-	got := written(t, rows(t, d))
+	got := reporttest.Written(t, mifir.RTS22(), d.Rows(t, mifir.RTS22()))
 	golden(t, "testdata/mifir.golden.xml", got)
 	root, err := mifir.Read(got)
 	require.NoError(t, err)
@@ -308,7 +242,7 @@ func TestStory(t *testing.T) {
 		fmt.Fprintf(&got, "%d %s %T: %s\n", i+1, s.UTI, s.Body, line)
 	}
 	golden(t, "testdata/story.golden.txt", []byte(got.String()))
-	_, err := mifir.Read(written(t, rows(t, d)))
+	_, err := mifir.Read(reporttest.Written(t, mifir.RTS22(), d.Rows(t, mifir.RTS22())))
 	require.NoError(t, err)
 }
 

@@ -343,8 +343,8 @@ func (w *market) agreeOnSupply(t *testing.T, now trade.Trade) {
 	}
 }
 
-// known returns the status of a contract at the repository. One that was voided before the repository
-// accepted it was never sent: it is as good as withdrawn.
+// known returns the status of a contract at the repository. One that was voided before the
+// repository accepted it was never sent: it is as good as withdrawn.
 func known(s oracle.State) string { return cmp.Or(s.Status, oracle.Withdrawn) }
 
 func statusOfSwap(t trade.Trade) string {

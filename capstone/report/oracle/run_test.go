@@ -49,8 +49,8 @@ func (w *market) without(party string, missing bool) report.Reference {
 	return report.FoldReference(slices.Values(facts), time.Time{})
 }
 
-// runs makes and submits the reports of a day. The repository rejects the messages for which rejects
-// says so, and judges the others by their content. If rejects is nil, it accepts all.
+// runs makes and submits the reports of a day. The repository rejects the messages for which
+// rejects says so, and judges the others by their content. If rejects is nil, it accepts all.
 func (w *market) runs(
 	t *testing.T, filings []report.Filings, reference report.Reference,
 	rejects func(regime string, m report.Message) bool,

@@ -2,7 +2,6 @@ package remit_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,35 +15,6 @@ import (
 )
 
 var dec = trade.Dec
-
-func mwh(q string) trade.Quantity { return trade.Quantity{Value: dec(q), Unit: trade.MWh} }
-
-func price(p string) *trade.Decimal {
-	d := dec(p)
-	return &d
-}
-
-func period(s string) trade.Period {
-	p, err := trade.ParsePeriod(s)
-	if err != nil {
-		panic(err)
-	}
-	return p
-}
-
-func forward(q, price string) trade.New {
-	return trade.New{Book: "POWER", Counterparty: "ACME", Trader: "anna", Side: trade.Buy,
-		Instrument: trade.Instrument{Commodity: trade.Power, Zone: "DE-LU", Profile: "base",
-			Delivery: period("2025-06")},
-		Quantity: mwh(q), Price: dec(price), Currency: "EUR"}
-}
-
-func call(q, premium string) trade.New {
-	n := forward(q, premium)
-	n.Instrument.Option = &trade.Option{Kind: trade.Call, Strike: dec("70"),
-		From: reporttest.At("2025-05-15"), Until: reporttest.At("2025-05-15T12:00:00Z")}
-	return n
-}
 
 // A step is one command of a story.
 type step struct {
@@ -69,7 +39,7 @@ func play(t *testing.T, d *reporttest.Desk, story []step) {
 		e, err := d.Send(cmd)
 		require.NoError(t, err, "step %d", i+1)
 		events = append(events, e)
-		all := rows(t, d)
+		all := d.Rows(t, remit.Table1())
 		var got []string
 		for _, r := range all[known:] {
 			got = append(got, shown(r))
@@ -77,28 +47,6 @@ func play(t *testing.T, d *reporttest.Desk, story []step) {
 		require.Equal(t, s.wants, strings.Join(got, ", "), "step %d: %T", i+1, s.body)
 		known = len(all)
 	}
-}
-
-// rows returns the rows in scope, in the order of their events on record.
-func rows(t *testing.T, d *reporttest.Desk) (all []report.Row) {
-	t.Helper()
-	set := remit.Table1()
-	for _, uti := range d.UTIs() {
-		for _, in := range d.Inputs(set, uti, time.Time{}) {
-			reported, _, gap := set.InScope(in)
-			require.Nil(t, gap)
-			if !reported {
-				continue
-			}
-			r, missing, ok := set.Row(in)
-			require.True(t, ok, "%v", missing)
-			all = append(all, r)
-		}
-	}
-	slices.SortStableFunc(all, func(a, b report.Row) int {
-		return a.Message.Action.Event.RecordedAt.Compare(b.Message.Action.Event.RecordedAt)
-	})
-	return all
 }
 
 func shown(r report.Row) string {
@@ -115,27 +63,27 @@ func shown(r report.Row) string {
 func TestMapping(t *testing.T) {
 	t.Parallel()
 	const day = "2025-01-02"
-	begin := step{day, "A", forward("100", "80"), 0, "N A 100@80"}
-	option := step{day, "A", call("100", "2"), 0, "N A 100@2"}
-	amend := trade.Amend{Kind: trade.Amendment, Price: price("82")}
+	begin := step{day, "A", reporttest.Forward("100", "80"), 0, "N A 100@80"}
+	option := step{day, "A", reporttest.Call("100", "2", "2025-05-15"), 0, "N A 100@2"}
+	amend := reporttest.Amendment("82", "")
 	stories := map[string][]step{
 		"amendment is M": {begin, {"2025-01-03", "A", amend, 0, "M A 100@82"}},
 		"update is M": {begin,
 			{"2025-01-03", "A", trade.Amend{Kind: trade.Update, Trader: "ben"}, 0, "M A 100@80"}},
 		"correction is E and N": {begin,
-			{"2025-01-04", "A", forward("100", "81"), 1, "E A 100@80, N A 100@81"}},
+			{"2025-01-04", "A", reporttest.Forward("100", "81"), 1, "E A 100@80, N A 100@81"}},
 		"correction of M is E and M": {begin, {"2025-01-03", "A", amend, 0, "M A 100@82"},
-			{"2025-01-04", "A", trade.Amend{Kind: trade.Amendment, Price: price("83")}, 2,
+			{"2025-01-04", "A", reporttest.Amendment("83", ""), 2,
 				"E A 100@82, M A 100@83"}},
 		"correction withdraws what follows": {begin, {"2025-01-03", "A", amend, 0, "M A 100@82"},
-			{"2025-01-04", "A", forward("90", "80"), 1,
+			{"2025-01-04", "A", reporttest.Forward("90", "80"), 1,
 				"E A 100@82, E A 100@80, N A 90@80, M A 90@82"}},
 		"void is E for each record": {begin, {"2025-01-03", "A", amend, 0, "M A 100@82"},
 			{"2025-01-04", "A", trade.Cancel{Kind: trade.Void}, 0, "E A 100@82, E A 100@80"}},
 		"termination in full is C": {begin,
 			{"2025-01-03", "A", trade.Cancel{Kind: trade.Terminate}, 0, "C A 100@80"}},
 		"termination in part is M": {begin, {"2025-01-03", "A",
-			trade.Cancel{Kind: trade.Terminate, Quantity: mwh("30")}, 0, "M A 70@80"}},
+			trade.Cancel{Kind: trade.Terminate, Quantity: reporttest.MWh("30")}, 0, "M A 70@80"}},
 		"another counterparty is C and N": {begin, {"2025-01-03", "A",
 			trade.Novate{Role: trade.Remaining, NewUTI: "B", Incoming: "BETA"}, 0,
 			"C A 100@80, N B 100@80 of A"}},
@@ -143,7 +91,7 @@ func TestMapping(t *testing.T) {
 			trade.Novate{Role: trade.Transferor, NewUTI: "B", Incoming: "BETA"}, 0,
 			"C A 100@80"}},
 		"novation in part is M and N": {begin, {"2025-01-03", "A",
-			trade.Novate{Role: trade.Remaining, Quantity: mwh("40"), NewUTI: "B",
+			trade.Novate{Role: trade.Remaining, Quantity: reporttest.MWh("40"), NewUTI: "B",
 				Incoming: "BETA"}, 0, "M A 60@80, N B 40@80 of A"}},
 		"exercise is only the result": {option, {"2025-05-15", "A",
 			trade.Exercise{UnderlyingPrice: dec("90"), Settlement: trade.Physical, NewUTI: "B"},
@@ -151,10 +99,12 @@ func TestMapping(t *testing.T) {
 		"exercise for cash is nothing": {option, {"2025-05-15", "A",
 			trade.Exercise{UnderlyingPrice: dec("90"), Settlement: trade.Cash}, 0, ""}},
 		"settlement is nothing": {begin,
-			{"2025-07-03", "A", trade.Settle{Quantity: mwh("40"), Price: dec("85")}, 0, ""}},
+			{"2025-07-03", "A", trade.Settle{Quantity: reporttest.MWh("40"), Price: dec("85")},
+				0, ""}},
 		"a late event withdraws later ones": {begin,
 			{"2025-01-20", "A", amend, 0, "M A 100@82"},
-			{"2025-01-21", "A", trade.Cancel{Kind: trade.Terminate, Quantity: mwh("10")}, 2,
+			{"2025-01-21", "A", trade.Cancel{Kind: trade.Terminate,
+				Quantity: reporttest.MWh("10")}, 2,
 				"E A 100@82, M A 90@80"}},
 		"a termination that never was": {begin,
 			{"2025-01-03", "A", trade.Cancel{Kind: trade.Terminate}, 0, "C A 100@80"},
@@ -175,16 +125,16 @@ func TestLateEvent(t *testing.T) {
 	t.Parallel()
 	d := reporttest.World()
 	play(t, d, []step{
-		{"2025-01-02", "A", forward("100", "80"), 0, "N A 100@80"},
-		{"2025-01-20", "A", trade.Amend{Kind: trade.Amendment, Price: price("82")}, 0,
+		{"2025-01-02", "A", reporttest.Forward("100", "80"), 0, "N A 100@80"},
+		{"2025-01-20", "A", reporttest.Amendment("82", ""), 0,
 			"M A 100@82"},
 	})
-	before := len(rows(t, d))
+	before := len(d.Rows(t, remit.Table1()))
 	_, err := d.Late("2025-01-10", "2025-01-21", "A", trade.Cancel{Kind: trade.Terminate,
-		Quantity: mwh("10")})
+		Quantity: reporttest.MWh("10")})
 	require.NoError(t, err)
 	var got []string
-	for _, r := range rows(t, d)[before:] {
+	for _, r := range d.Rows(t, remit.Table1())[before:] {
 		got = append(got, shown(r))
 	}
 	require.Equal(t, []string{"E A 100@82", "M A 90@80", "M A 90@82"}, got)
@@ -198,7 +148,7 @@ func TestCounterparty(t *testing.T) {
 		return trade.Amend{Kind: trade.Update, Counterparty: name}
 	}
 	play(t, d, []step{
-		{"2025-01-02", "A", forward("100", "80"), 0, "N A 100@80"},
+		{"2025-01-02", "A", reporttest.Forward("100", "80"), 0, "N A 100@80"},
 		{"2025-01-03", "A", rename("ACME-OLD"), 0, "M A 100@80"},
 	})
 	_, err := d.Do("2025-01-04", "A", rename("BETA"))
@@ -230,7 +180,7 @@ func TestInForce(t *testing.T) {
 		require.Equal(t, "remit-2026", named.Name, "a name holds on every day")
 	}
 	d := reporttest.World()
-	_, err := d.Do("2025-01-02", "A", forward("100", "80"))
+	_, err := d.Do("2025-01-02", "A", reporttest.Forward("100", "80"))
 	require.NoError(t, err)
 	for _, set := range []report.RuleSet{remit.Table1(), later} {
 		r, missing, ok := set.Row(d.Inputs(set, "A", time.Time{})[0])

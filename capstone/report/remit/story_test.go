@@ -19,7 +19,7 @@ func TestStory(t *testing.T) {
 	d, known := reporttest.World(), 0
 	var got strings.Builder
 	require.NoError(t, d.Play(reporttest.Story(), func(step int) {
-		all := rows(t, d)
+		all := d.Rows(t, remit.Table1())
 		var records []string
 		for _, r := range all[known:] {
 			records = append(records, shown(r))
@@ -35,6 +35,6 @@ func TestStory(t *testing.T) {
 	want, err := os.ReadFile(name)
 	require.NoError(t, err)
 	require.Equal(t, string(want), got.String())
-	_, err = remit.Read(written(t, rows(t, d)))
+	_, err = remit.Read(reporttest.Written(t, remit.Table1(), d.Rows(t, remit.Table1())))
 	require.NoError(t, err)
 }

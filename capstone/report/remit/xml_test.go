@@ -18,37 +18,27 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden file")
 
-func written(t *testing.T, rows []report.Row) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	w := remit.Table1().Write(&b, report.Header{})
-	for _, r := range rows {
-		require.NoError(t, w.Row(r))
-	}
-	require.NoError(t, w.Close())
-	return b.Bytes()
-}
-
 // The file of a forward, its change and its end, and of an option for gas. It has the structure of
 // ACER's schema.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	d := reporttest.World()
-	gas := forward("3000", "31.5")
+	gas := reporttest.Forward("3000", "31.5")
 	gas.Book, gas.Side = "GAS", trade.Sell
 	gas.Instrument = trade.Instrument{Commodity: trade.Gas, Zone: "TTF", Profile: "base",
-		Delivery: period("2025-06"), Option: &trade.Option{Kind: trade.Put, Strike: dec("30"),
-			From: reporttest.At("2025-03-01"), Until: reporttest.At("2025-05-20")}}
-	peak := forward("2520", "90.25")
+		Delivery: reporttest.Period("2025-06"), Option: &trade.Option{Kind: trade.Put,
+			Strike: dec("30"), From: reporttest.At("2025-03-01"),
+			Until: reporttest.At("2025-05-20")}}
+	peak := reporttest.Forward("2520", "90.25")
 	peak.Instrument.Profile = "peak"
 	play(t, d, []step{
 		{"2025-01-02T10:11:12.5Z", "A", peak, 0, "N A 2520@90.25"},
-		{"2025-01-03", "A", trade.Amend{Kind: trade.Amendment, Quantity: mwh("1260")}, 0,
+		{"2025-01-03", "A", reporttest.Amendment("", "1260"), 0,
 			"M A 1260@90.25"},
 		{"2025-01-04", "GAS-1", gas, 0, "N GAS-1 3000@31.5"},
 		{"2025-01-06", "A", trade.Cancel{Kind: trade.Terminate}, 0, "C A 1260@90.25"},
 	})
-	got := written(t, rows(t, d))
+	got := reporttest.Written(t, remit.Table1(), d.Rows(t, remit.Table1()))
 	const name = "testdata/remit.golden.xml"
 	if *update {
 		require.NoError(t, os.WriteFile(name, got, 0o644))
@@ -63,7 +53,8 @@ func TestGolden(t *testing.T) {
 		remit.Read, map[string]bool{"contractName": true}, map[string]bool{"TradeReport": true,
 			"contractTradingHours": true, "deliveryPointOrZone": true, "deliveryProfile": true,
 			"daysOfTheWeek": true, "optionExerciseDate": true, "energyCommodity": true})
-	require.Equal(t, got, written(t, rows(t, d)), "the same rows give the same bytes")
+	again := reporttest.Written(t, remit.Table1(), d.Rows(t, remit.Table1()))
+	require.Equal(t, got, again, "the same rows give the same bytes")
 }
 
 // Table 1 fields 48 to 54: the profile of each kind of delivery (TRUM 4.6; ACER FAQ 2.1.44).
@@ -92,12 +83,12 @@ func TestDelivery(t *testing.T) {
 		d := reporttest.World()
 		d.State("2024-12-01", report.Product, "power/GB/base", "eic", "10YGB----------A",
 			"remit", "standard")
-		n := forward("744", "80")
+		n := reporttest.Forward("744", "80")
 		n.Instrument = trade.Instrument{Commodity: c.commodity, Zone: c.zone, Profile: c.profile,
-			Delivery: period(c.when)}
+			Delivery: reporttest.Period(c.when)}
 		_, err := d.Do("2025-01-02", "A", n)
 		require.NoError(t, err, name)
-		all := rows(t, d)
+		all := d.Rows(t, remit.Table1())
 		require.Len(t, all, 1)
 		got := []string{set.Text(all[0], "52"), set.Text(all[0], "51"), set.Text(all[0], "53")}
 		for i, f := range set.Fields {
@@ -106,7 +97,7 @@ func TestDelivery(t *testing.T) {
 			}
 		}
 		require.Equal(t, c.wants, strings.Join(got, "|"), name)
-		_, err = remit.Read(written(t, all))
+		_, err = remit.Read(reporttest.Written(t, remit.Table1(), all))
 		require.NoError(t, err, name)
 	}
 }
@@ -116,16 +107,16 @@ func TestDelivery(t *testing.T) {
 func TestScope(t *testing.T) {
 	t.Parallel()
 	d, set := reporttest.World(), remit.Table1()
-	oil := forward("100", "70")
+	oil := reporttest.Forward("100", "70")
 	oil.Instrument = trade.Instrument{Commodity: trade.Oil, Zone: "BRENT",
-		Delivery: period("2025-06")}
+		Delivery: reporttest.Period("2025-06")}
 	oil.Quantity.Unit, oil.Currency = trade.BBL, "USD"
-	henry := forward("100", "4")
+	henry := reporttest.Forward("100", "4")
 	henry.Instrument = trade.Instrument{Commodity: trade.Gas, Zone: "HENRY-HUB", Profile: "base",
-		Delivery: period("2025-06")}
+		Delivery: reporttest.Period("2025-06")}
 	henry.Quantity.Unit, henry.Currency = trade.MMBtu, "USD"
 	d.State("2024-12-01", report.Product, "gas/HENRY-HUB/base", "remit", "out")
-	french := forward("100", "80")
+	french := reporttest.Forward("100", "80")
 	french.Instrument.Zone, french.Counterparty, french.Trader = "FR", "NOBODY", "carl"
 	for uti, n := range map[string]trade.New{"OIL": oil, "HENRY": henry, "FRENCH": french} {
 		_, err := d.Do("2025-01-03", uti, n)
@@ -157,7 +148,7 @@ func TestScope(t *testing.T) {
 func TestUTI(t *testing.T) {
 	t.Parallel()
 	d, set := reporttest.World(), remit.Table1()
-	_, err := d.Do("2025-01-03", "A.1", forward("100", "80"))
+	_, err := d.Do("2025-01-03", "A.1", reporttest.Forward("100", "80"))
 	require.NoError(t, err)
 	_, missing, ok := set.Row(d.Inputs(set, "A.1", time.Time{})[0])
 	require.False(t, ok)
@@ -169,14 +160,14 @@ func TestOneEntity(t *testing.T) {
 	t.Parallel()
 	d := reporttest.World()
 	d.State("2024-12-01", report.Book, "OTHER", "lei", reporttest.LEI("ANOTHER"))
-	other := forward("100", "80")
+	other := reporttest.Forward("100", "80")
 	other.Book = "OTHER"
-	for uti, n := range map[string]trade.New{"A": forward("100", "80"), "B": other} {
+	for uti, n := range map[string]trade.New{"A": reporttest.Forward("100", "80"), "B": other} {
 		_, err := d.Do("2025-01-03", uti, n)
 		require.NoError(t, err)
 	}
 	w := remit.Table1().Write(&bytes.Buffer{}, report.Header{})
-	all := rows(t, d)
+	all := d.Rows(t, remit.Table1())
 	require.NoError(t, w.Row(all[0]))
 	require.ErrorContains(t, w.Row(all[1]), "make one file for each entity")
 }

@@ -58,13 +58,7 @@ func randomNew(t *rapid.T) trade.New {
 	return n
 }
 
-var june = func() trade.Period {
-	p, err := trade.ParsePeriod("2025-06")
-	if err != nil {
-		panic(err)
-	}
-	return p
-}()
+var june = Period("2025-06")
 
 func randomChange(t *rapid.T, i int) trade.Body {
 	price := trade.Int(int64(rapid.IntRange(60, 99).Draw(t, "price")))

@@ -40,27 +40,17 @@ func (d *Desk) Play(story []Step, after func(step int)) error {
 // Story returns the lives of six contracts that a desk entered, and of those that began from them:
 // every kind of event, in part and in full, late, corrected and voided.
 func Story() []Step {
-	amend := func(price, quantity string) trade.Amend {
-		a := trade.Amend{Kind: trade.Amendment}
-		if price != "" {
-			p := trade.Dec(price)
-			a.Price = &p
-		}
-		if quantity != "" {
-			a.Quantity = mwh(quantity)
-		}
-		return a
-	}
+	amend := Amendment
 	terminate := func(q string) trade.Cancel {
-		return trade.Cancel{Kind: trade.Terminate, Quantity: mwh(q)}
+		return trade.Cancel{Kind: trade.Terminate, Quantity: MWh(q)}
 	}
 	novate := func(q, next string) trade.Novate {
-		return trade.Novate{Role: trade.Remaining, Quantity: mwh(q), NewUTI: next, Incoming: "BETA"}
+		return trade.Novate{Role: trade.Remaining, Quantity: MWh(q), NewUTI: next, Incoming: "BETA"}
 	}
 	leave := novate("50", "X1")
 	leave.Role = trade.Transferor
 	exercise := func(q, next string) trade.Exercise {
-		e := trade.Exercise{Quantity: mwh(q), UnderlyingPrice: trade.Dec("90"), NewUTI: next,
+		e := trade.Exercise{Quantity: MWh(q), UnderlyingPrice: trade.Dec("90"), NewUTI: next,
 			Settlement: trade.Physical}
 		if next == "" {
 			e.Settlement = trade.Cash
@@ -68,7 +58,7 @@ func Story() []Step {
 		return e
 	}
 	settle := func(q string) trade.Settle {
-		return trade.Settle{Quantity: mwh(q), Price: trade.Dec("85")}
+		return trade.Settle{Quantity: MWh(q), Price: trade.Dec("85")}
 	}
 	trader := trade.Amend{Kind: trade.Update, Trader: "ben"}
 	void := trade.Cancel{Kind: trade.Void}
@@ -97,7 +87,7 @@ func Story() []Step {
 		{"2025-01-20", "", "B", terminate("100"), 19},
 		{"2025-01-21", "", "B", amend("97", ""), 0},
 		{"2025-01-22", "", "C", forward("TTF", "base", "3000", "30"), 0},
-		{"2025-01-22", "", "D", call("50", "4"), 0},
+		{"2025-01-22", "", "D", Call("50", "4", "2025-05-15"), 0},
 		{"2025-01-23", "", "C", amend("", "3300"), 0},
 		{"2025-01-24", "", "C", void, 0},
 		{"2025-01-25", "", "C2", forward("TTF", "base", "3300", "31"), 0},
@@ -127,21 +117,11 @@ func Story() []Step {
 	}
 }
 
-func mwh(q string) trade.Quantity { return trade.Quantity{Value: trade.Dec(q), Unit: trade.MWh} }
-
 func forward(zone, profile, q, price string) trade.New {
-	n := trade.New{Book: "POWER", Counterparty: "ACME", Trader: "anna", Side: trade.Buy,
-		Instrument: trade.Instrument{Commodity: trade.Power, Zone: zone, Profile: profile,
-			Delivery: june}, Quantity: mwh(q), Price: trade.Dec(price), Currency: "EUR"}
+	n := Forward(q, price)
+	n.Instrument.Zone, n.Instrument.Profile = zone, profile
 	if zone == "TTF" {
 		n.Book, n.Instrument.Commodity = "GAS", trade.Gas
 	}
-	return n
-}
-
-func call(q, premium string) trade.New {
-	n := forward("DE-LU", "base", q, premium)
-	n.Instrument.Option = &trade.Option{Kind: trade.Call, Strike: trade.Dec("70"),
-		From: At("2025-05-15"), Until: At("2025-05-15T12:00:00Z")}
 	return n
 }
