@@ -277,9 +277,9 @@ func TestReportIsMadeAgain(t *testing.T) {
 	right := forward("ACME")
 	right.Price = trade.Dec("79")
 	d.party("ACME", "5493000IBP32UQZ0KL24")
-	_, err := d.Correct("2025-09-01", first, wrong, right)
+	corrected, err := d.Correct("2025-09-01", first, wrong, right)
 	require.NoError(t, err)
-	d.do("2026-02-01", first, trade.Cancel{Kind: trade.Terminate})
+	ended := d.do("2026-02-01", first, trade.Cancel{Kind: trade.Terminate})
 	later, _ := d.make("2026-03-03T17:00:00Z")
 	require.Equal(t, []string{"F1/2/1", "F1/3/1"}, messages(t, later))
 
@@ -296,6 +296,19 @@ func TestReportIsMadeAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(rows), wrong.ID.String())
 	require.Contains(t, string(rows), ",'=as agreed,", "a formula is harmless in the table")
+
+	today, _, _, _ := d.look("2026-03-03T17:00:00Z", first)
+	found, err := filing.Compare(again, today)
+	require.NoError(t, err)
+	const old, new = "213800WSGIIZCXF1P572", "5493000IBP32UQZ0KL24" // of reference data
+	require.Equal(t, []filing.Change{
+		{Message: first + "/1/1", Event: wrong.ID.String(), Field: "Counterparty 2", Here: old,
+			There: new},
+		{Message: first + "/1/1", Event: wrong.ID.String(), Field: "Seller identifier", Here: old,
+			There: new},
+		{Message: first + "/2/1", Event: corrected.ID.String(), There: "reported"},
+		{Message: first + "/3/1", Event: ended.ID.String(), There: "reported"},
+	}, found)
 }
 
 // Two reports are compared by message and by field: here the same contract as known before and

@@ -101,17 +101,11 @@ func TestMapping(t *testing.T) {
 		"settlement is nothing": {begin,
 			{"2025-07-03", "A", trade.Settle{Quantity: reporttest.MWh("40"), Price: dec("85")},
 				0, ""}},
-		"a late event withdraws later ones": {begin,
-			{"2025-01-20", "A", amend, 0, "M A 100@82"},
-			{"2025-01-21", "A", trade.Cancel{Kind: trade.Terminate,
-				Quantity: reporttest.MWh("10")}, 2,
-				"E A 100@82, M A 90@80"}},
 		"a termination that never was": {begin,
 			{"2025-01-03", "A", trade.Cancel{Kind: trade.Terminate}, 0, "C A 100@80"},
 			{"2025-01-04", "A", trade.Cancel{Kind: trade.Terminate,
 				Quantity: trade.Quantity{Unit: trade.MWh}}, 2, "E A 100@80"}},
 	}
-	delete(stories, "a late event withdraws later ones") // see TestLateEvent
 	for name, story := range stories {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
