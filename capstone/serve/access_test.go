@@ -281,6 +281,9 @@ func TestCanaryStepsHaveAnActor(t *testing.T) {
 	s := newService(t, func(c *serve.Config) {
 		c.Canary = func(_ context.Context, step serve.CanaryStep) (any, error) {
 			taken = append(taken, step)
+			if step.Reason == "at once" {
+				return nil, &contract.ConflictError{Stream: "canary/x", Expected: 1, Actual: 2}
+			}
 			if step.Step == "abort" {
 				return nil, &serve.Problem{Status: http.StatusConflict, Rule: "canary.not-running"}
 			}
@@ -298,6 +301,7 @@ func TestCanaryStepsHaveAnActor(t *testing.T) {
 	}{
 		{"operations/1", "promote", "", "equal", 200, `{"answer":"trade.settled"}`},
 		{"operations/1", "abort", "operations/1", "differs", 409, "canary.not-running"},
+		{"operations/1", "start", "", "at once", 409, "canary/x is at version 2"},
 		{"operations/1", "start", "ops/7", "release", 403, "access.actor-claimed"},
 		{"operations/1", "stop", "", "release", 422, "step"},
 		{"operations/1", "start", "", " ", 400, "reason: want a printable text"},
@@ -312,5 +316,6 @@ func TestCanaryStepsHaveAnActor(t *testing.T) {
 	require.Equal(t, []serve.CanaryStep{
 		{Step: "promote", Type: "trade.settled", Reason: "equal", Actor: by, SubmittedBy: by},
 		{Step: "abort", Type: "trade.settled", Reason: "differs", Actor: by, SubmittedBy: by},
+		{Step: "start", Type: "trade.settled", Reason: "at once", Actor: by, SubmittedBy: by},
 	}, taken)
 }

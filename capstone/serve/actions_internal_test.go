@@ -53,7 +53,8 @@ func TestWaitingActsAreBounded(t *testing.T) {
 	require.Equal(t, mostWaiting, take(mostWaiting+1, "legal/9", begun.Add(waitsWithin+1)))
 }
 
-// No operation sets a deadline on its connection: it would end an answer that takes longer.
+// No operation sets a deadline on its connection: it would end an answer that takes longer. Those
+// that append state that another process may own the partition.
 func TestOperationSetsNoDeadline(t *testing.T) {
 	t.Parallel()
 	s := New(Config{System: capstone.New(memory.NewSimulated(), codec.Offline(), "test"),
@@ -65,6 +66,9 @@ func TestOperationSetsNoDeadline(t *testing.T) {
 		if item.Post != nil {
 			operations++
 			require.LessOrEqual(t, item.Post.BodyReadTimeout, time.Duration(0), path)
+			if path != "/v1/command-line" && path != batches {
+				require.Contains(t, item.Post.Responses, "421", path)
+			}
 		}
 	}
 	require.Equal(t, 10, operations)

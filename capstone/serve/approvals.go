@@ -99,7 +99,7 @@ func (s *Server) routeApprovals() {
 		Path: "/v1/approvals", Summary: "Approve a pending command of another principal",
 		Description:   "The desk decides it now, with the signed-in principal as its approver.",
 		DefaultStatus: http.StatusCreated, MaxBodyBytes: 4 << 10,
-		Errors: []int{400, 401, 403, 404, 409, 410, 422, 503}, Metadata: needs(),
+		Errors: []int{400, 401, 403, 404, 409, 410, 421, 422, 503}, Metadata: needs(),
 	}, s.approve)
 	register(s.api, huma.Operation{OperationID: "pending", Method: http.MethodGet,
 		Path: "/v1/pending", Summary: "List the commands that wait for an approval",
@@ -231,7 +231,8 @@ func (p pending) shown() Pending {
 }
 
 // A pendingIndex has the pending commands up to a cursor that nobody had approved at the last look,
-// without those that had expired. The log is the truth: a new process reads its last two days.
+// without those that had expired. The log is the truth: a new process reads its last day, or the
+// whole log if its times may fall (contract.Since).
 type pendingIndex struct {
 	mu      sync.Mutex
 	at      contract.Cursor
@@ -249,10 +250,8 @@ func (s *Server) waiting(ctx context.Context, at time.Time) ([]pending, error) {
 		return nil, err
 	}
 	found, from := slices.Clone(s.pending.waiting), s.pending.at
-	// The times of a simulated log may fall. Twice the time of an approval leaves room for writers
-	// whose clocks differ.
-	if from == nil && !at.IsZero() && !s.System.Simulated {
-		from, err = contract.Since(ctx, s.System.Log, end, at.Add(-2*approvalsWithin))
+	if from == nil && !at.IsZero() {
+		from, err = contract.Since(ctx, s.System.Log, end, at.Add(-approvalsWithin))
 		if err != nil {
 			return nil, err
 		}

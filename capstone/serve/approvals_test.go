@@ -176,7 +176,7 @@ func TestPendingIsAnIndex(t *testing.T) {
 	require.Equal(t, http.StatusConflict, code, text)
 }
 
-// The first look reads the events of the last two days, however long the log is, in each partition.
+// The first look reads the events of the last day, however long the log is, in each partition.
 func TestFirstLookIsBounded(t *testing.T) {
 	t.Parallel()
 	log, at := new(readLog), time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
@@ -198,6 +198,55 @@ func TestFirstLookIsBounded(t *testing.T) {
 	at = at.Add(time.Hour)
 	require.Equal(t, []string{"v-2"}, s.pending(), "v-1 has expired")
 	require.Less(t, log.events, 2+2*9, "2 new events, and a search by halves in 305")
+}
+
+// A falling log has times that fall: those of its marks are three days behind the others.
+type falling struct {
+	contract.Store
+	rules contract.Timeline
+}
+
+func (l falling) Timeline(context.Context) (contract.Timeline, error) { return l.rules, nil }
+
+func (l falling) Read(
+	ctx context.Context, from, to contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
+	return func(yield func(contract.Recorded, error) bool) {
+		for r, err := range l.Store.Read(ctx, from, to) {
+			if strings.HasPrefix(r.CommandID, "behind-") {
+				r.RecordedAt = r.RecordedAt.AddDate(0, 0, -3)
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// The first look finds each pending command of a log whose times may fall: of writers whose clocks
+// differ, or of a simulation.
+func TestFirstLookWhereTimesFall(t *testing.T) {
+	t.Parallel()
+	for name, rules := range map[string]contract.Timeline{
+		"per stream": {PerStream: true}, "simulated": {Simulated: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			now := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+			s := newService(t, func(c *serve.Config) {
+				store := memory.New(func(context.Context) time.Time { return now })
+				c.System.Simulated, c.System.Log = false, falling{store, rules}
+				c.System.Desk.Log = c.System.Log
+				c.System.Clock = func() time.Time { return now }
+			})
+			s.settled()
+			code, waits := s.command("trader/1", void)
+			require.Equal(t, http.StatusAccepted, code, waits)
+			for i := range 40 {
+				s.command("trader/1", mark(fmt.Sprint("behind-", i), fmt.Sprint(60+i)))
+			}
+			require.Equal(t, []string{"v-1"}, s.pending())
+		})
+	}
 }
 
 // pending returns the ids of the commands that wait.

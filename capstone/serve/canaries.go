@@ -40,7 +40,7 @@ func (s *Server) routeCanaries() {
 		Path: "/v1/canaries", Summary: "Take a step of the canary of a schema",
 		Description:  "Before a promotion, compare two programs: blotter canary promote does.",
 		MaxBodyBytes: 4 << 10, Metadata: needs(access.Release), DefaultStatus: http.StatusOK,
-		Errors: []int{400, 401, 403, 409, 503},
+		Errors: []int{400, 401, 403, 409, 421, 503},
 	}, s.canaryStep)
 }
 

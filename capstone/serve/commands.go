@@ -75,7 +75,8 @@ func (s *Server) routeCommands() {
 			"needs an approver is pending: 202, until another principal approves it.",
 		DefaultStatus: http.StatusCreated, MaxBodyBytes: lines.MaxLine,
 		SkipValidateBody: true, // the desk's own format is stricter
-		Errors:           []int{400, 401, 403, 409, 413, 422, 503}, Metadata: needs(access.Send),
+		Errors:           []int{400, 401, 403, 409, 413, 421, 422, 503},
+		Metadata:         needs(access.Send),
 	}, s.command)
 	batch := &huma.Operation{
 		OperationID: "batch", Method: http.MethodPost, Path: batches,
@@ -258,6 +259,10 @@ func (s *Server) failed(ctx context.Context, err error) error {
 		Hint: "see /readyz, and send the same request again: no command is recorded twice"}
 	if errors.Is(err, contract.ErrInvalid) || errors.Is(err, contract.ErrOversize) {
 		p.Status, p.Detail, p.Hint = http.StatusBadRequest, err.Error(), ""
+	}
+	if moved := new(contract.ConflictError); errors.As(err, &moved) {
+		p.Status, p.Detail = http.StatusConflict, err.Error()
+		p.Hint = "another request was first: look at its result, and decide again"
 	}
 	if misdirected(err) {
 		p.Status, p.Detail = http.StatusMisdirectedRequest, err.Error()

@@ -49,7 +49,7 @@ func (s *Server) routeLedger() {
 			"gets the recorded outcome: 201 the first time, 200 later. A refusal is 422.",
 		DefaultStatus: http.StatusCreated, MaxBodyBytes: 1 << 20,
 		SkipValidateBody: true, // the format of the ledger is stricter
-		Errors:           []int{400, 401, 403, 409, 413, 422, 429, 503}, Metadata: needs(),
+		Errors:           []int{400, 401, 403, 409, 413, 421, 422, 429, 503}, Metadata: needs(),
 	}, s.ledgerCommand)
 }
 

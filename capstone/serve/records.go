@@ -121,7 +121,7 @@ func (s *Server) routeRecords() {
 		register(s.api, huma.Operation{OperationID: route.id, Method: http.MethodPost,
 			Path: route.path, Summary: route.summary, Description: description,
 			DefaultStatus: http.StatusOK, MaxBodyBytes: 4 << 10, Metadata: needs(),
-			Errors: []int{400, 401, 403, 404, 409, 429, 503},
+			Errors: []int{400, 401, 403, 404, 409, 421, 429, 503},
 		}, func(ctx context.Context, in *actInput) (*actOutput, error) {
 			return s.act(ctx, route, in)
 		})

@@ -39,7 +39,7 @@ import (
 
 // newSystem returns a system over an empty log in memory, whose clock follows the commands.
 func newSystem() *capstone.System {
-	s := capstone.New(memory.New(contract.SimulatedClock), codec.Offline(), "test")
+	s := capstone.New(memory.NewSimulated(), codec.Offline(), "test")
 	s.Projection, s.Project = readmodel.New(codec.Offline()), projection.Project
 	s.AsOf, s.Simulated = projection.AsOf, true
 	return s
@@ -293,16 +293,30 @@ func TestMalformedHeaderIsOnRecord(t *testing.T) {
 	}
 }
 
-// A flood of refused requests costs few lines, and the rest is counted.
+// A flood of refused requests costs few lines, and the rest is counted. A second later 20 more have
+// their lines, after the number of those without.
 func TestFloodOfRefusalsIsCounted(t *testing.T) {
 	t.Parallel()
-	s := newService(t)
-	for range 1000 {
-		s.do("", "GET", "/v1/events", "")
+	now, file := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC), filepath.Join(t.TempDir(), "refused")
+	s := newService(t, func(c *serve.Config) {
+		refusals, err := serve.OpenRefusals(file, func() time.Time { return now })
+		require.NoError(t, err)
+		t.Cleanup(func() { refusals.Close() })
+		c.Refusals = refusals
+	})
+	flood := func() [][]byte {
+		for range 300 {
+			s.do("", "GET", "/v1/events", "")
+		}
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		return bytes.Split(bytes.TrimSpace(text), []byte("\n"))
 	}
-	text, err := os.ReadFile(s.refused)
-	require.NoError(t, err)
-	require.Less(t, bytes.Count(text, []byte("\n")), 400)
+	require.Len(t, flood(), 200)
+	now = now.Add(time.Second)
+	written := flood()
+	require.Len(t, written, 200+1+20)
+	require.Contains(t, string(written[200]), `"omitted":{"access.no-credential":100}`)
 }
 
 // Two importers and a reader at once leave the state of one direct import. Each event has the

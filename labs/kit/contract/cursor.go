@@ -122,11 +122,15 @@ func (c Cursor) Ahead(reader string, end Cursor) error {
 }
 
 // Since returns a cursor after which log has every event before end that was recorded at t or
-// later. It looks for t by halves in each partition, where recorded_at rises. Where that rises
-// within each stream only (Timeline.PerStream), give it a t that is earlier by the difference of
-// the clocks.
-func Since(ctx context.Context, log Reader, end Cursor, t time.Time) (Cursor, error) {
+// later. It looks for t by halves in each partition, where recorded_at rises. In a simulated log,
+// and where recorded_at rises within each stream only, it returns the beginning: an early time in
+// the middle says nothing about the events before it.
+func Since(ctx context.Context, log SealableLog, end Cursor, t time.Time) (Cursor, error) {
 	since := make(Cursor, len(end))
+	rules, err := log.Timeline(ctx)
+	if err != nil || rules.Simulated || rules.PerStream {
+		return since, err
+	}
 	for p, high := range end {
 		low := int64(0)
 		for low < high {
