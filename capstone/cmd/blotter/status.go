@@ -171,11 +171,16 @@ func (s *status) takeHealth(ctx context.Context, of func(context.Context) serve.
 
 // logParts returns the parts of a log that no service owns, by the names that a service has.
 func (s *status) logParts() []serve.Part {
-	if s.Log == nil {
+	if s.Log == nil || s.Problem != "" {
 		return []serve.Part{{Name: "log", Well: s.Well, Away: s.away,
 			Reason: cmp.Or(s.Problem, "not examined: a part of the stack is away")}}
 	}
-	all := []serve.Part{{Name: "log", Well: true, Reason: plural(s.Log.Events, "event")}}
+	faults := slices.Concat(s.Drift, s.Strays)
+	if s.Index != nil && s.Index.Differs {
+		faults = append(faults, s.Index.Unused)
+	}
+	all := []serve.Part{{Name: "log", Well: len(faults) == 0,
+		Reason: cmp.Or(append(faults, plural(s.Log.Events, "event"))...)}}
 	if s.FollowUps != nil {
 		all = append(all, serve.Part{Name: "follow-ups", Well: len(s.FollowUps.Orphans) == 0,
 			Reason: followUpLine(s.FollowUps)})
@@ -188,10 +193,18 @@ func (s *status) logParts() []serve.Part {
 	}
 	seal := serve.Part{Name: "seal", Well: true, Reason: "it has not sealed yet"}
 	if c := s.Checkpoint; c != nil {
-		seal.Well = c.Lost == 0 && c.Begun == "" && c.Unwitnessed == ""
-		seal.Reason = cmp.Or(c.Begun, fmt.Sprintf("checkpoint with %d leaves", c.Size))
+		seal.Well = c.fault() == ""
+		seal.Reason = cmp.Or(c.fault(), fmt.Sprintf("checkpoint with %d leaves", c.Size))
 	}
 	return append(all, seal)
+}
+
+// fault returns the fault of the last checkpoint; empty if it is well.
+func (c *lastSealed) fault() string {
+	if c.Lost > 0 {
+		return fmt.Sprintf("the archive has lost a later checkpoint, of size %d", c.Lost)
+	}
+	return cmp.Or(c.Begun, c.Unwitnessed)
 }
 
 func (s stackStatus) well() bool {
@@ -267,8 +280,7 @@ func (a *app) examine(
 	}
 	if checkpoint != nil {
 		checkpoint.Unanchored = audit.all.events
-		st.Well = st.Well && checkpoint.Lost == 0 && checkpoint.Begun == "" &&
-			checkpoint.Unwitnessed == ""
+		st.Well = st.Well && checkpoint.fault() == ""
 		if checkpoint.Unwitnessed != "" {
 			st.hint = cmp.Or(st.hint, unwitnessedHint)
 		}

@@ -119,6 +119,15 @@ func TestStatusHasTheHealthOfAService(t *testing.T) {
 	away := status{away: true, Problem: "the database is away"}
 	away.takeHealth(t.Context(), nil)
 	require.False(t, away.Ready)
+	away.Log, away.Problem = &logStatus{Events: 3}, "the archive is away" // later
+	away.takeHealth(t.Context(), nil)
+	require.Equal(t, serve.Ready([]serve.Part{{Name: "log", Reason: "the archive is away",
+		Away: true}}), away.Health)
+	s = status{Log: &logStatus{Events: 3}, Strays: []string{"event 7 has no place"},
+		Checkpoint: &lastSealed{Size: 3, Unwitnessed: "no witness signed"}}
+	s.takeHealth(t.Context(), nil)
+	require.Equal(t, []serve.Part{{Name: "log", Reason: "event 7 has no place"},
+		{Name: "seal", Reason: "no witness signed"}}, s.Parts)
 }
 
 // Each reader has a lag in events and in seconds, for each partition and for all. The first event
