@@ -103,6 +103,17 @@ func (d *Desk) try(ctx context.Context, cmd Command, isNew bool) (Outcome, error
 	return d.append(ctx, s, cmd, decision)
 }
 
+// allows reports whether cmd would be accepted now. It records nothing.
+func (d *Desk) allows(ctx context.Context, cmd Command) (bool, error) {
+	s, unlock, err := d.load(ctx, cmd, false)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	_, refusal := Decide(s, cmd)
+	return refusal == nil, nil
+}
+
 // load returns the state of all streams that the decision reads, whose accounts are locked.
 func (d *Desk) load(ctx context.Context, cmd Command, isNew bool) (
 	_ *State, unlock func(), err error,

@@ -70,7 +70,8 @@ func (e *PostingError) Error() string {
 
 // CatchUp posts the events up to the end of the log. It returns the number of entries. After an
 // error the next call begins again from the log, as it does itself if it is overtaken. Exceptions
-// are tried again after a command of somebody else in this ledger.
+// are tried again after a command of somebody else in this ledger, and those below a floor once the
+// entries of the process lift it.
 func (p *Poster) CatchUp(ctx context.Context) (n int, err error) {
 	for {
 		more, err := p.catchUp(ctx)
@@ -126,6 +127,9 @@ func (p *Poster) catchUp(ctx context.Context) (n int, err error) {
 			return n, err
 		}
 	}
+	if n, err = p.retryFloors(ctx, n); err != nil {
+		return n, err
+	}
 	p.cursor = to
 	return p.postRest(ctx, n)
 }
@@ -175,7 +179,7 @@ func (p *Poster) took(e JournalEntryPosted) {
 		p.version = e.Rules
 	}
 	p.entries[e.Entry] = true
-	p.waiting = slices.DeleteFunc(p.waiting, func(w waiting) bool { return w.entry == e.Entry })
+	p.waitNoMore(e.Entry)
 	if strings.HasPrefix(e.Entry, singleEvent) {
 		p.causes[e.Entry] = true
 	}
@@ -214,6 +218,46 @@ func (p *Poster) retry(ctx context.Context) (n int, err error) {
 		}
 	}
 	return n, nil
+}
+
+// retryFloors posts the exceptions that an account was too low for and that it now has room for. A
+// later entry of the process lifts an account without a command of somebody else. An exception that
+// still does not fit gets no second refusal.
+func (p *Poster) retryFloors(ctx context.Context, n int) (int, error) {
+	for before := -1; before < n; {
+		before = n
+		for _, w := range slices.Clone(p.waiting) {
+			if w.refusal.Rule != BelowFloor {
+				continue
+			}
+			fits, err := p.fits(ctx, w.toPost)
+			if err != nil {
+				return n, err
+			}
+			if !fits {
+				continue
+			}
+			p.waitNoMore(w.entry)
+			if n, err = p.postOrWait(ctx, w.toPost, n); err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
+}
+
+// fits reports whether the ledger would take an entry now. It records nothing of the entry.
+func (p *Poster) fits(ctx context.Context, of toPost) (bool, error) {
+	entry, effective, err := p.entryFor(ctx, of)
+	if err != nil {
+		return false, err
+	}
+	return p.Desk.allows(ctx, p.command(of, "", effective, entry))
+}
+
+// waitNoMore takes an entry off the exceptions.
+func (p *Poster) waitNoMore(entry string) {
+	p.waiting = slices.DeleteFunc(p.waiting, func(w waiting) bool { return w.entry == entry })
 }
 
 // postOrWait posts an entry, or keeps it as an exception. The refusal is on record before that.
@@ -328,14 +372,9 @@ func (p *Poster) post(ctx context.Context, of toPost, n int) (int, error) {
 			return n, err
 		}
 	}
-	effective, err := p.openPeriod(ctx, of)
+	entry, effective, err := p.entryFor(ctx, of)
 	if err != nil {
 		return n, err
-	}
-	entry := PostEntry{Entry: of.entry, Description: of.description, Lines: of.sums.lines(),
-		Rules: p.version, Adopts: of.by != Adoption{}}
-	if !effective.Equal(of.at) {
-		entry.OriginalAt = of.at
 	}
 	if err := p.do(ctx, of, "", effective, entry); err != nil {
 		return n, err
@@ -343,6 +382,17 @@ func (p *Poster) post(ctx context.Context, of toPost, n int) (int, error) {
 	p.took(JournalEntryPosted{Entry: of.entry, Lines: entry.Lines, Rules: p.version})
 	delete(p.causes, of.entry)
 	return n + 1, nil
+}
+
+// entryFor returns the request that posts an entry, and its effective time in an open period.
+func (p *Poster) entryFor(ctx context.Context, of toPost) (PostEntry, time.Time, error) {
+	effective, err := p.openPeriod(ctx, of)
+	entry := PostEntry{Entry: of.entry, Description: of.description, Lines: of.sums.lines(),
+		Rules: p.version, Adopts: of.by != Adoption{}}
+	if !effective.Equal(of.at) {
+		entry.OriginalAt = of.at
+	}
+	return entry, effective, err
 }
 
 func (p *Poster) openAccount(ctx context.Context, of toPost, k key) error {
@@ -376,10 +426,8 @@ func (p *Poster) openPeriod(ctx context.Context, of toPost) (time.Time, error) {
 	}
 }
 
-// do sends a command whose id follows from the entry.
-func (p *Poster) do(
-	ctx context.Context, of toPost, what string, effective time.Time, r Request,
-) error {
+// command returns a command whose id follows from the entry.
+func (p *Poster) command(of toPost, what string, effective time.Time, r Request) Command {
 	id := "ledger/" + p.Ledger + "/" + of.entry + what
 	if what != "" {
 		// The first event that needs an account or a period opens it.
@@ -392,9 +440,17 @@ func (p *Poster) do(
 	}
 	if what == "" && of.by != (Adoption{}) {
 		cmd.Actor, cmd.Approver, cmd.Reason = of.by.Actor, of.by.Approver, of.by.Reason
-		id += "/" + of.cause.ID.String() // after other events it is another command
-		cmd.ID = id
+		cmd.ID += "/" + of.cause.ID.String() // after other events it is another command
 	}
+	return cmd
+}
+
+// do sends the command of an entry, or that of an account or a period that it needs.
+func (p *Poster) do(
+	ctx context.Context, of toPost, what string, effective time.Time, r Request,
+) error {
+	cmd := p.command(of, what, effective, r)
+	id := cmd.ID
 	out, err := p.Desk.Do(ctx, cmd)
 	for n := 2; err == nil && out.Refusal != nil && out.Again; n++ {
 		cmd.ID = fmt.Sprintf("%s/%d", id, n) // its reason may be gone since that refusal

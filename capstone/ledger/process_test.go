@@ -14,6 +14,7 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/ledger"
+	importlines "example.com/blotter/capstone/lines"
 	"example.com/blotter/capstone/simulate"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
@@ -459,6 +460,61 @@ func TestExceptionIsTriedAgainAfterACommand(t *testing.T) {
 	require.Empty(t, catchUp())
 	require.Empty(t, d.books(t).Exceptions(trade.AsOf{}))
 	require.NoError(t, d.books(t).Trial(trade.AsOf{}).Balanced())
+}
+
+// An entry that an account was too low for is posted once a later entry of the process lifts the
+// account, without a command of anybody: by the same process, and by another one. It gets one
+// refusal, however often the process looks.
+func TestExceptionEndsWithTheFloor(t *testing.T) {
+	t.Parallel()
+	for _, restart := range []bool{false, true} {
+		d, zero := newTrading(), trade.Decimal{}
+		cash := open("assets:cash:CRUDE:USD", ledger.Asset, "USD")
+		cash.Floor = &zero
+		d.must(t, start, cash)
+		trades := func(fees ...string) (posted int) {
+			for _, fee := range fees {
+				line, err := importlines.Parse(1, fmt.Appendf(nil, `{"command_id":"c%s",`+
+					`"entered_at":"2025-01-10T09:00:00Z","actor":"trader/1","reason":"order",`+
+					`"op":"NEW","uti":"T%[1]s","book":"CRUDE","counterparty":"ACME",`+
+					`"trader":"trader/1","side":"buy","commodity":"oil","zone":"BRENT",`+
+					`"delivery":"2025-06","quantity":"100","unit":"bbl","price":"70.00",`+
+					`"currency":"USD","fee":"%[1]s"}`, fee))
+				require.NoError(t, err)
+				_, err = d.system.Do(t.Context(), line.Command)
+				require.NoError(t, err)
+			}
+			if restart {
+				d.poster = &ledger.Poster{Desk: over(d.Log).Desk, Trades: codec.Offline(),
+					Ledger: "main"}
+			}
+			posted, err := d.poster.CatchUp(t.Context())
+			require.NoError(t, err)
+			return posted
+		}
+		require.Equal(t, 0, trades("-3"))
+		require.Equal(t, ledger.BelowFloor, d.poster.Exceptions()[0].Refusal.Rule)
+		refused := d.last(t)
+		require.Equal(t, 1, trades("2"))
+		require.Len(t, d.poster.Exceptions(), 1, "2 are fewer than 3")
+		if !restart {
+			require.Equal(t, d.refusals(t, refused), d.refusals(t, d.last(t)))
+		}
+		require.Equal(t, 3, trades("-4", "5"), "the entries that wait, and the one that lifts")
+		require.Empty(t, d.poster.Exceptions())
+		require.True(t, of(d.books(t), "assets:cash:CRUDE:USD").IsZero())
+	}
+}
+
+// refusals returns the number of refusals of the ledger main that are on record at a time.
+func (d *trading) refusals(t *testing.T, at time.Time) (n int) {
+	for r, err := range d.Log.Stream(t.Context(), ledger.RefusalStream("main")) {
+		require.NoError(t, err)
+		if !r.RecordedAt.After(at) {
+			n++
+		}
+	}
+	return n
 }
 
 // dying is a log whose process dies at an append: before it is recorded, or after it is recorded

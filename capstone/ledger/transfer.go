@@ -19,8 +19,17 @@ import (
 //	a crash after it              the first half    posts the second half
 //	the second half is refused    the first half    takes the first half back
 //	a crash before it is back     the first half    takes the first half back
+//	the first half is reversed    the reversal      refuses the second half
+//	by hand after a crash
 //
 // Until then the transfer hangs, and Transfers names it.
+
+// Suffixes of the names that follow from those of a transfer.
+const (
+	toID   = "/to"   // of the command of the second half
+	backID = "/back" // of the command that takes the first half back
+	undoes = "-back" // of the entry that does
+)
 
 func (r TransferEntry) reads(s *State, at time.Time) []string {
 	return posting(s, at, r.Lines, r.Entry)
@@ -28,6 +37,12 @@ func (r TransferEntry) reads(s *State, at time.Time) []string {
 
 func (r TransferEntry) decide(d *decision) {
 	d.checkID("the other ledger", r.To)
+	// The second half and the reversal have names of their own, which must fit.
+	d.checkID("the entry that would take the first half back", r.Entry+undoes)
+	if id := d.Command.ID + backID; !trade.CommandIDs.Has(id) {
+		d.refuse(BadCommand, "the command id of a transfer is too long: %q would take it back, "+
+			"want %s", id, trade.CommandIDs.Want)
+	}
 	if r.To == d.State.Ledger {
 		d.refuse(BadCommand, "a transfer from ledger %s to itself: post one entry", r.To)
 	}
@@ -46,25 +61,49 @@ func (d *Desk) secondHalf(
 	cmd.Correlation = cmp.Or(cmd.Correlation, trade.EventID(cmd.ID, 0))
 	cmd.Cause = trade.EventID(cmd.ID, 0)
 	in := cmd
-	in.ID, in.Ledger = cmd.ID+"/to", t.To
+	in.ID, in.Ledger = cmd.ID+toID, t.To
 	if t.ToLines == nil {
 		t.ToLines = []Line{}
 	}
 	in.Do = PostEntry{Entry: t.Entry, Description: t.Description, Lines: t.ToLines,
 		OtherHalf: JournalStream(cmd.Ledger, t.Entry)}
+	if off, err := d.isOff(ctx, cmd.Ledger, in, first); off != nil || err != nil {
+		return Outcome{Refusal: off}, err
+	}
 	second, err := d.one(ctx, in)
 	if err != nil || second.Refusal == nil {
 		second.Again = second.Again && first.Again
 		return second, err
 	}
 	back := cmd
-	back.ID, back.Do = cmd.ID+"/back", ReverseEntry{Entry: t.Entry, By: t.Entry + "-back"}
+	back.ID, back.Do = cmd.ID+backID, ReverseEntry{Entry: t.Entry, By: t.Entry + undoes}
 	undone, err := d.one(ctx, back)
 	if err == nil && undone.Refusal != nil && undone.Refusal.Rule != AlreadyReversed {
 		second.Refusal.Detail += fmt.Sprintf("; the first half hangs, since its reversal was "+
 			"refused: %s", undone.Refusal.Detail)
 	}
 	return second, err
+}
+
+// isOff refuses the second half of a transfer whose first half was reversed meanwhile, and puts
+// that on record. A first half that is reversed after this look hangs: Transfers names it.
+func (d *Desk) isOff(ctx context.Context, from string, in Command, first Outcome) (
+	*trade.Refusal, error) {
+	if !first.Again {
+		return nil, nil
+	}
+	if _, found, err := d.recorded(ctx, in); found || err != nil {
+		return nil, err
+	}
+	name, s := in.Subject(), NewState(from, d.Zone)
+	err := d.loadStream(ctx, s, JournalStream(from, name))
+	by := s.Entries[name].ReversedBy
+	if by == "" || err != nil {
+		return nil, err
+	}
+	off := &trade.Refusal{Rule: AlreadyReversed, Detail: fmt.Sprintf("the first half of the "+
+		"transfer, entry %s of ledger %s, was reversed by %s", name, from, by)}
+	return off, d.refuse(ctx, in, off)
 }
 
 // Transfers folds the facts of all ledgers, and finds the halves that hang. The streams may come in
@@ -109,7 +148,8 @@ func (t *Transfers) Hanging() (all []Hanging) {
 		case t.reversed[half]:
 			continue
 		case t.other[other] != half:
-			why = "the other half is not on record: send the same command again"
+			why = "the other half is not on record: send the same command again; if it is " +
+				"refused, reverse this half"
 		case t.reversed[other]:
 			why = "the other half was reversed: reverse this one, too"
 		default:

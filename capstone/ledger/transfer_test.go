@@ -1,7 +1,10 @@
 package ledger_test
 
 import (
+	"errors"
 	"fmt"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -119,5 +122,61 @@ func TestTransferDiesAtAnyAppend(t *testing.T) {
 				require.Empty(t, b.hanging(t), id)
 			}
 		}
+	}
+}
+
+// A first half that somebody reverses after a crash stays alone: the same command, sent again,
+// posts no second half.
+func TestReversedTransferIsOff(t *testing.T) {
+	t.Parallel()
+	b := twoLedgers(t)
+	_, err := over(&dying{b.Log, 1, false}).Do(t.Context(), transfer("X-1", "other", "cash"))
+	require.ErrorIs(t, err, errDied)
+	b.must(t, day(3), ledger.ReverseEntry{Entry: "X-1", By: "X-1-R"})
+	for range 2 {
+		out, err := b.Do(t.Context(), transfer("X-1", "other", "cash"))
+		require.NoError(t, err)
+		require.NotNil(t, out.Refusal)
+		require.Equal(t, ledger.AlreadyReversed, out.Refusal.Rule)
+		require.Contains(t, out.Refusal.Detail, "X-1-R")
+		require.Empty(t, b.hanging(t))
+		_, err = b.Log.Find(t.Context(), trade.EventID("X-1/to", 0))
+		require.NoError(t, err, "the refusal is on record")
+	}
+}
+
+// The names that a transfer may need later have room, or nothing of it is recorded.
+func TestTransferHasRoomForItsNames(t *testing.T) {
+	t.Parallel()
+	b := twoLedgers(t)
+	long := transfer(strings.Repeat("x", 124), "other", "nowhere")
+	long.Do = transfer("X-1", "other", "nowhere").Do
+	for _, cmd := range []ledger.Command{long,
+		transfer(strings.Repeat("x", 76), "other", "nowhere")} {
+		out, err := b.Do(t.Context(), cmd)
+		require.NoError(t, err)
+		require.NotNil(t, out.Refusal)
+		require.Equal(t, ledger.BadCommand, out.Refusal.Rule)
+		require.Empty(t, b.hanging(t))
+	}
+}
+
+// The same transfer, sent by many at once, has two halves: or none, if the other ledger refuses.
+func TestTransferSentByManyAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, account := range []string{"cash", "nowhere"} {
+		b := twoLedgers(t)
+		var all sync.WaitGroup
+		var failed [8]error
+		for i := range failed {
+			all.Go(func() {
+				_, failed[i] = over(b.Log).Do(t.Context(), transfer("X-1", "other", account))
+			})
+		}
+		all.Wait()
+		require.NoError(t, errors.Join(failed[:]...))
+		require.Empty(t, b.hanging(t))
+		want := map[string]string{"cash": "10", "nowhere": "0"}[account]
+		require.Equal(t, want, of(b.books(t), "transit").String())
 	}
 }
