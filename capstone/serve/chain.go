@@ -139,8 +139,11 @@ func read(next http.Handler) http.Handler {
 			writeProblem(w, Problem{Status: http.StatusBadRequest,
 				Detail: "the body cannot be read"})
 		default:
-			// The deadline of the request would end its answer: net/http goes on reading.
-			_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+			// The deadline of the request would end its answer: net/http goes on reading. The
+			// answer has one from its first byte on.
+			control := http.NewResponseController(w)
+			_ = control.SetReadDeadline(time.Time{})
+			_ = control.SetWriteDeadline(time.Time{})
 			r.Body = io.NopCloser(bytes.NewReader(body))
 			next.ServeHTTP(w, r)
 		}
@@ -170,15 +173,31 @@ func (s *Server) counted(next http.Handler) http.Handler {
 	})
 }
 
-// A statusWriter keeps the status of an answer.
+// A statusWriter keeps the status of an answer, and gives its client a time to read it.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
+	begun  bool
 }
 
 func (w *statusWriter) WriteHeader(status int) {
 	w.status = status
+	w.begin()
 	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(b []byte) (int, error) {
+	w.begin()
+	return w.ResponseWriter.Write(b)
+}
+
+// begin sets the deadline of the answer at its first byte: the work before it may take longer.
+func (w *statusWriter) begin() {
+	if !w.begun {
+		deadline := time.Now().Add(writeTimeout)
+		_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(deadline)
+	}
+	w.begun = true
 }
 
 // Unwrap lets http.ResponseController find the writer of the connection.

@@ -1,6 +1,7 @@
 package serve_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -63,6 +64,61 @@ func TestPatienceIsForTheRequestOnly(t *testing.T) {
 		require.NoError(t, err, "the feed was cut after %q", text)
 	}
 	require.NoError(t, stop())
+}
+
+// A pipe is a listener with one connection.
+type pipe struct {
+	conn chan net.Conn
+	done chan struct{}
+}
+
+func (p *pipe) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conn:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipe) Close() error { close(p.done); return nil }
+
+func (p *pipe) Addr() net.Addr { return &net.IPAddr{} }
+
+// A query may take as long as the client waits, and its answer still arrives. A client that does
+// not read the answer is cut after two minutes.
+func TestLongQueryIsAnswered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(t, func(c *serve.Config) {
+			c.Queries = []serve.Query{{Name: "long", Ask: func(
+				context.Context, url.Values) serve.Answer {
+				time.Sleep(5 * time.Minute) // of the bubble
+				return serve.Answer{Status: http.StatusOK, JSON: []byte(`{"answer":1}`)}
+			}}}
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		l, ended := &pipe{make(chan net.Conn, 1), make(chan struct{})}, make(chan error, 1)
+		go func() { ended <- s.Run(ctx, l) }()
+		client, server := net.Pipe()
+		l.conn <- server
+		r, err := http.NewRequestWithContext(ctx, "GET", "http://x/v1/long", nil)
+		require.NoError(t, err)
+		r.SetBasicAuth("reader/1", password)
+		require.NoError(t, r.Write(client))
+		in := bufio.NewReader(client)
+		answer, err := http.ReadResponse(in, r)
+		require.NoError(t, err)
+		text, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		require.Contains(t, string(text), `"answer":1`)
+		require.NoError(t, r.Write(client))
+		time.Sleep(5*time.Minute + 2*time.Minute + time.Second)
+		_, err = http.ReadResponse(in, r)
+		require.Error(t, err, "it was cut")
+		cancel()
+		require.NoError(t, <-ended)
+	})
 }
 
 // sluggish is a store whose appends take longer than the patience of the service.

@@ -219,7 +219,7 @@ func (s *Server) Handle(pattern string, action access.Action, page http.Handler)
 // Limits of a connection. A batch and a feed move their own deadlines.
 const (
 	readTimeout  = 15 * time.Second
-	writeTimeout = 2 * time.Minute // with the work of the answer
+	writeTimeout = 2 * time.Minute // of an answer, from its first byte on
 	idleTimeout  = 2 * time.Minute
 	grace        = 30 * time.Second // for the requests in flight when the server stops
 	maxHeader    = 32 << 10         // bytes
