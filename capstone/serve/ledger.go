@@ -66,7 +66,8 @@ func (s *Server) ledgerCommand(ctx context.Context, in *commandInput) (*ledgerOu
 		return nil, err
 	}
 	outcome := LedgerOutcome{CommandID: cmd.ID, Command: cmd.Kind(), Subject: cmd.Subject()}
-	key := [3]string{"ledger", cmd.ID, cmd.ContentID().String()}
+	// The content has no time of entry, from which the entry takes effect unless it says otherwise.
+	key := [3]string{"ledger", cmd.ID, cmd.ContentID().String() + " " + cmd.EnteredAt.String()}
 	var first waiting
 	if cmd.Approver != "" && cmd.Approver != cmd.Actor {
 		if first, err = s.awaitSecond(key, by); err != nil {

@@ -107,6 +107,8 @@ func TestLedgerCommandWithApprover(t *testing.T) {
 	send("operations/1", reopen("b-5", "approver/1"), 202, "pending")
 	send("approver/1", strings.Replace(reopen("b-5", "approver/1"), "test", "other", 1), 202,
 		"pending")
+	send("approver/1", strings.Replace(reopen("b-5", "approver/1"), "2025-01-10", "2025-02-10", 1),
+		202, "pending") // it would take effect at another time
 	send("approver/1", reopen("b-5", "approver/1"), 201, "accepted")
 	r, err := s.system.Log.Find(t.Context(), trade.EventID("b-5", 0))
 	require.NoError(t, err)
