@@ -23,6 +23,7 @@ import (
 type commandSigner struct {
 	note.Verifier // the public key of the command's key
 	command       []string
+	within        time.Duration
 }
 
 var _ note.Signer = commandSigner{}
@@ -30,13 +31,17 @@ var _ note.Signer = commandSigner{}
 // signWithin is how long a command may take. A token may ask a person to touch it.
 const signWithin = time.Minute
 
+// closeWithin is how long a program that the command started may keep its output open after that.
+const closeWithin = time.Second
+
 // Sign implements note.Signer. It returns only a signature that the public key accepts, so a wrong
 // key signs nothing that is published.
 func (s commandSigner) Sign(text []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), signWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), s.within)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, s.command[0], s.command[1:]...)
 	var said bytes.Buffer
+	cmd.WaitDelay = closeWithin
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(text), &said
 	sig, err := cmd.Output()
 	if err != nil {
@@ -73,7 +78,7 @@ func (d *Dir) external(from KeySource) (k Keys, err error) {
 	if k.Verifier, err = note.NewVerifier(public); err != nil {
 		return k, err
 	}
-	k.Signer = commandSigner{k.Verifier, from.Command}
+	k.Signer = commandSigner{k.Verifier, from.Command, signWithin}
 	return k, d.checkVerifier(public)
 }
 

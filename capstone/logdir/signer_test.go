@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/note"
@@ -60,4 +61,15 @@ func TestCommandSigns(t *testing.T) {
 	require.NoError(t, os.WriteFile(d.keyFile("signer"), nil, 0o600))
 	_, err = d.Keys(from)
 	require.ErrorContains(t, err, "two signers")
+}
+
+// A command that takes too long is stopped, also if it is a script whose program still runs.
+func TestSlowCommandIsStopped(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	slow := commandSigner{command: []string{"sh", "-c", "sleep 60; true"},
+		within: 10 * time.Millisecond}
+	_, err := slow.Sign([]byte("a checkpoint\n"))
+	require.ErrorContains(t, err, "the signer sh")
+	require.Less(t, time.Since(began), 50*time.Second)
 }
