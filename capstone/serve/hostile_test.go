@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -25,17 +27,67 @@ import (
 // hostileRequests is the number of requests of TestHostileRequests.
 const hostileRequests = 10_000
 
-// No request, however it is made, crashes the service, leaves a goroutine, or is answered with 500.
+// held is how much a process holds.
+type held struct {
+	goroutines, files int
+	memory            uint64 // bytes of the heap that are in use
+}
+
+func holds() held {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	files, _ := os.ReadDir("/dev/fd") // none on Windows
+	return held{runtime.NumGoroutine(), len(files), m.HeapAlloc}
+}
+
+// requireNoMore waits until the process holds no more than before, but for some memory.
+func (before held) requireNoMore(t *testing.T, memory uint64) {
+	t.Helper()
+	var now held
+	require.Eventuallyf(t, func() bool {
+		now = holds()
+		now.goroutines-- // the one of this condition
+		return now.goroutines <= before.goroutines && now.files <= before.files &&
+			now.memory <= before.memory+memory
+	}, 20*time.Second, 10*time.Millisecond, "before %+v, now %+v", before, &now)
+	t.Logf("before %+v, now %+v", before, now)
+}
+
+// alone runs a test in a process of its own, which can count everything that the process holds. It
+// reports whether this is that process.
+func alone(t *testing.T) bool {
+	const name = "BLOTTER_TEST_ALONE"
+	if os.Getenv(name) == t.Name() {
+		return true
+	}
+	test := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run=^"+t.Name()+"$")
+	test.Env = append(os.Environ(), name+"="+t.Name())
+	text, err := test.CombinedOutput()
+	require.NoError(t, err, string(text))
+	require.Contains(t, string(text), "--- PASS: "+t.Name())
+	t.Log(string(text))
+	return false
+}
+
+// No request, however it is made, crashes the service, is answered with 500, or leaves a goroutine,
+// an open file or its text in memory.
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()
+	if !alone(t) {
+		return
+	}
 	rows := []int{1, 2, 3}
 	s := newService(t, func(c *serve.Config) { c.Queries = []serve.Query{listOf(&rows)} })
 	book, err := books.FS.ReadFile(books.Broken)
 	require.NoError(t, err)
 	h := hostile{rand.New(rand.NewPCG(17, 1)), bytes.Split(book, []byte("\n"))}
-	before := runtime.NumGoroutine()
+	var before held
 	statuses := map[int]int{}
-	for range hostileRequests {
+	for i := range hostileRequests {
+		if i == hostileRequests/10 { // what is made once is there
+			before = holds()
+		}
 		text := h.request()
 		r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(text)))
 		if err != nil {
@@ -54,8 +106,8 @@ func TestHostileRequests(t *testing.T) {
 	for _, status := range []int{0, 200, 201, 400, 401, 403, 404, 405, 413, 422} {
 		require.NotZero(t, statuses[status], "no request was answered with %d", status)
 	}
-	require.Eventually(t, func() bool { return runtime.NumGoroutine() < before+100 },
-		10*time.Second, 10*time.Millisecond, "goroutines are left; other tests have some")
+	before.requireNoMore(t, 4<<20) // the requests have 90 MB; few are commands that stay
+	runtime.KeepAlive(s)
 }
 
 // hostile makes requests from pieces that are right, wrong, or cut and changed at random.
@@ -173,16 +225,21 @@ func (h hostile) changed(text []byte) []byte {
 	return text
 }
 
-// Clients that send a byte and wait keep nobody else waiting, and do not keep the service from
-// stopping.
+// Clients that send a byte and wait keep nobody else waiting, do not keep the service from
+// stopping, and leave no connection open in it.
 func TestSlowClients(t *testing.T) {
 	t.Parallel()
+	if !alone(t) {
+		return
+	}
+	before := holds()
 	s := newService(t, func(c *serve.Config) { c.Patience = time.Second })
 	address, stop := s.start()
-	for i := range 200 {
+	clients := make([]net.Conn, 200)
+	for i := range clients {
 		c, err := net.Dial("tcp", address)
 		require.NoError(t, err)
-		defer c.Close()
+		clients[i] = c
 		text := "POST /v1/commands HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
 		_, err = c.Write([]byte(text[:1+i*(len(text)-1)/200]))
 		require.NoError(t, err)
@@ -202,4 +259,9 @@ func TestSlowClients(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Fatal("the service waits for clients that send nothing")
 	}
+	for _, c := range clients {
+		require.NoError(t, c.Close())
+	}
+	before.files++ // the file of refused requests
+	before.requireNoMore(t, 4<<20)
 }
