@@ -46,17 +46,20 @@ type Answer struct {
 
 const maxPage = 10_000 // rows, or events
 
-// paging are the parameters of every query: a list comes in pages if a limit is given.
+// paging are the parameters of every query: a list comes in pages.
 var paging = []Param{
-	{Name: "limit", Help: "The most rows of a list, 1 to 10000. The field next has the cursor of " +
-		"the next page."},
+	{Name: "limit", Help: "The most rows of a list, 1 to 10000; by default 10000. The field next " +
+		"has the cursor of the next page."},
 	{Name: "cursor", Help: "The field next of the page before."},
 }
+
+// investigations are the queries of an investigation whose names do not begin with audit-.
+var investigations = []string{"hold-list", "incident", "party-show", "retention-plan"}
 
 // action returns the action that a query does, by its name.
 func (q Query) action() access.Action {
 	switch {
-	case strings.HasPrefix(q.Name, "audit-"):
+	case strings.HasPrefix(q.Name, "audit-"), slices.Contains(investigations, q.Name):
 		return access.Investigate
 	case slices.Contains([]string{"status", "checkpoints", "verify"}, q.Name):
 		return access.Watch
@@ -225,7 +228,7 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 
 // A page is a part of a list.
 type page struct {
-	from, limit int    // limit 0: the whole list
+	from, limit int
 	tag         string // of the whole list; empty for the first page
 }
 
@@ -256,6 +259,7 @@ func (q Query) parse(values url.Values) (url.Values, page, error) {
 }
 
 func (p *page) parse(limit, cursor string) (err error) {
+	p.limit = maxPage
 	if limit != "" {
 		if p.limit, err = strconv.Atoi(limit); err != nil || p.limit < 1 || p.limit > maxPage {
 			return fmt.Errorf("limit: want 1 to %d", maxPage)
@@ -269,8 +273,8 @@ func (p *page) parse(limit, cursor string) (err error) {
 	if err == nil {
 		p.from, err = strconv.Atoi(from)
 	}
-	if err != nil || p.from < 1 || tag == "" || p.limit == 0 {
-		return fmt.Errorf("cursor: want the field next of a page, with a limit")
+	if err != nil || p.from < 1 || tag == "" {
+		return fmt.Errorf("cursor: want the field next of a page")
 	}
 	p.tag = tag
 	return nil
@@ -279,9 +283,6 @@ func (p *page) parse(limit, cursor string) (err error) {
 // cut leaves the page of an answer that is a list. tag is that of the whole list, which must still
 // be that of the page before.
 func (p page) cut(envelope map[string]json.RawMessage, tag string) error {
-	if p.limit == 0 {
-		return nil
-	}
 	if p.tag != "" && p.tag != tag {
 		return fmt.Errorf("the list changed since the page before")
 	}

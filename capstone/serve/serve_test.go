@@ -532,7 +532,13 @@ func TestAnswersHavePagesTimesAndTags(t *testing.T) {
 	require.NotEqual(t, tag, other)
 	code, _, _ = get("/v1/list?limit=2&cursor=" + first.Next)
 	require.Equal(t, http.StatusConflict, code)
-	for _, bad := range []string{"x=1", "limit=0", "cursor=abc&limit=1", "book=a&book=b"} {
+	rows = make([]int, 10_001)
+	_, first, _ = get("/v1/list") // a list without a limit is bounded, too
+	require.Len(t, first.Answer, 10_000)
+	_, second, _ = get("/v1/list?cursor=" + first.Next)
+	require.Len(t, second.Answer, 1)
+	for _, bad := range []string{"x=1", "limit=0", "limit=10001", "cursor=abc",
+		"cursor=abc&limit=1", "book=a&book=b"} {
 		code, _, _ := get("/v1/list?" + bad)
 		require.Equal(t, http.StatusBadRequest, code, bad)
 	}

@@ -123,6 +123,48 @@ func TestAuditRoutesAreAsked(t *testing.T) {
 	}
 }
 
+// unasked are the commands that a service does not run as queries.
+var unasked = map[string]string{
+	"they change the log, the data folder or the archive": "import backfill parked-skip " +
+		"parked-retry snapshot rebuild party-record party-unmask party-rotate report-reference " +
+		"report-make report-submit report-answer hold-place hold-lift retention-apply " +
+		"retention-dispose erase ledger-apply ledger-post ledger-adopt seal cosign " +
+		"restore-from-archive principal canary-start canary-promote canary-abort reconcile-run " +
+		"reconcile-file reconcile-assign reconcile-accept",
+	"they read or write files of their caller": "report-reconcile report-compare report-check " +
+		"ledger-export prove check-proof certify check-snapshot extract verify-extract simulate",
+	"they start or end processes": "up down demo migrate serve serve-log chaos keep-stack " +
+		"chaos-writer",
+	"they ask no log": "help completion",
+}
+
+// unaskedFlags name files or programs of the caller, or what a certified extract needs.
+const unaskedFlags = "scenario certify actor reason page kept against resume key since policy " +
+	"alerts logs"
+
+// Every command is a query of a service, with all its flags, or one of unasked.
+func TestEveryQueryIsAsked(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	for _, names := range unasked {
+		for _, name := range strings.Fields(names) {
+			known[name] = true
+		}
+	}
+	for _, leaf := range newParser(new(cli), nil, nil).Model.Leaves(false) {
+		name := strings.ReplaceAll(leaf.Path(), " ", "-")
+		params, ok := paramsOf(leaf.Path())
+		require.NotEqual(t, ok, known[name], "%s: list it in asked or in unasked", name)
+		delete(known, name)
+		for _, flag := range leaf.Flags {
+			if ok && !slices.Contains(strings.Fields(unaskedFlags), flag.Name) {
+				require.Contains(t, params, flag.Name, name)
+			}
+		}
+	}
+	require.Empty(t, known, "no commands have these names")
+}
+
 // answers posts a body to the service as a principal, and compares the status of the answer and a
 // part of its text: answers audit/1 /v1/commands {} 403 'no policy'. An empty body is a GET. Every
 // request has the trace 4b4b….

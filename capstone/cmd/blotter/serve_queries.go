@@ -51,6 +51,12 @@ var asked = []struct{ name, params string }{
 	{"checkpoints", ""},
 	{"verify", ""},
 	{"reconcile list", "job all"},
+	{"incident", "from to"},
+	{"hold list", ""},
+	{"party show", "party"},
+	{"report late", "rules as-known-at"},
+	{"report list", "rules as-known-at"},
+	{"retention plan", ""},
 	{"ledger balances", "ledger known-at effective-at"},
 	{"ledger statement", "account ledger known-at effective-at"},
 	{"ledger general", "ledger known-at effective-at"},
@@ -58,7 +64,7 @@ var asked = []struct{ name, params string }{
 	{"ledger exceptions", "ledger known-at effective-at"},
 	{"ledger transfers", ""},
 	{"ledger reconcile", "ledger rules"},
-	{"ledger what-if", "version rules"},
+	{"ledger what-if", "version ledger rules"},
 }
 
 // paramsOf returns the parameters of a query; ok is false for another command.
