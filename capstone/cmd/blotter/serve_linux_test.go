@@ -171,11 +171,11 @@ func TestServiceLosesNoOutcome(t *testing.T) {
 	t.Logf("%d commands, %d restarts", n, s.restarts)
 	t.Logf("of %d without a restart p50 %v, p99 %v (the budget is 100ms), longest %v",
 		len(took), took[len(took)/2], p99, took[len(took)-1])
-	if os.Getenv("BLOTTER_LOAD") != "" {
+	s.requireOnce(replies)
+	if os.Getenv("BLOTTER_LOAD") != "" { // last: a busy machine misses them
 		require.Less(t, p99, 100*time.Millisecond)
 		require.Less(t, ready, 2*time.Second)
 	}
-	s.requireOnce(replies)
 }
 
 // requireOnce requires one event for each command in the log, with the id of the reply.
