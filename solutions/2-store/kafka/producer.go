@@ -14,9 +14,11 @@ import (
 )
 
 // fencingErrors are the broker's answers to a producer whose id another one has taken: to produce,
-// to a commit after that, and to a commit alone.
+// to a commit after that, to a commit alone, and to a commit of a transaction that the other
+// producer's fence has aborted.
 var fencingErrors = []error{
 	kerr.InvalidProducerEpoch, kerr.OperationNotAttempted, kerr.ProducerFenced,
+	kerr.InvalidTxnState,
 }
 
 // isFenced reports whether err means that another producer has our transactional id. A transaction

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/solutions/2-store/kafka"
@@ -84,6 +85,31 @@ func TestTakeOverMendsHeads(t *testing.T) {
 	stated, read, err = s.Heads(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, read, stated, "the owner mended them")
+}
+
+// A log that is opened while another producer takes the id of a partition is open, whether the
+// broker refuses the mark of the first take-over, or the commit of the mark.
+func TestOpenWhileUsurped(t *testing.T) {
+	t.Parallel()
+	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.EndTxn} {
+		t.Run(key.Name(), func(t *testing.T) {
+			t.Parallel()
+			cluster := broker(t)
+			opts := options(cluster, "log")
+			var usurped atomic.Bool
+			control(cluster, key, func(kmsg.Request) (kmsg.Response, error, bool) {
+				if !usurped.Swap(true) {
+					cluster.SleepControl(func() { usurp(t, opts, 0) })
+				}
+				cluster.KeepControl()
+				return nil, nil, false
+			})
+			s := open(t, opts)
+			require.True(t, usurped.Load())
+			_, err := s.Append(t.Context(), stream, 0, event(stream, 1))
+			require.NoError(t, err)
+		})
+	}
 }
 
 // writeHeads writes heads by key without the store.

@@ -72,18 +72,42 @@ func TestUsurpedOwnerAnswersFromTheLog(t *testing.T) {
 }
 
 // A log that is opened while another owner takes a partition over is open. Its next append takes
-// the partition back.
+// the partition back. The broker refuses the mark of the first take-over if the other owner fences
+// it before that, and the commit of the mark if the other owner comes between the two.
 func TestOpenWhileUsurped(t *testing.T) {
 	t.Parallel()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
-	require.NoError(t, err)
-	t.Cleanup(cluster.Close)
-	brokers := kgo.SeedBrokers(cluster.ListenAddrs()...)
-	var usurped atomic.Bool
-	cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
-		if !usurped.Swap(true) { // the mark of the first take-over
+	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.EndTxn} {
+		t.Run(key.Name(), func(t *testing.T) {
+			t.Parallel()
+			cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+			require.NoError(t, err)
+			t.Cleanup(cluster.Close)
+			brokers := kgo.SeedBrokers(cluster.ListenAddrs()...)
+			usurped := usurpAt(t, cluster, key)
+			s, err := store.Open(t.Context(), store.Options{
+				Brokers: []kgo.Opt{brokers}, Prefix: "log", Heads: noHeads{},
+				Clock: func(context.Context) time.Time { return time.Unix(1, 0) },
+			})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, s.Close()) })
+			require.True(t, usurped.Load())
+			e := numbered(1)
+			_, err = s.Append(t.Context(), e.Stream, 0, e)
+			require.NoError(t, err)
+		})
+	}
+}
+
+// usurpAt has another owner take partition 0 over before the broker sees the first request with a
+// key.
+func usurpAt(t *testing.T, cluster *kfake.Cluster, key kmsg.Key) *atomic.Bool {
+	t.Helper()
+	usurped := new(atomic.Bool)
+	cluster.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
+		if !usurped.Swap(true) {
 			cluster.SleepControl(func() {
-				rival, err := kgo.NewClient(brokers, kgo.TransactionalID("log.0"))
+				rival, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...),
+					kgo.TransactionalID("log.0"))
 				if assert.NoError(t, err) {
 					_, _, err = rival.ProducerID(t.Context())
 					assert.NoError(t, err)
@@ -94,16 +118,7 @@ func TestOpenWhileUsurped(t *testing.T) {
 		cluster.KeepControl()
 		return nil, nil, false
 	})
-	s, err := store.Open(t.Context(), store.Options{
-		Brokers: []kgo.Opt{brokers}, Prefix: "log", Heads: noHeads{},
-		Clock: func(context.Context) time.Time { return time.Unix(1, 0) },
-	})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	require.True(t, usurped.Load())
-	e := numbered(1)
-	_, err = s.Append(t.Context(), e.Stream, 0, e)
-	require.NoError(t, err)
+	return usurped
 }
 
 func numbered(n byte) contract.Event {
