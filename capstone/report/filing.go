@@ -62,6 +62,14 @@ type Rejected struct {
 // steps are the parts of a path after its first number; see Run.accepted.
 var steps = regexp.MustCompile(`[+-][0-9.]+`)
 
+// maxPath and maxApart limit the length of a path, and so that of the id of a message; see
+// Run.accepted. After a longer path, the rest of the last catch-up and all later messages are made.
+// That is not possible if the repository has accepted a message after the first one that is due.
+const (
+	maxPath  = 128
+	maxApart = 512
+)
+
 // partBytes limits the text of each list of one event. Both lists of Made and its other facts are
 // well below contract.MaxData.
 const partBytes = 256 << 10
@@ -347,7 +355,11 @@ func (r Run) tell(s Subject, told []Action, all []Input, first int, out *Result)
 	held = r.replay(all[first:], &replay)
 	path, apart := r.path(told, all, first)
 	rejected := r.Filings.Open[all[first].Message.ID()]
-	if r.Rules.CatchUp != nil && (apart || (rejected || held != "") && r.grown(told, all[first])) {
+	switch {
+	case r.Rules.CatchUp == nil:
+	case apart && len(path) > maxApart:
+		return r.tooManyParts(all[first:], out)
+	case apart, len(path) <= maxPath && (rejected || held != "") && r.grown(told, all[first]):
 		waits := r.replay(r.inputs(s, r.named(told, path)), &now)
 		if waits == "" || apart {
 			for i := range now.Due {
@@ -359,6 +371,18 @@ func (r Run) tell(s Subject, told []Action, all []Input, first int, out *Result)
 	out.Rows, out.Due = append(out.Rows, replay.Rows...), append(out.Due, replay.Due...)
 	out.Exceptions = append(out.Exceptions, replay.Exceptions...)
 	return held
+}
+
+// tooManyParts makes exceptions of the messages that are due: the accepted ones are too many to be
+// named. It returns the first message.
+func (r Run) tooManyParts(all []Input, out *Result) string {
+	for _, in := range all {
+		if r.due(in.Message) && r.inScope(in) {
+			out.Exceptions = append(out.Exceptions, r.exception(in, "the repository has accepted "+
+				"it in too many parts: report the contract from its beginning with --back"))
+		}
+	}
+	return all[0].Message.ID()
 }
 
 func (r Run) replay(all []Input, out *Result) (held string) {
@@ -479,7 +503,7 @@ func (r Run) messages(told []Action, uti string) []Message {
 	all := r.Rules.Messages(told)
 	c, open := r.Filings.catchUps[uti]
 	held, until := heldOf(c.path), indexOf(told, c.version)+1
-	if !open || until <= held || r.Rules.CatchUp == nil {
+	if !open || until <= held || r.Rules.CatchUp == nil || slices.Contains(r.Back, uti) {
 		return all
 	}
 	var merged []Message
