@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"example.com/blotter/labs/kit/trade"
 )
@@ -385,4 +386,37 @@ func TestNovateAfterDelivery(t *testing.T) {
 	d := newDesk()
 	d.do(t, bought, on("04-02", remain20.Body))
 	require.Equal(t, trade.Live, d.trade(t, "T2", trade.AsOf{}).Status)
+}
+
+// Evolve leaves the state from which it begins as it is: states of one contract share arrays, and
+// an event on one of them must show in no other. From each state of a random history, all later
+// events are applied, each as if it were the next.
+func TestEvolveKeepsItsOldStates(t *testing.T) {
+	t.Parallel()
+	legs := 0
+	rapid.Check(t, func(t *rapid.T) {
+		d := histories().Draw(t, "history")
+		for _, uti := range utis(d) {
+			stream := trade.TradeStream(uti)
+			slots := trade.Slots(stream, d.streams[stream], trade.AsOf{})
+			states, texts := []trade.Trade{{UTI: uti}}, []string{fmt.Sprintf("%+v", trade.Trade{
+				UTI: uti})}
+			for i, s := range slots {
+				now := states[len(states)-1]
+				next, r := trade.Evolve(now, s)
+				if r != nil {
+					break // after a void
+				}
+				texts = append(texts, fmt.Sprintf("%+v", next))
+				for _, other := range slots[i+1:] { // another branch of the same state
+					_, _ = trade.Evolve(now, other)
+				}
+				states, legs = append(states, next), legs+len(next.Legs)
+			}
+			for i, text := range texts {
+				require.Equal(t, text, fmt.Sprintf("%+v", states[i]))
+			}
+		}
+	})
+	require.Positive(t, legs)
 }
