@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -17,8 +19,15 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"example.com/blotter/capstone"
+	sample "example.com/blotter/capstone/books"
 	"example.com/blotter/capstone/browsertest"
+	"example.com/blotter/capstone/lines"
 	"example.com/blotter/labs/kit/trade"
+	codec "example.com/blotter/solutions/1-schemas"
+	store "example.com/blotter/solutions/2-store/memory"
+	projection "example.com/blotter/solutions/3-projections"
+	readmodel "example.com/blotter/solutions/3-projections/memory"
 )
 
 // A reader looks at the console in a browser.
@@ -112,6 +121,7 @@ func TestConsoleInBrowser(t *testing.T) {
 	r.goes(chromedp.Click(chromedp.CSS(changed + ` a[href*="/tamper?"]`)))
 	r.goes(chromedp.SendKeys(chromedp.ID("byte"), "\r"))
 	require.Contains(t, r.text("p.bad"), "the check “inclusion” fails")
+	v.imports(r)
 	v.tamper("t-2")
 	r.open("/console/trade?uti=T70")
 	require.Contains(t, r.text(changed+" .bad"), "not proven")
@@ -119,10 +129,7 @@ func TestConsoleInBrowser(t *testing.T) {
 		`document.querySelectorAll(".events .bad").length`))
 	require.NoError(t, err)
 	require.Equal(t, 1, red, "the other events still have their proofs")
-	if testing.Short() {
-		return // the pages are inspected at full length
-	}
-	r.inspect(map[string]string{
+	pages := map[string]string{
 		"trades": "/console/", "trade": "/console/trade?uti=T70",
 		"transaction": "/console/transaction?id=" + cause, "positions": "/console/positions",
 		"explain": "/console/explain?from=2025-01-15&to=2025-01-31",
@@ -130,7 +137,93 @@ func TestConsoleInBrowser(t *testing.T) {
 		"ledger": "/console/ledger",
 		"tamper": "/console/tamper?of=event&event=" + cause + "&byte=200",
 		"health": "/console/health",
-	})
+	}
+	r.prints(pages)
+	if !testing.Short() {
+		r.inspect(pages)
+	}
+}
+
+// prints shows each page as it is printed on A4 from a dark screen. The text outside of forms is
+// black on white, and no part of it is hidden, cut, or to be scrolled to.
+func (r *reader) prints(pages map[string]string) {
+	const lost = `[...document.querySelectorAll("main, main *:not(form, form *, svg title)")]
+		.flatMap(e => {
+			const style = getComputedStyle(e), box = e.getBoundingClientRect()
+			const text = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())
+			const scrolls = e.scrollWidth > e.clientWidth && style.overflowX !== "visible"
+			const hidden = !box.width || style.visibility !== "visible"
+			const wrong = scrolls ? "scrolls" : !text ? "" : hidden ? "hidden" :
+				box.left < 0 || box.right > innerWidth ? "cut" :
+				!/^rgb\((0, 0, 0|68, 68, 68)\)$/.test(style.color) ? style.color : ""
+			return wrong ? [wrong + ": " + e.outerHTML.slice(0, 200)] : []
+		}).concat(getComputedStyle(document.body).backgroundColor)`
+	for name, path := range pages {
+		r.open(path)
+		require.NoError(r.t, chromedp.Do(r.tab, emulated("print", "dark"),
+			chromedp.EmulateViewport(718, 1000))) // A4 without margins of 1 cm
+		found, err := chromedp.Run(r.tab, chromedp.Evaluate[[]string](lost))
+		require.NoError(r.t, err, name)
+		require.Equal(r.t, []string{"rgb(255, 255, 255)"}, found, name)
+		r.fits(name, 718)
+	}
+	require.NoError(r.t, chromedp.Do(r.tab, emulated("", "light")))
+}
+
+// imports has two importers send a book while the browser reads pages. The digest of the state is
+// that of direct imports.
+func (v *visitor) imports(r *reader) {
+	book, err := sample.FS.ReadFile(sample.First)
+	require.NoError(v.t, err)
+	first, err := os.ReadFile("testdata/console.jsonl")
+	require.NoError(v.t, err)
+	direct := capstone.New(store.NewSimulated(), codec.Offline(), "test")
+	direct.Projection, direct.Project = readmodel.New(codec.Offline()), projection.Project
+	direct.AsOf, direct.Simulated = projection.AsOf, true
+	for _, text := range [][]byte{first, book} {
+		_, err = direct.Import(v.t.Context(), lines.Read(bytes.NewReader(text)),
+			func(capstone.Result) {})
+		require.NoError(v.t, err)
+	}
+	want, _, err := direct.StateAsOf(v.t.Context(), trade.AsOf{})
+	require.NoError(v.t, err)
+
+	var importers sync.WaitGroup
+	answers := make([]*httptest.ResponseRecorder, 2)
+	for i := range answers {
+		importers.Go(func() { answers[i] = v.post("/v1/batches?source=first.jsonl", book) })
+	}
+	ended := make(chan struct{})
+	go func() { importers.Wait(); close(ended) }()
+	for pages := 0; ; pages++ {
+		r.open("/console/")
+		select {
+		case <-ended:
+			v.t.Log("pages read meanwhile:", pages)
+			for _, w := range answers {
+				require.Contains(v.t, w.Body.String(), `"result":"done"`)
+			}
+			system := v.session.System()
+			system.Projection, err = v.session.ReadModel(v.t.Context())
+			require.NoError(v.t, err)
+			got, _, err := system.StateAsOf(v.t.Context(), trade.AsOf{})
+			require.NoError(v.t, err)
+			require.Equal(v.t, want.Digest(), got.Digest())
+			r.open("/console/")
+			require.Equal(v.t, fmt.Sprintf("%d trades", len(want.Trades)), r.text("caption"))
+			return
+		default:
+		}
+	}
+}
+
+// post sends a body as the owner of the data folder.
+func (v *visitor) post(path string, body []byte) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(v.t.Context(), "POST", path, bytes.NewReader(body))
+	r.Header.Set("Authorization", "Bearer secret")
+	w := httptest.NewRecorder()
+	v.Handler().ServeHTTP(w, r)
+	return w
 }
 
 // tamper changes the reason of a command's event in the database, as its owner can.
@@ -167,7 +260,7 @@ func (r *reader) inspect(pages map[string]string) {
 		require.NoError(r.t, err)
 		for _, theme := range []string{"light", "dark"} {
 			for width, height := range map[int64]int64{1200: 900, 400: 800} {
-				require.NoError(r.t, chromedp.Do(r.tab, themed(theme),
+				require.NoError(r.t, chromedp.Do(r.tab, emulated("", theme),
 					chromedp.EmulateViewport(width, height)))
 				r.accessible(fmt.Sprintf("%s, %s, %d", name, theme, width))
 				r.fits(name, width)
@@ -179,9 +272,11 @@ func (r *reader) inspect(pages map[string]string) {
 	}
 }
 
-func themed(theme string) chromedp.Action[chromedp.Void] {
+// emulated has the pages shown for a medium, such as print, in a theme.
+func emulated(medium, theme string) chromedp.Action[chromedp.Void] {
 	return func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
 		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Media:    medium,
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}},
 		})
 		return chromedp.Void{}, err

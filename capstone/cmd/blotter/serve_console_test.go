@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	cosignature "github.com/transparency-dev/formats/note"
 	"golang.org/x/mod/sumdb/note"
@@ -70,8 +72,8 @@ func (v *visitor) snapshot(name string) {
 }
 
 // ledger posts the trades. Its page shows the balances, each with a link to the statement of its
-// account, as of the two times.
-func (v *visitor) ledger() {
+// account, as of the two times. It returns an account of cash.
+func (v *visitor) ledger() string {
 	require.Contains(v.t, v.get("/console/ledger").Body.String(), "ledger main has no account")
 	codec, err := v.session.Domain(v.t.Context())
 	require.NoError(v.t, err)
@@ -92,6 +94,7 @@ func (v *visitor) ledger() {
 		v.page("/console/ledger", "account", account))
 	require.NotContains(v.t, v.page("/console/ledger", "effective-at", "2024-01-01"), account)
 	require.NotEqual(v.t, http.StatusOK, v.get("/console/ledger", "account", "none").Code)
+	return account
 }
 
 // verdicts asks for a verification as a reader does, and has the service verify: only its own one
@@ -130,6 +133,49 @@ func (v *visitor) page(path string, params ...string) string {
 	require.NotRegexp(v.t, `<script>|<style|style=|onclick|javascript:`, w.Body.String())
 	require.Regexp(v.t, `Known at <strong>.+</strong>,\neffective at <strong>.`, w.Body.String())
 	return w.Body.String()
+}
+
+// asks asks every query of the service for a page of one row.
+func (v *visitor) asks(account string) {
+	values := map[string]string{"uti": "T70", "name": "T70", "field": "open", "principal": "ops/1",
+		"event": trade.EventID("t-2", 0).String(), "on": "2025-01-31", "since": "2025-01-15",
+		"from": "2025-01-15", "to": "2025-01-31", "account": account, "version": "1",
+		"stream": "trade/OIL-FWD-1", "party": "party-1", "old": "1", "book": "CRUDE",
+		"move": "2025-01-15..2025-01-31"}
+	one := map[string][2]string{ // of several that may be given
+		"what-if": {"method", "fifo"}, "history": {"name", "T70"}, "search": {"words", "client"},
+		"audit-deleted": {"old", "1"}}
+	none := map[string]int{ // the log has no party, and no checkpoint of one event
+		"party-show": http.StatusNotFound, "audit-deleted": http.StatusNotFound}
+	for _, q := range v.Queries {
+		params := []string{"limit", "1"}
+		if extra, ok := one[q.Name]; ok {
+			params = append(params, extra[:]...)
+		}
+		for _, p := range q.Params {
+			if p.Required {
+				params = append(params, p.Name, values[p.Name])
+			}
+		}
+		w := v.get("/v1/"+q.Name, params...)
+		assert.Equal(v.t, cmp.Or(none[q.Name], http.StatusOK), w.Code, "%s %v: %s", q.Name, params,
+			w.Body)
+	}
+}
+
+// parks appends the first event of a trade to the trade again, past the desk. The page of the
+// health links to the trade.
+func (v *visitor) parks(uti string) {
+	for first, err := range v.session.Log.Stream(v.t.Context(), "trade/"+uti) {
+		require.NoError(v.t, err)
+		e := first.Event
+		e.ID, e.CommandID = uuid.UUID{0xff}, "again"
+		_, err := v.session.Log.Append(v.t.Context(), e.Stream, contract.Any, e)
+		require.NoError(v.t, err)
+		break
+	}
+	require.Regexp(v.t, `Parked streams<dd><span class="bad"><a href="/console/trade\?uti=`+uti+
+		`">trade/`+uti+`</a> lifecycle\.`, v.page("/console/health"))
 }
 
 // The pages of the console show the figures of both times, escape all texts, and only read.
@@ -187,8 +233,11 @@ func TestConsole(t *testing.T) {
 	require.Contains(t, v.page("/console/snapshots", "replay", "month-end"),
 		"equal to month-end, byte for byte")
 	require.Contains(t, v.get("/console/snapshots", "replay", "year-end").Body.String(), "year-end")
-	v.ledger()
+	account := v.ledger()
 	v.verdicts()
+	require.Contains(t, v.page("/console/health"), `Parked streams<dd><span class="good">none`)
+	v.parks("OIL-FWD-1")
+	v.asks(account)
 	for _, path := range []string{"assets/console.css", "assets/console.js"} {
 		require.Equal(t, http.StatusOK, v.get("/console/"+path).Code)
 	}
