@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"golang.org/x/tools/go/packages"
+	"golang.org/x/tools/go/types/typeutil"
 )
 
 // sharedTypes lists the types of mayImport whose values the whole program shares by pointer. A
@@ -84,11 +85,14 @@ func isShared(t types.Type) bool {
 }
 
 // leadsToShared reports whether a value of type t is a shared value, or leads to one by pointers
-// or elements.
+// or elements. A recursive type, such as map[rune]trie, leads to itself alone. A type that is too
+// deep to be followed counts as shared.
 func leadsToShared(t types.Type) bool {
-	for !isShared(t) {
+	const deep = 100
+	var seen typeutil.Map
+	for !isShared(t) && seen.Len() < deep {
 		of, ok := t.Underlying().(interface{ Elem() types.Type }) // a pointer, slice, array or map
-		if !ok {
+		if !ok || seen.Set(t, true) != nil {
 			return false
 		}
 		t = of.Elem()
@@ -109,7 +113,8 @@ func (k *typeGate) visit(n ast.Node) bool {
 			k.changed(n.Key, n.Value)
 		}
 	case *ast.UnaryExpr:
-		if n.Op == token.AND {
+		_, literal := ast.Unparen(n.X).(*ast.CompositeLit) // a new value, which nobody shares
+		if n.Op == token.AND && !literal {
 			k.changed(n.X)
 		}
 	case *ast.SliceExpr: // it shares the memory of an array

@@ -25,6 +25,8 @@ type (
 	mine   kerr.Error
 	within struct{ *kerr.Error }
 	holder struct{ at *time.Location }
+	trie   map[rune]trie
+	deeper[T any] []deeper[*T]
 )
 
 func generic[T ~[256]uint32](t *T) { (*t)[0] = 1 }
@@ -74,11 +76,15 @@ func uses(err error, now time.Time) {
 	_ = base64.StdEncoding.EncodeToString(nil)
 	e = kerr.UnknownServerError
 	_ = error(e)
+	_ = append(make([]trie, 1), trie{'x': trie{}})
+	_ = len(deeper[int]{})
+	_ = unicode.Is(&unicode.RangeTable{R16: []unicode.Range16{{Lo: 'a', Hi: 'z', Stride: 1}}}, 'x')
 }
 `
 
 // The gate sees a change of a shared value through an alias, a variable, a parameter, an error, a
-// function and an embedded field. Other uses of these values are permitted.
+// function and an embedded field. Other uses of these values are permitted, and so are new values
+// and recursive types.
 func TestGateSeesTypes(t *testing.T) {
 	t.Parallel()
 	text := sharedUses
