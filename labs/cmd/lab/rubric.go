@@ -80,14 +80,26 @@ func (r *rubricRun) prepare(ctx context.Context) (err error) {
 		return fmt.Errorf("write a book with %s: %w", r.source, err)
 	}
 	failures, facts := r.run(ctx, c, program)
+	r.facts = facts
+	return cmp.Or(ctx.Err(), r.checkReference(failures, facts))
+}
+
+// checkReference returns an error for the first step that fails on the reference. The import fails
+// if it prints no outcomes.
+func (r *rubricRun) checkReference(failures, facts []string) error {
 	for i, step := range r.steps() {
-		if failures[i] != "" && !step.mayFail() {
+		failure := failures[i]
+		if step.mayFail() && facts[i] != "" {
+			failure = ""
+		} else if step.mayFail() {
+			failure = cmp.Or(failure, "it prints no outcomes")
+		}
+		if failure != "" {
 			return fmt.Errorf("blotter %s on the reference, with the book of %s: %s", step.Args,
-				r.source, failures[i])
+				r.source, failure)
 		}
 	}
-	r.facts = facts
-	return ctx.Err()
+	return nil
 }
 
 // importing records the book. It has no points, and exits with 1 if it refuses a line.

@@ -14,7 +14,8 @@ import (
 
 // A command earns its points if it exits with 0 and prints its text. The import of the book follows
 // the first one. Facts that differ from the reference's cost the points of the command. Those of
-// the import cost the points of all commands after it.
+// the import cost the points of all commands after it. An import without outcomes on the reference,
+// such as one that could not reach the log, is an error.
 func TestRubricCommands(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "program")
@@ -31,7 +32,7 @@ esac
 `), 0o755)
 	syscall.ForkLock.RUnlock()
 	require.NoError(t, err)
-	r := &rubricRun{root: t.TempDir(), book: []byte("line\n")}
+	r := &rubricRun{root: t.TempDir(), source: "blotter simulate", book: []byte("line\n")}
 	r.rubric.Commands = []grade.Command{
 		{Points: 1, Args: "demo --book book.jsonl", Prints: "state"},
 		{Points: 1, Args: "seal", Prints: "import --simulate book.jsonl\nseal"},
@@ -44,7 +45,13 @@ esac
 	info, err := os.Stat(c.dir)
 	require.NoError(t, err)
 	require.EqualValues(t, 0o711, info.Mode().Perm(), "Postgres enters it as another user")
-	_, r.facts = r.run(t.Context(), c, program)
+	failures, facts := r.run(t.Context(), c, program)
+	r.facts = facts
+	require.ErrorContains(t, r.checkReference(failures, facts), "blotter fail on the reference")
+	failures[3], failures[4] = "", ""
+	require.NoError(t, r.checkReference(failures, facts), "the import may refuse lines")
+	require.ErrorContains(t, r.checkReference(failures, make([]string, 5)),
+		"blotter "+importing+" on the reference, with the book of blotter simulate: exit status 1")
 	imported := "1 line: 0 accepted, 1 refused, 0 bad"
 	require.Equal(t, []string{digest, imported, "", "", ""}, r.facts)
 	require.Equal(t, []string{"", "", "exit status 1\nerror: no key",
