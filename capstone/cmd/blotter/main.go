@@ -139,8 +139,8 @@ var longHelp = map[string]string{
 	"report_answer_file": "The answer as CSV: message,code,text, with each message of rows.csv " +
 		"once. An accepted message has no code.",
 	"report_reconcile": "Compare the record with the state of the repository, field by field.",
-	"report_compare": "Compare two reports message by message: of two rule sets, or of two " +
-		"times.",
+	"report_compare": "Compare two reports in CSV message by message: of two rule sets, or of " +
+		"two times.",
 	"report_check": "Verify a certified report with only the public key: its events, and that " +
 		"it follows from them.",
 	"report_rules": "The rule set, such as cftc-v3.2, or a regime, such as CFTC: then the " +

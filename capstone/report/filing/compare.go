@@ -75,14 +75,20 @@ func (m compared) changes(message string, o compared) (all []Change) {
 }
 
 func readMessages(dir string) (map[string]compared, error) {
-	if _, err := Read(dir); err != nil {
+	st, err := Read(dir)
+	if err != nil {
 		return nil, err
+	}
+	const file = "report.csv"
+	if st.Digests[file] == "" {
+		return nil, fmt.Errorf("%s: only reports in CSV are compared, and that of %s has no %s",
+			dir, st.Rules, file)
 	}
 	rows, err := readCSV(filepath.Join(dir, RowsFile))
 	if err != nil {
 		return nil, err
 	}
-	records, err := readCSV(filepath.Join(dir, "report.csv"))
+	records, err := readCSV(filepath.Join(dir, file))
 	if err != nil {
 		return nil, err
 	}

@@ -361,4 +361,8 @@ func TestFileOfEachEntity(t *testing.T) {
 	rows, err := os.ReadFile(filepath.Join(dir, filing.RowsFile))
 	require.NoError(t, err)
 	require.Regexp(t, `\n2,`+lei+`S1/2/1,.*,report-`+other+`.xml\n`, string(rows))
+
+	_, err = filing.Compare(dir, dir)
+	require.EqualError(t, err,
+		dir+": only reports in CSV are compared, and that of remit-2014 has no report.csv")
 }
