@@ -99,7 +99,7 @@ func TestOtherSoftwareReadsTheLog(t *testing.T) {
 	}
 }
 
-// Without the key of the witness, tlog-scales finds no cosignature.
+// tlog-scales refuses a checkpoint that a witness, whose key it has, did not cosign.
 func TestPythonMissesACosignature(t *testing.T) {
 	t.Parallel()
 	archive := new(audit.Memory)
