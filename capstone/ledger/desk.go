@@ -43,10 +43,27 @@ type Outcome struct {
 // own: see transfer.go.
 func (d *Desk) Do(ctx context.Context, cmd Command) (Outcome, error) {
 	out, err := d.one(ctx, cmd)
-	if t, ok := cmd.Do.(TransferEntry); ok && err == nil && out.Refusal == nil {
-		return d.secondHalf(ctx, cmd, t, out)
+	if err != nil {
+		return out, err
 	}
-	return out, err
+	return d.whole(ctx, cmd, out)
+}
+
+// Recorded returns the outcome of a command that is on record, and continues a transfer whose
+// second half is missing. found is false if nothing is on record under the id of the command.
+func (d *Desk) Recorded(ctx context.Context, cmd Command) (out Outcome, found bool, err error) {
+	if out, found, err = d.recorded(ctx, cmd); found {
+		out, err = d.whole(ctx, cmd, out)
+	}
+	return out, found, err
+}
+
+// whole returns the outcome of a command that may have a second half, after that of the first.
+func (d *Desk) whole(ctx context.Context, cmd Command, first Outcome) (Outcome, error) {
+	if t, ok := cmd.Do.(TransferEntry); ok && first.Refusal == nil {
+		return d.secondHalf(ctx, cmd, t, first)
+	}
+	return first, nil
 }
 
 // one decides cmd and records the outcome. A command that is sent again gets the recorded outcome.

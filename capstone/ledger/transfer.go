@@ -60,6 +60,13 @@ func (d *Desk) secondHalf(
 ) (Outcome, error) {
 	cmd.Correlation = cmp.Or(cmd.Correlation, trade.EventID(cmd.ID, 0))
 	cmd.Cause = trade.EventID(cmd.ID, 0)
+	if first.Again { // perhaps entered at another time: both halves have the time of the first
+		r, err := d.Log.Find(ctx, cmd.Cause)
+		if err != nil {
+			return Outcome{}, err
+		}
+		cmd.EnteredAt = r.EnteredAt
+	}
 	in := cmd
 	in.ID, in.Ledger = cmd.ID+toID, t.To
 	if t.ToLines == nil {

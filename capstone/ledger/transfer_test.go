@@ -125,6 +125,23 @@ func TestTransferDiesAtAnyAppend(t *testing.T) {
 	}
 }
 
+// The halves of a transfer take effect together, also if the command that continues it was entered
+// at another time: its content is the same.
+func TestTransferHasOneTime(t *testing.T) {
+	t.Parallel()
+	b := twoLedgers(t)
+	_, err := over(&dying{b.Log, 1, false}).Do(t.Context(), transfer("X-1", "other", "cash"))
+	require.ErrorIs(t, err, errDied)
+	later := transfer("X-1", "other", "cash")
+	later.EnteredAt = day(3)
+	out, err := b.Do(t.Context(), later)
+	require.NoError(t, err)
+	require.Nil(t, out.Refusal)
+	second, err := b.Log.Find(t.Context(), trade.EventID("X-1/to", 0))
+	require.NoError(t, err)
+	require.True(t, second.EffectiveAt.Equal(day(2)), second.EffectiveAt)
+}
+
 // A first half that somebody reverses after a crash stays alone: the same command, sent again,
 // posts no second half.
 func TestReversedTransferIsOff(t *testing.T) {

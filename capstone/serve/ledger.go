@@ -70,6 +70,14 @@ func (s *Server) ledgerCommand(ctx context.Context, in *commandInput) (*ledgerOu
 	key := [3]string{"ledger", cmd.ID, cmd.ContentID().String() + " " + cmd.EnteredAt.String()}
 	var first waiting
 	if cmd.Approver != "" && cmd.Approver != cmd.Actor {
+		// A command on record was sent by both: its answer was lost.
+		out, found, err := s.Ledgers.Desk.Recorded(ctx, cmd)
+		switch {
+		case err != nil:
+			return nil, s.failed(ctx, err)
+		case found:
+			return answerLedger(outcome, out)
+		}
 		if first, err = s.awaitSecond(key, by); err != nil {
 			return nil, err
 		}
@@ -78,9 +86,17 @@ func (s *Server) ledgerCommand(ctx context.Context, in *commandInput) (*ledgerOu
 			return &ledgerOutput{http.StatusAccepted, outcome}, nil
 		}
 	}
+	return s.book(ctx, cmd, outcome, key, first)
+}
+
+// book has the desk decide a command. first is the request of the first of two principals, which
+// waits again if there is no outcome: the second principal sends the command again.
+func (s *Server) book(
+	ctx context.Context, cmd ledger.Command, outcome LedgerOutcome, key [3]string, first waiting,
+) (*ledgerOutput, error) {
 	out, err := s.Ledgers.Desk.Do(ctx, cmd)
 	if err != nil {
-		if first.actor != "" { // the second principal sends the command again
+		if first.actor != "" {
 			s.second.giveBack(key, first)
 		}
 		return nil, s.failed(ctx, err)

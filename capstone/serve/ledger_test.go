@@ -1,6 +1,7 @@
 package serve_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -113,6 +114,84 @@ func TestLedgerCommandWithApprover(t *testing.T) {
 	r, err := s.system.Log.Find(t.Context(), trade.EventID("b-5", 0))
 	require.NoError(t, err)
 	require.Equal(t, []string{"operations/1", "approver/1"}, []string{r.Actor, r.Approver})
+}
+
+// If the answer to the second principal was lost, either of the two gets the recorded outcome, also
+// a refusal. Another command under the same id is a conflict.
+func TestLedgerOutcomeAfterALostAnswer(t *testing.T) {
+	t.Parallel()
+	s := newService(t, withLedgers)
+	send := func(as, line string, code int, says string) {
+		t.Helper()
+		got, text := s.ask(as, [3]string{"POST", "/v1/ledger-commands", line})
+		require.Equal(t, code, got, text)
+		require.Contains(t, text, says)
+	}
+	reopen := func(id, reason string) string {
+		return strings.Replace(bookLine(id, `"actor":"operations/1","approver":"approver/1",`+
+			`"op":"reopen","account":"cash"`), "test", reason, 1)
+	}
+	send("operations/1", accountLine("b-1", "cash", "asset"), 201, "accepted")
+	send("operations/1", bookLine("b-2", `"op":"close","account":"cash"`), 201, "accepted")
+	send("operations/1", reopen("b-3", "first"), 202, "pending")
+	send("approver/1", reopen("b-3", "first"), 201, "accepted")
+	send("operations/1", reopen("b-4", "twice"), 202, "pending")
+	send("approver/1", reopen("b-4", "twice"), 422, "refused")
+	for _, as := range []string{"operations/1", "approver/1"} {
+		send(as, reopen("b-3", "first"), 200, `"again":true`)
+		send(as, reopen("b-4", "twice"), 422, `"again":true`)
+		send(as, reopen("b-3", "other"), 409, "command.reused")
+	}
+	send("trader/1", reopen("b-3", "first"), 403, "actor-claimed")
+}
+
+// halved is a log that fails before one append.
+type halved struct {
+	contract.Atomic
+	appends int // that still succeed before it
+}
+
+func (h *halved) AppendAll(ctx context.Context, all []contract.StreamAppend,
+	guards ...contract.Guard) ([][]contract.Receipt, error) {
+	if h.appends--; h.appends == -1 {
+		return nil, errBroken
+	}
+	return h.Atomic.AppendAll(ctx, all, guards...)
+}
+
+// A transfer of two principals whose second half is missing is continued by either of them.
+func TestLedgerContinuesAnApprovedTransfer(t *testing.T) {
+	t.Parallel()
+	log := new(halved)
+	s := newService(t, withLedgers, func(c *serve.Config) {
+		log.Atomic, log.appends = c.System.Log.(contract.Atomic), 100
+		c.Ledgers.Desk.Log = log
+	})
+	send := func(as, line string, code int, says string) {
+		t.Helper()
+		got, text := s.ask(as, [3]string{"POST", "/v1/ledger-commands", line})
+		require.Equal(t, code, got, text)
+		require.Contains(t, text, says)
+	}
+	other := func(line string) string { return strings.Replace(line, "club", "pool", 1) }
+	january := `"op":"open-period","period":"2025-01"`
+	send("operations/1", accountLine("b-1", "cash", "asset"), 201, "accepted")
+	send("operations/1", accountLine("b-2", "sales", "income"), 201, "accepted")
+	send("operations/1", bookLine("b-3", january), 201, "accepted")
+	send("operations/1", other(accountLine("b-4", "cash", "asset")), 201, "accepted")
+	send("operations/1", other(accountLine("b-5", "sales", "income")), 201, "accepted")
+	send("operations/1", other(bookLine("b-6", january)), 201, "accepted")
+	transfer := bookLine("b-7", `"actor":"operations/1","approver":"approver/1",`+
+		`"op":"transfer","entry":"E-1","to":"pool",`+entryLines("10.00")+","+
+		strings.Replace(entryLines("10.00"), `"description":"a sale","lines"`, `"to_lines"`, 1))
+	send("operations/1", transfer, 202, "pending")
+	log.appends = 1 // the first half
+	send("approver/1", transfer, 503, "away")
+	send("operations/1", transfer, 201, "accepted")
+	send("operations/1", transfer, 200, `"again":true`)
+	second, err := s.system.Log.Find(t.Context(), trade.EventID("b-7/to", 0))
+	require.NoError(t, err)
+	require.Equal(t, "approver/1", second.Approver)
 }
 
 // The service posts a trade that comes while it runs. A refused entry is an exception: the part
