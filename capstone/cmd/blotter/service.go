@@ -96,12 +96,34 @@ func (s *service) post(
 		return answer, nil
 	}
 	defer answer.Body.Close()
-	p := serve.Problem{Detail: answer.Status}
+	p := problem{Problem: serve.Problem{Detail: answer.Status}}
 	_ = json.NewDecoder(io.LimitReader(answer.Body, 1<<20)).Decode(&p) // or the status says it
-	if p.Rule != "" && answer.StatusCode == http.StatusConflict {      // the answer is no
-		return nil, &failure{p.Rule + ": " + p.Detail, p.Hint}
+	return nil, s.problem(answer.StatusCode, p)
+}
+
+// A problem is an answer of the service that is no success. A body without the shape of a request
+// has the place of each error.
+type problem struct {
+	serve.Problem
+	Errors []struct{ Message, Location string }
+}
+
+// problem returns the error of a problem. A refusal has a rule. A body of another shape has the
+// same status, and no rule. Access that is not permitted is an outage, by capstone/README.md.
+func (s *service) problem(status int, p problem) error {
+	for _, e := range p.Errors {
+		p.Detail += fmt.Sprintf(": %s: %s", e.Location, e.Message)
 	}
-	return nil, &outage{fmt.Sprintf("the service at %s: %s", s.URL, p.Detail), p.Hint}
+	said := fmt.Sprintf("the service at %s: %s", s.URL, p.Detail)
+	switch {
+	case p.Rule != "" && (status == http.StatusConflict ||
+		status == http.StatusUnprocessableEntity):
+		return &failure{p.Rule + ": " + p.Detail, p.Hint}
+	case status == http.StatusBadRequest, status == http.StatusRequestEntityTooLarge,
+		status == http.StatusUnprocessableEntity:
+		return &usageError{said, p.Hint}
+	}
+	return &outage{said, p.Hint}
 }
 
 func (s *service) lost(err error) error {
