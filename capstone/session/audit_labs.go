@@ -4,6 +4,7 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	labaudit "example.com/blotter/labs/5-audit"
@@ -32,7 +33,11 @@ func (f folder) Put(ctx context.Context, name string, data []byte) error {
 }
 
 func (f folder) Get(ctx context.Context, name string) ([]byte, error) {
-	return f.archive.Get(ctx, labObjects+name)
+	data, err := f.archive.Get(ctx, labObjects+name)
+	if err != nil {
+		err = fmt.Errorf("%s%s: %w", labObjects, name, err)
+	}
+	return data, err
 }
 
 func (f folder) List(ctx context.Context, prefix string) ([]string, error) {

@@ -10,6 +10,7 @@ import (
 )
 
 // An Archive keeps objects that are written once. One test of this package runs over every Archive.
+// The errors of Get and Current do not name the object: the caller does.
 type Archive interface {
 	// Put writes an object; the object is durable when Put returns. It returns ErrExists if the
 	// name is taken. Of several writers at once, one succeeds. After any other error the object may
@@ -62,7 +63,7 @@ func (m *Memory) Get(_ context.Context, name string) ([]byte, error) {
 	defer m.mu.Unlock()
 	data, ok := m.objects[name]
 	if !ok {
-		return nil, fmt.Errorf("%s: %w", name, ErrAbsent)
+		return nil, ErrAbsent
 	}
 	return slices.Clone(data), nil
 }

@@ -19,6 +19,26 @@ import (
 	audit "example.com/blotter/solutions/5-audit"
 )
 
+// An error names the object of the archive, once.
+func TestErrorsNameAnObjectOnce(t *testing.T) {
+	t.Parallel()
+	log, archive := audittest.NewLog(1), new(audit.Memory)
+	log.Add(3)
+	_, err := open(t, log, archive).Seal(t.Context())
+	require.NoError(t, err)
+	_, err = open(t, log, archive).Published(t.Context(), 1)
+	require.ErrorIs(t, err, audit.ErrAbsent)
+	require.EqualError(t, err, "checkpoints/000000000001: no such object in the archive")
+
+	const cosigned = "cosignatures/000000000009/00000001"
+	require.NoError(t, archive.Put(t.Context(), cosigned, []byte("junk")))
+	for _, name := range []string{"checkpoint", cosigned, batch1} {
+		_, err := open(t, log, unreadable{archive, name}).Verify(t.Context())
+		require.ErrorContains(t, err, "the server is down")
+		require.Equal(t, 1, strings.Count(err.Error(), name), err)
+	}
+}
+
 // edited is an archive in which some objects were replaced, or removed (nil).
 type edited struct {
 	audit.Archive

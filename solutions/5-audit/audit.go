@@ -294,13 +294,18 @@ func (a *Auditor) openBatch(ctx context.Context, name string) (b *batch, err err
 // opened returns the error of opening an object, with its name. It tells Options.Foreign of a
 // foreign object.
 func (a *Auditor) opened(name string, err error) error {
-	if err == nil {
-		return nil
-	}
 	if isForeign(err) && a.Foreign != nil {
 		a.telling.Lock()
 		defer a.telling.Unlock()
 		a.Foreign(name, err)
 	}
-	return fmt.Errorf("%s: %w", name, err)
+	return named(name, err)
+}
+
+// named returns an error with the name of its object; nil without an error.
+func named(name string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }

@@ -374,7 +374,8 @@ func (v *verifier) checkCosigned(ctx context.Context, name string) error {
 }
 
 // openAnyCosigned opens a checkpoint of this log that a witness cosigned, perhaps one of an earlier
-// policy, whose key nobody has. The log's own signature is enough for a proof against the log.
+// policy, whose key nobody has. The log's own signature is enough for a proof against the log. Its
+// error does not name the object.
 func (a *Auditor) openAnyCosigned(ctx context.Context, name string) (contract.Checkpoint, error) {
 	data, err := a.Archive.Get(ctx, name)
 	if err != nil {
@@ -409,7 +410,7 @@ func (v *verifier) cosignedFrom(ctx context.Context, size int64) ([]contract.Che
 		if all[i], err = v.openAnyCosigned(ctx, names[i]); isForeign(err) {
 			all[i], err = contract.Checkpoint{}, nil // nameForeign tells of it
 		}
-		return err
+		return named(names[i], err)
 	})
 	v.cosigned = map[string]bool{}
 	for _, name := range names {

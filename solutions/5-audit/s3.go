@@ -133,7 +133,7 @@ func (s *S3) first(ctx context.Context, name string) (first minio.ObjectInfo, er
 		}
 	})
 	if err == nil && first.Key == "" {
-		err = fmt.Errorf("%s: %w", name, ErrAbsent)
+		err = ErrAbsent
 	}
 	return first, err
 }
@@ -147,13 +147,13 @@ func (s *S3) read(ctx context.Context, name string, version minio.ObjectInfo) ([
 	opts := minio.GetObjectOptions{VersionID: version.VersionID}
 	object, err := s.Client.GetObject(ctx, s.Bucket, s.Prefix+name, opts)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
+		return nil, err
 	}
 	data, err := io.ReadAll(object)
 	if err := errors.Join(err, object.Close()); refused(err) {
 		return nil, fmt.Errorf("%w: %w", errRefused, err)
 	} else if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
+		return nil, err
 	}
 	return data, nil
 }
@@ -176,10 +176,10 @@ func (s *S3) Replace(ctx context.Context, name string, data []byte) error {
 func (s *S3) Current(ctx context.Context, name string) ([]byte, error) {
 	info, err := s.Client.StatObject(ctx, s.Bucket, s.Prefix+name, minio.StatObjectOptions{})
 	if minio.ToErrorResponse(err).StatusCode == http.StatusNotFound {
-		return nil, fmt.Errorf("%s: %w", name, ErrAbsent)
+		return nil, ErrAbsent
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", name, err)
+		return nil, err
 	}
 	return s.read(ctx, name, info)
 }
@@ -222,7 +222,7 @@ func (s *S3) Times(ctx context.Context, prefix string) (map[string]time.Time, er
 	err := s.versions(ctx, prefix, "", func(v minio.ObjectInfo) {
 		times[strings.TrimPrefix(v.Key, s.Prefix)] = v.LastModified // the last one is the oldest
 	})
-	return times, err
+	return times, listing(prefix, err)
 }
 
 // List implements Archive.
@@ -237,7 +237,15 @@ func (s *S3) ListAfter(ctx context.Context, prefix, after string) ([]string, err
 		names = append(names, strings.TrimPrefix(v.Key, s.Prefix))
 	})
 	slices.Sort(names)
-	return slices.Compact(names), err
+	return slices.Compact(names), listing(prefix, err)
+}
+
+// listing returns the error of a list, with its prefix.
+func listing(prefix string, err error) error {
+	if err != nil && prefix != "" {
+		return fmt.Errorf("listing %s: %w", prefix, err)
+	}
+	return err
 }
 
 // versions calls f with every version of the objects whose names begin with prefix and come after
@@ -252,7 +260,7 @@ func (s *S3) versions(
 	}
 	for v := range s.Client.ListObjectsIter(ctx, s.Bucket, opts) {
 		if v.Err != nil {
-			return fmt.Errorf("listing %s in bucket %s: %w", prefix, s.Bucket, v.Err)
+			return fmt.Errorf("listing bucket %s: %w", s.Bucket, v.Err)
 		}
 		if !v.IsDeleteMarker {
 			f(v)

@@ -110,8 +110,8 @@ func (a *Auditor) copyLast(ctx context.Context, last contract.Checkpoint) {
 		return
 	}
 	if err := a.Archive.Replace(ctx, lastCheckpoint, last.Note); err != nil {
-		a.warn(fmt.Errorf("the checkpoint of size %d is published, but copying it to %s failed: %w",
-			last.Size, lastCheckpoint, err))
+		a.warn(fmt.Errorf("the checkpoint of size %d is published, but copying it failed: %w",
+			last.Size, err))
 	}
 }
 

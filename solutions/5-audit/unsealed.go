@@ -97,7 +97,7 @@ func (a *Auditor) shown(ctx context.Context) (contract.Checkpoint, error) {
 	}
 	for _, name := range slices.Backward(names) {
 		if c, err := a.openAnyCosigned(ctx, name); !isForeign(err) {
-			return c, err
+			return c, named(name, err)
 		}
 	}
 	return copied, nil

@@ -50,6 +50,18 @@ func TestIncompleteAnswerFails(t *testing.T) {
 	require.Equal(t, unable, run(down, fullDisk{}, io.Discard))
 }
 
+// The hint for a checkpoint that is not there fits every command, which may have no --checkpoint.
+// A damaged archive, which also lacks an object, has another one.
+func TestHintForAnAbsentCheckpoint(t *testing.T) {
+	t.Parallel()
+	absent := fmt.Errorf("checkpoints/000000000001: %w", audit.ErrAbsent)
+	require.Equal(t, "blotter checkpoints lists the sizes", hintOf(withHint(absent)))
+	require.Equal(t, failed, exitCode(withHint(absent)))
+	damaged := fmt.Errorf("%w: %w", audit.ErrArchive, absent)
+	require.Equal(t, advice(audit.ErrArchive), hintOf(withHint(damaged)))
+	require.Equal(t, failed, exitCode(withHint(damaged)))
+}
+
 // Wrong usage is refused before anything is created.
 func TestWrongUsageCreatesNothing(t *testing.T) {
 	t.Parallel()

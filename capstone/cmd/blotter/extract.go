@@ -111,16 +111,18 @@ func (c *extractCmd) ask(zone string) (extract.Ask, error) {
 	return ask, nil
 }
 
-// withHint adds a hint to the errors of Make for which there is a remedy.
+// withHint adds a hint to an error of an extract or a checkpoint for which there is a remedy.
 func withHint(err error) error {
+	if errors.Is(err, audit.ErrArchive) { // it may lack an object, too
+		return err
+	}
 	for known, hint := range map[error]string{
 		extract.ErrNothing: "blotter history UTI shows the events of a trade; " +
 			"seal the newest ones: blotter seal",
 		extract.ErrUnsealed: "seal the log first: blotter seal",
 		extract.ErrDiffers:  "find the difference: blotter verify",
-		audit.ErrAbsent: "omit --checkpoint for the last one; " +
-			"blotter seal and blotter verify show the sizes",
-		fs.ErrExist: "a certified extract is never overwritten: name another folder",
+		audit.ErrAbsent:     "blotter checkpoints lists the sizes",
+		fs.ErrExist:         "a certified extract is never overwritten: name another folder",
 	} {
 		if errors.Is(err, known) {
 			return &failure{err.Error(), hint}
