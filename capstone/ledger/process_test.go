@@ -355,6 +355,17 @@ func of(b *ledger.Books, account string) trade.Decimal {
 // few trades of the demo.
 var few = simulate.Config{Seed: 3, Trades: 15, Days: 90, From: start}
 
+// catchUp posts the trades, by a poster that was started again if restart. It returns the number of
+// entries.
+func (d *trading) catchUp(t *testing.T, restart bool) int {
+	if restart {
+		d.poster = &ledger.Poster{Desk: over(d.Log).Desk, Trades: codec.Offline(), Ledger: "main"}
+	}
+	posted, err := d.poster.CatchUp(t.Context())
+	require.NoError(t, err)
+	return posted
+}
+
 // more records trades of another simulated book.
 func (d *trading) more(t *testing.T, seed uint64) {
 	cfg, before := few, d.last(t)
@@ -378,14 +389,8 @@ func TestRefusedPostingIsAnException(t *testing.T) {
 		d.must(t, d.last(t), ledger.BlockAccount{Account: shut})
 		before := of(d.books(t), shut)
 		d.more(t, 6)
-		next := func() (posted int) {
-			if restart {
-				d.poster = &ledger.Poster{Desk: over(d.Log).Desk, Trades: codec.Offline(),
-					Ledger: "main"}
-			}
-			posted, err := d.poster.CatchUp(t.Context())
-			require.NoError(t, err)
-			return posted
+		next := func() int {
+			return d.catchUp(t, restart)
 		}
 		require.Positive(t, next(), "other accounts are open")
 		first := d.poster.Exceptions()
@@ -484,13 +489,7 @@ func TestExceptionEndsWithTheFloor(t *testing.T) {
 				_, err = d.system.Do(t.Context(), line.Command)
 				require.NoError(t, err)
 			}
-			if restart {
-				d.poster = &ledger.Poster{Desk: over(d.Log).Desk, Trades: codec.Offline(),
-					Ledger: "main"}
-			}
-			posted, err := d.poster.CatchUp(t.Context())
-			require.NoError(t, err)
-			return posted
+			return d.catchUp(t, restart)
 		}
 		require.Equal(t, 0, trades("-3"))
 		require.Equal(t, ledger.BelowFloor, d.poster.Exceptions()[0].Refusal.Rule)

@@ -85,7 +85,7 @@ func TestHostileRequests(t *testing.T) {
 	var before held
 	statuses := map[int]int{}
 	for i := range hostileRequests {
-		if i == hostileRequests/10 { // what is made once is there
+		if i == hostileRequests/10 { // the caches and connections exist by now
 			before = holds()
 		}
 		text := h.request()

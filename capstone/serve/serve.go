@@ -24,7 +24,7 @@
 //	a kill after the append                 the same command gets the recorded outcome
 //	a kill before the follow-ups            the sweep issues them when the process starts
 //	a kill before a read model follows      it continues at its cursor
-//	a kill before a trade is posted         the poster folds the log, and posts what is missing
+//	a kill before a trade is posted         the poster folds the log, and posts the rest
 //	a kill before a checkpoint is signed    the next seal adopts the batch, or makes it again
 //	SIGTERM                                 commands in flight finish, and the marks are written
 package serve

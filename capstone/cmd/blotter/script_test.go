@@ -182,10 +182,15 @@ func answers(ts *testscript.TestScript, _ bool, args []string) {
 	r.Header.Set("traceparent", "00-"+strings.Repeat("4b", 16)+"-"+strings.Repeat("cd", 8)+"-01")
 	answer, err := http.DefaultClient.Do(r)
 	ts.Check(err)
+	expect(ts, answer, args[3], args[4])
+}
+
+// expect requires the beginning of an answer's status, and a part of its text.
+func expect(ts *testscript.TestScript, answer *http.Response, status, part string) {
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	ts.Check(err)
-	if !strings.HasPrefix(answer.Status, args[3]) || !strings.Contains(string(text), args[4]) {
+	if !strings.HasPrefix(answer.Status, status) || !strings.Contains(string(text), part) {
 		ts.Fatalf("status %s: %s", answer.Status, text)
 	}
 }
@@ -251,12 +256,7 @@ func overTLS(ts *testscript.TestScript, _ bool, args []string) {
 		return
 	}
 	ts.Check(err)
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	ts.Check(err)
-	if !strings.HasPrefix(answer.Status, args[3]) || !strings.Contains(string(text), args[4]) {
-		ts.Fatalf("status %s: %s", answer.Status, text)
-	}
+	expect(ts, answer, args[3], args[4])
 }
 
 // readiness compares the health that blotter status and /readyz give: readiness log seal. They are
