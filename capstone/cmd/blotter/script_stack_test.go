@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -76,16 +77,17 @@ func killKeeper(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// await returns when a file exists, which a command in the background writes.
+// await waits until a file is there, and contains a match of a pattern if one is given.
 func await(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile(strings.Join(args[1:], " "))
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
-		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+		if text, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && pattern.Match(text) {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("there is no %s after a minute", args[0])
+			ts.Fatalf("there is no %s after a minute", strings.Join(args, " with "))
 		}
 	}
 }
