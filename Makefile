@@ -43,7 +43,7 @@ hint: ## explain a check: make hint CHECK=L1.4; with MORE=1 the second hint, too
 # fork: keep
 
 long: setup ## run every test at full length
-	@$(TEST) -vet=off $(PACKAGES)
+	@$(TEST) -vet=off $(if $(TESTS),-run '^($(TESTS))$$') $(PACKAGES)
 
 race: setup ## run every test under the race detector, the longest ones shortened
 	@$(TEST) -race -short -vet=off ./...

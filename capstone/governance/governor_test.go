@@ -223,7 +223,7 @@ func TestDisposalTouchesNoProof(t *testing.T) {
 	require.NoError(t, err)
 	p.expired(t)
 	other, log := *p.Governor, p.Log
-	p.Log = &racing{log, func() { // a hold that the plan did not see
+	p.Log = &contested{log, func() { // a hold that the plan did not see
 		_, err := other.Place(ctx, entry("c-7"), governance.Placed{Hold: "h2", Trade: "T1"})
 		require.NoError(t, err)
 	}}
@@ -432,13 +432,13 @@ func TestDisposalRemovesEveryVersion(t *testing.T) {
 	require.NoError(t, p.Verify(ctx), "the first version of the other object is there")
 }
 
-// A racing log has a hold that another process places while an act is decided.
-type racing struct {
+// A contested log has a hold that another process places while an act is decided.
+type contested struct {
 	contract.Store
 	hold func() // nil once it is placed
 }
 
-func (l *racing) Append(ctx context.Context, stream string, at int64, events ...contract.Event) (
+func (l *contested) Append(ctx context.Context, stream string, at int64, events ...contract.Event) (
 	[]contract.Receipt, error) {
 	if l.hold != nil && events[0].Type == (governance.Cleared{}).EventType() {
 		hold := l.hold
@@ -457,7 +457,7 @@ func TestHoldComesBeforeTheErasure(t *testing.T) {
 		Policy: governance.Default(), Clock: time.Now,
 		Batches: func(context.Context) ([]governance.Batch, error) { return nil, nil }}
 	other := *g
-	g.Log = &racing{inner, func() {
+	g.Log = &contested{inner, func() {
 		_, err := other.Place(t.Context(), entry("c-1"),
 			governance.Placed{Hold: "h1", Principal: "client/1"})
 		require.NoError(t, err)
