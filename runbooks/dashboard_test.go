@@ -102,7 +102,7 @@ func (m *monitored) settled(patterns ...string) (page string) {
 			}
 		}
 		return true
-	}, 30*time.Second, 50*time.Millisecond, "of %s", patterns)
+	}, time.Minute, 50*time.Millisecond, "of %s", patterns)
 	return page
 }
 
@@ -253,7 +253,7 @@ func (m *monitored) traced(id string) {
 		}
 		text := fmt.Sprint(names)
 		return strings.Contains(text, " publish:") && strings.Contains(text, "copy_from")
-	}, 10*time.Second, 50*time.Millisecond, "%v", &names)
+	}, time.Minute, 50*time.Millisecond, "%v", &names)
 }
 
 // spanNames returns the names of the spans of a trace in messages of OTLP. A span begins with its

@@ -380,7 +380,7 @@ func TestFeedResumes(t *testing.T) {
 
 // readFeed returns the ids of the next n events after last.
 func readFeed(t *testing.T, address, last string, n int) (ids []string) {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, "GET", "http://"+address+"/v1/feed", nil)
 	require.NoError(t, err)
@@ -607,7 +607,7 @@ func TestWorkKeepsUp(t *testing.T) {
 			strings.Contains(body, `"seal"`) && strings.Contains(body, "follow-ups") &&
 			strings.Contains(body, "2 breaks are open") &&
 			strings.Contains(body, "3 reports are late")
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	metrics := s.do("reader/1", "GET", "/metrics", "").Body.String()
 	for _, line := range []string{`blotter_commands_total{outcome="accepted",rule=""} 2`,
 		`blotter_breaks_open 2`, `blotter_reports_late{rules="cftc-v3.2"} 3`,
@@ -659,7 +659,7 @@ func TestStopFinishesCommands(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- stop() }()
 	require.Eventually(t, func() bool { return s.do("", "GET", "/readyz", "").Code == 503 },
-		10*time.Second, time.Millisecond)
+		time.Minute, time.Millisecond)
 	close(log.go_)
 	require.Equal(t, http.StatusCreated, <-answered)
 	require.NoError(t, <-stopped)

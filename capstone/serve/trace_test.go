@@ -47,7 +47,7 @@ func spansOf(t *testing.T, exporter *tracetest.InMemoryExporter, id string, want
 			}
 		}
 		return true
-	}, 10*time.Second, 10*time.Millisecond, "%v", parents)
+	}, time.Minute, 10*time.Millisecond, "%v", parents)
 	return parents
 }
 
@@ -109,7 +109,7 @@ func TestBatchLinksItsTraces(t *testing.T) {
 			}
 		}
 		return len(links) == 3
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	require.NoError(t, stop())
 	require.Equal(t, want, links)
 }

@@ -89,7 +89,7 @@ func committed(t *testing.T, s stack.Stack, topic string) []string {
 // last offset. On a real broker a marker follows each aborted transaction, and this client gets it.
 func requireLastOffset(t *testing.T, s stack.Stack, topic string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cl := reader(t, s, topic, kgo.KeepControlRecords())
 	defer cl.Close()

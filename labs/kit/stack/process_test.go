@@ -235,7 +235,7 @@ func TestSIGKILL(t *testing.T) {
 
 	require.NoError(t, owner.Process.Kill())
 	owner.Wait()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for _, pid := range born {
 		err := poll(ctx, func() (bool, error) { return !alive(pid), nil })
@@ -313,7 +313,7 @@ func TestKilledPostgresIsReported(t *testing.T) {
 	require.NoError(t, syscall.Kill(pid, syscall.SIGQUIT))
 
 	var exited *stack.ExitedError
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	require.NoError(t, poll(ctx, func() (bool, error) {
 		_, err := s.Postgres(t.Context())
