@@ -75,7 +75,18 @@ type Denied struct {
 // EventType implements domain.Body.
 func (Denied) EventType() string { return "access.denied" }
 
-// Stream returns the stream on which the denials of a principal are recorded.
+// An Extracted is the fact that a principal made a certified extract: the event access.extracted.
+type Extracted struct {
+	Manifest   string `avro:"manifest"` // its SHA-256, in hexadecimal
+	Query      string `avro:"query"`
+	Events     int64  `avro:"events"`
+	Checkpoint int64  `avro:"checkpoint"`
+}
+
+// EventType implements domain.Body.
+func (Extracted) EventType() string { return "access.extracted" }
+
+// Stream returns the stream that records the denials and the extracts of a principal.
 func Stream(principal string) string { return "access/" + principal }
 
 // Policies decide requests. They are safe for concurrent use.

@@ -1,7 +1,9 @@
 package extract_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -152,6 +154,34 @@ func TestMakeRefuses(t *testing.T) {
 	d = story(t)
 	_, err = extract.Make(t.Context(), t.TempDir(), everything, d.options)
 	require.ErrorIs(t, err, os.ErrExist)
+}
+
+// A bundle is on record BEFORE it has its name. One that cannot be recorded is not handed out.
+func TestNoBundleWithoutItsRecord(t *testing.T) {
+	t.Parallel()
+	d, dir := story(t), filepath.Join(t.TempDir(), "out")
+	full := errors.New("the log takes no event")
+	var seen []extract.Request
+	d.options.Record = func(_ context.Context, r extract.Request, m extract.Manifest) error {
+		require.NoDirExists(t, dir)
+		require.NoFileExists(t, extract.RequestFile(dir))
+		require.Equal(t, "trades T-1", m.Query.String())
+		if seen = append(seen, r); len(seen) == 1 {
+			return full
+		}
+		return nil
+	}
+	_, err := extract.Make(t.Context(), dir, ask(trades("T-1")), d.options)
+	require.ErrorIs(t, err, full)
+	left, err := os.ReadDir(filepath.Dir(dir))
+	require.NoError(t, err)
+	require.Empty(t, left)
+
+	_, err = extract.Make(t.Context(), dir, ask(trades("T-1")), d.options)
+	require.NoError(t, err)
+	r, err := extract.ReadRequest(dir, d.options.Verifier)
+	require.NoError(t, err)
+	require.Equal(t, []extract.Request{r, r}, seen)
 }
 
 func TestChangedLogIsNotExtracted(t *testing.T) {

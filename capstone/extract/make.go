@@ -27,6 +27,8 @@ type Options struct {
 	Signer   note.Signer        // the log's own
 	Verifier note.Verifier
 	Page     bool // the bundle gets a page that shows it and checks it in a browser: see Page
+	// Record puts the request on record elsewhere. nil: only the file beside the bundle has it.
+	Record func(context.Context, Request, Manifest) error
 }
 
 // An Ask is a request for one bundle.
@@ -69,10 +71,10 @@ func RequestFile(dir string) string {
 // same query at the same checkpoint of the same log gives the same bytes. Make reads everything
 // under the checkpoint. It holds one batch at a time, and a proof for each event of the bundle.
 //
-// The order is: the bundle with another name, then the signed request, then the bundle's own name.
-// A crash before the last step leaves dir.partial, which the next Make replaces. It may also leave
-// a request for a bundle that was never handed out. That request stays on record: move it away, or
-// make the bundle elsewhere. There is never a bundle without its request.
+// The order is: the bundle with another name, then Record, then the signed request, then the
+// bundle's own name. A crash before the last step leaves dir.partial, which the next Make replaces.
+// It may also leave a record and a request for a bundle that was never handed out. These stay: move
+// the request away, or make the bundle elsewhere. There is never a bundle without both.
 func Make(ctx context.Context, dir string, ask Ask, o Options) (Manifest, error) {
 	if err := ask.Check(); err != nil {
 		return Manifest{}, err
@@ -95,9 +97,13 @@ func Make(ctx context.Context, dir string, ask Ask, o Options) (Manifest, error)
 		return Manifest{}, fmt.Errorf(
 			"the new bundle does not verify and stays in %s (does the log verify?): %w", m.dir, err)
 	}
-	signed, err := ask.request(verified.Digest).Sign(o.Signer)
+	request := ask.request(verified.Digest)
+	signed, err := request.Sign(o.Signer)
+	if err == nil && o.Record != nil {
+		err = o.Record(ctx, request, verified.Manifest)
+	}
 	if err != nil {
-		return Manifest{}, err
+		return Manifest{}, errors.Join(err, os.RemoveAll(m.dir))
 	}
 	if err := writeFile(RequestFile(dir), bytesOf(signed)); err != nil {
 		return Manifest{}, err

@@ -15,6 +15,7 @@ import (
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/explain"
 	"example.com/blotter/capstone/forensics"
+	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -344,7 +345,11 @@ func (a *app) inquire(ctx context.Context, i inquiry,
 	if err := i.check(); err != nil {
 		return err
 	}
-	q, err := a.question(ctx, i.asOf)
+	access := session.Query
+	if i.Certify != "" {
+		access = session.Write // the extract goes on record
+	}
+	q, err := a.questionAs(ctx, i.asOf, access)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -10,6 +12,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"example.com/blotter/capstone/access"
+	"example.com/blotter/capstone/domain"
 	"example.com/blotter/capstone/extract"
 	"example.com/blotter/capstone/session"
 	"example.com/blotter/labs/kit/trade"
@@ -34,7 +38,7 @@ func (c *extractCmd) Run(ctx context.Context, a *app) error {
 	if _, err := c.ask(a.cli.Zone); err != nil {
 		return err
 	}
-	s, err := a.open(ctx, session.Inspect)
+	s, err := a.open(ctx, session.Write) // the extract goes on record
 	if err != nil {
 		return err
 	}
@@ -62,7 +66,7 @@ func (c *extractCmd) make(
 	}
 	m, err = extract.Make(ctx, c.Out, ask, extract.Options{
 		Log: s.Log, Sealed: auditor, Signer: auditor.Keys.Signer, Verifier: auditor.Keys.Verifier,
-		Page: c.Page,
+		Page: c.Page, Record: recordExtract(s),
 	})
 	if err != nil {
 		if errors.Is(err, extract.ErrUnsealed) {
@@ -71,6 +75,19 @@ func (c *extractCmd) make(
 		return m, withHint(err)
 	}
 	return m, writeCosigned(ctx, auditor.Reference, m, cosignedFile(c.Out))
+}
+
+// recordExtract puts an extract on record, on the stream of the person who asked for it.
+func recordExtract(
+	s *session.Session,
+) func(context.Context, extract.Request, extract.Manifest) error {
+	return func(ctx context.Context, r extract.Request, m extract.Manifest) error {
+		return recordAccess(ctx, s, domain.Entry{Actor: r.Actor, Reason: r.Reason,
+			Source: "blotter/extract"}, access.Extracted{
+			Manifest: hex.EncodeToString(r.Manifest[:]), Query: m.Query.String(),
+			Events: m.Counts.Events, Checkpoint: m.Checkpoint.Size,
+		})
+	}
 }
 
 // writeCosigned writes the cosigned checkpoint of a bundle, if the log has a policy of witnesses.
@@ -105,7 +122,11 @@ func (c *extractCmd) ask(zone string) (extract.Ask, error) {
 	if ask.Until, err = c.To.parse("--to", zone, now, trade.ParseMoment); err != nil {
 		return ask, err
 	}
-	if err := ask.Check(); err != nil {
+	err = ask.Check()
+	if err == nil && !trade.Principals.Has(c.Actor) {
+		err = fmt.Errorf("--actor is no name of a principal: want %s", trade.Principals.Want)
+	}
+	if err != nil {
 		return ask, &usageError{err.Error(), "see: blotter extract --help"}
 	}
 	return ask, nil

@@ -90,18 +90,25 @@ type question struct {
 
 // question opens the log for a query. It refuses a time whose answer may still change.
 func (a *app) question(ctx context.Context, times asOf) (q question, err error) {
+	return a.questionAs(ctx, times, session.Query)
+}
+
+// questionAs is question with an access: Query, or Write for an answer that goes on record.
+func (a *app) questionAs(
+	ctx context.Context, times asOf, access session.Access,
+) (q question, err error) {
 	if q.at, err = times.parse(a.cli.Zone, time.Now()); err != nil {
 		return q, err
 	}
-	access := session.Query
-	if !q.at.Known.IsZero() {
+	past := !q.at.Known.IsZero()
+	if past && access == session.Query {
 		access = session.AsOfQuery
 	}
 	if q.Session, err = a.open(ctx, access); err != nil {
 		return q, err
 	}
 	q.caveat = of(q.Session)
-	q.caveat.mayChange = q.caveat.simulated && access == session.AsOfQuery
+	q.caveat.mayChange = q.caveat.simulated && past
 	system := q.System()
 	if trade.IsPresent(string(times.KnownAt)) {
 		q.at.Known, err = system.Frontier(ctx)

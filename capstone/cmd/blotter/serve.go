@@ -327,29 +327,35 @@ func readPolicies(file string) (*access.Policies, error) {
 	return p, err
 }
 
-// denials records denials in the log, each on the stream of its principal. A denial is entered when
-// it is recorded; a simulated log has no clock, and gets the time of its last event.
+// denials records denials in the log, each on the stream of its principal.
 func denials(s *session.Session) func(context.Context, access.Denied) error {
 	return func(ctx context.Context, d access.Denied) error {
-		codec, err := s.Domain(ctx)
-		if err != nil {
-			return err
-		}
-		now, err := s.System().Now(ctx)
-		if err != nil {
-			return err
-		}
-		stream := access.Stream(d.Principal)
-		e, err := codec.Event(ctx, stream, 0, domain.Entry{
-			CommandID: "access-" + uuid.NewString(), Actor: d.Principal, SubmittedBy: d.Principal,
-			Reason: "the request was denied", Source: "serve", EnteredAt: now.Known,
-		}, d)
-		if err != nil {
-			return err
-		}
-		_, err = s.Log.Append(contract.At(ctx, now.Known), stream, contract.Any, e)
+		return recordAccess(ctx, s, domain.Entry{Actor: d.Principal, SubmittedBy: d.Principal,
+			Reason: "the request was denied", Source: "serve"}, d)
+	}
+}
+
+// recordAccess records an access on the stream of the entry's actor. It is entered when it is
+// recorded; a simulated log has no clock, and gets the time of its last event.
+func recordAccess(
+	ctx context.Context, s *session.Session, entry domain.Entry, body domain.Body,
+) error {
+	codec, err := s.Domain(ctx)
+	if err != nil {
 		return err
 	}
+	now, err := s.System().Now(ctx)
+	if err != nil {
+		return err
+	}
+	entry.CommandID, entry.EnteredAt = "access-"+uuid.NewString(), now.Known
+	stream := access.Stream(entry.Actor)
+	e, err := codec.Event(ctx, stream, 0, entry, body)
+	if err != nil {
+		return err
+	}
+	_, err = s.Log.Append(contract.At(ctx, now.Known), stream, contract.Any, e)
+	return err
 }
 
 // prover proves events with the checkpoints of the session's log.
