@@ -29,8 +29,9 @@ var sharedTypes = strings.Fields(`
 // or a local variable hides which value it is.
 type typeGate struct {
 	gatekeeper
-	own  *types.Package
-	info *types.Info
+	own    *types.Package
+	info   *types.Info
+	called map[*ast.Ident]bool // names of functions that the file calls
 }
 
 // typeGate returns the changes of shared values in the student's files of a lab, each with its
@@ -65,10 +66,18 @@ func (g *Grader) typeGate(ctx context.Context, s submission, lab string) (
 	for _, e := range all[0].Errors {
 		complaint = errors.Join(complaint, e)
 	}
-	k := &typeGate{gatekeeper{set: all[0].Fset}, all[0].Types, all[0].TypesInfo}
+	k := &typeGate{gatekeeper{set: all[0].Fset}, all[0].Types, all[0].TypesInfo,
+		map[*ast.Ident]bool{}}
 	for _, f := range all[0].Syntax {
-		if overlay[k.set.File(f.FileStart).Name()] != nil {
+		name := k.set.File(f.FileStart).Name()
+		if overlay[name] != nil {
 			ast.Inspect(f, k.visit)
+			delete(overlay, name)
+		}
+	}
+	for name := range overlay { // such as a file of the package documentation
+		if complaint == nil {
+			k.found = append(k.found, name+": the compiler ignores this file")
 		}
 	}
 	for i, place := range k.found {
@@ -84,11 +93,13 @@ func isShared(t types.Type) bool {
 		slices.Contains(sharedTypes, named.Obj().Pkg().Path()+"."+named.Obj().Name())
 }
 
+// deep is the number of types that the gate follows from one type.
+const deep = 100
+
 // leadsToShared reports whether a value of type t is a shared value, or leads to one by pointers
 // or elements. A recursive type, such as map[rune]trie, leads to itself alone. A type that is too
 // deep to be followed counts as shared.
 func leadsToShared(t types.Type) bool {
-	const deep = 100
 	var seen typeutil.Map
 	for !isShared(t) && seen.Len() < deep {
 		of, ok := t.Underlying().(interface{ Elem() types.Type }) // a pointer, slice, array or map
@@ -118,23 +129,44 @@ func (k *typeGate) visit(n ast.Node) bool {
 			k.changed(n.X)
 		}
 	case *ast.SliceExpr: // it shares the memory of an array
-		if isShared(pointee(k.info.TypeOf(n.X))) {
+		t := k.info.TypeOf(n.X)
+		if to := pointee(t); isShared(to) && (to != t || !k.isOwn(n.X)) {
 			k.forbid(n, sharedChange)
 		}
 	case *ast.CallExpr:
-		k.called(n)
+		k.calls(n)
 	case *ast.Ident:
 		k.instantiated(n)
+		if f, ok := k.info.Uses[n].(*types.Func); ok && !k.called[n] && k.fills(f) {
+			k.forbid(n, "%s as a value; call it, so that its target is known", f.Name())
+		}
 	}
 	return true
 }
 
-// changed forbids to write a shared value, or a part of it. A variable that holds a pointer to one
-// may get another pointer.
+// isOwn reports whether e is a variable of the lab, or a part of one to which no pointer leads.
+func (k *typeGate) isOwn(e ast.Expr) bool {
+	switch x := ast.Unparen(e).(type) {
+	case *ast.Ident:
+		return true
+	case *ast.SelectorExpr:
+		s := k.info.Selections[x]
+		return s != nil && !s.Indirect() && k.isOwn(x.X)
+	case *ast.IndexExpr:
+		_, array := k.info.TypeOf(x.X).Underlying().(*types.Array)
+		return array && k.isOwn(x.X)
+	}
+	return false
+}
+
+// changed forbids to write a shared value, or a part of it. A variable of the lab may change, also
+// if it holds a pointer to a shared value or a copy of one.
 func (k *typeGate) changed(targets ...ast.Expr) {
 	for _, target := range targets {
-		_, variable := target.(*ast.Ident)
-		shared := target != nil && !variable && isShared(k.info.TypeOf(target))
+		if target == nil || k.isOwn(target) {
+			continue
+		}
+		shared := isShared(k.info.TypeOf(target))
 		for e := target; e != nil && !shared; e = inside(e) {
 			shared = k.isSharedField(e) || e != target && isShared(pointee(k.info.TypeOf(e)))
 		}
@@ -177,18 +209,19 @@ func (k *typeGate) isSharedField(e ast.Expr) bool {
 	})
 }
 
-// reads matches the functions that write into their arguments.
-var reads = regexp.MustCompile(`^(Unmarshal|Decode|Read|S?F?[Ss]can)`)
-
-// called forbids calls that write a shared value, and conversions that hide its type.
-func (k *typeGate) called(call *ast.CallExpr) {
+// calls forbids calls that write a shared value, and conversions that hide its type.
+func (k *typeGate) calls(call *ast.CallExpr) {
 	into := k.info.Types[call.Fun]
-	var name string
+	name := &ast.Ident{}
 	switch f := ast.Unparen(call.Fun).(type) {
 	case *ast.Ident:
-		name = f.Name
+		name = f
 	case *ast.SelectorExpr:
-		name = f.Sel.Name
+		name = f.Sel
+	}
+	k.called[name] = true
+	if f, ok := k.info.Uses[name].(*types.Func); ok && k.fills(f) {
+		k.filled(call, f)
 	}
 	for i, arg := range call.Args {
 		t := k.info.TypeOf(arg)
@@ -198,11 +231,88 @@ func (k *typeGate) called(call *ast.CallExpr) {
 			if !types.IsInterface(into.Type) && !types.Identical(pointee(into.Type), pointee(t)) {
 				k.forbid(arg, "a conversion of a value that the suite shares")
 			}
-		case reads.MatchString(name), i == 0 && slices.Contains(writers, name),
+		case i == 0 && slices.Contains(writers, name.Name),
 			isShared(elements(t)): // which the function may replace
 			k.forbid(arg, sharedChange)
 		}
 	}
+}
+
+// reads matches the functions with a parameter of type any which only read it, or keep it.
+var reads = regexp.MustCompile(`^(fmt\.(Append|Errorf|Fprint|Print|Sprint)|errors\.As$|` +
+	`encoding/json\.Marshal|\(\*encoding/json\.Encoder\)|` +
+	`encoding/binary\.(Append|Encode|Size|Write)$|sort\.SliceIsSorted$|` +
+	`github.com/hamba/avro/v2\.(Marshal$|With)|\(\*github.com/hamba/avro/v2\.(Enc|Wri)|` +
+	`(\(\*)?container/|context\.|\(context\.Context\)|\(\*sync\b)`)
+
+// fills reports whether f has a parameter of type any into which it may write. A function of the
+// lab has a body, which the gate sees. A method of an interface may be any method of its name.
+func (k *typeGate) fills(f *types.Func) bool {
+	signature := f.Signature()
+	recv := signature.Recv()
+	own := f.Pkg() == k.own && (recv == nil || !types.IsInterface(recv.Type()))
+	if own || reads.MatchString(f.FullName()) {
+		return false
+	}
+	for p := range signature.Params().Variables() {
+		if isAny(p.Type()) || isAny(elements(p.Type())) {
+			return true
+		}
+	}
+	return false
+}
+
+// isAny reports whether t is an interface without methods, and no type parameter.
+func isAny(t types.Type) bool {
+	i, ok := t.Underlying().(*types.Interface)
+	_, parameter := types.Unalias(t).(*types.TypeParam)
+	return ok && !parameter && i.Empty()
+}
+
+// filled forbids to call f, which fills a value of any type, unless the type of the value is known
+// to exclude shared values. sort.Slice and its like exchange elements, and follow no pointer.
+func (k *typeGate) filled(call *ast.CallExpr, f *types.Func) {
+	signature, _ := k.info.TypeOf(call.Fun).(*types.Signature) // of a method expression: its own
+	swaps := f.Pkg().Path() == "sort"
+	for i, arg := range call.Args {
+		last := signature.Params().Len() - 1
+		to, t := signature.Params().At(min(i, last)).Type(), k.info.TypeOf(arg)
+		_, several := t.(*types.Tuple)
+		target := several || isAny(to) || i >= last && signature.Variadic() && isAny(elements(to))
+		if target && (several || !isClosed(t, swaps, map[types.Type]bool{})) {
+			k.forbid(arg, "a target of %s whose type may hold a value that the suite shares",
+				f.Name())
+		}
+	}
+}
+
+// isClosed reports whether neither an interface nor a shared value can be reached from a value of
+// type t by what reflection may write: pointers, elements and exported fields. A type that is too
+// deep to be followed is not closed.
+func isClosed(t types.Type, shallow bool, seen map[types.Type]bool) bool {
+	if seen[t] {
+		return true
+	}
+	seen[t] = true
+	if isShared(t) || len(seen) > deep {
+		return false
+	}
+	switch u := t.Underlying().(type) {
+	case *types.Basic:
+		return true
+	case *types.Map:
+		return isClosed(u.Key(), shallow, seen) && isClosed(u.Elem(), shallow, seen)
+	case interface{ Elem() types.Type }:
+		return shallow || isClosed(u.Elem(), shallow, seen)
+	case *types.Struct:
+		for f := range u.Fields() {
+			if (f.Exported() || f.Embedded()) && !isClosed(f.Type(), shallow, seen) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
 }
 
 // instantiated forbids generic functions of the lab for shared values: in such a function, their

@@ -1,6 +1,7 @@
 package grade
 
 import (
+	"errors"
 	"go/types"
 	"regexp"
 	"slices"
@@ -17,7 +18,7 @@ import (
 const sharedUses = `package audit
 
 import (
-	"base64"; "crc32"; "errors"; "json"; "kerr"; "slices"; "time"; "unicode"
+	"base64"; "crc32"; "errors"; "fmt"; "json"; "kerr"; "slices"; "sort"; "time"; "unicode"
 )
 
 type (
@@ -27,11 +28,21 @@ type (
 	holder struct{ at *time.Location }
 	trie   map[rune]trie
 	deeper[T any] []deeper[*T]
+	decoder       interface{ Decode(any) error }
+	manifest      struct {
+		First int
+		At    time.Time
+		Names map[string][]string
+		Next  *manifest
+	}
 )
 
 func generic[T ~[256]uint32](t *T) { (*t)[0] = 1 }
 
-func uses(err error, now time.Time) {
+func two(v any) ([]byte, any) { return nil, v }
+
+func uses(err error, now time.Time, digits *unicode.RangeTable) {
+	h := holder{time.UTC}
 	e := kerr.ProducerFenced
 	e.Retriable = true // a change
 	*e = *kerr.UnknownServerError // a change
@@ -43,15 +54,28 @@ func uses(err error, now time.Time) {
 	}
 	w := within{e}
 	w.Retriable = true // a change
-	m := (*mine)(e) // a conversion
-	_ = m
-	_ = json.Unmarshal(nil, e) // a change
+	_ = (*mine)(e) // a conversion
+	_ = json.Unmarshal(nil, e) // a target
+	f := json.Unmarshal // a value
+	_ = f(nil, e)
+	d := json.NewDecoder(nil)
+	_ = []any{d.Decode, (*json.Decoder).Decode} // a value
+	_ = (*json.Decoder).Decode(d, e) // a target
+	_ = func(x any) error { return json.Unmarshal(nil, x) } // a target
+	_ = json.Unmarshal(nil, err) // a target
+	_ = json.Unmarshal(nil, &err) // a target
+	_ = json.Unmarshal(nil, new(deeper[int])) // a target
+	_ = json.Unmarshal(nil, &struct{ Next *within }{}) // a target
+	_ = decoder(d).Decode(e) // a target
+	_ = json.Unmarshal(two(e)) // a target
+	_, _ = fmt.Sscan("", []any{e}...) // a target
+	func(x any) { sort.Slice(x, nil) }(digits.R16) // a target
+	sort.Slice(digits.R16, nil) // a change
 	*now.Location() = *time.FixedZone("x", 1) // a change
 	at := time.UTC
 	*at = *time.Local // a change
 	code := base64.StdEncoding
 	*code = *base64.NewEncoding("") // a change
-	digits := unicode.Digit
 	digits.R16 = nil // a change
 	r := digits.R16
 	r[0] = unicode.Range16{} // a change
@@ -68,7 +92,6 @@ func uses(err error, now time.Time) {
 	_ = errors.Is(err, kerr.ProducerFenced) || e == kerr.UnknownServerError || e.Retriable
 	_ = unicode.Is(unicode.Digit, 'x') || crc32.Checksum(nil, table) == 0
 	_ = time.Date(1, 1, 1, 1, 1, 1, 1, time.UTC).In(at)
-	h := holder{time.UTC}
 	h.at = now.Location()
 	at = h.at
 	byName := map[string]*time.Location{}
@@ -78,13 +101,29 @@ func uses(err error, now time.Time) {
 	_ = error(e)
 	_ = append(make([]trie, 1), trie{'x': trie{}})
 	_ = len(deeper[int]{})
+	var m manifest
+	_ = errors.Join(json.Unmarshal(nil, &m), d.Decode(&m.Names))
+	_, _ = fmt.Sscanf("1", "%d", &m.First)
+	sort.Slice([]error{err}, func(int, int) bool { return false })
+	_ = fmt.Sprint(err, e, digits)
+	var one unicode.Range16
+	one.Lo, one.Hi = 'a', 'z'
+	one.Stride++
+	twice := [2]unicode.Range16{one}
+	twice[1] = one
+	letters := *unicode.Letter
+	letters.R16 = []unicode.Range16{one, twice[1]}
+	var own crc32.Table
+	own[0] = 1
+	clear(own[1:])
+	_ = unicode.Is(&letters, 'x') || crc32.Checksum(nil, &own) == 0
 	_ = unicode.Is(&unicode.RangeTable{R16: []unicode.Range16{{Lo: 'a', Hi: 'z', Stride: 1}}}, 'x')
 }
 `
 
 // The gate sees a change of a shared value through an alias, a variable, a parameter, an error, a
-// function and an embedded field. Other uses of these values are permitted, and so are new values
-// and recursive types.
+// function, an embedded field and a value of type any. Other uses of these values are permitted,
+// and so are new values, copies and recursive types.
 func TestGateSeesTypes(t *testing.T) {
 	t.Parallel()
 	text := sharedUses
@@ -117,6 +156,18 @@ func TestGateSeesTypes(t *testing.T) {
 		}
 	}
 	require.Greater(t, n, 15)
+}
+
+// A file that the compiler ignores does not pass the gate unseen.
+func TestGateSeesEveryFile(t *testing.T) {
+	t.Parallel()
+	g, err := shared()
+	require.NoError(t, err)
+	text := []byte("package documentation\n")
+	s := submission{files: map[string][]byte{"labs/5-audit/trace.go": text}}
+	found, complaint, err := g.typeGate(t.Context(), s, "5-audit")
+	require.NoError(t, errors.Join(complaint, err))
+	require.Equal(t, []string{"trace.go: the compiler ignores this file"}, found)
 }
 
 // sharedTypes has each type to which an exported variable of a permitted package leads, unless the
