@@ -3,6 +3,7 @@ package serve
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -51,6 +52,30 @@ func TestWaitingActsAreBounded(t *testing.T) {
 	require.Equal(t, mostWaiting, take(mostWaiting, "legal/9", begun))
 	require.Zero(t, take(mostWaiting, "legal/9", begun.Add(waitsWithin+1)))
 	require.Equal(t, mostWaiting, take(mostWaiting+1, "legal/9", begun.Add(waitsWithin+1)))
+}
+
+// Lists with more pages are kept for five minutes. The oldest ones make room, and a list that is
+// too large for all the room is not kept.
+func TestKeptListsAreBounded(t *testing.T) {
+	t.Parallel()
+	var l lists
+	begun := time.Date(2025, 3, 1, 9, 0, 0, 0, time.UTC)
+	kept := func(question string, at time.Time) bool {
+		_, ok := l.find(question, "tag", at)
+		return ok
+	}
+	keep := func(question string, size int) {
+		l.keep(question, "tag", map[string]json.RawMessage{"answer": make([]byte, size)}, begun)
+	}
+	keep("a", mostListBytes/2)
+	keep("b", mostListBytes/2)
+	require.True(t, kept("a", begun.Add(listWithin)))
+	require.False(t, kept("a", begun.Add(listWithin+1)))
+	keep("c", 1)
+	require.False(t, kept("a", begun))
+	require.True(t, kept("b", begun) && kept("c", begun))
+	keep("d", mostListBytes+1)
+	require.True(t, !kept("d", begun) && kept("c", begun))
 }
 
 // No operation sets a deadline on its connection: it would end an answer that takes longer. Those

@@ -2,9 +2,12 @@ package serve
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -101,9 +104,10 @@ func (s *Server) routeApprovals() {
 		DefaultStatus: http.StatusCreated, MaxBodyBytes: 4 << 10,
 		Errors: []int{400, 401, 403, 404, 409, 410, 421, 422, 503}, Metadata: needs(),
 	}, s.approve)
-	register(s.api, huma.Operation{OperationID: "pending", Method: http.MethodGet,
-		Path: "/v1/pending", Summary: "List the commands that wait for an approval",
-		Metadata: needs(access.Read)}, s.listPending)
+	pending := Query{Name: "pending", Ask: s.askPending,
+		Summary: "List the commands that wait for an approval"}
+	s.routeQuery(pending, s.api.OpenAPI().Components.Schemas.Schema(
+		reflect.TypeFor[[]Pending](), true, ""))
 }
 
 type approveInput struct {
@@ -190,30 +194,23 @@ func (s *Server) answerPending(ctx context.Context, out capstone.Outcome) (*comm
 	return &commandOutput{http.StatusAccepted, outcome}, nil
 }
 
-type pendingOutput struct {
-	Body struct {
-		KnownAt     time.Time `json:"known_at"`
-		EffectiveAt string    `json:"effective_at"`
-		Answer      []Pending `json:"answer"`
-	}
-}
-
-// listPending lists the commands that wait.
-func (s *Server) listPending(ctx context.Context, _ *struct{}) (*pendingOutput, error) {
-	out := new(pendingOutput)
+// askPending lists the commands that wait.
+func (s *Server) askPending(ctx context.Context, _ url.Values) Answer {
 	now, err := s.System.Now(ctx)
-	if err != nil {
-		return nil, s.failed(ctx, err)
+	var waiting []pending
+	if err == nil {
+		waiting, err = s.waiting(ctx, now.Known)
 	}
-	out.Body.KnownAt, out.Body.EffectiveAt, out.Body.Answer = now.Known, "all", []Pending{}
-	waiting, err := s.waiting(ctx, now.Known)
 	if err != nil {
-		return nil, s.failed(ctx, err)
+		p := s.failed(ctx, err).(*Problem)
+		return Answer{Status: p.Status, Detail: p.Detail, Hint: p.Hint}
 	}
+	list := []Pending{} // never nil: nothing is an empty list
 	for _, p := range waiting {
-		out.Body.Answer = append(out.Body.Answer, p.shown())
+		list = append(list, p.shown())
 	}
-	return out, nil
+	text, _ := json.Marshal(map[string]any{"known_at": now.Known, "answer": list}) // plain fields
+	return Answer{Status: http.StatusOK, JSON: text}
 }
 
 // Waiting reads the log for commands that nobody approved, also if the time for that has ended.

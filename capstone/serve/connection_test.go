@@ -293,6 +293,35 @@ func TestFailedSealWaits(t *testing.T) {
 	})
 }
 
+// The log is sealed after enough events or enough time, whichever comes first. It is not sealed
+// again while it does not grow.
+func TestSealsByEventsOrSeconds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var seals []time.Duration
+		began := time.Now()
+		s := newService(t, func(c *serve.Config) {
+			c.SealEvery, c.SealEveryEvents = 10*time.Second, 3
+			c.Seal = func(context.Context) (contract.Checkpoint, error) {
+				seals = append(seals, time.Since(began))
+				return contract.Checkpoint{}, nil
+			}
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(ctx) }()
+		s.command("trader/1", mark("m-0", "70"))
+		time.Sleep(12100 * time.Millisecond) // of the bubble: sealed at 10 s
+		for i := range 3 {
+			s.command("trader/1", mark(fmt.Sprint("m-", i+1), fmt.Sprint(71+i)))
+		}
+		time.Sleep(30 * time.Second)
+		cancel()
+		require.NoError(t, <-ended)
+		require.Equal(t, []time.Duration{10 * time.Second, 12250 * time.Millisecond}, seals)
+	})
+}
+
 // An approval is decided whatever ids other principals use: nobody else can take its id.
 func TestNobodyBlocksAnApproval(t *testing.T) {
 	t.Parallel()

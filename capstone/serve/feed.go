@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func (s *Server) routeFeed() {
 	s.route(&huma.Operation{OperationID: "events", Method: http.MethodGet, Path: "/v1/events",
 		Summary: "Read the log in pages", Parameters: []*huma.Param{cursor, limit},
 		Description: "The events of several partitions come in no common order.",
-		Responses:   answers(), Metadata: needs(access.Read)}, s.events)
+		Responses:   answers(&huma.Schema{}), Metadata: needs(access.Read)}, s.events)
 	s.route(&huma.Operation{OperationID: "feed", Method: http.MethodGet, Path: "/v1/feed",
 		Summary: "Follow the log as server-sent events", Metadata: needs(access.Read),
 		Parameters: []*huma.Param{cursor, resume},
@@ -44,6 +45,7 @@ func (s *Server) routeFeed() {
 			Schema: text("uuid")}},
 		Responses: map[string]*huma.Response{"200": {Description: "The proof.",
 			Content: map[string]*huma.MediaType{"text/plain": {}}},
+			"304": {Description: "The proof has the given ETag."},
 			"404": {Description: "No checkpoint covers an event with this id."}},
 		Metadata: needs(access.Read)}, s.proof)
 }
@@ -288,8 +290,11 @@ func (s *Server) proof(w http.ResponseWriter, r *http.Request) {
 			Hint: "if it is newer than the last checkpoint, wait for the next seal"})
 		return
 	}
+	if sum := sha256.Sum256(text); unchanged(w, r, fmt.Sprintf(`"%x"`, sum[:16])) {
+		return
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = w.Write(text)
+	_, _ = w.Write(text) // a client that is gone
 }
 
 // onlyParams refuses another parameter than these.

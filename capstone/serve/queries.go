@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -69,19 +70,7 @@ func (q Query) action() access.Action {
 
 func (s *Server) routeQueries() {
 	for _, q := range s.Queries {
-		op := &huma.Operation{
-			OperationID: q.Name, Method: http.MethodGet, Path: "/v1/" + q.Name, Summary: q.Summary,
-			Responses: answers(), Metadata: needs(q.action()),
-		}
-		for _, p := range slices.Concat(q.Params, paging) {
-			schema := text("")
-			if p.Many {
-				schema = &huma.Schema{Type: huma.TypeArray, Items: text("")}
-			}
-			op.Parameters = append(op.Parameters, &huma.Param{Name: p.Name, In: "query",
-				Description: p.Help, Required: p.Required, Schema: schema})
-		}
-		s.route(op, func(w http.ResponseWriter, r *http.Request) { s.query(w, r, q) })
+		s.routeQuery(q, &huma.Schema{})
 	}
 	if s.CommandLine != nil {
 		register(s.api, huma.Operation{OperationID: "command-line", Method: http.MethodPost,
@@ -90,6 +79,23 @@ func (s *Server) routeQueries() {
 			Metadata: needs(access.Read, access.Investigate, access.Watch),
 		}, s.commandLine)
 	}
+}
+
+// routeQuery adds the route of a query, whose answer has a schema.
+func (s *Server) routeQuery(q Query, answer *huma.Schema) {
+	op := &huma.Operation{
+		OperationID: q.Name, Method: http.MethodGet, Path: "/v1/" + q.Name, Summary: q.Summary,
+		Responses: answers(answer), Metadata: needs(q.action()),
+	}
+	for _, p := range slices.Concat(q.Params, paging) {
+		schema := text("")
+		if p.Many {
+			schema = &huma.Schema{Type: huma.TypeArray, Items: text("")}
+		}
+		op.Parameters = append(op.Parameters, &huma.Param{Name: p.Name, In: "query",
+			Description: p.Help, Required: p.Required, Schema: schema})
+	}
+	s.route(op, func(w http.ResponseWriter, r *http.Request) { s.query(w, r, q) })
 }
 
 // Printed is the text of a command line that the service ran, with its error.
@@ -115,12 +121,12 @@ func (s *Server) commandLine(ctx context.Context, in *argsInput) (*printedOutput
 }
 
 // answers describes the answers of a query.
-func answers() map[string]*huma.Response {
+func answers(answer *huma.Schema) map[string]*huma.Response {
 	object := func(properties map[string]*huma.Schema) *huma.Schema {
 		return &huma.Schema{Type: huma.TypeObject, Properties: properties}
 	}
 	envelope := object(map[string]*huma.Schema{
-		"answer": {}, "known_at": text("date-time"), "effective_at": text(""),
+		"answer": answer, "known_at": text("date-time"), "effective_at": text(""),
 		"known_at_cursor":  {Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeInteger}},
 		"recorded_through": text("date-time"), "simulated": {Type: huma.TypeBoolean},
 		"next": text(""),
@@ -143,6 +149,11 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request, q Query) {
 	values, page, err := q.parse(r.URL.Query())
 	if err != nil {
 		writeProblem(w, Problem{Status: http.StatusBadRequest, Detail: err.Error()})
+		return
+	}
+	question := q.Name + "?" + values.Encode()
+	if envelope, ok := s.lists.find(question, page.tag, time.Now()); ok {
+		s.writePage(w, r, question, page, envelope)
 		return
 	}
 	asked, err := s.System.Now(r.Context())
@@ -170,11 +181,22 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request, q Query) {
 		envelope["problem"], _ = json.Marshal(map[string]string{"detail": a.Detail, "hint": a.Hint})
 	}
 	stateTimes(envelope, asked.Known)
-	tag := etag(envelope)
-	if err := page.cut(envelope, tag); err != nil {
+	s.writePage(w, r, question, page, envelope)
+}
+
+// writePage writes a page of an answer, and keeps the answer for its next page.
+func (s *Server) writePage(
+	w http.ResponseWriter, r *http.Request, question string, of page,
+	envelope map[string]json.RawMessage,
+) {
+	tag, whole := etag(envelope), maps.Clone(envelope)
+	if err := of.cut(envelope, tag); err != nil {
 		writeProblem(w, Problem{Status: http.StatusConflict, Detail: err.Error(),
 			Hint: "begin again without a cursor, or ask with known-at: that answer stays"})
 		return
+	}
+	if of.tag == "" && envelope["next"] != nil {
+		s.lists.keep(question, tag, whole, time.Now())
 	}
 	writeAnswer(w, r, envelope, etag(envelope))
 }
@@ -200,11 +222,19 @@ func etag(envelope map[string]json.RawMessage) string {
 	return `W/"` + hex.EncodeToString(h.Sum(nil)[:16]) + `"`
 }
 
-func writeAnswer(w http.ResponseWriter, r *http.Request, v any, tag string) {
+// unchanged reports whether the client has the answer with this tag, and then says so.
+func unchanged(w http.ResponseWriter, r *http.Request, tag string) bool {
 	w.Header().Set("ETag", tag)
 	w.Header().Set("Cache-Control", "no-cache, private")
-	if slices.Contains(tags(r), tag) {
+	same := slices.Contains(tags(r), tag)
+	if same {
 		w.WriteHeader(http.StatusNotModified)
+	}
+	return same
+}
+
+func writeAnswer(w http.ResponseWriter, r *http.Request, v any, tag string) {
+	if unchanged(w, r, tag) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -130,6 +130,7 @@ type Server struct {
 	tracer  trace.Tracer
 	gauger  *gauger
 	pending pendingIndex
+	lists   lists
 	second  secondAsks
 
 	ending context.Context // ends when the server stops taking requests: feeds and batches end

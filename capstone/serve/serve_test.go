@@ -15,6 +15,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -530,6 +532,11 @@ func TestAnswersHavePagesTimesAndTags(t *testing.T) {
 	code, _, other := get("/v1/list", "If-None-Match", tag)
 	require.Equal(t, http.StatusOK, code)
 	require.NotEqual(t, tag, other)
+	_, late, _ := get("/v1/list?limit=2&cursor=" + first.Next)
+	require.Equal(t, second, late, "the next page of the answer before")
+	for i := range 8 { // each leaves a page to read: the first list makes room
+		get(fmt.Sprintf("/v1/list?limit=2&book=%d", i))
+	}
 	code, _, _ = get("/v1/list?limit=2&cursor=" + first.Next)
 	require.Equal(t, http.StatusConflict, code)
 	rows = make([]int, 10_001)
@@ -542,6 +549,51 @@ func TestAnswersHavePagesTimesAndTags(t *testing.T) {
 		code, _, _ := get("/v1/list?" + bad)
 		require.Equal(t, http.StatusBadRequest, code, bad)
 	}
+}
+
+// Each GET of the API has an ETag, which saves an unchanged answer, and states both times. The
+// pages of a list of one row end.
+func TestEachAnswerHasTimesAndATag(t *testing.T) {
+	t.Parallel()
+	rows := []int{1}
+	s := newService(t, func(c *serve.Config) {
+		c.Queries = []serve.Query{listOf(&rows)}
+		c.Prove = func(context.Context, string) ([]byte, error) { return []byte("proof"), nil }
+	})
+	s.settled()
+	s.command("trader/1", void)
+	var api struct{ Paths map[string]map[string]any }
+	text := s.do("reader/1", "GET", "/openapi.json", "").Body.Bytes()
+	require.NoError(t, json.Unmarshal(text, &api))
+	live := []string{"/livez", "/readyz", "/metrics", "/v1/feed"} // the state of this moment
+	tagged := 0
+	for path, does := range api.Paths {
+		if does["get"] == nil || slices.Contains(live, path) {
+			continue
+		}
+		tagged++
+		path = strings.ReplaceAll(path, "{event}", uuid.NewString())
+		w := s.do("reader/1", "GET", path, "")
+		require.Equal(t, http.StatusOK, w.Code, path)
+		tag := w.Header().Get("ETag")
+		require.NotEmpty(t, tag, path)
+		if !strings.HasPrefix(path, "/v1/proofs/") { // a proof has its own format
+			require.Regexp(t, `"known_at(_cursor)?":["\[](?s:.*)`, w.Body.String(), path)
+			require.Contains(t, w.Body.String(), `"effective_at":"all"`, path)
+		}
+		w = s.do("reader/1", "GET", path, "", "If-None-Match", tag)
+		require.Equal(t, http.StatusNotModified, w.Code, path)
+		require.Empty(t, w.Body.String(), path)
+	}
+	require.Equal(t, 4, tagged, "list, pending, events, proofs")
+	s.command("trader/1", strings.Replace(void, "v-1", "v-2", 1))
+	first := s.do("approver/1", "GET", "/v1/pending?limit=1", "").Body.String()
+	cursor := regexp.MustCompile(`"next":"([^"]+)"`).FindStringSubmatch(first)
+	require.NotNil(t, cursor, first)
+	second := s.do("approver/1", "GET", "/v1/pending?cursor="+cursor[1], "").Body.String()
+	require.Contains(t, first, `"command_id":"v-1"`)
+	require.NotContains(t, second, `"command_id":"v-1"`)
+	require.Contains(t, second, `"command_id":"v-2"`)
 }
 
 // An answer that says no has its problem in its tag: a client that has the yes gets it. A question
@@ -575,7 +627,8 @@ func TestProblemsOfAnswers(t *testing.T) {
 		`"hint":"compare them","answer":[1]}`, w.Body.String())
 }
 
-// The read models follow, the log is sealed after enough events, and /readyz names each part.
+// The read models follow, the log is sealed after enough events, follow-ups that a crash left
+// undone are issued, and /readyz names each part.
 func TestWorkKeepsUp(t *testing.T) {
 	t.Parallel()
 	sealed := make(chan struct{}, 1)
@@ -595,8 +648,19 @@ func TestWorkKeepsUp(t *testing.T) {
 	})
 	s.command("trader/1", mark("m-1", "70"))
 	s.command("trader/1", mark("m-2", "71"))
+	for line, err := range lines.Read(strings.NewReader(halfNovated)) {
+		require.NoError(t, err)
+		_, err := s.system.Desk.Do(t.Context(), line.Command)
+		require.NoError(t, err)
+	}
 	_, stop := s.start()
 	<-sealed
+	require.Eventually(t, func() bool {
+		for _, err := range s.system.Log.Stream(t.Context(), "trade/B") {
+			return err == nil
+		}
+		return false
+	}, 10*time.Second, 10*time.Millisecond, "the follow-up of the novation")
 	require.Eventually(t, func() bool {
 		at, err := s.system.Projection.Cursor(t.Context())
 		require.NoError(t, err)
