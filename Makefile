@@ -4,7 +4,7 @@
 
 BLOTTER := go run ./capstone/cmd/blotter
 # fork: omit
-.PHONY: lab1 lab2 lab3 lab4 lab5 hint generate fuzz fork handout
+.PHONY: lab1 lab2 lab3 lab4 lab5 hint generate peers fuzz fork handout
 LAB := go run ./labs/cmd/lab
 FUZZTIME ?= 60s
 TEST := $(LAB) test --
@@ -126,6 +126,9 @@ bench: setup ## measure stores and projections beside bare clients, and long log
 		./solutions/2-store/kafka ./solutions/2-store/postgres
 
 # fork: omit
+peers: ## seal EVENTS leaves beside Tessera and immudb, on this disk
+	@cd .ci/peers && go run . $(EVENTS)
+
 fuzz: ## give every parser of text from outside random input, for FUZZTIME=60s each
 	@.ci/fuzz $(FUZZTIME)
 # fork: keep
