@@ -124,7 +124,7 @@ func (c *gradeCmd) gradeAll(ctx context.Context, g *grade.Grader, rubric *rubric
 	if jobs < 1 {
 		jobs = max(1, runtime.NumCPU()/2)
 	}
-	bar := &bar{out: to.stderr, total: len(dirs)}
+	bar := &bar{out: terminal(to.stderr), total: len(dirs)}
 	bar.draw("")
 	found, failures := make([]*grade.Report, len(dirs)), make([]error, len(dirs))
 	var all sync.WaitGroup
@@ -157,7 +157,15 @@ func (c *gradeCmd) gradeAll(ctx context.Context, g *grade.Grader, rubric *rubric
 	return reports, errors.Join(failures...)
 }
 
-// A bar shows on a terminal how many submissions are graded. In a pipe it is silent.
+// terminal returns w if it is a terminal. Else it returns a writer that discards everything.
+func terminal(w io.Writer) io.Writer {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return w
+	}
+	return io.Discard
+}
+
+// A bar shows how many submissions are graded.
 type bar struct {
 	out   io.Writer
 	mu    sync.Mutex
@@ -179,14 +187,8 @@ func (b *bar) draw(name string) {
 	}
 	const width = 30
 	full := width * b.done / max(1, b.total)
-	b.print(fmt.Sprintf("\r\033[K[%s%s] %d/%d %.0f s %s", strings.Repeat("#", full),
-		strings.Repeat(".", width-full), b.done, b.total, time.Since(b.began).Seconds(), name))
+	fmt.Fprintf(b.out, "\r\033[K[%s%s] %d/%d %.0f s %s", strings.Repeat("#", full),
+		strings.Repeat(".", width-full), b.done, b.total, time.Since(b.began).Seconds(), name)
 }
 
-func (b *bar) end() { b.print("\n") }
-
-func (b *bar) print(text string) {
-	if f, ok := b.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		fmt.Fprint(b.out, text)
-	}
-}
+func (b *bar) end() { fmt.Fprintln(b.out) }

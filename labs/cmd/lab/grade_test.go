@@ -145,3 +145,22 @@ func TestGradeUsage(t *testing.T) {
 		require.Contains(t, stderr.String(), want)
 	}
 }
+
+// The bar counts the submissions and names the last one. It is for a terminal alone.
+func TestBar(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	b := &bar{out: &out, total: 3}
+	b.draw("")
+	b.step("ada")
+	b.step("bob")
+	b.step("eve")
+	b.end()
+	drawn := strings.Split(out.String(), "\r")
+	require.Len(t, drawn, 5)
+	for i, want := range []string{`\.{30}\] 0/3 \d+ s `, `#{10}\.{20}\] 1/3 \d+ s ada`,
+		`#{20}\.{10}\] 2/3 \d+ s bob`, `#{30}\] 3/3 \d+ s eve\n`} {
+		require.Regexp(t, `\[`+want+`$`, drawn[i+1])
+	}
+	require.Equal(t, io.Discard, terminal(&out))
+}
