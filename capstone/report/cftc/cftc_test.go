@@ -230,7 +230,9 @@ func TestLateAmendmentRevives(t *testing.T) {
 		shown(t, d, first))
 }
 
-// Part 43 has no message of a modification without new terms, and none of an exercise in part.
+// Part 43 has no message of a modification without new terms, and none of an exercise in part. Its
+// file has the elements that are reported under part 43, and no party's LEI but those that the
+// repository needs.
 func TestDissemination(t *testing.T) {
 	t.Parallel()
 	d := market(reporttest.New())
@@ -239,13 +241,33 @@ func TestDissemination(t *testing.T) {
 		trade.Exercise{Quantity: mwh("40"), Settlement: trade.Cash,
 			UnderlyingPrice: trade.Dec("85")},
 		trade.Cancel{Kind: trade.Terminate})
-	var public []string
-	for _, in := range d.Inputs(cftc.V32, opt, time.Time{}) {
-		m := in.Message
-		public = append(public, fmt.Sprintf("%s %t", m.Type, cftc.Disseminated(m)))
+	var both, public []string
+	var b bytes.Buffer
+	w := cftc.P43.Write(&b, report.Header{})
+	for _, in := range d.Inputs(cftc.P43, opt, time.Time{}) {
+		both = append(both, in.Message.Type)
+		if yes, why, _ := cftc.P43.InScope(in); !yes {
+			require.Equal(t, "the message is for part 45 only (appendix F, table 7)", why)
+			continue
+		}
+		r, missing, ok := cftc.P43.Row(in)
+		require.True(t, ok, "%v", missing)
+		require.NoError(t, w.Row(r))
+		public = append(public, cftc.P43.Text(r, "26")+cftc.P43.Text(r, "28"))
+		// Monday's events are due by the end of their day.
+		require.Equal(t, trade.DayOf(in.Message.DueFrom()), trade.DayOf(cftc.P43.Due(in)))
 	}
-	require.Equal(t, []string{"NEWT true", "MODI false", "MODI true", "MODI false", "TERM true"},
-		public)
+	require.NoError(t, w.Close())
+	require.Equal(t, []string{"NEWT", "MODI", "MODI", "MODI", "TERM"}, both)
+	require.Equal(t, []string{"NEWT", "MODITrue", "TERM"}, public)
+	lines, err := csv.NewReader(&b).ReadAll()
+	require.NoError(t, err)
+	require.Len(t, lines, 4)
+	require.Len(t, lines[0], 36)
+	for _, name := range []string{"Buyer identifier", "Event identifier", "Valuation amount",
+		"Final contractual settlement date", "Jurisdiction"} {
+		require.NotContains(t, lines[0], name)
+	}
 }
 
 // What is no swap, and what the counterparty reports, is out of scope. Without the data to decide
@@ -440,17 +462,20 @@ func TestMessagesFollowTheStates(t *testing.T) {
 // Every field states the passage of its rule, and no number occurs twice.
 func TestEveryFieldCitesItsRule(t *testing.T) {
 	t.Parallel()
-	seen := map[string]bool{}
-	for _, f := range cftc.V32.Fields {
-		require.NotEmpty(t, f.Source)
-		require.NotEmpty(t, f.Format)
-		require.False(t, seen[f.Number], f.Number)
-		require.Equal(t, f.Unverified, strings.Contains(f.Source, "unverified"))
-		seen[f.Number] = true
+	for _, set := range []report.RuleSet{cftc.V32, cftc.P43} {
+		seen := map[string]bool{}
+		for _, f := range set.Fields {
+			require.NotEmpty(t, f.Source)
+			require.NotEmpty(t, f.Format)
+			require.False(t, seen[f.Number], f.Number)
+			require.Equal(t, f.Unverified, strings.Contains(f.Source, "unverified"))
+			seen[f.Number] = true
+		}
 	}
 }
 
 func TestReadmeHasTheFields(t *testing.T) {
 	t.Parallel()
 	reporttest.HoldTable(t, "../README.md", cftc.V32, *update)
+	reporttest.HoldTable(t, "../README.md", cftc.P43, *update)
 }
