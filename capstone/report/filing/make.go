@@ -10,6 +10,7 @@ import (
 	"hash"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"example.com/blotter/capstone/extract"
@@ -96,7 +97,29 @@ func Make(ctx context.Context, dir string, w *World, run report.Run) (
 	if err != nil {
 		return st, nil, err
 	}
-	return st, out.lacks, os.WriteFile(filepath.Join(dir, StatementFile), text, 0o644)
+	return st, out.lacks, writeStatement(dir, text)
+}
+
+// writeStatement makes the statement durable, with the names of all files, BEFORE the report is put
+// on record. A crash here leaves a folder without a statement.
+func writeStatement(dir string, text []byte) error {
+	path := filepath.Join(dir, StatementFile)
+	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil || runtime.GOOS == "windows" { // it keeps names by itself, and has no call for it
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // A writer writes the files of a report.

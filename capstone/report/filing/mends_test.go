@@ -3,6 +3,7 @@ package filing_test
 import (
 	"crypto/sha256"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -342,6 +343,9 @@ func TestFileOfEachEntity(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, fmt.Sprintf("%x", sha256.Sum256(text)), digest)
 	require.Len(t, st.Digests, 4)
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, files, 5, "the statement and no part of it")
 	for id, want := range map[string][]string{lei: {"1 N F1"}, other: {"1 N S1", "2 C S1"}} {
 		file, err := os.ReadFile(filepath.Join(dir, "report-"+id+".xml"))
 		require.NoError(t, err)
@@ -361,8 +365,9 @@ func TestFileOfEachEntity(t *testing.T) {
 	rows, err := os.ReadFile(filepath.Join(dir, filing.RowsFile))
 	require.NoError(t, err)
 	require.Regexp(t, `\n2,`+lei+`S1/2/1,.*,report-`+other+`.xml\n`, string(rows))
-
-	_, err = filing.Compare(dir, dir)
-	require.EqualError(t, err,
-		dir+": only reports in CSV are compared, and that of remit-2014 has no report.csv")
+	// A crash before the statement has its name leaves no report.
+	statement := filepath.Join(dir, filing.StatementFile)
+	require.NoError(t, os.Rename(statement, statement+".new"))
+	_, err = filing.Read(dir)
+	require.ErrorIs(t, err, fs.ErrNotExist)
 }
