@@ -17,8 +17,8 @@
 // # Rule sets
 //
 // A regime is one package, such as cftc. It declares a RuleSet for each version of its rules, with
-// the first day on which the version holds. InForce selects one by day. The same log can be
-// reported under two versions, to see the effect of a change.
+// the first day on which the version holds. InForce selects one by day. Compare runs two versions
+// over the same log, to see the effect of a change.
 //
 // A Field is one row of a regime's table: its number, its name, the passage that states the rule,
 // and a function. A rule whose passage nobody could read is marked Unverified. The tables in

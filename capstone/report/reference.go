@@ -197,6 +197,7 @@ type dated struct {
 	from    time.Time
 	version int64
 	value   string
+	id      uuid.UUID // of the event that states it
 }
 
 // FoldReference returns the reference data that is known at a time; the zero time knows all. A
@@ -230,7 +231,7 @@ func reference(slots map[string][]Fact) Reference {
 		for _, f := range of {
 			for _, a := range f.Attributes {
 				k := attributeKey{f.Kind, f.Key, a.Name}
-				r.values[k] = append(r.values[k], dated{f.EffectiveAt, f.Version, a.Value})
+				r.values[k] = append(r.values[k], dated{f.EffectiveAt, f.Version, a.Value, f.ID})
 			}
 		}
 	}
@@ -279,10 +280,30 @@ func (r Reference) Calendar(key string) trade.Calendar {
 // Get returns the value of an attribute that is effective at a time. ok is false where nobody has
 // stated one, or where it was withdrawn.
 func (r Reference) Get(kind, key, attribute string, at time.Time) (value string, ok bool) {
+	d, _ := r.find(kind, key, attribute, at)
+	return d.value, d.value != ""
+}
+
+// find returns the last statement of an attribute that is effective at a time. Its value is empty
+// if it withdraws the attribute.
+func (r Reference) find(kind, key, attribute string, at time.Time) (d dated, ok bool) {
 	for _, d := range slices.Backward(r.values[attributeKey{kind, key, attribute}]) {
 		if !d.from.After(at) {
-			return d.value, d.value != ""
+			return d, true
 		}
 	}
-	return "", false
+	return d, false
+}
+
+// stated returns the ids of the events that state an attribute of a subject, in their order.
+func (r Reference) stated(kind, key string) (ids []uuid.UUID) {
+	for k, all := range r.values {
+		if k.kind == kind && k.key == key {
+			for _, d := range all {
+				ids = append(ids, d.id)
+			}
+		}
+	}
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return cmp.Compare(a.String(), b.String()) })
+	return slices.Compact(ids)
 }

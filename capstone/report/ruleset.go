@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -33,6 +35,7 @@ type Input struct {
 	Known     time.Time // as of which the report is made
 	// Event has the attributes of the message's event that trade.Event lacks.
 	Event Entry
+	read  *[]uuid.UUID // takes the ids of the facts that Look finds; nil for nobody
 }
 
 // An Entry is the part of an event's envelope that the domain does not read.
@@ -48,10 +51,14 @@ func (in Input) Look(kind, key, attribute string) Value {
 	if at.IsZero() {
 		at = in.Message.At()
 	}
-	if text, ok := in.Reference.Get(kind, key, attribute, at); ok {
-		return Value{Text: text}
+	d, ok := in.Reference.find(kind, key, attribute, at)
+	if ok && in.read != nil {
+		*in.read = append(*in.read, d.id)
 	}
-	return Lacks(kind, key, attribute)
+	if d.value == "" {
+		return Lacks(kind, key, attribute)
+	}
+	return Value{Text: d.value}
 }
 
 // LookOr returns an attribute of reference data, or other if nobody has stated it.
@@ -213,6 +220,9 @@ type RuleSet struct {
 	Deadline func(Input) Deadline
 	// ScopeSource and DeadlineSource name the regulation and the article of Scope and Deadline.
 	ScopeSource, DeadlineSource string
+	// Draft says that the text of the rules could not be read. Such a rule set is only compared
+	// with another one: Select finds it by its name alone, and no report of it is put on record.
+	Draft bool
 	// Kept says that the firm keeps these reports and sends them to nobody. No answer is missing.
 	Kept bool
 }
@@ -251,12 +261,13 @@ type Writer interface {
 	Close() error // writes the end of the file; the caller closes the file itself
 }
 
-// InForce returns the rule set of a regime that holds on a day: the latest that began by then.
+// InForce returns the rule set of a regime that holds on a day: the latest that began by then, and
+// that is no draft.
 func InForce(sets []RuleSet, regime string, day trade.Day) (RuleSet, bool) {
 	var best RuleSet
 	found := false
 	for _, s := range sets {
-		if s.Regime == regime && s.From <= day && (!found || s.From > best.From) {
+		if s.Regime == regime && !s.Draft && s.From <= day && (!found || s.From > best.From) {
 			best, found = s, true
 		}
 	}

@@ -89,7 +89,7 @@ var examples = map[string]string{
 	"report answer": "report answer monday answer.csv --repository arm --actor ops/1 " +
 		"--reason daily",
 	"report reconcile": "report reconcile --repository sdr",
-	"report compare":   "report compare monday tuesday",
+	"report compare":   "report compare remit-2014 remit-2026 --since 2025-12-01",
 	"report check":     "report check monday --key .blotter/keys/verifier",
 
 	"reconcile file":   "reconcile file ACME confirmations.csv --mirrored",

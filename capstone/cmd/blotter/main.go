@@ -139,8 +139,12 @@ var longHelp = map[string]string{
 	"report_answer_file": "The answer as CSV: message,code,text, with each message of rows.csv " +
 		"once. An accepted message has no code.",
 	"report_reconcile": "Compare the record with the state of the repository, field by field.",
-	"report_compare": "Compare two reports in CSV message by message: of two rule sets, or of " +
-		"two times.",
+	"report_compare": "Run two rule sets, or one at two times, over the log, and explain each " +
+		"difference.",
+	"report_since":         "Compare all that was recorded after this time; all by default.",
+	"report_compare_known": "The time as of which the log is known; now by default.",
+	"report_and_known": "The time as of which the second run knows the log; that of the first " +
+		"one by default.",
 	"report_check": "Verify a certified report with only the public key: its events, and that " +
 		"it follows from them.",
 	"report_rules": "The rule set, such as cftc-v3.2, or a regime, such as CFTC: then the " +

@@ -46,8 +46,8 @@ type reportCmd struct {
 
 // ruleSets returns all versions of the rules of all regimes.
 func ruleSets() []reporting.RuleSet {
-	return slices.Concat([]reporting.RuleSet{cftc.V32}, remit.RuleSets(), mifir.RuleSets(),
-		records.RuleSets())
+	return slices.Concat([]reporting.RuleSet{cftc.V32, cftc.P43}, remit.RuleSets(),
+		mifir.RuleSets(), records.RuleSets())
 }
 
 type reportReferenceCmd struct {
@@ -136,6 +136,9 @@ func (a *app) world(
 	if set, err = r.set(first); err != nil {
 		return q, set, nil, err // before a log is opened
 	}
+	if access == session.Query && known != "" {
+		access = session.AsOfQuery
+	}
 	if q.Session, err = a.open(ctx, access); err != nil {
 		return q, set, nil, err
 	}
@@ -177,9 +180,13 @@ type reportMakeCmd struct {
 func (c *reportMakeCmd) Run(ctx context.Context, a *app) error {
 	access := session.Write
 	if c.AsKnownAt != "" {
-		access = session.AsOfQuery
+		access = session.Query
 	}
 	q, set, w, err := a.world(ctx, c.ruled, c.AsKnownAt, access)
+	if err == nil && set.Draft && c.AsKnownAt == "" {
+		err = &usageError{"the rules of " + set.Name + " could not be read: no report is made " +
+			"under them", "blotter report compare shows their effect"}
+	}
 	if err != nil {
 		return err
 	}
@@ -580,29 +587,76 @@ func (c *reportReconcileCmd) Run(ctx context.Context, a *app) error {
 }
 
 type reportCompareCmd struct {
-	Here  string `arg:"" help:"The folder of a report."`
-	There string `arg:"" help:"The folder of another one."`
+	Here       string `arg:"" help:"${report_rules}"`
+	There      string `arg:"" help:"Another one, or the same one as known at --and-known-at."`
+	Since      moment `help:"${report_since}" placeholder:"TIME"`
+	AsKnownAt  moment `help:"${report_compare_known}" placeholder:"TIME"`
+	AndKnownAt moment `help:"${report_and_known}" placeholder:"TIME"`
 }
 
-// Run exits with 1 if the reports differ. It opens no log.
-func (c *reportCompareCmd) Run(_ context.Context, a *app) error {
-	found, err := filing.Compare(c.Here, c.There)
+// Run exits with 1 if the two runs differ.
+func (c *reportCompareCmd) Run(ctx context.Context, a *app) error {
+	since, err := c.Since.parse("--since", a.cli.Zone, time.Now(), trade.ParseMoment)
 	if err != nil {
 		return err
 	}
-	all := append([]filing.Change{}, found...) // never nil: none is an empty list
-	if err := a.answer(caveat{}, all, func(w io.Writer) {
-		var rows []string
-		for _, d := range all {
-			rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s", d.Message, cmp.Or(d.Field, "-"),
-				cmp.Or(d.Here, "-"), cmp.Or(d.There, "-"), d.Event))
-		}
-		table(w, "message\tfield\there\tthere\tevent", rows...)
-	}); err != nil || len(all) == 0 {
+	access := session.Query
+	if c.AndKnownAt != "" {
+		access = session.AsOfQuery
+	}
+	q, here, w, err := a.world(ctx, ruled{c.Here}, c.AsKnownAt, access)
+	if err != nil {
+		return err
+	}
+	there, then, err := c.second(ctx, a, q, w)
+	if err != nil {
+		return err
+	}
+	last := w
+	if then.Source.Known.After(w.Source.Known) {
+		last = then
+	}
+	found, err := filing.Compare(ctx, last, w.Since(here, since), then.Since(there, since))
+	if err != nil {
+		return err
+	}
+	all := append([]reporting.Change{}, found...) // never nil: none is an empty list
+	if err := a.answer(q.caveat, all, func(w io.Writer) { printChanges(w, all) }); err != nil ||
+		len(all) == 0 {
 		return err
 	}
 	return &failure{"the reports differ: " + plural(int64(len(all)), "difference"),
-		"blotter history shows the events of a contract, which explain them"}
+		"blotter history shows the events of a contract or of reference data, which explain them"}
+}
+
+// second returns the second rule set, and the log as known at its time.
+func (c *reportCompareCmd) second(
+	ctx context.Context, a *app, q question, first *filing.World,
+) (set reporting.RuleSet, w *filing.World, err error) {
+	known := first.Source.Known
+	if c.AndKnownAt != "" {
+		known, err = c.AndKnownAt.parse("--and-known-at", a.cli.Zone, time.Now(), trade.ParseMoment)
+		if err == nil {
+			err = q.System().CheckKnown(ctx, known)
+		}
+	}
+	if err == nil {
+		set, err = ruled{c.There}.set(known)
+	}
+	if err == nil {
+		w, err = filing.Open(ctx, filing.Of(q.Log, q.Codec, known), set.Name)
+	}
+	return set, w, err
+}
+
+func printChanges(w io.Writer, all []reporting.Change) {
+	var rows []string
+	for _, d := range all {
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", d.Message,
+			cmp.Or(d.Field, "-"), cmp.Or(d.Here, "-"), cmp.Or(d.There, "-"), d.Event,
+			cmp.Or(strings.Join(d.Reference, " "), "-"), d.Why))
+	}
+	table(w, "message\tfield\there\tthere\tevent\treference\twhy", rows...)
 }
 
 type reportCheckCmd struct {

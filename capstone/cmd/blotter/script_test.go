@@ -131,7 +131,7 @@ var unasked = map[string]string{
 		"retention-dispose erase ledger-apply ledger-post ledger-adopt seal cosign " +
 		"restore-from-archive principal canary-start canary-promote canary-abort reconcile-run " +
 		"reconcile-file reconcile-assign reconcile-accept",
-	"they read or write files of their caller": "report-reconcile report-compare report-check " +
+	"they read or write files of their caller": "report-reconcile report-check " +
 		"ledger-export prove check-proof certify check-snapshot extract verify-extract simulate",
 	"they start or end processes": "up down demo migrate serve serve-log chaos keep-stack " +
 		"chaos-writer",

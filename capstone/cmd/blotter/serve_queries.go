@@ -54,6 +54,7 @@ var asked = []struct{ name, params string }{
 	{"incident", "from to"},
 	{"hold list", ""},
 	{"party show", "party"},
+	{"report compare", "here there since as-known-at and-known-at"},
 	{"report late", "rules as-known-at"},
 	{"report list", "rules as-known-at"},
 	{"retention plan", ""},

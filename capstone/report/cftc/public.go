@@ -22,8 +22,8 @@ var P43 = report.RuleSet{
 	Scope: publicScope, Deadline: publicDeadline,
 	ScopeSource: "17 CFR part 43, section 43.2(a), publicly reportable swap transaction " +
 		"(unverified); Tech. Spec. v3.2, appendix F, table 7",
-	DeadlineSource: "17 CFR part 43, section 43.3(a): as soon as technologically practicable; the " +
-		"end of the day of the event is a bound of this project (unverified)",
+	DeadlineSource: "17 CFR part 43, section 43.3(a): as soon as technologically practicable; " +
+		"the end of the day of the event is a bound of this project (unverified)",
 }
 
 // publicScope is that of part 45, without the messages that are not disseminated. That a swap

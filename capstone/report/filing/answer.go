@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/csv"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -88,6 +89,18 @@ func unanswered(dir string) (map[string]bool, error) {
 		open[row[1]] = true
 	}
 	return open, nil
+}
+
+func readCSV(path string) ([][]string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
+	if err != nil {
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	return lines, err
 }
 
 func missing(open map[string]bool) error {

@@ -15,6 +15,7 @@ import (
 	"example.com/blotter/capstone/report/cftc"
 	"example.com/blotter/capstone/report/filing"
 	"example.com/blotter/capstone/report/records"
+	"example.com/blotter/capstone/report/remit"
 	"example.com/blotter/capstone/report/reporttest"
 	"example.com/blotter/capstone/report/repository"
 	"example.com/blotter/labs/kit/contract"
@@ -297,44 +298,89 @@ func TestReportIsMadeAgain(t *testing.T) {
 	require.Contains(t, string(rows), wrong.ID.String())
 	require.Contains(t, string(rows), ",'=as agreed,", "a formula is harmless in the table")
 
-	today, _, _, _ := d.look("2026-03-03T17:00:00Z", first)
-	found, err := filing.Compare(again, today)
-	require.NoError(t, err)
-	const old, new = "213800WSGIIZCXF1P572", "5493000IBP32UQZ0KL24" // of reference data
-	require.Equal(t, []filing.Change{
-		{Message: first + "/1/1", Event: wrong.ID.String(), Field: "Counterparty 2", Here: old,
-			There: new},
-		{Message: first + "/1/1", Event: wrong.ID.String(), Field: "Seller identifier", Here: old,
-			There: new},
-		{Message: first + "/2/1", Event: corrected.ID.String(), There: "reported"},
-		{Message: first + "/3/1", Event: ended.ID.String(), There: "reported"},
-	}, found)
-}
-
-// Two reports are compared by message and by field: here the same contract as known before and
-// after a correction of its counterparty's LEI, from its beginning.
-func TestCompare(t *testing.T) {
-	t.Parallel()
-	d := market(newDesk(t))
-	event := d.do("2025-03-03T09:00:00Z", first, forward("ACME"))
-	d.flush("2025-03-03T10:00:00Z")
-	before, _, _, _ := d.look("2025-03-03T17:00:00Z", first)
-	d.party("ACME", "5493000IBP32UQZ0KL24")
-	d.do("2025-03-04T09:00:00Z", first, trade.Amend{Kind: trade.Update, Trader: "ben"})
-	d.flush("2025-03-04T10:00:00Z")
-	after, _, _, _ := d.look("2025-03-04T17:00:00Z", first)
-	found, err := filing.Compare(before, after)
+	// Each difference to the report of today names the event of the contract, or the events of
+	// reference data, that explain it.
+	here, there := d.world("2025-03-03T17:00:00Z"), d.world("2026-03-03T17:00:00Z")
+	found, err := filing.Compare(t.Context(), there, here.Since(cftc.V32, time.Time{}),
+		there.Since(cftc.V32, time.Time{}))
 	require.NoError(t, err)
 	const old, new = "213800WSGIIZCXF1P572", "5493000IBP32UQZ0KL24"
-	id := event.ID.String()
-	require.Equal(t, []filing.Change{
-		{Message: first + "/1/1", Event: id, Field: "Counterparty 2", Here: old, There: new},
-		{Message: first + "/1/1", Event: id, Field: "Seller identifier", Here: old, There: new},
-		{Message: first + "/2/1", Event: found[2].Event, There: "reported"},
-	}, found)
-	same, err := filing.Compare(before, before)
+	renewed := report.Change{Message: first + "/1/1", Event: wrong.ID.String(), Here: old,
+		There: new, Reference: d.recorded("reference/party/ACME"), Why: "reference data"}
+	require.Len(t, renewed.Reference, 2)
+	counterparty, seller := renewed, renewed
+	counterparty.Field, seller.Field = "Counterparty 2", "Seller identifier"
+	second := report.Change{Message: first + "/2/1", Event: corrected.ID.String(),
+		There: "reported", Reference: []string{}, Why: "recorded later"}
+	third := second
+	third.Message, third.Event = first+"/3/1", ended.ID.String()
+	require.Equal(t, []report.Change{counterparty, seller, second, third}, found)
+	same, err := filing.Compare(t.Context(), there, there.Since(cftc.V32, time.Time{}),
+		there.Since(cftc.V32, time.Time{}))
 	require.NoError(t, err)
 	require.Empty(t, same)
+}
+
+// recorded returns the ids of the events of a stream.
+func (d *desk) recorded(stream string) (ids []string) {
+	d.t.Helper()
+	end, err := d.log.End(d.t.Context())
+	require.NoError(d.t, err)
+	for r, err := range d.log.Read(d.t.Context(), nil, end) {
+		require.NoError(d.t, err)
+		if r.Stream == stream {
+			ids = append(ids, r.ID.String())
+		}
+	}
+	return ids
+}
+
+// A year of events under two versions of the rules of REMIT, whose files are XML: the rows that
+// differ are those of the events since the day from which the second one holds, and the difference
+// is the deadline. Ten business days after 29 April 2026 are 13 May, and a contract of 28 April has
+// its month still (the example of the source). What was reported before changes nothing.
+func TestCompareVersionsOverAYear(t *testing.T) {
+	t.Parallel()
+	d := market(newDesk(t))
+	const day, before, since = "2024-01-01", "2026-04-28T09:00:00Z", "2026-04-29T09:00:00Z"
+	d.State(day, report.Product, "power/DE-LU/base", "remit", "non-standard", "eic",
+		"10Y1001A1001A82H")
+	d.State(day, report.Trader, "anna", "acer_trader_id", "T4")
+	later := forward("ACME")
+	var err error
+	later.Instrument.Delivery, err = trade.ParsePeriod("2027-06")
+	require.NoError(t, err)
+	d.do("2025-03-03T09:00:00Z", lei+"F9", later)
+	d.flush("2025-03-03T10:00:00Z")
+	d.do("2025-09-01T09:00:00Z", first, later)
+	price := trade.Dec("81")
+	d.do(before, first, trade.Amend{Kind: trade.Amendment, Price: &price})
+	ended := d.do(since, first, trade.Cancel{Kind: trade.Terminate})
+	d.State("2026-04-29T10:00:00Z", report.Product, "power/DE-LU/base", "remit",
+		"standard")
+	begun := d.do("2026-04-29T11:00:00Z", lei+"F2", later)
+	d.flush("2026-04-29T12:00:00Z")
+	w := d.world("2026-04-29T12:00:00Z")
+	year := reporttest.At("2025-04-29")
+	found, err := filing.Compare(t.Context(), w, w.Since(remit.Table1(), year),
+		w.Since(remit.Recast(), year))
+	require.NoError(t, err)
+	why := "rules: " + remit.Table1().DeadlineSource + "; then " + remit.Recast().DeadlineSource
+	late := report.Change{Event: ended.ID.String(), Field: "due", Reference: []string{}, Why: why,
+		Message: first + "/3/1", Here: "2026-05-29T23:59:59Z", There: "2026-05-13T23:59:59Z"}
+	soon := report.Change{Event: begun.ID.String(), Field: "due", Reference: []string{}, Why: why,
+		Message: lei + "F2/1/1", Here: "2026-04-30T23:59:59Z", There: "2026-05-01T23:59:59Z"}
+	require.Equal(t, []report.Change{late, soon}, found)
+	// Two regimes have few fields in common; a message that one of them lacks says why.
+	d.State(day, report.Product, "power/DE-LU/base", "swap", "false")
+	d.flush("2026-04-29T13:00:00Z")
+	w = d.world("2026-04-29T13:00:00Z")
+	found, err = filing.Compare(t.Context(), w, w.Since(cftc.V32, year),
+		w.Since(remit.Recast(), year))
+	require.NoError(t, err)
+	require.Len(t, found, 4)
+	require.Equal(t, "the product is no swap", found[3].Why)
+	require.Equal(t, "reported", found[3].There)
 }
 
 // Over-, under- and misreported contracts are found, each with the events that explain it.

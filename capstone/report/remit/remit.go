@@ -22,8 +22,7 @@
 // corrected after the record was sent, its E has the new LEI.
 //
 // Implementing Regulation (EU) 2026/256 has repealed 1348/2014, with a time of transition. Its
-// annex could not be read. Its rule set, remit-2026, will be another element of RuleSets, with the
-// day from which it holds.
+// annex could not be read. Its rule set is Recast, a draft: it shows the effect of the deadlines.
 package remit
 
 import (
@@ -36,7 +35,7 @@ import (
 )
 
 // RuleSets returns the versions of the rules, oldest first.
-func RuleSets() []report.RuleSet { return []report.RuleSet{Table1()} }
+func RuleSets() []report.RuleSet { return []report.RuleSet{Table1(), Recast()} }
 
 // Table1 is the rule set in force since contracts of organised market places became reportable.
 func Table1() report.RuleSet {
@@ -51,6 +50,41 @@ func Table1() report.RuleSet {
 		DeadlineSource: "Implementing Regulation (EU) No 1348/2014, article 7 (second-hand); " +
 			"corrections are unverified",
 	}
+}
+
+// Recast is the draft of the rule set of Implementing Regulation (EU) 2026/256, in force since
+// 29 April 2026. Its annex could not be read, so it has the fields and the mapping of Table1, each
+// of them unverified. Only its deadlines differ, as second-hand sources tell them.
+func Recast() report.RuleSet {
+	s := Table1()
+	s.Name, s.From, s.Draft = "remit-2026", recastDay, true
+	s.Source = "Implementing Regulation (EU) 2026/256, whose annex was not read; " + s.Source
+	s.Fields = slices.Clone(s.Fields)
+	for i := range s.Fields {
+		s.Fields[i].Unverified = true
+	}
+	s.Deadline = recastDeadline
+	s.ScopeSource = "Regulation (EU) No 1227/2011 (REMIT), article 2(4), and Implementing " +
+		"Regulation (EU) 2026/256 (unverified)"
+	s.DeadlineSource = "Implementing Regulation (EU) 2026/256, its article on time limits " +
+		"(second-hand, unverified): 2 business days, or 10 of a non-standard contract"
+	return s
+}
+
+var recastDay = trade.DayOf(time.Date(2026, time.April, 29, 0, 0, 0, 0, time.UTC))
+
+// recastDeadline returns two business days for a standard contract, and ten for any other one. The
+// deadlines of 1348/2014 remain for what happened before 29 April 2026 (second-hand: the FAQ of an
+// RRM about ACER's open letter).
+func recastDeadline(in report.Input) report.Deadline {
+	zone := in.Reference.Calendar("TARGET").Zone
+	switch {
+	case trade.DayOf(in.Message.DueFrom().In(zone)) < recastDay:
+		return deadline(in)
+	case in.Product("remit").Text == "non-standard":
+		return report.Deadline{Days: 10, Calendar: "TARGET"}
+	}
+	return report.Deadline{Days: 2, Calendar: "TARGET"}
 }
 
 // firstDay is 7 October 2015 (1348/2014, article 12).

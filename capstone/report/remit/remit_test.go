@@ -161,9 +161,9 @@ func TestCounterparty(t *testing.T) {
 // A later version of the rules holds from its day on, and the same log can be reported under both.
 func TestInForce(t *testing.T) {
 	t.Parallel()
-	later := remit.Table1()
-	later.Name, later.From = "remit-2026", trade.DayOf(reporttest.At("2026-04-29"))
-	sets := append(remit.RuleSets(), later)
+	sets := remit.RuleSets()
+	require.Equal(t, "remit-2026", sets[1].Name)
+	sets[1].Draft = false // as if its annex was read
 	for day, want := range map[string]string{"2015-10-06": "", "2015-10-07": "remit-2014",
 		"2026-04-28": "remit-2014", "2026-04-29": "remit-2026"} {
 		got, _ := report.InForce(sets, "REMIT", trade.DayOf(reporttest.At(day)))
@@ -173,12 +173,18 @@ func TestInForce(t *testing.T) {
 		named, _ := report.Select(sets, "remit-2026", trade.DayOf(reporttest.At(day)))
 		require.Equal(t, "remit-2026", named.Name, "a name holds on every day")
 	}
+	drafted, _ := report.Select(remit.RuleSets(), "REMIT", trade.DayOf(reporttest.At("2026-11-30")))
+	require.Equal(t, "remit-2014", drafted.Name, "a draft is in force on no day")
 	d := reporttest.World()
 	_, err := d.Do("2025-01-02", "A", reporttest.Forward("100", "80"))
 	require.NoError(t, err)
-	for _, set := range []report.RuleSet{remit.Table1(), later} {
+	for _, set := range sets {
 		r, missing, ok := set.Row(d.Inputs(set, "A", time.Time{})[0])
 		require.True(t, ok, "%v", missing)
 		require.Equal(t, "N", set.Text(r, "58"))
 	}
+	for _, f := range sets[1].Fields {
+		require.True(t, f.Unverified, f.Name)
+	}
+	require.Contains(t, sets[1].ScopeSource+sets[1].DeadlineSource, "unverified")
 }
