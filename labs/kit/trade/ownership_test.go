@@ -94,3 +94,18 @@ func TestPriorUTIByHandHasNoEffect(t *testing.T) {
 	d.do(t, voidIt)
 	require.Empty(t, d.state(t).Positions)
 }
+
+// An amendment of a successor is agreed with the new counterparty. It is an event of its own after
+// the NEW: it stands when the cause is corrected, and what the cause gave up stays as it is.
+func TestAmendmentOfASuccessorIsItsOwn(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	d.do(t, bought, remain20, of("T2", on("02-22",
+		trade.Amend{Kind: trade.Amendment, Quantity: mwh("30")})))
+	require.Equal(t, "LIVE 30 = 30 + 0 + 0 + 0 + 0", account(d.trade(t, "T2", trade.AsOf{})))
+	d.do(t, corrects(remain20, on("02-23", onto("25", "T2"))))
+	require.Equal(t, "LIVE 100 = 75 + 0 + 25 + 0 + 0", account(d.trade(t, T, trade.AsOf{})))
+	before := trade.AsOf{Effective: at("2025-02-21T00:00:00Z")}
+	require.Equal(t, "LIVE 25 = 25 + 0 + 0 + 0 + 0", account(d.trade(t, "T2", before)))
+	require.Equal(t, "LIVE 30 = 30 + 0 + 0 + 0 + 0", account(d.trade(t, "T2", trade.AsOf{})))
+}
