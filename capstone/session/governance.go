@@ -2,7 +2,11 @@ package session
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
+
+	"github.com/minio/minio-go/v7"
 
 	"example.com/blotter/capstone/domain"
 	"example.com/blotter/capstone/governance"
@@ -103,4 +107,56 @@ func (s *Session) Governor(ctx context.Context) (*governance.Governor, error) {
 func (s *Session) disposed(ctx context.Context) (map[int64]bool, error) {
 	all, err := governance.FoldDisposals(s.Log.Stream(ctx, governance.DisposalStream))
 	return all.Batches(), err
+}
+
+// A BucketAtRest says how the server encrypts the new objects of a bucket on its disks.
+type BucketAtRest struct {
+	Bucket     string `json:"bucket"`
+	Encryption string `json:"encryption"` // such as AES256 or aws:kms, or one of the constants
+}
+
+// The encryption of a bucket without one, and of one about which the server says nothing.
+const (
+	NotEncrypted      = "none"
+	EncryptionUnknown = "unknown"
+)
+
+// BucketsAtRest asks for the encryption of the log's buckets, as far as they exist.
+func (s *Session) BucketsAtRest(ctx context.Context) (all []BucketAtRest, err error) {
+	name := s.Settings().Name
+	for _, bucket := range []string{name.AuditBucket(), name.SnapshotBucket(),
+		name.OffloadBucket()} {
+		client, found, err := s.bucket(ctx, bucket)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			continue
+		}
+		how, err := encryption(ctx, client, bucket)
+		if err != nil {
+			return nil, fmt.Errorf("ask for the encryption of bucket %s: %w", bucket, err)
+		}
+		all = append(all, BucketAtRest{bucket, how})
+	}
+	return all, nil
+}
+
+// encryption asks for the default of a bucket (S3 API, GetBucketEncryption). Some servers do not
+// have the request, and some do not permit it to everybody.
+func encryption(ctx context.Context, client *minio.Client, bucket string) (string, error) {
+	found, err := client.GetBucketEncryption(ctx, bucket)
+	var refusal minio.ErrorResponse
+	switch {
+	case errors.As(err, &refusal) &&
+		refusal.Code == "ServerSideEncryptionConfigurationNotFoundError":
+		return NotEncrypted, nil
+	case errors.As(err, &refusal):
+		return EncryptionUnknown + ": " + refusal.Code, nil
+	case err != nil:
+		return "", err
+	case len(found.Rules) == 0 || found.Rules[0].Apply.SSEAlgorithm == "":
+		return NotEncrypted, nil
+	}
+	return found.Rules[0].Apply.SSEAlgorithm, nil
 }

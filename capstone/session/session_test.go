@@ -2,6 +2,9 @@ package session
 
 import (
 	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/minio/minio-go/v7"
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/capstone"
@@ -211,4 +215,42 @@ func TestLostStackClosesInTime(t *testing.T) {
 	s := &Session{stack: lost}
 	s.onClose(func() error { <-blocked; return nil })
 	require.NoError(t, s.Close())
+}
+
+// A server that cannot say how it encrypts, or does not want to, is not taken for one that does.
+func TestBucketSaysHowItIsEncrypted(t *testing.T) {
+	t.Parallel()
+	const rule = `<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>` +
+		`<SSEAlgorithm>%s</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule>` +
+		`</ServerSideEncryptionConfiguration>`
+	const refusal = `<Error><Code>%s</Code><Message>no</Message></Error>`
+	for _, tc := range []struct {
+		status     int
+		body, want string
+	}{
+		{200, fmt.Sprintf(rule, "AES256"), "AES256"},
+		{200, fmt.Sprintf(rule, "aws:kms"), "aws:kms"},
+		{200, `<ServerSideEncryptionConfiguration/>`, NotEncrypted},
+		{404, fmt.Sprintf(refusal, "ServerSideEncryptionConfigurationNotFoundError"),
+			NotEncrypted},
+		{501, fmt.Sprintf(refusal, "NotImplemented"), "unknown: NotImplemented"},
+		{403, fmt.Sprintf(refusal, "AccessDenied"), "unknown: AccessDenied"},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(
+			func(w http.ResponseWriter, r *http.Request) {
+				if !r.URL.Query().Has("encryption") || r.URL.Path != "/kept/" {
+					w.WriteHeader(http.StatusBadRequest)
+					return
+				}
+				w.WriteHeader(tc.status)
+				_, _ = w.Write([]byte(tc.body))
+			}))
+		defer server.Close()
+		client, err := minio.New(strings.TrimPrefix(server.URL, "http://"),
+			&minio.Options{Region: "us-east-1", MaxRetries: 1})
+		require.NoError(t, err)
+		got, err := encryption(t.Context(), client, "kept")
+		require.NoError(t, err)
+		require.Equal(t, tc.want, got)
+	}
 }

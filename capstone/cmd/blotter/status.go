@@ -27,6 +27,7 @@ type status struct {
 	Log        *logStatus     `json:"log,omitempty"`
 	Lag        []lag          `json:"lag,omitempty"`
 	Snapshot   *lastSnapshot  `json:"snapshot,omitempty"`
+	AtRest     []bucketAtRest `json:"at_rest,omitempty"`
 	Checkpoint *lastSealed    `json:"checkpoint,omitempty"`
 	Index      *indexStatus   `json:"index,omitempty"`
 	FollowUps  *followUpCount `json:"follow_ups,omitempty"`
@@ -40,6 +41,8 @@ type status struct {
 	hint       string         // the way past a problem; empty if unknown
 	away       bool           // the problem is an outage
 }
+
+type bucketAtRest = session.BucketAtRest
 
 type stackStatus struct {
 	Kind  string       `json:"kind"`
@@ -249,6 +252,9 @@ func (a *app) examine(
 		Partitions: len(end), Ends: end, Writer: s.Writer,
 	}
 	if err := st.listSnapshots(ctx, s); err != nil {
+		return err
+	}
+	if st.AtRest, err = s.BucketsAtRest(ctx); err != nil {
 		return err
 	}
 	var tails []*tail
