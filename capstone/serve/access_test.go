@@ -173,6 +173,38 @@ func inMemory(t *testing.T, log contract.Store) *serve.Records {
 			}
 			return fmt.Sprintf("%s, %s: %s", a.Actor, a.Approver, a.Reason), nil
 		},
+		Extracted: func(_ context.Context, e serve.Extract) error {
+			if e.Reason == "outage" {
+				return errors.New("the log is away")
+			}
+			want := serve.Extract{Actor: "audit/2", SubmittedBy: "importer/9", Reason: "r",
+				Manifest: strings.Repeat("0a", 32), Query: "everything", Events: 2, Checkpoint: 3}
+			require.Equal(t, want, e)
+			return nil
+		},
+	}
+}
+
+// An extract of the command line names the person who asked, as lines of a file do.
+func TestExtractIsRecordedByAnImporter(t *testing.T) {
+	t.Parallel()
+	s := newDepartments(t)
+	body := `{"actor":"audit/2","reason":"r","manifest":"` + strings.Repeat("0a", 32) +
+		`","query":"everything","events":2,"checkpoint":3}`
+	for _, tc := range []struct {
+		who, was, is string
+		want         int
+	}{
+		{"importer/9", "", "", http.StatusOK},
+		{"compliance/9", "", "", http.StatusForbidden},
+		{"importer/9", `"audit/2"`, `"Ann Smith"`, http.StatusBadRequest},
+		{"importer/9", `"r"`, `"\u0007"`, http.StatusBadRequest},
+		{"importer/9", `0a0a`, `0A0a`, http.StatusUnprocessableEntity},
+		{"importer/9", `"r"`, `"outage"`, http.StatusServiceUnavailable},
+	} {
+		code, text := s.ask(tc.who, [3]string{"POST", "/v1/extracts",
+			strings.Replace(body, tc.was, tc.is, 1)})
+		require.Equal(t, tc.want, code, "%s: %s", tc.is, text)
 	}
 }
 

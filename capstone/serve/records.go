@@ -22,6 +22,15 @@ type Records struct {
 	Erase   func(context.Context, Act) (any, error) // destroys the key of the party Subject
 	Lift    func(context.Context, Act) (any, error) // lifts the hold Subject
 	Dispose func(context.Context, Act) (any, error) // destroys the records that are due
+
+	// Extracted records a certified extract, which the command line made of the same log.
+	Extracted func(context.Context, Extract) error
+}
+
+// An Extract is a certified extract. Actor is the person who asked for it.
+type Extract struct {
+	Actor, SubmittedBy, Reason, Manifest, Query string
+	Events, Checkpoint                          int64
 }
 
 // An Act is the request of a principal. Approver is a second principal; to unmask needs none.
@@ -126,6 +135,43 @@ func (s *Server) routeRecords() {
 			return s.act(ctx, route, in)
 		})
 	}
+	register(s.api, huma.Operation{OperationID: "record-extract", Method: http.MethodPost,
+		Path: "/v1/extracts", Summary: "Record a certified extract",
+		Description: "The command line made it. The body names the person who asked for it, so " +
+			"it takes the right to import.",
+		DefaultStatus: http.StatusOK, MaxBodyBytes: 64 << 10, Metadata: needs(access.Import),
+		Errors: []int{400, 401, 403, 421, 422, 429, 503},
+	}, s.recordExtract)
+}
+
+type extractInput struct {
+	Body struct {
+		Actor      string `json:"actor"`
+		Reason     string `json:"reason" minLength:"1" maxLength:"500"`
+		Manifest   string `json:"manifest" pattern:"^[0-9a-f]{64}$" doc:"SHA-256, hexadecimal."`
+		Query      string `json:"query" minLength:"1"`
+		Events     int64  `json:"events" minimum:"1"`
+		Checkpoint int64  `json:"checkpoint" minimum:"1"`
+	}
+}
+
+func (s *Server) recordExtract(ctx context.Context, in *extractInput) (*struct{}, error) {
+	e := Extract{in.Body.Actor, PrincipalOf(ctx).Name, in.Body.Reason, in.Body.Manifest,
+		in.Body.Query, in.Body.Events, in.Body.Checkpoint}
+	detail := ""
+	switch {
+	case !trade.Principals.Has(e.Actor):
+		detail = "actor: want " + trade.Principals.Want
+	case !printable(e.Reason) || !printable(e.Query):
+		detail = "reason, query: want printable texts"
+	}
+	if detail != "" {
+		return nil, (&Problem{Status: http.StatusBadRequest, Detail: detail}).titled()
+	}
+	if err := s.Records.Extracted(ctx, e); err != nil {
+		return nil, s.failed(ctx, err)
+	}
+	return nil, nil
 }
 
 type actInput struct {

@@ -6,6 +6,7 @@
 //	GET  /v1/pending        the commands that wait for an approval
 //	POST /v1/parties/unmask show personal data; /v1/parties/erase destroys its key
 //	POST /v1/holds/lift     lift a legal hold; /v1/disposals destroys the records that are due
+//	POST /v1/extracts       record a certified extract, which the command line made
 //	POST /v1/canaries       start, promote or abort the canary of a schema
 //	POST /v1/ledger-commands  one command about books, such as a line that posts an entry
 //	POST /v1/batches        many commands, as JSON Lines

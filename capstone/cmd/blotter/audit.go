@@ -346,8 +346,11 @@ func (a *app) inquire(ctx context.Context, i inquiry,
 		return err
 	}
 	access := session.Query
+	var err error
 	if i.Certify != "" {
-		access = session.Write // the extract goes on record
+		if _, access, err = a.recorder(session.Query); err != nil {
+			return err
+		}
 	}
 	q, err := a.questionAs(ctx, i.asOf, access)
 	if err != nil {

@@ -57,7 +57,7 @@ func (a *app) reply(ctx context.Context, s *session.Session, i inquiry, c caveat
 		return err
 	}
 	if i.Certify != "" {
-		if err := r.certify(ctx, s, i, a.cli.Zone); err != nil {
+		if err := r.certify(ctx, a, s, i); err != nil {
 			return err
 		}
 	}
@@ -118,7 +118,7 @@ func (r *found) prove(ctx context.Context, s *session.Session) error {
 
 // certify makes a certified extract of the events. The bundle proves the events, and not that the
 // answer is complete: its manifest says so.
-func (r *found) certify(ctx context.Context, s *session.Session, i inquiry, zone string) error {
+func (r *found) certify(ctx context.Context, a *app, s *session.Session, i inquiry) error {
 	if len(r.events) == 0 {
 		return &failure{"no event answers the question, so there is nothing to certify",
 			"leave --certify out"}
@@ -126,7 +126,10 @@ func (r *found) certify(ctx context.Context, s *session.Session, i inquiry, zone
 	ask := extractCmd{Out: i.Certify, Actor: i.Actor, Reason: i.Reason, Page: i.Page,
 		events: r.events}
 	r.Extract = i.Certify
-	_, err := ask.make(ctx, s, zone)
+	owner, err := a.service()
+	if err == nil {
+		_, err = ask.make(ctx, s, a.cli.Zone, extractRecorder(s, owner))
+	}
 	return err
 }
 

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -38,11 +40,15 @@ func (c *extractCmd) Run(ctx context.Context, a *app) error {
 	if _, err := c.ask(a.cli.Zone); err != nil {
 		return err
 	}
-	s, err := a.open(ctx, session.Write) // the extract goes on record
+	owner, access, err := a.recorder(session.Inspect)
 	if err != nil {
 		return err
 	}
-	m, err := c.make(ctx, s, a.cli.Zone)
+	s, err := a.open(ctx, access)
+	if err != nil {
+		return err
+	}
+	m, err := c.make(ctx, s, a.cli.Zone, extractRecorder(s, owner))
 	if err != nil {
 		return err
 	}
@@ -54,7 +60,7 @@ func (c *extractCmd) Run(ctx context.Context, a *app) error {
 
 // make makes the bundle, with its request and its cosigned checkpoint beside it.
 func (c *extractCmd) make(
-	ctx context.Context, s *session.Session, zone string,
+	ctx context.Context, s *session.Session, zone string, record recordFunc,
 ) (m extract.Manifest, err error) {
 	ask, err := c.ask(zone)
 	if err != nil {
@@ -66,7 +72,7 @@ func (c *extractCmd) make(
 	}
 	m, err = extract.Make(ctx, c.Out, ask, extract.Options{
 		Log: s.Log, Sealed: auditor, Signer: auditor.Keys.Signer, Verifier: auditor.Keys.Verifier,
-		Page: c.Page, Record: recordExtract(s),
+		Page: c.Page, Record: record,
 	})
 	if err != nil {
 		if errors.Is(err, extract.ErrUnsealed) {
@@ -77,16 +83,38 @@ func (c *extractCmd) make(
 	return m, writeCosigned(ctx, auditor.Reference, m, cosignedFile(c.Out))
 }
 
-// recordExtract puts an extract on record, on the stream of the person who asked for it.
-func recordExtract(
-	s *session.Session,
-) func(context.Context, extract.Request, extract.Manifest) error {
+// recorder returns the access with which an extract goes on record: as the writer of the log, or
+// with the given access if a service owns the log.
+func (a *app) recorder(beside session.Access) (*service, session.Access, error) {
+	owner, err := a.service()
+	if owner != nil {
+		return owner, beside, err
+	}
+	return nil, session.Write, err
+}
+
+type recordFunc func(context.Context, extract.Request, extract.Manifest) error
+
+// extractRecorder puts an extract on record, on the stream of the person who asked for it.
+func extractRecorder(s *session.Session, owner *service) recordFunc {
 	return func(ctx context.Context, r extract.Request, m extract.Manifest) error {
-		return recordAccess(ctx, s, domain.Entry{Actor: r.Actor, Reason: r.Reason,
-			Source: "blotter/extract"}, access.Extracted{
-			Manifest: hex.EncodeToString(r.Manifest[:]), Query: m.Query.String(),
-			Events: m.Counts.Events, Checkpoint: m.Checkpoint.Size,
-		})
+		body := access.Extracted{Manifest: hex.EncodeToString(r.Manifest[:]),
+			Query: m.Query.String(), Events: m.Counts.Events, Checkpoint: m.Checkpoint.Size}
+		if owner == nil {
+			return recordAccess(ctx, s, domain.Entry{Actor: r.Actor, Reason: r.Reason,
+				Source: "blotter/extract"}, body)
+		}
+		text, err := json.Marshal(map[string]any{"actor": r.Actor, "reason": r.Reason,
+			"manifest": body.Manifest, "query": body.Query, "events": body.Events,
+			"checkpoint": body.Checkpoint})
+		if err != nil {
+			return err
+		}
+		answer, err := owner.post(ctx, "/v1/extracts", "application/json", bytes.NewReader(text))
+		if err != nil {
+			return err
+		}
+		return answer.Body.Close()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"example.com/blotter/capstone/access"
 	"example.com/blotter/capstone/domain"
 	"example.com/blotter/capstone/governance"
 	"example.com/blotter/capstone/serve"
@@ -34,7 +35,12 @@ func recordActs(s *session.Session) *serve.Records {
 		}
 	}
 	return &serve.Records{Unmask: over(unmask), Erase: over(erase), Lift: over(lift),
-		Dispose: over(dispose)}
+		Dispose: over(dispose), Extracted: func(ctx context.Context, e serve.Extract) error {
+			return recordAccess(ctx, s, domain.Entry{Actor: e.Actor, SubmittedBy: e.SubmittedBy,
+				Reason: e.Reason, Source: "blotter/extract"}, access.Extracted{
+				Manifest: e.Manifest, Query: e.Query, Events: e.Events,
+				Checkpoint: e.Checkpoint})
+		}}
 }
 
 // problemOf returns the problem of an act that the rules refuse. It leaves any other error.
