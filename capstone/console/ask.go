@@ -347,15 +347,25 @@ type snapshot struct {
 	Through             string `json:"recorded_through"`
 }
 
+// A difference is the first line of a state that the log does not lead to any more.
+type difference struct {
+	Line                             int64
+	Archived, Replayed, Stream, What string
+}
+
+// Subject returns the trade or the curve of the stream; empty if no event made the line.
+func (d difference) Subject() string { return nameOf(d.Stream) }
+
 // snapshots lists the archived states. It replays the log against one of them, if that is asked:
 // then a difference is the problem of the page.
 func snapshots(c *Config, r *http.Request, p *page) error {
 	var body struct {
 		Snapshots []snapshot
 		Replay    *struct {
-			Snapshot string
-			Events   int64
-			Equal    bool
+			Snapshot   string
+			Events     int64
+			Equal      bool
+			Difference *difference
 		}
 	}
 	p.Body = &body

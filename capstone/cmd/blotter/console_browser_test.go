@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -53,7 +55,9 @@ func (r *reader) goes(steps ...chromedp.Action[chromedp.Void]) {
 	r.t.Helper()
 	answer, err := chromedp.RunResponse(r.tab, steps...)
 	require.NoError(r.t, err)
-	require.EqualValues(r.t, http.StatusOK, answer.Status, answer.URL)
+	if answer.Status != http.StatusOK {
+		r.t.Fatalf("%s: %d: %s", answer.URL, answer.Status, r.text("main"))
+	}
 }
 
 func (r *reader) open(path string) { r.t.Helper(); r.goes(chromedp.Navigate(r.url + path)) }
@@ -122,6 +126,12 @@ func TestConsoleInBrowser(t *testing.T) {
 	r.goes(chromedp.SendKeys(chromedp.ID("byte"), "\r"))
 	require.Contains(t, r.text("p.bad"), "the check “inclusion” fails")
 	v.imports(r)
+	v.sql(`UPDATE blotter_model.positions SET quantity = quantity + 1`)
+	v.snapshot("changed")
+	r.open("/console/snapshots")
+	r.goes(chromedp.Click(chromedp.CSS(`a[href*="replay=changed"]`)))
+	require.Contains(t, r.text("p.bad"), "another state than changed")
+	require.Contains(t, r.text("dl.facts"), "quantity")
 	v.tamper("t-2")
 	r.open("/console/trade?uti=T70")
 	require.Contains(t, r.text(changed+" .bad"), "not proven")
@@ -133,14 +143,43 @@ func TestConsoleInBrowser(t *testing.T) {
 		"trades": "/console/", "trade": "/console/trade?uti=T70",
 		"transaction": "/console/transaction?id=" + cause, "positions": "/console/positions",
 		"explain": "/console/explain?from=2025-01-15&to=2025-01-31",
-		"curves":  "/console/curves", "snapshots": "/console/snapshots",
+		"curves":  "/console/curves", "snapshots": "/console/snapshots?replay=changed",
 		"ledger": "/console/ledger",
 		"tamper": "/console/tamper?of=event&event=" + cause + "&byte=200",
 		"health": "/console/health",
 	}
 	r.prints(pages)
+	r.tabs(pages)
 	if !testing.Short() {
 		r.inspect(pages)
+	}
+}
+
+// tabs walks each page by the Tab key: every link and field gets the focus, in their order, and
+// shows it.
+func (r *reader) tabs(pages map[string]string) {
+	const all = `(() => {
+		window.reached = []
+		window.wanted = [...document.querySelectorAll(
+			"a[href], input:not([type=hidden]), select, button, [tabindex='0']")]
+			.filter(e => e.checkVisibility())
+		addEventListener("focusin", e => reached.push([e.target, getComputedStyle(e.target)
+			.outlineStyle]))
+		return wanted.length
+	})()`
+	const missed = `wanted.flatMap((e, i) => reached[i]?.[0] === e && reached[i][1] !== "none" ?
+		[] : [i + ": " + e.outerHTML.slice(0, 200)])`
+	for name, path := range pages {
+		r.open(path)
+		n, err := chromedp.Run(r.tab, chromedp.Evaluate[int](all))
+		require.NoError(r.t, err, name)
+		require.Greater(r.t, n, 10, name)
+		n = min(n, 60) // long pages repeat their links
+		require.NoError(r.t, chromedp.Do(r.tab, chromedp.KeyEvent(strings.Repeat(kb.Tab, n))))
+		found, err := chromedp.Run(r.tab, chromedp.Evaluate[[]string](
+			fmt.Sprintf("wanted.length = %d, %s", n, missed)))
+		require.NoError(r.t, err, name)
+		require.Empty(r.t, found, name)
 	}
 }
 
@@ -170,8 +209,8 @@ func (r *reader) prints(pages map[string]string) {
 	require.NoError(r.t, chromedp.Do(r.tab, emulated("", "light")))
 }
 
-// imports has two importers send a book while the browser reads pages. The digest of the state is
-// that of direct imports.
+// imports has two importers send a book while the browser reads pages. None ends its import before
+// a page was read. The digest of the state is that of direct imports.
 func (v *visitor) imports(r *reader) {
 	book, err := sample.FS.ReadFile(sample.First)
 	require.NoError(v.t, err)
@@ -190,16 +229,22 @@ func (v *visitor) imports(r *reader) {
 
 	var importers sync.WaitGroup
 	answers := make([]*httptest.ResponseRecorder, 2)
+	seen, half := make(gate), len(book)/2
+	see := sync.OnceFunc(func() { close(seen) })
+	defer see()
 	for i := range answers {
-		importers.Go(func() { answers[i] = v.post("/v1/batches?source=first.jsonl", book) })
+		importers.Go(func() {
+			answers[i] = v.post("/v1/batches?source=first.jsonl", io.MultiReader(
+				bytes.NewReader(book[:half]), seen, bytes.NewReader(book[half:])))
+		})
 	}
 	ended := make(chan struct{})
 	go func() { importers.Wait(); close(ended) }()
-	for pages := 0; ; pages++ {
+	for {
 		r.open("/console/")
+		see()
 		select {
 		case <-ended:
-			v.t.Log("pages read meanwhile:", pages)
 			for _, w := range answers {
 				require.Contains(v.t, w.Body.String(), `"result":"done"`)
 			}
@@ -217,9 +262,14 @@ func (v *visitor) imports(r *reader) {
 	}
 }
 
+// A gate is a part of a body without bytes, which ends when the gate is opened.
+type gate chan struct{}
+
+func (g gate) Read([]byte) (int, error) { <-g; return 0, io.EOF }
+
 // post sends a body as the owner of the data folder.
-func (v *visitor) post(path string, body []byte) *httptest.ResponseRecorder {
-	r := httptest.NewRequestWithContext(v.t.Context(), "POST", path, bytes.NewReader(body))
+func (v *visitor) post(path string, body io.Reader) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(v.t.Context(), "POST", path, body)
 	r.Header.Set("Authorization", "Bearer secret")
 	w := httptest.NewRecorder()
 	v.Handler().ServeHTTP(w, r)
@@ -228,17 +278,20 @@ func (v *visitor) post(path string, body []byte) *httptest.ResponseRecorder {
 
 // tamper changes the reason of a command's event in the database, as its owner can.
 func (v *visitor) tamper(command string) {
+	events := pgx.Identifier{v.session.Settings().Name.LogSchema(), "events"}.Sanitize()
+	v.sql("ALTER TABLE "+events+" DISABLE TRIGGER ALL",
+		"UPDATE "+events+" SET reason = 'client stays' WHERE command_id = '"+command+"'")
+}
+
+// sql runs statements as the owner of the database.
+func (v *visitor) sql(statements ...string) {
 	v.t.Helper()
 	at, err := v.session.Stack().Postgres(v.t.Context())
 	require.NoError(v.t, err)
 	owner, err := pgx.Connect(v.t.Context(), at.MigrationDSN)
 	require.NoError(v.t, err)
 	defer owner.Close(v.t.Context())
-	events := pgx.Identifier{v.session.Settings().Name.LogSchema(), "events"}.Sanitize()
-	for _, statement := range []string{
-		"ALTER TABLE " + events + " DISABLE TRIGGER ALL",
-		"UPDATE " + events + " SET reason = 'client stays' WHERE command_id = '" + command + "'",
-	} {
+	for _, statement := range statements {
 		_, err := owner.Exec(v.t.Context(), statement)
 		require.NoError(v.t, err)
 	}
