@@ -105,7 +105,7 @@ func (r Run) silent(s Subject, other Run, theirs Input) (why string, ids []strin
 	_, why, _ = r.Rules.InScope(in)
 	switch {
 	case why != "":
-		return why, onlyOne(in.reads(r.Rules.Scope), theirs.reads(other.Rules.Scope))
+		return why, onlyOne(in.Reads(r.Rules.Scope), theirs.Reads(other.Rules.Scope))
 	case !r.due(in.Message):
 		return "recorded before the time from which the run reports", []string{}
 	}
@@ -166,12 +166,12 @@ func (s RuleSet) cells(in Input) map[string]cell {
 		if v.Gap != nil {
 			v.Text = v.Gap.String()
 		}
-		all[f.Name] = cell{v.Text, f.Source, func() []uuid.UUID { return in.reads(f.Rule) }}
+		all[f.Name] = cell{v.Text, f.Source, func() []uuid.UUID { return in.Reads(f.Rule) }}
 	}
 	all[DueField] = cell{s.Due(in).UTC().Format("2006-01-02T15:04:05Z"), s.DeadlineSource,
 		func() []uuid.UUID {
 			var calendar string
-			ids := in.reads(func(in Input) Value {
+			ids := in.Reads(func(in Input) Value {
 				calendar = s.Deadline(in).Calendar
 				return Value{}
 			})
@@ -180,8 +180,8 @@ func (s RuleSet) cells(in Input) map[string]cell {
 	return all
 }
 
-// reads returns the events of reference data that a rule reads.
-func (in Input) reads(rule func(Input) Value) []uuid.UUID {
+// Reads returns the events of reference data that a rule reads.
+func (in Input) Reads(rule func(Input) Value) []uuid.UUID {
 	in.read = new([]uuid.UUID)
 	rule(in)
 	return *in.read

@@ -573,11 +573,11 @@ func (c *reportReconcileCmd) Run(ctx context.Context, a *app) error {
 	if err := a.answer(q.caveat, all, func(w io.Writer) {
 		var rows []string
 		for _, d := range all {
-			rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", d.UTI, d.Kind,
+			rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", d.UTI, d.Kind,
 				cmp.Or(d.Field, "-"), cmp.Or(d.Ours, "-"), cmp.Or(d.Held, "-"), d.Why,
-				strings.Join(d.Events, " ")))
+				strings.Join(d.Events, " "), cmp.Or(strings.Join(d.Reference, " "), "-")))
 		}
-		table(w, "uti\tkind\tfield\trecord\trepository\twhy\tevents", rows...)
+		table(w, "uti\tkind\tfield\trecord\trepository\twhy\tevents\treference", rows...)
 	}); err != nil || len(all) == 0 {
 		return err
 	}

@@ -412,6 +412,20 @@ func TestReconcile(t *testing.T) {
 	}
 	require.Empty(t, differences("2025-03-03T17:00:00Z"))
 
+	// Of a difference that reference data makes, the events that state it are named.
+	d.State("2024-01-01", report.Product, "power/DE-LU/base", "venue", "XOFF")
+	d.flush("2025-03-03T18:00:00Z")
+	w := d.world("2025-03-03T18:00:00Z")
+	held := map[string]map[string]string{first: sdr.Swaps[first].Record}
+	moved, err := filing.Reconcile(t.Context(), w, w.Run(cftc.V32, nil), held)
+	require.NoError(t, err)
+	require.Len(t, moved, 1)
+	require.Equal(t, "Platform identifier XOFF XXXX",
+		strings.Join([]string{moved[0].Field, moved[0].Ours, moved[0].Held}, " "))
+	stated := d.recorded("reference/product/power/DE-LU/base")
+	require.Equal(t, stated[len(stated)-1:], moved[0].Reference)
+	d.State("2024-01-01", report.Product, "power/DE-LU/base", "venue", "XXXX")
+
 	end := d.do("2025-03-04", first, trade.Cancel{Kind: trade.Terminate})
 	d.do("2025-03-04", lei+"F2", forward("ACME"))
 	sdr.Swaps[lei+"X"] = repository.Held{State: "open"}

@@ -19,7 +19,10 @@ type Difference struct {
 	// Events are those of the contract that explain the difference: no report has had them yet, or
 	// the last one if reports have had all.
 	Events []string `json:"events"`
-	Why    string   `json:"why"`
+	// Reference has the events of reference data that the field reads, if reports have had all
+	// events of the contract.
+	Reference []string `json:"reference"`
+	Why       string   `json:"why"`
 }
 
 // sending is the number of the field with the time of the report.
@@ -39,7 +42,7 @@ func Reconcile(
 		theirs, known := held[s.UTI]
 		delete(held, s.UTI)
 		events, why := explain(actions, run)
-		d := Difference{UTI: s.UTI, Events: events, Why: why}
+		d := Difference{UTI: s.UTI, Events: events, Reference: []string{}, Why: why}
 		switch {
 		case last == nil && known:
 			d.Kind, d.Held = "over-reported", "reported"
@@ -55,7 +58,7 @@ func Reconcile(
 	}
 	for _, uti := range slices.Sorted(maps.Keys(held)) {
 		all = append(all, Difference{UTI: uti, Kind: "over-reported", Held: "reported",
-			Why: "the record has no such contract"})
+			Events: []string{}, Reference: []string{}, Why: "the record has no such contract"})
 	}
 	return all, nil
 }
@@ -90,7 +93,17 @@ func explain(actions []report.Action, run report.Run) (events []string, why stri
 	if n := len(actions); n > 0 {
 		events = []string{actions[n-1].Event.ID.String()}
 	}
-	return events, "it was rejected or is an exception, or reference data has changed"
+	return events, unexplained
+}
+
+const unexplained = "it was rejected or is an exception, or reference data has changed"
+
+func reads(in report.Input, f report.Field) []string {
+	ids := []string{} // never nil: none is an empty list
+	for _, id := range in.Reads(f.Rule) {
+		ids = append(ids, id.String())
+	}
+	return ids
 }
 
 // fields compares the fields of a row with those that the repository holds.
@@ -101,6 +114,9 @@ func (d Difference) fields(
 	for i, f := range run.Rules.Fields {
 		if ours, theirs := row.Texts[i], theirs[f.Name]; ours != theirs && f.Number != sending {
 			next := d
+			if d.Why == unexplained {
+				next.Reference = reads(in, f)
+			}
 			next.Kind, next.Field, next.Ours, next.Held = "mis-reported", f.Name, ours, theirs
 			for _, e := range missing {
 				if e.Field == f.Number {
