@@ -4,12 +4,14 @@ import (
 	"context"
 	"iter"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/lines"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
@@ -36,6 +38,48 @@ func TestRecordedRefusalStays(t *testing.T) {
 	require.True(t, out.Again)
 	require.Equal(t, trade.NotBegun, out.Refusal.Rule)
 	require.Equal(t, "refused/A", out.Event.Stream)
+}
+
+// An event keeps the entry of its command: time, id, file and line. A follow-up keeps the time of
+// entry of its cause.
+func TestEventKeepsItsEntry(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	do(t, s, oil("c-1", "A"))
+	cause := novate("c-2", "A", "B")
+	cause.Source, cause.SourceLine = "day.jsonl", 7
+	e := do(t, s, cause).Event
+	require.Equal(t, cause.EnteredAt, e.EnteredAt)
+	require.Equal(t, []any{"c-2", "day.jsonl", int64(7)},
+		[]any{e.CommandID, e.Source, e.SourceLine})
+	followUps := 0
+	for followUp, err := range s.Log.Stream(t.Context(), "trade/B") {
+		require.NoError(t, err)
+		require.Equal(t, cause.EnteredAt, followUp.EnteredAt)
+		require.Equal(t, e.ID, followUp.Causation)
+		followUps++
+	}
+	require.Equal(t, 1, followUps)
+}
+
+// A refusal keeps the command as it was sent: its line reads as the same command.
+func TestRefusalKeepsTheCommand(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	sent := novate("c-1", "A", "B")
+	e := do(t, s, sent).Event
+	body, err := s.Desk.Codec.Decode(t.Context(), e.Type, e.Data)
+	require.NoError(t, err)
+	refused := body.(trade.CommandRefused)
+	require.Equal(t, string(trade.NotBegun), refused.Rule)
+	require.Contains(t, refused.Line, `"new_uti":"B"`)
+	var read []string
+	for line, err := range lines.Read(strings.NewReader(refused.Line)) {
+		require.NoError(t, err)
+		read = append(read, line.Command.ID+" "+line.Command.UTI)
+		require.Equal(t, sent.Digest(), line.Command.Digest())
+	}
+	require.Equal(t, []string{"c-1 A"}, read)
 }
 
 // Nothing follows a void: the desk refuses it, and so does the store, for every writer.
