@@ -141,6 +141,7 @@ func (v *visitor) asks(account string, sealed int64) {
 		"event": trade.EventID("t-2", 0).String(), "on": "2025-01-31", "since": "2025-01-15",
 		"from": "2025-01-15", "to": "2025-01-31", "account": account, "version": "1",
 		"stream": "trade/OIL-FWD-1", "party": "trader/1", "book": "CRUDE",
+		"here": "records-2018", "there": "remit-2014",
 		"move": "2025-01-15..2025-01-31"}
 	one := map[string][2]string{ // of several that may be given
 		"what-if": {"method", "fifo"}, "history": {"name", "T70"}, "search": {"words", "client"},
