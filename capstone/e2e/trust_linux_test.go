@@ -340,7 +340,7 @@ var breaches = []breach{
 		s.plant("batches/000000000002.1/x", "checkpoints/000000000007/x", "tile/0/000.p/7/x")
 		s.run("import", s.path("more.jsonl"))
 		return nothing
-	}, "seal", 0, `^sealed to checkpoint blotter\.example/7, `},
+	}, "seal", 0, `^sealed to checkpoint blotter\.example/8, `},
 
 	// A snapshot that is on record is gone, and no other one takes its place.
 	{"snapshot deleted", "", moving("stack/s3/objects/blotter-replay/snapshots/s2"), "replay", 1,
@@ -368,7 +368,7 @@ var breaches = []breach{
 	}, verifyBad, 1, `does not verify: schemas/trade\.new\.v1\.avsc: `},
 
 	{"all is undone", "", func(*site) func() { return nothing }, "status", 0,
-		`^  checkpoint +blotter\.example/7, .* 1 event past it`},
+		`^  checkpoint +blotter\.example/8, .* 0 events past it`},
 
 	// Another program appends an event that no desk would accept. It stays on record.
 	{"illegal event", "", func(s *site) func() { s.force("more.jsonl"); return nothing },
