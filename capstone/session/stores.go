@@ -271,7 +271,8 @@ func openKafkaLog(ctx context.Context, at Endpoint, o LogOptions) (Log, error) {
 	return store, nil
 }
 
-// findTopic asks the brokers once or twice. The store, which is opened next, waits longer.
+// findTopic asks the brokers once or twice, and again while a broker that has just started is not
+// yet the leader of a partition. The store, which is opened next, waits longer.
 func findTopic(ctx context.Context, at Endpoint, name logdir.Name) (t logdir.Topic, err error) {
 	brokers, err := at.Kafka.Options()
 	if err != nil {
@@ -282,12 +283,28 @@ func findTopic(ctx context.Context, at Endpoint, name logdir.Name) (t logdir.Top
 		return t, err
 	}
 	defer client.Close()
-	admin, topic := kadm.NewClient(client), name.EventTopic()
-	found, err := admin.ListTopics(ctx, topic)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		t, err = askForTopic(ctx, kadm.NewClient(client), name.EventTopic())
+		if !kerr.IsRetriable(err) {
+			return t, err
+		}
+		select {
+		case <-ctx.Done():
+			return t, err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// askForTopic returns the topic, or an empty one if there is none.
+func askForTopic(ctx context.Context, admin *kadm.Client, name string) (t logdir.Topic, err error) {
+	found, err := admin.ListTopics(ctx, name)
 	if err != nil {
 		return t, err
 	}
-	detail := found[topic]
+	detail := found[name]
 	if errors.Is(detail.Err, kerr.UnknownTopicOrPartition) {
 		return t, nil
 	}
@@ -298,12 +315,12 @@ func findTopic(ctx context.Context, at Endpoint, name logdir.Name) (t logdir.Top
 	if detail.ID != (kadm.TopicID{}) {
 		t.ID = detail.ID.String()
 	}
-	offsets, err := admin.ListCommittedOffsets(ctx, topic)
+	offsets, err := admin.ListCommittedOffsets(ctx, name)
 	if err == nil {
 		err = offsets.Error()
 	}
 	for p := range t.Partitions {
-		end, _ := offsets.Lookup(topic, p)
+		end, _ := offsets.Lookup(name, p)
 		t.Ends = append(t.Ends, end.Offset)
 	}
 	return t, err

@@ -171,7 +171,7 @@ func endsOf(found map[string]foundHead) map[string]index.End {
 func (l *log) readHeads(
 	ctx context.Context, partition int32, to int64,
 ) (map[string]foundHead, error) {
-	starts, err := listed(l.admin.ListStartOffsets(ctx, l.heads))
+	starts, err := l.list(ctx, l.admin.ListStartOffsets, l.heads)
 	if err != nil {
 		return nil, fmt.Errorf("find the start of topic %s: %w", l.heads, err)
 	}

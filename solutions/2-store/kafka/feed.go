@@ -24,11 +24,7 @@ type offsets = map[int32]int64
 // End returns the cursor after all committed events: the last stable offset of each partition.
 // Every transaction before that offset is committed or aborted.
 func (l *log) End(ctx context.Context) (contract.Cursor, error) {
-	return patiently(ctx, l, func() (contract.Cursor, error) { return l.end(ctx) })
-}
-
-func (l *log) end(ctx context.Context) (contract.Cursor, error) {
-	stable, err := listed(l.admin.ListCommittedOffsets(ctx, l.events))
+	stable, err := l.list(ctx, l.admin.ListCommittedOffsets, l.events)
 	if err != nil {
 		return nil, fmt.Errorf("end of log %s: %w", l.opts.Prefix, err)
 	}
@@ -43,12 +39,19 @@ func (l *log) end(ctx context.Context) (contract.Cursor, error) {
 	return end, nil
 }
 
-// listed returns list and, if err is nil, the errors that the list has for single partitions.
-func listed(list kadm.ListedOffsets, err error) (kadm.ListedOffsets, error) {
-	if err == nil {
-		err = list.Error()
-	}
-	return list, err
+// list asks for an offset of each partition of a topic. A broker that has just started may for some
+// time not be the leader of a partition.
+func (l *log) list(
+	ctx context.Context, ask func(context.Context, ...string) (kadm.ListedOffsets, error),
+	topic string,
+) (kadm.ListedOffsets, error) {
+	return patiently(ctx, l, func() (kadm.ListedOffsets, error) {
+		list, err := ask(ctx, topic)
+		if err == nil {
+			err = list.Error()
+		}
+		return list, err
+	})
 }
 
 // hasOpenTransaction reports whether some transaction is neither committed nor aborted. The last
@@ -59,7 +62,7 @@ func (l *log) hasOpenTransaction(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	ends, err := listed(l.admin.ListEndOffsets(ctx, l.events))
+	ends, err := l.list(ctx, l.admin.ListEndOffsets, l.events)
 	if err != nil {
 		return false, err
 	}

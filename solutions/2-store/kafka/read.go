@@ -221,7 +221,7 @@ func (s *Store) headsNow(ctx context.Context, partition int32) (map[string]index
 	if s.opts.Heads == nil {
 		return s.endsNow(ctx, partition)
 	}
-	stable, err := listed(s.admin.ListCommittedOffsets(ctx, s.heads))
+	stable, err := s.list(ctx, s.admin.ListCommittedOffsets, s.heads)
 	if err != nil {
 		return nil, fmt.Errorf("end of topic %s: %w", s.heads, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -85,6 +86,54 @@ func TestTakeOverMendsHeads(t *testing.T) {
 	stated, read, err = s.Heads(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, read, stated, "the owner mended them")
+}
+
+// A broker that has just started is not yet the leader of its partitions. A log that is opened then
+// waits for it, and so does each question for an offset.
+func TestOpenWaitsForLeaders(t *testing.T) {
+	t.Parallel()
+	cluster := broker(t)
+	opts := options(cluster, "log")
+	fill(t, opts, 3, 1)
+	opts.Brokers = append(opts.Brokers, kgo.RequestRetries(0)) // only the store asks again
+	var starting atomic.Bool
+	var refused atomic.Int64
+	control(cluster, kmsg.ListOffsets, func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if starting.Load() && refused.Add(1)%2 == 0 {
+			starting.Store(false) // until the next question
+		}
+		if !starting.Load() {
+			return nil, nil, false
+		}
+		return notLeading(r.(*kmsg.ListOffsetsRequest)), nil, true
+	})
+	starting.Store(true)
+	s := open(t, opts)
+	for _, ask := range []func() error{
+		func() error { _, err := s.End(t.Context()); return err },
+		func() error { _, _, err := s.Heads(t.Context()); return err },
+	} {
+		starting.Store(true)
+		require.NoError(t, ask())
+	}
+	require.Len(t, all(t, s), 3)
+	require.GreaterOrEqual(t, refused.Load(), int64(6))
+}
+
+// notLeading answers that the broker is the leader of none of the partitions.
+func notLeading(r *kmsg.ListOffsetsRequest) kmsg.Response {
+	answer := r.ResponseKind().(*kmsg.ListOffsetsResponse)
+	for _, topic := range r.Topics {
+		none := kmsg.ListOffsetsResponseTopic{Topic: topic.Topic}
+		for _, p := range topic.Partitions {
+			at := kmsg.NewListOffsetsResponseTopicPartition()
+			at.Partition, at.ErrorCode = p.Partition, kerr.NotLeaderForPartition.Code
+			none.Partitions = append(none.Partitions, at)
+		}
+		answer.Topics = append(answer.Topics, none)
+	}
+	return answer
 }
 
 // A log that is opened while another producer takes the id of a partition is open, whether the

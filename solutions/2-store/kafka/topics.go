@@ -126,7 +126,7 @@ func (l *log) checkConfig(ctx context.Context, topic string, want map[string]str
 
 // checkStart returns ErrUnfit if the first events of the log are gone.
 func (l *log) checkStart(ctx context.Context) error {
-	starts, err := listed(l.admin.ListStartOffsets(ctx, l.events))
+	starts, err := l.list(ctx, l.admin.ListStartOffsets, l.events)
 	if err != nil {
 		return fmt.Errorf("find the start of topic %s: %w", l.events, err)
 	}
@@ -144,7 +144,7 @@ func (l *log) checkStart(ctx context.Context) error {
 // opener: the first marks say it, and must agree.
 func (l *log) checkLayout(ctx context.Context) error {
 	const marks = 32 // records to look at: take-overs that failed may have left marks
-	end, err := l.end(ctx)
+	end, err := l.End(ctx)
 	if err != nil {
 		return err
 	}
