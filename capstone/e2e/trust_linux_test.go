@@ -337,7 +337,7 @@ var breaches = []breach{
 	{"junk beside", "", planting("tiles/0", "keys/verifier"), "verify", 0,
 		`^  tiles/0: no object of an archive has this name$`},
 	{"sealing beside junk", "", func(s *site) func() {
-		s.plant("batches/000000000002.1/x", "checkpoints/000000000007/x", "tile/0/000.p/7/x")
+		s.plant("batches/000000000002.1/x", "checkpoints/000000000008/x", "tile/0/000.p/8/x")
 		s.run("import", s.path("more.jsonl"))
 		return nothing
 	}, "seal", 0, `^sealed to checkpoint blotter\.example/8, `},

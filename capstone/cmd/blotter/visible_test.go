@@ -87,7 +87,7 @@ func TestNoCommandPrintsControls(t *testing.T) {
 		{"status", []string{"status"}, true},
 		{"snapshot", []string{"snapshot"}, false},
 		{"seal", []string{"seal"}, false},
-		{"extract", []string{"extract", out, "--actor", evil, "--reason", evil}, true},
+		{"extract", []string{"extract", out, "--actor", "audit/1", "--reason", evil}, true},
 		{"verify extract", []string{"verify-extract", out, "--key", key}, true},
 		{"verify nothing", []string{"verify-extract", out + "x", "--key", key}, false},
 		{"no command", []string{evil}, true},
