@@ -309,9 +309,10 @@ var breaches = []breach{
 	{"archive without its lock", "", (*site).unlock,
 		"verify", 1, `^the audit bucket has no object lock: blotter-audit$`},
 
-	// A local copy is not the log.
+	// A local copy is not the log. The extract's own event is past the checkpoint.
 	{"index edited", "kafka", func(s *site) func() { return s.index(mwh100, mwh900) },
-		"verify", 1, `^the log verifies, and its index was changed: .*it differs from the log`},
+		"verify", 1, `^the log verifies to its checkpoint, and the index or an event past the ` +
+			`checkpoint was changed: .*it differs from the log`},
 	{"index edited, for the desk", "kafka",
 		func(s *site) func() { s.index(mwh100, mwh900); return nothing },
 		"import {}/more.jsonl", 1,
