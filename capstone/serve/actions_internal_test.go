@@ -96,7 +96,7 @@ func TestOperationSetsNoDeadline(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, 10, operations)
+	require.Equal(t, 11, operations)
 }
 
 // Strangers and other principals use up no allowance of a principal: its denials stay on record.
