@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/labs/5-audit/audittest"
+	"example.com/blotter/labs/kit/contract"
 	audit "example.com/blotter/solutions/5-audit"
 )
 
@@ -206,6 +207,29 @@ func TestTwoSealersWriteOneHistory(t *testing.T) {
 			require.Equal(t, int64(14), v.Sealed)
 		})
 	}
+}
+
+// A batch that is adopted may end after the log's end that its adopter knows in one partition, and
+// before it in another. The adopter's next batch goes back in neither.
+func TestAdoptedBatchMayEndPastTheKnownEnd(t *testing.T) {
+	t.Parallel()
+	log, archive := audittest.NewLog(2), new(audit.Memory)
+	log.Add(2) // one in each partition
+	slow := &interrupted{Archive: archive, n: 1, before: func() {
+		log.Add(10)
+		crashed := &crashing{Archive: archive, n: 2} // after its first batch, up to [4,0]
+		_, err := open(t, log, crashed).Seal(t.Context())
+		require.ErrorIs(t, err, errCrash)
+	}}
+	c, err := open(t, log, slow).Seal(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, contract.Cursor{4, 1}, c.End)
+	_, err = open(t, log, archive).Seal(t.Context())
+	require.NoError(t, err)
+	v, err := open(t, log, archive).Verify(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, v.Fault)
+	require.Equal(t, int64(12), v.Sealed)
 }
 
 // uncopied is an archive that refuses to replace an object.

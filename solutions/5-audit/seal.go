@@ -399,6 +399,7 @@ func (s *sealer) archive(ctx context.Context, b *batch) error {
 		s.judge.named(b.Offenders, b.events, s.at.size, s.at.frontier, b.Sealed)...)
 	s.judge.advance(b.events, s.at.frontier, b.Sealed)
 	s.at, s.tiles = b.end(), tiles
+	s.end = s.end.Max(s.at.to) // another sealer's batch may end after the end that we know
 	return nil
 }
 
