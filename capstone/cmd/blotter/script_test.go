@@ -63,7 +63,15 @@ func builtGateway(t *testing.T) string {
 // raced are the scripts that also run under the race detector: a process ends early, or several run
 // at once. There a process takes six times as long, and the scripts are 700 processes. The other
 // tests of this module, which call the same code, all run under it.
-var raced = []string{"endings", "import_files", "killed_stack", "life_of_a_log", "frontier"}
+var raced = []string{"endings", "killed_stack", "frontier"}
+
+// notRacing skips a test of many processes in a row under the race detector.
+func notRacing(t *testing.T) {
+	t.Helper()
+	if racing {
+		t.Skip("make test runs it, without the race detector")
+	}
+}
 
 func runScripts(t *testing.T, files ...string) {
 	if racing {
