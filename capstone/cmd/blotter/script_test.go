@@ -65,7 +65,7 @@ func builtGateway(t *testing.T) string {
 // tests of this module, which call the same code, all run under it.
 var raced = []string{"endings", "killed_stack", "frontier"}
 
-// notRacing skips a test of many processes in a row under the race detector.
+// notRacing skips a test under the race detector that is mostly other programs.
 func notRacing(t *testing.T) {
 	t.Helper()
 	if racing {
