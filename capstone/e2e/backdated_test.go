@@ -36,6 +36,7 @@ func (u *superuser) forge(recordedAt string) {
 // verifications. It stops no later seal.
 func TestBackdatedEventIsNamed(t *testing.T) {
 	t.Parallel()
+	embeddedOnly(t)
 	const rule = " is not after the frontier of an earlier batch, 20"
 	for _, store := range []string{"kafka", "postgres"} {
 		t.Run(store, func(t *testing.T) {
@@ -75,6 +76,7 @@ func TestBackdatedEventIsNamed(t *testing.T) {
 // not.
 func TestEventAheadOfItsSealIsNamed(t *testing.T) {
 	t.Parallel()
+	embeddedOnly(t)
 	f := newFolder(t, "postgres")
 	f.imported(lines(t, 0, 30))
 	u := signIn(t, f)

@@ -42,6 +42,7 @@ func settings() []setting {
 // Import, position and seal are killed again and again. The state is that of an undisturbed run.
 func TestKilledCommandsChangeNoState(t *testing.T) {
 	t.Parallel()
+	embeddedOnly(t)
 	n := points
 	if testing.Short() {
 		n = 5

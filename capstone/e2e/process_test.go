@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -65,6 +66,14 @@ type folder struct {
 	data  string
 	store string // of the log that begins here
 	parts int    // partitions of that log
+}
+
+// embeddedOnly skips a test on another stack: the program starts embedded stacks of its own.
+func embeddedOnly(t *testing.T) {
+	t.Helper()
+	if stack := cmp.Or(os.Getenv("STACK"), "embedded"); stack != "embedded" {
+		t.Skip("it shows nothing of " + stack)
+	}
 }
 
 func newFolder(t testing.TB, store string) *folder {

@@ -20,6 +20,7 @@ import (
 // shows, which has an Avro reader of its own.
 func TestPythonReadsEveryEvent(t *testing.T) {
 	t.Parallel()
+	embeddedOnly(t)
 	library := pythonLibrary(t)
 	f := newFolder(t, "kafka")
 	f.ok("up")

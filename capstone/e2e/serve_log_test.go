@@ -18,6 +18,7 @@ import (
 // at an interrupt. solutions/5-audit/testdata/clients checks the log if it is built.
 func TestServeLogShowsTheSealedLog(t *testing.T) {
 	t.Parallel()
+	embeddedOnly(t)
 	f := newFolder(t, "kafka")
 	file := lines(t, 0, 3)
 	f.imported(file)

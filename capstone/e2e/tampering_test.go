@@ -182,6 +182,7 @@ var tamperings = []tampering{
 
 func TestVerifyNamesTheFirstBadPosition(t *testing.T) {
 	t.Parallel()
+	embeddedOnly(t)
 	for _, store := range []string{"kafka", "postgres"} {
 		t.Run(store, func(t *testing.T) {
 			t.Parallel()
@@ -221,6 +222,7 @@ func TestVerifyNamesTheFirstBadPosition(t *testing.T) {
 // files.
 func TestStackRefusesForeignFiles(t *testing.T) {
 	t.Parallel()
+	embeddedOnly(t)
 	s := newScene(t, "kafka")
 	w := s.targets()
 	// breaking keeps the checksum of the batch of event a.
@@ -261,6 +263,7 @@ func TestStackRefusesForeignFiles(t *testing.T) {
 
 func TestVerifyNamesARecordThatIsNoEvent(t *testing.T) {
 	t.Parallel()
+	embeddedOnly(t)
 	s := newScene(t, "kafka")
 	w := s.targets()
 	r := s.after(t, func(in intruder) {
@@ -278,6 +281,7 @@ func TestVerifyNamesARecordThatIsNoEvent(t *testing.T) {
 // that history from the log.
 func TestCommandsReportAHoleInAHistory(t *testing.T) {
 	t.Parallel()
+	embeddedOnly(t)
 	const damaged = "the log is damaged at position "
 	const hole = damaged + "{second}: {stream} has version 2 here, want 1"
 	for store, says := range map[string]map[string]string{ // by command

@@ -382,6 +382,7 @@ var breaches = []breach{
 // Each tampering that the tree does not show is caught, and named with its cause.
 func TestEveryBreachIsNamed(t *testing.T) {
 	t.Parallel()
+	embeddedOnly(t)
 	for _, store := range []string{"kafka", "postgres"} {
 		t.Run(store, func(t *testing.T) {
 			t.Parallel()

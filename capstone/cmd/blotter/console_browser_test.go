@@ -84,7 +84,7 @@ func (r *reader) figure() string { return r.text(".figure") }
 // rights of the database's owner has changed.
 func TestConsoleInBrowser(t *testing.T) {
 	t.Parallel()
-	notRacing(t)
+	onlyHere(t)
 	v := newVisitor(t, "postgres")
 	_, err := v.Seal(t.Context())
 	require.NoError(t, err)

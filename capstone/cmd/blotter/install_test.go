@@ -56,7 +56,7 @@ func (m removeInstalled) Run() int {
 // itself, and the settings of the user's own Postgres have no effect.
 func TestInstalledProgramRunsAnywhere(t *testing.T) {
 	t.Parallel()
-	notRacing(t)
+	onlyHere(t)
 	bin := install(t)
 	book, err := filepath.Abs("../../books/first.jsonl")
 	require.NoError(t, err)

@@ -61,7 +61,7 @@ func (o owned) requireOneOwner() {
 // before.
 func TestRootLeavesTheOwnersFolderUsable(t *testing.T) {
 	t.Parallel()
-	notRacing(t)
+	onlyHere(t)
 	nobody, err := user.Lookup("nobody")
 	require.NoError(t, err)
 	uid, err := strconv.ParseUint(nobody.Uid, 10, 32)
@@ -135,7 +135,7 @@ func TestRootGivesUpItsGroup(t *testing.T) {
 // A user whom the system does not know can do all that needs no Postgres. The rest has a hint.
 func TestUnknownUserGetsAHint(t *testing.T) {
 	t.Parallel()
-	notRacing(t)
+	onlyHere(t)
 	o := newOwned(t, 12345)
 	book := filepath.Join(filepath.Dir(o.data), "book.jsonl")
 	require.NoError(t, os.WriteFile(book, []byte(novation+"\n"), 0o644))

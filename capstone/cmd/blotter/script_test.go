@@ -65,11 +65,21 @@ func builtGateway(t *testing.T) string {
 // tests of this module, which call the same code, all run under it.
 var raced = []string{"endings", "killed_stack", "frontier"}
 
-// notRacing skips a test under the race detector that is mostly other programs.
-func notRacing(t *testing.T) {
+// onlyHere skips a test that is mostly other programs, with an embedded stack of its own, where it
+// shows nothing: under the race detector, and on another stack.
+func onlyHere(t *testing.T) {
 	t.Helper()
 	if racing {
 		t.Skip("make test runs it, without the race detector")
+	}
+	notElsewhere(t)
+}
+
+// notElsewhere skips a test on another stack than the embedded one.
+func notElsewhere(t *testing.T) {
+	t.Helper()
+	if stack := cmp.Or(os.Getenv("STACK"), "embedded"); stack != "embedded" {
+		t.Skip("it starts an embedded stack of its own: it shows nothing of " + stack)
 	}
 }
 
@@ -82,9 +92,7 @@ func runScripts(t *testing.T, files ...string) {
 			t.Skip("make test runs this script, without the race detector")
 		}
 	}
-	if stack := cmp.Or(os.Getenv("STACK"), "embedded"); stack != "embedded" {
-		t.Skip("the scripts start embedded stacks of their own: they show nothing of " + stack)
-	}
+	notElsewhere(t)
 	gateway := builtGateway(t)
 	witness, err := filepath.Abs("../../../.tools/bin/witness")
 	require.NoError(t, err)

@@ -202,6 +202,7 @@ func (v *visitor) parks(uti string) {
 // The pages of the console show the figures of both times, escape all texts, and only read.
 func TestConsole(t *testing.T) {
 	t.Parallel()
+	notElsewhere(t)
 	v := newVisitor(t, "kafka")
 	const before, after = "2025-01-16T13:10:00Z", "2025-01-16T13:20:00Z"
 	at := func(known, effective string) string {

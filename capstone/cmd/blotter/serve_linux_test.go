@@ -129,6 +129,7 @@ func loadLine(n int) string {
 // of a real run is in BLOTTER_LOAD: 60s has five kills, its p99 is under 100 ms, and the service is
 // ready in 2 s. See make load.
 func TestServiceLosesNoOutcome(t *testing.T) {
+	notElsewhere(t)
 	length, kills, rate := 3*time.Second, 1, 50
 	if text := os.Getenv("BLOTTER_LOAD"); text != "" {
 		var err error

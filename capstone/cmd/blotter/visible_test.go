@@ -65,7 +65,7 @@ const evil = "\x1b]0;x\x07\x1b[2J\u009b31m\u202e\nerror: forged"
 // producer, whatever its field, and not from the name of a file.
 func TestNoCommandPrintsControls(t *testing.T) {
 	t.Parallel()
-	notRacing(t)
+	onlyHere(t)
 	data, out := stacktest.Dir(t), filepath.Join(t.TempDir(), evil)
 	writeEvil(t, data)
 	file := filepath.Join(t.TempDir(), evil+".jsonl")
