@@ -18,6 +18,7 @@ import (
 // findings are printed, with the command that repeats the run.
 func TestChaosHistoryIsLinearizable(t *testing.T) {
 	t.Parallel()
+	embeddedOnly(t)
 	kills := 50
 	if testing.Short() {
 		kills = 5

@@ -68,7 +68,7 @@ type folder struct {
 	parts int    // partitions of that log
 }
 
-// embeddedOnly skips a test on another stack: the program starts embedded stacks of its own.
+// embeddedOnly skips a test on another stack: the program starts stacks of its own.
 func embeddedOnly(t *testing.T) {
 	t.Helper()
 	if stack := cmp.Or(os.Getenv("STACK"), "embedded"); stack != "embedded" {
