@@ -152,7 +152,7 @@ func encryption(ctx context.Context, client *minio.Client, bucket string) (strin
 		refusal.Code == "ServerSideEncryptionConfigurationNotFoundError":
 		return NotEncrypted, nil
 	case errors.As(err, &refusal):
-		return EncryptionUnknown + ": " + refusal.Code, nil
+		return EncryptionUnknown + " (the server answers " + refusal.Code + ")", nil
 	case err != nil:
 		return "", err
 	case len(found.Rules) == 0 || found.Rules[0].Apply.SSEAlgorithm == "":

@@ -233,8 +233,9 @@ func TestBucketSaysHowItIsEncrypted(t *testing.T) {
 		{200, `<ServerSideEncryptionConfiguration/>`, NotEncrypted},
 		{404, fmt.Sprintf(refusal, "ServerSideEncryptionConfigurationNotFoundError"),
 			NotEncrypted},
-		{501, fmt.Sprintf(refusal, "NotImplemented"), "unknown: NotImplemented"},
-		{403, fmt.Sprintf(refusal, "AccessDenied"), "unknown: AccessDenied"},
+		{501, fmt.Sprintf(refusal, "NotImplemented"),
+			"unknown (the server answers NotImplemented)"},
+		{403, fmt.Sprintf(refusal, "AccessDenied"), "unknown (the server answers AccessDenied)"},
 	} {
 		server := httptest.NewServer(http.HandlerFunc(
 			func(w http.ResponseWriter, r *http.Request) {

@@ -88,7 +88,7 @@ func printLog(w io.Writer, s status, now time.Time) {
 	rows = append(rows, "snapshot\t"+snapshotLine(s.Snapshot, l.simulated, now),
 		"checkpoint\t"+checkpointLine(s.Checkpoint, now), "follow-ups\t"+followUpLine(s.FollowUps))
 	for _, b := range s.AtRest {
-		rows = append(rows, fmt.Sprintf("at rest\tbucket %s is encrypted: %s", b.Bucket,
+		rows = append(rows, fmt.Sprintf("at rest\tbucket %s, encryption %s", b.Bucket,
 			b.Encryption))
 	}
 	labels(w, rows...)
