@@ -3,9 +3,9 @@
 //
 //	go run . [EVENTS [ROUNDS]]
 //
-// All three are equally durable: what they acknowledge is on the disk, and 1,000 leaves share a
-// commit. The auditor signs a checkpoint for each 1,000 leaves. Tessera signs one at most each
-// 100 ms, and waits for none but the last. immudb signs nothing.
+// All three are equally durable: each leaf that they acknowledge is on the disk, and 1,000 leaves
+// share a commit. The auditor signs a checkpoint for each 1,000 leaves. Tessera signs at most one
+// in 100 ms, and this program waits for the last one only. immudb signs nothing.
 package main
 
 import (
