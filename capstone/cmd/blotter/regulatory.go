@@ -220,15 +220,11 @@ func (c *reportMakeCmd) Run(ctx context.Context, a *app) error {
 func record(ctx context.Context, s *session.Session, set reporting.RuleSet, at int64,
 	entry domain.Entry, body domain.Body,
 ) error {
-	codec, err := s.Domain(ctx)
+	codec, now, err := enteredNow(ctx, s)
 	if err != nil {
 		return err
 	}
-	now, err := s.System().Now(ctx)
-	if err != nil {
-		return err
-	}
-	return filing.Record(contract.At(ctx, now.Known), s.Log, codec, set.Name, at, entry, body)
+	return filing.Record(contract.At(ctx, now), s.Log, codec, set.Name, at, entry, body)
 }
 
 func (c *reportMakeCmd) certify(ctx context.Context, s *session.Session) error {

@@ -335,27 +335,33 @@ func denials(s *session.Session) func(context.Context, access.Denied) error {
 	}
 }
 
-// recordAccess records an access on the stream of the entry's actor. It is entered when it is
-// recorded; a simulated log has no clock, and gets the time of its last event.
+// recordAccess records an access on the stream of the entry's actor.
 func recordAccess(
 	ctx context.Context, s *session.Session, entry domain.Entry, body domain.Body,
 ) error {
-	codec, err := s.Domain(ctx)
+	codec, now, err := enteredNow(ctx, s)
 	if err != nil {
 		return err
 	}
-	now, err := s.System().Now(ctx)
-	if err != nil {
-		return err
-	}
-	entry.CommandID, entry.EnteredAt = "access-"+uuid.NewString(), now.Known
+	entry.CommandID, entry.EnteredAt = "access-"+uuid.NewString(), now
 	stream := access.Stream(entry.Actor)
 	e, err := codec.Event(ctx, stream, 0, entry, body)
 	if err != nil {
 		return err
 	}
-	_, err = s.Log.Append(contract.At(ctx, now.Known), stream, contract.Any, e)
+	_, err = s.Log.Append(contract.At(ctx, now), stream, contract.Any, e)
 	return err
+}
+
+// enteredNow returns the codec and the time of an event that is entered when it is recorded. A
+// simulated log has no clock, and gives the time of its last event.
+func enteredNow(ctx context.Context, s *session.Session) (*domain.Codec, time.Time, error) {
+	codec, err := s.Domain(ctx)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	now, err := s.System().Now(ctx)
+	return codec, now.Known, err
 }
 
 // prover proves events with the checkpoints of the session's log.

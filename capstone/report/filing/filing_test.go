@@ -337,8 +337,8 @@ func (d *desk) recorded(stream string) (ids []string) {
 
 // A year of events under two versions of the rules of REMIT, whose files are XML: the rows that
 // differ are those of the events since the day from which the second one holds, and the difference
-// is the deadline. Ten business days after 29 April 2026 are 13 May, and a contract of 28 April still
-// has a month (the example of the source). Reports that were made before change nothing.
+// is the deadline. Ten business days after 29 April 2026 are 13 May, and a contract of 28 April
+// still has a month (the example of the source). Reports that were made before change nothing.
 func TestCompareVersionsOverAYear(t *testing.T) {
 	t.Parallel()
 	d := market(newDesk(t))
