@@ -97,13 +97,27 @@ func (c *reportReferenceCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
+// rulesAt selects a rule set at a time.
+type rulesAt func(time.Time) (reporting.RuleSet, error)
+
 // ruled is the flag for a rule set.
 type ruled struct {
 	Rules string `help:"${report_rules}" default:"CFTC"`
 }
 
-// set returns the rule set with the name, or that of the regime in force at a time.
+// set returns the rule set with the name, or that of the regime in force at a time. A draft is
+// refused: no report is made under it, so none can be late, listed or reconciled.
 func (r ruled) set(at time.Time) (reporting.RuleSet, error) {
+	s, err := r.compared(at)
+	if err == nil && s.Draft {
+		err = &usageError{"the rules of " + s.Name + " are a draft, whose text could not be " +
+			"read: no report is made under them", "blotter report compare shows their effect"}
+	}
+	return s, err
+}
+
+// compared returns the rule set as set does, also a draft.
+func (r ruled) compared(at time.Time) (reporting.RuleSet, error) {
 	all := ruleSets()
 	s, ok := reporting.Select(all, r.Rules, trade.DayOf(at.UTC()))
 	if ok {
@@ -125,6 +139,13 @@ func (r ruled) set(at time.Time) (reporting.RuleSet, error) {
 func (a *app) world(
 	ctx context.Context, r ruled, known moment, access session.Access,
 ) (q question, set reporting.RuleSet, w *filing.World, err error) {
+	return a.worldOf(ctx, r.set, known, access)
+}
+
+// worldOf opens the log for the rule set that a function selects at a time.
+func (a *app) worldOf(
+	ctx context.Context, rules rulesAt, known moment, access session.Access,
+) (q question, set reporting.RuleSet, w *filing.World, err error) {
 	at, err := asOf{KnownAt: known}.parse(a.cli.Zone, time.Now())
 	if err != nil {
 		return q, set, nil, err
@@ -133,7 +154,7 @@ func (a *app) world(
 	if first.IsZero() {
 		first = time.Now()
 	}
-	if set, err = r.set(first); err != nil {
+	if set, err = rules(first); err != nil {
 		return q, set, nil, err // before a log is opened
 	}
 	if access == session.Query && known != "" {
@@ -147,7 +168,7 @@ func (a *app) world(
 		at.Known, err = present(ctx, q, access)
 	}
 	if err == nil {
-		set, err = r.set(at.Known)
+		set, err = rules(at.Known)
 	}
 	if err == nil {
 		w, err = filing.Open(ctx, filing.Of(q.Log, q.Codec, at.Known), set.Name)
@@ -183,10 +204,6 @@ func (c *reportMakeCmd) Run(ctx context.Context, a *app) error {
 		access = session.Query
 	}
 	q, set, w, err := a.world(ctx, c.ruled, c.AsKnownAt, access)
-	if err == nil && set.Draft && c.AsKnownAt == "" {
-		err = &usageError{"the rules of " + set.Name + " could not be read: no report is made " +
-			"under them", "blotter report compare shows their effect"}
-	}
 	if err != nil {
 		return err
 	}
@@ -600,7 +617,7 @@ func (c *reportCompareCmd) Run(ctx context.Context, a *app) error {
 	if c.AndKnownAt != "" {
 		access = session.AsOfQuery
 	}
-	q, here, w, err := a.world(ctx, ruled{c.Here}, c.AsKnownAt, access)
+	q, here, w, err := a.worldOf(ctx, ruled{c.Here}.compared, c.AsKnownAt, access)
 	if err != nil {
 		return err
 	}
@@ -637,7 +654,7 @@ func (c *reportCompareCmd) second(
 		}
 	}
 	if err == nil {
-		set, err = ruled{c.There}.set(known)
+		set, err = ruled{c.There}.compared(known)
 	}
 	if err == nil {
 		w, err = filing.Open(ctx, filing.Of(q.Log, q.Codec, known), set.Name)

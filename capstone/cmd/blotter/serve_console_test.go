@@ -109,6 +109,8 @@ func (v *visitor) verdicts() {
 	require.Positive(v.t, late["records-2018"])
 	_, err = lateReports(v.session, []string{"cftc-v9"})
 	require.ErrorContains(v.t, err, "cftc-v9")
+	_, err = lateReports(v.session, []string{"remit-2026"})
+	require.ErrorContains(v.t, err, "are a draft")
 }
 
 // get asks for a page with parameters.
