@@ -579,6 +579,49 @@ func (r Run) Last(s Subject) (last []Input, actions []Action, withdrawn bool) {
 	return last, actions, after == "" || after == trade.Voided
 }
 
+// A Told is all that a repository is to hold of a contract, if it has taken all messages.
+type Told struct {
+	Actions []Action
+	// Records are the records that it holds, in order, each as the messages one of which it is.
+	Records []Record
+	// Keys are those of all messages, also of messages that others withdraw.
+	Keys      []string
+	InScope   bool // a message is, or was, in scope
+	Withdrawn bool // the last message withdraws the contract
+}
+
+// A Record is one that a repository is to hold, and the key by which it names it.
+type Record struct {
+	Key string
+	Any []Input // the repository holds one of them
+}
+
+// Told returns the records of a contract. Where a repository holds the last message only, it may
+// be that of a catch-up. Elsewhere a catch-up leads to the same records.
+func (r Run) Told(s Subject) (t Told) {
+	if r.Rules.Standing == nil {
+		last, actions, withdrawn := r.Last(s)
+		t = Told{Actions: actions, InScope: last != nil, Withdrawn: withdrawn,
+			Keys: []string{s.UTI}}
+		if last != nil {
+			t.Records = []Record{{s.UTI, last}}
+		}
+		return t
+	}
+	t.Actions, _ = Actions(s.Contract, r.Known)
+	var messages []Message
+	for _, in := range r.inputs(s, r.Rules.Messages(t.Actions)) {
+		t.Keys = append(t.Keys, r.Rules.key(in))
+		if r.inScope(in) {
+			messages, t.InScope = append(messages, in.Message), true
+		}
+	}
+	for _, in := range r.inputs(s, r.Rules.Standing(messages)) {
+		t.Records = append(t.Records, Record{r.Rules.key(in), []Input{in}})
+	}
+	return t
+}
+
 // take makes the row of one message. It returns the message for which later ones wait, if any.
 func (r Run) take(in Input, held string, out *Result) string {
 	yes, _, unknown := r.Rules.InScope(in)

@@ -208,6 +208,11 @@ type RuleSet struct {
 	// has accepted the given messages: all of the first held actions, and perhaps some of later
 	// ones. A regime that wants a message for each event has none.
 	CatchUp func(actions []Action, held int, accepted []Message) []Message
+	// Standing returns the messages that a repository holds after it has taken the given ones, in
+	// order. Without it, a repository holds the last one.
+	Standing func([]Message) []Message
+	// Key is the number of the field by which a repository names a message; empty for the UTI.
+	Key string
 	// Crosses says that Messages and CatchUp read a state without a status as out of scope: a
 	// change of scope is then a message.
 	Crosses bool
@@ -283,6 +288,16 @@ func Select(sets []RuleSet, name string, day trade.Day) (RuleSet, bool) {
 		}
 	}
 	return InForce(sets, name, day)
+}
+
+// key returns the text by which a repository names the message.
+func (s RuleSet) key(in Input) string {
+	for _, f := range s.Fields {
+		if f.Number == s.Key && s.Key != "" {
+			return f.Rule(in).Text
+		}
+	}
+	return in.Message.Action.UTI
 }
 
 // A Row is a message with the texts of its fields, in the order of RuleSet.Fields.

@@ -391,15 +391,16 @@ type reportSubmitCmd struct {
 // sent and not answered, and the same command asks for the answer again. It exits with 1 if the
 // repository rejects a message.
 func (c *reportSubmitCmd) Run(ctx context.Context, a *app) error {
+	var regime string
 	st, err := filing.Read(c.Out)
 	if err == nil {
-		err = simulated(ruled{st.Rules}, st.Known)
+		regime, err = simulated(ruled{st.Rules}, st.Known)
 	}
 	if err != nil {
 		return err
 	}
 	return a.answered(ctx, c.Out, filepath.Base(c.Repository), c.said,
-		func() (reporting.Answered, error) { return c.submit(st) })
+		func() (reporting.Answered, error) { return c.submit(st, regime) })
 }
 
 type reportAnswerCmd struct {
@@ -504,55 +505,72 @@ func (a *app) printAnswered(c caveat, answered reporting.Answered) error {
 		"correct the data; the next report has the message again"}
 }
 
-// simulated refuses a rule set whose reports the simulated repository does not take.
-func simulated(r ruled, at time.Time) error {
+// simulated returns the regime of a rule set, and refuses a set whose reports the simulated
+// repository does not take.
+func simulated(r ruled, at time.Time) (regime string, err error) {
 	set, err := r.set(at)
-	if err == nil && set.Regime != cftc.V32.Regime {
+	if err == nil && !repository.Takes(set.Regime) {
 		err = &usageError{"the simulated repository does not take reports of " + set.Name,
-			"name a report of " + cftc.V32.Name}
+			"they are kept, and sent to nobody"}
 	}
-	return err
+	return set.Regime, err
 }
 
-// submit returns the answer, with the messages that its rows are.
-func (c *reportSubmitCmd) submit(st filing.Statement) (out reporting.Answered, err error) {
+// submit hands the files of the report over, and returns their answers together. A file that was
+// answered before gets the same answer again.
+func (c *reportSubmitCmd) submit(
+	st filing.Statement, regime string,
+) (out reporting.Answered, err error) {
 	messages, err := messagesOf(c.Out)
 	if err != nil {
 		return out, err
 	}
-	file, err := os.ReadFile(filepath.Join(c.Out, "report.csv"))
+	r, err := repository.Open(c.Repository, regime)
 	if err != nil {
 		return out, err
 	}
-	r, err := repository.Open(c.Repository)
-	if err != nil {
-		return out, err
-	}
-	text, answers, err := r.Submit(st.Name, file)
-	if err != nil {
-		return out, err
-	}
-	out = reporting.Answered{Name: st.Name, Digest: fmt.Sprintf("%x", sha256.Sum256(text)),
-		Rejected: []reporting.Rejected{}}
-	for _, answer := range answers {
-		if answer.Code == "" {
-			out.Accepted++
-		} else if answer.Row < len(messages) {
-			out.Rejected = append(out.Rejected, reporting.Rejected{
-				Message: messages[answer.Row][1], Code: answer.Code, Text: answer.Text})
+	out = reporting.Answered{Name: st.Name, Rejected: []reporting.Rejected{}}
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(messages)) {
+		file, err := os.ReadFile(filepath.Join(c.Out, name))
+		if err != nil {
+			return out, err
+		}
+		text, answers, err := r.Submit(st.Name+"-"+name, file)
+		if err != nil {
+			return out, err
+		}
+		sum.Write(text) // a hash returns no error
+		for _, answer := range answers {
+			if answer.Code == "" {
+				out.Accepted++
+			} else if answer.Row <= len(messages[name]) {
+				out.Rejected = append(out.Rejected, reporting.Rejected{
+					Message: messages[name][answer.Row-1], Code: answer.Code, Text: answer.Text})
+			}
 		}
 	}
+	out.Digest = fmt.Sprintf("%x", sum.Sum(nil))
 	return out, nil
 }
 
-// messagesOf returns the lines of rows.csv; that of the header is first.
-func messagesOf(dir string) ([][]string, error) {
+// messagesOf returns the messages of each file for the repository, in the order of its records.
+func messagesOf(dir string) (map[string][]string, error) {
 	f, err := os.Open(filepath.Join(dir, filing.RowsFile))
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return csv.NewReader(f).ReadAll()
+	lines, err := csv.NewReader(f).ReadAll()
+	if err != nil || len(lines) == 0 {
+		return nil, fmt.Errorf("%s is no CSV file with a header: %w", f.Name(), err)
+	}
+	all := map[string][]string{}
+	for _, l := range lines[1:] {
+		file := l[len(l)-1]
+		all[file] = append(all[file], l[1])
+	}
+	return all, nil
 }
 
 type reportReconcileCmd struct {
@@ -563,10 +581,11 @@ type reportReconcileCmd struct {
 
 // Run exits with 1 if the repository has a contract otherwise than the record.
 func (c *reportReconcileCmd) Run(ctx context.Context, a *app) error {
-	if err := simulated(c.ruled, time.Now()); err != nil {
+	regime, err := simulated(c.ruled, time.Now())
+	if err != nil {
 		return err
 	}
-	r, err := repository.Open(c.Repository)
+	held, err := stateOf(filepath.Join(c.Repository, regime, "state.csv"))
 	if err != nil {
 		return err
 	}
@@ -574,11 +593,7 @@ func (c *reportReconcileCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	held := map[string]map[string]string{}
-	for uti, h := range r.Swaps {
-		held[uti] = h.Record
-	}
-	found, err := filing.Reconcile(ctx, w, w.Run(set, nil), held)
+	found, err := filing.Reconcile(w.Subjects(ctx), w.Run(set, nil), held)
 	if err != nil {
 		return err
 	}
@@ -586,17 +601,35 @@ func (c *reportReconcileCmd) Run(ctx context.Context, a *app) error {
 	if err := a.answer(q.caveat, all, func(w io.Writer) {
 		var rows []string
 		for _, d := range all {
-			rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", d.UTI, d.Kind,
-				cmp.Or(d.Field, "-"), cmp.Or(d.Ours, "-"), cmp.Or(d.Held, "-"), d.Why,
-				strings.Join(d.Events, " "), cmp.Or(strings.Join(d.Reference, " "), "-")))
+			rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s",
+				cmp.Or(d.UTI, "-"), d.Kind, cmp.Or(d.Field, "-"), cmp.Or(d.Ours, "-"),
+				cmp.Or(d.Held, "-"), d.Why, cmp.Or(strings.Join(d.Events, " "), "-"),
+				cmp.Or(strings.Join(d.Reference, " "), "-"), cmp.Or(d.Key, "-")))
 		}
-		table(w, "uti\tkind\tfield\trecord\trepository\twhy\tevents\treference", rows...)
+		table(w, "uti\tkind\tfield\trecord\trepository\twhy\tevents\treference\tkey", rows...)
 	}); err != nil || len(all) == 0 {
 		return err
 	}
 	return &failure{plural(int64(len(all)), "difference") +
 		" between the record and the repository",
 		"blotter report make has what is due; --back UTI reports a contract from its beginning"}
+}
+
+// stateOf reads the state file of a repository.
+func stateOf(path string) (filing.Holding, error) {
+	file, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &usageError{"there is no " + path,
+			"blotter report submit writes it; or put the state of your repository there"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	held, err := filing.ReadState(file)
+	if err != nil {
+		err = &usageError{path + ": " + err.Error(), "capstone/report/README.md has its form"}
+	}
+	return held, err
 }
 
 type reportCompareCmd struct {

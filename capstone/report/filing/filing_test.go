@@ -389,20 +389,17 @@ func TestReconcile(t *testing.T) {
 	d := market(newDesk(t))
 	d.do("2025-03-03T09:00:00Z", first, forward("ACME"))
 	dir, st := d.make("2025-03-03T17:00:00Z")
-	sdr, err := repository.Open(t.TempDir())
+	sdr, err := repository.Open(t.TempDir(), "CFTC")
 	require.NoError(t, err)
 	file, err := os.ReadFile(filepath.Join(dir, "report.csv"))
 	require.NoError(t, err)
 	_, answers, err := sdr.Submit(st.Name, file)
 	require.NoError(t, err)
-	require.Equal(t, []repository.Answer{{Row: 1, UTI: first, Action: "NEWT"}}, answers)
+	require.Equal(t, []repository.Answer{{Row: 1, Key: first, Action: "NEWT"}}, answers)
 	differences := func(known string) (all []string) {
-		held := map[string]map[string]string{}
-		for uti, h := range sdr.Swaps {
-			held[uti] = h.Record
-		}
 		w := d.world(known)
-		found, err := filing.Reconcile(t.Context(), w, w.Run(cftc.V32, nil), held)
+		found, err := filing.Reconcile(w.Subjects(t.Context()), w.Run(cftc.V32, nil),
+			holding(sdr))
 		require.NoError(t, err)
 		for _, f := range found {
 			all = append(all, strings.TrimSpace(fmt.Sprintf("%s %s %s %s %s %d", f.Kind,
@@ -416,8 +413,7 @@ func TestReconcile(t *testing.T) {
 	d.State("2024-01-01", report.Product, "power/DE-LU/base", "venue", "XOFF")
 	d.flush("2025-03-03T18:00:00Z")
 	w := d.world("2025-03-03T18:00:00Z")
-	held := map[string]map[string]string{first: sdr.Swaps[first].Record}
-	moved, err := filing.Reconcile(t.Context(), w, w.Run(cftc.V32, nil), held)
+	moved, err := filing.Reconcile(w.Subjects(t.Context()), w.Run(cftc.V32, nil), holding(sdr))
 	require.NoError(t, err)
 	require.Len(t, moved, 1)
 	require.Equal(t, "Platform identifier XOFF XXXX",
@@ -428,7 +424,7 @@ func TestReconcile(t *testing.T) {
 
 	end := d.do("2025-03-04", first, trade.Cancel{Kind: trade.Terminate})
 	d.do("2025-03-04", lei+"F2", forward("ACME"))
-	sdr.Swaps[lei+"X"] = repository.Held{State: "open"}
+	sdr.Holds[lei+"X"] = repository.Held{State: "open", Records: make([]repository.Record, 1)}
 	d.flush("2025-03-04T09:00:00Z")
 	require.Equal(t, []string{
 		"mis-reported F1 Action type TERM NEWT 1", "mis-reported F1 Event type ETRM TRAD 1",

@@ -29,7 +29,7 @@ type daily struct {
 }
 
 func newDaily(t *testing.T) daily {
-	sdr, err := repository.Open(t.TempDir())
+	sdr, err := repository.Open(t.TempDir(), "CFTC")
 	require.NoError(t, err)
 	return daily{market(newDesk(t)), sdr}
 }
@@ -63,12 +63,9 @@ func (d daily) run(at string) (all []string) {
 
 func (d daily) reconcile(at string) []filing.Difference {
 	d.t.Helper()
-	held := map[string]map[string]string{}
-	for uti, h := range d.sdr.Swaps {
-		held[uti] = h.Record
-	}
 	w := d.world(at)
-	found, err := filing.Reconcile(d.t.Context(), w, w.Run(cftc.V32, nil), held)
+	found, err := filing.Reconcile(w.Subjects(d.t.Context()), w.Run(cftc.V32, nil),
+		holding(d.sdr))
 	require.NoError(d.t, err)
 	return found
 }
@@ -185,7 +182,7 @@ func TestResentMessageKeepsTheNewest(t *testing.T) {
 		Rejected: []report.Rejected{{Message: first + "/2/1", Code: "FORMAT"}}})
 	got := d.run("2025-03-05T17:00:00Z")
 	require.Equal(t, []string{"CORR F1/3/after-1+3.1/1"}, got)
-	require.Equal(t, "82", d.sdr.Swaps[first].Record["Price"])
+	require.Equal(t, "82", d.sdr.Holds[first].Records[0]["Price"])
 	require.Empty(t, d.reconcile("2025-03-05T18:00:00Z"))
 }
 

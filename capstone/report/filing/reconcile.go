@@ -1,9 +1,13 @@
 package filing
 
 import (
-	"context"
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"example.com/blotter/capstone/report"
@@ -17,50 +21,88 @@ type Difference struct {
 	Ours  string `json:"ours"`            // by the record
 	Held  string `json:"held"`            // by the repository
 	// Events are those of the contract that explain the difference: no report has had them yet, or
-	// the last one if reports have had all.
+	// the last one if reports have had all. Of one record among several, it is the event of that.
 	Events []string `json:"events"`
 	// Reference has the events of reference data that the field reads, if reports have had all
 	// events of the contract.
 	Reference []string `json:"reference"`
 	Why       string   `json:"why"`
+	// Key names the record of a regime that has several of a contract: a transaction reference, or
+	// the number of a record.
+	Key string `json:"key,omitempty"`
 }
 
 // sending is the number of the field with the time of the report.
 const sending = "97"
 
-// Reconcile compares the last message of each contract in scope with the last record that a
-// repository holds, by the names of the fields. A valuation is no such record.
+// Reconcile compares the records of each contract that a repository is to hold with those that it
+// holds, by fields. A valuation is no such record.
 func Reconcile(
-	ctx context.Context, w *World, run report.Run, held map[string]map[string]string,
+	subjects iter.Seq2[report.Subject, error], run report.Run, held Holding,
 ) (all []Difference, err error) {
 	held = maps.Clone(held)
-	for s, err := range w.Subjects(ctx) {
+	for s, err := range subjects {
 		if err != nil {
 			return nil, err
 		}
-		last, actions, withdrawn := run.Last(s)
-		theirs, known := held[s.UTI]
-		delete(held, s.UTI)
-		events, why := explain(actions, run)
-		d := Difference{UTI: s.UTI, Events: events, Reference: []string{}, Why: why}
-		switch {
-		case last == nil && known:
-			d.Kind, d.Held = "over-reported", "reported"
-			d.Why = "it is out of scope, as known now"
-			all = append(all, d)
-		case !known && withdrawn: // neither has it
-		case last != nil && !known:
-			d.Kind, d.Ours = "under-reported", "reportable"
-			all = append(all, d)
-		case last != nil:
-			all = append(all, d.nearest(run, last, theirs)...)
+		told := run.Told(s)
+		d := Difference{UTI: s.UTI, Reference: []string{}}
+		d.Events, d.Why = explain(told.Actions, run)
+		all = append(all, d.contract(run, told, held)...)
+		for _, key := range told.Keys {
+			delete(held, key)
 		}
 	}
-	for _, uti := range slices.Sorted(maps.Keys(held)) {
-		all = append(all, Difference{UTI: uti, Kind: "over-reported", Held: "reported",
-			Events: []string{}, Reference: []string{}, Why: "the record has no such contract"})
+	for _, key := range slices.Sorted(maps.Keys(held)) {
+		d := Difference{UTI: key, Kind: "over-reported", Held: "reported", Events: []string{},
+			Reference: []string{}, Why: "the record has no such contract"}
+		if run.Rules.Key != "" { // a repository that knows no UTI
+			d.UTI, d.Key = "", key
+		}
+		all = append(all, d)
 	}
 	return all, nil
+}
+
+// contract compares the records of one contract.
+func (d Difference) contract(run report.Run, t report.Told, held Holding) (all []Difference) {
+	placed := map[string]int{}
+	for _, r := range t.Records {
+		theirs, n := held[r.Key], placed[r.Key]
+		placed[r.Key]++
+		d := d.record(run, r.Key, n)
+		if d.Key != "" && d.Why == unexplained {
+			d.Events = []string{r.Any[0].Message.Action.Event.ID.String()}
+		}
+		switch {
+		case n < len(theirs):
+			all = append(all, d.nearest(run, r.Any, theirs[n])...)
+		case !t.Withdrawn: // else neither has it
+			d.Kind, d.Ours = "under-reported", "reportable"
+			all = append(all, d)
+		}
+	}
+	for _, key := range slices.Compact(slices.Sorted(slices.Values(t.Keys))) {
+		for n := placed[key]; n < len(held[key]); n++ {
+			d := d.record(run, key, n)
+			if d.Kind, d.Held = "over-reported", "reported"; !t.InScope {
+				d.Why = "it is out of scope, as known now"
+			}
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// record returns d about one record, where a contract has several.
+func (d Difference) record(run report.Run, key string, n int) Difference {
+	switch {
+	case run.Rules.Key != "":
+		d.Key = key
+	case run.Rules.Standing != nil:
+		d.Key = fmt.Sprintf("record %d", n+1)
+	}
+	return d
 }
 
 // nearest returns no difference if the repository holds one of the messages, and else those to the
@@ -112,7 +154,14 @@ func (d Difference) fields(
 ) (all []Difference) {
 	row, missing, _ := run.Rules.Row(in)
 	for i, f := range run.Rules.Fields {
-		if ours, theirs := row.Texts[i], theirs[f.Name]; ours != theirs && f.Number != sending {
+		name := f.Name
+		if run.Rules.File == "xml" {
+			name = f.Element
+		}
+		if name == "" || f.Number == sending {
+			continue // the structure of the document says it; or it is of the report
+		}
+		if ours, theirs := row.Texts[i], theirs[name]; ours != theirs {
 			next := d
 			if d.Why == unexplained {
 				next.Reference = reads(in, f)
@@ -127,4 +176,44 @@ func (d Difference) fields(
 		}
 	}
 	return all
+}
+
+// A Holding is the records that a repository holds, by the key that it knows them by. A record is
+// the text of each element by its name, or by its path in XML.
+type Holding map[string][]map[string]string
+
+// stateHeader names the columns of a state file: the key of a record, its number among those of the
+// key, and the name and the text of an element.
+var stateHeader = []string{"key", "record", "element", "text"}
+
+// ReadState reads the state file of a repository, of any regime. Elements without a text have no
+// line.
+func ReadState(file []byte) (Holding, error) {
+	lines, err := csv.NewReader(bytes.NewReader(file)).ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("the state: %w", err)
+	}
+	if len(lines) == 0 || !slices.Equal(lines[0], stateHeader) {
+		return nil, fmt.Errorf("the state: line 1: want the header %s",
+			strings.Join(stateHeader, ","))
+	}
+	held := Holding{}
+	for i, l := range lines[1:] {
+		records := held[l[0]]
+		n, err := strconv.Atoi(l[1])
+		switch {
+		case err != nil || n != len(records) && n != len(records)+1 || n < 1:
+			return nil, fmt.Errorf("the state: record %d: %s has %d records before, and this is "+
+				"number %q", i+1, l[0], len(records), l[1])
+		case n > len(records):
+			records = append(records, map[string]string{})
+		}
+		if _, again := records[n-1][l[2]]; again {
+			return nil, fmt.Errorf("the state: record %d: %s has the element %s twice", i+1, l[0],
+				l[2])
+		}
+		records[n-1][l[2]] = l[3]
+		held[l[0]] = records
+	}
+	return held, nil
 }

@@ -42,7 +42,8 @@ func RTS22() report.RuleSet {
 		Name: "mifir-rts22", Regime: "MIFIR", Fields: Fields, File: "xml", Write: write,
 		Source:   "Delegated Regulation (EU) 2017/590, Annex I, Table 2; ISO 20022 auth.016.001.01",
 		From:     firstDay,
-		Messages: messages, CatchUp: catchUp, Scope: scope, Deadline: deadline,
+		Messages: messages, CatchUp: catchUp, Standing: standing, Key: "2", Scope: scope,
+		Deadline: deadline,
 		ScopeSource: "Regulation (EU) No 600/2014 (MiFIR), article 26(2); investment firms, " +
 			"article 26(1), are unverified",
 		DeadlineSource: "Regulation (EU) No 600/2014 (MiFIR), article 26(1) (unverified)",
@@ -86,20 +87,27 @@ func messages(actions []report.Action) (all []report.Message) {
 func catchUp(actions []report.Action, _ int, accepted []report.Message) []report.Message {
 	var l ledger
 	var sent []transaction
-	for _, m := range accepted {
-		t := m.Extra.(transaction)
-		if m.Type == newTransaction {
-			sent = append(sent, t)
-			continue
-		}
-		sent = slices.DeleteFunc(sent, func(o transaction) bool {
-			return o.Reference == t.Reference
-		})
+	for _, m := range standing(accepted) {
+		sent = append(sent, m.Extra.(transaction))
 	}
 	for _, a := range actions {
 		l.take(a)
 	}
 	return between(actions[len(actions)-1], sent, l.sent)
+}
+
+// standing returns the reports that are not cancelled.
+func standing(all []report.Message) (left []report.Message) {
+	for _, m := range all {
+		if m.Type == newTransaction {
+			left = append(left, m)
+			continue
+		}
+		left = slices.DeleteFunc(left, func(o report.Message) bool {
+			return o.Extra.(transaction).Reference == m.Extra.(transaction).Reference
+		})
+	}
+	return left
 }
 
 // A ledger has the transactions of a contract after an action, with their reference numbers.

@@ -19,6 +19,7 @@ import (
 	"example.com/blotter/capstone/report/oracle"
 	"example.com/blotter/capstone/report/remit"
 	"example.com/blotter/capstone/report/reporttest"
+	"example.com/blotter/capstone/report/repository"
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -50,6 +51,7 @@ type market struct {
 	desk           *reporttest.Desk
 	reference      report.Reference
 	repository     *oracle.Repository
+	simulated      map[string]*repository.Repository // by regime; nil where the model is enough
 	random         *rand.Rand
 	now            time.Time
 	reported       time.Time // the end of the last day's run

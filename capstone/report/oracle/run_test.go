@@ -2,6 +2,7 @@ package oracle_test
 
 import (
 	"bytes"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -10,6 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/blotter/capstone/report"
+	"example.com/blotter/capstone/report/filing"
+	"example.com/blotter/capstone/report/oracle"
+	"example.com/blotter/capstone/report/repository"
 )
 
 // The daily runs bring a repository to the state of the record, though it rejects a tenth of the
@@ -22,6 +26,7 @@ func TestRunsAgreeAfterRejections(t *testing.T) {
 		commands = 250
 	}
 	w := newMarket(7)
+	w.simulate(t)
 	runs := make([]report.Filings, len(sets))
 	random := rand.New(rand.NewPCG(7, 2))
 	for day := 0; w.sent < commands; day++ {
@@ -35,10 +40,58 @@ func TestRunsAgreeAfterRejections(t *testing.T) {
 	}
 	for i := range runs {
 		require.Empty(t, runs[i].Open, sets[i].Name)
+		run := report.Run{Rules: sets[i], Known: w.now, Reference: w.reference, Filings: runs[i]}
+		held := filing.Holding{}
+		for key, h := range w.simulated[sets[i].Regime].Holds {
+			held[key] = h.Records
+		}
+		require.NotEmpty(t, held)
+		found, err := filing.Reconcile(w.subjects(), run, held)
+		require.NoError(t, err)
+		require.Empty(t, found, sets[i].Name)
 	}
 	for _, uti := range w.desk.UTIs() {
 		w.agree(t, uti)
 	}
+}
+
+// simulate opens the simulated repositories. They are to accept what the model accepts.
+func (w *market) simulate(t *testing.T) {
+	w.simulated = map[string]*repository.Repository{}
+	for _, set := range sets {
+		r, err := repository.Open(t.TempDir(), set.Regime)
+		require.NoError(t, err)
+		w.simulated[set.Regime] = r
+	}
+}
+
+// subjects yields all contracts.
+func (w *market) subjects() iter.Seq2[report.Subject, error] {
+	return func(yield func(report.Subject, error) bool) {
+		for _, uti := range w.desk.UTIs() {
+			if !yield(report.Subject{Contract: w.desk.Contract(uti)}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// submit hands a file to the model, and to the simulated repository if there is one. Their verdicts
+// are the same.
+func (w *market) submit(t *testing.T, regime string, file []byte) []oracle.Answer {
+	t.Helper()
+	answers, err := w.repository.Submit(regime, file)
+	require.NoError(t, err)
+	if r := w.simulated[regime]; r != nil && len(file) > 0 {
+		_, theirs, err := r.Submit(w.now.String(), file)
+		require.NoError(t, err)
+		require.Len(t, theirs, len(answers))
+		for i, a := range answers {
+			require.Equal(t, a.Accepted(), theirs[i].Code == "", "%s: %+v, %+v", regime, a,
+				theirs[i])
+		}
+	}
+	return answers
 }
 
 // without returns the reference data, without the facts of a party if it is missing.
@@ -79,8 +132,7 @@ func (w *market) runs(
 			}
 		}
 		require.NoError(t, writer.Close())
-		answers, err := w.repository.Submit(set.Regime, b.Bytes())
-		require.NoError(t, err)
+		answers := w.submit(t, set.Regime, b.Bytes())
 		answered := report.Answered{Name: made.Name}
 		for n, a := range answers {
 			if rejects == nil {

@@ -44,7 +44,8 @@ func Table1() report.RuleSet {
 		Entity:   "6",
 		Source:   "Implementing Regulation (EU) No 1348/2014, Annex, Table 1; " + schema,
 		From:     firstDay,
-		Messages: messages, CatchUp: catchUp, Scope: scope, Deadline: deadline,
+		Messages: messages, CatchUp: catchUp, Standing: standing, Scope: scope,
+		Deadline: deadline,
 		ScopeSource: "Regulation (EU) No 1227/2011 (REMIT), article 2(4), and Implementing " +
 			"Regulation (EU) No 1348/2014, article 3 (unverified)",
 		DeadlineSource: "Implementing Regulation (EU) No 1348/2014, article 7 (second-hand); " +
@@ -118,17 +119,25 @@ func messages(actions []report.Action) (all []report.Message) {
 func catchUp(actions []report.Action, _ int, accepted []report.Message) []report.Message {
 	var line report.Timeline
 	var sent, want []record
-	for _, m := range accepted {
-		if m.Type != withdrawn {
-			sent = append(sent, m.Extra.(record))
-		} else if n := len(sent); n > 0 {
-			sent = sent[:n-1]
-		}
+	for _, m := range standing(accepted) {
+		sent = append(sent, m.Extra.(record))
 	}
 	for _, a := range actions {
 		want = recordsOf(line.Take(a))
 	}
 	return between(actions[len(actions)-1], sent, want)
+}
+
+// standing returns the records that no E has withdrawn.
+func standing(all []report.Message) (left []report.Message) {
+	for _, m := range all {
+		if m.Type != withdrawn {
+			left = append(left, m)
+		} else if n := len(left); n > 0 {
+			left = left[:n-1]
+		}
+	}
+	return left
 }
 
 // between returns the messages of an action that withdraw records, and send others.

@@ -1,25 +1,37 @@
-// Package repository simulates a swap data repository: it takes a report of the
-// CFTC's Parts 43 and 45, answers every record with ACK or NACK, and keeps the last accepted record
-// of each swap. It shares no code with the rules that make reports.
+// Package repository simulates the places that reports are sent to: a swap data repository of the
+// CFTC's parts 43 and 45, the reporting mechanism of REMIT, and the approved reporting mechanism of
+// MiFIR. It takes the reports of a regime, answers every record with ACK or NACK, and holds the
+// accepted records. It shares no code with the rules that make reports.
 //
-// A repository is a folder:
+// A repository is a folder, with a folder for each regime:
 //
-//	inbox/NAME.csv      the reports, as they were sent
-//	outbox/N-NAME.csv   the answers: row,uti,action,answer,code,text; N counts them, in 6 digits
-//	lapsed.txt          the LEIs that it does not accept, one a line; written by hand
+//	lapsed.txt                 the LEIs that it does not accept, one a line; written by hand
+//	REGIME/inbox/NAME          the files, as they were sent
+//	REGIME/outbox/N-NAME.csv   the answers: row,key,action,answer,code,text; N counts them
+//	REGIME/state.csv           the state: key,record,element,text; a line for each element
+//	CFTC-P43/tape.csv          what is disseminated, without the elements that name the parties
 //
-// The state of a swap is what the accepted records say, in the order of the answers. There is no
-// other file of it: so no crash leaves a record that counts and has no answer. A file appears
-// whole, or not at all.
+// What it holds depends on the regime:
 //
-// Codes of a NACK:
+//	regime    key                    records of a key
+//	CFTC      UTI                    the last accepted one that is no valuation
+//	CFTC-P43  UTI                    the last accepted one
+//	REMIT     UTI                    all that no E has withdrawn, in order
+//	MIFIR     transaction reference  the one that no CANC has cancelled
+//
+// The state is what the accepted records say, in the order of the answers. Open makes it again, so
+// no crash leaves a record that counts and has no answer. A file appears whole, or not at all.
+//
+// Codes of a NACK. They are of this simulation: a real repository has its own.
 //
 //	FORMAT    a mandatory element is blank, or a value has another form
 //	PAIR      the event type is not allowed for the action type (appendix F)
-//	STATE     the action is not allowed in the state of the swap (appendix F)
+//	PUBLIC    the message is for part 45 only (appendix F, table 7)
+//	STATE     the action is not allowed in the state of the contract or transaction
+//	RECORD    an E repeats another record than the last one
 //	TIME      the event is before the execution, or the report is
 //	PRIOR     the prior UTI is missing, or it is there and must not be
-//	LAPSED    the LEI of a counterparty has lapsed
+//	LAPSED    the LEI of a party has lapsed
 package repository
 
 import (
@@ -28,6 +40,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -36,31 +49,68 @@ import (
 	"strings"
 )
 
-// An Answer is the answer to one record of a report.
+// A Record is an accepted record: the text of each element by its name, or by its path in XML.
+type Record = map[string]string
+
+// An Answer is the answer to one record of a file.
 type Answer struct {
 	Row         int // 1-based
-	UTI, Action string
+	Key, Action string
 	Code, Text  string // empty for ACK
 }
 
-// A Held is a swap that the repository knows.
+// A Held is a contract or transaction that the repository knows.
 type Held struct {
-	State  string            // open, ended or error
-	Record map[string]string // the last accepted record, by the name of the element
+	State   string // a word of the regime, such as open
+	Records []Record
 }
 
-// A Repository is an open folder.
+// A regime has the rules of acceptance of one regime.
+type regime struct {
+	key, action string // names of elements
+	read        func(file []byte) ([]Record, error)
+	// judge returns the code of a refusal, or "".
+	judge func(h Held, r Record) (code, text string)
+	// keep returns the state after an accepted record.
+	keep func(h Held, r Record) Held
+}
+
+func regimes() map[string]regime {
+	return map[string]regime{
+		"CFTC":     {uti, action, swaps, judgeSwap, keepSwap},
+		"CFTC-P43": {uti, action, publicSwaps, judgePublic, keepSwap},
+		"REMIT":    {supplyUTI, supplyAction, supplies, judgeSupply, keepSupply},
+		"MIFIR":    {reference, status, transactions, judgeTransaction, keepTransaction},
+	}
+}
+
+// Takes reports whether the repository takes the reports of a regime.
+func Takes(name string) bool {
+	_, ok := regimes()[name]
+	return ok
+}
+
+// A Repository is the open folder of one regime.
 type Repository struct {
 	dir    string
-	Swaps  map[string]Held // by UTI
+	rules  regime
+	Holds  map[string]Held // by key
 	lapsed []string
+	tape   *tape // nil for a regime that disseminates nothing
 }
 
-// Open opens a folder, or prepares a new one.
-func Open(dir string) (*Repository, error) {
-	r := &Repository{dir: dir, Swaps: map[string]Held{}}
+// Open opens the folder of a regime that the repository takes, or prepares a new one.
+func Open(dir, name string) (*Repository, error) {
+	rules, ok := regimes()[name]
+	if !ok {
+		return nil, fmt.Errorf("the simulated repository takes no reports of %s", name)
+	}
+	r := &Repository{dir: filepath.Join(dir, name), rules: rules, Holds: map[string]Held{}}
+	if name == "CFTC-P43" {
+		r.tape = newTape()
+	}
 	for _, sub := range []string{"inbox", "outbox"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(r.dir, sub), 0o755); err != nil {
 			return nil, err
 		}
 	}
@@ -69,24 +119,27 @@ func Open(dir string) (*Repository, error) {
 		return nil, err
 	}
 	r.lapsed = strings.Fields(string(text))
-	answered, err := filepath.Glob(filepath.Join(dir, "outbox", "*.csv")) // sorted
+	answered, err := filepath.Glob(filepath.Join(r.dir, "outbox", "*.csv")) // sorted
 	for _, out := range answered {
 		if err == nil {
 			err = r.replay(filepath.Base(out))
 		}
 	}
-	return r, err
+	if err != nil {
+		return nil, err
+	}
+	return r, r.writeState()
 }
 
 // replay takes the accepted records of an answered report.
 func (r *Repository) replay(name string) error {
-	_, sent, _ := strings.Cut(name, "-")
+	_, sent, _ := strings.Cut(strings.TrimSuffix(name, ".csv"), "-")
 	report, err1 := os.ReadFile(filepath.Join(r.dir, "inbox", sent))
 	file, err2 := os.ReadFile(filepath.Join(r.dir, "outbox", name))
 	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
-	records, err1 := recordsOf(report)
+	records, err1 := r.rules.read(report)
 	all, err2 := answers(file)
 	if err := errors.Join(err1, err2); err != nil {
 		return fmt.Errorf("report %s of the repository in %s is damaged: %w", name, r.dir, err)
@@ -103,50 +156,26 @@ func (r *Repository) replay(name string) error {
 	return nil
 }
 
-// keep changes the state of a swap by an accepted record. A valuation changes none.
-func (r *Repository) keep(record map[string]string) {
-	if record[action] != "VALU" {
-		next := transitions[r.Swaps[record[uti]].State+" "+record[action]]
-		r.Swaps[record[uti]] = Held{next, record}
+// keep changes the state by an accepted record.
+func (r *Repository) keep(record Record) {
+	key := record[r.rules.key]
+	r.Holds[key] = r.rules.keep(r.Holds[key], record)
+	if r.tape != nil {
+		r.tape.add(record)
 	}
 }
 
-// recordsOf returns the records of a report, by the names of their elements.
-func recordsOf(report []byte) (all []map[string]string, err error) {
-	lines, err := csv.NewReader(bytes.NewReader(report)).ReadAll()
-	if err != nil || len(lines) == 0 {
-		return nil, fmt.Errorf("the report is no CSV file with a header: %v", err)
-	}
-	for _, name := range []string{action, event, uti, first, second, executed, reported} {
-		if !slices.Contains(lines[0], name) {
-			return nil, fmt.Errorf("the report has no column %q: it is of other rules", name)
-		}
-	}
-	for _, line := range lines[1:] {
-		all = append(all, named(lines[0], line))
-	}
-	return all, nil
-}
-
-func named(header, record []string) map[string]string {
-	all := map[string]string{}
-	for i, name := range header {
-		all[name] = record[i]
-	}
-	return all
-}
-
-// ErrTaken is a name under which a report was sent before.
+// ErrTaken is a name under which another file was sent before.
 var ErrTaken = errors.New("the repository has a report of this name already")
 
-// Submit takes a report and answers it. A report that was answered gets the same answer again. A
-// crash before the answer is written leaves no accepted record, and the report may be sent again.
+// Submit takes a file and answers it. A file that was answered gets the same answer again. A crash
+// before the answer is written leaves no accepted record, and the file may be sent again.
 func (r *Repository) Submit(name string, report []byte) (file []byte, all []Answer, err error) {
-	records, err := recordsOf(report)
+	records, err := r.rules.read(report)
 	if err != nil {
 		return nil, nil, err
 	}
-	name = strings.ReplaceAll(name, ":", "") + ".csv"
+	name = strings.ReplaceAll(name, ":", "")
 	in := filepath.Join(r.dir, "inbox", name)
 	out, err := r.answerOf(name)
 	if err != nil {
@@ -164,14 +193,14 @@ func (r *Repository) Submit(name string, report []byte) (file []byte, all []Answ
 		return nil, nil, err
 	}
 	// A crash here leaves a report without an answer: none of its records counts.
-	lines := [][]string{{"row", "uti", "action", "answer", "code", "text"}}
+	lines := [][]string{{"row", "key", "action", "answer", "code", "text"}}
 	for i, record := range records {
 		a := r.take(record)
 		word := "ACK"
 		if a.Code != "" {
 			word = "NACK"
 		}
-		lines = append(lines, []string{strconv.Itoa(i + 1), a.UTI, a.Action, word, a.Code, a.Text})
+		lines = append(lines, []string{strconv.Itoa(i + 1), a.Key, a.Action, word, a.Code, a.Text})
 	}
 	var b bytes.Buffer
 	if err := csv.NewWriter(&b).WriteAll(lines); err != nil {
@@ -180,18 +209,22 @@ func (r *Repository) Submit(name string, report []byte) (file []byte, all []Answ
 	if all, err = answers(b.Bytes()); err != nil {
 		return nil, nil, err
 	}
-	return b.Bytes(), all, write(out, b.Bytes())
+	if err := write(out, b.Bytes()); err != nil {
+		return nil, nil, err
+	}
+	// A crash here leaves the state of before, which Open makes again.
+	return b.Bytes(), all, r.writeState()
 }
 
 // answerOf returns the path of the answer to a report: the one that is there, or the next one.
 func (r *Repository) answerOf(name string) (string, error) {
 	answered, err := filepath.Glob(filepath.Join(r.dir, "outbox", "*.csv"))
 	for _, path := range answered {
-		if _, of, _ := strings.Cut(filepath.Base(path), "-"); of == name {
+		if _, of, _ := strings.Cut(filepath.Base(path), "-"); of == name+".csv" {
 			return path, err
 		}
 	}
-	next := fmt.Sprintf("%06d-%s", len(answered)+1, name)
+	next := fmt.Sprintf("%06d-%s.csv", len(answered)+1, name)
 	return filepath.Join(r.dir, "outbox", next), err
 }
 
@@ -224,92 +257,61 @@ func answers(file []byte) (all []Answer, err error) {
 	return all, nil
 }
 
-// Names of elements that the repository reads.
-const (
-	action    = "Action type"
-	event     = "Event type"
-	amended   = "Amendment indicator"
-	executed  = "Execution timestamp"
-	happened  = "Event timestamp"
-	reported  = "Reporting timestamp"
-	prior     = "Prior UTI (for one-to-one and one-to-many relations between transactions)"
-	uti       = "Unique transaction identifier (UTI)"
-	first     = "Counterparty 1 (reporting counterparty)"
-	second    = "Counterparty 2"
-	valuation = "Valuation amount"
-)
-
 // take answers one record, and keeps it if it is accepted.
-func (r *Repository) take(record map[string]string) Answer {
-	a := Answer{UTI: record[uti], Action: record[action]}
-	held := r.Swaps[a.UTI]
-	next := transitions[held.State+" "+a.Action]
-	for _, c := range []struct {
-		bad        bool
-		code, text string
-	}{
-		{!complete(record), "FORMAT", "a mandatory element is blank, or has another form"},
-		{!allowedPair(a.Action, record[event]), "PAIR", "event type " + record[event]},
-		{next == "", "STATE", fmt.Sprintf("%s for a swap that is %s", a.Action,
-			orUnknown(held.State))},
-		{(a.Action == "MODI") != (record[amended] != ""), "FORMAT", amended},
-		{a.Action != "VALU" && record[happened] < record[executed] ||
-			record[reported] < record[executed], "TIME", "before the execution"},
-		{(a.Action == "NEWT" && record[event] != "TRAD") != (record[prior] != ""), "PRIOR", prior},
-		{slices.Contains(r.lapsed, record[first]) || slices.Contains(r.lapsed, record[second]),
-			"LAPSED", "the LEI of a counterparty has lapsed"},
-	} {
-		if c.bad {
-			a.Code, a.Text = c.code, c.text
-			return a
+func (r *Repository) take(record Record) Answer {
+	a := Answer{Key: record[r.rules.key], Action: record[r.rules.action]}
+	a.Code, a.Text = r.rules.judge(r.Holds[a.Key], record)
+	for _, text := range record {
+		if a.Code == "" && slices.Contains(r.lapsed, text) {
+			a.Code, a.Text = "LAPSED", "the LEI of a counterparty has lapsed"
 		}
 	}
-	r.keep(record)
+	if a.Code == "" {
+		r.keep(record)
+	}
 	return a
 }
 
-func orUnknown(state string) string {
+// writeState writes the state, and the tape of a regime that has one.
+func (r *Repository) writeState() error {
+	lines := [][]string{{"key", "record", "element", "text"}}
+	for _, key := range slices.Sorted(maps.Keys(r.Holds)) {
+		for i, record := range r.Holds[key].Records {
+			for _, name := range slices.Sorted(maps.Keys(record)) {
+				if record[name] != "" {
+					line := []string{key, strconv.Itoa(i + 1), name, record[name]}
+					lines = append(lines, line)
+				}
+			}
+		}
+	}
+	err := r.writeCSV("state.csv", lines)
+	if err == nil && r.tape != nil {
+		err = r.writeCSV("tape.csv", r.tape.lines)
+	}
+	return err
+}
+
+func (r *Repository) writeCSV(name string, lines [][]string) error {
+	var b bytes.Buffer
+	if err := csv.NewWriter(&b).WriteAll(lines); err != nil {
+		return err
+	}
+	return write(filepath.Join(r.dir, name), b.Bytes())
+}
+
+// stateOf returns the code of an action that the state forbids.
+func stateOf(action, state string) (code, text string) {
 	if state == "" {
-		return "unknown"
+		state = "unknown"
 	}
-	return state
+	return "STATE", fmt.Sprintf("%s for a contract or transaction that is %s", action, state)
 }
 
-// transitions are the states of a swap by its state and the action type (appendix F).
-var transitions = map[string]string{
-	" NEWT":     "open",
-	"open MODI": "open", "open CORR": "open", "open TERM": "ended", "open EROR": "error",
-	"open VALU": "open", "ended MODI": "ended", "ended CORR": "ended", "ended VALU": "ended",
-	"ended EROR": "error", "ended REVI": "open", "error REVI": "open",
-}
-
-func allowedPair(action, event string) bool {
-	pairs := map[string]string{"NEWT": "TRAD NOVA EXER", "MODI": "TRAD NOVA EXER",
-		"TERM": "ETRM NOVA EXER"}
-	if pairs[action] == "" {
-		return event == ""
-	}
-	return event != "" && slices.Contains(strings.Fields(pairs[action]), event)
-}
-
-var (
-	lei   = regexp.MustCompile(`^[A-Z0-9]{18}[0-9]{2}$`)
-	trade = regexp.MustCompile(`^[A-Z0-9]{18}[0-9]{2}[A-Z0-9]{1,32}$`)
-	stamp = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$`)
-	money = regexp.MustCompile(`^-?\d{1,20}(\.\d{1,5})?$`)
-)
-
-// complete reports whether the mandatory elements are there, in their forms.
-func complete(record map[string]string) bool {
-	forms := map[string]*regexp.Regexp{first: lei, second: lei, uti: trade, reported: stamp}
-	if record[action] == "VALU" {
-		forms[valuation] = money
-	} else {
-		forms[executed], forms[happened] = stamp, stamp
-		forms["Notional amount"], forms["Total notional quantity"] = money, money
-	}
+// matches reports whether the elements of a record have their forms.
+func matches(r Record, forms map[string]*regexp.Regexp) bool {
 	for name, form := range forms {
-		if !form.MatchString(record[name]) {
+		if !form.MatchString(r[name]) {
 			return false
 		}
 	}

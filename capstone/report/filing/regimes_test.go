@@ -1,0 +1,194 @@
+package filing_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"example.com/blotter/capstone/report"
+	"example.com/blotter/capstone/report/cftc"
+	"example.com/blotter/capstone/report/filing"
+	"example.com/blotter/capstone/report/mifir"
+	"example.com/blotter/capstone/report/remit"
+	"example.com/blotter/capstone/report/reporttest"
+	"example.com/blotter/capstone/report/repository"
+	"example.com/blotter/labs/kit/trade"
+)
+
+// holding returns the records that a repository holds.
+func holding(r *repository.Repository) filing.Holding {
+	held := filing.Holding{}
+	for key, h := range r.Holds {
+		held[key] = h.Records
+	}
+	return held
+}
+
+// submit makes a report of everything as known at a time, and hands over its files, which the
+// repository accepts. It returns the state file.
+func (d *desk) submit(set report.RuleSet, known string) filing.Holding {
+	d.t.Helper()
+	d.flush(known)
+	dir, sdr := filepath.Join(d.t.TempDir(), "report"), d.t.TempDir()
+	w := d.world(known)
+	st, lacks, err := filing.Make(d.t.Context(), dir, w, w.Run(set, nil))
+	require.NoError(d.t, err)
+	require.Empty(d.t, lacks)
+	r, err := repository.Open(sdr, set.Regime)
+	require.NoError(d.t, err)
+	files, err := filepath.Glob(filepath.Join(dir, "report*"))
+	require.NoError(d.t, err)
+	for _, path := range files {
+		file, err := os.ReadFile(path)
+		require.NoError(d.t, err)
+		_, answers, err := r.Submit(st.Name+filepath.Base(path), file)
+		require.NoError(d.t, err)
+		for _, a := range answers {
+			require.Empty(d.t, a.Code, a)
+		}
+	}
+	state, err := os.ReadFile(filepath.Join(sdr, set.Regime, "state.csv"))
+	require.NoError(d.t, err)
+	held, err := filing.ReadState(state)
+	require.NoError(d.t, err)
+	require.Equal(d.t, without(holding(r)), held)
+	return held
+}
+
+// without leaves out keys without a record, and elements without a text, as a state file does.
+func without(held filing.Holding) filing.Holding {
+	all := filing.Holding{}
+	for key, records := range held {
+		for _, r := range records {
+			r = maps.Clone(r)
+			maps.DeleteFunc(r, func(_, text string) bool { return text == "" })
+			all[key] = append(all[key], r)
+		}
+	}
+	return all
+}
+
+// In each regime the state that a repository has after a report is that of the record. A break of
+// each kind is found, with its field and the event of the record that has it.
+func TestBreaksOfEachRegime(t *testing.T) {
+	t.Parallel()
+	d := &desk{t: t, log: newDesk(t).log, domain: newDesk(t).domain, trades: newDesk(t).trades,
+		Desk: reporttest.World(), written: map[string]int{}}
+	const day = "2025-03-03T09:00:00Z"
+	price := trade.Dec("82")
+	wrong := d.do(day, first, forward("ACME"))
+	amended := d.do("2025-03-03T10:00:00Z", first,
+		trade.Amend{Kind: trade.Amendment, Quantity: reporttest.MWh("120")})
+	d.do(day, lei+"F2", forward("BETA"))
+	d.do("2025-03-03T10:00:00Z", lei+"F2", trade.Amend{Kind: trade.Amendment, Price: &price})
+	d.do(day, lei+"F3", forward("GAMMA"))
+	d.do("2025-03-03T10:00:00Z", lei+"F3", trade.Cancel{Kind: trade.Terminate})
+	d.do(day, lei+"F4", forward("BETA"))
+	d.do("2025-03-03T11:00:00Z", lei+"F4", trade.Cancel{Kind: trade.Void})
+	right := forward("ACME")
+	right.Price = trade.Dec("79")
+	_, err := d.Correct("2025-03-03T12:00:00Z", first, wrong, right)
+	require.NoError(t, err)
+	const known = "2025-03-03T17:00:00Z"
+	for _, c := range []struct {
+		set     report.RuleSet
+		element string
+		field   string
+	}{
+		{cftc.V32, "Price", "Price"}, {cftc.P43, "Price", "Price"},
+		{remit.Table1(), "priceDetails/price", "Price"},
+		{mifir.RTS22(), "Tx/Pric/Pric/MntryVal/Amt", "Price"},
+	} {
+		set := c.set
+		set.Valuation = ""
+		held := d.submit(set, known)
+		w := d.world(known)
+		run := w.Run(set, nil)
+		run.Filings.Until = run.Known // a report has had all events
+		found := func(held filing.Holding) (all []string) {
+			differences, err := filing.Reconcile(w.Subjects(t.Context()), run, held)
+			require.NoError(t, err)
+			for _, f := range differences {
+				all = append(all, strings.TrimSpace(fmt.Sprintf("%s %s %s %s %s %v", f.Kind,
+					strings.TrimPrefix(f.UTI, lei), f.Field, f.Ours, f.Held, len(f.Events))))
+			}
+			return all
+		}
+		require.Empty(t, found(held), set.Name)
+		key := keyOf(t, held, c.element, "79")
+		last := len(held[key]) - 1
+
+		broken := maps.Clone(held)
+		broken[key] = slices.Clone(held[key])
+		broken[key][last] = maps.Clone(held[key][last])
+		broken[key][last][c.element] = "78"
+		require.Equal(t, []string{"mis-reported F1 " + c.field + " 79 78 1"}, found(broken),
+			set.Name)
+		differences, err := filing.Reconcile(w.Subjects(t.Context()), run, broken)
+		require.NoError(t, err)
+		if set.Standing != nil { // the record of its own event
+			require.Contains(t, differences[0].Key, map[string]string{"remit-2014": "record 2",
+				"mifir-rts22": "R"}[set.Name])
+		}
+		require.NotEmpty(t, amended.ID)
+
+		broken = maps.Clone(held)
+		broken[key] = held[key][:last]
+		require.Equal(t, []string{"under-reported F1  reportable  1"}, found(broken), set.Name)
+
+		broken = maps.Clone(held)
+		broken[key] = append(slices.Clone(held[key]), held[key][last])
+		want := "over-reported F1   reported 1"
+		if set.Standing == nil { // it has one record of a swap: another swap is unknown
+			broken = maps.Clone(held)
+			broken[lei+"F9"] = held[key]
+			want = "over-reported F9   reported 0"
+		}
+		require.Equal(t, []string{want}, found(broken), set.Name)
+		if set.Key != "" { // a reference of no contract
+			broken = maps.Clone(held)
+			broken["OTHERR1"] = held[key]
+			require.Equal(t, []string{"over-reported    reported 0"}, found(broken), set.Name)
+		}
+	}
+}
+
+// keyOf returns the key of the last record in which an element has a text.
+func keyOf(t *testing.T, held filing.Holding, element, text string) (found string) {
+	t.Helper()
+	for _, key := range slices.Sorted(maps.Keys(held)) {
+		if n := len(held[key]); n > 0 && held[key][n-1][element] == text {
+			found = key
+		}
+	}
+	require.NotEmpty(t, found)
+	return found
+}
+
+// A state file that is cut or mixed up is refused by its place.
+func TestReadState(t *testing.T) {
+	t.Parallel()
+	const head = "key,record,element,text\n"
+	held, err := filing.ReadState([]byte(head + "A,1,Price,80\nA,2,Price,81\nB,1,Price,82\n"))
+	require.NoError(t, err)
+	require.Equal(t, filing.Holding{"A": {{"Price": "80"}, {"Price": "81"}},
+		"B": {{"Price": "82"}}}, held)
+	for text, want := range map[string]string{
+		"":                                   "line 1: want the header key,record,element,text",
+		"uti,record,element,text\n":          "line 1: want the header",
+		head + "A,1\n":                       "wrong number of fields",
+		head + "A,2,Price,80\n":              "record 1: A has 0 records before",
+		head + "A,x,Price,80\n":              `this is number "x"`,
+		head + "A,0,Price,80\n":              `this is number "0"`,
+		head + "A,1,Price,80\nA,1,Price,8\n": "record 2: A has the element Price twice",
+	} {
+		_, err := filing.ReadState([]byte(text))
+		require.ErrorContains(t, err, want)
+	}
+}
