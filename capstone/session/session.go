@@ -113,8 +113,9 @@ type Session struct {
 	guarded  guarded // the log; nil if it has no database
 	timeline contract.Timeline
 	lane     func(stream string) int32 // the partition of a stream; nil if the store has none
-	// committed returns the frontier of the last seal; nil if the store does not know it
-	committed func(context.Context) (time.Time, error)
+	// committed returns the frontier of the last seal, if there was one; nil if the store does not
+	// know it
+	committed func(context.Context) (at time.Time, begun bool, err error)
 	closers   []func() error // the last one runs first
 }
 
@@ -200,7 +201,7 @@ func (s *Session) openLog(ctx context.Context) error {
 	s.index, _ = log.(indexed)
 	s.headed, _ = log.(headed)
 	if log, ok := log.(interface {
-		Committed(context.Context) (time.Time, error)
+		Committed(context.Context) (at time.Time, begun bool, err error)
 	}); ok {
 		s.committed = log.Committed
 	}

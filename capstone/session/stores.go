@@ -219,8 +219,7 @@ func (s *Session) takeRole(ctx context.Context) (role, error) {
 		return reader, nil
 	case err != nil:
 		return reader, err
-	case s.access == Query, s.access == Draft,
-		s.access == Seal && s.Settings().Simulated: // it has no frontier
+	case s.access == Query, s.access == Draft:
 		return reader, release()
 	}
 	s.onClose(release)

@@ -32,9 +32,10 @@ type Options struct {
 	// Evidence has signed checkpoints that were kept because they contradict others. They show that
 	// an archive without a checkpoint was emptied, and count for nothing else.
 	Evidence [][]byte
-	// Committed returns the frontier that Seal had the log commit, without committing one; zero if
-	// no Seal did. Nil does not know: see CheckUnsealed.
-	Committed func(ctx context.Context) (time.Time, error)
+	// Committed returns the frontier that Seal had the log commit, without committing one, and
+	// reports whether any Seal did. The frontier of a simulated log has no time. Nil does not know:
+	// see CheckUnsealed.
+	Committed func(ctx context.Context) (at time.Time, begun bool, err error)
 	// Keep receives each signed checkpoint that Seal returns, AFTER it is in the archive; it may be
 	// nil. Every checkpoint that it receives was therefore published. A crash in between leaves its
 	// owner with an older checkpoint, which is a valid Known for the leaves that it covers.

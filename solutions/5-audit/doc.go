@@ -188,9 +188,9 @@
 // An archive that was emptied must not look like a new one. A checkpoint that is signed, and lies
 // elsewhere than under its name, shows a rollback: the copy, a cosigned checkpoint, Options.Known
 // and Options.Evidence. Verify reports a fault, and Seal signs nothing. Other traces show only that
-// a seal began: an object of a seal, the frontier that it committed to the log, and the statement
-// of removed records. A first seal that was cut off leaves the same, and the next one continues it.
-// CheckUnsealed names these traces.
+// a seal began: an object of a seal, the frontier that it committed to the log (in a simulated log,
+// a frontier without a time), and the statement of removed records. A first seal that was cut off
+// leaves the same, and the next one continues it. CheckUnsealed names these traces.
 //
 // # Limits
 //

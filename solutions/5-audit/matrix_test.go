@@ -256,6 +256,15 @@ var tampers = []tamper{
 		"checkpoint has size 0", nil, []string{onEmptied}},
 	{"empty the archive, with keys/checkpoint gone", func(w *world) { w.empty(); w.known = nil },
 		"a seal began: the log has the frontier of a seal on record: ", nil, []string{onKept}},
+	{"empty the archive of a simulated log, with keys/checkpoint gone", func(w *world) {
+		w.log = audittest.NewLog(1)
+		w.log.Simulate()
+		w.log.Add(2)
+		_, err := open(w.t, w.log, new(audit.Memory)).Seal(w.t.Context())
+		require.NoError(w.t, err)
+		w.empty()
+		w.known = nil
+	}, "a seal began: the simulated log has on record that a seal began", nil, []string{onKept}},
 	{"empty the archive but for its copy, with keys/checkpoint gone", func(w *world) {
 		w.emptyBut(copied)
 	}, "the archive was rolled back: its last checkpoint has size 0", nil, nil},

@@ -61,9 +61,12 @@ func (a *Auditor) committedFrontier(ctx context.Context) (string, error) {
 	if a.Committed == nil {
 		return "", nil
 	}
-	at, err := a.Committed(ctx)
-	if err != nil || at.IsZero() {
+	at, begun, err := a.Committed(ctx)
+	switch {
+	case err != nil || !begun:
 		return "", err
+	case at.IsZero():
+		return "the simulated log has on record that a seal began", nil
 	}
 	return fmt.Sprintf("the log has the frontier of a seal on record: %s",
 		at.Format(time.RFC3339Nano)), nil

@@ -27,7 +27,8 @@ type Log struct {
 	end      contract.Cursor
 	timeline contract.Timeline
 
-	committed time.Time // the frontier of CommitFrontier
+	committed time.Time // the frontier of CommitFrontier; zero in a simulated log
+	begun     bool      // CommitFrontier was called
 
 	added int // number of events ever added; with the seed it determines the next one
 	seed  uint64
@@ -118,7 +119,7 @@ func (l *Log) Clone() *Log {
 	return &Log{
 		events: slices.Clone(l.events), last: maps.Clone(l.last),
 		end: slices.Clone(l.end), timeline: l.timeline, added: l.added,
-		committed: l.committed,
+		committed: l.committed, begun: l.begun,
 	}
 }
 
@@ -171,6 +172,7 @@ func (l *Log) Timeline(context.Context) (contract.Timeline, error) {
 func (l *Log) CommitFrontier(context.Context) (time.Time, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.begun = true
 	if l.timeline.Simulated {
 		return time.Time{}, nil
 	}
@@ -178,11 +180,12 @@ func (l *Log) CommitFrontier(context.Context) (time.Time, error) {
 	return l.committed, nil
 }
 
-// Committed returns the last frontier that was committed; zero if none was.
-func (l *Log) Committed(context.Context) (time.Time, error) {
+// Committed returns the last frontier that was committed, and reports whether any was. The
+// frontier of a simulated log has no time.
+func (l *Log) Committed(context.Context) (at time.Time, begun bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.committed, nil
+	return l.committed, l.begun, nil
 }
 
 // AddAt appends an event to a stream that claims to be recorded at a time. No store does that.

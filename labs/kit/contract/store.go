@@ -72,7 +72,8 @@ type SealableLog interface {
 	// the earliest one that the partitions have on record; zero if a partition has none, or if the
 	// log is simulated. No event gets a recorded_at at or before it any more, from any process and
 	// whatever its clock says then: each continues after the frontier on record. The events that
-	// have such a time are before an End that is asked for AFTER this call.
+	// have such a time are before an End that is asked for AFTER this call. A simulated log may
+	// record a frontier without a time, which binds no event and shows that a seal began.
 	CommitFrontier(ctx context.Context) (time.Time, error)
 }
 

@@ -175,24 +175,27 @@ func (l *log) latest(ctx context.Context, p int32, from, to int64) (last time.Ti
 	return last, errors.Join(err, damaged)
 }
 
-// Committed returns the latest frontier mark of the log, without committing one; zero if it has
-// none. It reads the whole log.
-func (l *log) Committed(ctx context.Context) (last time.Time, err error) {
+// Committed returns the latest frontier mark of the log, without committing one, and reports
+// whether there is one. In a simulated log it is zero. Committed reads the whole log.
+func (l *log) Committed(ctx context.Context) (last time.Time, begun bool, err error) {
 	end, err := l.End(ctx)
 	if err != nil {
-		return last, err
+		return last, false, err
 	}
 	from, to := offsets{}, offsets{}
 	for p, stop := range end {
 		from[int32(p)], to[int32(p)] = 0, stop
 	}
 	err = l.scan(ctx, l.events, from, to, func(record *kgo.Record) bool {
-		if at, isMark := frontierOf(record); isMark && at.After(last) {
-			last = at
+		if at, isMark := frontierOf(record); isMark {
+			begun = true
+			if at.After(last) {
+				last = at
+			}
 		}
 		return true
 	})
-	return last, err
+	return last, begun, err
 }
 
 // span returns the events in a range of offsets by partition. If to is nil, it has no end.

@@ -128,7 +128,8 @@ func newMark(topic, address string, l layout) *kgo.Record {
 //	key  blotter.frontier
 //	     ce_type        blotter.frontier
 //	     ce_source      address of the owner
-//	     ce_time        the frontier
+//	     ce_time        the frontier; the zero time in a simulated log, which shows only that a
+//	                    seal began
 //	value address of the owner
 const frontierType = "blotter.frontier"
 

@@ -206,12 +206,14 @@ type promise struct {
 	done chan struct{} // closed when at or err is set
 }
 
-// promise commits a frontier mark with the time that the partition has reached. The mark is
-// committed BEFORE anybody is told of it. A crash between the two leaves a promise that the next
-// owner keeps.
+// promise commits a frontier mark with the time that the partition has reached; in a simulated log,
+// with the zero time, which promises nothing. The mark is committed BEFORE anybody is told of it. A
+// crash between the two leaves a promise that the next owner keeps.
 func (o *owner) promise(p *promise) error {
 	defer close(p.done)
-	p.at = o.stamps.promise(o.log.opts.Clock(o.ctx))
+	if !o.log.simulated {
+		p.at = o.stamps.promise(o.log.opts.Clock(o.ctx))
+	}
 	mark := newFrontier(o.log.events, o.log.opts.Address, p.at)
 	if p.err = o.producer.transact(o.ctx, []*kgo.Record{mark}); p.err != nil {
 		p.err = fmt.Errorf("commit the frontier of partition %d: %w", o.partition, p.err)

@@ -429,11 +429,8 @@ func (s *Store) frontier(ctx context.Context) (time.Time, error) {
 
 // CommitFrontier has each owner of this process commit a frontier mark, and returns the earliest
 // frontier on record. Of a partition of another process that is the time of its last event or mark:
-// its owners continue after that.
+// its owners continue after that. The marks of a simulated log have no time.
 func (s *Store) CommitFrontier(ctx context.Context) (time.Time, error) {
-	if s.simulated {
-		return time.Time{}, nil
-	}
 	owners, _, err := s.ready(ctx)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("commit the frontier of log %s: %w", s.opts.Prefix, err)
@@ -452,6 +449,9 @@ func (s *Store) CommitFrontier(ctx context.Context) (time.Time, error) {
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return time.Time{}, fmt.Errorf("commit the frontier of log %s: %w", s.opts.Prefix, err)
+	}
+	if s.simulated {
+		return time.Time{}, nil
 	}
 	return slices.MinFunc(frontiers, time.Time.Compare), nil
 }

@@ -28,6 +28,39 @@ func TestTimelineIsInTheFirstMarks(t *testing.T) {
 	}
 }
 
+// A simulated log has on record that a frontier was committed. It has no time, so that it binds no
+// event: the times of events are those of a log without it.
+func TestSimulatedFrontierHasNoTime(t *testing.T) {
+	t.Parallel()
+	opts := options(broker(t), "log")
+	opts.Partitions, opts.Simulated, opts.Clock = 3, true, contract.SimulatedClock
+	s := open(t, opts)
+	record := func(n int, at time.Time) time.Time {
+		receipts, err := s.Append(contract.At(t.Context(), at), name(0), contract.Any,
+			event(name(0), n))
+		require.NoError(t, err)
+		return receipts[0].RecordedAt
+	}
+	require.Equal(t, noon, record(1, noon))
+	_, begun, err := s.Committed(t.Context())
+	require.NoError(t, err)
+	require.False(t, begun)
+	for range 2 {
+		frontier, err := s.CommitFrontier(t.Context())
+		require.NoError(t, err)
+		require.Zero(t, frontier)
+	}
+	require.Equal(t, noon.Add(time.Microsecond), record(2, time.Time{}))
+	require.NoError(t, s.Close())
+
+	s = open(t, opts)
+	at, begun, err := s.Committed(t.Context())
+	require.NoError(t, err)
+	require.True(t, begun)
+	require.Zero(t, at)
+	require.Equal(t, noon.Add(2*time.Microsecond), record(3, noon))
+}
+
 // A frontier on record binds every later owner, whatever its clock says, and readers know it.
 func TestFrontierOnRecordBindsTheNextOwner(t *testing.T) {
 	t.Parallel()

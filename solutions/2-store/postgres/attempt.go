@@ -265,7 +265,7 @@ type known struct {
 
 // past returns the clock's time, or the first time after the frontier on record if that is later.
 func (k *known) past(clock time.Time) time.Time {
-	if k.until == nil || clock.After(*k.until) {
+	if value(k.until).IsZero() || clock.After(*k.until) {
 		return clock
 	}
 	return k.until.Add(time.Microsecond).UTC()

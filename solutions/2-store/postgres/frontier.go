@@ -111,30 +111,33 @@ func (s *Store) Frontier(ctx context.Context) (time.Time, error) {
 }
 
 // CommitFrontier implements contract.SealableLog. A crash after the commit leaves a frontier that
-// every later append keeps. A read-only store returns the frontier on record.
+// every later append keeps. A read-only store returns the frontier on record. The frontier of a
+// simulated log is zero, which no append keeps.
 func (s *Store) CommitFrontier(ctx context.Context) (time.Time, error) {
-	if s.timeline.Simulated {
-		return time.Time{}, nil
-	}
 	query, args := selectFrontier, []any(nil)
-	if !s.readOnly {
+	switch {
+	case s.readOnly:
+	case s.timeline.Simulated:
+		query, args = commitFrontier, []any{time.Time{}}
+	default:
 		next := s.earliestNext(ctx)
 		s.promised.extend(next.Add(-time.Microsecond))
 		query, args = commitFrontier, []any{next.Add(-time.Microsecond)}
 	}
 	var until *time.Time
 	err := s.pool.QueryRow(ctx, query, args...).Scan(&until)
-	if err != nil || until == nil || s.readOnly {
+	if err != nil || value(until).IsZero() || s.readOnly {
 		return value(until), err
 	}
 	return s.frontier(ctx, until.Add(time.Microsecond))
 }
 
-// Committed returns the frontier on record, without committing one; zero if none was committed.
-func (s *Store) Committed(ctx context.Context) (time.Time, error) {
+// Committed returns the frontier on record, without committing one, and reports whether there is
+// one. In a simulated log it is zero.
+func (s *Store) Committed(ctx context.Context) (at time.Time, begun bool, err error) {
 	var until *time.Time
-	err := s.pool.QueryRow(ctx, selectFrontier).Scan(&until)
-	return value(until), err
+	err = s.pool.QueryRow(ctx, selectFrontier).Scan(&until)
+	return value(until), until != nil, err
 }
 
 // value returns the time, or zero for none.

@@ -26,6 +26,31 @@ func TestTimelineIsARowOfTheLog(t *testing.T) {
 	}
 }
 
+// A simulated log has on record that a frontier was committed. It has no time, so that it binds no
+// event: the times of events are those of a log without it.
+func TestSimulatedFrontierHasNoTime(t *testing.T) {
+	t.Parallel()
+	s, dsn := open(t, func(o *Options) { o.Simulated, o.Clock = true, contract.SimulatedClock })
+	_, begun, err := s.Committed(t.Context())
+	require.NoError(t, err)
+	require.False(t, begun)
+	frontier, err := s.CommitFrontier(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, frontier)
+	again := openAt(t, Options{DSN: dsn, Schema: s.schema, Clock: contract.SimulatedClock})
+	for i, at := range []time.Time{{}, noon, {}} {
+		receipts, err := again.Append(contract.At(t.Context(), at), "trade/A", int64(i),
+			event("trade/A", i+1))
+		require.NoError(t, err)
+		want := []time.Time{{}, noon, noon.Add(time.Microsecond)}[i]
+		require.Equal(t, want, receipts[0].RecordedAt)
+	}
+	at, begun, err := again.Committed(t.Context())
+	require.NoError(t, err)
+	require.True(t, begun)
+	require.Zero(t, at)
+}
+
 // A frontier on record binds every later append of every process, whatever its clock says.
 func TestFrontierOnRecordBindsEveryProcess(t *testing.T) {
 	t.Parallel()
