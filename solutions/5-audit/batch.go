@@ -2,7 +2,6 @@ package audit
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -51,9 +50,10 @@ type header struct {
 type run [3]int64
 
 // runsOf returns the positions of events as runs.
-func runsOf(events []entry) []run {
+func runsOf(events []event) []run {
 	runs := []run{}
-	for _, ev := range events {
+	for i := range events {
+		ev := &events[i]
 		if n := len(runs); n > 0 && runs[n-1][0] == int64(ev.Partition) &&
 			runs[n-1][1]+runs[n-1][2] == ev.Offset {
 			runs[n-1][2]++
@@ -166,21 +166,26 @@ func numberOf(leaf []byte) (int64, bool) {
 	return int64(binary.BigEndian.Uint64(fields[1])), true
 }
 
-// An entry is one sealed event. The tree covers Leaf. Verify looks for the event at the position.
-type entry struct {
+// An event is the part of a recorded event that the audit needs. The tree covers Leaf. Verify looks
+// for the event at the position.
+type event struct {
 	contract.Position
 	Leaf []byte
 
-	body     []byte     // of the payload; only where the whole event was read
-	schema   schemaName // only there, too
-	stream   string     // in the leaf, as the next two
+	stream   string // in the leaf, as the next two
 	group    uuid.UUID
 	recorded time.Time
+
+	// Only of an event that was read from the log:
+	id      uuid.UUID
+	version int64
+	schema  *schemaName // of events in a row the same pointer
+	body    []byte      // of the payload; nil where it was not kept
 }
 
-func newEntry(at contract.Position, leaf []byte) entry {
+func newEvent(at contract.Position, leaf []byte) event {
 	stream, group, recorded := times(leaf)
-	return entry{Position: at, Leaf: leaf, stream: stream, group: group, recorded: recorded}
+	return event{Position: at, Leaf: leaf, stream: stream, group: group, recorded: recorded}
 }
 
 // A batch is the statement of a sealer that it continues the tree with the events of a range of the
@@ -190,7 +195,7 @@ type batch struct {
 	header
 	object string  // name in the archive; empty until it is read from there
 	edge   edge    // of the tree after this batch
-	events []entry // only where they were read
+	events []event // only where they were read
 }
 
 // first is the index of the batch's first leaf.
@@ -199,20 +204,16 @@ func (b *batch) first() int64 { return b.edge.size - b.Events - 1 }
 // grow adds the leaves of b, whose events were read, to a tree, and returns the new tiles.
 func (b *batch) grow(t *tiler) []object {
 	before := t.size
-	var prefixed []byte
-	for _, ev := range b.events {
-		// tlog.RecordHash, without a new hash.Hash for each leaf (RFC 6962, section 2.1)
-		prefixed = append(append(prefixed[:0], 0), ev.Leaf...)
-		t.add(ev.Leaf, sha256.Sum256(prefixed))
+	for i := range b.events {
+		t.add(b.events[i].Leaf)
 	}
-	leaf := b.header.leaf()
-	t.add(leaf, tlog.RecordHash(leaf))
+	t.add(b.header.leaf())
 	return t.take(before)
 }
 
 // honest returns the events of b, which were read, that its header does not list as offenders.
-func (b *batch) honest() []entry {
-	honest, next := []entry(nil), b.Offenders
+func (b *batch) honest() []event {
+	honest, next := []event(nil), b.Offenders
 	for i, ev := range b.events {
 		if len(next) > 0 && next[0].Event == int64(i) {
 			next = next[1:]

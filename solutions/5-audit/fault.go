@@ -83,7 +83,7 @@ func (v *verifier) unanchoredFault(at contract.Position, what string) {
 
 // wrongVersion returns a fault if the version of ev is not the next one of its stream. The first
 // version after a kept checkpoint may be any.
-func (v *verifier) wrongVersion(ev event, leaf int64) *contract.Fault {
+func (v *verifier) wrongVersion(ev *event, leaf int64) *contract.Fault {
 	last, seen := v.versions[ev.stream]
 	if ev.version != last+1 && (seen || v.since == 0) {
 		return faultAt(ev.Position, leaf, "wrong version: "+
@@ -97,7 +97,7 @@ func (v *verifier) wrongVersion(ev event, leaf int64) *contract.Fault {
 // nil. It returns nil if they agree. Both sides are in the order of leaves and agree up to here.
 // Therefore, if their positions differ, the side with the later position lacks the event at the
 // earlier one.
-func (v *verifier) difference(ctx context.Context, leaf int64, sealed *entry, found *event) (
+func (v *verifier) difference(ctx context.Context, leaf int64, sealed, found *event) (
 	*contract.Fault, error) {
 	if sealed != nil && found != nil && bytes.Equal(found.Leaf, sealed.Leaf) {
 		if found.Position == sealed.Position {
@@ -134,7 +134,7 @@ const missingEvent = "missing event: the event that was sealed here is not in th
 
 // replaced describes how the log came to have another event at a position than was sealed. It
 // searches the whole archive and the whole log. This second pass happens only if there is a fault.
-func (v *verifier) replaced(ctx context.Context, sealed *entry, found *event) (string, error) {
+func (v *verifier) replaced(ctx context.Context, sealed, found *event) (string, error) {
 	changed := differences(attributes(sealed.Leaf), attributes(found.Leaf))
 	is := func(wanted []byte) matcher {
 		return func(leaf []byte) bool { return bytes.Equal(leaf, wanted) }

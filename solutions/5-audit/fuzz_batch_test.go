@@ -37,8 +37,8 @@ func FuzzDecodeBatch(f *testing.F) {
 	})
 }
 
-func atPositions(all []contract.Position) []entry {
-	events := make([]entry, len(all))
+func atPositions(all []contract.Position) []event {
+	events := make([]event, len(all))
 	for i, at := range all {
 		events[i].Position = at
 	}

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/google/uuid"
-
 	"example.com/blotter/labs/kit/contract"
 )
 
@@ -17,34 +15,38 @@ func order(a, b contract.Position) int {
 	return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset))
 }
 
-// An event is the part of a recorded event that the audit needs. A sealer archives its body, too:
-// the leaf holds the body's digest.
-type event struct {
-	entry
-	id      uuid.UUID
-	version int64
-}
-
 // errBodies is the error of readWhole for a range whose bodies are too large to be held at once.
 var errBodies = errors.New("the payloads of this range are too large for one batch")
 
-// read returns the events of the log in [from, to), in the order of leaves, without their bodies.
-// It holds them in memory: the caller bounds the range. With an error it returns the events that it
-// read before.
-func read(ctx context.Context, log contract.Reader, from, to contract.Cursor) ([]event, error) {
-	return readEvents(ctx, log, from, to, func(*event, contract.Recorded) error {
+// A room is memory for the events of one batch, which the next batch uses again. The events that
+// were read into a room are valid until the next are.
+type room struct {
+	events []event
+	leaves [][]byte // pieces of memory with many leaves each
+	used   int      // of these pieces
+}
+
+// read returns the events of the log in [from, to), in the order of leaves, with bodies up to
+// maxBodies. It holds them in memory: the caller bounds the range. With an error it returns the
+// events that it read before.
+func (m *room) read(ctx context.Context, log contract.Reader, from, to contract.Cursor) (
+	[]event, error) {
+	size := 0
+	return m.readEvents(ctx, log, from, to, func(ev *event) error {
+		if size += len(ev.body); size > maxBodies {
+			ev.body = nil
+		}
 		return nil
 	})
 }
 
-// readWhole is read with the bodies. A range of one event is never errBodies.
-func readWhole(
+// readWhole is read with all bodies: a sealer archives them, and the leaves hold only their
+// digests. A range of one event is never errBodies.
+func (m *room) readWhole(
 	ctx context.Context, log contract.Reader, from, to contract.Cursor,
 ) ([]event, error) {
 	events, size := 0, 0
-	return readEvents(ctx, log, from, to, func(ev *event, r contract.Recorded) error {
-		ev.body = r.Data[min(len(r.Data), wirePrefix):]
-		ev.schema = schemaName{r.Type, r.Schema, r.Fingerprint}
+	return m.readEvents(ctx, log, from, to, func(ev *event) error {
 		if events, size = events+1, size+len(ev.body); events > 1 && size > maxBodies {
 			return errBodies
 		}
@@ -55,9 +57,9 @@ func readWhole(
 // wirePrefix is the number of bytes in an event's data before the Avro body.
 const wirePrefix = 5
 
-func readEvents(
+func (m *room) readEvents(
 	ctx context.Context, log contract.Reader, from, to contract.Cursor,
-	take func(*event, contract.Recorded) error,
+	take func(*event) error,
 ) ([]event, error) {
 	if from.Equal(to) {
 		return nil, nil
@@ -66,8 +68,9 @@ func readEvents(
 	for p := range to {
 		most += to[p] - from.At(int32(p))
 	}
-	events := make([]event, 0, min(most, DefaultBatch))
-	var leaves leafBuffer
+	events := slices.Grow(m.events[:0], int(min(most, DefaultBatch)))
+	m.used = 0
+	schema := new(schemaName)
 	var failed error
 	for r, err := range log.Read(ctx, from, to) {
 		if err == nil && (from.Covers(r.Position) || !to.Covers(r.Position)) {
@@ -77,11 +80,15 @@ func readEvents(
 			failed = fmt.Errorf("reading the log from %s to %s: %w", from, to, err)
 			break
 		}
-		events = append(events, event{entry{
-			Position: r.Position, Leaf: leaves.add(&r), stream: r.Stream, group: r.AppendGroup,
-			recorded: r.RecordedAt,
-		}, r.ID, r.Version})
-		if failed = take(&events[len(events)-1], r); failed != nil {
+		if !schema.of(&r) {
+			schema = &schemaName{r.Type, r.Schema, r.Fingerprint}
+		}
+		events = append(events, event{
+			Position: r.Position, Leaf: m.leaf(&r), stream: r.Stream, group: r.AppendGroup,
+			recorded: r.RecordedAt, id: r.ID, version: r.Version, schema: schema,
+			body: r.Data[min(len(r.Data), wirePrefix):],
+		})
+		if failed = take(&events[len(events)-1]); failed != nil {
 			break
 		}
 	}
@@ -89,27 +96,30 @@ func readEvents(
 	if !slices.IsSortedFunc(events, inOrder) { // sorting moves large values
 		slices.SortStableFunc(events, inOrder)
 	}
+	m.events = events
 	return events, failed
 }
 
-// A leafBuffer holds many leaves in each piece of memory.
-type leafBuffer struct{ piece []byte }
-
-func (l *leafBuffer) add(r *contract.Recorded) []byte {
+// leaf returns the leaf of an event, in the memory of m.
+func (m *room) leaf(r *contract.Recorded) []byte {
 	const pieces = 64 << 10 // bytes
-	if cap(l.piece)-len(l.piece) < contract.LeafSize {
-		l.piece = make([]byte, 0, pieces)
+	if m.used == 0 || cap(m.leaves[m.used-1])-len(m.leaves[m.used-1]) < contract.LeafSize {
+		if m.used++; m.used > len(m.leaves) {
+			m.leaves = append(m.leaves, make([]byte, 0, pieces))
+		}
+		m.leaves[m.used-1] = m.leaves[m.used-1][:0]
 	}
-	begin := len(l.piece)
-	l.piece = r.AppendLeaf(l.piece) // a large leaf moves the piece; the leaves before stay
-	return l.piece[begin:len(l.piece):len(l.piece)]
+	piece := &m.leaves[m.used-1]
+	begin := len(*piece)
+	*piece = r.AppendLeaf(*piece) // a large leaf moves the piece; the leaves before stay
+	return (*piece)[begin:len(*piece):len(*piece)]
 }
 
 // readable reads a log that may be damaged. It returns the events before the first damaged place,
 // in the order of leaves, and that place.
-func readable(ctx context.Context, log contract.Reader, from, to contract.Cursor) (
+func (m *room) readable(ctx context.Context, log contract.Reader, from, to contract.Cursor) (
 	[]event, *contract.DamagedError, error) {
-	events, err := read(ctx, log, from, to)
+	events, err := m.read(ctx, log, from, to)
 	var damaged *contract.DamagedError
 	if !errors.As(err, &damaged) {
 		return events, nil, err
@@ -120,7 +130,7 @@ func readable(ctx context.Context, log contract.Reader, from, to contract.Cursor
 	for p := range to {
 		begin := slices.Clone(to)
 		begin[p] = from.At(int32(p))
-		some, err := read(ctx, log, begin, to)
+		some, err := new(room).read(ctx, log, begin, to)
 		events = append(events, some...)
 		if errors.As(err, &damaged) {
 			return slices.DeleteFunc(events, func(ev event) bool {

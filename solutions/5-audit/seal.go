@@ -128,6 +128,7 @@ type sealer struct {
 	at        tip
 	tiles     *tiler // of the tree up to at
 	judge     *judge
+	room      room            // of the batch in work
 	frontier  time.Time       // on record in the log
 	end       contract.Cursor // of the log, asked for AFTER the frontier
 	offenders []contract.Offender
@@ -150,7 +151,7 @@ func (a *Auditor) sealer(ctx context.Context, last *batch) (*sealer, error) {
 // resume returns the tree after a batch as it can grow, and shows the batch to a judge.
 func (a *Auditor) resume(ctx context.Context, last *batch, j *judge) (*tiler, error) {
 	tree := a.tree(last.edge)
-	events, err := tree.entries(ctx, last)
+	events, err := tree.events(ctx, last)
 	var tiles *tiler
 	if err == nil {
 		tiles, err = tree.tiler(ctx)
@@ -267,17 +268,16 @@ func (a *Auditor) logEnd(ctx context.Context, at tip) (contract.Cursor, error) {
 // batch, which states the frontier. A log without new events gets no batch.
 func (s *sealer) nextBatch(ctx context.Context) (*batch, error) {
 	for from := s.at.to; !from.Reaches(s.end); {
-		read, to, err := s.readNext(ctx, from)
+		events, to, err := s.readNext(ctx, from)
+		if err == nil {
+			err = checkLeaves(events)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if len(read) == 0 {
+		if len(events) == 0 {
 			from = to
 			continue
-		}
-		events, err := entries(read)
-		if err != nil {
-			return nil, err
 		}
 		more, err := s.hasEvent(ctx, to, s.end)
 		if err != nil {
@@ -303,7 +303,7 @@ func (s *sealer) readNext(ctx context.Context, from contract.Cursor) ([]event, c
 	short, long := int64(0), int64(math.MaxInt64)
 	for offsets := s.Batch; ; {
 		to := from.Step(s.end, offsets)
-		events, err := readWhole(ctx, s.Log, from, to)
+		events, err := s.room.readWhole(ctx, s.Log, from, to)
 		if errors.Is(err, errBodies) {
 			long = offsets
 			offsets = short + max((offsets-short)/8, min(1, long-short-1))
@@ -338,23 +338,21 @@ func groupsOf(events []event) iter.Seq2[contract.Position, uuid.UUID] {
 	}
 }
 
-// entries returns the events as they are sealed.
-func entries(events []event) ([]entry, error) {
-	all := make([]entry, len(events))
-	for i, ev := range events {
-		if len(ev.Leaf) > contract.MaxLeaf { // Event.Validate keeps such an event out of every log
-			return nil, fmt.Errorf("position %s: %w: %d bytes",
-				ev.Position, ErrTooLarge, len(ev.Leaf))
+// checkLeaves refuses an event that is too large. Event.Validate keeps such an event out of every
+// log.
+func checkLeaves(events []event) error {
+	for i := range events {
+		if ev := &events[i]; len(ev.Leaf) > contract.MaxLeaf {
+			return fmt.Errorf("position %s: %w: %d bytes", ev.Position, ErrTooLarge, len(ev.Leaf))
 		}
-		all[i] = ev.entry
 	}
-	return all, nil
+	return nil
 }
 
 // newBatch returns a batch of events, which are all events of the log from at to to. Its edge is
 // missing.
 func newBatch(
-	at tip, to contract.Cursor, events []entry, times stamp, offenders []offender,
+	at tip, to contract.Cursor, events []event, times stamp, offenders []offender,
 ) *batch {
 	from := append(contract.Cursor{}, at.to...) // the beginning is [], not null
 	return &batch{
@@ -464,11 +462,10 @@ func (s *sealer) adopt(ctx context.Context, tiles *tiler) (*batch, []object, err
 		return nil, nil, fmt.Errorf("%w: batch %d ends at %s, and the log at %s",
 			ErrForked, b.Number, b.To, end)
 	}
-	found, err := readWhole(ctx, s.Log, b.From, b.To)
-	if err != nil {
+	if b.events, err = s.room.readWhole(ctx, s.Log, b.From, b.To); err != nil {
 		return nil, nil, err
 	}
-	if b.events, err = entries(found); err != nil {
+	if err := checkLeaves(b.events); err != nil {
 		return nil, nil, err
 	}
 	made := b.grow(tiles)

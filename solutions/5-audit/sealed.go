@@ -99,14 +99,14 @@ func (t *sealedTree) hashes(ctx context.Context) tlog.HashReader {
 	})
 }
 
-// entries returns the events of a batch of the tree. The positions are those of the tree: the
+// events returns the events of a batch of the tree. The positions are those of the tree: the
 // header is one of its leaves.
-func (t *sealedTree) entries(ctx context.Context, b *batch) ([]entry, error) {
+func (t *sealedTree) events(ctx context.Context, b *batch) ([]event, error) {
 	header, err := t.leaf(ctx, b.first()+b.Events)
 	if err == nil && !bytes.Equal(header, b.header.leaf()) {
 		err = fmt.Errorf("%w: the tree has another header for batch %d", errBatch, b.Number)
 	}
-	all := make([]entry, 0, b.Events)
+	all := make([]event, 0, b.Events)
 	for _, at := range b.positions() {
 		var leaf []byte
 		if err == nil {
@@ -115,7 +115,7 @@ func (t *sealedTree) entries(ctx context.Context, b *batch) ([]entry, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, newEntry(at, leaf))
+		all = append(all, newEvent(at, leaf))
 	}
 	return all, nil
 }
@@ -183,7 +183,7 @@ func (a *Auditor) batches(ctx context.Context, size int64, each func(*batch) err
 		if err != nil {
 			return err
 		}
-		if b.events, err = tree.entries(ctx, b); err != nil {
+		if b.events, err = tree.events(ctx, b); err != nil {
 			return err
 		}
 		if err := each(b); err != nil {

@@ -61,7 +61,7 @@ type sequence struct {
 
 func newJudge(t contract.Timeline) *judge { return &judge{t, map[sequence]latest{}} }
 
-func (j *judge) key(ev *entry) sequence {
+func (j *judge) key(ev *event) sequence {
 	if j.PerStream {
 		return sequence{stream: ev.stream}
 	}
@@ -72,18 +72,18 @@ func (j *judge) key(ev *entry) sequence {
 // is the latest of the batches before. No offender counts as the latest event of its stream: a time
 // far ahead would make offenders of all events after it. A simulated log has no frontier and no
 // sealing time of a clock.
-func (j *judge) offenders(events []entry, frontier, sealed time.Time) []offender {
+func (j *judge) offenders(events []event, frontier, sealed time.Time) []offender {
 	_, found := j.see(events, frontier, sealed)
 	return found
 }
 
 // advance takes events as seen.
-func (j *judge) advance(events []entry, frontier, sealed time.Time) {
+func (j *judge) advance(events []event, frontier, sealed time.Time) {
 	last, _ := j.see(events, frontier, sealed)
 	maps.Copy(j.last, last)
 }
 
-func (j *judge) see(events []entry, frontier, sealed time.Time) (
+func (j *judge) see(events []event, frontier, sealed time.Time) (
 	last map[sequence]latest, found []offender) {
 	last = map[sequence]latest{}
 	var key sequence
@@ -91,6 +91,9 @@ func (j *judge) see(events []entry, frontier, sealed time.Time) (
 	for i := range events {
 		ev := &events[i]
 		if next := j.key(ev); i == 0 || next != key { // most events are in the same sequence
+			if i > 0 {
+				last[key] = before
+			}
 			var ok bool
 			if before, ok = last[next]; !ok {
 				before = j.last[next]
@@ -102,7 +105,10 @@ func (j *judge) see(events []entry, frontier, sealed time.Time) (
 			found = append(found, offender{int64(i), broken})
 			continue
 		}
-		before, last[key] = now, now
+		before = now
+	}
+	if len(events) > 0 {
+		last[key] = before
 	}
 	return last, found
 }
@@ -124,7 +130,7 @@ func (l latest) broken(before latest, frontier, sealed time.Time) rule {
 // named describes the offenders of a batch of events for people. first is the index of its first
 // leaf; -1 if the events are unanchored.
 func (j *judge) named(
-	all []offender, events []entry, first int64, frontier, sealed time.Time,
+	all []offender, events []event, first int64, frontier, sealed time.Time,
 ) []contract.Offender {
 	var out []contract.Offender
 	for _, o := range all {
@@ -208,7 +214,7 @@ type stamp struct {
 // stampOf returns the stamp of a batch of events after at. now is the sealer's clock. frontier is
 // on record in the log; only the last batch of a seal is complete up to it.
 func stampOf(
-	at tip, timeline contract.Timeline, events []entry, now, frontier time.Time,
+	at tip, timeline contract.Timeline, events []event, now, frontier time.Time,
 ) stamp {
 	sealed := now.UTC().Truncate(time.Microsecond)
 	if timeline.Simulated {

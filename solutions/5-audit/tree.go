@@ -138,17 +138,29 @@ func (t *tiler) clone() *tiler {
 }
 
 // add appends one leaf. Full tiles are made at once.
-func (t *tiler) add(leaf []byte, hash tlog.Hash) {
+func (t *tiler) add(leaf []byte) {
 	if len(t.entries) == 0 {
 		t.entries = make([]byte, 0, tileWidth*(len(leaf)+len(leaf)/8))
 	}
 	t.entries = binary.BigEndian.AppendUint16(t.entries, uint16(len(leaf)))
+	begin := len(t.entries)
 	t.entries = append(t.entries, leaf...)
+	hash := leafHash(t.entries, begin)
 	if n := t.size / tileWidth; (t.size+1)%tileWidth == 0 {
 		t.made = append(t.made, object{tileAt(entryLevel, n, t.size+1), t.entries})
 		t.entries = nil
 	}
 	t.edge.add(hash, t.node)
+}
+
+// leafHash returns the hash of the leaf at the end of a bundle (RFC 6962, section 2.1). The byte
+// before the leaf, the last one of its length, is 0 meanwhile: no leaf is copied to be hashed.
+func leafHash(bundle []byte, begin int) tlog.Hash {
+	length := bundle[begin-1]
+	bundle[begin-1] = 0
+	hash := sha256.Sum256(bundle[begin-1:])
+	bundle[begin-1] = length
+	return hash
 }
 
 // node puts the hash of a subtree into its tile, if a tile has hashes of its height.

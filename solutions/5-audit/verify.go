@@ -261,6 +261,7 @@ type verifier struct {
 	end      contract.Cursor   // of the log
 	timeline contract.Timeline // according to the log
 	judge    *judge
+	room     room // of the batch in work
 	at       tip
 	tiles    *tiler                // of the tree up to at
 	signed   []contract.Checkpoint // of the archive, those that were read
@@ -359,15 +360,12 @@ func (v *verifier) compare(ctx context.Context, b *batch) error {
 	var damaged *contract.DamagedError
 	var err error
 	if v.differs == nil { // do not read past the end of a log that was cut
-		found, damaged, err = readable(ctx, v.Log, b.From.Min(v.end), b.To.Min(v.end))
+		found, damaged, err = v.room.readable(ctx, v.Log, b.From.Min(v.end), b.To.Min(v.end))
 	}
 	if err != nil {
 		return err
 	}
-	b.events = make([]entry, len(found))
-	for i, ev := range found {
-		b.events[i] = ev.entry
-	}
+	b.events = found
 	if slices.Equal(runsOf(b.events), b.Runs) {
 		made := b.grow(v.tiles)
 		if v.tiles.edge.equal(b.edge) {
@@ -387,8 +385,8 @@ func (v *verifier) compare(ctx context.Context, b *batch) error {
 
 // take counts events of the log that agree with the batch, and checks their versions.
 func (v *verifier) take(found []event, b *batch) {
-	for i, ev := range found {
-		if v.differs = v.wrongVersion(ev, b.first()+int64(i)); v.differs != nil {
+	for i := range found {
+		if v.differs = v.wrongVersion(&found[i], b.first()+int64(i)); v.differs != nil {
 			return
 		}
 		v.result.Sealed++
@@ -445,7 +443,7 @@ func (v *verifier) compareTiles(ctx context.Context, made []object) error {
 
 // sealedEvents reads the events of b in the archive, where they must continue the tree.
 func (v *verifier) sealedEvents(ctx context.Context, b *batch) (err error) {
-	b.events, err = v.tree(b.edge).entries(ctx, b)
+	b.events, err = v.tree(b.edge).events(ctx, b)
 	if isForeign(err) || errors.Is(err, ErrAbsent) {
 		v.result.Fault = v.archiveFault("the archive was changed: batch %d: %v", b.Number, err)
 		return nil
@@ -463,7 +461,7 @@ func (v *verifier) sealedEvents(ctx context.Context, b *batch) (err error) {
 
 // note names the offenders among events: those of a batch whose first leaf has the index first, or
 // unanchored ones (-1). It does not use the lists of the headers, which know less.
-func (v *verifier) note(events []entry, first int64, sealed time.Time) {
+func (v *verifier) note(events []event, first int64, sealed time.Time) {
 	found := v.judge.offenders(events, v.at.frontier, sealed)
 	if first < 0 { // without a sealing time, a time far ahead would accuse the events after it
 		found = slices.DeleteFunc(found, func(o offender) bool { return o.Rule != backdated })
@@ -478,8 +476,7 @@ func (v *verifier) differ(
 	ctx context.Context, b *batch, events []event, damaged *contract.DamagedError,
 ) (err error) {
 	for i := range max(len(b.events), len(events)) {
-		var sealed *entry
-		var found *event
+		var sealed, found *event
 		if i < len(b.events) {
 			sealed = &b.events[i]
 		}
@@ -494,7 +491,7 @@ func (v *verifier) differ(
 		if err != nil || v.differs != nil {
 			return err
 		}
-		if v.differs = v.wrongVersion(*found, leaf); v.differs != nil {
+		if v.differs = v.wrongVersion(found, leaf); v.differs != nil {
 			return nil
 		}
 		v.result.Sealed++
@@ -513,19 +510,17 @@ func (v *verifier) differ(
 func (v *verifier) unanchoredPart(ctx context.Context) error {
 	for from := v.at.to; !from.Reaches(v.end); {
 		to := from.Step(v.end, v.Batch)
-		events, damaged, err := readable(ctx, v.Log, from, to)
+		events, damaged, err := v.room.readable(ctx, v.Log, from, to)
 		if err != nil {
 			return err
 		}
-		found := make([]entry, len(events))
-		for i, ev := range events {
-			found[i] = ev.entry
+		for i := range events {
 			v.result.Unanchored++
-			if fault := v.wrongVersion(ev, -1); fault != nil {
+			if fault := v.wrongVersion(&events[i], -1); fault != nil {
 				v.unanchoredFault(fault.Position, fault.What)
 			}
 		}
-		v.note(found, -1, time.Time{})
+		v.note(events, -1, time.Time{})
 		if damaged != nil { // the events after it cannot be counted
 			v.unanchoredFault(damaged.Position, "damaged log: "+damaged.What)
 			return nil
