@@ -2,7 +2,9 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"example.com/blotter/capstone/logdir"
@@ -76,9 +78,15 @@ func (s *Session) startWitness(ctx context.Context) (*stack.Witness, error) {
 	return w, err
 }
 
+// ErrNoKey is the error of AddWitness for a log that has no key yet: the first seal makes it.
+var ErrNoKey = errors.New("the log has no key yet")
+
 // AddWitness makes the witness that runs beside the log the only one of a new policy.
 func (s *Session) AddWitness(ctx context.Context) error {
 	key, err := s.dir.PublicKey()
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrNoKey
+	}
 	if err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ func unsealed(ctx context.Context, a *session.Auditor, otherwise error) error {
 // log's key, which the first seal makes.
 func addWitness(ctx context.Context, s *session.Session) error {
 	err := s.AddWitness(ctx)
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, session.ErrNoKey) {
 		return notSealed
 	}
 	return err
