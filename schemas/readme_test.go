@@ -86,6 +86,7 @@ func TestReadmeIsGeneratedFromTheFiles(t *testing.T) {
 		listVersions(t, &want, r.typ)
 	}
 	listDomain(t, &want)
+	listPublic(t, &want)
 	if *update {
 		require.NoError(t, os.WriteFile("README.md", []byte(prose+generated+want.String()), 0o644))
 		return

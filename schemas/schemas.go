@@ -8,6 +8,8 @@
 //
 // The folder domain has the events of the domains beside trading, such as the ledger. They follow
 // the same rules. The codec of Lab 1 neither publishes nor reads them: capstone/domain does.
+//
+// The folder public has the JSON Schemas of the events that other systems read: see PublicSchema.
 package schemas
 
 import (
@@ -22,7 +24,7 @@ import (
 	"sync"
 )
 
-//go:embed *.avsc domain/*.avsc
+//go:embed *.avsc domain/*.avsc public/*.schema.json
 var files embed.FS
 
 // A Schema is one version of one event type.

@@ -12,6 +12,7 @@
 //	evidence/        signed checkpoints that contradict each other
 //	reached          the end of the log after the last command that wrote it
 //	swept            the cursor of the process that issues follow-ups
+//	published        the cursor of the process that publishes events to other systems
 //	writer           the lock of the only process that may append
 //	restoring        the archive from which the log is being made again; no other command opens it
 //	service          the address and the token of a running service
@@ -30,6 +31,7 @@
 //	before keys/checkpoint the older checkpoint is valid, too; the next seal keeps the last one
 //	before reached         the older mark is valid, too, but it notices fewer losses
 //	before swept           the same follow-ups are issued again, which changes nothing
+//	before published       the same events are published again, with the same ids
 package logdir
 
 import (

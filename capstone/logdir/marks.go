@@ -86,6 +86,9 @@ func (p Progress) Clear() error { return os.RemoveAll(string(p)) }
 // FollowUps returns the cursor of the process that issues follow-ups.
 func (d *Dir) FollowUps() CursorFile { return CursorFile(filepath.Join(d.path, "swept")) }
 
+// Published returns the cursor of the process that publishes events to other systems.
+func (d *Dir) Published() CursorFile { return CursorFile(filepath.Join(d.path, "published")) }
+
 func (d *Dir) reached() CursorFile { return CursorFile(filepath.Join(d.path, "reached")) }
 
 // lastWriter is the reader's name in errors about the reached mark.

@@ -130,6 +130,9 @@ func (n Name) Topics() string { return string(n) }
 // EventTopic returns the topic of the events.
 func (n Name) EventTopic() string { return string(n) + ".events" }
 
+// PublicTopic returns the topic of the events that other systems read.
+func (n Name) PublicTopic() string { return string(n) + ".public" }
+
 // LogSchema returns the database schema of a log that is kept in Postgres.
 func (n Name) LogSchema() string { return n.schema() + "_log" }
 

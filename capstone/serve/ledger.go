@@ -150,6 +150,12 @@ func (s *Server) awaitSecond(key [3]string, by string) (first waiting, err error
 	return first, nil
 }
 
+// publish publishes the events of ledgers up to the end of the log.
+func (s *Server) publish(ctx context.Context) {
+	_, err := s.Publisher.CatchUp(ctx)
+	s.note(PartOf(publishing, "all events of ledgers are published", err))
+}
+
 // postTrades posts the trades up to the end of the log. The part is not well while the ledger
 // refuses an entry.
 func (s *Server) postTrades(ctx context.Context) {

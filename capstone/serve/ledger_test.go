@@ -4,14 +4,18 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/capstone/domain"
 	"example.com/blotter/capstone/ledger"
+	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/publication"
 	"example.com/blotter/capstone/serve"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
@@ -192,6 +196,35 @@ func TestLedgerContinuesAnApprovedTransfer(t *testing.T) {
 	second, err := s.system.Log.Find(t.Context(), trade.EventID("b-7/to", 0))
 	require.NoError(t, err)
 	require.Equal(t, "approver/1", second.Approver)
+}
+
+// The service publishes an account that is opened while it runs, and says how far it has come.
+func TestServicePublishesLedgers(t *testing.T) {
+	t.Parallel()
+	brokers := kgo.SeedBrokers(newCluster(t).ListenAddrs()...)
+	topic, err := publication.OpenTopic([]kgo.Opt{brokers}, "log.public")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, topic.Close()) })
+	s := newService(t, withLedgers, func(c *serve.Config) {
+		c.Publisher = &publication.Publisher{Log: c.System.Log, Name: "log", Topic: topic,
+			Cursor: logdir.CursorFile(filepath.Join(t.TempDir(), "published"))}
+	})
+	s.start()
+	code, text := s.ask("operations/1",
+		[3]string{"POST", "/v1/ledger-commands", accountLine("b-1", "cash", "asset")})
+	require.Equal(t, http.StatusCreated, code, text)
+	require.Eventually(t, func() bool {
+		parts := s.do("", "GET", "/readyz", "").Body.String()
+		return strings.Contains(parts, "all events of ledgers are published") &&
+			s.metric(lag("publication")) == 0
+	}, 30*time.Second, 10*time.Millisecond)
+	client, err := kgo.NewClient(brokers, kgo.ConsumeTopics("log.public"),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	require.NoError(t, err)
+	defer client.Close()
+	records := client.PollFetches(t.Context()).Records()
+	require.Len(t, records, 1)
+	require.Contains(t, string(records[0].Value), trade.EventID("b-1", 0).String())
 }
 
 // The service posts a trade that comes while it runs. A refused entry is an exception: the part

@@ -88,6 +88,9 @@ func newGauger(s *Server) *gauger {
 	if swept := s.System.FollowUps.SweptTo; swept != nil {
 		add(sweeper, func(context.Context) (contract.Cursor, error) { return swept.Load() })
 	}
+	if p := s.Publisher; p != nil {
+		add(publishing, func(context.Context) (contract.Cursor, error) { return p.Cursor.Load() })
+	}
 	if s.Seal != nil {
 		add(sealing, func(context.Context) (contract.Cursor, error) { return g.sealed.End, nil })
 	}
@@ -96,8 +99,9 @@ func newGauger(s *Server) *gauger {
 
 // Names of readers that are no read model.
 const (
-	sweeper = "follow-ups"
-	sealing = "seal"
+	sweeper    = "follow-ups"
+	publishing = "publication"
+	sealing    = "seal"
 )
 
 // measure sets the gauges. After a failure it counts the failure and goes on with the last answer.

@@ -49,6 +49,7 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/access"
+	"example.com/blotter/capstone/publication"
 	"example.com/blotter/labs/kit/contract"
 )
 
@@ -98,6 +99,8 @@ type Config struct {
 
 	// Ledgers decide the commands about books; nil: there are none.
 	Ledgers *Ledgers
+	// Publisher follows the log, and publishes the events of ledgers; nil: nobody does.
+	Publisher *publication.Publisher
 
 	// Records has the acts on personal data and kept records; nil: there are none.
 	Records *Records

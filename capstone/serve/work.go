@@ -53,6 +53,9 @@ func (s *Server) work(ctx context.Context) {
 	if s.Ledgers != nil && s.Ledgers.Poster != nil {
 		all.Go(func() { repeat(ctx, lookEvery, func() { s.postTrades(ctx) }) })
 	}
+	if s.Publisher != nil {
+		all.Go(func() { repeat(ctx, lookEvery, func() { s.publish(ctx) }) })
+	}
 	if s.Seal != nil {
 		seal := sealer{last: time.Now(), part: PartOf("seal", "it has not sealed yet", nil)}
 		all.Go(func() { repeat(ctx, lookEvery, func() { seal.step(ctx, s) }) })

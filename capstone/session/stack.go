@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/publication"
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack"
 	"example.com/blotter/labs/kit/stack/containers"
@@ -77,6 +78,27 @@ func (c Config) say(line string) {
 func KeepStack(ctx context.Context, data string, log func(line string), ready func()) error {
 	o := stack.EmbeddedOptions{Dir: logdir.StackDir(data), Log: log, Compatible: compatible}
 	return stack.Keep(ctx, o, func(stack.Kept) { ready() })
+}
+
+// Publication returns the process that publishes the events of ledgers. Its topic is on the stack's
+// brokers, also if the log is kept in another store.
+func (s *Session) Publication(ctx context.Context) (*publication.Publisher, error) {
+	at, err := s.stack.Kafka(ctx)
+	if err != nil {
+		return nil, err
+	}
+	brokers, err := at.Options()
+	if err != nil {
+		return nil, err
+	}
+	name := s.Settings().Name
+	topic, err := publication.OpenTopic(brokers, name.PublicTopic())
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(topic.Close)
+	return &publication.Publisher{Log: s.Log, Name: string(name), Topic: topic,
+		Cursor: s.dir.Published()}, nil
 }
 
 // compatible judges schemas for the embedded registry. It is the reference in every build: the

@@ -64,7 +64,8 @@ var rules = []rule{
 
 // rooms are the packages of the capstone below session, which alone wires them up.
 const rooms = `capstone(/(access|books|canary|chaos|domain|explain|extract|forensics|` +
-	`governance|ledger|lines|logdir|product|reconcile|report|simulate|tracing|vault)(/.*)?)?`
+	`governance|ledger|lines|logdir|product|publication|reconcile|report|simulate|tracing|` +
+	`vault)(/.*)?)?`
 
 // solution returns the packages that a solution may import. It may not import another solution.
 func solution(folder string) string {

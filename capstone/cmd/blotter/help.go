@@ -115,6 +115,7 @@ var examples = map[string]string{
 	"ledger export":     "ledger export year.journal",
 	"ledger exceptions": "ledger exceptions",
 	"ledger transfers":  "ledger transfers",
+	"ledger publish":    "ledger publish",
 	"ledger reconcile":  "ledger reconcile",
 	"ledger what-if":    "ledger what-if 2",
 

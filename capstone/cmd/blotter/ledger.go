@@ -27,6 +27,7 @@ type ledgerCmd struct {
 	Export     ledgerExportCmd     `cmd:"" help:"Write the entries for hledger."`
 	Exceptions ledgerExceptionsCmd `cmd:"" help:"${ledger_exceptions}"`
 	Transfers  ledgerTransfersCmd  `cmd:"" help:"List the transfers that hang between two ledgers."`
+	Publish    ledgerPublishCmd    `cmd:"" help:"${ledger_publish}"`
 	Reconcile  ledgerReconcileCmd  `cmd:"" help:"${ledger_reconcile}"`
 	WhatIf     ledgerWhatIfCmd     `cmd:"" name:"what-if" help:"${ledger_what_if}"`
 }
@@ -278,4 +279,36 @@ func rulesOf(version string, books *ledger.Books) (ledger.PostingRules, error) {
 		return rules, &usageError{err.Error(), "the versions are 1 and 2"}
 	}
 	return rules, nil
+}
+
+type ledgerPublishCmd struct {
+	Again bool `help:"${ledger_publish_again}"`
+}
+
+// Run publishes the events up to the end of the log.
+func (c *ledgerPublishCmd) Run(ctx context.Context, a *app) error {
+	s, err := a.open(ctx, session.Query)
+	if err != nil {
+		return err
+	}
+	publisher, err := s.Publication(ctx)
+	if err != nil {
+		return err
+	}
+	if c.Again {
+		if err := publisher.Cursor.Save(nil); err != nil {
+			return err
+		}
+	}
+	n, err := publisher.CatchUp(ctx)
+	if err != nil {
+		return err
+	}
+	answer := struct {
+		Topic     string `json:"topic"`
+		Published int    `json:"published"`
+	}{s.Settings().Name.PublicTopic(), n}
+	return a.answer(of(s), answer, func(w io.Writer) {
+		fmt.Fprintf(w, "published %d events on topic %s\n", n, answer.Topic)
+	})
 }

@@ -42,6 +42,7 @@ type serveCmd struct {
 	ReconcileEvery  time.Duration `help:"${serve_reconcile_every}" default:"0"`
 	ReportRules     []string      `help:"${serve_report_rules}" placeholder:"RULES"`
 	PostLedger      string        `help:"${serve_post_ledger}" placeholder:"LEDGER"`
+	Publish         bool          `help:"${serve_publish}"`
 	Simulate        bool          `help:"${import_simulate}"`
 
 	Policies string `help:"${serve_policies}" placeholder:"FILE" type:"existingfile"`
@@ -216,6 +217,11 @@ func (c *serveCmd) server(
 	}
 	if config.Ledgers, err = c.ledgers(ctx, a, s); err != nil {
 		return nil, err
+	}
+	if c.Publish {
+		if config.Publisher, err = s.Publication(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if len(c.ReportRules) > 0 {
 		if config.Late, err = lateReports(s, c.ReportRules); err != nil {

@@ -243,6 +243,10 @@ func (a *app) examine(
 	if err != nil {
 		return err
 	}
+	published, err := dir.Published().Load()
+	if err != nil {
+		return err
+	}
 	end, err := s.Log.End(ctx) // AFTER the cursors of its readers: log and readers grow meanwhile
 	if err != nil {
 		return err
@@ -262,6 +266,9 @@ func (a *app) examine(
 		model := newTail(m.Name, "the read model of "+m.Name, m.Cursor, end)
 		model.other = m.Other
 		tails = append(tails, model)
+	}
+	if published != nil { // somebody publishes
+		tails = append(tails, newTail("publication", "the publication", published, end))
 	}
 	audit := newTail(auditLag, "the last checkpoint", sealed, end)
 	tails = append(tails, audit)

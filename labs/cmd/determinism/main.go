@@ -47,6 +47,7 @@ var pure = map[string][]string{
 	},
 	"capstone/canary":         {"state.go"},
 	"capstone/lines":          nil,
+	"capstone/publication":    {"events.go"},
 	"capstone/report":         nil,
 	"capstone/report/cftc":    nil,
 	"capstone/report/form":    nil,
