@@ -304,6 +304,15 @@ func (m observedModel) Cursor(ctx context.Context) (contract.Cursor, error) {
 	return at, err
 }
 
+// Claim claims partitions of a read model that is split. No partition of any other is claimed.
+func (m observedModel) Claim(ctx context.Context, to contract.Cursor, size int64) (
+	free contract.Cursor, release func(), err error) {
+	if s, ok := m.Applier.(contract.Sharer); ok {
+		return s.Claim(ctx, to, size)
+	}
+	return nil, nil, nil
+}
+
 // Apply hands a batch to the read model.
 func (m observedModel) Apply(
 	ctx context.Context, events []contract.Recorded, next contract.Cursor,

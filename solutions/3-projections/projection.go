@@ -40,12 +40,56 @@ import (
 //
 // Project returns *contract.AheadError for a model that has more events than the log. Such a model
 // does not follow from the log, and it would ignore the next events.
+//
+// Several processes may project one model. Of a contract.Sharer that is far behind they take
+// different partitions, and wait for each other only at the end.
 func Project(ctx context.Context, log contract.Reader, p contract.Applier, to contract.Cursor,
 	size int) error {
 	begin, err := p.Cursor(ctx)
 	if err != nil {
 		return fmt.Errorf("read the model's cursor: %w", err)
 	}
+	if s, ok := p.(contract.Sharer); ok && begin.Distance(to) > int64(size) {
+		if err := projectFree(ctx, log, s, to, size); err != nil {
+			return err
+		}
+		if begin, err = p.Cursor(ctx); err != nil {
+			return fmt.Errorf("read the model's cursor: %w", err)
+		}
+	}
+	// A process that had claimed the rest may be stopped, so nobody waits for it.
+	return projectFrom(ctx, log, p, begin, to, size)
+}
+
+// projectFree projects the partitions that no other process has claimed. A crash ends the claims,
+// and the model has whole batches: another process goes on after them.
+func projectFree(ctx context.Context, log contract.Reader, s contract.Sharer,
+	to contract.Cursor, size int) error {
+	for {
+		free, release, err := s.Claim(ctx, to, int64(size))
+		if err != nil || free == nil {
+			return err
+		}
+		err = projectClaimed(ctx, log, s, free, size)
+		release()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func projectClaimed(ctx context.Context, log contract.Reader, s contract.Sharer,
+	free contract.Cursor, size int) error {
+	begin, err := s.Cursor(ctx)
+	if err != nil {
+		return fmt.Errorf("read the model's cursor: %w", err)
+	}
+	return projectFrom(ctx, log, s, begin, free, size)
+}
+
+// projectFrom projects the events between the model's cursor and to.
+func projectFrom(ctx context.Context, log contract.Reader, p contract.Applier,
+	begin, to contract.Cursor, size int) error {
 	if err := checkNotAhead(ctx, log, begin, to); err != nil {
 		return err
 	}

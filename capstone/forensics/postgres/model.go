@@ -30,7 +30,9 @@ type Model struct {
 
 // OpenAs opens the model in a schema: see readmodel.OpenAs.
 func OpenAs(ctx context.Context, app, owner, schema string, codec contract.Codec) (*Model, error) {
-	kind := readmodel.Kind{Tables: tables, Readers: []string{"auditor", "compliance"}}
+	kind := readmodel.Kind{
+		Tables: tables, Readers: []string{"auditor", "compliance"}, Split: true,
+	}
 	kind.Fold = readmodel.Stateless(func(ctx context.Context, tx pgx.Tx,
 		fresh []contract.Recorded) error {
 		return fold(ctx, tx, codec, fresh)
@@ -165,12 +167,26 @@ WHERE c.cancelled AND NOT b.cancelled AND %s.id = ANY($1) AND b.uti <> c.uti
 ON CONFLICT DO NOTHING`
 
 func (w *writer) write(ctx context.Context, tx pgx.Tx) error {
-	for _, rows := range []*readmodel.Rows{
-		w.facts, w.touches, w.hours, w.changes, w.links, w.deals,
-	} {
+	for _, rows := range []*readmodel.Rows{w.facts, w.touches, w.hours, w.changes, w.links} {
 		if err := rows.Copy(ctx, tx); err != nil {
 			return err
 		}
+	}
+	return w.writeDeals(ctx, tx)
+}
+
+// writeDeals writes the deals and their pairs. Two deals of a pair may come from two partitions.
+// The lock lasts until the transaction ends, and its holder sees the deals of all before it:
+// otherwise two processes with one deal each would not see the pair.
+func (w *writer) writeDeals(ctx context.Context, tx pgx.Tx) error {
+	if len(w.begun)+len(w.cancelled) == 0 {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, "LOCK TABLE deals IN SHARE ROW EXCLUSIVE MODE"); err != nil {
+		return fmt.Errorf("wait for the deals of another process: %w", err)
+	}
+	if err := w.deals.Copy(ctx, tx); err != nil {
+		return err
 	}
 	for _, pairs := range []struct {
 		of, with string

@@ -21,7 +21,7 @@ import (
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack/stacktest"
 	"example.com/blotter/labs/kit/trade"
-	projection "example.com/blotter/solutions/3-projections"
+	"example.com/blotter/solutions/3-projections/readmodel/readmodeltest"
 )
 
 func TestMain(m *testing.M) { stacktest.Main(m) }
@@ -71,16 +71,13 @@ func scanned(t *testing.T, log *projectiontest.Log) *forensics.Log {
 	return forensics.NewLog(entries)
 }
 
+// opened returns a model of a log, brought up to date in batches by two processes.
 func opened(t *testing.T, log *projectiontest.Log, batch int) *postgres.Model {
 	t.Helper()
 	dsn, schema := stacktest.Schema(t)
-	m, err := postgres.OpenAs(t.Context(), dsn, dsn, schema, projectiontest.Codec{})
-	require.NoError(t, err)
-	t.Cleanup(m.Close)
-	end, err := log.End(t.Context())
-	require.NoError(t, err)
-	require.NoError(t, projection.Project(t.Context(), log, m, end, batch))
-	return m
+	return readmodeltest.Shared(t, log, batch, func() (*postgres.Model, error) {
+		return postgres.OpenAs(t.Context(), dsn, dsn, schema, projectiontest.Codec{})
+	})
 }
 
 // draw draws a question about a log. Half of the questions have limits of time.
@@ -250,4 +247,47 @@ func drop(t *testing.T, dsn, schema string) {
 	defer conn.Close(context.Background())
 	_, err = conn.Exec(context.Background(), "DROP SCHEMA "+schema+" CASCADE")
 	require.NoError(t, err)
+}
+
+// A process pairs its deals with those of another one that has not committed yet: it waits for
+// them.
+func TestPairsAcrossProcesses(t *testing.T) {
+	t.Parallel()
+	log := bent(4, 60)
+	whole := opened(t, log, 100)
+	var from string
+	require.NoError(t, whole.Read(t.Context(), func(tx pgx.Tx) error {
+		return tx.QueryRow(t.Context(), "SELECT current_schema()").Scan(&from)
+	}))
+	dsn, schema := stacktest.Schema(t)
+	m, err := postgres.OpenAs(t.Context(), dsn, dsn, schema, projectiontest.Codec{})
+	require.NoError(t, err)
+	t.Cleanup(m.Close)
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	other, err := conn.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = other.Rollback(t.Context()) }()
+	_, err = other.Exec(t.Context(), fmt.Sprintf(`
+INSERT INTO %s.deals SELECT gen_random_uuid(), true, recorded_at - interval '1 second', 'OTHER',
+    book, instrument, side, counterparty, quantity, price
+FROM %s.deals WHERE NOT cancelled LIMIT 1`, schema, from))
+	require.NoError(t, err)
+	end, err := log.End(t.Context())
+	require.NoError(t, err)
+	applied := make(chan error, 1)
+	go func() { applied <- m.Apply(t.Context(), log.Events, end) }()
+	const waiting = `
+SELECT count(*) > 0 FROM pg_locks WHERE relation = $1::regclass AND NOT granted`
+	for waits := false; !waits; {
+		require.NoError(t, other.QueryRow(t.Context(), waiting, schema+".deals").Scan(&waits))
+	}
+	require.NoError(t, other.Commit(t.Context()))
+	require.NoError(t, <-applied)
+	var pairs int
+	require.NoError(t, conn.QueryRow(t.Context(), fmt.Sprintf(
+		"SELECT count(*) FROM %[1]s.rebooks JOIN %[1]s.deals ON replaced = id WHERE uti = 'OTHER'",
+		schema)).Scan(&pairs))
+	require.Positive(t, pairs)
 }

@@ -38,12 +38,25 @@ func (l *Log) Spread(partitions int) *Log {
 	return spread
 }
 
+// Placed returns the same events in their order, over a number of partitions. Streams of one place
+// share a partition, as in a log on Kafka.
+func (l *Log) Placed(partitions int) *Log {
+	placed := newLog(partitions)
+	for _, r := range l.Events {
+		placed.addBy(contract.PlaceOf(r.Stream), r)
+	}
+	return placed
+}
+
 func newLog(partitions int) *Log { return &Log{end: make(contract.Cursor, partitions)} }
 
 // add gives r a position and appends it.
-func (l *Log) add(r contract.Recorded) {
+func (l *Log) add(r contract.Recorded) { l.addBy(r.Stream, r) }
+
+// addBy is add with the key that determines the partition.
+func (l *Log) addBy(key string, r contract.Recorded) {
 	h := fnv.New32a()
-	h.Write([]byte(r.Stream))
+	h.Write([]byte(key))
 	p := int32(h.Sum32() % uint32(len(l.end)))
 	r.Position = contract.Position{Partition: p, Offset: l.end[p]}
 	l.Events = append(l.Events, r)

@@ -42,6 +42,15 @@ type Applier interface {
 	Apply(ctx context.Context, events []Recorded, next Cursor) error
 }
 
+// A Sharer is a model that several processes may project at once, each in other partitions.
+type Sharer interface {
+	Applier
+	// Claim claims partitions that nobody has claimed, of about size offsets together. It returns
+	// the cursor before to up to which the caller projects then, or nil if no partition is free.
+	// The claims last until release.
+	Claim(ctx context.Context, to Cursor, size int64) (free Cursor, release func(), err error)
+}
+
 // ModelEvents lists the events that a model was folded from.
 type ModelEvents interface {
 	// Events yields every event that the model has taken, by stream and version. As-of questions

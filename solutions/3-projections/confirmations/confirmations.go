@@ -35,7 +35,7 @@ type Model struct {
 // OpenAs opens the model in a schema: see readmodel.OpenAs.
 func OpenAs(ctx context.Context, app, owner, schema string, codec contract.Codec) (*Model, error) {
 	kind := readmodel.Kind{
-		Tables: tables, Readers: []string{"auditor"},
+		Tables: tables, Readers: []string{"auditor"}, Split: true,
 		Takes: func(stream string) bool { return isTrade(stream) || isConfirmation(stream) },
 	}
 	kind.Fold = readmodel.Stateless(func(ctx context.Context, tx pgx.Tx,

@@ -16,6 +16,7 @@ import (
 	"example.com/blotter/labs/kit/trade"
 	projection "example.com/blotter/solutions/3-projections"
 	"example.com/blotter/solutions/3-projections/confirmations"
+	"example.com/blotter/solutions/3-projections/readmodel/readmodeltest"
 )
 
 func TestMain(m *testing.M) { stacktest.Main(m) }
@@ -77,9 +78,12 @@ func TestModelEqualsAFoldInMemory(t *testing.T) {
 	t.Parallel()
 	seen := map[string]int{}
 	for seed := range uint64(5) {
-		log := projectiontest.History(seed, 300, 1+int(seed%3))
-		m := opened(t)
-		caughtUp(t, m, log, 1+int(seed*seed*7))
+		log := projectiontest.History(seed, 300, 1).Placed(1 + int(seed%3))
+		dsn, schema := stacktest.Schema(t)
+		batch := 1 + int(seed*seed*7)
+		m := readmodeltest.Shared(t, log, batch, func() (*confirmations.Model, error) {
+			return confirmations.OpenAs(t.Context(), dsn, dsn, schema, projectiontest.Codec{})
+		})
 		all := confirmations.Query{}
 		requireFolded(t, m, log, all)
 		for i := 0; i < len(log.Events); i += 60 {

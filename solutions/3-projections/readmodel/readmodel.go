@@ -2,7 +2,7 @@
 // and a function that folds new events into them. This package adds the rest: the schema and its
 // privileges, the cursor and its lock, snapshots for readers, rebuild and swap.
 //
-//	checkpoint  the cursor                            ◀─ moved in the same transaction as the rows
+//	checkpoint  the cursor: a row, or one a partition ◀─ moved in the same transaction as the rows
 //	events      the events of the model, as recorded  ◀─ inserted after the fold of new events
 //	...         the tables of the kind
 //
@@ -21,6 +21,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/exaring/otelpgx"
@@ -43,6 +44,10 @@ type Kind struct {
 	// Takes reports whether the model depends on the events of a stream. If it is nil, the model
 	// depends on all streams.
 	Takes func(stream string) bool
+	// Split says that each row of the tables follows from streams of one place
+	// (contract.PlaceOf), or that the fold locks the tables whose rows do not. Processes then fold
+	// different partitions at once. Such a fold keeps nothing: see Stateless.
+	Split bool
 	// Fold returns a fold that knows nothing of the model.
 	Fold func() Fold
 }
@@ -84,6 +89,7 @@ type Model struct {
 	live   string        // the schema's name after a swap, after which roles are named
 	pool   *pgxpool.Pool // with config
 	kept   atomic.Pointer[keptFold]
+	claims sync.Mutex // one caller of Claim has it
 }
 
 // A keptFold is a fold and the transaction that committed its last rows.
@@ -285,26 +291,24 @@ func (m *Model) Apply(ctx context.Context, events []contract.Recorded,
 	next contract.Cursor) error {
 	var kept *keptFold
 	err := pgx.BeginFunc(ctx, m.pool, func(tx pgx.Tx) error {
-		// The lock lasts until the transaction ends: processes that apply events take turns.
-		const lock = "SELECT cursor, " + lastWriter + " FROM checkpoint FOR UPDATE"
-		var text, before, after string
-		if err := tx.QueryRow(ctx, lock).Scan(&text, &before); err != nil {
-			return fmt.Errorf("read the cursor: %w", err)
-		}
-		cursor, err := contract.ParseCursor(text)
-		if err != nil {
+		at, err := m.lock(ctx, tx, next)
+		if err != nil || len(at.rows) == 0 {
 			return err
 		}
-		fold := m.foldAfter(before)
-		if err := m.applyFresh(ctx, tx, fold, projection.Fresh(events, cursor)); err != nil {
+		fold := m.foldAfter(at.writer)
+		if err := m.applyFresh(ctx, tx, fold, projection.Fresh(events, at.cursor)); err != nil {
 			return err
 		}
-		const move = "UPDATE checkpoint SET cursor = $1 RETURNING " + lastWriter
-		err = tx.QueryRow(ctx, move, cursor.Max(next).String()).Scan(&after)
+		const move = "UPDATE checkpoint SET cursor = $1 WHERE part = ANY($2) RETURNING " +
+			lastWriter
+		var after string
+		err = tx.QueryRow(ctx, move, at.cursor.Max(next).String(), at.rows).Scan(&after)
 		if err != nil {
 			return fmt.Errorf("move the cursor: %w", err)
 		}
-		kept = &keptFold{fold, after}
+		if !m.kind.Split {
+			kept = &keptFold{fold, after}
+		}
 		return nil
 	})
 	// A crash before the commit leaves no trace of the batch and the cursor before it: the batch is
@@ -315,6 +319,67 @@ func (m *Model) Apply(ctx context.Context, events []contract.Recorded,
 	}
 	m.kept.Store(kept)
 	return nil
+}
+
+// A locked is the progress of a model whose rows of checkpoint are locked.
+type locked struct {
+	rows   []int32
+	cursor contract.Cursor
+	writer string // see lastWriter; of a model with one row
+}
+
+// lock locks the rows of checkpoint that next moves, until the transaction ends: processes that
+// apply events of one partition take turns. A model that is not split has one row, so its processes
+// always do. Rows are locked in the order of partitions, so no two processes wait for each other.
+func (m *Model) lock(ctx context.Context, tx pgx.Tx, next contract.Cursor) (at locked, err error) {
+	at.rows = []int32{0}
+	if m.kind.Split {
+		if at.cursor, at.rows, err = behind(ctx, tx, next); err != nil {
+			return at, err
+		}
+	}
+	const lock = "SELECT cursor, " + lastWriter + ` FROM checkpoint
+WHERE part = ANY($1) ORDER BY part FOR UPDATE`
+	rows, err := tx.Query(ctx, lock, at.rows)
+	if err != nil {
+		return at, fmt.Errorf("read the cursor: %w", err)
+	}
+	var text string
+	_, err = pgx.ForEachRow(rows, []any{&text, &at.writer}, func() error {
+		cursor, err := contract.ParseCursor(text)
+		at.cursor = at.cursor.Max(cursor)
+		return err
+	})
+	if err != nil {
+		return at, fmt.Errorf("read the cursor: %w", err)
+	}
+	return at, nil
+}
+
+// behind returns the cursor of a split model, and the partitions in which it is behind next. Each
+// has a row of checkpoint then.
+func behind(ctx context.Context, tx pgx.Tx, next contract.Cursor) (
+	at contract.Cursor, parts []int32, err error) {
+	// The swap of a rebuild holds back this lock. It comes BEFORE any query: otherwise the swap
+	// would wait for that query's lock, and this one for the swap.
+	if _, err := tx.Exec(ctx, "LOCK TABLE checkpoint IN ROW EXCLUSIVE MODE"); err != nil {
+		return nil, nil, fmt.Errorf("wait for the swap of a rebuild: %w", err)
+	}
+	if at, err = CursorOf(ctx, tx); err != nil {
+		return nil, nil, err
+	}
+	for p, end := range next {
+		if at.At(int32(p)) < end {
+			parts = append(parts, int32(p))
+		}
+	}
+	const add = `
+INSERT INTO checkpoint SELECT part, 'null' FROM unnest($1::int[]) part ORDER BY part
+ON CONFLICT DO NOTHING`
+	if _, err := tx.Exec(ctx, add, parts); err != nil {
+		return nil, nil, fmt.Errorf("add the rows of partitions: %w", err)
+	}
+	return at, parts, nil
 }
 
 // lastWriter names the last transaction of a model. Every transaction of Apply writes the row of
@@ -349,14 +414,6 @@ func (m *Model) applyFresh(ctx context.Context, tx pgx.Tx, fold Fold,
 	return insertEvents(ctx, tx, taken)
 }
 
-func scanCursor(row pgx.Row) (contract.Cursor, error) {
-	var text string
-	if err := row.Scan(&text); err != nil {
-		return nil, fmt.Errorf("read the cursor: %w", err)
-	}
-	return contract.ParseCursor(text)
-}
-
 // Read runs f on a snapshot of the model: every statement of f sees the same commits. Read and the
 // swap of a rebuild wait for each other, so f never reads one table of the old model and another
 // table of the new one.
@@ -373,8 +430,23 @@ func (m *Model) Read(ctx context.Context, f func(pgx.Tx) error) error {
 }
 
 // CursorOf returns the progress of the model of a snapshot.
-func CursorOf(ctx context.Context, tx pgx.Tx) (contract.Cursor, error) {
-	return scanCursor(tx.QueryRow(ctx, "SELECT cursor FROM checkpoint"))
+func CursorOf(ctx context.Context, tx pgx.Tx) (at contract.Cursor, err error) {
+	rows, err := tx.Query(ctx, "SELECT cursor FROM checkpoint")
+	if err != nil {
+		return nil, fmt.Errorf("read the cursor: %w", err)
+	}
+	var text string
+	_, err = pgx.ForEachRow(rows, []any{&text}, func() error {
+		cursor, err := contract.ParseCursor(text)
+		if cursor != nil {
+			at = at.Max(cursor)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the cursor: %w", err)
+	}
+	return at, nil
 }
 
 // Cursor returns the model's progress.

@@ -1,13 +1,14 @@
 -- The tables of every read model. Text that is sorted is COLLATE "C": bytes compare as in Go, for
 -- every locale of the database.
 
--- One row: the model's cursor. Apply, readers and the swap of a rebuild wait for each other at its
--- lock.
+-- The model's cursor. Apply, readers and the swap of a rebuild wait for each other at its locks. A
+-- split model has a row for each partition, written whenever the model moves in that partition: the
+-- cursor is the latest offset of all rows in each partition. Any other model has the row 0.
 CREATE TABLE checkpoint (
-    one    boolean PRIMARY KEY DEFAULT true CHECK (one),
+    part   int PRIMARY KEY,
     cursor text NOT NULL
 );
-INSERT INTO checkpoint (cursor) VALUES ('null');
+INSERT INTO checkpoint VALUES (0, 'null');
 
 -- All events of the model. Streams are refolded from them, and as-of questions are answered from
 -- them.

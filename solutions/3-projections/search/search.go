@@ -35,7 +35,7 @@ type Model struct{ *readmodel.Model }
 // OpenAs opens the model in a schema: see readmodel.OpenAs.
 func OpenAs(ctx context.Context, app, owner, schema string, codec contract.Codec) (*Model, error) {
 	kind := readmodel.Kind{
-		Tables: tables, Readers: []string{"auditor", "compliance"},
+		Tables: tables, Readers: []string{"auditor", "compliance"}, Split: true,
 		Takes: func(stream string) bool {
 			return strings.HasPrefix(stream, trade.TradeStream(""))
 		},

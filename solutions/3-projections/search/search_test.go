@@ -14,23 +14,19 @@ import (
 	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/stack/stacktest"
 	"example.com/blotter/labs/kit/trade"
-	projection "example.com/blotter/solutions/3-projections"
+	"example.com/blotter/solutions/3-projections/readmodel/readmodeltest"
 	"example.com/blotter/solutions/3-projections/search"
 )
 
 func TestMain(m *testing.M) { stacktest.Main(m) }
 
-// opened returns a model of a log, brought up to date in batches.
+// opened returns a model of a log, brought up to date in batches by two processes.
 func opened(t *testing.T, log *projectiontest.Log, batch int) *search.Model {
 	t.Helper()
 	dsn, schema := stacktest.Schema(t)
-	m, err := search.OpenAs(t.Context(), dsn, dsn, schema, projectiontest.Codec{})
-	require.NoError(t, err)
-	t.Cleanup(m.Close)
-	end, err := log.End(t.Context())
-	require.NoError(t, err)
-	require.NoError(t, projection.Project(t.Context(), log, m, end, batch))
-	return m
+	return readmodeltest.Shared(t, log, batch, func() (*search.Model, error) {
+		return search.OpenAs(t.Context(), dsn, dsn, schema, projectiontest.Codec{})
+	})
 }
 
 // history returns a log with the reasons of five clients.
