@@ -24,7 +24,10 @@ type System struct {
 		to contract.Cursor, batch int) error
 	AsOf      func(ctx context.Context, p contract.ModelEvents, at trade.AsOf) (trade.State, error)
 	Snapshots contract.Snapshots
-	Replayer  contract.Replayer
+	// Certificates returns the certificates of destruction of snapshots, by name; nil: there are
+	// none. Each is on record before its snapshot goes.
+	Certificates func(ctx context.Context) (map[string]string, error)
+	Replayer     contract.Replayer
 	// Window returns the canonical state of the events before to, and the number of events that it
 	// decoded, from an archived state at an earlier cursor.
 	Window func(ctx context.Context, log contract.Reader, from contract.Snapshot,

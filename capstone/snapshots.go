@@ -292,12 +292,44 @@ func (f *SnapshotFault) Hint() string {
 		"the log is not affected, and replays to its own states"
 }
 
+// A DestroyedError is a snapshot that a disposal removed. That is no fault.
+type DestroyedError struct{ Name, Certificate string }
+
+func (e *DestroyedError) Error() string {
+	return fmt.Sprintf("snapshot %s was destroyed, as the certificate in event %s says",
+		e.Name, e.Certificate)
+}
+
+// Hint implements the hint of a command.
+func (e *DestroyedError) Hint() string {
+	return "replay another snapshot, or take one under a new name; " +
+		"the certificates: blotter history governance/disposals"
+}
+
+// destroyed returns a *DestroyedError if a certificate on record removed the snapshot, and
+// otherwise nil. Ask it AFTER the archive.
+func (s *System) destroyed(ctx context.Context, name string) error {
+	if s.Certificates == nil {
+		return nil
+	}
+	all, err := s.Certificates(ctx)
+	if id := all[name]; err == nil && id != "" {
+		err = &DestroyedError{name, id}
+	}
+	return err
+}
+
 // archivedAs returns a snapshot from the archive, or a *SnapshotFault unless it is the one on
-// record.
+// record. The error of one that a disposal removed, or began to remove, is a *DestroyedError.
 func (s *System) archivedAs(
 	ctx context.Context, recorded contract.Snapshot,
 ) (contract.Snapshot, error) {
 	archived, err := s.Snapshots.Get(ctx, recorded.Name)
+	if errors.Is(err, contract.ErrNoSnapshot) || errors.Is(err, contract.ErrSnapshotDamaged) {
+		if err := s.destroyed(ctx, recorded.Name); err != nil {
+			return archived, err
+		}
+	}
 	switch {
 	case errors.Is(err, contract.ErrNoSnapshot):
 		return archived, &SnapshotFault{recorded.Name, missingSnapshot}
@@ -313,8 +345,17 @@ func (s *System) archivedAs(
 // A ListedSnapshot is a snapshot on record or in the archive, without its state.
 type ListedSnapshot struct {
 	contract.Snapshot
-	Recorded bool
-	Fault    *SnapshotFault // nil if log and archive agree
+	Recorded  bool
+	Fault     *SnapshotFault  // nil if log and archive agree
+	Destroyed *DestroyedError // nil unless a disposal removed it
+}
+
+// note keeps the error of a look at the archive, if it is about this snapshot alone.
+func (l *ListedSnapshot) note(err error) error {
+	if errors.As(err, &l.Fault) || errors.As(err, &l.Destroyed) {
+		return nil
+	}
+	return err
 }
 
 // ListSnapshots returns the snapshots on record, in the order of the log, then those that are in
@@ -334,12 +375,16 @@ func (s *System) ListSnapshots(ctx context.Context) (all []ListedSnapshot, err e
 	}
 	for _, r := range recorded {
 		l := ListedSnapshot{Snapshot: r, Recorded: true}
+		var found error
 		if i := indexOf(archived, r.Name); i < 0 {
-			l.Fault = &SnapshotFault{r.Name, missingSnapshot}
-		} else if !sameSnapshot(archived[i], r) {
-			if _, err := s.archivedAs(ctx, r); err != nil && !errors.As(err, &l.Fault) {
-				return nil, err
+			if found = s.destroyed(ctx, r.Name); found == nil {
+				found = &SnapshotFault{r.Name, missingSnapshot}
 			}
+		} else if !sameSnapshot(archived[i], r) {
+			_, found = s.archivedAs(ctx, r)
+		}
+		if err := l.note(found); err != nil {
+			return nil, err
 		}
 		all = append(all, l)
 	}
@@ -377,12 +422,23 @@ func (s *System) recordedSince(
 func (s *System) CheckSnapshots(ctx context.Context) ([]ListedSnapshot, error) {
 	all, err := s.ListSnapshots(ctx)
 	for i, l := range all {
-		if l.Fault != nil || err != nil {
+		if l.Fault != nil || l.Destroyed != nil || err != nil {
 			continue
 		}
-		if _, err := s.archivedAs(ctx, l.Snapshot); err != nil && !errors.As(err, &all[i].Fault) {
+		_, err := s.archivedAs(ctx, l.Snapshot)
+		if err := all[i].note(err); err != nil {
 			return nil, err
 		}
+	}
+	return all, err
+}
+
+// SnapshotCursors returns the cursor of each snapshot on record, by name.
+func (s *System) SnapshotCursors(ctx context.Context) (map[string]contract.Cursor, error) {
+	recorded, _, err := s.recordedSnapshots(ctx)
+	all := make(map[string]contract.Cursor, len(recorded))
+	for _, r := range recorded {
+		all[r.Name] = r.Cursor
 	}
 	return all, err
 }
@@ -551,6 +607,9 @@ func (s *System) usable(ctx context.Context, l ListedSnapshot) (contract.Snapsho
 	if l.Fault != nil {
 		return l.Snapshot, l.Fault
 	}
+	if l.Destroyed != nil {
+		return l.Snapshot, l.Destroyed
+	}
 	archived, err := s.archivedAs(ctx, l.Snapshot)
 	if err == nil && archived.Format != trade.StateFormat {
 		err = &FormatError{archived.Name, archived.Format}
@@ -561,7 +620,7 @@ func (s *System) usable(ctx context.Context, l ListedSnapshot) (contract.Snapsho
 // isRefusal reports whether an error says that a snapshot begins no window.
 func isRefusal(err error) bool {
 	return errors.As(err, new(*SnapshotFault)) || errors.As(err, new(*FormatError)) ||
-		errors.Is(err, contract.ErrSnapshotDamaged)
+		errors.As(err, new(*DestroyedError)) || errors.Is(err, contract.ErrSnapshotDamaged)
 }
 
 // replayListed replays against one listed snapshot. It returns the fault of that as an error.
@@ -576,7 +635,8 @@ func (s *System) replayListed(
 }
 
 // ReplayAll yields the replay against each snapshot on record, in the order of the log. An error
-// that concerns one snapshot is a *SnapshotFault or a *FormatError, and the next one follows.
+// that concerns one snapshot is a *SnapshotFault, a *FormatError or a *DestroyedError, and the next
+// one follows.
 func (s *System) ReplayAll(ctx context.Context) iter.Seq2[Replayed, error] {
 	return func(yield func(Replayed, error) bool) {
 		all, err := s.ListSnapshots(ctx)

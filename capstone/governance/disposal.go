@@ -25,8 +25,9 @@ type Ordered struct {
 const LogKeeps = "the log keeps its events; their personal data is unreadable where a party was " +
 	"erased, since its key is destroyed"
 
-// Destroyed is an archived object that a disposal removes.
+// Destroyed is an object that a disposal removes. Batch is zero unless it has the records of one.
 type Destroyed struct {
+	Kind    string    `avro:"kind"` // KindRecords, KindSnapshot or KindPayload
 	Object  string    `avro:"object"`
 	Version string    `avro:"version"`
 	SHA256  string    `avro:"sha256"`
@@ -100,16 +101,36 @@ func (d *Disposals) apply(r contract.Recorded) error {
 	return err
 }
 
-// Batches returns the numbers of the batches whose records a certificate removed. Those of an order
-// that is not done are among them: any of its objects may be gone.
-func (d Disposals) Batches() map[int64]bool {
-	all := map[int64]bool{}
-	for _, o := range d.Orders {
-		for _, x := range o.Objects {
-			if !o.Done || slices.Contains(o.Deleted, x.Object) {
-				all[x.Batch] = true
+// destroyed yields the objects of a kind that a certificate removed, with the id of that. Those of
+// an order that is not done are among them: any of its objects may be gone.
+func (d Disposals) destroyed(kind string) iter.Seq2[string, Destroyed] {
+	return func(yield func(string, Destroyed) bool) {
+		for _, o := range d.Orders {
+			for _, x := range o.Objects {
+				gone := !o.Done || slices.Contains(o.Deleted, x.Object)
+				if gone && x.Kind == kind && !yield(o.ID, x) {
+					return
+				}
 			}
 		}
+	}
+}
+
+// Batches returns the numbers of the batches whose records a certificate removed.
+func (d Disposals) Batches() map[int64]bool {
+	all := map[int64]bool{}
+	for _, x := range d.destroyed(KindRecords) {
+		all[x.Batch] = true
+	}
+	return all
+}
+
+// Certificates returns the ids of the certificates that removed objects of a kind, by the names of
+// the objects.
+func (d Disposals) Certificates(kind string) map[string]string {
+	all := map[string]string{}
+	for id, x := range d.destroyed(kind) {
+		all[x.Object] = id
 	}
 	return all
 }

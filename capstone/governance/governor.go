@@ -13,7 +13,7 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// A Governor applies the policy and the holds of a log to its archive.
+// A Governor applies the policy and the holds of a log to its archive and its shelves.
 type Governor struct {
 	Log     contract.Store
 	Trades  contract.Codec
@@ -21,6 +21,7 @@ type Governor struct {
 	Policy  Policy
 	Locks   Locks
 	Batches func(ctx context.Context) ([]Batch, error) // of the sealed log, without their locks
+	Shelves []Shelf
 	Clock   func() time.Time
 	// HoldFor is how long an object on hold is locked beyond now, each time that Apply finds less
 	// than half of it left. Some servers, such as the embedded gateway, ignore the legal-hold flag
@@ -30,7 +31,52 @@ type Governor struct {
 	Verify func(ctx context.Context) error
 }
 
-// Plan returns an item for each sealed batch, as the log and the archive are now.
+// A Shelf is a bucket beside the archive, whose objects stay as long as their events.
+type Shelf struct {
+	Kind string
+	Locks
+	Objects func(ctx context.Context) ([]Batch, error) // those on record, without their locks
+}
+
+// locks returns the locks of the objects of a kind.
+func (g *Governor) locks(kind string) Locks {
+	for _, s := range g.Shelves {
+		if s.Kind == kind {
+			return s.Locks
+		}
+	}
+	return g.Locks
+}
+
+// objects returns the objects of the archive and of all shelves, with their locks.
+func (g *Governor) objects(ctx context.Context) ([]Batch, error) {
+	all, err := g.Batches(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		all[i].Kind = KindRecords
+	}
+	for _, s := range g.Shelves {
+		more, err := s.Objects(ctx)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, more...)
+	}
+	for i, b := range all {
+		if b.Name == "" {
+			continue
+		}
+		if all[i].Object, err = g.locks(b.Kind).Find(ctx, b.Name); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// Plan returns an item for each sealed batch, snapshot and offloaded payload, as the log and its
+// objects are now.
 func (g *Governor) Plan(ctx context.Context) ([]Item, error) {
 	items, _, err := g.plan(ctx)
 	return items, err
@@ -38,21 +84,11 @@ func (g *Governor) Plan(ctx context.Context) ([]Item, error) {
 
 // plan also returns the holds that it applied.
 func (g *Governor) plan(ctx context.Context) (_ []Item, holds Holds, _ error) {
-	batches, err := g.Batches(ctx)
+	batches, err := g.objects(ctx)
 	if err != nil {
 		return nil, holds, err
 	}
-	for i, b := range batches {
-		if b.Name == "" {
-			continue
-		}
-		found, err := g.Locks.Find(ctx, b.Name)
-		if err != nil {
-			return nil, holds, err
-		}
-		batches[i].Object = found
-	}
-	// AFTER the batches: each sealed event is then in the log.
+	// AFTER the objects: each of their events is then in the log.
 	facts, err := Read(ctx, g.Log, g.Trades)
 	if err != nil {
 		return nil, holds, err
@@ -145,16 +181,17 @@ func (g *Governor) apply(ctx context.Context, item *Item) error {
 	if item.State == StateGone {
 		return nil
 	}
+	locks := g.locks(item.Kind)
 	// The flag first: a hold may be placed a moment before the lock ends.
 	if on := len(item.Holds) > 0; on != item.Held {
-		if err := g.Locks.Flag(ctx, item.Object, on); err != nil {
+		if err := locks.Flag(ctx, item.Object, on); err != nil {
 			return err
 		}
 	}
-	if err := g.Locks.Extend(ctx, item.Object, item.lock(g.HoldFor)); err != nil {
+	if err := locks.Extend(ctx, item.Object, item.lock(g.HoldFor)); err != nil {
 		return err
 	}
-	found, err := g.Locks.Find(ctx, item.Name)
+	found, err := locks.Find(ctx, item.Name)
 	if err != nil {
 		return err
 	}
@@ -273,12 +310,12 @@ func (g *Governor) order(ctx context.Context, items []Item) (Ordered, error) {
 		if item.State != StateDue || len(order.Objects) == mostObjects {
 			continue
 		}
-		sum, err := g.Locks.Digest(ctx, item.Object)
+		sum, err := g.locks(item.Kind).Digest(ctx, item.Object)
 		if err != nil {
 			return order, err
 		}
-		order.Objects = append(order.Objects, Destroyed{item.Name, item.Version, sum, item.Size,
-			item.Batch, int64(item.Events), item.Rule, item.Due.At})
+		order.Objects = append(order.Objects, Destroyed{item.Kind, item.Name, item.Version, sum,
+			item.Size, item.Batch, int64(item.Events), item.Rule, item.Due.At})
 	}
 	return order, nil
 }
@@ -307,7 +344,7 @@ func (g *Governor) carryOut(
 		if found {
 			done.More--
 		}
-		switch err := g.Locks.Remove(ctx, o.Object); {
+		switch err := g.locks(o.Kind).Remove(ctx, o.Object); {
 		case refused(err):
 			done.Kept = append(done.Kept, NotGone{o.Object, err.Error()})
 		case err != nil:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,18 +20,20 @@ type Locks struct {
 	Client *minio.Client
 	Bucket string
 	Mode   minio.RetentionMode // of new locks
+	// Newest: the last version of an object is the one that counts, as for payloads. It is the
+	// first one for an archive.
+	Newest bool
 }
 
-// Find returns the first version of an object, which is the one that an archive reads, with its
-// lock and its flag.
+// Find returns the version of an object that counts, with its lock and its flag.
 func (l Locks) Find(ctx context.Context, name string) (o Object, err error) {
 	opts := minio.ListObjectsOptions{Prefix: name, Recursive: true, WithVersions: true}
 	for v := range l.Client.ListObjectsIter(ctx, l.Bucket, opts) {
 		if v.Err != nil {
 			return o, fmt.Errorf("list the versions of %s: %w", name, v.Err)
 		}
-		if v.Key == name && !v.IsDeleteMarker {
-			o = Object{Name: name, Version: v.VersionID, Size: v.Size} // the last one is the oldest
+		if v.Key == name && !v.IsDeleteMarker && (o.Name == "" || !l.Newest) {
+			o = Object{Name: name, Version: v.VersionID, Size: v.Size} // newest first
 		}
 	}
 	if o.Name == "" {
@@ -49,6 +52,25 @@ func (l Locks) Find(ctx context.Context, name string) (o Object, err error) {
 		}
 	}
 	return o, nil
+}
+
+// Names returns the names of the objects that begin with prefix, sorted. A bucket that does not
+// exist has none.
+func (l Locks) Names(ctx context.Context, prefix string) (all []string, err error) {
+	opts := minio.ListObjectsOptions{Prefix: prefix, Recursive: true, WithVersions: true}
+	for v := range l.Client.ListObjectsIter(ctx, l.Bucket, opts) {
+		if minio.ToErrorResponse(v.Err).Code == minio.NoSuchBucket {
+			return nil, nil
+		}
+		if v.Err != nil {
+			return nil, fmt.Errorf("list the objects of %s: %w", l.Bucket, v.Err)
+		}
+		if !v.IsDeleteMarker {
+			all = append(all, v.Key)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
 }
 
 // Extend locks an object until a time. It never shortens a lock. The zero time asks for none.

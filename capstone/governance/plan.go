@@ -10,6 +10,9 @@
 // touches the tree, a checkpoint or a proof: these have the digest of each payload and no payload.
 // The log itself keeps its events: see the certificate (Ordered).
 //
+// The same holds for two kinds of objects beside the archive. A snapshot stays as long as any event
+// under it. A payload that the log keeps in object storage stays as long as any event with it.
+//
 //	the process dies                          then
 //	after a hold is on record, before a flag  the next command of governance sets the flag
 //	after hold.cleared, before the act        nothing happened; the next act asks again
@@ -28,7 +31,14 @@ import (
 	"example.com/blotter/labs/kit/contract"
 )
 
-// An Object is one version of an archived object that has the records of a batch.
+// Kinds of objects.
+const (
+	KindRecords  = "records"  // of a sealed batch, in the archive
+	KindSnapshot = "snapshot" // a state, or its manifest
+	KindPayload  = "payload"  // an offloaded payload
+)
+
+// An Object is one version of an object that a policy keeps.
 type Object struct {
 	Name    string    `json:"object"`
 	Version string    `json:"version"`
@@ -37,11 +47,13 @@ type Object struct {
 	Held    bool      `json:"legal_hold"` // its own flag
 }
 
-// A Batch is the object of a sealed batch, and the positions of its events.
+// A Batch is an object, and the events that keep it.
 type Batch struct {
 	Object
-	Number int64
+	Kind   string
+	Number int64 // of a sealed batch; otherwise zero
 	Events []Sealed
+	Before contract.Cursor // KindSnapshot: the events before it, in the place of Events
 }
 
 // A Sealed event is at a place in the log, under the id that its leaf has.
@@ -56,12 +68,16 @@ const (
 	StateHeld = "held" // by a legal hold
 	StateKept = "kept" // until its retention ends
 	StateDue  = "due"  // it may go
-	StateGone = "gone" // a disposal removed it, or somebody else did
+	// StateNeeded is the state of a payload that would be due, and without which the log could not
+	// be read: see Item.Needed.
+	StateNeeded = "needed"
+	StateGone   = "gone" // a disposal removed it, or somebody else did
 )
 
 // An Item says of one object when it is due, and why.
 type Item struct {
 	Object
+	Kind   string   `json:"kind"`
 	Batch  int64    `json:"batch"`
 	Events int      `json:"events"`
 	State  string   `json:"state"`
@@ -69,6 +85,8 @@ type Item struct {
 	Due
 	// Lock is the latest end of a retention whose date is known, also while a contract is open.
 	Lock time.Time `json:"lock_until"`
+	// Needed says why a payload stays after its retention; empty if nothing needs it.
+	Needed string `json:"needed,omitempty"`
 
 	now time.Time
 }
@@ -90,39 +108,125 @@ func (i Item) lock(holdFor time.Duration) (until time.Time) {
 // Plan returns an item for each batch. An object stays as long as any of its records. A sealed
 // event that the log lacks is a *contract.Fault.
 func Plan(p Policy, f *Facts, h Holds, batches []Batch, now time.Time) ([]Item, error) {
-	at := map[[2]int64]Record{}
-	for _, r := range f.Records {
-		at[[2]int64{int64(r.Position.Partition), r.Position.Offset}] = r
+	pl := planner{p, f, h, now, map[contract.Position]int{}, map[int]bool{},
+		make([]*keep, len(f.Records))}
+	for i, r := range f.Records {
+		pl.at[r.Position] = i
+	}
+	for _, b := range batches {
+		for _, e := range b.Events {
+			if i, found := pl.at[e.Position]; found && b.Kind == KindRecords {
+				pl.sealed[i] = true
+			}
+		}
 	}
 	items := make([]Item, 0, len(batches))
 	for _, b := range batches {
-		item := Item{Object: b.Object, Batch: b.Number, Events: len(b.Events),
-			Holds: []string{}, now: now}
-		for _, sealed := range b.Events {
-			r, found := at[[2]int64{int64(sealed.Partition), sealed.Offset}]
-			if !found || r.ID != sealed.ID {
-				return nil, &contract.Fault{Position: sealed.Position, Leaf: -1,
-					What: fmt.Sprintf("batch %d has the sealed event %s, which the log lacks at %s",
-						b.Number, sealed.ID, sealed.Position)}
-			}
-			for _, d := range p.due(r, f) {
-				if d.later(item.Due) {
-					item.Due = d
-				}
-				if d.At.After(item.Lock) {
-					item.Lock = d.At
-				}
-			}
-			for _, id := range h.over(r, f) {
-				item.Holds = with(item.Holds, id)
-			}
+		item, err := pl.item(b)
+		if err != nil {
+			return nil, err
 		}
-		slices.Sort(item.Holds)
-		item.State = item.state()
 		items = append(items, item)
 	}
 	return items, nil
 }
+
+// A planner plans objects. Each record is judged once: every snapshot has the first one.
+type planner struct {
+	policy Policy
+	facts  *Facts
+	holds  Holds
+	now    time.Time
+	at     map[contract.Position]int // the index of a record
+	sealed map[int]bool              // records that a sealed batch has
+	kept   []*keep                   // by record; nil before it is judged
+}
+
+// A keep is the reason of one record to keep an object.
+type keep struct {
+	Due
+	lock  time.Time
+	holds []string
+}
+
+func (pl *planner) item(b Batch) (Item, error) {
+	item := Item{Object: b.Object, Kind: b.Kind, Batch: b.Number, Holds: []string{}, now: pl.now}
+	for i := range pl.facts.Records {
+		at := pl.facts.Records[i].Position
+		if at.Offset < b.Before.At(at.Partition) {
+			item.add(pl.keep(i))
+		}
+	}
+	for _, e := range b.Events {
+		i, found := pl.at[e.Position]
+		if !found || pl.facts.Records[i].ID != e.ID {
+			return item, &contract.Fault{Position: e.Position, Leaf: -1,
+				What: fmt.Sprintf("%s has the event %s, which the log lacks at %s",
+					b.name(), e.ID, e.Position)}
+		}
+		item.add(pl.keep(i))
+		if b.Kind == KindPayload && item.Needed == "" {
+			item.Needed = needs(pl.facts.Records[i], pl.sealed[i])
+		}
+	}
+	slices.Sort(item.Holds)
+	item.State = item.state()
+	return item, nil
+}
+
+func (b Batch) name() string {
+	if b.Kind == KindRecords {
+		return fmt.Sprintf("batch %d", b.Number)
+	}
+	return b.Kind + " " + b.Name
+}
+
+func (pl *planner) keep(i int) *keep {
+	if pl.kept[i] != nil {
+		return pl.kept[i]
+	}
+	k, r := &keep{}, pl.facts.Records[i]
+	for _, d := range pl.policy.due(r, pl.facts) {
+		if d.later(k.Due) {
+			k.Due = d
+		}
+		if d.At.After(k.lock) {
+			k.lock = d.At
+		}
+	}
+	k.holds = pl.holds.over(r, pl.facts)
+	pl.kept[i] = k
+	return k
+}
+
+func (i *Item) add(k *keep) {
+	i.Events++
+	if k.later(i.Due) {
+		i.Due = k.Due
+	}
+	if k.lock.After(i.Lock) {
+		i.Lock = k.lock
+	}
+	for _, id := range k.holds {
+		i.Holds = with(i.Holds, id)
+	}
+}
+
+// needs says why the payload of a record stays for ever, or until a seal; empty if neither.
+func needs(r Record, sealed bool) string {
+	switch {
+	case !Spared(r.Type):
+		return "a state of today folds its events, whatever their age"
+	case !sealed:
+		return "the archive does not have its event yet: seal it"
+	}
+	return ""
+}
+
+// Spared reports whether every state is the same without the payloads of events of a type. It is so
+// for a refused command, which changed nothing. Contracts, journals, reports and holds fold from
+// their first event on: a position of today has the cost of a trade of any age.
+func Spared(typ string) bool { return typ == "command.refused" }
 
 func (i Item) state() string {
 	switch {
@@ -132,8 +236,10 @@ func (i Item) state() string {
 		return StateHeld
 	case i.Open != "":
 		return StateOpen
-	case i.Due.At.After(i.now) || i.Until.After(i.now):
+	case i.Due.At.After(i.now) || i.Until.After(i.now) || i.Events == 0:
 		return StateKept
+	case i.Needed != "":
+		return StateNeeded
 	}
 	return StateDue
 }

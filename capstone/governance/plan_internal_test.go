@@ -45,7 +45,7 @@ func drawn(r *rand.Rand) (f *Facts, h Holds, batches []Batch) {
 		}
 		f.Records = append(f.Records, record)
 		if i%5 == 0 {
-			batches = append(batches, Batch{Number: int64(len(batches) + 1),
+			batches = append(batches, Batch{Kind: KindRecords, Number: int64(len(batches) + 1),
 				Object: Object{Version: "v1"}})
 		}
 		b := &batches[len(batches)-1]
@@ -139,6 +139,56 @@ func TestPlanKeepsWhatARuleKeeps(t *testing.T) {
 	}
 }
 
+// A snapshot is due exactly if each event before its cursor may go. The payload of a refused
+// command is due if each event with it may go and is sealed; every other payload is needed.
+func TestPlanKeepsSnapshotsAndPayloads(t *testing.T) {
+	t.Parallel()
+	counts := map[string]int{}
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 11))
+		f, h, batches := drawn(r)
+		now := start.AddDate(7, r.IntN(130), 0)
+		pair, before := [2]int{r.IntN(40), r.IntN(40)}, contract.Cursor{int64(r.IntN(4)), 2}
+		payload := Batch{Kind: KindPayload, Object: Object{Version: "v1"}}
+		may, spared := true, true
+		for _, i := range pair {
+			f.Records[i].Type = "command.refused"
+			if r.IntN(4) == 0 {
+				f.Records[i].Type = "trade.new"
+			}
+			payload.Events = append(payload.Events, Sealed{Position: f.Records[i].Position})
+		}
+		for _, i := range pair {
+			may = may && naiveMayGo(f.Records[i], f, h, now)
+			spared = spared && f.Records[i].Type == "command.refused"
+		}
+		if pair[0] >= 35 || pair[1] >= 35 {
+			spared = false // the last batch is not sealed
+		}
+		snapshot := Batch{Kind: KindSnapshot, Before: before, Object: Object{Version: "v1"}}
+		items, err := Plan(Default(), f, h, append(batches[:7], snapshot, payload), now)
+		require.NoError(t, err)
+		taken, kept := items[7], items[8]
+		require.Equal(t, may && spared, kept.State == StateDue, "seed %d: %+v", seed, kept)
+		require.Equal(t, may && !spared, kept.State == StateNeeded, "seed %d: %+v", seed, kept)
+		counts[kept.State]++
+
+		goes, under := true, 0
+		for _, record := range f.Records {
+			if record.Position.Offset < before[record.Position.Partition] {
+				goes, under = goes && naiveMayGo(record, f, h, now), under+1
+			}
+		}
+		require.Equal(t, goes, taken.State == StateDue, "seed %d: %+v", seed, taken)
+		require.Equal(t, under, taken.Events)
+		counts["snapshot "+taken.State]++
+	}
+	for _, state := range []string{StateDue, StateNeeded, StateHeld, "snapshot " + StateDue,
+		"snapshot " + StateOpen, "snapshot " + StateHeld} {
+		require.Greater(t, counts[state], 5, state)
+	}
+}
+
 // The lock of an object counts as well: it may be longer than the policy.
 func TestLockOutlastsThePolicy(t *testing.T) {
 	t.Parallel()
@@ -161,11 +211,12 @@ func TestPlanMissesASealedEvent(t *testing.T) {
 	t.Parallel()
 	f := &Facts{Records: []Record{{Type: "price.marked", At: start}}}
 	for _, sealed := range []Sealed{{Position: contract.Position{Offset: 1}}, {ID: uuid.UUID{1}}} {
-		b := []Batch{{Object: Object{Version: "v1"}, Number: 7, Events: []Sealed{sealed}}}
+		b := []Batch{{Object: Object{Version: "v1"}, Kind: KindRecords, Number: 7,
+			Events: []Sealed{sealed}}}
 		_, err := Plan(Default(), f, Holds{}, b, start.AddDate(90, 0, 0))
 		fault := new(contract.Fault)
 		require.ErrorAs(t, err, &fault)
-		require.ErrorContains(t, err, "batch 7 has the sealed event")
+		require.ErrorContains(t, err, "batch 7 has the event")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -79,7 +80,8 @@ func (s *Session) Governor(ctx context.Context) (*governance.Governor, error) {
 		return nil, err
 	}
 	return &governance.Governor{
-		Log: s.Log, Trades: s.Codec, Codec: codec, Policy: policy, Clock: s.System().Clock,
+		Shelves: s.shelves(client),
+		Log:     s.Log, Trades: s.Codec, Codec: codec, Policy: policy, Clock: s.System().Clock,
 		HoldFor: 90 * 24 * time.Hour,
 		Locks:   governance.Locks{Client: client, Bucket: bucket, Mode: s.config.lock()},
 		Batches: func(ctx context.Context) (all []governance.Batch, err error) {
@@ -103,10 +105,56 @@ func (s *Session) Governor(ctx context.Context) (*governance.Governor, error) {
 	}, nil
 }
 
+// shelves returns the buckets beside the archive that a disposal looks through.
+func (s *Session) shelves(client *minio.Client) []governance.Shelf {
+	locks := governance.Locks{Client: client, Bucket: s.Settings().Name.SnapshotBucket(),
+		Mode: s.config.lock()}
+	return []governance.Shelf{
+		{Kind: governance.KindSnapshot, Locks: locks, Objects: s.snapshotObjects(locks)},
+	}
+}
+
+// snapshotObjects returns the objects of the snapshots on record. An object of another snapshot
+// stays: no event says which states it has.
+func (s *Session) snapshotObjects(l governance.Locks) func(context.Context) ([]governance.Batch,
+	error) {
+	return func(ctx context.Context) (all []governance.Batch, err error) {
+		names, err := l.Names(ctx, "snapshots/") // BEFORE the log: a snapshot is recorded later
+		if err != nil || len(names) == 0 {
+			return nil, err
+		}
+		cursors, err := s.System().SnapshotCursors(ctx)
+		for _, name := range names {
+			if cursor := cursors[snapshotOf(name)]; cursor != nil {
+				all = append(all, governance.Batch{Kind: governance.KindSnapshot, Before: cursor,
+					Object: governance.Object{Name: name}})
+			}
+		}
+		return all, err
+	}
+}
+
+// snapshotOf returns the name of the snapshot that an object is a part of.
+func snapshotOf(object string) string { return path.Base(path.Dir(object)) }
+
+func (s *Session) disposals(ctx context.Context) (governance.Disposals, error) {
+	return governance.FoldDisposals(s.Log.Stream(ctx, governance.DisposalStream))
+}
+
 // disposed returns the batches whose records a certificate of destruction removed.
 func (s *Session) disposed(ctx context.Context) (map[int64]bool, error) {
-	all, err := governance.FoldDisposals(s.Log.Stream(ctx, governance.DisposalStream))
+	all, err := s.disposals(ctx)
 	return all.Batches(), err
+}
+
+// destroyedSnapshots returns the certificates that removed snapshots, by their names.
+func (s *Session) destroyedSnapshots(ctx context.Context) (map[string]string, error) {
+	all, err := s.disposals(ctx)
+	names := map[string]string{}
+	for object, id := range all.Certificates(governance.KindSnapshot) {
+		names[snapshotOf(object)] = id
+	}
+	return names, err
 }
 
 // A BucketAtRest says how the server encrypts the new objects of a bucket on its disks.

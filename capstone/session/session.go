@@ -318,6 +318,7 @@ func (s *Session) System() *capstone.System {
 	system.AsOf = projection.AsOf
 	system.Replayer, system.Window = newReplayer(s.Codec), replay.New(s.Codec).Window
 	system.Provenance = s.provenance
+	system.Certificates = s.destroyedSnapshots
 	system.Simulated = s.Settings().Simulated
 	switch {
 	case !system.Simulated:

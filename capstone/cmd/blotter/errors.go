@@ -145,6 +145,7 @@ func isFinding(err error) bool {
 		frontier *contract.BeyondFrontierError
 		reused   *capstone.ReusedCommandError
 		snapshot *capstone.SnapshotFault
+		gone     *capstone.DestroyedError
 		skip     *capstone.SkipError
 		stale    *capstone.StaleError
 		adoption *capstone.AdoptionError
@@ -162,7 +163,7 @@ func isFinding(err error) bool {
 	for _, target := range []any{
 		&folder, &key, &refused, &ahead, &damaged, &offload, &frontier, &reused, &snapshot, &skip,
 		&stale, &segment, &state, &adoption, &restore, &kept, &master, &step, &version,
-		&fault,
+		&fault, &gone,
 	} {
 		if errors.As(err, target) {
 			return true

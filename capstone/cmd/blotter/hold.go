@@ -68,7 +68,7 @@ func utcDay(flag, text string, after int) (time.Time, error) {
 	return (day + trade.Day(after)).UTC(), nil
 }
 
-// held says how many archived objects a hold keeps.
+// held says how many objects a hold keeps.
 func (a *app) held(s *session.Session, did, hold string, items []governance.Item) error {
 	covers, flagged := 0, 0
 	for _, item := range items {
@@ -87,7 +87,7 @@ func (a *app) held(s *session.Session, did, hold string, items []governance.Item
 	answer := map[string]any{"hold": hold, "objects": covers, "flagged": flagged}
 	return a.answer(of(s), answer, func(w io.Writer) {
 		printLine(w, "%s hold %s: it covers %s; %d in all have a legal-hold flag", did, hold,
-			plural(int64(covers), "archived object"), flagged)
+			plural(int64(covers), "object"), flagged)
 	})
 }
 
@@ -236,7 +236,7 @@ func (c *retentionDisposeCmd) Run(ctx context.Context, a *app) error {
 			return
 		}
 		printLine(w, "removed %s; the certificate is event %s", plural(int64(len(done.Deleted)),
-			"archived object"), done.Order)
+			"object"), done.Order)
 		printLine(w, "  seal it: blotter seal")
 		if done.More > 0 {
 			printLine(w, "  %s more may go: dispose again", plural(int64(done.More), "object"))

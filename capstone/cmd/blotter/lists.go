@@ -179,6 +179,8 @@ type listedSnapshot struct {
 	snapshotAnswer
 	Recorded bool   `json:"recorded"`
 	Fault    string `json:"fault,omitempty"`
+	// Destroyed is the event with the certificate of destruction; empty without one.
+	Destroyed string `json:"destroyed_by,omitempty"`
 }
 
 func (c *snapshotsCmd) Run(ctx context.Context, a *app) error {
@@ -200,7 +202,10 @@ func (c *snapshotsCmd) Run(ctx context.Context, a *app) error {
 	}
 	list, faults := []listedSnapshot{}, []error{} // never nil: nothing is an empty list
 	for _, taken := range all {
-		l := listedSnapshot{snapshotJSON(taken.Snapshot), taken.Recorded, ""}
+		l := listedSnapshot{snapshotJSON(taken.Snapshot), taken.Recorded, "", ""}
+		if taken.Destroyed != nil {
+			l.Destroyed = taken.Destroyed.Certificate
+		}
 		if !taken.Recorded {
 			l.Taken, l.Through = nil, nil
 		}
@@ -218,12 +223,16 @@ func printSnapshots(w io.Writer, list []listedSnapshot) {
 	var rows []string
 	for _, l := range list {
 		taken, cursor, through, digest := "-", "-", "-", "-"
+		state := cmp.Or(l.Fault, "on record")
+		if l.Destroyed != "" {
+			state = "destroyed by " + l.Destroyed
+		}
 		if l.Recorded {
 			taken, cursor = l.Taken.Format(time.RFC3339), l.Cursor.String()
 			through, digest = l.Through.Format(time.RFC3339Nano), l.Digest
 		}
 		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", cmp.Or(l.Name, "-"), taken,
-			cursor, through, cmp.Or(l.Fault, "on record"), digest))
+			cursor, through, state, digest))
 	}
 	table(w, "name\ttaken at\tknown at cursor\trecorded through\tstate\tdigest", rows...)
 }

@@ -82,6 +82,9 @@ func (c *replayCmd) replay(
 	if errors.Is(err, capstone.ErrNoWindow) {
 		return &usageError{err.Error(), "name the earlier snapshot after --from"}
 	}
+	if gone := new(capstone.DestroyedError); errors.As(err, &gone) {
+		return noVerdict{&failure{gone.Error(), gone.Hint()}}
+	}
 	if err != nil {
 		return err
 	}
@@ -172,16 +175,24 @@ type replayedSnapshot struct {
 	Events int64  `json:"events"`
 	Equal  bool   `json:"equal"`
 	Why    string `json:"why,omitempty"` // of a snapshot that is not equal
+	// Destroyed is the certificate of a snapshot that a disposal removed. That is no fault.
+	Destroyed string `json:"destroyed_by,omitempty"`
 }
 
 // replayAll replays against every snapshot. One that differs, or cannot be compared, does not stop
 // it.
 func (a *app) replayAll(ctx context.Context, s *session.Session, system *capstone.System) error {
 	list, faults := []replayedSnapshot{}, []error{} // never nil: nothing is an empty list
+	compared := false
 	for r, err := range system.ReplayAll(ctx) {
 		var fault *capstone.SnapshotFault
 		var format *capstone.FormatError
+		var gone *capstone.DestroyedError
 		switch {
+		case errors.As(err, &gone):
+			list = append(list, replayedSnapshot{Name: r.Snapshot.Name, Why: gone.Error(),
+				Destroyed: gone.Certificate})
+			continue
 		case errors.As(err, &fault), errors.As(err, &format):
 		case err != nil:
 			return err
@@ -189,13 +200,13 @@ func (a *app) replayAll(ctx context.Context, s *session.Session, system *capston
 			err = &failure{fmt.Sprintf("the log no longer leads to %s: %v", r.Snapshot.Name,
 				r.Difference), "find the event: blotter replay " + r.Snapshot.Name}
 		}
-		l := replayedSnapshot{r.Snapshot.Name, r.Events, err == nil, ""}
+		l := replayedSnapshot{Name: r.Snapshot.Name, Events: r.Events, Equal: err == nil}
 		if err != nil {
 			l.Why, faults = err.Error(), append(faults, err)
 		}
-		list = append(list, l)
+		list, compared = append(list, l), true
 	}
-	if len(list) == 0 {
+	if !compared {
 		return noSnapshot(ctx, system, "", contract.ErrNoSnapshot)
 	}
 	answered := a.answer(of(s), list, func(w io.Writer) {
@@ -203,6 +214,8 @@ func (a *app) replayAll(ctx context.Context, s *session.Session, system *capston
 			if l.Equal {
 				printLine(w, "replayed %s from the log: equal to %s, byte for byte",
 					plural(l.Events, "event"), l.Name)
+			} else if l.Destroyed != "" {
+				printLine(w, "%s", l.Why)
 			}
 		}
 	})

@@ -71,8 +71,9 @@ type logStatus struct {
 }
 
 type lastSnapshot struct {
-	Name  string    `json:"name"`
-	Taken time.Time `json:"taken_at"`
+	Name      string    `json:"name"`
+	Taken     time.Time `json:"taken_at"`
+	Destroyed string    `json:"destroyed_by,omitempty"` // the event with the certificate
 }
 
 type lastSealed struct {
@@ -311,7 +312,10 @@ func (s *status) listSnapshots(ctx context.Context, of *session.Session) (err er
 	all, err := system.ListSnapshots(ctx)
 	for _, l := range all {
 		if l.Recorded {
-			s.Snapshot = &lastSnapshot{l.Name, l.Taken}
+			s.Snapshot = &lastSnapshot{Name: l.Name, Taken: l.Taken}
+			if l.Destroyed != nil {
+				s.Snapshot.Destroyed = l.Destroyed.Certificate
+			}
 		}
 		if l.Fault != nil {
 			s.Well, s.hint = false, cmp.Or(s.hint, l.Fault.Hint())

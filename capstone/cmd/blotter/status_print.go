@@ -157,6 +157,8 @@ func snapshotLine(s *lastSnapshot, simulated bool, now time.Time) string {
 	switch {
 	case s == nil:
 		return "none yet"
+	case s.Destroyed != "":
+		return fmt.Sprintf("%s, destroyed by certificate %s", s.Name, s.Destroyed)
 	case simulated:
 		return fmt.Sprintf("%s, taken at %s", s.Name, s.Taken.Format(time.RFC3339Nano))
 	}
