@@ -230,6 +230,34 @@ func TestLateAmendmentRevives(t *testing.T) {
 		shown(t, d, first))
 }
 
+// A catch-up of part 43 disseminates newly agreed terms as what they are, not as a correction of
+// what was wrong. What only part 45 is told makes no message, and no other one either.
+func TestPublicCatchUp(t *testing.T) {
+	t.Parallel()
+	d := market(reporttest.New())
+	update := trade.Amend{Kind: trade.Update, Trader: "ben"}
+	send(t, d, opt, call(), trade.Amend{Kind: trade.Amendment, Price: price("7")}, update)
+	actions, _ := report.Actions(d.Contract(opt), time.Time{})
+	accepted := cftc.P43.Messages(actions[:1])
+	told := func(set report.RuleSet, held int, accepted []report.Message) (all []string) {
+		for _, m := range set.CatchUp(actions, held, accepted) {
+			all = append(all, strings.TrimSpace(m.Type+" "+m.Event))
+			require.Equal(t, "7", m.State.Price.String())
+		}
+		return all
+	}
+	require.Equal(t, []string{"CORR"}, told(cftc.V32, 1, accepted))
+	require.Equal(t, []string{"MODI TRAD"}, told(cftc.P43, 1, accepted))
+	m := cftc.P43.CatchUp(actions, 1, accepted)[0]
+	require.True(t, cftc.Disseminated(m))
+	require.Equal(t, actions[1].Event.ID, m.Action.Event.ID, "the event that agreed the terms")
+	require.Equal(t, "ben", m.State.Trader, "the contract as it is now")
+	// A contract that the public does not know begins as it is now.
+	require.Equal(t, []string{"NEWT TRAD"}, told(cftc.P43, 0, nil))
+	// After the terms were accepted, only a correction is left.
+	require.Equal(t, []string{"CORR"}, told(cftc.P43, 2, cftc.P43.Messages(actions[:2])))
+}
+
 // Part 43 has no message of a modification without new terms, and none of an exercise in part. Its
 // file has the elements that are reported under part 43, and no party's LEI but those that the
 // repository needs.

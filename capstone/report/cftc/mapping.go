@@ -3,6 +3,8 @@
 package cftc
 
 import (
+	"slices"
+
 	"example.com/blotter/capstone/report"
 	"example.com/blotter/labs/kit/trade"
 )
@@ -84,6 +86,47 @@ func messages(actions []report.Action, errored bool) (all []report.Message) {
 // catchUp tells a repository of all that it has not accepted, as one correction. The end of a
 // contract remains a termination of the contract as it was before.
 func catchUp(actions []report.Action, held int, accepted []report.Message) []report.Message {
+	return tell(actions, held, accepted, func(to int) report.Action {
+		return corrected(actions[to])
+	})
+}
+
+// publicCatchUp disseminates newly agreed terms as what they are: part 43 is about events, and a
+// correction says that what was disseminated is wrong. The message is that of the last agreement
+// which the public does not know, with the contract as it is now.
+func publicCatchUp(
+	actions []report.Action, held int, accepted []report.Message,
+) []report.Message {
+	from := int64(0) // the version of the last event that was disseminated
+	for _, m := range accepted {
+		if Disseminated(m) {
+			from = max(from, m.Action.Event.Version)
+		}
+	}
+	return tell(actions, held, accepted, func(to int) report.Action {
+		for _, a := range slices.Backward(actions[held : to+1]) {
+			_, amendment, _ := modification(a.Kind)
+			if amendment == "True" && a.Event.Version > from && !ended(a.After) {
+				a.After = actions[to].After
+				return a
+			}
+		}
+		return corrected(actions[to])
+	})
+}
+
+// corrected returns an action as a correction.
+func corrected(a report.Action) report.Action {
+	a.Kind, a.Of = report.Correction, report.Correction
+	return a
+}
+
+// tell returns the messages of a catch-up. restated is the action that tells of the contract after
+// an action.
+func tell(
+	actions []report.Action, held int, accepted []report.Message,
+	restated func(to int) report.Action,
+) []report.Message {
 	now, errored := position(actions[0].UTI, accepted)
 	end := len(actions) // the index of the action that ended the contract
 	for end > held && ended(actions[end-1].After) {
@@ -94,20 +137,15 @@ func catchUp(actions []report.Action, held int, accepted []report.Message) []rep
 		a.Before = now
 		steps, now = append(steps, a), a.After
 	}
-	correct := func(to int) {
-		a := actions[to]
-		a.Kind, a.Of = report.Correction, report.Correction
-		step(a)
-	}
 	if end < len(actions) && !ended(now) && end > 0 {
 		if end > held {
-			correct(end - 1)
+			step(restated(end - 1))
 		}
 		step(actions[end])
 		end++
 	}
 	if end < len(actions) || len(steps) == 0 {
-		correct(len(actions) - 1)
+		step(restated(len(actions) - 1))
 	}
 	return messages(steps, errored)
 }

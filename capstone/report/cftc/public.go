@@ -18,7 +18,7 @@ var P43 = report.RuleSet{
 	Write: func(w io.Writer, _ report.Header) report.Writer {
 		return report.CSV(w, publicFields)
 	},
-	Messages: Messages, CatchUp: catchUp, Crosses: true,
+	Messages: Messages, CatchUp: publicCatchUp, Crosses: true,
 	Scope: publicScope, Deadline: publicDeadline,
 	ScopeSource: "17 CFR part 43, section 43.2(a), publicly reportable swap transaction " +
 		"(unverified); Tech. Spec. v3.2, appendix F, table 7",

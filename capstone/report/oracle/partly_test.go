@@ -53,7 +53,7 @@ func TestPartsAreAccepted(t *testing.T) {
 			require.NoError(t, err)
 			events = append(events, e)
 		}
-		w.runs(t, runs, w.reference, func(regime string, m report.Message) bool {
+		w.runs(t, sets, runs, w.reference, func(regime string, m report.Message) bool {
 			name := regime + " " + m.ID()[len(uti)+1:]
 			found := step.rejects[name]
 			delete(step.rejects, name)
@@ -85,7 +85,7 @@ func TestPathsAreBounded(t *testing.T) {
 		_, err := w.desk.Send(cmd)
 		require.NoError(t, err)
 		told := map[string]bool{}
-		w.runs(t, runs, w.reference, func(regime string, m report.Message) bool {
+		w.runs(t, sets, runs, w.reference, func(regime string, m report.Message) bool {
 			longest = max(longest, len(m.ID()))
 			defer func() { told[regime] = true }()
 			return told[regime]
@@ -94,7 +94,7 @@ func TestPathsAreBounded(t *testing.T) {
 	require.Greater(t, longest, 128)
 	require.Less(t, longest, 200)
 	for range 2 {
-		w.runs(t, runs, w.reference, nil)
+		w.runs(t, sets, runs, w.reference, nil)
 	}
 	for i := range runs {
 		require.Empty(t, runs[i].Open, sets[i].Name)
