@@ -11,16 +11,18 @@ import (
 	"example.com/blotter/labs/kit/trade"
 )
 
-// FilingStreams begins the names of the streams of filings: report/<rule set>. Its events are Made,
-// Sent and Answered. A long list of Made or Answered is spread over several events, which are
-// appended together; see Made.Parts.
+// FilingStreams begins the names of the streams of filings: report/<regime>. All versions of the
+// rules of a regime share its stream: so a message is made once, also if a later version comes into
+// force. Its events are Made, Sent and Answered. A long list of Made or Answered is spread over
+// several events, which are appended together; see Made.Parts.
 const FilingStreams = "report/"
 
 // Made is the body of the event that a report was made: all messages that were not made before, and
 // those that are open, as known at Known. It has no rows: the same function of the same log gives
 // the same bytes again, and Digest says which: the statement has the digests of all files.
 type Made struct {
-	Name       string    `avro:"name"` // such as 2025-03-03T17:00:00Z, the name within the rule set
+	Name       string    `avro:"name"`  // such as 2025-03-03T17:00:00Z, within the regime
+	Rules      string    `avro:"rules"` // the name of the rule set
 	Known      time.Time `avro:"known_at"`
 	Digest     string    `avro:"digest"` // SHA-256 of the report's statement, hexadecimal
 	Rows       int64     `avro:"rows"`
@@ -133,7 +135,7 @@ func (Sent) EventType() string { return "report.sent" }
 // EventType returns the stable name of the event.
 func (Answered) EventType() string { return "report.answered" }
 
-// Filings are the reports of one rule set that are on record. The zero value has none.
+// Filings are the reports of one regime that are on record. The zero value has none.
 type Filings struct {
 	Reports []Filed
 	// Until is the time as of which the last report was made. A message whose event was recorded

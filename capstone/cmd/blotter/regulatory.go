@@ -171,7 +171,7 @@ func (a *app) worldOf(
 		set, err = rules(at.Known)
 	}
 	if err == nil {
-		w, err = filing.Open(ctx, filing.Of(q.Log, q.Codec, at.Known), set.Name)
+		w, err = filing.Open(ctx, filing.Of(q.Log, q.Codec, at.Known), set.Regime)
 	}
 	return q, set, w, err
 }
@@ -224,8 +224,8 @@ func (c *reportMakeCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		made := reporting.Made{Name: st.Name, Known: st.Known, Rows: st.Rows, Due: st.Due.UTC(),
-			Digest: digest, Back: c.Back, Exceptions: lacks}
+		made := reporting.Made{Name: st.Name, Rules: st.Rules, Known: st.Known, Rows: st.Rows,
+			Due: st.Due.UTC(), Digest: digest, Back: c.Back, Exceptions: lacks}
 		entry := c.entry("report-make", "")
 		if err := record(ctx, q.Session, set, w.Version, entry, made); err != nil {
 			return err
@@ -241,7 +241,7 @@ func record(ctx context.Context, s *session.Session, set reporting.RuleSet, at i
 	if err != nil {
 		return err
 	}
-	return filing.Record(contract.At(ctx, now), s.Log, codec, set.Name, at, entry, body)
+	return filing.Record(contract.At(ctx, now), s.Log, codec, set.Regime, at, entry, body)
 }
 
 func (c *reportMakeCmd) certify(ctx context.Context, s *session.Session) error {
@@ -278,6 +278,7 @@ type reportListCmd struct {
 // A filedAnswer is a report on record.
 type filedAnswer struct {
 	Name       string               `json:"name"`
+	Rules      string               `json:"rules"`
 	Status     string               `json:"status"`
 	Rows       int64                `json:"rows"`
 	Due        time.Time            `json:"due_at"`
@@ -294,7 +295,8 @@ func (c *reportListCmd) Run(ctx context.Context, a *app) error {
 	}
 	all := []filedAnswer{} // never nil: none is an empty list
 	for _, f := range w.Filings.Reports {
-		answer := filedAnswer{Name: f.Name, Status: f.Status(), Rows: f.Rows, Due: f.Due,
+		answer := filedAnswer{Name: f.Name, Rules: f.Rules, Status: f.Status(), Rows: f.Rows,
+			Due:  f.Due,
 			Late: !set.Kept && f.Late(w.Source.Known), Digest: f.Digest, Exceptions: f.Exceptions}
 		if f.Answered != nil {
 			answer.Rejected = f.Answered.Rejected
@@ -305,10 +307,10 @@ func (c *reportListCmd) Run(ctx context.Context, a *app) error {
 		printLine(w, "rules %s", set.Name)
 		var rows []string
 		for _, f := range all {
-			rows = append(rows, fmt.Sprintf("%s\t%s\t%d\t%d\t%d\t%s", f.Name, f.Status, f.Rows,
-				len(f.Exceptions), len(f.Rejected), f.Due.Format(time.RFC3339)))
+			rows = append(rows, fmt.Sprintf("%s\t%s\t%d\t%d\t%d\t%s\t%s", f.Name, f.Status, f.Rows,
+				len(f.Exceptions), len(f.Rejected), f.Due.Format(time.RFC3339), f.Rules))
 		}
-		table(w, "report\tstatus\trows\texceptions\trejected\tdue", rows...)
+		table(w, "report\tstatus\trows\texceptions\trejected\tdue\trules", rows...)
 	})
 }
 
@@ -358,7 +360,7 @@ func lateReports(
 			if err != nil {
 				return nil, err
 			}
-			w, err := filing.Open(ctx, filing.Of(s.Log, s.Codec, now.Known), set.Name)
+			w, err := filing.Open(ctx, filing.Of(s.Log, s.Codec, now.Known), set.Regime)
 			if err != nil {
 				return nil, err
 			}
@@ -481,7 +483,7 @@ func onRecord(w *filing.World, st filing.Statement) (f reporting.Filed, err erro
 		return f, err
 	}
 	i := slices.IndexFunc(w.Filings.Reports, func(f reporting.Filed) bool {
-		return f.Name == st.Name && f.Digest == digest
+		return f.Name == st.Name && f.Rules == st.Rules && f.Digest == digest
 	})
 	if i < 0 {
 		return f, &failure{"report " + st.Name + " of " + st.Rules + " is not on record",
@@ -690,7 +692,7 @@ func (c *reportCompareCmd) second(
 		set, err = ruled{c.There}.compared(known)
 	}
 	if err == nil {
-		w, err = filing.Open(ctx, filing.Of(q.Log, q.Codec, known), set.Name)
+		w, err = filing.Open(ctx, filing.Of(q.Log, q.Codec, known), set.Regime)
 	}
 	return set, w, err
 }

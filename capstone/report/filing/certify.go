@@ -152,7 +152,7 @@ func (a Again) check(ctx context.Context, dir string, m extract.Manifest) error 
 	w, err := Open(ctx, Source{Known: st.Known, Codec: a.Codec,
 		Read: func(context.Context) iter.Seq2[contract.Recorded, error] {
 			return extract.Events(bundle, m)
-		}}, st.Rules)
+		}}, rules.Regime)
 	if err != nil {
 		return err
 	}

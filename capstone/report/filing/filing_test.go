@@ -95,7 +95,7 @@ func (d *desk) look(known string, back ...string) (
 func (d *desk) world(known string) *filing.World {
 	d.t.Helper()
 	at := reporttest.At(known).Add(time.Millisecond) // after the events of that time
-	w, err := filing.Open(d.t.Context(), filing.Of(d.log, d.trades, at), cftc.V32.Name)
+	w, err := filing.Open(d.t.Context(), filing.Of(d.log, d.trades, at), cftc.V32.Regime)
 	require.NoError(d.t, err)
 	return w
 }
@@ -106,7 +106,7 @@ func (d *desk) record(at int64, what string, body domain.Body) {
 	entry := domain.Entry{CommandID: fmt.Sprintf("%s-%d", what, at), Actor: "ops", Reason: "daily",
 		Source: "test", EnteredAt: d.now}
 	ctx := contract.At(d.t.Context(), d.now)
-	require.NoError(d.t, filing.Record(ctx, d.log, d.domain, cftc.V32.Name, at, entry, body))
+	require.NoError(d.t, filing.Record(ctx, d.log, d.domain, cftc.V32.Regime, at, entry, body))
 }
 
 const (
@@ -446,7 +446,7 @@ func TestOvertakenReportIsNotRecorded(t *testing.T) {
 	d.make("2025-03-03T17:00:00Z")
 	entry := domain.Entry{CommandID: "other", Actor: "ops", Reason: "r", Source: "test",
 		EnteredAt: reporttest.At("2025-03-04")}
-	err := filing.Record(t.Context(), d.log, d.domain, cftc.V32.Name, 0, entry,
+	err := filing.Record(t.Context(), d.log, d.domain, cftc.V32.Regime, 0, entry,
 		report.Made{Name: "other", Known: entry.EnteredAt, Due: entry.EnteredAt})
 	require.ErrorIs(t, err, filing.ErrOvertaken)
 }

@@ -271,7 +271,7 @@ func TestLongLists(t *testing.T) {
 	}
 	require.IsIncreasing(t, micros(times))
 	for i, known := range times {
-		w, err := filing.Open(t.Context(), filing.Of(d.log, d.trades, known), cftc.V32.Name)
+		w, err := filing.Open(t.Context(), filing.Of(d.log, d.trades, known), cftc.V32.Regime)
 		require.NoError(t, err)
 		require.Equal(t, n, len(w.Filings.Reports[0].Exceptions), known)
 		require.Equal(t, n, len(w.Filings.Reports[0].Back), known)

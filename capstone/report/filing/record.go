@@ -14,14 +14,14 @@ import (
 // log was read.
 var ErrOvertaken = errors.New("another report was put on record meanwhile: look again")
 
-// Record appends the next step of the life cycle of a report. A life cycle has one order: at is the
-// number of events that were read. The same step again changes nothing. A step with long lists is
-// several events in one append: a crash leaves all of them on record, or none.
+// Record appends the next step of the life cycle of a report of a regime. A life cycle has one
+// order: at is the number of events that were read. The same step again changes nothing. A step
+// with long lists is several events in one append: a crash leaves all of them on record, or none.
 func Record(
-	ctx context.Context, log contract.Store, codec *domain.Codec, rules string, at int64,
+	ctx context.Context, log contract.Store, codec *domain.Codec, regime string, at int64,
 	entry domain.Entry, body domain.Body,
 ) error {
-	stream := report.FilingStreams + rules
+	stream := report.FilingStreams + regime
 	var events []contract.Event
 	for i, b := range bodies(body) {
 		e, err := codec.Event(ctx, stream, uint32(i), entry, b)

@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"example.com/blotter/capstone/domain"
 	"example.com/blotter/capstone/report"
 	"example.com/blotter/capstone/report/cftc"
 	"example.com/blotter/capstone/report/filing"
@@ -18,6 +20,7 @@ import (
 	"example.com/blotter/capstone/report/remit"
 	"example.com/blotter/capstone/report/reporttest"
 	"example.com/blotter/capstone/report/repository"
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -157,6 +160,51 @@ func TestBreaksOfEachRegime(t *testing.T) {
 			require.Equal(t, []string{"over-reported    reported 0"}, found(broken), set.Name)
 		}
 	}
+}
+
+// A draft becomes final: the reports of the regime go on under the later version. A message that
+// was made under the version before is not made again, and an open one is.
+func TestFilingsFollowTheRegime(t *testing.T) {
+	t.Parallel()
+	d := market(newDesk(t))
+	const day = "2024-01-01"
+	d.State(day, report.Product, "power/DE-LU/base", "remit", "standard", "eic",
+		"10Y1001A1001A82H")
+	d.State(day, report.Trader, "anna", "acer_trader_id", "T4")
+	final := remit.Recast()
+	final.Draft = false
+	made := func(set report.RuleSet, known string) []string {
+		d.flush(known)
+		at := reporttest.At(known).Add(time.Millisecond)
+		w, err := filing.Open(t.Context(), filing.Of(d.log, d.trades, at), set.Regime)
+		require.NoError(t, err)
+		dir := filepath.Join(t.TempDir(), "report")
+		st, lacks, err := filing.Make(t.Context(), dir, w, w.Run(set, nil))
+		require.NoError(t, err)
+		ctx := contract.At(t.Context(), at.Add(time.Second))
+		require.NoError(t, filing.Record(ctx, d.log, d.domain, set.Regime, w.Version,
+			domain.Entry{CommandID: known, Actor: "ops", Reason: "daily", Source: "test",
+				EnteredAt: at}, report.Made{Name: st.Name, Rules: set.Name, Known: st.Known,
+				Due: st.Due, Digest: "digest", Exceptions: lacks}))
+		return messages(t, dir)
+	}
+	for uti, party := range map[string]string{first: "ACME", lei + "F2": "BETA"} {
+		n := forward(party)
+		n.Instrument.Delivery = reporttest.Period("2027-06")
+		d.do("2026-04-28T09:00:00Z", uti, n)
+	}
+	require.Equal(t, []string{"F1/1/1"}, made(remit.Table1(), "2026-04-28T17:00:00Z"))
+	d.party("BETA", "5493000IBP32UQZ0KL24")
+	d.do("2026-04-30T09:00:00Z", first, trade.Cancel{Kind: trade.Terminate})
+	require.Equal(t, []string{"F1/2/1", "F2/1/1"}, made(final, "2026-04-30T17:00:00Z"))
+	w, err := filing.Open(t.Context(), filing.Of(d.log, d.trades, reporttest.At("2026-05-01")),
+		"REMIT")
+	require.NoError(t, err)
+	var rules []string
+	for _, f := range w.Filings.Reports {
+		rules = append(rules, f.Rules)
+	}
+	require.Equal(t, []string{"remit-2014", "remit-2026"}, rules)
 }
 
 // keyOf returns the key of the last record in which an element has a text.

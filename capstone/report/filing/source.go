@@ -79,7 +79,7 @@ func (s Source) known(ctx context.Context, each func(contract.Recorded) error) e
 type World struct {
 	Source    Source
 	Reference report.Reference
-	Filings   report.Filings // of the rule set
+	Filings   report.Filings // of the regime
 	Version   int64          // of the stream of the filings
 	Batch     int            // BatchEvents
 	events    map[string]int // of each contract, by UTI
@@ -93,8 +93,8 @@ type curveKey struct {
 	effective time.Time
 }
 
-// Open reads the log for a rule set.
-func Open(ctx context.Context, s Source, rules string) (*World, error) {
+// Open reads the log for a regime, such as CFTC.
+func Open(ctx context.Context, s Source, regime string) (*World, error) {
 	w := &World{Source: s, Batch: BatchEvents, events: map[string]int{},
 		began:  map[string]trade.Event{},
 		curves: map[string][]trade.Event{}, folded: map[curveKey]trade.Curve{}}
@@ -113,7 +113,7 @@ func Open(ctx context.Context, s Source, rules string) (*World, error) {
 			f, err = FactOf(r)
 			facts = append(facts, f)
 		case report.FilingStreams:
-			if rest == rules {
+			if rest == regime {
 				w.Version = r.Version
 				err = take(&w.Filings, r)
 			}
