@@ -160,7 +160,7 @@ func (m *maker) make(ctx context.Context) error {
 	if err := m.write(csvFile, table); err != nil {
 		return err
 	}
-	if err := m.write(checkpointFile, bytesOf(m.checkpoint.Note)); err != nil {
+	if err := m.write(checkpointFile, bytesOf(oneSignature(m.checkpoint.Note))); err != nil {
 		return err
 	}
 	if err := m.write(readmeFile, bytesOf(readme)); err != nil {

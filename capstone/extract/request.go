@@ -53,22 +53,47 @@ var errNote = errors.New("the signature is not one of the key given")
 // that of key. It accepts only the exact bytes that signing gives: the format itself would allow
 // unknown signatures and loose base64.
 func openNote(signed []byte, key note.Verifier) (string, error) {
-	n, err := note.Open(signed, note.VerifierList(key))
+	text, _, err := openSigned(signed, key)
+	return text, err
+}
+
+// A ring is the key of a log that changed its key: cross-signed notes lead from it to the others.
+// It says which of its keys signs a checkpoint of some size, and which a document about it.
+type ring interface {
+	note.Verifiers
+	Signs(signatures []note.Signature, size int64) error
+	Speaks(signatures []note.Signature, size int64) error
+}
+
+// openSigned is openNote with the signature.
+func openSigned(signed []byte, key note.Verifier) (string, []note.Signature, error) {
+	keys := note.VerifierList(key)
+	if ring, ok := key.(ring); ok {
+		keys = ring
+	}
+	n, err := note.Open(signed, keys)
 	if err != nil {
-		return "", fmt.Errorf("%w (%s): %v", errNote, key.Name(), err)
+		return "", nil, fmt.Errorf("%w (%s): %v", errNote, key.Name(), err)
 	}
 	if len(n.Sigs) != 1 {
-		return "", fmt.Errorf("%w: %d signatures", errNote, len(n.Sigs))
+		return "", nil, fmt.Errorf("%w: %d signatures", errNote, len(n.Sigs))
 	}
 	sig := n.Sigs[0]
 	if _, err := base64.StdEncoding.Strict().DecodeString(sig.Base64); err != nil {
-		return "", fmt.Errorf("%w: %v", errNote, err)
+		return "", nil, fmt.Errorf("%w: %v", errNote, err)
 	}
 	again := fmt.Sprintf("%s\n— %s %s\n", n.Text, sig.Name, sig.Base64)
 	if again != string(signed) {
-		return "", fmt.Errorf("%w: there is more than one signature", errNote)
+		return "", nil, fmt.Errorf("%w: there is more than one signature", errNote)
 	}
-	return n.Text, nil
+	return n.Text, n.Sigs, nil
+}
+
+// oneSignature returns a note with only its first signature. A checkpoint of an overlap has two of
+// the log, of which the older key's is the first.
+func oneSignature(signed []byte) []byte {
+	begin := bytes.Index(signed, []byte("\n\n")) + 2
+	return signed[:begin+bytes.IndexByte(signed[begin:], '\n')+1]
 }
 
 // A Request records who asked for a bundle, and why. It is signed and stored beside the bundle, not

@@ -86,7 +86,7 @@ func (v *verifier) signature() error {
 	if err != nil {
 		return err
 	}
-	text, err := openNote(signed, v.key)
+	text, by, err := openSigned(signed, v.key)
 	if err != nil {
 		return fault(signatureFile, 0, "%v", err)
 	}
@@ -110,7 +110,15 @@ func (v *verifier) signature() error {
 		return fault(manifestFile, 0,
 			"the file was changed: its SHA-256 is %x, and another one is signed", v.found.Digest)
 	}
-	return v.manifest(origin, manifest)
+	if err := v.manifest(origin, manifest); err != nil {
+		return err
+	}
+	if ring, ok := v.key.(ring); ok {
+		if err := ring.Speaks(by, v.found.Manifest.Checkpoint.Size); err != nil {
+			return fault(signatureFile, 0, "it is %v", err)
+		}
+	}
+	return nil
 }
 
 // manifest reads a manifest that is signed as it is.
@@ -183,11 +191,16 @@ func (v *verifier) checkpoint() (tlog.Hash, error) {
 	if err != nil {
 		return tlog.Hash{}, err
 	}
-	text, err := openNote(signed, v.key)
+	text, by, err := openSigned(signed, v.key)
 	if err != nil {
 		return tlog.Hash{}, fault(checkpointFile, 0, "%v", err)
 	}
 	m := v.found.Manifest
+	if ring, ok := v.key.(ring); ok {
+		if err := ring.Signs(by, m.Checkpoint.Size); err != nil {
+			return tlog.Hash{}, fault(checkpointFile, 0, "it is %v", err)
+		}
+	}
 	hash, err := hex.DecodeString(m.Checkpoint.Root)
 	if err != nil || len(hash) != tlog.HashSize {
 		return tlog.Hash{}, fault(manifestFile, 0, "the root of its checkpoint is not a SHA-256")

@@ -6,7 +6,8 @@
 //	log.json         the settings, written once; a folder without it has no log
 //	keys/signer      the key that signs checkpoints; keep it where administrators cannot read it
 //	keys/signer.pem  or the public key of the command BLOTTER_SIGNER, which signs instead
-//	keys/verifier    the public key that checks them
+//	keys/signer.next the key that takes over from keys/signer, while both sign
+//	keys/verifier    the public key that checks them, and the cross-signed notes of other keys
 //	keys/checkpoint  the last checkpoint that was published with these keys
 //	policy           the witnesses that cosign checkpoints; there may be none
 //	evidence/        signed checkpoints that contradict each other
@@ -28,6 +29,8 @@
 //	before log.json        there is no log; empty topics or tables wait for the next attempt
 //	before restoring goes  the log may lack events; the same restore continues
 //	before keys/verifier   the next seal derives it from keys/signer
+//	after keys/signer.next the key signs nothing before the archive has its cross-signed note
+//	before keys/signer.next goes   the log gave keys/signer up, and only the next one signs
 //	before keys/checkpoint the older checkpoint is valid, too; the next seal keeps the last one
 //	before reached         the older mark is valid, too, but it notices fewer losses
 //	before swept           the same follow-ups are issued again, which changes nothing

@@ -19,6 +19,12 @@ import (
 type Keys struct {
 	Signer   note.Signer // nil for a session that only verifies
 	Verifier note.Verifier
+	Public   string // the public key of Signer
+
+	// Next is the key that takes over from Signer, with its public key; nil without one. It signs
+	// only after a cross-signed note in the archive says so.
+	Next       note.Signer
+	NextPublic string
 }
 
 // A KeySource supplies the facts that the folder does not have.
@@ -29,8 +35,19 @@ type KeySource struct {
 	Signed func() (bool, error)
 	// VerifierKey derives the public key.
 	VerifierKey func(signerKey string) (string, error)
+	// Open reads the text of keys/verifier: a public key, and after it cross-signed notes. nil
+	// reads only a key.
+	Open func(text string) (note.Verifier, error)
 	// Command signs in the place of keys/signer; nil without one.
 	Command []string
+}
+
+// open reads the text of keys/verifier.
+func (from KeySource) open(text string) (note.Verifier, error) {
+	if from.Open != nil {
+		return from.Open(text)
+	}
+	return note.NewVerifier(strings.TrimSpace(text))
 }
 
 // Keys returns the keys of the log.
@@ -46,41 +63,58 @@ func (d *Dir) Keys(from KeySource) (k Keys, err error) {
 	if err != nil {
 		return k, err
 	}
-	key := strings.TrimSpace(string(text))
-	if k.Signer, err = note.NewSigner(key); err != nil {
-		return k, fmt.Errorf("%s: %w", path, err)
-	}
-	public, err := from.VerifierKey(key)
-	if err != nil {
-		return k, fmt.Errorf("%s: %w", path, err)
+	if k.Signer, k.Public, err = from.pair(path, text); err != nil {
+		return k, err
 	}
 	if from.Create {
 		// AFTER the signer key, from which it is derived. A crash here leaves the signer key:
 		// the next seal writes the verifier key.
-		err = writeNew(d.keyFile("verifier"), []byte(public+"\n"))
+		err = writeNew(d.keyFile("verifier"), []byte(k.Public+"\n"))
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return k, err
 	}
-	k.Verifier, err = note.NewVerifier(public)
-	if err != nil {
+	text, err = os.ReadFile(d.keyFile("signer.next"))
+	if err == nil {
+		k.Next, k.NextPublic, err = from.pair(d.keyFile("signer.next"), text)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return k, err
 	}
-	return k, d.checkVerifier(public)
+	k.Verifier, err = d.checkVerifier(from, k.Public, k.NextPublic)
+	return k, err
 }
 
-// checkVerifier refuses a file of the public key that has another key: sessions that verify read
-// only that file.
-func (d *Dir) checkVerifier(public string) error {
+// pair reads a signer key and derives its public key.
+func (from KeySource) pair(path string, text []byte) (note.Signer, string, error) {
+	key := strings.TrimSpace(string(text))
+	signer, err := note.NewSigner(key)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w", path, err)
+	}
+	public, err := from.VerifierKey(key)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w", path, err)
+	}
+	return signer, public, nil
+}
+
+// checkVerifier returns the public key of the folder. It refuses a file of the public key that has
+// another key: sessions that verify read only that file. In a change of the signer it may have the
+// next one.
+func (d *Dir) checkVerifier(from KeySource, public, next string) (note.Verifier, error) {
 	path := d.keyFile("verifier")
 	kept, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && strings.TrimSpace(string(kept)) == public {
-		return nil
+	if errors.Is(err, fs.ErrNotExist) {
+		return from.open(public)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return &IntegrityError{path + " is not the public key of keys/signer",
+	if key := firstLine(kept); key == public || key == next && next != "" {
+		return from.open(string(kept))
+	}
+	return nil, &IntegrityError{path + " is not the public key of keys/signer",
 		"one of the two files was replaced: restore both from a backup"}
 }
 
@@ -97,7 +131,7 @@ func (d *Dir) Verifier(from KeySource) (note.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := note.NewVerifier(strings.TrimSpace(string(text)))
+	key, err := from.open(string(text))
 	if err != nil {
 		err = &IntegrityError{fmt.Sprintf("%s: %v", path, err),
 			"restore it from a backup, or name the log's public key with --key"}
@@ -131,6 +165,36 @@ func (d *Dir) firstKey(path string, from KeySource) ([]byte, error) {
 		return nil, err
 	}
 	return os.ReadFile(path) // of several first seals at once, all sign with the first one's key
+}
+
+// firstLine returns the key in the text of a public key, before its cross-signed notes.
+func firstLine(text []byte) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+	return line
+}
+
+// NextSigner keeps a key in keys/signer.next that can take over from keys/signer, unless there is
+// one. It signs nothing yet, so a crash after it changes nothing.
+func (d *Dir) NextSigner() error {
+	key, _, err := note.GenerateKey(rand.Reader, d.settings.Name.Origin())
+	if err == nil {
+		err = writeNew(d.keyFile("signer.next"), []byte(key+"\n"))
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+// KeepVerifier replaces the text of keys/verifier: a public key, and its cross-signed notes.
+func (d *Dir) KeepVerifier(text string) error {
+	return replace(d.keyFile("verifier"), []byte(text))
+}
+
+// PromoteSigner makes keys/signer.next the key in keys/signer, AFTER the log gave that one up and
+// keys/verifier has the public key of the next one. The old key is gone from the folder.
+func (d *Dir) PromoteSigner() error {
+	return os.Rename(d.keyFile("signer.next"), d.keyFile("signer"))
 }
 
 // RetentionPolicy returns the text of the file retention.json; nil without one.

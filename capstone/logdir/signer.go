@@ -62,7 +62,7 @@ func (s commandSigner) Sign(text []byte) ([]byte, error) {
 func (d *Dir) external(from KeySource) (k Keys, err error) {
 	if _, err := os.Lstat(d.keyFile("signer")); err == nil {
 		return k, &UsageError{"the log has two signers: BLOTTER_SIGNER and keys/signer",
-			"unset BLOTTER_SIGNER: a log keeps its first key"}
+			"unset BLOTTER_SIGNER: a command takes over from no file"}
 	}
 	public, err := d.exported()
 	if err != nil {
@@ -75,11 +75,13 @@ func (d *Dir) external(from KeySource) (k Keys, err error) {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return k, err
 	}
-	if k.Verifier, err = note.NewVerifier(public); err != nil {
+	key, err := note.NewVerifier(public)
+	if err != nil {
 		return k, err
 	}
-	k.Signer = commandSigner{k.Verifier, from.Command, signWithin}
-	return k, d.checkVerifier(public)
+	k.Signer, k.Public = commandSigner{key, from.Command, signWithin}, public
+	k.Verifier, err = d.checkVerifier(from, public, "")
+	return k, err
 }
 
 // exported returns the key of keys/signer.pem (RFC 8410) as the verifier key of the log.

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // PolicyFile returns the file with the policy of the log's witnesses (C2SP tlog-policy).
@@ -36,7 +35,7 @@ func (d *Dir) CreatePolicy(text string) error {
 // PublicKey returns the log's public key as text (C2SP signed-note).
 func (d *Dir) PublicKey() (string, error) {
 	text, err := os.ReadFile(d.keyFile("verifier"))
-	return strings.TrimSpace(string(text)), err
+	return firstLine(text), err
 }
 
 // Evidence is a contradiction between signed checkpoints: a fork of the log, or a log that shrank.

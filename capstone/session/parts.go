@@ -180,10 +180,15 @@ func (s *Session) auditor(
 	}
 	origin := s.Settings().Name.Origin()
 	keys, err := open(logdir.KeySource{
-		Create: create, VerifierKey: audit.VerifierKey, Command: s.config.signer(),
+		Create: create, VerifierKey: audit.VerifierKey, Command: s.config.signer(), Open: openRing,
 		Signed: func() (bool, error) { return audit.Signed(ctx, archive, origin) },
 	})
 	if err != nil {
+		return nil, err
+	}
+	foreign := map[string]error{}
+	pass := func(name string, why error) { foreign[name] = why }
+	if keys, err = turn(ctx, archive, keys, pass); err != nil {
 		return nil, err
 	}
 	policy, err := s.policy()
@@ -194,12 +199,10 @@ func (s *Session) auditor(
 	for _, why := range unread {
 		s.config.logger().Warn(why.Error())
 	}
-	foreign := map[string]error{}
 	a, err := audit.Open(audit.Options{
-		Log: s.Log, Archive: archive, Origin: origin, Signer: keys.Signer, Verifier: keys.Verifier,
-		Keep: s.dir.KeepCheckpoint, Clock: time.Now, Policy: policy,
-		Foreign:  func(name string, why error) { foreign[name] = why },
-		Disposed: s.disposed, Committed: s.committed, Evidence: evidence,
+		Log: s.Log, Archive: archive, Origin: origin, Signer: keys.Signer, Next: keys.Next,
+		Verifier: keys.Verifier, Keep: s.dir.KeepCheckpoint, Clock: time.Now, Policy: policy,
+		Foreign: pass, Disposed: s.disposed, Committed: s.committed, Evidence: evidence,
 		Warn: func(err error) { s.config.logger().Warn(err.Error()) },
 	})
 	if err != nil {

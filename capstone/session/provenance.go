@@ -21,7 +21,7 @@ func (s *Session) provenance() (*contract.Provenance, error) {
 	}
 	kept, err := s.dir.Checkpoint(func(signed []byte) (contract.Checkpoint, error) {
 		key, err := s.dir.Verifier(logdir.KeySource{
-			VerifierKey: audit.VerifierKey, Command: s.config.signer(),
+			VerifierKey: audit.VerifierKey, Command: s.config.signer(), Open: openRing,
 			Signed: func() (bool, error) { return true, nil }, // it is being opened
 		})
 		if err != nil {

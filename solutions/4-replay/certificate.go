@@ -60,7 +60,7 @@ func OpenCertificate(file []byte, key note.Verifier) (
 	if !found {
 		return bad("it ends before the state")
 	}
-	n, err := note.Open(fmt.Appendf(nil, "%s\n\n%s\n", text, signatures), note.VerifierList(key))
+	n, err := note.Open(fmt.Appendf(nil, "%s\n\n%s\n", text, signatures), verifiersOf(key))
 	if err != nil {
 		return bad("%v", err)
 	}
@@ -75,6 +75,11 @@ func OpenCertificate(file []byte, key note.Verifier) (
 	if c, err = checkpointOf(lines, key.Name()); err != nil {
 		return bad("%v", err)
 	}
+	if ring, ok := key.(speaker); ok {
+		if err := ring.Speaks(n.Sigs, c.Size); err != nil {
+			return bad("it is %v", err)
+		}
+	}
 	if s, err = replay.ParseManifest([]byte(lines[3][len(extension):] + "\n")); err != nil {
 		return bad("%v", err)
 	}
@@ -83,6 +88,20 @@ func OpenCertificate(file []byte, key note.Verifier) (
 	}
 	s.State = state
 	return s, c, nil
+}
+
+// A speaker is the key of a log that changed its key. It says which of its keys may sign a document
+// about a checkpoint of some size.
+type speaker interface {
+	note.Verifiers
+	Speaks(signatures []note.Signature, size int64) error
+}
+
+func verifiersOf(key note.Verifier) note.Verifiers {
+	if ring, ok := key.(speaker); ok {
+		return ring
+	}
+	return note.VerifierList(key)
 }
 
 // checkpointOf reads origin, size and root.

@@ -21,8 +21,9 @@ type Options struct {
 	Log      contract.SealableLog
 	Archive  Archive
 	Origin   string           // the log's name for all time, such as example.com/desk/blotter
-	Verifier note.Verifier    // checks the signatures of Signer
+	Verifier note.Verifier    // checks the signatures of Signer; a *Ring has several keys
 	Signer   note.Signer      // nil for an Auditor that only verifies
+	Next     note.Signer      // the second signer of an overlap (Rotate); otherwise nil
 	Clock    func() time.Time // gives sealing times; needed with Signer
 	Batch    int64            // most offsets in one batch; 0 is DefaultBatch, which is the most
 	// Known is a signed checkpoint that was kept outside the archive; it may be nil. An archive
@@ -83,7 +84,7 @@ func Open(o Options) (*Auditor, error) {
 		return nil, fmt.Errorf("audit: origin %q is not one line of text", o.Origin)
 	case o.Verifier == nil:
 		return nil, errors.New("audit: a verifier key is needed")
-	case o.Signer != nil && keyID(o.Signer) != keyID(o.Verifier):
+	case !pairs(o.Verifier, o.Signer, o.Next):
 		return nil, errors.New("audit: the signer key and the verifier key are no pair")
 	case o.Signer != nil && o.Clock == nil:
 		return nil, errors.New("audit: a clock is needed to seal")
@@ -95,6 +96,25 @@ func Open(o Options) (*Auditor, error) {
 		o.Batch = DefaultBatch
 	}
 	return &Auditor{Options: o}, nil
+}
+
+// pairs reports whether key checks the signatures of each signer that is not nil.
+func pairs(key note.Verifier, signers ...note.Signer) bool {
+	return !slices.ContainsFunc(signers, func(s note.Signer) bool {
+		if s == nil {
+			return false
+		}
+		_, err := verifiersOf(key).Verifier(s.Name(), s.KeyHash())
+		return err != nil
+	})
+}
+
+// signers returns the keys that sign, the older one first.
+func (a *Auditor) signers() []note.Signer {
+	if a.Next == nil {
+		return []note.Signer{a.Signer}
+	}
+	return []note.Signer{a.Signer, a.Next}
 }
 
 // ErrArchive is wrapped by the error for an archive that contradicts itself or its checkpoint.

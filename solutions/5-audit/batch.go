@@ -298,8 +298,8 @@ func (b *batch) encode() []byte {
 
 // sign returns b as a signed note (C2SP signed-note). A checkpoint of the same key does not begin
 // with a brace.
-func (b *batch) sign(key note.Signer) ([]byte, error) {
-	return note.Sign(&note.Note{Text: string(b.encode())}, key)
+func (b *batch) sign(keys ...note.Signer) ([]byte, error) {
+	return note.Sign(&note.Note{Text: string(b.encode())}, keys...)
 }
 
 // openBatch checks the signature of a note and returns its batch.
@@ -308,7 +308,14 @@ func openBatch(signed []byte, key note.Verifier) (*batch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w of this log: %v", errBatch, err)
 	}
-	return decodeBatch([]byte(n.Text))
+	b, err := decodeBatch([]byte(n.Text))
+	if err != nil {
+		return nil, err
+	}
+	if err := signsAt(n, key, b.edge.size); err != nil {
+		return nil, fmt.Errorf("%w of this log: it is %w", errBatch, err)
+	}
+	return b, nil
 }
 
 // errBatch is wrapped by every error of openBatch and decodeBatch.

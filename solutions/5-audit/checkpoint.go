@@ -21,13 +21,18 @@ var ErrCheckpoint = errors.New("not a checkpoint of this log")
 
 // A KeyError says that a checkpoint of this log, or an archive, is signed by other keys only.
 type KeyError struct {
-	By  []string // keys that the note says it is signed by, such as blotter.example+1a2b3c4d
-	Key string   // the log's key
+	By   []string // keys that the note says it is signed by, such as blotter.example+1a2b3c4d
+	Key  string   // the log's key
+	Ring bool     // cross-signed notes lead from Key to other keys of the log
 }
 
 func (e *KeyError) Error() string {
-	return fmt.Sprintf("signed by another key, %s, and not by %s",
+	text := fmt.Sprintf("signed by another key, %s, and not by %s",
 		strings.Join(e.By, " and "), e.Key)
+	if e.Ring {
+		text += ": no chain of cross-signed notes leads from one to the other"
+	}
+	return text
 }
 
 // keyID returns the name and the hash of a key. Both keys of a pair begin with them.
@@ -41,9 +46,9 @@ func keyID(key interface {
 // sign returns the signed note of a checkpoint (C2SP tlog-checkpoint): origin, size and root, each
 // on a line, no extension lines. Ed25519 signs the same text to the same bytes (RFC 8032), so two
 // sealers publish the same note.
-func sign(origin string, size int64, root tlog.Hash, key note.Signer) ([]byte, error) {
+func sign(origin string, size int64, root tlog.Hash, keys ...note.Signer) ([]byte, error) {
 	text := fmt.Sprintf("%s\n%d\n%s\n", origin, size, base64.StdEncoding.EncodeToString(root[:]))
-	return note.Sign(&note.Note{Text: text}, key)
+	return note.Sign(&note.Note{Text: text}, keys...)
 }
 
 // OpenCheckpoint checks the signature of a note and returns its checkpoint. End is nil: it is in
@@ -55,7 +60,7 @@ func OpenCheckpoint(signed []byte, origin string, key note.Verifier) (contract.C
 	n, err := openNote(signed, key)
 	var other *KeyError
 	if unverified := new(note.UnverifiedNoteError); errors.As(err, &unverified) {
-		n, other = unverified.Note, &KeyError{Key: keyID(key)}
+		n, other = unverified.Note, &KeyError{Key: keyID(key), Ring: isRotated(key)}
 		for _, s := range n.UnverifiedSigs {
 			other.By = append(other.By, fmt.Sprintf("%s+%08x", s.Name, s.Hash))
 		}
@@ -80,13 +85,17 @@ func OpenCheckpoint(signed []byte, origin string, key note.Verifier) (contract.C
 	if other != nil {
 		return contract.Checkpoint{}, fmt.Errorf("%w: it is %w", ErrCheckpoint, other)
 	}
+	if err := signsAt(n, key, size); err != nil {
+		return contract.Checkpoint{}, fmt.Errorf("%w: it is %w", ErrCheckpoint, err)
+	}
 	return contract.Checkpoint{Origin: origin, Size: size, Root: root, Note: signed}, nil
 }
 
-// openNote is note.Open with strict base64 in the signatures of the key. note.Open ignores the bits
-// that pad the last character, so that one signature has several spellings.
+// openNote is note.Open with strict base64 in the signatures of the key, which may be a Ring.
+// note.Open ignores the bits that pad the last character, so that one signature has several
+// spellings.
 func openNote(signed []byte, key note.Verifier) (*note.Note, error) {
-	n, err := note.Open(signed, note.VerifierList(key))
+	n, err := note.Open(signed, verifiersOf(key))
 	if err != nil {
 		return nil, err
 	}

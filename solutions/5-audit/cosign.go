@@ -71,7 +71,7 @@ func (a *Auditor) openCosigned(c contract.Checkpoint, w Witness) opener[[]byte] 
 	}
 }
 
-// isCosigned checks that data is checkpoint c with two signatures: the log's, then that of w.
+// isCosigned checks that data is checkpoint c with the signatures of the log, then that of w.
 func (a *Auditor) isCosigned(data []byte, c contract.Checkpoint, w Witness) error {
 	found, err := OpenCheckpoint(data, a.Origin, a.Verifier)
 	if err != nil {
@@ -83,7 +83,7 @@ func (a *Auditor) isCosigned(data []byte, c contract.Checkpoint, w Witness) erro
 	case err != nil:
 		return fmt.Errorf("%w: witness %s: %w", ErrCheckpoint, w.Name, err)
 	case at.IsZero() || found.Size != c.Size || found.Root != c.Root ||
-		bytes.Count(data, []byte("\n— ")) != 2 || !bytes.HasPrefix(c.Note, alone):
+		a.otherSignatures(data) != 1 || !bytes.HasPrefix(c.Note, alone):
 		return fmt.Errorf("%w: it is not checkpoint %d with a cosignature of witness %s",
 			ErrCheckpoint, c.Size, w.Name)
 	}
@@ -382,20 +382,25 @@ func (a *Auditor) openAnyCosigned(ctx context.Context, name string) (contract.Ch
 		return contract.Checkpoint{}, err
 	}
 	c, err := OpenCheckpoint(data, a.Origin, a.Verifier)
-	signatures := bytes.Count(data, []byte("\n— "))
+	signatures := a.otherSignatures(data)
 	switch {
 	case err != nil:
 	case !strings.HasPrefix(name, cosignatureFolder(c.Size)):
 		err = fmt.Errorf("%w: its size is %d", ErrCheckpoint, c.Size)
-	case signatures != 2:
-		plural := "s"
-		if signatures == 1 {
+	case signatures != 1:
+		all, plural := bytes.Count(data, []byte("\n— ")), "s"
+		if all == 1 {
 			plural = ""
 		}
 		err = fmt.Errorf("%w: it has %d signature%s, not the log's and a witness's",
-			ErrCheckpoint, signatures, plural)
+			ErrCheckpoint, all, plural)
 	}
 	return c, err
+}
+
+// otherSignatures counts the signatures of a note that are not in the name of the log.
+func (a *Auditor) otherSignatures(signed []byte) int {
+	return bytes.Count(signed, []byte("\n— ")) - bytes.Count(signed, []byte("\n— "+a.Origin+" "))
 }
 
 // cosignedFrom returns the checkpoints of at least size leaves that lie in the archive with a

@@ -91,27 +91,40 @@ func (w *witness) ServeHTTP(to http.ResponseWriter, r *http.Request) {
 	to.Write(cosigned[len(text)+2:])
 }
 
-// A running witness: its line of a policy, and the switch that takes it away.
+// A running witness: its line of a policy, the switch that takes it away, and the change of the
+// public key by which it knows the log.
 type running struct {
-	line string
-	away func(bool)
+	line  string
+	away  func(bool)
+	learn func(public string)
 }
 
 // inMemory starts a witness in memory.
-func inMemory(t *testing.T, name string) running {
+func inMemory(t *testing.T, name string) running { return inMemoryOf(t, name, publicKey(t)) }
+
+// inMemoryOf is inMemory for a log with another key.
+func inMemoryOf(t *testing.T, name, log string) running {
 	secret, public, err := note.GenerateKey(rand.Reader, name+".example")
 	require.NoError(t, err)
 	signer, err := cosignature.NewSignerForCosignatureV1(secret)
 	require.NoError(t, err)
 	public, err = cosignature.VKeyToCosignatureV1(public)
 	require.NoError(t, err)
-	_, log := keys(t)
-	w := &witness{log: log, signer: signer}
+	w := &witness{signer: signer}
+	learn := func(public string) {
+		key, err := note.NewVerifier(public)
+		require.NoError(t, err)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.log = key
+	}
+	learn(log)
 	server := httptest.NewServer(w)
 	t.Cleanup(server.Close)
 	return running{
 		fmt.Sprintf("witness %s %s %s\n", name, public, server.URL),
 		func(away bool) { w.mu.Lock(); defer w.mu.Unlock(); w.away = away },
+		learn,
 	}
 }
 
@@ -123,7 +136,7 @@ func real(t *testing.T, dir, name string) running {
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() { w.Close() })
-	return running{fmt.Sprintf("witness %s %s %s\n", name, w.Key, w.URL), nil}
+	return running{fmt.Sprintf("witness %s %s %s\n", name, w.Key, w.URL), nil, nil}
 }
 
 // under returns the auditor of a log and an archive with a policy.
@@ -445,7 +458,7 @@ func every(t *testing.T, w running, f func()) running {
 			pass.ServeHTTP(to, r)
 		}))
 	t.Cleanup(server.Close)
-	return running{name + " " + server.URL + "\n", nil}
+	return running{name + " " + server.URL + "\n", nil, nil}
 }
 
 // A sealer that another one overtakes accuses nobody of a fork: the archive has what the witness

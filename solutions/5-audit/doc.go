@@ -38,6 +38,7 @@
 //	records/000000000002      its payloads, and their schemas, signed
 //	cosignatures/000000000007/1a2b3c4d
 //	                          checkpoint 7, cosigned by the witness whose key has this hash
+//	signers/000000000001      leads from the log's key to its next one, signed by both
 //	tile/entries/000.p/7      leaves 0 to 6, each with its length before it (two bytes)
 //	tile/0/000.p/7            the hashes of leaves 0 to 6
 //	tile/1/000.p/3            the roots of the first three full tiles of level 0
@@ -97,6 +98,15 @@
 // kept, the refused one convicts the log: the same key signed both (Fault.Notes). A witness that
 // lost its key gets another one; whether the checkpoints still have a quorum without it, the policy
 // says. A cosignature of an earlier policy is no foreign object.
+//
+// # Signers
+//
+// The signer key of a log can change, with an overlap in which both keys sign batches, records and
+// checkpoints. Two notes say from which size on the new key signs and up to which size the old one
+// does (Rotate, Retire). A Ring follows them from the key that a reader holds to earlier and later
+// ones. So a checkpoint counts if one of its signatures is by a key that signed at its size. Each
+// step is one object, and nothing depends on its time: a seal that runs across it leaves either
+// objects that count, or foreign ones that the next seal passes over.
 //
 // # Foreign objects
 //
@@ -166,6 +176,9 @@
 //	                        log and archive also the    cosigned checkpoint, which convicts
 //	                        past: a whole new           the log (Fault.Notes). Without these:
 //	                        tree                        nothing
+//	a key that the log      documents about earlier     nothing, without a witness; a checkpoint
+//	gave up                 checkpoints; a reader       or batch of more leaves is foreign
+//	                        without the notes
 //	the data folder         keys, marks, policy and     a reader who has the public key and
 //	                        the embedded stack: all of  the policy from elsewhere (--key,
 //	                        the above                   --policy), and a witness elsewhere

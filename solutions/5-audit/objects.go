@@ -87,7 +87,7 @@ var errFolder = errors.New("foreign objects have names below this one")
 // no sealer puts an object of that kind.
 func isForeign(err error) bool {
 	for _, foreign := range []error{
-		ErrCheckpoint, errBatch, errName, errTile, errRecords, errSize, errRefused,
+		ErrCheckpoint, errBatch, errName, errTile, errRecords, errSigners, errSize, errRefused,
 	} {
 		if errors.Is(err, foreign) {
 			return true

@@ -47,7 +47,8 @@ type Cosignature struct {
 // key is of no log of p.
 func (p *Policy) Check(signed []byte, key note.Verifier) ([]Cosignature, error) {
 	if len(p.Logs) > 0 && !slices.ContainsFunc(p.Logs, func(log note.Verifier) bool {
-		return keyID(log) == keyID(key)
+		_, err := verifiersOf(key).Verifier(log.Name(), log.KeyHash())
+		return err == nil
 	}) {
 		return nil, fmt.Errorf("%w: the policy has no log with the key %s", ErrCheckpoint,
 			keyID(key))

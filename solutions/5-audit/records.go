@@ -70,7 +70,7 @@ func (s *schemaName) of(r *contract.Recorded) bool {
 
 // signRecords returns the records of b, whose events were read whole. A schema that this program's
 // catalog lacks is left out: the registry has it under the id in the leaf.
-func (b *batch) signRecords(key note.Signer) ([]byte, error) {
+func (b *batch) signRecords(keys ...note.Signer) ([]byte, error) {
 	all, size := recordsText{b.Number, []schemaText{}}, 0
 	seen := map[schemaName]bool{}
 	for i := range b.events {
@@ -85,7 +85,7 @@ func (b *batch) signRecords(key note.Signer) ([]byte, error) {
 			all.Schemas = append(all.Schemas, schemaText{s.Type, s.Version, s.Text})
 		}
 	}
-	signed, err := note.Sign(&note.Note{Text: all.encode()}, key)
+	signed, err := note.Sign(&note.Note{Text: all.encode()}, keys...)
 	data := append(make([]byte, 0, len(signed)+size), signed...)
 	for i := range b.events {
 		ev := &b.events[i]
@@ -99,6 +99,9 @@ func (b *batch) signRecords(key note.Signer) ([]byte, error) {
 func (b *batch) openRecords(data []byte, key note.Verifier) ([]schemaText, error) {
 	signed, bodies := cutNote(data)
 	n, err := openNote(signed, key)
+	if err == nil {
+		err = signsAt(n, key, b.edge.size)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %v", errRecords, err)
 	}
@@ -173,7 +176,7 @@ func (a *Auditor) openRecords(ctx context.Context, b *batch, name string) (
 // putRecords writes the records of a batch, unless they are there. Sealers with different catalogs
 // write different schemas. Each of them is right.
 func (s *sealer) putRecords(ctx context.Context, b *batch) error {
-	data, err := b.signRecords(s.Signer)
+	data, err := b.signRecords(s.signers()...)
 	if err != nil {
 		return fmt.Errorf("the records of batch %d: %w", b.Number, err)
 	}

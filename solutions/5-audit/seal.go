@@ -41,6 +41,9 @@ func (a *Auditor) Seal(ctx context.Context) (contract.Checkpoint, error) {
 	if a.Signer == nil {
 		return contract.Checkpoint{}, ErrNoSigner
 	}
+	if err := a.checkSigners(ctx); err != nil {
+		return contract.Checkpoint{}, err
+	}
 	last, under, err := a.latest(ctx)
 	if err != nil {
 		return contract.Checkpoint{}, err
@@ -375,7 +378,7 @@ func (s *sealer) archive(ctx context.Context, b *batch) error {
 	tiles := s.tiles.clone()
 	made := b.grow(tiles)
 	b.edge = tiles.edge.clone()
-	signed, err := b.sign(s.Signer)
+	signed, err := b.sign(s.signers()...)
 	if err != nil {
 		return fmt.Errorf("signing batch %d: %w", b.Number, err)
 	}
@@ -478,7 +481,7 @@ func (s *sealer) adopt(ctx context.Context, tiles *tiler) (*batch, []object, err
 
 // signed returns the signed checkpoint of the tree that ends at a tip.
 func (a *Auditor) signed(at tip) (c contract.Checkpoint, err error) {
-	signed, err := sign(a.Origin, at.size, at.root(), a.Signer)
+	signed, err := sign(a.Origin, at.size, at.root(), a.signers()...)
 	if err != nil {
 		return c, fmt.Errorf("signing the checkpoint of size %d: %w", at.size, err)
 	}

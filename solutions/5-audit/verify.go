@@ -101,6 +101,11 @@ func (v *verifier) nameForeign(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	notes := map[string]error{} // cross-signed notes that count for nothing
+	_, err = Signers(ctx, v.Archive, v.Verifier, func(name string, why error) { notes[name] = why })
+	if err != nil {
+		return err
+	}
 	for _, name := range names {
 		if v.seen[name] {
 			continue
@@ -110,6 +115,8 @@ func (v *verifier) nameForeign(ctx context.Context) error {
 		switch {
 		case name == lastCheckpoint || strings.HasPrefix(name, checkpointNames):
 			// all checkpoints were read, and nobody trusts the copy
+		case strings.HasPrefix(name, signerNames):
+			_ = v.opened(name, notes[name])
 		case ok && strings.HasPrefix(name, cosignatureNames):
 			if err := v.checkCosigned(ctx, name); err != nil {
 				return err

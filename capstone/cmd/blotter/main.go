@@ -71,6 +71,7 @@ type cli struct {
 	Erase    eraseCmd         `cmd:"" help:"${erase}"`
 	Ledger   ledgerCmd        `cmd:"" help:"${ledger}"`
 	Seal     sealCmd          `cmd:"" help:"${seal}"`
+	Turn     signerCmd        `cmd:"" name:"signer" help:"${signer}"`
 	Cosign   cosignCmd        `cmd:"" help:"${cosign}"`
 	Sealed   checkpointsCmd   `cmd:"" name:"checkpoints" help:"List the published checkpoints."`
 	Verify   verifyCmd        `cmd:"" help:"${verify}"`
@@ -170,6 +171,7 @@ var longHelp = map[string]string{
 	"replay":         "Fold the log again and compare the result with an archived state.",
 	"rebuild":        "Make the read models again from the log, and accept the log as it is.",
 	"seal":           "Add new events to the Merkle tree and publish a signed checkpoint.",
+	"signer":         "Change the key that signs checkpoints, with an overlap.",
 	"party":          "Keep personal data: recorded encrypted, shown masked, read on record.",
 	"erase":          "Destroy the key of a person, if retention and holds allow it.",
 	"hold":           "Keep records of a trade, book, person, counterparty or time: legal holds.",

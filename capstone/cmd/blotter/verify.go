@@ -45,7 +45,7 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 		}
 		return err
 	}
-	var more besides
+	more := besides{signers: auditor.Keys.Verifier.(*audit.Ring).Rotations()}
 	more.witnesses, more.unwitnessed = auditor.Witnessed(ctx, v.Checkpoint)
 	if v.Checkpoint.Size == 0 {
 		more.begun = unsealed(ctx, auditor, nil)
@@ -127,9 +127,10 @@ func (c *verifyCmd) verify(
 // strays in the database and the index.
 type besides struct {
 	witnesses   []audit.Cosignature
-	unwitnessed error // the policy asks for more, or it could not be checked
-	begun       error // no checkpoint is there, and something shows that a seal began
-	stray       error // of verifyTables or verifyIndex
+	signers     []audit.Rotation // the ways from and to the given key
+	unwitnessed error            // the policy asks for more, or it could not be checked
+	begun       error            // no checkpoint is there, and something shows that a seal began
+	stray       error            // of verifyTables or verifyIndex
 }
 
 func (b besides) failed() error { return firstOf(b.begun, firstOf(b.unwitnessed, b.stray)) }
@@ -144,7 +145,7 @@ func (a *app) verified(
 		"witnesses":  append([]audit.Cosignature{}, more.witnesses...),
 		"checkpoint": checkpointJSON(v.Checkpoint), "offenders": offendersJSON(v.Offenders),
 		"since": v.Since, "batches": v.Batches, "sealed": v.Sealed, "unanchored": v.Unanchored,
-		"foreign": foreignJSON(foreign),
+		"foreign": foreignJSON(foreign), "signers": append([]audit.Rotation{}, more.signers...),
 	}
 	if len(foreign) == 0 && (v.Since > 0 || v.Fault != nil) {
 		found["foreign"] = nil // nobody looked for them
@@ -156,6 +157,7 @@ func (a *app) verified(
 			} else {
 				printVerification(w, v)
 			}
+			printRotations(w, more.signers)
 			printWitnesses(w, more.witnesses, nil)
 			printForeign(w, foreign)
 		})

@@ -142,15 +142,20 @@ func unverified(err error) (verifiedExtract, error) {
 }
 
 // verifierKey reads a public key (C2SP signed-note) from text, or from the file that text names.
+// Cross-signed notes may follow the key.
 func verifierKey(text string) (note.Verifier, error) {
 	if f, err := os.Open(text); err == nil {
 		defer f.Close()
-		const most = 4096 // bytes: a key is one line
+		const most = 64 << 10 // bytes: a key is one line, and each cross-signed note some more
 		if content, err := io.ReadAll(io.LimitReader(f, most)); err == nil {
 			text = string(content)
 		}
 	}
-	key, err := note.NewVerifier(strings.TrimSpace(text))
+	key, err := audit.OpenRing(text)
+	if err != nil && strings.Contains(text, "\n\n") {
+		return nil, &usageError{"--key: " + err.Error(),
+			"give the public key, and after it the cross-signed notes as keys/verifier has them"}
+	}
 	if err != nil {
 		return nil, &usageError{"--key is neither a public key nor a file with one",
 			"give a key such as blotter.example+1a2b3c4d+AXh…, or the path of a file with one"}
