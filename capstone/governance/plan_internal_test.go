@@ -385,6 +385,7 @@ func TestPolicyIsComplete(t *testing.T) {
 		class(`"types":[""],"years":5,"from":"record","rule":""`) + persons,
 		class(`"types":[""],"years":5,"from":"record","rule":"r","x":1`) + persons,
 		class(`"types":[""],"years":5,"from":"record","rule":"r"`) + `"persons":{}}`,
+		class(`"types":[""],"years":5,"years":0,"from":"record","rule":"r"`) + persons,
 	} {
 		_, err := ParsePolicy([]byte(text))
 		require.ErrorContains(t, err, "the retention policy: ", text)

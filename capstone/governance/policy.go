@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"example.com/blotter/labs/kit/contract"
 )
 
 // A Policy says how long each class of record is kept. A record of several classes is kept for the
@@ -58,6 +60,9 @@ func ParsePolicy(text []byte) (p Policy, err error) {
 	}
 	if d.More() {
 		return p, errors.New("the retention policy: there is text after its end")
+	}
+	if err := contract.CheckMembers(text); err != nil {
+		return p, fmt.Errorf("the retention policy: %w", err)
 	}
 	sum, all := sha256.Sum256(text), false
 	p.digest = hex.EncodeToString(sum[:])

@@ -312,6 +312,15 @@ func TestLineHasFieldsOfItsOp(t *testing.T) {
 		_, err := ledger.ParseCommand([]byte("{" + all + "," + line + "}"))
 		require.ErrorContains(t, err, fmt.Sprintf("has no field %q", field), line)
 	}
+	for _, line := range []string{
+		`"op":"close","account":"a","account":"b"`, `"op":"close","op":"open","account":"a"`,
+		`"op":"post","entry":"E","lines":[{"account":"a","debit":"1","account":"b"}]`,
+	} {
+		_, err := ledger.ParseCommand([]byte("{" + all + "," + line + "}"))
+		require.ErrorContains(t, err, "is given twice", line)
+	}
+	_, err := ledger.ParseRules([]byte(`[{"version":"1","version":"2"}]`))
+	require.ErrorContains(t, err, `posting rules: the member "version" is given twice`)
 	d := opened(t)
 	d.must(t, day(1), ledger.CreateEntry{Entry: "E", Lines: lines("cash", "sales", "1", "EUR")})
 	cmd, err := ledger.ParseCommand([]byte("{" + all + `,"op":"post","entry":"E","lines":[]}`))

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -61,6 +62,9 @@ func ParseCommand(text []byte) (cmd Command, err error) {
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return cmd, errors.New("the line goes on after its object")
+	}
+	if err := contract.CheckMembers(text); err != nil {
+		return cmd, err
 	}
 	if err := onlyFields(l.Op, text); err != nil {
 		return cmd, err

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -57,7 +58,11 @@ func Rules(version string) (PostingRules, error) {
 // history may need, so that no amount is lost.
 func ParseRules(text []byte) ([]PostingRules, error) {
 	var all []PostingRules
-	if err := json.Unmarshal(text, &all); err != nil {
+	err := contract.CheckMembers(text)
+	if err == nil {
+		err = json.Unmarshal(text, &all)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("posting rules: %w", err)
 	}
 	for _, version := range all {

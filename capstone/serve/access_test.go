@@ -291,6 +291,8 @@ func TestActsNeedTwoPrincipals(t *testing.T) {
 		"parties/erase": `{"subject":"client/1","reason":" "}`} {
 		require.Contains(t, post(first, path, body), "400 ", path)
 	}
+	require.Contains(t, post(first, "disposals", `{"reason":"a","reason":"b"}`),
+		`the member \"reason\" is given twice`)
 	// disposals other, due and outage wait, and the erasure. A principal has 20 places of its own.
 	for i := range 20 {
 		body := fmt.Sprintf(`{"reason":"own %d"}`, i)

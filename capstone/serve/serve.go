@@ -33,6 +33,7 @@ package serve
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
@@ -175,6 +176,10 @@ func New(c Config) *Server {
 	config.DocsPath, config.SchemasPath = "", ""
 	config.CreateHooks = nil // no $schema in answers
 	config.RejectUnknownQueryParameters = true
+	config.Formats = map[string]huma.Format{
+		"application/json": {Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshal},
+		"json":             {Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: unmarshal},
+	}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"basic":  {Type: "http", Scheme: "basic"},
 		"bearer": {Type: "http", Scheme: "bearer"},
@@ -193,6 +198,14 @@ func New(c Config) *Server {
 	requireActions(s.api.OpenAPI())
 	s.handler = s.traced(traces, s.chain(s.mux))
 	return s
+}
+
+// unmarshal reads a body, and refuses one that names a field twice.
+func unmarshal(text []byte, into any) error {
+	if err := contract.CheckMembers(text); err != nil {
+		return err
+	}
+	return json.Unmarshal(text, into)
 }
 
 // observe measures the appends of the desk and the work of the read models.

@@ -2,7 +2,10 @@ package audit
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
+	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -35,6 +38,26 @@ func FuzzDecodeBatch(f *testing.F) {
 			require.Equal(t, b.Events+1, b.end().size)
 		}
 	})
+}
+
+// The text of a batch with a member twice is refused, whatever the second one says.
+func TestDoubledMemberIsNoBatch(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("testdata/batch-2.txt")
+	require.NoError(t, err)
+	data = data[:bytes.LastIndex(data, []byte("\n\n"))+1]
+	_, err = decodeBatch(data)
+	require.NoError(t, err)
+	members := regexp.MustCompile(`"[a-z_]+":`).FindAllIndex(data, -1)
+	require.NotEmpty(t, members)
+	for _, at := range members {
+		name, rest := string(data[at[0]:at[1]]), data[at[1]:]
+		var value json.RawMessage
+		require.NoError(t, json.NewDecoder(bytes.NewReader(rest)).Decode(&value))
+		doubled := slices.Insert(bytes.Clone(data), at[0], []byte(name+string(value)+",")...)
+		_, err := decodeBatch(doubled)
+		require.ErrorIs(t, err, errBatch, "%s", doubled)
+	}
 }
 
 func atPositions(all []contract.Position) []event {

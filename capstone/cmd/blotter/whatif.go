@@ -13,6 +13,7 @@ import (
 
 	"example.com/blotter/capstone/explain"
 	"example.com/blotter/capstone/lines"
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -165,7 +166,7 @@ func (s *scenario) add(number int, text []byte) error {
 	var left struct{ Without string }
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
-	if d.Decode(&left) == nil && left.Without != "" && !d.More() {
+	if d.Decode(&left) == nil && left.Without != "" && contract.CheckMembers(text) == nil {
 		s.without = append(s.without, eventNamed(left.Without))
 		return nil
 	}

@@ -119,6 +119,9 @@ func Read(dir string) (st Statement, err error) {
 	if err != nil {
 		return st, err
 	}
+	if err := contract.CheckMembers(text); err != nil {
+		return st, &extract.Fault{File: StatementFile, What: err.Error()}
+	}
 	if err := json.Unmarshal(text, &st); err != nil || st.Format != format {
 		return st, &extract.Fault{File: StatementFile, What: "it is no statement of a report"}
 	}

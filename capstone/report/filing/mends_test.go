@@ -362,8 +362,12 @@ func TestFileOfEachEntity(t *testing.T) {
 	rows, err := os.ReadFile(filepath.Join(dir, filing.RowsFile))
 	require.NoError(t, err)
 	require.Regexp(t, `\n2,`+lei+`S1/2/1,.*,report-`+other+`.xml\n`, string(rows))
-	// A crash before the statement has its name leaves no report.
 	statement := filepath.Join(dir, filing.StatementFile)
+	doubled := strings.Replace(string(text), "{", `{"format":"",`, 1)
+	require.NoError(t, os.WriteFile(statement, []byte(doubled), 0o644))
+	_, err = filing.Read(dir)
+	require.ErrorContains(t, err, `the member "format" is given twice`)
+	// A crash before the statement has its name leaves no report.
 	require.NoError(t, os.Rename(statement, statement+".new"))
 	_, err = filing.Read(dir)
 	require.ErrorIs(t, err, fs.ErrNotExist)
