@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/note"
 
 	"example.com/blotter/capstone/browsertest"
 	"example.com/blotter/capstone/extract"
@@ -77,7 +79,34 @@ func TestPageChecksItself(t *testing.T) {
 		require.Subset(t, p.Files, []string{"checkpoint", "manifest.note"}, name)
 	}
 
+	// The notes after another key of the log lead to the key that signed, while it signs.
 	bundle, m := whole(t, d, trades("T-1"))
+	begins, ends := pageNote(t, "begins 1", origin, "next"), pageNote(t, "ends 2", "next")
+	next := namedKey(t, "next")
+	for _, test := range []struct {
+		key, verdict string
+		files        []string
+	}{
+		{next + "\n\n" + begins, "The extract holds", []string{}},
+		{key + "\n\n" + begins, "The extract holds", []string{}},
+		{next + "\n\n" + begins + "\n" + ends, "does not hold",
+			[]string{"manifest.note", "checkpoint"}},
+		{next + "\n\n" + pageNote(t, "begins 1", "next"), "is not signed by both keys", nil},
+		{next, "does not hold", []string{"manifest.note", "checkpoint"}},
+	} {
+		p := look(t, browser, bundle, m, test.key)
+		require.Contains(t, p.Verdict, test.verdict)
+		ring, err := audit.OpenRing(test.key)
+		if test.files == nil {
+			require.Error(t, err)
+			continue
+		}
+		require.NoError(t, err)
+		require.Subset(t, p.Files, test.files)
+		_, err = extract.Verify(bundle, ring)
+		require.Equal(t, len(test.files) > 0, err != nil, err)
+	}
+
 	for _, path := range slices.Sorted(maps.Keys(bundle)) {
 		data := bytes.Clone(bundle[path].Data)
 		data[len(data)/2] ^= 1
@@ -148,6 +177,35 @@ func whole(t *testing.T, d *sealedLog, q extract.Query) (fstest.MapFS, extract.M
 	verified, err := extract.Verify(bundle, d.options.Verifier)
 	require.NoError(t, err)
 	return bundle, verified.Manifest
+}
+
+// pageNote returns a cross-signed note about the golden log's key and the key next, signed by the
+// keys with these names.
+func pageNote(t *testing.T, what string, by ...string) string {
+	t.Helper()
+	text := fmt.Sprintf("blotter signers v1\n%s\nold %s\nnew %s\n%s\n", origin,
+		publicKey(t, origin), namedKey(t, "next"), what)
+	var signers []note.Signer
+	for _, name := range by {
+		seed := sha256.Sum256([]byte(name))
+		secret, _, err := audit.GenerateKey(bytes.NewReader(seed[:]), origin)
+		require.NoError(t, err)
+		signer, err := note.NewSigner(secret)
+		require.NoError(t, err)
+		signers = append(signers, signer)
+	}
+	signed, err := note.Sign(&note.Note{Text: text}, signers...)
+	require.NoError(t, err)
+	return string(signed)
+}
+
+// namedKey returns another public key of the golden log.
+func namedKey(t *testing.T, name string) string {
+	t.Helper()
+	seed := sha256.Sum256([]byte(name))
+	_, public, err := audit.GenerateKey(bytes.NewReader(seed[:]), origin)
+	require.NoError(t, err)
+	return public
 }
 
 // publicKey returns the public key of keys, as a reader gets it.

@@ -217,6 +217,47 @@ func TestNextSealRestoresVerifierKey(t *testing.T) {
 	require.FileExists(t, d.keyFile("verifier"))
 }
 
+// Each step of a change of the signer leaves a folder that opens. The next key stays the same until
+// it took over, and keys/verifier has the public key of either.
+func TestNextSignerTakesOver(t *testing.T) {
+	t.Parallel()
+	d := &Dir{path: t.TempDir(), settings: example}
+	first, err := d.Keys(keySource(true, false))
+	require.NoError(t, err)
+	require.Nil(t, first.Next)
+	require.NoError(t, d.NextSigner())
+	both, err := d.Keys(keySource(false, true))
+	require.NoError(t, err)
+	require.NoError(t, d.NextSigner()) // a crash came before the note in the archive
+	again, err := d.Keys(keySource(false, true))
+	require.NoError(t, err)
+	require.Equal(t, first.Public, both.Public)
+	require.NotEqual(t, both.Public, both.NextPublic)
+	require.Equal(t, both.NextPublic, again.NextPublic)
+
+	require.NoError(t, d.KeepVerifier(both.NextPublic+"\n\nnote\n\nsignature\n"))
+	open := keySource(false, true)
+	open.Open = func(text string) (note.Verifier, error) {
+		return note.NewVerifier(firstLine([]byte(text)))
+	}
+	turning, err := d.Keys(open)
+	require.NoError(t, err)
+	require.Equal(t, both.Public, turning.Public)
+	require.Equal(t, both.Next.KeyHash(), turning.Verifier.KeyHash())
+	public, err := d.PublicKey()
+	require.NoError(t, err)
+	require.Equal(t, both.NextPublic, public)
+
+	require.NoError(t, d.PromoteSigner())
+	after, err := d.Keys(open)
+	require.NoError(t, err)
+	require.Equal(t, both.NextPublic, after.Public)
+	require.Nil(t, after.Next)
+	require.NoError(t, d.KeepVerifier(first.Public+"\n"))
+	_, err = d.Keys(open)
+	require.ErrorContains(t, err, "is not the public key of keys/signer")
+}
+
 // With another key in its place every checkpoint would look forged.
 func TestLostKeyIsNotReplaced(t *testing.T) {
 	t.Parallel()
