@@ -135,6 +135,8 @@ type Imported struct {
 	Rules    map[trade.Rule]int `json:"rules"`  // refusals by rule
 	Kinds    map[string]int     `json:"kinds"`  // accepted commands by kind
 
+	Elsewhere int `json:"elsewhere,omitempty"` // lines of other owners: see IsElsewhere
+
 	// Orphaned is the list of FollowUps.Orphaned. It is only made if a follow-up of a line was
 	// refused, in this import or in an earlier one.
 	Orphaned []OrphanedFollowUp `json:"-"`
@@ -147,8 +149,8 @@ func (n Imported) And(later Imported) Imported {
 		Lines: n.Lines + later.Lines, Accepted: n.Accepted + later.Accepted,
 		Refused: n.Refused + later.Refused, Again: n.Again + later.Again,
 		Repeated: n.Repeated + later.Repeated, Bad: n.Bad + later.Bad,
-		Warned: n.Warned + later.Warned,
-		Rules:  map[trade.Rule]int{}, Kinds: map[string]int{}, Orphaned: n.Orphaned,
+		Warned: n.Warned + later.Warned, Elsewhere: n.Elsewhere + later.Elsewhere,
+		Rules: map[trade.Rule]int{}, Kinds: map[string]int{}, Orphaned: n.Orphaned,
 	}
 	for _, part := range []Imported{n, later} {
 		for rule, count := range part.Rules {
@@ -170,7 +172,7 @@ func (s *System) Import(
 	ctx context.Context, input iter.Seq2[lines.Line, error], each func(Result),
 ) (Imported, error) {
 	n := Imported{Rules: map[trade.Rule]int{}, Kinds: map[string]int{}}
-	if err := s.FollowUps.Sweep(ctx); err != nil {
+	if err := s.FollowUps.Sweep(ctx); err != nil && !IsElsewhere(err) {
 		return n, err
 	}
 	orphaned := false
@@ -228,6 +230,9 @@ func (s *System) do(
 func (n *Imported) count(r Result) {
 	n.Lines++
 	switch {
+	case IsElsewhere(r.Problem):
+		n.Elsewhere++
+		return
 	case r.Problem != nil:
 		n.Bad++
 		return

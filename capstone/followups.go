@@ -1,6 +1,7 @@
 package capstone
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -171,15 +172,29 @@ func (h history) followUpsOf(cause contract.Recorded, upTo int64) []followUp {
 // follow-up. It continues at the saved cursor. A cursor past the end of the log belongs to another
 // log, so the sweep begins at the beginning. The new cursor is saved AFTER all follow-ups before it
 // were issued. A crash in between only repeats the sweep, and no follow-up is recorded twice.
+//
+// A follow-up that belongs to another owner is left to the sweep of that process. The others are
+// issued, and the error IsElsewhere. The cursor stays: this process may become the owner.
 func (f *FollowUps) Sweep(ctx context.Context) error {
 	from, end, err := f.unswept(ctx)
 	if err != nil {
 		return err
 	}
+	elsewhere := map[string]error{} // by stream: no follow-up overtakes an earlier one
 	err = f.each(ctx, from, end, func(next followUp) error {
+		if elsewhere[next.Stream()] != nil {
+			return nil
+		}
 		_, err := f.issue(contract.At(ctx, next.EnteredAt), next) // as System.Do does
+		if IsElsewhere(err) {
+			elsewhere[next.Stream()] = err
+			return nil
+		}
 		return err
 	})
+	for _, owned := range elsewhere {
+		err = cmp.Or(err, owned)
+	}
 	if err != nil || f.SweptTo == nil {
 		return err
 	}

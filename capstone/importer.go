@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"example.com/blotter/capstone/lines"
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -32,12 +33,14 @@ type Importer struct {
 }
 
 // A Result is the result of one line: a bad line, a command that reuses an id or cannot be written,
-// or an outcome.
+// a command for another owner, or an outcome.
 type Result struct {
 	Line    int
 	Command trade.Command // zero for a bad line
-	Problem error         // *lines.Error, *ReusedCommandError or *UnwritableError; nil: an outcome
-	SameAs  int           // the first line of this import that gave the same command; 0 for none
+	// Problem is a *lines.Error, *ReusedCommandError or *UnwritableError, or wraps a
+	// *contract.NotOwnerError. nil: an outcome.
+	Problem error
+	SameAs  int // the first line of this import that gave the same command; 0 for none
 	Outcome Outcome
 }
 
@@ -147,6 +150,10 @@ func (i Importer) run(ctx context.Context, t *task, before []*task) {
 		if t.err = earlier.err; t.err != nil {
 			return
 		}
+		if IsElsewhere(earlier.result.Problem) {
+			t.result.Problem = earlier.afterThis()
+			return
+		}
 	}
 	t.result.Outcome, t.err = i.Do(ctx, t.result.Command)
 	if ofLine(t.err, t.result.Command.ID) {
@@ -157,18 +164,38 @@ func (i Importer) run(ctx context.Context, t *task, before []*task) {
 	}
 }
 
-// ofLine reports whether a failure belongs to a command itself, and not to one of its follow-ups:
-// the lines after it can go on.
+// afterThis returns the problem of a later line about the contract of t, which is elsewhere: the
+// later line never overtakes it, even if the partition has come back.
+func (t *task) afterThis() error {
+	owner := new(contract.NotOwnerError)
+	errors.As(t.result.Problem, &owner)
+	return fmt.Errorf("after line %d: %w", t.result.Line, owner)
+}
+
+// IsElsewhere reports whether a command, or one of its follow-ups, belongs to another process that
+// owns the partition. Sent there, the command goes on: nothing is recorded twice. Without a known
+// owner it is a failure.
+func IsElsewhere(err error) bool {
+	owner := new(contract.NotOwnerError)
+	return errors.As(err, &owner) && owner.Owner != ""
+}
+
+// ofLine reports whether a failure belongs to a line: the lines after it can go on. A command that
+// reuses an id or cannot be written fails itself, and not by one of its follow-ups.
 func ofLine(err error, id string) bool {
 	var reused *ReusedCommandError
 	var unwritable *UnwritableError
 	return errors.As(err, &reused) && reused.CommandID == id ||
-		errors.As(err, &unwritable) && unwritable.CommandID == id
+		errors.As(err, &unwritable) && unwritable.CommandID == id || IsElsewhere(err)
 }
 
 // Rule returns the rule of a problem that is not of the line's own form.
 func (r Result) Rule() lines.Rule {
-	if unwritable := new(UnwritableError); errors.As(r.Problem, &unwritable) {
+	unwritable := new(UnwritableError)
+	switch {
+	case IsElsewhere(r.Problem):
+		return lines.Elsewhere
+	case errors.As(r.Problem, &unwritable):
 		return lines.Unwritable
 	}
 	return lines.Reused
@@ -258,7 +285,7 @@ func (q *queue) forget() {
 	for name, t := range q.last {
 		select {
 		case <-t.done:
-			if t.err == nil {
+			if t.err == nil && !IsElsewhere(t.result.Problem) {
 				delete(q.last, name)
 			}
 		default:

@@ -12,6 +12,7 @@ import (
 
 	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/lines"
+	"example.com/blotter/labs/kit/contract"
 	"example.com/blotter/labs/kit/trade"
 )
 
@@ -118,4 +119,39 @@ func TestDuplicateNamesTheFirstSuchLine(t *testing.T) {
 	require.Equal(t, []int{5, 1, 1, 1, 2}, []int{n.Lines, n.Accepted, n.Refused, n.Bad, n.Repeated},
 		"a line given twice is counted once")
 	require.Equal(t, map[trade.Rule]int{trade.AlreadyBegun: 1}, n.Rules)
+}
+
+// A line of another owner's partition has a result, and so has each later line about its contract:
+// the partition may come back meanwhile, and no line overtakes an earlier one. The others go on.
+func TestLinesOfAnotherOwner(t *testing.T) {
+	t.Parallel()
+	s := newSystem()
+	away := true // until the first line came
+	i := importer(s)
+	i.Width = 1
+	i.Do = func(ctx context.Context, cmd trade.Command) (capstone.Outcome, error) {
+		if cmd.UTI == "A" && away {
+			away = false
+			return capstone.Outcome{}, &contract.NotOwnerError{Partition: 3, Owner: "b:7000"}
+		}
+		return s.Do(ctx, cmd)
+	}
+	book := []lines.Line{line(1, oil("c-1", "A")), line(2, oil("c-2", "B")),
+		line(3, oil("c-3", "A")), line(4, oil("c-4", "C"))}
+	elsewhere := map[int]string{}
+	for r, err := range i.Import(t.Context(), each(book)) {
+		require.NoError(t, err)
+		if r.Problem != nil {
+			require.Equal(t, lines.Elsewhere, r.Rule())
+			elsewhere[r.Line] = r.Problem.Error()
+		}
+	}
+	require.Equal(t, map[int]string{
+		1: `partition 3 is owned by "b:7000"`,
+		3: `after line 1: partition 3 is owned by "b:7000"`,
+	}, elsewhere)
+	i.Do = func(context.Context, trade.Command) (capstone.Outcome, error) {
+		return capstone.Outcome{}, &contract.NotOwnerError{Partition: 3}
+	}
+	require.Error(t, lastError(i.Import(t.Context(), each(book))), "nobody owns it")
 }

@@ -160,6 +160,7 @@ const (
 	Reused Rule = "command.reused" // the id of another command that is on record
 
 	Unwritable Rule = "command.unwritable" // its event does not fit the schema that is written now
+	Elsewhere  Rule = "command.elsewhere"  // another process owns its partition
 	Repeated   Rule = "command.duplicate"  // the same command as an earlier line of the file
 )
 

@@ -206,7 +206,7 @@ func (s *Server) undecided(ctx context.Context, cmd trade.Command, err error) er
 			Detail: unwritable.Error()}
 		return p.titled()
 	}
-	if misdirected(err) {
+	if capstone.IsElsewhere(err) {
 		return s.failed(ctx, err)
 	}
 	if !errors.As(err, &reused) {
@@ -229,13 +229,6 @@ func (s *Server) failedCommand() {
 	if s.ending.Err() == nil {
 		s.metrics.commands.WithLabelValues(failedOutcome, "").Inc()
 	}
-}
-
-// misdirected reports whether an append belongs to another process that owns the partition. It is
-// no outage: the client has to ask the service of that process. Without a known owner it is one.
-func misdirected(err error) bool {
-	var elsewhere *contract.NotOwnerError
-	return errors.As(err, &elsewhere) && elsewhere.Owner != ""
 }
 
 // outcome returns the recorded outcome of a command.
@@ -264,7 +257,7 @@ func (s *Server) failed(ctx context.Context, err error) error {
 		p.Status, p.Detail = http.StatusConflict, err.Error()
 		p.Hint = "another request was first: look at its result, and decide again"
 	}
-	if misdirected(err) {
+	if capstone.IsElsewhere(err) {
 		p.Status, p.Detail = http.StatusMisdirectedRequest, err.Error()
 		p.Hint = "send the same request to the service of that process"
 	}
@@ -275,7 +268,7 @@ func (s *Server) failed(ctx context.Context, err error) error {
 type LineResult struct {
 	Line      int      `json:"line,omitempty"`
 	CommandID string   `json:"command_id,omitempty"`
-	Result    string   `json:"result"` // accepted, warned, refused, repeated, bad, or done, failed
+	Result    string   `json:"result"` // See ResultOf; or done, failed
 	Field     string   `json:"field,omitempty"`
 	Rule      string   `json:"rule,omitempty"`
 	Detail    string   `json:"detail,omitempty"`
@@ -316,7 +309,7 @@ func OrphansOf(followUps []capstone.OrphanedFollowUp) (all []Orphan) {
 	return all
 }
 
-// ResultOf describes the result of a line.
+// ResultOf describes the result of a line: accepted, warned, refused, repeated, bad or elsewhere.
 func ResultOf(r capstone.Result) LineResult {
 	out := LineResult{Line: r.Line, CommandID: r.Command.ID, SameAs: r.SameAs, Result: "accepted",
 		Again: r.Outcome.Again}
@@ -329,6 +322,9 @@ func ResultOf(r capstone.Result) LineResult {
 	switch {
 	case errors.As(r.Problem, &bad):
 		out.Result, out.Field, out.Rule, out.Detail = "bad", bad.Field, string(bad.Rule), bad.Detail
+	case capstone.IsElsewhere(r.Problem):
+		out.Result, out.Rule = "elsewhere", string(r.Rule())
+		out.Detail = r.Problem.Error() + ": send it to the service of that process"
 	case r.Problem != nil:
 		out.Result, out.Rule, out.Detail = "bad", string(r.Rule()), r.Problem.Error()
 	case r.SameAs > 0:
@@ -385,11 +381,7 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		s.Log.WarnContext(ctx, "a batch ended early", "error", err)
 		last.Result, last.Detail = "failed", "the batch ended early: send it again"
-		if misdirected(err) {
-			last.Detail = fmt.Sprintf("%v: send this line to the service of that process", err)
-		} else {
-			s.failedCommand() // the one at which it ended
-		}
+		s.failedCommand() // the one at which it ended
 		if s.ending.Err() != nil {
 			last.Detail = "the service stops: send the batch again when it is back"
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"example.com/blotter/capstone"
+	"example.com/blotter/capstone/lines"
 	"example.com/blotter/capstone/serve"
 	codec "example.com/blotter/solutions/1-schemas"
 	"example.com/blotter/solutions/2-store/kafka"
@@ -134,6 +135,98 @@ func TestTwoServicesShareALog(t *testing.T) {
 		_, elsewhere = send(commands)
 	}
 	require.InDelta(t, before, failures(), 0)
+	sendBatches(t, services)
+	sweepBoth(t, services)
 	require.Positive(t, services[0].metric(`messaging_client_sent_messages_total{`+
 		`error_type="not_owner",messaging_operation_name="append",messaging_system="kafka"}`))
+}
+
+// novations returns the lines of 12 contracts that are novated in part. name begins their ids.
+func novations(name string) string {
+	var book []string
+	for n := range 12 {
+		id := strings.NewReplacer("c-1", fmt.Sprintf("%s-%d-1", name, n),
+			"c-2", fmt.Sprintf("%s-%d-2", name, n),
+			`"uti":"A"`, fmt.Sprintf(`"uti":"%s-A%d"`, strings.ToUpper(name), n),
+			`"B"`, fmt.Sprintf(`"%s-B%d"`, strings.ToUpper(name), n))
+		book = append(book, id.Replace(halfNovated))
+	}
+	return strings.Join(book, "\n")
+}
+
+// sweepBoth stops between events and their follow-ups. The sweep of each service issues the
+// follow-ups in its partitions, and is not done while the other one has some to issue.
+func sweepBoth(t *testing.T, services []*service) {
+	t.Helper()
+	for line, err := range lines.Read(strings.NewReader(novations("s"))) {
+		require.NoError(t, err)
+		if _, err = services[0].system.Desk.Do(t.Context(), line.Command); err != nil {
+			require.True(t, capstone.IsElsewhere(err), "%v", err)
+			_, err = services[1].system.Desk.Do(t.Context(), line.Command)
+		}
+		require.NoError(t, err)
+	}
+	first, second := services[0].system.FollowUps, services[1].system.FollowUps
+	missing, err := first.Missing(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 12, missing)
+	require.True(t, capstone.IsElsewhere(first.Sweep(t.Context())))
+	left, err := first.Missing(t.Context())
+	require.NoError(t, err)
+	require.Less(t, left, missing)
+	require.Positive(t, left)
+	require.NoError(t, second.Sweep(t.Context()))
+	require.NoError(t, first.Sweep(t.Context()))
+	left, err = first.Missing(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, left)
+}
+
+// sendBatches sends one batch to each of two services in turn, until no line belongs elsewhere.
+// Each line is then accepted, recorded once, and in the order of its contract.
+func sendBatches(t *testing.T, services []*service) {
+	t.Helper()
+	all, first := novations("b"), 0
+	var want []string
+	for n := range 12 {
+		want = append(want, fmt.Sprintf("b-%d-1", n), fmt.Sprintf("b-%d-2", n))
+	}
+	for round := 0; ; round++ {
+		elsewhere, accepted := 0, 0
+		for i, s := range services {
+			w := s.do("trader/1", "POST", "/v1/batches", all)
+			require.Contains(t, w.Body.String(), `"result":"done"`)
+			require.Equal(t, len(want)+1, strings.Count(w.Body.String(), "\n"), "a result a line")
+			n := strings.Count(w.Body.String(), `"result":"elsewhere"`)
+			require.Equal(t, n, strings.Count(w.Body.String(), `"rule":"command.elsewhere"`))
+			accepted += strings.Count(w.Body.String(), `"result":"accepted"`)
+			elsewhere += n
+			if n > 0 {
+				require.Contains(t, w.Body.String(), fmt.Sprintf(`"elsewhere":%d}`, n))
+			}
+			if round == 0 && i == 0 {
+				first = n
+			}
+		}
+		require.Positive(t, accepted)
+		if elsewhere == 0 {
+			break
+		}
+	}
+	require.Positive(t, first, "lines of the other owner")
+	require.Less(t, first, len(want), "and the other lines go on")
+	log := services[0].system.Log
+	end, err := log.End(t.Context())
+	require.NoError(t, err)
+	var recorded []string
+	for r, err := range log.Read(t.Context(), nil, end) {
+		require.NoError(t, err)
+		if strings.HasPrefix(r.CommandID, "b-") {
+			recorded = append(recorded, r.CommandID)
+		}
+	}
+	require.ElementsMatch(t, want, recorded)
+	orphaned, err := services[0].system.FollowUps.Orphaned(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, orphaned)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.opentelemetry.io/otel/trace"
 
+	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/tracing"
 	"example.com/blotter/labs/kit/contract"
 )
@@ -276,7 +277,7 @@ func typeOf(err error) string {
 		return "ended"
 	case errors.As(err, &reused):
 		return "reused"
-	case misdirected(err):
+	case capstone.IsElsewhere(err):
 		return "not_owner"
 	case errors.Is(err, contract.ErrFenced):
 		return "fenced"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,7 @@ func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
 	case err != nil:
 		return err
 	default:
-		err = firstOf(c.checkComplete(n), checkOrphans(len(orphaned)))
+		err = cmp.Or(checkOwners(n), c.checkComplete(n), checkOrphans(len(orphaned)))
 	}
 	answer := struct {
 		capstone.Imported
@@ -132,8 +133,9 @@ func (c *importCmd) importAll(
 		n, orphans, err := run(ctx, sourceOf(file.name), file, func(r serve.LineResult) {
 			add(1, in.read.Load())
 			last = r.Line
-			file.done(r.Line, r.Result == "bad" || r.Result == "refused")
-			if r.Result != "accepted" && !(c.Quiet && r.Result != "bad") {
+			again := r.Result == "bad" || r.Result == "elsewhere"
+			file.done(r.Line, again || r.Result == "refused")
+			if r.Result != "accepted" && (again || !c.Quiet) {
 				a.remark(remark{file.name, r})
 			}
 		})
@@ -199,6 +201,10 @@ func (m remark) String() string {
 func printImported(w io.Writer, n capstone.Imported) {
 	fmt.Fprintf(w, "%s: %d accepted, %d refused, %d bad; %d of them were already on record\n",
 		plural(int64(n.Lines), "line"), n.Accepted, n.Refused, n.Bad, n.Again)
+	if n.Elsewhere > 0 {
+		fmt.Fprintf(w, "  %s left out: another process owns the partition\n",
+			plural(int64(n.Elsewhere), "line"))
+	}
 	if n.Repeated > 0 {
 		fmt.Fprintf(w, "  %s given twice, and counted once\n", plural(int64(n.Repeated), "line"))
 	}
@@ -229,6 +235,16 @@ func (c *importCmd) checkComplete(n capstone.Imported) error {
 	}
 	return &failure{fmt.Sprintf("%d of %d lines were not accepted: %d bad, %d refused",
 		n.Bad+n.Refused, n.Lines, n.Bad, n.Refused), hint}
+}
+
+// checkOwners fails an import with lines for another owner.
+func checkOwners(n capstone.Imported) error {
+	if n.Elsewhere == 0 {
+		return nil
+	}
+	return &outage{fmt.Sprintf("%d of %d lines were left out: another process owns the partition",
+		n.Elsewhere, n.Lines), "import the file through the service of that process, too: " +
+		"recorded commands are not repeated"}
 }
 
 // orphanHint mends orphaned follow-ups.

@@ -8,7 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"example.com/blotter/capstone"
 	"example.com/blotter/capstone/logdir"
+	"example.com/blotter/capstone/serve"
 )
 
 // The exit code of an answer of the service is that of the same answer of a command: a refusal is
@@ -47,4 +49,21 @@ func TestCodeOfAnAnswerOfTheService(t *testing.T) {
 		require.ErrorContains(t, err, tc.says)
 		require.Equal(t, strings.Contains(tc.body, "wait"), hintOf(err) == "wait", tc.body)
 	}
+}
+
+// An import names the lines that another process has to record, and is not done.
+func TestImportWithLinesOfAnotherOwner(t *testing.T) {
+	t.Parallel()
+	said := `partition 3 is owned by "b:7000": send it to the service of that process`
+	m := remark{"book.jsonl", serve.LineResult{Line: 2, Result: "elsewhere",
+		Rule: "command.elsewhere", Detail: said}}
+	require.Equal(t, "book.jsonl: line 2: command.elsewhere: "+said, m.String())
+	n := capstone.Imported{Lines: 2, Accepted: 1}.And(capstone.Imported{Lines: 1, Elsewhere: 1})
+	var text strings.Builder
+	printImported(&text, n)
+	require.Contains(t, text.String(), "1 line left out: another process owns the partition")
+	err := checkOwners(n)
+	require.Equal(t, unable, exitCode(err))
+	require.ErrorContains(t, err, "1 of 3 lines were left out")
+	require.NoError(t, checkOwners(capstone.Imported{Lines: 1, Accepted: 1}))
 }
